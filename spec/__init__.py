@@ -1,0 +1,37 @@
+"""What a delay-learning spiking network is: the data both implementations take and return.
+
+Read `SPECIFICATION.md` beside this file for the rules in words. The types here are frozen and check themselves
+when they are built, so whatever is wrong with a problem is refused once, with one message, for every implementation.
+This package holds no dynamics, no derivative and no randomness.
+"""
+
+from spec.case import Case, case_from_text, case_to_dict, load_case, save_case
+from spec.errors import SpecError, UnsupportedError
+from spec.losses import READOUTS, VOLTAGE_READOUTS, CrossEntropy, Loss, SpikeTimeMSE
+from spec.network import Connection, Network, Population
+from spec.results import ConnectionGradient, Gradients, PopulationGradient, Result, Tie
+from spec.spikes import SpikeTrains
+
+__all__ = [
+    "READOUTS",
+    "VOLTAGE_READOUTS",
+    "Case",
+    "Connection",
+    "ConnectionGradient",
+    "CrossEntropy",
+    "Gradients",
+    "Loss",
+    "Network",
+    "Population",
+    "PopulationGradient",
+    "Result",
+    "SpecError",
+    "SpikeTimeMSE",
+    "SpikeTrains",
+    "Tie",
+    "UnsupportedError",
+    "case_from_text",
+    "case_to_dict",
+    "load_case",
+    "save_case",
+]

@@ -1,0 +1,89 @@
+"""Readouts and losses, by name. How they are computed and differentiated is each implementation's business."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from spec import checks
+from spec.errors import SpecError, Verbatim
+from spec.network import Network
+from spec.spikes import SpikeTrains
+
+VOLTAGE_READOUTS = ("max_voltage", "mean_voltage", "exp_weighted_voltage")
+READOUTS = (*VOLTAGE_READOUTS, "first_spike_time")
+
+
+@dataclass(frozen=True)
+class CrossEntropy:
+    """`-log softmax(y)[label]` of a readout `y` of one population.
+
+    Args:
+        readout: one of `READOUTS`.
+        population: the population that is read.
+        label: the index of the right neuron.
+        time_scale: ms, with `first_spike_time` and only there: `y_j = -t_first,j / time_scale`.
+    """
+
+    readout: str
+    population: str
+    label: int
+    time_scale: float | None = None
+
+    def __post_init__(self) -> None:
+        checks.one_of(self.readout, "readout", READOUTS)
+        checks.text(self.population, "population")
+        checks.whole_number(self.label, "label", 0, checks.MAX_SIZE, "give the index of a neuron")
+        if self.readout == "first_spike_time":
+            object.__setattr__(self, "time_scale", checks.positive_number(self.time_scale, "time_scale"))
+        elif self.time_scale is not None:
+            raise SpecError("time_scale", f"absent with `{self.readout}`", self.time_scale, "remove it")
+
+
+@dataclass(frozen=True, eq=False)
+class SpikeTimeMSE:
+    """`1/2 sum_k (t_k - target_k)^2` over the targets of every neuron of one LIF population.
+
+    Args:
+        population: the population whose spikes are held against the targets.
+        targets: one list of target times (ms, in order) a neuron; spikes beyond its length are free.
+    """
+
+    population: str
+    targets: SpikeTrains
+
+    def __post_init__(self) -> None:
+        checks.text(self.population, "population")
+        if not isinstance(self.targets, SpikeTrains):
+            try:
+                object.__setattr__(self, "targets", SpikeTrains(self.targets))
+            except SpecError as error:
+                raise error.within("targets") if error.name == "trains" else _targets_error(error) from None
+
+
+Loss = CrossEntropy | SpikeTimeMSE
+
+
+def check_loss(loss: Loss, network: Network) -> None:
+    """Refuse a loss that the network cannot have.
+
+    Raises:
+        SpecError: unknown population, a kind without what is read, a label or target list that does not fit.
+    """
+    names = [population.name for population in network.populations if population.kind != "input"]
+    checks.one_of(loss.population, "population", names)
+    population = network.population(loss.population)
+    spiking = isinstance(loss, SpikeTimeMSE) or loss.readout == "first_spike_time"
+    if spiking and population.kind != "lif":
+        read = "spike_time_mse" if isinstance(loss, SpikeTimeMSE) else "first_spike_time"
+        expected = f"the name of a lif population with `{read}`"
+        raise SpecError("population", expected, loss.population, "read a population that spikes")
+    if isinstance(loss, CrossEntropy):
+        remedy = f"`{population.name}` has {population.size} neurons"
+        checks.whole_number(loss.label, "label", 0, population.size - 1, remedy)
+    elif len(loss.targets) != population.size:
+        expected = f"a list of {population.size}, one for each neuron"
+        raise SpecError("targets", expected, Verbatim(f"a list of {len(loss.targets)}"), "add or remove entries")
+
+
+def _targets_error(error: SpecError) -> SpecError:
+    return SpecError(f"targets{error.name}", error.expected, error.got, error.remedy)

@@ -1,0 +1,173 @@
+"""Networks: populations of neurons and the connections between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from spec import checks
+from spec.errors import SpecError, Verbatim
+
+KINDS = ("input", "lif", "li")
+
+
+@dataclass(frozen=True, eq=False)
+class Population:
+    """A population of neurons of one kind.
+
+    Args:
+        name: unique in its network.
+        kind: `input` (spikes are given), `lif` (leaky integrate and fire) or `li` (leaky integrator, never spikes).
+        size: number of neurons.
+        tau_mem, tau_syn: membrane and synaptic time constants, ms; a number, or one a neuron. Not for inputs.
+        v_th, v_reset: threshold and reset; a number, or one a neuron. Only for `lif`; `v_reset < v_th`, `v_th > 0`.
+
+    Attributes are read-only float64 arrays `[size]`, or None where the kind has no such constant.
+    """
+
+    name: str
+    kind: str
+    size: int
+    tau_mem: np.ndarray | None = None
+    tau_syn: np.ndarray | None = None
+    v_th: np.ndarray | None = None
+    v_reset: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        checks.text(self.name, "name")
+        checks.one_of(self.kind, "kind", KINDS)
+        checks.whole_number(self.size, "size", 1, checks.MAX_SIZE, "give the number of neurons")
+        legal = {"input": (), "li": ("tau_mem", "tau_syn"), "lif": ("tau_mem", "tau_syn", "v_th", "v_reset")}[self.kind]
+        for constant in ("tau_mem", "tau_syn", "v_th", "v_reset"):
+            value = getattr(self, constant)
+            if constant not in legal:
+                if value is not None:
+                    raise SpecError(constant, f"absent in a population of kind `{self.kind}`", value, "remove it")
+                continue
+            if value is None:
+                expected = "a number, or one number for each neuron"
+                raise SpecError(constant, expected, Verbatim("nothing"), f"a population of kind `{self.kind}` needs it")
+            unit = "ms" if constant.startswith("tau") else ""
+            checked = checks.per_neuron(value, constant, self.size, constant != "v_reset", unit)
+            object.__setattr__(self, constant, checked)
+        if self.v_th is not None and self.v_reset is not None:
+            for j in np.flatnonzero(self.v_reset >= self.v_th):
+                expected = f"below the threshold {self.v_th[j]}"
+                raise SpecError(f"v_reset[{j}]", expected, float(self.v_reset[j]), "lower it")
+
+
+@dataclass(frozen=True, eq=False)
+class Connection:
+    """Synapses from population `source` to population `target`.
+
+    Args:
+        source, target: names of populations.
+        w: weights `[pre, post]`; None means no synapse.
+        d: delays `[pre, post]`, ms, at least 0; or one number for all synapses. May be None where no synapse is.
+
+    Attributes:
+        w, d: read-only float64 arrays `[pre, post]`, 0 where no synapse is.
+        exists: read-only boolean array `[pre, post]`.
+    """
+
+    source: str
+    target: str
+    w: np.ndarray
+    d: np.ndarray
+    exists: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        checks.text(self.source, "source")
+        checks.text(self.target, "target")
+        w, exists = _matrix(self.w, "w", delay=False)
+        if isinstance(self.d, list | tuple | np.ndarray) and np.ndim(np.asarray(self.d, dtype=object)) > 0:
+            d, has_delay = _matrix(self.d, "d", delay=True, shape=w.shape)
+        else:
+            d, has_delay = np.full(w.shape, checks.non_negative_time(self.d, "d")), np.ones(w.shape, dtype=bool)
+        for i, j in np.argwhere(exists & ~has_delay):
+            expected = "a finite number of at least 0 (ms)"
+            raise SpecError(f"d[{i}][{j}]", expected, Verbatim("null"), "every synapse has a delay")
+        d = np.where(exists, d, 0.0)
+        for name, value in (("w", w), ("d", d), ("exists", exists)):
+            object.__setattr__(self, name, checks.frozen(value))
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """Populations and connections; any graph whose loops take time.
+
+    Raises:
+        SpecError: duplicate or unknown names, a connection into an input or out of an `li` population, matrices
+            that do not fit the sizes, or a loop of synapses whose delays are all 0.
+    """
+
+    populations: tuple[Population, ...]
+    connections: tuple[Connection, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "populations", tuple(self.populations))
+        object.__setattr__(self, "connections", tuple(self.connections))
+        if not self.populations:
+            raise SpecError("populations", "a list of at least one population", Verbatim("none"), "add a population")
+        names = [population.name for population in self.populations]
+        for p, name in enumerate(names):
+            if name in names[:p]:
+                raise SpecError(f"populations[{p}].name", "a name that no other has", name, "rename it")
+        sources = [population.name for population in self.populations if population.kind != "li"]
+        targets = [population.name for population in self.populations if population.kind != "input"]
+        for c, connection in enumerate(self.connections):
+            checks.one_of(connection.source, f"connections[{c}].source", sources)
+            checks.one_of(connection.target, f"connections[{c}].target", targets)
+            shape = (self.population(connection.source).size, self.population(connection.target).size)
+            if connection.w.shape != shape:
+                expected = f"a matrix of {shape[0]} rows (source) and {shape[1]} columns (target)"
+                got = Verbatim(f"{connection.w.shape[0]} rows and {connection.w.shape[1]} columns")
+                raise SpecError(f"connections[{c}].w", expected, got, "one row a source neuron")
+        self._refuse_instant_loops()
+
+    def population(self, name: str) -> Population:
+        """The population of that name."""
+        return next(population for population in self.populations if population.name == name)
+
+    def _refuse_instant_loops(self) -> None:
+        """Follow the synapses of delay 0; a neuron met again on the way is a loop that takes no time."""
+        targets: dict[tuple[str, int], list[tuple[str, int]]] = {}
+        for connection in self.connections:
+            for i, j in np.argwhere(connection.exists & (connection.d == 0)):
+                targets.setdefault((connection.source, int(i)), []).append((connection.target, int(j)))
+        finished: set[tuple[str, int]] = set()
+        for start in targets:
+            path: list[tuple[str, int]] = []
+            stack = [(start, 0)]
+            while stack:
+                neuron, depth = stack.pop()
+                finished.update(path[depth:])
+                del path[depth:]
+                if neuron in path:
+                    loop = [*path[path.index(neuron) :], neuron]
+                    shown = Verbatim(" -> ".join(f"{name}[{j}]" for name, j in loop))
+                    raise SpecError("connections", "without a loop of zero total delay", shown, "delay one of them")
+                if neuron not in finished:
+                    path.append(neuron)
+                    stack.extend((target, depth + 1) for target in targets.get(neuron, ()))
+            finished.update(path)
+
+
+def _matrix(value: object, name: str, delay: bool, shape: tuple[int, int] | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """`value` as a float64 matrix and a mask of the entries that are not None."""
+    rows = checks.sequence(value, name, shape[0] if shape else None, "source neuron" if shape else "rows")
+    if not rows:
+        raise SpecError(name, "a list of rows", Verbatim("an empty list"), "one row a source neuron")
+    width = shape[1] if shape else len(checks.sequence(rows[0], f"{name}[0]", None, "numbers, one a target neuron"))
+    numbers, given = np.zeros((len(rows), width)), np.ones((len(rows), width), dtype=bool)
+    for i, row in enumerate(rows):
+        for j, entry in enumerate(checks.sequence(row, f"{name}[{i}]", width, "target neuron")):
+            entry_name = f"{name}[{i}][{j}]"
+            if entry is None:
+                given[i, j] = False
+            elif delay:
+                numbers[i, j] = checks.non_negative_time(entry, entry_name)
+            else:
+                numbers[i, j] = checks.finite_number(entry, entry_name)
+    return numbers, given
