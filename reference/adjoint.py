@@ -1,0 +1,157 @@
+"""The backward pass: the events of a trial in reverse, each with its jump; between them, the exact adjoint flow.
+
+Nothing is stored but what the forward pass recorded. A neuron's `lambda_V, lambda_I` are known just before (in forward
+time) its event that was visited last; they flow back to the event now visited. Arrivals hand the derivative by their
+time to the spike that caused them, which lies earlier in the list, so `dL/dt_post` of a spike is complete when its
+crossing is reached.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from reference.arithmetic import Arithmetic, Real
+from reference.flow import adjoint_flow, flow_derivatives, weighted_integral_derivatives
+from reference.jumps import (
+    dL_dt_arr,
+    dL_dt_arr_at_pinned_maximum,
+    dL_dv_reset_at_crossing,
+    dL_dv_th_at_crossing,
+    dL_dw_at_arrival,
+    lambda_V_at_crossing,
+    lambda_V_at_maximum,
+    running_loss_drop,
+)
+from reference.readouts import Drive, Maximum
+from reference.simulate import Arrivals, Crossing, Event, Neuron, Spike, Trial
+from spec import Case, ConnectionGradient, Gradients, PopulationGradient
+
+
+@dataclass
+class Adjoint:
+    """Adjoint state of one neuron, just before time `t`, and the gradients of its constants so far."""
+
+    t: Real
+    lambda_V: Real
+    lambda_I: Real
+    dL_dtau_mem: Real
+    dL_dtau_syn: Real
+    dL_dv_th: Real
+    dL_dv_reset: Real
+
+
+def gradients(m: Arithmetic, case: Case, trial: Trial, drive: Drive) -> Gradients:
+    """The exact gradient of the loss that `drive` describes."""
+    return _Sweep(m, case, trial, drive).run()
+
+
+class _Sweep:
+    def __init__(self, m: Arithmetic, case: Case, trial: Trial, drive: Drive) -> None:
+        self.m, self.case, self.trial, self.drive = m, case, trial, drive
+        zero = m.real(0.0)
+        self.adjoints = {
+            neuron: Adjoint(trial.T, zero, zero, zero, zero, drive.dL_dv_th.get(neuron, zero), zero)
+            for neurons in trial.neurons.values()
+            for neuron in neurons
+        }
+        # the terms of dL/dt of every spike; summed once, so that the order of a spike's targets does not matter
+        self.dL_dt_post: dict[Spike, list[Real]] = {spike: [g] for spike, g in drive.dL_dt_post.items()}
+        dtype = np.float64 if m.real is float else object
+        shapes = [connection.w.shape for connection in case.network.connections]
+        self.dL_dw = [np.full(shape, zero, dtype) for shape in shapes]
+        self.dL_dd = [np.full(shape, zero, dtype) for shape in shapes]
+        self.dtype = dtype
+
+    def run(self) -> Gradients:
+        for event in reversed(_with_maxima(self.trial.events, self.drive.maxima)):
+            adjoint = self.adjoints[event.neuron]
+            self.flow_back(adjoint, event)
+            if isinstance(event, Arrivals):
+                self.arrivals(adjoint, event)
+            elif isinstance(event, Crossing):
+                self.crossing(adjoint, event)
+            elif isinstance(event, Maximum):
+                dL_dy = self.drive.dL_dy[event.neuron]
+                adjoint.lambda_V = lambda_V_at_maximum(adjoint.lambda_V, dL_dy, event.neuron.constants.tau_mem)
+        return self.collected()
+
+    def flow_back(self, adjoint: Adjoint, event: Event) -> None:
+        """From just before the neuron's next event to just after this one; the constants' gradients on the way."""
+        m, c, h = self.m, event.neuron.constants, adjoint.t - event.t
+        dV_dtau_mem, dV_dtau_syn, dI_dtau_syn = flow_derivatives(m, event.V, event.I, h, c)
+        dL_dV, dL_dI = -c.tau_mem * adjoint.lambda_V, -c.tau_syn * adjoint.lambda_I
+        adjoint.dL_dtau_mem += dL_dV * dV_dtau_mem
+        adjoint.dL_dtau_syn += dL_dV * dV_dtau_syn + dL_dI * dI_dtau_syn
+        adjoint.lambda_V, adjoint.lambda_I = adjoint_flow(m, adjoint.lambda_V, adjoint.lambda_I, h, c)
+        adjoint.t = event.t
+        weight = self.running_weight(event)
+        if weight is not None:
+            g = self.drive.dL_dy[event.neuron] * weight
+            by_state = weighted_integral_derivatives(m, event.V, event.I, h, self.drive.rate, c)
+            adjoint.lambda_V -= g * by_state[0] / c.tau_mem
+            adjoint.lambda_I -= g * by_state[1] / c.tau_syn
+            adjoint.dL_dtau_mem += g * by_state[2]
+            adjoint.dL_dtau_syn += g * by_state[3]
+
+    def running_weight(self, event: Event) -> Real | None:
+        """The weight `exp(-rate t)/T` of the voltage in its readout; None if no integral of it is read."""
+        if self.drive.rate is None or event.neuron not in self.drive.dL_dy:
+            return None
+        return self.m.exp(-self.drive.rate * event.t) / self.trial.T
+
+    def arrivals(self, adjoint: Adjoint, event: Arrivals) -> None:
+        c = event.neuron.constants
+        maximum = self.drive.maxima.get(event.neuron)
+        for spike, synapse in event.parcels:
+            g_t = dL_dt_arr(synapse.w, adjoint.lambda_V, adjoint.lambda_I)
+            if maximum and maximum.pinned is event:
+                Vdot_plus = (event.I - event.V) / c.tau_mem
+                g_t += dL_dt_arr_at_pinned_maximum(self.drive.dL_dy[event.neuron], synapse.w, c.tau_mem, Vdot_plus)
+            at = (synapse.pre, synapse.post.index)
+            self.dL_dw[synapse.connection][at] += dL_dw_at_arrival(c.tau_syn, adjoint.lambda_I)
+            self.dL_dd[synapse.connection][at] += g_t
+            self.dL_dt_post.setdefault(spike, []).append(g_t)
+
+    def crossing(self, adjoint: Adjoint, event: Crossing) -> None:
+        c = event.neuron.constants
+        terms = self.dL_dt_post.get(event.spike, [])
+        weight = self.running_weight(event)
+        if weight is not None:
+            terms = [*terms, running_loss_drop(self.drive.dL_dy[event.neuron], weight, c.v_th, c.v_reset)]
+        lambda_V_plus = adjoint.lambda_V
+        adjoint.lambda_V = lambda_V_at_crossing(
+            lambda_V_plus, self.m.fsum(terms), c.tau_mem, event.Vdot_minus, event.Vdot_plus
+        )
+        adjoint.dL_dv_th += dL_dv_th_at_crossing(c.tau_mem, adjoint.lambda_V)
+        adjoint.dL_dv_reset += dL_dv_reset_at_crossing(c.tau_mem, lambda_V_plus)
+
+    def collected(self) -> Gradients:
+        populations = {}
+        for name, neurons in self.trial.neurons.items():
+            adjoints = [self.adjoints[neuron] for neuron in neurons]
+            columns = ["dL_dtau_mem", "dL_dtau_syn"]
+            if self.case.network.population(name).kind == "lif":
+                columns += ["dL_dv_th", "dL_dv_reset"]
+            arrays = {column: self.array(getattr(a, column) for a in adjoints) for column in columns}
+            populations[name] = PopulationGradient(**arrays)
+        inputs = {
+            name: [self.array(self.m.fsum(self.dL_dt_post.get(spike, [])) for spike in train) for train in trains]
+            for name, trains in self.trial.inputs.items()
+        }
+        connections = tuple(ConnectionGradient(w, d) for w, d in zip(self.dL_dw, self.dL_dd, strict=True))
+        return Gradients(connections, populations, inputs)
+
+    def array(self, values: Iterable[Real]) -> np.ndarray:
+        return np.array(list(values), dtype=self.dtype)
+
+
+def _with_maxima(events: list[Event], maxima: dict[Neuron, Maximum]) -> list[Event]:
+    """The events with each maximum just after the event of its neuron that it follows.
+
+    A maximum touches its own neuron only, so its place among the events of others does not matter.
+    """
+    after = {maximum.follows: maximum for maximum in maxima.values()}
+    return [e for event in events for e in ((event, after[event]) if event in after else (event,))]

@@ -1,0 +1,233 @@
+"""The forward pass: one heap, one event at a time, no grid.
+
+A neuron is touched only when an arrival reaches it or it crosses its threshold; in between, its state is that of its
+last event and the time since then. The heap holds arrivals, the predicted next crossing of each neuron (void once the
+neuron has been touched again: its `touched` count tells), and the end of the trial. Entries at one instant leave it in
+the order of the specification: crossings, then arrivals, then the end.
+
+The result is the list of events in the order in which they happened. The adjoint walks it backwards.
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass, field
+
+from reference.arithmetic import Arithmetic, Real
+from reference.flow import Constants, flow, time_to_threshold
+from spec import Case, Population, Tie
+
+CROSSING, ARRIVAL, END = 0, 1, 2  # the order of events at one instant
+
+
+@dataclass(eq=False)
+class Neuron:
+    """A neuron that receives; `t, V, I` are its state just after its last event."""
+
+    population: str
+    index: int
+    constants: Constants
+    t: Real
+    V: Real
+    I: Real
+    touched: int = 0
+    events: list[Event] = field(default_factory=list)
+    spikes: list[Spike] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class Spike:
+    """A spike, given or emitted."""
+
+    population: str
+    index: int
+    t: Real
+
+
+@dataclass(eq=False)
+class Synapse:
+    """Where a spike goes: connection number, source and target neuron, weight, delay."""
+
+    connection: int
+    pre: int
+    post: Neuron
+    w: Real
+    d: Real
+
+
+@dataclass(eq=False)
+class Event:
+    """Something that happens to one neuron at `t`; `V, I` is its state just after."""
+
+    neuron: Neuron
+    t: Real
+    V: Real
+    I: Real
+
+
+@dataclass(eq=False)
+class Crossing(Event):
+    """The neuron reaches its threshold, with current `I`, and is reset."""
+
+    spike: Spike
+
+    @property
+    def Vdot_minus(self) -> Real:
+        c = self.neuron.constants
+        return (self.I - c.v_th) / c.tau_mem
+
+    @property
+    def Vdot_plus(self) -> Real:
+        c = self.neuron.constants
+        return (self.I - c.v_reset) / c.tau_mem
+
+    @property
+    def kappa(self) -> Real:
+        """Conditioning of the spike: 0 is a grazing crossing."""
+        return ((self.I - self.neuron.constants.v_th) / self.neuron.constants.v_th) ** 2
+
+
+@dataclass(eq=False)
+class Arrivals(Event):
+    """All spikes that reach the neuron at this instant; `I_minus` is the current just before."""
+
+    parcels: list[tuple[Spike, Synapse]]
+    I_minus: Real
+
+
+@dataclass
+class Trial:
+    """What happened in one trial."""
+
+    T: Real
+    neurons: dict[str, list[Neuron]]
+    inputs: dict[str, list[list[Spike]]]
+    events: list[Event]
+    ties: set[Tie]
+
+
+def simulate(m: Arithmetic, case: Case) -> Trial:
+    """Run the network of the case over its trial."""
+    return _Simulation(m, case).run()
+
+
+class _Simulation:
+    def __init__(self, m: Arithmetic, case: Case) -> None:
+        self.m = m
+        self.heap: list[tuple] = []
+        self.pushed = 0  # breaks what ties remain in the heap; no result depends on it
+        neurons = {p.name: _neurons(m, p) for p in case.network.populations if p.kind != "input"}
+        inputs = {
+            name: [[Spike(name, i, m.real(t)) for t in train] for i, train in enumerate(trains)]
+            for name, trains in case.inputs.items()
+        }
+        self.trial = Trial(m.real(case.duration), neurons, inputs, [], set())
+        self.synapses: dict[tuple[str, int], list[Synapse]] = {}
+        for number, connection in enumerate(case.network.connections):
+            for i, row in enumerate(connection.exists):
+                fan_out = self.synapses.setdefault((connection.source, i), [])
+                for j in row.nonzero()[0]:
+                    w, d = m.real(float(connection.w[i, j])), m.real(float(connection.d[i, j]))
+                    fan_out.append(Synapse(number, i, neurons[connection.target][j], w, d))
+
+    def run(self) -> Trial:
+        for trains in self.trial.inputs.values():
+            for train in trains:
+                for spike in train:
+                    self.send(spike)
+        for population in self.trial.neurons.values():
+            for neuron in population:
+                self.push(self.trial.T, END, neuron, neuron)
+        while self.heap:
+            t, kind, *_, content = heapq.heappop(self.heap)
+            if kind == CROSSING:
+                neuron, touched = content
+                if touched == neuron.touched:
+                    self.cross(neuron, t)
+            elif kind == ARRIVAL:
+                self.arrive(t, self.all_arrivals_now(t, content))
+            elif self.is_at_threshold(content, t):
+                self.cross(content, t)
+        return self.trial
+
+    def push(self, t: Real, kind: int, neuron: Neuron, content: object) -> None:
+        self.pushed += 1
+        heapq.heappush(self.heap, (t, kind, neuron.population, neuron.index, self.pushed, content))
+
+    def send(self, spike: Spike) -> None:
+        for synapse in self.synapses.get((spike.population, spike.index), ()):
+            t_arr = spike.t + synapse.d
+            if t_arr <= self.trial.T:
+                self.push(t_arr, ARRIVAL, synapse.post, (spike, synapse))
+
+    def all_arrivals_now(self, t: Real, first: tuple[Spike, Synapse]) -> list[tuple[Spike, Synapse]]:
+        """`first` and every other arrival at its neuron at this instant; the heap keeps them together."""
+        parcels, neuron = [first], first[1].post
+        while self.heap and self.heap[0][:4] == (t, ARRIVAL, neuron.population, neuron.index):
+            parcels.append(heapq.heappop(self.heap)[-1])
+        return parcels
+
+    def arrive(self, t: Real, parcels: list[tuple[Spike, Synapse]]) -> None:
+        neuron = parcels[0][1].post
+        if self.is_at_threshold(neuron, t):
+            self.cross(neuron, t)
+        V, I_minus = flow(self.m, neuron.V, neuron.I, t - neuron.t, neuron.constants)
+        I = self.m.fsum([I_minus, *(synapse.w for _, synapse in parcels)])
+        self.flag_arrival(neuron, t)
+        self.happen(Arrivals(neuron, t, V, I, parcels, I_minus))
+
+    def is_at_threshold(self, neuron: Neuron, t: Real) -> bool:
+        """Whether `V` has reached the threshold at `t` to within rounding, and rises (specification, section 4)."""
+        c = neuron.constants
+        if c.v_th is None:
+            return False
+        V, I = flow(self.m, neuron.V, neuron.I, t - neuron.t, c)
+        return c.v_th - V <= 16 * self.m.u * c.v_th and I > c.v_th
+
+    def cross(self, neuron: Neuron, t: Real) -> None:
+        _, I = flow(self.m, neuron.V, neuron.I, t - neuron.t, neuron.constants)
+        spike = Spike(neuron.population, neuron.index, t)
+        neuron.spikes.append(spike)
+        if t == self.trial.T:
+            self.flag(neuron, "spike_at_end")
+        self.happen(Crossing(neuron, t, neuron.constants.v_reset, I, spike))
+        self.send(spike)
+
+    def happen(self, event: Event) -> None:
+        """Record the event, take over its state and predict the neuron's next crossing."""
+        neuron = event.neuron
+        self.trial.events.append(event)
+        neuron.events.append(event)
+        neuron.t, neuron.V, neuron.I = event.t, event.V, event.I
+        neuron.touched += 1
+        if neuron.constants.v_th is not None:
+            rest = self.trial.T - event.t
+            h = time_to_threshold(self.m, event.V, event.I, rest, neuron.constants)
+            if h is not None:
+                t = self.trial.T if h == rest else event.t + h
+                if isinstance(event, Crossing) and t == event.t:
+                    where = f"`{neuron.population}[{neuron.index}]` at {float(t)} ms"
+                    raise ArithmeticError(f"{where} spikes faster than this precision resolves; lower its weights")
+                self.push(t, CROSSING, neuron, (neuron, neuron.touched))
+
+    def flag_arrival(self, neuron: Neuron, t: Real) -> None:
+        last = neuron.events[-1] if neuron.events else None
+        if t == self.trial.T:
+            self.flag(neuron, "arrival_at_end")
+        if isinstance(last, Crossing) and (t - last.t) * last.Vdot_minus <= 16 * self.m.u * neuron.constants.v_th:
+            self.flag(neuron, "arrival_at_crossing")
+
+    def flag(self, neuron: Neuron, kind: str) -> None:
+        self.trial.ties.add(Tie(neuron.population, neuron.index, kind))
+
+
+def _neurons(m: Arithmetic, population: Population) -> list[Neuron]:
+    def constant(values: object, j: int) -> Real | None:
+        return None if values is None else m.real(float(values[j]))  # type: ignore[index]
+
+    columns = (population.tau_mem, population.tau_syn, population.v_th, population.v_reset)
+    rest = (m.real(0.0),) * 3
+    return [
+        Neuron(population.name, j, Constants(*(constant(values, j) for values in columns)), *rest)
+        for j in range(population.size)
+    ]

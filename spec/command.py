@@ -1,0 +1,49 @@
+"""What the command lines share: one line for whatever is wrong, and the exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from spec.case import Case, load_case
+from spec.errors import SpecError
+from spec.results import Result
+
+BAD_INPUT, NOT_FINITE = 2, 3
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """An argument parser that refuses abbreviations and reports an error in one line, with exit code 2."""
+
+    def __init__(self, prog: str, description: str) -> None:
+        super().__init__(prog=prog, description=description, allow_abbrev=False)
+
+    def error(self, message: str) -> NoReturn:
+        raise SystemExit(report(self.prog, f"{message} (see --help)"))
+
+
+def report(prog: str, message: object, code: int = BAD_INPUT) -> int:
+    """Print `message` in one line on standard error; the exit code."""
+    print(f"{prog}: " + " ".join(str(message).split()), file=sys.stderr)
+    return code
+
+
+def run_case_command(
+    parser: OneLineParser, run: Callable[[Case, argparse.Namespace], Result], argv: Sequence[str] | None
+) -> int:
+    """Load the case that the command line names, run it, print its result as one JSON object; the exit code."""
+    parser.add_argument("case", metavar="CASE.json", help="a case file (spec/SPECIFICATION.md, section 7)")
+    try:
+        options = parser.parse_args(argv)
+        case = load_case(options.case)
+        print(json.dumps(run(case, options).to_dict(case.network), allow_nan=False))
+    except SpecError as error:
+        return report(parser.prog, error)
+    except ArithmeticError as error:
+        return report(parser.prog, error, NOT_FINITE)
+    except SystemExit as stop:  # argparse: --help, or an error it has reported
+        return int(stop.code or 0)
+    return 0
