@@ -1,0 +1,98 @@
+"""Spike trains of a batch, as a torch tensor of times."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from spec import SpecError, SpikeTrains
+from spec.checks import positive_number
+from spec.errors import Verbatim
+
+
+@dataclass(frozen=True, eq=False)
+class Spikes:
+    """Spikes of `size` neurons in `trials` trials of one duration.
+
+    Attributes:
+        times: `[n]`, float64, ms: grouped by trial, then neuron, each train in order. Differentiable.
+        offsets: `[trials * size + 1]`, int64: the train of neuron `i` in trial `b` is
+            `times[offsets[b * size + i] : offsets[b * size + i + 1]]`.
+        trials, size: batch size and number of neurons.
+        duration: `T`, ms; a trial is `[0, T]`.
+    """
+
+    times: Tensor
+    offsets: Tensor
+    trials: int
+    size: int
+    duration: float
+
+    @classmethod
+    def from_trains(cls, trials: Sequence[SpikeTrains | Sequence], duration: float) -> Spikes:
+        """Spikes from one list of trains (one a neuron) for each trial.
+
+        Raises:
+            SpecError: no trial, trials of different sizes, or times that `spec.SpikeTrains` refuses.
+        """
+        if not trials:
+            raise SpecError("trials", "a list of at least one trial", Verbatim("none"), "give one list of trains a trial")
+        checked = []
+        for b, trains in enumerate(trials):
+            try:
+                checked.append(trains if isinstance(trains, SpikeTrains) else SpikeTrains(trains))  # type: ignore[arg-type]
+            except SpecError as error:
+                raise SpecError(f"trials[{b}]{error.name}", error.expected, error.got, error.remedy) from None
+            if len(checked[b]) != len(checked[0]):
+                expected = f"{len(checked[0])} trains, as in trials[0]"
+                raise SpecError(f"trials[{b}]", expected, Verbatim(f"{len(checked[b])}"), "give [] for a silent neuron")
+        trains = [train for trial in checked for train in trial]
+        times = torch.from_numpy(np.concatenate([np.empty(0), *trains]))
+        offsets = torch.from_numpy(np.cumsum([0, *(len(train) for train in trains)], dtype=np.int64))
+        return cls(times, offsets, len(checked), len(checked[0]), positive_number(duration, "duration"))
+
+    def counts(self) -> Tensor:
+        """Number of spikes, `[trials, size]`."""
+        return self.offsets.diff().reshape(self.trials, self.size)
+
+    def first(self) -> Tensor:
+        """Time of the first spike, `[trials, size]`; `duration` for a silent neuron, with gradient 0."""
+        times = torch.cat([self.times, self.times.new_full((1,), self.duration)])
+        silent = self.offsets.diff() == 0
+        index = torch.where(silent, len(self.times), self.offsets[:-1])
+        return times[index].reshape(self.trials, self.size)
+
+    def train(self, trial: int, neuron: int) -> Tensor:
+        """One spike train."""
+        n = trial * self.size + neuron
+        return self.times[self.offsets[n] : self.offsets[n + 1]]
+
+    def to_lists(self) -> list[list[list[float]]]:
+        """Times as `[trial][neuron][spike]`."""
+        return [[self.train(b, i).tolist() for i in range(self.size)] for b in range(self.trials)]
+
+
+def joined(parts: Sequence[Spikes]) -> Spikes:
+    """Populations side by side: the neurons of all parts, in order, trial by trial.
+
+    Raises:
+        SpecError: parts of different numbers of trials or durations.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    trials, duration = parts[0].trials, parts[0].duration
+    for n, part in enumerate(parts):
+        if (part.trials, part.duration) != (trials, duration):
+            expected = f"{trials} trials of {duration} ms, as in parts[0]"
+            got = Verbatim(f"{part.trials} trials of {part.duration} ms")
+            raise SpecError(f"parts[{n}]", expected, got, "join spikes of the same trials")
+    counts = torch.cat([part.counts() for part in parts], dim=1)
+    offsets = torch.cat([counts.new_zeros(1), counts.flatten().cumsum(0)])
+    pieces = [
+        part.times[part.offsets[b * part.size] : part.offsets[(b + 1) * part.size]] for b in range(trials) for part in parts
+    ]
+    return Spikes(torch.cat(pieces), offsets, trials, sum(part.size for part in parts), duration)
