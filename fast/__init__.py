@@ -1,0 +1,25 @@
+"""The quick implementation: exact event-based gradients under PyTorch, with Numba kernels.
+
+    from fast import LI, LIF, Spikes, cross_entropy
+
+Reading order: `flow` (physics), `bins` (bookkeeping), `forward`, `backward`, `constants` (kernels), `propagate` (autograd),
+`spikes`, `layers`, `network`, `losses` (front), `run` and `train` (command lines).
+"""
+
+from fast.layers import LI, LIF
+from fast.losses import cross_entropy, first_spike_time, spike_time_mse
+from fast.network import Network
+from fast.propagate import propagate
+from fast.spikes import Spikes, joined
+
+__all__ = [
+    "LI",
+    "LIF",
+    "Network",
+    "Spikes",
+    "cross_entropy",
+    "first_spike_time",
+    "joined",
+    "propagate",
+    "spike_time_mse",
+]

@@ -1,0 +1,120 @@
+"""Layers as torch modules: weights and delays are ordinary parameters."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from fast.propagate import Record, propagate
+from fast.spikes import Spikes
+from spec import VOLTAGE_READOUTS
+from spec.checks import non_negative_time, one_of, whole_number
+
+
+class _Layer(nn.Module):
+    """Synapses with weights and delays onto neurons with constants; see `LIF` and `LI`."""
+
+    def __init__(
+        self,
+        pre: int,
+        post: int,
+        tau_mem: float,
+        tau_syn: float,
+        v_th: float | None,
+        v_reset: float | None,
+        max_delay: float | None,
+        dtype: torch.dtype,
+    ) -> None:
+        super().__init__()
+        self.pre = whole_number(pre, "pre", 1, 2**31 - 1, "give the number of source neurons")
+        self.post = whole_number(post, "post", 1, 2**31 - 1, "give the number of target neurons")
+        self.max_delay = None if max_delay is None else non_negative_time(max_delay, "max_delay")
+        self.w = nn.Parameter(torch.zeros(pre, post, dtype=dtype))
+        self.d = nn.Parameter(torch.zeros(pre, post, dtype=dtype))
+        self.record: Record | None = None
+        for name, value in (("tau_mem", tau_mem), ("tau_syn", tau_syn), ("v_th", v_th), ("v_reset", v_reset)):
+            constant = None if value is None else torch.full((post,), float(value), dtype=dtype)
+            self.register_parameter(name, None if constant is None else nn.Parameter(constant, requires_grad=False))
+
+    @torch.no_grad()
+    def initialise_(
+        self, w_mean: float, w_std: float, d_max: float = 0.0, generator: torch.Generator | None = None
+    ) -> _Layer:
+        """Draw weights from N(w_mean, w_std) and delays from U(0, d_max) ms; returns the layer."""
+        self.w.normal_(w_mean, w_std, generator=generator)
+        self.d.uniform_(0.0, d_max, generator=generator)
+        return self
+
+    @torch.no_grad()
+    def project_(self) -> int:
+        """Put the delays back into [0, max_delay] after an optimiser step; the number that had left it."""
+        outside = self.d < 0
+        if self.max_delay is not None:
+            outside |= self.d > self.max_delay
+        self.d.clamp_(0.0, self.max_delay)
+        return int(outside.sum())
+
+    def extra_repr(self) -> str:
+        return f"{self.pre}, {self.post}, max_delay={self.max_delay}"
+
+
+class LIF(_Layer):
+    """A layer of leaky integrate-and-fire neurons: spikes in, spikes out.
+
+    Args:
+        pre, post: number of source and target neurons.
+        tau_mem, tau_syn: time constants, ms.
+        v_th, v_reset: threshold and reset.
+        max_delay: ms; upper bound that `project_` keeps, None for no bound.
+        dtype: float32 or float64.
+
+    Attributes:
+        w, d: `[pre, post]`, learned. `tau_mem`, `tau_syn`, `v_th`, `v_reset`: `[post]`, learned after `requires_grad_()`.
+        record: conditioning `kappa` of each spike and tie flags of the last forward pass.
+    """
+
+    def __init__(
+        self,
+        pre: int,
+        post: int,
+        *,
+        tau_mem: float = 20.0,
+        tau_syn: float = 5.0,
+        v_th: float = 1.0,
+        v_reset: float = 0.0,
+        max_delay: float | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        super().__init__(pre, post, tau_mem, tau_syn, v_th, v_reset, max_delay, dtype)
+
+    def forward(self, spikes: Spikes) -> Spikes:
+        constants = (self.tau_mem, self.tau_syn, self.v_th, self.v_reset)
+        emitted, _, self.record = propagate(spikes, self.w, self.d, *constants)
+        return emitted
+
+
+class LI(_Layer):
+    """A layer of leaky integrators: spikes in, one readout a neuron out, `[trials, post]`.
+
+    Args:
+        readout: `max_voltage`, `mean_voltage` or `exp_weighted_voltage`; the others as for `LIF`.
+    """
+
+    def __init__(
+        self,
+        pre: int,
+        post: int,
+        *,
+        readout: str,
+        tau_mem: float = 20.0,
+        tau_syn: float = 5.0,
+        max_delay: float | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        super().__init__(pre, post, tau_mem, tau_syn, None, None, max_delay, dtype)
+        self.readout = one_of(readout, "readout", VOLTAGE_READOUTS)
+
+    def forward(self, spikes: Spikes) -> Tensor:
+        _, y, self.record = propagate(spikes, self.w, self.d, self.tau_mem, self.tau_syn, readout=self.readout)
+        assert y is not None
+        return y

@@ -1,0 +1,115 @@
+"""A whole network of the specification as a torch module: any feed-forward graph of populations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from fast.propagate import Record, propagate
+from fast.spikes import Spikes, joined
+from spec import Connection, Population, UnsupportedError
+from spec import Network as NetworkSpec
+from spec.errors import Verbatim
+
+
+@dataclass(frozen=True, eq=False)
+class Activity:
+    """What a network did: spikes and record of every population that is no input, and the readout asked for."""
+
+    spikes: Mapping[str, Spikes]
+    records: Mapping[str, Record]
+    y: Tensor | None
+
+
+class _Synapses(nn.Module):
+    def __init__(self, connection: Connection, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.tensor(connection.w, dtype=dtype))
+        self.d = nn.Parameter(torch.tensor(connection.d, dtype=dtype))
+        self.register_buffer("exists", torch.tensor(connection.exists))
+
+
+class _Constants(nn.Module):
+    def __init__(self, population: Population, dtype: torch.dtype) -> None:
+        super().__init__()
+        for name in ("tau_mem", "tau_syn", "v_th", "v_reset"):
+            values: np.ndarray | None = getattr(population, name)
+            constant = None if values is None else nn.Parameter(torch.tensor(values, dtype=dtype), requires_grad=False)
+            self.register_parameter(name, constant)
+
+
+class Network(nn.Module):
+    """The network that a `spec.Network` describes; parameters in the order of its connections and populations.
+
+    Attributes:
+        synapses: one module a connection, with `w` and `d` `[pre, post]` and the mask `exists`.
+        constants: one module a population, with `tau_mem`, `tau_syn`, `v_th`, `v_reset` `[size]` (absent: None); they are
+            learned after `requires_grad_()`.
+
+    Raises:
+        UnsupportedError: populations that form a loop.
+    """
+
+    def __init__(self, network: NetworkSpec, dtype: torch.dtype = torch.float32) -> None:
+        super().__init__()
+        self.network = network
+        self.order = _feed_forward_order(network)
+        self.synapses = nn.ModuleList(_Synapses(connection, dtype) for connection in network.connections)
+        self.constants = nn.ModuleList(_Constants(population, dtype) for population in network.populations)
+
+    def forward(self, inputs: Mapping[str, Spikes], read: tuple[str, str] | None = None) -> Activity:
+        """Run the network.
+
+        Args:
+            inputs: spikes of every input population, of the same trials.
+            read: a population and its voltage readout.
+        """
+        spikes, records, y = dict(inputs), {}, None
+        any_input = next(iter(inputs.values()))
+        for p in self.order:
+            population, constants = self.network.populations[p], self.constants[p]
+            number_of = [c for c, link in enumerate(self.network.connections) if link.target == population.name]
+            readout = read[1] if read and read[0] == population.name else None
+            if number_of:
+                arriving = joined([spikes[self.network.connections[c].source] for c in number_of])
+                w, d, exists = (
+                    torch.cat([getattr(self.synapses[c], name) for c in number_of]) for name in ("w", "d", "exists")
+                )
+            else:
+                arriving = _silence(any_input)
+                w = d = constants.tau_mem.new_zeros(1, population.size)
+                exists = torch.zeros(1, population.size, dtype=torch.bool)
+            emitted, found, records[population.name] = propagate(
+                arriving, w, d, constants.tau_mem, constants.tau_syn, constants.v_th, constants.v_reset,
+                exists=exists, readout=readout,
+            )  # fmt: skip
+            spikes[population.name] = emitted
+            y = found if readout else y
+        return Activity({name: s for name, s in spikes.items() if name not in inputs}, records, y)
+
+
+def _silence(like: Spikes) -> Spikes:
+    """One silent neuron, in the trials of `like`."""
+    return Spikes(like.times[:0], torch.zeros(like.trials + 1, dtype=torch.int64), like.trials, 1, like.duration)
+
+
+def _feed_forward_order(network: NetworkSpec) -> list[int]:
+    """Populations that are no inputs, each after all its sources."""
+    names = [population.name for population in network.populations]
+    done = {population.name for population in network.populations if population.kind == "input"}
+    waiting = [p for p, population in enumerate(network.populations) if population.name not in done]
+    order: list[int] = []
+    while waiting:
+        ready = [p for p in waiting if all(c.source in done for c in network.connections if c.target == names[p])]
+        if not ready:
+            got = Verbatim("a loop among " + ", ".join(names[p] for p in waiting))
+            remedy = "recurrent networks run in `python -m reference`"
+            raise UnsupportedError("connections", "feed-forward for `fast`", got, remedy)
+        order += ready
+        done.update(names[p] for p in ready)
+        waiting = [p for p in waiting if p not in ready]
+    return order

@@ -1,0 +1,122 @@
+"""`python -m fast.run CASE.json`: the result of a case by the fast implementation, as one JSON object."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fast.losses import cross_entropy, first_spike_time, spike_time_mse
+from fast.network import Activity, Network
+from fast.spikes import Spikes
+from spec import (
+    VOLTAGE_READOUTS,
+    Case,
+    ConnectionGradient,
+    CrossEntropy,
+    Gradients,
+    PopulationGradient,
+    Result,
+    Tie,
+    UnsupportedError,
+)
+from spec.checks import one_of
+from spec.command import OneLineParser, run_case_command
+from spec.errors import Verbatim
+from spec.results import TIE_KINDS
+
+DTYPES = {"float64": torch.float64, "float32": torch.float32}
+
+
+def run_case(case: Case, dtype: str = "float64", device: str = "cpu") -> Result:
+    """Simulate the case and differentiate its loss exactly; `reference.run` at speed.
+
+    Args:
+        case: the problem.
+        dtype: `float64` or `float32`.
+        device: `cpu`.
+
+    Raises:
+        UnsupportedError: a recurrent network, or a device other than the CPU.
+    """
+    check_device(device)
+    network = Network(case.network, DTYPES[one_of(dtype, "dtype", tuple(DTYPES))]).requires_grad_()
+    inputs = {name: Spikes.from_trains([trains], case.duration) for name, trains in case.inputs.items()}
+    if not inputs:  # a network without inputs is legal, and silent
+        inputs = {"": Spikes.from_trains([[]], case.duration)}
+    for spikes in inputs.values():
+        spikes.times.requires_grad_()
+    voltage = isinstance(case.loss, CrossEntropy) and case.loss.readout in VOLTAGE_READOUTS
+    activity = network(inputs, (case.loss.population, case.loss.readout) if voltage else None)
+    y, loss = _evaluate(case, activity)
+    if loss.requires_grad:
+        loss.backward()
+    names = [population.name for population in case.network.populations if population.kind != "input"]
+    offsets = {name: activity.spikes[name].offsets[1:-1].numpy() for name in names}
+    return Result(
+        float(loss.detach()),
+        {name: np.split(activity.spikes[name].times.detach().numpy(), offsets[name]) for name in names},
+        {name: np.split(activity.records[name].kappa, offsets[name]) for name in names},
+        None if y is None else y[0].detach().numpy(),
+        _gradients(case, network, inputs),
+        tuple(sorted(_ties(activity))),
+    )
+
+
+def check_device(device: str) -> None:
+    """Refuse a device that `fast` does not run on: never a silent fallback."""
+    if device != "cpu":
+        raise UnsupportedError("device", "cpu", Verbatim(device), "CUDA is not offered yet")
+
+
+def _evaluate(case: Case, activity: Activity) -> tuple[Tensor | None, Tensor]:
+    if not isinstance(case.loss, CrossEntropy):
+        return None, spike_time_mse(activity.spikes[case.loss.population], [case.loss.targets])
+    y = activity.y
+    if y is None:
+        assert case.loss.time_scale is not None
+        y = first_spike_time(activity.spikes[case.loss.population], case.loss.time_scale)
+    return y, cross_entropy(y, torch.tensor([case.loss.label]))
+
+
+def _gradients(case: Case, network: Network, inputs: dict[str, Spikes]) -> Gradients:
+    def of(parameter: Tensor | None) -> np.ndarray | None:
+        if parameter is None:
+            return None
+        return (torch.zeros_like(parameter) if parameter.grad is None else parameter.grad).numpy()
+
+    populations = {
+        population.name: PopulationGradient(of(c.tau_mem), of(c.tau_syn), of(c.v_th), of(c.v_reset))
+        for population, c in zip(case.network.populations, network.constants, strict=True)
+        if population.kind != "input"
+    }
+    return Gradients(
+        tuple(ConnectionGradient(of(s.w), of(s.d)) for s in network.synapses),
+        populations,
+        {name: np.split(of(inputs[name].times), inputs[name].offsets[1:-1].numpy()) for name in case.inputs},
+    )
+
+
+def _ties(activity: Activity) -> set[Tie]:
+    return {
+        Tie(name, neuron, kind)
+        for name, record in activity.records.items()
+        for neuron, bits in enumerate(record.ties[0])
+        for n, kind in enumerate(TIE_KINDS)
+        if bits & 1 << n
+    }
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit code (0, 2: bad input or unsupported, 3: a result that is not finite)."""
+    parser = OneLineParser("python -m fast.run", "Run a case with the fast implementation and print its exact gradient as JSON.")
+    parser.add_argument("--dtype", choices=tuple(DTYPES), default="float64", help="precision (default: %(default)s)")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where to run (default: %(default)s)")
+    return run_case_command(parser, lambda case, options: run_case(case, options.dtype, options.device), argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
