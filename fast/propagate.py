@@ -18,7 +18,7 @@ from torch.autograd.function import once_differentiable
 
 from fast import bins
 from fast.backward import backward_range
-from fast.forward import STUCK, Layer, Maximum, forward_range
+from fast.forward import SPIKE_AT_END, STUCK, Layer, Maximum, forward_range
 from fast.forward import Spikes as Emitted
 from fast.spikes import Spikes
 from spec import VOLTAGE_READOUTS, SpecError, UnsupportedError
@@ -35,10 +35,13 @@ class Record:
     Attributes:
         kappa: conditioning `(tau_mem Vdot_minus / v_th)^2` of every spike, in the order of the spikes.
         ties: `[trials, size]`, bits as in `fast.forward`.
+        sees_end: whether the outputs know where the trial ends: through an integral of the voltage, or a spike or a
+            maximum exactly at `T`. A shift of time is no symmetry then.
     """
 
     kappa: np.ndarray
     ties: np.ndarray
+    sees_end: bool
 
 
 @dataclass
@@ -124,7 +127,7 @@ class _Propagate(torch.autograd.Function):
         problem.kernels, problem.offsets = kernels, torch.from_numpy(kernels.offsets)
         v_th_of_spike = np.repeat(np.tile(v_th, problem.spikes.trials), np.diff(kernels.offsets))
         kappa = ((kernels.emitted.I - v_th_of_spike) / v_th_of_spike) ** 2
-        problem.record = Record(kappa, kernels.ties)
+        problem.record = Record(kappa, kernels.ties, kernels.sees_end())
         ctx.kernels, ctx.dtypes = kernels, (w.dtype, d.dtype, *(c.dtype for c in constants))
         times = kernels.emitted.bin * width + kernels.emitted.rest.astype(np.float64)
         return torch.from_numpy(times), torch.from_numpy(kernels.y)
@@ -172,6 +175,11 @@ class _Kernels:
             raise ArithmeticError("a neuron spikes faster than this precision resolves; lower its weights")
         self.offsets = np.concatenate([[0], counts.ravel().cumsum()])
         self.emitted = Emitted(*(self._by_trial([p[n] for p, _ in parts], counts) for n in range(3)))
+
+    def sees_end(self) -> bool:
+        """See `Record.sees_end`."""
+        maximum = (self.maxima.bin == self.at.last) & (self.maxima.rest == self.at.end)
+        return self.integral_read or bool(maximum.any()) or bool((self.ties & SPIKE_AT_END).any())
 
     def _by_trial(self, parts: list[np.ndarray], counts: np.ndarray) -> np.ndarray:
         """Spikes of all ranges, from the kernels' order (neuron, trial) to (trial, neuron)."""

@@ -92,7 +92,8 @@ def case_from_text(text: str) -> Case:
 
 
 def _case(document: object) -> Case:
-    keys = _object(document, "case", ("format", "duration", "populations", "connections", "inputs", "loss"), ("expected",))
+    required = ("format", "duration", "populations", "connections", "inputs", "loss")
+    keys = _object(document, "case", required, ("expected",))
     checks.one_of(keys["format"], "format", (FORMAT,))
     populations = checks.sequence(keys["populations"], "populations", None, "populations")
     connections = checks.sequence(keys["connections"], "connections", None, "connections")
@@ -102,11 +103,12 @@ def _case(document: object) -> Case:
     )
     duration = checks.positive_number(keys["duration"], "duration")
     if not isinstance(keys["inputs"], dict):
-        raise SpecError("inputs", "an object", keys["inputs"], "give spike trains by population")
+        raise SpecError("inputs", "an object", checks.described(keys["inputs"]), "give spike trains by population")
     inputs = {name: _trains(value, f"inputs.{name}") for name, value in keys["inputs"].items()}
     expected = keys.get("expected")
     if expected is not None and not isinstance(expected, dict):
-        raise SpecError("expected", "an object", expected, "give the object that the command line prints")
+        remedy = "give the object that the command line prints"
+        raise SpecError("expected", "an object", checks.described(expected), remedy)
     return Case(network, duration, inputs, _loss(keys["loss"]), expected)
 
 
@@ -120,7 +122,7 @@ def _network(populations: tuple[Population, ...], connections: tuple[Connection,
 
 
 def _population(value: object, path: str) -> Population:
-    if not isinstance(value, dict) or value.get("kind") not in _CONSTANTS:
+    if not isinstance(value, dict) or "kind" not in value:
         _object(value, path, ("name", "kind", "size"), ("tau_mem", "tau_syn", "threshold", "reset"))
     kind = checks.one_of(value["kind"], f"{path}.kind", tuple(_CONSTANTS))  # type: ignore[index]
     keys = _object(value, path, ("name", "kind", "size", *_CONSTANTS[kind]), ())
@@ -147,9 +149,12 @@ def _trains(value: object, path: str) -> SpikeTrains:
 
 
 def _loss(value: object) -> Loss:
-    if not isinstance(value, dict) or "kind" not in value:
-        _object(value, "loss", ("kind",), ())
-    kind = checks.one_of(value["kind"], "loss.kind", ("cross_entropy", "spike_time_mse"))  # type: ignore[index]
+    kinds = ("cross_entropy", "spike_time_mse")
+    if not isinstance(value, dict):
+        _object(value, "loss", (), ())
+    elif "kind" not in value:
+        raise SpecError("loss.kind", "given", Verbatim("nothing"), "the kinds are " + ", ".join(kinds))
+    kind = checks.one_of(value["kind"], "loss.kind", kinds)  # type: ignore[index]
     if kind == "spike_time_mse":
         keys = _object(value, "loss", ("kind", "population", "targets"), ())
         return _within("loss", lambda: SpikeTimeMSE(keys["population"], keys["targets"]))
@@ -174,12 +179,13 @@ def _within(path: str, build: Callable[[], _T]) -> _T:
 def _object(value: object, path: str, required: tuple[str, ...], optional: tuple[str, ...]) -> dict:
     """`value` as a JSON object with exactly these keys."""
     if not isinstance(value, dict):
-        raise SpecError(path, "an object", "a list" if isinstance(value, list) else value, "give keys in braces")
+        raise SpecError(path, "an object", checks.described(value), "give keys in braces")
     legal = required + optional
     prefix = "" if path == "case" else f"{path}."
     for key in value:
         if key not in legal:
-            raise SpecError(f"{prefix}{key}", "absent: it is no key here", value[key], "the keys are " + ", ".join(legal))
+            remedy = "the keys are " + ", ".join(legal)
+            raise SpecError(f"{prefix}{key}", "absent: it is no key here", value[key], remedy)
     for key in required:
         if key not in value:
             raise SpecError(f"{prefix}{key}", "given", Verbatim("nothing"), "the keys are " + ", ".join(legal))

@@ -21,7 +21,7 @@ def frozen(values: np.ndarray) -> np.ndarray:
 def finite_number(value: object, name: str, expected: str = "a finite number") -> float:
     """`value` as a float; booleans, text, NaN and infinities are refused."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
-        raise SpecError(name, expected, _described(value), "give a plain number")
+        raise SpecError(name, expected, described(value), "give a plain number")
     try:
         number = float(value)
     except OverflowError:
@@ -53,7 +53,7 @@ def whole_number(value: object, name: str, low: int, high: int, remedy: str) -> 
     """`value` as an int from `low` to `high`; booleans and floats are refused."""
     expected = f"a whole number from {low} to {high}"
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer):
-        raise SpecError(name, expected, _described(value), remedy)
+        raise SpecError(name, expected, described(value), remedy)
     if not low <= value <= high:
         raise SpecError(name, expected, Verbatim(value), remedy)
     return int(value)
@@ -62,14 +62,14 @@ def whole_number(value: object, name: str, low: int, high: int, remedy: str) -> 
 def text(value: object, name: str) -> str:
     """`value` as a name: a string that is not empty."""
     if not isinstance(value, str) or not value:
-        raise SpecError(name, "a string that is not empty", _described(value), "give a name in quotes")
+        raise SpecError(name, "a string that is not empty", described(value), "give a name in quotes")
     return value
 
 
 def one_of(value: object, name: str, choices: Sequence[str]) -> str:
     """`value`, one of the strings `choices`."""
     if not isinstance(value, str) or value not in choices:
-        raise SpecError(name, "one of " + ", ".join(choices), _described(value), "choose one of these, in quotes")
+        raise SpecError(name, "one of " + ", ".join(choices), described(value), "choose one of these, in quotes")
     return value
 
 
@@ -79,15 +79,20 @@ def sequence(value: object, name: str, length: int | None, what: str) -> Sequenc
     if isinstance(value, np.ndarray) and value.ndim > 0:
         value = list(value)
     if not isinstance(value, list | tuple):
-        raise SpecError(name, expected, _described(value), "give a list")
+        raise SpecError(name, expected, described(value), "give a list")
     if length is not None and len(value) != length:
         raise SpecError(name, expected, Verbatim(f"a list of {len(value)}"), "add or remove entries")
     return value
 
 
+def is_list(value: object) -> bool:
+    """Whether `value` is a list, a tuple or an array; what it holds is not looked at."""
+    return isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim > 0)
+
+
 def per_neuron(value: object, name: str, size: int, positive: bool, unit: str) -> np.ndarray:
     """One number for all neurons, or one number a neuron, as a read-only float64 array `[size]`."""
-    if isinstance(value, list | tuple | np.ndarray) and np.ndim(value) > 0:
+    if is_list(value):
         entries = sequence(value, name, size, "neuron")
         names = [f"{name}[{j}]" for j in range(size)]
     else:
@@ -99,7 +104,7 @@ def per_neuron(value: object, name: str, size: int, positive: bool, unit: str) -
     return frozen(np.array(numbers * size if len(numbers) < size else numbers, dtype=np.float64))
 
 
-def _described(value: object) -> object:
+def described(value: object) -> object:
     """Containers by kind and length, all else as it is: a message shows one value, not a matrix."""
     if value is None:
         return Verbatim("null")

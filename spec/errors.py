@@ -14,7 +14,7 @@ class SpecError(ValueError):
 
     def __init__(self, name: str, expected: str, got: object, remedy: str) -> None:
         self.name, self.expected, self.got, self.remedy = name, expected, got, remedy
-        super().__init__(f"`{name}` must be {expected}, got {shown(got)}; {remedy}")
+        super().__init__(" ".join(f"`{name}` must be {expected}, got {shown(got)}; {remedy}".split()))
 
     def within(self, path: str, rename: Mapping[str, str] | None = None) -> SpecError:
         """The same fault, named from further out: `tau_mem[2]` within `populations[1]`."""

@@ -57,7 +57,8 @@ class SpikeTimeMSE:
             try:
                 object.__setattr__(self, "targets", SpikeTrains(self.targets))
             except SpecError as error:
-                raise error.within("targets") if error.name == "trains" else _targets_error(error) from None
+                place = error.name.removeprefix("trains")
+                raise SpecError(f"targets{place}", error.expected, error.got, error.remedy) from None
 
 
 Loss = CrossEntropy | SpikeTimeMSE
@@ -83,7 +84,3 @@ def check_loss(loss: Loss, network: Network) -> None:
     elif len(loss.targets) != population.size:
         expected = f"a list of {population.size}, one for each neuron"
         raise SpecError("targets", expected, Verbatim(f"a list of {len(loss.targets)}"), "add or remove entries")
-
-
-def _targets_error(error: SpecError) -> SpecError:
-    return SpecError(f"targets{error.name}", error.expected, error.got, error.remedy)

@@ -81,7 +81,7 @@ class Connection:
         checks.text(self.source, "source")
         checks.text(self.target, "target")
         w, exists = _matrix(self.w, "w", delay=False)
-        if isinstance(self.d, list | tuple | np.ndarray) and np.ndim(np.asarray(self.d, dtype=object)) > 0:
+        if checks.is_list(self.d):
             d, has_delay = _matrix(self.d, "d", delay=True, shape=w.shape)
         else:
             d, has_delay = np.full(w.shape, checks.non_negative_time(self.d, "d")), np.ones(w.shape, dtype=bool)
@@ -154,7 +154,9 @@ class Network:
             finished.update(path)
 
 
-def _matrix(value: object, name: str, delay: bool, shape: tuple[int, int] | None = None) -> tuple[np.ndarray, np.ndarray]:
+def _matrix(
+    value: object, name: str, delay: bool, shape: tuple[int, int] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """`value` as a float64 matrix and a mask of the entries that are not None."""
     rows = checks.sequence(value, name, shape[0] if shape else None, "source neuron" if shape else "rows")
     if not rows:

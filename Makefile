@@ -1,0 +1,59 @@
+# Every target sets itself up from make and a Python of 3.11 or newer alone. PYTHON chooses the one that builds .venv.
+PYTHON  ?= python3
+EXTRAS  ?= dev
+WORKERS ?= 2
+ARGS    ?=
+
+PY  := .venv/bin/python
+PIP := $(PY) -m pip install --quiet --disable-pip-version-check
+# Set-up has been done when the stamp of this very pyproject.toml exists.
+STAMP := .venv/.ready-$(firstword $(shell cksum < pyproject.toml))-$(EXTRAS)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup sequence derivations test lint clean
+
+help: ## print this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1#/p' Makefile | awk -F'#' '{ printf "%-20s%s\n", $$1, $$2 }'
+	@echo 'ARGS="..." is handed on: make sequence ARGS=--help, make test ARGS="-m slow".'
+
+sequence: setup ## train weights and delays on the sequence task
+	@echo "sequence: training weights and delays: python -m fast.train --task sequence $(ARGS)"
+	@$(PY) -m fast.train --task sequence $(ARGS)
+
+derivations: setup ## prove every equation with SymPy
+	@echo "derivations: proving every equation with SymPy"
+	@$(PY) -m derivations $(ARGS)
+
+test: setup ## run the tests, without those marked slow
+	@echo "test: pytest on $(WORKERS) workers, without the tests marked slow"
+	@$(PY) -m pytest -n $(WORKERS) --dist worksteal -m "not slow" $(ARGS)
+
+lint: setup ## run ruff and mypy
+	@echo "lint: ruff, then mypy"
+	@$(PY) -m ruff check .
+	@$(PY) -m mypy
+
+clean: ## remove .venv and every cache; runs/ stays
+	@echo "clean: .venv and caches"
+	@rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A torch wheel that pip finds at hand (PIP_FIND_LINKS) is taken first: the one from the index brings gigabytes of CUDA.
+setup:
+	@if [ -x $(PY) ] && [ -e $(STAMP) ]; then exit 0; fi; \
+	set -e; \
+	if ! $(PY) -m pip --version >/dev/null 2>&1; then \
+	  command -v "$(PYTHON)" >/dev/null || \
+	    { echo 'setup: `PYTHON` must be a Python of 3.11 or newer, got no $(PYTHON) on PATH; install one or say make PYTHON=/path/to/python3' >&2; exit 1; }; \
+	  "$(PYTHON)" -c 'import sys; sys.version_info < (3, 11) and sys.exit("setup: `PYTHON` must be 3.11 or newer, got %d.%d (%s); say make PYTHON=/path/to/python3" % (sys.version_info[0], sys.version_info[1], sys.executable))'; \
+	  "$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || \
+	    { echo 'setup: `PYTHON` must have the modules venv and ensurepip, got $(PYTHON) without; on Debian and Ubuntu: apt-get install python3-venv' >&2; exit 1; }; \
+	  echo "setup: building .venv with $(PYTHON) and installing the dependencies (some minutes, once)"; \
+	  "$(PYTHON)" -m venv --clear .venv; \
+	else \
+	  echo "setup: installing into .venv what pyproject.toml now asks for"; \
+	fi; \
+	$(PIP) --no-index --no-deps torch >/dev/null 2>&1 || true; \
+	$(PIP) --editable '.[$(EXTRAS)]'; \
+	rm -f .venv/.ready-*; \
+	touch $(STAMP)

@@ -1,0 +1,75 @@
+"""What an arrival is worth: the weight, the delay, and the spike that sent it.
+
+Assumed: a neuron on an interval [0, h] between its own spikes, one arrival of weight w at t_arr inside it, and a loss
+that sees the state at the end (through any two sensitivities) and the running loss g exp(-r t) V.
+
+Shown, by differentiating the explicit flow: dL/dw is -tau_syn lambda_I at the arrival, dL/dt_arr is
+w (lambda_V - lambda_I) there. Since t_arr = t_pre + d, the latter is at once the arrival's share of the gradient of the
+delay, of an input time, and of the spike time in the sender's jump. The adjoint itself passes an arrival unchanged, so
+it does not matter whether it is read just before or just after, *unless* the arrival makes a maximum (`maximum.py`).
+
+Worth knowing: the delay gradient is proportional to w, so a synapse of weight 0 never learns its delay.
+"""
+
+import sympy as sp
+
+from derivations import formulas
+from derivations.proof import Nonzero, Residuals, theorem
+from derivations.symbols import I, V, d, g, h, lambda_I, lambda_V, r, t_arr, t_pre, tau_mem, tau_syn, w
+
+mu_V, mu_I = -tau_mem * lambda_V, -tau_syn * lambda_I  # at the end of the interval
+
+
+def loss(t: sp.Expr) -> sp.Expr:
+    """The loss as an explicit function of the start (V, I), the weight and the time t of the arrival."""
+    V_t, I_t = formulas.V_flow(V, I, t, tau_mem, tau_syn), formulas.I_flow(I, t, tau_syn) + w
+    V_end = formulas.V_flow(V_t, I_t, h - t, tau_mem, tau_syn)
+    I_end = formulas.I_flow(I_t, h - t, tau_syn)
+    before = formulas.V_integral(V, I, t, r, tau_mem, tau_syn)
+    after = sp.exp(-r * t) * formulas.V_integral(V_t, I_t, h - t, r, tau_mem, tau_syn)
+    return mu_V * V_end + mu_I * I_end + g * (before + after)
+
+
+def adjoint_before_end(length: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
+    """(lambda_V, lambda_I) at a time `length` before the end of the interval."""
+    drive = g * sp.exp(-r * h)
+    return (
+        formulas.lambda_V_flow(lambda_V, length, tau_mem, drive, r),
+        formulas.lambda_I_flow(lambda_V, lambda_I, length, tau_mem, tau_syn, drive, r),
+    )
+
+
+@theorem("arrival-w", "dL/dw = -tau_syn lambda_I at the arrival")
+def weight() -> Residuals:
+    _, adjoint_I = adjoint_before_end(h - t_arr)
+    return {"dL/dw": sp.diff(loss(t_arr), w) - formulas.dL_dw_at_arrival(tau_syn, adjoint_I)}
+
+
+@theorem("arrival-time", "dL/dt_arr = w (lambda_V - lambda_I) at the arrival")
+def time_of_arrival() -> Residuals:
+    claimed = formulas.dL_dt_arr(w, *adjoint_before_end(h - t_arr))
+    return {"dL/dt_arr": sp.diff(loss(t_arr), t_arr) - claimed}
+
+
+@theorem("arrival-d", "dL/dd = w (lambda_V - lambda_I) at t_pre + d; the sender's spike time gets the same")
+def delay() -> Residuals:
+    claimed = formulas.dL_dt_arr(w, *adjoint_before_end(h - t_pre - d))
+    grown = loss(t_pre + d)
+    sign = sp.symbols("a b", positive=True)
+    flipped = formulas.dL_dt_arr(sign[0], sp.S.Zero, sign[1]) - formulas.dL_dt_arr(-sign[0], sp.S.Zero, sign[1])
+    return {
+        "dL/dd": sp.diff(grown, d) - claimed,
+        "share of the sender's spike": sp.diff(grown, t_pre) - claimed,
+        "a flipped sign is another formula": Nonzero(flipped),
+    }
+
+
+@theorem("arrival-passes", "lambda_V and lambda_I do not jump at an arrival, of whatever weight")
+def passes() -> Residuals:
+    # The sensitivities to the state at 0 are those of an interval without any arrival in it.
+    adjoint_V, adjoint_I = adjoint_before_end(h)
+    explicit = loss(t_arr)
+    return {
+        "lambda_V": -sp.diff(explicit, V) / tau_mem - adjoint_V,
+        "lambda_I": -sp.diff(explicit, I) / tau_syn - adjoint_I,
+    }

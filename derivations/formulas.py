@@ -1,0 +1,222 @@
+"""The claims: every formula that the reference and the fast implementation rely on, as plain SymPy.
+
+Nothing is derived here. Each function states one formula; the modules beside this one derive the same quantity from the
+dynamics and hold it against the statement, so a wrong sign in this file is a failed proof. The jump functions carry the
+names and arguments of `reference/jumps.py`, and the tests compare the two texts.
+
+Between events `tau_mem V' = -V + I` and `tau_syn I' = -I`. Adjoint variables are scaled sensitivities:
+`dL/dV = -tau_mem lambda_V`, `dL/dI = -tau_syn lambda_I`. Suffixes `_minus` and `_plus`: just before and just after the
+event, in forward time.
+"""
+
+import sympy as sp
+
+
+def E(h: sp.Expr, *p: sp.Expr) -> sp.Expr:
+    """Convolution over [0, h] of exp(-p_1 s), ..., exp(-p_n s); equal rates are legal."""
+    for q in p[1:]:
+        if q != p[0]:
+            others = list(p[1:])
+            others.remove(q)
+            return (E(h, p[0], *others) - E(h, q, *others)) / (q - p[0])
+    return h ** (len(p) - 1) / sp.factorial(len(p) - 1) * sp.exp(-p[0] * h)
+
+
+# Free dynamics.
+
+
+def Vdot(V: sp.Expr, I: sp.Expr, tau_mem: sp.Expr) -> sp.Expr:
+    return (I - V) / tau_mem
+
+
+def I_flow(I: sp.Expr, h: sp.Expr, tau_syn: sp.Expr) -> sp.Expr:
+    return I * E(h, 1 / tau_syn)
+
+
+def V_flow(V: sp.Expr, I: sp.Expr, h: sp.Expr, tau_mem: sp.Expr, tau_syn: sp.Expr) -> sp.Expr:
+    return V * E(h, 1 / tau_mem) + I / tau_mem * E(h, 1 / tau_mem, 1 / tau_syn)
+
+
+def peak_time(V: sp.Expr, I: sp.Expr, tau_mem: sp.Expr, tau_syn: sp.Expr) -> sp.Expr:
+    """When the membrane peaks, from (V, I) at time 0 with I > V and I > 0."""
+    if tau_mem == tau_syn:
+        return tau_syn * (I - V) / I
+    difference = tau_mem - tau_syn
+    return -tau_mem * tau_syn / difference * sp.log(1 - difference * (I - V) / (tau_mem * I))
+
+
+def V_bound(V: sp.Expr, I_max: sp.Expr, h: sp.Expr, tau_mem: sp.Expr) -> sp.Expr:
+    """No membrane whose current stays below I_max is above this after a time h."""
+    return V + (1 - sp.exp(-h / tau_mem)) * (I_max - V)
+
+
+# Crossings.
+
+
+def dt_post_at_crossing(dV_minus: sp.Expr, Vdot_minus: sp.Expr) -> sp.Expr:
+    return -dV_minus / Vdot_minus
+
+
+def kappa(tau_mem: sp.Expr, Vdot_minus: sp.Expr, v_th: sp.Expr) -> sp.Expr:
+    return (tau_mem * Vdot_minus / v_th) ** 2
+
+
+def kappa_near_grazing(excess: sp.Expr, tau_mem: sp.Expr, tau_syn: sp.Expr, v_th: sp.Expr) -> sp.Expr:
+    """kappa to leading order, when the unreset membrane would peak at v_th + excess."""
+    return 2 * tau_mem / tau_syn * excess / v_th
+
+
+# Adjoint between events, over a time h backwards; dl_V/dV is `drive` at the end of that time and
+# drive * exp(rate * s) at a distance s before it.
+
+
+def lambda_V_flow(lambda_V: sp.Expr, h: sp.Expr, tau_mem: sp.Expr, drive: sp.Expr = 0, rate: sp.Expr = 0) -> sp.Expr:
+    free = lambda_V * E(h, 1 / tau_mem)
+    return free if drive == 0 else free - drive / tau_mem * E(h, 1 / tau_mem, -rate)
+
+
+def lambda_I_flow(
+    lambda_V: sp.Expr,
+    lambda_I: sp.Expr,
+    h: sp.Expr,
+    tau_mem: sp.Expr,
+    tau_syn: sp.Expr,
+    drive: sp.Expr = 0,
+    rate: sp.Expr = 0,
+) -> sp.Expr:
+    free = lambda_I * E(h, 1 / tau_syn) + lambda_V / tau_syn * E(h, 1 / tau_mem, 1 / tau_syn)
+    return free if drive == 0 else free - drive / (tau_mem * tau_syn) * E(h, 1 / tau_mem, 1 / tau_syn, -rate)
+
+
+# Arrivals.
+
+
+def dL_dw_at_arrival(tau_syn: sp.Expr, lambda_I: sp.Expr) -> sp.Expr:
+    return -tau_syn * lambda_I
+
+
+def dL_dt_arr(w: sp.Expr, lambda_V: sp.Expr, lambda_I: sp.Expr) -> sp.Expr:
+    """Also the contribution of this arrival to the gradient of its delay, and of the spike that caused it."""
+    return w * (lambda_V - lambda_I)
+
+
+# Spikes.
+
+
+def dL_dt_post_at_crossing(
+    dl_p_dt_post: sp.Expr, l_V_minus: sp.Expr, l_V_plus: sp.Expr, dL_dt_arr_down: sp.Expr
+) -> sp.Expr:
+    """What the loss and the arrivals caused by a spike say about its time; the neuron's own future left out."""
+    return dl_p_dt_post + (l_V_minus - l_V_plus) + dL_dt_arr_down
+
+
+def lambda_V_at_crossing(
+    lambda_V_plus: sp.Expr, dL_dt_post: sp.Expr, tau_mem: sp.Expr, Vdot_minus: sp.Expr, Vdot_plus: sp.Expr
+) -> sp.Expr:
+    return Vdot_plus / Vdot_minus * lambda_V_plus + dL_dt_post / (tau_mem * Vdot_minus)
+
+
+def dL_dv_th_at_crossing(tau_mem: sp.Expr, lambda_V_minus: sp.Expr) -> sp.Expr:
+    return tau_mem * lambda_V_minus
+
+
+def dL_dv_reset_at_crossing(tau_mem: sp.Expr, lambda_V_plus: sp.Expr) -> sp.Expr:
+    return -tau_mem * lambda_V_plus
+
+
+# Maxima.
+
+
+def lambda_V_at_maximum(lambda_V_plus: sp.Expr, dL_dy: sp.Expr, tau_mem: sp.Expr) -> sp.Expr:
+    return lambda_V_plus - dL_dy / tau_mem
+
+
+def dL_dt_arr_at_pinned_maximum(dL_dy: sp.Expr, w: sp.Expr, tau_mem: sp.Expr, Vdot_plus: sp.Expr) -> sp.Expr:
+    """To be added to `dL_dt_arr` (there with the lambda_V just after): this arrival made the maximum."""
+    return dL_dy * sp.Max(0, Vdot_plus - w / tau_mem)
+
+
+# Time constants: derivatives of the flow, and the integrals of lambda_V Vdot and lambda_I Idot over an interval.
+
+
+def dV_dtau_mem(V: sp.Expr, I: sp.Expr, h: sp.Expr, tau_mem: sp.Expr, tau_syn: sp.Expr) -> sp.Expr:
+    pm, ps = 1 / tau_mem, 1 / tau_syn
+    return pm**2 * (V * E(h, pm, pm) - I * E(h, pm, ps) + I * pm * E(h, pm, pm, ps))
+
+
+def dV_dtau_syn(I: sp.Expr, h: sp.Expr, tau_mem: sp.Expr, tau_syn: sp.Expr) -> sp.Expr:
+    pm, ps = 1 / tau_mem, 1 / tau_syn
+    return I * pm * ps**2 * E(h, pm, ps, ps)
+
+
+def dI_dtau_syn(I: sp.Expr, h: sp.Expr, tau_syn: sp.Expr) -> sp.Expr:
+    ps = 1 / tau_syn
+    return I * ps**2 * E(h, ps, ps)
+
+
+def dL_dtau_mem_over_interval(
+    lambda_V: sp.Expr, V: sp.Expr, I: sp.Expr, h: sp.Expr, tau_mem: sp.Expr, tau_syn: sp.Expr
+) -> sp.Expr:
+    """Integral of lambda_V Vdot: lambda_V at the end of the interval, V and I at its beginning."""
+    return -tau_mem * lambda_V * dV_dtau_mem(V, I, h, tau_mem, tau_syn)
+
+
+def dL_dtau_syn_over_interval(
+    lambda_V: sp.Expr, lambda_I: sp.Expr, I: sp.Expr, h: sp.Expr, tau_mem: sp.Expr, tau_syn: sp.Expr
+) -> sp.Expr:
+    """Integral of lambda_I Idot: the lambdas at the end of the interval, I at its beginning."""
+    through_V = -tau_mem * lambda_V * dV_dtau_syn(I, h, tau_mem, tau_syn)
+    through_I = -tau_syn * lambda_I * dI_dtau_syn(I, h, tau_syn)
+    return through_V + through_I
+
+
+# Running readouts: the integral of exp(-r s) V over an interval and what the time constants do to it.
+
+
+def V_integral(V: sp.Expr, I: sp.Expr, h: sp.Expr, r: sp.Expr, tau_mem: sp.Expr, tau_syn: sp.Expr) -> sp.Expr:
+    pm, ps = 1 / tau_mem, 1 / tau_syn
+    return sp.exp(-r * h) * (V * E(h, -r, pm) + I * pm * E(h, -r, pm, ps))
+
+
+def dV_integral_dtau_mem(
+    V: sp.Expr, I: sp.Expr, h: sp.Expr, r: sp.Expr, tau_mem: sp.Expr, tau_syn: sp.Expr
+) -> sp.Expr:
+    pm, ps = 1 / tau_mem, 1 / tau_syn
+    return sp.exp(-r * h) * pm**2 * (V * E(h, -r, pm, pm) - I * E(h, -r, pm, ps) + I * pm * E(h, -r, pm, pm, ps))
+
+
+def dV_integral_dtau_syn(I: sp.Expr, h: sp.Expr, r: sp.Expr, tau_mem: sp.Expr, tau_syn: sp.Expr) -> sp.Expr:
+    pm, ps = 1 / tau_mem, 1 / tau_syn
+    return sp.exp(-r * h) * I * pm * ps**2 * E(h, -r, pm, ps, ps)
+
+
+def drive_of_readout(dL_dy: sp.Expr, r: sp.Expr, t: sp.Expr, T: sp.Expr) -> sp.Expr:
+    """dl_V/dV at time t for y = (1/T) int_0^T exp(-r t) V dt."""
+    return dL_dy * sp.exp(-r * t) / T
+
+
+# Conserved charges behind the identities A (scale), C (shift of time) and B (unit of time), one neuron's share.
+
+
+def scale_charge(
+    V: sp.Expr, I: sp.Expr, lambda_V: sp.Expr, lambda_I: sp.Expr, tau_mem: sp.Expr, tau_syn: sp.Expr
+) -> sp.Expr:
+    return tau_mem * lambda_V * V + tau_syn * lambda_I * I
+
+
+def shift_charge(V: sp.Expr, I: sp.Expr, lambda_V: sp.Expr, lambda_I: sp.Expr) -> sp.Expr:
+    """tau_mem lambda_V Vdot + tau_syn lambda_I Idot; t times this is the charge of the unit of time."""
+    return lambda_V * (I - V) - lambda_I * I
+
+
+# Right-hand sides that a running readout adds to the identities; V_T is V at T, moment is (1/T) int_0^T t exp(-r t) V dt.
+
+
+def shift_of_running_readout(y: sp.Expr, V_T: sp.Expr, r: sp.Expr, T: sp.Expr) -> sp.Expr:
+    """How y changes when all input times grow by the same amount."""
+    return -sp.exp(-r * T) * V_T / T - r * y
+
+
+def unit_of_running_readout(y: sp.Expr, V_T: sp.Expr, moment: sp.Expr, r: sp.Expr, T: sp.Expr) -> sp.Expr:
+    """How y changes when every time but T is scaled up, per relative change."""
+    return y - sp.exp(-r * T) * V_T - r * moment

@@ -1,0 +1,95 @@
+"""Readout by the maximum of the membrane: the kick, and the two places where a maximum is not smooth.
+
+Assumed: `y = max V` over the trial, attained once. Either the maximum is interior, with V = I there; or it sits on an
+inhibitory arrival, V rising until the arrival and falling from it on (Vdot_minus > 0 > Vdot_plus). (It can also be the
+0 at the start, which depends on nothing, or the last instant T, which moves with no parameter: there the kick alone is
+right.)
+
+Shown: y depends on the state before the maximum as V at that instant does, so lambda_V is kicked by -(dL/dy)/tau_mem. An
+interior maximum moves, but that has no effect to first order. A maximum on an arrival moves *with* it, along the
+slope before it: dy/dt_arr = Vdot_minus. Neither reading of w (lambda_V - lambda_I), just after or just before the kick,
+contains that; the paper does not discuss the case. The correction below has to be added to the reading just after.
+
+If several arrivals share the instant of the maximum, the derivative is one-sided. The correction is the one for a delay
+that grows: the others have arrived, V goes on with the slope Vdot_plus - w/tau_mem, and either that is upwards or the
+maximum stays where the others left it.
+"""
+
+import sympy as sp
+
+from derivations import formulas
+from derivations.proof import Nonzero, Residuals, theorem
+from derivations.symbols import I, V, dL_dy, h, lambda_I, lambda_V, tau_mem, tau_syn, w
+
+
+@theorem("max-interior", "an interior maximum kicks lambda_V by -(dL/dy)/tau_mem; lambda_I is not kicked")
+def interior() -> Residuals:
+    # The explicit maximum as a function of the state before it, against a kick carried back to that state.
+    peak = formulas.peak_time(V, I, tau_mem, tau_syn)
+    y = formulas.V_flow(V, I, peak, tau_mem, tau_syn)
+    kick = formulas.lambda_V_at_maximum(sp.S.Zero, dL_dy, tau_mem)
+    back_V = formulas.lambda_V_flow(kick, peak, tau_mem)
+    back_I = formulas.lambda_I_flow(kick, sp.S.Zero, peak, tau_mem, tau_syn)
+    by_mem = formulas.dL_dtau_mem_over_interval(kick, V, I, peak, tau_mem, tau_syn)
+    by_syn = formulas.dL_dtau_syn_over_interval(kick, sp.S.Zero, I, peak, tau_mem, tau_syn)
+
+    # Name the problem by the time h to its maximum: every logarithm is then a multiple of h.
+    named = I - I * tau_mem * (1 - sp.exp(h / tau_mem - h / tau_syn)) / (tau_mem - tau_syn)
+
+    def by_name(expression: sp.Expr) -> sp.Expr:
+        expression = expression.subs(V, named).replace(sp.log, lambda x: sp.log(sp.simplify(x)))
+        return expression.replace(sp.exp, lambda x: sp.exp(sp.cancel(x)))
+
+    return {
+        "the name": by_name(peak) - h,
+        "lambda_V": by_name(back_V + dL_dy * sp.diff(y, V) / tau_mem),
+        "lambda_I": by_name(back_I + dL_dy * sp.diff(y, I) / tau_syn),
+        "tau_mem": by_name(by_mem - dL_dy * sp.diff(y, tau_mem)),
+        "tau_syn": by_name(by_syn - dL_dy * sp.diff(y, tau_syn)),
+        "what is there already stays": formulas.lambda_V_at_maximum(lambda_V, dL_dy, tau_mem) - lambda_V - kick,
+    }
+
+
+@theorem("max-pinned", "a maximum on an inhibitory arrival: dy/dt_arr = Vdot_minus, to be added to w (lambda_V - lambda_I)")
+def pinned() -> Residuals:
+    # The unmoved arrival is at 0 and h is the end; slopes: up just before, -down just after.
+    up, down, t = sp.symbols("up down t", positive=True)
+    I_minus, weight = V + tau_mem * up, -tau_mem * (up + down)
+    y = formulas.V_flow(V, I_minus, t, tau_mem, tau_syn)
+    I_plus = formulas.I_flow(I_minus, t, tau_syn) + weight
+    V_end = formulas.V_flow(y, I_plus, h - t, tau_mem, tau_syn)
+    I_end = formulas.I_flow(I_plus, h - t, tau_syn)
+    loss = dL_dy * y - tau_mem * lambda_V * V_end - tau_syn * lambda_I * I_end
+    derived = sp.diff(loss, t).subs(t, 0)
+
+    # The adjoint just after the arrival, not yet kicked, and just before it, kicked.
+    after_V = formulas.lambda_V_flow(lambda_V, h, tau_mem)
+    after_I = formulas.lambda_I_flow(lambda_V, lambda_I, h, tau_mem, tau_syn)
+    before_V = formulas.lambda_V_at_maximum(after_V, dL_dy, tau_mem)
+    read_after = formulas.dL_dt_arr(weight, after_V, after_I)
+    read_before = formulas.dL_dt_arr(weight, before_V, after_I)
+    correction = formulas.dL_dt_arr_at_pinned_maximum(dL_dy, weight, tau_mem, -down)
+    return {
+        "dy/dt_arr = Vdot_minus": sp.diff(y, t).subs(t, 0) - up,
+        "dL/dt_arr": derived - read_after - correction,
+        "the kick is the usual one": before_V - after_V + dL_dy * sp.diff(y, V).subs(t, 0) / tau_mem,
+        "just after alone misses Vdot_minus": derived - read_after - dL_dy * up,
+        "just before alone misses Vdot_plus": derived - read_before + dL_dy * down,
+        "so just after alone is wrong": Nonzero((derived - read_after).subs(dL_dy, 1)),
+        "and just before alone is wrong": Nonzero((derived - read_before).subs(dL_dy, 1)),
+    }
+
+
+@theorem("max-pinned-tie", "several arrivals on the maximum: for a growing delay dy/dt_arr = max(0, Vdot_plus - w/tau_mem)")
+def pinned_by_several() -> Residuals:
+    # Both arrivals are at 0; the one of weight w is put off to a later t, the other, of weight `other`, is not.
+    up, slope, t = sp.symbols("up slope t", positive=True)
+    residuals = {}
+    for name, between in (("V still rises", slope), ("V falls already", -slope)):
+        other = tau_mem * (between - up)
+        V_t = formulas.V_flow(V, V + tau_mem * up + other, t, tau_mem, tau_syn)
+        derived = sp.Max(0, sp.simplify(sp.diff(V_t, t).subs(t, 0)))
+        Vdot_plus = up + (other + w) / tau_mem
+        claimed = formulas.dL_dt_arr_at_pinned_maximum(dL_dy, w, tau_mem, sp.expand(Vdot_plus))
+        residuals[name] = dL_dy * derived - claimed
+    return residuals

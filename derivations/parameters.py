@@ -1,0 +1,75 @@
+"""Time constants: the two integrals of the paper's method, in closed form.
+
+Assumed: one interval of length h between events, (V, I) at its beginning, (lambda_V, lambda_I) at its end. At events no
+time constant appears explicitly (threshold, reset and arrival do not know them), so intervals simply add up.
+
+Shown: d/dtau_mem of the flow only adds a rate to E(h; ...), so it is again a divided difference without singularity. The
+integrals of lambda_V Vdot and lambda_I Idot over the interval equal the sensitivity at its end times the derivative
+of the flow, and with a running loss g exp(-r t) V also g times the derivative of its integral. So an implementation
+may accumulate either, and needs no quadrature.
+"""
+
+import sympy as sp
+
+from derivations import formulas
+from derivations.proof import Residuals, integral, theorem
+from derivations.symbols import I, V, g, h, lambda_I, lambda_V, r, s, tau_mem, tau_syn
+
+
+def integrals(drive: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
+    """Integrals over [0, h] of lambda_V Vdot and lambda_I Idot, `drive` being dl_V/dV at the end."""
+    V_s, I_s = formulas.V_flow(V, I, s, tau_mem, tau_syn), formulas.I_flow(I, s, tau_syn)
+    adjoint_V = formulas.lambda_V_flow(lambda_V, h - s, tau_mem, drive, r)
+    adjoint_I = formulas.lambda_I_flow(lambda_V, lambda_I, h - s, tau_mem, tau_syn, drive, r)
+    by_mem = integral(adjoint_V * sp.diff(V_s, s), s, sp.S.Zero, h)
+    by_syn = integral(adjoint_I * sp.diff(I_s, s), s, sp.S.Zero, h)
+    return by_mem, by_syn
+
+
+@theorem("tau-flow", "dV/dtau_mem, dV/dtau_syn and dI/dtau_syn of the flow, each one more rate in E(h; ...)")
+def derivatives_of_the_flow() -> Residuals:
+    V_h, I_h = formulas.V_flow(V, I, h, tau_mem, tau_syn), formulas.I_flow(I, h, tau_syn)
+    return {
+        "dV/dtau_mem": sp.diff(V_h, tau_mem) - formulas.dV_dtau_mem(V, I, h, tau_mem, tau_syn),
+        "dV/dtau_syn": sp.diff(V_h, tau_syn) - formulas.dV_dtau_syn(I, h, tau_mem, tau_syn),
+        "dI/dtau_syn": sp.diff(I_h, tau_syn) - formulas.dI_dtau_syn(I, h, tau_syn),
+        "dI/dtau_mem": sp.diff(I_h, tau_mem),
+    }
+
+
+@theorem("tau-equal", "the same derivatives at tau_mem = tau_syn: they solve the differentiated equations there too")
+def derivatives_at_equality() -> Residuals:
+    # tau_mem V' + V = I differentiated by tau_mem or by tau_syn, and only then tau_mem set to tau_syn.
+    V_h = formulas.V_flow(V, I, h, tau_syn, tau_syn)
+    by_mem = formulas.dV_dtau_mem(V, I, h, tau_syn, tau_syn)
+    by_syn = formulas.dV_dtau_syn(I, h, tau_syn, tau_syn)
+    return {
+        "dV/dtau_mem": tau_syn * sp.diff(by_mem, h) + by_mem + sp.diff(V_h, h),
+        "dV/dtau_syn": tau_syn * sp.diff(by_syn, h) + by_syn - formulas.dI_dtau_syn(I, h, tau_syn),
+        "dV/dtau_mem at the beginning": by_mem.subs(h, 0),
+        "dV/dtau_syn at the beginning": by_syn.subs(h, 0),
+    }
+
+
+@theorem("tau-integrals", "int lambda_V Vdot dt = mu_V dV/dtau_mem; int lambda_I Idot dt = mu_V dV/dtau_syn + mu_I dI/dtau_syn")
+def integrals_are_closed() -> Residuals:
+    by_mem, by_syn = integrals(drive=sp.S.Zero)
+    V_h, I_h = formulas.V_flow(V, I, h, tau_mem, tau_syn), formulas.I_flow(I, h, tau_syn)
+    mu_V, mu_I = -tau_mem * lambda_V, -tau_syn * lambda_I
+    return {
+        "tau_mem": by_mem - mu_V * sp.diff(V_h, tau_mem),
+        "tau_syn": by_syn - mu_V * sp.diff(V_h, tau_syn) - mu_I * sp.diff(I_h, tau_syn),
+        "tau_mem, claimed": by_mem - formulas.dL_dtau_mem_over_interval(lambda_V, V, I, h, tau_mem, tau_syn),
+        "tau_syn, claimed": by_syn - formulas.dL_dtau_syn_over_interval(lambda_V, lambda_I, I, h, tau_mem, tau_syn),
+    }
+
+
+@theorem("tau-running-loss", "with a running loss g exp(-r t) V the integrals gain g d(int exp(-r t) V dt)/dtau")
+def integrals_with_running_loss() -> Residuals:
+    by_mem, by_syn = integrals(drive=g * sp.exp(-r * h))
+    without_mem = formulas.dL_dtau_mem_over_interval(lambda_V, V, I, h, tau_mem, tau_syn)
+    without_syn = formulas.dL_dtau_syn_over_interval(lambda_V, lambda_I, I, h, tau_mem, tau_syn)
+    return {
+        "tau_mem": by_mem - without_mem - g * formulas.dV_integral_dtau_mem(V, I, h, r, tau_mem, tau_syn),
+        "tau_syn": by_syn - without_syn - g * formulas.dV_integral_dtau_syn(I, h, r, tau_mem, tau_syn),
+    }

@@ -1,0 +1,122 @@
+"""What a proof is here: expressions derived from the dynamics that simplify to exactly 0.
+
+A theorem holds a derivation; running it gives a `Proof`, a table of residuals. A residual is the difference between
+something derived (a solved equation, a differentiated flow, a limit) and the formula of `formulas.py` that claims to be
+it. An entry wrapped in `Nonzero` is a control: a formula known to be wrong, whose residual must *not* vanish, so
+that a method too weak to tell the two apart is caught.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import sympy as sp
+
+
+@dataclass(frozen=True)
+class Nonzero:
+    """An expression that must be different from 0 wherever its symbols are as declared."""
+
+    expression: sp.Expr
+
+
+Residuals = Mapping[str, sp.Expr | Nonzero]
+
+
+@dataclass(frozen=True)
+class Proof:
+    """A statement with the residuals that decide it."""
+
+    tag: str
+    statement: str
+    residuals: Residuals
+
+    def failures(self) -> dict[str, sp.Expr]:
+        """The residuals that refute the statement, simplified; empty if the proof holds."""
+        failed = {}
+        for label, residual in self.residuals.items():
+            control = isinstance(residual, Nonzero)
+            left = simplest(residual.expression if control else residual)
+            if (left.is_nonzero is not True) if control else (left != 0):
+                failed[label] = left
+        return failed
+
+
+@dataclass(frozen=True)
+class Theorem:
+    """A statement and the derivation that proves it."""
+
+    tag: str
+    statement: str
+    derivation: Callable[[], Residuals]
+
+    def prove(self) -> Proof:
+        residuals = self.derivation()
+        if not residuals:
+            raise ValueError(f"the derivation of {self.tag} must leave at least one residual, got none")
+        return Proof(self.tag, self.statement, residuals)
+
+
+def theorem(tag: str, statement: str) -> Callable[[Callable[[], Residuals]], Theorem]:
+    """Turn the decorated derivation into a `Theorem`."""
+    return lambda derivation: Theorem(tag, statement, derivation)
+
+
+def simplest(expression: sp.Expr) -> sp.Expr:
+    """`expression` simplified; exactly 0 where SymPy can see that it vanishes.
+
+    Nearly every residual here is a rational function of times, parameters and exponentials. Such a function vanishes
+    if the numerator does in front of every product of exponentials, which is far quicker to see than by simplification.
+    """
+    numerator = sp.sympify(expression)
+    if any(power.exp.is_negative and power.has(sp.exp) for power in numerator.atoms(sp.Pow)):
+        numerator = sp.fraction(sp.together(numerator))[0]
+    by_exponential: defaultdict[sp.Expr, sp.Expr] = defaultdict(lambda: sp.S.Zero)
+    for coefficient, exponent in exponential_terms(numerator):
+        by_exponential[exponent] += coefficient
+    if all(sp.expand(sp.fraction(sp.together(sum_))[0]) == 0 for sum_ in by_exponential.values()):
+        return sp.S.Zero
+    return sp.simplify(expression)
+
+
+def exponential_terms(expression: sp.Expr) -> Iterator[tuple[sp.Expr, sp.Expr]]:
+    """The terms of `expression` as (coefficient, exponent), each term being coefficient * exp(exponent).
+
+    Denominators are held back while the rest is expanded, which would mix them with the exponentials.
+    """
+    held = {p: sp.Dummy() for p in expression.atoms(sp.Pow) if p.exp.is_negative}
+    released = {stand_in: power for power, stand_in in held.items()}
+    for term in sp.Add.make_args(sp.expand(expression.xreplace(held), power_exp=True)):
+        factors = sp.Mul.make_args(term)
+        exponent = sp.Add(*(factor.args[0] for factor in factors if isinstance(factor, sp.exp)))
+        coefficient = sp.Mul(*(factor for factor in factors if not isinstance(factor, sp.exp)))
+        yield coefficient.xreplace(released), sp.expand(exponent.xreplace(released))
+
+
+def under_integrals(expression: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
+    """`expression` = integral of the first over one common range + the second, for factors that do not depend on it."""
+    inside, outside = sp.S.Zero, sp.S.Zero
+    for term in sp.Add.make_args(sp.expand(expression)):
+        if term.has(sp.Integral):
+            inside += term.replace(sp.Integral, lambda integrand, limits: integrand)
+        else:
+            outside += term
+    return inside, outside
+
+
+def integral(integrand: sp.Expr, s: sp.Symbol, start: sp.Expr, end: sp.Expr) -> sp.Expr:
+    """Integral over [start, end] of a sum of terms polynomial(s) exp(rate s), by parts, for rates in general position.
+
+    `sympy.integrate` would split the answer into cases for every two rates that could be equal.
+    """
+    primitive = sp.S.Zero
+    for polynomial, exponent in exponential_terms(integrand):
+        rate = sp.diff(exponent, s)
+        if rate == 0:
+            primitive += sp.exp(exponent) * sp.integrate(polynomial, s)
+            continue
+        power = rate
+        while polynomial != 0:
+            primitive += sp.exp(exponent) * polynomial / power
+            polynomial, power = -sp.diff(polynomial, s), power * rate
+    return primitive.subs(s, end) - primitive.subs(s, start)

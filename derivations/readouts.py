@@ -1,0 +1,47 @@
+"""Readouts that integrate the membrane: their closed form and what drives the adjoint.
+
+Assumed: `y = (1/T) int_0^T exp(-r t) V dt`; r = 0 is the mean voltage, r = 1/T the exponentially weighted one.
+
+Shown: the integral over an interval between events in E form with its derivatives by the time constants; and that a
+loss with derivative dL/dy acts on the adjoint as the drive dl_V/dV = (dL/dy) exp(-r t) / T, whose effect over the whole
+trial, from lambda = 0 at T, is one closed form. No time step and no quadrature is needed, and tau_mem = tau_syn is no
+exception.
+"""
+
+import sympy as sp
+
+from derivations import formulas
+from derivations.proof import Residuals, theorem
+from derivations.symbols import I, T, V, dL_dy, h, r, s, tau_mem, tau_syn
+
+
+@theorem("readout-integral", "int_0^h exp(-r s) V ds = exp(-r h) [V E(h; -r, 1/tau_mem) + I/tau_mem E(h; -r, ., .)]")
+def running_integral() -> Residuals:
+    claimed = formulas.V_integral(V, I, h, r, tau_mem, tau_syn)
+    mean = formulas.V_integral(V, I, h, sp.S.Zero, tau_mem, tau_syn)
+    equal = formulas.V_integral(V, I, h, r, tau_syn, tau_syn)
+    V_h, V_equal = formulas.V_flow(V, I, h, tau_mem, tau_syn), formulas.V_flow(V, I, h, tau_syn, tau_syn)
+    return {
+        "grows by the integrand": sp.diff(claimed, h) - sp.exp(-r * h) * V_h,
+        "starts at 0": claimed.subs(h, 0),
+        "mean grows by V": sp.diff(mean, h) - V_h,
+        "mean starts at 0": mean.subs(h, 0),
+        "tau_mem = tau_syn grows by the integrand": sp.diff(equal, h) - sp.exp(-r * h) * V_equal,
+        "tau_mem = tau_syn starts at 0": equal.subs(h, 0),
+        "d/dtau_mem": sp.diff(claimed, tau_mem) - formulas.dV_integral_dtau_mem(V, I, h, r, tau_mem, tau_syn),
+        "d/dtau_syn": sp.diff(claimed, tau_syn) - formulas.dV_integral_dtau_syn(I, h, r, tau_mem, tau_syn),
+    }
+
+
+@theorem("readout-adjoint", "mean and exp-weighted voltage drive lambda with dl_V/dV = (dL/dy) exp(-r t)/T")
+def adjoint_from_the_end() -> Residuals:
+    residuals = {}
+    for name, rate in (("mean", sp.S.Zero), ("exp-weighted", 1 / T)):
+        # From (V, I) at T - s to the end, the readout only sees the integral over the time s that is left.
+        left = sp.exp(-rate * (T - s)) / T * formulas.V_integral(V, I, s, rate, tau_mem, tau_syn)
+        drive = formulas.drive_of_readout(dL_dy, rate, T, T)
+        adjoint_V = formulas.lambda_V_flow(sp.S.Zero, s, tau_mem, drive, rate)
+        adjoint_I = formulas.lambda_I_flow(sp.S.Zero, sp.S.Zero, s, tau_mem, tau_syn, drive, rate)
+        residuals[f"{name}, lambda_V"] = adjoint_V + dL_dy * sp.diff(left, V) / tau_mem
+        residuals[f"{name}, lambda_I"] = adjoint_I + dL_dy * sp.diff(left, I) / tau_syn
+    return residuals

@@ -1,0 +1,123 @@
+"""What a spike does to the adjoint of the neuron that emits it.
+
+Assumed: the neuron crosses v_th with current I and slope Vdot_minus > 0, is set to v_reset, and keeps I. The rest of
+the trial is a cost-to-go J(V, I, t) with sensitivities mu_V = dJ/dV and mu_I = dJ/dI just after the spike; it may hold
+any number of later events, and a running loss. A spike loss l_p, and every arrival that this spike causes elsewhere (or
+here, after a delay), depend on the time of the spike directly.
+
+Shown: with all of these the only way back is through the time of the spike. lambda_V jumps by the ratio of the two
+slopes and by what its time is worth; lambda_I does not jump; the threshold sees -mu_V just before, the reset mu_V just
+after. The two slopes differ by the reset; taking one side for both is wrong by the size of the reset.
+
+The paper writes the ratio of the slopes as 1 + v_th/(tau_mem Vdot_minus) (its equation 66), which silently assumes that
+the neuron's current does not jump at its own spike. With a self-connection of delay 0 it does, and the ratio printed is
+no longer that of the slopes; the jump as printed survives, because the arrival's own term supplies what is missing.
+`self_arrival` shows this.
+"""
+
+import sympy as sp
+
+from derivations import formulas
+from derivations.proof import Nonzero, Residuals, theorem
+from derivations.symbols import (
+    I,
+    dL_dt_arr_down,
+    dl_p_dt_post,
+    l_V_minus,
+    l_V_plus,
+    lambda_I,
+    lambda_V_plus,
+    s,
+    tau_mem,
+    tau_syn,
+    v_reset,
+    v_th,
+    w,
+)
+
+# To first order: how far the state just before the spike, the threshold and the reset are moved.
+dV, dI, dv_th, dv_reset = MOVES = sp.symbols("dV dI dv_th dv_reset", real=True)
+NOWHERE = dict.fromkeys(MOVES, 0)
+
+mu_V, mu_I = -tau_mem * lambda_V_plus, -tau_syn * lambda_I
+slope_minus = formulas.Vdot(v_th, I, tau_mem)
+slope_plus = formulas.Vdot(v_reset, I, tau_mem)
+
+
+def loss_by_moves(kick: sp.Expr) -> dict[sp.Symbol, sp.Expr]:
+    """Derivative of the loss by each move; the current jumps by `kick` at the spike itself (0 unless d = 0)."""
+    # Along a free trajectory J falls by the running loss: that fixes dJ/dt just after the spike.
+    dJ_dt = sp.Symbol("dJ_dt")
+    V_s = formulas.V_flow(v_reset, I + kick, s, tau_mem, tau_syn)
+    I_s = formulas.I_flow(I + kick, s, tau_syn)
+    along = mu_V * (V_s - v_reset) + mu_I * (I_s - I - kick) + dJ_dt * s + l_V_plus * s
+    (rate,) = sp.solve(sp.diff(along, s).subs(s, 0), dJ_dt)
+
+    # The moved trajectory crosses the moved threshold at a time t that is 0 without moves.
+    t = sp.Function("t")(*MOVES)
+    crossing = formulas.V_flow(v_th + dV, I + dI, t, tau_mem, tau_syn) - (v_th + dv_th)
+    I_after = formulas.I_flow(I + dI, t, tau_syn) + kick
+    to_go = mu_V * dv_reset + mu_I * (I_after - I - kick) + rate * t
+    loss = (l_V_minus + dl_p_dt_post + dL_dt_arr_down) * t + to_go
+
+    def here(expression: sp.Expr, slopes: dict[sp.Expr, sp.Expr]) -> sp.Expr:
+        return expression.subs(slopes).subs(t, 0).subs(NOWHERE)
+
+    derivatives = {}
+    for move in MOVES:
+        dt = sp.Symbol("dt")
+        (moved,) = sp.solve(here(sp.diff(crossing, move), {sp.diff(t, move): dt}), dt)
+        derivatives[move] = here(sp.diff(loss, move), {sp.diff(t, move): moved})
+    return derivatives
+
+
+def claimed_lambda_V_minus() -> sp.Expr:
+    worth = formulas.dL_dt_post_at_crossing(dl_p_dt_post, l_V_minus, l_V_plus, dL_dt_arr_down)
+    return formulas.lambda_V_at_crossing(lambda_V_plus, worth, tau_mem, slope_minus, slope_plus)
+
+
+@theorem("spike-jump", "lambda_V_minus = Vdot_plus/Vdot_minus lambda_V_plus + dL_dt_post/(tau_mem Vdot_minus)")
+def spike_jump() -> Residuals:
+    derived = -loss_by_moves(kick=sp.S.Zero)[dV] / tau_mem
+    worth = formulas.dL_dt_post_at_crossing(dl_p_dt_post, l_V_minus, l_V_plus, dL_dt_arr_down)
+    same_slope = formulas.lambda_V_at_crossing(lambda_V_plus, worth, tau_mem, slope_minus, slope_minus)
+    reset, jump = sp.symbols("reset jump", positive=True)
+    wrong = (derived - same_slope).subs({v_th: v_reset + reset, I: v_reset + reset + jump, lambda_V_plus: 1})
+    return {
+        "lambda_V_minus": derived - claimed_lambda_V_minus(),
+        "as the paper writes it": claimed_lambda_V_minus()
+        - lambda_V_plus
+        - ((v_th - v_reset) * lambda_V_plus + worth) / (I - v_th),
+        "one slope for both sides": Nonzero(wrong),
+    }
+
+
+@theorem("spike-current", "lambda_I_minus = lambda_I_plus at a spike")
+def current_is_continuous() -> Residuals:
+    return {"lambda_I": -loss_by_moves(kick=sp.S.Zero)[dI] / tau_syn - lambda_I}
+
+
+@theorem("spike-v_th", "dL/dv_th = tau_mem lambda_V_minus, summed over spikes")
+def threshold() -> Residuals:
+    derived = loss_by_moves(kick=sp.S.Zero)[dv_th]
+    return {"dL/dv_th": derived - formulas.dL_dv_th_at_crossing(tau_mem, claimed_lambda_V_minus())}
+
+
+@theorem("spike-v_reset", "dL/dv_reset = -tau_mem lambda_V_plus, summed over spikes")
+def reset() -> Residuals:
+    derived = loss_by_moves(kick=sp.S.Zero)[dv_reset]
+    return {"dL/dv_reset": derived - formulas.dL_dv_reset_at_crossing(tau_mem, lambda_V_plus)}
+
+
+@theorem("spike-self", "self-connection with d = 0: the jump holds, its arrival an event after the reset; eq 66 does not")
+def self_arrival() -> Residuals:
+    # Derived with the current jumping at the spike; claimed with reset first and the arrival as an event of its own.
+    derived = -loss_by_moves(kick=w)[dV] / tau_mem
+    arrival = formulas.dL_dt_arr(w, lambda_V_plus, lambda_I)
+    claimed = claimed_lambda_V_minus().subs(dL_dt_arr_down, dL_dt_arr_down + arrival)
+    ratio_after = formulas.Vdot(v_reset, I + w, tau_mem) / slope_minus
+    printed = 1 + (v_th - v_reset) / (tau_mem * slope_minus)
+    return {
+        "lambda_V_minus": derived - claimed,
+        "equation 66 misses the jump of the current": ratio_after - printed - w / (tau_mem * slope_minus),
+    }

@@ -1,0 +1,108 @@
+"""Spike data in HDF5 files of the layout of the Spiking Heidelberg Digits; times go in as they are, on no grid.
+
+Datasets: `spikes/times` (variable length, seconds, ascending), `spikes/units` (variable length, channel numbers), `labels`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+import torch
+
+from fast.spikes import Spikes
+from spec import SpecError
+from spec.errors import Verbatim
+
+
+@dataclass(frozen=True, eq=False)
+class SpikeData:
+    """Labelled trials.
+
+    Attributes:
+        times: ms, float64, one ascending array a trial.
+        units: channel of each spike, one array a trial.
+        labels: `[trials]`.
+        channels, classes: how many there are.
+    """
+
+    times: list[np.ndarray]
+    units: list[np.ndarray]
+    labels: np.ndarray
+    channels: int
+    classes: int
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def batch(self, trials: np.ndarray, duration: float) -> tuple[Spikes, torch.Tensor]:
+        """Spikes of the channels in these trials, and their labels."""
+        times, counts = [], np.empty((len(trials), self.channels), np.int64)
+        for n, trial in enumerate(trials):
+            times.append(self.times[trial][np.argsort(self.units[trial], kind="stable")])
+            counts[n] = np.bincount(self.units[trial], minlength=self.channels)
+        offsets = np.concatenate([[0], counts.ravel().cumsum()])
+        flat = torch.from_numpy(np.concatenate([np.empty(0), *times]))
+        spikes = Spikes(flat, torch.from_numpy(offsets), len(trials), self.channels, duration)
+        return spikes, torch.from_numpy(self.labels[trials])
+
+    def counts(self) -> np.ndarray:
+        """Spikes a channel, `[trials, channels]`."""
+        return np.stack([np.bincount(units, minlength=self.channels) for units in self.units])
+
+
+def read_spike_file(path: Path, channels: int, classes: int, duration: float) -> SpikeData:
+    """Read and check a file.
+
+    Args:
+        path: the HDF5 file.
+        channels, classes: units and labels must lie below these.
+        duration: ms; no spike may be later.
+
+    Raises:
+        SpecError: the file is missing, damaged, lacks a dataset, or a record breaks the layout; the record is named.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            times = [np.asarray(t, np.float64) * 1000 for t in file["spikes/times"][:]]
+            units = [np.asarray(u) for u in file["spikes/units"][:]]
+            labels = np.asarray(file["labels"][:])
+    except KeyError as error:
+        got = Verbatim(f"a file without one of them ({error.args[0]})")
+        raise SpecError(str(path), "a file with `spikes/times`, `spikes/units`, `labels`", got, "check the file") from None
+    except (OSError, TypeError, ValueError) as error:
+        remedy = "get the file whole" if path.exists() else "put the file there, or name its folder with --data"
+        raise SpecError(str(path), "a readable HDF5 file of spikes", Verbatim(error), remedy) from None
+    if not len(times) == len(units) == len(labels) > 0:
+        got = Verbatim(f"{len(times)} times, {len(units)} units, {len(labels)} labels")
+        raise SpecError(f"{path.name} labels", "as many records in each dataset, at least one", got, "get the file whole")
+    for n in range(len(times)):
+        _check_record(f"{path.name} record {n}", times[n], units[n], labels[n], channels, classes, duration)
+    return SpikeData(times, [u.astype(np.int64) for u in units], labels.astype(np.int64), channels, classes)
+
+
+def _check_record(
+    name: str, times: np.ndarray, units: np.ndarray, label: np.generic, channels: int, classes: int, duration: float
+) -> None:
+    """Refuse a record that breaks the layout."""
+    remedy = "the file is damaged or of another layout"
+
+    def refuse(what: str, expected: str, got: object) -> SpecError:
+        return SpecError(f"{name} {what}", expected, Verbatim(got), remedy)
+
+    if len(times) != len(units):
+        raise refuse("units", f"one a time, {len(times)}", len(units))
+    if not np.issubdtype(units.dtype, np.integer) or not np.issubdtype(type(label), np.integer):
+        raise refuse("units and label", "whole numbers", f"{units.dtype} and {type(label).__name__}")
+    if not np.isfinite(times).all():
+        raise refuse("times", "finite", times[~np.isfinite(times)][0])
+    if len(times) and (times.min() < 0 or times.max() > duration):
+        raise refuse("times", f"from 0 to {duration} ms", f"{times.min()} to {times.max()} ms")
+    if (np.diff(times) < 0).any():
+        raise refuse("times", "in order", f"a step back at spike {int(np.argmax(np.diff(times) < 0)) + 1}")
+    if len(units) and not (0 <= units.min() and units.max() < channels):
+        raise refuse("units", f"from 0 to {channels - 1}", f"{units.min()} to {units.max()}")
+    if not 0 <= label < classes:
+        raise refuse("label", f"from 0 to {classes - 1}", label)

@@ -1,0 +1,73 @@
+"""Pictures of a sequence-detection run: the path of the delays, and what the outputs see before and after."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from reports.records import COLOURS, history, plain, result, save
+
+
+def draw(run: Path) -> list[str]:
+    """Draw `delays.png` and `voltages.png` into the folder of the run; their paths."""
+    return [save(_delays(history(run), result(run)), run, "delays.png"), save(_voltages(result(run)), run, "voltages.png")]
+
+
+def _delays(lines: list[dict], end: dict) -> Figure:
+    figure = Figure(figsize=(8, 6.5))
+    delays, loss = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    # a step of both patterns takes the room of two presentations
+    steps = [2 * line["presentation"] - (line is not last) for line, last in _with_last_of_presentation(lines)]
+    d = [end["d_start"]] + [line["d"] for line in lines]
+    for j in (0, 1):
+        own, other = [at[j][j] for at in d], [at[1 - j][j] for at in d]
+        difference = [a - b for a, b in zip(own, other)]
+        for values, width, style, label in (
+            (difference, 2.5, "-", f"output {j}: d[{j}][{j}] - d[{1 - j}][{j}]"),
+            (own, 1, "--", f"d[{j}][{j}]"),
+            (other, 1, ":", f"d[{1 - j}][{j}]"),
+        ):
+            delays.plot([0, *steps], values, color=COLOURS[j], lw=width, ls=style, label=label)
+    delays.axhline(end["optimum"], color="black", lw=1)
+    delays.annotate(f"closed-form optimum {end['optimum']:.3f} ms", (steps[-1], end["optimum"]), (0, -12),
+                    textcoords="offset points", ha="right", fontsize=9)  # fmt: skip
+    if end["presentations"]:
+        for axes in (delays, loss):
+            axes.axvline(2 * end["presentations"], color="0.6", lw=1)
+        text = f"100 % within {end['presentations']} presentations of each pattern"
+        delays.annotate(text, (2 * end["presentations"], -9), (4, 0), textcoords="offset points", fontsize=9, color="0.4")
+    delays.legend(frameon=False, fontsize=8, ncols=2, loc="center right")
+    loss.plot(steps, [line["loss"] for line in lines], color="0.2", lw=1)
+    plain(delays, "", "ms", "Delays learned by exact gradients")
+    plain(loss, "presentations, of either pattern", "loss")
+    return figure
+
+
+def _with_last_of_presentation(lines: list[dict]) -> list[tuple[dict, dict]]:
+    last = {line["presentation"]: line for line in lines}
+    return [(line, last[line["presentation"]]) for line in lines]
+
+
+def _voltages(end: dict) -> Figure:
+    figure = Figure(figsize=(10, 6))
+    grid = figure.subplots(2, 2, sharex=True, sharey=True)
+    for row, when in enumerate(("before", "after")):
+        for column, pattern in enumerate("AB"):
+            _panel(grid[row][column], [trace for trace in end[when] if trace["pattern"] == pattern], f"{when}, pattern {pattern}")
+    grid[0][0].legend(frameon=False, fontsize=8, loc="upper right")
+    figure.supxlabel("ms; ticks below the curves: arrivals at each output; circle: the maximum that is read", fontsize=9)
+    figure.tight_layout()
+    return figure
+
+
+def _panel(axes: Axes, traces: list[dict], title: str) -> None:
+    for trace in traces:
+        output, V = trace["output"], trace["V"]
+        right = "AB"[output] == trace["pattern"]
+        axes.plot(trace["t"], V, color=COLOURS[output], lw=2 if right else 1, label=f"output {output} (pattern {'AB'[output]})")
+        top = max(range(len(V)), key=V.__getitem__)
+        axes.plot(trace["t"][top], V[top], "o", color=COLOURS[output], ms=5)
+        axes.vlines(trace["arrivals"], -0.05 - 0.05 * output, -0.01 - 0.05 * output, color=COLOURS[output], lw=2)
+    plain(axes, "", "V", title)

@@ -1,0 +1,197 @@
+"""Changes of a good case (`bad_cases.GOOD`) that make it bad, and what the message says.
+
+Each entry: what is wrong; the path of what is changed, as a message names it; the new value; what that "must be"; and
+the path that the message names, where it is another.
+"""
+
+from __future__ import annotations
+
+import math
+
+ABSENT = object()
+INF, NAN = math.inf, math.nan
+
+_NO_KEY = "absent: it is no key here, got "
+_TIME = "a finite number of at least 0 (ms), got "
+_POSITIVE = "a finite number above 0 (ms), got "
+_LOOP = "without a loop of zero total delay, got "
+_SPIKES: dict = {"kind": "spike_time_mse", "population": "hid", "targets": [[1.0], [2.0], []]}
+_FIRST: dict = {
+    "kind": "cross_entropy",
+    "readout": "first_spike_time",
+    "population": "hid",
+    "label": 0,
+    "time_scale": 5.0,
+}
+_NONE = [None, None, None]
+
+
+def _recurrent(weights: list, delays: object) -> dict:
+    return {"source": "hid", "target": "hid", "weights": weights, "delays": delays}
+
+
+CHANGES: tuple[tuple, ...] = (
+    ("unknown key", "dt", 1.0, _NO_KEY + "1.0"),
+    ("unknown key of a population", "populations[1].refractory", 2.0, _NO_KEY + "2.0"),
+    ("unknown key of a connection", "connections[0].mask", 1, _NO_KEY + "1"),
+    ("unknown key of a loss", "loss.weight", 1, _NO_KEY + "1"),
+    ("line break in a key", "two\nlines", 1, _NO_KEY + "1", "two lines"),
+    ("threshold of li", "populations[2].threshold", 1.0, _NO_KEY + "1.0"),
+    ("constant of input", "populations[0].tau_mem", 20.0, _NO_KEY + "20.0"),
+    ("no format", "format", ABSENT, "given, got nothing"),
+    ("other format", "format", "eventprop-case/2", "one of eventprop-case/1, got 'eventprop-case/2'"),
+    ("no duration", "duration", ABSENT, "given, got nothing"),
+    ("no loss", "loss", ABSENT, "given, got nothing"),
+    ("no name", "populations[1].name", ABSENT, "given, got nothing"),
+    ("no kind", "populations[1].kind", ABSENT, "given, got nothing"),
+    ("no tau_syn", "populations[1].tau_syn", ABSENT, "given, got nothing"),
+    ("no delays", "connections[1].delays", ABSENT, "given, got nothing"),
+    ("no label", "loss.label", ABSENT, "given, got nothing"),
+    ("no kind of loss", "loss.kind", ABSENT, "given, got nothing"),
+    ("null constant", "populations[1].reset", None, "a number, or one number for each neuron, got null"),
+    ("boolean duration", "duration", True, _POSITIVE + "True"),
+    ("text duration", "duration", "40", _POSITIVE + "'40'"),
+    ("zero duration", "duration", 0, _POSITIVE + "0.0"),
+    ("negative duration", "duration", -40.0, _POSITIVE + "-40.0"),
+    ("infinite duration", "duration", INF, _POSITIVE + "inf"),
+    ("boolean size", "populations[1].size", True, "a whole number from 1 to 10000000, got True"),
+    ("float size", "populations[1].size", 3.0, "a whole number from 1 to 10000000, got 3.0"),
+    ("zero size", "populations[1].size", 0, "a whole number from 1 to 10000000, got 0"),
+    ("huge size", "populations[1].size", 10**12, "a whole number from 1 to 10000000, got 1000000000000"),
+    ("empty name", "populations[1].name", "", "a string that is not empty, got ''"),
+    ("number as name", "populations[1].name", 7, "a string that is not empty, got 7"),
+    ("duplicate name", "populations[2].name", "hid", "a name that no other has, got 'hid'"),
+    ("wrong kind", "populations[1].kind", "alif", "one of input, li, lif, got 'alif'"),
+    ("list as kind", "populations[1].kind", ["lif"], "one of input, li, lif, got a list of 1"),
+    ("zero tau_mem", "populations[1].tau_mem", 0.0, _POSITIVE + "0.0"),
+    ("negative tau_syn", "populations[2].tau_syn[1]", -6.0, _POSITIVE + "-6.0"),
+    ("nan tau_mem", "populations[1].tau_mem", NAN, _POSITIVE + "nan"),
+    ("too few constants", "populations[1].tau_mem", [20.0, 21.0], "a list of 3, one for each neuron, got a list of 2"),
+    ("ragged constants", "populations[1].tau_mem[0]", [[1.0], [2.0, 3.0]], _POSITIVE + "a list of 2"),
+    ("reset at threshold", "populations[1].reset", 1.0, "below the threshold 1.0, got 1.0", "populations[1].reset[0]"),
+    (
+        "reset above one",
+        "populations[1].reset",
+        [0, 2, 0],
+        "below the threshold 1.0, got 2.0",
+        "populations[1].reset[1]",
+    ),
+    ("zero threshold", "populations[1].threshold", 0, "a finite number above 0, got 0.0"),
+    ("negative threshold", "populations[1].threshold[2]", -1.0, "a finite number above 0, got -1.0"),
+    ("no populations", "populations", [], "a list of at least one population, got none"),
+    ("populations as object", "populations", {"in": 2}, "a list of populations, got an object"),
+    ("number as population", "populations[1]", 3, "an object, got 3"),
+    ("unknown source", "connections[0].source", "inputs", "one of in, hid, got 'inputs'"),
+    ("li as source", "connections[1].source", "out", "one of in, hid, got 'out'"),
+    ("input as target", "connections[1].target", "in", "one of hid, out, got 'in'"),
+    ("boolean weight", "connections[0].weights[1][2]", True, "a finite number, got True"),
+    ("text weight", "connections[0].weights[1][2]", "9", "a finite number, got '9'"),
+    ("nan weight", "connections[0].weights[0][1]", NAN, "a finite number, got nan"),
+    ("infinite weight", "connections[0].weights[0][1]", -INF, "a finite number, got -inf"),
+    ("integer beyond float64", "connections[0].weights[0][1]", 10**400, "a finite number, got inf"),
+    ("vector of weights", "connections[0].weights[0]", 8.0, "a list of numbers, one a target neuron, got 8.0"),
+    ("ragged weights", "connections[0].weights[1]", [1.0], "a list of 3, one for each target neuron, got a list of 1"),
+    (
+        "weights of too few rows",
+        "connections[0].weights",
+        [[1.0, 2.0, 3.0]],
+        "a list of 1, one for each source",
+        "connections[0].delays",
+    ),
+    ("weights of other size", "connections[1].weights", [[1.0], [2.0]], "a matrix of 3 rows (source) and 2 columns"),
+    ("empty weights", "connections[1].weights", [], "a list of rows, got an empty list"),
+    ("null weights", "connections[1].weights", None, "a list of rows, got null"),
+    ("ragged delays", "connections[0].delays[1]", [2.0], "a list of 3, one for each target neuron, got a list of 1"),
+    (
+        "ragged list of delays",
+        "connections[0].delays",
+        [[0.0], 1.0],
+        "a list of 3, one for each",
+        "connections[0].delays[0]",
+    ),
+    ("negative delay", "connections[0].delays[1][1]", -0.5, _TIME + "-0.5"),
+    ("negative delay for all", "connections[1].delays", -1.0, _TIME + "-1.0"),
+    ("nan delay", "connections[0].delays[1][1]", NAN, _TIME + "nan"),
+    ("boolean delay", "connections[0].delays[1][1]", False, _TIME + "False"),
+    ("null delay of a synapse", "connections[0].delays[1][1]", None, _TIME + "null"),
+    ("negative delay of no synapse", "connections[0].delays[0][2]", -1.0, _TIME + "-1.0"),
+    ("null delays", "connections[1].delays", None, _TIME + "null"),
+    (
+        "instant loop of one",
+        "connections[1]",
+        _recurrent([_NONE, [None, 1.0, None], _NONE], 0.0),
+        _LOOP + "hid[1] -> hid[1]",
+        "connections",
+    ),
+    (
+        "instant loop of weight 0",
+        "connections[1]",
+        _recurrent([[0.0, None, None], _NONE, _NONE], 0),
+        _LOOP + "hid[0] -> hid[0]",
+        "connections",
+    ),
+    (
+        "instant loop of two",
+        "connections[1]",
+        _recurrent(
+            [[None, 1.0, None], [1.0, None, None], [2.0, None, None]], [[9.0, 0.0, None], [0.0, 9.0, 1.0], [1.0] * 3]
+        ),
+        _LOOP + "hid[0] -> hid[1] -> hid[0]",
+        "connections",
+    ),
+    ("no trains", "inputs.in", ABSENT, "given: `in` is a population of kind `input`, got nothing"),
+    ("too few trains", "inputs.in", [[0.5]], "a list of 2 spike trains, one for each neuron, got a list of 1"),
+    (
+        "trains of lif",
+        "inputs.hid",
+        [[], [], []],
+        "absent: no population of kind `input` has this name, got spike trains",
+    ),
+    ("trains of nothing", "inputs.inn", [[]], "absent: no population of kind `input` has this name, got spike trains"),
+    ("inputs as list", "inputs", [[0.5], [3.0]], "an object, got a list of 2"),
+    ("trains as number", "inputs.in", 3.0, "a list of spike trains, one a neuron, got 3.0"),
+    ("train as number", "inputs.in[1]", 3.0, "a list of spike times, got 3.0"),
+    ("unsorted times", "inputs.in[0]", [7.25, 0.5], "at least the time before it, 7.25, got 0.5", "inputs.in[0][1]"),
+    ("negative time", "inputs.in[0][0]", -0.5, _TIME + "-0.5"),
+    ("nan time", "inputs.in[0][1]", NAN, _TIME + "nan"),
+    ("null time", "inputs.in[0][1]", None, _TIME + "null"),
+    ("boolean time", "inputs.in[1][0]", True, _TIME + "True"),
+    ("unknown loss", "loss.kind", "mse", "one of cross_entropy, spike_time_mse, got 'mse'"),
+    (
+        "unknown readout",
+        "loss.readout",
+        "last_voltage",
+        "one of max_voltage, mean_voltage, exp_weighted_voltage, first_",
+    ),
+    ("label out of range", "loss.label", 2, "a whole number from 0 to 1, got 2"),
+    ("negative label", "loss.label", -1, "a whole number from 0 to 10000000, got -1"),
+    ("boolean label", "loss.label", True, "a whole number from 0 to 10000000, got True"),
+    ("float label", "loss.label", 1.0, "a whole number from 0 to 10000000, got 1.0"),
+    ("loss of input", "loss.population", "in", "one of hid, out, got 'in'"),
+    ("loss of nothing", "loss.population", "output", "one of hid, out, got 'output'"),
+    (
+        "first spike of li",
+        "loss",
+        {**_FIRST, "population": "out"},
+        "the name of a lif population with",
+        "loss.population",
+    ),
+    ("no time_scale", "loss.readout", "first_spike_time", "given, got nothing", "loss.time_scale"),
+    ("negative time_scale", "loss", {**_FIRST, "time_scale": -5.0}, _POSITIVE + "-5.0", "loss.time_scale"),
+    ("superfluous time_scale", "loss.time_scale", 5.0, "absent unless the readout is `first_spike_time`, got 5.0"),
+    (
+        "spike times of li",
+        "loss",
+        {**_SPIKES, "population": "out"},
+        "the name of a lif population with",
+        "loss.population",
+    ),
+    ("spike times of input", "loss", {**_SPIKES, "population": "in"}, "one of hid, out, got 'in'", "loss.population"),
+    ("too few targets", "loss", {**_SPIKES, "targets": [[1.0]]}, "a list of 3, one for each neuron", "loss.targets"),
+    ("unsorted targets", "loss", {**_SPIKES, "targets": [[], [], [9, 3]]}, "at least the time", "loss.targets[2][1]"),
+    ("negative target", "loss", {**_SPIKES, "targets": [[], [-2.0], []]}, _TIME + "-2.0", "loss.targets[1][0]"),
+    ("targets as number", "loss", {**_SPIKES, "targets": 3.0}, "a list of spike trains, one a neuron", "loss.targets"),
+    ("label with spike times", "loss", {**_SPIKES, "label": 0}, _NO_KEY + "0", "loss.label"),
+    ("loss as text", "loss", "cross_entropy", "an object, got 'cross_entropy'"),
+    ("expected as list", "expected", [1.0], "an object, got a list of 1"),
+)

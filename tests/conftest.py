@@ -1,0 +1,16 @@
+"""Hypothesis profiles: `ci` (the default, the same examples on every run) and `search` (new ones, many).
+
+python -m pytest --hypothesis-profile search
+"""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, settings
+
+_SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]  # a case is some hundred numbers, each drawn
+
+settings.register_profile(
+    "ci", max_examples=50, deadline=None, derandomize=True, database=None, print_blob=True, suppress_health_check=_SLOW
+)
+settings.register_profile("search", max_examples=2000, deadline=None, print_blob=True, suppress_health_check=_SLOW)
+settings.load_profile("ci")

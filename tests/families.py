@@ -1,0 +1,159 @@
+"""Kinds of networks that are worth testing, and how one of each is built.
+
+A builder takes all its choices, numbers included, as small integers from a `Source`. Hypothesis is one source: integers
+shrink well, and a network shrinks with them. A seeded generator is the other: the same networks, without Hypothesis, by
+seed. Integers from a small range repeat themselves, and equal numbers would make ties; so every number is moved within
+its step of the grid by an amount that depends on nothing but how many were taken before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol, TypeVar
+
+import numpy as np
+
+T_ = TypeVar("T_")
+GRID = 64
+_GOLDEN = (5**0.5 - 1) / 2
+
+
+class Source(Protocol):
+    """Where choices come from."""
+
+    def whole(self, low: int, high: int) -> int:
+        """An integer, both ends included."""
+        ...
+
+
+class Seeded:
+    """Choices by a seed."""
+
+    def __init__(self, seed: int | Sequence[int]) -> None:
+        self.rng = np.random.default_rng(seed)
+
+    def whole(self, low: int, high: int) -> int:
+        """An integer, both ends included; all alike likely."""
+        return int(self.rng.integers(low, high + 1))
+
+
+@dataclass
+class Picker:
+    """Choices and numbers from a source's integers."""
+
+    source: Source
+    taken: int = 0
+
+    def whole(self, low: int, high: int) -> int:
+        """An integer, both ends included."""
+        return self.source.whole(low, high)
+
+    def one(self, options: Sequence[T_]) -> T_:
+        """One of the options; the first is the simplest."""
+        return options[self.source.whole(0, len(options) - 1)] if len(options) > 1 else options[0]
+
+    def number(self, low: float, high: float) -> float:
+        """A number between, from a grid of 64 steps and moved within its step."""
+        self.taken += 1
+        return low + (high - low) * (self.source.whole(0, GRID - 1) + self.taken * _GOLDEN % 1) / GRID
+
+
+ANY = (False, True)
+VOLTAGE_LOSSES = tuple(
+    f"{readout}:{kind}" for readout in ("mean_voltage", "max_voltage", "exp_weighted_voltage") for kind in ("li", "lif")
+)
+SPIKE_LOSSES = ("spike_time_mse", "first_spike_time")
+
+
+@dataclass(frozen=True)
+class Family:
+    """The options of each feature; one of each is chosen, so a family with single options is of one kind.
+
+    Attributes:
+        hidden: number of hidden layers.
+        recurrent: a hidden layer onto itself, self-connections among them; `feedback`: a later layer onto an earlier.
+        skip, parallel, sparse: connections over a layer, twice the same, with synapses left out or of weight 0.
+        constants: `shared`: one value a population; `own`: one a neuron.
+        taus: of a neuron: `apart`, `equal`, or `near` each other.
+        reset, threshold: the sign of the reset; whether the threshold is 1.
+        delays: `short`, `zero` (half of them), `same` (one for all), `long` (several spikes under way), `beyond` (some
+            longer than the trial).
+        inputs: `spread`, `burst`, `together` (all neurons at the same times), `late` (some after the end), `sparse`.
+        gain: mean input current, in units of the threshold.
+        inhibitory: of how many synapses in 8; `inhibition`: how strong these are.
+        losses: readout and kind of the population read.
+    """
+
+    hidden: tuple[int, ...] = (0, 1, 2)
+    recurrent: tuple[bool, ...] = (False,)
+    feedback: tuple[bool, ...] = (False,)
+    skip: tuple[bool, ...] = (False,)
+    parallel: tuple[bool, ...] = (False,)
+    sparse: tuple[bool, ...] = (False,)
+    constants: tuple[str, ...] = ("shared",)
+    taus: tuple[str, ...] = ("apart",)
+    reset: tuple[str, ...] = ("zero",)
+    threshold: tuple[str, ...] = ("one",)
+    delays: tuple[str, ...] = ("short",)
+    inputs: tuple[str, ...] = ("spread",)
+    gain: tuple[float, ...] = (1.2, 1.6, 2.0)
+    inhibitory: tuple[int, ...] = (1, 2)
+    inhibition: float = 0.4
+    losses: tuple[str, ...] = field(default=(*SPIKE_LOSSES, *VOLTAGE_LOSSES))
+
+    @property
+    def feed_forward(self) -> bool:
+        """Whether no network of it has a loop."""
+        return not (any(self.recurrent) or any(self.feedback))
+
+
+_RESETS = ("zero", "negative", "positive")
+_MIXED = Family(
+    skip=ANY,
+    parallel=ANY,
+    sparse=(False, False, True),
+    constants=("shared", "own"),
+    taus=("apart", "equal", "near"),
+    reset=_RESETS,
+    threshold=("one", "other"),
+    delays=("short", "zero", "same", "long", "beyond"),
+    inputs=("spread", "burst", "together", "late", "sparse"),
+    inhibitory=(0, 1, 2),
+)
+
+FAMILIES: dict[str, Family] = {
+    "layers": Family(),
+    "graph": Family(hidden=(1, 2), skip=ANY, parallel=ANY, sparse=(True,), reset=_RESETS),
+    "heterogeneous": Family(constants=("own",), threshold=("other",), reset=_RESETS, sparse=ANY),
+    "equal_taus": Family(taus=("equal",), constants=("shared", "own"), threshold=("one", "other")),
+    "near_taus": Family(taus=("near",), constants=("shared", "own"), reset=_RESETS),
+    "delays": Family(delays=("long", "beyond"), inputs=("spread", "burst", "late"), reset=_RESETS),
+    "zero_delays": Family(delays=("zero", "same"), inputs=("spread", "together", "together")),
+    "bursts": Family(inputs=("burst", "burst", "late", "sparse"), hidden=(0, 1), threshold=("one", "other")),
+    "inhibited": Family(
+        inhibitory=(3, 4),
+        inhibition=1.2,
+        inputs=("spread", "sparse"),
+        gain=(1.8, 2.4),
+        hidden=(0,),
+        losses=("max_voltage:li",),
+    ),
+    "quiet": Family(gain=(0.3, 1.0), hidden=(0, 1)),
+    "mixed": _MIXED,
+    "recurrent": Family(hidden=(1,), recurrent=(True,), constants=("shared", "own"), reset=_RESETS),
+    "recurrent_output": Family(
+        hidden=(0,), recurrent=(True,), taus=_MIXED.taus, losses=(*SPIKE_LOSSES, "max_voltage:lif")
+    ),
+    "feedback": Family(hidden=(2,), recurrent=ANY, feedback=(True,), skip=ANY, sparse=ANY, delays=_MIXED.delays),
+    "recurrent_inhibited": Family(
+        hidden=(1,),
+        recurrent=(True,),
+        inhibition=1.2,
+        inhibitory=(3,),
+        inputs=("spread", "burst"),
+        losses=("max_voltage:li",),
+    ),
+    "recurrent_mixed": replace(_MIXED, hidden=(1, 2), recurrent=(True,), feedback=ANY),
+}
+"""By name; "mixed" and "recurrent_mixed" have everything, the others are about one thing."""

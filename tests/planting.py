@@ -1,0 +1,175 @@
+"""Faults to plant: each is one text of an implementation, replaced by another that is wrong.
+
+The first seven have been published by one system or another, or are what a grid does to a delay. A fault is planted in
+a copy; the checks of `checks_of_faults.py` then run on the copy, in a process of their own that imports it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Fault:
+    """`text` of `package/file` becomes `wrong`; `name` says what that does."""
+
+    name: str
+    package: str
+    file: str
+    text: str
+    wrong: str
+
+
+FAULTS = (
+    Fault(
+        "flipped sign of the delay gradient",
+        "reference",
+        "adjoint.py",
+        "self.dL_dd[synapse.connection][at] += g_t",
+        "self.dL_dd[synapse.connection][at] -= g_t",
+    ),
+    Fault(
+        "same slope before and after the reset",
+        "reference",
+        "adjoint.py",
+        "event.Vdot_minus, event.Vdot_plus",
+        "event.Vdot_minus, event.Vdot_minus",
+    ),
+    Fault(
+        "no jump at the first spike",
+        "reference",
+        "adjoint.py",
+        "elif isinstance(event, Crossing):",
+        "elif isinstance(event, Crossing) and event.spike is not event.neuron.spikes[0]:",
+    ),
+    Fault(
+        "no tau_syn in the weight gradient",
+        "reference",
+        "jumps.py",
+        "return -tau_syn * lambda_I",
+        "return -lambda_I",
+    ),
+    Fault(
+        "delay cut to whole ms",
+        "reference",
+        "simulate.py",
+        "m.real(float(connection.d[i, j]))",
+        "m.real(float(connection.d[i, j] // 1))",
+    ),
+    Fault(
+        "adjoint looked up at t, not at t + d",
+        "reference",
+        "adjoint.py",
+        "g_t = dL_dt_arr(synapse.w, adjoint.lambda_V, adjoint.lambda_I)",
+        "g_t = dL_dt_arr(synapse.w, *adjoint_flow(self.m, adjoint.lambda_V, adjoint.lambda_I, synapse.d, c))",
+    ),
+    Fault(
+        "1e-3 added to a denominator",
+        "reference",
+        "jumps.py",
+        "Vdot_plus / Vdot_minus * lambda_V_plus + dL_dt_post / (tau_mem * Vdot_minus)",
+        "Vdot_plus / (Vdot_minus + 1e-3) * lambda_V_plus + dL_dt_post / (tau_mem * (Vdot_minus + 1e-3))",
+    ),
+    Fault(
+        "0.1 % error",
+        "reference",
+        "jumps.py",
+        "return w * (lambda_V - lambda_I)",
+        "return 1.001 * w * (lambda_V - lambda_I)",
+    ),
+    Fault(
+        "flipped sign of the delay gradient",
+        "fast",
+        "backward.py",
+        "sum_d += dL_dt_arr",
+        "sum_d -= dL_dt_arr",
+    ),
+    Fault(
+        "same slope before and after the reset",
+        "fast",
+        "backward.py",
+        "pm * (I_cross[n] - v_reset)",
+        "pm * (I_cross[n] - v_th)",
+    ),
+    Fault(
+        "no jump at the first spike",
+        "fast",
+        "backward.py",
+        "            else:\n                weight = math.exp(-running.rate * (bin_ * at.width + x))",
+        "            elif n > 0:\n                weight = math.exp(-running.rate * (bin_ * at.width + x))",
+    ),
+    Fault(
+        "no tau_syn in the weight gradient",
+        "fast",
+        "backward.py",
+        "sum_w -= lambda_I / ps",
+        "sum_w -= lambda_I",
+    ),
+    Fault(
+        "delay cut to whole ms",
+        "fast",
+        "propagate.py",
+        "bins.split(d.detach()",
+        "bins.split(d.detach().floor()",
+    ),
+    Fault(
+        "adjoint looked up at t, not at t + d",
+        "fast",
+        "backward.py",
+        "            extra = 0.0\n            if adjoint.event[bin_] < 0:",
+        "            extra, bin_, rest = 0.0, trains.bin[s], trains.rest[s]\n            if bin_ < 0:",
+    ),
+    Fault(
+        "1e-3 added to a denominator",
+        "fast",
+        "backward.py",
+        "Vdot_plus / Vdot_minus * lambda_V_plus + dL_dt * pm / Vdot_minus",
+        "Vdot_plus / (Vdot_minus + 1e-3) * lambda_V_plus + dL_dt * pm / (Vdot_minus + 1e-3)",
+    ),
+    Fault(
+        "0.1 % error",
+        "fast",
+        "backward.py",
+        "dL_dt_arr = w * (lambda_V - lambda_I) + extra",
+        "dL_dt_arr = 1.001 * w * (lambda_V - lambda_I) + extra",
+    ),
+)
+
+
+def plant(fault: Fault | None, package: str, folder: Path) -> Path:
+    """Copy `package` into `folder` with the fault in it, or, with None, as it is; returns `folder`."""
+    shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+    if fault is not None:
+        path = folder / package / fault.file
+        source = path.read_text(encoding="utf-8")
+        assert source.count(fault.text) == 1, f"`{fault.text}` must occur once in {package}/{fault.file}"
+        path.write_text(source.replace(fault.text, fault.wrong), encoding="utf-8")
+    return folder
+
+
+def excesses(package: str, folder: Path, evidence: Path) -> dict[str, float]:
+    """What every check finds in the copy of `package` in `folder`, in units of what it allows.
+
+    Numba compiles nothing there: on networks this small, Python is quicker than the compiler.
+    """
+    environment = {
+        **os.environ,
+        "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "NUMBA_DISABLE_JIT": "1",
+    }
+    # -P: the folder that we are in must not come before the copy
+    command = [sys.executable, "-P", "-m", "tests.checks_of_faults", package, str(evidence)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert Path(found["module"]).is_relative_to(folder), f"checked {found['module']}, which is not the copy"
+    return found["excesses"]

@@ -1,0 +1,38 @@
+"""From mpmath's numbers to MPFR's and back, and the precision to work in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+import gmpy2
+import mpmath
+
+Real = gmpy2.mpfr
+"""The type of a number inside a simulation, at the precision of the context."""
+
+exp: Callable[[Real], Real] = gmpy2.exp
+log: Callable[[Real], Real] = gmpy2.log
+sqrt: Callable[[Real], Real] = gmpy2.sqrt
+INFINITY = gmpy2.inf()
+
+
+def working_precision(digits: float) -> AbstractContextManager:
+    """Arithmetic of `digits` decimal digits; a division by 0 or a NaN is an error, not a number."""
+    bits = int(digits * 3.3219281) + 2
+    return gmpy2.context(precision=bits, trap_divzero=True, trap_invalid=True, trap_overflow=True)
+
+
+def real(value: mpmath.mpf | float) -> Real:
+    """`value`, rounded to the working precision."""
+    sign, mantissa, exponent, _ = mpmath.mpf(value)._mpf_ if isinstance(value, float | int) else value._mpf_
+    if not mantissa and exponent:
+        raise ValueError(f"`value` must be a finite number, got {value}")
+    number = Real(-mantissa if sign else mantissa)
+    return gmpy2.mul_2exp(number, exponent) if exponent >= 0 else gmpy2.div_2exp(number, -exponent)
+
+
+def mpf(number: Real) -> mpmath.mpf:
+    """`number`, all its digits kept whatever mpmath's own precision is."""
+    mantissa, exponent = number.as_mantissa_exp()
+    return mpmath.mp.make_mpf(mpmath.libmp.from_man_exp(int(mantissa), int(exponent)))

@@ -1,0 +1,60 @@
+"""A case whose numbers are free: any of them can be nudged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import mpmath
+import numpy as np
+
+from spec import Case
+
+Key = tuple[str | int, ...]
+"""Names a parameter: ("w" or "d", connection, pre, post), (a constant, population, neuron) or
+("t_in", population, neuron, k)."""
+
+CONSTANTS = ("tau_mem", "tau_syn", "v_th", "v_reset")
+
+
+@dataclass
+class Problem:
+    """A case, and its numbers by key.
+
+    Attributes:
+        case: the structure: names, sizes, which synapses exist, what is read. Its own numbers are not looked at.
+        values: every parameter of the gradient, as a number of mpmath; free to be changed in place.
+        duration: `T`, ms.
+    """
+
+    case: Case
+    values: dict[Key, mpmath.mpf]
+    duration: mpmath.mpf
+
+    @classmethod
+    def from_case(cls, case: Case) -> Problem:
+        """The case at its own numbers, exactly."""
+        values: dict[Key, mpmath.mpf] = {}
+        for c, connection in enumerate(case.network.connections):
+            for i, j in np.argwhere(connection.exists):
+                values["w", c, int(i), int(j)] = _exactly(connection.w[i, j])
+                values["d", c, int(i), int(j)] = _exactly(connection.d[i, j])
+        for population in case.network.populations:
+            for constant in CONSTANTS:
+                numbers = getattr(population, constant)
+                for j, number in enumerate(() if numbers is None else numbers):
+                    values[constant, population.name, j] = _exactly(number)
+        for name, trains in case.inputs.items():
+            for i, train in enumerate(trains):
+                for k, t in enumerate(train):
+                    values["t_in", name, i, k] = _exactly(t)
+        return cls(case, values, _exactly(case.duration))
+
+    def nudged(self, direction: dict[Key, mpmath.mpf], step: mpmath.mpf) -> Problem:
+        """A copy at `values + step * direction`; 200 digits are kept."""
+        with mpmath.workdps(200):
+            moved = {key: self.values[key] + step * amount for key, amount in direction.items()}
+        return Problem(self.case, self.values | moved, self.duration)
+
+
+def _exactly(number: float) -> mpmath.mpf:
+    return mpmath.mpf(float(number))
