@@ -1,15 +1,15 @@
-"""The live certificate: conservation identities that an exact gradient obeys, checked on the gradient of a training step.
+"""The live certificate: conservation identities that an exact gradient obeys, checked on that of a training step.
 
 They follow from the symmetries of the model alone (proofs: `derivations/`), so they need no second implementation:
 
-    A  scale of weights and thresholds:  sum w g_w + v_th g_v_th + v_reset g_v_reset = sum y dL/dy
-    B  unit of time:                     sum d g_d + tau_mem g_tau_mem + tau_syn g_tau_syn + sum t_in g_t_in = sum t dL/dt
-    C  shift of time:                    sum g_t_in = sum dL/dt
+    A  scale of weights, thresholds: sum w g_w + v_th g_v_th + v_reset g_v_reset = sum y dL/dy
+    B  unit of time:                 sum d g_d + tau_mem g_tau_mem + tau_syn g_tau_syn + sum t_in g_t_in = sum t dL/dt
+    C  shift of time:                sum g_t_in = sum dL/dt
 
-The right sides are those of the loss itself: `y` voltages read (in A), `t` spike times (in B and C). A flipped delay sign,
-a slope from the wrong side of a reset, a dropped jump leave residuals of 1e-2 to 1; exact gradients those of rounding.
-B and C hold for spike times and for largest voltages inside the trial; an integral of the voltage, or a maximum or spike
-exactly at `T`, knows where the trial ends, and obeys A only.
+The right sides are those of the loss itself: `y` voltages read (in A), `t` spike times (in B and C). A flipped delay
+sign, a slope from the wrong side of a reset, a dropped jump leave residuals of 1e-2 to 1; exact gradients those of
+rounding. B and C hold for spike times and for largest voltages inside the trial; an integral of the voltage, or a
+maximum or spike exactly at `T`, knows where the trial ends, and obeys A only.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from fast.layers import LI, LIF
 
 @dataclass(frozen=True)
 class Residuals:
-    """Residual of each identity, relative to the sum of the absolute values of its terms; None where it does not apply."""
+    """Residual of each identity, relative to the sum of its terms' absolute values; None where it does not apply."""
 
     A: float
     B: float | None
@@ -67,7 +67,7 @@ def residuals(layers: Sequence[LIF | LI], times_in: Tensor, y: Tensor, dL_dy: Te
     if any(layer.record is not None and layer.record.sees_end for layer in layers):
         return Residuals(_relative(A), None, None)
     assert times_in.grad is not None
-    return Residuals(_relative(A), _relative(B), _relative([times_in.grad]))
+    return Residuals(_relative(A), _relative(B), _relative([times_in.grad], layers[0].d.grad))
 
 
 def _product(parameter: Tensor) -> Tensor:
@@ -75,8 +75,15 @@ def _product(parameter: Tensor) -> Tensor:
     return parameter.detach().double() * parameter.grad.double()
 
 
-def _relative(terms: list[Tensor]) -> float:
-    """Residual of the sum of all terms; 0 where all are 0."""
+def _relative(terms: list[Tensor], parts: Tensor | None = None) -> float:
+    """Residual of the sum of all terms; 0 where all are 0.
+
+    Args:
+        parts: what the terms are themselves sums of, if they are: a time's gradient sums over its targets, as delay
+            gradients list them. Where the parts cancel, rounding is relative to them and not to what is left.
+    """
     flat = torch.cat([term.detach().double().flatten() for term in terms])
     size = float(flat.abs().sum())
+    if parts is not None:
+        size = max(size, float(parts.double().abs().sum()))
     return abs(float(flat.sum())) / size if size > 0 else 0.0

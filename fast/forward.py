@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fast.bins import Clock, Factors, Trains, arrival, arrival_factors, beyond, fill_factors, sort_by_bin, sort_within_bin
+from fast.bins import Factors, arrival, arrival_factors, beyond, fill_factors, sort_by_bin, sort_within_bin
 from fast.flow import compiled, factors, time_to_peak, time_to_threshold
 
 FULL, STUCK = -1, -2  # what `solve_bin` answers instead of a number of spikes
@@ -111,7 +111,7 @@ def solve_bin(V, I, bin_, rest, weight, first, last, constants, at, read_maximum
             spikes.bin[n_spikes + n_new], spikes.rest[n_spikes + n_new], spikes.I[n_spikes + n_new] = bin_, x, I
             recent[0], recent[1], recent[2] = bin_, x, pm * (I - v_th)
             n_new += 1
-            if bin_ == at.last and x == end or (bin_ == at.last - 1 and at.end == 0 and x == at.width):
+            if (bin_ == at.last and x == end) or (bin_ == at.last - 1 and at.end == 0 and x == at.width):
                 ties[0] |= SPIKE_AT_END
         h = x_next - x
         a, k, b = factors(h, pm, ps)
@@ -139,13 +139,15 @@ def solve_bin(V, I, bin_, rest, weight, first, last, constants, at, read_maximum
 
 
 @compiled
-def solve_neuron(trains, first_train, n_pre, layer, j, constants, spike, synapse, at, scratch, spikes, n_spikes, best, ties):
+def solve_neuron(
+    trains, first_train, n_pre, layer, j, constants, spike, synapse, at, scratch, spikes, n_spikes, best, ties
+):
     """One neuron over one trial; fills `best` and `ties`, appends to `spikes`.
 
     Returns:
         The spikes (regrown if they had to), their number so far (STUCK: see `solve_bin`), final `V` and `I`.
     """
-    pm, ps, v_th, v_reset = constants
+    pm, ps, v_th, _ = constants
     w, exists, delay_bin, delay_rest = layer.w[j], layer.exists[j], layer.delay_bin[j], layer.delay_rest[j]
     deposit_V, deposit_I, excitation, start, rest, weight = scratch
     a_bin, k_bin, b_bin = factors(at.width, pm, ps)
@@ -179,6 +181,7 @@ def solve_neuron(trains, first_train, n_pre, layer, j, constants, spike, synapse
             sort_by_bin(trains, first_train, n_pre, w, exists, delay_bin, delay_rest, at, start, rest, weight)
             sorted_ = True
         sort_within_bin(rest, weight, start[bin_], start[bin_ + 1])
+        crossed_before = recent.copy()
         while True:
             V_end, I_end, n_new = solve_bin(
                 V, I, bin_, rest, weight, start[bin_], start[bin_ + 1], constants, at, layer.read_maximum,
@@ -186,7 +189,7 @@ def solve_neuron(trains, first_train, n_pre, layer, j, constants, spike, synapse
             )  # fmt: skip
             if n_new != FULL:
                 break
-            spikes = grown(spikes)
+            spikes, recent[:] = grown(spikes), crossed_before
         if n_new == STUCK:
             return spikes, STUCK, V, I
         V, I, n_spikes = V_end, I_end, n_spikes + n_new
@@ -259,7 +262,10 @@ def forward_range(first, last, trains, n_trials, n_pre, layer, at, integral_read
         fill_factors(layer.delay_rest[j], pm, ps, synapse)
         constants = (pm, ps, layer.v_th[j], layer.v_reset[j])
         for trial in range(n_trials):
-            best = Maximum(np.zeros(1), np.full(1, -1), np.zeros(1, trains.rest.dtype), np.full(1, math.nan), np.zeros(1, np.int64))
+            best = Maximum(
+                np.zeros(1), np.full(1, -1), np.zeros(1, trains.rest.dtype), np.full(1, math.nan),
+                np.zeros(1, np.int64),
+            )  # fmt: skip
             before = n_spikes
             spikes, n_spikes, V, I = solve_neuron(
                 trains, trial * n_pre, n_pre, layer, j, constants, spike, synapse, at, scratch,

@@ -1,0 +1,145 @@
+"""Spike files: what a user has on disk goes in as it is, or is refused by name; and a network learns from such files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from fast.spike_files import read_spike_file
+from fast.train import main
+from spec import SpecError
+
+CHANNELS, CLASSES, DURATION = 24, 27, 1350.0
+
+
+def write(path: Path, times: list[np.ndarray], units: list[np.ndarray], labels: np.ndarray) -> None:
+    """A file of the layout of the Spiking Heidelberg Digits; times in seconds."""
+    with h5py.File(path, "w") as file:
+        for name, rows, dtype in (("times", times, np.float32), ("units", units, np.uint16)):
+            data = file.create_dataset(f"spikes/{name}", (len(rows),), dtype=h5py.vlen_dtype(dtype))
+            for n, row in enumerate(rows):
+                data[n] = row.astype(dtype)
+        file.create_dataset("labels", data=labels)
+
+
+def small_trials(count: int, seed: int) -> tuple[list[np.ndarray], list[np.ndarray], np.ndarray]:
+    """Trials of two classes with the same counts: two bursts, whose order is the class."""
+    random = np.random.default_rng(seed)
+    labels = np.arange(count, dtype=np.uint16) % 2
+    times, units = [], []
+    for label in labels:
+        first, second = (0, 1) if label == 0 else (1, 0)
+        t = np.concatenate([random.uniform(0.10, 0.12, 6), random.uniform(0.30, 0.32, 6)])
+        u = np.repeat([4 * first, 4 * second], 6) + np.tile(np.arange(3), 4)
+        order = np.argsort(t)
+        times.append(t[order])
+        units.append(u[order])
+    return times, units, labels
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for seed, (split, count) in enumerate((("train", 96), ("valid", 32), ("test", 64))):
+        write(tmp_path / f"braille_{split}.h5", *small_trials(count, seed))
+    return tmp_path
+
+
+def test_times_go_in_as_they_are(folder: Path) -> None:
+    """Every spike of the file is in the batch: same channel, same time in ms, in order."""
+    times, units, labels = small_trials(96, 0)
+    data = read_spike_file(folder / "braille_train.h5", CHANNELS, CLASSES, DURATION)
+    trials = np.array([5, 0, 17])
+    spikes, found = data.batch(trials, DURATION)
+    assert found.tolist() == labels[trials].tolist()
+    for n, trial in enumerate(trials):
+        for channel in range(CHANNELS):
+            expected = times[trial].astype(np.float32)[units[trial] == channel].astype(np.float64) * 1000
+            assert spikes.train(n, channel).tolist() == expected.tolist()
+
+
+def test_a_network_learns_what_counts_cannot_tell(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two classes with equal counts and opposite order: above the count baseline, exit 0, everything recorded."""
+    monkeypatch.setenv("DELAYPROP_DATA", str(folder))
+    run = folder / "run"
+    assert main(["--task", "braille", "--epochs", "6", "--hidden", "24", "--batch", "16", "--out", str(run)]) == 0
+    result = json.loads((run / "result.json").read_text())
+    assert result["count_baseline"] < 0.7 and result["test_accuracy"] > 0.9
+    assert result["delays_before"] != result["delays_after"]
+    lines = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [1, 2, 3, 4, 5, 6]
+    assert all(line["A"] <= 1e-5 for line in lines)
+    assert (run / "training.png").stat().st_size > 10_000 and (run / "network.pt").exists()
+    assert "spike counts alone give" in capsys.readouterr().out
+
+
+def damaged(change: Callable[[h5py.File], None]) -> Callable[[Path], None]:
+    def apply(path: Path) -> None:
+        with h5py.File(path, "r+") as file:
+            change(file)
+
+    return apply
+
+
+def set_row(name: str, row: int, values: list[float]) -> Callable[[Path], None]:
+    def change(file: h5py.File) -> None:
+        data = file[name]
+        data[row] = np.array(values, dtype=np.float32 if name.endswith("times") else np.uint16)
+
+    return damaged(change)
+
+
+def set_label(file: h5py.File) -> None:
+    file["labels"][3] = CLASSES
+
+
+def drop_units(file: h5py.File) -> None:
+    del file["spikes/units"]
+
+
+def drop_one_label(file: h5py.File) -> None:
+    del file["labels"]
+    file["labels"] = np.zeros(95, np.uint16)
+
+
+def float_labels(file: h5py.File) -> None:
+    del file["labels"]
+    file["labels"] = np.zeros(96)
+
+
+DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
+    "missing": (lambda path: path.unlink(), "put the file there"),
+    "empty": (lambda path: path.write_bytes(b""), "a readable HDF5 file"),
+    "truncated": (lambda path: path.write_bytes(path.read_bytes()[:2000]), "a readable HDF5 file"),
+    "text": (lambda path: path.write_text("<html>not here</html>"), "a readable HDF5 file"),
+    "no units": (damaged(drop_units), "`spikes/times`, `spikes/units`, `labels`"),
+    "too few labels": (damaged(drop_one_label), "96 times, 96 units, 95 labels"),
+    "float labels": (damaged(float_labels), "record 0 units and label"),
+    "label out of range": (damaged(set_label), "record 3 label` must be from 0 to 26, got 27"),
+    "unsorted times": (set_row("spikes/times", 7, [0.2, 0.1] + [0.3] * 10), "record 7 times` must be in order"),
+    "negative time": (set_row("spikes/times", 7, [-0.1] + [0.3] * 11), "record 7 times` must be from 0 to 1350.0 ms"),
+    "late time": (set_row("spikes/times", 7, [0.1] * 11 + [2.0]), "record 7 times` must be from 0 to 1350.0 ms"),
+    "NaN time": (set_row("spikes/times", 7, [0.1] * 11 + [np.nan]), "record 7 times` must be finite"),
+    "unit out of range": (set_row("spikes/units", 9, [24] * 12), "record 9 units` must be from 0 to 23"),
+    "a unit too few": (set_row("spikes/units", 9, [1] * 11), "record 9 units` must be one a time, 12, got 11"),
+}
+
+
+@pytest.mark.parametrize(("damage", "words"), DAMAGES.values(), ids=DAMAGES.keys())
+def test_a_damaged_file_is_refused_and_the_record_named(
+    damage: Callable[[Path], object], words: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = folder / "braille_train.h5"
+    damage(path)
+    with pytest.raises(SpecError, match="braille_train.h5"):
+        read_spike_file(path, CHANNELS, CLASSES, DURATION)
+    assert main(["--task", "braille", "--data", str(folder), "--out", str(folder / "run")]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1 and words in err
+    assert not (folder / "run").exists()

@@ -1,0 +1,132 @@
+"""`python -m fast.train`: it learns what it must, does not learn when it must not, and refuses what is impossible."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fast.tasks import sequence
+from fast.train import main
+
+SETTLED = 1e-5  # ms; the last steps of float32 delays of 14 ms move by their rounding, 1e-6
+
+
+def run(folder: Path, *options: str) -> tuple[int, dict, list[dict]]:
+    """Exit code, result and history of one run of the sequence task."""
+    code = main(["--task", "sequence", "--out", str(folder), *options])
+    lines = (folder / "history.jsonl").read_text(encoding="utf-8").splitlines()
+    return code, json.loads((folder / "result.json").read_text(encoding="utf-8")), [json.loads(line) for line in lines]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_delays_are_learned_in_six_presentations_and_reach_the_optimum(
+    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """100 % after at most 6 presentations of each pattern; the learned delays are those of the closed form."""
+    if seed:
+        monkeypatch.setattr(sequence, "draw", lambda folder: [])  # the pictures are the same for every seed
+    code, result, history = run(tmp_path / "run", "--seed", str(seed))
+    assert code == 0
+    assert result["presentations"] <= 6
+    assert result["unseen_accuracy"] == 1.0
+    d = result["d"]
+    for j in (0, 1):
+        assert d[j][j] - d[1 - j][j] == pytest.approx(sequence.optimum(), abs=SETTLED)
+    assert history[0]["accuracy"] == 0.0, "the start must be the worst case"
+    assert max(max(line["A"], line["B"], line["C"]) for line in history) <= 1e-5
+    if not seed:
+        assert {p.name for p in (tmp_path / "run").iterdir()} >= {"delays.png", "voltages.png", "options.json"}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_frozen_delays_learn_nothing(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The control: without delay learning the task cannot be learned, so the delays do the work."""
+    monkeypatch.setattr(sequence, "draw", lambda folder: [])
+    code, result, history = run(tmp_path / "run", "--seed", str(seed), "--freeze-delays")
+    assert code == 1
+    assert not result["learned"] and result["presentations"] is None
+    assert result["d"] == [[0.0, 10.0], [10.0, 0.0]]
+    assert {line["accuracy"] for line in history} == {0.0}
+
+
+def test_jitter_makes_samples_that_were_never_seen(tmp_path: Path) -> None:
+    """With noise on the input times accuracy is reported on fresh samples, and is high but earned."""
+    code, result, history = run(tmp_path / "run", "--jitter", "1.5")
+    assert code == 0
+    assert result["unseen_accuracy"] > 0.95
+    losses = {line["loss"] for line in history[:20]}
+    assert len(losses) == 20, "every presentation must be a sample of its own"
+
+
+def test_the_same_seed_gives_the_same_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sequence, "draw", lambda folder: [])
+    first, again = (run(tmp_path / name, "--jitter", "1", "--epochs", "3") for name in ("first", "again"))
+    assert first == again
+
+
+def test_too_few_presentations_do_not_count_as_learned(tmp_path: Path) -> None:
+    code, result, _ = run(tmp_path / "run", "--epochs", "1")
+    assert code == 1 and not result["learned"]
+
+
+def test_float64_certifies_itself_to_rounding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sequence, "draw", lambda folder: [])
+    _, _, history = run(tmp_path / "run", "--dtype", "float64", "--epochs", "6")
+    assert max(max(line["A"], line["B"], line["C"]) for line in history) <= 1e-12
+
+
+BAD_OPTIONS = {
+    "no task": ([], "--task"),
+    "unknown task": (["--task", "shapes"], "'shapes'"),
+    "unknown option": (["--task", "sequence", "--taks", "x"], "--taks"),
+    "abbreviated option": (["--task", "sequence", "--ep", "3"], "--ep"),
+    "option of another task": (["--task", "sequence", "--hidden", "3"], "--hidden"),
+    "jitter in braille": (["--task", "braille", "--jitter", "1"], "--jitter"),
+    "epochs 0": (["--task", "sequence", "--epochs", "0"], "`--epochs` must be a whole number from 1"),
+    "epochs -1": (["--task", "sequence", "--epochs", "-1"], "`--epochs` must be a whole number from 1"),
+    "epochs 1.5": (["--task", "sequence", "--epochs", "1.5"], "--epochs"),
+    "lr 0": (["--task", "sequence", "--lr", "0"], "`--lr` must be a finite number above 0"),
+    "lr nan": (["--task", "sequence", "--lr", "nan"], "`--lr` must be"),
+    "lr inf": (["--task", "sequence", "--lr", "inf"], "`--lr` must be"),
+    "jitter -1": (["--task", "sequence", "--jitter", "-1"], "`--jitter` must be from 0 to 10.0 (ms), got -1.0"),
+    "jitter 11": (["--task", "sequence", "--jitter", "11"], "`--jitter` must be from 0 to 10.0 (ms), got 11.0"),
+    "seed -1": (["--task", "sequence", "--seed", "-1"], "`--seed` must be a whole number from 0"),
+    "seed x": (["--task", "sequence", "--seed", "x"], "--seed"),
+    "device cuda": (["--task", "sequence", "--device", "cuda"], "CUDA is not offered yet"),
+    "device tpu": (["--task", "sequence", "--device", "tpu"], "--device"),
+    "dtype float16": (["--task", "sequence", "--dtype", "float16"], "--dtype"),
+    "hidden 0": (["--task", "braille", "--hidden", "0"], "`--hidden` must be"),
+    "batch 0": (["--task", "braille", "--batch", "0"], "`--batch` must be"),
+    "no data": (["--task", "braille"], "`--data` must be the folder of braille_{train,valid,test}.h5, got nothing"),
+    "data folder missing": (["--task", "braille", "--data", "nowhere"], "put the file there"),
+}
+
+
+@pytest.mark.parametrize(("options", "words"), BAD_OPTIONS.values(), ids=BAD_OPTIONS.keys())
+def test_bad_options_exit_2_in_one_line(
+    options: list[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DELAYPROP_DATA", raising=False)
+    assert main(options) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1
+    assert words in err
+    assert list(tmp_path.iterdir()) == [], "a refused run must leave nothing behind"
+
+
+def test_a_folder_that_holds_something_is_not_written_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    assert main(["--task", "sequence", "--out", str(tmp_path)]) == 2
+    assert "`--out` must be a new or empty folder" in capsys.readouterr().err
+    assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
+    assert main(["--task", "sequence", "--out", str(tmp_path / "mine.txt")]) == 2
+
+
+def test_help_shows_the_options_of_the_task(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--task", "sequence", "--help"]) == 0
+    text = capsys.readouterr().out
+    for option in ("--seed", "--out", "--epochs", "--lr", "--device", "--dtype", "--freeze-delays", "--jitter"):
+        assert option in text
