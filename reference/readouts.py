@@ -16,7 +16,7 @@ from spec import Case, CrossEntropy, SpikeTimeMSE, Tie
 
 @dataclass(eq=False)
 class Maximum(Event):
-    """The largest voltage of a neuron, after its event `follows`; `pinned`: the arrivals that end the rise, if they do."""
+    """The largest voltage of a neuron, after its event `follows`; `pinned`: arrivals that end the rise, if any."""
 
     follows: Event
     pinned: Arrivals | None
@@ -51,6 +51,7 @@ def drive(m: Arithmetic, case: Case, trial: Trial) -> Drive:
     if isinstance(case.loss, SpikeTimeMSE):
         return _spike_time_mse(m, case.loss, neurons, trial.T)
     if case.loss.readout == "first_spike_time":
+        assert case.loss.time_scale is not None
         scale = m.real(case.loss.time_scale)
         y = [-(neuron.spikes[0].t if neuron.spikes else trial.T) / scale for neuron in neurons]
         loss, dL_dy = _cross_entropy(m, y, case.loss.label)
