@@ -1,4 +1,4 @@
-"""Run every proof and say what came out: tag, statement, verdict."""
+"""Run the proofs and say what came out: tag, statement, verdict."""
 
 import argparse
 import sys
@@ -9,19 +9,30 @@ from typing import NoReturn
 
 from derivations.chapters import theorems
 from derivations.errata import ERRATA
+from derivations.proof import Theorem
 
 SHOWN_RESIDUAL = 300  # characters; a refuted residual can be pages long
 
 
 class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}; try --help\n")
+        self.exit(2, f"{self.prog}: {message}; see --help\n")
 
 
-def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = Parser(prog="python -m derivations", description=__doc__, allow_abbrev=False)
-    parser.add_argument("--errata", action="store_true", help="list the slips found in the paper instead, and stop")
-    return parser.parse_args(argv)
+def parser() -> Parser:
+    made = Parser(prog="python -m derivations", description=__doc__, allow_abbrev=False)
+    made.add_argument("tags", nargs="*", metavar="TAG", help="prove only these; without any, everything")
+    made.add_argument("--errata", action="store_true", help="list the slips found in the paper instead, and stop")
+    return made
+
+
+def chosen(tags: Sequence[str]) -> tuple[Theorem, ...]:
+    everything = theorems()
+    known = [theorem.tag for theorem in everything]
+    for tag in tags:
+        if tag not in known:
+            parser().error(f"`TAG` must be one of {', '.join(known)}, got {tag}")
+    return tuple(theorem for theorem in everything if not tags or theorem.tag in tags)
 
 
 def print_errata() -> None:
@@ -31,21 +42,23 @@ def print_errata() -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    if arguments(argv).errata:
+    options = parser().parse_args(argv)
+    if options.errata:
         print_errata()
         return 0
-    started = time.perf_counter()
-    proved = 0
-    everything = theorems()
-    width = max(len(theorem.tag) for theorem in everything)
-    for theorem in everything:
+    started, proved = time.perf_counter(), 0
+    to_prove = chosen(options.tags)
+    tag_width = max(len(theorem.tag) for theorem in to_prove)
+    width = max(len(theorem.statement) for theorem in to_prove)
+    for theorem in to_prove:
         failures = theorem.prove().failures()
-        print(f"{theorem.tag:{width}}  {theorem.statement}  {'NOT PROVED' if failures else 'proved'}", flush=True)
+        verdict = "NOT PROVED" if failures else "proved"
+        print(f"{theorem.tag:{tag_width}}  {theorem.statement:{width}}  {verdict}", flush=True)
         for label, left in failures.items():
-            print(f"{'':{width}}  {label}: {textwrap.shorten(str(left), SHOWN_RESIDUAL)} is left")
+            print(f"{'':{tag_width}}  {label}: {textwrap.shorten(str(left), SHOWN_RESIDUAL)} is left")
         proved += not failures
-    print(f"{proved} of {len(everything)} proved in {time.perf_counter() - started:.1f} s")
-    return 0 if proved == len(everything) else 1
+    print(f"{proved} of {len(to_prove)} proved in {time.perf_counter() - started:.1f} s")
+    return 0 if proved == len(to_prove) else 1
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from derivations.proof import Nonzero, Residuals, theorem
 from derivations.symbols import I, V, Vdot_minus, h, s, tau_mem, tau_syn, v_reset, v_th
 
 
-@theorem("crossing-slope", "Vdot_minus = (I - v_th)/tau_mem, Vdot_plus = (I - v_reset)/tau_mem; I does not jump")
+@theorem("crossing-slope", "Vdot_minus = (I - v_th)/tau_mem, Vdot_plus = (I - v_reset)/tau_mem: the reset between them")
 def slopes() -> Residuals:
     # The current at the crossing is whatever it is: run the flow backwards from the threshold, forwards from the reset.
     before = formulas.V_flow(v_th, I, -s, tau_mem, tau_syn)
@@ -37,9 +37,7 @@ def slopes() -> Residuals:
 def crossing_time() -> Residuals:
     residuals = {}
     gap = formulas.V_flow(V, I, h, tau_mem, tau_syn) - v_th
-    slope = formulas.Vdot(
-        formulas.V_flow(V, I, h, tau_mem, tau_syn), formulas.I_flow(I, h, tau_syn), tau_mem
-    )
+    slope = formulas.Vdot(formulas.V_flow(V, I, h, tau_mem, tau_syn), formulas.I_flow(I, h, tau_syn), tau_mem)
     for x in (V, I, v_th, tau_mem, tau_syn):
         t_post = sp.Function("t_post")(x)
         rate = sp.Symbol("rate")

@@ -1,8 +1,8 @@
 """Slips in the text of the paper this project builds on, and what its theory leaves out.
 
 Equation numbers are those of the journal version (Nature Communications 2025, s41467-025-65394-8). None of the slips
-reaches its results: the jump of its equations 35 to 37, the weight gradient 38 and the delay gradient 70 are proved right
-by the other modules. `python -m derivations --errata` prints the list; `shown` names the theorem that shows the point.
+reaches its results: the jump of its equations 35 to 37, the weight gradient 38 and the delay gradient 70 are what the
+other modules prove. `python -m derivations --errata` prints the list; `shown` names the theorem that shows the point.
 """
 
 from dataclasses import dataclass
@@ -63,7 +63,7 @@ ERRATA = (
 )
 
 
-@theorem("erratum-29", "eq 29: as printed, dI after an arrival is wrong by 2 w dV_minus/(tau_syn Vdot_minus); 33, 56 hold")
+@theorem("erratum-29", "eq 29 as printed is wrong by 2 w dV_minus/(tau_syn Vdot_minus); eqs 33, 56 and 60 are right")
 def sign_of_equation_29() -> Residuals:
     # An arrival put off by t, its effect read off at the fixed time 0: run to t, arrive, run back.
     V_t, I_t = formulas.V_flow(V, I, s, tau_mem, tau_syn), formulas.I_flow(I, s, tau_syn) + w
@@ -80,7 +80,7 @@ def sign_of_equation_29() -> Residuals:
     }
 
 
-@theorem("erratum-boundary", "eqs 12, 15, 42, 45, 46: each event contributes (l_V_minus - l_V_plus) times its own shift")
+@theorem("erratum-boundary", "eqs 12, 15, 42, 45, 46: each event adds (l_V_minus - l_V_plus) times its own shift")
 def boundary_terms() -> Residuals:
     # Two events that move with a parameter p, three smooth pieces of running loss.
     p, t = sp.symbols("p t", real=True)

@@ -1,8 +1,8 @@
 """An explicit network: the adjoint formulas against `sympy.diff` of the loss itself.
 
-Assumed: tau_mem = 2 tau_syn. Every crossing is then the root of a quadratic in exp(-h/tau_mem), and the loss a formula in
-all parameters. An input makes neuron a spike twice, at t_1 and, from v_reset on, at t_2; the two arrivals at a readout
-neuron b without threshold make a maximum y. The loss is any function of t_1, t_2 and y.
+Assumed: tau_mem = 2 tau_syn. Every crossing is then the root of a quadratic in exp(-h/tau_mem), and the loss a formula
+in all parameters. An input makes neuron a spike twice, at t_1 and, from v_reset on, at t_2; the two arrivals at a
+readout neuron b without threshold make a maximum y. The loss is any function of t_1, t_2 and y.
 
 Shown: what the adjoint formulas give, run backwards event by event, is the derivative of that formula by every
 parameter. On the other side there is no implicit function theorem and no adjoint: only square roots, logarithms and
@@ -105,7 +105,7 @@ def adjoint_gradient() -> dict[sp.Symbol, sp.Expr]:
     return {parameter: value.subs(named, simultaneous=True) for parameter, value in gradient.items()}
 
 
-@theorem("example-explicit", "input -> two spikes -> maximum, tau_mem = 2 tau_syn: adjoint = sympy.diff of the loss")
+@theorem("example-explicit", "an input, two spikes, a maximum, tau_mem = 2 tau_syn: adjoint = sympy.diff of the loss")
 def explicit_network() -> Residuals:
     direct, adjoint = explicit_gradient(), adjoint_gradient()
     return {f"dL/d{parameter}": direct[parameter] - adjoint[parameter] for parameter in direct}

@@ -1,12 +1,12 @@
 """A whole network, end to end: the adjoint formulas against the derivative of its spike times.
 
-Assumed: an input spike reaches neuron a; a spikes at t_1, is reached by its own spike after d_r, and spikes again at t_2;
-both spikes reach neuron b after d_o, and b spikes at t_3. The loss is any function of the three times, c_k being its
-derivative by t_k. Time constants, thresholds, reset, weights and delays are symbols.
+Assumed: an input spike reaches neuron a; a spikes at t_1, is reached by its own spike after d_r, and spikes again at
+t_2; both spikes reach neuron b after d_o, and b spikes at t_3. The loss is any function of the three times, c_k being
+its derivative by t_k. Time constants, thresholds, reset, weights and delays are symbols.
 
-Shown: the times solve three crossing conditions, so their derivatives by each of the twelve parameters follow from those
-conditions alone; the adjoint formulas, run backwards event by event, give the same. The identities A, B and C hold for
-what they give.
+Shown: the times solve three crossing conditions, so their derivatives by each of the twelve parameters follow from
+those conditions alone; the adjoint formulas, run backwards event by event, give the same. The identities A, B and C
+hold for what they give.
 """
 
 import sympy as sp
@@ -120,7 +120,9 @@ def adjoint_gradient() -> dict[sp.Symbol, sp.Expr]:
     }
 
 
-@theorem("example-network", "two neurons, a self-connection, three spikes: adjoint = implicit derivative, 12 parameters")
+@theorem(
+    "example-network", "two neurons, a self-connection, three spikes, 12 parameters: adjoint = implicit derivative"
+)
 def network() -> Residuals:
     conditions = sp.Matrix([a_first[0] - v_th, a_second[0] - v_th, b_spike[0] - v_th_b])
     by_times = conditions.jacobian(TIMES)

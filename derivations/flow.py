@@ -3,11 +3,14 @@
 Assumed: `tau_mem V' = -V + I` and `tau_syn I' = -I` with (V, I) at time 0, both constants positive.
 
 Shown: every solution is a sum of convolutions E(h; p_1, ..., p_n) of exponentials with the rates 1/tau_mem and
-1/tau_syn. Written as divided differences they have no singularity: E is the same convolution whether its rates are equal
-or not, and a convolution is continuous in its rates, so nothing special happens where tau_mem = tau_syn. Then what the search for spikes rests on. While I > 0, exp(h/tau_mem) Vdot
-falls, so V rises first and falls afterwards (one of the two may be missing); it is concave wherever it rises; its only
-peak, where V = I, is known in closed form. A threshold above 0 can only be reached with I > 0, hence: compare the peak
-with the threshold and no spike is lost, and a Newton iteration that starts on the left stays on the left.
+1/tau_syn. E is the same convolution whether its rates are equal or not, and a convolution is continuous in its rates,
+so nothing special happens where tau_mem = tau_syn.
+
+Then what the search for spikes rests on. While I > 0, exp(h/tau_mem) Vdot falls, so V rises first and falls afterwards
+(one of the two may be missing); it is concave wherever it rises; its only peak, where V = I, is known in closed form.
+A threshold above 0 can only be reached with I > 0. Hence: compare the peak with the threshold and no spike is lost, and
+a Newton iteration that starts left of the crossing never passes it. Where I <= 0 none of this holds, and none of it
+is needed.
 """
 
 import sympy as sp
@@ -73,7 +76,7 @@ def restart() -> Residuals:
     }
 
 
-@theorem("flow-peak", "the membrane peaks where V = I: -tau_mem tau_syn/(tau_mem-tau_syn) log1p(-(..)(I-V)/(tau_mem I))")
+@theorem("flow-peak", "with D = tau_mem - tau_syn, V = I after -(tau_mem tau_syn/D) log1p(-D (I - V)/(tau_mem I))")
 def peak() -> Residuals:
     # With x = exp(h/tau_syn - h/tau_mem) the equation V = I is linear in x.
     x, decay = sp.symbols("x decay", positive=True)

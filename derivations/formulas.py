@@ -178,9 +178,7 @@ def V_integral(V: sp.Expr, I: sp.Expr, h: sp.Expr, r: sp.Expr, tau_mem: sp.Expr,
     return sp.exp(-r * h) * (V * E(h, -r, pm) + I * pm * E(h, -r, pm, ps))
 
 
-def dV_integral_dtau_mem(
-    V: sp.Expr, I: sp.Expr, h: sp.Expr, r: sp.Expr, tau_mem: sp.Expr, tau_syn: sp.Expr
-) -> sp.Expr:
+def dV_integral_dtau_mem(V: sp.Expr, I: sp.Expr, h: sp.Expr, r: sp.Expr, tau_mem: sp.Expr, tau_syn: sp.Expr) -> sp.Expr:
     pm, ps = 1 / tau_mem, 1 / tau_syn
     return sp.exp(-r * h) * pm**2 * (V * E(h, -r, pm, pm) - I * E(h, -r, pm, ps) + I * pm * E(h, -r, pm, pm, ps))
 
@@ -193,6 +191,11 @@ def dV_integral_dtau_syn(I: sp.Expr, h: sp.Expr, r: sp.Expr, tau_mem: sp.Expr, t
 def drive_of_readout(dL_dy: sp.Expr, r: sp.Expr, t: sp.Expr, T: sp.Expr) -> sp.Expr:
     """dl_V/dV at time t for y = (1/T) int_0^T exp(-r t) V dt."""
     return dL_dy * sp.exp(-r * t) / T
+
+
+def running_loss_drop(dL_dy: sp.Expr, weight: sp.Expr, v_th: sp.Expr, v_reset: sp.Expr) -> sp.Expr:
+    """l_V_minus - l_V_plus at a spike of a neuron whose V is read with this weight in the integral."""
+    return dL_dy * weight * (v_th - v_reset)
 
 
 # Conserved charges behind the identities A (scale), C (shift of time) and B (unit of time), one neuron's share.
@@ -209,7 +212,7 @@ def shift_charge(V: sp.Expr, I: sp.Expr, lambda_V: sp.Expr, lambda_I: sp.Expr) -
     return lambda_V * (I - V) - lambda_I * I
 
 
-# Right-hand sides that a running readout adds to the identities; V_T is V at T, moment is (1/T) int_0^T t exp(-r t) V dt.
+# What a running readout adds to the identities; V_T is V at T, moment is (1/T) int_0^T t exp(-r t) V dt.
 
 
 def shift_of_running_readout(y: sp.Expr, V_T: sp.Expr, r: sp.Expr, T: sp.Expr) -> sp.Expr:

@@ -18,9 +18,9 @@ the trial, so the terms add up to 0: whoever breaks a jump formula breaks a sum.
  - B: the charge is t H. Between events it grows by the integral of H, which is tau_mem g_tau_mem + tau_syn g_tau_syn
    (`parameters.py`); at events by t times the change of H, and t_arr = t_pre + d splits off d g_d.
 
-A maximum at T adds dL/dy Vdot(T) to the left of C and T times that to the left of B: moving time moves it off its place.
-A running readout adds to the right of A y dL/dy, of C and B dL/dy times `shift_of_running_readout` and
-`unit_of_running_readout`.
+A maximum at T adds dL/dy Vdot(T) to the left of C and T times that to the left of B: time moves on under it. A running
+readout adds to the right of A y dL/dy, of C and B dL/dy times `shift_of_running_readout` and
+`unit_of_running_readout`; T itself counts as fixed there.
 """
 
 import sympy as sp

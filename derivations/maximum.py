@@ -1,12 +1,12 @@
 """Readout by the maximum of the membrane: the kick, and the two places where a maximum is not smooth.
 
 Assumed: `y = max V` over the trial, attained once. Either the maximum is interior, with V = I there; or it sits on an
-inhibitory arrival, V rising until the arrival and falling from it on (Vdot_minus > 0 > Vdot_plus). (It can also be the
-0 at the start, which depends on nothing, or the last instant T, which moves with no parameter: there the kick alone is
-right.)
+inhibitory arrival, V rising until the arrival and falling from it on (Vdot_minus > 0 > Vdot_plus). It can also be the
+0 at the start, which depends on nothing; the last instant T, which no parameter moves, so that the kick alone is right;
+or, for a neuron that spikes, its threshold, so that dy/dv_th = 1 and nothing else acts.
 
-Shown: y depends on the state before the maximum as V at that instant does, so lambda_V is kicked by -(dL/dy)/tau_mem. An
-interior maximum moves, but that has no effect to first order. A maximum on an arrival moves *with* it, along the
+Shown: y depends on the state before the maximum as V at that instant does, so lambda_V is kicked by -(dL/dy)/tau_mem.
+An interior maximum moves, but that has no effect to first order. A maximum on an arrival moves *with* it, along the
 slope before it: dy/dt_arr = Vdot_minus. Neither reading of w (lambda_V - lambda_I), just after or just before the kick,
 contains that; the paper does not discuss the case. The correction below has to be added to the reading just after.
 
@@ -50,7 +50,7 @@ def interior() -> Residuals:
     }
 
 
-@theorem("max-pinned", "a maximum on an inhibitory arrival: dy/dt_arr = Vdot_minus, to be added to w (lambda_V - lambda_I)")
+@theorem("max-pinned", "a maximum on an inhibitory arrival adds dy/dt_arr = Vdot_minus to w (lambda_V - lambda_I)")
 def pinned() -> Residuals:
     # The unmoved arrival is at 0 and h is the end; slopes: up just before, -down just after.
     up, down, t = sp.symbols("up down t", positive=True)
@@ -80,7 +80,7 @@ def pinned() -> Residuals:
     }
 
 
-@theorem("max-pinned-tie", "several arrivals on the maximum: for a growing delay dy/dt_arr = max(0, Vdot_plus - w/tau_mem)")
+@theorem("max-pinned-tie", "several arrivals on it, one delay grows: dy/dt_arr = max(0, Vdot_plus - w/tau_mem)")
 def pinned_by_several() -> Residuals:
     # Both arrivals are at 0; the one of weight w is put off to a later t, the other, of weight `other`, is not.
     up, slope, t = sp.symbols("up slope t", positive=True)

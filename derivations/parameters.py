@@ -3,10 +3,10 @@
 Assumed: one interval of length h between events, (V, I) at its beginning, (lambda_V, lambda_I) at its end. At events no
 time constant appears explicitly (threshold, reset and arrival do not know them), so intervals simply add up.
 
-Shown: d/dtau_mem of the flow only adds a rate to E(h; ...), so it is again a divided difference without singularity. The
-integrals of lambda_V Vdot and lambda_I Idot over the interval equal the sensitivity at its end times the derivative
-of the flow, and with a running loss g exp(-r t) V also g times the derivative of its integral. So an implementation
-may accumulate either, and needs no quadrature.
+Shown: the derivative of the flow by a time constant only adds a rate to E(h; ...), so it has no singularity either. The
+integrals of lambda_V Vdot and lambda_I Idot over the interval equal the sensitivity at its end times the derivative of
+the flow, and with a running loss g exp(-r t) V also g times the derivative of its integral. So an implementation may
+accumulate either, and needs no quadrature.
 """
 
 import sympy as sp
@@ -51,7 +51,7 @@ def derivatives_at_equality() -> Residuals:
     }
 
 
-@theorem("tau-integrals", "int lambda_V Vdot dt = mu_V dV/dtau_mem; int lambda_I Idot dt = mu_V dV/dtau_syn + mu_I dI/dtau_syn")
+@theorem("tau-integrals", "int lambda_V Vdot dt, int lambda_I Idot dt = sensitivity at the end times d(flow)/dtau")
 def integrals_are_closed() -> Residuals:
     by_mem, by_syn = integrals(drive=sp.S.Zero)
     V_h, I_h = formulas.V_flow(V, I, h, tau_mem, tau_syn), formulas.I_flow(I, h, tau_syn)

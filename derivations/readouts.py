@@ -4,7 +4,8 @@ Assumed: `y = (1/T) int_0^T exp(-r t) V dt`; r = 0 is the mean voltage, r = 1/T 
 
 Shown: the integral over an interval between events in E form with its derivatives by the time constants; and that a
 loss with derivative dL/dy acts on the adjoint as the drive dl_V/dV = (dL/dy) exp(-r t) / T, whose effect over the whole
-trial, from lambda = 0 at T, is one closed form. No time step and no quadrature is needed, and tau_mem = tau_syn is no
+trial, from lambda = 0 at T, is one closed form. If the neuron spikes, the integrand drops at the reset, and the drop is
+part of what the time of the spike is worth. No time step and no quadrature is needed, and tau_mem = tau_syn is no
 exception.
 """
 
@@ -12,7 +13,7 @@ import sympy as sp
 
 from derivations import formulas
 from derivations.proof import Residuals, theorem
-from derivations.symbols import I, T, V, dL_dy, h, r, s, tau_mem, tau_syn
+from derivations.symbols import I, T, V, dL_dy, h, r, s, tau_mem, tau_syn, v_reset
 
 
 @theorem("readout-integral", "int_0^h exp(-r s) V ds = exp(-r h) [V E(h; -r, 1/tau_mem) + I/tau_mem E(h; -r, ., .)]")
@@ -44,4 +45,32 @@ def adjoint_from_the_end() -> Residuals:
         adjoint_I = formulas.lambda_I_flow(sp.S.Zero, sp.S.Zero, s, tau_mem, tau_syn, drive, rate)
         residuals[f"{name}, lambda_V"] = adjoint_V + dL_dy * sp.diff(left, V) / tau_mem
         residuals[f"{name}, lambda_I"] = adjoint_I + dL_dy * sp.diff(left, I) / tau_syn
+    return residuals
+
+
+@theorem("readout-spike", "the readout of a neuron that spikes: its spike is worth l_V_minus - l_V_plus as well")
+def readout_of_a_spiking_neuron() -> Residuals:
+    # From (V, I) at 0 to a crossing after h, from the reset to T a time s later; T stays where it is.
+    crossing, reset = sp.Symbol("t_post", positive=True), v_reset
+    V_h, I_h = formulas.V_flow(V, I, h, tau_mem, tau_syn), formulas.I_flow(I, h, tau_syn)
+
+    def readout(t: sp.Expr) -> sp.Expr:
+        before = formulas.V_integral(V, I, t, r, tau_mem, tau_syn)
+        after = formulas.V_integral(reset, formulas.I_flow(I, t, tau_syn), h + s - t, r, tau_mem, tau_syn)
+        return (before + sp.exp(-r * t) * after) / T
+
+    slopes = formulas.Vdot(V_h, I_h, tau_mem), formulas.Vdot(reset, I_h, tau_mem)
+    by_time = sp.diff(readout(crossing), crossing).subs(crossing, h)
+    drive_T, drive_h = (formulas.drive_of_readout(dL_dy, r, t, T) for t in (h + s, h))
+    lambda_V_plus = formulas.lambda_V_flow(sp.S.Zero, s, tau_mem, drive_T, r)
+    lambda_I_h = formulas.lambda_I_flow(sp.S.Zero, sp.S.Zero, s, tau_mem, tau_syn, drive_T, r)
+    drop = formulas.running_loss_drop(dL_dy, sp.exp(-r * h) / T, V_h, reset)
+    lambda_V_minus = formulas.lambda_V_at_crossing(lambda_V_plus, drop, tau_mem, *slopes)
+    lambda_V_0 = formulas.lambda_V_flow(lambda_V_minus, h, tau_mem, drive_h, r)
+    lambda_I_0 = formulas.lambda_I_flow(lambda_V_minus, lambda_I_h, h, tau_mem, tau_syn, drive_h, r)
+    residuals = {}
+    for state, tau, adjoint in ((V, tau_mem, lambda_V_0), (I, tau_syn, lambda_I_0)):
+        moved = formulas.dt_post_at_crossing(sp.diff(V_h, state), slopes[0])
+        direct = sp.diff(readout(h), state) + by_time * moved
+        residuals[f"by {state}"] = adjoint + dL_dy * direct / tau
     return residuals

@@ -109,7 +109,7 @@ def reset() -> Residuals:
     return {"dL/dv_reset": derived - formulas.dL_dv_reset_at_crossing(tau_mem, lambda_V_plus)}
 
 
-@theorem("spike-self", "self-connection with d = 0: the jump holds, its arrival an event after the reset; eq 66 does not")
+@theorem("spike-self", "self-connection with d = 0, its arrival after the reset: the jump holds, eq 66 does not")
 def self_arrival() -> Residuals:
     # Derived with the current jumping at the spike; claimed with reset first and the arrival as an event of its own.
     derived = -loss_by_moves(kick=w)[dV] / tau_mem
