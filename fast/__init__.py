@@ -2,8 +2,8 @@
 
     from fast import LI, LIF, Spikes, cross_entropy
 
-Reading order: `flow` (physics), `bins` (bookkeeping), `forward`, `backward`, `constants` (kernels), `propagate` (autograd),
-`spikes`, `layers`, `network`, `losses` (front), `run` and `train` (command lines).
+Reading order: `flow` (physics), `bins` (bookkeeping), `forward`, `backward`, `constants` (kernels), `propagate`
+(autograd), `spikes`, `layers`, `network`, `losses` (front), `run` and `train` (command lines).
 """
 
 from fast.layers import LI, LIF

@@ -1,8 +1,8 @@
 """Backward kernel: the exact gradient of a range of neurons over whole trials.
 
-Between its own spikes a neuron's adjoint has a closed form, so it is tabulated at the start of every bin and looked up at
-each arrival with the same factors as in the forward pass. In the few bins that hold an own spike (or the maximum
-that is read) each arrival finds its piece of the bin and is evaluated there.
+Between its own spikes a neuron's adjoint has a closed form, so it is tabulated at the start of every bin and looked
+up at each arrival with the same factors as in the forward pass. In the few bins that hold an own spike (or the
+maximum that is read) each arrival finds its piece of the bin and is evaluated there.
 
 A readout `(1/T) int exp(-rate t) V dt` adds a particular solution `P exp(-rate t)`; tables hold the rest.
 Ties follow the specification: an arrival at the instant of an own spike, or of the maximum, comes after it.
@@ -107,8 +107,9 @@ def fill_adjoint(adjoint, I_cross, dL_dt_post, is_maximum, dL_dy, constants, run
 
 @compiled
 def gather(
-    trains, first_train, n_pre, layer, j, constants, spike, synapse, adjoint, running, at, pinned, dL_dw, dL_dd, dL_dt_pre
-):
+    trains, first_train, n_pre, layer, j, constants, spike, synapse, adjoint, running, at, pinned,
+    dL_dw, dL_dd, dL_dt_pre,
+):  # fmt: skip
     """Look the adjoint up at every arrival of one trial; add to the gradients `[pre]` and to `dL_dt_pre [spikes]`.
 
     `pinned`: `dL_dy` and `Vdot_plus` of a maximum that its arrivals pin; `Vdot_plus` is NaN if none does.
@@ -121,7 +122,9 @@ def gather(
             continue
         w, sum_w, sum_d = layer.w[j, i], 0.0, 0.0
         for s in range(trains.offsets[first_train + i], trains.offsets[first_train + i + 1]):
-            bin_, rest, wrapped = arrival(trains.bin[s], trains.rest[s], layer.delay_bin[j, i], layer.delay_rest[j, i], at)
+            bin_, rest, wrapped = arrival(
+                trains.bin[s], trains.rest[s], layer.delay_bin[j, i], layer.delay_rest[j, i], at
+            )
             if beyond(bin_, rest, at):
                 break
             extra = 0.0
@@ -165,7 +168,8 @@ def backward_range(
     for trial in range(n_trials):
         most = max(most, trains.offsets[(trial + 1) * n_pre] - trains.offsets[trial * n_pre])
     table_V, table_I, table_event = np.empty(n_bins + 1), np.empty(n_bins + 1), np.empty(n_bins, np.int64)
-    start, rest, weight = np.empty(n_bins + 1, np.int64), np.empty(most, trains.rest.dtype), np.empty(most, layer.w.dtype)
+    start = np.empty(n_bins + 1, np.int64)
+    rest, weight = np.empty(most, trains.rest.dtype), np.empty(most, layer.w.dtype)
     pm, ps = 0.0, 0.0
     for j in range(first, last):
         new_pm, new_ps = 1.0 / layer.tau_mem[j], 1.0 / layer.tau_syn[j]
@@ -201,8 +205,9 @@ def backward_range(
             )  # fmt: skip
             if want_tau:
                 add_constant_gradients(
-                    trains, trial * n_pre, n_pre, layer, j, constants, adjoint, is_maximum, at, start, rest, weight, sums
-                )
+                    trains, trial * n_pre, n_pre, layer, j, constants, adjoint, is_maximum, at,
+                    start, rest, weight, sums,
+                )  # fmt: skip
                 if integral_read:
                     sums[0] += running.P_V * pm * (integral_I[trial, j] - T * y[trial, j])
                     sums[1] -= running.P_I * ps * integral_I[trial, j]

@@ -40,7 +40,7 @@ class Factors(NamedTuple):
 
 
 def width(shortest: float, duration: float) -> float:
-    """The width to use: a power of two (so that splitting a time is exact), at most a quarter of the shortest time constant."""
+    """The width: a power of two, so splitting a time is exact; at most a quarter of the shortest time constant."""
     return 2.0 ** math.floor(math.log2(min(shortest / 4, duration)))
 
 
@@ -61,7 +61,7 @@ def split(times: np.ndarray, at: Clock, dtype: type) -> tuple[np.ndarray, np.nda
     """`(bin, rest)` of times or delays in ms; what lies beyond the trial gets a bin beyond it."""
     bins = np.floor(times / float(at.width))
     beyond = bins > at.last
-    rest = np.where(beyond, 0.0, times - bins * float(at.width)).astype(dtype)
+    rest: np.ndarray = np.where(beyond, 0.0, times - bins * float(at.width)).astype(dtype)
     return np.where(beyond, at.last + 1, bins).astype(np.int32), rest
 
 

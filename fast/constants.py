@@ -1,8 +1,9 @@
 """Gradients of the time constants: a walk over a neuron's events, forward in time, with the adjoint already tabulated.
 
-`dL/dtau_mem = int lambda_V Vdot dt` and `dL/dtau_syn = int lambda_I Idot dt`. Over a stretch without events each is what
-the state at its end does with the flow's derivative by the constant. The states are those of the forward pass, so all
-arrivals have to be sorted: this costs more than the gradients of weights and delays, and is done only when asked for.
+`dL/dtau_mem = int lambda_V Vdot dt` and `dL/dtau_syn = int lambda_I Idot dt`. Over a stretch without events each is
+what the state at its end does with the flow's derivative by the constant. The states are those of the forward pass,
+so all arrivals have to be sorted: this costs more than the gradients of weights and delays, and is done only when
+asked for.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""Scalar physics for the kernels: the exact flow over a short time, peak and crossing. Plain functions, compiled by Numba.
+"""Scalar physics for the kernels: the exact flow over a short time, peak and crossing.
 
-With `pm = 1/tau_mem`, `ps = 1/tau_syn` a state flows by `V(x) = V a + I k`, `I(x) = I b`. The factors obey
+Plain functions, compiled by Numba. With `pm = 1/tau_mem`, `ps = 1/tau_syn` a state flows by `V(x) = V a + I k`,
+`I(x) = I b`. The factors obey
 
     a(x + y) = a(x) a(y)     b(x + y) = b(x) b(y)     k(x + y) = k(x) a(y) + b(x) k(y)
 

@@ -14,6 +14,11 @@ from spec.checks import non_negative_time, one_of, whole_number
 class _Layer(nn.Module):
     """Synapses with weights and delays onto neurons with constants; see `LIF` and `LI`."""
 
+    tau_mem: nn.Parameter
+    tau_syn: nn.Parameter
+    v_th: nn.Parameter | None
+    v_reset: nn.Parameter | None
+
     def __init__(
         self,
         pre: int,
@@ -69,7 +74,8 @@ class LIF(_Layer):
         dtype: float32 or float64.
 
     Attributes:
-        w, d: `[pre, post]`, learned. `tau_mem`, `tau_syn`, `v_th`, `v_reset`: `[post]`, learned after `requires_grad_()`.
+        w, d: `[pre, post]`, learned.
+        tau_mem, tau_syn, v_th, v_reset: `[post]`, learned after `requires_grad_()`.
         record: conditioning `kappa` of each spike and tie flags of the last forward pass.
     """
 

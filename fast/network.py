@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -26,6 +27,8 @@ class Activity:
 
 
 class _Synapses(nn.Module):
+    exists: Tensor
+
     def __init__(self, connection: Connection, dtype: torch.dtype) -> None:
         super().__init__()
         self.w = nn.Parameter(torch.tensor(connection.w, dtype=dtype))
@@ -34,6 +37,11 @@ class _Synapses(nn.Module):
 
 
 class _Constants(nn.Module):
+    tau_mem: nn.Parameter | None
+    tau_syn: nn.Parameter | None
+    v_th: nn.Parameter | None
+    v_reset: nn.Parameter | None
+
     def __init__(self, population: Population, dtype: torch.dtype) -> None:
         super().__init__()
         for name in ("tau_mem", "tau_syn", "v_th", "v_reset"):
@@ -47,8 +55,8 @@ class Network(nn.Module):
 
     Attributes:
         synapses: one module a connection, with `w` and `d` `[pre, post]` and the mask `exists`.
-        constants: one module a population, with `tau_mem`, `tau_syn`, `v_th`, `v_reset` `[size]` (absent: None); they are
-            learned after `requires_grad_()`.
+        constants: one module a population, with `tau_mem`, `tau_syn`, `v_th`, `v_reset` `[size]` (absent: None); they
+            are learned after `requires_grad_()`.
 
     Raises:
         UnsupportedError: populations that form a loop.
@@ -58,8 +66,11 @@ class Network(nn.Module):
         super().__init__()
         self.network = network
         self.order = _feed_forward_order(network)
-        self.synapses = nn.ModuleList(_Synapses(connection, dtype) for connection in network.connections)
-        self.constants = nn.ModuleList(_Constants(population, dtype) for population in network.populations)
+        synapses = nn.ModuleList(_Synapses(connection, dtype) for connection in network.connections)
+        constants = nn.ModuleList(_Constants(population, dtype) for population in network.populations)
+        # To a type checker a ModuleList holds bare modules, without the attributes of these.
+        self.synapses = cast("Sequence[_Synapses]", synapses)
+        self.constants = cast("Sequence[_Constants]", constants)
 
     def forward(self, inputs: Mapping[str, Spikes], read: tuple[str, str] | None = None) -> Activity:
         """Run the network.
@@ -72,6 +83,7 @@ class Network(nn.Module):
         any_input = next(iter(inputs.values()))
         for p in self.order:
             population, constants = self.network.populations[p], self.constants[p]
+            assert constants.tau_mem is not None and constants.tau_syn is not None, "`order` leaves the inputs out"
             number_of = [c for c, link in enumerate(self.network.connections) if link.target == population.name]
             readout = read[1] if read and read[0] == population.name else None
             if number_of:

@@ -87,7 +87,8 @@ def propagate(
     Raises:
         SpecError: shapes, dtypes or values that the specification refuses.
         UnsupportedError: tensors that are not on the CPU.
-        ArithmeticError: a neuron spikes faster than the arithmetic resolves.
+        ArithmeticError: a neuron spikes faster than the arithmetic resolves; or, in the backward pass, a spike's
+            gradient is infinite.
 
     All gradients are those of DESIGN's adjoint (`spec/SPECIFICATION.md`, section 6; proofs in `derivations/`).
     Differentiating twice is refused by torch.
@@ -108,7 +109,9 @@ def propagate(
 
 class _Propagate(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, problem: _Problem, t_in: Tensor, w: Tensor, d: Tensor, *constants: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        ctx: Any, problem: _Problem, t_in: Tensor, w: Tensor, d: Tensor, *constants: Tensor
+    ) -> tuple[Tensor, Tensor]:
         dtype = np.float32 if w.dtype == torch.float32 else np.float64
         tau_mem, tau_syn, v_th, v_reset = (c.detach().double().numpy() for c in constants)
         shortest = float(min(tau_mem.min(), tau_syn.min()))
@@ -125,8 +128,8 @@ class _Propagate(torch.autograd.Function):
         kernels = _Kernels(trains, layer, at, problem, dtype)
         kernels.forward()
         problem.kernels, problem.offsets = kernels, torch.from_numpy(kernels.offsets)
-        v_th_of_spike = np.repeat(np.tile(v_th, problem.spikes.trials), np.diff(kernels.offsets))
-        kappa = ((kernels.emitted.I - v_th_of_spike) / v_th_of_spike) ** 2
+        v_th_of_spikes = kernels.v_th_of_spikes()
+        kappa = ((kernels.emitted.I - v_th_of_spikes) / v_th_of_spikes) ** 2
         problem.record = Record(kappa, kernels.ties, kernels.sees_end())
         ctx.kernels, ctx.dtypes = kernels, (w.dtype, d.dtype, *(c.dtype for c in constants))
         times = kernels.emitted.bin * width + kernels.emitted.rest.astype(np.float64)
@@ -161,8 +164,9 @@ class _Kernels:
         self.y, self.integral_I = np.zeros(shape), np.zeros(shape)
         self.ties = np.zeros(shape, np.uint8)
         self.maxima = Maximum(
-            np.zeros((0, 0)), np.full(shape, -1, np.int32), np.zeros(shape, self.dtype), np.full(shape, np.nan), np.zeros((0, 0), np.int64)
-        )
+            np.zeros((0, 0)), np.full(shape, -1, np.int32), np.zeros(shape, self.dtype), np.full(shape, np.nan),
+            np.zeros((0, 0), np.int64),
+        )  # fmt: skip
 
         def solve(number: int, first: int, last: int) -> tuple[Emitted, int]:
             return forward_range(
@@ -175,6 +179,10 @@ class _Kernels:
             raise ArithmeticError("a neuron spikes faster than this precision resolves; lower its weights")
         self.offsets = np.concatenate([[0], counts.ravel().cumsum()])
         self.emitted = Emitted(*(self._by_trial([p[n] for p, _ in parts], counts) for n in range(3)))
+
+    def v_th_of_spikes(self) -> np.ndarray:
+        """The threshold of the neuron of each spike."""
+        return np.repeat(np.tile(self.layer.v_th, self.trials), np.diff(self.offsets))
 
     def sees_end(self) -> bool:
         """See `Record.sees_end`."""
@@ -194,6 +202,8 @@ class _Kernels:
     def backward(
         self, dL_dt_post: np.ndarray, dL_dy: np.ndarray, want_dt: bool, want_tau: bool
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        if (self.emitted.I <= self.v_th_of_spikes()).any():
+            raise ArithmeticError("a spike grazes its threshold, so its gradient is infinite; use float64, or `reference`")
         dL_dw, dL_dd = np.zeros((self.post, self.pre)), np.zeros((self.post, self.pre))
         dL_dconstants = np.zeros((4, self.post))
         n_spikes = len(self.trains.rest) if want_dt else 0
@@ -235,7 +245,8 @@ def _check(
         expected = f"of shape [pre, post] with pre = {spikes.size}, the number of neurons that spike"
         raise SpecError("w", expected, Verbatim(list(w.shape)), "one row a source neuron")
     if (v_th is None) != (v_reset is None):
-        raise SpecError("v_reset", "given together with `v_th`", Verbatim("one of them"), "give both, or none for LI neurons")
+        remedy = "give both, or none for LI neurons"
+        raise SpecError("v_reset", "given together with `v_th`", Verbatim("one of them"), remedy)
     for name, tensor in named.items():
         if tensor is None:
             continue
@@ -247,8 +258,8 @@ def _check(
         if tensor.dtype not in (torch.float32, torch.float64):
             raise SpecError(name, "float32 or float64", Verbatim(tensor.dtype), "convert it with `.to(dtype)`")
         if not bool(torch.isfinite(tensor).all()):
-            bad = int((~torch.isfinite(tensor)).sum())
-            raise SpecError(name, "finite", Verbatim(f"{bad} NaN or infinite entries"), "look for the step that made them")
+            got = Verbatim(f"{int((~torch.isfinite(tensor)).sum())} NaN or infinite entries")
+            raise SpecError(name, "finite", got, "look for the step that made them")
     if d.dtype != w.dtype:
         raise SpecError("d", f"of the dtype of `w`, {w.dtype}", Verbatim(d.dtype), "convert it with `.to(dtype)`")
     if bool((d < 0).any()):

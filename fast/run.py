@@ -49,8 +49,10 @@ def run_case(case: Case, dtype: str = "float64", device: str = "cpu") -> Result:
         inputs = {"": Spikes.from_trains([[]], case.duration)}
     for spikes in inputs.values():
         spikes.times.requires_grad_()
-    voltage = isinstance(case.loss, CrossEntropy) and case.loss.readout in VOLTAGE_READOUTS
-    activity = network(inputs, (case.loss.population, case.loss.readout) if voltage else None)
+    read = None
+    if isinstance(case.loss, CrossEntropy) and case.loss.readout in VOLTAGE_READOUTS:
+        read = case.loss.population, case.loss.readout
+    activity = network(inputs, read)
     y, loss = _evaluate(case, activity)
     if loss.requires_grad:
         loss.backward()
@@ -83,15 +85,16 @@ def _evaluate(case: Case, activity: Activity) -> tuple[Tensor | None, Tensor]:
 
 
 def _gradients(case: Case, network: Network, inputs: dict[str, Spikes]) -> Gradients:
-    def of(parameter: Tensor | None) -> np.ndarray | None:
-        if parameter is None:
-            return None
+    def of(parameter: Tensor) -> np.ndarray:
         return (torch.zeros_like(parameter) if parameter.grad is None else parameter.grad).numpy()
 
+    def if_any(parameter: Tensor | None) -> np.ndarray | None:
+        return None if parameter is None else of(parameter)
+
     populations = {
-        population.name: PopulationGradient(of(c.tau_mem), of(c.tau_syn), of(c.v_th), of(c.v_reset))
+        population.name: PopulationGradient(of(c.tau_mem), of(c.tau_syn), if_any(c.v_th), if_any(c.v_reset))
         for population, c in zip(case.network.populations, network.constants, strict=True)
-        if population.kind != "input"
+        if c.tau_mem is not None and c.tau_syn is not None  # all but inputs
     }
     return Gradients(
         tuple(ConnectionGradient(of(s.w), of(s.d)) for s in network.synapses),
@@ -112,7 +115,8 @@ def _ties(activity: Activity) -> set[Tie]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code (0, 2: bad input or unsupported, 3: a result that is not finite)."""
-    parser = OneLineParser("python -m fast.run", "Run a case with the fast implementation and print its exact gradient as JSON.")
+    what = "Run a case with the fast implementation and print its exact gradient as JSON."
+    parser = OneLineParser("python -m fast.run", what)
     parser.add_argument("--dtype", choices=tuple(DTYPES), default="float64", help="precision (default: %(default)s)")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where to run (default: %(default)s)")
     return run_case_command(parser, lambda case, options: run_case(case, options.dtype, options.device), argv)

@@ -1,6 +1,7 @@
 """Spike data in HDF5 files of the layout of the Spiking Heidelberg Digits; times go in as they are, on no grid.
 
-Datasets: `spikes/times` (variable length, seconds, ascending), `spikes/units` (variable length, channel numbers), `labels`.
+Datasets: `spikes/times` (variable length, seconds, ascending), `spikes/units` (variable length, channel
+numbers), `labels`.
 """
 
 from __future__ import annotations
@@ -70,14 +71,16 @@ def read_spike_file(path: Path, channels: int, classes: int, duration: float) ->
             units = [np.asarray(u) for u in file["spikes/units"][:]]
             labels = np.asarray(file["labels"][:])
     except KeyError as error:
+        expected = "a file with `spikes/times`, `spikes/units`, `labels`"
         got = Verbatim(f"a file without one of them ({error.args[0]})")
-        raise SpecError(str(path), "a file with `spikes/times`, `spikes/units`, `labels`", got, "check the file") from None
+        raise SpecError(str(path), expected, got, "check the file") from None
     except (OSError, TypeError, ValueError) as error:
         remedy = "get the file whole" if path.exists() else "put the file there, or name its folder with --data"
         raise SpecError(str(path), "a readable HDF5 file of spikes", Verbatim(error), remedy) from None
     if not len(times) == len(units) == len(labels) > 0:
+        expected = "as many records in each dataset, at least one"
         got = Verbatim(f"{len(times)} times, {len(units)} units, {len(labels)} labels")
-        raise SpecError(f"{path.name} labels", "as many records in each dataset, at least one", got, "get the file whole")
+        raise SpecError(f"{path.name} labels", expected, got, "get the file whole")
     for n in range(len(times)):
         _check_record(f"{path.name} record {n}", times[n], units[n], labels[n], channels, classes, duration)
     return SpikeData(times, [u.astype(np.int64) for u in units], labels.astype(np.int64), channels, classes)
@@ -94,7 +97,7 @@ def _check_record(
 
     if len(times) != len(units):
         raise refuse("units", f"one a time, {len(times)}", len(units))
-    if not np.issubdtype(units.dtype, np.integer) or not np.issubdtype(type(label), np.integer):
+    if not np.issubdtype(units.dtype, np.integer) or not isinstance(label, np.integer):
         raise refuse("units and label", "whole numbers", f"{units.dtype} and {type(label).__name__}")
     if not np.isfinite(times).all():
         raise refuse("times", "finite", times[~np.isfinite(times)][0])

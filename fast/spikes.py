@@ -40,7 +40,8 @@ class Spikes:
             SpecError: no trial, trials of different sizes, or times that `spec.SpikeTrains` refuses.
         """
         if not trials:
-            raise SpecError("trials", "a list of at least one trial", Verbatim("none"), "give one list of trains a trial")
+            expected = "a list of at least one trial"
+            raise SpecError("trials", expected, Verbatim("none"), "give one list of trains a trial")
         checked = []
         for b, trains in enumerate(trials):
             try:
@@ -93,6 +94,8 @@ def joined(parts: Sequence[Spikes]) -> Spikes:
     counts = torch.cat([part.counts() for part in parts], dim=1)
     offsets = torch.cat([counts.new_zeros(1), counts.flatten().cumsum(0)])
     pieces = [
-        part.times[part.offsets[b * part.size] : part.offsets[(b + 1) * part.size]] for b in range(trials) for part in parts
+        part.times[part.offsets[b * part.size] : part.offsets[(b + 1) * part.size]]
+        for b in range(trials)
+        for part in parts
     ]
     return Spikes(torch.cat(pieces), offsets, trials, sum(part.size for part in parts), duration)

@@ -1,9 +1,10 @@
 """The backward pass: the events of a trial in reverse, each with its jump; between them, the exact adjoint flow.
 
-Nothing is stored but what the forward pass recorded. A neuron's `lambda_V, lambda_I` are known just before (in forward
-time) its event that was visited last; they flow back to the event now visited. Arrivals hand the derivative by their
-time to the spike that caused them, which lies earlier in the list, so `dL/dt_post` of a spike is complete when its
-crossing is reached.
+The sweep needs only the recorded events. For each neuron it holds `lambda_V, lambda_I` just before the event of that
+neuron that it handled last (which is later in time), and flows them back from there to just after the event it
+handles next. Arrivals hand the derivative by their time to the spike that caused them, which lies earlier in the list,
+so `dL/dt_post` of a spike is complete when its crossing is reached. Before its first event a neuron's state is 0, and
+nothing is to be gained there.
 """
 
 from __future__ import annotations
@@ -32,7 +33,10 @@ from spec import Case, ConnectionGradient, Gradients, PopulationGradient
 
 @dataclass
 class Adjoint:
-    """Adjoint state of one neuron, just before time `t`, and the gradients of its constants so far."""
+    """Adjoint state of one neuron just before time `t` (just after it between `flow_back` and the jump).
+
+    With it go the gradients of the neuron's constants so far.
+    """
 
     t: Real
     lambda_V: Real
@@ -44,7 +48,11 @@ class Adjoint:
 
 
 def gradients(m: Arithmetic, case: Case, trial: Trial, drive: Drive) -> Gradients:
-    """The exact gradient of the loss that `drive` describes."""
+    """The exact gradient of the loss that `drive` describes.
+
+    Raises:
+        ArithmeticError: a spike whose `Vdot_minus` has rounded to 0, so that its gradient is infinite.
+    """
     return _Sweep(m, case, trial, drive).run()
 
 
@@ -52,18 +60,16 @@ class _Sweep:
     def __init__(self, m: Arithmetic, case: Case, trial: Trial, drive: Drive) -> None:
         self.m, self.case, self.trial, self.drive = m, case, trial, drive
         zero = m.real(0.0)
-        self.adjoints = {
+        self.adjoints = {  # dL_dv_th starts with what the loss says of the threshold directly
             neuron: Adjoint(trial.T, zero, zero, zero, zero, drive.dL_dv_th.get(neuron, zero), zero)
             for neurons in trial.neurons.values()
             for neuron in neurons
         }
         # the terms of dL/dt of every spike; summed once, so that the order of a spike's targets does not matter
-        self.dL_dt_post: dict[Spike, list[Real]] = {spike: [g] for spike, g in drive.dL_dt_post.items()}
-        dtype = np.float64 if m.real is float else object
+        self.dL_dt_post: dict[Spike, list[Real]] = {spike: [dL_dt] for spike, dL_dt in drive.dL_dt_post.items()}
         shapes = [connection.w.shape for connection in case.network.connections]
-        self.dL_dw = [np.full(shape, zero, dtype) for shape in shapes]
-        self.dL_dd = [np.full(shape, zero, dtype) for shape in shapes]
-        self.dtype = dtype
+        self.dL_dw: list[np.ndarray] = [np.full(shape, zero, m.dtype) for shape in shapes]  # stays 0 where no synapse is
+        self.dL_dd: list[np.ndarray] = [np.full(shape, zero, m.dtype) for shape in shapes]
 
     def run(self) -> Gradients:
         for event in reversed(_with_maxima(self.trial.events, self.drive.maxima)):
@@ -79,22 +85,28 @@ class _Sweep:
         return self.collected()
 
     def flow_back(self, adjoint: Adjoint, event: Event) -> None:
-        """From just before the neuron's next event to just after this one; the constants' gradients on the way."""
+        """From just before the neuron's next event to just after this one.
+
+        On the way the gradients of the time constants: what the state at the end of the interval does to the loss,
+        times what the constant does to that state at a fixed state at the start (derivations: tau-integrals).
+        """
         m, c, h = self.m, event.neuron.constants, adjoint.t - event.t
         dV_dtau_mem, dV_dtau_syn, dI_dtau_syn = flow_derivatives(m, event.V, event.I, h, c)
-        dL_dV, dL_dI = -c.tau_mem * adjoint.lambda_V, -c.tau_syn * adjoint.lambda_I
+        dL_dV, dL_dI = -c.tau_mem * adjoint.lambda_V, -c.tau_syn * adjoint.lambda_I  # at the end of the interval
         adjoint.dL_dtau_mem += dL_dV * dV_dtau_mem
         adjoint.dL_dtau_syn += dL_dV * dV_dtau_syn + dL_dI * dI_dtau_syn
         adjoint.lambda_V, adjoint.lambda_I = adjoint_flow(m, adjoint.lambda_V, adjoint.lambda_I, h, c)
         adjoint.t = event.t
         weight = self.running_weight(event)
         if weight is not None:
-            g = self.drive.dL_dy[event.neuron] * weight
-            by_state = weighted_integral_derivatives(m, event.V, event.I, h, self.drive.rate, c)
-            adjoint.lambda_V -= g * by_state[0] / c.tau_mem
-            adjoint.lambda_I -= g * by_state[1] / c.tau_syn
-            adjoint.dL_dtau_mem += g * by_state[2]
-            adjoint.dL_dtau_syn += g * by_state[3]
+            dL_dintegral = self.drive.dL_dy[event.neuron] * weight
+            by_V, by_I, by_tau_mem, by_tau_syn = weighted_integral_derivatives(
+                m, event.V, event.I, h, self.drive.rate, c
+            )
+            adjoint.lambda_V -= dL_dintegral * by_V / c.tau_mem
+            adjoint.lambda_I -= dL_dintegral * by_I / c.tau_syn
+            adjoint.dL_dtau_mem += dL_dintegral * by_tau_mem
+            adjoint.dL_dtau_syn += dL_dintegral * by_tau_syn
 
     def running_weight(self, event: Event) -> Real | None:
         """The weight `exp(-rate t)/T` of the voltage in its readout; None if no integral of it is read."""
@@ -106,17 +118,20 @@ class _Sweep:
         c = event.neuron.constants
         maximum = self.drive.maxima.get(event.neuron)
         for spike, synapse in event.parcels:
-            g_t = dL_dt_arr(synapse.w, adjoint.lambda_V, adjoint.lambda_I)
+            dL_dt = dL_dt_arr(synapse.w, adjoint.lambda_V, adjoint.lambda_I)
             if maximum and maximum.pinned is event:
                 Vdot_plus = (event.I - event.V) / c.tau_mem
-                g_t += dL_dt_arr_at_pinned_maximum(self.drive.dL_dy[event.neuron], synapse.w, c.tau_mem, Vdot_plus)
-            at = (synapse.pre, synapse.post.index)
-            self.dL_dw[synapse.connection][at] += dL_dw_at_arrival(c.tau_syn, adjoint.lambda_I)
-            self.dL_dd[synapse.connection][at] += g_t
-            self.dL_dt_post.setdefault(spike, []).append(g_t)
+                dL_dt += dL_dt_arr_at_pinned_maximum(self.drive.dL_dy[event.neuron], synapse.w, c.tau_mem, Vdot_plus)
+            entry = (synapse.pre, synapse.post.index)
+            self.dL_dw[synapse.connection][entry] += dL_dw_at_arrival(c.tau_syn, adjoint.lambda_I)
+            self.dL_dd[synapse.connection][entry] += dL_dt
+            self.dL_dt_post.setdefault(spike, []).append(dL_dt)
 
     def crossing(self, adjoint: Adjoint, event: Crossing) -> None:
         c = event.neuron.constants
+        if event.Vdot_minus <= 0:
+            where = f"`{event.neuron.population}[{event.neuron.index}]` at {float(event.t)} ms"
+            raise ArithmeticError(f"{where} grazes its threshold, so its gradient is infinite; use more digits")
         terms = self.dL_dt_post.get(event.spike, [])
         weight = self.running_weight(event)
         if weight is not None:
@@ -145,13 +160,19 @@ class _Sweep:
         return Gradients(connections, populations, inputs)
 
     def array(self, values: Iterable[Real]) -> np.ndarray:
-        return np.array(list(values), dtype=self.dtype)
+        return np.array(list(values), dtype=self.m.dtype)
 
 
 def _with_maxima(events: list[Event], maxima: dict[Neuron, Maximum]) -> list[Event]:
     """The events with each maximum just after the event of its neuron that it follows.
 
-    A maximum touches its own neuron only, so its place among the events of others does not matter.
+    A maximum touches its own neuron only, so its place among the events of others does not matter. One that is pinned
+    to arrivals comes before them, so in reverse they see the adjoint without its kick.
     """
     after = {maximum.follows: maximum for maximum in maxima.values()}
-    return [e for event in events for e in ((event, after[event]) if event in after else (event,))]
+    everything = []
+    for event in events:
+        everything.append(event)
+        if event in after:
+            everything.append(after[event])
+    return everything

@@ -5,9 +5,9 @@ With `pm = 1/tau_mem` and `ps = 1/tau_syn` the membrane equation has the solutio
     V(h) = V a + I k        I(h) = I b        a = exp(-pm h)   b = exp(-ps h)   k = pm (exp(-pm s) * exp(-ps s))(h)
 
 where `*` is convolution over [0, h]. Everything else here is a convolution of exponentials too: the integral of `V`
-convolves once more with a constant, and a derivative by a rate repeats that rate. So one function,
-`exp_convolution`, carries them all, and it is accurate however close the rates are (`tau_mem = tau_syn` is no
-special case). Proved in `derivations/`: flow, peak, concavity, parameter derivatives.
+convolves once more with a constant, and a derivative by a rate repeats that rate, with a minus sign. So one
+function, `exp_convolution`, carries them all, and it is accurate however close the rates are (`tau_mem = tau_syn` is
+no special case). Proved in `derivations/`: flow, peak, concavity, parameter derivatives.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def exp_convolution(m: Arithmetic, h: Real, *rates: Real) -> Real:
     """`exp(-p1 s) * ... * exp(-pn s)` at `h`: the divided difference of `exp` at the nodes `-p h`, times `h^(n-1)`.
 
     Far rates: the difference quotient. Near rates: the power series about the largest rate, whose terms are
-    all positive, so that nothing cancels. The bound 2 loses less than a digit on either side.
+    all positive, so that nothing cancels. With the bound 2 the quotient loses about a digit.
     """
     low, high = min(rates), max(rates)
     if len(rates) == 1:
@@ -43,16 +43,17 @@ def exp_convolution(m: Arithmetic, h: Real, *rates: Real) -> Real:
     factor = m.exp(-high * h)
     for order in range(1, len(rates)):
         factor = factor * h / order
-    # homogeneous[i]: the complete homogeneous polynomial, of the current degree, of nodes[0..i]
+    # factor times the sum over degrees of coefficient (n-1)!/(n-1+degree)! times the complete homogeneous polynomial of
+    # that degree of all nodes; homogeneous[i] is that of nodes[0..i]
     homogeneous = [m.real(1.0)] * len(nodes)
-    total, inverse_factorial, degree = m.real(1.0), m.real(1.0), len(rates) - 1
+    total, coefficient, order = m.real(1.0), m.real(1.0), len(rates) - 1
     while True:
-        degree += 1
-        inverse_factorial = inverse_factorial / degree
+        order += 1
+        coefficient = coefficient / order
         below = m.real(0.0)
         for i, node in enumerate(nodes):
             below = homogeneous[i] = below + node * homogeneous[i]
-        larger = total + below * inverse_factorial
+        larger = total + below * coefficient
         if larger == total:
             return total * factor
         total = larger
@@ -65,7 +66,10 @@ def flow(m: Arithmetic, V: Real, I: Real, h: Real, c: Constants) -> tuple[Real, 
 
 
 def adjoint_flow(m: Arithmetic, lambda_V: Real, lambda_I: Real, h: Real, c: Constants) -> tuple[Real, Real]:
-    """`(lambda_V, lambda_I)` a time `h` earlier, without events: `tau_syn lambda_I' = -lambda_I + lambda_V`."""
+    """`(lambda_V, lambda_I)` a time `h` earlier, without events.
+
+    `tau_mem lambda_V' = -lambda_V`, `tau_syn lambda_I' = -lambda_I + lambda_V`, `'` backwards in time as in the paper.
+    """
     pm, ps = 1 / c.tau_mem, 1 / c.tau_syn
     earlier_I = lambda_I * m.exp(-ps * h) + lambda_V * ps * exp_convolution(m, h, pm, ps)
     return lambda_V * m.exp(-pm * h), earlier_I
@@ -74,18 +78,18 @@ def adjoint_flow(m: Arithmetic, lambda_V: Real, lambda_I: Real, h: Real, c: Cons
 def flow_derivatives(m: Arithmetic, V: Real, I: Real, h: Real, c: Constants) -> tuple[Real, Real, Real]:
     """`dV/dtau_mem`, `dV/dtau_syn`, `dI/dtau_syn` of the state after `h`, at a fixed state before."""
     pm, ps = 1 / c.tau_mem, 1 / c.tau_syn
-    a_pm = exp_convolution(m, h, pm, pm)
-    k = exp_convolution(m, h, pm, ps)
-    dV_dtau_mem = pm**2 * (V * a_pm - I * k + I * pm * exp_convolution(m, h, pm, pm, ps))
+    a_a = exp_convolution(m, h, pm, pm)
+    a_b = exp_convolution(m, h, pm, ps)
+    dV_dtau_mem = pm**2 * (V * a_a - I * a_b + I * pm * exp_convolution(m, h, pm, pm, ps))
     dV_dtau_syn = ps**2 * I * pm * exp_convolution(m, h, pm, ps, ps)
     return dV_dtau_mem, dV_dtau_syn, ps**2 * I * exp_convolution(m, h, ps, ps)
 
 
 def weighted_integral(m: Arithmetic, V: Real, I: Real, h: Real, rate: Real, c: Constants) -> Real:
-    """`int_0^h exp(-rate s) V(s) ds`."""
+    """`int_0^h exp(-rate s) V(s) ds`, since `exp(-rate s) = exp(-rate h) exp(rate (h - s))`, a convolution."""
     pm, ps = 1 / c.tau_mem, 1 / c.tau_syn
-    unweighted = V * exp_convolution(m, h, -rate, pm) + I * pm * exp_convolution(m, h, -rate, pm, ps)
-    return m.exp(-rate * h) * unweighted
+    convolution = V * exp_convolution(m, h, -rate, pm) + I * pm * exp_convolution(m, h, -rate, pm, ps)
+    return m.exp(-rate * h) * convolution
 
 
 def weighted_integral_derivatives(
@@ -94,14 +98,14 @@ def weighted_integral_derivatives(
     """Derivatives of `weighted_integral` by `V`, `I`, `tau_mem`, `tau_syn`."""
     pm, ps, weight = 1 / c.tau_mem, 1 / c.tau_syn, m.exp(-rate * h)
     by_V = exp_convolution(m, h, -rate, pm)
-    by_I = pm * exp_convolution(m, h, -rate, pm, ps)
-    by_pm = -V * exp_convolution(m, h, -rate, pm, pm) + I * (by_I / pm - pm * exp_convolution(m, h, -rate, pm, pm, ps))
+    r_a_b = exp_convolution(m, h, -rate, pm, ps)
+    by_pm = -V * exp_convolution(m, h, -rate, pm, pm) + I * (r_a_b - pm * exp_convolution(m, h, -rate, pm, pm, ps))
     by_ps = -I * pm * exp_convolution(m, h, -rate, pm, ps, ps)
-    return weight * by_V, weight * by_I, -(pm**2) * weight * by_pm, -(ps**2) * weight * by_ps
+    return weight * by_V, weight * pm * r_a_b, -(pm**2) * weight * by_pm, -(ps**2) * weight * by_ps
 
 
 def time_to_peak(m: Arithmetic, V: Real, I: Real, c: Constants) -> Real | None:
-    """The time after which a rising `V` (`I > V`, `I > 0`) stops rising, where `V = I`; None if it never does."""
+    """The time after which `V` stops rising, where `V = I`; None if it never does. Needs `I > V` and `I > 0`."""
     x = (c.tau_mem - c.tau_syn) * (I - V) / (c.tau_mem * I)
     if x >= 1:
         return None
@@ -109,15 +113,15 @@ def time_to_peak(m: Arithmetic, V: Real, I: Real, c: Constants) -> Real | None:
 
 
 def time_to_threshold(m: Arithmetic, V: Real, I: Real, h_max: Real, c: Constants) -> Real | None:
-    """The first time in [0, h_max] at which `V` reaches `v_th` and rises; None if there is none.
+    """The first time in [0, h_max] at which `V` reaches `v_th` and rises; None if there is none. Needs a threshold.
 
     `V` can pass `v_th > 0` only if `I > v_th`. It then rises, concave, to its peak; if the peak (or the value at
     `h_max`) is high enough, Newton steps from the left approach the crossing and never overshoot.
     """
     if I <= c.v_th or I <= V:
         return None
-    if V >= c.v_th:
-        return V * 0
+    if V >= c.v_th:  # by rounding, or because arrivals made a voltage rise that stood at the threshold
+        return m.real(0.0)
     h_peak = time_to_peak(m, V, I, c)
     if h_peak is not None and h_peak <= h_max:
         h_last = h_peak
@@ -127,7 +131,7 @@ def time_to_threshold(m: Arithmetic, V: Real, I: Real, h_max: Real, c: Constants
         h_last = h_max
         if flow(m, V, I, h_max, c)[0] < c.v_th:
             return None
-    h = V * 0
+    h = m.real(0.0)
     while True:
         V_h, I_h = flow(m, V, I, h, c)
         if V_h >= c.v_th:

@@ -16,7 +16,10 @@ from spec import Case, CrossEntropy, SpikeTimeMSE, Tie
 
 @dataclass(eq=False)
 class Maximum(Event):
-    """The largest voltage of a neuron, after its event `follows`; `pinned`: arrivals that end the rise, if any."""
+    """The largest voltage of a neuron, after its event `follows`; `pinned`: arrivals that end the rise, if any.
+
+    `V, I`: the state at the maximum, before such arrivals.
+    """
 
     follows: Event
     pinned: Arrivals | None
@@ -30,10 +33,11 @@ class Drive:
         loss: its value.
         y: the readout, one number a neuron; None for a loss of spike times alone.
         dL_dt_post: derivative by the times of spikes, where the loss depends on them directly.
-        dL_dy: derivative by the readout of each neuron that has a maximum or an integral read.
+        dL_dy: derivative by the readout of each neuron, where a maximum or an integral of the voltage is read.
         maxima: where each neuron's voltage is read; no entry if the readout does not depend on the state.
         rate: the integral readout is `(1/T) int exp(-rate t) V dt`; None if none is read.
         dL_dv_th: explicit derivative by a threshold (the maximum of a neuron that spikes is its threshold).
+        ties: of the maxima.
     """
 
     loss: Real
@@ -43,6 +47,7 @@ class Drive:
     maxima: dict[Neuron, Maximum] = field(default_factory=dict)
     rate: Real | None = None
     dL_dv_th: dict[Neuron, Real] = field(default_factory=dict)
+    ties: set[Tie] = field(default_factory=set)
 
 
 def drive(m: Arithmetic, case: Case, trial: Trial) -> Drive:
@@ -58,9 +63,9 @@ def drive(m: Arithmetic, case: Case, trial: Trial) -> Drive:
         dL_dt_post = {n.spikes[0]: -g / scale for n, g in zip(neurons, dL_dy, strict=True) if n.spikes}
         return Drive(loss, y, dL_dt_post)
     if case.loss.readout == "max_voltage":
-        return _max_voltage(m, case.loss, neurons, trial)
+        return _max_voltage(m, case.loss, neurons, trial.T)
     rate = m.real(0.0) if case.loss.readout == "mean_voltage" else 1 / trial.T
-    y = [_mean_voltage(m, neuron, trial.T, rate) for neuron in neurons]
+    y = [_weighted_mean_voltage(m, neuron, trial.T, rate) for neuron in neurons]
     loss, dL_dy = _cross_entropy(m, y, case.loss.label)
     return Drive(loss, y, dL_dy=dict(zip(neurons, dL_dy, strict=True)), rate=rate)
 
@@ -71,10 +76,10 @@ def _cross_entropy(m: Arithmetic, y: list[Real], label: int) -> tuple[Real, list
     exps = [m.exp(y_j - top) for y_j in y]
     others = m.fsum(exps[:label] + exps[label + 1 :])
     total = m.fsum(exps)
-    probabilities = [e / total for e in exps]
-    probabilities[label] = -others / total  # p - 1 without the cancellation
+    dL_dy = [e / total for e in exps]
+    dL_dy[label] = -others / total  # p - 1 without the cancellation
     loss = m.log1p(others) if y[label] == top else m.log(total) + (top - y[label])
-    return loss, probabilities
+    return loss, dL_dy
 
 
 def _spike_time_mse(m: Arithmetic, loss: SpikeTimeMSE, neurons: list[Neuron], T: Real) -> Drive:
@@ -89,52 +94,58 @@ def _spike_time_mse(m: Arithmetic, loss: SpikeTimeMSE, neurons: list[Neuron], T:
     return Drive(m.fsum(terms), None, dL_dt_post)
 
 
-def _mean_voltage(m: Arithmetic, neuron: Neuron, T: Real, rate: Real) -> Real:
-    pieces = []
-    for event, t_next in zip(neuron.events, [e.t for e in neuron.events[1:]] + [T], strict=True):
+def _weighted_mean_voltage(m: Arithmetic, neuron: Neuron, T: Real, rate: Real) -> Real:
+    """`(1/T) int exp(-rate t) V dt` over the trial; `V = 0` before the first event."""
+    pieces, times = [], [*(event.t for event in neuron.events), T]
+    for event, t_next in zip(neuron.events, times[1:], strict=True):
         integral = weighted_integral(m, event.V, event.I, t_next - event.t, rate, neuron.constants)
         pieces.append(m.exp(-rate * event.t) * integral)
     return m.fsum(pieces) / T
 
 
-def _max_voltage(m: Arithmetic, loss: CrossEntropy, neurons: list[Neuron], trial: Trial) -> Drive:
-    maxima = {neuron: _maximum(m, neuron, trial) for neuron in neurons if not neuron.spikes}
-    y = [neuron.constants.v_th if neuron.spikes else _height(maxima[neuron]) for neuron in neurons]
+def _max_voltage(m: Arithmetic, loss: CrossEntropy, neurons: list[Neuron], T: Real) -> Drive:
+    """The maximum of a neuron that spikes is its threshold; that of any other is looked for."""
+    y: list[Real] = []
+    maxima: dict[Neuron, Maximum] = {}
+    ties: set[Tie] = set()
+    for neuron in neurons:
+        if neuron.spikes:
+            y.append(neuron.constants.v_th)
+            continue
+        maximum, kinds = _maximum(m, neuron, T)
+        ties |= {Tie(neuron.population, neuron.index, kind) for kind in kinds}
+        y.append(maximum.V if maximum else m.real(0.0))
+        if maximum:
+            maxima[neuron] = maximum
     value, gradient = _cross_entropy(m, y, loss.label)
     dL_dy = dict(zip(neurons, gradient, strict=True))
-    return Drive(
-        value,
-        y,
-        dL_dy=dL_dy,
-        maxima={neuron: maximum for neuron, maximum in maxima.items() if maximum},
-        dL_dv_th={neuron: dL_dy[neuron] for neuron in neurons if neuron.spikes},
-    )
+    dL_dv_th = {neuron: dL_dy[neuron] for neuron in neurons if neuron.spikes}
+    return Drive(value, y, dL_dy=dL_dy, maxima=maxima, dL_dv_th=dL_dv_th, ties=ties)
 
 
-def _height(maximum: Maximum | None) -> Real:
-    return maximum.V if maximum else 0.0
-
-
-def _maximum(m: Arithmetic, neuron: Neuron, trial: Trial) -> Maximum | None:
-    """The earliest largest voltage of a neuron that does not spike; None if it is the initial 0."""
-    best: Maximum | None = None
-    for number, event in enumerate(neuron.events):
-        following = neuron.events[number + 1] if number + 1 < len(neuron.events) else None
-        candidate = _maximum_between(m, event, following, trial.T)
+def _maximum(m: Arithmetic, neuron: Neuron, T: Real) -> tuple[Maximum | None, list[str]]:
+    """The earliest largest voltage of a neuron that does not spike (None: the initial 0), and its ties."""
+    best, V_best, equal = None, m.real(0.0), False
+    for event, following in zip(neuron.events, [*neuron.events[1:], None], strict=True):
+        candidate = _maximum_between(m, event, following, T)
         if candidate is None:
             continue
-        margin = 16 * m.u * abs(_height(best))
-        if candidate.V > _height(best) + margin:
-            best = candidate
-        elif best and candidate.V >= best.V - margin:
-            trial.ties.add(Tie(neuron.population, neuron.index, "equal_maxima"))
+        margin = 16 * m.u * abs(V_best)
+        if candidate.V > V_best + margin:
+            best, V_best, equal = candidate, candidate.V, False
+        elif best and candidate.V >= V_best - margin:
+            equal = True
+    ties = ["equal_maxima"] if equal else []
     if best and best.pinned and len(best.pinned.parcels) > 1:
-        trial.ties.add(Tie(neuron.population, neuron.index, "simultaneous_arrivals_at_maximum"))
-    return best
+        ties.append("simultaneous_arrivals_at_maximum")
+    return best, ties
 
 
 def _maximum_between(m: Arithmetic, event: Event, following: Event | None, T: Real) -> Maximum | None:
-    """The local maximum of `V` after `event`, up to the next event: interior, pinned to it, or at `T`."""
+    """The local maximum of `V` after `event`, up to the arrivals `following`: interior, pinned to them, or at `T`.
+
+    None if `V` does not rise, or rises on. (A voltage that rises at `I <= 0` stays below 0.)
+    """
     neuron, V, I = event.neuron, event.V, event.I
     if I <= V or I <= 0:
         return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from reference.adjoint import gradients
@@ -19,19 +21,26 @@ def run(case: Case, digits: int | None = None) -> Result:
         digits: decimal digits of the arithmetic (mpmath); None for float64.
 
     Returns:
-        The result; its arrays are float64, or hold mpmath numbers.
+        The result; its numbers and arrays are float64, or mpmath's.
+
+    Raises:
+        SpecError: `digits` out of range.
+        ArithmeticError: a neuron spikes faster than the arithmetic resolves, a spike's gradient is infinite, or a
+            number overflows.
     """
     m = FLOAT64 if digits is None else multiprecision(digits)
-    dtype = np.float64 if digits is None else object
     trial = simulate(m, case)
-    loss = drive(m, case, trial)
-    gradient = gradients(m, case, trial, loss)
+    driven = drive(m, case, trial)
+    gradient = gradients(m, case, trial, driven)
 
-    def per_spike(quantity: str) -> dict[str, list[np.ndarray]]:
-        def of(neuron: Neuron) -> np.ndarray:
-            return np.array([getattr(e, quantity) for e in neuron.events if isinstance(e, Crossing)], dtype)
+    def per_neuron(quantity: Callable[[Neuron], list]) -> dict[str, list[np.ndarray]]:
+        return {name: [np.array(quantity(n), m.dtype) for n in neurons] for name, neurons in trial.neurons.items()}
 
-        return {name: [of(neuron) for neuron in neurons] for name, neurons in trial.neurons.items()}
-
-    readout = None if loss.y is None else np.array(loss.y, dtype)
-    return Result(loss.loss, per_spike("t"), per_spike("kappa"), readout, gradient, tuple(sorted(trial.ties)))
+    return Result(
+        driven.loss,
+        per_neuron(lambda neuron: [spike.t for spike in neuron.spikes]),
+        per_neuron(lambda neuron: [event.kappa for event in neuron.events if isinstance(event, Crossing)]),
+        None if driven.y is None else np.array(driven.y, m.dtype),
+        gradient,
+        tuple(sorted(trial.ties | driven.ties)),
+    )

@@ -1,9 +1,12 @@
 """The forward pass: one heap, one event at a time, no grid.
 
 A neuron is touched only when an arrival reaches it or it crosses its threshold; in between, its state is that of its
-last event and the time since then. The heap holds arrivals, the predicted next crossing of each neuron (void once the
-neuron has been touched again: its `touched` count tells), and the end of the trial. Entries at one instant leave it in
-the order of the specification: crossings, then arrivals, then the end.
+last event and the time since then. The heap holds, in the order in which they leave it at one instant:
+
+- the predicted next crossing of each neuron, void once the neuron has had another event;
+- a check, at each arrival and at `T`, whether the neuron stands at its threshold to within rounding: if it does, the
+  crossing comes first (specification, section 4);
+- the arrivals, which one neuron takes all together.
 
 The result is the list of events in the order in which they happened. The adjoint walks it backwards.
 """
@@ -17,12 +20,14 @@ from reference.arithmetic import Arithmetic, Real
 from reference.flow import Constants, flow, time_to_threshold
 from spec import Case, Population, Tie
 
-CROSSING, ARRIVAL, END = 0, 1, 2  # the order of events at one instant
+CROSSING, CHECK, ARRIVAL = 0, 1, 2  # the order at one instant
+
+# eq=False: neurons, spikes and events are compared, and looked up, by identity.
 
 
 @dataclass(eq=False)
 class Neuron:
-    """A neuron that receives; `t, V, I` are its state just after its last event."""
+    """A neuron that receives, `index` in its population; `t, V, I` are its state just after its last event."""
 
     population: str
     index: int
@@ -30,7 +35,6 @@ class Neuron:
     t: Real
     V: Real
     I: Real
-    touched: int = 0
     events: list[Event] = field(default_factory=list)
     spikes: list[Spike] = field(default_factory=list)
 
@@ -46,7 +50,7 @@ class Spike:
 
 @dataclass(eq=False)
 class Synapse:
-    """Where a spike goes: connection number, source and target neuron, weight, delay."""
+    """Where a spike goes: number of the connection, index of the source neuron, target neuron, weight, delay."""
 
     connection: int
     pre: int
@@ -97,7 +101,7 @@ class Arrivals(Event):
 
 @dataclass
 class Trial:
-    """What happened in one trial."""
+    """What happened in one trial; neurons and given spikes by population name, events in order."""
 
     T: Real
     neurons: dict[str, list[Neuron]]
@@ -107,15 +111,21 @@ class Trial:
 
 
 def simulate(m: Arithmetic, case: Case) -> Trial:
-    """Run the network of the case over its trial."""
+    """Run the network of the case over its trial.
+
+    Raises:
+        ArithmeticError: a neuron spikes faster than the arithmetic resolves.
+    """
     return _Simulation(m, case).run()
 
 
 class _Simulation:
     def __init__(self, m: Arithmetic, case: Case) -> None:
         self.m = m
+        # (t, kind, population, index, number, content); content: of a CROSSING the neuron and its number of events when
+        # predicted, of a CHECK the neuron, of an ARRIVAL the spike and the synapse
         self.heap: list[tuple] = []
-        self.pushed = 0  # breaks what ties remain in the heap; no result depends on it
+        self.pushed = 0  # the number; keeps contents from being compared
         neurons = {p.name: _neurons(m, p) for p in case.network.populations if p.kind != "input"}
         inputs = {
             name: [[Spike(name, i, m.real(t)) for t in train] for i, train in enumerate(trains)]
@@ -137,17 +147,18 @@ class _Simulation:
                     self.send(spike)
         for population in self.trial.neurons.values():
             for neuron in population:
-                self.push(self.trial.T, END, neuron, neuron)
+                self.push(self.trial.T, CHECK, neuron, neuron)
         while self.heap:
             t, kind, *_, content = heapq.heappop(self.heap)
             if kind == CROSSING:
-                neuron, touched = content
-                if touched == neuron.touched:
+                neuron, events = content
+                if events == len(neuron.events):
                     self.cross(neuron, t)
-            elif kind == ARRIVAL:
+            elif kind == CHECK:
+                if self.is_at_threshold(content, t):
+                    self.cross(content, t)
+            else:
                 self.arrive(t, self.all_arrivals_now(t, content))
-            elif self.is_at_threshold(content, t):
-                self.cross(content, t)
         return self.trial
 
     def push(self, t: Real, kind: int, neuron: Neuron, content: object) -> None:
@@ -158,10 +169,15 @@ class _Simulation:
         for synapse in self.synapses.get((spike.population, spike.index), ()):
             t_arr = spike.t + synapse.d
             if t_arr <= self.trial.T:
+                self.push(t_arr, CHECK, synapse.post, synapse.post)
                 self.push(t_arr, ARRIVAL, synapse.post, (spike, synapse))
 
     def all_arrivals_now(self, t: Real, first: tuple[Spike, Synapse]) -> list[tuple[Spike, Synapse]]:
-        """`first` and every other arrival at its neuron at this instant; the heap keeps them together."""
+        """`first` and every other arrival at its neuron at this instant; the heap keeps them together.
+
+        (But for those of a spike that arrivals at this very instant cause, by making rise a voltage that stood at the
+        threshold, and that takes no time to travel: they come after.)
+        """
         parcels, neuron = [first], first[1].post
         while self.heap and self.heap[0][:4] == (t, ARRIVAL, neuron.population, neuron.index):
             parcels.append(heapq.heappop(self.heap)[-1])
@@ -169,8 +185,6 @@ class _Simulation:
 
     def arrive(self, t: Real, parcels: list[tuple[Spike, Synapse]]) -> None:
         neuron = parcels[0][1].post
-        if self.is_at_threshold(neuron, t):
-            self.cross(neuron, t)
         V, I_minus = flow(self.m, neuron.V, neuron.I, t - neuron.t, neuron.constants)
         I = self.m.fsum([I_minus, *(synapse.w for _, synapse in parcels)])
         self.flag_arrival(neuron, t)
@@ -199,18 +213,18 @@ class _Simulation:
         self.trial.events.append(event)
         neuron.events.append(event)
         neuron.t, neuron.V, neuron.I = event.t, event.V, event.I
-        neuron.touched += 1
         if neuron.constants.v_th is not None:
             rest = self.trial.T - event.t
             h = time_to_threshold(self.m, event.V, event.I, rest, neuron.constants)
             if h is not None:
-                t = self.trial.T if h == rest else event.t + h
+                t = self.trial.T if h == rest else event.t + h  # event.t + rest may round away from T
                 if isinstance(event, Crossing) and t == event.t:
                     where = f"`{neuron.population}[{neuron.index}]` at {float(t)} ms"
                     raise ArithmeticError(f"{where} spikes faster than this precision resolves; lower its weights")
-                self.push(t, CROSSING, neuron, (neuron, neuron.touched))
+                self.push(t, CROSSING, neuron, (neuron, len(neuron.events)))
 
     def flag_arrival(self, neuron: Neuron, t: Real) -> None:
+        """Flag an arrival that is a tie: `(t - t_post) Vdot_minus` is how far `V` would have passed the threshold."""
         last = neuron.events[-1] if neuron.events else None
         if t == self.trial.T:
             self.flag(neuron, "arrival_at_end")

@@ -1,1 +1,4 @@
-"""Tasks: what is trained, on what, and when it counts as learned. One module a task, each with `add_options` and `train`."""
+"""Tasks: what is trained, on what, and when it counts as learned.
+
+One module a task, each with `add_options` and `train`.
+"""

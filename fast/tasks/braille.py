@@ -1,8 +1,9 @@
 """Braille letters read by touch: 24 event channels of a fingertip, 27 classes, about 40 spikes in 1.35 s.
 
-Data of Mueller-Cleve et al., Front. Neurosci. 16:951164 (2022), Zenodo 7050094, as `braille_{train,valid,test}.h5` in the
-layout of `fast.spike_files`. One hidden layer with learned weights and delays; the answer is the largest maximum voltage of
-the output neurons. The epoch is chosen by the validation split; the test split is looked at once, at the end.
+Data of Mueller-Cleve et al., Front. Neurosci. 16:951164 (2022), Zenodo 7050094, as `braille_{train,valid,test}.h5`
+in the layout of `fast.spike_files`. One hidden layer with learned weights and delays; the answer is the largest
+maximum voltage of the output neurons. The epoch is chosen by the validation split; the test split is looked at once,
+at the end.
 """
 
 from __future__ import annotations
@@ -52,7 +53,9 @@ class Reader(nn.Module):
         super().__init__()
         self.hidden = LIF(CHANNELS, hidden, tau_mem=50.0, tau_syn=20.0, max_delay=DURATION, dtype=dtype)
         self.hidden.initialise_(0.3, 1.0, 300.0, generator)
-        self.out = LI(hidden, CLASSES, readout="max_voltage", tau_mem=50.0, tau_syn=20.0, max_delay=DURATION, dtype=dtype)
+        self.out = LI(
+            hidden, CLASSES, readout="max_voltage", tau_mem=50.0, tau_syn=20.0, max_delay=DURATION, dtype=dtype
+        )
         self.out.initialise_(0.0, 0.2, 0.0, generator)
 
     @property
@@ -86,7 +89,8 @@ def train(options: argparse.Namespace, dtype: torch.dtype) -> int:
     groups: list[dict] = [{"params": weights, "lr": options.lr}, {"params": delays, "lr": options.delay_lr}]
     optimiser = torch.optim.Adam(groups[:1] if options.freeze_delays else groups)
     delays_before = network.hidden.d.flatten().tolist()
-    print(f"braille, seed {options.seed}: {len(data['train'])} trials; A B C: residuals of the identities, one step an epoch")
+    legend = "A B C: residuals of the identities, one step an epoch"
+    print(f"braille, seed {options.seed}: {len(data['train'])} trials; {legend}")
     best, best_epoch, best_state = -1.0, 0, copy.deepcopy(network.state_dict())
     for epoch in range(1, options.epochs + 1):
         entry, found = _epoch(network, optimiser, data["train"], options, random)
@@ -105,7 +109,8 @@ def train(options: argparse.Namespace, dtype: torch.dtype) -> int:
         "test_accuracy": accuracy, "count_baseline": baseline,
         "delays_before": delays_before, "delays_after": network.hidden.d.flatten().tolist(),
     })  # fmt: skip
-    print(f"\ntest accuracy {accuracy:.1%} (epoch {best_epoch}, chosen on valid); spike counts alone give {baseline:.1%}")
+    chosen = f"epoch {best_epoch}, chosen on valid"
+    print(f"\ntest accuracy {accuracy:.1%} ({chosen}); spike counts alone give {baseline:.1%}")
     print(f"picture: {', '.join(draw(folder.path))}; record and network: {folder.path}")
     return 0 if accuracy - margin > baseline else 1
 

@@ -1,13 +1,14 @@
 """Sequence detection: two inputs, two outputs, and nothing but delays to tell an order of spikes from its reverse.
 
-Class A is input 0 first and input 1 a gap of 10 ms later, class B the reverse; the output with the larger maximum voltage
-is the answer. Weights are fixed at 1. Delays start at the worst case: 0 on the diagonal, 10 off it, so that each
-pattern arrives together at the *wrong* output. (Task of Meszaros, Knight, Nowotny, arXiv 2501.07331.)
+Class A is input 0 first and input 1 a gap of 10 ms later, class B the reverse; the output with the larger maximum
+voltage is the answer. Weights are fixed at 1. Delays start at the worst case: 0 on the diagonal, 10 off it, so that
+each pattern arrives together at the *wrong* output. (Task of Meszaros, Knight, Nowotny, arXiv 2501.07331.)
 
 The optimum is known. Two arrivals a time `s` apart give, with `tau_mem = 2 tau_syn`, the maximum voltage
-`(1 + sech(s / tau_mem)) / 4`. With `x = d[j][j] - d[i][j]` an output sees the right pattern `x - gap` apart and the wrong
-one `x + gap` apart. Setting the derivative of the difference to 0 gives `sinh((x - gap)/tau) sinh((x + gap)/tau) = 1`, that is
-`x = tau/2 arccosh(2 + cosh(2 gap / tau))`: a little more than the gap, since the wrong pattern is pushed apart as well.
+`(1 + sech(s / tau_mem)) / 4`. With `x = d[j][j] - d[i][j]` an output sees the right pattern `x - gap` apart and the
+wrong one `x + gap` apart. Setting the derivative of the difference to 0 gives
+`sinh((x - gap)/tau) sinh((x + gap)/tau) = 1`, that is `x = tau/2 arccosh(2 + cosh(2 gap / tau))`: a little more than
+the gap, since the wrong pattern is pushed apart as well.
 """
 
 from __future__ import annotations
@@ -46,7 +47,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of this task."""
     parser.add_argument("--epochs", type=int, default=40, help="presentations of each pattern (default: %(default)s)")
     parser.add_argument("--lr", type=float, default=1.0, help="Adam's step for the delays, ms (default: %(default)s)")
-    parser.add_argument("--jitter", type=float, default=0.0, help="sd of noise on input times, ms (default: %(default)s)")
+    parser.add_argument(
+        "--jitter", type=float, default=0.0, help="sd of noise on input times, ms (default: %(default)s)"
+    )
     parser.add_argument("--freeze-delays", action="store_true", help="the control: learn nothing")
 
 
@@ -107,7 +110,7 @@ def _patterns(labels: list[int], jitter: float, random: np.random.Generator) -> 
 
 
 def _noise(jitter: float, random: np.random.Generator) -> np.ndarray:
-    """Two draws from N(5 jitter, jitter), drawn again beyond 5 sd, so never negative; the onset itself changes nothing."""
+    """Two draws from N(5 jitter, jitter), again beyond 5 sd, so never negative; the onset itself changes nothing."""
     noise = random.normal(0.0, jitter, 2)
     while np.abs(noise).max() > 5 * jitter:
         noise = random.normal(0.0, jitter, 2)
@@ -175,7 +178,8 @@ def _summary(layer: LI, result: dict, options: argparse.Namespace, pictures: lis
         row = (float(d[j, j]), float(d[1 - j, j]), difference, best, difference - best)
         print("{:6d} {:13.4f} ms {:13.4f} ms {:9.4f} ms {:18.4f} ms {:+9.1e} ms".format(j, *row))
     when = f"after {result['presentations']} presentations of each pattern" if result["learned"] else "never"
-    kind = f"{UNSEEN} unseen samples with jitter {options.jitter:g} ms" if options.jitter else "the patterns (no jitter)"
+    unseen = f"{UNSEEN} unseen samples with jitter {options.jitter:g} ms"
+    kind = unseen if options.jitter else "the patterns (no jitter)"
     print(f"\n100 % reached: {when}; accuracy on {kind}: {result['unseen_accuracy']:.1%}")
     if result["learned"] and result["presentations"] > ALLOWED:
         print(f"slower than the {ALLOWED} presentations of each pattern that the paper reports")
