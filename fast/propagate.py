@@ -203,7 +203,8 @@ class _Kernels:
         self, dL_dt_post: np.ndarray, dL_dy: np.ndarray, want_dt: bool, want_tau: bool
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         if (self.emitted.I <= self.v_th_of_spikes()).any():
-            raise ArithmeticError("a spike grazes its threshold, so its gradient is infinite; use float64, or `reference`")
+            remedy = "use float64, or `reference`"
+            raise ArithmeticError(f"a spike grazes its threshold, so its gradient is infinite; {remedy}")
         dL_dw, dL_dd = np.zeros((self.post, self.pre)), np.zeros((self.post, self.pre))
         dL_dconstants = np.zeros((4, self.post))
         n_spikes = len(self.trains.rest) if want_dt else 0

@@ -68,7 +68,8 @@ class _Sweep:
         # the terms of dL/dt of every spike; summed once, so that the order of a spike's targets does not matter
         self.dL_dt_post: dict[Spike, list[Real]] = {spike: [dL_dt] for spike, dL_dt in drive.dL_dt_post.items()}
         shapes = [connection.w.shape for connection in case.network.connections]
-        self.dL_dw: list[np.ndarray] = [np.full(shape, zero, m.dtype) for shape in shapes]  # stays 0 where no synapse is
+        # stay 0 where no synapse is
+        self.dL_dw: list[np.ndarray] = [np.full(shape, zero, m.dtype) for shape in shapes]
         self.dL_dd: list[np.ndarray] = [np.full(shape, zero, m.dtype) for shape in shapes]
 
     def run(self) -> Gradients:

@@ -20,7 +20,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         drawer = sequence if result(run)["task"] == "sequence" else training
         print("\n".join(drawer.draw(run)))
     except (OSError, ValueError, KeyError) as error:
-        text = f"`RUN` must be the folder of a finished run, got {run} ({type(error).__name__}); give one with result.json"
+        got = f"{run} ({type(error).__name__})"
+        text = f"`RUN` must be the folder of a finished run, got {got}; give one with result.json"
         print(f"python -m reports: {text}", file=sys.stderr)
         return 2
     return 0

@@ -12,7 +12,8 @@ from reports.records import COLOURS, history, plain, result, save
 
 def draw(run: Path) -> list[str]:
     """Draw `delays.png` and `voltages.png` into the folder of the run; their paths."""
-    return [save(_delays(history(run), result(run)), run, "delays.png"), save(_voltages(result(run)), run, "voltages.png")]
+    lines, end = history(run), result(run)
+    return [save(_delays(lines, end), run, "delays.png"), save(_voltages(end), run, "voltages.png")]
 
 
 def _delays(lines: list[dict], end: dict) -> Figure:
@@ -37,7 +38,8 @@ def _delays(lines: list[dict], end: dict) -> Figure:
         for axes in (delays, loss):
             axes.axvline(2 * end["presentations"], color="0.6", lw=1)
         text = f"100 % within {end['presentations']} presentations of each pattern"
-        delays.annotate(text, (2 * end["presentations"], -9), (4, 0), textcoords="offset points", fontsize=9, color="0.4")
+        place = (2 * end["presentations"], -9)
+        delays.annotate(text, place, (4, 0), textcoords="offset points", fontsize=9, color="0.4")
     delays.legend(frameon=False, fontsize=8, ncols=2, loc="center right")
     loss.plot(steps, [line["loss"] for line in lines], color="0.2", lw=1)
     plain(delays, "", "ms", "Delays learned by exact gradients")
@@ -55,9 +57,11 @@ def _voltages(end: dict) -> Figure:
     grid = figure.subplots(2, 2, sharex=True, sharey=True)
     for row, when in enumerate(("before", "after")):
         for column, pattern in enumerate("AB"):
-            _panel(grid[row][column], [trace for trace in end[when] if trace["pattern"] == pattern], f"{when}, pattern {pattern}")
+            traces = [trace for trace in end[when] if trace["pattern"] == pattern]
+            _panel(grid[row][column], traces, f"{when}, pattern {pattern}")
     grid[0][0].legend(frameon=False, fontsize=8, loc="upper right")
-    figure.supxlabel("ms; ticks below the curves: arrivals at each output; circle: the maximum that is read", fontsize=9)
+    text = "ms; ticks below the curves: arrivals at each output; circle: the maximum that is read"
+    figure.supxlabel(text, fontsize=9)
     figure.tight_layout()
     return figure
 
@@ -66,7 +70,8 @@ def _panel(axes: Axes, traces: list[dict], title: str) -> None:
     for trace in traces:
         output, V = trace["output"], trace["V"]
         right = "AB"[output] == trace["pattern"]
-        axes.plot(trace["t"], V, color=COLOURS[output], lw=2 if right else 1, label=f"output {output} (pattern {'AB'[output]})")
+        label = f"output {output} (pattern {'AB'[output]})"
+        axes.plot(trace["t"], V, color=COLOURS[output], lw=2 if right else 1, label=label)
         top = max(range(len(V)), key=V.__getitem__)
         axes.plot(trace["t"][top], V[top], "o", color=COLOURS[output], ms=5)
         axes.vlines(trace["arrivals"], -0.05 - 0.05 * output, -0.01 - 0.05 * output, color=COLOURS[output], lw=2)

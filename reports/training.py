@@ -19,10 +19,11 @@ def draw(run: Path) -> list[str]:
         accuracy.plot(epochs, [100 * line[f"{name}_accuracy"] for line in lines], color=colour, label=name)
         loss.plot(epochs, [line[f"{name}_loss"] for line in lines], color=colour, label=name)
     accuracy.axhline(100 * end["count_baseline"], color="0.4", lw=1, ls="--")
-    accuracy.annotate("spike counts alone", (epochs[-1], 100 * end["count_baseline"]), (0, 4), textcoords="offset points",
-                      ha="right", fontsize=8, color="0.4")  # fmt: skip
+    accuracy.annotate("spike counts alone", (epochs[-1], 100 * end["count_baseline"]), (0, 4),
+                      textcoords="offset points", ha="right", fontsize=8, color="0.4")  # fmt: skip
     accuracy.plot(end["best_epoch"], 100 * end["test_accuracy"], "k*", ms=10, label=f"test {end['test_accuracy']:.1%}")
-    activity.plot(epochs, [line["spikes_per_neuron"] for line in lines], color=COLOURS[2], label="spikes a hidden neuron and trial")
+    spikes = [line["spikes_per_neuron"] for line in lines]
+    activity.plot(epochs, spikes, color=COLOURS[2], label="spikes a hidden neuron and trial")
     activity.plot(epochs, [100 * line["silent"] for line in lines], color=COLOURS[3], label="silent neurons, %")
     delays.hist([end["delays_before"], end["delays_after"]], bins=40, label=["before", "after"], color=COLOURS[:2])
     for axes in (accuracy, loss, activity, delays):
