@@ -17,14 +17,14 @@ import numpy as np
 
 from fast.bins import Factors, arrival, arrival_factors, beyond, fill_factors
 from fast.constants import add_constant_gradients
-from fast.flow import compiled, factors
+from fast.flow import compiled, factors, flow_back
 
 
 class Adjoint(NamedTuple):
     """One neuron's adjoint over one trial, less the particular solution.
 
     `V, I [bins + 1]`: at the start of each bin. `event [bins]`: the first own event of the bin, -1 without.
-    `bin, rest, V_minus, I_minus, n`: the own events in order (spikes, or the maximum) and the adjoint just before each.
+    `bin, rest, V_minus, I_minus`: the own events in order (spikes, or the maximum) and the adjoint just before each.
     """
 
     V: np.ndarray
@@ -43,13 +43,6 @@ class Running(NamedTuple):
     drive: float
     P_V: float
     P_I: float
-
-
-@compiled
-def flow_back(lambda_V, lambda_I, x, pm, ps):
-    """The adjoint a time `x` earlier."""
-    a, k, b = factors(x, pm, ps)
-    return lambda_V * a, lambda_I * b + lambda_V * (ps / pm) * k
 
 
 @compiled

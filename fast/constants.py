@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 
 from fast.bins import sort_by_bin, sort_within_bin
-from fast.flow import compiled, factor_derivatives, factors
+from fast.flow import compiled, factor_derivatives, factors, flow_back
 
 
 @compiled
@@ -25,8 +25,7 @@ def adjoint_before(adjoint, bin_, rest, at, pm, ps):
             lambda_V, lambda_I, x = adjoint.V_minus[n], adjoint.I_minus[n], adjoint.rest[n] - rest
             break
         n += 1
-    a, k, b = factors(x, pm, ps)
-    return lambda_V * a, lambda_I * b + lambda_V * (ps / pm) * k
+    return flow_back(lambda_V, lambda_I, x, pm, ps)
 
 
 @compiled

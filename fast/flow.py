@@ -51,6 +51,13 @@ def compose(a1, k1, b1, a2, k2, b2):
 
 
 @compiled
+def flow_back(lambda_V, lambda_I, x, pm, ps):
+    """The adjoint a time `x` earlier, between events: `tau_syn lambda_I' = -lambda_I + lambda_V` backwards in time."""
+    a, k, b = factors(x, pm, ps)
+    return lambda_V * a, lambda_I * b + lambda_V * (ps / pm) * k
+
+
+@compiled
 def factor_derivatives(x, pm, ps):
     """`da/dtau_mem`, `dk/dtau_mem`, `dk/dtau_syn`, `db/dtau_syn` at `x >= 0`."""
     a, k, b = factors(x, pm, ps)

@@ -1,14 +1,8 @@
-"""Spikes in, spikes and readout out: one layer as a `torch.autograd.Function` around the kernels.
-
-The kernels work on ranges of neurons. The ranges do not depend on the number of threads, and each writes arrays of its
-own, so results are bitwise the same for any number of threads.
-"""
+"""Spikes in, spikes and readout out: one layer as a `torch.autograd.Function` around the kernels."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,18 +11,15 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from fast import bins
-from fast.backward import backward_range
-from fast.forward import SPIKE_AT_END, STUCK, Layer, Maximum, forward_range
-from fast.forward import Spikes as Emitted
+from fast.forward import Layer
+from fast.kernels import Kernels
 from fast.spikes import Spikes
 from spec import VOLTAGE_READOUTS, SpecError, UnsupportedError
-from spec.checks import one_of
+from spec.checks import one_of, positive_number
 from spec.errors import Verbatim
 
-RANGES = 8
 
-
-@dataclass
+@dataclass(frozen=True, eq=False)
 class Record:
     """What a layer did, besides its differentiable outputs; arrays are numpy.
 
@@ -46,16 +37,13 @@ class Record:
 
 @dataclass
 class _Problem:
-    """What the autograd function needs besides tensors, and what its forward pass leaves for later."""
+    """What the autograd function needs besides tensors; `kernels` is what its forward pass leaves."""
 
     spikes: Spikes
     exists: Tensor | None
     readout: str | None
-    spiking: bool
     bin_width: float | None
-    offsets: Tensor | None = None
-    record: Record | None = None
-    kernels: Any = field(default=None, repr=False)
+    kernels: Kernels | None = None
 
 
 def propagate(
@@ -90,21 +78,26 @@ def propagate(
         ArithmeticError: a neuron spikes faster than the arithmetic resolves; or, in the backward pass, a spike's
             gradient is infinite.
 
-    All gradients are those of DESIGN's adjoint (`spec/SPECIFICATION.md`, section 6; proofs in `derivations/`).
-    Differentiating twice is refused by torch.
+    Gradients are exact (`spec/SPECIFICATION.md`, section 6; proofs in `derivations/`): those of the forward pass as it
+    was, whatever has been changed in place since. Differentiating twice is refused by torch.
     """
     if readout is not None:
         one_of(readout, "readout", VOLTAGE_READOUTS)
     _check(spikes, w, d, tau_mem, tau_syn, v_th, v_reset, exists)
-    post = w.shape[1]
-    spiking = v_th is not None
+    if bin_width is not None:
+        shortest = float(min(tau_mem.min(), tau_syn.min()))
+        if positive_number(bin_width, "bin_width", "ms") > shortest:
+            raise SpecError("bin_width", f"at most the shortest time constant, {shortest}", bin_width, "leave it out")
     if v_th is None or v_reset is None:
-        v_th, v_reset = w.new_full((post,), torch.inf), w.new_zeros(post)
-    problem = _Problem(spikes, exists, readout, spiking, bin_width)
+        v_th, v_reset = torch.full_like(tau_mem, torch.inf), torch.zeros_like(tau_mem)
+    problem = _Problem(spikes, exists, readout, bin_width)
     times, y = _Propagate.apply(problem, spikes.times, w, d, tau_mem, tau_syn, v_th, v_reset)
-    assert problem.offsets is not None and problem.record is not None
-    emitted = Spikes(times, problem.offsets, spikes.trials, post, spikes.duration)
-    return emitted, y if readout else None, problem.record
+    kernels = problem.kernels
+    assert kernels is not None
+    emitted = Spikes(times, torch.from_numpy(kernels.offsets), spikes.trials, w.shape[1], spikes.duration)
+    v_th_of_spikes = kernels.v_th_of_spikes()
+    kappa = ((kernels.emitted.I - v_th_of_spikes) / v_th_of_spikes) ** 2
+    return emitted, y if readout else None, Record(kappa, kernels.ties, kernels.sees_end())
 
 
 class _Propagate(torch.autograd.Function):
@@ -112,28 +105,28 @@ class _Propagate(torch.autograd.Function):
     def forward(
         ctx: Any, problem: _Problem, t_in: Tensor, w: Tensor, d: Tensor, *constants: Tensor
     ) -> tuple[Tensor, Tensor]:
+        # Everything is copied: a parameter or readout that is changed in place later does not reach the backward pass.
         dtype = np.float32 if w.dtype == torch.float32 else np.float64
-        tau_mem, tau_syn, v_th, v_reset = (c.detach().double().numpy() for c in constants)
-        shortest = float(min(tau_mem.min(), tau_syn.min()))
-        width = bins.width(shortest, problem.spikes.duration) if problem.bin_width is None else problem.bin_width
-        at = bins.clock(width, problem.spikes.duration, dtype)
+        tau_mem, tau_syn, v_th, v_reset = (c.detach().double().numpy().copy() for c in constants)
+        duration, width = problem.spikes.duration, problem.bin_width
+        if width is None:
+            width = bins.width(float(min(tau_mem.min(), tau_syn.min())), duration)
+        at = bins.clock(width, duration, dtype)
         trains = bins.Trains(problem.spikes.offsets.numpy(), *bins.split(t_in.detach().numpy(), at, dtype))
-        delay = bins.split(d.detach().double().t().contiguous().numpy(), at, dtype)
-        exists = torch.ones_like(w, dtype=torch.uint8) if problem.exists is None else problem.exists.to(torch.uint8)
-        rate = 1.0 / problem.spikes.duration if problem.readout == "exp_weighted_voltage" else 0.0
+        delay = bins.split(np.ascontiguousarray(d.detach().double().numpy().T), at, dtype)
+        exists = np.ones(w.shape, np.uint8) if problem.exists is None else problem.exists.numpy().astype(np.uint8)
         layer = Layer(
-            w.detach().t().contiguous().numpy(), exists.t().contiguous().numpy(), *delay,
-            tau_mem, tau_syn, v_th, v_reset, rate, problem.readout == "max_voltage",
+            w.detach().numpy().T.copy(), np.ascontiguousarray(exists.T), *delay, tau_mem, tau_syn, v_th, v_reset,
+            rate=1.0 / duration if problem.readout == "exp_weighted_voltage" else 0.0,
+            read_maximum=problem.readout == "max_voltage",
         )  # fmt: skip
-        kernels = _Kernels(trains, layer, at, problem, dtype)
+        integral_read = problem.readout in ("mean_voltage", "exp_weighted_voltage")
+        kernels = Kernels(trains, problem.spikes.trials, layer, at, integral_read)
         kernels.forward()
-        problem.kernels, problem.offsets = kernels, torch.from_numpy(kernels.offsets)
-        v_th_of_spikes = kernels.v_th_of_spikes()
-        kappa = ((kernels.emitted.I - v_th_of_spikes) / v_th_of_spikes) ** 2
-        problem.record = Record(kappa, kernels.ties, kernels.sees_end())
-        ctx.kernels, ctx.dtypes = kernels, (w.dtype, d.dtype, *(c.dtype for c in constants))
+        problem.kernels = ctx.kernels = kernels
+        ctx.dtypes = (w.dtype, d.dtype, *(c.dtype for c in constants))
         times = kernels.emitted.bin * width + kernels.emitted.rest.astype(np.float64)
-        return torch.from_numpy(times), torch.from_numpy(kernels.y)
+        return torch.from_numpy(times), torch.from_numpy(kernels.y.copy())
 
     @staticmethod
     @once_differentiable
@@ -145,90 +138,6 @@ class _Propagate(torch.autograd.Function):
         found = [torch.from_numpy(dL_dw).t(), torch.from_numpy(dL_dd).t(), *torch.from_numpy(dL_dconstants)]
         gradients = [g.to(dtype) for g, dtype in zip(found, ctx.dtypes, strict=True)]
         return None, torch.from_numpy(dL_dt_pre) if want_dt else None, *gradients
-
-
-class _Kernels:
-    """The kernels over all neurons of a layer, in ranges."""
-
-    def __init__(self, trains: bins.Trains, layer: Layer, at: bins.Clock, problem: _Problem, dtype: type) -> None:
-        self.trains, self.layer, self.at, self.dtype = trains, layer, at, dtype
-        self.trials = problem.spikes.trials
-        self.post, self.pre = layer.w.shape
-        self.integral_read = problem.readout in ("mean_voltage", "exp_weighted_voltage")
-        edges = np.linspace(0, self.post, min(RANGES, self.post) + 1).astype(int)
-        self.ranges = list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
-
-    def forward(self) -> None:
-        shape = (self.trials, self.post)
-        counts = np.zeros(shape, np.int64)
-        self.y, self.integral_I = np.zeros(shape), np.zeros(shape)
-        self.ties = np.zeros(shape, np.uint8)
-        self.maxima = Maximum(
-            np.zeros((0, 0)), np.full(shape, -1, np.int32), np.zeros(shape, self.dtype), np.full(shape, np.nan),
-            np.zeros((0, 0), np.int64),
-        )  # fmt: skip
-
-        def solve(number: int, first: int, last: int) -> tuple[Emitted, int]:
-            return forward_range(
-                first, last, self.trains, self.trials, self.pre, self.layer, self.at, self.integral_read,
-                counts, self.y, self.integral_I, self.maxima, self.ties,
-            )  # fmt: skip
-
-        parts = _in_threads(solve, self.ranges)
-        if any(number == STUCK for _, number in parts):
-            raise ArithmeticError("a neuron spikes faster than this precision resolves; lower its weights")
-        self.offsets = np.concatenate([[0], counts.ravel().cumsum()])
-        self.emitted = Emitted(*(self._by_trial([p[n] for p, _ in parts], counts) for n in range(3)))
-
-    def v_th_of_spikes(self) -> np.ndarray:
-        """The threshold of the neuron of each spike."""
-        return np.repeat(np.tile(self.layer.v_th, self.trials), np.diff(self.offsets))
-
-    def sees_end(self) -> bool:
-        """See `Record.sees_end`."""
-        maximum = (self.maxima.bin == self.at.last) & (self.maxima.rest == self.at.end)
-        return self.integral_read or bool(maximum.any()) or bool((self.ties & SPIKE_AT_END).any())
-
-    def _by_trial(self, parts: list[np.ndarray], counts: np.ndarray) -> np.ndarray:
-        """Spikes of all ranges, from the kernels' order (neuron, trial) to (trial, neuron)."""
-        by_neuron = np.concatenate(
-            [part[: counts[:, first:last].sum()] for part, (first, last) in zip(parts, self.ranges, strict=True)]
-        )
-        starts = np.concatenate([[0], counts.T.ravel().cumsum()])[:-1].reshape(counts.T.shape).T.ravel()
-        lengths = counts.ravel()
-        index = np.repeat(starts - self.offsets[:-1], lengths) + np.arange(len(by_neuron))
-        return by_neuron[index]
-
-    def backward(
-        self, dL_dt_post: np.ndarray, dL_dy: np.ndarray, want_dt: bool, want_tau: bool
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        if (self.emitted.I <= self.v_th_of_spikes()).any():
-            remedy = "use float64, or `reference`"
-            raise ArithmeticError(f"a spike grazes its threshold, so its gradient is infinite; {remedy}")
-        dL_dw, dL_dd = np.zeros((self.post, self.pre)), np.zeros((self.post, self.pre))
-        dL_dconstants = np.zeros((4, self.post))
-        n_spikes = len(self.trains.rest) if want_dt else 0
-        dL_dt_pre = np.zeros((len(self.ranges), n_spikes))
-
-        def solve(number: int, first: int, last: int) -> None:
-            backward_range(
-                first, last, self.trains, self.trials, self.pre, self.layer, self.at, self.emitted, self.offsets,
-                self.maxima, self.integral_read, self.integral_I, self.y,
-                dL_dt_post, dL_dy, dL_dw, dL_dd, dL_dt_pre[number], dL_dconstants, want_tau,
-            )  # fmt: skip
-
-        _in_threads(solve, self.ranges)
-        return dL_dt_pre.sum(axis=0), dL_dw, dL_dd, dL_dconstants
-
-
-def _in_threads(solve: Callable, ranges: list[tuple[int, int]]) -> list:
-    """`solve(number, first, last)` for every range, on as many threads as torch uses; the kernels release the GIL."""
-    work = [(number, first, last) for number, (first, last) in enumerate(ranges)]
-    threads = min(torch.get_num_threads(), len(work))
-    if threads <= 1:
-        return [solve(*arguments) for arguments in work]
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(lambda arguments: solve(*arguments), work))
 
 
 def _check(

@@ -32,6 +32,26 @@ class Spikes:
     size: int
     duration: float
 
+    def __post_init__(self) -> None:
+        """Refuse what the kernels would read wrongly: they index by `offsets` and rely on the order of the times."""
+        trains = self.trials * self.size
+        if self.times.ndim != 1 or self.times.dtype != torch.float64:
+            got = Verbatim(f"{self.times.dtype} {list(self.times.shape)}")
+            raise SpecError("times", "a float64 tensor of one dimension (ms)", got, "give times as `.double()`")
+        if self.offsets.dtype != torch.int64 or self.offsets.shape != (trains + 1,):
+            got = Verbatim(f"{self.offsets.dtype} {list(self.offsets.shape)}")
+            raise SpecError("offsets", f"int64 of shape [{trains + 1}]", got, "one a train, and the end")
+        lengths, times = self.offsets.diff(), self.times.detach()
+        if int(self.offsets[0]) != 0 or int(self.offsets[-1]) != len(times) or bool((lengths < 0).any()):
+            expected = f"ascending from 0 to {len(times)}, the number of times"
+            raise SpecError("offsets", expected, Verbatim(self.offsets.tolist()), "count the spikes of each train")
+        if not bool((torch.isfinite(times) & (times >= 0)).all()):
+            raise SpecError("times", "finite and at least 0 (ms)", Verbatim(times.tolist()), "a trial starts at 0")
+        begins = torch.zeros(len(times) + 1, dtype=torch.bool)
+        begins[self.offsets] = True
+        if bool(((times.diff() < 0) & ~begins[1:-1]).any()):
+            raise SpecError("times", "in order within each train", Verbatim(times.tolist()), "sort each train")
+
     @classmethod
     def from_trains(cls, trials: Sequence[SpikeTrains | Sequence], duration: float) -> Spikes:
         """Spikes from one list of trains (one a neuron) for each trial.
@@ -42,19 +62,19 @@ class Spikes:
         if not trials:
             expected = "a list of at least one trial"
             raise SpecError("trials", expected, Verbatim("none"), "give one list of trains a trial")
-        checked = []
-        for b, trains in enumerate(trials):
+        checked: list[SpikeTrains] = []
+        for b, trial in enumerate(trials):
             try:
-                checked.append(trains if isinstance(trains, SpikeTrains) else SpikeTrains(trains))  # type: ignore[arg-type]
+                checked.append(trial if isinstance(trial, SpikeTrains) else SpikeTrains(trial))  # type: ignore[arg-type]
             except SpecError as error:
                 raise SpecError(f"trials[{b}]{error.name}", error.expected, error.got, error.remedy) from None
             if len(checked[b]) != len(checked[0]):
                 expected = f"{len(checked[0])} trains, as in trials[0]"
                 raise SpecError(f"trials[{b}]", expected, Verbatim(f"{len(checked[b])}"), "give [] for a silent neuron")
-        trains = [train for trial in checked for train in trial]
+        trains = [train for checked_trial in checked for train in checked_trial]
         times = torch.from_numpy(np.concatenate([np.empty(0), *trains]))
         offsets = torch.from_numpy(np.cumsum([0, *(len(train) for train in trains)], dtype=np.int64))
-        return cls(times, offsets, len(checked), len(checked[0]), positive_number(duration, "duration"))
+        return cls(times, offsets, len(checked), len(checked[0]), positive_number(duration, "duration", "ms"))
 
     def counts(self) -> Tensor:
         """Number of spikes, `[trials, size]`."""

@@ -126,7 +126,8 @@ def _max_voltage(m: Arithmetic, loss: CrossEntropy, neurons: list[Neuron], T: Re
 def _maximum(m: Arithmetic, neuron: Neuron, T: Real) -> tuple[Maximum | None, list[str]]:
     """The earliest largest voltage of a neuron that does not spike (None: the initial 0), and its ties."""
     best, V_best, equal = None, m.real(0.0), False
-    for event, following in zip(neuron.events, [*neuron.events[1:], None], strict=True):
+    for number, event in enumerate(neuron.events):
+        following = neuron.events[number + 1] if number + 1 < len(neuron.events) else None
         candidate = _maximum_between(m, event, following, T)
         if candidate is None:
             continue

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from spec.errors import SpecError, Verbatim
 
 MAX_SIZE = 10_000_000
+TIME_CONSTANTS = (1e-9, 1e9)  # ms; beyond, rates and their products leave float64
 
 
 def frozen(values: np.ndarray) -> np.ndarray:
@@ -31,12 +32,21 @@ def finite_number(value: object, name: str, expected: str = "a finite number") -
     return number
 
 
-def positive_number(value: object, name: str, unit: str = "ms") -> float:
+def positive_number(value: object, name: str, unit: str = "") -> float:
     """`value` as a float above 0."""
     expected = f"a finite number above 0 ({unit})" if unit else "a finite number above 0"
     number = finite_number(value, name, expected)
     if number <= 0:
         raise SpecError(name, expected, number, "give a positive number")
+    return number
+
+
+def time_constant(value: object, name: str) -> float:
+    """`value` as a time constant in ms, within `TIME_CONSTANTS`."""
+    low, high = TIME_CONSTANTS
+    number = positive_number(value, name, "ms")
+    if not low <= number <= high:
+        raise SpecError(name, f"from {low:g} to {high:g} (ms)", number, "choose another unit of time")
     return number
 
 
@@ -90,17 +100,14 @@ def is_list(value: object) -> bool:
     return isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim > 0)
 
 
-def per_neuron(value: object, name: str, size: int, positive: bool, unit: str) -> np.ndarray:
-    """One number for all neurons, or one number a neuron, as a read-only float64 array `[size]`."""
+def per_neuron(value: object, name: str, size: int, check: Callable[[object, str], float]) -> np.ndarray:
+    """One number for all neurons, or one number a neuron, each checked: a read-only float64 array `[size]`."""
     if is_list(value):
         entries = sequence(value, name, size, "neuron")
         names = [f"{name}[{j}]" for j in range(size)]
     else:
         entries, names = [value], [name]
-    if positive:
-        numbers = [positive_number(entry, entry_name, unit) for entry, entry_name in zip(entries, names, strict=True)]
-    else:
-        numbers = [finite_number(entry, entry_name) for entry, entry_name in zip(entries, names, strict=True)]
+    numbers = [check(entry, entry_name) for entry, entry_name in zip(entries, names, strict=True)]
     return frozen(np.array(numbers * size if len(numbers) < size else numbers, dtype=np.float64))
 
 

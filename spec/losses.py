@@ -34,7 +34,7 @@ class CrossEntropy:
         checks.text(self.population, "population")
         checks.whole_number(self.label, "label", 0, checks.MAX_SIZE, "give the index of a neuron")
         if self.readout == "first_spike_time":
-            object.__setattr__(self, "time_scale", checks.positive_number(self.time_scale, "time_scale"))
+            object.__setattr__(self, "time_scale", checks.positive_number(self.time_scale, "time_scale", "ms"))
         elif self.time_scale is not None:
             raise SpecError("time_scale", f"absent with `{self.readout}`", self.time_scale, "remove it")
 

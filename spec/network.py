@@ -10,6 +10,12 @@ from spec import checks
 from spec.errors import SpecError, Verbatim
 
 KINDS = ("input", "lif", "li")
+_CHECKS = {
+    "tau_mem": checks.time_constant,
+    "tau_syn": checks.time_constant,
+    "v_th": checks.positive_number,
+    "v_reset": checks.finite_number,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +54,7 @@ class Population:
             if value is None:
                 expected = "a number, or one number for each neuron"
                 raise SpecError(constant, expected, Verbatim("nothing"), f"a population of kind `{self.kind}` needs it")
-            unit = "ms" if constant.startswith("tau") else ""
-            checked = checks.per_neuron(value, constant, self.size, constant != "v_reset", unit)
+            checked = checks.per_neuron(value, constant, self.size, _CHECKS[constant])
             object.__setattr__(self, constant, checked)
         if self.v_th is not None and self.v_reset is not None:
             for j in np.flatnonzero(self.v_reset >= self.v_th):

@@ -31,11 +31,12 @@ class _Builder:
         plan = self._plan(layers, kinds)
         features = (family.constants, family.taus, family.reset, family.threshold)
         constants, taus, reset, threshold = (pick.one(options) for options in features)
-        populations = [Population("in", "input", sizes["in"])]
+        populations, slowest = [Population("in", "input", sizes["in"])], 0.0
         for name in layers:
             numbers = self._constants(sizes[name], constants, taus, reset, threshold)
             populations.append(Population(name, kinds[name], sizes[name], *numbers[: 2 if kinds[name] == "li" else 4]))
-        T = 3.0 * max(float(np.mean(p.tau_mem)) for p in populations[1:]) + pick.number(4.0, 12.0)
+            slowest = max(slowest, float(np.mean(numbers[0])))
+        T = 3.0 * slowest + pick.number(4.0, 12.0)
         trains = self._trains(sizes["in"], T)
         delays, sparse = pick.one(family.delays), pick.one(family.sparse)
         spikes = {name: np.full(sizes[name], 5.0) for name in layers}
@@ -54,7 +55,7 @@ class _Builder:
             d = self._delays(shape, "short" if loop else delays, T)
             connections.append(Connection(source, target, w, d))
         network = Network(tuple(populations), tuple(connections))
-        return Case(network, T, {"in": SpikeTrains(trains)}, self._loss(read, sizes["out"], T))
+        return Case(network, T, {"in": SpikeTrains(tuple(trains))}, self._loss(read, sizes["out"], T))
 
     def _plan(self, layers: list[str], kinds: dict[str, str]) -> list[tuple[str, str, bool]]:
         """Source, target, and whether it may be part of a loop."""
@@ -141,11 +142,18 @@ class _Builder:
         pick = self.pick
         if read == "spike_time_mse":
             targets = [np.sort([pick.number(0.1 * T, T) for _ in range(pick.whole(1, 3))]) for _ in range(size)]
-            return SpikeTimeMSE("out", SpikeTrains(targets))
+            return SpikeTimeMSE("out", SpikeTrains(tuple(targets)))
         label = pick.whole(0, size - 1)
         if read == "first_spike_time":
             return CrossEntropy(read, "out", label, pick.number(2.0, 12.0))
         return CrossEntropy(read.split(":")[0], "out", label)
+
+
+def _numbers(target: Population) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """`tau_mem`, `tau_syn`, `v_th`, `v_reset`; an `li` population counts as one of threshold 1."""
+    assert target.tau_mem is not None and target.tau_syn is not None
+    v_th = np.ones(target.size) if target.v_th is None else target.v_th
+    return target.tau_mem, target.tau_syn, v_th, np.zeros(target.size) if target.v_reset is None else target.v_reset
 
 
 def _driving_weights(pattern: np.ndarray, target: Population, spikes: np.ndarray, drive: float) -> np.ndarray:
@@ -157,12 +165,12 @@ def _driving_weights(pattern: np.ndarray, target: Population, spikes: np.ndarray
         drive: ms.
     """
     weights = pattern.copy()
+    tau_mem, tau_syn, v_ths, _ = _numbers(target)
     count = np.maximum(spikes, 0.0 if spikes.any() else 1.0)
     for j in range(target.size):
-        v_th = 1.0 if target.v_th is None else target.v_th[j]
-        late = 0.5 * target.tau_syn[j] / target.tau_mem[j]  # a slow current comes too late for much of the trial
-        charge = drive * v_th * (1 + late) / target.tau_syn[j]
-        strongest = 3.0 * v_th * target.tau_mem[j] / target.tau_syn[j]  # one arrival: not more than some 3 spikes
+        v_th, ratio = v_ths[j], tau_syn[j] / tau_mem[j]
+        charge = drive * v_th * (1 + 0.5 * ratio) / tau_syn[j]  # a slow current comes too late for much of the trial
+        strongest = 3.0 * v_th / ratio  # one arrival: not more than some 3 spikes
         column = [0.0 if u is None else u for u in pattern[:, j]]
         inhibition = sum(-n * u for n, u in zip(count, column, strict=True) if u < 0) * charge / count.sum()
         excitation = sum(n * u for n, u in zip(count, column, strict=True) if u > 0) or 1.0
@@ -178,7 +186,8 @@ def _loop_weights(pattern: np.ndarray, target: Population, strength: float) -> n
     A spike costs a charge of `tau_mem (v_th - v_reset)`; what one spike of every source neuron brings is `strength` of
     that.
     """
-    cost = strength * target.tau_mem * (target.v_th - target.v_reset) / (target.tau_syn * pattern.shape[0])
+    tau_mem, tau_syn, v_th, v_reset = _numbers(target)
+    cost = strength * tau_mem * (v_th - v_reset) / (tau_syn * pattern.shape[0])
     weights = pattern.copy()
     for (i, j), u in np.ndenumerate(pattern):
         weights[i, j] = None if u is None else u * cost[j]

@@ -6,7 +6,7 @@ What happened is taken from the ground truth at 20 digits: it depends on no impl
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 
@@ -108,14 +108,15 @@ def _structure(case: Case) -> Iterator[str]:
     for p in network.populations:
         if p.kind == "input":
             continue
+        assert p.tau_mem is not None and p.tau_syn is not None
         apart = np.abs(p.tau_mem - p.tau_syn) / p.tau_mem
         found = {
-            "heterogeneous": len(set(p.tau_mem)) > 1,
+            "heterogeneous": len(set(p.tau_mem.tolist())) > 1,
             "tau_mem = tau_syn": bool(np.any(apart == 0)),
             "tau_mem near tau_syn": bool(np.any((apart > 0) & (apart < 1e-3))),
             "tau_mem < tau_syn": bool(np.any((apart > 1e-3) & (p.tau_mem < p.tau_syn))),
         }
-        if p.kind == "lif":
+        if p.v_th is not None and p.v_reset is not None:
             found["threshold not 1"] = bool(np.any(p.v_th != 1))
             found["reset below 0"] = bool(np.any(p.v_reset < 0))
             found["reset above 0"] = bool(np.any(p.v_reset > 0))
@@ -129,17 +130,19 @@ def _events(case: Case, truth: Truth) -> Iterator[str]:
     spiking = [
         train for name, trains in truth.spikes.items() if network.population(name).kind == "lif" for train in trains
     ]
-    given = [train[train <= T] for trains in case.inputs.values() for train in trains]
+    inputs = [train[train <= T] for trains in case.inputs.values() for train in trains]
     if any(len(train) > 1 for train in spiking):
         yield "several spikes of a neuron"
     if any(len(train) == 0 for train in spiking):
         yield "silent neuron"
-    if any(np.any(train[3:] - train[:-3] < 2.0) for train in [*spiking, *given]):
+    if any(np.any(train[3:] - train[:-3] < 2.0) for train in [*spiking, *inputs]):
         yield "burst"
-    sources = {**truth.spikes, **case.inputs}
+    sources: list[tuple[str, Sequence[np.ndarray]]] = [*truth.spikes.items()]
+    sources += [(name, given.trains) for name, given in case.inputs.items()]
+    times = {(name, i): np.array(trains[i], dtype=np.float64) for name, trains in sources for i in range(len(trains))}
     for c in network.connections:
-        for i, j in np.argwhere(c.exists):
-            train = np.asarray(sources[c.source][i], dtype=float)
+        for i, j in np.argwhere(c.exists).tolist():
+            train = times[c.source, i]
             if np.any(np.diff(train[train <= T]) < c.d[i, j]):
                 yield "several spikes in one synapse"
     if any(_simultaneous(case, name, j) for name in truth.spikes for j in range(network.population(name).size)):
@@ -153,7 +156,7 @@ def _simultaneous(case: Case, name: str, j: int) -> bool:
         t + c.d[i, j]
         for c in case.network.connections
         if c.target == name and c.source in case.inputs
-        for i in np.flatnonzero(c.exists[:, j])
+        for i in np.flatnonzero(c.exists[:, j]).tolist()
         for t in case.inputs[c.source][i]
     ]
     return len(set(times)) < len(times)

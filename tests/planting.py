@@ -27,14 +27,17 @@ class Fault:
     text: str
     wrong: str
 
+    def __str__(self) -> str:
+        return f"{self.package}: {self.name}"
+
 
 FAULTS = (
     Fault(
         "flipped sign of the delay gradient",
         "reference",
         "adjoint.py",
-        "self.dL_dd[synapse.connection][at] += g_t",
-        "self.dL_dd[synapse.connection][at] -= g_t",
+        "self.dL_dd[synapse.connection][entry] += dL_dt",
+        "self.dL_dd[synapse.connection][entry] -= dL_dt",
     ),
     Fault(
         "same slope before and after the reset",
@@ -68,8 +71,8 @@ FAULTS = (
         "adjoint looked up at t, not at t + d",
         "reference",
         "adjoint.py",
-        "g_t = dL_dt_arr(synapse.w, adjoint.lambda_V, adjoint.lambda_I)",
-        "g_t = dL_dt_arr(synapse.w, *adjoint_flow(self.m, adjoint.lambda_V, adjoint.lambda_I, synapse.d, c))",
+        "dL_dt_arr(synapse.w, adjoint.lambda_V, adjoint.lambda_I)",
+        "dL_dt_arr(synapse.w, *adjoint_flow(self.m, adjoint.lambda_V, adjoint.lambda_I, synapse.d, c))",
     ),
     Fault(
         "1e-3 added to a denominator",
@@ -124,8 +127,9 @@ FAULTS = (
         "adjoint looked up at t, not at t + d",
         "fast",
         "backward.py",
-        "            extra = 0.0\n            if adjoint.event[bin_] < 0:",
-        "            extra, bin_, rest = 0.0, trains.bin[s], trains.rest[s]\n            if bin_ < 0:",
+        "dL_dt_arr = w * (lambda_V - lambda_I) + extra",
+        "early = adjoint_in_bin(adjoint, trains.bin[s], trains.rest[s], at, pm, ps)\n"
+        "            dL_dt_arr = w * (early[0] - early[1]) + extra",
     ),
     Fault(
         "1e-3 added to a denominator",
@@ -155,7 +159,7 @@ def plant(fault: Fault | None, package: str, folder: Path) -> Path:
     return folder
 
 
-def excesses(package: str, folder: Path, evidence: Path) -> dict[str, float]:
+def findings(package: str, folder: Path, evidence: Path) -> dict[str, float]:
     """What every check finds in the copy of `package` in `folder`, in units of what it allows.
 
     Numba compiles nothing there: on networks this small, Python is quicker than the compiler.
@@ -172,4 +176,4 @@ def excesses(package: str, folder: Path, evidence: Path) -> dict[str, float]:
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert Path(found["module"]).is_relative_to(folder), f"checked {found['module']}, which is not the copy"
-    return found["excesses"]
+    return found["findings"]

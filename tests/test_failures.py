@@ -31,9 +31,8 @@ def test_cases_that_once_failed(path: Path, run: Callable[[Case], Result]) -> No
         true = gradient(case)
     except OrderChanged as tie:
         pytest.skip(str(tie))
-    limit = gradient_limit(None if truth.kappa_min is None else float(truth.kappa_min))
     errors = block_errors(case, result.gradients, true)
-    assert max(errors.values()) <= limit, errors
+    assert max(errors.values()) <= gradient_limit(truth.kappa_min), errors
 
 
 def test_the_smallest_failing_case_is_stored(tmp_path: Path) -> None:

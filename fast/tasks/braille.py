@@ -76,8 +76,8 @@ def train(options: argparse.Namespace, dtype: torch.dtype) -> int:
     """
     for name, high in (("epochs", 1_000_000), ("hidden", 1_000_000), ("batch", 1_000_000)):
         whole_number(getattr(options, name), f"--{name}", 1, high, "give a positive number")
-    positive_number(options.lr, "--lr", "")
-    positive_number(options.delay_lr, "--delay-lr")
+    positive_number(options.lr, "--lr")
+    positive_number(options.delay_lr, "--delay-lr", "ms")
     data = _read(options.data)
     folder = RunFolder(options.out, "braille")
     folder.write("options.json", vars(options))

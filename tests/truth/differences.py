@@ -115,9 +115,8 @@ def _gradients(case: Case, slopes: Mapping[Key, mpmath.mpf]) -> Gradients:
     populations = {}
     for p in network.populations:
         if p.kind != "input":
-            given = [getattr(p, constant) is not None for constant in CONSTANTS]
-            arrays = [array((p.size,), c, p.name) if there else None for c, there in zip(CONSTANTS, given, strict=True)]
-            populations[p.name] = PopulationGradient(*arrays)
+            legal = [constant for constant in CONSTANTS if getattr(p, constant) is not None]
+            populations[p.name] = PopulationGradient(*(array((p.size,), constant, p.name) for constant in legal))
     return Gradients(
         tuple(
             ConnectionGradient(array(connection.w.shape, "w", c), array(connection.d.shape, "d", c))

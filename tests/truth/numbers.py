@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from typing import TypeAlias
 
 import gmpy2
 import mpmath
 
-Real = gmpy2.mpfr
+Real: TypeAlias = gmpy2.mpfr
 """The type of a number inside a simulation, at the precision of the context."""
 
 exp: Callable[[Real], Real] = gmpy2.exp

@@ -65,9 +65,10 @@ class Run:
         self.tolerance, self.last = tolerance, T * (1 + tolerance)
         rate = 1 / T if reads(case.loss, "exp_weighted_voltage") else Real(0)
         self.memo: Memo = near.memo if near else {}
-        shared = (rate, tolerance, self.memo, near is None)
-        constants = [[values.get((constant, *neuron)) for constant in CONSTANTS] for neuron in self.neurons]
-        self.voltages = [Voltage(*numbers, *shared) for numbers in constants]
+        self.voltages = []
+        for neuron in self.neurons:
+            tau_mem, tau_syn, v_th, v_reset = (values.get((constant, *neuron)) for constant in CONSTANTS)
+            self.voltages.append(Voltage(tau_mem, tau_syn, v_th, v_reset, rate, tolerance, self.memo, near is None))
         count = len(self.neurons)
         self.pending: list[list[tuple[Real, int, int, Real]]] = [[] for _ in range(count)]
         self.guesses = near.spikes if near else [[]] * count
@@ -85,7 +86,8 @@ class Run:
     def _run(self) -> None:
         for key, t in self.values.items():
             if key[0] == "t_in" and t <= self.last:
-                self._send(key[1:3], key[3], t)
+                _, name, i, k = key
+                self._send((str(name), int(i)), int(k), t)
         if not self.neurons:
             return
         while (t := min(self.next)) <= self.last:
@@ -125,14 +127,14 @@ class Run:
         voltage, pending = self.voltages[n], self.pending[n]
         x, y = voltage.growths(t)
         rising = self._leave_segment(n, t, x, y)
-        before = frozenset(self.arrivals[n][-1]) if rising else None
+        here: set[Arrival] = set()
         while pending and pending[0][0] == t:
             _, synapse, k, w = pending.pop(0)
             voltage.arrive(w, t, x, y)
-            self.arrivals[n][-1].add((synapse, k))
+            here.add((synapse, k))
+        self.arrivals[n][-1] |= here
         if rising and voltage.slope(t, x, y) <= 0:
-            here = frozenset(self.arrivals[n][-1]) - before
-            self.maxima[n].offer(voltage.at(t, x, y), ("arrival", here))
+            self.maxima[n].offer(voltage.at(t, x, y), ("arrival", frozenset(here)))
         self._look_ahead(n, t, x, y)
 
     def _end(self, n: int) -> None:
@@ -146,9 +148,9 @@ class Run:
     def _leave_segment(self, n: int, t: Real, x: Real, y: Real) -> bool:
         """Take note of how high V came until `t`; whether V of a neuron read for its maximum still rises there."""
         voltage, peak = self.voltages[n], self.peaks[n]
-        passed = peak is not None and peak[0] < t
+        passed = peak if peak is not None and peak[0] < t else None
         if voltage.v_th is not None:
-            top = peak[1] if passed else voltage.at(t, x, y)
+            top = passed[1] if passed else voltage.at(t, x, y)
             self._note((voltage.v_th - top) / voltage.v_th)
             if self.spikes[n]:
                 self._note((t - self.spikes[n][-1]) / voltage.tau_mem)
@@ -156,7 +158,7 @@ class Run:
             return False
         if passed:
             where = (len(self.spikes[n]), frozenset(self.arrivals[n][-1]))
-            self.maxima[n].offer(peak[1], ("interior", where))
+            self.maxima[n].offer(passed[1], ("interior", where))
             self.peaks[n] = None
         return not passed and voltage.slope(t, x, y) > 0
 
@@ -181,7 +183,7 @@ class Run:
             if below and voltage.slope(next_arrival, x, y) > 0:
                 return  # V rises from here to there, and stays below threshold
         peak = self.peaks[n] = voltage.peak(t)
-        if can_spike and peak is not None and peak[1] > voltage.v_th:
+        if can_spike and peak is not None and peak[1] > voltage.v_th * (1 + self.tolerance):
             k = len(self.spikes[n])
             guess = self.guesses[n][k] if k < len(self.guesses[n]) else None
             self.crossings[n] = voltage.crossing(t, v, peak, guess)
@@ -204,14 +206,16 @@ class Run:
         read = [n for n, (name, _) in enumerate(self.neurons) if name == loss.population]
         if loss.readout == "max_voltage":
             return [self.maxima[n].value for n in read]
-        if loss.readout == "first_spike_time":
+        if loss.time_scale is not None:
             return first_spike_readout([self.spikes[n] for n in read], self.T, loss.time_scale)
         return [self.voltages[n].integral(self.T) / self.T for n in read]
 
     def loss(self) -> Real:
         """The loss."""
         loss = self.case.loss
+        y = self.readout()
         if isinstance(loss, CrossEntropy):
-            return cross_entropy(self.readout(), loss.label)
+            assert y is not None
+            return cross_entropy(y, loss.label)
         read = [train for (name, _), train in zip(self.neurons, self.spikes, strict=True) if name == loss.population]
         return spike_time_mse(read, loss, self.T)

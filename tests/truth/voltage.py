@@ -10,9 +10,11 @@ Near equality of the two constants K is large and its terms cancel: the caller a
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 from tests.truth.numbers import Real, exp, log, sqrt
 
-Memo = dict[tuple[Real, Real, Real], tuple[Real, Real]]
+Memo: TypeAlias = dict[tuple[Real, Real, Real], tuple[Real, Real]]
 
 
 class Voltage:
@@ -41,7 +43,7 @@ class Voltage:
         self.tau_mem, self.tau_syn, self.v_th, self.v_reset = tau_mem, tau_syn, v_th, v_reset
         self.rate, self.tolerance, self.memo, self.fills_memo = rate, tolerance, memo, fills_memo
         self.equal = tau_mem == tau_syn
-        self.K = None if self.equal else tau_syn / (tau_syn - tau_mem)
+        self.K = Real(0) if self.equal else tau_syn / (tau_syn - tau_mem)
         self.A, self.B = Real(0), Real(0)
         self.weighted_arrivals, self.weighted_resets = Real(0), Real(0)
 
@@ -68,6 +70,7 @@ class Voltage:
 
     def reset(self, t: Real, x: Real) -> None:
         """Add the reset of a spike at `t`, where `exp(t/tau_mem)` is `x`."""
+        assert self.v_th is not None
         drop = self.v_th - self.v_reset
         self.A -= drop * x
         self.weighted_resets += drop * exp(-self.rate * t) if self.rate else drop

@@ -1,0 +1,187 @@
+"""The tangent of a trial: how everything in it moves when all parameters move at once. Forward in time, no adjoint.
+
+Tangents `dV, dI` are taken at a fixed time. Then, for parameters that move as `p + epsilon dp`:
+
+- Between events the state obeys `x' = A x`, so state and tangent together obey one linear equation, whose solution is
+  the exponential of a block matrix: `exp(h [[A, 0], [dA, A]]) = [[exp(hA), 0], [d exp(hA), exp(hA)]]`.
+- A parcel of weight `w` that arrives later by `dt`: the current behind it has decayed less, and the voltage has gained
+  less: `dI += dw + w dt / tau_syn`, `dV -= w dt / tau_mem`.
+- At a crossing `V(t_k) = v_th` before and `v_reset` after, at all epsilon. Differentiated along the moving `t_k`:
+  `dt_k = (dv_th - dV) / Vdot_minus`, then `dV := dv_reset - Vdot_plus dt_k`. `I` passes smoothly.
+- An integral of `V` follows from the equation of motion integrated over a segment, and so does its tangent.
+
+The events are those that the reference recorded; of its derivatives nothing is used.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from reference.arithmetic import FLOAT64
+from reference.readouts import drive
+from reference.simulate import Arrivals, Crossing, Neuron, Spike, Trial, simulate
+from spec import Case, ConnectionGradient, Gradients, PopulationGradient, SpikeTimeMSE
+
+Direction = Gradients
+"""A direction in the space of all parameters has the layout of a gradient."""
+
+
+def directional_derivative(case: Case, direction: Direction) -> float:
+    """The derivative of the loss along a direction, by a sweep forward in time."""
+    return _Sweep(case, direction).run()
+
+
+def random_direction(like: Gradients, seed: int) -> Direction:
+    """Independent normal numbers, one a parameter."""
+    rng = np.random.default_rng(seed)
+
+    def normal(values: np.ndarray | None) -> np.ndarray | None:
+        return None if values is None else rng.normal(size=values.shape)
+
+    return Gradients(
+        tuple(ConnectionGradient(normal(g.dL_dw), normal(g.dL_dd)) for g in like.connections),  # type: ignore[arg-type]
+        {
+            name: PopulationGradient(*(normal(values) for values in vars(g).values()))  # type: ignore[arg-type]
+            for name, g in like.populations.items()
+        },
+        {name: [rng.normal(size=len(train)) for train in trains] for name, trains in like.inputs.items()},
+    )
+
+
+def exponential(matrix: np.ndarray) -> np.ndarray:
+    """`exp(matrix)`: the power series of a scaled matrix, then squared back."""
+    norm = float(np.abs(matrix).sum(axis=1).max())
+    halvings = max(0, math.frexp(norm)[1] + 1)
+    scaled = matrix / 2.0**halvings
+    total = term = np.eye(len(matrix))
+    for order in range(1, 16):
+        term = term @ scaled / order
+        total = total + term
+    for _ in range(halvings):
+        total = total @ total
+    return total
+
+
+@dataclass
+class _Moving:
+    """A neuron on its way: state and tangent just after `t`, and how its constants move.
+
+    `integral` is the tangent of `int exp(-rate t) V dt` so far.
+    """
+
+    t: float
+    V: float
+    I: float
+    dV: float
+    dI: float
+    dtau_mem: float
+    dtau_syn: float
+    dv_th: float
+    dv_reset: float
+    integral: float = 0.0
+
+
+class _Sweep:
+    def __init__(self, case: Case, direction: Direction) -> None:
+        self.case, self.direction = case, direction
+        self.trial: Trial = simulate(FLOAT64, case)
+        self.read = drive(FLOAT64, case, self.trial)
+        self.reads_integral = self.read.rate is not None
+        self.rate = self.read.rate or 0.0
+        self.dt: dict[Spike, float] = {
+            spike: float(direction.inputs[name][i][k])
+            for name, trains in self.trial.inputs.items()
+            for i, train in enumerate(trains)
+            for k, spike in enumerate(train)
+        }
+        self.moving = {n: self.at_rest(n) for neurons in self.trial.neurons.values() for n in neurons}
+        self.dy: dict[Neuron, float] = {}
+
+    def at_rest(self, neuron: Neuron) -> _Moving:
+        columns = vars(self.direction.populations[neuron.population]).values()
+        moves = (0.0 if column is None else float(column[neuron.index]) for column in columns)
+        return _Moving(0.0, 0.0, 0.0, 0.0, 0.0, *moves)
+
+    def run(self) -> float:
+        for event in self.trial.events:
+            moving = self.moving[event.neuron]
+            self.flow(event.neuron, moving, event.t)
+            if isinstance(event, Arrivals):
+                self.arrive(event, moving)
+            elif isinstance(event, Crossing):
+                self.cross(event, moving)
+            moving.V, moving.I = event.V, event.I
+            maximum = self.read.maxima.get(event.neuron)
+            if maximum and maximum.follows is event and not maximum.pinned:
+                self.dy[event.neuron] = self.tangent_after(event.neuron, moving, maximum.t - event.t)[2]
+        for neuron, moving in self.moving.items():
+            self.flow(neuron, moving, self.trial.T)
+        return self.loss()
+
+    def tangent_after(self, neuron: Neuron, moving: _Moving, h: float) -> np.ndarray:
+        """`V, I, dV, dI` a time `h` later."""
+        c = neuron.constants
+        A = np.array([[-1 / c.tau_mem, 1 / c.tau_mem], [0.0, -1 / c.tau_syn]])
+        by_tau_mem = moving.dtau_mem / c.tau_mem**2
+        dA = np.array([[by_tau_mem, -by_tau_mem], [0.0, moving.dtau_syn / c.tau_syn**2]])
+        both = np.block([[A, np.zeros((2, 2))], [dA, A]])
+        return exponential(both * h) @ np.array([moving.V, moving.I, moving.dV, moving.dI])
+
+    def flow(self, neuron: Neuron, moving: _Moving, t: float) -> None:
+        """On to `t`, before whatever happens there."""
+        c, r = neuron.constants, self.rate
+        V, I, dV, dI = self.tangent_after(neuron, moving, t - moving.t).tolist()
+        if self.reads_integral:
+            early, late = math.exp(-r * moving.t), math.exp(-r * t)
+
+            def gain(after: float, before: float) -> float:
+                return late * after - early * before
+
+            int_I = -c.tau_syn * gain(I, moving.I) / (1 + r * c.tau_syn)
+            int_V = (int_I - c.tau_mem * gain(V, moving.V)) / (1 + r * c.tau_mem)
+            dint_I = -c.tau_syn * gain(dI, moving.dI) - moving.dtau_syn * (gain(I, moving.I) + r * int_I)
+            dint_V = dint_I / (1 + r * c.tau_syn) - c.tau_mem * gain(dV, moving.dV)
+            dint_V -= moving.dtau_mem * (gain(V, moving.V) + r * int_V)
+            moving.integral += dint_V / (1 + r * c.tau_mem)
+        moving.t, moving.V, moving.I, moving.dV, moving.dI = t, V, I, dV, dI
+
+    def arrive(self, event: Arrivals, moving: _Moving) -> None:
+        c = event.neuron.constants
+        maximum = self.read.maxima.get(event.neuron)
+        if maximum and maximum.pinned is event:
+            self.dy[event.neuron] = moving.dV
+        for spike, synapse in event.parcels:
+            at = (synapse.pre, synapse.post.index)
+            by = self.direction.connections[synapse.connection]
+            dt_arr = self.dt[spike] + by.dL_dd[at]
+            if maximum and maximum.pinned is event:  # the slope if all others had come already, or none
+                self.dy[event.neuron] += max(0.0, (event.I - synapse.w - event.V) / c.tau_mem) * dt_arr
+            moving.dI += by.dL_dw[at] + synapse.w * dt_arr / c.tau_syn
+            moving.dV -= synapse.w * dt_arr / c.tau_mem
+
+    def cross(self, event: Crossing, moving: _Moving) -> None:
+        c = event.neuron.constants
+        assert c.v_th is not None and c.v_reset is not None
+        dt = (moving.dv_th - moving.dV) * c.tau_mem / (event.I - c.v_th)
+        self.dt[event.spike] = dt
+        moving.dV = moving.dv_reset - (event.I - c.v_reset) / c.tau_mem * dt
+        moving.integral += math.exp(-self.rate * event.t) * (c.v_th - c.v_reset) * dt
+
+    def loss(self) -> float:
+        """The tangent of the loss, from those of spikes and readouts."""
+        loss, neurons = self.case.loss, self.trial.neurons[self.case.loss.population]
+        if isinstance(loss, SpikeTimeMSE):
+            pairs = [pair for n, targets in zip(neurons, loss.targets, strict=True) for pair in zip(n.spikes, targets)]
+            return math.fsum((spike.t - target) * self.dt[spike] for spike, target in pairs)
+        assert self.read.y is not None
+        if loss.time_scale is not None:
+            dy = [-self.dt[n.spikes[0]] / loss.time_scale if n.spikes else 0.0 for n in neurons]
+        elif loss.readout == "max_voltage":
+            dy = [self.moving[n].dv_th if n.spikes else self.dy.get(n, 0.0) for n in neurons]
+        else:
+            dy = [self.moving[n].integral / self.trial.T for n in neurons]
+        weights = np.exp(np.array(self.read.y) - max(self.read.y))
+        return float(weights @ dy / weights.sum() - dy[loss.label])

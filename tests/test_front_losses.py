@@ -1,0 +1,91 @@
+"""Losses on torch tensors, and the spike trains they read."""
+
+from __future__ import annotations
+
+import mpmath
+import pytest
+import torch
+
+from fast import Spikes, cross_entropy, first_spike_time, joined, spike_time_mse
+from tests.layers import DURATION, TRIALS, given_spikes, trains
+from tests.tolerances import U64
+
+CERTAIN = [[60.0, 0.0, -3.0], [800.0, 0.0, 1.0], [0.0, 1e-9, 36.0]]
+
+
+@pytest.mark.parametrize("y", CERTAIN, ids=str)
+@pytest.mark.parametrize("label", [0, 2])
+def test_cross_entropy_is_accurate_where_the_softmax_is_certain(y: list[float], label: int) -> None:
+    """Loss and gradient keep all their digits, also where torch's own, which forms `p - 1`, has none left."""
+    with mpmath.workdps(60):
+        exps = [mpmath.exp(value - max(y)) for value in y]
+        loss = mpmath.log(mpmath.fsum(exps)) + max(y) - y[label]
+        true = [e / mpmath.fsum(exps) - (j == label) for j, e in enumerate(exps)]
+    readout = torch.tensor([y], dtype=torch.float64, requires_grad=True)
+    found = cross_entropy(readout, torch.tensor([label]))
+    (gradient,) = torch.autograd.grad(found, readout)
+    rounding = 32 * U64 * max(1.0, max(y) - min(y))  # of exp: an argument of size a costs a u
+    assert float(found.detach()) == pytest.approx(float(loss), rel=rounding, abs=0)
+    assert gradient[0].tolist() == pytest.approx([float(g) for g in true], rel=rounding, abs=0)
+
+
+def test_control_cross_entropy_of_torch_loses_the_certain_case() -> None:
+    readout = torch.tensor([[60.0, 0.0, -3.0]], dtype=torch.float64)
+    assert float(torch.nn.functional.cross_entropy(readout, torch.tensor([0]))) == 0.0
+    assert float(cross_entropy(readout, torch.tensor([0]))) > 0.0
+
+
+def test_cross_entropy_of_one_class_is_zero() -> None:
+    readout = torch.tensor([[3.0], [-1.0]], requires_grad=True)
+    loss = cross_entropy(readout, torch.tensor([0, 0]))
+    loss.backward()
+    assert float(loss.detach()) == 0.0
+    assert readout.grad is not None and readout.grad.tolist() == [[0.0], [0.0]]
+
+
+def test_missing_spikes_count_as_the_end_of_the_trial() -> None:
+    """`1/2 (5 - 4)^2 + 1/2 (16 - 10)^2`; the missing spike pulls at nothing, and the last of three spikes is free."""
+    spikes = given_spikes([[[5.0], [1.0, 2.0, 3.0]]])
+    spikes.times.requires_grad_()
+    loss = spike_time_mse(spikes, [trains([4.0, 10.0], [1.5, 2.0])])
+    loss.backward()
+    assert float(loss.detach()) == 0.5 * (1 + 36 + 0.25)
+    assert spikes.times.grad is not None and spikes.times.grad.tolist() == [1.0, -0.5, 0.0, 0.0]
+
+
+def test_the_first_spike_of_each_neuron_and_no_gradient_from_silence() -> None:
+    spikes = given_spikes()
+    spikes.times.requires_grad_()
+    first = spikes.first()
+    assert first.tolist() == [[0.7, 1.9, 2.6], [DURATION, 0.4, DURATION], [DURATION] * 3]
+    (gradient,) = torch.autograd.grad(first.sum(), spikes.times)
+    assert gradient.tolist() == [1.0, 0.0, 1.0, 1.0, 0.0, 1.0, 0.0]
+    assert torch.equal(first_spike_time(spikes, 4.0), -first / 4.0)
+
+
+def test_from_trains_keeps_every_time_and_count() -> None:
+    spikes = given_spikes()
+    assert spikes.to_lists() == TRIALS
+    assert spikes.counts().tolist() == [[2, 1, 2], [0, 2, 0], [0, 0, 0]]
+    assert (spikes.trials, spikes.size, spikes.duration) == (3, 3, DURATION)
+    assert spikes.times.dtype == torch.float64 and spikes.offsets.dtype == torch.int64
+    assert Spikes.from_trains([trains(*trial) for trial in TRIALS], DURATION).to_lists() == TRIALS
+
+
+def test_a_train_is_a_view_that_carries_its_gradient() -> None:
+    spikes = given_spikes()
+    spikes.times.requires_grad_()
+    train = spikes.train(0, 2)
+    (gradient,) = torch.autograd.grad(train.square().sum(), spikes.times)
+    assert train.tolist() == [2.6, 3.3]
+    assert gradient.tolist() == [0.0, 0.0, 0.0, 5.2, 6.6, 0.0, 0.0]
+
+
+def test_joined_populations_stand_side_by_side_in_every_trial() -> None:
+    left, right = given_spikes(), given_spikes([[[9.0]], [[]], [[8.0, 8.5]]])
+    left.times.requires_grad_()
+    both = joined([left, right])
+    assert both.to_lists() == [a + b for a, b in zip(left.to_lists(), right.to_lists(), strict=True)]
+    (gradient,) = torch.autograd.grad(both.times.square().sum(), left.times)
+    assert torch.equal(gradient, 2 * left.times.detach())
+    assert joined([right]) is right

@@ -1,0 +1,182 @@
+"""Taylor remainders: the loss along a direction leaves its tangent with the square of the step.
+
+For a step `eps` in a direction `v` of one kind of parameter, and `g` the gradient that is tested,
+
+    |L(p + eps v) - L(p)|              falls as eps
+    |L(p + eps v) - L(p) - eps g v|    falls as eps^2, if and only if g v is the derivative
+
+The loss is smooth as long as the order of events is the same, so directions in which that changes are discarded, and
+counted. Slopes are held from both sides: too steep is wrong too.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import mpmath
+import numpy as np
+import pytest
+
+from reference.adjoint import gradients
+from reference.arithmetic import FLOAT64, Arithmetic, multiprecision
+from reference.readouts import drive
+from reference.simulate import simulate
+from spec import Case, Connection, Gradients, Network, Population, SpikeTrains
+from tests.comparison import CONSTANTS, scaled
+from tests.strategies import families, seeded_case
+from tests.tolerances import DISCARDED, MEASURABLE, SLOPE, SLOPE_40
+from tests.truth import Problem
+from tests.truth import simulate as true_activity
+
+KINDS = ("w", "d", *CONSTANTS, "t_in")
+STEPS = 2.0 ** -np.arange(11.0, 18.0)
+STEPS_40 = 2.0 ** -np.arange(20.0, 24.0)
+FITTED = 4
+"""Steps that a slope is fitted to. A slope is a limit: the smallest that are not lost in rounding."""
+
+Record = Callable[[str, object], None]
+
+
+def loss_and_gradient(m: Arithmetic, case: Case) -> tuple[object, Gradients]:
+    """By the reference."""
+    trial = simulate(m, case)
+    loss = drive(m, case, trial)
+    return loss.loss, gradients(m, case, trial, loss)
+
+
+def loss_of(m: Arithmetic, case: Case) -> object:
+    """By the reference."""
+    return drive(m, case, simulate(m, case)).loss
+
+
+def parameters(case: Case, kind: str) -> list[np.ndarray]:
+    """All numbers of one kind, an array for each connection, population or input neuron."""
+    if kind == "t_in":
+        return [train for trains in case.inputs.values() for train in trains]
+    owners = case.network.connections if kind in ("w", "d") else case.network.populations
+    return [values for owner in owners if (values := getattr(owner, kind)) is not None]
+
+
+def with_parameters(case: Case, kind: str, new: list[np.ndarray]) -> Case:
+    """The case with other numbers of that kind."""
+    numbers = iter(new)
+    connections, populations = case.network.connections, case.network.populations
+    if kind == "t_in":
+        trains = {name: SpikeTrains(tuple(next(numbers) for _ in old)) for name, old in case.inputs.items()}
+        return replace(case, inputs=trains)
+    if kind in ("w", "d"):
+        changed = []
+        for c in connections:
+            now = {"w": c.w, "d": c.d, kind: next(numbers)}
+            weights = now["w"].astype(object)
+            weights[~c.exists] = None
+            changed.append(Connection(c.source, c.target, weights, now["d"]))
+        return replace(case, network=Network(populations, tuple(changed)))
+    own = tuple(p if getattr(p, kind) is None else _with_constant(p, kind, next(numbers)) for p in populations)
+    return replace(case, network=Network(own, connections))
+
+
+def _with_constant(population: Population, name: str, values: np.ndarray) -> Population:
+    change: dict[str, Any] = {name: values}
+    return replace(population, **change)
+
+
+def parts(case: Case, gradient: Gradients, kind: str) -> list[np.ndarray]:
+    """The gradient in the layout of `parameters`."""
+    if kind == "t_in":
+        return [train for trains in gradient.inputs.values() for train in trains]
+    if kind in ("w", "d"):
+        return [getattr(g, f"dL_d{kind}") for g in gradient.connections]
+    owners = [p.name for p in case.network.populations if getattr(p, kind) is not None]
+    return [getattr(gradient.populations[name], f"dL_d{kind}") for name in owners]
+
+
+def direction(case: Case, kind: str, seed: int) -> list[np.ndarray]:
+    """Random numbers as large as the parameters are; away from 0 where times are 0."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for values in parameters(case, kind):
+        move = rng.uniform(-1.0, 1.0, values.shape)
+        if kind in ("d", "t_in"):
+            move = 5.0 * np.where(values < 0.01, np.abs(move), move)
+        elif kind != "v_reset":
+            move = move * values
+        found.append(move)
+    return found
+
+
+def slopes(m: Arithmetic, case: Case, kind: str, seed: int, steps: np.ndarray, factor: float = 1.0) -> str | np.ndarray:
+    """The slopes of both remainders, with the gradient of that kind times `factor`; or why there are none.
+
+    `zero`: the loss does not depend on these parameters; `changed`: the order of events changes; `flat`: the remainders
+    of too many steps are lost in rounding.
+    """
+    loss, gradient = loss_and_gradient(m, case)
+    g = parts(case, scaled(gradient, kind, factor), kind)
+    base, v = parameters(case, kind), direction(case, kind, seed)
+    size = sum(float(np.abs(a * b).sum()) for a, b in zip(g, v, strict=True))
+    if size <= MEASURABLE * m.u * loss:
+        return "zero"
+    order = true_activity(Problem.from_case(case), 20).signature
+    remainders = []
+    for eps in steps:
+        moved = [values + eps * move for values, move in zip(base, v, strict=True)]
+        there = with_parameters(case, kind, moved)
+        if true_activity(Problem.from_case(there), 20).signature != order:
+            return "changed"
+        change = loss_of(m, there) - loss  # type: ignore[operator]
+        linear = m.fsum(
+            slope * (m.real(float(new)) - m.real(float(old)))
+            for arrays in zip(g, moved, base, strict=True)
+            for slope, new, old in zip(*(array.ravel() for array in arrays), strict=True)
+        )
+        remainders.append([abs(change), abs(change - linear)])
+    measurable = [n for n, pair in enumerate(remainders) if min(pair) > MEASURABLE * m.u * loss][-FITTED:]
+    if len(measurable) < FITTED:
+        return "flat"
+    logs = [[float(mpmath.log(r)) for r in remainders[n]] for n in measurable]
+    return np.polyfit(np.log(steps[measurable]), np.array(logs), 1)[0]
+
+
+def assert_slopes(m: Arithmetic, kind: str, seeds: int, steps: np.ndarray, tolerance: float, record: Record) -> None:
+    """Slopes 1 and 2 in all families."""
+    seen, worst = Counter[str](), 0.0
+    for family in families():
+        for seed in range(seeds):
+            found = slopes(m, seeded_case(seed, family), kind, seed, steps)
+            if isinstance(found, str):
+                seen[found] += 1
+                continue
+            seen["fitted"] += 1
+            off = float(np.abs(found - [1.0, 2.0]).max())
+            worst = max(worst, off)
+            assert off <= tolerance, f"{family}, seed {seed}: slopes {found}"
+    record("largest distance from the slopes 1 and 2", worst)
+    print(f"{kind}: slopes within {worst:.1e} of 1 and 2; {dict(seen)}")
+    assert seen["fitted"] >= seeds * len(families()) / 2
+    assert seen["changed"] + seen["flat"] <= DISCARDED * seeds * len(families())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_float64(kind: str, record_property: Record) -> None:
+    """Slopes 1.00 and 2.00, each +- 0.05."""
+    assert_slopes(FLOAT64, kind, 3, STEPS, SLOPE, record_property)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_40_digits(kind: str, record_property: Record) -> None:
+    """Slopes 1.000 and 2.000."""
+    assert_slopes(multiprecision(40), kind, 1, STEPS_40, SLOPE_40, record_property)
+
+
+@pytest.mark.parametrize("factor", [1.001, -1.0], ids=["0.1 % off", "flipped"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_checker_notices(kind: str, factor: float) -> None:
+    """Control: with a gradient that is not the derivative the second slope falls towards 1."""
+    case = seeded_case(1, "recurrent")
+    right, wrong = (slopes(FLOAT64, case, kind, 0, STEPS, f) for f in (1.0, factor))
+    assert not isinstance(right, str) and not isinstance(wrong, str)
+    assert abs(right[1] - 2) <= SLOPE < 2 - wrong[1]
