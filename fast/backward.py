@@ -58,12 +58,16 @@ def adjoint_in_bin(adjoint, bin_, rest, at, pm, ps):
 
 
 @compiled
-def fill_adjoint(adjoint, I_cross, dL_dt_post, is_maximum, dL_dy, constants, running, at, sums):
-    """Sweep one neuron's own events backwards; fill `adjoint`, add to `sums`: `dL_dv_th`, `dL_dv_reset`."""
+def fill_adjoint(adjoint, I_cross, dL_dt_post, is_maximum, kick, kick_at_end, constants, running, at, sums):
+    """Sweep one neuron's own events backwards; fill `adjoint`, add to `sums`: `dL_dv_th`, `dL_dv_reset`.
+
+    `kick`: what a maximum adds to `lambda_V`; `kick_at_end`: the same for a maximum at `T`, which comes after the
+    arrivals there.
+    """
     pm, ps, v_th, v_reset = constants
     T = at.last * at.width + at.end
     decay = math.exp(-running.rate * T)
-    lambda_V, lambda_I = -running.P_V * decay, -running.P_I * decay
+    lambda_V, lambda_I = kick_at_end - running.P_V * decay, -running.P_I * decay
     a_bin, k_bin, b_bin = factors(at.width, pm, ps)
     adjoint.V[at.last + 1], adjoint.I[at.last + 1] = lambda_V, lambda_I
     n = adjoint.bin.size - 1
@@ -81,7 +85,7 @@ def fill_adjoint(adjoint, I_cross, dL_dt_post, is_maximum, dL_dy, constants, run
             lambda_V, lambda_I = flow_back(lambda_V, lambda_I, x - adjoint.rest[n], pm, ps)
             x = adjoint.rest[n]
             if is_maximum:
-                lambda_V -= dL_dy * pm
+                lambda_V += kick
             else:
                 weight = math.exp(-running.rate * (bin_ * at.width + x))
                 Vdot_minus, Vdot_plus = pm * (I_cross[n] - v_th), pm * (I_cross[n] - v_reset)
@@ -179,9 +183,13 @@ def backward_range(
             if integral_read:
                 P_V = -g / T * pm / (pm + layer.rate)
                 running = Running(layer.rate, g / T, P_V, P_V * ps / (ps + layer.rate))
-            is_maximum = maxima.bin[trial, j] >= 0
+            is_maximum, kick, kick_at_end = maxima.bin[trial, j] >= 0, -g * pm, 0.0
+            at_end = maxima.bin[trial, j] == at.last and maxima.rest[trial, j] == at.end
             event_bin, event_rest = emitted.bin[lo:hi], emitted.rest[lo:hi]
-            if is_maximum:
+            pinned = (g, maxima.Vdot_plus[trial, j] if is_maximum else math.nan)
+            if is_maximum and at_end and math.isnan(pinned[1]):
+                is_maximum, kick_at_end = False, kick
+            elif is_maximum:
                 event_bin, event_rest = maxima.bin[trial, j : j + 1], maxima.rest[trial, j : j + 1]
             elif layer.read_maximum and hi > lo:
                 sums[2] += g  # the largest voltage is the threshold itself
@@ -189,9 +197,9 @@ def backward_range(
                 table_V, table_I, table_event, event_bin, event_rest, np.empty(event_bin.size), np.empty(event_bin.size)
             )
             fill_adjoint(
-                adjoint, emitted.I[lo:hi], dL_dt_post[lo:hi], is_maximum, g, constants, running, at, sums[2:]
+                adjoint, emitted.I[lo:hi], dL_dt_post[lo:hi], is_maximum, kick, kick_at_end, constants, running, at,
+                sums[2:],
             )  # fmt: skip
-            pinned = (g, maxima.Vdot_plus[trial, j] if is_maximum else math.nan)
             gather(
                 trains, trial * n_pre, n_pre, layer, j, constants, spike, synapse, adjoint, running, at, pinned,
                 sum_w, sum_d, dL_dt_pre,
