@@ -4,6 +4,10 @@ EXTRAS  ?= dev
 WORKERS ?= 2
 ARGS    ?=
 
+# Python finds itself through PATH, which an empty environment lacks.
+PATH ?= /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export PATH
+
 PY  := .venv/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 # Set-up has been done when the stamp of this very pyproject.toml exists.
