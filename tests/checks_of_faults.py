@@ -36,7 +36,7 @@ from spec import (
 )
 from tests.comparison import CONSTANTS, block_errors, gradient_blocks, gradient_limit
 from tests.tangent import directional_derivative, random_direction
-from tests.tolerances import DOT_PRODUCT, IDENTITY_64
+from tests.tolerances import DOT_PRODUCT, U64, identity
 
 KEYS = ("tau_mem", "tau_syn", "threshold", "reset")
 
@@ -101,7 +101,7 @@ def broken_identities(case: Case, found: Result) -> dict[str, float]:
     time += [-t * dL_dt for t, dL_dt in by_spike]
     shift += [-dL_dt for _, dL_dt in by_spike]
     named = {"identity A": scale, "identity B": time, "identity C": shift}
-    return {name: abs(fsum(terms)) / (fsum(map(abs, terms)) or 1.0) / IDENTITY_64 for name, terms in named.items()}
+    return {name: abs(fsum(terms)) / (fsum(map(abs, terms)) or 1.0) / identity(U64) for name, terms in named.items()}
 
 
 def loss_derivatives(case: Case, found: Result) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:

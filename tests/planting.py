@@ -120,8 +120,8 @@ FAULTS = (
         "delay cut to whole ms",
         "fast",
         "propagate.py",
-        "bins.split(d.detach()",
-        "bins.split(d.detach().floor()",
+        "(d.detach()",
+        "(d.detach().floor()",
     ),
     Fault(
         "adjoint looked up at t, not at t + d",

@@ -172,3 +172,12 @@ def test_float64_at_ties(kind: str) -> None:
     case = ties()[kind]
     assert reference.run(case).ties == (Tie("out", 0, kind),)
     agreement(case)
+
+
+@pytest.mark.xfail(strict=True, reason="fast integrates a voltage as a difference, which cancels if it is short")
+@pytest.mark.parametrize("before", [1e-2, 1e-4])
+@pytest.mark.parametrize("readout", ["mean_voltage", "exp_weighted_voltage"])
+def test_float64_with_an_arrival_just_before_the_end(readout: str, before: float) -> None:
+    """A voltage that has no time to grow is read with all its digits, and so is its gradient."""
+    case = one_neuron("li", [(20.0 - before, 2.0)], 20.0)
+    agreement(replace(case, loss=CrossEntropy(readout, "out", 1)))

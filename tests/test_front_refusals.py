@@ -145,22 +145,40 @@ def test_spikes_losses_and_layers_refuse(name: str) -> None:
         call()
 
 
-BAD_SPIKES: dict[str, tuple[list[float], list[int]]] = {
-    "NaN time": ([NAN, 3.0], [0, 2, 2, 2]),
-    "time below 0": ([-1.0, 3.0], [0, 2, 2, 2]),
-    "times out of order": ([3.0, 1.0], [0, 2, 2, 2]),
-    "offsets beyond the times": ([1.0, 3.0], [0, 2, 2, 5]),
-    "offsets that go back": ([1.0, 3.0], [0, 2, 1, 2]),
-    "too few offsets": ([1.0, 3.0], [0, 2]),
+def by_hand(times: list[float], offsets: list[int]) -> Spikes:
+    """Three neurons in one trial."""
+    return Spikes(torch.tensor(times, dtype=torch.float64), torch.tensor(offsets), 1, 3, DURATION)
+
+
+BAD_SPIKES: dict[str, tuple[Callable[[], Spikes], str]] = {
+    "NaN time": (lambda: by_hand([NAN, 3.0], [0, 2, 2, 2]), r"`times` must be finite and at least 0 \(ms\)"),
+    "time below 0": (lambda: by_hand([-1.0, 3.0], [0, 2, 2, 2]), r"`times` must be finite and at least 0 \(ms\)"),
+    "times out of order": (lambda: by_hand([3.0, 1.0], [0, 2, 2, 2]), "`times` must be in order .*; sort each train"),
+    "times in float32": (
+        lambda: replace(given_spikes(), times=given_spikes().times.float()),
+        r"`times` must be a float64 tensor .*, got torch.float32 \[7\]; give times as `.double\(\)`",
+    ),
+    "offsets beyond the times": (lambda: by_hand([1.0, 3.0], [0, 2, 2, 5]), "`offsets` must be ascending from 0 to 2"),
+    "offsets that go back": (lambda: by_hand([1.0, 3.0], [0, 2, 1, 2]), "`offsets` must be ascending from 0 to 2"),
+    "too few offsets": (lambda: by_hand([1.0, 3.0], [0, 2]), r"`offsets` must be int64 of shape \[4\]"),
 }
 
 
 @pytest.mark.parametrize("name", BAD_SPIKES)
 def test_spikes_built_by_hand_are_checked_too(name: str) -> None:
     """Input times may be learned, so they need not come from `from_trains`; the kernels index with what they get."""
-    times, offsets = BAD_SPIKES[name]
-    with pytest.raises(SpecError, match=r"`(times|offsets)"):
-        Spikes(full(2) * torch.tensor(times, dtype=torch.float64), torch.tensor(offsets), 1, 3, DURATION)
+    build, message = BAD_SPIKES[name]
+    with pytest.raises(SpecError, match=message):
+        build()
+
+
+@pytest.mark.parametrize("moved", [-0.5, 5.0, 25.0], ids=["below 0", "past the next", "past the end"])
+def test_times_that_an_optimiser_has_moved_are_checked_again(moved: float) -> None:
+    """A step in place on `spikes.times` passes by the constructor; a lost or misplaced spike would be the price."""
+    spikes = given_spikes()
+    spikes.times[0] = moved
+    with pytest.raises(SpecError, match="`times` must be"):
+        first_layer()(spikes)
 
 
 RECURRENT = "`connections` must be feed-forward for `fast`, got a loop among .*; .* run in `python -m reference`"

@@ -46,6 +46,9 @@ SAME_SUM = 1e-12
 DIFFERENCE_OF_TIE = 1e-10
 """A one-sided derivative at a tie: the tie itself is only met to 16 u, by a voltage with a slope."""
 
+GROWTH = 0.01
+"""Of an exponent over six decades: what is left of the next order."""
+
 NEAR_EQUAL_TAUS = 1e-8
 """`tau_mem = tau_syn (1 + delta)`: half of all digits would be lost by a formula that divides by `delta`."""
 
