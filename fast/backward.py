@@ -1,105 +1,20 @@
 """Backward kernel: the exact gradient of a range of neurons over whole trials.
 
-Between its own spikes a neuron's adjoint has a closed form, so it is tabulated at the start of every bin and looked
-up at each arrival with the same factors as in the forward pass. In the few bins that hold an own spike (or the
-maximum that is read) each arrival finds its piece of the bin and is evaluated there.
-
-A readout `(1/T) int exp(-rate t) V dt` adds a particular solution `P exp(-rate t)`; tables hold the rest.
-Ties follow the specification: an arrival at the instant of an own spike, or of the maximum, comes after it.
+For each neuron and trial its adjoint is tabulated (`fast.adjoint`) and looked up at each arrival, with the same factors
+as in the forward pass: no `exp` an arrival. Ties follow the specification: an arrival at the instant of an own spike,
+or of the maximum, comes after it.
 """
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 
+from fast.adjoint import Adjoint, Running, adjoint_in_bin, fill_adjoint, running_adjoint
 from fast.bins import Factors, arrival, arrival_factors, beyond, fill_factors
 from fast.constants import add_constant_gradients
-from fast.flow import compiled, factors, flow_back
-
-
-class Adjoint(NamedTuple):
-    """One neuron's adjoint over one trial, less the particular solution.
-
-    `V, I [bins + 1]`: at the start of each bin. `event [bins]`: the first own event of the bin, -1 without.
-    `bin, rest, V_minus, I_minus`: the own events in order (spikes, or the maximum) and the adjoint just before each.
-    """
-
-    V: np.ndarray
-    I: np.ndarray
-    event: np.ndarray
-    bin: np.ndarray
-    rest: np.ndarray
-    V_minus: np.ndarray
-    I_minus: np.ndarray
-
-
-class Running(NamedTuple):
-    """The running readout: `dL_dy exp(-rate t) / T` drives the adjoint; `P_V, P_I` is its particular solution at 0."""
-
-    rate: float
-    drive: float
-    P_V: float
-    P_I: float
-
-
-@compiled
-def adjoint_in_bin(adjoint, bin_, rest, at, pm, ps):
-    """The adjoint just after an instant, by the next own event of its bin, or else the end of the bin."""
-    n = adjoint.event[bin_]
-    while 0 <= n < adjoint.bin.size and adjoint.bin[n] == bin_:
-        if rest < adjoint.rest[n]:
-            return flow_back(adjoint.V_minus[n], adjoint.I_minus[n], adjoint.rest[n] - rest, pm, ps)
-        n += 1
-    end = at.end if bin_ == at.last else at.width
-    return flow_back(adjoint.V[bin_ + 1], adjoint.I[bin_ + 1], end - rest, pm, ps)
-
-
-@compiled
-def fill_adjoint(adjoint, I_cross, dL_dt_post, is_maximum, kick, kick_at_end, constants, running, at, sums):
-    """Sweep one neuron's own events backwards; fill `adjoint`, add to `sums`: `dL_dv_th`, `dL_dv_reset`.
-
-    `kick`: what a maximum adds to `lambda_V`; `kick_at_end`: the same for a maximum at `T`, which comes after the
-    arrivals there.
-    """
-    pm, ps, v_th, v_reset = constants
-    T = at.last * at.width + at.end
-    decay = math.exp(-running.rate * T)
-    lambda_V, lambda_I = kick_at_end - running.P_V * decay, -running.P_I * decay
-    a_bin, k_bin, b_bin = factors(at.width, pm, ps)
-    adjoint.V[at.last + 1], adjoint.I[at.last + 1] = lambda_V, lambda_I
-    n = adjoint.bin.size - 1
-    for bin_ in range(at.last, -1, -1):
-        x = at.end if bin_ == at.last else at.width
-        adjoint.event[bin_] = -1
-        if n < 0 or adjoint.bin[n] != bin_:
-            if bin_ == at.last:
-                lambda_V, lambda_I = flow_back(lambda_V, lambda_I, x, pm, ps)
-            else:
-                lambda_V, lambda_I = lambda_V * a_bin, lambda_I * b_bin + lambda_V * (ps / pm) * k_bin
-            adjoint.V[bin_], adjoint.I[bin_] = lambda_V, lambda_I
-            continue
-        while n >= 0 and adjoint.bin[n] == bin_:
-            lambda_V, lambda_I = flow_back(lambda_V, lambda_I, x - adjoint.rest[n], pm, ps)
-            x = adjoint.rest[n]
-            if is_maximum:
-                lambda_V += kick
-            else:
-                weight = math.exp(-running.rate * (bin_ * at.width + x))
-                Vdot_minus, Vdot_plus = pm * (I_cross[n] - v_th), pm * (I_cross[n] - v_reset)
-                lambda_V_plus = lambda_V + running.P_V * weight
-                dL_dt = dL_dt_post[n] + running.drive * weight * (v_th - v_reset)
-                lambda_V_minus = Vdot_plus / Vdot_minus * lambda_V_plus + dL_dt * pm / Vdot_minus
-                sums[0] += lambda_V_minus / pm
-                sums[1] -= lambda_V_plus / pm
-                lambda_V = lambda_V_minus - running.P_V * weight
-            adjoint.V_minus[n], adjoint.I_minus[n] = lambda_V, lambda_I
-            adjoint.event[bin_] = n
-            n -= 1
-        lambda_V, lambda_I = flow_back(lambda_V, lambda_I, x, pm, ps)
-        adjoint.V[bin_], adjoint.I[bin_] = lambda_V, lambda_I
+from fast.flow import compiled, factors
 
 
 @compiled
@@ -130,13 +45,13 @@ def gather(
                 lambda_V = adjoint.V[bin_] * a
                 lambda_I = adjoint.I[bin_] * b + adjoint.V[bin_] * (ps / pm) * k
             else:
-                lambda_V, lambda_I = adjoint_in_bin(adjoint, bin_, rest, at, pm, ps)
+                lambda_V, lambda_I = adjoint_in_bin(adjoint, bin_, rest, False, at, pm, ps)
                 if pinned[1] <= 0.0 and bin_ == adjoint.bin[0] and rest == adjoint.rest[0]:
                     extra = pinned[0] * max(0.0, pinned[1] - pm * w)
             if running.drive != 0.0:
-                weight = math.exp(-running.rate * (bin_ * at.width + rest))
-                lambda_V += running.P_V * weight
-                lambda_I += running.P_I * weight
+                running_V, running_I = running_adjoint(bin_, rest, running, at, pm, ps)
+                lambda_V += running_V
+                lambda_I += running_I
             dL_dt_arr = w * (lambda_V - lambda_I) + extra
             sum_w -= lambda_I / ps
             sum_d += dL_dt_arr
@@ -148,7 +63,7 @@ def gather(
 
 @compiled
 def backward_range(
-    first, last, trains, n_trials, n_pre, layer, at, emitted, emitted_offsets, maxima, integral_read, integral_I, y,
+    first, last, trains, n_trials, n_pre, layer, at, emitted, emitted_offsets, maxima, integral_read,
     dL_dt_post, dL_dy, dL_dw, dL_dd, dL_dt_pre, dL_dconstants, want_tau,
 ):  # fmt: skip
     """Neurons `first..last-1` over all trials.
@@ -179,10 +94,7 @@ def backward_range(
         for trial in range(n_trials):
             lo, hi = emitted_offsets[trial * n_post + j], emitted_offsets[trial * n_post + j + 1]
             g = dL_dy[trial, j]
-            running = Running(0.0, 0.0, 0.0, 0.0)
-            if integral_read:
-                P_V = -g / T * pm / (pm + layer.rate)
-                running = Running(layer.rate, g / T, P_V, P_V * ps / (ps + layer.rate))
+            running = Running(layer.rate, g / T if integral_read else 0.0)
             is_maximum, kick, kick_at_end = maxima.bin[trial, j] >= 0, -g * pm, 0.0
             at_end = maxima.bin[trial, j] == at.last and maxima.rest[trial, j] == at.end
             event_bin, event_rest = emitted.bin[lo:hi], emitted.rest[lo:hi]
@@ -206,12 +118,9 @@ def backward_range(
             )  # fmt: skip
             if want_tau:
                 add_constant_gradients(
-                    trains, trial * n_pre, n_pre, layer, j, constants, adjoint, is_maximum, at,
+                    trains, trial * n_pre, n_pre, layer, j, constants, adjoint, is_maximum, running, at,
                     start, rest, weight, sums,
                 )  # fmt: skip
-                if integral_read:
-                    sums[0] += running.P_V * pm * (integral_I[trial, j] - T * y[trial, j])
-                    sums[1] -= running.P_I * ps * integral_I[trial, j]
         for i in range(n_pre):
             dL_dw[j, i] = sum_w[i]
             dL_dd[j, i] = sum_d[i]

@@ -96,6 +96,12 @@ def beyond(bin_, rest, at):
     return bin_ > at.last or (bin_ == at.last and rest > at.end)
 
 
+@inlined
+def to_end(bin_, rest, at):
+    """The time from an instant to `T`."""
+    return (at.last - bin_) * at.width + (at.end - rest)
+
+
 @compiled
 def sort_by_bin(trains, first, n_pre, w, exists, delay_bin, delay_rest, at, start, rest, weight):
     """Group the arrivals at one neuron in one trial by bin.

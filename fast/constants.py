@@ -10,29 +10,16 @@ from __future__ import annotations
 
 import math
 
+from fast.adjoint import adjoint_in_bin, running_adjoint
 from fast.bins import sort_by_bin, sort_within_bin
-from fast.flow import compiled, factor_derivatives, factors, flow_back
-
-
-@compiled
-def adjoint_before(adjoint, bin_, rest, at, pm, ps):
-    """The tabulated adjoint just before an instant: of the own event there, or of what follows in the bin."""
-    n = adjoint.event[bin_]
-    end = at.end if bin_ == at.last else at.width
-    lambda_V, lambda_I, x = adjoint.V[bin_ + 1], adjoint.I[bin_ + 1], end - rest
-    while 0 <= n < adjoint.bin.size and adjoint.bin[n] == bin_:
-        if rest <= adjoint.rest[n]:
-            lambda_V, lambda_I, x = adjoint.V_minus[n], adjoint.I_minus[n], adjoint.rest[n] - rest
-            break
-        n += 1
-    return flow_back(lambda_V, lambda_I, x, pm, ps)
+from fast.flow import compiled, factor_derivatives, factors, integral_derivatives
 
 
 @compiled
 def add_constant_gradients(
-    trains, first_train, n_pre, layer, j, constants, adjoint, is_maximum, at, start, rest, weight, sums
+    trains, first_train, n_pre, layer, j, constants, adjoint, is_maximum, running, at, start, rest, weight, sums
 ):
-    """Add one trial's `dL_dtau_mem`, `dL_dtau_syn` (less the particular solution's part) to `sums[0]`, `sums[1]`."""
+    """Add one trial's `dL_dtau_mem`, `dL_dtau_syn` to `sums[0]`, `sums[1]`."""
     pm, ps, _, v_reset = constants
     sort_by_bin(
         trains, first_train, n_pre, layer.w[j], layer.exists[j], layer.delay_bin[j], layer.delay_rest[j],
@@ -53,7 +40,14 @@ def add_constant_gradients(
                 h = x_next - x
                 a, k, b = factors(h, pm, ps)
                 da, dk_mem, dk_syn, db = factor_derivatives(h, pm, ps)
-                lambda_V, lambda_I = adjoint_before(adjoint, bin_, x_next, at, pm, ps)
+                lambda_V, lambda_I = adjoint_in_bin(adjoint, bin_, x_next, True, at, pm, ps)
+                if running.drive != 0.0:
+                    running_V, running_I = running_adjoint(bin_, x_next, running, at, pm, ps)
+                    lambda_V, lambda_I = lambda_V + running_V, lambda_I + running_I
+                    strength = running.drive * math.exp(-running.rate * (bin_ * at.width + x))
+                    by_tau_mem, by_tau_syn = integral_derivatives(V, I, h, running.rate, pm, ps)
+                    sums[0] += strength * by_tau_mem
+                    sums[1] += strength * by_tau_syn
                 dL_dV, dL_dI = -lambda_V / pm, -lambda_I / ps
                 sums[0] += dL_dV * (V * da + I * dk_mem)
                 sums[1] += dL_dV * I * dk_syn + dL_dI * I * db

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 from numba import njit
 
 compiled = njit(cache=True, nogil=True, error_model="numpy")
@@ -27,14 +28,44 @@ def phi1(z):
 
 
 @compiled
-def phi2(z):
-    """`(exp(z) - 1 - z) / z^2`, 1/2 at 0; for `|z|` up to about 1."""
-    term, total, order = 0.5, 0.5, 2.0
-    while abs(term) > 1e-18:
+def short_convolution(x, rates):
+    """`exp(-p1 s) * ... * exp(-pn s)` at a short `x`: a power series about the largest rate, with positive terms.
+
+    `rates`: a tuple of three or four. For `x` times their spread up to about 2.
+    """
+    n, largest = len(rates), max(rates)
+    nodes, homogeneous = np.empty(n), np.ones(n)
+    scale = math.exp(-largest * x)
+    for i in range(n):
+        nodes[i] = (largest - rates[i]) * x
+        if i > 0:
+            scale *= x / i
+    total, coefficient, order = 1.0, 1.0, n - 1.0
+    while True:
         order += 1.0
-        term *= z / order
-        total += term
-    return total
+        coefficient /= order
+        below = 0.0
+        for i in range(n):
+            below += nodes[i] * homogeneous[i]
+            homogeneous[i] = below
+        if below * coefficient < 1e-17 * total:
+            return total * scale
+        total += below * coefficient
+
+
+@compiled
+def integrals_to_end(x, rate, pm, ps):
+    """`int_0^x exp(-rate s) a(s) ds` and `int_0^x exp(-rate s) k(s) ds`, for any `x >= 0`.
+
+    What a step of `V`, and of `I`, a time `x` before the end adds to an integral of the voltage.
+    """
+    p, q = rate + pm, rate + ps
+    slow, fast = min(p, q), max(p, q)
+    of_a = -math.expm1(-p * x) / p
+    if fast * x < 1.0:
+        return of_a, pm * short_convolution(x, (0.0, p, q))
+    both = x * math.exp(-slow * x) * phi1(-(fast - slow) * x)
+    return of_a, pm * (-math.expm1(-slow * x) / slow - both) / fast
 
 
 @compiled
@@ -61,9 +92,20 @@ def flow_back(lambda_V, lambda_I, x, pm, ps):
 def factor_derivatives(x, pm, ps):
     """`da/dtau_mem`, `dk/dtau_mem`, `dk/dtau_syn`, `db/dtau_syn` at `x >= 0`."""
     a, k, b = factors(x, pm, ps)
-    dk_dtau_mem = pm * pm * (pm * x * x * a * phi2((pm - ps) * x)) - pm * k
-    dk_dtau_syn = ps * ps * pm * x * x * b * phi2((ps - pm) * x)
+    dk_dtau_mem = pm * pm * pm * short_convolution(x, (pm, pm, ps)) - pm * k
+    dk_dtau_syn = ps * ps * pm * short_convolution(x, (pm, ps, ps))
     return pm * pm * x * a, dk_dtau_mem, dk_dtau_syn, ps * ps * x * b
+
+
+@compiled
+def integral_derivatives(V, I, x, rate, pm, ps):
+    """Derivatives by `tau_mem` and `tau_syn` of `int_0^x exp(-rate s) V(s) ds`, at a fixed state before a short `x`."""
+    p, q = rate + pm, rate + ps
+    by_pm = -V * short_convolution(x, (0.0, p, p)) + I * (
+        short_convolution(x, (0.0, p, q)) - pm * short_convolution(x, (0.0, p, p, q))
+    )
+    by_ps = -I * pm * short_convolution(x, (0.0, p, q, q))
+    return -pm * pm * by_pm, -ps * ps * by_ps
 
 
 @compiled

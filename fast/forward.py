@@ -14,10 +14,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fast.bins import Factors, arrival, arrival_factors, beyond, fill_factors, sort_by_bin, sort_within_bin
-from fast.flow import compiled, factors, time_to_peak, time_to_threshold
+from fast.bins import Factors, arrival, arrival_factors, beyond, fill_factors, sort_by_bin, sort_within_bin, to_end
+from fast.flow import compiled, factors, integrals_to_end, time_to_peak, time_to_threshold
 
 FULL, STUCK = -1, -2  # what `solve_bin` answers instead of a number of spikes
+NONE = -1  # no neuron
 
 # ties, as bits
 ARRIVAL_AT_CROSSING, SPIKE_AT_END, ARRIVAL_AT_END, EQUAL_MAXIMA, SIMULTANEOUS_AT_MAXIMUM = 1, 2, 4, 8, 16
@@ -145,7 +146,7 @@ def solve_neuron(
     """One neuron over one trial; fills `best` and `ties`, appends to `spikes`.
 
     Returns:
-        The spikes (regrown if they had to), their number so far (STUCK: see `solve_bin`), final `V` and `I`.
+        The spikes (regrown if they had to), and their number so far (STUCK: see `solve_bin`).
     """
     pm, ps, v_th, _ = constants
     w, exists, delay_bin, delay_rest = layer.w[j], layer.exists[j], layer.delay_bin[j], layer.delay_rest[j]
@@ -191,11 +192,11 @@ def solve_neuron(
                 break
             spikes, recent[:] = grown(spikes), crossed_before
         if n_new == STUCK:
-            return spikes, STUCK, V, I
+            return spikes, STUCK
         V, I, n_spikes = V_end, I_end, n_spikes + n_new
     if best.group[0] > 1:
         ties[0] |= SIMULTANEOUS_AT_MAXIMUM
-    return spikes, n_spikes, V, I
+    return spikes, n_spikes
 
 
 @compiled
@@ -209,38 +210,39 @@ def grown(spikes):
 
 
 @compiled
-def weighted_sum_of_arrivals(trains, first_train, n_pre, w, exists, delay_bin, delay_rest, at, rate):
-    """`sum w exp(-rate t_arr)`."""
-    total = 0.0
+def integral_of_voltage(
+    trains, first_train, n_pre, w, exists, delay_bin, delay_rest, at, rate, drop, spikes, first, last, pm, ps
+):
+    """`(1/T) int exp(-rate t) V dt` over the trial: what each arrival adds, less what each reset takes away.
+
+    `spikes[first:last]`: the neuron's own, each of which lowers `V` by `drop`.
+    """
+    T, total = at.last * at.width + at.end, 0.0
     for i in range(n_pre):
         if exists[i]:
             for s in range(trains.offsets[first_train + i], trains.offsets[first_train + i + 1]):
                 bin_, r, _ = arrival(trains.bin[s], trains.rest[s], delay_bin[i], delay_rest[i], at)
                 if beyond(bin_, r, at):
                     break
-                total += w[i] * math.exp(-rate * (bin_ * at.width + r))
-    return total
+                t = bin_ * at.width + r
+                _, of_k = integrals_to_end(to_end(bin_, r, at), rate, pm, ps)
+                total += w[i] * math.exp(-rate * t) * of_k
+    for n in range(first, last):
+        t = spikes.bin[n] * at.width + spikes.rest[n]
+        of_a, _ = integrals_to_end(to_end(spikes.bin[n], spikes.rest[n], at), rate, pm, ps)
+        total -= drop * math.exp(-rate * t) * of_a
+    return total / T
 
 
 @compiled
-def integrals(weighted_arrivals, V_end, I_end, weighted_resets, T, rate, pm, ps):
-    """`int exp(-rate t) V dt` and `int exp(-rate t) I dt` over the trial, by integrating the equations of `V` and `I`.
-
-    `weighted_resets`: `sum (v_th - v_reset) exp(-rate t_k)`.
-    """
-    decay = math.exp(-rate * T)
-    integral_I = (weighted_arrivals - decay * I_end) / (ps + rate)
-    return (pm * integral_I - decay * V_end - weighted_resets) / (pm + rate), integral_I
-
-
-@compiled
-def forward_range(first, last, trains, n_trials, n_pre, layer, at, integral_read, counts, y, integral_I, maxima, ties):
+def forward_range(first, last, trains, n_trials, n_pre, layer, at, integral_read, counts, y, maxima, ties):
     """Neurons `first..last-1` over all trials.
 
-    Fills `counts, y, integral_I [trial, post]`, the fields of `maxima [trial, post]` and `ties [trial, post]`.
+    Fills `counts, y [trial, post]`, the fields of `maxima [trial, post]` and `ties [trial, post]`.
 
     Returns:
-        Spikes ordered by (neuron, trial), and their number; STUCK if a neuron spikes faster than can be resolved.
+        Spikes ordered by (neuron, trial); their number; and the neuron that spikes faster than can be resolved, or
+        NONE.
     """
     spike = Factors(np.empty_like(trains.rest), np.empty_like(trains.rest), np.empty_like(trains.rest))
     row = np.empty_like(layer.delay_rest[0])
@@ -267,12 +269,12 @@ def forward_range(first, last, trains, n_trials, n_pre, layer, at, integral_read
                 np.zeros(1, np.int64),
             )  # fmt: skip
             before = n_spikes
-            spikes, n_spikes, V, I = solve_neuron(
+            spikes, n_spikes = solve_neuron(
                 trains, trial * n_pre, n_pre, layer, j, constants, spike, synapse, at, scratch,
                 spikes, n_spikes, best, ties[trial, j : j + 1],
             )  # fmt: skip
             if n_spikes == STUCK:
-                return spikes, STUCK
+                return spikes, n_spikes, j
             counts[trial, j] = n_spikes - before
             if layer.read_maximum:
                 y[trial, j] = layer.v_th[j] if n_spikes > before else best.V[0]
@@ -281,15 +283,8 @@ def forward_range(first, last, trains, n_trials, n_pre, layer, at, integral_read
                 if n_spikes > before:
                     ties[trial, j] &= ~(EQUAL_MAXIMA | SIMULTANEOUS_AT_MAXIMUM) & 0xFF
             elif integral_read:
-                T = at.last * at.width + at.end
-                resets = 0.0
-                for k in range(before, n_spikes):
-                    t = spikes.bin[k] * at.width + spikes.rest[k]
-                    resets += (layer.v_th[j] - layer.v_reset[j]) * math.exp(-layer.rate * t)
-                arrivals = weighted_sum_of_arrivals(
+                y[trial, j] = integral_of_voltage(
                     trains, trial * n_pre, n_pre, layer.w[j], layer.exists[j], layer.delay_bin[j], layer.delay_rest[j],
-                    at, layer.rate,
+                    at, layer.rate, layer.v_th[j] - layer.v_reset[j], spikes, before, n_spikes, pm, ps,
                 )  # fmt: skip
-                J, J_I = integrals(arrivals, V, I, resets, T, layer.rate, pm, ps)
-                y[trial, j], integral_I[trial, j] = J / T, J_I
-    return spikes, n_spikes
+    return spikes, n_spikes, NONE

@@ -14,7 +14,7 @@ import torch
 
 from fast.backward import backward_range
 from fast.bins import Clock, Trains
-from fast.forward import SPIKE_AT_END, STUCK, Layer, Maximum, Spikes, forward_range
+from fast.forward import NONE, SPIKE_AT_END, Layer, Maximum, Spikes, forward_range
 
 RANGES = 8
 
@@ -44,7 +44,7 @@ class Kernels:
         """
         shape = (self.trials, self.post)
         counts = np.zeros(shape, np.int64)
-        self.y, self.integral_I = np.zeros(shape), np.zeros(shape)
+        self.y = np.zeros(shape)
         self.ties = np.zeros(shape, np.uint8)
         self.maxima = Maximum(
             V=np.zeros((0, 0)),
@@ -54,17 +54,18 @@ class Kernels:
             group=np.zeros((0, 0), np.int64),
         )
 
-        def solve(number: int, first: int, last: int) -> tuple[Spikes, int]:
+        def solve(number: int, first: int, last: int) -> tuple[Spikes, int, int]:
             return forward_range(
                 first, last, self.trains, self.trials, self.pre, self.layer, self.at, self.integral_read,
-                counts, self.y, self.integral_I, self.maxima, self.ties,
+                counts, self.y, self.maxima, self.ties,
             )  # fmt: skip
 
         parts = _in_threads(solve, self.ranges)
-        if any(number == STUCK for _, number in parts):
-            raise ArithmeticError("a neuron spikes faster than this precision resolves; lower its weights")
+        for _, _, stuck in parts:
+            if stuck != NONE:
+                raise ArithmeticError(f"neuron {stuck} spikes faster than this precision resolves; lower its weights")
         self.offsets = np.concatenate([[0], counts.ravel().cumsum()])
-        self.emitted = Spikes(*(self._by_trial([p[n] for p, _ in parts], counts) for n in range(3)))
+        self.emitted = Spikes(*(self._by_trial([part[n] for part, _, _ in parts], counts) for n in range(3)))
 
     def v_th_of_spikes(self) -> np.ndarray:
         """The threshold of the neuron of each spike."""
@@ -109,8 +110,8 @@ class Kernels:
         def solve(number: int, first: int, last: int) -> None:
             backward_range(
                 first, last, self.trains, self.trials, self.pre, self.layer, self.at, self.emitted, self.offsets,
-                self.maxima, self.integral_read, self.integral_I, self.y,
-                dL_dt_post, dL_dy, dL_dw, dL_dd, dL_dt_pre[number], dL_dconstants, want_tau,
+                self.maxima, self.integral_read, dL_dt_post, dL_dy,
+                dL_dw, dL_dd, dL_dt_pre[number], dL_dconstants, want_tau,
             )  # fmt: skip
 
         _in_threads(solve, self.ranges)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
 from fast.propagate import Record, propagate
 from fast.spikes import Spikes
-from spec import VOLTAGE_READOUTS
+from spec import VOLTAGE_READOUTS, Population, SpecError
 from spec.checks import non_negative_time, one_of, whole_number
+
+
+Constant = float | Sequence[float]
+CONSTANTS = ("tau_mem", "tau_syn", "v_th", "v_reset")
 
 
 class _Layer(nn.Module):
@@ -23,29 +29,41 @@ class _Layer(nn.Module):
         self,
         pre: int,
         post: int,
-        tau_mem: float,
-        tau_syn: float,
-        v_th: float | None,
-        v_reset: float | None,
+        tau_mem: Constant,
+        tau_syn: Constant,
+        v_th: Constant | None,
+        v_reset: Constant | None,
         max_delay: float | None,
         dtype: torch.dtype,
     ) -> None:
         super().__init__()
+        one_of(str(dtype), "dtype", ("torch.float32", "torch.float64"))
         self.pre = whole_number(pre, "pre", 1, 2**31 - 1, "give the number of source neurons")
         self.post = whole_number(post, "post", 1, 2**31 - 1, "give the number of target neurons")
         self.max_delay = None if max_delay is None else non_negative_time(max_delay, "max_delay")
         self.w = nn.Parameter(torch.zeros(pre, post, dtype=dtype))
         self.d = nn.Parameter(torch.zeros(pre, post, dtype=dtype))
         self.record: Record | None = None
-        for name, value in (("tau_mem", tau_mem), ("tau_syn", tau_syn), ("v_th", v_th), ("v_reset", v_reset)):
-            constant = None if value is None else torch.full((post,), float(value), dtype=dtype)
-            self.register_parameter(name, None if constant is None else nn.Parameter(constant, requires_grad=False))
+        checked = Population(
+            "layer", "li" if v_th is None else "lif", post,
+            **{n: v for n, v in zip(CONSTANTS, (tau_mem, tau_syn, v_th, v_reset)) if v is not None},
+        )  # fmt: skip
+        for name in CONSTANTS:
+            values = getattr(checked, name)
+            constant = None if values is None else nn.Parameter(torch.tensor(values, dtype=dtype), requires_grad=False)
+            self.register_parameter(name, constant)
+        self.initialise_(0.0, pre**-0.5)
 
     @torch.no_grad()
     def initialise_(
         self, w_mean: float, w_std: float, d_max: float = 0.0, generator: torch.Generator | None = None
     ) -> _Layer:
-        """Draw weights from N(w_mean, w_std) and delays from U(0, d_max) ms; returns the layer."""
+        """Draw weights from N(w_mean, w_std) and delays from U(0, d_max) ms; returns the layer.
+
+        A new layer has weights from N(0, 1/sqrt(pre)) and no delays; what makes neurons spike depends on the input.
+        """
+        if self.max_delay is not None and d_max > self.max_delay:
+            raise SpecError("d_max", f"at most max_delay, {self.max_delay} (ms)", d_max, "raise max_delay")
         self.w.normal_(w_mean, w_std, generator=generator)
         self.d.uniform_(0.0, d_max, generator=generator)
         return self
@@ -68,7 +86,7 @@ class LIF(_Layer):
 
     Args:
         pre, post: number of source and target neurons.
-        tau_mem, tau_syn: time constants, ms.
+        tau_mem, tau_syn: time constants, ms; here and below a number, or one a neuron.
         v_th, v_reset: threshold and reset.
         max_delay: ms; upper bound that `project_` keeps, None for no bound.
         dtype: float32 or float64.
@@ -84,10 +102,10 @@ class LIF(_Layer):
         pre: int,
         post: int,
         *,
-        tau_mem: float = 20.0,
-        tau_syn: float = 5.0,
-        v_th: float = 1.0,
-        v_reset: float = 0.0,
+        tau_mem: Constant = 20.0,
+        tau_syn: Constant = 5.0,
+        v_th: Constant = 1.0,
+        v_reset: Constant = 0.0,
         max_delay: float | None = None,
         dtype: torch.dtype = torch.float32,
     ) -> None:
@@ -112,8 +130,8 @@ class LI(_Layer):
         post: int,
         *,
         readout: str,
-        tau_mem: float = 20.0,
-        tau_syn: float = 5.0,
+        tau_mem: Constant = 20.0,
+        tau_syn: Constant = 5.0,
         max_delay: float | None = None,
         dtype: torch.dtype = torch.float32,
     ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,7 +23,11 @@ def cross_entropy(y: Tensor, labels: Tensor) -> Tensor:
     As `log(1 + sum_others exp(y_j - y_label))`, so loss and gradient keep their relative accuracy where the softmax is
     nearly certain (`torch.nn.functional.cross_entropy` forms `p - 1` there).
     """
+    if y.ndim != 2 or len(y) == 0:
+        raise SpecError("y", "of shape [trials, classes], at least one trial", Verbatim(list(y.shape)), "a row a trial")
     trials, classes = y.shape
+    if not isinstance(labels, Tensor):
+        raise SpecError("labels", "a tensor of integers", Verbatim(type(labels).__name__), "`torch.tensor(labels)`")
     if labels.shape != (trials,) or labels.is_floating_point() or labels.dtype == torch.bool:
         got = Verbatim(f"{labels.dtype} {list(labels.shape)}")
         raise SpecError("labels", f"integers of shape [{trials}]", got, "one label a trial")
@@ -31,8 +36,8 @@ def cross_entropy(y: Tensor, labels: Tensor) -> Tensor:
         raise SpecError("labels", f"from 0 to {classes - 1}", got, f"the readout has {classes} neurons")
     if classes == 1:
         return 0.0 * y.sum()
-    right = torch.nn.functional.one_hot(labels, classes).bool()
-    others = (y - y.gather(1, labels[:, None]))[~right].reshape(trials, classes - 1)
+    right = torch.nn.functional.one_hot(labels.long(), classes).bool()
+    others = (y - y.gather(1, labels.long()[:, None]))[~right].reshape(trials, classes - 1)
     excess = others.logsumexp(dim=1)
     return torch.logaddexp(excess, torch.zeros_like(excess)).mean()
 
@@ -56,5 +61,6 @@ def spike_time_mse(spikes: Spikes, targets: Sequence[SpikeTrains]) -> Tensor:
         for i, train in enumerate(trains):
             times = spikes.train(b, i)[: len(train)]
             missing = times.new_full((len(train) - len(times),), spikes.duration)
-            total = total + (torch.cat([times, missing]) - torch.tensor(train)).square().sum() / 2
+            target = torch.tensor(np.asarray(train, np.float64))
+            total = total + (torch.cat([times, missing]) - target).square().sum() / 2
     return total / spikes.trials

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from fast.propagate import Record, propagate
 from fast.spikes import Spikes, joined
-from spec import Connection, Population, UnsupportedError
+from spec import VOLTAGE_READOUTS, Connection, Population, SpecError, UnsupportedError
 from spec import Network as NetworkSpec
+from spec.checks import one_of
 from spec.errors import Verbatim
 
 
@@ -78,7 +79,11 @@ class Network(nn.Module):
         Args:
             inputs: spikes of every input population, of the same trials.
             read: a population and its voltage readout.
+
+        Raises:
+            SpecError: an input missing or of the wrong size, a population or readout that does not exist.
         """
+        self._check(inputs, read)
         spikes, records, y = dict(inputs), {}, None
         any_input = next(iter(inputs.values()))
         for p in self.order:
@@ -102,6 +107,22 @@ class Network(nn.Module):
             spikes[population.name] = emitted
             y = found if readout else y
         return Activity({name: s for name, s in spikes.items() if name not in inputs}, records, y)
+
+    def _check(self, inputs: Mapping[str, Spikes], read: tuple[str, str] | None) -> None:
+        if not inputs:
+            raise SpecError("inputs", "the spikes of some trials", Verbatim("nothing"), "give them, even if all are silent")
+        for population in self.network.populations:
+            if population.kind != "input":
+                continue
+            name = f"inputs.{population.name}"
+            if population.name not in inputs:
+                raise SpecError(name, "given", Verbatim("nothing"), "give spikes, even if all are silent")
+            if inputs[population.name].size != population.size:
+                expected = f"spikes of {population.size} neurons"
+                raise SpecError(name, expected, inputs[population.name].size, "one train a neuron")
+        if read is not None:
+            one_of(read[0], "read[0]", [self.network.populations[p].name for p in self.order])
+            one_of(read[1], "read[1]", VOLTAGE_READOUTS)
 
 
 def _silence(like: Spikes) -> Spikes:

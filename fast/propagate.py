@@ -126,14 +126,14 @@ class _Propagate(torch.autograd.Function):
         problem.kernels = ctx.kernels = kernels
         ctx.dtypes = (w.dtype, d.dtype, *(c.dtype for c in constants))
         times = kernels.emitted.bin * width + kernels.emitted.rest.astype(np.float64)
-        return torch.from_numpy(times), torch.from_numpy(kernels.y.copy())
+        return torch.from_numpy(times), torch.from_numpy(kernels.y.astype(dtype))
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, dL_dt_post: Tensor, dL_dy: Tensor) -> tuple[Tensor | None, ...]:
         _, want_dt, _, _, want_tau_mem, want_tau_syn, _, _ = ctx.needs_input_grad
         dL_dt_pre, dL_dw, dL_dd, dL_dconstants = ctx.kernels.backward(
-            dL_dt_post.contiguous().numpy(), dL_dy.contiguous().numpy(), want_dt, want_tau_mem or want_tau_syn
+            dL_dt_post.contiguous().numpy(), dL_dy.double().contiguous().numpy(), want_dt, want_tau_mem or want_tau_syn
         )
         found = [torch.from_numpy(dL_dw).t(), torch.from_numpy(dL_dd).t(), *torch.from_numpy(dL_dconstants)]
         gradients = [g.to(dtype) for g, dtype in zip(found, ctx.dtypes, strict=True)]
@@ -150,6 +150,13 @@ def _check(
     v_reset: Tensor | None,
     exists: Tensor | None,
 ) -> None:
+    if not isinstance(spikes, Spikes):
+        got = Verbatim(type(spikes).__name__)
+        raise SpecError("spikes", "a `fast.Spikes`", got, "`Spikes.from_trains` makes one of lists")
+    spikes.check()
+    for name, given in (("spikes.times", spikes.times), ("exists", exists)):
+        if given is not None and given.device.type != "cpu":
+            raise UnsupportedError(name, "on the CPU", Verbatim(given.device), "CUDA is not offered yet; use `.cpu()`")
     named = {"w": w, "d": d, "tau_mem": tau_mem, "tau_syn": tau_syn, "v_th": v_th, "v_reset": v_reset}
     if w.ndim != 2 or w.shape[0] != spikes.size:
         expected = f"of shape [pre, post] with pre = {spikes.size}, the number of neurons that spike"

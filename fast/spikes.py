@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from spec import SpecError, SpikeTrains
-from spec.checks import positive_number
+from spec.checks import positive_number, whole_number
 from spec.errors import Verbatim
 
 
@@ -33,7 +33,16 @@ class Spikes:
     duration: float
 
     def __post_init__(self) -> None:
-        """Refuse what the kernels would read wrongly: they index by `offsets` and rely on the order of the times."""
+        self.check()
+
+    def check(self) -> None:
+        """Refuse what the kernels would read wrongly: they index by `offsets` and rely on the order of the times.
+
+        Called on construction and before each use, since times may be learned, and so change in place.
+
+        Raises:
+            SpecError: shapes or dtypes that do not fit, times that are negative, not finite or out of order.
+        """
         trains = self.trials * self.size
         if self.times.ndim != 1 or self.times.dtype != torch.float64:
             got = Verbatim(f"{self.times.dtype} {list(self.times.shape)}")
@@ -45,12 +54,17 @@ class Spikes:
         if int(self.offsets[0]) != 0 or int(self.offsets[-1]) != len(times) or bool((lengths < 0).any()):
             expected = f"ascending from 0 to {len(times)}, the number of times"
             raise SpecError("offsets", expected, Verbatim(self.offsets.tolist()), "count the spikes of each train")
-        if not bool((torch.isfinite(times) & (times >= 0)).all()):
-            raise SpecError("times", "finite and at least 0 (ms)", Verbatim(times.tolist()), "a trial starts at 0")
+        bad = ~(torch.isfinite(times) & (times >= 0))
+        if bool(bad.any()):
+            n = int(bad.nonzero()[0])
+            raise SpecError(f"times[{n}]", "finite and at least 0 (ms)", float(times[n]), "a trial starts at 0")
         begins = torch.zeros(len(times) + 1, dtype=torch.bool)
         begins[self.offsets] = True
-        if bool(((times.diff() < 0) & ~begins[1:-1]).any()):
-            raise SpecError("times", "in order within each train", Verbatim(times.tolist()), "sort each train")
+        back = (times.diff() < 0) & ~begins[1:-1]
+        if bool(back.any()):
+            n = int(back.nonzero()[0]) + 1
+            expected = f"at least the time before it in its train, {float(times[n - 1])}"
+            raise SpecError(f"times[{n}]", expected, float(times[n]), "sort each train")
 
     @classmethod
     def from_trains(cls, trials: Sequence[SpikeTrains | Sequence], duration: float) -> Spikes:
@@ -59,7 +73,7 @@ class Spikes:
         Raises:
             SpecError: no trial, trials of different sizes, or times that `spec.SpikeTrains` refuses.
         """
-        if not trials:
+        if len(trials) == 0:
             expected = "a list of at least one trial"
             raise SpecError("trials", expected, Verbatim("none"), "give one list of trains a trial")
         checked: list[SpikeTrains] = []
@@ -88,7 +102,13 @@ class Spikes:
         return times[index].reshape(self.trials, self.size)
 
     def train(self, trial: int, neuron: int) -> Tensor:
-        """One spike train."""
+        """One spike train.
+
+        Raises:
+            SpecError: no such trial or neuron.
+        """
+        whole_number(trial, "trial", 0, self.trials - 1, "count from 0")
+        whole_number(neuron, "neuron", 0, self.size - 1, "count from 0")
         n = trial * self.size + neuron
         return self.times[self.offsets[n] : self.offsets[n + 1]]
 
@@ -101,8 +121,10 @@ def joined(parts: Sequence[Spikes]) -> Spikes:
     """Populations side by side: the neurons of all parts, in order, trial by trial.
 
     Raises:
-        SpecError: parts of different numbers of trials or durations.
+        SpecError: no parts, or parts of different numbers of trials or durations.
     """
+    if not parts:
+        raise SpecError("parts", "a list of at least one `Spikes`", Verbatim("none"), "give what is to be joined")
     if len(parts) == 1:
         return parts[0]
     trials, duration = parts[0].trials, parts[0].duration
