@@ -12,7 +12,6 @@ from fast.spikes import Spikes
 from spec import VOLTAGE_READOUTS, Population, SpecError
 from spec.checks import non_negative_time, one_of, whole_number
 
-
 Constant = float | Sequence[float]
 CONSTANTS = ("tau_mem", "tau_syn", "v_th", "v_reset")
 
@@ -44,10 +43,7 @@ class _Layer(nn.Module):
         self.w = nn.Parameter(torch.zeros(pre, post, dtype=dtype))
         self.d = nn.Parameter(torch.zeros(pre, post, dtype=dtype))
         self.record: Record | None = None
-        checked = Population(
-            "layer", "li" if v_th is None else "lif", post,
-            **{n: v for n, v in zip(CONSTANTS, (tau_mem, tau_syn, v_th, v_reset)) if v is not None},
-        )  # fmt: skip
+        checked = Population("layer", "li" if v_th is None else "lif", post, tau_mem, tau_syn, v_th, v_reset)
         for name in CONSTANTS:
             values = getattr(checked, name)
             constant = None if values is None else nn.Parameter(torch.tensor(values, dtype=dtype), requires_grad=False)

@@ -110,7 +110,8 @@ class Network(nn.Module):
 
     def _check(self, inputs: Mapping[str, Spikes], read: tuple[str, str] | None) -> None:
         if not inputs:
-            raise SpecError("inputs", "the spikes of some trials", Verbatim("nothing"), "give them, even if all are silent")
+            expected, remedy = "the spikes of some trials", "give them, even if all are silent"
+            raise SpecError("inputs", expected, Verbatim("nothing"), remedy)
         for population in self.network.populations:
             if population.kind != "input":
                 continue

@@ -85,7 +85,7 @@ def propagate(
         one_of(readout, "readout", VOLTAGE_READOUTS)
     _check(spikes, w, d, tau_mem, tau_syn, v_th, v_reset, exists)
     if bin_width is not None:
-        shortest = float(min(tau_mem.min(), tau_syn.min()))
+        shortest = float(torch.minimum(tau_mem, tau_syn).detach().min())
         if positive_number(bin_width, "bin_width", "ms") > shortest:
             raise SpecError("bin_width", f"at most the shortest time constant, {shortest}", bin_width, "leave it out")
     if v_th is None or v_reset is None:

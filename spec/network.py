@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from spec import checks
 from spec.errors import SpecError, Verbatim
 
+# Fields typed `Any` take numbers or lists and hold checked arrays.
 KINDS = ("input", "lif", "li")
 _CHECKS = {
     "tau_mem": checks.time_constant,
@@ -35,10 +37,10 @@ class Population:
     name: str
     kind: str
     size: int
-    tau_mem: np.ndarray | None = None
-    tau_syn: np.ndarray | None = None
-    v_th: np.ndarray | None = None
-    v_reset: np.ndarray | None = None
+    tau_mem: Any = None
+    tau_syn: Any = None
+    v_th: Any = None
+    v_reset: Any = None
 
     def __post_init__(self) -> None:
         checks.text(self.name, "name")
@@ -78,8 +80,8 @@ class Connection:
 
     source: str
     target: str
-    w: np.ndarray
-    d: np.ndarray
+    w: Any
+    d: Any
     exists: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:

@@ -98,16 +98,16 @@ FAULTS = (
     Fault(
         "same slope before and after the reset",
         "fast",
-        "backward.py",
+        "adjoint.py",
         "pm * (I_cross[n] - v_reset)",
         "pm * (I_cross[n] - v_th)",
     ),
     Fault(
         "no jump at the first spike",
         "fast",
-        "backward.py",
-        "            else:\n                weight = math.exp(-running.rate * (bin_ * at.width + x))",
-        "            elif n > 0:\n                weight = math.exp(-running.rate * (bin_ * at.width + x))",
+        "adjoint.py",
+        "            else:\n                Vdot_minus, Vdot_plus",
+        "            elif n > 0:\n                Vdot_minus, Vdot_plus",
     ),
     Fault(
         "no tau_syn in the weight gradient",
@@ -128,13 +128,13 @@ FAULTS = (
         "fast",
         "backward.py",
         "dL_dt_arr = w * (lambda_V - lambda_I) + extra",
-        "early = adjoint_in_bin(adjoint, trains.bin[s], trains.rest[s], at, pm, ps)\n"
+        "early = adjoint_in_bin(adjoint, trains.bin[s], trains.rest[s], False, at, pm, ps)\n"
         "            dL_dt_arr = w * (early[0] - early[1]) + extra",
     ),
     Fault(
         "1e-3 added to a denominator",
         "fast",
-        "backward.py",
+        "adjoint.py",
         "Vdot_plus / Vdot_minus * lambda_V_plus + dL_dt * pm / Vdot_minus",
         "Vdot_plus / (Vdot_minus + 1e-3) * lambda_V_plus + dL_dt * pm / (Vdot_minus + 1e-3)",
     ),

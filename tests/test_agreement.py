@@ -174,7 +174,6 @@ def test_float64_at_ties(kind: str) -> None:
     agreement(case)
 
 
-@pytest.mark.xfail(strict=True, reason="fast integrates a voltage as a difference, which cancels if it is short")
 @pytest.mark.parametrize("before", [1e-2, 1e-4])
 @pytest.mark.parametrize("readout", ["mean_voltage", "exp_weighted_voltage"])
 def test_float64_with_an_arrival_just_before_the_end(readout: str, before: float) -> None:

@@ -177,7 +177,7 @@ def test_times_that_an_optimiser_has_moved_are_checked_again(moved: float) -> No
     """A step in place on `spikes.times` passes by the constructor; a lost or misplaced spike would be the price."""
     spikes = given_spikes()
     spikes.times[0] = moved
-    with pytest.raises(SpecError, match="`times` must be"):
+    with pytest.raises(SpecError, match=r"`times\[\d\]` must be"):
         first_layer()(spikes)
 
 
