@@ -127,15 +127,9 @@ def permuted(case: Case, seed: int) -> Rewritten:
 
     rewired = []
     for c in connections:
-        weights = np.where(c.exists, c.w, np.nan)
-        rewired.append(
-            Connection(
-                c.source,
-                c.target,
-                [[None if np.isnan(w) else w for w in row] for row in matrix(weights, c)],  # type: ignore[arg-type]
-                matrix(c.d, c),
-            )
-        )
+        weights = matrix(c.w, c).astype(object)
+        weights[~matrix(c.exists, c)] = None
+        rewired.append(Connection(c.source, c.target, weights, matrix(c.d, c)))
     populations = [with_constants(p, lambda _, v, p=p: v[order[p.name]]) for p in case.network.populations]  # type: ignore[misc]
     loss, read = case.loss, order[case.loss.population]
     if isinstance(loss, SpikeTimeMSE):

@@ -12,11 +12,11 @@ import pytest
 import reference
 from fast.run import run_case
 from spec import Case, Connection, ConnectionGradient, Network, Population, Result, SpikeTimeMSE
-from tests.comparison import assert_same_activity, assert_same_gradients, gradient_blocks
+from tests.comparison import assert_same_activity, assert_same_gradients, gradient_blocks, largest_block
 from tests.families import FAMILIES, SPIKE_LOSSES
 from tests.rewriting import in_units, later, permuted, trains_of, with_connections, with_gradients_of, with_numbers
 from tests.strategies import families, seeded_case
-from tests.tolerances import U64, relative
+from tests.tolerances import SAME_NETWORK, SAME_SUM, U64, VANISHES, WELL_CONDITIONED, relative
 from tests.truth import Problem, difference
 
 CASES = 4
@@ -31,14 +31,14 @@ every_family = pytest.mark.parametrize(("run", "family"), PAIRS)
 
 
 def cases(family: str, suits: Callable[[Case], bool] = lambda case: True) -> Iterator[Case]:
-    """The first cases of a family that suit."""
+    """The first cases of a family that suit, and that have a gradient other than 0."""
     found = 0
     for seed in count():
         case = seeded_case(seed, family)
-        if suits(case):
+        if suits(case) and largest_block(case, reference.run(case).gradients) > VANISHES:
             found += 1
             yield case
-        if found == CASES or seed == 10 * CASES:
+        if found == CASES or seed == 20 * CASES:
             break
     assert found == CASES
 
@@ -52,15 +52,19 @@ def assert_bitwise(case: Case, found: Result, true: Result) -> None:
     assert gradient_blocks(case, found.gradients) == gradient_blocks(case, true.gradients)
 
 
-def assert_same(case: Case, found: Result, true: Result) -> None:
-    """As near as two float64 gradients of one function are."""
+def assert_same(case: Case, found: Result, true: Result, limit: float = SAME_NETWORK) -> None:
+    """To the limit, or less near a grazing spike: two float64 gradients of one function."""
     assert_same_activity(case, found, true, true.gradients)
-    assert_same_gradients(case, found.gradients, true.gradients, true.kappa_min)
+    allowed = limit / WELL_CONDITIONED * relative(U64, true.kappa_min)
+    assert_same_gradients(case, found.gradients, true.gradients, true.kappa_min, limit=allowed)
 
 
 def assert_equal(run: str, case: Case, found: Result, true: Result) -> None:
-    """Bitwise in the reference, to rounding in `fast`, which adds up in the order in which it is given."""
-    (assert_bitwise if run == "reference" else assert_same)(case, found, true)
+    """Bitwise in the reference; in `fast` the same numbers, added up in the order in which they are given."""
+    if run == "reference":
+        assert_bitwise(case, found, true)
+    else:
+        assert_same(case, found, true, SAME_SUM)
 
 
 @every_family
@@ -181,9 +185,12 @@ def test_synapses_of_weight_0(run: str, family: str) -> None:
         assert_same(case, with_gradients_of(found, lambda of, n=n: of[:n]), true)  # type: ignore[misc]
         assert not any(g.dL_dd.any() for g in found.gradients.connections[n:])
         if seed == 0:
-            w = difference(Problem.from_case(more), ("w", n, 0, 0))
-            of_w = found.gradients.connections[n].dL_dw[0, 0]
-            assert abs(of_w - w) <= relative(U64, true.kappa_min) * max(abs(w), 1.0)
+            slopes = {
+                (c, *at): g for c in range(n, 2 * n) for at, g in np.ndenumerate(found.gradients.connections[c].dL_dw)
+            }
+            largest = max(slopes, key=lambda at: abs(slopes[at]))
+            w = difference(Problem.from_case(more), ("w", *largest))
+            assert slopes[largest] != 0 and abs(slopes[largest] - w) <= relative(U64, true.kappa_min) * abs(w)
 
 
 @pytest.mark.parametrize("run", RUNS)
@@ -216,4 +223,4 @@ def test_a_relay_neuron_splits_a_delay(run: str) -> None:
     pairs = [(both.dL_dw, second.dL_dw), (both.dL_dd, second.dL_dd), (both.dL_dd.sum(1), np.diag(first.dL_dd))]
     pairs += [(np.concatenate(found.gradients.inputs["in"]), np.concatenate(true.gradients.inputs["in"]))]
     for a, b in pairs:
-        assert np.linalg.norm(a - b) <= relative(U64, true.kappa_min) * np.linalg.norm(b)
+        assert np.linalg.norm(a - b) <= SAME_NETWORK * np.linalg.norm(b)

@@ -137,7 +137,7 @@ def test_a_damaged_file_is_refused_and_the_record_named(
 ) -> None:
     path = folder / "braille_train.h5"
     damage(path)
-    with pytest.raises(SpecError, match="braille_train[.]h5"):
+    with pytest.raises(SpecError, match=r"braille_train[.]h5"):
         read_spike_file(path, CHANNELS, CLASSES, DURATION)
     assert main(["--task", "braille", "--data", str(folder), "--out", str(folder / "run")]) == 2
     out, err = capsys.readouterr()

@@ -49,18 +49,19 @@ DIFFERENCE_OF_TIE = 1e-10
 GROWTH = 0.01
 """Of an exponent over six decades: what is left of the next order."""
 
-NEAR_EQUAL_TAUS = 1e-8
-"""`tau_mem = tau_syn (1 + delta)`: half of all digits would be lost by a formula that divides by `delta`."""
-
 
 def relative(u: float, kappa_min: float | None) -> float:
     """The error allowed a block of a gradient: a crossing of conditioning kappa costs 1/kappa (specification, 5)."""
-    return max(WELL_CONDITIONED, 0.0 if kappa_min is None else 100 * u / float(kappa_min))
+    return max(WELL_CONDITIONED * u / U64, 0.0 if kappa_min is None else 100 * u / float(kappa_min))
 
 
-def times(u: float, kappa_min: float | None, duration: float) -> float:
-    """The error allowed a spike time, ms: rounding moves a crossing by u tau_mem / sqrt(kappa), and that the next."""
-    return 100 * u * duration / math.sqrt(min(1.0, 1.0 if kappa_min is None else float(kappa_min)))
+def times(u: float, kappa_min: float | None, duration: float, spikes: int = 0) -> float:
+    """The error allowed a spike time, ms: rounding moves a crossing by u tau_mem / sqrt(kappa), and that the next.
+
+    Args:
+        spikes: how many of the neuron came before.
+    """
+    return (100 + spikes) * u * duration / math.sqrt(min(1.0, 1.0 if kappa_min is None else float(kappa_min)))
 
 
 def identity(u: float) -> float:
