@@ -15,7 +15,8 @@ from typing import NamedTuple
 import numpy as np
 
 from fast.bins import to_end
-from fast.flow import compiled, factors, flow_back, integrals_to_end
+from fast.compiling import compiled
+from fast.flow import factors, flow_back, integrals_to_end
 
 
 class Adjoint(NamedTuple):

@@ -13,8 +13,9 @@ import numpy as np
 
 from fast.adjoint import Adjoint, Running, adjoint_in_bin, fill_adjoint, running_adjoint
 from fast.bins import Factors, arrival, arrival_factors, beyond, fill_factors
+from fast.compiling import compiled
 from fast.constants import add_constant_gradients
-from fast.flow import compiled, factors
+from fast.flow import factors
 
 
 @compiled
@@ -98,8 +99,9 @@ def backward_range(
             is_maximum, kick, kick_at_end = maxima.bin[trial, j] >= 0, -g * pm, 0.0
             at_end = maxima.bin[trial, j] == at.last and maxima.rest[trial, j] == at.end
             event_bin, event_rest = emitted.bin[lo:hi], emitted.rest[lo:hi]
-            pinned = (g, maxima.Vdot_plus[trial, j] if is_maximum else math.nan)
-            if is_maximum and at_end and math.isnan(pinned[1]):
+            is_pinned = is_maximum and maxima.group[trial, j] > 0
+            pinned = (g, maxima.Vdot_plus[trial, j] if is_pinned else math.nan)
+            if is_maximum and at_end and not is_pinned:
                 is_maximum, kick_at_end = False, kick
             elif is_maximum:
                 event_bin, event_rest = maxima.bin[trial, j : j + 1], maxima.rest[trial, j : j + 1]

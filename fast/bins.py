@@ -11,7 +11,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fast.flow import compiled, compose, factors, inlined
+from fast.compiling import compiled, inlined
+from fast.flow import compose, factors
+from spec import UnsupportedError
+from spec.errors import Verbatim
+
+MOST_BINS = 2**24  # 0.5 GB of scratch a thread
 
 
 class Clock(NamedTuple):
@@ -48,18 +53,19 @@ def clock(bin_width: float, duration: float, dtype: type) -> Clock:
     """The bins of a trial of that duration.
 
     Raises:
-        ArithmeticError: there are more bins than an index can hold.
+        UnsupportedError: there are more bins than a trial's scratch arrays should hold.
     """
     last = math.floor(duration / bin_width)
-    if last > 2**30:
-        raise ArithmeticError(f"a trial of {duration} ms has over 2^30 bins of {bin_width} ms; shorten it")
+    if last > MOST_BINS:
+        got = Verbatim(f"{duration} ms in bins of {bin_width} ms")
+        raise UnsupportedError("duration", f"at most {MOST_BINS} bins long", got, "`python -m reference` needs no bins")
     end = duration - last * bin_width
     return Clock(dtype(bin_width), last, dtype(end), float(np.finfo(dtype).eps) / 2)
 
 
 def split(times: np.ndarray, at: Clock, dtype: type) -> tuple[np.ndarray, np.ndarray]:
     """`(bin, rest)` of times or delays in ms; what lies beyond the trial gets a bin beyond it."""
-    bins = np.floor(times / float(at.width))
+    bins = np.floor(np.minimum(times, (at.last + 2) * float(at.width)) / float(at.width))
     beyond = bins > at.last
     rest: np.ndarray = np.where(beyond, 0.0, times - bins * float(at.width)).astype(dtype)
     return np.where(beyond, at.last + 1, bins).astype(np.int32), rest

@@ -12,7 +12,8 @@ import math
 
 from fast.adjoint import adjoint_in_bin, running_adjoint
 from fast.bins import sort_by_bin, sort_within_bin
-from fast.flow import compiled, factor_derivatives, factors, integral_derivatives
+from fast.compiling import compiled
+from fast.flow import factor_derivatives, factors, integral_derivatives
 
 
 @compiled

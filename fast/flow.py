@@ -15,10 +15,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
-compiled = njit(cache=True, nogil=True, error_model="numpy")
-inlined = njit(cache=True, nogil=True, error_model="numpy", inline="always")
+from fast.compiling import compiled, inlined
+
+TOUCH = 16  # in u v_th: what a voltage must reach above, or may lack below, its threshold (specification, section 4)
 
 
 @compiled
@@ -118,20 +118,20 @@ def time_to_peak(V, I, pm, ps):
 
 
 @compiled
-def time_to_threshold(V, I, x_max, pm, ps, v_th):
+def time_to_threshold(V, I, x_max, pm, ps, v_th, u):
     """The first time in [0, x_max] at which `V` reaches `v_th > 0` and rises; -1 if there is none.
 
-    A rising `V` is concave, so Newton steps from the left never pass the crossing.
+    A rising `V` is concave, so Newton steps from the left never pass the crossing. A peak (where `V = I`) that is
+    higher than `v_th` by rounding only touches it, and is no crossing.
     """
     if v_th >= I or V >= I:
         return -1.0
     if v_th <= V:
         return 0.0
     x_last = time_to_peak(V, I, pm, ps)
-    if x_last <= x_max:
-        if I * math.exp(-ps * x_last) <= v_th:
-            return -1.0
-    else:
+    if I * math.exp(-ps * x_last) <= v_th * (1.0 + TOUCH * u) and x_last < math.inf:
+        return -1.0
+    if x_last > x_max:
         x_last = x_max
         a, k, _ = factors(x_max, pm, ps)
         if V * a + I * k < v_th:

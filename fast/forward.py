@@ -15,13 +15,22 @@ from typing import NamedTuple
 import numpy as np
 
 from fast.bins import Factors, arrival, arrival_factors, beyond, fill_factors, sort_by_bin, sort_within_bin, to_end
-from fast.flow import compiled, factors, integrals_to_end, time_to_peak, time_to_threshold
+from fast.compiling import compiled
+from fast.flow import TOUCH, factors, time_to_peak, time_to_threshold
+from fast.readouts import (
+    ARRIVAL_AT_CROSSING,
+    ARRIVAL_AT_END,
+    EQUAL_MAXIMA,
+    SIMULTANEOUS_AT_MAXIMUM,
+    SPIKE_AT_END,
+    Maximum,
+    integral_of_voltage,
+    offer_maximum,
+)
 
 FULL, STUCK = -1, -2  # what `solve_bin` answers instead of a number of spikes
 NONE = -1  # no neuron
-
-# ties, as bits
-ARRIVAL_AT_CROSSING, SPIKE_AT_END, ARRIVAL_AT_END, EQUAL_MAXIMA, SIMULTANEOUS_AT_MAXIMUM = 1, 2, 4, 8, 16
+MOST_SPIKES = 2.0**26  # that one current may cause (specification, section 1)
 
 
 class Layer(NamedTuple):
@@ -43,37 +52,12 @@ class Layer(NamedTuple):
     read_maximum: bool
 
 
-class Spikes(NamedTuple):
+class Emitted(NamedTuple):
     """Emitted spikes, in the order of the neurons and trials solved: instant, and current at the crossing."""
 
     bin: np.ndarray
     rest: np.ndarray
     I: np.ndarray
-
-
-class Maximum(NamedTuple):
-    """The largest voltage of one neuron in one trial, in arrays of one entry.
-
-    `bin` is -1 while it is the initial 0; `Vdot_plus` is the slope just after the arrivals that the maximum is pinned
-    to (`group` of them), NaN if it is pinned to none.
-    """
-
-    V: np.ndarray
-    bin: np.ndarray
-    rest: np.ndarray
-    Vdot_plus: np.ndarray
-    group: np.ndarray
-
-
-@compiled
-def offer_maximum(best, V, bin_, rest, Vdot_plus, group, at, ties):
-    """Take a local maximum if it exceeds the best so far by more than rounding; flag it if it equals it."""
-    margin = 16 * at.u * abs(best.V[0])
-    if V > best.V[0] + margin:
-        best.V[0], best.bin[0], best.rest[0], best.Vdot_plus[0], best.group[0] = V, bin_, rest, Vdot_plus, group
-        ties[0] &= ~EQUAL_MAXIMA & 0xFF
-    elif best.bin[0] >= 0 and margin + V >= best.V[0]:
-        ties[0] |= EQUAL_MAXIMA
 
 
 @compiled
@@ -94,15 +78,15 @@ def solve_bin(V, I, bin_, rest, weight, first, last, constants, at, read_maximum
         x_next = rest[n] if n < last else end
         # crossings up to the next arrival, or the end
         while True:
-            h = time_to_threshold(V, I, x_next - x, pm, ps, v_th)
+            h = time_to_threshold(V, I, x_next - x, pm, ps, v_th, at.u)
             if h < 0.0 and (n < last or bin_ == at.last):
                 # an arrival, or T, at the very instant of a crossing: the crossing comes first
                 a, k, b = factors(x_next - x, pm, ps)
-                if v_th - (V * a + I * k) <= 16 * at.u * v_th and I * b > v_th:
+                if v_th - (V * a + I * k) <= TOUCH * at.u * v_th and I * b > v_th * (1.0 + TOUCH * at.u):
                     h = x_next - x
             if h < 0.0:
                 break
-            if n_new > 0 and h > 0.0 and x + h == x:
+            if I * pm > MOST_SPIKES * ps * (v_th - v_reset) or (n_new > 0 and h > 0.0 and x + h == x):
                 return V, I, STUCK
             x_cross = min(x + h, x_next)
             I *= math.exp(-ps * h)
@@ -112,7 +96,7 @@ def solve_bin(V, I, bin_, rest, weight, first, last, constants, at, read_maximum
             spikes.bin[n_spikes + n_new], spikes.rest[n_spikes + n_new], spikes.I[n_spikes + n_new] = bin_, x, I
             recent[0], recent[1], recent[2] = bin_, x, pm * (I - v_th)
             n_new += 1
-            if (bin_ == at.last and x == end) or (bin_ == at.last - 1 and at.end == 0 and x == at.width):
+            if to_end(bin_, x, at) * recent[2] <= TOUCH * at.u * v_th:
                 ties[0] |= SPIKE_AT_END
         h = x_next - x
         a, k, b = factors(h, pm, ps)
@@ -121,14 +105,14 @@ def solve_bin(V, I, bin_, rest, weight, first, last, constants, at, read_maximum
         if read_maximum and V < I and I > 0:
             h_peak = time_to_peak(V, I, pm, ps)
             if h_peak < h:
-                offer_maximum(best, I * math.exp(-ps * h_peak), bin_, x + h_peak, math.nan, 0, at, ties)
+                offer_maximum(best, I * math.exp(-ps * h_peak), bin_, x + h_peak, 0.0, 0, at, ties)
         V, I, x = V_next, I_next, x_next
         if n == last:
             if read_maximum and bin_ == at.last and h_peak >= h and V < I:
-                offer_maximum(best, V, bin_, x, math.nan, 0, at, ties)
+                offer_maximum(best, V, bin_, x, pm * (I - V), 0, at, ties)
             return V, I, n_new
         # all arrivals of this instant
-        if recent[0] >= 0 and ((bin_ - recent[0]) * at.width + (x - recent[1])) * recent[2] <= 16 * at.u * v_th:
+        if recent[0] >= 0 and ((bin_ - recent[0]) * at.width + (x - recent[1])) * recent[2] <= TOUCH * at.u * v_th:
             ties[0] |= ARRIVAL_AT_CROSSING
         group, I_minus = 0, I
         while n < last and rest[n] == x:
@@ -202,7 +186,7 @@ def solve_neuron(
 @compiled
 def grown(spikes):
     """The same spikes in arrays twice as long."""
-    return Spikes(
+    return Emitted(
         np.concatenate((spikes.bin, np.empty_like(spikes.bin))),
         np.concatenate((spikes.rest, np.empty_like(spikes.rest))),
         np.concatenate((spikes.I, np.empty_like(spikes.I))),
@@ -210,35 +194,11 @@ def grown(spikes):
 
 
 @compiled
-def integral_of_voltage(
-    trains, first_train, n_pre, w, exists, delay_bin, delay_rest, at, rate, drop, spikes, first, last, pm, ps
-):
-    """`(1/T) int exp(-rate t) V dt` over the trial: what each arrival adds, less what each reset takes away.
-
-    `spikes[first:last]`: the neuron's own, each of which lowers `V` by `drop`.
-    """
-    T, total = at.last * at.width + at.end, 0.0
-    for i in range(n_pre):
-        if exists[i]:
-            for s in range(trains.offsets[first_train + i], trains.offsets[first_train + i + 1]):
-                bin_, r, _ = arrival(trains.bin[s], trains.rest[s], delay_bin[i], delay_rest[i], at)
-                if beyond(bin_, r, at):
-                    break
-                t = bin_ * at.width + r
-                _, of_k = integrals_to_end(to_end(bin_, r, at), rate, pm, ps)
-                total += w[i] * math.exp(-rate * t) * of_k
-    for n in range(first, last):
-        t = spikes.bin[n] * at.width + spikes.rest[n]
-        of_a, _ = integrals_to_end(to_end(spikes.bin[n], spikes.rest[n], at), rate, pm, ps)
-        total -= drop * math.exp(-rate * t) * of_a
-    return total / T
-
-
-@compiled
 def forward_range(first, last, trains, n_trials, n_pre, layer, at, integral_read, counts, y, maxima, ties):
     """Neurons `first..last-1` over all trials.
 
-    Fills `counts, y [trial, post]`, the fields of `maxima [trial, post]` and `ties [trial, post]`.
+    Fills `counts, y [trial, post]`, the fields of `maxima [trial, post]` (given as zeros, `bin` as -1) and
+    `ties [trial, post]`.
 
     Returns:
         Spikes ordered by (neuron, trial); their number; and the neuron that spikes faster than can be resolved, or
@@ -254,7 +214,7 @@ def forward_range(first, last, trains, n_trials, n_pre, layer, at, integral_read
         np.empty(n_bins), np.empty(n_bins), np.empty(n_bins), np.empty(n_bins + 1, np.int64),
         np.empty(most, trains.rest.dtype), np.empty(most, layer.w.dtype),
     )  # fmt: skip
-    spikes = Spikes(np.empty(1024, np.int32), np.empty(1024, trains.rest.dtype), np.empty(1024))
+    spikes = Emitted(np.empty(1024, np.int32), np.empty(1024, trains.rest.dtype), np.empty(1024))
     n_spikes, pm, ps = 0, 0.0, 0.0
     for j in range(first, last):
         new_pm, new_ps = 1.0 / layer.tau_mem[j], 1.0 / layer.tau_syn[j]
@@ -264,24 +224,24 @@ def forward_range(first, last, trains, n_trials, n_pre, layer, at, integral_read
         fill_factors(layer.delay_rest[j], pm, ps, synapse)
         constants = (pm, ps, layer.v_th[j], layer.v_reset[j])
         for trial in range(n_trials):
+            here = slice(j, j + 1)
             best = Maximum(
-                np.zeros(1), np.full(1, -1), np.zeros(1, trains.rest.dtype), np.full(1, math.nan),
-                np.zeros(1, np.int64),
+                maxima.V[trial, here], maxima.bin[trial, here], maxima.rest[trial, here],
+                maxima.Vdot_plus[trial, here], maxima.group[trial, here],
             )  # fmt: skip
             before = n_spikes
             spikes, n_spikes = solve_neuron(
                 trains, trial * n_pre, n_pre, layer, j, constants, spike, synapse, at, scratch,
-                spikes, n_spikes, best, ties[trial, j : j + 1],
+                spikes, n_spikes, best, ties[trial, here],
             )  # fmt: skip
             if n_spikes == STUCK:
                 return spikes, n_spikes, j
             counts[trial, j] = n_spikes - before
             if layer.read_maximum:
-                y[trial, j] = layer.v_th[j] if n_spikes > before else best.V[0]
-                maxima.bin[trial, j] = -1 if n_spikes > before else best.bin[0]
-                maxima.rest[trial, j], maxima.Vdot_plus[trial, j] = best.rest[0], best.Vdot_plus[0]
-                if n_spikes > before:
+                if n_spikes > before:  # the largest voltage of a neuron that spikes is its threshold
+                    best.V[0], best.bin[0] = layer.v_th[j], -1
                     ties[trial, j] &= ~(EQUAL_MAXIMA | SIMULTANEOUS_AT_MAXIMUM) & 0xFF
+                y[trial, j] = best.V[0]
             elif integral_read:
                 y[trial, j] = integral_of_voltage(
                     trains, trial * n_pre, n_pre, layer.w[j], layer.exists[j], layer.delay_bin[j], layer.delay_rest[j],

@@ -14,7 +14,8 @@ import torch
 
 from fast.backward import backward_range
 from fast.bins import Clock, Trains
-from fast.forward import NONE, SPIKE_AT_END, Layer, Maximum, Spikes, forward_range
+from fast.forward import NONE, Emitted, Layer, forward_range
+from fast.readouts import SPIKE_AT_END, Maximum
 
 RANGES = 8
 
@@ -47,14 +48,14 @@ class Kernels:
         self.y = np.zeros(shape)
         self.ties = np.zeros(shape, np.uint8)
         self.maxima = Maximum(
-            V=np.zeros((0, 0)),
+            V=np.zeros(shape),
             bin=np.full(shape, -1, np.int32),
             rest=np.zeros(shape, self.trains.rest.dtype),
-            Vdot_plus=np.full(shape, np.nan),
-            group=np.zeros((0, 0), np.int64),
+            Vdot_plus=np.zeros(shape),
+            group=np.zeros(shape, np.int64),
         )
 
-        def solve(number: int, first: int, last: int) -> tuple[Spikes, int, int]:
+        def solve(number: int, first: int, last: int) -> tuple[Emitted, int, int]:
             return forward_range(
                 first, last, self.trains, self.trials, self.pre, self.layer, self.at, self.integral_read,
                 counts, self.y, self.maxima, self.ties,
@@ -63,9 +64,9 @@ class Kernels:
         parts = _in_threads(solve, self.ranges)
         for _, _, stuck in parts:
             if stuck != NONE:
-                raise ArithmeticError(f"neuron {stuck} spikes faster than this precision resolves; lower its weights")
+                raise ArithmeticError(f"neuron {stuck} of a layer spikes too fast, or without end; lower its weights")
         self.offsets = np.concatenate([[0], counts.ravel().cumsum()])
-        self.emitted = Spikes(*(self._by_trial([part[n] for part, _, _ in parts], counts) for n in range(3)))
+        self.emitted = Emitted(*(self._by_trial([part[n] for part, _, _ in parts], counts) for n in range(3)))
 
     def v_th_of_spikes(self) -> np.ndarray:
         """The threshold of the neuron of each spike."""
@@ -73,8 +74,12 @@ class Kernels:
 
     def sees_end(self) -> bool:
         """See `Record.sees_end`."""
-        maximum = (self.maxima.bin == self.at.last) & (self.maxima.rest == self.at.end)
-        return self.integral_read or bool(maximum.any()) or bool((self.ties & SPIKE_AT_END).any())
+        return self.integral_read or bool((self.ties & SPIKE_AT_END).any())
+
+    def dy_dT(self) -> np.ndarray:
+        """See `Record.dy_dT`."""
+        at_end = (self.maxima.bin == self.at.last) & (self.maxima.rest == self.at.end) & (self.maxima.group == 0)
+        return np.where(at_end, self.maxima.Vdot_plus, 0.0)
 
     def _by_trial(self, parts: list[np.ndarray], counts: np.ndarray) -> np.ndarray:
         """Spikes of all ranges, from the kernels' order (neuron, trial) to (trial, neuron)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +11,8 @@ from torch import Tensor, nn
 from fast.propagate import Record, propagate
 from fast.spikes import Spikes
 from spec import VOLTAGE_READOUTS, Population, SpecError
-from spec.checks import non_negative_time, one_of, whole_number
+from spec.checks import finite_number, non_negative_time, one_of, whole_number
+from spec.errors import Verbatim
 
 Constant = float | Sequence[float]
 CONSTANTS = ("tau_mem", "tau_syn", "v_th", "v_reset")
@@ -36,7 +38,8 @@ class _Layer(nn.Module):
         dtype: torch.dtype,
     ) -> None:
         super().__init__()
-        one_of(str(dtype), "dtype", ("torch.float32", "torch.float64"))
+        if dtype not in (torch.float32, torch.float64):
+            raise SpecError("dtype", "torch.float32 or torch.float64", Verbatim(dtype), "choose one of them")
         self.pre = whole_number(pre, "pre", 1, 2**31 - 1, "give the number of source neurons")
         self.post = whole_number(post, "post", 1, 2**31 - 1, "give the number of target neurons")
         self.max_delay = None if max_delay is None else non_negative_time(max_delay, "max_delay")
@@ -53,11 +56,14 @@ class _Layer(nn.Module):
     @torch.no_grad()
     def initialise_(
         self, w_mean: float, w_std: float, d_max: float = 0.0, generator: torch.Generator | None = None
-    ) -> _Layer:
+    ) -> Self:
         """Draw weights from N(w_mean, w_std) and delays from U(0, d_max) ms; returns the layer.
 
         A new layer has weights from N(0, 1/sqrt(pre)) and no delays; what makes neurons spike depends on the input.
         """
+        non_negative_time(d_max, "d_max")
+        if finite_number(w_std, "w_std") < 0:
+            raise SpecError("w_std", "at least 0", w_std, "give a standard deviation")
         if self.max_delay is not None and d_max > self.max_delay:
             raise SpecError("d_max", f"at most max_delay, {self.max_delay} (ms)", d_max, "raise max_delay")
         self.w.normal_(w_mean, w_std, generator=generator)
@@ -108,6 +114,7 @@ class LIF(_Layer):
         super().__init__(pre, post, tau_mem, tau_syn, v_th, v_reset, max_delay, dtype)
 
     def forward(self, spikes: Spikes) -> Spikes:
+        """The spikes that these neurons emit, given those of the `pre` neurons before them."""
         constants = (self.tau_mem, self.tau_syn, self.v_th, self.v_reset)
         emitted, _, self.record = propagate(spikes, self.w, self.d, *constants)
         return emitted
@@ -135,6 +142,7 @@ class LI(_Layer):
         self.readout = one_of(readout, "readout", VOLTAGE_READOUTS)
 
     def forward(self, spikes: Spikes) -> Tensor:
+        """The readout, `[trials, post]`, given the spikes of the `pre` neurons before."""
         _, y, self.record = propagate(spikes, self.w, self.d, self.tau_mem, self.tau_syn, readout=self.readout)
         assert y is not None
         return y

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from fast.spikes import Spikes
 from spec import SpecError, SpikeTrains
+from spec.checks import positive_number, sequence
 from spec.errors import Verbatim
 
 
@@ -44,23 +45,39 @@ def cross_entropy(y: Tensor, labels: Tensor) -> Tensor:
 
 def first_spike_time(spikes: Spikes, time_scale: float) -> Tensor:
     """The readout `-t_first / time_scale`, `[trials, size]`; a silent neuron counts as `duration`, with gradient 0."""
-    return -spikes.first() / time_scale
+    return -spikes.first() / positive_number(time_scale, "time_scale", "ms")
 
 
-def spike_time_mse(spikes: Spikes, targets: Sequence[SpikeTrains]) -> Tensor:
+def spike_time_mse(spikes: Spikes, targets: Sequence[SpikeTrains | Sequence]) -> Tensor:
     """`1/2 sum (t_k - target_k)^2`, the mean over trials; a missing spike counts as `duration`, with gradient 0.
 
     Args:
-        targets: one entry a trial, one train a neuron.
+        targets: one entry a trial, one train (ms, in order) a neuron; spikes beyond its length are free.
+
+    Raises:
+        SpecError: entries that do not fit the spikes, or times that `spec.SpikeTrains` refuses.
     """
-    if len(targets) != spikes.trials or any(len(trains) != spikes.size for trains in targets):
+    trials = sequence(targets, "targets", None, "target trains, one entry a trial")
+    checked = [_targets(trains, f"targets[{b}]") for b, trains in enumerate(trials)]
+    if [len(trains) for trains in checked] != [spikes.size] * spikes.trials:
         expected = f"{spikes.trials} entries (trials) of {spikes.size} trains (neurons)"
-        raise SpecError("targets", expected, Verbatim([len(trains) for trains in targets]), "give [] for a free neuron")
-    total = spikes.times.new_zeros(())
-    for b, trains in enumerate(targets):
-        for i, train in enumerate(trains):
-            times = spikes.train(b, i)[: len(train)]
-            missing = times.new_full((len(train) - len(times),), spikes.duration)
-            target = torch.tensor(np.asarray(train, np.float64))
-            total = total + (torch.cat([times, missing]) - target).square().sum() / 2
-    return total / spikes.trials
+        raise SpecError("targets", expected, Verbatim([len(trains) for trains in checked]), "give [] for a free neuron")
+    trains = [train for trial in checked for train in trial]
+    target = torch.from_numpy(np.concatenate([np.empty(0), *trains]))
+    lengths = torch.tensor([len(train) for train in trains], dtype=torch.int64)
+    # Target n is number `rank[n]` of train `of[n]`; one gather, the last entry standing for every missing spike.
+    of = torch.repeat_interleave(torch.arange(len(trains)), lengths)
+    rank = torch.arange(len(target)) - (lengths.cumsum(0) - lengths)[of]
+    index = torch.where(rank < spikes.offsets.diff()[of], spikes.offsets[of] + rank, len(spikes.times))
+    times = torch.cat([spikes.times, spikes.times.new_full((1,), spikes.duration)])[index]
+    return (times - target).square().sum() / (2 * spikes.trials)
+
+
+def _targets(trains: object, name: str) -> SpikeTrains:
+    if isinstance(trains, SpikeTrains):
+        return trains
+    try:
+        return SpikeTrains(trains)  # type: ignore[arg-type]  # what it is, is checked there
+    except SpecError as error:
+        path = name + error.name.removeprefix("trains")
+        raise SpecError(path, error.expected, error.got, error.remedy) from None

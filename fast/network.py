@@ -109,6 +109,10 @@ class Network(nn.Module):
         return Activity({name: s for name, s in spikes.items() if name not in inputs}, records, y)
 
     def _check(self, inputs: Mapping[str, Spikes], read: tuple[str, str] | None) -> None:
+        names = [population.name for population in self.network.populations if population.kind == "input"]
+        for name in inputs:
+            if name not in names and names:
+                one_of(name, f"inputs.{name}", names)
         if not inputs:
             expected, remedy = "the spikes of some trials", "give them, even if all are silent"
             raise SpecError("inputs", expected, Verbatim("nothing"), remedy)
@@ -121,6 +125,12 @@ class Network(nn.Module):
             if inputs[population.name].size != population.size:
                 expected = f"spikes of {population.size} neurons"
                 raise SpecError(name, expected, inputs[population.name].size, "one train a neuron")
+        first = next(iter(inputs.values()))
+        for key, spikes in inputs.items():
+            if (spikes.trials, spikes.duration) != (first.trials, first.duration):
+                expected = f"of {first.trials} trials of {first.duration} ms, as the other inputs"
+                got = Verbatim(f"{spikes.trials} trials of {spikes.duration} ms")
+                raise SpecError(f"inputs.{key}", expected, got, "all inputs share their trials")
         if read is not None:
             one_of(read[0], "read[0]", [self.network.populations[p].name for p in self.order])
             one_of(read[1], "read[1]", VOLTAGE_READOUTS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,14 +26,21 @@ class Record:
 
     Attributes:
         kappa: conditioning `(tau_mem Vdot_minus / v_th)^2` of every spike, in the order of the spikes.
-        ties: `[trials, size]`, bits as in `fast.forward`.
-        sees_end: whether the outputs know where the trial ends: through an integral of the voltage, or a spike or a
-            maximum exactly at `T`. A shift of time is no symmetry then.
+        ties: `[trials, size]`, bits as in `fast.readouts`.
+        sees_end: whether the outputs know where the trial ends in a way that is not in `dy_dT`: through an integral of
+            the voltage, or a spike exactly at `T`. A shift of time is no symmetry then.
+        dy_dT: `[trials, size]`, derivative of the readout by `T`: the slope of a largest voltage that is reached there.
     """
 
     kappa: np.ndarray
     ties: np.ndarray
     sees_end: bool
+    dy_dT: np.ndarray
+
+    @property
+    def kappa_min(self) -> float | None:
+        """The smallest conditioning, None without a spike."""
+        return float(self.kappa.min()) if len(self.kappa) else None
 
 
 @dataclass
@@ -67,7 +75,8 @@ def propagate(
         tau_mem, tau_syn, v_th, v_reset: constants, `[post]`; both of the latter None: an LI layer, which never spikes.
         exists: `[pre, post]`, boolean: where a synapse is; None: everywhere.
         readout: `max_voltage`, `mean_voltage`, `exp_weighted_voltage` or None.
-        bin_width: ms; width of the bookkeeping bins. Results do not depend on it beyond rounding.
+        bin_width: ms; width of the bookkeeping bins, taken down to a power of two. Results do not depend on it beyond
+            rounding.
 
     Returns:
         The emitted spikes, the readout `[trials, post]` (None without one), and the record of kappa and ties.
@@ -88,6 +97,7 @@ def propagate(
         shortest = float(torch.minimum(tau_mem, tau_syn).detach().min())
         if positive_number(bin_width, "bin_width", "ms") > shortest:
             raise SpecError("bin_width", f"at most the shortest time constant, {shortest}", bin_width, "leave it out")
+        bin_width = 2.0 ** math.floor(math.log2(bin_width))
     if v_th is None or v_reset is None:
         v_th, v_reset = torch.full_like(tau_mem, torch.inf), torch.zeros_like(tau_mem)
     problem = _Problem(spikes, exists, readout, bin_width)
@@ -97,7 +107,7 @@ def propagate(
     emitted = Spikes(times, torch.from_numpy(kernels.offsets), spikes.trials, w.shape[1], spikes.duration)
     v_th_of_spikes = kernels.v_th_of_spikes()
     kappa = ((kernels.emitted.I - v_th_of_spikes) / v_th_of_spikes) ** 2
-    return emitted, y if readout else None, Record(kappa, kernels.ties, kernels.sees_end())
+    return emitted, y if readout else None, Record(kappa, kernels.ties, kernels.sees_end(), kernels.dy_dT())
 
 
 class _Propagate(torch.autograd.Function):
@@ -112,7 +122,7 @@ class _Propagate(torch.autograd.Function):
         if width is None:
             width = bins.width(float(min(tau_mem.min(), tau_syn.min())), duration)
         at = bins.clock(width, duration, dtype)
-        trains = bins.Trains(problem.spikes.offsets.numpy(), *bins.split(t_in.detach().numpy(), at, dtype))
+        trains = bins.Trains(problem.spikes.offsets.numpy().copy(), *bins.split(t_in.detach().numpy(), at, dtype))
         delay = bins.split(np.ascontiguousarray(d.detach().double().numpy().T), at, dtype)
         exists = np.ones(w.shape, np.uint8) if problem.exists is None else problem.exists.numpy().astype(np.uint8)
         layer = Layer(
@@ -181,13 +191,14 @@ def _check(
         raise SpecError("d", f"of the dtype of `w`, {w.dtype}", Verbatim(d.dtype), "convert it with `.to(dtype)`")
     if bool((d < 0).any()):
         remedy = "project delays after each optimiser step, as `layer.project_()` does"
-        raise SpecError("d", "at least 0 (ms)", float(d.min()), remedy)
+        raise SpecError("d", "at least 0 (ms)", float(d.detach().min()), remedy)
     for name in ("tau_mem", "tau_syn", "v_th"):
         tensor = named[name]
         if tensor is not None and bool((tensor <= 0).any()):
-            raise SpecError(name, "above 0", float(tensor.min()), "constants are positive")
+            raise SpecError(name, "above 0", float(tensor.detach().min()), "constants are positive")
     if v_th is not None and v_reset is not None and bool((v_reset >= v_th).any()):
-        raise SpecError("v_reset", "below `v_th`", float(v_reset.max()), "lower it")
+        j = int((v_reset >= v_th).nonzero()[0])
+        raise SpecError(f"v_reset[{j}]", f"below `v_th`, {float(v_th[j])}", float(v_reset[j]), "lower it")
     if exists is not None and (exists.dtype != torch.bool or exists.shape != w.shape):
         got = Verbatim(f"{exists.dtype} {list(exists.shape)}")
         raise SpecError("exists", f"boolean, of shape {list(w.shape)}", got, "True where a synapse is")

@@ -67,7 +67,7 @@ def read_spike_file(path: Path, channels: int, classes: int, duration: float) ->
     """
     try:
         with h5py.File(path, "r") as file:
-            times = [np.asarray(t, np.float64) * 1000 for t in file["spikes/times"][:]]
+            seconds = [np.asarray(t) for t in file["spikes/times"][:]]
             units = [np.asarray(u) for u in file["spikes/units"][:]]
             labels = np.asarray(file["labels"][:])
     except KeyError as error:
@@ -77,23 +77,40 @@ def read_spike_file(path: Path, channels: int, classes: int, duration: float) ->
     except (OSError, TypeError, ValueError) as error:
         remedy = "get the file whole" if path.exists() else "put the file there, or name its folder with --data"
         raise SpecError(str(path), "a readable HDF5 file of spikes", Verbatim(error), remedy) from None
-    if not len(times) == len(units) == len(labels) > 0:
+    if not len(seconds) == len(units) == len(labels) > 0:
         expected = "as many records in each dataset, at least one"
-        got = Verbatim(f"{len(times)} times, {len(units)} units, {len(labels)} labels")
+        got = Verbatim(f"{len(seconds)} times, {len(units)} units, {len(labels)} labels")
         raise SpecError(f"{path.name} labels", expected, got, "get the file whole")
-    for n in range(len(times)):
-        _check_record(f"{path.name} record {n}", times[n], units[n], labels[n], channels, classes, duration)
+    times = []
+    for n in range(len(labels)):
+        name = f"{path.name} record {n}"
+        times.append(_milliseconds(name, seconds[n], units[n]))
+        _check_record(name, times[n], units[n], labels[n], channels, classes, duration)
     return SpikeData(times, [u.astype(np.int64) for u in units], labels.astype(np.int64), channels, classes)
+
+
+OTHER_LAYOUT = "the file is damaged or of another layout"
+
+
+def _milliseconds(name: str, seconds: np.ndarray, units: np.ndarray) -> np.ndarray:
+    """The times of a record as float64 ms; refused unless times and units are plain rows and times real numbers."""
+    for what, row in (("times", seconds), ("units", units)):
+        if row.ndim != 1:
+            got = Verbatim("a single entry" if row.ndim == 0 else f"an array of shape {list(row.shape)}")
+            raise SpecError(f"{name} {what}", "a row, one entry a spike", got, OTHER_LAYOUT)
+    if seconds.dtype.kind not in "fiu":
+        raise SpecError(f"{name} times", "real numbers (s)", Verbatim(seconds.dtype), OTHER_LAYOUT)
+    with np.errstate(over="ignore"):  # what overflows is refused next, as not finite
+        return seconds.astype(np.float64) * 1000
 
 
 def _check_record(
     name: str, times: np.ndarray, units: np.ndarray, label: np.generic, channels: int, classes: int, duration: float
 ) -> None:
     """Refuse a record that breaks the layout."""
-    remedy = "the file is damaged or of another layout"
 
     def refuse(what: str, expected: str, got: object) -> SpecError:
-        return SpecError(f"{name} {what}", expected, Verbatim(got), remedy)
+        return SpecError(f"{name} {what}", expected, Verbatim(got), OTHER_LAYOUT)
 
     if len(times) != len(units):
         raise refuse("units", f"one a time, {len(times)}", len(units))

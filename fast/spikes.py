@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from spec import SpecError, SpikeTrains
-from spec.checks import positive_number, whole_number
+from spec.checks import duration as spec_duration
+from spec.checks import whole_number
 from spec.errors import Verbatim
 
 
@@ -43,6 +44,9 @@ class Spikes:
         Raises:
             SpecError: shapes or dtypes that do not fit, times that are negative, not finite or out of order.
         """
+        whole_number(self.trials, "trials", 1, 2**31 - 1, "give the number of trials")
+        whole_number(self.size, "size", 0, 2**31 - 1, "give the number of neurons")
+        spec_duration(self.duration, "duration")
         trains = self.trials * self.size
         if self.times.ndim != 1 or self.times.dtype != torch.float64:
             got = Verbatim(f"{self.times.dtype} {list(self.times.shape)}")
@@ -88,7 +92,7 @@ class Spikes:
         trains = [train for checked_trial in checked for train in checked_trial]
         times = torch.from_numpy(np.concatenate([np.empty(0), *trains]))
         offsets = torch.from_numpy(np.cumsum([0, *(len(train) for train in trains)], dtype=np.int64))
-        return cls(times, offsets, len(checked), len(checked[0]), positive_number(duration, "duration", "ms"))
+        return cls(times, offsets, len(checked), len(checked[0]), spec_duration(duration, "duration"))
 
     def counts(self) -> Tensor:
         """Number of spikes, `[trials, size]`."""

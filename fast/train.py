@@ -10,13 +10,13 @@ from fast.run import DTYPES, check_device
 from fast.tasks import braille, sequence
 from spec import SpecError
 from spec.checks import whole_number
-from spec.command import NOT_FINITE, OneLineParser, report
+from spec.command import NOT_FINITE, OneLineParser, report, report_no_memory
 
 TASKS = {"sequence": sequence, "braille": braille}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; the exit code (0: learned, 1: not, 2: bad options or data, 3: a number is not finite)."""
+    """The command line; the exit code (0: learned, 1: not, 2: bad options or data, 3: a number is not finite, or no memory)."""
     prog = "python -m fast.train"
     try:
         options = _parse(prog, list(sys.argv[1:] if argv is None else argv))
@@ -27,6 +27,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return report(prog, error)
     except ArithmeticError as error:
         return report(prog, error, NOT_FINITE)
+    except MemoryError as error:
+        return report_no_memory(prog, error)
+    except RuntimeError as error:
+        if "allocate memory" not in str(error):  # torch on the CPU has no error type of its own for this
+            raise
+        return report_no_memory(prog, "torch")
     except SystemExit as stop:  # argparse: --help, or an error it has reported
         return int(stop.code or 0)
 

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 
 from reference.arithmetic import Arithmetic, Real
 
+TOUCH = 16  # in u v_th: what a voltage must reach above, or may lack below, its threshold (specification, section 4)
+
 
 @dataclass(frozen=True)
 class Constants:
@@ -116,17 +118,18 @@ def time_to_threshold(m: Arithmetic, V: Real, I: Real, h_max: Real, c: Constants
     """The first time in [0, h_max] at which `V` reaches `v_th` and rises; None if there is none. Needs a threshold.
 
     `V` can pass `v_th > 0` only if `I > v_th`. It then rises, concave, to its peak; if the peak (or the value at
-    `h_max`) is high enough, Newton steps from the left approach the crossing and never overshoot.
+    `h_max`) is high enough, Newton steps from the left approach the crossing and never overshoot. A peak, where
+    `V = I`, that is higher than `v_th` by rounding only touches it, and is no crossing (specification, section 4).
     """
     if I <= c.v_th or I <= V:
         return None
     if V >= c.v_th:  # by rounding, or because arrivals made a voltage rise that stood at the threshold
         return m.real(0.0)
     h_peak = time_to_peak(m, V, I, c)
+    if h_peak is not None and I * m.exp(-h_peak / c.tau_syn) <= c.v_th * (1 + TOUCH * m.u):
+        return None
     if h_peak is not None and h_peak <= h_max:
         h_last = h_peak
-        if I * m.exp(-h_peak / c.tau_syn) <= c.v_th:  # at the peak V = I; a peak that only touches is no crossing
-            return None
     else:
         h_last = h_max
         if flow(m, V, I, h_max, c)[0] < c.v_th:

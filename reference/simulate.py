@@ -17,10 +17,11 @@ import heapq
 from dataclasses import dataclass, field
 
 from reference.arithmetic import Arithmetic, Real
-from reference.flow import Constants, flow, time_to_threshold
+from reference.flow import TOUCH, Constants, flow, time_to_threshold
 from spec import Case, Population, Tie
 
 CROSSING, CHECK, ARRIVAL = 0, 1, 2  # the order at one instant
+MOST_SPIKES = 2**26  # that one current may cause (specification, section 1)
 
 # eq=False: neurons, spikes and events are compared, and looked up, by identity.
 
@@ -84,6 +85,13 @@ class Crossing(Event):
     def Vdot_plus(self) -> Real:
         c = self.neuron.constants
         return (self.I - c.v_reset) / c.tau_mem
+
+    @property
+    def spikes_left(self) -> Real:
+        """About how often the current that is left would reset the neuron again."""
+        c = self.neuron.constants
+        assert c.v_th is not None and c.v_reset is not None
+        return self.I * c.tau_syn / (c.tau_mem * (c.v_th - c.v_reset))
 
     @property
     def kappa(self) -> Real:
@@ -196,15 +204,20 @@ class _Simulation:
         if c.v_th is None:
             return False
         V, I = flow(self.m, neuron.V, neuron.I, t - neuron.t, c)
-        return c.v_th - V <= 16 * self.m.u * c.v_th and I > c.v_th
+        touch = TOUCH * self.m.u * c.v_th
+        return c.v_th - V <= touch and I > c.v_th + touch
 
     def cross(self, neuron: Neuron, t: Real) -> None:
         _, I = flow(self.m, neuron.V, neuron.I, t - neuron.t, neuron.constants)
         spike = Spike(neuron.population, neuron.index, t)
         neuron.spikes.append(spike)
-        if t == self.trial.T:
+        crossing = Crossing(neuron, t, neuron.constants.v_reset, I, spike)
+        if (self.trial.T - t) * crossing.Vdot_minus <= TOUCH * self.m.u * neuron.constants.v_th:
             self.flag(neuron, "spike_at_end")
-        self.happen(Crossing(neuron, t, neuron.constants.v_reset, I, spike))
+        if crossing.spikes_left > MOST_SPIKES:
+            where = f"`{neuron.population}[{neuron.index}]` at {float(t)} ms"
+            raise ArithmeticError(f"{where} spikes too fast, or without end; lower its weights")
+        self.happen(crossing)
         self.send(spike)
 
     def happen(self, event: Event) -> None:
@@ -228,7 +241,7 @@ class _Simulation:
         last = neuron.events[-1] if neuron.events else None
         if t == self.trial.T:
             self.flag(neuron, "arrival_at_end")
-        if isinstance(last, Crossing) and (t - last.t) * last.Vdot_minus <= 16 * self.m.u * neuron.constants.v_th:
+        if isinstance(last, Crossing) and (t - last.t) * last.Vdot_minus <= TOUCH * self.m.u * neuron.constants.v_th:
             self.flag(neuron, "arrival_at_crossing")
 
     def flag(self, neuron: Neuron, kind: str) -> None:

@@ -6,24 +6,41 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from reports import sequence, training
-from reports.records import result
+from reports.records import RecordError, result
+
+DRAWERS = {"sequence": sequence, "braille": training}
+
+
+class _Parser(argparse.ArgumentParser):
+    """Reports an error in one line, with exit code 2; that of `spec.command` is out of reach for this package."""
+
+    def error(self, message: str) -> NoReturn:
+        raise SystemExit(_report(self.prog, f"{message} (see --help)"))
+
+
+def _report(prog: str, message: object) -> int:
+    print(f"{prog}: " + " ".join(str(message).split()), file=sys.stderr)
+    return 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit code (0, 2: no such run)."""
-    parser = argparse.ArgumentParser(prog="python -m reports", description="Draw the pictures of a training run.")
+    """The command line; returns the exit code (0, 2: no such run, or no room for its pictures)."""
+    parser = _Parser("python -m reports", description="Draw the pictures of a training run.", allow_abbrev=False)
     parser.add_argument("run", metavar="RUN", type=Path, help="the folder of a run")
-    run = parser.parse_args(argv).run
     try:
-        drawer = sequence if result(run)["task"] == "sequence" else training
-        print("\n".join(drawer.draw(run)))
-    except (OSError, ValueError, KeyError) as error:
-        got = f"{run} ({type(error).__name__})"
-        text = f"`RUN` must be the folder of a finished run, got {got}; give one with result.json"
-        print(f"python -m reports: {text}", file=sys.stderr)
-        return 2
+        run = parser.parse_args(argv).run
+        task = result(run, {"task": set(DRAWERS)})["task"]
+        print("\n".join(DRAWERS[task].draw(run)))
+    except RecordError as error:
+        return _report(parser.prog, error)
+    except OSError as error:  # what cannot be read is a RecordError
+        reason = f"{error.strerror or error}: {run}"
+        return _report(parser.prog, f"`RUN` must be a folder with room for pictures, got {reason}; make room")
+    except SystemExit as stop:  # argparse: --help, or an error it has reported
+        return int(stop.code or 0)
     return 0
 
 

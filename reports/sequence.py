@@ -7,12 +7,29 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.records import COLOURS, history, plain, result, save
+from reports.records import COLOURS, NUMBER, NUMBER_OR_NULL, RecordError, history, plain, result, save
+
+MATRIX = ((NUMBER, NUMBER), (NUMBER, NUMBER))
+LINE = {"presentation": NUMBER, "loss": NUMBER, "d": MATRIX}
+TRACE = {"pattern": {"A", "B"}, "output": {0, 1}, "t": [NUMBER], "V": [NUMBER], "arrivals": [NUMBER]}
+TRACES = (TRACE, TRACE, TRACE, TRACE)
+RESULT = {
+    "optimum": NUMBER, "presentations": NUMBER_OR_NULL, "d_start": MATRIX, "before": TRACES, "after": TRACES,
+}  # fmt: skip
 
 
 def draw(run: Path) -> list[str]:
-    """Draw `delays.png` and `voltages.png` into the folder of the run; their paths."""
-    lines, end = history(run), result(run)
+    """Draw `delays.png` and `voltages.png` into the folder of the run; their paths.
+
+    Raises:
+        RecordError: a record that is missing or of another shape.
+        OSError: the folder cannot be written to.
+    """
+    lines, end = history(run, LINE), result(run, RESULT)
+    for n, trace in enumerate([*end["before"], *end["after"]]):
+        if len(trace["t"]) != len(trace["V"]):
+            got = f"{len(trace['V'])} for {len(trace['t'])} times"
+            raise RecordError(f"result.json trace {n} V", "one voltage a time", got)
     return [save(_delays(lines, end), run, "delays.png"), save(_voltages(end), run, "voltages.png")]
 
 
@@ -40,7 +57,8 @@ def _delays(lines: list[dict], end: dict) -> Figure:
         text = f"100 % within {end['presentations']} presentations of each pattern"
         place = (2 * end["presentations"], -9)
         delays.annotate(text, place, (4, 0), textcoords="offset points", fontsize=9, color="0.4")
-    delays.legend(frameon=False, fontsize=8, ncols=2, loc="center right")
+    # outside the axes: inside, there is no place that no curve crosses
+    delays.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1.0))
     loss.plot(steps, [line["loss"] for line in lines], color="0.2", lw=1)
     plain(delays, "", "ms", "Delays learned by exact gradients")
     plain(loss, "presentations, of either pattern", "loss")

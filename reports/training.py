@@ -4,14 +4,32 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
-from reports.records import COLOURS, history, plain, result, save
+from reports.records import COLOURS, NUMBER, TEXT, history, plain, result, save
+
+ACCURACIES = {"train_accuracy": NUMBER, "train_loss": NUMBER, "valid_accuracy": NUMBER, "valid_loss": NUMBER}
+LINE = {"epoch": NUMBER, **ACCURACIES, "spikes_per_neuron": NUMBER, "silent": NUMBER}
+RESULT = {
+    "task": TEXT, "network": TEXT, "best_epoch": NUMBER, "test_accuracy": NUMBER, "count_baseline": NUMBER,
+    "delays_before": [NUMBER], "delays_after": [NUMBER],
+}  # fmt: skip
 
 
 def draw(run: Path) -> list[str]:
-    """Draw `training.png` into the folder of the run; its path."""
-    lines, end = history(run), result(run)
+    """Draw `training.png` into the folder of the run; its path.
+
+    Raises:
+        RecordError: a record that is missing or of another shape.
+        OSError: the folder cannot be written to.
+    """
+    lines, end = history(run, LINE), result(run, RESULT)
+    return [save(_training(lines, end), run, "training.png")]
+
+
+def _training(lines: list[dict], end: dict) -> Figure:
     figure = Figure(figsize=(10, 6.5))
     (accuracy, loss), (activity, delays) = figure.subplots(2, 2)
     epochs = [line["epoch"] for line in lines]
@@ -22,15 +40,28 @@ def draw(run: Path) -> list[str]:
     accuracy.annotate("spike counts alone", (epochs[-1], 100 * end["count_baseline"]), (0, 4),
                       textcoords="offset points", ha="right", fontsize=8, color="0.4")  # fmt: skip
     accuracy.plot(end["best_epoch"], 100 * end["test_accuracy"], "k*", ms=10, label=f"test {end['test_accuracy']:.1%}")
-    spikes = [line["spikes_per_neuron"] for line in lines]
-    activity.plot(epochs, spikes, color=COLOURS[2], label="spikes a hidden neuron and trial")
-    activity.plot(epochs, [100 * line["silent"] for line in lines], color=COLOURS[3], label="silent neurons, %")
+    silent = activity.twinx()  # a share, on a scale of its own
+    _curve(activity, epochs, [line["spikes_per_neuron"] for line in lines], COLOURS[2])
+    _curve(silent, epochs, [100 * line["silent"] for line in lines], COLOURS[3])
     delays.hist([end["delays_before"], end["delays_after"]], bins=40, label=["before", "after"], color=COLOURS[:2])
-    for axes in (accuracy, loss, activity, delays):
+    for axes in (accuracy, loss, delays):
         axes.legend(frameon=False, fontsize=8)
+    for axes in (accuracy, loss, activity):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     plain(accuracy, "epoch", "accuracy, %", f"{end['task']}, {end['network']}")
     plain(loss, "epoch", "loss")
-    plain(activity, "epoch", "")
+    plain(activity, "epoch", "spikes a hidden neuron and trial")
+    plain(silent, "", "silent hidden neurons, %")
+    silent.spines["right"].set_visible(True)
+    silent.set_ylim(-3, 103)
+    activity.set_ylim(bottom=0)
     plain(delays, "delay, ms", "synapses", "input delays")
     figure.tight_layout()
-    return [save(figure, run, "training.png")]
+    return figure
+
+
+def _curve(axes: Axes, epochs: list, values: list, colour: str) -> None:
+    """A curve, and its axis in its colour."""
+    axes.plot(epochs, values, color=colour)
+    axes.yaxis.label.set_color(colour)
+    axes.tick_params(axis="y", colors=colour)

@@ -44,7 +44,7 @@ class Case:
     expected: Mapping | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "duration", checks.positive_number(self.duration, "duration", "ms"))
+        object.__setattr__(self, "duration", checks.duration(self.duration, "duration"))
         input_names = [population.name for population in self.network.populations if population.kind == "input"]
         for name in self.inputs:
             if name not in input_names:
@@ -73,7 +73,7 @@ def load_case(path: str | Path) -> Case:
         got = Verbatim(getattr(error, "strerror", None) or error)
         raise SpecError(str(path), "a readable case file", got, "give the path of a JSON file") from None
     try:
-        text = content.decode("utf-8")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise SpecError(str(path), "a JSON file in UTF-8", Verbatim("binary data"), "give a text file") from None
     return case_from_text(text)
@@ -104,7 +104,7 @@ def _case(document: object) -> Case:
         tuple(_population(value, f"populations[{p}]") for p, value in enumerate(populations)),
         tuple(_connection(value, f"connections[{c}]") for c, value in enumerate(connections)),
     )
-    duration = checks.positive_number(keys["duration"], "duration", "ms")
+    duration = checks.duration(keys["duration"], "duration")
     if not isinstance(keys["inputs"], dict):
         raise SpecError("inputs", "an object", checks.described(keys["inputs"]), "give spike trains by population")
     inputs = {name: _trains(value, f"inputs.{name}") for name, value in keys["inputs"].items()}

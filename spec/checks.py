@@ -10,7 +10,7 @@ import numpy as np
 from spec.errors import SpecError, Verbatim
 
 MAX_SIZE = 10_000_000
-TIME_CONSTANTS = (1e-9, 1e9)  # ms; beyond, rates and their products leave float64
+TIME_CONSTANTS = DURATIONS = (1e-9, 1e9)  # ms; beyond, rates and their products leave float64
 
 
 def frozen(values: np.ndarray) -> np.ndarray:
@@ -43,7 +43,15 @@ def positive_number(value: object, name: str, unit: str = "") -> float:
 
 def time_constant(value: object, name: str) -> float:
     """`value` as a time constant in ms, within `TIME_CONSTANTS`."""
-    low, high = TIME_CONSTANTS
+    return _number_of_ms(value, name, *TIME_CONSTANTS)
+
+
+def duration(value: object, name: str) -> float:
+    """`value` as the duration of a trial in ms, within `DURATIONS`."""
+    return _number_of_ms(value, name, *DURATIONS)
+
+
+def _number_of_ms(value: object, name: str, low: float, high: float) -> float:
     number = positive_number(value, name, "ms")
     if not low <= number <= high:
         raise SpecError(name, f"from {low:g} to {high:g} (ms)", number, "choose another unit of time")

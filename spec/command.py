@@ -12,7 +12,7 @@ from spec.case import Case, load_case
 from spec.errors import SpecError
 from spec.results import Result
 
-BAD_INPUT, NOT_FINITE = 2, 3
+BAD_INPUT, NOT_FINITE, NO_MEMORY = 2, 3, 3
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -31,6 +31,12 @@ def report(prog: str, message: object, code: int = BAD_INPUT) -> int:
     return code
 
 
+def report_no_memory(prog: str, error: object) -> int:
+    """Print that memory ran out, and for what if that is known; the exit code."""
+    what = f" ({error})" if str(error) else ""
+    return report(prog, f"out of memory{what}; make the network, the batch or the trial smaller", NO_MEMORY)
+
+
 def run_case_command(
     parser: OneLineParser, run: Callable[[Case, argparse.Namespace], Result], argv: Sequence[str] | None
 ) -> int:
@@ -44,6 +50,8 @@ def run_case_command(
         return report(parser.prog, error)
     except ArithmeticError as error:
         return report(parser.prog, error, NOT_FINITE)
+    except MemoryError as error:
+        return report_no_memory(parser.prog, error)
     except SystemExit as stop:  # argparse: --help, or an error it has reported
         return int(stop.code or 0)
     return 0

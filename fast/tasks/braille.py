@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import io
 import math
 import os
 import time
@@ -26,9 +27,10 @@ from fast.losses import cross_entropy
 from fast.run_folder import RunFolder
 from fast.spike_files import SpikeData, read_spike_file
 from fast.spikes import Spikes
+from fast.tasks.shared import RESIDUALS, learning_rate, right_answers
 from reports.training import draw
 from spec import SpecError
-from spec.checks import positive_number, whole_number
+from spec.checks import whole_number
 from spec.errors import Verbatim
 
 CHANNELS, CLASSES, DURATION = 24, 27, 1350.0
@@ -76,8 +78,8 @@ def train(options: argparse.Namespace, dtype: torch.dtype) -> int:
     """
     for name, high in (("epochs", 1_000_000), ("hidden", 1_000_000), ("batch", 1_000_000)):
         whole_number(getattr(options, name), f"--{name}", 1, high, "give a positive number")
-    positive_number(options.lr, "--lr")
-    positive_number(options.delay_lr, "--delay-lr", "ms")
+    learning_rate(options.lr, "--lr")
+    learning_rate(options.delay_lr, "--delay-lr", "ms")
     data = _read(options.data)
     folder = RunFolder(options.out, "braille")
     folder.write("options.json", vars(options))
@@ -89,8 +91,7 @@ def train(options: argparse.Namespace, dtype: torch.dtype) -> int:
     groups: list[dict] = [{"params": weights, "lr": options.lr}, {"params": delays, "lr": options.delay_lr}]
     optimiser = torch.optim.Adam(groups[:1] if options.freeze_delays else groups)
     delays_before = network.hidden.d.flatten().tolist()
-    legend = "A B C: residuals of the identities, one step an epoch"
-    print(f"braille, seed {options.seed}: {len(data['train'])} trials; {legend}")
+    print(f"braille, seed {options.seed}: {len(data['train'])} trials; {RESIDUALS}, the first of an epoch")
     best, best_epoch, best_state = -1.0, 0, copy.deepcopy(network.state_dict())
     for epoch in range(1, options.epochs + 1):
         entry, found = _epoch(network, optimiser, data["train"], options, random)
@@ -100,7 +101,9 @@ def train(options: argparse.Namespace, dtype: torch.dtype) -> int:
         if entry["valid_accuracy"] > best:
             best, best_epoch, best_state = entry["valid_accuracy"], epoch, copy.deepcopy(network.state_dict())
     network.load_state_dict(best_state)
-    torch.save(best_state, folder.path / "network.pt")
+    state = io.BytesIO()  # in memory first: torch reports a full disk in ways of its own
+    torch.save(best_state, state)
+    folder.write_bytes("network.pt", state.getvalue())
     accuracy, _ = _evaluate(network, data["test"], options.batch)
     baseline = _count_baseline(data["train"], data["test"])
     margin = 3 * math.sqrt(accuracy * (1 - accuracy) / len(data["test"]))
@@ -111,7 +114,9 @@ def train(options: argparse.Namespace, dtype: torch.dtype) -> int:
     })  # fmt: skip
     chosen = f"epoch {best_epoch}, chosen on valid"
     print(f"\ntest accuracy {accuracy:.1%} ({chosen}); spike counts alone give {baseline:.1%}")
-    print(f"picture: {', '.join(draw(folder.path))}; record and network: {folder.path}")
+    with folder.writing():
+        pictures = draw(folder.path)
+    print(f"picture: {', '.join(pictures)}; record and network: {folder.path}")
     return 0 if accuracy - margin > baseline else 1
 
 
@@ -139,18 +144,18 @@ def _epoch(
         trials = order[first : first + options.batch]
         spikes, labels = data.batch(trials, DURATION)
         optimiser.zero_grad()
-        with nullcontext() if certificate else watched(network.layers, spikes.times):
+        with nullcontext() if certificate else watched(network.layers, spikes):
             y, inner = network(spikes)
             y.retain_grad()
             loss = cross_entropy(y, labels)
             loss.backward()
             assert y.grad is not None
-            certificate = certificate or residuals(network.layers, spikes.times, y, y.grad)
+            certificate = certificate or residuals(network.layers, spikes, y, y.grad)
         optimiser.step()
         for layer in network.layers:
             layer.project_()
         losses += float(loss.detach()) * len(trials)
-        right += int((y.argmax(1) == labels).sum())
+        right += int(right_answers(y, labels).sum())
         fired += inner.counts().double().sum(0)
     assert certificate is not None
     return {
@@ -176,7 +181,7 @@ def _evaluate(network: Reader, data: SpikeData, batch: int) -> tuple[float, floa
         trials = np.arange(first, min(first + batch, len(data)))
         spikes, labels = data.batch(trials, DURATION)
         y, _ = network(spikes)
-        right += int((y.argmax(1) == labels).sum())
+        right += int(right_answers(y, labels).sum())
         losses += float(cross_entropy(y, labels)) * len(trials)
     return right / len(data), losses / len(data)
 
@@ -184,7 +189,8 @@ def _evaluate(network: Reader, data: SpikeData, batch: int) -> tuple[float, floa
 def _count_baseline(fit: SpikeData, test: SpikeData) -> float:
     """Test accuracy of logistic regression on spike counts: what there is to know without time."""
     counts = torch.from_numpy(fit.counts()).double()
-    mean, sd = counts.mean(0), counts.std(0).clamp(min=1e-9)
+    mean, sd = counts.mean(0), counts.std(0, correction=0)  # of these trials, one trial included
+    sd = torch.where(sd > 0, sd, 1.0)  # a channel whose count never varies is 0 after `- mean`, on any scale
     coefficients = torch.zeros(CHANNELS + 1, CLASSES, dtype=torch.float64, requires_grad=True)
     labels = torch.from_numpy(fit.labels)
 
@@ -200,5 +206,5 @@ def _count_baseline(fit: SpikeData, test: SpikeData) -> float:
 
     fitter = torch.optim.LBFGS([coefficients], max_iter=500, line_search_fn="strong_wolfe")
     fitter.step(closure)
-    guess = scores(torch.from_numpy(test.counts()).double()).argmax(1).numpy()
-    return float((guess == test.labels).mean())
+    y = scores(torch.from_numpy(test.counts()).double())
+    return float(right_answers(y, torch.from_numpy(test.labels)).double().mean())

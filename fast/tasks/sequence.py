@@ -25,10 +25,11 @@ from fast.layers import LI
 from fast.losses import cross_entropy
 from fast.run_folder import RunFolder
 from fast.spikes import Spikes
+from fast.tasks.shared import RESIDUALS, learning_rate, right_answers
 from fast.traces import arrivals, voltage
 from reports.sequence import draw
 from spec import SpecError
-from spec.checks import finite_number, positive_number, whole_number
+from spec.checks import finite_number, whole_number
 
 GAP, TAU_MEM, TAU_SYN, WORST = 10.0, 10.0, 5.0, 10.0
 MAX_DELAY, DURATION = 15.0, 60.0
@@ -60,7 +61,7 @@ def train(options: argparse.Namespace, dtype: torch.dtype) -> int:
         SpecError: an option out of range.
     """
     whole_number(options.epochs, "--epochs", 1, 1_000_000, "give the number of presentations of each pattern")
-    positive_number(options.lr, "--lr", "ms")
+    learning_rate(options.lr, "--lr", "ms")
     if not 0 <= finite_number(options.jitter, "--jitter") <= GAP:
         raise SpecError("--jitter", f"from 0 to {GAP} (ms)", options.jitter, "the order must remain to be seen")
     folder = RunFolder(options.out, "sequence")
@@ -74,7 +75,7 @@ def train(options: argparse.Namespace, dtype: torch.dtype) -> int:
     settle = torch.optim.Adam([layer.d], lr=options.lr, betas=(0.0, 0.9))
     schedule = torch.optim.lr_scheduler.ExponentialLR(settle, SHRINK)
     d_start, before, history, reached = layer.d.tolist(), _traces(layer), [], None
-    print(f"sequence detection, seed {options.seed}: delays d[input][output] in ms, A B C: residuals of the identities")
+    print(f"sequence detection, seed {options.seed}: delays d[input][output] in ms; {RESIDUALS}")
     for epoch in range(1, options.epochs + 1):
         order = random.permutation(2).tolist()
         for labels in [[label] for label in order] if epoch <= LEARN else [order]:
@@ -96,7 +97,9 @@ def train(options: argparse.Namespace, dtype: torch.dtype) -> int:
         "optimum": optimum(), "d_start": d_start, "d": layer.d.tolist(), "before": before, "after": _traces(layer),
     }  # fmt: skip
     folder.write("result.json", result)
-    _summary(layer, result, options, draw(folder.path), str(folder.path))
+    with folder.writing():
+        pictures = draw(folder.path)
+    _summary(layer, result, options, pictures, str(folder.path))
     return 0 if learned else 1
 
 
@@ -120,20 +123,20 @@ def _noise(jitter: float, random: np.random.Generator) -> np.ndarray:
 def _step(layer: LI, spikes: Spikes, labels: list[int]) -> tuple[float, Residuals]:
     """Loss and gradient of one step, and the identities that certify it."""
     layer.zero_grad()
-    with watched([layer], spikes.times):
+    with watched([layer], spikes):
         y: Tensor = layer(spikes)
         y.retain_grad()
         loss = cross_entropy(y, torch.tensor(labels))
         loss.backward()
         assert y.grad is not None
-        return float(loss.detach()), residuals([layer], spikes.times, y, y.grad)
+        return float(loss.detach()), residuals([layer], spikes, y, y.grad)
 
 
 @torch.no_grad()
 def _accuracy(layer: LI, labels: list[int], jitter: float, random: np.random.Generator) -> float:
     """Share of presentations whose right output has the strictly larger maximum."""
-    y, right = layer(_patterns(labels, jitter, random)), torch.tensor(labels)[:, None]
-    return float((y.gather(1, right) > y.gather(1, 1 - right)).double().mean())
+    y = layer(_patterns(labels, jitter, random))
+    return float(right_answers(y, torch.tensor(labels)).double().mean())
 
 
 def _progress(

@@ -1,0 +1,35 @@
+"""What the tasks share: the check of a learning rate, when an answer is right, and how the residuals are explained."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from spec import SpecError
+from spec.checks import positive_number
+
+LARGEST_STEP = 1e6
+
+RESIDUALS = (
+    "A (scale of weights), B (unit of time), C (shift of time): how far the gradient is from obeying each identity, "
+    "-: does not apply to that step"
+)
+
+
+def learning_rate(value: float, name: str, unit: str = "") -> float:
+    """`value` as a step size above 0, at most `LARGEST_STEP`: far above any use, and far below where sums overflow."""
+    number = positive_number(value, name, unit)
+    if number > LARGEST_STEP:
+        expected = f"at most {LARGEST_STEP:g} ({unit})" if unit else f"at most {LARGEST_STEP:g}"
+        raise SpecError(name, expected, number, "give a smaller step")
+    return number
+
+
+def right_answers(y: Tensor, labels: Tensor) -> Tensor:
+    """Whether the right output is strictly the largest, `[trials]`: a silent trial, all outputs equal, is wrong.
+
+    An argmax would give every tie to class 0, and so count silence as right for its trials.
+    """
+    right = labels[:, None]
+    others = y.scatter(1, right, -torch.inf)
+    return (y.gather(1, right) > others).all(dim=1)
