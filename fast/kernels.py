@@ -41,7 +41,7 @@ class Kernels:
         """Solve every neuron.
 
         Raises:
-            ArithmeticError: a neuron spikes faster than the arithmetic resolves.
+            ArithmeticError: a neuron spikes too fast, or without end.
         """
         shape = (self.trials, self.post)
         counts = np.zeros(shape, np.int64)

@@ -84,7 +84,7 @@ def propagate(
     Raises:
         SpecError: shapes, dtypes or values that the specification refuses.
         UnsupportedError: tensors that are not on the CPU.
-        ArithmeticError: a neuron spikes faster than the arithmetic resolves; or, in the backward pass, a spike's
+        ArithmeticError: a neuron spikes too fast, or without end; or, in the backward pass, a spike's
             gradient is infinite.
 
     Gradients are exact (`spec/SPECIFICATION.md`, section 6; proofs in `derivations/`): those of the forward pass as it

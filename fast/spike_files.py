@@ -17,6 +17,8 @@ from fast.spikes import Spikes
 from spec import SpecError
 from spec.errors import Verbatim
 
+OTHER_LAYOUT = "the file is damaged or of another layout"
+
 
 @dataclass(frozen=True, eq=False)
 class SpikeData:
@@ -87,9 +89,6 @@ def read_spike_file(path: Path, channels: int, classes: int, duration: float) ->
         times.append(_milliseconds(name, seconds[n], units[n]))
         _check_record(name, times[n], units[n], labels[n], channels, classes, duration)
     return SpikeData(times, [u.astype(np.int64) for u in units], labels.astype(np.int64), channels, classes)
-
-
-OTHER_LAYOUT = "the file is damaged or of another layout"
 
 
 def _milliseconds(name: str, seconds: np.ndarray, units: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ TASKS = {"sequence": sequence, "braille": braille}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; the exit code (0: learned, 1: not, 2: bad options or data, 3: a number is not finite, or no memory)."""
+    """The command line; the exit code (0: learned, 1: not, 2: bad options or data, 3: not finite, or no memory)."""
     prog = "python -m fast.train"
     try:
         options = _parse(prog, list(sys.argv[1:] if argv is None else argv))

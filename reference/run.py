@@ -25,7 +25,7 @@ def run(case: Case, digits: int | None = None) -> Result:
 
     Raises:
         SpecError: `digits` out of range.
-        ArithmeticError: a neuron spikes faster than the arithmetic resolves, a spike's gradient is infinite, or a
+        ArithmeticError: a neuron spikes too fast, or without end, a spike's gradient is infinite, or a
             number overflows.
     """
     m = FLOAT64 if digits is None else multiprecision(digits)

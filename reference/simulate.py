@@ -122,7 +122,7 @@ def simulate(m: Arithmetic, case: Case) -> Trial:
     """Run the network of the case over its trial.
 
     Raises:
-        ArithmeticError: a neuron spikes faster than the arithmetic resolves.
+        ArithmeticError: a neuron spikes too fast, or without end.
     """
     return _Simulation(m, case).run()
 
@@ -233,7 +233,7 @@ class _Simulation:
                 t = self.trial.T if h == rest else event.t + h  # event.t + rest may round away from T
                 if isinstance(event, Crossing) and t == event.t:
                     where = f"`{neuron.population}[{neuron.index}]` at {float(t)} ms"
-                    raise ArithmeticError(f"{where} spikes faster than this precision resolves; lower its weights")
+                    raise ArithmeticError(f"{where} spikes too fast, or without end; lower its weights")
                 self.push(t, CROSSING, neuron, (neuron, len(neuron.events)))
 
     def flag_arrival(self, neuron: Neuron, t: Real) -> None:

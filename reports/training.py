@@ -54,7 +54,7 @@ def _training(lines: list[dict], end: dict) -> Figure:
     plain(silent, "", "silent hidden neurons, %")
     silent.spines["right"].set_visible(True)
     silent.set_ylim(-3, 103)
-    activity.set_ylim(bottom=0)
+    activity.set_ylim(0, 1.1 * max(line["spikes_per_neuron"] for line in lines) or 1)
     plain(delays, "delay, ms", "synapses", "input delays")
     figure.tight_layout()
     return figure

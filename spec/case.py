@@ -73,7 +73,7 @@ def load_case(path: str | Path) -> Case:
         got = Verbatim(getattr(error, "strerror", None) or error)
         raise SpecError(str(path), "a readable case file", got, "give the path of a JSON file") from None
     try:
-        text = content.decode("utf-8-sig")
+        text = content.decode("utf-8")
     except UnicodeDecodeError:
         raise SpecError(str(path), "a JSON file in UTF-8", Verbatim("binary data"), "give a text file") from None
     return case_from_text(text)

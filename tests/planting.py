@@ -120,8 +120,8 @@ FAULTS = (
         "delay cut to whole ms",
         "fast",
         "propagate.py",
-        "(d.detach()",
-        "(d.detach().floor()",
+        "ascontiguousarray(d.detach()",
+        "ascontiguousarray(d.detach().floor()",
     ),
     Fault(
         "adjoint looked up at t, not at t + d",

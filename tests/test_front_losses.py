@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from fast import Spikes, cross_entropy, first_spike_time, joined, spike_time_mse
+from spec import SpecError
 from tests.layers import DURATION, TRIALS, given_spikes, trains
 from tests.tolerances import U64
 
@@ -51,6 +52,61 @@ def test_missing_spikes_count_as_the_end_of_the_trial() -> None:
     loss.backward()
     assert float(loss.detach()) == 0.5 * (1 + 36 + 0.25)
     assert spikes.times.grad is not None and spikes.times.grad.tolist() == [1.0, -0.5, 0.0, 0.0]
+
+
+def test_every_target_meets_its_own_spike_in_every_trial() -> None:
+    """Loss and gradient against one train at a time; trials and neurons with too few, too many and no spikes."""
+    spikes = given_spikes()
+    spikes.times.requires_grad_()
+    targets = [[[1.0, 2.0, 3.0], [], [0.5]], [[4.0], [0.0, 1.0], []], [[], [7.0, 8.0], [9.0]]]
+    loss = spike_time_mse(spikes, targets)
+    (gradient,) = torch.autograd.grad(loss, spikes.times)
+    total, expected = 0.0, []
+    for trial, wanted in zip(TRIALS, targets, strict=True):
+        for train, times in zip(trial, wanted, strict=True):
+            reached = train + [DURATION] * len(times)
+            total += sum((a - b) ** 2 for a, b in zip(reached, times)) / 2
+            expected += [(t - times[k]) / 3 if k < len(times) else 0.0 for k, t in enumerate(train)]
+    assert float(loss.detach()) == pytest.approx(total / 3, rel=16 * U64, abs=0)
+    assert gradient.tolist() == pytest.approx(expected, rel=16 * U64, abs=0)
+
+
+def test_the_loss_is_one_node_whatever_the_number_of_trains() -> None:
+    """A slice a train would make the backward pass a quadratic one."""
+
+    def nodes(neurons: int) -> int:
+        spikes = Spikes.from_trains([[[1.0]] * neurons], DURATION)
+        spikes.times.requires_grad_()
+        found, todo = set(), [spike_time_mse(spikes, [[[2.0]] * neurons]).grad_fn]
+        while todo:
+            node = todo.pop()
+            if node is not None and node not in found:
+                found.add(node)
+                todo += [before for before, _ in node.next_functions]
+        return len(found)
+
+    assert nodes(50) == nodes(1)
+
+
+BAD_TARGETS = {
+    "NaN": ([[[float("nan")], [], []]] * 3, r"`targets\[0\]\[0\]\[0\]` must be a finite .* got nan"),
+    "unsorted": ([[[], [], []], [[], [2.0, 1.0], []], [[]] * 3], r"`targets\[1\]\[1\]\[1\]` .* got 1.0; sort"),
+    "text": ([[[], [], []], [[]] * 3, [[], [], ["soon"]]], r"`targets\[2\]\[2\]\[0\]` .* got 'soon'"),
+    "no trains": ([1.0, 2.0, 3.0], r"`targets\[0\]` must be a list of spike trains, one a neuron, got 1.0"),
+    "no trials": (1.0, r"`targets` must be a list of target trains, one entry a trial, got 1.0"),
+}
+
+
+@pytest.mark.parametrize(("targets", "message"), BAD_TARGETS.values(), ids=BAD_TARGETS.keys())
+def test_bad_targets_are_refused_and_named(targets: list, message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        spike_time_mse(given_spikes(), targets)
+
+
+@pytest.mark.parametrize("scale", [0.0, -1.0, float("nan"), float("inf"), "4"], ids=str)
+def test_a_bad_time_scale_is_refused(scale: float) -> None:
+    with pytest.raises(SpecError, match=r"`time_scale` must be a finite number above 0 \(ms\), got"):
+        first_spike_time(given_spikes(), scale)
 
 
 def test_the_first_spike_of_each_neuron_and_no_gradient_from_silence() -> None:

@@ -62,7 +62,7 @@ PROPAGATE: dict[str, tuple[dict[str, object], str]] = {
     "time constant 0": ({"tau_syn": full(2, value=0.0)}, "`tau_syn` must be above 0, got 0.0; constants are positive"),
     "time constant below 0": ({"tau_mem": full(2, value=-3.0)}, "`tau_mem` must be above 0, got -3.0"),
     "threshold 0": ({"v_th": full(2, value=0.0)}, "`v_th` must be above 0, got 0.0"),
-    "reset at threshold": ({"v_reset": full(2)}, "`v_reset` must be below `v_th`, got 1.0; lower it"),
+    "reset at threshold": ({"v_reset": full(2)}, r"`v_reset\[0\]` must be below `v_th`, 1.0, got 1.0; lower it"),
     "mask of numbers": ({"exists": full(3, 2)}, r"`exists` must be boolean, of shape \[3, 2\], got torch.float64"),
     "mask of another shape": ({"exists": torch.ones(2, 3, dtype=torch.bool)}, r"`exists` .* got torch.bool \[2, 3\]"),
 }
@@ -85,14 +85,15 @@ def test_a_tensor_that_is_not_on_the_cpu_is_unsupported(name: str) -> None:
 
 
 def test_a_neuron_that_spikes_faster_than_resolved_is_an_error() -> None:
-    with pytest.raises(ArithmeticError, match="spikes faster than this precision resolves; lower its weights"):
+    with pytest.raises(ArithmeticError, match="spikes too fast, or without end; lower its weights"):
         spread({"w": full(3, 2, value=1e18)})()
 
 
-def test_more_bins_than_an_index_holds_is_an_error() -> None:
+def test_a_trial_of_too_many_bins_is_unsupported() -> None:
+    """Scratch arrays of a bin each must not take the machine's memory; the reference has no bins."""
     layer = first_layer()
-    with pytest.raises(ArithmeticError, match=r"over 2\^30 bins .* shorten it"):
-        layer(replace(given_spikes(), duration=1e12))
+    with pytest.raises(UnsupportedError, match=r"`duration` must be at most \d+ bins long, .* `python -m reference`"):
+        layer(replace(given_spikes(), duration=1e9))
 
 
 def cases_refused() -> dict[str, tuple[Callable[[], object], str]]:
@@ -153,7 +154,7 @@ def by_hand(times: list[float], offsets: list[int]) -> Spikes:
 BAD_SPIKES: dict[str, tuple[Callable[[], Spikes], str]] = {
     "NaN time": (lambda: by_hand([NAN, 3.0], [0, 2, 2, 2]), r"`times\[0\]` must be finite and at least 0 \(ms\)"),
     "time below 0": (lambda: by_hand([-1.0, 3.0], [0, 2, 2, 2]), r"`times\[0\]` must be finite and at least 0 \(ms\)"),
-    "times out of order": (lambda: by_hand([3.0, 1.0], [0, 2, 2, 2]), r"`times\[1\]` must be at least the time before it in its train, 3.0, got 1.0; sort"),
+    "times out of order": (lambda: by_hand([3.0, 1.0], [0, 2, 2, 2]), r"`times\[1\]` must be at least .* got 1.0; sort"),
     "times in float32": (
         lambda: replace(given_spikes(), times=given_spikes().times.float()),
         r"`times` must be a float64 tensor .*, got torch.float32 \[7\]; give times as `.double\(\)`",

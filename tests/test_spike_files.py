@@ -9,8 +9,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import torch
 
 from fast.spike_files import read_spike_file
+from fast.tasks.braille import SPLITS
+from fast.tasks.shared import right_answers
 from fast.train import main
 from spec import SpecError
 
@@ -79,6 +82,46 @@ def test_a_network_learns_what_counts_cannot_tell(
     assert "spike counts alone give" in capsys.readouterr().out
 
 
+def test_rows_without_spikes_are_legal(tmp_path: Path) -> None:
+    """Written empty, or never written."""
+    path = tmp_path / "braille_train.h5"
+    write(path, [np.empty(0)] * 2, [np.empty(0)] * 2, np.zeros(2, np.uint16))
+    with h5py.File(path, "r+") as file:
+        for name, dtype in (("times", np.float32), ("units", np.uint16)):
+            del file[f"spikes/{name}"]
+            file.create_dataset(f"spikes/{name}", (2,), dtype=h5py.vlen_dtype(dtype))[0] = np.empty(0, dtype)
+    assert read_spike_file(path, CHANNELS, CLASSES, DURATION).counts().sum() == 0
+
+
+def test_one_trial_is_enough(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """No count varies: a channel that tells nothing adds nothing to the baseline, and every number stays finite."""
+    for seed, split in enumerate(("train", "valid", "test")):
+        write(tmp_path / f"braille_{split}.h5", *small_trials(1, seed))
+    run = tmp_path / "run"
+    assert main(["--task", "braille", "--data", str(tmp_path), "--epochs", "1", "--hidden", "4", "--out", str(run)]) < 2
+    assert json.loads((run / "result.json").read_text())["count_baseline"] in (0.0, 1.0)
+    assert "-: does not apply to that step; of the first step of each epoch" in capsys.readouterr().out
+
+
+def test_an_answer_is_right_only_if_strictly_the_largest() -> None:
+    """Silence, a tie with another output, and a right output below another are wrong, for every class."""
+    y = torch.tensor([[0.0, 0.0, 0.0], [2.0, 1.0, 2.0], [3.0, 1.0, 2.0], [-3.0, -1.0, -2.0], [1.0, 2.0, 3.0]])
+    found = [right_answers(y, torch.full((5,), label)).tolist() for label in range(3)]
+    assert found == [[False, False, True, False, False], [False, False, False, True, False], [False] * 4 + [True]]
+
+
+def test_silence_is_never_a_right_answer(tmp_path: Path) -> None:
+    """Trials without a spike, all of class 0: to an argmax of equal outputs they would all look right."""
+    for split in SPLITS:
+        write(tmp_path / f"braille_{split}.h5", [np.empty(0)] * 4, [np.empty(0)] * 4, np.zeros(4, np.uint16))
+    run = tmp_path / "run"
+    options = ["--data", str(tmp_path), "--epochs", "2", "--hidden", "4", "--out", str(run)]
+    assert main(["--task", "braille", *options]) == 1
+    assert json.loads((run / "result.json").read_text())["test_accuracy"] == 0.0
+    for line in (run / "history.jsonl").read_text().splitlines():
+        assert json.loads(line)["train_accuracy"] == json.loads(line)["valid_accuracy"] == 0.0
+
+
 def damaged(change: Callable[[h5py.File], None]) -> Callable[[Path], None]:
     def apply(path: Path) -> None:
         with h5py.File(path, "r+") as file:
@@ -113,6 +156,31 @@ def float_labels(file: h5py.File) -> None:
     file["labels"] = np.zeros(96)
 
 
+def replaced(name: str, values: np.ndarray) -> Callable[[Path], None]:
+    def change(file: h5py.File) -> None:
+        del file[name]
+        file[name] = values
+
+    return damaged(change)
+
+
+def rows_of(name: str, dtype: str, value: float | bytes) -> Callable[[Path], None]:
+    """Variable-length rows of 12 of this value."""
+
+    def change(file: h5py.File) -> None:
+        del file[name]
+        data = file.create_dataset(name, (96,), dtype=h5py.vlen_dtype(dtype))
+        for n in range(96):
+            data[n] = np.full(12, value, dtype)
+
+    return damaged(change)
+
+
+def text_rows(file: h5py.File) -> None:
+    del file["spikes/times"]
+    file.create_dataset("spikes/times", data=["soon"] * 96, dtype=h5py.string_dtype())
+
+
 DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing": (lambda path: path.unlink(), "put the file there"),
     "empty": (lambda path: path.write_bytes(b""), "a readable HDF5 file"),
@@ -127,6 +195,15 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "late time": (set_row("spikes/times", 7, [0.1] * 11 + [2.0]), "record 7 times` must be from 0 to 1350.0 ms"),
     "NaN time": (set_row("spikes/times", 7, [0.1] * 11 + [np.nan]), "record 7 times` must be finite"),
     "unit out of range": (set_row("spikes/units", 9, [24] * 12), "record 9 units` must be from 0 to 23"),
+    "flat times": (replaced("spikes/times", np.full(96, 0.1)), "record 0 times` must be a row, one"),
+    "flat units": (replaced("spikes/units", np.zeros(96, int)), "record 0 units` must be a row, one"),
+    "2-D times": (replaced("spikes/times", np.full((96, 3, 4), 0.1)), "record 0 times` must be a row, one"),
+    "2-D units": (replaced("spikes/units", np.zeros((96, 3, 4), int)), "got an array of shape [3, 4]"),
+    "complex times": (replaced("spikes/times", np.full((96, 12), 0.1 + 1j)), "record 0 times` must be real numbers"),
+    "boolean times": (replaced("spikes/times", np.zeros((96, 12), bool)), "record 0 times` must be real numbers (s)"),
+    "text rows": (rows_of("spikes/times", "S4", b"soon"), "record 0 times` must be real numbers (s), got |S4"),
+    "text for rows": (damaged(text_rows), "record 0 times` must be a row, one entry a spike, got a single entry"),
+    "enormous time": (rows_of("spikes/times", "f8", 1e306), "record 0 times` must be finite, got inf"),
     "a unit too few": (set_row("spikes/units", 9, [1] * 11), "record 9 units` must be one a time, 12, got 11"),
 }
 

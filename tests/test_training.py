@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+import fast.run
+import reference.__main__
+from fast.certificate import Residuals
+from fast.run_folder import RunFolder
 from fast.tasks import sequence
 from fast.train import main
+from spec import SpecError
 
 SETTLED = 1e-5  # ms; the last steps of float32 delays of 14 ms move by their rounding, 1e-6
 
@@ -89,6 +97,10 @@ BAD_OPTIONS = {
     "epochs 1.5": (["--task", "sequence", "--epochs", "1.5"], "--epochs"),
     "lr 0": (["--task", "sequence", "--lr", "0"], "`--lr` must be a finite number above 0"),
     "lr nan": (["--task", "sequence", "--lr", "nan"], "`--lr` must be"),
+    "lr too large": (["--task", "sequence", "--lr", "1e7"], "`--lr` must be at most 1e+06 (ms), got 10000000.0; give"),
+    "weight lr too large": (["--task", "braille", "--lr", "2e6"], "`--lr` must be at most 1e+06, got 2000000.0; give"),
+    "delay lr too large": (["--task", "braille", "--delay-lr", "2e6"], "`--delay-lr` must be at most 1e+06 (ms), got"),
+    "name of 300 letters": (["--task", "sequence", "--out", "a" * 300], "`--out` must be a folder that can be made"),
     "lr inf": (["--task", "sequence", "--lr", "inf"], "`--lr` must be"),
     "jitter -1": (["--task", "sequence", "--jitter", "-1"], "`--jitter` must be from 0 to 10.0 (ms), got -1.0"),
     "jitter 11": (["--task", "sequence", "--jitter", "11"], "`--jitter` must be from 0 to 10.0 (ms), got 11.0"),
@@ -123,6 +135,110 @@ def test_a_folder_that_holds_something_is_not_written_to(tmp_path: Path, capsys:
     assert "`--out` must be a new or empty folder" in capsys.readouterr().err
     assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
     assert main(["--task", "sequence", "--out", str(tmp_path / "mine.txt")]) == 2
+
+
+def test_a_folder_below_a_file_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    assert main(["--task", "sequence", "--out", str(tmp_path / "mine.txt" / "run")]) == 2
+    assert "`--out` must be a folder that can be made and read, got Not a directory" in capsys.readouterr().err
+
+
+def refusing(method: str, reason: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the file system refuse: tests may run as root, whom it refuses nothing."""
+
+    def refuse(path: Path, *_: object, **__: object) -> None:
+        raise OSError(reason, os.strerror(reason), str(path))
+
+    monkeypatch.setattr(Path, method, refuse)
+
+
+@pytest.mark.parametrize("method", ["mkdir", "iterdir"])
+def test_a_place_without_permission_is_refused(method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    refusing(method, errno.EACCES, monkeypatch)
+    with pytest.raises(SpecError, match=r"^`--out` must be a folder that can be made and read, got Permission denied"):
+        RunFolder(str(tmp_path), "task")
+
+
+@pytest.mark.parametrize("method", ["write_bytes", "open"])
+def test_a_full_disk_is_one_line(
+    method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """While the options are written, or a line of the history."""
+    refusing(method, errno.ENOSPC, monkeypatch)
+    assert main(["--task", "sequence", "--out", str(tmp_path / "run")]) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1 and "`--out` must be a folder with room to write, got No space left on device: " in err
+
+
+def test_a_full_disk_while_drawing_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def draw(folder: Path) -> list[str]:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(sequence, "draw", draw)
+    assert main(["--task", "sequence", "--epochs", "1", "--out", str(tmp_path / "run")]) == 2
+    assert "`--out` must be a folder with room to write, got No space left on device; make" in capsys.readouterr().err
+
+
+def test_two_runs_never_share_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when the second run finds the first one's name free, as it does when both start at once."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Path, "exists", lambda path: False)
+    assert [RunFolder(None, "task").path.name for _ in range(3)] == ["task-1", "task-2", "task-3"]
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError("8 GiB"), RuntimeError("DefaultCPUAllocator: can't allocate memory")], ids=["numpy", "torch"]
+)
+def test_memory_that_runs_out_is_one_line_and_exit_3(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def step(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(sequence, "_step", step)
+    assert main(["--task", "sequence", "--out", str(tmp_path / "run")]) == 3
+    err = capsys.readouterr().err
+    assert err.startswith("python -m fast.train: out of memory (") and err.count("\n") == 1
+
+
+def test_control_other_errors_of_torch_are_not_taken_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def step(*_: object) -> None:
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(sequence, "_step", step)
+    with pytest.raises(RuntimeError, match="a fault of ours"):
+        main(["--task", "sequence", "--out", str(tmp_path / "run")])
+
+
+@pytest.mark.parametrize(
+    ("command", "name", "run_name"), [(fast.run, "fast.run", "run_case"), (reference.__main__, "reference", "run")]
+)
+def test_a_case_without_memory_is_one_line_and_exit_3(
+    command: ModuleType, name: str, run_name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run_out(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(command, run_name, run_out)
+    case = Path(__file__).parent.parent / "spec" / "conformance" / "one-neuron.json"
+    assert command.main([str(case)]) == 3
+    line = "out of memory; make the network, the batch or the trial smaller"
+    assert capsys.readouterr() == ("", f"python -m {name}: {line}\n")
+
+
+def test_an_identity_that_does_not_apply_is_a_dash_and_null(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sequence, "residuals", lambda *_: Residuals(None, None, None))
+    _, _, history = run(tmp_path / "run", "--epochs", "1")
+    assert {line[name] for line in history for name in "ABC"} == {None}
+    head, legend, *steps = capsys.readouterr().out.splitlines()
+    assert head.startswith("sequence detection")
+    for words in ("A (scale of weights)", "B (unit of time)", "C (shift of time)", "-: does not apply to that step"):
+        assert words in legend
+    assert steps[0].endswith("A -  B -  C -")
 
 
 def test_help_shows_the_options_of_the_task(capsys: pytest.CaptureFixture[str]) -> None:

@@ -91,7 +91,7 @@ def train(options: argparse.Namespace, dtype: torch.dtype) -> int:
     groups: list[dict] = [{"params": weights, "lr": options.lr}, {"params": delays, "lr": options.delay_lr}]
     optimiser = torch.optim.Adam(groups[:1] if options.freeze_delays else groups)
     delays_before = network.hidden.d.flatten().tolist()
-    print(f"braille, seed {options.seed}: {len(data['train'])} trials; {RESIDUALS}, the first of an epoch")
+    print(f"braille, seed {options.seed}: {len(data['train'])} trials\n{RESIDUALS}; of the first step of each epoch")
     best, best_epoch, best_state = -1.0, 0, copy.deepcopy(network.state_dict())
     for epoch in range(1, options.epochs + 1):
         entry, found = _epoch(network, optimiser, data["train"], options, random)

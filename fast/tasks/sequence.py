@@ -75,7 +75,7 @@ def train(options: argparse.Namespace, dtype: torch.dtype) -> int:
     settle = torch.optim.Adam([layer.d], lr=options.lr, betas=(0.0, 0.9))
     schedule = torch.optim.lr_scheduler.ExponentialLR(settle, SHRINK)
     d_start, before, history, reached = layer.d.tolist(), _traces(layer), [], None
-    print(f"sequence detection, seed {options.seed}: delays d[input][output] in ms; {RESIDUALS}")
+    print(f"sequence detection, seed {options.seed}: delays d[input][output] in ms\n{RESIDUALS}")
     for epoch in range(1, options.epochs + 1):
         order = random.permutation(2).tolist()
         for labels in [[label] for label in order] if epoch <= LEARN else [order]:

@@ -1,0 +1,181 @@
+"""`python -m reports`: a finished run is drawn again, and whatever else the folder holds is refused in one line."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from matplotlib.figure import Figure
+
+from reports.__main__ import main
+from reports.sequence import _delays
+from reports.training import _training
+
+TRACES = [
+    {"pattern": pattern, "output": output, "t": [0.0, 1.0], "V": [0.0, 0.5], "arrivals": [0.5]}
+    for pattern in "AB"
+    for output in (0, 1)
+]
+D = [[0.0, 10.0], [10.0, 0.0]]
+SEQUENCE: dict = {
+    "task": "sequence", "optimum": 12.2, "presentations": None, "d_start": D, "before": TRACES, "after": TRACES,
+}  # fmt: skip
+SEQUENCE_LINE: dict = {"presentation": 1, "loss": 0.7, "d": D}
+BRAILLE: dict = {
+    "task": "braille", "network": "24-8-27", "best_epoch": 2, "test_accuracy": 0.4, "count_baseline": 0.3,
+    "delays_before": [1.0, 2.0], "delays_after": [1.5, 2.5],
+}  # fmt: skip
+BRAILLE_LINES: list[dict] = [
+    {
+        "epoch": epoch, "train_accuracy": 0.1 * epoch, "train_loss": 3.0 / epoch, "valid_accuracy": 0.1 * epoch,
+        "valid_loss": 3.1 / epoch, "spikes_per_neuron": 2.0, "silent": 0.25,
+    }
+    for epoch in (1, 2, 3)
+]  # fmt: skip
+
+
+def record(folder: Path, result: object, lines: list[dict]) -> Path:
+    (folder / "result.json").write_text(json.dumps(result))
+    (folder / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("result", "lines", "names"),
+    [
+        (SEQUENCE, [SEQUENCE_LINE] * 2, ["delays.png", "voltages.png"]),
+        (BRAILLE, BRAILLE_LINES, ["training.png"]),
+        (BRAILLE, BRAILLE_LINES[:1], ["training.png"]),
+    ],
+    ids=["sequence", "braille", "one epoch"],
+)
+def test_a_run_is_drawn(
+    result: dict, lines: list[dict], names: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(record(tmp_path, result, lines))]) == 0
+    assert capsys.readouterr() == ("".join(f"{tmp_path / name}\n" for name in names), "")
+    assert all((tmp_path / name).stat().st_size > 10_000 for name in names)
+
+
+def result_json(text: str) -> Callable[[Path], object]:
+    return lambda folder: (folder / "result.json").write_text(text)
+
+
+def history_jsonl(text: str) -> Callable[[Path], object]:
+    return lambda folder: (folder / "history.jsonl").write_text(text)
+
+
+def changed(**entries: object) -> Callable[[Path], object]:
+    return result_json(json.dumps({**SEQUENCE, **entries}))
+
+
+def line(**entries: object) -> Callable[[Path], object]:
+    return history_jsonl(json.dumps({**SEQUENCE_LINE, **entries}))
+
+
+BAD: dict[str, tuple[Callable[[Path], object], str]] = {
+    "no result": (lambda folder: (folder / "result.json").unlink(), "`RUN` must be the folder of a finished run, with"),
+    "no history": (lambda folder: (folder / "history.jsonl").unlink(), "with history.jsonl, got "),
+    "no text": (lambda folder: (folder / "result.json").write_bytes(b"\xff\xfe\x00"), "(UnicodeDecodeError)"),
+    "no JSON": (result_json("{"), "`result.json` must be JSON, got"),
+    "no object": (result_json("[1, 2]"), "`result.json` must be an object, got a list of 2; give the folder of"),
+    "no task": (result_json("{}"), "`result.json` must be an object with task, got one without"),
+    "unknown task": (changed(task="shapes"), '`result.json task` must be one of braille, sequence, got "shapes"'),
+    "a list for a task": (changed(task=["sequence"]), "`result.json task` must be one of braille, sequence, got a"),
+    "empty history": (history_jsonl(""), "`history.jsonl` must be at least one line, got an empty file"),
+    "half a line": (history_jsonl('{"presentation": 1'), "`history.jsonl line 1` must be JSON"),
+    "a line no object": (history_jsonl("3\n"), "`history.jsonl line 1` must be an object, got 3"),
+    "a line lacks a key": (history_jsonl('{"presentation": 1}\n'), "`history.jsonl line 1` must be an object with"),
+    "text for a number": (line(loss="low"), '`history.jsonl line 1 loss` must be a finite number, got "low"'),
+    "true for a number": (line(loss=True), "`history.jsonl line 1 loss` must be a finite number, got true"),
+    "NaN": (line(loss=float("nan")), "`history.jsonl line 1 loss` must be a finite number, got NaN"),
+    "null": (changed(optimum=None), "`result.json optimum` must be a finite number, got null"),
+    "matrix too small": (changed(d_start=[[1.0, 2.0]]), "`result.json d_start` must be a list of 2, got a list of 1"),
+    "no traces": (changed(before=[]), "`result.json before` must be a list of 4, got a list of 0"),
+    "no voltages": (
+        changed(after=[{**TRACES[0], "V": []}, *TRACES[1:]]),
+        "`result.json after[0] V` must be a list of at least one, got a list of 0",
+    ),
+    "voltages too few": (
+        changed(after=[{**TRACES[0], "V": [1.0]}, *TRACES[1:]]),
+        "`result.json trace 4 V` must be one voltage a time, got 1 for 2 times",
+    ),
+    "an output too many": (changed(after=[{**TRACES[0], "output": 2}, *TRACES[1:]]), "must be one of 0, 1, got 2"),
+}
+
+
+@pytest.mark.parametrize(("damage", "words"), BAD.values(), ids=BAD.keys())
+def test_what_is_no_finished_run_is_one_line_and_exit_2(
+    damage: Callable[[Path], object], words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    damage(record(tmp_path, SEQUENCE, [SEQUENCE_LINE]))
+    assert main([str(tmp_path)]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith("python -m reports: ") and err.count("\n") == 1
+    assert words in err
+    assert not list(tmp_path.glob("*.png"))
+
+
+@pytest.mark.parametrize("key", [key for key in BRAILLE if key != "task"])
+def test_every_entry_of_a_braille_run_is_checked(
+    key: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(record(tmp_path, {**BRAILLE, key: {}}, BRAILLE_LINES))]) == 2
+    assert f"`result.json {key}` must be " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ([], "the following arguments are required: RUN (see --help)"),
+        (["a", "b"], "unrecognized arguments: b"),
+        (["nowhere"], "`RUN` must be the folder of a finished run, with result.json, got nowhere (No such file or"),
+    ],
+    ids=["no argument", "two", "missing folder"],
+)
+def test_bad_arguments_are_one_line_and_exit_2(
+    options: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(options) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith("python -m reports: ") and err.count("\n") == 1
+    assert words in err
+
+
+def test_a_picture_that_cannot_be_written_has_its_own_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Figure, "savefig", refuse)
+    assert main([str(record(tmp_path, SEQUENCE, [SEQUENCE_LINE]))]) == 2
+    expected = f"`RUN` must be a folder with room for pictures, got No space left on device: {tmp_path}; make room"
+    assert capsys.readouterr() == ("", f"python -m reports: {expected}\n")
+
+
+def test_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    assert "RUN" in capsys.readouterr().out
+
+
+def test_the_legend_of_the_delays_lies_on_no_curve() -> None:
+    figure = _delays([SEQUENCE_LINE] * 2, SEQUENCE)
+    figure.draw_without_rendering()
+    delays = figure.axes[0]
+    legend = delays.get_legend()
+    assert legend is not None and not legend.get_window_extent().overlaps(delays.get_window_extent())
+
+
+def test_epochs_are_whole_and_a_share_has_an_axis_of_its_own() -> None:
+    figure = _training(BRAILLE_LINES, BRAILLE)
+    figure.draw_without_rendering()
+    for axes in figure.axes[:3]:
+        ticks = axes.get_xticks()
+        assert len(ticks) and all(tick == round(tick) for tick in ticks)
+    labels = {axes.get_ylabel() for axes in figure.axes if axes.lines}
+    assert {"spikes a hidden neuron and trial", "silent hidden neurons, %"} <= labels
