@@ -126,7 +126,7 @@ def time_to_threshold(V, I, x_max, pm, ps, v_th, u):
     """
     if v_th >= I or V >= I:
         return -1.0
-    if v_th <= V:
+    if v_th <= V or not I < math.inf:  # a current beyond float64: at once, and then refused as endless
         return 0.0
     x_last = time_to_peak(V, I, pm, ps)
     if I * math.exp(-ps * x_last) <= v_th * (1.0 + TOUCH * u) and x_last < math.inf:

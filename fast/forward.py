@@ -86,7 +86,7 @@ def solve_bin(V, I, bin_, rest, weight, first, last, constants, at, read_maximum
                     h = x_next - x
             if h < 0.0:
                 break
-            if I * pm > MOST_SPIKES * ps * (v_th - v_reset) or (n_new > 0 and h > 0.0 and x + h == x):
+            if not I * pm <= MOST_SPIKES * ps * (v_th - v_reset) or (n_new > 0 and h > 0.0 and x + h == x):
                 return V, I, STUCK
             x_cross = min(x + h, x_next)
             I *= math.exp(-ps * h)

@@ -198,7 +198,8 @@ def _check(
             raise SpecError(name, "above 0", float(tensor.detach().min()), "constants are positive")
     if v_th is not None and v_reset is not None and bool((v_reset >= v_th).any()):
         j = int((v_reset >= v_th).nonzero()[0])
-        raise SpecError(f"v_reset[{j}]", f"below `v_th`, {float(v_th[j])}", float(v_reset[j]), "lower it")
+        bound, reset = float(v_th.detach()[j]), float(v_reset.detach()[j])
+        raise SpecError(f"v_reset[{j}]", f"below `v_th`, {bound}", reset, "lower it")
     if exists is not None and (exists.dtype != torch.bool or exists.shape != w.shape):
         got = Verbatim(f"{exists.dtype} {list(exists.shape)}")
         raise SpecError("exists", f"boolean, of shape {list(w.shape)}", got, "True where a synapse is")

@@ -160,9 +160,19 @@ def test_absurd_weights(name: str, read: str, w: float, tmp_path: Path, capsys: 
     assert printed.out == "" and len(printed.err.splitlines()) == 1 and "Traceback" not in printed.err
 
 
-def test_a_reset_one_ulp_below_threshold() -> None:
+@pytest.mark.parametrize("name", RUNS)
+def test_a_reset_one_ulp_below_threshold(name: str) -> None:
     """The same, of a neuron that has no way to go from reset to threshold."""
     reset = float(np.nextafter(1.0, 0.0))
     case = case_of(lif(reset=reset), [[15.0, None]], [[1.75, None]], [[0.5]], loss_of("spikes"), 60.0)
     with pytest.raises(ArithmeticError, match="spikes too fast, or without end; lower its weights"):
-        reference.run(case)
+        RUNS[name](case)
+
+
+@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize("loss", ["spikes", "mean_voltage"])
+def test_a_current_beyond_float64(loss: str, name: str) -> None:
+    """Two arrivals whose sum overflows: an error, and no endless search for a crossing."""
+    case = case_of(lif(), [[1.7e308, None]], [[0.0, None]], [[0.5, 0.5]], loss_of(loss), 60.0)
+    with pytest.raises(ArithmeticError):
+        RUNS[name](case).to_dict(case.network)
