@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reference.arithmetic import Arithmetic, Real
+from reference.events import Arrivals, Crossing, Event, Neuron, Spike, Trial
 from reference.flow import adjoint_flow, flow_derivatives, weighted_integral_derivatives
 from reference.jumps import (
     dL_dt_arr,
@@ -27,7 +28,6 @@ from reference.jumps import (
     running_loss_drop,
 )
 from reference.readouts import Drive, Maximum
-from reference.simulate import Arrivals, Crossing, Event, Neuron, Spike, Trial
 from spec import Case, ConnectionGradient, Gradients, PopulationGradient
 
 

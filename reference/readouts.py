@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from reference.arithmetic import Arithmetic, Real
+from reference.events import Arrivals, Event, Neuron, Spike, Trial
 from reference.flow import flow, time_to_peak, weighted_integral
-from reference.simulate import Arrivals, Event, Neuron, Spike, Trial
 from spec import Case, CrossEntropy, SpikeTimeMSE, Tie
 
 

@@ -8,8 +8,9 @@ import numpy as np
 
 from reference.adjoint import gradients
 from reference.arithmetic import FLOAT64, multiprecision
+from reference.events import Crossing, Neuron
 from reference.readouts import drive
-from reference.simulate import Crossing, Neuron, simulate
+from reference.simulate import simulate
 from spec import Case, Result
 
 

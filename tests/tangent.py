@@ -21,8 +21,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from reference.arithmetic import FLOAT64
+from reference.events import Arrivals, Crossing, Neuron, Spike, Trial
 from reference.readouts import drive
-from reference.simulate import Arrivals, Crossing, Neuron, Spike, Trial, simulate
+from reference.simulate import simulate
 from spec import Case, ConnectionGradient, Gradients, PopulationGradient, SpikeTimeMSE
 
 Direction = Gradients
