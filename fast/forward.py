@@ -69,7 +69,7 @@ def solve_bin(V, I, bin_, rest, weight, first, last, constants, at, read_maximum
 
     Returns:
         `V, I` at the end of the bin and the number of new spikes; FULL if `spikes` has no room; STUCK if they come
-        faster than the arithmetic resolves.
+        too fast, or without end.
     """
     pm, ps, v_th, v_reset = constants
     end = at.end if bin_ == at.last else at.width

@@ -27,7 +27,7 @@ class Kernels:
         offsets: `[trials * post + 1]`: where each train of the emitted spikes begins.
         emitted: the spikes, by (trial, neuron): bin, rest, and current at the crossing.
         y: the voltage readout, `[trials, post]`; 0 without one.
-        ties: `[trials, post]`, bits as in `fast.forward`.
+        ties: `[trials, post]`, bits as in `fast.readouts`.
     """
 
     def __init__(self, trains: Trains, trials: int, layer: Layer, at: Clock, integral_read: bool) -> None:
@@ -55,7 +55,7 @@ class Kernels:
             group=np.zeros(shape, np.int64),
         )
 
-        def solve(number: int, first: int, last: int) -> tuple[Emitted, int, int]:
+        def solve(first: int, last: int) -> tuple[Emitted, int, int]:
             return forward_range(
                 first, last, self.trains, self.trials, self.pre, self.layer, self.at, self.integral_read,
                 counts, self.y, self.maxima, self.ties,
@@ -109,25 +109,24 @@ class Kernels:
             raise ArithmeticError(f"a spike grazes its threshold, so its gradient is infinite; {remedy}")
         dL_dw, dL_dd = np.zeros((self.post, self.pre)), np.zeros((self.post, self.pre))
         dL_dconstants = np.zeros((4, self.post))
-        n_spikes = len(self.trains.rest) if want_dt else 0
-        dL_dt_pre = np.zeros((len(self.ranges), n_spikes))
 
-        def solve(number: int, first: int, last: int) -> None:
+        def solve(first: int, last: int) -> np.ndarray:
+            """Every range adds to the times of all input spikes, so each has an array of its own."""
+            dL_dt_pre = np.zeros(len(self.trains.rest) if want_dt else 0)
             backward_range(
                 first, last, self.trains, self.trials, self.pre, self.layer, self.at, self.emitted, self.offsets,
                 self.maxima, self.integral_read, dL_dt_post, dL_dy,
-                dL_dw, dL_dd, dL_dt_pre[number], dL_dconstants, want_tau,
+                dL_dw, dL_dd, dL_dt_pre, dL_dconstants, want_tau,
             )  # fmt: skip
+            return dL_dt_pre
 
-        _in_threads(solve, self.ranges)
-        return dL_dt_pre.sum(axis=0), dL_dw, dL_dd, dL_dconstants
+        return np.sum(_in_threads(solve, self.ranges), axis=0), dL_dw, dL_dd, dL_dconstants
 
 
 def _in_threads(solve: Callable, ranges: list[tuple[int, int]]) -> list:
-    """`solve(number, first, last)` for every range, on as many threads as torch uses; the kernels release the GIL."""
-    work = [(number, first, last) for number, (first, last) in enumerate(ranges)]
-    threads = min(torch.get_num_threads(), len(work))
+    """`solve(first, last)` of every range, in order, on as many threads as torch uses; the kernels release the GIL."""
+    threads = min(torch.get_num_threads(), len(ranges))
     if threads <= 1:
-        return [solve(*arguments) for arguments in work]
+        return [solve(*ends) for ends in ranges]
     with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(lambda arguments: solve(*arguments), work))
+        return list(pool.map(lambda ends: solve(*ends), ranges))
