@@ -1,10 +1,12 @@
-"""The adjoint of one neuron over one trial: a table, and how to look it up.
+"""The adjoint of one neuron, exactly: how it flows back within a bin, and how it jumps at the neuron's own events.
 
-Between its own spikes a neuron's adjoint has a closed form, so the start of each bin is enough; in the few bins that
-hold an own event (a spike, or the maximum that is read) the adjoint just before that event is kept as well.
+Next to `lambda_V` and `lambda_I` three more numbers flow back, for the gradients of the time constants:
+`dL/dtau_mem = int lambda_V Vdot dt` and `dL/dtau_syn = int lambda_I Idot dt` are sums over arrivals, of the weight
+times what a unit of current from then on adds to the integral. `X` and `Z` are that, for `tau_mem` (up to the next own
+spike, since `V` starts anew there) and for `tau_syn`; `Y` is what a unit of voltage adds for `tau_mem`. So no state of
+the forward pass has to be kept.
 
-A readout `(1/T) int exp(-rate t) V dt` adds the adjoint of a neuron that never resets, a closed form of the time to `T`
-(`running_adjoint`); the table holds the rest.
+A readout `(1/T) int exp(-r t) V dt` drives the adjoint with `drive exp(-r t)`, `drive = dL_dy / T`.
 """
 
 from __future__ import annotations
@@ -14,97 +16,116 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fast.bins import to_end
 from fast.compiling import compiled
-from fast.flow import factors, flow_back, integrals_to_end
+from fast.polynomials import AAB, AB, ABB, PS_AB, RA, RAA, RAAB, RAB, RABB, A, B, polynomial
+
+LAMBDA_V, LAMBDA_I, X, Y, Z = range(5)  # rows of an adjoint `[5, LANES]`
+ADJOINT = 5
 
 
-class Adjoint(NamedTuple):
-    """One neuron's adjoint over one trial, less that of a running readout (`running_adjoint`).
+class Events(NamedTuple):
+    """Own events of the lanes of a block in one trial, its spikes in order, then a maximum of each lane.
 
-    `V, I [bins + 1]`: at the start of each bin. `event [bins]`: the first own event of the bin, -1 without.
-    `bin, rest, V_minus, I_minus`: the own events in order (spikes, or the maximum) and the adjoint just before each.
+    Attributes:
+        rest: `[events]`, in the bin; `later`: the next event of the lane in that bin, -1: none.
+        before: `[events, ADJOINT]`: the adjoint just before an event; `end`: that at the end of the bin.
+        first: `[slots * LANES]`: the first event of the lane in a bin under way, -1: none.
+        at_T: `[ADJOINT, LANES]`: the adjoint at `T`.
     """
 
-    V: np.ndarray
-    I: np.ndarray
-    event: np.ndarray
-    bin: np.ndarray
     rest: np.ndarray
-    V_minus: np.ndarray
-    I_minus: np.ndarray
-
-
-class Running(NamedTuple):
-    """A running readout: `drive exp(-rate t)`, with `drive = dL_dy / T` (0: none), is the loss's derivative by `V`."""
-
-    rate: float
-    drive: float
+    later: np.ndarray
+    before: np.ndarray
+    end: np.ndarray
+    first: np.ndarray
+    at_T: np.ndarray
 
 
 @compiled
-def running_adjoint(bin_, rest, running, at, pm, ps):
-    """The adjoint that a running readout drives in a neuron that never resets; 0 at `T`."""
-    strength = running.drive * math.exp(-running.rate * (bin_ * at.width + rest))
-    of_a, of_k = integrals_to_end(to_end(bin_, rest, at), running.rate, pm, ps)
-    return -pm * strength * of_a, -ps * strength * of_k
+def flow_back(adjoint, lane, h, g, constants, coefficients, terms, rate, want_tau):
+    """Take a lane of an adjoint a time `h` back, in place, with no own event on the way.
 
-
-@compiled
-def adjoint_in_bin(adjoint, bin_, rest, before, at, pm, ps):
-    """The tabulated adjoint just after an instant, or just before it, from what comes next in its bin.
-
-    `before`: an own event at this very instant is still to come.
+    `g`: what drives it, `drive exp(-r t)`, at the later time.
     """
-    n = adjoint.event[bin_]
-    while 0 <= n < adjoint.bin.size and adjoint.bin[n] == bin_:
-        if rest < adjoint.rest[n] or (before and rest == adjoint.rest[n]):
-            return flow_back(adjoint.V_minus[n], adjoint.I_minus[n], adjoint.rest[n] - rest, pm, ps)
-        n += 1
-    end = at.end if bin_ == at.last else at.width
-    return flow_back(adjoint.V[bin_ + 1], adjoint.I[bin_ + 1], end - rest, pm, ps)
+    pm, ps = constants[0, lane], constants[1, lane]
+    V, I = adjoint[LAMBDA_V, lane], adjoint[LAMBDA_I, lane]
+    a, b = polynomial(coefficients, A, lane, h, terms), polynomial(coefficients, B, lane, h, terms)
+    adjoint[LAMBDA_V, lane] = V * a
+    adjoint[LAMBDA_I, lane] = I * b + V * h * polynomial(coefficients, PS_AB, lane, h, terms)
+    if want_tau:
+        k = pm * h * polynomial(coefficients, AB, lane, h, terms)
+        aab = h * h * polynomial(coefficients, AAB, lane, h, terms)
+        abb = h * h * polynomial(coefficients, ABB, lane, h, terms)
+        adjoint[X, lane] = adjoint[X, lane] * b + adjoint[Y, lane] * k + V * (k - pm * pm * aab)
+        adjoint[Y, lane] = a * (adjoint[Y, lane] - pm * h * V)
+        adjoint[Z, lane] = b * (adjoint[Z, lane] - ps * h * I) - ps * ps * abb * V
+    if rate >= 0.0:
+        ra = h * polynomial(coefficients, RA, lane, h, terms)
+        rab = h * h * polynomial(coefficients, RAB, lane, h, terms)
+        adjoint[LAMBDA_V, lane] -= pm * g * ra
+        adjoint[LAMBDA_I, lane] -= ps * pm * g * rab
+        if want_tau:
+            raa = h * h * polynomial(coefficients, RAA, lane, h, terms)
+            raab = h * h * h * polynomial(coefficients, RAAB, lane, h, terms)
+            rabb = h * h * h * polynomial(coefficients, RABB, lane, h, terms)
+            adjoint[Y, lane] += pm * pm * g * raa
+            adjoint[X, lane] -= pm * pm * g * (rab - pm * raab)
+            adjoint[Z, lane] += ps * ps * pm * g * rabb
 
 
 @compiled
-def fill_adjoint(adjoint, I_cross, dL_dt_post, is_maximum, kick, kick_at_end, constants, running, at, sums):
-    """Sweep one neuron's own events backwards; fill `adjoint`, add to `sums`: `dL_dv_th`, `dL_dv_reset`.
+def jump_at_spike(adjoint, lane, I_cross, dL_dt, driven, constants, of_constants, want_tau):
+    """Take a lane of an adjoint from just after to just before an own spike; add to the gradients of constants.
 
-    `kick`: what a maximum adds to `lambda_V`; `kick_at_end`: the same for a maximum at `T`, which comes after the
-    arrivals there.
+    `dL_dt`: all that the loss gains by a later spike, through its arrivals too; `driven`: what drives the adjoint then.
     """
-    pm, ps, v_th, v_reset = constants
-    lambda_V, lambda_I = kick_at_end, 0.0
-    a_bin, k_bin, b_bin = factors(at.width, pm, ps)
-    adjoint.V[at.last + 1], adjoint.I[at.last + 1] = lambda_V, lambda_I
-    n = adjoint.bin.size - 1
-    for bin_ in range(at.last, -1, -1):
-        x = at.end if bin_ == at.last else at.width
-        adjoint.event[bin_] = -1
-        if n < 0 or adjoint.bin[n] != bin_:
-            if bin_ == at.last:
-                lambda_V, lambda_I = flow_back(lambda_V, lambda_I, x, pm, ps)
-            else:
-                lambda_V, lambda_I = lambda_V * a_bin, lambda_I * b_bin + lambda_V * (ps / pm) * k_bin
-            adjoint.V[bin_], adjoint.I[bin_] = lambda_V, lambda_I
-            continue
-        while n >= 0 and adjoint.bin[n] == bin_:
-            lambda_V, lambda_I = flow_back(lambda_V, lambda_I, x - adjoint.rest[n], pm, ps)
-            x = adjoint.rest[n]
-            if is_maximum:
-                lambda_V += kick
-            else:
-                Vdot_minus, Vdot_plus = pm * (I_cross[n] - v_th), pm * (I_cross[n] - v_reset)
-                running_V, dL_dt = 0.0, dL_dt_post[n]
-                if running.drive != 0.0:
-                    running_V, _ = running_adjoint(bin_, x, running, at, pm, ps)
-                    dL_dt += running.drive * math.exp(-running.rate * (bin_ * at.width + x)) * (v_th - v_reset)
-                lambda_V_plus = lambda_V + running_V
-                lambda_V_minus = Vdot_plus / Vdot_minus * lambda_V_plus + dL_dt * pm / Vdot_minus
-                sums[0] += lambda_V_minus / pm
-                sums[1] -= lambda_V_plus / pm
-                lambda_V = lambda_V_minus - running_V
-            adjoint.V_minus[n], adjoint.I_minus[n] = lambda_V, lambda_I
-            adjoint.event[bin_] = n
-            n -= 1
-        lambda_V, lambda_I = flow_back(lambda_V, lambda_I, x, pm, ps)
-        adjoint.V[bin_], adjoint.I[bin_] = lambda_V, lambda_I
+    pm, v_th, v_reset = constants[0, lane], constants[2, lane], constants[3, lane]
+    if want_tau:
+        of_constants[0, lane] += v_reset * adjoint[Y, lane] + I_cross * adjoint[X, lane]
+        adjoint[X, lane] = adjoint[Y, lane] = 0.0
+    Vdot_minus, Vdot_plus = pm * (I_cross - v_th), pm * (I_cross - v_reset)
+    lambda_V_plus = adjoint[LAMBDA_V, lane]
+    lambda_V_minus = Vdot_plus / Vdot_minus * lambda_V_plus + (dL_dt + driven * (v_th - v_reset)) * pm / Vdot_minus
+    of_constants[2, lane] += lambda_V_minus / pm
+    of_constants[3, lane] -= lambda_V_plus / pm
+    adjoint[LAMBDA_V, lane] = lambda_V_minus
+
+
+@compiled
+def drive_at(drive, lane, bin_, x, rate):
+    """What drives a lane's adjoint at an instant."""
+    return drive[lane] * math.exp(-rate * (bin_ + x)) if rate >= 0.0 else 0.0
+
+
+@compiled
+def note_event(e, lane, slot, rest, adjoint, at_end, events):
+    """Keep the adjoint just before an own event, for arrivals before it; `at_end`: that at the end of its bin."""
+    events.later[e], events.rest[e] = events.first[slot + lane], rest
+    events.first[slot + lane] = e
+    for k in range(ADJOINT):
+        events.before[e, k], events.end[e, k] = adjoint[k, lane], at_end[k, lane]
+
+
+@compiled
+def look_up(adjoint, lane, bin_, slot, rest, events, drive, constants, coefficients, at, rate, want_tau):
+    """The adjoint just after an instant in a bin with own events of the lane; returns the event there, -1: none.
+
+    It comes from the next event, or from the end of the bin; an event at the very instant comes before it.
+    """
+    e, here, x = events.first[slot + lane], -1, float(at.end) if bin_ == at.last else 1.0
+    for k in range(ADJOINT):
+        adjoint[k, lane] = events.at_T[k, lane]
+    while e >= 0 and rest >= events.rest[e]:
+        if rest == events.rest[e]:
+            here = e
+        for k in range(ADJOINT):
+            adjoint[k, lane] = events.end[e, k]
+        e = events.later[e]
+    if e >= 0:
+        x = events.rest[e]
+        for k in range(ADJOINT):
+            adjoint[k, lane] = events.before[e, k]
+    flow_back(
+        adjoint, lane, x - rest, drive_at(drive, lane, bin_, x, rate), constants, coefficients, at.terms, rate, want_tau
+    )
+    return here

@@ -1,8 +1,10 @@
-"""Backward kernel: the exact gradient of a range of neurons over whole trials.
+"""Backward kernel: one sweep back through time, for one block of neurons side by side.
 
-For each neuron and trial its adjoint is tabulated (`fast.adjoint`) and looked up at each arrival, with the same factors
-as in the forward pass: no `exp` an arrival. Ties follow the specification: an arrival at the instant of an own spike,
-or of the maximum, comes after it.
+In each bin, from the last to the first,
+1. the adjoint at its end is published in the ring; where a lane has an own event (a spike, or the maximum that is read)
+   it is NaN, and the events are taken one by one (`fast.adjoint`);
+2. all lanes go back to the start of the bin, in one step where there was no event;
+3. the spikes from outside that are emitted in it look the adjoint up at their arrivals (`fast.gather`).
 """
 
 from __future__ import annotations
@@ -11,120 +13,247 @@ import math
 
 import numpy as np
 
-from fast.adjoint import Adjoint, Running, adjoint_in_bin, fill_adjoint, running_adjoint
-from fast.bins import Factors, arrival, arrival_factors, beyond, fill_factors
-from fast.compiling import compiled
-from fast.constants import add_constant_gradients
-from fast.flow import factors
+from fast.adjoint import (
+    ADJOINT,
+    LAMBDA_I,
+    LAMBDA_V,
+    Events,
+    X,
+    Y,
+    Z,
+    drive_at,
+    flow_back,
+    jump_at_spike,
+    note_event,
+)
+from fast.bins import SLOT
+from fast.compiling import allocating, compiled, vectorised
+from fast.deposit import SIDE_BY_SIDE
+from fast.gather import DRIVE, add_driven, add_tau, gather, look_up_special, worth_of_spikes
+from fast.polynomials import LANES
+from fast.solve import MAX_BIN, MAX_GROUP, MAX_REST
+from fast.synapses import (
+    FLOW_A,
+    FLOW_AAB,
+    FLOW_AB,
+    FLOW_ABB,
+    FLOW_B,
+    FLOW_PM,
+    FLOW_PS,
+    FLOW_RA,
+    FLOW_RAA,
+    FLOW_RAAB,
+    FLOW_RAB,
+    FLOW_RABB,
+)
+
+
+@vectorised
+def publish(slot, adjoint, ring, first_event):
+    """Put the adjoint at the end of a bin into the ring: V and I in turn."""
+    here, first = ring[2 * slot : 2 * (slot + LANES)], first_event[slot : slot + LANES]
+    V, I = adjoint[LAMBDA_V], adjoint[LAMBDA_I]
+    for lane in range(LANES):
+        here[2 * lane] = V[lane]
+        here[2 * lane + 1] = I[lane]
+    for lane in range(LANES):
+        first[lane] = -1
+
+
+@vectorised
+def publish_whole(slot, adjoint, drive, damping, whole_ring):
+    """Put all of the adjoint at the end of a bin into a ring, with what drives it there."""
+    for lane in range(LANES):
+        for k in range(ADJOINT):
+            whole_ring[slot + lane, k] = adjoint[k, lane]
+        whole_ring[slot + lane, DRIVE] = drive[lane] * damping
+
+
+@vectorised
+def retreat(adjoint, flow, marked, solved):
+    """Take every lane to the start of its bin, in one step unless it is marked, and so solved."""
+    V_of, I_of, V_solved, I_solved = adjoint[LAMBDA_V], adjoint[LAMBDA_I], solved[LAMBDA_V], solved[LAMBDA_I]
+    for lane in range(LANES):
+        V, I = V_of[lane], I_of[lane]
+        I = I * flow[FLOW_B + lane] + V * flow[FLOW_PS + lane] * flow[FLOW_AB + lane]
+        V = V * flow[FLOW_A + lane]
+        V_of[lane] = V_solved[lane] if marked[lane] else V
+        I_of[lane] = I_solved[lane] if marked[lane] else I
 
 
 @compiled
-def gather(
-    trains, first_train, n_pre, layer, j, constants, spike, synapse, adjoint, running, at, pinned,
-    dL_dw, dL_dd, dL_dt_pre,
-):  # fmt: skip
-    """Look the adjoint up at every arrival of one trial; add to the gradients `[pre]` and to `dL_dt_pre [spikes]`.
-
-    `pinned`: `dL_dy` and `Vdot_plus` of a maximum that its arrivals pin; `Vdot_plus` is NaN if none does.
-    """
-    pm, ps, _, _ = constants
-    a_bin, k_bin, b_bin = factors(at.width, pm, ps)
-    want_dt = dL_dt_pre.size > 0
-    for i in range(n_pre):
-        if not layer.exists[j, i]:
+def retreat_whole(adjoint, flow, drive, damping, rate, marked, solved):
+    """The same for all of the adjoint, driven."""
+    for lane in range(LANES):
+        if marked[lane]:
+            for k in range(ADJOINT):
+                adjoint[k, lane] = solved[k, lane]
             continue
-        w, sum_w, sum_d = layer.w[j, i], 0.0, 0.0
-        for s in range(trains.offsets[first_train + i], trains.offsets[first_train + i + 1]):
-            bin_, rest, wrapped = arrival(
-                trains.bin[s], trains.rest[s], layer.delay_bin[j, i], layer.delay_rest[j, i], at
-            )
-            if beyond(bin_, rest, at):
-                break
-            extra = 0.0
-            if adjoint.event[bin_] < 0:
-                a, k, b = arrival_factors(spike, s, synapse, i, wrapped, a_bin, k_bin, b_bin)
-                lambda_V = adjoint.V[bin_] * a
-                lambda_I = adjoint.I[bin_] * b + adjoint.V[bin_] * (ps / pm) * k
-            else:
-                lambda_V, lambda_I = adjoint_in_bin(adjoint, bin_, rest, False, at, pm, ps)
-                if pinned[1] <= 0.0 and bin_ == adjoint.bin[0] and rest == adjoint.rest[0]:
-                    extra = pinned[0] * max(0.0, pinned[1] - pm * w)
-            if running.drive != 0.0:
-                running_V, running_I = running_adjoint(bin_, rest, running, at, pm, ps)
-                lambda_V += running_V
-                lambda_I += running_I
-            dL_dt_arr = w * (lambda_V - lambda_I) + extra
-            sum_w -= lambda_I / ps
-            sum_d += dL_dt_arr
-            if want_dt:
-                dL_dt_pre[s] += dL_dt_arr
-        dL_dw[i] += sum_w
-        dL_dd[i] += sum_d
+        V, I, pm, ps = adjoint[LAMBDA_V, lane], adjoint[LAMBDA_I, lane], flow[FLOW_PM + lane], flow[FLOW_PS + lane]
+        a, b, k = flow[FLOW_A + lane], flow[FLOW_B + lane], pm * flow[FLOW_AB + lane]
+        adjoint[X, lane] = adjoint[X, lane] * b + adjoint[Y, lane] * k + V * (k - pm * pm * flow[FLOW_AAB + lane])
+        adjoint[Y, lane] = a * (adjoint[Y, lane] - pm * V)
+        adjoint[Z, lane] = b * (adjoint[Z, lane] - ps * I) - ps * ps * flow[FLOW_ABB + lane] * V
+        adjoint[LAMBDA_V, lane] = V * a
+        adjoint[LAMBDA_I, lane] = I * b + V * ps * flow[FLOW_AB + lane]
+        if rate >= 0.0:
+            g = pm * drive[lane] * damping
+            adjoint[LAMBDA_V, lane] -= g * flow[FLOW_RA + lane]
+            adjoint[LAMBDA_I, lane] -= g * ps * flow[FLOW_RAB + lane]
+            adjoint[X, lane] -= g * pm * (flow[FLOW_RAB + lane] - pm * flow[FLOW_RAAB + lane])
+            adjoint[Y, lane] += g * pm * flow[FLOW_RAA + lane]
+            adjoint[Z, lane] += g * ps * ps * flow[FLOW_RABB + lane]
 
 
 @compiled
-def backward_range(
-    first, last, trains, n_trials, n_pre, layer, at, emitted, emitted_offsets, maxima, integral_read,
-    dL_dt_post, dL_dy, dL_dw, dL_dd, dL_dt_pre, dL_dconstants, want_tau,
-):  # fmt: skip
-    """Neurons `first..last-1` over all trials.
+def mark(lane, slot, end, adjoint, ring, marked, position, solved):
+    """Mark a lane that is to be solved in this bin: from its `end`, and what is looked up in it exactly."""
+    if not marked[lane]:
+        marked[lane], position[lane] = 1, end
+        ring[2 * (slot + lane)] = math.nan
+        for k in range(ADJOINT):
+            solved[k, lane] = adjoint[k, lane]
 
-    `emitted`: spikes by (trial, neuron), at `emitted_offsets`; `dL_dt_post` in the same order; `dL_dy [trial, post]`.
-    Adds to `dL_dw, dL_dd [post, pre]`, `dL_dt_pre [spikes]` (empty: not wanted) and `dL_dconstants [4, post]`
-    (`tau_mem`, `tau_syn` if `want_tau`, `v_th`, `v_reset`).
-    """
-    spike = Factors(np.empty_like(trains.rest), np.empty_like(trains.rest), np.empty_like(trains.rest))
-    row = np.empty_like(layer.delay_rest[0])
-    synapse = Factors(row, np.empty_like(row), np.empty_like(row))
-    n_bins, n_post, most = at.last + 1, layer.w.shape[0], 0
-    T = at.last * at.width + at.end
-    for trial in range(n_trials):
-        most = max(most, trains.offsets[(trial + 1) * n_pre] - trains.offsets[trial * n_pre])
-    table_V, table_I, table_event = np.empty(n_bins + 1), np.empty(n_bins + 1), np.empty(n_bins, np.int64)
-    start = np.empty(n_bins + 1, np.int64)
-    rest, weight = np.empty(most, trains.rest.dtype), np.empty(most, layer.w.dtype)
-    pm, ps = 0.0, 0.0
-    for j in range(first, last):
-        new_pm, new_ps = 1.0 / layer.tau_mem[j], 1.0 / layer.tau_syn[j]
-        if new_pm != pm or new_ps != ps:
-            pm, ps = new_pm, new_ps
-            fill_factors(trains.rest, pm, ps, spike)
-        fill_factors(layer.delay_rest[j], pm, ps, synapse)
-        constants = (pm, ps, layer.v_th[j], layer.v_reset[j])
-        sums, sum_w, sum_d = np.zeros(4), np.zeros(n_pre), np.zeros(n_pre)
-        for trial in range(n_trials):
-            lo, hi = emitted_offsets[trial * n_post + j], emitted_offsets[trial * n_post + j + 1]
-            g = dL_dy[trial, j]
-            running = Running(layer.rate, g / T if integral_read else 0.0)
-            is_maximum, kick, kick_at_end = maxima.bin[trial, j] >= 0, -g * pm, 0.0
-            at_end = maxima.bin[trial, j] == at.last and maxima.rest[trial, j] == at.end
-            event_bin, event_rest = emitted.bin[lo:hi], emitted.rest[lo:hi]
-            is_pinned = is_maximum and maxima.group[trial, j] > 0
-            pinned = (g, maxima.Vdot_plus[trial, j] if is_pinned else math.nan)
-            if is_maximum and at_end and not is_pinned:
-                is_maximum, kick_at_end = False, kick
-            elif is_maximum:
-                event_bin, event_rest = maxima.bin[trial, j : j + 1], maxima.rest[trial, j : j + 1]
-            elif layer.read_maximum and hi > lo:
-                sums[2] += g  # the largest voltage is the threshold itself
-            adjoint = Adjoint(
-                table_V, table_I, table_event, event_bin, event_rest, np.empty(event_bin.size), np.empty(event_bin.size)
+
+@compiled
+def back_to(x, lane, bin_, position, drive, constants, coefficients, at, rate, want_tau, solved):
+    """Take the solved adjoint of a lane back from its `position` in the bin to `x`."""
+    h, g = position[lane] - x, drive_at(drive, lane, bin_, position[lane], rate)
+    flow_back(solved, lane, h, g, constants, coefficients, at.terms, rate, want_tau)
+    position[lane] = x
+
+
+@compiled
+def take_maxima(
+    bin_, slot, end, kept, dL_dy, adjoint, drive, constants, coefficients, at, rate, want_tau, ring, marked, position,
+    solved, events, first_event,
+):  # fmt: skip
+    """Let the largest voltages that are reached in this bin kick the adjoint; returns whether there are any."""
+    found = False
+    for lane in range(LANES):
+        if kept[MAX_BIN, lane] != bin_:
+            continue
+        found, kick = True, -dL_dy[lane] * constants[0, lane]
+        mark(lane, slot, end, adjoint, ring, marked, position, solved)
+        if bin_ == at.last and kept[MAX_REST, lane] == at.end and kept[MAX_GROUP, lane] == 0.0:
+            # at T, after the arrivals there
+            solved[LAMBDA_V, lane] += kick
+            events.at_T[LAMBDA_V, lane] = solved[LAMBDA_V, lane]
+        else:
+            back_to(
+                kept[MAX_REST, lane], lane, bin_, position, drive, constants, coefficients, at, rate, want_tau, solved
             )
-            fill_adjoint(
-                adjoint, emitted.I[lo:hi], dL_dt_post[lo:hi], is_maximum, kick, kick_at_end, constants, running, at,
-                sums[2:],
-            )  # fmt: skip
-            gather(
-                trains, trial * n_pre, n_pre, layer, j, constants, spike, synapse, adjoint, running, at, pinned,
-                sum_w, sum_d, dL_dt_pre,
-            )  # fmt: skip
-            if want_tau:
-                add_constant_gradients(
-                    trains, trial * n_pre, n_pre, layer, j, constants, adjoint, is_maximum, running, at,
-                    start, rest, weight, sums,
+            solved[LAMBDA_V, lane] += kick
+            note_event(first_event + lane, lane, slot, kept[MAX_REST, lane], solved, adjoint, events)
+    return found
+
+
+@allocating
+def backward_sweep(
+    block, first_trial, last_trial, arriving, emitted, ends, dL_dt, dL_dy, kept_of_all, layer, at, want_dt, want_tau
+):
+    """One block of a layer that is not recurrent, in trials `first_trial..last_trial-1`.
+
+    `emitted, ends`: its spikes as `forward_sweep` left them, `dL_dt` in the same order; `dL_dy [trial, block, LANES]`.
+
+    Returns, added up over the trials:
+        `[sources, 2 * LANES]`: sums of `lambda_I` and of `lambda_V - lambda_I` over the arrivals of each synapse;
+        `[spikes]`: what the time of each spike from outside is worth (empty unless wanted);
+        `[4, LANES]`: gradients of `tau_mem`, `tau_syn` (zeros unless wanted), `v_th`, `v_reset`.
+    """
+    slots, rate = layer.slots, layer.rate
+    integral_read, whole = rate >= 0.0, rate >= 0.0 or want_tau
+    rows, flow, constants = layer.rows[block], layer.flow[block], layer.constants[block]
+    coefficients = layer.coefficients[block]
+    number_type = rows.dtype.type
+    size, T = number_type(slots * SLOT), at.last + float(at.end)
+    ring = np.zeros(2 * slots * SLOT, rows.dtype)
+    whole_ring = np.zeros((slots * SLOT if whole else 0, ADJOINT + 1))
+    place, found = np.empty((SIDE_BY_SIDE, LANES), np.int32), np.empty((SIDE_BY_SIDE, 2 * LANES), rows.dtype)
+    driven, special = np.empty((SIDE_BY_SIDE, LANES)), np.empty(SIDE_BY_SIDE, np.int64)
+    adjoint, solved, other = np.zeros((ADJOINT, LANES)), np.zeros((ADJOINT, LANES)), np.zeros((ADJOINT, LANES))
+    marked, position, drive = np.zeros(LANES, np.uint8), np.zeros(LANES), np.zeros(LANES)
+    sums, of_constants = np.zeros((rows.shape[0], 2 * LANES), rows.dtype), np.zeros((4, LANES))
+    worth = np.zeros(arriving.rest.size if want_dt else 0)
+    most = 0
+    for trial in range(last_trial - first_trial):
+        most = max(most, ends[trial] - (ends[trial - 1] if trial > 0 else 0))
+    events = Events(
+        np.empty(most + LANES), np.empty(most + LANES, np.int64), np.empty((most + LANES, ADJOINT)),
+        np.empty((most + LANES, ADJOINT)), np.empty(slots * LANES, np.int64), np.zeros((ADJOINT, LANES)),
+    )  # fmt: skip
+    for trial in range(first_trial, last_trial):
+        kept, dL_dy_here = kept_of_all[trial, block], dL_dy[trial, block]
+        e_first = ends[trial - first_trial - 1] if trial > first_trial else 0
+        e = ends[trial - first_trial] - 1
+        ring[:], adjoint[:], events.at_T[:] = at.zero, 0.0, 0.0
+        if whole:
+            whole_ring[:] = 0.0
+        for lane in range(LANES):
+            drive[lane] = dL_dy_here[lane] / T if integral_read else 0.0
+        n, n_first, turn = arriving.offsets[trial + 1], arriving.offsets[trial], at.last % slots
+        for bin_ in range(at.last, -1, -1):
+            here, slot, end = number_type(turn * SLOT), turn * LANES, float(at.end) if bin_ == at.last else 1.0
+            damping = math.exp(-rate * (bin_ + 1)) if integral_read else 0.0
+            publish(slot, adjoint, ring, events.first)
+            if whole:
+                publish_whole(slot, adjoint, drive, damping, whole_ring)
+            any_marked = False
+            if integral_read and bin_ == at.last:  # it ends at T, and not at the end of the bin
+                any_marked = True
+                for lane in range(LANES):
+                    mark(lane, slot, end, adjoint, ring, marked, position, solved)
+            if layer.read_maximum:
+                any_marked |= take_maxima(
+                    bin_, slot, end, kept, dL_dy_here, adjoint, drive, constants, coefficients, at, rate, want_tau,
+                    ring, marked, position, solved, events, most,
                 )  # fmt: skip
-        for i in range(n_pre):
-            dL_dw[j, i] = sum_w[i]
-            dL_dd[j, i] = sum_d[i]
-        for n in range(4):
-            dL_dconstants[n, j] = sums[n]
+            while e >= e_first and emitted.bin[e] == bin_:
+                lane, x, any_marked = emitted.neuron[e] - block * LANES, float(emitted.rest[e]), True
+                mark(lane, slot, end, adjoint, ring, marked, position, solved)
+                back_to(x, lane, bin_, position, drive, constants, coefficients, at, rate, want_tau, solved)
+                g = drive_at(drive, lane, bin_, x, rate)
+                jump_at_spike(solved, lane, emitted.I[e], dL_dt[e], g, constants, of_constants, want_tau)
+                note_event(e - e_first, lane, slot, x, solved, adjoint, events)
+                e -= 1
+            if any_marked:
+                for lane in range(LANES):
+                    if marked[lane]:
+                        back_to(0.0, lane, bin_, position, drive, constants, coefficients, at, rate, want_tau, solved)
+            if whole:
+                retreat_whole(adjoint, flow, drive, damping, rate, marked, solved)
+            else:
+                retreat(adjoint, flow, marked, solved)
+            if any_marked:
+                marked[:] = 0
+            last = n
+            while n > n_first and arriving.bin[n - 1] == bin_:
+                n -= 1
+            for first in range(n, last, SIDE_BY_SIDE):
+                stop = min(first + SIDE_BY_SIDE, last)
+                any_special = gather(
+                    here, size, first, stop, arriving.rest, arriving.source, rows, coefficients, at, ring, place,
+                    found, sums, special,
+                )  # fmt: skip
+                if integral_read:
+                    add_driven(
+                        first, stop, arriving.rest, arriving.source, rows, coefficients, flow, at, whole_ring, ring,
+                        place, found, driven, sums,
+                    )  # fmt: skip
+                if want_tau:
+                    add_tau(
+                        first, stop, arriving.rest, arriving.source, rows, constants, coefficients, at, ring,
+                        whole_ring, rate, place, other, of_constants,
+                    )  # fmt: skip
+                if any_special:
+                    for k in range(first, stop):
+                        if special[k - first]:
+                            look_up_special(
+                                bin_, slots, k, arriving.rest, arriving.source, rows, constants, coefficients, at,
+                                ring, rate, place[k - first], found[k - first], kept, events, dL_dy_here, drive, other,
+                                want_tau, sums, of_constants,
+                            )  # fmt: skip
+                if want_dt:
+                    worth_of_spikes(first, stop, arriving.source, rows, found, worth)
+            turn = turn - 1 if turn > 0 else slots - 1
+    return sums, worth, of_constants

@@ -40,7 +40,17 @@ def _cached(function: Callable, **options: Any) -> Callable:
 
 
 def compiled(function: Callable) -> Callable:
-    """A function of a kernel."""
+    """A function of a kernel. It cannot allocate: without Numba's runtime that does not compile."""
+    return _cached(function, _nrt=False)
+
+
+def vectorised(function: Callable) -> Callable:
+    """The same, with loops over lanes that are computed at once; a product and a sum may be rounded together."""
+    return _cached(function, _nrt=False, fastmath={"contract"})
+
+
+def allocating(function: Callable) -> Callable:
+    """A function that allocates: a kernel's outermost, which makes the scratch arrays."""
     return _cached(function)
 
 

@@ -1,23 +1,43 @@
-"""The kernels over all neurons of a layer: in ranges, on threads.
+"""The kernels over a whole layer: in pieces, on threads.
 
-The ranges do not depend on the number of threads, and each writes arrays of its own, so results are bitwise the same
-for any number of threads.
+A piece is a block of neurons over some trials. The pieces do not depend on the number of threads, and each writes
+arrays of its own, which are added up in one order: so results are bitwise the same for any number of threads.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
 
-from fast.backward import backward_range
-from fast.bins import Clock, Trains
-from fast.forward import NONE, Emitted, Layer, forward_range
-from fast.readouts import SPIKE_AT_END, Maximum
+from fast.backward import backward_sweep
+from fast.bins import SLOT, Clock
+from fast.deposit import Arriving, most_under_way
+from fast.forward import forward_sweep
+from fast.polynomials import LANES
+from fast.solve import (
+    EQUAL_MAXIMA,
+    INTEGRAL,
+    KEPT,
+    MAX_BIN,
+    MAX_GROUP,
+    MAX_REST,
+    MAX_SLOPE,
+    MAX_V,
+    NONE,
+    RECENT_BIN,
+    SIMULTANEOUS_AT_MAXIMUM,
+    SPIKE_AT_END,
+    TIES,
+    Emitted,
+)
+from fast.synapses import Layer, unpacked
 
-RANGES = 8
+PIECES = 16  # at least so many, if there are trials enough
 
 
 class Kernels:
@@ -25,17 +45,21 @@ class Kernels:
 
     Attributes, after `forward`:
         offsets: `[trials * post + 1]`: where each train of the emitted spikes begins.
-        emitted: the spikes, by (trial, neuron): bin, rest, and current at the crossing.
+        bin, rest, I: the emitted spikes, by (trial, neuron): instant, and current at the crossing.
         y: the voltage readout, `[trials, post]`; 0 without one.
-        ties: `[trials, post]`, bits as in `fast.readouts`.
+        ties: `[trials, post]`, bits as in `fast.solve`.
     """
 
-    def __init__(self, trains: Trains, trials: int, layer: Layer, at: Clock, integral_read: bool) -> None:
-        self.trains, self.trials, self.layer, self.at = trains, trials, layer, at
-        self.post, self.pre = layer.w.shape
-        self.integral_read = integral_read
-        edges = np.linspace(0, self.post, min(RANGES, self.post) + 1).astype(int)
-        self.ranges = list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
+    def __init__(self, arriving: Arriving, trials: int, layer: Layer, post: int, at: Clock) -> None:
+        self.arriving, self.trials, self.layer, self.post, self.at = arriving, trials, layer, post, at
+        self.blocks = len(layer.rows)
+        chunks = min(trials, -(-PIECES // self.blocks))
+        edges = np.linspace(0, trials, chunks + 1).astype(int).tolist()
+        self.pieces = [
+            (block, first, last)
+            for block in range(self.blocks)
+            for first, last in pairwise(edges)
+        ]
 
     def forward(self) -> None:
         """Solve every neuron.
@@ -43,58 +67,71 @@ class Kernels:
         Raises:
             ArithmeticError: a neuron spikes too fast, or without end.
         """
-        shape = (self.trials, self.post)
-        counts = np.zeros(shape, np.int64)
-        self.y = np.zeros(shape)
-        self.ties = np.zeros(shape, np.uint8)
-        self.maxima = Maximum(
-            V=np.zeros(shape),
-            bin=np.full(shape, -1, np.int32),
-            rest=np.zeros(shape, self.trains.rest.dtype),
-            Vdot_plus=np.zeros(shape),
-            group=np.zeros(shape, np.int64),
-        )
+        most = most_under_way(self.arriving, self.layer.slots)
+        self.kept = np.zeros((self.trials, self.blocks, KEPT, LANES))
 
-        def solve(first: int, last: int) -> tuple[Emitted, int, int]:
-            return forward_range(
-                first, last, self.trains, self.trials, self.pre, self.layer, self.at, self.integral_read,
-                counts, self.y, self.maxima, self.ties,
-            )  # fmt: skip
+        def solve(block: int, first: int, last: int) -> tuple[Emitted, np.ndarray, int]:
+            return forward_sweep(block, first, last, self.arriving, most, self.layer, self.at, self.kept)
 
-        parts = _in_threads(solve, self.ranges)
-        for _, _, stuck in parts:
+        self.found = _in_threads(solve, self.pieces)
+        for _, _, stuck in self.found:
             if stuck != NONE:
                 raise ArithmeticError(f"neuron {stuck} of a layer spikes too fast, or without end; lower its weights")
-        self.offsets = np.concatenate([[0], counts.ravel().cumsum()])
-        self.emitted = Emitted(*(self._by_trial([part[n] for part, _, _ in parts], counts) for n in range(3)))
+        self._order()
+        self._read()
+
+    def _order(self) -> None:
+        """Spikes by (trial, neuron, time), and where each of every piece has gone."""
+        emitted = [
+            (np.repeat(np.arange(first, last), np.diff(ends, prepend=0)), *(part[: ends[-1]] for part in spikes))
+            for (spikes, ends, _), (_, first, last) in zip(self.found, self.pieces, strict=True)
+        ]
+        trial, neuron, bin_, rest, I = (np.concatenate(parts) for parts in zip(*emitted, strict=True))
+        train = trial * self.post + neuron
+        order = np.argsort(train, kind="stable")  # those of a train come in order of time already
+        self.bin, self.rest, self.I = bin_[order], rest[order], I[order]
+        counts = np.bincount(train, minlength=self.trials * self.post)
+        self.offsets = np.concatenate([[0], counts.cumsum()])
+        self.rank = np.empty_like(order)
+        self.rank[order] = np.arange(len(order))
+
+    def _read(self) -> None:
+        """The readout and the ties; the largest voltage of a neuron that spikes is its threshold, and no event."""
+        kept = self.kept
+        spiked = kept[:, :, RECENT_BIN] >= 0
+        kept[:, :, MAX_BIN][spiked] = -1
+        ties = kept[:, :, TIES].astype(np.uint8)
+        ties[kept[:, :, MAX_GROUP] > 1] |= SIMULTANEOUS_AT_MAXIMUM
+        ties[spiked] &= ~(EQUAL_MAXIMA | SIMULTANEOUS_AT_MAXIMUM) & 0xFF
+        self.ties, self.y = self._by_neuron(ties), np.zeros((self.trials, self.post))
+        if self.layer.read_maximum:
+            self.y = self._by_neuron(np.where(spiked, self.layer.constants[:, 2], kept[:, :, MAX_V]))
+        elif self.layer.rate >= 0:
+            self.y = self._by_neuron(kept[:, :, INTEGRAL]) / (self.at.last + float(self.at.end))
+
+    def _by_neuron(self, values: np.ndarray) -> np.ndarray:
+        """`[trials, blocks, LANES]` as `[trials, post]`."""
+        return values.reshape(self.trials, -1)[:, : self.post]
 
     def v_th_of_spikes(self) -> np.ndarray:
         """The threshold of the neuron of each spike."""
-        return np.repeat(np.tile(self.layer.v_th, self.trials), np.diff(self.offsets))
+        v_th = self.layer.constants[:, 2].ravel()[: self.post]
+        return np.repeat(np.tile(v_th, self.trials), np.diff(self.offsets))
 
     def sees_end(self) -> bool:
         """See `Record.sees_end`."""
-        return self.integral_read or bool((self.ties & SPIKE_AT_END).any())
+        return self.layer.rate >= 0 or bool((self.ties & SPIKE_AT_END).any())
 
     def dy_dT(self) -> np.ndarray:
-        """See `Record.dy_dT`."""
-        at_end = (self.maxima.bin == self.at.last) & (self.maxima.rest == self.at.end) & (self.maxima.group == 0)
-        return np.where(at_end, self.maxima.Vdot_plus, 0.0)
-
-    def _by_trial(self, parts: list[np.ndarray], counts: np.ndarray) -> np.ndarray:
-        """Spikes of all ranges, from the kernels' order (neuron, trial) to (trial, neuron)."""
-        by_neuron = np.concatenate(
-            [part[: counts[:, first:last].sum()] for part, (first, last) in zip(parts, self.ranges, strict=True)]
-        )
-        starts = np.concatenate([[0], counts.T.ravel().cumsum()])[:-1].reshape(counts.T.shape).T.ravel()
-        lengths = counts.ravel()
-        index = np.repeat(starts - self.offsets[:-1], lengths) + np.arange(len(by_neuron))
-        return by_neuron[index]
+        """See `Record.dy_dT`; here per bin."""
+        kept, at = self.kept, self.at
+        at_end = (kept[:, :, MAX_BIN] == at.last) & (kept[:, :, MAX_REST] == at.end) & (kept[:, :, MAX_GROUP] == 0)
+        return self._by_neuron(np.where(at_end, kept[:, :, MAX_SLOPE], 0.0))
 
     def backward(
         self, dL_dt_post: np.ndarray, dL_dy: np.ndarray, want_dt: bool, want_tau: bool
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Gradients of input times (empty unless wanted), `w` and `d` `[post, pre]`, and the constants `[4, post]`.
+        """Gradients of input times (empty unless wanted), `w` and `d` `[sources, post]`, and constants `[4, post]`.
 
         Args:
             dL_dt_post: by emitted spike.
@@ -104,29 +141,42 @@ class Kernels:
         Raises:
             ArithmeticError: a spike's gradient is infinite.
         """
-        if (self.emitted.I <= self.v_th_of_spikes()).any():
+        if (self.I <= self.v_th_of_spikes()).any():
             remedy = "use float64, or `reference`"
             raise ArithmeticError(f"a spike grazes its threshold, so its gradient is infinite; {remedy}")
-        dL_dw, dL_dd = np.zeros((self.post, self.pre)), np.zeros((self.post, self.pre))
-        dL_dconstants = np.zeros((4, self.post))
+        ends = np.cumsum([0] + [len_ends[-1] for _, len_ends, _ in self.found])
+        g = np.zeros((self.trials, self.blocks * LANES))
+        g[:, : self.post] = dL_dy
+        g = g.reshape(self.trials, self.blocks, LANES)
 
-        def solve(first: int, last: int) -> np.ndarray:
-            """Every range adds to the times of all input spikes, so each has an array of its own."""
-            dL_dt_pre = np.zeros(len(self.trains.rest) if want_dt else 0)
-            backward_range(
-                first, last, self.trains, self.trials, self.pre, self.layer, self.at, self.emitted, self.offsets,
-                self.maxima, self.integral_read, dL_dt_post, dL_dy,
-                dL_dw, dL_dd, dL_dt_pre, dL_dconstants, want_tau,
+        def solve(number: int) -> Any:
+            emitted, ends_of_trials, _ = self.found[number]
+            dL_dt = dL_dt_post[self.rank[ends[number] : ends[number + 1]]]
+            return backward_sweep(
+                *self.pieces[number], self.arriving, emitted, ends_of_trials, dL_dt, g, self.kept, self.layer, self.at,
+                want_dt, want_tau,
             )  # fmt: skip
-            return dL_dt_pre
 
-        return np.sum(_in_threads(solve, self.ranges), axis=0), dL_dw, dL_dd, dL_dconstants
+        pieces = _in_threads(solve, [(number,) for number in range(len(self.pieces))])
+        sums = np.zeros((self.blocks, self.layer.rows.shape[1], 2 * LANES))
+        dL_dconstants, dL_dt_pre = np.zeros((self.blocks, 4, LANES)), np.zeros_like(pieces[0][1])
+        for (block, _, _), (of_synapses, worth, of_constants) in zip(self.pieces, pieces, strict=True):
+            sums[block] += of_synapses
+            dL_dconstants[block] += of_constants
+            dL_dt_pre += worth
+        if self.layer.read_maximum:
+            dL_dconstants[:, 2] += np.where(self.kept[:, :, RECENT_BIN] >= 0, g, 0.0).sum(axis=0)
+        w, ps = self.layer.rows[:, :, :LANES], self.layer.constants[:, None, 1]
+        exists = self.layer.rows[:, :, LANES : 2 * LANES] < 2 * self.layer.slots * SLOT
+        dL_dw = unpacked(np.where(exists, -sums[:, :, :LANES] / ps, 0.0), self.post)
+        dL_dd = unpacked(w * sums[:, :, LANES:], self.post)
+        return dL_dt_pre, dL_dw, dL_dd, dL_dconstants.transpose(1, 0, 2).reshape(4, -1)[:, : self.post]
 
 
-def _in_threads(solve: Callable, ranges: list[tuple[int, int]]) -> list:
-    """`solve(first, last)` of every range, in order, on as many threads as torch uses; the kernels release the GIL."""
-    threads = min(torch.get_num_threads(), len(ranges))
+def _in_threads(solve: Callable, pieces: list[tuple[int, ...]]) -> list:
+    """`solve` of every piece, in order, on as many threads as torch uses; the kernels release the GIL."""
+    threads = min(torch.get_num_threads(), len(pieces))
     if threads <= 1:
-        return [solve(*ends) for ends in ranges]
+        return [solve(*piece) for piece in pieces]
     with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(lambda ends: solve(*ends), ranges))
+        return list(pool.map(lambda piece: solve(*piece), pieces))

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from fast import bins
-from fast.forward import Layer
+from fast import bins, synapses
+from fast.deposit import sorted_by_bin
 from fast.kernels import Kernels
 from fast.spikes import Spikes
 from spec import VOLTAGE_READOUTS, SpecError, UnsupportedError
@@ -26,7 +26,7 @@ class Record:
 
     Attributes:
         kappa: conditioning `(tau_mem Vdot_minus / v_th)^2` of every spike, in the order of the spikes.
-        ties: `[trials, size]`, bits as in `fast.readouts`.
+        ties: `[trials, size]`, bits as in `fast.solve`.
         sees_end: whether the outputs know where the trial ends in a way that is not in `dy_dT`: through an integral of
             the voltage, or a spike exactly at `T`. A shift of time is no symmetry then.
         dy_dT: `[trials, size]`, derivative of the readout by `T`: the slope of a largest voltage that is reached there.
@@ -45,13 +45,15 @@ class Record:
 
 @dataclass
 class _Problem:
-    """What the autograd function needs besides tensors; `kernels` is what its forward pass leaves."""
+    """What the autograd function needs besides tensors; `kernels` is what its forward pass leaves, with the
+    `width` of its bins (ms)."""
 
     spikes: Spikes
     exists: Tensor | None
     readout: str | None
     bin_width: float | None
     kernels: Kernels | None = None
+    width: float = 0.0
 
 
 def propagate(
@@ -106,8 +108,8 @@ def propagate(
     assert kernels is not None
     emitted = Spikes(times, torch.from_numpy(kernels.offsets), spikes.trials, w.shape[1], spikes.duration)
     v_th_of_spikes = kernels.v_th_of_spikes()
-    kappa = ((kernels.emitted.I - v_th_of_spikes) / v_th_of_spikes) ** 2
-    return emitted, y if readout else None, Record(kappa, kernels.ties, kernels.sees_end(), kernels.dy_dT())
+    kappa = ((kernels.I - v_th_of_spikes) / v_th_of_spikes) ** 2
+    return emitted, y if readout else None, Record(kappa, kernels.ties, kernels.sees_end(), kernels.dy_dT() / problem.width)
 
 
 class _Propagate(torch.autograd.Function):
@@ -117,37 +119,44 @@ class _Propagate(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         # Everything is copied: a parameter or readout that is changed in place later does not reach the backward pass.
         dtype = np.float32 if w.dtype == torch.float32 else np.float64
-        tau_mem, tau_syn, v_th, v_reset = (c.detach().double().numpy().copy() for c in constants)
-        duration, width = problem.spikes.duration, problem.bin_width
+        constants_ = tuple(c.detach().double().numpy().copy() for c in constants)
+        trains, width = problem.spikes, problem.bin_width
+        duration, times_in = trains.duration, t_in.detach().numpy()
         if width is None:
-            width = bins.width(float(min(tau_mem.min(), tau_syn.min())), duration)
+            width = bins.width(float(min(constants_[0].min(), constants_[1].min())), duration)
         at = bins.clock(width, duration, dtype)
-        trains = bins.Trains(problem.spikes.offsets.numpy().copy(), *bins.split(t_in.detach().numpy(), at, dtype))
-        delay = bins.split(np.ascontiguousarray(d.detach().double().numpy().T), at, dtype)
-        exists = np.ones(w.shape, np.uint8) if problem.exists is None else problem.exists.numpy().astype(np.uint8)
-        layer = Layer(
-            w.detach().numpy().T.copy(), np.ascontiguousarray(exists.T), *delay, tau_mem, tau_syn, v_th, v_reset,
-            rate=1.0 / duration if problem.readout == "exp_weighted_voltage" else 0.0,
-            read_maximum=problem.readout == "max_voltage",
+        rates = {"mean_voltage": 0.0, "exp_weighted_voltage": width / duration}
+        layer = synapses.layer(
+            w.detach().numpy(), d.detach().double().numpy(), None if problem.exists is None else problem.exists.numpy(),
+            constants_, len(w), rates.get(problem.readout or "", -1.0), problem.readout == "max_voltage", width, at,
         )  # fmt: skip
-        integral_read = problem.readout in ("mean_voltage", "exp_weighted_voltage")
-        kernels = Kernels(trains, problem.spikes.trials, layer, at, integral_read)
+        arriving, ctx.order = sorted_by_bin(times_in, trains.offsets.numpy(), trains.size, width, at, dtype)
+        kernels = Kernels(arriving, trains.trials, layer, w.shape[1], at)
         kernels.forward()
         problem.kernels = ctx.kernels = kernels
+        ctx.width, ctx.inputs = width, len(times_in)
+        problem.width = width
         ctx.dtypes = (w.dtype, d.dtype, *(c.dtype for c in constants))
-        times = kernels.emitted.bin * width + kernels.emitted.rest.astype(np.float64)
+        times = (kernels.bin + kernels.rest.astype(np.float64)) * width
         return torch.from_numpy(times), torch.from_numpy(kernels.y.astype(dtype))
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, dL_dt_post: Tensor, dL_dy: Tensor) -> tuple[Tensor | None, ...]:
         _, want_dt, _, _, want_tau_mem, want_tau_syn, _, _ = ctx.needs_input_grad
-        dL_dt_pre, dL_dw, dL_dd, dL_dconstants = ctx.kernels.backward(
-            dL_dt_post.contiguous().numpy(), dL_dy.double().contiguous().numpy(), want_dt, want_tau_mem or want_tau_syn
-        )
-        found = [torch.from_numpy(dL_dw).t(), torch.from_numpy(dL_dd).t(), *torch.from_numpy(dL_dconstants)]
+        worth, dL_dw, dL_dd, dL_dconstants = ctx.kernels.backward(
+            dL_dt_post.contiguous().numpy() * ctx.width, dL_dy.double().contiguous().numpy(), want_dt,
+            want_tau_mem or want_tau_syn,
+        )  # fmt: skip
+        # The kernels measure time in bins.
+        dL_dconstants[:2] /= ctx.width
+        found = [torch.from_numpy(g) for g in (dL_dw, dL_dd / ctx.width, *dL_dconstants)]
         gradients = [g.to(dtype) for g, dtype in zip(found, ctx.dtypes, strict=True)]
-        return None, torch.from_numpy(dL_dt_pre) if want_dt else None, *gradients
+        dL_dt_pre = None
+        if want_dt:
+            dL_dt_pre = torch.zeros(ctx.inputs, dtype=torch.float64)
+            dL_dt_pre[torch.from_numpy(ctx.order)] = torch.from_numpy(worth / ctx.width)
+        return None, dL_dt_pre, *gradients
 
 
 def _check(

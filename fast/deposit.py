@@ -1,0 +1,142 @@
+"""Spikes under way: their arrivals, added up in the bins ahead.
+
+An arrival's effect on the state at the end of its bin is linear, so the arrivals of a bin are added up, in any order
+and with no `exp`: a polynomial of the time left in the bin gives what each is worth. A chain keeps which they were, for
+the few bins that are solved event by event.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from fast.bins import SLOT, Clock, split
+from fast.compiling import allocating, compiled, vectorised
+from fast.polynomials import AB, LANES, RAB, B, polynomial
+
+SIDE_BY_SIDE = 16  # spikes whose deposits are computed before they are made
+
+
+class Arriving(NamedTuple):
+    """Spikes from outside, by (trial, bin): `offsets [trials + 1]`, `bin, rest, source [n]`."""
+
+    offsets: np.ndarray
+    bin: np.ndarray
+    rest: np.ndarray
+    source: np.ndarray
+
+
+class Ring(NamedTuple):
+    """The bins ahead, `[blocks, ...]`: as many places as are read, and as many again for what arrives nowhere.
+
+    `deposits [2 * places]`: of V (without its factor `1/tau_mem`) and of I. `integral [places / 2]`: what arrivals add
+    to the integral of the voltage in their bin. `chain [places / 2]`: the last spike that arrives; -1: none.
+    """
+
+    deposits: np.ndarray
+    integral: np.ndarray
+    chain: np.ndarray
+
+
+class Scratch(NamedTuple):
+    """`place, amount [SIDE_BY_SIDE, ...]`: where deposits go, and what they are."""
+
+    place: np.ndarray
+    amount: np.ndarray
+
+
+@allocating
+def empty_ring(blocks, slots, integral_read, at):
+    """A ring of so many bins."""
+    places = slots * SLOT
+    return Ring(
+        np.full((blocks, 4 * places), at.zero),
+        np.full((blocks, places if integral_read else 0), at.zero),
+        np.full((blocks, places), np.int32(-1)),
+    )
+
+
+@allocating
+def scratch_for(rows):
+    """Scratch of the precision of `rows`."""
+    return Scratch(np.empty((SIDE_BY_SIDE, LANES), np.int32), np.empty((SIDE_BY_SIDE, 2 * LANES), rows.dtype))
+
+
+def sorted_by_bin(
+    times: np.ndarray, offsets: np.ndarray, sources: int, bin_width: float, at: Clock, dtype: type
+) -> tuple[Arriving, np.ndarray]:
+    """Spikes as the kernels read them, and the number of each among `times`; those after `T` are left out.
+
+    Args:
+        times: ms, by (trial, source), trains at `offsets`.
+    """
+    bin_, rest = split(times, bin_width, at.last, dtype)
+    train = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    trial, source = np.divmod(train, sources)
+    order = np.argsort(trial * (at.last + 2) + bin_, kind="stable")
+    order = order[bin_[order] <= at.last]
+    starts = np.searchsorted(trial[order], np.arange((len(offsets) - 1) // max(sources, 1) + 1))
+    return Arriving(starts, bin_[order], rest[order], source[order].astype(np.int32)), order
+
+
+@compiled
+def most_under_way(arriving, slots):
+    """The most spikes of a trial that are emitted within so many bins, rounded up to a power of two."""
+    most = 1
+    for trial in range(arriving.offsets.size - 1):
+        oldest = arriving.offsets[trial]
+        for n in range(arriving.offsets[trial], arriving.offsets[trial + 1]):
+            while arriving.bin[oldest] <= arriving.bin[n] - slots:
+                oldest += 1
+            while n + 1 - oldest > most:
+                most *= 2
+    return most
+
+
+@vectorised
+def deposit(here, size, first, last, rest, source, next_, rows, coefficients, at, deposits, chain, place, amount):
+    """Add the arrivals of spikes `first..last-1`, emitted in bin `here`, to one block, whose arrays are given.
+
+    The loops over lanes have no branch, so that the compiler does all lanes at once; what is left to do one by one is
+    two additions and a link.
+    """
+    mask = next_.shape[0] - 1
+    for start in range(first, last, SIDE_BY_SIDE):
+        stop = min(start + SIDE_BY_SIDE, last)
+        for n in range(start, stop):
+            q, row = rest[n], rows[source[n]]
+            to, what = place[n - start], amount[n - start]
+            for lane in range(LANES):
+                x, p, w = at.one - (q + row[2 * LANES + lane]), here + row[LANES + lane], row[lane]
+                if x <= at.zero:
+                    x += at.one
+                    p += at.slot
+                if p >= size:
+                    p -= size
+                to[lane] = np.int32(p)
+                what[2 * lane] = w * (x * polynomial(coefficients, AB, lane, x, at.terms))
+                what[2 * lane + 1] = w * polynomial(coefficients, B, lane, x, at.terms)
+        for n in range(start, stop):
+            to, what, before = place[n - start], amount[n - start], next_[n & mask]
+            for lane in range(LANES):
+                p = np.uint32(to[lane])
+                deposits[2 * p] += what[2 * lane]
+                deposits[2 * p + 1] += what[2 * lane + 1]
+                before[lane] = chain[p >> 1]
+                chain[p >> 1] = n
+
+
+@vectorised
+def deposit_integral(here, size, first, last, rest, source, rows, coefficients, at, integral):
+    """The same for an integral readout, without the factor `1/tau_mem`."""
+    for n in range(first, last):
+        q, row = rest[n], rows[source[n]]
+        for lane in range(LANES):
+            x, p = at.one - (q + row[2 * LANES + lane]), here + row[LANES + lane]
+            if x <= at.zero:
+                x += at.one
+                p += at.slot
+            if p >= size:
+                p -= size
+            integral[np.uint32(p) >> 1] += row[lane] * (x * x * polynomial(coefficients, RAB, lane, x, at.terms))
