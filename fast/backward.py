@@ -29,7 +29,7 @@ from fast.adjoint import (
 from fast.bins import SLOT
 from fast.compiling import allocating, compiled, vectorised
 from fast.deposit import SIDE_BY_SIDE
-from fast.gather import DRIVE, add_driven, add_tau, gather, look_up_special, worth_of_spikes
+from fast.gather import DRIVE, look_up_arrivals, scratch_for, worth_of_spikes
 from fast.polynomials import LANES
 from fast.solve import MAX_BIN, MAX_GROUP, MAX_REST
 from fast.synapses import (
@@ -169,8 +169,7 @@ def backward_sweep(
     size, T = number_type(slots * SLOT), at.last + float(at.end)
     ring = np.zeros(2 * slots * SLOT, rows.dtype)
     whole_ring = np.zeros((slots * SLOT if whole else 0, ADJOINT + 1))
-    place, found = np.empty((SIDE_BY_SIDE, LANES), np.int32), np.empty((SIDE_BY_SIDE, 2 * LANES), rows.dtype)
-    driven, special = np.empty((SIDE_BY_SIDE, LANES)), np.empty(SIDE_BY_SIDE, np.int64)
+    scratch = scratch_for(rows)
     adjoint, solved, other = np.zeros((ADJOINT, LANES)), np.zeros((ADJOINT, LANES)), np.zeros((ADJOINT, LANES))
     marked, position, drive = np.zeros(LANES, np.uint8), np.zeros(LANES), np.zeros(LANES)
     sums, of_constants = np.zeros((rows.shape[0], 2 * LANES), rows.dtype), np.zeros((4, LANES))
@@ -231,29 +230,12 @@ def backward_sweep(
                 n -= 1
             for first in range(n, last, SIDE_BY_SIDE):
                 stop = min(first + SIDE_BY_SIDE, last)
-                any_special = gather(
-                    here, size, first, stop, arriving.rest, arriving.source, rows, coefficients, at, ring, place,
-                    found, sums, special,
+                look_up_arrivals(
+                    here, size, bin_, slots, first, stop, arriving.rest, arriving.source, rows, flow, constants,
+                    coefficients, at, rate, want_tau, ring, whole_ring, kept, events, dL_dy_here, drive, scratch, other,
+                    sums, of_constants,
                 )  # fmt: skip
-                if integral_read:
-                    add_driven(
-                        first, stop, arriving.rest, arriving.source, rows, coefficients, flow, at, whole_ring, ring,
-                        place, found, driven, sums,
-                    )  # fmt: skip
-                if want_tau:
-                    add_tau(
-                        first, stop, arriving.rest, arriving.source, rows, constants, coefficients, at, ring,
-                        whole_ring, rate, place, other, of_constants,
-                    )  # fmt: skip
-                if any_special:
-                    for k in range(first, stop):
-                        if special[k - first]:
-                            look_up_special(
-                                bin_, slots, k, arriving.rest, arriving.source, rows, constants, coefficients, at,
-                                ring, rate, place[k - first], found[k - first], kept, events, dL_dy_here, drive, other,
-                                want_tau, sums, of_constants,
-                            )  # fmt: skip
                 if want_dt:
-                    worth_of_spikes(first, stop, arriving.source, rows, found, worth)
+                    worth_of_spikes(first, stop, arriving.source, rows, scratch.found, worth)
             turn = turn - 1 if turn > 0 else slots - 1
     return sums, worth, of_constants

@@ -98,6 +98,14 @@ def new_level(kept, lane, bin_, v_th, read_maximum):
     return v_th
 
 
+@compiled
+def start_trial(kept, level, constants, read_maximum):
+    """What is kept of each lane, and its level, before the first bin."""
+    for lane in range(LANES):
+        kept[RECENT_BIN, lane], kept[MAX_BIN, lane] = -1.0, -1.0
+        level[lane] = new_level(kept, lane, 0, constants[2, lane], read_maximum)
+
+
 @inlined
 def solve_risky(
     slot, bin_, state, chain, rest_of, source, next_, rows, constants, coefficients, rate, read_maximum, at, kept,
@@ -162,9 +170,7 @@ def forward_sweep(block, first_trial, last_trial, arriving, most, layer, at, kep
         kept = kept_of_all[trial, block]
         deposits[:], integral[:], chain[:] = at.zero, at.zero, -1
         state[:] = 0.0
-        for lane in range(LANES):
-            kept[RECENT_BIN, lane], kept[MAX_BIN, lane] = -1.0, -1.0
-            level[lane] = new_level(kept, lane, 0, constants[2, lane], layer.read_maximum)
+        start_trial(kept, level, constants, layer.read_maximum)
         n, n_last, turn = arriving.offsets[trial], arriving.offsets[trial + 1], 0
         for bin_ in range(at.last + 1):
             here, slot, first = number_type(turn * SLOT), turn * LANES, n

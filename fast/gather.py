@@ -7,15 +7,39 @@ event the ring holds NaN: these few arrivals are looked up exactly (`fast.adjoin
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from fast.adjoint import ADJOINT, LAMBDA_I, LAMBDA_V, X, Z, flow_back, look_up
-from fast.compiling import compiled, vectorised
+from fast.compiling import allocating, compiled, inlined, vectorised
+from fast.deposit import SIDE_BY_SIDE
 from fast.polynomials import LANES, PS_AB, RA, RAB, A, B, polynomial
 from fast.solve import MAX_BIN, MAX_GROUP, MAX_SLOPE
 from fast.synapses import FLOW_PM, FLOW_PS
 
 DRIVE = 5  # column of the ring of whole adjoints, after those of `fast.adjoint`: what drives it
+
+
+class Scratch(NamedTuple):
+    """What is found for each spike of a group, `[SIDE_BY_SIDE, ...]`: where in the ring, the adjoint there, its drive,
+    and whether arrivals are to be looked up exactly."""
+
+    place: np.ndarray
+    found: np.ndarray
+    driven: np.ndarray
+    special: np.ndarray
+
+
+@allocating
+def scratch_for(rows):
+    """Scratch of the precision of `rows`."""
+    return Scratch(
+        np.empty((SIDE_BY_SIDE, LANES), np.int32),
+        np.empty((SIDE_BY_SIDE, 2 * LANES), rows.dtype),
+        np.empty((SIDE_BY_SIDE, LANES)),
+        np.empty(SIDE_BY_SIDE, np.int64),
+    )
 
 
 @vectorised
@@ -159,3 +183,33 @@ def worth_of_spikes(first, last, source, rows, found, worth):
         for lane in range(LANES):
             total += row[lane] * (what[lane] - what[LANES + lane])
         worth[n] += total
+
+
+@inlined
+def look_up_arrivals(
+    here, size, bin_, slots, first, last, rest, source, rows, flow, constants, coefficients, at, rate, want_tau, ring,
+    whole_ring, kept, events, dL_dy, drive, scratch, other, sums, of_constants,
+):  # fmt: skip
+    """All that the arrivals of spikes `first..last-1`, at most SIDE_BY_SIDE, emitted in bin `bin_`, add to a block."""
+    any_special = gather(
+        here, size, first, last, rest, source, rows, coefficients, at, ring, scratch.place, scratch.found, sums,
+        scratch.special,
+    )  # fmt: skip
+    if rate >= 0.0:
+        add_driven(
+            first, last, rest, source, rows, coefficients, flow, at, whole_ring, ring, scratch.place, scratch.found,
+            scratch.driven, sums,
+        )  # fmt: skip
+    if want_tau:
+        add_tau(
+            first, last, rest, source, rows, constants, coefficients, at, ring, whole_ring, rate, scratch.place, other,
+            of_constants,
+        )  # fmt: skip
+    if any_special:
+        for n in range(first, last):
+            if scratch.special[n - first]:
+                look_up_special(
+                    bin_, slots, n, rest, source, rows, constants, coefficients, at, ring, rate,
+                    scratch.place[n - first], scratch.found[n - first], kept, events, dL_dy, drive, other, want_tau,
+                    sums, of_constants,
+                )  # fmt: skip

@@ -19,6 +19,8 @@ from fast.bins import SLOT, Clock
 from fast.deposit import Arriving, most_under_way
 from fast.forward import forward_sweep
 from fast.polynomials import LANES
+from fast.recurrent_backward import recurrent_backward_sweep
+from fast.recurrent_forward import recurrent_sweep
 from fast.solve import (
     EQUAL_MAXIMA,
     INTEGRAL,
@@ -50,14 +52,15 @@ class Kernels:
         ties: `[trials, post]`, bits as in `fast.solve`.
     """
 
-    def __init__(self, arriving: Arriving, trials: int, layer: Layer, post: int, at: Clock) -> None:
-        self.arriving, self.trials, self.layer, self.post, self.at = arriving, trials, layer, post, at
+    def __init__(self, arriving: Arriving, trials: int, layer: Layer, at: Clock) -> None:
+        self.arriving, self.trials, self.layer, self.post, self.at = arriving, trials, layer, layer.post, at
         self.blocks = len(layer.rows)
-        chunks = min(trials, -(-PIECES // self.blocks))
+        together = self.blocks if layer.copies else 1  # neurons that reach each other are solved together
+        chunks = min(trials, -(-PIECES * together // self.blocks))
         edges = np.linspace(0, trials, chunks + 1).astype(int).tolist()
         self.pieces = [
-            (block, first, last)
-            for block in range(self.blocks)
+            (slice(block, block + together), first, last)
+            for block in range(0, self.blocks, together)
             for first, last in pairwise(edges)
         ]
 
@@ -70,8 +73,10 @@ class Kernels:
         most = most_under_way(self.arriving, self.layer.slots)
         self.kept = np.zeros((self.trials, self.blocks, KEPT, LANES))
 
-        def solve(block: int, first: int, last: int) -> tuple[Emitted, np.ndarray, int]:
-            return forward_sweep(block, first, last, self.arriving, most, self.layer, self.at, self.kept)
+        def solve(blocks: slice, first: int, last: int) -> tuple[Emitted, np.ndarray, int]:
+            if self.layer.copies:
+                return recurrent_sweep(first, last, self.arriving, self.layer, self.at, self.kept)
+            return forward_sweep(blocks.start, first, last, self.arriving, most, self.layer, self.at, self.kept)
 
         self.found = _in_threads(solve, self.pieces)
         for _, _, stuck in self.found:
@@ -152,17 +157,18 @@ class Kernels:
         def solve(number: int) -> Any:
             emitted, ends_of_trials, _ = self.found[number]
             dL_dt = dL_dt_post[self.rank[ends[number] : ends[number + 1]]]
-            return backward_sweep(
-                *self.pieces[number], self.arriving, emitted, ends_of_trials, dL_dt, g, self.kept, self.layer, self.at,
-                want_dt, want_tau,
-            )  # fmt: skip
+            blocks, first, last = self.pieces[number]
+            given = (self.arriving, emitted, ends_of_trials, dL_dt, g, self.kept, self.layer, self.at)
+            if self.layer.copies:
+                return recurrent_backward_sweep(first, last, *given, want_dt, want_tau)
+            return backward_sweep(blocks.start, first, last, *given, want_dt, want_tau)
 
         pieces = _in_threads(solve, [(number,) for number in range(len(self.pieces))])
         sums = np.zeros((self.blocks, self.layer.rows.shape[1], 2 * LANES))
         dL_dconstants, dL_dt_pre = np.zeros((self.blocks, 4, LANES)), np.zeros_like(pieces[0][1])
-        for (block, _, _), (of_synapses, worth, of_constants) in zip(self.pieces, pieces, strict=True):
-            sums[block] += of_synapses
-            dL_dconstants[block] += of_constants
+        for (blocks, _, _), (of_synapses, worth, of_constants) in zip(self.pieces, pieces, strict=True):
+            sums[blocks] += of_synapses
+            dL_dconstants[blocks] += of_constants
             dL_dt_pre += worth
         if self.layer.read_maximum:
             dL_dconstants[:, 2] += np.where(self.kept[:, :, RECENT_BIN] >= 0, g, 0.0).sum(axis=0)
@@ -173,7 +179,7 @@ class Kernels:
         return dL_dt_pre, dL_dw, dL_dd, dL_dconstants.transpose(1, 0, 2).reshape(4, -1)[:, : self.post]
 
 
-def _in_threads(solve: Callable, pieces: list[tuple[int, ...]]) -> list:
+def _in_threads(solve: Callable, pieces: list[tuple]) -> list:
     """`solve` of every piece, in order, on as many threads as torch uses; the kernels release the GIL."""
     threads = min(torch.get_num_threads(), len(pieces))
     if threads <= 1:

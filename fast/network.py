@@ -1,4 +1,4 @@
-"""A whole network of the specification as a torch module: any feed-forward graph of populations."""
+"""A whole network of the specification as a torch module: any graph of populations."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from fast.graph import Group, groups, matrix
 from fast.propagate import Record, propagate
 from fast.spikes import Spikes, joined
-from spec import VOLTAGE_READOUTS, Connection, Population, SpecError, UnsupportedError
+from spec import VOLTAGE_READOUTS, Connection, Population, SpecError
 from spec import Network as NetworkSpec
 from spec.checks import one_of
 from spec.errors import Verbatim
@@ -55,18 +56,16 @@ class Network(nn.Module):
     """The network that a `spec.Network` describes; parameters in the order of its connections and populations.
 
     Attributes:
+        groups: the populations in the order they are solved; those that reach each other together.
         synapses: one module a connection, with `w` and `d` `[pre, post]` and the mask `exists`.
         constants: one module a population, with `tau_mem`, `tau_syn`, `v_th`, `v_reset` `[size]` (absent: None); they
             are learned after `requires_grad_()`.
-
-    Raises:
-        UnsupportedError: populations that form a loop.
     """
 
     def __init__(self, network: NetworkSpec, dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
         self.network = network
-        self.order = _feed_forward_order(network)
+        self.groups = groups(network)
         synapses = nn.ModuleList(_Synapses(connection, dtype) for connection in network.connections)
         constants = nn.ModuleList(_Constants(population, dtype) for population in network.populations)
         # To a type checker a ModuleList holds bare modules, without the attributes of these.
@@ -86,27 +85,51 @@ class Network(nn.Module):
         self._check(inputs, read)
         spikes, records, y = dict(inputs), {}, None
         any_input = next(iter(inputs.values()))
-        for p in self.order:
-            population, constants = self.network.populations[p], self.constants[p]
-            assert constants.tau_mem is not None and constants.tau_syn is not None, "`order` leaves the inputs out"
-            number_of = [c for c, link in enumerate(self.network.connections) if link.target == population.name]
-            readout = read[1] if read and read[0] == population.name else None
-            if number_of:
-                arriving = joined([spikes[self.network.connections[c].source] for c in number_of])
-                w, d, exists = (
-                    torch.cat([getattr(self.synapses[c], name) for c in number_of]) for name in ("w", "d", "exists")
-                )
-            else:
-                arriving = _silence(any_input)
-                w = d = constants.tau_mem.new_zeros(1, population.size)
-                exists = torch.zeros(1, population.size, dtype=torch.bool)
-            emitted, found, records[population.name] = propagate(
-                arriving, w, d, constants.tau_mem, constants.tau_syn, constants.v_th, constants.v_reset,
-                exists=exists, readout=readout,
+        for group in self.groups:
+            members = [self.network.populations[p] for p in group.members]
+            arriving, w, d, exists = self._onto(group, spikes, any_input)
+            asked = [read is not None and read[0] == population.name for population in members]
+            emitted, found, record = propagate(
+                arriving, w, d, *self._constants(group), exists=exists, recurrent=bool(group.inside),
+                readout=read[1] if read is not None and any(asked) else None,
             )  # fmt: skip
-            spikes[population.name] = emitted
-            y = found if readout else y
+            sizes = [population.size for population in members]
+            parts = zip(members, emitted.apart(sizes), record.apart(sizes, emitted.counts()), strict=True)
+            for population, its_spikes, its_record in parts:
+                spikes[population.name], records[population.name] = its_spikes, its_record
+            if found is not None:
+                y = found.split(sizes, dim=1)[asked.index(True)]
         return Activity({name: s for name, s in spikes.items() if name not in inputs}, records, y)
+
+    def _onto(
+        self, group: Group, spikes: Mapping[str, Spikes], any_input: Spikes
+    ) -> tuple[Spikes, Tensor, Tensor, Tensor]:
+        """What arrives at a group from outside, and all synapses onto it: `w`, `d`, `exists`."""
+        connections = (*group.outside, *(c for copy in group.inside for c in copy))
+        if not connections:
+            like = self.constants[group.members[0]].tau_mem
+            assert like is not None, "a group has no inputs"
+            size = self.network.populations[group.members[0]].size
+            nothing = like.new_zeros(1, size)
+            return _silence(any_input), nothing, nothing, torch.zeros(1, size, dtype=torch.bool, device=like.device)
+        w, d, exists = (
+            matrix(self.network, group, {c: getattr(self.synapses[c], name) for c in connections})
+            for name in ("w", "d", "exists")
+        )
+        if not group.outside:
+            silence = _silence(any_input)
+            nothing = w.new_zeros(1, w.shape[1])
+            return silence, torch.cat([nothing, w]), torch.cat([nothing, d]), torch.cat([nothing.bool(), exists.bool()])
+        arriving = joined([spikes[self.network.connections[c].source] for c in group.outside])
+        return arriving, w, d, exists.bool()
+
+    def _constants(self, group: Group) -> tuple[Tensor | None, ...]:
+        """`tau_mem, tau_syn, v_th, v_reset` of the neurons of a group; populations that reach each other all spike."""
+        columns = []
+        for name in ("tau_mem", "tau_syn", "v_th", "v_reset"):
+            values = [getattr(self.constants[p], name) for p in group.members]
+            columns.append(None if values[0] is None else torch.cat(values))
+        return tuple(columns)
 
     def _check(self, inputs: Mapping[str, Spikes], read: tuple[str, str] | None) -> None:
         names = [population.name for population in self.network.populations if population.kind == "input"]
@@ -132,28 +155,10 @@ class Network(nn.Module):
                 got = Verbatim(f"{spikes.trials} trials of {spikes.duration} ms")
                 raise SpecError(f"inputs.{key}", expected, got, "all inputs share their trials")
         if read is not None:
-            one_of(read[0], "read[0]", [self.network.populations[p].name for p in self.order])
+            one_of(read[0], "read[0]", [p.name for p in self.network.populations if p.kind != "input"])
             one_of(read[1], "read[1]", VOLTAGE_READOUTS)
 
 
 def _silence(like: Spikes) -> Spikes:
     """One silent neuron, in the trials of `like`."""
     return Spikes(like.times[:0], torch.zeros(like.trials + 1, dtype=torch.int64), like.trials, 1, like.duration)
-
-
-def _feed_forward_order(network: NetworkSpec) -> list[int]:
-    """Populations that are no inputs, each after all its sources."""
-    names = [population.name for population in network.populations]
-    done = {population.name for population in network.populations if population.kind == "input"}
-    waiting = [p for p, population in enumerate(network.populations) if population.name not in done]
-    order: list[int] = []
-    while waiting:
-        ready = [p for p in waiting if all(c.source in done for c in network.connections if c.target == names[p])]
-        if not ready:
-            got = Verbatim("a loop among " + ", ".join(names[p] for p in waiting))
-            remedy = "recurrent networks run in `python -m reference`"
-            raise UnsupportedError("connections", "feed-forward for `fast`", got, remedy)
-        order += ready
-        done.update(names[p] for p in ready)
-        waiting = [p for p in waiting if p not in ready]
-    return order

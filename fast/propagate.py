@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +38,18 @@ class Record:
     sees_end: bool
     dy_dT: np.ndarray
 
+    def apart(self, sizes: Sequence[int], counts: Tensor) -> list[Record]:
+        """Those of populations side by side, of these sizes, one by one; `counts [trials, size]` of spikes."""
+        if len(sizes) == 1:
+            return [self]
+        ends = np.cumsum(sizes)[:-1]
+        part = np.repeat(np.arange(len(sizes)), sizes)
+        of_spikes = np.repeat(np.tile(part, len(counts)), counts.flatten().numpy())
+        sides = zip(np.split(self.ties, ends, axis=1), np.split(self.dy_dT, ends, axis=1), strict=True)
+        return [
+            Record(self.kappa[of_spikes == n], ties, self.sees_end, dy_dT) for n, (ties, dy_dT) in enumerate(sides)
+        ]
+
     @property
     def kappa_min(self) -> float | None:
         """The smallest conditioning, None without a spike."""
@@ -66,6 +79,7 @@ def propagate(
     v_reset: Tensor | None = None,
     *,
     exists: Tensor | None = None,
+    recurrent: bool = False,
     readout: str | None = None,
     bin_width: float | None = None,
 ) -> tuple[Spikes, Tensor | None, Record]:
@@ -75,6 +89,9 @@ def propagate(
         spikes: what arrives, from `pre` neurons.
         w, d: weights and delays (ms, at least 0), `[pre, post]`; float32 or float64, which is what is computed in.
         tau_mem, tau_syn, v_th, v_reset: constants, `[post]`; both of the latter None: an LI layer, which never spikes.
+        recurrent: whether the neurons also receive their own spikes: `w`, `d` and `exists` then have `post` rows more,
+            one a neuron (or a multiple of that, where two neurons are connected more than once). Any delay is exact;
+            a loop of delays 0 is up to you to avoid.
         exists: `[pre, post]`, boolean: where a synapse is; None: everywhere.
         readout: `max_voltage`, `mean_voltage`, `exp_weighted_voltage` or None.
         bin_width: ms; width of the bookkeeping bins, taken down to a power of two. Results do not depend on it beyond
@@ -94,7 +111,7 @@ def propagate(
     """
     if readout is not None:
         one_of(readout, "readout", VOLTAGE_READOUTS)
-    _check(spikes, w, d, tau_mem, tau_syn, v_th, v_reset, exists)
+    _check(spikes, w, d, tau_mem, tau_syn, v_th, v_reset, exists, recurrent)
     if bin_width is not None:
         shortest = float(torch.minimum(tau_mem, tau_syn).detach().min())
         if positive_number(bin_width, "bin_width", "ms") > shortest:
@@ -109,7 +126,8 @@ def propagate(
     emitted = Spikes(times, torch.from_numpy(kernels.offsets), spikes.trials, w.shape[1], spikes.duration)
     v_th_of_spikes = kernels.v_th_of_spikes()
     kappa = ((kernels.I - v_th_of_spikes) / v_th_of_spikes) ** 2
-    return emitted, y if readout else None, Record(kappa, kernels.ties, kernels.sees_end(), kernels.dy_dT() / problem.width)
+    record = Record(kappa, kernels.ties, kernels.sees_end(), kernels.dy_dT() / problem.width)
+    return emitted, y if readout else None, record
 
 
 class _Propagate(torch.autograd.Function):
@@ -128,10 +146,10 @@ class _Propagate(torch.autograd.Function):
         rates = {"mean_voltage": 0.0, "exp_weighted_voltage": width / duration}
         layer = synapses.layer(
             w.detach().numpy(), d.detach().double().numpy(), None if problem.exists is None else problem.exists.numpy(),
-            constants_, len(w), rates.get(problem.readout or "", -1.0), problem.readout == "max_voltage", width, at,
+            constants_, trains.size, rates.get(problem.readout or "", -1.0), problem.readout == "max_voltage", width, at,
         )  # fmt: skip
         arriving, ctx.order = sorted_by_bin(times_in, trains.offsets.numpy(), trains.size, width, at, dtype)
-        kernels = Kernels(arriving, trains.trials, layer, w.shape[1], at)
+        kernels = Kernels(arriving, trains.trials, layer, at)
         kernels.forward()
         problem.kernels = ctx.kernels = kernels
         ctx.width, ctx.inputs = width, len(times_in)
@@ -168,6 +186,7 @@ def _check(
     v_th: Tensor | None,
     v_reset: Tensor | None,
     exists: Tensor | None,
+    recurrent: bool,
 ) -> None:
     if not isinstance(spikes, Spikes):
         got = Verbatim(type(spikes).__name__)
@@ -177,7 +196,11 @@ def _check(
         if given is not None and given.device.type != "cpu":
             raise UnsupportedError(name, "on the CPU", Verbatim(given.device), "CUDA is not offered yet; use `.cpu()`")
     named = {"w": w, "d": d, "tau_mem": tau_mem, "tau_syn": tau_syn, "v_th": v_th, "v_reset": v_reset}
-    if w.ndim != 2 or w.shape[0] != spikes.size:
+    own = w.shape[0] - spikes.size if w.ndim == 2 and recurrent else 0
+    if own < 0 or (own and own % w.shape[1]) or (recurrent and not own):
+        expected = f"of shape [pre + post, post] with pre = {spikes.size}, the number of neurons outside that spike"
+        raise SpecError("w", expected, Verbatim(list(w.shape)), "add one row a neuron of a recurrent layer")
+    if w.ndim != 2 or w.shape[0] != spikes.size + own:
         expected = f"of shape [pre, post] with pre = {spikes.size}, the number of neurons that spike"
         raise SpecError("w", expected, Verbatim(list(w.shape)), "one row a source neuron")
     if (v_th is None) != (v_reset is None):

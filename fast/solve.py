@@ -102,7 +102,7 @@ def to_next_crossing(
         crosses = x_cross >= 0.0
         if crosses:
             h = x_cross
-        x_to = min(x + h, x_next) if crosses else x_next
+        x_to = float(rest.dtype.type(min(x + h, x_next))) if crosses else x_next
         if record and rate >= 0.0:
             weight_end = math.exp(-rate * (bin_ + x_to))
             of_a = h * polynomial(coefficients, RA, lane, h, at.terms)

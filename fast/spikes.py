@@ -116,6 +116,18 @@ class Spikes:
         n = trial * self.size + neuron
         return self.times[self.offsets[n] : self.offsets[n + 1]]
 
+    def apart(self, sizes: Sequence[int]) -> list[Spikes]:
+        """The spikes of populations side by side, of these sizes, one by one; `joined` puts them together."""
+        if len(sizes) == 1:
+            return [self]
+        counts = self.counts()
+        parts = []
+        for part, own in zip(counts.split(list(sizes), dim=1), _members(sizes), strict=True):
+            offsets = torch.cat([counts.new_zeros(1), part.flatten().cumsum(0)])
+            mask = own.repeat(self.trials).repeat_interleave(counts.flatten())
+            parts.append(Spikes(self.times[mask], offsets, self.trials, part.shape[1], self.duration))
+        return parts
+
     def to_lists(self) -> list[list[list[float]]]:
         """Times as `[trial][neuron][spike]`."""
         return [[self.train(b, i).tolist() for i in range(self.size)] for b in range(self.trials)]
@@ -145,3 +157,9 @@ def joined(parts: Sequence[Spikes]) -> Spikes:
         for part in parts
     ]
     return Spikes(torch.cat(pieces), offsets, trials, sum(part.size for part in parts), duration)
+
+
+def _members(sizes: Sequence[int]) -> list[Tensor]:
+    """For each of populations side by side, which neurons are its own."""
+    part = torch.repeat_interleave(torch.arange(len(sizes)), torch.tensor(list(sizes)))
+    return [part == n for n in range(len(sizes))]

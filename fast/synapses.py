@@ -24,15 +24,17 @@ class Layer(NamedTuple):
 
     Attributes:
         rows: `[blocks, sources, 3 * LANES]`: weights, where an arrival goes, and rests of the delays. Where it goes
-            counts places on from the bin of the spike: `SLOT` a bin, two a lane, the second for inhibition; a synapse
-            that does not exist, or is too long for the trial, sends it to a place beyond the ring that nobody reads (`2 * slots`
-            bins on: the ring takes one turn off).
+            counts places on from the bin of the spike: `SLOT` a bin, two a lane, the second for inhibition. A synapse
+            that does not exist, or is too long for the trial, sends it to a place beyond the ring that nobody reads
+            (`2 * slots` bins on: the ring takes one turn off).
         slots: how many bins an arrival can be ahead.
         constants: `[blocks, 4, LANES]`: pm, ps, v_th, v_reset; of lanes without a neuron `v_th` is infinite.
         flow: `[blocks, FLOW * LANES]`: what takes a state over a whole bin, see below.
         coefficients: `[blocks, polynomials * terms * LANES]`, see `fast.polynomials`.
         rate, read_maximum: rate of an integral readout a bin (negative: none); whether the largest voltage is read.
-        external: number of sources that are no neurons of this layer; these follow, if the layer is recurrent.
+        external: number of sources that are no neurons of this layer.
+        copies: how many times these follow as sources, `post` at a time: 0 unless the layer is recurrent, more than 1
+            if two neurons are connected more than once.
     """
 
     rows: np.ndarray
@@ -43,7 +45,8 @@ class Layer(NamedTuple):
     rate: float
     read_maximum: bool
     external: int
-    recurrent: bool
+    copies: int
+    post: int
 
 
 def layer(
@@ -89,7 +92,7 @@ def layer(
     return Layer(
         by_lane.reshape(blocks, sources, 3 * LANES), slots, np.stack([pm, ps, v_th, v_reset], axis=1),
         _flow(pm, ps, rate), coefficients(pm, ps, rate, dtype).reshape(blocks, -1), rate, read_maximum, external,
-        sources > external,
+        (sources - external) // post, post,
     )  # fmt: skip
 
 

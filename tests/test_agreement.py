@@ -41,14 +41,14 @@ def agreement(case: Case) -> Agreement:
 
 
 @settings(max_examples=4 * settings().max_examples)
-@given(cases(feed_forward=True))
+@given(cases())
 def test_float64_on_networks_that_hypothesis_draws(case: Case) -> None:
     """The same spikes in the same order, times, kappa, readout, loss, ties and every block of the gradient."""
     with stored_on_failure(case, "agreement-float64"):
         agreement(case)
 
 
-@pytest.mark.parametrize("family", families(feed_forward=True))
+@pytest.mark.parametrize("family", families())
 def test_float64_on_seeded_networks(family: str) -> None:
     """The same on networks that stay the same, whatever Hypothesis draws."""
     found = [agreement(seeded_case(seed, family)) for seed in range(SEEDS)]
@@ -110,7 +110,7 @@ def grazing_margin(case: Case) -> float:
 
 def test_float32_on_seeded_networks() -> None:
     seen = Float32()
-    for family in families(feed_forward=True):
+    for family in families():
         for seed in range(SEEDS):
             seen.add(seeded_case(seed, family), f"{family} {seed}")
     assert len(seen.errors) >= 200
@@ -121,7 +121,7 @@ def test_float32_on_networks_that_hypothesis_draws() -> None:
     seen = Float32()
 
     @settings(max_examples=4 * settings().max_examples)
-    @given(cases(feed_forward=True))
+    @given(cases())
     def draw(case: Case) -> None:
         with stored_on_failure(case, "agreement-float32"):
             seen.add(case, f"drawn {len(seen.errors)}")
