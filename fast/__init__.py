@@ -8,7 +8,14 @@ Reading order: `flow` (physics), `bins` (bookkeeping), `readouts`, `forward`, `a
 """
 
 from fast.layers import LI, LIF
-from fast.losses import cross_entropy, first_spike_time, spike_time_mse
+from fast.losses import (
+    CrossEntropyLoss,
+    FirstSpikeTime,
+    SpikeTimeMSELoss,
+    cross_entropy,
+    first_spike_time,
+    spike_time_mse,
+)
 from fast.network import Network
 from fast.propagate import propagate
 from fast.spikes import Spikes, joined
@@ -16,7 +23,10 @@ from fast.spikes import Spikes, joined
 __all__ = [
     "LI",
     "LIF",
+    "CrossEntropyLoss",
+    "FirstSpikeTime",
     "Network",
+    "SpikeTimeMSELoss",
     "Spikes",
     "cross_entropy",
     "first_spike_time",

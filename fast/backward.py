@@ -10,6 +10,7 @@ In each bin, from the last to the first,
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,7 +30,7 @@ from fast.adjoint import (
 from fast.bins import SLOT
 from fast.compiling import allocating, compiled, vectorised
 from fast.deposit import SIDE_BY_SIDE
-from fast.gather import DRIVE, look_up_arrivals, scratch_for, worth_of_spikes
+from fast.gather import DRIVE, Scratch, look_up_arrivals, scratch_for, worth_of_spikes
 from fast.polynomials import LANES
 from fast.solve import MAX_BIN, MAX_GROUP, MAX_REST
 from fast.synapses import (
@@ -148,9 +149,114 @@ def take_maxima(
     return found
 
 
+class Work(NamedTuple):
+    """What the sweep of one block needs to work in; nothing of it outlasts a trial.
+
+    `ring [2 * places]`: `lambda_V, lambda_I` at the ends of the bins ahead. `whole_ring [places, ADJOINT + 1]`: all of
+    the adjoint and what drives it, if that is needed. `adjoint, solved, other [ADJOINT, LANES]`: that of every lane,
+    what was found where `marked [LANES]`, from which `position` in the bin on; scratch. `drive [LANES]`: of an integral
+    readout.
+    """
+
+    ring: np.ndarray
+    whole_ring: np.ndarray
+    scratch: Scratch
+    adjoint: np.ndarray
+    solved: np.ndarray
+    other: np.ndarray
+    marked: np.ndarray
+    position: np.ndarray
+    drive: np.ndarray
+    events: Events
+
+
+@allocating
+def work_for(rows, slots, whole, most):
+    """Room to work in, for trials of at most so many spikes."""
+    size = most + LANES
+    events = Events(
+        np.empty(size), np.empty(size, np.int64), np.empty((size, ADJOINT)), np.empty((size, ADJOINT)),
+        np.empty(slots * LANES, np.int64), np.zeros((ADJOINT, LANES)),
+    )  # fmt: skip
+    return Work(
+        np.zeros(2 * slots * SLOT, rows.dtype), np.zeros((slots * SLOT if whole else 0, ADJOINT + 1)),
+        scratch_for(rows), np.zeros((ADJOINT, LANES)), np.zeros((ADJOINT, LANES)), np.zeros((ADJOINT, LANES)),
+        np.zeros(LANES, np.uint8), np.zeros(LANES), np.zeros(LANES), events,
+    )  # fmt: skip
+
+
+@compiled
+def backward_trial(
+    trial, block, arriving, emitted, e_first, e_last, dL_dt, dL_dy, kept, layer, at, want_tau, work, sums, worth,
+    of_constants,
+):  # fmt: skip
+    """One block in one trial, whose spikes are `e_first..e_last-1`; adds to `sums`, `worth` and `of_constants`."""
+    slots, rate = layer.slots, layer.rate
+    integral_read, whole = rate >= 0.0, rate >= 0.0 or want_tau
+    rows, flow, constants = layer.rows[block], layer.flow[block], layer.constants[block]
+    coefficients, want_dt = layer.coefficients[block], worth.size > 0
+    number_type = rows.dtype.type
+    size, T = number_type(slots * SLOT), at.last + float(at.end)
+    ring, whole_ring, drive, events = work.ring, work.whole_ring, work.drive, work.events
+    adjoint, solved, marked, position = work.adjoint, work.solved, work.marked, work.position
+    ring[:], adjoint[:], events.at_T[:] = at.zero, 0.0, 0.0
+    if whole:
+        whole_ring[:] = 0.0
+    for lane in range(LANES):
+        drive[lane] = dL_dy[lane] / T if integral_read else 0.0
+    n, n_first, turn, e = arriving.offsets[trial + 1], arriving.offsets[trial], at.last % slots, e_last - 1
+    for bin_ in range(at.last, -1, -1):
+        here, slot, end = number_type(turn * SLOT), turn * LANES, float(at.end) if bin_ == at.last else 1.0
+        damping = math.exp(-rate * (bin_ + 1)) if integral_read else 0.0
+        publish(slot, adjoint, ring, events.first)
+        if whole:
+            publish_whole(slot, adjoint, drive, damping, whole_ring)
+        any_marked = False
+        if integral_read and bin_ == at.last:  # it ends at T, and not at the end of the bin
+            any_marked = True
+            for lane in range(LANES):
+                mark(lane, slot, end, adjoint, ring, marked, position, solved)
+        if layer.read_maximum:
+            any_marked |= take_maxima(
+                bin_, slot, end, kept, dL_dy, adjoint, drive, constants, coefficients, at, rate, want_tau, ring,
+                marked, position, solved, events, e_last - e_first,
+            )  # fmt: skip
+        while e >= e_first and emitted.bin[e] == bin_:
+            lane, x, any_marked = emitted.neuron[e] - block * LANES, float(emitted.rest[e]), True
+            mark(lane, slot, end, adjoint, ring, marked, position, solved)
+            back_to(x, lane, bin_, position, drive, constants, coefficients, at, rate, want_tau, solved)
+            g = drive_at(drive, lane, bin_, x, rate)
+            jump_at_spike(solved, lane, emitted.I[e], dL_dt[e], g, constants, of_constants, want_tau)
+            note_event(e - e_first, lane, slot, x, solved, adjoint, events)
+            e -= 1
+        if any_marked:
+            for lane in range(LANES):
+                if marked[lane]:
+                    back_to(0.0, lane, bin_, position, drive, constants, coefficients, at, rate, want_tau, solved)
+        if whole:
+            retreat_whole(adjoint, flow, drive, damping, rate, marked, solved)
+        else:
+            retreat(adjoint, flow, marked, solved)
+        if any_marked:
+            marked[:] = 0
+        last = n
+        while n > n_first and arriving.bin[n - 1] == bin_:
+            n -= 1
+        for first in range(n, last, SIDE_BY_SIDE):
+            stop = min(first + SIDE_BY_SIDE, last)
+            look_up_arrivals(
+                here, size, bin_, slots, first, stop, arriving.rest, arriving.source, rows, flow, constants,
+                coefficients, at, rate, want_tau, ring, whole_ring, kept, events, dL_dy, drive, work.scratch,
+                work.other, sums, of_constants,
+            )  # fmt: skip
+            if want_dt:
+                worth_of_spikes(first, stop, arriving.source, rows, work.scratch.found, worth)
+        turn = turn - 1 if turn > 0 else slots - 1
+
+
 @allocating
 def backward_sweep(
-    block, first_trial, last_trial, arriving, emitted, ends, dL_dt, dL_dy, kept_of_all, layer, at, want_dt, want_tau
+    block, first_trial, last_trial, arriving, emitted, ends, dL_dt, dL_dy, kept, layer, at, want_dt, want_tau
 ):
     """One block of a layer that is not recurrent, in trials `first_trial..last_trial-1`.
 
@@ -161,81 +267,18 @@ def backward_sweep(
         `[spikes]`: what the time of each spike from outside is worth (empty unless wanted);
         `[4, LANES]`: gradients of `tau_mem`, `tau_syn` (zeros unless wanted), `v_th`, `v_reset`.
     """
-    slots, rate = layer.slots, layer.rate
-    integral_read, whole = rate >= 0.0, rate >= 0.0 or want_tau
-    rows, flow, constants = layer.rows[block], layer.flow[block], layer.constants[block]
-    coefficients = layer.coefficients[block]
-    number_type = rows.dtype.type
-    size, T = number_type(slots * SLOT), at.last + float(at.end)
-    ring = np.zeros(2 * slots * SLOT, rows.dtype)
-    whole_ring = np.zeros((slots * SLOT if whole else 0, ADJOINT + 1))
-    scratch = scratch_for(rows)
-    adjoint, solved, other = np.zeros((ADJOINT, LANES)), np.zeros((ADJOINT, LANES)), np.zeros((ADJOINT, LANES))
-    marked, position, drive = np.zeros(LANES, np.uint8), np.zeros(LANES), np.zeros(LANES)
+    rows = layer.rows[block]
     sums, of_constants = np.zeros((rows.shape[0], 2 * LANES), rows.dtype), np.zeros((4, LANES))
     worth = np.zeros(arriving.rest.size if want_dt else 0)
-    most = 0
-    for trial in range(last_trial - first_trial):
-        most = max(most, ends[trial] - (ends[trial - 1] if trial > 0 else 0))
-    events = Events(
-        np.empty(most + LANES), np.empty(most + LANES, np.int64), np.empty((most + LANES, ADJOINT)),
-        np.empty((most + LANES, ADJOINT)), np.empty(slots * LANES, np.int64), np.zeros((ADJOINT, LANES)),
-    )  # fmt: skip
+    most, e_first = 0, 0
+    for e_last in ends:
+        most, e_first = max(most, e_last - e_first), e_last
+    work, e_first = work_for(rows, layer.slots, layer.rate >= 0.0 or want_tau, most), 0
     for trial in range(first_trial, last_trial):
-        kept, dL_dy_here = kept_of_all[trial, block], dL_dy[trial, block]
-        e_first = ends[trial - first_trial - 1] if trial > first_trial else 0
-        e = ends[trial - first_trial] - 1
-        ring[:], adjoint[:], events.at_T[:] = at.zero, 0.0, 0.0
-        if whole:
-            whole_ring[:] = 0.0
-        for lane in range(LANES):
-            drive[lane] = dL_dy_here[lane] / T if integral_read else 0.0
-        n, n_first, turn = arriving.offsets[trial + 1], arriving.offsets[trial], at.last % slots
-        for bin_ in range(at.last, -1, -1):
-            here, slot, end = number_type(turn * SLOT), turn * LANES, float(at.end) if bin_ == at.last else 1.0
-            damping = math.exp(-rate * (bin_ + 1)) if integral_read else 0.0
-            publish(slot, adjoint, ring, events.first)
-            if whole:
-                publish_whole(slot, adjoint, drive, damping, whole_ring)
-            any_marked = False
-            if integral_read and bin_ == at.last:  # it ends at T, and not at the end of the bin
-                any_marked = True
-                for lane in range(LANES):
-                    mark(lane, slot, end, adjoint, ring, marked, position, solved)
-            if layer.read_maximum:
-                any_marked |= take_maxima(
-                    bin_, slot, end, kept, dL_dy_here, adjoint, drive, constants, coefficients, at, rate, want_tau,
-                    ring, marked, position, solved, events, most,
-                )  # fmt: skip
-            while e >= e_first and emitted.bin[e] == bin_:
-                lane, x, any_marked = emitted.neuron[e] - block * LANES, float(emitted.rest[e]), True
-                mark(lane, slot, end, adjoint, ring, marked, position, solved)
-                back_to(x, lane, bin_, position, drive, constants, coefficients, at, rate, want_tau, solved)
-                g = drive_at(drive, lane, bin_, x, rate)
-                jump_at_spike(solved, lane, emitted.I[e], dL_dt[e], g, constants, of_constants, want_tau)
-                note_event(e - e_first, lane, slot, x, solved, adjoint, events)
-                e -= 1
-            if any_marked:
-                for lane in range(LANES):
-                    if marked[lane]:
-                        back_to(0.0, lane, bin_, position, drive, constants, coefficients, at, rate, want_tau, solved)
-            if whole:
-                retreat_whole(adjoint, flow, drive, damping, rate, marked, solved)
-            else:
-                retreat(adjoint, flow, marked, solved)
-            if any_marked:
-                marked[:] = 0
-            last = n
-            while n > n_first and arriving.bin[n - 1] == bin_:
-                n -= 1
-            for first in range(n, last, SIDE_BY_SIDE):
-                stop = min(first + SIDE_BY_SIDE, last)
-                look_up_arrivals(
-                    here, size, bin_, slots, first, stop, arriving.rest, arriving.source, rows, flow, constants,
-                    coefficients, at, rate, want_tau, ring, whole_ring, kept, events, dL_dy_here, drive, scratch, other,
-                    sums, of_constants,
-                )  # fmt: skip
-                if want_dt:
-                    worth_of_spikes(first, stop, arriving.source, rows, scratch.found, worth)
-            turn = turn - 1 if turn > 0 else slots - 1
+        e_last = ends[trial - first_trial]
+        backward_trial(
+            trial, block, arriving, emitted, e_first, e_last, dL_dt, dL_dy[trial, block], kept[trial, block], layer, at,
+            want_tau, work, sums, worth, of_constants,
+        )  # fmt: skip
+        e_first = e_last
     return sums, worth, of_constants

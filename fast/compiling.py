@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,22 +18,24 @@ from numba import config, njit
 PACKAGE = Path(__file__).parent
 
 
-def cache_folder() -> Path:
-    """Where kernels of just these sources are kept: beside them, or in the user's cache if that is not writable."""
-    sources = b"".join(path.read_bytes() for path in sorted(PACKAGE.glob("*.py")))
+@cache
+def cache_folder(of: Path = PACKAGE) -> Path:
+    """Where kernels of just these sources are kept, of the package and of a folder within that has kernels too.
+
+    That is beside them, or in the user's cache if that is not writable.
+    """
+    folders = sorted({PACKAGE, of})
+    sources = b"".join(path.read_bytes() for folder in folders for path in sorted(folder.glob("*.py")))
     name = "kernels-" + hashlib.sha256(sources).hexdigest()[:16]
     if os.access(PACKAGE, os.W_OK):
         return PACKAGE / "__pycache__" / name
     return Path.home() / ".cache" / "delayprop" / name
 
 
-FOLDER = str(cache_folder())
-
-
 def _cached(function: Callable, **options: Any) -> Callable:
     """Compile on first use, release the GIL while running, follow IEEE rules; Numba reads the folder right here."""
     before = getattr(config, "CACHE_DIR")  # noqa: B009 - made at import, so unknown to type checkers
-    setattr(config, "CACHE_DIR", FOLDER)  # noqa: B010
+    setattr(config, "CACHE_DIR", str(cache_folder(Path(function.__code__.co_filename).parent)))  # noqa: B010
     try:
         return njit(cache=True, nogil=True, error_model="numpy", **options)(function)
     finally:

@@ -28,7 +28,7 @@ class Arriving(NamedTuple):
 
 
 class Ring(NamedTuple):
-    """The bins ahead, `[blocks, ...]`: as many places as are read, and as many again for what arrives nowhere.
+    """The bins ahead of a block: as many places as are read, and as many again for what arrives nowhere.
 
     `deposits [2 * places]`: of V (without its factor `1/tau_mem`) and of I. `integral [places / 2]`: what arrivals add
     to the integral of the voltage in their bin. `chain [places / 2]`: the last spike that arrives; -1: none.
@@ -47,13 +47,13 @@ class Scratch(NamedTuple):
 
 
 @allocating
-def empty_ring(blocks, slots, integral_read, at):
+def empty_ring(slots, integral_read, at):
     """A ring of so many bins."""
     places = slots * SLOT
     return Ring(
-        np.full((blocks, 4 * places), at.zero),
-        np.full((blocks, places if integral_read else 0), at.zero),
-        np.full((blocks, places), np.int32(-1)),
+        np.full(4 * places, at.zero),
+        np.full(places if integral_read else 0, at.zero),
+        np.full(places, np.int32(-1)),
     )
 
 

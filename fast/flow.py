@@ -1,8 +1,7 @@
 """Scalar physics for the kernels: the exact flow, peak and crossing.
 
 Plain functions, compiled by Numba for whatever runs them. With `pm = 1/tau_mem`, `ps = 1/tau_syn` a state flows by
-`V(x) = V a + I k`, `I(x) = I b`, its adjoint backwards by `flow_back`. Times are in bins (`fast.bins`), and every `x`
-here is at most 1: what would need a case distinction for long times, or for nearly equal time constants, needs none.
+`V(x) = V a + I k`, `I(x) = I b`. Times are in bins (`fast.bins`), and every `x` here is at most 1.
 """
 
 from __future__ import annotations
@@ -16,31 +15,11 @@ TOUCH = 16  # in u v_th: what a voltage must reach above, or may lack below, its
 
 
 @compiled
-def phi1(z):
-    """`(exp(z) - 1) / z`, 1 at 0."""
-    return math.expm1(z) / z if z != 0 else 1.0
-
-
-@compiled
-def factors(x, pm, ps):
-    """`a, k, b` at `x`."""
-    b = math.exp(-ps * x)
-    return math.exp(-pm * x), pm * x * b * phi1((ps - pm) * x), b
-
-
-@compiled
 def short_factors(x, pm, coefficients, lane, terms):
-    """The same from the polynomials of the lane."""
+    """`a, k, b` at `x`, from the polynomials of the lane."""
     a = polynomial(coefficients, A, lane, x, terms)
     b = polynomial(coefficients, B, lane, x, terms)
     return a, pm * x * polynomial(coefficients, AB, lane, x, terms), b
-
-
-@compiled
-def flow_back(lambda_V, lambda_I, x, pm, ps):
-    """The adjoint a time `x` earlier, between events: `tau_syn lambda_I' = -lambda_I + lambda_V` backwards in time."""
-    a, k, b = factors(x, pm, ps)
-    return lambda_V * a, lambda_I * b + lambda_V * (ps / pm) * k
 
 
 @compiled

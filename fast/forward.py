@@ -11,25 +11,28 @@ In each bin
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
 from fast.bins import SLOT
-from fast.compiling import allocating, compiled, inlined, vectorised
-from fast.deposit import deposit, deposit_integral, empty_ring, scratch_for
+from fast.compiling import allocating, compiled, vectorised
+from fast.deposit import Ring, deposit, deposit_integral, empty_ring, scratch_for
 from fast.polynomials import LANES
 from fast.solve import (
     CROSSED,
+    FULL,
     INTEGRAL,
     MAX_BIN,
     MAX_V,
     NONE,
+    REACHED_END,
     RECENT_BIN,
     RECENT_REST,
     STUCK,
-    Emitted,
     collect,
-    emit,
+    grown,
+    no_spikes,
     stays_below,
     to_next_crossing,
 )
@@ -40,13 +43,19 @@ from fast.synapses import FLOW_A, FLOW_B, FLOW_GROWTH, FLOW_K, FLOW_PM, FLOW_RA,
 def find_risky(slot, state, flow, level, deposits, slack, risky):
     """Mark the lanes whose voltage may pass `level` in this bin; returns whether there are any.
 
-    `V` moves at most towards the largest current there can be: that of the start and all that excites in the bin.
+    Two bounds, both without inhibition. `V` moves at most towards the largest current there can be. And what excitation
+    adds to `V` grows all through a bin, so it is at most what was deposited; without it `V` is largest at the end, if
+    it still rises there.
     """
     found, here = 0, deposits[4 * slot : 4 * (slot + LANES)]
     for lane in range(LANES):
-        V, I = state[lane], state[LANES + lane]
-        I_max = max(I, 0.0) + here[4 * lane + 1] * flow[FLOW_GROWTH + lane]
-        V_max = V + (1.0 - flow[FLOW_A + lane]) * max(I_max - V, 0.0) + slack * (abs(V) + I_max)
+        V, I = state[lane], max(state[LANES + lane], 0.0)
+        I_max = I + here[4 * lane + 1] * flow[FLOW_GROWTH + lane]
+        towards = (1.0 - flow[FLOW_A + lane]) * max(I_max - V, 0.0)
+        V_end = V * flow[FLOW_A + lane] + I * flow[FLOW_K + lane]
+        still_rises = I * flow[FLOW_B + lane] >= V_end
+        alone = V_end if still_rises else V + (1.0 - flow[FLOW_A + lane]) * max(I - V, 0.0)
+        V_max = min(V + towards, alone + flow[FLOW_PM + lane] * here[4 * lane]) + slack * (abs(V) + I_max)
         risky[lane] = V_max > level[lane]
         found |= V_max > level[lane]
     return found
@@ -106,103 +115,145 @@ def start_trial(kept, level, constants, read_maximum):
         level[lane] = new_level(kept, lane, 0, constants[2, lane], read_maximum)
 
 
-@inlined
-def solve_risky(
-    slot, bin_, state, chain, rest_of, source, next_, rows, constants, coefficients, rate, read_maximum, at, kept,
-    rest, weight, risky, solved, level, block, emitted, n_emitted,
-):  # fmt: skip
-    """Solve the marked lanes of one block, whose arrays are given, event by event.
+class Work(NamedTuple):
+    """What the sweep of one block needs to work in; nothing of it outlasts a trial.
 
-    Returns:
-        The spikes and their number; the neuron that spikes too fast, or NONE.
+    `ring`: the bins ahead. `place, amount`: scratch of `deposit`. `next [spikes under way, LANES]`: links of the
+    chains. `rest, weight`: arrivals of a bin that is solved. `state, solved [2 * LANES]`: V and I of each lane, and
+    what was found where `risky [LANES]`. `level [LANES]`: what V may not pass unseen.
     """
-    is_last = bin_ == at.last
-    for lane in range(LANES):
-        if not risky[lane]:
-            continue
-        V, I, x, n = state[lane], state[LANES + lane], 0.0, 0
-        count = collect(chain[slot + lane], lane, rest_of, source, next_, rows, at, is_last, rest, weight)
-        four = (constants[0, lane], constants[1, lane], constants[2, lane], constants[3, lane])
-        if not is_last and stays_below(V, I, rest, weight, count, four[0], level[lane], 64 * at.u):
-            risky[lane] = 0
-            continue
-        while True:
-            V, I, x, n, status = to_next_crossing(
-                V, I, x, n, rest, weight, count, bin_, four, at, coefficients, lane, rate, read_maximum, kept, True,
-            )  # fmt: skip
-            if status != CROSSED:
-                break
-            emitted = emit(emitted, n_emitted, block * LANES + lane, bin_, x, I)
-            n_emitted += 1
-        if status == STUCK:
-            return emitted, n_emitted, block * LANES + lane
-        solved[lane], solved[LANES + lane] = V, I
-        level[lane] = new_level(kept, lane, bin_, four[2], read_maximum)
-    return emitted, n_emitted, NONE
+
+    ring: Ring
+    place: np.ndarray
+    amount: np.ndarray
+    next: np.ndarray
+    rest: np.ndarray
+    weight: np.ndarray
+    state: np.ndarray
+    solved: np.ndarray
+    level: np.ndarray
+    risky: np.ndarray
 
 
 @allocating
-def forward_sweep(block, first_trial, last_trial, arriving, most, layer, at, kept_of_all):
+def work_for(rows, most, slots, integral_read, at):
+    """Room to work in, for so many spikes under way and bins ahead."""
+    ring, scratch = empty_ring(slots, integral_read, at), scratch_for(rows)
+    return Work(
+        ring, scratch.place, scratch.amount, np.empty((most, LANES), np.int32), np.empty(most, rows.dtype),
+        np.empty(most, rows.dtype), np.empty(2 * LANES), np.empty(2 * LANES), np.empty(LANES),
+        np.empty(LANES, np.uint8),
+    )  # fmt: skip
+
+
+@compiled
+def solve_risky(
+    slot, bin_, block, rest_of, source, rows, constants, coefficients, rate, read_maximum, at, kept, work, emitted, n
+):
+    """Solve the marked lanes of a block event by event, or find that they need not be; spikes are added to `n`.
+
+    Returns:
+        The number of spikes; and REACHED_END, or STUCK, or FULL if `emitted` has no more room.
+    """
+    is_last = bin_ == at.last
+    for lane in range(LANES):
+        if not work.risky[lane]:
+            continue
+        V, I, x, k = work.state[lane], work.state[LANES + lane], 0.0, 0
+        count = collect(
+            work.ring.chain[slot + lane], lane, rest_of, source, work.next, rows, at, is_last, work.rest, work.weight
+        )
+        if not is_last and stays_below(
+            V, I, work.rest, work.weight, count, constants[0, lane], work.level[lane], 64 * at.u
+        ):
+            work.risky[lane] = 0
+            continue
+        four = (constants[0, lane], constants[1, lane], constants[2, lane], constants[3, lane])
+        while True:
+            V, I, x, k, status = to_next_crossing(
+                V, I, x, k, work.rest, work.weight, count, bin_, four, at, coefficients, lane, rate, read_maximum, kept,
+                True,
+            )  # fmt: skip
+            if status != CROSSED:
+                break
+            if n == emitted.bin.size:
+                return n, FULL
+            emitted.neuron[n], emitted.bin[n] = block * LANES + lane, bin_
+            emitted.rest[n], emitted.I[n] = x, I
+            n += 1
+        if status == STUCK:
+            return block * LANES + lane, STUCK
+        work.solved[lane], work.solved[LANES + lane] = V, I
+        work.level[lane] = new_level(kept, lane, bin_, four[2], read_maximum)
+    return n, REACHED_END
+
+
+@compiled
+def forward_trial(trial, block, arriving, layer, at, kept, work, emitted, n_emitted):
+    """One block in one trial; fills `kept [KEPT, LANES]`. Returns the same as `solve_risky`."""
+    slots, integral_read = layer.slots, layer.rate >= 0.0
+    rows, flow, constants = layer.rows[block], layer.flow[block], layer.constants[block]
+    coefficients, ring = layer.coefficients[block], work.ring
+    number_type = rows.dtype.type
+    size, slack = number_type(slots * SLOT), 64 * at.u
+    ring.deposits[:], ring.integral[:], ring.chain[:] = at.zero, at.zero, -1
+    work.state[:] = 0.0
+    start_trial(kept, work.level, constants, layer.read_maximum)
+    n, n_last, turn = arriving.offsets[trial], arriving.offsets[trial + 1], 0
+    for bin_ in range(at.last + 1):
+        here, slot, first = number_type(turn * SLOT), turn * LANES, n
+        while n < n_last and arriving.bin[n] == bin_:
+            n += 1
+        deposit(
+            here, size, first, n, arriving.rest, arriving.source, work.next, rows, coefficients, at, ring.deposits,
+            ring.chain, work.place, work.amount,
+        )  # fmt: skip
+        if integral_read:
+            deposit_integral(
+                here, size, first, n, arriving.rest, arriving.source, rows, coefficients, at, ring.integral
+            )
+        any_risky = find_risky(slot, work.state, flow, work.level, ring.deposits, slack, work.risky)
+        if bin_ == at.last:  # it ends at T, and not at the end of the bin
+            for lane in range(LANES):
+                if integral_read or ring.chain[slot + lane] >= 0:
+                    work.risky[lane], any_risky = 1, 1
+        if any_risky:
+            n_emitted, status = solve_risky(
+                slot, bin_, block, arriving.rest, arriving.source, rows, constants, coefficients, layer.rate,
+                layer.read_maximum, at, kept, work, emitted, n_emitted,
+            )  # fmt: skip
+            if status != REACHED_END:
+                return n_emitted, status
+        if integral_read:
+            weight_end = math.exp(-layer.rate * (bin_ + 1))
+            integrate(slot, work.state, flow, ring.integral, weight_end, work.risky, kept)
+        advance(slot, work.state, flow, ring.deposits, ring.chain, work.risky, work.solved)
+        turn = turn + 1 if turn + 1 < slots else 0
+    return n_emitted, REACHED_END
+
+
+@allocating
+def forward_sweep(block, first_trial, last_trial, arriving, most, layer, at, kept):
     """One block of a layer that is not recurrent, in trials `first_trial..last_trial-1`.
 
-    `most`: see `most_under_way`. Fills `kept_of_all [trial, block, KEPT, LANES]`.
+    `most`: see `most_under_way`. Fills `kept [trial, block, KEPT, LANES]`.
 
     Returns:
         The spikes; where those of each trial end `[trials]`; and the neuron that spikes faster than can be resolved, or
         NONE.
     """
-    slots, integral_read = layer.slots, layer.rate >= 0.0
-    rows, flow, constants = layer.rows[block], layer.flow[block], layer.constants[block]
-    coefficients = layer.coefficients[block]
-    number_type = rows.dtype.type
-    size, slack = number_type(slots * SLOT), 64 * at.u
-    whole = empty_ring(1, slots, integral_read, at)
-    deposits, integral, chain = whole.deposits[0], whole.integral[0], whole.chain[0]
-    scratch = scratch_for(rows)
-    place, amount = scratch.place, scratch.amount
-    next_ = np.empty((most, LANES), np.int32)
-    rest, weight = np.empty(most, rows.dtype), np.empty(most, rows.dtype)
-    state, solved, level = np.empty(2 * LANES), np.empty(2 * LANES), np.empty(LANES)
-    risky = np.empty(LANES, np.uint8)
-    emitted = Emitted(np.empty(1024, np.int32), np.empty(1024, np.int32), np.empty(1024, rest.dtype), np.empty(1024))
-    ends, n_emitted = np.empty(last_trial - first_trial, np.int64), 0
+    work = work_for(layer.rows, most, layer.slots, layer.rate >= 0.0, at)
+    emitted, ends, n = no_spikes(layer.rows), np.empty(last_trial - first_trial, np.int64), 0
     for trial in range(first_trial, last_trial):
-        kept = kept_of_all[trial, block]
-        deposits[:], integral[:], chain[:] = at.zero, at.zero, -1
-        state[:] = 0.0
-        start_trial(kept, level, constants, layer.read_maximum)
-        n, n_last, turn = arriving.offsets[trial], arriving.offsets[trial + 1], 0
-        for bin_ in range(at.last + 1):
-            here, slot, first = number_type(turn * SLOT), turn * LANES, n
-            while n < n_last and arriving.bin[n] == bin_:
-                n += 1
-            deposit(
-                here, size, first, n, arriving.rest, arriving.source, next_, rows, coefficients, at, deposits, chain,
-                place, amount,
-            )  # fmt: skip
-            if integral_read:
-                deposit_integral(
-                    here, size, first, n, arriving.rest, arriving.source, rows, coefficients, at, integral
-                )
-            any_risky = find_risky(slot, state, flow, level, deposits, slack, risky)
-            if bin_ == at.last:  # it ends at T, and not at the end of the bin
-                for lane in range(LANES):
-                    if integral_read or chain[slot + lane] >= 0:
-                        risky[lane], any_risky = 1, 1
-            if any_risky:
-                emitted, n_emitted, stuck = solve_risky(
-                    slot, bin_, state, chain, arriving.rest, arriving.source, next_, rows, constants, coefficients,
-                    layer.rate, layer.read_maximum, at, kept, rest, weight, risky, solved, level, block, emitted,
-                    n_emitted,
-                )  # fmt: skip
-                if stuck != NONE:
-                    return emitted, ends, stuck
-            if integral_read:
-                weight_end = math.exp(-layer.rate * (bin_ + 1))
-                integrate(slot, state, flow, integral, weight_end, risky, kept)
-            advance(slot, state, flow, deposits, chain, risky, solved)
-            turn += 1
-            if turn == slots:
-                turn = 0
-        ends[trial - first_trial] = n_emitted
+        while True:
+            kept_here = kept[trial, block]
+            kept_here[:] = 0.0
+            end, status = forward_trial(trial, block, arriving, layer, at, kept_here, work, emitted, n)
+            if status != FULL:
+                break
+            emitted = grown(emitted)
+        if status == STUCK:
+            return emitted, ends, end
+        n = end
+        ends[trial - first_trial] = n
     return emitted, ends, NONE

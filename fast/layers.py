@@ -18,6 +18,14 @@ Constant = float | Sequence[float]
 CONSTANTS = ("tau_mem", "tau_syn", "v_th", "v_reset")
 
 
+def register_constants(module: nn.Module, population: Population, dtype: torch.dtype) -> None:
+    """Give a module the constants of a population as parameters, fixed until `requires_grad_()`; None: it has none."""
+    for name in CONSTANTS:
+        values = getattr(population, name)
+        constant = None if values is None else nn.Parameter(torch.tensor(values, dtype=dtype), requires_grad=False)
+        module.register_parameter(name, constant)
+
+
 class _Layer(nn.Module):
     """Synapses with weights and delays onto neurons with constants; see `LIF` and `LI`."""
 
@@ -47,10 +55,7 @@ class _Layer(nn.Module):
         self.d = nn.Parameter(torch.zeros(pre, post, dtype=dtype))
         self.record: Record | None = None
         checked = Population("layer", "li" if v_th is None else "lif", post, tau_mem, tau_syn, v_th, v_reset)
-        for name in CONSTANTS:
-            values = getattr(checked, name)
-            constant = None if values is None else nn.Parameter(torch.tensor(values, dtype=dtype), requires_grad=False)
-            self.register_parameter(name, constant)
+        register_constants(self, checked, dtype)
         self.initialise_(0.0, pre**-0.5)
 
     @torch.no_grad()
@@ -97,6 +102,9 @@ class LIF(_Layer):
         w, d: `[pre, post]`, learned.
         tau_mem, tau_syn, v_th, v_reset: `[post]`, learned after `requires_grad_()`.
         record: conditioning `kappa` of each spike and tie flags of the last forward pass.
+
+    Spikes go in and out, so torch's backward hooks of a module, which need tensors, do not see this layer:
+    `spikes.times.register_hook` does. Under `torch.compile` a layer runs as it is: its kernels are compiled already.
     """
 
     def __init__(
@@ -146,3 +154,6 @@ class LI(_Layer):
         _, y, self.record = propagate(spikes, self.w, self.d, self.tau_mem, self.tau_syn, readout=self.readout)
         assert y is not None
         return y
+
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}, readout={self.readout}"

@@ -1,4 +1,9 @@
-"""Losses of the specification on torch tensors; any other torch function of spike times and readouts does as well."""
+"""Losses of the specification on torch tensors; any other torch function of spike times and readouts does as well.
+
+Each is a function, and a module of the same computation for those who build networks of modules. The modules are named
+as torch names its own (`CrossEntropyLoss`), so that they are not taken for `spec.CrossEntropy` and `spec.SpikeTimeMSE`,
+which are entries of a case file.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from fast.spikes import Spikes
 from spec import SpecError, SpikeTrains
@@ -63,14 +68,50 @@ def spike_time_mse(spikes: Spikes, targets: Sequence[SpikeTrains | Sequence]) ->
         expected = f"{spikes.trials} entries (trials) of {spikes.size} trains (neurons)"
         raise SpecError("targets", expected, Verbatim([len(trains) for trains in checked]), "give [] for a free neuron")
     trains = [train for trial in checked for train in trial]
-    target = torch.from_numpy(np.concatenate([np.empty(0), *trains]))
-    lengths = torch.tensor([len(train) for train in trains], dtype=torch.int64)
+    device = spikes.times.device
+    target = torch.from_numpy(np.concatenate([np.empty(0), *trains])).to(device)
+    lengths = torch.tensor([len(train) for train in trains], dtype=torch.int64, device=device)
     # Target n is number `rank[n]` of train `of[n]`; one gather, the last entry standing for every missing spike.
-    of = torch.repeat_interleave(torch.arange(len(trains)), lengths)
-    rank = torch.arange(len(target)) - (lengths.cumsum(0) - lengths)[of]
+    of = torch.repeat_interleave(torch.arange(len(trains), device=device), lengths)
+    rank = torch.arange(len(target), device=device) - (lengths.cumsum(0) - lengths)[of]
     index = torch.where(rank < spikes.offsets.diff()[of], spikes.offsets[of] + rank, len(spikes.times))
     times = torch.cat([spikes.times, spikes.times.new_full((1,), spikes.duration)])[index]
     return (times - target).square().sum() / (2 * spikes.trials)
+
+
+class CrossEntropyLoss(nn.Module):
+    """`cross_entropy(y, labels)` as a module."""
+
+    def forward(self, y: Tensor, labels: Tensor) -> Tensor:
+        """The loss of readouts `[trials, classes]`, given one label a trial."""
+        return cross_entropy(y, labels)
+
+
+class SpikeTimeMSELoss(nn.Module):
+    """`spike_time_mse(spikes, targets)` as a module."""
+
+    def forward(self, spikes: Spikes, targets: Sequence[SpikeTrains | Sequence]) -> Tensor:
+        """The loss of spikes, given `[trial][neuron][spike]` target times (ms)."""
+        return spike_time_mse(spikes, targets)
+
+
+class FirstSpikeTime(nn.Module):
+    """The readout `first_spike_time(spikes, time_scale)` as a module: spikes in, `[trials, size]` out.
+
+    Args:
+        time_scale: ms; a neuron that spikes so much earlier than another has e times its share of the softmax.
+    """
+
+    def __init__(self, time_scale: float) -> None:
+        super().__init__()
+        self.time_scale = positive_number(time_scale, "time_scale", "ms")
+
+    def forward(self, spikes: Spikes) -> Tensor:
+        """The readout, given the spikes of the neurons that are read."""
+        return first_spike_time(spikes, self.time_scale)
+
+    def extra_repr(self) -> str:
+        return f"time_scale={self.time_scale:g}"
 
 
 def _targets(trains: object, name: str) -> SpikeTrains:

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from fast.graph import Group, groups, matrix
+from fast.layers import register_constants
 from fast.propagate import Record, propagate
 from fast.spikes import Spikes, joined
 from spec import VOLTAGE_READOUTS, Connection, Population, SpecError
@@ -46,10 +46,7 @@ class _Constants(nn.Module):
 
     def __init__(self, population: Population, dtype: torch.dtype) -> None:
         super().__init__()
-        for name in ("tau_mem", "tau_syn", "v_th", "v_reset"):
-            values: np.ndarray | None = getattr(population, name)
-            constant = None if values is None else nn.Parameter(torch.tensor(values, dtype=dtype), requires_grad=False)
-            self.register_parameter(name, constant)
+        register_constants(self, population, dtype)
 
 
 class Network(nn.Module):

@@ -17,7 +17,7 @@ import numpy as np
 
 from fast.compiling import inlined
 
-LANES = 16  # neurons that are computed side by side
+LANES = 32  # neurons that are computed side by side
 
 # With pm, ps and r, the rates of membrane, synapse and of the weight of an integral readout:
 A, B, AB, PS_AB, AAB, ABB = range(6)  # [pm], [ps], [pm, ps], ps times that, [pm, pm, ps], [pm, ps, ps]

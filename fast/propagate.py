@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from fast import bins, synapses
-from fast.deposit import sorted_by_bin
+from fast import problem as cpu
+from fast.devices import on_gpu
 from fast.kernels import Kernels
 from fast.spikes import Spikes
 from spec import VOLTAGE_READOUTS, SpecError, UnsupportedError
@@ -65,7 +65,7 @@ class _Problem:
     exists: Tensor | None
     readout: str | None
     bin_width: float | None
-    kernels: Kernels | None = None
+    kernels: Any = None
     width: float = 0.0
 
 
@@ -123,11 +123,16 @@ def propagate(
     times, y = _Propagate.apply(problem, spikes.times, w, d, tau_mem, tau_syn, v_th, v_reset)
     kernels = problem.kernels
     assert kernels is not None
-    emitted = Spikes(times, torch.from_numpy(kernels.offsets), spikes.trials, w.shape[1], spikes.duration)
+    emitted = Spikes(times, torch.as_tensor(kernels.offsets), spikes.trials, w.shape[1], spikes.duration)
     v_th_of_spikes = kernels.v_th_of_spikes()
     kappa = ((kernels.I - v_th_of_spikes) / v_th_of_spikes) ** 2
-    record = Record(kappa, kernels.ties, kernels.sees_end(), kernels.dy_dT() / problem.width)
+    dy_dT = kernels.dy_dT() / problem.width
+    record = Record(_array(kappa), _array(kernels.ties), kernels.sees_end(), _array(dy_dT))
     return emitted, y if readout else None, record
+
+
+def _array(values: np.ndarray | Tensor) -> np.ndarray:
+    return values.cpu().numpy() if isinstance(values, Tensor) else values
 
 
 class _Propagate(torch.autograd.Function):
@@ -135,45 +140,40 @@ class _Propagate(torch.autograd.Function):
     def forward(
         ctx: Any, problem: _Problem, t_in: Tensor, w: Tensor, d: Tensor, *constants: Tensor
     ) -> tuple[Tensor, Tensor]:
-        # Everything is copied: a parameter or readout that is changed in place later does not reach the backward pass.
-        dtype = np.float32 if w.dtype == torch.float32 else np.float64
-        constants_ = tuple(c.detach().double().numpy().copy() for c in constants)
-        trains, width = problem.spikes, problem.bin_width
-        duration, times_in = trains.duration, t_in.detach().numpy()
-        if width is None:
-            width = bins.width(float(min(constants_[0].min(), constants_[1].min())), duration)
-        at = bins.clock(width, duration, dtype)
-        rates = {"mean_voltage": 0.0, "exp_weighted_voltage": width / duration}
-        layer = synapses.layer(
-            w.detach().numpy(), d.detach().double().numpy(), None if problem.exists is None else problem.exists.numpy(),
-            constants_, trains.size, rates.get(problem.readout or "", -1.0), problem.readout == "max_voltage", width, at,
+        readout, solve = problem.readout, cpu.solved
+        if on_gpu(w.device):
+            from fast.cuda import problem as cuda  # an optional dependency
+
+            solve = cuda.solved
+        maximum = readout == "max_voltage"
+        kernels, ctx.order, width = solve(
+            problem.spikes, t_in, w, d, problem.exists, constants, maximum, None if maximum else readout,
+            problem.bin_width,
         )  # fmt: skip
-        arriving, ctx.order = sorted_by_bin(times_in, trains.offsets.numpy(), trains.size, width, at, dtype)
-        kernels = Kernels(arriving, trains.trials, layer, at)
-        kernels.forward()
         problem.kernels = ctx.kernels = kernels
-        ctx.width, ctx.inputs = width, len(times_in)
+        ctx.width, ctx.inputs = width, len(t_in)
         problem.width = width
         ctx.dtypes = (w.dtype, d.dtype, *(c.dtype for c in constants))
-        times = (kernels.bin + kernels.rest.astype(np.float64)) * width
-        return torch.from_numpy(times), torch.from_numpy(kernels.y.astype(dtype))
+        times = (torch.as_tensor(kernels.bin) + torch.as_tensor(kernels.rest).double()) * width
+        return times, torch.as_tensor(kernels.y).to(w.dtype, copy=True)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, dL_dt_post: Tensor, dL_dy: Tensor) -> tuple[Tensor | None, ...]:
         _, want_dt, _, _, want_tau_mem, want_tau_syn, _, _ = ctx.needs_input_grad
-        worth, dL_dw, dL_dd, dL_dconstants = ctx.kernels.backward(
-            dL_dt_post.contiguous().numpy() * ctx.width, dL_dy.double().contiguous().numpy(), want_dt,
-            want_tau_mem or want_tau_syn,
-        )  # fmt: skip
+        given: list[Any] = [dL_dt_post.contiguous() * ctx.width, dL_dy.double().contiguous()]
+        if isinstance(ctx.kernels, Kernels):
+            given = [tensor.numpy() for tensor in given]
+        found = map(torch.as_tensor, ctx.kernels.backward(*given, want_dt, want_tau_mem or want_tau_syn))
+        worth, dL_dw, dL_dd, dL_dconstants = found
         # The kernels measure time in bins.
         dL_dconstants[:2] /= ctx.width
-        found = [torch.from_numpy(g) for g in (dL_dw, dL_dd / ctx.width, *dL_dconstants)]
-        gradients = [g.to(dtype) for g, dtype in zip(found, ctx.dtypes, strict=True)]
+        blocks = (dL_dw, dL_dd / ctx.width, *dL_dconstants)
+        gradients = [g.to(dtype) for g, dtype in zip(blocks, ctx.dtypes, strict=True)]
         dL_dt_pre = None
         if want_dt:
-            dL_dt_pre = torch.zeros(ctx.inputs, dtype=torch.float64)
-            dL_dt_pre[torch.from_numpy(ctx.order)] = torch.from_numpy(worth / ctx.width)
+            dL_dt_pre = worth.new_zeros(ctx.inputs)
+            dL_dt_pre[torch.as_tensor(ctx.order)] = worth / ctx.width
         return None, dL_dt_pre, *gradients
 
 

@@ -15,10 +15,10 @@ import numpy as np
 
 from fast.bins import SLOT
 from fast.compiling import allocating, compiled
-from fast.deposit import deposit, deposit_integral, empty_ring, scratch_for
+from fast.deposit import Ring, deposit, deposit_integral, scratch_for
 from fast.forward import advance, find_risky, integrate, new_level, start_trial
 from fast.polynomials import LANES
-from fast.solve import NONE, REACHED_END, STUCK, Emitted, collect, emit, to_next_crossing
+from fast.solve import NONE, REACHED_END, STUCK, collect, grown, no_spikes, to_next_crossing
 
 
 class Candidates(NamedTuple):
@@ -44,6 +44,17 @@ class Spikes(NamedTuple):
     rest: np.ndarray
     source: np.ndarray
     next: np.ndarray
+
+
+@allocating
+def empty_rings(blocks, slots, integral_read, at):
+    """A ring of so many bins for every block, `[blocks, ...]`."""
+    places = slots * SLOT
+    return Ring(
+        np.full((blocks, 4 * places), at.zero),
+        np.full((blocks, places if integral_read else 0), at.zero),
+        np.full((blocks, places), np.int32(-1)),
+    )
 
 
 @allocating
@@ -134,7 +145,7 @@ def recurrent_sweep(first_trial, last_trial, arriving, layer, at, kept_of_all):
     blocks, slots, integral_read = layer.rows.shape[0], layer.slots, layer.rate >= 0.0
     number_type = layer.rows.dtype.type
     size, slack = number_type(slots * SLOT), 64 * at.u
-    ring, scratch = empty_ring(blocks, slots, integral_read, at), scratch_for(layer.rows)
+    ring, scratch = empty_rings(blocks, slots, integral_read, at), scratch_for(layer.rows)
     spikes = Spikes(
         np.empty(1024, layer.rows.dtype), np.empty(1024, np.int32), np.empty((blocks, 256, LANES), np.int32)
     )
@@ -142,7 +153,7 @@ def recurrent_sweep(first_trial, last_trial, arriving, layer, at, kept_of_all):
     oldest_at = np.zeros(slots, np.int64)  # the first spike of each bin under way
     state, solved, level = np.empty((blocks, 2 * LANES)), np.empty((blocks, 2 * LANES)), np.empty((blocks, LANES))
     risky, candidates = np.zeros((blocks, LANES), np.uint8), no_candidates(blocks * LANES)
-    emitted = Emitted(np.empty(1024, np.int32), np.empty(1024, np.int32), np.empty_like(rest), np.empty(1024))
+    emitted = no_spikes(layer.rows)
     ends, n_emitted = np.empty(last_trial - first_trial, np.int64), 0
     for trial in range(first_trial, last_trial):
         kept = kept_of_all[trial]
@@ -187,7 +198,10 @@ def recurrent_sweep(first_trial, last_trial, arriving, layer, at, kept_of_all):
                 )
                 if status == STUCK:
                     return emitted, ends, number
-                emitted = emit(emitted, n_emitted, number, bin_, x, I)
+                if n_emitted == emitted.bin.size:
+                    emitted = grown(emitted)
+                emitted.neuron[n_emitted], emitted.bin[n_emitted] = number, bin_
+                emitted.rest[n_emitted], emitted.I[n_emitted] = x, I
                 n_emitted += 1
                 before = n
                 for copy in range(layer.copies):

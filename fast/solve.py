@@ -8,13 +8,13 @@ from typing import NamedTuple
 import numpy as np
 
 from fast.bins import after, sort_by_rest
-from fast.compiling import allocating, compiled, inlined
+from fast.compiling import allocating, compiled
 from fast.flow import TOUCH, short_factors, time_to_peak, time_to_threshold
 from fast.polynomials import LANES, RA, RAB, polynomial
 
 # ties, as bits
 ARRIVAL_AT_CROSSING, SPIKE_AT_END, ARRIVAL_AT_END, EQUAL_MAXIMA, SIMULTANEOUS_AT_MAXIMUM = 1, 2, 4, 8, 16
-REACHED_END, CROSSED, STUCK = 0, 1, 2
+REACHED_END, CROSSED, STUCK, FULL = 0, 1, 2, 3
 NONE = -1  # no neuron
 MOST_SPIKES = 2.0**26  # that one current may cause (specification, section 1)
 
@@ -164,17 +164,14 @@ def _flag(kept, lane, tie):
     kept[TIES, lane] = int(kept[TIES, lane]) | tie
 
 
-@inlined
-def emit(emitted, n, neuron, bin_, rest, I):
-    """Add spike `n`; returns the spikes, in arrays twice as long if they were full."""
-    if n >= emitted.bin.size:
-        emitted = _grown(emitted)
-    emitted.neuron[n], emitted.bin[n], emitted.rest[n], emitted.I[n] = neuron, bin_, rest, I
-    return emitted
+@allocating
+def no_spikes(rows):
+    """Room for some spikes, of the precision of `rows`."""
+    return Emitted(np.empty(1024, np.int32), np.empty(1024, np.int32), np.empty(1024, rows.dtype), np.empty(1024))
 
 
 @allocating
-def _grown(emitted):
+def grown(emitted):
     """The same spikes in arrays twice as long."""
     return Emitted(
         np.concatenate((emitted.neuron, np.empty_like(emitted.neuron))),

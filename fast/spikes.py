@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -62,7 +62,7 @@ class Spikes:
         if bool(bad.any()):
             n = int(bad.nonzero()[0])
             raise SpecError(f"times[{n}]", "finite and at least 0 (ms)", float(times[n]), "a trial starts at 0")
-        begins = torch.zeros(len(times) + 1, dtype=torch.bool)
+        begins = torch.zeros(len(times) + 1, dtype=torch.bool, device=times.device)
         begins[self.offsets] = True
         back = (times.diff() < 0) & ~begins[1:-1]
         if bool(back.any()):
@@ -98,6 +98,14 @@ class Spikes:
         """Number of spikes, `[trials, size]`."""
         return self.offsets.diff().reshape(self.trials, self.size)
 
+    def silent(self) -> int:
+        """Number of neurons without a spike in any trial: no gradient passes through them in this batch.
+
+        Where all of a layer are silent, nothing before them learns, and nothing says so but this number: raise their
+        weights, or look for the step that silenced them.
+        """
+        return int((self.counts() == 0).all(dim=0).sum())
+
     def first(self) -> Tensor:
         """Time of the first spike, `[trials, size]`; `duration` for a silent neuron, with gradient 0."""
         times = torch.cat([self.times, self.times.new_full((1,), self.duration)])
@@ -127,6 +135,21 @@ class Spikes:
             mask = own.repeat(self.trials).repeat_interleave(counts.flatten())
             parts.append(Spikes(self.times[mask], offsets, self.trials, part.shape[1], self.duration))
         return parts
+
+    def to(self, device: torch.device | str) -> Spikes:
+        """The same spikes on a device; differentiable. Times stay float64 whatever a layer computes in.
+
+        Raises:
+            SpecError: a dtype instead of a device.
+        """
+        if not isinstance(device, torch.device | str):
+            remedy = "times are float64 for every layer; `layer.to(dtype)` changes what is computed in"
+            raise SpecError("device", "a torch device or its name", Verbatim(device), remedy)
+        return replace(self, times=self.times.to(device), offsets=self.offsets.to(device))
+
+    def detach(self) -> Spikes:
+        """The same spikes without their history: no gradient passes, and they can be copied with `copy.deepcopy`."""
+        return replace(self, times=self.times.detach())
 
     def to_lists(self) -> list[list[list[float]]]:
         """Times as `[trial][neuron][spike]`."""

@@ -164,9 +164,8 @@ REFUSED: dict[str, tuple[str, list[str], str]] = {
     "unknown dtype": ("fast.run", ["--dtype", "float16", "CASE"], "argument --dtype: invalid choice: 'float16'"),
     "unknown device": ("fast.run", ["--device", "tpu", "CASE"], "argument --device: invalid choice: 'tpu'"),
     "no CUDA": ("fast.run", ["--device", "cuda", "CASE"], "`device` must be cpu, got cuda; CUDA is not offered yet"),
-    "recurrent": ("fast.run", ["RECURRENT"], "`connections` must be feed-forward for `fast`, .* `python -m reference`"),
 }
-FILES = {"CASE": "one-neuron", "RECURRENT": "recurrent-self-connection"}
+FILES = {"CASE": "one-neuron"}
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -174,8 +173,3 @@ def test_what_cannot_be_done_is_one_line_and_exit_code_2(name: str) -> None:
     command, arguments, message = REFUSED[name]
     paths = [CONFORMANCE / f"{FILES[a]}.json" if a in FILES else a for a in arguments]
     assert re.search(message, refusal_of(run(command, *paths), command))
-
-
-def test_the_reference_runs_what_fast_refuses() -> None:
-    """The remedy that the refusal of a recurrent network names."""
-    assert result_of(run("reference", CONFORMANCE / "recurrent-self-connection.json"))["spikes"]

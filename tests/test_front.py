@@ -8,61 +8,15 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from torch.autograd import gradcheck
 
 import reference
-from fast import LI, LIF, Spikes, cross_entropy, first_spike_time, propagate, spike_time_mse
+from fast import LI, LIF, Spikes, cross_entropy, first_spike_time, spike_time_mse
 from spec import VOLTAGE_READOUTS, CrossEntropy, Loss, SpikeTimeMSE
 from tests.layers import DURATION, TRIALS, case_of, first_layer, given_spikes, second_layer, trains
 from tests.tolerances import SAME_NETWORK
 
 FLOAT32 = 1e-5
 """A gradient in float32: some hundred operations, one after the other."""
-
-
-def jacobian_is_exact(function: Callable[..., tuple[Tensor, ...]], arguments: list[Tensor]) -> bool:
-    """Every entry, twice bit for bit the same; at its default rtol of 1e-3 `gradcheck` lets an error of 0.1 % pass."""
-    return gradcheck(function, arguments, eps=1e-6, atol=1e-8, rtol=1e-6, nondet_tol=0.0, fast_mode=False)
-
-
-def free_arguments(spiking: bool) -> list[Tensor]:
-    """Input times, weights, delays and constants, each free."""
-    layer = first_layer()
-    free = [given_spikes().times, *layer.parameters()]  # w, d, tau_mem, tau_syn, v_th, v_reset
-    return [a.detach().clone().requires_grad_() for a in (free if spiking else free[:5])]
-
-
-def outputs(readout: str | None, spiking: bool) -> Callable[..., tuple[Tensor, ...]]:
-    """Spike times and readout as a function of `free_arguments`."""
-    fixed = given_spikes()
-
-    def function(times: Tensor, *arguments: Tensor) -> tuple[Tensor, ...]:
-        spikes = Spikes(times, fixed.offsets, fixed.trials, fixed.size, fixed.duration)
-        emitted, y, _ = propagate(spikes, *arguments, readout=readout)
-        return (*((emitted.times,) if spiking else ()), *(() if y is None else (y,)))
-
-    return function
-
-
-@pytest.mark.parametrize("readout", [None, *VOLTAGE_READOUTS])
-def test_gradcheck_of_a_spiking_layer(readout: str | None) -> None:
-    """By every input time, weight, delay and constant."""
-    assert jacobian_is_exact(outputs(readout, True), free_arguments(True))
-
-
-@pytest.mark.parametrize("readout", VOLTAGE_READOUTS)
-def test_gradcheck_of_an_integrating_layer(readout: str) -> None:
-    assert jacobian_is_exact(outputs(readout, False), free_arguments(False))
-
-
-def test_control_gradcheck_sees_a_thousandth() -> None:
-    exact, arguments = outputs(None, True), free_arguments(True)
-
-    def wrong(times: Tensor, w: Tensor, *others: Tensor) -> tuple[Tensor, ...]:
-        return exact(times, 1.001 * w - 0.001 * w.detach(), *others)
-
-    with pytest.raises(RuntimeError, match="Jacobian mismatch"):
-        jacobian_is_exact(wrong, arguments)
 
 
 def user_loss(hidden: Spikes, out: Spikes) -> Tensor:
@@ -153,15 +107,6 @@ def test_backward_twice_needs_the_graph_kept_and_gives_the_same() -> None:
     once = torch.autograd.grad(loss, (layer.w, layer.d), retain_graph=True)
     again = torch.autograd.grad(loss, (layer.w, layer.d))
     assert all(torch.equal(a, b) for a, b in zip(once, again, strict=True))
-
-
-def test_double_backward_is_refused() -> None:
-    """A second derivative is not offered; 0 would be a lie."""
-    layer = first_layer()
-    loss = layer(given_spikes()).times.square().sum()
-    (slope,) = torch.autograd.grad(loss, layer.d, create_graph=True)
-    with pytest.raises(RuntimeError, match="once_differentiable"):
-        slope.sum().backward()
 
 
 def scaled_twice(y: Tensor) -> Tensor:

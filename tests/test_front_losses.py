@@ -6,7 +6,7 @@ import mpmath
 import pytest
 import torch
 
-from fast import Spikes, cross_entropy, first_spike_time, joined, spike_time_mse
+from fast import Spikes, cross_entropy, first_spike_time, spike_time_mse
 from spec import SpecError
 from tests.layers import DURATION, TRIALS, given_spikes, trains
 from tests.tolerances import U64
@@ -107,41 +107,3 @@ def test_bad_targets_are_refused_and_named(targets: list, message: str) -> None:
 def test_a_bad_time_scale_is_refused(scale: float) -> None:
     with pytest.raises(SpecError, match=r"`time_scale` must be a finite number above 0 \(ms\), got"):
         first_spike_time(given_spikes(), scale)
-
-
-def test_the_first_spike_of_each_neuron_and_no_gradient_from_silence() -> None:
-    spikes = given_spikes()
-    spikes.times.requires_grad_()
-    first = spikes.first()
-    assert first.tolist() == [[0.7, 1.9, 2.6], [DURATION, 0.4, DURATION], [DURATION] * 3]
-    (gradient,) = torch.autograd.grad(first.sum(), spikes.times)
-    assert gradient.tolist() == [1.0, 0.0, 1.0, 1.0, 0.0, 1.0, 0.0]
-    assert torch.equal(first_spike_time(spikes, 4.0), -first / 4.0)
-
-
-def test_from_trains_keeps_every_time_and_count() -> None:
-    spikes = given_spikes()
-    assert spikes.to_lists() == TRIALS
-    assert spikes.counts().tolist() == [[2, 1, 2], [0, 2, 0], [0, 0, 0]]
-    assert (spikes.trials, spikes.size, spikes.duration) == (3, 3, DURATION)
-    assert spikes.times.dtype == torch.float64 and spikes.offsets.dtype == torch.int64
-    assert Spikes.from_trains([trains(*trial) for trial in TRIALS], DURATION).to_lists() == TRIALS
-
-
-def test_a_train_is_a_view_that_carries_its_gradient() -> None:
-    spikes = given_spikes()
-    spikes.times.requires_grad_()
-    train = spikes.train(0, 2)
-    (gradient,) = torch.autograd.grad(train.square().sum(), spikes.times)
-    assert train.tolist() == [2.6, 3.3]
-    assert gradient.tolist() == [0.0, 0.0, 0.0, 5.2, 6.6, 0.0, 0.0]
-
-
-def test_joined_populations_stand_side_by_side_in_every_trial() -> None:
-    left, right = given_spikes(), given_spikes([[[9.0]], [[]], [[8.0, 8.5]]])
-    left.times.requires_grad_()
-    both = joined([left, right])
-    assert both.to_lists() == [a + b for a, b in zip(left.to_lists(), right.to_lists(), strict=True)]
-    (gradient,) = torch.autograd.grad(both.times.square().sum(), left.times)
-    assert torch.equal(gradient, 2 * left.times.detach())
-    assert joined([right]) is right

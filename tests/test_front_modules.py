@@ -1,88 +1,24 @@
-"""Layers and networks are ordinary torch modules: saved, copied, hooked, cast and trained like any other."""
+"""Layers and networks are ordinary torch modules: saved, copied, hooked and cast like any other."""
 
 from __future__ import annotations
 
-import copy
-import io
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from fast import LI, LIF, Network, Spikes, spike_time_mse
-from spec import SpikeTimeMSE
-from tests.layers import TRIALS, case_of, filled, first_layer, given_spikes, second_layer, trains
-
-TARGETS = trains([6.0, 9.0], [8.0])
-LOSS = SpikeTimeMSE("layer1", TARGETS)
-
-
-def network(dtype: torch.dtype = torch.float64) -> Network:
-    """Two layers as a `Network`, whose weights are those of the layers."""
-    return Network(case_of([first_layer(), second_layer()], TRIALS[0], LOSS).network, dtype)
-
-
-def last_spikes(module: Network) -> Spikes:
-    return module({"in": given_spikes()}).spikes["layer1"]
-
-
-def mean_loss(emitted: Spikes) -> Tensor:
-    return spike_time_mse(emitted, [TARGETS] * emitted.trials)
+from fast import LI, LIF, CrossEntropyLoss, FirstSpikeTime, SpikeTimeMSELoss, first_spike_time
+from spec import SpecError
+from tests.front_modules import MODULES, found_by, network, reader
+from tests.layers import filled, first_layer, given_spikes, second_layer
 
 
 def test_a_network_is_its_layers() -> None:
     """The same spikes from the network as from the layers one after the other."""
     emitted = second_layer()(first_layer()(given_spikes()))
-    assert torch.equal(last_spikes(network()).times, emitted.times)
+    assert torch.equal(found_by(network()), emitted.times)
     assert len(emitted.times) > 0
-
-
-def test_a_state_dict_keeps_every_delay_bit_for_bit() -> None:
-    """Through a file, read without pickled objects, after training has made the numbers odd."""
-    trained = network(torch.float32)
-    optimiser = torch.optim.Adam(trained.parameters(), lr=0.01)
-    mean_loss(last_spikes(trained)).backward()
-    optimiser.step()
-    file = io.BytesIO()
-    torch.save(trained.state_dict(), file)
-    file.seek(0)
-    restored = network(torch.float32)
-    assert not torch.equal(restored.synapses[0].d, trained.synapses[0].d)
-    restored.load_state_dict(torch.load(file, weights_only=True))
-    for name, tensor in trained.state_dict().items():
-        assert torch.equal(restored.state_dict()[name], tensor), name
-    assert torch.equal(last_spikes(restored).times, last_spikes(trained).times)
-
-
-def saved_whole(module: Any) -> Any:
-    """The module itself through a file, not only its state."""
-    file = io.BytesIO()
-    torch.save(module, file)
-    file.seek(0)
-    return torch.load(file, weights_only=False)  # our own file
-
-
-COPIES: dict[str, Callable[[Any], Any]] = {"deepcopy": copy.deepcopy, "saved whole": saved_whole}
-
-
-@pytest.mark.parametrize("way", COPIES)
-def test_a_copy_does_the_same_and_is_independent(way: str) -> None:
-    layer = first_layer()
-    before = layer(given_spikes()).times  # a layer that has run keeps a record, which must not be in the way
-    copied = COPIES[way](layer)
-    assert torch.equal(copied(given_spikes()).times, before)
-    with torch.no_grad():
-        copied.w.mul_(2.0)
-    assert torch.equal(layer(given_spikes()).times, before)
-    assert torch.equal(COPIES[way](layer.w).detach(), layer.w.detach())
-
-
-@pytest.mark.parametrize("way", COPIES)
-def test_a_network_can_be_copied(way: str) -> None:
-    original = network()
-    assert torch.equal(last_spikes(COPIES[way](original)).times, last_spikes(original).times)
 
 
 @pytest.mark.parametrize(
@@ -100,8 +36,7 @@ def test_project_clamps_delays_and_counts_those_outside(max_delay: float | None,
 
 
 def test_hooks_run() -> None:
-    layer, readout = first_layer(), LI(2, 2, readout="mean_voltage", dtype=torch.float64)
-    readout.initialise_(1.0, 0.1, generator=torch.Generator().manual_seed(0))
+    layer, readout = first_layer(), reader()
     ran: list[str] = []
 
     def double(gradient: Tensor) -> Tensor:
@@ -121,60 +56,44 @@ def test_hooks_run() -> None:
     assert torch.equal(layer.d.grad, plain[0]) and torch.equal(layer.w.grad, doubled)
 
 
-OPTIMISERS: dict[str, Callable[[list], torch.optim.Optimizer]] = {
-    "SGD": lambda groups: torch.optim.SGD(groups, momentum=0.9, nesterov=True),
-    "AdamW": lambda groups: torch.optim.AdamW(groups, weight_decay=0.01),
-    "RMSprop": lambda groups: torch.optim.RMSprop(groups, centered=True),
+CASTS: dict[str, tuple[Callable[[nn.Module], nn.Module], torch.dtype]] = {
+    "float": (lambda module: module.float(), torch.float32),
+    "double": (lambda module: module.double(), torch.float64),
+    "to float32": (lambda module: module.to(torch.float32), torch.float32),
+    "to float64": (lambda module: module.to(torch.float64), torch.float64),
+    "to the CPU": (lambda module: module.to("cpu"), torch.float64),
+    "to the CPU in float32": (lambda module: module.to("cpu", torch.float32), torch.float32),
 }
 
 
-@pytest.mark.parametrize("name", OPTIMISERS)
-def test_parameter_groups_step_with_their_own_rates(name: str) -> None:
-    """Weights and delays at rates of their own; a group of rate 0 stays; the loss falls."""
-    layer = first_layer().requires_grad_()
-    frozen = {c: getattr(layer, c).detach().clone() for c in ("tau_mem", "tau_syn", "v_th", "v_reset")}
-    start = {"w": layer.w.detach().clone(), "d": layer.d.detach().clone()}
-    optimiser = OPTIMISERS[name](
-        [
-            {"params": [layer.w], "lr": 1e-3},
-            {"params": [layer.d], "lr": 3e-3},
-            {"params": [getattr(layer, constant) for constant in frozen], "lr": 0.0},
-        ]
-    )
-    scheduler = torch.optim.lr_scheduler.StepLR(optimiser, 5)
-    losses = []
-    for _ in range(10):
-        optimiser.zero_grad()
-        loss = mean_loss(layer(given_spikes()))
-        loss.backward()
-        optimiser.step()
-        scheduler.step()
-        layer.project_()
-        losses.append(float(loss.detach()))
-    assert losses[-1] < losses[0]
-    assert all(not torch.equal(getattr(layer, p), value) for p, value in start.items())
-    assert all(torch.equal(getattr(layer, c), value) for c, value in frozen.items())
+@pytest.mark.parametrize("cast", CASTS)
+@pytest.mark.parametrize("name", MODULES)
+def test_a_module_can_be_cast(name: str, cast: str) -> None:
+    """Into what is computed in; gradients have the dtype of their parameter, times are float64 in both."""
+    change, dtype = CASTS[cast]
+    module = change(MODULES[name](torch.float64))
+    emitted = found_by(module)
+    emitted.square().sum().backward()
+    assert emitted.dtype == (dtype if name == "LI" else torch.float64)
+    learned = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    assert learned and all(p.grad is not None and p.grad.dtype == p.dtype == dtype for p in learned)
+    plain = found_by(MODULES[name](torch.float64))
+    assert torch.equal(emitted, plain) == (dtype == torch.float64)
+    assert torch.allclose(emitted.double(), plain, rtol=1e-5)
 
 
-def test_constants_are_learned_only_when_asked() -> None:
-    layer = first_layer()
-    mean_loss(layer(given_spikes())).backward()
-    assert {name for name, p in layer.named_parameters() if p.grad is not None} == {"w", "d"}
-    layer.tau_syn.requires_grad_()
-    mean_loss(layer(given_spikes())).backward()
-    assert layer.tau_syn.grad is not None and layer.tau_mem.grad is None
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("name", MODULES)
+def test_a_module_cast_to_half_is_refused_when_it_is_used(name: str, dtype: torch.dtype) -> None:
+    """torch casts whatever it is told to; a delay of 100 ms would keep three digits in it."""
+    with pytest.raises(SpecError, match=f"`w` must be float32 or float64, got {dtype}; convert it"):
+        found_by(MODULES[name](torch.float64).to(dtype))
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
-def test_a_layer_can_be_cast(dtype: torch.dtype) -> None:
-    """`.to(dtype)` changes what is computed in; gradients have the dtype of their parameter, times are float64."""
-    layer = first_layer().to(dtype)
-    emitted = layer(given_spikes())
-    emitted.times.square().sum().backward()
-    assert emitted.times.dtype == torch.float64
-    assert layer.w.grad is not None and layer.d.grad is not None
-    assert layer.w.grad.dtype == layer.d.grad.dtype == dtype
-    assert torch.allclose(emitted.times, first_layer()(given_spikes()).times, rtol=1e-5)
+def test_autocast_leaves_a_layer_alone() -> None:
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = nn.Sequential(first_layer(), reader())(given_spikes())
+    assert torch.equal(found, found_by(reader())) and found.dtype == torch.float64
 
 
 def test_initialise_draws_what_it_says() -> None:
@@ -186,6 +105,31 @@ def test_initialise_draws_what_it_says() -> None:
     assert 0.0 <= float(d.min()) < 0.1 and 2.9 < float(d.max()) <= 3.0
 
 
+def test_a_full_backward_hook_sees_what_comes_back_to_a_readout() -> None:
+    out = reader()
+    seen: list[tuple[Tensor, ...]] = []
+    out.register_full_backward_hook(lambda module, into, gradients: seen.append(gradients))
+    out.register_full_backward_pre_hook(lambda module, gradients: tuple(3.0 * g for g in gradients))
+    y = out(first_layer()(given_spikes()))
+    y.sum().backward()
+    assert [[g.tolist() for g in gradients] for gradients in seen] == [[[[3.0, 3.0]] * 3]]
+    other = reader()
+    found_by(other).sum().backward()
+    assert out.d.grad is not None and other.d.grad is not None
+    assert torch.allclose(out.d.grad, 3.0 * other.d.grad, rtol=1e-14) and out.d.grad.any()
+
+
+def test_torch_says_that_a_backward_hook_does_not_see_spikes_and_the_hook_of_their_times_does() -> None:
+    layer = first_layer()
+    seen: list[object] = []
+    layer.register_full_backward_hook(lambda *_: seen.append("module"))
+    with pytest.warns(UserWarning, match="For backward hooks to be called, module output should be a Tensor"):
+        spikes = layer(given_spikes())
+    spikes.times.register_hook(lambda gradient: seen.append(gradient.tolist()))
+    spikes.times.sum().backward()
+    assert seen == [[1.0] * len(spikes.times)]
+
+
 def test_without_gradients_nothing_is_tracked() -> None:
     layer = first_layer()
     with torch.no_grad():
@@ -195,7 +139,18 @@ def test_without_gradients_nothing_is_tracked() -> None:
 
 def test_a_layer_says_what_it_is() -> None:
     assert repr(LIF(3, 2, max_delay=5.0)) == "LIF(3, 2, max_delay=5.0)"
-    assert repr(LI(2, 1, readout="max_voltage")) == "LI(2, 1, max_delay=None)"
+    assert repr(LI(2, 1, readout="max_voltage")) == "LI(2, 1, max_delay=None, readout=max_voltage)"
+    assert repr(FirstSpikeTime(2.5)) == "FirstSpikeTime(time_scale=2.5)"
+    assert repr(CrossEntropyLoss()) == "CrossEntropyLoss()" and repr(SpikeTimeMSELoss()) == "SpikeTimeMSELoss()"
+
+
+def test_layers_stand_in_a_sequence_with_modules_of_torch() -> None:
+    stack = nn.Sequential(first_layer(), second_layer(), FirstSpikeTime(2.0), nn.Linear(2, 4, dtype=torch.float64))
+    alone = first_spike_time(second_layer()(first_layer()(given_spikes())), 2.0)
+    assert torch.equal(stack[:3](given_spikes()), alone)
+    stack(given_spikes()).square().sum().backward()
+    assert all(bool(p.grad.any()) for p in stack.parameters() if p.requires_grad and p.grad is not None)
+    assert [name for name, _ in stack.named_parameters()][:2] == ["0.w", "0.d"]
 
 
 def test_functional_call_uses_the_parameters_given() -> None:

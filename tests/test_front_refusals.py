@@ -90,10 +90,18 @@ def test_a_neuron_that_spikes_faster_than_resolved_is_an_error() -> None:
 
 
 def test_a_trial_of_too_many_bins_is_unsupported() -> None:
-    """Scratch arrays of a bin each must not take the machine's memory; the reference has no bins."""
-    layer = first_layer()
+    """Bins are counted in 32 bits; the reference has no bins."""
+    layer = LI(3, 2, readout="max_voltage", tau_mem=20.0, tau_syn=0.5)
     with pytest.raises(UnsupportedError, match=r"`duration` must be at most \d+ bins long, .* `python -m reference`"):
         layer(replace(given_spikes(), duration=1e9))
+
+
+def test_a_delay_of_too_many_bins_for_float32_is_unsupported() -> None:
+    """Places in the ring are counted in the precision that is computed in."""
+    layer = LI(3, 2, readout="max_voltage", tau_mem=20.0, tau_syn=0.5)
+    torch.nn.init.constant_(layer.d, 9e4)
+    with pytest.raises(UnsupportedError, match=r"`d` must be at most \d+ bins long, .* use float64"):
+        layer(replace(given_spikes(), duration=1e5))
 
 
 def cases_refused() -> dict[str, tuple[Callable[[], object], str]]:
@@ -180,19 +188,6 @@ def test_times_that_an_optimiser_has_moved_are_checked_again(moved: float) -> No
     spikes.times[0] = moved
     with pytest.raises(SpecError, match=r"`times\[\d\]` must be"):
         first_layer()(spikes)
-
-
-RECURRENT = "`connections` must be feed-forward for `fast`, got a loop among .*; .* run in `python -m reference`"
-
-
-def recurrent_case() -> Case:
-    return seeded_case(0, "recurrent")
-
-
-@pytest.mark.parametrize("run", [run_case, lambda case: Network(case.network)], ids=["run_case", "Network"])
-def test_a_recurrent_network_is_unsupported_and_the_reference_is_named(run: Callable[[Case], object]) -> None:
-    with pytest.raises(UnsupportedError, match=RECURRENT):
-        run(recurrent_case())
 
 
 def test_cuda_is_unsupported() -> None:

@@ -1,0 +1,55 @@
+"""The unit of work: an arrival is one spike through one existing synapse that reaches its target within the trial."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from benchmarks.networks import Link, links
+from benchmarks.workloads import Workload
+from fast import Spikes
+
+AT_ONCE = 2**24  # pairs of a spike and a target that are looked at together
+
+
+def arrivals(workload: Workload, trains: list[Spikes]) -> int:
+    """The arrivals of a step, of all connections and trials, counted one by one.
+
+    Args:
+        trains: what the stages emitted.
+    """
+    return sum(through(source, link) for source, link in sources(workload, trains))
+
+
+def sources(workload: Workload, trains: list[Spikes]) -> list[tuple[Spikes, Link]]:
+    """Each connection, in order, and the spikes that went into it."""
+    found, before = [], workload.spikes
+    for stage, emitted in zip(workload.model.stages, [*trains, None]):
+        for link in links(stage):
+            source = emitted if link.own else before
+            assert source is not None, "only a stage that spikes reaches itself"
+            found.append((source, link))
+        if emitted is not None:
+            before = emitted
+    return found
+
+
+def through(spikes: Spikes, link: Link) -> int:
+    """The arrivals of these spikes through one connection: `t + d <= T`, the trial's end included."""
+    d = link.d.detach().double().cpu().numpy()
+    times, neurons = spikes.times.detach().cpu().numpy(), neurons_of(spikes)
+    count, rows = 0, max(1, AT_ONCE // d.shape[1])
+    for first in range(0, len(times), rows):
+        part = slice(first, first + rows)
+        count += int(np.count_nonzero(times[part, None] + d[neurons[part]] <= spikes.duration))
+    return count
+
+
+def neurons_of(spikes: Spikes) -> np.ndarray:
+    """The neuron of each spike."""
+    counts = spikes.counts().cpu().numpy()
+    return np.repeat(np.tile(np.arange(spikes.size), spikes.trials), counts.ravel())
+
+
+def neuron_trains(spikes: Spikes, trial: int) -> list[np.ndarray]:
+    """The trains of one trial, ms."""
+    return [spikes.train(trial, neuron).detach().cpu().numpy() for neuron in range(spikes.size)]

@@ -1,0 +1,112 @@
+"""The networks that are measured, as torch modules made of the public parts of `fast`.
+
+A network is a list of stages, each a layer of `fast` or a recurrent population (a `fast.Network` of one population).
+What every other module here asks of a stage are its connections (`links`) and the constants of its neurons.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from fast import LI, LIF, Network, Spikes
+from fast.propagate import Record
+from spec import Connection, Population
+from spec import Network as NetworkSpec
+
+TAU_MEM, TAU_SYN = 20.0, 5.0  # ms, of every neuron
+
+
+@dataclass(frozen=True, eq=False)
+class Link:
+    """One connection: `w` and `d` `[pre, post]`; `own`: from the very population that it reaches."""
+
+    w: Tensor
+    d: Tensor
+    own: bool
+
+
+class Recurrent(nn.Module):
+    """LIF neurons that reach each other, as a `fast.Network`: spikes in, spikes out.
+
+    Args:
+        pre, post: number of source neurons and of neurons.
+        w_mean, w_std: weights from the sources are drawn from N(w_mean, w_std).
+        w_own: those within the population from N(0, w_own).
+        d_max: all delays are drawn from U(0, d_max), ms.
+
+    Raises:
+        UnsupportedError: `fast` does not run recurrent networks.
+    """
+
+    def __init__(
+        self, pre: int, post: int, w_mean: float, w_std: float, w_own: float, d_max: float, random: torch.Generator,
+        dtype: torch.dtype,
+    ) -> None:  # fmt: skip
+        super().__init__()
+
+        def matrix(rows: int, mean: float, sd: float) -> tuple[np.ndarray, np.ndarray]:
+            w = torch.empty(rows, post, dtype=dtype).normal_(mean, sd, generator=random)
+            d = torch.empty(rows, post, dtype=dtype).uniform_(0.0, d_max, generator=random)
+            return w.double().numpy(), d.double().numpy()
+
+        populations = (Population("in", "input", pre), Population("own", "lif", post, TAU_MEM, TAU_SYN, 1.0, 0.0))
+        before = Connection("in", "own", *matrix(pre, w_mean, w_std))
+        own = Connection("own", "own", *matrix(post, 0.0, w_own))
+        self.network = Network(NetworkSpec(populations, (before, own)), dtype)
+        self.record: Record | None = None
+
+    def forward(self, spikes: Spikes) -> Spikes:
+        """The spikes of the population, given those of its sources."""
+        activity = self.network({"in": spikes})
+        self.record = activity.records["own"]
+        return activity.spikes["own"]
+
+
+Stage = LIF | LI | Recurrent
+
+
+def links(stage: Stage) -> list[Link]:
+    """The connections of a stage: from the stage before, and from itself if it is recurrent."""
+    if isinstance(stage, Recurrent):
+        return [Link(s.w, s.d, own) for s, own in zip(stage.network.synapses, (False, True), strict=True)]
+    return [Link(stage.w, stage.d, False)]
+
+
+def constants(stage: Stage) -> dict[str, Tensor | None]:
+    """`tau_mem`, `tau_syn`, `v_th`, `v_reset` of the neurons of a stage, `[post]`; None where they have none."""
+    holder = stage.network.constants[1] if isinstance(stage, Recurrent) else stage
+    return {name: getattr(holder, name) for name in ("tau_mem", "tau_syn", "v_th", "v_reset")}
+
+
+class Model(nn.Module):
+    """Stages one after the other.
+
+    Attributes:
+        stages: in order; the last is LI, read by its largest voltage, or LIF, read by its first spikes.
+    """
+
+    def __init__(self, stages: list[Stage]) -> None:
+        super().__init__()
+        self._stages = nn.ModuleList(stages)
+
+    @property
+    def stages(self) -> list[Stage]:
+        return list(self._stages)  # type: ignore[arg-type]  # to a type checker a ModuleList holds bare modules
+
+    def links(self) -> list[Link]:
+        """The connections of all stages, in order."""
+        return [link for stage in self.stages for link in links(stage)]
+
+    def forward(self, spikes: Spikes) -> tuple[list[Spikes], Tensor | None]:
+        """What each stage that spikes emitted, in order; and the readout of the last, `[trials, post]`, if it is LI."""
+        trains: list[Spikes] = []
+        for stage in self.stages:
+            passed = stage(trains[-1] if trains else spikes)
+            if isinstance(passed, Tensor):
+                return trains, passed
+            trains.append(passed)
+        return trains, None

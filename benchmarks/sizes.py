@@ -1,0 +1,112 @@
+"""What a workload can be asked for: sizes, precision and device, with the defaults of each workload."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+
+from fast.run import DTYPES, check_device
+from spec import SpecError
+from spec.checks import duration, non_negative_time, one_of, whole_number
+from spec.errors import Verbatim
+
+MANY = 1_000_000_000
+WORKLOADS = ("shd-like", "yin-yang", "recurrent", "deep")
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """One configuration of one workload; everything random in it follows from `seed`.
+
+    Args:
+        workload: `shd-like`, `yin-yang`, `recurrent` or `deep`.
+        batch: trials a step.
+        inputs: input neurons.
+        spikes: input spikes a trial.
+        duration: length of a trial, ms.
+        hidden: neurons of each hidden population.
+        max_delay: delays are drawn from 0 to this, ms.
+        dtype: `float32` or `float64`.
+        device: `cpu` or `cuda`.
+        layers: hidden populations, one after the other.
+        outputs: output neurons.
+        window: input spikes come within `[0, window]`, ms; None: within the whole trial.
+        w_means: mean weight onto each hidden population; None: searched for, see `benchmarks.workloads`.
+        seed: of inputs, weights and delays.
+
+    Raises:
+        SpecError: a size out of range.
+        UnsupportedError: a device that `fast` does not run on.
+    """
+
+    workload: str
+    batch: int
+    inputs: int
+    spikes: int
+    duration: float
+    hidden: int
+    max_delay: float
+    dtype: str = "float32"
+    device: str = "cpu"
+    layers: int = 1
+    outputs: int = 20
+    window: float | None = None
+    w_means: tuple[float, ...] | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        one_of(self.workload, "--workload", WORKLOADS)
+        for name in ("batch", "inputs", "hidden", "layers", "outputs"):
+            whole_number(getattr(self, name), f"--{name}", 1, 10_000_000, "give a positive number")
+        whole_number(self.spikes, "--spikes", 1, MANY, "give the number of input spikes a trial")
+        duration(self.duration, "--duration")
+        non_negative_time(self.max_delay, "--max-delay")
+        if self.workload == "recurrent" and self.max_delay == 0:
+            raise SpecError("--max-delay", "above 0 for recurrent", self.max_delay, "a loop must take time")
+        one_of(self.dtype, "--dtype", tuple(DTYPES))
+        check_device(self.device)
+
+
+DEFAULTS = {
+    "shd-like": Sizes("shd-like", 32, 700, 8000, 1000.0, 256, 100.0, w_means=(0.026,)),
+    "yin-yang": Sizes("yin-yang", 150, 5, 5, 40.0, 30, 10.0, outputs=3),
+    "recurrent": Sizes("recurrent", 32, 700, 8000, 1000.0, 256, 100.0, w_means=(0.026,)),
+    "deep": Sizes("deep", 32, 700, 8000, 1000.0, 256, 100.0, layers=4),
+}
+FIXED = ("inputs", "spikes")
+"""The task itself says these for yin-yang: four coordinates and a bias, a spike each."""
+
+ASKED = ("batch", "inputs", "spikes", "duration", "hidden", "max_delay", "dtype", "device")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options that choose a configuration; left out, they are those of the workload."""
+    parser.add_argument("--workload", choices=WORKLOADS, required=True, help="which network and input to run")
+    parser.add_argument("--batch", type=int, help="trials a step")
+    parser.add_argument("--inputs", type=int, help="input neurons")
+    parser.add_argument("--spikes", type=int, help="input spikes a trial")
+    parser.add_argument("--duration", type=float, help="length of a trial, ms")
+    parser.add_argument("--hidden", type=int, help="neurons of each hidden layer")
+    parser.add_argument("--max-delay", type=float, help="largest delay, ms")
+    parser.add_argument("--dtype", choices=tuple(DTYPES), help="precision (default: float32)")
+    parser.add_argument("--device", choices=("cpu", "cuda"), help="where to run (default: cpu)")
+
+
+def sizes_of(options: argparse.Namespace) -> Sizes:
+    """The configuration that the options choose.
+
+    Raises:
+        SpecError: an option out of range, or one that the workload does not have.
+    """
+    default = DEFAULTS[options.workload]
+    chosen = {name: getattr(options, name) for name in ASKED if getattr(options, name) is not None}
+    if options.workload == "yin-yang":
+        for name in FIXED:
+            if name in chosen:
+                remedy = "four coordinates and a bias are the task"
+                raise SpecError(f"--{name}", "left out for yin-yang", Verbatim(chosen[name]), remedy)
+    given = {**vars(default), **chosen}
+    drive = ("inputs", "spikes", "duration", "hidden", "max_delay")
+    if any(given[name] != getattr(default, name) for name in drive):
+        given["w_means"] = None
+    return Sizes(**given)

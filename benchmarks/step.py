@@ -1,0 +1,105 @@
+"""One training step, forward and backward with the gradients of all weights and delays, and how long it takes."""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from benchmarks.workloads import Workload
+from fast import Spikes
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """What one step found.
+
+    Attributes:
+        trains: spikes of each stage that spikes, without a graph.
+        y: the readout, `[trials, outputs]`, if there is one.
+        gradients: of the weights and delays, by name, in the order of the connections.
+    """
+
+    trains: list[Spikes]
+    y: Tensor | None
+    gradients: dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Times:
+    """Medians over the repeats, s: of the whole step, of its two halves."""
+
+    step: float
+    forward: float
+    backward: float
+
+
+def forward(workload: Workload) -> Tensor:
+    """The loss."""
+    return workload.loss(*workload.model(workload.spikes))
+
+
+def step(workload: Workload) -> Step:
+    """A step as it is timed."""
+    workload.model.zero_grad()
+    trains, y = workload.model(workload.spikes)
+    workload.loss(trains, y).backward()
+    return found_by(workload, trains, y)
+
+
+def found_by(workload: Workload, trains: list[Spikes], y: Tensor | None) -> Step:
+    """What the step that has just been made found; its gradients are copied."""
+    gradients = {}
+    for n, link in enumerate(workload.model.links()):
+        for name, parameter in (("w", link.w), ("d", link.d)):
+            assert parameter.grad is not None
+            gradients[f"{name}[{n}]"] = parameter.grad.double().clone()
+    bare = [dataclasses.replace(spikes, times=spikes.times.detach()) for spikes in trains]
+    return Step(bare, None if y is None else y.detach(), gradients)
+
+
+def timed(repeats: int, halves: Callable[[], tuple[Callable[[], object], Callable[[], object]]]) -> Times:
+    """Median times of a step of two halves, after one step to warm up.
+
+    Args:
+        halves: called before each step, untimed; gives what is timed, the forward half and the backward half.
+    """
+    seconds = []
+    for n in range(repeats + 1):
+        first, second = halves()
+        began = time.perf_counter()
+        first()
+        between = time.perf_counter()
+        second()
+        ended = time.perf_counter()
+        if n > 0:
+            seconds.append((ended - began, between - began, ended - between))
+    return Times(*(statistics.median(column) for column in zip(*seconds)))
+
+
+def times(workload: Workload, repeats: int) -> Times:
+    """Median times of the step of a workload: gradients are cleared before, untimed."""
+    cuda = workload.sizes.device == "cuda"
+
+    def halves() -> tuple[Callable[[], object], Callable[[], object]]:
+        workload.model.zero_grad()
+        losses: list[Tensor] = []
+
+        def first() -> None:
+            losses.append(forward(workload))
+            if cuda:
+                torch.cuda.synchronize()
+
+        def second() -> None:
+            losses[0].backward()
+            if cuda:
+                torch.cuda.synchronize()
+
+        return first, second
+
+    return timed(repeats, halves)

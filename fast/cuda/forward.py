@@ -1,0 +1,186 @@
+"""Forward kernel: one thread follows one neuron through one trial, in the same sweep as `fast.forward`.
+
+Neighbouring threads are neighbouring neurons of the same trial, so that the threads of a warp read the same spikes, and
+neighbouring synapses. Each has its own bins ahead, its own chains, and its own place for the spikes it emits: nothing
+is shared, so nothing depends on which thread comes first.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import cuda
+
+from fast.bins import SLOT
+from fast.compiling import compiled
+from fast.cuda.compiling import kernel
+from fast.forward import new_level
+from fast.polynomials import AB, LANES, RAB, B, polynomial
+from fast.solve import CROSSED, INTEGRAL, MAX_BIN, RECENT_BIN, STUCK, collect, stays_below, to_next_crossing
+from fast.synapses import FLOW_A, FLOW_B, FLOW_GROWTH, FLOW_K, FLOW_PM, FLOW_RA, FLOW_RAB
+
+IS_STUCK = -1  # in place of a number of spikes
+
+
+class Ahead(NamedTuple):
+    """Bins ahead, `[trials at once, blocks, ...]`, as `fast.deposit.Ring` but without places for what arrives nowhere.
+
+    `deposits [4 * slots * LANES]`, `integral, chain [slots * LANES]`; `next [size, LANES]`, the chains, `size` a power
+    of two; `rest, weight [size, LANES]`, the arrivals of a bin in order.
+    """
+
+    deposits: np.ndarray
+    integral: np.ndarray
+    chain: np.ndarray
+    next: np.ndarray
+    rest: np.ndarray
+    weight: np.ndarray
+
+
+class Found(NamedTuple):
+    """Emitted spikes: `bin, rest, I [n]`; `starts [trains + 1]`, where there is room for those of each train, which is
+    a neuron in a trial; `counts [trains]`, how many there are, or IS_STUCK. What has no room is counted. And what is
+    `kept [trials, blocks, KEPT, LANES]` of every neuron, see `fast.solve`; zeros before."""
+
+    starts: np.ndarray
+    counts: np.ndarray
+    bin: np.ndarray
+    rest: np.ndarray
+    I: np.ndarray
+    kept: np.ndarray
+
+
+@compiled
+def deposit_in_lane(n, q, source, turn, slots, lane, rows, coefficients, at, integral_read, ahead, here, block):
+    """Add the arrival of spike `n`, of rest `q`, at one neuron; see `fast.deposit.deposit`."""
+    row = rows[source]
+    x, p = at.one - (q + row[2 * LANES + lane]), turn * SLOT + int(row[LANES + lane])
+    if x <= at.zero:
+        x += at.one
+        p += SLOT
+    if p >= slots * SLOT:
+        p -= slots * SLOT
+    if p >= slots * SLOT:  # no synapse, or after the trial
+        return
+    w, place, next_ = row[lane], p >> 1, ahead.next[here, block]
+    deposits, chain = ahead.deposits[here, block], ahead.chain[here, block]
+    deposits[2 * p] += w * (x * polynomial(coefficients, AB, lane, x, at.terms))
+    deposits[2 * p + 1] += w * polynomial(coefficients, B, lane, x, at.terms)
+    if integral_read:
+        ahead.integral[here, block, place] += w * (x * x * polynomial(coefficients, RAB, lane, x, at.terms))
+    next_[n & (next_.shape[0] - 1), lane] = chain[place]
+    chain[place] = n
+
+
+@compiled
+def is_risky(V, I, slot, lane, deposits, flow, level, slack):
+    """Whether the voltage may pass `level` in this bin; see `fast.forward.find_risky`."""
+    d, I, a = 4 * (slot + lane), max(I, 0.0), flow[FLOW_A + lane]
+    I_max = I + deposits[d + 1] * flow[FLOW_GROWTH + lane]
+    V_end = V * a + I * flow[FLOW_K + lane]
+    alone = V_end if I * flow[FLOW_B + lane] >= V_end else V + (1.0 - a) * max(I - V, 0.0)
+    V_max = min(V + (1.0 - a) * max(I_max - V, 0.0), alone + flow[FLOW_PM + lane] * deposits[d])
+    return V_max + slack * (abs(V) + I_max) > level
+
+
+@compiled
+def integrate_in_lane(V, I, place, lane, flow, integral, weight_end, kept):
+    """Add the voltage of a bin that is not solved to the integral readout; see `fast.forward.integrate`."""
+    pm = flow[FLOW_PM + lane]
+    added = V * flow[FLOW_RA + lane] + I * pm * flow[FLOW_RAB + lane] + pm * integral[place]
+    kept[INTEGRAL, lane] += weight_end * added
+
+
+@compiled
+def end_of_bin(V, I, slot, lane, deposits, flow):
+    """The state at the end of a bin that is not solved; see `fast.forward.advance`."""
+    d = 4 * (slot + lane)
+    dV, dI = deposits[d] + deposits[d + 2], deposits[d + 1] + deposits[d + 3]
+    return V * flow[FLOW_A + lane] + I * flow[FLOW_K + lane] + flow[FLOW_PM + lane] * dV, I * flow[FLOW_B + lane] + dI
+
+
+@compiled
+def clear_bin(slot, lane, at, integral_read, ahead, here, block):
+    """Make room for the bin that is a whole turn of the ring away."""
+    for d in range(4 * (slot + lane), 4 * (slot + lane) + 4):
+        ahead.deposits[here, block, d] = at.zero
+    if integral_read:
+        ahead.integral[here, block, slot + lane] = at.zero
+    ahead.chain[here, block, slot + lane] = -1
+
+
+@compiled
+def emit_into(found, train, count, bin_, rest, I):
+    """Put spike `count` of a train where it belongs, if there is room."""
+    n = found.starts[train] + count
+    if n < found.starts[train + 1]:
+        found.bin[n], found.rest[n], found.I[n] = bin_, rest, I
+
+
+@compiled
+def forward_lane(trial, here, block, lane, arriving, layer, at, ahead, found):
+    """One neuron in one trial, number `here` of those at once; `ahead` is clear before and after."""
+    slots, integral_read, read_maximum = layer.slots, layer.rate >= 0.0, layer.read_maximum
+    rows, flow, coefficients = layer.rows[block], layer.flow[block], layer.coefficients[block]
+    constants, kept = layer.constants[block], found.kept[trial, block]
+    four = (constants[0, lane], constants[1, lane], constants[2, lane], constants[3, lane])
+    deposits, chain, next_ = ahead.deposits[here, block], ahead.chain[here, block], ahead.next[here, block]
+    rest, weight = ahead.rest[here, block, :, lane], ahead.weight[here, block, :, lane]
+    slack, train, count = 64 * at.u, trial * layer.post + block * LANES + lane, 0
+    V, I = 0.0, 0.0
+    kept[RECENT_BIN, lane], kept[MAX_BIN, lane] = -1.0, -1.0
+    level = new_level(kept, lane, 0, four[2], read_maximum)
+    n, n_last, turn = arriving.offsets[trial], arriving.offsets[trial + 1], 0
+    for bin_ in range(at.last + 1):
+        while n < n_last and arriving.bin[n] == bin_:
+            deposit_in_lane(
+                n, arriving.rest[n], arriving.source[n], turn, slots, lane, rows, coefficients, at, integral_read,
+                ahead, here, block,
+            )  # fmt: skip
+            n += 1
+        slot, is_last = turn * LANES, bin_ == at.last
+        risky = is_risky(V, I, slot, lane, deposits, flow, level, slack)
+        if is_last and (integral_read or chain[slot + lane] >= 0):  # it ends at T, and not at the end of the bin
+            risky = True
+        arrivals = 0
+        if risky:
+            arrivals = collect(
+                chain[slot + lane], lane, arriving.rest, arriving.source, next_, rows, at, is_last, rest, weight
+            )
+            risky = is_last or not stays_below(V, I, rest, weight, arrivals, four[0], level, slack)
+        if risky:
+            x, k = 0.0, 0
+            while True:
+                V, I, x, k, status = to_next_crossing(
+                    V, I, x, k, rest, weight, arrivals, bin_, four, at, coefficients, lane, layer.rate, read_maximum,
+                    kept, True,
+                )  # fmt: skip
+                if status != CROSSED:
+                    break
+                emit_into(found, train, count, bin_, x, I)
+                count += 1
+            if status == STUCK:
+                count = IS_STUCK
+                break
+            level = new_level(kept, lane, bin_, four[2], read_maximum)
+        else:
+            if integral_read:
+                weight_end = math.exp(-layer.rate * (bin_ + 1))
+                integrate_in_lane(V, I, slot + lane, lane, flow, ahead.integral[here, block], weight_end, kept)
+            V, I = end_of_bin(V, I, slot, lane, deposits, flow)
+        clear_bin(slot, lane, at, integral_read, ahead, here, block)
+        turn = turn + 1 if turn + 1 < slots else 0
+    for later in range(slots):  # what arrives after T
+        clear_bin(later * LANES, lane, at, integral_read, ahead, here, block)
+    found.counts[train] = count
+
+
+@kernel
+def forward_kernel(first_trial, parts, arriving, layer, at, ahead, found):
+    """`parts` blocks of threads for each trial, from `first_trial` on."""
+    here = cuda.blockIdx.x // parts
+    number = (cuda.blockIdx.x % parts) * cuda.blockDim.x + cuda.threadIdx.x
+    if number < layer.post:
+        forward_lane(first_trial + here, here, number // LANES, number % LANES, arriving, layer, at, ahead, found)

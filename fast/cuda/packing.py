@@ -1,0 +1,124 @@
+"""What the kernels read, packed by torch on the device of the tensors: as `fast.synapses` and `fast.deposit` do.
+
+What is small, and of neurons rather than synapses, is computed by the very functions of `fast.synapses` and copied.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from fast import synapses
+from fast.bins import SLOT, Clock
+from fast.deposit import Arriving
+from fast.polynomials import LANES
+from fast.synapses import Layer
+
+
+class Sizes(NamedTuple):
+    """What the host has to know before it can launch anything: the longest delay (ms), the most spikes from outside
+    that are under way at once, and the most of a trial."""
+
+    longest: float
+    under_way: int
+    of_a_trial: int
+
+
+def split(times: Tensor, width: float, at: Clock, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """`fast.bins.split` of a tensor in ms."""
+    times = times.double()
+    number = torch.floor(times.clamp(max=(at.last + 2) * width) / width)
+    beyond = number > at.last
+    rest = torch.where(beyond, 0.0, times / width - number).to(dtype)
+    return torch.where(beyond, at.last + 1, number).to(torch.int32), rest
+
+
+def sorted_by_bin(
+    times: Tensor, offsets: Tensor, trials: int, width: float, at: Clock, dtype: torch.dtype
+) -> tuple[Arriving, Tensor]:
+    """`fast.deposit.sorted_by_bin` of tensors; spikes after `T` stay, at the end of their trial, in bin `last + 1`.
+
+    To leave them out would mean to wait for how many there are.
+    """
+    number, rest = split(times, width, at, dtype)
+    trains = torch.arange(len(offsets) - 1, device=times.device)
+    train = torch.repeat_interleave(trains, offsets.diff(), output_size=len(times))
+    sources = (len(offsets) - 1) // trials
+    trial = train // max(sources, 1)
+    order = torch.argsort(trial * (at.last + 2) + number, stable=True)
+    starts = offsets[::sources] if sources else offsets.new_zeros(trials + 1)
+    source = (train - trial * sources)[order].to(torch.int32)
+    return Arriving(starts.contiguous(), number[order], rest[order], source), order
+
+
+def sizes(d: Tensor, exists: Tensor | None, arriving: Arriving, width: float, at: Clock) -> Sizes:
+    """See `Sizes`; the one time that the host waits before the first kernel."""
+    delay = d.double().masked_fill(torch.floor(d.double() / width) > at.last, 0.0)
+    if exists is not None:
+        delay = delay.masked_fill(~exists, 0.0)
+    longest = delay.max() if delay.numel() else delay.new_zeros(())
+    most = longest.new_zeros(())
+    n = arriving.bin.numel()
+    if n:
+        # Sorted by `key`; those under way when one is emitted are all before it, back to the oldest that counts.
+        here = torch.arange(n, device=d.device)
+        trial = torch.searchsorted(arriving.offsets, here, right=True) - 1
+        begin = trial * (at.last + 2)
+        key = begin + arriving.bin
+        slots = torch.floor(longest / width).long() + 2
+        oldest = torch.searchsorted(key, torch.maximum(key - slots + 1, begin))
+        most = torch.where(arriving.bin <= at.last, here + 1 - oldest, 0).max().double()
+    found = torch.stack([longest, most, arriving.offsets.diff().max().double()]).tolist()
+    return Sizes(found[0], max(int(found[1]), 1), int(found[2]))
+
+
+def layer(
+    w: Tensor,
+    d: Tensor,
+    exists: Tensor | None,
+    constants: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+    external: int,
+    rate: float,
+    read_maximum: bool,
+    width: float,
+    at: Clock,
+    longest: float,
+) -> Layer:
+    """`fast.synapses.layer` with tensors in place of arrays, `w` and `d` taken where they are.
+
+    Args:
+        longest: the longest delay that arrives within a trial, ms.
+    """
+    sources, post = w.shape
+    dtype = np.float32 if w.dtype == torch.float32 else np.float64
+    # Constants, and the refusal of delays that are too long, are those of a layer of one source.
+    one = synapses.layer(
+        np.zeros((1, post), dtype), np.full((1, post), longest), None, constants, 1, rate, read_maximum, width, at
+    )
+    number, rest = split(d, width, at, w.dtype)
+    there = number <= at.last
+    if exists is not None:
+        there &= exists
+    nowhere = 2 * one.slots * SLOT
+    place = torch.where(there, number.to(torch.int64) * SLOT, nowhere)
+    blocks = len(one.constants)
+    fill = (0, blocks * LANES - post)
+    lanes = 2 * torch.arange(LANES, device=w.device).repeat(blocks)
+    place = pad(place, fill, value=nowhere) + lanes + pad(w < 0, fill)
+    columns = torch.stack([pad(w, fill), place.to(w.dtype), pad(rest, fill)], dim=1)
+    rows = columns.reshape(sources, 3, blocks, LANES).permute(2, 0, 1, 3).reshape(blocks, sources, 3 * LANES)
+
+    def there_too(values: np.ndarray) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(values)).to(w.device)
+
+    packed: Layer = one._replace(
+        rows=rows.contiguous(), constants=there_too(one.constants), flow=there_too(one.flow),
+        coefficients=there_too(one.coefficients), external=external, copies=(sources - external) // post,
+    )  # type: ignore[arg-type]  # fmt: skip
+    return packed
+
+

@@ -1,0 +1,42 @@
+"""Which devices there are: the CPU always, a GPU where everything that it takes is there."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+import torch
+from numba import config
+
+from spec import UnsupportedError
+from spec.checks import one_of
+from spec.errors import Verbatim
+
+DEVICES = ("cpu", "cuda")
+
+
+def check_device(device: str) -> None:
+    """Refuse a device that is not there, and say what is missing: never a silent fallback.
+
+    Raises:
+        SpecError: no device of that kind is known.
+        UnsupportedError: it is not there.
+    """
+    kind = one_of(device.partition(":")[0], "device", DEVICES)
+    if kind == "cpu":
+        return
+    if find_spec("numba_cuda") is None:
+        raise _missing("cuda without numba-cuda", "install it with `pip install 'delayprop[cuda]'`, or use the CPU")
+    if torch.version.cuda is None:
+        remedy = "install one of CUDA 13 with `pip install 'delayprop[cuda]'`, or use the CPU"
+        raise _missing("cuda with a torch that is built for the CPU", remedy)
+    if not torch.cuda.is_available():
+        raise _missing("cuda without a GPU that torch finds", "run where `nvidia-smi` lists one, or use the CPU")
+
+
+def on_gpu(device: torch.device) -> bool:
+    """Whether the CUDA kernels run what lies there: on a GPU, or where Numba simulates one."""
+    return device.type == "cuda" or bool(config.ENABLE_CUDASIM)
+
+
+def _missing(got: str, remedy: str) -> UnsupportedError:
+    return UnsupportedError("device", "one that is there", Verbatim(got), remedy)

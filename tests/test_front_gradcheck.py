@@ -1,0 +1,155 @@
+"""Every entry of the Jacobian of what `fast` computes, by all that may be learned, against torch's differences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+from torch.autograd import gradcheck
+
+from fast import LIF, CrossEntropyLoss, FirstSpikeTime, Network, Spikes, SpikeTimeMSELoss, joined, propagate
+from spec import VOLTAGE_READOUTS, SpikeTimeMSE
+from tests.layers import TRIALS, case_of, first_layer, given_spikes, second_layer, trains
+
+CONDITIONED = 0.1
+"""Every `kappa` of these networks is larger: rounding of a spike time, over a step of 1e-6, stays far below 1e-8."""
+
+
+def jacobian_is_exact(function: Callable[..., Tensor | tuple[Tensor, ...]], arguments: list[Tensor]) -> bool:
+    """Every entry, twice bit for bit the same, and with gradients that torch leaves undefined.
+
+    At its default rtol of 1e-3 `gradcheck` lets an error of 0.1 % pass.
+    """
+    return gradcheck(
+        function, arguments, eps=1e-6, atol=1e-8, rtol=1e-6, nondet_tol=0.0, fast_mode=False, check_undefined_grad=True
+    )
+
+
+def leaves(tensors: list[Tensor]) -> list[Tensor]:
+    """Copies, each free."""
+    return [tensor.detach().clone().requires_grad_() for tensor in tensors]
+
+
+def first() -> LIF:
+    """`first_layer` with time constants that a step leaves between the same two powers of 2: the bins do not change."""
+    layer = first_layer()
+    with torch.no_grad():
+        layer.tau_mem.fill_(9.5)
+        layer.tau_syn.fill_(4.5)
+    return layer
+
+
+def with_times(times: Tensor) -> Spikes:
+    """The given spikes at other times."""
+    fixed = given_spikes()
+    return Spikes(times, fixed.offsets, fixed.trials, fixed.size, fixed.duration)
+
+
+def free_arguments(spiking: bool) -> list[Tensor]:
+    """Input times, weights, delays and constants, each free."""
+    free = [given_spikes().times, *first().parameters()]  # w, d, tau_mem, tau_syn, v_th, v_reset
+    return leaves(free if spiking else free[:5])
+
+
+def outputs(readout: str | None, spiking: bool) -> Callable[..., tuple[Tensor, ...]]:
+    """Spike times and readout as a function of `free_arguments`."""
+
+    def function(times: Tensor, *arguments: Tensor) -> tuple[Tensor, ...]:
+        emitted, y, _ = propagate(with_times(times), *arguments, readout=readout)
+        return (*((emitted.times,) if spiking else ()), *(() if y is None else (y,)))
+
+    return function
+
+
+@pytest.mark.parametrize("readout", [None, *VOLTAGE_READOUTS])
+def test_gradcheck_of_a_spiking_layer(readout: str | None) -> None:
+    """By every input time, weight, delay and constant."""
+    assert jacobian_is_exact(outputs(readout, True), free_arguments(True))
+
+
+@pytest.mark.parametrize("readout", VOLTAGE_READOUTS)
+def test_gradcheck_of_an_integrating_layer(readout: str) -> None:
+    assert jacobian_is_exact(outputs(readout, False), free_arguments(False))
+
+
+def test_the_layer_is_well_conditioned() -> None:
+    layer = first()
+    assert layer(given_spikes()).counts().tolist() == [[3, 5], [1, 2], [0, 0]]
+    assert layer.record is not None and not layer.record.ties.any()
+    assert layer.record.kappa.min() > CONDITIONED
+
+
+def test_control_gradcheck_sees_a_thousandth() -> None:
+    exact, arguments = outputs(None, True), free_arguments(True)
+
+    def wrong(times: Tensor, w: Tensor, *others: Tensor) -> tuple[Tensor, ...]:
+        return exact(times, 1.001 * w - 0.001 * w.detach(), *others)
+
+    with pytest.raises(RuntimeError, match="Jacobian mismatch"):
+        jacobian_is_exact(wrong, arguments)
+
+
+def two_layers(spiking: bool) -> list[Tensor]:
+    """Input times, the parameters of the first layer, and those of a second that also receives the input."""
+    generator = torch.Generator().manual_seed(3)
+    w = 1.2 + 0.6 * torch.rand(5, 2, dtype=torch.float64, generator=generator)
+    d = 3 * torch.rand(5, 2, dtype=torch.float64, generator=generator)
+    second = list(second_layer().parameters())[2 : 6 if spiking else 4]
+    return leaves([given_spikes().times, *first().parameters(), w, d, *second])
+
+
+def run_two(times: Tensor, *arguments: Tensor, readout: str | None = None) -> tuple[Spikes, Tensor | None]:
+    """What the second layer emits and reads; both layers must be well conditioned, without a tie."""
+    spikes = with_times(times)
+    hidden, _, inner = propagate(spikes, *arguments[:6])
+    emitted, y, outer = propagate(joined([spikes, hidden]), *arguments[6:], readout=readout)
+    for record in (inner, outer):
+        assert not record.ties.any() and (record.kappa_min is None or record.kappa_min > CONDITIONED)
+    return emitted, y
+
+
+LABELS = torch.tensor([1, 0, 1])
+TARGETS = [trains([6.0, 9.0, 15.5], [8.0]), trains([4.0], []), trains([], [9.0])]
+READ: dict[str, Callable[[Spikes], Tensor]] = {
+    "times": lambda emitted: emitted.times,
+    "first spikes": FirstSpikeTime(3.0),
+    "cross entropy of first spikes": lambda emitted: CrossEntropyLoss()(FirstSpikeTime(3.0)(emitted), LABELS),
+    "squares of times": lambda emitted: SpikeTimeMSELoss()(emitted, TARGETS),
+}
+
+
+@pytest.mark.parametrize("read", READ)
+def test_gradcheck_of_spikes_through_two_layers_and_around_one(read: str) -> None:
+    def function(*arguments: Tensor) -> Tensor:
+        emitted, _ = run_two(*arguments)
+        assert emitted.counts().sum(dim=1).tolist()[:2] != [0, 0]
+        return READ[read](emitted)
+
+    assert jacobian_is_exact(function, two_layers(spiking=True))
+
+
+@pytest.mark.parametrize("loss", [False, True], ids=["readout", "cross entropy"])
+@pytest.mark.parametrize("readout", VOLTAGE_READOUTS)
+def test_gradcheck_of_readouts_through_two_layers_and_around_one(readout: str, loss: bool) -> None:
+    def function(*arguments: Tensor) -> Tensor:
+        _, y = run_two(*arguments, readout=readout)
+        assert y is not None
+        return CrossEntropyLoss()(y, LABELS) if loss else y
+
+    assert jacobian_is_exact(function, two_layers(spiking=False))
+
+
+def test_gradcheck_of_a_network_by_all_its_parameters() -> None:
+    case = case_of([first(), second_layer()], TRIALS[0], SpikeTimeMSE("layer1", TARGETS[0]))
+    network = Network(case.network, torch.float64)
+    names = [name for name, _ in network.named_parameters()]
+    assert len(names) == 2 * 6
+
+    def function(*parameters: Tensor) -> tuple[Tensor, ...]:
+        given = dict(zip(names, parameters, strict=True))
+        activity = torch.func.functional_call(network, given, ({"in": given_spikes()}, ("layer1", "mean_voltage")))
+        return activity.spikes["layer0"].times, activity.spikes["layer1"].times, activity.y
+
+    assert jacobian_is_exact(function, leaves(list(network.parameters())))
