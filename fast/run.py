@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -24,7 +23,7 @@ from spec import (
     UnsupportedError,
 )
 from spec.checks import one_of
-from spec.command import OneLineParser, run_case_command
+from spec.command import OneLineParser, run_and_exit, run_case_command
 from spec.errors import Verbatim
 from spec.results import TIE_KINDS
 
@@ -123,4 +122,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_and_exit(main)

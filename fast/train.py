@@ -10,7 +10,7 @@ from fast.run import DTYPES, check_device
 from fast.tasks import braille, sequence
 from spec import SpecError
 from spec.checks import whole_number
-from spec.command import NOT_FINITE, OneLineParser, report, report_no_memory
+from spec.command import NOT_FINITE, OneLineParser, report, report_no_memory, run_and_exit
 
 TASKS = {"sequence": sequence, "braille": braille}
 
@@ -57,4 +57,4 @@ def _parse(prog: str, argv: list[str]) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_and_exit(main)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 from reference.run import run
-from spec.command import OneLineParser, run_case_command
+from spec.command import OneLineParser, run_and_exit, run_case_command
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -18,4 +17,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_and_exit(main)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
@@ -13,6 +14,7 @@ from spec.errors import SpecError
 from spec.results import Result
 
 BAD_INPUT, NOT_FINITE, NO_MEMORY = 2, 3, 3
+NOBODY_READS = 141  # what a shell says of a program that SIGPIPE has ended
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -23,6 +25,21 @@ class OneLineParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise SystemExit(report(self.prog, f"{message} (see --help)"))
+
+
+def run_and_exit(main: Callable[[], int]) -> NoReturn:
+    """Run a command line and exit with its code; without a word if the reader of its output has left, as `head` does.
+
+    The alternative, SIGPIPE's default, would end the program in the middle of whatever it does to any pipe or socket.
+    """
+    try:
+        code = main()
+        sys.stdout.flush()  # here, and not at exit, where an error can no longer be caught
+    except BrokenPipeError:
+        # What is still in the buffer goes nowhere, or Python would try once more at exit, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = NOBODY_READS
+    sys.exit(code)
 
 
 def report(prog: str, message: object, code: int = BAD_INPUT) -> int:

@@ -127,7 +127,10 @@ FAULTS = (
         "adjoint looked up at t, not at t + d",
         "fast",
         "gather.py",
-        "            what[LANES + lane] = I\n            add[lane] += I\n            add[LANES + lane] += V - I\n        special",
+        "            what[LANES + lane] = I\n"
+        "            add[lane] += I\n"
+        "            add[LANES + lane] += V - I\n"
+        "        special",
         "            add[lane] += I\n"
         "            V, I = np.nan_to_num(ring[int(here) + 2 * lane : int(here) + 2 * lane + 2])\n"
         "            what[lane], what[LANES + lane] = V, I\n"

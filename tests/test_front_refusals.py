@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from fast import LI, LIF, Network, Spikes, cross_entropy, joined, propagate, spike_time_mse
+from fast import LI, LIF, Spikes, cross_entropy, joined, propagate, spike_time_mse
 from fast.run import run_case
-from spec import Case, SpecError, UnsupportedError
+from spec import SpecError, UnsupportedError
 from tests.layers import DURATION, first_layer, given_spikes, trains
 from tests.strategies import seeded_case
 

@@ -13,6 +13,7 @@ from torch.nn.utils import clip_grad_norm_, parameters_to_vector, vector_to_para
 from fast import Spikes, spike_time_mse
 from tests.front_modules import TARGETS, found_by, network
 from tests.layers import TRIALS, first_layer, given_spikes, second_layer
+from tests.tolerances import SAME_SUM
 
 PARAMETERS = ("w", "d", "tau_mem", "tau_syn", "v_th", "v_reset")
 
@@ -91,15 +92,16 @@ def gradients_of(free: tuple[str, ...]) -> dict[str, Tensor | None]:
 
 
 def test_any_subset_can_be_frozen() -> None:
-    """What is still free gets the gradient it had, bit for bit; what is frozen gets none."""
+    """What is still free gets the gradient it had; what is frozen gets none."""
     everything = gradients_of(PARAMETERS)
     assert all(gradient is not None and gradient.any() for gradient in everything.values())
     for frozen in SUBSETS:
         found = gradients_of(tuple(name for name in PARAMETERS if name not in frozen))
         for name, gradient in found.items():
             full = everything[name]
-            assert full is not None
-            assert gradient is None if name[2:] in frozen else gradient is not None and torch.equal(gradient, full)
+            assert (gradient is None) == (name[2:] in frozen), (frozen, name)
+            if gradient is not None and full is not None:
+                assert float((gradient - full).norm()) <= SAME_SUM * float(full.norm()), (frozen, name)
 
 
 def test_with_everything_frozen_there_is_nothing_to_differentiate() -> None:
@@ -109,7 +111,7 @@ def test_with_everything_frozen_there_is_nothing_to_differentiate() -> None:
 def test_parameters_as_one_vector_and_back() -> None:
     module = network()
     vector = parameters_to_vector(module.parameters())
-    assert len(vector) == 2 * (6 + 4 * 2) - 4
+    assert len(vector) == 2 * (6 + 4) + 2 * 4 * 2
     before = found_by(module)
     vector_to_parameters(1.05 * vector, module.parameters())
     assert not torch.equal(found_by(module), before)

@@ -1,4 +1,4 @@
-"""What `fast` may not depend on: the width of its bins, threads, and the other trials of a batch."""
+"""What `fast` may not depend on: the width of its bins, threads, the other trials of a batch, the order of synapses."""
 
 from __future__ import annotations
 
@@ -34,6 +34,16 @@ def layer(seed: int = 0, dtype: torch.dtype = torch.float64) -> list[Tensor]:
     return [torch.tensor(values, dtype=dtype) for values in (w, d, *constants)]
 
 
+def recurrent_layer(seed: int = 0, dtype: torch.dtype = torch.float64) -> list[Tensor]:
+    """The same neurons, which excite and inhibit each other and themselves; some of the delays are tiny."""
+    rng = np.random.default_rng(seed + 50)
+    w, d, *constants = layer(seed, torch.float64)
+    own_w, own_d = rng.normal(0.0, 0.5, (POST, POST)), rng.uniform(0.0, 12.0, (POST, POST))
+    own_d = np.where(rng.random((POST, POST)) < 0.2, 1e-3, own_d)
+    together = (torch.cat([w, torch.tensor(own_w)]), torch.cat([d, torch.tensor(own_d)]), *constants)
+    return [values.to(dtype) for values in together]
+
+
 def trials(seed: int = 0, count: int = TRIALS) -> list[list[list[float]]]:
     """Spike trains of a batch, the second trial silent."""
     rng = np.random.default_rng(seed + 100)
@@ -47,7 +57,7 @@ def outcome(
     parameters: list[Tensor],
     readout: str | None,
     spiking: bool = True,
-    **options: float,
+    **options: float | bool,
 ) -> Outcome:
     """Spikes, readout, kappa, ties, and the gradient of a loss that weighs every spike and readout in its own way."""
     leaves = [p.clone().requires_grad_() for p in (parameters if spiking else parameters[:4])]
@@ -85,6 +95,7 @@ every_readout = pytest.mark.parametrize(
     [(None, True)] + [(name, spiking) for name in VOLTAGE_READOUTS for spiking in (True, False)],
     ids=lambda value: str(value) if not isinstance(value, bool) else ("lif" if value else "li"),
 )
+every_kind = pytest.mark.parametrize("recurrent", [False, True], ids=["", "recurrent"])
 every_dtype = pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
 
 
@@ -144,3 +155,52 @@ def test_a_batch_is_the_sum_of_its_trials(readout: str | None, spiking: bool) ->
             parts = [one[f"dL_d{name}"] for one in alone]
             error = np.linalg.norm(together[f"dL_d{name}"] - sum(parts))
             assert error <= SAME_SUM * np.linalg.norm(np.abs(parts).sum(0)), name
+
+
+@pytest.mark.parametrize("width", [0.5, 0.0625])
+def test_the_width_of_bins_in_a_recurrent_layer(width: float) -> None:
+    true = outcome(trials(), recurrent_layer(), None, recurrent=True)
+    assert len(true["times"]) > 3 * POST
+    assert_near(outcome(trials(), recurrent_layer(), None, recurrent=True, bin_width=width), true, WELL_CONDITIONED)
+
+
+@every_dtype
+def test_threads_and_batch_of_a_recurrent_layer(dtype: torch.dtype, threads: None) -> None:
+    """Not a bit depends on the number of threads, nor the spikes of a trial on the others."""
+    found = []
+    for number in (1, 2):
+        torch.set_num_threads(number)
+        found.append(outcome(trials(), recurrent_layer(dtype=dtype), "mean_voltage", recurrent=True))
+    assert_bitwise(found[1], found[0])
+    alone = outcome(trials()[2:3], recurrent_layer(dtype=dtype), "mean_voltage", recurrent=True)
+    first, last = found[0]["offsets"][2 * POST], found[0]["offsets"][3 * POST]
+    assert last > first and np.array_equal(alone["times"], found[0]["times"][first:last])
+
+
+@every_kind
+@pytest.mark.parametrize("readout", [None, "max_voltage", "exp_weighted_voltage"])
+def test_the_order_of_synapses(readout: str | None, recurrent: bool) -> None:
+    """Sources and neurons in another order: the same results in that order."""
+    rng = np.random.default_rng(3)
+    sources, neurons = rng.permutation(PRE), rng.permutation(POST)
+    w, d, *constants = recurrent_layer() if recurrent else layer()
+    rows = np.concatenate([sources, PRE + neurons]) if recurrent else sources
+    moved = [w[rows][:, neurons], d[rows][:, neurons], *(values[neurons] for values in constants)]
+    weights = torch.linspace(0.5, 1.5, POST, dtype=torch.float64)
+
+    def gradients(parameters: list[Tensor], order: np.ndarray, batch: list) -> list[np.ndarray]:
+        leaves = [values.clone().requires_grad_() for values in parameters]
+        given = Spikes.from_trains(batch, T)
+        emitted, y, _ = propagate(given, *leaves, readout=readout, recurrent=recurrent)  # type: ignore[arg-type]
+        neuron = torch.arange(POST).repeat(len(batch)).repeat_interleave(emitted.offsets.diff())
+        loss = (emitted.times.square() * weights[order][neuron]).sum() * 1e-2
+        if y is not None:
+            loss = loss + (y * weights[order]).square().sum()
+        loss.backward()
+        return [leaf.grad.numpy() for leaf in leaves]  # type: ignore[union-attr]
+
+    true = gradients([w, d, *constants], np.arange(POST), trials())
+    found = gradients(moved, neurons, [[trial[i] for i in sources] for trial in trials()])
+    for n, (one, other) in enumerate(zip(found, true, strict=True)):
+        expected = other[rows][:, neurons] if n < 2 else other[neurons]
+        assert np.linalg.norm(one - expected) <= WELL_CONDITIONED * np.linalg.norm(expected), n

@@ -8,6 +8,8 @@ import torch
 from numba import config, cuda
 from torch import Tensor
 
+WARP = 32  # threads that go side by side
+
 SIMULATED = bool(config.ENABLE_CUDASIM)
 """Whether Numba simulates a GPU, for tests where there is none: tensors are then on the CPU."""
 
@@ -25,7 +27,7 @@ def launch(kernel: Any, blocks: int, threads: int, device: torch.device, *argume
 
 def threads_for(lanes: int, most: int) -> tuple[int, int]:
     """Threads of a block, whole warps, and how many such blocks it takes for so many lanes."""
-    threads = min(most, -(-lanes // 32) * 32)
+    threads = min(most, -(-lanes // WARP) * WARP)
     return threads, -(-lanes // threads)
 
 

@@ -1,0 +1,88 @@
+"""How much memory a step adds at its peak, measured in a process of its own.
+
+    python -m benchmarks.memory '{"workload": "shd-like", ...}' THREADS
+
+builds the workload, runs a step of one trial so that the kernels are loaded, notes the resident memory, resets the
+kernel's mark of the highest (`VmHWM`, by writing 5 to `/proc/self/clear_refs`), runs two whole steps, and prints how far
+the mark lies above the note, in MB of 10^6 bytes. A process of its own, because memory that an earlier step has freed
+may stay with the allocator and be used again unseen. Two steps, because a training loop holds the last one while it
+starts the next. On a GPU it is the allocator's own mark. Where there is no such file (not Linux) the peak is unknown.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+
+from benchmarks.sizes import Sizes
+from benchmarks.step import forward, step
+from benchmarks.workloads import Workload, build
+
+ROOT = Path(__file__).resolve().parent.parent
+RESET = Path("/proc/self/clear_refs")
+STATUS = Path("/proc/self/status")
+
+
+def peak_added_mb(sizes: Sizes) -> float | None:
+    """The memory that a step of these sizes adds at its peak, MB; None where it cannot be known.
+
+    Raises:
+        MemoryError: the process was ended, as systems do that run out of memory.
+        RuntimeError: the process failed otherwise; the message is the end of what it said.
+    """
+    line = [sys.executable, "-m", "benchmarks.memory", json.dumps(vars(sizes)), str(torch.get_num_threads())]
+    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode < 0:
+        raise MemoryError(f"the process that measures memory was ended by signal {-done.returncode}")
+    if done.returncode != 0:
+        raise RuntimeError(f"measuring memory failed: {done.stderr[-500:]}")
+    return json.loads(done.stdout)
+
+
+def measured(workload: Workload) -> float | None:
+    """Measure in this process, which must have done nothing like it before."""
+    cuda = workload.sizes.device == "cuda"
+    if not cuda and not os.access(RESET, os.W_OK):
+        return None
+    step(workload.of_trials(1))
+    if cuda:
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+    else:
+        before = _status("VmRSS")
+        RESET.write_text("5", encoding="utf-8")
+    loss = None
+    for _ in range(2):
+        workload.model.zero_grad()
+        loss = forward(workload)
+        loss.backward()
+    assert loss is not None
+    return ((torch.cuda.max_memory_allocated() if cuda else _status("VmHWM")) - before) / 1e6
+
+
+def _status(name: str) -> int:
+    """A line of the status of this process, in bytes."""
+    for line in STATUS.read_text(encoding="utf-8").splitlines():
+        if line.startswith(f"{name}:"):
+            return 1024 * int(line.split()[1])
+    raise RuntimeError(f"{STATUS} has no line {name}")
+
+
+def main() -> int:
+    """What the process runs: prints the peak, or null."""
+    given = json.loads(sys.argv[1])
+    torch.set_num_threads(int(sys.argv[2]))
+    given["w_means"] = None if given["w_means"] is None else tuple(given["w_means"])
+    sizes = dataclasses.replace(Sizes(**given))
+    print(json.dumps(measured(build(sizes))))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,183 @@
+"""What a user would write otherwise: the same network on a time grid in plain torch, trained by backpropagation in time.
+
+Neurons are stepped by `dt` with a surrogate derivative (fast sigmoid). A delay is a place between two bins, and a spike
+reaches both in proportion, which makes delays learnable. Input spikes are data and need no gradient, so each of their
+arrivals is added straight into its two bins; between populations every bin may carry a gradient, so there the synapses
+are a convolution with a kernel of two bins a synapse, and a recurrent population gathers what each synapse was told so
+many steps ago. Outputs are read by their largest voltage, also for `yin-yang`: a time on a grid has no derivative.
+
+This is an approximation, of spikes and of gradients. Nothing here knows the kernels of `fast`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import conv1d, pad
+
+from benchmarks.arrivals import neurons_of
+from benchmarks.networks import TAU_MEM, TAU_SYN, links
+from benchmarks.step import timed
+from benchmarks.workloads import Workload
+from fast import LI, cross_entropy
+
+DT = {"yin-yang": 0.1}  # ms; all others: 1
+STEEPNESS = 10.0  # of the surrogate, per threshold
+MOST_FLOATS = 1e8  # that a step keeps for its backward pass; more trials than fit are not run
+KEPT_A_STEP, KEPT_AN_ARRIVAL = 20, 8  # floats a neuron and step, an arrival of the input
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    """Times of a step of `trials_run` of the trials, and of all of them if time grows with their number; s."""
+
+    what: str
+    approximate: bool
+    dt_ms: float
+    dtype: str
+    trials_run: int
+    trials: int
+    scaled_by: float
+    repeats: int
+    seconds_run: float
+    seconds: float
+    seconds_forward: float
+    seconds_backward: float
+    hidden_spikes_per_trial: float
+
+    def to_dict(self) -> dict:
+        """As JSON shows it."""
+        return asdict(self)
+
+
+class _Spike(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, above: Tensor) -> Tensor:
+        ctx.save_for_backward(above)
+        return (above > 0).to(above.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, dL_dspike: Tensor) -> Tensor:
+        (above,) = ctx.saved_tensors
+        return dL_dspike / (1 + STEEPNESS * above.abs()) ** 2
+
+
+class Grid(nn.Module):
+    """The network of a workload, its weights and delays copied, on a grid of `dt` ms."""
+
+    def __init__(self, workload: Workload, dt: float) -> None:
+        super().__init__()
+        self.dt, self.steps = dt, max(1, math.ceil(workload.spikes.duration / dt))
+        self.size = workload.spikes.size
+        self.alpha, self.beta = math.exp(-dt / TAU_SYN), math.exp(-dt / TAU_MEM)
+        self.gain = TAU_SYN / (TAU_SYN - TAU_MEM) * (self.alpha - self.beta)  # exact for arrivals on the grid
+        own = [[link.own for link in links(stage)] for stage in workload.model.stages]
+        self.recurrent = [any(of_stage) for of_stage in own]
+        self.reads = [isinstance(stage, LI) for stage in workload.model.stages[:-1]] + [True]
+        self.w = nn.ParameterList(link.w.detach().clone() for link in workload.model.links())
+        self.d = nn.ParameterList(link.d.detach().clone() for link in workload.model.links())
+        self.spikes_seen = 0.0
+
+    def forward(self, times: Tensor, trials: Tensor, neurons: Tensor, batch: int) -> Tensor:
+        """The readout `[batch, outputs]`, given time, trial and neuron of every input spike."""
+        c, spikes, self.spikes_seen = 0, None, 0.0
+        for reads, recurrent in zip(self.reads, self.recurrent):
+            if spikes is None:
+                arriving = self._scattered(times, trials, neurons, batch)
+            else:
+                kernel = self._kernel(c)
+                arriving = conv1d(pad(spikes.permute(1, 2, 0), (len(kernel) - 1, 0)), kernel.flip(0).permute(2, 1, 0))
+                arriving = arriving.permute(2, 0, 1)
+            c += 1
+            spikes, V = self._stepped(arriving, c if recurrent else None, reads)
+            c += recurrent
+            if reads:
+                return V.amax(dim=0).clamp(min=0.0)
+            self.spikes_seen += float(spikes.detach().sum())
+        raise AssertionError("the last stage is read")
+
+    def _scattered(self, times: Tensor, trials: Tensor, neurons: Tensor, batch: int) -> Tensor:
+        """The weights that arrive in each bin, `[steps, batch, post]`; those beyond the trial are dropped."""
+        w, place = self.w[0].index_select(0, neurons), (times[:, None] + self.d[0].index_select(0, neurons)) / self.dt
+        low = place.detach().floor().clamp(max=self.steps)
+        share, post = place - low, w.shape[1]
+        bins = (low.long() * batch + trials[:, None]) * post + torch.arange(post, device=w.device)
+        total = w.new_zeros((self.steps + 2) * batch * post)
+        total = total.index_add(0, bins.flatten(), (w * (1 - share)).flatten())
+        total = total.index_add(0, (bins + batch * post).flatten(), (w * share).flatten())
+        return total.view(self.steps + 2, batch, post)[: self.steps]
+
+    def _in_two_bins(self, c: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Of the synapses of connection c: the first bin, `[pre, post]`, the weight in it and in the one after."""
+        w, place = self.w[c], self.d[c] / self.dt
+        low = place.detach().floor()
+        return low.long(), w * (1 - (place - low)), w * (place - low)
+
+    def _kernel(self, c: int) -> Tensor:
+        """The synapses of connection c as `[bins, pre, post]`."""
+        low, first, second = self._in_two_bins(c)
+        kernel = first.new_zeros(int(low.max()) + 2, *first.shape)
+        return kernel.scatter(0, low[None], first[None]).scatter_add(0, low[None] + 1, second[None])
+
+    def _stepped(self, arriving: Tensor, own: int | None, reads: bool) -> tuple[Tensor, Tensor]:
+        """Spikes and voltages `[steps, batch, size]` of neurons at which this arrives.
+
+        Args:
+            own: number of their connection to themselves; its spikes arrive a step late, for none is known before.
+        """
+        V = I = arriving.new_zeros(arriving.shape[1:])
+        spikes, voltages, past = [], [], []
+        if own is not None:
+            low, *weights = self._in_two_bins(own)
+            past = [torch.zeros_like(V)] * (int(low.max()) + 2)
+            size = V.shape[1]
+            # In the past, the last step first, as rows (bin, source): the row of each synapse and the one a bin later.
+            rows = (low * size + torch.arange(size, device=low.device)[:, None]).flatten()
+        for now in arriving:
+            V = self.beta * V + self.gain * I
+            I = self.alpha * I + now
+            if own is not None:
+                told = torch.stack(past).transpose(1, 2).flatten(0, 1)
+                for bins, weight in zip((rows, rows + size), weights):
+                    I = I + (told.index_select(0, bins).view(size, size, -1) * weight[:, :, None]).sum(dim=0).T
+            voltages.append(V)
+            if not reads:
+                spike = _Spike.apply(V - 1.0)
+                V = V * (1 - spike)
+                spikes.append(spike)
+                past = [spike, *past[:-1]] if past else past
+        return torch.stack(spikes) if spikes else arriving[:0], torch.stack(voltages)
+
+
+def yardstick(workload: Workload, repeats: int) -> Yardstick:
+    """Time the step of a workload on a grid, on as many of its trials as memory and patience allow."""
+    sizes, dt = workload.sizes, DT.get(workload.sizes.workload, 1.0)
+    steps, neurons = sizes.duration / dt, sizes.layers * sizes.hidden + sizes.outputs
+    kept = KEPT_A_STEP * steps * neurons + KEPT_AN_ARRIVAL * sizes.spikes * sizes.hidden
+    if sizes.workload == "recurrent":
+        kept += 2 * steps * sizes.hidden**2
+    trials = min(sizes.batch, max(1, int(MOST_FLOATS / kept)))
+    few = workload.of_trials(trials)
+    grid = Grid(few, dt)
+    device = grid.w[0].device
+    counts = few.spikes.counts().sum(dim=1)
+    times = few.spikes.times.to(grid.w[0].dtype)
+    given = (times, torch.arange(trials, device=device).repeat_interleave(counts),
+             torch.from_numpy(neurons_of(few.spikes)).to(device), trials)  # fmt: skip
+
+    def halves() -> tuple[Callable[[], object], Callable[[], object]]:
+        grid.zero_grad()
+        losses: list[Tensor] = []
+        return lambda: losses.append(cross_entropy(grid(*given), few.labels)), lambda: losses[0].backward()
+
+    found, scale = timed(repeats, halves), sizes.batch / trials
+    return Yardstick(
+        "time grid in torch: surrogate derivative, backpropagation in time", True, dt, sizes.dtype, trials, sizes.batch,
+        scale, repeats, found.step, found.step * scale, found.forward * scale, found.backward * scale,
+        grid.spikes_seen / (trials * sizes.layers * sizes.hidden),
+    )  # fmt: skip
