@@ -8,25 +8,27 @@ by 2e-3; in `deep` by 2e-2 or more, since one late spike moves all that follows.
     - each stage is run alone on the spikes of the float64 pass, in both precisions, with a random loss: a spike that
       grazes harms the gradients of its own neuron only,
     - the error is that of a neuron's own weights (delays), relative to their norm, and the median over neurons counts:
-      a fault of arithmetic is in all of them, grazing in a few.
+      a fault of arithmetic is in all of them, grazing in a few. A recurrent stage passes what grazing does on to all its
+      neurons, so it is run on fewer trials and only for the time of `DELAYS` delays.
 
 The errors of the whole step by blocks are reported beside it, without a limit.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from benchmarks.limits import FLOAT32_GRADIENTS, FLOAT64_GRADIENTS, SPIKES_OFF, Disagreement, limit
-from benchmarks.networks import Stage, links
+from benchmarks.networks import Recurrent, Stage, links
 from benchmarks.step import Step
 from benchmarks.workloads import Workload, first_trials
 from fast import Spikes
 
 TRIALS = 32  # of which the stages run alone: with more, more neurons have a spike that grazes
+TRIALS_RECURRENT, DELAYS = 8, 2
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,9 @@ def _stages_alone(workload: Workload, double: Workload, true: Step) -> dict[str,
     before = [workload.spikes, *true.trains]
     for n, (stage, stage64) in enumerate(zip(workload.model.stages, double.model.stages)):
         arriving = first_trials(before[n], TRIALS)
+        if isinstance(stage, Recurrent):
+            duration = min(arriving.duration, DELAYS * workload.sizes.max_delay)
+            arriving = replace(first_trials(arriving, TRIALS_RECURRENT), duration=duration)
         for found, expected in zip(_gradients(stage, arriving), _gradients(stage64, arriving), strict=True):
             for name, a, b in zip("wd", found, expected):
                 norms, off = b.norm(dim=0), (a - b).norm(dim=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import statistics
 import time
 from collections.abc import Callable
@@ -32,11 +33,12 @@ class Step:
 
 @dataclass(frozen=True)
 class Times:
-    """Medians over the repeats, s: of the whole step, of its two halves."""
+    """Medians over the repeats, s: of the whole step, of its two halves; and how many there were."""
 
     step: float
     forward: float
     backward: float
+    repeats: int
 
 
 def forward(workload: Workload) -> Tensor:
@@ -63,13 +65,18 @@ def found_by(workload: Workload, trains: list[Spikes], y: Tensor | None) -> Step
     return Step(bare, None if y is None else y.detach(), gradients)
 
 
-def timed(repeats: int, halves: Callable[[], tuple[Callable[[], object], Callable[[], object]]]) -> Times:
+def timed(
+    repeats: int,
+    halves: Callable[[], tuple[Callable[[], object], Callable[[], object]]],
+    patience: float = math.inf,
+) -> Times:
     """Median times of a step of two halves, after one step to warm up.
 
     Args:
         halves: called before each step, untimed; gives what is timed, the forward half and the backward half.
+        patience: s; a step that takes longer is the last, and counts even if it was to warm up.
     """
-    seconds = []
+    seconds: list[tuple[float, float, float]] = []
     for n in range(repeats + 1):
         first, second = halves()
         began = time.perf_counter()
@@ -77,12 +84,14 @@ def timed(repeats: int, halves: Callable[[], tuple[Callable[[], object], Callabl
         between = time.perf_counter()
         second()
         ended = time.perf_counter()
-        if n > 0:
+        if n > 0 or ended - began > patience:
             seconds.append((ended - began, between - began, ended - between))
-    return Times(*(statistics.median(column) for column in zip(*seconds)))
+        if ended - began > patience:
+            break
+    return Times(*(statistics.median(column) for column in zip(*seconds)), len(seconds))
 
 
-def times(workload: Workload, repeats: int) -> Times:
+def times(workload: Workload, repeats: int, patience: float = math.inf) -> Times:
     """Median times of the step of a workload: gradients are cleared before, untimed."""
     cuda = workload.sizes.device == "cuda"
 
@@ -102,4 +111,4 @@ def times(workload: Workload, repeats: int) -> Times:
 
         return first, second
 
-    return timed(repeats, halves)
+    return timed(repeats, halves, patience)

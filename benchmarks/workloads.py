@@ -23,7 +23,7 @@ from spec.errors import Verbatim
 
 RATE = 14.0  # spikes a hidden neuron and trial
 TIME_SCALE = 5.0  # ms, of the first spikes of yin-yang
-SEARCH_TRIALS, BISECTIONS = 2, 12
+SEARCH_TRIALS, BISECTIONS = 8, 12
 
 
 @dataclass(frozen=True, eq=False)

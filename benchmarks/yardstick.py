@@ -3,8 +3,8 @@
 Neurons are stepped by `dt` with a surrogate derivative (fast sigmoid). A delay is a place between two bins, and a spike
 reaches both in proportion, which makes delays learnable. Input spikes are data and need no gradient, so each of their
 arrivals is added straight into its two bins; between populations every bin may carry a gradient, so there the synapses
-are a convolution with a kernel of two bins a synapse, and a recurrent population gathers what each synapse was told so
-many steps ago. Outputs are read by their largest voltage, also for `yin-yang`: a time on a grid has no derivative.
+are a convolution with a kernel of two bins a synapse, and within a recurrent one a product with the spikes of the last
+steps. Outputs are read by their largest voltage, also for `yin-yang`: a time on a grid has no derivative.
 
 This is an approximation, of spikes and of gradients. Nothing here knows the kernels of `fast`.
 """
@@ -27,9 +27,10 @@ from benchmarks.workloads import Workload
 from fast import LI, cross_entropy
 
 DT = {"yin-yang": 0.1}  # ms; all others: 1
+PATIENCE = 5.0  # s; a step that takes longer is timed once
 STEEPNESS = 10.0  # of the surrogate, per threshold
-MOST_FLOATS = 1e8  # that a step keeps for its backward pass; more trials than fit are not run
-KEPT_A_STEP, KEPT_AN_ARRIVAL = 20, 8  # floats a neuron and step, an arrival of the input
+MOST_FLOATS = 4e8  # that a step keeps for its backward pass; more trials than fit are not run
+KEPT_A_STEP, KEPT_AN_ARRIVAL, KEPT_A_BIN = 20, 8, 4  # floats a neuron and step; an input arrival; a bin looked back
 
 
 @dataclass(frozen=True)
@@ -112,17 +113,13 @@ class Grid(nn.Module):
         total = total.index_add(0, (bins + batch * post).flatten(), (w * share).flatten())
         return total.view(self.steps + 2, batch, post)[: self.steps]
 
-    def _in_two_bins(self, c: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Of the synapses of connection c: the first bin, `[pre, post]`, the weight in it and in the one after."""
+    def _kernel(self, c: int) -> Tensor:
+        """The synapses of connection c as `[bins, pre, post]`, each in two bins."""
         w, place = self.w[c], self.d[c] / self.dt
         low = place.detach().floor()
-        return low.long(), w * (1 - (place - low)), w * (place - low)
-
-    def _kernel(self, c: int) -> Tensor:
-        """The synapses of connection c as `[bins, pre, post]`."""
-        low, first, second = self._in_two_bins(c)
-        kernel = first.new_zeros(int(low.max()) + 2, *first.shape)
-        return kernel.scatter(0, low[None], first[None]).scatter_add(0, low[None] + 1, second[None])
+        share, bins = place - low, low.long()[None]
+        kernel = w.new_zeros(int(low.max()) + 2, *w.shape)
+        return kernel.scatter(0, bins, (w * (1 - share))[None]).scatter_add(0, bins + 1, (w * share)[None])
 
     def _stepped(self, arriving: Tensor, own: int | None, reads: bool) -> tuple[Tensor, Tensor]:
         """Spikes and voltages `[steps, batch, size]` of neurons at which this arrives.
@@ -132,19 +129,13 @@ class Grid(nn.Module):
         """
         V = I = arriving.new_zeros(arriving.shape[1:])
         spikes, voltages, past = [], [], []
-        if own is not None:
-            low, *weights = self._in_two_bins(own)
-            past = [torch.zeros_like(V)] * (int(low.max()) + 2)
-            size = V.shape[1]
-            # In the past, the last step first, as rows (bin, source): the row of each synapse and the one a bin later.
-            rows = (low * size + torch.arange(size, device=low.device)[:, None]).flatten()
+        kernel = None if own is None else self._kernel(own)
+        past = [] if kernel is None else [torch.zeros_like(V)] * len(kernel)
         for now in arriving:
             V = self.beta * V + self.gain * I
             I = self.alpha * I + now
-            if own is not None:
-                told = torch.stack(past).transpose(1, 2).flatten(0, 1)
-                for bins, weight in zip((rows, rows + size), weights):
-                    I = I + (told.index_select(0, bins).view(size, size, -1) * weight[:, :, None]).sum(dim=0).T
+            if kernel is not None:
+                I = I + torch.cat(past, dim=1) @ kernel.flatten(0, 1)
             voltages.append(V)
             if not reads:
                 spike = _Spike.apply(V - 1.0)
@@ -160,7 +151,7 @@ def yardstick(workload: Workload, repeats: int) -> Yardstick:
     steps, neurons = sizes.duration / dt, sizes.layers * sizes.hidden + sizes.outputs
     kept = KEPT_A_STEP * steps * neurons + KEPT_AN_ARRIVAL * sizes.spikes * sizes.hidden
     if sizes.workload == "recurrent":
-        kept += 2 * steps * sizes.hidden**2
+        kept += KEPT_A_BIN * steps * (sizes.max_delay / dt + 2) * sizes.hidden
     trials = min(sizes.batch, max(1, int(MOST_FLOATS / kept)))
     few = workload.of_trials(trials)
     grid = Grid(few, dt)
@@ -175,9 +166,9 @@ def yardstick(workload: Workload, repeats: int) -> Yardstick:
         losses: list[Tensor] = []
         return lambda: losses.append(cross_entropy(grid(*given), few.labels)), lambda: losses[0].backward()
 
-    found, scale = timed(repeats, halves), sizes.batch / trials
+    found, scale = timed(repeats, halves, PATIENCE), sizes.batch / trials
     return Yardstick(
         "time grid in torch: surrogate derivative, backpropagation in time", True, dt, sizes.dtype, trials, sizes.batch,
-        scale, repeats, found.step, found.step * scale, found.forward * scale, found.backward * scale,
+        scale, found.repeats, found.step, found.step * scale, found.forward * scale, found.backward * scale,
         grid.spikes_seen / (trials * sizes.layers * sizes.hidden),
     )  # fmt: skip

@@ -3,8 +3,8 @@
     from fast import LI, LIF, Spikes, cross_entropy
 
 Reading order: `flow` (physics), `bins` (bookkeeping), `readouts`, `forward`, `adjoint`, `constants`, `backward`
-(kernels), `kernels` (threads), `spikes`, `propagate` (autograd), `layers`, `network`, `losses` (front), `run` and
-`train` (command lines), with `certificate`, `spike_files`, `run_folder` and `tasks` for training.
+(kernels), `kernels` (threads), `spikes`, `limits`, `propagate` (autograd), `layers`, `network`, `losses` (front),
+`run` and `train` (command lines), with `certificate`, `spike_files`, `run_folder` and `tasks` for training.
 """
 
 from fast.layers import LI, LIF

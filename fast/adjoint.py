@@ -113,18 +113,21 @@ def look_up(adjoint, lane, bin_, slot, rest, events, drive, constants, coefficie
     It comes from the next event, or from the end of the bin; an event at the very instant comes before it.
     """
     e, here, x = events.first[slot + lane], -1, float(at.end) if bin_ == at.last else 1.0
-    for k in range(ADJOINT):
-        adjoint[k, lane] = events.at_T[k, lane]
+    last, size = -1, ADJOINT if want_tau else 2
     while e >= 0 and rest >= events.rest[e]:
         if rest == events.rest[e]:
             here = e
-        for k in range(ADJOINT):
-            adjoint[k, lane] = events.end[e, k]
-        e = events.later[e]
+        last, e = e, events.later[e]
     if e >= 0:
         x = events.rest[e]
-        for k in range(ADJOINT):
+        for k in range(size):
             adjoint[k, lane] = events.before[e, k]
+    elif last >= 0:
+        for k in range(size):
+            adjoint[k, lane] = events.end[last, k]
+    else:
+        for k in range(size):
+            adjoint[k, lane] = events.at_T[k, lane]
     flow_back(
         adjoint, lane, x - rest, drive_at(drive, lane, bin_, x, rate), constants, coefficients, at.terms, rate, want_tau
     )

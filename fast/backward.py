@@ -53,10 +53,10 @@ from fast.synapses import (
 def publish(slot, adjoint, ring, first_event):
     """Put the adjoint at the end of a bin into the ring: V and I in turn."""
     here, first = ring[2 * slot : 2 * (slot + LANES)], first_event[slot : slot + LANES]
-    V, I = adjoint[LAMBDA_V], adjoint[LAMBDA_I]
+    flat = adjoint.reshape(ADJOINT * LANES)
     for lane in range(LANES):
-        here[2 * lane] = V[lane]
-        here[2 * lane + 1] = I[lane]
+        here[2 * lane] = flat[LAMBDA_V * LANES + lane]
+        here[2 * lane + 1] = flat[LAMBDA_I * LANES + lane]
     for lane in range(LANES):
         first[lane] = -1
 
@@ -73,13 +73,13 @@ def publish_whole(slot, adjoint, drive, damping, whole_ring):
 @vectorised
 def retreat(adjoint, flow, marked, solved):
     """Take every lane to the start of its bin, in one step unless it is marked, and so solved."""
-    V_of, I_of, V_solved, I_solved = adjoint[LAMBDA_V], adjoint[LAMBDA_I], solved[LAMBDA_V], solved[LAMBDA_I]
+    flat, flat_solved = adjoint.reshape(ADJOINT * LANES), solved.reshape(ADJOINT * LANES)
     for lane in range(LANES):
-        V, I = V_of[lane], I_of[lane]
+        V, I = flat[lane], flat[LANES + lane]
         I = I * flow[FLOW_B + lane] + V * flow[FLOW_PS + lane] * flow[FLOW_AB + lane]
         V = V * flow[FLOW_A + lane]
-        V_of[lane] = V_solved[lane] if marked[lane] else V
-        I_of[lane] = I_solved[lane] if marked[lane] else I
+        flat[lane] = flat_solved[lane] if marked[lane] else V
+        flat[LANES + lane] = flat_solved[LANES + lane] if marked[lane] else I
 
 
 @compiled

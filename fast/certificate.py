@@ -81,7 +81,7 @@ def residuals(layers: Sequence[LIF | LI], spikes: Spikes, output: Tensor, dL_dou
     last = layers[-1].record
     assert last is not None, "call within `watched`"
     if isinstance(layers[-1], LI):
-        dL_dT = dL_doutput * torch.from_numpy(last.dy_dT)
+        dL_dT = dL_doutput * torch.from_numpy(last.dy_dT).to(dL_doutput.device)
         A.append(-output * dL_doutput)
         B.append(spikes.duration * dL_dT)
         C.append(dL_dT)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.util import find_spec
 
 import torch
 from numba import config
+from torch import Tensor
 
-from spec import UnsupportedError
+from spec import SpecError, UnsupportedError
 from spec.checks import one_of
 from spec.errors import Verbatim
 
@@ -31,6 +33,27 @@ def check_device(device: str) -> None:
         raise _missing("cuda with a torch that is built for the CPU", remedy)
     if not torch.cuda.is_available():
         raise _missing("cuda without a GPU that torch finds", "run where `nvidia-smi` lists one, or use the CPU")
+
+
+def check_tensors(named: Mapping[str, Tensor | None]) -> None:
+    """Refuse tensors on more than one device, or on one that is not offered; the first of them says which.
+
+    Raises:
+        SpecError: one lies elsewhere than the first.
+        UnsupportedError: a device that is not offered.
+    """
+    given = {name: tensor for name, tensor in named.items() if tensor is not None}
+    for name, tensor in given.items():
+        if tensor.device.type not in DEVICES:
+            remedy = "use `.to('cpu')`"
+            raise UnsupportedError(name, "on the CPU or on a GPU of CUDA", Verbatim(tensor.device), remedy)
+    first, device = next((name, tensor.device) for name, tensor in given.items())
+    for name, tensor in given.items():
+        if tensor.device != device:
+            remedy = f"use `.to({str(device)!r})`"
+            raise SpecError(name, f"on the device of `{first}`, {device}", Verbatim(tensor.device), remedy)
+    if device.type == "cuda":
+        check_device("cuda")
 
 
 def on_gpu(device: torch.device) -> bool:

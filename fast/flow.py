@@ -35,11 +35,10 @@ def time_to_peak(V, I, pm, ps):
 def time_to_threshold(V, I, V_end, I_end, x_end, pm, ps, v_th, u, coefficients, lane, terms):
     """The first time in [0, x_end] at which `V` reaches `v_th > 0` and rises; -1 if there is none.
 
-    `V_end, I_end`: the state at `x_end`. Where `V` rises it is concave, so Newton steps from the left never pass the
-    crossing. A peak (where `V = I`) that is higher than `v_th` by rounding only touches it, and is no crossing.
+    It is asked where `I` exceeds both `V` and `v_th`. `V_end, I_end`: the state at `x_end`. Where `V` rises it is
+    concave, so Newton steps from the left never pass the crossing. A peak (where `V = I`) that is higher than `v_th` by
+    rounding only touches it, and is no crossing.
     """
-    if v_th >= I or V >= I:
-        return -1.0
     if v_th <= V or not I < math.inf:  # a current beyond float64: at once, and then refused as endless
         return 0.0
     x_last = x_end

@@ -22,10 +22,14 @@ DRIVE = 5  # column of the ring of whole adjoints, after those of `fast.adjoint`
 
 
 class Scratch(NamedTuple):
-    """What is found for each spike of a group, `[SIDE_BY_SIDE, ...]`: where in the ring, the adjoint there, its drive,
-    and whether arrivals are to be looked up exactly."""
+    """What is found for each spike of a group, `[SIDE_BY_SIDE, ...]`.
+
+    Of its arrivals `[..., LANES]`: where they are in the ring; whether that is NaN; the adjoint there (V of all lanes,
+    then I), and its drive. Whether any are to be looked up exactly.
+    """
 
     place: np.ndarray
+    nan: np.ndarray
     found: np.ndarray
     driven: np.ndarray
     special: np.ndarray
@@ -36,6 +40,7 @@ def scratch_for(rows):
     """Scratch of the precision of `rows`."""
     return Scratch(
         np.empty((SIDE_BY_SIDE, LANES), np.int32),
+        np.empty((SIDE_BY_SIDE, LANES), np.int32),
         np.empty((SIDE_BY_SIDE, 2 * LANES), rows.dtype),
         np.empty((SIDE_BY_SIDE, LANES)),
         np.empty(SIDE_BY_SIDE, np.int64),
@@ -43,7 +48,7 @@ def scratch_for(rows):
 
 
 @vectorised
-def gather(here, size, first, last, rest, source, rows, coefficients, at, ring, place, found, sums, special):
+def gather(here, size, first, last, rest, source, rows, coefficients, at, ring, place, nan, found, sums, special):
     """Look the adjoint up at the arrivals of spikes `first..last-1`, at most SIDE_BY_SIDE, emitted in bin `here`.
 
     Leaves `lambda_V, lambda_I` of each in `found`, adds `lambda_I` and `lambda_V - lambda_I` to `sums [source]`, and
@@ -66,15 +71,14 @@ def gather(here, size, first, last, rest, source, rows, coefficients, at, ring, 
             what[LANES + lane] = ring[p + 1]
     any_special = 0
     for n in range(first, last):
-        q, row, what, add = rest[n], rows[source[n]], found[n - first], sums[source[n]]
-        unknown = 0
+        q, row, what, add, unknown = rest[n], rows[source[n]], found[n - first], sums[source[n]], nan[n - first]
         for lane in range(LANES):
             x = at.one - (q + row[2 * LANES + lane])
             if x <= at.zero:
                 x += at.one
             V, I = what[lane], what[LANES + lane]
             is_nan = V != V
-            unknown |= is_nan
+            unknown[lane] = np.int32(is_nan)
             I = I * polynomial(coefficients, B, lane, x, at.terms) + V * (
                 x * polynomial(coefficients, PS_AB, lane, x, at.terms)
             )
@@ -84,8 +88,12 @@ def gather(here, size, first, last, rest, source, rows, coefficients, at, ring, 
             what[LANES + lane] = I
             add[lane] += I
             add[LANES + lane] += V - I
-        special[n - first] = unknown
-        any_special |= unknown
+    for n in range(first, last):
+        unknown, any_unknown = nan[n - first], 0
+        for lane in range(LANES):
+            any_unknown |= unknown[lane]
+        special[n - first] = any_unknown
+        any_special |= any_unknown
     return any_special
 
 
@@ -139,17 +147,16 @@ def add_tau(
 
 @compiled
 def look_up_special(
-    bin_, slots, n, rest, source, rows, constants, coefficients, at, ring, rate, place, found, kept, events, dL_dy,
-    drive, adjoint, want_tau, sums, of_constants,
+    bin_, slots, n, rest, source, rows, constants, coefficients, at, rate, nan, found, kept, events, dL_dy, drive,
+    adjoint, want_tau, sums, of_constants,
 ):  # fmt: skip
-    """Look up exactly the special arrivals of spike `n`, emitted in bin `bin_`; `place, found`: of this spike.
+    """Look up exactly the special arrivals of spike `n`, emitted in bin `bin_`; `nan, found`: of this spike.
 
     An arrival that pins the maximum that is read gains what lies beyond the kink as well.
     """
     row, add = rows[source[n]], sums[source[n]]
     for lane in range(LANES):
-        p = np.uint32(place[lane])
-        if ring[p] == ring[p]:
+        if not nan[lane]:
             continue
         r, target, w = rest[n] + row[2 * LANES + lane], bin_, row[lane]
         if r >= at.one:
@@ -192,8 +199,8 @@ def look_up_arrivals(
 ):  # fmt: skip
     """All that the arrivals of spikes `first..last-1`, at most SIDE_BY_SIDE, emitted in bin `bin_`, add to a block."""
     any_special = gather(
-        here, size, first, last, rest, source, rows, coefficients, at, ring, scratch.place, scratch.found, sums,
-        scratch.special,
+        here, size, first, last, rest, source, rows, coefficients, at, ring, scratch.place, scratch.nan, scratch.found,
+        sums, scratch.special,
     )  # fmt: skip
     if rate >= 0.0:
         add_driven(
@@ -209,7 +216,7 @@ def look_up_arrivals(
         for n in range(first, last):
             if scratch.special[n - first]:
                 look_up_special(
-                    bin_, slots, n, rest, source, rows, constants, coefficients, at, ring, rate,
-                    scratch.place[n - first], scratch.found[n - first], kept, events, dL_dy, drive, other, want_tau,
+                    bin_, slots, n, rest, source, rows, constants, coefficients, at, rate,
+                    scratch.nan[n - first], scratch.found[n - first], kept, events, dL_dy, drive, other, want_tau,
                     sums, of_constants,
                 )  # fmt: skip

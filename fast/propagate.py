@@ -13,10 +13,10 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from fast import problem as cpu
-from fast.devices import on_gpu
+from fast.devices import check_tensors, on_gpu
 from fast.kernels import Kernels
 from fast.spikes import Spikes
-from spec import VOLTAGE_READOUTS, SpecError, UnsupportedError
+from spec import VOLTAGE_READOUTS, SpecError
 from spec.checks import one_of, positive_number
 from spec.errors import Verbatim
 
@@ -44,7 +44,7 @@ class Record:
             return [self]
         ends = np.cumsum(sizes)[:-1]
         part = np.repeat(np.arange(len(sizes)), sizes)
-        of_spikes = np.repeat(np.tile(part, len(counts)), counts.flatten().numpy())
+        of_spikes = np.repeat(np.tile(part, len(counts)), counts.flatten().cpu().numpy())
         sides = zip(np.split(self.ties, ends, axis=1), np.split(self.dy_dT, ends, axis=1), strict=True)
         return [
             Record(self.kappa[of_spikes == n], ties, self.sees_end, dy_dT) for n, (ties, dy_dT) in enumerate(sides)
@@ -102,7 +102,7 @@ def propagate(
 
     Raises:
         SpecError: shapes, dtypes or values that the specification refuses.
-        UnsupportedError: tensors that are not on the CPU.
+        SpecError, UnsupportedError: tensors on several devices, or on one that is neither the CPU nor a GPU of CUDA.
         ArithmeticError: a neuron spikes too fast, or without end; or, in the backward pass, a spike's
             gradient is infinite.
 
@@ -192,10 +192,8 @@ def _check(
         got = Verbatim(type(spikes).__name__)
         raise SpecError("spikes", "a `fast.Spikes`", got, "`Spikes.from_trains` makes one of lists")
     spikes.check()
-    for name, given in (("spikes.times", spikes.times), ("exists", exists)):
-        if given is not None and given.device.type != "cpu":
-            raise UnsupportedError(name, "on the CPU", Verbatim(given.device), "CUDA is not offered yet; use `.cpu()`")
     named = {"w": w, "d": d, "tau_mem": tau_mem, "tau_syn": tau_syn, "v_th": v_th, "v_reset": v_reset}
+    check_tensors({**named, "exists": exists, "spikes.times": spikes.times, "spikes.offsets": spikes.offsets})
     own = w.shape[0] - spikes.size if w.ndim == 2 and recurrent else 0
     if own < 0 or (own and own % w.shape[1]) or (recurrent and not own):
         expected = f"of shape [pre + post, post] with pre = {spikes.size}, the number of neurons outside that spike"
@@ -209,29 +207,38 @@ def _check(
     for name, tensor in named.items():
         if tensor is None:
             continue
-        if tensor.device.type != "cpu":
-            raise UnsupportedError(name, "on the CPU", Verbatim(tensor.device), "CUDA is not offered yet; use `.cpu()`")
         shape = tuple(w.shape) if name in ("w", "d") else (w.shape[1],)
         if tuple(tensor.shape) != shape:
             raise SpecError(name, f"of shape {list(shape)}", Verbatim(list(tensor.shape)), "`w` is [pre, post]")
         if tensor.dtype not in (torch.float32, torch.float64):
             raise SpecError(name, "float32 or float64", Verbatim(tensor.dtype), "convert it with `.to(dtype)`")
-        if not bool(torch.isfinite(tensor).all()):
-            got = Verbatim(f"{int((~torch.isfinite(tensor)).sum())} NaN or infinite entries")
-            raise SpecError(name, "finite", got, "look for the step that made them")
     if d.dtype != w.dtype:
         raise SpecError("d", f"of the dtype of `w`, {w.dtype}", Verbatim(d.dtype), "convert it with `.to(dtype)`")
-    if bool((d < 0).any()):
-        remedy = "project delays after each optimiser step, as `layer.project_()` does"
-        raise SpecError("d", "at least 0 (ms)", float(d.detach().min()), remedy)
-    for name in ("tau_mem", "tau_syn", "v_th"):
-        tensor = named[name]
-        if tensor is not None and bool((tensor <= 0).any()):
-            raise SpecError(name, "above 0", float(tensor.detach().min()), "constants are positive")
-    if v_th is not None and v_reset is not None and bool((v_reset >= v_th).any()):
-        j = int((v_reset >= v_th).nonzero()[0])
-        bound, reset = float(v_th.detach()[j]), float(v_reset.detach()[j])
-        raise SpecError(f"v_reset[{j}]", f"below `v_th`, {bound}", reset, "lower it")
     if exists is not None and (exists.dtype != torch.bool or exists.shape != w.shape):
         got = Verbatim(f"{exists.dtype} {list(exists.shape)}")
         raise SpecError("exists", f"boolean, of shape {list(w.shape)}", got, "True where a synapse is")
+    _check_values(named)
+
+
+def _check_values(named: dict[str, Tensor | None]) -> None:
+    given = {name: tensor.detach() for name, tensor in named.items() if tensor is not None}
+    positive = [name for name in ("tau_mem", "tau_syn", "v_th") if name in given]
+    wrong = [~torch.isfinite(tensor).all() for tensor in given.values()]
+    wrong += [(given["d"] < 0).any(), *((given[name] <= 0).any() for name in positive)]
+    if "v_th" in given:
+        wrong.append((given["v_reset"] >= given["v_th"]).any())
+    if not bool(torch.stack(wrong).any()):  # a GPU is waited for once
+        return
+    for name, tensor in given.items():
+        if not bool(torch.isfinite(tensor).all()):
+            got = Verbatim(f"{int((~torch.isfinite(tensor)).sum())} NaN or infinite entries")
+            raise SpecError(name, "finite", got, "look for the step that made them")
+    if bool((given["d"] < 0).any()):
+        remedy = "project delays after each optimiser step, as `layer.project_()` does"
+        raise SpecError("d", "at least 0 (ms)", float(given["d"].min()), remedy)
+    for name in positive:
+        if bool((given[name] <= 0).any()):
+            raise SpecError(name, "above 0", float(given[name].min()), "constants are positive")
+    j = int((given["v_reset"] >= given["v_th"]).nonzero()[0])
+    bound, reset = float(given["v_th"][j]), float(given["v_reset"][j])
+    raise SpecError(f"v_reset[{j}]", f"below `v_th`, {bound}", reset, "lower it")

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fast.devices import DEVICES, check_device
 from fast.losses import cross_entropy, first_spike_time, spike_time_mse
 from fast.network import Activity, Network
 from fast.spikes import Spikes
@@ -20,11 +21,9 @@ from spec import (
     PopulationGradient,
     Result,
     Tie,
-    UnsupportedError,
 )
 from spec.checks import one_of
 from spec.command import OneLineParser, run_and_exit, run_case_command
-from spec.errors import Verbatim
 from spec.results import TIE_KINDS
 
 DTYPES = {"float64": torch.float64, "float32": torch.float32}
@@ -36,16 +35,16 @@ def run_case(case: Case, dtype: str = "float64", device: str = "cpu") -> Result:
     Args:
         case: the problem.
         dtype: `float64` or `float32`.
-        device: `cpu`.
+        device: `cpu` or `cuda`.
 
     Raises:
-        UnsupportedError: a recurrent network, or a device other than the CPU.
+        UnsupportedError: a device that is not there.
     """
     check_device(device)
-    network = Network(case.network, DTYPES[one_of(dtype, "dtype", tuple(DTYPES))]).requires_grad_()
-    inputs = {name: Spikes.from_trains([trains], case.duration) for name, trains in case.inputs.items()}
+    network = Network(case.network, DTYPES[one_of(dtype, "dtype", tuple(DTYPES))]).requires_grad_().to(device)
+    inputs = {name: Spikes.from_trains([trains], case.duration).to(device) for name, trains in case.inputs.items()}
     if not inputs:  # a network without inputs is legal, and silent
-        inputs = {"": Spikes.from_trains([[]], case.duration)}
+        inputs = {"": Spikes.from_trains([[]], case.duration).to(device)}
     for spikes in inputs.values():
         spikes.times.requires_grad_()
     read = None
@@ -56,21 +55,19 @@ def run_case(case: Case, dtype: str = "float64", device: str = "cpu") -> Result:
     if loss.requires_grad:
         loss.backward()
     names = [population.name for population in case.network.populations if population.kind != "input"]
-    offsets = {name: activity.spikes[name].offsets[1:-1].numpy() for name in names}
+    offsets = {name: _numbers(activity.spikes[name].offsets[1:-1]) for name in names}
     return Result(
         float(loss.detach()),
-        {name: np.split(activity.spikes[name].times.detach().numpy(), offsets[name]) for name in names},
+        {name: np.split(_numbers(activity.spikes[name].times), offsets[name]) for name in names},
         {name: np.split(activity.records[name].kappa, offsets[name]) for name in names},
-        None if y is None else y[0].detach().numpy(),
+        None if y is None else _numbers(y[0]),
         _gradients(case, network, inputs),
         tuple(sorted(_ties(activity))),
     )
 
 
-def check_device(device: str) -> None:
-    """Refuse a device that `fast` does not run on: never a silent fallback."""
-    if device != "cpu":
-        raise UnsupportedError("device", "cpu", Verbatim(device), "CUDA is not offered yet")
+def _numbers(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().cpu().numpy()
 
 
 def _evaluate(case: Case, activity: Activity) -> tuple[Tensor | None, Tensor]:
@@ -80,12 +77,12 @@ def _evaluate(case: Case, activity: Activity) -> tuple[Tensor | None, Tensor]:
     if y is None:
         assert case.loss.time_scale is not None
         y = first_spike_time(activity.spikes[case.loss.population], case.loss.time_scale)
-    return y, cross_entropy(y, torch.tensor([case.loss.label]))
+    return y, cross_entropy(y, torch.tensor([case.loss.label], device=y.device))
 
 
 def _gradients(case: Case, network: Network, inputs: dict[str, Spikes]) -> Gradients:
     def of(parameter: Tensor) -> np.ndarray:
-        return (torch.zeros_like(parameter) if parameter.grad is None else parameter.grad).numpy()
+        return _numbers(torch.zeros_like(parameter) if parameter.grad is None else parameter.grad)
 
     def if_any(parameter: Tensor | None) -> np.ndarray | None:
         return None if parameter is None else of(parameter)
@@ -98,7 +95,7 @@ def _gradients(case: Case, network: Network, inputs: dict[str, Spikes]) -> Gradi
     return Gradients(
         tuple(ConnectionGradient(of(s.w), of(s.d)) for s in network.synapses),
         populations,
-        {name: np.split(of(inputs[name].times), inputs[name].offsets[1:-1].numpy()) for name in case.inputs},
+        {name: np.split(of(inputs[name].times), _numbers(inputs[name].offsets[1:-1])) for name in case.inputs},
     )
 
 
@@ -117,7 +114,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     what = "Run a case with the fast implementation and print its exact gradient as JSON."
     parser = OneLineParser("python -m fast.run", what)
     parser.add_argument("--dtype", choices=tuple(DTYPES), default="float64", help="precision (default: %(default)s)")
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where to run (default: %(default)s)")
+    parser.add_argument("--device", choices=DEVICES, default="cpu", help="where to run (default: %(default)s)")
     return run_case_command(parser, lambda case, options: run_case(case, options.dtype, options.device), argv)
 
 

@@ -96,7 +96,9 @@ def to_next_crossing(
         h = x_next - x
         a, k, b = short_factors(h, pm, coefficients, lane, at.terms)
         V_next, I_next = V * a + I * k, I * b
-        x_cross = time_to_threshold(V, I, V_next, I_next, h, pm, ps, v_th, at.u, coefficients, lane, at.terms)
+        x_cross = -1.0
+        if v_th < I and V < I and (v_th <= V_next or I_next <= V_next or v_th <= V or I == math.inf):
+            x_cross = time_to_threshold(V, I, V_next, I_next, h, pm, ps, v_th, at.u, coefficients, lane, at.terms)
         if x_cross < 0.0 and (n < count or is_last) and v_th - V_next <= touch * v_th < I_next - v_th:
             x_cross = h  # an arrival, or T, at the very instant of a crossing: the crossing comes first
         crosses = x_cross >= 0.0

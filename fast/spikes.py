@@ -55,20 +55,25 @@ class Spikes:
             got = Verbatim(f"{self.offsets.dtype} {list(self.offsets.shape)}")
             raise SpecError("offsets", f"int64 of shape [{trains + 1}]", got, "one a train, and the end")
         lengths, times = self.offsets.diff(), self.times.detach()
-        if int(self.offsets[0]) != 0 or int(self.offsets[-1]) != len(times) or bool((lengths < 0).any()):
+        if self.offsets.device != times.device:
+            expected, remedy = f"on the device of `times`, {times.device}", "`.to(device)` moves both"
+            raise SpecError("offsets", expected, Verbatim(self.offsets.device), remedy)
+        ends_wrong = torch.stack([self.offsets[0] != 0, self.offsets[-1] != len(times), (lengths < 0).any()]).any()
+        bad = ~(torch.isfinite(times) & (times >= 0))
+        begins = torch.zeros(len(times) + 1, dtype=torch.bool, device=times.device)
+        begins[self.offsets.clamp(0, len(times))] = True
+        back = (times.diff() < 0) & ~begins[1:-1]
+        if not bool(torch.stack([ends_wrong, bad.any(), back.any()]).any()):  # a GPU is waited for once
+            return
+        if bool(ends_wrong):
             expected = f"ascending from 0 to {len(times)}, the number of times"
             raise SpecError("offsets", expected, Verbatim(self.offsets.tolist()), "count the spikes of each train")
-        bad = ~(torch.isfinite(times) & (times >= 0))
         if bool(bad.any()):
             n = int(bad.nonzero()[0])
             raise SpecError(f"times[{n}]", "finite and at least 0 (ms)", float(times[n]), "a trial starts at 0")
-        begins = torch.zeros(len(times) + 1, dtype=torch.bool, device=times.device)
-        begins[self.offsets] = True
-        back = (times.diff() < 0) & ~begins[1:-1]
-        if bool(back.any()):
-            n = int(back.nonzero()[0]) + 1
-            expected = f"at least the time before it in its train, {float(times[n - 1])}"
-            raise SpecError(f"times[{n}]", expected, float(times[n]), "sort each train")
+        n = int(back.nonzero()[0]) + 1
+        expected = f"at least the time before it in its train, {float(times[n - 1])}"
+        raise SpecError(f"times[{n}]", expected, float(times[n]), "sort each train")
 
     @classmethod
     def from_trains(cls, trials: Sequence[SpikeTrains | Sequence], duration: float) -> Spikes:
@@ -130,9 +135,9 @@ class Spikes:
             return [self]
         counts = self.counts()
         parts = []
-        for part, own in zip(counts.split(list(sizes), dim=1), _members(sizes), strict=True):
+        for part, own in zip(counts.split(list(sizes), dim=1), _members(sizes, counts.device), strict=True):
             offsets = torch.cat([counts.new_zeros(1), part.flatten().cumsum(0)])
-            mask = own.repeat(self.trials).repeat_interleave(counts.flatten())
+            mask = own.repeat(self.trials).repeat_interleave(counts.flatten(), output_size=len(self.times))
             parts.append(Spikes(self.times[mask], offsets, self.trials, part.shape[1], self.duration))
         return parts
 
@@ -174,15 +179,17 @@ def joined(parts: Sequence[Spikes]) -> Spikes:
             raise SpecError(f"parts[{n}]", expected, got, "join spikes of the same trials")
     counts = torch.cat([part.counts() for part in parts], dim=1)
     offsets = torch.cat([counts.new_zeros(1), counts.flatten().cumsum(0)])
-    pieces = [
-        part.times[part.offsets[b * part.size] : part.offsets[(b + 1) * part.size]]
-        for b in range(trials)
-        for part in parts
-    ]
-    return Spikes(torch.cat(pieces), offsets, trials, sum(part.size for part in parts), duration)
+    numbers = torch.arange(counts.numel(), device=counts.device).reshape(counts.shape)
+    trains = zip(numbers.split([part.size for part in parts], dim=1), parts, strict=True)
+    train = torch.cat(
+        [own.flatten().repeat_interleave(part.offsets.diff(), output_size=len(part.times)) for own, part in trains]
+    )
+    order = torch.argsort(train, stable=True)
+    times = torch.cat([part.times for part in parts])[order]
+    return Spikes(times, offsets, trials, counts.shape[1], duration)
 
 
-def _members(sizes: Sequence[int]) -> list[Tensor]:
+def _members(sizes: Sequence[int], device: torch.device) -> list[Tensor]:
     """For each of populations side by side, which neurons are its own."""
-    part = torch.repeat_interleave(torch.arange(len(sizes)), torch.tensor(list(sizes)))
+    part = torch.arange(len(sizes)).repeat_interleave(torch.tensor(list(sizes))).to(device)
     return [part == n for n in range(len(sizes))]

@@ -6,7 +6,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from fast.run import DTYPES, check_device
+from fast.devices import DEVICES, check_device
+from fast.run import DTYPES
 from fast.tasks import braille, sequence
 from spec import SpecError
 from spec.checks import whole_number
@@ -49,7 +50,7 @@ def _parse(prog: str, argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--task", choices=tuple(TASKS), required=True, help="what to train; with --help: its options")
     parser.add_argument("--seed", type=int, default=0, help="of all that is random (default: %(default)s)")
     parser.add_argument("--out", help="folder for the record and the pictures (default: the first free runs/TASK-N)")
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where to run (default: %(default)s)")
+    parser.add_argument("--device", choices=DEVICES, default="cpu", help="where to run (default: %(default)s)")
     parser.add_argument("--dtype", choices=tuple(DTYPES), default="float32", help="precision (default: %(default)s)")
     if task in TASKS:
         TASKS[task].add_options(parser)

@@ -49,7 +49,8 @@ def caught(dtype: torch.dtype) -> dict[str, Caught]:
             w = torch.ones(sources, 3, dtype=dtype)
             kernels, _, _ = problem.solved(spikes, spikes.times, w, w, None, constants, False, None, None)
             with mock.patch.object(room, "launch", catch):
-                kernels.backward(torch.empty(0, dtype=torch.float64), torch.zeros(1, 3, dtype=torch.float64), True, True)
+                dL_dt, dL_dy = torch.empty(0, dtype=torch.float64), torch.zeros(1, 3, dtype=torch.float64)
+                kernels.backward(dL_dt, dL_dy, True, True)
     return found
 
 

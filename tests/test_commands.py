@@ -163,7 +163,7 @@ REFUSED: dict[str, tuple[str, list[str], str]] = {
     "too few digits": ("reference", ["--digits", "5", "CASE"], "`digits` must be a whole number from 16 .* got 5"),
     "unknown dtype": ("fast.run", ["--dtype", "float16", "CASE"], "argument --dtype: invalid choice: 'float16'"),
     "unknown device": ("fast.run", ["--device", "tpu", "CASE"], "argument --device: invalid choice: 'tpu'"),
-    "no CUDA": ("fast.run", ["--device", "cuda", "CASE"], "`device` must be cpu, got cuda; CUDA is not offered yet"),
+    "no CUDA": ("fast.run", ["--device", "cuda", "CASE"], "`device` must be one .*, got cuda with.*; .*use the CPU"),
 }
 FILES = {"CASE": "one-neuron"}
 

@@ -12,8 +12,8 @@ import torch
 from tests import cuda_kernels
 
 KERNELS = ("forward_kernel", "backward_kernel", "recurrent_forward_kernel", "recurrent_backward_kernel")
-MOST_SPILLED = 0
-"""Bytes of registers that a kernel may spill: a kernel that begins to has grown beyond a thread."""
+MOST_SPILLED = 256
+"""Bytes of registers that a kernel may spill, a quarter of its 255 registers: more, and it has outgrown a thread."""
 
 needs_numba_cuda = pytest.mark.skipif(
     find_spec("numba_cuda") is None, reason="numba-cuda is not installed: pip install 'delayprop[cuda]'"
@@ -39,4 +39,4 @@ def test_every_kernel_compiles(precision: str, tmp_path: Path) -> None:
             registers, spilled = (re.search(rf"(\d+) {what}", said) for what in ("registers", "bytes spill stores"))
             assert registers and spilled
             print(f"{name} {precision} {compute_capability}: {registers[1]} registers, {spilled[1]} bytes spilled")
-            assert int(spilled[1]) <= MOST_SPILLED or True
+            assert int(spilled[1]) <= MOST_SPILLED

@@ -10,17 +10,31 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+NETWORKS = ["recurrent or feedback", "not recurrent and not feedback"]
 
 
-@pytest.mark.parametrize("networks", ["recurrent or feedback", "not recurrent and not feedback"])
-def test_cuda_kernels_on_a_simulated_gpu(networks: str) -> None:
+def simulate(networks: str, **environment: str) -> None:
+    """Run the tests of networks so named where Numba simulates a GPU."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
     done = subprocess.run(
         [*command, "tests/cuda_simulated.py", "-k", networks],
         cwd=ROOT,
-        env={**os.environ, "NUMBA_ENABLE_CUDASIM": "1"},
+        env={**os.environ, "NUMBA_ENABLE_CUDASIM": "1", **environment},
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     print(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("networks", NETWORKS)
+def test_cuda_kernels_on_a_simulated_gpu(networks: str) -> None:
+    """As Python reads them, which needs no compiler: so this is quick."""
+    simulate(networks, NUMBA_DISABLE_JIT="1")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("networks", NETWORKS)
+def test_cuda_kernels_compiled_on_a_simulated_gpu(networks: str) -> None:
+    """With the device functions compiled, so with the types that they have on a GPU."""
+    simulate(networks)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 from torch.autograd import gradcheck
 
 from fast import LIF, CrossEntropyLoss, FirstSpikeTime, Network, Spikes, SpikeTimeMSELoss, joined, propagate
-from spec import VOLTAGE_READOUTS, SpikeTimeMSE
+from spec import VOLTAGE_READOUTS, Connection, Population, SpikeTimeMSE
+from spec import Network as NetworkSpec
 from tests.layers import TRIALS, case_of, first_layer, given_spikes, second_layer, trains
 
 CONDITIONED = 0.1
@@ -141,15 +143,36 @@ def test_gradcheck_of_readouts_through_two_layers_and_around_one(readout: str, l
     assert jacobian_is_exact(function, two_layers(spiking=False))
 
 
-def test_gradcheck_of_a_network_by_all_its_parameters() -> None:
-    case = case_of([first(), second_layer()], TRIALS[0], SpikeTimeMSE("layer1", TARGETS[0]))
-    network = Network(case.network, torch.float64)
-    names = [name for name, _ in network.named_parameters()]
-    assert len(names) == 2 * 6
+def feed_forward() -> NetworkSpec:
+    return case_of([first(), second_layer()], TRIALS[0], SpikeTimeMSE("layer1", TARGETS[0])).network
 
-    def function(*parameters: Tensor) -> tuple[Tensor, ...]:
+
+def recurrent() -> NetworkSpec:
+    """Two populations that reach each other, the first also itself, excited and inhibited."""
+    random = np.random.default_rng(1)
+
+    def connection(source: str, target: str, pre: int, low: float, high: float) -> Connection:
+        return Connection(source, target, random.uniform(low, high, (pre, 2)), random.uniform(0.3, 3.0, (pre, 2)))
+
+    layers = (Population("layer0", "lif", 2, 9.5, 4.5, 1.0, -0.3), Population("layer1", "lif", 2, 12.0, 6.0, 1.0, 0.0))
+    return NetworkSpec((Population("in", "input", 3), *layers), (
+        connection("in", "layer0", 3, 2.5, 5.0), connection("layer0", "layer1", 2, 1.5, 3.0),
+        connection("layer1", "layer0", 2, -1.5, 1.5), connection("layer0", "layer0", 2, -1.0, 1.0),
+    ))  # fmt: skip
+
+
+@pytest.mark.parametrize("build", [feed_forward, recurrent])
+def test_gradcheck_of_a_network_by_all_its_parameters(build: Callable[[], NetworkSpec]) -> None:
+    network = Network(build(), torch.float64)
+    names = [name for name, _ in network.named_parameters()]
+    assert len(names) == 2 * len(network.synapses) + 4 * 2
+
+    def function(times: Tensor, *parameters: Tensor) -> tuple[Tensor, ...]:
         given = dict(zip(names, parameters, strict=True))
-        activity = torch.func.functional_call(network, given, ({"in": given_spikes()}, ("layer1", "mean_voltage")))
+        inputs = {"in": with_times(times)}
+        activity = torch.func.functional_call(network, given, (inputs, ("layer1", "mean_voltage")))
+        for record in activity.records.values():
+            assert not record.ties.any() and record.kappa_min > CONDITIONED
         return activity.spikes["layer0"].times, activity.spikes["layer1"].times, activity.y
 
-    assert jacobian_is_exact(function, leaves(list(network.parameters())))
+    assert jacobian_is_exact(function, leaves([given_spikes().times, *network.parameters()]))

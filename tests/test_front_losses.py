@@ -1,12 +1,24 @@
-"""Losses on torch tensors, and the spike trains they read."""
+"""Losses on torch tensors, as functions and as modules."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import mpmath
 import pytest
 import torch
 
-from fast import Spikes, cross_entropy, first_spike_time, spike_time_mse
+import fast
+import spec
+from fast import (
+    CrossEntropyLoss,
+    FirstSpikeTime,
+    Spikes,
+    SpikeTimeMSELoss,
+    cross_entropy,
+    first_spike_time,
+    spike_time_mse,
+)
 from spec import SpecError
 from tests.layers import DURATION, TRIALS, given_spikes, trains
 from tests.tolerances import U64
@@ -104,6 +116,31 @@ def test_bad_targets_are_refused_and_named(targets: list, message: str) -> None:
 
 
 @pytest.mark.parametrize("scale", [0.0, -1.0, float("nan"), float("inf"), "4"], ids=str)
-def test_a_bad_time_scale_is_refused(scale: float) -> None:
+@pytest.mark.parametrize("make", [FirstSpikeTime, lambda scale: first_spike_time(given_spikes(), scale)])
+def test_a_bad_time_scale_is_refused(make: Callable[[float], object], scale: float) -> None:
+    """By the module when it is built."""
     with pytest.raises(SpecError, match=r"`time_scale` must be a finite number above 0 \(ms\), got"):
-        first_spike_time(given_spikes(), scale)
+        make(scale)
+
+
+def test_a_module_is_its_function() -> None:
+    spikes, targets = given_spikes(), [[[1.0, 2.0, 3.0], [], [0.5]], [[4.0], [0.0, 1.0], []], [[], [7.0], [9.0]]]
+    labels = torch.tensor([2, 0, 1])
+    spikes.times.requires_grad_()
+    pairs = {
+        "mse": (SpikeTimeMSELoss()(spikes, targets), spike_time_mse(spikes, targets)),
+        "first": (FirstSpikeTime(3.0)(spikes), first_spike_time(spikes, 3.0)),
+        "ce": (
+            CrossEntropyLoss()(FirstSpikeTime(3.0)(spikes), labels),
+            cross_entropy(first_spike_time(spikes, 3.0), labels),
+        ),
+    }
+    for name, (module, function) in pairs.items():
+        gradients = [torch.autograd.grad(found.square().sum(), spikes.times)[0] for found in (module, function)]
+        assert torch.equal(module, function) and torch.equal(*gradients) and gradients[0].any(), name
+
+
+def test_only_the_network_has_its_name_from_the_specification() -> None:
+    """`fast.CrossEntropy` beside `spec.CrossEntropy`, an entry of a case file, would be taken for it."""
+    assert {*fast.__all__} & {*spec.__all__} == {"Network"}
+    assert all(hasattr(fast, name) for name in fast.__all__)

@@ -12,7 +12,7 @@ from torch.nn.utils import clip_grad_norm_, parameters_to_vector, vector_to_para
 
 from fast import Spikes, spike_time_mse
 from tests.front_modules import TARGETS, found_by, network
-from tests.layers import TRIALS, first_layer, given_spikes, second_layer
+from tests.layers import first_layer, given_spikes, second_layer
 from tests.tolerances import SAME_SUM
 
 PARAMETERS = ("w", "d", "tau_mem", "tau_syn", "v_th", "v_reset")
@@ -128,19 +128,3 @@ def test_gradients_can_be_clipped_together() -> None:
     assert norm > 0.5 and float(norm) == pytest.approx(float(whole.norm()), rel=1e-12)
     assert torch.allclose(clipped / clipped.norm(), whole / whole.norm(), rtol=1e-12)
     assert float(clipped.norm()) == pytest.approx(0.5, rel=1e-4)
-
-
-def test_a_silent_layer_counts_its_neurons_and_passes_no_gradient() -> None:
-    """The number is how a training loop learns of it: the loss stays where it is, and no error is raised."""
-    first, second = first_layer(), second_layer()
-    with torch.no_grad():
-        first.w.mul_(0.01)
-    hidden = first(given_spikes())
-    assert (given_spikes().silent(), hidden.silent()) == (0, 2)
-    mean_loss(second(hidden)).backward()
-    assert all(p.grad is not None and not p.grad.any() for p in (first.w, first.d, second.w, second.d))
-
-
-def test_control_a_neuron_that_spikes_in_one_trial_is_not_silent() -> None:
-    assert first_layer()(given_spikes()).silent() == 0
-    assert [given_spikes(TRIALS[n:]).silent() for n in (0, 1, 2)] == [0, 2, 3]

@@ -2,6 +2,7 @@
 
 The physics is that of the CPU: device functions are compiled from the very same Python functions of `fast.flow`,
 `fast.solve` and `fast.adjoint`. New are the loops, since a GPU has a thread for each neuron of each trial, and not a
-block of neurons side by side. Reading order: `forward`, `backward` (one thread from start to end), `recurrent_forward`,
-`recurrent_backward` (threads that wait for each other), `packing` and `launch` (torch tensors in place), `kernels`.
+block of neurons side by side. Reading order: `forward`, `arrays`, `gather`, `backward` (one thread from start to end),
+`together`, `recurrent_forward`, `recurrent_backward` (threads that wait for each other), `packing`, `launch`, `room`
+(torch tensors in place), `feed_forward`, `recurrent`, `kernels`, `problem` (the host).
 """

@@ -10,6 +10,7 @@ from numba import config, cuda
 
 from fast.compiling import cache_folder
 
+Array = Any  # a tensor to the host, a device array to a kernel
 # Threads of a block, at most; shared arrays are of this size. A power of two.
 THREADS = 128
 TOGETHER = 256  # of neurons that are solved together

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from fast.bins import Clock
 from fast.cuda import room
-from fast.cuda.backward import Given, backward_kernel
+from fast.cuda.arrays import Given
+from fast.cuda.backward import backward_kernel
 from fast.cuda.compiling import THREADS
 from fast.cuda.forward import IS_STUCK, Ahead, Found, forward_kernel
 from fast.cuda.launch import launch, threads_for

@@ -10,12 +10,11 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import numpy as np
 from numba import cuda
 
 from fast.bins import SLOT
 from fast.compiling import compiled
-from fast.cuda.compiling import kernel
+from fast.cuda.compiling import Array, kernel
 from fast.forward import new_level
 from fast.polynomials import AB, LANES, RAB, B, polynomial
 from fast.solve import CROSSED, INTEGRAL, MAX_BIN, RECENT_BIN, STUCK, collect, stays_below, to_next_crossing
@@ -31,12 +30,12 @@ class Ahead(NamedTuple):
     of two; `rest, weight [size, LANES]`, the arrivals of a bin in order.
     """
 
-    deposits: np.ndarray
-    integral: np.ndarray
-    chain: np.ndarray
-    next: np.ndarray
-    rest: np.ndarray
-    weight: np.ndarray
+    deposits: Array
+    integral: Array
+    chain: Array
+    next: Array
+    rest: Array
+    weight: Array
 
 
 class Found(NamedTuple):
@@ -44,12 +43,12 @@ class Found(NamedTuple):
     a neuron in a trial; `counts [trains]`, how many there are, or IS_STUCK. What has no room is counted. And what is
     `kept [trials, blocks, KEPT, LANES]` of every neuron, see `fast.solve`; zeros before."""
 
-    starts: np.ndarray
-    counts: np.ndarray
-    bin: np.ndarray
-    rest: np.ndarray
-    I: np.ndarray
-    kept: np.ndarray
+    starts: Array
+    counts: Array
+    bin: Array
+    rest: Array
+    I: Array
+    kept: Array
 
 
 @compiled

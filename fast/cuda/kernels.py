@@ -6,6 +6,8 @@ that were emitted, which may be more than there was room for: then all is solved
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -42,7 +44,8 @@ class CudaKernels:
     """
 
     def __init__(self, arriving: Arriving, trials: int, layer: Layer, at: Clock, sizes: Sizes) -> None:
-        self.trials, self.layer, self.post, self.at, self.sizes = trials, layer, layer.post, at, sizes
+        self.trials, self.post, self.at, self.sizes = trials, layer.post, at, sizes
+        self.layer: Any = layer  # of tensors
         self.arriving = Arriving(*map(some, arriving))
         self.spikes_in = arriving.bin.numel()
 
@@ -52,7 +55,7 @@ class CudaKernels:
         Raises:
             ArithmeticError: a neuron spikes too fast, or without end.
         """
-        solve = recurrent.forward if self.layer.copies else feed_forward.forward
+        solve: Any = recurrent.forward if self.layer.copies else feed_forward.forward
         self.emitted, self.kept = solve(self.arriving, self.trials, self.layer, self.at, self.sizes)
         self.offsets, self.bin, self.rest, self.I = self.emitted.by_train()
         self._read()
@@ -111,7 +114,7 @@ class CudaKernels:
         g = self.kept.new_zeros(self.trials, blocks * LANES)
         g[:, : self.post] = dL_dy
         g = g.reshape(self.trials, blocks, LANES)
-        solve = recurrent.backward if layer.copies else feed_forward.backward
+        solve: Any = recurrent.backward if layer.copies else feed_forward.backward
         sums, worth, dL_dconstants = solve(
             self.arriving, self.spikes_in, self.emitted, dL_dt_post, g, self.kept, layer, self.at, want_dt, want_tau
         )

@@ -5,7 +5,7 @@ What is small, and of neurons rather than synapses, is computed by the very func
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -17,6 +17,10 @@ from fast.bins import SLOT, Clock
 from fast.deposit import Arriving
 from fast.polynomials import LANES
 from fast.synapses import Layer
+
+
+LayerThere = Any  # a `fast.synapses.Layer` of tensors
+ArrivingThere = Any  # a `fast.deposit.Arriving` of tensors
 
 
 class Sizes(NamedTuple):
@@ -39,7 +43,7 @@ def split(times: Tensor, width: float, at: Clock, dtype: torch.dtype) -> tuple[T
 
 def sorted_by_bin(
     times: Tensor, offsets: Tensor, trials: int, width: float, at: Clock, dtype: torch.dtype
-) -> tuple[Arriving, Tensor]:
+) -> tuple[ArrivingThere, Tensor]:
     """`fast.deposit.sorted_by_bin` of tensors; spikes after `T` stay, at the end of their trial, in bin `last + 1`.
 
     To leave them out would mean to wait for how many there are.
@@ -55,7 +59,7 @@ def sorted_by_bin(
     return Arriving(starts.contiguous(), number[order], rest[order], source), order
 
 
-def sizes(d: Tensor, exists: Tensor | None, arriving: Arriving, width: float, at: Clock) -> Sizes:
+def sizes(d: Tensor, exists: Tensor | None, arriving: ArrivingThere, width: float, at: Clock) -> Sizes:
     """See `Sizes`; the one time that the host waits before the first kernel."""
     delay = d.double().masked_fill(torch.floor(d.double() / width) > at.last, 0.0)
     if exists is not None:
@@ -87,7 +91,7 @@ def layer(
     width: float,
     at: Clock,
     longest: float,
-) -> Layer:
+) -> LayerThere:
     """`fast.synapses.layer` with tensors in place of arrays, `w` and `d` taken where they are.
 
     Args:
@@ -115,7 +119,7 @@ def layer(
     def there_too(values: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(values)).to(w.device)
 
-    packed: Layer = one._replace(
+    there: Any = dict(
         rows=rows.contiguous(), constants=there_too(one.constants), flow=there_too(one.flow),
         coefficients=there_too(one.coefficients), external=external, copies=(sources - external) // post,
     )  # type: ignore[arg-type]  # fmt: skip

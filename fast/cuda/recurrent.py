@@ -9,12 +9,13 @@ from torch import Tensor
 
 from fast.bins import Clock
 from fast.cuda import room
-from fast.cuda.backward import Given
+from fast.cuda.arrays import Given
 from fast.cuda.compiling import TOGETHER
 from fast.cuda.launch import launch, threads_for
 from fast.cuda.packing import Sizes
 from fast.cuda.recurrent_backward import recurrent_backward_kernel
-from fast.cuda.recurrent_forward import NO_RING, NO_ROOM, FoundInOrder, Together, recurrent_forward_kernel
+from fast.cuda.recurrent_forward import recurrent_forward_kernel
+from fast.cuda.together import NO_RING, NO_ROOM, FoundInOrder, Together
 from fast.deposit import Arriving
 from fast.polynomials import LANES
 from fast.solve import KEPT

@@ -9,17 +9,10 @@ from __future__ import annotations
 from numba import cuda, float64
 
 from fast.compiling import compiled
-from fast.cuda.backward import (
-    enter_bin,
-    lane_of,
-    last_in_time,
-    leave_bin,
-    look_up_arrivals_in_lane,
-    look_up_in_lane,
-    start_at_end,
-    take_spike,
-)
+from fast.cuda.arrays import lane_of, start_at_end
+from fast.cuda.backward import enter_bin, leave_bin, take_spike
 from fast.cuda.compiling import TOGETHER, kernel, on_device
+from fast.cuda.gather import last_in_time, look_up_arrivals_in_lane, look_up_in_lane
 from fast.polynomials import LANES
 
 

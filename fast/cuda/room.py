@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fast.adjoint import ADJOINT
 from fast.bins import Clock
-from fast.cuda.backward import ROWS, Given, Passed, Sums
+from fast.cuda.arrays import ROWS, Given, Passed, Sums
 from fast.cuda.forward import Ahead
 from fast.cuda.launch import launch
 from fast.deposit import Arriving

@@ -27,7 +27,7 @@ from fast.losses import cross_entropy
 from fast.run_folder import RunFolder
 from fast.spike_files import SpikeData, read_spike_file
 from fast.spikes import Spikes
-from fast.tasks.shared import RESIDUALS, learning_rate, right_answers
+from fast.tasks.shared import RESIDUALS, is_silenced, learning_rate, right_answers, silence
 from reports.training import draw
 from spec import SpecError
 from spec.checks import whole_number
@@ -84,7 +84,7 @@ def train(options: argparse.Namespace, dtype: torch.dtype) -> int:
     folder = RunFolder(options.out, "braille")
     folder.write("options.json", vars(options))
     generator, random = torch.Generator().manual_seed(options.seed), np.random.default_rng(options.seed)
-    network = Reader(options.hidden, dtype, generator)
+    network = Reader(options.hidden, dtype, generator).to(options.device)
     weights, delays = [layer.w for layer in network.layers], [layer.d for layer in network.layers]
     for d in delays:
         d.requires_grad_(not options.freeze_delays)
@@ -98,6 +98,9 @@ def train(options: argparse.Namespace, dtype: torch.dtype) -> int:
         entry["valid_accuracy"], entry["valid_loss"] = _evaluate(network, data["valid"], options.batch)
         folder.append({"epoch": epoch, **entry, **vars(found)})
         print(_line(epoch, entry, found), flush=True)
+        if entry["silent_steps"]:
+            steps = math.ceil(len(data["train"]) / options.batch)
+            print(silence("hidden", options.hidden, entry["silent_steps"], steps), flush=True)
         if entry["valid_accuracy"] > best:
             best, best_epoch, best_state = entry["valid_accuracy"], epoch, copy.deepcopy(network.state_dict())
     network.load_state_dict(best_state)
@@ -137,12 +140,14 @@ def _epoch(
     random: np.random.Generator,
 ) -> tuple[dict, Residuals]:
     """One pass over the training split: its record, and the identity residuals of its first step."""
-    started, losses, right, fired = time.perf_counter(), 0.0, 0, torch.zeros(options.hidden, dtype=torch.float64)
+    started, losses, right = time.perf_counter(), 0.0, 0
+    fired = torch.zeros(options.hidden, dtype=torch.float64, device=options.device)
     order = random.permutation(len(data))
-    certificate = None
+    certificate, silent_steps = None, 0
     for first in range(0, len(order), options.batch):
         trials = order[first : first + options.batch]
         spikes, labels = data.batch(trials, DURATION)
+        spikes, labels = spikes.to(options.device), labels.to(options.device)
         optimiser.zero_grad()
         with nullcontext() if certificate else watched(network.layers, spikes):
             y, inner = network(spikes)
@@ -157,11 +162,12 @@ def _epoch(
         losses += float(loss.detach()) * len(trials)
         right += int(right_answers(y, labels).sum())
         fired += inner.counts().double().sum(0)
+        silent_steps += is_silenced(spikes, inner)
     assert certificate is not None
     return {
         "train_loss": losses / len(order), "train_accuracy": right / len(order),
         "spikes_per_neuron": float(fired.mean()) / len(order), "silent": float((fired == 0).double().mean()),
-        "seconds": time.perf_counter() - started,
+        "silent_steps": silent_steps, "seconds": time.perf_counter() - started,
     }, certificate  # fmt: skip
 
 
@@ -180,6 +186,7 @@ def _evaluate(network: Reader, data: SpikeData, batch: int) -> tuple[float, floa
     for first in range(0, len(data), batch):
         trials = np.arange(first, min(first + batch, len(data)))
         spikes, labels = data.batch(trials, DURATION)
+        spikes, labels = spikes.to(network.out.w.device), labels.to(network.out.w.device)
         y, _ = network(spikes)
         right += int(right_answers(y, labels).sum())
         losses += float(cross_entropy(y, labels)) * len(trials)

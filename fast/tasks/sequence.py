@@ -68,6 +68,7 @@ def train(options: argparse.Namespace, dtype: torch.dtype) -> int:
     folder.write("options.json", vars(options))
     random = np.random.default_rng(options.seed)
     layer = LI(2, 2, readout="max_voltage", tau_mem=TAU_MEM, tau_syn=TAU_SYN, max_delay=MAX_DELAY, dtype=dtype)
+    layer.to(options.device)
     with torch.no_grad():
         layer.w.fill_(1.0)
         layer.d.copy_(WORST * (1 - torch.eye(2)))
@@ -79,7 +80,7 @@ def train(options: argparse.Namespace, dtype: torch.dtype) -> int:
     for epoch in range(1, options.epochs + 1):
         order = random.permutation(2).tolist()
         for labels in [[label] for label in order] if epoch <= LEARN else [order]:
-            loss, found = _step(layer, _patterns(labels, options.jitter, random), labels)
+            loss, found = _step(layer, _patterns(labels, options.jitter, random).to(options.device), labels)
             if not options.freeze_delays:
                 (learn if epoch <= LEARN else settle).step()
                 layer.project_()
@@ -126,7 +127,7 @@ def _step(layer: LI, spikes: Spikes, labels: list[int]) -> tuple[float, Residual
     with watched([layer], spikes):
         y: Tensor = layer(spikes)
         y.retain_grad()
-        loss = cross_entropy(y, torch.tensor(labels))
+        loss = cross_entropy(y, torch.tensor(labels, device=y.device))
         loss.backward()
         assert y.grad is not None
         return float(loss.detach()), residuals([layer], spikes, y, y.grad)
@@ -135,8 +136,8 @@ def _step(layer: LI, spikes: Spikes, labels: list[int]) -> tuple[float, Residual
 @torch.no_grad()
 def _accuracy(layer: LI, labels: list[int], jitter: float, random: np.random.Generator) -> float:
     """Share of presentations whose right output has the strictly larger maximum."""
-    y = layer(_patterns(labels, jitter, random))
-    return float(right_answers(y, torch.tensor(labels)).double().mean())
+    y = layer(_patterns(labels, jitter, random).to(layer.w.device))
+    return float(right_answers(y, torch.tensor(labels, device=y.device)).double().mean())
 
 
 def _progress(

@@ -1,10 +1,11 @@
-"""What the tasks share: the check of a learning rate, when an answer is right, and how the residuals are explained."""
+"""What the tasks share: the check of a learning rate, when an answer is right, what silence is, and the residuals."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
+from fast.spikes import Spikes
 from spec import SpecError
 from spec.checks import positive_number
 
@@ -33,3 +34,16 @@ def right_answers(y: Tensor, labels: Tensor) -> Tensor:
     right = labels[:, None]
     others = y.scatter(1, right, -torch.inf)
     return (y.gather(1, right) > others).all(dim=1)
+
+
+def is_silenced(given: Spikes, emitted: Spikes) -> bool:
+    """Whether a layer got spikes and emitted none in the whole batch, so that no gradient passes through it."""
+    return len(given.times) > 0 and emitted.silent() == emitted.size
+
+
+def silence(layer: str, size: int, steps: int, of: int) -> str:
+    """One line for an epoch in which a layer was silenced in some steps: training goes on as if it learned."""
+    return (
+        f"warning: all {size} neurons of the {layer} layer were silent in {steps} of {of} steps: no gradient passed; "
+        "take smaller steps, or a seed with other weights"
+    )
