@@ -14,10 +14,10 @@ PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 STAMP := .venv/.ready-$(firstword $(shell cksum < pyproject.toml))-$(EXTRAS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sequence derivations test lint clean
+.PHONY: help setup sequence derivations test test-gpu lint clean
 
 help: ## print this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1#/p' Makefile | awk -F'#' '{ printf "%-20s%s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1#/p' Makefile | awk -F'#' '{ printf "%-20s%s\n", $$1, $$2 }'
 	@echo 'ARGS="..." is handed on: make sequence ARGS=--help, make test ARGS="-m slow".'
 
 sequence: setup ## train weights and delays on the sequence task
@@ -29,8 +29,12 @@ derivations: setup ## prove every equation with SymPy
 	@$(PY) -m derivations $(ARGS)
 
 test: setup ## run the tests, without those marked slow
-	@echo "test: pytest on $(WORKERS) workers, without the tests marked slow"
-	@$(PY) -m pytest -n $(WORKERS) --dist worksteal -m "not slow" $(ARGS)
+	@echo "test: pytest on $(WORKERS) workers, without the tests marked slow or gpu"
+	@$(PY) -m pytest -n $(WORKERS) --dist worksteal -m "not slow and not gpu" $(ARGS)
+
+test-gpu: ## run the tests that need a GPU; make EXTRAS=dev,cuda test-gpu installs what they need
+	@echo "test-gpu: pytest, the tests marked gpu"
+	@$(PY) -m pytest -m gpu $(ARGS)
 
 lint: setup ## run ruff and mypy
 	@echo "lint: ruff, then mypy"

@@ -58,7 +58,7 @@ def check_tensors(named: Mapping[str, Tensor | None]) -> None:
 
 def on_gpu(device: torch.device) -> bool:
     """Whether the CUDA kernels run what lies there: on a GPU, or where Numba simulates one."""
-    return device.type == "cuda" or bool(config.ENABLE_CUDASIM)
+    return device.type == "cuda" or bool(getattr(config, "ENABLE_CUDASIM", 0))
 
 
 def _missing(got: str, remedy: str) -> UnsupportedError:

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from fast import problem as cpu
 from fast.devices import check_tensors, on_gpu
 from fast.kernels import Kernels
+from fast.limits import differentiable_once, outermost
 from fast.spikes import Spikes
 from spec import VOLTAGE_READOUTS, SpecError
 from spec.checks import one_of, positive_number
@@ -69,6 +69,7 @@ class _Problem:
     width: float = 0.0
 
 
+@outermost
 def propagate(
     spikes: Spikes,
     w: Tensor,
@@ -107,7 +108,7 @@ def propagate(
             gradient is infinite.
 
     Gradients are exact (`spec/SPECIFICATION.md`, section 6; proofs in `derivations/`): those of the forward pass as it
-    was, whatever has been changed in place since. Differentiating twice is refused by torch.
+    was, whatever has been changed in place since. A second derivative is refused.
     """
     if readout is not None:
         one_of(readout, "readout", VOLTAGE_READOUTS)
@@ -144,7 +145,7 @@ class _Propagate(torch.autograd.Function):
         if on_gpu(w.device):
             from fast.cuda import problem as cuda  # an optional dependency
 
-            solve = cuda.solved
+            solve = cuda.solved  # type: ignore[assignment]
         maximum = readout == "max_voltage"
         kernels, ctx.order, width = solve(
             problem.spikes, t_in, w, d, problem.exists, constants, maximum, None if maximum else readout,
@@ -152,13 +153,14 @@ class _Propagate(torch.autograd.Function):
         )  # fmt: skip
         problem.kernels = ctx.kernels = kernels
         ctx.width, ctx.inputs = width, len(t_in)
+        ctx.variables = (t_in, w, d, *constants)
         problem.width = width
         ctx.dtypes = (w.dtype, d.dtype, *(c.dtype for c in constants))
         times = (torch.as_tensor(kernels.bin) + torch.as_tensor(kernels.rest).double()) * width
         return times, torch.as_tensor(kernels.y).to(w.dtype, copy=True)
 
     @staticmethod
-    @once_differentiable
+    @differentiable_once
     def backward(ctx: Any, dL_dt_post: Tensor, dL_dy: Tensor) -> tuple[Tensor | None, ...]:
         _, want_dt, _, _, want_tau_mem, want_tau_syn, _, _ = ctx.needs_input_grad
         given: list[Any] = [dL_dt_post.contiguous() * ctx.width, dL_dy.double().contiguous()]

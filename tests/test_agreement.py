@@ -71,16 +71,18 @@ class Float32:
     """Networks in float32 held against the reference.
 
     Attributes:
+        device: where they run.
         errors: the largest error of a block, of each network that has the right spikes and a gradient.
         lost: networks with other numbers of spikes, each with its margin.
     """
 
+    device: str = "cpu"
     errors: list[float] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
 
     def add(self, case: Case, name: str) -> None:
         """Compare one more; a network that is not near grazing must have the right spikes."""
-        found, true = run_case(case, "float32"), reference.run(case)
+        found, true = run_case(case, "float32", self.device), reference.run(case)
         if counts(found) == counts(true):
             if largest_block(case, true.gradients) > VANISHES:
                 self.errors.append(max(block.error for block in compared(case, found.gradients, true.gradients)))

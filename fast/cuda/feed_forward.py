@@ -14,11 +14,9 @@ from fast.cuda.backward import backward_kernel
 from fast.cuda.compiling import THREADS
 from fast.cuda.forward import IS_STUCK, Ahead, Found, forward_kernel
 from fast.cuda.launch import launch, threads_for
-from fast.cuda.packing import Sizes
-from fast.deposit import Arriving
+from fast.cuda.packing import ArrivingThere, LayerThere, Sizes
 from fast.polynomials import LANES
 from fast.solve import KEPT
-from fast.synapses import Layer
 
 
 class Emitted(NamedTuple):
@@ -43,7 +41,7 @@ def room_for(starts: Tensor, size: int, rows: Tensor, kept: Tensor) -> Found:
     )  # fmt: skip
 
 
-def forward(arriving: Arriving, trials: int, layer: Layer, at: Clock, sizes: Sizes) -> tuple[Emitted, Tensor]:
+def forward(arriving: ArrivingThere, trials: int, layer: LayerThere, at: Clock, sizes: Sizes) -> tuple[Emitted, Tensor]:
     """The emitted spikes, and what is kept of each neuron.
 
     Raises:
@@ -74,7 +72,7 @@ def forward(arriving: Arriving, trials: int, layer: Layer, at: Clock, sizes: Siz
 
 
 def _solve(
-    arriving: Arriving, trials: int, at_once: int, layer: Layer, at: Clock, ahead: Ahead, found: Found
+    arriving: ArrivingThere, trials: int, at_once: int, layer: LayerThere, at: Clock, ahead: Ahead, found: Found
 ) -> None:
     threads, parts = threads_for(layer.rows.shape[0] * LANES, THREADS)
     for first in range(0, trials, at_once):
@@ -83,13 +81,13 @@ def _solve(
 
 
 def backward(
-    arriving: Arriving, spikes: int, emitted: Emitted, dL_dt: Tensor, dL_dy: Tensor, kept: Tensor, layer: Layer,
-    at: Clock, want_dt: bool, want_tau: bool,
+    arriving: ArrivingThere, spikes: int, emitted: Emitted, dL_dt: Tensor, dL_dy: Tensor, kept: Tensor,
+    layer: LayerThere, at: Clock, want_dt: bool, want_tau: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
     """Sums over the arrivals of each synapse, worth of incoming spikes, gradients of constants, over all trials."""
     nobody = torch.zeros(1, dtype=torch.int32, device=kept.device)
-    own = [room.some(part) for part in (emitted.bin, emitted.rest, emitted.I, dL_dt)]
-    given = Given(*arriving, emitted.offsets, nobody, *own, dL_dy, kept)
+    own: list[Tensor] = [room.some(part) for part in (emitted.bin, emitted.rest, emitted.I, dL_dt)]
+    given = Given(*arriving, emitted.offsets, nobody, *own, dL_dy, kept)  # type: ignore[call-arg]
     threads, parts = threads_for(layer.rows.shape[0] * LANES, THREADS)
     return room.added_up(
         backward_kernel, threads, parts, given, spikes, len(dL_dt), layer, at, want_dt, want_tau

@@ -13,9 +13,8 @@ from torch import Tensor
 
 from fast.bins import SLOT, Clock
 from fast.cuda import feed_forward, recurrent
-from fast.cuda.packing import Sizes
+from fast.cuda.packing import ArrivingThere, LayerThere, Sizes
 from fast.cuda.room import some
-from fast.deposit import Arriving
 from fast.polynomials import LANES
 from fast.solve import (
     EQUAL_MAXIMA,
@@ -30,7 +29,6 @@ from fast.solve import (
     SPIKE_AT_END,
     TIES,
 )
-from fast.synapses import Layer
 
 
 class CudaKernels:
@@ -43,10 +41,9 @@ class CudaKernels:
         ties: `[trials, post]`, bits as in `fast.solve`.
     """
 
-    def __init__(self, arriving: Arriving, trials: int, layer: Layer, at: Clock, sizes: Sizes) -> None:
-        self.trials, self.post, self.at, self.sizes = trials, layer.post, at, sizes
-        self.layer: Any = layer  # of tensors
-        self.arriving = Arriving(*map(some, arriving))
+    def __init__(self, arriving: ArrivingThere, trials: int, layer: LayerThere, at: Clock, sizes: Sizes) -> None:
+        self.trials, self.layer, self.post, self.at, self.sizes = trials, layer, layer.post, at, sizes
+        self.arriving: ArrivingThere = type(arriving)(*map(some, arriving))
         self.spikes_in = arriving.bin.numel()
 
     def forward(self) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 WARP = 32  # threads that go side by side
 
-SIMULATED = bool(config.ENABLE_CUDASIM)
+SIMULATED = bool(getattr(config, "ENABLE_CUDASIM", 0))
 """Whether Numba simulates a GPU, for tests where there is none: tensors are then on the CPU."""
 
 

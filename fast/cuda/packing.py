@@ -16,8 +16,6 @@ from fast import synapses
 from fast.bins import SLOT, Clock
 from fast.deposit import Arriving
 from fast.polynomials import LANES
-from fast.synapses import Layer
-
 
 LayerThere = Any  # a `fast.synapses.Layer` of tensors
 ArrivingThere = Any  # a `fast.deposit.Arriving` of tensors
@@ -56,7 +54,8 @@ def sorted_by_bin(
     order = torch.argsort(trial * (at.last + 2) + number, stable=True)
     starts = offsets[::sources] if sources else offsets.new_zeros(trials + 1)
     source = (train - trial * sources)[order].to(torch.int32)
-    return Arriving(starts.contiguous(), number[order], rest[order], source), order
+    parts: list[Any] = [starts.contiguous(), number[order], rest[order], source]
+    return Arriving(*parts), order
 
 
 def sizes(d: Tensor, exists: Tensor | None, arriving: ArrivingThere, width: float, at: Clock) -> Sizes:
@@ -116,13 +115,9 @@ def layer(
     columns = torch.stack([pad(w, fill), place.to(w.dtype), pad(rest, fill)], dim=1)
     rows = columns.reshape(sources, 3, blocks, LANES).permute(2, 0, 1, 3).reshape(blocks, sources, 3 * LANES)
 
-    def there_too(values: np.ndarray) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(values)).to(w.device)
-
-    there: Any = dict(
-        rows=rows.contiguous(), constants=there_too(one.constants), flow=there_too(one.flow),
-        coefficients=there_too(one.coefficients), external=external, copies=(sources - external) // post,
-    )  # type: ignore[arg-type]  # fmt: skip
-    return packed
-
-
+    tensors: dict[str, Any] = {
+        name: torch.from_numpy(np.ascontiguousarray(getattr(one, name))).to(w.device)
+        for name in ("constants", "flow", "coefficients")
+    }
+    tensors["rows"] = rows.contiguous()
+    return one._replace(**tensors, external=external, copies=(sources - external) // post)

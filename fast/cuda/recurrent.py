@@ -12,14 +12,12 @@ from fast.cuda import room
 from fast.cuda.arrays import Given
 from fast.cuda.compiling import TOGETHER
 from fast.cuda.launch import launch, threads_for
-from fast.cuda.packing import Sizes
+from fast.cuda.packing import ArrivingThere, LayerThere, Sizes
 from fast.cuda.recurrent_backward import recurrent_backward_kernel
 from fast.cuda.recurrent_forward import recurrent_forward_kernel
 from fast.cuda.together import NO_RING, NO_ROOM, FoundInOrder, Together
-from fast.deposit import Arriving
 from fast.polynomials import LANES
 from fast.solve import KEPT
-from fast.synapses import Layer
 
 
 class Emitted(NamedTuple):
@@ -39,7 +37,7 @@ class Emitted(NamedTuple):
         return self.trains, self.bin[self.order], self.rest[self.order], self.I[self.order]
 
 
-def together(trials: int, size: int, layer: Layer) -> Together:
+def together(trials: int, size: int, layer: LayerThere) -> Together:
     """What threads share, for trials of so many spikes."""
     rows, lanes = layer.rows, layer.rows.shape[0] * LANES
 
@@ -54,7 +52,7 @@ def together(trials: int, size: int, layer: Layer) -> Together:
     )  # fmt: skip
 
 
-def found_in(trials: int, size: int, layer: Layer) -> FoundInOrder:
+def found_in(trials: int, size: int, layer: LayerThere) -> FoundInOrder:
     """Room for so many spikes of each trial."""
     rows = layer.rows
 
@@ -68,7 +66,7 @@ def found_in(trials: int, size: int, layer: Layer) -> FoundInOrder:
     )  # fmt: skip
 
 
-def forward(arriving: Arriving, trials: int, layer: Layer, at: Clock, sizes: Sizes) -> tuple[Emitted, Tensor]:
+def forward(arriving: ArrivingThere, trials: int, layer: LayerThere, at: Clock, sizes: Sizes) -> tuple[Emitted, Tensor]:
     """The emitted spikes, and what is kept of each neuron; solved again as long as there was too little room.
 
     Raises:
@@ -111,14 +109,14 @@ def forward(arriving: Arriving, trials: int, layer: Layer, at: Clock, sizes: Siz
 
 
 def backward(
-    arriving: Arriving, spikes: int, emitted: Emitted, dL_dt: Tensor, dL_dy: Tensor, kept: Tensor, layer: Layer,
-    at: Clock, want_dt: bool, want_tau: bool,
+    arriving: ArrivingThere, spikes: int, emitted: Emitted, dL_dt: Tensor, dL_dy: Tensor, kept: Tensor,
+    layer: LayerThere, at: Clock, want_dt: bool, want_tau: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
     """See `feed_forward.backward`."""
     in_time = torch.empty_like(dL_dt)
     in_time[emitted.order] = dL_dt
     own = [room.some(part) for part in (emitted.neuron, emitted.bin, emitted.rest, emitted.I, in_time)]
-    given = Given(*arriving, emitted.offsets, *own, dL_dy, kept)
+    given = Given(*arriving, emitted.offsets, *own, dL_dy, kept)  # type: ignore[call-arg]
     threads, _ = threads_for(layer.rows.shape[0] * LANES, TOGETHER)
     return room.added_up(
         recurrent_backward_kernel, threads, 1, given, spikes, len(dL_dt), layer, at, want_dt, want_tau

@@ -12,10 +12,10 @@ from fast.bins import Clock
 from fast.cuda.arrays import ROWS, Given, Passed, Sums
 from fast.cuda.forward import Ahead
 from fast.cuda.launch import launch
+from fast.cuda.packing import ArrivingThere, LayerThere
 from fast.deposit import Arriving
 from fast.gather import DRIVE
 from fast.polynomials import LANES
-from fast.synapses import Layer
 
 MEMORY = 2**30
 """Bytes for bins ahead, and for sums of the backward pass; a constant, since it decides how sums are grouped."""
@@ -24,12 +24,12 @@ FIRST_ROOM = 16
 _needed: dict[tuple[object, ...], int] = {}
 
 
-def remembered(name: str, layer: Layer, least: int) -> int:
+def remembered(name: str, layer: LayerThere, least: int) -> int:
     """What a layer of this size needed last."""
     return _needed.get((name, *layer.rows.shape), least)
 
 
-def remember(name: str, layer: Layer, needed: int) -> None:
+def remember(name: str, layer: LayerThere, needed: int) -> None:
     """Keep what a layer of this size needed, for the next one; results do not depend on it."""
     _needed[name, *layer.rows.shape] = needed
 
@@ -44,7 +44,7 @@ def whole_power(n: int) -> int:
     return 1 << max(n - 1, 0).bit_length()
 
 
-def bins_ahead(trials: int, layer: Layer, under_way: int) -> Ahead:
+def bins_ahead(trials: int, layer: LayerThere, under_way: int) -> Ahead:
     """Bins ahead of so many trials at once."""
     rows, blocks = layer.rows, layer.rows.shape[0]
     places, under_way = layer.slots * LANES, whole_power(under_way)
@@ -58,13 +58,13 @@ def bins_ahead(trials: int, layer: Layer, under_way: int) -> Ahead:
     )
 
 
-def bytes_ahead(layer: Layer, under_way: int) -> int:
+def bytes_ahead(layer: LayerThere, under_way: int) -> int:
     """Of the bins ahead of one trial."""
     item, lanes = layer.rows.element_size(), layer.rows.shape[0] * LANES
     return lanes * (layer.slots * (5 * item + 4) + whole_power(under_way) * (2 * item + 4))
 
 
-def chunks_of(trials: int, layer: Layer, whole: bool) -> int:
+def chunks_of(trials: int, layer: LayerThere, whole: bool) -> int:
     """How many chunks of trials have sums of their own: as many as there is memory for."""
     blocks, sources = layer.rows.shape[:2]
     item, places = layer.rows.element_size(), layer.slots * LANES
@@ -74,7 +74,7 @@ def chunks_of(trials: int, layer: Layer, whole: bool) -> int:
     return -(-trials // -(-trials // chunks))
 
 
-def passed_by(chunks: int, layer: Layer, whole: bool, spikes: int) -> Passed:
+def passed_by(chunks: int, layer: LayerThere, whole: bool, spikes: int) -> Passed:
     """Room for what the backward pass leaves behind, with so many own spikes."""
     rows, blocks, places = layer.rows, layer.rows.shape[0], layer.slots * LANES
     events = spikes + chunks * blocks * LANES
@@ -90,7 +90,9 @@ def passed_by(chunks: int, layer: Layer, whole: bool, spikes: int) -> Passed:
     )  # fmt: skip
 
 
-def in_waves(arriving: Arriving, spikes: int, trials: int, layer: Layer, want_dt: bool) -> list[tuple[int, int, int]]:
+def in_waves(
+    arriving: ArrivingThere, spikes: int, trials: int, layer: LayerThere, want_dt: bool
+) -> list[tuple[int, int, int]]:
     """Trials `(first, last)` whose incoming spikes there is memory for, neuron by neuron, and the first such spike."""
     most = MEMORY // (layer.rows.shape[0] * LANES * layer.rows.element_size())
     if not want_dt or spikes <= most:
@@ -104,7 +106,7 @@ def in_waves(arriving: Arriving, spikes: int, trials: int, layer: Layer, want_dt
 
 
 def added_up(
-    kernel: Any, threads: int, parts: int, given: Given, spikes: int, own_spikes: int, layer: Layer, at: Clock,
+    kernel: Any, threads: int, parts: int, given: Given, spikes: int, own_spikes: int, layer: LayerThere, at: Clock,
     want_dt: bool, want_tau: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
     """Run a backward kernel over all trials, in chunks of `parts` blocks of threads, and add up what each has found.
