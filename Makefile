@@ -32,7 +32,7 @@ test: setup ## run the tests, without those marked slow
 	@echo "test: pytest on $(WORKERS) workers, without the tests marked slow or gpu"
 	@$(PY) -m pytest -n $(WORKERS) --dist worksteal -m "not slow and not gpu" $(ARGS)
 
-test-gpu: ## run the tests that need a GPU; make EXTRAS=dev,cuda test-gpu installs what they need
+test-gpu: setup ## run the tests that need a GPU; make EXTRAS=dev,cuda test-gpu installs what they need
 	@echo "test-gpu: pytest, the tests marked gpu"
 	@$(PY) -m pytest -m gpu $(ARGS)
 

@@ -105,8 +105,8 @@ def _as_layers(stage: Stage) -> list:
     """What the certificate reads of a stage: one layer a connection, the constants with the first."""
     if isinstance(stage, LIF | LI):
         return [stage]
-    none = torch.zeros(0, dtype=torch.float64)
-    none.grad = torch.zeros(0, dtype=torch.float64)
+    none = torch.zeros(0, dtype=torch.float64, device=links(stage)[0].w.device)
+    none.grad = torch.zeros_like(none)
     no_constants = {"tau_mem": none, "tau_syn": none, "v_th": None, "v_reset": None}
     return [
         SimpleNamespace(w=link.w, d=link.d, record=stage.record, **(constants(stage) if n == 0 else no_constants))

@@ -1,4 +1,4 @@
-"""What the command lines here share: exit codes, one line for whatever is wrong, and how a configuration is measured."""
+"""What the command lines here share: exit codes, one line for whatever is wrong, and what a measurement holds."""
 
 from __future__ import annotations
 

@@ -3,10 +3,10 @@
     python -m benchmarks.memory '{"workload": "shd-like", ...}' THREADS
 
 builds the workload, runs a step of one trial so that the kernels are loaded, notes the resident memory, resets the
-kernel's mark of the highest (`VmHWM`, by writing 5 to `/proc/self/clear_refs`), runs two whole steps, and prints how far
-the mark lies above the note, in MB of 10^6 bytes. A process of its own, because memory that an earlier step has freed
-may stay with the allocator and be used again unseen. Two steps, because a training loop holds the last one while it
-starts the next. On a GPU it is the allocator's own mark. Where there is no such file (not Linux) the peak is unknown.
+system's mark of the highest (`VmHWM`, by writing 5 to `/proc/self/clear_refs`), runs two whole steps, and prints how
+far the mark lies above the note, in MB of 10^6 bytes. A process of its own, because memory that an earlier step has
+freed may stay with the allocator and be used again unseen. Two steps, because a training loop holds the last one while
+it starts the next. On a GPU it is torch's own mark. Where there is no such file (not Linux) the peak is unknown.
 """
 
 from __future__ import annotations

@@ -1,15 +1,15 @@
 """The step as it is timed against float64: spike counts, and gradients.
 
-A float64 step is held against float64 block by block. For float32 that says little: the gradient of a spike that grazes
-its threshold is known to some `u / kappa` only, and a norm is made of its largest terms, which are those of such spikes.
-(Move every weight and threshold of `shd-like` by 6e-8 of itself, and the *float64* gradient of the hidden weights moves
-by 2e-3; in `deep` by 2e-2 or more, since one late spike moves all that follows.) So in float32
+A float64 step is held against float64 block by block. For float32 that says little: the gradient of a spike that
+grazes its threshold is known to some `u / kappa` only, and the largest terms of a norm are those of such spikes. (Move
+every weight and threshold of `shd-like` by 6e-8 of itself, and the *float64* gradient of the hidden weights moves by
+2e-3; in `deep` by 2e-2 or more, since one late spike moves all that follows.) So in float32
 
     - each stage is run alone on the spikes of the float64 pass, in both precisions, with a random loss: a spike that
       grazes harms the gradients of its own neuron only,
     - the error is that of a neuron's own weights (delays), relative to their norm, and the median over neurons counts:
-      a fault of arithmetic is in all of them, grazing in a few. A recurrent stage passes what grazing does on to all its
-      neurons, so it is run on fewer trials and only for the time of `DELAYS` delays.
+      a fault of arithmetic is in all of them, grazing in a few. A recurrent stage passes on to all its neurons what
+      grazing does, so it is run on fewer trials and only for the time of `DELAYS` delays.
 
 The errors of the whole step by blocks are reported beside it, without a limit.
 """
@@ -113,9 +113,11 @@ def _gradients(stage: Stage, arriving: Spikes) -> list[tuple[Tensor, Tensor]]:
         (found.times * of_trains.repeat_interleave(found.counts().flatten())).sum().backward()
     else:
         (found * torch.randn(found.shape, generator=random, dtype=torch.float64).to(found)).sum().backward()
-    grads = [(link.w.grad, link.d.grad) for link in links(stage)]
-    assert all(grad is not None for pair in grads for grad in pair)
-    return [(dL_dw.double().cpu(), dL_dd.double().cpu()) for dL_dw, dL_dd in grads if dL_dw is not None and dL_dd is not None]
+    gradients = []
+    for link in links(stage):
+        assert link.w.grad is not None and link.d.grad is not None
+        gradients.append((link.w.grad.double().cpu(), link.d.grad.double().cpu()))
+    return gradients
 
 
 def _relative(found: Tensor, expected: Tensor) -> float:

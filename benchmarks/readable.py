@@ -13,7 +13,8 @@ def readable(found: dict) -> str:
     layers = f"{found['layers']} x {found['hidden']}" if found["layers"] > 1 else str(found["hidden"])
     lines = [
         f"{found['workload']}: {found['inputs']}-{layers}-{found['outputs']}, {found['batch']} trials of "
-        f"{found['duration']:g} ms, {found['spikes']} input spikes each, delays to {found['max_delay']:g} ms, {found['dtype']}",
+        f"{found['duration']:g} ms, {found['spikes']} input spikes each, delays to {found['max_delay']:g} ms, "
+        f"{found['dtype']}",
         f"on {found['device_name']}, {found['threads']} threads of {found['cores']} cores; "
         + ", ".join(f"{name} {version}" for name, version in found["versions"].items()),
         f"right: {_checks(checks)}",
@@ -34,7 +35,8 @@ def readable(found: dict) -> str:
         )
     if floor is not None:
         lines.append(
-            f"only touching each arrival's weight and delay: {_time(floor['seconds'])}; we take {floor['ratio']:.1f} times that"
+            f"only touching each arrival's weight and delay: {_time(floor['seconds'])}; "
+            f"we take {floor['ratio']:.1f} times that"
         )
     return "\n".join(lines)
 

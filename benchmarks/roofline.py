@@ -1,8 +1,8 @@
 """A floor under any implementation: loops that do nothing but touch the weight and delay of every arrival.
 
-Forward, each spike adds the weights and delays of its synapses to two sums a target. Backward, each adds to the gradient
-of weights and of delays. Python threads run trials side by side, as many as torch has; each adds to gradients of its own,
-which are summed at the end. Arrivals that fall beyond the trial are touched as well. It runs on the CPU.
+Forward, each spike adds the weights and delays of its synapses to two sums a target. Backward, each adds to the
+gradient of weights and of delays. Python threads run trials side by side, as many as torch has; each adds to gradients
+of its own, which are summed at the end. Arrivals that fall beyond the trial are touched as well. It runs on the CPU.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ class Roofline:
 
 
 @njit(cache=True, nogil=True)
-def touch_forward(neurons, w, d, sum_w, sum_d):  # type: ignore[no-untyped-def]
+def touch_forward(
+    neurons: np.ndarray, w: np.ndarray, d: np.ndarray, sum_w: np.ndarray, sum_d: np.ndarray
+) -> None:
     """Add the weight and the delay of every synapse of every spike to the sums of its target, `[post]`."""
     for n in range(len(neurons)):
         i = neurons[n]
@@ -46,7 +48,10 @@ def touch_forward(neurons, w, d, sum_w, sum_d):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def touch_backward(neurons, w, d, of_w, of_d, dL_dw, dL_dd):  # type: ignore[no-untyped-def]
+def touch_backward(
+    neurons: np.ndarray, w: np.ndarray, d: np.ndarray, of_w: np.ndarray, of_d: np.ndarray, dL_dw: np.ndarray,
+    dL_dd: np.ndarray,
+) -> None:  # fmt: skip
     """Add to the gradients of every synapse of every spike; `of_w`, `of_d` `[post]` stand for what is known of it."""
     for n in range(len(neurons)):
         i = neurons[n]

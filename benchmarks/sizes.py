@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 
-from fast.run import DTYPES, check_device
+from fast.devices import check_device
+from fast.run import DTYPES
 from spec import SpecError
 from spec.checks import duration, non_negative_time, one_of, whole_number
 from spec.errors import Verbatim
@@ -71,7 +72,9 @@ DEFAULTS = {
     "shd-like": Sizes("shd-like", 32, 700, 8000, 1000.0, 256, 100.0, w_means=(0.026,)),
     "yin-yang": Sizes("yin-yang", 150, 5, 5, 40.0, 30, 10.0, outputs=3),
     "recurrent": Sizes("recurrent", 32, 700, 8000, 1000.0, 256, 100.0, w_means=(0.026,)),
-    "deep": Sizes("deep", 32, 700, 8000, 1000.0, 256, 100.0, layers=4),
+    "deep": Sizes(
+        "deep", 32, 700, 8000, 1000.0, 256, 100.0, layers=4, w_means=(0.0258, 0.0527, 0.0446, 0.0327)
+    ),
 }
 FIXED = ("inputs", "spikes")
 """The task itself says these for yin-yang: four coordinates and a bias, a spike each."""

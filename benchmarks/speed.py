@@ -36,7 +36,7 @@ def _run(argv: Sequence[str] | None) -> int:
     parser.add_argument("--threads", type=int, help="threads of the kernels and of torch (default: torch's)")
     parser.add_argument("--repeats", type=int, default=5, help="timed steps, of which the median counts (default: 5)")
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
-    parser.add_argument("--no-yardstick", action="store_true", help="leave out the time grid in torch, the slowest part")
+    parser.add_argument("--no-yardstick", action="store_true", help="leave out the time grid in torch, which is slow")
     options = parser.parse_args(argv)
     whole_number(options.repeats, "--repeats", 1, 1000, "give the number of steps to time")
     use_threads(options)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import statistics
 import time
@@ -61,8 +60,7 @@ def found_by(workload: Workload, trains: list[Spikes], y: Tensor | None) -> Step
         for name, parameter in (("w", link.w), ("d", link.d)):
             assert parameter.grad is not None
             gradients[f"{name}[{n}]"] = parameter.grad.double().clone()
-    bare = [dataclasses.replace(spikes, times=spikes.times.detach()) for spikes in trains]
-    return Step(bare, None if y is None else y.detach(), gradients)
+    return Step([spikes.detach() for spikes in trains], None if y is None else y.detach(), gradients)
 
 
 def timed(
@@ -88,7 +86,8 @@ def timed(
             seconds.append((ended - began, between - began, ended - between))
         if ended - began > patience:
             break
-    return Times(*(statistics.median(column) for column in zip(*seconds)), len(seconds))
+    step, forward, backward = (statistics.median(column) for column in zip(*seconds))
+    return Times(step, forward, backward, len(seconds))
 
 
 def times(workload: Workload, repeats: int, patience: float = math.inf) -> Times:

@@ -83,7 +83,8 @@ def build(sizes: Sizes) -> Workload:
         if sizes.w_means is None and layer + 1 < sizes.layers:
             arriving = _emitted(stages[-1], arriving)
     stages.append(_output(sizes))
-    return Workload(dataclasses.replace(sizes, w_means=tuple(means)), Model(stages), spikes, labels)
+    model, found = Model(stages).to(sizes.device), dataclasses.replace(sizes, w_means=tuple(means))
+    return Workload(found, model, spikes.to(sizes.device), labels.to(sizes.device))
 
 
 YIN_YANG_MEAN, YIN_YANG_SD, YIN_YANG_OUT_MEAN, YIN_YANG_OUT_SD = 3.0, 1.5, 1.5, 0.5
@@ -156,7 +157,8 @@ def _yin_yang(sizes: Sizes, random: np.random.Generator) -> tuple[Spikes, Tensor
 
     Classes: 0 and 1 the halves of the figure, 2 its dots.
     """
-    trials, labels = [], []
+    trials: list[list[list[float]]] = []
+    labels: list[int] = []
     while len(trials) < sizes.batch:
         x, y = random.uniform(0.0, 1.0, 2)
         if np.hypot(x - 0.5, y - 0.5) > 0.5:

@@ -1,4 +1,4 @@
-"""What a user would write otherwise: the same network on a time grid in plain torch, trained by backpropagation in time.
+"""What a user would write otherwise: the network on a time grid in plain torch, with backpropagation through time.
 
 Neurons are stepped by `dt` with a surrogate derivative (fast sigmoid). A delay is a place between two bins, and a spike
 reaches both in proportion, which makes delays learnable. Input spikes are data and need no gradient, so each of their

@@ -2,9 +2,11 @@
 
     from fast import LI, LIF, Spikes, cross_entropy
 
-Reading order: `flow` (physics), `bins` (bookkeeping), `readouts`, `forward`, `adjoint`, `constants`, `backward`
-(kernels), `kernels` (threads), `spikes`, `limits`, `propagate` (autograd), `layers`, `network`, `losses` (front),
-`run` and `train` (command lines), with `certificate`, `spike_files`, `run_folder` and `tasks` for training.
+Reading order: `polynomials`, `flow` (physics), `bins`, `synapses` (bookkeeping), `solve`, `deposit`, `adjoint`,
+`gather`, `lanes` (steps), `forward`, `recurrent_forward`, `backward`, `recurrent_backward` (sweeps), `kernels`
+(threads), `problem`, `cuda` (devices), `spikes`, `limits`, `propagate` (autograd), `layers`, `graph`, `network`,
+`losses` (front), `run` and `train` (command lines), with `certificate`, `spike_files`, `run_folder` and `tasks` for
+training.
 """
 
 from fast.layers import LI, LIF

@@ -16,94 +16,20 @@ import numpy as np
 
 from fast.adjoint import (
     ADJOINT,
-    LAMBDA_I,
     LAMBDA_V,
     Events,
-    X,
-    Y,
-    Z,
     drive_at,
     flow_back,
     jump_at_spike,
     note_event,
 )
 from fast.bins import SLOT
-from fast.compiling import allocating, compiled, vectorised
+from fast.compiling import allocating, compiled
 from fast.deposit import SIDE_BY_SIDE
-from fast.gather import DRIVE, Scratch, look_up_arrivals, scratch_for, worth_of_spikes
+from fast.gather import Scratch, look_up_arrivals, scratch_for, worth_of_spikes
+from fast.lanes import publish, publish_whole, retreat, retreat_whole
 from fast.polynomials import LANES
 from fast.solve import MAX_BIN, MAX_GROUP, MAX_REST
-from fast.synapses import (
-    FLOW_A,
-    FLOW_AAB,
-    FLOW_AB,
-    FLOW_ABB,
-    FLOW_B,
-    FLOW_PM,
-    FLOW_PS,
-    FLOW_RA,
-    FLOW_RAA,
-    FLOW_RAAB,
-    FLOW_RAB,
-    FLOW_RABB,
-)
-
-
-@vectorised
-def publish(slot, adjoint, ring, first_event):
-    """Put the adjoint at the end of a bin into the ring: V and I in turn."""
-    here, first = ring[2 * slot : 2 * (slot + LANES)], first_event[slot : slot + LANES]
-    flat = adjoint.reshape(ADJOINT * LANES)
-    for lane in range(LANES):
-        here[2 * lane] = flat[LAMBDA_V * LANES + lane]
-        here[2 * lane + 1] = flat[LAMBDA_I * LANES + lane]
-    for lane in range(LANES):
-        first[lane] = -1
-
-
-@vectorised
-def publish_whole(slot, adjoint, drive, damping, whole_ring):
-    """Put all of the adjoint at the end of a bin into a ring, with what drives it there."""
-    for lane in range(LANES):
-        for k in range(ADJOINT):
-            whole_ring[slot + lane, k] = adjoint[k, lane]
-        whole_ring[slot + lane, DRIVE] = drive[lane] * damping
-
-
-@vectorised
-def retreat(adjoint, flow, marked, solved):
-    """Take every lane to the start of its bin, in one step unless it is marked, and so solved."""
-    flat, flat_solved = adjoint.reshape(ADJOINT * LANES), solved.reshape(ADJOINT * LANES)
-    for lane in range(LANES):
-        V, I = flat[lane], flat[LANES + lane]
-        I = I * flow[FLOW_B + lane] + V * flow[FLOW_PS + lane] * flow[FLOW_AB + lane]
-        V = V * flow[FLOW_A + lane]
-        flat[lane] = flat_solved[lane] if marked[lane] else V
-        flat[LANES + lane] = flat_solved[LANES + lane] if marked[lane] else I
-
-
-@compiled
-def retreat_whole(adjoint, flow, drive, damping, rate, marked, solved):
-    """The same for all of the adjoint, driven."""
-    for lane in range(LANES):
-        if marked[lane]:
-            for k in range(ADJOINT):
-                adjoint[k, lane] = solved[k, lane]
-            continue
-        V, I, pm, ps = adjoint[LAMBDA_V, lane], adjoint[LAMBDA_I, lane], flow[FLOW_PM + lane], flow[FLOW_PS + lane]
-        a, b, k = flow[FLOW_A + lane], flow[FLOW_B + lane], pm * flow[FLOW_AB + lane]
-        adjoint[X, lane] = adjoint[X, lane] * b + adjoint[Y, lane] * k + V * (k - pm * pm * flow[FLOW_AAB + lane])
-        adjoint[Y, lane] = a * (adjoint[Y, lane] - pm * V)
-        adjoint[Z, lane] = b * (adjoint[Z, lane] - ps * I) - ps * ps * flow[FLOW_ABB + lane] * V
-        adjoint[LAMBDA_V, lane] = V * a
-        adjoint[LAMBDA_I, lane] = I * b + V * ps * flow[FLOW_AB + lane]
-        if rate >= 0.0:
-            g = pm * drive[lane] * damping
-            adjoint[LAMBDA_V, lane] -= g * flow[FLOW_RA + lane]
-            adjoint[LAMBDA_I, lane] -= g * ps * flow[FLOW_RAB + lane]
-            adjoint[X, lane] -= g * pm * (flow[FLOW_RAB + lane] - pm * flow[FLOW_RAAB + lane])
-            adjoint[Y, lane] += g * pm * flow[FLOW_RAA + lane]
-            adjoint[Z, lane] += g * ps * ps * flow[FLOW_RABB + lane]
 
 
 @compiled

@@ -16,13 +16,13 @@ from typing import NamedTuple
 import numpy as np
 
 from fast.bins import SLOT
-from fast.compiling import allocating, compiled, vectorised
+from fast.compiling import allocating, compiled
 from fast.deposit import Ring, deposit, deposit_integral, empty_ring, scratch_for
+from fast.lanes import advance, find_risky, integrate
 from fast.polynomials import LANES
 from fast.solve import (
     CROSSED,
     FULL,
-    INTEGRAL,
     MAX_BIN,
     MAX_V,
     NONE,
@@ -36,61 +36,6 @@ from fast.solve import (
     stays_below,
     to_next_crossing,
 )
-from fast.synapses import FLOW_A, FLOW_B, FLOW_GROWTH, FLOW_K, FLOW_PM, FLOW_RA, FLOW_RAB
-
-
-@vectorised
-def find_risky(slot, state, flow, level, deposits, slack, risky):
-    """Mark the lanes whose voltage may pass `level` in this bin; returns whether there are any.
-
-    Two bounds, both without inhibition. `V` moves at most towards the largest current there can be. And what excitation
-    adds to `V` grows all through a bin, so it is at most what was deposited; without it `V` is largest at the end, if
-    it still rises there.
-    """
-    found, here = 0, deposits[4 * slot : 4 * (slot + LANES)]
-    for lane in range(LANES):
-        V, I = state[lane], max(state[LANES + lane], 0.0)
-        I_max = I + here[4 * lane + 1] * flow[FLOW_GROWTH + lane]
-        towards = (1.0 - flow[FLOW_A + lane]) * max(I_max - V, 0.0)
-        V_end = V * flow[FLOW_A + lane] + I * flow[FLOW_K + lane]
-        still_rises = I * flow[FLOW_B + lane] >= V_end
-        alone = V_end if still_rises else V + (1.0 - flow[FLOW_A + lane]) * max(I - V, 0.0)
-        V_max = min(V + towards, alone + flow[FLOW_PM + lane] * here[4 * lane]) + slack * (abs(V) + I_max)
-        risky[lane] = V_max > level[lane]
-        found |= V_max > level[lane]
-    return found
-
-
-@vectorised
-def advance(slot, state, flow, deposits, chain, risky, solved):
-    """Take every lane to the end of its bin, in one step unless it is solved, and clear the bin."""
-    here, chain_here = deposits[4 * slot : 4 * (slot + LANES)], chain[slot : slot + LANES]
-    for lane in range(LANES):
-        V, I, d = state[lane], state[LANES + lane], 4 * lane
-        dV, dI = here[d] + here[d + 2], here[d + 1] + here[d + 3]
-        V_end = V * flow[FLOW_A + lane] + I * flow[FLOW_K + lane] + flow[FLOW_PM + lane] * dV
-        I_end = I * flow[FLOW_B + lane] + dI
-        state[lane] = solved[lane] if risky[lane] else V_end
-        state[LANES + lane] = solved[LANES + lane] if risky[lane] else I_end
-    for d in range(4 * LANES):
-        here[d] = 0.0
-    for lane in range(LANES):
-        chain_here[lane] = -1
-
-
-@vectorised
-def integrate(slot, state, flow, integral, weight_end, risky, kept):
-    """Add the voltage of this bin to the integral readout of the lanes that are not solved, and clear the bin."""
-    here = integral[slot : slot + LANES]
-    for lane in range(LANES):
-        added = (
-            state[lane] * flow[FLOW_RA + lane]
-            + state[LANES + lane] * flow[FLOW_PM + lane] * flow[FLOW_RAB + lane]
-            + flow[FLOW_PM + lane] * here[lane]
-        )
-        if not risky[lane]:
-            kept[INTEGRAL, lane] += weight_end * added
-        here[lane] = 0.0
 
 
 @compiled

@@ -150,9 +150,9 @@ class Kernels:
             remedy = "use float64, or `reference`"
             raise ArithmeticError(f"a spike grazes its threshold, so its gradient is infinite; {remedy}")
         ends = np.cumsum([0] + [len_ends[-1] for _, len_ends, _ in self.found])
-        g = np.zeros((self.trials, self.blocks * LANES))
-        g[:, : self.post] = dL_dy
-        g = g.reshape(self.trials, self.blocks, LANES)
+        padded = np.zeros((self.trials, self.blocks * LANES))
+        padded[:, : self.post] = dL_dy
+        g = padded.reshape(self.trials, self.blocks, LANES)
 
         def solve(number: int) -> Any:
             emitted, ends_of_trials, _ = self.found[number]

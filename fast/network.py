@@ -120,13 +120,15 @@ class Network(nn.Module):
         arriving = joined([spikes[self.network.connections[c].source] for c in group.outside])
         return arriving, w, d, exists.bool()
 
-    def _constants(self, group: Group) -> tuple[Tensor | None, ...]:
+    def _constants(self, group: Group) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
         """`tau_mem, tau_syn, v_th, v_reset` of the neurons of a group; populations that reach each other all spike."""
         columns = []
         for name in ("tau_mem", "tau_syn", "v_th", "v_reset"):
             values = [getattr(self.constants[p], name) for p in group.members]
             columns.append(None if values[0] is None else torch.cat(values))
-        return tuple(columns)
+        tau_mem, tau_syn, v_th, v_reset = columns
+        assert tau_mem is not None and tau_syn is not None, "a group has no inputs"
+        return tau_mem, tau_syn, v_th, v_reset
 
     def _check(self, inputs: Mapping[str, Spikes], read: tuple[str, str] | None) -> None:
         names = [population.name for population in self.network.populations if population.kind == "input"]

@@ -11,11 +11,12 @@ import math
 import numpy as np
 
 from fast.adjoint import ADJOINT, Events, drive_at, jump_at_spike, note_event
-from fast.backward import back_to, mark, publish, publish_whole, retreat, retreat_whole, take_maxima
+from fast.backward import back_to, mark, take_maxima
 from fast.bins import SLOT
 from fast.compiling import allocating
 from fast.deposit import SIDE_BY_SIDE
 from fast.gather import look_up_arrivals, scratch_for, worth_of_spikes
+from fast.lanes import publish, publish_whole, retreat, retreat_whole
 from fast.polynomials import LANES
 
 

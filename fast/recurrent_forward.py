@@ -16,7 +16,8 @@ import numpy as np
 from fast.bins import SLOT
 from fast.compiling import allocating, compiled
 from fast.deposit import Ring, deposit, deposit_integral, scratch_for
-from fast.forward import advance, find_risky, integrate, new_level, start_trial
+from fast.forward import new_level, start_trial
+from fast.lanes import advance, find_risky, integrate
 from fast.polynomials import LANES
 from fast.solve import NONE, REACHED_END, STUCK, collect, grown, no_spikes, to_next_crossing
 
@@ -24,12 +25,12 @@ from fast.solve import NONE, REACHED_END, STUCK, collect, grown, no_spikes, to_n
 class Candidates(NamedTuple):
     """Lanes in which something can happen in this bin.
 
-    `lanes [blocks * LANES]`: their numbers, the first `count[0]` of them. By lane: `V, I, x, n`, the state just after
-    its last final spike, where that is, and how many arrivals came before; `when`: rest of its next spike, infinite
-    without.
+    `lanes [blocks * LANES]`: their numbers, the first `how_many[0]` of them. By lane: `V, I, x, n`, the state just
+    after its last final spike, where that is, and how many arrivals came before; `when`: rest of its next spike,
+    infinite without.
     """
 
-    count: np.ndarray
+    how_many: np.ndarray
     lanes: np.ndarray
     V: np.ndarray
     I: np.ndarray
@@ -69,8 +70,8 @@ def no_candidates(lanes):
 @compiled
 def add_candidate(candidates, number, state, lane):
     """Make a lane a candidate, settled up to the start of the bin."""
-    candidates.lanes[candidates.count[0]] = number
-    candidates.count[0] += 1
+    candidates.lanes[candidates.how_many[0]] = number
+    candidates.how_many[0] += 1
     candidates.V[number], candidates.I[number] = state[lane], state[LANES + lane]
     candidates.x[number], candidates.n[number] = 0.0, 0
 
@@ -102,7 +103,7 @@ def follow(candidates, number, first, spikes, layer, bin_, at, rest, weight, kep
 def earliest(candidates):
     """The candidate that spikes first, NONE if none does."""
     best, when = NONE, math.inf
-    for c in range(candidates.count[0]):
+    for c in range(candidates.how_many[0]):
         number = candidates.lanes[c]
         if candidates.when[number] < when:
             best, when = number, candidates.when[number]
@@ -172,7 +173,7 @@ def recurrent_sweep(first_trial, last_trial, arriving, layer, at, kept_of_all):
                 spikes.rest[n], spikes.source[n] = arriving.rest[s], arriving.source[s]
                 s, n = s + 1, n + 1
             deposit_everywhere(here, size, first, n, spikes, layer, at, ring, scratch)
-            candidates.count[0] = 0
+            candidates.how_many[0] = 0
             for b in range(blocks):
                 any_risky = find_risky(slot, state[b], layer.flow[b], level[b], ring.deposits[b], slack, risky[b])
                 if not (any_risky or bin_ == at.last):
@@ -184,7 +185,7 @@ def recurrent_sweep(first_trial, last_trial, arriving, layer, at, kept_of_all):
                         add_candidate(candidates, b * LANES + lane, state[b], lane)
             if rest.size < n:
                 rest, weight = np.empty_like(spikes.rest), np.empty_like(spikes.rest)
-            for c in range(candidates.count[0]):
+            for c in range(candidates.how_many[0]):
                 number = candidates.lanes[c]
                 last_arrival = ring.chain[number // LANES, slot + number % LANES]
                 follow(candidates, number, last_arrival, spikes, layer, bin_, at, rest, weight, kept, False)
@@ -220,7 +221,7 @@ def recurrent_sweep(first_trial, last_trial, arriving, layer, at, kept_of_all):
                                 risky[b, lane] = 1
                                 add_candidate(candidates, other, state[b], lane)
                             follow(candidates, other, last_arrival, spikes, layer, bin_, at, rest, weight, kept, False)
-            for c in range(candidates.count[0]):
+            for c in range(candidates.how_many[0]):
                 number = candidates.lanes[c]
                 b, lane = number // LANES, number % LANES
                 last_arrival = ring.chain[b, slot + lane]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 
 import numpy as np
@@ -115,7 +116,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = OneLineParser("python -m fast.run", what)
     parser.add_argument("--dtype", choices=tuple(DTYPES), default="float64", help="precision (default: %(default)s)")
     parser.add_argument("--device", choices=DEVICES, default="cpu", help="where to run (default: %(default)s)")
-    return run_case_command(parser, lambda case, options: run_case(case, options.dtype, options.device), argv)
+    return run_case_command(parser, _run, argv)
+
+
+def _run(case: Case, options: argparse.Namespace) -> Result:
+    try:
+        return run_case(case, options.dtype, options.device)
+    except torch.OutOfMemoryError as error:
+        raise MemoryError("on the GPU") from error
 
 
 if __name__ == "__main__":

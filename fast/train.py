@@ -6,6 +6,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+import torch
+
 from fast.devices import DEVICES, check_device
 from fast.run import DTYPES
 from fast.tasks import braille, sequence
@@ -31,7 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MemoryError as error:
         return report_no_memory(prog, error)
     except RuntimeError as error:
-        if "allocate memory" not in str(error):  # torch on the CPU has no error type of its own for this
+        # torch on the CPU has no error type of its own for this
+        if "allocate memory" not in str(error) and not isinstance(error, torch.OutOfMemoryError):
             raise
         return report_no_memory(prog, "torch")
     except SystemExit as stop:  # argparse: --help, or an error it has reported

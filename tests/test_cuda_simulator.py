@@ -9,6 +9,12 @@ from pathlib import Path
 
 import pytest
 
+PROGRAM = """
+import sys
+from fast import LI, Spikes
+LI(1, 1, readout="max_voltage")(Spikes.from_trains([[[0.5]]], 20.0))
+assert not [name for name in sys.modules if name.startswith(("numba.cuda", "fast.cuda"))]
+"""
 ROOT = Path(__file__).parent.parent
 NETWORKS = ["recurrent or feedback", "not recurrent and not feedback"]
 
@@ -25,6 +31,10 @@ def simulate(networks: str, **environment: str) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     print(done.stdout.splitlines()[-1])
+
+
+def test_nothing_of_cuda_is_imported_on_the_cpu() -> None:
+    subprocess.run([sys.executable, "-c", PROGRAM], cwd=ROOT, check=True)
 
 
 @pytest.mark.parametrize("networks", NETWORKS)

@@ -191,7 +191,7 @@ def test_the_order_of_synapses(readout: str | None, recurrent: bool) -> None:
     def gradients(parameters: list[Tensor], order: np.ndarray, batch: list) -> list[np.ndarray]:
         leaves = [values.clone().requires_grad_() for values in parameters]
         given = Spikes.from_trains(batch, T)
-        emitted, y, _ = propagate(given, *leaves, readout=readout, recurrent=recurrent)  # type: ignore[arg-type]
+        emitted, y, _ = propagate(given, *leaves, readout=readout, recurrent=recurrent)
         neuron = torch.arange(POST).repeat(len(batch)).repeat_interleave(emitted.offsets.diff())
         loss = (emitted.times.square() * weights[order][neuron]).sum() * 1e-2
         if y is not None:

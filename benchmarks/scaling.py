@@ -1,0 +1,149 @@
+"""`python -m benchmarks.scaling`: how time and memory of a training step grow, one quantity at a time.
+
+Each sweep changes one size of a `shd-like` network (`layers`: of a `deep` one), checks its smallest point as
+`benchmarks.speed` does, and then measures every point. What is found is printed as a table, written to
+`OUT/WHAT.jsonl`, a line a point as `benchmarks.speed --json` has it, and drawn as `OUT/WHAT.png`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from benchmarks.agreement import agree
+from benchmarks.command import guarded, measured
+from benchmarks.drawing import draw
+from benchmarks.machine import cores
+from benchmarks.sizes import DEFAULTS, Sizes
+from benchmarks.workloads import build
+from spec import SpecError
+from spec.command import OneLineParser
+from spec.errors import Verbatim
+
+PROG = "python -m benchmarks.scaling"
+REPEATS, PATIENCE = 3, 20.0  # steps of which the median counts; a step longer than that (s) is taken once
+ARRIVALS_A_SPIKE = 270  # of an input spike at 256 hidden neurons, and of what it makes them tell 20 outputs
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """One quantity that changes.
+
+    Attributes:
+        axis: how the picture names it, with its unit.
+        points: its values, from small to large; those above `quick` are left out of a quick run.
+        sizes: the configuration at a value.
+        linear: whether the work itself grows with it, so that time in proportion to it is what to expect.
+        measures: the quantity as it was found, where it is not what was asked for.
+    """
+
+    axis: str
+    points: tuple[float, ...]
+    quick: float
+    sizes: Callable[[float], Sizes]
+    linear: bool
+    measures: str | None = None
+
+
+def _shd(**changed: object) -> Sizes:
+    return dataclasses.replace(DEFAULTS["shd-like"], w_means=None, **changed)  # type: ignore[arg-type]
+
+
+def _arrivals(count: float) -> Sizes:
+    """About so many arrivals: one trial with fewer input spikes than the default, or more trials than one."""
+    spikes = count / ARRIVALS_A_SPIKE
+    return _shd(batch=max(1, round(spikes / 8000)), spikes=min(8000, round(spikes)))
+
+
+def _deep(layers: float) -> Sizes:
+    return dataclasses.replace(DEFAULTS["deep"], w_means=None, batch=8, hidden=128, layers=int(layers))
+
+
+SWEEPS = {
+    "arrivals": Sweep("arrivals a step", (1e5, 3e5, 1e6, 3e6, 1e7, 3e7, 1e8, 3e8, 1e9), 1e7, _arrivals, True, "arrivals"),
+    "delays": Sweep(
+        "largest delay, ms", (62.0, 125.0, 250.0, 500.0, 1000.0), 1000.0,
+        lambda ms: _shd(batch=4, max_delay=ms, duration=2000.0, window=1000.0), False,
+    ),
+    "neurons": Sweep(
+        "hidden neurons", (64, 128, 256, 512, 1024, 2048, 4096), 512, lambda n: _shd(batch=4, hidden=int(n)), True
+    ),
+    "layers": Sweep("hidden layers", (1, 2, 4, 8, 16), 4, _deep, True),
+    "threads": Sweep("threads", (1, 2, 4, 8, 16, 32, 64), 64, lambda n: _shd(batch=32), False),
+    "duration": Sweep(
+        "duration of a trial, ms (8000 input spikes in each)", (125.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0),
+        4000.0, lambda ms: _shd(batch=4, duration=ms), False,
+    ),
+}  # fmt: skip
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line; the exit code (0, 1: not computed right, 2: bad options, 3: not finite, or no memory)."""
+    return guarded(PROG, lambda: _run(argv))
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    parser = OneLineParser(PROG, "Measure how time and memory of a training step grow with its size.")
+    parser.add_argument("--what", choices=tuple(SWEEPS), action="append", help="a sweep (default: all); may be repeated")
+    parser.add_argument("--quick", action="store_true", help="leave out the large points")
+    parser.add_argument("--out", default="runs/scaling", help="folder for records and pictures (default: %(default)s)")
+    options = parser.parse_args(argv)
+    folder = Path(options.out)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for what in options.what or tuple(SWEEPS):
+            sweep(what, options.quick, folder)
+    except OSError as error:
+        reason = Verbatim(f"{error.strerror or error}: {options.out}")
+        raise SpecError("--out", "a folder with room for records", reason, "name another, or make room") from None
+    return 0
+
+
+def sweep(what: str, quick: bool, folder: Path) -> list[dict]:
+    """Run one sweep: print, record and draw; the measurements.
+
+    Raises:
+        Disagreement: its smallest point is not computed right.
+        OSError: the folder cannot be written to.
+    """
+    asked, before = SWEEPS[what], torch.get_num_threads()
+    points = [x for x in asked.points if (x <= asked.quick or not quick) and (what != "threads" or x <= cores())]
+    agree(build(asked.sizes(points[0])))
+    print(f"{asked.axis}\n{HEAD}")
+    found = []
+    try:
+        with (folder / f"{what}.jsonl").open("w", encoding="utf-8") as record:
+            for x in points:
+                if what == "threads":
+                    torch.set_num_threads(int(x))
+                measurement, _ = measured(build(asked.sizes(x)), REPEATS, PATIENCE)
+                found.append({"what": what, "x": measurement[asked.measures] if asked.measures else x, **measurement})
+                record.write(json.dumps(found[-1], allow_nan=False) + "\n")
+                record.flush()
+                print(_row(found[-1]), flush=True)
+    finally:
+        torch.set_num_threads(before)
+    print(draw(found, asked.axis, asked.linear, folder / f"{what}.png"), end="\n\n")
+    return found
+
+
+HEAD = f"{'x':>12} {'arrivals':>10} {'forward s':>10} {'backward s':>10} {'ns/arrival':>15} {'peak MB':>8} {'spikes':>7}"
+
+
+def _row(found: dict) -> str:
+    per, peak = found["nanoseconds_per_arrival"], found["peak_added_mb"]
+    both = f"{per['forward']:.2f} + {per['backward']:.2f}" if found["arrivals"] else "-"
+    return (
+        f"{found['x']:12.6g} {found['arrivals']:10.3g} {found['seconds_forward']:10.4g} {found['seconds_backward']:10.4g} "
+        f"{both:>15} {'-' if peak is None else format(peak, '.0f'):>8} {found['hidden_spikes_per_trial']:7.2f}"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
