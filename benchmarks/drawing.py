@@ -57,12 +57,14 @@ def _curve(axes: Axes, x: list, y: list, label: str, colour: str) -> None:
 
 
 def _plain(axes: Axes, x: str, title: str, values: list) -> None:
-    """Logarithmic axes with ticks that can be read: at the points themselves if they are few and of one magnitude."""
+    """Logarithmic axes with ticks that can be read: at the points themselves if these are round numbers."""
     axes.set_xscale("log")
     axes.set_yscale("log")
-    if values[-1] / values[0] < 1000:
+    if all(float(f"{value:.4g}") == value for value in values):
         axes.xaxis.set_major_locator(FixedLocator(values))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    else:
         axes.xaxis.set_minor_formatter(NullFormatter())
     low, high = axes.get_ylim()
     if high / low < 30:

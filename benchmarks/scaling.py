@@ -28,7 +28,7 @@ from spec.errors import Verbatim
 
 PROG = "python -m benchmarks.scaling"
 REPEATS, PATIENCE = 3, 20.0  # steps of which the median counts; a step longer than that (s) is taken once
-ARRIVALS_A_SPIKE = 270  # of an input spike at 256 hidden neurons, and of what it makes them tell 20 outputs
+OF_A_SPIKE, OF_HIDDEN = 243, 68_000  # arrivals: of an input spike at the hidden neurons, of a trial at the outputs
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ def _shd(**changed: object) -> Sizes:
 
 def _arrivals(count: float) -> Sizes:
     """About so many arrivals: one trial with fewer input spikes than the default, or more trials than one."""
-    spikes = count / ARRIVALS_A_SPIKE
-    return _shd(batch=max(1, round(spikes / 8000)), spikes=min(8000, round(spikes)))
+    batch = max(1, round(count / (8000 * OF_A_SPIKE + OF_HIDDEN)))
+    return _shd(batch=batch, spikes=min(8000, round((count - OF_HIDDEN) / OF_A_SPIKE)))
 
 
 def _deep(layers: float) -> Sizes:
@@ -66,7 +66,9 @@ def _deep(layers: float) -> Sizes:
 
 
 SWEEPS = {
-    "arrivals": Sweep("arrivals a step", (1e5, 3e5, 1e6, 3e6, 1e7, 3e7, 1e8, 3e8, 1e9), 1e7, _arrivals, True, "arrivals"),
+    "arrivals": Sweep(
+        "arrivals a step", (1e5, 3e5, 1e6, 3e6, 1e7, 3e7, 1e8, 3e8, 1e9), 1e7, _arrivals, True, "arrivals"
+    ),
     "delays": Sweep(
         "largest delay, ms", (62.0, 125.0, 250.0, 500.0, 1000.0), 1000.0,
         lambda ms: _shd(batch=4, max_delay=ms, duration=2000.0, window=1000.0), False,
@@ -90,7 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: Sequence[str] | None) -> int:
     parser = OneLineParser(PROG, "Measure how time and memory of a training step grow with its size.")
-    parser.add_argument("--what", choices=tuple(SWEEPS), action="append", help="a sweep (default: all); may be repeated")
+    parser.add_argument("--what", choices=tuple(SWEEPS), action="append", help="a sweep, or several (default: all)")
     parser.add_argument("--quick", action="store_true", help="leave out the large points")
     parser.add_argument("--out", default="runs/scaling", help="folder for records and pictures (default: %(default)s)")
     options = parser.parse_args(argv)
@@ -133,15 +135,16 @@ def sweep(what: str, quick: bool, folder: Path) -> list[dict]:
     return found
 
 
-HEAD = f"{'x':>12} {'arrivals':>10} {'forward s':>10} {'backward s':>10} {'ns/arrival':>15} {'peak MB':>8} {'spikes':>7}"
+HEAD = f"{'x':>12} {'arrivals':>9} {'forward s':>10} {'backward s':>10} {'ns/arrival':>15} {'peak MB':>7} {'spikes':>6}"
 
 
 def _row(found: dict) -> str:
     per, peak = found["nanoseconds_per_arrival"], found["peak_added_mb"]
     both = f"{per['forward']:.2f} + {per['backward']:.2f}" if found["arrivals"] else "-"
     return (
-        f"{found['x']:12.6g} {found['arrivals']:10.3g} {found['seconds_forward']:10.4g} {found['seconds_backward']:10.4g} "
-        f"{both:>15} {'-' if peak is None else format(peak, '.0f'):>8} {found['hidden_spikes_per_trial']:7.2f}"
+        f"{found['x']:12.6g} {found['arrivals']:9.3g} "
+        f"{found['seconds_forward']:10.4g} {found['seconds_backward']:10.4g} {both:>15} "
+        f"{'-' if peak is None else format(peak, '.0f'):>7} {found['hidden_spikes_per_trial']:6.2f}"
     )
 
 

@@ -17,7 +17,7 @@ from fast.polynomials import LANES, TERMS
 from spec import UnsupportedError
 from spec.errors import Verbatim
 
-MOST_BINS = 2**30
+MOST_BINS = 2**26  # half a GB to count spikes in
 SLOT = 2 * LANES  # places a bin: two a lane, one for excitation and one for inhibition
 
 
@@ -72,6 +72,22 @@ def after(spike_rest, delay_rest, one):
     if rest >= one:
         return rest - one, True
     return rest, False
+
+
+@compiled
+def stable_order(keys, first, last, counts, order):
+    """Numbers `first..last-1` in the order of their `keys`, those of one key as they come, into `order[first:last]`.
+
+    `counts`: scratch, longer than any key.
+    """
+    counts[:] = 0
+    for n in range(first, last):
+        counts[keys[n] + 1] += 1
+    for key in range(1, counts.size):
+        counts[key] += counts[key - 1]
+    for n in range(first, last):
+        order[first + counts[keys[n]]] = n
+        counts[keys[n]] += 1
 
 
 @compiled

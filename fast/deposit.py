@@ -7,11 +7,12 @@ the few bins that are solved event by event.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
-from fast.bins import SLOT, Clock, split
+from fast.bins import SLOT, Clock, split, stable_order
 from fast.compiling import allocating, compiled, vectorised
 from fast.polynomials import AB, LANES, RAB, B, polynomial
 
@@ -72,12 +73,17 @@ def sorted_by_bin(
         times: ms, by (trial, source), trains at `offsets`.
     """
     bin_, rest = split(times, bin_width, at.last, dtype)
-    train = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
-    trial, source = np.divmod(train, sources)
-    order = np.argsort(trial * (at.last + 2) + bin_, kind="stable")
-    order = order[bin_[order] <= at.last]
-    starts = np.searchsorted(trial[order], np.arange((len(offsets) - 1) // max(sources, 1) + 1))
-    return Arriving(starts, bin_[order], rest[order], source[order].astype(np.int32)), order
+    trials = (len(offsets) - 1) // max(sources, 1)
+    starts, source = offsets[:: max(sources, 1)], np.tile(np.arange(sources, dtype=np.int32), trials)
+    order, counts = np.empty(len(times), np.int64), np.empty(at.last + 3, np.int64)
+    for first, last in pairwise(starts.tolist()):
+        stable_order(bin_, first, last, counts, order)
+    bin_, rest, source = bin_[order], rest[order], np.repeat(source, np.diff(offsets))[order]
+    within = bin_ <= at.last
+    if not within.all():
+        starts = np.concatenate([[0], within.cumsum()])[starts]
+        bin_, rest, source, order = bin_[within], rest[within], source[within], order[within]
+    return Arriving(starts, bin_, rest, source), order
 
 
 @compiled

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from fast.backward import backward_sweep
-from fast.bins import SLOT, Clock
+from fast.bins import SLOT, Clock, stable_order
 from fast.deposit import Arriving, most_under_way
 from fast.forward import forward_sweep
 from fast.polynomials import LANES
@@ -93,10 +93,10 @@ class Kernels:
         ]
         trial, neuron, bin_, rest, I = (np.concatenate(parts) for parts in zip(*emitted, strict=True))
         train = trial * self.post + neuron
-        order = np.argsort(train, kind="stable")  # those of a train come in order of time already
+        order, counts = np.empty(len(train), np.int64), np.empty(self.trials * self.post + 2, np.int64)
+        stable_order(train, 0, len(train), counts, order)  # those of a train come in order of time already
         self.bin, self.rest, self.I = bin_[order], rest[order], I[order]
-        counts = np.bincount(train, minlength=self.trials * self.post)
-        self.offsets = np.concatenate([[0], counts.cumsum()])
+        self.offsets = np.concatenate([[0], counts[:-2]])  # where each train has ended
         self.rank = np.empty_like(order)
         self.rank[order] = np.arange(len(order))
 

@@ -16,7 +16,8 @@ from torch import Tensor
 
 import reference
 from fast import Spikes, propagate
-from fast.cuda import kernels, launch, recurrent, room
+from fast.bins import Clock
+from fast.cuda import kernels, launch, packing, recurrent, room
 from fast.run import run_case
 from spec import Case, Connection, CrossEntropy, Network, Population, SpikeTimeMSE, SpikeTrains
 from tests.comparison import assert_not_all_zero, assert_same_results
@@ -62,6 +63,17 @@ def test_seeded_networks(family: str, precision: str) -> None:
     """Every kind of network, readout and loss; gradients of every parameter, constant and input time."""
     for seed in range(SEEDS):
         agree(seeded_case(seed, family), precision)
+
+
+def test_control_a_delay_changed_by_a_millionth_does_not_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = packing.split
+
+    def off(times: Tensor, width: float, at: Clock, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        return before(times * (1 + 1e-6), width, at, dtype)
+
+    monkeypatch.setattr(packing, "split", off)
+    with pytest.raises(AssertionError):
+        agree(seeded_case(2, "layers"), "float64")
 
 
 @pytest.mark.parametrize("loss", ["max_voltage", "mean_voltage", "exp_weighted_voltage", "spikes"])

@@ -1,0 +1,242 @@
+"""The instrument that measures speed: it counts right, it finds what is wrong, and then it prints no speed."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+import fast.layers
+from benchmarks import command, memory, scaling, speed
+from benchmarks.agreement import agree, certified
+from benchmarks.arrivals import arrivals, through
+from benchmarks.check import follow
+from benchmarks.limits import Disagreement
+from benchmarks.networks import Link
+from benchmarks.roofline import roofline
+from benchmarks.sizes import DEFAULTS, Sizes
+from benchmarks.step import step
+from benchmarks.workloads import build
+from benchmarks.yardstick import Grid
+from fast import LIF, Spikes
+
+SMALL = ["--batch", "2", "--hidden", "8", "--duration", "200", "--max-delay", "10"]
+INPUT = ["--inputs", "20", "--spikes", "400"]
+
+
+def small(workload: str, **changed: Any) -> Sizes:
+    """A few neurons that spike as often as in the default sizes."""
+    sizes = replace(DEFAULTS[workload], batch=2, hidden=8, max_delay=10.0)
+    if workload != "yin-yang":
+        sizes = replace(sizes, inputs=20, spikes=400, duration=200.0, w_means=None)
+    return replace(sizes, **changed)
+
+
+def test_a_measurement_has_all_its_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    """The one line of JSON; numbers that depend on each other do."""
+    assert speed.main(["--workload", "shd-like", *SMALL, *INPUT, "--repeats", "2", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert out.count("\n") == 1 and err == ""
+    found = json.loads(out)
+    sizes = {"workload": "shd-like", "batch": 2, "inputs": 20, "spikes": 400, "duration": 200.0, "hidden": 8}
+    assert {**sizes, "max_delay": 10.0, "dtype": "float32", "repeats": 2}.items() <= found.items()
+    assert found["seconds"] > 0 and found["seconds_forward"] > 0 and found["seconds_backward"] > 0
+    assert found["nanoseconds_per_arrival"]["forward"] == pytest.approx(
+        1e9 * found["seconds_forward"] / found["arrivals"]
+    )
+    assert found["peak_added_mb"] is None or found["peak_added_mb"] >= 0
+    assert found["device"] == "cpu" and found["device_name"] and found["threads"] == torch.get_num_threads()
+    assert set(found["versions"]) == {"python", "numpy", "numba", "torch"}
+    assert 10 < found["hidden_spikes_per_trial"] < 18
+    other, floor = found["yardstick"], found["roofline"]
+    assert other["approximate"] is True and other["dt_ms"] == 1.0 and (other["trials_run"], other["trials"]) == (2, 2)
+    assert other["ratio"] == pytest.approx(other["seconds"] / found["seconds"])
+    assert floor["ratio"] == pytest.approx(found["seconds"] / floor["seconds"])
+    assert found["agreement"]["followed"]["spikes"] > 0 and set(found["agreement"]["residuals"]) == {"A", "B", "C"}
+
+
+def test_the_same_for_people(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "peak_added_mb", lambda sizes: None)
+    assert speed.main(["--workload", "yin-yang", "--batch", "5", "--hidden", "8", "--repeats", "1"]) == 0
+    out, _ = capsys.readouterr()
+    for text in ("yin-yang: 5-8-3, 5 trials", "ns an arrival forward", "memory added: unknown here", "0.1 ms in torch"):
+        assert text in out
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("workload", DEFAULTS)
+def test_every_workload_is_right(workload: str, dtype: str) -> None:
+    """All checks see something: spikes of every population, the identities, a difference of losses."""
+    found = agree(build(small(workload, dtype=dtype)))
+    assert found.followed.spikes > 0 and 0 < found.followed.spike_time_error_ms <= 1e-6
+    assert found.residuals.A is not None and found.residuals.B is not None
+    assert found.finite_difference_error is not None
+    assert (found.precision.neuron_gradient_error is None) == (dtype == "float64")
+
+
+class _Scaled(torch.autograd.Function):
+    """Identity, whose derivative is not 1: the planted fault of a gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx: Any, dL_dx: Tensor) -> Tensor:
+        return dL_dx * 1.002
+
+
+def late(spikes: Spikes, by: float) -> Spikes:
+    """Spikes that come later; those at the end of the trial stay within it."""
+    return replace(spikes, times=(spikes.times + by).clamp(max=spikes.duration))
+
+
+FAULTS: dict[str, tuple[Callable, str]] = {
+    "weights": (lambda run, s, w, d, *c, **k: run(s, _Scaled.apply(w), d, *c, **k), "identity A"),
+    "delays": (lambda run, s, w, d, *c, **k: run(s, w, _Scaled.apply(d), *c, **k), "identity B"),
+    "float32 alone": (
+        lambda run, s, w, d, *c, **k: run(s, _Scaled.apply(w) if w.dtype == torch.float32 else w, d, *c, **k),
+        "against float64, median over neurons",
+    ),
+    "late spikes": (
+        lambda run, s, *rest, **k: (lambda found: (late(found[0], 1e-4), *found[1:]))(run(s, *rest, **k)),
+        "followed event by event",
+    ),
+    "other spikes in float32": (
+        lambda run, s, w, *rest, **k: run(s, w * 1.05 if w.dtype == torch.float32 else w, *rest, **k),
+        "spikes off against float64",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_found_and_no_speed_is_printed(
+    fault: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planted, message = FAULTS[fault]
+    right = fast.layers.propagate
+    monkeypatch.setattr(fast.layers, "propagate", lambda *given, **named: planted(right, *given, **named))
+    assert speed.main(["--workload", "shd-like", *SMALL, *INPUT]) == 1
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1
+    assert message in err and err.endswith("no speed is printed for what is not right\n")
+
+
+def test_finite_differences_see_what_the_identities_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gradient that is too large in all its parts by one factor obeys identities whose right side is 0: B."""
+    workload = build(small("yin-yang", dtype="float64"))
+    true, residuals = certified(workload)
+    assert residuals.B is not None and residuals.B <= 1e-12
+    wrong = replace(true, gradients={name: 1.001 * g for name, g in true.gradients.items()})
+    monkeypatch.setattr("benchmarks.check.step", lambda workload: wrong)
+    monkeypatch.setattr("benchmarks.agreement.TRIALS", 2)
+    with pytest.raises(Disagreement, match="finite differences with step .* error 1.0e-03"):
+        agree(workload)
+
+
+def test_a_neuron_followed_meets_the_closed_form_and_fast() -> None:
+    """One arrival, `tau_mem = 2 tau_syn`: V = w (x - x^2) with x = exp(-s / tau_mem), so x is the root of a square."""
+    w = 9.0
+    x = (1 + math.sqrt(1 - 4 / w)) / 2
+    found = follow([(3.0, w)], 40.0, 20.0, 10.0, 1.0, 0.0)
+    assert found.times[0] == pytest.approx(3.0 - 20.0 * math.log(x), abs=1e-12)
+    layer = LIF(1, 1, tau_mem=20.0, tau_syn=10.0, dtype=torch.float64)
+    with torch.no_grad():
+        layer.w.fill_(w)
+        layer.d.fill_(2.0)
+    times = layer(Spikes.from_trains([[[1.0]]], 40.0)).times.detach().numpy()
+    assert len(times) > 1 and np.abs(times - found.times).max() < 1e-11
+    peak = follow([(3.0, 1.0)], 40.0, 20.0, 10.0)
+    assert len(peak.times) == 0 and peak.largest == pytest.approx(0.25, abs=1e-12)
+    assert follow([(3.0, -w), (4.0, w / 2)], 40.0, 20.0, 10.0, 1.0, 0.0).largest == 0.0
+
+
+def test_arrivals_are_counted_one_by_one() -> None:
+    """Two trials, two sources, two targets, `T = 10`: an arrival at `T` counts, one after it does not."""
+    spikes = Spikes.from_trains([[[1.0, 9.0], [4.0]], [[], [10.0]]], 10.0)
+    link = Link(torch.ones(2, 2), torch.tensor([[1.0, 1.5], [0.0, 7.0]]), False)
+    assert through(spikes, link) == 2 + 1 + 1 + 1
+    workload = build(small("recurrent"))
+    trains = step(workload).trains
+    expected = 0
+    for spikes, link in zip((workload.spikes, trains[0], trains[0]), workload.model.links(), strict=True):
+        for b, trial in enumerate(spikes.to_lists()):
+            for i, train in enumerate(trial):
+                expected += sum(t + d <= 200.0 for t in train for d in link.d[i].double().tolist())
+            assert b < 2
+    assert arrivals(workload, trains) == expected > 0
+    assert roofline(workload, trains, 1).touched >= expected
+
+
+def test_the_yardstick_runs_the_same_network() -> None:
+    """On a fine grid its neurons spike as often as they really do, within a few per cent, and all its gradients come."""
+    for name in DEFAULTS:
+        workload = build(small(name))
+        exact = sum(len(spikes.times) for spikes in step(workload).trains[: workload.sizes.layers])
+        grid = Grid(workload, 0.2)
+        neurons = np.concatenate([np.full(len(t), i) for trial in workload.spikes.to_lists() for i, t in enumerate(trial)])
+        trials = torch.arange(2).repeat_interleave(workload.spikes.counts().sum(dim=1))
+        y = grid(workload.spikes.times.float(), trials, torch.from_numpy(neurons.astype(np.int64)), 2)
+        y.square().sum().backward()
+        assert grid.spikes_seen == pytest.approx(exact, rel=0.06)
+        assert all(p.grad is not None and bool(p.grad.any()) for p in [*grid.w, *grid.d])
+
+
+REFUSED: dict[str, tuple[Callable[[list[str]], int], list[str], str]] = {
+    "no workload": (speed.main, [], "the following arguments are required: --workload"),
+    "unknown workload": (speed.main, ["--workload", "mnist"], "argument --workload: invalid choice: 'mnist'"),
+    "no trials": (speed.main, ["--workload", "deep", "--batch", "0"], "`--batch` must be a whole number from 1"),
+    "endless": (speed.main, ["--workload", "deep", "--duration", "inf"], "`--duration` must be a finite number"),
+    "backwards": (speed.main, ["--workload", "deep", "--max-delay", "-1"], "`--max-delay` must be a finite number of"),
+    "no threads": (speed.main, ["--workload", "deep", "--threads", "0"], "`--threads` must be a whole number from 1"),
+    "no repeats": (speed.main, ["--workload", "deep", "--repeats", "0"], "`--repeats` must be a whole number from 1"),
+    "a loop without time": (
+        speed.main, ["--workload", "recurrent", "--max-delay", "0"],
+        "`--max-delay` must be above 0 for recurrent, got 0.0; a loop must take time",
+    ),
+    "another task": (
+        speed.main, ["--workload", "yin-yang", "--inputs", "7"],
+        "`--inputs` must be left out for yin-yang, got 7; four coordinates and a bias are the task",
+    ),
+    "silence": (
+        speed.main, ["--workload", "shd-like", "--spikes", "1", "--batch", "1", "--inputs", "1", "--hidden", "1",
+                     "--max-delay", "5000"],
+        "`--spikes` must be enough to make hidden neurons spike 14 times a trial, got 1; give more input spikes",
+    ),
+    "unknown sweep": (scaling.main, ["--what", "colours"], "argument --what: invalid choice: 'colours'"),
+    "no folder": (scaling.main, ["--out", "README.md/x"], "`--out` must be a folder with room for records, got Not a"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_measured_is_one_line_and_exit_code_2(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    main, arguments, message = REFUSED[name]
+    assert main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1 and message in err
+
+
+def test_memory_is_unknown_where_the_system_does_not_tell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(memory, "RESET", tmp_path / "nowhere")
+    assert memory.measured(build(small("yin-yang"))) is None
+
+
+def test_a_sweep_is_recorded_and_drawn(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "peak_added_mb", lambda sizes: 1.0)
+    tiny = scaling.Sweep("trials", (1, 2, 4), 2, lambda n: small("yin-yang", batch=int(n)), True)
+    monkeypatch.setitem(scaling.SWEEPS, "arrivals", tiny)
+    assert scaling.main(["--what", "arrivals", "--quick", "--out", str(tmp_path / "deep" / "folder")]) == 0
+    lines = (tmp_path / "deep" / "folder" / "arrivals.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["x"] for line in lines] == [1, 2]
+    assert (tmp_path / "deep" / "folder" / "arrivals.png").stat().st_size > 10_000
+    assert capsys.readouterr().out.count("\n") == 2 + 2 + 2
