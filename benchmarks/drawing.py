@@ -70,7 +70,7 @@ def _plain(axes: Axes, x: str, title: str, values: list) -> None:
     if high / low < 30:
         low, high = low / 1.5, high * 1.5
         axes.set_ylim(low, high)
-        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 5.0, 7.0)))
         axes.yaxis.set_minor_formatter(NullFormatter())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.set_xlabel(x)

@@ -5,7 +5,7 @@ In each bin
 2. in a recurrent layer the earliest spike of all is final, so it is deposited in its turn, and so on
    (`fast.recurrence`);
 3. lanes whose voltage provably stays below what matters (the threshold; the largest voltage so far, if that is read)
-   cross the bin in one step; the few others are solved event by event (`fast.solve`).
+   cross the bin in one step (`fast.lanes`); the few others are solved event by event (`fast.solve`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from fast.bins import SLOT
 from fast.compiling import allocating, compiled
 from fast.deposit import Ring, deposit, deposit_integral, empty_ring, scratch_for
-from fast.lanes import advance, find_risky, integrate
+from fast.lanes import advance, integrate, step
 from fast.polynomials import LANES
 from fast.solve import (
     CROSSED,
@@ -64,8 +64,8 @@ class Work(NamedTuple):
     """What the sweep of one block needs to work in; nothing of it outlasts a trial.
 
     `ring`: the bins ahead. `place, amount`: scratch of `deposit`. `next [spikes under way, LANES]`: links of the
-    chains. `rest, weight`: arrivals of a bin that is solved. `state, solved [2 * LANES]`: V and I of each lane, and
-    what was found where `risky [LANES]`. `level [LANES]`: what V may not pass unseen.
+    chains. `rest, weight`: arrivals of a bin that is solved. `state, ahead [2 * LANES]`: V and I of each lane,
+    at the start and at the end of a bin. `level [LANES]`: what V may not pass unseen; `risky [LANES]`: where it may.
     """
 
     ring: Ring
@@ -75,7 +75,7 @@ class Work(NamedTuple):
     rest: np.ndarray
     weight: np.ndarray
     state: np.ndarray
-    solved: np.ndarray
+    ahead: np.ndarray
     level: np.ndarray
     risky: np.ndarray
 
@@ -128,7 +128,7 @@ def solve_risky(
             n += 1
         if status == STUCK:
             return block * LANES + lane, STUCK
-        work.solved[lane], work.solved[LANES + lane] = V, I
+        work.ahead[lane], work.ahead[LANES + lane] = V, I
         work.level[lane] = new_level(kept, lane, bin_, four[2], read_maximum)
     return n, REACHED_END
 
@@ -157,7 +157,7 @@ def forward_trial(trial, block, arriving, layer, at, kept, work, emitted, n_emit
             deposit_integral(
                 here, size, first, n, arriving.rest, arriving.source, rows, coefficients, at, ring.integral
             )
-        any_risky = find_risky(slot, work.state, flow, work.level, ring.deposits, slack, work.risky)
+        any_risky = step(slot, work.state, flow, work.level, ring.deposits, slack, work.risky, work.ahead)
         if bin_ == at.last:  # it ends at T, and not at the end of the bin
             for lane in range(LANES):
                 if integral_read or ring.chain[slot + lane] >= 0:
@@ -172,7 +172,7 @@ def forward_trial(trial, block, arriving, layer, at, kept, work, emitted, n_emit
         if integral_read:
             weight_end = math.exp(-layer.rate * (bin_ + 1))
             integrate(slot, work.state, flow, ring.integral, weight_end, work.risky, kept)
-        advance(slot, work.state, flow, ring.deposits, ring.chain, work.risky, work.solved)
+        advance(slot, work.state, work.ahead, ring.deposits, ring.chain)
         turn = turn + 1 if turn + 1 < slots else 0
     return n_emitted, REACHED_END
 

@@ -29,38 +29,37 @@ from fast.synapses import (
 
 
 @vectorised
-def find_risky(slot, state, flow, level, deposits, slack, risky):
-    """Mark the lanes whose voltage may pass `level` in this bin; returns whether there are any.
+def step(slot, state, flow, level, deposits, slack, risky, ahead):
+    """Take every lane to the end of its bin in one step, into `ahead`; mark those for which that may not be all.
 
-    Two bounds, both without inhibition. `V` moves at most towards the largest current there can be. And what excitation
-    adds to `V` grows all through a bin, so it is at most what was deposited; without it `V` is largest at the end, if
-    it still rises there.
+    A lane is risky if its voltage may pass `level` on the way. Two bounds tell, both without inhibition. `V` moves at
+    most towards the largest current there can be. And what excitation adds to `V` grows all through a bin, so it is at
+    most what was deposited; without it `V` is largest at the end, if it still rises there. Returns whether any is.
     """
     found, here = 0, deposits[4 * slot : 4 * (slot + LANES)]
     for lane in range(LANES):
-        V, I = state[lane], max(state[LANES + lane], 0.0)
-        I_max = I + here[4 * lane + 1] * flow[FLOW_GROWTH + lane]
-        towards = (1.0 - flow[FLOW_A + lane]) * max(I_max - V, 0.0)
-        V_end = V * flow[FLOW_A + lane] + I * flow[FLOW_K + lane]
-        still_rises = I * flow[FLOW_B + lane] >= V_end
-        alone = V_end if still_rises else V + (1.0 - flow[FLOW_A + lane]) * max(I - V, 0.0)
-        V_max = min(V + towards, alone + flow[FLOW_PM + lane] * here[4 * lane]) + slack * (abs(V) + I_max)
+        V, I, d = state[lane], state[LANES + lane], 4 * lane
+        V_left, I_left = V * flow[FLOW_A + lane], I * flow[FLOW_B + lane]
+        excited = flow[FLOW_PM + lane] * here[d]
+        ahead[lane] = V_left + I * flow[FLOW_K + lane] + (excited + flow[FLOW_PM + lane] * here[d + 2])
+        ahead[LANES + lane] = I_left + (here[d + 1] + here[d + 3])
+        I, I_left = max(I, 0.0), max(I_left, 0.0)
+        I_max = I + here[d + 1] * flow[FLOW_GROWTH + lane]
+        share = 1.0 - flow[FLOW_A + lane]
+        V_end = V_left + I * flow[FLOW_K + lane]
+        alone = V_end if I_left >= V_end else V + share * max(I - V, 0.0)
+        V_max = min(V + share * max(I_max - V, 0.0), alone + excited) + slack * (abs(V) + I_max)
         risky[lane] = V_max > level[lane]
         found |= V_max > level[lane]
     return found
 
 
 @vectorised
-def advance(slot, state, flow, deposits, chain, risky, solved):
-    """Take every lane to the end of its bin, in one step unless it is solved, and clear the bin."""
+def advance(slot, state, ahead, deposits, chain):
+    """Go on to the end of the bin, and clear it."""
     here, chain_here = deposits[4 * slot : 4 * (slot + LANES)], chain[slot : slot + LANES]
-    for lane in range(LANES):
-        V, I, d = state[lane], state[LANES + lane], 4 * lane
-        dV, dI = here[d] + here[d + 2], here[d + 1] + here[d + 3]
-        V_end = V * flow[FLOW_A + lane] + I * flow[FLOW_K + lane] + flow[FLOW_PM + lane] * dV
-        I_end = I * flow[FLOW_B + lane] + dI
-        state[lane] = solved[lane] if risky[lane] else V_end
-        state[LANES + lane] = solved[LANES + lane] if risky[lane] else I_end
+    for lane in range(2 * LANES):
+        state[lane] = ahead[lane]
     for d in range(4 * LANES):
         here[d] = 0.0
     for lane in range(LANES):

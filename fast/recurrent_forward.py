@@ -17,7 +17,7 @@ from fast.bins import SLOT
 from fast.compiling import allocating, compiled
 from fast.deposit import Ring, deposit, deposit_integral, scratch_for
 from fast.forward import new_level, start_trial
-from fast.lanes import advance, find_risky, integrate
+from fast.lanes import advance, integrate, step
 from fast.polynomials import LANES
 from fast.solve import NONE, REACHED_END, STUCK, collect, grown, no_spikes, to_next_crossing
 
@@ -152,7 +152,7 @@ def recurrent_sweep(first_trial, last_trial, arriving, layer, at, kept_of_all):
     )
     rest, weight = np.empty_like(spikes.rest), np.empty_like(spikes.rest)
     oldest_at = np.zeros(slots, np.int64)  # the first spike of each bin under way
-    state, solved, level = np.empty((blocks, 2 * LANES)), np.empty((blocks, 2 * LANES)), np.empty((blocks, LANES))
+    state, ahead, level = np.empty((blocks, 2 * LANES)), np.empty((blocks, 2 * LANES)), np.empty((blocks, LANES))
     risky, candidates = np.zeros((blocks, LANES), np.uint8), no_candidates(blocks * LANES)
     emitted = no_spikes(layer.rows)
     ends, n_emitted = np.empty(last_trial - first_trial, np.int64), 0
@@ -175,7 +175,9 @@ def recurrent_sweep(first_trial, last_trial, arriving, layer, at, kept_of_all):
             deposit_everywhere(here, size, first, n, spikes, layer, at, ring, scratch)
             candidates.how_many[0] = 0
             for b in range(blocks):
-                any_risky = find_risky(slot, state[b], layer.flow[b], level[b], ring.deposits[b], slack, risky[b])
+                any_risky = step(
+                    slot, state[b], layer.flow[b], level[b], ring.deposits[b], slack, risky[b], ahead[b]
+                )
                 if not (any_risky or bin_ == at.last):
                     continue
                 for lane in range(LANES):
@@ -226,13 +228,13 @@ def recurrent_sweep(first_trial, last_trial, arriving, layer, at, kept_of_all):
                 b, lane = number // LANES, number % LANES
                 last_arrival = ring.chain[b, slot + lane]
                 follow(candidates, number, last_arrival, spikes, layer, bin_, at, rest, weight, kept, True)
-                solved[b, lane], solved[b, LANES + lane] = candidates.V[number], candidates.I[number]
+                ahead[b, lane], ahead[b, LANES + lane] = candidates.V[number], candidates.I[number]
                 level[b, lane] = new_level(kept[b], lane, bin_, layer.constants[b, 2, lane], layer.read_maximum)
             for b in range(blocks):
                 if integral_read:
                     weight_end = math.exp(-layer.rate * (bin_ + 1))
                     integrate(slot, state[b], layer.flow[b], ring.integral[b], weight_end, risky[b], kept[b])
-                advance(slot, state[b], layer.flow[b], ring.deposits[b], ring.chain[b], risky[b], solved[b])
+                advance(slot, state[b], ahead[b], ring.deposits[b], ring.chain[b])
             turn = turn + 1 if turn + 1 < slots else 0
         ends[trial - first_trial] = n_emitted
     return emitted, ends, NONE
