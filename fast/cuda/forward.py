@@ -75,7 +75,7 @@ def deposit_in_lane(n, q, source, turn, slots, lane, rows, coefficients, at, int
 
 @compiled
 def is_risky(V, I, slot, lane, deposits, flow, level, slack):
-    """Whether the voltage may pass `level` in this bin; see `fast.lanes.find_risky`."""
+    """Whether the voltage may pass `level` in this bin; see `fast.lanes.step`."""
     d, I, a = 4 * (slot + lane), max(I, 0.0), flow[FLOW_A + lane]
     I_max = I + deposits[d + 1] * flow[FLOW_GROWTH + lane]
     V_end = V * a + I * flow[FLOW_K + lane]
@@ -94,7 +94,7 @@ def integrate_in_lane(V, I, place, lane, flow, integral, weight_end, kept):
 
 @compiled
 def end_of_bin(V, I, slot, lane, deposits, flow):
-    """The state at the end of a bin that is not solved; see `fast.lanes.advance`."""
+    """The state at the end of a bin that is not solved; see `fast.lanes.step`."""
     d = 4 * (slot + lane)
     dV, dI = deposits[d] + deposits[d + 2], deposits[d + 1] + deposits[d + 3]
     return V * flow[FLOW_A + lane] + I * flow[FLOW_K + lane] + flow[FLOW_PM + lane] * dV, I * flow[FLOW_B + lane] + dI
