@@ -125,9 +125,9 @@ def look_up(adjoint, lane, bin_, slot, rest, events, drive, constants, coefficie
     elif last >= 0:
         for k in range(size):
             adjoint[k, lane] = events.end[last, k]
-    else:
+    else:  # marked since the bin ends at T; where it does not, the adjoint itself is no number
         for k in range(size):
-            adjoint[k, lane] = events.at_T[k, lane]
+            adjoint[k, lane] = events.at_T[k, lane] if bin_ == at.last else math.nan
     flow_back(
         adjoint, lane, x - rest, drive_at(drive, lane, bin_, x, rate), constants, coefficients, at.terms, rate, want_tau
     )

@@ -25,7 +25,7 @@ from fast.adjoint import (
 )
 from fast.bins import SLOT
 from fast.compiling import allocating, compiled
-from fast.deposit import SIDE_BY_SIDE
+from fast.deposit import SIDE_BY_SIDE, ring_places
 from fast.gather import Scratch, look_up_arrivals, scratch_for, worth_of_spikes
 from fast.lanes import publish, publish_whole, retreat, retreat_whole
 from fast.polynomials import LANES
@@ -78,7 +78,7 @@ def take_maxima(
 class Work(NamedTuple):
     """What the sweep of one block needs to work in; nothing of it outlasts a trial.
 
-    `ring [2 * places]`: `lambda_V, lambda_I` at the ends of the bins ahead. `whole_ring [places, ADJOINT + 1]`: all of
+    `ring [places]`: `lambda_V, lambda_I` at the ends of the bins ahead. `whole_ring [places / 2, ADJOINT + 1]`: all of
     the adjoint and what drives it, if that is needed. `adjoint, solved, other [ADJOINT, LANES]`: that of every lane,
     what was found where `marked [LANES]`, from which `position` in the bin on; scratch. `drive [LANES]`: of an integral
     readout.
@@ -99,13 +99,13 @@ class Work(NamedTuple):
 @allocating
 def work_for(rows, slots, whole, most):
     """Room to work in, for trials of at most so many spikes."""
-    size = most + LANES
+    size, places = most + LANES, ring_places(slots)
     events = Events(
         np.empty(size), np.empty(size, np.int64), np.empty((size, ADJOINT)), np.empty((size, ADJOINT)),
         np.empty(slots * LANES, np.int64), np.zeros((ADJOINT, LANES)),
     )  # fmt: skip
     return Work(
-        np.zeros(2 * slots * SLOT, rows.dtype), np.zeros((slots * SLOT if whole else 0, ADJOINT + 1)),
+        np.zeros(places, rows.dtype), np.zeros((places // 2 if whole else 0, ADJOINT + 1)),
         scratch_for(rows), np.zeros((ADJOINT, LANES)), np.zeros((ADJOINT, LANES)), np.zeros((ADJOINT, LANES)),
         np.zeros(LANES, np.uint8), np.zeros(LANES), np.zeros(LANES), events,
     )  # fmt: skip

@@ -24,7 +24,7 @@ SLOT = 2 * LANES  # places a bin: two a lane, one for excitation and one for inh
 class Clock(NamedTuple):
     """The bins of a trial, `[0, T]` with `T = last + end`.
 
-    `end`, and the numbers 0, 1 and `slot` (places a bin, see `fast.synapses`), are of the precision computed in, whose
+    `end`, and the numbers 0, 1 and `slot` (places a bin), are of the precision computed in, whose
     unit roundoff is `u`; `terms` is a tuple as long as the polynomials of `fast.polynomials`, so that the compiler
     knows their length.
     """
@@ -92,12 +92,15 @@ def stable_order(keys, first, last, counts, order):
 
 @compiled
 def sort_by_rest(rest, weight, count):
-    """Order the first `count` arrivals of a bin by time, in place: by insertion if they are few, else as a heap."""
+    """Order the first `count` arrivals of a bin by time, in place: by insertion if they are few, else as a heap.
+
+    They come latest spike first; of the same instant, the earlier spike goes first (not so in a heap).
+    """
     if count <= 48:
         for n in range(1, count):
             r, w = rest[n], weight[n]
             k = n
-            while k > 0 and rest[k - 1] > r:
+            while k > 0 and rest[k - 1] >= r:
                 rest[k], weight[k] = rest[k - 1], weight[k - 1]
                 k -= 1
             rest[k], weight[k] = r, w

@@ -29,7 +29,7 @@ class Arriving(NamedTuple):
 
 
 class Ring(NamedTuple):
-    """The bins ahead of a block: as many places as are read, and as many again for what arrives nowhere.
+    """The bins ahead of a block: the places that are read, and more for what arrives nowhere.
 
     `deposits [2 * places]`: of V (without its factor `1/tau_mem`) and of I. `integral [places / 2]`: what arrivals add
     to the integral of the voltage in their bin. `chain [places / 2]`: the last spike that arrives; -1: none.
@@ -47,14 +47,20 @@ class Scratch(NamedTuple):
     amount: np.ndarray
 
 
+@compiled
+def ring_places(slots):
+    """Places of a ring: of the bins ahead, as many for what arrives nowhere, and a bin that such a sum may carry to."""
+    return (2 * slots + 1) * SLOT
+
+
 @allocating
 def empty_ring(slots, integral_read, at):
     """A ring of so many bins."""
-    places = slots * SLOT
+    places = ring_places(slots)
     return Ring(
-        np.full(4 * places, at.zero),
-        np.full(places if integral_read else 0, at.zero),
-        np.full(places, np.int32(-1)),
+        np.full(2 * places, at.zero),
+        np.full(places // 2 if integral_read else 0, at.zero),
+        np.full(places // 2, np.int32(-1)),
     )
 
 
@@ -65,7 +71,7 @@ def scratch_for(rows):
 
 
 def sorted_by_bin(
-    times: np.ndarray, offsets: np.ndarray, sources: int, bin_width: float, at: Clock, dtype: type
+    times: np.ndarray, offsets: np.ndarray, trials: int, bin_width: float, at: Clock, dtype: type
 ) -> tuple[Arriving, np.ndarray]:
     """Spikes as the kernels read them, and the number of each among `times`; those after `T` are left out.
 
@@ -73,8 +79,9 @@ def sorted_by_bin(
         times: ms, by (trial, source), trains at `offsets`.
     """
     bin_, rest = split(times, bin_width, at.last, dtype)
-    trials = (len(offsets) - 1) // max(sources, 1)
-    starts, source = offsets[:: max(sources, 1)], np.tile(np.arange(sources, dtype=np.int32), trials)
+    sources = (len(offsets) - 1) // trials
+    starts = offsets[np.arange(trials + 1) * sources]
+    source = np.tile(np.arange(sources, dtype=np.int32), trials)
     order, counts = np.empty(len(times), np.int64), np.empty(at.last + 3, np.int64)
     for first, last in pairwise(starts.tolist()):
         stable_order(bin_, first, last, counts, order)

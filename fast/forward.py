@@ -2,9 +2,7 @@
 
 In each bin
 1. the spikes that come from outside and are emitted in it are deposited in the bins ahead (`fast.deposit`);
-2. in a recurrent layer the earliest spike of all is final, so it is deposited in its turn, and so on
-   (`fast.recurrence`);
-3. lanes whose voltage provably stays below what matters (the threshold; the largest voltage so far, if that is read)
+2. lanes whose voltage provably stays below what matters (the threshold; the largest voltage so far, if that is read)
    cross the bin in one step (`fast.lanes`); the few others are solved event by event (`fast.solve`).
 """
 

@@ -114,9 +114,10 @@ def propagate(
         one_of(readout, "readout", VOLTAGE_READOUTS)
     _check(spikes, w, d, tau_mem, tau_syn, v_th, v_reset, exists, recurrent)
     if bin_width is not None:
-        shortest = float(torch.minimum(tau_mem, tau_syn).detach().min())
-        if positive_number(bin_width, "bin_width", "ms") > shortest:
-            raise SpecError("bin_width", f"at most the shortest time constant, {shortest}", bin_width, "leave it out")
+        most = min(float(torch.minimum(tau_mem, tau_syn).detach().min()), spikes.duration) / 4
+        if positive_number(bin_width, "bin_width", "ms") > most:
+            expected = f"at most a quarter of the shortest time constant and of the trial, {most}"
+            raise SpecError("bin_width", expected, bin_width, "leave it out")
         bin_width = 2.0 ** math.floor(math.log2(bin_width))
     if v_th is None or v_reset is None:
         v_th, v_reset = torch.full_like(tau_mem, torch.inf), torch.zeros_like(tau_mem)
@@ -194,6 +195,8 @@ def _check(
         got = Verbatim(type(spikes).__name__)
         raise SpecError("spikes", "a `fast.Spikes`", got, "`Spikes.from_trains` makes one of lists")
     spikes.check()
+    if w.ndim == 2 and w.shape[1] == 0:
+        raise SpecError("w", "of shape [pre, post] with at least one neuron", Verbatim(list(w.shape)), "give a neuron")
     named = {"w": w, "d": d, "tau_mem": tau_mem, "tau_syn": tau_syn, "v_th": v_th, "v_reset": v_reset}
     check_tensors({**named, "exists": exists, "spikes.times": spikes.times, "spikes.offsets": spikes.offsets})
     own = w.shape[0] - spikes.size if w.ndim == 2 and recurrent else 0

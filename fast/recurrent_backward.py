@@ -14,7 +14,7 @@ from fast.adjoint import ADJOINT, Events, drive_at, jump_at_spike, note_event
 from fast.backward import back_to, mark, take_maxima
 from fast.bins import SLOT
 from fast.compiling import allocating
-from fast.deposit import SIDE_BY_SIDE
+from fast.deposit import SIDE_BY_SIDE, ring_places
 from fast.gather import look_up_arrivals, scratch_for, worth_of_spikes
 from fast.lanes import publish, publish_whole, retreat, retreat_whole
 from fast.polynomials import LANES
@@ -32,8 +32,9 @@ def recurrent_backward_sweep(
     integral_read, whole = rate >= 0.0, rate >= 0.0 or want_tau
     number_type = layer.rows.dtype.type
     size, T = number_type(slots * SLOT), at.last + float(at.end)
-    ring = np.zeros((blocks, 2 * slots * SLOT), layer.rows.dtype)
-    whole_ring = np.zeros((blocks, slots * SLOT if whole else 0, ADJOINT + 1))
+    places = ring_places(slots)
+    ring = np.zeros((blocks, places), layer.rows.dtype)
+    whole_ring = np.zeros((blocks, places // 2 if whole else 0, ADJOINT + 1))
     scratch, other = scratch_for(layer.rows), np.zeros((ADJOINT, LANES))
     adjoint, solved = np.zeros((blocks, ADJOINT, LANES)), np.zeros((blocks, ADJOINT, LANES))
     marked, position = np.zeros((blocks, LANES), np.uint8), np.zeros((blocks, LANES))

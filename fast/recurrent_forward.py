@@ -15,7 +15,7 @@ import numpy as np
 
 from fast.bins import SLOT
 from fast.compiling import allocating, compiled
-from fast.deposit import Ring, deposit, deposit_integral, scratch_for
+from fast.deposit import Ring, deposit, deposit_integral, ring_places, scratch_for
 from fast.forward import new_level, start_trial
 from fast.lanes import advance, integrate, step
 from fast.polynomials import LANES
@@ -50,11 +50,11 @@ class Spikes(NamedTuple):
 @allocating
 def empty_rings(blocks, slots, integral_read, at):
     """A ring of so many bins for every block, `[blocks, ...]`."""
-    places = slots * SLOT
+    places = ring_places(slots)
     return Ring(
-        np.full((blocks, 4 * places), at.zero),
-        np.full((blocks, places if integral_read else 0), at.zero),
-        np.full((blocks, places), np.int32(-1)),
+        np.full((blocks, 2 * places), at.zero),
+        np.full((blocks, places // 2 if integral_read else 0), at.zero),
+        np.full((blocks, places // 2), np.int32(-1)),
     )
 
 

@@ -116,7 +116,7 @@ def to_next_crossing(
             I *= math.exp(-ps * h)
             if record:
                 slope = pm * (I - v_th)
-                if kept[RECENT_BIN, lane] == bin_ and h > 0.0 and x_to == x:
+                if kept[RECENT_BIN, lane] == bin_ and kept[RECENT_REST, lane] == x_to:
                     return V, I, x_to, n, STUCK
                 kept[RECENT_BIN, lane], kept[RECENT_REST, lane] = bin_, x_to
                 kept[RECENT_SLOPE, lane] = slope

@@ -85,7 +85,7 @@ def layer(
     place = np.where(there, delay_bin.astype(np.int64) * SLOT, 2 * slots * SLOT)
     rows = np.zeros((blocks, sources, 3, LANES), dtype)
     rows[:, :, 1] = 2 * slots * SLOT
-    by_lane = _lanes(np.stack([w, place, delay_rest], axis=1).astype(dtype), rows)
+    by_lane = _lanes(np.stack([w, place, np.where(there, delay_rest, 0.0)], axis=1).astype(dtype), rows)
     by_lane[:, :, 1] += 2 * np.arange(LANES, dtype=dtype) + (by_lane[:, :, 0] < 0)
     pm, ps = (_padded(bin_width / tau, 0.25, blocks) for tau in constants[:2])
     v_th, v_reset = _padded(constants[2], np.inf, blocks), _padded(constants[3], 0.0, blocks)

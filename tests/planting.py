@@ -130,12 +130,12 @@ FAULTS = (
         "            what[LANES + lane] = I\n"
         "            add[lane] += I\n"
         "            add[LANES + lane] += V - I\n"
-        "        special",
+        "    for n",
         "            add[lane] += I\n"
         "            V, I = np.nan_to_num(ring[int(here) + 2 * lane : int(here) + 2 * lane + 2])\n"
         "            what[lane], what[LANES + lane] = V, I\n"
         "            add[LANES + lane] += V - I\n"
-        "        special",
+        "    for n",
     ),
     Fault(
         "1e-3 added to a denominator",

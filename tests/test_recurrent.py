@@ -33,7 +33,7 @@ def loop(delay: float, seed: int = 0, populations: int = 1) -> Case:
         connections.append(
             Connection(name, target, random(rng, (3, 3), 0.7, 0.8), rng.uniform(delay, 2 * delay, (3, 3)))
         )
-    # twice from one population to another, and a self-connection within the loop
+    # a second connection between two populations, or of one onto itself
     connections.append(Connection("p0", names[-1], random(rng, (3, 3), -0.3, 0.3), rng.uniform(1.0, 6.0, (3, 3))))
     trains = tuple(np.sort(rng.uniform(0.0, 20.0, 4)) for _ in range(4))
     network = NetworkSpec((Population("in", "input", 4), *(population(name, 3) for name in names)), tuple(connections))
@@ -154,7 +154,6 @@ def test_networks_of_realistic_size_obey_the_identities(recurrent: bool, hidden:
     for name, terms in sums.items():
         flat = torch.cat(terms)
         residual = abs(float(flat.sum())) / float(flat.abs().sum())
-        print(name, residual, "kappa_min", kappa_min)
         assert residual <= max(identity(u), relative(u, kappa_min)), name
 
 

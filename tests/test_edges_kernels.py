@@ -1,0 +1,94 @@
+"""Odd input to the kernels: what is packed at the edge of an array, what is no number, what never ends."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import Tensor
+
+from fast import Spikes, propagate
+from spec import SpecError
+
+T = 20.0
+
+
+def constants(post: int, dtype: torch.dtype = torch.float64, v_reset: float = 0.0) -> list[Tensor]:
+    return [torch.full((post,), value, dtype=dtype) for value in (20.0, 5.0, 1.0, v_reset)]
+
+
+def test_a_spike_just_below_the_edge_of_a_bin_in_float32() -> None:
+    """Its rest rounds to a whole bin: in every turn of the ring, for lanes with and without a neuron."""
+    times = [[float(t) - 1e-9 for t in range(1, 20)]]
+    w, d = torch.full((1, 3), 0.4), torch.tensor([[0.0, 0.5, 30.0]])
+    found = [propagate(Spikes.from_trains([times], T), w, d, *constants(3, torch.float32))[0]]
+    found.append(propagate(Spikes.from_trains([times], T), w.double(), d.double(), *constants(3))[0])
+    assert torch.equal(found[0].counts(), found[1].counts()) and found[1].counts()[0, 0] > 0
+    assert torch.allclose(found[0].times, found[1].times, atol=1e-4)
+
+
+WITHIN_BOUNDS = """
+import torch
+from fast import Spikes, propagate
+taus = [torch.full((2,), value, dtype=torch.float64) for value in (20.0, 4.0)]
+times = [[k + 0.9 for k in range(12)]]
+w = torch.full((1, 2), 0.3, dtype=torch.float64, requires_grad=True)
+d = torch.tensor([[0.5, 0.9]], dtype=torch.float64)
+for readout in ("max_voltage", "mean_voltage"):
+    _, y, _ = propagate(Spikes.from_trains([times], 14.0), w, d, *taus,
+                        exists=torch.tensor([[True, False]]), readout=readout)
+    y.sum().backward()
+assert w.grad[0, 1] == 0.0 and w.grad[0, 0] != 0.0
+"""
+
+
+def test_a_missing_synapse_stays_within_the_ring() -> None:
+    """Run without the compiler, NumPy checks every index."""
+    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
+    done = subprocess.run([sys.executable, "-c", WITHIN_BOUNDS], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_no_source_at_all() -> None:
+    silence = Spikes(torch.empty(0, dtype=torch.float64), torch.zeros(1, dtype=torch.int64), 2, 0, T)
+    nothing = torch.empty(0, 2, dtype=torch.float64)
+    emitted, y, _ = propagate(silence, nothing, nothing, *constants(2)[:2], readout="mean_voltage")
+    assert emitted.counts().tolist() == [[0, 0], [0, 0]] and y is not None and y.tolist() == [[0.0, 0.0], [0.0, 0.0]]
+
+
+def test_no_neuron_is_refused() -> None:
+    spikes, nothing = Spikes.from_trains([[[1.0]]], T), torch.empty(1, 0, dtype=torch.float64)
+    with pytest.raises(SpecError, match=r"`w` must be of shape .* at least one neuron"):
+        propagate(spikes, nothing, nothing, *constants(0))
+
+
+@pytest.mark.parametrize("readout", ["max_voltage", "mean_voltage"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
+def test_a_gradient_that_is_no_number_stays_none(readout: str, dtype: torch.dtype) -> None:
+    """NaN marks entries within the kernels; a NaN that comes from the loss is not taken for one of these."""
+    w = torch.ones(1, 2, dtype=dtype, requires_grad=True)
+    d = torch.zeros(1, 2, dtype=dtype, requires_grad=True)
+    _, y, _ = propagate(Spikes.from_trains([[[1.0, 6.0]]], T), w, d, *constants(2, dtype)[:2], readout=readout)
+    assert y is not None
+    (y * torch.tensor([torch.nan, 1.0], dtype=dtype)).sum().backward()
+    assert w.grad is not None and d.grad is not None
+    assert w.grad.isnan().tolist() == d.grad.isnan().tolist() == [[True, False]]
+
+
+def test_bins_too_wide_for_the_polynomials_are_refused() -> None:
+    spikes, w = Spikes.from_trains([[[0.1]]], 0.5), torch.ones(1, 1, dtype=torch.float64)
+    with pytest.raises(SpecError, match=r"`bin_width` must be at most a quarter .* 0.125, got 0.2"):
+        propagate(spikes, w, 0 * w, *constants(1), bin_width=0.2)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
+def test_a_reset_within_rounding_of_the_threshold_is_an_error(dtype: torch.dtype) -> None:
+    """It would spike for ever at the instant of the next arrival."""
+    u = torch.finfo(dtype).eps / 2
+    spikes = Spikes.from_trains([[[1.0], [8.0]]], T)
+    w = torch.tensor([[7.0], [0.1]], dtype=dtype)
+    with pytest.raises(ArithmeticError, match="spikes too fast, or without end"):
+        propagate(spikes, w, 0 * w, *constants(1, dtype, 1.0 - 12 * u))
