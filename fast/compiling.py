@@ -43,7 +43,11 @@ def _cached(function: Callable, **options: Any) -> Callable:
 
 
 def compiled(function: Callable) -> Callable:
-    """A function of a kernel. It cannot allocate: without Numba's runtime that does not compile."""
+    """A function of a kernel. It cannot allocate: without Numba's runtime that does not compile.
+
+    Nor may it return an array to an `allocating` function: it counts no references, and its caller would count one
+    too few.
+    """
     return _cached(function, _nrt=False)
 
 

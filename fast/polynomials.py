@@ -12,6 +12,7 @@ after economisation (its last terms are replaced by the best approximation of lo
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 
@@ -34,14 +35,21 @@ def coefficients(pm: np.ndarray, ps: np.ndarray, rate: float, dtype: type) -> np
         pm, ps: `[blocks, LANES]`, per bin, at most 1/4.
         rate: `r`, per bin; negative: there is no integral readout.
     """
+    made = _coefficients(pm.tobytes(), ps.tobytes(), pm.shape, rate, np.dtype(dtype).itemsize)
+    return made.astype(dtype)
+
+
+@lru_cache(maxsize=64)
+def _coefficients(pm_bytes: bytes, ps_bytes: bytes, shape: tuple[int, ...], rate: float, itemsize: int) -> np.ndarray:
+    """The same in float64: constants seldom change from step to step, and a small layer takes no longer than this."""
+    pm, ps = (np.frombuffer(values).reshape(shape) for values in (pm_bytes, ps_bytes))
     r = np.full_like(pm, -rate)
     sets: list[tuple[np.ndarray, ...]] = [(pm,), (ps,), (pm, ps), (pm, ps), (pm, pm, ps), (pm, ps, ps)]
     if rate >= 0:
         sets += [(r, pm), (r, pm, ps), (r, pm, pm), (r, pm, pm, ps), (r, pm, ps, ps)]
-    terms = TERMS[np.dtype(dtype).itemsize]
-    found = np.stack([_economised(_series(rates), terms) for rates in sets], axis=1)
+    found = np.stack([_economised(_series(rates), TERMS[itemsize]) for rates in sets], axis=1)
     found[:, PS_AB] *= ps[:, None]
-    return found.astype(dtype)
+    return found
 
 
 def _series(rates: tuple[np.ndarray, ...]) -> np.ndarray:

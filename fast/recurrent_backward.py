@@ -13,11 +13,33 @@ import numpy as np
 from fast.adjoint import ADJOINT, Events, drive_at, jump_at_spike, note_event
 from fast.backward import back_to, mark, take_maxima
 from fast.bins import SLOT
-from fast.compiling import allocating
+from fast.compiling import allocating, compiled, inlined
 from fast.deposit import SIDE_BY_SIDE, ring_places
 from fast.gather import look_up_arrivals, scratch_for, worth_of_spikes
 from fast.lanes import publish, publish_whole, retreat, retreat_whole
 from fast.polynomials import LANES
+
+
+@inlined
+def events_of(block, events, first_event, at_T):
+    """The events of all blocks as one block sees them: with its own chains, and its own adjoint at `T`."""
+    return Events(events.rest, events.later, events.before, events.end, first_event[block], at_T[block])
+
+
+@compiled
+def look_up_everywhere(
+    here, size, bin_, first, last, rest, source, layer, at, want_tau, ring, whole_ring, kept, events, first_event,
+    at_T, dL_dy, drive, scratch, other, sums, of_constants, worth,
+):  # fmt: skip
+    """`look_up_arrivals` in every block, and what the spikes are worth, into `worth` (empty: not wanted)."""
+    for b in range(layer.rows.shape[0]):
+        look_up_arrivals(
+            here, size, bin_, layer.slots, first, last, rest, source, layer.rows[b], layer.flow[b], layer.constants[b],
+            layer.coefficients[b], at, layer.rate, want_tau, ring[b], whole_ring[b], kept[b],
+            events_of(b, events, first_event, at_T), dL_dy[b], drive[b], scratch, other, sums[b], of_constants[b],
+        )  # fmt: skip
+        if worth.size > 0:
+            worth_of_spikes(first, last, source, layer.rows[b], scratch.found, worth)
 
 
 @allocating
@@ -47,7 +69,7 @@ def recurrent_backward_sweep(
     for trial in range(last_trial - first_trial):
         most = max(most, ends[trial] - (ends[trial - 1] if trial > 0 else 0))
     n_events = most + blocks * LANES
-    shared = Events(
+    events = Events(
         np.empty(n_events), np.empty(n_events, np.int64), np.empty((n_events, ADJOINT)), np.empty((n_events, ADJOINT)),
         np.empty(0, np.int64), np.empty((0, LANES)),
     )  # fmt: skip
@@ -73,23 +95,19 @@ def recurrent_backward_sweep(
                     for lane in range(LANES):
                         mark(lane, slot, end, adjoint[b], ring[b], marked[b], position[b], solved[b])
                 if layer.read_maximum:
-                    events = Events(shared.rest, shared.later, shared.before, shared.end, first_event[b], at_T[b])
+                    of_block = events_of(b, events, first_event, at_T)
                     take_maxima(
                         bin_, slot, end, kept[b], dL_dy_here[b], adjoint[b], drive[b], layer.constants[b],
-                        layer.coefficients[b], at, rate, want_tau, ring[b], marked[b], position[b], solved[b], events,
+                        layer.coefficients[b], at, rate, want_tau, ring[b], marked[b], position[b], solved[b], of_block,
                         most + b * LANES,
                     )  # fmt: skip
             while e >= e_first and emitted.bin[e] == bin_:
                 for copy in range(layer.copies):
                     source[e] = layer.external + copy * layer.post + emitted.neuron[e]
-                    for b in range(blocks):
-                        events = Events(shared.rest, shared.later, shared.before, shared.end, first_event[b], at_T[b])
-                        look_up_arrivals(
-                            here, size, bin_, slots, e, e + 1, emitted.rest, source, layer.rows[b], layer.flow[b],
-                            layer.constants[b], layer.coefficients[b], at, rate, want_tau, ring[b], whole_ring[b],
-                            kept[b], events, dL_dy_here[b], drive[b], scratch, other, sums[b], of_constants[b],
-                        )  # fmt: skip
-                        worth_of_spikes(e, e + 1, source, layer.rows[b], scratch.found, worth_of_own)
+                    look_up_everywhere(
+                        here, size, bin_, e, e + 1, emitted.rest, source, layer, at, want_tau, ring, whole_ring, kept,
+                        events, first_event, at_T, dL_dy_here, drive, scratch, other, sums, of_constants, worth_of_own,
+                    )  # fmt: skip
                 b, lane = emitted.neuron[e] // LANES, emitted.neuron[e] % LANES
                 x, constants, coefficients = float(emitted.rest[e]), layer.constants[b], layer.coefficients[b]
                 mark(lane, slot, end, adjoint[b], ring[b], marked[b], position[b], solved[b])
@@ -98,8 +116,8 @@ def recurrent_backward_sweep(
                 )
                 g = drive_at(drive[b], lane, bin_, x, rate)
                 jump_at_spike(solved[b], lane, emitted.I[e], worth_of_own[e], g, constants, of_constants[b], want_tau)
-                events = Events(shared.rest, shared.later, shared.before, shared.end, first_event[b], at_T[b])
-                note_event(e - e_first, lane, slot, x, solved[b], adjoint[b], events)
+                of_block = events_of(b, events, first_event, at_T)
+                note_event(e - e_first, lane, slot, x, solved[b], adjoint[b], of_block)
                 e -= 1
             for b in range(blocks):
                 for lane in range(LANES):
@@ -118,15 +136,10 @@ def recurrent_backward_sweep(
                 n -= 1
             for first in range(n, last, SIDE_BY_SIDE):
                 stop = min(first + SIDE_BY_SIDE, last)
-                for b in range(blocks):
-                    events = Events(shared.rest, shared.later, shared.before, shared.end, first_event[b], at_T[b])
-                    look_up_arrivals(
-                        here, size, bin_, slots, first, stop, arriving.rest, arriving.source, layer.rows[b],
-                        layer.flow[b], layer.constants[b], layer.coefficients[b], at, rate, want_tau, ring[b],
-                        whole_ring[b], kept[b], events, dL_dy_here[b], drive[b], scratch, other, sums[b],
-                        of_constants[b],
-                    )  # fmt: skip
-                    if want_dt:
-                        worth_of_spikes(first, stop, arriving.source, layer.rows[b], scratch.found, worth)
+                look_up_everywhere(
+                    here, size, bin_, first, stop, arriving.rest, arriving.source, layer, at, want_tau, ring,
+                    whole_ring, kept, events, first_event, at_T, dL_dy_here, drive, scratch, other, sums, of_constants,
+                    worth,
+                )  # fmt: skip
             turn = turn - 1 if turn > 0 else slots - 1
     return sums, worth, of_constants

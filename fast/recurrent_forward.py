@@ -125,7 +125,7 @@ def with_room(spikes, oldest, n):
     return Spikes(rest, source, next_)
 
 
-@allocating
+@compiled
 def deposit_everywhere(here, size, first, last, spikes, layer, at, ring, scratch):
     """Deposit spikes `first..last-1` in every block."""
     for b in range(layer.rows.shape[0]):
