@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fast.compiling import compiled
+from fast.compiling import compiled, inlined
 from fast.polynomials import AAB, AB, ABB, PS_AB, RA, RAA, RAAB, RAB, RABB, A, B, polynomial
 
 LAMBDA_V, LAMBDA_I, X, Y, Z = range(5)  # rows of an adjoint `[5, LANES]`
@@ -41,7 +41,7 @@ class Events(NamedTuple):
     at_T: np.ndarray
 
 
-@compiled
+@inlined
 def flow_back(adjoint, lane, h, g, constants, coefficients, terms, rate, want_tau):
     """Take a lane of an adjoint a time `h` back, in place, with no own event on the way.
 
@@ -91,7 +91,7 @@ def jump_at_spike(adjoint, lane, I_cross, dL_dt, driven, constants, of_constants
     adjoint[LAMBDA_V, lane] = lambda_V_minus
 
 
-@compiled
+@inlined
 def drive_at(drive, lane, bin_, x, rate):
     """What drives a lane's adjoint at an instant."""
     return drive[lane] * math.exp(-rate * (bin_ + x)) if rate >= 0.0 else 0.0
@@ -106,7 +106,7 @@ def note_event(e, lane, slot, rest, adjoint, at_end, events):
         events.before[e, k], events.end[e, k] = adjoint[k, lane], at_end[k, lane]
 
 
-@compiled
+@inlined
 def look_up(adjoint, lane, bin_, slot, rest, events, drive, constants, coefficients, at, rate, want_tau):
     """The adjoint just after an instant in a bin with own events of the lane; returns the event there, -1: none.
 

@@ -26,8 +26,9 @@ from fast.adjoint import (
 from fast.bins import SLOT
 from fast.compiling import allocating, compiled
 from fast.deposit import SIDE_BY_SIDE, ring_places
-from fast.gather import Scratch, look_up_arrivals, scratch_for, worth_of_spikes
+from fast.gather import Scratch, look_up_arrivals, scratch_for
 from fast.lanes import publish, publish_whole, retreat, retreat_whole
+from fast.pointers import pointer
 from fast.polynomials import LANES
 from fast.solve import MAX_BIN, MAX_GROUP, MAX_REST
 
@@ -120,8 +121,7 @@ def backward_trial(
     slots, rate = layer.slots, layer.rate
     integral_read, whole = rate >= 0.0, rate >= 0.0 or want_tau
     rows, flow, constants = layer.rows[block], layer.flow[block], layer.constants[block]
-    coefficients, want_dt = layer.coefficients[block], worth.size > 0
-    number_type = rows.dtype.type
+    coefficients, number_type = layer.coefficients[block], rows.dtype.type
     size, T = number_type(slots * SLOT), at.last + float(at.end)
     ring, whole_ring, drive, events = work.ring, work.whole_ring, work.drive, work.events
     adjoint, solved, marked, position = work.adjoint, work.solved, work.marked, work.position
@@ -134,7 +134,7 @@ def backward_trial(
     for bin_ in range(at.last, -1, -1):
         here, slot, end = number_type(turn * SLOT), turn * LANES, float(at.end) if bin_ == at.last else 1.0
         damping = math.exp(-rate * (bin_ + 1)) if integral_read else 0.0
-        publish(slot, adjoint, ring, events.first)
+        publish(slot, pointer(adjoint), pointer(ring), pointer(events.first))
         if whole:
             publish_whole(slot, adjoint, drive, damping, whole_ring)
         any_marked = False
@@ -162,7 +162,7 @@ def backward_trial(
         if whole:
             retreat_whole(adjoint, flow, drive, damping, rate, marked, solved)
         else:
-            retreat(adjoint, flow, marked, solved)
+            retreat(pointer(adjoint), pointer(flow), pointer(marked), pointer(solved))
         if any_marked:
             marked[:] = 0
         last = n
@@ -171,12 +171,10 @@ def backward_trial(
         for first in range(n, last, SIDE_BY_SIDE):
             stop = min(first + SIDE_BY_SIDE, last)
             look_up_arrivals(
-                here, size, bin_, slots, first, stop, arriving.rest, arriving.source, rows, flow, constants,
+                here, size, bin_, first, stop, arriving.rest, arriving.source, rows, flow, constants,
                 coefficients, at, rate, want_tau, ring, whole_ring, kept, events, dL_dy, drive, work.scratch,
-                work.other, sums, of_constants,
+                work.other, sums, of_constants, worth,
             )  # fmt: skip
-            if want_dt:
-                worth_of_spikes(first, stop, arriving.source, rows, work.scratch.found, worth)
         turn = turn - 1 if turn > 0 else slots - 1
 
 

@@ -13,7 +13,9 @@ from typing import NamedTuple
 import numpy as np
 
 from fast.bins import SLOT, Clock, split, stable_order
+from fast.cells import CELL, CELL_I, CELL_LINK, CELL_UP, CELL_V, add, clear
 from fast.compiling import allocating, compiled, vectorised
+from fast.pointers import moved, pointer
 from fast.polynomials import AB, LANES, RAB, B, polynomial
 
 SIDE_BY_SIDE = 16  # spikes whose deposits are computed before they are made
@@ -29,15 +31,14 @@ class Arriving(NamedTuple):
 
 
 class Ring(NamedTuple):
-    """The bins ahead of a block: the places that are read, and more for what arrives nowhere.
+    """The bins ahead of a block: those that are read, and more for what arrives nowhere.
 
-    `deposits [2 * places]`: of V (without its factor `1/tau_mem`) and of I. `integral [places / 2]`: what arrivals add
-    to the integral of the voltage in their bin. `chain [places / 2]`: the last spike that arrives; -1: none.
+    `cells [4 * places / 2]`: what arrives in each bin and lane, see `fast.cells`. `integral [places / 2]`: what
+    arrivals add to the integral of the voltage in their bin, if that is read.
     """
 
-    deposits: np.ndarray
+    cells: np.ndarray
     integral: np.ndarray
-    chain: np.ndarray
 
 
 class Scratch(NamedTuple):
@@ -57,17 +58,22 @@ def ring_places(slots):
 def empty_ring(slots, integral_read, at):
     """A ring of so many bins."""
     places = ring_places(slots)
-    return Ring(
-        np.full(2 * places, at.zero),
-        np.full(places // 2 if integral_read else 0, at.zero),
-        np.full(places // 2, np.int32(-1)),
-    )
+    return Ring(np.full(CELL * places // 2, at.zero), np.full(places // 2 if integral_read else 0, at.zero))
+
+
+@compiled
+def clear_ring(ring, at):
+    """Nothing is under way."""
+    cells = pointer(ring.cells)
+    for p in range(ring.cells.size // CELL):
+        clear(cells, p)
+    ring.integral[:] = at.zero
 
 
 @allocating
 def scratch_for(rows):
     """Scratch of the precision of `rows`."""
-    return Scratch(np.empty((SIDE_BY_SIDE, LANES), np.int32), np.empty((SIDE_BY_SIDE, 2 * LANES), rows.dtype))
+    return Scratch(np.empty((SIDE_BY_SIDE, LANES), np.int32), np.zeros((SIDE_BY_SIDE, CELL * LANES), rows.dtype))
 
 
 def sorted_by_bin(
@@ -108,18 +114,17 @@ def most_under_way(arriving, slots):
 
 
 @vectorised
-def deposit(here, size, first, last, rest, source, next_, rows, coefficients, at, deposits, chain, place, amount):
-    """Add the arrivals of spikes `first..last-1`, emitted in bin `here`, to one block, whose arrays are given.
+def deposit(here, size, first, last, rest, source, next_, mask, rows, coefficients, at, cells, place, amount):
+    """Add the arrivals of spikes `first..last-1`, emitted in bin `here`, to one block; arrays come as pointers.
 
-    The loops over lanes have no branch, so that the compiler does all lanes at once; what is left to do one by one is
-    two additions and a link.
+    `next_`: links, `mask + 1` spikes long. The loops over lanes have no branch, so that the compiler does all lanes at
+    once; what is left to do one by one is to add to a cell.
     """
-    mask = next_.shape[0] - 1
     for start in range(first, last, SIDE_BY_SIDE):
         stop = min(start + SIDE_BY_SIDE, last)
         for n in range(start, stop):
-            q, row = rest[n], rows[source[n]]
-            to, what = place[n - start], amount[n - start]
+            q, row = rest[n], moved(rows, source[n] * (3 * LANES))
+            to, what = moved(place, (n - start) * LANES), moved(amount, (n - start) * (CELL * LANES))
             for lane in range(LANES):
                 x, p, w = at.one - (q + row[2 * LANES + lane]), here + row[LANES + lane], row[lane]
                 if x <= at.zero:
@@ -127,24 +132,24 @@ def deposit(here, size, first, last, rest, source, next_, rows, coefficients, at
                     p += at.slot
                 if p >= size:
                     p -= size
-                to[lane] = np.int32(p)
-                what[2 * lane] = w * (x * polynomial(coefficients, AB, lane, x, at.terms))
-                what[2 * lane + 1] = w * polynomial(coefficients, B, lane, x, at.terms)
+                to[lane] = np.int32(p) >> 1
+                added = w * (x * polynomial(coefficients, AB, lane, x, at.terms))
+                what[CELL * lane + CELL_V] = added
+                what[CELL * lane + CELL_I] = w * polynomial(coefficients, B, lane, x, at.terms)
+                what[CELL * lane + CELL_UP] = max(added, at.zero)
+                what[CELL * lane + CELL_LINK] = at.zero
         for n in range(start, stop):
-            to, what, before = place[n - start], amount[n - start], next_[n & mask]
+            to, what = moved(place, (n - start) * LANES), moved(amount, (n - start) * (CELL * LANES))
+            before = moved(next_, (n & mask) * LANES)
             for lane in range(LANES):
-                p = np.uint32(to[lane])
-                deposits[2 * p] += what[2 * lane]
-                deposits[2 * p + 1] += what[2 * lane + 1]
-                before[lane] = chain[p >> 1]
-                chain[p >> 1] = n
+                before[lane] = add(cells, to[lane], what, lane, n)
 
 
 @vectorised
 def deposit_integral(here, size, first, last, rest, source, rows, coefficients, at, integral):
     """The same for an integral readout, without the factor `1/tau_mem`."""
     for n in range(first, last):
-        q, row = rest[n], rows[source[n]]
+        q, row = rest[n], moved(rows, source[n] * (3 * LANES))
         for lane in range(LANES):
             x, p = at.one - (q + row[2 * LANES + lane]), here + row[LANES + lane]
             if x <= at.zero:
@@ -152,4 +157,4 @@ def deposit_integral(here, size, first, last, rest, source, rows, coefficients, 
                 p += at.slot
             if p >= size:
                 p -= size
-            integral[np.uint32(p) >> 1] += row[lane] * (x * x * polynomial(coefficients, RAB, lane, x, at.terms))
+            integral[np.int32(p) >> 1] += row[lane] * (x * x * polynomial(coefficients, RAB, lane, x, at.terms))

@@ -14,13 +14,16 @@ from typing import NamedTuple
 import numpy as np
 
 from fast.bins import SLOT
+from fast.cells import link_of
 from fast.compiling import allocating, compiled
-from fast.deposit import Ring, deposit, deposit_integral, empty_ring, scratch_for
+from fast.deposit import Ring, clear_ring, deposit, deposit_integral, empty_ring, scratch_for
 from fast.lanes import advance, integrate, step
+from fast.pointers import pointer
 from fast.polynomials import LANES
 from fast.solve import (
     CROSSED,
     FULL,
+    INTEGRAL,
     MAX_BIN,
     MAX_V,
     NONE,
@@ -28,11 +31,12 @@ from fast.solve import (
     RECENT_BIN,
     RECENT_REST,
     STUCK,
+    USUAL,
     collect,
-    grown,
     no_spikes,
     stays_below,
     to_next_crossing,
+    with_room,
 )
 
 
@@ -104,7 +108,16 @@ def solve_risky(
             continue
         V, I, x, k = work.state[lane], work.state[LANES + lane], 0.0, 0
         count = collect(
-            work.ring.chain[slot + lane], lane, rest_of, source, work.next, rows, at, is_last, work.rest, work.weight
+            link_of(pointer(work.ring.cells), slot + lane),
+            lane,
+            rest_of,
+            source,
+            work.next,
+            rows,
+            at,
+            is_last,
+            work.rest,
+            work.weight,
         )
         if not is_last and stays_below(
             V, I, work.rest, work.weight, count, constants[0, lane], work.level[lane], 64 * at.u
@@ -136,10 +149,20 @@ def forward_trial(trial, block, arriving, layer, at, kept, work, emitted, n_emit
     """One block in one trial; fills `kept [KEPT, LANES]`. Returns the same as `solve_risky`."""
     slots, integral_read = layer.slots, layer.rate >= 0.0
     rows, flow, constants = layer.rows[block], layer.flow[block], layer.constants[block]
-    coefficients, ring = layer.coefficients[block], work.ring
+    coefficients, ring, mask = layer.coefficients[block], work.ring, work.next.shape[0] - 1
+    rest_, source_, rows_, coefficients_ = (
+        pointer(arriving.rest), pointer(arriving.source), pointer(rows), pointer(coefficients)
+    )  # fmt: skip
+    cells, integral, state, ahead = (
+        pointer(ring.cells),
+        pointer(ring.integral),
+        pointer(work.state),
+        pointer(work.ahead),
+    )
+    flow_, level, risky = pointer(flow), pointer(work.level), pointer(work.risky)
     number_type = rows.dtype.type
     size, slack = number_type(slots * SLOT), 64 * at.u
-    ring.deposits[:], ring.integral[:], ring.chain[:] = at.zero, at.zero, -1
+    clear_ring(ring, at)
     work.state[:] = 0.0
     start_trial(kept, work.level, constants, layer.read_maximum)
     n, n_last, turn = arriving.offsets[trial], arriving.offsets[trial + 1], 0
@@ -148,17 +171,15 @@ def forward_trial(trial, block, arriving, layer, at, kept, work, emitted, n_emit
         while n < n_last and arriving.bin[n] == bin_:
             n += 1
         deposit(
-            here, size, first, n, arriving.rest, arriving.source, work.next, rows, coefficients, at, ring.deposits,
-            ring.chain, work.place, work.amount,
+            here, size, first, n, rest_, source_, pointer(work.next), mask, rows_, coefficients_, at, cells,
+            pointer(work.place), pointer(work.amount),
         )  # fmt: skip
         if integral_read:
-            deposit_integral(
-                here, size, first, n, arriving.rest, arriving.source, rows, coefficients, at, ring.integral
-            )
-        any_risky = step(slot, work.state, flow, work.level, ring.deposits, slack, work.risky, work.ahead)
+            deposit_integral(here, size, first, n, rest_, source_, rows_, coefficients_, at, integral)
+        any_risky = step(slot, state, flow_, level, cells, slack, risky, ahead)
         if bin_ == at.last:  # it ends at T, and not at the end of the bin
             for lane in range(LANES):
-                if integral_read or ring.chain[slot + lane] >= 0:
+                if integral_read or link_of(cells, slot + lane) >= 0:
                     work.risky[lane], any_risky = 1, 1
         if any_risky:
             n_emitted, status = solve_risky(
@@ -169,8 +190,8 @@ def forward_trial(trial, block, arriving, layer, at, kept, work, emitted, n_emit
                 return n_emitted, status
         if integral_read:
             weight_end = math.exp(-layer.rate * (bin_ + 1))
-            integrate(slot, work.state, flow, ring.integral, weight_end, work.risky, kept)
-        advance(slot, work.state, work.ahead, ring.deposits, ring.chain)
+            integrate(slot, state, flow_, integral, weight_end, risky, pointer(kept[INTEGRAL]))
+        advance(slot, state, ahead, cells)
         turn = turn + 1 if turn + 1 < slots else 0
     return n_emitted, REACHED_END
 
@@ -188,13 +209,14 @@ def forward_sweep(block, first_trial, last_trial, arriving, most, layer, at, kep
     work = work_for(layer.rows, most, layer.slots, layer.rate >= 0.0, at)
     emitted, ends, n = no_spikes(layer.rows), np.empty(last_trial - first_trial, np.int64), 0
     for trial in range(first_trial, last_trial):
+        emitted = with_room(emitted, n + USUAL * LANES)
         while True:
             kept_here = kept[trial, block]
             kept_here[:] = 0.0
             end, status = forward_trial(trial, block, arriving, layer, at, kept_here, work, emitted, n)
             if status != FULL:
                 break
-            emitted = grown(emitted)
+            emitted = with_room(emitted, 2 * emitted.bin.size)
         if status == STUCK:
             return emitted, ends, end
         n = end

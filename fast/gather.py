@@ -12,8 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 from fast.adjoint import ADJOINT, LAMBDA_I, LAMBDA_V, X, Z, flow_back, look_up
-from fast.compiling import allocating, compiled, inlined, vectorised
+from fast.compiling import allocating, compiled, inlined, summing, vectorised
 from fast.deposit import SIDE_BY_SIDE
+from fast.pointers import copy_pair, lowest_bit, moved, nan_bits, pointer
 from fast.polynomials import LANES, PS_AB, RA, RAB, A, B, polynomial
 from fast.solve import MAX_BIN, MAX_GROUP, MAX_SLOPE
 from fast.synapses import FLOW_PM, FLOW_PS
@@ -24,12 +25,11 @@ DRIVE = 5  # column of the ring of whole adjoints, after those of `fast.adjoint`
 class Scratch(NamedTuple):
     """What is found for each spike of a group, `[SIDE_BY_SIDE, ...]`.
 
-    Of its arrivals `[..., LANES]`: where they are in the ring; whether that is NaN; the adjoint there (V of all lanes,
-    then I), and its drive. Whether any are to be looked up exactly.
+    Of its arrivals: `place [..., LANES]` in the ring; `found [..., 2 * LANES]`: `lambda_V, lambda_I` there, and
+    `driven [..., LANES]`, what drives them; `special`: a bit a lane, where they are to be looked up exactly.
     """
 
     place: np.ndarray
-    nan: np.ndarray
     found: np.ndarray
     driven: np.ndarray
     special: np.ndarray
@@ -40,7 +40,6 @@ def scratch_for(rows):
     """Scratch of the precision of `rows`."""
     return Scratch(
         np.empty((SIDE_BY_SIDE, LANES), np.int32),
-        np.empty((SIDE_BY_SIDE, LANES), np.int32),
         np.empty((SIDE_BY_SIDE, 2 * LANES), rows.dtype),
         np.empty((SIDE_BY_SIDE, LANES)),
         np.empty(SIDE_BY_SIDE, np.int64),
@@ -48,69 +47,62 @@ def scratch_for(rows):
 
 
 @vectorised
-def gather(here, size, first, last, rest, source, rows, coefficients, at, ring, place, nan, found, sums, special):
+def gather(here, size, first, last, rest, source, rows, coefficients, at, ring, place, found, sums, special):
     """Look the adjoint up at the arrivals of spikes `first..last-1`, at most SIDE_BY_SIDE, emitted in bin `here`.
 
     Leaves `lambda_V, lambda_I` of each in `found`, adds `lambda_I` and `lambda_V - lambda_I` to `sums [source]`, and
-    marks in `special` the spikes with arrivals that are to be looked up exactly; returns whether there are any.
+    leaves in `special` which are to be looked up exactly; returns whether any are. Arrays come as pointers.
     """
     for n in range(first, last):
-        q, row, to = rest[n], rows[source[n]], place[n - first]
+        q, row, to = rest[n], moved(rows, source[n] * (3 * LANES)), moved(place, (n - first) * LANES)
         for lane in range(LANES):
             x, p = at.one - (q + row[2 * LANES + lane]), here + row[LANES + lane]
             if x <= at.zero:
                 p += at.slot
             if p >= size:
                 p -= size
-            to[lane] = np.int32(p) & -2
-    for n in range(first, last):
-        to, what = place[n - first], found[n - first]
-        for lane in range(LANES):
-            p = np.uint32(to[lane])
-            what[lane] = ring[p]
-            what[LANES + lane] = ring[p + 1]
+            to[lane] = np.int32(p) >> 1
     any_special = 0
     for n in range(first, last):
-        q, row, what, add, unknown = rest[n], rows[source[n]], found[n - first], sums[source[n]], nan[n - first]
+        to, what = moved(place, (n - first) * LANES), moved(found, (n - first) * (2 * LANES))
+        for lane in range(LANES):
+            copy_pair(ring, to[lane], what, lane)
+    for n in range(first, last):
+        special[n - first] = nan_bits(moved(found, (n - first) * (2 * LANES)))
+        any_special |= special[n - first]
+    for n in range(first, last):
+        q, row, what = rest[n], moved(rows, source[n] * (3 * LANES)), moved(found, (n - first) * (2 * LANES))
+        add = moved(sums, source[n] * (2 * LANES))
         for lane in range(LANES):
             x = at.one - (q + row[2 * LANES + lane])
             if x <= at.zero:
                 x += at.one
-            V, I = what[lane], what[LANES + lane]
+            V, I = what[2 * lane], what[2 * lane + 1]
             is_nan = V != V
-            unknown[lane] = np.int32(is_nan)
             I = I * polynomial(coefficients, B, lane, x, at.terms) + V * (
                 x * polynomial(coefficients, PS_AB, lane, x, at.terms)
             )
             V = V * polynomial(coefficients, A, lane, x, at.terms)
             V, I = at.zero if is_nan else V, at.zero if is_nan else I
-            what[lane] = V
-            what[LANES + lane] = I
+            what[2 * lane], what[2 * lane + 1] = V, I
             add[lane] += I
             add[LANES + lane] += V - I
-    for n in range(first, last):
-        unknown, any_unknown = nan[n - first], 0
-        for lane in range(LANES):
-            any_unknown |= unknown[lane]
-        special[n - first] = any_unknown
-        any_special |= any_unknown
     return any_special
 
 
 @vectorised
-def add_driven(
-    first, last, rest, source, rows, coefficients, flow, at, whole_ring, ring, place, found, driven, sums
-):
+def add_driven(first, last, rest, source, rows, coefficients, flow, at, whole_ring, ring, place, found, driven, sums):
     """Add what an integral readout drives within the bins of the arrivals that `gather` has just looked up.
 
-    `whole_ring`: `[places / 2, ADJOINT + 1]`, of the ends of bins. `driven`: scratch.
+    `whole_ring [places / 2, ADJOINT + 1]`: of the ends of bins. `driven`: scratch. Arrays come as pointers.
     """
     for n in range(first, last):
-        to, what, g_of = place[n - first], found[n - first], driven[n - first]
+        to, what = moved(place, (n - first) * LANES), moved(found, (n - first) * (2 * LANES))
+        g_of = moved(driven, (n - first) * LANES)
         for lane in range(LANES):
-            p = np.uint32(to[lane])
-            g_of[lane] = whole_ring[p >> 1, DRIVE] if ring[p] == ring[p] else 0.0
-        q, row, add = rest[n], rows[source[n]], sums[source[n]]
+            p = to[lane]
+            g_of[lane] = whole_ring[p * (ADJOINT + 1) + DRIVE] if ring[2 * p] == ring[2 * p] else 0.0
+        q, row, add = rest[n], moved(rows, source[n] * (3 * LANES)), moved(sums, source[n] * (2 * LANES))
         for lane in range(LANES):
             x = at.one - (q + row[2 * LANES + lane])
             if x <= at.zero:
@@ -118,8 +110,8 @@ def add_driven(
             g = -flow[FLOW_PM + lane] * g_of[lane] * x
             V = g * polynomial(coefficients, RA, lane, x, at.terms)
             I = g * flow[FLOW_PS + lane] * x * polynomial(coefficients, RAB, lane, x, at.terms)
-            what[lane] += V
-            what[LANES + lane] += I
+            what[2 * lane] += V
+            what[2 * lane + 1] += I
             add[lane] += I
             add[LANES + lane] += V - I
 
@@ -132,11 +124,11 @@ def add_tau(
     for n in range(first, last):
         q, row, to = rest[n], rows[source[n]], place[n - first]
         for lane in range(LANES):
-            x, p = at.one - (q + row[2 * LANES + lane]), np.uint32(to[lane])
-            whole = whole_ring[p >> 1]
+            x, p = at.one - (q + row[2 * LANES + lane]), to[lane]
+            whole = whole_ring[p]
             if x <= at.zero:
                 x += at.one
-            if ring[p] != ring[p] or row[lane] == at.zero:
+            if ring[2 * p] != ring[2 * p] or row[lane] == at.zero:
                 continue
             for k in range(ADJOINT):
                 adjoint[k, lane] = whole[k]
@@ -145,67 +137,74 @@ def add_tau(
             of_constants[1, lane] += row[lane] * adjoint[Z, lane]
 
 
-@compiled
+@inlined
 def look_up_special(
-    bin_, slots, n, rest, source, rows, constants, coefficients, at, rate, nan, found, kept, events, dL_dy, drive,
+    bin_, first, last, rest, source, rows, constants, coefficients, at, rate, scratch, kept, events, dL_dy, drive,
     adjoint, want_tau, sums, of_constants,
 ):  # fmt: skip
-    """Look up exactly the special arrivals of spike `n`, emitted in bin `bin_`; `nan, found`: of this spike.
+    """Look up exactly the special arrivals of spikes `first..last-1`, emitted in bin `bin_`.
 
     An arrival that pins the maximum that is read gains what lies beyond the kink as well.
     """
-    row, add = rows[source[n]], sums[source[n]]
-    for lane in range(LANES):
-        if not nan[lane]:
-            continue
-        r, target, w = rest[n] + row[2 * LANES + lane], bin_, row[lane]
-        if r >= at.one:
-            r, target = r - at.one, target + 1
-        target += int(row[LANES + lane]) // (2 * LANES)
-        if target == at.last and r > at.end:
-            continue
-        slot = (target % slots) * LANES
-        here = look_up(
-            adjoint, lane, target, slot, float(r), events, drive, constants, coefficients, at, rate, want_tau
-        )
-        V, I = adjoint[LAMBDA_V, lane], adjoint[LAMBDA_I, lane]
-        if here >= 0 and kept[MAX_BIN, lane] == target and kept[MAX_GROUP, lane] > 0.0 and w != 0.0:
-            # per unit of weight, as everything here is
-            V += dL_dy[lane] * max(0.0, kept[MAX_SLOPE, lane] - constants[0, lane] * row[lane]) / row[lane]
-        found[lane] = V
-        found[LANES + lane] = I
-        add[lane] += I
-        add[LANES + lane] += V - I
-        if want_tau:
-            of_constants[0, lane] += row[lane] * adjoint[X, lane]
-            of_constants[1, lane] += row[lane] * adjoint[Z, lane]
-
-
-@compiled
-def worth_of_spikes(first, last, source, rows, found, worth):
-    """Add `sum w (lambda_V - lambda_I)` over the arrivals of each spike to `worth`: what its time is worth."""
     for n in range(first, last):
-        row, what = rows[source[n]], found[n - first]
-        total = 0.0
+        row, add, found, bits = rows[source[n]], sums[source[n]], scratch.found[n - first], scratch.special[n - first]
+        while bits:
+            lane = lowest_bit(bits)
+            bits &= bits - 1
+            r, target, w = rest[n] + row[2 * LANES + lane], bin_, row[lane]
+            if r >= at.one:
+                r, target = r - at.one, target + 1
+            target += int(row[LANES + lane]) // (2 * LANES)
+            if target == at.last and r > at.end:
+                continue
+            here = look_up(
+                adjoint, lane, target, scratch.place[n - first, lane] - lane, float(r), events, drive, constants,
+                coefficients, at, rate, want_tau,
+            )  # fmt: skip
+            V, I = adjoint[LAMBDA_V, lane], adjoint[LAMBDA_I, lane]
+            if here >= 0 and kept[MAX_BIN, lane] == target and kept[MAX_GROUP, lane] > 0.0 and w != 0.0:
+                # per unit of weight, as everything here is
+                V += dL_dy[lane] * max(0.0, kept[MAX_SLOPE, lane] - constants[0, lane] * w) / w
+            found[2 * lane], found[2 * lane + 1] = V, I
+            add[lane] += I
+            add[LANES + lane] += V - I
+            if want_tau:
+                of_constants[0, lane] += w * adjoint[X, lane]
+                of_constants[1, lane] += w * adjoint[Z, lane]
+
+
+@summing
+def worth_of_spikes(first, last, source, rows, found, worth):
+    """Add `sum w (lambda_V - lambda_I)` over the arrivals of each spike to `worth`: what its time is worth.
+
+    Arrays come as pointers.
+    """
+    for n in range(first, last):
+        row, what, total = moved(rows, source[n] * (3 * LANES)), moved(found, (n - first) * (2 * LANES)), 0.0
         for lane in range(LANES):
-            total += row[lane] * (what[lane] - what[LANES + lane])
+            total += row[lane] * (what[2 * lane] - what[2 * lane + 1])
         worth[n] += total
 
 
 @inlined
 def look_up_arrivals(
-    here, size, bin_, slots, first, last, rest, source, rows, flow, constants, coefficients, at, rate, want_tau, ring,
-    whole_ring, kept, events, dL_dy, drive, scratch, other, sums, of_constants,
+    here, size, bin_, first, last, rest, source, rows, flow, constants, coefficients, at, rate, want_tau, ring,
+    whole_ring, kept, events, dL_dy, drive, scratch, other, sums, of_constants, worth,
 ):  # fmt: skip
-    """All that the arrivals of spikes `first..last-1`, at most SIDE_BY_SIDE, emitted in bin `bin_`, add to a block."""
+    """All that the arrivals of spikes `first..last-1`, at most SIDE_BY_SIDE, emitted in bin `bin_`, add to a block.
+
+    `worth`: what the spikes are worth, by spike; empty: not wanted.
+    """
+    rest_, source_, rows_, coefficients_ = pointer(rest), pointer(source), pointer(rows), pointer(coefficients)
+    ring_, place_, found_, sums_ = pointer(ring), pointer(scratch.place), pointer(scratch.found), pointer(sums)
     any_special = gather(
-        here, size, first, last, rest, source, rows, coefficients, at, ring, scratch.place, scratch.nan, scratch.found,
-        sums, scratch.special,
+        here, size, first, last, rest_, source_, rows_, coefficients_, at, ring_, place_, found_, sums_,
+        pointer(scratch.special),
     )  # fmt: skip
     if rate >= 0.0:
         add_driven(
-            first, last, rest, source, rows, coefficients, flow, at, whole_ring, ring, scratch.place, scratch.found,
-            scratch.driven, sums,
+            first, last, rest_, source_, rows_, coefficients_, pointer(flow), at, pointer(whole_ring), ring_, place_,
+            found_, pointer(scratch.driven), sums_,
         )  # fmt: skip
     if want_tau:
         add_tau(
@@ -213,10 +212,9 @@ def look_up_arrivals(
             of_constants,
         )  # fmt: skip
     if any_special:
-        for n in range(first, last):
-            if scratch.special[n - first]:
-                look_up_special(
-                    bin_, slots, n, rest, source, rows, constants, coefficients, at, rate,
-                    scratch.nan[n - first], scratch.found[n - first], kept, events, dL_dy, drive, other, want_tau,
-                    sums, of_constants,
-                )  # fmt: skip
+        look_up_special(
+            bin_, first, last, rest, source, rows, constants, coefficients, at, rate, scratch, kept, events, dL_dy,
+            drive, other, want_tau, sums, of_constants,
+        )  # fmt: skip
+    if worth.size > 0:
+        worth_of_spikes(first, last, source_, rows_, found_, pointer(worth))

@@ -75,7 +75,7 @@ class Kernels:
 
         def solve(blocks: slice, first: int, last: int) -> tuple[Emitted, np.ndarray, int]:
             if self.layer.copies:
-                return recurrent_sweep(first, last, self.arriving, self.layer, self.at, self.kept)
+                return recurrent_sweep(first, last, self.arriving, most, self.layer, self.at, self.kept)
             return forward_sweep(blocks.start, first, last, self.arriving, most, self.layer, self.at, self.kept)
 
         self.found = _in_threads(solve, self.pieces)

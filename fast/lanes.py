@@ -6,17 +6,17 @@ Most bins need no more than this. The loops have no branch, so that the compiler
 from __future__ import annotations
 
 from fast.adjoint import ADJOINT, LAMBDA_I, LAMBDA_V, X, Y, Z
-from fast.compiling import compiled, vectorised
+from fast.cells import CELL, CELL_I, CELL_UP, CELL_V, clear
+from fast.compiling import compiled, inlined, vectorised
 from fast.gather import DRIVE
+from fast.pointers import moved
 from fast.polynomials import LANES
-from fast.solve import INTEGRAL
 from fast.synapses import (
     FLOW_A,
     FLOW_AAB,
     FLOW_AB,
     FLOW_ABB,
     FLOW_B,
-    FLOW_GROWTH,
     FLOW_K,
     FLOW_PM,
     FLOW_PS,
@@ -28,48 +28,59 @@ from fast.synapses import (
 )
 
 
+@inlined
+def across(V, I, dV, dI, lane, flow):
+    """The state at the end of a bin without a spike, in which `dV, dI` are deposited."""
+    V_end = V * flow[FLOW_A + lane] + I * flow[FLOW_K + lane] + flow[FLOW_PM + lane] * dV
+    return V_end, I * flow[FLOW_B + lane] + dI
+
+
+@inlined
+def may_pass(V, I, up, lane, flow, level, slack):
+    """Whether the voltage may pass `level` in a bin in which excitation adds `up`: what a bound without inhibition tells.
+
+    What excitation adds to `V` grows all through the bin, so it is at most `up`. Without it `V` is largest at the end,
+    if it still rises there, and moves towards `I` at most as fast as at first.
+    """
+    I, a, up = max(I, 0.0), flow[FLOW_A + lane], flow[FLOW_PM + lane] * up
+    V_end = V * a + I * flow[FLOW_K + lane]
+    alone = V_end if I * flow[FLOW_B + lane] >= V_end else V + (1.0 - a) * max(I - V, 0.0)
+    return alone + up + slack * (abs(V) + I + up) > level
+
+
 @vectorised
-def step(slot, state, flow, level, deposits, slack, risky, ahead):
+def step(slot, state, flow, level, cells, slack, risky, ahead):
     """Take every lane to the end of its bin in one step, into `ahead`; mark those for which that may not be all.
 
-    A lane is risky if its voltage may pass `level` on the way. Two bounds tell, both without inhibition. `V` moves at
-    most towards the largest current there can be. And what excitation adds to `V` grows all through a bin, so it is at
-    most what was deposited; without it `V` is largest at the end, if it still rises there. Returns whether any is.
+    `slot` is the first cell of the bin, `level` what a voltage may not pass unseen. Returns whether any lane is risky.
+    Arrays come as pointers.
     """
-    found, here = 0, deposits[4 * slot : 4 * (slot + LANES)]
+    found, here = 0, moved(cells, slot * CELL)
     for lane in range(LANES):
-        V, I, d = state[lane], state[LANES + lane], 4 * lane
-        V_left, I_left = V * flow[FLOW_A + lane], I * flow[FLOW_B + lane]
-        excited = flow[FLOW_PM + lane] * here[d]
-        ahead[lane] = V_left + I * flow[FLOW_K + lane] + (excited + flow[FLOW_PM + lane] * here[d + 2])
-        ahead[LANES + lane] = I_left + (here[d + 1] + here[d + 3])
-        I, I_left = max(I, 0.0), max(I_left, 0.0)
-        I_max = I + here[d + 1] * flow[FLOW_GROWTH + lane]
-        share = 1.0 - flow[FLOW_A + lane]
-        V_end = V_left + I * flow[FLOW_K + lane]
-        alone = V_end if I_left >= V_end else V + share * max(I - V, 0.0)
-        V_max = min(V + share * max(I_max - V, 0.0), alone + excited) + slack * (abs(V) + I_max)
-        risky[lane] = V_max > level[lane]
-        found |= V_max > level[lane]
+        V, I, c = state[lane], state[LANES + lane], CELL * lane
+        ahead[lane], ahead[LANES + lane] = across(V, I, here[c + CELL_V], here[c + CELL_I], lane, flow)
+        passes = may_pass(V, I, here[c + CELL_UP], lane, flow, level[lane], slack)
+        risky[lane] = passes
+        found |= passes
     return found
 
 
 @vectorised
-def advance(slot, state, ahead, deposits, chain):
-    """Go on to the end of the bin, and clear it."""
-    here, chain_here = deposits[4 * slot : 4 * (slot + LANES)], chain[slot : slot + LANES]
+def advance(slot, state, ahead, cells):
+    """Go on to the end of the bin, and clear it; arrays come as pointers."""
     for lane in range(2 * LANES):
         state[lane] = ahead[lane]
-    for d in range(4 * LANES):
-        here[d] = 0.0
     for lane in range(LANES):
-        chain_here[lane] = -1
+        clear(cells, slot + lane)
 
 
 @vectorised
-def integrate(slot, state, flow, integral, weight_end, risky, kept):
-    """Add the voltage of this bin to the integral readout of the lanes that are not solved, and clear the bin."""
-    here = integral[slot : slot + LANES]
+def integrate(slot, state, flow, integral, weight_end, risky, integrals):
+    """Add the voltage of this bin to the integral readout of the lanes that are not solved, and clear the bin.
+
+    Arrays come as pointers.
+    """
+    here = moved(integral, slot)
     for lane in range(LANES):
         added = (
             state[lane] * flow[FLOW_RA + lane]
@@ -77,18 +88,17 @@ def integrate(slot, state, flow, integral, weight_end, risky, kept):
             + flow[FLOW_PM + lane] * here[lane]
         )
         if not risky[lane]:
-            kept[INTEGRAL, lane] += weight_end * added
+            integrals[lane] += weight_end * added
         here[lane] = 0.0
 
 
 @vectorised
 def publish(slot, adjoint, ring, first_event):
-    """Put the adjoint at the end of a bin into the ring: V and I in turn."""
-    here, first = ring[2 * slot : 2 * (slot + LANES)], first_event[slot : slot + LANES]
-    flat = adjoint.reshape(ADJOINT * LANES)
+    """Put the adjoint at the end of a bin into the ring: V and I in turn; arrays come as pointers."""
+    here, first = moved(ring, 2 * slot), moved(first_event, slot)
     for lane in range(LANES):
-        here[2 * lane] = flat[LAMBDA_V * LANES + lane]
-        here[2 * lane + 1] = flat[LAMBDA_I * LANES + lane]
+        here[2 * lane] = adjoint[LAMBDA_V * LANES + lane]
+        here[2 * lane + 1] = adjoint[LAMBDA_I * LANES + lane]
     for lane in range(LANES):
         first[lane] = -1
 
@@ -104,14 +114,13 @@ def publish_whole(slot, adjoint, drive, damping, whole_ring):
 
 @vectorised
 def retreat(adjoint, flow, marked, solved):
-    """Take every lane to the start of its bin, in one step unless it is marked, and so solved."""
-    flat, flat_solved = adjoint.reshape(ADJOINT * LANES), solved.reshape(ADJOINT * LANES)
+    """Take every lane to the start of its bin, in one step unless it is marked, and so solved; pointers."""
     for lane in range(LANES):
-        V, I = flat[lane], flat[LANES + lane]
+        V, I = adjoint[lane], adjoint[LANES + lane]
         I = I * flow[FLOW_B + lane] + V * flow[FLOW_PS + lane] * flow[FLOW_AB + lane]
         V = V * flow[FLOW_A + lane]
-        flat[lane] = flat_solved[lane] if marked[lane] else V
-        flat[LANES + lane] = flat_solved[LANES + lane] if marked[lane] else I
+        adjoint[lane] = solved[lane] if marked[lane] else V
+        adjoint[LANES + lane] = solved[LANES + lane] if marked[lane] else I
 
 
 @compiled

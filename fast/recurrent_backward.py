@@ -15,8 +15,9 @@ from fast.backward import back_to, mark, take_maxima
 from fast.bins import SLOT
 from fast.compiling import allocating, compiled, inlined
 from fast.deposit import SIDE_BY_SIDE, ring_places
-from fast.gather import look_up_arrivals, scratch_for, worth_of_spikes
+from fast.gather import look_up_arrivals, scratch_for
 from fast.lanes import publish, publish_whole, retreat, retreat_whole
+from fast.pointers import pointer
 from fast.polynomials import LANES
 
 
@@ -34,12 +35,11 @@ def look_up_everywhere(
     """`look_up_arrivals` in every block, and what the spikes are worth, into `worth` (empty: not wanted)."""
     for b in range(layer.rows.shape[0]):
         look_up_arrivals(
-            here, size, bin_, layer.slots, first, last, rest, source, layer.rows[b], layer.flow[b], layer.constants[b],
+            here, size, bin_, first, last, rest, source, layer.rows[b], layer.flow[b], layer.constants[b],
             layer.coefficients[b], at, layer.rate, want_tau, ring[b], whole_ring[b], kept[b],
             events_of(b, events, first_event, at_T), dL_dy[b], drive[b], scratch, other, sums[b], of_constants[b],
+            worth,
         )  # fmt: skip
-        if worth.size > 0:
-            worth_of_spikes(first, last, source, layer.rows[b], scratch.found, worth)
 
 
 @allocating
@@ -88,7 +88,7 @@ def recurrent_backward_sweep(
             here, slot, end = number_type(turn * SLOT), turn * LANES, float(at.end) if bin_ == at.last else 1.0
             damping = math.exp(-rate * (bin_ + 1)) if integral_read else 0.0
             for b in range(blocks):
-                publish(slot, adjoint[b], ring[b], first_event[b])
+                publish(slot, pointer(adjoint[b]), pointer(ring[b]), pointer(first_event[b]))
                 if whole:
                     publish_whole(slot, adjoint[b], drive[b], damping, whole_ring[b])
                 if integral_read and bin_ == at.last:  # it ends at T, and not at the end of the bin
@@ -111,9 +111,7 @@ def recurrent_backward_sweep(
                 b, lane = emitted.neuron[e] // LANES, emitted.neuron[e] % LANES
                 x, constants, coefficients = float(emitted.rest[e]), layer.constants[b], layer.coefficients[b]
                 mark(lane, slot, end, adjoint[b], ring[b], marked[b], position[b], solved[b])
-                back_to(
-                    x, lane, bin_, position[b], drive[b], constants, coefficients, at, rate, want_tau, solved[b]
-                )
+                back_to(x, lane, bin_, position[b], drive[b], constants, coefficients, at, rate, want_tau, solved[b])
                 g = drive_at(drive[b], lane, bin_, x, rate)
                 jump_at_spike(solved[b], lane, emitted.I[e], worth_of_own[e], g, constants, of_constants[b], want_tau)
                 of_block = events_of(b, events, first_event, at_T)
@@ -129,7 +127,7 @@ def recurrent_backward_sweep(
                 if whole:
                     retreat_whole(adjoint[b], layer.flow[b], drive[b], damping, rate, marked[b], solved[b])
                 else:
-                    retreat(adjoint[b], layer.flow[b], marked[b], solved[b])
+                    retreat(pointer(adjoint[b]), pointer(layer.flow[b]), pointer(marked[b]), pointer(solved[b]))
             marked[:] = 0
             last = n
             while n > n_first and arriving.bin[n - 1] == bin_:

@@ -1,9 +1,9 @@
 """Forward kernel of a recurrent layer: all blocks of neurons together, whose spikes reach each other.
 
 A bin is short, but no delay is long enough to be sure that the spikes of a bin do not matter in it. So the lanes in
-which something can happen are candidates: each knows how far it is settled, and when it would spike next if nothing new
-came. The earliest of these spikes is final. It is deposited like a spike from outside; its arrivals in the same bin may
-make other lanes candidates, or change what they do later. So any delay is exact, however small.
+which something can happen are candidates (`fast.candidates`). The earliest of their next spikes is final. It is
+deposited like a spike from outside; its arrivals in the same bin may make other lanes candidates, or change what they
+do later. So any delay is exact, however small.
 """
 
 from __future__ import annotations
@@ -14,227 +14,290 @@ from typing import NamedTuple
 import numpy as np
 
 from fast.bins import SLOT
-from fast.compiling import allocating, compiled
-from fast.deposit import Ring, deposit, deposit_integral, ring_places, scratch_for
+from fast.candidates import (
+    Candidates,
+    I,
+    V,
+    X,
+    add_candidate,
+    collect_anew,
+    earliest,
+    foresee,
+    is_false_alarm,
+    no_candidates,
+    settle,
+)
+from fast.cells import CELL, CELL_I, CELL_UP, CELL_V, link_of
+from fast.compiling import allocating, compiled, inlined
+from fast.deposit import Ring, clear_ring, deposit, deposit_integral, ring_places, scratch_for
 from fast.forward import new_level, start_trial
-from fast.lanes import advance, integrate, step
+from fast.lanes import across, advance, integrate, may_pass, step
+from fast.pointers import lowest_bit, pointer
 from fast.polynomials import LANES
-from fast.solve import NONE, REACHED_END, STUCK, collect, grown, no_spikes, to_next_crossing
+from fast.solve import FULL, INTEGRAL, NONE, REACHED_END, STUCK, USUAL, no_spikes, with_room
 
-
-class Candidates(NamedTuple):
-    """Lanes in which something can happen in this bin.
-
-    `lanes [blocks * LANES]`: their numbers, the first `how_many[0]` of them. By lane: `V, I, x, n`, the state just
-    after its last final spike, where that is, and how many arrivals came before; `when`: rest of its next spike,
-    infinite without.
-    """
-
-    how_many: np.ndarray
-    lanes: np.ndarray
-    V: np.ndarray
-    I: np.ndarray
-    x: np.ndarray
-    n: np.ndarray
-    when: np.ndarray
+NO_SPIKES, NO_LINKS, NO_ARRIVALS = 10, 11, 12  # what `Work` has too little room for
 
 
 class Spikes(NamedTuple):
-    """Spikes of a trial in the order they are deposited: `rest, source [size]`; `next [blocks, ring, LANES]`."""
+    """Spikes of a trial in the order they are deposited: `rest, source [room]`; `next [blocks, room, LANES]`: links."""
 
     rest: np.ndarray
     source: np.ndarray
     next: np.ndarray
 
 
-@allocating
-def empty_rings(blocks, slots, integral_read, at):
-    """A ring of so many bins for every block, `[blocks, ...]`."""
-    places = ring_places(slots)
-    return Ring(
-        np.full((blocks, 2 * places), at.zero),
-        np.full((blocks, places // 2 if integral_read else 0), at.zero),
-        np.full((blocks, places // 2), np.int32(-1)),
-    )
+class Work(NamedTuple):
+    """What the sweep works in; nothing of it outlasts a trial.
 
-
-@allocating
-def no_candidates(lanes):
-    """Room for candidates among so many lanes."""
-    return Candidates(
-        np.zeros(1, np.int64), np.zeros(lanes, np.int64), np.zeros(lanes), np.zeros(lanes), np.zeros(lanes),
-        np.zeros(lanes, np.int64), np.zeros(lanes),
-    )  # fmt: skip
-
-
-@compiled
-def add_candidate(candidates, number, state, lane):
-    """Make a lane a candidate, settled up to the start of the bin."""
-    candidates.lanes[candidates.how_many[0]] = number
-    candidates.how_many[0] += 1
-    candidates.V[number], candidates.I[number] = state[lane], state[LANES + lane]
-    candidates.x[number], candidates.n[number] = 0.0, 0
-
-
-@compiled
-def follow(candidates, number, first, spikes, layer, bin_, at, rest, weight, kept, final):
-    """Follow a candidate from where it is settled to its next spike, or to the end of the bin.
-
-    `first`: the last of its arrivals in this bin. What is `final` is recorded, and the candidate is settled up to it.
-    Returns the rest of the spike, or of the end, the current there, and the status of `to_next_crossing`.
+    `ring`, `state, ahead [blocks, 2 * LANES]`, `level, risky [blocks, LANES]`: as `fast.forward.Work`, of every block.
+    `place, amount`: scratch of `deposit`. `oldest_at [slots]`: the first spike of each bin under way. `near [blocks,
+    copies * post]`: a bit a lane that a spike of the layer can reach in the bin it is emitted in.
     """
-    block, lane = number // LANES, number % LANES
-    constants, rows = layer.constants[block], layer.rows[block]
-    four = (constants[0, lane], constants[1, lane], constants[2, lane], constants[3, lane])
-    is_last = bin_ == at.last
-    count = collect(first, lane, spikes.rest, spikes.source, spikes.next[block], rows, at, is_last, rest, weight)
-    V, I, x, n, status = to_next_crossing(
-        candidates.V[number], candidates.I[number], candidates.x[number], candidates.n[number], rest, weight, count,
-        bin_, four, at, layer.coefficients[block], lane, layer.rate, layer.read_maximum, kept[block], final,
-    )  # fmt: skip
-    if final:
-        candidates.V[number], candidates.I[number], candidates.x[number], candidates.n[number] = V, I, x, n
-    else:
-        candidates.when[number] = math.inf if status == REACHED_END else x
-    return x, I, status
 
-
-@compiled
-def earliest(candidates):
-    """The candidate that spikes first, NONE if none does."""
-    best, when = NONE, math.inf
-    for c in range(candidates.how_many[0]):
-        number = candidates.lanes[c]
-        if candidates.when[number] < when:
-            best, when = number, candidates.when[number]
-    return best
+    ring: Ring
+    place: np.ndarray
+    amount: np.ndarray
+    state: np.ndarray
+    ahead: np.ndarray
+    level: np.ndarray
+    risky: np.ndarray
+    oldest_at: np.ndarray
+    near: np.ndarray
+    spikes: Spikes
+    candidates: Candidates
 
 
 @allocating
-def with_room(spikes, oldest, n):
-    """The same spikes in arrays twice as large where they are full; `oldest`: the first still under way, of `n`."""
-    rest, source, next_ = spikes.rest, spikes.source, spikes.next
-    if n >= rest.size:
-        rest = np.concatenate((rest, np.empty_like(rest)))
-        source = np.concatenate((source, np.empty_like(source)))
-    size = next_.shape[1]
-    if n - oldest >= size:
-        next_ = np.empty((next_.shape[0], 2 * size, LANES), next_.dtype)
-        for k in range(oldest, n):
-            next_[:, k & (2 * size - 1)] = spikes.next[:, k & (size - 1)]
-    return Spikes(rest, source, next_)
+def work_for(layer, most, longest, at):
+    """Room to work in, for so many spikes from outside under way, and in a trial, and some of the layer's own."""
+    blocks, places, own = layer.rows.shape[0], ring_places(layer.slots), layer.copies * layer.post
+    cells, integrals = blocks * places * CELL // 2, blocks * places // 2 if layer.rate >= 0.0 else 0
+    ring, scratch = Ring(np.full(cells, at.zero), np.full(integrals, at.zero)), scratch_for(layer.rows)
+    near = np.zeros((blocks, own), np.int64)
+    for b in range(blocks):
+        for source in range(own):
+            for lane in range(LANES):
+                near[b, source] |= int(layer.rows[b, layer.external + source, LANES + lane] < SLOT) << lane
+    room = longest + USUAL * own
+    spikes = Spikes(
+        np.empty(room, layer.rows.dtype), np.empty(room, np.int32), np.empty((blocks, 2 * most, LANES), np.int32)
+    )
+    return Work(
+        ring, scratch.place, scratch.amount, np.empty((blocks, 2 * LANES)), np.empty((blocks, 2 * LANES)),
+        np.empty((blocks, LANES)), np.empty((blocks, LANES), np.uint8), np.empty(layer.slots, np.int64), near, spikes,
+        no_candidates(blocks * LANES, 4 * most + 1024, layer.rows),
+    )  # fmt: skip
+
+
+@allocating
+def with_more(work, lack, rows):
+    """The same with twice the room of what it lacks."""
+    spikes, candidates = work.spikes, work.candidates
+    if lack == NO_SPIKES:
+        spikes = Spikes(
+            np.empty(2 * spikes.rest.size, rows.dtype), np.empty(2 * spikes.rest.size, np.int32), spikes.next
+        )
+    elif lack == NO_LINKS:
+        blocks, room, _ = spikes.next.shape
+        spikes = Spikes(spikes.rest, spikes.source, np.empty((blocks, 2 * room, LANES), np.int32))
+    else:
+        candidates = no_candidates(candidates.lanes.size, 2 * candidates.rest.size, rows)
+    return Work(
+        work.ring, work.place, work.amount, work.state, work.ahead, work.level, work.risky, work.oldest_at, work.near,
+        spikes, candidates,
+    )  # fmt: skip
 
 
 @compiled
-def deposit_everywhere(here, size, first, last, spikes, layer, at, ring, scratch):
+def deposit_everywhere(here, size, first, last, layer, at, work):
     """Deposit spikes `first..last-1` in every block."""
+    spikes, places, mask = work.spikes, ring_places(layer.slots) // 2, work.spikes.next.shape[1] - 1
+    rest, source, place, amount = (
+        pointer(spikes.rest), pointer(spikes.source), pointer(work.place), pointer(work.amount)
+    )  # fmt: skip
     for b in range(layer.rows.shape[0]):
-        rows, coefficients = layer.rows[b], layer.coefficients[b]
+        rows, coefficients = pointer(layer.rows[b]), pointer(layer.coefficients[b])
+        cells = pointer(work.ring.cells[b * places * CELL :])
         deposit(
-            here, size, first, last, spikes.rest, spikes.source, spikes.next[b], rows, coefficients, at,
-            ring.deposits[b], ring.chain[b], scratch.place, scratch.amount,
+            here, size, first, last, rest, source, pointer(spikes.next[b]), mask, rows, coefficients, at, cells, place,
+            amount,
         )  # fmt: skip
         if layer.rate >= 0.0:
-            deposit_integral(
-                here, size, first, last, spikes.rest, spikes.source, rows, coefficients, at, ring.integral[b]
-            )
+            integral = pointer(work.ring.integral[b * places :])
+            deposit_integral(here, size, first, last, rest, source, rows, coefficients, at, integral)
+
+
+@compiled
+def meet(number, slot, bin_, layer, at, kept, work, filtered):
+    """Make a lane a candidate, unless it is one, and foresee what it does with the arrivals there are now.
+
+    If `filtered`, it is no candidate if it stays below its level after all. Returns whether there is room.
+    """
+    b, lane, candidates = number // LANES, number % LANES, work.candidates
+    link = link_of(pointer(work.ring.cells), b * (ring_places(layer.slots) // 2) + slot + lane)
+    if candidates.rest.size - candidates.how_many[1] < work.spikes.next.shape[1]:
+        return False
+    if filtered or not work.risky[b, lane]:
+        add_candidate(candidates, number, work.state[b], lane, kept[b])
+        work.risky[b, lane] = 1
+    collect_anew(candidates, number, link, work.spikes, work.spikes.next[b], layer.rows[b], at, bin_ == at.last)
+    if filtered and is_false_alarm(candidates, number, layer.constants[b], work.level[b, lane], 64 * at.u):
+        candidates.how_many[0] -= 1
+        work.risky[b, lane] = 0
+        return True
+    foresee(
+        candidates, number, layer.constants[b], layer.coefficients[b], bin_, at, layer.rate, layer.read_maximum, kept[b]
+    )
+    return True
+
+
+@compiled
+def reach(before, source, winner, slot, bin_, layer, at, kept, work):
+    """Let a spike of the layer, deposited from number `before` on, matter where it arrives in the bin it is emitted in.
+
+    Returns whether there is room.
+    """
+    cells, places = pointer(work.ring.cells), ring_places(layer.slots) // 2
+    for b in range(layer.rows.shape[0]):
+        bits = work.near[b, source]
+        while bits:
+            lane = lowest_bit(bits)
+            bits &= bits - 1
+            number, cell = b * LANES + lane, b * places + slot + lane
+            if number == winner or link_of(cells, cell) < before:
+                continue
+            if not work.risky[b, lane] and bin_ < at.last:
+                V_here, I_here, flow, c = work.state[b, lane], work.state[b, LANES + lane], layer.flow[b], CELL * cell
+                if not may_pass(V_here, I_here, cells[c + CELL_UP], lane, flow, work.level[b, lane], 64 * at.u):
+                    work.ahead[b, lane], work.ahead[b, LANES + lane] = across(
+                        V_here, I_here, cells[c + CELL_V], cells[c + CELL_I], lane, flow
+                    )
+                    continue
+            if not meet(number, slot, bin_, layer, at, kept, work, False):
+                return False
+    return True
+
+
+@inlined
+def leave_bin(slot, bin_, layer, at, kept, work):
+    """Settle every candidate at the end of the bin, and take all lanes there."""
+    candidates, places = work.candidates, ring_places(layer.slots) // 2
+    for c in range(candidates.how_many[0]):
+        number = candidates.lanes[c]
+        b, lane, then = number // LANES, number % LANES, candidates.foreseen[number]
+        work.ahead[b, lane], work.ahead[b, LANES + lane] = then[V], then[I]
+        work.level[b, lane] = new_level(kept[b], lane, bin_, layer.constants[b, 2, lane], layer.read_maximum)
+    for b in range(layer.rows.shape[0]):
+        state, flow = pointer(work.state[b]), pointer(layer.flow[b])
+        if layer.rate >= 0.0:
+            integral, weight_end = pointer(work.ring.integral[b * places :]), math.exp(-layer.rate * (bin_ + 1))
+            integrate(slot, state, flow, integral, weight_end, pointer(work.risky[b]), pointer(kept[b, INTEGRAL]))
+        advance(slot, state, pointer(work.ahead[b]), pointer(work.ring.cells[b * places * CELL :]))
+
+
+@compiled
+def recurrent_trial(trial, arriving, layer, at, kept, work, emitted, n_emitted):
+    """All blocks in one trial; fills `kept [block, KEPT, LANES]`.
+
+    Returns:
+        The number of spikes; and REACHED_END, or STUCK with the neuron instead, or FULL if `emitted` has no more room,
+        or what `work` has too little room for.
+    """
+    blocks, slots, places, number_type = (
+        layer.rows.shape[0],
+        layer.slots,
+        ring_places(layer.slots) // 2,
+        layer.rows.dtype.type,
+    )
+    size, slack, candidates, spikes = number_type(slots * SLOT), 64 * at.u, work.candidates, work.spikes
+    cells, links = pointer(work.ring.cells), spikes.next.shape[1]
+    clear_ring(work.ring, at)
+    work.state[:], work.oldest_at[:] = 0.0, 0
+    for b in range(blocks):
+        start_trial(kept[b], work.level[b], layer.constants[b], layer.read_maximum)
+    s, s_last, n, turn = arriving.offsets[trial], arriving.offsets[trial + 1], 0, 0
+    for bin_ in range(at.last + 1):
+        here, slot, first = number_type(turn * SLOT), turn * LANES, n
+        work.oldest_at[turn] = n
+        oldest = work.oldest_at[turn + 1 if turn + 1 < slots else 0]
+        while s < s_last and arriving.bin[s] == bin_:
+            if n == spikes.rest.size:
+                return n_emitted, NO_SPIKES
+            spikes.rest[n], spikes.source[n] = arriving.rest[s], arriving.source[s]
+            s, n = s + 1, n + 1
+        if n - oldest > links:
+            return n_emitted, NO_LINKS
+        deposit_everywhere(here, size, first, n, layer, at, work)
+        candidates.how_many[0], candidates.how_many[1] = 0, 0
+        for b in range(blocks):
+            any_risky = step(
+                slot, pointer(work.state[b]), pointer(layer.flow[b]), pointer(work.level[b]),
+                pointer(work.ring.cells[b * places * CELL :]), slack, pointer(work.risky[b]), pointer(work.ahead[b]),
+            )  # fmt: skip
+            if not (any_risky or bin_ == at.last):
+                continue
+            for lane in range(LANES):
+                if bin_ == at.last and (layer.rate >= 0.0 or link_of(cells, b * places + slot + lane) >= 0):
+                    work.risky[b, lane] = 1  # it ends at T, and not at the end of the bin
+                if work.risky[b, lane]:
+                    work.risky[b, lane] = 0
+                    if not meet(b * LANES + lane, slot, bin_, layer, at, kept, work, bin_ < at.last):
+                        return n_emitted, NO_ARRIVALS
+        while True:
+            number = earliest(candidates)
+            if number == NONE:
+                break
+            if candidates.status[number] == STUCK:
+                return number, STUCK
+            if n_emitted == emitted.bin.size:
+                return n_emitted, FULL
+            if n + layer.copies > spikes.rest.size:
+                return n_emitted, NO_SPIKES
+            if n + layer.copies - oldest > links:
+                return n_emitted, NO_LINKS
+            x, I_cross = candidates.foreseen[number, X], candidates.foreseen[number, I]
+            emitted.neuron[n_emitted], emitted.bin[n_emitted] = number, bin_
+            emitted.rest[n_emitted], emitted.I[n_emitted] = x, I_cross
+            n_emitted += 1
+            settle(candidates, number, kept[number // LANES])
+            before = n
+            for copy in range(layer.copies):
+                spikes.rest[n], spikes.source[n] = x, layer.external + copy * layer.post + number
+                n += 1
+            deposit_everywhere(here, size, before, n, layer, at, work)
+            there_is_room = meet(number, slot, bin_, layer, at, kept, work, False)
+            for copy in range(layer.copies):
+                source = copy * layer.post + number
+                there_is_room &= reach(before, source, number, slot, bin_, layer, at, kept, work)
+            if not there_is_room:
+                return n_emitted, NO_ARRIVALS
+        leave_bin(slot, bin_, layer, at, kept, work)
+        turn = turn + 1 if turn + 1 < slots else 0
+    return n_emitted, REACHED_END
 
 
 @allocating
-def recurrent_sweep(first_trial, last_trial, arriving, layer, at, kept_of_all):
+def recurrent_sweep(first_trial, last_trial, arriving, most, layer, at, kept):
     """All blocks of a recurrent layer in trials `first_trial..last_trial-1`; as `forward.forward_sweep`."""
-    blocks, slots, integral_read = layer.rows.shape[0], layer.slots, layer.rate >= 0.0
-    number_type = layer.rows.dtype.type
-    size, slack = number_type(slots * SLOT), 64 * at.u
-    ring, scratch = empty_rings(blocks, slots, integral_read, at), scratch_for(layer.rows)
-    spikes = Spikes(
-        np.empty(1024, layer.rows.dtype), np.empty(1024, np.int32), np.empty((blocks, 256, LANES), np.int32)
-    )
-    rest, weight = np.empty_like(spikes.rest), np.empty_like(spikes.rest)
-    oldest_at = np.zeros(slots, np.int64)  # the first spike of each bin under way
-    state, ahead, level = np.empty((blocks, 2 * LANES)), np.empty((blocks, 2 * LANES)), np.empty((blocks, LANES))
-    risky, candidates = np.zeros((blocks, LANES), np.uint8), no_candidates(blocks * LANES)
-    emitted = no_spikes(layer.rows)
-    ends, n_emitted = np.empty(last_trial - first_trial, np.int64), 0
+    longest = 0
     for trial in range(first_trial, last_trial):
-        kept = kept_of_all[trial]
-        ring.deposits[:], ring.integral[:], ring.chain[:] = at.zero, at.zero, -1
-        state[:], oldest_at[:] = 0.0, 0
-        for b in range(blocks):
-            start_trial(kept[b], level[b], layer.constants[b], layer.read_maximum)
-        s, s_last, n, turn = arriving.offsets[trial], arriving.offsets[trial + 1], 0, 0
-        for bin_ in range(at.last + 1):
-            here, slot, first = number_type(turn * SLOT), turn * LANES, n
-            oldest_at[turn] = n
-            oldest = oldest_at[turn + 1 if turn + 1 < slots else 0]
-            while s < s_last and arriving.bin[s] == bin_:
-                if n >= spikes.rest.size or n - oldest >= spikes.next.shape[1]:
-                    spikes = with_room(spikes, oldest, n)
-                spikes.rest[n], spikes.source[n] = arriving.rest[s], arriving.source[s]
-                s, n = s + 1, n + 1
-            deposit_everywhere(here, size, first, n, spikes, layer, at, ring, scratch)
-            candidates.how_many[0] = 0
-            for b in range(blocks):
-                any_risky = step(
-                    slot, state[b], layer.flow[b], level[b], ring.deposits[b], slack, risky[b], ahead[b]
-                )
-                if not (any_risky or bin_ == at.last):
-                    continue
-                for lane in range(LANES):
-                    if bin_ == at.last and (integral_read or ring.chain[b, slot + lane] >= 0):
-                        risky[b, lane] = 1  # it ends at T, and not at the end of the bin
-                    if risky[b, lane]:
-                        add_candidate(candidates, b * LANES + lane, state[b], lane)
-            if rest.size < n:
-                rest, weight = np.empty_like(spikes.rest), np.empty_like(spikes.rest)
-            for c in range(candidates.how_many[0]):
-                number = candidates.lanes[c]
-                last_arrival = ring.chain[number // LANES, slot + number % LANES]
-                follow(candidates, number, last_arrival, spikes, layer, bin_, at, rest, weight, kept, False)
-            while True:
-                number = earliest(candidates)
-                if number == NONE:
-                    break
-                last_arrival = ring.chain[number // LANES, slot + number % LANES]
-                x, I, status = follow(
-                    candidates, number, last_arrival, spikes, layer, bin_, at, rest, weight, kept, True
-                )
-                if status == STUCK:
-                    return emitted, ends, number
-                if n_emitted == emitted.bin.size:
-                    emitted = grown(emitted)
-                emitted.neuron[n_emitted], emitted.bin[n_emitted] = number, bin_
-                emitted.rest[n_emitted], emitted.I[n_emitted] = x, I
-                n_emitted += 1
-                before = n
-                for copy in range(layer.copies):
-                    if n >= spikes.rest.size or n - oldest >= spikes.next.shape[1]:
-                        spikes = with_room(spikes, oldest, n)
-                    spikes.rest[n], spikes.source[n] = x, layer.external + copy * layer.post + number
-                    n += 1
-                if rest.size < n:
-                    rest, weight = np.empty_like(spikes.rest), np.empty_like(spikes.rest)
-                deposit_everywhere(here, size, before, n, spikes, layer, at, ring, scratch)
-                for b in range(blocks):
-                    for lane in range(LANES):
-                        other, last_arrival = b * LANES + lane, ring.chain[b, slot + lane]
-                        if last_arrival >= before or other == number:
-                            if not risky[b, lane]:
-                                risky[b, lane] = 1
-                                add_candidate(candidates, other, state[b], lane)
-                            follow(candidates, other, last_arrival, spikes, layer, bin_, at, rest, weight, kept, False)
-            for c in range(candidates.how_many[0]):
-                number = candidates.lanes[c]
-                b, lane = number // LANES, number % LANES
-                last_arrival = ring.chain[b, slot + lane]
-                follow(candidates, number, last_arrival, spikes, layer, bin_, at, rest, weight, kept, True)
-                ahead[b, lane], ahead[b, LANES + lane] = candidates.V[number], candidates.I[number]
-                level[b, lane] = new_level(kept[b], lane, bin_, layer.constants[b, 2, lane], layer.read_maximum)
-            for b in range(blocks):
-                if integral_read:
-                    weight_end = math.exp(-layer.rate * (bin_ + 1))
-                    integrate(slot, state[b], layer.flow[b], ring.integral[b], weight_end, risky[b], kept[b])
-                advance(slot, state[b], ahead[b], ring.deposits[b], ring.chain[b])
-            turn = turn + 1 if turn + 1 < slots else 0
-        ends[trial - first_trial] = n_emitted
+        longest = max(longest, arriving.offsets[trial + 1] - arriving.offsets[trial])
+    work, emitted = work_for(layer, most, longest, at), no_spikes(layer.rows)
+    ends, n = np.empty(last_trial - first_trial, np.int64), 0
+    for trial in range(first_trial, last_trial):
+        emitted = with_room(emitted, n + USUAL * layer.post)
+        while True:
+            kept[trial] = 0.0
+            end, status = recurrent_trial(trial, arriving, layer, at, kept[trial], work, emitted, n)
+            if status == FULL:
+                emitted = with_room(emitted, 2 * emitted.bin.size)
+            elif status >= NO_SPIKES:
+                work = with_more(work, status, layer.rows)
+            else:
+                break
+        if status == STUCK:
+            return emitted, ends, end
+        n = end
+        ends[trial - first_trial] = n
     return emitted, ends, NONE

@@ -16,6 +16,7 @@ from fast.polynomials import LANES, RA, RAB, polynomial
 ARRIVAL_AT_CROSSING, SPIKE_AT_END, ARRIVAL_AT_END, EQUAL_MAXIMA, SIMULTANEOUS_AT_MAXIMUM = 1, 2, 4, 8, 16
 REACHED_END, CROSSED, STUCK, FULL = 0, 1, 2, 3
 NONE = -1  # no neuron
+USUAL = 32  # spikes a neuron and trial that there is room for at first
 MOST_SPIKES = 2.0**26  # that one current may cause (specification, section 1)
 
 
@@ -168,16 +169,19 @@ def _flag(kept, lane, tie):
 
 @allocating
 def no_spikes(rows):
-    """Room for some spikes, of the precision of `rows`."""
-    return Emitted(np.empty(1024, np.int32), np.empty(1024, np.int32), np.empty(1024, rows.dtype), np.empty(1024))
+    """Room for no spikes yet, of the precision of `rows`."""
+    return Emitted(np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, rows.dtype), np.empty(0))
 
 
 @allocating
-def grown(emitted):
-    """The same spikes in arrays twice as long."""
+def with_room(emitted, count):
+    """The same spikes with room for so many at least: themselves if they have it, else twice as long or more."""
+    more = max(count, 2 * emitted.bin.size) - emitted.bin.size
+    if count <= emitted.bin.size:
+        return emitted
     return Emitted(
-        np.concatenate((emitted.neuron, np.empty_like(emitted.neuron))),
-        np.concatenate((emitted.bin, np.empty_like(emitted.bin))),
-        np.concatenate((emitted.rest, np.empty_like(emitted.rest))),
-        np.concatenate((emitted.I, np.empty_like(emitted.I))),
+        np.concatenate((emitted.neuron, np.empty(more, np.int32))),
+        np.concatenate((emitted.bin, np.empty(more, np.int32))),
+        np.concatenate((emitted.rest, np.empty(more, emitted.rest.dtype))),
+        np.concatenate((emitted.I, np.empty(more))),
     )

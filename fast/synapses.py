@@ -12,11 +12,11 @@ from fast.polynomials import AAB, AB, ABB, LANES, RA, RAA, RAAB, RAB, RABB, coef
 from spec import UnsupportedError
 from spec.errors import Verbatim
 
-# What takes a state, or an adjoint, over a whole bin, `[FLOW * LANES]` of a block: a, k, b of V and I; 1/b; rates; and
+# What takes a state, or an adjoint, over a whole bin, `[FLOW * LANES]` of a block: a, k, b of V and I; rates; and
 # the convolutions of `fast.polynomials` at 1.
-FLOW = 14
-FLOW_A, FLOW_K, FLOW_B, FLOW_GROWTH, FLOW_PM, FLOW_PS, FLOW_AB, FLOW_AAB, FLOW_ABB = (n * LANES for n in range(9))
-FLOW_RA, FLOW_RAB, FLOW_RAA, FLOW_RAAB, FLOW_RABB = (n * LANES for n in range(9, FLOW))
+FLOW = 13
+FLOW_A, FLOW_K, FLOW_B, FLOW_PM, FLOW_PS, FLOW_AB, FLOW_AAB, FLOW_ABB = (n * LANES for n in range(8))
+FLOW_RA, FLOW_RAB, FLOW_RAA, FLOW_RAAB, FLOW_RABB = (n * LANES for n in range(8, FLOW))
 
 
 class Layer(NamedTuple):
@@ -101,7 +101,7 @@ def _flow(pm: np.ndarray, ps: np.ndarray, rate: float) -> np.ndarray:
     exact = coefficients(pm, ps, max(rate, 0.0), np.float64).sum(axis=2)
     a, b = np.exp(-pm), np.exp(-ps)
     whole = [exact[:, which] for which in (AB, AAB, ABB, RA, RAB, RAA, RAAB, RABB)]
-    return np.concatenate([a, pm * exact[:, AB], b, 1.0 / b, pm, ps, *whole], axis=1)
+    return np.concatenate([a, pm * exact[:, AB], b, pm, ps, *whole], axis=1)
 
 
 def _lanes(values: np.ndarray, into: np.ndarray) -> np.ndarray:

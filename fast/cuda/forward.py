@@ -16,9 +16,10 @@ from fast.bins import SLOT
 from fast.compiling import compiled
 from fast.cuda.compiling import Array, kernel
 from fast.forward import new_level
+from fast.lanes import across, may_pass
 from fast.polynomials import AB, LANES, RAB, B, polynomial
 from fast.solve import CROSSED, INTEGRAL, MAX_BIN, RECENT_BIN, STUCK, collect, stays_below, to_next_crossing
-from fast.synapses import FLOW_A, FLOW_B, FLOW_GROWTH, FLOW_K, FLOW_PM, FLOW_RA, FLOW_RAB
+from fast.synapses import FLOW_PM, FLOW_RA, FLOW_RAB
 
 IS_STUCK = -1  # in place of a number of spikes
 
@@ -74,17 +75,6 @@ def deposit_in_lane(n, q, source, turn, slots, lane, rows, coefficients, at, int
 
 
 @compiled
-def is_risky(V, I, slot, lane, deposits, flow, level, slack):
-    """Whether the voltage may pass `level` in this bin; see `fast.lanes.step`."""
-    d, I, a = 4 * (slot + lane), max(I, 0.0), flow[FLOW_A + lane]
-    I_max = I + deposits[d + 1] * flow[FLOW_GROWTH + lane]
-    V_end = V * a + I * flow[FLOW_K + lane]
-    alone = V_end if I * flow[FLOW_B + lane] >= V_end else V + (1.0 - a) * max(I - V, 0.0)
-    V_max = min(V + (1.0 - a) * max(I_max - V, 0.0), alone + flow[FLOW_PM + lane] * deposits[d])
-    return V_max + slack * (abs(V) + I_max) > level
-
-
-@compiled
 def integrate_in_lane(V, I, place, lane, flow, integral, weight_end, kept):
     """Add the voltage of a bin that is not solved to the integral readout; see `fast.lanes.integrate`."""
     pm = flow[FLOW_PM + lane]
@@ -93,11 +83,16 @@ def integrate_in_lane(V, I, place, lane, flow, integral, weight_end, kept):
 
 
 @compiled
-def end_of_bin(V, I, slot, lane, deposits, flow):
-    """The state at the end of a bin that is not solved; see `fast.lanes.step`."""
+def is_risky(V, I, slot, lane, deposits, flow, level, slack):
+    """Whether the voltage may pass `level` in this bin."""
+    return may_pass(V, I, deposits[4 * (slot + lane)], lane, flow, level, slack)
+
+
+@compiled
+def cross_in_one_step(V, I, slot, lane, deposits, flow):
+    """The state at the end of a bin that is not solved."""
     d = 4 * (slot + lane)
-    dV, dI = deposits[d] + deposits[d + 2], deposits[d + 1] + deposits[d + 3]
-    return V * flow[FLOW_A + lane] + I * flow[FLOW_K + lane] + flow[FLOW_PM + lane] * dV, I * flow[FLOW_B + lane] + dI
+    return across(V, I, deposits[d] + deposits[d + 2], deposits[d + 1] + deposits[d + 3], lane, flow)
 
 
 @compiled
@@ -168,7 +163,7 @@ def forward_lane(trial, here, block, lane, arriving, layer, at, ahead, found):
             if integral_read:
                 weight_end = math.exp(-layer.rate * (bin_ + 1))
                 integrate_in_lane(V, I, slot + lane, lane, flow, ahead.integral[here, block], weight_end, kept)
-            V, I = end_of_bin(V, I, slot, lane, deposits, flow)
+            V, I = cross_in_one_step(V, I, slot, lane, deposits, flow)
         clear_bin(slot, lane, at, integral_read, ahead, here, block)
         turn = turn + 1 if turn + 1 < slots else 0
     for later in range(slots):  # what arrives after T

@@ -7,11 +7,10 @@ from typing import NamedTuple
 
 from fast.compiling import compiled
 from fast.cuda.compiling import Array
-from fast.cuda.forward import clear_bin, deposit_in_lane, end_of_bin, integrate_in_lane, is_risky
+from fast.cuda.forward import clear_bin, deposit_in_lane, cross_in_one_step, integrate_in_lane, is_risky
 from fast.forward import new_level
 from fast.polynomials import LANES
-from fast.recurrent_forward import Candidates, Spikes, follow
-from fast.solve import MAX_BIN, NONE, RECENT_BIN
+from fast.solve import MAX_BIN, NONE, REACHED_END, RECENT_BIN, collect, to_next_crossing
 
 NO_ROOM, NO_RING = 1, 2  # what was too small, as bits
 
@@ -20,7 +19,9 @@ class Together(NamedTuple):
     """What the threads of a block share, `[trials at once, ...]`.
 
     `rest, source, bin [size]`: spikes of the trial in the order they are deposited. `V, I, level, risky [lanes]`: of
-    each neuron, at the start of the bin; `candidates`: `V, I, x, n, when [lanes]` as in `fast.recurrent_forward`.
+    each neuron, at the start of the bin. Of those in which something can happen: `V, I, x, n`, the state just after
+    the last final spike, where that is, and how many arrivals came before; `when`: rest of the next spike, infinite
+    without.
     """
 
     rest: Array
@@ -48,15 +49,6 @@ class FoundInOrder(NamedTuple):
     rest: Array
     I: Array
     kept: Array
-
-
-@compiled
-def _candidates(here, together):
-    nothing = together.n_settled[here]
-    return Candidates(
-        nothing, nothing, together.V_settled[here], together.I_settled[here], together.x_settled[here], nothing,
-        together.when[here],
-    )  # fmt: skip
 
 
 @compiled
@@ -107,13 +99,30 @@ def deposit_all(number, here, turn, first, last, layer, at, ahead, together):
 
 @compiled
 def foresee(number, here, trial, bin_, turn, layer, at, ahead, together, found, final):
-    """See `fast.recurrent_forward.follow`."""
-    block, lane = number // LANES, number % LANES
-    spikes = Spikes(together.rest[here], together.source[here], ahead.next[here])
-    return follow(
-        _candidates(here, together), number, ahead.chain[here, block, turn * LANES + lane], spikes, layer, bin_, at,
-        ahead.rest[here, block, :, lane], ahead.weight[here, block, :, lane], found.kept[trial], final,
+    """Follow a neuron from where it is settled to its next spike, or to the end of the bin.
+
+    What is `final` is recorded, and the neuron is settled up to it. Returns the rest of the spike, or of the end, the
+    current there, and the status of `to_next_crossing`.
+    """
+    block, lane, t = number // LANES, number % LANES, together
+    constants, rows = layer.constants[block], layer.rows[block]
+    four = (constants[0, lane], constants[1, lane], constants[2, lane], constants[3, lane])
+    rest, weight = ahead.rest[here, block, :, lane], ahead.weight[here, block, :, lane]
+    count = collect(
+        ahead.chain[here, block, turn * LANES + lane], lane, t.rest[here], t.source[here], ahead.next[here, block],
+        rows, at, bin_ == at.last, rest, weight,
     )  # fmt: skip
+    V, I, x, n, status = to_next_crossing(
+        t.V_settled[here, number], t.I_settled[here, number], t.x_settled[here, number], t.n_settled[here, number],
+        rest, weight, count, bin_, four, at, layer.coefficients[block], lane, layer.rate, layer.read_maximum,
+        found.kept[trial, block], final,
+    )  # fmt: skip
+    if final:
+        t.V_settled[here, number], t.I_settled[here, number] = V, I
+        t.x_settled[here, number], t.n_settled[here, number] = x, n
+    else:
+        t.when[here, number] = math.inf if status == REACHED_END else x
+    return x, I, status
 
 
 @compiled
@@ -192,7 +201,7 @@ def leave_bin(thread, threads, here, trial, bin_, turn, layer, at, ahead, togeth
             if integral_read:
                 weight_end = math.exp(-layer.rate * (bin_ + 1))
                 integrate_in_lane(V, I, slot + lane, lane, flow, ahead.integral[here, block], weight_end, kept)
-            V, I = end_of_bin(V, I, slot, lane, ahead.deposits[here, block], flow)
+            V, I = cross_in_one_step(V, I, slot, lane, ahead.deposits[here, block], flow)
         together.V[here, number], together.I[here, number] = V, I
         clear_bin(slot, lane, at, integral_read, ahead, here, block)
 
