@@ -26,7 +26,7 @@ from fast.adjoint import (
 from fast.bins import SLOT
 from fast.compiling import allocating, compiled
 from fast.deposit import SIDE_BY_SIDE, ring_places
-from fast.gather import Scratch, look_up_arrivals, scratch_for
+from fast.gather import Scratch, look_up_plain, look_up_special, scratch_for
 from fast.lanes import publish, publish_whole, retreat, retreat_whole
 from fast.pointers import pointer
 from fast.polynomials import LANES
@@ -170,11 +170,15 @@ def backward_trial(
             n -= 1
         for first in range(n, last, SIDE_BY_SIDE):
             stop = min(first + SIDE_BY_SIDE, last)
-            look_up_arrivals(
-                here, size, bin_, first, stop, arriving.rest, arriving.source, rows, flow, constants,
-                coefficients, at, rate, want_tau, ring, whole_ring, kept, events, dL_dy, drive, work.scratch,
-                work.other, sums, of_constants, worth,
+            any_special = look_up_plain(
+                here, size, first, stop, arriving.rest, arriving.source, rows, flow, constants, coefficients, at, rate,
+                want_tau, ring, whole_ring, work.scratch, work.other, sums, of_constants, worth,
             )  # fmt: skip
+            if any_special:
+                look_up_special(
+                    bin_, first, first, stop, arriving.rest, arriving.source, rows, constants, coefficients, at, rate,
+                    work.scratch, kept, events, dL_dy, drive, work.other, want_tau, sums, of_constants, worth,
+                )  # fmt: skip
         turn = turn - 1 if turn > 0 else slots - 1
 
 

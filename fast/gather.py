@@ -139,15 +139,15 @@ def add_tau(
 
 @inlined
 def look_up_special(
-    bin_, first, last, rest, source, rows, constants, coefficients, at, rate, scratch, kept, events, dL_dy, drive,
-    adjoint, want_tau, sums, of_constants,
+    bin_, base, first, last, rest, source, rows, constants, coefficients, at, rate, scratch, kept, events, dL_dy, drive,
+    adjoint, want_tau, sums, of_constants, worth,
 ):  # fmt: skip
-    """Look up exactly the special arrivals of spikes `first..last-1`, emitted in bin `bin_`.
+    """Look up exactly the special arrivals of spikes `first..last-1`, emitted in bin `bin_`, of a group from `base` on.
 
     An arrival that pins the maximum that is read gains what lies beyond the kink as well.
     """
     for n in range(first, last):
-        row, add, found, bits = rows[source[n]], sums[source[n]], scratch.found[n - first], scratch.special[n - first]
+        row, add, found, bits = rows[source[n]], sums[source[n]], scratch.found[n - base], scratch.special[n - base]
         while bits:
             lane = lowest_bit(bits)
             bits &= bits - 1
@@ -158,16 +158,17 @@ def look_up_special(
             if target == at.last and r > at.end:
                 continue
             here = look_up(
-                adjoint, lane, target, scratch.place[n - first, lane] - lane, float(r), events, drive, constants,
+                adjoint, lane, target, scratch.place[n - base, lane] - lane, float(r), events, drive, constants,
                 coefficients, at, rate, want_tau,
             )  # fmt: skip
             V, I = adjoint[LAMBDA_V, lane], adjoint[LAMBDA_I, lane]
             if here >= 0 and kept[MAX_BIN, lane] == target and kept[MAX_GROUP, lane] > 0.0 and w != 0.0:
                 # per unit of weight, as everything here is
                 V += dL_dy[lane] * max(0.0, kept[MAX_SLOPE, lane] - constants[0, lane] * w) / w
-            found[2 * lane], found[2 * lane + 1] = V, I
             add[lane] += I
             add[LANES + lane] += V - I
+            if worth.size > 0:
+                worth[n] += w * (V - I)
             if want_tau:
                 of_constants[0, lane] += w * adjoint[X, lane]
                 of_constants[1, lane] += w * adjoint[Z, lane]
@@ -187,13 +188,14 @@ def worth_of_spikes(first, last, source, rows, found, worth):
 
 
 @inlined
-def look_up_arrivals(
-    here, size, bin_, first, last, rest, source, rows, flow, constants, coefficients, at, rate, want_tau, ring,
-    whole_ring, kept, events, dL_dy, drive, scratch, other, sums, of_constants, worth,
+def look_up_plain(
+    here, size, first, last, rest, source, rows, flow, constants, coefficients, at, rate, want_tau, ring, whole_ring,
+    scratch, other, sums, of_constants, worth,
 ):  # fmt: skip
-    """All that the arrivals of spikes `first..last-1`, at most SIDE_BY_SIDE, emitted in bin `bin_`, add to a block.
+    """All that the arrivals of spikes `first..last-1`, at most SIDE_BY_SIDE, add to a block, but the special ones.
 
-    `worth`: what the spikes are worth, by spike; empty: not wanted.
+    `here`: the bin they are emitted in; `worth`: what the spikes are worth, by spike; empty: not wanted. Returns whether
+    there are special ones.
     """
     rest_, source_, rows_, coefficients_ = pointer(rest), pointer(source), pointer(rows), pointer(coefficients)
     ring_, place_, found_, sums_ = pointer(ring), pointer(scratch.place), pointer(scratch.found), pointer(sums)
@@ -211,10 +213,6 @@ def look_up_arrivals(
             first, last, rest, source, rows, constants, coefficients, at, ring, whole_ring, rate, scratch.place, other,
             of_constants,
         )  # fmt: skip
-    if any_special:
-        look_up_special(
-            bin_, first, last, rest, source, rows, constants, coefficients, at, rate, scratch, kept, events, dL_dy,
-            drive, other, want_tau, sums, of_constants,
-        )  # fmt: skip
     if worth.size > 0:
         worth_of_spikes(first, last, source_, rows_, found_, pointer(worth))
+    return any_special
