@@ -73,7 +73,7 @@ def flow_back(adjoint, lane, h, g, constants, coefficients, terms, rate, want_ta
             adjoint[Z, lane] += ps * ps * pm * g * rabb
 
 
-@compiled
+@inlined
 def jump_at_spike(adjoint, lane, I_cross, dL_dt, driven, constants, of_constants, want_tau):
     """Take a lane of an adjoint from just after to just before an own spike; add to the gradients of constants.
 
@@ -97,7 +97,7 @@ def drive_at(drive, lane, bin_, x, rate):
     return drive[lane] * math.exp(-rate * (bin_ + x)) if rate >= 0.0 else 0.0
 
 
-@compiled
+@inlined
 def note_event(e, lane, slot, rest, adjoint, at_end, events):
     """Keep the adjoint just before an own event, for arrivals before it; `at_end`: that at the end of its bin."""
     events.later[e], events.rest[e] = events.first[slot + lane], rest

@@ -24,7 +24,7 @@ from fast.adjoint import (
     note_event,
 )
 from fast.bins import SLOT
-from fast.compiling import allocating, compiled
+from fast.compiling import allocating, compiled, inlined
 from fast.deposit import SIDE_BY_SIDE, ring_places
 from fast.gather import Scratch, look_up_plain, look_up_special, scratch_for
 from fast.lanes import publish, publish_whole, retreat, retreat_whole
@@ -33,7 +33,7 @@ from fast.polynomials import LANES
 from fast.solve import MAX_BIN, MAX_GROUP, MAX_REST
 
 
-@compiled
+@inlined
 def mark(lane, slot, end, adjoint, ring, marked, position, solved):
     """Mark a lane that is to be solved in this bin: from its `end`, and what is looked up in it exactly."""
     if not marked[lane]:
@@ -43,7 +43,7 @@ def mark(lane, slot, end, adjoint, ring, marked, position, solved):
             solved[k, lane] = adjoint[k, lane]
 
 
-@compiled
+@inlined
 def back_to(x, lane, bin_, position, drive, constants, coefficients, at, rate, want_tau, solved):
     """Take the solved adjoint of a lane back from its `position` in the bin to `x`."""
     h, g = position[lane] - x, drive_at(drive, lane, bin_, position[lane], rate)

@@ -49,7 +49,7 @@ def compiled(function: Callable) -> Callable:
     Nor may it return an array to an `allocating` function: it counts no references, and its caller would count one
     too few.
     """
-    return _cached(function, _nrt=False)
+    return _cached(function, _nrt=False, fastmath={"contract"})
 
 
 class _Apart(Compiler):
@@ -80,4 +80,4 @@ def allocating(function: Callable) -> Callable:
 
 def inlined(function: Callable) -> Callable:
     """A small function of a kernel, written into its callers."""
-    return _cached(function, inline="always")
+    return _cached(function, _nrt=False, fastmath={"contract"}, forceinline=True)

@@ -15,7 +15,7 @@ import numpy as np
 
 from fast.bins import SLOT
 from fast.cells import link_of
-from fast.compiling import allocating, compiled
+from fast.compiling import allocating, compiled, inlined
 from fast.deposit import Ring, clear_ring, deposit, deposit_integral, empty_ring, scratch_for
 from fast.lanes import advance, integrate, step
 from fast.pointers import pointer
@@ -93,7 +93,7 @@ def work_for(rows, most, slots, integral_read, at):
     )  # fmt: skip
 
 
-@compiled
+@inlined
 def solve_risky(
     slot, bin_, block, rest_of, source, rows, constants, coefficients, rate, read_maximum, at, kept, work, emitted, n
 ):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fast.bins import after, sort_by_rest
-from fast.compiling import allocating, compiled
+from fast.compiling import allocating, compiled, inlined
 from fast.flow import TOUCH, short_factors, time_to_peak, time_to_threshold
 from fast.polynomials import LANES, RA, RAB, polynomial
 
@@ -73,7 +73,7 @@ def stays_below(V, I, rest, weight, count, pm, level, slack):
     return True
 
 
-@compiled
+@inlined
 def to_next_crossing(
     V, I, x, n, rest, weight, count, bin_, constants, at, coefficients, lane, rate, read_maximum, kept, record
 ):
