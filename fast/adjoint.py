@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fast.compiling import compiled, inlined
+from fast.compiling import inlined
 from fast.polynomials import AAB, AB, ABB, PS_AB, RA, RAA, RAAB, RAB, RABB, A, B, polynomial
 
 LAMBDA_V, LAMBDA_I, X, Y, Z = range(5)  # rows of an adjoint `[5, LANES]`

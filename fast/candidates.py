@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fast.cells import NO_LINK
 from fast.compiling import allocating, compiled, inlined
 from fast.polynomials import LANES
 from fast.solve import KEPT, NONE, REACHED_END, collect, stays_below, to_next_crossing
@@ -23,7 +24,8 @@ class Candidates(NamedTuple):
 
     By lane: `settled, foreseen [..., 4]`, the state just after the last final spike, and just after the next spike or
     at the end; `status` of the latter, and `when` it spikes, infinite if it does not; `kept [..., KEPT]` when it was
-    settled; `first, count`: its arrivals among `rest, weight [room]`, of which `how_many[1]` are taken.
+    settled; `first, arrivals`: where its arrivals are among `rest, weight [room]`, of which `how_many[1]` are taken,
+    and how many; `link`: the last of them.
     """
 
     how_many: np.ndarray
@@ -34,7 +36,8 @@ class Candidates(NamedTuple):
     when: np.ndarray
     kept: np.ndarray
     first: np.ndarray
-    count: np.ndarray
+    arrivals: np.ndarray
+    link: np.ndarray
     rest: np.ndarray
     weight: np.ndarray
 
@@ -45,7 +48,7 @@ def no_candidates(lanes, room, rows):
     return Candidates(
         np.zeros(2, np.int64), np.zeros(lanes, np.int64), np.zeros((lanes, 4)), np.zeros((lanes, 4)),
         np.zeros(lanes, np.int64), np.zeros(lanes), np.zeros((lanes, KEPT)), np.zeros(lanes, np.int64),
-        np.zeros(lanes, np.int64), np.empty(room, rows.dtype), np.empty(room, rows.dtype),
+        np.zeros(lanes, np.int64), np.zeros(lanes, np.int64), np.empty(room, rows.dtype), np.empty(room, rows.dtype),
     )  # fmt: skip
 
 
@@ -56,17 +59,20 @@ def add_candidate(candidates, number, state, lane, kept):
     candidates.how_many[0] += 1
     settled = candidates.settled[number]
     settled[V], settled[I], settled[X], settled[N] = state[lane], state[LANES + lane], 0.0, 0.0
+    candidates.arrivals[number], candidates.link[number] = 0, NO_LINK
     for k in range(KEPT):
         candidates.kept[number, k] = kept[k, lane]
 
 
 @inlined
 def collect_anew(candidates, number, link, spikes, next_, rows, at, is_last):
-    """Take the arrivals of a lane from its chain, whose last is `link`."""
+    """Take the arrivals of a lane from its chain, whose last is `link`, unless that is known."""
+    if candidates.link[number] == link:
+        return
     first = candidates.how_many[1]
     rest, weight = candidates.rest[first:], candidates.weight[first:]
     count = collect(link, number % LANES, spikes.rest, spikes.source, next_, rows, at, is_last, rest, weight)
-    candidates.first[number], candidates.count[number] = first, count
+    candidates.first[number], candidates.arrivals[number], candidates.link[number] = first, count, link
     candidates.how_many[1] += count
 
 
@@ -75,7 +81,7 @@ def is_false_alarm(candidates, number, constants, level, slack):
     """Whether a lane that is settled up to the start of the bin stays below its level after all."""
     first, count, settled, lane = (
         candidates.first[number],
-        candidates.count[number],
+        candidates.arrivals[number],
         candidates.settled[number],
         number % LANES,
     )
@@ -86,7 +92,7 @@ def is_false_alarm(candidates, number, constants, level, slack):
 @compiled
 def foresee(candidates, number, constants, coefficients, bin_, at, rate, read_maximum, kept):
     """Follow a candidate from where it is settled to its next spike, or to the end of the bin."""
-    lane, first, count = number % LANES, candidates.first[number], candidates.count[number]
+    lane, first, count = number % LANES, candidates.first[number], candidates.arrivals[number]
     four = (constants[0, lane], constants[1, lane], constants[2, lane], constants[3, lane])
     for k in range(KEPT):
         kept[k, lane] = candidates.kept[number, k]

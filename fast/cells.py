@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import config, types
-from numba.extending import intrinsic
+from numba import types
+
+from fast.compiling import built
 
 CELL, CELL_V, CELL_I, CELL_LINK, CELL_UP = 4, 0, 1, 2, 3
 NO_LINK = -1
@@ -40,7 +41,7 @@ def _with_link(builder: Any, vector: Any, link: Any, bits: ir.IntType) -> Any:
 
 
 def _add(typing: Any, cells: Any, p: Any, amounts: Any, k: Any, link: Any) -> Any:
-    """Add amounts `k` to cell `p`, which links to `link` then; returns what it linked to. The amount of the link is 0."""
+    """Add amounts `k`, 0 for the link, to cell `p`, which links to `link` then; returns what it linked to."""
     number = cells.dtype
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -59,10 +60,22 @@ def _link(typing: Any, cells: Any, p: Any) -> Any:
     number = cells.dtype
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        at, bits = _cell(builder, *arguments, number)
+        at, bits = _cell(builder, arguments[0], arguments[1], number)
         return _link_of(builder, builder.load(at, align=4), bits)
 
     return types.int32(cells, types.int64), build
+
+
+def _set_link(typing: Any, cells: Any, p: Any, link: Any) -> Any:
+    """Let cell `p` link to `link`."""
+    number = cells.dtype
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        at, bits = _cell(builder, arguments[0], arguments[1], number)
+        builder.store(_with_link(builder, builder.load(at, align=4), arguments[2], bits), at, align=4)
+        return context.get_dummy_value()
+
+    return types.void(cells, types.int64, types.int32), build
 
 
 def _clear(typing: Any, cells: Any, p: Any) -> Any:
@@ -70,7 +83,7 @@ def _clear(typing: Any, cells: Any, p: Any) -> Any:
     number = cells.dtype
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        at, bits = _cell(builder, *arguments, number)
+        at, bits = _cell(builder, arguments[0], arguments[1], number)
         empty = ir.VectorType(bits, CELL)([0, 0, NO_LINK, 0])
         builder.store(builder.bitcast(empty, at.type.pointee), at, align=4)
         return context.get_dummy_value()
@@ -78,23 +91,28 @@ def _clear(typing: Any, cells: Any, p: Any) -> Any:
     return types.void(cells, types.int64), build
 
 
-if config.DISABLE_JIT:  # type: ignore[attr-defined]  # made at import
+def _links(cells: Any) -> Any:
+    return cells.view(np.int32 if cells.itemsize == 4 else np.int64)[CELL_LINK::CELL]
 
-    def _bits(cells: Any) -> Any:
-        return cells.view(np.int32 if cells.itemsize == 4 else np.int64)
 
-    def add(cells: Any, p: Any, amounts: Any, k: Any, link: Any) -> int:
-        before = link_of(cells, p)
-        for n in (CELL_V, CELL_I, CELL_UP):
-            cells[CELL * p + n] += amounts[CELL * k + n]
-        _bits(cells)[CELL * p + CELL_LINK] = link
-        return before
+def _added(cells: Any, p: Any, amounts: Any, k: Any, link: Any) -> int:
+    before = int(_links(cells)[p])
+    for n in (CELL_V, CELL_I, CELL_UP):
+        cells[CELL * p + n] += amounts[CELL * k + n]
+    _links(cells)[p] = link
+    return before
 
-    def link_of(cells: Any, p: Any) -> int:
-        return int(_bits(cells)[CELL * p + CELL_LINK])
 
-    def clear(cells: Any, p: Any) -> None:
-        cells[CELL * p : CELL * p + CELL] = 0.0
-        _bits(cells)[CELL * p + CELL_LINK] = NO_LINK
-else:
-    add, link_of, clear = (intrinsic(of) for of in (_add, _link, _clear))
+def _linked(cells: Any, p: Any, link: Any) -> None:
+    _links(cells)[p] = link
+
+
+def _cleared(cells: Any, p: Any) -> None:
+    cells[CELL * p : CELL * p + CELL] = 0.0
+    _links(cells)[p] = NO_LINK
+
+
+add = built(_add, _added)
+link_of = built(_link, lambda cells, p: int(_links(cells)[p]))
+set_link = built(_set_link, _linked)
+clear = built(_clear, _cleared)

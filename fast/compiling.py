@@ -15,6 +15,7 @@ from typing import Any
 
 from numba import config, njit
 from numba.core.compiler import Compiler
+from numba.extending import intrinsic
 
 PACKAGE = Path(__file__).parent
 
@@ -81,3 +82,8 @@ def allocating(function: Callable) -> Callable:
 def inlined(function: Callable) -> Callable:
     """A small function of a kernel, written into its callers."""
     return _cached(function, _nrt=False, fastmath={"contract"}, forceinline=True)
+
+
+def built(instructions: Callable, meaning: Callable) -> Any:
+    """A function that is written in LLVM's instructions, and what it means, which runs where nothing is compiled."""
+    return meaning if getattr(config, "DISABLE_JIT", False) else intrinsic(instructions)

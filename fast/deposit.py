@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from fast.bins import SLOT, Clock, split, stable_order
-from fast.cells import CELL, CELL_I, CELL_LINK, CELL_UP, CELL_V, add, clear
-from fast.compiling import allocating, compiled, vectorised
+from fast.cells import CELL, CELL_I, CELL_LINK, CELL_UP, CELL_V, add, clear, link_of, set_link
+from fast.compiling import allocating, compiled, inlined, vectorised
 from fast.pointers import moved, pointer
 from fast.polynomials import AB, LANES, RAB, B, polynomial
 
@@ -143,6 +143,28 @@ def deposit(here, size, first, last, rest, source, next_, mask, rows, coefficien
             before = moved(next_, (n & mask) * LANES)
             for lane in range(LANES):
                 before[lane] = add(cells, to[lane], what, lane, n)
+
+
+@inlined
+def deposit_in_bin(slot, n, q, row, lane, next_, mask, coefficients, at, cells):
+    """Add the arrival of spike `n`, of rest `q`, at one lane of a block in the bin that it is emitted in.
+
+    `slot`: that bin's first cell. Arrays come as pointers. Returns whether the arrival is in that bin.
+    """
+    x, w = at.one - (q + row[2 * LANES + lane]), row[lane]
+    if x <= at.zero:
+        return False
+    V_added, I_added = (
+        w * (x * polynomial(coefficients, AB, lane, x, at.terms)),
+        w * polynomial(coefficients, B, lane, x, at.terms),
+    )
+    c = CELL * (slot + lane)
+    next_[(n & mask) * LANES + lane] = link_of(cells, slot + lane)
+    cells[c + CELL_V] += V_added
+    cells[c + CELL_I] += I_added
+    cells[c + CELL_UP] += max(V_added, at.zero)
+    set_link(cells, slot + lane, n)
+    return True
 
 
 @vectorised

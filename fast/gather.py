@@ -147,7 +147,7 @@ def look_up_special(
     An arrival that pins the maximum that is read gains what lies beyond the kink as well.
     """
     for n in range(first, last):
-        row, add, found, bits = rows[source[n]], sums[source[n]], scratch.found[n - base], scratch.special[n - base]
+        row, add, bits = rows[source[n]], sums[source[n]], scratch.special[n - base]
         while bits:
             lane = lowest_bit(bits)
             bits &= bits - 1
@@ -194,8 +194,8 @@ def look_up_plain(
 ):  # fmt: skip
     """All that the arrivals of spikes `first..last-1`, at most SIDE_BY_SIDE, add to a block, but the special ones.
 
-    `here`: the bin they are emitted in; `worth`: what the spikes are worth, by spike; empty: not wanted. Returns whether
-    there are special ones.
+    `here`: the bin they are emitted in; `worth`: what the spikes are worth, by spike; empty: not wanted. Returns
+    whether there are special ones.
     """
     rest_, source_, rows_, coefficients_ = pointer(rest), pointer(source), pointer(rows), pointer(coefficients)
     ring_, place_, found_, sums_ = pointer(ring), pointer(scratch.place), pointer(scratch.found), pointer(sums)

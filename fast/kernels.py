@@ -39,7 +39,7 @@ from fast.solve import (
 )
 from fast.synapses import Layer, unpacked
 
-PIECES = 16  # at least so many, if there are trials enough
+PIECES, BINS = 16, 1000  # at least so many, if there are trials enough to have so many bins in each
 
 
 class Kernels:
@@ -56,7 +56,7 @@ class Kernels:
         self.arriving, self.trials, self.layer, self.post, self.at = arriving, trials, layer, layer.post, at
         self.blocks = len(layer.rows)
         together = self.blocks if layer.copies else 1  # neurons that reach each other are solved together
-        chunks = min(trials, -(-PIECES * together // self.blocks))
+        chunks = min(trials, -(-PIECES * together // self.blocks), -(-trials * (at.last + 1) // BINS))
         edges = np.linspace(0, trials, chunks + 1).astype(int).tolist()
         self.pieces = [
             (slice(block, block + together), first, last)

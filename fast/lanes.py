@@ -37,10 +37,10 @@ def across(V, I, dV, dI, lane, flow):
 
 @inlined
 def may_pass(V, I, up, lane, flow, level, slack):
-    """Whether the voltage may pass `level` in a bin in which excitation adds `up`: what a bound without inhibition tells.
+    """Whether the voltage may pass `level` in a bin in which excitation adds `up`, as far as a bound tells.
 
-    What excitation adds to `V` grows all through the bin, so it is at most `up`. Without it `V` is largest at the end,
-    if it still rises there, and moves towards `I` at most as fast as at first.
+    The bound leaves out inhibition. What excitation adds to `V` grows all through the bin, so it is at most `up`.
+    Without it `V` is largest at the end, if it still rises there, and moves towards `I` at most as fast as at first.
     """
     I, a, up = max(I, 0.0), flow[FLOW_A + lane], flow[FLOW_PM + lane] * up
     V_end = V * a + I * flow[FLOW_K + lane]

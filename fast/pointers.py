@@ -13,9 +13,9 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
-from numba import config, types
-from numba.extending import intrinsic
+from numba import types
 
+from fast.compiling import built
 from fast.polynomials import LANES
 
 
@@ -79,22 +79,20 @@ def _lowest_bit(typing: Any, bits: Any) -> Any:
     return bits(bits), build
 
 
-if config.DISABLE_JIT:  # type: ignore[attr-defined]  # made at import
+def _copied(values: Any, p: Any, into: Any, k: Any) -> None:
+    into[2 * k : 2 * k + 2] = values[2 * p : 2 * p + 2]
 
-    def pointer(array: Any) -> Any:
-        return array.reshape(-1)
 
-    def moved(pointer: Any, n: Any) -> Any:
-        return pointer[n:]
+def _bits_of_nan(pairs: Any) -> int:
+    return sum(1 << k for k in range(LANES) if pairs[2 * k] != pairs[2 * k])
 
-    def copy_pair(values: Any, p: Any, into: Any, k: Any) -> None:
-        into[2 * k : 2 * k + 2] = values[2 * p : 2 * p + 2]
 
-    def nan_bits(pairs: Any) -> int:
-        return sum(1 << k for k in range(LANES) if pairs[2 * k] != pairs[2 * k])
+def _number_of_bit(bits: Any) -> int:
+    return (int(bits) & -int(bits)).bit_length() - 1
 
-    def lowest_bit(bits: Any) -> int:
-        return (int(bits) & -int(bits)).bit_length() - 1
-else:
-    pointer, moved, copy_pair = (intrinsic(of) for of in (_pointer, _moved, _copy_pair))
-    nan_bits, lowest_bit = intrinsic(_nan_bits), intrinsic(_lowest_bit)
+
+pointer = built(_pointer, lambda array: array.reshape(-1))
+moved = built(_moved, lambda pointer, n: pointer[n:])
+copy_pair = built(_copy_pair, _copied)
+nan_bits = built(_nan_bits, _bits_of_nan)
+lowest_bit = built(_lowest_bit, _number_of_bit)

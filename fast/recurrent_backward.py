@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-
 from fast.adjoint import ADJOINT, Events, drive_at, jump_at_spike, note_event
 from fast.backward import back_to, mark, take_maxima
 from fast.bins import SLOT
@@ -35,7 +34,8 @@ class Own(NamedTuple):
 class Work(NamedTuple):
     """What the sweep works in, of every block, `[blocks, ...]`; see `fast.backward.Work`.
 
-    `scratch`: of a group, `[blocks, group, ...]`. `first_event [blocks, slots * LANES], at_T`: see `fast.adjoint.Events`.
+    `scratch`: of a group, `[blocks, group, ...]`. `first_event [blocks, slots * LANES], at_T`: as `fast.adjoint.Events`
+    has them.
     """
 
     ring: np.ndarray
@@ -144,9 +144,7 @@ def leave_bin(bin_, damping, layer, at, want_tau, work):
                 work.adjoint[b], layer.flow[b], work.drive[b], damping, layer.rate, work.marked[b], work.solved[b]
             )
         else:
-            retreat(
-                pointer(work.adjoint[b]), pointer(layer.flow[b]), pointer(work.marked[b]), pointer(work.solved[b])
-            )
+            retreat(pointer(work.adjoint[b]), pointer(layer.flow[b]), pointer(work.marked[b]), pointer(work.solved[b]))
     work.marked[:] = 0
 
 
@@ -197,9 +195,7 @@ def recurrent_backward_trial(
                 position, drive, solved = work.position[b], work.drive[b], work.solved[b]
                 back_to(x, lane, bin_, position, drive, constants, coefficients, at, rate, want_tau, solved)
                 g = drive_at(drive, lane, bin_, x, rate)
-                jump_at_spike(
-                    solved, lane, emitted.I[spike], worth_here, g, constants, of_constants[b], want_tau
-                )
+                jump_at_spike(solved, lane, emitted.I[spike], worth_here, g, constants, of_constants[b], want_tau)
                 note_event(spike - e_first, lane, slot, x, solved, work.adjoint[b], events_of(b, work))
             later = base
         leave_bin(bin_, damping, layer, at, want_tau, work)

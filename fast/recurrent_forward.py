@@ -9,13 +9,11 @@ do later. So any delay is exact, however small.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 
 from fast.bins import SLOT
 from fast.candidates import (
-    Candidates,
     I,
     V,
     X,
@@ -24,89 +22,17 @@ from fast.candidates import (
     earliest,
     foresee,
     is_false_alarm,
-    no_candidates,
     settle,
 )
 from fast.cells import CELL, CELL_I, CELL_UP, CELL_V, link_of
 from fast.compiling import allocating, compiled, inlined
-from fast.deposit import Ring, clear_ring, deposit, deposit_integral, ring_places, scratch_for
+from fast.deposit import clear_ring, deposit, deposit_in_bin, deposit_integral, ring_places
 from fast.forward import new_level, start_trial
 from fast.lanes import across, advance, integrate, may_pass, step
 from fast.pointers import lowest_bit, pointer
 from fast.polynomials import LANES
+from fast.recurrent_work import NO_ARRIVALS, NO_LINKS, NO_SPIKES, with_more, work_for
 from fast.solve import FULL, INTEGRAL, NONE, REACHED_END, STUCK, USUAL, no_spikes, with_room
-
-NO_SPIKES, NO_LINKS, NO_ARRIVALS = 10, 11, 12  # what `Work` has too little room for
-
-
-class Spikes(NamedTuple):
-    """Spikes of a trial in the order they are deposited: `rest, source [room]`; `next [blocks, room, LANES]`: links."""
-
-    rest: np.ndarray
-    source: np.ndarray
-    next: np.ndarray
-
-
-class Work(NamedTuple):
-    """What the sweep works in; nothing of it outlasts a trial.
-
-    `ring`, `state, ahead [blocks, 2 * LANES]`, `level, risky [blocks, LANES]`: as `fast.forward.Work`, of every block.
-    `place, amount`: scratch of `deposit`. `oldest_at [slots]`: the first spike of each bin under way. `near [blocks,
-    copies * post]`: a bit a lane that a spike of the layer can reach in the bin it is emitted in.
-    """
-
-    ring: Ring
-    place: np.ndarray
-    amount: np.ndarray
-    state: np.ndarray
-    ahead: np.ndarray
-    level: np.ndarray
-    risky: np.ndarray
-    oldest_at: np.ndarray
-    near: np.ndarray
-    spikes: Spikes
-    candidates: Candidates
-
-
-@allocating
-def work_for(layer, most, longest, at):
-    """Room to work in, for so many spikes from outside under way, and in a trial, and some of the layer's own."""
-    blocks, places, own = layer.rows.shape[0], ring_places(layer.slots), layer.copies * layer.post
-    cells, integrals = blocks * places * CELL // 2, blocks * places // 2 if layer.rate >= 0.0 else 0
-    ring, scratch = Ring(np.full(cells, at.zero), np.full(integrals, at.zero)), scratch_for(layer.rows)
-    near = np.zeros((blocks, own), np.int64)
-    for b in range(blocks):
-        for source in range(own):
-            for lane in range(LANES):
-                near[b, source] |= int(layer.rows[b, layer.external + source, LANES + lane] < SLOT) << lane
-    room = longest + USUAL * own
-    spikes = Spikes(
-        np.empty(room, layer.rows.dtype), np.empty(room, np.int32), np.empty((blocks, 2 * most, LANES), np.int32)
-    )
-    return Work(
-        ring, scratch.place, scratch.amount, np.empty((blocks, 2 * LANES)), np.empty((blocks, 2 * LANES)),
-        np.empty((blocks, LANES)), np.empty((blocks, LANES), np.uint8), np.empty(layer.slots, np.int64), near, spikes,
-        no_candidates(blocks * LANES, 4 * most + 1024, layer.rows),
-    )  # fmt: skip
-
-
-@allocating
-def with_more(work, lack, rows):
-    """The same with twice the room of what it lacks."""
-    spikes, candidates = work.spikes, work.candidates
-    if lack == NO_SPIKES:
-        spikes = Spikes(
-            np.empty(2 * spikes.rest.size, rows.dtype), np.empty(2 * spikes.rest.size, np.int32), spikes.next
-        )
-    elif lack == NO_LINKS:
-        blocks, room, _ = spikes.next.shape
-        spikes = Spikes(spikes.rest, spikes.source, np.empty((blocks, 2 * room, LANES), np.int32))
-    else:
-        candidates = no_candidates(candidates.lanes.size, 2 * candidates.rest.size, rows)
-    return Work(
-        work.ring, work.place, work.amount, work.state, work.ahead, work.level, work.risky, work.oldest_at, work.near,
-        spikes, candidates,
-    )  # fmt: skip
 
 
 @compiled
@@ -153,28 +79,34 @@ def meet(number, slot, bin_, layer, at, kept, work, filtered):
 
 
 @compiled
-def reach(before, source, winner, slot, bin_, layer, at, kept, work):
-    """Let a spike of the layer, deposited from number `before` on, matter where it arrives in the bin it is emitted in.
+def reach(n, winner, slot, bin_, layer, at, kept, work):
+    """Let spike `n`, of neuron `winner`, matter where it arrives in the bin it is emitted in.
 
-    Returns whether there is room.
+    Only there: it is deposited everywhere when the bin is left. Returns whether there is room.
     """
-    cells, places = pointer(work.ring.cells), ring_places(layer.slots) // 2
+    spikes, places, mask = work.spikes, ring_places(layer.slots) // 2, work.spikes.next.shape[1] - 1
+    source, q = spikes.source[n], spikes.rest[n]
     for b in range(layer.rows.shape[0]):
-        bits = work.near[b, source]
+        bits, cells = work.near[b, source - layer.external], pointer(work.ring.cells[b * places * CELL :])
+        row, next_, coefficients = (
+            pointer(layer.rows[b, source]),
+            pointer(spikes.next[b]),
+            pointer(layer.coefficients[b]),
+        )
         while bits:
             lane = lowest_bit(bits)
             bits &= bits - 1
-            number, cell = b * LANES + lane, b * places + slot + lane
-            if number == winner or link_of(cells, cell) < before:
+            if not deposit_in_bin(slot, n, q, row, lane, next_, mask, coefficients, at, cells):
                 continue
+            number, c = b * LANES + lane, CELL * (slot + lane)
             if not work.risky[b, lane] and bin_ < at.last:
-                V_here, I_here, flow, c = work.state[b, lane], work.state[b, LANES + lane], layer.flow[b], CELL * cell
+                V_here, I_here, flow = work.state[b, lane], work.state[b, LANES + lane], layer.flow[b]
                 if not may_pass(V_here, I_here, cells[c + CELL_UP], lane, flow, work.level[b, lane], 64 * at.u):
                     work.ahead[b, lane], work.ahead[b, LANES + lane] = across(
                         V_here, I_here, cells[c + CELL_V], cells[c + CELL_I], lane, flow
                     )
                     continue
-            if not meet(number, slot, bin_, layer, at, kept, work, False):
+            if number != winner and not meet(number, slot, bin_, layer, at, kept, work, False):
                 return False
     return True
 
@@ -229,6 +161,7 @@ def recurrent_trial(trial, arriving, layer, at, kept, work, emitted, n_emitted):
         if n - oldest > links:
             return n_emitted, NO_LINKS
         deposit_everywhere(here, size, first, n, layer, at, work)
+        own = n
         candidates.how_many[0], candidates.how_many[1] = 0, 0
         for b in range(blocks):
             any_risky = step(
@@ -261,17 +194,14 @@ def recurrent_trial(trial, arriving, layer, at, kept, work, emitted, n_emitted):
             emitted.rest[n_emitted], emitted.I[n_emitted] = x, I_cross
             n_emitted += 1
             settle(candidates, number, kept[number // LANES])
-            before = n
             for copy in range(layer.copies):
                 spikes.rest[n], spikes.source[n] = x, layer.external + copy * layer.post + number
+                if not reach(n, number, slot, bin_, layer, at, kept, work):
+                    return n_emitted, NO_ARRIVALS
                 n += 1
-            deposit_everywhere(here, size, before, n, layer, at, work)
-            there_is_room = meet(number, slot, bin_, layer, at, kept, work, False)
-            for copy in range(layer.copies):
-                source = copy * layer.post + number
-                there_is_room &= reach(before, source, number, slot, bin_, layer, at, kept, work)
-            if not there_is_room:
+            if not meet(number, slot, bin_, layer, at, kept, work, False):
                 return n_emitted, NO_ARRIVALS
+        deposit_everywhere(here, size, own, n, layer, at, work)
         leave_bin(slot, bin_, layer, at, kept, work)
         turn = turn + 1 if turn + 1 < slots else 0
     return n_emitted, REACHED_END

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from fast.compiling import compiled
 from fast.cuda.compiling import Array
-from fast.cuda.forward import clear_bin, deposit_in_lane, cross_in_one_step, integrate_in_lane, is_risky
+from fast.cuda.forward import clear_bin, cross_in_one_step, deposit_in_lane, integrate_in_lane, is_risky
 from fast.forward import new_level
 from fast.polynomials import LANES
 from fast.solve import MAX_BIN, NONE, REACHED_END, RECENT_BIN, collect, to_next_crossing
