@@ -46,7 +46,9 @@ class Record:
         part = np.repeat(np.arange(len(sizes)), sizes)
         of_spikes = np.repeat(np.tile(part, len(counts)), counts.flatten().cpu().numpy())
         sides = zip(np.split(self.ties, ends, axis=1), np.split(self.dy_dT, ends, axis=1), strict=True)
-        return [Record(self.kappa[of_spikes == n], ties, self.sees_end, dy_dT) for n, (ties, dy_dT) in enumerate(sides)]
+        return [
+            Record(self.kappa[of_spikes == n], ties, self.sees_end, dy_dT) for n, (ties, dy_dT) in enumerate(sides)
+        ]
 
     @property
     def kappa_min(self) -> float | None:

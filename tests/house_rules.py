@@ -15,7 +15,7 @@ MAY_IMPORT = {
     "spec": {"numpy"},
     "derivations": {"sympy"},
     "reference": {"spec", "numpy", "mpmath"},
-    "fast": {"spec", "torch", "numpy", "numba", "h5py"},
+    "fast": {"spec", "torch", "numpy", "numba", "llvmlite", "h5py"},
     "benchmarks": {"fast", "spec", "torch", "numpy", "numba"},
     "reports": {"matplotlib", "numpy"},
 }

@@ -127,15 +127,15 @@ FAULTS = (
         "adjoint looked up at t, not at t + d",
         "fast",
         "gather.py",
-        "            what[LANES + lane] = I\n"
+        "            what[2 * lane], what[2 * lane + 1] = V, I\n"
         "            add[lane] += I\n"
         "            add[LANES + lane] += V - I\n"
-        "    for n",
+        "    return any_special",
         "            add[lane] += I\n"
         "            V, I = np.nan_to_num(ring[int(here) + 2 * lane : int(here) + 2 * lane + 2])\n"
-        "            what[lane], what[LANES + lane] = V, I\n"
+        "            what[2 * lane], what[2 * lane + 1] = V, I\n"
         "            add[LANES + lane] += V - I\n"
-        "    for n",
+        "    return any_special",
     ),
     Fault(
         "1e-3 added to a denominator",

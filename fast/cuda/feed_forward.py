@@ -89,4 +89,6 @@ def backward(
     own: list[Tensor] = [room.some(part) for part in (emitted.bin, emitted.rest, emitted.I, dL_dt)]
     given = Given(*arriving, emitted.offsets, nobody, *own, dL_dy, kept)  # type: ignore[call-arg]
     threads, parts = threads_for(layer.rows.shape[0] * LANES, THREADS)
-    return room.added_up(backward_kernel, threads, parts, given, spikes, len(dL_dt), layer, at, want_dt, want_tau)
+    return room.added_up(
+        backward_kernel, threads, parts, given, spikes, len(dL_dt), layer, at, want_dt, want_tau
+    )

@@ -75,7 +75,9 @@ def look_up_arrivals_in_lane(n_first, n, number, bin_, turn, lane, layer, at, wa
     """All arrivals of the spikes from outside that are emitted in a bin, the last of them `n - 1`; the first."""
     while n > n_first and given.bin[n - 1] == bin_:
         n -= 1
-        worth = look_up_in_lane(given.rest[n], given.source[n], bin_, turn, lane, layer, at, want_tau, kept, dL_dy, b)
+        worth = look_up_in_lane(
+            given.rest[n], given.source[n], bin_, turn, lane, layer, at, want_tau, kept, dL_dy, b
+        )
         if sums.worth.shape[1] > 1:
             sums.worth[n - sums.first_worth, number] = worth
     return n

@@ -84,7 +84,9 @@ def forward(arriving: ArrivingThere, trials: int, layer: LayerThere, at: Clock, 
         found = found_in(trials, most, layer)
         for first in range(0, trials, at_once):
             blocks = min(at_once, trials - first)
-            launch(recurrent_forward_kernel, blocks, threads, device, first, arriving, layer, at, ahead, shared, found)
+            launch(
+                recurrent_forward_kernel, blocks, threads, device, first, arriving, layer, at, ahead, shared, found
+            )
         offsets = torch.cat([found.counts.new_zeros(1), found.counts.cumsum(0)])
         lacks = [(found.lacks & bit).max() for bit in (NO_ROOM, NO_RING)]
         least, total, no_room, no_ring = torch.stack([found.counts.min(), offsets[-1], *lacks]).tolist()
@@ -97,7 +99,9 @@ def forward(arriving: ArrivingThere, trials: int, layer: LayerThere, at: Clock, 
         room.remember("ring", layer, ring)
     trial = torch.repeat_interleave(torch.arange(trials, device=device), found.counts, output_size=total)
     index = torch.arange(total, device=device) - offsets[trial] + trial * found.bin.shape[1]
-    neuron, bin_, rest, I = (part.flatten()[index] for part in (found.neuron, found.bin, found.rest, found.I))
+    neuron, bin_, rest, I = (
+        part.flatten()[index] for part in (found.neuron, found.bin, found.rest, found.I)
+    )
     train = trial * layer.post + neuron
     order = torch.argsort(train, stable=True)  # those of a train are in order of time already
     trains = torch.searchsorted(train[order], torch.arange(trials * layer.post + 1, device=device))
@@ -114,4 +118,6 @@ def backward(
     own = [room.some(part) for part in (emitted.neuron, emitted.bin, emitted.rest, emitted.I, in_time)]
     given = Given(*arriving, emitted.offsets, *own, dL_dy, kept)  # type: ignore[call-arg]
     threads, _ = threads_for(layer.rows.shape[0] * LANES, TOGETHER)
-    return room.added_up(recurrent_backward_kernel, threads, 1, given, spikes, len(dL_dt), layer, at, want_dt, want_tau)
+    return room.added_up(
+        recurrent_backward_kernel, threads, 1, given, spikes, len(dL_dt), layer, at, want_dt, want_tau
+    )

@@ -69,7 +69,9 @@ def recurrent_forward_kernel(first_trial, arriving, layer, at, ahead, together, 
         take_arrivals(thread, threads, here, s, s_next, first, arriving, together)
         s = s_next
         cuda.syncthreads()
-        when, number = enter_bin(thread, threads, here, trial, bin_, turn, first, n, layer, at, ahead, together, found)
+        when, number = enter_bin(
+            thread, threads, here, trial, bin_, turn, first, n, layer, at, ahead, together, found
+        )
         while cuda.syncthreads_or(np.int32(number != NONE)):
             winner = earliest(thread, threads, when, number, whens, numbers)
             if n + layer.copies - oldest > ring:
@@ -79,7 +81,9 @@ def recurrent_forward_kernel(first_trial, arriving, layer, at, ahead, together, 
             if lacks != 0:
                 break
             if winner % threads == thread:
-                shared_status[0] = settle(winner, here, trial, bin_, turn, n, count, layer, at, ahead, together, found)
+                shared_status[0] = settle(
+                    winner, here, trial, bin_, turn, n, count, layer, at, ahead, together, found
+                )
             cuda.syncthreads()
             status = shared_status[0]
             if status == STUCK:

@@ -129,6 +129,8 @@ def added_up(
             n = (spikes if last == trials else int(given.offsets[last])) - first_spike
         of_spikes = rows.new_zeros(n, lanes) if n else rows.new_zeros(1, 1)
         sums = Sums(of_synapses, of_constants, of_spikes, first_spike)
-        launch(kernel, blocks, threads, rows.device, first, last, each, parts, given, layer, at, want_tau, passed, sums)
+        launch(
+            kernel, blocks, threads, rows.device, first, last, each, parts, given, layer, at, want_tau, passed, sums
+        )
         worth.append(of_spikes.sum(dim=1, dtype=torch.float64)[:n])
     return of_synapses.sum(dim=0, dtype=torch.float64), torch.cat(worth), of_constants.sum(dim=0)

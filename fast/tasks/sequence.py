@@ -152,7 +152,8 @@ def _progress(
     folder.append(entry)
     shown = "  ".join(f"d[{i}][{j}] {d[i][j]:6.3f}" for i in range(2) for j in range(2))
     print(
-        f"{epoch:4d} {shown_patterns:3}  loss {loss:.4f}  accuracy {accuracy:4.0%}  {shown}  {found}",
+        f"{epoch:4d} {shown_patterns:3}  loss {loss:.4f}  accuracy {accuracy:4.0%}  {shown}  "
+        f"{found}",
         flush=True,
     )
     return entry
