@@ -6,7 +6,7 @@ Reading order: `polynomials`, `flow` (physics), `bins`, `synapses`, `pointers`, 
 `deposit`, `adjoint`, `gather`, `lanes`, `candidates` (steps), `forward`, `recurrent_work`, `recurrent_forward`,
 `backward`, `recurrent_backward` (sweeps), `kernels` (threads), `problem`, `cuda` (devices), `spikes`, `limits`,
 `propagate` (autograd), `layers`, `graph`, `network`, `losses` (front), `run` and `train` (command lines), with
-`certificate`, `spike_files`, `run_folder` and `tasks` for training.
+`certificate`, `spike_files`, `training` and `tasks` for training.
 """
 
 from fast.layers import LI, LIF

@@ -5,27 +5,42 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 
 import torch
 
 from fast.devices import DEVICES, check_device
 from fast.run import DTYPES
-from fast.tasks import braille, sequence
+from fast.tasks import braille, sequence, yin_yang
+from fast.training import engine
+from fast.training.run_folder import NotWrittenError, RunFolder
 from spec import SpecError
-from spec.checks import whole_number
-from spec.command import NOT_FINITE, OneLineParser, report, report_no_memory, run_and_exit
+from spec.checks import finite_number, whole_number
+from spec.command import NO_ROOM, NOT_FINITE, OneLineParser, report, report_no_memory, run_and_exit
 
-TASKS = {"sequence": sequence, "braille": braille}
+TASKS = {"sequence": sequence, "yin-yang": yin_yang, "braille": braille}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; the exit code (0: learned, 1: not, 2: bad options or data, 3: not finite, or no memory)."""
+    """The command line; the exit code.
+
+    0: learned, 1: not, 2: bad options or data, 3: not finite, or no memory, 4: nothing more can be written, 130
+    and 143: stopped by SIGINT, SIGTERM.
+    """
     prog = "python -m fast.train"
     try:
         options = _parse(prog, list(sys.argv[1:] if argv is None else argv))
         whole_number(options.seed, "--seed", 0, 2**63 - 1, "give a seed for all that is random")
         check_device(options.device)
-        return TASKS[options.task].train(options, DTYPES[options.dtype])
+        if not 0 <= finite_number(options.save_seconds, "--save-seconds"):
+            raise SpecError("--save-seconds", "at least 0 (s)", options.save_seconds, "0 saves after every step")
+        training = TASKS[options.task].prepare(options, DTYPES[options.dtype])
+        with closing(RunFolder(options.out, options.task, vars(options), options.resume)) as folder:
+            return engine.run(training, folder, vars(options))
+    except NotWrittenError as error:
+        return report(prog, error, NO_ROOM)
+    except KeyboardInterrupt:  # a second one; the last checkpoint is whole
+        return report(prog, "interrupted; --resume goes on from the last checkpoint", 130)
     except SpecError as error:
         return report(prog, error)
     except ArithmeticError as error:
@@ -53,6 +68,10 @@ def _parse(prog: str, argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--task", choices=tuple(TASKS), required=True, help="what to train; with --help: its options")
     parser.add_argument("--seed", type=int, default=0, help="of all that is random (default: %(default)s)")
     parser.add_argument("--out", help="folder for the record and the pictures (default: the first free runs/TASK-N)")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in --out, from its last checkpoint")
+    parser.add_argument(
+        "--save-seconds", type=float, default=60.0, help="time between two checkpoints, s (default: %(default)s)"
+    )
     parser.add_argument("--device", choices=DEVICES, default="cpu", help="where to run (default: %(default)s)")
     parser.add_argument("--dtype", choices=tuple(DTYPES), default="float32", help="precision (default: %(default)s)")
     if task in TASKS:

@@ -13,7 +13,7 @@ from spec.case import Case, load_case
 from spec.errors import SpecError
 from spec.results import Result
 
-BAD_INPUT, NOT_FINITE, NO_MEMORY = 2, 3, 3
+BAD_INPUT, NOT_FINITE, NO_MEMORY, NO_ROOM = 2, 3, 3, 4
 NOBODY_READS = 141  # what a shell says of a program that SIGPIPE has ended
 
 

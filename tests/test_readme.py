@@ -55,4 +55,4 @@ def test_the_commands_exist() -> None:
     for module in re.findall(r"python -m ([a-z]+(?:\.[a-z]+)*)", TEXT):
         path = ROOT / module.replace(".", "/")
         assert path.with_suffix(".py").exists() or (path / "__main__.py").exists(), module
-    assert callable(sequence.train) and callable(braille.train)
+    assert callable(sequence.prepare) and callable(braille.prepare)

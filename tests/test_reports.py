@@ -36,6 +36,7 @@ BRAILLE_LINES: list[dict] = [
     }
     for epoch in (1, 2, 3)
 ]  # fmt: skip
+TASKS = "braille, sequence, yin-yang"
 
 
 def record(folder: Path, result: object, lines: list[dict]) -> Path:
@@ -84,8 +85,8 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "no JSON": (result_json("{"), "`result.json` must be JSON, got"),
     "no object": (result_json("[1, 2]"), "`result.json` must be an object, got a list of 2; give the folder of"),
     "no task": (result_json("{}"), "`result.json` must be an object with task, got one without"),
-    "unknown task": (changed(task="shapes"), '`result.json task` must be one of braille, sequence, got "shapes"'),
-    "a list for a task": (changed(task=["sequence"]), "`result.json task` must be one of braille, sequence, got a"),
+    "unknown task": (changed(task="shapes"), f'`result.json task` must be one of {TASKS}, got "shapes"'),
+    "a list for a task": (changed(task=["sequence"]), f"`result.json task` must be one of {TASKS}, got a"),
     "empty history": (history_jsonl(""), "`history.jsonl` must be at least one line, got an empty file"),
     "half a line": (history_jsonl('{"presentation": 1'), "`history.jsonl line 1` must be JSON"),
     "a line no object": (history_jsonl("3\n"), "`history.jsonl line 1` must be an object, got 3"),

@@ -13,8 +13,8 @@ import torch
 
 from fast.spike_files import read_spike_file
 from fast.tasks.braille import SPLITS
-from fast.tasks.shared import right_answers
 from fast.train import main
+from fast.training.shared import right_answers
 from spec import SpecError
 
 CHANNELS, CLASSES, DURATION = 24, 27, 1350.0

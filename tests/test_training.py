@@ -13,9 +13,9 @@ import pytest
 import fast.run
 import reference.__main__
 from fast.certificate import Residuals
-from fast.run_folder import RunFolder
 from fast.tasks import sequence
 from fast.train import main
+from fast.training.run_folder import RunFolder
 from spec import SpecError
 
 SETTLED = 1e-5  # ms; the last steps of float32 delays of 14 ms move by their rounding, 1e-6
@@ -111,6 +111,10 @@ BAD_OPTIONS = {
     "dtype float16": (["--task", "sequence", "--dtype", "float16"], "--dtype"),
     "hidden 0": (["--task", "braille", "--hidden", "0"], "`--hidden` must be"),
     "batch 0": (["--task", "braille", "--batch", "0"], "`--batch` must be"),
+    "save-seconds -1": (["--task", "sequence", "--save-seconds", "-1"], "`--save-seconds` must be at least 0 (s), got"),
+    "save-seconds nan": (["--task", "sequence", "--save-seconds", "nan"], "`--save-seconds` must be"),
+    "resume without out": (["--task", "sequence", "--resume"], "`--resume` must be given with --out"),
+    "epochs 0 in yin-yang": (["--task", "yin-yang", "--epochs", "0"], "`--epochs` must be a whole number from 1"),
     "no data": (["--task", "braille"], "`--data` must be the folder of braille_{train,valid,test}.h5, got nothing"),
     "data folder missing": (["--task", "braille", "--data", "nowhere"], "put the file there"),
 }
@@ -156,18 +160,16 @@ def refusing(method: str, reason: int, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_place_without_permission_is_refused(method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     refusing(method, errno.EACCES, monkeypatch)
     with pytest.raises(SpecError, match=r"^`--out` must be a folder that can be made and read, got Permission denied"):
-        RunFolder(str(tmp_path), "task")
+        RunFolder(str(tmp_path), "task", {})
 
 
-@pytest.mark.parametrize("method", ["write_bytes", "open"])
 def test_a_full_disk_is_one_line(
-    method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """While the options are written, or a line of the history."""
-    refusing(method, errno.ENOSPC, monkeypatch)
-    assert main(["--task", "sequence", "--out", str(tmp_path / "run")]) == 2
+    refusing("open", errno.ENOSPC, monkeypatch)
+    assert main(["--task", "sequence", "--out", str(tmp_path / "run")]) == 4
     err = capsys.readouterr().err
-    assert err.count("\n") == 1 and "`--out` must be a folder with room to write, got No space left on device: " in err
+    assert err.count("\n") == 1 and "No space left on device: " in err and "make room, then go on with --resume" in err
 
 
 def test_a_full_disk_while_drawing_is_one_line(
@@ -177,15 +179,15 @@ def test_a_full_disk_while_drawing_is_one_line(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(sequence, "draw", draw)
-    assert main(["--task", "sequence", "--epochs", "1", "--out", str(tmp_path / "run")]) == 2
-    assert "`--out` must be a folder with room to write, got No space left on device; make" in capsys.readouterr().err
+    assert main(["--task", "sequence", "--epochs", "1", "--out", str(tmp_path / "run")]) == 4
+    assert "No space left on device: " in capsys.readouterr().err
 
 
 def test_two_runs_never_share_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also when the second run finds the first one's name free, as it does when both start at once."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(Path, "exists", lambda path: False)
-    assert [RunFolder(None, "task").path.name for _ in range(3)] == ["task-1", "task-2", "task-3"]
+    assert [RunFolder(None, "task", {}).path.name for _ in range(3)] == ["task-1", "task-2", "task-3"]
 
 
 @pytest.mark.parametrize(

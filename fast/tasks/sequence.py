@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import argparse
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,10 +25,11 @@ from torch import Tensor
 from fast.certificate import Residuals, residuals, watched
 from fast.layers import LI
 from fast.losses import cross_entropy
-from fast.run_folder import RunFolder
 from fast.spikes import Spikes
-from fast.tasks.shared import RESIDUALS, learning_rate, right_answers
 from fast.traces import arrivals, voltage
+from fast.training.finite import check_finite
+from fast.training.run_folder import RunFolder
+from fast.training.shared import RESIDUALS, learning_rate, right_answers
 from reports.sequence import draw
 from spec import SpecError
 from spec.checks import finite_number, whole_number
@@ -54,8 +57,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--freeze-delays", action="store_true", help="the control: learn nothing")
 
 
-def train(options: argparse.Namespace, dtype: torch.dtype) -> int:
-    """Train, print, record and draw; 0 if it learned, 1 if not.
+def prepare(options: argparse.Namespace, dtype: torch.dtype) -> Sequence:
+    """The training, for the engine.
 
     Raises:
         SpecError: an option out of range.
@@ -64,44 +67,73 @@ def train(options: argparse.Namespace, dtype: torch.dtype) -> int:
     learning_rate(options.lr, "--lr", "ms")
     if not 0 <= finite_number(options.jitter, "--jitter") <= GAP:
         raise SpecError("--jitter", f"from 0 to {GAP} (ms)", options.jitter, "the order must remain to be seen")
-    folder = RunFolder(options.out, "sequence")
-    folder.write("options.json", vars(options))
-    random = np.random.default_rng(options.seed)
-    layer = LI(2, 2, readout="max_voltage", tau_mem=TAU_MEM, tau_syn=TAU_SYN, max_delay=MAX_DELAY, dtype=dtype)
-    layer.to(options.device)
-    with torch.no_grad():
-        layer.w.fill_(1.0)
-        layer.d.copy_(WORST * (1 - torch.eye(2)))
-    learn = torch.optim.Adam([layer.d], lr=options.lr)
-    settle = torch.optim.Adam([layer.d], lr=options.lr, betas=(0.0, 0.9))
-    schedule = torch.optim.lr_scheduler.ExponentialLR(settle, SHRINK)
-    d_start, before, history, reached = layer.d.tolist(), _traces(layer), [], None
-    print(f"sequence detection, seed {options.seed}: delays d[input][output] in ms\n{RESIDUALS}")
-    for epoch in range(1, options.epochs + 1):
+    return Sequence(options, dtype)
+
+
+class Sequence:
+    """Two delays an output; a step of the engine is an epoch, which presents each pattern once."""
+
+    def __init__(self, options: argparse.Namespace, dtype: torch.dtype) -> None:
+        self.options, self.steps = options, options.epochs
+        self.layer = LI(2, 2, readout="max_voltage", tau_mem=TAU_MEM, tau_syn=TAU_SYN, max_delay=MAX_DELAY, dtype=dtype)
+        with torch.no_grad():
+            self.layer.w.fill_(1.0)
+            self.layer.d.copy_(WORST * (1 - torch.eye(2)))
+        self.d_start, self.before = self.layer.d.tolist(), _traces(self.layer)
+        self.layer.to(options.device)
+        self.learn = torch.optim.Adam([self.layer.d], lr=options.lr)
+        self.settle = torch.optim.Adam([self.layer.d], lr=options.lr, betas=(0.0, 0.9))
+        self.presented: Spikes | None = None
+
+    def start(self, folder: RunFolder) -> None:
+        """Say what the lines will be."""
+        print(f"sequence detection, seed {self.options.seed}: delays d[input][output] in ms\n{RESIDUALS}")
+
+    def step(self, number: int, folder: RunFolder, check: Callable[[], None]) -> None:
+        """One epoch: first the patterns one by one, later together."""
+        epoch, random = number + 1, np.random.default_rng([self.options.seed, number])
         order = random.permutation(2).tolist()
         for labels in [[label] for label in order] if epoch <= LEARN else [order]:
-            loss, found = _step(layer, _patterns(labels, options.jitter, random).to(options.device), labels)
-            if not options.freeze_delays:
-                (learn if epoch <= LEARN else settle).step()
-                layer.project_()
-            accuracy = _accuracy(layer, [0, 1], 0.0, random)
-            if accuracy == 1.0 and reached is None:
-                reached = epoch
-            history.append(_progress(folder, epoch, labels, loss, accuracy, layer, found))
-        if epoch > LEARN and not options.freeze_delays:
-            schedule.step()
-    unseen = np.random.default_rng([options.seed, 1])
-    unseen_accuracy = _accuracy(layer, [0, 1] * (UNSEEN // 2), options.jitter, unseen)
-    learned = history[-1]["accuracy"] == 1.0 and reached is not None
-    result = {
-        "task": "sequence", "learned": learned, "presentations": reached, "unseen_accuracy": unseen_accuracy,
-        "optimum": optimum(), "d_start": d_start, "d": layer.d.tolist(), "before": before, "after": _traces(layer),
-    }  # fmt: skip
-    folder.write("result.json", result)
-    with folder.writing():
-        pictures = draw(folder.path)
-    _summary(layer, result, options, pictures, str(folder.path))
-    return 0 if learned else 1
+            self.presented = _patterns(labels, self.options.jitter, random).to(self.options.device)
+            loss, found = _step(self.layer, self.presented, labels)
+            if not self.options.freeze_delays:
+                (self.learn if epoch <= LEARN else self.settle).step()
+                self.layer.project_()
+            accuracy = _accuracy(self.layer, [0, 1], 0.0, random)
+            _progress(folder, epoch, labels, loss, accuracy, self.layer, found)
+        if epoch > LEARN:
+            for group in self.settle.param_groups:
+                group["lr"] *= SHRINK
+
+    def under_way(self) -> dict[str, Any]:
+        """The last patterns."""
+        return {} if self.presented is None else {"times": self.presented.times, "offsets": self.presented.offsets}
+
+    def state(self) -> dict[str, Any]:
+        """The layer, and both optimisers."""
+        return {name: getattr(self, name).state_dict() for name in ("layer", "learn", "settle")}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Be in that state."""
+        for name, part in state.items():
+            getattr(self, name).load_state_dict(part)
+
+    def finish(self, folder: RunFolder) -> int:
+        """Evaluate, record, draw and print; 0 if it learned, 1 if not."""
+        unseen, history = np.random.default_rng([self.options.seed, self.steps, 1]), folder.history
+        unseen_accuracy = _accuracy(self.layer, [0, 1] * (UNSEEN // 2), self.options.jitter, unseen)
+        reached = next((line["presentation"] for line in history if line["accuracy"] == 1.0), None)
+        learned = history[-1]["accuracy"] == 1.0
+        result = {
+            "task": "sequence", "learned": learned, "presentations": reached, "unseen_accuracy": unseen_accuracy,
+            "optimum": optimum(), "d_start": self.d_start, "d": self.layer.d.tolist(), "before": self.before,
+            "after": _traces(self.layer),
+        }  # fmt: skip
+        folder.write("result.json", result)
+        with folder.writing():
+            pictures = draw(folder.path)
+        _summary(self.layer, result, self.options, pictures, str(folder.path))
+        return 0 if learned else 1
 
 
 def _patterns(labels: list[int], jitter: float, random: np.random.Generator) -> Spikes:
@@ -122,7 +154,11 @@ def _noise(jitter: float, random: np.random.Generator) -> np.ndarray:
 
 
 def _step(layer: LI, spikes: Spikes, labels: list[int]) -> tuple[float, Residuals]:
-    """Loss and gradient of one step, and the identities that certify it."""
+    """Loss and gradient of one step, and the identities that certify it.
+
+    Raises:
+        NotFiniteError: one of them is NaN or infinite.
+    """
     layer.zero_grad()
     with watched([layer], spikes):
         y: Tensor = layer(spikes)
@@ -130,7 +166,9 @@ def _step(layer: LI, spikes: Spikes, labels: list[int]) -> tuple[float, Residual
         loss = cross_entropy(y, torch.tensor(labels, device=y.device))
         loss.backward()
         assert y.grad is not None
-        return float(loss.detach()), residuals([layer], spikes, y, y.grad)
+        found = residuals([layer], spikes, y, y.grad)
+    check_finite([("the loss", loss), ("the gradient of d", layer.d.grad)])
+    return float(loss.detach()), found
 
 
 @torch.no_grad()
@@ -142,7 +180,7 @@ def _accuracy(layer: LI, labels: list[int], jitter: float, random: np.random.Gen
 
 def _progress(
     folder: RunFolder, epoch: int, labels: list[int], loss: float, accuracy: float, layer: LI, found: Residuals
-) -> dict:
+) -> None:
     """Print and record one presentation."""
     d, shown_patterns = layer.d.tolist(), "+".join("AB"[label] for label in sorted(labels))
     entry = {
@@ -156,7 +194,6 @@ def _progress(
         f"{found}",
         flush=True,
     )
-    return entry
 
 
 def _traces(layer: LI) -> list[dict]:

@@ -1,0 +1,125 @@
+"""The loop that every task runs in: steps, checkpoints, and an end that says what is on the disk.
+
+A task is a `Training`: a number of steps that follow from its state alone. So a run that was killed goes on from its
+last checkpoint as if nothing had been, and the state it ends in is the same to the last bit.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from fast.training.checkpoints import Checkpoints, digest, encoded
+from fast.training.finite import NotFiniteError
+from fast.training.run_folder import NotWrittenError, RunFolder
+from fast.training.stopping import StoppedError, Stopping
+
+REPRODUCER = "reproducer.pt"
+
+
+class Training(Protocol):
+    """What a task is to the engine."""
+
+    @property
+    def steps(self) -> int:
+        """How many steps there are; another `--epochs` may change that, but not what a step does."""
+
+    def start(self, folder: RunFolder) -> None:
+        """Say what begins, once, before the first step."""
+
+    def step(self, number: int, folder: RunFolder, check: Callable[[], None]) -> None:
+        """Take one step. `check` may be called where nothing of the state has changed; it raises if a signal came.
+
+        Raises:
+            NotFiniteError: something is NaN or infinite; the state is that before the step.
+        """
+
+    def under_way(self) -> dict[str, Any]:
+        """Tensors and plain values that the last step began with, besides the state: enough to repeat it."""
+
+    def state(self) -> dict[str, Any]:
+        """All that later steps depend on, as tensors and plain values."""
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Be in that state."""
+
+    def finish(self, folder: RunFolder) -> int:
+        """Evaluate, record, draw, print; the exit code. May be repeated."""
+
+
+def run(training: Training, folder: RunFolder, options: dict[str, Any]) -> int:
+    """Run a training to its end, or until a signal.
+
+    Args:
+        options: of the command line; `resume`, and `save_seconds` between two checkpoints.
+
+    Returns:
+        The training's exit code, or 130 (SIGINT) or 143 (SIGTERM).
+
+    Raises:
+        SpecError: there is nothing to resume.
+        NotFiniteError: the last checkpoint, and what repeats the step, are on the disk.
+        NotWrittenError: the last checkpoint that could be written is on the disk.
+    """
+    with folder.writing():
+        checkpoints = Checkpoints(folder.path)
+    with Stopping() as stopping:
+        step = _resumed(training, checkpoints, folder) if options["resume"] else 0
+        if not options["resume"]:
+            _check_room(training, folder)
+            training.start(folder)
+            _save(training, checkpoints, folder, step)
+        saved_at, saved = time.monotonic(), step
+        try:
+            while step < training.steps:
+                stopping.check()
+                training.step(step, folder, stopping.check)
+                step += 1
+                if time.monotonic() - saved_at >= options["save_seconds"] or step == training.steps:
+                    _save(training, checkpoints, folder, step)
+                    saved_at, saved = time.monotonic(), step
+            code = training.finish(folder)
+        except StoppedError as stopped:
+            if saved < step:
+                _save(training, checkpoints, folder, step)
+            print(f"stopped by {stopped} after step {step} of {training.steps}; --resume goes on", flush=True)
+            return stopping.code
+        except NotFiniteError:
+            _write_reproducer(training, folder, step, options)
+            raise
+    print(f"state sha256 {digest(training.state())}", flush=True)
+    return code
+
+
+def _resumed(training: Training, checkpoints: Checkpoints, folder: RunFolder) -> int:
+    """Restore the newest state that is whole; the number of steps it has taken."""
+    kept, wrong = checkpoints.load()
+    for one in wrong:
+        print(f"warning: left out {one}", flush=True)
+    training.restore(kept["training"])
+    folder.go_back_to(kept["lines"])
+    print(f"resumed after step {kept['step']} of {training.steps}", flush=True)
+    return int(kept["step"])
+
+
+def _save(training: Training, checkpoints: Checkpoints, folder: RunFolder, step: int) -> None:
+    with folder.writing():
+        checkpoints.save(step, {"step": step, "lines": len(folder.history), "training": training.state()})
+
+
+def _check_room(training: Training, folder: RunFolder) -> None:
+    """Refuse to begin where two checkpoints, and one that is being written, do not fit."""
+    needed = 3 * len(encoded(training.state()))
+    free = shutil.disk_usage(folder.path).free
+    if free < needed:
+        raise NotWrittenError(f"{free} bytes are free at {folder.path}, {needed} are needed; make room")
+
+
+def _write_reproducer(training: Training, folder: RunFolder, step: int, options: dict[str, Any]) -> None:
+    """Keep the state before a step that failed, and what the step began with."""
+    plain = {name: value for name, value in options.items() if isinstance(value, (str, int, float, bool, type(None)))}
+    content = {"step": step, "options": plain, "training": training.state(), "under_way": training.under_way()}
+    folder.write_bytes(REPRODUCER, encoded(content))
+    print(f"what repeats step {step} is in {folder.path / REPRODUCER}", flush=True)

@@ -1,0 +1,291 @@
+"""Training runs that are killed, stopped, refused and repeated: nothing is lost, and nothing changes."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from fast.spike_files import SpikeData
+from fast.tasks.sequence import Sequence
+from fast.train import main
+from fast.training import engine
+from fast.training.checkpoints import Checkpoints, decoded, digest
+from fast.training.classify import Classification
+from fast.training.finite import NotFiniteError
+from fast.training.reader import Build, Reader
+from fast.training.run_folder import LOG, NotWrittenError, RunFolder
+from spec import SpecError
+from tests.planting import ROOT
+
+DURATION = 40.0
+Make = Callable[[], engine.Training]
+
+
+def options(**changed: Any) -> argparse.Namespace:
+    plain = {
+        "task": "letters", "seed": 3, "epochs": 3, "hidden": 6, "batch": 5, "lr": 0.01, "delay_lr": 0.5, "jitter": 1.0,
+        "freeze_delays": False, "device": "cpu", "out": None, "resume": False, "save_seconds": 0.0,
+    }  # fmt: skip
+    return argparse.Namespace(**{**plain, **changed})
+
+
+def letters(trials: int, seed: int) -> SpikeData:
+    random = np.random.default_rng(seed)
+    times = [np.sort(random.uniform(0, 30, 12)) for _ in range(trials)]
+    return SpikeData(times, [random.integers(0, 4, 12) for _ in range(trials)], random.integers(0, 3, trials), 4, 3)
+
+
+def classification() -> Classification:
+    """13 trials in batches of 5: an epoch has three steps, and a fourth that evaluates."""
+    build = Build(10.0, 5.0, 10.0, 5.0, hidden_weights=(1.5, 0.5), output_weights=(0.0, 0.3))
+    data = {name: letters(trials, n) for n, (name, trials) in enumerate({"train": 13, "valid": 6, "test": 6}.items())}
+    network = Reader(4, [6], 3, build, torch.float32, 3)
+    return Classification("letters", options(), network, data, DURATION, lambda folder: [])
+
+
+def sequence() -> Sequence:
+    return Sequence(options(epochs=14), torch.float32)
+
+
+@pytest.fixture(autouse=True)
+def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fast.tasks.sequence.draw", lambda folder: [])
+
+
+def run(training: engine.Training, out: Path, **changed: Any) -> int:
+    given = vars(options(out=str(out), **changed))
+    with closing(RunFolder(str(out), "letters", given, given["resume"])) as folder:
+        return engine.run(training, folder, given)
+
+
+class KilledError(Exception):
+    """As good as `kill -9`: nothing of the run goes on."""
+
+
+def killed_before(training: Any, step: int) -> engine.Training:
+    """The same training, which dies before a step."""
+    take = training.step
+
+    def dying(number: int, folder: RunFolder, check: Callable[[], None]) -> None:
+        if number == step:
+            raise KilledError
+        take(number, folder, check)
+
+    training.step = dying
+    found: engine.Training = training
+    return found
+
+
+@pytest.mark.parametrize("make", [classification, sequence])
+@pytest.mark.parametrize("step", [0, 1, 2, 3, 4, 7, 11])
+def test_a_run_that_was_killed_ends_in_the_same_bits(make: Make, step: int, tmp_path: Path) -> None:
+    """Weights, delays, optimiser, best network and log; killed at the start, within an epoch, and at its end."""
+    straight, resumed = make(), make()
+    run(straight, tmp_path / "straight")
+    with pytest.raises(KilledError):
+        run(killed_before(make(), step), tmp_path / "killed")
+    run(resumed, tmp_path / "killed", resume=True)
+    assert digest(resumed.state()) == digest(straight.state())
+    assert log(tmp_path / "killed") == log(tmp_path / "straight")
+
+
+def log(folder: Path) -> list[dict]:
+    """Without the times that a clock has taken."""
+    lines = [json.loads(line) for line in (folder / LOG).read_text(encoding="utf-8").splitlines()]
+    return [{name: value for name, value in line.items() if name != "seconds"} for line in lines]
+
+
+def test_control_another_seed_ends_elsewhere(tmp_path: Path) -> None:
+    runs = [classification(), classification()]
+    runs[1].options = options(seed=4)
+    for n, training in enumerate(runs):
+        run(training, tmp_path / str(n))
+    assert digest(runs[0].state()) != digest(runs[1].state())
+
+
+def test_steps_after_the_last_checkpoint_are_done_again(tmp_path: Path) -> None:
+    """Saved rarely, killed late: the log goes back too, and a line that was cut does not matter."""
+    straight, resumed = classification(), classification()
+    run(straight, tmp_path / "straight")
+    with pytest.raises(KilledError):
+        run(killed_before(classification(), 9), tmp_path / "killed", save_seconds=1e6)
+    with (tmp_path / "killed" / LOG).open("a") as file:
+        file.write('{"epoch": 2, "train_lo')
+    run(resumed, tmp_path / "killed", resume=True)
+    assert digest(resumed.state()) == digest(straight.state())
+    assert log(tmp_path / "killed") == log(tmp_path / "straight")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("where", ["step", "evaluate", "_save"])
+def test_a_signal_ends_the_run_after_the_step(
+    where: str, number: signal.Signals, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it learns, evaluates or saves; what it goes on to is the same as without the signal."""
+    straight, stopped, resumed = classification(), classification(), classification()
+    run(straight, tmp_path / "straight")
+    sent = []
+    of: Any = engine if where == "_save" else stopped
+    wrapped = getattr(of, where)
+
+    def signalled(*arguments: Any) -> Any:
+        sent.append(where)
+        if len(sent) == 2:
+            os.kill(os.getpid(), number)
+        return wrapped(*arguments)
+
+    monkeypatch.setattr(of, where, signalled)
+    assert run(stopped, tmp_path / "stopped") == code
+    monkeypatch.undo()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    run(resumed, tmp_path / "stopped", resume=True)
+    assert digest(resumed.state()) == digest(straight.state())
+
+
+def test_a_second_interrupt_stops_at_once_and_harms_nothing(tmp_path: Path) -> None:
+    training = classification()
+    take = training.step
+
+    def interrupted(number: int, folder: RunFolder, check: Callable[[], None]) -> None:
+        if number == 5:
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+        take(number, folder, check)
+
+    training.step = interrupted  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        run(training, tmp_path / "run")
+    kept, wrong = Checkpoints(tmp_path / "run").load()
+    assert kept["step"] == 5 and wrong == []
+
+
+def poison_parameter(training: Classification) -> None:
+    with torch.no_grad():
+        training.network.out.w[0, 0] = torch.nan
+
+
+def poison_gradient(training: Classification) -> None:
+    training.network.out.w.register_hook(lambda grad: grad * torch.inf)
+
+
+@pytest.mark.parametrize("poison", [poison_parameter, poison_gradient])
+def test_what_is_not_finite_stops_before_the_optimiser(
+    poison: Callable[[Classification], None], tmp_path: Path
+) -> None:
+    training = classification()
+    take, before = training.step, []
+
+    def poisoned(number: int, folder: RunFolder, check: Callable[[], None]) -> None:
+        if number == 5:
+            poison(training)
+            before.append(digest(training.state()))
+        take(number, folder, check)
+
+    training.step = poisoned  # type: ignore[method-assign]
+    with pytest.raises((NotFiniteError, SpecError)):
+        run(training, tmp_path / "run")
+    assert digest(training.state()) == before[0], "nothing was learned from it"
+    kept, _ = Checkpoints(tmp_path / "run").load()
+    assert kept["step"] == 5 and torch.isfinite(kept["training"]["network"]["out.w"]).all()
+    if (tmp_path / "run" / engine.REPRODUCER).exists():
+        again = decoded((tmp_path / "run" / engine.REPRODUCER).read_bytes())
+        assert again["step"] == 5 and len(again["under_way"]["labels"]) == 5
+    else:
+        assert poison is poison_parameter
+
+
+def refused(*_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_a_full_disk_is_said_and_the_last_checkpoint_stays(
+    call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = classification()
+    take = training.step
+
+    def full(number: int, folder: RunFolder, check: Callable[[], None]) -> None:
+        take(number, folder, check)
+        if number == 5:
+            monkeypatch.setattr(os, call, refused)
+
+    training.step = full  # type: ignore[method-assign]
+    with pytest.raises(NotWrittenError, match=r"No space left on device.*make room, then go on with --resume"):
+        run(training, tmp_path / "run")
+    monkeypatch.undo()
+    kept, wrong = Checkpoints(tmp_path / "run").load()
+    assert kept["step"] >= 5 and wrong == []
+
+
+def test_no_room_is_seen_before_the_first_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    usage = shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    assert main(["--task", "sequence", "--out", str(tmp_path / "run")]) == 4
+    assert "1000 bytes are free at" in capsys.readouterr().err
+    assert not (tmp_path / "run" / LOG).exists()
+
+
+@pytest.mark.parametrize(("name", "value"), [("lr", "2"), ("seed", "1"), ("jitter", "1"), ("dtype", "float64")])
+def test_a_run_is_not_resumed_with_other_options(
+    name: str, value: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["--task", "sequence", "--epochs", "2", "--out", str(tmp_path / "run")]
+    assert main(given) in (0, 1)
+    capsys.readouterr()
+    assert main([*given, "--resume", f"--{name}", value]) == 2
+    assert f"`--{name}` must be" in capsys.readouterr().err
+    assert main([*given, "--resume", "--epochs", "4"]) in (0, 1), "more epochs are another matter"
+    assert "resumed after step 2 of 4" in capsys.readouterr().out
+
+
+def test_a_run_to_resume_must_be_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--task", "sequence", "--resume"]) == 2
+    assert main(["--task", "sequence", "--resume", "--out", str(tmp_path)]) == 2
+    err = capsys.readouterr().err
+    assert "`--resume` must be given with --out" in err and "with the --out of a run" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_runs_never_work_in_one_folder(tmp_path: Path) -> None:
+    given = vars(options())
+    with closing(RunFolder(str(tmp_path / "run"), "letters", given)), pytest.raises(SpecError, match="no other run"):
+        RunFolder(str(tmp_path / "run"), "letters", given, resume=True)
+    RunFolder(str(tmp_path / "run"), "letters", given, resume=True).close()
+
+
+def test_a_process_that_is_killed_leaves_no_lock_and_goes_on(tmp_path: Path) -> None:
+    """The real thing: `kill -9` from outside, the same command with --resume, and the same last line."""
+    command = [sys.executable, "-m", "fast.train", "--task", "sequence", "--epochs", "60", "--save-seconds", "0"]
+
+    def done(*more: str) -> str:
+        finished = subprocess.run([*command, *more], capture_output=True, text=True, cwd=ROOT)
+        assert finished.returncode == 0, finished.stderr
+        return finished.stdout.splitlines()[-1]
+
+    straight = done("--out", str(tmp_path / "straight"))
+    child = subprocess.Popen([*command, "--out", str(tmp_path / "run")], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    assert child.stdout is not None
+    for _ in range(12):
+        child.stdout.readline()
+    child.kill()
+    child.wait()
+    child.stdout.close()
+    assert done("--out", str(tmp_path / "run"), "--resume") == straight
+    assert straight.startswith("state sha256 ")
