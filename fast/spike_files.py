@@ -1,7 +1,7 @@
 """Spike data in HDF5 files of the layout of the Spiking Heidelberg Digits; times go in as they are, on no grid.
 
 Datasets: `spikes/times` (variable length, seconds, ascending), `spikes/units` (variable length, channel
-numbers), `labels`.
+numbers), `labels`; and, if there is one, `extra/speaker`.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ class SpikeData:
         units: channel of each spike, one array a trial.
         labels: `[trials]`.
         channels, classes: how many there are.
+        speakers: who speaks in each trial, if the file says so.
     """
 
     times: list[np.ndarray]
@@ -36,6 +37,7 @@ class SpikeData:
     labels: np.ndarray
     channels: int
     classes: int
+    speakers: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -50,6 +52,13 @@ class SpikeData:
         flat = torch.from_numpy(np.concatenate([np.empty(0), *times]))
         spikes = Spikes(flat, torch.from_numpy(offsets), len(trials), self.channels, duration)
         return spikes, torch.from_numpy(self.labels[trials])
+
+    def where(self, chosen: np.ndarray) -> SpikeData:
+        """The trials that a boolean array chooses, in order."""
+        trials = np.flatnonzero(chosen).tolist()
+        speakers = None if self.speakers is None else self.speakers[chosen]
+        times, units = [self.times[n] for n in trials], [self.units[n] for n in trials]
+        return SpikeData(times, units, self.labels[chosen], self.channels, self.classes, speakers)
 
     def counts(self) -> np.ndarray:
         """Spikes a channel, `[trials, channels]`."""
@@ -72,6 +81,7 @@ def read_spike_file(path: Path, channels: int, classes: int, duration: float) ->
             seconds = [np.asarray(t) for t in file["spikes/times"][:]]
             units = [np.asarray(u) for u in file["spikes/units"][:]]
             labels = np.asarray(file["labels"][:])
+            speakers = np.asarray(file["extra/speaker"][:]) if "extra/speaker" in file else None
     except KeyError as error:
         expected = "a file with `spikes/times`, `spikes/units`, `labels`"
         got = Verbatim(f"a file without one of them ({error.args[0]})")
@@ -79,16 +89,20 @@ def read_spike_file(path: Path, channels: int, classes: int, duration: float) ->
     except (OSError, TypeError, ValueError) as error:
         remedy = "get the file whole" if path.exists() else "put the file there, or name its folder with --data"
         raise SpecError(str(path), "a readable HDF5 file of spikes", Verbatim(error), remedy) from None
-    if not len(seconds) == len(units) == len(labels) > 0:
+    lengths = {"times": len(seconds), "units": len(units), "labels": len(labels)}
+    if speakers is not None:
+        lengths["speakers"] = len(speakers)
+    if len(set(lengths.values())) > 1 or not len(labels):
         expected = "as many records in each dataset, at least one"
-        got = Verbatim(f"{len(seconds)} times, {len(units)} units, {len(labels)} labels")
+        got = Verbatim(", ".join(f"{count} {name}" for name, count in lengths.items()))
         raise SpecError(f"{path.name} labels", expected, got, "get the file whole")
     times = []
     for n in range(len(labels)):
         name = f"{path.name} record {n}"
         times.append(_milliseconds(name, seconds[n], units[n]))
         _check_record(name, times[n], units[n], labels[n], channels, classes, duration)
-    return SpikeData(times, [u.astype(np.int64) for u in units], labels.astype(np.int64), channels, classes)
+    units = [u.astype(np.int64) for u in units]
+    return SpikeData(times, units, labels.astype(np.int64), channels, classes, speakers)
 
 
 def _milliseconds(name: str, seconds: np.ndarray, units: np.ndarray) -> np.ndarray:

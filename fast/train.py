@@ -11,14 +11,14 @@ import torch
 
 from fast.devices import DEVICES, check_device
 from fast.run import DTYPES
-from fast.tasks import braille, sequence, yin_yang
+from fast.tasks import braille, sequence, shd, yin_yang
 from fast.training import engine
 from fast.training.run_folder import NotWrittenError, RunFolder
 from spec import SpecError
 from spec.checks import finite_number, whole_number
 from spec.command import NO_ROOM, NOT_FINITE, OneLineParser, report, report_no_memory, run_and_exit
 
-TASKS = {"sequence": sequence, "yin-yang": yin_yang, "braille": braille}
+TASKS = {"sequence": sequence, "yin-yang": yin_yang, "braille": braille, "shd": shd}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -35,7 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not 0 <= finite_number(options.save_seconds, "--save-seconds"):
             raise SpecError("--save-seconds", "at least 0 (s)", options.save_seconds, "0 saves after every step")
         training = TASKS[options.task].prepare(options, DTYPES[options.dtype])
-        with closing(RunFolder(options.out, options.task, vars(options), options.resume)) as folder:
+        may_change = ("epochs",) if training.goes_on else ()
+        with closing(RunFolder(options.out, options.task, vars(options), options.resume, may_change)) as folder:
             return engine.run(training, folder, vars(options))
     except NotWrittenError as error:
         return report(prog, error, NO_ROOM)

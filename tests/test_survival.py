@@ -38,7 +38,8 @@ Make = Callable[[], engine.Training]
 def options(**changed: Any) -> argparse.Namespace:
     plain = {
         "task": "letters", "seed": 3, "epochs": 3, "hidden": 6, "batch": 5, "lr": 0.01, "delay_lr": 0.5, "jitter": 1.0,
-        "freeze_delays": False, "device": "cpu", "out": None, "resume": False, "save_seconds": 0.0,
+        "schedule": "constant", "freeze_delays": False, "device": "cpu", "out": None, "resume": False,
+        "save_seconds": 0.0,
     }  # fmt: skip
     return argparse.Namespace(**{**plain, **changed})
 
@@ -49,12 +50,12 @@ def letters(trials: int, seed: int) -> SpikeData:
     return SpikeData(times, [random.integers(0, 4, 12) for _ in range(trials)], random.integers(0, 3, trials), 4, 3)
 
 
-def classification() -> Classification:
+def classification(schedule: str = "cosine") -> Classification:
     """13 trials in batches of 5: an epoch has three steps, and a fourth that evaluates."""
     build = Build(10.0, 5.0, 10.0, 5.0, hidden_weights=(1.5, 0.5), output_weights=(0.0, 0.3))
     data = {name: letters(trials, n) for n, (name, trials) in enumerate({"train": 13, "valid": 6, "test": 6}.items())}
     network = Reader(4, [6], 3, build, torch.float32, 3)
-    return Classification("letters", options(), network, data, DURATION, lambda folder: [])
+    return Classification("letters", options(schedule=schedule), network, data, DURATION, lambda folder: [])
 
 
 def sequence() -> Sequence:
@@ -253,6 +254,12 @@ def test_a_run_is_not_resumed_with_other_options(
     assert f"`--{name}` must be" in capsys.readouterr().err
     assert main([*given, "--resume", "--epochs", "4"]) in (0, 1), "more epochs are another matter"
     assert "resumed after step 2 of 4" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_a_schedule_that_ends_is_part_of_what_a_run_is(schedule: str) -> None:
+    """With more epochs the first steps would be others."""
+    assert classification(schedule).goes_on == (schedule == "constant") and sequence().goes_on
 
 
 def test_a_run_to_resume_must_be_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

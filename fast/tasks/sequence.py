@@ -73,6 +73,8 @@ def prepare(options: argparse.Namespace, dtype: torch.dtype) -> Sequence:
 class Sequence:
     """Two delays an output; a step of the engine is an epoch, which presents each pattern once."""
 
+    goes_on = True
+
     def __init__(self, options: argparse.Namespace, dtype: torch.dtype) -> None:
         self.options, self.steps = options, options.epochs
         self.layer = LI(2, 2, readout="max_voltage", tau_mem=TAU_MEM, tau_syn=TAU_SYN, max_delay=MAX_DELAY, dtype=dtype)

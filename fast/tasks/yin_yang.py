@@ -29,7 +29,7 @@ BUILD = Build(10.0, 5.0, 20.0, 10.0, hidden_weights=(2.0, 1.5), output_weights=(
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of this task."""
-    add_class_options(parser, epochs=100, hidden=30, batch=50, lr=1e-2, delay_lr=0.1)
+    add_class_options(parser, epochs=100, hidden=30, batch=50, lr=2e-2, delay_lr=0.3, schedule="cosine")
 
 
 def prepare(options: argparse.Namespace, dtype: torch.dtype) -> Classification:

@@ -47,7 +47,7 @@ class Classification:
 
     Args:
         task: its name.
-        options: `epochs`, `batch`, `lr`, `delay_lr` (ms), `freeze_delays`, `seed`, `device`.
+        options: `epochs`, `batch`, `lr`, `delay_lr` (ms), `schedule`, `freeze_delays`, `seed`, `device`.
         network: the reader.
         data: the splits `train`, `valid`, `test`.
         duration: of a trial, ms.
@@ -66,7 +66,7 @@ class Classification:
         self.task, self.options, self.data, self.duration, self.draw = task, options, data, duration, draw
         self.network = network.to(options.device)
         self.batches = math.ceil(len(data["train"]) / options.batch)
-        self.steps = options.epochs * (self.batches + 1)
+        self.steps, self.goes_on = options.epochs * (self.batches + 1), options.schedule == "constant"
         weights, delays = [layer.w for layer in network.layers], [layer.d for layer in network.layers]
         for d in delays:
             d.requires_grad_(not options.freeze_delays)
@@ -92,13 +92,20 @@ class Classification:
         if batch == 0:
             self.epoch, self.began = Epoch(), time.perf_counter()
         order = np.random.default_rng([self.options.seed, epoch]).permutation(len(self.data["train"]))
-        self._learn(self._batch("train", order[batch * self.options.batch : (batch + 1) * self.options.batch]))
+        trials = order[batch * self.options.batch : (batch + 1) * self.options.batch]
+        self._learn(self._batch("train", trials), (epoch * self.batches + batch) / (self.options.epochs * self.batches))
+
+    def _schedule(self, done: float) -> None:
+        """Set the learning rates, given the share of all steps that is done: all of it, or half a cosine down to 0."""
+        share = 1.0 if self.goes_on else (1 + math.cos(math.pi * done)) / 2
+        for group, lr in zip(self.optimiser.param_groups, (self.options.lr, self.options.delay_lr), strict=False):
+            group["lr"] = share * lr
 
     def _batch(self, split: str, trials: np.ndarray) -> tuple[Spikes, Tensor]:
         spikes, labels = self.data[split].batch(trials, self.duration)
         return spikes.to(self.options.device), labels.to(self.options.device)
 
-    def _learn(self, given: tuple[Spikes, Tensor]) -> None:
+    def _learn(self, given: tuple[Spikes, Tensor], done: float) -> None:
         """One step of the optimiser; nothing changes before all that it needs is known to be finite."""
         self.given = spikes, labels = given
         self.optimiser.zero_grad()
@@ -112,6 +119,7 @@ class Classification:
             y, inner, loss = self._backward(spikes, labels)
         learned = [(name, p.grad) for name, p in self.network.named_parameters() if p.requires_grad]
         check_finite([("the loss", loss), *((f"the gradient of {name}", grad) for name, grad in learned)])
+        self._schedule(done)
         self.optimiser.step()
         sums, fired = self.epoch.sums, torch.cat([one.counts().double().sum(0) for one in inner]).cpu()
         sums["clamped"] += sum(layer.project_() for layer in self.network.layers)

@@ -24,7 +24,11 @@ class Training(Protocol):
 
     @property
     def steps(self) -> int:
-        """How many steps there are; another `--epochs` may change that, but not what a step does."""
+        """How many steps there are."""
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether with more `--epochs` the first steps are the same, so that a run may go on for longer."""
 
     def start(self, folder: RunFolder) -> None:
         """Say what begins, once, before the first step."""

@@ -14,8 +14,8 @@ from spec import SpecError
 from spec.errors import Verbatim
 
 OPTIONS, LOCK, LOG = "options.json", ".lock", "history.jsonl"
-MAY_CHANGE = ("out", "resume", "epochs", "save_seconds")
-"""Options that a run may be resumed with another value of: the others are what it is."""
+MAY_CHANGE = ("out", "resume", "save_seconds")
+"""Options that any run may be resumed with another value of."""
 
 
 class NotWrittenError(Exception):
@@ -30,6 +30,7 @@ class RunFolder:
         task: its name.
         options: of the command line, kept with the run.
         resume: whether a run that is there goes on.
+        may_change: options that this run may be resumed with another value of; most are what it is.
 
     Raises:
         SpecError: the folder holds something already, holds no run to resume, or one with other options, is in use,
@@ -37,7 +38,9 @@ class RunFolder:
         NotWrittenError: there is no room.
     """
 
-    def __init__(self, out: str | None, task: str, options: dict, resume: bool = False) -> None:
+    def __init__(
+        self, out: str | None, task: str, options: dict, resume: bool = False, may_change: tuple[str, ...] = ()
+    ) -> None:
         with _refused_as_option():
             self.path = _existing(out) if resume else _new(out, task)
             self._lock = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT)
@@ -50,7 +53,7 @@ class RunFolder:
         self.history: list[dict] = []
         try:
             if resume:
-                _compare(self.path, options)
+                _compare(self.path, options, {*MAY_CHANGE, *may_change})
             else:
                 self.write(OPTIONS, options)
         except BaseException:
@@ -149,14 +152,14 @@ def _existing(out: str | None) -> Path:
     return path
 
 
-def _compare(folder: Path, options: dict) -> None:
+def _compare(folder: Path, options: dict, may_change: set[str]) -> None:
     """Refuse options other than those the run was started with."""
     try:
         before = json.loads((folder / OPTIONS).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         got = Verbatim(f"{folder / OPTIONS} that cannot be read ({error})")
         raise SpecError("--resume", "given for a run that is whole", got, "start it anew") from None
-    for name in sorted({*before, *options} - set(MAY_CHANGE)):
+    for name in sorted({*before, *options} - may_change):
         if before.get(name) != options.get(name):
             expected = f"{before.get(name)}, as this run was started with"
             raise SpecError(f"--{name.replace('_', '-')}", expected, options.get(name), "or start another run")

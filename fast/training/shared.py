@@ -29,7 +29,13 @@ def learning_rate(value: float, name: str, unit: str = "") -> float:
 
 
 def add_class_options(
-    parser: argparse.ArgumentParser, epochs: int, hidden: int, batch: int, lr: float, delay_lr: float
+    parser: argparse.ArgumentParser,
+    epochs: int,
+    hidden: int,
+    batch: int,
+    lr: float,
+    delay_lr: float,
+    schedule: str = "constant",
 ) -> None:
     """The options of every task that classifies, with the defaults of this one."""
     default = "(default: %(default)s)"
@@ -38,6 +44,9 @@ def add_class_options(
     parser.add_argument("--batch", type=int, default=batch, help=f"trials a step {default}")
     parser.add_argument("--lr", type=float, default=lr, help=f"Adam's step for weights {default}")
     parser.add_argument("--delay-lr", type=float, default=delay_lr, help=f"Adam's step for delays, ms {default}")
+    parser.add_argument(
+        "--schedule", choices=("constant", "cosine"), default=schedule, help=f"of both; cosine: down to 0 {default}"
+    )
     parser.add_argument("--freeze-delays", action="store_true", help="learn weights only, at the delays drawn at first")
 
 

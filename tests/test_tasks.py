@@ -1,0 +1,103 @@
+"""Tasks and their data: what is generated, what is read, and how it is split."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from fast.tasks import shd, yin_yang
+from fast.tasks.yin_yang import DOT, EARLY, LATE, YANG, YIN, part_of, points, spikes_of
+from fast.train import main
+from tests.test_spike_files import small_trials, write
+
+RANDOM = np.random.default_rng(0)
+
+
+def test_half_a_turn_swaps_yin_and_yang() -> None:
+    """The symmetry of the symbol; dots stay dots."""
+    x, y = RANDOM.uniform(0, 1, (2, 20_000))
+    within = np.hypot(x - 0.5, y - 0.5) < 0.5
+    here, there = part_of(x[within], y[within]), part_of(1 - x[within], 1 - y[within])
+    assert (there == np.array([YANG, YIN, DOT])[here]).all()
+    shares = np.bincount(here, minlength=3) / len(here)
+    assert shares[DOT] == pytest.approx(2 * 0.1**2 / 0.5**2, abs=0.01)
+    assert shares[YIN] == pytest.approx(shares[YANG], abs=0.02)
+
+
+def test_points_are_what_they_are_said_to_be_and_follow_from_the_seed() -> None:
+    found, classes = points(3000, [7, 0])
+    assert (part_of(*found.T) == classes).all() and (np.hypot(*(found - 0.5).T) <= 0.5).all()
+    assert np.bincount(classes) == pytest.approx(np.full(3, 1000), abs=100)
+    again, other = points(3000, [7, 0]), points(3000, [7, 1])
+    assert (again[0] == found).all() and not (other[0] == found).any()
+
+
+def test_a_point_is_four_spikes_in_order() -> None:
+    data = spikes_of(np.array([[0.0, 0.5], [1.0, 0.25]]), np.array([YIN, YANG]))
+    assert data.times[0].tolist() == [EARLY, (EARLY + LATE) / 2, (EARLY + LATE) / 2, LATE]
+    assert data.units[0].tolist() == [0, 1, 3, 2] and data.units[1].tolist() == [2, 1, 3, 0]
+
+
+def test_yin_yang_is_learned_beyond_chance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(yin_yang, "draw", lambda folder: [])
+    monkeypatch.setattr(yin_yang, "POINTS", {"train": 1000, "valid": 300, "test": 300})
+    assert main(["--task", "yin-yang", "--epochs", "4", "--out", str(tmp_path / "run")]) == 0
+    assert json.loads((tmp_path / "run" / "result.json").read_text())["test_accuracy"] > 0.65
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Files of 40 and 8 trials with speakers 0 to 3 in turn."""
+    for seed, (name, count) in enumerate({"train": 40, "test": 8}.items()):
+        write(tmp_path / f"shd_{name}.h5", *small_trials(count, seed))
+        with h5py.File(tmp_path / f"shd_{name}.h5", "a") as file:
+            file["extra/speaker"] = np.arange(count, dtype=np.uint16) % 4
+            file["labels"][...] = np.arange(count) % 20
+    return tmp_path
+
+
+def test_speakers_are_held_out(folder: Path) -> None:
+    data = shd.split_by_speaker(*shd._read(str(folder)), [1, 3])
+    speakers = {name: set(part.speakers.tolist()) for name, part in data.items() if part.speakers is not None}
+    assert speakers == {"train": {0, 2}, "valid": {1, 3}, "test": {0, 1, 2, 3}}
+    assert {name: len(part) for name, part in data.items()} == {"train": 20, "valid": 20, "test": 8}
+
+
+BAD_SPEAKERS = {"nobody's": ["9"], "everybody's": ["0", "1", "2", "3"]}
+
+
+@pytest.mark.parametrize("speakers", BAD_SPEAKERS.values(), ids=BAD_SPEAKERS.keys())
+def test_speakers_who_cannot_be_held_out(
+    speakers: list[str], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--task", "shd", "--data", str(folder), "--out", str(folder / "run"), "--valid-speakers", *speakers]
+    assert main(options) == 2
+    err = capsys.readouterr().err
+    assert "`--valid-speakers` must be some of the speakers who are there, [0, 1, 2, 3], not all" in err
+    assert not (folder / "run").exists()
+
+
+def test_a_file_that_does_not_say_who_speaks(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with h5py.File(folder / "shd_train.h5", "a") as file:
+        del file["extra"]
+    assert main(["--task", "shd", "--data", str(folder), "--out", str(folder / "run")]) == 2
+    assert "a file with `extra/speaker`" in capsys.readouterr().err
+
+
+def test_speakers_of_another_number(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with h5py.File(folder / "shd_train.h5", "a") as file:
+        del file["extra/speaker"]
+        file["extra/speaker"] = np.zeros(3, np.uint16)
+    assert main(["--task", "shd", "--data", str(folder), "--out", str(folder / "run")]) == 2
+    assert "40 times, 40 units, 40 labels, 3 speakers" in capsys.readouterr().err
+
+
+def test_shd_runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shd, "draw", lambda folder: [])
+    sizes = ["--epochs", "1", "--hidden", "4", "--batch", "10", "--valid-speakers", "1"]
+    assert main(["--task", "shd", "--data", str(folder), "--out", str(folder / "run"), *sizes]) in (0, 1)
+    assert json.loads((folder / "run" / "result.json").read_text())["network"] == "700-4-20"
