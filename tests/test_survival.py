@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ from fast.training.run_folder import LOG, NotWrittenError, RunFolder
 from spec import SpecError
 from tests.planting import ROOT
 
-DURATION = 40.0
+DURATION = 12.0
 Make = Callable[[], engine.Training]
 
 
@@ -46,13 +47,13 @@ def options(**changed: Any) -> argparse.Namespace:
 
 def letters(trials: int, seed: int) -> SpikeData:
     random = np.random.default_rng(seed)
-    times = [np.sort(random.uniform(0, 30, 12)) for _ in range(trials)]
-    return SpikeData(times, [random.integers(0, 4, 12) for _ in range(trials)], random.integers(0, 3, trials), 4, 3)
+    times = [np.sort(random.uniform(0, 8, 6)) for _ in range(trials)]
+    return SpikeData(times, [random.integers(0, 4, 6) for _ in range(trials)], random.integers(0, 3, trials), 4, 3)
 
 
 def classification(schedule: str = "cosine") -> Classification:
     """13 trials in batches of 5: an epoch has three steps, and a fourth that evaluates."""
-    build = Build(10.0, 5.0, 10.0, 5.0, hidden_weights=(1.5, 0.5), output_weights=(0.0, 0.3))
+    build = Build(10.0, 5.0, 5.0, 2.0, hidden_weights=(3.0, 0.5), output_weights=(0.0, 0.3))
     data = {name: letters(trials, n) for n, (name, trials) in enumerate({"train": 13, "valid": 6, "test": 6}.items())}
     network = Reader(4, [6], 3, build, torch.float32, 3)
     return Classification("letters", options(schedule=schedule), network, data, DURATION, lambda folder: [])
@@ -157,6 +158,42 @@ def test_a_signal_ends_the_run_after_the_step(
     assert digest(resumed.state()) == digest(straight.state())
 
 
+def test_a_signal_is_seen_within_the_evaluation(tmp_path: Path) -> None:
+    """It may take minutes; nothing has changed by then, so it is given up."""
+    training, batches = classification(), []
+    take = training._batch
+
+    def signalled(split: str, trials: np.ndarray) -> Any:
+        batches.append(split)
+        if batches.count("valid") == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return take(split, trials)
+
+    training._batch = signalled  # type: ignore[method-assign]
+    assert run(training, tmp_path / "run") == 143
+    assert batches.count("valid") == 1
+    assert Checkpoints(tmp_path / "run").load()[0]["step"] == 3
+
+
+def test_every_epoch_has_an_order_of_its_own(tmp_path: Path) -> None:
+    """And the same one in every run of that seed."""
+    seen: list[list[list[int]]] = []
+    for n in range(2):
+        training, orders = classification(), list[list[int]]()
+        take = training._batch
+
+        def watched(split: str, trials: np.ndarray, take: Any = take, orders: list = orders) -> Any:
+            orders += [trials.tolist()] if split == "train" else []
+            return take(split, trials)
+
+        training._batch = watched  # type: ignore[method-assign]
+        run(training, tmp_path / str(n))
+        seen.append([list(chain(*orders[3 * epoch : 3 * epoch + 3])) for epoch in range(3)])
+    assert seen[0] == seen[1]
+    assert all(sorted(order) == list(range(13)) for order in seen[0])
+    assert len({str(order) for order in seen[0]}) == 3
+
+
 def test_a_second_interrupt_stops_at_once_and_harms_nothing(tmp_path: Path) -> None:
     training = classification()
     take = training.step
@@ -217,11 +254,12 @@ def refused(*_: object) -> None:
 def test_a_full_disk_is_said_and_the_last_checkpoint_stays(
     call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    training = classification()
+    training, steps = classification(), []
     take = training.step
 
     def full(number: int, folder: RunFolder, check: Callable[[], None]) -> None:
         take(number, folder, check)
+        steps.append(number)
         if number == 5:
             monkeypatch.setattr(os, call, refused)
 
@@ -231,6 +269,7 @@ def test_a_full_disk_is_said_and_the_last_checkpoint_stays(
     monkeypatch.undo()
     kept, wrong = Checkpoints(tmp_path / "run").load()
     assert kept["step"] >= 5 and wrong == []
+    assert steps[-1] == 5, "it must not go on without a word"
 
 
 def test_no_room_is_seen_before_the_first_step(

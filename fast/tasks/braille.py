@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -29,7 +30,7 @@ BUILD = Build(50.0, 20.0, DURATION, 300.0, hidden_weights=(0.3, 1.0), output_wei
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of this task."""
     parser.add_argument("--data", help="folder of braille_{train,valid,test}.h5 (default: $DELAYPROP_DATA)")
-    add_class_options(parser, epochs=10, hidden=128, batch=32, lr=6e-3, delay_lr=4.0)
+    add_class_options(parser, epochs=10, hidden=128, batch=32, lr=6e-3, delay_lr=4.0, delay=BUILD.delay)
 
 
 def prepare(options: argparse.Namespace, dtype: torch.dtype) -> Classification:
@@ -38,9 +39,9 @@ def prepare(options: argparse.Namespace, dtype: torch.dtype) -> Classification:
     Raises:
         SpecError: an option out of range, or data that are missing or damaged.
     """
-    check_class_options(options)
+    check_class_options(options, BUILD.max_delay)
     data = _read(options.data)
-    network = Reader(CHANNELS, [options.hidden], CLASSES, BUILD, dtype, options.seed)
+    network = Reader(CHANNELS, [options.hidden], CLASSES, replace(BUILD, delay=options.delay), dtype, options.seed)
     return Classification("braille", options, network, data, DURATION, draw)
 
 

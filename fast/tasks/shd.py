@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--valid-speakers", type=int, nargs="+", default=[3, 6], help="held out of training (default: %(default)s)"
     )
-    add_class_options(parser, epochs=20, hidden=256, batch=32, lr=1e-3, delay_lr=1.0)
+    add_class_options(parser, epochs=20, hidden=256, batch=32, lr=1e-3, delay_lr=1.0, delay=BUILD.delay)
 
 
 def prepare(options: argparse.Namespace, dtype: torch.dtype) -> Classification:
@@ -41,9 +42,9 @@ def prepare(options: argparse.Namespace, dtype: torch.dtype) -> Classification:
     Raises:
         SpecError: an option out of range, or data that are missing or damaged.
     """
-    check_class_options(options)
+    check_class_options(options, BUILD.max_delay)
     data = split_by_speaker(*_read(options.data), options.valid_speakers)
-    network = Reader(CHANNELS, [options.hidden], CLASSES, BUILD, dtype, options.seed)
+    network = Reader(CHANNELS, [options.hidden], CLASSES, replace(BUILD, delay=options.delay), dtype, options.seed)
     return Classification("shd", options, network, data, DURATION, draw)
 
 

@@ -9,6 +9,7 @@ third of each class.
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -22,14 +23,16 @@ from reports.training import draw
 BIG, SMALL = 0.5, 0.1
 YIN, YANG, DOT = 0, 1, 2
 CHANNELS, CLASSES = 4, 3
-EARLY, LATE, DURATION = 1.5, 20.0, 45.0  # ms: of values 0 and 1, and of a trial
+EARLY, LATE, DURATION = 1.5, 20.0, 35.0  # ms: of values 0 and 1, and of a trial
 POINTS = {"train": 5000, "valid": 1000, "test": 1000}
-BUILD = Build(10.0, 5.0, 20.0, 10.0, hidden_weights=(2.0, 1.5), output_weights=(0.0, 0.5))
+BUILD = Build(5.0, 2.5, 20.0, 10.0, hidden_weights=(3.0, 1.5), output_weights=(0.0, 0.5))
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of this task."""
-    add_class_options(parser, epochs=100, hidden=30, batch=50, lr=2e-2, delay_lr=0.3, schedule="cosine")
+    add_class_options(
+        parser, epochs=100, hidden=30, batch=50, lr=2e-2, delay_lr=0.3, delay=BUILD.delay, schedule="cosine"
+    )
 
 
 def prepare(options: argparse.Namespace, dtype: torch.dtype) -> Classification:
@@ -38,9 +41,9 @@ def prepare(options: argparse.Namespace, dtype: torch.dtype) -> Classification:
     Raises:
         SpecError: an option out of range.
     """
-    check_class_options(options)
+    check_class_options(options, BUILD.max_delay)
     data = {split: spikes_of(*points(count, [options.seed, n])) for n, (split, count) in enumerate(POINTS.items())}
-    network = Reader(CHANNELS, [options.hidden], CLASSES, BUILD, dtype, options.seed)
+    network = Reader(CHANNELS, [options.hidden], CLASSES, replace(BUILD, delay=options.delay), dtype, options.seed)
     return Classification("yin-yang", options, network, data, DURATION, draw)
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fast.spikes import Spikes
 from spec import SpecError
-from spec.checks import positive_number, whole_number
+from spec.checks import non_negative_time, positive_number, whole_number
 
 LARGEST_STEP = 1e6
 
@@ -35,6 +35,7 @@ def add_class_options(
     batch: int,
     lr: float,
     delay_lr: float,
+    delay: float,
     schedule: str = "constant",
 ) -> None:
     """The options of every task that classifies, with the defaults of this one."""
@@ -47,10 +48,13 @@ def add_class_options(
     parser.add_argument(
         "--schedule", choices=("constant", "cosine"), default=schedule, help=f"of both; cosine: down to 0 {default}"
     )
+    parser.add_argument(
+        "--delay", type=float, default=delay, help=f"delays start between 0 and this, ms {default}; 0: at 0"
+    )
     parser.add_argument("--freeze-delays", action="store_true", help="learn weights only, at the delays drawn at first")
 
 
-def check_class_options(options: argparse.Namespace) -> None:
+def check_class_options(options: argparse.Namespace, max_delay: float) -> None:
     """Refuse those out of range.
 
     Raises:
@@ -60,6 +64,8 @@ def check_class_options(options: argparse.Namespace) -> None:
         whole_number(getattr(options, name), f"--{name}", 1, 1_000_000, "give a positive number")
     learning_rate(options.lr, "--lr")
     learning_rate(options.delay_lr, "--delay-lr", "ms")
+    if non_negative_time(options.delay, "--delay") > max_delay:
+        raise SpecError("--delay", f"at most {max_delay} (ms)", options.delay, "no delay of this task is longer")
 
 
 def right_answers(y: Tensor, labels: Tensor) -> Tensor:

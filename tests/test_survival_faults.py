@@ -1,0 +1,108 @@
+"""The tests of survival can fail: each fault, planted in a copy, turns one of them red.
+
+Most are what has been reported of training code elsewhere: a save that is not brought to the disk, a resume that
+forgets the optimiser, one order of the data for ever, a signal that is only seen at one place.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.planting import ROOT, Fault, plant
+
+CHECKPOINTS, SURVIVAL = "test_checkpoints.py", "test_survival.py"
+KILLED = "test_a_run_that_was_killed_ends_in_the_same_bits and classification and 7"
+
+
+def fault(name: str, file: str, text: str, wrong: str) -> Fault:
+    return Fault(name, "fast", f"training/{file}", text, wrong)
+
+
+FAULTS = (
+    (fault("no fsync", "checkpoints.py", "            os.fsync(file.fileno())\n", ""), CHECKPOINTS, "order"),
+    (fault("folder not synced", "checkpoints.py", "        os.fsync(folder)", "        pass"), CHECKPOINTS, "order"),
+    (fault("in place", "checkpoints.py", 'path.with_name(f".{path.name}{HALF}")', "path"), CHECKPOINTS, "order"),
+    (fault("no checksum", "checkpoints.py", ".hexdigest() != digest:", ".hexdigest() == 0:"), CHECKPOINTS, "one_byte"),
+    (fault("one kept", "checkpoints.py", "KEPT = 2", "KEPT = 1"), CHECKPOINTS, "truncated or last_two"),
+    (fault("pickle", "checkpoints.py", "weights_only=True", "weights_only=False"), CHECKPOINTS, "nothing_in_a_file"),
+    (
+        fault("half stays", "checkpoints.py", "            path.unlink()\n\n", "            pass\n\n"),
+        CHECKPOINTS,
+        "nothing_else",
+    ),
+    (fault("all half removed", "checkpoints.py", 'f".*{HALF}"', '".*"'), CHECKPOINTS, "nothing_else"),
+    (
+        fault("optimiser forgotten", "classify.py", 'self.optimiser.load_state_dict(state["optimiser"])', "pass"),
+        SURVIVAL,
+        KILLED,
+    ),
+    (fault("best forgotten", "classify.py", 'state["best"], Epoch(', "self.best, Epoch("), SURVIVAL, KILLED),
+    (fault("sums forgotten", "classify.py", 'Epoch(**state["epoch"])', "Epoch()"), SURVIVAL, KILLED),
+    (
+        fault("one order for ever", "classify.py", "default_rng([self.options.seed, epoch])", "default_rng(0)"),
+        SURVIVAL,
+        "order_of_its_own",
+    ),
+    (
+        fault(
+            "finite asked too late",
+            "classify.py",
+            "        learned = [(",
+            "        self.optimiser.step()\n        learned = [(",
+        ),
+        SURVIVAL,
+        "not_finite",
+    ),
+    (fault("SIGTERM ignored", "stopping.py", ", signal.SIGTERM: 143", ""), SURVIVAL, "signal_ends and 143 and step"),
+    (fault("not asked in evaluation", "classify.py", "            check()\n", ""), SURVIVAL, "within_the_evaluation"),
+    (fault("second interrupt ignored", "stopping.py", "raise KeyboardInterrupt", "pass"), SURVIVAL, "second_interrupt"),
+    (fault("no lock", "run_folder.py", "fcntl.LOCK_EX | fcntl.LOCK_NB", "fcntl.LOCK_SH"), SURVIVAL, "two_runs"),
+    (fault("log not cut", "run_folder.py", "self.write_bytes(LOG,", "len("), SURVIVAL, "done_again"),
+    (
+        fault("other options taken", "run_folder.py", "if before.get(name) != options.get(name):", "if False:"),
+        SURVIVAL,
+        "not_resumed_with and lr",
+    ),
+    (fault("room not asked for", "engine.py", "if free < needed:", "if False:"), SURVIVAL, "no_room"),
+    (
+        fault(
+            "a full disk swallowed",
+            "checkpoints.py",
+            "    except OSError:\n        half.unlink(missing_ok=True)\n        raise\n",
+            "    except OSError:\n        return\n",
+        ),
+        SURVIVAL,
+        "full_disk",
+    ),
+)
+
+
+def outcome(folder: Path, file: str, chosen: str) -> subprocess.CompletedProcess[str]:
+    """Run the chosen tests on the copy in `folder`; without the compiler, which takes longer than they do."""
+    command = [
+        sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist",
+        "--import-mode=importlib", "-o", f"pythonpath={folder} {ROOT}", f"tests/{file}", "-k", chosen,
+    ]  # fmt: skip
+    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(("planted", "file", "chosen"), FAULTS, ids=[str(planted) for planted, _, _ in FAULTS])
+def test_fault_is_seen(planted: Fault, file: str, chosen: str, tmp_path: Path) -> None:
+    done = outcome(plant(planted, "fast", tmp_path), file, chosen)
+    ended = done.returncode == -signal.SIGTERM  # by the signal that was not caught
+    assert ended or (done.returncode == 1 and " failed" in done.stdout), done.stdout + done.stderr
+
+
+def test_control_without_a_fault_all_of_them_pass(tmp_path: Path) -> None:
+    folder = plant(None, "fast", tmp_path)
+    for file in (CHECKPOINTS, SURVIVAL):
+        chosen = " or ".join(f"({chosen})" for _, name, chosen in FAULTS if name == file)
+        done = outcome(folder, file, chosen)
+        assert done.returncode == 0, done.stdout + done.stderr
