@@ -3,10 +3,10 @@
     from fast import LI, LIF, Spikes, cross_entropy
 
 Reading order: `polynomials`, `flow` (physics), `bins`, `synapses`, `pointers`, `cells` (bookkeeping), `solve`,
-`deposit`, `adjoint`, `gather`, `lanes`, `candidates` (steps), `forward`, `recurrent_work`, `recurrent_forward`,
-`backward`, `recurrent_backward` (sweeps), `kernels` (threads), `problem`, `cuda` (devices), `spikes`, `limits`,
-`propagate` (autograd), `layers`, `graph`, `network`, `losses` (front), `run` and `train` (command lines), with
-`certificate`, `spike_files`, `training` and `tasks` for training.
+`deposit`, `adjoint`, `gather`, `lanes`, `candidates` (steps), `forward`, `recurrent_work`, `recurrent_steps`,
+`recurrent_forward`, `backward`, `recurrent_backward` (sweeps), `kernels` (threads), `problem`, `cuda` (devices),
+`spikes`, `limits`, `propagate` (autograd), `layers`, `graph`, `network`, `losses` (front), `run` and `train` (command
+lines), with `certificate`, `spike_files`, `training` and `tasks` for training.
 """
 
 from fast.layers import LI, LIF

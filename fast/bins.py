@@ -18,7 +18,7 @@ from spec import UnsupportedError
 from spec.errors import Verbatim
 
 MOST_BINS = 2**26  # half a GB to count spikes in
-SLOT = 2 * LANES  # places a bin: two a lane, one for excitation and one for inhibition
+SLOT = 2 * LANES  # places a bin: two a lane, of excitation and of inhibition (on the CPU these share a cell)
 
 
 class Clock(NamedTuple):

@@ -66,18 +66,6 @@ def _link(typing: Any, cells: Any, p: Any) -> Any:
     return types.int32(cells, types.int64), build
 
 
-def _set_link(typing: Any, cells: Any, p: Any, link: Any) -> Any:
-    """Let cell `p` link to `link`."""
-    number = cells.dtype
-
-    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        at, bits = _cell(builder, arguments[0], arguments[1], number)
-        builder.store(_with_link(builder, builder.load(at, align=4), arguments[2], bits), at, align=4)
-        return context.get_dummy_value()
-
-    return types.void(cells, types.int64, types.int32), build
-
-
 def _clear(typing: Any, cells: Any, p: Any) -> Any:
     """Nothing arrives in cell `p`."""
     number = cells.dtype
@@ -103,10 +91,6 @@ def _added(cells: Any, p: Any, amounts: Any, k: Any, link: Any) -> int:
     return before
 
 
-def _linked(cells: Any, p: Any, link: Any) -> None:
-    _links(cells)[p] = link
-
-
 def _cleared(cells: Any, p: Any) -> None:
     cells[CELL * p : CELL * p + CELL] = 0.0
     _links(cells)[p] = NO_LINK
@@ -114,5 +98,4 @@ def _cleared(cells: Any, p: Any) -> None:
 
 add = built(_add, _added)
 link_of = built(_link, lambda cells, p: int(_links(cells)[p]))
-set_link = built(_set_link, _linked)
 clear = built(_clear, _cleared)

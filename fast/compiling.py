@@ -35,7 +35,7 @@ def cache_folder(of: Path = PACKAGE) -> Path:
 
 
 def _cached(function: Callable, **options: Any) -> Callable:
-    """Compile on first use, release the GIL while running, follow IEEE rules; Numba reads the folder right here."""
+    """Compile on first use, release the GIL while running, divide as NumPy does; Numba reads the folder right here."""
     before = getattr(config, "CACHE_DIR")  # noqa: B009 - made at import, so unknown to type checkers
     setattr(config, "CACHE_DIR", str(cache_folder(Path(function.__code__.co_filename).parent)))  # noqa: B010
     try:
@@ -48,7 +48,7 @@ def compiled(function: Callable) -> Callable:
     """A function of a kernel. It cannot allocate: without Numba's runtime that does not compile.
 
     Nor may it return an array to an `allocating` function: it counts no references, and its caller would count one
-    too few.
+    too few. A product and a sum may be rounded together, here and in all that follow but `allocating`.
     """
     return _cached(function, _nrt=False, fastmath={"contract"})
 
@@ -62,7 +62,7 @@ class _Apart(Compiler):
 
 
 def vectorised(function: Callable) -> Callable:
-    """The same, with loops over lanes that are computed at once; a product and a sum may be rounded together.
+    """The same, with loops over lanes that are computed at once.
 
     What it is given must not overlap, since with a dozen arrays the compiler gives up looking whether they do.
     """

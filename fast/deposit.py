@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fast.bins import SLOT, Clock, split, stable_order
-from fast.cells import CELL, CELL_I, CELL_LINK, CELL_UP, CELL_V, add, clear, link_of, set_link
+from fast.cells import CELL, CELL_I, CELL_LINK, CELL_UP, CELL_V, add, clear
 from fast.compiling import allocating, compiled, inlined, vectorised
 from fast.pointers import moved, pointer
 from fast.polynomials import AB, LANES, RAB, B, polynomial
@@ -113,6 +113,16 @@ def most_under_way(arriving, slots):
     return most
 
 
+@inlined
+def fill(amounts, k, w, x, lane, coefficients, at):
+    """Set amounts `k` to what an arrival of weight `w` adds to a cell, with `x` of its bin to go."""
+    added = w * (x * polynomial(coefficients, AB, lane, x, at.terms))
+    amounts[CELL * k + CELL_V] = added
+    amounts[CELL * k + CELL_I] = w * polynomial(coefficients, B, lane, x, at.terms)
+    amounts[CELL * k + CELL_UP] = max(added, at.zero)
+    amounts[CELL * k + CELL_LINK] = at.zero
+
+
 @vectorised
 def deposit(here, size, first, last, rest, source, next_, mask, rows, coefficients, at, cells, place, amount):
     """Add the arrivals of spikes `first..last-1`, emitted in bin `here`, to one block; arrays come as pointers.
@@ -133,11 +143,7 @@ def deposit(here, size, first, last, rest, source, next_, mask, rows, coefficien
                 if p >= size:
                     p -= size
                 to[lane] = np.int32(p) >> 1
-                added = w * (x * polynomial(coefficients, AB, lane, x, at.terms))
-                what[CELL * lane + CELL_V] = added
-                what[CELL * lane + CELL_I] = w * polynomial(coefficients, B, lane, x, at.terms)
-                what[CELL * lane + CELL_UP] = max(added, at.zero)
-                what[CELL * lane + CELL_LINK] = at.zero
+                fill(what, lane, w, x, lane, coefficients, at)
         for n in range(start, stop):
             to, what = moved(place, (n - start) * LANES), moved(amount, (n - start) * (CELL * LANES))
             before = moved(next_, (n & mask) * LANES)
@@ -146,24 +152,16 @@ def deposit(here, size, first, last, rest, source, next_, mask, rows, coefficien
 
 
 @inlined
-def deposit_in_bin(slot, n, q, row, lane, next_, mask, coefficients, at, cells):
+def deposit_in_bin(slot, n, q, row, lane, next_, mask, coefficients, at, cells, amount):
     """Add the arrival of spike `n`, of rest `q`, at one lane of a block in the bin that it is emitted in.
 
-    `slot`: that bin's first cell. Arrays come as pointers. Returns whether the arrival is in that bin.
+    `slot`: that bin's first cell; `amount`: scratch. Arrays come as pointers. Returns whether it is in that bin.
     """
-    x, w = at.one - (q + row[2 * LANES + lane]), row[lane]
+    x = at.one - (q + row[2 * LANES + lane])
     if x <= at.zero:
         return False
-    V_added, I_added = (
-        w * (x * polynomial(coefficients, AB, lane, x, at.terms)),
-        w * polynomial(coefficients, B, lane, x, at.terms),
-    )
-    c = CELL * (slot + lane)
-    next_[(n & mask) * LANES + lane] = link_of(cells, slot + lane)
-    cells[c + CELL_V] += V_added
-    cells[c + CELL_I] += I_added
-    cells[c + CELL_UP] += max(V_added, at.zero)
-    set_link(cells, slot + lane, n)
+    fill(amount, 0, row[lane], x, lane, coefficients, at)
+    next_[(n & mask) * LANES + lane] = add(cells, slot + lane, amount, 0, n)
     return True
 
 

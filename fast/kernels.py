@@ -39,7 +39,8 @@ from fast.solve import (
 )
 from fast.synapses import Layer, unpacked
 
-PIECES, BINS = 16, 1000  # at least so many, if there are trials enough to have so many bins in each
+PIECES = 16  # at least so many, if there are trials enough
+BINS_A_PIECE = 1000  # and each is worth a call: a small batch is one piece, and runs on one thread
 
 
 class Kernels:
@@ -56,7 +57,7 @@ class Kernels:
         self.arriving, self.trials, self.layer, self.post, self.at = arriving, trials, layer, layer.post, at
         self.blocks = len(layer.rows)
         together = self.blocks if layer.copies else 1  # neurons that reach each other are solved together
-        chunks = min(trials, -(-PIECES * together // self.blocks), -(-trials * (at.last + 1) // BINS))
+        chunks = min(trials, -(-PIECES * together // self.blocks), -(-trials * (at.last + 1) // BINS_A_PIECE))
         edges = np.linspace(0, trials, chunks + 1).astype(int).tolist()
         self.pieces = [
             (slice(block, block + together), first, last)

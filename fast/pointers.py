@@ -2,10 +2,11 @@
 
 Numba hands an array on as seven words or more, and looks at every index whether it is negative. A sweep calls its small
 functions once a bin with a dozen arrays each: as pointers they are one word each, indexed as they are. A pointer knows
-neither its length nor whether its array is still there; so it is made in the sweep that owns the array, and goes no
-further than into the functions which that calls.
+neither its length nor whether its array is still there; so it is made from an array that a sweep owns, and goes no
+further than into the function that it is given to.
 
-Without the compiler a pointer is a view of the array from there on, so that NumPy checks every index (a test).
+Without the compiler a pointer is a view of the array from there on, so that NumPy refuses what lies beyond its end (a
+test).
 """
 
 from __future__ import annotations
@@ -79,6 +80,11 @@ def _lowest_bit(typing: Any, bits: Any) -> Any:
     return bits(bits), build
 
 
+def _flat(array: Any) -> Any:
+    assert array.flags.c_contiguous, "a pointer is into an array without gaps"
+    return array.reshape(-1)
+
+
 def _copied(values: Any, p: Any, into: Any, k: Any) -> None:
     into[2 * k : 2 * k + 2] = values[2 * p : 2 * p + 2]
 
@@ -91,7 +97,7 @@ def _number_of_bit(bits: Any) -> int:
     return (int(bits) & -int(bits)).bit_length() - 1
 
 
-pointer = built(_pointer, lambda array: array.reshape(-1))
+pointer = built(_pointer, _flat)
 moved = built(_moved, lambda pointer, n: pointer[n:])
 copy_pair = built(_copy_pair, _copied)
 nan_bits = built(_nan_bits, _bits_of_nan)

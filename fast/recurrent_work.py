@@ -15,6 +15,10 @@ from fast.polynomials import LANES
 from fast.solve import USUAL
 
 NO_SPIKES, NO_LINKS, NO_ARRIVALS = 10, 11, 12  # what `Work` has too little room for
+# Where a sweep that lacks room has come to: the bin (or AT_START: it begins anew), its turn in the ring, how many
+# spikes are deposited, arrived from outside, and emitted, and the oldest that is under way.
+BIN, TURN, DEPOSITED, ARRIVED, EMITTED, OLDEST = range(6)
+AT_START = -1
 
 
 class Spikes(NamedTuple):
@@ -30,7 +34,8 @@ class Work(NamedTuple):
 
     `ring`, `state, ahead [blocks, 2 * LANES]`, `level, risky [blocks, LANES]`: as `fast.forward.Work`, of every block.
     `place, amount`: scratch of `deposit`. `oldest_at [slots]`: the first spike of each bin under way. `near [blocks,
-    copies * post]`: a bit a lane that a spike of the layer can reach in the bin it is emitted in.
+    copies * post]`: a bit a lane that a spike of the layer can reach in the bin it is emitted in. `position [6]`: see
+    above.
     """
 
     ring: Ring
@@ -42,6 +47,7 @@ class Work(NamedTuple):
     risky: np.ndarray
     oldest_at: np.ndarray
     near: np.ndarray
+    position: np.ndarray
     spikes: Spikes
     candidates: Candidates
 
@@ -63,25 +69,29 @@ def work_for(layer, most, longest, at):
     )
     return Work(
         ring, scratch.place, scratch.amount, np.empty((blocks, 2 * LANES)), np.empty((blocks, 2 * LANES)),
-        np.empty((blocks, LANES)), np.empty((blocks, LANES), np.uint8), np.empty(layer.slots, np.int64), near, spikes,
+        np.empty((blocks, LANES)), np.empty((blocks, LANES), np.uint8), np.empty(layer.slots, np.int64), near,
+        np.zeros(6, np.int64), spikes,
         no_candidates(blocks * LANES, 4 * most + 1024, layer.rows),
     )  # fmt: skip
 
 
 @allocating
 def with_more(work, lack, rows):
-    """The same with twice the room of what it lacks."""
+    """The same with twice the room of what it lacks; what is in it stays, but for candidates."""
     spikes, candidates = work.spikes, work.candidates
+    rest, source, next_ = spikes.rest, spikes.source, spikes.next
     if lack == NO_SPIKES:
-        spikes = Spikes(
-            np.empty(2 * spikes.rest.size, rows.dtype), np.empty(2 * spikes.rest.size, np.int32), spikes.next
-        )
+        rest = np.concatenate((rest, np.empty_like(rest)))
+        source = np.concatenate((source, np.empty_like(source)))
     elif lack == NO_LINKS:
-        blocks, room, _ = spikes.next.shape
-        spikes = Spikes(spikes.rest, spikes.source, np.empty((blocks, 2 * room, LANES), np.int32))
+        blocks, room, _ = next_.shape
+        next_ = np.empty((blocks, 2 * room, LANES), np.int32)
+        if work.position[BIN] != AT_START:
+            for n in range(work.position[OLDEST], work.position[DEPOSITED]):
+                next_[:, n & (2 * room - 1)] = spikes.next[:, n & (room - 1)]
     else:
         candidates = no_candidates(candidates.lanes.size, 2 * candidates.rest.size, rows)
     return Work(
         work.ring, work.place, work.amount, work.state, work.ahead, work.level, work.risky, work.oldest_at, work.near,
-        spikes, candidates,
+        work.position, Spikes(rest, source, next_), candidates,
     )  # fmt: skip

@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "fast": {"spec", "torch", "numpy", "numba", "llvmlite", "h5py"},
     "benchmarks": {"fast", "spec", "torch", "numpy", "numba"},
     "reports": {"matplotlib", "numpy"},
+    "results": {"fast", "spec"},
 }
 INSTALLED = ("spec", "derivations", "reference", "fast", "reports")
 

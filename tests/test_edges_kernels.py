@@ -42,6 +42,13 @@ for readout in ("max_voltage", "mean_voltage"):
                         exists=torch.tensor([[True, False]]), readout=readout)
     y.sum().backward()
 assert w.grad[0, 1] == 0.0 and w.grad[0, 0] != 0.0
+w = torch.tensor([[2.0, 2.0], [0.3, 0.1], [-0.1, 0.2]], dtype=torch.float64, requires_grad=True)
+d = torch.tensor([[0.5, 0.9], [0.001, 30.0], [0.2, 0.01]], dtype=torch.float64)
+more = [torch.full((2,), value, dtype=torch.float64) for value in (1.0, 0.0)]
+for readout in (None, "mean_voltage"):
+    emitted, y, _ = propagate(Spikes.from_trains([times], 14.0), w, d, *taus, *more, recurrent=True, readout=readout)
+    (emitted.times.sum() if y is None else y.sum()).backward()
+assert len(emitted.times) > 4
 """
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -163,3 +166,29 @@ def test_readout_of_a_population_within_a_loop() -> None:
     for readout in ("max_voltage", "mean_voltage", "exp_weighted_voltage"):
         read = Case(case.network, case.duration, case.inputs, CrossEntropy(readout, "p1", 1))
         assert_same_results(read, run_case(read), reference.run(read))
+
+
+VOLLEY = """
+import resource, torch
+from fast import Spikes, propagate
+torch.manual_seed(0)
+def volley(size):
+    w = torch.cat([torch.full((1, size), 8.5), torch.randn(size, size) * 0.3 / size]).double()
+    d = torch.cat([torch.zeros(1, size), 1e-3 + 1e-3 * torch.rand(size, size)]).double()
+    constants = [torch.full((size,), value, dtype=torch.float64) for value in (20.0, 5.0, 1.0, 0.0)]
+    return propagate(Spikes.from_trains([[[1.0]]], 10.0), w, d, *constants, recurrent=True)[0].counts()
+volley(3)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+counts = volley(384)
+print(int(counts.min()), (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+"""
+
+
+def test_a_volley_within_one_bin_takes_memory_with_its_spikes() -> None:
+    """384 neurons spike at almost one instant, and reach each other: 147 000 arrivals among spikes of one bin.
+
+    Lists of arrivals that are written anew with each arrival would take 200 MB.
+    """
+    done = subprocess.run([sys.executable, "-c", VOLLEY], capture_output=True, text=True, check=True)
+    spikes, added = done.stdout.split()
+    assert int(spikes) >= 1 and float(added) < 80

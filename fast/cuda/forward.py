@@ -25,10 +25,12 @@ IS_STUCK = -1  # in place of a number of spikes
 
 
 class Ahead(NamedTuple):
-    """Bins ahead, `[trials at once, blocks, ...]`, as `fast.deposit.Ring` but without places for what arrives nowhere.
+    """Bins ahead, `[trials at once, blocks, ...]`.
 
-    `deposits [4 * slots * LANES]`, `integral, chain [slots * LANES]`; `next [size, LANES]`, the chains, `size` a power
-    of two; `rest, weight [size, LANES]`, the arrivals of a bin in order.
+    `deposits [4 * slots * LANES]`: what arrives in each bin and lane, V and I of excitation, then of inhibition, as in
+    `fast.cells`; `integral, chain [slots * LANES]`: what is added to an integral readout, and the last spike;
+    `next [size, LANES]`, the chains, `size` a power of two; `rest, weight [size, LANES]`, the arrivals of a bin in
+    order.
     """
 
     deposits: Array

@@ -1,0 +1,1 @@
+"""What trained networks have reached, as data, and how it was got."""

@@ -1,0 +1,56 @@
+"""`python -m results FOLDER...`: a line of JSON for each finished run, for a file in this folder."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+
+from fast.training.checkpoints import Checkpoints, digest
+from fast.training.run_folder import LOG, OPTIONS
+from spec import SpecError
+from spec.command import OneLineParser, report, run_and_exit
+from spec.errors import Verbatim
+
+PROG = "python -m results"
+NOT_OF_THE_RESULT = {"out", "resume", "save_seconds", "data"}
+
+
+def entry(folder: Path) -> dict:
+    """What a finished run has reached.
+
+    Raises:
+        SpecError: the folder holds none.
+    """
+    try:
+        options, result = (json.loads((folder / name).read_text(encoding="utf-8")) for name in (OPTIONS, "result.json"))
+        log = [json.loads(line) for line in (folder / LOG).read_text(encoding="utf-8").splitlines()]
+    except (OSError, ValueError) as error:
+        raise SpecError(str(folder), "the folder of a finished run", Verbatim(error), "let it finish") from None
+    state, _ = Checkpoints(folder).load()
+    return {
+        **{name: value for name, value in options.items() if name not in NOT_OF_THE_RESULT},
+        "network": result["network"], "best_epoch": result["best_epoch"], "test_accuracy": result["test_accuracy"],
+        "valid_accuracy": max(line["valid_accuracy"] for line in log), "count_baseline": result["count_baseline"],
+        "seconds": round(sum(line["seconds"] for line in log), 1), "machine": platform.machine(),
+        "state_sha256": digest(state["training"]),
+    }  # fmt: skip
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line; the exit code."""
+    parser = OneLineParser(PROG, "Print a line of JSON for each finished run.")
+    parser.add_argument("folders", metavar="FOLDER", nargs="+", type=Path, help="the --out of a run")
+    try:
+        lines = [json.dumps(entry(folder)) for folder in parser.parse_args(argv).folders]
+    except SpecError as error:
+        return report(PROG, error)
+    except SystemExit as stop:  # argparse: --help, or an error it has reported
+        return int(stop.code or 0)
+    print("\n".join(lines))
+    return 0
+
+
+if __name__ == "__main__":
+    run_and_exit(main)

@@ -1,0 +1,49 @@
+"""Results are data: the README says no number that the files under `results/` do not hold."""
+
+from __future__ import annotations
+
+import json
+import re
+import statistics
+from pathlib import Path
+
+import pytest
+
+from fast.tasks import yin_yang
+from fast.train import main as train
+from results.__main__ import main as results
+from tests.planting import ROOT
+
+SEEDS = 10
+
+
+def accuracies(name: str, freeze_delays: bool) -> list[float]:
+    """Test accuracies in per cent, by seed."""
+    lines = (ROOT / "results" / name).read_text(encoding="utf-8").splitlines()
+    entries = [entry for entry in map(json.loads, lines) if entry["freeze_delays"] == freeze_delays]
+    assert [entry["seed"] for entry in entries] == list(range(SEEDS)), "every seed, once, and none left out"
+    assert len({(entry["epochs"], entry["lr"], entry["delay_lr"], entry["network"]) for entry in entries}) == 1
+    return [100 * entry["test_accuracy"] for entry in entries]
+
+
+@pytest.mark.parametrize(("words", "freeze_delays"), [("with learned delays", False), ("without delays", True)])
+def test_yin_yang(words: str, freeze_delays: bool) -> None:
+    said = re.search(rf"([\d.]+) ± ([\d.]+) % {words}", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert said is not None
+    found = accuracies("yin-yang.jsonl", freeze_delays)
+    assert said.groups() == (f"{statistics.mean(found):.1f}", f"{statistics.stdev(found):.1f}")
+
+
+def test_a_line_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(yin_yang, "draw", lambda folder: [])
+    monkeypatch.setattr(yin_yang, "POINTS", {"train": 50, "valid": 50, "test": 50})
+    train(["--task", "yin-yang", "--epochs", "1", "--seed", "7", "--out", str(tmp_path / "run")])
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert results([str(tmp_path / "run")]) == 0
+    entry = json.loads(capsys.readouterr().out)
+    assert entry["seed"] == 7 and entry["network"] == "4-30-3" and last == f"state sha256 {entry['state_sha256']}"
+
+
+def test_a_run_that_is_not_finished(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert results([str(tmp_path)]) == 2
+    assert "the folder of a finished run" in capsys.readouterr().err
