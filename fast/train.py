@@ -11,14 +11,14 @@ import torch
 
 from fast.devices import DEVICES, check_device
 from fast.run import DTYPES
-from fast.tasks import braille, sequence, shd, yin_yang
+from fast.tasks import braille, sequence, shd, spikes, yin_yang
 from fast.training import engine
 from fast.training.run_folder import NotWrittenError, RunFolder
 from spec import SpecError
 from spec.checks import finite_number, whole_number
 from spec.command import NO_ROOM, NOT_FINITE, OneLineParser, report, report_no_memory, run_and_exit
 
-TASKS = {"sequence": sequence, "yin-yang": yin_yang, "braille": braille, "shd": shd}
+TASKS = {"sequence": sequence, "yin-yang": yin_yang, "braille": braille, "shd": shd, "spikes": spikes}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

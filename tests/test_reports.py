@@ -36,7 +36,7 @@ BRAILLE_LINES: list[dict] = [
     }
     for epoch in (1, 2, 3)
 ]  # fmt: skip
-TASKS = "braille, sequence, shd, yin-yang"
+TASKS = "braille, sequence, shd, spikes, yin-yang"
 
 
 def record(folder: Path, result: object, lines: list[dict]) -> Path:

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
-from fast.tasks import shd, yin_yang
+from fast.tasks import shd, spikes, yin_yang
 from fast.tasks.yin_yang import DOT, EARLY, LATE, YANG, YIN, part_of, points, spikes_of
 from fast.train import main
 from tests.test_spike_files import small_trials, write
@@ -101,3 +101,56 @@ def test_shd_runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = ["--epochs", "1", "--hidden", "4", "--batch", "10", "--valid-speakers", "1"]
     assert main(["--task", "shd", "--data", str(folder), "--out", str(folder / "run"), *sizes]) in (0, 1)
     assert json.loads((folder / "run" / "result.json").read_text())["network"] == "700-4-20"
+
+
+def own_files(folder: Path, names: tuple[str, ...]) -> list[str]:
+    """Files of two classes, told apart by the order of two bursts."""
+    for seed, name in enumerate(names):
+        write(folder / f"{name}.h5", *small_trials(64, seed))
+    return [str(folder / f"{name}.h5") for name in names]
+
+
+@pytest.mark.parametrize("names", [("train", "test"), ("train", "valid", "test")])
+def test_own_files_are_learned(names: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what the files hold, and no other word: better than spike counts, which tell nothing here."""
+    monkeypatch.setattr(spikes, "draw", lambda folder: [])
+    data, delays = own_files(tmp_path, names), ["--max-delay", "300", "--delay", "200"]
+    options = ["--epochs", "8", "--hidden", "16", "--batch", "16", "--lr", "0.02"]
+    assert main(["--task", "spikes", "--data", *data, "--out", str(tmp_path / "run"), *options, *delays]) == 0
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert result["network"] == "7-16-2" and result["test_accuracy"] > 0.9
+
+
+def test_a_tenth_is_held_out_and_the_rest_is_all_there(tmp_path: Path) -> None:
+    data, duration = spikes.read([Path(path) for path in own_files(tmp_path, ("train", "test"))], 3)
+    assert [len(data[name]) for name in ("train", "valid", "test")] == [58, 6, 64]
+    assert sorted(float(t[0]) for part in ("train", "valid") for t in data[part].times) == sorted(
+        float(np.float64(np.float32(t[0])) * 1000) for t in small_trials(64, 0)[0]
+    )
+    assert 300 < duration < 400
+
+
+BAD_FILES = {
+    "none": ([], "`--data` must be TRAIN TEST, or TRAIN VALID TEST, got 0 files"),
+    "one": (["train.h5"], "got 1 files"),
+    "missing": (["train.h5", "nowhere.h5"], "nowhere.h5"),
+    "text": (["train.h5", "text.h5"], "text.h5"),
+    "empty": (["train.h5", "empty.h5"], "empty.h5"),
+    "max-delay": (["train.h5", "train.h5", "--max-delay", "5"], "`--delay` must be at most 5.0 (ms), got 30.0"),
+    "tau": (["train.h5", "train.h5", "--tau-mem", "0"], "`--tau-mem` must be"),
+}
+
+
+@pytest.mark.parametrize(("data", "words"), BAD_FILES.values(), ids=BAD_FILES.keys())
+def test_files_that_cannot_be_used(
+    data: list[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    own_files(tmp_path, ("train",))
+    Path("text.h5").write_text("<html>not found</html>")
+    write(Path("empty.h5"), [np.empty(0)] * 4, [np.empty(0)] * 4, np.zeros(4, np.uint16))
+    given = ["--data", *data] if data else []
+    assert main(["--task", "spikes", *given]) == 2
+    err = capsys.readouterr().err
+    assert words in err and err.count("\n") == 1
+    assert not Path("runs").exists()

@@ -1,0 +1,105 @@
+"""Your own spike files: labelled trials of spikes in channels, in the layout of `fast.spike_files`.
+
+Channels, classes and the length of a trial are what the files hold. The first weights are drawn so that a hidden neuron
+comes near its threshold at the mean rate of the input: their mean is `1 / (rate tau_syn)`, and so is their sd.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import h5py
+import numpy as np
+import torch
+
+from fast.spike_files import SpikeData, read_spike_file
+from fast.training.classify import Classification
+from fast.training.reader import Build, Reader
+from fast.training.shared import add_class_options, check_class_options
+from reports.training import draw
+from spec import SpecError
+from spec.checks import non_negative_time, positive_number
+from spec.errors import Verbatim
+
+SHARE = 10  # one trial in so many is held out for validation, if no file is given for it
+MOST = 2**31 - 1
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of this task."""
+    parser.add_argument(
+        "--data", nargs="+", metavar="FILE", type=Path, default=[],
+        help="TRAIN TEST, or TRAIN VALID TEST; without VALID a tenth of TRAIN is held out",
+    )  # fmt: skip
+    parser.add_argument("--tau-mem", type=float, default=20.0, help="of all neurons, ms (default: %(default)s)")
+    parser.add_argument("--tau-syn", type=float, default=5.0, help="of all neurons, ms (default: %(default)s)")
+    parser.add_argument("--max-delay", type=float, default=100.0, help="ms (default: %(default)s)")
+    add_class_options(parser, epochs=20, hidden=128, batch=32, lr=2e-3, delay_lr=1.0, delay=30.0)
+
+
+def prepare(options: argparse.Namespace, dtype: torch.dtype) -> Classification:
+    """The training, for the engine.
+
+    Raises:
+        SpecError: an option out of range, or data that are missing or damaged.
+    """
+    max_delay = non_negative_time(options.max_delay, "--max-delay")
+    check_class_options(options, max_delay)
+    tau_mem, tau_syn = (positive_number(getattr(options, name), f"--{name.replace('_', '-')}", "ms")
+                        for name in ("tau_mem", "tau_syn"))  # fmt: skip
+    if len(options.data) not in (2, 3):
+        got = Verbatim(f"{len(options.data)} files")
+        raise SpecError("--data", "TRAIN TEST, or TRAIN VALID TEST", got, "the layout is that of fast/spike_files.py")
+    data, duration = read(options.data, options.seed)
+    options.data = [str(path) for path in options.data]
+    mean = 1.0 / (rate(data["train"]) * tau_syn)
+    build = Build(tau_mem, tau_syn, max_delay, options.delay, (mean, mean), (0.0, options.hidden**-0.5))
+    channels, classes = data["train"].channels, data["train"].classes
+    network = Reader(channels, [options.hidden], classes, build, dtype, options.seed)
+    return Classification("spikes", options, network, data, duration, draw)
+
+
+def read(paths: list[Path], seed: int) -> tuple[dict[str, SpikeData], float]:
+    """The splits, and the length of a trial: that of the longest, and a tenth more for the last spikes to matter.
+
+    Raises:
+        SpecError: a file that is missing, damaged, or without any spike.
+    """
+    extents = [_extent(path) for path in paths]
+    channels, classes, last = (max(values) for values in zip(*extents, strict=True))
+    duration = 1.1 * last
+    found = [read_spike_file(path, channels, classes, duration) for path in paths]
+    if len(found) == 3:
+        return dict(zip(("train", "valid", "test"), found, strict=True)), duration
+    order = np.random.default_rng([seed, MOST]).permutation(len(found[0]))
+    out = np.isin(np.arange(len(order)), order[: max(1, len(order) // SHARE)])
+    if out.all():
+        got = Verbatim("one trial")
+        raise SpecError(f"{paths[0].name}", "at least two trials", got, "one is held out for validation")
+    return {"train": found[0].where(~out), "valid": found[0].where(out), "test": found[1]}, duration
+
+
+def rate(data: SpikeData) -> float:
+    """Input spikes a ms, between the first and the last of a trial: the mean of trials with more than one."""
+    rates = [len(t) / (t[-1] - t[0]) for t in data.times if len(t) > 1 and t[-1] > t[0]]
+    if not rates:
+        got = Verbatim("none with two spikes at two times")
+        raise SpecError("--data", "trials with spikes", got, "there is nothing to learn from")
+    return float(np.mean(rates))
+
+
+def _extent(path: Path) -> tuple[int, int, float]:
+    """How many channels and classes a file names, and its last time (ms); what is damaged is for `read_spike_file`."""
+    try:
+        with h5py.File(path, "r") as file:
+            units, times = file["spikes/units"][:], file["spikes/times"][:]
+            channels = 1 + max((int(row.max()) for row in units if np.size(row)), default=-1)
+            last = 1000 * max((float(row.max()) for row in times if np.size(row)), default=0.0)
+            classes = 1 + max(map(int, file["labels"][:]), default=-1)
+    except (OSError, KeyError, TypeError, ValueError, AttributeError):
+        channels, classes, last = 1, 1, 1.0
+    if not (0 < last < np.inf and 0 < channels < MOST and 0 < classes < MOST):
+        got = Verbatim(f"{channels} channels, {classes} classes, last time {last} ms")
+        raise SpecError(path.name, "trials with spikes and labels", got, "the layout is that of fast/spike_files.py")
+    return channels, classes, last
