@@ -7,6 +7,7 @@ differ where a voltage comes nearer to its threshold than float32 resolves: each
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,13 +15,15 @@ from hypothesis import given, settings
 
 import reference
 from fast.run import run_case
-from spec import Case, Connection, CrossEntropy, Network, Population, Result, SpikeTrains, Tie
+from spec import Case, Connection, CrossEntropy, Network, Population, Result, SpikeTrains, Tie, load_case
 from spec.results import TIE_KINDS
 from tests.comparison import Agreement, assert_same_results, compared, largest_block
 from tests.failures import stored_on_failure
 from tests.strategies import cases, families, seeded_case
 from tests.tolerances import VANISHES
 from tests.truth import Problem, simulate
+
+DIGITS = 30
 
 SEEDS = 25
 """Of each family without loops: 275 in all."""
@@ -34,10 +37,19 @@ voltage and its threshold or of two instants; and of kappa."""
 
 
 def agreement(case: Case) -> Agreement:
-    """Everything that the two find, compared; ties are."""
+    """Everything that the two find, compared; ties are.
+
+    Where the two round apart by more than one of them may, `fast` is held against the reference of 30 digits: of two
+    results in float64 either may be the worse one.
+    """
     found, true = run_case(case), reference.run(case)
     assert found.ties == true.ties
-    return assert_same_results(case, found, true)
+    try:
+        return assert_same_results(case, found, true)
+    except AssertionError:
+        exact = reference.run(case, DIGITS)
+        assert found.ties == exact.ties
+        return assert_same_results(case, found, exact)
 
 
 @settings(max_examples=4 * settings().max_examples)
@@ -55,6 +67,21 @@ def test_float64_on_seeded_networks(family: str) -> None:
     blocks, zero = sum(one.blocks for one in found), sum(one.zero for one in found)
     print(f"{family}: largest error {max(one.used for one in found):.2g} of what is allowed; {zero} of {blocks} vanish")
     assert zero < blocks
+
+
+def test_the_30_digits_decide_where_float64_rounds_apart() -> None:
+    """A network that a search has found: two outputs almost alike, whose parts of a gradient cancel to 1e-11 of them.
+
+    Here it is the reference that is 2.5 times beyond what float64 is allowed; `fast` keeps it.
+    """
+    case = load_case(Path(__file__).parent / "hard" / "two-outputs-almost-alike.json")
+    found, rounded, exact = run_case(case), reference.run(case), reference.run(case, DIGITS)
+    with pytest.raises(AssertionError, match="beyond the tolerance"):
+        assert_same_results(case, found, rounded)
+    with pytest.raises(AssertionError, match="beyond the tolerance"):
+        assert_same_results(case, rounded, exact)
+    assert_same_results(case, found, exact)
+    assert agreement(case).used < 1
 
 
 def test_control_a_delay_changed_by_a_millionth_does_not_agree() -> None:
