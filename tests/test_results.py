@@ -14,23 +14,29 @@ from fast.train import main as train
 from results.__main__ import main as results
 from tests.planting import ROOT
 
-SEEDS = 10
+SAID = {
+    "yin-yang, delays": ("yin-yang.jsonl", False, 10, "with learned delays and"),
+    "yin-yang, none": ("yin-yang.jsonl", True, 10, "without delays"),
+    "braille, delays": ("braille.jsonl", False, 5, "with learned delays,"),
+    "braille, frozen": ("braille.jsonl", True, 5, "with `--freeze-delays`"),
+}
+"""File, whether delays were frozen, how many seeds, and the words after the figures in the README."""
 
 
-def accuracies(name: str, freeze_delays: bool) -> list[float]:
+def accuracies(name: str, freeze_delays: bool, seeds: int) -> list[float]:
     """Test accuracies in per cent, by seed."""
     lines = (ROOT / "results" / name).read_text(encoding="utf-8").splitlines()
     entries = [entry for entry in map(json.loads, lines) if entry["freeze_delays"] == freeze_delays]
-    assert [entry["seed"] for entry in entries] == list(range(SEEDS)), "every seed, once, and none left out"
+    assert [entry["seed"] for entry in entries] == list(range(seeds)), "every seed, once, and none left out"
     assert len({(entry["epochs"], entry["lr"], entry["delay_lr"], entry["network"]) for entry in entries}) == 1
     return [100 * entry["test_accuracy"] for entry in entries]
 
 
-@pytest.mark.parametrize(("words", "freeze_delays"), [("with learned delays", False), ("without delays", True)])
-def test_yin_yang(words: str, freeze_delays: bool) -> None:
-    said = re.search(rf"([\d.]+) ± ([\d.]+) % {words}", (ROOT / "README.md").read_text(encoding="utf-8"))
+@pytest.mark.parametrize(("name", "freeze_delays", "seeds", "words"), SAID.values(), ids=SAID.keys())
+def test_the_readme_says_what_the_runs_reached(name: str, freeze_delays: bool, seeds: int, words: str) -> None:
+    said = re.search(rf"([\d.]+) ± ([\d.]+) % {re.escape(words)}", (ROOT / "README.md").read_text(encoding="utf-8"))
     assert said is not None
-    found = accuracies("yin-yang.jsonl", freeze_delays)
+    found = accuracies(name, freeze_delays, seeds)
     assert said.groups() == (f"{statistics.mean(found):.1f}", f"{statistics.stdev(found):.1f}")
 
 
