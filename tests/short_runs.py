@@ -1,0 +1,80 @@
+"""Training runs that take a second, for the tests of survival: a classification and the sequence task."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from fast.spike_files import SpikeData
+from fast.tasks.sequence import Sequence
+from fast.training import engine
+from fast.training.classify import Classification
+from fast.training.reader import Build, Reader
+from fast.training.run_folder import LOG, RunFolder
+
+DURATION = 12.0
+Make = Callable[[], engine.Training]
+
+
+def options(**changed: Any) -> argparse.Namespace:
+    plain = {
+        "task": "letters", "seed": 3, "epochs": 3, "hidden": 6, "batch": 5, "lr": 0.01, "delay_lr": 0.5, "jitter": 1.0,
+        "schedule": "constant", "freeze_delays": False, "device": "cpu", "out": None, "resume": False,
+        "save_seconds": 0.0,
+    }  # fmt: skip
+    return argparse.Namespace(**{**plain, **changed})
+
+
+def letters(trials: int, seed: int) -> SpikeData:
+    random = np.random.default_rng(seed)
+    times = [np.sort(random.uniform(0, 8, 6)) for _ in range(trials)]
+    return SpikeData(times, [random.integers(0, 4, 6) for _ in range(trials)], random.integers(0, 3, trials), 4, 3)
+
+
+def classification(schedule: str = "cosine") -> Classification:
+    """13 trials in batches of 5: an epoch has three steps, and a fourth that evaluates."""
+    build = Build(10.0, 5.0, 5.0, 2.0, hidden_weights=(3.0, 0.5), output_weights=(0.0, 0.3))
+    data = {name: letters(trials, n) for n, (name, trials) in enumerate({"train": 13, "valid": 6, "test": 6}.items())}
+    network = Reader(4, [6], 3, build, torch.float32, 3)
+    return Classification("letters", options(schedule=schedule), network, data, DURATION, lambda folder: [])
+
+
+def sequence() -> Sequence:
+    return Sequence(options(epochs=14), torch.float32)
+
+
+def run(training: engine.Training, out: Path, **changed: Any) -> int:
+    given = vars(options(out=str(out), **changed))
+    with closing(RunFolder(str(out), "letters", given, given["resume"])) as folder:
+        return engine.run(training, folder, given)
+
+
+class KilledError(Exception):
+    """As good as `kill -9`: nothing of the run goes on."""
+
+
+def killed_before(training: Any, step: int) -> engine.Training:
+    """The same training, which dies before a step."""
+    take = training.step
+
+    def dying(number: int, folder: RunFolder, check: Callable[[], None]) -> None:
+        if number == step:
+            raise KilledError
+        take(number, folder, check)
+
+    training.step = dying
+    found: engine.Training = training
+    return found
+
+
+def log(folder: Path) -> list[dict]:
+    """Without the times that a clock has taken."""
+    lines = [json.loads(line) for line in (folder / LOG).read_text(encoding="utf-8").splitlines()]
+    return [{name: value for name, value in line.items() if name != "seconds"} for line in lines]
