@@ -170,16 +170,13 @@ def test_what_is_not_finite_stops_before_the_optimiser(
         take(number, folder, check)
 
     training.step = poisoned  # type: ignore[method-assign]
-    with pytest.raises((NotFiniteError, SpecError)):
+    with pytest.raises(NotFiniteError, match=r"out[.]w is not finite"):
         run(training, tmp_path / "run")
     assert digest(training.state()) == before[0], "nothing was learned from it"
     kept, _ = Checkpoints(tmp_path / "run").load()
     assert kept["step"] == 5 and torch.isfinite(kept["training"]["network"]["out.w"]).all()
-    if (tmp_path / "run" / engine.REPRODUCER).exists():
-        again = decoded((tmp_path / "run" / engine.REPRODUCER).read_bytes())
-        assert again["step"] == 5 and len(again["under_way"]["labels"]) == 5
-    else:
-        assert poison is poison_parameter
+    again = decoded((tmp_path / "run" / engine.REPRODUCER).read_bytes())
+    assert again["step"] == 5 and len(again["under_way"]["labels"]) == 5
 
 
 def refused(*_: object) -> None:

@@ -108,6 +108,7 @@ class Classification:
     def _learn(self, given: tuple[Spikes, Tensor], done: float) -> None:
         """One step of the optimiser; nothing changes before all that it needs is known to be finite."""
         self.given = spikes, labels = given
+        check_finite(self.network.named_parameters())
         self.optimiser.zero_grad()
         first = not self.epoch.certificate
         if first:
@@ -139,8 +140,7 @@ class Classification:
 
     def _end_epoch(self, epoch: int, folder: RunFolder, check: Callable[[], None]) -> None:
         """Evaluate the validation split, record and print the epoch, and keep the network if it is the best so far."""
-        parameters = self.network.named_parameters()
-        check_finite([(name, parameter) for name, parameter in parameters])
+        check_finite(self.network.named_parameters())
         accuracy, loss = self.evaluate("valid", check)
         trials, sums = len(self.data["train"]), self.epoch.sums
         entry = {
