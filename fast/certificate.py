@@ -90,7 +90,10 @@ def residuals(layers: Sequence[LIF | LI], spikes: Spikes, output: Tensor, dL_dou
         C.append(-dL_doutput)
     if any(layer.record is not None and layer.record.sees_end for layer in layers):
         return Residuals(_relative(A), None, None)
-    return Residuals(_relative(A), _relative(B), _relative(C, _gradient(layers[0].d)))
+    # A time's gradient is w (lambda_V - lambda_I), summed over arrivals: rounding is that of the parts, of which dL_dw
+    # tells lambda_I. Where no time matters (one spike in a trial), they cancel, and nothing but rounding is left.
+    parts = [_gradient(layers[0].d), *(_product(layer.w) / layer.tau_syn.detach().double() for layer in layers)]
+    return Residuals(_relative(A), _relative(B), _relative(C, parts))
 
 
 def _gradient(parameter: Tensor) -> Tensor:
@@ -102,15 +105,14 @@ def _product(parameter: Tensor) -> Tensor:
     return parameter.detach().double() * _gradient(parameter)
 
 
-def _relative(terms: list[Tensor], parts: Tensor | None = None) -> float | None:
+def _relative(terms: list[Tensor], parts: Sequence[Tensor] = ()) -> float | None:
     """Residual of the sum of all terms; None where all are 0, which certifies nothing.
 
     Args:
-        parts: what the terms are themselves sums of, if they are: a time's gradient sums over its targets, as delay
-            gradients list them. Where the parts cancel, rounding is relative to them and not to what is left.
+        parts: what the terms are themselves sums of, if they are, in one or several ways. Where the parts cancel,
+            rounding is relative to them and not to what is left.
     """
     flat = torch.cat([term.detach().double().flatten() for term in terms])
     size = float(flat.abs().sum())
-    if parts is not None:
-        size = max(size, float(parts.abs().sum()))
+    size = max(size, sum(float(part.abs().sum()) for part in parts)) if size > 0 else size
     return abs(float(flat.sum())) / size if size > 0 else None

@@ -6,6 +6,8 @@ numbers), `labels`; and, if there is one, `extra/speaker`.
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,14 +46,8 @@ class SpikeData:
 
     def batch(self, trials: np.ndarray, duration: float) -> tuple[Spikes, torch.Tensor]:
         """Spikes of the channels in these trials, and their labels."""
-        times, counts = [], np.empty((len(trials), self.channels), np.int64)
-        for n, trial in enumerate(trials):
-            times.append(self.times[trial][np.argsort(self.units[trial], kind="stable")])
-            counts[n] = np.bincount(self.units[trial], minlength=self.channels)
-        offsets = np.concatenate([[0], counts.ravel().cumsum()])
-        flat = torch.from_numpy(np.concatenate([np.empty(0), *times]))
-        spikes = Spikes(flat, torch.from_numpy(offsets), len(trials), self.channels, duration)
-        return spikes, torch.from_numpy(self.labels[trials])
+        times, units = ([rows[n] for n in trials] for rows in (self.times, self.units))
+        return batch_of(times, units, self.channels, duration), torch.from_numpy(self.labels[trials])
 
     def where(self, chosen: np.ndarray) -> SpikeData:
         """The trials that a boolean array chooses, in order."""
@@ -63,6 +59,17 @@ class SpikeData:
     def counts(self) -> np.ndarray:
         """Spikes a channel, `[trials, channels]`."""
         return np.stack([np.bincount(units, minlength=self.channels) for units in self.units])
+
+
+def batch_of(times: Sequence[np.ndarray], units: Sequence[np.ndarray], channels: int, duration: float) -> Spikes:
+    """Trials as a batch: of each its times (ms, ascending) and the channel of each spike."""
+    ordered, counts = [], np.empty((len(times), channels), np.int64)
+    for n, (t, u) in enumerate(zip(times, units, strict=True)):
+        ordered.append(t[np.argsort(u, kind="stable")])
+        counts[n] = np.bincount(u, minlength=channels)
+    offsets = np.concatenate([[0], counts.ravel().cumsum()])
+    flat = torch.from_numpy(np.concatenate([np.empty(0), *ordered]))
+    return Spikes(flat, torch.from_numpy(offsets), len(times), channels, duration)
 
 
 def read_spike_file(path: Path, channels: int, classes: int, duration: float) -> SpikeData:
@@ -103,6 +110,15 @@ def read_spike_file(path: Path, channels: int, classes: int, duration: float) ->
         _check_record(name, times[n], units[n], labels[n], channels, classes, duration)
     units = [u.astype(np.int64) for u in units]
     return SpikeData(times, units, labels.astype(np.int64), channels, classes, speakers)
+
+
+def fingerprints(paths: Iterable[Path]) -> dict[str, str]:
+    """SHA-256 of files by their names, so that a run is not resumed, or compared, on other data."""
+    found = {}
+    for path in paths:
+        with path.open("rb") as file:
+            found[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
 
 
 def _milliseconds(name: str, seconds: np.ndarray, units: np.ndarray) -> np.ndarray:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, redirect_stdout
+from pathlib import Path
 
 import torch
 
@@ -13,12 +15,16 @@ from fast.devices import DEVICES, check_device
 from fast.run import DTYPES
 from fast.tasks import braille, sequence, shd, spikes, yin_yang
 from fast.training import engine
+from fast.training.follower import Folder, Follower
+from fast.training.processes import Processes
 from fast.training.run_folder import NotWrittenError, RunFolder
+from fast.training.settings import add_settings
 from spec import SpecError
 from spec.checks import finite_number, whole_number
 from spec.command import NO_ROOM, NOT_FINITE, OneLineParser, report, report_no_memory, run_and_exit
 
-TASKS = {"sequence": sequence, "yin-yang": yin_yang, "braille": braille, "shd": shd, "spikes": spikes}
+CLASSIFYING = {"yin-yang": yin_yang, "braille": braille, "shd": shd, "spikes": spikes}
+TASKS = {"sequence": sequence, **CLASSIFYING}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -34,10 +40,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         check_device(options.device)
         if not 0 <= finite_number(options.save_seconds, "--save-seconds"):
             raise SpecError("--save-seconds", "at least 0 (s)", options.save_seconds, "0 saves after every step")
-        training = TASKS[options.task].prepare(options, DTYPES[options.dtype])
-        may_change = ("epochs",) if training.goes_on else ()
-        with closing(RunFolder(options.out, options.task, vars(options), options.resume, may_change)) as folder:
-            return engine.run(training, folder, vars(options))
+        with Processes(options.device) as processes, _heard(processes):
+            training = TASKS[options.task].prepare(options, DTYPES[options.dtype], processes)
+            with closing(_folder(options, training, processes)) as folder:
+                return engine.run(training, folder, vars(options), processes)
     except NotWrittenError as error:
         return report(prog, error, NO_ROOM)
     except KeyboardInterrupt:  # a second one; the last checkpoint is whole
@@ -57,14 +63,37 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(stop.code or 0)
 
 
+@contextmanager
+def _heard(processes: Processes) -> Iterator[None]:
+    """The first process prints for all."""
+    with open(os.devnull, "w") as nowhere, redirect_stdout(sys.stdout if processes.first else nowhere):
+        yield
+
+
+def _folder(options: argparse.Namespace, training: engine.Training, processes: Processes) -> Folder:
+    """The folder of the run, which the first process holds; a run that `torchrun` starts again goes on."""
+    options.resume = options.resume or processes.restarted
+    may_change = ("workers", *(("epochs",) if training.goes_on else ()))
+    folder: list[RunFolder] = []
+
+    def made() -> bytes:
+        folder.append(RunFolder(options.out, options.task, vars(options), options.resume, may_change))
+        return bytes(folder[0].path)
+
+    path = Path(os.fsdecode(processes.from_first(made)))
+    return folder[0] if folder else Follower(path)
+
+
 def _parse(prog: str, argv: list[str]) -> argparse.Namespace:
     """Read the task first: each has its own options, and `--help` shows those of the task named."""
     first = argparse.ArgumentParser(prog=prog, add_help=False, allow_abbrev=False, exit_on_error=False)
     first.add_argument("--task")
+    first.add_argument("--preset")
     try:
-        task = first.parse_known_args(argv)[0].task
+        known = first.parse_known_args(argv)[0]
+        task, preset = known.task, known.preset
     except argparse.ArgumentError:
-        task = None
+        task = preset = None
     parser = OneLineParser(prog, "Train a network with delays by exact gradients.")
     parser.add_argument("--task", choices=tuple(TASKS), required=True, help="what to train; with --help: its options")
     parser.add_argument("--seed", type=int, default=0, help="of all that is random (default: %(default)s)")
@@ -77,6 +106,10 @@ def _parse(prog: str, argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--dtype", choices=tuple(DTYPES), default="float32", help="precision (default: %(default)s)")
     if task in TASKS:
         TASKS[task].add_options(parser)
+    if task in CLASSIFYING:
+        parser.add_argument("--workers", type=int, default=0, help="processes that prepare batches (default: 0)")
+        presets = CLASSIFYING[task].PRESETS
+        add_settings(parser, presets, preset if preset in presets else next(iter(presets)))
     return parser.parse_args(argv)
 
 

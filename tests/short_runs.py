@@ -6,6 +6,7 @@ import argparse
 import json
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +17,26 @@ from fast.spike_files import SpikeData
 from fast.tasks.sequence import Sequence
 from fast.training import engine
 from fast.training.classify import Classification
-from fast.training.reader import Build, Reader
+from fast.training.follower import Folder
+from fast.training.processes import Processes
+from fast.training.reader import Reader
 from fast.training.run_folder import LOG, RunFolder
+from fast.training.settings import Settings
 
 DURATION = 12.0
 Make = Callable[[], engine.Training]
 
 
+SETTINGS = Settings(
+    epochs=3, hidden=(6,), batch=5, tau_mem=10.0, w_mean=3.0, w_sd=0.5, out_sd=0.3, delay=2.0, max_delay=5.0, lr=0.01,
+    delay_lr=0.5, schedule="cosine", certify=2,
+)  # fmt: skip
+
+
 def options(**changed: Any) -> argparse.Namespace:
     plain = {
-        "task": "letters", "seed": 3, "epochs": 3, "hidden": 6, "batch": 5, "lr": 0.01, "delay_lr": 0.5, "jitter": 1.0,
-        "schedule": "constant", "freeze_delays": False, "device": "cpu", "out": None, "resume": False,
-        "save_seconds": 0.0,
+        "task": "letters", "seed": 3, "workers": 0, "device": "cpu", "out": None, "resume": False, "save_seconds": 0.0,
+        "epochs": 14, "lr": 0.01, "jitter": 1.0, "freeze_delays": False,
     }  # fmt: skip
     return argparse.Namespace(**{**plain, **changed})
 
@@ -38,22 +47,22 @@ def letters(trials: int, seed: int) -> SpikeData:
     return SpikeData(times, [random.integers(0, 4, 6) for _ in range(trials)], random.integers(0, 3, trials), 4, 3)
 
 
-def classification(schedule: str = "cosine") -> Classification:
-    """13 trials in batches of 5: an epoch has three steps, and a fourth that evaluates."""
-    build = Build(10.0, 5.0, 5.0, 2.0, hidden_weights=(3.0, 0.5), output_weights=(0.0, 0.3))
+def classification(seed: int = 3, workers: int = 0, **changed: Any) -> Classification:
+    """13 trials in batches of 5 at most: an epoch has three steps, and a fourth that evaluates."""
+    settings, given = replace(SETTINGS, **changed), options(seed=seed, workers=workers)
     data = {name: letters(trials, n) for n, (name, trials) in enumerate({"train": 13, "valid": 6, "test": 6}.items())}
-    network = Reader(4, [6], 3, build, torch.float32, 3)
-    return Classification("letters", options(schedule=schedule), network, data, DURATION, lambda folder: [])
+    network = Reader(4, 3, settings, torch.float32, 3)
+    return Classification("letters", settings, given, network, data, DURATION, lambda folder: [], Processes())
 
 
 def sequence() -> Sequence:
-    return Sequence(options(epochs=14), torch.float32)
+    return Sequence(options(), torch.float32)
 
 
 def run(training: engine.Training, out: Path, **changed: Any) -> int:
     given = vars(options(out=str(out), **changed))
     with closing(RunFolder(str(out), "letters", given, given["resume"])) as folder:
-        return engine.run(training, folder, given)
+        return engine.run(training, folder, given, Processes())
 
 
 class KilledError(Exception):
@@ -64,7 +73,7 @@ def killed_before(training: Any, step: int) -> engine.Training:
     """The same training, which dies before a step."""
     take = training.step
 
-    def dying(number: int, folder: RunFolder, check: Callable[[], None]) -> None:
+    def dying(number: int, folder: Folder, check: Callable[[], None]) -> None:
         if number == step:
             raise KilledError
         take(number, folder, check)

@@ -18,11 +18,13 @@ import numpy as np
 import pytest
 import torch
 
+from fast.spike_files import SpikeData
 from fast.train import main
 from fast.training import engine
 from fast.training.checkpoints import Checkpoints, decoded, digest
 from fast.training.classify import Classification
 from fast.training.finite import NotFiniteError
+from fast.training.follower import Folder
 from fast.training.run_folder import LOG, NotWrittenError, RunFolder
 from spec import SpecError
 from tests.planting import ROOT
@@ -48,8 +50,7 @@ def test_a_run_that_was_killed_ends_in_the_same_bits(make: Make, step: int, tmp_
 
 
 def test_control_another_seed_ends_elsewhere(tmp_path: Path) -> None:
-    runs = [classification(), classification()]
-    runs[1].options = options(seed=4)
+    runs = [classification(), classification(seed=4)]
     for n, training in enumerate(runs):
         run(training, tmp_path / str(n))
     assert digest(runs[0].state()) != digest(runs[1].state())
@@ -69,15 +70,15 @@ def test_steps_after_the_last_checkpoint_are_done_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-@pytest.mark.parametrize("where", ["step", "evaluate", "_save"])
+@pytest.mark.parametrize("where", ["step", "take", "evaluate", "save"])
 def test_a_signal_ends_the_run_after_the_step(
     where: str, number: signal.Signals, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While it learns, evaluates or saves; what it goes on to is the same as without the signal."""
+    """While it learns, gets its data, evaluates or saves; what it goes on to is the same as without the signal."""
     straight, stopped, resumed = classification(), classification(), classification()
     run(straight, tmp_path / "straight")
     sent = []
-    of: Any = engine if where == "_save" else stopped
+    of: Any = {"save": engine.Keeper, "take": stopped.batches}.get(where, stopped)
     wrapped = getattr(of, where)
 
     def signalled(*arguments: Any) -> Any:
@@ -94,36 +95,30 @@ def test_a_signal_ends_the_run_after_the_step(
     assert digest(resumed.state()) == digest(straight.state())
 
 
-def test_a_signal_is_seen_within_the_evaluation(tmp_path: Path) -> None:
+def test_a_signal_is_seen_within_the_evaluation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It may take minutes; nothing has changed by then, so it is given up."""
     training, batches = classification(), []
-    take = training._batch
+    valid = training.data["valid"]
 
-    def signalled(split: str, trials: np.ndarray) -> Any:
-        batches.append(split)
-        if batches.count("valid") == 1:
+    def signalled(self: SpikeData, trials: np.ndarray, duration: float) -> Any:
+        if self is valid:
+            batches.append(trials)
             os.kill(os.getpid(), signal.SIGTERM)
-        return take(split, trials)
+        return taken(self, trials, duration)
 
-    training._batch = signalled  # type: ignore[method-assign]
+    taken = SpikeData.batch
+    monkeypatch.setattr(SpikeData, "batch", signalled)
     assert run(training, tmp_path / "run") == 143
-    assert batches.count("valid") == 1
+    assert len(batches) == 1
     assert Checkpoints(tmp_path / "run").load()[0]["step"] == 3
 
 
-def test_every_epoch_has_an_order_of_its_own(tmp_path: Path) -> None:
+def test_every_epoch_has_an_order_of_its_own() -> None:
     """And the same one in every run of that seed."""
     seen: list[list[list[int]]] = []
-    for n in range(2):
-        training, orders = classification(), list[list[int]]()
-        take = training._batch
-
-        def watched(split: str, trials: np.ndarray, take: Any = take, orders: list = orders) -> Any:
-            orders += [trials.tolist()] if split == "train" else []
-            return take(split, trials)
-
-        training._batch = watched  # type: ignore[method-assign]
-        run(training, tmp_path / str(n))
+    for _ in range(2):
+        batches = classification().batches
+        orders = [batches.trials(number).tolist() for number in range(9)]
         seen.append([list(chain(*orders[3 * epoch : 3 * epoch + 3])) for epoch in range(3)])
     assert seen[0] == seen[1]
     assert all(sorted(order) == list(range(13)) for order in seen[0])
@@ -134,7 +129,7 @@ def test_a_second_interrupt_stops_at_once_and_harms_nothing(tmp_path: Path) -> N
     training = classification()
     take = training.step
 
-    def interrupted(number: int, folder: RunFolder, check: Callable[[], None]) -> None:
+    def interrupted(number: int, folder: Folder, check: Callable[[], None]) -> None:
         if number == 5:
             os.kill(os.getpid(), signal.SIGINT)
             os.kill(os.getpid(), signal.SIGINT)
@@ -163,7 +158,7 @@ def test_what_is_not_finite_stops_before_the_optimiser(
     training = classification()
     take, before = training.step, []
 
-    def poisoned(number: int, folder: RunFolder, check: Callable[[], None]) -> None:
+    def poisoned(number: int, folder: Folder, check: Callable[[], None]) -> None:
         if number == 5:
             poison(training)
             before.append(digest(training.state()))
@@ -176,7 +171,7 @@ def test_what_is_not_finite_stops_before_the_optimiser(
     kept, _ = Checkpoints(tmp_path / "run").load()
     assert kept["step"] == 5 and torch.isfinite(kept["training"]["network"]["out.w"]).all()
     again = decoded((tmp_path / "run" / engine.REPRODUCER).read_bytes())
-    assert again["step"] == 5 and len(again["under_way"]["labels"]) == 5
+    assert again["step"] == 5 and len(again["under_way"]["labels"]) == 4
 
 
 def refused(*_: object) -> None:
@@ -190,7 +185,7 @@ def test_a_full_disk_is_said_and_the_last_checkpoint_stays(
     training, steps = classification(), []
     take = training.step
 
-    def full(number: int, folder: RunFolder, check: Callable[[], None]) -> None:
+    def full(number: int, folder: Folder, check: Callable[[], None]) -> None:
         take(number, folder, check)
         steps.append(number)
         if number == 5:
@@ -231,7 +226,7 @@ def test_a_run_is_not_resumed_with_other_options(
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])
 def test_a_schedule_that_ends_is_part_of_what_a_run_is(schedule: str) -> None:
     """With more epochs the first steps would be others."""
-    assert classification(schedule).goes_on == (schedule == "constant") and sequence().goes_on
+    assert classification(schedule=schedule).goes_on == (schedule == "constant") and sequence().goes_on
 
 
 def test_a_run_to_resume_must_be_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

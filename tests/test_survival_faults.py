@@ -45,7 +45,7 @@ FAULTS = (
     (fault("best forgotten", "classify.py", 'state["best"], Epoch(', "self.best, Epoch("), SURVIVAL, KILLED),
     (fault("sums forgotten", "classify.py", 'Epoch(**state["epoch"])', "Epoch()"), SURVIVAL, KILLED),
     (
-        fault("one order for ever", "classify.py", "default_rng([self.options.seed, epoch])", "default_rng(0)"),
+        fault("one order for ever", "batches.py", "default_rng([self.seed, epoch])", "default_rng(0)"),
         SURVIVAL,
         "order_of_its_own",
     ),
@@ -60,7 +60,7 @@ FAULTS = (
         "not_finite",
     ),
     (fault("SIGTERM ignored", "stopping.py", ", signal.SIGTERM: 143", ""), SURVIVAL, "signal_ends and 143 and step"),
-    (fault("not asked in evaluation", "classify.py", "            check()\n", ""), SURVIVAL, "within_the_evaluation"),
+    (fault("not asked in evaluation", "evaluation.py", "        check()\n", ""), SURVIVAL, "within_the_evaluation"),
     (fault("second interrupt ignored", "stopping.py", "raise KeyboardInterrupt", "pass"), SURVIVAL, "second_interrupt"),
     (fault("no lock", "run_folder.py", "fcntl.LOCK_EX | fcntl.LOCK_NB", "fcntl.LOCK_SH"), SURVIVAL, "two_runs"),
     (fault("log not cut", "run_folder.py", "self.write_bytes(LOG,", "len("), SURVIVAL, "done_again"),

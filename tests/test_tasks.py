@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from pathlib import Path
 
@@ -61,7 +62,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_speakers_are_held_out(folder: Path) -> None:
-    data = shd.split_by_speaker(*shd._read(str(folder)), [1, 3])
+    data = shd.split_by_speaker(*shd._read(argparse.Namespace(data=str(folder))), [1, 3])
     speakers = {name: set(part.speakers.tolist()) for name, part in data.items() if part.speakers is not None}
     assert speakers == {"train": {0, 2}, "valid": {1, 3}, "test": {0, 1, 2, 3}}
     assert {name: len(part) for name, part in data.items()} == {"train": 20, "valid": 20, "test": 8}
@@ -136,7 +137,7 @@ BAD_FILES = {
     "missing": (["train.h5", "nowhere.h5"], "nowhere.h5"),
     "text": (["train.h5", "text.h5"], "text.h5"),
     "empty": (["train.h5", "empty.h5"], "empty.h5"),
-    "max-delay": (["train.h5", "train.h5", "--max-delay", "5"], "`--delay` must be at most 5.0 (ms), got 30.0"),
+    "max-delay": (["train.h5", "train.h5", "--max-delay", "5"], "`--delay` must be at most --max-delay, 5.0 (ms), got 30.0"),
     "tau": (["train.h5", "train.h5", "--tau-mem", "0"], "`--tau-mem` must be"),
 }
 

@@ -28,8 +28,10 @@ from fast.losses import cross_entropy
 from fast.spikes import Spikes
 from fast.traces import arrivals, voltage
 from fast.training.finite import check_finite
-from fast.training.run_folder import RunFolder
-from fast.training.shared import RESIDUALS, learning_rate, right_answers
+from fast.training.follower import Folder
+from fast.training.processes import Processes
+from fast.training.settings import delay_rate
+from fast.training.shared import RESIDUALS, right_answers
 from reports.sequence import draw
 from spec import SpecError
 from spec.checks import finite_number, whole_number
@@ -57,16 +59,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--freeze-delays", action="store_true", help="the control: learn nothing")
 
 
-def prepare(options: argparse.Namespace, dtype: torch.dtype) -> Sequence:
+def prepare(options: argparse.Namespace, dtype: torch.dtype, processes: Processes) -> Sequence:
     """The training, for the engine.
 
     Raises:
         SpecError: an option out of range.
     """
     whole_number(options.epochs, "--epochs", 1, 1_000_000, "give the number of presentations of each pattern")
-    learning_rate(options.lr, "--lr", "ms")
+    delay_rate(options.lr, "--lr")
     if not 0 <= finite_number(options.jitter, "--jitter") <= GAP:
         raise SpecError("--jitter", f"from 0 to {GAP} (ms)", options.jitter, "the order must remain to be seen")
+    processes.check_batch(1)  # one presentation a step
     return Sequence(options, dtype)
 
 
@@ -87,11 +90,11 @@ class Sequence:
         self.settle = torch.optim.Adam([self.layer.d], lr=options.lr, betas=(0.0, 0.9))
         self.presented: Spikes | None = None
 
-    def start(self, folder: RunFolder) -> None:
+    def start(self, folder: Folder) -> None:
         """Say what the lines will be."""
         print(f"sequence detection, seed {self.options.seed}: delays d[input][output] in ms\n{RESIDUALS}")
 
-    def step(self, number: int, folder: RunFolder, check: Callable[[], None]) -> None:
+    def step(self, number: int, folder: Folder, check: Callable[[], None]) -> None:
         """One epoch: first the patterns one by one, later together."""
         epoch, random = number + 1, np.random.default_rng([self.options.seed, number])
         order = random.permutation(2).tolist()
@@ -120,7 +123,7 @@ class Sequence:
         for name, part in state.items():
             getattr(self, name).load_state_dict(part)
 
-    def finish(self, folder: RunFolder) -> int:
+    def finish(self, folder: Folder) -> int:
         """Evaluate, record, draw and print; 0 if it learned, 1 if not."""
         unseen, history = np.random.default_rng([self.options.seed, self.steps, 1]), folder.history
         unseen_accuracy = _accuracy(self.layer, [0, 1] * (UNSEEN // 2), self.options.jitter, unseen)
@@ -181,7 +184,7 @@ def _accuracy(layer: LI, labels: list[int], jitter: float, random: np.random.Gen
 
 
 def _progress(
-    folder: RunFolder, epoch: int, labels: list[int], loss: float, accuracy: float, layer: LI, found: Residuals
+    folder: Folder, epoch: int, labels: list[int], loss: float, accuracy: float, layer: LI, found: Residuals
 ) -> None:
     """Print and record one presentation."""
     d, shown_patterns = layer.d.tolist(), "+".join("AB"[label] for label in sorted(labels))

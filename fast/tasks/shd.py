@@ -9,22 +9,34 @@ from __future__ import annotations
 
 import argparse
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from fast.spike_files import SpikeData, read_spike_file
+from fast.spike_files import SpikeData, fingerprints, read_spike_file
 from fast.training.classify import Classification
-from fast.training.reader import Build, Reader
-from fast.training.shared import add_class_options, check_class_options
+from fast.training.processes import Processes
+from fast.training.reader import Reader
+from fast.training.settings import Settings
 from reports.training import draw
 from spec import SpecError
 from spec.errors import Verbatim
 
 CHANNELS, CLASSES, DURATION = 700, 20, 1400.0
-BUILD = Build(20.0, 5.0, 1000.0, 100.0, hidden_weights=(0.03, 0.01), output_weights=(0.0, 0.03))
+PRESETS = {
+    "best": Settings(
+        epochs=40, hidden=(128,), batch=32, readout="exp_weighted_voltage", gain=100.0, w_mean=0.005, w_sd=0.12,
+        inner_mean=0.0, inner_sd=0.3, out_sd=0.01, delay=100.0, lr=3e-3, delay_lr=0.1, schedule="cosine", shift=20,
+    ),
+    # `shd_ff` of the paper's code, its one layer of 512 (gain 1, mean over classes; the count's strength is theirs in
+    # the units of `fast.training.activity`).
+    "paper": Settings(
+        epochs=500, hidden=(512,), batch=256, readout="exp_weighted_voltage", w_mean=0.03, w_sd=0.01, out_sd=0.03,
+        delay=100.0, lr=1e-3, delay_lr=0.1, ease_in=0.001, spikes_strength=2e-8, wake=0.002, shift=40, blend=0.5,
+        patience=15,
+    ),
+}  # fmt: skip
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -33,19 +45,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--valid-speakers", type=int, nargs="+", default=[3, 6], help="held out of training (default: %(default)s)"
     )
-    add_class_options(parser, epochs=20, hidden=256, batch=32, lr=1e-3, delay_lr=1.0, delay=BUILD.delay)
 
 
-def prepare(options: argparse.Namespace, dtype: torch.dtype) -> Classification:
+def prepare(options: argparse.Namespace, dtype: torch.dtype, processes: Processes) -> Classification:
     """The training, for the engine.
 
     Raises:
         SpecError: an option out of range, or data that are missing or damaged.
     """
-    check_class_options(options, BUILD.max_delay)
-    data = split_by_speaker(*_read(options.data), options.valid_speakers)
-    network = Reader(CHANNELS, [options.hidden], CLASSES, replace(BUILD, delay=options.delay), dtype, options.seed)
-    return Classification("shd", options, network, data, DURATION, draw)
+    settings = Settings.of(options)
+    data = split_by_speaker(*_read(options), options.valid_speakers)
+    network = Reader(CHANNELS, CLASSES, settings, dtype, options.seed)
+    return Classification("shd", settings, options, network, data, DURATION, draw, processes)
 
 
 def split_by_speaker(train: SpikeData, test: SpikeData, held_out: list[int]) -> dict[str, SpikeData]:
@@ -64,12 +75,12 @@ def split_by_speaker(train: SpikeData, test: SpikeData, held_out: list[int]) -> 
     return {"train": train.where(~out), "valid": train.where(out), "test": test}
 
 
-def _read(folder: str | None) -> tuple[SpikeData, SpikeData]:
-    where = folder or os.environ.get("DELAYPROP_DATA")
+def _read(options: argparse.Namespace) -> tuple[SpikeData, SpikeData]:
+    where = options.data or os.environ.get("DELAYPROP_DATA")
     if not where:
         remedy = "get them from zenkelab.org/resources and unpack them, or set DELAYPROP_DATA"
         raise SpecError("--data", "the folder of shd_{train,test}.h5", Verbatim("nothing"), remedy)
-    train, test = (
-        read_spike_file(Path(where) / f"shd_{name}.h5", CHANNELS, CLASSES, DURATION) for name in ("train", "test")
-    )
+    paths = [Path(where) / f"shd_{name}.h5" for name in ("train", "test")]
+    train, test = (read_spike_file(path, CHANNELS, CLASSES, DURATION) for path in paths)
+    options.data_sha256 = fingerprints(paths)
     return train, test

@@ -1,29 +1,36 @@
 """Your own spike files: labelled trials of spikes in channels, in the layout of `fast.spike_files`.
 
-Channels, classes and the length of a trial are what the files hold. The first weights are drawn so that a hidden neuron
-comes near its threshold at the mean rate of the input: their mean is `1 / (rate tau_syn)`, and so is their sd.
+Channels, classes and the length of a trial are what the files hold. `--w-mean` and `--w-sd` are in units of the weight
+that brings a hidden neuron near its threshold at the mean rate of the input, `1 / (rate tau_syn)`.
 """
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
 import numpy as np
 import torch
 
-from fast.spike_files import SpikeData, read_spike_file
+from fast.spike_files import SpikeData, fingerprints, read_spike_file
 from fast.training.classify import Classification
-from fast.training.reader import Build, Reader
-from fast.training.shared import add_class_options, check_class_options
+from fast.training.processes import Processes
+from fast.training.reader import Reader
+from fast.training.settings import Settings
 from reports.training import draw
 from spec import SpecError
-from spec.checks import non_negative_time, positive_number
 from spec.errors import Verbatim
 
 SHARE = 10  # one trial in so many is held out for validation, if no file is given for it
 MOST = 2**31 - 1
+PRESETS = {
+    "best": Settings(
+        epochs=20, hidden=(128,), batch=32, w_mean=1.0, w_sd=1.0, inner_mean=0.0, inner_sd=0.3, out_sd=0.09, delay=30.0,
+        max_delay=100.0, lr=2e-3, delay_lr=1.0,
+    ),
+}  # fmt: skip
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -32,32 +39,25 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--data", nargs="+", metavar="FILE", type=Path, default=[],
         help="TRAIN TEST, or TRAIN VALID TEST; without VALID a tenth of TRAIN is held out",
     )  # fmt: skip
-    parser.add_argument("--tau-mem", type=float, default=20.0, help="of all neurons, ms (default: %(default)s)")
-    parser.add_argument("--tau-syn", type=float, default=5.0, help="of all neurons, ms (default: %(default)s)")
-    parser.add_argument("--max-delay", type=float, default=100.0, help="ms (default: %(default)s)")
-    add_class_options(parser, epochs=20, hidden=128, batch=32, lr=2e-3, delay_lr=1.0, delay=30.0)
 
 
-def prepare(options: argparse.Namespace, dtype: torch.dtype) -> Classification:
+def prepare(options: argparse.Namespace, dtype: torch.dtype, processes: Processes) -> Classification:
     """The training, for the engine.
 
     Raises:
         SpecError: an option out of range, or data that are missing or damaged.
     """
-    max_delay = non_negative_time(options.max_delay, "--max-delay")
-    check_class_options(options, max_delay)
-    tau_mem, tau_syn = (positive_number(getattr(options, name), f"--{name.replace('_', '-')}", "ms")
-                        for name in ("tau_mem", "tau_syn"))  # fmt: skip
+    settings = Settings.of(options)
     if len(options.data) not in (2, 3):
         got = Verbatim(f"{len(options.data)} files")
         raise SpecError("--data", "TRAIN TEST, or TRAIN VALID TEST", got, "the layout is that of fast/spike_files.py")
     data, duration = read(options.data, options.seed)
+    options.data_sha256 = fingerprints(options.data)
     options.data = [str(path) for path in options.data]
-    mean = 1.0 / (rate(data["train"]) * tau_syn)
-    build = Build(tau_mem, tau_syn, max_delay, options.delay, (mean, mean), (0.0, options.hidden**-0.5))
-    channels, classes = data["train"].channels, data["train"].classes
-    network = Reader(channels, [options.hidden], classes, build, dtype, options.seed)
-    return Classification("spikes", options, network, data, duration, draw)
+    unit = 1.0 / (rate(data["train"]) * settings.tau_syn)
+    drawn = replace(settings, w_mean=settings.w_mean * unit, w_sd=settings.w_sd * unit)
+    network = Reader(data["train"].channels, data["train"].classes, drawn, dtype, options.seed)
+    return Classification("spikes", settings, options, network, data, duration, draw, processes)
 
 
 def read(paths: list[Path], seed: int) -> tuple[dict[str, SpikeData], float]:

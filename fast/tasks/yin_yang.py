@@ -9,15 +9,15 @@ third of each class.
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 
 import numpy as np
 import torch
 
 from fast.spike_files import SpikeData
 from fast.training.classify import Classification
-from fast.training.reader import Build, Reader
-from fast.training.shared import add_class_options, check_class_options
+from fast.training.processes import Processes
+from fast.training.reader import Reader
+from fast.training.settings import Settings
 from reports.training import draw
 
 BIG, SMALL = 0.5, 0.1
@@ -25,26 +25,28 @@ YIN, YANG, DOT = 0, 1, 2
 CHANNELS, CLASSES = 4, 3
 EARLY, LATE, DURATION = 1.5, 20.0, 35.0  # ms: of values 0 and 1, and of a trial
 POINTS = {"train": 5000, "valid": 1000, "test": 1000}
-BUILD = Build(5.0, 2.5, 20.0, 10.0, hidden_weights=(3.0, 1.5), output_weights=(0.0, 0.5))
+PRESETS = {
+    "best": Settings(
+        epochs=100, hidden=(30,), batch=50, tau_mem=5.0, tau_syn=2.5, w_mean=3.0, w_sd=1.5, out_sd=0.5, delay=10.0,
+        max_delay=20.0, lr=2e-2, delay_lr=0.3, schedule="cosine",
+    ),
+}  # fmt: skip
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The options of this task."""
-    add_class_options(
-        parser, epochs=100, hidden=30, batch=50, lr=2e-2, delay_lr=0.3, delay=BUILD.delay, schedule="cosine"
-    )
+    """Options of this task beside its settings: there are none."""
 
 
-def prepare(options: argparse.Namespace, dtype: torch.dtype) -> Classification:
+def prepare(options: argparse.Namespace, dtype: torch.dtype, processes: Processes) -> Classification:
     """The training, for the engine.
 
     Raises:
         SpecError: an option out of range.
     """
-    check_class_options(options, BUILD.max_delay)
+    settings = Settings.of(options)
     data = {split: spikes_of(*points(count, [options.seed, n])) for n, (split, count) in enumerate(POINTS.items())}
-    network = Reader(CHANNELS, [options.hidden], CLASSES, replace(BUILD, delay=options.delay), dtype, options.seed)
-    return Classification("yin-yang", options, network, data, DURATION, draw)
+    network = Reader(CHANNELS, CLASSES, settings, dtype, options.seed)
+    return Classification("yin-yang", settings, options, network, data, DURATION, draw, processes)
 
 
 def part_of(x: np.ndarray, y: np.ndarray) -> np.ndarray:

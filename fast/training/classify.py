@@ -1,8 +1,9 @@
 """Training a reader on labelled spike trains, for the engine: epochs over the training split, chosen by validation.
 
 An epoch is as many steps as there are batches, and one more that evaluates the validation split. The order of an epoch
-follows from the seed and its number, so nothing random has a state. The network that is best on the validation split is
-kept, and only that one sees the test split, once, at the end.
+follows from the seed and its number, what augments a trial from the seed, the epoch and the trial: nothing random has
+a state. The network that is best on the validation split is kept, and only that one sees the test split, once, at the
+end.
 """
 
 from __future__ import annotations
@@ -12,34 +13,31 @@ import io
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from fast.certificate import Residuals, residuals, watched
-from fast.losses import cross_entropy
+from fast.certificate import Residuals
 from fast.spike_files import SpikeData
 from fast.spikes import Spikes
+from fast.training.activity import count_pull, wake_
+from fast.training.augment import Augmentation
+from fast.training.batches import Batches
+from fast.training.certified import certify, check_certificate
 from fast.training.counts import count_baseline
+from fast.training.epoch import Epoch, shown
+from fast.training.evaluation import Answers, evaluated
 from fast.training.finite import check_finite
+from fast.training.follower import Folder
+from fast.training.optimiser import Optimiser
+from fast.training.pages import recorded
+from fast.training.processes import Processes
+from fast.training.progress import Progress
 from fast.training.reader import Reader
-from fast.training.run_folder import RunFolder
-from fast.training.shared import RESIDUALS, is_silenced, right_answers, silence
-
-SUMS = ("loss", "right", "silent_steps", "clamped")
-
-
-@dataclass
-class Epoch:
-    """What an epoch has come to so far: sums over its steps, and the residuals of its first."""
-
-    sums: dict[str, float] = field(default_factory=lambda: dict.fromkeys(SUMS, 0.0))
-    fired: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.float64))
-    certificate: dict[str, float | None] = field(default_factory=dict)
+from fast.training.settings import Settings
+from fast.training.shared import RESIDUALS, right_answers, silence
 
 
 class Classification:
@@ -47,127 +45,138 @@ class Classification:
 
     Args:
         task: its name.
-        options: `epochs`, `batch`, `lr`, `delay_lr` (ms), `schedule`, `freeze_delays`, `seed`, `device`.
+        settings: how it learns.
+        options: of the command line: `seed`, `workers`.
         network: the reader.
         data: the splits `train`, `valid`, `test`.
         duration: of a trial, ms.
         draw: draws the pictures of a run into its folder.
+        processes: who shares the run.
     """
 
     def __init__(
         self,
         task: str,
+        settings: Settings,
         options: argparse.Namespace,
         network: Reader,
         data: dict[str, SpikeData],
         duration: float,
         draw: Callable[[Path], list[str]],
+        processes: Processes,
     ) -> None:
-        self.task, self.options, self.data, self.duration, self.draw = task, options, data, duration, draw
-        self.network = network.to(options.device)
-        self.batches = math.ceil(len(data["train"]) / options.batch)
-        self.steps, self.goes_on = options.epochs * (self.batches + 1), options.schedule == "constant"
-        weights, delays = [layer.w for layer in network.layers], [layer.d for layer in network.layers]
-        for d in delays:
-            d.requires_grad_(not options.freeze_delays)
-        groups: list[dict] = [{"params": weights, "lr": options.lr}, {"params": delays, "lr": options.delay_lr}]
-        self.optimiser = torch.optim.Adam(groups[:1] if options.freeze_delays else groups)
-        self.delays_before = delays[0].detach().clone()
-        self.epoch, self.began = Epoch(), time.perf_counter()
-        self.best: dict[str, Any] = {"accuracy": -1.0, "epoch": 0, "network": self._kept()}
+        self.task, self.settings, self.seed, self.data = task, settings, options.seed, data
+        self.duration, self.draw, self.processes = duration, draw, processes
+        self.network = network.to(processes.device)
+        augmentation = Augmentation(settings.shift, settings.stretch, settings.blend, settings.drop)
+        self.batches = Batches(
+            data["train"], duration, settings.batch, augmentation, options.seed, processes, options.workers
+        )
+        self.optimiser = Optimiser(self.network, settings, settings.epochs * self.batches.an_epoch)
+        self.learner = processes.wrapped(self.network)
+        self.goes_on, self.ended = settings.schedule == "constant", 0
+        self.first, self.epoch, self.began = self._kept(), Epoch(), time.perf_counter()
+        self.best: dict[str, Any] = {"accuracy": -1.0, "epoch": 0, "network": self.first}
         self.given: tuple[Spikes, Tensor] | None = None
+        self.progress = Progress(self.batches.an_epoch, processes.first)
 
-    def start(self, folder: RunFolder) -> None:
+    @property
+    def steps(self) -> int:
+        """Those of all epochs, or of those it took until validation stood still."""
+        return (self.ended or self.settings.epochs) * (self.batches.an_epoch + 1)
+
+    def start(self, folder: Folder) -> None:
         """Say what begins."""
         splits = ", ".join(f"{len(part)} {name}" for name, part in self.data.items())
-        print(f"{self.task}, {self.network.name}, seed {self.options.seed}; trials: {splits}")
-        print(f"{RESIDUALS}; of the first step of each epoch", flush=True)
+        print(f"{self.task}, {self.network.name}, seed {self.seed}; trials: {splits}")
+        print("  ".join(f"{name} {value}" for name, value in vars(self.settings).items()))
+        print(f"{RESIDUALS}; the worst of an epoch", flush=True)
 
-    def step(self, number: int, folder: RunFolder, check: Callable[[], None]) -> None:
+    def step(self, number: int, folder: Folder, check: Callable[[], None]) -> None:
         """One batch, or the end of an epoch."""
-        epoch, batch = divmod(number, self.batches + 1)
-        if batch == self.batches:
+        epoch, batch = divmod(number, self.batches.an_epoch + 1)
+        if batch == self.batches.an_epoch:
             self._end_epoch(epoch + 1, folder, check)
             return
         if batch == 0:
             self.epoch, self.began = Epoch(), time.perf_counter()
-        order = np.random.default_rng([self.options.seed, epoch]).permutation(len(self.data["train"]))
-        trials = order[batch * self.options.batch : (batch + 1) * self.options.batch]
-        self._learn(self._batch("train", trials), (epoch * self.batches + batch) / (self.options.epochs * self.batches))
+        self._learn(epoch * self.batches.an_epoch + batch)
+        self.progress.show(epoch + 1, batch + 1, self.epoch)
 
-    def _schedule(self, done: float) -> None:
-        """Set the learning rates, given the share of all steps that is done: all of it, or half a cosine down to 0."""
-        share = 1.0 if self.goes_on else (1 + math.cos(math.pi * done)) / 2
-        for group, lr in zip(self.optimiser.param_groups, (self.options.lr, self.options.delay_lr), strict=False):
-            group["lr"] = share * lr
-
-    def _batch(self, split: str, trials: np.ndarray) -> tuple[Spikes, Tensor]:
-        spikes, labels = self.data[split].batch(trials, self.duration)
-        return spikes.to(self.options.device), labels.to(self.options.device)
-
-    def _learn(self, given: tuple[Spikes, Tensor], done: float) -> None:
+    def _learn(self, number: int) -> None:
         """One step of the optimiser; nothing changes before all that it needs is known to be finite."""
-        self.given = spikes, labels = given
+        device, trials = self.processes.device, len(self.batches.trials(number))
+        spikes, labels = self.batches.take(number, self.settings.epochs * self.batches.an_epoch)
+        self.given = spikes, labels = spikes.to(device), labels.to(device)
         check_finite(self.network.named_parameters())
+        due = self.settings.certify and (number % self.batches.an_epoch) % self.settings.certify == 0
+        found = self._certified(spikes, labels) if due else Residuals(None, None, None)
         self.optimiser.zero_grad()
-        first = not self.epoch.certificate
-        if first:
-            with watched(self.network.layers, spikes):
-                y, inner, loss = self._backward(spikes, labels)
-                assert y.grad is not None
-                found = residuals(self.network.layers, spikes, y, y.grad)
-        else:
-            y, inner, loss = self._backward(spikes, labels)
+        y, inner = self.learner(spikes)
+        loss = self.network.loss(y, labels)
+        share = len(labels) * self.processes.world / trials  # the mean over processes is that over all trials
+        (share * loss + self.processes.world * self._pull(inner)).backward()
+        fired = torch.cat([one.counts().double().sum(0) for one in inner])
+        own = [float(loss.detach()) * len(labels), float(right_answers(y, labels).sum()), float(len(spikes.times))]
+        total = self.processes.total(torch.cat([fired, fired.new_tensor(own)])).cpu()
+        fired, (loss_sum, right, arrived) = total[:-3], total[-3:].tolist()
         learned = [(name, p.grad) for name, p in self.network.named_parameters() if p.requires_grad]
-        check_finite([("the loss", loss), *((f"the gradient of {name}", grad) for name, grad in learned)])
-        self._schedule(done)
-        self.optimiser.step()
-        sums, fired = self.epoch.sums, torch.cat([one.counts().double().sum(0) for one in inner]).cpu()
-        sums["clamped"] += sum(layer.project_() for layer in self.network.layers)
-        sums["loss"] += float(loss.detach()) * len(labels)
-        sums["right"] += int(right_answers(y, labels).sum())
-        sums["silent_steps"] += any(is_silenced(a, b) for a, b in zip([spikes, *inner], inner, strict=False))
-        self.epoch.fired = fired if first else self.epoch.fired + fired
-        if first:
-            self.epoch.certificate = vars(found)
+        check_finite([("the loss", torch.tensor(loss_sum))])
+        check_finite((f"the gradient of {name}", grad) for name, grad in learned)
+        norms, kappa_min = self.optimiser.norms(), self._kappa_min()
+        self.optimiser.step(number)
+        clamped = sum(layer.project_() for layer in self.network.layers)
+        silenced = arrived > 0 and any(not float(part.sum()) for part in fired.split(list(self.settings.hidden)))
+        self.epoch.add(
+            fired, norms, kappa_min, found, trials=trials, loss=loss_sum, right=right, silent_steps=silenced,
+            clamped=clamped,
+        )  # fmt: skip
 
-    def _backward(self, spikes: Spikes, labels: Tensor) -> tuple[Tensor, list[Spikes], Tensor]:
-        y, inner = self.network(spikes)
-        y.retain_grad()
-        loss = cross_entropy(y, labels)
-        loss.backward()
-        return y, inner, loss
+    def _pull(self, inner: list[Spikes]) -> Tensor:
+        """What regularises the spike counts, to be added to the loss of this process's trials."""
+        settings, pull = self.settings, torch.zeros((), dtype=torch.float64, device=self.processes.device)
+        if settings.spikes_strength:
+            for layer, emitted in zip(self.network.inner, inner, strict=True):
+                pull = pull + count_pull(
+                    layer, emitted, settings.spikes_target, settings.spikes_strength, self.processes.total
+                )
+        return pull
 
-    def _end_epoch(self, epoch: int, folder: RunFolder, check: Callable[[], None]) -> None:
+    def _certified(self, spikes: Spikes, labels: Tensor) -> Residuals:
+        """Hold the gradient of this batch against the identities, before anything is learned from it."""
+        found, limit = certify(self.network, spikes, labels)
+        check_certificate(found, limit)
+        worst = {name: self.processes.most(-1.0 if r is None else r) for name, r in vars(found).items()}
+        return Residuals(**{name: None if r < 0 else r for name, r in worst.items()})
+
+    def _kappa_min(self) -> float:
+        """The worst conditioning of a spike in this step, over all processes."""
+        worst = [layer.record.kappa_min for layer in self.network.layers if layer.record is not None]
+        return self.processes.least(min((kappa for kappa in worst if kappa is not None), default=math.inf))
+
+    def _end_epoch(self, epoch: int, folder: Folder, check: Callable[[], None]) -> None:
         """Evaluate the validation split, record and print the epoch, and keep the network if it is the best so far."""
         check_finite(self.network.named_parameters())
-        accuracy, loss = self.evaluate("valid", check)
-        trials, sums = len(self.data["train"]), self.epoch.sums
-        entry = {
-            "epoch": epoch, "train_loss": sums["loss"] / trials, "train_accuracy": sums["right"] / trials,
-            "valid_accuracy": accuracy, "valid_loss": loss,
-            "spikes_per_neuron": float(self.epoch.fired.mean()) / trials,
-            "silent": float((self.epoch.fired == 0).double().mean()), "silent_steps": int(sums["silent_steps"]),
-            "clamped": int(sums["clamped"]), "seconds": time.perf_counter() - self.began, **self.epoch.certificate,
-        }  # fmt: skip
+        valid = self.evaluate("valid", check)
+        entry = self.epoch.line(epoch, valid, time.perf_counter() - self.began)
+        self.progress.clear()
         folder.append(entry)
-        print(_line(entry, Residuals(**self.epoch.certificate)), flush=True)
-        if sums["silent_steps"]:
-            print(silence("hidden", len(self.epoch.fired), int(sums["silent_steps"]), self.batches), flush=True)
-        if accuracy > self.best["accuracy"]:
-            self.best = {"accuracy": accuracy, "epoch": epoch, "network": self._kept()}
+        print(shown(entry), flush=True)
+        if entry["silent_steps"]:
+            print(silence("hidden", len(self.epoch.fired), entry["silent_steps"], self.batches.an_epoch), flush=True)
+        if self.settings.wake:
+            parts = self.epoch.fired.split(list(self.settings.hidden))
+            for layer, fired in zip(self.network.inner, parts, strict=True):
+                wake_(layer, fired, self.settings.wake)
+        if valid.accuracy > self.best["accuracy"]:
+            self.best = {"accuracy": valid.accuracy, "epoch": epoch, "network": self._kept()}
+        elif self.settings.patience and epoch - self.best["epoch"] >= self.settings.patience:
+            self.ended = epoch
+            print(f"no better validation in {self.settings.patience} epochs: this was the last", flush=True)
 
-    @torch.no_grad()
-    def evaluate(self, split: str, check: Callable[[], None]) -> tuple[float, float]:
-        """Accuracy and loss."""
-        right, losses, trials = 0, 0.0, len(self.data[split])
-        for first in range(0, trials, self.options.batch):
-            check()
-            spikes, labels = self._batch(split, np.arange(first, min(first + self.options.batch, trials)))
-            y, _ = self.network(spikes)
-            right += int(right_answers(y, labels).sum())
-            losses += float(cross_entropy(y, labels)) * len(labels)
-        return right / trials, losses / trials
+    def evaluate(self, split: str, check: Callable[[], None] = lambda: None) -> Answers:
+        """What the network answers on a split."""
+        return evaluated(self.network, self.data[split], self.duration, self.settings.batch, self.processes, check)
 
     def _kept(self) -> dict[str, Tensor]:
         return {name: value.detach().clone() for name, value in self.network.state_dict().items()}
@@ -183,46 +192,44 @@ class Classification:
         }  # fmt: skip
 
     def state(self) -> dict[str, Any]:
-        """Network, optimiser, the best so far, and the sums of the epoch."""
+        """Network, optimiser, the best so far, the sums of the epoch, and where the run ends."""
         return {
             "network": self.network.state_dict(), "optimiser": self.optimiser.state_dict(), "best": self.best,
-            "epoch": vars(self.epoch), "delays_before": self.delays_before,
+            "epoch": vars(self.epoch), "first": self.first, "ended": self.ended,
         }  # fmt: skip
 
     def restore(self, state: dict[str, Any]) -> None:
         """Be in that state."""
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
-        self.best, self.epoch, self.delays_before = state["best"], Epoch(**state["epoch"]), state["delays_before"]
+        self.best, self.epoch, self.first = state["best"], Epoch(**state["epoch"]), state["first"]
+        self.ended = state["ended"]
 
-    def finish(self, folder: RunFolder) -> int:
+    def finish(self, folder: Folder) -> int:
         """Look at the test split with the best network; 0 if it is clearly above what spike counts give, 1 if not."""
         last = self._kept()
         self.network.load_state_dict(self.best["network"])
-        state = io.BytesIO()  # in memory first: torch reports a full disk in ways of its own
-        torch.save(self.best["network"], state)
-        folder.write_bytes("network.pt", state.getvalue())
-        accuracy, _ = self.evaluate("test", lambda: None)
-        delays = self.network.layers[0].d.flatten().tolist()
-        self.network.load_state_dict(last)
+        test = self.evaluate("test")
+        if not self.processes.first:
+            self.network.load_state_dict(last)
+            return 0
+        content = io.BytesIO()  # in memory first: torch reports a full disk in ways of its own
+        torch.save(self.best["network"], content)
+        folder.write_bytes("network.pt", content.getvalue())
         baseline = count_baseline(self.data["train"], self.data["test"])
-        margin = 3 * math.sqrt(accuracy * (1 - accuracy) / len(self.data["test"]))
-        folder.write("result.json", {
+        record = {
             "task": self.task, "network": self.network.name, "best_epoch": self.best["epoch"],
-            "test_accuracy": accuracy, "count_baseline": baseline,
-            "delays_before": self.delays_before.flatten().tolist(), "delays_after": delays,
-        })  # fmt: skip
-        chosen = f"epoch {self.best['epoch']}, chosen on valid"
-        print(f"\ntest accuracy {accuracy:.1%} ({chosen}); spike counts alone give {baseline:.1%}")
+            "test_accuracy": test.accuracy, "interval": test.interval, "count_baseline": baseline,
+            "answers": test.table,
+        }  # fmt: skip
+        folder.write("result.json", record)
+        folder.write_bytes("page.npz", recorded(self.network, self.first, self.data["test"], self.duration))
+        self.network.load_state_dict(last)
+        low, high = test.interval
+        chosen = f"epoch {self.best['epoch']}, chosen on valid; 95 %: {low:.1%} to {high:.1%}"
+        print(f"\ntest accuracy {test.accuracy:.1%} ({chosen}); spike counts alone give {baseline:.1%}")
         with folder.writing():
             pictures = self.draw(folder.path)
-        print(f"picture: {', '.join(pictures)}; record and network: {folder.path}")
-        return 0 if accuracy - margin > baseline else 1
-
-
-def _line(entry: dict, certificate: Residuals) -> str:
-    return (
-        f"{entry['epoch']:3d}  loss {entry['train_loss']:.3f}  train {entry['train_accuracy']:.1%}  "
-        f"valid {entry['valid_accuracy']:.1%}  spikes a neuron {entry['spikes_per_neuron']:.2f}  "
-        f"silent {entry['silent']:.0%}  {certificate}  {entry['seconds']:.0f} s"
-    )
+        print(f"pictures: {', '.join(pictures)}; record and network: {folder.path}")
+        margin = 3 * math.sqrt(test.accuracy * (1 - test.accuracy) / test.trials)
+        return 0 if test.accuracy - margin > baseline else 1

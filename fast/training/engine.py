@@ -11,9 +11,12 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from fast.training.checkpoints import Checkpoints, digest, encoded
+from fast.training.certified import CertificateError
+from fast.training.checkpoints import Checkpoints, decoded, digest, encoded
 from fast.training.finite import NotFiniteError
-from fast.training.run_folder import NotWrittenError, RunFolder
+from fast.training.follower import Folder
+from fast.training.processes import Processes
+from fast.training.run_folder import NotWrittenError
 from fast.training.stopping import StoppedError, Stopping
 
 REPRODUCER = "reproducer.pt"
@@ -30,14 +33,15 @@ class Training(Protocol):
     def goes_on(self) -> bool:
         """Whether with more `--epochs` the first steps are the same, so that a run may go on for longer."""
 
-    def start(self, folder: RunFolder) -> None:
+    def start(self, folder: Folder) -> None:
         """Say what begins, once, before the first step."""
 
-    def step(self, number: int, folder: RunFolder, check: Callable[[], None]) -> None:
+    def step(self, number: int, folder: Folder, check: Callable[[], None]) -> None:
         """Take one step. `check` may be called where nothing of the state has changed; it raises if a signal came.
 
         Raises:
-            NotFiniteError: something is NaN or infinite; the state is that before the step.
+            NotFiniteError, CertificateError: something is NaN or infinite, or no exact gradient; the state is that
+                before the step.
         """
 
     def under_way(self) -> dict[str, Any]:
@@ -49,11 +53,11 @@ class Training(Protocol):
     def restore(self, state: dict[str, Any]) -> None:
         """Be in that state."""
 
-    def finish(self, folder: RunFolder) -> int:
+    def finish(self, folder: Folder) -> int:
         """Evaluate, record, draw, print; the exit code. May be repeated."""
 
 
-def run(training: Training, folder: RunFolder, options: dict[str, Any]) -> int:
+def run(training: Training, folder: Folder, options: dict[str, Any], processes: Processes) -> int:
     """Run a training to its end, or until a signal.
 
     Args:
@@ -64,17 +68,12 @@ def run(training: Training, folder: RunFolder, options: dict[str, Any]) -> int:
 
     Raises:
         SpecError: there is nothing to resume.
-        NotFiniteError: the last checkpoint, and what repeats the step, are on the disk.
+        NotFiniteError, CertificateError: the last checkpoint, and what repeats the step, are on the disk.
         NotWrittenError: the last checkpoint that could be written is on the disk.
     """
-    with folder.writing():
-        checkpoints = Checkpoints(folder.path)
-    with Stopping() as stopping:
-        step = _resumed(training, checkpoints, folder) if options["resume"] else 0
-        if not options["resume"]:
-            _check_room(training, folder)
-            training.start(folder)
-            _save(training, checkpoints, folder, step)
+    keeper = Keeper(training, folder, processes)
+    with Stopping(processes) as stopping:
+        step = keeper.resumed() if options["resume"] else keeper.begun()
         saved_at, saved = time.monotonic(), step
         try:
             while step < training.steps:
@@ -82,38 +81,60 @@ def run(training: Training, folder: RunFolder, options: dict[str, Any]) -> int:
                 training.step(step, folder, stopping.check)
                 step += 1
                 if time.monotonic() - saved_at >= options["save_seconds"] or step == training.steps:
-                    _save(training, checkpoints, folder, step)
+                    keeper.save(step)
                     saved_at, saved = time.monotonic(), step
             code = training.finish(folder)
         except StoppedError as stopped:
             if saved < step:
-                _save(training, checkpoints, folder, step)
+                keeper.save(step)
             print(f"stopped by {stopped} after step {step} of {training.steps}; --resume goes on", flush=True)
             return stopping.code
-        except NotFiniteError:
+        except (NotFiniteError, CertificateError):
             _write_reproducer(training, folder, step, options)
             raise
     print(f"state sha256 {digest(training.state())}", flush=True)
     return code
 
 
-def _resumed(training: Training, checkpoints: Checkpoints, folder: RunFolder) -> int:
-    """Restore the newest state that is whole; the number of steps it has taken."""
-    kept, wrong = checkpoints.load()
-    for one in wrong:
-        print(f"warning: left out {one}", flush=True)
-    training.restore(kept["training"])
-    folder.go_back_to(kept["lines"])
-    print(f"resumed after step {kept['step']} of {training.steps}", flush=True)
-    return int(kept["step"])
+class Keeper:
+    """The checkpoints of a run: the first process writes and reads them, all start from what it has read."""
+
+    def __init__(self, training: Training, folder: Folder, processes: Processes) -> None:
+        self.training, self.folder, self.processes = training, folder, processes
+        with folder.writing():
+            self.checkpoints = Checkpoints(folder.path) if processes.first else None
+
+    def begun(self) -> int:
+        """Start anew."""
+        _check_room(self.training, self.folder)
+        self.training.start(self.folder)
+        self.save(0)
+        return 0
+
+    def resumed(self) -> int:
+        """Restore the newest state that is whole; the number of steps it has taken."""
+        kept = decoded(self.processes.from_first(self._newest))
+        self.training.restore(kept["training"])
+        self.folder.go_back_to(kept["lines"])
+        print(f"resumed after step {kept['step']} of {self.training.steps}", flush=True)
+        return int(kept["step"])
+
+    def _newest(self) -> bytes:
+        assert self.checkpoints is not None, "only the first process reads"
+        kept, wrong = self.checkpoints.load()
+        for one in wrong:
+            print(f"warning: left out {one}", flush=True)
+        return encoded(kept)
+
+    def save(self, step: int) -> None:
+        """Keep the state after so many steps."""
+        if self.checkpoints is not None:
+            with self.folder.writing():
+                lines = len(self.folder.history)
+                self.checkpoints.save(step, {"step": step, "lines": lines, "training": self.training.state()})
 
 
-def _save(training: Training, checkpoints: Checkpoints, folder: RunFolder, step: int) -> None:
-    with folder.writing():
-        checkpoints.save(step, {"step": step, "lines": len(folder.history), "training": training.state()})
-
-
-def _check_room(training: Training, folder: RunFolder) -> None:
+def _check_room(training: Training, folder: Folder) -> None:
     """Refuse to begin where two checkpoints, and one that is being written, do not fit."""
     needed = 3 * len(encoded(training.state()))
     free = shutil.disk_usage(folder.path).free
@@ -121,7 +142,7 @@ def _check_room(training: Training, folder: RunFolder) -> None:
         raise NotWrittenError(f"{free} bytes are free at {folder.path}, {needed} are needed; make room")
 
 
-def _write_reproducer(training: Training, folder: RunFolder, step: int, options: dict[str, Any]) -> None:
+def _write_reproducer(training: Training, folder: Folder, step: int, options: dict[str, Any]) -> None:
     """Keep the state before a step that failed, and what the step began with."""
     plain = {name: value for name, value in options.items() if isinstance(value, (str, int, float, bool, type(None)))}
     content = {"step": step, "options": plain, "training": training.state(), "under_way": training.under_way()}

@@ -6,6 +6,8 @@ import signal
 from types import FrameType, TracebackType
 from typing import Self
 
+from fast.training.processes import Processes
+
 EXIT = {signal.SIGINT: 130, signal.SIGTERM: 143}  # as a shell counts them
 
 
@@ -14,10 +16,11 @@ class StoppedError(Exception):
 
 
 class Stopping:
-    """Within, the first signal only asks; a second SIGINT interrupts at once."""
+    """Within, the first signal only asks; a second SIGINT interrupts at once. Processes stop together."""
 
-    def __init__(self) -> None:
+    def __init__(self, processes: Processes) -> None:
         self.asked: signal.Signals | None = None
+        self.processes = processes
 
     def __enter__(self) -> Self:
         self._before = {number: signal.signal(number, self._ask) for number in EXIT}
@@ -33,12 +36,14 @@ class Stopping:
         self.asked = signal.Signals(number)
 
     def check(self) -> None:
-        """Called where nothing is half done.
+        """Called where nothing is half done, by all processes.
 
         Raises:
-            StoppedError: a signal has come.
+            StoppedError: a signal has come, to any of them.
         """
-        if self.asked is not None:
+        asked = int(self.processes.most(0 if self.asked is None else self.asked))
+        if asked:
+            self.asked = signal.Signals(asked)
             raise StoppedError(self.asked.name)
 
     @property

@@ -1,0 +1,127 @@
+"""Neurons as nodes of NIR, and the checks of a node's numbers; `spec.nir_graph` tells the conventions."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from spec.errors import SpecError, UnsupportedError, Verbatim
+from spec.network import Population
+
+Node = Any  # `nir.NIRNode`: the package is optional, and publishes no types
+NEURONS = {"Input": "input", "CubaLIF": "lif", "CubaLI": "li"}
+_CONSTANTS = {"tau_mem": "tau_mem", "tau_syn": "tau_syn", "v_th": "v_threshold", "v_reset": "v_reset"}
+_TIMES = ("tau_mem", "tau_syn")
+_ONLY = {
+    "r": (1.0, "multiply it into `w_in`, which does the same"),
+    "v_leak": (0.0, "measure voltages from the leak: subtract it from `v_threshold` and `v_reset`"),
+}
+
+
+def library() -> ModuleType:
+    """The package `nir`, imported when it is first needed.
+
+    Raises:
+        UnsupportedError: it is not installed.
+    """
+    try:
+        import nir
+    except ModuleNotFoundError as error:
+        if error.name != "nir":
+            raise
+        remedy = "it is optional: `pip install nir`, or install delayprop with its extra `nir`"
+        raise UnsupportedError("nir", "an installed package", Verbatim("none of this name"), remedy) from None
+    return nir
+
+
+def kind(node: Node) -> str:
+    """The name of a node's type, as NIR's files spell it."""
+    return type(node).__name__
+
+
+def numbers(value: object, name: str, dimensions: int) -> np.ndarray:
+    """`value` as a float64 array of so many dimensions, whose entries are finite."""
+    array = np.asarray(value)
+    expected = f"an array of numbers of {dimensions} dimension" + "s" * (dimensions > 1)
+    if array.ndim != dimensions or array.dtype.kind not in "fiu" or not np.can_cast(array.dtype, np.float64):
+        got = Verbatim(f"{array.dtype} of shape {list(array.shape)}")
+        raise SpecError(name, expected, got, "give one of float64, float32 or whole numbers")
+    array = array.astype(np.float64)
+    refuse(~np.isfinite(array), array, name, "finite", "look for where it was lost")
+    return array
+
+
+def refuse(bad: np.ndarray, array: np.ndarray, name: str, expected: str, remedy: str) -> None:
+    """Name the first entry of `array` that is `bad`."""
+    for index in np.argwhere(bad)[:1]:
+        place = "".join(f"[{i}]" for i in index)
+        raise SpecError(name + place, expected, float(array[tuple(index)]), remedy)
+
+
+def node_of(population: Population, unit: float) -> Node:
+    """A population as a node.
+
+    Args:
+        unit: ms that one unit of the graph's time has.
+    """
+    nir = library()
+    if population.kind == "input":
+        return nir.Input(input_type={"input": np.array([population.size])})
+    assert population.tau_mem is not None and population.tau_syn is not None
+    tau_syn = population.tau_syn / unit
+    # w_in = tau_syn: see the conventions
+    common = {"tau_mem": population.tau_mem / unit, "tau_syn": tau_syn, "w_in": tau_syn.copy()}
+    common |= {"r": np.ones(population.size), "v_leak": np.zeros(population.size)}
+    if population.kind == "li":
+        return nir.CubaLI(**common)
+    assert population.v_th is not None and population.v_reset is not None
+    return nir.CubaLIF(**common, v_threshold=population.v_th.copy(), v_reset=population.v_reset.copy())
+
+
+def population_of(name: str, node: Node, unit: float) -> Population:
+    """A node as a population.
+
+    Raises:
+        SpecError: a property that our neurons do not have, or numbers that the specification refuses.
+    """
+    path = f"nodes.{name}"
+    if kind(node) == "Input":
+        return Population(name, "input", _size(node.input_type["input"], path))
+    size = len(numbers(node.tau_mem, f"{path}.tau_mem", 1))
+    for key, (value, remedy) in _ONLY.items():
+        given = _per_neuron(node, path, key, size)
+        refuse(given != value, given, f"{path}.{key}", f"{value}", remedy)
+    legal = list(_CONSTANTS)[: 2 if kind(node) == "CubaLI" else 4]
+    constants = {ours: _per_neuron(node, path, _CONSTANTS[ours], size) for ours in legal}
+    with np.errstate(over="ignore"):  # an infinite time is refused below
+        constants |= {ours: unit * constants[ours] for ours in _TIMES}
+    try:
+        return Population(name, NEURONS[kind(node)], size, **constants)
+    except SpecError as error:
+        raise error.within(path, _CONSTANTS) from None
+
+
+def gain(name: str, node: Node) -> np.ndarray:
+    """What a spike of weight 1 adds to the current of each neuron of a node: `w_in / tau_syn`."""
+    path = f"nodes.{name}"
+    tau_syn = numbers(node.tau_syn, f"{path}.tau_syn", 1)
+    with np.errstate(over="ignore"):  # an infinite weight is refused with its synapse
+        return _per_neuron(node, path, "w_in", len(tau_syn)) / tau_syn
+
+
+def _per_neuron(node: Node, path: str, key: str, size: int) -> np.ndarray:
+    values = numbers(getattr(node, key), f"{path}.{key}", 1)
+    if len(values) != size:
+        got = Verbatim(f"{len(values)}")
+        raise SpecError(f"{path}.{key}", f"{size} numbers, as `tau_mem`", got, "one number a neuron")
+    return values
+
+
+def _size(shape: object, path: str) -> int:
+    sizes = np.asarray(shape)
+    if sizes.shape != (1,) or sizes.dtype.kind not in "iu" or sizes[0] < 1:
+        remedy = "flatten what comes in: a population has one axis"
+        raise SpecError(f"{path}.input_type", "one whole number above 0", Verbatim(shape), remedy)
+    return int(sizes[0])
