@@ -6,8 +6,8 @@ Reading order: `polynomials`, `flow` (physics), `bins`, `synapses`, `pointers`, 
 `deposit`, `adjoint`, `gather`, `lanes`, `candidates` (steps), `forward`, `recurrent_work`, `recurrent_steps`,
 `recurrent_forward`, `backward`, `recurrent_backward` (sweeps), `kernels` (threads), `problem`, `cuda` (devices),
 `spikes`, `limits`, `propagate` (autograd), `layers`, `graph`, `network`, `losses` (front), `run` and `train` (command
-lines), with `certificate`, `interchange` (networks and cases of the specification), `spike_files`, `training` and `tasks` for
-training.
+lines), with `certificate`, `interchange` (networks and cases of the specification), `spike_files`, `training` and
+`tasks` for training.
 """
 
 from fast.layers import LI, LIF

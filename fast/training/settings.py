@@ -123,7 +123,7 @@ class Settings:
     blend: float = setting(0.0, share, "augmentation: share of trials blended with another of their class")
     drop: float = setting(0.0, share, "augmentation: share of input spikes lost")
     patience: int = setting(0, count_or_none, "end after so many epochs without a better validation; 0: never")
-    certify: int = setting(100, count_or_none, "hold every so many-th gradient of an epoch, from the first, against its identities; 0: none")
+    certify: int = setting(100, count_or_none, "check the identities at an epoch's first step and every so many; 0: never")
 
     @classmethod
     def of(cls, options: argparse.Namespace) -> Settings:
