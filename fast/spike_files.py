@@ -19,6 +19,7 @@ from fast.spikes import Spikes
 from spec import SpecError
 from spec.errors import Verbatim
 
+DRAWS = 2**31 - 1  # keeps the draw of a validation split apart from all others
 OTHER_LAYOUT = "the file is damaged or of another layout"
 
 
@@ -110,6 +111,13 @@ def read_spike_file(path: Path, channels: int, classes: int, duration: float) ->
         _check_record(name, times[n], units[n], labels[n], channels, classes, duration)
     units = [u.astype(np.int64) for u in units]
     return SpikeData(times, units, labels.astype(np.int64), channels, classes, speakers)
+
+
+def held_out(data: SpikeData, share: int, seed: int) -> dict[str, SpikeData]:
+    """`valid`, one trial in `share` (at least one), drawn from the seed, and `train`, the others."""
+    order = np.random.default_rng([seed, DRAWS]).permutation(len(data))
+    out = np.isin(np.arange(len(order)), order[: max(1, len(order) // share)])
+    return {"train": data.where(~out), "valid": data.where(out)}
 
 
 def fingerprints(paths: Iterable[Path]) -> dict[str, str]:

@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 import torch
 
-from fast.spike_files import SpikeData, fingerprints, read_spike_file
+from fast.spike_files import SpikeData, fingerprints, held_out, read_spike_file
 from fast.training.classify import Classification
 from fast.training.processes import Processes
 from fast.training.reader import Reader
@@ -72,12 +72,10 @@ def read(paths: list[Path], seed: int) -> tuple[dict[str, SpikeData], float]:
     found = [read_spike_file(path, channels, classes, duration) for path in paths]
     if len(found) == 3:
         return dict(zip(("train", "valid", "test"), found, strict=True)), duration
-    order = np.random.default_rng([seed, MOST]).permutation(len(found[0]))
-    out = np.isin(np.arange(len(order)), order[: max(1, len(order) // SHARE)])
-    if out.all():
+    if len(found[0]) == 1:
         got = Verbatim("one trial")
         raise SpecError(f"{paths[0].name}", "at least two trials", got, "one is held out for validation")
-    return {"train": found[0].where(~out), "valid": found[0].where(out), "test": found[1]}, duration
+    return {**held_out(found[0], SHARE, seed), "test": found[1]}, duration
 
 
 def rate(data: SpikeData) -> float:

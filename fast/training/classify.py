@@ -168,7 +168,7 @@ class Classification:
             parts = self.epoch.fired.split(list(self.settings.hidden))
             for layer, fired in zip(self.network.inner, parts, strict=True):
                 wake_(layer, fired, self.settings.wake)
-        if valid.accuracy > self.best["accuracy"]:
+        if valid.accuracy > self.best["accuracy"] or self.settings.choose == "last":
             self.best = {"accuracy": valid.accuracy, "epoch": epoch, "network": self._kept()}
         elif self.settings.patience and epoch - self.best["epoch"] >= self.settings.patience:
             self.ended = epoch
@@ -226,7 +226,8 @@ class Classification:
         folder.write_bytes("page.npz", recorded(self.network, self.first, self.data["test"], self.duration))
         self.network.load_state_dict(last)
         low, high = test.interval
-        chosen = f"epoch {self.best['epoch']}, chosen on valid; 95 %: {low:.1%} to {high:.1%}"
+        how = "the last" if self.settings.choose == "last" else "chosen on valid"
+        chosen = f"epoch {self.best['epoch']}, {how}; 95 %: {low:.1%} to {high:.1%}"
         print(f"\ntest accuracy {test.accuracy:.1%} ({chosen}); spike counts alone give {baseline:.1%}")
         with folder.writing():
             pictures = self.draw(folder.path)

@@ -18,6 +18,7 @@ from spec.errors import Verbatim
 
 LARGEST_STEP = 1e6
 SCHEDULES = ("constant", "cosine")
+CHOICES = ("best", "last")
 MOST = 1_000_000
 
 
@@ -75,6 +76,11 @@ def schedule(value: Any, name: str) -> str:
     return one_of(value, name, SCHEDULES)
 
 
+def choice(value: Any, name: str) -> str:
+    """One of `CHOICES`."""
+    return one_of(value, name, CHOICES)
+
+
 def readout(value: Any, name: str) -> str:
     """One of the readouts of the specification."""
     return one_of(value, name, VOLTAGE_READOUTS)
@@ -123,7 +129,8 @@ class Settings:
     blend: float = setting(0.0, share, "augmentation: share of trials blended with another of their class")
     drop: float = setting(0.0, share, "augmentation: share of input spikes lost")
     patience: int = setting(0, count_or_none, "end after so many epochs without a better validation; 0: never")
-    certify: int = setting(100, count_or_none, "check the identities at an epoch's first step and every so many; 0: never")
+    choose: str = setting("best", choice, "of the epochs: the best on validation, or the last", CHOICES)
+    certify: int = setting(100, count_or_none, "check the identities every so many steps of an epoch; 0: never")
 
     @classmethod
     def of(cls, options: argparse.Namespace) -> Settings:
