@@ -17,6 +17,7 @@ COLOURS = ("#0b6fa4", "#d1495b", "#3a7d44", "#8a5a9e")
 
 NUMBER = "a finite number"
 NUMBER_OR_NULL = "a finite number or null"
+COUNT = "a whole number of at least 0"
 TEXT = "text"
 
 
@@ -48,8 +49,21 @@ def result(run: Path, shape: dict) -> dict:
     Raises:
         RecordError: no such file, or another shape.
     """
-    found = _parsed(_read(run, "result.json"), "result.json")
-    _check(found, shape, "result.json")
+    return _object(run, "result.json", shape)
+
+
+def options(run: Path, shape: dict) -> dict:
+    """What `options.json` holds, of this shape: the settings of the command line.
+
+    Raises:
+        RecordError: no such file, or another shape.
+    """
+    return _object(run, "options.json", shape)
+
+
+def _object(run: Path, name: str, shape: dict) -> dict:
+    found = _parsed(_read(run, name), name)
+    _check(found, shape, name)
     return found
 
 
@@ -72,20 +86,23 @@ def _check(value: object, shape: object, name: str) -> None:
     """Refuse a value of another shape.
 
     Args:
-        shape: `NUMBER`, `NUMBER_OR_NULL` or `TEXT`; a set of choices; a dict of the keys that are read; a list of one
-            shape: a list of one or more of it; a tuple of shapes: a list of that many.
+        shape: `NUMBER`, `NUMBER_OR_NULL`, `COUNT` or `TEXT`; a set of choices; a dict of the keys that are read (`key?`
+            may be missing); a list of one shape: a list of one or more of it; a tuple of shapes: a list of that many.
     """
     if isinstance(shape, dict):
         if not isinstance(value, dict):
             raise RecordError(name, "an object", _kind(value))
-        for key, inner in shape.items():
+        for wanted, inner in shape.items():
+            key = wanted.removesuffix("?")
             if key not in value:
+                if key != wanted:
+                    continue
                 raise RecordError(name, f"an object with {key}", "one without")
             _check(value[key], inner, f"{name} {key}")
     elif isinstance(shape, list | tuple):
-        wanted = "a list of at least one" if isinstance(shape, list) else f"a list of {len(shape)}"
         if not isinstance(value, list) or not value or (isinstance(shape, tuple) and len(value) != len(shape)):
-            raise RecordError(name, wanted, _kind(value))
+            expected = "a list of at least one" if isinstance(shape, list) else f"a list of {len(shape)}"
+            raise RecordError(name, expected, _kind(value))
         for n, entry in enumerate(value):
             _check(entry, shape[n if isinstance(shape, tuple) else 0], f"{name}[{n}]")
     elif isinstance(shape, set | frozenset):
@@ -98,6 +115,8 @@ def _check(value: object, shape: object, name: str) -> None:
 def _is(value: object, shape: object) -> bool:
     if shape == TEXT:
         return isinstance(value, str)
+    if shape == COUNT:
+        return type(value) is int and value >= 0
     if value is None:
         return shape == NUMBER_OR_NULL
     return type(value) in (int, float) and abs(value) < math.inf  # type: ignore[arg-type]  # a number by now

@@ -8,31 +8,28 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from reports.records import COLOURS, NUMBER, TEXT, history, plain, result, save
-
-ACCURACIES = {"train_accuracy": NUMBER, "train_loss": NUMBER, "valid_accuracy": NUMBER, "valid_loss": NUMBER}
-LINE = {"epoch": NUMBER, **ACCURACIES, "spikes_per_neuron": NUMBER, "silent": NUMBER}
-RESULT = {
-    "task": TEXT, "network": TEXT, "best_epoch": NUMBER, "test_accuracy": NUMBER, "count_baseline": NUMBER,
-    "delays_before": [NUMBER], "delays_after": [NUMBER],
-}  # fmt: skip
+from reports.evidence import Run, read
+from reports.page import save_page
+from reports.records import COLOURS, plain, save
+from reports.synapses import histogram, named
 
 
-def draw(run: Path) -> list[str]:
-    """Draw `training.png` into the folder of the run; its path.
+def draw(folder: Path) -> list[str]:
+    """Draw `training.png` and `run.html` into the folder of the run; their paths.
 
     Raises:
         RecordError: a record that is missing or of another shape.
         OSError: the folder cannot be written to.
     """
-    lines, end = history(run, LINE), result(run, RESULT)
-    return [save(_training(lines, end), run, "training.png")]
+    run = read(folder)
+    return [save(_training(run), folder, "training.png"), save_page(run, folder)]
 
 
-def _training(lines: list[dict], end: dict) -> Figure:
+def _training(run: Run) -> Figure:
+    lines, end, layer = run.lines, run.end, run.page.layers[0]
     figure = Figure(figsize=(10, 6.5))
     (accuracy, loss), (activity, delays) = figure.subplots(2, 2)
-    epochs = [line["epoch"] for line in lines]
+    epochs = run.epochs
     for name, colour in (("train", COLOURS[0]), ("valid", COLOURS[1])):
         accuracy.plot(epochs, [100 * line[f"{name}_accuracy"] for line in lines], color=colour, label=name)
         loss.plot(epochs, [line[f"{name}_loss"] for line in lines], color=colour, label=name)
@@ -43,8 +40,8 @@ def _training(lines: list[dict], end: dict) -> Figure:
     silent = activity.twinx()  # a share, on a scale of its own
     _curve(activity, epochs, [line["spikes_per_neuron"] for line in lines], COLOURS[2])
     _curve(silent, epochs, [100 * line["silent"] for line in lines], COLOURS[3])
-    delays.hist([end["delays_before"], end["delays_after"]], bins=40, label=["before", "after"], color=COLOURS[:2])
-    for axes in (accuracy, loss, delays):
+    histogram(delays, layer)
+    for axes in (accuracy, loss):
         axes.legend(frameon=False, fontsize=8)
     for axes in (accuracy, loss, activity):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
@@ -55,7 +52,7 @@ def _training(lines: list[dict], end: dict) -> Figure:
     silent.spines["right"].set_visible(True)
     silent.set_ylim(-3, 103)
     activity.set_ylim(0, 1.1 * max(line["spikes_per_neuron"] for line in lines) or 1)
-    plain(delays, "delay, ms", "synapses", "input delays")
+    plain(delays, "delay, ms", f"synapses, {named(layer)}")
     figure.tight_layout()
     return figure
 

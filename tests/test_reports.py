@@ -12,8 +12,10 @@ import pytest
 from matplotlib.figure import Figure
 
 from reports.__main__ import main
+from reports.evidence import read
 from reports.sequence import _delays
 from reports.training import _training
+from tests.recorded_runs import made, results
 
 TRACES = [
     {"pattern": pattern, "output": output, "t": [0.0, 1.0], "V": [0.0, 0.5], "arrivals": [0.5]}
@@ -25,17 +27,6 @@ SEQUENCE: dict = {
     "task": "sequence", "optimum": 12.2, "presentations": None, "d_start": D, "before": TRACES, "after": TRACES,
 }  # fmt: skip
 SEQUENCE_LINE: dict = {"presentation": 1, "loss": 0.7, "d": D}
-BRAILLE: dict = {
-    "task": "braille", "network": "24-8-27", "best_epoch": 2, "test_accuracy": 0.4, "count_baseline": 0.3,
-    "delays_before": [1.0, 2.0], "delays_after": [1.5, 2.5],
-}  # fmt: skip
-BRAILLE_LINES: list[dict] = [
-    {
-        "epoch": epoch, "train_accuracy": 0.1 * epoch, "train_loss": 3.0 / epoch, "valid_accuracy": 0.1 * epoch,
-        "valid_loss": 3.1 / epoch, "spikes_per_neuron": 2.0, "silent": 0.25,
-    }
-    for epoch in (1, 2, 3)
-]  # fmt: skip
 TASKS = "braille, sequence, shd, spikes, yin-yang"
 
 
@@ -45,19 +36,20 @@ def record(folder: Path, result: object, lines: list[dict]) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(
-    ("result", "lines", "names"),
-    [
-        (SEQUENCE, [SEQUENCE_LINE] * 2, ["delays.png", "voltages.png"]),
-        (BRAILLE, BRAILLE_LINES, ["training.png"]),
-        (BRAILLE, BRAILLE_LINES[:1], ["training.png"]),
-    ],
-    ids=["sequence", "braille", "one epoch"],
-)
-def test_a_run_is_drawn(
-    result: dict, lines: list[dict], names: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_sequence_run_is_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = ["delays.png", "voltages.png"]
+    assert main([str(record(tmp_path, SEQUENCE, [SEQUENCE_LINE] * 2))]) == 0
+    assert capsys.readouterr() == ("".join(f"{tmp_path / name}\n" for name in names), "")
+    assert all((tmp_path / name).stat().st_size > 10_000 for name in names)
+
+
+@pytest.mark.parametrize(("task", "epochs"), [("yin-yang", 3), ("braille", 1), ("shd", 2), ("spikes", 40)])
+def test_a_classification_is_drawn(
+    task: str, epochs: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([str(record(tmp_path, result, lines))]) == 0
+    names = ["training.png", "run.html"]
+    results(task=task)(made(tmp_path, epochs=epochs))
+    assert main([str(tmp_path)]) == 0
     assert capsys.readouterr() == ("".join(f"{tmp_path / name}\n" for name in names), "")
     assert all((tmp_path / name).stat().st_size > 10_000 for name in names)
 
@@ -121,14 +113,6 @@ def test_what_is_no_finished_run_is_one_line_and_exit_2(
     assert not list(tmp_path.glob("*.png"))
 
 
-@pytest.mark.parametrize("key", [key for key in BRAILLE if key != "task"])
-def test_every_entry_of_a_braille_run_is_checked(
-    key: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main([str(record(tmp_path, {**BRAILLE, key: {}}, BRAILLE_LINES))]) == 2
-    assert f"`result.json {key}` must be " in capsys.readouterr().err
-
-
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -172,8 +156,8 @@ def test_the_legend_of_the_delays_lies_on_no_curve() -> None:
     assert legend is not None and not legend.get_window_extent().overlaps(delays.get_window_extent())
 
 
-def test_epochs_are_whole_and_a_share_has_an_axis_of_its_own() -> None:
-    figure = _training(BRAILLE_LINES, BRAILLE)
+def test_epochs_are_whole_and_a_share_has_an_axis_of_its_own(tmp_path: Path) -> None:
+    figure = _training(read(made(tmp_path)))
     figure.draw_without_rendering()
     for axes in figure.axes[:3]:
         ticks = axes.get_xticks()

@@ -36,7 +36,7 @@ PRESETS = {
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of this task."""
     parser.add_argument(
-        "--data", nargs="+", metavar="FILE", type=Path, default=[],
+        "--data", nargs="+", metavar="FILE", default=[],
         help="TRAIN TEST, or TRAIN VALID TEST; without VALID a tenth of TRAIN is held out",
     )  # fmt: skip
 
@@ -48,12 +48,12 @@ def prepare(options: argparse.Namespace, dtype: torch.dtype, processes: Processe
         SpecError: an option out of range, or data that are missing or damaged.
     """
     settings = Settings.of(options)
-    if len(options.data) not in (2, 3):
-        got = Verbatim(f"{len(options.data)} files")
+    paths = [Path(path) for path in options.data]
+    if len(paths) not in (2, 3):
+        got = Verbatim(f"{len(paths)} files")
         raise SpecError("--data", "TRAIN TEST, or TRAIN VALID TEST", got, "the layout is that of fast/spike_files.py")
-    data, duration = read(options.data, options.seed)
-    options.data_sha256 = fingerprints(options.data)
-    options.data = [str(path) for path in options.data]
+    data, duration = read(paths, options.seed)
+    options.data_sha256 = fingerprints(paths)
     unit = 1.0 / (rate(data["train"]) * settings.tau_syn)
     drawn = replace(settings, w_mean=settings.w_mean * unit, w_sd=settings.w_sd * unit)
     network = Reader(data["train"].channels, data["train"].classes, drawn, dtype, options.seed)

@@ -67,6 +67,7 @@ class Batches(Dataset):
         if not self.workers:
             return self[number]
         if number != self._next:
+            self._loaded = iter(())  # workers get a copy of this object, which must not hold others' work
             self._loaded = self._ahead(number, last)
         self._next = number + 1
         return next(self._loaded)

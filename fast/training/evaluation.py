@@ -10,12 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fast.intervals import of_share
 from fast.spike_files import SpikeData
 from fast.training.processes import Processes
 from fast.training.reader import Reader
 from fast.training.shared import right_answers
-
-Z = 1.959963984540054  # of a 95 % interval
 
 
 @dataclass(frozen=True)
@@ -37,16 +36,19 @@ class Answers:
         return sum(map(sum, self.table))
 
     @property
+    def right(self) -> int:
+        """How many were answered right."""
+        return sum(row[label] for label, row in enumerate(self.table))
+
+    @property
     def accuracy(self) -> float:
         """The share that is right."""
-        return sum(row[label] for label, row in enumerate(self.table)) / self.trials
+        return self.right / self.trials
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Where the accuracy on other trials lies, at 95 %, by Wilson's score: it is right near 0 and 1 too."""
-        p, n = self.accuracy, self.trials
-        middle, half = p + Z**2 / (2 * n), Z * math.sqrt(p * (1 - p) / n + (Z / (2 * n)) ** 2)
-        return (middle - half) / (1 + Z**2 / n), (middle + half) / (1 + Z**2 / n)
+        """Where the accuracy on all such trials lies, at 95 %."""
+        return of_share(self.right, self.trials)
 
 
 @torch.no_grad()

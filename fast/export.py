@@ -1,0 +1,57 @@
+"""`python -m fast.export RUN`: the network of a finished run, for `reference` and for other tools."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from fast.finished import opened
+from fast.interchange import case_of, network_of
+from spec import SpecError
+from spec.case import save_case
+from spec.checks import whole_number
+from spec.command import OneLineParser, report, run_and_exit
+from spec.errors import Verbatim
+from spec.nir_graph import to_nir
+from spec.nir_nodes import library
+
+PROG = "python -m fast.export"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line; the exit code (0, 2: no such run, nothing asked for, or what the format cannot say)."""
+    parser = OneLineParser(PROG, "Write the network of a finished run as a file.")
+    parser.add_argument("run", metavar="RUN", type=Path, help="the --out of a run")
+    parser.add_argument("--case", metavar="FILE", type=Path, help="with a trial, as a case file of the specification")
+    parser.add_argument("--trial", type=int, default=0, help="which of the test split (default: %(default)s)")
+    parser.add_argument("--nir", metavar="FILE", type=Path, help="as a graph of NIR, in ms (pip install nir)")
+    parser.add_argument("--data", nargs="+", help="where the data are; default: where they were")
+    try:
+        options = parser.parse_args(argv)
+        if options.case is None and options.nir is None:
+            raise SpecError("--case", "given, or --nir", Verbatim("neither"), "name the file to write")
+        training = opened(options.run, options.data)
+        layers = training.network.layers
+        if options.case is not None:
+            test = training.data["test"]
+            trial = whole_number(options.trial, "--trial", 0, len(test) - 1, "count from 0")
+            spikes, labels = test.batch(np.array([trial]), training.duration)
+            if training.network.gain != 1:
+                # The loss of a case is that of the readout itself: the same spikes and readouts, another loss.
+                print(f"the run's loss takes {training.network.gain} times the readout, that of the case the readout")
+            save_case(case_of(layers, spikes, 0, int(labels[0])), options.case)
+        if options.nir is not None:
+            library().write(options.nir, to_nir(network_of(layers)))
+    except SpecError as error:
+        return report(PROG, error)
+    except OSError as error:
+        return report(PROG, f"cannot write: {error}")
+    except SystemExit as stop:  # argparse: --help, or an error it has reported
+        return int(stop.code or 0)
+    return 0
+
+
+if __name__ == "__main__":
+    run_and_exit(main)

@@ -1,0 +1,150 @@
+"""Reading `page.npz`, checked: parameters before and after training, and what the network did in some trials."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from reports.records import RecordError
+
+NAME = "page.npz"
+DAMAGED = (OSError, ValueError, EOFError, KeyError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
+"""What NumPy and zipfile raise for a file that is not whole; RuntimeError: of a flag that is set by damage."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Synapses from one layer onto the next.
+
+    Attributes:
+        pre, post: what they lead from and to, in words.
+        w_after, d_before, d_after: `[pre, post]`; delays in ms.
+    """
+
+    pre: str
+    post: str
+    w_after: np.ndarray
+    d_before: np.ndarray
+    d_after: np.ndarray
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One trial, as the trained network saw it.
+
+    Attributes:
+        label: the right class.
+        y: the readout of each class.
+        spikes: times (ms) and neurons, of the input and of each hidden layer.
+        V: of each output, `[classes, points]`.
+        arrivals: times (ms) and weights at the output of the right class.
+    """
+
+    label: int
+    y: np.ndarray
+    spikes: list[tuple[np.ndarray, np.ndarray]]
+    V: np.ndarray
+    arrivals: tuple[np.ndarray, np.ndarray]
+
+    @property
+    def answer(self) -> int | None:
+        """The class with the largest readout; None where no single one is."""
+        largest = np.flatnonzero(self.y == self.y.max())
+        return int(largest[0]) if len(largest) == 1 else None
+
+
+@dataclass(frozen=True)
+class Page:
+    """What `page.npz` holds.
+
+    Attributes:
+        duration: of a trial, ms.
+        t: where voltages were taken, ms.
+    """
+
+    duration: float
+    t: np.ndarray
+    layers: list[Layer]
+    trials: list[Trial]
+
+
+def page(run: Path, sizes: Sequence[int]) -> Page:
+    """The recorded arrays of a network with layers of these sizes.
+
+    Raises:
+        RecordError: no such file, a damaged one, or an array that is missing, of another shape or not finite.
+    """
+    arrays = _Arrays(run)
+    t, duration = arrays.numbers("t", None), float(arrays.numbers("duration"))
+    if duration <= 0:
+        raise RecordError(f"{NAME} duration", "above 0", str(duration))
+    hidden = ["hidden"] if len(sizes) == 3 else [f"hidden {n}" for n in range(1, len(sizes) - 1)]
+    layers = []
+    for n, ((pre, post), shape) in enumerate(zip(pairwise(["input", *hidden, "output"]), pairwise(sizes))):
+        names = (f"w_after_{n}", f"d_before_{n}", f"d_after_{n}")
+        layers.append(Layer(pre, post, *(arrays.numbers(name, *shape) for name in names)))
+    trials = [_trial(arrays, 0, sizes, len(t))]
+    while f"label_{len(trials)}" in arrays.found:
+        trials.append(_trial(arrays, len(trials), sizes, len(t)))
+    return Page(duration, t, layers, trials)
+
+
+def _trial(arrays: _Arrays, e: int, sizes: Sequence[int], points: int) -> Trial:
+    classes, spikes = sizes[-1], []
+    label = int(arrays.indices(f"label_{e}", classes))
+    for n, size in enumerate(sizes[:-1]):
+        times = arrays.numbers(f"times_{e}_{n}", None)
+        spikes.append((times, arrays.indices(f"units_{e}_{n}", size, len(times))))
+    V, y = arrays.numbers(f"V_{e}", classes, points), arrays.numbers(f"y_{e}", classes)
+    t_arr, w = arrays.numbers(f"arrivals_{e}", None, 2).T
+    return Trial(label, y, spikes, V, (t_arr, w))
+
+
+class _Arrays:
+    """The arrays of a run's file, each checked when it is taken."""
+
+    def __init__(self, run: Path) -> None:
+        try:
+            with (run / NAME).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+                self.found = {name: file[name] for name in file.files}
+        except FileNotFoundError as error:
+            expected, got = f"the folder of a finished run, with {NAME}", f"{run} ({error.strerror})"
+            raise RecordError("RUN", expected, got) from None
+        except (*DAMAGED, AttributeError, TypeError) as error:  # the last two: one array alone, that is no archive
+            raise RecordError(NAME, "a whole file of arrays", f"{type(error).__name__}: {error}") from None
+
+    def numbers(self, name: str, *shape: int | None) -> np.ndarray:
+        """An array of finite numbers; None in the shape: of any length of at least 0."""
+        array = self._array(name, "fiu", "numbers", shape)
+        if not np.isfinite(array).all():
+            where = np.argwhere(~np.isfinite(array))[0].tolist()
+            raise RecordError(f"{NAME} {name}", "finite numbers", f"{array[tuple(where)]} at {where}")
+        return array
+
+    def indices(self, name: str, size: int, *shape: int | None) -> np.ndarray:
+        """An array of whole numbers from 0 to `size - 1`."""
+        array = self._array(name, "iu", "whole numbers", shape)
+        wrong = (array < 0) | (array >= size)
+        if wrong.any():
+            raise RecordError(f"{NAME} {name}", f"whole numbers from 0 to {size - 1}", str(array[wrong][0]))
+        return array
+
+    def _array(self, name: str, kinds: str, words: str, shape: tuple[int | None, ...]) -> np.ndarray:
+        array = self.found.get(name)
+        if not isinstance(array, np.ndarray):  # a member of the archive that is no array is bytes
+            raise RecordError(NAME, f"a file of arrays with {name}", "one without")
+        if array.dtype.kind not in kinds:
+            raise RecordError(f"{NAME} {name}", words, f"an array of {array.dtype}")
+        if len(array.shape) != len(shape) or any(n not in (m, None) for n, m in zip(shape, array.shape)):
+            raise RecordError(f"{NAME} {name}", f"of shape {_shape(shape)}", f"shape {_shape(array.shape)}")
+        return array
+
+
+def _shape(shape: Sequence[int | None]) -> str:
+    return "[" + ", ".join("any" if n is None else str(n) for n in shape) + "]"

@@ -1,0 +1,122 @@
+"""Folders of finished classification runs, made up: small or large, plain or odd, to be drawn."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+Arrays = dict[str, np.ndarray]
+DURATION, POINTS = 50.0, 60
+
+
+def result(sizes: tuple[int, ...]) -> dict[str, Any]:
+    """40 trials a class, of which 30 are answered right and 10 as the next class."""
+    classes = sizes[-1]
+    answers = [[30 * (j == label) + 10 * (j == (label + 1) % classes) for j in range(classes)] + [0]
+               for label in range(classes)]  # fmt: skip
+    return {
+        "task": "yin-yang", "network": "-".join(map(str, sizes)), "best_epoch": 2, "test_accuracy": 0.75,
+        "interval": [0.66, 0.82], "count_baseline": 0.35, "answers": answers,
+    }  # fmt: skip
+
+
+def line(epoch: int) -> dict[str, Any]:
+    """Of the log."""
+    return {
+        "epoch": epoch, "train_loss": 3.0 / epoch, "train_accuracy": 1 - 0.6 / epoch, "valid_loss": 3.1 / epoch,
+        "valid_accuracy": 0.65 - 0.01 * abs(epoch - 2), "spikes_per_neuron": 2.0, "silent": 0.25, "silent_steps": 0,
+        "clamped": 100 // epoch, "gradient": {"w": 0.1, "w_out": 0.3 / epoch, "d": 0.02}, "kappa_min": 1e-3,
+        "seconds": 1.5, "A": 2e-8, "B": 3e-9 * epoch, "C": None,
+    }  # fmt: skip
+
+
+def options(**entries: object) -> dict[str, Any]:
+    """Settings, some of the kinds that there are."""
+    return {
+        "task": "yin-yang", "seed": 7, "out": "runs/mine", "resume": False, "dtype": "float32", "hidden": [30],
+        "lr": 0.02, "data": None, "data_sha256": {"train.h5": "ab12", "test.h5": "cd34"}, **entries,
+    }  # fmt: skip
+
+
+def arrays(sizes: tuple[int, ...], spikes: int = 3, trials: int = 3) -> Arrays:
+    """Those of `page.npz`: so many spikes a neuron and trial."""
+    random = np.random.default_rng(5)
+    found: Arrays = {"t": np.linspace(0.0, DURATION, POINTS), "duration": np.array(DURATION)}
+    for n, shape in enumerate(pairwise(sizes)):
+        for when in ("before", "after"):
+            found[f"w_{when}_{n}"] = random.normal(size=shape).astype(np.float32)
+            found[f"d_{when}_{n}"] = random.uniform(0, 20, shape).astype(np.float32)
+    found[f"d_before_{len(sizes) - 2}"][:] = 0
+    for e in range(min(trials, sizes[-1])):
+        found[f"label_{e}"], found[f"y_{e}"] = np.array(e), np.eye(sizes[-1], dtype=np.float32)[e]
+        for n, size in enumerate(sizes[:-1]):
+            found[f"units_{e}_{n}"] = np.repeat(np.arange(size), spikes)
+            found[f"times_{e}_{n}"] = random.uniform(0, DURATION, size * spikes)
+        found[f"V_{e}"] = np.cumsum(random.normal(size=(sizes[-1], POINTS)), axis=1)
+        arrived = found[f"times_{e}_{len(sizes) - 2}"] + 5
+        found[f"arrivals_{e}"] = np.stack([arrived, random.normal(size=len(arrived))], axis=1)
+    return found
+
+
+def archive(found: Arrays) -> bytes:
+    """As a file of NumPy."""
+    content = io.BytesIO()
+    np.savez_compressed(content, allow_pickle=True, **found)
+    return content.getvalue()
+
+
+def made(folder: Path, sizes: tuple[int, ...] = (4, 6, 3), epochs: int = 3, spikes: int = 3) -> Path:
+    """The folder of a run, with all its records."""
+    lines = [line(epoch) for epoch in range(1, epochs + 1)]
+    (folder / "result.json").write_text(json.dumps({**result(sizes), "best_epoch": min(2, epochs)}))
+    (folder / "history.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in lines))
+    (folder / "options.json").write_text(json.dumps(options()))
+    (folder / "page.npz").write_bytes(archive(arrays(sizes, spikes)))
+    return folder
+
+
+Change = Callable[[Path], object]
+
+
+def results(**entries: object) -> Change:
+    """Other entries in `result.json`."""
+
+    def change(folder: Path) -> None:
+        path = folder / "result.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), **entries}))
+
+    return change
+
+
+def lines(**entries: object) -> Change:
+    """Other entries in each line of the log."""
+
+    def change(folder: Path) -> None:
+        path = folder / "history.jsonl"
+        found = [{**json.loads(entry), **entries} for entry in path.read_text().splitlines()]
+        path.write_text("".join(json.dumps(entry) + "\n" for entry in found))
+
+    return change
+
+
+def settings(**entries: object) -> Change:
+    """Other options."""
+    return lambda folder: (folder / "options.json").write_text(json.dumps(options(**entries)))
+
+
+def recorded(change: Callable[[Arrays], object]) -> Change:
+    """Other arrays: `change` does so in place."""
+
+    def changed(folder: Path) -> None:
+        with np.load(folder / "page.npz") as file:
+            found = {name: file[name] for name in file.files}
+        change(found)
+        (folder / "page.npz").write_bytes(archive(found))
+
+    return changed

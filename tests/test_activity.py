@@ -1,0 +1,75 @@
+"""The pull on spike counts: its gradient against a closed form, its direction, and what wakes silent neurons."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from fast.layers import LIF
+from fast.spikes import Spikes
+from fast.training.activity import count_pull, wake_
+
+TAU_MEM, TAU_SYN, STRENGTH = 20.0, 5.0, 0.3
+
+
+def layer(w: list[list[float]], d: list[list[float]]) -> LIF:
+    found = LIF(len(w), len(w[0]), tau_mem=TAU_MEM, tau_syn=TAU_SYN, v_th=0.8, dtype=torch.float64)
+    with torch.no_grad():
+        found.w.copy_(torch.tensor(w))
+        found.d.copy_(torch.tensor(d))
+    return found
+
+
+def kernel(x: float) -> float:
+    """The voltage a time `x` after the arrival of a weight of 1."""
+    return TAU_SYN / (TAU_MEM - TAU_SYN) * (math.exp(-x / TAU_MEM) - math.exp(-x / TAU_SYN)) if x > 0 else 0.0
+
+
+def test_the_pull_is_that_of_the_voltage_at_each_spike() -> None:
+    """One spike at most: `dR/dw = sum strength (N_mean - target) / (trials v_th) kernel(t_k - t_arr)`."""
+    of = layer([[6.0, 6.5], [1.0, 0.5]], [[1.0, 2.0], [0.5, 0.0]])
+    spikes = Spikes.from_trains([[[2.0], [3.0]], [[4.0], []], [[], [1.0]]], 12.0)
+    emitted = of(spikes)
+    assert emitted.counts().tolist() == [[1, 1], [1, 1], [0, 0]]
+    count_pull(of, emitted, 0.25, STRENGTH).backward()
+    assert of.w.grad is not None
+    factor = STRENGTH * (2 / 3 - 0.25) / (3 * 0.8)
+    for i in range(2):
+        for j in range(2):
+            arrivals = [(b, t + float(of.d[i, j].detach())) for b in range(3) for t in spikes.train(b, i).tolist()]
+            expected = sum(
+                factor * kernel(t_post - t_arr) for b, t_arr in arrivals for t_post in emitted.train(b, j).tolist()
+            )
+            assert float(of.w.grad[i, j]) == pytest.approx(expected, rel=1e-10)
+            assert expected != 0
+
+
+def test_at_the_target_there_is_no_pull() -> None:
+    of = layer([[5.0]], [[0.0]])
+    emitted = of(Spikes.from_trains([[[2.0]], [[2.0]]], 12.0))
+    count_pull(of, emitted, 1.0, STRENGTH).backward()
+    assert of.w.grad is not None and float(of.w.grad.abs().max()) == 0.0
+
+
+@pytest.mark.parametrize("target", [1.0, 6.0])
+def test_counts_come_to_their_target(target: float) -> None:
+    """From about three spikes, downwards and upwards."""
+    of = layer([[1.6, 1.7, 1.8]] * 10, [[0.0, 1.0, 2.0]] * 10)
+    spikes = Spikes.from_trains([[[3.0 * i + b] for i in range(10)] for b in range(4)], 60.0)
+    adam = torch.optim.Adam([of.w], lr=0.01)
+    before = of(spikes).counts().double().mean(0)
+    assert bool((before > 1.5).all()) and bool((before < 5.5).all())
+    for _ in range(200):
+        adam.zero_grad()
+        emitted = of(spikes)
+        count_pull(of, emitted, target, STRENGTH).backward()
+        adam.step()
+    assert (of(spikes).counts().double().mean(0) - target).abs().max() <= 0.5
+
+
+def test_only_neurons_that_never_fired_are_woken() -> None:
+    of = layer([[1.0, 2.0], [3.0, 4.0]], [[0.0, 0.0]] * 2)
+    assert wake_(of, torch.tensor([0.0, 5.0]), 0.25) == 1
+    assert of.w.tolist() == [[1.25, 2.0], [3.25, 4.0]]

@@ -1,0 +1,104 @@
+"""Augmented trials: what each kind changes and what it leaves, and that nothing but the seed decides."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fast.spike_files import SpikeData
+from fast.training.augment import Augmentation, by_class
+from fast.training.batches import Batches
+from fast.training.processes import Processes
+
+DURATION, CHANNELS = 100.0, 40
+RANDOM = np.random.default_rng(5)
+DATA = SpikeData(
+    [np.sort(RANDOM.uniform(20, 60, 30)) for _ in range(12)], [RANDOM.integers(10, 30, 30) for _ in range(12)],
+    np.arange(12) % 3, CHANNELS, 3,
+)  # fmt: skip
+
+
+def trial(augmentation: Augmentation, n: int, seed: int = 0, epoch: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    times, units = augmentation.trial(DATA, by_class(DATA), n, seed, epoch, DURATION)
+    assert len(times) == len(units) and (np.diff(times) >= 0).all()
+    return times, units
+
+
+def test_nothing_asked_for_changes_nothing() -> None:
+    assert not Augmentation().changes
+    times, units = trial(Augmentation(), 3)
+    assert (times == DATA.times[3]).all() and (units == DATA.units[3]).all()
+
+
+def test_a_shift_moves_all_channels_alike_and_no_time() -> None:
+    moved = set()
+    for epoch in range(40):
+        times, units = trial(Augmentation(shift=4), 3, epoch=epoch)
+        assert (times == DATA.times[3]).all() and len(set((units - DATA.units[3]).tolist())) == 1
+        moved.add(int(units[0] - DATA.units[3][0]))
+    assert moved == set(range(-4, 5))
+
+
+def test_what_leaves_the_channels_or_the_trial_is_gone() -> None:
+    for epoch in range(20):
+        times, units = trial(Augmentation(shift=25, stretch=1.0), 3, epoch=epoch)
+        assert len(units) == 0 or (0 <= units.min() and units.max() < CHANNELS and times.max() <= DURATION)
+    assert min(len(trial(Augmentation(shift=25), 3, epoch=epoch)[0]) for epoch in range(20)) < 30
+
+
+def test_a_stretch_is_one_factor_as_often_longer_as_shorter() -> None:
+    factors = []
+    for epoch in range(200):
+        times, units = trial(Augmentation(stretch=0.3), 3, epoch=epoch)
+        kept = len(times)
+        assert (units == DATA.units[3][:kept]).all()
+        ratio = times / DATA.times[3][:kept]
+        assert np.ptp(ratio) < 1e-12 and 1 / 1.3 <= ratio[0] <= 1.3
+        factors.append(ratio[0])
+    assert np.mean(np.array(factors) > 1) == pytest.approx(0.5, abs=0.12)
+
+
+def test_a_blend_lies_half_way_and_is_of_the_same_class() -> None:
+    """Each spike is one of two trials, moved by half of what parts their centres of mass."""
+    partners = set()
+    for epoch in range(60):
+        times, units = trial(Augmentation(blend=1.0), 3, epoch=epoch)
+        for other in range(12):
+            dt = (DATA.times[other].mean() - DATA.times[3].mean()) / 2
+            du = round((DATA.units[other].mean() - DATA.units[3].mean()) / 2)
+            own = {(round(t + dt, 9), u + du) for t, u in zip(DATA.times[3], DATA.units[3], strict=True)}
+            its = {(round(t - dt, 9), u - du) for t, u in zip(DATA.times[other], DATA.units[other], strict=True)}
+            if {(round(t, 9), u) for t, u in zip(times, units, strict=True)} <= own | its:
+                partners.add(other)
+                break
+        else:
+            pytest.fail("spikes of no two trials")
+    assert partners == {0, 3, 6, 9}, "the trials of its class, itself among them"
+
+
+def test_drop_loses_that_share() -> None:
+    kept = [len(trial(Augmentation(drop=0.2), n, epoch=epoch)[0]) for n in range(12) for epoch in range(50)]
+    assert np.mean(kept) / 30 == pytest.approx(0.8, abs=0.01)
+
+
+def test_what_is_drawn_follows_from_seed_epoch_and_trial() -> None:
+    every = Augmentation(4, 0.3, 0.5, 0.1)
+    first = trial(every, 3, 1, 2)
+    trial(every, 7, 1, 2)
+    assert all((a == b).all() for a, b in zip(first, trial(every, 3, 1, 2), strict=True))
+    for other in (trial(every, 3, 1, 3), trial(every, 3, 2, 2), trial(every, 6, 1, 2)):
+        assert len(other[0]) != len(first[0]) or (other[0] != first[0]).any()
+
+
+def test_batches_are_a_dataset_whose_workers_change_nothing() -> None:
+    """Asked for in any order, from any step on, by this process or by two others."""
+    every = Augmentation(4, 0.3, 0.5, 0.1)
+    here, ahead = (Batches(DATA, DURATION, 5, every, 3, Processes(), workers) for workers in (0, 2))
+    late = here[4]
+    for number in [2, 3, 4, 5, 1]:
+        (spikes, labels), (other, other_labels) = here[number], ahead.take(number, 6)
+        assert (spikes.times == other.times).all() and (spikes.offsets == other.offsets).all()
+        assert (labels == other_labels).all()
+    assert (late[0].times == here[4][0].times).all()
+    assert sorted(n for number in range(3) for n in here.trials(number)) == list(range(12))
+    assert {len(here.trials(number)) for number in range(3)} == {4}

@@ -1,0 +1,85 @@
+"""Step sizes: a group each, eased in as the paper's code does, taken down by a schedule; what is frozen stays."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+
+from fast.training.optimiser import Optimiser, eased
+from fast.training.reader import Reader
+from fast.training.settings import Settings
+
+
+def made(steps: int = 10, **changed: Any) -> tuple[Reader, Optimiser]:
+    settings = Settings(hidden=(3, 2), **changed)
+    network = Reader(4, 2, settings, torch.float64, 0)
+    optimiser = Optimiser(network, settings, steps)
+    for name, parameter in network.named_parameters():
+        if parameter.requires_grad:
+            parameter.grad = torch.ones_like(parameter) * (3.0 if name.endswith("w") else 2.0)
+    return network, optimiser
+
+
+def moved(network: Reader, optimiser: Optimiser, number: int) -> dict[str, float]:
+    """How far one step takes each group; Adam's first step is its learning rate."""
+    before = {name: value.detach().clone() for name, value in network.named_parameters()}
+    optimiser.step(number)
+    return {
+        name: float((before[name] - value.detach()).abs().max()) for name, value in network.named_parameters()
+    }
+
+
+def test_each_group_takes_its_own_step() -> None:
+    found = moved(*made(lr=0.01, out_lr=0.03, delay_lr=0.5), 0)
+    assert [found[f"hidden.{n}.w"] for n in range(2)] == pytest.approx([0.01] * 2, rel=1e-6)
+    assert found["out.w"] == pytest.approx(0.03, rel=1e-6)
+    assert [found[f"{name}.d"] for name in ("hidden.0", "hidden.1", "out")] == pytest.approx([0.5] * 3, rel=1e-6)
+    assert moved(*made(lr=0.01), 0)["out.w"] == pytest.approx(0.01, rel=1e-6)
+
+
+@pytest.mark.parametrize(("name", "frozen"), [("freeze_weights", "w"), ("freeze_delays", "d")])
+def test_what_is_frozen_does_not_move(name: str, frozen: str) -> None:
+    found = moved(*made(**{name: True}), 0)
+    still = {key for key, far in found.items() if far == 0 and key[-1] in "wd"}
+    assert still == {f"{layer}.{frozen}" for layer in ("hidden.0", "hidden.1", "out")}
+
+
+@pytest.mark.parametrize("number", [0, 3, 9])
+def test_a_cosine_goes_down_to_nothing(number: int) -> None:
+    found = moved(*made(lr=0.01, delay_lr=0.5, schedule="cosine"), number)
+    share = (1 + math.cos(math.pi * number / 10)) / 2
+    assert found["hidden.0.w"] == pytest.approx(0.01 * share, rel=1e-6)
+    assert found["out.d"] == pytest.approx(0.5 * share, rel=1e-6)
+
+
+def test_weights_are_eased_in_and_delays_are_not() -> None:
+    """A thousandth at first; by the product of 1.05, 1.05^2, ... it is whole in the 17th batch."""
+    shares, share = [], 0.001
+    for batch in range(40):
+        share *= 1.05**batch
+        shares.append(min(share, 1.0))
+    assert [eased(0.001, batch) for batch in range(40)] == pytest.approx(shares, rel=1e-12)
+    assert shares[15] < 1 and shares[17] == 1 and eased(1.0, 0) == 1.0
+    found = moved(*made(lr=0.01, delay_lr=0.5, ease_in=0.001), 2)
+    assert found["hidden.0.w"] == pytest.approx(0.01 * 0.001 * 1.05**3, rel=1e-6)
+    assert found["out.d"] == pytest.approx(0.5, rel=1e-6)
+
+
+def test_weights_decay_and_delays_do_not() -> None:
+    network, optimiser = made(lr=0.01, weight_decay=0.5)
+    before = {name: value.detach().clone() for name, value in network.named_parameters()}
+    for _, parameter in network.named_parameters():
+        if parameter.grad is not None:
+            parameter.grad.zero_()
+    optimiser.step(0)
+    for name, value in network.named_parameters():
+        expected = before[name] * (1 - 0.01 * 0.5) if name.endswith(".w") else before[name]
+        assert torch.allclose(value, expected, rtol=1e-12, atol=0)
+
+
+def test_norms_are_those_of_the_gradient() -> None:
+    norms = made()[1].norms()
+    assert norms == pytest.approx({"w": 3 * math.sqrt(18), "w_out": 3 * 2.0, "d": 2 * math.sqrt(22)}, rel=1e-12)
