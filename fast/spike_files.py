@@ -14,6 +14,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import torch
+from torch.utils.data import Dataset
 
 from fast.spikes import Spikes
 from spec import SpecError
@@ -24,7 +25,7 @@ OTHER_LAYOUT = "the file is damaged or of another layout"
 
 
 @dataclass(frozen=True, eq=False)
-class SpikeData:
+class SpikeData(Dataset):
     """Labelled trials.
 
     Attributes:
@@ -44,6 +45,36 @@ class SpikeData:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def __getitem__(self, trial: int) -> tuple[np.ndarray, np.ndarray, int]:
+        """Times (ms), channels and label of a trial: this is a torch `Dataset`."""
+        return self.times[trial], self.units[trial], int(self.labels[trial])
+
+    @classmethod
+    def of(cls, dataset: Dataset, channels: int, classes: int, duration: float) -> SpikeData:
+        """The trials of a dataset of tonic, or of any whose entries are `(events, label)`.
+
+        Args:
+            dataset: `events` is a structured array with `t` (microseconds) and `x` (channel numbers), as tonic's are.
+            channels, classes, duration: as for `read_spike_file`.
+
+        Raises:
+            SpecError: an entry without them, or one that breaks the layout; it is named.
+        """
+        times, units, labels = [], [], []
+        for n in range(len(dataset)):  # type: ignore[arg-type]  # torch's `Dataset` promises no length
+            name = f"dataset[{n}]"
+            try:
+                events, label = dataset[n]
+                t, x = np.asarray(events["t"]), np.asarray(events["x"])
+            except (TypeError, ValueError, KeyError, IndexError) as error:
+                remedy = "give a dataset of tonic, untransformed"
+                raise SpecError(name, "events with `t` and `x`, and a label", Verbatim(error), remedy) from None
+            times.append(_plain_times(name, t, x) / 1000)
+            units.append(x.astype(np.int64))
+            labels.append(int(label))
+            _check_record(name, times[n], x, np.int64(labels[n]), channels, classes, duration)
+        return cls(times, units, np.array(labels, np.int64), channels, classes)
 
     def batch(self, trials: np.ndarray, duration: float) -> tuple[Spikes, torch.Tensor]:
         """Spikes of the channels in these trials, and their labels."""
@@ -107,7 +138,8 @@ def read_spike_file(path: Path, channels: int, classes: int, duration: float) ->
     times = []
     for n in range(len(labels)):
         name = f"{path.name} record {n}"
-        times.append(_milliseconds(name, seconds[n], units[n]))
+        with np.errstate(over="ignore"):  # what overflows is refused next, as not finite
+            times.append(_plain_times(name, seconds[n], units[n]) * 1000)
         _check_record(name, times[n], units[n], labels[n], channels, classes, duration)
     units = [u.astype(np.int64) for u in units]
     return SpikeData(times, units, labels.astype(np.int64), channels, classes, speakers)
@@ -129,16 +161,15 @@ def fingerprints(paths: Iterable[Path]) -> dict[str, str]:
     return found
 
 
-def _milliseconds(name: str, seconds: np.ndarray, units: np.ndarray) -> np.ndarray:
-    """The times of a record as float64 ms; refused unless times and units are plain rows and times real numbers."""
-    for what, row in (("times", seconds), ("units", units)):
+def _plain_times(name: str, times: np.ndarray, units: np.ndarray) -> np.ndarray:
+    """The times of a record as float64; refused unless times and units are plain rows and times real numbers."""
+    for what, row in (("times", times), ("units", units)):
         if row.ndim != 1:
             got = Verbatim("a single entry" if row.ndim == 0 else f"an array of shape {list(row.shape)}")
             raise SpecError(f"{name} {what}", "a row, one entry a spike", got, OTHER_LAYOUT)
-    if seconds.dtype.kind not in "fiu":
-        raise SpecError(f"{name} times", "real numbers (s)", Verbatim(seconds.dtype), OTHER_LAYOUT)
-    with np.errstate(over="ignore"):  # what overflows is refused next, as not finite
-        return seconds.astype(np.float64) * 1000
+    if times.dtype.kind not in "fiu":
+        raise SpecError(f"{name} times", "real numbers", Verbatim(times.dtype), OTHER_LAYOUT)
+    return times.astype(np.float64)
 
 
 def _check_record(

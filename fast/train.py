@@ -15,6 +15,7 @@ from fast.devices import DEVICES, check_device
 from fast.run import DTYPES
 from fast.tasks import braille, sequence, shd, spikes, yin_yang
 from fast.training import engine
+from fast.training.board import check_board
 from fast.training.follower import Folder, Follower
 from fast.training.processes import Processes
 from fast.training.run_folder import NotWrittenError, RunFolder
@@ -38,6 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         options = _parse(prog, list(sys.argv[1:] if argv is None else argv))
         whole_number(options.seed, "--seed", 0, 2**63 - 1, "give a seed for all that is random")
         check_device(options.device)
+        if options.tensorboard:
+            check_board()
         if not 0 <= finite_number(options.save_seconds, "--save-seconds"):
             raise SpecError("--save-seconds", "at least 0 (s)", options.save_seconds, "0 saves after every step")
         with Processes(options.device) as processes, _heard(processes):
@@ -102,6 +105,7 @@ def _parse(prog: str, argv: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--save-seconds", type=float, default=60.0, help="time between two checkpoints, s (default: %(default)s)"
     )
+    parser.add_argument("--tensorboard", action="store_true", help="the log's numbers for TensorBoard too, in --out")
     parser.add_argument("--device", choices=DEVICES, default="cpu", help="where to run (default: %(default)s)")
     parser.add_argument("--dtype", choices=tuple(DTYPES), default="float32", help="precision (default: %(default)s)")
     if task in TASKS:

@@ -9,14 +9,17 @@ import os
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from fast.training.checkpoints import HALF, Checkpoints, DamagedError, decoded, digest, encoded
+from fast.training.checkpoints import FORMAT, HALF, Checkpoints, DamagedError, decoded, digest, encoded
+from fast.training.reader import Reader
 from spec import SpecError
 from tests.planting import ROOT
+from tests.short_runs import SETTINGS
 
 KILLS = 200
 
@@ -129,13 +132,25 @@ def test_nothing_in_a_file_is_run(tmp_path: Path) -> None:
     body = io.BytesIO()
     torch.save({"step": Touch(tmp_path / "touched")}, body, pickle_module=pickle)
     sha = hashlib.sha256(body.getvalue()).hexdigest()
-    head = {"format": "delayprop-checkpoint/1", "bytes": len(body.getvalue()), "sha256": sha}
+    head = {"format": FORMAT, "bytes": len(body.getvalue()), "sha256": sha}
     with pytest.raises(DamagedError, match="not tensors and plain values"):
         decoded(json.dumps(head).encode() + b"\n" + body.getvalue())
     assert not (tmp_path / "touched").exists()
 
 
 def test_another_format_is_named() -> None:
-    content = encoded(state(1)).replace(b"delayprop-checkpoint/1", b"delayprop-checkpoint/2", 1)
-    with pytest.raises(DamagedError, match="of format delayprop-checkpoint/2; this version reads"):
+    content = encoded(state(1)).replace(FORMAT.encode(), b"delayprop-checkpoint/9", 1)
+    with pytest.raises(DamagedError, match="of format delayprop-checkpoint/9; this version reads"):
         decoded(content)
+
+
+def test_files_of_each_format_are_read_or_refused_with_a_hint() -> None:
+    """Stored when they were current; what this version reads is the same to the last bit, every delay included."""
+    stored = ROOT / "tests" / "stored"
+    kept = decoded((stored / "checkpoint-format-2.pt").read_bytes())
+    assert digest(kept["training"]) == "f452951cf045cebccd5b14dcddfe3361ecce78c3d1e20eddffc3c3d95eeec5ef"
+    network = Reader(4, 3, replace(SETTINGS, epochs=1), torch.float32, 0)
+    network.load_state_dict(kept["training"]["network"])
+    assert digest(network.state_dict()) == digest(kept["training"]["network"])
+    with pytest.raises(DamagedError, match="checkpoint/1; this version reads .*: go on with the version that wrote it"):
+        decoded((stored / "checkpoint-format-1.pt").read_bytes())

@@ -20,7 +20,7 @@ from torch import Tensor
 from spec import SpecError
 from spec.errors import Verbatim
 
-FORMAT = "delayprop-checkpoint/1"
+FORMAT = "delayprop-checkpoint/2"  # /1 held no settings, no first network, and no end that validation set
 KEPT = 2
 PATTERN, HALF = "checkpoint-*.pt", ".half-written-by-delayprop"
 
@@ -95,7 +95,7 @@ def decoded(content: bytes) -> dict:
     except (ValueError, KeyError, TypeError):
         raise DamagedError("no checkpoint of this project, or its first line is damaged") from None
     if kind != FORMAT:
-        raise DamagedError(f"of format {kind}; this version reads {FORMAT}")
+        raise DamagedError(f"of format {kind}; this version reads {FORMAT}: go on with the version that wrote it")
     if len(body) != length:
         raise DamagedError(f"{len(body)} bytes of {length}")
     if hashlib.sha256(body).hexdigest() != digest:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from fast.training.board import Board
 from fast.training.checkpoints import write_whole
 from spec import SpecError
 from spec.errors import Verbatim
@@ -51,6 +52,7 @@ class RunFolder:
                 got = Verbatim(f"{self.path}, where another process is at work")
                 raise SpecError("--out", "a folder that no other run uses", got, "wait for it, or stop it") from None
         self.history: list[dict] = []
+        self._board = Board(self.path) if options.get("tensorboard") else None
         try:
             if resume:
                 _compare(self.path, options, {*MAY_CHANGE, *may_change})
@@ -62,6 +64,8 @@ class RunFolder:
 
     def close(self) -> None:
         """Give the folder free."""
+        if self._board is not None:
+            self._board.close()
         os.close(self._lock)
 
     @contextmanager
@@ -83,10 +87,13 @@ class RunFolder:
             write_whole(self.path / name, content)
 
     def append(self, content: dict) -> None:
-        """Add one line to the log, and to `history`."""
+        """Add one line to the log, and to `history`; its numbers go to TensorBoard too, if that was asked for."""
         with self.writing(), (self.path / LOG).open("a", encoding="utf-8") as file:
             file.write(json.dumps(content) + "\n")
         self.history.append(content)
+        if self._board is not None:
+            with self.writing():
+                self._board.add(len(self.history), content)
 
     def go_back_to(self, lines: int) -> None:
         """Keep the first so many lines of the log: what came after them is done again.

@@ -1,0 +1,88 @@
+"""Settings: one field an option, checked by name; presets are where the defaults come from; two exclude each other."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fast.train import CLASSIFYING, main
+from fast.training.settings import Settings, add_settings
+from spec import SpecError
+
+DEFAULT = Settings()
+
+
+def parsed(arguments: list[str], preset: Settings = DEFAULT) -> Settings:
+    parser = argparse.ArgumentParser()
+    add_settings(parser, {"best": preset}, "best")
+    return Settings.of(parser.parse_args(arguments))
+
+
+@pytest.mark.parametrize("task", CLASSIFYING)
+def test_every_preset_is_what_the_command_line_gives_without_a_word(task: str) -> None:
+    for preset in CLASSIFYING[task].PRESETS.values():
+        assert parsed([], preset) == preset
+
+
+OTHER: dict[str, Any] = {
+    "hidden": (7, 5), "readout": "mean_voltage", "schedule": "cosine", "choose": "last", "freeze_delays": True,
+    "freeze_weights": True, "max_delay": 200.0, "epochs": 3, "batch": 3,
+    "shift": 2, "patience": 4, "certify": 9, "delay": 0.25,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [one.name for one in fields(Settings)])
+def test_every_setting_is_an_option(name: str) -> None:
+    """And changes itself alone."""
+    value = OTHER.get(name, 0.125)
+    words = [] if value is True else [str(entry) for entry in (value if isinstance(value, tuple) else (value,))]
+    assert parsed([f"--{name.replace('_', '-')}", *words]) == replace(DEFAULT, **{name: value})
+
+
+BAD: dict[str, tuple[dict[str, Any], str]] = {
+    "epochs": ({"epochs": 0}, "`--epochs` must be a whole number from 1"),
+    "no hidden neurons": ({"hidden": [4, 0]}, "`--hidden` must be a whole number from 1"),
+    "tau": ({"tau_mem": -1.0}, "`--tau-mem` must be"),
+    "gain": ({"gain": 0.0}, "`--gain` must be a finite number above 0"),
+    "lr": ({"lr": float("nan")}, "`--lr` must be a finite number above 0"),
+    "lr too large": ({"lr": 1e7}, r"`--lr` must be at most 1e\+06"),
+    "delay-lr": ({"delay_lr": 0.0}, r"`--delay-lr` must be a finite number above 0 \(ms\)"),
+    "share": ({"blend": 1.5}, "`--blend` must be a number from 0 to 1"),
+    "ease-in": ({"ease_in": 0.0}, "`--ease-in` must be above 0"),
+    "amount": ({"weight_decay": -0.1}, "`--weight-decay` must be from 0"),
+    "delay": ({"delay": 30.0, "max_delay": 20.0}, r"`--delay` must be at most --max-delay, 20.0 \(ms\), got 30.0"),
+    "both frozen": ({"freeze_delays": True, "freeze_weights": True}, "given without --freeze-delays, got both"),
+}
+
+
+@pytest.mark.parametrize(("changed", "words"), BAD.values(), ids=BAD.keys())
+def test_what_is_out_of_range_is_named(changed: dict[str, Any], words: str) -> None:
+    values = {one.name: getattr(DEFAULT, one.name) for one in fields(Settings)}
+    with pytest.raises(SpecError, match=words):
+        Settings.of(argparse.Namespace(**{**values, **changed}))
+
+
+def test_a_preset_is_named_on_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--help` shows the values of the preset that is asked for."""
+    main(["--task", "shd", "--help"])
+    best = capsys.readouterr().out
+    main(["--task", "shd", "--preset", "paper", "--help"])
+    paper = capsys.readouterr().out
+    assert "--batch BATCH" in best and "(default: 256)" in paper and best != paper
+
+
+UNKNOWN = [["--preset", "papers"], ["--readout", "sum"], ["--hidden", "x"], ["--blends", "1"]]
+
+
+@pytest.mark.parametrize("arguments", UNKNOWN)
+def test_a_word_that_is_not_known_is_refused(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["--task", "yin-yang", *arguments]) == 2
+    err = capsys.readouterr().err
+    assert arguments[0] in err and err.count("\n") == 1 and list(tmp_path.iterdir()) == []
