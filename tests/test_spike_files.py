@@ -234,7 +234,7 @@ class Tonic:
 
     def __getitem__(self, n: int) -> tuple:
         events = np.zeros(4, dtype=[("t", np.int64), ("x", np.int16), ("p", np.int8)])
-        events["t"], events["x"] = np.array([10, 1500, 1500, 999_999]) + n, [3, 0, 2, 1]
+        events["t"], events["x"] = np.array([10, 1500, 1500, 999_990]) + n, [3, 0, 2, 1]
         for name, value in self.wrong.items():
             events[name][2] = value
         return events, np.int64(n % 2)
@@ -243,7 +243,7 @@ class Tonic:
 def test_a_dataset_of_tonic_is_read_at_its_exact_times() -> None:
     data = SpikeData.of(Tonic(), 4, 2, 1000.0)  # type: ignore[arg-type]
     assert len(data) == 3 and data.labels.tolist() == [0, 1, 0] and data.channels == 4
-    assert data.times[1].tolist() == [11 / 1000, 1501 / 1000, 1501 / 1000, 1_000_000 / 1000]
+    assert data.times[1].tolist() == [11 / 1000, 1501 / 1000, 1501 / 1000, 999_991 / 1000]
     times, units, label = data[2]
     assert units.tolist() == [3, 0, 2, 1] and label == 0 and times[0] == 12 / 1000
 
