@@ -13,7 +13,7 @@ import torch
 
 from fast.devices import DEVICES, check_device
 from fast.run import DTYPES
-from fast.tasks import braille, sequence, shd, spikes, yin_yang
+from fast.tasks import braille, sequence, shd, spikes, ssc, yin_yang
 from fast.training import engine
 from fast.training.board import check_board
 from fast.training.follower import Folder, Follower
@@ -24,7 +24,7 @@ from spec import SpecError
 from spec.checks import finite_number, whole_number
 from spec.command import NO_ROOM, NOT_FINITE, OneLineParser, report, report_no_memory, run_and_exit
 
-CLASSIFYING = {"yin-yang": yin_yang, "braille": braille, "shd": shd, "spikes": spikes}
+CLASSIFYING = {"yin-yang": yin_yang, "braille": braille, "shd": shd, "ssc": ssc, "spikes": spikes}
 TASKS = {"sequence": sequence, **CLASSIFYING}
 
 

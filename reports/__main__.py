@@ -11,7 +11,7 @@ from typing import NoReturn
 from reports import sequence, training
 from reports.records import RecordError, result
 
-DRAWERS = {"sequence": sequence, "yin-yang": training, "braille": training, "shd": training, "spikes": training}
+DRAWERS = {"sequence": sequence, **dict.fromkeys(("yin-yang", "braille", "shd", "ssc", "spikes"), training)}
 
 
 class _Parser(argparse.ArgumentParser):

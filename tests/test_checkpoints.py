@@ -152,5 +152,5 @@ def test_files_of_each_format_are_read_or_refused_with_a_hint() -> None:
     network = Reader(4, 3, replace(SETTINGS, epochs=1), torch.float32, 0)
     network.load_state_dict(kept["training"]["network"])
     assert digest(network.state_dict()) == digest(kept["training"]["network"])
-    with pytest.raises(DamagedError, match=r"checkpoint/1; this version reads .*: go on with the version that wrote it"):
+    with pytest.raises(DamagedError, match=r"checkpoint/1; this version reads .*: go on with the version that wrote"):
         decoded((stored / "checkpoint-format-1.pt").read_bytes())

@@ -10,7 +10,8 @@ import h5py
 import numpy as np
 import pytest
 
-from fast.tasks import shd, spikes, yin_yang
+from fast.tasks import shd, spikes, ssc, yin_yang
+from fast.tasks.files import read_folder
 from fast.tasks.yin_yang import DOT, EARLY, LATE, YANG, YIN, part_of, points, spikes_of
 from fast.train import main
 from tests.test_spike_files import small_trials, write
@@ -62,7 +63,10 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_speakers_are_held_out(folder: Path) -> None:
-    data = shd.split_by_speaker(*shd._read(argparse.Namespace(data=str(folder))), [1, 3])
+    options = argparse.Namespace(data=str(folder))
+    files = read_folder(options, "shd", shd.SPLITS, shd.CHANNELS, shd.CLASSES, shd.DURATION, shd.SOURCE)
+    data = shd.split_by_speaker(*files.values(), [1, 3])
+    assert list(options.data_sha256) == ["shd_train.h5", "shd_test.h5"]
     speakers = {name: set(part.speakers.tolist()) for name, part in data.items() if part.speakers is not None}
     assert speakers == {"train": {0, 2}, "valid": {1, 3}, "test": {0, 1, 2, 3}}
     assert {name: len(part) for name, part in data.items()} == {"train": 20, "valid": 20, "test": 8}
@@ -95,6 +99,25 @@ def test_speakers_of_another_number(folder: Path, capsys: pytest.CaptureFixture[
         file["extra/speaker"] = np.zeros(3, np.uint16)
     assert main(["--task", "shd", "--data", str(folder), "--out", str(folder / "run")]) == 2
     assert "40 times, 40 units, 40 labels, 3 speakers" in capsys.readouterr().err
+
+
+def test_with_no_speaker_held_out_all_are_learned_from(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A twentieth of the trials is left to watch; the last network is taken, though another was better on them."""
+    monkeypatch.setattr(shd, "draw", lambda folder: [])
+    options = ["--epochs", "2", "--hidden", "4", "--batch", "10", "--valid-speakers", "--choose", "last", "--lr", "1"]
+    assert main(["--task", "shd", "--data", str(folder), "--out", str(folder / "run"), *options]) in (0, 1)
+    assert json.loads((folder / "run" / "result.json").read_text())["best_epoch"] == 2
+
+
+def test_ssc_runs(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(ssc, "draw", lambda folder: [])
+    options = ["--task", "ssc", "--data", str(folder), "--out", str(folder / "run"), "--epochs", "1", "--hidden", "4"]
+    assert main(options) == 2
+    assert "ssc_train.h5" in capsys.readouterr().err and not (folder / "run").exists()
+    for seed, name in enumerate(("train", "valid", "test")):
+        write(folder / f"ssc_{name}.h5", *small_trials(20, seed))
+    assert main(options) in (0, 1)
+    assert json.loads((folder / "run" / "result.json").read_text())["network"] == "700-4-35"
 
 
 def test_shd_runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,13 +9,12 @@ training. A last run may learn from all of them (`--valid-speakers --choose last
 from __future__ import annotations
 
 import argparse
-import os
-from pathlib import Path
 
 import numpy as np
 import torch
 
-from fast.spike_files import SpikeData, fingerprints, held_out, read_spike_file
+from fast.spike_files import SpikeData, held_out
+from fast.tasks.files import add_folder, read_folder
 from fast.training.classify import Classification
 from fast.training.processes import Processes
 from fast.training.reader import Reader
@@ -25,6 +24,8 @@ from spec import SpecError
 from spec.errors import Verbatim
 
 CHANNELS, CLASSES, DURATION = 700, 20, 1400.0
+SPLITS = ("train", "test")
+SOURCE = "get them from zenkelab.org/resources and unpack them"
 SHARE = 20  # one trial in so many is held out where no speaker is
 PRESETS = {
     "best": Settings(
@@ -43,7 +44,7 @@ PRESETS = {
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of this task."""
-    parser.add_argument("--data", help="folder of shd_{train,test}.h5 (default: $DELAYPROP_DATA)")
+    add_folder(parser, "shd", SPLITS)
     parser.add_argument(
         "--valid-speakers", type=int, nargs="*", default=[3, 6],
         help="held out of training (default: %(default)s); none: one trial in 20 is, of all speakers",
@@ -57,7 +58,7 @@ def prepare(options: argparse.Namespace, dtype: torch.dtype, processes: Processe
         SpecError: an option out of range, or data that are missing or damaged.
     """
     settings = Settings.of(options)
-    train, test = _read(options)
+    train, test = read_folder(options, "shd", SPLITS, CHANNELS, CLASSES, DURATION, SOURCE).values()
     if options.valid_speakers:
         data = split_by_speaker(train, test, options.valid_speakers)
     else:
@@ -80,14 +81,3 @@ def split_by_speaker(train: SpikeData, test: SpikeData, held_out: list[int]) -> 
         raise SpecError("--valid-speakers", expected, held_out, "name those to hold out")
     out = np.isin(train.speakers, held_out)
     return {"train": train.where(~out), "valid": train.where(out), "test": test}
-
-
-def _read(options: argparse.Namespace) -> tuple[SpikeData, SpikeData]:
-    where = options.data or os.environ.get("DELAYPROP_DATA")
-    if not where:
-        remedy = "get them from zenkelab.org/resources and unpack them, or set DELAYPROP_DATA"
-        raise SpecError("--data", "the folder of shd_{train,test}.h5", Verbatim("nothing"), remedy)
-    paths = [Path(where) / f"shd_{name}.h5" for name in ("train", "test")]
-    train, test = (read_spike_file(path, CHANNELS, CLASSES, DURATION) for path in paths)
-    options.data_sha256 = fingerprints(paths)
-    return train, test
