@@ -1,0 +1,54 @@
+"""A sweep over settings with Optuna: start it as often as there are cores, the workers share a journal file.
+
+    pip install optuna
+    python docs/sweep.py sweeps/yin-yang --task yin-yang --epochs 20 &
+    python docs/sweep.py sweeps/yin-yang --task yin-yang --epochs 20 &
+
+Each trial is a run of `fast.train` in a folder of its own, and is judged by its best validation accuracy; the test
+split is looked at by each run at its end, and by nobody here. A worker that is killed leaves the others and the journal
+whole.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import optuna
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+
+from fast.train import main as train
+
+TRIALS = 10  # of each worker
+
+
+def objective(trial: optuna.Trial, folder: Path, options: list[str]) -> float:
+    """Train once; the best accuracy on the validation split."""
+    settings = {
+        "--lr": trial.suggest_float("lr", 1e-3, 1e-1, log=True),
+        "--delay-lr": trial.suggest_float("delay_lr", 1e-2, 10.0, log=True),
+    }
+    out = folder / f"trial-{trial.number}"
+    words = [word for name, value in settings.items() for word in (name, str(value))]
+    code = train([*options, *words, "--out", str(out)])
+    if code in (130, 143):
+        trial.study.stop()
+    if code not in (0, 1):
+        raise optuna.TrialPruned(f"exit code {code}")
+    return max(json.loads(line)["valid_accuracy"] for line in (out / "history.jsonl").read_text().splitlines())
+
+
+def main() -> None:
+    """`FOLDER`, and then the options that all runs share."""
+    folder, options = Path(sys.argv[1]), sys.argv[2:]
+    folder.mkdir(parents=True, exist_ok=True)
+    storage = JournalStorage(JournalFileBackend(str(folder / "journal.log")))
+    study = optuna.create_study(study_name="sweep", storage=storage, direction="maximize", load_if_exists=True)
+    study.optimize(lambda trial: objective(trial, folder, options), n_trials=TRIALS)
+    print(f"best of {len(study.trials)} so far: {study.best_value:.1%} with {study.best_params}")
+
+
+if __name__ == "__main__":
+    main()
