@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from fast.certificate import Residuals
 from fast.training import classify
@@ -19,7 +20,7 @@ from fast.training.checkpoints import Checkpoints, digest
 from fast.training.classify import Classification
 from fast.training.engine import REPRODUCER
 from fast.training.evaluation import Answers
-from tests.short_runs import KilledError, classification, killed_before, log, options, run
+from tests.short_runs import KilledError, classification, killed_before, log, run
 
 
 def with_validation(monkeypatch: pytest.MonkeyPatch, accuracies: list[float]) -> None:
@@ -155,9 +156,6 @@ def test_the_log_holds_gradients_and_grazing(tmp_path: Path) -> None:
 
 
 def test_numbers_go_to_tensorboard(tmp_path: Path) -> None:
-    pytest.importorskip("tensorboard", reason="an extra")
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
     board = Board(tmp_path)
     board.add(1, {"epoch": 1, "train_loss": 2.5, "gradient": {"w": 0.25}, "A": None, "word": "x"})
     board.close()
@@ -165,4 +163,3 @@ def test_numbers_go_to_tensorboard(tmp_path: Path) -> None:
     found.Reload()
     assert set(found.Tags()["scalars"]) == {"epoch", "train_loss", "gradient/w"}
     assert found.Scalars("gradient/w")[0].value == 0.25
-    assert "tensorboard" not in options().__dict__

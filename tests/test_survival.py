@@ -29,6 +29,7 @@ from fast.training.run_folder import LOG, NotWrittenError, RunFolder
 from spec import SpecError
 from tests.planting import ROOT
 from tests.short_runs import KilledError, Make, classification, killed_before, log, options, run, sequence
+from tests.test_spike_files import small_trials, write
 
 
 @pytest.fixture(autouse=True)
@@ -221,6 +222,22 @@ def test_a_run_is_not_resumed_with_other_options(
     assert f"`--{name}` must be" in capsys.readouterr().err
     assert main([*given, "--resume", "--epochs", "4"]) in (0, 1), "more epochs are another matter"
     assert "resumed after step 2 of 4" in capsys.readouterr().out
+
+
+def test_a_run_is_not_resumed_as_another_network_or_on_other_data(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [str(tmp_path / f"{name}.h5") for name in ("train", "test")]
+    for seed, file in enumerate(files):
+        write(Path(file), *small_trials(20, seed))
+    given = ["--task", "spikes", "--data", *files, "--hidden", "4", "--epochs", "1", "--out", str(tmp_path / "run")]
+    assert main(given) in (0, 1)
+    for changed in (["--hidden", "5"], ["--hidden", "4", "4"], ["--readout", "mean_voltage"]):
+        assert main([*given, "--resume", *changed]) == 2
+        assert f"`{changed[0]}` must be" in capsys.readouterr().err
+    write(Path(files[1]), *small_trials(20, 7))
+    assert main([*given, "--resume"]) == 2
+    assert "`--data-sha256` must be" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])

@@ -16,7 +16,8 @@ import pytest
 
 from tests.planting import ROOT, Fault, plant
 
-CHECKPOINTS, SURVIVAL = "test_checkpoints.py", "test_survival.py"
+CHECKPOINTS, SURVIVAL, CLASSIFY = "test_checkpoints.py", "test_survival.py", "test_classify.py"
+PROCESSES, AUGMENT, ACTIVITY = "test_processes.py", "test_augment.py", "test_activity.py"
 KILLED = "test_a_run_that_was_killed_ends_in_the_same_bits and classification and 7"
 
 
@@ -80,6 +81,13 @@ FAULTS = (
         SURVIVAL,
         "full_disk",
     ),
+    (fault("a share not weighed", "classify.py", "(share * loss +", "(loss +"), PROCESSES, "two_processes"),
+    (fault("all take all", "batches.py", "[self.rank :: self.world], number", ", number"), PROCESSES, "two_processes"),
+    (fault("nothing certified", "classify.py", "        check_certificate(found, limit)\n", ""), CLASSIFY, "breaks"),
+    (fault("chosen on test", "classify.py", 'self.evaluate("valid"', 'self.evaluate("test"'), CLASSIFY, "looked_at"),
+    (fault("the end forgotten", "classify.py", 'self.ended = state["ended"]', "pass"), CLASSIFY, "stays_ended"),
+    (fault("draws by themselves", "augment.py", "[seed, epoch, trial, DRAWS]", ""), AUGMENT, "what_is_drawn"),
+    (fault("spikes pushed off", "activity.py", "pull = -strength", "pull = strength"), ACTIVITY, "the_pull_is"),
 )
 
 
@@ -89,7 +97,10 @@ def outcome(folder: Path, file: str, chosen: str) -> subprocess.CompletedProcess
         sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist",
         "--import-mode=importlib", "-o", f"pythonpath={folder} {ROOT}", f"tests/{file}", "-k", chosen,
     ]  # fmt: skip
-    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {
+        **os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}",
+    }  # fmt: skip
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
 
 
@@ -102,7 +113,7 @@ def test_fault_is_seen(planted: Fault, file: str, chosen: str, tmp_path: Path) -
 
 def test_control_without_a_fault_all_of_them_pass(tmp_path: Path) -> None:
     folder = plant(None, "fast", tmp_path)
-    for file in (CHECKPOINTS, SURVIVAL):
+    for file in sorted({name for _, name, _ in FAULTS}):
         chosen = " or ".join(f"({chosen})" for _, name, chosen in FAULTS if name == file)
         done = outcome(folder, file, chosen)
         assert done.returncode == 0, done.stdout + done.stderr

@@ -23,8 +23,9 @@ SPLITS = ("train", "valid", "test")
 SOURCE = "get them from Zenodo 7050094 in the layout of fast/spike_files.py"
 PRESETS = {
     "best": Settings(
-        epochs=10, hidden=(128,), batch=32, tau_mem=50.0, tau_syn=20.0, w_mean=0.3, w_sd=1.0, out_sd=0.2, delay=300.0,
-        max_delay=DURATION, lr=6e-3, delay_lr=4.0,
+        epochs=25, hidden=(256,), batch=32, tau_mem=50.0, tau_syn=20.0, readout="exp_weighted_voltage", gain=100.0,
+        w_mean=0.3, w_sd=1.0, inner_mean=0.0, inner_sd=0.5, out_sd=0.01, delay=600.0, max_delay=DURATION, lr=6e-3,
+        delay_lr=4.0, schedule="cosine", spikes_strength=1e-5, spikes_target=4.0, stretch=0.05, drop=0.05,
     ),
 }  # fmt: skip
 

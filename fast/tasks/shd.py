@@ -29,8 +29,9 @@ SOURCE = "get them from zenkelab.org/resources and unpack them"
 SHARE = 20  # one trial in so many is held out where no speaker is
 PRESETS = {
     "best": Settings(
-        epochs=40, hidden=(128,), batch=32, readout="exp_weighted_voltage", gain=100.0, w_mean=0.005, w_sd=0.12,
-        inner_mean=0.0, inner_sd=0.3, out_sd=0.01, delay=100.0, lr=3e-3, delay_lr=0.1, schedule="cosine", shift=20,
+        epochs=20, hidden=(256,), batch=32, readout="exp_weighted_voltage", gain=100.0, w_mean=0.0, w_sd=0.2,
+        inner_mean=0.0, inner_sd=0.3, out_sd=0.01, delay=100.0, lr=4e-3, delay_lr=5.0, schedule="cosine", shift=40,
+        stretch=0.2, blend=0.3, spikes_strength=5e-7, spikes_target=6.0, wake=0.05,
     ),
     # `shd_ff` of the paper's code, its one layer of 512 (gain 1, mean over classes; the count's strength is theirs in
     # the units of `fast.training.activity`).
