@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "benchmarks": {"fast", "spec", "torch", "numpy", "numba"},
     "reports": {"matplotlib", "numpy"},
     "results": {"fast", "spec"},
+    "docs": {"fast", "optuna"},
 }
 INSTALLED = ("spec", "derivations", "reference", "fast", "reports")
 

@@ -83,7 +83,7 @@ FAULTS = (
     ),
     (fault("a share not weighed", "classify.py", "(share * loss +", "(loss +"), PROCESSES, "two_processes"),
     (fault("all take all", "batches.py", "[self.rank :: self.world], number", ", number"), PROCESSES, "two_processes"),
-    (fault("nothing certified", "classify.py", "        check_certificate(found, limit)\n", ""), CLASSIFY, "breaks"),
+    (fault("nothing certified", "classify.py", "check_certificate(found, usual, limit)", "[]"), CLASSIFY, "breaks"),
     (fault("chosen on test", "classify.py", 'self.evaluate("valid"', 'self.evaluate("test"'), CLASSIFY, "looked_at"),
     (fault("the end forgotten", "classify.py", 'self.ended = state["ended"]', "pass"), CLASSIFY, "stays_ended"),
     (fault("draws by themselves", "augment.py", "[seed, epoch, trial, DRAWS]", ""), AUGMENT, "what_is_drawn"),

@@ -1,8 +1,8 @@
 """The live certificate of a run: the identities of an exact gradient, checked on its own batches while it learns.
 
-Rounding alone leaves a residual of about the unit roundoff of the dtype, and more where a spike grazes its threshold:
-its part of the gradient is rounded by about `100 u / kappa` (`spec/SPECIFICATION.md`, section 6). A residual beyond
-`LIMIT` of both is no rounding, and stops the run.
+Rounding alone leaves a residual of about the unit roundoff of the dtype, and may leave more where a spike grazes its
+threshold: its part of the gradient is rounded by up to `100 u / kappa` (`spec/SPECIFICATION.md`, section 6). So a
+residual beyond `LIMIT` units is said, and one beyond what its grazing spikes explain as well stops the run.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ class CertificateError(ArithmeticError):
     """A gradient that breaks an identity by more than rounding can."""
 
 
-def certify(network: Reader, spikes: Spikes, labels: Tensor) -> tuple[Residuals, float]:
-    """The residuals of the gradient of one batch's loss, and how large rounding may make them.
+def certify(network: Reader, spikes: Spikes, labels: Tensor) -> tuple[Residuals, float, float]:
+    """The residuals of the gradient of one batch's loss, and what rounding explains: without and with grazing spikes.
 
     The parameters' gradients are left as they are.
     """
@@ -39,16 +39,21 @@ def certify(network: Reader, spikes: Spikes, labels: Tensor) -> tuple[Residuals,
         parameter.grad = grad
     kappa = [layer.record.kappa_min for layer in network.layers if layer.record is not None]
     u = torch.finfo(network.out.w.dtype).eps / 2
-    return found, u * max(LIMIT, GRAZING / min((k for k in kappa if k is not None), default=1.0))
+    grazing = GRAZING / min((k for k in kappa if k is not None), default=1.0)
+    return found, u * LIMIT, u * max(LIMIT, grazing)
 
 
-def check_certificate(found: Residuals, limit: float) -> None:
-    """Refuse residuals beyond the limit; from a limit of 1 on, nothing can be told.
+def check_certificate(found: Residuals, usual: float, limit: float) -> list[str]:
+    """Refuse residuals beyond the limit, and say which are beyond what is usual.
 
     Raises:
         CertificateError: it names the identity.
     """
+    said = []
     for name, residual in vars(found).items():
         if residual is not None and residual > limit:
             explained = f"identity {name} is off by {residual:.1e}, rounding explains {limit:.1e}"
             raise CertificateError(f"{explained}; nothing was learned from this step")
+        if residual is not None and residual > usual:
+            said.append(f"identity {name} is off by {residual:.1e}, which a grazing spike may explain ({limit:.1e})")
+    return said

@@ -144,8 +144,9 @@ class Classification:
 
     def _certified(self, spikes: Spikes, labels: Tensor) -> Residuals:
         """Hold the gradient of this batch against the identities, before anything is learned from it."""
-        found, limit = certify(self.network, spikes, labels)
-        check_certificate(found, limit)
+        found, usual, limit = certify(self.network, spikes, labels)
+        for one in check_certificate(found, usual, limit):
+            print(f"warning: {one}", flush=True)
         worst = {name: self.processes.most(-1.0 if r is None else r) for name, r in vars(found).items()}
         return Residuals(**{name: None if r < 0 else r for name, r in worst.items()})
 
