@@ -151,6 +151,9 @@ def test_silent_neurons_are_woken_at_the_end_of_an_epoch(tmp_path: Path) -> None
     run(training, tmp_path / "run")
     assert [line["silent"] for line in log(tmp_path / "run")] == [1.0, 1.0]
     assert training.network.inner[0].w.unique().tolist() == [1.0]
+    assert training.best["epoch"] == 1 and training.best["network"]["hidden.0.w"].unique().tolist() == [0.0], (
+        "what is kept is what was validated"
+    )
 
 
 def test_the_log_holds_gradients_and_grazing(tmp_path: Path) -> None:

@@ -165,15 +165,15 @@ class Classification:
         print(shown(entry), flush=True)
         if entry["silent_steps"]:
             print(silence("hidden", len(self.epoch.fired), entry["silent_steps"], self.batches.an_epoch), flush=True)
-        if self.settings.wake:
-            parts = self.epoch.fired.split(list(self.settings.hidden))
-            for layer, fired in zip(self.network.inner, parts, strict=True):
-                wake_(layer, fired, self.settings.wake)
         if valid.accuracy > self.best["accuracy"] or self.settings.choose == "last":
             self.best = {"accuracy": valid.accuracy, "epoch": epoch, "network": self._kept()}
         elif self.settings.patience and epoch - self.best["epoch"] >= self.settings.patience:
             self.ended = epoch
             print(f"no better validation in {self.settings.patience} epochs: this was the last", flush=True)
+        if self.settings.wake:  # only now: what is kept is what was validated
+            parts = self.epoch.fired.split(list(self.settings.hidden))
+            for layer, fired in zip(self.network.inner, parts, strict=True):
+                wake_(layer, fired, self.settings.wake)
 
     def evaluate(self, split: str, check: Callable[[], None] = lambda: None) -> Answers:
         """What the network answers on a split."""
