@@ -81,13 +81,15 @@ FAULTS = (
         SURVIVAL,
         "full_disk",
     ),
-    (fault("a share not weighed", "classify.py", "(share * loss +", "(loss +"), PROCESSES, "two_processes"),
-    (fault("all take all", "batches.py", "[self.rank :: self.world], number", ", number"), PROCESSES, "two_processes"),
     (fault("nothing certified", "classify.py", "check_certificate(found, usual, limit)", "[]"), CLASSIFY, "breaks"),
     (fault("chosen on test", "classify.py", 'self.evaluate("valid"', 'self.evaluate("test"'), CLASSIFY, "looked_at"),
     (fault("the end forgotten", "classify.py", 'self.ended = state["ended"]', "pass"), CLASSIFY, "stays_ended"),
     (fault("draws by themselves", "augment.py", "[seed, epoch, trial, DRAWS]", ""), AUGMENT, "what_is_drawn"),
     (fault("spikes pushed off", "activity.py", "pull = -strength", "pull = strength"), ACTIVITY, "the_pull_is"),
+)
+SLOW = (  # processes that train without the compiler
+    (fault("a share not weighed", "classify.py", "(share * loss +", "(loss +"), PROCESSES, "two_processes"),
+    (fault("all take all", "batches.py", "[self.rank :: self.world], number", ", number"), PROCESSES, "two_processes"),
 )
 
 
@@ -104,7 +106,10 @@ def outcome(folder: Path, file: str, chosen: str) -> subprocess.CompletedProcess
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
 
 
-@pytest.mark.parametrize(("planted", "file", "chosen"), FAULTS, ids=[str(planted) for planted, _, _ in FAULTS])
+EVERY = [*FAULTS, *(pytest.param(*one, marks=pytest.mark.slow) for one in SLOW)]
+
+
+@pytest.mark.parametrize(("planted", "file", "chosen"), EVERY, ids=[str(one[0]) for one in (*FAULTS, *SLOW)])
 def test_fault_is_seen(planted: Fault, file: str, chosen: str, tmp_path: Path) -> None:
     done = outcome(plant(planted, "fast", tmp_path), file, chosen)
     ended = done.returncode == -signal.SIGTERM  # by the signal that was not caught
