@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from spec.command import OneLineParser, report, run_and_exit
 from spec.errors import Verbatim
 
 PROG = "python -m fast.compare"
-NOT_A_SETTING = {"seed", "out", "resume", "save_seconds", "workers", "data", "preset", "tensorboard"}
+NOT_A_SETTING = {"seed", "out", "resume", "save_seconds", "workers", "data", "preset", "tensorboard", "certify"}
 
 
 @dataclass
@@ -89,7 +88,7 @@ def _difference(first: Group, other: Group, row: int) -> str:
     if half is None:
         return f"row {row} - row 1: {statistics.mean(other.test) - statistics.mean(first.test):+.1f}, no interval"
     mean, says = statistics.mean(pairs), f"95 % of {len(pairs)} pairs of a seed"
-    far = "apart" if math.copysign(1, mean - half) == math.copysign(1, mean + half) else "not told apart"
+    far = "apart" if mean - half > 0 or mean + half < 0 else "not told apart"
     return f"row {row} - row 1: {mean:+.1f} ({mean - half:+.1f} to {mean + half:+.1f}, {says}): {far}"
 
 

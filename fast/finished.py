@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import math
+import sys
 from pathlib import Path
 
 import torch
@@ -27,8 +29,15 @@ def records(folder: Path) -> tuple[dict, dict, list[dict]]:
     try:
         options, result = (json.loads((folder / name).read_text(encoding="utf-8")) for name in (OPTIONS, "result.json"))
         log = [json.loads(line) for line in (folder / LOG).read_text(encoding="utf-8").splitlines()]
-    except (OSError, ValueError) as error:
-        raise SpecError(str(folder), "the folder of a finished run", Verbatim(error), "let it finish") from None
+        if not (isinstance(options, dict) and isinstance(options.get("seed"), int) and isinstance(result, dict)):
+            raise ValueError("options or a result that are none")
+        if "test_accuracy" in result:
+            sums = [float(line["valid_accuracy"]) + float(line["seconds"]) for line in log]
+            if not sums or not math.isfinite(sum(sums) + float(result["test_accuracy"])):
+                raise ValueError("a log without epochs, or with numbers that are none")
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        got = Verbatim(f"{type(error).__name__}: {error}")
+        raise SpecError(str(folder), "the folder of a finished run", got, "let it finish") from None
     return options, result, log
 
 
@@ -48,6 +57,8 @@ def opened(folder: Path, data: list[str] | None = None) -> Classification:
     before = options.pop("data_sha256", None)
     given = argparse.Namespace(**options)
     if data is not None:
+        if not isinstance(options.get("data"), list) and len(data) > 1:
+            raise SpecError("--data", "one folder, for this task", Verbatim(f"{len(data)} words"), "name one")
         given.data = data if isinstance(options.get("data"), list) else data[0]
     try:
         training = CLASSIFYING[given.task].prepare(given, DTYPES[given.dtype], Processes())
@@ -60,5 +71,5 @@ def opened(folder: Path, data: list[str] | None = None) -> Classification:
         raise SpecError("RUN", "the folder of a run of this version", got, "train it anew") from None
     now = getattr(given, "data_sha256", None)
     if now != before:
-        print(f"the data are not those of the run: {now}, it had {before}")
+        print(f"the data are not those of the run: {now}, it had {before}", file=sys.stderr)
     return training

@@ -7,7 +7,7 @@ numbers), `labels`; and, if there is one, `extra/speaker`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -152,12 +152,12 @@ def held_out(data: SpikeData, share: int, seed: int) -> dict[str, SpikeData]:
     return {"train": data.where(~out), "valid": data.where(out)}
 
 
-def fingerprints(paths: Iterable[Path]) -> dict[str, str]:
-    """SHA-256 of files by their names, so that a run is not resumed, or compared, on other data."""
+def fingerprints(paths: Mapping[str, Path]) -> dict[str, str]:
+    """SHA-256 of the file of each split, so that a run is not resumed, or compared, on other data."""
     found = {}
-    for path in paths:
+    for split, path in paths.items():
         with path.open("rb") as file:
-            found[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+            found[split] = hashlib.file_digest(file, "sha256").hexdigest()
     return found
 
 

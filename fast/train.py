@@ -16,6 +16,7 @@ from fast.run import DTYPES
 from fast.tasks import braille, sequence, shd, spikes, ssc, yin_yang
 from fast.training import engine
 from fast.training.board import check_board
+from fast.training.checkpoints import PATTERN
 from fast.training.follower import Folder, Follower
 from fast.training.processes import Processes
 from fast.training.run_folder import NotWrittenError, RunFolder
@@ -39,6 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         options = _parse(prog, list(sys.argv[1:] if argv is None else argv))
         whole_number(options.seed, "--seed", 0, 2**63 - 1, "give a seed for all that is random")
         check_device(options.device)
+        if "workers" in options:
+            whole_number(options.workers, "--workers", 0, 1024, "0 prepares batches here")
         if options.tensorboard:
             check_board()
         if not 0 <= finite_number(options.save_seconds, "--save-seconds"):
@@ -46,7 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         with Processes(options.device) as processes, _heard(processes):
             training = TASKS[options.task].prepare(options, DTYPES[options.dtype], processes)
             with closing(_folder(options, training, processes)) as folder:
-                return engine.run(training, folder, vars(options), processes)
+                code = engine.run(training, folder, vars(options), processes)
+                return 0 if processes.world > 1 and code == 1 else code  # `torchrun` would start it again
     except NotWrittenError as error:
         return report(prog, error, NO_ROOM)
     except KeyboardInterrupt:  # a second one; the last checkpoint is whole
@@ -75,8 +79,11 @@ def _heard(processes: Processes) -> Iterator[None]:
 
 def _folder(options: argparse.Namespace, training: engine.Training, processes: Processes) -> Folder:
     """The folder of the run, which the first process holds; a run that `torchrun` starts again goes on."""
-    options.resume = options.resume or processes.restarted
-    may_change = ("workers", *(("epochs",) if training.goes_on else ()))
+    if processes.restarted and options.out and any(Path(options.out).glob(PATTERN)):
+        options.resume = True
+    may_change = (
+        "workers", *(("epochs",) if training.goes_on else ()), *(("data",) if hasattr(options, "data_sha256") else ()),
+    )  # fmt: skip
     folder: list[RunFolder] = []
 
     def made() -> bytes:

@@ -7,14 +7,13 @@ import platform
 from collections.abc import Sequence
 from pathlib import Path
 
+from fast.finished import records
 from fast.training.checkpoints import Checkpoints, digest
-from fast.training.run_folder import LOG, OPTIONS
 from spec import SpecError
 from spec.command import OneLineParser, report, run_and_exit
-from spec.errors import Verbatim
 
 PROG = "python -m results"
-NOT_OF_THE_RESULT = {"out", "resume", "save_seconds", "data"}
+NOT_OF_THE_RESULT = {"out", "resume", "save_seconds", "data", "workers", "tensorboard"}
 
 
 def entry(folder: Path) -> dict:
@@ -23,12 +22,8 @@ def entry(folder: Path) -> dict:
     Raises:
         SpecError: the folder holds none.
     """
-    try:
-        options, result = (json.loads((folder / name).read_text(encoding="utf-8")) for name in (OPTIONS, "result.json"))
-        log = [json.loads(line) for line in (folder / LOG).read_text(encoding="utf-8").splitlines()]
-    except (OSError, ValueError) as error:
-        raise SpecError(str(folder), "the folder of a finished run", Verbatim(error), "let it finish") from None
-    state, _ = Checkpoints(folder).load()
+    options, result, log = records(folder)
+    state, _ = Checkpoints(folder, own=False).load()
     return {
         **{name: value for name, value in options.items() if name not in NOT_OF_THE_RESULT},
         "network": result["network"], "best_epoch": result["best_epoch"], "test_accuracy": result["test_accuracy"],

@@ -73,7 +73,7 @@ def test_a_blend_lies_half_way_and_is_of_the_same_class() -> None:
                 break
         else:
             pytest.fail("spikes of no two trials")
-    assert partners == {0, 3, 6, 9}, "the trials of its class, itself among them"
+    assert partners == {0, 6, 9}, "the other trials of its class"
 
 
 def test_drop_loses_that_share() -> None:

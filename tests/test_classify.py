@@ -13,10 +13,11 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from fast.certificate import Residuals
+from fast.train import main
 from fast.training import classify
 from fast.training.board import Board
 from fast.training.certified import CertificateError, certify, check_certificate
-from fast.training.checkpoints import Checkpoints, digest
+from fast.training.checkpoints import HALF, Checkpoints, digest
 from fast.training.classify import Classification
 from fast.training.engine import REPRODUCER
 from fast.training.evaluation import Answers
@@ -154,6 +155,36 @@ def test_silent_neurons_are_woken_at_the_end_of_an_epoch(tmp_path: Path) -> None
     assert training.best["epoch"] == 1 and training.best["network"]["hidden.0.w"].unique().tolist() == [0.0], (
         "what is kept is what was validated"
     )
+
+
+def test_frozen_weights_are_not_woken(tmp_path: Path) -> None:
+    training = classification(w_mean=0.0, w_sd=0.0, wake=0.5, epochs=2, freeze_weights=True)
+    run(training, tmp_path / "run")
+    assert training.network.inner[0].w.unique().tolist() == [0.0]
+
+
+def test_a_run_that_goes_on_is_known_by_what_it_has_become(tmp_path: Path) -> None:
+    """More epochs are written down, fewer refused; the result of the shorter run is gone until there is another."""
+    folder = tmp_path / "run"
+    given = ["--task", "yin-yang", "--out", str(folder), "--schedule", "constant", "--hidden", "3", "--batch", "2500"]
+    assert main([*given, "--epochs", "1"]) in (0, 1)
+    assert main([*given, "--resume", "--epochs", "2"]) in (0, 1)
+    assert json.loads((folder / "options.json").read_text())["epochs"] == 2 and len(log(folder)) == 2
+    assert main([*given, "--resume", "--epochs", "1"]) == 2 and len(log(folder)) == 2
+    longer = classification(schedule="constant", epochs=4)
+    run(classification(schedule="constant", epochs=1), tmp_path / "short")
+    with pytest.raises(KilledError):
+        run(killed_before(longer, 6), tmp_path / "short", resume=True)
+    assert not (tmp_path / "short" / "result.json").exists()
+
+
+def test_a_run_killed_before_its_first_checkpoint_is_begun_anew(tmp_path: Path) -> None:
+    for name in (".lock", "options.json", f".options.json{HALF}"):
+        (tmp_path / name).write_text("{}")
+    given = ["--task", "yin-yang", "--out", str(tmp_path), "--hidden", "3", "--batch", "2500", "--epochs", "1"]
+    assert main([*given, "--resume"]) == 2
+    assert main(given) in (0, 1)
+    assert main(given) == 2, "now there is something to lose"
 
 
 def test_the_log_holds_gradients_and_grazing(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from fast.compare import main as compare
 from fast.evaluate import main as evaluate
 from fast.export import main as export
 from fast.intervals import half_of_mean, of_share, quantile
+from fast.spike_files import fingerprints
 from fast.train import main as train
 from reference.__main__ import main as reference
 from spec.nir_graph import from_nir
@@ -56,7 +57,7 @@ def test_other_data_are_said_to_be_others(folder: Path, capsys: pytest.CaptureFi
     write(moved / "test.h5", *small_trials(40, 9))
     capsys.readouterr()
     assert evaluate([str(folder / "free0"), "--data", *(str(moved / Path(path).name) for path in sorted(data))]) == 0
-    assert "the data are not those of the run" in capsys.readouterr().out
+    assert "the data are not those of the run" in capsys.readouterr().err
 
 
 def test_runs_that_differ_in_their_seed_are_one_row(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -119,6 +120,48 @@ def test_what_cannot_be_exported(
     assert export([str(folder / "free0"), *arguments]) == 2
     err = capsys.readouterr().err
     assert words in err and err.count("\n") == 1
+
+
+DAMAGED = {
+    "options that are a list": ("options.json", "[]"),
+    "options without a seed": ("options.json", "{}"),
+    "a result that is a list": ("result.json", "[1]"),
+    "an accuracy that is none": ("result.json", '{"test_accuracy": null}'),
+    "no epochs": ("history.jsonl", ""),
+    "epochs without accuracy": ("history.jsonl", "{}\n"),
+    "epochs that are none": ("history.jsonl", "null\n"),
+    "no text": ("history.jsonl", "\ud800"),
+}
+
+
+@pytest.mark.parametrize(("name", "content"), DAMAGED.values(), ids=DAMAGED.keys())
+def test_a_damaged_record_is_named(
+    name: str, content: str, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = shutil.copytree(folder / "free0", tmp_path / "copy")
+    (copy / name).write_bytes(content.encode("utf-8", "surrogatepass"))
+    assert compare([str(copy)]) == 2
+    err = capsys.readouterr().err
+    assert "must be the folder of a finished run" in err and err.count("\n") == 1
+
+
+def test_equal_runs_are_not_told_apart(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    copies = [str(shutil.copytree(folder / f"free{seed}", tmp_path / f"copy{seed}")) for seed in range(2)]
+    for path in copies:
+        options = json.loads((Path(path) / "options.json").read_text())
+        (Path(path) / "options.json").write_text(json.dumps({**options, "wake": 0.5}))
+    assert compare([str(folder / "free0"), str(folder / "free1"), *copies]) == 0
+    assert capsys.readouterr().out.rstrip().endswith(": not told apart")
+
+
+def test_files_of_one_name_are_known_apart(tmp_path: Path) -> None:
+    paths = {}
+    for split, seed in (("train", 0), ("test", 1)):
+        (tmp_path / split).mkdir()
+        paths[split] = tmp_path / split / "data.h5"
+        write(paths[split], *small_trials(4, seed))
+    found = fingerprints(paths)
+    assert set(found) == {"train", "test"} and found["train"] != found["test"]
 
 
 def test_a_damaged_network_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -55,6 +55,8 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "ease-in": ({"ease_in": 0.0}, "`--ease-in` must be above 0"),
     "amount": ({"weight_decay": -0.1}, "`--weight-decay` must be from 0"),
     "delay": ({"delay": 30.0, "max_delay": 20.0}, r"`--delay` must be at most --max-delay, 20.0 \(ms\), got 30.0"),
+    "all lost": ({"drop": 1.0}, "`--drop` must be at least 0 and below 1"),
+    "patience for the last": ({"patience": 2, "choose": "last"}, "`--patience` must be 0 with --choose last"),
     "both frozen": ({"freeze_delays": True, "freeze_weights": True}, "given without --freeze-delays, got both"),
 }
 
@@ -75,7 +77,7 @@ def test_a_preset_is_named_on_the_command_line(capsys: pytest.CaptureFixture[str
     assert "--batch BATCH" in best and "(default: 256)" in paper and best != paper
 
 
-UNKNOWN = [["--preset", "papers"], ["--readout", "sum"], ["--hidden", "x"], ["--blends", "1"]]
+UNKNOWN = [["--workers", "-1"], ["--preset", "papers"], ["--readout", "sum"], ["--hidden", "x"], ["--blends", "1"]]
 
 
 @pytest.mark.parametrize("arguments", UNKNOWN)

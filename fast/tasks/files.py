@@ -37,7 +37,7 @@ def read_folder(
         raise SpecError("--data", expected, Verbatim("nothing"), f"{remedy}, or set {FOLDER}")
     paths = {split: Path(where) / f"{name}_{split}.h5" for split in splits}
     data = {split: read_spike_file(path, channels, classes, duration) for split, path in paths.items()}
-    options.data_sha256 = fingerprints(paths.values())
+    options.data_sha256 = fingerprints(paths)
     return data
 
 

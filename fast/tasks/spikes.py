@@ -53,7 +53,8 @@ def prepare(options: argparse.Namespace, dtype: torch.dtype, processes: Processe
         got = Verbatim(f"{len(paths)} files")
         raise SpecError("--data", "TRAIN TEST, or TRAIN VALID TEST", got, "the layout is that of fast/spike_files.py")
     data, duration = read(paths, options.seed)
-    options.data_sha256 = fingerprints(paths)
+    splits = ("train", "valid", "test") if len(paths) == 3 else ("train", "test")
+    options.data_sha256 = fingerprints(dict(zip(splits, paths, strict=True)))
     unit = 1.0 / (rate(data["train"]) * settings.tau_syn)
     drawn = replace(settings, w_mean=settings.w_mean * unit, w_sd=settings.w_sd * unit)
     network = Reader(data["train"].channels, data["train"].classes, drawn, dtype, options.seed)
@@ -95,7 +96,7 @@ def _extent(path: Path) -> tuple[int, int, float]:
             channels = 1 + max((int(row.max()) for row in units if np.size(row)), default=-1)
             last = 1000 * max((float(row.max()) for row in times if np.size(row)), default=0.0)
             classes = 1 + max(map(int, file["labels"][:]), default=-1)
-    except (OSError, KeyError, TypeError, ValueError, AttributeError):
+    except (OSError, KeyError, TypeError, ValueError, AttributeError, OverflowError):
         channels, classes, last = 1, 1, 1.0
     if not (0 < last < np.inf and 0 < channels < MOST and 0 < classes < MOST):
         got = Verbatim(f"{channels} channels, {classes} classes, last time {last} ms")

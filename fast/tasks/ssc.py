@@ -21,7 +21,7 @@ from reports.training import draw
 CHANNELS, CLASSES, DURATION = 700, 35, 1400.0
 SPLITS = ("train", "valid", "test")
 PRESETS = {
-    # Those of `shd`, which reached what `results/` says; nothing was tuned on these data.
+    # Much as `shd` has it; nothing was tuned on these data.
     "best": Settings(
         epochs=20, hidden=(256,), batch=32, readout="exp_weighted_voltage", gain=100.0, w_mean=0.0, w_sd=0.2,
         inner_mean=0.0, inner_sd=0.3, out_sd=0.01, delay=100.0, lr=4e-3, delay_lr=5.0, schedule="cosine", shift=40,

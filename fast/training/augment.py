@@ -2,8 +2,8 @@
 
     shift    all channels of a trial by one whole number, as another voice or another place on the skin
     stretch  all its times by one factor, as another tempo
-    blend    a trial takes its place between two of the same class: their centres of mass meet half-way, in time and in
-             channel, and of each every spike is kept with probability 1/2
+    blend    a trial takes its place between two of the same class (if there is another): their centres of mass meet
+             half-way, in time and in channel, and of each every spike is kept with probability 1/2
     drop     each spike is lost with this probability
 
 `shift` and `blend` are those of Nowotny, Turner, Knight (arXiv 2212.01232), at the exact times. A spike that leaves the
@@ -47,8 +47,11 @@ class Augmentation:
         random = np.random.default_rng([seed, epoch, trial, DRAWS])
         times, units = data.times[trial], data.units[trial]
         if random.random() < self.blend:
-            other = int(random.choice(mates[data.labels[trial]]))
-            times, units = _blend(times, units, data.times[other], data.units[other], random)
+            others = mates[data.labels[trial]]
+            others = others[others != trial]
+            if len(others):
+                other = int(random.choice(others))
+                times, units = _blend(times, units, data.times[other], data.units[other], random)
         times = times * (1 + self.stretch) ** random.uniform(-1, 1)
         units = units + random.integers(-self.shift, self.shift + 1)
         stays = (times >= 0) & (times <= duration) & (units >= 0) & (units < data.channels)

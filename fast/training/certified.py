@@ -7,6 +7,8 @@ residual beyond `LIMIT` units is said, and one beyond what its grazing spikes ex
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -39,8 +41,10 @@ def certify(network: Reader, spikes: Spikes, labels: Tensor) -> tuple[Residuals,
         parameter.grad = grad
     kappa = [layer.record.kappa_min for layer in network.layers if layer.record is not None]
     u = torch.finfo(network.out.w.dtype).eps / 2
-    grazing = GRAZING / min((k for k in kappa if k is not None), default=1.0)
-    return found, u * LIMIT, u * max(LIMIT, grazing)
+    worst = min((k for k in kappa if k is not None), default=1.0)
+    taus = [float(tau.min()) for layer in network.layers for tau in (layer.tau_mem.detach(), layer.tau_syn.detach())]
+    usual = max(LIMIT, spikes.duration / min(taus))  # a time is rounded by its own size, and what counts is a tau
+    return found, u * usual, u * max(usual, GRAZING / worst if worst else math.inf)
 
 
 def check_certificate(found: Residuals, usual: float, limit: float) -> list[str]:

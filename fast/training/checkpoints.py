@@ -33,12 +33,14 @@ class Checkpoints:
     """Those of one run, in its folder.
 
     Args:
-        folder: of the run. What a killed process has half written there is removed; nothing else is touched.
+        folder: of the run.
+        own: whether this process holds it. What a killed one has half written there is removed then; nothing else is
+            touched.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, own: bool = True) -> None:
         self.folder = folder
-        for path in folder.glob(f".*{HALF}"):
+        for path in folder.glob(f".*{HALF}") if own else ():
             path.unlink()
 
     def paths(self) -> list[Path]:

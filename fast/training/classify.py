@@ -145,10 +145,11 @@ class Classification:
     def _certified(self, spikes: Spikes, labels: Tensor) -> Residuals:
         """Hold the gradient of this batch against the identities, before anything is learned from it."""
         found, usual, limit = certify(self.network, spikes, labels)
-        for one in check_certificate(found, usual, limit):
-            print(f"warning: {one}", flush=True)
         worst = {name: self.processes.most(-1.0 if r is None else r) for name, r in vars(found).items()}
-        return Residuals(**{name: None if r < 0 else r for name, r in worst.items()})
+        found = Residuals(**{name: None if r < 0 else r for name, r in worst.items()})
+        for one in check_certificate(found, usual, self.processes.most(limit)):
+            print(f"warning: {one}", flush=True)
+        return found
 
     def _kappa_min(self) -> float:
         """The worst conditioning of a spike in this step, over all processes."""
@@ -164,13 +165,13 @@ class Classification:
         folder.append(entry)
         print(shown(entry), flush=True)
         if entry["silent_steps"]:
-            print(silence("hidden", len(self.epoch.fired), entry["silent_steps"], self.batches.an_epoch), flush=True)
+            print(silence(entry["silent_steps"], self.batches.an_epoch), flush=True)
         if valid.accuracy > self.best["accuracy"] or self.settings.choose == "last":
             self.best = {"accuracy": valid.accuracy, "epoch": epoch, "network": self._kept()}
         elif self.settings.patience and epoch - self.best["epoch"] >= self.settings.patience:
             self.ended = epoch
             print(f"no better validation in {self.settings.patience} epochs: this was the last", flush=True)
-        if self.settings.wake:  # only now: what is kept is what was validated
+        if self.settings.wake and not self.settings.freeze_weights:  # only now: what is kept is what was validated
             parts = self.epoch.fired.split(list(self.settings.hidden))
             for layer, fired in zip(self.network.inner, parts, strict=True):
                 wake_(layer, fired, self.settings.wake)
@@ -233,5 +234,4 @@ class Classification:
         with folder.writing():
             pictures = self.draw(folder.path)
         print(f"pictures: {', '.join(pictures)}; record and network: {folder.path}")
-        margin = 3 * math.sqrt(test.accuracy * (1 - test.accuracy) / test.trials)
-        return 0 if test.accuracy - margin > baseline else 1
+        return 0 if low > baseline else 1

@@ -6,6 +6,7 @@ last checkpoint as if nothing had been, and the state it ends in is the same to 
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from fast.training.processes import Processes
 from fast.training.run_folder import NotWrittenError
 from fast.training.stopping import StoppedError, Stopping
 
-REPRODUCER = "reproducer.pt"
+REPRODUCER, RESULT = "reproducer.pt", "result.json"
 
 
 class Training(Protocol):
@@ -117,6 +118,8 @@ class Keeper:
         self.training.restore(kept["training"])
         self.folder.go_back_to(kept["lines"])
         print(f"resumed after step {kept['step']} of {self.training.steps}", flush=True)
+        if kept["step"] < self.training.steps:
+            self.folder.discard(RESULT)  # it was that of fewer steps
         return int(kept["step"])
 
     def _newest(self) -> bytes:
@@ -144,7 +147,7 @@ def _check_room(training: Training, folder: Folder) -> None:
 
 def _write_reproducer(training: Training, folder: Folder, step: int, options: dict[str, Any]) -> None:
     """Keep the state before a step that failed, and what the step began with."""
-    plain = {name: value for name, value in options.items() if isinstance(value, (str, int, float, bool, type(None)))}
-    content = {"step": step, "options": plain, "training": training.state(), "under_way": training.under_way()}
+    state, given = training.state(), training.under_way()
+    content = {"step": step, "options": json.dumps(options), "training": state, "under_way": given}
     folder.write_bytes(REPRODUCER, encoded(content))
     print(f"what repeats step {step} is in {folder.path / REPRODUCER}", flush=True)

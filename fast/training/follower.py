@@ -29,6 +29,9 @@ class Follower:
     def write_bytes(self, name: str, content: bytes) -> None:
         """Not here."""
 
+    def discard(self, name: str) -> None:
+        """Not here."""
+
     def append(self, content: dict) -> None:
         """Only to the history."""
         self.history.append(content)

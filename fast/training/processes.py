@@ -19,6 +19,8 @@ from torch.nn.parallel import DistributedDataParallel
 from spec import SpecError
 from spec.errors import Verbatim
 
+OTHERS = 2  # exit code where the first process has said what is wrong
+
 
 class Processes:
     """Who takes part. Without `torchrun` that is this process alone, and nothing is sent to anybody.
@@ -97,8 +99,16 @@ class Processes:
         """What `make` gives in the first process, in all of them."""
         if self.world == 1:
             return make()
-        content = make() if self.first else b""
-        size = int(self.total(torch.tensor(len(content))))
+        content, size = b"", -1
+        try:
+            if self.first:
+                content = make()
+                size = len(content)
+        finally:  # where it raises, the others must not wait for what does not come
+            sent_size = torch.tensor(size if self.first else 0, device=self.device)
+            distributed.broadcast(sent_size, 0)
+        if (size := int(sent_size)) < 0:
+            raise SystemExit(OTHERS)
         sent = torch.frombuffer(bytearray(content), dtype=torch.uint8) if self.first else torch.empty(size).byte()
         sent = sent.to(self.device)
         distributed.broadcast(sent, 0)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fast.training.board import Board
-from fast.training.checkpoints import write_whole
+from fast.training.checkpoints import HALF, write_whole
 from spec import SpecError
 from spec.errors import Verbatim
 
@@ -55,7 +55,8 @@ class RunFolder:
         self._board = Board(self.path) if options.get("tensorboard") else None
         try:
             if resume:
-                _compare(self.path, options, {*MAY_CHANGE, *may_change})
+                before = _compare(self.path, options, {*MAY_CHANGE, *may_change})
+                self.write(OPTIONS, {**before, **{name: options.get(name) for name in may_change}})
             else:
                 self.write(OPTIONS, options)
         except BaseException:
@@ -90,10 +91,17 @@ class RunFolder:
         """Add one line to the log, and to `history`; its numbers go to TensorBoard too, if that was asked for."""
         with self.writing(), (self.path / LOG).open("a", encoding="utf-8") as file:
             file.write(json.dumps(content) + "\n")
+            file.flush()
+            os.fsync(file.fileno())  # a checkpoint counts on its lines
         self.history.append(content)
         if self._board is not None:
             with self.writing():
                 self._board.add(len(self.history), content)
+
+    def discard(self, name: str) -> None:
+        """Remove a file that is no longer true."""
+        with self.writing():
+            (self.path / name).unlink(missing_ok=True)
 
     def go_back_to(self, lines: int) -> None:
         """Keep the first so many lines of the log: what came after them is done again.
@@ -102,11 +110,11 @@ class RunFolder:
             SpecError: there are fewer.
         """
         path = self.path / LOG
-        found = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         try:
+            found = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
             self.history = [json.loads(line) for line in found[:lines]]
         except ValueError:
-            self.history = []
+            found, self.history = [], []
         if len(self.history) < lines:
             got = Verbatim(f"{len(self.history)} of {lines} lines of {path}")
             raise SpecError("--resume", "given for a run whose log is whole", got, "start it anew")
@@ -129,7 +137,8 @@ def _new(out: str | None, task: str) -> Path:
         return _first_free(Path("runs"), task)
     path = Path(out)
     path.mkdir(parents=True, exist_ok=True)
-    if any(path.iterdir()):
+    begun = {one.name for one in path.iterdir()} - {LOCK, OPTIONS}  # what a run leaves that was killed before its first
+    if any(not (name.startswith(".") and name.endswith(HALF)) for name in begun):
         got = Verbatim(f"{path}, which is not empty")
         raise SpecError("--out", "a new or empty folder", got, "nothing is overwritten; name another, or give --resume")
     return path
@@ -159,10 +168,12 @@ def _existing(out: str | None) -> Path:
     return path
 
 
-def _compare(folder: Path, options: dict, may_change: set[str]) -> None:
-    """Refuse options other than those the run was started with."""
+def _compare(folder: Path, options: dict, may_change: set[str]) -> dict:
+    """Refuse options other than those the run was started with, or fewer epochs; what they were."""
     try:
         before = json.loads((folder / OPTIONS).read_text(encoding="utf-8"))
+        if not isinstance(before, dict):
+            raise ValueError("it holds no options")
     except (OSError, ValueError) as error:
         got = Verbatim(f"{folder / OPTIONS} that cannot be read ({error})")
         raise SpecError("--resume", "given for a run that is whole", got, "start it anew") from None
@@ -170,3 +181,7 @@ def _compare(folder: Path, options: dict, may_change: set[str]) -> None:
         if before.get(name) != options.get(name):
             expected = f"{before.get(name)}, as this run was started with"
             raise SpecError(f"--{name.replace('_', '-')}", expected, options.get(name), "or start another run")
+    if options.get("epochs", 0) < before.get("epochs", 0):
+        expected = f"at least {before['epochs']}, as before"
+        raise SpecError("--epochs", expected, options.get("epochs"), "give as many, or more")
+    return before

@@ -56,6 +56,13 @@ def share(value: Any, name: str) -> float:
     return number
 
 
+def part(value: Any, name: str) -> float:
+    """A share below 1."""
+    if share(value, name) == 1:
+        raise SpecError(name, "at least 0 and below 1", value, "something must be left")
+    return float(value)
+
+
 def start_share(value: Any, name: str) -> float:
     """A share above 0."""
     if share(value, name) == 0:
@@ -127,7 +134,7 @@ class Settings:
     shift: int = setting(0, count_or_none, "augmentation: move a trial by up to so many channels")
     stretch: float = setting(0.0, amount, "augmentation: stretch a trial in time by up to a factor of 1 + this")
     blend: float = setting(0.0, share, "augmentation: share of trials blended with another of their class")
-    drop: float = setting(0.0, share, "augmentation: share of input spikes lost")
+    drop: float = setting(0.0, part, "augmentation: share of input spikes lost")
     patience: int = setting(0, count_or_none, "end after so many epochs without a better validation; 0: never")
     choose: str = setting("best", choice, "of the epochs: the best on validation, or the last", CHOICES)
     certify: int = setting(100, count_or_none, "check the identities every so many steps of an epoch; 0: never")
@@ -149,6 +156,8 @@ class Settings:
         found = cls(**values)
         if found.delay > found.max_delay:
             raise SpecError("--delay", f"at most --max-delay, {found.max_delay} (ms)", found.delay, "lower it")
+        if found.patience and found.choose == "last":
+            raise SpecError("--patience", "0 with --choose last", found.patience, "choose the best, or give all epochs")
         if found.freeze_delays and found.freeze_weights:
             raise SpecError("--freeze-weights", "given without --freeze-delays", Verbatim("both"), "learn one of them")
         return found

@@ -28,9 +28,9 @@ def is_silenced(given: Spikes, emitted: Spikes) -> bool:
     return len(given.times) > 0 and emitted.silent() == emitted.size
 
 
-def silence(layer: str, size: int, steps: int, of: int) -> str:
+def silence(steps: int, of: int) -> str:
     """One line for an epoch in which a layer was silenced in some steps: training goes on as if it learned."""
     return (
-        f"warning: all {size} neurons of the {layer} layer were silent in {steps} of {of} steps: no gradient passed; "
+        f"warning: all neurons of a hidden layer were silent in {steps} of {of} steps: no gradient passed; "
         "take smaller steps, or a seed with other weights"
     )
