@@ -8,14 +8,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reports.records import COLOURS, NUMBER, NUMBER_OR_NULL, RecordError, history, plain, result, save
+from reports.sequence_rings import delays_of_ring
 
 MATRIX = ((NUMBER, NUMBER), (NUMBER, NUMBER))
-LINE = {"presentation": NUMBER, "loss": NUMBER, "d": MATRIX}
+LINE = {"presentation": NUMBER, "loss": NUMBER}
 TRACE = {"pattern": {"A", "B"}, "output": {0, 1}, "t": [NUMBER], "V": [NUMBER], "arrivals": [NUMBER]}
 TRACES = (TRACE, TRACE, TRACE, TRACE)
-RESULT = {
-    "optimum": NUMBER, "presentations": NUMBER_OR_NULL, "d_start": MATRIX, "before": TRACES, "after": TRACES,
-}  # fmt: skip
+RESULT = {"presentations": NUMBER_OR_NULL, "before": TRACES, "after": TRACES}
 
 
 def draw(run: Path) -> list[str]:
@@ -25,12 +24,23 @@ def draw(run: Path) -> list[str]:
         RecordError: a record that is missing or of another shape.
         OSError: the folder cannot be written to.
     """
-    lines, end = history(run, LINE), result(run, RESULT)
+    inputs = result(run, {"inputs?": {*range(3, 17)}}).get("inputs", 2)
+    lines, end = _records(run, inputs)
     for n, trace in enumerate([*end["before"], *end["after"]]):
         if len(trace["t"]) != len(trace["V"]):
             got = f"{len(trace['V'])} for {len(trace['t'])} times"
             raise RecordError(f"result.json trace {n} V", "one voltage a time", got)
-    return [save(_delays(lines, end), run, "delays.png"), save(_voltages(end), run, "voltages.png")]
+    delays = _delays(lines, end) if inputs == 2 else delays_of_ring(lines, end)
+    return [save(delays, run, "delays.png"), save(_voltages(end, inputs), run, "voltages.png")]
+
+
+def _records(run: Path, inputs: int) -> tuple[list[dict], dict]:
+    """The lines and the end of a run with so many inputs: of two, every line's delays are drawn."""
+    if inputs == 2:
+        return history(run, {**LINE, "d": MATRIX}), result(run, {**RESULT, "optimum": NUMBER, "d_start": MATRIX})
+    matrix = ((NUMBER,) * inputs,) * inputs
+    shape = {**RESULT, "gap": NUMBER, "kept_from": NUMBER_OR_NULL, "d_start": matrix, "d": matrix}
+    return history(run, {**LINE, "accuracy": NUMBER}), result(run, shape)
 
 
 def _delays(lines: list[dict], end: dict) -> Figure:
@@ -70,13 +80,13 @@ def _with_last_of_presentation(lines: list[dict]) -> list[tuple[dict, dict]]:
     return [(line, last[line["presentation"]]) for line in lines]
 
 
-def _voltages(end: dict) -> Figure:
+def _voltages(end: dict, inputs: int) -> Figure:
     figure = Figure(figsize=(10, 6))
     grid = figure.subplots(2, 2, sharex=True, sharey=True)
     for row, when in enumerate(("before", "after")):
         for column, pattern in enumerate("AB"):
             traces = [trace for trace in end[when] if trace["pattern"] == pattern]
-            _panel(grid[row][column], traces, f"{when}, pattern {pattern}")
+            _panel(grid[row][column], traces, f"{when}, pattern {pattern}", inputs / 2)
     grid[0][0].legend(frameon=False, fontsize=8, loc="upper right")
     text = "ms; ticks below the curves: arrivals at each output; circle: the maximum that is read"
     figure.supxlabel(text, fontsize=9)
@@ -84,7 +94,8 @@ def _voltages(end: dict) -> Figure:
     return figure
 
 
-def _panel(axes: Axes, traces: list[dict], title: str) -> None:
+def _panel(axes: Axes, traces: list[dict], title: str, high: float) -> None:
+    """Voltages and arrivals; `high`: how much higher than with two inputs the axes are, and so the ticks."""
     for trace in traces:
         output, V = trace["output"], trace["V"]
         right = "AB"[output] == trace["pattern"]
@@ -92,5 +103,6 @@ def _panel(axes: Axes, traces: list[dict], title: str) -> None:
         axes.plot(trace["t"], V, color=COLOURS[output], lw=2 if right else 1, label=label)
         top = max(range(len(V)), key=V.__getitem__)
         axes.plot(trace["t"][top], V[top], "o", color=COLOURS[output], ms=5)
-        axes.vlines(trace["arrivals"], -0.05 - 0.05 * output, -0.01 - 0.05 * output, color=COLOURS[output], lw=2)
+        low, top_of_ticks = (-0.05 - 0.05 * output) * high, (-0.01 - 0.05 * output) * high
+        axes.vlines(trace["arrivals"], low, top_of_ticks, color=COLOURS[output], lw=2)
     plain(axes, "", "V", title)

@@ -27,7 +27,7 @@ SEQUENCE: dict = {
     "task": "sequence", "optimum": 12.2, "presentations": None, "d_start": D, "before": TRACES, "after": TRACES,
 }  # fmt: skip
 SEQUENCE_LINE: dict = {"presentation": 1, "loss": 0.7, "d": D}
-TASKS = "braille, sequence, shd, spikes, yin-yang"
+TASKS = "braille, sequence, shd, spikes, ssc, yin-yang"
 
 
 def record(folder: Path, result: object, lines: list[dict]) -> Path:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from fast.intervals import of_share
 from fast.tasks import yin_yang
 from fast.train import main as train
 from results.__main__ import main as results
@@ -38,6 +39,16 @@ def test_the_readme_says_what_the_runs_reached(name: str, freeze_delays: bool, s
     assert said is not None
     found = accuracies(name, freeze_delays, seeds)
     assert said.groups() == (f"{statistics.mean(found):.1f}", f"{statistics.stdev(found):.1f}")
+
+
+def test_the_readme_says_what_the_run_on_shd_reached() -> None:
+    (entry,) = map(json.loads, (ROOT / "results" / "shd.jsonl").read_text(encoding="utf-8").splitlines())
+    low, high = of_share(round(2264 * entry["test_accuracy"]), 2264)
+    interval = f"95 %: {100 * low:.1f} to {100 * high:.1f}"
+    said = f"reaches {entry['test_accuracy']:.1%} on the test split (one seed; {interval})"
+    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert said.replace("%", " %", 1) in text
+    assert f"spike counts give {100 * entry['count_baseline']:.1f} %" in text
 
 
 def test_a_line_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
