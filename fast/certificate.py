@@ -92,7 +92,8 @@ def residuals(layers: Sequence[LIF | LI], spikes: Spikes, output: Tensor, dL_dou
         return Residuals(_relative(A), None, None)
     # A time's gradient is w (lambda_V - lambda_I), summed over arrivals: rounding is that of the parts, of which dL_dw
     # tells lambda_I. Where no time matters (one spike in a trial), they cancel, and nothing but rounding is left.
-    parts = [_gradient(layers[0].d), *(_product(layer.w) / layer.tau_syn.detach().double() for layer in layers)]
+    tau_syn = min(float(layer.tau_syn.detach().min()) for layer in layers if len(layer.tau_syn))
+    parts = [_gradient(layers[0].d), *(_product(layer.w) / tau_syn for layer in layers)]
     return Residuals(_relative(A), _relative(B), _relative(C, parts))
 
 

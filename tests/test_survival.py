@@ -77,6 +77,7 @@ def test_a_signal_ends_the_run_after_the_step(
 ) -> None:
     """While it learns, gets its data, evaluates or saves; what it goes on to is the same as without the signal."""
     straight, stopped, resumed = classification(), classification(), classification()
+    before = signal.getsignal(signal.SIGINT)
     run(straight, tmp_path / "straight")
     sent = []
     of: Any = {"save": engine.Keeper, "take": stopped.batches}.get(where, stopped)
@@ -91,7 +92,7 @@ def test_a_signal_ends_the_run_after_the_step(
     monkeypatch.setattr(of, where, signalled)
     assert run(stopped, tmp_path / "stopped") == code
     monkeypatch.undo()
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before
     run(resumed, tmp_path / "stopped", resume=True)
     assert digest(resumed.state()) == digest(straight.state())
 

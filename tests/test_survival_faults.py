@@ -81,7 +81,11 @@ FAULTS = (
         SURVIVAL,
         "full_disk",
     ),
-    (fault("nothing certified", "classify.py", "check_certificate(found, usual, limit)", "[]"), CLASSIFY, "breaks"),
+    (
+        fault("nothing certified", "classify.py", "check_certificate(found, usual, self.processes.most(limit))", "[]"),
+        CLASSIFY,
+        "breaks",
+    ),
     (fault("chosen on test", "classify.py", 'self.evaluate("valid"', 'self.evaluate("test"'), CLASSIFY, "looked_at"),
     (fault("the end forgotten", "classify.py", 'self.ended = state["ended"]', "pass"), CLASSIFY, "stays_ended"),
     (fault("draws by themselves", "augment.py", "[seed, epoch, trial, DRAWS]", ""), AUGMENT, "what_is_drawn"),
