@@ -93,7 +93,11 @@ FAULTS = (
 )
 SLOW = (  # processes that train without the compiler
     (fault("a share not weighed", "classify.py", "(share * loss +", "(loss +"), PROCESSES, "two_processes"),
-    (fault("all take all", "batches.py", "[self.rank :: self.world], number", ", number"), PROCESSES, "two_processes"),
+    (
+        fault("all take all", "batches.py", "self.processes.share(self.trials(number))", "self.trials(number)"),
+        PROCESSES,
+        "two_processes",
+    ),
 )
 
 

@@ -1,8 +1,7 @@
 """Braille letters read by touch: 24 event channels of a fingertip, 27 classes, about 40 spikes in 1.35 s.
 
 Data of Mueller-Cleve et al., Front. Neurosci. 16:951164 (2022), Zenodo 7050094, as `braille_{train,valid,test}.h5`
-in the layout of `fast.spike_files`. One hidden layer with learned weights and delays; the answer is the largest
-maximum voltage of the output neurons.
+in the layout of `fast.spike_files`.
 """
 
 from __future__ import annotations

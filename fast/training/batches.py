@@ -39,7 +39,7 @@ class Batches(Dataset):
         processes: Processes, workers: int,
     ) -> None:  # fmt: skip
         self.data, self.duration, self.augmentation, self.seed = data, duration, augmentation, seed
-        self.rank, self.world, self.workers, self.mates = processes.rank, processes.world, workers, by_class(data)
+        self.processes, self.workers, self.mates = processes, workers, by_class(data)
         self.an_epoch = math.ceil(len(data) / batch)
         processes.check_batch(len(data) // self.an_epoch)
         self._next = -1
@@ -53,7 +53,7 @@ class Batches(Dataset):
 
     def __getitem__(self, number: int) -> tuple[Spikes, Tensor]:
         """This process's part of a batch: spikes and labels."""
-        trials, epoch = self.trials(number)[self.rank :: self.world], number // self.an_epoch
+        trials, epoch = self.processes.share(self.trials(number)), number // self.an_epoch
         if not self.augmentation.changes:
             return self.data.batch(trials, self.duration)
         given = [

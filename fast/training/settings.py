@@ -32,20 +32,18 @@ def count_or_none(value: Any, name: str) -> int:
     return whole_number(value, name, 0, MOST, "give 0 for none")
 
 
-def learning_rate(value: Any, name: str) -> float:
+def learning_rate(value: Any, name: str, unit: str = "") -> float:
     """A step size above 0, at most `LARGEST_STEP`: far above any use, and far below where sums overflow."""
-    number = positive_number(value, name)
+    number = positive_number(value, name, unit)
     if number > LARGEST_STEP:
-        raise SpecError(name, f"at most {LARGEST_STEP:g}", number, "give a smaller step")
+        expected = f"at most {LARGEST_STEP:g} ({unit})" if unit else f"at most {LARGEST_STEP:g}"
+        raise SpecError(name, expected, number, "give a smaller step")
     return number
 
 
 def delay_rate(value: Any, name: str) -> float:
     """A step size of delays, in ms."""
-    number = positive_number(value, name, "ms")
-    if number > LARGEST_STEP:
-        raise SpecError(name, f"at most {LARGEST_STEP:g} (ms)", number, "give a smaller step")
-    return number
+    return learning_rate(value, name, "ms")
 
 
 def share(value: Any, name: str) -> float:
