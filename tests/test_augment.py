@@ -39,9 +39,22 @@ def test_a_shift_moves_all_channels_alike_and_no_time() -> None:
     assert moved == set(range(-4, 5))
 
 
+def test_a_spread_stretches_channels_about_their_mean_and_moves_no_time() -> None:
+    factors = []
+    for epoch in range(200):
+        times, units = trial(Augmentation(spread=0.4), 3, epoch=epoch)
+        own, mean = DATA.units[3], DATA.units[3].mean()
+        assert (times == DATA.times[3]).all()
+        factor = np.polyfit(own - mean, units - mean, 1)[0]
+        assert np.abs(units - mean - factor * (own - mean)).max() < 1.1, "each within half a channel, and the fit"
+        assert 1 / 1.45 < factor < 1.45
+        factors.append(factor)
+    assert np.ptp(factors) > 0.5 and np.mean(np.array(factors) > 1) == pytest.approx(0.5, abs=0.12)
+
+
 def test_what_leaves_the_channels_or_the_trial_is_gone() -> None:
     for epoch in range(20):
-        times, units = trial(Augmentation(shift=25, stretch=1.0), 3, epoch=epoch)
+        times, units = trial(Augmentation(shift=25, spread=1.0, stretch=1.0), 3, epoch=epoch)
         assert len(units) == 0 or (0 <= units.min() and units.max() < CHANNELS and times.max() <= DURATION)
     assert min(len(trial(Augmentation(shift=25), 3, epoch=epoch)[0]) for epoch in range(20)) < 30
 
@@ -82,7 +95,7 @@ def test_drop_loses_that_share() -> None:
 
 
 def test_what_is_drawn_follows_from_seed_epoch_and_trial() -> None:
-    every = Augmentation(4, 0.3, 0.5, 0.1)
+    every = Augmentation(4, 0.2, 0.3, 0.5, 0.1)
     first = trial(every, 3, 1, 2)
     trial(every, 7, 1, 2)
     assert all((a == b).all() for a, b in zip(first, trial(every, 3, 1, 2), strict=True))
@@ -92,7 +105,7 @@ def test_what_is_drawn_follows_from_seed_epoch_and_trial() -> None:
 
 def test_batches_are_a_dataset_whose_workers_change_nothing() -> None:
     """Asked for in any order, from any step on, by this process or by two others."""
-    every = Augmentation(4, 0.3, 0.5, 0.1)
+    every = Augmentation(4, 0.2, 0.3, 0.5, 0.1)
     here, ahead = (Batches(DATA, DURATION, 5, every, 3, Processes(), workers) for workers in (0, 2))
     late = here[4]
     for number in [2, 3, 4, 5, 1]:

@@ -13,6 +13,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from fast.certificate import Residuals
+from fast.tasks import yin_yang
 from fast.train import main
 from fast.training import classify
 from fast.training.board import Board
@@ -69,6 +70,22 @@ def test_the_network_that_is_kept(choose: str, epoch: int, tmp_path: Path, monke
     run(training, tmp_path / "run")
     assert digest(torch.load(tmp_path / "run" / "network.pt", weights_only=True)) == kept[epoch - 1]
     assert json.loads((tmp_path / "run" / "result.json").read_text())["best_epoch"] == epoch
+
+
+def test_a_run_may_leave_the_test_split_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And look at it later, with the network that it would have looked with."""
+    monkeypatch.setattr(yin_yang, "POINTS", {"train": 40, "valid": 40, "test": 40})
+    few = ["--task", "yin-yang", "--epochs", "1", "--hidden", "3", "--out"]
+    assert main([*few, str(tmp_path / "run"), "--no-test"]) == 0
+    said = capsys.readouterr().out
+    assert "valid accuracy" in said and "test accuracy" not in said
+    kept = (tmp_path / "run" / "network.pt").read_bytes()
+    assert not (tmp_path / "run" / "result.json").exists()
+    assert main([*few, str(tmp_path / "run"), "--resume"]) == main([*few, str(tmp_path / "straight")])
+    results = [json.loads((tmp_path / name / "result.json").read_text()) for name in ("run", "straight")]
+    assert results[0] == results[1] and (tmp_path / "run" / "network.pt").read_bytes() == kept
 
 
 def test_the_test_split_is_looked_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,7 +150,7 @@ def test_what_a_grazing_spike_may_explain_is_said() -> None:
 
 
 @pytest.mark.parametrize("changed", [
-    {"shift": 1, "stretch": 0.2, "blend": 0.5, "drop": 0.1}, {"spikes_strength": 1.0, "spikes_target": 2.0},
+    {"shift": 1, "spread": 0.2, "stretch": 0.2, "blend": 0.5, "drop": 0.1}, {"spikes_strength": 1.0, "spikes_target": 2.0},
     {"wake": 0.1, "ease_in": 0.01}, {"weight_decay": 0.1, "out_lr": 0.05}, {"freeze_weights": True},
     {"hidden": (4, 3), "w_mean": 5.0, "inner_mean": 6.0}, {"readout": "exp_weighted_voltage", "gain": 50.0},
 ])  # fmt: skip

@@ -1,6 +1,7 @@
 """Augmentation of spike trains: what a trial might as well have been, on no grid.
 
     shift    all channels of a trial by one whole number, as another voice or another place on the skin
+    spread   their distances from their mean by one factor, each to the nearest channel, as another throat
     stretch  all its times by one factor, as another tempo
     blend    a trial takes its place between two of the same class (if there is another): their centres of mass meet
              half-way, in time and in channel, and of each every spike is kept with probability 1/2
@@ -24,9 +25,10 @@ DRAWS = 1  # keeps these draws apart from those of the order of an epoch
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How strong: `shift` channels at most, `stretch` by at most a factor of `1 + stretch`; `blend`, `drop` shares."""
+    """How strong: `shift` channels at most; `spread`, `stretch` by factors of at most `1 +` that; `blend`, `drop` shares."""
 
     shift: int = 0
+    spread: float = 0.0
     stretch: float = 0.0
     blend: float = 0.0
     drop: float = 0.0
@@ -52,6 +54,9 @@ class Augmentation:
             if len(others):
                 other = int(random.choice(others))
                 times, units = _blend(times, units, data.times[other], data.units[other], random)
+        if self.spread and len(units):
+            mean, factor = units.mean(), (1 + self.spread) ** random.uniform(-1, 1)
+            units = np.rint(mean + factor * (units - mean)).astype(np.int64)
         times = times * (1 + self.stretch) ** random.uniform(-1, 1)
         units = units + random.integers(-self.shift, self.shift + 1)
         stays = (times >= 0) & (times <= duration) & (units >= 0) & (units < data.channels)

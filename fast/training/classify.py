@@ -68,7 +68,9 @@ class Classification:
         self.task, self.settings, self.seed, self.data = task, settings, options.seed, data
         self.duration, self.draw, self.processes = duration, draw, processes
         self.network = network.to(processes.device)
-        augmentation = Augmentation(settings.shift, settings.stretch, settings.blend, settings.drop)
+        augmentation = Augmentation(
+            settings.shift, settings.spread, settings.stretch, settings.blend, settings.drop
+        )
         self.batches = Batches(
             data["train"], duration, settings.batch, augmentation, options.seed, processes, options.workers
         )
@@ -208,16 +210,23 @@ class Classification:
         self.ended = state["ended"]
 
     def finish(self, folder: Folder) -> int:
-        """Look at the test split with the best network; 0 if it is clearly above what spike counts give, 1 if not."""
+        """Look at the test split with the best network; 0 if it is clearly above what spike counts give, 1 if not.
+
+        With `--no-test`: keep that network, and leave the split alone; 0.
+        """
+        how = f"epoch {self.best['epoch']}, {'the last' if self.settings.choose == 'last' else 'chosen on valid'}"
+        content = io.BytesIO()  # in memory first: torch reports a full disk in ways of its own
+        torch.save(self.best["network"], content)
+        folder.write_bytes("network.pt", content.getvalue())
+        if not self.settings.test:
+            print(f"\nvalid accuracy {self.best['accuracy']:.1%} ({how}); --resume --test looks at the test split")
+            return 0
         last = self._kept()
         self.network.load_state_dict(self.best["network"])
         test = self.evaluate("test")
         if not self.processes.first:
             self.network.load_state_dict(last)
             return 0
-        content = io.BytesIO()  # in memory first: torch reports a full disk in ways of its own
-        torch.save(self.best["network"], content)
-        folder.write_bytes("network.pt", content.getvalue())
         baseline = count_baseline(self.data["train"], self.data["test"])
         record = {
             "task": self.task, "network": self.network.name, "best_epoch": self.best["epoch"],
@@ -228,9 +237,7 @@ class Classification:
         folder.write_bytes("page.npz", recorded(self.network, self.first, self.data["test"], self.duration))
         self.network.load_state_dict(last)
         low, high = test.interval
-        how = "the last" if self.settings.choose == "last" else "chosen on valid"
-        chosen = f"epoch {self.best['epoch']}, {how}; 95 %: {low:.1%} to {high:.1%}"
-        print(f"\ntest accuracy {test.accuracy:.1%} ({chosen}); spike counts alone give {baseline:.1%}")
+        print(f"\ntest accuracy {test.accuracy:.1%} ({how}; 95 %: {low:.1%} to {high:.1%}); spike counts alone give {baseline:.1%}")
         with folder.writing():
             pictures = self.draw(folder.path)
         print(f"pictures: {', '.join(pictures)}; record and network: {folder.path}")

@@ -56,7 +56,7 @@ class RunFolder:
         try:
             if resume:
                 before = _compare(self.path, options, {*MAY_CHANGE, *may_change})
-                self.write(OPTIONS, {**before, **{name: options.get(name) for name in may_change}})
+                self.write(OPTIONS, {**before, **{name: options[name] for name in may_change if name in options}})
             else:
                 self.write(OPTIONS, options)
         except BaseException:

@@ -130,11 +130,13 @@ class Settings:
     spikes_strength: float = setting(0.0, amount, "of the pull, beside the exact gradient; 0: none")
     wake: float = setting(0.0, amount, "added, after an epoch, to all weights onto a neuron that never spiked in it")
     shift: int = setting(0, count_or_none, "augmentation: move a trial by up to so many channels")
+    spread: float = setting(0.0, amount, "augmentation: stretch a trial's channels by up to a factor of 1 + this")
     stretch: float = setting(0.0, amount, "augmentation: stretch a trial in time by up to a factor of 1 + this")
     blend: float = setting(0.0, share, "augmentation: share of trials blended with another of their class")
     drop: float = setting(0.0, part, "augmentation: share of input spikes lost")
     patience: int = setting(0, count_or_none, "end after so many epochs without a better validation; 0: never")
     choose: str = setting("best", choice, "of the epochs: the best on validation, or the last", CHOICES)
+    test: bool = setting(True, None, "end with the test split; a run without may be resumed with --test")
     certify: int = setting(100, count_or_none, "check the identities every so many steps of an epoch; 0: never")
 
     @classmethod
