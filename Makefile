@@ -14,7 +14,7 @@ PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 STAMP := .venv/.ready-$(firstword $(shell cksum < pyproject.toml))-$(EXTRAS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sequence derivations test test-gpu lint clean
+.PHONY: help setup sequence derivations test report test-gpu lint clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1#/p' Makefile | awk -F'#' '{ printf "%-20s%s\n", $$1, $$2 }'
@@ -31,6 +31,10 @@ derivations: setup ## prove every equation with SymPy
 test: setup ## run the tests, without those marked slow
 	@echo "test: pytest on $(WORKERS) workers, without the tests marked slow or gpu"
 	@$(PY) -m pytest -n $(WORKERS) --dist worksteal -m "not slow and not gpu" $(ARGS)
+
+report: setup ## run every check and write the verification report, verification/verification.html
+	@echo "report: every check, then verification/verification.html; some 15 minutes (ARGS=--quick: 2)"
+	@$(PY) -m reports $(ARGS)
 
 test-gpu: setup ## run the tests that need a GPU; make EXTRAS=dev,cuda test-gpu installs what they need
 	@echo "test-gpu: pytest, the tests marked gpu"

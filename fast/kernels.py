@@ -83,13 +83,14 @@ class Kernels:
         for _, _, stuck in self.found:
             if stuck != NONE:
                 raise ArithmeticError(f"neuron {stuck} of a layer spikes too fast, or without end; lower its weights")
+        self.found = [(_trimmed(spikes, ends), ends, NONE) for spikes, ends, _ in self.found]
         self._order()
         self._read()
 
     def _order(self) -> None:
         """Spikes by (trial, neuron, time), and where each of every piece has gone."""
         emitted = [
-            (np.repeat(np.arange(first, last), np.diff(ends, prepend=0)), *(part[: ends[-1]] for part in spikes))
+            (np.repeat(np.arange(first, last), np.diff(ends, prepend=0)), *spikes)
             for (spikes, ends, _), (_, first, last) in zip(self.found, self.pieces, strict=True)
         ]
         trial, neuron, bin_, rest, I = (np.concatenate(parts) for parts in zip(*emitted, strict=True))
@@ -178,6 +179,11 @@ class Kernels:
         dL_dw = unpacked(np.where(exists, -sums[:, :, :LANES] / ps, 0.0), self.post)
         dL_dd = unpacked(w * sums[:, :, LANES:], self.post)
         return dL_dt_pre, dL_dw, dL_dd, dL_dconstants.transpose(1, 0, 2).reshape(4, -1)[:, : self.post]
+
+
+def _trimmed(spikes: Emitted, ends: np.ndarray) -> Emitted:
+    """Without the room that was left for more: it would be kept until the backward pass."""
+    return Emitted(*(part[: ends[-1]].copy() for part in spikes))
 
 
 def _in_threads(solve: Callable, pieces: list[tuple]) -> list:

@@ -82,7 +82,8 @@ def _folder(options: argparse.Namespace, training: engine.Training, processes: P
     if processes.restarted and options.out and any(Path(options.out).glob(PATTERN)):
         options.resume = True
     may_change = (
-        "workers", "test", *(("epochs",) if training.goes_on else ()), *(("data",) if hasattr(options, "data_sha256") else ()),
+        "workers", "test", *(("epochs",) if training.goes_on else ()),
+        *(("data",) if hasattr(options, "data_sha256") else ()),
     )  # fmt: skip
     folder: list[RunFolder] = []
 

@@ -132,13 +132,17 @@ def findings(package: str, evidence: dict) -> Iterator[tuple[str, float]]:
     run: Callable[[Case], Result] = import_module("reference").run
     if package == "fast":
         run = import_module("fast.run").run_case
+    other = "fast" if package == "reference" else "reference"
     for problem in evidence["problems"]:
         case = case_from_text(json.dumps(problem["case"]))
         found = run(case)
         yield "finite differences", wrong_gradient(case, found.gradients, problem["truth"])
         yield from broken_identities(case, found).items()
         yield "tangent", wrong_slope(case, found)
-        yield "agreement", wrong_result(case, found, problem["fast" if package == "reference" else "reference"])
+        yield "agreement", wrong_result(case, found, problem[other])
+    for problem in evidence["others"]:
+        case = case_from_text(json.dumps(problem["case"]))
+        yield "agreement", wrong_result(case, run(case), problem[other])
     for document in evidence["conformance"]:
         case = case_from_text(json.dumps(document))
         try:

@@ -9,11 +9,17 @@ from __future__ import annotations
 
 from hypothesis import HealthCheck, settings
 
+from tests.effort import EFFORT, many
+
+pytest_plugins = ["tests.evidence"]
+
 _SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]  # a case is some hundred numbers, each drawn
 
 settings.register_profile(
     "ci", max_examples=50, deadline=None, derandomize=True, database=None, print_blob=True, suppress_health_check=_SLOW
 )
 settings.register_profile("nightly", max_examples=500, deadline=None, print_blob=True, suppress_health_check=_SLOW)
+# Those of a report, by `DELAYPROP_EFFORT` (`effort.py`).
+settings.register_profile("report", settings.get_profile("ci"), max_examples=many(50))
 settings.register_profile("search", max_examples=2000, deadline=None, print_blob=True, suppress_health_check=_SLOW)
-settings.load_profile("ci")
+settings.load_profile("ci" if EFFORT == "ordinary" else "report")

@@ -15,6 +15,7 @@ import fast.run
 import reference.__main__
 from spec import SpecError, load_case
 from tests.bad_cases import GOOD, BadCase, bad_cases, changed
+from tests.evidence import Measured
 
 CATALOGUE = list(bad_cases())
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
@@ -45,8 +46,11 @@ def test_the_catalogue_is_one() -> None:
     assert len({bad.name for bad in CATALOGUE}) == len(CATALOGUE)
 
 
+@pytest.mark.check(21)
 @pytest.mark.parametrize("bad", CATALOGUE, ids=lambda bad: bad.name.replace(" ", "_"))
-def test_refused_alike_by_all(bad: BadCase, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_refused_alike_by_all(
+    bad: BadCase, tmp_path: Path, capsys: pytest.CaptureFixture[str], measured: Measured
+) -> None:
     path = tmp_path / "case.json"
     path.write_bytes(bad.content)
     with pytest.raises(SpecError) as refusal:
@@ -57,8 +61,10 @@ def test_refused_alike_by_all(bad: BadCase, tmp_path: Path, capsys: pytest.Captu
     for program, main in COMMANDS.items():
         assert main([str(path)]) == 2
         assert capsys.readouterr() == ("", f"{program}: {sentence}\n")
+    measured(0, 0, 1)
 
 
+@pytest.mark.check(21, control=True)
 @pytest.mark.parametrize("document", GOOD_VARIANTS.values(), ids=[name.replace(" ", "_") for name in GOOD_VARIANTS])
 def test_good_variants_are_accepted(document: dict, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "case.json"

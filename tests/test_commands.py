@@ -16,7 +16,7 @@ from tests.comparison import gradient_limit
 from tests.planting import ROOT
 from tests.tolerances import U32, WELL_CONDITIONED
 
-CONFORMANCE = ROOT / "spec" / "conformance"
+CONFORMANCE = ROOT / "spec" / "conformance" / "cases"
 COMMANDS = ("reference", "fast.run")
 STORED = ("silent-neuron", "skip-and-parallel", "missing-and-free-spikes")
 """Conformance cases: silence, several connections between two populations, and a loss without a readout."""

@@ -18,7 +18,7 @@ FILES = sorted(FOLDER.glob("*.json"))
 
 
 def test_no_file_is_missing_or_left_over() -> None:
-    assert [path.stem for path in FILES] == sorted(DOCUMENTS)
+    assert sorted(path.stem for path in FILES) == sorted(DOCUMENTS)
     losses = [document["loss"] for document in DOCUMENTS.values()]
     assert {loss.get("readout", loss["kind"]) for loss in losses} == {*READOUTS, "spike_time_mse"}
 

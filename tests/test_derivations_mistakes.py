@@ -175,12 +175,14 @@ def test_every_claim_is_decided_by_a_proof() -> None:
     assert set(DECIDED_BY.values()) <= THEOREMS.keys()
 
 
+@pytest.mark.check(1, control=True)
 @pytest.mark.parametrize("name", CLAIMS)
 def test_a_negated_claim_is_refuted(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(formulas, name, lambda *args: -CLAIMS[name](*args))
     assert THEOREMS[DECIDED_BY[name]].prove().failures()
 
 
+@pytest.mark.check(1, control=True)
 @pytest.mark.parametrize(("name", "wrong", "tags"), [m[1:] for m in MISTAKES], ids=[m[0] for m in MISTAKES])
 def test_a_mistake_is_refuted(
     name: str, wrong: Callable[..., sp.Expr], tags: tuple[str, ...], monkeypatch: pytest.MonkeyPatch

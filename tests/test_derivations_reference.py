@@ -11,6 +11,7 @@ import sympy as sp
 from derivations import formulas, symbols
 from reference import flow, jumps
 from reference.arithmetic import multiprecision
+from tests.evidence import Measured
 
 CLAIMS = {name: claim for name, claim in vars(formulas).items() if inspect.isfunction(claim)}
 JUMPS = {name: jump for name, jump in vars(jumps).items() if inspect.isfunction(jump)}
@@ -28,21 +29,34 @@ def arguments_of(name: str) -> list[dict[str, sp.Expr]]:
     return [plain | {"Vdot_plus": sign * before + symbols.w / symbols.tau_mem} for sign in (1, -1)]
 
 
+@pytest.mark.check(2)
 @pytest.mark.parametrize("name", JUMPS)
-def test_jumps_of_the_reference_are_the_claims(name: str) -> None:
+def test_jumps_of_the_reference_are_the_claims(name: str, measured: Measured) -> None:
     assert list(inspect.signature(JUMPS[name]).parameters) == list(inspect.signature(CLAIMS[name]).parameters)
     for arguments in arguments_of(name):
         claimed = CLAIMS[name](**arguments)
         assert sp.simplify(JUMPS[name](**arguments) - claimed) == 0
         assert any(sp.simplify(CLAIMS[name](**choice)) != 0 for choice in arguments_of(name))
+    measured(0, 0, len(arguments_of(name)))
+
+
+@pytest.mark.check(2, control=True)
+@pytest.mark.parametrize("name", JUMPS)
+def test_control_a_thousandth_is_no_claim(name: str) -> None:
+    """Symbol by symbol: a jump that is 0.1 % off differs."""
+    wrong = sp.Rational(1001, 1000)
+    assert any(sp.simplify(wrong * JUMPS[name](**given) - CLAIMS[name](**given)) != 0 for given in arguments_of(name))
 
 
 DIGITS = 60
+FLOW_DIGITS = 52
 GAPS = (sp.Rational(1, 2), sp.Rational(1, 10**3), sp.Rational(1, 10**12), sp.S.Zero)  # of the two time constants
 
 
+@pytest.mark.check(2)
 @pytest.mark.parametrize("gap", GAPS, ids=str)
-def test_flow_of_the_reference_is_the_claim(gap: sp.Rational) -> None:
+def test_flow_of_the_reference_is_the_claim(gap: sp.Rational, measured: Measured) -> None:
+    worst = sp.S.Zero
     m, draw = multiprecision(DIGITS), random.Random(1)
     for _ in range(5):
         tau_syn, h, V, I, lambda_V, lambda_I, r = (sp.Rational(draw.randrange(1, 400), 64) for _ in range(7))
@@ -92,4 +106,7 @@ def test_flow_of_the_reference_is_the_claim(gap: sp.Rational) -> None:
         ]
         for computed, claimed in pairs:
             exact = sp.N(claimed, DIGITS + 40)
-            assert abs(sp.Float(str(computed), DIGITS) - exact) <= abs(exact) * sp.Float(10) ** (8 - DIGITS)
+            off = abs(sp.Float(str(computed), DIGITS) - exact)
+            assert off <= abs(exact) * sp.Float(10) ** -FLOW_DIGITS
+            worst = max(worst, off / abs(exact) if exact else worst)
+    measured(float(worst), 10.0**-FLOW_DIGITS, 5 * len(pairs), "1")

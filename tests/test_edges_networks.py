@@ -9,8 +9,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from spec import Case, CrossEntropy, Network, Population, Result, SpikeTrains, case_from_text
+from spec import (
+    Case,
+    Connection,
+    CrossEntropy,
+    Network,
+    Population,
+    Result,
+    SpecError,
+    SpikeTrains,
+    case_from_text,
+)
 from tests.closed_forms import case_of, loss_of
+from tests.evidence import Measured
 from tests.test_edges import Run, assert_true, every_readout, every_run, lif
 from tests.tolerances import U64
 
@@ -37,16 +48,39 @@ def chain(read: str, delays: list) -> Case:
     return case_from_text(json.dumps(document))
 
 
+@pytest.mark.check(26)
 @every_run
 @every_readout
-def test_no_delay(run: Run, read: str) -> None:
+def test_no_delay(run: Run, read: str, measured: Measured) -> None:
     """Spikes that arrive the instant they are sent, through two layers. The derivative is that by a later arrival."""
     case = chain(read, [[0.0, 0.0], [0.0, 0.0]])
     result = run(case)
-    assert_true(case, result)
+    measured(assert_true(case, result).used, 1.0, 1)
     assert result.gradients.connections[1].dL_dd.any()
 
 
+@pytest.mark.check(26, control=True)
+@every_run
+def test_control_a_delay_of_a_nanosecond_is_seen(run: Run) -> None:
+    case = chain("spikes", [[0.0, 0.0], [0.0, 0.0]])
+    with pytest.raises(AssertionError):
+        assert_true(case, run(chain("spikes", [[1e-6, 0.0], [0.0, 0.0]])))
+
+
+@pytest.mark.check(26)
+@pytest.mark.parametrize("both", [0.0, 1e-300], ids=["0", "tiny"])
+def test_a_loop_without_delay_is_refused(both: float) -> None:
+    """Its spikes would come without end at one instant. A loop with any delay takes time."""
+    loop = [Connection("a", "b", [[1.0]], [[both]]), Connection("b", "a", [[1.0]], [[0.0]])]
+    populations = [Population(name, "lif", 1, 10.0, 5.0, 1.0, 0.0) for name in "ab"]
+    if both:
+        Network(tuple(populations), tuple(loop))
+        return
+    with pytest.raises(SpecError, match=r"without a loop of zero total delay"):
+        Network(tuple(populations), tuple(loop))
+
+
+@pytest.mark.check(27)
 @every_run
 @every_readout
 @pytest.mark.parametrize("d", [60.1, 1e300], ids=["beyond T", "1e300"])
@@ -60,6 +94,7 @@ def test_a_delay_beyond_the_trial(run: Run, read: str, d: float) -> None:
     assert result.loss == without.loss
 
 
+@pytest.mark.check(27)
 @every_run
 @every_readout
 def test_an_input_after_the_end(run: Run, read: str) -> None:
@@ -74,6 +109,7 @@ def test_an_input_after_the_end(run: Run, read: str) -> None:
         assert np.array_equal(found.dL_dw, cut.dL_dw) and np.array_equal(found.dL_dd, cut.dL_dd)
 
 
+@pytest.mark.check(28)
 @every_run
 @every_readout
 def test_a_silent_network(run: Run, read: str) -> None:

@@ -19,6 +19,7 @@ import reference
 from fast.run import run_case
 from spec import Case, Result, SpikeTimeMSE, SpikeTrains, Tie, case_from_text
 from tests.comparison import assert_same_activity, assert_same_gradients
+from tests.evidence import Measured
 from tests.tolerances import CANCELLATION, DIFFERENCE_OF_TIE, VANISHES, WELL_CONDITIONED
 from tests.truth import Key, Problem, difference, gradient, simulate
 
@@ -69,15 +70,18 @@ def found_at(result: Result, key: Key) -> float:
     return float(getattr(by.populations[str(owner)], f"dL_d{kind}")[int(index[0])])
 
 
-def assert_one_sided(result: Result, tie: Problem, sides: Mapping[Key, int]) -> None:
-    """Every derivative is that of the truth at the tie, on its side (0, or not named: both)."""
+def assert_one_sided(result: Result, tie: Problem, sides: Mapping[Key, int]) -> float:
+    """Every derivative is that of the truth at the tie, on its side (0, or not named: both); the largest error."""
     true = {key: float(difference(tie, key, side=sides.get(key, 0))) for key in tie.values}
     largest = max(map(abs, true.values()))
     assert largest > 0
+    worst = 0.0
     for key, value in true.items():
         off = abs(found_at(result, key) - value)
         scale = max(abs(value), CANCELLATION * largest)
         assert off <= DIFFERENCE_OF_TIE * scale, f"{key}: {found_at(result, key)}, true {value}"
+        worst = max(worst, off / scale)
+    return worst
 
 
 def first_crossing(case: Case) -> tuple[mpmath.mpf, dict[Key, int]]:
@@ -103,9 +107,10 @@ def late(*inputs: int, side: int = 1) -> dict[Key, int]:
     return {key: side for i in inputs for key in (("t_in", "in", i, 0), ("d", 0, i, 0))}
 
 
+@pytest.mark.check(25)
 @every_run
 @pytest.mark.parametrize("w", [3.0, -3.0, -40.0], ids=["excitatory", "inhibitory", "strongly inhibitory"])
-def test_an_arrival_at_a_crossing(run: Run, w: float) -> None:
+def test_an_arrival_at_a_crossing(run: Run, w: float, measured: Measured) -> None:
     """The crossing comes first: no inhibition erases the spike. The arrival's derivative is that of a later one."""
     alone = case_of([DRIVE], spikes_near(3.0, 5.0))
     t, sides = first_crossing(alone)
@@ -114,15 +119,27 @@ def test_an_arrival_at_a_crossing(run: Run, w: float) -> None:
     expected = [len(train) for train in simulate(tie).spikes["out"]]
     assert [len(train) for train in result.spikes["out"]] == expected and expected[0] >= 1
     assert result.ties == (Tie("out", 0, "arrival_at_crossing"),)
-    assert_one_sided(result, tie, sides | late(1))
+    measured(assert_one_sided(result, tie, sides | late(1)), DIFFERENCE_OF_TIE, 1)
     if expected[0] > 1:  # the arrival moves later spikes, and does so differently where it comes before the crossing
         earlier = difference(tie, ("t_in", "in", 1, 0), side=-1)
         assert abs(earlier - found_at(result, ("t_in", "in", 1, 0))) > DIFFERENCE_OF_TIE
 
 
+@pytest.mark.check(25, 27, control=True)
+@every_run
+@pytest.mark.parametrize("w", [3.0, -3.0], ids=["excitatory", "inhibitory"])
+def test_control_the_other_side_of_a_tie_has_another_derivative(run: Run, w: float) -> None:
+    alone = case_of([DRIVE], spikes_near(3.0, 5.0))
+    t, sides = first_crossing(alone)
+    case = case_of([DRIVE, (w, float(t))], spikes_near(3.0, 5.0, 9.0))
+    with pytest.raises(AssertionError):
+        assert_one_sided(run(case), tie_at(case, t, ("t_in", "in", 1, 0)), sides | late(1, side=-1))
+
+
+@pytest.mark.check(27)
 @every_run
 @pytest.mark.parametrize("loss", ["spikes", "mean_voltage", "exp_weighted_voltage", "max_voltage", "first_spike_time"])
-def test_a_spike_at_the_end(run: Run, loss: str) -> None:
+def test_a_spike_at_the_end(run: Run, loss: str, measured: Measured) -> None:
     """A spike exactly at `T` counts, and its derivatives are those of an earlier one."""
     of = spikes_near(3.0) if loss == "spikes" else read(loss) | ({"time_scale": 5.0} if "first" in loss else {})
     longer = case_of([DRIVE], spikes_near(3.0))
@@ -131,22 +148,24 @@ def test_a_spike_at_the_end(run: Run, loss: str) -> None:
     result = run(case)
     assert [len(train) for train in result.spikes["out"]] == [1, 0]
     assert result.ties == (Tie("out", 0, "spike_at_end"),)
-    assert_one_sided(result, tie_at(case, t), sides)
+    measured(assert_one_sided(result, tie_at(case, t), sides), DIFFERENCE_OF_TIE, 1)
 
 
+@pytest.mark.check(27)
 @every_run
 @pytest.mark.parametrize("w", [2.0, -30.0], ids=["excitatory", "inhibitory"])
 @pytest.mark.parametrize("readout", ["max_voltage", "mean_voltage"])
-def test_an_arrival_at_the_end(run: Run, readout: str, w: float) -> None:
+def test_an_arrival_at_the_end(run: Run, readout: str, w: float, measured: Measured) -> None:
     """An arrival exactly at `T` counts, and its derivatives are those of an earlier one: it moves the end of a rise."""
     T = 4.5
     case = case_of([DRIVE, (w, T)], read(readout), "li", T)
     result = run(case)
     assert result.ties == (Tie("out", 0, "arrival_at_end"),)
-    assert_one_sided(result, Problem.from_case(case), late(1, side=-1))
+    measured(assert_one_sided(result, Problem.from_case(case), late(1, side=-1)), DIFFERENCE_OF_TIE, 1)
     assert (found_at(result, ("t_in", "in", 1, 0)) == 0) == (readout == "mean_voltage")
 
 
+@pytest.mark.check(25)
 @every_run
 def test_equal_maxima(run: Run) -> None:
     """Two maxima that nothing tells apart: the earliest is taken, so what comes after it has gradient 0."""
@@ -172,6 +191,7 @@ def test_a_maximum_pinned_to_one_arrival(run: Run) -> None:
     assert found_at(result, ("t_in", "in", 1, 0)) != 0
 
 
+@pytest.mark.check(25)
 @every_run
 @pytest.mark.parametrize(
     ("first", "second"), [(-30.0, -20.0), (-4.0, -5.0), (-30.0, -2.0)], ids=["each", "both", "one"]
@@ -187,6 +207,7 @@ def test_a_maximum_pinned_to_two_arrivals(run: Run, first: float, second: float)
     assert_one_sided(result, Problem.from_case(case), late(1, 2))
 
 
+@pytest.mark.check(25)
 @pytest.mark.parametrize("loss", ["spikes", "mean_voltage"])
 @pytest.mark.parametrize("run", RUNS)
 def test_simultaneous_arrivals_commute(run: str, loss: str) -> None:

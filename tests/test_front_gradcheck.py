@@ -13,6 +13,7 @@ from torch.autograd import gradcheck
 from fast import LIF, CrossEntropyLoss, FirstSpikeTime, Network, Spikes, SpikeTimeMSELoss, joined, propagate
 from spec import VOLTAGE_READOUTS, Connection, Population, SpikeTimeMSE
 from spec import Network as NetworkSpec
+from tests.evidence import Measured
 from tests.layers import TRIALS, case_of, first_layer, given_spikes, second_layer, trains
 
 CONDITIONED = 0.1
@@ -65,12 +66,16 @@ def outputs(readout: str | None, spiking: bool) -> Callable[..., tuple[Tensor, .
     return function
 
 
+@pytest.mark.check(20)
 @pytest.mark.parametrize("readout", [None, *VOLTAGE_READOUTS])
-def test_gradcheck_of_a_spiking_layer(readout: str | None) -> None:
+def test_gradcheck_of_a_spiking_layer(readout: str | None, measured: Measured) -> None:
     """By every input time, weight, delay and constant."""
-    assert jacobian_is_exact(outputs(readout, True), free_arguments(True))
+    arguments = free_arguments(True)
+    assert jacobian_is_exact(outputs(readout, True), arguments)
+    measured(0, 0, sum(map(torch.numel, arguments)), "0")
 
 
+@pytest.mark.check(20)
 @pytest.mark.parametrize("readout", VOLTAGE_READOUTS)
 def test_gradcheck_of_an_integrating_layer(readout: str) -> None:
     assert jacobian_is_exact(outputs(readout, False), free_arguments(False))
@@ -83,6 +88,7 @@ def test_the_layer_is_well_conditioned() -> None:
     assert layer.record.kappa.min() > CONDITIONED
 
 
+@pytest.mark.check(20, control=True)
 def test_control_gradcheck_sees_a_thousandth() -> None:
     exact, arguments = outputs(None, True), free_arguments(True)
 
@@ -122,6 +128,7 @@ READ: dict[str, Callable[[Spikes], Tensor]] = {
 }
 
 
+@pytest.mark.check(20)
 @pytest.mark.parametrize("read", READ)
 def test_gradcheck_of_spikes_through_two_layers_and_around_one(read: str) -> None:
     def function(*arguments: Tensor) -> Tensor:
@@ -132,6 +139,7 @@ def test_gradcheck_of_spikes_through_two_layers_and_around_one(read: str) -> Non
     assert jacobian_is_exact(function, two_layers(spiking=True))
 
 
+@pytest.mark.check(20)
 @pytest.mark.parametrize("loss", [False, True], ids=["readout", "cross entropy"])
 @pytest.mark.parametrize("readout", VOLTAGE_READOUTS)
 def test_gradcheck_of_readouts_through_two_layers_and_around_one(readout: str, loss: bool) -> None:
@@ -161,8 +169,9 @@ def recurrent() -> NetworkSpec:
     ))  # fmt: skip
 
 
+@pytest.mark.check(20)
 @pytest.mark.parametrize("build", [feed_forward, recurrent])
-def test_gradcheck_of_a_network_by_all_its_parameters(build: Callable[[], NetworkSpec]) -> None:
+def test_gradcheck_of_a_network_by_all_its_parameters(build: Callable[[], NetworkSpec], measured: Measured) -> None:
     network = Network(build(), torch.float64)
     names = [name for name, _ in network.named_parameters()]
     assert len(names) == 2 * len(network.synapses) + 4 * 2
@@ -175,4 +184,6 @@ def test_gradcheck_of_a_network_by_all_its_parameters(build: Callable[[], Networ
             assert not record.ties.any() and record.kappa_min > CONDITIONED
         return activity.spikes["layer0"].times, activity.spikes["layer1"].times, activity.y
 
-    assert jacobian_is_exact(function, leaves([given_spikes().times, *network.parameters()]))
+    arguments = leaves([given_spikes().times, *network.parameters()])
+    assert jacobian_is_exact(function, arguments)
+    measured(0, 0, sum(map(torch.numel, arguments)), "1")

@@ -16,7 +16,7 @@ from fast.run import run_case
 from spec import UnsupportedError
 from tests.comparison import assert_same_results
 from tests.strategies import families, seeded_case
-from tests.test_agreement import Float32, counts
+from tests.test_agreement_float32 import Float32, counts
 
 
 def missing() -> str | None:
@@ -28,7 +28,7 @@ def missing() -> str | None:
     return None
 
 
-pytestmark = [pytest.mark.gpu, pytest.mark.skipif(missing() is not None, reason=missing() or "")]
+pytestmark = [pytest.mark.check(19), pytest.mark.gpu, pytest.mark.skipif(missing() is not None, reason=missing() or "")]
 
 SEEDS = 25
 

@@ -29,13 +29,13 @@ import reference
 from fast.run import run_case
 from spec import Case, CrossEntropy, Result, SpikeTimeMSE
 from tests.comparison import CONSTANTS, largest_block, scaled, time_unit
+from tests.effort import many
+from tests.evidence import Measured
 from tests.strategies import families, seeded_case
 from tests.tolerances import U32, U64, VANISHES, identity
 
-CASES = 15
+CASES = many(15, least=3)
 """Of each family."""
-
-Record = Callable[[str, object], None]
 
 
 def identities(case: Case, result: Result) -> dict[str, list[float]]:
@@ -157,7 +157,7 @@ def residuals(case: Case, result: Result, u: float) -> dict[str, float]:
     return found
 
 
-def assert_identities(family: str, run: Callable[[Case], Result], u: float, record: Record) -> None:
+def assert_identities(family: str, run: Callable[[Case], Result], u: float, measured: Measured) -> None:
     """All three, on the seeds of a family."""
     worst, counted = dict.fromkeys("ABC", 0.0), dict.fromkeys("ABC", 0)
     for seed in range(CASES):
@@ -165,41 +165,51 @@ def assert_identities(family: str, run: Callable[[Case], Result], u: float, reco
         for name, r in residuals(case, run(case), u).items():
             worst[name], counted[name] = max(worst[name], r), counted[name] + 1
             assert r <= identity(u), f"identity {name}, seed {seed}: residual {r:.1e}"
-    record("largest residuals", worst)
+            measured.keep("identities", {"u": u, "identity": name, "residual": r, "fault": ""})
+    measured(max(worst.values()), identity(u), CASES, f"0 to {CASES - 1} of each family")
     print(f"{family}: " + ", ".join(f"{name} {worst[name]:.1e} ({counted[name]} cases)" for name in worst))
     assert min(counted.values()) >= CASES / 3
 
 
+@pytest.mark.check(10)
 @pytest.mark.parametrize("family", families())
-def test_reference(family: str, record_property: Record) -> None:
+def test_reference(family: str, measured: Measured) -> None:
     """Residuals at most 1e-12, every readout and loss."""
-    assert_identities(family, reference.run, U64, record_property)
+    assert_identities(family, reference.run, U64, measured)
 
 
-@pytest.mark.parametrize("family", families(feed_forward=True))
-def test_fast_float64(family: str, record_property: Record) -> None:
+@pytest.mark.check(10)
+@pytest.mark.parametrize("family", families())
+def test_fast_float64(family: str, measured: Measured) -> None:
     """Residuals at most 1e-12."""
-    assert_identities(family, run_case, U64, record_property)
+    assert_identities(family, run_case, U64, measured)
 
 
-@pytest.mark.parametrize("family", families(feed_forward=True))
-def test_fast_float32(family: str, record_property: Record) -> None:
+@pytest.mark.check(10)
+@pytest.mark.parametrize("family", families())
+def test_fast_float32(family: str, measured: Measured) -> None:
     """Residuals at most 1e-5."""
-    assert_identities(family, lambda case: run_case(case, "float32"), U32, record_property)
+    assert_identities(family, lambda case: run_case(case, "float32"), U32, measured)
 
 
 BREAKS = {"w": "A", "v_th": "A", "v_reset": "A", "d": "B", "tau_mem": "B", "tau_syn": "B", "t_in": "BC"}
 
 
-@pytest.mark.parametrize("factor", [1.001, -1.0, 0.0, 0.2], ids=["0.1 % off", "flipped", "dropped", "without tau_syn"])
+FACTORS = {"0.1 % off": 1.001, "flipped": -1.0, "dropped": 0.0, "without tau_syn": 0.2}
+
+
+@pytest.mark.check(10, control=True)
+@pytest.mark.parametrize("fault", FACTORS)
 @pytest.mark.parametrize("kind", BREAKS)
-def test_the_identities_notice(kind: str, factor: float) -> None:
+def test_the_identities_notice(kind: str, fault: str, measured: Measured) -> None:
     """Control: a wrong kind of gradient breaks the identities it is in, and no other."""
     largest = dict.fromkeys("ABC", 0.0)
     for seed in range(5):
         case = seeded_case(seed, "recurrent")
         result = reference.run(case)
-        wrong = replace(result, gradients=scaled(result.gradients, kind, factor))
+        wrong = replace(result, gradients=scaled(result.gradients, kind, FACTORS[fault]))
         for name, r in residuals(case, wrong, U64).items():
             largest[name] = max(largest[name], r)
+            if name in BREAKS[kind]:
+                measured.keep("identities", {"u": U64, "identity": name, "residual": r, "fault": f"{kind} {fault}"})
     assert {name for name, r in largest.items() if r > identity(U64)} == set(BREAKS[kind])

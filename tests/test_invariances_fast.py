@@ -11,6 +11,7 @@ from torch import Tensor
 
 from fast import Spikes, propagate
 from spec import VOLTAGE_READOUTS
+from tests.evidence import Measured
 from tests.tolerances import SAME_SUM, WELL_CONDITIONED
 
 T, PRE, POST, TRIALS = 40.0, 12, 20, 5
@@ -120,9 +121,10 @@ def test_threads(readout: str | None, spiking: bool, dtype: torch.dtype, threads
     assert_bitwise(found[2], found[0])
 
 
+@pytest.mark.check(16)
 @every_readout
 @every_dtype
-def test_a_trial_is_as_if_alone(readout: str | None, spiking: bool, dtype: torch.dtype) -> None:
+def test_a_trial_is_as_if_alone(readout: str | None, spiking: bool, dtype: torch.dtype, measured: Measured) -> None:
     """Spikes, readout and the gradient by input times of each trial of a batch are bitwise those of the trial alone.
 
     Trials follow each other without a gap, and some delays are longer than the trial: nothing leaks into the next.
@@ -142,19 +144,32 @@ def test_a_trial_is_as_if_alone(readout: str | None, spiking: bool, dtype: torch
         assert np.array_equal(together["dL_dt_in"][inputs : inputs + given], alone["dL_dt_in"])
         spikes, inputs = spikes + counts.sum(), inputs + given
     assert spikes == len(together["times"]) and (spikes > 0) == spiking
+    measured(0, 0, len(batch), "0")
 
 
+@pytest.mark.check(16, control=True)
+def test_control_a_trial_with_a_spike_of_another_is_seen() -> None:
+    batch, parameters = trials(), layer()
+    leaked = [sorted([*batch[2][0], batch[0][0][0] if batch[0][0] else 0.5]), *batch[2][1:]]
+    with pytest.raises(AssertionError):
+        assert_bitwise(outcome([leaked], parameters, None), outcome([batch[2]], parameters, None))
+
+
+@pytest.mark.check(16)
 @every_readout
-def test_a_batch_is_the_sum_of_its_trials(readout: str | None, spiking: bool) -> None:
+def test_a_batch_is_the_sum_of_its_trials(readout: str | None, spiking: bool, measured: Measured) -> None:
     """The gradient of a batch is the sum of those of its trials, in whatever order they come."""
     batch, parameters = trials(), layer()
     alone = [outcome([trial], parameters, readout, spiking) for trial in batch]
+    errors = []
     for order in (batch, batch[::-1]):
         together = outcome(order, parameters, readout, spiking)
         for name in ("w", "d", "tau_mem", "tau_syn", "v_th", "v_reset")[: 6 if spiking else 4]:
             parts = [one[f"dL_d{name}"] for one in alone]
-            error = np.linalg.norm(together[f"dL_d{name}"] - sum(parts))
-            assert error <= SAME_SUM * np.linalg.norm(np.abs(parts).sum(0)), name
+            error = np.linalg.norm(together[f"dL_d{name}"] - sum(parts)) / np.linalg.norm(np.abs(parts).sum(0))
+            assert error <= SAME_SUM, name
+            errors.append(float(error))
+    measured(max(errors), SAME_SUM, 2, "0")
 
 
 @pytest.mark.parametrize("width", [0.5, 0.0625])

@@ -12,7 +12,7 @@ import pytest
 from spec.command import NOBODY_READS, run_and_exit
 from tests.planting import ROOT
 
-CASE = str(ROOT / "spec" / "conformance" / "one-neuron.json")
+CASE = str(ROOT / "spec" / "conformance" / "cases" / "one-neuron.json")
 
 
 def lines_read(number: int, *arguments: str) -> tuple[int, list[str], str]:

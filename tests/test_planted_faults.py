@@ -15,7 +15,11 @@ import pytest
 import reference
 from fast.run import run_case
 from spec import Case, Result, case_from_text, case_to_dict, load_case
-from tests.planting import FAULTS, ROOT, Fault, findings, plant
+from tests.evidence import Measured
+from tests.faults import FAULTS, Fault
+from tests.planting import ROOT, findings, plant
+from tests.strategies import families, seeded_case
+from tests.test_agreement import ties
 from tests.truth import Problem, gradient, simulate
 
 KIND = {
@@ -38,8 +42,14 @@ BLIND: dict[str, set[str]] = {
     "adjoint looked up at t, not at t + d": {"identity A"},
     "1e-3 added to a denominator": {"identity A"},
     "0.1 % error": {"identity A"},
+    "no jump at the last spike": {"identity A"},
+    "lambda_V left out of the delay gradient": {"identity A", "identity C"},
+    "reset gradient from the wrong side of the spike": {"identity B", "identity C"},
+    "flipped sign of the threshold gradient": {"identity B", "identity C"},
+    "flipped sign of the gradient by tau_syn": {"identity A", "identity C"},
 }
-"""A scales voltages: it knows nothing of times, and a jump scaled by any factor is fair to it. B and C know nothing of
+"""A scales voltages: it knows nothing of times, and a jump scaled by any factor is fair to it, also one scaled by 0
+after which the membrane does nothing more. B and C know nothing of
 weights, C nothing of delays. The tangent follows the events of the reference: a fault in these it cannot see."""
 
 HIDDEN = {"name": "hidden", "kind": "lif", "size": 2, "tau_mem": [9.0, 11.0], "tau_syn": [4.0, 5.0]}
@@ -80,9 +90,8 @@ def truth(case: Case) -> Result:
     return Result(found.loss, found.spikes, found.kappa, found.readout, gradient(case), ())
 
 
-@pytest.fixture(scope="module")
-def evidence(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the checks hold a copy against, gathered with nothing planted."""
+def gather(more: bool = False) -> dict:
+    """What the checks hold a copy against, found with nothing planted; more: on ties and every family too."""
     runs = {"truth": truth, "reference": reference.run, "fast": run_case}
     problems = []
     for case in (problem(*loss) for loss in LOSSES):
@@ -91,9 +100,21 @@ def evidence(tmp_path_factory: pytest.TempPathFactory) -> Path:
         problems.append(
             {"case": case_to_dict(case)} | {name: found.to_dict(case.network) for name, found in results.items()}
         )
-    conformance = [case_to_dict(load_case(file)) for file in sorted((ROOT / "spec" / "conformance").glob("*.json"))]
+    files = sorted((ROOT / "spec" / "conformance" / "cases").glob("*.json"))
+    found = {"problems": problems, "conformance": [case_to_dict(load_case(file)) for file in files], "others": []}
+    if more:
+        del runs["truth"]
+        for case in [*ties().values(), *(seeded_case(3, family) for family in families())]:
+            results = {name: run(case).to_dict(case.network) for name, run in runs.items()}
+            found["others"].append({"case": case_to_dict(case), **results})
+    return found
+
+
+@pytest.fixture(scope="module")
+def evidence(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """That, in a file."""
     path = tmp_path_factory.mktemp("evidence") / "evidence.json"
-    path.write_text(json.dumps({"problems": problems, "conformance": conformance}), encoding="utf-8")
+    path.write_text(json.dumps(gather()), encoding="utf-8")
     return path
 
 
@@ -109,6 +130,7 @@ def _line(row: tuple[str, dict[str, float]]) -> str:
     return f"{row[0]:50}" + "".join(f"{row[1][check]:20.1e}" for check in KIND)
 
 
+@pytest.mark.check(30, control=True)
 @pytest.mark.parametrize("package", ["reference", "fast"])
 def test_control_nothing_is_found_where_nothing_is_planted(
     package: str, evidence: Path, table: dict, tmp_path: Path
@@ -117,14 +139,17 @@ def test_control_nothing_is_found_where_nothing_is_planted(
     assert all(found[check] <= 1.0 for check in KIND), found
 
 
+@pytest.mark.check(30)
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
-def test_fault_is_found(fault: Fault, evidence: Path, table: dict, tmp_path: Path) -> None:
+def test_fault_is_found(fault: Fault, evidence: Path, table: dict, tmp_path: Path, measured: Measured) -> None:
     """By every check that can see it, and so by checks of at least two kinds."""
     table[str(fault)] = found = findings(fault.package, plant(fault, fault.package, tmp_path), evidence)
     caught = {check for check in KIND if found[check] > 1.0}
+    measured.keep("faults", {"fault": fault.name, "package": fault.package, "found": found, "source": fault.source})
     assert len({KIND[check] for check in caught}) >= 2
     unseen = {"tangent"} if fault.file == "simulate.py" else set()
     assert caught == set(KIND) - BLIND[fault.name] - unseen, found
+    measured(0, 0, 1)
 
 
 def test_every_fault_is_planted_in_both_implementations() -> None:

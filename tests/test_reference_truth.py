@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import count, islice
 
 import pytest
@@ -18,17 +18,17 @@ from tests.comparison import (
     largest_block,
     scaled,
 )
+from tests.effort import many
+from tests.evidence import Measured
 from tests.strategies import families, seeded_case
 from tests.tolerances import DISCARDED, VANISHES
 from tests.truth import OrderChanged, Problem, gradient, simulate
 
-CASES = 20
+CASES = many(20)
 """Of each family: 320 in all."""
 
-AT_50_DIGITS = 2
+AT_50_DIGITS = many(2)
 """Of each family: 32 in all."""
-
-Record = Callable[[str, object], None]
 
 
 class Truths:
@@ -59,8 +59,9 @@ class Truths:
         assert self.silent <= enough, f"{self.silent} cases without a gradient beside {enough}"
 
 
+@pytest.mark.check(8)
 @pytest.mark.parametrize("family", families())
-def test_float64(family: str, record_property: Record) -> None:
+def test_float64(family: str, measured: Measured) -> None:
     """Every kind of parameter, every block: relative error at most max(1e-11, 100 u / kappa_min)."""
     truths = Truths(family)
     seen: list[Agreement] = []
@@ -68,9 +69,12 @@ def test_float64(family: str, record_property: Record) -> None:
         result, truth = reference.run(case), simulate(Problem.from_case(case))
         assert_same_activity(case, result, truth, true)
         seen.append(assert_same_gradients(case, result.gradients, true, truth.kappa_min))
+        if largest_block(case, true) > VANISHES:
+            error = max(block_errors(case, result.gradients, true).values())
+            measured.keep("float64", {"error": error, "kappa": truth.kappa_min and float(truth.kappa_min)})
     used = max(a.used for a in seen)
     blocks, zero, cancelled = (sum(getattr(a, name) for a in seen) for name in ("blocks", "zero", "cancelled"))
-    record_property("largest error, of what is allowed", used)
+    measured(used, 1.0, len(seen), f"from 0, {CASES} of each family")
     print(
         f"{family}: largest error {used:.2g} of what is allowed, {len(seen)} cases, {truths.silent} without a gradient"
     )
@@ -78,18 +82,20 @@ def test_float64(family: str, record_property: Record) -> None:
     assert cancelled <= DISCARDED * blocks
 
 
+@pytest.mark.check(3)
 @pytest.mark.parametrize("family", families())
-def test_50_digits(family: str, record_property: Record) -> None:
+def test_50_digits(family: str, measured: Measured) -> None:
     """At 50 digits the reference and the differences agree to 25: it is the derivative, not close to it."""
-    used = 0.0
+    used, seen = 0.0, 0
     for case, true in Truths(family).until(AT_50_DIGITS):
         result = reference.run(case, digits=50)
         agreement = assert_same_gradients(case, result.gradients, true, result.kappa_min, limit=tolerances.TRUTH)
-        used = max(used, agreement.used)
-    record_property("largest error, of what is allowed", used)
+        used, seen = max(used, agreement.used), seen + 1
+    measured(used * tolerances.TRUTH, tolerances.TRUTH, seen, f"from 0, {AT_50_DIGITS} of each family")
     print(f"{family}: largest error {used:.2g} of what is allowed")
 
 
+@pytest.mark.check(3, 8, control=True)
 @pytest.mark.parametrize("factor", [1.001, -1.0, 0.0], ids=["0.1 % off", "flipped", "missing"])
 @pytest.mark.parametrize("kind", ["w", "d", "tau_mem", "tau_syn", "v_th", "v_reset", "t_in"])
 def test_the_comparison_names_a_wrong_block(kind: str, factor: float) -> None:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 
 from spec import Case, case_to_dict
-from tests.census import LOOPS, Census, classes
+from tests.census import CLASSES, LOOPS, Census, classes
+from tests.evidence import Measured
 from tests.strategies import cases, families, seeded_case
 from tests.truth import Problem, simulate
 
@@ -20,15 +21,33 @@ def _size(case: Case) -> int:
     )
 
 
+LEAST = 0.015
+"""The share of the cases that must be of each class."""
+
+
+@pytest.mark.check(32)
 @pytest.mark.parametrize("feed_forward", [True, False])
-def test_seeded_cases_hit_every_class(feed_forward: bool) -> None:
+def test_seeded_cases_hit_every_class(feed_forward: bool, measured: Measured) -> None:
     census = Census()
     for seed in range(250):
         case = seeded_case(seed, feed_forward=feed_forward)
         truth = simulate(Problem.from_case(case), 20)
         census.add(case, truth)
         assert sum(len(train) for trains in truth.spikes.values() for train in trains) < 400
-    census.require(0.015, ignore=LOOPS if feed_forward else ())
+    ignored = LOOPS if feed_forward else ()
+    census.require(LEAST, ignore=ignored)
+    hit = {name: census.counts[name] for name in CLASSES if name not in ignored}
+    measured(LEAST, min(hit.values()) / census.cases, census.cases, "0 to 249")
+    measured.keep("census", {"loops": not feed_forward, "cases": census.cases, "hits": hit})
+
+
+@pytest.mark.check(32, control=True)
+def test_control_networks_of_one_family_do_not_hit_every_class() -> None:
+    census = Census()
+    for seed in range(50):
+        census.add(seeded_case(seed, "layers"))
+    with pytest.raises(AssertionError):
+        census.require(LEAST)
 
 
 def test_ill_conditioned_seeds_are_rare() -> None:

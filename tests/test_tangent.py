@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from itertools import count
 
 import mpmath
@@ -13,15 +12,15 @@ import pytest
 import reference
 from spec import Case, Gradients
 from tests.comparison import CONSTANTS, gradient_blocks, scaled
+from tests.effort import many
+from tests.evidence import Measured
 from tests.strategies import families, seeded_case
 from tests.tangent import Direction, directional_derivative, exponential, random_direction
 from tests.tolerances import DOT_PRODUCT, WELL_CONDITIONED
 from tests.truth import Key, OrderChanged, Problem, directional
 
-CASES = 10
+CASES = many(10)
 """Of each family, not counting those whose gradient is 0: 160 in all."""
-
-Record = Callable[[str, object], None]
 
 
 def residual(case: Case, gradient: Gradients, direction: Direction) -> float | None:
@@ -35,8 +34,9 @@ def residual(case: Case, gradient: Gradients, direction: Direction) -> float | N
     return abs(math.fsum([*terms, -tangent])) / size
 
 
+@pytest.mark.check(7)
 @pytest.mark.parametrize("family", families())
-def test_tangent_is_adjoint_times_direction(family: str, record_property: Record) -> None:
+def test_tangent_is_adjoint_times_direction(family: str, measured: Measured) -> None:
     """In a random direction of all parameters at once, `dL = sum_p dL/dp dp` to 1e-13 of the sum of absolute terms."""
     found: list[float] = []
     for seed in count():
@@ -46,8 +46,8 @@ def test_tangent_is_adjoint_times_direction(family: str, record_property: Record
         found += [] if one is None else [one]
         if len(found) == CASES:
             break
-        assert seed < 3 * CASES, "too many networks whose gradient is 0"
-    record_property("largest residual", max(found))
+        assert seed < 3 * CASES + 5, "too many networks whose gradient is 0"
+    measured(max(found), DOT_PRODUCT, len(found), f"from 0, {CASES} of each family")
     print(f"{family}: largest residual {max(found):.1e}")
     assert max(found) <= DOT_PRODUCT
 
@@ -69,6 +69,7 @@ def test_tangent_is_the_true_one(family: str) -> None:
     assert checked >= 4
 
 
+@pytest.mark.check(7, control=True)
 @pytest.mark.parametrize("kind", ["w", "d", "t_in", *CONSTANTS])
 @pytest.mark.parametrize("factor", [1.001, -1.0], ids=["0.1 % off", "flipped"])
 def test_the_dot_product_notices(kind: str, factor: float) -> None:

@@ -12,8 +12,8 @@ counted. Slopes are held from both sides: too steep is wrong too.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import mpmath
@@ -26,8 +26,10 @@ from reference.readouts import drive
 from reference.simulate import simulate
 from spec import Case, Connection, Gradients, Network, Population, SpikeTrains
 from tests.comparison import CONSTANTS, scaled
+from tests.effort import many
+from tests.evidence import Measured
 from tests.strategies import families, seeded_case
-from tests.tolerances import DISCARDED, MEASURABLE, SLOPE, SLOPE_40
+from tests.tolerances import CONSTANT, DISCARDED, MEASURABLE, SLOPE, SLOPE_40
 from tests.truth import Problem
 from tests.truth import simulate as true_activity
 
@@ -36,9 +38,6 @@ STEPS = 2.0 ** -np.arange(11.0, 18.0)
 STEPS_40 = 2.0 ** -np.arange(20.0, 24.0)
 FITTED = 4
 """Steps that a slope is fitted to. A slope is a limit: the smallest that are not lost in rounding."""
-
-Record = Callable[[str, object], None]
-
 
 def loss_and_gradient(m: Arithmetic, case: Case) -> tuple[object, Gradients]:
     """By the reference."""
@@ -114,6 +113,21 @@ def slopes(m: Arithmetic, case: Case, kind: str, seed: int, steps: np.ndarray, f
     `zero`: the loss does not depend on these parameters; `changed`: the order of events changes; `flat`: the remainders
     of too many steps are lost in rounding.
     """
+    found = remainders(m, case, kind, seed, steps, factor)
+    if isinstance(found, str):
+        return found
+    loss, pairs = found
+    measurable = [n for n, pair in enumerate(pairs) if min(map(abs, pair)) > MEASURABLE * m.u * loss][-FITTED:]
+    if len(measurable) < FITTED:
+        return "flat"
+    logs = [[float(mpmath.log(abs(r))) for r in pairs[n]] for n in measurable]
+    return np.polyfit(np.log(steps[measurable]), np.array(logs), 1)[0]
+
+
+def remainders(
+    m: Arithmetic, case: Case, kind: str, seed: int, steps: np.ndarray, factor: float = 1.0
+) -> str | tuple[Any, list[list[Any]]]:
+    """The loss, and both remainders of each step; or why there are none."""
     loss, gradient = loss_and_gradient(m, case)
     g = parts(case, scaled(gradient, kind, factor), kind)
     base, v = parameters(case, kind), direction(case, kind, seed)
@@ -121,7 +135,7 @@ def slopes(m: Arithmetic, case: Case, kind: str, seed: int, steps: np.ndarray, f
     if size <= MEASURABLE * m.u * loss:
         return "zero"
     order = true_activity(Problem.from_case(case), 20).signature
-    remainders = []
+    found = []
     for eps in steps:
         moved = [values + eps * move for values, move in zip(base, v, strict=True)]
         there = with_parameters(case, kind, moved)
@@ -133,15 +147,13 @@ def slopes(m: Arithmetic, case: Case, kind: str, seed: int, steps: np.ndarray, f
             for arrays in zip(g, moved, base, strict=True)
             for slope, new, old in zip(*(array.ravel() for array in arrays), strict=True)
         )
-        remainders.append([abs(change), abs(change - linear)])
-    measurable = [n for n, pair in enumerate(remainders) if min(pair) > MEASURABLE * m.u * loss][-FITTED:]
-    if len(measurable) < FITTED:
-        return "flat"
-    logs = [[float(mpmath.log(r)) for r in remainders[n]] for n in measurable]
-    return np.polyfit(np.log(steps[measurable]), np.array(logs), 1)[0]
+        found.append([change, change - linear])
+    return loss, found
 
 
-def assert_slopes(m: Arithmetic, kind: str, seeds: int, steps: np.ndarray, tolerance: float, record: Record) -> None:
+def assert_slopes(
+    m: Arithmetic, kind: str, seeds: int, steps: np.ndarray, tolerance: float, measured: Measured
+) -> None:
     """Slopes 1 and 2 in all families."""
     seen, worst = Counter[str](), 0.0
     for family in families():
@@ -154,29 +166,85 @@ def assert_slopes(m: Arithmetic, kind: str, seeds: int, steps: np.ndarray, toler
             off = float(np.abs(found - [1.0, 2.0]).max())
             worst = max(worst, off)
             assert off <= tolerance, f"{family}, seed {seed}: slopes {found}"
-    record("largest distance from the slopes 1 and 2", worst)
+    measured(worst, tolerance, seen["fitted"], f"0 to {seeds - 1} of each family")
     print(f"{kind}: slopes within {worst:.1e} of 1 and 2; {dict(seen)}")
     assert seen["fitted"] >= seeds * len(families()) / 2
     assert seen["changed"] + seen["flat"] <= DISCARDED * seeds * len(families())
 
 
+@pytest.mark.check(5)
 @pytest.mark.parametrize("kind", KINDS)
-def test_float64(kind: str, record_property: Record) -> None:
+def test_float64(kind: str, measured: Measured) -> None:
     """Slopes 1.00 and 2.00, each +- 0.05."""
-    assert_slopes(FLOAT64, kind, 3, STEPS, SLOPE, record_property)
+    assert_slopes(FLOAT64, kind, many(3), STEPS, SLOPE, measured)
 
 
+@pytest.mark.check(4)
 @pytest.mark.parametrize("kind", KINDS)
-def test_40_digits(kind: str, record_property: Record) -> None:
+def test_40_digits(kind: str, measured: Measured) -> None:
     """Slopes 1.000 and 2.000."""
-    assert_slopes(multiprecision(40), kind, 1, STEPS_40, SLOPE_40, record_property)
+    assert_slopes(multiprecision(40), kind, many(1), STEPS_40, SLOPE_40, measured)
 
 
+SEEDS_OF_CONSTANT = many(3)
+CONVERGED = 1e-3
+"""How much a second difference may still change from one step to the next half of it, relative."""
+
+
+def constant_is_off(case: Case, kind: str, seed: int, factor: float = 1.0) -> float | None:
+    """How far the remainder is from half the second difference of the loss, relative; None if there is none.
+
+    The step is the largest at which the second difference has converged; the gradient cancels within it.
+    """
+    found = remainders(FLOAT64, case, kind, seed, STEPS, factor)
+    if isinstance(found, str):
+        return None
+    loss, pairs = found
+    second = [twice[0] - 2 * once[0] for twice, once in pairwise(pairs)]
+    for n, (here, finer) in enumerate(pairwise(second)):
+        if abs(finer) <= 100 * MEASURABLE * FLOAT64.u * loss:
+            return None
+        if abs(here / finer - 4) <= 4 * CONVERGED:
+            return float(abs(pairs[n + 1][1] / (here / 2) - 1))
+    return None
+
+
+@pytest.mark.check(6)
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_remainder_is_the_second_derivative(kind: str, measured: Measured) -> None:
+    """Within 1 %: what is of second order with another constant has the right slope, and fails here."""
+    cases = [seeded_case(seed, family) for family in families() for seed in range(SEEDS_OF_CONSTANT)]
+    found = [constant_is_off(case, kind, n) for n, case in enumerate(cases)]
+    offs = [off for off in found if off is not None]
+    measured(max(offs), CONSTANT, len(offs), f"0 to {SEEDS_OF_CONSTANT - 1} of each family")
+    assert max(offs) <= CONSTANT and len(offs) >= len(cases) / 3
+
+
+@pytest.mark.check(6, control=True)
+@pytest.mark.parametrize("kind", KINDS)
+def test_control_a_thousandth_changes_the_constant(kind: str) -> None:
+    for seed in range(10):
+        case = seeded_case(seed, "recurrent")
+        right, wrong = (constant_is_off(case, kind, seed, factor) for factor in (1.0, 1.001))
+        if right is not None and wrong is not None:
+            assert right <= CONSTANT < wrong
+            return
+    pytest.fail("none of these networks has a constant")
+
+
+@pytest.mark.check(4, 5, control=True)
 @pytest.mark.parametrize("factor", [1.001, -1.0], ids=["0.1 % off", "flipped"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_checker_notices(kind: str, factor: float) -> None:
-    """Control: with a gradient that is not the derivative the second slope falls towards 1."""
+def test_the_checker_notices(kind: str, factor: float, measured: Measured) -> None:
+    """With a gradient that is not the derivative the second slope falls towards 1."""
     case = seeded_case(1, "recurrent")
     right, wrong = (slopes(FLOAT64, case, kind, 0, STEPS, f) for f in (1.0, factor))
     assert not isinstance(right, str) and not isinstance(wrong, str)
     assert abs(right[1] - 2) <= SLOPE < 2 - wrong[1]
+    if factor == -1.0:
+        for name, f in (("right", 1.0), ("flipped", factor)):
+            loss, pairs = remainders(FLOAT64, case, kind, 0, STEPS, f)
+            measured.keep("taylor", {
+                "kind": kind, "gradient": name, "steps": STEPS.tolist(), "R0": [float(abs(a)) for a, _ in pairs],
+                "R1": [float(abs(b)) for _, b in pairs], "rounding": float(MEASURABLE * FLOAT64.u * loss),
+            })  # fmt: skip

@@ -17,8 +17,10 @@ from fast.tasks import sequence
 from fast.train import main
 from fast.training.run_folder import RunFolder
 from spec import SpecError
+from tests.evidence import Measured
 
 SETTLED = 1e-5  # ms; the last steps of float32 delays of 14 ms move by their rounding, 1e-6
+SETTLED_64 = 1e-6  # ms
 
 
 def run(folder: Path, *options: str) -> tuple[int, dict, list[dict]]:
@@ -28,9 +30,10 @@ def run(folder: Path, *options: str) -> tuple[int, dict, list[dict]]:
     return code, json.loads((folder / "result.json").read_text(encoding="utf-8")), [json.loads(line) for line in lines]
 
 
+@pytest.mark.check(34)
 @pytest.mark.parametrize("seed", range(20))
 def test_delays_are_learned_in_six_presentations_and_reach_the_optimum(
-    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, measured: Measured
 ) -> None:
     """100 % after at most 6 presentations of each pattern; the learned delays are those of the closed form."""
     if seed:
@@ -43,11 +46,31 @@ def test_delays_are_learned_in_six_presentations_and_reach_the_optimum(
     for j in (0, 1):
         assert d[j][j] - d[1 - j][j] == pytest.approx(sequence.optimum(), abs=SETTLED)
     assert history[0]["accuracy"] == 0.0, "the start must be the worst case"
-    assert max(max(line["A"], line["B"], line["C"]) for line in history) <= 1e-5
+    worst = max(max(line["A"], line["B"], line["C"]) for line in history)
+    assert worst <= 1e-5
+    measured(worst, 1e-5, 1, str(seed))
+    measured.keep("sequence", {"seed": seed, "presentations": result["presentations"]})
     if not seed:
+        measured.keep("delay path", {"optimum": sequence.optimum(), "lines": [
+            {"d": line["d"], "loss": line["loss"], **{name: line[name] for name in "ABC"}} for line in history
+        ]})  # fmt: skip
         assert {p.name for p in (tmp_path / "run").iterdir()} >= {"delays.png", "voltages.png", "options.json"}
 
 
+@pytest.mark.check(33)
+@pytest.mark.parametrize("seed", range(3))
+def test_in_float64_the_learned_difference_is_the_optimum(
+    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, measured: Measured
+) -> None:
+    monkeypatch.setattr(sequence, "draw", lambda folder: [])
+    code, result, _ = run(tmp_path / "run", "--seed", str(seed), "--dtype", "float64")
+    assert code == 0
+    off = max(abs(result["d"][j][j] - result["d"][1 - j][j] - sequence.optimum()) for j in (0, 1))
+    measured(off, SETTLED_64, 1, str(seed))
+    assert off <= SETTLED_64
+
+
+@pytest.mark.check(33, 34, control=True)
 @pytest.mark.parametrize("seed", range(5))
 def test_frozen_delays_learn_nothing(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The control: without delay learning the task cannot be learned, so the delays do the work."""
@@ -224,7 +247,7 @@ def test_a_case_without_memory_is_one_line_and_exit_3(
         raise MemoryError
 
     monkeypatch.setattr(command, run_name, run_out)
-    case = Path(__file__).parent.parent / "spec" / "conformance" / "one-neuron.json"
+    case = Path(__file__).parent.parent / "spec" / "conformance" / "cases" / "one-neuron.json"
     assert command.main([str(case)]) == 3
     line = "out of memory; make the network, the batch or the trial smaller"
     assert capsys.readouterr() == ("", f"python -m {name}: {line}\n")

@@ -28,6 +28,9 @@ DISCARDED = 0.05
 SLOPE = 0.05
 """Of a Taylor slope in float64: the next power of the step adds 1 %, rounding of the last step another."""
 
+CONSTANT = 0.01
+"""Of a Taylor remainder at a step of 6e-5: what the third derivative adds, and the rounding of a difference."""
+
 SLOPE_40 = 5e-4
 """Of a Taylor slope at 40 digits, to three decimals: with steps of 1e-6 the next power of the step is all that errs."""
 

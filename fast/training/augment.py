@@ -25,7 +25,7 @@ DRAWS = 1  # keeps these draws apart from those of the order of an epoch
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How strong: `shift` channels at most; `spread`, `stretch` by factors of at most `1 +` that; `blend`, `drop` shares."""
+    """How strong: `shift` channels at most, `spread` and `stretch` by at most `1 +` that, `blend` and `drop` shares."""
 
     shift: int = 0
     spread: float = 0.0

@@ -237,7 +237,8 @@ class Classification:
         folder.write_bytes("page.npz", recorded(self.network, self.first, self.data["test"], self.duration))
         self.network.load_state_dict(last)
         low, high = test.interval
-        print(f"\ntest accuracy {test.accuracy:.1%} ({how}; 95 %: {low:.1%} to {high:.1%}); spike counts alone give {baseline:.1%}")
+        reached = f"test accuracy {test.accuracy:.1%} ({how}; 95 %: {low:.1%} to {high:.1%})"
+        print(f"\n{reached}; spike counts alone give {baseline:.1%}")
         with folder.writing():
             pictures = self.draw(folder.path)
         print(f"pictures: {', '.join(pictures)}; record and network: {folder.path}")

@@ -30,17 +30,25 @@ class OrderChanged(ArithmeticError):
         super().__init__(f"the order of events changes within the step at {key}")
 
 
-def gradient(case: Case, digits: float = DIGITS, h: str = STEP) -> Gradients:
+def gradient(
+    case: Case, digits: float = DIGITS, h: str = STEP, sides: Mapping[Key, int] | None = None
+) -> Gradients:
     """The gradient of the loss, as object arrays of mpmath's numbers.
 
     Delays and input times less than the step away from 0 are differenced from above.
 
+    Args:
+        sides: parameters to be differenced from one side; see `difference`.
+
     Raises:
-        OrderChanged: the order of events is not the same at the case and all around it.
+        OrderChanged: the order of events is not the same at the case and all around it, or on the side named.
     """
-    around = _Neighbourhood(Problem.from_case(case), digits, h)
+    around, sides = _Neighbourhood(Problem.from_case(case), digits, h), sides or {}
     with working_precision(around.precision):
-        slopes = {key: mpf(around.slope({key: Real(1)}, around.side(key), key, True)) for key in around.values}
+        slopes = {
+            key: mpf(around.slope({key: Real(1)}, sides.get(key, around.side(key)), key, key not in sides))
+            for key in around.values
+        }
     return _gradients(case, slopes)
 
 

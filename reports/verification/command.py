@@ -1,0 +1,64 @@
+"""Running all checks, and writing the report: `python -m reports [--quick] [--out DIR]`."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from reports.records import RecordError
+from reports.verification.page import html, verdict
+from reports.verification.pdf import save_pdf
+from reports.verification.record import RED, Verification, read
+
+ROOT = Path(__file__).resolve().parents[2]
+RECORD, PAGE, PDF = "verification.json", "verification.html", "verification.pdf"
+WORKERS = 2
+
+
+def make(out: Path, quick: bool) -> int:
+    """Run the checks, write record, page and PDF into a folder, and say what came out.
+
+    Returns:
+        0: nothing is red; 1: a check is.
+
+    Raises:
+        RecordError: the checks are not there (an installed package without its tests), or broke off.
+        OSError: the folder cannot be written to.
+    """
+    if not (ROOT / "tests" / "checks.py").exists() or importlib.util.find_spec("xdist") is None:
+        remedy = "run it in a clone of the project, in the environment of `make setup`"
+        raise RecordError("tests", "there, with pytest-xdist", f"neither at {ROOT}", remedy)
+    out.mkdir(parents=True, exist_ok=True)
+    record = out / RECORD
+    record.unlink(missing_ok=True)
+    run(record.absolute(), quick)
+    return write(read(record), out)
+
+
+def run(record: Path, quick: bool) -> None:
+    """Run the tests of all checks; they write the record.
+
+    Raises:
+        RecordError: they broke off.
+    """
+    environment = {**os.environ, "DELAYPROP_EFFORT": "quick" if quick else "full"}
+    words = ["-m", "pytest", "-q", "-n", str(WORKERS), "--dist", "worksteal", "-p", "no:cacheprovider"]
+    words += ["--no-header", "--tb=line", "--evidence", str(record), "tests"]
+    done = subprocess.run([sys.executable, *words], cwd=ROOT, env=environment, check=False)
+    if done.returncode not in (0, 1) or not record.exists():
+        got = f"pytest's exit code {done.returncode}"
+        raise RecordError("the checks", "run to their end", got, "see what it said above")
+
+
+def write(record: Verification, out: Path) -> int:
+    """Page and PDF of a record; 1 if a check is red."""
+    (out / PAGE).write_text(html(record), encoding="utf-8", newline="\n")
+    save_pdf(record, out / PDF)
+    for check in record.checks:
+        if check["status"] == RED:
+            print(f"RED {check['number']} {check['title']}: {next(iter(check['wrong'].items()))}")
+    print(f"{verdict(record)}: {out / PAGE}, {out / PDF}")
+    return int(record.red)

@@ -1,0 +1,98 @@
+"""The first figure: a small network forwards and backwards, on one axis of time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from reports.markup import Picture
+from reports.records import COLOURS, plain
+
+NAMES = {"hidden": 1, "out": 2}
+
+
+def adjoint(entry: dict[str, Any]) -> Picture:
+    """Spikes and arrivals, voltages, currents, and the adjoint variables with their jumps."""
+    figure = Figure(figsize=(8.6, 8.4))
+    raster, voltage, current, by_voltage, by_current = figure.subplots(
+        5, 1, sharex=True, gridspec_kw={"height_ratios": [1.1, 1.5, 1.0, 1.5, 1.2]}
+    )
+    _raster(raster, entry)
+    for neuron, colour in zip(entry["neurons"], COLOURS, strict=False):
+        name = neuron["population"]
+        t, V, I = zip(*neuron["forwards"], strict=True)
+        voltage.plot(t, V, color=colour, label=name)
+        current.plot(t, I, color=colour)
+        t, lambda_V, lambda_I = zip(*neuron["backwards"], strict=True)
+        by_voltage.plot(t, lambda_V, color=colour)
+        by_current.plot(t, lambda_I, color=colour)
+        for event in neuron["events"]:
+            if event["kind"] == "crossing":
+                by_voltage.axvline(event["t"], color=colour, lw=0.6, ls=":")
+            else:
+                by_current.axvline(event["t"], color=colour, lw=0.6, ls="--")
+    voltage.axhline(entry["neurons"][0]["v_th"], color="0.5", lw=0.8)
+    _formulas(by_voltage, by_current, entry)
+    plain(raster, "", "")
+    plain(voltage, "", "$V$")
+    plain(current, "", "$I$")
+    plain(by_voltage, "", r"$\lambda_V$")
+    plain(by_current, "time, ms", r"$\lambda_I$")
+    voltage.legend(frameon=False, fontsize=8, loc="upper left")
+    raster.set_xlim(0, entry["duration"])
+    figure.tight_layout(h_pad=0.4)
+    sentence = (
+        "Forwards in time: a spike leaves its neuron, arrives a delay later, and kicks the current; where the "
+        "voltage reaches its threshold it is reset. Backwards in time: the adjoint variables decay, jump at each "
+        "spike of their own neuron (dotted), and are looked up at each arrival (dashed): there stand the gradients "
+        "of weight and delay."
+    )
+    return Picture("A small network forwards and backwards", figure, sentence)
+
+
+def _raster(axes: Axes, entry: dict[str, Any]) -> None:
+    """Spikes as strokes, arrivals as triangles on the line of the neuron that they reach, and the way between."""
+    inputs = len(entry["inputs"])
+    rows = {("in", i): i for i in range(inputs)} | {(name, 0): inputs - 1 + n for name, n in NAMES.items()}
+    for i, train in enumerate(entry["inputs"]):
+        axes.plot(train, [rows["in", i]] * len(train), "|", color="0.2", ms=12, mew=1.5)
+    for neuron, colour in zip(entry["neurons"], COLOURS, strict=False):
+        row = rows[neuron["population"], 0]
+        axes.plot(neuron["spikes"], [row] * len(neuron["spikes"]), "|", color=colour, ms=12, mew=1.5)
+        for event in neuron["events"]:
+            if event["kind"] == "arrival":
+                start = rows[event["source"], event["index"]]
+                axes.annotate(
+                    "", (event["t"], row - 0.12), (event["t_pre"], start + 0.12),
+                    arrowprops={"arrowstyle": "->", "color": colour, "lw": 0.9},
+                )  # fmt: skip
+    for target in entry["targets"]:
+        axes.plot(target, rows["out", 0], "o", mfc="none", mec="0.4", ms=7)
+    axes.set_yticks(list(rows.values()), [f"input {i}" for _, i in list(rows)[:inputs]] + list(NAMES))
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+
+
+def _formulas(by_voltage: Axes, by_current: Axes, entry: dict[str, Any]) -> None:
+    """The formula of a jump at one spike, and that of a look-up at one arrival, with their values."""
+    out = entry["neurons"][-1]
+    spike = next(event for event in out["events"] if event["kind"] == "crossing")
+    arrival = next(event for event in out["events"] if event["kind"] == "arrival")
+    jump = (
+        r"$\lambda_V^- = \frac{\dot V^+}{\dot V^-}\,\lambda_V^+ + \frac{\partial L/\partial t}{\tau_m \dot V^-}$"
+        f"\n{spike['lambda_V_plus']:.3g} to {spike['lambda_V_minus']:.3g}"
+    )
+    by_voltage.annotate(
+        jump, (spike["t"], spike["lambda_V_minus"]), (0.03, 0.6), textcoords="axes fraction", fontsize=9,
+        arrowprops={"arrowstyle": "->", "color": "0.4"},
+    )  # fmt: skip
+    looked = (
+        r"$\partial L/\partial w \ {+}{=}\ -\tau_s \lambda_I$, $\partial L/\partial d \ {+}{=}\ w (\lambda_V - "
+        r"\lambda_I)$" + f"\n{arrival['dL_dw']:.3g}, {arrival['dL_dd']:.3g} a ms"
+    )
+    value = min(out["backwards"], key=lambda point: abs(point[0] - arrival["t"]))[2]
+    by_current.annotate(
+        looked, (arrival["t"], value), (0.03, 0.6), textcoords="axes fraction", fontsize=9,
+        arrowprops={"arrowstyle": "->", "color": "0.4"},
+    )  # fmt: skip

@@ -1,0 +1,67 @@
+"""Formulas of SymPy as MathML, which browsers show by themselves."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from html import escape
+
+import sympy as sp
+from sympy.printing.mathml import mathml
+
+from derivations import symbols
+
+GREEK = {"lambda": "&lambda;", "tau": "&tau;", "kappa": "&kappa;"}
+SIGNS = {"minus": "\N{MINUS SIGN}", "plus": "+"}
+
+
+def claim(name: str, function: Callable[..., sp.Expr]) -> str:
+    """`name = expression`, of a claim of `derivations.formulas` at its own symbols."""
+    given: list[sp.Expr] = []
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            given += sp.symbols("p q", positive=True)
+        elif parameter.default is parameter.empty:
+            given.append(getattr(symbols, parameter.name, sp.Symbol(parameter.name, real=True)))
+    expression = function(*given)
+    return f'<math display="block"><mrow>{of_name(name)}<mo>=</mo>{of(expression)}</mrow></math>'
+
+
+def of(expression: sp.Expr) -> str:
+    """The content of a `math` element."""
+    tokens = {symbol: f"SYMBOL{n}END" for n, symbol in enumerate(sorted(expression.free_symbols, key=str))}
+    text = mathml(expression, printer="presentation", symbol_names=tokens)
+    for symbol, token in tokens.items():
+        text = text.replace(f"<mi>{token}</mi>", of_name(str(symbol)))
+    assert "SYMBOL" not in text, text
+    return text
+
+
+def of_name(name: str) -> str:
+    """A name of the project as it is written by hand: `lambda_V_plus`, `Vdot_minus`, `dL_dt_post`, `tau_mem`."""
+    event = re.fullmatch(r"(.+)_(at|over)_(\w+)", name)
+    if event:
+        return f"{of_name(event[1])}<mspace width='0.3em'/><mtext>({event[2]} {_words(event[3])})</mtext>"
+    derivative = re.fullmatch(r"d(\w+?)_d(\w+)", name)
+    if derivative:
+        above, below = (of_name(part) for part in derivative.groups())
+        return f"<mfrac><mrow><mo>∂</mo>{above}</mrow><mrow><mo>∂</mo>{below}</mrow></mfrac>"
+    head, *rest = name.split("_")
+    sign = SIGNS[rest.pop()] if rest and rest[-1] in SIGNS else ""
+    dot = head.endswith("dot")
+    base = head.removesuffix("dot")
+    body = f"<mi>{GREEK.get(base, escape(base))}</mi>"
+    if dot:
+        body = f"<mover>{body}<mo>˙</mo></mover>"
+    below = "<mtext>" + escape(" ".join(rest)) + "</mtext>" if rest else ""
+    above = f"<mo>{sign}</mo>" if sign else ""
+    if below and above:
+        return f"<msubsup>{body}{below}{above}</msubsup>"
+    if below:
+        return f"<msub>{body}{below}</msub>"
+    return f"<msup>{body}{above}</msup>" if above else body
+
+
+def _words(text: str) -> str:
+    return escape(text.replace("_", " "))

@@ -1,0 +1,34 @@
+"""Where the evidence stops, with numbers where there are any."""
+
+from __future__ import annotations
+
+from reports.markup import heading, table
+from reports.verification.record import NOT_RUN, Verification
+
+KNOWN = (
+    ("order of events", "The gradient is exact at a fixed order of events. It knows nothing of spikes that are about "
+     "to appear or vanish: the loss may jump there (check 24)."),
+    ("grazing", "Where a voltage hardly reaches its threshold the gradient diverges, and rounding with it. Each spike "
+     "reports its conditioning kappa; nothing is clipped, and no spike is refused for it (check 23)."),
+    ("chains of grazing spikes", "Several such spikes in a row condition worse than the smallest kappa says. In "
+     "searches over thousands of networks about one in a thousand exceeds the limit for that reason, in both "
+     "implementations."),
+    ("ties", "At a tie the derivative is one-sided, on the side that the specification names (check 25)."),
+    ("float32", "May lose or gain a spike within a margin of 1e-4 of grazing (check 18)."),
+    ("size", "Networks of the checks are small, some neurons and up to some hundred spikes, so that 50 digits can be "
+     "had. Larger ones are held against the identities alone."),
+    ("one machine", "Figures are those of one machine and one set of versions, named at the end."),
+)  # fmt: skip
+
+
+def limits(record: Verification) -> list[str]:
+    """The chapter of the page: what is known, and what did not run."""
+    rows = [list(row) for row in KNOWN]
+    missing = [check for check in record.checks if check["status"] == NOT_RUN]
+    rows += [[f"check {check['number']}", f"{check['title']}: did not run. {_why(check)}"] for check in missing]
+    return [heading("Where it stops"), table(("", ""), rows)]
+
+
+def _why(check: dict) -> str:
+    reasons = list(dict.fromkeys(check["wrong"].values()))
+    return " ".join(reasons) if reasons else "No test of it was there."

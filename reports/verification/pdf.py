@@ -1,0 +1,60 @@
+"""The report on paper: the checks as tables, and the figures, a page each."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+import matplotlib
+from matplotlib.backends.backend_pdf import PdfPages
+from matplotlib.figure import Figure
+
+from reports.markup import Picture
+from reports.verification import overview
+from reports.verification.figure_adjoint import adjoint
+from reports.verification.page import MARKS, number, pictures, verdict
+from reports.verification.record import Verification
+
+A4 = (8.27, 11.69)  # inches
+LINES = 60  # of a page of text
+
+
+def save_pdf(record: Verification, path: Path) -> None:
+    """Write the file.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    with matplotlib.rc_context({"font.size": 9.0}), PdfPages(path, metadata={"CreationDate": None}) as pages:
+        for part in _pages(_lines(record)):
+            figure = Figure(figsize=A4)
+            figure.text(0.08, 0.95, "\n".join(part), va="top", family="monospace", fontsize=7.5, linespacing=1.5)
+            pages.savefig(figure)
+        for picture in _pictures(record):
+            picture.figure.text(
+                0.02, -0.02, textwrap.fill(picture.sentence, 110), va="top", fontsize=8, color="0.3"
+            )
+            pages.savefig(picture.figure, bbox_inches="tight", pad_inches=0.4)
+
+
+def _pictures(record: Verification) -> list[Picture]:
+    entries, planted = record.figures.get("adjoint", []), record.figures.get("faults", [])
+    first = [adjoint(entries[0])] if entries else []
+    last = [overview.faults(planted)] if planted else []
+    return [*first, overview.headroom(record.checks), *pictures(record), *last]
+
+
+def _lines(record: Verification) -> list[str]:
+    about = record.about
+    made = f"{verdict(record)}. Made {about['made']}, commit {about['commit']}."
+    found = ["delayprop: verification report", made, ""]
+    for check in record.checks:
+        worst = "" if check["worst"] is None else f"worst {number(check['worst'])} of {number(check['limit'])}, "
+        counted = f"{check['cases']} cases, controls {check['caught']} of {check['controls']}"
+        found.append(f"{check['number']:2d} {check['title']}: {MARKS[check['status']]}")
+        found += textwrap.wrap(f"   {check['criterion']}; {worst}{counted}", 100, subsequent_indent="   ")
+    return found
+
+
+def _pages(lines: list[str]) -> list[list[str]]:
+    return [lines[start : start + LINES] for start in range(0, len(lines), LINES)]

@@ -1,0 +1,68 @@
+"""Reading `verification.json`: what the tests have measured, check by check."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reports.records import RecordError
+
+FORMAT = "delayprop-verification/1"
+GREEN, RED, NOT_RUN = "green", "red", "not run"
+KEYS = (
+    "number", "group", "title", "shows", "criterion", "status", "tests", "controls", "caught", "cases", "seeds",
+    "worst", "limit", "headroom", "wrong",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What is in the file.
+
+    Attributes:
+        checks: their records, by number.
+        figures: what figures are drawn from, by name: a list of entries each.
+        about: when, on what, of which commit, with how much effort.
+    """
+
+    checks: list[dict[str, Any]]
+    figures: dict[str, list[dict[str, Any]]]
+    about: dict[str, Any]
+
+    def count(self, status: str) -> int:
+        """How many checks are so."""
+        return sum(check["status"] == status for check in self.checks)
+
+    @property
+    def red(self) -> bool:
+        """Whether one failed."""
+        return bool(self.count(RED))
+
+
+def read(path: Path) -> Verification:
+    """The file.
+
+    Raises:
+        RecordError: it is missing, damaged, or of another format.
+    """
+    name = path.name
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RecordError(name, "a verification record", f"none ({error})", "make one: python -m reports") from None
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        got = repr(content.get("format")) if isinstance(content, dict) else type(content).__name__
+        raise RecordError(f"{name} format", repr(FORMAT), got, "make it anew: python -m reports")
+    checks, figures = content.get("checks"), content.get("figures")
+    if not isinstance(checks, list) or not isinstance(figures, dict) or not checks:
+        raise RecordError(name, "an object with checks and figures", "one without", "make it anew: python -m reports")
+    remedy = "make it anew: python -m reports"
+    for n, check in enumerate(checks, start=1):
+        missing = [key for key in KEYS if key not in check]
+        if missing or check["number"] != n or check["status"] not in (GREEN, RED, NOT_RUN):
+            got = f"one without {', '.join(missing)}" if missing else f"number {check['number']}, {check['status']}"
+            raise RecordError(f"{name} checks[{n - 1}]", f"a record of check {n}", got, remedy)
+    about = {key: value for key, value in content.items() if key not in ("checks", "figures")}
+    return Verification(checks, figures, about)

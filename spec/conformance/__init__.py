@@ -1,0 +1,9 @@
+"""Grades another simulator against the conformance set; `README.md` beside this file tells how.
+
+    from spec.conformance import check
+    print(check(my_function))
+"""
+
+from spec.conformance.report import Report, check
+
+__all__ = ["Report", "check"]

@@ -1,0 +1,123 @@
+"""`python -m spec.conformance --command "PROGRAM"`: grade a simulator against the conformance set."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from spec.checks import finite_number, positive_number
+from spec.command import OneLineParser, report, run_and_exit
+from spec.conformance.capabilities import needs
+from spec.conformance.cases import Stored, stored
+from spec.conformance.peers import of_command
+from spec.conformance.report import graded
+from spec.errors import SpecError, Verbatim
+
+TIMEOUT, DIGITS = 60.0, 1.0
+ONLY_GRADING = ("json", "timeout", "digits")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit code (0: nothing offered is wrong, 1: something is, 2: bad options)."""
+    parser = _parser()
+    try:
+        options = parser.parse_args(argv)
+        _refuse_what_does_nothing(parser, options)
+        cases = stored(options.case)
+        if options.list:
+            return _list(cases)
+        if options.save is not None:
+            return _save(cases, options.save)
+        return _grade(cases, options)
+    except SpecError as error:
+        return report(parser.prog, error)
+    except SystemExit as stop:  # argparse: --help, or an error it has reported
+        return int(stop.code or 0)
+
+
+def _parser() -> OneLineParser:
+    parser = OneLineParser("python -m spec.conformance", "Grade a simulator against cases with known results.")
+    what = "the simulator; the path of a case file is appended, and it prints its result as `python -m reference` does"
+    parser.add_argument("--command", metavar='"PROGRAM ARGUMENTS"', help=what)
+    parser.add_argument("--list", action="store_true", help="show the cases and what each needs")
+    parser.add_argument("--save", metavar="DIR", help="write the case files, with their results, into a folder")
+    parser.add_argument("--case", metavar="NAME", action="append", help="only this case; may be given again")
+    parser.add_argument("--json", metavar="FILE", help="write the report as JSON too")
+    parser.add_argument("--timeout", metavar="S", type=float, help=f"seconds a case may take (default: {TIMEOUT:g})")
+    what = f"right digits below which something counts as wrong (default: {DIGITS:g})"
+    parser.add_argument("--digits", metavar="N", type=float, help=what)
+    return parser
+
+
+def _refuse_what_does_nothing(parser: OneLineParser, options: argparse.Namespace) -> None:
+    jobs = [options.command is not None, options.list, options.save is not None]
+    if sum(jobs) != 1:
+        parser.error("give one of --command, --list and --save")
+    for name in ONLY_GRADING:
+        if options.command is None and getattr(options, name) is not None:
+            parser.error(f"--{name} goes with --command only")
+
+
+def _list(cases: Sequence[Stored]) -> int:
+    width = max(len(one.name) for one in cases)
+    for one in cases:
+        print(f"{one.name:{width}}  {', '.join(needs(one))}")
+    return 0
+
+
+def _save(cases: Sequence[Stored], folder: str) -> int:
+    """Write the files; one of that name that says something else is not overwritten."""
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        for one in cases:
+            path = Path(folder) / f"{one.name}.json"
+            if path.exists() and path.read_bytes() != one.text.encode():
+                raise SpecError("save", "a folder without other files of these names", str(path), "choose another")
+            path.write_bytes(one.text.encode())
+    except OSError as error:
+        raise _not_writable("save", folder, error) from None
+    print(f"{len(cases)} cases in {folder}")
+    return 0
+
+
+def _grade(cases: Sequence[Stored], options: argparse.Namespace) -> int:
+    least = DIGITS if options.digits is None else finite_number(options.digits, "digits")
+    timeout = TIMEOUT if options.timeout is None else positive_number(options.timeout, "timeout", "s")
+    try:
+        command = shlex.split(options.command)
+    except ValueError as error:
+        raise SpecError("command", "a command line", Verbatim(str(error)), "close the quotes") from None
+    if not command:
+        raise SpecError("command", "a program and its arguments", Verbatim("nothing"), "name one")
+    if options.json is not None:
+        _write(options.json, "", "a")  # before anything runs: it may take long
+    found = graded(of_command(command, timeout), options.command, cases, least, _told)
+    if options.json is not None:
+        _write(options.json, json.dumps(found.to_dict(), indent=1, allow_nan=False) + "\n")
+    print(found)
+    return 0 if found.passed else 1
+
+
+def _told(line: str) -> None:
+    if sys.stderr.isatty():
+        print(f"{line} ...", file=sys.stderr)
+
+
+def _write(path: str, text: str, mode: str = "w") -> None:
+    try:
+        with open(path, mode, encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise _not_writable("json", path, error) from None
+
+
+def _not_writable(option: str, path: str, error: OSError) -> SpecError:
+    return SpecError(option, "where something can be written", Verbatim(f"{path}: {error.strerror}"), "choose another")
+
+
+if __name__ == "__main__":
+    run_and_exit(main)

@@ -1,0 +1,15 @@
+"""How many networks the tests draw: as ordinary, or fewer or more for a report (`python -m reports [--quick]`)."""
+
+from __future__ import annotations
+
+import os
+
+FACTORS = {"quick": 0.1, "ordinary": 1.0, "full": 2.0}
+EFFORT = os.environ.get("DELAYPROP_EFFORT", "ordinary")
+if EFFORT not in FACTORS:
+    raise ValueError(f"`DELAYPROP_EFFORT` must be one of {', '.join(FACTORS)}, got {EFFORT}")
+
+
+def many(ordinary: int, least: int = 1) -> int:
+    """So many instead of the ordinary number, but at least `least`."""
+    return max(least, round(ordinary * FACTORS[EFFORT]))

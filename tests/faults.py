@@ -1,0 +1,227 @@
+"""Faults that gradients have had, or might have: each is one text of an implementation, replaced by a wrong one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SOURCES = {
+    "flipped sign of the delay gradient": "https://github.com/genn-team/ml_genn/commit/a804ea3",
+    "same slope before and after the reset": "https://github.com/norse/norse/issues/287",
+    "no jump at the first spike": "https://github.com/genn-team/ml_genn: spikes beyond `max_spikes` are not kept",
+    "no jump at the last spike": "https://github.com/genn-team/ml_genn: spikes beyond `max_spikes` are not kept",
+    "delay cut to whole ms": "https://github.com/genn-team/ml_genn/pull/137",
+    "reset gradient from the wrong side of the spike": "https://github.com/AMICI-dev/AMICI/issues/3257",
+}
+"""Where a fault, or one of its kind, has been in a published system; the others are ours."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """`text` of `package/file` becomes `wrong`; `name` says what that does."""
+
+    name: str
+    package: str
+    file: str
+    text: str
+    wrong: str
+
+    def __str__(self) -> str:
+        return f"{self.package}: {self.name}"
+
+    @property
+    def source(self) -> str:
+        """Where it has been seen; empty: nowhere that we know of."""
+        return SOURCES.get(self.name, "")
+
+
+FAULTS = (
+    Fault(
+        "flipped sign of the delay gradient",
+        "reference",
+        "adjoint.py",
+        "self.dL_dd[synapse.connection][entry] += dL_dt",
+        "self.dL_dd[synapse.connection][entry] -= dL_dt",
+    ),
+    Fault(
+        "same slope before and after the reset",
+        "reference",
+        "adjoint.py",
+        "event.Vdot_minus, event.Vdot_plus",
+        "event.Vdot_minus, event.Vdot_minus",
+    ),
+    Fault(
+        "no jump at the first spike",
+        "reference",
+        "adjoint.py",
+        "elif isinstance(event, Crossing):",
+        "elif isinstance(event, Crossing) and event.spike is not event.neuron.spikes[0]:",
+    ),
+    Fault(
+        "no tau_syn in the weight gradient",
+        "reference",
+        "jumps.py",
+        "return -tau_syn * lambda_I",
+        "return -lambda_I",
+    ),
+    Fault(
+        "delay cut to whole ms",
+        "reference",
+        "simulate.py",
+        "m.real(float(connection.d[i, j]))",
+        "m.real(float(connection.d[i, j] // 1))",
+    ),
+    Fault(
+        "adjoint looked up at t, not at t + d",
+        "reference",
+        "adjoint.py",
+        "dL_dt_arr(synapse.w, adjoint.lambda_V, adjoint.lambda_I)",
+        "dL_dt_arr(synapse.w, *adjoint_flow(self.m, adjoint.lambda_V, adjoint.lambda_I, synapse.d, c))",
+    ),
+    Fault(
+        "1e-3 added to a denominator",
+        "reference",
+        "jumps.py",
+        "Vdot_plus / Vdot_minus * lambda_V_plus + dL_dt_post / (tau_mem * Vdot_minus)",
+        "Vdot_plus / (Vdot_minus + 1e-3) * lambda_V_plus + dL_dt_post / (tau_mem * (Vdot_minus + 1e-3))",
+    ),
+    Fault(
+        "0.1 % error",
+        "reference",
+        "jumps.py",
+        "return w * (lambda_V - lambda_I)",
+        "return 1.001 * w * (lambda_V - lambda_I)",
+    ),
+    Fault(
+        "no jump at the last spike",
+        "reference",
+        "adjoint.py",
+        "elif isinstance(event, Crossing):",
+        "elif isinstance(event, Crossing) and event.spike is not event.neuron.spikes[-1]:",
+    ),
+    Fault(
+        "lambda_V left out of the delay gradient",
+        "reference",
+        "adjoint.py",
+        "self.dL_dd[synapse.connection][entry] += dL_dt",
+        "self.dL_dd[synapse.connection][entry] -= synapse.w * adjoint.lambda_I",
+    ),
+    Fault(
+        "reset gradient from the wrong side of the spike",
+        "reference",
+        "adjoint.py",
+        "dL_dv_reset_at_crossing(c.tau_mem, lambda_V_plus)",
+        "dL_dv_reset_at_crossing(c.tau_mem, adjoint.lambda_V)",
+    ),
+    Fault(
+        "flipped sign of the threshold gradient",
+        "reference",
+        "jumps.py",
+        "return tau_mem * lambda_V_minus",
+        "return -tau_mem * lambda_V_minus",
+    ),
+    Fault(
+        "flipped sign of the gradient by tau_syn",
+        "reference",
+        "adjoint.py",
+        "adjoint.dL_dtau_syn += dL_dV * dV_dtau_syn + dL_dI * dI_dtau_syn",
+        "adjoint.dL_dtau_syn -= dL_dV * dV_dtau_syn + dL_dI * dI_dtau_syn",
+    ),
+    Fault(
+        "flipped sign of the delay gradient",
+        "fast",
+        "kernels.py",
+        "unpacked(w * sums[:, :, LANES:]",
+        "unpacked(-w * sums[:, :, LANES:]",
+    ),
+    Fault(
+        "same slope before and after the reset",
+        "fast",
+        "adjoint.py",
+        "pm * (I_cross - v_reset)",
+        "pm * (I_cross - v_th)",
+    ),
+    Fault(
+        "no jump at the first spike",
+        "fast",
+        "backward.py",
+        "            jump_at_spike(",
+        "            e == e_first or jump_at_spike(",
+    ),
+    Fault(
+        "no tau_syn in the weight gradient",
+        "fast",
+        "kernels.py",
+        "-sums[:, :, :LANES] / ps",
+        "-sums[:, :, :LANES]",
+    ),
+    Fault(
+        "delay cut to whole ms",
+        "fast",
+        "problem.py",
+        "d.detach().double().numpy()",
+        "d.detach().double().floor().numpy()",
+    ),
+    Fault(
+        "adjoint looked up at t, not at t + d",
+        "fast",
+        "gather.py",
+        "            what[2 * lane], what[2 * lane + 1] = V, I\n"
+        "            add[lane] += I\n"
+        "            add[LANES + lane] += V - I\n"
+        "    return any_special",
+        "            add[lane] += I\n"
+        "            V, I = np.nan_to_num(ring[int(here) + 2 * lane : int(here) + 2 * lane + 2])\n"
+        "            what[2 * lane], what[2 * lane + 1] = V, I\n"
+        "            add[LANES + lane] += V - I\n"
+        "    return any_special",
+    ),
+    Fault(
+        "1e-3 added to a denominator",
+        "fast",
+        "adjoint.py",
+        "Vdot_plus / Vdot_minus * lambda_V_plus + (dL_dt + driven * (v_th - v_reset)) * pm / Vdot_minus",
+        "Vdot_plus / (Vdot_minus + 1e-3) * lambda_V_plus + dL_dt * pm / (Vdot_minus + 1e-3)",
+    ),
+    Fault(
+        "0.1 % error",
+        "fast",
+        "gather.py",
+        "worth[n] += total",
+        "worth[n] += 1.001 * total",
+    ),
+    Fault(
+        "no jump at the last spike",
+        "fast",
+        "backward.py",
+        "            jump_at_spike(",
+        "            e == e_last - 1 or jump_at_spike(",
+    ),
+    Fault(
+        "lambda_V left out of the delay gradient",
+        "fast",
+        "kernels.py",
+        "unpacked(w * sums[:, :, LANES:]",
+        "unpacked(-w * sums[:, :, :LANES]",
+    ),
+    Fault(
+        "reset gradient from the wrong side of the spike",
+        "fast",
+        "adjoint.py",
+        "of_constants[3, lane] -= lambda_V_plus / pm",
+        "of_constants[3, lane] -= lambda_V_minus / pm",
+    ),
+    Fault(
+        "flipped sign of the threshold gradient",
+        "fast",
+        "adjoint.py",
+        "of_constants[2, lane] += lambda_V_minus / pm",
+        "of_constants[2, lane] -= lambda_V_minus / pm",
+    ),
+    Fault(
+        "flipped sign of the gradient by tau_syn",
+        "fast",
+        "kernels.py",
+        "dL_dconstants[blocks] += of_constants",
+        "dL_dconstants[blocks] += of_constants * np.array([[1.0], [-1.0], [1.0], [1.0]])",
+    ),
+)

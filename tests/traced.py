@@ -1,0 +1,97 @@
+"""What goes on in a small network, forwards and backwards, at every moment: the data of the report's first figure.
+
+The reference keeps events only. Between them its own flows tell the state at any instant, forwards from the event
+before, backwards from the event after.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reference.adjoint import Adjoint, _Sweep
+from reference.arithmetic import FLOAT64
+from reference.events import Arrivals, Crossing, Event, Neuron
+from reference.flow import adjoint_flow, flow
+from reference.readouts import drive
+from reference.simulate import simulate
+from spec import Case
+
+SAMPLES = 40  # of each stretch between two events
+
+
+class Traced(_Sweep):
+    """The backward pass, which also notes what it passes.
+
+    Attributes:
+        backwards: of each neuron, `(t, lambda_V, lambda_I)` from late to early; at an event twice, after and before.
+        jumps: of each neuron, one entry an event, from late to early.
+    """
+
+    backwards: dict[Neuron, list[tuple[float, float, float]]]
+    jumps: dict[Neuron, list[dict[str, Any]]]
+
+    def flow_back(self, adjoint: Adjoint, event: Event) -> None:
+        """Note the stretch from the neuron's next event down to this one."""
+        c, later = event.neuron.constants, adjoint.t
+        for n in range(SAMPLES + 1):
+            h = (later - event.t) * n / SAMPLES
+            lambda_V, lambda_I = adjoint_flow(self.m, adjoint.lambda_V, adjoint.lambda_I, h, c)
+            self.backwards[event.neuron].append((later - h, lambda_V, lambda_I))
+        super().flow_back(adjoint, event)
+
+    def arrivals(self, adjoint: Adjoint, event: Arrivals) -> None:
+        """Note what the arrivals are worth."""
+        super().arrivals(adjoint, event)
+        for spike, synapse in event.parcels:
+            self.jumps[event.neuron].append({
+                "kind": "arrival", "t": event.t, "t_pre": spike.t, "d": synapse.d, "w": synapse.w,
+                "source": spike.population, "index": spike.index,
+                "dL_dw": -event.neuron.constants.tau_syn * adjoint.lambda_I,
+                "dL_dd": synapse.w * (adjoint.lambda_V - adjoint.lambda_I),
+            })  # fmt: skip
+
+    def crossing(self, adjoint: Adjoint, event: Crossing) -> None:
+        """Note the jump."""
+        plus = adjoint.lambda_V
+        super().crossing(adjoint, event)
+        self.jumps[event.neuron].append({
+            "kind": "crossing", "t": event.t, "lambda_V_plus": plus, "lambda_V_minus": adjoint.lambda_V,
+            "ratio": event.Vdot_plus / event.Vdot_minus, "kappa": event.kappa,
+        })  # fmt: skip
+
+
+def traced(case: Case) -> list[dict[str, Any]]:
+    """Of each neuron that receives: its curves forwards and backwards, its spikes, and what happens to it.
+
+    Losses of spike times only: a running readout drives the adjoint between events.
+    """
+    m = FLOAT64
+    trial = simulate(m, case)
+    sweep = Traced(m, case, trial, drive(m, case, trial))
+    neurons = [neuron for population in trial.neurons.values() for neuron in population]
+    sweep.backwards, sweep.jumps = {n: [] for n in neurons}, {n: [] for n in neurons}
+    sweep.run()
+    return [
+        {
+            "population": neuron.population, "index": neuron.index, "v_th": neuron.constants.v_th,
+            "forwards": _forwards(neuron, trial.T), "backwards": sweep.backwards[neuron][::-1],
+            "events": sweep.jumps[neuron][::-1], "spikes": [spike.t for spike in neuron.spikes],
+        }
+        for neuron in neurons
+    ]  # fmt: skip
+
+
+def _forwards(neuron: Neuron, T: float) -> list[tuple[float, float, float]]:
+    """`(t, V, I)`; at a spike twice, at the threshold and at the reset."""
+    found: list[tuple[float, float, float]] = [(0.0, 0.0, 0.0)]
+    ends = [*(event.t for event in neuron.events[1:]), T]
+    for event, end in zip(neuron.events, ends, strict=True):
+        if isinstance(event, Crossing):
+            assert neuron.constants.v_th is not None
+            found.append((event.t, neuron.constants.v_th, event.I))
+        elif isinstance(event, Arrivals):
+            found.append((event.t, event.V, event.I_minus))
+        for n in range(SAMPLES + 1):
+            h = (end - event.t) * n / SAMPLES
+            found.append((event.t + h, *flow(FLOAT64, event.V, event.I, h, neuron.constants)))
+    return found
