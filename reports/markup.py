@@ -112,11 +112,11 @@ def shown(picture: Picture) -> str:
     return f'<figure><img alt="{escape(picture.name)}" src="{image}">{caption}</figure>'
 
 
-def document(title: str, parts: Sequence[str]) -> str:
-    """The page."""
+def document(title: str, parts: Sequence[str], style: str = "") -> str:
+    """The page; `style` is added to that of all pages."""
     return "\n".join([
         "<!DOCTYPE html>", '<html lang="en">', "<head>", '<meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>{escape(title)}</title>", f"<style>\n{STYLE}\n</style>", "</head>", "<body>",
+        f"<title>{escape(title)}</title>", f"<style>\n{STYLE}\n{style}</style>", "</head>", "<body>",
         f"<h1>{escape(title)}</h1>", *parts, "</body>", "</html>", "",
     ])  # fmt: skip

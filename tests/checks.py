@@ -65,7 +65,8 @@ CHECKS = tuple(
          "relative error of every block at most max(1e-11, 100 u/kappa)"),
         (TRUTH, "Certified set",
          "Networks in three classes of difficulty whose values are known to 30 digits by two routes.",
-         "right digits: float64 at least 12 (higher difficulty: 6), float32 at least 4"),
+         "right digits: float64 at least 12 (higher difficulty: 6), float32 at least 4; where the condition of a "
+         "network leaves fewer, at most one fewer than it leaves"),
         (SYMMETRY, "Conservation identities",
          "A: unit of voltage, B: unit of time, C: origin of time. They need no other gradient, also in training.",
          "residual at most 1e-12 in float64, 1e-5 in float32"),
@@ -114,8 +115,8 @@ CHECKS = tuple(
          "Differences across such a change are refused, not averaged; the jump of the loss is there to see.",
          "every such step is flagged"),
         (EDGES, "Ties",
-         "Two things at one instant: no spike is lost, the tie is flagged, the gradient is the one-sided derivative that "
-         "the specification names.",
+         "Two things at one instant: no spike is lost, the tie is flagged, the gradient is the one-sided derivative "
+         "that the specification names.",
          "1e-10 of the one-sided difference"),
         (EDGES, "Zero delays", "Spikes that arrive the instant they are sent; a loop of such is refused.",
          "max(1e-11, 100 u/kappa); refused by name"),

@@ -32,8 +32,12 @@ def may_import(path: PurePosixPath) -> set[str]:
         allowed = allowed | {"reports"}  # a finished run is drawn
     if path == PurePosixPath("spec/nir_nodes.py"):
         allowed = allowed | {"nir"}  # optional, imported when it is used
-    if path == PurePosixPath("benchmarks/drawing.py"):
+    if path.parts[:2] == ("benchmarks", "grid"):
+        allowed = allowed | {"reference", "reports"}  # a grid is held against the exact gradient, and drawn
+    if path in (PurePosixPath("benchmarks/drawing.py"), PurePosixPath("benchmarks/grid/figures.py")):
         allowed = allowed | {"matplotlib"}
+    if path.parts[:2] == ("reports", "verification"):
+        allowed = allowed | {"derivations", "sympy", "benchmarks"}  # the derivation is shown, and the study of grids
     return allowed
 
 

@@ -20,6 +20,7 @@ from benchmarks.grid.measure import pinned, same_spikes
 from benchmarks.grid.networks import KINDS, LOSSES, Drawn, drawn, norm, vector
 from reference.run import run as exact_run
 from spec import Case, Connection, CrossEntropy, Network, Population, Result, SpecError, SpikeTrains
+from tests.evidence import Measured
 from tests.families import FAMILIES
 from tests.strategies import seeded_case
 
@@ -55,14 +56,16 @@ def slopes_and_last(networks: list[Drawn], run_many: Stepped, which: str) -> tup
     return float(np.median(slopes)), float(np.median(errors[-1]))
 
 
+@pytest.mark.check(22)
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("kind", KINDS)
-def test_it_converges_to_the_reference_at_order_1(kind: str, loss: str) -> None:
+def test_it_converges_to_the_reference_at_order_1(kind: str, loss: str, measured: Measured) -> None:
     networks = stable_networks(kind, loss)
     assert len(networks) >= 2
     for which in ("w", "d"):
         slope, last = slopes_and_last(networks, stepped.run_many, which)
         assert abs(slope - 1) <= ORDER and last <= SMALL, f"{which}: order {slope:.2f}, last error {last:.1e}"
+        measured(abs(slope - 1), ORDER, len(networks), f"0 to {NETWORKS - 1}, those of stable order")
 
 
 FAULTS = {
@@ -76,6 +79,7 @@ FAULTS = {
 """What becomes what in `stepped.py`, and the gradient in which it must show."""
 
 
+@pytest.mark.check(22, control=True)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_control_with_a_planted_fault_it_does_not(fault: str) -> None:
     text, wrong, which = FAULTS[fault]

@@ -14,6 +14,7 @@ from benchmarks.grid import __main__ as command
 from benchmarks.grid import figures, study, training
 from benchmarks.grid.measure import DTS, measured
 from benchmarks.grid.networks import KINDS, LOSSES, WHERE
+from tests.evidence import Measured
 from tests.planting import ROOT
 
 RECORD = json.loads((ROOT / "results" / "grid.json").read_text(encoding="utf-8"))
@@ -187,12 +188,14 @@ def test_the_record_is_whole() -> None:
     assert seeds(runs) == list(range(command.SEEDS)) and training.summary(runs) == RECORD["yin-yang"]["summary"]
 
 
-def test_the_order_is_1() -> None:
+@pytest.mark.check(22)
+def test_the_order_is_1(measured: Measured) -> None:
     """At least 100 networks, five halvings: 1.0 ± 0.25, with either parameter and kind."""
     for which in ("w", "d"):
         for entry in RECORD["gradients"]["summary"]["order"][which]:
             if entry["loss"] == "all":
                 assert entry["count"] >= 100 and abs(entry["quartiles"][1] - 1) <= 0.25
+                measured(abs(entry["quartiles"][1] - 1), 0.25, entry["count"], "of the record results/grid.json")
 
 
 def seeds(entries: Sequence[dict]) -> list[int]:

@@ -89,6 +89,7 @@ def test_the_command_writes_what_the_pictures_need(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(study, "QUICK", 3)
+    monkeypatch.setattr(training, "ALIKE_DTS", (1.0,))
     monkeypatch.setattr(study, "KINDS", ("recurrent",))
     monkeypatch.setattr(study, "LOSSES", ("mean_voltage", "max_voltage"))
     monkeypatch.setattr(study, "PLACED", ("spike_time_mse",))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from reports.verification.record import RED, Verification, read
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORD, PAGE, PDF = "verification.json", "verification.html", "verification.pdf"
+STUDIES = {name: ROOT / "results" / f"{name}.json" for name in ("grid", "conformance")}
 WORKERS = 2
 
 
@@ -55,7 +57,8 @@ def run(record: Path, quick: bool) -> None:
 
 def write(record: Verification, out: Path) -> int:
     """Page and PDF of a record; 1 if a check is red."""
-    (out / PAGE).write_text(html(record), encoding="utf-8", newline="\n")
+    studies = {name: json.loads(path.read_text(encoding="utf-8")) for name, path in STUDIES.items() if path.exists()}
+    (out / PAGE).write_text(html(record, studies), encoding="utf-8", newline="\n")
     save_pdf(record, out / PDF)
     for check in record.checks:
         if check["status"] == RED:

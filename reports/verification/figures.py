@@ -26,7 +26,7 @@ def taylor(entries: Entries) -> Picture:
     for panel, kind in zip(axes, kinds, strict=False):
         for entry in (one for one in entries if one["kind"] == kind):
             colour = COLOURS[0] if entry["gradient"] == "right" else COLOURS[1]
-            label = f"with the {entry['gradient']} one"
+            label = f"with the {entry['gradient']} gradient"
             panel.loglog(entry["steps"], entry["R1"], "o-", color=colour, ms=3, label=label)
             if entry["gradient"] == "right":
                 panel.loglog(entry["steps"], entry["R0"], "s:", color="0.5", ms=3, label="without a gradient")
@@ -72,7 +72,8 @@ def identities(entries: Entries) -> Picture:
     figure.tight_layout()
     sentence = (
         "How far gradients are from obeying the three identities (A: unit of voltage, B: unit of time, C: origin of "
-        "time): right ones to rounding, faulty ones many orders of magnitude above. A residual of 0 stands at the left."
+        "time): right ones to rounding, faulty ones many orders of magnitude above, unless a network gives that kind "
+        "of gradient no weight. A residual of 0 stands at the left."
     )
     return Picture("Residuals of the identities", figure, sentence)
 
@@ -109,7 +110,7 @@ def errors(float64: Entries, float32: Entries, three_ways: Entries) -> Picture:
 
 def grazing(entries: Entries) -> Picture:
     """Errors against how far the peak is above the threshold, and what differences make of it."""
-    figure = Figure(figsize=(6.2, 3.4))
+    figure = Figure(figsize=(8.6, 3.6))
     axes = figure.subplots()
     for name, colour, mark in (("reference", COLOURS[0], "o"), ("fast", COLOURS[2], "s")):
         own = sorted((e for e in entries if e["implementation"] == name), key=lambda e: e["height"])
@@ -155,7 +156,7 @@ def delay_path(entry: dict[str, Any]) -> Picture:
 
 def memory(entry: dict[str, Any]) -> Picture:
     """What a step keeps against the number of spikes."""
-    figure = Figure(figsize=(5.0, 2.8))
+    figure = Figure(figsize=(8.6, 2.8))
     axes = figure.subplots()
     axes.loglog(entry["spikes"], [number / 1e6 for number in entry["bytes"]], "o-", color=COLOURS[0], ms=4)
     plain(axes, "spikes in and out", "kept for the way back, MB")

@@ -30,16 +30,20 @@ def claim(name: str, function: Callable[..., sp.Expr]) -> str:
 
 def of(expression: sp.Expr) -> str:
     """The content of a `math` element."""
-    tokens = {symbol: f"SYMBOL{n}END" for n, symbol in enumerate(sorted(expression.free_symbols, key=str))}
-    text = mathml(expression, printer="presentation", symbol_names=tokens)
-    for symbol, token in tokens.items():
-        text = text.replace(f"<mi>{token}</mi>", of_name(str(symbol)))
-    assert "SYMBOL" not in text, text
+    free = sorted(expression.free_symbols, key=str)
+    stand_ins = {symbol: sp.Symbol("ZZ" + chr(ord("a") + n), real=True) for n, symbol in enumerate(free)}
+    shown = expression.xreplace(stand_ins).replace(sp.exp, sp.Function("exp"))  # else it becomes 1 over a power
+    text = mathml(shown, printer="presentation")
+    for symbol, stand_in in stand_ins.items():
+        text = text.replace(f"<mi>{stand_in}</mi>", of_name(str(symbol)))
+    assert "ZZ" not in text, text
     return text
 
 
 def of_name(name: str) -> str:
     """A name of the project as it is written by hand: `lambda_V_plus`, `Vdot_minus`, `dL_dt_post`, `tau_mem`."""
+    if name.endswith("_flow"):
+        return f"{of_name(name.removesuffix('_flow'))}<mo>(</mo><mi>h</mi><mo>)</mo>"
     event = re.fullmatch(r"(.+)_(at|over)_(\w+)", name)
     if event:
         return f"{of_name(event[1])}<mspace width='0.3em'/><mtext>({event[2]} {_words(event[3])})</mtext>"
@@ -47,6 +51,8 @@ def of_name(name: str) -> str:
     if derivative:
         above, below = (of_name(part) for part in derivative.groups())
         return f"<mfrac><mrow><mo>∂</mo>{above}</mrow><mrow><mo>∂</mo>{below}</mrow></mfrac>"
+    if name not in vars(symbols) and name.count("_") and name.split("_")[0] not in (*GREEK, *"VIlyvtT"):
+        return f"<mtext>{_words(name)}</mtext>"
     head, *rest = name.split("_")
     sign = SIGNS[rest.pop()] if rest and rest[-1] in SIGNS else ""
     dot = head.endswith("dot")

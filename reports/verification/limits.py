@@ -7,15 +7,15 @@ from reports.verification.record import NOT_RUN, Verification
 
 KNOWN = (
     ("order of events", "The gradient is exact at a fixed order of events. It knows nothing of spikes that are about "
-     "to appear or vanish: the loss may jump there (check 24)."),
+     "to appear or vanish: the loss may jump there."),
     ("grazing", "Where a voltage hardly reaches its threshold the gradient diverges, and rounding with it. Each spike "
-     "reports its conditioning kappa; nothing is clipped, and no spike is refused for it (check 23)."),
-    ("chains of grazing spikes", "Several such spikes in a row condition worse than the smallest kappa says. In "
-     "searches over thousands of networks about one in a thousand exceeds the limit for that reason, in both "
+     "reports its conditioning kappa; nothing is clipped, and no spike is refused for it."),
+    ("chains of grazing spikes", "Several such spikes in a row condition worse than the smallest kappa says. "
+     "Searches over thousands of networks find some that exceed the limit of agreement for that reason, in both "
      "implementations."),
-    ("ties", "At a tie the derivative is one-sided, on the side that the specification names (check 25)."),
-    ("float32", "May lose or gain a spike within a margin of 1e-4 of grazing (check 18)."),
-    ("size", "Networks of the checks are small, some neurons and up to some hundred spikes, so that 50 digits can be "
+    ("ties", "At a tie the derivative is one-sided, on the side that the specification names."),
+    ("float32", "May lose or gain a spike very near to grazing."),
+    ("size", "Networks of the checks are small, some neurons and up to some hundred spikes, so that many digits can be "
      "had. Larger ones are held against the identities alone."),
     ("one machine", "Figures are those of one machine and one set of versions, named at the end."),
 )  # fmt: skip

@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from html import escape
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import matplotlib
 
-from reports.markup import Picture, document, folded, heading, lead, named_values, note, shown, table, text
+from reports.markup import Picture, document, folded, heading, lead, named_values, note, percent, shown, table, text
 from reports.verification import figures, overview
+from reports.verification.cards import STYLE, cards, glance, number
 from reports.verification.derivation import chapter
 from reports.verification.figure_adjoint import adjoint
+from reports.verification.grid import grid
 from reports.verification.limits import limits
 from reports.verification.record import GREEN, NOT_RUN, RED, Verification
 
-MARKS = {GREEN: "\N{CHECK MARK} green", RED: "\N{BALLOT X} RED", NOT_RUN: "\N{EN DASH} not run"}
-WORST = "A worst value stands beside its limit; where these differ from case to case, the share of what is allowed."
-COLUMNS = ("", "check", "criterion", "worst", "headroom", "cases", "controls", "")
 
+def html(record: Verification, studies: Mapping[str, dict[str, Any]]) -> str:
+    """The page. It follows from the record, the studies and the modules that prove, byte by byte.
 
-def html(record: Verification) -> str:
-    """The page. It follows from the record and the modules that prove, byte by byte."""
+    Args:
+        studies: records of longer runs, by name: `grid`, `conformance`; one that is missing has no chapter.
+    """
     with matplotlib.rc_context({"svg.hashsalt": "delayprop", "svg.fonttype": "path", "font.size": 9.0}):
         parts = [
-            *_head(record), *_first_figure(record), *_checks(record), *_figures(record), *_faults(record),
-            *limits(record), *chapter(proofs(record)), *_about(record),
+            *_head(record), *_first_figure(record), *_checks(record), *_figures(record), *_certified(record),
+            *_faults(record), *_mutants(record), *_studies(studies), *limits(record), *chapter(proofs(record)),
+            *_about(record),
         ]  # fmt: skip
-    return document("delayprop: verification report", parts)
+    return document("delayprop: verification report", parts, STYLE)
 
 
 def proofs(record: Verification) -> dict[str, int]:
@@ -69,40 +71,9 @@ def _first_figure(record: Verification) -> list[str]:
 
 
 def _checks(record: Verification) -> list[str]:
-    parts = [heading("The checks"), note(WORST)]
-    for group in dict.fromkeys(check["group"] for check in record.checks):
-        own = [check for check in record.checks if check["group"] == group]
-        parts.append(f"<h3>{escape(group)}</h3>")
-        parts += [f'<div class="wide">{table(COLUMNS, [_row(check) for check in own], numbers=(0, 3, 4, 5, 6))}</div>']
-        for check in own:
-            parts.append(text(f"{check['number']}. {check['title']}. {check['shows']}"))
-            parts += [note(f"{name}: {why}") for name, why in _reasons(check)]
-    return [*parts, shown(overview.headroom(record.checks))]
-
-
-def _row(check: dict[str, Any]) -> list[str]:
-    worst = "" if check["worst"] is None else f"{number(check['worst'])} of {number(check['limit'])}"
-    room = "" if not check["headroom"] else f"{number(check['headroom'])}\N{MULTIPLICATION SIGN}"
-    controls = f"{check['caught']} of {check['controls']}"
     return [
-        str(check["number"]), check["title"], check["criterion"], worst, room, str(check["cases"] or ""), controls,
-        MARKS[check["status"]],
+        heading("The checks"), glance(record.checks), *cards(record.checks), shown(overview.headroom(record.checks)),
     ]  # fmt: skip
-
-
-def _reasons(check: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Why a check is not green: each reason once."""
-    seen: dict[str, str] = {}
-    for name, why in check["wrong"].items():
-        seen.setdefault(why, name)
-    yield from ((name, why) for why, name in seen.items())
-    if check["status"] == NOT_RUN and not check["wrong"]:
-        yield "not run", "no test of it was there"
-
-
-def number(value: float) -> str:
-    """Two digits."""
-    return f"{value:.2g}"
 
 
 Drawn = tuple[str, Callable[[Verification], Picture]]
@@ -126,6 +97,27 @@ def _figures(record: Verification) -> list[str]:
     return [heading("What the checks found"), *map(shown, pictures(record))]
 
 
+def _certified(record: Verification) -> list[str]:
+    runs = ("reference", "fast float64", "fast float32")
+    rows = [
+        [
+            e["class"], e["network"], str(e["spikes"]), "" if e["kappa_min"] is None else number(e["kappa_min"]),
+            *(f"{e[run]:.1f}{'*' if run in e['ill_conditioned'] else ''}" for run in runs),
+        ]
+        for e in record.figures.get("certified", [])
+    ]  # fmt: skip
+    if not rows:
+        return []
+    order = ("lower", "average", "higher")
+    rows.sort(key=lambda row: (order.index(row[0]), row[1]))
+    said = (
+        "Right digits of the worst block of each network, of 30 that are certified. An asterisk: the network's own "
+        "condition leaves fewer than are asked for, as an error of one unit in the last place of its numbers shows."
+    )
+    content = table(("class", "network", "spikes", "kappa", *runs), rows, numbers=(2, 3, 4, 5, 6))
+    return [heading("The certified set"), note(said), folded(f"{len(rows)} networks", content)]
+
+
 def _faults(record: Verification) -> list[str]:
     entries = record.figures.get("faults", [])
     if not entries:
@@ -135,6 +127,27 @@ def _faults(record: Verification) -> list[str]:
         text("Faults that published systems have had, or of their kind:"),
         table(("fault", "where"), overview.sources(entries)),
     ]  # fmt: skip
+
+
+def _mutants(record: Verification) -> list[str]:
+    if not record.figures.get("mutation"):
+        return []
+    (entry,) = record.figures["mutation"]
+    outcomes = ("mutants", "tried", "noticed", "broke off", "took too long", "survived")
+    files = [[file, *(str(counts[name]) for name in outcomes)] for file, counts in entry["files"].items()]
+    survivors = [[f"{one['file']}:{one['line']}", one["after"], one["reason"]] for one in entry["survivors"]]
+    said = (
+        "cosmic-ray changes one operator, number or comparison of the adjoint code at a time; the checks above run on "
+        f"each mutant until one notices. Of those that change anything {percent(entry['noticed'])} are noticed."
+    )
+    return [
+        heading("Mutants"), text(said), table(("file", *outcomes), files, numbers=range(1, 7)),
+        folded(f"{len(survivors)} survivors", table(("where", "became", "why it survives"), survivors)),
+    ]  # fmt: skip
+
+
+def _studies(studies: Mapping[str, dict[str, Any]]) -> list[str]:
+    return grid(studies["grid"]) if "grid" in studies else []
 
 
 def _about(record: Verification) -> list[str]:

@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 
 from reports.markup import Picture
 from reports.verification import overview
+from reports.verification.cards import MARKS, number
 from reports.verification.figure_adjoint import adjoint
-from reports.verification.page import MARKS, number, pictures, verdict
+from reports.verification.page import pictures, verdict
 from reports.verification.record import Verification
 
 A4 = (8.27, 11.69)  # inches
@@ -51,7 +52,7 @@ def _lines(record: Verification) -> list[str]:
     for check in record.checks:
         worst = "" if check["worst"] is None else f"worst {number(check['worst'])} of {number(check['limit'])}, "
         counted = f"{check['cases']} cases, controls {check['caught']} of {check['controls']}"
-        found.append(f"{check['number']:2d} {check['title']}: {MARKS[check['status']]}")
+        found.append(f"{check['number']:2d} {check['title']}: {MARKS[check['status']]} {check['status']}")
         found += textwrap.wrap(f"   {check['criterion']}; {worst}{counted}", 100, subsequent_indent="   ")
     return found
 

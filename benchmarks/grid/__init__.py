@@ -1,0 +1,1 @@
+"""What a grid costs: EventProp stepped through time, held against the exact gradient."""

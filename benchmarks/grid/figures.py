@@ -1,0 +1,256 @@
+"""`python -m benchmarks.grid.figures FILE FOLDER`: the pictures of a record of `python -m benchmarks.grid`.
+
+They are drawn from the record alone; nothing is computed again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from benchmarks.command import guarded
+from benchmarks.grid.networks import KINDS, LOSSES, WHERE
+from reports.records import COLOURS, plain
+from spec import SpecError
+from spec.command import OneLineParser, run_and_exit
+from spec.errors import Verbatim
+
+PROG = "python -m benchmarks.grid.figures"
+OF_LOSS = dict(zip(LOSSES, (COLOURS[0], "0.6", COLOURS[2], COLOURS[1], COLOURS[3]), strict=True))
+OF_WAY = {None: "0.2", 1.0: COLOURS[1], 0.125: COLOURS[0]}
+NAMED = {"w": "weights", "d": "delays"}
+
+
+def errors(record: dict) -> Figure:
+    """Median relative error against the step, by kind of network and parameter."""
+    figure, grid = _square(record)
+    for row, which in zip(grid, ("w", "d"), strict=True):
+        for axes, kind in zip(row, KINDS, strict=True):
+            for group in _off(record, kind):
+                _with_quartiles(axes, record["dts"], group[f"error_{which}"], OF_LOSS[group["loss"]], group["loss"])
+            axes.set_yscale("log")
+            _steps(axes, record["dts"])
+            _triangle(axes)
+            plain(axes, "step dt, ms", "relative error", f"gradient by {NAMED[which]}, {kind}")
+    grid[0][0].legend(frameon=False, fontsize=8, loc="upper left")
+    _published(grid[0][0], 0.03)
+    return figure
+
+
+def cosines(record: dict) -> Figure:
+    """Median cosine against the step, by kind of network and parameter."""
+    figure, grid = _square(record)
+    for row, which in zip(grid, ("w", "d"), strict=True):
+        for axes, kind in zip(row, KINDS, strict=True):
+            for group in _off(record, kind):
+                _with_quartiles(axes, record["dts"], group[f"cosine_{which}"], OF_LOSS[group["loss"]], group["loss"])
+            axes.set_ylim(-0.1, 1.03)
+            _steps(axes, record["dts"])
+            plain(axes, "step dt, ms", "cosine with the exact gradient", f"by {NAMED[which]}, {kind}")
+    grid[0][0].legend(frameon=False, fontsize=8, loc="lower left")
+    _published(grid[0][0], 0.03)
+    return figure
+
+
+def spikes_kept(record: dict) -> Figure:
+    """Share of networks whose neurons all spike as often as they should; and what delays on the grid change."""
+    figure = Figure(figsize=(9, 3.8), layout="constrained")
+    kept, placed = figure.subplots(1, 2)
+    for kind, colour in zip(KINDS, COLOURS, strict=False):
+        for group in _off(record, kind):
+            if group["loss"] in ("mean_voltage", "spike_time_mse"):
+                read = "spikes read" if group["loss"] == "spike_time_mse" else "voltages read"
+                style = "--" if group["loss"] == "spike_time_mse" else "-"
+                shares = [100 * share for share in group["kept"]]
+                kept.plot(record["dts"], shares, "o", ls=style, ms=3, color=colour, label=f"{kind}, {read}")
+    kept.set_ylim(-3, 103)
+    _steps(kept, record["dts"])
+    plain(kept, "step dt, ms", "networks, %", "all spike counts as they should be")
+    kept.legend(frameon=False, fontsize=8, loc="lower left")
+    _published(kept, 0.75)
+    words = ("inputs and delays anywhere", "delays on the grid of 1 ms", "delays and inputs on it")
+    for where, label, colour in zip(WHERE, words, COLOURS, strict=False):
+        for group in record["gradients"]["summary"]["groups"]:
+            if (group["kind"], group["loss"], group["where"]) == ("recurrent", "spike_time_mse", where):
+                middle = [quartiles[1] for quartiles in group["error_d"]]
+                placed.plot(record["dts"], middle, "o-", ms=3, color=colour, label=label)
+    placed.set_yscale("log")
+    _steps(placed, record["dts"])
+    plain(placed, "step dt, ms", "median relative error", "by delays, recurrent, spike_time_mse")
+    placed.legend(frameon=False, fontsize=8, loc="lower right")
+    return figure
+
+
+def grazing(record: dict) -> Figure:
+    """The error of every network against the conditioning of its worst spike, at three steps."""
+    summary, dts = record["gradients"]["summary"]["kappa"], record["dts"]
+    shown = sorted({entry["dt"] for entry in summary}, reverse=True)
+    figure = Figure(figsize=(9.5, 3.8), layout="constrained")
+    every = [n for g in record["gradients"]["networks"] if g["where"] == "off" for n in g["networks"]]
+    networks = [n for n in every if n["kappa_min"] is not None and not n["pinned"]]
+    kappa = np.array([n["kappa_min"] for n in networks])
+    for axes, dt in zip(figure.subplots(1, len(shown), sharey=True), shown, strict=True):
+        values = np.array([n["error_w"][dts.index(dt)] for n in networks])
+        axes.plot(kappa, values, ".", ms=2.5, color="0.7")
+        (entry,) = [one for one in summary if (one["dt"], one["which"]) == (dt, "w")]
+        edges = [max(kappa.min(), entry["edges"][0]), *entry["edges"][1:], kappa.max()]
+        for low, high, middle in zip(edges, edges[1:], entry["medians"], strict=False):
+            if middle is not None:
+                axes.plot([max(low, kappa.min()), high], [middle, middle], color=COLOURS[1], lw=2)
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        title = f"dt = {_fraction(dt)} ms, rank correlation {entry['rank_correlation']:.2f}"
+        plain(axes, "kappa of the worst spike", "", title)
+    figure.axes[0].set_ylabel("relative error, by weights")
+    figure.legend(handles=[Line2D([], [], color=COLOURS[1], lw=2, label="median between edges"),
+                           Line2D([], [], color="0.7", marker=".", ls="", label="a network")],
+                  frameon=False, fontsize=8, loc="outside lower right", ncols=2)  # fmt: skip
+    return figure
+
+
+def training(record: dict) -> Figure:
+    """Both tasks: every seed a point, means as bars."""
+    figure = Figure(figsize=(10.5, 4), layout="constrained")
+    accuracy, boundary, points = figure.subplots(1, 3, width_ratios=(3, 3, 4))
+    runs = record["interval"]["runs"]
+    aparts = sorted({run["apart"] for run in runs}, reverse=True)
+    for shift, n in ((-0.15, 0), (0.15, 1)):
+        dt = runs[0]["ways"][n]["dt"]
+        own = [[run["ways"][n] for run in runs if run["apart"] == apart] for apart in aparts]
+        seen = [[100 * way["on_exact"] for way in ways] for ways in own]
+        _dots(accuracy, [x + shift for x in range(len(aparts))], seen, OF_WAY[dt], _way(dt))
+        off = [[abs(way["boundary_off"]) for way in ways] for ways in own]
+        _dots(boundary, [x + shift for x in range(len(aparts))], off, OF_WAY[dt], _way(dt), mean=False)
+    boundary.plot(range(len(aparts)), [apart / 2 for apart in aparts], color="0.6", ls="--", lw=1, label="needed")
+    boundary.set_yscale("symlog", linthresh=1e-3)
+    boundary.set_ylim(bottom=-2e-4)
+    for axes in (accuracy, boundary):
+        axes.set_xticks(range(len(aparts)), [f"{apart:g}" for apart in aparts])
+    figure.legend(*boundary.get_legend_handles_labels(), frameon=False, fontsize=8, loc="outside lower left", ncols=3)
+    plain(accuracy, "distance of the two intervals, ms", "test accuracy, %", "intervals, in continuous time")
+    plain(boundary, "distance of the two intervals, ms", "ms", "learned boundary, off the best one")
+    ways = record["yin-yang"]["runs"][0]["ways"]
+    for name, shift, face in (("on_exact", -0.16, None), ("on_grid", 0.16, "white")):
+        for x, way in enumerate(ways):
+            if way["dt"] is None and name == "on_grid":
+                continue
+            values = [100 * run["ways"][x][name] for run in record["yin-yang"]["runs"]]
+            _dots(points, [x + shift], [values], OF_WAY[way["dt"]], "", face=face)
+    terms = ["\n+ term" if way["pinned"] else "" for way in ways[1:]]
+    names = [f"{_fraction(way['dt'])} ms{term}" for way, term in zip(ways[1:], terms, strict=True)]
+    points.set_xticks(range(len(ways)), ["exact", *names], fontsize=8)
+    plain(points, "gradient", "test accuracy, %", "Yin-Yang (open: on its own grid)")
+    return figure
+
+
+PICTURES: dict[str, Callable[[dict], Figure]] = {
+    "errors": errors, "cosines": cosines, "spikes_kept": spikes_kept, "grazing": grazing, "training": training
+}  # fmt: skip
+
+
+def draw(record: dict, folder: Path, suffix: str = "png") -> list[str]:
+    """Draw every picture into a folder; their paths.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for name, picture in PICTURES.items():
+        paths.append(str(folder / f"{name}.{suffix}"))
+        picture(record).savefig(paths[-1], dpi=150)
+    return paths
+
+
+def _off(record: dict, kind: str) -> list[dict]:
+    return [g for g in record["gradients"]["summary"]["groups"] if (g["kind"], g["where"]) == (kind, "off")]
+
+
+def _square(record: dict) -> tuple[Figure, np.ndarray]:
+    figure = Figure(figsize=(9, 7), layout="constrained")
+    count = record["gradients"]["summary"]["groups"][0]["count"]
+    figure.suptitle(f"medians of {count} networks each, quartiles shaded", fontsize=9, x=0.01, ha="left", color="0.35")
+    return figure, figure.subplots(2, 2, sharex=True, sharey=True)
+
+
+def _with_quartiles(axes: Axes, dts: Sequence[float], rows: list, colour: str, label: str) -> None:
+    low, middle, high = np.array(rows).T
+    axes.plot(dts, middle, "o-", ms=3, lw=1.3, color=colour, label=label)
+    axes.fill_between(dts, low, high, color=colour, alpha=0.12, lw=0)
+
+
+def _steps(axes: Axes, dts: Sequence[float]) -> None:
+    """A logarithmic axis of step sizes, with 1 ms, the published one, marked."""
+    axes.set_xscale("log", base=2)
+    axes.axvline(1.0, color="0.75", lw=1, zorder=0)
+    axes.set_xticks(dts[::2], [_fraction(dt) for dt in dts[::2]])
+    axes.minorticks_off()
+
+
+def _published(axes: Axes, height: float) -> None:
+    """Say what the line at 1 ms is; `height` is a share of the panel's."""
+    axes.annotate("published codes", (1.0, height), (-3, 0), xycoords=axes.get_xaxis_transform(),
+                  textcoords="offset points", rotation=90, ha="right", fontsize=7, color="0.5")  # fmt: skip
+
+
+def _triangle(axes: Axes) -> None:
+    """What an error in proportion to the step would do."""
+    x, y = np.array([2**-6, 2**-3]), np.array([2.5e-4, 2e-3])
+    axes.plot([*x, x[1], x[0]], [*y, y[0], y[0]], color="0.4", lw=1)
+    axes.annotate("1", (x[1], float(np.sqrt(y[0] * y[1]))), (4, 0), textcoords="offset points", fontsize=8, color="0.4")
+
+
+def _dots(
+    axes: Axes, where: Sequence[float], values: list, colour: str, label: str, face: str | None = None,
+    mean: bool = True,
+) -> None:  # fmt: skip
+    for n, (x, own) in enumerate(zip(where, values, strict=True)):
+        spread = x + np.linspace(-0.1, 0.1, len(own))
+        axes.plot(spread, own, "o", ms=4, color=colour, mfc=face or colour, alpha=0.8, label=label if n == 0 else "")
+        if mean:
+            axes.plot([x - 0.14, x + 0.14], [np.mean(own)] * 2, color=colour, lw=2)
+
+
+def _way(dt: float | None) -> str:
+    return "exact gradient" if dt is None else f"gradient on a grid of {_fraction(dt)} ms"
+
+
+def _fraction(dt: float) -> str:
+    return f"{dt:g}" if dt >= 1 else f"1/{1 / dt:g}"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line; the exit code (0, 2: no record, or nowhere to write)."""
+    return guarded(PROG, lambda: _run(argv))
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    parser = OneLineParser(PROG, "Draw a record of what a grid costs.")
+    parser.add_argument("record", metavar="FILE", help="what `python -m benchmarks.grid` wrote")
+    parser.add_argument("folder", metavar="FOLDER", help="where the pictures go")
+    parser.add_argument("--format", choices=("png", "svg"), default="png", help="of the pictures (default: png)")
+    options = parser.parse_args(argv)
+    try:
+        record = json.loads(Path(options.record).read_text(encoding="utf-8"))
+        print("\n".join(draw(record, Path(options.folder), options.format)))
+    except OSError as error:
+        got = Verbatim(f"{error.strerror or error}: {error.filename}")
+        raise SpecError("FILE", "a record, and FOLDER one that can be written", got, "name others") from None
+    except (ValueError, KeyError, TypeError) as error:
+        got = Verbatim(f"{type(error).__name__}: {error}")
+        raise SpecError("FILE", "a record with all parts", got, "run `python -m benchmarks.grid`") from None
+    return 0
+
+
+if __name__ == "__main__":
+    run_and_exit(main)

@@ -1,0 +1,84 @@
+"""What a grid does to the gradients of some networks: errors, angles, spikes kept, at every step size.
+
+Errors are those of the whole gradient by weights, or by delays, of a network: the Euclidean norm of the difference
+relative to that of the exact one (`reference`). A cosine is 0 where the grid has no gradient at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from benchmarks.grid.flat import flat
+from benchmarks.grid.forward import forward
+from benchmarks.grid.losses import driven
+from benchmarks.grid.networks import Drawn, drawn, norm, vector
+from benchmarks.grid.stepped import backward, results
+from reference.arithmetic import FLOAT64
+from reference.readouts import drive
+from reference.simulate import simulate
+from spec import Case, Result
+
+DTS = tuple(2.0**-n for n in range(9))  # ms: 1 to 1/256
+
+
+def measured(kind: str, loss: str, where: str, seeds: Sequence[int], dts: Sequence[float] = DTS) -> list[dict]:
+    """One record a network.
+
+    Each holds `seed`, `redrawn`, `spikes` (exact), `kappa_min`, `pinned` (a maximum that an inhibitory arrival makes is
+    read); lists of one number a step size: `error_w`, `error_d`, `cosine_w`, `cosine_d`, `falling` (spikes whose stored
+    slope is negative); and texts of one digit a step size, 1 for yes: `kept` (every neuron spikes as often as it
+    should), `ordered` (and all spikes come in the right order).
+    """
+    networks = [drawn(kind, loss, where, seed) for seed in seeds]
+    records = [_exact(network) for network in networks]
+    arrays = flat([network.case for network in networks])
+    for dt in dts:
+        trace = forward(arrays, dt)
+        acting = driven(arrays, trace)
+        found = results(arrays, trace, acting, *backward(arrays, trace, acting))
+        ends = [min(at.values()) for at in arrays.neuron_at[1:]] + [len(arrays.tau_mem)]
+        owner = np.searchsorted(np.array(ends), trace.neuron[trace.falling], side="right")
+        falling = np.bincount(owner, minlength=len(networks))
+        for network, record, result, wrong in zip(networks, records, found, falling, strict=True):
+            _compare(network.exact, result, record)
+            record["falling"].append(int(wrong))
+    return records
+
+
+def _exact(network: Drawn) -> dict:
+    exact = network.exact
+    columns = ("error_w", "error_d", "cosine_w", "cosine_d", "falling")
+    spikes = sum(len(train) for trains in exact.spikes.values() for train in trains)
+    kappa_min = None if exact.kappa_min is None else float(f"{exact.kappa_min:.3g}")
+    return {
+        "seed": network.seed, "redrawn": network.redrawn, "spikes": spikes, "kappa_min": kappa_min,
+        "pinned": pinned(network.case), "kept": "", "ordered": "", **{column: [] for column in columns},
+    }  # fmt: skip
+
+
+def pinned(case: Case) -> bool:
+    """Whether the loss reads a maximum that inhibitory arrivals make."""
+    maxima = drive(FLOAT64, case, simulate(FLOAT64, case)).maxima
+    return any(maximum.pinned is not None for maximum in maxima.values())
+
+
+def _compare(exact: Result, found: Result, record: dict) -> None:
+    for which in ("w", "d"):
+        true, other = vector(exact, which), vector(found, which)
+        size, length = norm(exact, which), float(np.linalg.norm(other))
+        record[f"error_{which}"].append(float(f"{np.linalg.norm(other - true) / size:.3g}"))
+        record[f"cosine_{which}"].append(round(float(true @ other) / (size * length), 4) if length else 0.0)
+    kept, ordered = same_spikes(exact, found)
+    record["kept"] += str(int(kept))
+    record["ordered"] += str(int(ordered))
+
+
+def same_spikes(exact: Result, found: Result) -> tuple[bool, bool]:
+    """Whether every neuron spikes as often, and whether all spikes then are in the same order (or at one time)."""
+    pairs = [(a, b) for name in exact.spikes for a, b in zip(exact.spikes[name], found.spikes[name], strict=True)]
+    if any(len(a) != len(b) for a, b in pairs):
+        return False, False
+    true, other = (np.concatenate([pair[n] for pair in pairs]) for n in range(2))
+    return True, bool(np.all(np.diff(other[np.argsort(true, kind="stable")]) >= 0))

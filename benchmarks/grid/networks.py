@@ -1,0 +1,116 @@
+"""Networks by seed: small ones of two kinds, with each loss, and with delays on the grid or off it.
+
+Four inputs reach four LIF neurons, these two outputs, in a trial of 40 ms. `recurrent`: the hidden neurons also reach
+each other (and themselves), which makes them chaotic: a spike a little later soon changes all others. `feed-forward`:
+they do not. A network counts only if it has a gradient: hidden neurons that spike, and, where spikes are read, outputs
+that do. Others are drawn again; how often stands in the record.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from reference.run import run
+from spec import Case, Connection, CrossEntropy, Network, Population, Result, SpikeTimeMSE, SpikeTrains
+from spec.checks import one_of
+
+KINDS = ("recurrent", "feed-forward")
+LOSSES = ("mean_voltage", "exp_weighted_voltage", "max_voltage", "spike_time_mse", "first_spike_time")
+WHERE = ("off", "delays on", "all on")
+"""Of the grid of 1 ms: delays and inputs anywhere; delays on it; delays and input times on it."""
+
+INPUTS, HIDDEN, OUTPUTS, T = 4, 4, 2, 40.0
+TAU_MEM, TAU_SYN = 20.0, 5.0
+LEAST_DELAY, MOST_DELAY, LAST_INPUT, SPIKES = 0.1, 12.0, 25.0, 3
+W_IN, W_OWN, W_OUT = (1.6, 0.8), (0.3, 0.8), (0.6, 0.6)  # mean and sd
+OUT_LIF = 3.0  # outputs that shall spike have weights so much larger
+TIME_SCALE = 5.0
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """A network with its exact result.
+
+    Attributes:
+        seed, redrawn: it is draw number `redrawn` of that seed.
+    """
+
+    seed: int
+    redrawn: int
+    case: Case
+    exact: Result
+
+
+def drawn(kind: str, loss: str, where: str, seed: int) -> Drawn:
+    """The network of that seed.
+
+    Raises:
+        SpecError: an unknown kind, loss or place.
+        ArithmeticError: a hundred draws in a row have no gradient.
+    """
+    one_of(where, "where", WHERE)
+    for number in range(100):
+        case = placed(_case(kind, loss, np.random.default_rng([seed, number])), where)
+        exact = run(case)
+        if all(norm(exact, which) > 0 for which in ("w", "d")):
+            return Drawn(seed, number, case, exact)
+    raise ArithmeticError(f"no network of seed {seed} ({kind}, {loss}) has a gradient")
+
+
+def vector(found: Result, which: str) -> np.ndarray:
+    """The gradient by all weights ("w") or delays ("d") of a network without gaps, as one vector."""
+    return np.concatenate([getattr(part, f"dL_d{which}").ravel() for part in found.gradients.connections])
+
+
+def norm(found: Result, which: str) -> float:
+    """Euclidean norm of that vector."""
+    return float(np.linalg.norm(vector(found, which)))
+
+
+def placed(case: Case, where: str) -> Case:
+    """The case with delays (at least 1: loops take time), or delays and inputs, moved to the nearest whole ms."""
+    if where == "off":
+        return case
+    network = case.network
+    moved = tuple(
+        Connection(c.source, c.target, c.w, np.maximum(1.0, np.floor(c.d + 0.5))) for c in network.connections
+    )
+    inputs = {name: SpikeTrains(tuple(np.floor(train + 0.5) for train in trains)) if where == "all on" else trains
+              for name, trains in case.inputs.items()}  # fmt: skip
+    return Case(Network(network.populations, moved), case.duration, inputs, case.loss)
+
+
+def _case(kind: str, loss: str, random: np.random.Generator) -> Case:
+    one_of(kind, "kind", KINDS)
+    one_of(loss, "loss", LOSSES)
+    spiking = loss in ("spike_time_mse", "first_spike_time")
+    out = Population("out", "lif", OUTPUTS, TAU_MEM, TAU_SYN, 1.0, 0.0) if spiking else Population(
+        "out", "li", OUTPUTS, TAU_MEM, TAU_SYN
+    )  # fmt: skip
+    populations = (
+        Population("in", "input", INPUTS), Population("hid", "lif", HIDDEN, TAU_MEM, TAU_SYN, 1.0, 0.0), out
+    )  # fmt: skip
+    scale = OUT_LIF if spiking else 1.0
+    connections = [
+        _connection("in", "hid", (INPUTS, HIDDEN), W_IN, 1.0, random),
+        _connection("hid", "out", (HIDDEN, OUTPUTS), W_OUT, scale, random),
+    ]
+    own = _connection("hid", "hid", (HIDDEN, HIDDEN), W_OWN, 1.0, random)
+    if kind == "recurrent":
+        connections.append(own)
+    trains = SpikeTrains(tuple(np.sort(random.uniform(0.0, LAST_INPUT, SPIKES)) for _ in range(INPUTS)))
+    label, targets = int(random.integers(OUTPUTS)), np.sort(random.uniform(10.0, 35.0, (OUTPUTS, 2)), axis=1)
+    if loss == "spike_time_mse":
+        wanted: CrossEntropy | SpikeTimeMSE = SpikeTimeMSE("out", SpikeTrains(tuple(targets)))
+    else:
+        wanted = CrossEntropy(loss, "out", label, TIME_SCALE if loss == "first_spike_time" else None)
+    return Case(Network(populations, tuple(connections)), T, {"in": trains}, wanted)
+
+
+def _connection(
+    source: str, target: str, shape: tuple[int, int], w: tuple[float, float], scale: float, random: np.random.Generator
+) -> Connection:
+    weights = scale * random.normal(*w, shape)
+    return Connection(source, target, weights, random.uniform(LEAST_DELAY, MOST_DELAY, shape))

@@ -1,0 +1,86 @@
+"""The checks on the page: all at a glance, then a card each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from html import escape
+from typing import Any
+
+from reports.verification.record import GREEN, NOT_RUN, RED
+
+MARKS = {GREEN: "\N{CHECK MARK}", RED: "\N{BALLOT X}", NOT_RUN: "\N{EN DASH}"}
+CLASSES = {GREEN: "green", RED: "red", NOT_RUN: "missing"}
+STYLE = """
+.glance { display: flex; flex-wrap: wrap; gap: 4px; margin: 1rem 0; }
+.glance a { width: 2.2rem; padding: 0.2rem 0; text-align: center; border-radius: 4px; color: #fff; font-size: 0.85rem;
+            text-decoration: none; font-variant-numeric: tabular-nums; }
+.green a, a.green { background: #2f7d3f; } .red a, a.red { background: #b3261e; } a.missing { background: #6e7781; }
+.card { border-left: 4px solid #2f7d3f; padding: 0.1rem 0 0.1rem 0.8rem; margin: 1rem 0; break-inside: avoid; }
+.card.red { border-color: #b3261e; } .card.missing { border-color: #6e7781; }
+.card h4 { margin: 0.2rem 0; font-size: 1rem; } .card p { margin: 0.2rem 0; }
+.card dl { columns: auto; display: flex; flex-wrap: wrap; gap: 0.2rem 1.4rem; font-size: 0.85rem; }
+.card dl div { border: 0; gap: 0.4rem; justify-content: start; } .card dd { text-align: left; }
+h3 { margin: 1.6rem 0 0.4rem; }
+.formula { margin: 0.8rem 0; overflow-x: auto; } .formula math { font-size: 1.05rem; }
+@media print { .formula math { font-size: 0.7rem; } }
+""".strip()
+
+
+def glance(checks: Sequence[dict[str, Any]]) -> str:
+    """A square a check, which leads to its card."""
+    squares = (
+        f'<a class="{CLASSES[c["status"]]}" href="#check-{c["number"]}" title="{escape(c["title"])}: {c["status"]}">'
+        f"{c['number']}</a>"
+        for c in checks
+    )
+    return f'<nav class="glance">{"".join(squares)}</nav>'
+
+
+def cards(checks: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """The cards, group by group."""
+    for group in dict.fromkeys(check["group"] for check in checks):
+        yield f"<h3>{escape(group)}</h3>"
+        yield from (card(check) for check in checks if check["group"] == group)
+
+
+def card(check: dict[str, Any]) -> str:
+    """What a check shows, its criterion, what was found, and why it is not green."""
+    status = check["status"]
+    title = f"{MARKS[status]} {check['number']} {escape(check['title'])}" + ("" if status == GREEN else f": {status}")
+    facts = "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in found(check))
+    why = "".join(f'<p class="note">{escape(reason)}</p>' for reason in reasons(check))
+    return (
+        f'<section class="card {CLASSES[status]}" id="check-{check["number"]}"><h4>{title}</h4>'
+        f"<p>{escape(check['shows'])}</p><p class=\"note\">To meet: {escape(check['criterion'])}.</p>"
+        f"<dl>{facts}</dl>{why}</section>"
+    )
+
+
+def found(check: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Names and values of what was measured."""
+    if check["worst"] is not None and not check["limit"]:
+        yield "differences", f"{number(check['worst']) if check['worst'] else 'none'}, none allowed"
+    elif check["worst"] is not None:
+        name = "worst, of what is allowed" if check["limit"] == 1 else "worst"
+        yield name, f"{number(check['worst'])}" + ("" if check["limit"] == 1 else f" (limit {number(check['limit'])})")
+        if check["headroom"]:
+            yield "headroom", f"{number(check['headroom'])}\N{MULTIPLICATION SIGN}"
+    if check["cases"]:
+        yield "cases", str(check["cases"])
+    if check["controls"]:
+        yield "controls that noticed", f"{check['caught']} of {check['controls']}"
+
+
+def reasons(check: dict[str, Any]) -> Iterator[str]:
+    """Why a check is not green: each reason once, with the first test that gave it."""
+    first: dict[str, str] = {}
+    for name, why in check["wrong"].items():
+        first.setdefault(why.removeprefix("Skipped: "), name)
+    yield from (why if check["status"] == NOT_RUN else f"{name}: {why}" for why, name in first.items())
+    if check["status"] == NOT_RUN and not check["wrong"]:
+        yield "No test of it was there."
+
+
+def number(value: float) -> str:
+    """Two digits; large ones as they are spoken."""
+    return f"{value:,.0f}" if 100 <= abs(value) < 1e6 else f"{value:.2g}"
