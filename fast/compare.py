@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fast.finished import records
+from fast.finished import HOW_IT_RAN, records
 from fast.intervals import half_of_mean
 from spec import SpecError
 from spec.command import OneLineParser, report, run_and_exit
 from spec.errors import Verbatim
 
 PROG = "python -m fast.compare"
-NOT_A_SETTING = {"seed", "out", "resume", "save_seconds", "workers", "data", "preset", "tensorboard", "certify"}
+NOT_A_SETTING = HOW_IT_RAN | {"seed", "preset", "certify"}
+HASH = 8  # digits of a file's SHA-256 that a table shows
 
 
 @dataclass
@@ -60,7 +61,7 @@ def table(groups: Sequence[Group]) -> list[str]:
     head = [*differing, "seeds", "test accuracy, %", "best valid, %", "time, s"]
     rows = [
         [
-            *(str(group.settings.get(name)) for name in differing), str(len(group.seeds)),
+            *(_shown(group.settings.get(name)) for name in differing), str(len(group.seeds)),
             _mean(group.test), _mean(group.valid), f"{statistics.mean(group.seconds):.0f}",
         ]
         for group in groups
@@ -70,6 +71,13 @@ def table(groups: Sequence[Group]) -> list[str]:
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in [head, *rows]
     ]
     return [*lines, "", *(_difference(groups[0], group, n) for n, group in enumerate(groups[1:], start=2))]
+
+
+def _shown(value: object) -> str:
+    """A setting; of files the first digits of their hashes."""
+    if isinstance(value, dict):
+        return " ".join(str(entry)[:HASH] for entry in value.values())
+    return str(value)
 
 
 def _mean(values: Sequence[float]) -> str:

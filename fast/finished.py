@@ -19,6 +19,9 @@ from fast.training.run_folder import LOG, OPTIONS
 from spec import SpecError
 from spec.errors import Verbatim
 
+HOW_IT_RAN = frozenset({"out", "resume", "save_seconds", "data", "workers", "tensorboard", "test"})
+"""Options that change nothing of what a run reaches."""
+
 
 def records(folder: Path) -> tuple[dict, dict, list[dict]]:
     """Options, result and log of a run.

@@ -7,13 +7,12 @@ import platform
 from collections.abc import Sequence
 from pathlib import Path
 
-from fast.finished import records
+from fast.finished import HOW_IT_RAN, records
 from fast.training.checkpoints import Checkpoints, digest
 from spec import SpecError
 from spec.command import OneLineParser, report, run_and_exit
 
 PROG = "python -m results"
-NOT_OF_THE_RESULT = {"out", "resume", "save_seconds", "data", "workers", "tensorboard"}
 
 
 def entry(folder: Path) -> dict:
@@ -25,7 +24,7 @@ def entry(folder: Path) -> dict:
     options, result, log = records(folder)
     state, _ = Checkpoints(folder, own=False).load()
     return {
-        **{name: value for name, value in options.items() if name not in NOT_OF_THE_RESULT},
+        **{name: value for name, value in options.items() if name not in HOW_IT_RAN},
         "network": result["network"], "best_epoch": result["best_epoch"], "test_accuracy": result["test_accuracy"],
         "valid_accuracy": max(line["valid_accuracy"] for line in log), "count_baseline": result["count_baseline"],
         "seconds": round(sum(line["seconds"] for line in log), 1), "machine": platform.machine(),

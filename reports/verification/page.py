@@ -25,8 +25,8 @@ def html(record: Verification, studies: Mapping[str, dict[str, Any]]) -> str:
     """
     with matplotlib.rc_context({"svg.hashsalt": "delayprop", "svg.fonttype": "path", "font.size": 9.0}):
         parts = [
-            *_head(record), *_first_figure(record), *_checks(record), *_figures(record), *_certified(record),
-            *_faults(record), *_mutants(record), *_studies(studies), *limits(record), *chapter(proofs(record)),
+            *_head(record), *_first_figure(record), *_checks(record), *limits(record), *_figures(record),
+            *_certified(record), *_faults(record), *_mutants(record), *_studies(studies), *chapter(proofs(record)),
             *_about(record),
         ]  # fmt: skip
     return document("delayprop: verification report", parts, STYLE)
