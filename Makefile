@@ -14,7 +14,7 @@ PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 STAMP := .venv/.ready-$(firstword $(shell cksum < pyproject.toml))-$(EXTRAS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sequence derivations test report test-gpu lint clean
+.PHONY: help setup sequence derivations test report test-gpu docs lint clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1#/p' Makefile | awk -F'#' '{ printf "%-20s%s\n", $$1, $$2 }'
@@ -40,6 +40,11 @@ test-gpu: setup ## run the tests that need a GPU; make EXTRAS=dev,cuda test-gpu 
 	@echo "test-gpu: pytest, the tests marked gpu"
 	@$(PY) -m pytest -m gpu $(ARGS)
 
+docs: ## build the documentation into site/
+	@$(MAKE) --no-print-directory EXTRAS=dev,docs setup
+	@echo "docs: mkdocs build --strict, into site/"
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict $(ARGS)
+
 lint: setup ## run ruff and mypy
 	@echo "lint: ruff, then mypy"
 	@$(PY) -m ruff check .
@@ -47,7 +52,7 @@ lint: setup ## run ruff and mypy
 
 clean: ## remove .venv and every cache; runs/ stays
 	@echo "clean: .venv and caches"
-	@rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	@rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist site
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A torch wheel that pip finds at hand (PIP_FIND_LINKS) is taken first: the one from the index brings gigabytes of CUDA.

@@ -6,8 +6,8 @@ import contextlib
 import io
 import math
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 BLOCK = re.compile(r"^```python\n(.*?)^```$(?:\n\n```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
 NEARLY = 0.25
-"""What is measured in a tutorial depends on rounding after many steps: its digits may differ by so much, its words not."""
+"""What a tutorial measures depends on rounding after many steps: its digits may differ by so much, its words not."""
 
 FETCHING = {
     "script": "src", "img": "src", "iframe": "src", "audio": "src", "video": "src", "source": "src", "embed": "src",
@@ -23,10 +23,7 @@ FETCHING = {
 }  # fmt: skip
 ABROAD = re.compile(r"(?:[a-z]+:)?//", re.IGNORECASE)
 IN_STYLE = re.compile(r"""(?:url\(\s*["']?|@import\s+["'])((?:https?:)?//[^"')\s]+)""", re.IGNORECASE)
-IN_SCRIPT = re.compile(
-    r"""(?:fetch|import|importScripts|Worker|EventSource|WebSocket|open|sendBeacon)\(\s*["'`](?:[^"'`]*["'`]\s*,\s*["'`])?"""
-    r"""((?:https?:|wss?:)?//[^"'`\s]+)"""
-)
+REMOTE_IMAGE = re.compile(r"!\[[^\]]*\]\(((?:https?:)?//[^)\s]+)")
 
 
 @dataclass(frozen=True)
@@ -69,16 +66,10 @@ def alike(found: str, said: str) -> bool:
     return all(math.isclose(a, b, rel_tol=NEARLY, abs_tol=0.03) for a, b in pairs)
 
 
-def pages_of(nav: object) -> Iterator[str]:
-    """The pages that the `nav` of `mkdocs.yml` names."""
-    if isinstance(nav, str):
-        yield nav
-    elif isinstance(nav, dict):
-        for value in nav.values():
-            yield from pages_of(value)
-    elif isinstance(nav, list):
-        for value in nav:
-            yield from pages_of(value)
+def nav(settings: str) -> list[str]:
+    """The pages that the `nav` of `mkdocs.yml` names, in order; read without YAML, which not every environment has."""
+    found = re.search(r"^nav:\n((?: +.*\n)+)", settings, re.MULTILINE)
+    return re.findall(r"^ +- (?:[^:\n]+: )?(\S+\.md)$", found[1], re.MULTILINE) if found else []
 
 
 class _Elements(HTMLParser):
@@ -88,12 +79,11 @@ class _Elements(HTMLParser):
         self.links: list[str] = []
         self.ids: set[str] = set()
         self.style = ""
-        self.script = ""
-        self.inside = ""
+        self.in_style = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
-        self.inside = tag if tag in ("style", "script") else ""
+        self.in_style = tag == "style"
         self.ids |= {given[name] for name in ("id", "name") if name in given}
         self.style += given.get("style", "") + "\n"
         if tag == "a" and "href" in given:
@@ -103,15 +93,14 @@ class _Elements(HTMLParser):
         self.fetched += [part.split()[0] for part in given.get("srcset", "").split(",") if part.strip()]
 
     def handle_endtag(self, tag: str) -> None:
-        self.inside = ""
+        self.in_style = False
 
     def handle_data(self, data: str) -> None:
-        if self.inside == "style":
+        if self.in_style:
             self.style += data
-        if self.inside == "script":
-            self.script += data
 
 
+@cache
 def elements(html: str) -> _Elements:
     """What a built page fetches, links to and can be linked to at."""
     parser = _Elements()
@@ -121,14 +110,14 @@ def elements(html: str) -> _Elements:
 
 
 def fetched_from_afar(name: str, text: str) -> list[str]:
-    """What a file of the site makes a browser fetch from elsewhere. Links that a reader follows are none of it."""
+    """What a page or a style makes a browser fetch from elsewhere; links that a reader follows are none of it.
+
+    Scripts are not looked into: those of the theme fetch nothing unless a page asks for diagrams or names a repository.
+    """
     if name.endswith(".css"):
         return IN_STYLE.findall(text)
-    if name.endswith(".js"):
-        return IN_SCRIPT.findall(text)
     page = elements(text)
-    afar = [address for address in page.fetched if ABROAD.match(address)]
-    return afar + IN_STYLE.findall(page.style) + IN_SCRIPT.findall(page.script)
+    return [address for address in page.fetched if ABROAD.match(address)] + IN_STYLE.findall(page.style)
 
 
 def dead_links(site: Path, name: str) -> list[str]:
@@ -141,8 +130,9 @@ def dead_links(site: Path, name: str) -> list[str]:
             continue
         target = (site / name).parent / address if address else site / name
         target = target / "index.html" if target.is_dir() else target
-        if not target.is_file():
-            found.append(f"{name}: {link}")
-        elif anchor and target.suffix == ".html" and anchor not in elements(target.read_text(encoding="utf-8")).ids:
+        there = target.is_file()
+        if there and anchor and target.suffix == ".html":
+            there = anchor in elements(target.read_text(encoding="utf-8")).ids
+        if not there:
             found.append(f"{name}: {link}")
     return found

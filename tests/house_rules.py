@@ -20,6 +20,9 @@ MAY_IMPORT = {
     "reports": {"matplotlib", "numpy"},
     "results": {"fast", "spec"},
     "docs": {"fast", "optuna"},
+    "examples": {
+        "benchmarks", "spec", "numpy", "torch", "snntorch", "eventax", "jax", "equinox", "optimistix", "diffrax",
+    },
 }
 INSTALLED = ("spec", "derivations", "reference", "fast", "reports")
 

@@ -14,6 +14,7 @@ from reports.verification.derivation import chapter
 from reports.verification.figure_adjoint import adjoint
 from reports.verification.grid import grid
 from reports.verification.limits import limits
+from reports.verification.peers import peers
 from reports.verification.record import GREEN, NOT_RUN, RED, Verification
 
 
@@ -147,7 +148,8 @@ def _mutants(record: Verification) -> list[str]:
 
 
 def _studies(studies: Mapping[str, dict[str, Any]]) -> list[str]:
-    return grid(studies["grid"]) if "grid" in studies else []
+    chapters = {"conformance": peers, "grid": grid}
+    return [part for name, write in chapters.items() if name in studies for part in write(studies[name])]
 
 
 def _about(record: Verification) -> list[str]:
