@@ -1,0 +1,41 @@
+"""Why some mutants of the adjoints survive: each that the record has must be explained here.
+
+A reason that begins with "equivalent" says that the mutant computes the same; such are not counted. The others could be
+noticed by cases that the checks do not have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+GUARD = "a guard of slopes that have rounded to 0, where the gradient is refused; no slope does in these cases"
+NO_EVENT = "equivalent: any number below 0 says that there is no event"
+PINNED = "shows only where a maximum is pinned to an arrival in a bin that has another own event; no case has that"
+
+REASONS: dict[tuple[str, str], str] = {
+    ("reference/adjoint.py", "if event.Vdot_minus <= -1:"): GUARD,
+    ("reference/adjoint.py", "if event.Vdot_minus == 0:"): GUARD,
+    ("reference/adjoint.py", "if event.Vdot_minus < 0:"): GUARD,
+    ("reference/adjoint.py", 'if self.case.network.population(name).kind >= "lif":'): (
+        "equivalent: neurons are `li` or `lif`, and `li` sorts before"
+    ),
+    ("reference/adjoint.py",
+     "connections = tuple(ConnectionGradient(w, d) for w, d in zip(self.dL_dw, self.dL_dd, strict=False))"): (
+        "equivalent: both lists are made of the same connections"
+    ),
+    ("fast/adjoint.py",
+     "e, here, x = events.first[slot + lane], - 2, float(at.end) if bin_ == at.last else 1.0"): NO_EVENT,
+    ("fast/adjoint.py",
+     "e, here, x = events.first[slot + lane], -1, float(at.end) if bin_ >= at.last else 1.0"): (
+        "equivalent: no bin comes after the last"
+    ),
+    ("fast/adjoint.py", "if rest >= events.rest[e]:"): PINNED,
+    ("fast/adjoint.py",
+     "e, here, x = events.first[slot + lane], not 1, float(at.end) if bin_ == at.last else 1.0"): PINNED,
+}  # fmt: skip
+
+
+def reason(mutant: Mapping[str, Any]) -> str:
+    """Why it survives; empty: nobody has looked at it."""
+    return REASONS.get((mutant["file"], mutant["after"]), "")
