@@ -161,7 +161,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Each test carries its check; with `--evidence` only these run, and only some of many alike if it must be quick."""
+    """Each test carries its check; with `--evidence` only these run, and only two of many alike if it is quick."""
     for item in items:
         mark = item.get_closest_marker("check")
         if mark is not None:

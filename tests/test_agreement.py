@@ -5,29 +5,22 @@ In float64, on every network, block by block.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
-import mpmath
 import numpy as np
 import pytest
 from hypothesis import given, settings
 
 import reference
 from fast.run import run_case
-from reference.adjoint import gradients
-from reference.arithmetic import Arithmetic
-from reference.readouts import drive
-from reference.simulate import simulate as simulate_plainly
-from spec import Case, Connection, CrossEntropy, Network, Population, Result, SpikeTrains, Tie, load_case
+from spec import Case, Connection, CrossEntropy, Network, Population, SpikeTrains, Tie, load_case
 from spec.results import TIE_KINDS
-from tests.comparison import Agreement, assert_same_results, compared, largest_block
+from tests.comparison import Agreement, assert_same_results
 from tests.effort import many
 from tests.evidence import Measured
 from tests.failures import stored_on_failure
 from tests.strategies import cases, families, seeded_case
-from tests.tolerances import VANISHES
-from tests.truth import Problem, simulate
 
 DIGITS = 30
 

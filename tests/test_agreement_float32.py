@@ -108,7 +108,9 @@ def arithmetic_of_bits(precision: int) -> Arithmetic:
 
 def errors_in_float32(bits: int) -> tuple[list[float], list[float]]:
     """Of networks with the right spikes, the largest error of a block: in `fast`, in the reference of so many bits."""
-    fast, plain, m = [], [], arithmetic_of_bits(bits)
+    fast: list[float] = []
+    plain: list[float] = []
+    m = arithmetic_of_bits(bits)
     for case in (seeded_case(seed, family) for family in families() for seed in range(many(10))):
         found, true, trial = run_case(case, "float32"), reference.run(case), simulate_plainly(m, case)
         spikes = {name: [len(neuron.spikes) for neuron in neurons] for name, neurons in trial.neurons.items()}

@@ -101,12 +101,13 @@ def gather(more: bool = False) -> dict:
             {"case": case_to_dict(case)} | {name: found.to_dict(case.network) for name, found in results.items()}
         )
     files = sorted((ROOT / "spec" / "conformance" / "cases").glob("*.json"))
-    found = {"problems": problems, "conformance": [case_to_dict(load_case(file)) for file in files], "others": []}
+    conformance = [case_to_dict(load_case(file)) for file in files]
+    found: dict[str, list] = {"problems": problems, "conformance": conformance, "others": []}
     if more:
         del runs["truth"]
         for case in [*ties().values(), *(seeded_case(3, family) for family in families())]:
-            results = {name: run(case).to_dict(case.network) for name, run in runs.items()}
-            found["others"].append({"case": case_to_dict(case), **results})
+            pair = {name: run(case).to_dict(case.network) for name, run in runs.items()}
+            found["others"].append({"case": case_to_dict(case), **pair})
     return found
 
 

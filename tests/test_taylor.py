@@ -243,7 +243,9 @@ def test_the_checker_notices(kind: str, factor: float, measured: Measured) -> No
     assert abs(right[1] - 2) <= SLOPE < 2 - wrong[1]
     if factor == -1.0:
         for name, f in (("right", 1.0), ("flipped", factor)):
-            loss, pairs = remainders(FLOAT64, case, kind, 0, STEPS, f)
+            curve = remainders(FLOAT64, case, kind, 0, STEPS, f)
+            assert not isinstance(curve, str)
+            loss, pairs = curve
             measured.keep("taylor", {
                 "kind": kind, "gradient": name, "steps": STEPS.tolist(), "R0": [float(abs(a)) for a, _ in pairs],
                 "R1": [float(abs(b)) for _, b in pairs], "rounding": float(MEASURABLE * FLOAT64.u * loss),
