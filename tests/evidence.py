@@ -25,7 +25,9 @@ from tests.checks import BY_NUMBER, CHECKS
 from tests.effort import EFFORT
 
 FORMAT = "delayprop-verification/1"
+EXPECTED = "tests of checks"
 PACKAGES = ("numpy", "sympy", "mpmath", "torch", "numba", "hypothesis", "pytest")
+PLUGIN = "delayprop-evidence"
 GREEN, RED, NOT_RUN = "green", "red", "not run"
 
 
@@ -58,6 +60,12 @@ class Evidence:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.tests: dict[str, dict[str, Any]] = {}
+        self.expected: dict[str, dict[str, Any]] = {}
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """A worker has ended, and says which tests there were; one that was killed says nothing, but its fellows do."""
+        self.expected |= getattr(node, "workeroutput", {}).get(EXPECTED, {})
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """One phase of one test has ended."""
@@ -75,10 +83,12 @@ class Evidence:
             test["kept"] = [entry for name, entry in report.user_properties if name == "kept"]
 
     def pytest_sessionfinish(self) -> None:
-        """Write the file."""
+        """Write the file. A test that has not reported, for whatever reason, did not run."""
+        for name, check in self.expected.items():
+            self.tests.setdefault(name, {"outcome": "lost", "why": "it did not report", **check})
         kept: defaultdict[str, list] = defaultdict(list)
         for name in sorted(self.tests):
-            for entry in self.tests[name].get("kept", []):
+            for entry in self.tests[name].get("kept", []) if self.tests[name]["outcome"] == "passed" else []:
                 kept[entry["name"]].append({"test": name, **entry["data"]})
         content = {
             "format": FORMAT, "made": datetime.now(UTC).isoformat(timespec="seconds"), "effort": EFFORT,
@@ -157,21 +167,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Gather where reports arrive: here, unless this is a worker."""
     if config.getoption("--evidence") and not hasattr(config, "workerinput"):
-        config.pluginmanager.register(Evidence(Path(config.getoption("--evidence")).absolute()))
+        config.pluginmanager.register(Evidence(Path(config.getoption("--evidence")).absolute()), PLUGIN)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Each test carries its check; with `--evidence` only these run, and only two of many alike if it is quick."""
+    expected: dict[str, dict[str, Any]] = {}
     for item in items:
         mark = item.get_closest_marker("check")
         if mark is not None:
             assert mark.args and set(mark.args) <= set(BY_NUMBER), f"{item.nodeid}: no check {mark.args}"
             known = {"numbers": list(mark.args), "control": mark.kwargs.get("control", False)}
             item.user_properties.append(("check", known))
+            expected[item.nodeid] = known
     if config.getoption("--evidence"):
         chosen = [item for item in items if item.get_closest_marker("check") is not None]
         config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
         items[:] = _few(chosen) if EFFORT == "quick" else chosen
+        wanted = {item.nodeid: expected[item.nodeid] for item in items}
+        if hasattr(config, "workeroutput"):
+            config.workeroutput[EXPECTED] = wanted
+        elif (gathering := config.pluginmanager.get_plugin(PLUGIN)) is not None:
+            gathering.expected |= wanted
 
 
 def _few(items: list[pytest.Item]) -> list[pytest.Item]:

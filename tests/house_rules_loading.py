@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from pathlib import PurePosixPath
 
-PACKAGES = ("spec", "derivations", "reference", "fast", "benchmarks", "reports", "results", "docs")
+PACKAGES = ("spec", "derivations", "reference", "fast", "benchmarks", "reports", "results", "docs", "examples")
 
 MODULES = {"pickle", "_pickle", "cloudpickle", "dill", "joblib", "jsonpickle", "marshal", "shelve"}
 RUN = {

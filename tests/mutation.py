@@ -82,7 +82,8 @@ def _nodes(node: object) -> Iterator[object]:
 def _difference(source: str, text: str) -> tuple[int, str, str]:
     """The first line that differs, before and after."""
     pairs = zip(source.splitlines(), text.splitlines(), strict=False)
-    return next((n, a.strip(), b.strip()) for n, (a, b) in enumerate(pairs, start=1) if a != b)
+    differing = ((n, a.strip(), b.strip()) for n, (a, b) in enumerate(pairs, start=1) if a != b)
+    return next(differing, (0, "", "a line more or less at the end"))
 
 
 def outcome(mutant: Mutant, text: str, evidence: dict) -> tuple[str, str]:
@@ -142,6 +143,9 @@ def main() -> None:
     found: list[Mutant] = []
     counts: dict[str, int] = {}
     for file in options.files:
+        whole = Mutant(file, "none", 0, 0, "", "")
+        unchanged = outcome(whole, (ROOT / file).read_text(encoding="utf-8"), evidence)
+        assert unchanged == (SURVIVED, ""), f"nothing is changed, and {unchanged}"
         everything = list(mutants(file))
         counts[file] = len(everything)
         if options.sample and options.sample < len(everything):

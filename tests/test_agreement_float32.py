@@ -125,13 +125,18 @@ NO_WORSE, BESIDES = 2.0, 1e-6
 """How much larger the errors may be than those of plain code, as a distribution: of one network luck decides."""
 
 
+def no_worse(fast: list[float], plain: list[float]) -> list[tuple[float, float]]:
+    """Median and 99th percentile of the errors of `fast`, each with what plain code allows it."""
+    quantiles = (0.5, 0.99)
+    return [(float(np.quantile(fast, q)), NO_WORSE * float(np.quantile(plain, q)) + BESIDES) for q in quantiles]
+
+
 @pytest.mark.check(18)
 def test_float32_is_no_worse_than_plain_code(measured: Measured) -> None:
     """The reference is run in numbers of 24 bits, and both are held against its float64."""
     fast, plain = errors_in_float32(24)
-    for part in (0.5, 0.99):
-        own, allowed = np.quantile(fast, part), NO_WORSE * np.quantile(plain, part) + BESIDES
-        measured(own, allowed, len(fast) if part == 0.5 else 0, f"0 to {many(10) - 1} of each family")
+    for own, allowed in no_worse(fast, plain):
+        measured(own, allowed, len(fast), f"0 to {many(10) - 1} of each family")
         assert own <= allowed
     measured.keep("three ways", {"fast": fast, "plain": plain})
 
@@ -139,8 +144,7 @@ def test_float32_is_no_worse_than_plain_code(measured: Measured) -> None:
 @pytest.mark.check(18, control=True)
 def test_control_code_of_three_bits_more_is_better() -> None:
     """The comparison can fail: `fast` in float32 is worse than plain code of 27 bits."""
-    fast, plain = errors_in_float32(27)
-    assert np.median(fast) > NO_WORSE * np.median(plain) + BESIDES / 10
+    assert any(own > allowed for own, allowed in no_worse(*errors_in_float32(27)))
 
 
 def test_float32_on_networks_that_hypothesis_draws() -> None:

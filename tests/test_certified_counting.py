@@ -23,6 +23,7 @@ def known() -> tuple[Case, Mapping, dict]:
     return case, certified_values(case), reference.run(case).to_dict(case.network)
 
 
+@pytest.mark.check(9, control=True)
 def test_a_gradient_off_by_1e_9_has_nine_digits(known: tuple[Case, Mapping, dict]) -> None:
     case, certified, _ = known
     for kind, end in (("w", "weights"), ("d", "delays"), ("tau_mem", "tau_mem"), ("v_reset", "reset"), ("t_in", "in")):
@@ -33,6 +34,7 @@ def test_a_gradient_off_by_1e_9_has_nine_digits(known: tuple[Case, Mapping, dict
         assert 8.9 < min(found.values()) < 9.1
 
 
+@pytest.mark.check(9, control=True)
 def test_a_flipped_sign_has_no_digit(known: tuple[Case, Mapping, dict]) -> None:
     _, certified, found = known
     assert right_digits(found, certified) > 12

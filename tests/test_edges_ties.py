@@ -125,7 +125,7 @@ def test_an_arrival_at_a_crossing(run: Run, w: float, measured: Measured) -> Non
         assert abs(earlier - found_at(result, ("t_in", "in", 1, 0))) > DIFFERENCE_OF_TIE
 
 
-@pytest.mark.check(25, 27, control=True)
+@pytest.mark.check(25, control=True)
 @every_run
 @pytest.mark.parametrize("w", [3.0, -3.0], ids=["excitatory", "inhibitory"])
 def test_control_the_other_side_of_a_tie_has_another_derivative(run: Run, w: float) -> None:
@@ -149,6 +149,18 @@ def test_a_spike_at_the_end(run: Run, loss: str, measured: Measured) -> None:
     assert [len(train) for train in result.spikes["out"]] == [1, 0]
     assert result.ties == (Tie("out", 0, "spike_at_end"),)
     measured(assert_one_sided(result, tie_at(case, t), sides), DIFFERENCE_OF_TIE, 1)
+
+
+@pytest.mark.check(27, control=True)
+@every_run
+def test_control_a_spike_just_after_the_end_is_none(run: Run) -> None:
+    """The derivatives of what happens if the trial ends a moment earlier are others."""
+    longer = case_of([DRIVE], spikes_near(3.0))
+    t, sides = first_crossing(longer)
+    case = case_of([DRIVE], spikes_near(3.0), T=float(run(longer).spikes["out"][0][0]))
+    earlier = tie_at(case, t - mpmath.mpf("1e-9"))
+    with pytest.raises(AssertionError):
+        assert_one_sided(run(case), earlier, sides)
 
 
 @pytest.mark.check(27)

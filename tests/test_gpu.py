@@ -79,6 +79,12 @@ def test_float64_is_what_the_cpu_finds() -> None:
         assert float((found.cpu() - expected).norm()) <= 1e-9 * float(expected.norm())
 
 
+@pytest.mark.check(19, control=True)
+def test_control_float32_is_not_what_the_cpu_finds_in_float64() -> None:
+    pairs = zip(step("cuda"), step("cpu", dtype=torch.float64), strict=True)
+    assert any(float((found.cpu().double() - true).norm()) > 1e-9 * float(true.norm()) for found, true in pairs)
+
+
 def test_on_a_stream_of_its_own() -> None:
     """Kernels wait for what torch has queued on the current stream, and torch for them."""
     expected, stream = step("cuda"), torch.cuda.Stream()

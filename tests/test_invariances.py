@@ -87,7 +87,8 @@ def test_a_shift_of_time(run: str, family: str, measured: Measured) -> None:
 @pytest.mark.check(11, control=True)
 @pytest.mark.parametrize("run", RUNS)
 def test_control_a_shift_that_leaves_the_targets_is_seen(run: str) -> None:
-    case = next(cases("layers", lambda case: isinstance(case.loss, SpikeTimeMSE)))
+    found = (seeded_case(seed, "layers") for seed in count())
+    case = next(case for case in found if isinstance(case.loss, SpikeTimeMSE) and reference.run(case).loss > 0)
     shifted, move = later(case, 3.7)
     with pytest.raises(AssertionError):
         assert_same(shifted, RUNS[run](replace(shifted, loss=case.loss)), move(RUNS[run](case)))
@@ -128,7 +129,9 @@ def test_the_order_of_everything(run: str, family: str, measured: Measured) -> N
 @pytest.mark.parametrize("run", RUNS)
 def test_control_another_order_is_seen(run: str) -> None:
     """The sources of every connection moved on by one in what is expected."""
-    case = next(cases("layers", lambda case: all(len(c.w) > 1 for c in case.network.connections)))
+    found = (seeded_case(seed, "layers") for seed in count())
+    case = next(case for case in found if all(len(c.w) > 1 for c in case.network.connections)
+                and largest_block(case, reference.run(case).gradients) > VANISHES)  # fmt: skip
     rewritten, move = permuted(case, 0)
     moved = with_gradients_of(
         move(RUNS[run](case)),

@@ -37,7 +37,7 @@ def test_seeded_cases_hit_every_class(feed_forward: bool, measured: Measured) ->
     ignored = LOOPS if feed_forward else ()
     census.require(LEAST, ignore=ignored)
     hit = {name: census.counts[name] for name in CLASSES if name not in ignored}
-    measured(LEAST, min(hit.values()) / census.cases, census.cases, "0 to 249")
+    measured(LEAST * census.cases / min(hit.values()), 1.0, census.cases, "0 to 249")
     measured.keep("census", {"loops": not feed_forward, "cases": census.cases, "hits": hit})
 
 

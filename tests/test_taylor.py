@@ -232,7 +232,15 @@ def test_control_a_thousandth_changes_the_constant(kind: str) -> None:
     pytest.fail("none of these networks has a constant")
 
 
-@pytest.mark.check(4, 5, control=True)
+@pytest.mark.check(4, control=True)
+@pytest.mark.parametrize("kind", ["w", "d"])
+def test_control_a_millionth_shows_at_40_digits(kind: str) -> None:
+    case = seeded_case(1, "recurrent")
+    found = slopes(multiprecision(40), case, kind, 0, STEPS_40, 1 + 1e-6)
+    assert not isinstance(found, str) and 2 - found[1] > SLOPE_40
+
+
+@pytest.mark.check(5, control=True)
 @pytest.mark.parametrize("factor", [1.001, -1.0], ids=["0.1 % off", "flipped"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_checker_notices(kind: str, factor: float, measured: Measured) -> None:

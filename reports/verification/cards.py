@@ -63,7 +63,7 @@ def found(check: dict[str, Any]) -> Iterator[tuple[str, str]]:
     elif check["worst"] is not None:
         name = "worst, of what is allowed" if check["limit"] == 1 else "worst"
         yield name, f"{number(check['worst'])}" + ("" if check["limit"] == 1 else f" (limit {number(check['limit'])})")
-        if check["headroom"]:
+        if check["headroom"] and check["status"] == GREEN:
             yield "headroom", f"{number(check['headroom'])}\N{MULTIPLICATION SIGN}"
     if check["cases"]:
         yield "cases", str(check["cases"])

@@ -33,11 +33,28 @@ def make(out: Path, quick: bool) -> int:
     if not (ROOT / "tests" / "checks.py").exists() or importlib.util.find_spec("xdist") is None:
         remedy = "run it in a clone of the project, in the environment of `make setup`"
         raise RecordError("tests", "there, with pytest-xdist", f"neither at {ROOT}", remedy)
+    studies()
     out.mkdir(parents=True, exist_ok=True)
     record = out / RECORD
     record.unlink(missing_ok=True)
     run(record.absolute(), quick)
     return write(read(record), out)
+
+
+def studies() -> dict[str, dict]:
+    """The records of longer runs that are there.
+
+    Raises:
+        RecordError: one cannot be read.
+    """
+    found = {}
+    for name, path in STUDIES.items():
+        try:
+            if path.exists():
+                found[name] = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise RecordError(f"results/{path.name}", "a record", f"none ({error})", "make it anew") from None
+    return found
 
 
 def run(record: Path, quick: bool) -> None:
@@ -50,15 +67,15 @@ def run(record: Path, quick: bool) -> None:
     words = ["-m", "pytest", "-q", "-n", str(WORKERS), "--dist", "worksteal", "-p", "no:cacheprovider"]
     words += ["--no-header", "--tb=line", "--evidence", str(record), "tests"]
     done = subprocess.run([sys.executable, *words], cwd=ROOT, env=environment, check=False)
-    if done.returncode not in (0, 1) or not record.exists():
+    broken = done.returncode not in (0, 1) or not record.exists()
+    if broken or (done.returncode == 1 and not read(record).red):
         got = f"pytest's exit code {done.returncode}"
         raise RecordError("the checks", "run to their end", got, "see what it said above")
 
 
 def write(record: Verification, out: Path) -> int:
     """Page and PDF of a record; 1 if a check is red."""
-    studies = {name: json.loads(path.read_text(encoding="utf-8")) for name, path in STUDIES.items() if path.exists()}
-    (out / PAGE).write_text(html(record, studies), encoding="utf-8", newline="\n")
+    (out / PAGE).write_text(html(record, studies()), encoding="utf-8", newline="\n")
     save_pdf(record, out / PDF)
     for check in record.checks:
         if check["status"] == RED:

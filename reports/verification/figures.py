@@ -103,7 +103,8 @@ def errors(float64: Entries, float32: Entries, three_ways: Entries) -> Picture:
     figure.tight_layout()
     sentence = (
         "Left: relative error of the worst block of each network's gradient. Right: in float32 the kernels are held "
-        "against plain code, the reference run in numbers of 24 bits; their errors lie below twice its."
+        "against plain code, the reference run in numbers of 24 bits; the median of their errors, and all but one in a "
+        "hundred, must lie below the limit."
     )
     return Picture("Errors", figure, sentence)
 
@@ -161,5 +162,5 @@ def memory(entry: dict[str, Any]) -> Picture:
     axes.loglog(entry["spikes"], [number / 1e6 for number in entry["bytes"]], "o-", color=COLOURS[0], ms=4)
     plain(axes, "spikes in and out", "kept for the way back, MB")
     figure.tight_layout()
-    sentence = "What a training step keeps grows in proportion to the spikes, and with nothing else."
+    sentence = "What a training step keeps grows in proportion to the spikes, and not with the length of a trial."
     return Picture("Memory", figure, sentence)

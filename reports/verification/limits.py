@@ -15,8 +15,8 @@ KNOWN = (
      "implementations."),
     ("ties", "At a tie the derivative is one-sided, on the side that the specification names."),
     ("float32", "May lose or gain a spike very near to grazing."),
-    ("size", "Networks of the checks are small, some neurons and up to some hundred spikes, so that many digits can be "
-     "had. Larger ones are held against the identities alone."),
+    ("size", "Networks that are held against many digits are small, some neurons and some hundred spikes. Larger ones "
+     "are held against the identities, against float64, and neuron by neuron (benchmarks)."),
     ("one machine", "Figures are those of one machine and one set of versions, named at the end."),
 )  # fmt: skip
 

@@ -11,13 +11,14 @@ from matplotlib.patches import Rectangle
 
 from reports.markup import Picture
 from reports.records import COLOURS, plain
+from reports.verification.record import NOT_RUN
 
 MOST = 1e8  # a headroom beyond that is drawn as that
 
 
 def headroom(checks: Sequence[dict[str, Any]]) -> Picture:
     """Limit over worst measured value, of every check that measures one."""
-    known = [check for check in checks if check["headroom"]]
+    known = [check for check in checks if check["headroom"] and check["status"] != NOT_RUN]
     figure = Figure(figsize=(8.0, 0.6 + 0.22 * len(known)))
     axes = figure.subplots()
     values = [min(check["headroom"], MOST) for check in known]

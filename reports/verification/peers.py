@@ -15,7 +15,8 @@ from reports.records import RecordError
 FORMAT = "conformance-grades/1"
 REMEDY = "make it with `python examples/conformance/grades.py`"
 COLUMNS = {"spikes": "spikes", "loss": "loss", "w": "by w", "d": "by d", "constants": "by constants"}
-NOT_OFFERED, OTHER = "not offered", "another network"
+SPLITS = {"w": ("one layer", "hidden layers"), "d": ("delays off the grid", "delays in whole ms")}
+NOT_OFFERED = "not offered"
 SAID = (
     "The conformance kit asks a simulator for the results of small networks that are known to many digits, and counts "
     "how many are right. Here it was given to programs that people use, through adapters that lie in "
@@ -81,13 +82,14 @@ def found(one: Mapping[str, Any]) -> Iterator[str]:
     for key, words in (("not_offered", "Refused"), ("failed", "Failed")):
         if cases[key]:
             yield f"{words}: {'; '.join(grouped(cases[key]))}."
-    for name in ("w", "d"):
+    for name in SPLITS:
         summary = one["quantities"].get(name)
         if summary is None or summary["digits"] is None:
             continue
         if summary["grade"] in ("approximate", "wrong"):
-            yield f"Gradient {COLUMNS[name]}: worst in {summary['worst_case']}{direction(summary)}."
-            yield from by_layers(one, name)
+            few = f"less than one digit in {summary['below']} of {summary['graded']} cases"
+            yield f"Gradient {COLUMNS[name]}: {few}, worst in {summary['worst_case']}{direction(summary)}."
+            yield from split(one, name)
     near = one["likeness"]
     if near is not None:
         yield f"What is not right is like a known fault: {near['fault']} ({near['what']})."
@@ -99,9 +101,9 @@ def direction(summary: Mapping[str, Any]) -> str:
     return "" if cosine is None else f"; cosine with the right one {cosine:.2f} in the median case"
 
 
-def by_layers(one: Mapping[str, Any], name: str) -> Iterator[str]:
-    """With and without spiking layers between, where a surrogate or a lost spike makes the difference."""
-    for need in ("one layer", "hidden layers"):
+def split(one: Mapping[str, Any], name: str) -> Iterator[str]:
+    """The same by what makes the difference: spiking layers between for weights, coincidences and grids for delays."""
+    for need in SPLITS[name]:
         summary = one["capabilities"].get(need, {"quantities": {}})["quantities"].get(name)
         if summary is not None and summary["digits"] is not None:
             digits = f"{summary['digits']:.1f} digits at worst, {summary['median']:.1f} in the median case"

@@ -1,0 +1,180 @@
+"""Grades several simulators and writes one JSON object that says how each fares.
+
+    python examples/conformance/grades.py reference="python -m reference" "eventax=python eventax_adapter.py" > FILE
+
+Each argument is a name, `=`, and a command as `python -m spec.conformance` takes it. What it is, and with which
+settings, the command says itself, asked with `--about`: a JSON object with `system`, `version`, `settings`, `note`, and
+`kinds` if a quantity (`w`, say) is meant to be something else than the derivative, with the words for that.
+Nothing in the file depends on anything but the answers and the date; commands are not in it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import shlex
+import statistics
+import subprocess
+import sys
+from importlib.metadata import version
+
+import numpy as np
+
+from spec.conformance.cases import stored
+from spec.conformance.layout import QUANTITIES
+from spec.conformance.peers import of_command
+from spec.conformance.report import CaseReport, Report, Summary, graded
+
+FORMAT = "conformance-grades/1"
+CONSTANTS = ("tau_mem", "tau_syn", "v_th", "v_reset")
+GROUPS = {**{name: (name,) for name in QUANTITIES}, "constants": CONSTANTS}
+SHOWN = ("spikes", "loss", "w", "d", "constants")
+COSINES = ("w", "d")
+OWN = {
+    "-m reference": ("delayprop, reference", "float64, event by event", "One heap, one event at a time, in Python."),
+    "-m fast.run": ("delayprop, fast", "event by event", "The kernels that training uses."),
+    "plain_peer.py": (
+        "plain Python",
+        "float64, event by event; tests/plain_peer.py",
+        "A hundred lines without NumPy that do one layer and squared errors of spike times: a partial answer.",
+    ),
+}
+"""What our own commands are, which know no `--about`: by a part of the command."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Grade several simulators; JSON on standard output.")
+    parser.add_argument("systems", nargs="+", metavar="NAME=COMMAND")
+    parser.add_argument("--timeout", type=float, default=600.0, metavar="S", help="a case (default: %(default)g)")
+    options = parser.parse_args()
+    pairs = [argument.partition("=") for argument in options.systems]
+    names = [name for name, _, _ in pairs]
+    if not all(name and command.strip() for name, _, command in pairs) or len(set(names)) < len(names):
+        parser.error("each argument must be NAME=COMMAND, and no name may be there twice")
+    systems = []
+    for name, _, command in pairs:
+        print(f"{name} ...", file=sys.stderr)
+        what = about(shlex.split(command))
+        report = graded(of_command(shlex.split(command), options.timeout), name, stored(), 1.0)
+        systems.append({"name": name, **what, **measured(report)})
+    head = json.dumps({"format": FORMAT, "date": datetime.date.today().isoformat()})
+    lines = ",\n".join(json.dumps(one, allow_nan=False) for one in systems)  # a line a system
+    print(f'{head[:-1]}, "systems": [\n{lines}\n]}}')
+    return 0
+
+
+def about(command: list[str]) -> dict[str, object]:
+    """What the command is: from itself, or for our own from `OWN`.
+
+    Raises:
+        SystemExit: it does not say.
+    """
+    line = shlex.join(command)
+    for part, (system, settings, note) in OWN.items():
+        if part in line:
+            own = {"system": system, "version": version("delayprop")}
+            if part == "-m fast.run":
+                single = "float32" in line
+                settings = f"{'float32' if single else 'float64'}, {settings}"
+                note += " The limit of its digits is that of float32." if single else ""
+            return {**own, "settings": settings, "note": note, "kinds": {}}
+    done = subprocess.run([*command, "--about"], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"`{line} --about` must print a JSON object, ended with {done.returncode}")
+    found = json.loads(done.stdout)
+    said = {key: str(found[key]) for key in ("system", "version", "settings", "note")}
+    return {**said, "kinds": found.get("kinds", {})}
+
+
+def measured(report: Report) -> dict:
+    """What the report says, without what depends on the clock."""
+    states = {state: [case for case in report.cases if case.state == state] for state in ("not offered", "failed")}
+    near = report.likeness
+    return {
+        "cases": {
+            "all": len(report.cases),
+            "answered": sum(case.state == "answered" for case in report.cases),
+            **{state.replace(" ", "_"): {case.name: case.reason for case in some} for state, some in states.items()},
+        },
+        "quantities": by_group(report, None, tuple(GROUPS)),
+        "capabilities": {
+            name: {**summary(found), "quantities": by_group(report, name, SHOWN)}
+            for name in dict.fromkeys(need for case in report.cases for need in case.needs)
+            if (found := report.summary(capability=name)).cases
+        },
+        "likeness": {"fault": near.name, "what": near.what, "also": list(near.also), "distance": rounded(near.distance)}
+        if near is not None and near.clear
+        else None,
+        "factors": [
+            {"quantities": list(f.quantities), "factor": rounded(f.factor), "blocks": f.blocks, "of": f.of}
+            for f in report.factors
+        ],
+    }
+
+
+def by_group(report: Report, capability: str | None, names: tuple[str, ...]) -> dict:
+    """Each of these groups of quantities that some case has."""
+    found = {}
+    for name in names:
+        members = GROUPS[name]
+        one = report.summary(members, capability)
+        if one.cases:
+            cases = [case for case in report.cases if capability in (None, *case.needs)]
+            found[name] = {**summary(one), **spread(cases, members)}
+            if name in COSINES:
+                found[name]["cosine"] = direction(cases, name)
+    return found
+
+
+def summary(found: Summary) -> dict:
+    """Grade, right digits of the worst block, and in how many cases there was what."""
+    return {
+        "grade": found.grade,
+        "digits": rounded(found.digits),
+        "offered": found.offered,
+        "cases": found.cases,
+        "whole": found.whole,
+        "failed": found.failed,
+        "another_network": found.other,
+    }
+
+
+def spread(cases: list[CaseReport], members: tuple[str, ...]) -> dict:
+    """Over cases, of the digits of their worst block: the median, the worst, how many were graded and below 1."""
+    worst = {
+        case.name: min(digits)
+        for case in cases
+        if (digits := [block.digits for block in case.of(*members) if block.digits is not None])
+    }
+    if not worst:
+        return {"median": None, "worst_case": None, "graded": 0, "below": 0}
+    least, below = min(worst, key=lambda name: worst[name]), sum(digits < 1 for digits in worst.values())
+    median = rounded(statistics.median(worst.values()))
+    return {"median": median, "worst_case": least, "graded": len(worst), "below": below}
+
+
+def direction(cases: list[CaseReport], quantity: str) -> float | None:
+    """The median over cases of the cosine between the gradient found and the right one, also of other networks.
+
+    A surrogate may point the right way without a right digit; the cosine of 0 with anything is 0.
+    """
+    cosines = []
+    for case in cases:
+        pairs = [(b.found, b.true) for b in case.of(quantity) if b.found is not None and b.found.shape == b.true.shape]
+        if not pairs:
+            continue
+        found, true = (np.concatenate([side.ravel() for side in sides]) for sides in zip(*pairs, strict=True))
+        size = float(np.linalg.norm(found) * np.linalg.norm(true))
+        if true.any():
+            cosines.append(float(found @ true) / size if size else 0.0)
+    return rounded(statistics.median(cosines)) if cosines else None
+
+
+def rounded(number: float | None) -> float | None:
+    """To two decimals, so that the last bits of a sum do not show."""
+    return None if number is None else round(number, 2)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,64 @@
+"""EventProp on a time grid, as published implementations compute it. `python stepped_adapter.py [--dt 1] CASE.json`
+
+System: `benchmarks/grid/stepped.py` of this repository, modelled on mlGeNN's compiler: exponential steps, spikes at the
+ends of steps, delays rounded to whole steps, the adjoint stepped back, with a gradient of the delays as well.
+
+Does: every case whose duration is a whole number of steps. Gradients of weights and delays.
+
+Settings: float64; `--dt`, and `--rounding nearest` (also `down`) of delays and input times; without the term for maxima
+that move with an arrival, which published implementations have not (`--pinned` has it).
+
+Conventions: ours, since it takes and returns the types of `spec`.
+
+Left out: gradients of constants and input times, which it does not compute. This file is the template for a simulator
+in Python that shares an environment with `spec`; the others read the case file themselves.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from importlib.metadata import version
+
+from benchmarks.grid.stepped import run
+from spec import SpecError, load_case
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--dt", type=float, default=1.0, metavar="MS")
+    parser.add_argument("--rounding", choices=("nearest", "down"), default="nearest")
+    parser.add_argument("--pinned", action="store_true", help="with the term of maxima that move with an arrival")
+    parser.add_argument("--about", action="store_true", help="print what this is, as JSON")
+    parser.add_argument("case", nargs="?")
+    options = parser.parse_args()
+    if options.about:
+        print(json.dumps(about(options)))
+        return 0
+    case = load_case(options.case)
+    try:
+        found = run(case, options.dt, options.rounding, options.pinned)
+    except SpecError as error:  # the case is legal, so this grid is what does not fit
+        print(error, file=sys.stderr)
+        return 5
+    print(json.dumps(found.to_dict(case.network), allow_nan=False))
+    return 0
+
+
+def about(options: argparse.Namespace) -> dict:
+    """What the report says of it."""
+    term = "with" if options.pinned else "without"
+    return {
+        "system": "EventProp on a time grid",
+        "version": f"delayprop {version('delayprop')} (benchmarks/grid), in the manner of mlGeNN",
+        "settings": f"grid of {options.dt:g} ms with exact exponentials; float64; delays and inputs rounded: "
+        f"{options.rounding}; {term} the term of maxima that move with an arrival",
+        "note": "Our own writing of how published implementations step, not one of these programs. Its gradient comes "
+        "to the exact one as the step shrinks, but for delays where a maximum is made by an inhibitory arrival; a "
+        "coarse grid may lose a spike, or gain one, and is then graded as another network.",
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
