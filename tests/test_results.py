@@ -20,6 +20,8 @@ SAID = {
     "yin-yang, none": ("yin-yang.jsonl", True, 10, "without delays"),
     "braille, delays": ("braille.jsonl", False, 5, "with learned delays,"),
     "braille, frozen": ("braille.jsonl", True, 5, "with `--freeze-delays`"),
+    "shd, delays": ("shd-delays.jsonl", False, 3, "with learned delays, 58.9"),
+    "shd, none": ("shd-delays.jsonl", True, 3, "without delays (`--freeze-delays --delay 0`) on the test split"),
 }
 """File, whether delays were frozen, how many seeds, and the words after the figures in the README."""
 
