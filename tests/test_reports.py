@@ -116,11 +116,10 @@ def test_what_is_no_finished_run_is_one_line_and_exit_2(
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ([], "the following arguments are required: RUN (see --help)"),
         (["a", "b"], "unrecognized arguments: b"),
         (["nowhere"], "`RUN` must be the folder of a finished run, with result.json, got nowhere (No such file or"),
     ],
-    ids=["no argument", "two", "missing folder"],
+    ids=["two", "missing folder"],
 )
 def test_bad_arguments_are_one_line_and_exit_2(
     options: list[str], words: str, capsys: pytest.CaptureFixture[str]

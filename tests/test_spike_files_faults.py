@@ -57,8 +57,9 @@ def passes(name: str, path: Path) -> bool:
 
 def read_by(source: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the tests use another reader."""
-    (folder / "reader.py").write_text(source, encoding="utf-8")
-    spec = spec_from_file_location("reader_with_a_fault", folder / "reader.py")
+    path = folder / f"reader{len(list(folder.glob('reader*.py')))}.py"  # anew: Python knows a file by size and second
+    path.write_text(source, encoding="utf-8")
+    spec = spec_from_file_location("reader_with_a_fault", path)
     assert spec is not None and spec.loader is not None
     reader = module_from_spec(spec)
     monkeypatch.setitem(sys.modules, spec.name, reader)
