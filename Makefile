@@ -33,7 +33,7 @@ test: setup ## run the tests, without those marked slow
 	@$(PY) -m pytest -n $(WORKERS) --dist worksteal -m "not slow and not gpu" $(ARGS)
 
 report: setup ## run every check and write the verification report, verification/verification.html
-	@echo "report: every check, then verification/verification.html; some 15 minutes (ARGS=--quick: 2)"
+	@echo "report: every check, then verification/verification.html; some minutes (ARGS=--quick: one)"
 	@$(PY) -m reports $(ARGS)
 
 test-gpu: setup ## run the tests that need a GPU; make EXTRAS=dev,cuda test-gpu installs what they need
