@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from tests.certified_parts import Certified, Numbers, case, cross_entropy, li, lif, mse, wire
+from tests.certified_parts import Certified, Numbers
+from tests.documents import case, cross_entropy, li, lif, mse, wire
 
 
 def _own_constants(draw: Numbers, size: int) -> dict:

@@ -5,7 +5,8 @@ Near is not at: each network has one derivative, and it is well defined whatever
 
 from __future__ import annotations
 
-from tests.certified_parts import Certified, Numbers, case, cross_entropy, li, lif, mse, wire
+from tests.certified_parts import Certified, Numbers
+from tests.documents import case, cross_entropy, li, lif, mse, wire
 
 _TWO = [lif("out", 2, tau_mem=16.0, tau_syn=6.0, reset=-0.25)]
 

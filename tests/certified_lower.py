@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.certified_parts import Certified, case, cross_entropy, li, lif, mse, wire
+from tests.certified_parts import Certified
+from tests.documents import case, cross_entropy, li, lif, mse, wire
 
 _TRAINS = [[0.5, 7.25, 18.0], [3.0, 11.5]]
 

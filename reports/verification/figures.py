@@ -113,12 +113,11 @@ def grazing(entries: Entries) -> Picture:
     """Errors against how far the peak is above the threshold, and what differences make of it."""
     figure = Figure(figsize=(8.6, 3.6))
     axes = figure.subplots()
-    for name, colour, mark in (("reference", COLOURS[0], "o"), ("fast", COLOURS[2], "s")):
-        own = sorted((e for e in entries if e["implementation"] == name), key=lambda e: e["height"])
+    ordered = sorted(entries, key=lambda e: e["height"])
+    for name, colour, mark in (("fast", COLOURS[2], "s"), ("reference", COLOURS[0], "o")):  # the last has the others
+        own = [e for e in ordered if e["implementation"] == name]
         heights = [e["height"] for e in own]
         axes.loglog(heights, [max(e["error"], SMALLEST) for e in own], mark + "-", color=colour, ms=4, label=name)
-    own = sorted((e for e in entries if e["implementation"] == "reference"), key=lambda e: e["height"])
-    heights = [e["height"] for e in own]
     axes.loglog(heights, [100 * U64 / e["kappa"] for e in own], "--", color="0.5", lw=1, label=r"100 $u/\kappa$")
     axes.loglog(heights, [e["differences"] for e in own], "x-", color=COLOURS[1], ms=4, label="differences, step 1e-6")
     axes.legend(frameon=False, fontsize=8)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from reports.markup import heading, table
+from reports.verification.cards import reasons
 from reports.verification.record import NOT_RUN, Verification
 
 KNOWN = (
@@ -25,10 +26,5 @@ def limits(record: Verification) -> list[str]:
     """The chapter of the page: what is known, and what did not run."""
     rows = [list(row) for row in KNOWN]
     missing = [check for check in record.checks if check["status"] == NOT_RUN]
-    rows += [[f"check {check['number']}", f"{check['title']}: did not run. {_why(check)}"] for check in missing]
+    rows += [[f"check {one['number']}", f"{one['title']}: did not run. {' '.join(reasons(one))}"] for one in missing]
     return [heading("Where it stops"), table(("", ""), rows)]
-
-
-def _why(check: dict) -> str:
-    reasons = list(dict.fromkeys(check["wrong"].values()))
-    return " ".join(reasons) if reasons else "No test of it was there."
