@@ -1,7 +1,7 @@
 """Is the very configuration that is about to be timed right? Nothing is timed before this has passed.
 
     (a) the step as it is timed, against a float64 step of the same network (`precision`)
-    (b) the conservation identities of the float64 gradient (`fast.certificate`)
+    (b) the conservation identities of the float64 gradient (`fast.nn.certificate`)
     (c) randomly chosen neurons followed event by event without any kernel, and finite differences of the loss (`check`)
 
 Where the timed step is in float64 itself, (a) holds it against the step of (b), which asks for the gradients of input
@@ -25,7 +25,7 @@ from benchmarks.precision import Precision, precision
 from benchmarks.step import Step, found_by, step
 from benchmarks.workloads import Workload
 from fast import LI, LIF, Spikes
-from fast.certificate import Residuals, residuals, watched
+from fast.nn.certificate import Residuals, residuals, watched
 
 FOLLOWED = 6  # neurons of each stage
 TRIALS = 1  # for finite differences: the fewer spikes, the larger a step that none of them appears or vanishes in

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from fast import LI, LIF, Network, Spikes
-from fast.propagate import Record
+from fast.nn.autograd import Record
 from spec import Connection, Population
 from spec import Network as NetworkSpec
 

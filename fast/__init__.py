@@ -10,8 +10,9 @@ lines), with `certificate`, `interchange` (networks and cases of the specificati
 `tasks` for training.
 """
 
-from fast.layers import LI, LIF
-from fast.losses import (
+from fast.nn.autograd import propagate
+from fast.nn.layers import LI, LIF
+from fast.nn.losses import (
     CrossEntropyLoss,
     FirstSpikeTime,
     SpikeTimeMSELoss,
@@ -19,9 +20,8 @@ from fast.losses import (
     first_spike_time,
     spike_time_mse,
 )
-from fast.network import Network
-from fast.propagate import propagate
-from fast.spikes import Spikes, joined
+from fast.nn.network import Network
+from fast.nn.spikes import Spikes, joined
 
 __all__ = [
     "LI",

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fast.devices import DEVICES, check_device
-from fast.losses import cross_entropy, first_spike_time, spike_time_mse
-from fast.network import Activity, Network
-from fast.spikes import Spikes
+from fast.nn.devices import DEVICES, check_device
+from fast.nn.losses import cross_entropy, first_spike_time, spike_time_mse
+from fast.nn.network import Activity, Network
+from fast.nn.spikes import Spikes
 from spec import (
     VOLTAGE_READOUTS,
     Case,

@@ -11,16 +11,17 @@ from pathlib import Path
 
 import torch
 
-from fast.devices import DEVICES, check_device
+from fast.nn.devices import DEVICES, check_device
 from fast.run import DTYPES
-from fast.tasks import braille, sequence, shd, spikes, ssc, yin_yang
+from fast.tasks import braille, shd, spikes, ssc, yin_yang
+from fast.tasks.sequence import task as sequence
 from fast.training import engine
-from fast.training.board import check_board
 from fast.training.checkpoints import PATTERN
-from fast.training.follower import Folder, Follower
+from fast.training.null_folder import Folder, Follower
 from fast.training.processes import Processes
 from fast.training.run_folder import NotWrittenError, RunFolder
 from fast.training.settings import add_settings
+from fast.training.tensorboard import check_board
 from spec import SpecError
 from spec.checks import finite_number, whole_number
 from spec.command import NO_ROOM, NOT_FINITE, OneLineParser, report, report_no_memory, run_and_exit

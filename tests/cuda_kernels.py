@@ -18,7 +18,7 @@ from unittest import mock
 import torch
 from torch import Tensor
 
-from fast.spikes import Spikes
+from fast.nn.spikes import Spikes
 
 
 class Caught(NamedTuple):
@@ -30,7 +30,7 @@ class Caught(NamedTuple):
 
 def caught(dtype: torch.dtype) -> dict[str, Caught]:
     """The launches of a forward and a backward pass of a layer of each kind, by the name of the kernel."""
-    from fast.cuda import feed_forward, problem, recurrent, room
+    from fast.cuda import feed_forward, problem, recurrent, workspace
 
     found: dict[str, Caught] = {}
 
@@ -48,7 +48,7 @@ def caught(dtype: torch.dtype) -> dict[str, Caught]:
         for sources in (2, 5):  # those of 5 are 2 from outside, and the layer's own
             w = torch.ones(sources, 3, dtype=dtype)
             kernels, _, _ = problem.solved(spikes, spikes.times, w, w, None, constants, False, None, None)
-            with mock.patch.object(room, "launch", catch):
+            with mock.patch.object(workspace, "launch", catch):
                 dL_dt, dL_dy = torch.empty(0, dtype=torch.float64), torch.zeros(1, 3, dtype=torch.float64)
                 kernels.backward(dL_dt, dL_dy, True, True)
     return found

@@ -16,8 +16,8 @@ from torch import Tensor
 
 import reference
 from fast import Spikes, propagate
-from fast.bins import Clock
-from fast.cuda import kernels, launch, packing, recurrent, room
+from fast.cuda import kernels, launches, packing, recurrent, workspace
+from fast.physics.clock import Clock
 from fast.run import run_case
 from spec import Case, Connection, CrossEntropy, Network, Population, SpikeTimeMSE, SpikeTrains
 from tests.comparison import assert_not_all_zero, assert_same_results
@@ -32,9 +32,9 @@ ROUNDOFF = {"float64": U64, "float32": U32}
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Blocks of 3 threads where threads wait for each other; every layer here must pass through the CUDA kernels."""
-    assert launch.SIMULATED
+    assert launches.SIMULATED
     solved = []
-    monkeypatch.setattr(launch, "WARP", 3)
+    monkeypatch.setattr(launches, "WARP", 3)
     monkeypatch.setattr(recurrent, "TOGETHER", 3)
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)  # the simulator polls, and would keep its threads from running
@@ -136,19 +136,19 @@ def assert_close(found: Gradients, expected: Gradients, u: float) -> None:
 def test_results_do_not_depend_on_room(own: bool, precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Bitwise the same twice; with room for one spike at first, and again; in waves and chunks of single trials."""
     dtype, trials = getattr(torch, precision), 3 if own else 7
-    monkeypatch.setattr(room, "_needed", {})
+    monkeypatch.setattr(workspace, "_needed", {})
     ample = batch(trials, dtype, own)
     assert all(map(torch.equal, ample, batch(trials, dtype, own)))
-    monkeypatch.setattr(room, "_needed", {})
-    monkeypatch.setattr(room, "FIRST_ROOM", 1)
+    monkeypatch.setattr(workspace, "_needed", {})
+    monkeypatch.setattr(workspace, "FIRST_ROOM", 1)
     grown = batch(trials, dtype, own)
-    assert room._needed, "there was room for all at once"
+    assert workspace._needed, "there was room for all at once"
     assert all(map(torch.equal, ample, grown))
-    monkeypatch.setattr(room, "MEMORY", 1)
+    monkeypatch.setattr(workspace, "MEMORY", 1)
     small = batch(trials, dtype, own)
     assert all(map(torch.equal, ample[:2], small[:2]))
     assert_close(small, ample, ROUNDOFF[precision])
-    monkeypatch.setattr(room, "MEMORY", 100_000)
+    monkeypatch.setattr(workspace, "MEMORY", 100_000)
     assert_close(batch(trials, dtype, own), ample, ROUNDOFF[precision])
 
 

@@ -22,14 +22,14 @@ FILLS = {"masked_fill", "masked_fill_", "masked_scatter", "masked_scatter_", "in
 
 MARKED = "a NaN in the ring marks a lane; its arrivals are looked up exactly, and `test_nan_shows.py` follows them"
 LAWFUL = {
-    ("fast/gather.py", "V, I = at.zero if is_nan else V, at.zero if is_nan else I"): MARKED,
-    ("fast/gather.py", "g_of[lane] = whole_ring[p * (ADJOINT + 1) + DRIVE] if ring[2 * p] == ring[2 * p] else 0.0"):
+    ("fast/cpu/lookup.py", "V, I = at.zero if is_nan else V, at.zero if is_nan else I"): MARKED,
+    ("fast/cpu/lookup.py", "g_of[lane] = whole_ring[p * (ADJOINT + 1) + DRIVE] if ring[2 * p] == ring[2 * p] else 0.0"):
         MARKED,
-    ("fast/gather.py", "if ring[2 * p] != ring[2 * p] or row[lane] == at.zero:"): MARKED,
-    ("fast/cuda/gather.py", "if V == V and not want_tau and rate < 0.0:"): MARKED,
-    ("fast/cuda/gather.py", "if V == V:"): MARKED,
+    ("fast/cpu/lookup.py", "if ring[2 * p] != ring[2 * p] or row[lane] == at.zero:"): MARKED,
+    ("fast/cuda/lookup.py", "if V == V and not want_tau and rate < 0.0:"): MARKED,
+    ("fast/cuda/lookup.py", "if V == V:"): MARKED,
     (
-        "fast/spikes.py",
+        "fast/nn/spikes.py",
         "if not bool(torch.stack([ends_wrong, bad.any(), back.any()]).any()):  # a GPU is waited for once",
     ): "the way out of a check that has found nothing",
 }  # fmt: skip

@@ -27,7 +27,7 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parent.parent
 MODULES = (
-    "reference/jumps.py", "reference/adjoint.py", "fast/adjoint.py", "fast/backward.py", "fast/gather.py",
+    "reference/jumps.py", "reference/adjoint.py", "fast/physics/adjoint.py", "fast/cpu/backward.py", "fast/cpu/lookup.py",
 )  # fmt: skip
 NOT_APPLIED = ("Shift", "Bit", "Mod", "_Is", "Decorator", "Invert", "Exception", "Variable")
 """Operators that are left out: they do not exist in this code, make no number of a float, or change nothing without

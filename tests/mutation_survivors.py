@@ -24,29 +24,29 @@ REASONS: dict[tuple[str, str], str] = {
      "connections = tuple(ConnectionGradient(w, d) for w, d in zip(self.dL_dw, self.dL_dd, strict=False))"): (
         "equivalent: both lists are made of the same connections"
     ),
-    ("fast/adjoint.py",
+    ("fast/physics/adjoint.py",
      "e, here, x = events.first[slot + lane], - 2, float(at.end) if bin_ == at.last else 1.0"): NO_EVENT,
-    ("fast/adjoint.py",
+    ("fast/physics/adjoint.py",
      "e, here, x = events.first[slot + lane], -1, float(at.end) if bin_ >= at.last else 1.0"): (
         "equivalent: no bin comes after the last"
     ),
-    ("fast/adjoint.py", "if rest >= events.rest[e]:"): PINNED,
-    ("fast/adjoint.py",
+    ("fast/physics/adjoint.py", "if rest >= events.rest[e]:"): PINNED,
+    ("fast/physics/adjoint.py",
      "e, here, x = events.first[slot + lane], not 1, float(at.end) if bin_ == at.last else 1.0"): PINNED,
-    ("fast/backward.py", "most, e_first = -1, 0"): "equivalent: the largest of numbers that are at least 0",
-    ("fast/backward.py", "most, e_first = max(most, e_last + e_first), e_last"): "equivalent: more room than is used",
-    ("fast/backward.py",
+    ("fast/cpu/backward.py", "most, e_first = -1, 0"): "equivalent: the largest of numbers that are at least 0",
+    ("fast/cpu/backward.py", "most, e_first = max(most, e_last + e_first), e_last"): "equivalent: more room than is used",
+    ("fast/cpu/backward.py",
      "if bin_ >= at.last and kept[MAX_REST, lane] == at.end and kept[MAX_GROUP, lane] == 0.0:"): (
         "equivalent: no bin comes after the last"
     ),
-    ("fast/backward.py",
+    ("fast/cpu/backward.py",
      "if bin_ == at.last or kept[MAX_REST, lane] == at.end and kept[MAX_GROUP, lane] == 0.0:"): (
         "shows only where a maximum lies in the last bin, but not at its end; no case has that"
     ),
-    ("fast/backward.py", "marked, position, solved, events, e_last * e_first,"): (
+    ("fast/cpu/backward.py", "marked, position, solved, events, e_last * e_first,"): (
         "shows only where one neuron of a block spikes in the bins in which another's maximum is read; no case has that"
     ),
-    ("fast/gather.py", "any_special = 1"): "equivalent: each is asked for once more, and none is special",
+    ("fast/cpu/lookup.py", "any_special = 1"): "equivalent: each is asked for once more, and none is special",
 }  # fmt: skip
 
 

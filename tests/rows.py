@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from fast import LI, LIF, cross_entropy
-from fast.interchange import Layer
+from fast.nn.interchange import Layer
 from tests.layers import given_spikes
 
 LABELS = torch.tensor([0, 2, 1])

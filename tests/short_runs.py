@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from fast.spike_files import SpikeData
-from fast.tasks.sequence import Sequence
+from fast.data.spike_files import SpikeData
+from fast.tasks.sequence.task import Sequence
 from fast.training import engine
 from fast.training.classify import Classification
-from fast.training.follower import Folder
+from fast.training.model import Reader
+from fast.training.null_folder import Folder
 from fast.training.processes import Processes
-from fast.training.reader import Reader
 from fast.training.run_folder import LOG, RunFolder
 from fast.training.settings import Settings
 

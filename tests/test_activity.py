@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
-from fast.layers import LIF
-from fast.spikes import Spikes
+from fast.nn.layers import LIF
+from fast.nn.spikes import Spikes
 from fast.training.activity import count_pull, wake_
 
 TAU_MEM, TAU_SYN, STRENGTH = 20.0, 5.0, 0.3

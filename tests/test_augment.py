@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fast.spike_files import SpikeData
-from fast.training.augment import Augmentation, by_class
-from fast.training.batches import Batches
+from fast.data.augment import Augmentation, by_class
+from fast.data.batches import Batches
+from fast.data.spike_files import SpikeData
 from fast.training.processes import Processes
 
 DURATION, CHANNELS = 100.0, 40

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from fast import LI, LIF, Spikes
-from fast.certificate import Residuals, residuals, watched
+from fast.nn.certificate import Residuals, residuals, watched
 from tests.tolerances import U32, U64, identity
 
 TRIALS = [[[1.0, 9.0], [4.0], []], [[2.5], [1.0, 12.0], [3.0]]]

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from fast.training.checkpoints import FORMAT, HALF, Checkpoints, DamagedError, decoded, digest, encoded
-from fast.training.reader import Reader
+from fast.training.model import Reader
 from spec import SpecError
 from tests.planting import ROOT
 from tests.short_runs import SETTINGS

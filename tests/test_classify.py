@@ -12,16 +12,16 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from fast.certificate import Residuals
+from fast.nn.certificate import Residuals
 from fast.tasks import yin_yang
 from fast.train import main
 from fast.training import classify
-from fast.training.board import Board
 from fast.training.certified import CertificateError, certify, check_certificate
 from fast.training.checkpoints import HALF, Checkpoints, digest
 from fast.training.classify import Classification
 from fast.training.engine import REPRODUCER
 from fast.training.evaluation import Answers
+from fast.training.tensorboard import Board
 from tests.short_runs import KilledError, classification, killed_before, log, run
 
 

@@ -31,7 +31,7 @@ def test_an_edit_of_a_called_function_reaches_a_compiled_kernel(tmp_path: Path) 
     for package in ("fast", "spec"):
         shutil.copytree(ROOT / package, tmp_path / package)  # with its cache, if there is one
     before = run(tmp_path)
-    flow = tmp_path / "fast" / "flow.py"
+    flow = tmp_path / "fast" / "physics" / "crossing.py"
     text = flow.read_text(encoding="utf-8")
     assert text.count("pm * x * polynomial(") == 1
     flow.write_text(text.replace("pm * x * polynomial(", "1.5 * pm * x * polynomial("), encoding="utf-8")

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from fast.compare import main as compare
+from fast.data.spike_files import fingerprints
 from fast.evaluate import main as evaluate
 from fast.export import main as export
-from fast.intervals import half_of_mean, of_share, quantile
-from fast.spike_files import fingerprints
 from fast.train import main as train
+from fast.training.intervals import half_of_mean, of_share, quantile
 from reference.__main__ import main as reference
 from spec.nir_graph import from_nir
 from tests.test_spike_files import small_trials, write

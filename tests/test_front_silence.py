@@ -12,7 +12,7 @@ import torch
 from fast import LIF, Spikes
 from fast.tasks import braille
 from fast.train import main
-from fast.training import reader
+from fast.training import model
 from fast.training.shared import is_silenced
 from tests.layers import TRIALS, first_layer, given_spikes, second_layer
 from tests.test_spike_files import small_trials, write
@@ -62,7 +62,7 @@ def test_the_task_warns_once_an_epoch(
 ) -> None:
     monkeypatch.setattr(braille, "draw", lambda folder: [])
     if silent:
-        monkeypatch.setattr(reader, "LIF", partial(LIF, v_th=1e6))
+        monkeypatch.setattr(model, "LIF", partial(LIF, v_th=1e6))
     main(options)
     warnings = [line for line in capsys.readouterr().out.splitlines() if line.startswith("warning")]
     history = (tmp_path / "run" / "history.jsonl").read_text(encoding="utf-8").splitlines()

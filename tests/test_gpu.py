@@ -11,7 +11,7 @@ from torch import Tensor
 
 import reference
 from fast import LI, LIF, Spikes, cross_entropy
-from fast.devices import check_device
+from fast.nn.devices import check_device
 from fast.run import run_case
 from spec import UnsupportedError
 from tests.comparison import assert_same_results

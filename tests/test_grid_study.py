@@ -15,7 +15,7 @@ from benchmarks.grid.measure import DTS, measured
 from benchmarks.grid.networks import drawn, placed, vector
 from benchmarks.grid.stepped import run
 from benchmarks.grid.tasks import interval_task, yin_yang_task
-from fast.intervals import half_of_mean
+from fast.training.intervals import half_of_mean
 from reference.run import run as exact_run
 from spec import SpecError
 

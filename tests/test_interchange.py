@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from fast import LIF, cross_entropy
-from fast.interchange import case_of, load_into, network_of
+from fast.nn.interchange import case_of, load_into, network_of
 from reference import run
 from reference.__main__ import main
 from spec import Network, load_case, save_case

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from fast import LI, LIF, Spikes
-from fast.interchange import Layer, case_of, load_into, network_of
+from fast.nn.interchange import Layer, case_of, load_into, network_of
 from spec import Connection, Network, Population, SpecError
 from tests.layers import given_spikes
 from tests.nir_networks import bits, busy

@@ -29,40 +29,40 @@ FAULTS = (
     (
         fault(
             "of spike times, at the door",
-            "propagate.py",
+            "nn/autograd.py",
             "dL_dt_post.contiguous() * ctx.width",
             f"{without_nan('dL_dt_post')}.contiguous() * ctx.width",
         ),
         SPIKES,
     ),
     (
-        fault("of readouts, at the door", "kernels.py", "= dL_dy\n", f"= {without_nan('dL_dy', 'np')}\n"),
+        fault("of readouts, at the door", "cpu/kernels.py", "= dL_dy\n", f"= {without_nan('dL_dy', 'np')}\n"),
         READ,
     ),
-    (fault("of weights", "propagate.py", "blocks = (dL_dw,", f"blocks = ({without_nan('dL_dw')},"), SPIKES),
+    (fault("of weights", "nn/autograd.py", "blocks = (dL_dw,", f"blocks = ({without_nan('dL_dw')},"), SPIKES),
     (
-        fault("of delays", "propagate.py", "dL_dd / ctx.width,", f"{without_nan('dL_dd')} / ctx.width,"),
+        fault("of delays", "nn/autograd.py", "dL_dd / ctx.width,", f"{without_nan('dL_dd')} / ctx.width,"),
         SPIKES,
     ),
     (
-        fault("of input times", "propagate.py", "= worth / ctx.width", f"= {without_nan('worth')} / ctx.width"),
+        fault("of input times", "nn/autograd.py", "= worth / ctx.width", f"= {without_nan('worth')} / ctx.width"),
         SPIKES,
     ),
     (
         fault(
             "at the threshold",
-            "adjoint.py",
+            "physics/adjoint.py",
             "    adjoint[LAMBDA_V, lane] = lambda_V_minus\n",
             "    adjoint[LAMBDA_V, lane] = lambda_V_minus if abs(lambda_V_minus) < math.inf else 0.0\n",
         ),
         SPIKES,
     ),
-    (fault("taken for a mark", "adjoint.py", "bin_ == at.last else math.nan", "bin_ == at.last else 0.0"), READ),
-    (fault("taken for a mark", "adjoint.py", "bin_ == at.last else math.nan", "bin_ == at.last else 0.0"), CYCLES),
+    (fault("taken for a mark", "physics/adjoint.py", "bin_ == at.last else math.nan", "bin_ == at.last else 0.0"), READ),
+    (fault("taken for a mark", "physics/adjoint.py", "bin_ == at.last else math.nan", "bin_ == at.last else 0.0"), CYCLES),
     (
         fault(
             "marked arrivals left out",
-            "gather.py",
+            "cpu/lookup.py",
             "            add[lane] += I\n            add[LANES + lane] += V - I\n            if worth.size > 0:\n",
             "            add[lane] += I if I == I else at.zero\n            if worth.size > 0:\n",
         ),
@@ -71,7 +71,7 @@ FAULTS = (
     (
         fault(
             "a batch left out",
-            "limits.py",
+            "nn/autograd_guards.py",
             "        return backward(of, *tensors[:number])",
             "        whole = all(bool(torch.isfinite(one).all()) for one in tensors[:number])\n"
             "        return backward(of, *(one if whole else 0 * torch.ones_like(one) for one in tensors[:number]))",

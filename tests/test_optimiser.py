@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
+from fast.training.model import Reader
 from fast.training.optimiser import Optimiser, eased
-from fast.training.reader import Reader
 from fast.training.settings import Settings
 
 

@@ -6,7 +6,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from fast.polynomials import LANES, PS_AB, TERMS, coefficients
+from fast.physics.polynomials import LANES, PS_AB, TERMS, coefficients
 
 RATES = {
     "A": lambda pm, ps, r: (pm,),
@@ -21,7 +21,7 @@ RATES = {
     "RAAB": lambda pm, ps, r: (-r, pm, pm, ps),
     "RABB": lambda pm, ps, r: (-r, pm, ps, ps),
 }
-"""By number, as in `fast.polynomials`: the rates whose exponentials are convolved."""
+"""By number, as in `fast.physics.polynomials`: the rates whose exponentials are convolved."""
 
 ROUNDING = 4
 """In u: what is left out, at most 1, and the rounding of some coefficients."""

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from fast.tasks import braille, sequence
+from fast.tasks import braille
+from fast.tasks.sequence import task as sequence
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")

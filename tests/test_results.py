@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from fast.intervals import of_share
 from fast.tasks import yin_yang
 from fast.train import main as train
+from fast.training.intervals import of_share
 from results.__main__ import main as results
 from tests.planting import ROOT
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from fast.tasks import sequence
-from fast.tasks.sequence import Sequence
-from fast.tasks.sequence_patterns import GAP, Ring
-from fast.tasks.sequence_plan import plan
-from fast.tasks.sequence_shown import kept_from
+from fast.tasks.sequence import task as sequence
+from fast.tasks.sequence.patterns import GAP, Ring
+from fast.tasks.sequence.plan import plan
+from fast.tasks.sequence.shown import kept_from
+from fast.tasks.sequence.task import Sequence
 from fast.train import main
 from fast.training.checkpoints import digest
 from fast.training.run_folder import RunFolder

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from fast.spike_files import SpikeData, read_spike_file
+from fast.data.spike_files import SpikeData, read_spike_file
 from fast.tasks.braille import SPLITS
 from fast.train import main
 from fast.training.shared import right_answers

@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 import pytest
 
-from fast.spike_files import read_spike_file
+from fast.data.spike_files import read_spike_file
 from spec import SpecError
 from tests.test_spike_files import CHANNELS, CLASSES, DURATION, small_trials, write
 

@@ -18,13 +18,13 @@ import numpy as np
 import pytest
 import torch
 
-from fast.spike_files import SpikeData
+from fast.data.spike_files import SpikeData
 from fast.train import main
 from fast.training import engine
 from fast.training.checkpoints import Checkpoints, decoded, digest
 from fast.training.classify import Classification
 from fast.training.finite import NotFiniteError
-from fast.training.follower import Folder
+from fast.training.null_folder import Folder
 from fast.training.run_folder import LOG, NotWrittenError, RunFolder
 from spec import SpecError
 from tests.planting import ROOT
@@ -34,7 +34,7 @@ from tests.test_spike_files import small_trials, write
 
 @pytest.fixture(autouse=True)
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fast.tasks.sequence.draw", lambda folder: [])
+    monkeypatch.setattr("fast.tasks.sequence.task.draw", lambda folder: [])
 
 
 @pytest.mark.parametrize("make", [classification, sequence])

@@ -12,8 +12,8 @@ import pytest
 
 import fast.run
 import reference.__main__
-from fast.certificate import Residuals
-from fast.tasks import sequence
+from fast.nn.certificate import Residuals
+from fast.tasks.sequence import task as sequence
 from fast.train import main
 from fast.training.run_folder import RunFolder
 from spec import SpecError

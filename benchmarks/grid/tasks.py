@@ -18,7 +18,7 @@ import torch
 
 from fast import LI, LIF, Spikes
 from fast.tasks import yin_yang
-from fast.training.reader import Reader
+from fast.training.model import Reader
 from spec import Case, Connection, CrossEntropy, Network, Population, SpikeTrains
 
 APARTS = (4.0, 2.0, 1.0, 0.5, 0.25)  # ms

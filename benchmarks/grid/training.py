@@ -25,8 +25,8 @@ from benchmarks.grid.networks import vector
 from benchmarks.grid.stepped import backward, run_many
 from benchmarks.grid.tasks import APARTS, Task, interval_base, interval_task, network_of, spikes_of, yin_yang_task
 from fast import LI, LIF, cross_entropy
-from fast.intervals import half_of_mean
 from fast.run import run_case
+from fast.training.intervals import half_of_mean
 from fast.training.shared import right_answers
 from spec import Case
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from fast.adjoint import ADJOINT, Events
-from fast.compiling import compiled
 from fast.cuda.compiling import Array
-from fast.polynomials import LANES
+from fast.physics.adjoint import ADJOINT, Events
+from fast.physics.compiling import compiled
+from fast.physics.polynomials import LANES
 
 # Scratch of a block of neurons, `[ROWS, LANES]`: four adjoints, then numbers.
 SOLVED, OTHER, AT_T, DRIVES, POSITION, MARKED = ADJOINT, 2 * ADJOINT, 3 * ADJOINT, 4 * ADJOINT, 21, 22
@@ -17,7 +17,7 @@ ROWS = 23
 class Given(NamedTuple):
     """What the backward pass is given: spikes from outside, own spikes, and what the loss says.
 
-    `offsets, bin, rest, source`: as `fast.deposit.Arriving`. `own_offsets`: of each train, or of each trial if all
+    `offsets, bin, rest, source`: as `fast.cpu.deposit.Arriving`. `own_offsets`: of each train, or of each trial if all
     neurons are solved together; `own_neuron` (then only), `own_bin, own_rest, own_I`, and `dL_dt` of each spike.
     `dL_dy [trials, blocks, LANES]`; `kept` of the forward pass.
     """
@@ -37,10 +37,10 @@ class Given(NamedTuple):
 
 
 class Passed(NamedTuple):
-    """The bins that have been passed, `[chunks, blocks, ...]`, as `fast.gather` keeps them, and all own events.
+    """The bins that have been passed, `[chunks, blocks, ...]`, as `fast.cpu.lookup` keeps them, and all own events.
 
     `ring [2 * slots * LANES]`; `whole_ring [ADJOINT + 1, slots * LANES]` (of one place if it is not needed); `first`
-    and the rest as in `fast.adjoint.Events`, of all spikes, and then of the maxima of every neuron of every chunk.
+    and the rest as in `fast.physics.adjoint.Events`, of all spikes, and then of the maxima of every neuron of every chunk.
     `scratch [ROWS, LANES]`, if neurons are solved together; the others have it in shared memory.
     """
 
@@ -56,7 +56,7 @@ class Passed(NamedTuple):
 
 class Sums(NamedTuple):
     """What is added up: `of_synapses [chunks, blocks, sources, 2 * LANES]` and `of_constants [chunks, blocks, 4,
-    LANES]` as `fast.backward.backward_sweep`; `worth [spikes, lanes]` of the spikes from outside, from `first_worth`
+    LANES]` as `fast.cpu.backward.backward_sweep`; `worth [spikes, lanes]` of the spikes from outside, from `first_worth`
     on (one place if it is not wanted)."""
 
     of_synapses: Array

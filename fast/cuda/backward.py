@@ -1,4 +1,4 @@
-"""Backward kernel: one thread goes back with one neuron through some trials, in the same sweep as `fast.backward`.
+"""Backward kernel: one thread goes back with one neuron through some trials, in the same sweep as `fast.cpu.backward`.
 
 A thread adds to the gradients of its own synapses only, in arrays of its own chunk of trials, which are added up
 afterwards in one order. What the time of an incoming spike is worth is written down neuron by neuron, and added up
@@ -9,16 +9,9 @@ from __future__ import annotations
 
 from numba import cuda, float64
 
-from fast.adjoint import ADJOINT, LAMBDA_I, LAMBDA_V, X, Y, Z, drive_at, jump_at_spike, note_event
-from fast.backward import back_to, mark
-from fast.compiling import compiled
-from fast.cuda.arrays import ROWS, lane_of, start_at_end
-from fast.cuda.compiling import THREADS, kernel
-from fast.cuda.gather import last_in_time, look_up_arrivals_in_lane
-from fast.gather import DRIVE
-from fast.polynomials import LANES
-from fast.solve import MAX_BIN, MAX_GROUP, MAX_REST
-from fast.synapses import (
+from fast.cpu.backward import back_to, mark
+from fast.cpu.lookup import DRIVE
+from fast.cpu.packing import (
     FLOW_A,
     FLOW_AAB,
     FLOW_AB,
@@ -32,6 +25,13 @@ from fast.synapses import (
     FLOW_RAB,
     FLOW_RABB,
 )
+from fast.cuda.arrays import ROWS, lane_of, start_at_end
+from fast.cuda.compiling import THREADS, kernel
+from fast.cuda.lookup import last_in_time, look_up_arrivals_in_lane
+from fast.physics.adjoint import ADJOINT, LAMBDA_I, LAMBDA_V, X, Y, Z, drive_at, jump_at_spike, note_event
+from fast.physics.compiling import compiled
+from fast.physics.polynomials import LANES
+from fast.physics.within_bin import MAX_BIN, MAX_GROUP, MAX_REST
 
 GROUPS = THREADS // LANES
 

@@ -1,4 +1,4 @@
-"""Numba's CUDA compiler, with a cache that no edit outdates, as `fast.compiling`."""
+"""Numba's CUDA compiler, with a cache that no edit outdates, as `fast.physics.compiling`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from numba import config, cuda
 
-from fast.compiling import cache_folder
+from fast.physics.compiling import cache_folder
 
 Array = Any  # a tensor to the host, a device array to a kernel
 # Threads of a block, at most; shared arrays are of this size. A power of two.

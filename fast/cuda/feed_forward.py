@@ -7,16 +7,16 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from fast.bins import Clock
-from fast.cuda import room
+from fast.cuda import workspace
 from fast.cuda.arrays import Given
 from fast.cuda.backward import backward_kernel
 from fast.cuda.compiling import THREADS
 from fast.cuda.forward import IS_STUCK, Ahead, Found, forward_kernel
-from fast.cuda.launch import launch, threads_for
+from fast.cuda.launches import launch, threads_for
 from fast.cuda.packing import ArrivingThere, LayerThere, Sizes
-from fast.polynomials import LANES
-from fast.solve import KEPT
+from fast.physics.clock import Clock
+from fast.physics.polynomials import LANES
+from fast.physics.within_bin import KEPT
 
 
 class Emitted(NamedTuple):
@@ -49,9 +49,9 @@ def forward(arriving: ArrivingThere, trials: int, layer: LayerThere, at: Clock, 
     """
     rows, trains = layer.rows, trials * layer.post
     kept = torch.zeros(trials, rows.shape[0], KEPT, LANES, dtype=torch.float64, device=rows.device)
-    at_once = min(trials, max(room.MEMORY // room.bytes_ahead(layer, sizes.under_way), 1))
-    ahead = room.bins_ahead(at_once, layer, sizes.under_way)
-    places = min(room.remembered("room", layer, room.FIRST_ROOM), max(room.MEMORY // (20 * trains), 1))
+    at_once = min(trials, max(workspace.MEMORY // workspace.bytes_ahead(layer, sizes.under_way), 1))
+    ahead = workspace.bins_ahead(at_once, layer, sizes.under_way)
+    places = min(workspace.remembered("room", layer, workspace.FIRST_ROOM), max(workspace.MEMORY // (20 * trains), 1))
     starts = places * torch.arange(trains + 1, device=rows.device)
     found = room_for(starts, places * trains, rows, kept)
     _solve(arriving, trials, at_once, layer, at, ahead, found)
@@ -64,7 +64,7 @@ def forward(arriving: ArrivingThere, trials: int, layer: LayerThere, at: Clock, 
         train = torch.repeat_interleave(torch.arange(trains, device=rows.device), found.counts, output_size=total)
         index = torch.arange(total, device=rows.device) + (starts[:-1] - offsets[:-1])[train]
         return Emitted(offsets, found.bin[index], found.rest[index], found.I[index]), kept
-    room.remember("room", layer, room.whole_power(most))
+    workspace.remember("room", layer, workspace.whole_power(most))
     kept.zero_()
     found = room_for(offsets, total, rows, kept)
     _solve(arriving, trials, at_once, layer, at, ahead, found)
@@ -86,9 +86,9 @@ def backward(
 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
     """Sums over the arrivals of each synapse, worth of incoming spikes, gradients of constants, over all trials."""
     nobody = torch.zeros(1, dtype=torch.int32, device=kept.device)
-    own: list[Tensor] = [room.some(part) for part in (emitted.bin, emitted.rest, emitted.I, dL_dt)]
+    own: list[Tensor] = [workspace.some(part) for part in (emitted.bin, emitted.rest, emitted.I, dL_dt)]
     given = Given(*arriving, emitted.offsets, nobody, *own, dL_dy, kept)  # type: ignore[call-arg]
     threads, parts = threads_for(layer.rows.shape[0] * LANES, THREADS)
-    return room.added_up(
+    return workspace.added_up(
         backward_kernel, threads, parts, given, spikes, len(dL_dt), layer, at, want_dt, want_tau
     )

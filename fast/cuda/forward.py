@@ -1,4 +1,4 @@
-"""Forward kernel: one thread follows one neuron through one trial, in the same sweep as `fast.forward`.
+"""Forward kernel: one thread follows one neuron through one trial, in the same sweep as `fast.cpu.forward`.
 
 Neighbouring threads are neighbouring neurons of the same trial, so that the threads of a warp read the same spikes, and
 neighbouring synapses. Each has its own bins ahead, its own chains, and its own place for the spikes it emits: nothing
@@ -12,14 +12,23 @@ from typing import NamedTuple
 
 from numba import cuda
 
-from fast.bins import SLOT
-from fast.compiling import compiled
+from fast.cpu.forward import new_level
+from fast.cpu.packing import FLOW_PM, FLOW_RA, FLOW_RAB
+from fast.cpu.vector_step import across, may_pass
 from fast.cuda.compiling import Array, kernel
-from fast.forward import new_level
-from fast.lanes import across, may_pass
-from fast.polynomials import AB, LANES, RAB, B, polynomial
-from fast.solve import CROSSED, INTEGRAL, MAX_BIN, RECENT_BIN, STUCK, collect, stays_below, to_next_crossing
-from fast.synapses import FLOW_PM, FLOW_RA, FLOW_RAB
+from fast.physics.clock import SLOT
+from fast.physics.compiling import compiled
+from fast.physics.polynomials import AB, LANES, RAB, B, polynomial
+from fast.physics.within_bin import (
+    CROSSED,
+    INTEGRAL,
+    MAX_BIN,
+    RECENT_BIN,
+    STUCK,
+    collect,
+    stays_below,
+    to_next_crossing,
+)
 
 IS_STUCK = -1  # in place of a number of spikes
 
@@ -28,7 +37,7 @@ class Ahead(NamedTuple):
     """Bins ahead, `[trials at once, blocks, ...]`.
 
     `deposits [4 * slots * LANES]`: what arrives in each bin and lane, V and I of excitation, then of inhibition, as in
-    `fast.cells`; `integral, chain [slots * LANES]`: what is added to an integral readout, and the last spike;
+    `fast.cpu.cells`; `integral, chain [slots * LANES]`: what is added to an integral readout, and the last spike;
     `next [size, LANES]`, the chains, `size` a power of two; `rest, weight [size, LANES]`, the arrivals of a bin in
     order.
     """
@@ -44,7 +53,7 @@ class Ahead(NamedTuple):
 class Found(NamedTuple):
     """Emitted spikes: `bin, rest, I [n]`; `starts [trains + 1]`, where there is room for those of each train, which is
     a neuron in a trial; `counts [trains]`, how many there are, or IS_STUCK. What has no room is counted. And what is
-    `kept [trials, blocks, KEPT, LANES]` of every neuron, see `fast.solve`; zeros before."""
+    `kept [trials, blocks, KEPT, LANES]` of every neuron, see `fast.physics.within_bin`; zeros before."""
 
     starts: Array
     counts: Array
@@ -56,7 +65,7 @@ class Found(NamedTuple):
 
 @compiled
 def deposit_in_lane(n, q, source, turn, slots, lane, rows, coefficients, at, integral_read, ahead, here, block):
-    """Add the arrival of spike `n`, of rest `q`, at one neuron; see `fast.deposit.deposit`."""
+    """Add the arrival of spike `n`, of rest `q`, at one neuron; see `fast.cpu.deposit.deposit`."""
     row = rows[source]
     x, p = at.one - (q + row[2 * LANES + lane]), turn * SLOT + int(row[LANES + lane])
     if x <= at.zero:
@@ -78,7 +87,7 @@ def deposit_in_lane(n, q, source, turn, slots, lane, rows, coefficients, at, int
 
 @compiled
 def integrate_in_lane(V, I, place, lane, flow, integral, weight_end, kept):
-    """Add the voltage of a bin that is not solved to the integral readout; see `fast.lanes.integrate`."""
+    """Add the voltage of a bin that is not solved to the integral readout; see `fast.cpu.vector_step.integrate`."""
     pm = flow[FLOW_PM + lane]
     added = V * flow[FLOW_RA + lane] + I * pm * flow[FLOW_RAB + lane] + pm * integral[place]
     kept[INTEGRAL, lane] += weight_end * added

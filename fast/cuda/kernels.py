@@ -1,4 +1,4 @@
-"""The kernels over a whole layer on a GPU; to `fast.propagate` the same as `fast.kernels`, with tensors for arrays.
+"""The kernels over a whole layer on a GPU; to `fast.nn.autograd` the same as `fast.cpu.kernels`, with tensors for arrays.
 
 The host waits for the GPU where it has to know a size: of the bins ahead and of the spikes under way; and of the spikes
 that were emitted, which may be more than there was room for: then all is solved once more, with room for each.
@@ -11,12 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fast.bins import SLOT, Clock
 from fast.cuda import feed_forward, recurrent
 from fast.cuda.packing import ArrivingThere, LayerThere, Sizes
-from fast.cuda.room import some
-from fast.polynomials import LANES
-from fast.solve import (
+from fast.cuda.workspace import some
+from fast.physics.clock import SLOT, Clock
+from fast.physics.polynomials import LANES
+from fast.physics.within_bin import (
     EQUAL_MAXIMA,
     INTEGRAL,
     MAX_BIN,
@@ -38,7 +38,7 @@ class CudaKernels:
         offsets: `[trials * post + 1]`: where each train of the emitted spikes begins.
         bin, rest, I: the emitted spikes, by (trial, neuron): instant, and current at the crossing.
         y: the voltage readout, `[trials, post]`; 0 without one.
-        ties: `[trials, post]`, bits as in `fast.solve`.
+        ties: `[trials, post]`, bits as in `fast.physics.within_bin`.
     """
 
     def __init__(self, arriving: ArrivingThere, trials: int, layer: LayerThere, at: Clock, sizes: Sizes) -> None:

@@ -1,6 +1,6 @@
-"""What the kernels read, packed by torch on the device of the tensors: as `fast.synapses` and `fast.deposit` do.
+"""What the kernels read, packed by torch on the device of the tensors: as `fast.cpu.packing` and `fast.cpu.deposit` do.
 
-What is small, and of neurons rather than synapses, is computed by the very functions of `fast.synapses` and copied.
+What is small, and of neurons rather than synapses, is computed by the very functions of `fast.cpu.packing` and copied.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from fast import synapses
-from fast.bins import SLOT, Clock
-from fast.deposit import Arriving
-from fast.polynomials import LANES
+from fast.cpu import packing
+from fast.cpu.deposit import Arriving
+from fast.physics.clock import SLOT, Clock
+from fast.physics.polynomials import LANES
 
-LayerThere = Any  # a `fast.synapses.Layer` of tensors
-ArrivingThere = Any  # a `fast.deposit.Arriving` of tensors
+LayerThere = Any  # a `fast.cpu.packing.Layer` of tensors
+ArrivingThere = Any  # a `fast.cpu.deposit.Arriving` of tensors
 
 
 class Sizes(NamedTuple):
@@ -31,7 +31,7 @@ class Sizes(NamedTuple):
 
 
 def split(times: Tensor, width: float, at: Clock, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """`fast.bins.split` of a tensor in ms."""
+    """`fast.physics.clock.split` of a tensor in ms."""
     times = times.double()
     number = torch.floor(times.clamp(max=(at.last + 2) * width) / width)
     beyond = number > at.last
@@ -42,7 +42,7 @@ def split(times: Tensor, width: float, at: Clock, dtype: torch.dtype) -> tuple[T
 def sorted_by_bin(
     times: Tensor, offsets: Tensor, trials: int, width: float, at: Clock, dtype: torch.dtype
 ) -> tuple[ArrivingThere, Tensor]:
-    """`fast.deposit.sorted_by_bin` of tensors; spikes after `T` stay, at the end of their trial, in bin `last + 1`.
+    """`fast.cpu.deposit.sorted_by_bin` of tensors; spikes after `T` stay, at the end of their trial, in bin `last + 1`.
 
     To leave them out would mean to wait for how many there are.
     """
@@ -91,7 +91,7 @@ def layer(
     at: Clock,
     longest: float,
 ) -> LayerThere:
-    """`fast.synapses.layer` with tensors in place of arrays, `w` and `d` taken where they are.
+    """`fast.cpu.packing.layer` with tensors in place of arrays, `w` and `d` taken where they are.
 
     Args:
         longest: the longest delay that arrives within a trial, ms.
@@ -99,7 +99,7 @@ def layer(
     sources, post = w.shape
     dtype = np.float32 if w.dtype == torch.float32 else np.float64
     # Constants, and the refusal of delays that are too long, are those of a layer of one source.
-    one = synapses.layer(
+    one = packing.layer(
         np.zeros((1, post), dtype), np.full((1, post), longest), None, constants, 1, rate, read_maximum, width, at
     )
     number, rest = split(d, width, at, w.dtype)

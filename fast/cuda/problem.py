@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fast import bins
 from fast.cuda import packing
 from fast.cuda.kernels import CudaKernels
-from fast.spikes import Spikes
+from fast.nn.spikes import Spikes
+from fast.physics import clock
 
 
 def solved(
@@ -35,8 +35,8 @@ def solved(
     tau_mem, tau_syn, v_th, v_reset = torch.stack([c.detach().double() for c in constants]).cpu().numpy()
     dtype = np.float32 if w.dtype == torch.float32 else np.float64
     if width is None:
-        width = bins.width(float(min(tau_mem.min(), tau_syn.min())), spikes.duration)
-    at = bins.clock(width, spikes.duration, dtype)
+        width = clock.width(float(min(tau_mem.min(), tau_syn.min())), spikes.duration)
+    at = clock.clock(width, spikes.duration, dtype)
     arriving, order = packing.sorted_by_bin(times, spikes.offsets, spikes.trials, width, at, w.dtype)
     sizes = packing.sizes(d, exists, arriving, width, at)
     rate = {None: -1.0, "mean_voltage": 0.0, "exp_weighted_voltage": width / spikes.duration}[integral]

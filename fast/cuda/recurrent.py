@@ -7,17 +7,17 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from fast.bins import Clock
-from fast.cuda import room
+from fast.cuda import workspace
 from fast.cuda.arrays import Given
 from fast.cuda.compiling import TOGETHER
-from fast.cuda.launch import launch, threads_for
+from fast.cuda.launches import launch, threads_for
 from fast.cuda.packing import ArrivingThere, LayerThere, Sizes
 from fast.cuda.recurrent_backward import recurrent_backward_kernel
 from fast.cuda.recurrent_forward import recurrent_forward_kernel
-from fast.cuda.together import NO_RING, NO_ROOM, FoundInOrder, Together
-from fast.polynomials import LANES
-from fast.solve import KEPT
+from fast.cuda.recurrent_steps import NO_RING, NO_ROOM, FoundInOrder, Together
+from fast.physics.clock import Clock
+from fast.physics.polynomials import LANES
+from fast.physics.within_bin import KEPT
 
 
 class Emitted(NamedTuple):
@@ -67,20 +67,20 @@ def found_in(trials: int, size: int, layer: LayerThere) -> FoundInOrder:
 
 
 def forward(arriving: ArrivingThere, trials: int, layer: LayerThere, at: Clock, sizes: Sizes) -> tuple[Emitted, Tensor]:
-    """The emitted spikes, and what is kept of each neuron; solved again as long as there was too little room.
+    """The emitted spikes, and what is kept of each neuron; solved again as long as there was too little workspace.
 
     Raises:
         ArithmeticError: a neuron spikes too fast, or without end.
     """
     device, lanes = layer.rows.device, layer.rows.shape[0] * LANES
-    most = room.remembered("spikes", layer, room.FIRST_ROOM)
-    ring = max(room.remembered("ring", layer, room.FIRST_ROOM), sizes.under_way)
+    most = workspace.remembered("spikes", layer, workspace.FIRST_ROOM)
+    ring = max(workspace.remembered("ring", layer, workspace.FIRST_ROOM), sizes.under_way)
     threads, _ = threads_for(lanes, TOGETHER)
     while True:
         size = sizes.of_a_trial + layer.copies * most
-        each = room.bytes_ahead(layer, ring) + size * 16 + lanes * 80
-        at_once = min(trials, max(room.MEMORY // each, 1))
-        ahead, shared = room.bins_ahead(at_once, layer, ring), together(at_once, size, layer)
+        each = workspace.bytes_ahead(layer, ring) + size * 16 + lanes * 80
+        at_once = min(trials, max(workspace.MEMORY // each, 1))
+        ahead, shared = workspace.bins_ahead(at_once, layer, ring), together(at_once, size, layer)
         found = found_in(trials, most, layer)
         for first in range(0, trials, at_once):
             blocks = min(at_once, trials - first)
@@ -95,8 +95,8 @@ def forward(arriving: ArrivingThere, trials: int, layer: LayerThere, at: Clock, 
         if not (no_room or no_ring):
             break
         most, ring = 4 * most if no_room else most, 2 * ring if no_ring else ring
-        room.remember("spikes", layer, most)
-        room.remember("ring", layer, ring)
+        workspace.remember("spikes", layer, most)
+        workspace.remember("ring", layer, ring)
     trial = torch.repeat_interleave(torch.arange(trials, device=device), found.counts, output_size=total)
     index = torch.arange(total, device=device) - offsets[trial] + trial * found.bin.shape[1]
     neuron, bin_, rest, I = (
@@ -115,9 +115,9 @@ def backward(
     """See `feed_forward.backward`."""
     in_time = torch.empty_like(dL_dt)
     in_time[emitted.order] = dL_dt
-    own = [room.some(part) for part in (emitted.neuron, emitted.bin, emitted.rest, emitted.I, in_time)]
+    own = [workspace.some(part) for part in (emitted.neuron, emitted.bin, emitted.rest, emitted.I, in_time)]
     given = Given(*arriving, emitted.offsets, *own, dL_dy, kept)  # type: ignore[call-arg]
     threads, _ = threads_for(layer.rows.shape[0] * LANES, TOGETHER)
-    return room.added_up(
+    return workspace.added_up(
         recurrent_backward_kernel, threads, 1, given, spikes, len(dL_dt), layer, at, want_dt, want_tau
     )

@@ -1,4 +1,4 @@
-"""Backward kernel of a recurrent layer: one block of threads for a chunk of trials, as `fast.recurrent_backward`.
+"""Backward kernel of a recurrent layer: one block of threads for a chunk of trials, as `fast.cpu.recurrent_backward`.
 
 Each thread has some of the neurons, and looks their arrivals up. What the time of an own spike is worth is the sum over
 all neurons, by a tree of fixed shape; then the thread that has the neuron takes the spike.
@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from numba import cuda, float64
 
-from fast.compiling import compiled
 from fast.cuda.arrays import lane_of, start_at_end
 from fast.cuda.backward import enter_bin, leave_bin, take_spike
 from fast.cuda.compiling import TOGETHER, kernel, on_device
-from fast.cuda.gather import last_in_time, look_up_arrivals_in_lane, look_up_in_lane
-from fast.polynomials import LANES
+from fast.cuda.lookup import last_in_time, look_up_arrivals_in_lane, look_up_in_lane
+from fast.physics.compiling import compiled
+from fast.physics.polynomials import LANES
 
 
 @compiled

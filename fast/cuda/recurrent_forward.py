@@ -1,4 +1,4 @@
-"""Forward kernel of a recurrent layer: a block of threads follows all neurons of a trial; see `fast.recurrent_forward`.
+"""Forward kernel of a recurrent layer: a block of threads follows all neurons of a trial; see `fast.cpu.recurrent_forward`.
 
 Each thread has some of the neurons. In a bin the threads agree on the earliest spike, by a tree in which the lower
 number wins a tie; that is final, and every thread deposits it at its own neurons. So the order of spikes is that of
@@ -11,7 +11,7 @@ import numpy as np
 from numba import cuda, float64, int32
 
 from fast.cuda.compiling import TOGETHER, kernel, on_device
-from fast.cuda.together import (
+from fast.cuda.recurrent_steps import (
     NO_RING,
     NO_ROOM,
     end_of_arrivals,
@@ -24,7 +24,7 @@ from fast.cuda.together import (
     start_trial,
     take_arrivals,
 )
-from fast.solve import CROSSED, NONE, STUCK
+from fast.physics.within_bin import CROSSED, NONE, STUCK
 
 
 @on_device

@@ -1,7 +1,7 @@
 """Braille letters read by touch: 24 event channels of a fingertip, 27 classes, about 40 spikes in 1.35 s.
 
 Data of Mueller-Cleve et al., Front. Neurosci. 16:951164 (2022), Zenodo 7050094, as `braille_{train,valid,test}.h5`
-in the layout of `fast.spike_files`.
+in the layout of `fast.data.spike_files`.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import torch
 
 from fast.tasks.files import add_folder, read_folder
 from fast.training.classify import Classification
+from fast.training.model import Reader
 from fast.training.processes import Processes
-from fast.training.reader import Reader
 from fast.training.settings import Settings
 from reports.training import draw
 
 CHANNELS, CLASSES, DURATION = 24, 27, 1350.0
 SPLITS = ("train", "valid", "test")
-SOURCE = "get them from Zenodo 7050094 in the layout of fast/spike_files.py"
+SOURCE = "get them from Zenodo 7050094 in the layout of fast/data/spike_files.py"
 PRESETS = {
     "best": Settings(
         epochs=25, hidden=(256,), batch=32, tau_mem=50.0, tau_syn=20.0, readout="exp_weighted_voltage", gain=100.0,

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from fast.spike_files import SpikeData, fingerprints, read_spike_file
+from fast.data.spike_files import SpikeData, fingerprints, read_spike_file
 from spec import SpecError
 from spec.errors import Verbatim
 

@@ -1,7 +1,7 @@
 """Spiking Heidelberg Digits: spoken digits, English and German, as spikes of 700 auditory channels; 20 classes.
 
 Data of Cramer, Stradmann, Schemmel, Zenke, IEEE TNNLS 33 (2022), from zenkelab.org/resources: `shd_train.h5` and
-`shd_test.h5` as they are published, in the layout of `fast.spike_files`. Spike times go in as they are. The test split
+`shd_test.h5` as they are published, in the layout of `fast.data.spike_files`. Spike times go in as they are. The test split
 has two speakers that the training split has not; so settings and epochs are chosen on speakers who are held out of
 training. A last run may learn from all of them (`--valid-speakers --choose last`).
 """
@@ -13,11 +13,11 @@ import argparse
 import numpy as np
 import torch
 
-from fast.spike_files import SpikeData, held_out
+from fast.data.spike_files import SpikeData, held_out
 from fast.tasks.files import add_folder, read_folder
 from fast.training.classify import Classification
+from fast.training.model import Reader
 from fast.training.processes import Processes
-from fast.training.reader import Reader
 from fast.training.settings import Settings
 from reports.training import draw
 from spec import SpecError

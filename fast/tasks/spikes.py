@@ -1,4 +1,4 @@
-"""Your own spike files: labelled trials of spikes in channels, in the layout of `fast.spike_files`.
+"""Your own spike files: labelled trials of spikes in channels, in the layout of `fast.data.spike_files`.
 
 Channels, classes and the length of a trial are what the files hold. `--w-mean` and `--w-sd` are in units of the weight
 that brings a hidden neuron near its threshold at the mean rate of the input, `1 / (rate tau_syn)`.
@@ -14,10 +14,10 @@ import h5py
 import numpy as np
 import torch
 
-from fast.spike_files import SpikeData, fingerprints, held_out, read_spike_file
+from fast.data.spike_files import SpikeData, fingerprints, held_out, read_spike_file
 from fast.training.classify import Classification
+from fast.training.model import Reader
 from fast.training.processes import Processes
-from fast.training.reader import Reader
 from fast.training.settings import Settings
 from reports.training import draw
 from spec import SpecError
@@ -51,7 +51,7 @@ def prepare(options: argparse.Namespace, dtype: torch.dtype, processes: Processe
     paths = [Path(path) for path in options.data]
     if len(paths) not in (2, 3):
         got = Verbatim(f"{len(paths)} files")
-        raise SpecError("--data", "TRAIN TEST, or TRAIN VALID TEST", got, "the layout is that of fast/spike_files.py")
+        raise SpecError("--data", "TRAIN TEST, or TRAIN VALID TEST", got, "the layout is that of fast/data/spike_files.py")
     data, duration = read(paths, options.seed)
     splits = ("train", "valid", "test") if len(paths) == 3 else ("train", "test")
     options.data_sha256 = fingerprints(dict(zip(splits, paths, strict=True)))
@@ -100,5 +100,5 @@ def _extent(path: Path) -> tuple[int, int, float]:
         channels, classes, last = 1, 1, 1.0
     if not (0 < last < np.inf and 0 < channels < MOST and 0 < classes < MOST):
         got = Verbatim(f"{channels} channels, {classes} classes, last time {last} ms")
-        raise SpecError(path.name, "trials with spikes and labels", got, "the layout is that of fast/spike_files.py")
+        raise SpecError(path.name, "trials with spikes and labels", got, "the layout is that of fast/data/spike_files.py")
     return channels, classes, last

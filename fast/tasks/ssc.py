@@ -1,7 +1,7 @@
 """Spiking Speech Commands: 35 spoken words as spikes of 700 auditory channels, by many speakers.
 
 Data of Cramer, Stradmann, Schemmel, Zenke, IEEE TNNLS 33 (2022), from zenkelab.org/resources: `ssc_train.h5`,
-`ssc_valid.h5` and `ssc_test.h5` as they are published, in the layout of `fast.spike_files`. Spike times go in as they
+`ssc_valid.h5` and `ssc_test.h5` as they are published, in the layout of `fast.data.spike_files`. Spike times go in as they
 are.
 """
 
@@ -13,8 +13,8 @@ import torch
 
 from fast.tasks.files import add_folder, read_folder
 from fast.training.classify import Classification
+from fast.training.model import Reader
 from fast.training.processes import Processes
-from fast.training.reader import Reader
 from fast.training.settings import Settings
 from reports.training import draw
 

@@ -13,10 +13,10 @@ import argparse
 import numpy as np
 import torch
 
-from fast.spike_files import SpikeData
+from fast.data.spike_files import SpikeData
 from fast.training.classify import Classification
+from fast.training.model import Reader
 from fast.training.processes import Processes
-from fast.training.reader import Reader
 from fast.training.settings import Settings
 from reports.training import draw
 

@@ -21,8 +21,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from fast.layers import LIF
-from fast.spikes import Spikes
+from fast.nn.layers import LIF
+from fast.nn.spikes import Spikes
 
 
 def count_pull(

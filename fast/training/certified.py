@@ -12,9 +12,9 @@ import math
 import torch
 from torch import Tensor
 
-from fast.certificate import Residuals, residuals, watched
-from fast.spikes import Spikes
-from fast.training.reader import Reader
+from fast.nn.certificate import Residuals, residuals, watched
+from fast.nn.spikes import Spikes
+from fast.training.model import Reader
 
 LIMIT = 1e4  # units of roundoff
 GRAZING = 100.0  # units of roundoff, over kappa

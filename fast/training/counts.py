@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from fast.spike_files import SpikeData
+from fast.data.spike_files import SpikeData
 from fast.training.shared import right_answers
 
 

@@ -15,10 +15,10 @@ from typing import Any, Protocol
 from fast.training.certified import CertificateError
 from fast.training.checkpoints import Checkpoints, decoded, digest, encoded
 from fast.training.finite import NotFiniteError
-from fast.training.follower import Folder
+from fast.training.null_folder import Folder
 from fast.training.processes import Processes
 from fast.training.run_folder import NotWrittenError
-from fast.training.stopping import StoppedError, Stopping
+from fast.training.signals import StoppedError, Stopping
 
 REPRODUCER, RESULT = "reproducer.pt", "result.json"
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fast.certificate import Residuals
+from fast.nn.certificate import Residuals
 from fast.training.evaluation import Answers
 
 SUMS = ("steps", "trials", "loss", "right", "silent_steps", "clamped")  # of losses: times the trials of the step

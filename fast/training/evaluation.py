@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fast.intervals import of_share
-from fast.spike_files import SpikeData
+from fast.data.spike_files import SpikeData
+from fast.training.intervals import of_share
+from fast.training.model import Reader
 from fast.training.processes import Processes
-from fast.training.reader import Reader
 from fast.training.shared import right_answers
 
 

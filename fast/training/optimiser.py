@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from fast.training.reader import Reader
+from fast.training.model import Reader
 from fast.training.settings import Settings
 
 GROWTH = 1.05  # of the step of weights while it is eased in: times GROWTH^b in batch b, as the paper's code does

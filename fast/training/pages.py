@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fast.spike_files import SpikeData
-from fast.traces import arrivals, voltage
-from fast.training.reader import Reader
+from fast.data.spike_files import SpikeData
+from fast.drawing.traces import arrivals, voltage
+from fast.training.model import Reader
 
 SHOWN = 3  # trials
 POINTS = 281  # of a voltage

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from fast.training.board import Board
 from fast.training.checkpoints import HALF, write_whole
+from fast.training.tensorboard import Board
 from spec import SpecError
 from spec.errors import Verbatim
 

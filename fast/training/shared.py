@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from fast.spikes import Spikes
+from fast.nn.spikes import Spikes
 
 RESIDUALS = (
     "A (scale of weights), B (unit of time), C (shift of time): how far the gradient is from obeying each identity, "

@@ -1,0 +1,127 @@
+"""Synapses and neurons packed in blocks of `LANES` neurons, side by side, as the kernels read them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from fast.physics.clock import SLOT, Clock, split
+from fast.physics.polynomials import AAB, AB, ABB, LANES, RA, RAA, RAAB, RAB, RABB, coefficients
+from spec import UnsupportedError
+from spec.errors import Verbatim
+
+# What takes a state, or an adjoint, over a whole bin, `[FLOW * LANES]` of a block: a, k, b of V and I; rates; and
+# the convolutions of `fast.physics.polynomials` at 1.
+FLOW = 13
+FLOW_A, FLOW_K, FLOW_B, FLOW_PM, FLOW_PS, FLOW_AB, FLOW_AAB, FLOW_ABB = (n * LANES for n in range(8))
+FLOW_RA, FLOW_RAB, FLOW_RAA, FLOW_RAAB, FLOW_RABB = (n * LANES for n in range(8, FLOW))
+
+
+class Layer(NamedTuple):
+    """Neurons that are solved together, and all synapses onto them; `[blocks, ...]`, times in bins.
+
+    Attributes:
+        rows: `[blocks, sources, 3 * LANES]`: weights, where an arrival goes, and rests of the delays. Where it goes
+            counts places on from the bin of the spike: `SLOT` a bin, two a lane, the second for inhibition. A synapse
+            that does not exist, or is too long for the trial, sends it to a place beyond the ring that nobody reads
+            (`2 * slots` bins on: the ring takes one turn off).
+        slots: how many bins an arrival can be ahead.
+        constants: `[blocks, 4, LANES]`: pm, ps, v_th, v_reset; of lanes without a neuron `v_th` is infinite.
+        flow: `[blocks, FLOW * LANES]`: what takes a state over a whole bin, see below.
+        coefficients: `[blocks, polynomials * terms * LANES]`, see `fast.physics.polynomials`.
+        rate, read_maximum: rate of an integral readout a bin (negative: none); whether the largest voltage is read.
+        external: number of sources that are no neurons of this layer.
+        copies: how many times these follow as sources, `post` at a time: 0 unless the layer is recurrent, more than 1
+            if two neurons are connected more than once.
+    """
+
+    rows: np.ndarray
+    slots: int
+    constants: np.ndarray
+    flow: np.ndarray
+    coefficients: np.ndarray
+    rate: float
+    read_maximum: bool
+    external: int
+    copies: int
+    post: int
+
+
+def layer(
+    w: np.ndarray,
+    d: np.ndarray,
+    exists: np.ndarray | None,
+    constants: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+    external: int,
+    rate: float,
+    read_maximum: bool,
+    bin_width: float,
+    at: Clock,
+) -> Layer:
+    """Pack a layer.
+
+    Args:
+        w, d, exists: `[sources, post]`; `d` in ms, float64.
+        constants: `tau_mem`, `tau_syn` (ms), `v_th`, `v_reset`, `[post]`.
+        external: number of sources before the layer's own neurons.
+        rate: of an integral readout, per bin; negative: none.
+
+    Raises:
+        UnsupportedError: delays of more bins than the precision can count.
+    """
+    sources, post = w.shape
+    dtype = w.dtype.type
+    blocks = -(-post // LANES)
+    delay_bin, delay_rest = split(d, bin_width, at.last, dtype)
+    there = delay_bin <= at.last if exists is None else exists & (delay_bin <= at.last)
+    slots = int(delay_bin.max(initial=0, where=there)) + 2
+    most = 2.0 ** (np.finfo(dtype).nmant + 1) / (3 * SLOT)
+    if slots > min(most, 2**31 / (4 * SLOT)):
+        got = Verbatim(f"one of {slots - 2} bins of {bin_width} ms")
+        expected = f"at most {int(min(most, 2**31 / (4 * SLOT))) - 2} bins long"
+        raise UnsupportedError("d", expected, got, "use float64, or `python -m reference`, which needs no bins")
+    place = np.where(there, delay_bin.astype(np.int64) * SLOT, 2 * slots * SLOT)
+    rows = np.zeros((blocks, sources, 3, LANES), dtype)
+    rows[:, :, 1] = 2 * slots * SLOT
+    by_lane = _lanes(np.stack([w, place, np.where(there, delay_rest, 0.0)], axis=1).astype(dtype), rows)
+    by_lane[:, :, 1] += 2 * np.arange(LANES, dtype=dtype) + (by_lane[:, :, 0] < 0)
+    pm, ps = (_padded(bin_width / tau, 0.25, blocks) for tau in constants[:2])
+    v_th, v_reset = _padded(constants[2], np.inf, blocks), _padded(constants[3], 0.0, blocks)
+    return Layer(
+        by_lane.reshape(blocks, sources, 3 * LANES), slots, np.stack([pm, ps, v_th, v_reset], axis=1),
+        _flow(pm, ps, rate), coefficients(pm, ps, rate, dtype).reshape(blocks, -1), rate, read_maximum, external,
+        (sources - external) // post, post,
+    )  # fmt: skip
+
+
+def _flow(pm: np.ndarray, ps: np.ndarray, rate: float) -> np.ndarray:
+    """`[blocks, FLOW * LANES]`: see above."""
+    exact = coefficients(pm, ps, max(rate, 0.0), np.float64).sum(axis=2)
+    a, b = np.exp(-pm), np.exp(-ps)
+    whole = [exact[:, which] for which in (AB, AAB, ABB, RA, RAB, RAA, RAAB, RABB)]
+    return np.concatenate([a, pm * exact[:, AB], b, pm, ps, *whole], axis=1)
+
+
+def _lanes(values: np.ndarray, into: np.ndarray) -> np.ndarray:
+    """`[sources, 3, post]` into `[blocks, sources, 3, LANES]`, whose other lanes are filled already."""
+    post = values.shape[2]
+    full = post // LANES
+    if full:
+        whole = values[:, :, : full * LANES].reshape(len(values), 3, full, LANES)
+        into[:full] = whole.transpose(2, 0, 1, 3)
+    if post % LANES:
+        into[full, :, :, : post % LANES] = values[:, :, full * LANES :]
+    return into
+
+
+def _padded(values: np.ndarray, other: float, blocks: int) -> np.ndarray:
+    """`[post]` as `[blocks, LANES]`, `other` in lanes without a neuron."""
+    padded = np.full(blocks * LANES, other)
+    padded[: len(values)] = values
+    return padded.reshape(blocks, LANES)
+
+
+def unpacked(rows: np.ndarray, post: int) -> np.ndarray:
+    """`[blocks, sources, LANES]` as `[sources, post]`."""
+    return np.ascontiguousarray(rows.transpose(1, 0, 2)).reshape(rows.shape[1], -1)[:, :post]

@@ -1,0 +1,248 @@
+"""Backward kernel of a recurrent layer: all blocks of neurons together.
+
+In each bin the lanes with own events are marked. Its own spikes look the adjoint up at their arrivals, a group at once;
+where an arrival needs it exactly, that waits until all later events are known: the spikes are then taken from the last
+to the first, and each jumps once what it is worth is complete.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from fast.cpu.backward import back_to, mark, take_maxima
+from fast.cpu.deposit import SIDE_BY_SIDE, ring_places
+from fast.cpu.lookup import Scratch, look_up_plain, look_up_special
+from fast.cpu.pointers import pointer
+from fast.cpu.vector_step import publish, publish_whole, retreat, retreat_whole
+from fast.physics.adjoint import ADJOINT, Events, drive_at, jump_at_spike, note_event
+from fast.physics.clock import SLOT
+from fast.physics.compiling import allocating, compiled, inlined
+from fast.physics.polynomials import LANES
+
+
+class Own(NamedTuple):
+    """The layer's own spikes as they arrive, `copies` for each, in order: `rest, source, worth [spikes * copies]`."""
+
+    rest: np.ndarray
+    source: np.ndarray
+    worth: np.ndarray
+
+
+class Work(NamedTuple):
+    """What the sweep works in, of every block, `[blocks, ...]`; see `fast.cpu.backward.Work`.
+
+    `scratch`: of a group, `[blocks, group, ...]`. `first_event [blocks, slots * LANES], at_T`: as `fast.physics.adjoint.Events`
+    has them.
+    """
+
+    ring: np.ndarray
+    whole_ring: np.ndarray
+    scratch: Scratch
+    adjoint: np.ndarray
+    solved: np.ndarray
+    other: np.ndarray
+    marked: np.ndarray
+    position: np.ndarray
+    drive: np.ndarray
+    events: Events
+    first_event: np.ndarray
+    at_T: np.ndarray
+
+
+@allocating
+def work_for(layer, whole, most):
+    """Room to work in, for trials of at most so many spikes."""
+    blocks, places, size = layer.rows.shape[0], ring_places(layer.slots), 2 * most + layer.rows.shape[0] * LANES
+    group, number_type = max(SIDE_BY_SIDE, layer.copies), layer.rows.dtype
+    scratch = Scratch(
+        np.empty((blocks, group, LANES), np.int32), np.empty((blocks, group, 2 * LANES), number_type),
+        np.empty((blocks, group, LANES)), np.empty((blocks, group), np.int64),
+    )  # fmt: skip
+    events = Events(
+        np.empty(size), np.empty(size, np.int64), np.empty((size, ADJOINT)), np.empty((size, ADJOINT)),
+        np.empty(0, np.int64), np.empty((0, LANES)),
+    )  # fmt: skip
+    return Work(
+        np.zeros((blocks, places), number_type), np.zeros((blocks, places // 2 if whole else 0, ADJOINT + 1)), scratch,
+        np.zeros((blocks, ADJOINT, LANES)), np.zeros((blocks, ADJOINT, LANES)), np.zeros((ADJOINT, LANES)),
+        np.zeros((blocks, LANES), np.uint8), np.zeros((blocks, LANES)), np.zeros((blocks, LANES)), events,
+        np.empty((blocks, layer.slots * LANES), np.int64), np.zeros((blocks, ADJOINT, LANES)),
+    )  # fmt: skip
+
+
+@inlined
+def scratch_of(block, scratch):
+    """That of one block."""
+    return Scratch(scratch.place[block], scratch.found[block], scratch.driven[block], scratch.special[block])
+
+
+@inlined
+def events_of(block, work):
+    """The events of all blocks as one block sees them: with its own chains, and its own adjoint at `T`."""
+    e = work.events
+    return Events(e.rest, e.later, e.before, e.end, work.first_event[block], work.at_T[block])
+
+
+@compiled
+def look_up_everywhere(here, size, first, last, rest, source, layer, at, want_tau, work, sums, of_constants, worth):
+    """`look_up_plain` in every block; `worth`: of the spikes, empty: not wanted."""
+    for b in range(layer.rows.shape[0]):
+        look_up_plain(
+            here, size, first, last, rest, source, layer.rows[b], layer.flow[b], layer.constants[b],
+            layer.coefficients[b], at, layer.rate, want_tau, work.ring[b], work.whole_ring[b],
+            scratch_of(b, work.scratch), work.other, sums[b], of_constants[b], worth,
+        )  # fmt: skip
+
+
+@compiled
+def look_up_special_everywhere(
+    bin_, base, first, last, rest, source, layer, at, want_tau, kept, dL_dy, work, sums, of_constants, worth
+):
+    """`look_up_special` in every block, of spikes `first..last-1` of the group that began with `base`."""
+    for b in range(layer.rows.shape[0]):
+        look_up_special(
+            bin_, base, first, last, rest, source, layer.rows[b], layer.constants[b], layer.coefficients[b], at,
+            layer.rate, scratch_of(b, work.scratch), kept[b], events_of(b, work), dL_dy[b], work.drive[b], work.other,
+            want_tau, sums[b], of_constants[b], worth,
+        )  # fmt: skip
+
+
+@inlined
+def enter_bin(slot, bin_, end, damping, first_maximum, kept, dL_dy, layer, at, want_tau, work):
+    """Publish the adjoint at the end of a bin, and take the maxima in it."""
+    rate = layer.rate
+    for b in range(layer.rows.shape[0]):
+        publish(slot, pointer(work.adjoint[b]), pointer(work.ring[b]), pointer(work.first_event[b]))
+        if rate >= 0.0 or want_tau:
+            publish_whole(slot, work.adjoint[b], work.drive[b], damping, work.whole_ring[b])
+        if rate >= 0.0 and bin_ == at.last:  # it ends at T, and not at the end of the bin
+            for lane in range(LANES):
+                mark(lane, slot, end, work.adjoint[b], work.ring[b], work.marked[b], work.position[b], work.solved[b])
+        if layer.read_maximum:
+            take_maxima(
+                bin_, slot, end, kept[b], dL_dy[b], work.adjoint[b], work.drive[b], layer.constants[b],
+                layer.coefficients[b], at, rate, want_tau, work.ring[b], work.marked[b], work.position[b],
+                work.solved[b], events_of(b, work), first_maximum + b * LANES,
+            )  # fmt: skip
+
+
+@inlined
+def leave_bin(bin_, damping, layer, at, want_tau, work):
+    """Take every lane to the start of a bin."""
+    for b in range(layer.rows.shape[0]):
+        for lane in range(LANES):
+            if work.marked[b, lane]:
+                back_to(
+                    0.0, lane, bin_, work.position[b], work.drive[b], layer.constants[b], layer.coefficients[b], at,
+                    layer.rate, want_tau, work.solved[b],
+                )  # fmt: skip
+        if layer.rate >= 0.0 or want_tau:
+            retreat_whole(
+                work.adjoint[b], layer.flow[b], work.drive[b], damping, layer.rate, work.marked[b], work.solved[b]
+            )
+        else:
+            retreat(pointer(work.adjoint[b]), pointer(layer.flow[b]), pointer(work.marked[b]), pointer(work.solved[b]))
+    work.marked[:] = 0
+
+
+@compiled
+def recurrent_backward_trial(
+    trial, arriving, emitted, e_first, e_last, dL_dt, dL_dy, kept, layer, at, want_tau, work, own, sums, worth,
+    of_constants,
+):  # fmt: skip
+    """All blocks in one trial, whose spikes are `e_first..e_last-1`; adds to `sums`, `worth` and `of_constants`."""
+    slots, rate, copies, number_type = layer.slots, layer.rate, layer.copies, layer.rows.dtype.type
+    size, T, spikes, blocks = number_type(slots * SLOT), at.last + float(at.end), e_last - e_first, layer.rows.shape[0]
+    work.ring[:], work.whole_ring[:], work.adjoint[:], work.at_T[:] = at.zero, 0.0, 0.0, 0.0
+    for b in range(layer.rows.shape[0]):
+        for lane in range(LANES):
+            work.drive[b, lane] = dL_dy[b, lane] / T if rate >= 0.0 else 0.0
+    n, n_first, turn, e = arriving.offsets[trial + 1], arriving.offsets[trial], at.last % slots, e_last
+    for bin_ in range(at.last, -1, -1):
+        here, slot, end = number_type(turn * SLOT), turn * LANES, float(at.end) if bin_ == at.last else 1.0
+        damping = math.exp(-rate * (bin_ + 1)) if rate >= 0.0 else 0.0
+        enter_bin(slot, bin_, end, damping, spikes, kept, dL_dy, layer, at, want_tau, work)
+        later = e
+        while e > e_first and emitted.bin[e - 1] == bin_:
+            e -= 1
+            b, lane = emitted.neuron[e] // LANES, emitted.neuron[e] % LANES
+            mark(lane, slot, end, work.adjoint[b], work.ring[b], work.marked[b], work.position[b], work.solved[b])
+            if work.first_event[b, slot + lane] < 0:  # until its events are known, they end with the bin
+                note_event(
+                    spikes + blocks * LANES + e - e_first, lane, slot, end, work.adjoint[b], work.adjoint[b],
+                    events_of(b, work),
+                )  # fmt: skip
+        at_once = max(1, SIDE_BY_SIDE // copies)
+        while later > e:
+            base = max(e, later - at_once)
+            look_up_everywhere(
+                here, size, base * copies, later * copies, own.rest, own.source, layer, at, want_tau, work, sums,
+                of_constants, own.worth,
+            )  # fmt: skip
+            for spike in range(later - 1, base - 1, -1):
+                first, worth_here = spike * copies, dL_dt[spike]
+                look_up_special_everywhere(
+                    bin_, base * copies, first, first + copies, own.rest, own.source, layer, at, want_tau, kept, dL_dy,
+                    work, sums, of_constants, own.worth,
+                )  # fmt: skip
+                for copy in range(copies):
+                    worth_here += own.worth[first + copy]
+                b, lane = emitted.neuron[spike] // LANES, emitted.neuron[spike] % LANES
+                x, constants, coefficients = float(emitted.rest[spike]), layer.constants[b], layer.coefficients[b]
+                position, drive, solved = work.position[b], work.drive[b], work.solved[b]
+                back_to(x, lane, bin_, position, drive, constants, coefficients, at, rate, want_tau, solved)
+                g = drive_at(drive, lane, bin_, x, rate)
+                jump_at_spike(solved, lane, emitted.I[spike], worth_here, g, constants, of_constants[b], want_tau)
+                note_event(spike - e_first, lane, slot, x, solved, work.adjoint[b], events_of(b, work))
+            later = base
+        leave_bin(bin_, damping, layer, at, want_tau, work)
+        last = n
+        while n > n_first and arriving.bin[n - 1] == bin_:
+            n -= 1
+        for first in range(n, last, SIDE_BY_SIDE):
+            stop = min(first + SIDE_BY_SIDE, last)
+            look_up_everywhere(
+                here, size, first, stop, arriving.rest, arriving.source, layer, at, want_tau, work, sums, of_constants,
+                worth,
+            )  # fmt: skip
+            look_up_special_everywhere(
+                bin_, first, first, stop, arriving.rest, arriving.source, layer, at, want_tau, kept, dL_dy, work, sums,
+                of_constants, worth,
+            )  # fmt: skip
+        turn = turn - 1 if turn > 0 else slots - 1
+
+
+@allocating
+def recurrent_backward_sweep(
+    first_trial, last_trial, arriving, emitted, ends, dL_dt, dL_dy, kept, layer, at, want_dt, want_tau
+):
+    """All blocks of a recurrent layer in trials `first_trial..last_trial-1`; as `backward.backward_sweep`.
+
+    Returns the same, for every block: `[blocks, ...]`.
+    """
+    blocks, copies = layer.rows.shape[0], layer.copies
+    sums = np.zeros((blocks, layer.rows.shape[1], 2 * LANES), layer.rows.dtype)
+    of_constants, worth = np.zeros((blocks, 4, LANES)), np.zeros(arriving.rest.size if want_dt else 0)
+    most, e_first = 0, 0
+    for e_last in ends:
+        most, e_first = max(most, e_last - e_first), e_last
+    own = Own(
+        np.empty(dL_dt.size * copies, layer.rows.dtype), np.empty(dL_dt.size * copies, np.int32),
+        np.zeros(max(1, dL_dt.size * copies)),
+    )  # fmt: skip
+    for e in range(dL_dt.size):
+        for copy in range(copies):
+            own.rest[e * copies + copy] = emitted.rest[e]
+            own.source[e * copies + copy] = layer.external + copy * layer.post + emitted.neuron[e]
+    work, e_first = work_for(layer, layer.rate >= 0.0 or want_tau, most), 0
+    for trial in range(first_trial, last_trial):
+        e_last = ends[trial - first_trial]
+        recurrent_backward_trial(
+            trial, arriving, emitted, e_first, e_last, dL_dt, dL_dy[trial], kept[trial], layer, at, want_tau, work, own,
+            sums, worth, of_constants,
+        )  # fmt: skip
+        e_first = e_last
+    return sums, worth, of_constants

@@ -1,0 +1,196 @@
+"""Spike data in HDF5 files of the layout of the Spiking Heidelberg Digits; times go in as they are, on no grid.
+
+Datasets: `spikes/times` (variable length, seconds, ascending), `spikes/units` (variable length, channel
+numbers), `labels`; and, if there is one, `extra/speaker`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from fast.nn.spikes import Spikes
+from spec import SpecError
+from spec.errors import Verbatim
+
+DRAWS = 2**31 - 1  # keeps the draw of a validation split apart from all others
+OTHER_LAYOUT = "the file is damaged or of another layout"
+
+
+@dataclass(frozen=True, eq=False)
+class SpikeData(Dataset):
+    """Labelled trials.
+
+    Attributes:
+        times: ms, float64, one ascending array a trial.
+        units: channel of each spike, one array a trial.
+        labels: `[trials]`.
+        channels, classes: how many there are.
+        speakers: who speaks in each trial, if the file says so.
+    """
+
+    times: list[np.ndarray]
+    units: list[np.ndarray]
+    labels: np.ndarray
+    channels: int
+    classes: int
+    speakers: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, trial: int) -> tuple[np.ndarray, np.ndarray, int]:
+        """Times (ms), channels and label of a trial: this is a torch `Dataset`."""
+        return self.times[trial], self.units[trial], int(self.labels[trial])
+
+    @classmethod
+    def of(cls, dataset: Dataset, channels: int, classes: int, duration: float) -> SpikeData:
+        """The trials of a dataset of tonic, or of any whose entries are `(events, label)`.
+
+        Args:
+            dataset: `events` is a structured array with `t` (microseconds) and `x` (channel numbers), as tonic's are.
+            channels, classes, duration: as for `read_spike_file`.
+
+        Raises:
+            SpecError: an entry without them, or one that breaks the layout; it is named.
+        """
+        times, units, labels = [], [], []
+        for n in range(len(dataset)):  # type: ignore[arg-type]  # torch's `Dataset` promises no length
+            name = f"dataset[{n}]"
+            try:
+                events, label = dataset[n]
+                t, x = np.asarray(events["t"]), np.asarray(events["x"])
+            except (TypeError, ValueError, KeyError, IndexError) as error:
+                remedy = "give a dataset of tonic, untransformed"
+                raise SpecError(name, "events with `t` and `x`, and a label", Verbatim(error), remedy) from None
+            times.append(_plain_times(name, t, x) / 1000)
+            units.append(x.astype(np.int64))
+            labels.append(int(label))
+            _check_record(name, times[n], x, np.int64(labels[n]), channels, classes, duration)
+        return cls(times, units, np.array(labels, np.int64), channels, classes)
+
+    def batch(self, trials: np.ndarray, duration: float) -> tuple[Spikes, torch.Tensor]:
+        """Spikes of the channels in these trials, and their labels."""
+        times, units = ([rows[n] for n in trials] for rows in (self.times, self.units))
+        return batch_of(times, units, self.channels, duration), torch.from_numpy(self.labels[trials])
+
+    def where(self, chosen: np.ndarray) -> SpikeData:
+        """The trials that a boolean array chooses, in order."""
+        trials = np.flatnonzero(chosen).tolist()
+        speakers = None if self.speakers is None else self.speakers[chosen]
+        times, units = [self.times[n] for n in trials], [self.units[n] for n in trials]
+        return SpikeData(times, units, self.labels[chosen], self.channels, self.classes, speakers)
+
+    def counts(self) -> np.ndarray:
+        """Spikes a channel, `[trials, channels]`."""
+        return np.stack([np.bincount(units, minlength=self.channels) for units in self.units])
+
+
+def batch_of(times: Sequence[np.ndarray], units: Sequence[np.ndarray], channels: int, duration: float) -> Spikes:
+    """Trials as a batch: of each its times (ms, ascending) and the channel of each spike."""
+    ordered, counts = [], np.empty((len(times), channels), np.int64)
+    for n, (t, u) in enumerate(zip(times, units, strict=True)):
+        ordered.append(t[np.argsort(u, kind="stable")])
+        counts[n] = np.bincount(u, minlength=channels)
+    offsets = np.concatenate([[0], counts.ravel().cumsum()])
+    flat = torch.from_numpy(np.concatenate([np.empty(0), *ordered]))
+    return Spikes(flat, torch.from_numpy(offsets), len(times), channels, duration)
+
+
+def read_spike_file(path: Path, channels: int, classes: int, duration: float) -> SpikeData:
+    """Read and check a file.
+
+    Args:
+        path: the HDF5 file.
+        channels, classes: units and labels must lie below these.
+        duration: ms; no spike may be later.
+
+    Raises:
+        SpecError: the file is missing, damaged, lacks a dataset, or a record breaks the layout; the record is named.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            seconds = [np.asarray(t) for t in file["spikes/times"][:]]
+            units = [np.asarray(u) for u in file["spikes/units"][:]]
+            labels = np.asarray(file["labels"][:])
+            speakers = np.asarray(file["extra/speaker"][:]) if "extra/speaker" in file else None
+    except KeyError as error:
+        expected = "a file with `spikes/times`, `spikes/units`, `labels`"
+        got = Verbatim(f"a file without one of them ({error.args[0]})")
+        raise SpecError(str(path), expected, got, "check the file") from None
+    except (OSError, TypeError, ValueError) as error:
+        remedy = "get the file whole" if path.exists() else "put the file there, or name its folder with --data"
+        raise SpecError(str(path), "a readable HDF5 file of spikes", Verbatim(error), remedy) from None
+    lengths = {"times": len(seconds), "units": len(units), "labels": len(labels)}
+    if speakers is not None:
+        lengths["speakers"] = len(speakers)
+    if len(set(lengths.values())) > 1 or not len(labels):
+        expected = "as many records in each dataset, at least one"
+        got = Verbatim(", ".join(f"{count} {name}" for name, count in lengths.items()))
+        raise SpecError(f"{path.name} labels", expected, got, "get the file whole")
+    times = []
+    for n in range(len(labels)):
+        name = f"{path.name} record {n}"
+        with np.errstate(over="ignore"):  # what overflows is refused next, as not finite
+            times.append(_plain_times(name, seconds[n], units[n]) * 1000)
+        _check_record(name, times[n], units[n], labels[n], channels, classes, duration)
+    units = [u.astype(np.int64) for u in units]
+    return SpikeData(times, units, labels.astype(np.int64), channels, classes, speakers)
+
+
+def held_out(data: SpikeData, share: int, seed: int) -> dict[str, SpikeData]:
+    """`valid`, one trial in `share` (at least one), drawn from the seed, and `train`, the others."""
+    order = np.random.default_rng([seed, DRAWS]).permutation(len(data))
+    out = np.isin(np.arange(len(order)), order[: max(1, len(order) // share)])
+    return {"train": data.where(~out), "valid": data.where(out)}
+
+
+def fingerprints(paths: Mapping[str, Path]) -> dict[str, str]:
+    """SHA-256 of the file of each split, so that a run is not resumed, or compared, on other data."""
+    found = {}
+    for split, path in paths.items():
+        with path.open("rb") as file:
+            found[split] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
+
+
+def _plain_times(name: str, times: np.ndarray, units: np.ndarray) -> np.ndarray:
+    """The times of a record as float64; refused unless times and units are plain rows and times real numbers."""
+    for what, row in (("times", times), ("units", units)):
+        if row.ndim != 1:
+            got = Verbatim("a single entry" if row.ndim == 0 else f"an array of shape {list(row.shape)}")
+            raise SpecError(f"{name} {what}", "a row, one entry a spike", got, OTHER_LAYOUT)
+    if times.dtype.kind not in "fiu":
+        raise SpecError(f"{name} times", "real numbers", Verbatim(times.dtype), OTHER_LAYOUT)
+    return times.astype(np.float64)
+
+
+def _check_record(
+    name: str, times: np.ndarray, units: np.ndarray, label: np.generic, channels: int, classes: int, duration: float
+) -> None:
+    """Refuse a record that breaks the layout."""
+
+    def refuse(what: str, expected: str, got: object) -> SpecError:
+        return SpecError(f"{name} {what}", expected, Verbatim(got), OTHER_LAYOUT)
+
+    if len(times) != len(units):
+        raise refuse("units", f"one a time, {len(times)}", len(units))
+    if not np.issubdtype(units.dtype, np.integer) or not isinstance(label, np.integer):
+        raise refuse("units and label", "whole numbers", f"{units.dtype} and {type(label).__name__}")
+    if not np.isfinite(times).all():
+        raise refuse("times", "finite", times[~np.isfinite(times)][0])
+    if len(times) and (times.min() < 0 or times.max() > duration):
+        raise refuse("times", f"from 0 to {duration} ms", f"{times.min()} to {times.max()} ms")
+    if (np.diff(times) < 0).any():
+        raise refuse("times", "in order", f"a step back at spike {int(np.argmax(np.diff(times) < 0)) + 1}")
+    if len(units) and not (0 <= units.min() and units.max() < channels):
+        raise refuse("units", f"from 0 to {channels - 1}", f"{units.min()} to {units.max()}")
+    if not 0 <= label < classes:
+        raise refuse("label", f"from 0 to {classes - 1}", label)

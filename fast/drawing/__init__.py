@@ -1,0 +1,1 @@
+"""Pictures and pages of training runs, drawn from their records."""

@@ -1,0 +1,28 @@
+"""Voltages over time, for pictures: closed forms, evaluated wherever one wants to look."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fast.nn.layers import LI
+from fast.nn.spikes import Spikes
+
+
+def arrivals(layer: LI, spikes: Spikes, neuron: int) -> list[tuple[float, float]]:
+    """`(t_arr, w)` of every arrival at one neuron in trial 0."""
+    w, d = layer.w.detach().double(), layer.d.detach().double()
+    return [
+        (t + float(d[i, neuron]), float(w[i, neuron])) for i in range(spikes.size) for t in spikes.train(0, i).tolist()
+    ]
+
+
+def voltage(layer: LI, spikes: Spikes, neuron: int, times: np.ndarray) -> np.ndarray:
+    """`V(t)` of one neuron without threshold, in trial 0, at the given times (ms)."""
+    pm, ps = (1 / float(tau[neuron]) for tau in (layer.tau_mem.detach(), layer.tau_syn.detach()))
+    total = np.zeros_like(times)
+    for t_arr, w in arrivals(layer, spikes, neuron):
+        x = np.maximum(times - t_arr, 0.0)
+        z = np.abs(ps - pm) * x
+        shape = np.divide(-np.expm1(-z), z, out=np.ones_like(z), where=z > 0)
+        total += w * pm * x * np.exp(-min(pm, ps) * x) * shape
+    return total

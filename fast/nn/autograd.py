@@ -1,0 +1,249 @@
+"""Spikes in, spikes and readout out: one layer as a `torch.autograd.Function` around the kernels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fast.cpu import problem as cpu
+from fast.cpu.kernels import Kernels
+from fast.nn.autograd_guards import differentiable_once, outermost
+from fast.nn.devices import check_tensors, on_gpu
+from fast.nn.spikes import Spikes
+from spec import VOLTAGE_READOUTS, SpecError
+from spec.checks import one_of, positive_number
+from spec.errors import Verbatim
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """What a layer did, besides its differentiable outputs; arrays are numpy.
+
+    Attributes:
+        kappa: conditioning `(tau_mem Vdot_minus / v_th)^2` of every spike, in the order of the spikes.
+        ties: `[trials, size]`, bits as in `fast.physics.within_bin`.
+        sees_end: whether the outputs know where the trial ends in a way that is not in `dy_dT`: through an integral of
+            the voltage, or a spike exactly at `T`. A shift of time is no symmetry then.
+        dy_dT: `[trials, size]`, derivative of the readout by `T`: the slope of a largest voltage that is reached there.
+    """
+
+    kappa: np.ndarray
+    ties: np.ndarray
+    sees_end: bool
+    dy_dT: np.ndarray
+
+    def apart(self, sizes: Sequence[int], counts: Tensor) -> list[Record]:
+        """Those of populations side by side, of these sizes, one by one; `counts [trials, size]` of spikes."""
+        if len(sizes) == 1:
+            return [self]
+        ends = np.cumsum(sizes)[:-1]
+        part = np.repeat(np.arange(len(sizes)), sizes)
+        of_spikes = np.repeat(np.tile(part, len(counts)), counts.flatten().cpu().numpy())
+        sides = zip(np.split(self.ties, ends, axis=1), np.split(self.dy_dT, ends, axis=1), strict=True)
+        return [
+            Record(self.kappa[of_spikes == n], ties, self.sees_end, dy_dT) for n, (ties, dy_dT) in enumerate(sides)
+        ]
+
+    @property
+    def kappa_min(self) -> float | None:
+        """The smallest conditioning, None without a spike."""
+        return float(self.kappa.min()) if len(self.kappa) else None
+
+
+@dataclass
+class _Problem:
+    """What the autograd function needs besides tensors; `kernels` is what its forward pass leaves, with the
+    `width` of its bins (ms)."""
+
+    spikes: Spikes
+    exists: Tensor | None
+    readout: str | None
+    bin_width: float | None
+    kernels: Any = None
+    width: float = 0.0
+
+
+@outermost
+def propagate(
+    spikes: Spikes,
+    w: Tensor,
+    d: Tensor,
+    tau_mem: Tensor,
+    tau_syn: Tensor,
+    v_th: Tensor | None = None,
+    v_reset: Tensor | None = None,
+    *,
+    exists: Tensor | None = None,
+    recurrent: bool = False,
+    readout: str | None = None,
+    bin_width: float | None = None,
+) -> tuple[Spikes, Tensor | None, Record]:
+    """One layer: exact spikes and voltage readout of neurons that receive `spikes`.
+
+    Args:
+        spikes: what arrives, from `pre` neurons.
+        w, d: weights and delays (ms, at least 0), `[pre, post]`; float32 or float64, which is what is computed in.
+        tau_mem, tau_syn, v_th, v_reset: constants, `[post]`; both of the latter None: an LI layer, which never spikes.
+        recurrent: whether the neurons also receive their own spikes: `w`, `d` and `exists` then have `post` rows more,
+            one a neuron (or a multiple of that, where two neurons are connected more than once). Any delay is exact;
+            a loop of delays 0 is up to you to avoid.
+        exists: `[pre, post]`, boolean: where a synapse is; None: everywhere.
+        readout: `max_voltage`, `mean_voltage`, `exp_weighted_voltage` or None.
+        bin_width: ms; width of the bookkeeping bins, taken down to a power of two. Results do not depend on it beyond
+            rounding.
+
+    Returns:
+        The emitted spikes, the readout `[trials, post]` (None without one), and the record of kappa and ties.
+
+    Raises:
+        SpecError: shapes, dtypes or values that the specification refuses.
+        SpecError, UnsupportedError: tensors on several devices, or on one that is neither the CPU nor a GPU of CUDA.
+        ArithmeticError: a neuron spikes too fast, or without end; or, in the backward pass, a spike's
+            gradient is infinite.
+
+    Gradients are exact (`spec/SPECIFICATION.md`, section 6; proofs in `derivations/`): those of the forward pass as it
+    was, whatever has been changed in place since. A second derivative is refused.
+    """
+    if readout is not None:
+        one_of(readout, "readout", VOLTAGE_READOUTS)
+    _check(spikes, w, d, tau_mem, tau_syn, v_th, v_reset, exists, recurrent)
+    if bin_width is not None:
+        most = min(float(torch.minimum(tau_mem, tau_syn).detach().min()), spikes.duration) / 4
+        if positive_number(bin_width, "bin_width", "ms") > most:
+            expected = f"at most a quarter of the shortest time constant and of the trial, {most}"
+            raise SpecError("bin_width", expected, bin_width, "leave it out")
+        bin_width = 2.0 ** math.floor(math.log2(bin_width))
+    if v_th is None or v_reset is None:
+        v_th, v_reset = torch.full_like(tau_mem, torch.inf), torch.zeros_like(tau_mem)
+    problem = _Problem(spikes, exists, readout, bin_width)
+    times, y = _Propagate.apply(problem, spikes.times, w, d, tau_mem, tau_syn, v_th, v_reset)
+    kernels = problem.kernels
+    assert kernels is not None
+    emitted = Spikes(times, torch.as_tensor(kernels.offsets), spikes.trials, w.shape[1], spikes.duration)
+    v_th_of_spikes = kernels.v_th_of_spikes()
+    kappa = ((kernels.I - v_th_of_spikes) / v_th_of_spikes) ** 2
+    dy_dT = kernels.dy_dT() / problem.width
+    record = Record(_array(kappa), _array(kernels.ties), kernels.sees_end(), _array(dy_dT))
+    return emitted, y if readout else None, record
+
+
+def _array(values: np.ndarray | Tensor) -> np.ndarray:
+    return values.cpu().numpy() if isinstance(values, Tensor) else values
+
+
+class _Propagate(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, problem: _Problem, t_in: Tensor, w: Tensor, d: Tensor, *constants: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        readout, solve = problem.readout, cpu.solved
+        if on_gpu(w.device):
+            from fast.cuda import problem as cuda  # an optional dependency
+
+            solve = cuda.solved  # type: ignore[assignment]
+        maximum = readout == "max_voltage"
+        kernels, ctx.order, width = solve(
+            problem.spikes, t_in, w, d, problem.exists, constants, maximum, None if maximum else readout,
+            problem.bin_width,
+        )  # fmt: skip
+        problem.kernels = ctx.kernels = kernels
+        ctx.width, ctx.inputs = width, len(t_in)
+        ctx.variables = (t_in, w, d, *constants)
+        problem.width = width
+        ctx.dtypes = (w.dtype, d.dtype, *(c.dtype for c in constants))
+        times = (torch.as_tensor(kernels.bin) + torch.as_tensor(kernels.rest).double()) * width
+        return times, torch.as_tensor(kernels.y).to(w.dtype, copy=True)
+
+    @staticmethod
+    @differentiable_once
+    def backward(ctx: Any, dL_dt_post: Tensor, dL_dy: Tensor) -> tuple[Tensor | None, ...]:
+        _, want_dt, _, _, want_tau_mem, want_tau_syn, _, _ = ctx.needs_input_grad
+        given: list[Any] = [dL_dt_post.contiguous() * ctx.width, dL_dy.double().contiguous()]
+        if isinstance(ctx.kernels, Kernels):
+            given = [tensor.numpy() for tensor in given]
+        found = map(torch.as_tensor, ctx.kernels.backward(*given, want_dt, want_tau_mem or want_tau_syn))
+        worth, dL_dw, dL_dd, dL_dconstants = found
+        # The kernels measure time in bins.
+        dL_dconstants[:2] /= ctx.width
+        blocks = (dL_dw, dL_dd / ctx.width, *dL_dconstants)
+        gradients = [g.to(dtype) for g, dtype in zip(blocks, ctx.dtypes, strict=True)]
+        dL_dt_pre = None
+        if want_dt:
+            dL_dt_pre = worth.new_zeros(ctx.inputs)
+            dL_dt_pre[torch.as_tensor(ctx.order)] = worth / ctx.width
+        return None, dL_dt_pre, *gradients
+
+
+def _check(
+    spikes: Spikes,
+    w: Tensor,
+    d: Tensor,
+    tau_mem: Tensor,
+    tau_syn: Tensor,
+    v_th: Tensor | None,
+    v_reset: Tensor | None,
+    exists: Tensor | None,
+    recurrent: bool,
+) -> None:
+    if not isinstance(spikes, Spikes):
+        got = Verbatim(type(spikes).__name__)
+        raise SpecError("spikes", "a `fast.Spikes`", got, "`Spikes.from_trains` makes one of lists")
+    spikes.check()
+    if w.ndim == 2 and w.shape[1] == 0:
+        raise SpecError("w", "of shape [pre, post] with at least one neuron", Verbatim(list(w.shape)), "give a neuron")
+    named = {"w": w, "d": d, "tau_mem": tau_mem, "tau_syn": tau_syn, "v_th": v_th, "v_reset": v_reset}
+    check_tensors({**named, "exists": exists, "spikes.times": spikes.times, "spikes.offsets": spikes.offsets})
+    own = w.shape[0] - spikes.size if w.ndim == 2 and recurrent else 0
+    if own < 0 or (own and own % w.shape[1]) or (recurrent and not own):
+        expected = f"of shape [pre + post, post] with pre = {spikes.size}, the number of neurons outside that spike"
+        raise SpecError("w", expected, Verbatim(list(w.shape)), "add one row a neuron of a recurrent layer")
+    if w.ndim != 2 or w.shape[0] != spikes.size + own:
+        expected = f"of shape [pre, post] with pre = {spikes.size}, the number of neurons that spike"
+        raise SpecError("w", expected, Verbatim(list(w.shape)), "one row a source neuron")
+    if (v_th is None) != (v_reset is None):
+        remedy = "give both, or none for LI neurons"
+        raise SpecError("v_reset", "given together with `v_th`", Verbatim("one of them"), remedy)
+    for name, tensor in named.items():
+        if tensor is None:
+            continue
+        shape = tuple(w.shape) if name in ("w", "d") else (w.shape[1],)
+        if tuple(tensor.shape) != shape:
+            raise SpecError(name, f"of shape {list(shape)}", Verbatim(list(tensor.shape)), "`w` is [pre, post]")
+        if tensor.dtype not in (torch.float32, torch.float64):
+            raise SpecError(name, "float32 or float64", Verbatim(tensor.dtype), "convert it with `.to(dtype)`")
+    if d.dtype != w.dtype:
+        raise SpecError("d", f"of the dtype of `w`, {w.dtype}", Verbatim(d.dtype), "convert it with `.to(dtype)`")
+    if exists is not None and (exists.dtype != torch.bool or exists.shape != w.shape):
+        got = Verbatim(f"{exists.dtype} {list(exists.shape)}")
+        raise SpecError("exists", f"boolean, of shape {list(w.shape)}", got, "True where a synapse is")
+    _check_values(named)
+
+
+def _check_values(named: dict[str, Tensor | None]) -> None:
+    given = {name: tensor.detach() for name, tensor in named.items() if tensor is not None}
+    positive = [name for name in ("tau_mem", "tau_syn", "v_th") if name in given]
+    wrong = [~torch.isfinite(tensor).all() for tensor in given.values()]
+    wrong += [(given["d"] < 0).any(), *((given[name] <= 0).any() for name in positive)]
+    if "v_th" in given:
+        wrong.append((given["v_reset"] >= given["v_th"]).any())
+    if not bool(torch.stack(wrong).any()):  # a GPU is waited for once
+        return
+    for name, tensor in given.items():
+        if not bool(torch.isfinite(tensor).all()):
+            got = Verbatim(f"{int((~torch.isfinite(tensor)).sum())} NaN or infinite entries")
+            raise SpecError(name, "finite", got, "look for the step that made them")
+    if bool((given["d"] < 0).any()):
+        remedy = "project delays after each optimiser step, as `layer.project_()` does"
+        raise SpecError("d", "at least 0 (ms)", float(given["d"].min()), remedy)
+    for name in positive:
+        if bool((given[name] <= 0).any()):
+            raise SpecError(name, "above 0", float(given[name].min()), "constants are positive")
+    j = int((given["v_reset"] >= given["v_th"]).nonzero()[0])
+    bound, reset = float(given["v_th"][j]), float(given["v_reset"][j])
+    raise SpecError(f"v_reset[{j}]", f"below `v_th`, {bound}", reset, "lower it")

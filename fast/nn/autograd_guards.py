@@ -1,0 +1,88 @@
+"""Where a layer ends for torch: no second derivatives, no `torch.func`, no compilation; each said aloud."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+
+from fast.nn.spikes import Spikes
+from spec import UnsupportedError
+from spec.errors import Verbatim
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Backward = Callable[..., tuple[Tensor | None, ...]]
+# What `torch.autograd.Function.apply` asks. It is private: where a torch has it no more, torch's own words remain.
+_within_transforms: Callable[[], bool] = getattr(torch._C, "_are_functorch_transforms_active", bool)
+
+
+def outermost(function: Callable[P, R]) -> Callable[P, R]:
+    """A function of tensors that runs as it is: outside of `torch.compile`, and refused within `torch.func`.
+
+    torch refuses by itself, but in words for whoever wrote the function, not for whoever called it. `torch.compile`
+    would trace the NumPy code around the kernels and fail in one of them.
+    """
+
+    @wraps(function)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+        if _within_transforms():
+            raise _unsupported("called outside of `torch.func`", "a call within `grad`, `vmap`, `jvp` or their kin")
+        for given in (*args, *kwargs.values()):
+            tensor = given.times if isinstance(given, Spikes) else given
+            if isinstance(tensor, Tensor) and forward_ad.unpack_dual(tensor).tangent is not None:
+                raise _unsupported("differentiated in reverse mode", "a tensor with a tangent")
+        return function(*args, **kwargs)
+
+    uncompiled: list[Callable[P, R]] = []
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        if "torch._dynamo" not in sys.modules:  # nothing can be compiling; the import that asks costs a second
+            return checked(*args, **kwargs)
+        if not uncompiled:
+            uncompiled.append(torch.compiler.disable(checked))
+        return uncompiled[0](*args, **kwargs)
+
+    return call
+
+
+def differentiable_once(backward: Backward) -> Backward:
+    """The `backward` of a function whose `ctx.variables` holds its tensors: to differentiate it again is an error.
+
+    With torch's own `once_differentiable` only `.backward()` is one. The graph ends at the gradient there, so that
+    `torch.autograd.grad` finds nothing beyond, and `torch.autograd.functional.hessian` gives 0 without a word; as does
+    a penalty on the gradient of a loss that is linear in the times of spikes.
+    """
+
+    @wraps(backward)
+    def call(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        try:
+            gradients[0].untyped_storage()  # a batch of gradients under one name has none
+        except NotImplementedError:
+            raise _unsupported("differentiated for one gradient at a time", "a batch of them") from None
+        return _Gradient.apply(backward, ctx, len(gradients), *gradients, *ctx.variables)
+
+    return call
+
+
+class _Gradient(torch.autograd.Function):
+    """A gradient as a node that leads on to all it depends on, and refuses to."""
+
+    @staticmethod
+    def forward(_: Any, backward: Backward, of: Any, number: int, *tensors: Tensor) -> tuple[Tensor | None, ...]:
+        return backward(of, *tensors[:number])
+
+    @staticmethod
+    def backward(ctx: Any, *_: Tensor) -> None:
+        raise _unsupported("differentiated once", "a second derivative")
+
+
+def _unsupported(expected: str, got: str) -> UnsupportedError:
+    remedy = "use `loss.backward()` or `torch.autograd.grad`; for what is not offered, differences of gradients"
+    return UnsupportedError("layer", expected, Verbatim(got), remedy)

@@ -1,0 +1,159 @@
+"""Layers as torch modules: weights and delays are ordinary parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from fast.nn.autograd import Record, propagate
+from fast.nn.spikes import Spikes
+from spec import VOLTAGE_READOUTS, Population, SpecError
+from spec.checks import finite_number, non_negative_time, one_of, whole_number
+from spec.errors import Verbatim
+
+Constant = float | Sequence[float]
+CONSTANTS = ("tau_mem", "tau_syn", "v_th", "v_reset")
+
+
+def register_constants(module: nn.Module, population: Population, dtype: torch.dtype) -> None:
+    """Give a module the constants of a population as parameters, fixed until `requires_grad_()`; None: it has none."""
+    for name in CONSTANTS:
+        values = getattr(population, name)
+        constant = None if values is None else nn.Parameter(torch.tensor(values, dtype=dtype), requires_grad=False)
+        module.register_parameter(name, constant)
+
+
+class _Layer(nn.Module):
+    """Synapses with weights and delays onto neurons with constants; see `LIF` and `LI`."""
+
+    tau_mem: nn.Parameter
+    tau_syn: nn.Parameter
+    v_th: nn.Parameter | None
+    v_reset: nn.Parameter | None
+
+    def __init__(
+        self,
+        pre: int,
+        post: int,
+        tau_mem: Constant,
+        tau_syn: Constant,
+        v_th: Constant | None,
+        v_reset: Constant | None,
+        max_delay: float | None,
+        dtype: torch.dtype,
+    ) -> None:
+        super().__init__()
+        if dtype not in (torch.float32, torch.float64):
+            raise SpecError("dtype", "torch.float32 or torch.float64", Verbatim(dtype), "choose one of them")
+        self.pre = whole_number(pre, "pre", 1, 2**31 - 1, "give the number of source neurons")
+        self.post = whole_number(post, "post", 1, 2**31 - 1, "give the number of target neurons")
+        self.max_delay = None if max_delay is None else non_negative_time(max_delay, "max_delay")
+        self.w = nn.Parameter(torch.zeros(pre, post, dtype=dtype))
+        self.d = nn.Parameter(torch.zeros(pre, post, dtype=dtype))
+        self.record: Record | None = None
+        checked = Population("layer", "li" if v_th is None else "lif", post, tau_mem, tau_syn, v_th, v_reset)
+        register_constants(self, checked, dtype)
+        self.initialise_(0.0, pre**-0.5)
+
+    @torch.no_grad()
+    def initialise_(
+        self, w_mean: float, w_std: float, d_max: float = 0.0, generator: torch.Generator | None = None
+    ) -> Self:
+        """Draw weights from N(w_mean, w_std) and delays from U(0, d_max) ms; returns the layer.
+
+        A new layer has weights from N(0, 1/sqrt(pre)) and no delays; what makes neurons spike depends on the input.
+        """
+        non_negative_time(d_max, "d_max")
+        if finite_number(w_std, "w_std") < 0:
+            raise SpecError("w_std", "at least 0", w_std, "give a standard deviation")
+        if self.max_delay is not None and d_max > self.max_delay:
+            raise SpecError("d_max", f"at most max_delay, {self.max_delay} (ms)", d_max, "raise max_delay")
+        self.w.normal_(w_mean, w_std, generator=generator)
+        self.d.uniform_(0.0, d_max, generator=generator)
+        return self
+
+    @torch.no_grad()
+    def project_(self) -> int:
+        """Put the delays back into [0, max_delay] after an optimiser step; the number that had left it."""
+        outside = self.d < 0
+        if self.max_delay is not None:
+            outside |= self.d > self.max_delay
+        self.d.clamp_(0.0, self.max_delay)
+        return int(outside.sum())
+
+    def extra_repr(self) -> str:
+        return f"{self.pre}, {self.post}, max_delay={self.max_delay}"
+
+
+class LIF(_Layer):
+    """A layer of leaky integrate-and-fire neurons: spikes in, spikes out.
+
+    Args:
+        pre, post: number of source and target neurons.
+        tau_mem, tau_syn: time constants, ms; here and below a number, or one a neuron.
+        v_th, v_reset: threshold and reset.
+        max_delay: ms; upper bound that `project_` keeps, None for no bound.
+        dtype: float32 or float64.
+
+    Attributes:
+        w, d: `[pre, post]`, learned.
+        tau_mem, tau_syn, v_th, v_reset: `[post]`, learned after `requires_grad_()`.
+        record: conditioning `kappa` of each spike and tie flags of the last forward pass.
+
+    Spikes go in and out, so torch's backward hooks of a module, which need tensors, do not see this layer:
+    `spikes.times.register_hook` does. Under `torch.compile` a layer runs as it is: its kernels are compiled already.
+    """
+
+    def __init__(
+        self,
+        pre: int,
+        post: int,
+        *,
+        tau_mem: Constant = 20.0,
+        tau_syn: Constant = 5.0,
+        v_th: Constant = 1.0,
+        v_reset: Constant = 0.0,
+        max_delay: float | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        super().__init__(pre, post, tau_mem, tau_syn, v_th, v_reset, max_delay, dtype)
+
+    def forward(self, spikes: Spikes) -> Spikes:
+        """The spikes that these neurons emit, given those of the `pre` neurons before them."""
+        constants = (self.tau_mem, self.tau_syn, self.v_th, self.v_reset)
+        emitted, _, self.record = propagate(spikes, self.w, self.d, *constants)
+        return emitted
+
+
+class LI(_Layer):
+    """A layer of leaky integrators: spikes in, one readout a neuron out, `[trials, post]`.
+
+    Args:
+        readout: `max_voltage`, `mean_voltage` or `exp_weighted_voltage`; the others as for `LIF`.
+    """
+
+    def __init__(
+        self,
+        pre: int,
+        post: int,
+        *,
+        readout: str,
+        tau_mem: Constant = 20.0,
+        tau_syn: Constant = 5.0,
+        max_delay: float | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        super().__init__(pre, post, tau_mem, tau_syn, None, None, max_delay, dtype)
+        self.readout = one_of(readout, "readout", VOLTAGE_READOUTS)
+
+    def forward(self, spikes: Spikes) -> Tensor:
+        """The readout, `[trials, post]`, given the spikes of the `pre` neurons before."""
+        _, y, self.record = propagate(spikes, self.w, self.d, self.tau_mem, self.tau_syn, readout=self.readout)
+        assert y is not None
+        return y
+
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}, readout={self.readout}"

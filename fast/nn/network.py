@@ -1,0 +1,163 @@
+"""A whole network of the specification as a torch module: any graph of populations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from fast.nn.autograd import Record, propagate
+from fast.nn.graph import Group, groups, matrix
+from fast.nn.layers import register_constants
+from fast.nn.spikes import Spikes, joined
+from spec import VOLTAGE_READOUTS, Connection, Population, SpecError
+from spec import Network as NetworkSpec
+from spec.checks import one_of
+from spec.errors import Verbatim
+
+
+@dataclass(frozen=True, eq=False)
+class Activity:
+    """What a network did: spikes and record of every population that is no input, and the readout asked for."""
+
+    spikes: Mapping[str, Spikes]
+    records: Mapping[str, Record]
+    y: Tensor | None
+
+
+class _Synapses(nn.Module):
+    exists: Tensor
+
+    def __init__(self, connection: Connection, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.tensor(connection.w, dtype=dtype))
+        self.d = nn.Parameter(torch.tensor(connection.d, dtype=dtype))
+        self.register_buffer("exists", torch.tensor(connection.exists))
+
+
+class _Constants(nn.Module):
+    tau_mem: nn.Parameter | None
+    tau_syn: nn.Parameter | None
+    v_th: nn.Parameter | None
+    v_reset: nn.Parameter | None
+
+    def __init__(self, population: Population, dtype: torch.dtype) -> None:
+        super().__init__()
+        register_constants(self, population, dtype)
+
+
+class Network(nn.Module):
+    """The network that a `spec.Network` describes; parameters in the order of its connections and populations.
+
+    Attributes:
+        groups: the populations in the order they are solved; those that reach each other together.
+        synapses: one module a connection, with `w` and `d` `[pre, post]` and the mask `exists`.
+        constants: one module a population, with `tau_mem`, `tau_syn`, `v_th`, `v_reset` `[size]` (absent: None); they
+            are learned after `requires_grad_()`.
+    """
+
+    def __init__(self, network: NetworkSpec, dtype: torch.dtype = torch.float32) -> None:
+        super().__init__()
+        self.network = network
+        self.groups = groups(network)
+        synapses = nn.ModuleList(_Synapses(connection, dtype) for connection in network.connections)
+        constants = nn.ModuleList(_Constants(population, dtype) for population in network.populations)
+        # To a type checker a ModuleList holds bare modules, without the attributes of these.
+        self.synapses = cast("Sequence[_Synapses]", synapses)
+        self.constants = cast("Sequence[_Constants]", constants)
+
+    def forward(self, inputs: Mapping[str, Spikes], read: tuple[str, str] | None = None) -> Activity:
+        """Run the network.
+
+        Args:
+            inputs: spikes of every input population, of the same trials.
+            read: a population and its voltage readout.
+
+        Raises:
+            SpecError: an input missing or of the wrong size, a population or readout that does not exist.
+        """
+        self._check(inputs, read)
+        spikes, records, y = dict(inputs), {}, None
+        any_input = next(iter(inputs.values()))
+        for group in self.groups:
+            members = [self.network.populations[p] for p in group.members]
+            arriving, w, d, exists = self._onto(group, spikes, any_input)
+            asked = [read is not None and read[0] == population.name for population in members]
+            emitted, found, record = propagate(
+                arriving, w, d, *self._constants(group), exists=exists, recurrent=bool(group.inside),
+                readout=read[1] if read is not None and any(asked) else None,
+            )  # fmt: skip
+            sizes = [population.size for population in members]
+            parts = zip(members, emitted.apart(sizes), record.apart(sizes, emitted.counts()), strict=True)
+            for population, its_spikes, its_record in parts:
+                spikes[population.name], records[population.name] = its_spikes, its_record
+            if found is not None:
+                y = found.split(sizes, dim=1)[asked.index(True)]
+        return Activity({name: s for name, s in spikes.items() if name not in inputs}, records, y)
+
+    def _onto(
+        self, group: Group, spikes: Mapping[str, Spikes], any_input: Spikes
+    ) -> tuple[Spikes, Tensor, Tensor, Tensor]:
+        """What arrives at a group from outside, and all synapses onto it: `w`, `d`, `exists`."""
+        connections = (*group.outside, *(c for copy in group.inside for c in copy))
+        if not connections:
+            like = self.constants[group.members[0]].tau_mem
+            assert like is not None, "a group has no inputs"
+            size = self.network.populations[group.members[0]].size
+            nothing = like.new_zeros(1, size)
+            return _silence(any_input), nothing, nothing, torch.zeros(1, size, dtype=torch.bool, device=like.device)
+        w, d, exists = (
+            matrix(self.network, group, {c: getattr(self.synapses[c], name) for c in connections})
+            for name in ("w", "d", "exists")
+        )
+        if not group.outside:
+            silence = _silence(any_input)
+            nothing = w.new_zeros(1, w.shape[1])
+            return silence, torch.cat([nothing, w]), torch.cat([nothing, d]), torch.cat([nothing.bool(), exists.bool()])
+        arriving = joined([spikes[self.network.connections[c].source] for c in group.outside])
+        return arriving, w, d, exists.bool()
+
+    def _constants(self, group: Group) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
+        """`tau_mem, tau_syn, v_th, v_reset` of the neurons of a group; populations that reach each other all spike."""
+        columns = []
+        for name in ("tau_mem", "tau_syn", "v_th", "v_reset"):
+            values = [getattr(self.constants[p], name) for p in group.members]
+            columns.append(None if values[0] is None else torch.cat(values))
+        tau_mem, tau_syn, v_th, v_reset = columns
+        assert tau_mem is not None and tau_syn is not None, "a group has no inputs"
+        return tau_mem, tau_syn, v_th, v_reset
+
+    def _check(self, inputs: Mapping[str, Spikes], read: tuple[str, str] | None) -> None:
+        names = [population.name for population in self.network.populations if population.kind == "input"]
+        for name in inputs:
+            if name not in names and names:
+                one_of(name, f"inputs.{name}", names)
+        if not inputs:
+            expected, remedy = "the spikes of some trials", "give them, even if all are silent"
+            raise SpecError("inputs", expected, Verbatim("nothing"), remedy)
+        for population in self.network.populations:
+            if population.kind != "input":
+                continue
+            name = f"inputs.{population.name}"
+            if population.name not in inputs:
+                raise SpecError(name, "given", Verbatim("nothing"), "give spikes, even if all are silent")
+            if inputs[population.name].size != population.size:
+                expected = f"spikes of {population.size} neurons"
+                raise SpecError(name, expected, inputs[population.name].size, "one train a neuron")
+        first = next(iter(inputs.values()))
+        for key, spikes in inputs.items():
+            if (spikes.trials, spikes.duration) != (first.trials, first.duration):
+                expected = f"of {first.trials} trials of {first.duration} ms, as the other inputs"
+                got = Verbatim(f"{spikes.trials} trials of {spikes.duration} ms")
+                raise SpecError(f"inputs.{key}", expected, got, "all inputs share their trials")
+        if read is not None:
+            one_of(read[0], "read[0]", [p.name for p in self.network.populations if p.kind != "input"])
+            one_of(read[1], "read[1]", VOLTAGE_READOUTS)
+
+
+def _silence(like: Spikes) -> Spikes:
+    """One silent neuron, in the trials of `like`."""
+    return Spikes(like.times[:0], torch.zeros(like.trials + 1, dtype=torch.int64), like.trials, 1, like.duration)

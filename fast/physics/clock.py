@@ -1,0 +1,129 @@
+"""Bins of time: bookkeeping, not a grid.
+
+The kernels measure time in bins. An instant is kept as `(bin, rest)`, `0 <= rest <= 1`, so that float32 keeps its full
+precision at any time; the width is a power of two, so taking a time apart is exact. Nothing is rounded to a bin:
+results do not depend on the width, beyond rounding (a test).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from fast.physics.compiling import compiled, inlined
+from fast.physics.polynomials import LANES, TERMS
+from spec import UnsupportedError
+from spec.errors import Verbatim
+
+MOST_BINS = 2**26  # half a GB to count spikes in
+SLOT = 2 * LANES  # places a bin: two a lane, of excitation and of inhibition (on the CPU these share a cell)
+
+
+class Clock(NamedTuple):
+    """The bins of a trial, `[0, T]` with `T = last + end`.
+
+    `end`, and the numbers 0, 1 and `slot` (places a bin), are of the precision computed in, whose
+    unit roundoff is `u`; `terms` is a tuple as long as the polynomials of `fast.physics.polynomials`, so that the compiler
+    knows their length.
+    """
+
+    last: int
+    end: float
+    u: float
+    zero: float
+    one: float
+    slot: float
+    terms: tuple[int, ...]
+
+
+def width(shortest: float, duration: float) -> float:
+    """The width, ms: a power of two, at most a quarter of the shortest time constant and of the trial."""
+    return 2.0 ** math.floor(math.log2(min(shortest, duration) / 4))
+
+
+def clock(bin_width: float, duration: float, dtype: type) -> Clock:
+    """The bins of a trial of that duration.
+
+    Raises:
+        UnsupportedError: there are more bins than can be counted.
+    """
+    last = math.floor(duration / bin_width)
+    if last > MOST_BINS:
+        got = Verbatim(f"{duration} ms in bins of {bin_width} ms")
+        raise UnsupportedError("duration", f"at most {MOST_BINS} bins long", got, "`python -m reference` needs no bins")
+    end, u = (duration - last * bin_width) / bin_width, float(np.finfo(dtype).eps) / 2
+    return Clock(last, dtype(end), u, dtype(0), dtype(1), dtype(SLOT), tuple(range(TERMS[np.dtype(dtype).itemsize])))
+
+
+def split(times: np.ndarray, bin_width: float, last: int, dtype: type) -> tuple[np.ndarray, np.ndarray]:
+    """`(bin, rest)` of times or delays in ms; what lies beyond the trial gets bin `last + 1`."""
+    bins = np.floor(np.minimum(times, (last + 2) * bin_width) / bin_width)
+    beyond = bins > last
+    rest: np.ndarray = np.where(beyond, 0.0, times / bin_width - bins).astype(dtype)
+    return np.where(beyond, last + 1, bins).astype(np.int32), rest
+
+
+@inlined
+def after(spike_rest, delay_rest, one):
+    """The rest of an arrival, and whether the rests of spike and delay add up to a further bin."""
+    rest = spike_rest + delay_rest
+    if rest >= one:
+        return rest - one, True
+    return rest, False
+
+
+@compiled
+def stable_order(keys, first, last, counts, order):
+    """Numbers `first..last-1` in the order of their `keys`, those of one key as they come, into `order[first:last]`.
+
+    `counts`: scratch, longer than any key.
+    """
+    counts[:] = 0
+    for n in range(first, last):
+        counts[keys[n] + 1] += 1
+    for key in range(1, counts.size):
+        counts[key] += counts[key - 1]
+    for n in range(first, last):
+        order[first + counts[keys[n]]] = n
+        counts[keys[n]] += 1
+
+
+@compiled
+def sort_by_rest(rest, weight, count):
+    """Order the first `count` arrivals of a bin by time, in place: by insertion if they are few, else as a heap.
+
+    They come latest spike first; of the same instant, the earlier spike goes first (not so in a heap).
+    """
+    if count <= 48:
+        for n in range(1, count):
+            r, w = rest[n], weight[n]
+            k = n
+            while k > 0 and rest[k - 1] >= r:
+                rest[k], weight[k] = rest[k - 1], weight[k - 1]
+                k -= 1
+            rest[k], weight[k] = r, w
+        return
+    for top in range(count // 2 - 1, -1, -1):
+        _sift(rest, weight, top, count)
+    for bottom in range(count - 1, 0, -1):
+        rest[0], rest[bottom] = rest[bottom], rest[0]
+        weight[0], weight[bottom] = weight[bottom], weight[0]
+        _sift(rest, weight, 0, bottom)
+
+
+@compiled
+def _sift(rest, weight, top, count):
+    """Let an arrival sink to its place in a heap whose latest is on top."""
+    while True:
+        child = 2 * top + 1
+        if child >= count:
+            return
+        if child + 1 < count and rest[child + 1] > rest[child]:
+            child += 1
+        if rest[top] >= rest[child]:
+            return
+        rest[top], rest[child] = rest[child], rest[top]
+        weight[top], weight[child] = weight[child], weight[top]
+        top = child

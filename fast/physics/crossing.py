@@ -1,0 +1,65 @@
+"""Scalar physics for the kernels: the exact flow, peak and crossing.
+
+Plain functions, compiled by Numba for whatever runs them. With `pm = 1/tau_mem`, `ps = 1/tau_syn` a state flows by
+`V(x) = V a + I k`, `I(x) = I b`. Times are in bins (`fast.physics.clock`), and every `x` here is at most 1.
+"""
+
+from __future__ import annotations
+
+import math
+
+from fast.physics.compiling import compiled
+from fast.physics.polynomials import AB, A, B, polynomial
+
+TOUCH = 16  # in u v_th: what a voltage must reach above, or may lack below, its threshold (specification, section 4)
+
+
+@compiled
+def short_factors(x, pm, coefficients, lane, terms):
+    """`a, k, b` at `x`, from the polynomials of the lane."""
+    a = polynomial(coefficients, A, lane, x, terms)
+    b = polynomial(coefficients, B, lane, x, terms)
+    return a, pm * x * polynomial(coefficients, AB, lane, x, terms), b
+
+
+@compiled
+def time_to_peak(V, I, pm, ps):
+    """The time after which a rising `V` (`I > V`, `I > 0`) stops rising, where `V = I`; infinite if it never does."""
+    z = (1.0 - pm / ps) * (I - V) / I
+    if z >= 1.0:
+        return math.inf
+    return (I - V) / (ps * I) * (-math.log1p(-z) / z if z != 0 else 1.0)
+
+
+@compiled
+def time_to_threshold(V, I, V_end, I_end, x_end, pm, ps, v_th, u, coefficients, lane, terms):
+    """The first time in [0, x_end] at which `V` reaches `v_th > 0` and rises; -1 if there is none.
+
+    It is asked where `I` exceeds both `V` and `v_th`. `V_end, I_end`: the state at `x_end`. Where `V` rises it is
+    concave, so Newton steps from the left never pass the crossing. A peak (where `V = I`) that is higher than `v_th` by
+    rounding only touches it, and is no crossing.
+    """
+    if v_th <= V or not I < math.inf:  # a current beyond float64: at once, and then refused as endless
+        return 0.0
+    x_last = x_end
+    if I_end <= V_end:  # it peaks before the end
+        x_last = min(time_to_peak(V, I, pm, ps), x_end)
+        if I * math.exp(-ps * x_last) <= v_th * (1.0 + TOUCH * u):
+            return -1.0
+    elif V_end < v_th:
+        return -1.0
+    x = 0.0
+    while True:
+        a, k, b = short_factors(x, pm, coefficients, lane, terms)
+        V_x = V * a + I * k
+        slope = pm * (I * b - V_x)
+        if V_x >= v_th:
+            return x
+        if slope <= 0.0:
+            return x_last
+        later = x + (v_th - V_x) / slope
+        if later <= x:
+            return x
+        if later >= x_last:
+            return x_last
+        x = later

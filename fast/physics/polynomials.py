@@ -1,0 +1,92 @@
+"""Flow factors within a bin as polynomials: no `exp` an arrival, and one instruction for many neurons.
+
+Everything that the kernels need of a time `x` within a bin is a convolution of exponentials,
+
+    [p1, ..., pn](x) = exp(-p1 x) * ... * exp(-pn x) = x^(n-1) sum_m (-1)^m h_m(p1, ..., pn) x^m / (n - 1 + m)!
+
+with `h_m` the complete homogeneous symmetric polynomials: no case distinction where rates are equal. A bin is at most a
+quarter of every time constant, so the series falls like `4^-m / m!`; a few terms are right to rounding, and fewer still
+after economisation (its last terms are replaced by the best approximation of lower degree, by Chebyshev).
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import numpy as np
+
+from fast.physics.compiling import inlined
+
+LANES = 32  # neurons that are computed side by side
+
+# With pm, ps and r, the rates of membrane, synapse and of the weight of an integral readout:
+A, B, AB, PS_AB, AAB, ABB = range(6)  # [pm], [ps], [pm, ps], ps times that, [pm, pm, ps], [pm, ps, ps]
+RA, RAB, RAA, RAAB, RABB = range(6, 11)  # [-r, pm], [-r, pm, ps], [-r, pm, pm], ...
+TERMS = {4: 5, 8: 10}
+"""Of a polynomial, by bytes of a number: what is left out stays below u, relative to the polynomial (a test)."""
+_TAYLOR = 18
+
+
+def coefficients(pm: np.ndarray, ps: np.ndarray, rate: float, dtype: type) -> np.ndarray:
+    """Coefficients `[blocks, polynomial, term, lane]` of neurons with these rates; without those of `r` where it is 0.
+
+    Args:
+        pm, ps: `[blocks, LANES]`, per bin, at most 1/4.
+        rate: `r`, per bin; negative: there is no integral readout.
+    """
+    made = _coefficients(pm.tobytes(), ps.tobytes(), pm.shape, rate, np.dtype(dtype).itemsize)
+    return made.astype(dtype)
+
+
+@lru_cache(maxsize=64)
+def _coefficients(pm_bytes: bytes, ps_bytes: bytes, shape: tuple[int, ...], rate: float, itemsize: int) -> np.ndarray:
+    """The same in float64: constants seldom change from step to step, and a small layer takes no longer than this."""
+    pm, ps = (np.frombuffer(values).reshape(shape) for values in (pm_bytes, ps_bytes))
+    r = np.full_like(pm, -rate)
+    sets: list[tuple[np.ndarray, ...]] = [(pm,), (ps,), (pm, ps), (pm, ps), (pm, pm, ps), (pm, ps, ps)]
+    if rate >= 0:
+        sets += [(r, pm), (r, pm, ps), (r, pm, pm), (r, pm, pm, ps), (r, pm, ps, ps)]
+    found = np.stack([_economised(_series(rates), TERMS[itemsize]) for rates in sets], axis=1)
+    found[:, PS_AB] *= ps[:, None]
+    return found
+
+
+def _series(rates: tuple[np.ndarray, ...]) -> np.ndarray:
+    """`(-1)^m h_m / (n - 1 + m)!`, `[blocks, m, lane]`."""
+    h = np.zeros((_TAYLOR, *rates[0].shape))
+    h[0] = 1.0
+    for p in rates:
+        for m in range(1, _TAYLOR):
+            h[m] += p * h[m - 1]
+    n = len(rates) - 1
+    scale = np.array([(-1.0) ** m / math.factorial(n + m) for m in range(_TAYLOR)])
+    return np.moveaxis(h * scale[:, None, None], 0, 1)
+
+
+def _economised(series: np.ndarray, terms: int) -> np.ndarray:
+    """The best approximation of so many terms on [0, 1], term by term from the highest."""
+    series = series.copy()
+    for m in range(series.shape[1] - 1, terms - 1, -1):
+        chebyshev = _SHIFTED_CHEBYSHEV[m]
+        series[:, :m] -= series[:, m : m + 1] * chebyshev[None, :m, None]
+    return series[:, :terms]
+
+
+def _shifted_chebyshev(m: int) -> np.ndarray:
+    """Coefficients of the Chebyshev polynomial of [0, 1] whose highest is 1."""
+    ascending = np.polynomial.chebyshev.Chebyshev.basis(m, domain=[0, 1]).convert(kind=np.polynomial.Polynomial)
+    return ascending.coef / ascending.coef[-1]
+
+
+_SHIFTED_CHEBYSHEV = [_shifted_chebyshev(m) for m in range(_TAYLOR)]
+
+
+@inlined
+def polynomial(coefficients, which, lane, x, terms):
+    """Polynomial `which` of a lane at `x`, without its power `x^(n-1)`. `coefficients`: one block's, flat."""
+    last = (which + 1) * len(terms) - 1
+    value = coefficients[last * LANES + lane]
+    for n in range(1, len(terms)):
+        value = value * x + coefficients[(last - n) * LANES + lane]
+    return value
