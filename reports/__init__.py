@@ -1,4 +1,5 @@
-"""Pictures of recorded evidence. This package draws what a run has written down; it computes nothing of its own.
+"""The verification report: one page, and a PDF, of what the checks of the tests have measured.
 
-`python -m reports RUN` draws a run's folder again.
+`record` reads `verification.json`, which the tests write; the figures are drawn from it alone, `derivation` from the
+modules that prove; `page` and `pdf` put them together; `command` runs it all.
 """

@@ -8,7 +8,7 @@ from typing import Any
 
 import matplotlib
 
-from reports.verification.figure_adjoint import adjoint
+from reports.figure_adjoint import adjoint
 from spec import Case
 from tests.house_rules import ROOT
 from tests.test_traced import small

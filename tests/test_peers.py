@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from reports.records import RecordError
-from reports.verification.peers import COLUMNS, FORMAT, NOT_OFFERED, cell, peers, shown
+from fast.drawing.records import RecordError
+from reports.peers import COLUMNS, FORMAT, NOT_OFFERED, cell, peers, shown
 from spec import case_to_dict
 from spec.conformance.capabilities import CAPABILITIES
 from spec.conformance.cases import stored

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from matplotlib.figure import Figure
 
+from fast.drawing.run_record import read
+from fast.drawing.sequence import _delays
+from fast.drawing.training import _training
 from reports.__main__ import main
-from reports.evidence import read
-from reports.sequence import _delays
-from reports.training import _training
 from tests.recorded_runs import made, results
 
 TRACES = [

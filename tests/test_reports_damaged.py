@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fast.drawing.run_record import read
 from reports.__main__ import main
-from reports.evidence import read
 from tests.recorded_runs import Change, lines, made, recorded, results, settings
 
 

@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fast.drawing.answers import by_class, confusion
+from fast.drawing.curves import accuracy_and_loss, certificate
+from fast.drawing.page import html
+from fast.drawing.run_record import read
+from fast.drawing.synapses import moved_most
 from reports.__main__ import main
-from reports.answers import by_class, confusion
-from reports.curves import accuracy_and_loss, certificate
-from reports.evidence import read
-from reports.page import html
-from reports.synapses import moved_most
 from tests.recorded_runs import Arrays, made, recorded, results, settings
 from tests.run_pages import NO_BREAK, Outline, drawn
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
+from reports import command
 from reports.__main__ import main
-from reports.verification import command
-from reports.verification.cards import number
-from reports.verification.page import html, verdict
-from reports.verification.record import read
+from reports.cards import number
+from reports.page import html, verdict
+from reports.record import read
 from tests.checks import CHECKS, GROUPS
 from tests.evidence import FORMAT
 from tests.planting import ROOT

@@ -14,12 +14,12 @@ import numpy as np
 import torch
 
 from fast.data.spike_files import SpikeData, held_out
+from fast.drawing.training import draw
 from fast.tasks.files import add_folder, read_folder
 from fast.training.classify import Classification
 from fast.training.model import Reader
 from fast.training.processes import Processes
 from fast.training.settings import Settings
-from reports.training import draw
 from spec import SpecError
 from spec.errors import Verbatim
 

@@ -15,11 +15,11 @@ import numpy as np
 import torch
 
 from fast.data.spike_files import SpikeData, fingerprints, held_out, read_spike_file
+from fast.drawing.training import draw
 from fast.training.classify import Classification
 from fast.training.model import Reader
 from fast.training.processes import Processes
 from fast.training.settings import Settings
-from reports.training import draw
 from spec import SpecError
 from spec.errors import Verbatim
 

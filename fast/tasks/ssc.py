@@ -11,12 +11,12 @@ import argparse
 
 import torch
 
+from fast.drawing.training import draw
 from fast.tasks.files import add_folder, read_folder
 from fast.training.classify import Classification
 from fast.training.model import Reader
 from fast.training.processes import Processes
 from fast.training.settings import Settings
-from reports.training import draw
 
 CHANNELS, CLASSES, DURATION = 700, 35, 1400.0
 SPLITS = ("train", "valid", "test")

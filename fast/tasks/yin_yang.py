@@ -14,11 +14,11 @@ import numpy as np
 import torch
 
 from fast.data.spike_files import SpikeData
+from fast.drawing.training import draw
 from fast.training.classify import Classification
 from fast.training.model import Reader
 from fast.training.processes import Processes
 from fast.training.settings import Settings
-from reports.training import draw
 
 BIG, SMALL = 0.5, 0.1
 YIN, YANG, DOT = 0, 1, 2

@@ -24,6 +24,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fast.drawing.sequence import draw
 from fast.nn.certificate import Residuals, residuals, watched
 from fast.nn.layers import LI
 from fast.nn.losses import cross_entropy
@@ -36,7 +37,6 @@ from fast.training.null_folder import Folder
 from fast.training.processes import Processes
 from fast.training.settings import delay_rate
 from fast.training.shared import RESIDUALS, right_answers
-from reports.sequence import draw
 from spec import SpecError
 from spec.checks import finite_number, whole_number
 

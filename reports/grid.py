@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks.grid import figures
-from reports.markup import Picture, heading, percent, shown, table, text
+from fast.drawing.markup import Picture, heading, percent, shown, table, text
 
 ERRORS = (
     "Error of gradients on a time grid against the exact one, medians and quartiles of networks. The published way is "

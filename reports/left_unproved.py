@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from reports.markup import heading, table
-from reports.verification.cards import reasons
-from reports.verification.record import NOT_RUN, Verification
+from fast.drawing.markup import heading, table
+from reports.cards import reasons
+from reports.record import NOT_RUN, Verification
 
 KNOWN = (
     ("order of events", "The gradient is exact at a fixed order of events. It knows nothing of spikes that are about "

@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.markup import Picture
-from reports.records import COLOURS, plain
+from fast.drawing.markup import Picture
+from fast.drawing.records import COLOURS, plain
 
 U64, U32 = 2.0**-53, 2.0**-24
 SMALLEST = 1e-19  # where a logarithmic axis shows a 0

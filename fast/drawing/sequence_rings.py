@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
-from reports.records import COLOURS, plain
+from fast.drawing.records import COLOURS, plain
 
 
 def delays_of_ring(lines: list[dict], end: dict) -> Figure:

@@ -9,9 +9,9 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from reports.markup import Picture
-from reports.records import COLOURS, plain
-from reports.verification.record import NOT_RUN
+from fast.drawing.markup import Picture
+from fast.drawing.records import COLOURS, plain
+from reports.record import NOT_RUN
 
 MOST = 1e8  # a headroom beyond that is drawn as that
 

@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
-from reports.evidence import GROUPS, Run
-from reports.markup import Picture
-from reports.panels import legend, panels, say
-from reports.records import COLOURS, plain
+from fast.drawing.markup import Picture
+from fast.drawing.panels import legend, panels, say
+from fast.drawing.records import COLOURS, plain
+from fast.drawing.run_record import GROUPS, Run
 
 FARTHEST = 100  # decades: where an axis ends, whatever lies beyond
 FLAT = 1e-3  # of a value

@@ -7,8 +7,8 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.records import COLOURS, NUMBER, NUMBER_OR_NULL, RecordError, history, plain, result, save
-from reports.sequence_rings import delays_of_ring
+from fast.drawing.records import COLOURS, NUMBER, NUMBER_OR_NULL, RecordError, history, plain, result, save
+from fast.drawing.sequence_rings import delays_of_ring
 
 MATRIX = ((NUMBER, NUMBER), (NUMBER, NUMBER))
 LINE = {"presentation": NUMBER, "loss": NUMBER}

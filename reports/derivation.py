@@ -14,8 +14,8 @@ from derivations.chapters import CHAPTERS
 from derivations.errata import ERRATA
 from derivations.formulas import PAPER
 from derivations.proof import Theorem
-from reports.markup import folded, heading, note, table, text
-from reports.verification.formulas import claim
+from fast.drawing.markup import folded, heading, note, table, text
+from reports.formulas import claim
 
 
 def chapter(proofs: Mapping[str, int]) -> list[str]:

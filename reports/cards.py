@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from typing import Any
 
-from reports.verification.record import GREEN, NOT_RUN, RED
+from reports.record import GREEN, NOT_RUN, RED
 
 MARKS = {GREEN: "\N{CHECK MARK}", RED: "\N{BALLOT X}", NOT_RUN: "\N{EN DASH}"}
 CLASSES = {GREEN: "green", RED: "red", NOT_RUN: "missing"}

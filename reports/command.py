@@ -9,12 +9,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from reports.records import RecordError
-from reports.verification.page import html, verdict
-from reports.verification.pdf import save_pdf
-from reports.verification.record import RED, Verification, read
+from fast.drawing.records import RecordError
+from reports.page import html, verdict
+from reports.pdf import save_pdf
+from reports.record import RED, Verification, read
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 RECORD, PAGE, PDF = "verification.json", "verification.html", "verification.pdf"
 STUDIES = {name: ROOT / "results" / f"{name}.json" for name in ("grid", "conformance")}
 WORKERS = 2

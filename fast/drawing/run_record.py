@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from reports.arrays import Page, page
-from reports.records import COUNT, NUMBER, NUMBER_OR_NULL, TEXT, RecordError, history, options, result
+from fast.drawing.arrays import Page, page
+from fast.drawing.records import COUNT, NUMBER, NUMBER_OR_NULL, TEXT, RecordError, history, options, result
 
 GROUPS = ("w", "w_out", "d")
 LINE = {

@@ -7,8 +7,8 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.markup import Picture
-from reports.records import COLOURS, plain
+from fast.drawing.markup import Picture
+from fast.drawing.records import COLOURS, plain
 
 NAMES = {"hidden": 1, "out": 2}
 

@@ -9,12 +9,12 @@ import matplotlib
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 
-from reports.markup import Picture
-from reports.verification import overview
-from reports.verification.cards import MARKS, number
-from reports.verification.figure_adjoint import adjoint
-from reports.verification.page import pictures, verdict
-from reports.verification.record import Verification
+from fast.drawing.markup import Picture
+from reports import overview
+from reports.cards import MARKS, number
+from reports.figure_adjoint import adjoint
+from reports.page import pictures, verdict
+from reports.record import Verification
 
 A4 = (8.27, 11.69)  # inches
 LINES = 60  # of a page of text

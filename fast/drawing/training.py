@@ -8,10 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from reports.evidence import Run, read
-from reports.page import save_page
-from reports.records import COLOURS, plain, save
-from reports.synapses import histogram, named
+from fast.drawing.page import save_page
+from fast.drawing.records import COLOURS, plain, save
+from fast.drawing.run_record import Run, read
+from fast.drawing.synapses import histogram, named
 
 
 def draw(folder: Path) -> list[str]:

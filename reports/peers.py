@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
 
-from reports.markup import heading, note, table, text
-from reports.records import RecordError
+from fast.drawing.markup import heading, note, table, text
+from fast.drawing.records import RecordError
 
 FORMAT = "conformance-grades/1"
 REMEDY = "make it with `python examples/conformance/grades.py`"

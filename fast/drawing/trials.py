@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 
-from reports.arrays import Page, Trial
-from reports.markup import Picture
-from reports.panels import legend, panels, say
-from reports.records import COLOURS, plain
+from fast.drawing.arrays import Page, Trial
+from fast.drawing.markup import Picture
+from fast.drawing.panels import legend, panels, say
+from fast.drawing.records import COLOURS, plain
 
 DENSE = 400  # spikes or arrivals: from here on they are drawn as an image
 RASTER, VOLTAGES, ARRIVALS = 1.2, 1.6, 1.0  # heights, inches

@@ -6,10 +6,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from reports.arrays import Layer, Page
-from reports.markup import Picture
-from reports.panels import colours, legend, panels
-from reports.records import COLOURS, plain
+from fast.drawing.arrays import Layer, Page
+from fast.drawing.markup import Picture
+from fast.drawing.panels import colours, legend, panels
+from fast.drawing.records import COLOURS, plain
 
 BINS = 40
 DENSE = 1000  # synapses: from here on they are drawn as an image

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from reports.evidence import Run
-from reports.markup import Picture, percent
-from reports.panels import colours, panels
-from reports.records import plain
+from fast.drawing.markup import Picture, percent
+from fast.drawing.panels import colours, panels
+from fast.drawing.records import plain
+from fast.drawing.run_record import Run
 
 NUMBERED = 10  # classes: with more, a number no longer fits into its cell
 NONE = "none"
