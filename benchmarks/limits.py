@@ -12,7 +12,7 @@ FLOAT64_GRADIENTS = 1e-9
 """Two ways through the kernels: as far apart as `reference` and `fast` may be at a kappa of 1e-5."""
 
 IDENTITIES = 1e-9
-"""Rounding leaves 1e-12 at most (`tests/tolerances.py`); a fault of 0.1 % some 1e-5."""
+"""Rounding leaves 1e-12 at most (`tests/support/tolerances.py`); a fault of 0.1 % some 1e-5."""
 
 SPIKE_TIMES = 1e-6
 """ms, of a neuron followed event by event: rounding, 1e-13 a spike, times what a chain of spikes makes of it."""

@@ -30,7 +30,7 @@ def make(out: Path, quick: bool) -> int:
         RecordError: the checks are not there (an installed package without its tests), or broke off.
         OSError: the folder cannot be written to.
     """
-    if not (ROOT / "tests" / "checks.py").exists() or importlib.util.find_spec("xdist") is None:
+    if not (ROOT / "tests" / "support" / "report_checks.py").exists() or importlib.util.find_spec("xdist") is None:
         remedy = "run it in a clone of the project, in the environment of `make setup`"
         raise RecordError("tests", "there, with pytest-xdist", f"neither at {ROOT}", remedy)
     studies()

@@ -1,1 +1,5 @@
-"""What holds the implementations against each other, against the ground truth and against the specification."""
+"""Agreement of everything with everything; one room a subject, helpers in `support`, makers in `tools`."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]

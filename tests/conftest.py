@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from hypothesis import HealthCheck, settings
 
-from tests.effort import EFFORT, many
+from tests.support.effort import EFFORT, many
 
-pytest_plugins = ["tests.evidence"]
+pytest_plugins = ["tests.support.report_evidence"]
 
 _SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]  # a case is some hundred numbers, each drawn
 

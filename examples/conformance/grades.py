@@ -36,7 +36,7 @@ OWN = {
     "-m fast.run": ("delayprop, fast", "event by event", "The kernels that training uses."),
     "plain_peer.py": (
         "plain Python",
-        "float64, event by event; tests/plain_peer.py",
+        "float64, event by event; tests/support/peers/plain_peer.py",
         "A hundred lines without NumPy that do one layer and squared errors of spike times: a partial answer.",
     ),
 }

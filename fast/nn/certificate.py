@@ -7,7 +7,7 @@ They follow from the symmetries of the model alone (proofs: `derivations/`), so 
     C  shift of time: sum g_t_in + dL/dT = sum dL/dt
 
 The right sides are those of the loss itself: `y` voltages read, `t` spike times. `dL/dT` is there if a largest voltage
-is reached exactly at `T`. Exact gradients leave residuals of rounding; `tests/test_planted_faults.py` shows what faults
+is reached exactly at `T`. Exact gradients leave residuals of rounding; `tests/agreement/test_planted_faults.py` shows what faults
 leave (A does not see delays, C does not see weights: they are read together). An integral of the voltage, or a spike
 exactly at `T`, knows the end of the trial in other ways, and obeys A only.
 """

@@ -1,7 +1,7 @@
 """Which known fault wrong numbers resemble.
 
 This package holds no dynamics, so what a fault gives is data: `faults.json` has, for every case, the blocks that each
-fault changes, as the reference gave them with the fault planted in it (`tests/make_fault_signatures.py`).
+fault changes, as the reference gave them with the fault planted in it (`tests/tools/make_fault_signatures.py`).
 
 Two numbers are held against each other, both the root of the mean square of relative errors of blocks: the distance of
 what was found to the fault, and to the right results. The blocks are those that the fault changes and those that are

@@ -1,0 +1,1 @@
+"""fast against reference on networks that Hypothesis draws, and planted faults."""

@@ -1,0 +1,69 @@
+"""Cases that once failed, against the ground truth; and that a case that fails is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import assume, given, settings
+
+import reference
+from fast.run import run_case
+from spec import Case, Result, UnsupportedError, case_to_dict, load_case
+from tests.support.comparison import block_errors, gradient_limit
+from tests.support.networks.failures import FOLDER, stored_on_failure
+from tests.support.networks.strategies import cases, seeded_case
+from tests.support.truth import OrderChanged, Problem, gradient, simulate
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.json")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("run", [reference.run, run_case], ids=["reference", "fast"])
+def test_cases_that_once_failed(path: Path, run: Callable[[Case], Result]) -> None:
+    case = load_case(path)
+    try:
+        result = run(case)
+    except UnsupportedError:
+        pytest.skip("not offered by this implementation")
+    truth = simulate(Problem.from_case(case))
+    assert result.loss == pytest.approx(float(truth.loss), rel=1e-12, abs=1e-12)
+    try:
+        true = gradient(case)
+    except OrderChanged as tie:
+        pytest.skip(str(tie))
+    errors = block_errors(case, result.gradients, true)
+    assert max(errors.values()) <= gradient_limit(truth.kappa_min), errors
+
+
+def test_the_smallest_failing_case_is_stored(tmp_path: Path) -> None:
+    """What a failing property leaves behind is one file: the case that Hypothesis shrank to."""
+    failing: list[Case] = []
+
+    @settings(max_examples=60, database=None)
+    @given(cases(feed_forward=True))
+    def fails_on_two_hidden_layers(case: Case) -> None:
+        with stored_on_failure(case, "planted", tmp_path):
+            if len(case.network.populations) > 3:
+                failing.append(case)
+                raise AssertionError("planted")
+
+    with pytest.raises(AssertionError, match="planted"):
+        fails_on_two_hidden_layers()
+    (path,) = tmp_path.glob("*.json")
+    assert case_to_dict(load_case(path)) == case_to_dict(failing[-1])
+    assert sum(population.size for population in failing[-1].network.populations) <= 6
+
+
+def test_nothing_is_stored_without_a_failure(tmp_path: Path) -> None:
+    case = seeded_case(0)
+    with stored_on_failure(case, "passes", tmp_path):
+        pass
+
+    @settings(max_examples=5, database=None)
+    @given(cases(family="quiet"))
+    def discards(case: Case) -> None:
+        with stored_on_failure(case, "discards", tmp_path):
+            assume(len(case.network.populations) < 3)
+
+    discards()
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,85 @@
+"""The networks that other tests draw: they must be worth it, shrink, and be the same everywhere."""
+
+from __future__ import annotations
+
+import json
+
+import hypothesis
+import pytest
+from hypothesis import given, settings
+
+from spec import Case, case_to_dict
+from tests.support.networks.census import CLASSES, LOOPS, Census, classes
+from tests.support.networks.strategies import cases, families, seeded_case
+from tests.support.report_evidence import Measured
+from tests.support.truth import Problem, simulate
+
+
+def _size(case: Case) -> int:
+    return sum(p.size for p in case.network.populations) + sum(
+        len(t) for trains in case.inputs.values() for t in trains
+    )
+
+
+LEAST = 0.015
+"""The share of the cases that must be of each class."""
+
+
+@pytest.mark.check(32)
+@pytest.mark.parametrize("feed_forward", [True, False])
+def test_seeded_cases_hit_every_class(feed_forward: bool, measured: Measured) -> None:
+    census = Census()
+    for seed in range(250):
+        case = seeded_case(seed, feed_forward=feed_forward)
+        truth = simulate(Problem.from_case(case), 20)
+        census.add(case, truth)
+        assert sum(len(train) for trains in truth.spikes.values() for train in trains) < 400
+    ignored = LOOPS if feed_forward else ()
+    census.require(LEAST, ignore=ignored)
+    hit = {name: census.counts[name] for name in CLASSES if name not in ignored}
+    measured(LEAST * census.cases / min(hit.values()), 1.0, census.cases, "0 to 249")
+    measured.keep("census", {"loops": not feed_forward, "cases": census.cases, "hits": hit})
+
+
+@pytest.mark.check(32, control=True)
+def test_control_networks_of_one_family_do_not_hit_every_class() -> None:
+    census = Census()
+    for seed in range(50):
+        census.add(seeded_case(seed, "layers"))
+    with pytest.raises(AssertionError):
+        census.require(LEAST)
+
+
+def test_ill_conditioned_seeds_are_rare() -> None:
+    truths = [simulate(Problem.from_case(seeded_case(seed)), 20) for seed in range(200)]
+    assert sum(truth.margin < 1e-5 for truth in truths) <= 4
+    assert sum(truth.kappa_min is not None and truth.kappa_min < 1e-5 for truth in truths) <= 4
+    assert sum(truth.kappa_min is None for truth in truths) <= 60
+
+
+def test_seeded_cases_are_reproducible() -> None:
+    for family in families():
+        assert json.dumps(case_to_dict(seeded_case(7, family))) == json.dumps(case_to_dict(seeded_case(7, family)))
+    assert case_to_dict(seeded_case(1, "mixed")) != case_to_dict(seeded_case(2, "mixed"))
+
+
+def test_drawn_cases_hit_every_class() -> None:
+    """Family by family: Hypothesis varies one example into the next, so few draws over all families are alike."""
+    census = Census()
+    for family in families():
+
+        @settings(max_examples=25, database=None)
+        @given(cases(family=family))
+        def draw(case: Case) -> None:
+            census.add(case)
+
+        draw()
+    census.require(0.005)
+
+
+def test_a_failure_shrinks_to_a_small_network() -> None:
+    def wanted(case: Case) -> bool:
+        return {"recurrent", "several spikes of a neuron"} <= classes(case)
+
+    smallest = hypothesis.find(cases(feed_forward=False), wanted, settings=settings(max_examples=200, database=None))
+    assert _size(smallest) <= 12

@@ -1,0 +1,208 @@
+"""EventProp on a grid: as the step shrinks it comes to the exact gradient at order 1, and a planted fault does not."""
+
+from __future__ import annotations
+
+import functools
+import types
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.grid import forward as forward_module
+from benchmarks.grid import stepped
+from benchmarks.grid.flat import flat
+from benchmarks.grid.forward import forward
+from benchmarks.grid.losses import driven
+from benchmarks.grid.measure import pinned, same_spikes
+from benchmarks.grid.networks import KINDS, LOSSES, Drawn, drawn, norm, vector
+from reference.run import run as exact_run
+from spec import Case, Connection, CrossEntropy, Network, Population, Result, SpecError, SpikeTrains
+from tests.support.networks.families import FAMILIES
+from tests.support.networks.strategies import seeded_case
+from tests.support.report_evidence import Measured
+
+FINE = tuple(2.0**-n for n in range(3, 9))  # ms: five halvings
+ORDER = 0.25  # a slope over five halvings may miss 1 by that: kinks of the error where an event changes its step
+SMALL = 0.02  # errors left at the smallest step, of the median network
+NETWORKS = 14
+
+Stepped = Callable[[list[Case], float], list[Result]]
+
+
+def relative(found: Result, exact: Result, which: str) -> float:
+    return float(np.linalg.norm(vector(found, which) - vector(exact, which)) / norm(exact, which))
+
+
+@functools.cache
+def stable_networks(kind: str, loss: str) -> list[Drawn]:
+    """Networks whose spikes are the exact ones, in order, at every step of `FINE`, and that read no pinned maximum."""
+    networks = [drawn(kind, loss, "off", seed) for seed in range(NETWORKS)]
+    for dt in FINE:
+        found = stepped.run_many([network.case for network in networks], dt)
+        networks = [n for n, r in zip(networks, found, strict=True) if same_spikes(n.exact, r)[1]]
+    return [network for network in networks if not pinned(network.case)]
+
+
+def slopes_and_last(networks: list[Drawn], run_many: Stepped, which: str) -> tuple[float, float]:
+    """The median slope of log error against log dt, and the median error at the smallest step."""
+    cases = [network.case for network in networks]
+    errors = np.array([
+        [relative(r, n.exact, which) for r, n in zip(run_many(cases, dt), networks, strict=True)] for dt in FINE
+    ])  # fmt: skip
+    slopes = np.polyfit(np.log2(FINE), np.log2(errors), 1)[0]
+    return float(np.median(slopes)), float(np.median(errors[-1]))
+
+
+@pytest.mark.check(22)
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_converges_to_the_reference_at_order_1(kind: str, loss: str, measured: Measured) -> None:
+    networks = stable_networks(kind, loss)
+    assert len(networks) >= 2
+    for which in ("w", "d"):
+        slope, last = slopes_and_last(networks, stepped.run_many, which)
+        assert abs(slope - 1) <= ORDER and last <= SMALL, f"{which}: order {slope:.2f}, last error {last:.1e}"
+        measured(abs(slope - 1), ORDER, len(networks), f"0 to {NETWORKS - 1}, those of stable order")
+
+
+FAULTS = {
+    "sign of the delay gradient": ("np.bincount(trace.arrival_synapse, by_t, size)",
+                                   "-np.bincount(trace.arrival_synapse, by_t, size)", "d"),
+    "no tau_syn in the weight gradient": ("-tau_syn[here] * now_I", "-now_I", "w"),
+    "no jump of lambda_V at a spike": ("(1 + drop[j] / slope) * lambda_V[j]", "lambda_V[j]", "w"),
+    "the spike's own time forgotten": ("+ worth / slope", "", "d"),
+    "delay gradient without lambda_V": ("w[here] * (now_V - now_I)", "-w[here] * now_I", "d"),
+}  # fmt: skip
+"""What becomes what in `stepped.py`, and the gradient in which it must show."""
+
+
+@pytest.mark.check(22, control=True)
+@pytest.mark.parametrize("fault", FAULTS)
+def test_control_with_a_planted_fault_it_does_not(fault: str) -> None:
+    text, wrong, which = FAULTS[fault]
+    source = Path(stepped.__file__).read_text(encoding="utf-8")
+    assert source.count(text) == 1
+    planted = types.ModuleType("stepped_with_a_fault")
+    exec(compile(source.replace(text, wrong), fault, "exec"), planted.__dict__)
+    networks = stable_networks("recurrent", "spike_time_mse")
+    slope, last = slopes_and_last(networks, planted.run_many, which)
+    assert last > 3 * SMALL and slope < 1 - ORDER
+
+
+GRAPHS = ("graph", "heterogeneous", "equal_taus", "delays", "feedback", "recurrent")
+
+
+def test_any_graph_of_the_specification_converges() -> None:
+    """Layers, skips, loops, absent synapses, constants of each neuron, voltages of neurons that spike: an eighth of the
+    step leaves about an eighth of the error."""
+    ratios, last = [], []
+    for family in GRAPHS:
+        assert family in FAMILIES
+        for seed in range(4):
+            drawn_case = seeded_case(seed, family)
+            case = replace(drawn_case, duration=float(np.ceil(drawn_case.duration)))
+            exact, coarse, fine = exact_run(case), stepped.run(case, 1 / 16), stepped.run(case, 1 / 128)
+            usable = same_spikes(exact, coarse)[1] and same_spikes(exact, fine)[1] and not exact.ties
+            if not usable or pinned(case) or not (norm(exact, "w") > 0 and norm(exact, "d") > 0):
+                continue
+            for which in ("w", "d"):
+                errors = [relative(found, exact, which) for found in (coarse, fine)]
+                if errors[1] > 0:  # 0: a neuron that always spikes has its threshold as its maximum
+                    ratios.append(errors[0] / errors[1])
+                    last.append(errors[1])
+    assert len(ratios) >= 10
+    assert 4 < np.median(ratios) < 16 and np.median(last) < SMALL
+
+
+def test_a_pinned_maximum_has_no_limit_in_the_equations_of_the_paper() -> None:
+    """`derivations/maximum.py`: the maximum moves with its inhibitory arrival, which a kick alone does not say."""
+    networks = [drawn("feed-forward", "max_voltage", "off", seed) for seed in range(40)]
+    found = stepped.run_many([network.case for network in networks], 1 / 256)
+    errors: dict[bool, list[float]] = {True: [], False: []}
+    for network, result in zip(networks, found, strict=True):
+        errors[pinned(network.case)].append(relative(result, network.exact, "d"))
+    assert len(errors[True]) >= 2
+    assert np.median(errors[True]) > 0.05 > SMALL > np.median(errors[False])
+    wrong = [network for network in networks if pinned(network.case)]
+    term = stepped.run_many([network.case for network in wrong], 1 / 256, pinned=True)
+    assert np.median([relative(r, n.exact, "d") for r, n in zip(term, wrong, strict=True)]) < SMALL
+
+
+def test_the_term_changes_nothing_else() -> None:
+    networks = [drawn("recurrent", loss, "off", 0) for loss in ("mean_voltage", "spike_time_mse")]
+    for network in networks:
+        assert not pinned(network.case)
+        without, with_term = (stepped.run(network.case, 1 / 4, pinned=asked) for asked in (False, True))
+        assert np.array_equal(vector(without, "d"), vector(with_term, "d"))
+
+
+def test_together_is_as_alone() -> None:
+    cases = [drawn(kind, "max_voltage", "off", seed).case for kind in KINDS for seed in (1, 2)]
+    for case, together in zip(cases, stepped.run_many(cases, 0.25), strict=True):
+        alone = stepped.run(case, 0.25)
+        assert alone.loss == together.loss and same_spikes(alone, together)[0]
+        for which in ("w", "d"):
+            assert np.array_equal(vector(alone, which), vector(together, which))
+
+
+def one_neuron(w: float, d: float, duration: float) -> Case:
+    """A spike at 0 through one synapse; tau 20 and 5 ms."""
+    populations = (Population("in", "input", 1), Population("out", "lif", 1, 20.0, 5.0, 1.0, 0.0))
+    network = Network(populations, (Connection("in", "out", [[w]], d),))
+    return Case(network, duration, {"in": SpikeTrains((np.zeros(1),))}, CrossEntropy("first_spike_time", "out", 0, 5.0))
+
+
+def test_a_peak_within_a_step_is_not_seen() -> None:
+    case = one_neuron(8.0, 0.0, 40.0)
+    assert len(exact_run(case).spikes["out"][0]) == 1
+    assert len(stepped.run(case, 20.0).spikes["out"][0]) == 0 < len(stepped.run(case, 1.0).spikes["out"][0])
+
+
+def test_a_spike_found_on_the_way_down_is_counted() -> None:
+    """At 10 ms V = w (e^-1/2 - e^-2) / 3 is above the threshold, and I = w e^-2 below V."""
+    trace = forward(flat([one_neuron(6.5, 0.0, 40.0)]), 10.0)
+    assert trace.falling.tolist() == [True]
+    assert trace.I_minus_V[0] == pytest.approx(6.5 * (4 * np.exp(-2) - np.exp(-0.5)) / 3)
+    assert not forward(flat([one_neuron(8.0, 0.0, 40.0)]), 0.5).falling.any()
+
+
+@pytest.mark.parametrize(("rounding", "late"), [("nearest", 2.0), ("down", 1.0)])
+def test_delays_are_whole_steps(rounding: str, late: float) -> None:
+    at_once = stepped.run(one_neuron(9.0, 0.0, 40.0), 1.0).spikes["out"][0]
+    delayed = stepped.run(one_neuron(9.0, 1.5, 40.0), 1.0, rounding).spikes["out"][0]
+    assert len(at_once) and np.array_equal(delayed, at_once + late)
+
+
+def test_a_slope_of_0_is_an_error() -> None:
+    arrays = flat([one_neuron(9.0, 0.0, 40.0)])
+    trace = forward(arrays, 1.0)
+    flat_slope = replace(trace, I_minus_V=0 * trace.I_minus_V)
+    with pytest.raises(ArithmeticError, match="its gradient is infinite"):
+        stepped.backward(arrays, flat_slope, driven(arrays, flat_slope))
+
+
+def test_equal_time_constants_have_the_limit_of_near_ones() -> None:
+    taus = np.array([5.0, 5.0 * (1 + 1e-9)])
+    equal, near = forward_module.gain(taus, np.array([5.0, 5.0]), 0.5)
+    assert equal == pytest.approx(0.1 * np.exp(-0.1), rel=1e-15) and near == pytest.approx(equal, rel=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: stepped.run(one_neuron(1.0, 0.0, 40.0), 0.3), "`dt` must be a whole part of the duration, 40 ms"),
+        (lambda: stepped.run(one_neuron(1.0, 0.0, 40.0), 50.0), "`dt` must be a whole part of the duration, 40 ms"),
+        (lambda: stepped.run(one_neuron(1.0, 0.0, 40.0), 0.0), "`dt` must be"),
+        (lambda: stepped.run(one_neuron(1.0, 0.0, 40.0), 1.0, "up"), "`rounding` must be one of"),
+        (lambda: stepped.run_many([], 1.0), "`cases` must be a list of at least one case"),
+        (lambda: stepped.run_many([one_neuron(1.0, 0.0, T) for T in (40.0, 20.0)], 1.0), r"`cases\[1\].duration` must"),
+        (lambda: drawn("circular", "max_voltage", "off", 0), "`kind` must be one of"),
+        (lambda: drawn("recurrent", "max_voltage", "here", 0), "`where` must be one of"),
+    ],
+)  # fmt: skip
+def test_refusals(call: Callable[[], object], message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        call()

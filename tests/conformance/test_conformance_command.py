@@ -1,0 +1,209 @@
+"""`python -m spec.conformance`: programs of other people, whole, partial and broken in every way, and bad options."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from spec import load_case
+from spec.conformance.cases import stored
+from spec.conformance.faults import known
+from tests import ROOT
+from tests.house.test_commands import refusal_of
+from tests.house.test_pipes import lines_read
+from tests.support.peers.conformance_documents import DOCUMENTS
+
+PLAIN = f"{sys.executable} -I -S {ROOT / 'tests' / 'plain_peer.py'}"
+"""A simulator that imports neither NumPy nor anything of ours: without site-packages and without this folder."""
+
+
+def kit(*arguments: object) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-m", "spec.conformance", *map(str, arguments)]
+    return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def program(folder: Path, text: str) -> str:
+    """The command line of a Python program with this text."""
+    path = folder / "program.py"
+    path.write_text(text, encoding="utf-8")
+    return shlex.join([sys.executable, "-I", "-S", str(path)])
+
+
+def test_a_small_program_of_its_own_is_graded_on_what_it_does(tmp_path: Path) -> None:
+    """One layer, squares of spike times, weights and delays: exact there, and told what it has left out."""
+    done = kit("--command", PLAIN, "--json", tmp_path / "report.json")
+    assert (done.returncode, done.stderr) == (0, "")
+    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    grades = {name: found["grade"] for name, found in report["quantities"].items()}
+    assert {name for name, grade in grades.items() if grade == "exact"} == {"spikes", "loss", "w", "d"}
+    assert set(grades.values()) == {"exact", "not offered"} and report["passed"]
+    answered = {case["name"] for case in report["cases"] if case["state"] == "answered"}
+    assert answered == {
+        "one-neuron", "one-layer-no-delays", "one-layer-spike-times-whole-ms", "missing-and-free-spikes",
+        "silent-network",
+    }  # fmt: skip
+    assert "one-layer-first-spikes: spike_time_mse only" in done.stdout
+    assert "recurrent-whole-ms: one layer of lif neurons only" in done.stdout
+    assert done.stdout.endswith("nothing offered is wrong; what was left out is listed above\n")
+
+
+def test_its_own_fault_is_named(tmp_path: Path) -> None:
+    """The sign of its delays flipped, one character: exit code 1, and the pattern."""
+    text = (ROOT / "tests" / "support" / "peers" / "plain_peer.py").read_text(encoding="utf-8")
+    assert text.count("dd[i][j] += weights") == 1
+    done = kit("--command", program(tmp_path, text.replace("dd[i][j] += weights", "dd[i][j] -= weights")))
+    assert (done.returncode, done.stderr) == (1, "")
+    assert 'like "flipped sign of the delay gradient"' in done.stdout and "2.0e+00 to the right results" in done.stdout
+    assert "all delay gradients are -1.000 times the right ones" in done.stdout
+    assert done.stdout.endswith("something offered is wrong\n")
+
+
+def test_the_reference_is_a_command_too() -> None:
+    done = kit("--command", f"{sys.executable} -m reference", "--case", "one-neuron", "--case", "max-voltage")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "2 cases, 2 answered" in done.stdout and "wrong  " not in done.stdout and "approximate" not in done.stdout
+
+
+def test_digits_are_what_is_asked_for(tmp_path: Path) -> None:
+    text = (ROOT / "tests" / "support" / "peers" / "plain_peer.py").read_text(encoding="utf-8")
+    off = program(tmp_path, text.replace("dw[i][j] += gI", "dw[i][j] += gI * 1.001"))
+    assert kit("--command", off, "--case", "one-neuron").returncode == 0
+    done = kit("--command", off, "--case", "one-neuron", "--digits", 4)
+    assert done.returncode == 1
+    assert "one-neuron: gradients.connections[0].weights has 3.0 right digits" in done.stdout
+
+
+BROKEN = {
+    "crash": ("raise ValueError('of my own')", "one-neuron: exit code 1: ValueError: of my own"),
+    "silent crash": ("import sys; sys.exit(7)", "one-neuron: exit code 7"),
+    "signal": ("import os; os.abort()", "one-neuron: ended by signal 6"),
+    "no output": ("pass", "got nothing"),
+    "broken JSON": ("print('{\"loss\": 1.0')", "standard output must be one JSON object (JSONDecodeError: "),
+    "more than JSON": ("print('ready'); print('{}')", "got 'ready\\n{}\\n'"),
+    "another encoding": (
+        "import sys; sys.stdout.buffer.write(b'{\"\\xff\": 1}')", "must be one JSON object (UnicodeDecodeError: "
+    ),
+    "deep": ("print('[' * 100000)", "must be one JSON object (RecursionError: "),
+    "a list": ("print('[1]')", "standard output must be one JSON object, got [1]"),
+    "NaN": ("print('{\"loss\": NaN}')", "one-neuron: `loss` must be a finite number, got nan"),
+    "a huge number": ("print('{\"loss\": 1' + '0' * 400 + '}')", "one-neuron: `loss` must be a finite number, got inf"),
+    "a wrong shape": (
+        "print('{\"spikes\": {\"out\": 1.0}}')", "`spikes.out` must be a list of 1, one for each entry, got 1.0"
+    ),
+    "endless output": (
+        "import sys\nwhile True: sys.stdout.write('x' * 2**20)", "one-neuron: more than 64 MiB of output"
+    ),
+    "waits for input": ("print(input())", "one-neuron: exit code 1: EOFError"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_program_is_failed_by_name(name: str, tmp_path: Path) -> None:
+    text, reason = BROKEN[name]
+    done = kit("--command", program(tmp_path, text), "--case", "one-neuron", "--timeout", 60)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert reason in done.stdout.partition("wrong (failed, ")[2]
+
+
+def test_a_program_broken_in_one_case_is_graded_in_the_others(tmp_path: Path) -> None:
+    text = (ROOT / "tests" / "support" / "peers" / "plain_peer.py").read_text(encoding="utf-8")
+    text = text.replace("    populations = {", "    assert case['duration'] != 50.0\n    populations = {", 1)
+    done = kit("--command", program(tmp_path, text))
+    assert done.returncode == 1
+    assert "4 answered, 19 not offered, 1 failed" in done.stdout
+    assert "one-neuron: exit code 1: AssertionError" in done.stdout
+
+
+def test_a_program_that_hangs_is_ended_with_what_it_has_started(tmp_path: Path) -> None:
+    child = f"import pathlib, time; time.sleep(3); pathlib.Path({str(tmp_path / 'alive')!r}).touch()"
+    text = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {child!r}])"
+    start = time.monotonic()
+    done = kit("--command", program(tmp_path, text), "--case", "one-neuron", "--timeout", 0.5)
+    assert done.returncode == 1 and "one-neuron: not done after 0.5 s" in done.stdout
+    time.sleep(max(0.0, start + 5 - time.monotonic()))
+    assert not (tmp_path / "alive").exists()
+
+
+def test_a_program_that_does_nothing_is_not_passed(tmp_path: Path) -> None:
+    refusing = "import sys; print('first line\\nonly trees', file=sys.stderr); sys.exit(5)"
+    done = kit("--command", program(tmp_path, refusing), "--case", "one-neuron")
+    assert done.returncode == 1 and "one-neuron: only trees" in done.stdout
+    assert done.stdout.endswith("nothing was offered, so nothing is graded\n")
+
+
+def test_the_list_says_what_each_case_needs() -> None:
+    done = kit("--list")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())
+    assert set(lines) == set(DOCUMENTS)
+    assert lines["recurrent-whole-ms"].startswith("hidden layers, recurrent, one pair of time constants, ")
+    assert kit("--list", "--case", "one-neuron").stdout.count("\n") == 1
+
+
+def test_saved_files_are_cases(tmp_path: Path) -> None:
+    folder = tmp_path / "a" / "b"
+    done = kit("--save", folder)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{len(DOCUMENTS)} cases in {folder}\n", "")
+    assert sorted(path.stem for path in folder.iterdir()) == sorted(DOCUMENTS)
+    for one in stored():
+        assert load_case(folder / f"{one.name}.json").expected == one.expected
+    assert kit("--save", folder).returncode == 0, "the same files again"
+    (folder / "one-neuron.json").write_text("{}", encoding="utf-8")
+    line = refusal_of(kit("--save", folder), "spec.conformance")
+    assert line.startswith("`save` must be a folder without other files of these names, got ")
+    assert (folder / "one-neuron.json").read_text(encoding="utf-8") == "{}"
+
+
+REFUSED: dict[str, tuple[list[str], str]] = {
+    "nothing": ([], "give one of --command, --list and --save (see --help)"),
+    "two jobs": (["--list", "--save", "x"], "give one of --command, --list and --save (see --help)"),
+    "digits without a command": (["--list", "--digits", "3"], "--digits goes with --command only (see --help)"),
+    "json without a command": (["--save", "x", "--json", "y"], "--json goes with --command only (see --help)"),
+    "unknown case": (["--list", "--case", "one"], "`case` must be one of after-the-end, "),
+    "no program": (["--command", "./no x"], "`command` must be a program that can be started, got ./no: No such"),
+    "no word": (["--command", " "], "`command` must be a program and its arguments, got nothing; name one"),
+    "open quotes": (["--command", "a 'b"], "`command` must be a command line, got No closing quotation; close the"),
+    "no time": (["--command", "x", "--timeout", "0"], "`timeout` must be a finite number above 0 (s), got 0.0"),
+    "endless time": (["--command", "x", "--timeout", "inf"], "`timeout` must be a finite number above 0 (s), got inf"),
+    "no digits": (["--command", "x", "--digits", "nan"], "`digits` must be a finite number, got nan"),
+    "digits in words": (["--command", "x", "--digits", "two"], "argument --digits: invalid float value: 'two'"),
+    "json nowhere": (["--command", "x", "--json", "no/x"], "`json` must be where something can be written, got no/x: "),
+    "save into a file": (["--save", "README.md"], "`save` must be where something can be written, got README.md: "),
+    "abbreviated": (["--lis"], "unrecognized arguments: --lis (see --help)"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_bad_options_are_one_line_and_exit_code_2(name: str) -> None:
+    arguments, message = REFUSED[name]
+    assert refusal_of(kit(*arguments), "spec.conformance").startswith(message)
+
+
+def test_a_report_that_nobody_reads_is_no_error() -> None:
+    assert lines_read(0, "-m", "spec.conformance", "--list")[0] == 141
+
+
+def test_help() -> None:
+    done = kit("--help")
+    assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith("usage: python -m spec.conformance ")
+
+
+def test_the_cases_are_found_wherever_the_package_is(tmp_path: Path) -> None:
+    """Even in an archive: they are read as data of the package, not as files beside a script."""
+    code = (
+        "import spec.conformance.cases as c, spec.conformance.faults as f\n"
+        "print(len(c.stored()), len(f.known()), '.zip' in c.__file__)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "spec.zip")}
+    shutil.make_archive(str(tmp_path / "spec"), "zip", ROOT, "spec")
+    command = [sys.executable, "-P", "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.stderr == "" and done.stdout.split() == [str(len(DOCUMENTS)), str(len(known())), "True"]

@@ -1,0 +1,1 @@
+"""The CUDA kernels: compiled, simulated, and, where there is one, on a GPU."""

@@ -1,0 +1,170 @@
+"""What the CUDA kernels compute, on a GPU that Numba simulates: `tests/cuda/test_cuda_simulator.py` runs this file apart.
+
+The simulator is chosen before Numba is imported, for a whole process; then every layer of `fast` is solved by the CUDA
+kernels. Threads of a block are threads of Python, so blocks are small here: few neurons a block, several a thread.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+import reference
+from fast import Spikes, propagate
+from fast.cuda import kernels, launches, packing, recurrent, workspace
+from fast.physics.clock import Clock
+from fast.run import run_case
+from spec import Case, Connection, CrossEntropy, Network, Population, SpikeTimeMSE, SpikeTrains
+from tests.fast.test_front import test_a_batch_is_the_mean_of_what_the_reference_finds_in_its_trials  # noqa: F401
+from tests.support.comparison import assert_not_all_zero, assert_same_results
+from tests.support.networks.strategies import families, seeded_case
+from tests.support.tolerances import U32, U64
+
+SEEDS = 2
+ROUNDOFF = {"float64": U64, "float32": U32}
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Blocks of 3 threads where threads wait for each other; every layer here must pass through the CUDA kernels."""
+    assert launches.SIMULATED
+    solved = []
+    monkeypatch.setattr(launches, "WARP", 3)
+    monkeypatch.setattr(recurrent, "TOGETHER", 3)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)  # the simulator polls, and would keep its threads from running
+    before = kernels.CudaKernels.forward
+
+    def forward(self: kernels.CudaKernels) -> None:
+        solved.append(self.post)
+        before(self)
+
+    monkeypatch.setattr(kernels.CudaKernels, "forward", forward)
+    yield
+    sys.setswitchinterval(interval)
+    assert solved
+
+
+def agree(case: Case, precision: str) -> None:
+    """The same results as the reference."""
+    found, true = run_case(case, precision), reference.run(case)
+    assert precision == "float32" or found.ties == true.ties
+    assert_same_results(case, found, true, ROUNDOFF[precision])
+
+
+@pytest.mark.parametrize("precision", ROUNDOFF)
+@pytest.mark.parametrize("family", families())
+def test_seeded_networks(family: str, precision: str) -> None:
+    """Every kind of network, readout and loss; gradients of every parameter, constant and input time."""
+    for seed in range(SEEDS):
+        agree(seeded_case(seed, family), precision)
+
+
+def test_control_a_delay_changed_by_a_millionth_does_not_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = packing.split
+
+    def off(times: Tensor, width: float, at: Clock, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        return before(times * (1 + 1e-6), width, at, dtype)
+
+    monkeypatch.setattr(packing, "split", off)
+    with pytest.raises(AssertionError):
+        agree(seeded_case(2, "layers"), "float64")
+
+
+@pytest.mark.parametrize("loss", ["max_voltage", "mean_voltage", "exp_weighted_voltage", "spikes"])
+@pytest.mark.parametrize("recurrent", [False, True], ids=["feed-forward", "recurrent"])
+def test_more_neurons_than_threads(loss: str, recurrent: bool) -> None:
+    """A layer of several blocks of lanes, the last not full, for each readout; one without synapses in the middle."""
+    rng, post = np.random.default_rng(3), 21 if recurrent else 133
+    kind = "lif" if loss == "spikes" or recurrent else "li"
+    constants = [rng.uniform(8.0, 20.0, post), rng.uniform(2.0, 8.0, post), np.full(post, 1.0), np.zeros(post)]
+    populations = (Population("in", "input", 3), Population("out", kind, post, *constants[: 4 if kind == "lif" else 2]))
+    w = rng.normal(2.0, 1.0, (3, post)).astype(object)
+    w[:, 7] = None
+    connections = [Connection("in", "out", w, rng.uniform(0.0, 6.0, w.shape))]
+    if recurrent:
+        connections.append(Connection("out", "out", rng.normal(0.0, 0.1, (post, post)), np.full((post, post), 1.5)))
+    targets = SpikeTrains(tuple(np.array([5.0] * (j % 2)) for j in range(post)))
+    chosen = SpikeTimeMSE("out", targets) if loss == "spikes" else CrossEntropy(loss, "out", 1)
+    inputs = SpikeTrains(tuple(np.array(train) for train in ([0.7, 3.1], [1.9], [2.6, 3.3])))
+    case = Case(Network(populations, tuple(connections)), 8.0, {"in": inputs}, chosen)
+    true = reference.run(case)
+    assert_not_all_zero(case, true.gradients)
+    assert_same_results(case, run_case(case), true)
+
+
+Gradients = list[Tensor]
+
+
+def batch(trials: int, dtype: torch.dtype, own: bool, learn_tau: bool = True) -> Gradients:
+    """Outputs and gradients of a layer of 20 neurons over random trials, the last of them silent."""
+    draw = torch.Generator().manual_seed(5)
+    trains = [
+        [sorted((30.0 * torch.rand(4, generator=draw, dtype=torch.float64)).tolist()) for _ in range(6)]
+        for _ in range(trials - 1)
+    ]
+    spikes = Spikes.from_trains([*trains, [[]] * 6], 30.0)
+    rows = 26 if own else 6
+    w = 0.8 * torch.rand(rows, 20, generator=draw, dtype=dtype)
+    w[6:] *= 0.1
+    d = 9.0 * torch.rand(rows, 20, generator=draw, dtype=dtype)
+    constants = [torch.full((20,), value, dtype=dtype) for value in (10.0, 4.0, 1.0, 0.0)]
+    free = [spikes.times, w, d, *(constants if learn_tau else constants[2:])]
+    for tensor in free:
+        tensor.requires_grad_()
+    emitted, y, _ = propagate(spikes, w, d, *constants, recurrent=own, readout="max_voltage")
+    assert y is not None
+    counts = emitted.counts()
+    assert int(counts.max()) > 1 and int(counts[-1].max()) == 0
+    loss = emitted.times.square().sum() + y.square().sum()
+    return [emitted.times.detach(), y.detach(), *torch.autograd.grad(loss, free)]
+
+
+def assert_close(found: Gradients, expected: Gradients, u: float) -> None:
+    """To rounding of sums in another order."""
+    for one, other in zip(found, expected, strict=True):
+        assert float((one.double() - other.double()).norm()) <= 1e3 * u * float(other.double().norm())
+
+
+@pytest.mark.parametrize("precision", ROUNDOFF)
+@pytest.mark.parametrize("own", [False, True], ids=["feed-forward", "recurrent"])
+def test_results_do_not_depend_on_room(own: bool, precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bitwise the same twice; with room for one spike at first, and again; in waves and chunks of single trials."""
+    dtype, trials = getattr(torch, precision), 3 if own else 7
+    monkeypatch.setattr(workspace, "_needed", {})
+    ample = batch(trials, dtype, own)
+    assert all(map(torch.equal, ample, batch(trials, dtype, own)))
+    monkeypatch.setattr(workspace, "_needed", {})
+    monkeypatch.setattr(workspace, "FIRST_ROOM", 1)
+    grown = batch(trials, dtype, own)
+    assert workspace._needed, "there was room for all at once"
+    assert all(map(torch.equal, ample, grown))
+    monkeypatch.setattr(workspace, "MEMORY", 1)
+    small = batch(trials, dtype, own)
+    assert all(map(torch.equal, ample[:2], small[:2]))
+    assert_close(small, ample, ROUNDOFF[precision])
+    monkeypatch.setattr(workspace, "MEMORY", 100_000)
+    assert_close(batch(trials, dtype, own), ample, ROUNDOFF[precision])
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["feed-forward", "recurrent"])
+def test_gradients_without_those_of_time_constants(own: bool) -> None:
+    """They go another way through the kernel, and are the same."""
+    whole, part = batch(3, torch.float64, own), batch(3, torch.float64, own, learn_tau=False)
+    del whole[5:7]
+    assert_close(part, whole, U64)
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["feed-forward", "recurrent"])
+def test_a_neuron_that_spikes_without_end_is_an_error(own: bool) -> None:
+    spikes = Spikes.from_trains([[[1.0]], [[]]], 20.0)
+    w = torch.zeros(3 if own else 1, 2)
+    w[0, 1] = 1e12
+    constants = [torch.full((2,), value) for value in (20.0, 5.0, 1.0, 0.0)]
+    with pytest.raises(ArithmeticError, match="neuron 1 of a layer spikes too fast, or without end; lower its weights"):
+        propagate(spikes, w, torch.zeros_like(w), *constants, recurrent=own)

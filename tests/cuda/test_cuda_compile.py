@@ -1,0 +1,42 @@
+"""Every CUDA kernel compiles, for two generations of GPU and both precisions; this needs no GPU, but numba-cuda."""
+
+from __future__ import annotations
+
+import re
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.support import cuda_kernels
+
+KERNELS = ("forward_kernel", "backward_kernel", "recurrent_forward_kernel", "recurrent_backward_kernel")
+MOST_SPILLED = 256
+"""Bytes of registers that a kernel may spill, a quarter of its 255 registers: more, and it has outgrown a thread."""
+
+needs_numba_cuda = pytest.mark.skipif(
+    find_spec("numba_cuda") is None, reason="numba-cuda is not installed: pip install 'delayprop[cuda]'"
+)
+
+
+@needs_numba_cuda
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_every_kernel_compiles(precision: str, tmp_path: Path) -> None:
+    """To PTX, and without spills to machine code if there is an assembler; prints what each takes."""
+    found = cuda_kernels.caught(getattr(torch, precision))
+    assert sorted(found) == sorted(KERNELS)
+    for compute_capability in ((8, 0), (9, 0)):
+        for name, one in found.items():
+            text = cuda_kernels.ptx(one, compute_capability)
+            assert re.search(rf"\.target sm_{compute_capability[0]}{compute_capability[1]}", text)
+            assert ".visible .entry" in text
+            assert not re.search(r"(?<![.\w])(atom|red)\.", text), f"{name} adds atomically, in whichever order"
+            said = cuda_kernels.assembled(text, compute_capability, tmp_path)
+            if said is None:
+                print(f"{name} {precision} {compute_capability}: no ptxas that is new enough to say what it takes")
+                continue
+            registers, spilled = (re.search(rf"(\d+) {what}", said) for what in ("registers", "bytes spill stores"))
+            assert registers and spilled
+            print(f"{name} {precision} {compute_capability}: {registers[1]} registers, {spilled[1]} bytes spilled")
+            assert int(spilled[1]) <= MOST_SPILLED

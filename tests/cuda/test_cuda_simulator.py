@@ -1,0 +1,51 @@
+"""The CUDA kernels without a GPU: `tests/cuda/simulated.py`, in processes in which Numba simulates one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests import ROOT
+
+PROGRAM = """
+import sys
+from fast import LI, Spikes
+from tests import ROOT
+LI(1, 1, readout="max_voltage")(Spikes.from_trains([[[0.5]]], 20.0))
+assert not [name for name in sys.modules if name.startswith(("numba.cuda", "fast.cuda"))]
+"""
+NETWORKS = ["recurrent or feedback", "not recurrent and not feedback"]
+
+
+def simulate(networks: str, **environment: str) -> None:
+    """Run the tests of networks so named where Numba simulates a GPU."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    done = subprocess.run(
+        [*command, "tests/cuda/simulated.py", "-k", networks],
+        cwd=ROOT,
+        env={**os.environ, "NUMBA_ENABLE_CUDASIM": "1", **environment},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    print(done.stdout.splitlines()[-1])
+
+
+def test_nothing_of_cuda_is_imported_on_the_cpu() -> None:
+    subprocess.run([sys.executable, "-c", PROGRAM], cwd=ROOT, check=True)
+
+
+@pytest.mark.parametrize("networks", NETWORKS)
+def test_cuda_kernels_on_a_simulated_gpu(networks: str) -> None:
+    """As Python reads them, which needs no compiler: so this is quick."""
+    simulate(networks, NUMBA_DISABLE_JIT="1")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("networks", NETWORKS)
+def test_cuda_kernels_compiled_on_a_simulated_gpu(networks: str) -> None:
+    """With the device functions compiled, so with the types that they have on a GPU."""
+    simulate(networks)

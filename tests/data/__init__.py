@@ -1,0 +1,1 @@
+"""Spike files, damaged ones too, and augmentation."""

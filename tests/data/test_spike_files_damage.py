@@ -1,0 +1,195 @@
+"""More ways in which a spike file is damaged: cut, overwritten, packed, of other names, types and units.
+
+`test_spike_files.py` has the first of them, and how a command says it. Here the reader alone is asked: it names the
+file, and where one record is at fault, that record.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+from fast.data.spike_files import read_spike_file
+from spec import SpecError
+from tests.data.test_spike_files import CHANNELS, CLASSES, DURATION, small_trials, write
+
+TRIALS = 24
+LENGTHS = {"one byte": -1, "a quarter": 0.75, "half": 0.5, "most": 0.1, "all but the signature": 8}
+
+NOT_READ = r"mine[.]h5` must be a readable HDF5 file of spikes, got .+; get the file whole"
+
+Change = Callable[[h5py.File], None]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    found = tmp_path / "mine.h5"
+    write(found, *small_trials(TRIALS, 0))
+    return found
+
+
+def read(path: Path) -> Any:
+    return read_spike_file(path, CHANNELS, CLASSES, DURATION)
+
+
+def test_control_the_file_is_read_before_it_is_damaged(path: Path) -> None:
+    assert len(read(path)) == TRIALS
+
+
+@pytest.mark.parametrize("left", LENGTHS.values(), ids=LENGTHS.keys())
+def test_a_file_that_was_cut_is_refused(left: float, path: Path) -> None:
+    content = path.read_bytes()
+    kept = content[: int(left * len(content)) if 0 < left < 1 else int(left)]
+    assert 0 < len(kept) < len(content)
+    path.write_bytes(kept)
+    with pytest.raises(SpecError, match=NOT_READ):
+        read(path)
+
+
+OVERWRITTEN: dict[str, Callable[[bytes], bytes]] = {
+    "nothing but zeros": lambda content: bytes(len(content)),
+    "zeros where it begins": lambda content: bytes(512) + content[512:],
+    "a page of the server": lambda content: b"<!DOCTYPE html>\n<html><body>404</body></html>\n" * 400,
+    "still packed": gzip.compress,
+    "an array of NumPy": lambda content: b"\x93NUMPY\x01\x00" + content[8:],
+    "two bytes lost on the way": lambda content: content.replace(b"\r\n", b"\n"),
+}
+
+
+@pytest.mark.parametrize("change", OVERWRITTEN.values(), ids=OVERWRITTEN.keys())
+def test_a_file_of_other_bytes_is_refused(change: Callable[[bytes], bytes], path: Path) -> None:
+    """The last is what a transfer as text does: HDF5's signature is made to show it."""
+    before = path.read_bytes()
+    path.write_bytes(change(before))
+    assert path.read_bytes() != before
+    with pytest.raises(SpecError, match=NOT_READ):
+        read(path)
+
+
+def moved(name: str, to: str) -> Change:
+    return lambda file: file.move(name, to)
+
+
+def replaced(name: str, values: Any) -> Change:
+    def change(file: h5py.File) -> None:
+        del file[name]
+        file[name] = values
+
+    return change
+
+
+def group(name: str) -> Change:
+    def change(file: h5py.File) -> None:
+        del file[name]
+        file.create_group(name)
+
+    return change
+
+
+def rows(name: str, kind: str, make: Callable[[np.ndarray], np.ndarray], only: int | None = None) -> Change:
+    """Rows of another type, each made from what was there; or only one of them."""
+
+    def change(file: h5py.File) -> None:
+        before = list(file[name][:])
+        del file[name]
+        data = file.create_dataset(name, (TRIALS,), dtype=h5py.vlen_dtype(np.dtype(kind)))
+        for n, row in enumerate(before):
+            data[n] = (make(row) if only in (None, n) else row).astype(kind)
+
+    return change
+
+
+def no_trials(file: h5py.File) -> None:
+    for name in ("spikes/times", "spikes/units", "labels"):
+        replaced(name, np.empty((0, 1), int))(file)
+
+
+def labels(make: Callable[[np.ndarray], Any]) -> Change:
+    return lambda file: replaced("labels", make(np.arange(TRIALS) % 2))(file)
+
+
+def one_label(value: int) -> Callable[[np.ndarray], np.ndarray]:
+    return lambda before: np.where(np.arange(TRIALS) == 17, value, before)
+
+
+KEYS, READABLE = r"without one of them \(", "must be a readable HDF5 file of spikes"
+IN_ORDER = np.linspace(0.1, 0.3, 12)
+
+DAMAGES: dict[str, tuple[Change, str]] = {
+    "other names": (moved("spikes/times", "spikes/time"), KEYS),
+    "names of another level": (moved("spikes", "events"), KEYS),
+    "labels of another name": (moved("labels", "label"), KEYS),
+    "a group for a dataset": (group("spikes/times"), READABLE),
+    "a group for labels": (group("labels"), READABLE),
+    "one label for all": (replaced("labels", 1), READABLE),
+    "no trial at all": (no_trials, "got 0 times, 0 units, 0 labels"),
+    "no labels": (labels(lambda before: before[:0]), f"got {TRIALS} times, {TRIALS} units, 0 labels"),
+    "more labels than trials": (labels(lambda before: np.zeros(TRIALS + 1, int)), f"{TRIALS + 1} labels"),
+    "two labels a trial": (labels(lambda before: np.zeros((TRIALS, 2), int)), "record 0 units and label` must be"),
+    "labels in words": (labels(lambda before: np.array([b"one"] * TRIALS)), "record 0 units and label` must be"),
+    "a label below 0": (labels(one_label(-1)), "record 17 label` must be from 0 to 26, got -1"),
+    "a label too large": (labels(one_label(27)), "record 17 label` must be from 0 to 26, got 27"),
+    "units that are no whole numbers": (
+        rows("spikes/units", "f8", lambda row: row + 0.5),
+        "record 0 units and label` must be whole numbers, got float64",
+    ),
+    "a unit below 0": (
+        rows("spikes/units", "i4", lambda row: row.astype("i4") - 99, only=17),
+        r"record 17 units` must be from 0 to 23, got -\d+",
+    ),
+    "a unit beyond 64 bits": (
+        rows("spikes/units", "u8", lambda row: np.full(len(row), 2**64 - 1, np.uint64), only=17),
+        "record 17 units` must be from 0 to 23, got 18446744073709551615",
+    ),
+    "times in ms": (
+        rows("spikes/times", "f8", lambda row: 1000 * row),
+        r"record 0 times` must be from 0 to 1350.0 ms, got 1\d{5}",
+    ),
+    "times in ms, in one record": (
+        rows("spikes/times", "f8", lambda row: 1000 * row, only=17),
+        r"record 17 times` must be from 0 to 1350.0 ms, got 1\d{5}",
+    ),
+    "an infinite time": (
+        rows("spikes/times", "f8", lambda row: np.append(row[:-1], np.inf), only=17),
+        "record 17 times` must be finite, got inf",
+    ),
+    "a NaN in front": (
+        rows("spikes/times", "f8", lambda row: np.append(np.nan, row[1:]), only=17),
+        "record 17 times` must be finite, got nan",
+    ),
+    "a time below 0": (
+        rows("spikes/times", "f8", lambda row: row - 0.2, only=17),
+        "record 17 times` must be from 0 to 1350.0 ms, got -",
+    ),
+    "the last two times exchanged": (
+        rows("spikes/times", "f8", lambda row: IN_ORDER[[*range(10), 11, 10]], only=17),
+        "record 17 times` must be in order, got a step back at spike 11",
+    ),
+    "a time too many": (
+        rows("spikes/times", "f8", lambda row: np.append(IN_ORDER, 0.4), only=17),
+        "record 17 units` must be one a time, 13, got 12",
+    ),
+    "no unit for the times": (
+        rows("spikes/units", "u2", lambda row: row[:0], only=17),
+        "record 17 units` must be one a time, 12, got 0",
+    ),
+    "rows of two dimensions": (
+        replaced("spikes/times", np.full((TRIALS, 12, 1), 0.1)),
+        r"record 0 times` must be a row, one entry a spike, got an array of shape \[12, 1\]",
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "words"), DAMAGES.values(), ids=DAMAGES.keys())
+def test_a_damaged_record_is_named(change: Change, words: str, path: Path) -> None:
+    with h5py.File(path, "r+") as file:
+        change(file)
+    with pytest.raises(SpecError, match=words) as refusal:
+        read(path)
+    assert "mine.h5" in str(refusal.value)

@@ -1,0 +1,80 @@
+"""The tests of damaged spike files can fail: each check of the reader, taken out of a copy, turns one of them red."""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
+import pytest
+
+from tests import ROOT
+from tests.data import test_spike_files_damage as damage
+from tests.data.test_spike_files import small_trials, write
+from tests.support.faults.planting import Fault
+
+
+def fault(name: str, text: str, wrong: str) -> Fault:
+    return Fault(name, "fast", "data/spike_files.py", text, wrong)
+
+
+FAULTS = (
+    (fault("a file that cannot be read", "except (OSError, TypeError", "except (TypeError"), "a page of the server"),
+    (fault("a name that is missing", "except KeyError as error:", "except EOFError as error:"), "other names"),
+    (fault("no row at all", "TypeError, ValueError) as", "EOFError) as"), "one label for all"),
+    (fault("numbers of records", "len(set(lengths.values())) > 1", "False"), "more labels than trials"),
+    (fault("no record", "or not len(labels):", "or False:"), "no trial at all"),
+    (fault("which record it is", '{path.name} record {n}"', '{path.name} record 0"'), "an infinite time"),
+    (fault("which file it is", 'name = f"{path.name} ', 'name = f"the file\'s '), "an infinite time"),
+    (fault("rows of one dimension", "if row.ndim != 1:", "if row.ndim == 0:"), "rows of two dimensions"),
+    (fault("a unit for each time", "if len(times) != len(units):", "if False:"), "a time too many"),
+    (
+        fault("units are whole numbers", "if not np.issubdtype(units.dtype, np.integer) or", "if False or"),
+        "units that are no whole numbers",
+    ),
+    (fault("labels are numbers", "or not isinstance(label, np.integer):", "or False:"), "two labels a trial"),
+    (fault("finite times", "if not np.isfinite(times).all():", "if False:"), "a NaN in front"),
+    (fault("times before 0", "times.min() < 0 or", "False or"), "a time below 0"),
+    (fault("times after the trial", "or times.max() > duration", "or False"), "times in ms, in one record"),
+    (fault("order", "if (np.diff(times) < 0).any():", "if False:"), "the last two times exchanged"),
+    (fault("units below 0", "not (0 <= units.min() and", "not (True and"), "a unit below 0"),
+    (fault("units too large", "and units.max() < channels)", "and True)"), "a unit beyond 64 bits"),
+    (fault("labels out of range", "if not 0 <= label < classes:", "if False:"), "a label too large"),
+)
+
+
+def passes(name: str, path: Path) -> bool:
+    """Whether the test of this damage does."""
+    write(path, *small_trials(damage.TRIALS, 0))
+    try:
+        if name in damage.OVERWRITTEN:
+            damage.test_a_file_of_other_bytes_is_refused(damage.OVERWRITTEN[name], path)
+        else:
+            damage.test_a_damaged_record_is_named(*damage.DAMAGES[name], path)
+    except (Exception, pytest.fail.Exception):  # whatever it is, the test is red
+        return False
+    return True
+
+
+def read_by(source: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the tests use another reader."""
+    path = folder / f"reader{len(list(folder.glob('reader*.py')))}.py"  # anew: Python knows a file by size and second
+    path.write_text(source, encoding="utf-8")
+    spec = spec_from_file_location("reader_with_a_fault", path)
+    assert spec is not None and spec.loader is not None
+    reader = module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, reader)
+    spec.loader.exec_module(reader)
+    monkeypatch.setattr(damage, "read_spike_file", reader.read_spike_file)
+
+
+@pytest.mark.parametrize(("planted", "name"), FAULTS, ids=[planted.name for planted, _ in FAULTS])
+def test_a_check_that_is_missing_is_seen(
+    planted: Fault, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = (ROOT / planted.package / planted.file).read_text(encoding="utf-8")
+    assert source.count(planted.text) == 1, f"`{planted.text}` must occur once"
+    read_by(source, tmp_path, monkeypatch)
+    assert passes(name, tmp_path / "mine.h5"), "control: without the fault"
+    read_by(source.replace(planted.text, planted.wrong), tmp_path, monkeypatch)
+    assert not passes(name, tmp_path / "mine.h5")

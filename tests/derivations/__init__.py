@@ -1,0 +1,1 @@
+"""The proofs, and controls that they must refuse."""

@@ -1,0 +1,1 @@
+"""The documentation: every program in it runs."""

@@ -1,0 +1,137 @@
+"""A damaged record of a classification, or one at odds with another, is refused in one line, and nothing is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fast.drawing.run_record import read
+from reports.__main__ import main
+from tests.support.runs.recorded_runs import Change, lines, made, recorded, results, settings
+
+
+def put(name: str, value: object) -> Change:
+    return recorded(lambda found: found.__setitem__(name, np.array(value)))
+
+
+def at(name: str, index: tuple[int, ...], value: float) -> Change:
+    return recorded(lambda found: found[name].__setitem__(index, value))
+
+
+def bytes_of(change: Callable[[bytes], bytes]) -> Change:
+    return lambda folder: (folder / "page.npz").write_bytes(change((folder / "page.npz").read_bytes()))
+
+
+def one_array(folder: Path) -> None:
+    with (folder / "page.npz").open("wb") as file:
+        np.save(file, np.zeros(3))
+
+
+def in_its_place(folder: Path) -> None:
+    (folder / "page.npz").unlink()
+    (folder / "page.npz").mkdir()
+
+
+BAD: dict[str, tuple[Change, str]] = {
+    "no arrays": (lambda folder: (folder / "page.npz").unlink(), "a finished run, with page.npz, got"),
+    "no options": (lambda folder: (folder / "options.json").unlink(), "a finished run, with options.json, got"),
+    "empty": (bytes_of(lambda whole: b""), "`page.npz` must be a whole file of arrays, got EOFError"),
+    "cut": (bytes_of(lambda whole: whole[:-100]), "`page.npz` must be a whole file of arrays, got"),
+    "flipped": (
+        bytes_of(lambda whole: whole[:3000] + bytes([whole[3000] ^ 255]) + whole[3001:]),
+        "`page.npz` must be a whole file of arrays, got",
+    ),
+    "no archive": (bytes_of(lambda whole: b"no archive"), "`page.npz` must be a whole file of arrays, got"),
+    "one array": (one_array, "`page.npz` must be a whole file of arrays, got"),
+    "a folder": (
+        in_its_place,
+        "`page.npz` must be a whole file of arrays, got IsADirectoryError",
+    ),
+    "objects": (put("t", [None, {}]), "`page.npz` must be a whole file of arrays, got ValueError"),
+    "an array missing": (recorded(lambda found: found.pop("d_after_1")), "`page.npz` must be a file of arrays with d"),
+    "no trial": (recorded(lambda found: found.pop("label_0")), "`page.npz` must be a file of arrays with label_0"),
+    "half a trial": (recorded(lambda found: found.pop("V_2")), "`page.npz` must be a file of arrays with V_2, got one"),
+    "text": (put("d_after_0", "long"), "`page.npz d_after_0` must be numbers, got an array of <U4"),
+    "complex": (put("t", [1j]), "`page.npz t` must be numbers, got an array of complex128"),
+    "a shape": (put("d_after_0", [[1.0]]), "`page.npz d_after_0` must be of shape [4, 6], got shape [1, 1]"),
+    "no axes": (put("w_after_1", 1.0), "`page.npz w_after_1` must be of shape [6, 3], got shape []"),
+    "voltages": (put("V_1", np.zeros((3, 5))), "`page.npz V_1` must be of shape [3, 60], got shape [3, 5]"),
+    "times": (put("times_0_1", [1.0]), "`page.npz units_0_1` must be of shape [1], got shape [18]"),
+    "arrivals": (put("arrivals_2", [[1.0, 2.0, 3.0]]), "`page.npz arrivals_2` must be of shape [any, 2], got"),
+    "NaN": (at("d_before_0", (1, 2), np.nan), "`page.npz d_before_0` must be finite numbers, got nan at [1, 2]"),
+    "infinity": (at("V_0", (0, 3), -np.inf), "`page.npz V_0` must be finite numbers, got -inf at [0, 3]"),
+    "duration NaN": (put("duration", np.nan), "`page.npz duration` must be finite numbers, got nan at []"),
+    "duration 0": (put("duration", 0.0), "`page.npz duration` must be above 0, got 0.0"),
+    "a unit too many": (at("units_0_0", (0,), 4), "`page.npz units_0_0` must be whole numbers from 0 to 3, got 4"),
+    "a unit too few": (at("units_0_1", (0,), -1), "`page.npz units_0_1` must be whole numbers from 0 to 5, got -1"),
+    "half a unit": (put("units_0_0", [0.5] * 12), "`page.npz units_0_0` must be whole numbers, got an array of float"),
+    "a label": (put("label_1", 3), "`page.npz label_1` must be whole numbers from 0 to 2, got 3"),
+    "network": (results(network="deep"), "`result.json network` must be sizes of layers, as 4-30-3, got 'deep'"),
+    "no hidden layer": (results(network="4-3"), "`result.json network` must be sizes of layers"),
+    "another network": (results(network="4-7-3"), "`page.npz w_after_0` must be of shape [4, 7], got shape [4, 6]"),
+    "best epoch": (results(best_epoch=3), "`result.json best_epoch` must be 2, the best on validation in his"),
+    "last epoch": (settings(choose="last"), "`result.json best_epoch` must be 3, the last in history.jsonl, got 2"),
+    "choice": (settings(choose="luck"), "`options.json choose` must be one of best, last, got"),
+    "half an epoch": (results(best_epoch=1.5), "`result.json best_epoch` must be a whole number of at least 0, got"),
+    "interval": (results(interval=[0.1]), "`result.json interval` must be a list of 2, got a list of 1"),
+    "too few rows": (results(answers=[[1, 0, 0, 0]]), "`result.json answers` must be 3 rows of 4, got 1 rows of 4"),
+    "a short row": (results(answers=[[1, 0]] * 3), "`result.json answers` must be 3 rows of 4, got 3 rows of 2"),
+    "no answers": (results(answers=[[0] * 4] * 3), "`result.json answers` must be those of at least one trial, got"),
+    "a negative count": (results(answers=[[-1, 0, 0, 0]] * 3), "`result.json answers[0][0]` must be a whole number of"),
+    "another accuracy": (results(test_accuracy=0.9), "`result.json test_accuracy` must be 0.75, as its answers give,"),
+    "a gradient's norm": (lines(gradient={"d": "steep"}), "`history.jsonl line 1 gradient d` must be a finite number,"),
+    "a residual": (lines(B="small"), "`history.jsonl line 1 B` must be a finite number or null, got"),
+    "dtype": (settings(dtype="float16"), "`options.json dtype` must be one of float32, float64, got"),
+    "seed": (settings(seed=None), "`options.json seed` must be a whole number of at least 0, got null"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("damage", "words"), BAD.values(), ids=BAD.keys())
+def test_a_damaged_record_is_one_line_and_exit_2(
+    damage: Change, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    damage(made(tmp_path))
+    assert main([str(tmp_path)]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith("python -m reports: ") and err.count("\n") == 1
+    assert words in err
+    assert not list(tmp_path.glob("*.png")) and not list(tmp_path.glob("*.html"))
+
+
+@pytest.mark.parametrize("name", ["result.json", "options.json", "history.jsonl"])
+def test_every_entry_that_is_read_is_checked(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changed = {"result.json": results, "options.json": settings, "history.jsonl": lines}[name]
+    wanted = {
+        "result.json": ("task", "network", "best_epoch", "test_accuracy", "interval", "count_baseline", "answers"),
+        "options.json": ("seed", "dtype"),
+        "history.jsonl": (
+            "epoch", "train_accuracy", "train_loss", "valid_accuracy", "valid_loss", "spikes_per_neuron", "silent",
+            "silent_steps", "clamped", "gradient", "kappa_min", "seconds", "A", "B", "C",
+        ),
+    }[name]  # fmt: skip
+    for key in wanted:
+        changed(**{key: True})(made(tmp_path))
+        assert main([str(tmp_path)]) == 2
+        line = " line 1" if name == "history.jsonl" else ""
+        assert f"`{name}{line} {key}` must be " in capsys.readouterr().err
+
+
+def test_no_damaged_byte_ends_in_a_traceback(tmp_path: Path) -> None:
+    whole = (made(tmp_path, (1, 1, 2)) / "page.npz").read_bytes()
+    random = np.random.default_rng(3)
+    refused = 0
+    for place in random.choice(len(whole), 300, replace=False).tolist():
+        (tmp_path / "page.npz").write_bytes(
+            whole[:place] + bytes([whole[place] ^ int(random.integers(1, 256))]) + whole[place + 1 :]
+        )
+        try:
+            read(tmp_path)
+        except ValueError as error:  # a RecordError, which names the file
+            assert str(error).startswith("`page.npz")
+            refused += 1
+    assert refused > 100

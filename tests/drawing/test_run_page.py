@@ -1,0 +1,161 @@
+"""`run.html`: one file that needs no other, and says what the records say."""
+
+from __future__ import annotations
+
+import base64
+import errno
+import os
+import re
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fast.drawing.answers import by_class, confusion
+from fast.drawing.curves import accuracy_and_loss, certificate
+from fast.drawing.page import html
+from fast.drawing.run_record import read
+from fast.drawing.synapses import moved_most
+from reports.__main__ import main
+from tests.support.runs.recorded_runs import Arrays, made, recorded, results, settings
+from tests.support.runs.run_pages import NO_BREAK, Outline, drawn
+
+LARGEST = 4_000_000  # bytes
+
+
+def pictures(outline: Outline) -> list[bytes]:
+    prefix = "data:image/svg+xml;base64,"
+    sources = [str(attributes["src"]) for tag, attributes in outline.elements if tag == "img"]
+    assert sources and all(source.startswith(prefix) for source in sources)
+    return [base64.b64decode(source.removeprefix(prefix), validate=True) for source in sources]
+
+
+@pytest.fixture(scope="module")
+def content(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The page of a plain run."""
+    return html(read(made(tmp_path_factory.mktemp("run"))))
+
+
+def test_the_page_needs_nothing_but_itself(content: str) -> None:
+    outline = Outline(content)
+    assert "http" not in content and "@import" not in content and "url(" not in content
+    assert not {"script", "link", "iframe", "object"} & {tag for tag, _ in outline.elements}
+    assert not any("href" in attributes for _, attributes in outline.elements)
+    for picture in pictures(outline):
+        root = ElementTree.fromstring(picture)
+        references = [
+            value for element in root.iter() for name, value in element.attrib.items() if name.endswith("href")
+        ]
+        assert all(reference.startswith(("#", "data:image/png;base64,")) for reference in references)
+        assert not list(root.iter("{http://www.w3.org/2000/svg}script"))
+
+
+def test_every_picture_has_a_name_and_one_sentence(content: str) -> None:
+    names, captions = Outline(content).names(), re.findall(r"<figcaption>(.*?)</figcaption>", content)
+    assert len(captions) == len(names) == len(set(names)) == 12
+    for caption in captions:
+        assert caption.endswith(".") and not re.search(r"\. [A-Z]", caption)
+
+
+def test_the_page_says_what_the_records_say(content: str) -> None:
+    text = Outline(content).text
+    for words in (
+        "yin-yang, 4-6-3, seed 7", "Test accuracy 75.0 % (95 % interval: 66.0 % to 82.0 %)", "test trials 120",
+        "counts of spikes alone 35.0 %", "best epoch 2 of 3", "validation accuracy there 65.0 %",
+        "Validation chose epoch 2; the test split was looked at once", "time of all epochs 4 s",
+        "All 9 settings", "out runs/mine", "resume no", "dtype float32", "hidden 30", "lr 0.02", "data -",
+        "data_sha256 train.h5: ab12, test.h5: cd34", "class trials right accuracy taken for",
+        "0 40 30 75.0 % 1 (10)", "2 40 30 75.0 % 0 (10)", "the unit roundoff 6.0e-08 of float32",
+        "A test trial of class 1, answered with 1 (right)",
+    ):  # fmt: skip
+        assert words in text, words
+
+
+def test_the_roundoff_is_that_of_the_run(tmp_path: Path) -> None:
+    settings(dtype="float64")(made(tmp_path))
+    picture = certificate(read(tmp_path))
+    assert picture is not None and "the unit roundoff 1.1e-16 of float64" in picture.sentence
+    (line,) = [line for line in picture.figure.axes[0].lines if line.get_label() == "unit roundoff"]
+    assert list(np.asarray(line.get_ydata())) == [2.0**-53] * 2
+
+
+def test_a_run_may_take_the_last_epoch_untold_by_validation(tmp_path: Path) -> None:
+    settings(choose="last")(made(tmp_path))
+    results(best_epoch=3)(tmp_path)
+    assert "marks epoch 3, the last, the star" in accuracy_and_loss(read(tmp_path)).sentence
+    text = drawn(tmp_path).text
+    assert "last epoch 3 of 3 validation accuracy there 64.0 %" in text
+    assert "The last epoch, 3, was to be taken;" in text and "Validation chose" not in text
+
+
+def test_the_table_of_classes_follows_the_answers(tmp_path: Path) -> None:
+    answers = [[5, 0, 0, 3], [1, 2, 1, 0], [0, 0, 0, 0]]
+    results(answers=answers, test_accuracy=7 / 12)(made(tmp_path))
+    assert by_class(read(tmp_path)) == [
+        ["0", "8", "5", f"62.5{NO_BREAK}%", "none (3)"],
+        ["1", "4", "2", f"50.0{NO_BREAK}%", "0 (1)"],
+        ["2", "0", "0", "-", "-"],
+    ]
+    picture = confusion(read(tmp_path))
+    assert "the last column: no answer, no single readout is largest" in picture.sentence
+    assert [label.get_text() for label in picture.figure.axes[0].get_xticklabels()] == ["0", "1", "2", "none"]
+    results(answers=[[5, 3, 0, 0], [1, 2, 1, 0], [0, 0, 0, 0]])(tmp_path)
+    picture = confusion(read(tmp_path))
+    assert "every trial has an answer" in picture.sentence
+    assert [label.get_text() for label in picture.figure.axes[0].get_xticklabels()] == ["0", "1", "2"]
+
+
+def move(found: Arrays) -> None:
+    for n in (0, 1):
+        found[f"d_after_{n}"] = found[f"d_before_{n}"].copy()
+    found["d_before_0"][2, 5], found["d_after_0"][2, 5], found["w_after_0"][2, 5] = 3, 1, -0.25
+    found["d_before_1"][4, 1], found["d_after_1"][4, 1], found["w_after_1"][4, 1] = 0, 7.5, 2
+
+
+def test_the_delays_that_moved_most_are_listed_with_their_weights(tmp_path: Path) -> None:
+    recorded(move)(made(tmp_path))
+    assert moved_most(read(tmp_path).page) == [
+        ["hidden [4]", "output [1]", "0.00", "7.50", "2"],
+        ["input [2]", "hidden [5]", "3.00", "1.00", "-0.25"],
+    ]
+    made(tmp_path)
+    rows = moved_most(read(tmp_path).page)
+    moved = [abs(float(after) - float(before)) for _, _, before, after, _ in rows]
+    with np.load(tmp_path / "page.npz") as file:
+        largest = max(np.abs(file[f"d_after_{n}"] - file[f"d_before_{n}"]).max() for n in (0, 1))
+    assert len(rows) == 10 and moved == sorted(moved, reverse=True) and moved[0] == pytest.approx(largest, abs=0.01)
+
+
+def test_the_same_run_gives_the_same_bytes(tmp_path: Path) -> None:
+    made(tmp_path)
+    found = []
+    for _ in range(2):
+        assert main([str(tmp_path)]) == 0
+        found.append([(tmp_path / name).read_bytes() for name in ("training.png", "run.html")])
+    assert found[0] == found[1]
+
+
+def test_what_stands_in_the_options_is_no_html(tmp_path: Path) -> None:
+    settings(out='<script>alert("&")</script>', **{"<b>": ["</dd>"]})(made(tmp_path))
+    outline = drawn(tmp_path)
+    assert not {"script", "b"} & {tag for tag, _ in outline.elements}
+    assert 'out <script>alert("&")</script>' in outline.text and "<b> </dd>" in outline.text
+
+
+def test_a_large_network_gives_a_page_that_can_be_sent(tmp_path: Path) -> None:
+    drawn(made(tmp_path, (700, 256, 20), epochs=100, spikes=14))
+    assert (tmp_path / "run.html").stat().st_size < LARGEST
+
+
+def test_a_page_that_cannot_be_written_has_its_own_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    made(tmp_path)
+    monkeypatch.setattr(Path, "write_text", refuse)
+    assert main([str(tmp_path)]) == 2
+    expected = f"a folder with room for what is written, got No space left on device: {tmp_path}; make room"
+    assert capsys.readouterr() == ("", f"python -m reports: `RUN` must be {expected}\n")

@@ -1,0 +1,1 @@
+"""Grazing, ties, zero delays, the end of a trial, bursts."""

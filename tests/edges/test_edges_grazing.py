@@ -1,0 +1,122 @@
+"""Spikes that hardly happen: the gradient grows as the root law says, keeps its digits, and no difference finds it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from spec import Case, Connection, Network
+from tests.edges.test_edges import Run, assert_true, every_run, lif
+from tests.support.comparison import block_errors
+from tests.support.networks.closed_forms import case_of
+from tests.support.report_evidence import Measured
+from tests.support.tolerances import GROWTH, U64, times
+from tests.support.truth import OrderChanged, Problem, difference, gradient, simulate
+
+
+def grazing(height: float) -> Case:
+    """One spike, of a voltage whose peak is `1 + height`: with `tau_mem = 2 tau_syn` it is a quarter of the weight."""
+    loss = {"kind": "spike_time_mse", "targets": [[5.0], []]}
+    return case_of(lif(reset=-8.0), [[4 * (1 + height), None]], [[1.75, None]], [[0.5]], loss, 60.0)
+
+
+HEIGHTS = [10.0**-k for k in range(1, 13)]
+
+
+@pytest.mark.check(23)
+@every_run
+@pytest.mark.parametrize("height", HEIGHTS)
+def test_grazing(run: Run, height: float, measured: Measured) -> None:
+    """However low the peak over the threshold, the gradient is good to 100 u / kappa."""
+    case = grazing(height)
+    result = run(case)
+    used = assert_true(case, result).used
+    print(f"peak {height:.0e} above threshold: kappa {result.kappa_min:.1e}, error {used:.2g} of what is allowed")
+    measured(used, 1.0, 1)
+    true, name = gradient(case), "connections[0].weights"
+    step = 1e-6 * case.network.connections[0].w[0, 0]
+    measured.keep("grazing", {
+        "height": height, "kappa": result.kappa_min, "implementation": run.__module__.split(".")[0],
+        "error": block_errors(case, result.gradients, true)[name],
+        "differences": abs(differences(run, case, step) / float(true.connections[0].dL_dw[0, 0]) - 1),
+    })  # fmt: skip
+
+
+def differences(run: Run, case: Case, step: float) -> float:
+    """What central differences in float64 make of the gradient by the weight; they cross the place where the spike
+    vanishes."""
+    first = case.network.connections[0]
+    losses = []
+    for moved in (first.w[0, 0] + step, first.w[0, 0] - step):
+        other = Connection("in", "out", np.array([[moved, None]], dtype=object), first.d)
+        losses.append(float(run(replace(case, network=Network(case.network.populations, (other,)))).loss))
+    return (losses[0] - losses[1]) / (2 * step)
+
+
+@pytest.mark.check(23, control=True)
+@every_run
+@pytest.mark.parametrize("height", HEIGHTS[7:])
+def test_control_differences_in_float64_fail_here(run: Run, height: float) -> None:
+    """A step of 1e-6 leads across the place where the spike vanishes: nothing of the gradient is right."""
+    case = grazing(height)
+    first = case.network.connections[0]
+    true = float(gradient(case).connections[0].dL_dw[0, 0])
+    assert abs(differences(run, case, 1e-6 * first.w[0, 0]) / true - 1) > 0.5
+
+
+@pytest.mark.check(23)
+@every_run
+def test_a_grazing_gradient_grows_with_the_root(run: Run, measured: Measured) -> None:
+    """`dt/dw` grows as `(peak - v_th)^(-1/2)`, and nothing clips it."""
+    slopes = [abs(run(grazing(h)).gradients.connections[0].dL_dw[0, 0]) for h in HEIGHTS[4:10]]
+    exponent = np.polyfit(np.log(HEIGHTS[4:10]), np.log(slopes), 1)[0]
+    measured(abs(exponent + 0.5), GROWTH, 6)
+    assert abs(exponent + 0.5) <= GROWTH
+
+
+@pytest.mark.check(24)
+@pytest.mark.parametrize("height", HEIGHTS)
+def test_differences_across_a_vanishing_spike_are_refused(height: float, measured: Measured) -> None:
+    """The order of events is another on the two sides; the loss jumps there, and that is not a derivative."""
+    problem = Problem.from_case(grazing(height))
+    threshold = ("v_th", "out", 0)
+    with pytest.raises(OrderChanged):
+        difference(problem, threshold, h=f"{2 * height:.3e}")
+    losses = []
+    for side in (0.5, 1.5):
+        moved = Problem.from_case(grazing(height))
+        moved.values[threshold] += side * height
+        losses.append(simulate(moved).loss)
+    jump = float(abs(losses[1] - losses[0]))
+    measured.keep("jumps", {"height": height, "jump": jump})
+    measured(0, 0, 1)
+    assert jump > 1000
+
+
+@pytest.mark.check(24, control=True)
+@pytest.mark.parametrize("height", HEIGHTS[:8])
+def test_control_differences_that_cross_nothing_are_not_refused(height: float) -> None:
+    difference(Problem.from_case(grazing(height)), ("v_th", "out", 0), h=f"{1e-3 * height:.3e}")
+
+
+@every_run
+def test_a_peak_that_touches(run: Run) -> None:
+    """A peak exactly at threshold is no spike: `dV/dt > 0` fails there. A little more is."""
+    assert [len(train) for train in run(grazing(0.0)).spikes["out"]] == [0, 0]
+    assert [len(train) for train in run(grazing(1e-14)).spikes["out"]] == [1, 0]
+
+
+@every_run
+def test_an_arrival_at_a_peak_that_touches(run: Run) -> None:
+    """It makes rise again a voltage that stands at the threshold, so the neuron spikes at that very instant.
+
+    The voltage is that flat there that rounding it by u moves the instant by tau_mem u^(1/2): kappa is u.
+    """
+    peak = 0.5 + 16 * math.log(2)
+    loss = {"kind": "spike_time_mse", "targets": [[5.0], []]}
+    case = case_of(lif(reset=-8.0), [[4.0, None], [3.0, None]], [[0.0, None], [0.0, None]], [[0.5], [peak]], loss, 60.0)
+    (t,), _ = run(case).spikes["out"]
+    assert abs(t - peak) <= times(U64, U64, 60.0)

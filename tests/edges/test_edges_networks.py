@@ -1,0 +1,148 @@
+"""Networks in which almost nothing happens, or at an odd time, each with the result that is expected of it."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from spec import (
+    Case,
+    Connection,
+    CrossEntropy,
+    Network,
+    Population,
+    Result,
+    SpecError,
+    SpikeTrains,
+    case_from_text,
+)
+from tests.edges.test_edges import Run, assert_true, every_readout, every_run, lif
+from tests.support.networks.closed_forms import case_of, loss_of
+from tests.support.report_evidence import Measured
+from tests.support.tolerances import U64
+
+
+def chain(read: str, delays: list) -> Case:
+    """Two inputs, two hidden neurons, two that are read; a delay of None is no synapse."""
+    out = {"name": "out", "size": 2, "tau_mem": 16.0, "tau_syn": 8.0}
+    weights = [[None if d is None else 3.0 + i - j for j, d in enumerate(row)] for i, row in enumerate(delays)]
+    document = {
+        "format": "eventprop-case/1",
+        "duration": 60.0,
+        "populations": [
+            {"name": "in", "kind": "input", "size": 2},
+            {"name": "hidden", "size": 2, "tau_mem": 12.0, "tau_syn": 6.0, **lif()},
+            out | ({"kind": "li"} if read == "max_voltage" else lif()),
+        ],
+        "connections": [
+            {"source": "in", "target": "hidden", "weights": [[9.0, 2.0], [1.0, 8.0]], "delays": 0.0},
+            {"source": "hidden", "target": "out", "weights": weights, "delays": delays},
+        ],
+        "inputs": {"in": [[0.5], [3.5, 9.25]]},
+        "loss": {"population": "out", **loss_of(read)},
+    }
+    return case_from_text(json.dumps(document))
+
+
+@pytest.mark.check(26)
+@every_run
+@every_readout
+def test_no_delay(run: Run, read: str, measured: Measured) -> None:
+    """Spikes that arrive the instant they are sent, through two layers. The derivative is that by a later arrival."""
+    case = chain(read, [[0.0, 0.0], [0.0, 0.0]])
+    result = run(case)
+    measured(assert_true(case, result).used, 1.0, 1)
+    assert result.gradients.connections[1].dL_dd.any()
+
+
+@pytest.mark.check(26, control=True)
+@every_run
+def test_control_a_delay_of_a_nanosecond_is_seen(run: Run) -> None:
+    case = chain("spikes", [[0.0, 0.0], [0.0, 0.0]])
+    with pytest.raises(AssertionError):
+        assert_true(case, run(chain("spikes", [[1e-6, 0.0], [0.0, 0.0]])))
+
+
+@pytest.mark.check(26)
+@pytest.mark.parametrize("both", [0.0, 1e-300], ids=["0", "tiny"])
+def test_a_loop_without_delay_is_refused(both: float) -> None:
+    """Its spikes would come without end at one instant. A loop with any delay takes time."""
+    loop = [Connection("a", "b", [[1.0]], [[both]]), Connection("b", "a", [[1.0]], [[0.0]])]
+    populations = [Population(name, "lif", 1, 10.0, 5.0, 1.0, 0.0) for name in "ab"]
+    if both:
+        Network(tuple(populations), tuple(loop))
+        return
+    with pytest.raises(SpecError, match=r"without a loop of zero total delay"):
+        Network(tuple(populations), tuple(loop))
+
+
+@pytest.mark.check(27)
+@every_run
+@every_readout
+@pytest.mark.parametrize("d", [60.1, 1e300], ids=["beyond T", "1e300"])
+def test_a_delay_beyond_the_trial(run: Run, read: str, d: float) -> None:
+    """It is as if there were no synapse: gradient exactly 0, all else to the last bit the same."""
+    result, without = run(chain(read, [[0.7, d], [d, 0.3]])), run(chain(read, [[0.7, None], [None, 0.3]]))
+    far, none = result.gradients.connections[1], without.gradients.connections[1]
+    for found, cut in ((far.dL_dw, none.dL_dw), (far.dL_dd, none.dL_dd)):
+        assert found[0, 1] == found[1, 0] == 0.0
+        assert np.array_equal(np.diag(found), np.diag(cut))
+    assert result.loss == without.loss
+
+
+@pytest.mark.check(27)
+@every_run
+@every_readout
+def test_an_input_after_the_end(run: Run, read: str) -> None:
+    """It has gradient 0, and changes nothing to the last bit."""
+    case = chain(read, [[0.7, 0.4], [0.2, 0.3]])
+    first, second = case.inputs["in"]
+    late = replace(case, inputs={"in": SpikeTrains((first, np.append(second, 60.5)))})
+    result, without = run(late), run(case)
+    assert result.gradients.inputs["in"][1][-1] == 0.0 and result.loss == without.loss
+    assert np.array_equal(result.gradients.inputs["in"][1][:-1], without.gradients.inputs["in"][1])
+    for found, cut in zip(result.gradients.connections, without.gradients.connections, strict=True):
+        assert np.array_equal(found.dL_dw, cut.dL_dw) and np.array_equal(found.dL_dd, cut.dL_dd)
+
+
+@pytest.mark.check(28)
+@every_run
+@every_readout
+def test_a_silent_network(run: Run, read: str) -> None:
+    """Input too weak for a spike, or inhibition alone for a maximum: a finite loss, and every gradient exactly 0.
+
+    Only integrals of the voltage see what does not spike.
+    """
+    w = -1.0 if read == "max_voltage" else 0.5
+    result = run(case_of(lif(), [[w, w]], [[1.0, 2.0]], [[0.5]], loss_of(read), 60.0))
+    assert math.isfinite(result.loss) and result.kappa_min is None and result.ties == ()
+    nothing = all(not np.any(values) for values in every_array(result))
+    assert nothing == (read not in ("mean_voltage", "exp_weighted_voltage"))
+
+
+@every_run
+@pytest.mark.parametrize("readout", ["max_voltage", "mean_voltage", "exp_weighted_voltage", "first_spike_time"])
+@pytest.mark.parametrize("size", [1, 2])
+@pytest.mark.parametrize("given", [False, True], ids=["no input population", "no connection"])
+def test_a_network_of_almost_nothing(run: Run, readout: str, size: int, given: bool) -> None:
+    """One neuron only, or two, that nothing reaches: the loss is that of equal readouts, and every gradient is 0."""
+    kind = "lif" if readout == "first_spike_time" else "li"
+    constants = [np.full(size, value) for value in ((10.0, 5.0, 1.0, 0.0) if kind == "lif" else (10.0, 5.0))]
+    inputs = {"in": SpikeTrains((np.array([1.0]),))} if given else {}
+    populations = (Population("out", kind, size, *constants), *([Population("in", "input", 1)] if given else []))
+    loss = CrossEntropy(readout, "out", 0, 5.0 if kind == "lif" else None)
+    result = run(Case(Network(populations, ()), 20.0, inputs, loss))
+    assert abs(result.loss - math.log(size)) <= U64
+    assert all(not np.any(values) for values in every_array(result))
+
+
+def every_array(result: Result) -> list[np.ndarray]:
+    """All arrays of the gradient."""
+    by = result.gradients
+    owners = [*by.connections, *by.populations.values()]
+    arrays = [values for owner in owners for values in vars(owner).values() if values is not None]
+    return [*arrays, *(train for trains in by.inputs.values() for train in trains)]

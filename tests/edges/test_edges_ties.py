@@ -1,0 +1,233 @@
+"""Two things at one instant: what the specification says, flagged, and one-sided derivatives of exactly that.
+
+The ground truth is put on the very tie, to 50 digits, and differentiated parameter by parameter on the side on which
+things happen in the order that the rule names. Where a crossing is part of the tie, that is the side on which it is
+earlier, and on which side of a parameter that is, the crossing alone tells.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import mpmath
+import numpy as np
+import pytest
+
+import reference
+from fast.run import run_case
+from spec import Case, Result, SpikeTimeMSE, SpikeTrains, Tie, case_from_text
+from tests.support.comparison import assert_same_activity, assert_same_gradients
+from tests.support.report_evidence import Measured
+from tests.support.tolerances import CANCELLATION, DIFFERENCE_OF_TIE, VANISHES, WELL_CONDITIONED
+from tests.support.truth import Key, Problem, difference, gradient, simulate
+
+Run = Callable[[Case], Result]
+RUNS: dict[str, Run] = {"reference": reference.run, "fast": run_case}
+every_run = pytest.mark.parametrize("run", RUNS.values(), ids=RUNS)
+
+DELAY = 0.5
+DRIVE = (14.0, 2.25)
+"""Weight and time of an arrival that makes the neuron spike several times; or, below threshold, rise and fall."""
+
+
+def case_of(arrivals: list[tuple[float, float]], loss: dict, kind: str = "lif", T: float = 60.0) -> Case:
+    """One neuron that receives these arrivals, each from an input neuron of its own, and one that receives nothing."""
+    constants = {"threshold": 1.0, "reset": -0.25} if kind == "lif" else {}
+    populations = [
+        {"name": "in", "kind": "input", "size": len(arrivals)},
+        {"name": "out", "kind": kind, "size": 2, "tau_mem": 16.0, "tau_syn": 6.0, **constants},
+    ]
+    weights = [[w, None] for w, _ in arrivals]
+    document = {
+        "format": "eventprop-case/1",
+        "duration": T,
+        "populations": populations,
+        "connections": [{"source": "in", "target": "out", "weights": weights, "delays": DELAY}],
+        "inputs": {"in": [[t - DELAY] for _, t in arrivals]},
+        "loss": {"population": "out", **loss},
+    }
+    return case_from_text(json.dumps(document))
+
+
+def spikes_near(*targets: float) -> dict:
+    return {"kind": "spike_time_mse", "targets": [list(targets), []]}
+
+
+def read(readout: str) -> dict:
+    return {"kind": "cross_entropy", "readout": readout, "label": 1}
+
+
+def found_at(result: Result, key: Key) -> float:
+    """The entry of the gradient that belongs to a parameter."""
+    kind, owner, *index = key
+    by = result.gradients
+    if kind in ("w", "d"):
+        return float(getattr(by.connections[int(owner)], f"dL_d{kind}")[tuple(index)])
+    if kind == "t_in":
+        return float(by.inputs[str(owner)][int(index[0])][int(index[1])])
+    return float(getattr(by.populations[str(owner)], f"dL_d{kind}")[int(index[0])])
+
+
+def assert_one_sided(result: Result, tie: Problem, sides: Mapping[Key, int]) -> float:
+    """Every derivative is that of the truth at the tie, on its side (0, or not named: both); the largest error."""
+    true = {key: float(difference(tie, key, side=sides.get(key, 0))) for key in tie.values}
+    largest = max(map(abs, true.values()))
+    assert largest > 0
+    worst = 0.0
+    for key, value in true.items():
+        off = abs(found_at(result, key) - value)
+        scale = max(abs(value), CANCELLATION * largest)
+        assert off <= DIFFERENCE_OF_TIE * scale, f"{key}: {found_at(result, key)}, true {value}"
+        worst = max(worst, off / scale)
+    return worst
+
+
+def first_crossing(case: Case) -> tuple[mpmath.mpf, dict[Key, int]]:
+    """The time of the neuron's first spike, to 50 digits, and for every parameter the side on which it is earlier."""
+    t = simulate(Problem.from_case(case)).spikes["out"][0][0]
+    at_0 = SpikeTimeMSE("out", SpikeTrains((np.zeros(1), np.zeros(0))))  # its derivative has the sign of that of t
+    problem = Problem.from_case(replace(case, loss=at_0))
+    slopes = {key: difference(problem, key) for key in problem.values}
+    return t, {key: -int(mpmath.sign(slope)) for key, slope in slopes.items() if abs(slope) > VANISHES}
+
+
+def tie_at(case: Case, t: mpmath.mpf, *keys: Key) -> Problem:
+    """The case with these inputs arriving at `t` exactly, or, without keys, ending at `t` exactly."""
+    problem = Problem.from_case(case)
+    with mpmath.workdps(60):
+        for key in keys:
+            problem.values[key] = t - DELAY
+    return problem if keys else replace(problem, duration=t)
+
+
+def late(*inputs: int, side: int = 1) -> dict[Key, int]:
+    """The arrivals of these inputs, moved to later (or earlier) times."""
+    return {key: side for i in inputs for key in (("t_in", "in", i, 0), ("d", 0, i, 0))}
+
+
+@pytest.mark.check(25)
+@every_run
+@pytest.mark.parametrize("w", [3.0, -3.0, -40.0], ids=["excitatory", "inhibitory", "strongly inhibitory"])
+def test_an_arrival_at_a_crossing(run: Run, w: float, measured: Measured) -> None:
+    """The crossing comes first: no inhibition erases the spike. The arrival's derivative is that of a later one."""
+    alone = case_of([DRIVE], spikes_near(3.0, 5.0))
+    t, sides = first_crossing(alone)
+    case = case_of([DRIVE, (w, float(t))], spikes_near(3.0, 5.0, 9.0))
+    result, tie = run(case), tie_at(case, t, ("t_in", "in", 1, 0))
+    expected = [len(train) for train in simulate(tie).spikes["out"]]
+    assert [len(train) for train in result.spikes["out"]] == expected and expected[0] >= 1
+    assert result.ties == (Tie("out", 0, "arrival_at_crossing"),)
+    measured(assert_one_sided(result, tie, sides | late(1)), DIFFERENCE_OF_TIE, 1)
+    if expected[0] > 1:  # the arrival moves later spikes, and does so differently where it comes before the crossing
+        earlier = difference(tie, ("t_in", "in", 1, 0), side=-1)
+        assert abs(earlier - found_at(result, ("t_in", "in", 1, 0))) > DIFFERENCE_OF_TIE
+
+
+@pytest.mark.check(25, control=True)
+@every_run
+@pytest.mark.parametrize("w", [3.0, -3.0], ids=["excitatory", "inhibitory"])
+def test_control_the_other_side_of_a_tie_has_another_derivative(run: Run, w: float) -> None:
+    alone = case_of([DRIVE], spikes_near(3.0, 5.0))
+    t, sides = first_crossing(alone)
+    case = case_of([DRIVE, (w, float(t))], spikes_near(3.0, 5.0, 9.0))
+    with pytest.raises(AssertionError):
+        assert_one_sided(run(case), tie_at(case, t, ("t_in", "in", 1, 0)), sides | late(1, side=-1))
+
+
+@pytest.mark.check(27)
+@every_run
+@pytest.mark.parametrize("loss", ["spikes", "mean_voltage", "exp_weighted_voltage", "max_voltage", "first_spike_time"])
+def test_a_spike_at_the_end(run: Run, loss: str, measured: Measured) -> None:
+    """A spike exactly at `T` counts, and its derivatives are those of an earlier one."""
+    of = spikes_near(3.0) if loss == "spikes" else read(loss) | ({"time_scale": 5.0} if "first" in loss else {})
+    longer = case_of([DRIVE], spikes_near(3.0))
+    t, sides = first_crossing(longer)
+    case = case_of([DRIVE], of, T=float(run(longer).spikes["out"][0][0]))
+    result = run(case)
+    assert [len(train) for train in result.spikes["out"]] == [1, 0]
+    assert result.ties == (Tie("out", 0, "spike_at_end"),)
+    measured(assert_one_sided(result, tie_at(case, t), sides), DIFFERENCE_OF_TIE, 1)
+
+
+@pytest.mark.check(27, control=True)
+@every_run
+def test_control_a_spike_just_after_the_end_is_none(run: Run) -> None:
+    """The derivatives of what happens if the trial ends a moment earlier are others."""
+    longer = case_of([DRIVE], spikes_near(3.0))
+    t, sides = first_crossing(longer)
+    case = case_of([DRIVE], spikes_near(3.0), T=float(run(longer).spikes["out"][0][0]))
+    earlier = tie_at(case, t - mpmath.mpf("1e-9"))
+    with pytest.raises(AssertionError):
+        assert_one_sided(run(case), earlier, sides)
+
+
+@pytest.mark.check(27)
+@every_run
+@pytest.mark.parametrize("w", [2.0, -30.0], ids=["excitatory", "inhibitory"])
+@pytest.mark.parametrize("readout", ["max_voltage", "mean_voltage"])
+def test_an_arrival_at_the_end(run: Run, readout: str, w: float, measured: Measured) -> None:
+    """An arrival exactly at `T` counts, and its derivatives are those of an earlier one: it moves the end of a rise."""
+    T = 4.5
+    case = case_of([DRIVE, (w, T)], read(readout), "li", T)
+    result = run(case)
+    assert result.ties == (Tie("out", 0, "arrival_at_end"),)
+    measured(assert_one_sided(result, Problem.from_case(case), late(1, side=-1)), DIFFERENCE_OF_TIE, 1)
+    assert (found_at(result, ("t_in", "in", 1, 0)) == 0) == (readout == "mean_voltage")
+
+
+@pytest.mark.check(25)
+@every_run
+def test_equal_maxima(run: Run) -> None:
+    """Two maxima that nothing tells apart: the earliest is taken, so what comes after it has gradient 0."""
+    apart = 2000.0  # ms: the first has decayed to less than u
+    twice = case_of([DRIVE, (DRIVE[0], DRIVE[1] + apart)], read("max_voltage"), "li", 2 * apart)
+    once = case_of([DRIVE], read("max_voltage"), "li", 2 * apart)
+    result, first = run(twice), run(once)
+    assert result.ties == (Tie("out", 0, "equal_maxima"),) and first.ties == ()
+    assert result.loss == first.loss
+    for kind in ("w", "d"):
+        assert found_at(result, (kind, 0, 1, 0)) == 0.0
+        assert found_at(result, (kind, 0, 0, 0)) == found_at(first, (kind, 0, 0, 0))
+
+
+@every_run
+def test_a_maximum_pinned_to_one_arrival(run: Run) -> None:
+    """It moves with the arrival, by `Vdot_minus`; that is no tie, and the gradient is the two-sided derivative."""
+    case = case_of([DRIVE, (-30.0, 5.5)], read("max_voltage"), "li")
+    result, true = run(case), gradient(case)
+    assert result.ties == ()
+    assert_same_activity(case, result, simulate(Problem.from_case(case)), true)
+    assert_same_gradients(case, result.gradients, true, None)
+    assert found_at(result, ("t_in", "in", 1, 0)) != 0
+
+
+@pytest.mark.check(25)
+@every_run
+@pytest.mark.parametrize(
+    ("first", "second"), [(-30.0, -20.0), (-4.0, -5.0), (-30.0, -2.0)], ids=["each", "both", "one"]
+)
+def test_a_maximum_pinned_to_two_arrivals(run: Run, first: float, second: float) -> None:
+    """Two arrivals at one instant end the rise: each alone, only both together, or one of them alone.
+
+    Each one's derivative is that of a later arrival, the other held: 0 where the other ends the rise by itself.
+    """
+    case = case_of([DRIVE, (first, 5.5), (second, 5.5)], read("max_voltage"), "li")
+    result = run(case)
+    assert result.ties == (Tie("out", 0, "simultaneous_arrivals_at_maximum"),)
+    assert_one_sided(result, Problem.from_case(case), late(1, 2))
+
+
+@pytest.mark.check(25)
+@pytest.mark.parametrize("loss", ["spikes", "mean_voltage"])
+@pytest.mark.parametrize("run", RUNS)
+def test_simultaneous_arrivals_commute(run: str, loss: str) -> None:
+    """Two arrivals at one instant are one, in whichever order they are written: in the reference to the last bit."""
+    of = spikes_near(3.0, 5.0) if loss == "spikes" else read(loss)
+    case, swapped = (case_of([DRIVE, *two], of) for two in ([(5.0, 4.0), (-2.0, 4.0)], [(-2.0, 4.0), (5.0, 4.0)]))
+    a, b = RUNS[run](case), RUNS[run](swapped)
+    assert a.ties == b.ties == ()
+    pairs = [(found_at(a, (kind, 0, i, 0)), found_at(b, (kind, 0, -i % 3, 0))) for kind in "wd" for i in (0, 1, 2)]
+    for x, y in [(a.loss, b.loss), *pairs]:
+        assert x != 0 and abs(x - y) <= (0.0 if run == "reference" else WELL_CONDITIONED) * abs(y)

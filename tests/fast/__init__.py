@@ -1,0 +1,1 @@
+"""The torch front and the kernels: modules, refusals, losses, recurrence."""

@@ -1,0 +1,189 @@
+"""Every entry of the Jacobian of what `fast` computes, by all that may be learned, against torch's differences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.autograd import gradcheck
+
+from fast import LIF, CrossEntropyLoss, FirstSpikeTime, Network, Spikes, SpikeTimeMSELoss, joined, propagate
+from spec import VOLTAGE_READOUTS, Connection, Population, SpikeTimeMSE
+from spec import Network as NetworkSpec
+from tests.support.networks.layers import TRIALS, case_of, first_layer, given_spikes, second_layer, trains
+from tests.support.report_evidence import Measured
+
+CONDITIONED = 0.1
+"""Every `kappa` of these networks is larger: rounding of a spike time, over a step of 1e-6, stays far below 1e-8."""
+
+
+def jacobian_is_exact(function: Callable[..., Tensor | tuple[Tensor, ...]], arguments: list[Tensor]) -> bool:
+    """Every entry, twice bit for bit the same, and with gradients that torch leaves undefined.
+
+    At its default rtol of 1e-3 `gradcheck` lets an error of 0.1 % pass.
+    """
+    return gradcheck(
+        function, arguments, eps=1e-6, atol=1e-8, rtol=1e-6, nondet_tol=0.0, fast_mode=False, check_undefined_grad=True
+    )
+
+
+def leaves(tensors: list[Tensor]) -> list[Tensor]:
+    """Copies, each free."""
+    return [tensor.detach().clone().requires_grad_() for tensor in tensors]
+
+
+def first() -> LIF:
+    """`first_layer` with time constants that a step leaves between the same two powers of 2: the bins do not change."""
+    layer = first_layer()
+    with torch.no_grad():
+        layer.tau_mem.fill_(9.5)
+        layer.tau_syn.fill_(4.5)
+    return layer
+
+
+def with_times(times: Tensor) -> Spikes:
+    """The given spikes at other times."""
+    fixed = given_spikes()
+    return Spikes(times, fixed.offsets, fixed.trials, fixed.size, fixed.duration)
+
+
+def free_arguments(spiking: bool) -> list[Tensor]:
+    """Input times, weights, delays and constants, each free."""
+    free = [given_spikes().times, *first().parameters()]  # w, d, tau_mem, tau_syn, v_th, v_reset
+    return leaves(free if spiking else free[:5])
+
+
+def outputs(readout: str | None, spiking: bool) -> Callable[..., tuple[Tensor, ...]]:
+    """Spike times and readout as a function of `free_arguments`."""
+
+    def function(times: Tensor, *arguments: Tensor) -> tuple[Tensor, ...]:
+        emitted, y, _ = propagate(with_times(times), *arguments, readout=readout)
+        return (*((emitted.times,) if spiking else ()), *(() if y is None else (y,)))
+
+    return function
+
+
+@pytest.mark.check(20)
+@pytest.mark.parametrize("readout", [None, *VOLTAGE_READOUTS])
+def test_gradcheck_of_a_spiking_layer(readout: str | None, measured: Measured) -> None:
+    """By every input time, weight, delay and constant."""
+    arguments = free_arguments(True)
+    assert jacobian_is_exact(outputs(readout, True), arguments)
+    measured(0, 0, sum(map(torch.numel, arguments)), "0")
+
+
+@pytest.mark.check(20)
+@pytest.mark.parametrize("readout", VOLTAGE_READOUTS)
+def test_gradcheck_of_an_integrating_layer(readout: str) -> None:
+    assert jacobian_is_exact(outputs(readout, False), free_arguments(False))
+
+
+def test_the_layer_is_well_conditioned() -> None:
+    layer = first()
+    assert layer(given_spikes()).counts().tolist() == [[3, 5], [1, 2], [0, 0]]
+    assert layer.record is not None and not layer.record.ties.any()
+    assert layer.record.kappa.min() > CONDITIONED
+
+
+@pytest.mark.check(20, control=True)
+def test_control_gradcheck_sees_a_thousandth() -> None:
+    exact, arguments = outputs(None, True), free_arguments(True)
+
+    def wrong(times: Tensor, w: Tensor, *others: Tensor) -> tuple[Tensor, ...]:
+        return exact(times, 1.001 * w - 0.001 * w.detach(), *others)
+
+    with pytest.raises(RuntimeError, match="Jacobian mismatch"):
+        jacobian_is_exact(wrong, arguments)
+
+
+def two_layers(spiking: bool) -> list[Tensor]:
+    """Input times, the parameters of the first layer, and those of a second that also receives the input."""
+    generator = torch.Generator().manual_seed(3)
+    w = 1.2 + 0.6 * torch.rand(5, 2, dtype=torch.float64, generator=generator)
+    d = 3 * torch.rand(5, 2, dtype=torch.float64, generator=generator)
+    second = list(second_layer().parameters())[2 : 6 if spiking else 4]
+    return leaves([given_spikes().times, *first().parameters(), w, d, *second])
+
+
+def run_two(times: Tensor, *arguments: Tensor, readout: str | None = None) -> tuple[Spikes, Tensor | None]:
+    """What the second layer emits and reads; both layers must be well conditioned, without a tie."""
+    spikes = with_times(times)
+    hidden, _, inner = propagate(spikes, *arguments[:6])
+    emitted, y, outer = propagate(joined([spikes, hidden]), *arguments[6:], readout=readout)
+    for record in (inner, outer):
+        assert not record.ties.any() and (record.kappa_min is None or record.kappa_min > CONDITIONED)
+    return emitted, y
+
+
+LABELS = torch.tensor([1, 0, 1])
+TARGETS = [trains([6.0, 9.0, 15.5], [8.0]), trains([4.0], []), trains([], [9.0])]
+READ: dict[str, Callable[[Spikes], Tensor]] = {
+    "times": lambda emitted: emitted.times,
+    "first spikes": FirstSpikeTime(3.0),
+    "cross entropy of first spikes": lambda emitted: CrossEntropyLoss()(FirstSpikeTime(3.0)(emitted), LABELS),
+    "squares of times": lambda emitted: SpikeTimeMSELoss()(emitted, TARGETS),
+}
+
+
+@pytest.mark.check(20)
+@pytest.mark.parametrize("read", READ)
+def test_gradcheck_of_spikes_through_two_layers_and_around_one(read: str) -> None:
+    def function(*arguments: Tensor) -> Tensor:
+        emitted, _ = run_two(*arguments)
+        assert emitted.counts().sum(dim=1).tolist()[:2] != [0, 0]
+        return READ[read](emitted)
+
+    assert jacobian_is_exact(function, two_layers(spiking=True))
+
+
+@pytest.mark.check(20)
+@pytest.mark.parametrize("loss", [False, True], ids=["readout", "cross entropy"])
+@pytest.mark.parametrize("readout", VOLTAGE_READOUTS)
+def test_gradcheck_of_readouts_through_two_layers_and_around_one(readout: str, loss: bool) -> None:
+    def function(*arguments: Tensor) -> Tensor:
+        _, y = run_two(*arguments, readout=readout)
+        assert y is not None
+        return CrossEntropyLoss()(y, LABELS) if loss else y
+
+    assert jacobian_is_exact(function, two_layers(spiking=False))
+
+
+def feed_forward() -> NetworkSpec:
+    return case_of([first(), second_layer()], TRIALS[0], SpikeTimeMSE("layer1", TARGETS[0])).network
+
+
+def recurrent() -> NetworkSpec:
+    """Two populations that reach each other, the first also itself, excited and inhibited."""
+    random = np.random.default_rng(1)
+
+    def connection(source: str, target: str, pre: int, low: float, high: float) -> Connection:
+        return Connection(source, target, random.uniform(low, high, (pre, 2)), random.uniform(0.3, 3.0, (pre, 2)))
+
+    layers = (Population("layer0", "lif", 2, 9.5, 4.5, 1.0, -0.3), Population("layer1", "lif", 2, 12.0, 6.0, 1.0, 0.0))
+    return NetworkSpec((Population("in", "input", 3), *layers), (
+        connection("in", "layer0", 3, 2.5, 5.0), connection("layer0", "layer1", 2, 1.5, 3.0),
+        connection("layer1", "layer0", 2, -1.5, 1.5), connection("layer0", "layer0", 2, -1.0, 1.0),
+    ))  # fmt: skip
+
+
+@pytest.mark.check(20)
+@pytest.mark.parametrize("build", [feed_forward, recurrent])
+def test_gradcheck_of_a_network_by_all_its_parameters(build: Callable[[], NetworkSpec], measured: Measured) -> None:
+    network = Network(build(), torch.float64)
+    names = [name for name, _ in network.named_parameters()]
+    assert len(names) == 2 * len(network.synapses) + 4 * 2
+
+    def function(times: Tensor, *parameters: Tensor) -> tuple[Tensor, ...]:
+        given = dict(zip(names, parameters, strict=True))
+        inputs = {"in": with_times(times)}
+        activity = torch.func.functional_call(network, given, (inputs, ("layer1", "mean_voltage")))
+        for record in activity.records.values():
+            assert not record.ties.any() and record.kappa_min > CONDITIONED
+        return activity.spikes["layer0"].times, activity.spikes["layer1"].times, activity.y
+
+    arguments = leaves([given_spikes().times, *network.parameters()])
+    assert jacobian_is_exact(function, arguments)
+    measured(0, 0, sum(map(torch.numel, arguments)), "1")

@@ -1,0 +1,159 @@
+"""What torch can ask of a function and these layers do not answer: refused in so many words, never a number."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad, functional
+
+from fast import LI, propagate
+from spec import UnsupportedError
+from tests import ROOT
+from tests.support.networks.layers import first_layer, given_spikes
+
+W, *OTHERS = [parameter.detach() for parameter in first_layer().parameters()]  # d and the constants
+
+
+def times(w: Tensor) -> Tensor:
+    """Spike times as a function of the weights."""
+    return propagate(given_spikes(), w, *OTHERS)[0].times
+
+
+def linear(w: Tensor) -> Tensor:
+    """A loss whose derivative by the times is constant, so that none of it asks to be differentiated again."""
+    return times(w).sum()
+
+
+def curved(w: Tensor) -> Tensor:
+    return times(w).square().sum()
+
+
+LOSSES: dict[str, Callable[[Tensor], Tensor]] = {"linear": linear, "curved": curved}
+
+
+def penalty(loss: Callable[[Tensor], Tensor]) -> None:
+    """A loss with a penalty on its gradient: without a refusal the penalty is a constant, and training goes on."""
+    w = W.clone().requires_grad_()
+    value = loss(w)
+    (slope,) = torch.autograd.grad(value, w, create_graph=True)
+    (value + slope.square().sum()).backward()
+
+
+def by_the_scale(loss: Callable[[Tensor], Tensor]) -> None:
+    """The slope differentiated by what it depends on through the gradient that came in, and not through the layer."""
+    w, scale = W.clone().requires_grad_(), torch.tensor(2.0, dtype=torch.float64, requires_grad=True)
+    (slope,) = torch.autograd.grad(scale * loss(w), w, create_graph=True)
+    torch.autograd.grad(slope.sum(), scale, allow_unused=True)
+
+
+SECOND: dict[str, Callable[[Callable[[Tensor], Tensor]], object]] = {
+    "penalty": penalty,
+    "by the scale": by_the_scale,
+    "hessian": lambda loss: functional.hessian(loss, W),
+    "hvp": lambda loss: functional.hvp(loss, W, W),
+    "vhp": lambda loss: functional.vhp(loss, W, W),
+    "jvp by two passes": lambda loss: functional.jvp(loss, W, W),
+}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("way", SECOND)
+def test_a_second_derivative_is_refused(way: str, loss: str) -> None:
+    """0 would be a lie, and `once_differentiable` lets most of these have it."""
+    with pytest.raises(UnsupportedError, match="`layer` must be differentiated once, got a second derivative; use"):
+        SECOND[way](LOSSES[loss])
+
+
+def test_control_a_graph_of_the_gradient_that_nobody_differentiates_is_no_fault() -> None:
+    w = W.clone().requires_grad_()
+    (plain,) = torch.autograd.grad(curved(w), w)
+    (with_graph,) = torch.autograd.grad(curved(w), w, create_graph=True)
+    assert torch.equal(plain, with_graph.detach()) and with_graph.requires_grad and plain.any()
+
+
+def with_a_tangent() -> None:
+    with forward_ad.dual_level():
+        linear(forward_ad.make_dual(W, torch.ones_like(W)))
+
+
+def times_with_a_tangent() -> None:
+    spikes = given_spikes()
+    with forward_ad.dual_level():
+        dual = forward_ad.make_dual(spikes.times, torch.ones_like(spikes.times))
+        object.__setattr__(spikes, "times", dual)  # past the constructor, which would look at it
+        propagate(spikes, W, *OTHERS)
+
+
+def several_gradients_at_once() -> None:
+    w = W.clone().requires_grad_()
+    found = times(w)
+    torch.autograd.grad(found, w, torch.eye(len(found), dtype=torch.float64), is_grads_batched=True)
+
+
+def several_gradients_by_vmap() -> None:
+    w = W.clone().requires_grad_()
+    found = times(w)
+    torch.vmap(lambda v: torch.autograd.grad(found, w, v)[0])(torch.eye(len(found), dtype=torch.float64))
+
+
+OUTSIDE, REVERSE, ONE = "called outside of `torch.func`", "differentiated in reverse mode", "one gradient at a time"
+TRANSFORMS: dict[str, tuple[Callable[[], object], str]] = {
+    "grad": (lambda: torch.func.grad(linear)(W), OUTSIDE),
+    "vmap": (lambda: torch.vmap(linear)(torch.stack([W] * 2)), OUTSIDE),
+    "jvp": (lambda: torch.func.jvp(linear, (W,), (W,)), OUTSIDE),
+    "vjp": (lambda: torch.func.vjp(linear, W), OUTSIDE),
+    "jacrev": (lambda: torch.func.jacrev(times)(W), OUTSIDE),
+    "grad by something else": (lambda: torch.func.grad(lambda x: x * linear(W))(torch.tensor(1.0)), OUTSIDE),
+    "tangent": (with_a_tangent, REVERSE),
+    "tangent of times": (times_with_a_tangent, REVERSE),
+    "is_grads_batched": (several_gradients_at_once, ONE),
+    "vmap of the backward pass": (several_gradients_by_vmap, ONE),
+    "vectorize": (lambda: functional.jacobian(times, W, vectorize=True), ONE),
+}
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script`:DeprecationWarning")  # forward mode of torch uses it itself
+@pytest.mark.parametrize("name", TRANSFORMS)
+def test_transforms_are_refused(name: str) -> None:
+    """In one sentence with a remedy; torch's own speaks of `setup_context` and of data-dependent control flow."""
+    call, expected = TRANSFORMS[name]
+    with pytest.raises(UnsupportedError) as refusal:
+        call()
+    assert re.fullmatch(r"`layer` must be .+, got .+; use `loss\.backward\(\)` .+", str(refusal.value))
+    assert expected in str(refusal.value)
+
+
+def test_a_jacobian_is_offered_one_row_at_a_time() -> None:
+    """The remedy for those who wanted it vectorised."""
+    jacobian = functional.jacobian(times, W)
+    w = W.clone().requires_grad_()
+    found = times(w)
+    rows = [torch.autograd.grad(time, w, retain_graph=True)[0] for time in found]
+    assert torch.equal(jacobian, torch.stack(rows)) and jacobian.any()
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # the compiler looks at `.grad` of all it meets
+def test_compiled_code_steps_out_for_a_layer() -> None:
+    """A function that is compiled around layers gives the same loss and gradient; `eager` needs no C++ compiler."""
+    hidden, out = first_layer(), LI(2, 2, readout="max_voltage", dtype=torch.float64)
+
+    def loss() -> Tensor:
+        return out(hidden(given)).square().sum()
+
+    given = given_spikes()
+    plain = torch.autograd.grad(loss(), (hidden.w, out.d))
+    compiled = torch.autograd.grad(torch.compile(loss, backend="eager")(), (hidden.w, out.d))
+    assert all(torch.equal(a, b) and a.any() for a, b in zip(plain, compiled, strict=True))
+
+
+def test_nothing_of_the_compiler_is_imported_without_need() -> None:
+    """`torch.compiler.disable` as a plain decorator would add its second to every start."""
+    program = "import sys; import fast.run; from tests.support.networks.layers import *; first_layer()(given_spikes()); "
+    program += "sys.exit('torch._dynamo' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == 0

@@ -1,0 +1,146 @@
+"""Losses on torch tensors, as functions and as modules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import mpmath
+import pytest
+import torch
+
+import fast
+import spec
+from fast import (
+    CrossEntropyLoss,
+    FirstSpikeTime,
+    Spikes,
+    SpikeTimeMSELoss,
+    cross_entropy,
+    first_spike_time,
+    spike_time_mse,
+)
+from spec import SpecError
+from tests.support.networks.layers import DURATION, TRIALS, given_spikes, trains
+from tests.support.tolerances import U64
+
+CERTAIN = [[60.0, 0.0, -3.0], [800.0, 0.0, 1.0], [0.0, 1e-9, 36.0]]
+
+
+@pytest.mark.parametrize("y", CERTAIN, ids=str)
+@pytest.mark.parametrize("label", [0, 2])
+def test_cross_entropy_is_accurate_where_the_softmax_is_certain(y: list[float], label: int) -> None:
+    """Loss and gradient keep all their digits, also where torch's own, which forms `p - 1`, has none left."""
+    with mpmath.workdps(60):
+        exps = [mpmath.exp(value - max(y)) for value in y]
+        loss = mpmath.log(mpmath.fsum(exps)) + max(y) - y[label]
+        true = [e / mpmath.fsum(exps) - (j == label) for j, e in enumerate(exps)]
+    readout = torch.tensor([y], dtype=torch.float64, requires_grad=True)
+    found = cross_entropy(readout, torch.tensor([label]))
+    (gradient,) = torch.autograd.grad(found, readout)
+    rounding = 32 * U64 * max(1.0, max(y) - min(y))  # of exp: an argument of size a costs a u
+    assert float(found.detach()) == pytest.approx(float(loss), rel=rounding, abs=0)
+    assert gradient[0].tolist() == pytest.approx([float(g) for g in true], rel=rounding, abs=0)
+
+
+def test_control_cross_entropy_of_torch_loses_the_certain_case() -> None:
+    readout = torch.tensor([[60.0, 0.0, -3.0]], dtype=torch.float64)
+    assert float(torch.nn.functional.cross_entropy(readout, torch.tensor([0]))) == 0.0
+    assert float(cross_entropy(readout, torch.tensor([0]))) > 0.0
+
+
+def test_cross_entropy_of_one_class_is_zero() -> None:
+    readout = torch.tensor([[3.0], [-1.0]], requires_grad=True)
+    loss = cross_entropy(readout, torch.tensor([0, 0]))
+    loss.backward()
+    assert float(loss.detach()) == 0.0
+    assert readout.grad is not None and readout.grad.tolist() == [[0.0], [0.0]]
+
+
+def test_missing_spikes_count_as_the_end_of_the_trial() -> None:
+    """`1/2 (5 - 4)^2 + 1/2 (16 - 10)^2`; the missing spike pulls at nothing, and the last of three spikes is free."""
+    spikes = given_spikes([[[5.0], [1.0, 2.0, 3.0]]])
+    spikes.times.requires_grad_()
+    loss = spike_time_mse(spikes, [trains([4.0, 10.0], [1.5, 2.0])])
+    loss.backward()
+    assert float(loss.detach()) == 0.5 * (1 + 36 + 0.25)
+    assert spikes.times.grad is not None and spikes.times.grad.tolist() == [1.0, -0.5, 0.0, 0.0]
+
+
+def test_every_target_meets_its_own_spike_in_every_trial() -> None:
+    """Loss and gradient against one train at a time; trials and neurons with too few, too many and no spikes."""
+    spikes = given_spikes()
+    spikes.times.requires_grad_()
+    targets = [[[1.0, 2.0, 3.0], [], [0.5]], [[4.0], [0.0, 1.0], []], [[], [7.0, 8.0], [9.0]]]
+    loss = spike_time_mse(spikes, targets)
+    (gradient,) = torch.autograd.grad(loss, spikes.times)
+    total, expected = 0.0, []
+    for trial, wanted in zip(TRIALS, targets, strict=True):
+        for train, times in zip(trial, wanted, strict=True):
+            reached = train + [DURATION] * len(times)
+            total += sum((a - b) ** 2 for a, b in zip(reached, times)) / 2
+            expected += [(t - times[k]) / 3 if k < len(times) else 0.0 for k, t in enumerate(train)]
+    assert float(loss.detach()) == pytest.approx(total / 3, rel=16 * U64, abs=0)
+    assert gradient.tolist() == pytest.approx(expected, rel=16 * U64, abs=0)
+
+
+def test_the_loss_is_one_node_whatever_the_number_of_trains() -> None:
+    """A slice a train would make the backward pass a quadratic one."""
+
+    def nodes(neurons: int) -> int:
+        spikes = Spikes.from_trains([[[1.0]] * neurons], DURATION)
+        spikes.times.requires_grad_()
+        found, todo = set(), [spike_time_mse(spikes, [[[2.0]] * neurons]).grad_fn]
+        while todo:
+            node = todo.pop()
+            if node is not None and node not in found:
+                found.add(node)
+                todo += [before for before, _ in node.next_functions]
+        return len(found)
+
+    assert nodes(50) == nodes(1)
+
+
+BAD_TARGETS = {
+    "NaN": ([[[float("nan")], [], []]] * 3, r"`targets\[0\]\[0\]\[0\]` must be a finite .* got nan"),
+    "unsorted": ([[[], [], []], [[], [2.0, 1.0], []], [[]] * 3], r"`targets\[1\]\[1\]\[1\]` .* got 1.0; sort"),
+    "text": ([[[], [], []], [[]] * 3, [[], [], ["soon"]]], r"`targets\[2\]\[2\]\[0\]` .* got 'soon'"),
+    "no trains": ([1.0, 2.0, 3.0], r"`targets\[0\]` must be a list of spike trains, one a neuron, got 1.0"),
+    "no trials": (1.0, r"`targets` must be a list of target trains, one entry a trial, got 1.0"),
+}
+
+
+@pytest.mark.parametrize(("targets", "message"), BAD_TARGETS.values(), ids=BAD_TARGETS.keys())
+def test_bad_targets_are_refused_and_named(targets: list, message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        spike_time_mse(given_spikes(), targets)
+
+
+@pytest.mark.parametrize("scale", [0.0, -1.0, float("nan"), float("inf"), "4"], ids=str)
+@pytest.mark.parametrize("make", [FirstSpikeTime, lambda scale: first_spike_time(given_spikes(), scale)])
+def test_a_bad_time_scale_is_refused(make: Callable[[float], object], scale: float) -> None:
+    """By the module when it is built."""
+    with pytest.raises(SpecError, match=r"`time_scale` must be a finite number above 0 \(ms\), got"):
+        make(scale)
+
+
+def test_a_module_is_its_function() -> None:
+    spikes, targets = given_spikes(), [[[1.0, 2.0, 3.0], [], [0.5]], [[4.0], [0.0, 1.0], []], [[], [7.0], [9.0]]]
+    labels = torch.tensor([2, 0, 1])
+    spikes.times.requires_grad_()
+    pairs = {
+        "mse": (SpikeTimeMSELoss()(spikes, targets), spike_time_mse(spikes, targets)),
+        "first": (FirstSpikeTime(3.0)(spikes), first_spike_time(spikes, 3.0)),
+        "ce": (
+            CrossEntropyLoss()(FirstSpikeTime(3.0)(spikes), labels),
+            cross_entropy(first_spike_time(spikes, 3.0), labels),
+        ),
+    }
+    for name, (module, function) in pairs.items():
+        gradients = [torch.autograd.grad(found.square().sum(), spikes.times)[0] for found in (module, function)]
+        assert torch.equal(module, function) and torch.equal(*gradients) and gradients[0].any(), name
+
+
+def test_only_the_network_has_its_name_from_the_specification() -> None:
+    """`fast.CrossEntropy` beside `spec.CrossEntropy`, an entry of a case file, would be taken for it."""
+    assert {*fast.__all__} & {*spec.__all__} == {"Network"}
+    assert all(hasattr(fast, name) for name in fast.__all__)

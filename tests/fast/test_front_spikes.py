@@ -1,0 +1,87 @@
+"""Spike trains of a batch: read, joined, moved and copied."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import pytest
+import torch
+
+from fast import Spikes, first_spike_time, joined
+from spec import SpecError
+from tests.support.networks.layers import DURATION, TRIALS, first_layer, given_spikes, trains
+
+
+def test_the_first_spike_of_each_neuron_and_no_gradient_from_silence() -> None:
+    spikes = given_spikes()
+    spikes.times.requires_grad_()
+    first = spikes.first()
+    assert first.tolist() == [[0.7, 1.9, 2.6], [DURATION, 0.4, DURATION], [DURATION] * 3]
+    (gradient,) = torch.autograd.grad(first.sum(), spikes.times)
+    assert gradient.tolist() == [1.0, 0.0, 1.0, 1.0, 0.0, 1.0, 0.0]
+    assert torch.equal(first_spike_time(spikes, 4.0), -first / 4.0)
+
+
+def test_from_trains_keeps_every_time_and_count() -> None:
+    spikes = given_spikes()
+    assert spikes.to_lists() == TRIALS
+    assert spikes.counts().tolist() == [[2, 1, 2], [0, 2, 0], [0, 0, 0]]
+    assert (spikes.trials, spikes.size, spikes.duration) == (3, 3, DURATION)
+    assert spikes.times.dtype == torch.float64 and spikes.offsets.dtype == torch.int64
+    assert Spikes.from_trains([trains(*trial) for trial in TRIALS], DURATION).to_lists() == TRIALS
+
+
+def test_a_train_is_a_view_that_carries_its_gradient() -> None:
+    spikes = given_spikes()
+    spikes.times.requires_grad_()
+    train = spikes.train(0, 2)
+    (gradient,) = torch.autograd.grad(train.square().sum(), spikes.times)
+    assert train.tolist() == [2.6, 3.3]
+    assert gradient.tolist() == [0.0, 0.0, 0.0, 5.2, 6.6, 0.0, 0.0]
+
+
+def test_joined_populations_stand_side_by_side_in_every_trial() -> None:
+    left, right = given_spikes(), given_spikes([[[9.0]], [[]], [[8.0, 8.5]]])
+    left.times.requires_grad_()
+    both = joined([left, right])
+    assert both.to_lists() == [a + b for a, b in zip(left.to_lists(), right.to_lists(), strict=True)]
+    (gradient,) = torch.autograd.grad(both.times.square().sum(), left.times)
+    assert torch.equal(gradient, 2 * left.times.detach())
+    assert joined([right]) is right
+
+
+def test_spikes_go_to_a_device_with_their_gradient() -> None:
+    spikes = given_spikes()
+    spikes.times.requires_grad_()
+    for device in ("cpu", torch.device("cpu")):
+        moved = spikes.to(device)
+        assert moved.to_lists() == TRIALS and (moved.trials, moved.size, moved.duration) == (3, 3, DURATION)
+        (gradient,) = torch.autograd.grad(moved.times.square().sum(), spikes.times)
+        assert torch.equal(gradient, 2 * spikes.times.detach())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_spikes_have_no_dtype_to_be_cast_to(dtype: torch.dtype) -> None:
+    with pytest.raises(SpecError, match=f"`device` must be a torch device or its name, got {dtype}; times are float64"):
+        given_spikes().to(dtype)  # type: ignore[arg-type]
+
+
+def test_detached_spikes_pass_no_gradient_and_can_be_copied() -> None:
+    """torch copies leaves only: what a layer emits has a history until it is detached."""
+    emitted = first_layer()(given_spikes())
+    with pytest.raises(RuntimeError, match="deepcopy protocol"):
+        copy.deepcopy(emitted)
+    detached = emitted.detach()
+    copied = copy.deepcopy(detached)
+    assert not detached.times.requires_grad and emitted.times.requires_grad
+    assert copied.to_lists() == detached.to_lists() == emitted.to_lists()
+    copied.times.add_(0.5)
+    assert detached.to_lists() == emitted.to_lists() != copied.to_lists()
+
+
+def test_spikes_can_be_pickled() -> None:
+    for spikes in (given_spikes(), first_layer()(given_spikes())):
+        again = pickle.loads(pickle.dumps(spikes))
+        assert again.to_lists() == spikes.to_lists() and again.duration == spikes.duration
+        again.check()

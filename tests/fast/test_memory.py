@@ -1,0 +1,91 @@
+"""What a training step keeps between its two passes: so much a spike, and nothing for the length of a trial."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from fast import LIF, Spikes
+from tests.support.report_evidence import Measured
+
+EVEN = 0.1
+"""How far the bytes that one more spike takes may be from each other, relative."""
+
+CHANNELS, NEURONS, GIVEN, ACTIVE = 50, 50, 10, 500.0  # spikes of a channel and trial, within so many ms
+
+
+def kept_bytes(step: Any) -> int:
+    """Of all arrays that the backward pass of a step holds on to."""
+    seen: dict[int, int] = {}
+
+    def look(thing: Any) -> None:
+        if isinstance(thing, torch.Tensor):
+            seen[thing.untyped_storage().data_ptr()] = thing.untyped_storage().nbytes()
+        elif isinstance(thing, np.ndarray):
+            while isinstance(thing.base, np.ndarray):
+                thing = thing.base
+            seen[thing.ctypes.data] = thing.nbytes
+        elif isinstance(thing, (tuple, list)):
+            for one in thing:
+                look(one)
+        elif hasattr(thing, "__dict__"):
+            for one in vars(thing).values():
+                look(one)
+        elif hasattr(thing, "__slots__"):
+            for name in thing.__slots__:
+                look(getattr(thing, name))
+
+    look(step)
+    return sum(seen.values())
+
+
+def step(trials: int, duration: float = ACTIVE, besides: Any = None) -> tuple[int, int]:
+    """Spikes in and out of a layer, and the bytes that it keeps for its backward pass, and those of `besides`."""
+    rng = np.random.default_rng(0)
+    given = [[np.sort(rng.uniform(0, ACTIVE, GIVEN)) for _ in range(CHANNELS)] for _ in range(trials)]
+    torch.manual_seed(0)
+    layer = LIF(CHANNELS, NEURONS, max_delay=20.0).initialise_(0.25, 0.3, 10.0)
+    spikes = Spikes.from_trains(given, duration)
+    emitted = layer(spikes)
+    assert len(emitted.times) > trials and emitted.times.grad_fn is not None
+    return len(spikes.times) + len(emitted.times), kept_bytes([emitted.times.grad_fn, besides])
+
+
+def unevenness(sizes: list[tuple[int, int]]) -> float:
+    """How far the bytes a spike, from one size to the next, are from their median."""
+    more = [(b - a) / (n - m) for (m, a), (n, b) in pairwise(sizes)]
+    return max(abs(one / float(np.median(more)) - 1) for one in more)
+
+
+@pytest.mark.check(35)
+def test_a_spike_takes_as_much_whether_there_are_a_thousand_or_a_million(measured: Measured) -> None:
+    sizes = [step(trials) for trials in (1, 2, 10, 100, 1000)]
+    assert sizes[0][0] < 2e3 and sizes[-1][0] > 1e6
+    print("spikes, bytes kept: ", sizes)
+    measured(unevenness(sizes), EVEN, len(sizes), "0")
+    measured.keep("memory", {"spikes": [n for n, _ in sizes], "bytes": [b for _, b in sizes]})
+    assert unevenness(sizes) <= EVEN
+
+
+@pytest.mark.check(35)
+def test_silence_takes_nothing(measured: Measured) -> None:
+    """A trial ten times as long, in which nothing more happens: not a byte."""
+    first, longer = (step(10, ACTIVE * factor) for factor in (10, 100))
+    assert longer == first
+    measured(0, 0, 2, "0")
+
+
+@pytest.mark.check(35, control=True)
+def test_control_a_voltage_a_ms_is_seen() -> None:
+    """What a time grid keeps."""
+    first, second = (step(10, T, np.zeros((10, NEURONS, int(T)), np.float32)) for T in (10 * ACTIVE, 100 * ACTIVE))
+    assert second[1] > 2 * first[1] and second[0] == first[0]
+
+
+@pytest.mark.check(35, control=True)
+def test_control_memory_that_grows_with_the_square_is_seen() -> None:
+    assert unevenness([(n, b + n * n // 1000) for n, b in (step(trials) for trials in (1, 10, 100))]) > EVEN

@@ -1,0 +1,126 @@
+"""A NaN that comes down to a layer goes on as NaN, or stops it: it never comes out as a number.
+
+The gradient of a layer is linear in what comes down to it. So what may not be finite is known: every entry that some
+part of an upstream gradient moves, when that part is NaN or infinite.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from fast import LI, Spikes, joined, propagate
+from tests.support.networks.layers import DURATION, first_layer, given_spikes, second_layer
+
+READOUTS = ("max_voltage", "mean_voltage", "exp_weighted_voltage")
+BAD = (float("nan"), float("inf"), float("-inf"))
+
+
+@dataclass
+class Net:
+    """What is differentiated, and what comes out of it, flat."""
+
+    given: dict[str, Tensor]
+    out: Callable[[], Tensor]
+
+
+def input_spikes() -> Spikes:
+    spikes = given_spikes()
+    return Spikes(spikes.times.clone().requires_grad_(), spikes.offsets, spikes.trials, spikes.size, DURATION)
+
+
+def learned(spikes: Spikes, *layers: torch.nn.Module) -> dict[str, Tensor]:
+    found = {"times": spikes.times}
+    for n, layer in enumerate(layers):
+        found |= {f"{n}.{name}": parameter.requires_grad_() for name, parameter in layer.named_parameters()}
+    return found
+
+
+def one_layer(dtype: torch.dtype) -> Net:
+    spikes, layer = input_spikes(), first_layer(dtype)
+    return Net(learned(spikes, layer), lambda: layer(spikes).times)
+
+
+def without_time_constants(dtype: torch.dtype) -> Net:
+    """The kernels take another way when these are not learned."""
+    net = one_layer(dtype)
+    for name in ("0.tau_mem", "0.tau_syn"):
+        net.given.pop(name).requires_grad_(False)
+    return net
+
+
+def readout(name: str, dtype: torch.dtype) -> Net:
+    torch.manual_seed(1)
+    spikes, layer = input_spikes(), LI(3, 2, readout=name, tau_mem=9.0, tau_syn=4.0, dtype=dtype)
+    return Net(learned(spikes, layer.initialise_(1.0, 0.5, 3.0)), lambda: layer(spikes).flatten())
+
+
+def recurrent(dtype: torch.dtype) -> Net:
+    spikes, layer = input_spikes(), first_layer(dtype)
+    w = torch.cat([layer.w, 0.4 * layer.w[:2]]).detach().requires_grad_()
+    d = torch.cat([layer.d, layer.d[:2] + 0.5]).detach().requires_grad_()
+    constants = (layer.tau_mem, layer.tau_syn, layer.v_th, layer.v_reset)
+    return Net(
+        {"times": spikes.times, "w": w, "d": d}, lambda: propagate(spikes, w, d, *constants, recurrent=True)[0].times
+    )
+
+
+def three_layers(dtype: torch.dtype) -> Net:
+    """Through the autograd of torch in between, and past a layer that is left out."""
+    torch.manual_seed(2)
+    spikes, first, second = input_spikes(), first_layer(dtype), second_layer(dtype)
+    out = LI(5, 2, readout="max_voltage", tau_mem=9.0, tau_syn=4.0, dtype=dtype).initialise_(1.0, 0.5, 3.0)
+    return Net(
+        learned(spikes, first, second, out), lambda: out(joined([spikes, second(first(spikes))])).flatten()
+    )
+
+
+NETS: dict[str, Callable[[torch.dtype], Net]] = {
+    "one layer": one_layer,
+    "without time constants": without_time_constants,
+    **{name: lambda dtype, name=name: readout(name, dtype) for name in READOUTS},  # type: ignore[misc]
+    "recurrent": recurrent,
+    "three layers": three_layers,
+}
+
+
+def came_through(out: Tensor, given: dict[str, Tensor], upstream: Tensor) -> dict[str, np.ndarray] | None:
+    """Gradients of all that is differentiated; None: refused with a word."""
+    try:
+        found = torch.autograd.grad(out, list(given.values()), upstream.to(out.dtype), retain_graph=True)
+    except ArithmeticError:
+        return None
+    return {name: one.numpy() for name, one in zip(given, found, strict=True)}
+
+
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")  # where nothing is compiled, NumPy says so too
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
+@pytest.mark.parametrize("name", NETS)
+def test_what_is_not_finite_upstream_is_never_finite_below(name: str, dtype: torch.dtype) -> None:
+    """Each entry of the upstream gradient in turn; alone, and among others that are well."""
+    net = NETS[name](dtype)
+    out, moved = net.out(), dict.fromkeys(net.given, 0)
+    entries = len(out)
+    assert entries >= 2
+    for n in range(entries):
+        one = torch.zeros(entries, dtype=torch.float64)
+        one[n] = 1.0
+        plain = came_through(out, net.given, one)
+        assert plain is not None
+        for others in (0.0, 1.0):
+            for bad in BAD:
+                upstream = torch.full((entries,), others, dtype=torch.float64)
+                upstream[n] = bad
+                found = came_through(out, net.given, upstream)
+                for what, gradient in plain.items():
+                    moved[what] += int((gradient != 0).sum())
+                    if found is not None:
+                        finite = np.isfinite(found[what]) & (gradient != 0)
+                        assert not finite.any(), f"{bad} in entry {n} came out of {what} as {found[what][finite]}"
+    missing = [what for what, count in moved.items() if not count]
+    assert not missing, f"nothing was tested for {missing}"

@@ -1,0 +1,1 @@
+"""Identities and symmetries, which need no other gradient."""

@@ -1,0 +1,268 @@
+"""One network written in two ways: the spikes, the loss and the gradient are the same, moved to where they belong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import count
+
+import numpy as np
+import pytest
+
+import reference
+from fast.run import run_case
+from spec import Case, Connection, ConnectionGradient, Network, Population, Result, SpikeTimeMSE
+from tests.support.comparison import assert_same_activity, assert_same_gradients, gradient_blocks, largest_block
+from tests.support.effort import many
+from tests.support.networks.families import FAMILIES, SPIKE_LOSSES
+from tests.support.networks.rewriting import (
+    in_units,
+    later,
+    permuted,
+    trains_of,
+    with_connections,
+    with_gradients_of,
+    with_numbers,
+)
+from tests.support.networks.strategies import families, seeded_case
+from tests.support.report_evidence import Measured
+from tests.support.tolerances import SAME_NETWORK, SAME_SUM, U64, VANISHES, WELL_CONDITIONED, relative
+from tests.support.truth import Problem, difference
+
+CASES = many(4)
+"""Of each family."""
+
+Run = Callable[[Case], Result]
+RUNS: dict[str, Run] = {"reference": reference.run, "fast": run_case}
+PAIRS = [(run, family) for run in RUNS for family in families()]
+SPARE = Population("spare", "lif", 2, *(np.full(2, value) for value in (10.0, 5.0, 1.0, 0.0)))
+IDLE = Population("idle", "input", 1)
+every_family = pytest.mark.parametrize(("run", "family"), PAIRS)
+
+
+def cases(family: str, suits: Callable[[Case], bool] = lambda case: True) -> Iterator[Case]:
+    """The first cases of a family that suit, and that have a gradient other than 0."""
+    found = 0
+    for seed in count():
+        case = seeded_case(seed, family)
+        if suits(case) and largest_block(case, reference.run(case).gradients) > VANISHES:
+            found += 1
+            yield case
+        if found == CASES or seed == 20 * CASES:
+            break
+    assert found == CASES
+
+
+def assert_bitwise(case: Case, found: Result, true: Result) -> None:
+    """Not a bit differs."""
+    assert found.loss == true.loss
+    assert true.readout is None or np.array_equal(found.readout, true.readout)  # type: ignore[arg-type]
+    for name, trains in true.spikes.items():
+        assert all(np.array_equal(a, b) for a, b in zip(found.spikes[name], trains, strict=True)), name
+    assert gradient_blocks(case, found.gradients) == gradient_blocks(case, true.gradients)
+
+
+def assert_same(case: Case, found: Result, true: Result, limit: float = SAME_NETWORK) -> float:
+    """To the limit, or less near a grazing spike: two float64 gradients of one function. How much of it was used."""
+    assert_same_activity(case, found, true, true.gradients)
+    allowed = limit / WELL_CONDITIONED * relative(U64, true.kappa_min)
+    return assert_same_gradients(case, found.gradients, true.gradients, true.kappa_min, limit=allowed).used
+
+
+def assert_equal(run: str, case: Case, found: Result, true: Result) -> float:
+    """Bitwise in the reference; in `fast` the same numbers, added up in the order in which they are given."""
+    if run == "reference":
+        assert_bitwise(case, found, true)
+        return 0.0
+    return assert_same(case, found, true, SAME_SUM)
+
+
+@pytest.mark.check(11)
+@every_family
+def test_a_shift_of_time(run: str, family: str, measured: Measured) -> None:
+    """All inputs and `T` 3.7 ms later: so are the spikes, and the gradient stays (an average over T does not)."""
+
+    def suits(case: Case) -> bool:
+        return isinstance(case.loss, SpikeTimeMSE) or case.loss.readout in ("max_voltage", "first_spike_time")
+
+    used = []
+    for case in cases(family, suits):
+        shifted, move = later(case, 3.7)
+        used.append(assert_same(shifted, RUNS[run](shifted), move(RUNS[run](case))))
+    measured(max(used), 1.0, len(used), f"from 0, {CASES} of each family")
+
+
+@pytest.mark.check(11, control=True)
+@pytest.mark.parametrize("run", RUNS)
+def test_control_a_shift_that_leaves_the_targets_is_seen(run: str) -> None:
+    found = (seeded_case(seed, "layers") for seed in count())
+    case = next(case for case in found if isinstance(case.loss, SpikeTimeMSE) and reference.run(case).loss > 0)
+    shifted, move = later(case, 3.7)
+    with pytest.raises(AssertionError):
+        assert_same(shifted, RUNS[run](replace(shifted, loss=case.loss)), move(RUNS[run](case)))
+
+
+@every_family
+@pytest.mark.parametrize("ms", [4.0, 1e-3], ids=["quarter_ms", "s"])
+def test_the_unit_of_time(run: str, family: str, ms: float) -> None:
+    """All times in another unit. Where the factor is a power of 2, rounding is the same too."""
+    for case in cases(family):
+        rewritten, move = in_units(case, ms, 1.0)
+        check = assert_bitwise if run == "reference" and ms == 4.0 else assert_same
+        check(rewritten, RUNS[run](rewritten), move(RUNS[run](case)))
+
+
+@pytest.mark.parametrize(
+    ("run", "family"), [pair for pair in PAIRS if set(FAMILIES[pair[1]].losses) & set(SPIKE_LOSSES)]
+)
+def test_the_unit_of_voltage(run: str, family: str) -> None:
+    """Weights, thresholds and resets in another unit, if only spikes are read."""
+    for case in cases(family, lambda case: isinstance(case.loss, SpikeTimeMSE) or case.loss.time_scale is not None):
+        rewritten, move = in_units(case, 1.0, 0.5)
+        assert_equal(run, rewritten, RUNS[run](rewritten), move(RUNS[run](case)))
+
+
+@pytest.mark.check(12)
+@every_family
+def test_the_order_of_everything(run: str, family: str, measured: Measured) -> None:
+    """Neurons, populations and connections permuted."""
+    used = []
+    for seed, case in enumerate(cases(family)):
+        rewritten, move = permuted(case, seed)
+        used.append(assert_equal(run, rewritten, RUNS[run](rewritten), move(RUNS[run](case))))
+    measured(max(used), 1.0, len(used), f"from 0, {CASES} of each family")
+
+
+@pytest.mark.check(12, control=True)
+@pytest.mark.parametrize("run", RUNS)
+def test_control_another_order_is_seen(run: str) -> None:
+    """The sources of every connection moved on by one in what is expected."""
+    found = (seeded_case(seed, "layers") for seed in count())
+    case = next(case for case in found if all(len(c.w) > 1 for c in case.network.connections)
+                and largest_block(case, reference.run(case).gradients) > VANISHES)  # fmt: skip
+    rewritten, move = permuted(case, 0)
+    moved = with_gradients_of(
+        move(RUNS[run](case)),
+        lambda of: [ConnectionGradient(np.roll(g.dL_dw, 1, axis=0), np.roll(g.dL_dd, 1, axis=0)) for g in of],
+    )
+    with pytest.raises(AssertionError):
+        assert_equal(run, rewritten, RUNS[run](rewritten), moved)
+
+
+@pytest.mark.check(13)
+@every_family
+def test_a_delay_is_a_later_input(run: str, family: str, measured: Measured) -> None:
+    """A delay common to all synapses of an input neuron may as well be added to the times of its spikes."""
+    used = [assert_same(case, RUNS[run](later), RUNS[run](delayed)) for case, later, delayed in two_ways(family, 1.0)]
+    measured(max(used), 1.0, len(used), f"from 0, {CASES} of each family")
+
+
+@pytest.mark.check(13, control=True)
+@pytest.mark.parametrize("run", RUNS)
+def test_control_a_delay_a_millionth_longer_is_seen(run: str) -> None:
+    case, later, delayed = next(two_ways("layers", 1 + 1e-6))
+    with pytest.raises(AssertionError):
+        assert_same(case, RUNS[run](later), RUNS[run](delayed))
+
+
+def two_ways(family: str, factor: float) -> Iterator[tuple[Case, Case, Case]]:
+    """Cases; with inputs that are later; and with delays that are longer, by as much times the factor."""
+    for seed, case in enumerate(cases(family)):
+        extra = {
+            name: np.random.default_rng(seed).uniform(0.0, 4.0, len(trains)) for name, trains in case.inputs.items()
+        }
+        connections = [
+            with_numbers(c, c.w, c.d + factor * extra[c.source][:, None]) if c.source in extra else c
+            for c in case.network.connections
+        ]
+        inputs = {
+            name: trains_of([train + e for train, e in zip(trains, extra[name], strict=True)])
+            for name, trains in case.inputs.items()
+        }
+        yield case, replace(case, inputs=inputs), with_connections(case, connections)
+
+
+@every_family
+def test_two_synapses_of_half_the_weight(run: str, family: str) -> None:
+    """A connection in parallel with itself, at half the weight: each half has the gradient of the whole weight.
+
+    Of a maximum that is pinned to both halves the derivative is one-sided, so such cases are left out.
+    """
+
+    def suits(case: Case) -> bool:
+        kinds = {tie.kind for tie in reference.run(halved(case)).ties}
+        return "simultaneous_arrivals_at_maximum" not in kinds
+
+    for case in cases(family, suits):
+        expected = with_gradients_of(
+            RUNS[run](case), lambda of: [ConnectionGradient(g.dL_dw, g.dL_dd / 2) for g in of for _ in range(2)]
+        )
+        assert_equal(run, halved(case), RUNS[run](halved(case)), expected)
+
+
+def halved(case: Case) -> Case:
+    """Every connection twice, at half the weight."""
+    return with_connections(case, [with_numbers(c, c.w / 2, c.d) for c in case.network.connections for _ in range(2)])
+
+
+@pytest.mark.check(15)
+@every_family
+def test_neurons_that_nobody_reads(run: str, family: str, measured: Measured) -> None:
+    """A population that listens and an input that nobody listens to change nothing, and have gradient 0."""
+    used = []
+    for case in cases(family):
+        first, names = case.network.connections[0].source, [p.name for p in case.network.populations]
+        size = case.network.population(first).size
+        listening = Connection(first, "spare", np.full((size, 2), 3.0), np.full((size, 2), 0.7))
+        network = Network((*case.network.populations, SPARE, IDLE), (*case.network.connections, listening))
+        inputs = {**case.inputs, "idle": trains_of([np.array([1.0])])}
+        found = RUNS[run](replace(case, network=network, inputs=inputs))
+        by = found.gradients
+        nothing = [*vars(by.connections[-1]).values(), *vars(by.populations["spare"]).values(), by.inputs["idle"][0]]
+        assert not any(values.any() for values in nothing)
+        rest = replace(
+            by,
+            connections=by.connections[:-1],
+            populations={name: g for name, g in by.populations.items() if name in names},
+            inputs={name: g for name, g in by.inputs.items() if name in names},
+        )
+        used.append(assert_equal(run, case, replace(found, gradients=rest), RUNS[run](case)))
+    measured(max(used), 1.0, len(used), f"from 0, {CASES} of each family")
+
+
+@pytest.mark.check(15, control=True)
+@pytest.mark.parametrize("run", RUNS)
+def test_control_a_synapse_of_a_billionth_is_seen(run: str) -> None:
+    """It changes every number by as much."""
+    case = seeded_case(2, "layers")
+    first = case.network.connections[0]
+    faint = Connection(first.source, first.target, np.full(first.w.shape, 1e-9), first.d + 0.1)
+    more = with_connections(case, [*case.network.connections, faint])
+    found = with_gradients_of(RUNS[run](more), lambda of: of[:-1])
+    with pytest.raises(AssertionError):
+        assert_same(case, found, RUNS[run](case))
+
+
+@pytest.mark.check(15)
+@every_family
+def test_synapses_of_weight_0(run: str, family: str, measured: Measured) -> None:
+    """They change nothing, and a delay between them has gradient 0; yet the weight has one, that of the differences."""
+    used = []
+    for seed, case in enumerate(cases(family)):
+        rng = np.random.default_rng(seed)
+        silent = [
+            Connection(c.source, c.target, np.zeros(c.w.shape), rng.uniform(0.5, 8.0, c.w.shape))
+            for c in case.network.connections
+        ]
+        more, n = with_connections(case, [*case.network.connections, *silent]), len(silent)
+        found, true = RUNS[run](more), RUNS[run](case)
+        used.append(assert_same(case, with_gradients_of(found, lambda of, n=n: of[:n]), true))  # type: ignore[misc]
+        assert not any(g.dL_dd.any() for g in found.gradients.connections[n:])
+        if seed == 0:
+            slopes = {
+                (c, *at): g for c in range(n, 2 * n) for at, g in np.ndenumerate(found.gradients.connections[c].dL_dw)
+            }
+            largest = max(slopes, key=lambda at: abs(slopes[at]))
+            w = difference(Problem.from_case(more), ("w", *largest))
+            assert slopes[largest] != 0 and abs(slopes[largest] - w) <= relative(U64, true.kappa_min) * abs(w)
+    measured(max(used), 1.0, len(used), f"from 0, {CASES} of each family")

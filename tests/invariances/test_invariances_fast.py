@@ -1,0 +1,221 @@
+"""What `fast` may not depend on: the width of its bins, threads, the other trials of a batch, the order of synapses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from fast import Spikes, propagate
+from spec import VOLTAGE_READOUTS
+from tests.support.report_evidence import Measured
+from tests.support.tolerances import SAME_SUM, WELL_CONDITIONED
+
+T, PRE, POST, TRIALS = 40.0, 12, 20, 5
+Outcome = dict[str, np.ndarray]
+
+
+@pytest.fixture
+def threads() -> Iterator[None]:
+    """Puts the number of threads back."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def layer(seed: int = 0, dtype: torch.dtype = torch.float64) -> list[Tensor]:
+    """Weights, delays (some beyond the trial) and constants of a layer in which most neurons spike several times."""
+    rng = np.random.default_rng(seed)
+    w = rng.normal(1.0, 1.2, (PRE, POST))
+    d = rng.uniform(0.0, 12.0, (PRE, POST)) + np.where(rng.random((PRE, POST)) < 0.1, T, 0.0)
+    constants = (rng.uniform(8.0, 20.0, POST), rng.uniform(3.0, 9.0, POST), rng.uniform(0.8, 1.2, POST), np.zeros(POST))
+    return [torch.tensor(values, dtype=dtype) for values in (w, d, *constants)]
+
+
+def recurrent_layer(seed: int = 0, dtype: torch.dtype = torch.float64) -> list[Tensor]:
+    """The same neurons, which excite and inhibit each other and themselves; some of the delays are tiny."""
+    rng = np.random.default_rng(seed + 50)
+    w, d, *constants = layer(seed, torch.float64)
+    own_w, own_d = rng.normal(0.0, 0.5, (POST, POST)), rng.uniform(0.0, 12.0, (POST, POST))
+    own_d = np.where(rng.random((POST, POST)) < 0.2, 1e-3, own_d)
+    together = (torch.cat([w, torch.tensor(own_w)]), torch.cat([d, torch.tensor(own_d)]), *constants)
+    return [values.to(dtype) for values in together]
+
+
+def trials(seed: int = 0, count: int = TRIALS) -> list[list[list[float]]]:
+    """Spike trains of a batch, the second trial silent."""
+    rng = np.random.default_rng(seed + 100)
+    drawn = [[np.sort(rng.uniform(0.0, T, rng.integers(0, 6))).tolist() for _ in range(PRE)] for _ in range(count)]
+    drawn[1] = [[] for _ in range(PRE)]
+    return drawn
+
+
+def outcome(
+    batch: list[list[list[float]]],
+    parameters: list[Tensor],
+    readout: str | None,
+    spiking: bool = True,
+    **options: float | bool,
+) -> Outcome:
+    """Spikes, readout, kappa, ties, and the gradient of a loss that weighs every spike and readout in its own way."""
+    leaves = [p.clone().requires_grad_() for p in (parameters if spiking else parameters[:4])]
+    given = Spikes.from_trains(batch, T)
+    given.times.requires_grad_()
+    emitted, y, record = propagate(given, *leaves, readout=readout, **options)  # type: ignore[arg-type]
+    loss = (emitted.times.square() * 1e-2).sum()
+    if y is not None:
+        loss = loss + (y * torch.linspace(0.5, 1.5, POST)).square().sum()
+    loss.backward()
+    found = {"offsets": emitted.offsets, "times": emitted.times, "y": emitted.times[:0] if y is None else y}
+    named = zip(("w", "d", "tau_mem", "tau_syn", "v_th", "v_reset"), leaves, strict=False)
+    gradients = {f"dL_d{name}": leaf.grad for name, leaf in named} | {"dL_dt_in": given.times.grad}
+    arrays = {name: tensor.detach().numpy() for name, tensor in (found | gradients).items()}  # type: ignore[union-attr]
+    return arrays | {"kappa": record.kappa, "ties": record.ties}
+
+
+def assert_near(found: Outcome, true: Outcome, limit: float) -> None:
+    """The same spikes; all else to rounding."""
+    for name, values in true.items():
+        if name in ("offsets", "ties"):
+            assert np.array_equal(found[name], values), name
+            continue
+        error = np.linalg.norm(found[name].astype(float) - values)
+        assert error <= limit * np.linalg.norm(values), f"{name}: {error:.1e} of {np.linalg.norm(values):.3g}"
+
+
+def assert_bitwise(found: Outcome, true: Outcome) -> None:
+    for name, values in true.items():
+        assert np.array_equal(found[name], values), name
+
+
+every_readout = pytest.mark.parametrize(
+    ("readout", "spiking"),
+    [(None, True)] + [(name, spiking) for name in VOLTAGE_READOUTS for spiking in (True, False)],
+    ids=lambda value: str(value) if not isinstance(value, bool) else ("lif" if value else "li"),
+)
+every_kind = pytest.mark.parametrize("recurrent", [False, True], ids=["", "recurrent"])
+every_dtype = pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
+
+
+@every_readout
+@pytest.mark.parametrize("width", [0.5, 0.3, 0.0625, 0.7])
+def test_the_width_of_bins(readout: str | None, spiking: bool, width: float) -> None:
+    """Bins are bookkeeping: another width, also one that is no power of 2, changes rounding alone."""
+    true = outcome(trials(), layer(), readout, spiking)
+    assert not spiking or len(true["times"]) > 3 * POST
+    assert_near(outcome(trials(), layer(), readout, spiking, bin_width=width), true, WELL_CONDITIONED)
+
+
+@every_readout
+@every_dtype
+def test_threads(readout: str | None, spiking: bool, dtype: torch.dtype, threads: None) -> None:
+    """Not a bit depends on the number of threads."""
+    found = []
+    for number in (1, 2, 3):
+        torch.set_num_threads(number)
+        found.append(outcome(trials(), layer(dtype=dtype), readout, spiking))
+    assert_bitwise(found[1], found[0])
+    assert_bitwise(found[2], found[0])
+
+
+@pytest.mark.check(16)
+@every_readout
+@every_dtype
+def test_a_trial_is_as_if_alone(readout: str | None, spiking: bool, dtype: torch.dtype, measured: Measured) -> None:
+    """Spikes, readout and the gradient by input times of each trial of a batch are bitwise those of the trial alone.
+
+    Trials follow each other without a gap, and some delays are longer than the trial: nothing leaks into the next.
+    """
+    batch, parameters = trials(), layer(dtype=dtype)
+    together = outcome(batch, parameters, readout, spiking)
+    spikes, inputs = 0, 0
+    for b, trial in enumerate(batch):
+        alone = outcome([trial], parameters, readout, spiking)
+        counts = np.diff(together["offsets"])[b * POST : (b + 1) * POST]
+        assert np.array_equal(counts, np.diff(alone["offsets"]))
+        for name in ("times", "kappa"):
+            assert np.array_equal(together[name][spikes : spikes + counts.sum()], alone[name]), name
+        assert np.array_equal(together["ties"][b], alone["ties"][0])
+        assert readout is None or np.array_equal(together["y"][b], alone["y"][0])
+        given = sum(map(len, trial))
+        assert np.array_equal(together["dL_dt_in"][inputs : inputs + given], alone["dL_dt_in"])
+        spikes, inputs = spikes + counts.sum(), inputs + given
+    assert spikes == len(together["times"]) and (spikes > 0) == spiking
+    measured(0, 0, len(batch), "0")
+
+
+@pytest.mark.check(16, control=True)
+def test_control_a_trial_with_a_spike_of_another_is_seen() -> None:
+    batch, parameters = trials(), layer()
+    leaked = [sorted([*batch[2][0], batch[0][0][0] if batch[0][0] else 0.5]), *batch[2][1:]]
+    with pytest.raises(AssertionError):
+        assert_bitwise(outcome([leaked], parameters, None), outcome([batch[2]], parameters, None))
+
+
+@pytest.mark.check(16)
+@every_readout
+def test_a_batch_is_the_sum_of_its_trials(readout: str | None, spiking: bool, measured: Measured) -> None:
+    """The gradient of a batch is the sum of those of its trials, in whatever order they come."""
+    batch, parameters = trials(), layer()
+    alone = [outcome([trial], parameters, readout, spiking) for trial in batch]
+    errors = []
+    for order in (batch, batch[::-1]):
+        together = outcome(order, parameters, readout, spiking)
+        for name in ("w", "d", "tau_mem", "tau_syn", "v_th", "v_reset")[: 6 if spiking else 4]:
+            parts = [one[f"dL_d{name}"] for one in alone]
+            error = np.linalg.norm(together[f"dL_d{name}"] - sum(parts)) / np.linalg.norm(np.abs(parts).sum(0))
+            assert error <= SAME_SUM, name
+            errors.append(float(error))
+    measured(max(errors), SAME_SUM, 2, "0")
+
+
+@pytest.mark.parametrize("width", [0.5, 0.0625])
+def test_the_width_of_bins_in_a_recurrent_layer(width: float) -> None:
+    true = outcome(trials(), recurrent_layer(), None, recurrent=True)
+    assert len(true["times"]) > 3 * POST
+    assert_near(outcome(trials(), recurrent_layer(), None, recurrent=True, bin_width=width), true, WELL_CONDITIONED)
+
+
+@every_dtype
+def test_threads_and_batch_of_a_recurrent_layer(dtype: torch.dtype, threads: None) -> None:
+    """Not a bit depends on the number of threads, nor the spikes of a trial on the others."""
+    found = []
+    for number in (1, 2):
+        torch.set_num_threads(number)
+        found.append(outcome(trials(), recurrent_layer(dtype=dtype), "mean_voltage", recurrent=True))
+    assert_bitwise(found[1], found[0])
+    alone = outcome(trials()[2:3], recurrent_layer(dtype=dtype), "mean_voltage", recurrent=True)
+    first, last = found[0]["offsets"][2 * POST], found[0]["offsets"][3 * POST]
+    assert last > first and np.array_equal(alone["times"], found[0]["times"][first:last])
+
+
+@every_kind
+@pytest.mark.parametrize("readout", [None, "max_voltage", "exp_weighted_voltage"])
+def test_the_order_of_synapses(readout: str | None, recurrent: bool) -> None:
+    """Sources and neurons in another order: the same results in that order."""
+    rng = np.random.default_rng(3)
+    sources, neurons = rng.permutation(PRE), rng.permutation(POST)
+    w, d, *constants = recurrent_layer() if recurrent else layer()
+    rows = np.concatenate([sources, PRE + neurons]) if recurrent else sources
+    moved = [w[rows][:, neurons], d[rows][:, neurons], *(values[neurons] for values in constants)]
+    weights = torch.linspace(0.5, 1.5, POST, dtype=torch.float64)
+
+    def gradients(parameters: list[Tensor], order: np.ndarray, batch: list) -> list[np.ndarray]:
+        leaves = [values.clone().requires_grad_() for values in parameters]
+        given = Spikes.from_trains(batch, T)
+        emitted, y, _ = propagate(given, *leaves, readout=readout, recurrent=recurrent)
+        neuron = torch.arange(POST).repeat(len(batch)).repeat_interleave(emitted.offsets.diff())
+        loss = (emitted.times.square() * weights[order][neuron]).sum() * 1e-2
+        if y is not None:
+            loss = loss + (y * weights[order]).square().sum()
+        loss.backward()
+        return [leaf.grad.numpy() for leaf in leaves]  # type: ignore[union-attr]
+
+    true = gradients([w, d, *constants], np.arange(POST), trials())
+    found = gradients(moved, neurons, [[trial[i] for i in sources] for trial in trials()])
+    for n, (one, other) in enumerate(zip(found, true, strict=True)):
+        expected = other[rows][:, neurons] if n < 2 else other[neurons]
+        assert np.linalg.norm(one - expected) <= WELL_CONDITIONED * np.linalg.norm(expected), n

@@ -1,0 +1,61 @@
+"""A delay may be split by a neuron that answers every spike with one of its own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from spec import Case, Connection, Network, Population, SpikeTimeMSE
+from tests.invariances.test_invariances import RUNS, SPARE
+from tests.support.networks.rewriting import trains_of
+from tests.support.report_evidence import Measured
+from tests.support.tolerances import SAME_NETWORK
+
+
+@pytest.mark.check(14)
+@pytest.mark.parametrize("run", RUNS)
+def test_a_relay_neuron_splits_a_delay(run: str, measured: Measured) -> None:
+    """A neuron that answers every input with one spike, after a latency: its two delays and the latency are one delay.
+
+    So the gradients by both delays are that by the one delay, and the weights behind the relay have that of the direct
+    synapses. The relay's reset is low enough to keep it from a second spike.
+    """
+    worst = relay_is_off(run, 1.0)
+    measured(worst, SAME_NETWORK, 1, "4")
+    assert worst <= SAME_NETWORK
+
+
+@pytest.mark.check(14, control=True)
+@pytest.mark.parametrize("run", RUNS)
+def test_control_a_latency_a_millionth_longer_is_seen(run: str) -> None:
+    assert relay_is_off(run, 1 + 1e-6) > SAME_NETWORK
+
+
+def relay_is_off(run: str, factor: float) -> float:
+    """The largest relative difference of a gradient with a relay to that without, whose delays have the latency times
+    the factor."""
+    rng = np.random.default_rng(4)
+    inputs = {"in": trains_of([np.array([t]) for t in (1.1, 3.6, 7.9)])}
+    constants = (np.full(3, value) for value in (8.0, 3.0, 1.0, -9.0))
+    relay, out = Population("relay", "lif", 3, *constants), replace(SPARE, name="out")
+    loss = SpikeTimeMSE("out", trains_of([np.array([6.0, 9.0, 15.0, 17.0]), np.array([14.0, 16.0, 19.0])]))
+    w, d1, d2 = rng.uniform(3.0, 5.0, (3, 2)), rng.uniform(0.5, 3.0, 3), rng.uniform(0.5, 5.0, (3, 2))
+    one_to_one = np.full((3, 3), None, object)
+    np.fill_diagonal(one_to_one, 6.0)
+    to_relay = Connection("in", "relay", one_to_one, np.diag(d1))
+    behind = Connection("relay", "out", w, d2)
+    relayed = Case(Network((Population("in", "input", 3), relay, out), (to_relay, behind)), 40.0, inputs, loss)
+    true = RUNS[run](relayed)
+    assert [len(train) for train in true.spikes["relay"]] == [1, 1, 1]
+    latency = [float(t[0] - t_in[0]) - d for t, t_in, d in zip(true.spikes["relay"], inputs["in"], d1, strict=True)]
+    straight = Connection("in", "out", w, (d1 + factor * np.array(latency))[:, None] + d2)
+    direct = Case(Network((Population("in", "input", 3), out), (straight,)), 40.0, inputs, loss)
+    found = RUNS[run](direct)
+    first, second = true.gradients.connections
+    (both,) = found.gradients.connections
+    assert len(found.spikes["out"][0]) >= 3 and both.dL_dd.all()
+    pairs = [(both.dL_dw, second.dL_dw), (both.dL_dd, second.dL_dd), (both.dL_dd.sum(1), np.diag(first.dL_dd))]
+    pairs += [(np.concatenate(found.gradients.inputs["in"]), np.concatenate(true.gradients.inputs["in"]))]
+    return max(float(np.linalg.norm(a - b) / np.linalg.norm(b)) for a, b in pairs)

@@ -1,0 +1,94 @@
+"""Right digits are counted right: what is off by so much has so many, and what is no number has none."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+
+import pytest
+
+import reference
+from reference.__main__ import main as reference_main
+from spec import Case, Result, load_case
+from tests.support.certified.stored import (
+    DIGITS,
+    FOLDER,
+    certified_values,
+    changed_digit,
+    digits_by_block,
+    right_digits,
+)
+from tests.support.comparison import scaled
+from tests.tools.make_certified import as_strings
+
+
+@pytest.fixture
+def known() -> tuple[Case, Mapping, dict]:
+    """A case, its certified values, and what the reference prints."""
+    case = load_case(FOLDER / "lower-self-connection.json")
+    return case, certified_values(case), reference.run(case).to_dict(case.network)
+
+
+@pytest.mark.check(9, control=True)
+def test_a_gradient_off_by_1e_9_has_nine_digits(known: tuple[Case, Mapping, dict]) -> None:
+    case, certified, _ = known
+    for kind, end in (("w", "weights"), ("d", "delays"), ("tau_mem", "tau_mem"), ("v_reset", "reset"), ("t_in", "in")):
+        result = reference.run(case)
+        off = Result(*(vars(result) | {"gradients": scaled(result.gradients, kind, 1 + 1e-9)}).values())
+        found = digits_by_block(off.to_dict(case.network), certified)
+        assert {path for path, digits in found.items() if digits < 12} == {p for p in found if p.endswith(f"/{end}")}
+        assert 8.9 < min(found.values()) < 9.1
+
+
+@pytest.mark.check(9, control=True)
+def test_a_flipped_sign_has_no_digit(known: tuple[Case, Mapping, dict]) -> None:
+    _, certified, found = known
+    assert right_digits(found, certified) > 12
+    delays = found["gradients"]["connections"][0]["delays"]
+    delays[0] = [-d for d in delays[0]]
+    assert right_digits(found, certified) == 0
+
+
+def test_a_digit_is_counted(known: tuple[Case, Mapping, dict]) -> None:
+    """30 digits are right of a result at 60, and one wrong among the certified is seen, whichever it is."""
+    case, certified, _ = known
+    found = as_strings(case, reference.run(case, 60))
+    assert right_digits(found, certified) == DIGITS
+    for place in range(2, DIGITS + 1):
+        wrong = digits_by_block(found, {**certified, "loss": changed_digit(certified["loss"], place)})
+        assert abs(wrong["loss"] - place) < 1.5 and min(wrong.values()) == wrong["loss"] < DIGITS
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, None, "x", True, [], [1.0]])
+def test_what_is_no_number_has_no_digit(known: tuple[Case, Mapping, dict], value: object) -> None:
+    _, certified, found = known
+    assert digits_by_block({**found, "loss": value}, certified)["loss"] == 0
+    assert right_digits({key: value for key, value in found.items() if key != "spikes"}, certified) == 0
+
+
+def test_a_spike_too_many_or_too_few_has_no_digit(known: tuple[Case, Mapping, dict]) -> None:
+    _, certified, found = known
+    for change in (lambda train: train[:-1], lambda train: [*train, 59.0]):
+        trains = [change(found["spikes"]["out"][0]), *found["spikes"]["out"][1:]]
+        assert digits_by_block({**found, "spikes": {"out": trains}}, certified)["spikes/out"] == 0
+    silent = certified_values(load_case(FOLDER / "lower-interior-maximum.json"))
+    assert digits_by_block({**silent, "spikes": {"out": [[1.0], []]}}, silent)["spikes/out"] == 0
+
+
+def test_a_block_that_is_0_must_be_0() -> None:
+    """Of a loss of first spikes, the gradient by the reset."""
+    zero = certified_values(load_case(FOLDER / "lower-first-spike-time.json"))
+    assert min(digits_by_block(zero, zero).values()) == DIGITS
+    found = json.loads(json.dumps(zero))
+    assert [float(number) for number in found["gradients"]["populations"]["out"]["reset"]] == [0, 0, 0]
+    found["gradients"]["populations"]["out"]["reset"][1] = 1e-20
+    wrong = {path for path, digits in digits_by_block(found, zero).items() if digits < DIGITS}
+    assert wrong == {"gradients/populations/out/reset"} and right_digits(found, zero) == 0
+
+
+def test_the_command_line_takes_the_files(capsys: pytest.CaptureFixture[str]) -> None:
+    """And prints what `right_digits` reads."""
+    path = FOLDER / "lower-one-neuron.json"
+    assert reference_main([str(path)]) == 0
+    assert right_digits(json.loads(capsys.readouterr().out), certified_values(load_case(path))) > 12

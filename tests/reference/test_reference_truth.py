@@ -1,0 +1,110 @@
+"""The reference against the ground truth: differences of two simulations at 50 digits that know no adjoint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count, islice
+
+import pytest
+
+import reference
+from spec import Case, Gradients
+from tests.support import tolerances
+from tests.support.comparison import (
+    Agreement,
+    assert_same_activity,
+    assert_same_gradients,
+    block_errors,
+    largest_block,
+    scaled,
+)
+from tests.support.effort import many
+from tests.support.networks.strategies import families, seeded_case
+from tests.support.report_evidence import Measured
+from tests.support.tolerances import DISCARDED, VANISHES
+from tests.support.truth import OrderChanged, Problem, gradient, simulate
+
+CASES = min(20, many(20))
+"""Of each family: 320 in all; not more for a report, since in one family the next 20 have three (weights of 0 beside a
+maximum that is pinned) whose order of events depends on the side, and a family may discard 5 %."""
+
+AT_50_DIGITS = many(2)
+"""Of each family: 32 in all."""
+
+
+class Truths:
+    """Cases of a family by seed, with their true gradients; counts the cases that are not worth counting.
+
+    Attributes:
+        silent: cases whose gradient is 0 altogether; they are given too, but are no evidence.
+        discarded: cases whose order of events changes within the step of the differences.
+    """
+
+    def __init__(self, family: str) -> None:
+        self.family, self.silent, self.discarded = family, 0, 0
+
+    def until(self, enough: int) -> Iterator[tuple[Case, Gradients]]:
+        """As many cases as it takes for `enough` whose gradient is not 0."""
+        for seed in count():
+            case = seeded_case(seed, self.family)
+            try:
+                true = gradient(case)
+            except OrderChanged:
+                self.discarded += 1
+                continue
+            yield case, true
+            self.silent += largest_block(case, true) < VANISHES
+            if seed + 1 - self.silent - self.discarded == enough:
+                break
+        assert self.discarded <= enough * DISCARDED, f"{self.discarded} cases discarded beside {enough}"
+        assert self.silent <= enough, f"{self.silent} cases without a gradient beside {enough}"
+
+
+@pytest.mark.check(8)
+@pytest.mark.parametrize("family", families())
+def test_float64(family: str, measured: Measured) -> None:
+    """Every kind of parameter, every block: relative error at most max(1e-11, 100 u / kappa_min)."""
+    truths = Truths(family)
+    seen: list[Agreement] = []
+    for case, true in truths.until(CASES):
+        result, truth = reference.run(case), simulate(Problem.from_case(case))
+        assert_same_activity(case, result, truth, true)
+        seen.append(assert_same_gradients(case, result.gradients, true, truth.kappa_min))
+        if largest_block(case, true) > VANISHES:
+            error = max(block_errors(case, result.gradients, true).values())
+            measured.keep("float64", {"error": error, "kappa": truth.kappa_min and float(truth.kappa_min)})
+    used = max(a.used for a in seen)
+    blocks, zero, cancelled = (sum(getattr(a, name) for a in seen) for name in ("blocks", "zero", "cancelled"))
+    measured(used, 1.0, len(seen), f"from 0, {CASES} of each family")
+    print(
+        f"{family}: largest error {used:.2g} of what is allowed, {len(seen)} cases, {truths.silent} without a gradient"
+    )
+    print(f"    of {blocks} blocks {zero} vanish and {cancelled} cancel to less than their rounding")
+    assert cancelled <= DISCARDED * blocks
+
+
+@pytest.mark.check(3)
+@pytest.mark.parametrize("family", families())
+def test_50_digits(family: str, measured: Measured) -> None:
+    """At 50 digits the reference and the differences agree to 25: it is the derivative, not close to it."""
+    used, seen = 0.0, 0
+    for case, true in Truths(family).until(AT_50_DIGITS):
+        result = reference.run(case, digits=50)
+        agreement = assert_same_gradients(case, result.gradients, true, result.kappa_min, limit=tolerances.TRUTH)
+        used, seen = max(used, agreement.used), seen + 1
+    measured(used * tolerances.TRUTH, tolerances.TRUTH, seen, f"from 0, {AT_50_DIGITS} of each family")
+    print(f"{family}: largest error {used:.2g} of what is allowed")
+
+
+@pytest.mark.check(3, 8, control=True)
+@pytest.mark.parametrize("factor", [1.001, -1.0, 0.0], ids=["0.1 % off", "flipped", "missing"])
+@pytest.mark.parametrize("kind", ["w", "d", "tau_mem", "tau_syn", "v_th", "v_reset", "t_in"])
+def test_the_comparison_names_a_wrong_block(kind: str, factor: float) -> None:
+    """Control: the comparison fails on a gradient that is wrong in one kind of parameter, and on that kind alone."""
+    ending = {"w": ".weights", "d": ".delays", "t_in": "inputs.in"}.get(kind, f".{kind}")
+    case, true = next(islice(Truths("recurrent").until(2), 1))
+    errors = block_errors(case, scaled(true, kind, factor), true)
+    wrong = [name for name, error in errors.items() if error > tolerances.WELL_CONDITIONED]
+    assert wrong and all(name.endswith(ending) for name in wrong)
+    with pytest.raises(AssertionError, match=r"(?s)tolerance 1\.0e-11 \(kappa_min .*error .* found .* true"):
+        assert_same_gradients(case, scaled(true, kind, factor), true, kappa_min=0.1)

@@ -1,0 +1,260 @@
+"""Taylor remainders: the loss along a direction leaves its tangent with the square of the step.
+
+For a step `eps` in a direction `v` of one kind of parameter, and `g` the gradient that is tested,
+
+    |L(p + eps v) - L(p)|              falls as eps
+    |L(p + eps v) - L(p) - eps g v|    falls as eps^2, if and only if g v is the derivative
+
+The loss is smooth as long as the order of events is the same, so directions in which that changes are discarded, and
+counted. Slopes are held from both sides: too steep is wrong too.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import mpmath
+import numpy as np
+import pytest
+
+from reference.adjoint import gradients
+from reference.arithmetic import FLOAT64, Arithmetic, multiprecision
+from reference.readouts import drive
+from reference.simulate import simulate
+from spec import Case, Connection, Gradients, Network, Population, SpikeTrains
+from tests.support.comparison import CONSTANTS, scaled
+from tests.support.effort import many
+from tests.support.networks.strategies import families, seeded_case
+from tests.support.report_evidence import Measured
+from tests.support.tolerances import CONSTANT, DISCARDED, MEASURABLE, SLOPE, SLOPE_40
+from tests.support.truth import Problem
+from tests.support.truth import simulate as true_activity
+
+KINDS = ("w", "d", *CONSTANTS, "t_in")
+STEPS = 2.0 ** -np.arange(11.0, 18.0)
+STEPS_40 = 2.0 ** -np.arange(20.0, 24.0)
+FITTED = 4
+"""Steps that a slope is fitted to. A slope is a limit: the smallest that are not lost in rounding."""
+
+def loss_and_gradient(m: Arithmetic, case: Case) -> tuple[object, Gradients]:
+    """By the reference."""
+    trial = simulate(m, case)
+    loss = drive(m, case, trial)
+    return loss.loss, gradients(m, case, trial, loss)
+
+
+def loss_of(m: Arithmetic, case: Case) -> object:
+    """By the reference."""
+    return drive(m, case, simulate(m, case)).loss
+
+
+def parameters(case: Case, kind: str) -> list[np.ndarray]:
+    """All numbers of one kind, an array for each connection, population or input neuron."""
+    if kind == "t_in":
+        return [train for trains in case.inputs.values() for train in trains]
+    owners = case.network.connections if kind in ("w", "d") else case.network.populations
+    return [values for owner in owners if (values := getattr(owner, kind)) is not None]
+
+
+def with_parameters(case: Case, kind: str, new: list[np.ndarray]) -> Case:
+    """The case with other numbers of that kind."""
+    numbers = iter(new)
+    connections, populations = case.network.connections, case.network.populations
+    if kind == "t_in":
+        trains = {name: SpikeTrains(tuple(next(numbers) for _ in old)) for name, old in case.inputs.items()}
+        return replace(case, inputs=trains)
+    if kind in ("w", "d"):
+        changed = []
+        for c in connections:
+            now = {"w": c.w, "d": c.d, kind: next(numbers)}
+            weights = now["w"].astype(object)
+            weights[~c.exists] = None
+            changed.append(Connection(c.source, c.target, weights, now["d"]))
+        return replace(case, network=Network(populations, tuple(changed)))
+    own = tuple(p if getattr(p, kind) is None else _with_constant(p, kind, next(numbers)) for p in populations)
+    return replace(case, network=Network(own, connections))
+
+
+def _with_constant(population: Population, name: str, values: np.ndarray) -> Population:
+    change: dict[str, Any] = {name: values}
+    return replace(population, **change)
+
+
+def parts(case: Case, gradient: Gradients, kind: str) -> list[np.ndarray]:
+    """The gradient in the layout of `parameters`."""
+    if kind == "t_in":
+        return [train for trains in gradient.inputs.values() for train in trains]
+    if kind in ("w", "d"):
+        return [getattr(g, f"dL_d{kind}") for g in gradient.connections]
+    owners = [p.name for p in case.network.populations if getattr(p, kind) is not None]
+    return [getattr(gradient.populations[name], f"dL_d{kind}") for name in owners]
+
+
+def direction(case: Case, kind: str, seed: int) -> list[np.ndarray]:
+    """Random numbers as large as the parameters are; away from 0 where times are 0."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for values in parameters(case, kind):
+        move = rng.uniform(-1.0, 1.0, values.shape)
+        if kind in ("d", "t_in"):
+            move = 5.0 * np.where(values < 0.01, np.abs(move), move)
+        elif kind != "v_reset":
+            move = move * values
+        found.append(move)
+    return found
+
+
+def slopes(m: Arithmetic, case: Case, kind: str, seed: int, steps: np.ndarray, factor: float = 1.0) -> str | np.ndarray:
+    """The slopes of both remainders, with the gradient of that kind times `factor`; or why there are none.
+
+    `zero`: the loss does not depend on these parameters; `changed`: the order of events changes; `flat`: the remainders
+    of too many steps are lost in rounding.
+    """
+    found = remainders(m, case, kind, seed, steps, factor)
+    if isinstance(found, str):
+        return found
+    loss, pairs = found
+    measurable = [n for n, pair in enumerate(pairs) if min(map(abs, pair)) > MEASURABLE * m.u * loss][-FITTED:]
+    if len(measurable) < FITTED:
+        return "flat"
+    logs = [[float(mpmath.log(abs(r))) for r in pairs[n]] for n in measurable]
+    return np.polyfit(np.log(steps[measurable]), np.array(logs), 1)[0]
+
+
+def remainders(
+    m: Arithmetic, case: Case, kind: str, seed: int, steps: np.ndarray, factor: float = 1.0
+) -> str | tuple[Any, list[list[Any]]]:
+    """The loss, and both remainders of each step; or why there are none."""
+    loss, gradient = loss_and_gradient(m, case)
+    g = parts(case, scaled(gradient, kind, factor), kind)
+    base, v = parameters(case, kind), direction(case, kind, seed)
+    size = sum(float(np.abs(a * b).sum()) for a, b in zip(g, v, strict=True))
+    if size <= MEASURABLE * m.u * loss:
+        return "zero"
+    order = true_activity(Problem.from_case(case), 20).signature
+    found = []
+    for eps in steps:
+        moved = [values + eps * move for values, move in zip(base, v, strict=True)]
+        there = with_parameters(case, kind, moved)
+        if true_activity(Problem.from_case(there), 20).signature != order:
+            return "changed"
+        change = loss_of(m, there) - loss  # type: ignore[operator]
+        linear = m.fsum(
+            slope * (m.real(float(new)) - m.real(float(old)))
+            for arrays in zip(g, moved, base, strict=True)
+            for slope, new, old in zip(*(array.ravel() for array in arrays), strict=True)
+        )
+        found.append([change, change - linear])
+    return loss, found
+
+
+def assert_slopes(
+    m: Arithmetic, kind: str, seeds: int, steps: np.ndarray, tolerance: float, measured: Measured
+) -> None:
+    """Slopes 1 and 2 in all families."""
+    seen, worst = Counter[str](), 0.0
+    for family in families():
+        for seed in range(seeds):
+            found = slopes(m, seeded_case(seed, family), kind, seed, steps)
+            if isinstance(found, str):
+                seen[found] += 1
+                continue
+            seen["fitted"] += 1
+            off = float(np.abs(found - [1.0, 2.0]).max())
+            worst = max(worst, off)
+            assert off <= tolerance, f"{family}, seed {seed}: slopes {found}"
+    measured(worst, tolerance, seen["fitted"], f"0 to {seeds - 1} of each family")
+    print(f"{kind}: slopes within {worst:.1e} of 1 and 2; {dict(seen)}")
+    assert seen["fitted"] >= seeds * len(families()) / 2
+    assert seen["changed"] + seen["flat"] <= DISCARDED * seeds * len(families())
+
+
+@pytest.mark.check(5)
+@pytest.mark.parametrize("kind", KINDS)
+def test_float64(kind: str, measured: Measured) -> None:
+    """Slopes 1.00 and 2.00, each +- 0.05."""
+    assert_slopes(FLOAT64, kind, many(3), STEPS, SLOPE, measured)
+
+
+@pytest.mark.check(4)
+@pytest.mark.parametrize("kind", KINDS)
+def test_40_digits(kind: str, measured: Measured) -> None:
+    """Slopes 1.000 and 2.000."""
+    assert_slopes(multiprecision(40), kind, many(1), STEPS_40, SLOPE_40, measured)
+
+
+SEEDS_OF_CONSTANT = many(3)
+CONVERGED = 1e-3
+"""How much a second difference may still change from one step to the next half of it, relative."""
+
+
+def constant_is_off(case: Case, kind: str, seed: int, factor: float = 1.0) -> float | None:
+    """How far the remainder is from half the second difference of the loss, relative; None if there is none.
+
+    The step is the largest at which the second difference has converged; the gradient cancels within it.
+    """
+    found = remainders(FLOAT64, case, kind, seed, STEPS, factor)
+    if isinstance(found, str):
+        return None
+    loss, pairs = found
+    second = [twice[0] - 2 * once[0] for twice, once in pairwise(pairs)]
+    for n, (here, finer) in enumerate(pairwise(second)):
+        if abs(finer) <= 100 * MEASURABLE * FLOAT64.u * loss:
+            return None
+        if abs(here / finer - 4) <= 4 * CONVERGED:
+            return float(abs(pairs[n + 1][1] / (here / 2) - 1))
+    return None
+
+
+@pytest.mark.check(6)
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_remainder_is_the_second_derivative(kind: str, measured: Measured) -> None:
+    """Within 1 %: what is of second order with another constant has the right slope, and fails here."""
+    cases = [seeded_case(seed, family) for family in families() for seed in range(SEEDS_OF_CONSTANT)]
+    found = [constant_is_off(case, kind, n) for n, case in enumerate(cases)]
+    offs = [off for off in found if off is not None]
+    measured(max(offs), CONSTANT, len(offs), f"0 to {SEEDS_OF_CONSTANT - 1} of each family")
+    assert max(offs) <= CONSTANT and len(offs) >= len(cases) / 3
+
+
+@pytest.mark.check(6, control=True)
+@pytest.mark.parametrize("kind", KINDS)
+def test_control_a_thousandth_changes_the_constant(kind: str) -> None:
+    for seed in range(10):
+        case = seeded_case(seed, "recurrent")
+        right, wrong = (constant_is_off(case, kind, seed, factor) for factor in (1.0, 1.001))
+        if right is not None and wrong is not None:
+            assert right <= CONSTANT < wrong
+            return
+    pytest.fail("none of these networks has a constant")
+
+
+@pytest.mark.check(4, control=True)
+@pytest.mark.parametrize("kind", ["w", "d"])
+def test_control_a_millionth_shows_at_40_digits(kind: str) -> None:
+    case = seeded_case(1, "recurrent")
+    found = slopes(multiprecision(40), case, kind, 0, STEPS_40, 1 + 1e-6)
+    assert not isinstance(found, str) and 2 - found[1] > SLOPE_40
+
+
+@pytest.mark.check(5, control=True)
+@pytest.mark.parametrize("factor", [1.001, -1.0], ids=["0.1 % off", "flipped"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_checker_notices(kind: str, factor: float, measured: Measured) -> None:
+    """With a gradient that is not the derivative the second slope falls towards 1."""
+    case = seeded_case(1, "recurrent")
+    right, wrong = (slopes(FLOAT64, case, kind, 0, STEPS, f) for f in (1.0, factor))
+    assert not isinstance(right, str) and not isinstance(wrong, str)
+    assert abs(right[1] - 2) <= SLOPE < 2 - wrong[1]
+    if factor == -1.0:
+        for name, f in (("right", 1.0), ("flipped", factor)):
+            curve = remainders(FLOAT64, case, kind, 0, STEPS, f)
+            assert not isinstance(curve, str)
+            loss, pairs = curve
+            measured.keep("taylor", {
+                "kind": kind, "gradient": name, "steps": STEPS.tolist(), "R0": [float(abs(a)) for a, _ in pairs],
+                "R1": [float(abs(b)) for _, b in pairs], "rounding": float(MEASURABLE * FLOAT64.u * loss),
+            })  # fmt: skip

@@ -1,0 +1,107 @@
+"""The record that the tests write: complete, honest about failures and what did not run, and the same twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests import ROOT
+from tests.support.report_checks import CHECKS
+
+TESTS = """
+import numpy as np, pytest
+
+@pytest.mark.check(3)
+@pytest.mark.parametrize("n", range(6))
+def test_green(n, measured):
+    measured(n * 1e-12, 1e-11, 2, "0 to 1")
+    measured.keep("numbers", {"n": np.float64(n), "array": np.arange(2)})
+
+@pytest.mark.check(3, 4, control=True)
+def test_control():
+    pass
+
+@pytest.mark.check(4)
+def test_red(measured):
+    measured(2e-11, 1e-11, 1)
+    assert 2e-11 <= 1e-11
+
+@pytest.mark.check(5)
+def test_skipped():
+    pytest.skip("no machine for it")
+
+@pytest.mark.check(6)
+def test_without_control(measured):
+    measured(0, 0, 1)
+
+@pytest.mark.check(7)
+def test_green_7(measured):
+    measured(0, 0, 1)
+
+@pytest.mark.check(7, control=True)
+def test_control_that_fails():
+    assert False
+
+@pytest.fixture
+def broken():
+    raise RuntimeError("no ground")
+
+@pytest.mark.check(8)
+def test_error(broken):
+    pass
+
+def test_of_no_check():
+    raise AssertionError("must not run")
+"""
+
+
+def evidence(folder: Path, *words: str, effort: str = "ordinary") -> dict:
+    """Run these tests; the record."""
+    (folder / "test_some.py").write_text(TESTS)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.support.report_evidence", "-p", "no:cacheprovider", *words]
+    command += ["--rootdir", str(folder), "--evidence", str(folder / "record.json"), str(folder / "test_some.py")]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "DELAYPROP_EFFORT": effort}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 1 and "must not run" not in done.stdout, done.stdout + done.stderr
+    return json.loads((folder / "record.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict:
+    return evidence(tmp_path_factory.mktemp("evidence"))
+
+
+@pytest.mark.parametrize(("number", "status", "words"), [
+    (3, "green", ""), (4, "red", "assert 2e-11 <= 1e-11"), (5, "not run", "no machine for it"), (6, "not run", ""),
+    (7, "red", "assert False"), (8, "red", "RuntimeError: no ground"), (9, "not run", ""),
+])  # fmt: skip
+def test_statuses(number: int, status: str, words: str, found: dict) -> None:
+    """Green only with a control, and if all passed."""
+    check = found["checks"][number - 1]
+    assert check["number"] == number and check["status"] == status
+    assert words in "".join(check["wrong"].values()) and bool(words) == bool(check["wrong"])
+
+
+def test_what_was_measured(found: dict) -> None:
+    check = found["checks"][2]
+    assert (check["worst"], check["limit"], check["cases"], check["tests"]) == (5e-12, 1e-11, 12, 6)
+    assert check["headroom"] == pytest.approx(2.0) and check["seeds"] == ["0 to 1"]
+    assert (check["controls"], check["caught"]) == (1, 1)
+    assert [entry["n"] for entry in found["figures"]["numbers"]] == list(range(6))
+    assert found["figures"]["numbers"][0]["array"] == [0, 1]
+    assert len(found["checks"]) == len(CHECKS) and {"python", "packages", "cores"} <= set(found["environment"])
+
+
+def test_the_same_twice_and_with_workers(found: dict, tmp_path: Path) -> None:
+    again = evidence(tmp_path, "-n", "2")
+    assert {**again, "made": ""} == {**found, "made": ""}
+
+
+def test_quick_runs_two_of_many(tmp_path: Path) -> None:
+    check = evidence(tmp_path, effort="quick")["checks"][2]
+    assert (check["tests"], check["worst"]) == (2, 3e-12)

@@ -1,0 +1,1 @@
+"""The specification's types: bad cases and NIR."""

@@ -1,0 +1,108 @@
+"""Bad cases: refused with one sentence by the types, and in the same words by both command lines."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+import fast.run
+import reference.__main__
+from spec import SpecError, load_case
+from tests import ROOT
+from tests.support.networks.bad_cases import GOOD, BadCase, bad_cases, changed
+from tests.support.report_evidence import Measured
+
+CATALOGUE = list(bad_cases())
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
+    "python -m reference": reference.__main__.main,
+    "python -m fast.run": fast.run.main,
+}
+
+GOOD_VARIANTS: dict[str, dict] = {
+    "as it is": GOOD,
+    "silent input": changed("inputs.in", [[], []]),
+    "equal times": changed("inputs.in[0]", [0.5, 0.5]),
+    "times after the end": changed("inputs.in[0]", [1e6, 2e6]),
+    "delay 0": changed("connections[1].delays", 0),
+    "whole numbers": changed("duration", 40),
+    "one constant a neuron": changed("populations[1].tau_mem", [20, 21.0, 22.5]),
+    "negative reset": changed("populations[1].reset", [-1.0, 0.5, 0]),
+    "equal time constants": changed("populations[1].tau_syn", 20.0),
+    "no connections": changed("connections", []),
+    "no synapse in a row": changed("connections[0].weights[0]", [None, None, None]),
+    "expected results": changed("expected", {"loss": 1.0}),
+    "name in any letters": json.loads(json.dumps(GOOD).replace('"out"', '"\u00e4\u2014\\n\u03bb"')),
+}
+
+
+def test_the_catalogue_is_one() -> None:
+    assert len(CATALOGUE) >= 100
+    assert len({bad.name for bad in CATALOGUE}) == len(CATALOGUE)
+
+
+@pytest.mark.check(21)
+@pytest.mark.parametrize("bad", CATALOGUE, ids=lambda bad: bad.name.replace(" ", "_"))
+def test_refused_alike_by_all(
+    bad: BadCase, tmp_path: Path, capsys: pytest.CaptureFixture[str], measured: Measured
+) -> None:
+    path = tmp_path / "case.json"
+    path.write_bytes(bad.content)
+    with pytest.raises(SpecError) as refusal:
+        load_case(path)
+    sentence = str(refusal.value)
+    assert bad.message in sentence
+    assert len(sentence.splitlines()) == 1 and len(sentence) < 250 + len(str(path))
+    for program, main in COMMANDS.items():
+        assert main([str(path)]) == 2
+        assert capsys.readouterr() == ("", f"{program}: {sentence}\n")
+    measured(0, 0, 1)
+
+
+@pytest.mark.check(21, control=True)
+@pytest.mark.parametrize("document", GOOD_VARIANTS.values(), ids=[name.replace(" ", "_") for name in GOOD_VARIANTS])
+def test_good_variants_are_accepted(document: dict, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "case.json"
+    path.write_text(json.dumps(document))
+    losses = []
+    for main in COMMANDS.values():
+        assert main([str(path)]) == 0
+        out, err = capsys.readouterr()
+        assert err == ""
+        losses.append(json.loads(out)["loss"])
+    assert losses[1] == pytest.approx(losses[0], rel=1e-12)
+
+
+@pytest.mark.parametrize("name", ["missing.json", ".", "case.json/inside.json", "a\nb.json", "x" * 5000])
+def test_no_file(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "case.json").write_text(json.dumps(GOOD))
+    for main in COMMANDS.values():
+        assert main([str(tmp_path / name)]) == 2
+        out, err = capsys.readouterr()
+        assert out == "" and len(err.splitlines()) == 1 and "must be a readable case file, got " in err
+
+
+@pytest.mark.parametrize("arguments", [[], ["a.json", "b.json"], ["--no-such-option", "a.json"]])
+def test_bad_arguments(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    for program, main in COMMANDS.items():
+        assert main(arguments) == 2
+        out, err = capsys.readouterr()
+        assert out == "" and err.startswith(f"{program}: ") and len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["negative delay", "binary file"])
+@pytest.mark.parametrize("program", ["reference", "fast.run"])
+def test_in_a_process_of_its_own(program: str, name: str, tmp_path: Path) -> None:
+    bad = next(bad for bad in CATALOGUE if bad.name == name)
+    path = tmp_path / "case.json"
+    path.write_bytes(bad.content)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", program, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=120)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert len(done.stderr.splitlines()) == 1 and bad.message in done.stderr

@@ -1,0 +1,134 @@
+"""Graphs of other tools are read as what NIR says they mean."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import nir
+import numpy as np
+import pytest
+
+from spec import SpecError
+from spec.nir_graph import from_nir, to_nir
+from tests.support.networks.nir_networks import bits, busy
+
+
+def lif(size: int = 2, **changes: object) -> Any:
+    """Neurons in seconds; `w_in` is twice `tau_syn`, so a weight counts twice."""
+    constants: dict[str, object] = {
+        "tau_mem": np.full(size, 0.02), "tau_syn": np.full(size, 0.005), "r": np.ones(size), "v_leak": np.zeros(size),
+        "v_threshold": np.ones(size), "v_reset": np.zeros(size), "w_in": np.full(size, 0.01),
+    }  # fmt: skip
+    return nir.CubaLIF(**{**constants, **changes})
+
+
+def li(size: int = 2) -> Any:
+    own = np.full(size, 0.005)
+    return nir.CubaLI(tau_mem=4 * own, tau_syn=own, r=np.ones(size), v_leak=np.zeros(size), w_in=own.copy())
+
+
+def row(*nodes: Any) -> Any:
+    """Input (2) -> the nodes -> Output; NIR names them by type."""
+    return nir.NIRGraph.from_list(nir.Input(np.array([2])), *nodes)
+
+
+LATE = np.array([0.5, 0.25, 1.0])
+TAPS = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+"""Two channels of the first input, one of the second."""
+
+
+def test_layers_of_another_tool() -> None:
+    """Input -> Affine -> CubaLIF -> Linear -> CubaLI, in float32 and seconds."""
+    w = np.array([[1.5, -0.1], [0.7, 0.0]], dtype=np.float32)
+    graph = row(nir.Affine(w, np.zeros(2, np.float32)), lif(), nir.Linear(np.array([[3, 4]])), li(1))
+    network = from_nir(graph, unit="s")
+    assert [(p.name, p.kind, p.size) for p in network.populations] == [
+        ("input", "input", 2), ("cubalif", "lif", 2), ("cubali", "li", 1)
+    ]  # fmt: skip
+    first, second = network.connections
+    assert (first.source, first.target, second.source, second.target) == ("input", "cubalif", "cubalif", "cubali")
+    assert first.w.tolist() == np.multiply(w.T, 2.0, dtype=np.float64).tolist()
+    assert first.exists.tolist() == [[True, True], [True, False]] and not first.d.any()
+    assert second.w.tolist() == [[3.0], [4.0]] and second.exists.all()
+    out, hidden = network.population("cubali"), network.population("cubalif")
+    assert (hidden.tau_mem.tolist(), hidden.tau_syn.tolist()) == ([20.0, 20.0], [5.0, 5.0])
+    assert (hidden.v_th.tolist(), hidden.v_reset.tolist()) == ([1.0, 1.0], [0.0, 0.0])
+    assert (out.tau_mem.tolist(), out.tau_syn.tolist(), out.v_th) == ([20.0], [5.0], None)
+
+
+W = np.array([[1.0, 2.0], [3.0, 4.0]])
+WAYS: dict[str, tuple[list[Any], list[tuple[list, list]]]] = {
+    "nothing between": ([], [([[2.0, None], [None, 2.0]], [[0.0, 0.0], [0.0, 0.0]])]),
+    "Delay": ([nir.Delay(np.array([0.5, 0.25]))], [([[2.0, None], [None, 2.0]], [[500.0, 0.0], [0.0, 250.0]])]),
+    "Delay, Linear": (
+        [nir.Delay(np.array([0.5, 0.25])), nir.Linear(W)],
+        [([[2.0, 6.0], [4.0, 8.0]], [[500.0, 500.0], [250.0, 250.0]])],
+    ),
+    "Linear, Delay": (
+        [nir.Linear(W), nir.Delay(np.array([0.5, 0.25]))],
+        [([[2.0, 6.0], [4.0, 8.0]], [[500.0, 250.0], [500.0, 250.0]])],
+    ),
+    "Delay on both sides": (
+        [nir.Delay(np.array([0.5, 0.25])), nir.Linear(W), nir.Delay(np.array([1.0, 2.0]))],
+        [([[2.0, 6.0], [4.0, 8.0]], [[1500.0, 2500.0], [1250.0, 2250.0]])],
+    ),
+    "Scale on both sides": (
+        [nir.Scale(np.array([2.0, 1.0])), nir.Linear(W), nir.Scale(np.array([1.0, 0.5]))],
+        [([[4.0, 6.0], [4.0, 4.0]], [[0.0, 0.0], [0.0, 0.0]])],
+    ),
+    "a channel a synapse": (
+        [nir.Linear(TAPS), nir.Delay(LATE), nir.Linear(np.array([[1.0, 0, 2.0], [0, 3.0, 0]]))],
+        [([[2.0, 6.0], [4.0, None]], [[500.0, 250.0], [1000.0, 0.0]])],
+    ),
+    "two delays from one neuron to another": (
+        [nir.Linear(TAPS), nir.Delay(LATE), nir.Linear(np.array([[1.0, 5.0, 2.0], [0, 3.0, 0]]))],
+        [
+            ([[10.0, 6.0], [4.0, None]], [[250.0, 250.0], [1000.0, 0.0]]),
+            ([[2.0, None], [None, None]], [[500.0, 0.0], [0.0, 0.0]]),
+        ],
+    ),
+    "two ways of one delay add up": (
+        [nir.Linear(W), nir.Linear(W)], [([[14.0, 30.0], [20.0, 44.0]], [[0.0, 0.0], [0.0, 0.0]])]
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_ways_from_neurons_to_neurons(name: str) -> None:
+    nodes, expected = WAYS[name]
+    found = from_nir(row(*nodes, lif()), unit="s").connections
+    weights = [[[w if there else None for w, there in zip(*row)] for row in zip(c.w, c.exists)] for c in found]
+    assert list(zip(weights, [c.d.tolist() for c in found])) == expected
+
+
+def test_signals_that_meet_or_part_before_a_matrix() -> None:
+    """Two populations into one Linear, and one Linear into two, are a connection each; loops are legal."""
+    nodes = {"i": nir.Input(np.array([2])), "a": lif(), "b": lif(), "w": nir.Linear(W), "late": nir.Delay(np.ones(2))}
+    edges = [("i", "w"), ("a", "late"), ("late", "w"), ("w", "a"), ("w", "b"), ("b", "o")]
+    network = from_nir(nir.NIRGraph({**nodes, "o": nir.Output(np.array([2]))}, edges), unit="s")
+    ends = [(c.source, c.target) for c in network.connections]
+    assert ends == [("i", "a"), ("i", "b"), ("a", "a"), ("a", "b")]
+    assert all(c.w.tolist() == [[2.0, 6.0], [4.0, 8.0]] for c in network.connections)
+    assert [set(c.d.flatten()) for c in network.connections] == [{0.0}, {0.0}, {1000.0}, {1000.0}]
+
+
+def test_a_graph_that_says_its_unit_needs_none_and_no_other() -> None:
+    for unit in ("ms", "s"):
+        graph = to_nir(busy().network, unit=unit)
+        assert bits(from_nir(graph)) == bits(from_nir(graph, unit=unit))
+        other = {"ms": "s", "s": "ms"}[unit]
+        with pytest.raises(SpecError, match=f"`unit` must be {unit}, as the graph's metadata say, got '{other}'"):
+            from_nir(graph, unit=other)
+
+
+def test_without_our_metadata_the_physics_is_the_same() -> None:
+    """NIR asks that nobody rely on them: lost are the order of populations, and which weights of 0 are synapses."""
+    graph = to_nir(busy().network)
+    for node in (graph, *graph.nodes.values()):
+        node.metadata = {}
+    network = from_nir(graph, unit="ms")
+    assert [p.name for p in network.populations] == ["in", "hid", "out"]
+    for ours, theirs in zip(network.connections, busy().network.connections, strict=True):
+        assert np.array_equal(ours.w, theirs.w)
+        assert np.array_equal(ours.exists, theirs.w != 0)
+        assert np.array_equal(ours.d, np.where(ours.exists, theirs.d, 0.0))

@@ -1,0 +1,1 @@
+"""The certified set: its networks and its stored values."""

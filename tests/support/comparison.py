@@ -1,0 +1,244 @@
+"""How far a result is from the true one, block by block.
+
+A block is one kind of parameter of one connection or population. Its error is the Euclidean norm of the difference,
+relative to the norm of the block: single entries cancel to anything. A whole block may cancel too (move the one arrival
+at a neuron whose interior maximum is read, and nothing changes), and no arithmetic holds a sum to better than a few `u`
+of its terms. How large these terms are is known without any adjoint: by the conservation identities the sums `p dL/dp`
+of the blocks balance each other, so the terms of each are as large as the largest block, in natural units (a typical
+weight, a threshold, a time constant). So a block is held against `CANCELLATION` times the largest, if it is smaller.
+What that allows is some hundred `u` of the largest block.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Protocol
+
+import mpmath
+import numpy as np
+
+from spec import Case, ConnectionGradient, Gradients, PopulationGradient, Result
+from tests.support import tolerances
+from tests.support.tolerances import CANCELLATION, U64, VANISHES
+
+CONSTANTS = ("tau_mem", "tau_syn", "v_th", "v_reset")
+Numbers = Sequence | np.ndarray
+
+
+class Activity(Protocol):
+    """What a `Result` and a ground truth have in common."""
+
+    @property
+    def loss(self) -> float: ...
+    @property
+    def spikes(self) -> Mapping[str, Sequence[np.ndarray]]: ...
+    @property
+    def kappa(self) -> Mapping[str, Sequence[np.ndarray]]: ...
+    @property
+    def readout(self) -> np.ndarray | None: ...
+    @property
+    def kappa_min(self) -> float | None: ...
+
+
+@dataclass(frozen=True)
+class Block:
+    """One block of a gradient, found and true.
+
+    Attributes:
+        error: norm of the difference, relative to the norm of the block or its share of the largest; infinite if a
+            number is missing or not finite.
+        alone: the same, relative to the norm of the block alone.
+        zero: whether the true block vanishes.
+    """
+
+    name: str
+    found: list[mpmath.mpf]
+    true: list[mpmath.mpf]
+    error: float
+    alone: float
+    zero: bool
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """What a comparison that passed saw.
+
+    Attributes:
+        used: the largest error of a block, in units of what is allowed.
+        blocks, zero, cancelled: how many blocks there are, how many of them vanish, and how many others would not have
+            passed if each had been held against itself alone.
+    """
+
+    used: float
+    blocks: int
+    zero: int
+    cancelled: int
+
+
+def gradient_limit(kappa_min: float | None, unit_roundoff: float = U64) -> float:
+    """The error allowed: rounding grows as spikes graze the threshold."""
+    return tolerances.relative(unit_roundoff, kappa_min)
+
+
+def block_errors(case: Case, found: Gradients, true: Gradients) -> dict[str, float]:
+    """The error of each block, by name."""
+    return {block.name: block.error for block in compared(case, found, true)}
+
+
+def compared(case: Case, found: Gradients, true: Gradients) -> list[Block]:
+    """Every block of two gradients."""
+    blocks = []
+    with mpmath.workdps(60):
+        expected = gradient_blocks(case, true)
+        unit = {name: _unit(case, name) for name in expected}
+        largest = largest_block(case, true)
+        for name, block in gradient_blocks(case, found).items():
+            norm, floor = _norm(expected[name]), CANCELLATION * max(largest, VANISHES) / unit[name]
+            error = alone = math.inf
+            if len(block) == len(expected[name]) and all(mpmath.isfinite(number) for number in block):
+                difference = _norm([a - b for a, b in zip(block, expected[name], strict=True)])
+                error = float(difference / max(norm, floor))
+                alone = float(difference / norm) if norm else math.inf if difference else 0.0
+            blocks.append(Block(name, block, expected[name], error, alone, bool(norm <= VANISHES * floor)))
+    return blocks
+
+
+def largest_block(case: Case, gradients: Gradients) -> float:
+    """The norm of the largest block, in natural units: how the loss changes with relative changes of parameters."""
+    blocks = gradient_blocks(case, gradients)
+    return max((_unit(case, name) * float(_norm(block)) for name, block in blocks.items()), default=0.0)
+
+
+def gradient_blocks(case: Case, gradients: Gradients) -> dict[str, list[mpmath.mpf]]:
+    """The numbers of each block, by name; entries where no synapse is are left out."""
+    blocks: dict[str, list[mpmath.mpf]] = {}
+    for c, (connection, gradient) in enumerate(zip(case.network.connections, gradients.connections, strict=True)):
+        blocks[f"connections[{c}].weights"] = _numbers(gradient.dL_dw[connection.exists])
+        blocks[f"connections[{c}].delays"] = _numbers(gradient.dL_dd[connection.exists])
+    for name, constants in gradients.populations.items():
+        for constant in CONSTANTS:
+            values = getattr(constants, f"dL_d{constant}")
+            if values is not None:
+                blocks[f"{name}.{constant}"] = _numbers(values)
+    for name, trains in gradients.inputs.items():
+        blocks[f"inputs.{name}"] = [number for train in trains for number in _numbers(train)]
+    return blocks
+
+
+def assert_same_gradients(
+    case: Case, found: Gradients, true: Gradients, kappa_min: float | None, u: float = U64, limit: float | None = None
+) -> Agreement:
+    """Every block is right to `tolerances.relative`, or to `limit` if that is given.
+
+    Raises:
+        AssertionError: it names every block that is not, both values, the tolerance and kappa_min.
+    """
+    allowed = tolerances.relative(u, kappa_min) if limit is None else limit
+    blocks = compared(case, found, true)
+    wrong = [
+        f"{b.name}: error {b.error:.1e}, found {_shown(b.found)}, true {_shown(b.true)}"
+        for b in blocks
+        if not b.error <= allowed
+    ]
+    shown = "no spike" if kappa_min is None else f"kappa_min {float(kappa_min):.1e}"
+    assert not wrong, "\n".join([f"blocks beyond the tolerance {allowed:.1e} ({shown}):", *wrong])
+    worst = max((block.error for block in blocks), default=0.0)
+    cancelled = sum(block.alone > allowed and not block.zero for block in blocks)
+    return Agreement(worst / allowed, len(blocks), sum(block.zero for block in blocks), cancelled)
+
+
+def assert_same_activity(case: Case, found: Activity, true: Activity, true_gradient: Gradients, u: float = U64) -> None:
+    """The same number of spikes of every neuron, in the same order; times, kappa, readout and loss to rounding.
+
+    Args:
+        true_gradient: how much the loss depends on anything is the scale of its rounding.
+    """
+    kappa_min = true.kappa_min
+    limit, slack, instants = tolerances.relative(u, kappa_min), 0.0, []
+    for name, trains in true.spikes.items():
+        for j, (train, expected) in enumerate(zip(found.spikes[name], trains, strict=True)):
+            assert len(train) == len(expected), f"{name}[{j}]: {len(train)} spikes, true {len(expected)}"
+            for k, (t, t_true) in enumerate(zip(train, expected, strict=True)):
+                off, allowed = abs(float(t - t_true)), tolerances.times(u, kappa_min, case.duration, k)
+                assert off <= allowed, f"{name}[{j}] spike {k}: {t} ms, true {t_true}; off {off:.1e} > {allowed:.1e}"
+                instants.append((float(t), float(t_true)))
+                slack = max(slack, allowed)
+            _assert_close(f"kappa of {name}[{j}]", found.kappa[name][j], true.kappa[name][j], limit, 0.0)
+    in_order = [t_true for _, t_true in sorted(instants)]
+    assert all(b >= a - slack for a, b in pairwise(in_order)), "the order of spikes differs"
+    assert (found.readout is None) == (true.readout is None), f"readout: {found.readout}, true {true.readout}"
+    if found.readout is not None and true.readout is not None:
+        _assert_close("readout", found.readout, true.readout, limit, CANCELLATION * _unit(case, "v_th"))
+    _assert_close("loss", [found.loss], [true.loss], limit, largest_block(case, true_gradient))
+
+
+def assert_same_results(case: Case, found: Result, true: Result, u: float = U64) -> Agreement:
+    """Activity and gradient."""
+    assert_same_activity(case, found, true, true.gradients, u)
+    return assert_same_gradients(case, found.gradients, true.gradients, true.kappa_min, u)
+
+
+def assert_not_all_zero(case: Case, gradients: Gradients) -> None:
+    """A test of a gradient that vanishes proves nothing."""
+    blocks = gradient_blocks(case, gradients)
+    assert any(abs(number) > VANISHES for block in blocks.values() for number in block), "the whole gradient is 0"
+
+
+def scaled(gradients: Gradients, kind: str, factor: float) -> Gradients:
+    """The gradients, those of one kind of parameter (`w`, `d`, a constant, `t_in`) times a factor: a planted fault."""
+    times = {name: factor if name == kind else 1.0 for name in ("w", "d", "t_in", *CONSTANTS)}
+
+    def of(gradient: PopulationGradient, constant: str) -> np.ndarray | None:
+        values = getattr(gradient, f"dL_d{constant}")
+        return None if values is None else values * times[constant]
+
+    return Gradients(
+        tuple(ConnectionGradient(g.dL_dw * times["w"], g.dL_dd * times["d"]) for g in gradients.connections),
+        {
+            name: PopulationGradient(*(of(gradient, constant) for constant in CONSTANTS))  # type: ignore[arg-type]
+            for name, gradient in gradients.populations.items()
+        },
+        {name: [train * times["t_in"] for train in trains] for name, trains in gradients.inputs.items()},
+    )
+
+
+def _unit(case: Case, name: str) -> float:
+    """The natural unit of a block's parameter."""
+    thresholds = [v for p in case.network.populations if p.v_th is not None for v in p.v_th]
+    threshold = float(np.mean(thresholds)) if thresholds else 1.0
+    if name.endswith("weights"):
+        connection = case.network.connections[int(name.split("[")[1].split("]")[0])]
+        weights = connection.w[connection.exists]
+        return float(np.sqrt(np.mean(weights**2))) if weights.any() else threshold
+    if name.endswith(("v_th", "v_reset")):
+        return threshold
+    return time_unit(case)
+
+
+def time_unit(case: Case) -> float:
+    """The natural unit of time: the mean `tau_mem`, ms."""
+    return float(np.mean(np.concatenate([p.tau_mem for p in case.network.populations if p.tau_mem is not None])))
+
+
+def _assert_close(name: str, found: Numbers, true: Numbers, limit: float, floor: float) -> None:
+    with mpmath.workdps(60):
+        a, b = _numbers(found), _numbers(true)
+        scale = max(_norm(b), floor)
+        difference = float(_norm([x - y for x, y in zip(a, b, strict=True)]))
+        assert difference <= limit * scale, f"{name}: {_shown(a)}, true {_shown(b)}; off {difference:.1e} > {limit:.1e}"
+
+
+def _numbers(values: Numbers) -> list[mpmath.mpf]:
+    return [mpmath.mpf(value) for value in np.asarray(values, dtype=object).tolist()]
+
+
+def _norm(numbers: Sequence[mpmath.mpf]) -> mpmath.mpf:
+    return mpmath.sqrt(mpmath.fsum(number * number for number in numbers))
+
+
+def _shown(numbers: Sequence[mpmath.mpf]) -> str:
+    texts = [mpmath.nstr(number, 17) for number in numbers[:4]]
+    return "[" + ", ".join(texts) + (f", ... {len(numbers)} in all]" if len(numbers) > 4 else "]")

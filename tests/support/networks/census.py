@@ -1,0 +1,175 @@
+"""Counts what drawn cases are about, so that a test can refuse to pass on networks in which nothing happens.
+
+What happened is taken from the ground truth at 20 digits: it depends on no implementation.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+
+import numpy as np
+
+from spec import READOUTS, VOLTAGE_READOUTS, Case, CrossEntropy, SpikeTimeMSE
+from tests.support.truth import Problem, Truth, simulate
+
+_STRUCTURE = (
+    "two hidden layers",
+    "recurrent",
+    "self-connection",
+    "feedback",
+    "skip",
+    "parallel connections",
+    "no synapse",
+    "zero weight",
+    "inhibition",
+    "zero delay",
+    "delay beyond the trial",
+    "heterogeneous",
+    "tau_mem = tau_syn",
+    "tau_mem near tau_syn",
+    "tau_mem < tau_syn",
+    "threshold not 1",
+    "reset below 0",
+    "reset above 0",
+    "input after the end",
+)
+_EVENTS = (
+    "several spikes of a neuron",
+    "several spikes in one synapse",
+    "simultaneous arrivals",
+    "burst",
+    "silent neuron",
+    "missing spike",
+    "spikes without a target",
+    *(f"maximum: {place}" for place in ("initial", "interior", "arrival", "end", "spike")),
+)
+_LOSSES = (
+    "spike_time_mse",
+    "first_spike_time of lif",
+    *(f"{readout} of {kind}" for readout in VOLTAGE_READOUTS for kind in ("li", "lif")),
+)
+LOOPS = ("recurrent", "self-connection", "feedback")
+CLASSES = _STRUCTURE + _EVENTS + _LOSSES
+assert all(any(name.startswith(readout) for name in _LOSSES) for readout in READOUTS)
+
+
+class Census:
+    """How many of the cases counted are of each class."""
+
+    def __init__(self) -> None:
+        self.cases = 0
+        self.counts: Counter[str] = Counter()
+
+    def add(self, case: Case, truth: Truth | None = None) -> None:
+        """Count a case."""
+        self.cases += 1
+        self.counts.update(classes(case, truth))
+
+    def require(self, share: float, ignore: Collection[str] = ()) -> None:
+        """Fail if any class is rarer than `share` of all cases."""
+        rare = {name: self.counts[name] for name in CLASSES if self.counts[name] < share * self.cases}
+        rare = {name: count for name, count in rare.items() if name not in ignore}
+        assert not rare, f"of {self.cases} cases too few are of these classes: {rare}"
+
+    def __str__(self) -> str:
+        return "\n".join(f"{self.counts[name] / max(self.cases, 1):6.1%}  {name}" for name in CLASSES)
+
+
+def classes(case: Case, truth: Truth | None = None) -> set[str]:
+    """The classes a case is of."""
+    truth = simulate(Problem.from_case(case), 20) if truth is None else truth
+    return {*_structure(case), *_events(case, truth), *_loss(case, truth)}
+
+
+def _structure(case: Case) -> Iterator[str]:
+    network = case.network
+    lif = [p for p in network.populations if p.kind == "lif"]
+    order = {p.name: n for n, p in enumerate(network.populations)}
+    if len([p for p in lif if p.name != case.loss.population]) >= 2:
+        yield "two hidden layers"
+    pairs = [(c.source, c.target) for c in network.connections]
+    if len(set(pairs)) < len(pairs):
+        yield "parallel connections"
+    for c in network.connections:
+        loop = c.source == c.target
+        found = {
+            "recurrent": loop and bool(np.any(c.exists & ~np.eye(len(c.w), dtype=bool))),
+            "self-connection": loop and bool(np.any(np.diag(c.exists))),
+            "feedback": order[c.source] > order[c.target],
+            "skip": order[c.target] - order[c.source] > 1,
+            "no synapse": not c.exists.all(),
+            "zero weight": bool(np.any(c.exists & (c.w == 0))),
+            "inhibition": bool(np.any(c.w < 0)),
+            "zero delay": bool(np.any(c.exists & (c.d == 0))),
+            "delay beyond the trial": bool(np.any(c.d > case.duration)),
+        }
+        yield from (name for name, there in found.items() if there)
+    for p in network.populations:
+        if p.kind == "input":
+            continue
+        assert p.tau_mem is not None and p.tau_syn is not None
+        apart = np.abs(p.tau_mem - p.tau_syn) / p.tau_mem
+        found = {
+            "heterogeneous": len(set(p.tau_mem.tolist())) > 1,
+            "tau_mem = tau_syn": bool(np.any(apart == 0)),
+            "tau_mem near tau_syn": bool(np.any((apart > 0) & (apart < 1e-3))),
+            "tau_mem < tau_syn": bool(np.any((apart > 1e-3) & (p.tau_mem < p.tau_syn))),
+        }
+        if p.v_th is not None and p.v_reset is not None:
+            found["threshold not 1"] = bool(np.any(p.v_th != 1))
+            found["reset below 0"] = bool(np.any(p.v_reset < 0))
+            found["reset above 0"] = bool(np.any(p.v_reset > 0))
+        yield from (name for name, there in found.items() if there)
+    if any(np.any(train > case.duration) for trains in case.inputs.values() for train in trains):
+        yield "input after the end"
+
+
+def _events(case: Case, truth: Truth) -> Iterator[str]:
+    network, T = case.network, case.duration
+    spiking = [
+        train for name, trains in truth.spikes.items() if network.population(name).kind == "lif" for train in trains
+    ]
+    inputs = [train[train <= T] for trains in case.inputs.values() for train in trains]
+    if any(len(train) > 1 for train in spiking):
+        yield "several spikes of a neuron"
+    if any(len(train) == 0 for train in spiking):
+        yield "silent neuron"
+    if any(np.any(train[3:] - train[:-3] < 2.0) for train in [*spiking, *inputs]):
+        yield "burst"
+    sources: list[tuple[str, Sequence[np.ndarray]]] = [*truth.spikes.items()]
+    sources += [(name, given.trains) for name, given in case.inputs.items()]
+    times = {(name, i): np.array(trains[i], dtype=np.float64) for name, trains in sources for i in range(len(trains))}
+    for c in network.connections:
+        for i, j in np.argwhere(c.exists).tolist():
+            train = times[c.source, i]
+            if np.any(np.diff(train[train <= T]) < c.d[i, j]):
+                yield "several spikes in one synapse"
+    if any(_simultaneous(case, name, j) for name in truth.spikes for j in range(network.population(name).size)):
+        yield "simultaneous arrivals"
+    yield from {f"maximum: {place[0]}" for place in truth.signature.maxima}
+
+
+def _simultaneous(case: Case, name: str, j: int) -> bool:
+    """Whether two spikes of inputs arrive at a neuron at one instant."""
+    times = [
+        t + c.d[i, j]
+        for c in case.network.connections
+        if c.target == name and c.source in case.inputs
+        for i in np.flatnonzero(c.exists[:, j]).tolist()
+        for t in case.inputs[c.source][i]
+    ]
+    return len(set(times)) < len(times)
+
+
+def _loss(case: Case, truth: Truth) -> Iterator[str]:
+    loss = case.loss
+    if isinstance(loss, CrossEntropy):
+        yield f"{loss.readout} of {case.network.population(loss.population).kind}"
+    if isinstance(loss, SpikeTimeMSE):
+        yield "spike_time_mse"
+        spikes = truth.spikes[loss.population]
+        if any(len(train) < len(targets) for train, targets in zip(spikes, loss.targets, strict=True)):
+            yield "missing spike"
+        if any(len(train) > len(targets) for train, targets in zip(spikes, loss.targets, strict=True)):
+            yield "spikes without a target"

@@ -1,0 +1,106 @@
+"""Networks whose spikes and voltages can be written down, for the tests of the ground truth."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+
+import mpmath
+from mpmath import mpf
+
+from spec import Case, case_from_text
+from tests.support.truth import Problem
+
+DIGITS = 50
+"""What the ground truth is asked for; mpmath computes the closed forms with 70."""
+
+EXACT = mpf("1e-47")
+"""Two results of 50 digits, of the size of 1 to 100."""
+
+DIFFERENCED = mpf("1e-28")
+"""A central difference of step 1e-16 against a derivative of the size of 1: its square, times the third derivative."""
+
+
+def case_of(out: dict, weights: list, delays: list, inputs: list, loss: dict, T: float) -> Case:
+    """Inputs into two neurons of one population."""
+    document = {
+        "format": "eventprop-case/1",
+        "duration": T,
+        "populations": [
+            {"name": "in", "kind": "input", "size": len(inputs)},
+            {"name": "out", "size": 2, "tau_mem": 16.0, "tau_syn": 8.0, **out},
+        ],
+        "connections": [{"source": "in", "target": "out", "weights": weights, "delays": delays}],
+        "inputs": {"in": inputs},
+        "loss": {"population": "out", **loss},
+    }
+    return case_from_text(json.dumps(document))
+
+
+def loss_of(read: str) -> dict:
+    """A readout of `li` or `lif`, or the two first spikes of the first neuron."""
+    if read == "spikes":
+        return {"kind": "spike_time_mse", "targets": [[10.0, 20.0], []]}
+    scale = {"time_scale": 5.0} if read == "first_spike_time" else {}
+    return {"kind": "cross_entropy", "readout": read, "label": 0, **scale}
+
+
+def one_neuron(
+    read: str = "spikes",
+    kind: str = "lif",
+    w: float = 15.0,
+    tau_syn: float = 8.0,
+    T: float = 60.0,
+    t_in: float = 0.5,
+    d: float = 1.75,
+) -> Case:
+    """An input spike, and two neurons of `tau_mem` 16 ms of which only the first has a synapse."""
+    constants = {"threshold": 1.0, "reset": -0.25} if kind == "lif" else {}
+    out = {"kind": kind, "tau_syn": tau_syn, **constants}
+    return case_of(out, [[w, None]], [[d, None]], [[t_in]], loss_of(read), T)
+
+
+def spikes_of_a_quadratic(problem: Problem) -> list[mpf]:
+    """The spikes of `one_neuron` with `tau_mem = 2 tau_syn`.
+
+    With `u = exp(-(t - t_arr)/tau_mem)`, its voltage is `V = w (u - u^2) - (v_th - v_reset) sum_k u/u_k`.
+    """
+    values = problem.values
+    w, v_th = values["w", 0, 0, 0], values["v_th", "out", 0]
+    drop = v_th - values["v_reset", "out", 0]
+    found: list[mpf] = []
+    while True:
+        b = w - drop * mpmath.fsum(1 / u for u in found)
+        discriminant = b * b - 4 * w * v_th
+        if b <= 0 or discriminant <= 0:
+            t_arr = values["t_in", "in", 0, 0] + values["d", 0, 0, 0]
+            return [t_arr - 16 * mpmath.log(u) for u in found]
+        found.append((b + mpmath.sqrt(discriminant)) / (2 * w))
+
+
+def response(spikes: list[mpf]) -> Callable[[mpf], mpf]:
+    """V(t) of `one_neuron` between its spikes."""
+
+    def V(t: mpf) -> mpf:
+        u = mpmath.exp(-(t - mpf("2.25")) / 16)
+        resets = mpmath.fsum(mpmath.exp((t_k - t) / 16) for t_k in spikes if t_k < t)
+        return 15 * (u - u * u) * (t > 2.25) - mpf("1.25") * resets
+
+    return V
+
+
+def pinned_maximum(read: str = "max_voltage", weights: Sequence = ([2.0, None], [-5.0, None])) -> Problem:
+    """Excitation at 1 ms; inhibition, by one or more, at 3 ms, while the voltage still rises: it ends the rise."""
+    inhibiting = len(weights) - 1
+    delays, inputs = [[1.0, None], *[[0.5, None]] * inhibiting], [[0.0], *[[2.5]] * inhibiting]
+    return Problem.from_case(case_of({"kind": "li"}, list(weights), delays, inputs, loss_of(read), 40.0))
+
+
+def arrival_at_a_crossing() -> tuple[Problem, mpf]:
+    """`one_neuron`, and a second input that arrives and inhibits at the very time of the first spike; this time."""
+    first, *_ = spikes_of_a_quadratic(Problem.from_case(one_neuron()))
+    out = {"kind": "lif", "threshold": 1.0, "reset": -0.25}
+    weights, delays = [[15.0, None], [-9.0, None]], [[1.75, None], [0.0, None]]
+    problem = Problem.from_case(case_of(out, weights, delays, [[0.5], [3.0]], loss_of("spikes"), 60.0))
+    problem.values["t_in", "in", 1, 0] = first
+    return problem, first

@@ -1,0 +1,43 @@
+"""Cases that tests draw: by Hypothesis, or by a seed.
+
+Both come from the same builder (`building.py`), so whatever a seeded test meets, Hypothesis can find and shrink.
+"""
+
+from __future__ import annotations
+
+import zlib
+
+from hypothesis import strategies as st
+
+from spec import Case
+from tests.support.networks.building import build
+from tests.support.networks.families import FAMILIES, Seeded
+
+
+def families(feed_forward: bool | None = None) -> list[str]:
+    """Names of families: all, those without loops, or those with."""
+    return [name for name, family in FAMILIES.items() if feed_forward in (None, family.feed_forward)]
+
+
+class _Drawn:
+    """Choices that Hypothesis makes."""
+
+    def __init__(self, draw: st.DrawFn) -> None:
+        self.draw = draw
+
+    def whole(self, low: int, high: int) -> int:
+        return self.draw(st.integers(low, high))
+
+
+@st.composite
+def cases(draw: st.DrawFn, feed_forward: bool | None = None, family: str | None = None) -> Case:
+    """A case of a family by name, or of any family with or without loops."""
+    name = draw(st.sampled_from(families(feed_forward))) if family is None else family
+    return build(_Drawn(draw), FAMILIES[name])
+
+
+def seeded_case(seed: int, family: str | None = None, feed_forward: bool | None = None) -> Case:
+    """The case of that seed, the same on every machine; without a family, consecutive seeds go through all of them."""
+    names = families(feed_forward)
+    name = names[seed % len(names)] if family is None else family
+    return build(Seeded([seed, zlib.crc32(name.encode())]), FAMILIES[name])

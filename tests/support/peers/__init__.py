@@ -1,0 +1,1 @@
+"""Other simulators, as the conformance kit sees them."""

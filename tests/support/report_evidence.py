@@ -1,0 +1,199 @@
+"""What the tests measure, written for the report: `pytest --evidence FILE`.
+
+A plug-in of pytest. `measured(value, limit, cases)` says how near a test came to its limit; `measured.keep(name, data)`
+keeps what a figure is drawn from. The file has a record for each check of `checks.py`: green if all its tests and
+controls passed, red if one failed, not run if one was left out or it has none. It names no machine and no path, and
+but for `made` two runs on one machine write the same.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import subprocess
+from collections import defaultdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.effort import EFFORT
+from tests.support.report_checks import BY_NUMBER, CHECKS
+
+FORMAT = "delayprop-verification/1"
+EXPECTED = "tests of checks"
+PACKAGES = ("numpy", "sympy", "mpmath", "torch", "numba", "hypothesis", "pytest")
+PLUGIN = "delayprop-evidence"
+GREEN, RED, NOT_RUN = "green", "red", "not run"
+
+
+class Measured:
+    """How a test tells the report what it has found."""
+
+    def __init__(self, item: pytest.Item) -> None:
+        self.item = item
+
+    def __call__(self, value: float, limit: float, cases: int, seeds: str = "") -> None:
+        """The worst value found, what is allowed, in how many cases, and by which seeds these are drawn."""
+        entry = {"value": float(value), "limit": float(limit), "cases": int(cases), "seeds": seeds}
+        self.item.user_properties.append(("measured", entry))
+
+    def keep(self, name: str, data: Any) -> None:
+        """Plain numbers that a figure is drawn from; those of several tests are gathered under one name."""
+        plain = json.loads(json.dumps(data, default=_plain))
+        self.item.user_properties.append(("kept", {"name": name, "data": plain}))
+
+
+@pytest.fixture
+def measured(request: pytest.FixtureRequest) -> Measured:
+    """For the test that asks."""
+    return Measured(request.node)
+
+
+class Evidence:
+    """Gathers the reports of all tests; with several workers, in the process that they report to."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.tests: dict[str, dict[str, Any]] = {}
+        self.expected: dict[str, dict[str, Any]] = {}
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """A worker has ended, and says which tests there were; one that was killed says nothing, but its fellows do."""
+        self.expected |= getattr(node, "workeroutput", {}).get(EXPECTED, {})
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """One phase of one test has ended."""
+        check: Any = dict(report.user_properties).get("check")
+        if check is None:
+            return
+        test = self.tests.setdefault(report.nodeid, {"outcome": "passed", **check})
+        if report.outcome == "failed":
+            test |= {"outcome": "failed", "why": _last_line(report)}
+        elif report.outcome == "skipped":
+            why = report.longrepr[-1] if isinstance(report.longrepr, tuple) else report.longrepr
+            test |= {"outcome": "skipped", "why": str(why)}
+        if report.when == "call":
+            test["measured"] = [entry for name, entry in report.user_properties if name == "measured"]
+            test["kept"] = [entry for name, entry in report.user_properties if name == "kept"]
+
+    def pytest_sessionfinish(self) -> None:
+        """Write the file. A test that has not reported, for whatever reason, did not run."""
+        for name, check in self.expected.items():
+            self.tests.setdefault(name, {"outcome": "lost", "why": "it did not report", **check})
+        kept: defaultdict[str, list] = defaultdict(list)
+        for name in sorted(self.tests):
+            for entry in self.tests[name].get("kept", []) if self.tests[name]["outcome"] == "passed" else []:
+                kept[entry["name"]].append({"test": name, **entry["data"]})
+        content = {
+            "format": FORMAT, "made": datetime.now(UTC).isoformat(timespec="seconds"), "effort": EFFORT,
+            "commit": _git("rev-parse", "HEAD"), "changed": bool(_git("status", "--porcelain")),
+            "environment": environment(), "checks": [self._record(check.number) for check in CHECKS], "figures": kept,
+        }  # fmt: skip
+        self.path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+    def _record(self, number: int) -> dict[str, Any]:
+        own = {name: test for name, test in sorted(self.tests.items()) if number in test["numbers"]}
+        tests = [test for test in own.values() if not test["control"]]
+        controls = [test for test in own.values() if test["control"]]
+        wrong = {name: test["why"] for name, test in own.items() if test["outcome"] != "passed"}
+        status = GREEN if tests and controls and not wrong else NOT_RUN
+        if any(test["outcome"] == "failed" for test in own.values()):
+            status = RED
+        found = [entry for test in tests for entry in test.get("measured", [])]
+        worst = max(found, key=lambda entry: _share(entry), default=None)
+        return {
+            **vars(BY_NUMBER[number]), "status": status, "tests": len(tests), "controls": len(controls),
+            "caught": sum(test["outcome"] == "passed" for test in controls),
+            "cases": sum(entry["cases"] for entry in found), "seeds": sorted({e["seeds"] for e in found} - {""}),
+            "worst": worst and worst["value"], "limit": worst and worst["limit"],
+            "headroom": worst and (1 / _share(worst) if _share(worst) else None), "wrong": wrong,
+        }  # fmt: skip
+
+
+def _plain(value: Any) -> Any:
+    """Arrays as lists, and numbers of any precision as floats."""
+    return value.tolist() if hasattr(value, "tolist") else float(value)
+
+
+def _share(entry: dict[str, Any]) -> float:
+    """Of what is allowed."""
+    if not entry["limit"]:
+        return math.inf if entry["value"] else 0.0
+    return float(entry["value"] / entry["limit"])
+
+
+def _last_line(report: pytest.TestReport) -> str:
+    lines = [line for line in str(report.longreprtext).splitlines() if line.startswith("E ")]
+    return lines[0][1:].strip() if lines else "failed"
+
+
+def environment() -> dict[str, Any]:
+    """What the numbers were found on; nothing that names a machine."""
+    return {
+        "python": platform.python_version(), "machine": platform.machine(), "processor": _processor(),
+        "cores": os.cpu_count(), "system": platform.system(), "packages": {name: version(name) for name in PACKAGES},
+    }  # fmt: skip
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
+
+
+def _git(*words: str) -> str | None:
+    """What git says, or None where the files are no clone."""
+    folder = Path(__file__).parent
+    try:
+        done = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--evidence FILE`."""
+    parser.addoption("--evidence", metavar="FILE", help="write what the checks of the report measured")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Gather where reports arrive: here, unless this is a worker."""
+    if config.getoption("--evidence") and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Evidence(Path(config.getoption("--evidence")).absolute()), PLUGIN)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Each test carries its check; with `--evidence` only these run, and only two of many alike if it is quick."""
+    expected: dict[str, dict[str, Any]] = {}
+    for item in items:
+        mark = item.get_closest_marker("check")
+        if mark is not None:
+            assert mark.args and set(mark.args) <= set(BY_NUMBER), f"{item.nodeid}: no check {mark.args}"
+            known = {"numbers": list(mark.args), "control": mark.kwargs.get("control", False)}
+            item.user_properties.append(("check", known))
+            expected[item.nodeid] = known
+    if config.getoption("--evidence"):
+        chosen = [item for item in items if item.get_closest_marker("check") is not None]
+        config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
+        items[:] = _few(chosen) if EFFORT == "quick" else chosen
+        wanted = {item.nodeid: expected[item.nodeid] for item in items}
+        if hasattr(config, "workeroutput"):
+            config.workeroutput[EXPECTED] = wanted
+        elif (gathering := config.pluginmanager.get_plugin(PLUGIN)) is not None:
+            gathering.expected |= wanted
+
+
+def _few(items: list[pytest.Item]) -> list[pytest.Item]:
+    """The first and the middle one of each test that is there for several parameters."""
+    of: defaultdict[str, list[pytest.Item]] = defaultdict(list)
+    for item in items:
+        of[item.nodeid.split("[")[0]].append(item)
+    return [item for several in of.values() for item in dict.fromkeys((several[0], several[len(several) // 2]))]

@@ -1,0 +1,65 @@
+"""Processes that are killed at random moments while they save: `python -m tests.support.runs.killed_while_saving KIND N FOLDER`.
+
+KIND is `whole` (`fast.training.checkpoints`) or `in-place` (the naive writer: the control). Each of N children saves
+one checkpoint after another, until it is killed; after each kill the newest state is read. Prints, as JSON,
+how often none could be read, how often a damaged one had to be left out,
+or the newest was older than before, and how many files were left half written.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sys
+import time
+from itertools import count
+from pathlib import Path
+
+import torch
+
+from fast.training.checkpoints import HALF, Checkpoints, encoded
+from spec import SpecError
+
+STATE = {"network": torch.arange(200_000, dtype=torch.float64)}
+
+
+def save_for_ever(kind: str, folder: Path, first: int) -> None:
+    """What a child does."""
+    checkpoints = Checkpoints(folder)
+    for step in count(first):
+        state = {**STATE, "step": step}
+        if kind == "whole":
+            checkpoints.save(step, state)
+        else:
+            (folder / "checkpoint-000000001.pt").write_bytes(encoded(state))
+
+
+def main(kind: str, kills: int, folder: Path) -> None:
+    """Kill so many children."""
+    draw, unreadable, left_out, went_back, half_written, last = random.Random(0), 0, 0, 0, 0, 0
+    Checkpoints(folder).save(0, {**STATE, "step": 0})
+    for _ in range(kills):
+        child = os.fork()
+        if child == 0:
+            save_for_ever(kind, folder, last + 1)
+        time.sleep(draw.uniform(0.002, 0.03))
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        half_written += len(list(folder.glob(f".*{HALF}")))
+        try:
+            state, wrong = Checkpoints(folder).load()
+        except SpecError:
+            unreadable += 1
+            continue
+        left_out += bool(wrong)
+        assert torch.equal(state["network"], STATE["network"])
+        went_back += state["step"] < last
+        last = max(last, state["step"])
+    found = {"unreadable": unreadable, "left_out": left_out, "went_back": went_back, "half_written": half_written}
+    print(json.dumps({**found, "last": last}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]))

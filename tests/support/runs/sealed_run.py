@@ -1,0 +1,132 @@
+"""A run that is watched by Python's audit events: `python -m tests.support.runs.sealed_run REPORT PLANT [OPTIONS of fast.train]`.
+
+Whatever opens a socket is refused; what changes a file or a folder, and what starts a program, is noted. REPORT becomes
+a JSON object with what was seen, to the very end of the process. PLANT does something forbidden while the data are
+drawn (the control), or nothing (`-`). Without options nothing is trained, and only PLANT runs.
+
+Python tells what its own functions do, not what a library of another language does by itself.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TextIO
+
+WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+CHANGES = {"os.mkdir", "os.rmdir", "os.remove", "os.truncate", "os.chmod", "os.chown", "os.utime", "os.setxattr",
+           "os.removexattr", "shutil.rmtree"}  # fmt: skip
+OF_TWO = {"os.rename", "os.link", "os.symlink"}
+STARTS = {"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "pty.spawn"}
+
+
+class NetworkError(Exception):
+    """Somebody wanted to talk."""
+
+
+class Watch:
+    """The hook, and what it has seen."""
+
+    def __init__(self) -> None:
+        self.changed: list[list[str]] = []
+        self.talked: list[str] = []
+        self.started: list[str] = []
+
+    def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "open":
+            path, _, flags = arguments
+            if isinstance(flags, int) and flags & WRITES and not isinstance(path, int):
+                self.note(event, path)
+        elif event in CHANGES:
+            self.note(event, arguments[0], arguments[-1])
+        elif event in OF_TWO:
+            self.note(event, arguments[0])
+            self.note(event, arguments[1])
+        elif event in STARTS:
+            self.started.append(os.path.basename(os.fsdecode(arguments[0])))
+        elif event.startswith("socket.") and event != "socket.gethostname":
+            self.talked.append(event)
+            raise NetworkError(event)
+
+    def note(self, event: str, path: Any, folder: Any = -1) -> None:
+        """A path, absolute: it may be relative to an open folder."""
+        base = os.readlink(f"/proc/self/fd/{folder}") if isinstance(folder, int) and folder >= 0 else os.getcwd()
+        self.changed.append([event, os.path.normpath(os.path.join(base, os.fsdecode(path)))])
+
+
+def swallowed() -> None:
+    """The way it is mostly written."""
+    try:
+        socket.create_connection(("127.0.0.1", 9), timeout=0.1)
+    except Exception as error:
+        print(f"offline: {type(error).__name__}")
+
+
+def removed_by_another() -> None:
+    Path("there").mkdir()
+    folder = os.open("there", os.O_RDONLY)
+    os.mkdir("inner", dir_fd=folder)
+    os.close(folder)
+    shutil.rmtree("there")
+
+
+PLANTS: dict[str, Callable[[], object]] = {
+    "-": lambda: None,
+    "connect": swallowed,
+    "look up": lambda: socket.getaddrinfo("localhost", 80),
+    "fetch": lambda: urllib.request.urlopen("http://localhost:9"),
+    "listen": lambda: socket.create_server(("127.0.0.1", 0)),
+    "send": lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x", ("127.0.0.1", 9)),
+    "write": lambda: Path("seen").write_text("x"),
+    "append": lambda: open("seen", "a").close(),
+    "by number": lambda: os.close(os.open("seen", os.O_CREAT | os.O_WRONLY)),
+    "make": lambda: Path("seen").mkdir(),
+    "rename": lambda: Path("given").rename("seen"),
+    "link": lambda: Path("seen").symlink_to("given"),
+    "remove": lambda: Path("given").unlink(),
+    "touch": lambda: os.utime("given"),
+    "in an open folder": removed_by_another,
+    "at home": lambda: Path("~/.seen").expanduser().write_text("x"),
+    "start": lambda: subprocess.run([sys.executable, "-c", ""], check=True),
+}
+
+
+def main(plant: str, options: list[str]) -> int:
+    """Train, if there are options: Yin-Yang, on few points."""
+    if not options:
+        PLANTS[plant]()
+        return 0
+    from fast import train  # not before the hook is there
+    from fast.tasks import yin_yang
+
+    drawn = yin_yang.points
+
+    def points(*given: Any) -> Any:
+        PLANTS[plant]()
+        return drawn(*given)
+
+    yin_yang.points = points  # type: ignore[assignment]
+    yin_yang.POINTS = {"train": 60, "valid": 30, "test": 30}
+    train.main(options)
+    return train.main([*options, "--resume"])  # and it ends once more
+
+
+def tell(watch: Watch, report: TextIO) -> None:
+    """Write down what was seen."""
+    json.dump(vars(watch), report)
+    report.close()
+
+
+if __name__ == "__main__":
+    watch, report = Watch(), open(sys.argv[1], "w", encoding="utf-8")  # noqa: SIM115 - closed at the very end
+    atexit.register(tell, watch, report)  # first, and so called last
+    sys.addaudithook(watch)
+    sys.exit(main(sys.argv[2], sys.argv[3:]))

@@ -1,0 +1,221 @@
+"""One run of a network, from spike to spike: which arrivals and spikes there are, and what the loss is."""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from spec import Case, CrossEntropy, SpikeTimeMSE
+from tests.support.truth.numbers import INFINITY, Real
+from tests.support.truth.problem import CONSTANTS, Key
+from tests.support.truth.readout import Maximum, cross_entropy, first_spike_readout, reads, spike_time_mse
+from tests.support.truth.voltage import Memo, Voltage
+
+Arrival = tuple[int, int]
+"""The synapse, and the index of the spike of its source."""
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What must not change between two runs whose difference is to be a derivative.
+
+    Arrivals between two spikes of a neuron commute, so their order among themselves is not in it.
+
+    Attributes:
+        arrivals: one tuple a neuron (those that are no input, in the order of the case): the arrivals before its first
+            spike, between the first and the second, ..., after its last.
+        maxima: the place of the maximum of every neuron read; empty unless `max_voltage` is read.
+    """
+
+    arrivals: tuple[tuple[frozenset[Arrival], ...], ...]
+    maxima: tuple[tuple, ...]
+
+
+@lru_cache(maxsize=4)
+def _wiring(case: Case) -> tuple[list[tuple[str, int]], dict[tuple[str, int], list[tuple[int, int, Key, Key]]]]:
+    """Neurons that are no input; and the synapses out of each neuron: target, index, key of weight, key of delay."""
+    neurons = [(p.name, j) for p in case.network.populations if p.kind != "input" for j in range(p.size)]
+    index = {neuron: n for n, neuron in enumerate(neurons)}
+    fan_out: dict[tuple[str, int], list[tuple[int, int, Key, Key]]] = {}
+    synapse = 0
+    for c, connection in enumerate(case.network.connections):
+        for i, j in np.argwhere(connection.exists).tolist():
+            entry = (index[connection.target, j], synapse, ("w", c, i, j), ("d", c, i, j))
+            fan_out.setdefault((connection.source, i), []).append(entry)
+            synapse += 1
+    return neurons, fan_out
+
+
+class Run:
+    """A simulation at the working precision of the caller.
+
+    Args:
+        near: a run of the same case at almost the same values; it saves exponentials and steps of Newton's method, and
+            changes no result by more than rounding.
+    """
+
+    def __init__(self, case: Case, values: Mapping[Key, Real], T: Real, digits: float, near: Run | None = None) -> None:
+        self.case, self.values, self.T = case, values, T
+        self.neurons, self.fan_out = _wiring(case)
+        tolerance = Real(10) ** -Real(digits)
+        self.tolerance, self.last = tolerance, T * (1 + tolerance)
+        rate = 1 / T if reads(case.loss, "exp_weighted_voltage") else Real(0)
+        self.memo: Memo = near.memo if near else {}
+        self.voltages = []
+        for neuron in self.neurons:
+            tau_mem, tau_syn, v_th, v_reset = (values.get((constant, *neuron)) for constant in CONSTANTS)
+            self.voltages.append(Voltage(tau_mem, tau_syn, v_th, v_reset, rate, tolerance, self.memo, near is None))
+        count = len(self.neurons)
+        self.pending: list[list[tuple[Real, int, int, Real]]] = [[] for _ in range(count)]
+        self.guesses = near.spikes if near else [[]] * count
+        self.crossings: list[Real] = [INFINITY] * count
+        self.peaks: list[tuple[Real, Real] | None] = [None] * count
+        self.next = [INFINITY] * count
+        self.spikes: list[list[Real]] = [[] for _ in range(count)]
+        self.kappa: list[list[Real]] = [[] for _ in range(count)]
+        self.arrivals: list[list[set[Arrival]]] = [[set()] for _ in range(count)]
+        read = case.loss.population if reads(case.loss, "max_voltage") else None
+        self.maxima = {n: Maximum() for n, (name, _) in enumerate(self.neurons) if name == read}
+        self.margin = INFINITY
+        self._run()
+
+    def _run(self) -> None:
+        for key, t in self.values.items():
+            if key[0] == "t_in" and t <= self.last:
+                _, name, i, k = key
+                self._send((str(name), int(i)), int(k), t)
+        if not self.neurons:
+            return
+        while (t := min(self.next)) <= self.last:
+            n = self.next.index(t)
+            arrival = self.pending[n][0][0] if self.pending[n] else INFINITY
+            if self.crossings[n] <= arrival + self.T * self.tolerance:
+                self._spike(n, self.crossings[n])
+            else:
+                self._arrive(n, arrival)
+        for n in range(len(self.neurons)):
+            self._end(n)
+
+    def _send(self, source: tuple[str, int], k: int, t: Real) -> None:
+        """Put spike `k` of `source` under way in each of its synapses."""
+        for target, synapse, w, d in self.fan_out.get(source, ()):
+            t_arr = t + self.values[d]
+            self._note(abs(self.T - t_arr) / self.T)
+            if t_arr <= self.last:
+                insort(self.pending[target], (t_arr, synapse, k, self.values[w]))
+                self.next[target] = min(self.next[target], t_arr)
+
+    def _spike(self, n: int, t: Real) -> None:
+        voltage = self.voltages[n]
+        x, y = voltage.growths(t)
+        self.kappa[n].append((voltage.tau_mem * voltage.slope(t, x, y) / voltage.v_th) ** 2)
+        self.spikes[n].append(t)
+        self.arrivals[n].append(set())
+        self._note(abs(self.T - t) / self.T)
+        if n in self.maxima:
+            self.maxima[n].offer(voltage.v_th, ("spike",))
+        voltage.reset(t, x)
+        self._look_ahead(n, t, x, y)
+        self._send(self.neurons[n], len(self.spikes[n]) - 1, t)
+
+    def _arrive(self, n: int, t: Real) -> None:
+        """All arrivals at this neuron at `t`."""
+        voltage, pending = self.voltages[n], self.pending[n]
+        x, y = voltage.growths(t)
+        rising = self._leave_segment(n, t, x, y)
+        here: set[Arrival] = set()
+        while pending and pending[0][0] == t:
+            _, synapse, k, w = pending.pop(0)
+            voltage.arrive(w, t, x, y)
+            here.add((synapse, k))
+        self.arrivals[n][-1] |= here
+        if rising and voltage.slope(t, x, y) <= 0:
+            self.maxima[n].offer(voltage.at(t, x, y), ("arrival", frozenset(here)))
+        self._look_ahead(n, t, x, y)
+
+    def _end(self, n: int) -> None:
+        voltage = self.voltages[n]
+        x, y = voltage.growths(self.T)
+        if self._leave_segment(n, self.T, x, y):
+            self.maxima[n].offer(voltage.at(self.T, x, y), ("end",))
+        if n in self.maxima:
+            self._note(self.maxima[n].gap)
+
+    def _leave_segment(self, n: int, t: Real, x: Real, y: Real) -> bool:
+        """Take note of how high V came until `t`; whether V of a neuron read for its maximum still rises there."""
+        voltage, peak = self.voltages[n], self.peaks[n]
+        passed = peak if peak is not None and peak[0] < t else None
+        if voltage.v_th is not None:
+            top = passed[1] if passed else voltage.at(t, x, y)
+            self._note((voltage.v_th - top) / voltage.v_th)
+            if self.spikes[n]:
+                self._note((t - self.spikes[n][-1]) / voltage.tau_mem)
+        if n not in self.maxima:
+            return False
+        if passed:
+            where = (len(self.spikes[n]), frozenset(self.arrivals[n][-1]))
+            self.maxima[n].offer(passed[1], ("interior", where))
+            self.peaks[n] = None
+        return not passed and voltage.slope(t, x, y) > 0
+
+    def _look_ahead(self, n: int, t: Real, x: Real, y: Real) -> None:
+        """Find the crossing and the peak that come before the next arrival.
+
+        A neuron that is not read needs neither while its current, which bounds its voltage, is below threshold.
+        """
+        voltage = self.voltages[n]
+        next_arrival = self.pending[n][0][0] if self.pending[n] else INFINITY
+        self.crossings[n], self.peaks[n], self.next[n] = INFINITY, None, next_arrival
+        can_spike = voltage.v_th is not None and voltage.current(y) > voltage.v_th
+        if not (can_spike or n in self.maxima) or voltage.slope(t, x, y) <= 0:
+            return
+        v = voltage.at(t, x, y)
+        if can_spike and v >= voltage.v_th * (1 - self.tolerance):
+            self.crossings[n] = self.next[n] = t
+            return
+        if next_arrival <= self.last:
+            x, y = voltage.growths(next_arrival)
+            below = not can_spike or voltage.at(next_arrival, x, y) < voltage.v_th * (1 - self.tolerance)
+            if below and voltage.slope(next_arrival, x, y) > 0:
+                return  # V rises from here to there, and stays below threshold
+        peak = self.peaks[n] = voltage.peak(t)
+        if can_spike and peak is not None and peak[1] > voltage.v_th * (1 + self.tolerance):
+            k = len(self.spikes[n])
+            guess = self.guesses[n][k] if k < len(self.guesses[n]) else None
+            self.crossings[n] = voltage.crossing(t, v, peak, guess)
+            self.next[n] = min(self.crossings[n], next_arrival)
+
+    def _note(self, distance: Real) -> None:
+        if distance < self.margin:
+            self.margin = distance
+
+    def signature(self) -> Signature:
+        """The order of events."""
+        arrivals = tuple(tuple(frozenset(group) for group in groups) for groups in self.arrivals)
+        return Signature(arrivals, tuple(maximum.place for maximum in self.maxima.values()))
+
+    def readout(self) -> list[Real] | None:
+        """`y`, one a neuron of the population read."""
+        loss = self.case.loss
+        if isinstance(loss, SpikeTimeMSE):
+            return None
+        read = [n for n, (name, _) in enumerate(self.neurons) if name == loss.population]
+        if loss.readout == "max_voltage":
+            return [self.maxima[n].value for n in read]
+        if loss.time_scale is not None:
+            return first_spike_readout([self.spikes[n] for n in read], self.T, loss.time_scale)
+        return [self.voltages[n].integral(self.T) / self.T for n in read]
+
+    def loss(self) -> Real:
+        """The loss."""
+        loss = self.case.loss
+        y = self.readout()
+        if isinstance(loss, CrossEntropy):
+            assert y is not None
+            return cross_entropy(y, loss.label)
+        read = [train for (name, _), train in zip(self.neurons, self.spikes, strict=True) if name == loss.population]
+        return spike_time_mse(read, loss, self.T)

@@ -1,0 +1,91 @@
+"""What a problem's loss, readouts and spikes are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import mpmath
+import numpy as np
+
+from tests.support.truth.numbers import Real, mpf, real, working_precision
+from tests.support.truth.problem import Problem
+from tests.support.truth.run import Run, Signature
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """A run.
+
+    Attributes:
+        loss, readout: as specified; `readout` is None for a loss of spike times.
+        spikes, kappa: by population, one object array a neuron.
+        signature: the order of events.
+        margin: how far the run is from another order of events: the smallest relative distance of a voltage from the
+            threshold that it does not reach, of two events whose order matters, and of the two largest maxima.
+    """
+
+    loss: mpmath.mpf
+    readout: np.ndarray | None
+    spikes: Mapping[str, tuple[np.ndarray, ...]]
+    kappa: Mapping[str, tuple[np.ndarray, ...]]
+    signature: Signature
+    margin: float
+
+    @property
+    def kappa_min(self) -> mpmath.mpf | None:
+        """The smallest conditioning of all spikes."""
+        return min((k for trains in self.kappa.values() for train in trains for k in train), default=None)
+
+
+def simulate(problem: Problem, digits: float = 50) -> Truth:
+    """The problem's loss and spikes, good to about `digits` decimal digits."""
+    with working_precision(digits + guard_digits(problem)):
+        values = {key: real(value) for key, value in problem.values.items()}
+        run = Run(problem.case, values, real(problem.duration), digits)
+        readout = run.readout()
+        return Truth(
+            mpf(run.loss()),
+            None if readout is None else _array(readout),
+            _by_population(run, run.spikes),
+            _by_population(run, run.kappa),
+            run.signature(),
+            float(run.margin),
+        )
+
+
+def guard_digits(problem: Problem, step: float = 0.0) -> float:
+    """Digits that cancellation costs, and some to spare.
+
+    They go where `tau_mem` is near `tau_syn` (twice: the time of a peak divides by the difference once more), and where
+    `T / tau` is large.
+
+    Args:
+        step: ms, by how much a time constant is going to be nudged: equal ones will then be that near.
+    """
+    lost = 0.0
+    for (kind, *neuron), tau_mem in problem.values.items():
+        if kind == "tau_mem":
+            tau_syn = problem.values["tau_syn", *neuron]
+            with mpmath.workdps(200):
+                apart = float(abs(tau_mem - tau_syn))
+            if apart <= 10 * step:
+                apart = step / 10
+            near = math.log10(tau_mem / apart) if apart else 0.0
+            lost = max(lost, 2 * max(near, 0.0) + math.log10(1 + problem.duration / min(tau_mem, tau_syn)))
+    return 15 + lost
+
+
+def _array(numbers: Sequence[Real]) -> np.ndarray:
+    array = np.empty(len(numbers), dtype=object)
+    array[:] = [mpf(number) for number in numbers]
+    return array
+
+
+def _by_population(run: Run, trains: Sequence[Sequence[Real]]) -> dict[str, tuple[np.ndarray, ...]]:
+    names = dict.fromkeys(name for name, _ in run.neurons)
+    return {
+        name: tuple(_array(train) for (owner, _), train in zip(run.neurons, trains, strict=True) if owner == name)
+        for name in names
+    }

@@ -1,0 +1,145 @@
+"""The voltage of one neuron as one closed sum over all that has happened to it since t = 0.
+
+    tau_mem != tau_syn:   V(t) = A exp(-t/tau_mem) + B exp(-t/tau_syn)
+    tau_mem == tau_syn:   V(t) = (A + B t) exp(-t/tau)
+
+An arrival of weight w at a adds the response to it, w K (exp(-(t-a)/tau_syn) - exp(-(t-a)/tau_mem)) with K = tau_syn /
+(tau_syn - tau_mem), or w (t-a)/tau exp(-(t-a)/tau). A spike at t_k adds -(v_th - v_reset) exp(-(t-t_k)/tau_mem).
+Near equality of the two constants K is large and its terms cancel: the caller adds digits for that (`simulation.py`).
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from tests.support.truth.numbers import Real, exp, log, sqrt
+
+Memo: TypeAlias = dict[tuple[Real, Real, Real], tuple[Real, Real]]
+
+
+class Voltage:
+    """V(t) of one neuron, given what has happened so far.
+
+    Args:
+        tau_mem, tau_syn: ms.
+        v_th, v_reset: None for a neuron that never spikes.
+        rate: 1/ms; `integral` is weighted with `exp(-rate t)`.
+        tolerance: relative, of a time of crossing.
+        memo: exponentials by time and constants, shared with other runs of the same precision.
+        fills_memo: whether this one adds to them.
+    """
+
+    def __init__(
+        self,
+        tau_mem: Real,
+        tau_syn: Real,
+        v_th: Real | None,
+        v_reset: Real | None,
+        rate: Real,
+        tolerance: Real,
+        memo: Memo,
+        fills_memo: bool,
+    ) -> None:
+        self.tau_mem, self.tau_syn, self.v_th, self.v_reset = tau_mem, tau_syn, v_th, v_reset
+        self.rate, self.tolerance, self.memo, self.fills_memo = rate, tolerance, memo, fills_memo
+        self.equal = tau_mem == tau_syn
+        self.K = Real(0) if self.equal else tau_syn / (tau_syn - tau_mem)
+        self.A, self.B = Real(0), Real(0)
+        self.weighted_arrivals, self.weighted_resets = Real(0), Real(0)
+
+    def growths(self, t: Real) -> tuple[Real, Real]:
+        """`exp(t/tau_mem)`, `exp(t/tau_syn)`: what all else at `t` is computed from."""
+        key = (t, self.tau_mem, self.tau_syn)
+        known = self.memo.get(key)
+        if known is None:
+            x = exp(t / self.tau_mem)
+            known = x, (x if self.equal else exp(t / self.tau_syn))
+            if self.fills_memo:
+                self.memo[key] = known
+        return known
+
+    def arrive(self, w: Real, t: Real, x: Real, y: Real) -> None:
+        """Add the response to an arrival at `t`, where the growths are `x`, `y`."""
+        if self.equal:
+            self.A -= w * t / self.tau_mem * x
+            self.B += w / self.tau_mem * x
+        else:
+            self.A -= w * self.K * x
+            self.B += w * self.K * y
+        self.weighted_arrivals += w * exp(-self.rate * t) if self.rate else w
+
+    def reset(self, t: Real, x: Real) -> None:
+        """Add the reset of a spike at `t`, where `exp(t/tau_mem)` is `x`."""
+        assert self.v_th is not None
+        drop = self.v_th - self.v_reset
+        self.A -= drop * x
+        self.weighted_resets += drop * exp(-self.rate * t) if self.rate else drop
+
+    def at(self, t: Real, x: Real, y: Real) -> Real:
+        """V."""
+        return (self.A + self.B * t) / x if self.equal else self.A / x + self.B / y
+
+    def slope(self, t: Real, x: Real, y: Real) -> Real:
+        """dV/dt."""
+        if self.equal:
+            return (self.B - (self.A + self.B * t) / self.tau_mem) / x
+        return -self.A / (self.tau_mem * x) - self.B / (self.tau_syn * y)
+
+    def current(self, y: Real) -> Real:
+        """I; no voltage can rise above it."""
+        return self.tau_mem * self.B / y if self.equal else self.B / (self.K * y)
+
+    def peak(self, t: Real) -> tuple[Real, Real] | None:
+        """Time and height of the maximum that comes after `t`, where V rises; None if V rises to 0 from below for ever.
+
+        The sum has at most one extremum, so a voltage that rises and has one later has its maximum there.
+        """
+        if self.equal:
+            if self.B <= 0:
+                return None
+            t_peak = self.tau_mem - self.A / self.B
+            height = self.tau_mem * self.B * exp(-t_peak / self.tau_mem)
+        else:
+            if self.A == 0 or self.B / self.A >= 0:
+                return None
+            t_peak = log(-self.B * self.tau_mem / (self.A * self.tau_syn)) / (1 / self.tau_syn - 1 / self.tau_mem)
+            height = self.A * (1 - self.tau_syn / self.tau_mem) * exp(-t_peak / self.tau_mem)
+        return (t_peak, height) if t_peak > t else None
+
+    def crossing(self, t: Real, v: Real, peak: tuple[Real, Real], guess: Real | None) -> Real:
+        """The one time at which V rises through `v_th` between `t`, where it is `v`, and the peak.
+
+        Newton's method inside a bracket. It starts at the guess, or at the root of the parabola through both ends that
+        has its vertex at the peak.
+        """
+        low, high = t, peak[0]
+        if guess is None or not low < guess < high:
+            guess = high - (high - low) * sqrt((peak[1] - self.v_th) / (peak[1] - v))
+        t = guess
+        resolution = (self.tau_mem + self.tau_syn + high) * self.tolerance / 1000
+        while high - low > resolution:
+            x, y = self.growths(t)
+            excess = self.at(t, x, y) - self.v_th
+            if excess < 0:
+                low = t
+            else:
+                high = t
+            slope = self.slope(t, x, y)
+            step = excess / slope if slope > 0 else high - low
+            if abs(step) <= resolution:
+                return t - step
+            t = t - step if low < t - step < high else (low + high) / 2
+        return (low + high) / 2
+
+    def integral(self, T: Real) -> Real:
+        """`int_0^T exp(-rate t) V dt`, term by term of the sum; nothing may happen after the last event before `T`."""
+        x, y = self.growths(T)
+        tail = exp(-self.rate * T)
+        r_mem = 1 / (1 / self.tau_mem + self.rate)
+        arrivals, resets = self.weighted_arrivals, self.weighted_resets
+        if self.equal:
+            left = tail / x * ((r_mem + T) * self.B + self.A)
+            return r_mem * (r_mem / self.tau_mem * arrivals - resets - left)
+        r_syn = 1 / (1 / self.tau_syn + self.rate)
+        from_current = r_syn * (self.K * arrivals - tail * self.B / y)
+        return from_current - r_mem * (self.K * arrivals + resets + tail * self.A / x)

@@ -1,0 +1,1 @@
+"""Makers of stored files and the mutation test; run by hand."""

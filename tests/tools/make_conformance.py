@@ -1,0 +1,58 @@
+"""`python -m tests.tools.make_conformance`: writes the conformance set, `spec/conformance/cases/*.json`.
+
+The cases are those of `conformance_documents`. Results are the ground truth's: 50 digits, gradients by central
+differences, rounded to float64. No case is at a tie, nor near one, so a right implementation in float64 has the same
+spikes.
+"""
+
+from __future__ import annotations
+
+import json
+
+import mpmath
+import numpy as np
+
+from spec import ConnectionGradient, Gradients, PopulationGradient, Result, case_from_text
+from tests import ROOT
+from tests.support.peers.conformance_documents import DOCUMENTS
+from tests.support.truth import Problem, gradient, simulate
+
+FOLDER = ROOT / "spec" / "conformance" / "cases"
+SMALLEST = mpmath.mpf("1e-27")
+"""A difference below it is 0: some 30 digits are right."""
+
+
+def with_results(document: dict) -> str:
+    """The text of the file: the case, and the ground truth as its expected results; one line a key."""
+    case = case_from_text(json.dumps(document))
+    truth, true = simulate(Problem.from_case(case)), gradient(case)
+    assert truth.margin > 1e-4 and (truth.kappa_min is None or truth.kappa_min > 1e-3), "too near a tie"
+    result = Result(truth.loss, truth.spikes, truth.kappa, truth.readout, _cleaned(true), ())
+    lines = {**document, "expected": result.to_dict(case.network)}
+    return "{\n" + ",\n".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in lines.items()) + "\n}\n"
+
+
+def _cleaned(gradients: Gradients) -> Gradients:
+    def clean(values: np.ndarray) -> np.ndarray:
+        return np.array([number if abs(number) > SMALLEST else 0.0 for number in values.ravel()]).reshape(values.shape)
+
+    def constants(found: PopulationGradient) -> PopulationGradient:
+        given = (found.dL_dtau_mem, found.dL_dtau_syn, found.dL_dv_th, found.dL_dv_reset)
+        return PopulationGradient(*(clean(values) for values in given if values is not None))
+
+    return Gradients(
+        tuple(ConnectionGradient(clean(g.dL_dw), clean(g.dL_dd)) for g in gradients.connections),
+        {name: constants(found) for name, found in gradients.populations.items()},
+        {name: tuple(clean(train) for train in trains) for name, trains in gradients.inputs.items()},
+    )
+
+
+def main() -> None:
+    """Write all files."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, document in DOCUMENTS.items():
+        (FOLDER / f"{name}.json").write_text(with_results(document), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,27 @@
+"""`python -m tests.tools.make_fault_signatures`: writes `spec/conformance/faults.json`, what known faults do to the cases."""
+
+from __future__ import annotations
+
+import json
+
+from tests import ROOT
+from tests.support.faults.fault_signatures import all_faulty_results, document
+
+FILE = ROOT / "spec" / "conformance" / "faults.json"
+
+
+def text_of(content: dict) -> str:
+    """The content, one line a case."""
+    faults = []
+    for fault in content["faults"]:
+        cases = ",\n".join(
+            f"  {json.dumps(case)}: {json.dumps(blocks, separators=(',', ':'))}"
+            for case, blocks in fault["cases"].items()
+        )
+        head = f"{json.dumps('name')}: {json.dumps(fault['name'])}, {json.dumps('what')}: {json.dumps(fault['what'])}"
+        faults.append(f'{{{head}, "cases": {{\n{cases}}}}}')
+    return f'{{"format": {json.dumps(content["format"])}, "faults": [\n' + ",\n".join(faults) + "]}\n"
+
+
+if __name__ == "__main__":
+    FILE.write_text(text_of(document(all_faulty_results())), encoding="utf-8")

@@ -1,0 +1,187 @@
+"""Mutation testing of the adjoints: `python -m tests.tools.mutation [--sample N] [--out FILE]`.
+
+cosmic-ray (`pip install -e '.[mutation]'`) changes one operator, number, comparison or loop at a time; for each mutant
+the checks of `checks_of_faults.py` run in a process of its own, on a copy of the package, until one finds something. A
+mutant that breaks off or takes too long is noticed too. Numba compiles nothing here. The processes are forked from one
+that has imported what does not change, so that a mutant takes a second or so; POSIX only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import importlib
+import json
+import os
+import resource
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tests import ROOT
+
+MODULES = (
+    "reference/jumps.py", "reference/adjoint.py", "fast/physics/adjoint.py", "fast/cpu/backward.py", "fast/cpu/lookup.py",
+)  # fmt: skip
+NOT_APPLIED = ("Shift", "Bit", "Mod", "_Is", "Decorator", "Invert", "Exception", "Variable")
+"""Operators that are left out: they do not exist in this code, make no number of a float, or change nothing without
+the compiler."""
+
+SECONDS, MEMORY = 90, 4 << 30  # of the processor, so that a busy machine makes no difference
+NOTICED, SURVIVED, BROKEN, TOO_LONG = "noticed", "survived", "broke off", "took too long"
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One change of one file, and what became of it."""
+
+    file: str
+    operator: str
+    occurrence: int
+    line: int
+    before: str
+    after: str
+    outcome: str = ""
+    by: str = ""
+
+
+def mutants(file: str) -> Iterator[tuple[Mutant, str]]:
+    """All mutants of a file, each with its text."""
+    from cosmic_ray.ast import get_ast_from_path
+    from cosmic_ray.mutating import mutate_code
+    from cosmic_ray.plugins import get_operator, operator_names
+
+    source = (ROOT / file).read_text(encoding="utf-8")
+    tree = get_ast_from_path(ROOT / file)
+    for name in sorted(operator_names()):
+        if any(part in name for part in NOT_APPLIED):
+            continue
+        operator = get_operator(name)()
+        count = sum(len(list(operator.mutation_positions(node))) for node in _nodes(tree))
+        for occurrence in range(count):
+            text = mutate_code(source, operator, occurrence)
+            if text is None or text == source:
+                continue
+            n, before, after = _difference(source, text)
+            if not before.startswith(("def ", ") ->", '"')):
+                yield Mutant(file, name.split("/")[1], occurrence, n, before, after), text
+
+
+def _nodes(node: object) -> Iterator[object]:
+    yield node
+    for child in getattr(node, "children", ()):
+        yield from _nodes(child)
+
+
+def _difference(source: str, text: str) -> tuple[int, str, str]:
+    """The first line that differs, before and after."""
+    pairs = zip(source.splitlines(), text.splitlines(), strict=False)
+    differing = ((n, a.strip(), b.strip()) for n, (a, b) in enumerate(pairs, start=1) if a != b)
+    return next(differing, (0, "", "a line more or less at the end"))
+
+
+def outcome(mutant: Mutant, text: str, evidence: dict) -> tuple[str, str]:
+    """What the checks say of a mutant, and which of them."""
+    package = mutant.file.split("/")[0]
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copytree(ROOT / package, Path(folder) / package, ignore=shutil.ignore_patterns("__pycache__", "*.md"))
+        (Path(folder) / mutant.file).write_text(text, encoding="utf-8")
+        return in_a_fork(lambda: first_finding(package, folder, evidence))
+
+
+def first_finding(package: str, folder: str, evidence: dict) -> str:
+    """The first check that finds something in the copy; empty: none does."""
+    sys.path.insert(0, folder)
+    checks = importlib.import_module("tests.support.faults.findings")
+    module = importlib.import_module(package)
+    assert str(module.__file__).startswith(folder), "not the copy"
+    return next((name for name, value in checks.findings(package, evidence) if not value <= 1), "")
+
+
+def in_a_fork(work: Callable[[], str]) -> tuple[str, str]:
+    """Run it in a process of its own, with bounded time and memory."""
+    here, there = os.pipe()
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 1))
+            resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+            os.write(there, work().encode())
+            code = 0
+        finally:
+            os._exit(code)
+    os.close(there)
+    with os.fdopen(here, "rb") as pipe:
+        said = pipe.read().decode()
+    _, status = os.waitpid(child, 0)
+    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU:
+        return TOO_LONG, ""
+    if status:
+        return BROKEN, ""
+    return (NOTICED, said) if said else (SURVIVED, "")
+
+
+def main() -> None:
+    """Mutate, and write what became of each mutant."""
+    parser = argparse.ArgumentParser(prog="python -m tests.tools.mutation", description=__doc__, allow_abbrev=False)
+    parser.add_argument("--sample", type=int, default=0, help="of each file so many mutants, drawn by seed 0; 0: all")
+    parser.add_argument("--out", type=Path, default=ROOT / "results" / "mutation.json", help="default: %(default)s")
+    parser.add_argument("files", nargs="*", default=MODULES, help="default: all of the adjoints")
+    options = parser.parse_args()
+    os.environ["NUMBA_DISABLE_JIT"] = "1"
+    for name in ("torch", "numba", "mpmath", "spec"):
+        importlib.import_module(name)
+    evidence = gathered()
+    found: list[Mutant] = []
+    counts: dict[str, int] = {}
+    for file in options.files:
+        whole = Mutant(file, "none", 0, 0, "", "")
+        unchanged = outcome(whole, (ROOT / file).read_text(encoding="utf-8"), evidence)
+        assert unchanged == (SURVIVED, ""), f"nothing is changed, and {unchanged}"
+        everything = list(mutants(file))
+        counts[file] = len(everything)
+        if options.sample and options.sample < len(everything):
+            chosen = np.random.default_rng(0).choice(len(everything), options.sample, replace=False)
+            everything = [everything[n] for n in sorted(chosen.tolist())]
+        for n, (mutant, text) in enumerate(everything, start=1):
+            result, by = outcome(mutant, text, evidence)
+            found.append(Mutant(**{**asdict(mutant), "outcome": result, "by": by}))
+            if result == SURVIVED or not n % 50:
+                where = f"{file} {n}/{len(everything)}"
+                print(f"{time.strftime('%H:%M')} {where} {result} {mutant.line}: {mutant.after}", flush=True)
+        write(options.out, found, counts)
+
+
+def gathered() -> dict:
+    """What the checks hold a copy against, in a process of its own: this one must not import what will be mutated."""
+    from subprocess import run
+
+    code = "from tests.agreement.test_planted_faults import gather; import json; print(json.dumps(gather(more=True)))"
+    done = run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def write(out: Path, found: list[Mutant], counts: dict[str, int]) -> None:
+    """The record: how many of each file, which survived, and of which text."""
+    files = {}
+    for file, count in counts.items():
+        own = [one for one in found if one.file == file]
+        outcomes = {name: sum(one.outcome == name for one in own) for name in (NOTICED, BROKEN, TOO_LONG, SURVIVED)}
+        text = (ROOT / file).read_bytes()
+        files[file] = {"sha256": hashlib.sha256(text).hexdigest(), "mutants": count, "tried": len(own), **outcomes}
+    survivors = [asdict(one) for one in found if one.outcome == SURVIVED]
+    content = {"format": "delayprop-mutation/1", "files": files, "survivors": survivors}
+    out.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Tasks and runs: survival, checkpoints, processes, settings."""

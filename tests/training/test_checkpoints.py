@@ -1,0 +1,156 @@
+"""Checkpoints: whole or not at all, checked, safe to read, the last two kept."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import pickle
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from fast.training.checkpoints import FORMAT, HALF, Checkpoints, DamagedError, decoded, digest, encoded
+from fast.training.model import Reader
+from spec import SpecError
+from tests import ROOT
+from tests.support.runs.short_runs import SETTINGS
+
+KILLS = 200
+
+
+def state(step: int) -> dict:
+    return {"step": step, "d": torch.tensor([0.1, 1e-300, -0.0, 12.184172], dtype=torch.float64), "names": ["w", "d"]}
+
+
+def killed(kind: str, kills: int, folder: Path) -> dict:
+    command = [sys.executable, "-m", "tests.support.runs.killed_while_saving", kind, str(kills), str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
+    found: dict = json.loads(done.stdout)
+    return found
+
+
+def test_200_kills_while_saving_lose_nothing(tmp_path: Path) -> None:
+    """Some of them fell between the first byte and the last: those left a file under another name."""
+    found = killed("whole", KILLS, tmp_path)
+    assert found["unreadable"] == found["left_out"] == found["went_back"] == 0
+    assert found["half_written"] > 0 and found["last"] > 0
+
+
+def test_control_a_writer_in_place_loses_checkpoints(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    found = killed("in-place", 60, tmp_path / "in")
+    assert found["unreadable"] + found["left_out"] + found["went_back"] > 0
+
+
+def test_the_order_of_a_save(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Written under another name, brought to the disk, renamed, and the name brought to the disk."""
+    seen = []
+    fsync, replace = os.fsync, os.replace
+
+    def watched_fsync(file: int) -> None:
+        seen.append("fsync folder" if os.path.isdir(f"/dev/fd/{file}") else "fsync file")
+        fsync(file)
+
+    def watched_replace(source: Path, target: Path) -> None:
+        seen.append(f"replace {Path(source).name} {Path(target).name}")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", watched_fsync)
+    monkeypatch.setattr(os, "replace", watched_replace)
+    Checkpoints(tmp_path).save(7, state(7))
+    name = "checkpoint-000000007.pt"
+    assert seen == ["fsync file", f"replace .{name}{HALF} {name}", "fsync folder"]
+
+
+def test_a_round_trip_keeps_every_bit(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(3, state(3))
+    found, wrong = checkpoints.load()
+    assert wrong == [] and digest(found) == digest(state(3))
+    assert torch.signbit(found["d"][2]) and digest(found) != digest(state(4))
+
+
+def test_the_last_two_are_kept(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path)
+    for step in (1, 5, 9, 12):
+        checkpoints.save(step, state(step))
+    assert [path.name for path in checkpoints.paths()] == ["checkpoint-000000012.pt", "checkpoint-000000009.pt"]
+
+
+def test_what_was_half_written_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    names = [f".checkpoint-000000002.pt{HALF}", ".mine.half", "mine.txt", ".checkpoint-000000002.pt"]
+    for name in names:
+        (tmp_path / name).write_text("x")
+    Checkpoints(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names[1:])
+
+
+@pytest.mark.parametrize("sixteenth", range(16))
+def test_a_truncated_newest_is_left_out_by_name(sixteenth: int, tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(1, state(1))
+    newest = checkpoints.save(2, state(2))
+    content = newest.read_bytes()
+    newest.write_bytes(content[: len(content) * sixteenth // 16])
+    found, wrong = checkpoints.load()
+    assert found["step"] == 1 and len(wrong) == 1 and newest.name in wrong[0]
+
+
+def test_one_byte_that_flips_is_seen(tmp_path: Path) -> None:
+    content = bytearray(encoded(state(1)))
+    for place in (3, len(content) // 3, len(content) - 1):
+        content[place] ^= 1
+        with pytest.raises(DamagedError):
+            decoded(bytes(content))
+        content[place] ^= 1
+    assert digest(decoded(bytes(content))) == digest(state(1))
+
+
+def test_no_checkpoint_at_all(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="`--resume` must be given with the --out of a run that has a checkpoint"):
+        Checkpoints(tmp_path).load()
+
+
+class Touch:
+    """What a malicious file would have Python do."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple:
+        return os.mkdir, (str(self.path),)
+
+
+def test_nothing_in_a_file_is_run(tmp_path: Path) -> None:
+    """Not even where the first line is right."""
+    body = io.BytesIO()
+    torch.save({"step": Touch(tmp_path / "touched")}, body, pickle_module=pickle)
+    sha = hashlib.sha256(body.getvalue()).hexdigest()
+    head = {"format": FORMAT, "bytes": len(body.getvalue()), "sha256": sha}
+    with pytest.raises(DamagedError, match="not tensors and plain values"):
+        decoded(json.dumps(head).encode() + b"\n" + body.getvalue())
+    assert not (tmp_path / "touched").exists()
+
+
+def test_another_format_is_named() -> None:
+    content = encoded(state(1)).replace(FORMAT.encode(), b"delayprop-checkpoint/9", 1)
+    with pytest.raises(DamagedError, match="of format delayprop-checkpoint/9; this version reads"):
+        decoded(content)
+
+
+def test_files_of_each_format_are_read_or_refused_with_a_hint() -> None:
+    """Stored when they were current; what this version reads is the same to the last bit, every delay included."""
+    stored = ROOT / "tests" / "training" / "stored"
+    kept = decoded((stored / "checkpoint-format-2.pt").read_bytes())
+    assert digest(kept["training"]) == "f452951cf045cebccd5b14dcddfe3361ecce78c3d1e20eddffc3c3d95eeec5ef"
+    network = Reader(4, 3, replace(SETTINGS, epochs=1), torch.float32, 0)
+    network.load_state_dict(kept["training"]["network"])
+    assert digest(network.state_dict()) == digest(kept["training"]["network"])
+    with pytest.raises(DamagedError, match=r"checkpoint/1; this version reads .*: go on with the version that wrote"):
+        decoded((stored / "checkpoint-format-1.pt").read_bytes())

@@ -1,0 +1,222 @@
+"""A classification beside its survival: when it ends, what it chooses, what it keeps and when it stops itself."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from fast.nn.certificate import Residuals
+from fast.tasks import yin_yang
+from fast.train import main
+from fast.training import classify
+from fast.training.certified import CertificateError, certify, check_certificate
+from fast.training.checkpoints import HALF, Checkpoints, digest
+from fast.training.classify import Classification
+from fast.training.engine import REPRODUCER
+from fast.training.evaluation import Answers
+from fast.training.tensorboard import Board
+from tests.support.runs.short_runs import KilledError, classification, killed_before, log, run
+
+
+def with_validation(monkeypatch: pytest.MonkeyPatch, accuracies: list[float]) -> None:
+    """Validation finds these, epoch by epoch."""
+    left = list(accuracies)
+
+    def found(self: Classification, split: str, check: Any = None) -> Answers:
+        right = round(1000 * left.pop(0)) if split == "valid" else 1
+        return Answers([[right, 1000 - right, 0], [0, 0, 0]], 1.0)
+
+    monkeypatch.setattr(Classification, "evaluate", found)
+
+
+@pytest.mark.parametrize(("patience", "epochs"), [(0, 6), (1, 3), (2, 5)])
+def test_a_run_ends_where_validation_stands_still(
+    patience: int, epochs: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_validation(monkeypatch, [0.3, 0.5, 0.4, 0.5, 0.45, 0.4] if patience < 2 else [0.3, 0.4, 0.5, 0.4, 0.5, 0.6])
+    training = classification(epochs=6, patience=patience)
+    run(training, tmp_path / "run")
+    assert len(log(tmp_path / "run")) == epochs and training.best["epoch"] == (2 if patience < 2 else 3)
+
+
+def test_a_run_that_has_ended_stays_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_validation(monkeypatch, [0.5, 0.4])
+    run(classification(epochs=6, patience=1, schedule="constant"), tmp_path / "run")
+    again = classification(epochs=6, patience=1, schedule="constant")
+    run(again, tmp_path / "run", resume=True)
+    assert len(log(tmp_path / "run")) == 2 and again.ended == 2
+
+
+@pytest.mark.parametrize(("choose", "epoch"), [("best", 2), ("last", 3)])
+def test_the_network_that_is_kept(choose: str, epoch: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And it is the one that sees the test split, once."""
+    with_validation(monkeypatch, [0.3, 0.5, 0.5])
+    training = classification(choose=choose)
+    kept: list[str] = []
+    end = Classification._end_epoch
+
+    def watched(self: Classification, *given: Any) -> None:
+        kept.append(digest(self.network.state_dict()))
+        end(self, *given)
+
+    monkeypatch.setattr(Classification, "_end_epoch", watched)
+    run(training, tmp_path / "run")
+    assert digest(torch.load(tmp_path / "run" / "network.pt", weights_only=True)) == kept[epoch - 1]
+    assert json.loads((tmp_path / "run" / "result.json").read_text())["best_epoch"] == epoch
+
+
+def test_a_run_may_leave_the_test_split_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And look at it later, with the network that it would have looked with."""
+    monkeypatch.setattr(yin_yang, "POINTS", {"train": 40, "valid": 40, "test": 40})
+    few = ["--task", "yin-yang", "--epochs", "1", "--hidden", "3", "--out"]
+    assert main([*few, str(tmp_path / "run"), "--no-test"]) == 0
+    said = capsys.readouterr().out
+    assert "valid accuracy" in said and "test accuracy" not in said
+    kept = (tmp_path / "run" / "network.pt").read_bytes()
+    assert not (tmp_path / "run" / "result.json").exists()
+    assert main([*few, str(tmp_path / "run"), "--resume"]) == main([*few, str(tmp_path / "straight")])
+    results = [json.loads((tmp_path / name / "result.json").read_text()) for name in ("run", "straight")]
+    assert results[0] == results[1] and (tmp_path / "run" / "network.pt").read_bytes() == kept
+
+
+def test_the_test_split_is_looked_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two runs that differ in their test split alone differ in nothing before the end."""
+    looked: list[str] = []
+    evaluate = Classification.evaluate
+
+    def watched(self: Classification, split: str, *check: Any) -> Answers:
+        looked.append(split)
+        return evaluate(self, split, *check)
+
+    monkeypatch.setattr(Classification, "evaluate", watched)
+    one, other = classification(), classification()
+    other.data["test"] = other.data["test"].where(np.arange(6) < 4)
+    run(one, tmp_path / "one")
+    run(other, tmp_path / "other")
+    assert looked == 2 * ["valid", "valid", "valid", "test"]
+    assert log(tmp_path / "one") == log(tmp_path / "other") and digest(one.state()) == digest(other.state())
+
+
+def test_a_gradient_that_breaks_an_identity_stops_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the optimiser's step, with what repeats it; here in the third certified step."""
+    training, seen = classification(), list[int]()
+
+    def broken(*given: Any) -> tuple[Residuals, float, float]:
+        seen.append(1)
+        found, usual, limit = certify(*given)
+        return (Residuals(found.A, 2 * limit, found.C) if len(seen) == 3 else found), usual, limit
+
+    monkeypatch.setattr(classify, "certify", broken)
+    with pytest.raises(CertificateError, match=r"identity B is off by .*, rounding explains .*; nothing was learned"):
+        run(training, tmp_path / "run")
+    kept, _ = Checkpoints(tmp_path / "run").load()
+    assert kept["step"] == 4 and digest(kept["training"]) != digest(classification().state())
+    assert (tmp_path / "run" / REPRODUCER).exists()
+
+
+def test_the_certificate_sees_a_wrong_gradient_and_leaves_the_training_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The control of the limit: a delay gradient of the wrong sign is far beyond it, the right one far within."""
+    training = classification()
+    spikes, labels = training.batches[0]
+    training.network.out.w.grad = torch.ones_like(training.network.out.w)
+    found, usual, limit = certify(training.network, spikes, labels)
+    assert check_certificate(found, usual, limit) == []
+    assert found.B is not None and found.B < usual / 100 and usual == 1e4 * torch.finfo(torch.float32).eps / 2
+    assert bool((training.network.out.w.grad == 1).all()) and training.network.layers[0].d.grad is None
+    loss = type(training.network).loss
+
+    def wrong(self: Any, y: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        for layer in self.layers:
+            layer.d.register_hook(torch.neg)
+        return loss(self, y, labels)
+
+    monkeypatch.setattr(type(training.network), "loss", wrong)
+    with pytest.raises(CertificateError, match="identity B"):
+        check_certificate(*certify(training.network, spikes, labels))
+
+
+def test_what_a_grazing_spike_may_explain_is_said() -> None:
+    said = check_certificate(Residuals(1e-3, 1e-5, None), 6e-4, 0.1)
+    assert said == ["identity A is off by 1.0e-03, which a grazing spike may explain (1.0e-01)"]
+
+
+@pytest.mark.parametrize("changed", [
+    {"shift": 1, "spread": 0.2, "stretch": 0.2, "blend": 0.5, "drop": 0.1},
+    {"spikes_strength": 1.0, "spikes_target": 2.0}, {"wake": 0.1, "ease_in": 0.01},
+    {"weight_decay": 0.1, "out_lr": 0.05}, {"freeze_weights": True},
+    {"hidden": (4, 3), "w_mean": 5.0, "inner_mean": 6.0}, {"readout": "exp_weighted_voltage", "gain": 50.0},
+])  # fmt: skip
+def test_whatever_the_settings_a_killed_run_ends_in_the_same_bits(changed: dict[str, Any], tmp_path: Path) -> None:
+    straight, resumed = classification(**changed), classification(**changed)
+    run(straight, tmp_path / "straight")
+    with pytest.raises(KilledError):
+        run(killed_before(classification(**changed), 6), tmp_path / "killed")
+    run(resumed, tmp_path / "killed", resume=True)
+    assert digest(resumed.state()) == digest(straight.state()) != digest(classification(**changed).state())
+    assert log(tmp_path / "killed") == log(tmp_path / "straight")
+
+
+def test_silent_neurons_are_woken_at_the_end_of_an_epoch(tmp_path: Path) -> None:
+    training = classification(w_mean=0.0, w_sd=0.0, wake=0.5, epochs=2)
+    run(training, tmp_path / "run")
+    assert [line["silent"] for line in log(tmp_path / "run")] == [1.0, 1.0]
+    assert training.network.inner[0].w.unique().tolist() == [1.0]
+    assert training.best["epoch"] == 1 and training.best["network"]["hidden.0.w"].unique().tolist() == [0.0], (
+        "what is kept is what was validated"
+    )
+
+
+def test_frozen_weights_are_not_woken(tmp_path: Path) -> None:
+    training = classification(w_mean=0.0, w_sd=0.0, wake=0.5, epochs=2, freeze_weights=True)
+    run(training, tmp_path / "run")
+    assert training.network.inner[0].w.unique().tolist() == [0.0]
+
+
+def test_a_run_that_goes_on_is_known_by_what_it_has_become(tmp_path: Path) -> None:
+    """More epochs are written down, fewer refused; the result of the shorter run is gone until there is another."""
+    folder = tmp_path / "run"
+    given = ["--task", "yin-yang", "--out", str(folder), "--schedule", "constant", "--hidden", "3", "--batch", "2500"]
+    assert main([*given, "--epochs", "1"]) in (0, 1)
+    assert main([*given, "--resume", "--epochs", "2"]) in (0, 1)
+    assert json.loads((folder / "options.json").read_text())["epochs"] == 2 and len(log(folder)) == 2
+    assert main([*given, "--resume", "--epochs", "1"]) == 2 and len(log(folder)) == 2
+    longer = classification(schedule="constant", epochs=4)
+    run(classification(schedule="constant", epochs=1), tmp_path / "short")
+    with pytest.raises(KilledError):
+        run(killed_before(longer, 6), tmp_path / "short", resume=True)
+    assert not (tmp_path / "short" / "result.json").exists()
+
+
+def test_a_run_killed_before_its_first_checkpoint_is_begun_anew(tmp_path: Path) -> None:
+    for name in (".lock", "options.json", f".options.json{HALF}"):
+        (tmp_path / name).write_text("{}")
+    given = ["--task", "yin-yang", "--out", str(tmp_path), "--hidden", "3", "--batch", "2500", "--epochs", "1"]
+    assert main([*given, "--resume"]) == 2
+    assert main(given) in (0, 1)
+    assert main(given) == 2, "now there is something to lose"
+
+
+def test_the_log_holds_gradients_and_grazing(tmp_path: Path) -> None:
+    run(classification(), tmp_path / "run")
+    for line in log(tmp_path / "run"):
+        assert set(line["gradient"]) == {"w", "w_out", "d"} and all(norm > 0 for norm in line["gradient"].values())
+        assert 0 < line["kappa_min"] < math.inf and line["clamped"] >= 0
+
+
+def test_numbers_go_to_tensorboard(tmp_path: Path) -> None:
+    board = Board(tmp_path)
+    board.add(1, {"epoch": 1, "train_loss": 2.5, "gradient": {"w": 0.25}, "A": None, "word": "x"})
+    board.close()
+    found = EventAccumulator(str(board.path))
+    found.Reload()
+    assert set(found.Tags()["scalars"]) == {"epoch", "train_loss", "gradient/w"}
+    assert found.Scalars("gradient/w")[0].value == 0.25

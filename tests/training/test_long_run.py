@@ -1,0 +1,57 @@
+"""A training that goes on for long needs no more memory, and no more files, than when it was warm."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests import ROOT
+
+MOST = 0.01
+"""How much more memory may be resident after the steps than before them: far above what is seen (a page or two)."""
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc")
+
+
+def growth(kind: str, steps: int) -> tuple[float, int]:
+    """Of memory, as a share, and of open files, while the steps are taken after the warm-up."""
+    command = [sys.executable, "-m", "tests.support.runs.long_run", kind, str(steps)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    memory, files, losses = found["memory"], found["files"], found["losses"]
+    assert len(memory) == len(files) == 11
+    assert found["fired"] > steps and losses[-1] < losses[0], "it must be a training, not silence"
+    print(f"{kind}, {steps} steps: {memory[0]} to {max(memory)} bytes, {files[0]} to {max(files)} files")
+    return (max(memory) - memory[0]) / memory[0], max(files) - files[0]
+
+
+def test_memory_and_files_stay_flat_for_2000_steps() -> None:
+    grown, opened = growth("plain", 2000)
+    assert grown < MOST and opened == 0
+
+
+@pytest.mark.slow
+def test_memory_and_files_stay_flat_for_10000_steps() -> None:
+    grown, opened = growth("plain", 10_000)
+    assert grown < MOST and opened == 0
+
+
+def test_control_graphs_that_are_kept_are_seen() -> None:
+    grown, _ = growth("graphs", 1000)
+    assert grown > MOST
+
+
+@pytest.mark.slow
+def test_control_a_thousand_bytes_a_step_are_seen() -> None:
+    grown, _ = growth("numbers", 10_000)
+    assert grown > MOST
+
+
+def test_control_one_file_in_a_hundred_steps_is_seen() -> None:
+    _, opened = growth("files", 300)
+    assert opened == 3

@@ -1,0 +1,122 @@
+"""A run that several processes share is the run of one: gradients to rounding, the same data, and either goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fast.training.checkpoints import Checkpoints, digest
+from tests import ROOT
+from tests.data.test_spike_files import small_trials, write
+
+OPTIONS = [
+    "--task", "spikes", "--hidden", "6", "--batch", "9", "--lr", "0.01", "--dtype", "float64", "--save-seconds", "0",
+    "--spikes-strength", "0.01", "--shift", "1", "--spread", "0.2", "--stretch", "0.1", "--blend", "0.5",
+    "--drop", "0.1", "--wake", "0.01",
+]  # fmt: skip
+TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Data, and a run of three epochs in one process."""
+    path = tmp_path_factory.mktemp("processes")
+    for seed, name in enumerate(("train", "test")):
+        write(path / f"{name}.h5", *small_trials(31, seed))
+    train(path, "one", 1, 3)
+    return path
+
+
+def train(folder: Path, run: str, processes: int, epochs: int, *more: str) -> str:
+    """Train; what it printed. `run` is a folder beside the data."""
+    data = ["--data", str(folder / "train.h5"), str(folder / "test.h5"), "--out", str(folder / run)]
+    command = ["-m", "fast.train", *OPTIONS, *data, "--epochs", str(epochs), *more]
+    several = [*TORCHRUN, str(processes)] if processes > 1 else []
+    done = ran([*several, *command], folder)
+    assert done.returncode in (0, 1), done.stderr
+    return done.stdout
+
+
+def ran(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """A command of Python, a thread each, on the packages under test: a copy, where a fault is planted."""
+    path = os.pathsep.join([*os.environ.get("PYTHONPATH", "").split(os.pathsep), str(ROOT)]).lstrip(os.pathsep)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "PYTHONPATH": path}
+    return subprocess.run([sys.executable, *command], capture_output=True, text=True, cwd=folder, env=environment)
+
+
+def apart(folder: Path, run: str, other: str = "one") -> float:
+    """The largest difference between the parameters that two runs ended with."""
+    ends = [Checkpoints(folder / name).load()[0]["training"]["network"] for name in (run, other)]
+    assert ends[0].keys() == ends[1].keys()
+    return max(float((ends[0][name] - ends[1][name]).abs().max()) for name in ends[0])
+
+
+def log(folder: Path, run: str) -> list[dict]:
+    return [json.loads(line) for line in (folder / run / "history.jsonl").read_text().splitlines()]
+
+
+def test_two_processes_learn_what_one_learns(folder: Path) -> None:
+    """Batches of 6 and 7 trials, which two processes share unevenly; augmented, regularised, and woken."""
+    said = train(folder, "two", 2, 3)
+    assert apart(folder, "two") < 1e-9
+    for one, two in zip(log(folder, "one"), log(folder, "two"), strict=True):
+        assert one["spikes_per_neuron"] == two["spikes_per_neuron"] and one["silent"] == two["silent"]
+        assert one["valid_accuracy"] == two["valid_accuracy"]
+        assert two["train_loss"] == pytest.approx(one["train_loss"], rel=1e-9)
+        assert two["A"] <= 1e-12 and two["B"] <= 1e-12
+    assert said.count("state sha256") == 1, "one process prints"
+    result = json.loads((folder / "two" / "result.json").read_text())
+    assert result["answers"] == json.loads((folder / "one" / "result.json").read_text())["answers"]
+
+
+@pytest.mark.parametrize("order", [(1, 2), (2, 1)], ids=["one, then two", "two, then one"])
+def test_a_run_goes_on_with_another_number_of_processes(order: tuple[int, int], folder: Path) -> None:
+    run = f"then {order[1]}"
+    train(folder, run, order[0], 1)
+    assert "resumed after step" in train(folder, run, order[1], 3, "--resume")
+    assert apart(folder, run) < 1e-9
+    assert len(log(folder, run)) == 3
+
+
+@pytest.mark.slow  # gloo does not always find the new process: the second rendezvous may time out
+def test_a_process_that_is_lost_is_started_again(folder: Path) -> None:
+    """`torchrun --max-restarts`: the second process of the first attempt dies in its second epoch."""
+    driver = folder / "dies.py"
+    driver.write_text(
+        "import os, sys\n"
+        "from fast.training.epoch import Epoch\n"
+        "from fast.train import main\n"
+        "if os.environ['RANK'] == '1' and os.environ['TORCHELASTIC_RESTART_COUNT'] == '0':\n"
+        "    add, steps = Epoch.add, []\n"
+        "    def dying(*given, **named):\n"
+        "        steps.append(1)\n"
+        "        len(steps) < 6 or os._exit(9)\n"
+        "        add(*given, **named)\n"
+        "    Epoch.add = dying\n"
+        "sys.exit(min(main(), 0))\n"
+    )
+    data = ["--data", str(folder / "train.h5"), str(folder / "test.h5"), "--out", str(folder / "lost"), "--epochs", "3"]
+    done = ran([*TORCHRUN, "2", "--max-restarts", "1", str(driver), *OPTIONS, *data], folder)
+    assert done.returncode == 0, done.stderr
+    assert "resumed after step" in done.stdout
+    assert apart(folder, "lost") < 1e-9
+
+
+def test_a_batch_too_small_for_all(folder: Path) -> None:
+    done = ran([*TORCHRUN, "2", "-m", "fast.train", "--task", "yin-yang", "--batch", "1"], folder)
+    assert done.returncode != 0 and "`--batch` must be a trial for each of 2 processes" in done.stderr
+    assert not (folder / "runs").exists()
+
+
+@pytest.mark.parametrize("workers", [0, 1, 4])
+def test_the_same_command_ends_in_the_same_state(workers: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To the last bit, whoever prepares the batches ahead of the step, and whatever seeds Python's hashes."""
+    monkeypatch.setenv("PYTHONHASHSEED", str(workers))
+    train(folder, f"workers{workers}", 1, 3, "--workers", str(workers))
+    ends = [Checkpoints(folder / name).load()[0]["training"] for name in ("one", f"workers{workers}")]
+    assert digest(ends[0]) == digest(ends[1])

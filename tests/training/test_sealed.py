@@ -1,0 +1,135 @@
+"""A training run talks to nobody, starts nothing that could, and writes nowhere but into its folder.
+
+It runs in a process of its own, watched (`tests/support/runs/sealed_run.py`), as a user without a home: HOME is a file, so what
+would be written there fails.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests import ROOT
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
+
+KERNELS = ROOT / "fast" / "__pycache__"
+PROGRAMS = {
+    "ldconfig", "gcc", "cc", "ld", "objdump",  # ctypes looks for a library (Numba)
+    "uname",  # what machine this is (platform)
+    "fc-list",  # which fonts there are (Matplotlib)
+}  # fmt: skip
+OPTIONS = ["--task", "yin-yang", "--epochs", "1", "--hidden", "6", "--batch", "20"]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a watched process did, in a folder with `out`, `temp`, `here` (where it ran) and the file `home`."""
+
+    folder: Path
+    code: int
+    said: str
+    changed: list[tuple[str, str]]
+    talked: list[str]
+    started: list[str]
+
+    def outside(self) -> list[str]:
+        """Changes that are not allowed."""
+        return [f"{event} {path}" for event, path in self.changed if not self.may_change(Path(path))]
+
+    def may_change(self, path: Path) -> bool:
+        """Few places, each for a reason."""
+        in_vain = self.folder / "home" / ".config"  # Matplotlib asks for its folder, and goes to `temp`
+        return (
+            path.is_relative_to(self.folder / "out")  # --out
+            or path.is_relative_to(self.folder / "temp")  # for the time of the run, see below
+            or path.is_relative_to(KERNELS)  # compiled once, as `README.md` says
+            or path == Path(os.devnull)
+            or path in (in_vain, in_vain / "matplotlib")
+        )
+
+
+def watched(folder: Path, plant: str, *options: str) -> Seen:
+    for name in ("temp", "here"):
+        (folder / name).mkdir()
+    (folder / "home").write_text("a file")
+    (folder / "here" / "given").write_text("x")
+    environment = {  # without what may send a cache elsewhere
+        "PATH": os.environ.get("PATH", os.defpath), "HOME": str(folder / "home"), "TMPDIR": str(folder / "temp"),
+        "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1",
+    }  # fmt: skip
+    report = folder / "report.json"
+    command = [sys.executable, "-m", "tests.support.runs.sealed_run", str(report), plant, *options]
+    done = subprocess.run(command, cwd=folder / "here", env=environment, capture_output=True, text=True)
+    found = json.loads(report.read_text())
+    changed = [(event, path) for event, path in found["changed"]]
+    return Seen(folder, done.returncode, done.stdout + done.stderr, changed, found["talked"], found["started"])
+
+
+def trained(folder: Path, plant: str = "-") -> Seen:
+    return watched(folder, plant, *OPTIONS, "--out", str(folder / "out" / "run"))
+
+
+def test_a_run_talks_to_nobody_and_writes_only_into_its_folder(tmp_path: Path) -> None:
+    seen = trained(tmp_path)
+    assert seen.code in (0, 1), seen.said
+    assert (tmp_path / "out" / "run" / "result.json").exists() and "resumed after step" in seen.said
+    assert any(path.endswith("history.jsonl") for _, path in seen.changed), "control: what it may write was seen"
+    assert seen.talked == []
+    assert set(seen.started) <= PROGRAMS
+    assert seen.outside() == []
+    assert sorted(path.name for path in (tmp_path / "here").iterdir()) == ["given"]
+    assert (tmp_path / "home").read_text() == "a file"
+    left = [path for path in (tmp_path / "temp").rglob("*") if not path.name.startswith("torchinductor_")]
+    assert left == [], "torch leaves an empty folder; nothing else outlives a run"
+
+
+@pytest.mark.parametrize("plant", ["connect", "write"])
+def test_control_what_a_run_must_not_do_is_seen(plant: str, tmp_path: Path) -> None:
+    """Within the run itself; it ends as it would, so that only the watch tells."""
+    seen = trained(tmp_path, plant)
+    assert seen.code in (0, 1), seen.said
+    if plant == "connect":
+        assert seen.talked and "offline: NetworkError" in seen.said
+    else:
+        assert set(seen.outside()) == {f"open {tmp_path / 'here' / 'seen'}"}
+
+
+@pytest.mark.parametrize("plant", ["connect", "look up", "fetch", "listen", "send"])
+def test_control_every_way_to_talk_is_seen(plant: str, tmp_path: Path) -> None:
+    assert watched(tmp_path, plant).talked
+
+
+WRITES = {
+    "write": ["open seen"],
+    "append": ["open seen"],
+    "by number": ["open seen"],
+    "make": ["os.mkdir seen"],
+    "rename": ["os.rename given", "os.rename seen"],
+    "link": ["os.symlink given", "os.symlink seen"],
+    "remove": ["os.remove given"],
+    "touch": ["os.utime given"],
+    "in an open folder": ["os.mkdir there", "os.mkdir there/inner"],
+}
+
+
+@pytest.mark.parametrize("plant", WRITES)
+def test_control_every_way_to_write_is_seen(plant: str, tmp_path: Path) -> None:
+    seen, here = watched(tmp_path, plant), f"{tmp_path / 'here'}/"
+    assert [line.replace(here, "") for line in seen.outside()][: len(WRITES[plant])] == WRITES[plant]
+
+
+def test_control_a_home_is_no_place_to_write_to(tmp_path: Path) -> None:
+    seen = watched(tmp_path, "at home")
+    assert seen.code == 1 and "NotADirectoryError" in seen.said
+    assert seen.outside() == [f"open {tmp_path / 'home' / '.seen'}"]
+
+
+def test_control_a_program_is_seen(tmp_path: Path) -> None:
+    assert not set(watched(tmp_path, "start").started) <= PROGRAMS

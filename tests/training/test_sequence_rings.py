@@ -1,0 +1,221 @@
+"""The sequence task with more inputs than two, and with spikes that belong to no pattern."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from fast.tasks.sequence import task as sequence
+from fast.tasks.sequence.patterns import GAP, Ring
+from fast.tasks.sequence.plan import plan
+from fast.tasks.sequence.shown import kept_from
+from fast.tasks.sequence.task import Sequence
+from fast.train import main
+from fast.training.checkpoints import digest
+from fast.training.run_folder import RunFolder
+from reports.__main__ import main as reports
+from tests.support.runs.short_runs import KilledError, killed_before, log, options
+from tests.support.runs.short_runs import run as run_training
+
+SIZES = (2, 3, 4, 8, 16)
+
+
+def run(folder: Path, *given: str) -> tuple[int, dict, list[dict]]:
+    """Exit code, result and history."""
+    code = main(["--task", "sequence", "--out", str(folder), *given])
+    lines = (folder / "history.jsonl").read_text(encoding="utf-8").splitlines()
+    return code, json.loads((folder / "result.json").read_text(encoding="utf-8")), [json.loads(line) for line in lines]
+
+
+@pytest.fixture
+def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sequence, "draw", lambda folder: [])
+
+
+@pytest.mark.parametrize("inputs", SIZES)
+def test_every_class_has_one_spike_an_input_and_an_order_of_its_own(inputs: int) -> None:
+    """Counts tell nothing: only the order does."""
+    spikes = Ring(inputs, jitter=1.0).spikes(range(inputs), np.random.default_rng(0))
+    assert spikes.counts().tolist() == [[1] * inputs] * inputs
+    orders = [tuple(np.argsort(trains, axis=0).ravel().tolist()) for trains in spikes.to_lists()]
+    ring = tuple(range(inputs))
+    assert orders == [ring[c:] + ring[:c] for c in range(inputs)]
+
+
+@pytest.mark.parametrize("inputs", SIZES)
+def test_at_the_start_each_output_gets_the_class_before_its_own_all_at_once(inputs: int) -> None:
+    ring = Ring(inputs)
+    d = ring.worst_delays()
+    for output in range(inputs):
+        arrivals = ring.times((output - 1) % inputs) + d[:, output]
+        assert set(arrivals.tolist()) == {ring.length}
+    assert d.min() == 0.0 and d.max() == ring.length < ring.max_delay
+    assert inputs > 2 or d.tolist() == [[0.0, GAP], [GAP, 0.0]]
+
+
+@pytest.mark.parametrize("jitter", [0.0, 1.0])
+@pytest.mark.parametrize("distractors", [1, 4])
+def test_distractors_are_as_many_as_asked_for_and_drawn_again_alike(distractors: int, jitter: float) -> None:
+    ring = Ring(4, jitter, distractors)
+    first, again, other = (ring.spikes([0, 1, 2] * 40, np.random.default_rng([7, n])).to_lists() for n in (0, 0, 1))
+    assert first == again and first != other
+    counts = np.array([[len(train) for train in trial] for trial in first])
+    assert (counts.sum(axis=1) == 4 + distractors).all()
+    assert len(np.unique(counts.argmax(axis=1))) == 4, "any input may have one"
+    times = np.concatenate([np.concatenate(trial) for trial in first])
+    assert times.min() >= 0.0 and times.max() <= ring.length + 10 * jitter
+
+
+def test_distractors_lie_anywhere_within_the_pattern() -> None:
+    found = Ring(4, 0.0, 1).spikes([0] * 400, np.random.default_rng(0)).to_lists()
+    times = [time for trial in found for train in trial for time in train if time not in (0.0, 10.0, 20.0, 30.0)]
+    assert len(times) == 400
+    assert np.histogram(times, 3, (0.0, 30.0))[0].min() > 100
+
+
+def test_a_run_with_distractors_is_repeated_and_every_presentation_differs(no_pictures: None, tmp_path: Path) -> None:
+    first, again = (run(tmp_path / name, "--inputs", "4", "--distractors", "2", "--epochs", "3") for name in "ab")
+    assert first == again
+    training = Sequence(options(epochs=2, jitter=0.0), torch.float32, 4, 2)
+    presented = []
+    with closing(RunFolder(str(tmp_path / "c"), "sequence", {})) as folder:
+        for number in range(2):
+            training.step(number, folder, lambda: None)
+            assert training.presented is not None
+            presented.append(sorted(training.presented.times.tolist()))
+    assert [len(times) for times in presented] == [4 * (4 + 2)] * 2
+    assert presented[0] != presented[1]
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_four_inputs_are_learned(seed: int, no_pictures: None, tmp_path: Path) -> None:
+    """100 % after at most 6 presentations of each pattern, as with two inputs; all certified."""
+    given = ("--inputs", "4", "--jitter", "1", "--seed", str(seed), "--epochs", "60")
+    code, result, history = run(tmp_path / "run", *given)
+    assert code == 0 and result["learned"]
+    assert history[0]["loss"] > history[-1]["loss"]
+    assert result["presentations"] <= 6 and result["kept_from"] <= 30
+    assert result["unseen_accuracy"] >= 0.99
+    assert max(max(line["A"], line["B"], line["C"]) for line in history) <= 1e-5
+    assert np.shape(result["d"]) == np.shape(history[0]["d"]) == (4, 4)
+
+
+def test_the_start_is_the_worst_case_and_frozen_delays_stay_there(no_pictures: None, tmp_path: Path) -> None:
+    code, result, history = run(tmp_path / "run", "--inputs", "4", "--freeze-delays", "--epochs", "5")
+    assert code == 1 and not result["learned"] and result["presentations"] is None and result["kept_from"] is None
+    assert result["d"] == result["d_start"] == Ring(4).worst_delays().tolist()
+    assert {line["accuracy"] for line in history} == {0.0} == {result["unseen_accuracy"]}
+    assert {line["right"] for line in history} == {0}
+
+
+def test_control_fast_membranes_do_not_leave_the_worst_start(
+    no_pictures: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the slow start is for: the plan for two inputs, given four, ends with wrong answers."""
+    monkeypatch.setattr(sequence, "plan", lambda inputs: plan(2))
+    code, result, _ = run(tmp_path / "run", "--inputs", "4")
+    assert code == 1 and result["unseen_accuracy"] <= 0.5
+
+
+def test_membranes_end_with_their_own_constants() -> None:
+    planned = plan(4)
+    slowness = [planned.slowness(epoch) for epoch in range(1, planned.epochs + 1)]
+    assert slowness[0] == 8.0 and slowness == sorted(slowness, reverse=True)
+    assert set(slowness[int(0.8 * planned.learn) :]) == {1.0}
+    training = Sequence(options(), torch.float32, 4)
+    with sequence._slowed(training.layer, 8.0):
+        assert training.layer.tau_mem.tolist() == [80.0] * 4 and training.layer.tau_syn.tolist() == [40.0] * 4
+    assert training.layer.tau_mem.tolist() == [10.0] * 4 and training.layer.tau_syn.tolist() == [5.0] * 4
+
+
+def test_two_inputs_keep_their_plan() -> None:
+    planned = plan(2)
+    assert {planned.slowness(epoch) for epoch in range(1, 41)} == {1.0}
+    assert {planned.share(epoch) for epoch in range(1, 11)} == {1.0}
+    assert (planned.learn, planned.epochs, planned.lr, planned.one_by_one) == (10, 40, 1.0, True)
+
+
+@pytest.mark.parametrize("step", [0, 3, 13])
+def test_a_run_that_was_killed_ends_in_the_same_bits(step: int, no_pictures: None, tmp_path: Path) -> None:
+    """Killed before the first step, within the slow start, and before the last step."""
+
+    def made() -> Sequence:
+        return Sequence(options(lr=10.0), torch.float32, 4, 2)
+
+    straight, resumed = made(), made()
+    run_training(straight, tmp_path / "straight")
+    with pytest.raises(KilledError):
+        run_training(killed_before(made(), step), tmp_path / "killed")
+    run_training(resumed, tmp_path / "killed", resume=True)
+    assert digest(resumed.state()) == digest(straight.state())
+    assert log(tmp_path / "killed") == log(tmp_path / "straight")
+
+
+@pytest.mark.parametrize("inputs", [3, 16])
+def test_pictures_are_drawn_and_drawn_again(
+    inputs: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    run(out, "--inputs", str(inputs), "--epochs", "3", "--distractors", "3")
+    pictures = [out / "delays.png", out / "voltages.png"]
+    printed = capsys.readouterr().out
+    assert f"/{inputs}  moved up to " in printed
+    assert f"{500 // inputs * inputs} unseen samples with jitter 0 ms and 3 distractors" in printed
+    assert all(picture.stat().st_size > 10_000 for picture in pictures)
+    for picture in pictures:
+        picture.unlink()
+    assert reports([str(out)]) == 0
+    assert all(picture.stat().st_size > 10_000 for picture in pictures)
+
+
+BAD_RECORDS = {
+    "inputs": ({"inputs": 17}, "`result.json inputs` must be one of 3, 4, 5,"),
+    "inputs of two": ({"inputs": 2}, "`result.json inputs` must be one of 3, 4, 5,"),
+    "gap": ({"gap": None}, "`result.json gap` must be a finite number, got null"),
+    "delays": ({"d": [[1.0]]}, "`result.json d` must be a list of 4, got a list of 1"),
+}
+
+
+@pytest.mark.parametrize(("change", "words"), BAD_RECORDS.values(), ids=BAD_RECORDS.keys())
+def test_a_damaged_record_is_one_line(
+    change: dict, words: str, no_pictures: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, result, _ = run(tmp_path / "run", "--inputs", "4", "--epochs", "1")
+    (tmp_path / "run" / "result.json").write_text(json.dumps({**result, **change}))
+    capsys.readouterr()
+    assert reports([str(tmp_path / "run")]) == 2
+    assert words in capsys.readouterr().err
+
+
+BAD_OPTIONS = {
+    "inputs 1": (["--inputs", "1"], "`--inputs` must be a whole number from 2 to 16, got 1; give the number of inputs"),
+    "inputs 17": (["--inputs", "17"], "`--inputs` must be a whole number from 2 to 16, got 17; give the number"),
+    "inputs 2.5": (["--inputs", "2.5"], "--inputs"),
+    "distractors -1": (["--distractors", "-1"], "`--distractors` must be a whole number from 0 to 100, got -1; give 0"),
+    "distractors 101": (["--distractors", "101"], "`--distractors` must be a whole number from 0 to 100, got 101"),
+}
+
+
+@pytest.mark.parametrize(("given", "words"), BAD_OPTIONS.values(), ids=BAD_OPTIONS.keys())
+def test_bad_options_exit_2_in_one_line(
+    given: list[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["--task", "sequence", *given]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1 and words in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_when_100_percent_is_kept() -> None:
+    def of(*accuracies: float) -> list[dict]:
+        return [{"presentation": n, "accuracy": accuracy} for n, accuracy in enumerate(accuracies, start=1)]
+
+    assert kept_from(of(0.0, 1.0, 0.5, 1.0, 1.0)) == 4
+    assert kept_from(of(1.0, 1.0)) == 1
+    assert kept_from(of(1.0, 0.5)) is None

@@ -1,0 +1,283 @@
+"""Training runs that are killed, stopped, refused and repeated: nothing is lost, and nothing changes."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from fast.data.spike_files import SpikeData
+from fast.train import main
+from fast.training import engine
+from fast.training.checkpoints import Checkpoints, decoded, digest
+from fast.training.classify import Classification
+from fast.training.finite import NotFiniteError
+from fast.training.null_folder import Folder
+from fast.training.run_folder import LOG, NotWrittenError, RunFolder
+from spec import SpecError
+from tests import ROOT
+from tests.data.test_spike_files import small_trials, write
+from tests.support.runs.short_runs import KilledError, Make, classification, killed_before, log, options, run, sequence
+
+
+@pytest.fixture(autouse=True)
+def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fast.tasks.sequence.task.draw", lambda folder: [])
+
+
+@pytest.mark.parametrize("make", [classification, sequence])
+@pytest.mark.parametrize("step", [0, 1, 2, 3, 4, 7, 11])
+def test_a_run_that_was_killed_ends_in_the_same_bits(make: Make, step: int, tmp_path: Path) -> None:
+    """Weights, delays, optimiser, best network and log; killed at the start, within an epoch, and at its end."""
+    straight, resumed = make(), make()
+    run(straight, tmp_path / "straight")
+    with pytest.raises(KilledError):
+        run(killed_before(make(), step), tmp_path / "killed")
+    run(resumed, tmp_path / "killed", resume=True)
+    assert digest(resumed.state()) == digest(straight.state())
+    assert log(tmp_path / "killed") == log(tmp_path / "straight")
+
+
+def test_control_another_seed_ends_elsewhere(tmp_path: Path) -> None:
+    runs = [classification(), classification(seed=4)]
+    for n, training in enumerate(runs):
+        run(training, tmp_path / str(n))
+    assert digest(runs[0].state()) != digest(runs[1].state())
+
+
+def test_steps_after_the_last_checkpoint_are_done_again(tmp_path: Path) -> None:
+    """Saved rarely, killed late: the log goes back too, and a line that was cut does not matter."""
+    straight, resumed = classification(), classification()
+    run(straight, tmp_path / "straight")
+    with pytest.raises(KilledError):
+        run(killed_before(classification(), 9), tmp_path / "killed", save_seconds=1e6)
+    with (tmp_path / "killed" / LOG).open("a") as file:
+        file.write('{"epoch": 2, "train_lo')
+    run(resumed, tmp_path / "killed", resume=True)
+    assert digest(resumed.state()) == digest(straight.state())
+    assert log(tmp_path / "killed") == log(tmp_path / "straight")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("where", ["step", "take", "evaluate", "save"])
+def test_a_signal_ends_the_run_after_the_step(
+    where: str, number: signal.Signals, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it learns, gets its data, evaluates or saves; what it goes on to is the same as without the signal."""
+    straight, stopped, resumed = classification(), classification(), classification()
+    before = signal.getsignal(signal.SIGINT)
+    run(straight, tmp_path / "straight")
+    sent = []
+    of: Any = {"save": engine.Keeper, "take": stopped.batches}.get(where, stopped)
+    wrapped = getattr(of, where)
+
+    def signalled(*arguments: Any) -> Any:
+        sent.append(where)
+        if len(sent) == 2:
+            os.kill(os.getpid(), number)
+        return wrapped(*arguments)
+
+    monkeypatch.setattr(of, where, signalled)
+    assert run(stopped, tmp_path / "stopped") == code
+    monkeypatch.undo()
+    assert signal.getsignal(signal.SIGINT) is before
+    run(resumed, tmp_path / "stopped", resume=True)
+    assert digest(resumed.state()) == digest(straight.state())
+
+
+def test_a_signal_is_seen_within_the_evaluation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may take minutes; nothing has changed by then, so it is given up."""
+    training, batches = classification(), []
+    valid = training.data["valid"]
+
+    def signalled(self: SpikeData, trials: np.ndarray, duration: float) -> Any:
+        if self is valid:
+            batches.append(trials)
+            os.kill(os.getpid(), signal.SIGTERM)
+        return taken(self, trials, duration)
+
+    taken = SpikeData.batch
+    monkeypatch.setattr(SpikeData, "batch", signalled)
+    assert run(training, tmp_path / "run") == 143
+    assert len(batches) == 1
+    assert Checkpoints(tmp_path / "run").load()[0]["step"] == 3
+
+
+def test_every_epoch_has_an_order_of_its_own() -> None:
+    """And the same one in every run of that seed."""
+    seen: list[list[list[int]]] = []
+    for _ in range(2):
+        batches = classification().batches
+        orders = [batches.trials(number).tolist() for number in range(9)]
+        seen.append([list(chain(*orders[3 * epoch : 3 * epoch + 3])) for epoch in range(3)])
+    assert seen[0] == seen[1]
+    assert all(sorted(order) == list(range(13)) for order in seen[0])
+    assert len({str(order) for order in seen[0]}) == 3
+
+
+def test_a_second_interrupt_stops_at_once_and_harms_nothing(tmp_path: Path) -> None:
+    training = classification()
+    take = training.step
+
+    def interrupted(number: int, folder: Folder, check: Callable[[], None]) -> None:
+        if number == 5:
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+        take(number, folder, check)
+
+    training.step = interrupted  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        run(training, tmp_path / "run")
+    kept, wrong = Checkpoints(tmp_path / "run").load()
+    assert kept["step"] == 5 and wrong == []
+
+
+def poison_parameter(training: Classification) -> None:
+    with torch.no_grad():
+        training.network.out.w[0, 0] = torch.nan
+
+
+def poison_gradient(training: Classification) -> None:
+    training.network.out.w.register_hook(lambda grad: grad * torch.inf)
+
+
+@pytest.mark.parametrize("poison", [poison_parameter, poison_gradient])
+def test_what_is_not_finite_stops_before_the_optimiser(
+    poison: Callable[[Classification], None], tmp_path: Path
+) -> None:
+    training = classification()
+    take, before = training.step, []
+
+    def poisoned(number: int, folder: Folder, check: Callable[[], None]) -> None:
+        if number == 5:
+            poison(training)
+            before.append(digest(training.state()))
+        take(number, folder, check)
+
+    training.step = poisoned  # type: ignore[method-assign]
+    with pytest.raises(NotFiniteError, match=r"out[.]w is not finite"):
+        run(training, tmp_path / "run")
+    assert digest(training.state()) == before[0], "nothing was learned from it"
+    kept, _ = Checkpoints(tmp_path / "run").load()
+    assert kept["step"] == 5 and torch.isfinite(kept["training"]["network"]["out.w"]).all()
+    again = decoded((tmp_path / "run" / engine.REPRODUCER).read_bytes())
+    assert again["step"] == 5 and len(again["under_way"]["labels"]) == 4
+
+
+def refused(*_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_a_full_disk_is_said_and_the_last_checkpoint_stays(
+    call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training, steps = classification(), []
+    take = training.step
+
+    def full(number: int, folder: Folder, check: Callable[[], None]) -> None:
+        take(number, folder, check)
+        steps.append(number)
+        if number == 5:
+            monkeypatch.setattr(os, call, refused)
+
+    training.step = full  # type: ignore[method-assign]
+    with pytest.raises(NotWrittenError, match=r"No space left on device.*make room, then go on with --resume"):
+        run(training, tmp_path / "run")
+    monkeypatch.undo()
+    kept, wrong = Checkpoints(tmp_path / "run").load()
+    assert kept["step"] >= 5 and wrong == []
+    assert steps[-1] == 5, "it must not go on without a word"
+
+
+def test_no_room_is_seen_before_the_first_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    usage = shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    assert main(["--task", "sequence", "--out", str(tmp_path / "run")]) == 4
+    assert "1000 bytes are free at" in capsys.readouterr().err
+    assert not (tmp_path / "run" / LOG).exists()
+
+
+@pytest.mark.parametrize(("name", "value"), [("lr", "2"), ("seed", "1"), ("jitter", "1"), ("dtype", "float64")])
+def test_a_run_is_not_resumed_with_other_options(
+    name: str, value: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["--task", "sequence", "--epochs", "2", "--out", str(tmp_path / "run")]
+    assert main(given) in (0, 1)
+    capsys.readouterr()
+    assert main([*given, "--resume", f"--{name}", value]) == 2
+    assert f"`--{name}` must be" in capsys.readouterr().err
+    assert main([*given, "--resume", "--epochs", "4"]) in (0, 1), "more epochs are another matter"
+    assert "resumed after step 2 of 4" in capsys.readouterr().out
+
+
+def test_a_run_is_not_resumed_as_another_network_or_on_other_data(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [str(tmp_path / f"{name}.h5") for name in ("train", "test")]
+    for seed, file in enumerate(files):
+        write(Path(file), *small_trials(20, seed))
+    given = ["--task", "spikes", "--data", *files, "--hidden", "4", "--epochs", "1", "--out", str(tmp_path / "run")]
+    assert main(given) in (0, 1)
+    for changed in (["--hidden", "5"], ["--hidden", "4", "4"], ["--readout", "mean_voltage"]):
+        assert main([*given, "--resume", *changed]) == 2
+        assert f"`{changed[0]}` must be" in capsys.readouterr().err
+    write(Path(files[1]), *small_trials(20, 7))
+    assert main([*given, "--resume"]) == 2
+    assert "`--data-sha256` must be" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_a_schedule_that_ends_is_part_of_what_a_run_is(schedule: str) -> None:
+    """With more epochs the first steps would be others."""
+    assert classification(schedule=schedule).goes_on == (schedule == "constant") and sequence().goes_on
+
+
+def test_a_run_to_resume_must_be_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--task", "sequence", "--resume"]) == 2
+    assert main(["--task", "sequence", "--resume", "--out", str(tmp_path)]) == 2
+    err = capsys.readouterr().err
+    assert "`--resume` must be given with --out" in err and "with the --out of a run" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_runs_never_work_in_one_folder(tmp_path: Path) -> None:
+    given = vars(options())
+    with closing(RunFolder(str(tmp_path / "run"), "letters", given)), pytest.raises(SpecError, match="no other run"):
+        RunFolder(str(tmp_path / "run"), "letters", given, resume=True)
+    RunFolder(str(tmp_path / "run"), "letters", given, resume=True).close()
+
+
+def test_a_process_that_is_killed_leaves_no_lock_and_goes_on(tmp_path: Path) -> None:
+    """The real thing: `kill -9` from outside, the same command with --resume, and the same last line."""
+    command = [sys.executable, "-m", "fast.train", "--task", "sequence", "--epochs", "60", "--save-seconds", "0"]
+
+    def done(*more: str) -> str:
+        finished = subprocess.run([*command, *more], capture_output=True, text=True, cwd=ROOT)
+        assert finished.returncode == 0, finished.stderr
+        return finished.stdout.splitlines()[-1]
+
+    straight = done("--out", str(tmp_path / "straight"))
+    child = subprocess.Popen([*command, "--out", str(tmp_path / "run")], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    assert child.stdout is not None
+    for _ in range(12):
+        child.stdout.readline()
+    child.kill()
+    child.wait()
+    child.stdout.close()
+    assert done("--out", str(tmp_path / "run"), "--resume") == straight
+    assert straight.startswith("state sha256 ")

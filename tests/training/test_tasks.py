@@ -1,0 +1,180 @@
+"""Tasks and their data: what is generated, what is read, and how it is split."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from fast.tasks import shd, spikes, ssc, yin_yang
+from fast.tasks.files import read_folder
+from fast.tasks.yin_yang import DOT, EARLY, LATE, YANG, YIN, part_of, points, spikes_of
+from fast.train import main
+from tests.data.test_spike_files import small_trials, write
+
+RANDOM = np.random.default_rng(0)
+
+
+def test_half_a_turn_swaps_yin_and_yang() -> None:
+    """The symmetry of the symbol; dots stay dots."""
+    x, y = RANDOM.uniform(0, 1, (2, 20_000))
+    within = np.hypot(x - 0.5, y - 0.5) < 0.5
+    here, there = part_of(x[within], y[within]), part_of(1 - x[within], 1 - y[within])
+    assert (there == np.array([YANG, YIN, DOT])[here]).all()
+    shares = np.bincount(here, minlength=3) / len(here)
+    assert shares[DOT] == pytest.approx(2 * 0.1**2 / 0.5**2, abs=0.01)
+    assert shares[YIN] == pytest.approx(shares[YANG], abs=0.02)
+
+
+def test_points_are_what_they_are_said_to_be_and_follow_from_the_seed() -> None:
+    found, classes = points(3000, [7, 0])
+    assert (part_of(*found.T) == classes).all() and (np.hypot(*(found - 0.5).T) <= 0.5).all()
+    assert np.bincount(classes) == pytest.approx(np.full(3, 1000), abs=100)
+    again, other = points(3000, [7, 0]), points(3000, [7, 1])
+    assert (again[0] == found).all() and not (other[0] == found).any()
+
+
+def test_a_point_is_four_spikes_in_order() -> None:
+    data = spikes_of(np.array([[0.0, 0.5], [1.0, 0.25]]), np.array([YIN, YANG]))
+    assert data.times[0].tolist() == [EARLY, (EARLY + LATE) / 2, (EARLY + LATE) / 2, LATE]
+    assert data.units[0].tolist() == [0, 1, 3, 2] and data.units[1].tolist() == [2, 1, 3, 0]
+
+
+def test_yin_yang_is_learned_beyond_chance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(yin_yang, "draw", lambda folder: [])
+    monkeypatch.setattr(yin_yang, "POINTS", {"train": 1000, "valid": 300, "test": 300})
+    assert main(["--task", "yin-yang", "--epochs", "4", "--out", str(tmp_path / "run")]) == 0
+    assert json.loads((tmp_path / "run" / "result.json").read_text())["test_accuracy"] > 0.65
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Files of 40 and 8 trials with speakers 0 to 3 in turn."""
+    for seed, (name, count) in enumerate({"train": 40, "test": 8}.items()):
+        write(tmp_path / f"shd_{name}.h5", *small_trials(count, seed))
+        with h5py.File(tmp_path / f"shd_{name}.h5", "a") as file:
+            file["extra/speaker"] = np.arange(count, dtype=np.uint16) % 4
+            file["labels"][...] = np.arange(count) % 20
+    return tmp_path
+
+
+def test_speakers_are_held_out(folder: Path) -> None:
+    options = argparse.Namespace(data=str(folder))
+    files = read_folder(options, "shd", shd.SPLITS, shd.CHANNELS, shd.CLASSES, shd.DURATION, shd.SOURCE)
+    data = shd.split_by_speaker(files["train"], files["test"], [1, 3])
+    assert list(options.data_sha256) == ["train", "test"]
+    speakers = {name: set(part.speakers.tolist()) for name, part in data.items() if part.speakers is not None}
+    assert speakers == {"train": {0, 2}, "valid": {1, 3}, "test": {0, 1, 2, 3}}
+    assert {name: len(part) for name, part in data.items()} == {"train": 20, "valid": 20, "test": 8}
+
+
+BAD_SPEAKERS = {"nobody's": ["9"], "everybody's": ["0", "1", "2", "3"]}
+
+
+@pytest.mark.parametrize("speakers", BAD_SPEAKERS.values(), ids=BAD_SPEAKERS.keys())
+def test_speakers_who_cannot_be_held_out(
+    speakers: list[str], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--task", "shd", "--data", str(folder), "--out", str(folder / "run"), "--valid-speakers", *speakers]
+    assert main(options) == 2
+    err = capsys.readouterr().err
+    assert "`--valid-speakers` must be some of the speakers who are there, [0, 1, 2, 3], not all" in err
+    assert not (folder / "run").exists()
+
+
+def test_a_file_that_does_not_say_who_speaks(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with h5py.File(folder / "shd_train.h5", "a") as file:
+        del file["extra"]
+    assert main(["--task", "shd", "--data", str(folder), "--out", str(folder / "run")]) == 2
+    assert "a file with `extra/speaker`" in capsys.readouterr().err
+
+
+def test_speakers_of_another_number(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with h5py.File(folder / "shd_train.h5", "a") as file:
+        del file["extra/speaker"]
+        file["extra/speaker"] = np.zeros(3, np.uint16)
+    assert main(["--task", "shd", "--data", str(folder), "--out", str(folder / "run")]) == 2
+    assert "40 times, 40 units, 40 labels, 3 speakers" in capsys.readouterr().err
+
+
+def test_with_no_speaker_held_out_all_are_learned_from(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A twentieth of the trials is left to watch; the last network is taken, though another was better on them."""
+    monkeypatch.setattr(shd, "draw", lambda folder: [])
+    options = ["--epochs", "2", "--hidden", "4", "--batch", "10", "--valid-speakers", "--choose", "last", "--lr", "1"]
+    assert main(["--task", "shd", "--data", str(folder), "--out", str(folder / "run"), *options]) in (0, 1)
+    assert json.loads((folder / "run" / "result.json").read_text())["best_epoch"] == 2
+
+
+def test_ssc_runs(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(ssc, "draw", lambda folder: [])
+    options = ["--task", "ssc", "--data", str(folder), "--out", str(folder / "run"), "--epochs", "1", "--hidden", "4"]
+    assert main(options) == 2
+    assert "ssc_train.h5" in capsys.readouterr().err and not (folder / "run").exists()
+    for seed, name in enumerate(("train", "valid", "test")):
+        write(folder / f"ssc_{name}.h5", *small_trials(20, seed))
+    assert main(options) in (0, 1)
+    assert json.loads((folder / "run" / "result.json").read_text())["network"] == "700-4-35"
+
+
+def test_shd_runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shd, "draw", lambda folder: [])
+    sizes = ["--epochs", "1", "--hidden", "4", "--batch", "10", "--valid-speakers", "1"]
+    assert main(["--task", "shd", "--data", str(folder), "--out", str(folder / "run"), *sizes]) in (0, 1)
+    assert json.loads((folder / "run" / "result.json").read_text())["network"] == "700-4-20"
+
+
+def own_files(folder: Path, names: tuple[str, ...]) -> list[str]:
+    """Files of two classes, told apart by the order of two bursts."""
+    for seed, name in enumerate(names):
+        write(folder / f"{name}.h5", *small_trials(64, seed))
+    return [str(folder / f"{name}.h5") for name in names]
+
+
+@pytest.mark.parametrize("names", [("train", "test"), ("train", "valid", "test")])
+def test_own_files_are_learned(names: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what the files hold, and no other word: better than spike counts, which tell nothing here."""
+    monkeypatch.setattr(spikes, "draw", lambda folder: [])
+    data, delays = own_files(tmp_path, names), ["--max-delay", "300", "--delay", "200"]
+    options = ["--epochs", "8", "--hidden", "16", "--batch", "16", "--lr", "0.02"]
+    assert main(["--task", "spikes", "--data", *data, "--out", str(tmp_path / "run"), *options, *delays]) == 0
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert result["network"] == "7-16-2" and result["test_accuracy"] > 0.9
+
+
+def test_a_tenth_is_held_out_and_the_rest_is_all_there(tmp_path: Path) -> None:
+    data, duration = spikes.read([Path(path) for path in own_files(tmp_path, ("train", "test"))], 3)
+    assert [len(data[name]) for name in ("train", "valid", "test")] == [58, 6, 64]
+    assert sorted(float(t[0]) for part in ("train", "valid") for t in data[part].times) == sorted(
+        float(np.float64(np.float32(t[0])) * 1000) for t in small_trials(64, 0)[0]
+    )
+    assert 300 < duration < 400
+
+
+BAD_FILES = {
+    "none": ([], "`--data` must be TRAIN TEST, or TRAIN VALID TEST, got 0 files"),
+    "one": (["train.h5"], "got 1 files"),
+    "missing": (["train.h5", "nowhere.h5"], "nowhere.h5"),
+    "text": (["train.h5", "text.h5"], "text.h5"),
+    "empty": (["train.h5", "empty.h5"], "empty.h5"),
+    "max-delay": (["train.h5", "train.h5", "--max-delay", "5"], "`--delay` must be at most --max-delay, 5.0 (ms)"),
+    "tau": (["train.h5", "train.h5", "--tau-mem", "0"], "`--tau-mem` must be"),
+}
+
+
+@pytest.mark.parametrize(("data", "words"), BAD_FILES.values(), ids=BAD_FILES.keys())
+def test_files_that_cannot_be_used(
+    data: list[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    own_files(tmp_path, ("train",))
+    Path("text.h5").write_text("<html>not found</html>")
+    write(Path("empty.h5"), [np.empty(0)] * 4, [np.empty(0)] * 4, np.zeros(4, np.uint16))
+    given = ["--data", *data] if data else []
+    assert main(["--task", "spikes", *given]) == 2
+    err = capsys.readouterr().err
+    assert words in err and err.count("\n") == 1
+    assert not Path("runs").exists()
