@@ -45,7 +45,7 @@ def arriving(trains: Sequence[np.ndarray], w: np.ndarray, d: np.ndarray) -> list
 def follow(
     arrivals: Sequence[tuple[float, float]], duration: float, tau_mem: float, tau_syn: float, v_th: float = math.inf,
     v_reset: float = 0.0,
-) -> Followed:  # fmt: skip
+) -> Followed:
     """Follow one neuron through a trial of `duration` ms, with infinite threshold an LI neuron."""
     V, I, now, spikes, largest = 0.0, 0.0, 0.0, [], 0.0
     for t_arr, w in [*((t, w) for t, w in arrivals if t <= duration), (duration, 0.0)]:

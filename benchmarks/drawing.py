@@ -47,7 +47,7 @@ def draw(found: list[dict], axis: str, linear: bool, path: Path) -> str:
         f"{first['device_name']}, {first['cores']} cores, {first['dtype']}"
         + ("" if axis == "threads" else f", {first['threads']} threads"),
         fontsize=9, x=0.01, ha="left", color="0.35",
-    )  # fmt: skip
+    )
     figure.savefig(path, dpi=150)
     return str(path)
 

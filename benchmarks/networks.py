@@ -45,7 +45,7 @@ class Recurrent(nn.Module):
     def __init__(
         self, pre: int, post: int, w_mean: float, w_std: float, w_own: float, d_max: float, random: torch.Generator,
         dtype: torch.dtype,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__()
 
         def matrix(rows: int, mean: float, sd: float) -> tuple[np.ndarray, np.ndarray]:

@@ -51,7 +51,7 @@ def touch_forward(
 def touch_backward(
     neurons: np.ndarray, w: np.ndarray, d: np.ndarray, of_w: np.ndarray, of_d: np.ndarray, dL_dw: np.ndarray,
     dL_dd: np.ndarray,
-) -> None:  # fmt: skip
+) -> None:
     """Add to the gradients of every synapse of every spike; `of_w`, `of_d` `[post]` stand for what is known of it."""
     for n in range(len(neurons)):
         i = neurons[n]

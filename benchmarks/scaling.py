@@ -82,7 +82,7 @@ SWEEPS = {
         "duration of a trial, ms (8000 input spikes in each)", (125.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0),
         4000.0, lambda ms: _shd(batch=4, duration=ms), False,
     ),
-}  # fmt: skip
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

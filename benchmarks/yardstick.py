@@ -159,7 +159,7 @@ def yardstick(workload: Workload, repeats: int) -> Yardstick:
     counts = few.spikes.counts().sum(dim=1)
     times = few.spikes.times.to(grid.w[0].dtype)
     given = (times, torch.arange(trials, device=device).repeat_interleave(counts),
-             torch.from_numpy(neurons_of(few.spikes)).to(device), trials)  # fmt: skip
+             torch.from_numpy(neurons_of(few.spikes)).to(device), trials)
 
     def halves() -> tuple[Callable[[], object], Callable[[], object]]:
         grid.zero_grad()
@@ -171,4 +171,4 @@ def yardstick(workload: Workload, repeats: int) -> Yardstick:
         "time grid in torch: surrogate derivative, backpropagation in time", True, dt, sizes.dtype, trials, sizes.batch,
         scale, found.repeats, found.step, found.step * scale, found.forward * scale, found.backward * scale,
         grid.spikes_seen / (trials * sizes.layers * sizes.hidden),
-    )  # fmt: skip
+    )

@@ -14,7 +14,7 @@ import sympy as sp
 PAPER = {
     "lambda_V_flow": "equation 16", "lambda_I_flow": "equation 17",
     "lambda_V_at_crossing": "equations 35 to 37, 66, 67", "dL_dw_at_arrival": "equation 38", "dL_dt_arr": "equation 70",
-}  # fmt: skip
+}
 """Where the paper (Nature Communications 2025, s41467-025-65394-8) has the same."""
 
 

@@ -182,7 +182,7 @@ def runs(path: Path) -> str:
     for entry in entries:
         groups.setdefault((delays(entry), entry["network"], entry["epochs"]), []).append(entry)
     lines = ["| delays | test accuracy | lowest to highest | seeds | spike counts | network | epochs | minutes a run |",
-             "|---|--:|--:|--:|--:|---|--:|--:|"]  # fmt: skip
+             "|---|--:|--:|--:|--:|---|--:|--:|"]
     for (name, network, epochs), members in groups.items():
         test = [100 * entry["test_accuracy"] for entry in members]
         many = len(test) > 1
@@ -190,7 +190,7 @@ def runs(path: Path) -> str:
         counts = 100 * statistics.mean(entry["count_baseline"] for entry in members)
         minutes = statistics.median(entry["seconds"] for entry in members) / 60
         cells = [name, f"{mean} %", f"{min(test):.1f} to {max(test):.1f} %" if many else "-",
-                 str(len(members)), f"{counts:.1f} %", network, str(epochs), f"{minutes:.1f}"]  # fmt: skip
+                 str(len(members)), f"{counts:.1f} %", network, str(epochs), f"{minutes:.1f}"]
         lines.append("| " + " | ".join(cell.replace(" ", "\N{NO-BREAK SPACE}") for cell in cells) + " |")
     rows = "".join(
         f"<tr><td>{escape(delays(entry))}</td><td>{entry['seed']}</td><td>{100 * entry['test_accuracy']:.2f} %</td>"

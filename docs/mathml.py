@@ -11,10 +11,10 @@ from html import escape
 
 IDENTIFIERS = {
     "tau": "τ", "lambda": "λ", "kappa": "κ", "partial": "∂", "infty": "∞", "ell": "ℓ",
-}  # fmt: skip
+}
 OPERATORS = {
     "le": "≤", "ge": "≥", "to": "→", "int": "∫", "sum": "∑", "cdot": "·", "approx": "≈", "Leftarrow": "⇐", "max": "max",
-}  # fmt: skip
+}
 SPACES = {",": "0.17em", ";": "0.28em", "quad": "1em", "qquad": "2em"}
 UPRIGHT = {"mathrm", "text"}
 TOKEN = re.compile(r"\\[A-Za-z]+|\\[,;]|[0-9]+(?:\.[0-9]+)?|\s+|[^\\\s]")

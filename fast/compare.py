@@ -65,7 +65,7 @@ def table(groups: Sequence[Group]) -> list[str]:
             _mean(group.test), _mean(group.valid), f"{statistics.mean(group.seconds):.0f}",
         ]
         for group in groups
-    ]  # fmt: skip
+    ]
     widths = [max(len(row[n]) for row in [head, *rows]) for n in range(len(head))]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in [head, *rows]

@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(json.dumps({
             split: {"accuracy": a.accuracy, "interval": a.interval, "loss": a.loss, "answers": a.table}
             for split, a in found.items()
-        }))  # fmt: skip
+        }))
         return 0
     print(f"{training.task}, {training.network.name}, seed {training.seed}")
     for split, answers in found.items():

@@ -85,7 +85,7 @@ def _folder(options: argparse.Namespace, training: engine.Training, processes: P
     may_change = (
         "workers", "test", *(("epochs",) if training.goes_on else ()),
         *(("data",) if hasattr(options, "data_sha256") else ()),
-    )  # fmt: skip
+    )
     folder: list[RunFolder] = []
 
     def made() -> bytes:

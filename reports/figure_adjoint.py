@@ -67,7 +67,7 @@ def _raster(axes: Axes, entry: dict[str, Any]) -> None:
                 axes.annotate(
                     "", (event["t"], row - 0.12), (event["t_pre"], start + 0.12),
                     arrowprops={"arrowstyle": "->", "color": colour, "lw": 0.9},
-                )  # fmt: skip
+                )
     for target in entry["targets"]:
         axes.plot(target, rows["out", 0], "o", mfc="none", mec="0.4", ms=7)
     axes.set_yticks(list(rows.values()), [f"input {i}" for _, i in list(rows)[:inputs]] + list(NAMES))
@@ -86,7 +86,7 @@ def _formulas(by_voltage: Axes, by_current: Axes, entry: dict[str, Any]) -> None
     by_voltage.annotate(
         jump, (spike["t"], spike["lambda_V_minus"]), (0.03, 0.6), textcoords="axes fraction", fontsize=9,
         arrowprops={"arrowstyle": "->", "color": "0.4"},
-    )  # fmt: skip
+    )
     looked = (
         r"$\partial L/\partial w \ {+}{=}\ -\tau_s \lambda_I$, $\partial L/\partial d \ {+}{=}\ w (\lambda_V - "
         r"\lambda_I)$" + f"\n{arrival['dL_dw']:.3g}, {arrival['dL_dd']:.3g} a ms"
@@ -95,4 +95,4 @@ def _formulas(by_voltage: Axes, by_current: Axes, entry: dict[str, Any]) -> None
     by_current.annotate(
         looked, (arrival["t"], value), (0.03, 0.6), textcoords="axes fraction", fontsize=9,
         arrowprops={"arrowstyle": "->", "color": "0.4"},
-    )  # fmt: skip
+    )

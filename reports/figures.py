@@ -97,7 +97,7 @@ def errors(float64: Entries, float32: Entries, three_ways: Entries) -> Picture:
         ranked.semilogy(
             np.linspace(0, 100, len(entry["plain"])), 2 * np.sort(entry["plain"]) + 1e-6, "--", color="0.5", lw=0.8,
             label="limit",
-        )  # fmt: skip
+        )
     ranked.legend(frameon=False, fontsize=7)
     plain(ranked, "networks below, %", "error, float32")
     figure.tight_layout()

@@ -19,7 +19,7 @@ KNOWN = (
     ("size", "Networks that are held against many digits are small, some neurons and some hundred spikes. Larger ones "
      "are held against the identities, against float64, and neuron by neuron (benchmarks)."),
     ("one machine", "Figures are those of one machine and one set of versions, named at the end."),
-)  # fmt: skip
+)
 
 
 def limits(record: Verification) -> list[str]:

@@ -41,7 +41,7 @@ def html(record: Verification, studies: Mapping[str, dict[str, Any]]) -> str:
             *_head(record), *_first_figure(record), *_checks(record), *limits(record), *_figures(record),
             *_certified(record), *_faults(record), *_mutants(record), *_studies(studies), *chapter(proofs(record)),
             *_about(record),
-        ]  # fmt: skip
+        ]
     return document("delayprop: verification report", parts, STYLE)
 
 
@@ -98,7 +98,7 @@ def _first_figure(record: Verification) -> list[str]:
 def _checks(record: Verification) -> list[str]:
     return [
         heading("The checks"), glance(record.checks), *cards(record.checks), shown(overview.headroom(record.checks)),
-    ]  # fmt: skip
+    ]
 
 
 Drawn = tuple[str, Callable[[Verification], Picture]]
@@ -110,7 +110,7 @@ FIGURES: tuple[Drawn, ...] = (
     ("grazing", lambda r: figures.grazing(r.figures["grazing"])),
     ("delay path", lambda r: figures.delay_path(r.figures["delay path"][0])),
     ("memory", lambda r: figures.memory(r.figures["memory"][0])),
-)  # fmt: skip
+)
 
 
 def pictures(record: Verification) -> list[Picture]:
@@ -130,7 +130,7 @@ def _certified(record: Verification) -> list[str]:
             *(f"{e[run]:.1f}{'*' if run in e['ill_conditioned'] else ''}" for run in runs),
         ]
         for e in record.figures.get("certified", [])
-    ]  # fmt: skip
+    ]
     if not rows:
         return []
     order = ("lower", "average", "higher")
@@ -151,7 +151,7 @@ def _faults(record: Verification) -> list[str]:
         heading("Faults"), shown(overview.faults(entries)),
         text("Faults that published systems have had, or of their kind:"),
         table(("fault", "where"), overview.sources(entries)),
-    ]  # fmt: skip
+    ]
 
 
 def _mutants(record: Verification) -> list[str]:
@@ -168,7 +168,7 @@ def _mutants(record: Verification) -> list[str]:
     return [
         heading("Mutants"), text(said), table(("file", *outcomes), files, numbers=range(1, 7)),
         folded(f"{len(survivors)} survivors", table(("where", "became", "why it survives"), survivors)),
-    ]  # fmt: skip
+    ]
 
 
 def _studies(studies: Mapping[str, dict[str, Any]]) -> list[str]:
@@ -183,7 +183,7 @@ def _about(record: Verification) -> list[str]:
         ("made", about["made"]), ("commit", commit), ("effort", about["effort"]),
         *((name, str(value)) for name, value in environment.items() if name != "packages"),
         *environment["packages"].items(),
-    ]  # fmt: skip
+    ]
     again = "Made by `python -m reports` (`--quick`: a tenth of the cases); `verification.json` has all values."
     seeds = [[f"{c['number']} {c['title']}", "; ".join(c["seeds"])] for c in record.checks if c["seeds"]]
     return [heading("Made on"), named_values(values), note(again), folded("Seeds", table(("check", "seeds"), seeds))]

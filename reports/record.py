@@ -14,7 +14,7 @@ GREEN, RED, NOT_RUN = "green", "red", "not run"
 KEYS = (
     "number", "group", "title", "shows", "criterion", "status", "tests", "controls", "caught", "cases", "seeds",
     "worst", "limit", "headroom", "wrong",
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)

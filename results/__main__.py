@@ -29,7 +29,7 @@ def entry(folder: Path) -> dict:
         "valid_accuracy": max(line["valid_accuracy"] for line in log), "count_baseline": result["count_baseline"],
         "seconds": round(sum(line["seconds"] for line in log), 1), "machine": platform.machine(),
         "state_sha256": digest(state["training"]),
-    }  # fmt: skip
+    }
 
 
 def main(argv: Sequence[str] | None = None) -> int:

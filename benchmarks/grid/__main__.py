@@ -35,19 +35,19 @@ def interval(quick: bool) -> dict[str, Any]:
     aparts = list(dict.fromkeys(run["apart"] for run in runs))
     return {"runs": runs, "summary": [
         {"apart": apart, "ways": training.summary([run for run in runs if run["apart"] == apart])} for apart in aparts
-    ]}  # fmt: skip
+    ]}
 
 
 def yin_yang(quick: bool) -> dict[str, Any]:
     """Yin-Yang with either gradient."""
     runs = (training.yin_yang_runs(range(1), YIN_YANG_WAYS[::2], epochs=2, train=100) if quick
-            else training.yin_yang_runs(range(SEEDS), YIN_YANG_WAYS))  # fmt: skip
+            else training.yin_yang_runs(range(SEEDS), YIN_YANG_WAYS))
     return {"runs": runs, "summary": training.summary(runs)}
 
 
 PARTS: dict[str, Callable[[bool], dict[str, Any]]] = {
     "gradients": gradients, "interval": interval, "yin-yang": yin_yang
-}  # fmt: skip
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -114,7 +114,7 @@ def grazing(record: dict) -> Figure:
     figure.axes[0].set_ylabel("relative error, by weights")
     figure.legend(handles=[Line2D([], [], color=COLOURS[1], lw=2, label="median between edges"),
                            Line2D([], [], color="0.7", marker=".", ls="", label="a network")],
-                  frameon=False, fontsize=8, loc="outside lower right", ncols=2)  # fmt: skip
+                  frameon=False, fontsize=8, loc="outside lower right", ncols=2)
     return figure
 
 
@@ -155,7 +155,7 @@ def training(record: dict) -> Figure:
 
 PICTURES: dict[str, Callable[[dict], Figure]] = {
     "errors": errors, "cosines": cosines, "spikes_kept": spikes_kept, "grazing": grazing, "training": training
-}  # fmt: skip
+}
 
 
 def draw(record: dict, folder: Path, suffix: str = "png") -> list[str]:
@@ -200,7 +200,7 @@ def _steps(axes: Axes, dts: Sequence[float]) -> None:
 def _published(axes: Axes, height: float) -> None:
     """Say what the line at 1 ms is; `height` is a share of the panel's."""
     axes.annotate("published codes", (1.0, height), (-3, 0), xycoords=axes.get_xaxis_transform(),
-                  textcoords="offset points", rotation=90, ha="right", fontsize=7, color="0.5")  # fmt: skip
+                  textcoords="offset points", rotation=90, ha="right", fontsize=7, color="0.5")
 
 
 def _triangle(axes: Axes) -> None:
@@ -213,7 +213,7 @@ def _triangle(axes: Axes) -> None:
 def _dots(
     axes: Axes, where: Sequence[float], values: list, colour: str, label: str, face: str | None = None,
     mean: bool = True,
-) -> None:  # fmt: skip
+) -> None:
     for n, (x, own) in enumerate(zip(where, values, strict=True)):
         spread = x + np.linspace(-0.1, 0.1, len(own))
         axes.plot(spread, own, "o", ms=4, color=colour, mfc=face or colour, alpha=0.8, label=label if n == 0 else "")

@@ -115,7 +115,7 @@ def flat(cases: Sequence[Case]) -> Flat:
         source, time,
         tuple({name: at + n for name, at in part.neuron_at.items()} for part, (n, _) in zip(parts, shift, strict=True)),
         np.cumsum([0, *(len(part.w) for part in parts)]),
-    )  # fmt: skip
+    )
 
 
 def _inputs(
@@ -156,4 +156,4 @@ def _numbered(network: Network) -> _Numbered:
     return _Numbered(
         neuron_at, input_at, neurons, inputs, np.concatenate(constants, axis=1), np.concatenate([whole, *pre]),
         np.concatenate([none, *given]), np.concatenate([whole, *post]), np.concatenate(w), np.concatenate(d),
-    )  # fmt: skip
+    )

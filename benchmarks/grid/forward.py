@@ -117,7 +117,7 @@ def forward(arrays: Flat, dt: float, rounding: str = "nearest") -> Trace:
         np.concatenate([np.empty(0, dtype=np.int64), *(fired for _, fired, _ in spikes)]),
         np.concatenate([np.empty(0), *(left for _, _, left in spikes)]),
         at[order], synapse[order], by[order], read, V_read, I_read,
-    )  # fmt: skip
+    )
 
 
 def read_neurons(arrays: Flat) -> np.ndarray:

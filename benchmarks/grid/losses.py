@@ -91,7 +91,7 @@ def driven(arrays: Flat, trace: Trace) -> Driven:
     return Driven(
         loss, ys, dL_dt, weight if weight.any() else None, rate, steps.astype(np.int64), where.astype(np.int64), sizes,
         rises,
-    )  # fmt: skip
+    )
 
 
 def cross_entropy(y: np.ndarray, label: int) -> tuple[float, np.ndarray]:

@@ -55,7 +55,7 @@ def _exact(network: Drawn) -> dict:
     return {
         "seed": network.seed, "redrawn": network.redrawn, "spikes": spikes, "kappa_min": kappa_min,
         "pinned": pinned(network.case), "kept": "", "ordered": "", **{column: [] for column in columns},
-    }  # fmt: skip
+    }
 
 
 def pinned(case: Case) -> bool:

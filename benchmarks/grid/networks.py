@@ -78,7 +78,7 @@ def placed(case: Case, where: str) -> Case:
         Connection(c.source, c.target, c.w, np.maximum(1.0, np.floor(c.d + 0.5))) for c in network.connections
     )
     inputs = {name: SpikeTrains(tuple(np.floor(train + 0.5) for train in trains)) if where == "all on" else trains
-              for name, trains in case.inputs.items()}  # fmt: skip
+              for name, trains in case.inputs.items()}
     return Case(Network(network.populations, moved), case.duration, inputs, case.loss)
 
 
@@ -88,10 +88,10 @@ def _case(kind: str, loss: str, random: np.random.Generator) -> Case:
     spiking = loss in ("spike_time_mse", "first_spike_time")
     out = Population("out", "lif", OUTPUTS, TAU_MEM, TAU_SYN, 1.0, 0.0) if spiking else Population(
         "out", "li", OUTPUTS, TAU_MEM, TAU_SYN
-    )  # fmt: skip
+    )
     populations = (
         Population("in", "input", INPUTS), Population("hid", "lif", HIDDEN, TAU_MEM, TAU_SYN, 1.0, 0.0), out
-    )  # fmt: skip
+    )
     scale = OUT_LIF if spiking else 1.0
     connections = [
         _connection("in", "hid", (INPUTS, HIDDEN), W_IN, 1.0, random),

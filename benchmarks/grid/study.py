@@ -25,7 +25,7 @@ def groups(quick: bool = False) -> list[dict]:
     asked = [(kind, loss, "off") for kind in KINDS for loss in LOSSES]
     asked += [(kind, loss, where) for where in ("delays on", "all on") for kind in KINDS for loss in PLACED]
     return [{"kind": kind, "loss": loss, "where": where, "networks": measured(kind, loss, where, seeds)}
-            for kind, loss, where in asked]  # fmt: skip
+            for kind, loss, where in asked]
 
 
 def summary(found: Sequence[dict]) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def summary(found: Sequence[dict]) -> dict[str, Any]:
         "order": {which: _orders(off, which) for which in ("w", "d")},
         "kappa": _binned(off, "kappa_min", KAPPA_EDGES), "spikes": _binned(off, "spikes", SPIKE_EDGES),
         "pinned": _pinned(off),
-    }  # fmt: skip
+    }
 
 
 def _named(group: dict) -> dict:
@@ -76,7 +76,7 @@ def _orders(off: Sequence[dict], which: str) -> list[dict]:
             slopes = [order(n[f"error_{which}"]) for n in networks if stable(n) and not n["pinned"]]
             low, middle, high = np.percentile(slopes, (25, 50, 75)) if slopes else (None,) * 3
             said.append({"kind": kind, "loss": loss, "of": len(networks), "count": len(slopes), "quartiles": [
-                None if q is None else round(float(q), 3) for q in (low, middle, high)]})  # fmt: skip
+                None if q is None else round(float(q), 3) for q in (low, middle, high)]})
     return said
 
 
@@ -102,7 +102,7 @@ def _binned(off: Sequence[dict], quantity: str, edges: Sequence[float]) -> list[
             bins = [errors[which_bin == n] for n in range(len(edges))]
             said.append({"dt": dt, "which": which, "edges": list(edges), "counts": [len(own) for own in bins],
                          "medians": [float(f"{np.median(own):.4g}") if len(own) else None for own in bins],
-                         "rank_correlation": round(rank_correlation(values, errors), 3)})  # fmt: skip
+                         "rank_correlation": round(rank_correlation(values, errors), 3)})
     return said
 
 

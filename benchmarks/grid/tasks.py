@@ -57,7 +57,7 @@ def interval_task(apart: float, seed: int, steps: int = INTERVAL_STEPS) -> Task:
     """Two intervals that are `apart` ms apart."""
     random = np.random.default_rng([seed, round(1000 * apart)])
     layer = LI(2, 2, readout="max_voltage", tau_mem=INTERVAL_TAU_MEM, tau_syn=INTERVAL_TAU_SYN, max_delay=MAX_DELAY,
-               dtype=torch.float64)  # fmt: skip
+               dtype=torch.float64)
     with torch.no_grad():
         layer.w.fill_(INTERVAL_W)
         layer.d.copy_(torch.from_numpy(random.uniform(*FIRST_DELAYS, (2, 2))))
@@ -66,7 +66,7 @@ def interval_task(apart: float, seed: int, steps: int = INTERVAL_STEPS) -> Task:
     def presentations(count: int) -> list[Case]:
         labels, onsets = np.arange(count) % 2, random.uniform(0.0, ONSET, count)
         return [_case(network, INTERVAL_T, [[onset], [onset + base + apart * label]], label)
-                for label, onset in zip(labels.tolist(), onsets.tolist(), strict=True)]  # fmt: skip
+                for label, onset in zip(labels.tolist(), onsets.tolist(), strict=True)]
 
     train, test = presentations(steps * INTERVAL_BATCH), presentations(INTERVAL_TEST)
     return Task([layer], train, test, np.split(np.arange(len(train)), steps), None, INTERVAL_LR)
@@ -87,7 +87,7 @@ def yin_yang_task(seed: int, epochs: int = YIN_YANG_EPOCHS, train: int = YIN_YAN
         points, labels = yin_yang.points(count, [seed, number])
         times = yin_yang.EARLY + (yin_yang.LATE - yin_yang.EARLY) * np.concatenate([points, 1 - points], axis=1)
         return [_case(network, yin_yang.DURATION, [[t] for t in row.tolist()], label)
-                for row, label in zip(times, labels.tolist(), strict=True)]  # fmt: skip
+                for row, label in zip(times, labels.tolist(), strict=True)]
 
     random = np.random.default_rng([seed, 3])
     batches = [part for _ in range(epochs) for part in np.split(random.permutation(train), train // settings.batch)]

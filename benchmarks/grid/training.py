@@ -158,7 +158,7 @@ def compared(task: Task, ways: Sequence[Way] = (PUBLISHED,)) -> tuple[list[dict[
             "dt": way.dt, "pinned": way.pinned, "on_exact": accuracy(layers, task.test, None),
             "on_grid": accuracy(layers, task.test, way.dt or PUBLISHED.dt),
             "moved_ms": _rms(delays - start), "apart_ms": _rms(delays - end), "delays": delays.round(4).tolist(),
-        })  # fmt: skip
+        })
     return said, exact
 
 
@@ -189,7 +189,7 @@ def yin_yang_runs(seeds: Sequence[int], ways: Sequence[Way], **sizes: int) -> li
             del way["delays"]
         asked = [Way(dt, pinned) for dt in ALIKE_DTS for pinned in (False, True)]
         said.append({"seed": seed, "ways": found, "before": alike(task, task.layers, asked),
-                     "after": alike(task, exact, asked)})  # fmt: skip
+                     "after": alike(task, exact, asked)})
     return said
 
 
@@ -200,7 +200,7 @@ def mean_and_interval(values: Sequence[float]) -> dict[str, float | None]:
         "mean": round(statistics.fmean(values), 5),
         "sd": round(statistics.stdev(values), 5) if len(values) > 1 else None,
         "half": None if half is None else round(half, 5),
-    }  # fmt: skip
+    }
 
 
 def summary(runs: Sequence[dict]) -> list[dict]:
@@ -215,5 +215,5 @@ def summary(runs: Sequence[dict]) -> list[dict]:
                for name in ("on_exact", "on_grid", "moved_ms", "apart_ms")},
             "lost_on_exact": mean_and_interval([b - one["on_exact"] for b, one in zip(best, own, strict=True)]),
             "lost_on_grid": mean_and_interval([b - one["on_grid"] for b, one in zip(best, own, strict=True)]),
-        })  # fmt: skip
+        })
     return said

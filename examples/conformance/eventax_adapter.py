@@ -154,7 +154,7 @@ def simulate(case, neurons, w, d, exists, t_in, read, adjoint):
         thresh=jnp.array(constant("threshold", NEVER)), vreset=jnp.array(constant("reset", 0.0)),
         tmem=jnp.array(constant("tau_mem")), tsyn=jnp.array(constant("tau_syn")),
         init_weights=jnp.array(w), init_bias=0.0,
-    )  # fmt: skip
+    )
 
     def one_event(parameters, state, buffer):
         model = eqx.tree_at(lambda n: n.neuron_model.weights, net, parameters[0])
@@ -253,7 +253,7 @@ def maxima(seen, read, tau_mem, tau_syn):
         moments, at = [*moments, best[2]], [*at, best[1]]
     # a moment is an event more: it ends the stretch of its event, and all later ones are counted on
     earlier = [[other for other in moments if other < (own if own < np.inf else ends[k + 1] if k is not None else 0.0)]
-               for own, k in zip(moments, at)]  # fmt: skip
+               for own, k in zip(moments, at)]
     return moments, [None if k is None else k + len(before) for k, before in zip(at, earlier)]
 
 

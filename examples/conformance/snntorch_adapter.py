@@ -160,7 +160,7 @@ class Layer:
         self.neuron = snntorch.Synaptic(
             torch.exp(-dt / self.tau_syn), beta, threshold=constant("threshold") if spiking else 1.0,
             reset_mechanism=reset if spiking else "none", reset_delay=False,
-        )  # fmt: skip
+        )
         self.arriving, self.V, self.spikes = {}, [], []
         self.syn = self.mem = torch.zeros(p["size"], dtype=torch.float64)
 
@@ -182,7 +182,7 @@ def result(case, dt, steps, neurons, layers, links):
     trains = {
         name: [[dt * n for n in torch.stack(layers[name].spikes)[:, j].nonzero()[:, 0].tolist()] if p["kind"] == "lif"
                else [] for j in range(p["size"])] for name, p in neurons.items()
-    }  # fmt: skip
+    }
     loss, T, layer = case["loss"], case["duration"], layers[case["loss"]["population"]]
     own = trains[loss["population"]]
     if "targets" in loss:
@@ -206,7 +206,7 @@ def result(case, dt, steps, neurons, layers, links):
             "connections": [{"weights": link.w.grad.tolist()} for link in links],
             "populations": {name: {"tau_mem": each.tau_mem.grad.tolist(), "tau_syn": each.tau_syn.grad.tolist()}
                             for name, each in layers.items() if each.tau_mem.grad is not None},
-        }  # fmt: skip
+        }
     return found
 
 

@@ -55,7 +55,7 @@ def back_to(x, lane, bin_, position, drive, constants, coefficients, at, rate, w
 def take_maxima(
     bin_, slot, end, kept, dL_dy, adjoint, drive, constants, coefficients, at, rate, want_tau, ring, marked, position,
     solved, events, first_event,
-):  # fmt: skip
+):
     """Let the largest voltages that are reached in this bin kick the adjoint; returns whether there are any."""
     found = False
     for lane in range(LANES):
@@ -104,19 +104,19 @@ def work_for(rows, slots, whole, most):
     events = Events(
         np.empty(size), np.empty(size, np.int64), np.empty((size, ADJOINT)), np.empty((size, ADJOINT)),
         np.empty(slots * LANES, np.int64), np.zeros((ADJOINT, LANES)),
-    )  # fmt: skip
+    )
     return Work(
         np.zeros(places, rows.dtype), np.zeros((places // 2 if whole else 0, ADJOINT + 1)),
         scratch_for(rows), np.zeros((ADJOINT, LANES)), np.zeros((ADJOINT, LANES)), np.zeros((ADJOINT, LANES)),
         np.zeros(LANES, np.uint8), np.zeros(LANES), np.zeros(LANES), events,
-    )  # fmt: skip
+    )
 
 
 @compiled
 def backward_trial(
     trial, block, arriving, emitted, e_first, e_last, dL_dt, dL_dy, kept, layer, at, want_tau, work, sums, worth,
     of_constants,
-):  # fmt: skip
+):
     """One block in one trial, whose spikes are `e_first..e_last-1`; adds to `sums`, `worth` and `of_constants`."""
     slots, rate = layer.slots, layer.rate
     integral_read, whole = rate >= 0.0, rate >= 0.0 or want_tau
@@ -146,7 +146,7 @@ def backward_trial(
             any_marked |= take_maxima(
                 bin_, slot, end, kept, dL_dy, adjoint, drive, constants, coefficients, at, rate, want_tau, ring,
                 marked, position, solved, events, e_last - e_first,
-            )  # fmt: skip
+            )
         while e >= e_first and emitted.bin[e] == bin_:
             lane, x, any_marked = emitted.neuron[e] - block * LANES, float(emitted.rest[e]), True
             mark(lane, slot, end, adjoint, ring, marked, position, solved)
@@ -173,12 +173,12 @@ def backward_trial(
             any_special = look_up_plain(
                 here, size, first, stop, arriving.rest, arriving.source, rows, flow, constants, coefficients, at, rate,
                 want_tau, ring, whole_ring, work.scratch, work.other, sums, of_constants, worth,
-            )  # fmt: skip
+            )
             if any_special:
                 look_up_special(
                     bin_, first, first, stop, arriving.rest, arriving.source, rows, constants, coefficients, at, rate,
                     work.scratch, kept, events, dL_dy, drive, work.other, want_tau, sums, of_constants, worth,
-                )  # fmt: skip
+                )
         turn = turn - 1 if turn > 0 else slots - 1
 
 
@@ -207,6 +207,6 @@ def backward_sweep(
         backward_trial(
             trial, block, arriving, emitted, e_first, e_last, dL_dt, dL_dy[trial, block], kept[trial, block], layer, at,
             want_tau, work, sums, worth, of_constants,
-        )  # fmt: skip
+        )
         e_first = e_last
     return sums, worth, of_constants

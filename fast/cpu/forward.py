@@ -90,7 +90,7 @@ def work_for(rows, most, slots, integral_read, at):
         ring, scratch.place, scratch.amount, np.empty((most, LANES), np.int32), np.empty(most, rows.dtype),
         np.empty(most, rows.dtype), np.empty(2 * LANES), np.empty(2 * LANES), np.empty(LANES),
         np.empty(LANES, np.uint8),
-    )  # fmt: skip
+    )
 
 
 @inlined
@@ -129,7 +129,7 @@ def solve_risky(
             V, I, x, k, status = to_next_crossing(
                 V, I, x, k, work.rest, work.weight, count, bin_, four, at, coefficients, lane, rate, read_maximum, kept,
                 True,
-            )  # fmt: skip
+            )
             if status != CROSSED:
                 break
             if n == emitted.bin.size:
@@ -152,7 +152,7 @@ def forward_trial(trial, block, arriving, layer, at, kept, work, emitted, n_emit
     coefficients, ring, mask = layer.coefficients[block], work.ring, work.next.shape[0] - 1
     rest_, source_, rows_, coefficients_ = (
         pointer(arriving.rest), pointer(arriving.source), pointer(rows), pointer(coefficients)
-    )  # fmt: skip
+    )
     cells, integral, state, ahead = (
         pointer(ring.cells),
         pointer(ring.integral),
@@ -173,7 +173,7 @@ def forward_trial(trial, block, arriving, layer, at, kept, work, emitted, n_emit
         deposit(
             here, size, first, n, rest_, source_, pointer(work.next), mask, rows_, coefficients_, at, cells,
             pointer(work.place), pointer(work.amount),
-        )  # fmt: skip
+        )
         if integral_read:
             deposit_integral(here, size, first, n, rest_, source_, rows_, coefficients_, at, integral)
         any_risky = step(slot, state, flow_, level, cells, slack, risky, ahead)
@@ -185,7 +185,7 @@ def forward_trial(trial, block, arriving, layer, at, kept, work, emitted, n_emit
             n_emitted, status = solve_risky(
                 slot, bin_, block, arriving.rest, arriving.source, rows, constants, coefficients, layer.rate,
                 layer.read_maximum, at, kept, work, emitted, n_emitted,
-            )  # fmt: skip
+            )
             if status != REACHED_END:
                 return n_emitted, status
         if integral_read:

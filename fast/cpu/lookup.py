@@ -141,7 +141,7 @@ def add_tau(
 def look_up_special(
     bin_, base, first, last, rest, source, rows, constants, coefficients, at, rate, scratch, kept, events, dL_dy, drive,
     adjoint, want_tau, sums, of_constants, worth,
-):  # fmt: skip
+):
     """Look up exactly the special arrivals of spikes `first..last-1`, emitted in bin `bin_`, of a group from `base` on.
 
     An arrival that pins the maximum that is read gains what lies beyond the kink as well.
@@ -160,7 +160,7 @@ def look_up_special(
             here = look_up(
                 adjoint, lane, target, scratch.place[n - base, lane] - lane, float(r), events, drive, constants,
                 coefficients, at, rate, want_tau,
-            )  # fmt: skip
+            )
             V, I = adjoint[LAMBDA_V, lane], adjoint[LAMBDA_I, lane]
             if here >= 0 and kept[MAX_BIN, lane] == target and kept[MAX_GROUP, lane] > 0.0 and w != 0.0:
                 # per unit of weight, as everything here is
@@ -191,7 +191,7 @@ def worth_of_spikes(first, last, source, rows, found, worth):
 def look_up_plain(
     here, size, first, last, rest, source, rows, flow, constants, coefficients, at, rate, want_tau, ring, whole_ring,
     scratch, other, sums, of_constants, worth,
-):  # fmt: skip
+):
     """All that the arrivals of spikes `first..last-1`, at most SIDE_BY_SIDE, add to a block, but the special ones.
 
     `here`: the bin they are emitted in; `worth`: what the spikes are worth, by spike; empty: not wanted. Returns
@@ -202,17 +202,17 @@ def look_up_plain(
     any_special = gather(
         here, size, first, last, rest_, source_, rows_, coefficients_, at, ring_, place_, found_, sums_,
         pointer(scratch.special),
-    )  # fmt: skip
+    )
     if rate >= 0.0:
         add_driven(
             first, last, rest_, source_, rows_, coefficients_, pointer(flow), at, pointer(whole_ring), ring_, place_,
             found_, pointer(scratch.driven), sums_,
-        )  # fmt: skip
+        )
     if want_tau:
         add_tau(
             first, last, rest, source, rows, constants, coefficients, at, ring, whole_ring, rate, scratch.place, other,
             of_constants,
-        )  # fmt: skip
+        )
     if worth.size > 0:
         worth_of_spikes(first, last, source_, rows_, found_, pointer(worth))
     return any_special

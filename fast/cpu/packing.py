@@ -92,7 +92,7 @@ def layer(
         by_lane.reshape(blocks, sources, 3 * LANES), slots, np.stack([pm, ps, v_th, v_reset], axis=1),
         _flow(pm, ps, rate), coefficients(pm, ps, rate, dtype).reshape(blocks, -1), rate, read_maximum, external,
         (sources - external) // post, post,
-    )  # fmt: skip
+    )
 
 
 def _flow(pm: np.ndarray, ps: np.ndarray, rate: float) -> np.ndarray:

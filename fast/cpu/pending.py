@@ -53,7 +53,7 @@ def no_candidates(lanes, room, rows):
         np.zeros((lanes, 4)), np.zeros((lanes, 4)), np.zeros(lanes, np.int64), np.zeros(lanes), np.zeros((lanes, KEPT)),
         np.zeros(lanes, np.int64), np.zeros(lanes, np.int64), np.zeros(lanes, np.int64), np.empty(room, rows.dtype),
         np.empty(room, rows.dtype),
-    )  # fmt: skip
+    )
 
 
 @inlined
@@ -130,7 +130,7 @@ def foresee(candidates, number, constants, coefficients, bin_, at, rate, read_ma
     then[V], then[I], then[X], n, status = to_next_crossing(
         now[V], now[I], now[X], int(now[N]), candidates.rest[first:], candidates.weight[first:], count, bin_, four, at,
         coefficients, lane, rate, read_maximum, kept, True,
-    )  # fmt: skip
+    )
     then[N], candidates.status[number] = n, status
     candidates.when[number] = math.inf if status == REACHED_END else then[X]
 

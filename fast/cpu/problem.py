@@ -41,7 +41,7 @@ def solved(
     layer = packing.layer(
         w.detach().numpy(), d.detach().double().numpy(), None if exists is None else exists.numpy(),
         (tau_mem, tau_syn, v_th, v_reset), spikes.size, rate, read_maximum, width, at,
-    )  # fmt: skip
+    )
     arriving, order = sorted_by_bin(times.detach().numpy(), spikes.offsets.numpy(), spikes.trials, width, at, dtype)
     kernels = Kernels(arriving, spikes.trials, layer, at)
     kernels.forward()

@@ -60,17 +60,17 @@ def work_for(layer, whole, most):
     scratch = Scratch(
         np.empty((blocks, group, LANES), np.int32), np.empty((blocks, group, 2 * LANES), number_type),
         np.empty((blocks, group, LANES)), np.empty((blocks, group), np.int64),
-    )  # fmt: skip
+    )
     events = Events(
         np.empty(size), np.empty(size, np.int64), np.empty((size, ADJOINT)), np.empty((size, ADJOINT)),
         np.empty(0, np.int64), np.empty((0, LANES)),
-    )  # fmt: skip
+    )
     return Work(
         np.zeros((blocks, places), number_type), np.zeros((blocks, places // 2 if whole else 0, ADJOINT + 1)), scratch,
         np.zeros((blocks, ADJOINT, LANES)), np.zeros((blocks, ADJOINT, LANES)), np.zeros((ADJOINT, LANES)),
         np.zeros((blocks, LANES), np.uint8), np.zeros((blocks, LANES)), np.zeros((blocks, LANES)), events,
         np.empty((blocks, layer.slots * LANES), np.int64), np.zeros((blocks, ADJOINT, LANES)),
-    )  # fmt: skip
+    )
 
 
 @inlined
@@ -94,7 +94,7 @@ def look_up_everywhere(here, size, first, last, rest, source, layer, at, want_ta
             here, size, first, last, rest, source, layer.rows[b], layer.flow[b], layer.constants[b],
             layer.coefficients[b], at, layer.rate, want_tau, work.ring[b], work.whole_ring[b],
             scratch_of(b, work.scratch), work.other, sums[b], of_constants[b], worth,
-        )  # fmt: skip
+        )
 
 
 @compiled
@@ -107,7 +107,7 @@ def look_up_special_everywhere(
             bin_, base, first, last, rest, source, layer.rows[b], layer.constants[b], layer.coefficients[b], at,
             layer.rate, scratch_of(b, work.scratch), kept[b], events_of(b, work), dL_dy[b], work.drive[b], work.other,
             want_tau, sums[b], of_constants[b], worth,
-        )  # fmt: skip
+        )
 
 
 @inlined
@@ -126,7 +126,7 @@ def enter_bin(slot, bin_, end, damping, first_maximum, kept, dL_dy, layer, at, w
                 bin_, slot, end, kept[b], dL_dy[b], work.adjoint[b], work.drive[b], layer.constants[b],
                 layer.coefficients[b], at, rate, want_tau, work.ring[b], work.marked[b], work.position[b],
                 work.solved[b], events_of(b, work), first_maximum + b * LANES,
-            )  # fmt: skip
+            )
 
 
 @inlined
@@ -138,7 +138,7 @@ def leave_bin(bin_, damping, layer, at, want_tau, work):
                 back_to(
                     0.0, lane, bin_, work.position[b], work.drive[b], layer.constants[b], layer.coefficients[b], at,
                     layer.rate, want_tau, work.solved[b],
-                )  # fmt: skip
+                )
         if layer.rate >= 0.0 or want_tau:
             retreat_whole(
                 work.adjoint[b], layer.flow[b], work.drive[b], damping, layer.rate, work.marked[b], work.solved[b]
@@ -152,7 +152,7 @@ def leave_bin(bin_, damping, layer, at, want_tau, work):
 def recurrent_backward_trial(
     trial, arriving, emitted, e_first, e_last, dL_dt, dL_dy, kept, layer, at, want_tau, work, own, sums, worth,
     of_constants,
-):  # fmt: skip
+):
     """All blocks in one trial, whose spikes are `e_first..e_last-1`; adds to `sums`, `worth` and `of_constants`."""
     slots, rate, copies, number_type = layer.slots, layer.rate, layer.copies, layer.rows.dtype.type
     size, T, spikes, blocks = number_type(slots * SLOT), at.last + float(at.end), e_last - e_first, layer.rows.shape[0]
@@ -174,20 +174,20 @@ def recurrent_backward_trial(
                 note_event(
                     spikes + blocks * LANES + e - e_first, lane, slot, end, work.adjoint[b], work.adjoint[b],
                     events_of(b, work),
-                )  # fmt: skip
+                )
         at_once = max(1, SIDE_BY_SIDE // copies)
         while later > e:
             base = max(e, later - at_once)
             look_up_everywhere(
                 here, size, base * copies, later * copies, own.rest, own.source, layer, at, want_tau, work, sums,
                 of_constants, own.worth,
-            )  # fmt: skip
+            )
             for spike in range(later - 1, base - 1, -1):
                 first, worth_here = spike * copies, dL_dt[spike]
                 look_up_special_everywhere(
                     bin_, base * copies, first, first + copies, own.rest, own.source, layer, at, want_tau, kept, dL_dy,
                     work, sums, of_constants, own.worth,
-                )  # fmt: skip
+                )
                 for copy in range(copies):
                     worth_here += own.worth[first + copy]
                 b, lane = emitted.neuron[spike] // LANES, emitted.neuron[spike] % LANES
@@ -207,11 +207,11 @@ def recurrent_backward_trial(
             look_up_everywhere(
                 here, size, first, stop, arriving.rest, arriving.source, layer, at, want_tau, work, sums, of_constants,
                 worth,
-            )  # fmt: skip
+            )
             look_up_special_everywhere(
                 bin_, first, first, stop, arriving.rest, arriving.source, layer, at, want_tau, kept, dL_dy, work, sums,
                 of_constants, worth,
-            )  # fmt: skip
+            )
         turn = turn - 1 if turn > 0 else slots - 1
 
 
@@ -232,7 +232,7 @@ def recurrent_backward_sweep(
     own = Own(
         np.empty(dL_dt.size * copies, layer.rows.dtype), np.empty(dL_dt.size * copies, np.int32),
         np.zeros(max(1, dL_dt.size * copies)),
-    )  # fmt: skip
+    )
     for e in range(dL_dt.size):
         for copy in range(copies):
             own.rest[e * copies + copy] = emitted.rest[e]
@@ -243,6 +243,6 @@ def recurrent_backward_sweep(
         recurrent_backward_trial(
             trial, arriving, emitted, e_first, e_last, dL_dt, dL_dy[trial], kept[trial], layer, at, want_tau, work, own,
             sums, worth, of_constants,
-        )  # fmt: skip
+        )
         e_first = e_last
     return sums, worth, of_constants

@@ -39,7 +39,7 @@ def deposit_everywhere(here, size, first, last, layer, at, work):
     spikes, mask = work.spikes, work.spikes.next.shape[1] - 1
     rest, source, place, amount = (
         pointer(spikes.rest), pointer(spikes.source), pointer(work.place), pointer(work.amount)
-    )  # fmt: skip
+    )
     for b in range(layer.rows.shape[0]):
         begin, end = places_of(b, layer)
         rows, coefficients = pointer(layer.rows[b]), pointer(layer.coefficients[b])
@@ -47,7 +47,7 @@ def deposit_everywhere(here, size, first, last, layer, at, work):
         deposit(
             here, size, first, last, rest, source, pointer(spikes.next[b]), mask, rows, coefficients, at, cells, place,
             amount,
-        )  # fmt: skip
+        )
         if layer.rate >= 0.0:
             integral = pointer(work.ring.integral[begin:end])
             deposit_integral(here, size, first, last, rest, source, rows, coefficients, at, integral)
@@ -74,7 +74,7 @@ def look_ahead(number, bin_, layer, at, kept, work):
     foresee(
         work.candidates, number, layer.constants[b], layer.coefficients[b], bin_, at, layer.rate, layer.read_maximum,
         kept[b],
-    )  # fmt: skip
+    )
 
 
 @compiled
@@ -90,7 +90,7 @@ def reach(n, slot, bin_, layer, at, kept, work):
         bits, cells = work.near[b, source - layer.external], pointer(work.ring.cells[begin * CELL : end * CELL])
         row, next_, coefficients = (
             pointer(layer.rows[b, source]), pointer(spikes.next[b]), pointer(layer.coefficients[b])
-        )  # fmt: skip
+        )
         while bits:
             lane = lowest_bit(bits)
             bits &= bits - 1
@@ -148,7 +148,7 @@ def enter_bin(slot, bin_, layer, at, kept, work):
         any_risky = step(
             slot, pointer(work.state[b]), pointer(layer.flow[b]), pointer(work.level[b]), cells, 64 * at.u,
             pointer(risky), pointer(work.ahead[b]),
-        )  # fmt: skip
+        )
         if not (any_risky or is_last):
             continue
         for lane in range(LANES):

@@ -72,7 +72,7 @@ def work_for(layer, most, longest, at):
         np.empty((blocks, LANES)), np.empty((blocks, LANES), np.uint8), np.empty(layer.slots, np.int64), near,
         np.zeros(6, np.int64), spikes,
         no_candidates(blocks * LANES, 4 * most + 1024, layer.rows),
-    )  # fmt: skip
+    )
 
 
 @allocating
@@ -94,4 +94,4 @@ def with_more(work, lack, rows):
     return Work(
         work.ring, work.place, work.amount, work.state, work.ahead, work.level, work.risky, work.oldest_at, work.near,
         work.position, Spikes(rest, source, next_), candidates,
-    )  # fmt: skip
+    )

@@ -96,7 +96,7 @@ def lane_of(chunk, block, layer, passed, sums, scratch):
         passed.ring[chunk, block], passed.whole_ring[chunk, block], scratch[:SOLVED], scratch[SOLVED:OTHER],
         scratch[OTHER:AT_T], scratch[DRIVES], scratch[POSITION], scratch[MARKED], events,
         sums.of_synapses[chunk, block], sums.of_constants[chunk, block],
-    )  # fmt: skip
+    )
 
 
 @compiled

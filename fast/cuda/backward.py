@@ -120,7 +120,7 @@ def backward_lane(chunk, block, lane, first_trial, last_trial, given, layer, at,
                 take_spike(
                     e, lane, bin_, slot, float(given.own_rest[e]), given.own_I[e], given.dL_dt[e], layer, at, want_tau,
                     b,
-                )  # fmt: skip
+                )
                 e -= 1
             leave_bin(lane, bin_, layer, at, want_tau, b)
             n = look_up_arrivals_in_lane(
@@ -140,4 +140,4 @@ def backward_kernel(first_trial, last_trial, trials, parts, given, layer, at, wa
         backward_lane(
             chunk, number // LANES, number % LANES, first, min(first + trials, last_trial), given, layer, at, want_tau,
             passed, sums, scratch[cuda.threadIdx.x // LANES],
-        )  # fmt: skip
+        )

@@ -38,7 +38,7 @@ def room_for(starts: Tensor, size: int, rows: Tensor, kept: Tensor) -> Found:
         starts, torch.empty(len(starts) - 1, dtype=torch.int64, device=rows.device),
         torch.empty(max(size, 1), dtype=torch.int32, device=rows.device), rows.new_empty(max(size, 1)),
         kept.new_empty(max(size, 1)), kept,
-    )  # fmt: skip
+    )
 
 
 def forward(arriving: ArrivingThere, trials: int, layer: LayerThere, at: Clock, sizes: Sizes) -> tuple[Emitted, Tensor]:
@@ -83,7 +83,7 @@ def _solve(
 def backward(
     arriving: ArrivingThere, spikes: int, emitted: Emitted, dL_dt: Tensor, dL_dy: Tensor, kept: Tensor,
     layer: LayerThere, at: Clock, want_dt: bool, want_tau: bool,
-) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+) -> tuple[Tensor, Tensor, Tensor]:
     """Sums over the arrivals of each synapse, worth of incoming spikes, gradients of constants, over all trials."""
     nobody = torch.zeros(1, dtype=torch.int32, device=kept.device)
     own: list[Tensor] = [workspace.some(part) for part in (emitted.bin, emitted.rest, emitted.I, dL_dt)]

@@ -143,7 +143,7 @@ def forward_lane(trial, here, block, lane, arriving, layer, at, ahead, found):
             deposit_in_lane(
                 n, arriving.rest[n], arriving.source[n], turn, slots, lane, rows, coefficients, at, integral_read,
                 ahead, here, block,
-            )  # fmt: skip
+            )
             n += 1
         slot, is_last = turn * LANES, bin_ == at.last
         risky = is_risky(V, I, slot, lane, deposits, flow, level, slack)
@@ -161,7 +161,7 @@ def forward_lane(trial, here, block, lane, arriving, layer, at, ahead, found):
                 V, I, x, k, status = to_next_crossing(
                     V, I, x, k, rest, weight, arrivals, bin_, four, at, coefficients, lane, layer.rate, read_maximum,
                     kept, True,
-                )  # fmt: skip
+                )
                 if status != CROSSED:
                     break
                 emit_into(found, train, count, bin_, x, I)

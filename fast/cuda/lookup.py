@@ -63,7 +63,7 @@ def look_up_in_lane(q, source, bin_, turn, lane, layer, at, want_tau, kept, dL_d
     event = look_up(
         b.other, lane, target, place - lane, float(r), b.events, b.drive, b.constants, b.coefficients, at, rate,
         want_tau,
-    )  # fmt: skip
+    )
     V_there = b.other[LAMBDA_V, lane]
     if event >= 0 and kept[MAX_BIN, lane] == target and kept[MAX_GROUP, lane] > 0.0 and w != 0.0:
         V_there += dL_dy[lane] * max(0.0, kept[MAX_SLOPE, lane] - b.constants[0, lane] * w) / w

@@ -49,7 +49,7 @@ def together(trials: int, size: int, layer: LayerThere) -> Together:
         of(size, rows.dtype), of(size, int32), of(size, int32), of(lanes, float64), of(lanes, float64),
         of(lanes, float64), of(lanes, int32), of(lanes, float64), of(lanes, float64), of(lanes, float64),
         of(lanes, int64), of(lanes, float64),
-    )  # fmt: skip
+    )
 
 
 def found_in(trials: int, size: int, layer: LayerThere) -> FoundInOrder:
@@ -63,7 +63,7 @@ def found_in(trials: int, size: int, layer: LayerThere) -> FoundInOrder:
         of(trials, dtype=torch.int64), of(trials, dtype=torch.int32), of(trials, size, dtype=torch.int32),
         of(trials, size, dtype=torch.int32), of(trials, size, dtype=rows.dtype), of(trials, size, dtype=torch.float64),
         of(trials, rows.shape[0], KEPT, LANES, dtype=torch.float64),
-    )  # fmt: skip
+    )
 
 
 def forward(arriving: ArrivingThere, trials: int, layer: LayerThere, at: Clock, sizes: Sizes) -> tuple[Emitted, Tensor]:
@@ -111,7 +111,7 @@ def forward(arriving: ArrivingThere, trials: int, layer: LayerThere, at: Clock, 
 def backward(
     arriving: ArrivingThere, spikes: int, emitted: Emitted, dL_dt: Tensor, dL_dy: Tensor, kept: Tensor,
     layer: LayerThere, at: Clock, want_dt: bool, want_tau: bool,
-) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+) -> tuple[Tensor, Tensor, Tensor]:
     """See `feed_forward.backward`."""
     in_time = torch.empty_like(dL_dt)
     in_time[emitted.order] = dL_dt

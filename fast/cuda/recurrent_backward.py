@@ -35,7 +35,7 @@ def enter_all(thread, threads, chunk, trial, bin_, turn, given, layer, at, want_
         enter_bin(
             lane, bin_, turn * LANES, last_event, layer, at, want_tau, given.kept[trial, block],
             given.dL_dy[trial, block], b,
-        )  # fmt: skip
+        )
 
 
 @compiled
@@ -50,7 +50,7 @@ def worth_of_own(thread, threads, e, chunk, trial, bin_, turn, given, layer, at,
             worth += look_up_in_lane(
                 given.own_rest[e], source, bin_, turn, lane, layer, at, want_tau, given.kept[trial, block],
                 given.dL_dy[trial, block], b,
-            )  # fmt: skip
+            )
     return worth
 
 
@@ -62,7 +62,7 @@ def take_own(e, worth, chunk, bin_, turn, given, layer, at, want_tau, passed, su
     take_spike(
         e, lane, bin_, turn * LANES, float(given.own_rest[e]), given.own_I[e], given.dL_dt[e] + worth, layer, at,
         want_tau, b,
-    )  # fmt: skip
+    )
 
 
 @compiled
@@ -78,7 +78,7 @@ def leave_all(thread, threads, chunk, trial, bin_, turn, n_first, n, given, laye
         look_up_arrivals_in_lane(
             n_first, n, number, bin_, turn, lane, layer, at, want_tau, given, given.kept[trial, block],
             given.dL_dy[trial, block], b, sums,
-        )  # fmt: skip
+        )
     return n_here
 
 

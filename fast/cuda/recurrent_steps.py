@@ -94,7 +94,7 @@ def deposit_all(number, here, turn, first, last, layer, at, ahead, together):
         deposit_in_lane(
             n, together.rest[here, n], together.source[here, n], turn, layer.slots, lane, layer.rows[block],
             layer.coefficients[block], at, layer.rate >= 0.0, ahead, here, block,
-        )  # fmt: skip
+        )
 
 
 @compiled
@@ -111,12 +111,12 @@ def foresee(number, here, trial, bin_, turn, layer, at, ahead, together, found, 
     count = collect(
         ahead.chain[here, block, turn * LANES + lane], lane, t.rest[here], t.source[here], ahead.next[here, block],
         rows, at, bin_ == at.last, rest, weight,
-    )  # fmt: skip
+    )
     V, I, x, n, status = to_next_crossing(
         t.V_settled[here, number], t.I_settled[here, number], t.x_settled[here, number], t.n_settled[here, number],
         rest, weight, count, bin_, four, at, layer.coefficients[block], lane, layer.rate, layer.read_maximum,
         found.kept[trial, block], final,
-    )  # fmt: skip
+    )
     if final:
         t.V_settled[here, number], t.I_settled[here, number] = V, I
         t.x_settled[here, number], t.n_settled[here, number] = x, n
@@ -144,7 +144,7 @@ def enter_bin(thread, threads, here, trial, bin_, turn, first, last, layer, at, 
         risky = is_risky(
             together.V[here, number], together.I[here, number], slot, lane, ahead.deposits[here, block],
             layer.flow[block], together.level[here, number], 64 * at.u,
-        )  # fmt: skip
+        )
         if bin_ == at.last and (integral_read or ahead.chain[here, block, slot + lane] >= 0):
             risky = True  # it ends at T, and not at the end of the bin
         together.risky[here, number] = 0

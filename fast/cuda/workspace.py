@@ -87,7 +87,7 @@ def passed_by(chunks: int, layer: LayerThere, whole: bool, spikes: int) -> Passe
         torch.empty(chunks, blocks, places, dtype=torch.int64, device=rows.device), numbers(events),
         torch.empty(events, dtype=torch.int64, device=rows.device), numbers(events, ADJOINT), numbers(events, ADJOINT),
         numbers(chunks, blocks, ROWS, LANES) if layer.copies else numbers(1, 1, ROWS, LANES),
-    )  # fmt: skip
+    )
 
 
 def in_waves(
@@ -108,7 +108,7 @@ def in_waves(
 def added_up(
     kernel: Any, threads: int, parts: int, given: Given, spikes: int, own_spikes: int, layer: LayerThere, at: Clock,
     want_dt: bool, want_tau: bool,
-) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+) -> tuple[Tensor, Tensor, Tensor]:
     """Run a backward kernel over all trials, in chunks of `parts` blocks of threads, and add up what each has found.
 
     Returns:

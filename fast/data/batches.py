@@ -37,7 +37,7 @@ class Batches(Dataset):
     def __init__(
         self, data: SpikeData, duration: float, batch: int, augmentation: Augmentation, seed: int,
         processes: Processes, workers: int,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.data, self.duration, self.augmentation, self.seed = data, duration, augmentation, seed
         self.processes, self.workers, self.mates = processes, workers, by_class(data)
         self.an_epoch = math.ceil(len(data) / batch)
@@ -76,7 +76,7 @@ class Batches(Dataset):
         loader = DataLoader(
             self, batch_size=None, sampler=range(first, last), num_workers=self.workers, worker_init_fn=_deaf,
             multiprocessing_context="forkserver",
-        )  # fmt: skip
+        )
         return iter(loader)
 
 

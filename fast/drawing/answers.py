@@ -39,7 +39,7 @@ def confusion(run: Run) -> Picture:
         "confusion matrix", figure,
         "The test split: each row holds the trials of one class, by what the network answered, darker the more of "
         f"them, so that right answers lie on the diagonal ({found}).",
-    )  # fmt: skip
+    )
 
 
 def by_class(run: Run) -> list[list[str]]:

@@ -44,7 +44,7 @@ def accuracy_and_loss(run: Run) -> Picture:
         "Accuracy and loss of each epoch on the training split (while it was learned from) and on the validation "
         f"split (after it): the dotted line marks epoch {chosen}, {how}, the star the accuracy of its "
         "network on the test split with the 95 % interval, and the dashed line what counts of spikes alone give.",
-    )  # fmt: skip
+    )
 
 
 def activity(run: Run) -> Picture:
@@ -62,7 +62,7 @@ def activity(run: Run) -> Picture:
         "Spikes a hidden neuron and training trial (top), and the share of hidden neurons that did not spike in a "
         "whole epoch (bottom), which learn nothing from the gradient; steps in which a hidden layer was silent "
         f"altogether: {steps}.",
-    )  # fmt: skip
+    )
 
 
 def learning(run: Run) -> Picture:
@@ -84,7 +84,7 @@ def learning(run: Run) -> Picture:
         "triangle at the bottom: exactly 0; no curve: not learned); the smallest conditioning kappa of any spike (the "
         "smaller, the closer a spike came to grazing its threshold, and the larger the rounding of its gradient); and "
         "how often a delay was put back into its bounds.",
-    )  # fmt: skip
+    )
 
 
 def certificate(run: Run) -> Picture | None:
@@ -104,7 +104,7 @@ def certificate(run: Run) -> Picture | None:
         "time) and C (shift of time), relative to the sizes of their terms, at the worst certified step of an epoch (a "
         "triangle at the bottom: exactly 0; a gap, or no curve: it did not apply): rounding alone leaves about the "
         f"black line, the unit roundoff {u:.1e} of {dtype}, and more where a spike grazed its threshold.",
-    )  # fmt: skip
+    )
 
 
 def any_of(values: Sequence[float | None]) -> bool:

@@ -119,4 +119,4 @@ def document(title: str, parts: Sequence[str], style: str = "") -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<title>{escape(title)}</title>", f"<style>\n{STYLE}\n{style}</style>", "</head>", "<body>",
         f"<h1>{escape(title)}</h1>", *parts, "</body>", "</html>", "",
-    ])  # fmt: skip
+    ])

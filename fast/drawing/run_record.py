@@ -16,11 +16,11 @@ LINE = {
     "spikes_per_neuron": NUMBER, "silent": NUMBER, "silent_steps": COUNT, "clamped": COUNT,
     "gradient": {f"{group}?": NUMBER for group in GROUPS}, "kappa_min": NUMBER_OR_NULL, "seconds": NUMBER,
     "A": NUMBER_OR_NULL, "B": NUMBER_OR_NULL, "C": NUMBER_OR_NULL,
-}  # fmt: skip
+}
 RESULT = {
     "task": TEXT, "network": TEXT, "best_epoch": COUNT, "test_accuracy": NUMBER, "interval": (NUMBER, NUMBER),
     "count_baseline": NUMBER, "answers": [[COUNT]],
-}  # fmt: skip
+}
 OPTIONS = {"seed": COUNT, "dtype": {"float32", "float64"}, "choose?": {"best", "last"}}
 
 

@@ -60,7 +60,7 @@ def _delays(lines: list[dict], end: dict) -> Figure:
             delays.plot([0, *steps], values, color=COLOURS[j], lw=width, ls=style, label=label)
     delays.axhline(end["optimum"], color="black", lw=1)
     delays.annotate(f"closed-form optimum {end['optimum']:.3f} ms", (steps[-1], end["optimum"]), (0, -12),
-                    textcoords="offset points", ha="right", fontsize=9)  # fmt: skip
+                    textcoords="offset points", ha="right", fontsize=9)
     if end["presentations"]:
         for axes in (delays, loss):
             axes.axvline(2 * end["presentations"], color="0.6", lw=1)

@@ -47,7 +47,7 @@ def distribution(layer: Layer) -> Picture | None:
         f"delays, {named(layer)}", figure,
         f"Delays from {named(layer)}: how many of the {layer.d_after.size} synapses have which delay, before (blue "
         "outline or line) and after training (red).",
-    )  # fmt: skip
+    )
 
 
 def movement(layer: Layer) -> Picture | None:
@@ -77,7 +77,7 @@ def movement(layer: Layer) -> Picture | None:
     return Picture(
         f"moved delays, {named(layer)}", figure,
         f"A point for each synapse from {named(layer)}, the darker the stronger its weight after training: {told}.",
-    )  # fmt: skip
+    )
 
 
 def moved_most(page: Page) -> list[list[str]]:

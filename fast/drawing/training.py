@@ -35,7 +35,7 @@ def _training(run: Run) -> Figure:
         loss.plot(epochs, [line[f"{name}_loss"] for line in lines], color=colour, label=name)
     accuracy.axhline(100 * end["count_baseline"], color="0.4", lw=1, ls="--")
     accuracy.annotate("spike counts alone", (epochs[-1], 100 * end["count_baseline"]), (0, 4),
-                      textcoords="offset points", ha="right", fontsize=8, color="0.4")  # fmt: skip
+                      textcoords="offset points", ha="right", fontsize=8, color="0.4")
     accuracy.plot(end["best_epoch"], 100 * end["test_accuracy"], "k*", ms=10, label=f"test {end['test_accuracy']:.1%}")
     silent = activity.twinx()  # a share, on a scale of its own
     _curve(activity, epochs, [line["spikes_per_neuron"] for line in lines], COLOURS[2])

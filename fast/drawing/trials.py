@@ -32,7 +32,7 @@ def trial(page: Page, shown: Trial) -> Picture:
         f"A test trial of class {shown.label}, answered with {answer}, from top to bottom: spikes of the input, spikes "
         "of the hidden neurons (a row each), voltages of the outputs (that of the right class blue), and what arrives "
         "at the right output, each stem at the time at which a spike is through its delay and as long as its weight.",
-    )  # fmt: skip
+    )
 
 
 def _right(shown: Trial) -> bool:

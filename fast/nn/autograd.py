@@ -151,7 +151,7 @@ class _Propagate(torch.autograd.Function):
         kernels, ctx.order, width = solve(
             problem.spikes, t_in, w, d, problem.exists, constants, maximum, None if maximum else readout,
             problem.bin_width,
-        )  # fmt: skip
+        )
         problem.kernels = ctx.kernels = kernels
         ctx.width, ctx.inputs = width, len(t_in)
         ctx.variables = (t_in, w, d, *constants)

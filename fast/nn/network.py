@@ -89,7 +89,7 @@ class Network(nn.Module):
             emitted, found, record = propagate(
                 arriving, w, d, *self._constants(group), exists=exists, recurrent=bool(group.inside),
                 readout=read[1] if read is not None and any(asked) else None,
-            )  # fmt: skip
+            )
             sizes = [population.size for population in members]
             parts = zip(members, emitted.apart(sizes), record.apart(sizes, emitted.counts()), strict=True)
             for population, its_spikes, its_record in parts:

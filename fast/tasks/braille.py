@@ -26,7 +26,7 @@ PRESETS = {
         w_mean=0.3, w_sd=1.0, inner_mean=0.0, inner_sd=0.5, out_sd=0.01, delay=600.0, max_delay=DURATION, lr=6e-3,
         delay_lr=4.0, schedule="cosine", spikes_strength=1e-5, spikes_target=4.0, stretch=0.05, drop=0.05,
     ),
-}  # fmt: skip
+}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -22,7 +22,7 @@ def add_folder(parser: argparse.ArgumentParser, name: str, splits: Sequence[str]
 def read_folder(
     options: argparse.Namespace, name: str, splits: Sequence[str], channels: int, classes: int, duration: float,
     remedy: str,
-) -> dict[str, SpikeData]:  # fmt: skip
+) -> dict[str, SpikeData]:
     """The splits; their fingerprints join the options, so that a run is known by its data.
 
     Args:

@@ -40,7 +40,7 @@ PRESETS = {
         delay=100.0, lr=1e-3, delay_lr=0.1, ease_in=0.001, spikes_strength=2e-8, wake=0.002, shift=40, blend=0.5,
         patience=15,
     ),
-}  # fmt: skip
+}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -49,7 +49,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--valid-speakers", type=int, nargs="*", default=[3, 6],
         help="held out of training (default: %(default)s); none: one trial in 20 is, of all speakers",
-    )  # fmt: skip
+    )
 
 
 def prepare(options: argparse.Namespace, dtype: torch.dtype, processes: Processes) -> Classification:

@@ -30,7 +30,7 @@ PRESETS = {
         epochs=20, hidden=(128,), batch=32, w_mean=1.0, w_sd=1.0, inner_mean=0.0, inner_sd=0.3, out_sd=0.09, delay=30.0,
         max_delay=100.0, lr=2e-3, delay_lr=1.0,
     ),
-}  # fmt: skip
+}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +38,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", nargs="+", metavar="FILE", default=[],
         help="TRAIN TEST, or TRAIN VALID TEST; without VALID a tenth of TRAIN is held out",
-    )  # fmt: skip
+    )
 
 
 def prepare(options: argparse.Namespace, dtype: torch.dtype, processes: Processes) -> Classification:

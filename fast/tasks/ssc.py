@@ -33,7 +33,7 @@ PRESETS = {
         inner_mean=0.02, inner_sd=0.03, out_sd=0.03, delay=50.0, lr=1e-3, delay_lr=0.1, ease_in=0.001,
         spikes_strength=2e-9, wake=0.002, shift=40, patience=15,
     ),
-}  # fmt: skip
+}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -132,7 +132,7 @@ class Classification:
         self.epoch.add(
             fired, norms, kappa_min, found, trials=trials, loss=loss_sum, right=right, silent_steps=silenced,
             clamped=clamped,
-        )  # fmt: skip
+        )
 
     def _pull(self, inner: list[Spikes]) -> Tensor:
         """What regularises the spike counts, to be added to the loss of this process's trials."""
@@ -193,14 +193,14 @@ class Classification:
         return {
             "times": spikes.times.detach(), "offsets": spikes.offsets, "trials": spikes.trials, "size": spikes.size,
             "duration": spikes.duration, "labels": labels,
-        }  # fmt: skip
+        }
 
     def state(self) -> dict[str, Any]:
         """Network, optimiser, the best so far, the sums of the epoch, and where the run ends."""
         return {
             "network": self.network.state_dict(), "optimiser": self.optimiser.state_dict(), "best": self.best,
             "epoch": vars(self.epoch), "first": self.first, "ended": self.ended,
-        }  # fmt: skip
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Be in that state."""
@@ -232,7 +232,7 @@ class Classification:
             "task": self.task, "network": self.network.name, "best_epoch": self.best["epoch"],
             "test_accuracy": test.accuracy, "interval": test.interval, "count_baseline": baseline,
             "answers": test.table,
-        }  # fmt: skip
+        }
         folder.write("result.json", record)
         folder.write_bytes("page.npz", recorded(self.network, self.first, self.data["test"], self.duration))
         self.network.load_state_dict(last)

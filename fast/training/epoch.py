@@ -53,7 +53,7 @@ class Epoch:
             "loss": f"{self.sums['loss'] / trials:.3f}", "right": f"{self.sums['right'] / trials:.1%}",
             "spikes": f"{float(self.fired.mean()) / trials:.1f}",
             "silent": f"{float((self.fired == 0).double().mean()):.0%}",
-        }  # fmt: skip
+        }
 
     def line(self, number: int, valid: Answers, seconds: float) -> dict[str, Any]:
         """The entry of the log."""
@@ -65,7 +65,7 @@ class Epoch:
             "silent_steps": int(self.sums["silent_steps"]), "clamped": int(self.sums["clamped"]),
             "gradient": {name: total / steps for name, total in self.norms.items()},
             "kappa_min": None if math.isinf(self.kappa_min) else self.kappa_min, "seconds": seconds, **self.residuals,
-        }  # fmt: skip
+        }
 
 
 def shown(entry: dict[str, Any]) -> str:

@@ -21,7 +21,7 @@ class Reader(nn.Module):
         random, sizes = torch.Generator().manual_seed(seed), [channels, *settings.hidden]
         constants = {
             "tau_mem": settings.tau_mem, "tau_syn": settings.tau_syn, "max_delay": settings.max_delay, "dtype": dtype,
-        }  # fmt: skip
+        }
         self.gain = settings.gain
         self.inner: list[LIF] = []
         for n, (pre, post) in enumerate(pairwise(sizes)):

@@ -177,4 +177,4 @@ def add_settings(parser: argparse.ArgumentParser, presets: Mapping[str, Settings
             name, type=int if several else types[one.name], default=list(value) if several else value,
             nargs="+" if several else None, choices=one.metadata["choices"],
             help=f"{one.metadata['help']} (default: {' '.join(map(str, value)) if several else value})",
-        )  # fmt: skip
+        )

@@ -114,7 +114,7 @@ FAULTS: dict[str, tuple[Callable, str]] = {
         lambda run, s, w, *rest, **k: run(s, w * 1.05 if w.dtype == torch.float32 else w, *rest, **k),
         "spikes off against float64",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -211,7 +211,7 @@ REFUSED: dict[str, tuple[Callable[[list[str]], int], list[str], str]] = {
     ),
     "unknown sweep": (scaling.main, ["--what", "colours"], "argument --what: invalid choice: 'colours'"),
     "no folder": (scaling.main, ["--out", "README.md/x"], "`--out` must be a folder with room for records, got Not a"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -51,7 +51,7 @@ def slopes_and_last(networks: list[Drawn], run_many: Stepped, which: str) -> tup
     cases = [network.case for network in networks]
     errors = np.array([
         [relative(r, n.exact, which) for r, n in zip(run_many(cases, dt), networks, strict=True)] for dt in FINE
-    ])  # fmt: skip
+    ])
     slopes = np.polyfit(np.log2(FINE), np.log2(errors), 1)[0]
     return float(np.median(slopes)), float(np.median(errors[-1]))
 
@@ -75,7 +75,7 @@ FAULTS = {
     "no jump of lambda_V at a spike": ("(1 + drop[j] / slope) * lambda_V[j]", "lambda_V[j]", "w"),
     "the spike's own time forgotten": ("+ worth / slope", "", "d"),
     "delay gradient without lambda_V": ("w[here] * (now_V - now_I)", "-w[here] * now_I", "d"),
-}  # fmt: skip
+}
 """What becomes what in `stepped.py`, and the gradient in which it must show."""
 
 
@@ -202,7 +202,7 @@ def test_equal_time_constants_have_the_limit_of_near_ones() -> None:
         (lambda: drawn("circular", "max_voltage", "off", 0), "`kind` must be one of"),
         (lambda: drawn("recurrent", "max_voltage", "here", 0), "`where` must be one of"),
     ],
-)  # fmt: skip
+)
 def test_refusals(call: Callable[[], object], message: str) -> None:
     with pytest.raises(SpecError, match=message):
         call()

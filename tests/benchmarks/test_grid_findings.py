@@ -29,7 +29,7 @@ def per_cent(share: float) -> str:
 def group(record: dict, kind: str, loss: str, where: str = "off") -> dict:
     """The summary of one group."""
     (found,) = (g for g in record["gradients"]["summary"]["groups"]
-                if (g["kind"], g["loss"], g["where"]) == (kind, loss, where))  # fmt: skip
+                if (g["kind"], g["loss"], g["where"]) == (kind, loss, where))
     return found
 
 
@@ -74,7 +74,7 @@ def rows_of_intervals(record: dict) -> list[str]:
             f"{entry['apart']:g} ms", f"{100 * exact['on_exact']['mean']:.0f} %",
             f"{mean(grid['on_exact'], digits=0)} %", f"{learned} of {len(own)}", f"at most {exact_off:.4f} ms",
             f"{grid_off:.2f} ms", f"{100 * exact['on_grid']['mean']:.0f} %", f"{100 * grid['on_grid']['mean']:.0f} %",
-        ]  # fmt: skip
+        ]
         found.append("| " + " | ".join(cells) + " |")
     return found
 
@@ -105,7 +105,7 @@ def of_gradients(record: dict) -> list[str]:
     order = {(o["kind"], w): o for w in ("w", "d") for o in summary["order"][w] if o["loss"] == "all"}
     slopes = [f"{order[kind, w]['quartiles'][1]:.2f}" for kind in KINDS for w in ("w", "d")]
     kept = [per_cent(group(record, kind, loss)["kept"][0])
-            for loss in ("mean_voltage", "spike_time_mse") for kind in KINDS]  # fmt: skip
+            for loss in ("mean_voltage", "spike_time_mse") for kind in KINDS]
     placed = [per_cent(group(record, "recurrent", "spike_time_mse", place)["error_d"][0][1]) for place in WHERE]
     kappa = next(e for e in summary["kappa"] if (e["dt"], e["which"]) == (1 / 16, "w"))
     spikes = next(e for e in summary["spikes"] if (e["dt"], e["which"]) == (1.0, "w"))
@@ -132,7 +132,7 @@ def of_gradients(record: dict) -> list[str]:
         f"{per_cent(pinned[False]['error_d'][-1])}",
         f"{per_cent(against)} of feed-forward networks", f"at most {per_cent(falling)} of all spikes",
         f"by {per_cent(min(medians))} to {per_cent(max(medians))} of their size (medians)",
-    ]  # fmt: skip
+    ]
 
 
 def of_training(record: dict) -> list[str]:
@@ -146,7 +146,7 @@ def of_training(record: dict) -> list[str]:
         f"{published['apart_ms']['mean']:.1f} ms (root mean square) from those of the exact gradient",
         f"moved by {published['moved_ms']['mean']:.1f} ms",
         f"{fine['apart_ms']['mean']:.1f} ms at 1/8 ms with the term",
-    ]  # fmt: skip
+    ]
 
 
 def said_of(record: dict) -> list[str]:

@@ -58,7 +58,7 @@ def test_a_summary_of_training_is_paired() -> None:
     runs = [{"ways": [
         {"dt": dt, "pinned": False, "on_exact": on_exact, "on_grid": 0.5, "moved_ms": 1.0, "apart_ms": 0.0}
         for dt, on_exact in ((None, best), (1.0, other))
-    ]} for best, other in ((0.9, 0.8), (0.8, 0.75), (1.0, 0.85))]  # fmt: skip
+    ]} for best, other in ((0.9, 0.8), (0.8, 0.75), (1.0, 0.85))]
     exact, grid = training.summary(runs)
     lost = [0.1, 0.05, 0.15]
     assert exact["lost_on_exact"]["mean"] == 0.0
@@ -72,7 +72,7 @@ def test_a_fine_grid_trains_as_the_exact_gradient_does() -> None:
     assert [way["dt"] for way in apart["ways"]] == [None, 1.0] and apart["ways"][1]["apart_ms"] > 0.05
     task = interval_task(2.0, 0, steps=12)
     exact, fine = (np.concatenate([layer.d.detach().numpy().ravel() for layer in training.learned(task, way)])
-                   for way in (training.EXACT, training.Way(1 / 64)))  # fmt: skip
+                   for way in (training.EXACT, training.Way(1 / 64)))
     assert np.abs(exact - fine).max() < 0.05 < np.abs(exact - np.array(task.layers[0].d.tolist()).ravel()).max()
 
 
@@ -112,11 +112,11 @@ def test_the_command_writes_what_the_pictures_need(
         (figures.main, ["{}/missing.json", "{}"], "No such file"),
         (figures.main, ["{}/none.json", "{}"], "a record with all parts"),
     ],
-)  # fmt: skip
+)
 def test_refusals(
     call: Callable[[list[str]], int], argv: list[str], message: str, tmp_path: Path,
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     (tmp_path / "none.json").write_text("{}", encoding="utf-8")
     monkeypatch.setitem(command.PARTS, "interval", lambda quick: {})
     assert call([word.format(tmp_path) for word in argv]) == 2

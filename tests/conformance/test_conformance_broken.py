@@ -51,7 +51,7 @@ BROKEN: dict[str, tuple[Change, str, str]] = {
         "t_in",
         "`gradients` must be an object, got a list of 0; see section 7 of the specification",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", BROKEN)

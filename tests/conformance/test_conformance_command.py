@@ -49,7 +49,7 @@ def test_a_small_program_of_its_own_is_graded_on_what_it_does(tmp_path: Path) ->
     assert answered == {
         "one-neuron", "one-layer-no-delays", "one-layer-spike-times-whole-ms", "missing-and-free-spikes",
         "silent-network",
-    }  # fmt: skip
+    }
     assert "one-layer-first-spikes: spike_time_mse only" in done.stdout
     assert "recurrent-whole-ms: one layer of lif neurons only" in done.stdout
     assert done.stdout.endswith("nothing offered is wrong; what was left out is listed above\n")
@@ -102,7 +102,7 @@ BROKEN = {
         "import sys\nwhile True: sys.stdout.write('x' * 2**20)", "one-neuron: more than 64 MiB of output"
     ),
     "waits for input": ("print(input())", "one-neuron: exit code 1: EOFError"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", BROKEN)
@@ -178,7 +178,7 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "json nowhere": (["--command", "x", "--json", "no/x"], "`json` must be where something can be written, got no/x: "),
     "save into a file": (["--save", "README.md"], "`save` must be where something can be written, got README.md: "),
     "abbreviated": (["--lis"], "unrecognized arguments: --lis (see --help)"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -68,13 +68,13 @@ def test_every_case_and_capability_is_there() -> None:
     assert by_name[ONE] == (
         "one layer", "feed-forward", "one pair of time constants", "delays off the grid", "spike_time_mse",
         "spikes beyond the targets",
-    )  # fmt: skip
+    )
     assert {"recurrent", "absent synapses"} <= set(by_name["recurrent-self-connection"])
     assert {"skip connections", "parallel connections"} <= set(by_name["skip-and-parallel"])
     assert "events after the end" in by_name["after-the-end"] and "no delays" in by_name["hidden-layer-no-delays"]
     assert by_name["silent-network"] == (
         "one layer", "feed-forward", "spike_time_mse", "missing spikes", "silent neurons", "silent network"
-    ), "zeros prove nothing of delays and constants"  # fmt: skip
+    ), "zeros prove nothing of delays and constants"
     assert (files("spec.conformance") / "faults.json").is_file()
 
 
@@ -135,7 +135,7 @@ def test_what_is_offered_is_graded_and_the_rest_is_named() -> None:
 def test_weights_alone_are_enough() -> None:
     report = check(lambda case: {"gradients": {"connections": [
         {"weights": gradient.dL_dw} for gradient in reference.run(case).gradients.connections
-    ]}})  # fmt: skip
+    ]}})
     assert report.passed
     assert {name for name in QUANTITIES if of(report, name) != "not offered"} == {"w"}, "arrays, dense ones too"
 
@@ -166,7 +166,7 @@ def moved(found: dict) -> dict:
 def on_a_grid(case: Case) -> dict:
     """The delays rounded to whole ms: right on the grid, approximate or another network off it."""
     connections = [Connection(c.source, c.target, np.where(c.exists, c.w, None), c.d.round()) for c in
-                   case.network.connections]  # fmt: skip
+                   case.network.connections]
     network = Network(case.network.populations, tuple(connections))
     return reference.run(replace(case, network=network)).to_dict(case.network)
 

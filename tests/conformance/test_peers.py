@@ -190,7 +190,7 @@ def test_what_is_no_record_is_refused(content: dict[str, Any], words: str) -> No
             "another network, 3 of another network, 1 failed",
         ),
     ],
-)  # fmt: skip
+)
 def test_cells(summary: dict[str, Any] | None, words: str) -> None:
     assert cell(summary) == words
 

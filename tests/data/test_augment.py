@@ -15,7 +15,7 @@ RANDOM = np.random.default_rng(5)
 DATA = SpikeData(
     [np.sort(RANDOM.uniform(20, 60, 30)) for _ in range(12)], [RANDOM.integers(10, 30, 30) for _ in range(12)],
     np.arange(12) % 3, CHANNELS, 3,
-)  # fmt: skip
+)
 
 
 def trial(augmentation: Augmentation, n: int, seed: int = 0, epoch: int = 0) -> tuple[np.ndarray, np.ndarray]:

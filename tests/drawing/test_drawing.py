@@ -25,7 +25,7 @@ TRACES = [
 D = [[0.0, 10.0], [10.0, 0.0]]
 SEQUENCE: dict = {
     "task": "sequence", "optimum": 12.2, "presentations": None, "d_start": D, "before": TRACES, "after": TRACES,
-}  # fmt: skip
+}
 SEQUENCE_LINE: dict = {"presentation": 1, "loss": 0.7, "d": D}
 TASKS = "braille, sequence, shd, spikes, ssc, yin-yang"
 

@@ -86,7 +86,7 @@ BAD: dict[str, tuple[Change, str]] = {
     "a residual": (lines(B="small"), "`history.jsonl line 1 B` must be a finite number or null, got"),
     "dtype": (settings(dtype="float16"), "`options.json dtype` must be one of float32, float64, got"),
     "seed": (settings(seed=None), "`options.json seed` must be a whole number of at least 0, got null"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("damage", "words"), BAD.values(), ids=BAD.keys())
@@ -113,7 +113,7 @@ def test_every_entry_that_is_read_is_checked(
             "epoch", "train_accuracy", "train_loss", "valid_accuracy", "valid_loss", "spikes_per_neuron", "silent",
             "silent_steps", "clamped", "gradient", "kappa_min", "seconds", "A", "B", "C",
         ),
-    }[name]  # fmt: skip
+    }[name]
     for key in wanted:
         changed(**{key: True})(made(tmp_path))
         assert main([str(tmp_path)]) == 2

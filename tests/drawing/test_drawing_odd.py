@@ -78,7 +78,7 @@ ODD: dict[str, tuple[list[Change], list[str], list[str]]] = {
     ),
     "no gradient": ([lines(gradient={}, kappa_min=None)], [], []),
     "tiny and huge": ([lines(**EXTREME)], [], []),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("changes", "there", "absent"), ODD.values(), ids=ODD.keys())

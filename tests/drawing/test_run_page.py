@@ -68,7 +68,7 @@ def test_the_page_says_what_the_records_say(content: str) -> None:
         "data_sha256 train.h5: ab12, test.h5: cd34", "class trials right accuracy taken for",
         "0 40 30 75.0 % 1 (10)", "2 40 30 75.0 % 0 (10)", "the unit roundoff 6.0e-08 of float32",
         "A test trial of class 1, answered with 1 (right)",
-    ):  # fmt: skip
+    ):
         assert words in text, words
 
 

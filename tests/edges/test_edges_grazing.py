@@ -42,7 +42,7 @@ def test_grazing(run: Run, height: float, measured: Measured) -> None:
         "height": height, "kappa": result.kappa_min, "implementation": run.__module__.split(".")[0],
         "error": block_errors(case, result.gradients, true)[name],
         "differences": abs(differences(run, case, step) / float(true.connections[0].dL_dw[0, 0]) - 1),
-    })  # fmt: skip
+    })
 
 
 def differences(run: Run, case: Case, step: float) -> float:

@@ -166,7 +166,7 @@ def recurrent() -> NetworkSpec:
     return NetworkSpec((Population("in", "input", 3), *layers), (
         connection("in", "layer0", 3, 2.5, 5.0), connection("layer0", "layer1", 2, 1.5, 3.0),
         connection("layer1", "layer0", 2, -1.5, 1.5), connection("layer0", "layer0", 2, -1.0, 1.0),
-    ))  # fmt: skip
+    ))
 
 
 @pytest.mark.check(20)

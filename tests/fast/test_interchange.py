@@ -100,7 +100,7 @@ def test_what_network_and_case_hold(tmp_path: Path) -> None:
     network = network_of(made)
     assert [(p.name, p.kind, p.size) for p in network.populations] == [
         ("in", "input", 3), ("hidden1", "lif", 6), ("hidden2", "lif", 4), ("out", "li", 3)
-    ]  # fmt: skip
+    ]
     for layer, connection, population in zip(made, network.connections, network.populations[1:]):
         assert connection.exists.all() and connection.w.dtype == np.float64
         assert connection.w.tolist() == layer.w.tolist() and connection.d.tolist() == layer.d.tolist()

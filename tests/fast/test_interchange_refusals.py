@@ -138,7 +138,7 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
         loading(with_last(tau_mem=[1.0, 2.0, 0.7]), torch.float32),
         r"`out.tau_mem\[2\]` must be a number that float32 holds, got 0.7; use float64 layers",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -139,7 +139,7 @@ def test_control_another_order_is_seen(run: str) -> None:
     """The sources of every connection moved on by one in what is expected."""
     found = (seeded_case(seed, "layers") for seed in count())
     case = next(case for case in found if all(len(c.w) > 1 for c in case.network.connections)
-                and largest_block(case, reference.run(case).gradients) > VANISHES)  # fmt: skip
+                and largest_block(case, reference.run(case).gradients) > VANISHES)
     rewritten, move = permuted(case, 0)
     moved = with_gradients_of(
         move(RUNS[run](case)),

@@ -257,4 +257,4 @@ def test_the_checker_notices(kind: str, factor: float, measured: Measured) -> No
             measured.keep("taylor", {
                 "kind": kind, "gradient": name, "steps": STEPS.tolist(), "R0": [float(abs(a)) for a, _ in pairs],
                 "R1": [float(abs(b)) for _, b in pairs], "rounding": float(MEASURABLE * FLOAT64.u * loss),
-            })  # fmt: skip
+            })

@@ -79,7 +79,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict:
 @pytest.mark.parametrize(("number", "status", "words"), [
     (3, "green", ""), (4, "red", "assert 2e-11 <= 1e-11"), (5, "not run", "no machine for it"), (6, "not run", ""),
     (7, "red", "assert False"), (8, "red", "RuntimeError: no ground"), (9, "not run", ""),
-])  # fmt: skip
+])
 def test_statuses(number: int, status: str, words: str, found: dict) -> None:
     """Green only with a control, and if all passed."""
     check = found["checks"][number - 1]

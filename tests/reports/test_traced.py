@@ -56,7 +56,7 @@ def test_what_the_arrivals_say_is_the_gradient(measured: Measured) -> None:
         worst = max(worst, float(np.linalg.norm(found - expected) / np.linalg.norm(expected)))
     measured(worst, WELL_CONDITIONED, 1)
     measured.keep("adjoint", {"duration": case.duration, "inputs": [list(t) for t in case.inputs["in"]],
-                              "targets": [18.0, 25.0, 27.5], "neurons": curves})  # fmt: skip
+                              "targets": [18.0, 25.0, 27.5], "neurons": curves})
     assert worst <= WELL_CONDITIONED
 
 

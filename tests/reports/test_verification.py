@@ -35,7 +35,7 @@ def record(folder: Path, figures: dict | None = None, **changes: dict[str, Any])
     content = {
         "format": FORMAT, "made": "2026-01-01T00:00:00+00:00", "effort": "full", "commit": "c0ffee", "changed": False,
         "environment": environment, "checks": checks, "figures": figures or {},
-    }  # fmt: skip
+    }
     path = folder / command.RECORD
     path.write_text(json.dumps(content))
     return path
@@ -158,7 +158,7 @@ def test_a_check_without_its_keys_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("arguments", "words"), [
     (["run", "--quick"], "--quick and --out are for the report"), (["--out"], "expected one argument"),
     (["--slow"], "unrecognized arguments"),
-])  # fmt: skip
+])
 def test_wrong_options(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == 2
     err = capsys.readouterr().err

@@ -107,13 +107,13 @@ def foreign() -> Any:
     lif = nir.CubaLIF(
         tau_mem=f([0.012, 0.009, 0.015]), tau_syn=f([0.004, 0.005, 0.003]), r=f([1, 1, 1]), v_leak=f([0, 0, 0]),
         v_threshold=f([1, 0.8, 1.2]), v_reset=f([0, -0.2, 0.1]), w_in=f([0.004, 0.01, 0.002]),
-    )  # fmt: skip
+    )
     li = nir.CubaLI(tau_mem=f([0.02]), tau_syn=f([0.006]), r=f([1]), v_leak=f([0]), w_in=f(0.003))
     return nir.NIRGraph.from_list(
         nir.Input(np.array([2])), nir.Delay(f([0.0013, 0.0004])),
         nir.Affine(f([[4, 3], [2, 1.5], [8, -3]]), f([0, 0, 0])), nir.Scale(f([1.1, 1.3, 1.2])), lif,
         nir.Delay(f([0.002, 0.003, 0.001])), nir.Linear(f([[1.5, -0.5, 0.9]])), nir.Delay(f([0.0007])), li,
-    )  # fmt: skip
+    )
 
 
 def case_of(network: Network) -> Case:

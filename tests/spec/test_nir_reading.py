@@ -18,7 +18,7 @@ def lif(size: int = 2, **changes: object) -> Any:
     constants: dict[str, object] = {
         "tau_mem": np.full(size, 0.02), "tau_syn": np.full(size, 0.005), "r": np.ones(size), "v_leak": np.zeros(size),
         "v_threshold": np.ones(size), "v_reset": np.zeros(size), "w_in": np.full(size, 0.01),
-    }  # fmt: skip
+    }
     return nir.CubaLIF(**{**constants, **changes})
 
 
@@ -44,7 +44,7 @@ def test_layers_of_another_tool() -> None:
     network = from_nir(graph, unit="s")
     assert [(p.name, p.kind, p.size) for p in network.populations] == [
         ("input", "input", 2), ("cubalif", "lif", 2), ("cubali", "li", 1)
-    ]  # fmt: skip
+    ]
     first, second = network.connections
     assert (first.source, first.target, second.source, second.target) == ("input", "cubalif", "cubalif", "cubali")
     assert first.w.tolist() == np.multiply(w.T, 2.0, dtype=np.float64).tolist()
@@ -90,7 +90,7 @@ WAYS: dict[str, tuple[list[Any], list[tuple[list, list]]]] = {
     "two ways of one delay add up": (
         [nir.Linear(W), nir.Linear(W)], [([[14.0, 30.0], [20.0, 44.0]], [[0.0, 0.0], [0.0, 0.0]])]
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", WAYS)

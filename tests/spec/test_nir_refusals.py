@@ -40,7 +40,7 @@ def joined(nodes: dict[str, Any], *edges: Edge, without: tuple[Edge, ...] = ()) 
         made = graph()
         return nir.NIRGraph(
             {**made.nodes, **nodes}, [e for e in made.edges if e not in without] + list(edges), made.metadata, False
-        )  # fmt: skip
+        )
 
     return changed
 
@@ -152,7 +152,7 @@ NODES: dict[str, tuple[Callable[[], Any], str]] = {
         between(nir.Scale(np.array([1e308, 1]))),
         r"`connections.in -> hid.w\[0\]\[0\]` must be a finite number, got inf",
     ),
-}  # fmt: skip
+}
 WIRING: dict[str, tuple[Callable[[], Any], str]] = {
     "from a readout": (
         joined({}, ("out", "connection1_weights")),

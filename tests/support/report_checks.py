@@ -155,5 +155,5 @@ CHECKS = tuple(
          "What a training step keeps grows with the spikes, and not with the length of a trial.",
          "bytes a spike within 10 % from 10^3 to 10^6 spikes; flat in the length"),
     ), start=1)
-)  # fmt: skip
+)
 BY_NUMBER = {check.number: check for check in CHECKS}

@@ -94,7 +94,7 @@ class Evidence:
             "format": FORMAT, "made": datetime.now(UTC).isoformat(timespec="seconds"), "effort": EFFORT,
             "commit": _git("rev-parse", "HEAD"), "changed": bool(_git("status", "--porcelain")),
             "environment": environment(), "checks": [self._record(check.number) for check in CHECKS], "figures": kept,
-        }  # fmt: skip
+        }
         self.path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
     def _record(self, number: int) -> dict[str, Any]:
@@ -113,7 +113,7 @@ class Evidence:
             "cases": sum(entry["cases"] for entry in found), "seeds": sorted({e["seeds"] for e in found} - {""}),
             "worst": worst and worst["value"], "limit": worst and worst["limit"],
             "headroom": worst and (1 / _share(worst) if _share(worst) else None), "wrong": wrong,
-        }  # fmt: skip
+        }
 
 
 def _plain(value: Any) -> Any:
@@ -138,7 +138,7 @@ def environment() -> dict[str, Any]:
     return {
         "python": platform.python_version(), "machine": platform.machine(), "processor": _processor(),
         "cores": os.cpu_count(), "system": platform.system(), "packages": {name: version(name) for name in PACKAGES},
-    }  # fmt: skip
+    }
 
 
 def _processor() -> str:

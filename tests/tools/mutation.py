@@ -29,7 +29,7 @@ from tests import ROOT
 
 MODULES = (
     "reference/jumps.py", "reference/adjoint.py", "fast/physics/adjoint.py", "fast/cpu/backward.py", "fast/cpu/lookup.py",
-)  # fmt: skip
+)
 NOT_APPLIED = ("Shift", "Bit", "Mod", "_Is", "Decorator", "Invert", "Exception", "Variable")
 """Operators that are left out: they do not exist in this code, make no number of a float, or change nothing without
 the compiler."""

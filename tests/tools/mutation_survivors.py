@@ -47,7 +47,7 @@ REASONS: dict[tuple[str, str], str] = {
         "shows only where one neuron of a block spikes in the bins in which another's maximum is read; no case has that"
     ),
     ("fast/cpu/lookup.py", "any_special = 1"): "equivalent: each is asked for once more, and none is special",
-}  # fmt: skip
+}
 
 
 def reason(mutant: Mapping[str, Any]) -> str:

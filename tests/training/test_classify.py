@@ -154,7 +154,7 @@ def test_what_a_grazing_spike_may_explain_is_said() -> None:
     {"spikes_strength": 1.0, "spikes_target": 2.0}, {"wake": 0.1, "ease_in": 0.01},
     {"weight_decay": 0.1, "out_lr": 0.05}, {"freeze_weights": True},
     {"hidden": (4, 3), "w_mean": 5.0, "inner_mean": 6.0}, {"readout": "exp_weighted_voltage", "gain": 50.0},
-])  # fmt: skip
+])
 def test_whatever_the_settings_a_killed_run_ends_in_the_same_bits(changed: dict[str, Any], tmp_path: Path) -> None:
     straight, resumed = classification(**changed), classification(**changed)
     run(straight, tmp_path / "straight")

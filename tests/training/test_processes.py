@@ -18,7 +18,7 @@ OPTIONS = [
     "--task", "spikes", "--hidden", "6", "--batch", "9", "--lr", "0.01", "--dtype", "float64", "--save-seconds", "0",
     "--spikes-strength", "0.01", "--shift", "1", "--spread", "0.2", "--stretch", "0.1", "--blend", "0.5",
     "--drop", "0.1", "--wake", "0.01",
-]  # fmt: skip
+]
 TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
 
 

@@ -24,7 +24,7 @@ PROGRAMS = {
     "ldconfig", "gcc", "cc", "ld", "objdump",  # ctypes looks for a library (Numba)
     "uname",  # what machine this is (platform)
     "fc-list",  # which fonts there are (Matplotlib)
-}  # fmt: skip
+}
 OPTIONS = ["--task", "yin-yang", "--epochs", "1", "--hidden", "6", "--batch", "20"]
 
 
@@ -63,7 +63,7 @@ def watched(folder: Path, plant: str, *options: str) -> Seen:
     environment = {  # without what may send a cache elsewhere
         "PATH": os.environ.get("PATH", os.defpath), "HOME": str(folder / "home"), "TMPDIR": str(folder / "temp"),
         "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1",
-    }  # fmt: skip
+    }
     report = folder / "report.json"
     command = [sys.executable, "-m", "tests.support.runs.sealed_run", str(report), plant, *options]
     done = subprocess.run(command, cwd=folder / "here", env=environment, capture_output=True, text=True)

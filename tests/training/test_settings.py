@@ -32,7 +32,7 @@ OTHER: dict[str, Any] = {
     "hidden": (7, 5), "readout": "mean_voltage", "schedule": "cosine", "choose": "last", "freeze_delays": True,
     "freeze_weights": True, "max_delay": 200.0, "epochs": 3, "batch": 3,
     "shift": 2, "patience": 4, "certify": 9, "delay": 0.25,
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", [one.name for one in fields(Settings)])

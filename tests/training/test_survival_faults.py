@@ -107,11 +107,11 @@ def outcome(folder: Path, file: str, chosen: str) -> subprocess.CompletedProcess
     command = [
         sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist",
         "--import-mode=importlib", "-o", f"pythonpath={folder} {ROOT}", f"tests/training/{file}", "-k", chosen,
-    ]  # fmt: skip
+    ]
     environment = {
         **os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}",
-    }  # fmt: skip
+    }
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
 
 

@@ -54,7 +54,7 @@ def test_delays_are_learned_in_six_presentations_and_reach_the_optimum(
     if not seed:
         measured.keep("delay path", {"optimum": sequence.optimum(), "lines": [
             {"d": line["d"], "loss": line["loss"], **{name: line[name] for name in "ABC"}} for line in history
-        ]})  # fmt: skip
+        ]})
         assert {p.name for p in (tmp_path / "run").iterdir()} >= {"delays.png", "voltages.png", "options.json"}
 
 

@@ -63,4 +63,4 @@ def plan(inputs: int) -> Plan:
     lr = 2.5 * inputs
     return Plan(
         learn=200, epochs=230, lr=lr, end=0.5 / lr, betas=(0.9, 0.9), one_by_one=False, slow=2.0 * inputs
-    )  # fmt: skip
+    )

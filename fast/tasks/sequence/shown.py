@@ -25,7 +25,7 @@ def traces(layer: LI, ring: Ring) -> list[dict]:
             found.append({
                 "pattern": NAMES[label], "output": neuron, "t": times.tolist(), "V": V.tolist(),
                 "arrivals": [t for t, _ in arrivals(layer, spikes, neuron)],
-            })  # fmt: skip
+            })
     return found
 
 

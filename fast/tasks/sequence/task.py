@@ -100,7 +100,7 @@ class Sequence:
         self.layer = LI(
             inputs, inputs, readout="max_voltage", tau_mem=TAU_MEM, tau_syn=TAU_SYN, max_delay=ring.max_delay,
             dtype=dtype,
-        )  # fmt: skip
+        )
         with torch.no_grad():
             self.layer.w.fill_(1.0)
             self.layer.d.copy_(torch.from_numpy(ring.worst_delays()))
@@ -149,7 +149,7 @@ class Sequence:
         patterns = "+".join(NAMES[label] for label in sorted(labels))
         more = {} if self.ring.inputs == 2 else {
             "right": right(accuracy, self.ring), "slowness": self.plan.slowness(epoch)
-        }  # fmt: skip
+        }
         entry = {"presentation": epoch, "patterns": patterns, "loss": loss, "accuracy": accuracy, **more}
         folder.append({**entry, "d": self.layer.d.tolist(), "A": found.A, "B": found.B, "C": found.C})
         print(line(epoch, patterns, loss, accuracy, self.layer, self.ring, found), flush=True)
@@ -177,12 +177,12 @@ class Sequence:
         # of more than two inputs no optimum is known
         known = {"optimum": optimum()} if inputs == 2 else {
             "inputs": inputs, "gap": GAP, "kept_from": kept_from(history)
-        }  # fmt: skip
+        }
         result = {
             "task": "sequence", "learned": learned, "presentations": reached, "unseen_accuracy": unseen_accuracy,
             **known, "d_start": self.d_start, "d": self.layer.d.tolist(), "before": self.before,
             "after": traces(self.layer, self.ring),
-        }  # fmt: skip
+        }
         folder.write("result.json", result)
         with folder.writing():
             pictures = draw(folder.path)

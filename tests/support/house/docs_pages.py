@@ -20,7 +20,7 @@ NEARLY = 0.25
 FETCHING = {
     "script": "src", "img": "src", "iframe": "src", "audio": "src", "video": "src", "source": "src", "embed": "src",
     "object": "data", "link": "href", "image": "href", "use": "href",
-}  # fmt: skip
+}
 ABROAD = re.compile(r"(?:[a-z]+:)?//", re.IGNORECASE)
 IN_STYLE = re.compile(r"""(?:url\(\s*["']?|@import\s+["'])((?:https?:)?//[^"')\s]+)""", re.IGNORECASE)
 REMOTE_IMAGE = re.compile(r"!\[[^\]]*\]\(((?:https?:)?//[^)\s]+)")

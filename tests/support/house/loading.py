@@ -17,7 +17,7 @@ RUN = {
     "yaml.load", "yaml.load_all", "yaml.full_load", "yaml.full_load_all", "yaml.unsafe_load", "yaml.unsafe_load_all",
     "pandas.read_pickle", "torch.hub.load", "torch.jit.load", "torch.package.PackageImporter",
     "torch.serialization.add_safe_globals",
-}  # fmt: skip
+}
 WEIGHTS = {"torch.load", "torch.serialization.load"}
 ARRAYS = {"numpy.load", "numpy.lib.format.read_array"}
 IMPORTERS = {"importlib.import_module", "__import__"}

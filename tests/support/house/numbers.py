@@ -18,7 +18,7 @@ PACKAGES = ("fast", "reference")
 SKIPPING = re.compile(r"nan(_to_num|sum|mean|median|max|min|prod|std|var|cumsum|cumprod|quantile|percentile|arg\w+)_?")
 SKIPS = {"fmax", "fmin", "GradScaler"}  # the other of two numbers; whole steps
 FILLS = {"masked_fill", "masked_fill_", "masked_scatter", "masked_scatter_", "index_put", "index_put_", "putmask",
-         "place", "copyto", "compress", "masked_invalid", "fix_invalid"}  # fmt: skip
+         "place", "copyto", "compress", "masked_invalid", "fix_invalid"}
 
 MARKED = "a NaN in the ring marks a lane; its arrivals are looked up exactly, and `test_nan_shows.py` follows them"
 LAWFUL = {
@@ -32,7 +32,7 @@ LAWFUL = {
         "fast/nn/spikes.py",
         "if not bool(torch.stack([ends_wrong, bad.any(), back.any()]).any()):  # a GPU is waited for once",
     ): "the way out of a check that has found nothing",
-}  # fmt: skip
+}
 """Lines that ask for NaN and do not raise, and why each hides nothing."""
 
 
@@ -115,7 +115,7 @@ def hidden_numbers(path: PurePosixPath, text: str) -> list[str]:
                 silenced = {"invalid", "all"} & {
                     keyword.arg for keyword in keywords
                     if isinstance(keyword.value, ast.Constant) and keyword.value.value == "ignore"
-                }  # fmt: skip
+                }
                 if called in ("errstate", "seterr") and silenced:
                     report(node.lineno, "NumPy told to be silent about NaN")
     return [found[line] for line in sorted(found)]

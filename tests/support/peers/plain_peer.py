@@ -38,7 +38,7 @@ def main(path: str) -> int:
             (t + of(of(connection["delays"], i), j), i) for i, train in enumerate(trains) for t in train
         )
         events = simulate([a for a in arrivals if a[0] <= case["duration"]], weights, j, case["duration"],
-                          tau_mem, tau_syn, v_th, v_reset)  # fmt: skip
+                          tau_mem, tau_syn, v_th, v_reset)
         own = [t for t, _, i, _ in events if i is None]
         spikes.append(own)
         dL_dt = [t - target for t, target in zip(own, targets[j])]

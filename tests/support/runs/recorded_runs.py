@@ -19,11 +19,11 @@ def result(sizes: tuple[int, ...]) -> dict[str, Any]:
     """40 trials a class, of which 30 are answered right and 10 as the next class."""
     classes = sizes[-1]
     answers = [[30 * (j == label) + 10 * (j == (label + 1) % classes) for j in range(classes)] + [0]
-               for label in range(classes)]  # fmt: skip
+               for label in range(classes)]
     return {
         "task": "yin-yang", "network": "-".join(map(str, sizes)), "best_epoch": 2, "test_accuracy": 0.75,
         "interval": [0.66, 0.82], "count_baseline": 0.35, "answers": answers,
-    }  # fmt: skip
+    }
 
 
 def line(epoch: int) -> dict[str, Any]:
@@ -33,7 +33,7 @@ def line(epoch: int) -> dict[str, Any]:
         "valid_accuracy": 0.65 - 0.01 * abs(epoch - 2), "spikes_per_neuron": 2.0, "silent": 0.25, "silent_steps": 0,
         "clamped": 100 // epoch, "gradient": {"w": 0.1, "w_out": 0.3 / epoch, "d": 0.02}, "kappa_min": 1e-3,
         "seconds": 1.5, "A": 2e-8, "B": 3e-9 * epoch, "C": None,
-    }  # fmt: skip
+    }
 
 
 def options(**entries: object) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def options(**entries: object) -> dict[str, Any]:
     return {
         "task": "yin-yang", "seed": 7, "out": "runs/mine", "resume": False, "dtype": "float32", "hidden": [30],
         "lr": 0.02, "data": None, "data_sha256": {"train.h5": "ab12", "test.h5": "cd34"}, **entries,
-    }  # fmt: skip
+    }
 
 
 def arrays(sizes: tuple[int, ...], spikes: int = 3, trials: int = 3) -> Arrays:

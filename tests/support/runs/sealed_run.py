@@ -23,7 +23,7 @@ from typing import Any, TextIO
 
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 CHANGES = {"os.mkdir", "os.rmdir", "os.remove", "os.truncate", "os.chmod", "os.chown", "os.utime", "os.setxattr",
-           "os.removexattr", "shutil.rmtree"}  # fmt: skip
+           "os.removexattr", "shutil.rmtree"}
 OF_TWO = {"os.rename", "os.link", "os.symlink"}
 STARTS = {"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "pty.spawn"}
 

@@ -30,14 +30,14 @@ Make = Callable[[], engine.Training]
 SETTINGS = Settings(
     epochs=3, hidden=(6,), batch=5, tau_mem=10.0, w_mean=3.0, w_sd=0.5, out_sd=0.3, delay=2.0, max_delay=5.0, lr=0.01,
     delay_lr=0.5, schedule="cosine", certify=2,
-)  # fmt: skip
+)
 
 
 def options(**changed: Any) -> argparse.Namespace:
     plain = {
         "task": "letters", "seed": 3, "workers": 0, "device": "cpu", "out": None, "resume": False, "save_seconds": 0.0,
         "epochs": 14, "lr": 0.01, "jitter": 1.0, "freeze_delays": False,
-    }  # fmt: skip
+    }
     return argparse.Namespace(**{**plain, **changed})
 
 

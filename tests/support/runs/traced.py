@@ -48,7 +48,7 @@ class Traced(_Sweep):
                 "source": spike.population, "index": spike.index,
                 "dL_dw": -event.neuron.constants.tau_syn * adjoint.lambda_I,
                 "dL_dd": synapse.w * (adjoint.lambda_V - adjoint.lambda_I),
-            })  # fmt: skip
+            })
 
     def crossing(self, adjoint: Adjoint, event: Crossing) -> None:
         """Note the jump."""
@@ -57,7 +57,7 @@ class Traced(_Sweep):
         self.jumps[event.neuron].append({
             "kind": "crossing", "t": event.t, "lambda_V_plus": plus, "lambda_V_minus": adjoint.lambda_V,
             "ratio": event.Vdot_plus / event.Vdot_minus, "kappa": event.kappa,
-        })  # fmt: skip
+        })
 
 
 def traced(case: Case) -> list[dict[str, Any]]:
@@ -78,7 +78,7 @@ def traced(case: Case) -> list[dict[str, Any]]:
             "events": sweep.jumps[neuron][::-1], "spikes": [spike.t for spike in neuron.spikes],
         }
         for neuron in neurons
-    ]  # fmt: skip
+    ]
 
 
 def _forwards(neuron: Neuron, T: float) -> list[tuple[float, float, float]]:
