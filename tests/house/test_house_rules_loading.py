@@ -6,8 +6,8 @@ from pathlib import PurePosixPath
 
 import pytest
 
+from tests.support.house.imports import MAY_IMPORT, PYTHON_FILES, read
 from tests.support.house.loading import PACKAGES, code_that_is_read
-from tests.support.house.rules import MAY_IMPORT, PYTHON_FILES, read
 
 
 def test_no_package_runs_what_it_reads() -> None:

@@ -6,8 +6,8 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from tests.support.house.numbers import LAWFUL, PACKAGES, hidden_numbers
-from tests.support.house.rules import PYTHON_FILES, read
+from tests.support.house.hidden import LAWFUL, PACKAGES, hidden_numbers
+from tests.support.house.imports import PYTHON_FILES, read
 
 
 def test_no_nan_is_hidden_where_gradients_are_computed() -> None:

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from tests.support.house.rules import INSTALLED, MAY_IMPORT, PYTHON_FILES, forbidden_imports, read
+from tests.support.house.imports import INSTALLED, MAY_IMPORT, PYTHON_FILES, forbidden_imports, read
 
 
 def test_every_package_is_there_and_in_the_table() -> None:

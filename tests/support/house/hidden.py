@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from tests.support.house.rules import is_nan_test
+from tests.support.house.imports import is_nan_test
 
 PACKAGES = ("fast", "reference")
 

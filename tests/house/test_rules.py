@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from tests.support.house.rules import FILES, PYTHON_FILES, hidden_faults, machine_paths, read
+from tests.support.house.imports import FILES, PYTHON_FILES, hidden_faults, machine_paths, read
 
 
 def test_nothing_is_hidden_in_any_file() -> None:
