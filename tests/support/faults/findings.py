@@ -157,5 +157,5 @@ if __name__ == "__main__":
     worst: dict[str, float] = {}
     for check, value in findings(name, json.loads(Path(path).read_text(encoding="utf-8"))):
         if not value <= worst.get(check, 0.0):  # NaN is the worst of all
-            worst[check] = value if isfinite(value) else BEYOND
+            worst[check] = value if isfinite(value) else BEYOND  # nan-ok: a NaN counts as the largest error
     print(json.dumps({"module": import_module(name).__file__, "findings": worst}))

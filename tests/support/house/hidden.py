@@ -1,63 +1,48 @@
-"""Where a NaN would disappear without a word: a function of (path, text) that returns its findings.
+"""Hidden faults: NaN lost, denominators softened, exceptions swallowed; and machine paths.
 
-`tests/support/house/rules.py` finds the plain forms in every file. In the packages that compute gradients the net is finer: any
-function that skips NaN, any choice, mask or branch that asks for NaN or for finite numbers and does not raise.
+Each rule is a function of (path, text) that returns its findings. A line that has to ask for NaN
+carries the comment `# nan-ok: reason`, or follows a line with this comment alone.
 """
 
 from __future__ import annotations
 
 import ast
+import io
 import re
-from collections.abc import Iterator
+import tokenize
 from pathlib import PurePosixPath
 
-from tests.support.house.imports import is_nan_test
-
-PACKAGES = ("fast", "reference")
+from tests.support.house.sources import located
 
 SKIPPING = re.compile(r"nan(_to_num|sum|mean|median|max|min|prod|std|var|cumsum|cumprod|quantile|percentile|arg\w+)_?")
-SKIPS = {"fmax", "fmin", "GradScaler"}  # the other of two numbers; whole steps
+SKIPS = {"fmax", "fmin", "GradScaler"}  # nan-ok: the names to look for
 FILLS = {"masked_fill", "masked_fill_", "masked_scatter", "masked_scatter_", "index_put", "index_put_", "putmask",
          "place", "copyto", "compress", "masked_invalid", "fix_invalid"}
-
-MARKED = "a NaN in the ring marks a lane; its arrivals are looked up exactly, and `test_nan_shows.py` follows them"
-LAWFUL = {
-    ("fast/cpu/lookup.py", "V, I = at.zero if is_nan else V, at.zero if is_nan else I"): MARKED,
-    ("fast/cpu/lookup.py", "g_of[lane] = whole_ring[p * (ADJOINT + 1) + DRIVE] if ring[2 * p] == ring[2 * p] else 0.0"):
-        MARKED,
-    ("fast/cpu/lookup.py", "if ring[2 * p] != ring[2 * p] or row[lane] == at.zero:"): MARKED,
-    ("fast/cuda/lookup.py", "if V == V and not want_tau and rate < 0.0:"): MARKED,
-    ("fast/cuda/lookup.py", "if V == V:"): MARKED,
-    (
-        "fast/nn/spikes.py",
-        "if not bool(torch.stack([ends_wrong, bad.any(), back.any()]).any()):  # a GPU is waited for once",
-    ): "the way out of a check that has found nothing",
-}
-"""Lines that ask for NaN and do not raise, and why each hides nothing."""
+MARK = re.compile(r"# nan-ok:(.*)")
 
 
 def skips(name: str) -> bool:
-    """Whether a function of this name leaves NaN out, or makes a number of it."""
+    """Whether a function of this name leaves NaN out, or replaces it by a number."""
     return name in SKIPS or SKIPPING.fullmatch(name) is not None
 
 
 def asks(node: ast.AST, known: set[str]) -> bool:
-    """Whether an expression asks for NaN, or for finite numbers: by a test, or by a name that holds one."""
+    """Whether an expression tests for NaN or finiteness, itself or by a name in `known`."""
     for part in ast.walk(node):
         match part:
-            case ast.Compare(left=left, ops=[ast.Eq()], comparators=[right]) if ast.dump(left) == ast.dump(right):
+            case ast.Compare(left=left, ops=[ast.Eq() | ast.NotEq()], comparators=[right]) if (
+                ast.dump(left) == ast.dump(right)
+            ):
                 return True
-            case ast.Call(func=ast.Name(id=called) | ast.Attribute(attr=called)) if called == "isfinite":
+            case ast.Call(func=ast.Name(id="isnan" | "isfinite") | ast.Attribute(attr="isnan" | "isfinite")):
                 return True
             case ast.Name(id=name, ctx=ast.Load()) if name in known:
                 return True
-        if is_nan_test(part):
-            return True
     return False
 
 
-def names_that_hold_a_test(tree: ast.AST) -> set[str]:
-    """Names that are given what a test for NaN has found."""
+def names_of_tests(tree: ast.AST) -> set[str]:
+    """Names that are assigned the result of a test for NaN."""
     found: set[str] = set()
     for node in ast.walk(tree):
         match node:
@@ -69,53 +54,119 @@ def names_that_hold_a_test(tree: ast.AST) -> set[str]:
     return found
 
 
-def within(node: ast.AST, kind: type[ast.AST]) -> Iterator[ast.AST]:
-    """All nodes below the nodes of a kind."""
-    for part in ast.walk(node):
-        if isinstance(part, kind):
-            yield from ast.walk(part)
-
-
 def raises(body: list[ast.stmt]) -> bool:
     return any(isinstance(part, ast.Raise) for statement in body for part in ast.walk(statement))
 
 
-def hidden_numbers(path: PurePosixPath, text: str) -> list[str]:
-    """Places in the file where a NaN could become a number, or a step without a word."""
-    tree, lines = ast.parse(text), text.splitlines()
-    known, told = names_that_hold_a_test(tree), set(within(tree, ast.Raise))
+def uses_of_nan(text: str) -> dict[int, str]:
+    """Lines on which a NaN could become a number, or a step be left out, without an error."""
+    tree = ast.parse(text)
+    known = names_of_tests(tree)
+    in_errors = {part for node in ast.walk(tree) if isinstance(node, ast.Raise) for part in ast.walk(node)}
     found: dict[int, str] = {}
-
-    def report(line: int, what: str) -> None:
-        if (str(path), lines[line - 1].strip()) not in LAWFUL:
-            found.setdefault(line, f"{path}:{line}: {what}")
-
-    for node in ast.walk(tree):
+    for node in located(tree):
+        what = ""
         match node:
             case ast.Name(id=name) | ast.Attribute(attr=name) | ast.alias(name=name) if skips(name):
-                report(node.lineno, f"{name} skips NaN")
-            case ast.Constant(value=str(name)) if skips(name):  # to be looked up by its name
-                report(node.lineno, f"{name} skips NaN")
-            case ast.IfExp(test=test) if asks(test, known):
-                report(node.lineno, "a choice by NaN")
-            case ast.NamedExpr(value=value) if asks(value, known):
-                report(node.lineno, "a choice by NaN")
-            case ast.If(test=test, body=body, orelse=orelse) if (
-                asks(test, known) and not raises(body) and not raises(orelse)
-            ):
-                report(node.lineno, "a branch by NaN that does not raise")
-            case ast.Subscript(slice=index) if node not in told and asks(index, known):
-                report(node.lineno, "a mask by NaN")
+                what = f"{name} skips NaN"
+            case ast.Constant(value=str(name)) if skips(name):  # an attribute looked up by name
+                what = f"{name} skips NaN"
+            case ast.IfExp(test=test) | ast.NamedExpr(value=test) if asks(test, known):
+                what = "a choice by NaN"
+            case ast.If(test=test, body=body, orelse=orelse) if asks(test, known):
+                what = "" if raises(body) or raises(orelse) else "a branch by NaN that does not raise"
+            case ast.Subscript(slice=index) if node not in in_errors and asks(index, known):
+                what = "a mask by NaN"
             case ast.Call(func=ast.Name(id=called) | ast.Attribute(attr=called), args=args, keywords=keywords):
                 given = [*args, *(keyword.value for keyword in keywords)]
+                silent = [k.arg for k in keywords if isinstance(k.value, ast.Constant) and k.value.value == "ignore"]
                 if called == "where" and len(given) == 3 and asks(given[0], known):
-                    report(node.lineno, "a choice by NaN")
-                if called in FILLS and any(asks(value, known) for value in given):
-                    report(node.lineno, f"{called} by NaN")
-                silenced = {"invalid", "all"} & {
-                    keyword.arg for keyword in keywords
-                    if isinstance(keyword.value, ast.Constant) and keyword.value.value == "ignore"
-                }
-                if called in ("errstate", "seterr") and silenced:
-                    report(node.lineno, "NumPy told to be silent about NaN")
-    return [found[line] for line in sorted(found)]
+                    what = "a choice by NaN"
+                elif called in FILLS and any(asks(value, known) for value in given):
+                    what = f"{called} by NaN"
+                elif called in ("errstate", "seterr") and {"invalid", "all"} & {*silent}:
+                    what = "NumPy told to be silent about NaN"
+        if what:
+            found.setdefault(node.lineno, what)
+    return found
+
+
+def marks(text: str) -> dict[int, str]:
+    """The reason of each `# nan-ok:`, by the line that it is about."""
+    found: dict[int, str] = {}
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        mark = MARK.fullmatch(token.string) if token.type == tokenize.COMMENT else None
+        if mark is not None:
+            alone = not token.line[: token.start[1]].strip()
+            found[token.start[0] + alone] = mark[1].strip()
+    return found
+
+
+def hidden_nan(path: PurePosixPath, text: str) -> list[str]:
+    """Lines that hide a NaN without a reason, and reasons at lines that hide none."""
+    uses, reasons = uses_of_nan(text), marks(text)
+    found = {line: what for line, what in uses.items() if not reasons.get(line)}
+    found |= {line: "`# nan-ok:` where no NaN is hidden" for line in reasons.keys() - uses.keys()}
+    return [f"{path}:{line}: {what}" for line, what in sorted(found.items())]
+
+
+def is_tiny(node: ast.AST) -> bool:
+    """A small constant, or a name for one."""
+    match node:
+        case ast.Constant(value=float(value)):
+            return 0.0 < value < 1e-2
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return re.fullmatch(r"_?(eps|epsilon|tiny)(_\w+)?", name.lower()) is not None
+    return False
+
+
+def softened(denominator: ast.AST) -> bool:
+    """Whether a small number keeps the denominator away from 0."""
+    match denominator:
+        case ast.BinOp(left=left, op=ast.Add() | ast.Sub(), right=right):
+            return is_tiny(left) or is_tiny(right) or softened(left) or softened(right)
+        case ast.Call(func=ast.Name(id=called) | ast.Attribute(attr=called), args=args, keywords=keywords):
+            limits = {"max", "maximum", "fmax", "clamp", "clamp_min", "clip"}  # nan-ok: the names to look for
+            return called in limits and any(map(is_tiny, [*args, *(keyword.value for keyword in keywords)]))
+    return False
+
+
+def does_nothing(body: list[ast.stmt]) -> bool:
+    return all(
+        isinstance(statement, ast.Pass | ast.Continue)
+        or (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant))
+        for statement in body
+    )
+
+
+def hidden_faults(path: PurePosixPath, text: str) -> list[str]:
+    """Places where a vanishing denominator or an exception disappears."""
+    found = []
+    for node in located(ast.parse(text)):
+        what = ""
+        match node:
+            case ast.ExceptHandler(type=None):
+                what = "bare except"
+            case ast.ExceptHandler(type=ast.Name(id="Exception" | "BaseException"), body=body) if does_nothing(body):
+                what = "exception swallowed"
+            case ast.Call(
+                func=ast.Name(id="suppress") | ast.Attribute(attr="suppress"),
+                args=[ast.Name(id="Exception" | "BaseException"), *_],
+            ):
+                what = "exception swallowed"
+            case ast.BinOp(op=ast.Div() | ast.FloorDiv(), right=denominator) if (
+                path.parts[0] != "tests" and softened(denominator)  # tests plant this fault
+            ):
+                what = "epsilon in a denominator"
+        if what:
+            found.append(f"{path}:{node.lineno}: {what}")
+    return found
+
+
+MACHINE_PATH = re.compile(r"(?<![\w.~-])/(?:home|root|Users|work)/[\w.]")
+
+
+def machine_paths(path: PurePosixPath, text: str) -> list[str]:
+    """Absolute paths of one machine."""
+    lines = enumerate(text.split("\n"), start=1)
+    return [f"{path}:{number}: machine path" for number, line in lines if MACHINE_PATH.search(line)]
