@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -23,9 +24,10 @@ STORED = ("silent-neuron", "skip-and-parallel", "missing-and-free-spikes")
 
 
 def run(command: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    """`python -m COMMAND ARGUMENTS` in a process of its own."""
+    """`python -m COMMAND ARGUMENTS` in a process of its own, without a GPU."""
     line = [sys.executable, "-m", command, *map(str, arguments)]
-    return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+    return subprocess.run(line, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
 def result_of(done: subprocess.CompletedProcess[str]) -> dict:
