@@ -85,7 +85,7 @@ def identities(entries: Entries) -> Picture:
 def _histogram(axes: Axes, values: Sequence[float], bins: np.ndarray, label: str, colour: str) -> None:
     """A histogram over powers of ten."""
     if values:
-        axes.hist(np.log10(_positive(values)), bins=bins, color=colour, alpha=0.75, label=label)
+        axes.hist(np.log10(_positive(values)), bins=bins.tolist(), color=colour, alpha=0.75, label=label)
 
 
 def _decades(axes: Axes, exponents: Sequence[int]) -> None:
