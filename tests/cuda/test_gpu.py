@@ -12,8 +12,8 @@ from torch import Tensor
 import reference
 from fast import LI, LIF, Spikes, cross_entropy
 from fast.run import run_case
-from tests.agreement.test_agreement_float32 import Float32, counts
 from tests.support.comparison import assert_same_results
+from tests.support.float32 import Float32, counts
 from tests.support.networks.strategies import families, seeded_case
 
 no_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU that torch finds")
