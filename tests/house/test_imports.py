@@ -35,7 +35,7 @@ def test_imports_of_every_file(rule: Callable[[PurePosixPath, str], list[str]]) 
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
-    assert circle(TEXTS) == []
+    assert circle({path: text for path, text in TEXTS.items() if path.parts[0] != "tests"}) == []
 
 
 @pytest.mark.parametrize(
