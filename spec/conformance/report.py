@@ -14,7 +14,7 @@ from spec.conformance.faults import Factor, Likeness, factors, known, likeness
 from spec.conformance.grading import Block, blocks, grade
 from spec.conformance.layout import QUANTITIES, places, unknown_keys
 from spec.conformance.peers import Peer, of_function
-from spec.conformance.shown import document, text
+from spec.conformance.rendering import document, text
 
 OFFERED = ("graded", "failed", "another network")
 
