@@ -21,7 +21,7 @@ from tests.house.test_commands import refusal_of
 from tests.house.test_pipes import lines_read
 from tests.support.peers.conformance_documents import DOCUMENTS
 
-PLAIN = f"{sys.executable} -I -S {ROOT / 'tests' / 'plain_peer.py'}"
+PLAIN = f"{sys.executable} -I -S {ROOT / 'tests' / 'support' / 'peers' / 'plain_peer.py'}"
 """A simulator that imports neither NumPy nor anything of ours: without site-packages and without this folder."""
 
 
@@ -175,8 +175,8 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "endless time": (["--command", "x", "--timeout", "inf"], "`timeout` must be a finite number above 0 (s), got inf"),
     "no digits": (["--command", "x", "--digits", "nan"], "`digits` must be a finite number, got nan"),
     "digits in words": (["--command", "x", "--digits", "two"], "argument --digits: invalid float value: 'two'"),
-    "json nowhere": (["--command", "x", "--json", "no/x"], "`json` must be where something can be written, got no/x: "),
-    "save into a file": (["--save", "README.md"], "`save` must be where something can be written, got README.md: "),
+    "json nowhere": (["--command", "x", "--json", "no/x"], "`json` must be a place that can be written to, got no/x: "),
+    "save into a file": (["--save", "README.md"], "`save` must be a place that can be written to, got README.md: "),
     "abbreviated": (["--lis"], "unrecognized arguments: --lis (see --help)"),
 }
 
