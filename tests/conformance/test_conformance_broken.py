@@ -91,5 +91,5 @@ def test_a_function_that_fails_does_not_end_the_run(function: Callable[[Case], o
 
 def test_a_misspelt_key_is_not_left_out_in_silence() -> None:
     report = check(answers(lambda found: found.update(gradient=found.pop("gradients"))), cases=[ONE])
-    assert report.cases[0].unknown == ("gradient",) and of(report, "w") == "not offered"
-    assert "keys that mean nothing:\n  one-neuron: gradient" in str(report)
+    assert report.cases[0].unknown_keys == ("gradient",) and of(report, "w") == "not offered"
+    assert "keys without a meaning:\n  one-neuron: gradient" in str(report)

@@ -174,8 +174,8 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "endless time": (["--command", "x", "--timeout", "inf"], "`timeout` must be a finite number above 0 (s), got inf"),
     "no digits": (["--command", "x", "--digits", "nan"], "`digits` must be a finite number, got nan"),
     "digits in words": (["--command", "x", "--digits", "two"], "argument --digits: invalid float value: 'two'"),
-    "json nowhere": (["--command", "x", "--json", "no/x"], "`json` must be where something can be written, got no/x: "),
-    "save into a file": (["--save", "README.md"], "`save` must be where something can be written, got README.md: "),
+    "json nowhere": (["--command", "x", "--json", "no/x"], "`json` must be a place that can be written to, got no/x: "),
+    "save into a file": (["--save", "README.md"], "`save` must be a place that can be written to, got README.md: "),
     "abbreviated": (["--lis"], "unrecognized arguments: --lis (see --help)"),
 }
 

@@ -156,7 +156,7 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     "too large": (
         lambda: to_nir(busy().network, limit=24),
         r"`connections\[0\]` must be of at most 24 entries in NIR's matrices, got 5 channels from 2 to 3 neurons, 25 "
-        r"entries; raise `limit` \(8 bytes an entry\), or round the delays",
+        r"entries; raise `limit` \(8 bytes per entry\), or round the delays",
     ),
     "slash": (
         lambda: to_nir(renamed("a/b")),

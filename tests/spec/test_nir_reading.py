@@ -117,7 +117,7 @@ def test_a_graph_that_says_its_unit_needs_none_and_no_other() -> None:
         graph = to_nir(busy().network, unit=unit)
         assert bits(from_nir(graph)) == bits(from_nir(graph, unit=unit))
         other = {"ms": "s", "s": "ms"}[unit]
-        with pytest.raises(SpecError, match=f"`unit` must be {unit}, as the graph's metadata say, got '{other}'"):
+        with pytest.raises(SpecError, match=f"`unit` must be {unit}, as in the graph's metadata, got '{other}'"):
             from_nir(graph, unit=other)
 
 

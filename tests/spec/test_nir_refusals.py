@@ -63,7 +63,7 @@ KINDS = "one of Input, CubaLIF, CubaLI, Linear, Affine, Scale, Delay, Output"
 ONE, TWO, THREE = np.ones(1), np.ones(2), np.ones(3)
 ZEROS = np.zeros(3)
 NODES: dict[str, tuple[Callable[[], Any], str]] = {
-    "IF": (between(nir.IF(TWO, TWO)), f"`nodes.x` must be {KINDS}, got IF; our model has no such thing"),
+    "IF": (between(nir.IF(TWO, TWO)), f"`nodes.x` must be {KINDS}, got IF; our model has no such node"),
     "LIF": (between(nir.LIF(TWO, TWO, 0 * TWO, TWO)), f"`nodes.x` must be {KINDS}, got LIF"),
     "LI": (between(nir.LI(TWO, TWO, TWO)), f"`nodes.x` must be {KINDS}, got LI"),
     "I": (between(nir.I(TWO)), f"`nodes.x` must be {KINDS}, got I;"),
@@ -93,11 +93,11 @@ NODES: dict[str, tuple[Callable[[], Any], str]] = {
         r"`nodes.hid.tau_mem\[1\]` must be a finite number above 0 \(ms\)",
     ),
     "tau_syn": (setting("out", "tau_syn", [1, -1]), r"`nodes.out.tau_syn\[1\]` must be a finite number above 0 \(ms\)"),
-    "NaN": (setting("hid", "tau_syn", [1, 1, np.nan]), r"`nodes.hid.tau_syn\[2\]` must be finite, got nan; look for"),
+    "NaN": (setting("hid", "tau_syn", [1, 1, np.nan]), r"`nodes.hid.tau_syn\[2\]` must be finite, got nan; find the"),
     "w_in": (setting("hid", "w_in", [1, np.inf, 1]), r"`nodes.hid.w_in\[1\]` must be finite, got inf"),
     "w_in of another size": (
         setting("hid", "w_in", [1, 1]),
-        "`nodes.hid.w_in` must be 3 numbers, as `tau_mem`, got 2; one number a neuron",
+        "`nodes.hid.w_in` must be 3 numbers, as `tau_mem`, got 2; one number per neuron",
     ),
     "neurons on a plane": (
         setting("hid", "tau_mem", np.ones((3, 1))),
@@ -118,7 +118,7 @@ NODES: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "an image": (
         joined({"image": nir.Input(np.array([2, 34, 34]))}),
-        r"`nodes.image.input_type` must be one whole number above 0, got \[ 2 34 34\]; flatten what comes in",
+        r"`nodes.image.input_type` must be one whole number above 0, got \[ 2 34 34\]; flatten the input",
     ),
     "bias": (
         between(nir.Affine(np.eye(2), np.array([0, 0.5]))),
@@ -138,15 +138,15 @@ NODES: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "channels": (
         setting("connection2_weights", "weight", np.ones((2, 3))),
-        "`nodes.connection2_weights.weight` must be for 2 channels, as what comes in has, got for 3; connect nodes",
+        "`nodes.connection2_weights.weight` must be for 2 channels, as the node before it, got for 3; connect nodes",
     ),
     "delays of other channels": (
         between(nir.Delay(THREE)),
-        "`nodes.x.delay` must be for 2 channels, as what comes in has, got for 3; connect nodes of one size",
+        "`nodes.x.delay` must be for 2 channels, as the node before it, got for 3; connect nodes of one size",
     ),
     "targets": (
         setting("connection1_weights", "weight", np.ones((2, 3))),
-        "`nodes.hid` must be for 2 channels, as what comes in has, got for 3; connect nodes of one size",
+        "`nodes.hid` must be for 2 channels, as the node before it, got for 3; connect nodes of one size",
     ),
     "weights that multiply to infinity": (
         between(nir.Scale(np.array([1e308, 1]))),
@@ -156,7 +156,7 @@ NODES: dict[str, tuple[Callable[[], Any], str]] = {
 WIRING: dict[str, tuple[Callable[[], Any], str]] = {
     "from a readout": (
         joined({}, ("out", "connection1_weights")),
-        "`edges` must be from what spikes, or into an Output, got out -> connection1_weights; a CubaLI is read",
+        "`edges` must be from neurons that spike, or into an Output, got out -> connection1_weights; a CubaLI is read",
     ),
     "a matrix at the end": (
         joined({"w": nir.Linear(np.ones((2, 3))), "o": nir.Output(np.array([2]))}, ("hid", "w"), ("w", "o")),
@@ -184,17 +184,17 @@ WIRING: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "to nowhere": (
         joined({"x": nir.Scale(THREE)}, ("hid", "x")),
-        "`nodes.x` must be on a way from neurons to neurons, got outside of any; remove it, or connect it",
+        "`nodes.x` must be on a path from neurons to neurons, got on none; remove it, or connect it",
     ),
     "from nowhere": (
         joined({"x": nir.Scale(THREE)}, ("x", "hid")),
-        "`nodes.x` must be on a way from neurons to neurons",
+        "`nodes.x` must be on a path from neurons to neurons",
     ),
     "unit in the metadata": (
         saying({"time_unit": "us"}),
         "`metadata.time_unit` must be one of ms, s, got 'us'; choose one of these",
     ),
-    "no unit": (saying({}), "`unit` must be one of ms, s, got nothing; the graph does not say what its times are in"),
+    "no unit": (saying({}), "`unit` must be one of ms, s, got nothing; the graph does not name the unit of its times"),
     "mark of another shape": (
         saying({"exists": np.ones((2, 3), bool)}, "connection2_weights"),
         r"metadata.exists` must be true or false for each weight, \[2, 2\], got bool of shape \[2, 3\]; remove it",
