@@ -181,16 +181,16 @@ def runs(path: Path) -> str:
     groups: dict[tuple[str, str, int], list[dict[str, Any]]] = {}
     for entry in entries:
         groups.setdefault((delays(entry), entry["network"], entry["epochs"]), []).append(entry)
-    names = "delays", "test accuracy", "lowest to highest", "seeds", "spike counts", "network", "epochs", "minutes per run"
-    lines = [f"| {' | '.join(names)} |", "|---|--:|--:|--:|--:|---|--:|--:|"]
+    lines = ["| delays | test accuracy | lowest to highest | seeds | spike counts | network | epochs | minutes per run |"]
+    lines += ["|---|--:|--:|--:|--:|---|--:|--:|"]
     for (name, network, epochs), members in groups.items():
         test = [100 * entry["test_accuracy"] for entry in members]
         spread = f" ± {statistics.stdev(test):.1f}" if len(test) > 1 else ""
         counts = 100 * statistics.mean(entry["count_baseline"] for entry in members)
         minutes = statistics.median(entry["seconds"] for entry in members) / 60
         extremes = f"{min(test):.1f} to {max(test):.1f} %" if spread else "-"
-        cells = [name, f"{statistics.mean(test):.1f}{spread} %", extremes, str(len(members)), f"{counts:.1f} %", network,
-                 str(epochs), f"{minutes:.1f}"]
+        accuracy = f"{statistics.mean(test):.1f}{spread} %"
+        cells = name, accuracy, extremes, str(len(members)), f"{counts:.1f} %", network, str(epochs), f"{minutes:.1f}"
         lines.append("| " + " | ".join(cell.replace(" ", "\N{NO-BREAK SPACE}") for cell in cells) + " |")
     rows = "".join(
         f"<tr><td>{escape(delays(entry))}</td><td>{entry['seed']}</td><td>{100 * entry['test_accuracy']:.2f} %</td>"
