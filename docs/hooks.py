@@ -181,8 +181,8 @@ def runs(path: Path) -> str:
     groups: dict[tuple[str, str, int], list[dict[str, Any]]] = {}
     for entry in entries:
         groups.setdefault((delays(entry), entry["network"], entry["epochs"]), []).append(entry)
-    lines = ["| delays | test accuracy | lowest to highest | seeds | spike counts | network | epochs | minutes per run |"]
-    lines += ["|---|--:|--:|--:|--:|---|--:|--:|"]
+    lines = ["| delays | test accuracy | lowest to highest | seeds | spike counts | network | epochs | min per run |",
+             "|---|--:|--:|--:|--:|---|--:|--:|"]
     for (name, network, epochs), members in groups.items():
         test = [100 * entry["test_accuracy"] for entry in members]
         spread = f" ± {statistics.stdev(test):.1f}" if len(test) > 1 else ""
