@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fast.nn.devices import DEVICES, check_device
+from fast.nn.devices import DEVICES, DTYPES, check_device
 from fast.nn.losses import cross_entropy, first_spike_time, spike_time_mse
 from fast.nn.network import Activity, Network
 from fast.nn.spikes import Spikes
@@ -26,8 +26,6 @@ from spec import (
 from spec.checks import one_of
 from spec.command import OneLineParser, run_and_exit, run_case_command
 from spec.results import TIE_KINDS
-
-DTYPES = {"float64": torch.float64, "float32": torch.float32}
 
 
 def run_case(case: Case, dtype: str = "float64", device: str = "cpu") -> Result:

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import torch
 
-from fast.nn.devices import DEVICES, check_device
-from fast.run import DTYPES
+from fast.nn.devices import DEVICES, DTYPES, check_device
 from fast.tasks import braille, shd, spikes, ssc, yin_yang
 from fast.tasks.sequence import task as sequence
 from fast.training import engine
