@@ -21,13 +21,13 @@ else:
     def __getattr__(name: str) -> object:
         """A public name. Imported late: PyTorch and Numba take seconds, `delayprop --help` needs neither."""
         if name == "__all__" or not name.startswith("_"):
-            from delayprop import public
+            import delayprop.public as public
 
             if hasattr(public, name):
                 return getattr(public, name)
         raise AttributeError(f"module 'delayprop' has no attribute {name!r}")
 
     def __dir__() -> list[str]:
-        from delayprop import public
+        import delayprop.public as public
 
         return sorted([*globals(), *public.__all__])
