@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fast.nn.devices import DEVICES, check_device
+from fast.nn.devices import DEVICES, DTYPES, check_device
 from fast.nn.losses import cross_entropy, first_spike_time, spike_time_mse
 from fast.nn.network import Activity, Network
 from fast.nn.spikes import Spikes
@@ -26,8 +26,6 @@ from spec import (
 from spec.checks import one_of
 from spec.command import OneLineParser, run_and_exit, run_case_command
 from spec.results import TIE_KINDS
-
-DTYPES = {"float64": torch.float64, "float32": torch.float32}
 
 
 def run_case(case: Case, dtype: str = "float64", device: str = "cpu") -> Result:
@@ -110,10 +108,9 @@ def _ties(activity: Activity) -> set[Tie]:
     }
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit code (0, 2: bad input or unsupported, 3: a result that is not finite)."""
-    what = "Run a case with the fast implementation and print its exact gradient as JSON."
-    parser = OneLineParser("python -m fast.run", what)
+def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.run") -> int:
+    """The command; returns the exit code (0; 2: bad input or unsupported; 3: not finite, or no memory)."""
+    parser = OneLineParser(prog, "Run a case with the fast implementation and print its exact gradient as JSON.")
     parser.add_argument("--dtype", choices=tuple(DTYPES), default="float64", help="precision (default: %(default)s)")
     parser.add_argument("--device", choices=DEVICES, default="cpu", help="where to run (default: %(default)s)")
     return run_case_command(parser, _run, argv)

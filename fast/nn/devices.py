@@ -14,6 +14,7 @@ from spec.checks import one_of
 from spec.errors import Verbatim
 
 DEVICES = ("cpu", "cuda")
+DTYPES = {"float64": torch.float64, "float32": torch.float32}
 
 
 def check_device(device: str) -> None:
