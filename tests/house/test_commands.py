@@ -10,7 +10,7 @@ import pytest
 
 from spec import Case, Population, load_case
 from tests import ROOT
-from tests.support.commands import refusal_of, result_of, run
+from tests.support.commands import refusal_of, result_of, run, skeleton
 from tests.support.comparison import gradient_limit
 from tests.support.networks.bad_cases import GOOD
 from tests.support.tolerances import U32, WELL_CONDITIONED
@@ -19,15 +19,6 @@ CONFORMANCE = ROOT / "spec" / "conformance" / "cases"
 COMMANDS = ("reference", "fast.run")
 STORED = ("silent-neuron", "skip-and-parallel", "missing-and-free-spikes")
 """Conformance cases: silence, several connections between two populations, and a loss without a readout."""
-
-
-def skeleton(value: object) -> object:
-    """The value with `0.0` for every number: keys, lengths and nulls."""
-    if isinstance(value, dict):
-        return {key: skeleton(entry) for key, entry in value.items()}
-    if isinstance(value, list):
-        return [skeleton(entry) for entry in value]
-    return 0.0 if isinstance(value, float) else value
 
 
 def specified_layout(case: Case, spikes: dict[str, list[int]]) -> dict:

@@ -27,6 +27,15 @@ def result_of(done: subprocess.CompletedProcess[str]) -> dict:
     return json.loads(done.stdout, parse_constant=refuse)
 
 
+def skeleton(value: object) -> object:
+    """The value with `0.0` for every number: keys, lengths and nulls."""
+    if isinstance(value, dict):
+        return {key: skeleton(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [skeleton(entry) for entry in value]
+    return 0.0 if isinstance(value, float) else value
+
+
 def refusal_of(done: subprocess.CompletedProcess[str], command: str, code: int = 2) -> str:
     """The one line on standard error; nothing is printed beside it."""
     assert (done.returncode, done.stdout) == (code, "")
@@ -36,7 +45,7 @@ def refusal_of(done: subprocess.CompletedProcess[str], command: str, code: int =
 
 
 def lines_read(number: int, *arguments: str) -> tuple[int, list[str], str]:
-    """Exit code, the lines read before the pipe was closed, and standard error, of `python ARGUMENTS | head`."""
+    """`python ARGUMENTS | head`: exit code, lines read before the pipe closed, standard error."""
     line = [sys.executable, *arguments]
     with subprocess.Popen(line, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None and process.stderr is not None
