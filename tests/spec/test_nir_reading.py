@@ -92,7 +92,7 @@ PATHS: dict[str, tuple[list[Any], list[tuple[list, list]]]] = {
 def test_paths_from_neurons_to_neurons(name: str) -> None:
     nodes, expected = PATHS[name]
     found = from_nir(row(*nodes, lif()), unit="s").connections
-    weights = [np.where(c.exists, c.w, None).tolist() for c in found]
+    weights = [[[w if there else None for w, there in zip(*row)] for row in zip(c.w, c.exists)] for c in found]
     assert list(zip(weights, [c.d.tolist() for c in found])) == expected
 
 
