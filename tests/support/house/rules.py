@@ -37,6 +37,8 @@ def may_import(path: PurePosixPath) -> set[str]:
         allowed = allowed | {"nir"}  # optional, imported when it is used
     if path.parts[:2] == ("benchmarks", "grid"):
         allowed = allowed | {"reference", "reports"}  # a grid is held against the exact gradient, and drawn
+    if path == PurePosixPath("benchmarks/without_kernels.py"):
+        allowed = allowed | {"reference"}  # which follows single neurons before anything is timed
     if path in (PurePosixPath("benchmarks/drawing.py"), PurePosixPath("benchmarks/grid/figures.py")):
         allowed = allowed | {"matplotlib"}
     if path.parts[:2] == ("reports", "verification"):
