@@ -114,7 +114,7 @@ def of_gradients(record: dict) -> list[str]:
     against = group(record, "feed-forward", "max_voltage")["against_d"][0]
     medians = [group(record, kind, loss)[f"error_{w}"][0][1] for kind in KINDS for loss in LOSSES for w in ("w", "d")]
     return [
-        f"{count} networks a group ({draws} of {count * groups + draws} draws had no gradient and were drawn again)",
+        f"{count} networks per group ({draws} of {count * groups + draws} draws had no gradient and were drawn again)",
         f"{order['recurrent', 'w']['count']} recurrent and {order['feed-forward', 'w']['count']} feed-forward ones of "
         f"{order['recurrent', 'w']['of']} each",
         f"{slopes[0]} (weights) and {slopes[1]} (delays) recurrent, {slopes[2]} and {slopes[3]} feed-forward",
