@@ -23,7 +23,7 @@ from benchmarks.networks import Link
 from benchmarks.roofline import roofline
 from benchmarks.sizes import DEFAULTS, Sizes
 from benchmarks.step import step
-from benchmarks.without_kernels import follow
+from benchmarks.without_kernels import followed
 from benchmarks.workloads import build
 from benchmarks.yardstick import Grid
 from fast import LIF, Spikes
@@ -67,7 +67,7 @@ def test_the_same_for_people(capsys: pytest.CaptureFixture[str], monkeypatch: py
     monkeypatch.setattr(command, "peak_added_mb", lambda sizes: None)
     assert speed.main(["--workload", "yin-yang", "--batch", "5", "--hidden", "8", "--repeats", "1"]) == 0
     out, _ = capsys.readouterr()
-    for text in ("yin-yang: 5-8-3, 5 trials", "ns an arrival forward", "memory added: unknown here", "0.1 ms in torch"):
+    for text in ("yin-yang: 5-8-3, 5 trials", "ns per arrival forward", "memory added: unknown here", "0.1 ms in torch"):
         assert text in out
 
 
@@ -145,17 +145,19 @@ def test_a_neuron_followed_meets_the_closed_form_and_fast() -> None:
     """One arrival, `tau_mem = 2 tau_syn`: V = w (x - x^2) with x = exp(-s / tau_mem), so x is the root of a square."""
     w = 9.0
     x = (1 + math.sqrt(1 - 4 / w)) / 2
-    found = follow([(3.0, w)], 40.0, 20.0, 10.0, 1.0, 0.0)
-    assert found.times[0] == pytest.approx(3.0 - 20.0 * math.log(x), abs=1e-12)
+    taus, spiking = {"tau_mem": 20.0, "tau_syn": 10.0}, {"v_th": 1.0, "v_reset": 0.0}
+    one, two = [np.array([1.0])], [np.array([1.0]), np.array([2.0])]
+    spikes, _ = followed(one, np.array([w]), np.array([2.0]), 40.0, **taus, **spiking)
+    assert spikes[0] == pytest.approx(3.0 - 20.0 * math.log(x), abs=1e-12)
     layer = LIF(1, 1, tau_mem=20.0, tau_syn=10.0, dtype=torch.float64)
     with torch.no_grad():
         layer.w.fill_(w)
         layer.d.fill_(2.0)
     times = layer(Spikes.from_trains([[[1.0]]], 40.0)).times.detach().numpy()
-    assert len(times) > 1 and np.abs(times - found.times).max() < 1e-11
-    peak = follow([(3.0, 1.0)], 40.0, 20.0, 10.0)
-    assert len(peak.times) == 0 and peak.largest == pytest.approx(0.25, abs=1e-12)
-    assert follow([(3.0, -w), (4.0, w / 2)], 40.0, 20.0, 10.0, 1.0, 0.0).largest == 0.0
+    assert len(times) > 1 and np.abs(times - spikes).max() < 1e-11
+    silent, largest = followed(one, np.array([1.0]), np.array([2.0]), 40.0, **taus)
+    assert len(silent) == 0 and largest == pytest.approx(0.25, abs=1e-12)
+    assert followed(two, np.array([-w, w / 2]), np.full(2, 2.0), 40.0, **taus, **spiking)[1] == 0.0
 
 
 def test_arrivals_are_counted_one_by_one() -> None:
@@ -207,7 +209,7 @@ REFUSED: dict[str, tuple[Callable[[list[str]], int], list[str], str]] = {
     "silence": (
         speed.main, ["--workload", "shd-like", "--spikes", "1", "--batch", "1", "--inputs", "1", "--hidden", "1",
                      "--max-delay", "5000"],
-        "`--spikes` must be enough to make hidden neurons spike 14 times a trial, got 1; give more input spikes",
+        "`--spikes` must be enough to make hidden neurons spike 14 times per trial, got 1; give more input spikes",
     ),
     "unknown sweep": (scaling.main, ["--what", "colours"], "argument --what: invalid choice: 'colours'"),
     "no folder": (scaling.main, ["--out", "README.md/x"], "`--out` must be a folder with room for records, got Not a"),

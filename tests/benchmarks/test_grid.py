@@ -73,7 +73,7 @@ FAULTS = {
                                    "-np.bincount(trace.arrival_synapse, by_t, size)", "d"),
     "no tau_syn in the weight gradient": ("-tau_syn[here] * now_I", "-now_I", "w"),
     "no jump of lambda_V at a spike": ("(1 + drop[j] / slope) * lambda_V[j]", "lambda_V[j]", "w"),
-    "the spike's own time forgotten": ("+ worth / slope", "", "d"),
+    "the spike's own time forgotten": ("+ dL_dt_post / slope", "", "d"),
     "delay gradient without lambda_V": ("w[here] * (now_V - now_I)", "-w[here] * now_I", "d"),
 }
 """What becomes what in `stepped.py`, and the gradient in which it must show."""
