@@ -197,7 +197,9 @@ class Spikes:
         ax = pyplot.subplots(layout="constrained")[1] if ax is None else ax
         begin, end = self.offsets[trial * self.size].item(), self.offsets[(trial + 1) * self.size].item()
         neurons = torch.arange(self.size).repeat_interleave(self.counts()[trial].cpu())
-        ax.plot(self.times[begin:end].detach().cpu(), neurons, linestyle="none", marker="|", color="black")
+        points = max(1.0, min(6.0, 300 / max(self.size, 1)))  # a mark is at most about one row high
+        times = self.times[begin:end].detach().cpu()
+        ax.plot(times, neurons, linestyle="none", marker="|", markersize=points, color="black")
         ax.set(xlim=(0, self.duration), ylim=(-0.5, max(self.size, 1) - 0.5), xlabel="time, ms", ylabel="neuron")
         ax.yaxis.set_major_locator(MaxNLocator(integer=True))
         return ax

@@ -110,7 +110,7 @@ def test_a_raster_has_a_mark_at_every_spike_of_its_trial(trial: int) -> None:
 
 def test_a_raster_without_axes_makes_its_own() -> None:
     ax = given_spikes().plot()
-    assert (ax.get_xlabel(), ax.get_ylabel()) == ("time, ms", "neuron") and len(ax.lines[0].get_xydata()) == 5
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("time, ms", "neuron") and np.shape(ax.lines[0].get_xydata()) == (5, 2)
     pyplot.close("all")
 
 
