@@ -1,4 +1,4 @@
-"""What the command lines here share: exit codes, one line for whatever is wrong, and what a measurement holds."""
+"""Shared parts of the command lines: exit codes, error lines, and the JSON of a measurement."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import torch
 
+from benchmarks.allowed_errors import Disagreement
 from benchmarks.arrivals import arrivals
-from benchmarks.limits import Disagreement
 from benchmarks.machine import cores, device_name, versions
 from benchmarks.memory import peak_added_mb
 from benchmarks.step import step, times
@@ -23,7 +23,10 @@ WRONG = 1
 
 
 def guarded(prog: str, body: Callable[[], int]) -> int:
-    """Run the body of a command; the exit code (1: not computed right, 2: bad options, 3: not finite, or no memory)."""
+    """Run the body of a command; the exit code.
+
+    0: done. 1: not computed right. 2: bad options. 3: not finite, or no memory.
+    """
 
     def checked() -> int:
         try:
@@ -35,18 +38,20 @@ def guarded(prog: str, body: Callable[[], int]) -> int:
 
 
 def use_threads(options: argparse.Namespace) -> None:
-    """Set the number of threads, if one is asked for.
+    """Set the number of threads, if the option is given.
 
     Raises:
-        SpecError: it is out of range.
+        SpecError: the number is out of range.
     """
     if options.threads is not None:
         torch.set_num_threads(whole_number(options.threads, "--threads", 1, 1024, "give the number of threads"))
 
 
 def measured(workload: Workload, repeats: int, patience: float = math.inf) -> tuple[dict, list[Spikes]]:
-    """Time the step of a workload, count its arrivals and measure its memory: as JSON shows it, and the spikes of its
-    stages.
+    """Time a workload's step, count its arrivals and measure its memory.
+
+    Returns:
+        The measurement as a JSON object, and the spikes of each stage.
 
     Args:
         patience: s; see `benchmarks.step.timed`.

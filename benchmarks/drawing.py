@@ -1,4 +1,4 @@
-"""The picture of a sweep: time, time an arrival, and memory, on logarithmic axes."""
+"""The picture of a sweep: time, time per arrival, and memory, on logarithmic axes."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
 
+from fast.drawing.records import plain
+
 COLOURS = {"forward": "#0b6fa4", "backward": "#d1495b", "memory": "#3a7d44"}
 
 
@@ -19,9 +21,9 @@ def draw(found: list[dict], axis: str, linear: bool, path: Path) -> str:
     """Draw the measurements of a sweep; the path as text.
 
     Args:
-        found: at least one, from small to large `x`.
-        axis: what `x` is, with its unit.
-        linear: whether to show what growth in proportion to `x` would be.
+        found: at least one measurement, from small to large `x`.
+        axis: name and unit of `x`.
+        linear: whether to draw growth in proportion to `x`.
 
     Raises:
         OSError: the picture cannot be written.
@@ -40,8 +42,8 @@ def draw(found: list[dict], axis: str, linear: bool, path: Path) -> str:
     peaks = [(point["x"], point["peak_added_mb"]) for point in found if point["peak_added_mb"]]
     if peaks:
         _curve(memory, [a for a, _ in peaks], [b for _, b in peaks], "peak of a step", COLOURS["memory"])
-    for axes, title in ((seconds, "time of a step, s"), (each, "time an arrival, ns"), (memory, "memory added, MB")):
-        _plain(axes, axis, title, x)
+    for axes, title in ((seconds, "time of a step, s"), (each, "time per arrival, ns"), (memory, "memory added, MB")):
+        _finish(axes, axis, title, x)
     first = found[0]
     figure.suptitle(
         f"{first['device_name']}, {first['cores']} cores, {first['dtype']}"
@@ -56,16 +58,14 @@ def _curve(axes: Axes, x: list, y: list, label: str, colour: str) -> None:
     axes.plot(x, y, "o-", color=colour, label=label, ms=4)
 
 
-def _plain(axes: Axes, x: str, title: str, values: list) -> None:
-    """Logarithmic axes with ticks that can be read: at the points themselves if these are round numbers."""
+def _finish(axes: Axes, x: str, title: str, values: list) -> None:
+    """Logarithmic axes with readable ticks: at the points themselves if these are round numbers."""
     axes.set_xscale("log")
     axes.set_yscale("log")
+    axes.xaxis.set_minor_formatter(NullFormatter())
     if all(float(f"{value:.4g}") == value for value in values):
         axes.xaxis.set_major_locator(FixedLocator(values))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.xaxis.set_minor_formatter(NullFormatter())
-    else:
-        axes.xaxis.set_minor_formatter(NullFormatter())
     low, high = axes.get_ylim()
     if high / low < 30:
         low, high = low / 1.5, high * 1.5
@@ -73,9 +73,7 @@ def _plain(axes: Axes, x: str, title: str, values: list) -> None:
         axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 5.0, 7.0)))
         axes.yaxis.set_minor_formatter(NullFormatter())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.set_xlabel(x)
-    axes.set_title(title, loc="left", fontsize=10)
+    plain(axes, x, "", title)
     axes.grid(True, which="major", color="0.92")
-    axes.spines[["top", "right"]].set_visible(False)
     if axes.get_legend_handles_labels()[1]:
         axes.legend(frameon=False, fontsize=8)

@@ -1,10 +1,10 @@
-"""On what a number was measured."""
+"""The machine and the versions that a measurement was made with."""
 
 from __future__ import annotations
 
 import os
 import platform
-import sys
+from pathlib import Path
 
 import numba
 import numpy
@@ -16,13 +16,11 @@ def device_name(device: str) -> str:
     if device == "cuda":
         return torch.cuda.get_device_name()
     try:
-        with open("/proc/cpuinfo", encoding="utf-8") as lines:
-            for line in lines:
-                if line.startswith("model name"):
-                    return line.partition(":")[2].strip()
-    except OSError:  # no Linux: the platform module knows the family at least
-        return platform.processor() or platform.machine()
-    return platform.processor() or platform.machine()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:  # not Linux: `platform` names the family at least
+        lines = []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor() or platform.machine()
 
 
 def cores() -> int:
@@ -33,10 +31,6 @@ def cores() -> int:
 
 
 def versions() -> dict[str, str]:
-    """Of everything that computes."""
-    return {
-        "python": sys.version.split()[0],
-        "numpy": numpy.__version__,
-        "numba": numba.__version__,
-        "torch": torch.__version__,
-    }
+    """Versions of everything that computes."""
+    packages = {module.__name__: module.__version__ for module in (numpy, numba, torch)}
+    return {"python": platform.python_version(), **packages}

@@ -1,13 +1,13 @@
-"""A measurement in a few lines, for people."""
+"""A measurement in a few lines of text."""
 
 from __future__ import annotations
 
 
 def readable(found: dict) -> str:
-    """What `python -m benchmarks.speed` prints without `--json`.
+    """The text that `python -m benchmarks.speed` prints without `--json`.
 
     Args:
-        found: the measurement, as JSON shows it.
+        found: the measurement, as the JSON object.
     """
     per, checks = found["nanoseconds_per_arrival"], found["agreement"]
     layers = f"{found['layers']} x {found['hidden']}" if found["layers"] > 1 else str(found["hidden"])
@@ -20,10 +20,10 @@ def readable(found: dict) -> str:
         f"right: {_checks(checks)}",
         f"step {_time(found['seconds'])} = forward {_time(found['seconds_forward'])} + backward "
         f"{_time(found['seconds_backward'])}  (median of {found['repeats']})",
-        f"{found['arrivals']:.3g} arrivals, {found['hidden_spikes_per_trial']:.1f} spikes a hidden neuron and trial",
+        f"{found['arrivals']:.3g} arrivals, {found['hidden_spikes_per_trial']:.1f} spikes per hidden neuron and trial",
     ]
     if found["arrivals"]:
-        lines.append(f"{per['forward']:.2f} ns an arrival forward, {per['backward']:.2f} ns backward")
+        lines.append(f"{per['forward']:.2f} ns per arrival forward, {per['backward']:.2f} ns backward")
     peak = found["peak_added_mb"]
     lines.append("peak memory added: " + ("unknown here" if peak is None else f"{peak:.0f} MB"))
     other, floor = found["yardstick"], found["roofline"]
@@ -51,7 +51,7 @@ def _checks(checks: dict) -> str:
     errors = precision["neuron_gradient_error"] or precision["gradient_error"]
     shown["gradients"] = f"{max(errors.values()):.0e} off"
     difference = checks["finite_difference_error"]
-    shown["finite differences"] = "none without a change of spikes" if difference is None else f"{difference:.0e} off"
+    shown["finite differences"] = "none without other spike counts" if difference is None else f"{difference:.0e} off"
     return ", ".join(f"{name}: {value}" for name, value in shown.items())
 
 

@@ -1,14 +1,15 @@
-"""A floor under any implementation: loops that do nothing but touch the weight and delay of every arrival.
+"""A lower bound for any implementation: loops that only touch each arrival's weight and delay.
 
-Forward, each spike adds the weights and delays of its synapses to two sums a target. Backward, each adds to the
-gradient of weights and of delays. Python threads run trials side by side, as many as torch has; each adds to gradients
-of its own, which are summed at the end. Arrivals that fall beyond the trial are touched as well. It runs on the CPU.
+Forward, each spike adds the weights and delays of its synapses to two sums per target. Backward,
+each spike adds to the gradients of its weights and delays. Python threads run trials in parallel,
+as many as torch has. Each thread has gradients of its own, which are summed at the end. Arrivals
+after the trial are touched as well. The loops run on the CPU.
 """
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -30,16 +31,12 @@ class Roofline:
     seconds_forward: float
     seconds_backward: float
 
-    def to_dict(self) -> dict:
-        """As JSON shows it."""
-        return asdict(self)
-
 
 @njit(cache=True, nogil=True)
 def touch_forward(
     neurons: np.ndarray, w: np.ndarray, d: np.ndarray, sum_w: np.ndarray, sum_d: np.ndarray
 ) -> None:
-    """Add the weight and the delay of every synapse of every spike to the sums of its target, `[post]`."""
+    """Add each synapse's weight and delay, for every spike, to the sums `[post]` of its target."""
     for n in range(len(neurons)):
         i = neurons[n]
         for j in range(w.shape[1]):
@@ -52,7 +49,7 @@ def touch_backward(
     neurons: np.ndarray, w: np.ndarray, d: np.ndarray, of_w: np.ndarray, of_d: np.ndarray, dL_dw: np.ndarray,
     dL_dd: np.ndarray,
 ) -> None:
-    """Add to the gradients of every synapse of every spike; `of_w`, `of_d` `[post]` stand for what is known of it."""
+    """Add the sums `of_w`, `of_d` `[post]` to the gradients of every synapse, for every spike."""
     for n in range(len(neurons)):
         i = neurons[n]
         for j in range(w.shape[1]):
@@ -62,7 +59,7 @@ def touch_backward(
 
 @dataclass(frozen=True, eq=False)
 class _Part:
-    """The spikes of some trials that go through one connection, and arrays of one thread's own."""
+    """Spikes of some trials through one connection, and the arrays of one thread."""
 
     neurons: np.ndarray
     w: np.ndarray
@@ -81,7 +78,7 @@ def roofline(workload: Workload, trains: list[Spikes], repeats: int) -> Roofline
     """Time the loops over the spikes of a step.
 
     Args:
-        trains: what the stages emitted.
+        trains: spikes of each stage that spikes.
     """
     threads, connections = torch.get_num_threads(), []
     for spikes, link in sources(workload, trains):
