@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fast.tasks.saved_runs import HOW_IT_RAN, records
 from fast.training.intervals import half_of_mean
-from fast.training.saved_runs import HOW_IT_RAN, records
 from spec import SpecError
 from spec.command import OneLineParser, report, run_and_exit
 from spec.errors import Verbatim

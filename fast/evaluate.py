@@ -6,8 +6,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from fast.tasks.saved_runs import opened
 from fast.training.evaluation import Answers
-from fast.training.saved_runs import opened
 from spec import SpecError
 from spec.command import OneLineParser, report, run_and_exit
 

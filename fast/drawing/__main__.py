@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from fast.drawing import sequence, training
+from fast.drawing import classification, sequence
 from fast.drawing.records import RecordError, result
 from spec.command import OneLineParser, report, run_and_exit
 
-DRAWERS = {"sequence": sequence, **dict.fromkeys(("yin-yang", "braille", "shd", "ssc", "spikes"), training)}
+DRAWERS = {"sequence": sequence, **dict.fromkeys(("yin-yang", "braille", "shd", "ssc", "spikes"), classification)}
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.drawing") -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import matplotlib
 
-from fast.drawing import answers, curves, synapses, trials
+from fast.drawing import confusion, curves, synapses, trials
 from fast.drawing.markup import document, folded, heading, lead, named_values, note, percent, shown, table, text
 from fast.drawing.run_record import Run
 
@@ -69,9 +69,9 @@ def _epochs(run: Run) -> list[str]:
 
 
 def _answers(run: Run) -> list[str]:
-    classes = table(answers.CLASS_COLUMNS, answers.by_class(run), numbers=(1, 2, 3, 4))
+    classes = table(confusion.CLASS_COLUMNS, confusion.by_class(run), numbers=(1, 2, 3, 4))
     told = "Each class of the test split; the last column is the wrong answer that was most frequent (and how often)."
-    return [heading("Answers"), shown(answers.confusion(run)), classes, note(told)]
+    return [heading("Answers"), shown(confusion.confusion(run)), classes, note(told)]
 
 
 def _delays(run: Run) -> list[str]:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from fast.data.spike_files import SpikeData, fingerprints, held_out, read_spike_file
-from fast.drawing.training import draw
+from fast.drawing.classification import draw
 from fast.training.classify import Classification
 from fast.training.model import Reader
 from fast.training.processes import Processes

@@ -11,8 +11,8 @@ import argparse
 
 import torch
 
-from fast.drawing.training import draw
-from fast.tasks.files import add_folder, read_folder
+from fast.drawing.classification import draw
+from fast.tasks.spike_folder import add_folder, read_folder
 from fast.training.classify import Classification
 from fast.training.model import Reader
 from fast.training.processes import Processes

@@ -25,15 +25,15 @@ from fast.data.spike_files import SpikeData
 from fast.nn.certificate import Residuals
 from fast.nn.spikes import Spikes
 from fast.training.activity import count_pull, wake_
-from fast.training.certified import certify, check_certificate
 from fast.training.counts import count_baseline
 from fast.training.epoch import Epoch, shown
 from fast.training.evaluation import Answers, evaluated
 from fast.training.finite import check_finite
+from fast.training.gradient_checks import certify, check_certificate
 from fast.training.model import Reader
 from fast.training.null_folder import Folder
 from fast.training.optimiser import Optimiser
-from fast.training.pages import recorded
+from fast.training.page_arrays import recorded
 from fast.training.processes import Processes
 from fast.training.progress import Progress
 from fast.training.settings import Settings

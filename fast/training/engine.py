@@ -12,9 +12,9 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from fast.training.certified import CertificateError
 from fast.training.checkpoints import Checkpoints, decoded, digest, encoded
 from fast.training.finite import NotFiniteError
+from fast.training.gradient_checks import CertificateError
 from fast.training.null_folder import Folder
 from fast.training.processes import Processes
 from fast.training.run_folder import NotWrittenError

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from matplotlib.figure import Figure
 
+from fast.drawing.classification import _training
 from fast.drawing.run_record import read
 from fast.drawing.sequence import _delays
-from fast.drawing.training import _training
 from reports.__main__ import main
 from tests.support.runs.recorded_runs import made, results
 

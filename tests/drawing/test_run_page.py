@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fast.drawing.answers import by_class, confusion
+from fast.drawing.confusion import by_class, confusion
 from fast.drawing.curves import accuracy_and_loss, certificate
 from fast.drawing.page import html
 from fast.drawing.run_record import read

@@ -16,11 +16,11 @@ from fast.nn.certificate import Residuals
 from fast.tasks import yin_yang
 from fast.train import main
 from fast.training import classify
-from fast.training.certified import CertificateError, certify, check_certificate
 from fast.training.checkpoints import HALF, Checkpoints, digest
 from fast.training.classify import Classification
 from fast.training.engine import REPRODUCER
 from fast.training.evaluation import Answers
+from fast.training.gradient_checks import CertificateError, certify, check_certificate
 from fast.training.tensorboard import Board
 from tests.support.runs.short_runs import KilledError, classification, killed_before, log, run
 

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from fast.tasks.sequence import task as sequence
+from fast.tasks.sequence.output import kept_from
 from fast.tasks.sequence.patterns import GAP, Ring
 from fast.tasks.sequence.plan import plan
-from fast.tasks.sequence.shown import kept_from
 from fast.tasks.sequence.task import Sequence
 from fast.train import main
 from fast.training.checkpoints import digest

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from fast.tasks import shd, spikes, ssc, yin_yang
-from fast.tasks.files import read_folder
+from fast.tasks.spike_folder import read_folder
 from fast.tasks.yin_yang import DOT, EARLY, LATE, YANG, YIN, part_of, points, spikes_of
 from fast.train import main
 from tests.data.test_spike_files import small_trials, write

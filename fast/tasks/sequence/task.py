@@ -29,9 +29,9 @@ from fast.nn.certificate import Residuals, residuals, watched
 from fast.nn.layers import LI
 from fast.nn.losses import cross_entropy
 from fast.nn.spikes import Spikes
+from fast.tasks.sequence.output import UNSEEN, kept_from, line, right, say_end, traces
 from fast.tasks.sequence.patterns import GAP, MOST_DISTRACTORS, MOST_INPUTS, NAMES, Ring
 from fast.tasks.sequence.plan import plan
-from fast.tasks.sequence.shown import UNSEEN, kept_from, line, right, say_end, traces
 from fast.training.finite import check_finite
 from fast.training.null_folder import Folder
 from fast.training.processes import Processes
