@@ -12,21 +12,16 @@ from pathlib import Path
 import torch
 
 from fast.nn.devices import DEVICES, DTYPES, check_device
-from fast.tasks import braille, shd, spikes, ssc, yin_yang
-from fast.tasks.sequence import task as sequence
+from fast.tasks.registry import CLASSIFYING, TASKS
 from fast.training import engine
 from fast.training.checkpoints import PATTERN
-from fast.training.null_folder import Folder, Follower
 from fast.training.processes import Processes
-from fast.training.run_folder import NotWrittenError, RunFolder
+from fast.training.run_folder import Folder, NotWrittenError, RunFolder
 from fast.training.settings import add_settings
-from fast.training.tensorboard import check_board
+from fast.training.tensorboard import check_tensorboard
 from spec import SpecError
 from spec.checks import finite_number, whole_number
 from spec.command import NO_ROOM, NOT_FINITE, OneLineParser, report, report_no_memory, run_and_exit
-
-CLASSIFYING = {"yin-yang": yin_yang, "braille": braille, "shd": shd, "ssc": ssc, "spikes": spikes}
-TASKS = {"sequence": sequence, **CLASSIFYING}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -43,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if "workers" in options:
             whole_number(options.workers, "--workers", 0, 1024, "0 prepares batches here")
         if options.tensorboard:
-            check_board()
+            check_tensorboard()
         if not 0 <= finite_number(options.save_seconds, "--save-seconds"):
             raise SpecError("--save-seconds", "at least 0 (s)", options.save_seconds, "0 saves after every step")
         with Processes(options.device) as processes, _heard(processes):
@@ -73,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 @contextmanager
 def _heard(processes: Processes) -> Iterator[None]:
     """The first process prints for all."""
-    with open(os.devnull, "w") as nowhere, redirect_stdout(sys.stdout if processes.first else nowhere):
+    with open(os.devnull, "w") as nowhere, redirect_stdout(sys.stdout if processes.is_first else nowhere):
         yield
 
 
@@ -82,7 +77,7 @@ def _folder(options: argparse.Namespace, training: engine.Training, processes: P
     if processes.restarted and options.out and any(Path(options.out).glob(PATTERN)):
         options.resume = True
     may_change = (
-        "workers", "test", *(("epochs",) if training.goes_on else ()),
+        "workers", "test", *(("epochs",) if training.extendable else ()),
         *(("data",) if hasattr(options, "data_sha256") else ()),
     )
     folder: list[RunFolder] = []
@@ -91,8 +86,8 @@ def _folder(options: argparse.Namespace, training: engine.Training, processes: P
         folder.append(RunFolder(options.out, options.task, vars(options), options.resume, may_change))
         return bytes(folder[0].path)
 
-    path = Path(os.fsdecode(processes.from_first(made)))
-    return folder[0] if folder else Follower(path)
+    path = Path(os.fsdecode(processes.broadcast(made)))
+    return folder[0] if folder else Folder(path)
 
 
 def _parse(prog: str, argv: list[str]) -> argparse.Namespace:

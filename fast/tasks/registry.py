@@ -1,7 +1,9 @@
-"""All tasks by name. Each is a module with `add_options(parser)` and `prepare(options, dtype, processes)`.
+"""All tasks by name.
 
-`prepare` refuses bad options and data before anything is written, and returns a `Training` (`fast.training.engine`). A
-task that classifies spike trains returns a `Classification`, and has `PRESETS`: settings by name, the default first.
+A task is a module with `add_options(parser)` and `prepare(options, dtype, processes)`. `prepare`
+refuses bad options and data before anything is written, and returns a `Training`
+(`fast.training.engine`). A task that classifies spike trains returns a `Classification`, and has
+`PRESETS`: settings by name, the default first.
 """
 
 from __future__ import annotations

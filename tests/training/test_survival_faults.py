@@ -18,7 +18,7 @@ from tests import ROOT
 from tests.support.faults.planting import Fault, plant
 
 CHECKPOINTS, SURVIVAL, CLASSIFY = "test_checkpoints.py", "test_survival.py", "test_classify.py"
-PROCESSES, AUGMENT, ACTIVITY = "test_processes.py", "test_augment.py", "test_activity.py"
+PROCESSES, AUGMENT, ACTIVITY = "test_processes.py", "../data/test_augment.py", "test_activity.py"
 KILLED = "test_a_run_that_was_killed_ends_in_the_same_bits and classification and 7"
 
 
@@ -83,19 +83,19 @@ FAULTS = (
         "full_disk",
     ),
     (
-        fault("nothing certified", "training/classify.py", "check_certificate(found, usual, self.processes.most(limit))", "[]"),
+        fault("nothing certified", "training/classify.py", "check_certificate(found, usual, self.processes.max(limit))", "[]"),
         CLASSIFY,
         "breaks",
     ),
     (fault("chosen on test", "training/classify.py", 'self.evaluate("valid"', 'self.evaluate("test"'), CLASSIFY, "looked_at"),
     (fault("the end forgotten", "training/classify.py", 'self.ended = state["ended"]', "pass"), CLASSIFY, "stays_ended"),
     (fault("draws by themselves", "data/augment.py", "[seed, epoch, trial, DRAWS]", ""), AUGMENT, "what_is_drawn"),
-    (fault("spikes pushed off", "training/activity.py", "pull = -strength", "pull = strength"), ACTIVITY, "the_pull_is"),
+    (fault("spikes pushed off", "training/activity.py", "dR_dt = -strength", "dR_dt = strength"), ACTIVITY, "the_pull_is"),
 )
 SLOW = (  # processes that train without the compiler
     (fault("a share not weighed", "training/classify.py", "(share * loss +", "(loss +"), PROCESSES, "two_processes"),
     (
-        fault("all take all", "data/batches.py", "self.processes.share(self.trials(number))", "self.trials(number)"),
+        fault("all take all", "data/batches.py", "[self.rank :: self.world]", ""),
         PROCESSES,
         "two_processes",
     ),
