@@ -58,7 +58,7 @@ class Ring:
         return (np.arange(self.inputs) - label) % self.inputs
 
     def worst_delays(self) -> np.ndarray:
-        """`d[i][j]` with which class `j - 1` arrives at once at output `j`, so that all are wrong."""
+        """`d[i][j]` that make class `j - 1` arrive at once at output `j`: all answers are wrong."""
         wrong = [self.times((output - 1) % self.inputs) for output in range(self.inputs)]
         return self.length - np.stack(wrong, axis=1)
 
@@ -74,7 +74,7 @@ class Ring:
         return Spikes.from_trains(trials, self.length + self.max_delay + self.room + 10 * self.jitter)
 
     def _noise(self, random: np.random.Generator) -> np.ndarray:
-        """Noise of each position, from N(5 jitter, jitter) within 5 sd, so that none is negative."""
+        """Noise of each position from N(5 jitter, jitter) within 5 sd, so that none is negative."""
         noise = random.normal(0.0, self.jitter, self.inputs)
         while np.abs(noise).max() > 5 * self.jitter:
             noise = random.normal(0.0, self.jitter, self.inputs)
