@@ -73,7 +73,7 @@ def delays_of_two(log: list[dict], found: dict) -> Figure:
     delays.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1.0))  # inside, curves cross it
     loss.plot(steps, [line["loss"] for line in log], color="0.2", lw=1)
     plain(delays, "", "ms", "Delays learned by exact gradients")
-    plain(loss, "presentations of a pattern", "loss")
+    plain(loss, "presentations of either pattern", "loss")
     return figure
 
 

@@ -69,7 +69,7 @@ def movement(layer: Layer) -> Picture | None:
         line = "delays on the line did not change, those above it grew, those below it shrank"
     return Picture(
         f"moved delays, {layer.name}", figure,
-        f"One point per synapse from {layer.name}, darker for a larger weight after training: {line}.",
+        f"One point per synapse from {layer.name}, darker for a larger absolute weight after training: {line}.",
     )
 
 

@@ -138,7 +138,7 @@ def test_a_picture_that_cannot_be_written_has_its_own_message(
 
     monkeypatch.setattr(Figure, "savefig", refuse)
     assert main([str(record(tmp_path, SEQUENCE, [SEQUENCE_LINE]))]) == 2
-    expected = f"a folder with room for what is written, got No space left on device: {tmp_path}; make room"
+    expected = f"a folder with room for pictures, got No space left on device: {tmp_path}; make room"
     assert capsys.readouterr() == ("", f"python -m reports: `RUN` must be {expected}\n")
 
 
