@@ -46,7 +46,7 @@ class Run:
 
     @property
     def by_validation(self) -> bool:
-        """Whether the best validation accuracy chose the tested epoch; otherwise it was the last."""
+        """Whether validation chose the epoch that was tested; otherwise it was the last."""
         return bool(self.options.get("choose", "best") == "best")
 
     @property

@@ -8,10 +8,10 @@ rate of the input.
 from __future__ import annotations
 
 import argparse
+import math
 from dataclasses import replace
 from pathlib import Path
 
-import h5py
 import numpy as np
 import torch
 
@@ -65,10 +65,14 @@ def read(paths: list[Path], seed: int) -> tuple[dict[str, SpikeData], float]:
     Raises:
         SpecError: a file is missing, damaged, or without any spike.
     """
-    extents = [_extent(path) for path in paths]
-    channels, classes, last = (max(values) for values in zip(*extents, strict=True))
-    duration = 1.1 * last
-    found = [read_spike_file(path, channels, classes, duration) for path in paths]
+    found = [read_spike_file(path, MOST, MOST, math.inf) for path in paths]
+    for path, data in zip(paths, found, strict=True):
+        if not any(times.any() for times in data.times):
+            raise SpecError(path.name, "trials with spikes after 0", Verbatim("none"), LAYOUT)
+    channels = 1 + max(int(units.max()) for data in found for units in data.units if len(units))
+    classes = 1 + max(int(data.labels.max()) for data in found)
+    duration = 1.1 * max(float(times[-1]) for data in found for times in data.times if len(times))
+    found = [replace(data, channels=channels, classes=classes) for data in found]
     if len(found) == 3:
         return dict(zip(("train", "valid", "test"), found, strict=True)), duration
     if len(found[0]) == 1:
@@ -88,19 +92,3 @@ def rate(data: SpikeData) -> float:
         got = Verbatim("none with two spikes at two times")
         raise SpecError("--data", "trials with spikes", got, "there is nothing to learn from")
     return float(np.mean(rates))
-
-
-def _extent(path: Path) -> tuple[int, int, float]:
-    """Number of channels and of classes, and the last time (ms); placeholders if damaged."""
-    try:
-        with h5py.File(path, "r") as file:
-            units, times = file["spikes/units"][:], file["spikes/times"][:]
-            channels = 1 + max((int(row.max()) for row in units if np.size(row)), default=-1)
-            last = 1000 * max((float(row.max()) for row in times if np.size(row)), default=0.0)
-            classes = 1 + max(map(int, file["labels"][:]), default=-1)
-    except (OSError, KeyError, TypeError, ValueError, AttributeError, OverflowError):
-        channels, classes, last = 1, 1, 1.0
-    if not (0 < last < np.inf and 0 < channels < MOST and 0 < classes < MOST):
-        got = Verbatim(f"{channels} channels, {classes} classes, last time {last} ms")
-        raise SpecError(path.name, "trials with spikes and labels", got, LAYOUT)
-    return channels, classes, last

@@ -116,7 +116,7 @@ class Classification:
         check_finite([("the loss", torch.tensor(loss_sum))])
         check_finite((f"the gradient of {name}", grad) for name, grad in learned)
         norms, kappa_min = self.optimiser.norms(), self.processes.min(smallest_kappa(self.network))
-        self.optimiser.step(number)
+        self.optimiser.take_step(number)
         clamped = sum(layer.project_() for layer in self.network.layers)
         silenced = is_silenced([arrived, *(float(layer.sum()) for layer in self._by_layer(fired))])
         self.epoch.add(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 
@@ -13,12 +12,11 @@ from fast.training.settings import Settings
 GROWTH = 1.05  # of the step size of weights while it is eased in, as in the paper's code
 
 
-class Optimiser:
+class Optimiser(torch.optim.AdamW):
     """AdamW on three groups: weights onto hidden neurons, weights onto outputs, and delays.
 
     Args:
-        network: the network that learns; parameters that `settings` freezes lose their
-            `requires_grad`.
+        network: the network that learns; parameters that `settings` freezes lose `requires_grad`.
         steps: number of steps of the whole run, for the schedule.
     """
 
@@ -33,39 +31,27 @@ class Optimiser:
             layer.w.requires_grad_(not settings.freeze_weights)
             layer.d.requires_grad_(not settings.freeze_delays)
         self.rates = {"w": settings.lr, "w_out": settings.out_lr or settings.lr, "d": settings.delay_lr}
-        self.adam = torch.optim.AdamW([
+        super().__init__([
             {"params": parameters, "name": name, "weight_decay": 0.0 if name == "d" else settings.weight_decay}
             for name, parameters in learned.items()
             if parameters
         ])
 
-    def step(self, number: int) -> None:
+    def take_step(self, number: int) -> None:
         """Takes step `number`, counted from 0."""
         cosine = (1 + math.cos(math.pi * number / self.steps)) / 2
-        for group in self.adam.param_groups:
+        for group in self.param_groups:
             group["lr"] = self.rates[group["name"]] * (1.0 if self.settings.schedule == "constant" else cosine)
             if group["name"] != "d":
                 group["lr"] *= ease_in(self.settings.ease_in, number)
-        self.adam.step()
+        self.step()
 
     def norms(self) -> dict[str, float]:
         """The Euclidean norm of each group's gradient."""
         return {
             group["name"]: math.sqrt(sum(float(p.grad.double().square().sum()) for p in group["params"]))
-            for group in self.adam.param_groups
+            for group in self.param_groups
         }
-
-    def zero_grad(self) -> None:
-        """Clears the gradients."""
-        self.adam.zero_grad()
-
-    def state_dict(self) -> dict[str, Any]:
-        """The state, for a checkpoint."""
-        return self.adam.state_dict()
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restores a state of `state_dict`."""
-        self.adam.load_state_dict(state)
 
 
 def ease_in(start: float, number: int) -> float:

@@ -26,7 +26,7 @@ def made(steps: int = 10, **changed: Any) -> tuple[Classifier, Optimiser]:
 def moved(network: Classifier, optimiser: Optimiser, number: int) -> dict[str, float]:
     """How far one step takes each group; Adam's first step is its learning rate."""
     before = {name: value.detach().clone() for name, value in network.named_parameters()}
-    optimiser.step(number)
+    optimiser.take_step(number)
     return {
         name: float((before[name] - value.detach()).abs().max()) for name, value in network.named_parameters()
     }
@@ -74,7 +74,7 @@ def test_weights_decay_and_delays_do_not() -> None:
     for _, parameter in network.named_parameters():
         if parameter.grad is not None:
             parameter.grad.zero_()
-    optimiser.step(0)
+    optimiser.take_step(0)
     for name, value in network.named_parameters():
         expected = before[name] * (1 - 0.01 * 0.5) if name.endswith(".w") else before[name]
         assert torch.allclose(value, expected, rtol=1e-12, atol=0)
