@@ -126,15 +126,15 @@ def read_spike_file(path: Path, channels: int, classes: int, duration: float) ->
         got = Verbatim(f"a file without one of them ({error.args[0]})")
         raise SpecError(str(path), expected, got, "check the file") from None
     except (OSError, TypeError, ValueError) as error:
-        remedy = "get the file whole" if path.exists() else "put the file there, or name its folder with --data"
+        remedy = "get the complete file" if path.exists() else "put the file there, or name its folder with --data"
         raise SpecError(str(path), "a readable HDF5 file of spikes", Verbatim(error), remedy) from None
     lengths = {"times": len(seconds), "units": len(units), "labels": len(labels)}
     if speakers is not None:
         lengths["speakers"] = len(speakers)
     if len(set(lengths.values())) > 1 or not len(labels):
-        expected = "as many records in each dataset, at least one"
+        expected = "the same number of records in each dataset, at least one"
         got = Verbatim(", ".join(f"{count} {name}" for name, count in lengths.items()))
-        raise SpecError(f"{path.name} labels", expected, got, "get the file whole")
+        raise SpecError(f"{path.name} labels", expected, got, "get the complete file")
     times = []
     for n in range(len(labels)):
         name = f"{path.name} record {n}"
@@ -170,7 +170,7 @@ def _plain_times(name: str, times: np.ndarray, units: np.ndarray) -> np.ndarray:
     for what, row in (("times", times), ("units", units)):
         if row.ndim != 1:
             got = Verbatim("a single entry" if row.ndim == 0 else f"an array of shape {list(row.shape)}")
-            raise SpecError(f"{name} {what}", "a row, one entry per spike", got, OTHER_LAYOUT)
+            raise SpecError(f"{name} {what}", "one-dimensional, one entry per spike", got, OTHER_LAYOUT)
     if times.dtype.kind not in "fiu":
         raise SpecError(f"{name} times", "real numbers", Verbatim(times.dtype), OTHER_LAYOUT)
     return times.astype(np.float64)

@@ -123,7 +123,7 @@ class _Arrays:
             expected = f"the folder of a finished run, with {NAME}"
             raise RecordError("RUN", expected, f"{error.strerror}: {run}") from None
         except (*DAMAGED, AttributeError, TypeError) as error:  # the last two: a single array, no archive
-            raise RecordError(NAME, "a whole file of arrays", f"{type(error).__name__}: {error}") from None
+            raise RecordError(NAME, "an intact file of arrays", f"{type(error).__name__}: {error}") from None
 
     def numbers(self, name: str, *shape: int | None) -> np.ndarray:
         """An array of finite numbers; None in the shape stands for any length."""

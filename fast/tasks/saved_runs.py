@@ -32,7 +32,8 @@ def records(folder: Path) -> tuple[dict, dict, list[dict]]:
         line = {"valid_accuracy": NUMBER, "seconds": NUMBER} if "test_accuracy" in found else {}
         return given, found, history(folder, line)
     except RecordError as error:
-        raise SpecError(str(folder), "the folder of a finished run", Verbatim(error), "let it finish") from None
+        expected, remedy = "the folder of a finished run", "let it finish, or --resume it"
+        raise SpecError(str(folder), expected, Verbatim(error), remedy) from None
 
 
 def opened(folder: Path, data: list[str] | None = None) -> Classification:
@@ -63,7 +64,7 @@ def opened(folder: Path, data: list[str] | None = None) -> Classification:
         raise
     except Exception as error:  # a missing option, a network of another shape: torch has no single error type
         got = Verbatim(f"{folder} ({type(error).__name__}: {error})")
-        raise SpecError("RUN", "the folder of a run of this version", got, "train it anew") from None
+        raise SpecError("RUN", "the folder of a run of this version", got, "train again with this version") from None
     now = getattr(given, "data_sha256", None)
     if now != before:
         print(f"warning: the data are not those of the run: SHA-256 {now}, the run's {before}", file=sys.stderr)

@@ -73,7 +73,7 @@ def split_by_speaker(train: SpikeData, test: SpikeData, speakers: list[int]) -> 
         SpecError: the file lacks speakers, one of these is not in it, or no other would be left.
     """
     if train.speakers is None:
-        raise SpecError("shd_train.h5", "a file with `extra/speaker`", Verbatim("one without"), "get the file whole")
+        raise SpecError("shd_train.h5", "a file with `extra/speaker`", Verbatim("one without"), "get the complete file")
     available = sorted(set(train.speakers.tolist()))
     if not set(speakers) < set(available):
         expected = f"some of the speakers in the file, {available}, not all"

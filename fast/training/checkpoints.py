@@ -72,7 +72,8 @@ class Checkpoints:
             except (DamagedError, OSError) as error:
                 wrong.append(f"{path.name}: {error}")
         got = Verbatim("; ".join(wrong) if wrong else f"{self.folder} without one")
-        raise SpecError("--resume", "given with the --out of a run that has a checkpoint", got, "start it without")
+        expected = "given with the --out of a run that has a checkpoint"
+        raise SpecError("--resume", expected, got, "start without --resume")
 
 
 def encoded(state: dict) -> bytes:
@@ -99,7 +100,7 @@ def decoded(content: bytes) -> dict:
     if kind != FORMAT:
         raise DamagedError(f"of format {kind}; this version reads {FORMAT}: go on with the version that wrote it")
     if len(body) != length:
-        raise DamagedError(f"{len(body)} bytes of {length}")
+        raise DamagedError(f"{len(body)} of {length} bytes")
     if hashlib.sha256(body).hexdigest() != digest:
         raise DamagedError("its checksum is wrong")
     try:

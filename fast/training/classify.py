@@ -164,7 +164,7 @@ class Classification:
             self.best = {"accuracy": valid.accuracy, "epoch": epoch, "network": self._parameters()}
         elif self.settings.patience and epoch - self.best["epoch"] >= self.settings.patience:
             self.ended = epoch
-            print(f"no better validation in {self.settings.patience} epochs: this was the last", flush=True)
+            print(f"no better validation accuracy in {self.settings.patience} epochs: the run ends", flush=True)
         if self.settings.wake and not self.settings.freeze_weights:  # last: the kept network is the validated one
             for layer, fired in zip(self.network.hidden_layers, self._by_layer(self.epoch.fired), strict=True):
                 excite_silent_(layer, fired, self.settings.wake)

@@ -138,7 +138,7 @@ class RunFolder(Folder):
             found, self.history = [], []
         if len(self.history) < lines:
             got = Verbatim(f"{len(self.history)} of {lines} lines of {path}")
-            raise SpecError("--resume", "given for a run whose log is whole", got, "start it anew")
+            raise SpecError("--resume", "given for a run whose log is complete", got, "start a new run")
         self.write_bytes(LOG, "".join(line + "\n" for line in found[:lines]).encode())
 
 
@@ -185,7 +185,7 @@ def _existing(out: str | None) -> Path:
     path = Path(out)
     if not (path / OPTIONS).is_file():
         got = Verbatim(f"{path} without one")
-        raise SpecError("--resume", "given with the --out of a run", got, "start it without")
+        raise SpecError("--resume", "given with the --out of a run", got, "start without --resume")
     return path
 
 
@@ -197,11 +197,11 @@ def _compare(folder: Path, options: dict, may_change: set[str]) -> dict:
             raise ValueError("it holds no options")
     except (OSError, ValueError) as error:
         got = Verbatim(f"{folder / OPTIONS} that cannot be read ({error})")
-        raise SpecError("--resume", "given for a run that is whole", got, "start it anew") from None
+        raise SpecError("--resume", "given for a run with readable options", got, "start a new run") from None
     for name in sorted({*before, *options} - may_change):
         if before.get(name) != options.get(name):
             expected = f"{before.get(name)}, as this run was started with"
-            raise SpecError(f"--{name.replace('_', '-')}", expected, options.get(name), "or start another run")
+            raise SpecError(f"--{name.replace('_', '-')}", expected, options.get(name), "give it, or start another run")
     if options.get("epochs", 0) < before.get("epochs", 0):
         expected = f"at least {before['epochs']}, as before"
         raise SpecError("--epochs", expected, options.get("epochs"), "give as many, or more")

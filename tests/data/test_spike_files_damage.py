@@ -22,7 +22,7 @@ from tests.data.test_spike_files import CHANNELS, CLASSES, DURATION, small_trial
 TRIALS = 24
 LENGTHS = {"one byte": -1, "a quarter": 0.75, "half": 0.5, "most": 0.1, "all but the signature": 8}
 
-NOT_READ = r"mine[.]h5` must be a readable HDF5 file of spikes, got .+; get the file whole"
+NOT_READ = r"mine[.]h5` must be a readable HDF5 file of spikes, got .+; get the complete file"
 
 Change = Callable[[h5py.File], None]
 
@@ -181,7 +181,7 @@ DAMAGES: dict[str, tuple[Change, str]] = {
     ),
     "rows of two dimensions": (
         replaced("spikes/times", np.full((TRIALS, 12, 1), 0.1)),
-        r"record 0 times` must be a row, one entry per spike, got an array of shape \[12, 1\]",
+        r"record 0 times` must be one-dimensional, one entry per spike, got an array of shape \[12, 1\]",
     ),
 }
 
