@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,10 +11,9 @@ from pathlib import Path
 from fast.tasks.saved_runs import HOW_IT_RAN, records
 from fast.training.intervals import mean_half_width
 from spec import SpecError
-from spec.command import OneLineParser, report, run_and_exit
+from spec.command import OneLineParser, run_and_exit
 from spec.errors import Verbatim
 
-PROG = "python -m fast.compare"
 NOT_A_SETTING = HOW_IT_RAN | {"seed", "preset", "certify"}
 HASH = 8  # digits of a file's SHA-256 that a table shows
 
@@ -100,17 +100,15 @@ def _difference(first: Group, other: Group, row: int) -> str:
     return f"row {row} - row 1: {mean:+.1f} ({mean - half:+.1f} to {mean + half:+.1f}, {says}): {far}"
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; the exit code (0, 2: no such run)."""
-    parser = OneLineParser(PROG, "Compare finished runs: mean ± sd over seeds, and the 95 % interval of the mean.")
-    parser.add_argument("runs", metavar="RUN", nargs="+", type=Path, help="the --out of a run")
-    try:
-        lines = table(grouped(parser.parse_args(argv).runs))
-    except SpecError as error:
-        return report(PROG, error)
-    except SystemExit as stop:  # argparse: --help, or an error it has reported
-        return int(stop.code or 0)
-    print("\n".join(lines).rstrip())
+def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.compare") -> int:
+    """The command; returns the exit code (0; 2: no such run)."""
+    parser = OneLineParser(prog, "Compare finished runs: mean ± sd over seeds, and the 95 % interval of the mean.")
+    parser.add_argument("runs", metavar="RUN", nargs="+", type=Path, help="folder of a finished run (its --out)")
+    return parser.run(_compare, argv)
+
+
+def _compare(options: argparse.Namespace) -> int:
+    print("\n".join(table(grouped(options.runs))).rstrip())
     return 0
 
 

@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from fast.tasks.saved_runs import opened
 from fast.training.evaluation import Evaluation
-from spec import SpecError
-from spec.command import OneLineParser, report, run_and_exit
+from spec.command import OneLineParser, run_and_exit
 
-PROG = "python -m fast.evaluate"
 SPLITS = ("train", "valid", "test")
 CONFUSIONS = 5
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; the exit code (0, 2: no such run, or no data)."""
-    parser = OneLineParser(PROG, "Evaluate the network of a finished run.")
+def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.evaluate") -> int:
+    """The command; returns the exit code (0; 2: no such run, or no data)."""
+    parser = OneLineParser(prog, "Evaluate the network of a finished run.")
     parser.add_argument("run", metavar="RUN", type=Path, help="the --out of a run")
     parser.add_argument("--split", choices=SPLITS, nargs="+", default=["valid", "test"], help="default: valid test")
     parser.add_argument("--data", nargs="+", help="where the data are, as --data of the task; default: where they were")
     parser.add_argument("--json", action="store_true", help="print one JSON object, with every answer")
-    try:
-        options = parser.parse_args(argv)
-        training = opened(options.run, options.data)
-        found = {split: training.evaluate(split) for split in options.split}
-    except SpecError as error:
-        return report(PROG, error)
-    except SystemExit as stop:  # argparse: --help, or an error it has reported
-        return int(stop.code or 0)
+    return parser.run(_evaluate, argv)
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    training = opened(options.run, options.data)
+    found = {split: training.evaluate(split) for split in options.split}
     if options.json:
         print(json.dumps({
             split: {"accuracy": a.accuracy, "interval": a.interval, "loss": a.loss, "answers": a.confusion}

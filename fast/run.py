@@ -108,10 +108,9 @@ def _ties(activity: Activity) -> set[Tie]:
     }
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit code (0, 2: bad input or unsupported, 3: a result that is not finite)."""
-    what = "Run a case with the fast implementation and print its exact gradient as JSON."
-    parser = OneLineParser("python -m fast.run", what)
+def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.run") -> int:
+    """The command; returns the exit code (0; 2: bad input or unsupported; 3: not finite, or no memory)."""
+    parser = OneLineParser(prog, "Run a case with the fast implementation and print its exact gradient as JSON.")
     parser.add_argument("--dtype", choices=tuple(DTYPES), default="float64", help="precision (default: %(default)s)")
     parser.add_argument("--device", choices=DEVICES, default="cpu", help="where to run (default: %(default)s)")
     return run_case_command(parser, _run, argv)

@@ -63,7 +63,8 @@ class Spikes:
         begins = torch.zeros(len(times) + 1, dtype=torch.bool, device=times.device)
         begins[self.offsets.clamp(0, len(times))] = True
         back = (times.diff() < 0) & ~begins[1:-1]
-        if not bool(torch.stack([ends_wrong, bad.any(), back.any()]).any()):  # a GPU is waited for once
+        # nan-ok: the checks have found nothing; one wait for the GPU
+        if not bool(torch.stack([ends_wrong, bad.any(), back.any()]).any()):
             return
         if bool(ends_wrong):
             expected = f"ascending from 0 to {len(times)}, the number of times"

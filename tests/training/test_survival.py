@@ -27,8 +27,8 @@ from fast.training.gradient_checks import NotFiniteError
 from fast.training.run_folder import LOG, Folder, NotWrittenError, RunFolder
 from spec import SpecError
 from tests import ROOT
-from tests.data.test_spike_files import small_trials, write
 from tests.support.runs.short_runs import KilledError, Make, classification, killed_before, log, options, run, sequence
+from tests.support.runs.written_files import small_trials, write
 
 
 @pytest.fixture(autouse=True)

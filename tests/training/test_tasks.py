@@ -13,7 +13,7 @@ import pytest
 from fast.tasks import shd, spikes, yin_yang
 from fast.tasks.yin_yang import DOT, EARLY, LATE, YANG, YIN, part_of, points, spikes_of
 from fast.train import main
-from tests.data.test_spike_files import small_trials, write
+from tests.support.runs.written_files import small_trials, write
 
 RANDOM = np.random.default_rng(0)
 
