@@ -67,8 +67,8 @@ class Classification:
         self.data_parallel = processes.data_parallel(self.network)
         self.extendable = settings.schedule == "constant"
         self.ended = 0  # the epoch after which `patience` has ended the run
-        self.initial, self.epoch, self.began = self._parameters(), Epoch(), time.perf_counter()
-        self.best: dict[str, Any] = {"accuracy": -1.0, "epoch": 0, "network": self.initial}
+        self.initial_parameters, self.epoch, self.began = self._parameters(), Epoch(), time.perf_counter()
+        self.best: dict[str, Any] = {"accuracy": -1.0, "epoch": 0, "network": self.initial_parameters}
         self.last_batch: tuple[Spikes, Tensor] | None = None
         self.progress = Progress(self.batches.per_epoch, processes.is_first)
 
@@ -187,14 +187,14 @@ class Classification:
         """Network, optimiser, best network, sums of the epoch, initial parameters, early end."""
         return {
             "network": self.network.state_dict(), "optimiser": self.optimiser.state_dict(), "best": self.best,
-            "epoch": vars(self.epoch), "first": self.initial, "ended": self.ended,
+            "epoch": vars(self.epoch), "first": self.initial_parameters, "ended": self.ended,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Sets the state."""
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
-        self.best, self.epoch, self.initial = state["best"], Epoch(**state["epoch"]), state["first"]
+        self.best, self.epoch, self.initial_parameters = state["best"], Epoch(**state["epoch"]), state["first"]
         self.ended = state["ended"]
 
     def finish(self, folder: Folder) -> int:
@@ -223,7 +223,8 @@ class Classification:
             "test_accuracy": test.accuracy, "interval": test.interval, "count_baseline": baseline,
             "answers": test.confusion,
         })
-        folder.write_bytes("page.npz", page_arrays(self.network, self.initial, self.data["test"], self.duration))
+        arrays = page_arrays(self.network, self.initial_parameters, self.data["test"], self.duration)
+        folder.write_bytes("page.npz", arrays)
         self.network.load_state_dict(last)
         low, high = test.interval
         print(

@@ -87,7 +87,7 @@ class Settings:
     lr: float = setting(1e-3, step_size, "step size of Adam for weights")
     delay_lr: float = setting(1.0, delay_step_size, "step size of Adam for delays, ms")
     out_lr: float = setting(0.0, amount, "step size of Adam for weights onto outputs; 0: that of --lr")
-    schedule: str = setting("constant", None, "of all step sizes; cosine: down to 0", ("constant", "cosine"))
+    schedule: str = setting("constant", None, "schedule of all step sizes; cosine: down to 0", ("constant", "cosine"))
     ease_in: float = setting(
         1.0, partial(fraction, zero=False), "first factor on the step size of weights; batch b multiplies it by 1.05^b"
     )
