@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fast.drawing.markup import Picture
-from fast.drawing.records import COLOURS, plain
+from fast.drawing.style import COLOURS, plain
 
 NAMES = {"hidden": 1, "out": 2}
 

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fast.drawing.markup import Picture
-from fast.drawing.records import COLOURS, plain
+from fast.drawing.style import COLOURS, plain
 
 U64, U32 = 2.0**-53, 2.0**-24
 SMALLEST = 1e-19  # the place of a 0 on a logarithmic axis

@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fast import LI, LIF, CrossEntropyLoss, FirstSpikeTime, SpikeTimeMSELoss, first_spike_time
-from spec import SpecError
+from fast import LI, LIF, CrossEntropyLoss, FirstSpikeTime, Network, SpikeTimeMSELoss, first_spike_time
+from spec import Connection, Population, SpecError
+from spec import Network as NetworkSpec
 from tests.support.networks.front_modules import MODULES, found_by, network, reader
 from tests.support.networks.layers import filled, first_layer, given_spikes, second_layer
 
@@ -143,11 +144,38 @@ def test_without_gradients_nothing_is_tracked() -> None:
     assert layer(given_spikes()).times.requires_grad
 
 
-def test_a_layer_says_what_it_is() -> None:
-    assert repr(LIF(3, 2, max_delay=5.0)) == "LIF(3, 2, max_delay=5.0)"
-    assert repr(LI(2, 1, readout="max_voltage")) == "LI(2, 1, max_delay=None, readout=max_voltage)"
+def test_the_repr_of_a_layer_shows_sizes_and_constants() -> None:
+    constants = "tau_mem=20, tau_syn=5, v_th=1, v_reset=0"
+    assert repr(LIF(700, 256, max_delay=62.0)) == f"LIF(700 -> 256, {constants}, max_delay=62)"
+    mixed = LIF(3, 2, tau_mem=[9.5, 20.0], v_reset=-0.5)
+    constants = "tau_mem=per neuron, tau_syn=5, v_th=1, v_reset=-0.5"
+    assert repr(mixed) == f"LIF(3 -> 2, {constants}, max_delay=None)"
+    text = "LI(2 -> 1, tau_mem=20, tau_syn=5, max_delay=None, readout=max_voltage)"
+    assert repr(LI(2, 1, readout="max_voltage")) == text
+    assert repr(LI(2, 1, readout="max_voltage").requires_grad_().double()) == text
+    assert repr(LIF(3, 2).to("meta")).startswith("LIF(3 -> 2, tau_mem=per neuron")
     assert repr(FirstSpikeTime(2.5)) == "FirstSpikeTime(time_scale=2.5)"
     assert repr(CrossEntropyLoss()) == "CrossEntropyLoss()" and repr(SpikeTimeMSELoss()) == "SpikeTimeMSELoss()"
+
+
+def test_the_repr_of_a_network_lists_populations_and_connections() -> None:
+    populations = (
+        Population("in", "input", 3), Population("hidden", "lif", 2, 9.5, [4.5, 5.0], 1.0, -0.3),
+        Population("out", "li", 1, 10.0, 5.0),
+    )
+    connections = (
+        Connection("in", "hidden", [[1.0, 2.0], [None, 1.0], [1.0, 1.0]], [[0.0, 0.0], [None, 0.0], [0.0, 0.0]]),
+        Connection("hidden", "out", [[1.0], [1.0]], [[0.0], [2.0]]),
+    )
+    assert repr(Network(NetworkSpec(populations, connections))).splitlines() == [
+        "Network(",
+        "  in: 3 input",
+        "  hidden: 2 lif, tau_mem=9.5, tau_syn=per neuron, v_th=1, v_reset=-0.3",
+        "  out: 1 li, tau_mem=10, tau_syn=5",
+        "  in -> hidden: 5 of 6 synapses",
+        "  hidden -> out: 2 of 2 synapses",
+        ")",
+    ]
 
 
 def test_layers_stand_in_a_sequence_with_modules_of_torch() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from fast.tasks import yin_yang
 from fast.train import main as train
-from fast.training.intervals import of_share
+from fast.training.intervals import wilson_interval
 from results.__main__ import main as results
 from tests import ROOT
 
@@ -46,7 +46,7 @@ def test_the_readme_says_what_the_runs_reached(name: str, freeze_delays: bool, s
 
 def test_the_readme_says_what_the_run_on_shd_reached() -> None:
     (entry,) = map(json.loads, (ROOT / "results" / "shd.jsonl").read_text(encoding="utf-8").splitlines())
-    low, high = of_share(round(2264 * entry["test_accuracy"]), 2264)
+    low, high = wilson_interval(round(2264 * entry["test_accuracy"]), 2264)
     interval = f"95 %: {100 * low:.1f} to {100 * high:.1f}"
     said = f"reaches {entry['test_accuracy']:.1%} on the test split (one seed; {interval})"
     assert said.replace("%", " %", 1) in README
@@ -54,7 +54,7 @@ def test_the_readme_says_what_the_run_on_shd_reached() -> None:
 
 
 def test_a_line_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(yin_yang, "draw", lambda folder: [])
+    monkeypatch.setattr("fast.training.classify.draw", lambda folder: [])
     monkeypatch.setattr(yin_yang, "POINTS", {"train": 50, "valid": 50, "test": 50})
     train(["--task", "yin-yang", "--epochs", "1", "--seed", "7", "--out", str(tmp_path / "run")])
     last = capsys.readouterr().out.splitlines()[-1]

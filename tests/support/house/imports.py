@@ -41,7 +41,7 @@ MORE = {
 ROOMS = {"physics": 0, "cpu": 1, "cuda": 1, "nn": 2, "data": 3, "drawing": 4, "training": 5, "tasks": 6, "commands": 7}
 """The rooms of `fast` and their levels: a room imports itself and rooms of lower levels only."""
 
-UP_FOR_NOW = {("cuda", "cpu"), ("cpu", "nn"), ("cuda", "nn"), ("data", "training"), ("training", "commands")}
+UP_FOR_NOW = {("cuda", "cpu"), ("cpu", "nn"), ("cuda", "nn")}
 
 DYNAMIC = {"import_module", "__import__", "run_module"}
 
