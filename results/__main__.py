@@ -1,4 +1,4 @@
-"""`python -m results FOLDER...`: a line of JSON for each finished run, for a file in this folder."""
+"""`python -m results FOLDER...`: print one line of JSON for each finished run."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ PROG = "python -m results"
 
 
 def entry(folder: Path) -> dict:
-    """What a finished run has reached.
+    """The result of a finished run.
 
     Raises:
-        SpecError: the folder holds none.
+        SpecError: the folder holds no finished run.
     """
     options, result, log = records(folder)
     state, _ = Checkpoints(folder, own=False).load()
@@ -34,7 +34,7 @@ def entry(folder: Path) -> dict:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; the exit code."""
-    parser = OneLineParser(PROG, "Print a line of JSON for each finished run.")
+    parser = OneLineParser(PROG, "Print one line of JSON for each finished run.")
     parser.add_argument("folders", metavar="FOLDER", nargs="+", type=Path, help="the --out of a run")
     try:
         lines = [json.dumps(entry(folder)) for folder in parser.parse_args(argv).folders]
