@@ -28,7 +28,7 @@ IN_FAST = {
 """The faults of the fast implementation, and why some are not the same fault."""
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.parametrize("name", IN_FAST)
 def test_a_fault_of_another_implementation_is_named_if_it_is_the_same(name: str, tmp_path: Path) -> None:
     """The file comes from the reference; the fast implementation shares nothing with it."""
