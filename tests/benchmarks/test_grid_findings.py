@@ -207,7 +207,7 @@ def test_pictures_of_the_record(tmp_path: Path) -> None:
     assert len(paths) == len(figures.PICTURES) and all(Path(path).stat().st_size > 5000 for path in paths)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_the_record_is_what_the_command_finds() -> None:
     """Networks of the record measured anew; only rounding may differ between machines."""
     for found in RECORD["gradients"]["networks"]:

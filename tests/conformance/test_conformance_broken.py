@@ -12,7 +12,7 @@ import reference
 from spec import Case
 from spec.conformance import check
 from spec.conformance.grading import grade
-from tests.conformance.test_conformance_kit import ONE, Change, answers, of
+from tests.support.peers.reports import ONE, Change, answers, of
 
 BROKEN: dict[str, tuple[Change, str, str]] = {
     "nan": (

@@ -17,8 +17,7 @@ from spec import load_case
 from spec.conformance.cases import stored
 from spec.conformance.faults import known
 from tests import ROOT
-from tests.house.test_commands import refusal_of
-from tests.house.test_pipes import lines_read
+from tests.support.commands import lines_read, refusal_of
 from tests.support.peers.conformance_documents import DOCUMENTS
 
 PLAIN = f"{sys.executable} -I -S {ROOT / 'tests' / 'support' / 'peers' / 'plain_peer.py'}"

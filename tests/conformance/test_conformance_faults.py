@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
 import pytest
 
 import reference
-from spec.conformance import Report, check
+from spec.conformance import check
 from spec.conformance.cases import stored
-from spec.conformance.faults import NEAR, SAME, Likeness, known
+from spec.conformance.faults import NEAR, SAME, known
 from tests.support.faults.catalogue import FAULTS
 from tests.support.faults.fault_signatures import BEYOND_ROUNDING, WRITTEN, all_faulty_results, document, planted
+from tests.support.peers.reports import graded, near
 from tests.tools.make_fault_signatures import FILE, text_of
 
 EVERYTHING = "weight, delay, tau_mem, tau_syn, threshold, reset, input-time"
@@ -30,17 +31,6 @@ def planted_anew() -> tuple[tuple[str, str, dict[str, dict]], ...]:
 def faulty() -> dict[str, dict[str, dict]]:
     """The results of every fault, by its name and the case: planted anew, not read from the file."""
     return {name: results for name, _, results in planted_anew()}
-
-
-def graded(results: dict[str, dict], names: Sequence[str] | None = None) -> Report:
-    """The report on a simulator that gives these results."""
-    given: Iterator[dict] = iter([results[one.name] for one in stored(names)])
-    return check(lambda case: next(given), names)
-
-
-def near(report: Report) -> Likeness:
-    assert report.likeness is not None
-    return report.likeness
 
 
 def changed(results: dict[str, dict], change: Callable[[dict], object]) -> dict[str, dict]:

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests import ROOT
-from tests.conformance.test_conformance_faults import graded, near
 from tests.support.faults.catalogue import FAULTS
-from tests.support.faults.planting import plant
+from tests.support.faults.planting import plant, results
+from tests.support.peers.reports import graded, near
 
 IN_FAST = {
     "flipped sign of the delay gradient": "",
@@ -33,32 +28,15 @@ IN_FAST = {
 """The faults of the fast implementation, and why some are not the same fault."""
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.parametrize("name", IN_FAST)
 def test_a_fault_of_another_implementation_is_named_if_it_is_the_same(name: str, tmp_path: Path) -> None:
     """The file comes from the reference; the fast implementation shares nothing with it."""
     (fault,) = (fault for fault in FAULTS if (fault.package, fault.name) == ("fast", name))
     folder = plant(fault, "fast", tmp_path)
-    search = {"PYTHONPATH": f"{folder}{os.pathsep}{ROOT}", "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, "-P", "-c", _RUN]
-    done = subprocess.run(
-        command, env={**os.environ, **search, "NUMBA_DISABLE_JIT": "1"}, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    results = json.loads(done.stdout)
-    assert Path(results.pop("module")).is_relative_to(folder)
-    found = near(graded(results))
+    found = near(graded(results("fast", folder)))
     assert found.clear == (not IN_FAST[name])
     assert found.name == name or not found.clear
-
-
-_RUN = """
-import json
-import fast.run
-from spec.conformance.cases import stored
-results = {one.name: fast.run.run_case(one.case).to_dict(one.case.network) for one in stored()}
-print(json.dumps({"module": fast.run.__file__, **results}))
-"""
 
 
 def test_no_fault_of_the_fast_implementation_is_left_out() -> None:

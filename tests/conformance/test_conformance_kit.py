@@ -14,32 +14,14 @@ import pytest
 import reference
 from fast.run import run_case
 from spec import Case, Connection, Network, Result, SpecError, UnsupportedError
-from spec.conformance import Report, check
+from spec.conformance import check
 from spec.conformance.capabilities import CAPABILITIES, needs
 from spec.conformance.cases import stored
 from spec.conformance.grading import GRADES, MOST_DIGITS, grade, right_digits
 from spec.conformance.layout import GRADIENTS, QUANTITIES
 from tests.support.peers.conformance_documents import DOCUMENTS
+from tests.support.peers.reports import ONE, answers, of
 from tests.support.tolerances import U64, WELL_CONDITIONED
-
-ONE = "one-neuron"
-Change = Callable[[dict], object]
-
-
-def answers(*changes: Change) -> Callable[[Case], dict]:
-    """A function that gives the reference's results, each changed."""
-
-    def run(case: Case) -> dict:
-        found = json.loads(json.dumps(reference.run(case).to_dict(case.network)))
-        for change in changes:
-            change(found)
-        return found
-
-    return run
-
-
-def of(report: Report, quantity: str) -> str:
-    return report.summary((quantity,)).grade
 
 
 @pytest.mark.parametrize("run", [reference.run, run_case], ids=["reference", "fast"])

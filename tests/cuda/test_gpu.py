@@ -14,8 +14,8 @@ from fast import LI, LIF, Spikes, cross_entropy
 from fast.nn.devices import check_device
 from fast.run import run_case
 from spec import UnsupportedError
-from tests.agreement.test_agreement_float32 import Float32, counts
 from tests.support.comparison import assert_same_results
+from tests.support.float32 import Float32, counts
 from tests.support.networks.strategies import families, seeded_case
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from fast.data.spike_files import read_spike_file
 from spec import SpecError
-from tests.data.test_spike_files import CHANNELS, CLASSES, DURATION, small_trials, write
+from tests.support.runs.written_files import CHANNELS, CLASSES, DURATION, small_trials, write
 
 TRIALS = 24
 LENGTHS = {"one byte": -1, "a quarter": 0.75, "half": 0.5, "most": 0.1, "all but the signature": 8}

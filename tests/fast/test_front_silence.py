@@ -14,8 +14,8 @@ from fast.tasks import braille
 from fast.train import main
 from fast.training import model
 from fast.training.shared import is_silenced
-from tests.data.test_spike_files import small_trials, write
 from tests.support.networks.layers import TRIALS, first_layer, given_spikes, second_layer
+from tests.support.runs.written_files import small_trials, write
 
 WARNING = "warning: all neurons of a hidden layer were silent in 2 of 2 steps: no gradient passed; take smaller"
 

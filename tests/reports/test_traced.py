@@ -2,35 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
 
-from spec import Case, case_from_text
 from tests.support.report_evidence import Measured
-from tests.support.runs.traced import traced
+from tests.support.runs.traced import small, traced
 from tests.support.tolerances import WELL_CONDITIONED
 from tests.support.truth import gradient
-
-
-def small() -> Case:
-    """Two inputs, a hidden neuron, an output: some arrivals, three spikes, each seen by all."""
-    lif = {"kind": "lif", "size": 1, "tau_mem": 10.0, "tau_syn": 5.0, "threshold": 1.0, "reset": 0.0}
-    document = {
-        "format": "eventprop-case/1",
-        "duration": 40.0,
-        "populations": [{"name": "in", "kind": "input", "size": 2}, {"name": "hidden", **lif}, {"name": "out", **lif}],
-        "connections": [
-            {"source": "in", "target": "hidden", "weights": [[2.9], [2.7]], "delays": [[2.0], [6.5]]},
-            {"source": "hidden", "target": "out", "weights": [[4.4]], "delays": [[5.0]]},
-        ],
-        "inputs": {"in": [[1.0, 12.0], [3.0]]},
-        "loss": {"kind": "spike_time_mse", "population": "out", "targets": [[18.0, 25.0, 27.5]]},
-    }
-    return case_from_text(json.dumps(document))
 
 
 def summed(curves: list[dict[str, Any]], kind: str) -> list[float]:

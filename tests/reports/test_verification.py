@@ -16,10 +16,9 @@ from reports.cards import number
 from reports.page import html, verdict
 from reports.record import read
 from tests import ROOT
-from tests.reports.test_traced import small
 from tests.support.report_checks import CHECKS, GROUPS
 from tests.support.report_evidence import FORMAT
-from tests.support.runs.traced import traced
+from tests.support.runs.traced import small, traced
 
 
 def entry(n: int, **changes: Any) -> dict[str, Any]:

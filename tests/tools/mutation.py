@@ -168,7 +168,7 @@ def gathered() -> dict:
     """The evidence of the checks, from another process: this one must not import the packages."""
     from subprocess import run
 
-    code = "from tests.agreement.test_planted_faults import gather; import json; print(json.dumps(gather(more=True)))"
+    code = "from tests.support.faults.evidence import gather; import json; print(json.dumps(gather(more=True)))"
     done = run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     return json.loads(done.stdout)
 

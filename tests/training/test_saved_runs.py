@@ -18,7 +18,7 @@ from fast.train import main as train
 from fast.training.intervals import half_of_mean, of_share, quantile
 from reference.__main__ import main as reference
 from spec.nir_graph import from_nir
-from tests.data.test_spike_files import small_trials, write
+from tests.support.runs.written_files import small_trials, write
 
 OPTIONS = ["--task", "spikes", "--epochs", "2", "--hidden", "5", "--batch", "16", "--dtype", "float64", "--gain", "2"]
 

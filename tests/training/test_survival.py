@@ -28,13 +28,8 @@ from fast.training.null_folder import Folder
 from fast.training.run_folder import LOG, NotWrittenError, RunFolder
 from spec import SpecError
 from tests import ROOT
-from tests.data.test_spike_files import small_trials, write
 from tests.support.runs.short_runs import KilledError, Make, classification, killed_before, log, options, run, sequence
-
-
-@pytest.fixture(autouse=True)
-def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fast.tasks.sequence.task.draw", lambda folder: [])
+from tests.support.runs.written_files import small_trials, write
 
 
 @pytest.mark.parametrize("make", [classification, sequence])

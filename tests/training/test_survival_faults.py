@@ -6,19 +6,17 @@ forgets the optimiser, one order of the data for ever, a signal that is only see
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests import ROOT
-from tests.support.faults.planting import Fault, plant
+from tests.support.faults.planting import Fault, outcome
 
-CHECKPOINTS, SURVIVAL, CLASSIFY = "test_checkpoints.py", "test_survival.py", "test_classify.py"
-PROCESSES, AUGMENT, ACTIVITY = "test_processes.py", "test_augment.py", "test_activity.py"
+CHECKPOINTS, SURVIVAL, CLASSIFY, PROCESSES, ACTIVITY = (
+    f"training/test_{name}.py" for name in ("checkpoints", "survival", "classify", "processes", "activity")
+)
+AUGMENT = "data/test_augment.py"
 KILLED = "test_a_run_that_was_killed_ends_in_the_same_bits and classification and 7"
 
 
@@ -102,32 +100,18 @@ SLOW = (  # processes that train without the compiler
 )
 
 
-def outcome(folder: Path, file: str, chosen: str) -> subprocess.CompletedProcess[str]:
-    """Run the chosen tests on the copy in `folder`; without the compiler, which takes longer than they do."""
-    command = [
-        sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist",
-        "--import-mode=importlib", "-o", f"pythonpath={folder} {ROOT}", f"tests/training/{file}", "-k", chosen,
-    ]
-    environment = {
-        **os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}",
-    }
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
-
-
-EVERY = [*FAULTS, *(pytest.param(*one, marks=pytest.mark.slow) for one in SLOW)]
+EVERY = [*FAULTS, *(pytest.param(*one, marks=pytest.mark.full) for one in SLOW)]
 
 
 @pytest.mark.parametrize(("planted", "file", "chosen"), EVERY, ids=[str(one[0]) for one in (*FAULTS, *SLOW)])
 def test_fault_is_seen(planted: Fault, file: str, chosen: str, tmp_path: Path) -> None:
-    done = outcome(plant(planted, "fast", tmp_path), file, chosen)
+    done = outcome(planted, tmp_path, file, chosen, compiled=file != PROCESSES)
     ended = done.returncode == -signal.SIGTERM  # by the signal that was not caught
     assert ended or (done.returncode == 1 and " failed" in done.stdout), done.stdout + done.stderr
 
 
-def test_control_without_a_fault_all_of_them_pass(tmp_path: Path) -> None:
-    folder = plant(None, "fast", tmp_path)
-    for file in sorted({name for _, name, _ in FAULTS}):
-        chosen = " or ".join(f"({chosen})" for _, name, chosen in FAULTS if name == file)
-        done = outcome(folder, file, chosen)
-        assert done.returncode == 0, done.stdout + done.stderr
+@pytest.mark.parametrize("file", sorted({file for _, file, _ in FAULTS}))
+def test_control_without_a_fault_all_of_them_pass(file: str, tmp_path: Path) -> None:
+    chosen = " or ".join(f"({chosen})" for _, name, chosen in FAULTS if name == file)
+    done = outcome(None, tmp_path, file, chosen, compiled=True)
+    assert done.returncode == 0, done.stdout + done.stderr
