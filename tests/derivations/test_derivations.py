@@ -48,7 +48,7 @@ def test_command_proves() -> None:
     assert last.startswith("2 of 2 proved in ")
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_command_proves_everything() -> None:
     done = run("derivations")
     assert (done.returncode, done.stderr) == (0, "")

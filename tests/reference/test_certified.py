@@ -83,7 +83,7 @@ def test_differences_find_the_same(name: str) -> None:
     assert expected is not None and without_ties(expected) == without_ties(by_differences(NETWORKS[name]))
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.parametrize("name", NETWORKS)
 def test_both_routes_find_what_is_stored(name: str) -> None:
     assert (FOLDER / f"{name}.json").read_text(encoding="utf-8") == with_certified(NETWORKS[name])

@@ -1,8 +1,8 @@
-"""`python -m tests.tools.make_conformance`: writes the conformance set, `spec/conformance/cases/*.json`.
+"""`python -m tests.tools.make_conformance`: write `spec/conformance/cases/*.json`.
 
-The cases are those of `conformance_documents`. Results are the ground truth's: 50 digits, gradients by central
-differences, rounded to float64. No case is at a tie, nor near one, so a right implementation in float64 has the same
-spikes.
+The cases are those of `conformance_documents`. Their results are the ground truth's: 50 digits,
+gradients by central differences, rounded to float64. No case is at or near a tie, so every right
+implementation in float64 has the same spikes.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from tests.support.truth import Problem, gradient, simulate
 
 FOLDER = ROOT / "spec" / "conformance" / "cases"
 SMALLEST = mpmath.mpf("1e-27")
-"""A difference below it is 0: some 30 digits are right."""
+"""A smaller difference is 0: some 30 digits are right."""
 
 
 def with_results(document: dict) -> str:
-    """The text of the file: the case, and the ground truth as its expected results; one line a key."""
+    """The text of the file, one line per key: the case, with the ground truth as `expected`."""
     case = case_from_text(json.dumps(document))
     truth, true = simulate(Problem.from_case(case)), gradient(case)
     assert truth.margin > 1e-4 and (truth.kappa_min is None or truth.kappa_min > 1e-3), "too near a tie"
