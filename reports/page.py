@@ -9,6 +9,7 @@ import matplotlib
 
 from fast.drawing.markup import (
     Picture,
+    captioned,
     document,
     folded,
     heading,
@@ -16,7 +17,6 @@ from fast.drawing.markup import (
     named_values,
     note,
     percent,
-    shown,
     table,
     text,
 )
@@ -40,10 +40,10 @@ def html(record: Verification, studies: Mapping[str, dict[str, Any]]) -> str:
         chapters = [part for name, write in STUDIES.items() if name in studies for part in write(studies[name])]
         proofs = {entry["tag"]: entry["residuals"] for entry in record.figures.get("proofs", [])}
         parts = [
-            *_head(record), *map(shown, pictures(record, FIRST)),
+            *_head(record), *map(captioned, pictures(record, FIRST)),
             heading("The checks"), glance(record.checks), *cards(record.checks),
-            shown(overview.headroom(record.checks)),
-            *limits(record), heading("Findings of the checks"), *map(shown, pictures(record, FIGURES)),
+            captioned(overview.headroom(record.checks)),
+            *limits(record), heading("Findings of the checks"), *map(captioned, pictures(record, FIGURES)),
             *_certified(record), *_faults(record), *_mutants(record), *chapters, *chapter(proofs), *_about(record),
         ]
     return document("delayprop: verification report", parts, STYLE)
@@ -136,7 +136,7 @@ def _faults(record: Verification) -> list[str]:
     if not entries:
         return []
     return [
-        heading("Faults"), *map(shown, pictures(record, FAULTS)),
+        heading("Faults"), *map(captioned, pictures(record, FAULTS)),
         text("Faults of published systems, or of their kind:"),
         table(("fault", "place"), overview.sources(entries)),
     ]

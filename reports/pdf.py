@@ -32,8 +32,8 @@ def save_pdf(record: Verification, path: Path) -> None:
             pages.savefig(figure)
         headroom = overview.headroom(record.checks)
         for picture in (*pictures(record, FIRST), headroom, *pictures(record, {**FIGURES, **FAULTS})):
-            sentence = textwrap.fill(picture.sentence, 110)
-            picture.figure.text(0.02, -0.02, sentence, va="top", fontsize=8, color="0.3")
+            caption = textwrap.fill(picture.caption, 110)
+            picture.figure.text(0.02, -0.02, caption, va="top", fontsize=8, color="0.3")
             pages.savefig(picture.figure, bbox_inches="tight", pad_inches=0.4)
 
 
