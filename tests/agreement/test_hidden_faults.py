@@ -1,4 +1,4 @@
-"""No source hides a fault or names a machine; planted faults must be found, and lawful neighbours must not."""
+"""No source hides a fault or names a machine; planted faults are found, legal code is not."""
 
 from __future__ import annotations
 
