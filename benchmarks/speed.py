@@ -56,10 +56,10 @@ def measure(options: argparse.Namespace, workload: Workload, agreement: Agreemen
     found["yardstick"] = found["roofline"] = None
     if not options.no_yardstick:
         other = yardstick(workload, options.repeats)
-        found["yardstick"] = {**asdict(other), "ratio": other.seconds / found["seconds"]}
+        found["yardstick"] = {**other, "ratio": other["seconds"] / found["seconds"]}
     if workload.sizes.device == "cpu":
         floor = roofline(workload, trains, options.repeats)
-        found["roofline"] = {**asdict(floor), "ratio": found["seconds"] / floor.seconds}
+        found["roofline"] = {**floor, "ratio": found["seconds"] / floor["seconds"]}
     return found
 
 
