@@ -23,44 +23,27 @@ class Erratum:
 
 
 ERRATA = (
-    Erratum(
-        "eq 29",
-        "The second line has + where inserting eq 21 gives -. The delay version, eq 56, has the right sign, and so "
-        "have the equations built on it.",
-        "erratum-29",
-    ),
-    Erratum(
-        "eqs 12, 15, 42, 45, 46",
-        "The boundary terms l_V^- and l_V^+ of the Leibniz rule stand outside the sum over events, but every event has "
-        "its own pair.",
-        "erratum-boundary",
-    ),
+    Erratum("eq 29",
+            "The second line has + where inserting eq 21 gives -. The delay version, eq 56, has the right sign, and so "
+            "have the equations built on it.", "erratum-29"),
+    Erratum("eqs 12, 15, 42, 45, 46",
+            "The boundary terms l_V^- and l_V^+ of the Leibniz rule stand outside the sum over events, but every event "
+            "has its own pair.", "erratum-boundary"),
     Erratum("eqs 34, 61-65", "Terms of spike k (sums over its targets m) stand outside the sum over spikes k."),
     Erratum("eq 45", "A plus sign is missing between its first two lines."),
-    Erratum(
-        "eq 66",
-        "The ratio of the slopes takes the current as continuous at the spike. With a self-connection of delay 0 it is "
-        "not. Eq 67 holds all the same if the arrival is taken as an event after the reset.",
-        "spike-self",
-    ),
-    Erratum(
-        "maximum readout",
-        "The kick at the maximum is complete for a smooth interior maximum only. If an inhibitory arrival makes the "
-        "maximum, the maximum moves with the arrival, and lambda contains no term for this, before or after.",
-        "max-pinned",
-    ),
-    Erratum(
-        "distinct event times",
-        "All events are assumed distinct. At a tie the derivative is one-sided; on a grid with delays in whole steps "
-        "ties are the rule.",
-        "max-pinned-tie",
-    ),
-    Erratum(
-        "grazing spikes",
-        "The gradient has a pole where a peak only just reaches the threshold, and it does not include a spike that "
-        "appears or vanishes.",
-        "crossing-grazing",
-    ),
+    Erratum("eq 66",
+            "The ratio of the slopes takes the current as continuous at the spike. With a self-connection of delay 0 "
+            "it is not. Eq 67 still holds if the arrival is an event after the reset.", "spike-self"),
+    Erratum("maximum readout",
+            "The kick at the maximum is complete for a smooth interior maximum only. If an inhibitory arrival makes "
+            "the maximum, the maximum moves with the arrival, and lambda contains no term for this, before or after.",
+            "max-pinned"),
+    Erratum("distinct event times",
+            "All events are assumed distinct. At a tie the derivative is one-sided; on a grid with delays in whole "
+            "steps ties are the rule.", "max-pinned-tie"),
+    Erratum("grazing spikes",
+            "The gradient has a pole where a peak only just reaches the threshold, and it does not include a spike "
+            "that appears or vanishes.", "crossing-grazing"),
 )
 
 

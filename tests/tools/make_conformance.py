@@ -34,16 +34,15 @@ def with_results(document: dict) -> str:
 
 def _cleaned(gradients: Gradients) -> Gradients:
     def clean(values: np.ndarray) -> np.ndarray:
-        return np.array([number if abs(number) > SMALLEST else 0.0 for number in values.ravel()]).reshape(values.shape)
+        return np.where(abs(values) > SMALLEST, values, 0.0)
 
-    def constants(found: PopulationGradient) -> PopulationGradient:
-        given = (found.dL_dtau_mem, found.dL_dtau_syn, found.dL_dv_th, found.dL_dv_reset)
-        return PopulationGradient(*(clean(values) for values in given if values is not None))
+    def arrays(found: object) -> list[np.ndarray]:
+        return [clean(values) for values in vars(found).values() if values is not None]
 
     return Gradients(
-        tuple(ConnectionGradient(clean(g.dL_dw), clean(g.dL_dd)) for g in gradients.connections),
-        {name: constants(found) for name, found in gradients.populations.items()},
-        {name: tuple(clean(train) for train in trains) for name, trains in gradients.inputs.items()},
+        tuple(ConnectionGradient(*arrays(found)) for found in gradients.connections),
+        {name: PopulationGradient(*arrays(found)) for name, found in gradients.populations.items()},
+        {name: tuple(map(clean, trains)) for name, trains in gradients.inputs.items()},
     )
 
 
