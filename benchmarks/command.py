@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import torch
 
+from benchmarks.allowed_errors import Disagreement
 from benchmarks.arrivals import arrivals
-from benchmarks.limits import Disagreement
 from benchmarks.machine import cores, device_name, versions
 from benchmarks.memory import peak_added_mb
 from benchmarks.step import step, times

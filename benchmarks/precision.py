@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from benchmarks.limits import FLOAT32_GRADIENTS, FLOAT64_GRADIENTS, SPIKES_OFF, Disagreement, limit
+from benchmarks.allowed_errors import FLOAT32_GRADIENTS, FLOAT64_GRADIENTS, SPIKES_OFF, Disagreement, limit
 from benchmarks.networks import Recurrent, Stage, links
 from benchmarks.step import Step
 from benchmarks.workloads import Workload, first_trials

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.agreement import agree
 from benchmarks.command import guarded, measured
+from benchmarks.correctness import agree
 from benchmarks.drawing import draw
 from benchmarks.machine import cores
 from benchmarks.sizes import DEFAULTS, Sizes

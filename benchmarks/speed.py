@@ -1,6 +1,6 @@
 """`python -m benchmarks.speed --workload WORKLOAD`: how long a training step takes, once it has been found right.
 
-In this order: the checks of `benchmarks.agreement` on the very configuration (a failure prints no speed), the memory of
+In this order: the checks of `benchmarks.correctness` on the very configuration (a failure prints no speed), the memory of
 a step in a process of its own, its time, and on the same work that of a time grid in torch (`yardstick`) and of loops
 that only touch each arrival (`roofline`).
 """
@@ -12,8 +12,8 @@ import json
 import sys
 from collections.abc import Sequence
 
-from benchmarks.agreement import Agreement, agree
 from benchmarks.command import guarded, measured, use_threads
+from benchmarks.correctness import Agreement, agree
 from benchmarks.readable import readable
 from benchmarks.roofline import roofline
 from benchmarks.sizes import add_options, sizes_of

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fast.training.intervals import half_of_mean
-from fast.training.saved_runs import HOW_IT_RAN, records
+from fast.tasks.saved_runs import HOW_IT_RAN, records
+from fast.training.intervals import mean_half_width
 from spec import SpecError
 from spec.command import OneLineParser, run_and_exit
 from spec.errors import Verbatim
@@ -82,7 +82,7 @@ def _shown(value: object) -> str:
 
 def _mean(values: Sequence[float]) -> str:
     """Mean, standard deviation, and the 95 % interval of the mean."""
-    half, mean = half_of_mean(values), statistics.mean(values)
+    half, mean = mean_half_width(values), statistics.mean(values)
     if half is None:
         return f"{mean:.1f}"
     return f"{mean:.1f} ± {statistics.stdev(values):.1f} ({mean - half:.1f} to {mean + half:.1f})"
@@ -92,7 +92,7 @@ def _difference(first: Group, other: Group, row: int) -> str:
     """The mean difference to the first row over common seeds, with its 95 % interval."""
     seeds = sorted({*first.seeds} & {*other.seeds})
     pairs = [other.test[other.seeds.index(seed)] - first.test[first.seeds.index(seed)] for seed in seeds]
-    half = half_of_mean(pairs) if pairs else None
+    half = mean_half_width(pairs) if pairs else None
     if half is None:
         return f"row {row} - row 1: {statistics.mean(other.test) - statistics.mean(first.test):+.1f}, no interval"
     mean, basis = statistics.mean(pairs), f"95 % of {len(pairs)} pairs of a seed"

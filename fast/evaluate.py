@@ -7,8 +7,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from fast.training.evaluation import Answers
-from fast.training.saved_runs import opened
+from fast.tasks.saved_runs import opened
+from fast.training.evaluation import Evaluation
 from spec.command import OneLineParser, run_and_exit
 
 SPLITS = ("train", "valid", "test")
@@ -31,7 +31,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     found = {split: training.evaluate(split) for split in options.split}
     if options.json:
         print(json.dumps({
-            split: {"accuracy": a.accuracy, "interval": a.interval, "loss": a.loss, "answers": a.table}
+            split: {"accuracy": a.accuracy, "interval": a.interval, "loss": a.loss, "answers": a.confusion}
             for split, a in found.items()
         }))
         return 0
@@ -39,23 +39,24 @@ def _evaluate(options: argparse.Namespace) -> int:
     for split, answers in found.items():
         low, high = answers.interval
         share = f"{answers.accuracy:.1%} (95 %: {low:.1%} to {high:.1%})"
-        print(f"{split:5}  {answers.right} of {answers.trials} right, {share}, loss {answers.loss:.3f}")
+        print(f"{split:5}  {answers.correct} of {answers.trials} right, {share}, loss {answers.loss:.3f}")
         for line in _confused(answers):
             print(f"       {line}")
     return 0
 
 
-def _confused(answers: Answers) -> list[str]:
+def _confused(answers: Evaluation) -> list[str]:
     """A line for each of the most frequent wrong answers."""
     wrong = [
         (count, label, answer)
-        for label, row in enumerate(answers.table)
+        for label, row in enumerate(answers.confusion)
         for answer, count in enumerate(row)
         if answer != label and count
     ]
-    classes = len(answers.table)
+    classes = len(answers.confusion)
     return [
-        f"class {label}: {count} of {sum(answers.table[label])} answered {'nothing' if answer == classes else answer}"
+        f"class {label}: {count} of {sum(answers.confusion[label])} answered "
+        f"{'nothing' if answer == classes else answer}"
         for count, label, answer in sorted(wrong, key=lambda one: -one[0])[:CONFUSIONS]
     ]
 

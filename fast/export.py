@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from fast.nn.interchange import case_of, network_of
-from fast.training.saved_runs import opened
+from fast.tasks.saved_runs import opened
 from spec import SpecError
 from spec.case import save_case
 from spec.checks import whole_number

@@ -12,21 +12,16 @@ from pathlib import Path
 import torch
 
 from fast.nn.devices import DEVICES, DTYPES, check_device
-from fast.tasks import braille, shd, spikes, ssc, yin_yang
-from fast.tasks.sequence import task as sequence
+from fast.tasks.registry import CLASSIFYING, TASKS
 from fast.training import engine
 from fast.training.checkpoints import PATTERN
-from fast.training.null_folder import Folder, Follower
 from fast.training.processes import Processes
-from fast.training.run_folder import NotWrittenError, RunFolder
+from fast.training.run_folder import Folder, NotWrittenError, RunFolder
 from fast.training.settings import add_settings
-from fast.training.tensorboard import check_board
+from fast.training.tensorboard import check_tensorboard
 from spec import SpecError
 from spec.checks import finite_number, whole_number
 from spec.command import NO_ROOM, OneLineParser, report, run_and_exit
-
-CLASSIFYING = {"yin-yang": yin_yang, "braille": braille, "shd": shd, "ssc": ssc, "spikes": spikes}
-TASKS = {"sequence": sequence, **CLASSIFYING}
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.train") -> int:
@@ -57,7 +52,7 @@ def _train(options: argparse.Namespace) -> int:
     if "workers" in options:
         whole_number(options.workers, "--workers", 0, 1024, "0: this process prepares batches")
     if options.tensorboard:
-        check_board()
+        check_tensorboard()
     if not 0 <= finite_number(options.save_seconds, "--save-seconds"):
         raise SpecError("--save-seconds", "at least 0 (s)", options.save_seconds, "0 saves after every step")
     with Processes(options.device) as processes, _only_first_prints(processes):
@@ -69,7 +64,7 @@ def _train(options: argparse.Namespace) -> int:
 
 @contextmanager
 def _only_first_prints(processes: Processes) -> Iterator[None]:
-    with open(os.devnull, "w") as nowhere, redirect_stdout(sys.stdout if processes.first else nowhere):
+    with open(os.devnull, "w") as nowhere, redirect_stdout(sys.stdout if processes.is_first else nowhere):
         yield
 
 
@@ -78,7 +73,7 @@ def _folder(options: argparse.Namespace, training: engine.Training, processes: P
     if processes.restarted and options.out and any(Path(options.out).glob(PATTERN)):
         options.resume = True
     may_change = (
-        "workers", "test", *(("epochs",) if training.goes_on else ()),
+        "workers", "test", *(("epochs",) if training.extendable else ()),
         *(("data",) if hasattr(options, "data_sha256") else ()),
     )
     folder: list[RunFolder] = []
@@ -87,8 +82,8 @@ def _folder(options: argparse.Namespace, training: engine.Training, processes: P
         folder.append(RunFolder(options.out, options.task, vars(options), options.resume, may_change))
         return bytes(folder[0].path)
 
-    path = Path(os.fsdecode(processes.from_first(open_folder)))
-    return folder[0] if folder else Follower(path)
+    path = Path(os.fsdecode(processes.broadcast(open_folder)))
+    return folder[0] if folder else Folder(path)
 
 
 def _parser(prog: str, argv: Sequence[str]) -> OneLineParser:

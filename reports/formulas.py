@@ -1,4 +1,4 @@
-"""Formulas of SymPy as MathML, which browsers show by themselves."""
+"""Formulas of SymPy as MathML, which browsers render without help."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SIGNS = {"minus": "\N{MINUS SIGN}", "plus": "+"}
 
 
 def claim(name: str, function: Callable[..., sp.Expr]) -> str:
-    """`name = expression`, of a claim of `derivations.formulas` at its own symbols."""
+    """`name = expression`: a claim of `derivations.formulas` at its own symbols."""
     given: list[sp.Expr] = []
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind is parameter.VAR_POSITIONAL:
@@ -32,7 +32,7 @@ def of(expression: sp.Expr) -> str:
     """The content of a `math` element."""
     free = sorted(expression.free_symbols, key=str)
     stand_ins = {symbol: sp.Symbol("ZZ" + chr(ord("a") + n), real=True) for n, symbol in enumerate(free)}
-    shown = expression.xreplace(stand_ins).replace(sp.exp, sp.Function("exp"))  # else it becomes 1 over a power
+    shown = expression.xreplace(stand_ins).replace(sp.exp, sp.Function("exp"))  # SymPy prints exp(-x) as 1 over a power
     text = mathml(shown, printer="presentation")
     for symbol, stand_in in stand_ins.items():
         text = text.replace(f"<mi>{stand_in}</mi>", of_name(str(symbol)))
@@ -41,7 +41,7 @@ def of(expression: sp.Expr) -> str:
 
 
 def of_name(name: str) -> str:
-    """A name of the project as it is written by hand: `lambda_V_plus`, `Vdot_minus`, `dL_dt_post`, `tau_mem`."""
+    """A name of the project in print: `lambda_V_plus`, `Vdot_minus`, `dL_dt_post`, `tau_mem`."""
     if name.endswith("_flow"):
         return f"{of_name(name.removesuffix('_flow'))}<mo>(</mo><mi>h</mi><mo>)</mo>"
     event = re.fullmatch(r"(.+)_(at|over)_(\w+)", name)

@@ -8,8 +8,8 @@ import platform
 from collections.abc import Sequence
 from pathlib import Path
 
+from fast.tasks.saved_runs import HOW_IT_RAN, records
 from fast.training.checkpoints import Checkpoints, digest
-from fast.training.saved_runs import HOW_IT_RAN, records
 from spec.command import OneLineParser, run_and_exit
 
 

@@ -136,7 +136,7 @@ def summary(found: Summary) -> dict:
         "cases": found.cases,
         "whole": found.whole,
         "failed": found.failed,
-        "another_network": found.other,
+        "another_network": found.another_network,
     }
 
 

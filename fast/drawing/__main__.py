@@ -1,4 +1,4 @@
-"""`python -m fast.drawing RUN`: draw the pictures and pages of a run again."""
+"""`python -m fast.drawing RUN`: draws the pictures of a run again."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from fast.drawing import sequence, training
+from fast.drawing import classification, sequence
 from fast.drawing.records import RecordError, result
 from spec.command import BAD_INPUT, OneLineParser, report, run_and_exit
 
-DRAWERS = {"sequence": sequence, **dict.fromkeys(("yin-yang", "braille", "shd", "ssc", "spikes"), training)}
+DRAWERS = {"sequence": sequence, **dict.fromkeys(("yin-yang", "braille", "shd", "ssc", "spikes"), classification)}
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.drawing") -> int:
-    """The command line; returns the exit code (0; 2: no such run, or the folder cannot be written to)."""
+    """The command; returns the exit code (0; 2: no such run, or no picture can be written)."""
     parser = OneLineParser(prog, "Draw the pictures of a training run again, from its records.")
     parser.add_argument("run", metavar="RUN", type=Path, help="folder of a finished run")
 

@@ -9,18 +9,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 
 import reference
 from fast.run import run_case
-from spec import Case, Connection, CrossEntropy, Network, Population, Result, SpikeTrains, Tie, load_case
+from spec import Case, Connection, CrossEntropy, Network, Result, Tie, load_case
 from spec.results import TIE_KINDS
 from tests.support.comparison import Agreement, assert_same_results
 from tests.support.effort import many
 from tests.support.networks.failures import stored_on_failure
 from tests.support.networks.strategies import cases, families, seeded_case
+from tests.support.networks.ties import one_neuron, ties
 from tests.support.report_evidence import Measured
 
 DIGITS = 30
@@ -94,29 +94,6 @@ def test_control_a_delay_changed_by_a_millionth_does_not_agree() -> None:
     other = replace(case, network=Network(case.network.populations, (moved, *others)))
     with pytest.raises(AssertionError):
         agreement(case, lambda _: run_case(other))
-
-
-def one_neuron(kind: str, arrivals: list[tuple[float, float]], duration: float) -> Case:
-    """A neuron that receives `(time, weight)`, beside one that receives nothing; the largest voltage is read."""
-    constants = [np.full(2, value) for value in (20.0, 5.0, 1.0, 0.0)[: 4 if kind == "lif" else 2]]
-    populations = (Population("in", "input", len(arrivals)), Population("out", kind, 2, *constants))
-    w = np.array([[weight, None] for _, weight in arrivals], dtype=object)
-    inputs = SpikeTrains(tuple(np.array([t]) for t, _ in arrivals))
-    network = Network(populations, (Connection("in", "out", w, np.zeros(w.shape)),))
-    return Case(network, duration, {"in": inputs}, CrossEntropy("max_voltage", "out", 1))
-
-
-def ties() -> dict[str, Case]:
-    """Cases in which exactly one thing happens at the very instant of another."""
-    strong = (1.0, 8.0)
-    t_post = float(reference.run(one_neuron("lif", [strong], 60.0)).spikes["out"][0][0])
-    return {
-        "arrival_at_crossing": one_neuron("lif", [strong, (t_post, -6.0)], 60.0),
-        "spike_at_end": one_neuron("lif", [strong], t_post),
-        "arrival_at_end": one_neuron("li", [(1.0, 2.0), (7.0, 1.0)], 7.0),
-        "equal_maxima": one_neuron("li", [(1.0, 2.0), (30_001.0, 2.0)], 30_100.0),
-        "simultaneous_arrivals_at_maximum": one_neuron("li", [(1.0, 4.0), (3.0, -2.0), (3.0, -4.0)], 60.0),
-    }
 
 
 @pytest.mark.parametrize("kind", TIE_KINDS)

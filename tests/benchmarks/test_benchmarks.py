@@ -16,14 +16,14 @@ from torch import Tensor
 
 import fast.nn.layers
 from benchmarks import command, memory, scaling, speed
-from benchmarks.agreement import agree, certified
+from benchmarks.allowed_errors import Disagreement
 from benchmarks.arrivals import arrivals, neurons_of, through
-from benchmarks.check import follow
-from benchmarks.limits import Disagreement
+from benchmarks.correctness import agree, certified
 from benchmarks.networks import Link
 from benchmarks.roofline import roofline
 from benchmarks.sizes import DEFAULTS, Sizes
 from benchmarks.step import step
+from benchmarks.without_kernels import follow
 from benchmarks.workloads import build
 from benchmarks.yardstick import Grid
 from fast import LIF, Spikes
@@ -135,8 +135,8 @@ def test_finite_differences_see_a_wrong_gradient(monkeypatch: pytest.MonkeyPatch
     workload = build(small("yin-yang", dtype="float64"))
     true, _ = certified(workload)
     wrong = replace(true, gradients={name: 1.001 * g for name, g in true.gradients.items()})
-    monkeypatch.setattr("benchmarks.check.step", lambda workload: wrong)
-    monkeypatch.setattr("benchmarks.agreement.TRIALS", 2)
+    monkeypatch.setattr("benchmarks.without_kernels.step", lambda workload: wrong)
+    monkeypatch.setattr("benchmarks.correctness.TRIALS", 2)
     with pytest.raises(Disagreement, match=r"finite differences with step .*: error 1\.0e-03"):
         agree(workload)
 

@@ -114,8 +114,8 @@ def of_gradients(record: dict) -> list[str]:
     against = group(record, "feed-forward", "max_voltage")["against_d"][0]
     medians = [group(record, kind, loss)[f"error_{w}"][0][1] for kind in KINDS for loss in LOSSES for w in ("w", "d")]
     return [
-        f"{count} networks a group ({draws} of {count * groups + draws} draws had no gradient and were drawn again)",
-        f"{order['recurrent', 'w']['count']} recurrent and {order['feed-forward', 'w']['count']} feed-forward ones of "
+        f"{count} networks per group ({draws} of {count * groups + draws} draws had no gradient and were drawn again)",
+        f"{order['recurrent', 'w']['count']} recurrent and {order['feed-forward', 'w']['count']} feed-forward networks of "
         f"{order['recurrent', 'w']['of']} each",
         f"{slopes[0]} (weights) and {slopes[1]} (delays) recurrent, {slopes[2]} and {slopes[3]} feed-forward",
         f"{kept[0]} of recurrent and {kept[1]} of feed-forward networks",
@@ -128,8 +128,8 @@ def of_gradients(record: dict) -> list[str]:
         f"from {per_cent(spikes['medians'][0])} (fewer than {spikes['edges'][1]} spikes) to "
         f"{per_cent(spikes['medians'][-1])} ({spikes['edges'][-1]} or more)",
         f"{pinned[True]['count']} of {count} feed-forward networks",
-        f"stays at {per_cent(pinned[True]['error_d'][-1])} at 1/256 ms, where that of the others is "
-        f"{per_cent(pinned[False]['error_d'][-1])}",
+        f"stays at {per_cent(pinned[True]['error_d'][-1])} at 1/256 ms, compared with "
+        f"{per_cent(pinned[False]['error_d'][-1])} in the other networks",
         f"{per_cent(against)} of feed-forward networks", f"at most {per_cent(falling)} of all spikes",
         f"by {per_cent(min(medians))} to {per_cent(max(medians))} of their size (medians)",
     ]

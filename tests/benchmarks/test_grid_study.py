@@ -15,7 +15,7 @@ from benchmarks.grid.measure import DTS, measured
 from benchmarks.grid.networks import drawn, placed, vector
 from benchmarks.grid.stepped import run
 from benchmarks.grid.tasks import interval_task, yin_yang_task
-from fast.training.intervals import half_of_mean
+from fast.training.intervals import mean_half_width
 from reference.run import run as exact_run
 from spec import SpecError
 
@@ -62,7 +62,7 @@ def test_a_summary_of_training_is_paired() -> None:
     exact, grid = training.summary(runs)
     lost = [0.1, 0.05, 0.15]
     assert exact["lost_on_exact"]["mean"] == 0.0
-    half = pytest.approx(half_of_mean(lost), abs=1e-5)
+    half = pytest.approx(mean_half_width(lost), abs=1e-5)
     assert grid["lost_on_exact"] == {"mean": 0.1, "sd": pytest.approx(0.05), "half": half}
 
 

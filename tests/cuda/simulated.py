@@ -20,8 +20,8 @@ from fast.cuda import kernels, launches, packing, recurrent, workspace
 from fast.physics.clock import Clock
 from fast.run import run_case
 from spec import Case, Connection, CrossEntropy, Network, Population, SpikeTimeMSE, SpikeTrains
-from tests.fast.test_front import test_a_batch_is_the_mean_of_what_the_reference_finds_in_its_trials  # noqa: F401
 from tests.support.comparison import assert_not_all_zero, assert_same_results
+from tests.support.networks.layers import LOSSES, assert_batch_is_mean
 from tests.support.networks.strategies import families, seeded_case
 from tests.support.tolerances import U32, U64
 
@@ -63,6 +63,12 @@ def test_seeded_networks(family: str, precision: str) -> None:
     """Every kind of network, readout and loss; gradients of every parameter, constant and input time."""
     for seed in range(SEEDS):
         agree(seeded_case(seed, family), precision)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_batch_is_the_mean_of_what_the_reference_finds_in_its_trials(name: str, dtype: torch.dtype) -> None:
+    assert_batch_is_mean(name, dtype)
 
 
 def test_control_a_delay_changed_by_a_millionth_does_not_agree(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from tests import ROOT
 from tests.data import test_spike_files_damage as damage
-from tests.data.test_spike_files import small_trials, write
 from tests.support.faults.planting import Fault
+from tests.support.runs.written_files import small_trials, write
 
 
 def fault(name: str, text: str, wrong: str) -> Fault:

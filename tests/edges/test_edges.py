@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,34 +11,14 @@ import pytest
 
 import fast.run
 import reference.__main__
-from fast.run import run_case
-from spec import Case, Result, save_case
-from tests.invariances.test_identities import residuals
-from tests.support.comparison import Agreement, assert_not_all_zero, assert_same_activity, assert_same_gradients
-from tests.support.networks.closed_forms import case_of, loss_of, one_neuron
+from spec import save_case
+from tests.support.identities import residuals
+from tests.support.implementations import RUNS, Run, assert_true, every_readout, every_run
+from tests.support.networks.closed_forms import case_of, lif, loss_of, one_neuron
 from tests.support.report_evidence import Measured
 from tests.support.tolerances import U64, WELL_CONDITIONED, identity
-from tests.support.truth import Problem, gradient, simulate
 
-Run = Callable[[Case], Result]
-RUNS: dict[str, Run] = {"reference": reference.run, "fast": run_case}
 MAINS = {"reference": reference.__main__.main, "fast": fast.run.main}
-every_run = pytest.mark.parametrize("run", RUNS.values(), ids=RUNS)
-every_readout = pytest.mark.parametrize(
-    "read", ["spikes", "first_spike_time", "max_voltage", "mean_voltage", "exp_weighted_voltage"]
-)
-
-
-def assert_true(case: Case, result: Result) -> Agreement:
-    """Spikes, loss and gradient against the ground truth."""
-    true, truth = gradient(case), simulate(Problem.from_case(case))
-    assert_not_all_zero(case, true)
-    assert_same_activity(case, result, truth, true)
-    return assert_same_gradients(case, result.gradients, true, truth.kappa_min)
-
-
-def lif(**constants: float) -> dict:
-    return {"kind": "lif", "threshold": 1.0, "reset": -0.25, **constants}
 
 
 @pytest.mark.check(29)

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from spec import Case, Connection, Network
-from tests.edges.test_edges import Run, assert_true, every_run, lif
 from tests.support.comparison import block_errors
-from tests.support.networks.closed_forms import case_of
+from tests.support.implementations import Run, assert_true, every_run
+from tests.support.networks.closed_forms import case_of, lif
 from tests.support.report_evidence import Measured
 from tests.support.tolerances import GROWTH, U64, times
 from tests.support.truth import OrderChanged, Problem, difference, gradient, simulate

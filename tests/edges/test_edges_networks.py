@@ -20,8 +20,8 @@ from spec import (
     SpikeTrains,
     case_from_text,
 )
-from tests.edges.test_edges import Run, assert_true, every_readout, every_run, lif
-from tests.support.networks.closed_forms import case_of, loss_of
+from tests.support.implementations import Run, assert_true, every_readout, every_run
+from tests.support.networks.closed_forms import case_of, lif, loss_of
 from tests.support.report_evidence import Measured
 from tests.support.tolerances import U64
 

@@ -8,24 +8,19 @@ earlier, and on which side of a parameter that is, the crossing alone tells.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 import mpmath
 import numpy as np
 import pytest
 
-import reference
-from fast.run import run_case
 from spec import Case, Result, SpikeTimeMSE, SpikeTrains, Tie, case_from_text
 from tests.support.comparison import assert_same_activity, assert_same_gradients
+from tests.support.implementations import RUNS, Run, every_run
 from tests.support.report_evidence import Measured
 from tests.support.tolerances import CANCELLATION, DIFFERENCE_OF_TIE, VANISHES, WELL_CONDITIONED
 from tests.support.truth import Key, Problem, difference, gradient, simulate
-
-Run = Callable[[Case], Result]
-RUNS: dict[str, Run] = {"reference": reference.run, "fast": run_case}
-every_run = pytest.mark.parametrize("run", RUNS.values(), ids=RUNS)
 
 DELAY = 0.5
 DRIVE = (14.0, 2.25)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from fast import LI, LIF, Spikes, cross_entropy, joined, propagate, spike_time_mse
+from fast.nn.devices import check_device
 from fast.run import run_case
 from spec import SpecError, UnsupportedError
 from tests.support.networks.layers import DURATION, first_layer, given_spikes, trains
@@ -190,8 +191,24 @@ def test_times_that_an_optimiser_has_moved_are_checked_again(moved: float) -> No
         first_layer()(spikes)
 
 
-def test_cuda_is_unsupported() -> None:
-    with pytest.raises(UnsupportedError, match=r"`device` must be one that is there, got cuda with.*; .*use the CPU"):
+@pytest.mark.parametrize(
+    ("missing", "absent", "got"),
+    [
+        ("fast.nn.devices.find_spec", lambda name: None, "cuda without numba-cuda; install it with"),
+        ("torch.version.cuda", None, "cuda with a torch that is built for the CPU; install one of CUDA 13"),
+        ("torch.cuda.is_available", lambda: False, "cuda without a GPU that torch finds; run where"),
+    ],
+)
+def test_cuda_is_refused_where_a_part_of_it_is_missing(
+    missing: str, absent: object, got: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All three parts are simulated as present, then one as missing: the test needs no GPU."""
+    monkeypatch.setattr("fast.nn.devices.find_spec", lambda name: name)
+    monkeypatch.setattr("torch.version.cuda", "13.0")
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    check_device("cuda")
+    monkeypatch.setattr(missing, absent)
+    with pytest.raises(UnsupportedError, match=f"`device` must be one that is there, got {got}.*, or use the CPU"):
         run_case(seeded_case(0, "layers"), device="cuda")
 
 

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.faults.planting import Fault, plant
-from tests.training.test_survival_faults import outcome
+from tests.support.faults.planting import Fault, outcome
 
-TESTS = "../fast/test_nan_shows.py"
+TESTS = "fast/test_nan_shows.py"
 SPIKES, READ, CYCLES = "one and layer and float64", "max_voltage and float64", "recurrent and float64"
 
 
@@ -83,11 +82,11 @@ FAULTS = (
 
 @pytest.mark.parametrize(("planted", "chosen"), FAULTS, ids=[f"{planted.name}-{of}" for planted, of in FAULTS])
 def test_a_hidden_nan_is_seen(planted: Fault, chosen: str, tmp_path: Path) -> None:
-    done = outcome(plant(planted, "fast", tmp_path), TESTS, chosen)
+    done = outcome(planted, tmp_path, TESTS, chosen, compiled=False)
     assert done.returncode == 1 and " came out of " in done.stdout, done.stdout + done.stderr
 
 
 def test_control_without_a_fault_all_of_them_pass(tmp_path: Path) -> None:
     chosen = " or ".join(f"({one})" for one in sorted({of for _, of in FAULTS}))
-    done = outcome(plant(None, "fast", tmp_path), TESTS, chosen)
+    done = outcome(None, tmp_path, TESTS, chosen, compiled=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from spec import Case, Population, load_case
 from tests import ROOT
+from tests.support.commands import refusal_of, result_of, run, skeleton
 from tests.support.comparison import gradient_limit
 from tests.support.networks.bad_cases import GOOD
 from tests.support.tolerances import U32, WELL_CONDITIONED
@@ -20,40 +19,6 @@ CONFORMANCE = ROOT / "spec" / "conformance" / "cases"
 COMMANDS = ("reference", "fast.run")
 STORED = ("silent-neuron", "skip-and-parallel", "missing-and-free-spikes")
 """Conformance cases: silence, several connections between two populations, and a loss without a readout."""
-
-
-def run(command: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    """`python -m COMMAND ARGUMENTS` in a process of its own."""
-    line = [sys.executable, "-m", command, *map(str, arguments)]
-    return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
-
-
-def result_of(done: subprocess.CompletedProcess[str]) -> dict:
-    """The JSON object printed; nothing else is."""
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.count("\n") == 1 and done.stdout.endswith("\n")
-
-    def refuse(constant: str) -> None:
-        raise AssertionError(f"{constant} is no JSON")
-
-    return json.loads(done.stdout, parse_constant=refuse)
-
-
-def refusal_of(done: subprocess.CompletedProcess[str], command: str, code: int = 2) -> str:
-    """The one line on standard error; nothing is printed beside it."""
-    assert (done.returncode, done.stdout) == (code, "")
-    prefix = f"python -m {command}: "
-    assert done.stderr.startswith(prefix) and done.stderr.count("\n") == 1
-    return done.stderr.removeprefix(prefix).rstrip("\n")
-
-
-def skeleton(value: object) -> object:
-    """The value with `0.0` for every number: keys, lengths and nulls."""
-    if isinstance(value, dict):
-        return {key: skeleton(entry) for key, entry in value.items()}
-    if isinstance(value, list):
-        return [skeleton(entry) for entry in value]
-    return 0.0 if isinstance(value, float) else value
 
 
 def specified_layout(case: Case, spikes: dict[str, list[int]]) -> dict:

@@ -1,32 +1,41 @@
-"""Who may import what; planted imports must be found, and lawful neighbours must not.
+"""Who may import whom: planted imports are found, and lawful neighbours are not.
 
-`reference` and `fast` are evidence for one another only while neither knows the other: they share `spec` and nothing
-else.
+`reference` and `fast` are evidence for each other only while they are independent: they share
+`spec` and nothing else.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import PurePosixPath
 
 import pytest
 
-from tests.support.house.rules import INSTALLED, MAY_IMPORT, PYTHON_FILES, forbidden_imports, read
+from tests.support.house.imports import INSTALLED, MAY_IMPORT, MORE, ROOMS, arrows_up, circle, forbidden_imports
+from tests.support.house.sources import FILES, PYTHON_FILES, read
+
+TEXTS = {path: read(path) for path in PYTHON_FILES}
 
 
-def test_every_package_is_there_and_in_the_table() -> None:
+def test_every_package_and_room_is_in_the_tables() -> None:
     folders = {path.parts[0] for path in PYTHON_FILES if len(path.parts) > 1}
     assert set(INSTALLED) <= folders <= set(MAY_IMPORT) | {"tests"}
+    assert {path.parts[1] for path in PYTHON_FILES if path.parts[0] == "fast" and len(path.parts) > 2} <= set(ROOMS)
+    known = {str(folder) for path in FILES for folder in (path, *path.parents)}
+    assert {place for place in MORE if not place.startswith("delayprop")} <= known
 
 
 def test_reference_and_fast_share_only_the_specification() -> None:
-    ours = set(MAY_IMPORT)
-    assert MAY_IMPORT["reference"] & ours == {"spec"}
-    assert MAY_IMPORT["fast"] & ours == {"spec"}
+    assert MAY_IMPORT["reference"] & set(MAY_IMPORT) == MAY_IMPORT["fast"] & set(MAY_IMPORT) == {"spec"}
 
 
-def test_imports_of_every_file() -> None:
-    found = [line for path in PYTHON_FILES for line in forbidden_imports(path, read(path).decode())]
-    assert not found, "\n".join(found)
+@pytest.mark.parametrize("rule", [forbidden_imports, arrows_up], ids=["packages", "rooms"])
+def test_imports_of_every_file(rule: Callable[[PurePosixPath, str], list[str]]) -> None:
+    assert [finding for path, text in TEXTS.items() for finding in rule(path, text)] == []
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    assert circle({path: text for path, text in TEXTS.items() if path.parts[0] != "tests"}) == []
 
 
 @pytest.mark.parametrize(
@@ -52,23 +61,29 @@ def test_imports_of_every_file() -> None:
         ("reference/a.py", '__import__("fast")'),
         ("reference/a.py", 'runpy.run_module("fast.run")'),
         ("reference/a.py", "import torch"),
+        ("reference/a.py", "import delayprop"),
         ("fast/a.py", "import reference"),
+        ("fast/a.py", "import delayprop"),
         ("fast/tasks/a.py", "from reference.events import simulate"),
-        ("fast/a.py", "import reports"),
-        ("fast/kernels/train.py", "import reports"),
+        ("fast/train.py", "from reports import page"),
+        ("fast/tasks/a.py", "import reports"),
+        ("fast/training/a.py", "import matplotlib"),
         ("fast/a.py", "import sympy"),
+        ("fast/a.py", "from tests import problems"),
         ("spec/a.py", "import reference"),
         ("spec/a.py", "import torch"),
         ("derivations/a.py", "import spec"),
         ("derivations/a.py", "import numpy"),
         ("reports/a.py", "import fast"),
+        ("reports/a.py", "from fast.nn import layers"),
+        ("reports/a.py", "from fast import run"),
         ("reports/a.py", "import torch"),
         ("benchmarks/a.py", "import reference"),
-        ("fast/a.py", "from tests import problems"),
+        ("delayprop/a.py", "import reports"),
         ("setup.py", "import tests"),
     ],
 )
-def test_control_forbidden_import_is_found(path: str, text: str) -> None:
+def test_control_a_forbidden_import_is_found(path: str, text: str) -> None:
     assert len(forbidden_imports(PurePosixPath(path), text)) == 1
 
 
@@ -80,11 +95,50 @@ def test_control_forbidden_import_is_found(path: str, text: str) -> None:
         ("reference/b/a.py", "from .. import events"),
         ("fast/a.py", "import torch, h5py\nfrom numba import cuda, njit"),
         ("fast/a.py", 'import_module(f"fast.tasks.{name}")\nimport_module(f".{name}", __package__)'),
-        ("fast/train.py", "from reports import training"),
-        ("fast/tasks/a.py", "import reports"),
-        ("reports/a.py", "import matplotlib.pyplot as plt"),
+        ("fast/drawing/a.py", "from matplotlib.figure import Figure"),
+        ("reports/a.py", "from fast.drawing.markup import table\nfrom fast import drawing\nfrom spec import Case"),
+        ("delayprop/__init__.py", "from fast import LIF\nfrom spec import Case\nimport reference"),
         ("tests/a.py", "import hypothesis\nimport reference, fast\nfrom tests import problems\nimport_module(name)"),
     ],
 )
-def test_control_lawful_import_is_left_alone(path: str, text: str) -> None:
+def test_control_a_lawful_import_is_left_alone(path: str, text: str) -> None:
     assert forbidden_imports(PurePosixPath(path), text) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("fast/physics/a.py", "from fast.cpu import lookup"),
+        ("fast/cpu/a.py", "from fast.cuda.lookup import gather"),
+        ("fast/nn/a.py", "import fast.training.engine"),
+        ("fast/nn/a.py", "from ..drawing import page"),
+        ("fast/data/a.py", "def f():\n    from fast.tasks import shd"),
+        ("fast/drawing/a.py", "from fast import LIF"),
+        ("fast/tasks/a.py", "import fast.train"),
+        ("fast/tasks/a.py", 'import_module("fast.run")'),
+    ],
+)
+def test_control_an_arrow_up_is_found(path: str, text: str) -> None:
+    assert len(arrows_up(PurePosixPath(path), text)) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("fast/nn/a.py", "from fast.cpu.kernels import advance\nfrom fast.nn import layers\nimport spec"),
+        ("fast/tasks/a/b.py", "from ...training import engine\nfrom fast.drawing.page import write"),
+        ("fast/train.py", "from fast.tasks import shd\nfrom fast import run"),
+        ("benchmarks/a.py", "import fast.train"),
+    ],
+)
+def test_control_an_arrow_down_is_left_alone(path: str, text: str) -> None:
+    assert arrows_up(PurePosixPath(path), text) == []
+
+
+def test_control_a_circle_is_found() -> None:
+    texts = {"a/__init__.py": "", "a/b.py": "from a import c", "a/c.py": "def f():\n    import a.d", "a/d.py": ""}
+    assert circle({PurePosixPath(path): text for path, text in texts.items()}) == []
+    texts["a/d.py"] = "from .b import g"
+    assert sorted(circle({PurePosixPath(path): text for path, text in texts.items()})[1:]) == ["a.b", "a.c", "a.d"]
+    texts["a/d.py"] = "if TYPE_CHECKING:\n    from a.b import g"
+    assert circle({PurePosixPath(path): text for path, text in texts.items()}) == []

@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from spec.command import READER_LEFT, run_and_exit
 from tests import ROOT
+from tests.support.commands import lines_read
 
 CASE = str(ROOT / "spec" / "conformance" / "cases" / "one-neuron.json")
-
-
-def lines_read(number: int, *arguments: str) -> tuple[int, list[str], str]:
-    """Exit code, the lines read before the pipe was closed, and standard error, of `python ARGUMENTS | head`."""
-    line = [sys.executable, *arguments]
-    with subprocess.Popen(line, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None and process.stderr is not None
-        read = [process.stdout.readline() for _ in range(number)]
-        process.stdout.close()
-        complaint = process.stderr.read()
-    return process.returncode, read, complaint
 
 
 @pytest.mark.parametrize("command", ["reference", "fast.run"])

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 import reference
-from fast.run import run_case
 from spec import Case, Connection, ConnectionGradient, Network, Population, Result, SpikeTimeMSE
 from tests.support.comparison import assert_same_activity, assert_same_gradients, gradient_blocks, largest_block
 from tests.support.effort import many
+from tests.support.implementations import RUNS
 from tests.support.networks.families import FAMILIES, SPIKE_LOSSES
 from tests.support.networks.rewriting import (
+    SPARE,
     in_units,
     later,
     permuted,
@@ -32,10 +33,7 @@ from tests.support.truth import Problem, difference
 CASES = many(4)
 """Of each family."""
 
-Run = Callable[[Case], Result]
-RUNS: dict[str, Run] = {"reference": reference.run, "fast": run_case}
 PAIRS = [(run, family) for run in RUNS for family in families()]
-SPARE = Population("spare", "lif", 2, *(np.full(2, value) for value in (10.0, 5.0, 1.0, 0.0)))
 IDLE = Population("idle", "input", 1)
 every_family = pytest.mark.parametrize(("run", "family"), PAIRS)
 

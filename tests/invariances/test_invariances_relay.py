@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from spec import Case, Connection, Network, Population, SpikeTimeMSE
-from tests.invariances.test_invariances import RUNS, SPARE
-from tests.support.networks.rewriting import trains_of
+from tests.support.implementations import RUNS
+from tests.support.networks.rewriting import SPARE, trains_of
 from tests.support.report_evidence import Measured
 from tests.support.tolerances import SAME_NETWORK
 

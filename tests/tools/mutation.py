@@ -165,7 +165,7 @@ def gathered() -> dict:
     """What the checks hold a copy against, in a process of its own: this one must not import what will be mutated."""
     from subprocess import run
 
-    code = "from tests.agreement.test_planted_faults import gather; import json; print(json.dumps(gather(more=True)))"
+    code = "from tests.support.faults.evidence import gather; import json; print(json.dumps(gather(more=True)))"
     done = run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     return json.loads(done.stdout)
 

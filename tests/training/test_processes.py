@@ -12,7 +12,7 @@ import pytest
 
 from fast.training.checkpoints import Checkpoints, digest
 from tests import ROOT
-from tests.data.test_spike_files import small_trials, write
+from tests.support.runs.written_files import small_trials, write
 
 OPTIONS = [
     "--task", "spikes", "--hidden", "6", "--batch", "9", "--lr", "0.01", "--dtype", "float64", "--save-seconds", "0",

@@ -7,10 +7,6 @@ case in a process of its own. Faults of how numbers are written, scaled or arran
 from __future__ import annotations
 
 import copy
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +17,8 @@ import numpy as np
 from spec.conformance.cases import Stored, stored
 from spec.conformance.faults import FORMAT
 from spec.conformance.layout import found_at, numbers, places
-from tests import ROOT
 from tests.support.faults.catalogue import FAULTS
-from tests.support.faults.planting import plant
+from tests.support.faults.planting import edit, plant, results
 
 BEYOND_ROUNDING = 1e-8
 """A block that is off by less, relatively, is not the fault's doing."""
@@ -102,25 +97,9 @@ def faulty_results(fault: Planted) -> dict[str, dict]:
     with TemporaryDirectory() as name:
         folder = plant(None, "reference", Path(name))
         for file, text, wrong in fault.edits:
-            path = folder / "reference" / file
-            source = path.read_text(encoding="utf-8")
-            assert source.count(text) == 1, f"`{text}` must occur once in {file}"
-            path.write_text(source.replace(text, wrong), encoding="utf-8")
-        environment = {**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}", "PYTHONDONTWRITEBYTECODE": "1"}
-        command = [sys.executable, "-P", "-c", _RUN]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        found: dict = json.loads(done.stdout)
-        assert Path(found.pop("module")).is_relative_to(folder)
-        return found
+            edit(folder / "reference" / file, text, wrong)
+        return results("reference", folder)
 
-
-_RUN = """
-import json, reference
-from spec.conformance.cases import stored
-results = {one.name: reference.run(one.case).to_dict(one.case.network) for one in stored()}
-print(json.dumps({"module": reference.__file__, **results}))
-"""
 
 _TIMES = {"delays", "tau_mem", "tau_syn"}
 
@@ -213,20 +192,20 @@ def all_faulty_results() -> Iterator[tuple[str, str, dict[str, dict]]]:
 
 def written_results(change: Callable[[Stored, dict], None]) -> dict[str, dict]:
     """The right results, changed."""
-    results = {}
+    found = {}
     for one in stored():
-        results[one.name] = copy.deepcopy(one.expected)
-        change(one, results[one.name])
-    return results
+        found[one.name] = copy.deepcopy(one.expected)
+        change(one, found[one.name])
+    return found
 
 
-def signature(results: dict[str, dict]) -> dict[str, dict[str, list[float]]]:
+def signature(of: dict[str, dict]) -> dict[str, dict[str, list[float]]]:
     """By case and path, the blocks that are not the right ones."""
     found: dict[str, dict[str, list[float]]] = {}
     for one in stored():
         for place in places(one.expected):
             true = numbers(place.expected, place.expected, place.path)
-            value = found_at(results[one.name], place)
+            value = found_at(of[one.name], place)
             given = numbers(value, value, place.path)
             if len(given) != len(true) or _off(given, true) > BEYOND_ROUNDING:
                 rounded = [float(f"{number:.{KEPT}g}") for number in given]

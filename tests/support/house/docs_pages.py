@@ -1,4 +1,4 @@
-"""What can be asked of the pages of documentation, as functions of texts that return what is not as it should be."""
+"""Checks of documentation pages: functions of texts that return findings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 BLOCK = re.compile(r"^```python\n(.*?)^```$(?:\n\n```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
 NEARLY = 0.25
-"""What a tutorial measures depends on rounding after many steps: its digits may differ by so much, its words not."""
+"""Relative tolerance of printed numbers: many training steps amplify rounding."""
 
 FETCHING = {
     "script": "src", "img": "src", "iframe": "src", "audio": "src", "video": "src", "source": "src", "embed": "src",
@@ -28,7 +28,7 @@ REMOTE_IMAGE = re.compile(r"!\[[^\]]*\]\(((?:https?:)?//[^)\s]+)")
 
 @dataclass(frozen=True)
 class Block:
-    """A block of Python of a page: its first line there, and what the page says that it prints (None: nothing said)."""
+    """A block of Python of a page: its first line there, and the output the page shows, if any."""
 
     line: int
     program: str
@@ -44,30 +44,30 @@ def run(name: str, text: str) -> dict[str, Any]:
     """Run every block of a page in one namespace; the namespace.
 
     Raises:
-        AssertionError: a block prints something else than the page says.
+        AssertionError: a block prints something else than the page shows.
     """
     namespace: dict[str, Any] = {"__name__": name}
     for block in blocks(text):
         printed = io.StringIO()
-        with contextlib.redirect_stdout(printed):  # the line numbers of an error are those of the page
+        with contextlib.redirect_stdout(printed):  # an error names the line of the page
             exec(compile("\n" * (block.line - 1) + block.program, name, "exec"), namespace)
         if block.prints is not None:
             assert alike(printed.getvalue(), block.prints), (
-                f"{name}:{block.line} prints\n{printed.getvalue()}and the page says\n{block.prints}"
+                f"{name}:{block.line} prints\n{printed.getvalue()}and the page shows\n{block.prints}"
             )
     return namespace
 
 
-def alike(found: str, said: str) -> bool:
-    """Whether two texts have the same words, and numbers that are nearly the same."""
-    if not found.strip() or NUMBER.sub("#", found).split() != NUMBER.sub("#", said).split():
+def alike(found: str, shown: str) -> bool:
+    """Whether two texts have equal words and nearly equal numbers."""
+    if not found.strip() or NUMBER.sub("#", found).split() != NUMBER.sub("#", shown).split():
         return False
-    pairs = zip(map(float, NUMBER.findall(found)), map(float, NUMBER.findall(said)), strict=True)
+    pairs = zip(map(float, NUMBER.findall(found)), map(float, NUMBER.findall(shown)), strict=True)
     return all(math.isclose(a, b, rel_tol=NEARLY, abs_tol=0.03) for a, b in pairs)
 
 
 def nav(settings: str) -> list[str]:
-    """The pages that the `nav` of `mkdocs.yml` names, in order; read without YAML, which not every environment has."""
+    """The pages in the `nav` of `mkdocs.yml`, in order; read without YAML, which is optional."""
     found = re.search(r"^nav:\n((?: +.*\n)+)", settings, re.MULTILINE)
     return re.findall(r"^ +- (?:[^:\n]+: )?(\S+\.md)$", found[1], re.MULTILINE) if found else []
 
@@ -102,7 +102,7 @@ class _Elements(HTMLParser):
 
 @cache
 def elements(html: str) -> _Elements:
-    """What a built page fetches, links to and can be linked to at."""
+    """What a built page fetches and links to, and its anchors."""
     parser = _Elements()
     parser.feed(html)
     parser.close()
@@ -110,9 +110,9 @@ def elements(html: str) -> _Elements:
 
 
 def fetched_from_afar(name: str, text: str) -> list[str]:
-    """What a page or a style makes a browser fetch from elsewhere; links that a reader follows are none of it.
+    """Addresses elsewhere that a browser fetches for a page or a style; followed links do not count.
 
-    Scripts are not looked into: those of the theme fetch nothing unless a page asks for diagrams or names a repository.
+    Scripts are not read: those of the theme fetch only for diagrams or a named repository.
     """
     if name.endswith(".css"):
         return IN_STYLE.findall(text)
@@ -121,7 +121,7 @@ def fetched_from_afar(name: str, text: str) -> list[str]:
 
 
 def dead_links(site: Path, name: str) -> list[str]:
-    """Links of a built page to places within the site that are not there."""
+    """Links of a built page to places within the site that do not exist."""
     page = elements((site / name).read_text(encoding="utf-8"))
     found = []
     for link in page.links + page.fetched:
@@ -130,9 +130,9 @@ def dead_links(site: Path, name: str) -> list[str]:
             continue
         target = (site / name).parent / address if address else site / name
         target = target / "index.html" if target.is_dir() else target
-        there = target.is_file()
-        if there and anchor and target.suffix == ".html":
-            there = anchor in elements(target.read_text(encoding="utf-8")).ids
-        if not there:
+        exists = target.is_file()
+        if exists and anchor and target.suffix == ".html":
+            exists = anchor in elements(target.read_text(encoding="utf-8")).ids
+        if not exists:
             found.append(f"{name}: {link}")
     return found

@@ -37,6 +37,11 @@ def case_of(out: dict, weights: list, delays: list, inputs: list, loss: dict, T:
     return case_from_text(json.dumps(document))
 
 
+def lif(**constants: float) -> dict:
+    """Constants of spiking neurons."""
+    return {"kind": "lif", "threshold": 1.0, "reset": -0.25, **constants}
+
+
 def loss_of(read: str) -> dict:
     """A readout of `li` or `lif`, or the two first spikes of the first neuron."""
     if read == "spikes":

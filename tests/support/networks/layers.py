@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+import pytest
 import torch
 from torch import Tensor
 
-from fast import LIF, Spikes
-from spec import Case, Connection, Loss, Network, Population, SpikeTrains
+import reference
+from fast import LIF, Spikes, cross_entropy, first_spike_time, spike_time_mse
+from spec import Case, Connection, CrossEntropy, Loss, Network, Population, SpikeTimeMSE, SpikeTrains
+from tests.support.tolerances import SAME_NETWORK
 
 DURATION = 16.0
 TRIALS: list[list[list[float]]] = [[[0.7, 4.1], [1.9], [2.6, 3.3]], [[], [0.4, 6.0], []], [[], [], []]]
 """Three trials of different numbers of spikes, the last one silent."""
+
+
+FLOAT32 = 1e-5
+"""Relative error of a gradient in float32: some hundred operations, one after the other."""
 
 
 def trains(*times: list[float]) -> SpikeTrains:
@@ -59,3 +68,43 @@ def case_of(layers: list[LIF], trial: list[list[float]], loss: Loss) -> Case:
         connections.append(Connection(populations[n].name, f"layer{n}", numbers(layer.w), numbers(layer.d)))
     network = Network(tuple(populations), tuple(connections))
     return Case(network, DURATION, {"in": trains(*trial)}, loss)
+
+
+TARGETS = trains([6.0, 9.0, 15.5], [8.0])
+LOSSES: dict[str, tuple[Loss, Callable[[Spikes], Tensor]]] = {
+    "spike_time_mse": (SpikeTimeMSE("layer1", TARGETS), lambda out: spike_time_mse(out, [TARGETS] * out.trials)),
+    "first_spike_time": (
+        CrossEntropy("first_spike_time", "layer1", 1, 3.0),
+        lambda out: cross_entropy(first_spike_time(out, 3.0), torch.ones(out.trials, dtype=torch.int64)),
+    ),
+}
+
+
+def assert_batch_is_mean(name: str, dtype: torch.dtype) -> None:
+    """Loss and gradient of one batch of `TRIALS` are the means of the results of `reference` for each trial alone."""
+    loss, function = LOSSES[name]
+    layers = [first_layer(dtype).requires_grad_(), second_layer(dtype).requires_grad_()]
+    spikes = given_spikes()
+    spikes.times.requires_grad_()
+    emitted = layers[1](layers[0](spikes))
+    value = function(emitted)
+    value.backward()
+    singles = [reference.run(case_of(layers, trial, loss)) for trial in TRIALS]
+    counts = [[len(train) for train in single.spikes["layer1"]] for single in singles]
+    assert emitted.counts().tolist() == counts and len({sum(count) for count in counts}) == 3
+    tolerance = SAME_NETWORK if dtype == torch.float64 else FLOAT32
+    assert float(value.detach()) == pytest.approx(np.mean([single.loss for single in singles]), rel=tolerance)
+
+    def assert_mean(found: Tensor | None, alone: list[np.ndarray]) -> None:
+        expected = np.mean(alone, axis=0)
+        assert found is not None
+        assert np.linalg.norm(found.numpy() - expected) <= tolerance * np.linalg.norm(expected)
+
+    for n, layer in enumerate(layers):
+        assert_mean(layer.w.grad, [single.gradients.connections[n].dL_dw for single in singles])
+        assert_mean(layer.d.grad, [single.gradients.connections[n].dL_dd for single in singles])
+        for constant in ("tau_mem", "tau_syn", "v_th", "v_reset"):
+            alone = [getattr(single.gradients.populations[f"layer{n}"], f"dL_d{constant}") for single in singles]
+            assert_mean(getattr(layer, constant).grad, alone)
+    by_input = np.concatenate([np.concatenate(single.gradients.inputs["in"]) for single in singles])
+    assert_mean(spikes.times.grad, [by_input / len(singles)])

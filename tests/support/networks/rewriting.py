@@ -27,6 +27,9 @@ from spec import (
 from tests.support.comparison import CONSTANTS
 
 Rewritten = tuple[Case, Callable[[Result], Result]]
+SPARE = Population("spare", "lif", 2, *(np.full(2, value) for value in (10.0, 5.0, 1.0, 0.0)))
+"""Two neurons that a network may have besides its own."""
+
 TIMES, VOLTAGES = ("d", "t_in", "tau_mem", "tau_syn"), ("w", "v_th", "v_reset")
 
 

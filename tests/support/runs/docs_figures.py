@@ -11,8 +11,7 @@ import matplotlib
 from reports.figure_adjoint import adjoint
 from spec import Case
 from tests import ROOT
-from tests.reports.test_traced import small
-from tests.support.runs.traced import traced
+from tests.support.runs.traced import small, traced
 
 PATH = ROOT / "docs" / "adjoint.svg"
 

@@ -1,11 +1,12 @@
-"""What goes on in a small network, forwards and backwards, at every moment: the data of the report's first figure.
+"""The state of a small network forwards and backwards, for the report's first figure.
 
-The reference keeps events only. Between them its own flows tell the state at any instant, forwards from the event
+The reference keeps events only. Between them its flows give the state: forwards from the event
 before, backwards from the event after.
 """
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from reference.adjoint import Adjoint, _Sweep
@@ -14,9 +15,26 @@ from reference.events import Arrivals, Crossing, Event, Neuron
 from reference.flow import adjoint_flow, flow
 from reference.readouts import drive
 from reference.simulate import simulate
-from spec import Case
+from spec import Case, case_from_text
 
 SAMPLES = 40  # of each stretch between two events
+
+
+def small() -> Case:
+    """Two inputs, a hidden neuron, an output: some arrivals, three spikes, each seen by all."""
+    lif = {"kind": "lif", "size": 1, "tau_mem": 10.0, "tau_syn": 5.0, "threshold": 1.0, "reset": 0.0}
+    document = {
+        "format": "eventprop-case/1",
+        "duration": 40.0,
+        "populations": [{"name": "in", "kind": "input", "size": 2}, {"name": "hidden", **lif}, {"name": "out", **lif}],
+        "connections": [
+            {"source": "in", "target": "hidden", "weights": [[2.9], [2.7]], "delays": [[2.0], [6.5]]},
+            {"source": "hidden", "target": "out", "weights": [[4.4]], "delays": [[5.0]]},
+        ],
+        "inputs": {"in": [[1.0, 12.0], [3.0]]},
+        "loss": {"kind": "spike_time_mse", "population": "out", "targets": [[18.0, 25.0, 27.5]]},
+    }
+    return case_from_text(json.dumps(document))
 
 
 class Traced(_Sweep):

@@ -17,12 +17,12 @@ from typing import cast
 import numpy as np
 import torch
 
+from benchmarks.allowed_errors import FINITE_DIFFERENCES, IDENTITIES, READOUTS, SPIKE_TIMES, Disagreement, limit
 from benchmarks.arrivals import neuron_trains, sources
-from benchmarks.check import arriving, differences, follow
-from benchmarks.limits import FINITE_DIFFERENCES, IDENTITIES, READOUTS, SPIKE_TIMES, Disagreement, limit
 from benchmarks.networks import Link, Stage, constants, links
 from benchmarks.precision import Precision, precision
 from benchmarks.step import Step, found_by, step
+from benchmarks.without_kernels import arriving, differences, follow
 from benchmarks.workloads import Workload
 from fast import LI, LIF, Spikes
 from fast.nn.certificate import Residuals, residuals, watched
@@ -50,7 +50,7 @@ class Agreement:
         residuals: of the identities A, B, C; None where one does not apply.
         followed: of (c).
         finite_difference_error: None where spikes appear or vanish at every step tried.
-        finite_difference_step: in units of the direction, see `benchmarks.check.differences`.
+        finite_difference_step: in units of the direction, see `benchmarks.without_kernels.differences`.
     """
 
     precision: Precision

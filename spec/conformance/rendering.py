@@ -27,7 +27,7 @@ _MARKS = {"failed": "fail", "another network": "other", "not offered": "-"}
 
 
 def text(report: Report) -> str:
-    """The report, for reading."""
+    """The report as plain text."""
     return "\n".join(_lines(report))
 
 
@@ -45,28 +45,27 @@ def _lines(report: Report) -> Iterator[str]:
             yield f"{title:22}{_digits(summary):>8}  {summary.grade:18}{offered:>7}{_notes(summary)}"
     yield ""
     yield f"{'right digits, by need':28}{'cases':>7}" + "".join(f"{name:>11}" for name in COLUMNS) + "  grade"
+    missing = []
     for name in CAPABILITIES:
         summary = report.summary(capability=name)
         if summary.cases:
             cells = "".join(f"{_cell(report.summary(quantities, name)):>11}" for quantities in COLUMNS.values())
             yield f"{name:28}{f'{summary.offered}/{summary.cases}':>7}{cells}  {summary.grade}"
-    missing = [name for name in CAPABILITIES if (found := report.summary(capability=name)).cases and not found.offered]
-    yield from _listed("no answer to any case that needs", wrap(", ".join(missing), 110))
+            missing += [] if summary.offered else [name]
+    yield from _listed("needed by no answered case", wrap(", ".join(missing), 110))
     yield from _listed("not offered", [f"{c.name}: {c.reason}" for c in report.cases if c.state == "not offered"])
     yield from _listed("left out of answers", _left_out(report))
-    unknown = [f"{case.name}: {', '.join(case.unknown)}" for case in report.cases if case.unknown]
-    yield from _listed("keys that mean nothing", unknown)
+    unknown = [f"{case.name}: {', '.join(case.unknown_keys)}" for case in report.cases if case.unknown_keys]
+    yield from _listed("keys without a meaning", unknown)
     yield from _listed(f"wrong (failed, other spikes, or fewer than {report.least:g} right digits)", report.wrong)
-    yield from _listed("pattern of what is not right", _pattern(report))
+    yield from _listed("pattern of the errors", _pattern(report))
     yield ""
     yield _verdict(report)
 
 
 def _listed(title: str, lines: list[str]) -> Iterator[str]:
     if lines:
-        yield ""
-        yield f"{title}:"
-        yield from (f"  {line}" for line in lines)
+        yield from ("", f"{title}:", *(f"  {line}" for line in lines))
 
 
 def _digits(summary: Summary) -> str:
@@ -74,18 +73,18 @@ def _digits(summary: Summary) -> str:
 
 
 def _cell(summary: Summary) -> str:
-    """Right digits, or why there are none."""
+    """Right digits, or the reason why there are none."""
     return _MARKS.get(summary.grade, _digits(summary)) if summary.cases else ""
 
 
 def _notes(summary: Summary) -> str:
     partly = summary.offered - summary.whole - summary.failed
-    notes = {"failed": summary.failed, "of another network": summary.other, "in part": partly}
+    notes = {"failed": summary.failed, "of another network": summary.another_network, "in part": partly}
     return "".join(f"  {number} {note}" for note, number in notes.items() if number > 0)
 
 
 def _left_out(report: Report) -> list[str]:
-    """For each quantity that is missing in a case that was answered: in how many, and which if not in all."""
+    """For each quantity: the number of answers that left some of it out; their names if not all."""
     lines = []
     answered = [case for case in report.cases if case.state == "answered"]
     for name in QUANTITIES:
@@ -98,13 +97,12 @@ def _left_out(report: Report) -> list[str]:
 
 
 def _pattern(report: Report) -> list[str]:
-    lines = []
-    near = report.likeness
+    lines, near = [], report.likeness
     if near is not None:
         distances = f"distance {near.distance:.1e} to that fault, {near.truth:.1e} to the right results"
         if near.clear:
             lines.append(f'like "{near.name}" ({near.what}): {distances}')
-            lines += [f'  the same in all that was offered: "{name}"' for name in near.also]
+            lines += [f'  the same numbers in all that was offered: "{name}"' for name in near.also]
         else:
             lines.append(f'no known pattern; the nearest is "{near.name}": {distances}')
     return lines + [_factor(factor) for factor in report.factors]
@@ -121,30 +119,18 @@ def _factor(factor: Factor) -> str:
 def _verdict(report: Report) -> str:
     if not report.graded:
         return "nothing was offered, so nothing is graded"
-    whole = all(b.state != "left out" for c in report.cases for b in c.blocks)
-    whole = whole and all(case.state == "answered" for case in report.cases)
     if report.wrong:
         return "something offered is wrong"
+    whole = all(c.state == "answered" and all(b.state != "left out" for b in c.blocks) for c in report.cases)
     return "nothing offered is wrong" + ("" if whole else "; what was left out is listed above")
 
 
 def document(report: Report) -> dict:
     """The report as a JSON object."""
 
-    def summary(found: Summary) -> dict:
-        return {
-            "grade": found.grade,
-            "digits": found.digits,
-            "offered": found.offered,
-            "cases": found.cases,
-            "whole": found.whole,
-            "failed": found.failed,
-            "another_network": found.other,
-        }
-
     def by_quantity(capability: str | None) -> dict:
         found = {name: report.summary((name,), capability) for name in QUANTITIES}
-        return {name: summary(one) for name, one in found.items() if one.cases}
+        return {name: dict(vars(one)) for name, one in found.items() if one.cases}
 
     near = report.likeness
     by_capability = {name: report.summary(capability=name) for name in CAPABILITIES}
@@ -157,13 +143,11 @@ def document(report: Report) -> dict:
         "wrong": report.wrong,
         "quantities": by_quantity(None),
         "capabilities": {
-            name: {**summary(found), "quantities": by_quantity(name)}
+            name: {**vars(found), "quantities": by_quantity(name)}
             for name, found in by_capability.items()
             if found.cases
         },
-        "likeness": None
-        if near is None
-        else {
+        "likeness": None if near is None else {
             "clear": near.clear,
             "fault": near.name,
             "what": near.what,
@@ -171,27 +155,14 @@ def document(report: Report) -> dict:
             "distance": near.distance,
             "distance_to_right": near.truth,
         },
-        "factors": [
-            {
-                "quantities": list(found.quantities),
-                "factor": found.factor,
-                "residual": found.residual,
-                "blocks": found.blocks,
-                "of": found.of,
-            }
-            for found in report.factors
-        ],
+        "factors": [{**vars(found), "quantities": list(found.quantities)} for found in report.factors],
         "cases": [
-            {
-                "name": case.name,
+            {key: value for key, value in vars(case).items() if key not in ("has", "blocks")} | {
                 "needs": list(case.needs),
-                "state": case.state,
-                "reason": case.reason,
-                "seconds": case.seconds,
-                "unknown_keys": list(case.unknown),
+                "unknown_keys": list(case.unknown_keys),
                 "blocks": [
-                    {"path": b.path, "quantity": b.quantity, "state": b.state, "digits": b.digits, "reason": b.reason}
-                    for b in case.blocks
+                    {key: getattr(block, key) for key in ("path", "quantity", "state", "digits", "reason")}
+                    for block in case.blocks
                 ],
             }
             for case in report.cases

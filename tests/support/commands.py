@@ -1,0 +1,55 @@
+"""Command lines in processes of their own, and the parts of their output that tests look at."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+from tests import ROOT
+
+
+def run(command: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """`python -m COMMAND ARGUMENTS` in a process of its own, without a GPU."""
+    line, environment = [sys.executable, "-m", command, *map(str, arguments)], os.environ | {"CUDA_VISIBLE_DEVICES": ""}
+    return subprocess.run(line, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+def result_of(done: subprocess.CompletedProcess[str]) -> dict:
+    """The JSON object printed; nothing else is."""
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("\n") == 1 and done.stdout.endswith("\n")
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is no JSON")
+
+    return json.loads(done.stdout, parse_constant=refuse)
+
+
+def skeleton(value: object) -> object:
+    """The value with `0.0` for every number: keys, lengths and nulls."""
+    if isinstance(value, dict):
+        return {key: skeleton(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [skeleton(entry) for entry in value]
+    return 0.0 if isinstance(value, float) else value
+
+
+def refusal_of(done: subprocess.CompletedProcess[str], command: str, code: int = 2) -> str:
+    """The one line on standard error; nothing is printed beside it."""
+    assert (done.returncode, done.stdout) == (code, "")
+    prefix = f"python -m {command}: "
+    assert done.stderr.startswith(prefix) and done.stderr.count("\n") == 1
+    return done.stderr.removeprefix(prefix).rstrip("\n")
+
+
+def lines_read(number: int, *arguments: str) -> tuple[int, list[str], str]:
+    """`python ARGUMENTS | head`: exit code, lines read before the pipe closed, standard error."""
+    line = [sys.executable, *arguments]
+    with subprocess.Popen(line, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stderr is not None
+        read = [process.stdout.readline() for _ in range(number)]
+        process.stdout.close()
+        complaint = process.stderr.read()
+    return process.returncode, read, complaint

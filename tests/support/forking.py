@@ -1,0 +1,151 @@
+"""Child processes of a process that has imported torch, Numba and pytest, and loaded the kernels.
+
+A fresh interpreter spends two seconds of CPU time on imports. One server per test process spends them once and forks a
+child per request. Each child has its own folder, environment, streams and exit code. Where imports, `python -m` itself
+or the seed of Python's hashes is under test, use `subprocess`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import runpy
+import subprocess
+import sys
+import tempfile
+import traceback
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from tests import ROOT
+
+
+@dataclass(frozen=True)
+class Child:
+    """A running child; its streams go to the files `out` and `err`."""
+
+    pid: int
+    out: Path
+    err: Path
+
+    def wait(self) -> subprocess.CompletedProcess[str]:
+        """The exit code (minus the signal that ended the child) and all output; removes the two files."""
+        code = _server().ask({"wait": self.pid})
+        texts = [path.read_text(encoding="utf-8") for path in (self.out, self.err)]
+        for path in (self.out, self.err):
+            path.unlink()
+        return subprocess.CompletedProcess([], code, *texts)
+
+
+def started(function: str, *arguments: Any, folder: Path = ROOT, environment: dict[str, str] | None = None) -> Child:
+    """Fork a child that calls `function` ("module:name") and exits with its result, None being 0.
+
+    Args:
+        arguments: plain values; paths become strings.
+        folder: working directory of the child.
+        environment: variables besides those of this process.
+    """
+    out, err = (Path(tempfile.mkstemp(prefix="delayprop-")[1]) for _ in range(2))
+    request = {
+        "function": function, "arguments": arguments, "folder": folder, "out": out, "err": err,
+        "environment": {**os.environ, **(environment or {})},
+    }
+    return Child(_server().ask(request), out, err)
+
+
+def called(
+    function: str, *arguments: Any, folder: Path = ROOT, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """`started`, and waited for."""
+    return started(function, *arguments, folder=folder, environment=environment).wait()
+
+
+def module(name: str, *arguments: object) -> None:
+    """`python -m NAME ARGUMENTS`, within a child: `called("tests.support.forking:module", NAME, ...)`."""
+    sys.argv = [name, *map(str, arguments)]
+    runpy.run_module(name, run_name="__main__", alter_sys=True)
+
+
+class Server:
+    """The process that is forked, from outside: one JSON line per request and per answer."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, "-P", "-m", "tests.support.forking"]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        self.process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        atexit.register(self.process.communicate)  # closes the pipe, which ends the server
+
+    def ask(self, request: dict[str, Any]) -> int:
+        """Send a request; the answer.
+
+        Raises:
+            AssertionError: the server has ended.
+        """
+        assert self.process.stdin is not None and self.process.stdout is not None
+        print(json.dumps(request, default=str), file=self.process.stdin, flush=True)
+        answer = self.process.stdout.readline()
+        assert answer, f"the server of forks ended with exit code {self.process.wait()}"
+        return int(answer)
+
+
+_server = cache(Server)
+
+
+def serve() -> None:
+    """Import, then answer requests until the pipe closes."""
+    import h5py  # noqa: F401
+    import hypothesis  # noqa: F401
+    import matplotlib.pyplot  # noqa: F401
+    import pytest  # noqa: F401
+    import torch
+
+    from fast.run import run_case
+    from tests.support.networks.strategies import seeded_case
+
+    torch.set_num_threads(1)  # a child has none of the threads of its parent
+    for precision in ("float32", "float64"):
+        run_case(seeded_case(1, "layers"), precision)
+    for line in sys.stdin:
+        request = json.loads(line)
+        if "wait" in request:
+            answer = os.waitstatus_to_exitcode(os.waitpid(request["wait"], 0)[1])
+        else:
+            answer = os.fork()
+            if answer == 0:
+                os._exit(_child(**request))
+        print(answer, flush=True)
+
+
+def _child(
+    function: str, arguments: list[Any], folder: str, out: str, err: str, environment: dict[str, str]
+) -> int:
+    """Call the function in the child; the exit code."""
+    for path, stream in ((os.devnull, 0), (out, 1), (err, 2)):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT if stream else os.O_RDONLY), stream)
+    code: Any = 1
+    try:
+        os.environ.clear()
+        os.environ.update(environment)
+        os.chdir(folder)
+        name, _, attribute = function.partition(":")
+        code = getattr(import_module(name), attribute)(*arguments)
+    except SystemExit as stop:
+        code = stop.code
+    except BaseException:
+        traceback.print_exc()
+    if isinstance(code, str):
+        print(code, file=sys.stderr)
+        code = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return int(code or 0)
+
+
+if __name__ == "__main__":
+    serve()
