@@ -1,4 +1,4 @@
-"""The page: what was shown, how well, and its limits; everything on it comes from the record."""
+"""The page: the checks, their measurements, and the limits, all from the record."""
 
 from __future__ import annotations
 

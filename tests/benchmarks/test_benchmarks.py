@@ -215,14 +215,14 @@ REFUSED: dict[str, tuple[Callable[[list[str]], int], list[str], str]] = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_cannot_be_measured_is_one_line_and_exit_code_2(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_refusal_is_one_line_and_exit_code_2(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     main, arguments, message = REFUSED[name]
     assert main(arguments) == 2
     out, err = capsys.readouterr()
     assert out == "" and err.count("\n") == 1 and message in err
 
 
-def test_memory_is_unknown_where_the_system_does_not_tell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_memory_is_unknown_where_the_system_has_no_counter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(memory, "RESET", tmp_path / "nowhere")
     assert memory.measured(build(small("yin-yang"))) is None
 

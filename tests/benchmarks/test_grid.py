@@ -157,7 +157,7 @@ def one_neuron(w: float, d: float, duration: float) -> Case:
     return Case(network, duration, {"in": SpikeTrains((np.zeros(1),))}, CrossEntropy("first_spike_time", "out", 0, 5.0))
 
 
-def test_a_peak_within_a_step_is_not_seen() -> None:
+def test_a_peak_within_a_step_is_missed() -> None:
     case = one_neuron(8.0, 0.0, 40.0)
     assert len(exact_run(case).spikes["out"][0]) == 1
     assert len(stepped.run(case, 20.0).spikes["out"][0]) == 0 < len(stepped.run(case, 1.0).spikes["out"][0])

@@ -1,4 +1,4 @@
-"""The reference implements what was proved: jumps symbol by symbol, flows to 52 digits."""
+"""The reference implements the proved formulas: jumps symbol by symbol, flows to 52 digits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pages: programs print what the page shows, links lead somewhere, nothing is fetched."""
+"""The pages: programs print the output shown, links lead somewhere, nothing is fetched."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def test_every_package_of_the_lock_is_one_version_with_hashes() -> None:
 
 
 def test_the_lock_is_within_every_range() -> None:
-    """Of the package and of `dev`. A changed range needs a new lock; its first lines say how."""
+    """Of the package and of `dev`. A changed range needs a new lock; its header has the command."""
     assert outside_ranges(LOCK, PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"]) == []
 
 
