@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 else:
 
     def __getattr__(name: str) -> object:
-        """A public name. Imported late: PyTorch and Numba take seconds, `delayprop --help` needs neither."""
+        """A public name; imported late, since PyTorch and Numba take seconds."""
         if name == "__all__" or not name.startswith("_"):
             import delayprop.public as public
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from delayprop import __version__
-from delayprop.packages import check_packages
+from delayprop.packages import foreign
 from spec.command import OneLineParser, report, run_and_exit
 
 Main = Callable[[Sequence[str], str], int]
@@ -66,9 +66,11 @@ def command(name: str) -> Main:
 
 
 def report_command(argv: Sequence[str], prog: str) -> int:
-    """Draw a run; in a checkout also make the verification report, whose `reports` and `tests` no wheel holds."""
+    """Draw a run. In a checkout, make the verification report too; no wheel holds its packages."""
     if (ROOT / "reports" / REPORTS["reports"]).exists():
-        check_packages(REPORTS)
+        line = foreign(REPORTS)
+        if line is not None:
+            return report(prog, line)
         from reports.__main__ import main
     else:
         from fast.drawing.__main__ import main

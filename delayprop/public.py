@@ -30,6 +30,7 @@ from spec import (
     ConnectionGradient,
     CrossEntropy,
     Gradients,
+    Loss,
     Population,
     PopulationGradient,
     Result,
@@ -49,7 +50,7 @@ from spec.nir_graph import from_nir, to_nir
 
 __all__ = [
     "LI", "LIF", "READOUTS", "VOLTAGE_READOUTS", "Activity", "Case", "Connection", "ConnectionGradient",
-    "CrossEntropy", "CrossEntropyLoss", "FirstSpikeTime", "Gradients", "Network", "NetworkSpec", "Population",
+    "CrossEntropy", "CrossEntropyLoss", "FirstSpikeTime", "Gradients", "Loss", "Network", "NetworkSpec", "Population",
     "PopulationGradient", "Record", "Residuals", "Result", "SpecError", "SpikeTimeMSE", "SpikeTimeMSELoss",
     "SpikeTrains", "Spikes", "Tie", "UnsupportedError", "case_from_text", "case_of", "case_to_dict", "check",
     "cross_entropy", "first_spike_time", "from_nir", "joined", "load_case", "load_into", "network_of", "propagate",

@@ -1,6 +1,6 @@
 """Exact event-based gradients under PyTorch, with Numba kernels for CPU and CUDA.
 
-Commands: `run`, `train`, `evaluate`, `compare`, `export`. Rooms, each importing only rooms above it:
+Commands: `run`, `train`, `evaluate`, `compare`, `export`. A room imports only rooms above it:
 
     physics     the equations as scalar functions, shared by CPU and CUDA
     cpu, cuda   the kernels: simulate a layer, and its adjoint

@@ -1,4 +1,4 @@
-"""`python -m fast.evaluate RUN`: what the network of a finished run answers, split by split."""
+"""`delayprop evaluate RUN`: accuracy and frequent errors of a finished run, split by split."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ CONFUSIONS = 5
 def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.evaluate") -> int:
     """The command; returns the exit code (0; 2: no such run, or no data)."""
     parser = OneLineParser(prog, "Evaluate the network of a finished run.")
-    parser.add_argument("run", metavar="RUN", type=Path, help="the --out of a run")
-    parser.add_argument("--split", choices=SPLITS, nargs="+", default=["valid", "test"], help="default: valid test")
-    parser.add_argument("--data", nargs="+", help="where the data are, as --data of the task; default: where they were")
-    parser.add_argument("--json", action="store_true", help="print one JSON object, with every answer")
+    parser.add_argument("run", metavar="RUN", type=Path, help="folder of a finished run (its --out)")
+    what = "splits to evaluate (default: valid test)"
+    parser.add_argument("--split", choices=SPLITS, nargs="+", default=["valid", "test"], help=what)
+    parser.add_argument("--data", nargs="+", help="the data, as --data of the task (default: those of the run)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object, with all confusions")
     return parser.run(_evaluate, argv)
 
 
@@ -45,7 +46,7 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 
 def _confused(answers: Evaluation) -> list[str]:
-    """The most frequent wrong answers."""
+    """A line for each of the most frequent wrong answers."""
     wrong = [
         (count, label, answer)
         for label, row in enumerate(answers.confusion)

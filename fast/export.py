@@ -1,4 +1,4 @@
-"""`python -m fast.export RUN`: the network of a finished run, for `reference` and for other tools."""
+"""`delayprop export RUN`: write the network of a finished run as a case file or for NIR."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from spec.nir_nodes import library
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.export") -> int:
-    """The command; returns the exit code (0; 2: no such run, no file named, or a network the format cannot hold)."""
+    """The command; returns the exit code (0; 2: no such run, no file named, or not expressible)."""
     parser = OneLineParser(prog, "Write the network of a finished run as a file.")
-    parser.add_argument("run", metavar="RUN", type=Path, help="the --out of a run")
-    parser.add_argument("--case", metavar="FILE", type=Path, help="with a trial, as a case file of the specification")
-    parser.add_argument("--trial", type=int, default=0, help="which of the test split (default: %(default)s)")
-    parser.add_argument("--nir", metavar="FILE", type=Path, help="as a graph of NIR, in ms (pip install nir)")
-    parser.add_argument("--data", nargs="+", help="where the data are; default: where they were")
+    parser.add_argument("run", metavar="RUN", type=Path, help="folder of a finished run (its --out)")
+    parser.add_argument("--case", metavar="FILE", type=Path, help="write the network and one trial as a case file")
+    parser.add_argument("--trial", type=int, default=0, help="its index in the test split (default: %(default)s)")
+    parser.add_argument("--nir", metavar="FILE", type=Path, help="write a graph of NIR, in ms (pip install nir)")
+    parser.add_argument("--data", nargs="+", help="the data, as --data of the task (default: those of the run)")
 
     def body(options: argparse.Namespace) -> int:
         try:

@@ -1,4 +1,4 @@
-"""`python -m fast.train --task TASK`: train a network on a task."""
+"""`delayprop train --task TASK`: train a network on a task."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _only_first_prints(processes: Processes) -> Iterator[None]:
 
 
 def _folder(options: argparse.Namespace, training: engine.Training, processes: Processes) -> Folder:
-    """The folder of the run, which the first process writes; a run that `torchrun` restarts is resumed."""
+    """The folder of the run, which the first process writes. A restart by `torchrun` resumes it."""
     if processes.restarted and options.out and any(Path(options.out).glob(PATTERN)):
         options.resume = True
     may_change = (
@@ -97,15 +97,15 @@ def _parser(prog: str, argv: Sequence[str]) -> OneLineParser:
     except argparse.ArgumentError:
         task = preset = None
     parser = OneLineParser(prog, "Train a network with delays by exact gradients.")
-    parser.add_argument("--task", choices=tuple(TASKS), required=True, help="what to train; with --help: its options")
-    parser.add_argument("--seed", type=int, default=0, help="of all that is random (default: %(default)s)")
-    parser.add_argument("--out", help="folder for the record and the pictures (default: the first free runs/TASK-N)")
-    parser.add_argument("--resume", action="store_true", help="go on with the run in --out, from its last checkpoint")
+    parser.add_argument("--task", choices=tuple(TASKS), required=True, help="with --help: list its options")
+    parser.add_argument("--seed", type=int, default=0, help="seed of all random numbers (default: %(default)s)")
+    parser.add_argument("--out", help="folder of the run (default: the first free runs/TASK-N)")
+    parser.add_argument("--resume", action="store_true", help="continue the run in --out from its last checkpoint")
     parser.add_argument(
-        "--save-seconds", type=float, default=60.0, help="time between two checkpoints, s (default: %(default)s)"
+        "--save-seconds", type=float, default=60.0, help="time between checkpoints, s (default: %(default)s)"
     )
-    parser.add_argument("--tensorboard", action="store_true", help="the log's numbers for TensorBoard too, in --out")
-    parser.add_argument("--device", choices=DEVICES, default="cpu", help="where to run (default: %(default)s)")
+    parser.add_argument("--tensorboard", action="store_true", help="also write the log for TensorBoard, in --out")
+    parser.add_argument("--device", choices=DEVICES, default="cpu", help="device that computes (default: %(default)s)")
     parser.add_argument("--dtype", choices=tuple(DTYPES), default="float32", help="precision (default: %(default)s)")
     if task in TASKS:
         TASKS[task].add_options(parser)

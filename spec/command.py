@@ -1,4 +1,4 @@
-"""What the commands share: one line on standard error for each error of a user, and the exit codes."""
+"""What the commands share: one line on standard error per error of the user, and the exit codes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class OneLineParser(argparse.ArgumentParser):
         argv: Sequence[str] | None,
         codes: Codes = MappingProxyType({}),
     ) -> int:
-        """Parse `argv` (None: the command line) and run `body` on the options, as `guarded` does."""
+        """Run `body` on the options in `argv` (None: the command line), as `guarded` does."""
         return guarded(self.prog, lambda: body(self.parse_args(argv)), codes)
 
 
@@ -60,7 +60,7 @@ def guarded(prog: str, body: Callable[[], int], codes: Codes = MappingProxyType(
 
 
 def run_and_exit(main: Callable[[], int]) -> NoReturn:
-    """Run a command and exit with its code; print nothing if the reader of its output left (`head`).
+    """Run a command and exit with its code; silently if the reader of its output left (`head`).
 
     SIGPIPE's default is no alternative: it would end the program at a write to any pipe or socket.
     """

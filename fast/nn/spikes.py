@@ -70,7 +70,7 @@ class Spikes:
         starts = torch.zeros(len(times) + 1, dtype=torch.bool, device=times.device)
         starts[self.offsets.clamp(0, len(times))] = True
         back = (times.diff() < 0) & ~starts[1:-1]
-        # nan-ok: the checks have found nothing; one synchronisation with a GPU
+        # nan-ok: the checks found nothing; one synchronisation with a GPU
         if not bool(torch.stack([ends_wrong, bad.any(), back.any()]).any()):
             return
         if bool(ends_wrong):
