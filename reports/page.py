@@ -9,6 +9,7 @@ import matplotlib
 
 from fast.drawing.markup import (
     Picture,
+    captioned,
     document,
     folded,
     heading,
@@ -16,7 +17,6 @@ from fast.drawing.markup import (
     named_values,
     note,
     percent,
-    shown,
     table,
     text,
 )
@@ -92,12 +92,13 @@ def _head(record: Verification) -> list[str]:
 
 def _first_figure(record: Verification) -> list[str]:
     entries = record.figures.get("adjoint", [])
-    return [shown(adjoint(entries[0]))] if entries else []
+    return [captioned(adjoint(entries[0]))] if entries else []
 
 
 def _checks(record: Verification) -> list[str]:
     return [
-        heading("The checks"), glance(record.checks), *cards(record.checks), shown(overview.headroom(record.checks)),
+        heading("The checks"), glance(record.checks), *cards(record.checks),
+        captioned(overview.headroom(record.checks)),
     ]
 
 
@@ -119,7 +120,7 @@ def pictures(record: Verification) -> list[Picture]:
 
 
 def _figures(record: Verification) -> list[str]:
-    return [heading("Findings of the checks"), *map(shown, pictures(record))]
+    return [heading("Findings of the checks"), *map(captioned, pictures(record))]
 
 
 def _certified(record: Verification) -> list[str]:
@@ -148,7 +149,7 @@ def _faults(record: Verification) -> list[str]:
     if not entries:
         return []
     return [
-        heading("Faults"), shown(overview.faults(entries)),
+        heading("Faults"), captioned(overview.faults(entries)),
         text("Faults of published systems, or of their kind:"),
         table(("fault", "place"), overview.sources(entries)),
     ]

@@ -33,7 +33,7 @@ def save_pdf(record: Verification, path: Path) -> None:
             figure.text(0.08, 0.95, part, va="top", family="monospace", fontsize=7.5, linespacing=1.5)
             pages.savefig(figure)
         for picture in _pictures(record):
-            sentence = textwrap.fill(picture.sentence, 110)
+            sentence = textwrap.fill(picture.caption, 110)
             picture.figure.text(0.02, -0.02, sentence, va="top", fontsize=8, color="0.3")
             pages.savefig(picture.figure, bbox_inches="tight", pad_inches=0.4)
 
