@@ -6,5 +6,5 @@
 Reading order: `sizes` (the options), `networks` and `workloads` (the networks that run), `step`
 (one training step, timed), `arrivals` (the unit of work), `correctness`, `precision`,
 `without_kernels` and `allowed_errors` (the checks), `memory`, `yardstick` and `roofline` (the
-comparisons), `machine`, `speed` and `scaling` (the command lines), `drawing`.
+comparisons), `command`, `speed` and `scaling` (the command lines), `drawing`.
 """

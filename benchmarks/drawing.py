@@ -32,30 +32,22 @@ def draw(found: list[dict], axis: str, linear: bool, path: Path) -> str:
     seconds, each, memory = figure.subplots(1, 3)
     x = [point["x"] for point in found]
     for name in ("forward", "backward"):
-        y = [point[f"seconds_{name}"] for point in found]
-        _curve(seconds, x, y, name, COLOURS[name])
-        per = [point["nanoseconds_per_arrival"][name] for point in found]
-        _curve(each, x, per, name, COLOURS[name])
+        style = {"color": COLOURS[name], "label": name, "ms": 4}
+        seconds.plot(x, [point[f"seconds_{name}"] for point in found], "o-", **style)
+        each.plot(x, [point["nanoseconds_per_arrival"][name] for point in found], "o-", **style)
     if linear:
         last = found[-1]["seconds_forward"]
         seconds.plot([x[0], x[-1]], [last * x[0] / x[-1], last], color="0.6", lw=1, ls="--", label="in proportion")
     peaks = [(point["x"], point["peak_added_mb"]) for point in found if point["peak_added_mb"]]
     if peaks:
-        _curve(memory, [a for a, _ in peaks], [b for _, b in peaks], "peak of a step", COLOURS["memory"])
+        memory.plot(*zip(*peaks), "o-", color=COLOURS["memory"], label="peak of a step", ms=4)
     for axes, title in ((seconds, "time of a step, s"), (each, "time per arrival, ns"), (memory, "memory added, MB")):
         _finish(axes, axis, title, x)
-    first = found[0]
-    figure.suptitle(
-        f"{first['device_name']}, {first['cores']} cores, {first['dtype']}"
-        + ("" if axis == "threads" else f", {first['threads']} threads"),
-        fontsize=9, x=0.01, ha="left", color="0.35",
-    )
+    machine = f"{found[0]['device_name']}, {found[0]['cores']} cores, {found[0]['dtype']}"
+    machine += "" if axis == "threads" else f", {found[0]['threads']} threads"
+    figure.suptitle(machine, fontsize=9, x=0.01, ha="left", color="0.35")
     figure.savefig(path, dpi=150)
     return str(path)
-
-
-def _curve(axes: Axes, x: list, y: list, label: str, colour: str) -> None:
-    axes.plot(x, y, "o-", color=colour, label=label, ms=4)
 
 
 def _finish(axes: Axes, x: str, title: str, values: list) -> None:

@@ -7,6 +7,7 @@ A network is a list of stages. A stage is a layer of `fast`, or a recurrent popu
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -89,11 +90,7 @@ class Model(nn.Module):
 
     def __init__(self, stages: list[Stage]) -> None:
         super().__init__()
-        self._stages = nn.ModuleList(stages)
-
-    @property
-    def stages(self) -> list[Stage]:
-        return list(self._stages)  # type: ignore[arg-type]  # to a type checker a ModuleList holds bare modules
+        self.stages: Any = nn.ModuleList(stages)  # which a type checker takes for a list of bare modules
 
     def links(self) -> list[Link]:
         """The connections of all stages, in order."""

@@ -9,7 +9,7 @@ after the trial are touched as well. The loops run on the CPU.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -19,17 +19,6 @@ from benchmarks.arrivals import neurons_of, sources
 from benchmarks.step import timed
 from benchmarks.workloads import Workload
 from fast import Spikes
-
-
-@dataclass(frozen=True)
-class Roofline:
-    """Median times of the loops, s."""
-
-    what: str
-    touched: int
-    seconds: float
-    seconds_forward: float
-    seconds_backward: float
 
 
 @njit(cache=True, nogil=True)
@@ -57,8 +46,7 @@ def touch_backward(
             dL_dd[i, j] += w[i, j] * of_d[j] + d[i, j]
 
 
-@dataclass(frozen=True, eq=False)
-class _Part:
+class _Part(NamedTuple):
     """Spikes of some trials through one connection, and the arrays of one thread."""
 
     neurons: np.ndarray
@@ -67,15 +55,9 @@ class _Part:
     sums: np.ndarray
     dL: np.ndarray
 
-    def forward(self) -> None:
-        touch_forward(self.neurons, self.w, self.d, self.sums[0], self.sums[1])
 
-    def backward(self) -> None:
-        touch_backward(self.neurons, self.w, self.d, self.sums[0], self.sums[1], self.dL[0], self.dL[1])
-
-
-def roofline(workload: Workload, trains: list[Spikes], repeats: int) -> Roofline:
-    """Time the loops over the spikes of a step.
+def roofline(workload: Workload, trains: list[Spikes], repeats: int) -> dict:
+    """Time the loops over the spikes of a step; medians, s, as a JSON object.
 
     Args:
         trains: spikes of each stage that spikes.
@@ -85,24 +67,24 @@ def roofline(workload: Workload, trains: list[Spikes], repeats: int) -> Roofline
         w, d = (parameter.detach().cpu().numpy() for parameter in (link.w, link.d))
         starts = spikes.offsets[:: spikes.size].cpu().numpy()  # of each trial, and the end
         edges = starts[np.linspace(0, spikes.trials, threads + 1).astype(int)]
-        parts = [
+        connections.append([
             _Part(neurons, w, d, np.zeros((2, w.shape[1]), w.dtype), np.zeros((2, *w.shape), w.dtype))
             for neurons in np.split(neurons_of(spikes), edges[1:-1])
-        ]
-        connections.append(parts)
+        ])
 
     with ThreadPoolExecutor(threads) as pool:
 
         def forward() -> None:
             for parts in connections:
-                list(pool.map(_Part.forward, parts))
+                list(pool.map(lambda part: touch_forward(*part[:3], *part.sums), parts))
 
         def backward() -> None:
             for parts in reversed(connections):
-                list(pool.map(_Part.backward, parts))
+                list(pool.map(lambda part: touch_backward(*part[:3], *part.sums, *part.dL), parts))
                 np.sum([part.dL for part in parts], axis=0)
 
         found = timed(repeats, lambda: (forward, backward))
     touched = sum(len(part.neurons) * part.w.shape[1] for parts in connections for part in parts)
     what = "numba loops that only touch the weight and delay of each arrival, once forward and once backward"
-    return Roofline(what, touched, found.step, found.forward, found.backward)
+    seconds = {"seconds": found.step, "seconds_forward": found.forward, "seconds_backward": found.backward}
+    return {"what": what, "touched": touched, **seconds}

@@ -17,10 +17,9 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.command import guarded, measured
+from benchmarks.command import cores, guarded, measured
 from benchmarks.correctness import agree
 from benchmarks.drawing import draw
-from benchmarks.machine import cores
 from benchmarks.sizes import DEFAULTS, Sizes
 from benchmarks.workloads import build
 from spec import SpecError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from fast.nn.devices import DTYPES, check_device
@@ -78,18 +79,24 @@ DEFAULTS = {
 FIXED = ("inputs", "spikes")
 """Sizes that the task fixes for yin-yang: four coordinates and a bias, one spike each."""
 
-ASKED = ("batch", "inputs", "spikes", "duration", "hidden", "max_delay", "dtype", "device")
+DRIVE = ("inputs", "spikes", "duration", "hidden", "max_delay")
+"""Sizes that change how often hidden neurons spike."""
+
+OPTIONS: dict[str, tuple[Callable[[str], object], str]] = {
+    "batch": (int, "trials per step"),
+    "inputs": (int, "input neurons"),
+    "spikes": (int, "input spikes per trial"),
+    "duration": (float, "length of a trial, ms"),
+    "hidden": (int, "neurons of each hidden layer"),
+    "max_delay": (float, "largest delay, ms"),
+}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of a configuration; each defaults to the value of the workload."""
     parser.add_argument("--workload", choices=WORKLOADS, required=True, help="which network and input to run")
-    parser.add_argument("--batch", type=int, help="trials per step")
-    parser.add_argument("--inputs", type=int, help="input neurons")
-    parser.add_argument("--spikes", type=int, help="input spikes per trial")
-    parser.add_argument("--duration", type=float, help="length of a trial, ms")
-    parser.add_argument("--hidden", type=int, help="neurons of each hidden layer")
-    parser.add_argument("--max-delay", type=float, help="largest delay, ms")
+    for name, (kind, help_) in OPTIONS.items():
+        parser.add_argument("--" + name.replace("_", "-"), type=kind, help=help_)
     parser.add_argument("--dtype", choices=tuple(DTYPES), help="precision (default: float32)")
     parser.add_argument("--device", choices=("cpu", "cuda"), help="where to run (default: cpu)")
 
@@ -101,14 +108,14 @@ def sizes_of(options: argparse.Namespace) -> Sizes:
         SpecError: an option out of range, or one that the workload does not have.
     """
     default = DEFAULTS[options.workload]
-    chosen = {name: getattr(options, name) for name in ASKED if getattr(options, name) is not None}
+    asked = (*OPTIONS, "dtype", "device")
+    chosen = {name: value for name in asked if (value := getattr(options, name)) is not None}
     if options.workload == "yin-yang":
         for name in FIXED:
             if name in chosen:
                 remedy = "four coordinates and a bias are the task"
                 raise SpecError(f"--{name}", "left out for yin-yang", Verbatim(chosen[name]), remedy)
     given = {**vars(default), **chosen}
-    drive = ("inputs", "spikes", "duration", "hidden", "max_delay")
-    if any(given[name] != getattr(default, name) for name in drive):
+    if any(given[name] != getattr(default, name) for name in DRIVE):
         given["w_means"] = None
     return Sizes(**given)

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -32,25 +31,6 @@ REPEATS, PATIENCE = 3, 10.0  # maximum of steps; a step longer than 10 s is take
 STEEPNESS = 10.0  # of the surrogate, per threshold
 MOST_FLOATS = 4e8  # kept by a step for its backward pass; trials beyond it do not run
 KEPT_A_STEP, KEPT_AN_ARRIVAL, KEPT_A_BIN = 20, 8, 4  # floats per neuron and step, input arrival, past bin
-
-
-@dataclass(frozen=True)
-class Yardstick:
-    """Times of a step, s: measured on `trials_run` trials, and scaled to all trials."""
-
-    what: str
-    approximate: bool
-    dt_ms: float
-    dtype: str
-    trials_run: int
-    trials: int
-    scaled_by: float
-    repeats: int
-    seconds_run: float
-    seconds: float
-    seconds_forward: float
-    seconds_backward: float
-    hidden_spikes_per_trial: float
 
 
 class _Spike(torch.autograd.Function):
@@ -142,8 +122,12 @@ class Grid(nn.Module):
         return torch.stack(spikes) if spikes else arriving[:0], torch.stack(voltages)
 
 
-def yardstick(workload: Workload, repeats: int) -> Yardstick:
-    """Time a workload's step on a grid, with as many of its trials as `MOST_FLOATS` allows."""
+def yardstick(workload: Workload, repeats: int) -> dict:
+    """Time a workload's step on a grid, with as many of its trials as `MOST_FLOATS` allows.
+
+    Returns:
+        A JSON object: times in s, measured on `trials_run` trials and scaled to all.
+    """
     sizes, dt = workload.sizes, DT.get(workload.sizes.workload, 1.0)
     steps, neurons = sizes.duration / dt, sizes.layers * sizes.hidden + sizes.outputs
     kept = KEPT_A_STEP * steps * neurons + KEPT_AN_ARRIVAL * sizes.spikes * sizes.hidden
@@ -164,8 +148,10 @@ def yardstick(workload: Workload, repeats: int) -> Yardstick:
         return lambda: losses.append(cross_entropy(grid(*given), few.labels)), lambda: losses[0].backward()
 
     found, scale = timed(min(repeats, REPEATS), halves, PATIENCE), sizes.batch / trials
-    return Yardstick(
-        "time grid in torch: surrogate derivative, backpropagation in time", True, dt, sizes.dtype, trials, sizes.batch,
-        scale, found.repeats, found.step, found.step * scale, found.forward * scale, found.backward * scale,
-        grid.spikes_seen / (trials * sizes.layers * sizes.hidden),
-    )
+    return {
+        "what": "time grid in torch: surrogate derivative, backpropagation in time", "approximate": True, "dt_ms": dt,
+        "dtype": sizes.dtype, "trials_run": trials, "trials": sizes.batch, "scaled_by": scale,
+        "repeats": found.repeats, "seconds_run": found.step, "seconds": found.step * scale,
+        "seconds_forward": found.forward * scale, "seconds_backward": found.backward * scale,
+        "hidden_spikes_per_trial": grid.spikes_seen / (trials * sizes.layers * sizes.hidden),
+    }

@@ -32,15 +32,12 @@ def summary(found: Sequence[dict]) -> dict[str, Any]:
     """The summary of all groups, by group and together."""
     off = [group for group in found if group["where"] == "off"]
     return {
-        "groups": [{**_named(group), **_by_step(group["networks"])} for group in found],
+        "groups": [{name: group[name] for name in ("kind", "loss", "where")} | _by_step(group["networks"])
+                   for group in found],
         "order": {which: _orders(off, which) for which in ("w", "d")},
         "kappa": _binned(off, "kappa_min", KAPPA_EDGES), "spikes": _binned(off, "spikes", SPIKE_EDGES),
         "pinned": _pinned(off),
     }
-
-
-def _named(group: dict) -> dict:
-    return {name: group[name] for name in ("kind", "loss", "where")}
 
 
 def _by_step(networks: Sequence[dict]) -> dict[str, Any]:

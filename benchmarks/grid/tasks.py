@@ -51,11 +51,6 @@ class Task:
     lr_w: float | None
     lr_d: float
 
-    @property
-    def max_delay(self) -> float:
-        """The largest legal delay, ms."""
-        return float(self.layers[0].max_delay or 0.0)
-
 
 def interval_task(apart: float, seed: int, steps: int = INTERVAL_STEPS) -> Task:
     """The interval task with classes `apart` ms apart."""

@@ -183,7 +183,7 @@ def test_pictures_of_the_record(tmp_path: Path) -> None:
     assert len(paths) == len(figures.PICTURES) and all(Path(path).stat().st_size > 5000 for path in paths)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_the_command_finds_the_record_again() -> None:
     """The first networks of each group; machines may differ by rounding only."""
     for found in RECORD["gradients"]["networks"]:
