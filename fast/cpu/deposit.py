@@ -42,9 +42,9 @@ class Ring(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """`place, amount [SIDE_BY_SIDE, ...]`: where deposits go, and what they are."""
+    """`ring_offset, amount [SIDE_BY_SIDE, ...]`: where deposits go, and what they are."""
 
-    place: np.ndarray
+    ring_offset: np.ndarray
     amount: np.ndarray
 
 
@@ -55,44 +55,44 @@ def ring_places(slots):
 
 
 @allocating
-def empty_ring(slots, integral_read, at):
+def empty_ring(slots, integral_read, clock):
     """A ring of so many bins."""
     places = ring_places(slots)
-    return Ring(np.full(CELL * places // 2, at.zero), np.full(places // 2 if integral_read else 0, at.zero))
+    return Ring(np.full(CELL * places // 2, clock.zero), np.full(places // 2 if integral_read else 0, clock.zero))
 
 
 @compiled
-def clear_ring(ring, at):
+def clear_ring(ring, clock):
     """Nothing is under way."""
     cells = pointer(ring.cells)
     for p in range(ring.cells.size // CELL):
         clear(cells, p)
-    ring.integral[:] = at.zero
+    ring.integral[:] = clock.zero
 
 
 @allocating
-def scratch_for(rows):
-    """Scratch of the precision of `rows`."""
-    return Scratch(np.empty((SIDE_BY_SIDE, LANES), np.int32), np.zeros((SIDE_BY_SIDE, CELL * LANES), rows.dtype))
+def scratch_for(packed_synapses):
+    """Scratch of the precision of `packed_synapses`."""
+    return Scratch(np.empty((SIDE_BY_SIDE, LANES), np.int32), np.zeros((SIDE_BY_SIDE, CELL * LANES), packed_synapses.dtype))
 
 
 def sorted_by_bin(
-    times: np.ndarray, offsets: np.ndarray, trials: int, bin_width: float, at: Clock, dtype: type
+    times: np.ndarray, offsets: np.ndarray, trials: int, bin_width: float, clock: Clock, dtype: type
 ) -> tuple[Arriving, np.ndarray]:
     """Spikes as the kernels read them, and the number of each among `times`; those after `T` are left out.
 
     Args:
         times: ms, by (trial, source), trains at `offsets`.
     """
-    bin_, rest = split(times, bin_width, at.last, dtype)
+    bin_, rest = split(times, bin_width, clock.last, dtype)
     sources = (len(offsets) - 1) // trials
     starts = offsets[np.arange(trials + 1) * sources]
     source = np.tile(np.arange(sources, dtype=np.int32), trials)
-    order, counts = np.empty(len(times), np.int64), np.empty(at.last + 3, np.int64)
+    order, counts = np.empty(len(times), np.int64), np.empty(clock.last + 3, np.int64)
     for first, last in pairwise(starts.tolist()):
         stable_order(bin_, first, last, counts, order)
     bin_, rest, source = bin_[order], rest[order], np.repeat(source, np.diff(offsets))[order]
-    within = bin_ <= at.last
+    within = bin_ <= clock.last
     if not within.all():
         starts = np.concatenate([[0], within.cumsum()])[starts]
         bin_, rest, source, order = bin_[within], rest[within], source[within], order[within]
@@ -114,17 +114,17 @@ def most_under_way(arriving, slots):
 
 
 @inlined
-def fill(amounts, k, w, x, lane, coefficients, at):
+def fill(amounts, k, w, x, lane, coefficients, clock):
     """Set amounts `k` to what an arrival of weight `w` adds to a cell, with `x` of its bin to go."""
-    added = w * (x * polynomial(coefficients, AB, lane, x, at.terms))
+    added = w * (x * polynomial(coefficients, AB, lane, x, clock.terms))
     amounts[CELL * k + CELL_V] = added
-    amounts[CELL * k + CELL_I] = w * polynomial(coefficients, B, lane, x, at.terms)
-    amounts[CELL * k + CELL_UP] = max(added, at.zero)
-    amounts[CELL * k + CELL_LINK] = at.zero
+    amounts[CELL * k + CELL_I] = w * polynomial(coefficients, B, lane, x, clock.terms)
+    amounts[CELL * k + CELL_UP] = max(added, clock.zero)
+    amounts[CELL * k + CELL_LINK] = clock.zero
 
 
 @vectorised
-def deposit(here, size, first, last, rest, source, next_, mask, rows, coefficients, at, cells, place, amount):
+def deposit(here, size, first, last, rest, source, next_, mask, packed_synapses, coefficients, clock, cells, ring_offset, amount):
     """Add the arrivals of spikes `first..last-1`, emitted in bin `here`, to one block; arrays come as pointers.
 
     `next_`: links, `mask + 1` spikes long. The loops over lanes have no branch, so that the compiler does all lanes at
@@ -133,48 +133,48 @@ def deposit(here, size, first, last, rest, source, next_, mask, rows, coefficien
     for start in range(first, last, SIDE_BY_SIDE):
         stop = min(start + SIDE_BY_SIDE, last)
         for n in range(start, stop):
-            q, row = rest[n], moved(rows, source[n] * (3 * LANES))
-            to, what = moved(place, (n - start) * LANES), moved(amount, (n - start) * (CELL * LANES))
+            q, row = rest[n], moved(packed_synapses, source[n] * (3 * LANES))
+            to, what = moved(ring_offset, (n - start) * LANES), moved(amount, (n - start) * (CELL * LANES))
             for lane in range(LANES):
-                x, p, w = at.one - (q + row[2 * LANES + lane]), here + row[LANES + lane], row[lane]
-                if x <= at.zero:
-                    x += at.one
-                    p += at.slot
+                x, p, w = clock.one - (q + row[2 * LANES + lane]), here + row[LANES + lane], row[lane]
+                if x <= clock.zero:
+                    x += clock.one
+                    p += clock.slot
                 if p >= size:
                     p -= size
                 to[lane] = np.int32(p) >> 1
-                fill(what, lane, w, x, lane, coefficients, at)
+                fill(what, lane, w, x, lane, coefficients, clock)
         for n in range(start, stop):
-            to, what = moved(place, (n - start) * LANES), moved(amount, (n - start) * (CELL * LANES))
+            to, what = moved(ring_offset, (n - start) * LANES), moved(amount, (n - start) * (CELL * LANES))
             before = moved(next_, (n & mask) * LANES)
             for lane in range(LANES):
                 before[lane] = add(cells, to[lane], what, lane, n)
 
 
 @inlined
-def deposit_in_bin(slot, n, q, row, lane, next_, mask, coefficients, at, cells, amount):
+def deposit_in_bin(slot, n, q, row, lane, next_, mask, coefficients, clock, cells, amount):
     """Add the arrival of spike `n`, of rest `q`, at one lane of a block in the bin that it is emitted in.
 
     `slot`: that bin's first cell; `amount`: scratch. Arrays come as pointers. Returns whether it is in that bin.
     """
-    x = at.one - (q + row[2 * LANES + lane])
-    if x <= at.zero:
+    x = clock.one - (q + row[2 * LANES + lane])
+    if x <= clock.zero:
         return False
-    fill(amount, 0, row[lane], x, lane, coefficients, at)
+    fill(amount, 0, row[lane], x, lane, coefficients, clock)
     next_[(n & mask) * LANES + lane] = add(cells, slot + lane, amount, 0, n)
     return True
 
 
 @vectorised
-def deposit_integral(here, size, first, last, rest, source, rows, coefficients, at, integral):
+def deposit_integral(here, size, first, last, rest, source, packed_synapses, coefficients, clock, integral):
     """The same for an integral readout, without the factor `1/tau_mem`."""
     for n in range(first, last):
-        q, row = rest[n], moved(rows, source[n] * (3 * LANES))
+        q, row = rest[n], moved(packed_synapses, source[n] * (3 * LANES))
         for lane in range(LANES):
-            x, p = at.one - (q + row[2 * LANES + lane]), here + row[LANES + lane]
-            if x <= at.zero:
-                x += at.one
-                p += at.slot
+            x, p = clock.one - (q + row[2 * LANES + lane]), here + row[LANES + lane]
+            if x <= clock.zero:
+                x += clock.one
+                p += clock.slot
             if p >= size:
                 p -= size
-            integral[np.int32(p) >> 1] += row[lane] * (x * x * polynomial(coefficients, RAB, lane, x, at.terms))
+            integral[np.int32(p) >> 1] += row[lane] * (x * x * polynomial(coefficients, RAB, lane, x, clock.terms))

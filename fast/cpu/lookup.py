@@ -25,65 +25,65 @@ DRIVE = 5  # column of the ring of whole adjoints, after those of `fast.physics.
 class Scratch(NamedTuple):
     """What is found for each spike of a group, `[SIDE_BY_SIDE, ...]`.
 
-    Of its arrivals: `place [..., LANES]` in the ring; `found [..., 2 * LANES]`: `lambda_V, lambda_I` there, and
+    Of its arrivals: `ring_offset [..., LANES]` in the ring; `found [..., 2 * LANES]`: `lambda_V, lambda_I` there, and
     `driven [..., LANES]`, what drives them; `special`: a bit a lane, where they are to be looked up exactly.
     """
 
-    place: np.ndarray
+    ring_offset: np.ndarray
     found: np.ndarray
     driven: np.ndarray
     special: np.ndarray
 
 
 @allocating
-def scratch_for(rows):
-    """Scratch of the precision of `rows`."""
+def scratch_for(packed_synapses):
+    """Scratch of the precision of `packed_synapses`."""
     return Scratch(
         np.empty((SIDE_BY_SIDE, LANES), np.int32),
-        np.empty((SIDE_BY_SIDE, 2 * LANES), rows.dtype),
+        np.empty((SIDE_BY_SIDE, 2 * LANES), packed_synapses.dtype),
         np.empty((SIDE_BY_SIDE, LANES)),
         np.empty(SIDE_BY_SIDE, np.int64),
     )
 
 
 @vectorised
-def gather(here, size, first, last, rest, source, rows, coefficients, at, ring, place, found, sums, special):
+def gather(here, size, first, last, rest, source, packed_synapses, coefficients, clock, ring, ring_offset, found, sums, special):
     """Look the adjoint up at the arrivals of spikes `first..last-1`, at most SIDE_BY_SIDE, emitted in bin `here`.
 
     Leaves `lambda_V, lambda_I` of each in `found`, adds `lambda_I` and `lambda_V - lambda_I` to `sums [source]`, and
     leaves in `special` which are to be looked up exactly; returns whether any are. Arrays come as pointers.
     """
     for n in range(first, last):
-        q, row, to = rest[n], moved(rows, source[n] * (3 * LANES)), moved(place, (n - first) * LANES)
+        q, row, to = rest[n], moved(packed_synapses, source[n] * (3 * LANES)), moved(ring_offset, (n - first) * LANES)
         for lane in range(LANES):
-            x, p = at.one - (q + row[2 * LANES + lane]), here + row[LANES + lane]
-            if x <= at.zero:
-                p += at.slot
+            x, p = clock.one - (q + row[2 * LANES + lane]), here + row[LANES + lane]
+            if x <= clock.zero:
+                p += clock.slot
             if p >= size:
                 p -= size
             to[lane] = np.int32(p) >> 1
     any_special = 0
     for n in range(first, last):
-        to, what = moved(place, (n - first) * LANES), moved(found, (n - first) * (2 * LANES))
+        to, what = moved(ring_offset, (n - first) * LANES), moved(found, (n - first) * (2 * LANES))
         for lane in range(LANES):
             copy_pair(ring, to[lane], what, lane)
     for n in range(first, last):
         special[n - first] = nan_bits(moved(found, (n - first) * (2 * LANES)))
         any_special |= special[n - first]
     for n in range(first, last):
-        q, row, what = rest[n], moved(rows, source[n] * (3 * LANES)), moved(found, (n - first) * (2 * LANES))
+        q, row, what = rest[n], moved(packed_synapses, source[n] * (3 * LANES)), moved(found, (n - first) * (2 * LANES))
         add = moved(sums, source[n] * (2 * LANES))
         for lane in range(LANES):
-            x = at.one - (q + row[2 * LANES + lane])
-            if x <= at.zero:
-                x += at.one
+            x = clock.one - (q + row[2 * LANES + lane])
+            if x <= clock.zero:
+                x += clock.one
             V, I = what[2 * lane], what[2 * lane + 1]
             is_nan = V != V
-            I = I * polynomial(coefficients, B, lane, x, at.terms) + V * (
-                x * polynomial(coefficients, PS_AB, lane, x, at.terms)
+            I = I * polynomial(coefficients, B, lane, x, clock.terms) + V * (
+                x * polynomial(coefficients, PS_AB, lane, x, clock.terms)
             )
-            V = V * polynomial(coefficients, A, lane, x, at.terms)
-            V, I = at.zero if is_nan else V, at.zero if is_nan else I
+            V = V * polynomial(coefficients, A, lane, x, clock.terms)
+            V, I = clock.zero if is_nan else V, clock.zero if is_nan else I
             what[2 * lane], what[2 * lane + 1] = V, I
             add[lane] += I
             add[LANES + lane] += V - I
@@ -91,25 +91,25 @@ def gather(here, size, first, last, rest, source, rows, coefficients, at, ring, 
 
 
 @vectorised
-def add_driven(first, last, rest, source, rows, coefficients, flow, at, whole_ring, ring, place, found, driven, sums):
+def add_driven(first, last, rest, source, packed_synapses, coefficients, flow, clock, full_adjoint_ring, ring, ring_offset, found, driven, sums):
     """Add what an integral readout drives within the bins of the arrivals that `gather` has just looked up.
 
-    `whole_ring [places / 2, ADJOINT + 1]`: of the ends of bins. `driven`: scratch. Arrays come as pointers.
+    `full_adjoint_ring [places / 2, ADJOINT + 1]`: of the ends of bins. `driven`: scratch. Arrays come as pointers.
     """
     for n in range(first, last):
-        to, what = moved(place, (n - first) * LANES), moved(found, (n - first) * (2 * LANES))
+        to, what = moved(ring_offset, (n - first) * LANES), moved(found, (n - first) * (2 * LANES))
         g_of = moved(driven, (n - first) * LANES)
         for lane in range(LANES):
             p = to[lane]
-            g_of[lane] = whole_ring[p * (ADJOINT + 1) + DRIVE] if ring[2 * p] == ring[2 * p] else 0.0
-        q, row, add = rest[n], moved(rows, source[n] * (3 * LANES)), moved(sums, source[n] * (2 * LANES))
+            g_of[lane] = full_adjoint_ring[p * (ADJOINT + 1) + DRIVE] if ring[2 * p] == ring[2 * p] else 0.0
+        q, row, add = rest[n], moved(packed_synapses, source[n] * (3 * LANES)), moved(sums, source[n] * (2 * LANES))
         for lane in range(LANES):
-            x = at.one - (q + row[2 * LANES + lane])
-            if x <= at.zero:
-                x += at.one
+            x = clock.one - (q + row[2 * LANES + lane])
+            if x <= clock.zero:
+                x += clock.one
             g = -flow[FLOW_PM + lane] * g_of[lane] * x
-            V = g * polynomial(coefficients, RA, lane, x, at.terms)
-            I = g * flow[FLOW_PS + lane] * x * polynomial(coefficients, RAB, lane, x, at.terms)
+            V = g * polynomial(coefficients, RA, lane, x, clock.terms)
+            I = g * flow[FLOW_PS + lane] * x * polynomial(coefficients, RAB, lane, x, clock.terms)
             what[2 * lane] += V
             what[2 * lane + 1] += I
             add[lane] += I
@@ -118,101 +118,101 @@ def add_driven(first, last, rest, source, rows, coefficients, flow, at, whole_ri
 
 @compiled
 def add_tau(
-    first, last, rest, source, rows, constants, coefficients, at, ring, whole_ring, rate, place, adjoint, of_constants
+    first, last, rest, source, packed_synapses, constants, coefficients, clock, ring, full_adjoint_ring, rate, ring_offset, adjoint, dL_dconstants
 ):
     """Add to the gradients of the time constants what arrivals outside special bins are worth."""
     for n in range(first, last):
-        q, row, to = rest[n], rows[source[n]], place[n - first]
+        q, row, to = rest[n], packed_synapses[source[n]], ring_offset[n - first]
         for lane in range(LANES):
-            x, p = at.one - (q + row[2 * LANES + lane]), to[lane]
-            whole = whole_ring[p]
-            if x <= at.zero:
-                x += at.one
-            if ring[2 * p] != ring[2 * p] or row[lane] == at.zero:
+            x, p = clock.one - (q + row[2 * LANES + lane]), to[lane]
+            whole = full_adjoint_ring[p]
+            if x <= clock.zero:
+                x += clock.one
+            if ring[2 * p] != ring[2 * p] or row[lane] == clock.zero:
                 continue
             for k in range(ADJOINT):
                 adjoint[k, lane] = whole[k]
-            flow_back(adjoint, lane, float(x), whole[DRIVE], constants, coefficients, at.terms, rate, True)
-            of_constants[0, lane] += row[lane] * adjoint[X, lane]
-            of_constants[1, lane] += row[lane] * adjoint[Z, lane]
+            flow_back(adjoint, lane, float(x), whole[DRIVE], constants, coefficients, clock.terms, rate, True)
+            dL_dconstants[0, lane] += row[lane] * adjoint[X, lane]
+            dL_dconstants[1, lane] += row[lane] * adjoint[Z, lane]
 
 
 @inlined
 def look_up_special(
-    bin_, base, first, last, rest, source, rows, constants, coefficients, at, rate, scratch, kept, events, dL_dy, drive,
-    adjoint, want_tau, sums, of_constants, worth,
+    bin_, base, first, last, rest, source, packed_synapses, constants, coefficients, clock, rate, scratch, neuron_record, events, dL_dy, drive,
+    adjoint, want_tau, sums, dL_dconstants, dL_dt_pre,
 ):
     """Look up exactly the special arrivals of spikes `first..last-1`, emitted in bin `bin_`, of a group from `base` on.
 
     An arrival that pins the maximum that is read gains what lies beyond the kink as well.
     """
     for n in range(first, last):
-        row, add, bits = rows[source[n]], sums[source[n]], scratch.special[n - base]
+        row, add, bits = packed_synapses[source[n]], sums[source[n]], scratch.special[n - base]
         while bits:
             lane = lowest_bit(bits)
             bits &= bits - 1
             r, target, w = rest[n] + row[2 * LANES + lane], bin_, row[lane]
-            if r >= at.one:
-                r, target = r - at.one, target + 1
+            if r >= clock.one:
+                r, target = r - clock.one, target + 1
             target += int(row[LANES + lane]) // (2 * LANES)
-            if target == at.last and r > at.end:
+            if target == clock.last and r > clock.end:
                 continue
             here = look_up(
-                adjoint, lane, target, scratch.place[n - base, lane] - lane, float(r), events, drive, constants,
-                coefficients, at, rate, want_tau,
+                adjoint, lane, target, scratch.ring_offset[n - base, lane] - lane, float(r), events, drive, constants,
+                coefficients, clock, rate, want_tau,
             )
             V, I = adjoint[LAMBDA_V, lane], adjoint[LAMBDA_I, lane]
-            if here >= 0 and kept[MAX_BIN, lane] == target and kept[MAX_GROUP, lane] > 0.0 and w != 0.0:
+            if here >= 0 and neuron_record[MAX_BIN, lane] == target and neuron_record[MAX_GROUP, lane] > 0.0 and w != 0.0:
                 # per unit of weight, as everything here is
-                V += dL_dy[lane] * max(0.0, kept[MAX_SLOPE, lane] - constants[0, lane] * w) / w
+                V += dL_dy[lane] * max(0.0, neuron_record[MAX_SLOPE, lane] - constants[0, lane] * w) / w
             add[lane] += I
             add[LANES + lane] += V - I
-            if worth.size > 0:
-                worth[n] += w * (V - I)
+            if dL_dt_pre.size > 0:
+                dL_dt_pre[n] += w * (V - I)
             if want_tau:
-                of_constants[0, lane] += w * adjoint[X, lane]
-                of_constants[1, lane] += w * adjoint[Z, lane]
+                dL_dconstants[0, lane] += w * adjoint[X, lane]
+                dL_dconstants[1, lane] += w * adjoint[Z, lane]
 
 
 @summing
-def worth_of_spikes(first, last, source, rows, found, worth):
-    """Add `sum w (lambda_V - lambda_I)` over the arrivals of each spike to `worth`: what its time is worth.
+def add_dL_dt_pre(first, last, source, packed_synapses, found, dL_dt_pre):
+    """Add `sum w (lambda_V - lambda_I)` over the arrivals of each spike to `dL_dt_pre`: what its time is worth.
 
     Arrays come as pointers.
     """
     for n in range(first, last):
-        row, what, total = moved(rows, source[n] * (3 * LANES)), moved(found, (n - first) * (2 * LANES)), 0.0
+        row, what, total = moved(packed_synapses, source[n] * (3 * LANES)), moved(found, (n - first) * (2 * LANES)), 0.0
         for lane in range(LANES):
             total += row[lane] * (what[2 * lane] - what[2 * lane + 1])
-        worth[n] += total
+        dL_dt_pre[n] += total
 
 
 @inlined
 def look_up_plain(
-    here, size, first, last, rest, source, rows, flow, constants, coefficients, at, rate, want_tau, ring, whole_ring,
-    scratch, other, sums, of_constants, worth,
+    here, size, first, last, rest, source, packed_synapses, flow, constants, coefficients, clock, rate, want_tau, ring, full_adjoint_ring,
+    scratch, other, sums, dL_dconstants, dL_dt_pre,
 ):
     """All that the arrivals of spikes `first..last-1`, at most SIDE_BY_SIDE, add to a block, but the special ones.
 
-    `here`: the bin they are emitted in; `worth`: what the spikes are worth, by spike; empty: not wanted. Returns
+    `here`: the bin they are emitted in; `dL_dt_pre`: what the spikes are worth, by spike; empty: not wanted. Returns
     whether there are special ones.
     """
-    rest_, source_, rows_, coefficients_ = pointer(rest), pointer(source), pointer(rows), pointer(coefficients)
-    ring_, place_, found_, sums_ = pointer(ring), pointer(scratch.place), pointer(scratch.found), pointer(sums)
+    rest_, source_, packed_, coefficients_ = pointer(rest), pointer(source), pointer(packed_synapses), pointer(coefficients)
+    ring_, ring_offset_, found_, sums_ = pointer(ring), pointer(scratch.ring_offset), pointer(scratch.found), pointer(sums)
     any_special = gather(
-        here, size, first, last, rest_, source_, rows_, coefficients_, at, ring_, place_, found_, sums_,
+        here, size, first, last, rest_, source_, packed_, coefficients_, clock, ring_, ring_offset_, found_, sums_,
         pointer(scratch.special),
     )
     if rate >= 0.0:
         add_driven(
-            first, last, rest_, source_, rows_, coefficients_, pointer(flow), at, pointer(whole_ring), ring_, place_,
+            first, last, rest_, source_, packed_, coefficients_, pointer(flow), clock, pointer(full_adjoint_ring), ring_, ring_offset_,
             found_, pointer(scratch.driven), sums_,
         )
     if want_tau:
         add_tau(
-            first, last, rest, source, rows, constants, coefficients, at, ring, whole_ring, rate, scratch.place, other,
-            of_constants,
+            first, last, rest, source, packed_synapses, constants, coefficients, clock, ring, full_adjoint_ring, rate, scratch.ring_offset, other,
+            dL_dconstants,
         )
-    if worth.size > 0:
-        worth_of_spikes(first, last, source_, rows_, found_, pointer(worth))
+    if dL_dt_pre.size > 0:
+        add_dL_dt_pre(first, last, source_, packed_, found_, pointer(dL_dt_pre))
     return any_special

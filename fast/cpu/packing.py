@@ -36,7 +36,7 @@ class Layer(NamedTuple):
             if two neurons are connected more than once.
     """
 
-    rows: np.ndarray
+    packed_synapses: np.ndarray
     slots: int
     constants: np.ndarray
     flow: np.ndarray
@@ -57,7 +57,7 @@ def layer(
     rate: float,
     read_maximum: bool,
     bin_width: float,
-    at: Clock,
+    clock: Clock,
 ) -> Layer:
     """Pack a layer.
 
@@ -73,18 +73,18 @@ def layer(
     sources, post = w.shape
     dtype = w.dtype.type
     blocks = -(-post // LANES)
-    delay_bin, delay_rest = split(d, bin_width, at.last, dtype)
-    there = delay_bin <= at.last if exists is None else exists & (delay_bin <= at.last)
+    delay_bin, delay_rest = split(d, bin_width, clock.last, dtype)
+    there = delay_bin <= clock.last if exists is None else exists & (delay_bin <= clock.last)
     slots = int(delay_bin.max(initial=0, where=there)) + 2
     most = 2.0 ** (np.finfo(dtype).nmant + 1) / (3 * SLOT)
     if slots > min(most, 2**31 / (4 * SLOT)):
         got = Verbatim(f"one of {slots - 2} bins of {bin_width} ms")
         expected = f"at most {int(min(most, 2**31 / (4 * SLOT))) - 2} bins long"
         raise UnsupportedError("d", expected, got, "use float64, or `python -m reference`, which needs no bins")
-    place = np.where(there, delay_bin.astype(np.int64) * SLOT, 2 * slots * SLOT)
-    rows = np.zeros((blocks, sources, 3, LANES), dtype)
-    rows[:, :, 1] = 2 * slots * SLOT
-    by_lane = _lanes(np.stack([w, place, np.where(there, delay_rest, 0.0)], axis=1).astype(dtype), rows)
+    ring_offset = np.where(there, delay_bin.astype(np.int64) * SLOT, 2 * slots * SLOT)
+    packed_synapses = np.zeros((blocks, sources, 3, LANES), dtype)
+    packed_synapses[:, :, 1] = 2 * slots * SLOT
+    by_lane = _lanes(np.stack([w, ring_offset, np.where(there, delay_rest, 0.0)], axis=1).astype(dtype), packed_synapses)
     by_lane[:, :, 1] += 2 * np.arange(LANES, dtype=dtype) + (by_lane[:, :, 0] < 0)
     pm, ps = (_padded(bin_width / tau, 0.25, blocks) for tau in constants[:2])
     v_th, v_reset = _padded(constants[2], np.inf, blocks), _padded(constants[3], 0.0, blocks)
@@ -122,6 +122,6 @@ def _padded(values: np.ndarray, other: float, blocks: int) -> np.ndarray:
     return padded.reshape(blocks, LANES)
 
 
-def unpacked(rows: np.ndarray, post: int) -> np.ndarray:
+def unpacked(packed_synapses: np.ndarray, post: int) -> np.ndarray:
     """`[blocks, sources, LANES]` as `[sources, post]`."""
-    return np.ascontiguousarray(rows.transpose(1, 0, 2)).reshape(rows.shape[1], -1)[:, :post]
+    return np.ascontiguousarray(packed_synapses.transpose(1, 0, 2)).reshape(packed_synapses.shape[1], -1)[:, :post]

@@ -49,7 +49,7 @@ def may_pass(V, I, up, lane, flow, level, slack):
 
 
 @vectorised
-def step(slot, state, flow, level, cells, slack, risky, ahead):
+def step(slot, state, flow, level, cells, slack, needs_solve, ahead):
     """Take every lane to the end of its bin in one step, into `ahead`; mark those for which that may not be all.
 
     `slot` is the first cell of the bin, `level` what a voltage may not pass unseen. Returns whether any lane is risky.
@@ -60,7 +60,7 @@ def step(slot, state, flow, level, cells, slack, risky, ahead):
         V, I, c = state[lane], state[LANES + lane], CELL * lane
         ahead[lane], ahead[LANES + lane] = across(V, I, here[c + CELL_V], here[c + CELL_I], lane, flow)
         passes = may_pass(V, I, here[c + CELL_UP], lane, flow, level[lane], slack)
-        risky[lane] = passes
+        needs_solve[lane] = passes
         found |= passes
     return found
 
@@ -75,7 +75,7 @@ def advance(slot, state, ahead, cells):
 
 
 @vectorised
-def integrate(slot, state, flow, integral, weight_end, risky, integrals):
+def integrate(slot, state, flow, integral, weight_end, needs_solve, integrals):
     """Add the voltage of this bin to the integral readout of the lanes that are not solved, and clear the bin.
 
     Arrays come as pointers.
@@ -87,7 +87,7 @@ def integrate(slot, state, flow, integral, weight_end, risky, integrals):
             + state[LANES + lane] * flow[FLOW_PM + lane] * flow[FLOW_RAB + lane]
             + flow[FLOW_PM + lane] * here[lane]
         )
-        if not risky[lane]:
+        if not needs_solve[lane]:
             integrals[lane] += weight_end * added
         here[lane] = 0.0
 
@@ -104,12 +104,12 @@ def publish(slot, adjoint, ring, first_event):
 
 
 @vectorised
-def publish_whole(slot, adjoint, drive, damping, whole_ring):
+def publish_full(slot, adjoint, drive, damping, full_adjoint_ring):
     """Put all of the adjoint at the end of a bin into a ring, with what drives it there."""
     for lane in range(LANES):
         for k in range(ADJOINT):
-            whole_ring[slot + lane, k] = adjoint[k, lane]
-        whole_ring[slot + lane, DRIVE] = drive[lane] * damping
+            full_adjoint_ring[slot + lane, k] = adjoint[k, lane]
+        full_adjoint_ring[slot + lane, DRIVE] = drive[lane] * damping
 
 
 @vectorised
@@ -124,7 +124,7 @@ def retreat(adjoint, flow, marked, solved):
 
 
 @compiled
-def retreat_whole(adjoint, flow, drive, damping, rate, marked, solved):
+def retreat_full(adjoint, flow, drive, damping, rate, marked, solved):
     """The same for all of the adjoint, driven."""
     for lane in range(LANES):
         if marked[lane]:

@@ -19,7 +19,7 @@ class Given(NamedTuple):
 
     `offsets, bin, rest, source`: as `fast.cpu.deposit.Arriving`. `own_offsets`: of each train, or of each trial if all
     neurons are solved together; `own_neuron` (then only), `own_bin, own_rest, own_I`, and `dL_dt` of each spike.
-    `dL_dy [trials, blocks, LANES]`; `kept` of the forward pass.
+    `dL_dy [trials, blocks, LANES]`; `neuron_record` of the forward pass.
     """
 
     offsets: Array
@@ -33,19 +33,19 @@ class Given(NamedTuple):
     own_I: Array
     dL_dt: Array
     dL_dy: Array
-    kept: Array
+    neuron_record: Array
 
 
 class Passed(NamedTuple):
     """The bins that have been passed, `[chunks, blocks, ...]`, as `fast.cpu.lookup` keeps them, and all own events.
 
-    `ring [2 * slots * LANES]`; `whole_ring [ADJOINT + 1, slots * LANES]` (of one place if it is not needed); `first`
+    `ring [2 * slots * LANES]`; `full_adjoint_ring [ADJOINT + 1, slots * LANES]` (of one place if it is not needed); `first`
     and the rest as in `fast.physics.adjoint.Events`, of all spikes, and then of the maxima of every neuron of every chunk.
     `scratch [ROWS, LANES]`, if neurons are solved together; the others have it in shared memory.
     """
 
     ring: Array
-    whole_ring: Array
+    full_adjoint_ring: Array
     first: Array
     rest: Array
     later: Array
@@ -60,20 +60,20 @@ class Sums(NamedTuple):
     on (one place if it is not wanted)."""
 
     of_synapses: Array
-    of_constants: Array
-    worth: Array
-    first_worth: int
+    dL_dconstants: Array
+    dL_dt_pre: Array
+    first_dL_dt_pre: int
 
 
 class Lane(NamedTuple):
     """Everything of the block of a lane, in one chunk, under one name each."""
 
-    rows: Array
+    packed_synapses: Array
     flow: Array
     constants: Array
     coefficients: Array
     ring: Array
-    whole_ring: Array
+    full_adjoint_ring: Array
     adjoint: Array
     solved: Array
     other: Array
@@ -82,7 +82,7 @@ class Lane(NamedTuple):
     marked: Array
     events: Events
     sums: Array
-    of_constants: Array
+    dL_dconstants: Array
 
 
 @compiled
@@ -92,23 +92,23 @@ def lane_of(chunk, block, layer, passed, sums, scratch):
         passed.rest, passed.later, passed.before, passed.end, passed.first[chunk, block], scratch[AT_T:DRIVES]
     )
     return Lane(
-        layer.rows[block], layer.flow[block], layer.constants[block], layer.coefficients[block],
-        passed.ring[chunk, block], passed.whole_ring[chunk, block], scratch[:SOLVED], scratch[SOLVED:OTHER],
+        layer.packed_synapses[block], layer.flow[block], layer.constants[block], layer.coefficients[block],
+        passed.ring[chunk, block], passed.full_adjoint_ring[chunk, block], scratch[:SOLVED], scratch[SOLVED:OTHER],
         scratch[OTHER:AT_T], scratch[DRIVES], scratch[POSITION], scratch[MARKED], events,
-        sums.of_synapses[chunk, block], sums.of_constants[chunk, block],
+        sums.of_synapses[chunk, block], sums.dL_dconstants[chunk, block],
     )
 
 
 @compiled
-def start_at_end(lane, slots, at, rate, dL_dy, b):
+def start_at_end(lane, slots, clock, rate, dL_dy, b):
     """Before the last bin of a trial: no adjoint, and nothing has been passed."""
     for k in range(ADJOINT):
         b.adjoint[k, lane] = b.events.at_T[k, lane] = 0.0
-    b.drive[lane] = dL_dy[lane] / (at.last + float(at.end)) if rate >= 0.0 else 0.0
+    b.drive[lane] = dL_dy[lane] / (clock.last + float(clock.end)) if rate >= 0.0 else 0.0
     b.marked[lane] = 0.0
-    whole = b.whole_ring.shape[1] > 1
-    for place in range(lane, slots * LANES, LANES):
-        b.ring[2 * place] = b.ring[2 * place + 1] = at.zero
+    whole = b.full_adjoint_ring.shape[1] > 1
+    for ring_offset in range(lane, slots * LANES, LANES):
+        b.ring[2 * ring_offset] = b.ring[2 * ring_offset + 1] = clock.zero
         if whole:
             for k in range(ADJOINT + 1):
-                b.whole_ring[k, place] = 0.0
+                b.full_adjoint_ring[k, ring_offset] = 0.0

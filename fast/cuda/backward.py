@@ -37,48 +37,48 @@ GROUPS = THREADS // LANES
 
 
 @compiled
-def enter_bin(lane, bin_, slot, last_event, layer, at, want_tau, kept, dL_dy, b):
+def enter_bin(lane, bin_, slot, last_event, layer, clock, want_tau, neuron_record, dL_dy, b):
     """Publish the adjoint at the end of a bin, and take what is there besides spikes; `last_event`: of the maximum."""
-    rate, end = layer.rate, float(at.end) if bin_ == at.last else 1.0
+    rate, end = layer.rate, float(clock.end) if bin_ == clock.last else 1.0
     b.ring[2 * (slot + lane)], b.ring[2 * (slot + lane) + 1] = b.adjoint[LAMBDA_V, lane], b.adjoint[LAMBDA_I, lane]
     b.events.first[slot + lane] = -1
     if rate >= 0.0 or want_tau:
         for k in range(ADJOINT):
-            b.whole_ring[k, slot + lane] = b.adjoint[k, lane]
-        b.whole_ring[DRIVE, slot + lane] = drive_at(b.drive, lane, bin_, 1.0, rate)
-    if rate >= 0.0 and bin_ == at.last:  # it ends at T, and not at the end of the bin
+            b.full_adjoint_ring[k, slot + lane] = b.adjoint[k, lane]
+        b.full_adjoint_ring[DRIVE, slot + lane] = drive_at(b.drive, lane, bin_, 1.0, rate)
+    if rate >= 0.0 and bin_ == clock.last:  # it ends at T, and not at the end of the bin
         mark(lane, slot, end, b.adjoint, b.ring, b.marked, b.position, b.solved)
-    if not layer.read_maximum or kept[MAX_BIN, lane] != bin_:
+    if not layer.read_maximum or neuron_record[MAX_BIN, lane] != bin_:
         return
     mark(lane, slot, end, b.adjoint, b.ring, b.marked, b.position, b.solved)
     kick = -dL_dy[lane] * b.constants[0, lane]
-    if bin_ == at.last and kept[MAX_REST, lane] == at.end and kept[MAX_GROUP, lane] == 0.0:
+    if bin_ == clock.last and neuron_record[MAX_REST, lane] == clock.end and neuron_record[MAX_GROUP, lane] == 0.0:
         b.solved[LAMBDA_V, lane] += kick
         b.events.at_T[LAMBDA_V, lane] = b.solved[LAMBDA_V, lane]
     else:
-        x = kept[MAX_REST, lane]
-        back_to(x, lane, bin_, b.position, b.drive, b.constants, b.coefficients, at, rate, want_tau, b.solved)
+        x = neuron_record[MAX_REST, lane]
+        back_to(x, lane, bin_, b.position, b.drive, b.constants, b.coefficients, clock, rate, want_tau, b.solved)
         b.solved[LAMBDA_V, lane] += kick
         note_event(last_event, lane, slot, x, b.solved, b.adjoint, b.events)
 
 
 @compiled
-def take_spike(e, lane, bin_, slot, x, I_cross, dL_dt, layer, at, want_tau, b):
+def take_spike(e, lane, bin_, slot, x, I_cross, dL_dt, layer, clock, want_tau, b):
     """Take an own spike: `dL_dt` is all that its time is worth."""
-    rate, end = layer.rate, float(at.end) if bin_ == at.last else 1.0
+    rate, end = layer.rate, float(clock.end) if bin_ == clock.last else 1.0
     mark(lane, slot, end, b.adjoint, b.ring, b.marked, b.position, b.solved)
-    back_to(x, lane, bin_, b.position, b.drive, b.constants, b.coefficients, at, rate, want_tau, b.solved)
+    back_to(x, lane, bin_, b.position, b.drive, b.constants, b.coefficients, clock, rate, want_tau, b.solved)
     g = drive_at(b.drive, lane, bin_, x, rate)
-    jump_at_spike(b.solved, lane, I_cross, dL_dt, g, b.constants, b.of_constants, want_tau)
+    jump_at_spike(b.solved, lane, I_cross, dL_dt, g, b.constants, b.dL_dconstants, want_tau)
     note_event(e, lane, slot, x, b.solved, b.adjoint, b.events)
 
 
 @compiled
-def leave_bin(lane, bin_, layer, at, want_tau, b):
+def leave_bin(lane, bin_, layer, clock, want_tau, b):
     """Go to the start of a bin, in one step if there was no event."""
     rate, adjoint, flow = layer.rate, b.adjoint, b.flow
     if b.marked[lane]:
-        back_to(0.0, lane, bin_, b.position, b.drive, b.constants, b.coefficients, at, rate, want_tau, b.solved)
+        back_to(0.0, lane, bin_, b.position, b.drive, b.constants, b.coefficients, clock, rate, want_tau, b.solved)
         for k in range(ADJOINT):
             adjoint[k, lane] = b.solved[k, lane]
         b.marked[lane] = 0.0
@@ -103,34 +103,34 @@ def leave_bin(lane, bin_, layer, at, want_tau, b):
 
 
 @compiled
-def backward_lane(chunk, block, lane, first_trial, last_trial, given, layer, at, want_tau, passed, sums, scratch):
+def backward_lane(chunk, block, lane, first_trial, last_trial, given, layer, clock, want_tau, passed, sums, scratch):
     """One neuron in trials `first_trial..last_trial-1`."""
     b, number, slots = lane_of(chunk, block, layer, passed, sums, scratch), block * LANES + lane, layer.slots
-    last_event = passed.rest.shape[0] - 1 - (chunk * layer.rows.shape[0] * LANES + number)
+    last_event = passed.rest.shape[0] - 1 - (chunk * layer.packed_synapses.shape[0] * LANES + number)
     for trial in range(first_trial, last_trial):
-        kept, dL_dy, train = given.kept[trial, block], given.dL_dy[trial, block], trial * layer.post + number
-        start_at_end(lane, slots, at, layer.rate, dL_dy, b)
-        e_first, e, turn = given.own_offsets[train], given.own_offsets[train + 1] - 1, at.last % slots
+        neuron_record, dL_dy, train = given.neuron_record[trial, block], given.dL_dy[trial, block], trial * layer.post + number
+        start_at_end(lane, slots, clock, layer.rate, dL_dy, b)
+        e_first, e, ring_index = given.own_offsets[train], given.own_offsets[train + 1] - 1, clock.last % slots
         n_first = given.offsets[trial]
-        n = last_in_time(n_first, given.offsets[trial + 1], given.bin, at)
-        for bin_ in range(at.last, -1, -1):
-            slot = turn * LANES
-            enter_bin(lane, bin_, slot, last_event, layer, at, want_tau, kept, dL_dy, b)
+        n = last_in_time(n_first, given.offsets[trial + 1], given.bin, clock)
+        for bin_ in range(clock.last, -1, -1):
+            slot = ring_index * LANES
+            enter_bin(lane, bin_, slot, last_event, layer, clock, want_tau, neuron_record, dL_dy, b)
             while e >= e_first and given.own_bin[e] == bin_:
                 take_spike(
-                    e, lane, bin_, slot, float(given.own_rest[e]), given.own_I[e], given.dL_dt[e], layer, at, want_tau,
+                    e, lane, bin_, slot, float(given.own_rest[e]), given.own_I[e], given.dL_dt[e], layer, clock, want_tau,
                     b,
                 )
                 e -= 1
-            leave_bin(lane, bin_, layer, at, want_tau, b)
+            leave_bin(lane, bin_, layer, clock, want_tau, b)
             n = look_up_arrivals_in_lane(
-                n_first, n, number, bin_, turn, lane, layer, at, want_tau, given, kept, dL_dy, b, sums
+                n_first, n, number, bin_, ring_index, lane, layer, clock, want_tau, given, neuron_record, dL_dy, b, sums
             )
-            turn = turn - 1 if turn > 0 else slots - 1
+            ring_index = ring_index - 1 if ring_index > 0 else slots - 1
 
 
 @kernel
-def backward_kernel(first_trial, last_trial, trials, parts, given, layer, at, want_tau, passed, sums):
+def backward_kernel(first_trial, last_trial, trials, parts, given, layer, clock, want_tau, passed, sums):
     """`parts` blocks of threads for each chunk of so many `trials`."""
     scratch = cuda.shared.array((GROUPS, ROWS, LANES), float64)
     chunk = cuda.blockIdx.x // parts
@@ -138,6 +138,6 @@ def backward_kernel(first_trial, last_trial, trials, parts, given, layer, at, wa
     if number < layer.post:
         first = first_trial + chunk * trials
         backward_lane(
-            chunk, number // LANES, number % LANES, first, min(first + trials, last_trial), given, layer, at, want_tau,
+            chunk, number // LANES, number % LANES, first, min(first + trials, last_trial), given, layer, clock, want_tau,
             passed, sums, scratch[cuda.threadIdx.x // LANES],
         )

@@ -53,48 +53,48 @@ class Ahead(NamedTuple):
 class Found(NamedTuple):
     """Emitted spikes: `bin, rest, I [n]`; `starts [trains + 1]`, where there is room for those of each train, which is
     a neuron in a trial; `counts [trains]`, how many there are, or IS_STUCK. What has no room is counted. And what is
-    `kept [trials, blocks, KEPT, LANES]` of every neuron, see `fast.physics.within_bin`; zeros before."""
+    `neuron_record [trials, blocks, NEURON_RECORD, LANES]` of every neuron, see `fast.physics.within_bin`; zeros before."""
 
     starts: Array
     counts: Array
     bin: Array
     rest: Array
     I: Array
-    kept: Array
+    neuron_record: Array
 
 
 @compiled
-def deposit_in_lane(n, q, source, turn, slots, lane, rows, coefficients, at, integral_read, ahead, here, block):
+def deposit_in_lane(n, q, source, ring_index, slots, lane, packed_synapses, coefficients, clock, integral_read, ahead, here, block):
     """Add the arrival of spike `n`, of rest `q`, at one neuron; see `fast.cpu.deposit.deposit`."""
-    row = rows[source]
-    x, p = at.one - (q + row[2 * LANES + lane]), turn * SLOT + int(row[LANES + lane])
-    if x <= at.zero:
-        x += at.one
+    row = packed_synapses[source]
+    x, p = clock.one - (q + row[2 * LANES + lane]), ring_index * SLOT + int(row[LANES + lane])
+    if x <= clock.zero:
+        x += clock.one
         p += SLOT
     if p >= slots * SLOT:
         p -= slots * SLOT
     if p >= slots * SLOT:  # no synapse, or after the trial
         return
-    w, place, next_ = row[lane], p >> 1, ahead.next[here, block]
+    w, ring_offset, next_ = row[lane], p >> 1, ahead.next[here, block]
     deposits, chain = ahead.deposits[here, block], ahead.chain[here, block]
-    deposits[2 * p] += w * (x * polynomial(coefficients, AB, lane, x, at.terms))
-    deposits[2 * p + 1] += w * polynomial(coefficients, B, lane, x, at.terms)
+    deposits[2 * p] += w * (x * polynomial(coefficients, AB, lane, x, clock.terms))
+    deposits[2 * p + 1] += w * polynomial(coefficients, B, lane, x, clock.terms)
     if integral_read:
-        ahead.integral[here, block, place] += w * (x * x * polynomial(coefficients, RAB, lane, x, at.terms))
-    next_[n & (next_.shape[0] - 1), lane] = chain[place]
-    chain[place] = n
+        ahead.integral[here, block, ring_offset] += w * (x * x * polynomial(coefficients, RAB, lane, x, clock.terms))
+    next_[n & (next_.shape[0] - 1), lane] = chain[ring_offset]
+    chain[ring_offset] = n
 
 
 @compiled
-def integrate_in_lane(V, I, place, lane, flow, integral, weight_end, kept):
+def integrate_in_lane(V, I, ring_offset, lane, flow, integral, weight_end, neuron_record):
     """Add the voltage of a bin that is not solved to the integral readout; see `fast.cpu.vector_step.integrate`."""
     pm = flow[FLOW_PM + lane]
-    added = V * flow[FLOW_RA + lane] + I * pm * flow[FLOW_RAB + lane] + pm * integral[place]
-    kept[INTEGRAL, lane] += weight_end * added
+    added = V * flow[FLOW_RA + lane] + I * pm * flow[FLOW_RAB + lane] + pm * integral[ring_offset]
+    neuron_record[INTEGRAL, lane] += weight_end * added
 
 
 @compiled
-def is_risky(V, I, slot, lane, deposits, flow, level, slack):
+def voltage_may_pass(V, I, slot, lane, deposits, flow, level, slack):
     """Whether the voltage may pass `level` in this bin."""
     return may_pass(V, I, deposits[4 * (slot + lane)], lane, flow, level, slack)
 
@@ -107,12 +107,12 @@ def cross_in_one_step(V, I, slot, lane, deposits, flow):
 
 
 @compiled
-def clear_bin(slot, lane, at, integral_read, ahead, here, block):
+def clear_bin(slot, lane, clock, integral_read, ahead, here, block):
     """Make room for the bin that is a whole turn of the ring away."""
     for d in range(4 * (slot + lane), 4 * (slot + lane) + 4):
-        ahead.deposits[here, block, d] = at.zero
+        ahead.deposits[here, block, d] = clock.zero
     if integral_read:
-        ahead.integral[here, block, slot + lane] = at.zero
+        ahead.integral[here, block, slot + lane] = clock.zero
     ahead.chain[here, block, slot + lane] = -1
 
 
@@ -125,42 +125,42 @@ def emit_into(found, train, count, bin_, rest, I):
 
 
 @compiled
-def forward_lane(trial, here, block, lane, arriving, layer, at, ahead, found):
+def forward_lane(trial, here, block, lane, arriving, layer, clock, ahead, found):
     """One neuron in one trial, number `here` of those at once; `ahead` is clear before and after."""
     slots, integral_read, read_maximum = layer.slots, layer.rate >= 0.0, layer.read_maximum
-    rows, flow, coefficients = layer.rows[block], layer.flow[block], layer.coefficients[block]
-    constants, kept = layer.constants[block], found.kept[trial, block]
+    packed_synapses, flow, coefficients = layer.packed_synapses[block], layer.flow[block], layer.coefficients[block]
+    constants, neuron_record = layer.constants[block], found.neuron_record[trial, block]
     four = (constants[0, lane], constants[1, lane], constants[2, lane], constants[3, lane])
     deposits, chain, next_ = ahead.deposits[here, block], ahead.chain[here, block], ahead.next[here, block]
     rest, weight = ahead.rest[here, block, :, lane], ahead.weight[here, block, :, lane]
-    slack, train, count = 64 * at.u, trial * layer.post + block * LANES + lane, 0
+    slack, train, count = 64 * clock.u, trial * layer.post + block * LANES + lane, 0
     V, I = 0.0, 0.0
-    kept[RECENT_BIN, lane], kept[MAX_BIN, lane] = -1.0, -1.0
-    level = new_level(kept, lane, 0, four[2], read_maximum)
-    n, n_last, turn = arriving.offsets[trial], arriving.offsets[trial + 1], 0
-    for bin_ in range(at.last + 1):
+    neuron_record[RECENT_BIN, lane], neuron_record[MAX_BIN, lane] = -1.0, -1.0
+    level = new_level(neuron_record, lane, 0, four[2], read_maximum)
+    n, n_last, ring_index = arriving.offsets[trial], arriving.offsets[trial + 1], 0
+    for bin_ in range(clock.last + 1):
         while n < n_last and arriving.bin[n] == bin_:
             deposit_in_lane(
-                n, arriving.rest[n], arriving.source[n], turn, slots, lane, rows, coefficients, at, integral_read,
+                n, arriving.rest[n], arriving.source[n], ring_index, slots, lane, packed_synapses, coefficients, clock, integral_read,
                 ahead, here, block,
             )
             n += 1
-        slot, is_last = turn * LANES, bin_ == at.last
-        risky = is_risky(V, I, slot, lane, deposits, flow, level, slack)
+        slot, is_last = ring_index * LANES, bin_ == clock.last
+        needs_solve = voltage_may_pass(V, I, slot, lane, deposits, flow, level, slack)
         if is_last and (integral_read or chain[slot + lane] >= 0):  # it ends at T, and not at the end of the bin
-            risky = True
+            needs_solve = True
         arrivals = 0
-        if risky:
+        if needs_solve:
             arrivals = collect(
-                chain[slot + lane], lane, arriving.rest, arriving.source, next_, rows, at, is_last, rest, weight
+                chain[slot + lane], lane, arriving.rest, arriving.source, next_, packed_synapses, clock, is_last, rest, weight
             )
-            risky = is_last or not stays_below(V, I, rest, weight, arrivals, four[0], level, slack)
-        if risky:
+            needs_solve = is_last or not stays_below(V, I, rest, weight, arrivals, four[0], level, slack)
+        if needs_solve:
             x, k = 0.0, 0
             while True:
                 V, I, x, k, status = to_next_crossing(
-                    V, I, x, k, rest, weight, arrivals, bin_, four, at, coefficients, lane, layer.rate, read_maximum,
-                    kept, True,
+                    V, I, x, k, rest, weight, arrivals, bin_, four, clock, coefficients, lane, layer.rate, read_maximum,
+                    neuron_record, True,
                 )
                 if status != CROSSED:
                     break
@@ -169,23 +169,23 @@ def forward_lane(trial, here, block, lane, arriving, layer, at, ahead, found):
             if status == STUCK:
                 count = IS_STUCK
                 break
-            level = new_level(kept, lane, bin_, four[2], read_maximum)
+            level = new_level(neuron_record, lane, bin_, four[2], read_maximum)
         else:
             if integral_read:
                 weight_end = math.exp(-layer.rate * (bin_ + 1))
-                integrate_in_lane(V, I, slot + lane, lane, flow, ahead.integral[here, block], weight_end, kept)
+                integrate_in_lane(V, I, slot + lane, lane, flow, ahead.integral[here, block], weight_end, neuron_record)
             V, I = cross_in_one_step(V, I, slot, lane, deposits, flow)
-        clear_bin(slot, lane, at, integral_read, ahead, here, block)
-        turn = turn + 1 if turn + 1 < slots else 0
+        clear_bin(slot, lane, clock, integral_read, ahead, here, block)
+        ring_index = ring_index + 1 if ring_index + 1 < slots else 0
     for later in range(slots):  # what arrives after T
-        clear_bin(later * LANES, lane, at, integral_read, ahead, here, block)
+        clear_bin(later * LANES, lane, clock, integral_read, ahead, here, block)
     found.counts[train] = count
 
 
 @kernel
-def forward_kernel(first_trial, parts, arriving, layer, at, ahead, found):
+def forward_kernel(first_trial, parts, arriving, layer, clock, ahead, found):
     """`parts` blocks of threads for each trial, from `first_trial` on."""
     here = cuda.blockIdx.x // parts
     number = (cuda.blockIdx.x % parts) * cuda.blockDim.x + cuda.threadIdx.x
     if number < layer.post:
-        forward_lane(first_trial + here, here, number // LANES, number % LANES, arriving, layer, at, ahead, found)
+        forward_lane(first_trial + here, here, number // LANES, number % LANES, arriving, layer, clock, ahead, found)

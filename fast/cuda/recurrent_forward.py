@@ -47,7 +47,7 @@ def earliest(thread, threads, when, number, whens, numbers):
 
 
 @kernel
-def recurrent_forward_kernel(first_trial, arriving, layer, at, ahead, together, found):
+def recurrent_forward_kernel(first_trial, arriving, layer, clock, ahead, together, found):
     """One block of threads for each trial, from `first_trial` on."""
     whens = cuda.shared.array(TOGETHER, float64)
     numbers = cuda.shared.array(TOGETHER, int32)
@@ -56,10 +56,10 @@ def recurrent_forward_kernel(first_trial, arriving, layer, at, ahead, together, 
     trial = first_trial + here
     start_trial(thread, threads, here, trial, layer, together, found)
     s, s_last = arriving.offsets[trial], arriving.offsets[trial + 1]
-    n, oldest, count, turn, lacks, winner = 0, 0, 0, 0, 0, NONE
+    n, oldest, count, ring_index, lacks, winner = 0, 0, 0, 0, 0, NONE
     size, ring, room = together.rest.shape[1], ahead.next.shape[2], found.bin.shape[1]
     status = CROSSED
-    for bin_ in range(at.last + 1):
+    for bin_ in range(clock.last + 1):
         first, s_next = n, end_of_arrivals(s, s_last, bin_, arriving.bin)
         oldest = oldest_under_way(oldest, n, bin_, layer.slots, together.bin[here])
         n += s_next - s
@@ -70,7 +70,7 @@ def recurrent_forward_kernel(first_trial, arriving, layer, at, ahead, together, 
         s = s_next
         cuda.syncthreads()
         when, number = enter_bin(
-            thread, threads, here, trial, bin_, turn, first, n, layer, at, ahead, together, found
+            thread, threads, here, trial, bin_, ring_index, first, n, layer, clock, ahead, together, found
         )
         while cuda.syncthreads_or(np.int32(number != NONE)):
             winner = earliest(thread, threads, when, number, whens, numbers)
@@ -82,7 +82,7 @@ def recurrent_forward_kernel(first_trial, arriving, layer, at, ahead, together, 
                 break
             if winner % threads == thread:
                 shared_status[0] = settle(
-                    winner, here, trial, bin_, turn, n, count, layer, at, ahead, together, found
+                    winner, here, trial, bin_, ring_index, n, count, layer, clock, ahead, together, found
                 )
             cuda.syncthreads()
             status = shared_status[0]
@@ -90,13 +90,13 @@ def recurrent_forward_kernel(first_trial, arriving, layer, at, ahead, together, 
                 break
             first, n, count = n, n + layer.copies, count + 1
             when, number = spread(
-                thread, threads, winner, here, trial, bin_, turn, first, n, layer, at, ahead, together, found
+                thread, threads, winner, here, trial, bin_, ring_index, first, n, layer, clock, ahead, together, found
             )
         if lacks != 0 or status == STUCK:
             break
-        leave_bin(thread, threads, here, trial, bin_, turn, layer, at, ahead, together, found)
-        turn = turn + 1 if turn + 1 < layer.slots else 0
-    end_trial(thread, threads, here, layer, at, ahead)
+        leave_bin(thread, threads, here, trial, bin_, ring_index, layer, clock, ahead, together, found)
+        ring_index = ring_index + 1 if ring_index + 1 < layer.slots else 0
+    end_trial(thread, threads, here, layer, clock, ahead)
     if thread == 0:
         found.lacks[trial] = lacks
         found.counts[trial] = -1 - winner if status == STUCK else count

@@ -74,20 +74,20 @@ def flow_back(adjoint, lane, h, g, constants, coefficients, terms, rate, want_ta
 
 
 @inlined
-def jump_at_spike(adjoint, lane, I_cross, dL_dt, driven, constants, of_constants, want_tau):
+def jump_at_spike(adjoint, lane, I_cross, dL_dt, driven, constants, dL_dconstants, want_tau):
     """Take a lane of an adjoint from just after to just before an own spike; add to the gradients of constants.
 
     `dL_dt`: all that the loss gains by a later spike, through its arrivals too; `driven`: what drives the adjoint then.
     """
     pm, v_th, v_reset = constants[0, lane], constants[2, lane], constants[3, lane]
     if want_tau:
-        of_constants[0, lane] += v_reset * adjoint[Y, lane] + I_cross * adjoint[X, lane]
+        dL_dconstants[0, lane] += v_reset * adjoint[Y, lane] + I_cross * adjoint[X, lane]
         adjoint[X, lane] = adjoint[Y, lane] = 0.0
     Vdot_minus, Vdot_plus = pm * (I_cross - v_th), pm * (I_cross - v_reset)
     lambda_V_plus = adjoint[LAMBDA_V, lane]
     lambda_V_minus = Vdot_plus / Vdot_minus * lambda_V_plus + (dL_dt + driven * (v_th - v_reset)) * pm / Vdot_minus
-    of_constants[2, lane] += lambda_V_minus / pm
-    of_constants[3, lane] -= lambda_V_plus / pm
+    dL_dconstants[2, lane] += lambda_V_minus / pm
+    dL_dconstants[3, lane] -= lambda_V_plus / pm
     adjoint[LAMBDA_V, lane] = lambda_V_minus
 
 
@@ -107,12 +107,12 @@ def note_event(e, lane, slot, rest, adjoint, at_end, events):
 
 
 @inlined
-def look_up(adjoint, lane, bin_, slot, rest, events, drive, constants, coefficients, at, rate, want_tau):
+def look_up(adjoint, lane, bin_, slot, rest, events, drive, constants, coefficients, clock, rate, want_tau):
     """The adjoint just after an instant in a bin with own events of the lane; returns the event there, -1: none.
 
     It comes from the next event, or from the end of the bin; an event at the very instant comes before it.
     """
-    e, here, x = events.first[slot + lane], -1, float(at.end) if bin_ == at.last else 1.0
+    e, here, x = events.first[slot + lane], -1, float(clock.end) if bin_ == clock.last else 1.0
     last, size = -1, ADJOINT if want_tau else 2
     while e >= 0 and rest >= events.rest[e]:
         if rest == events.rest[e]:
@@ -127,8 +127,8 @@ def look_up(adjoint, lane, bin_, slot, rest, events, drive, constants, coefficie
             adjoint[k, lane] = events.end[last, k]
     else:  # marked since the bin ends at T; where it does not, the adjoint itself is no number
         for k in range(size):
-            adjoint[k, lane] = events.at_T[k, lane] if bin_ == at.last else math.nan
+            adjoint[k, lane] = events.at_T[k, lane] if bin_ == clock.last else math.nan
     flow_back(
-        adjoint, lane, x - rest, drive_at(drive, lane, bin_, x, rate), constants, coefficients, at.terms, rate, want_tau
+        adjoint, lane, x - rest, drive_at(drive, lane, bin_, x, rate), constants, coefficients, clock.terms, rate, want_tau
     )
     return here

@@ -38,12 +38,12 @@ class Clock(NamedTuple):
     terms: tuple[int, ...]
 
 
-def width(shortest: float, duration: float) -> float:
+def bin_width_for(shortest: float, duration: float) -> float:
     """The width, ms: a power of two, at most a quarter of the shortest time constant and of the trial."""
     return 2.0 ** math.floor(math.log2(min(shortest, duration) / 4))
 
 
-def clock(bin_width: float, duration: float, dtype: type) -> Clock:
+def clock_for(bin_width: float, duration: float, dtype: type) -> Clock:
     """The bins of a trial of that duration.
 
     Raises:

@@ -29,26 +29,26 @@ class Emitted(NamedTuple):
     I: np.ndarray
 
 
-# What is kept of a neuron over a trial, `[KEPT, LANES]` of a block, float64:
+# What is kept of a neuron over a trial, `[NEURON_RECORD, LANES]` of a block, float64:
 RECENT_BIN, RECENT_REST, RECENT_SLOPE = 0, 1, 2  # its last spike, bin -1 without one, and Vdot_minus there
 MAX_V, MAX_BIN, MAX_REST = 3, 4, 5  # its largest voltage, and when; bin -1 where it is the initial 0
 MAX_SLOPE, MAX_GROUP = 6, 7  # slope just after (0 inside a stretch), and how many arrivals pin it
 INTEGRAL, TIES = 8, 9  # the integral of the voltage; bits
-KEPT = 10
+NEURON_RECORD = 10
 
 
 @compiled
-def collect(first, lane, rest_of, source, next_, rows, at, is_last, rest, weight):
+def collect(first, lane, rest_of, source, next_, packed_synapses, clock, is_last, rest, weight):
     """The arrivals of a chain, in order of time, into `rest, weight`; those after `T` are left out.
 
-    `first`: the last spike in the chain. `rest_of, source`: of all spikes; `next_`, `rows`: of the block. Returns how
+    `first`: the last spike in the chain. `rest_of, source`: of all spikes; `next_`, `packed_synapses`: of the block. Returns how
     many there are.
     """
     count, mask = 0, next_.shape[0] - 1
     while first >= 0:
-        row = rows[source[first]]
-        r, _ = after(rest_of[first], row[2 * LANES + lane], at.one)
-        if not (is_last and r > at.end):
+        row = packed_synapses[source[first]]
+        r, _ = after(rest_of[first], row[2 * LANES + lane], clock.one)
+        if not (is_last and r > clock.end):
             rest[count], weight[count] = r, row[lane]
             count += 1
         first = next_[first & mask, lane]
@@ -75,7 +75,7 @@ def stays_below(V, I, rest, weight, count, pm, level, slack):
 
 @inlined
 def to_next_crossing(
-    V, I, x, n, rest, weight, count, bin_, constants, at, coefficients, lane, rate, read_maximum, kept, record
+    V, I, x, n, rest, weight, count, bin_, constants, clock, coefficients, lane, rate, read_maximum, neuron_record, record
 ):
     """Follow a neuron from `x` until it spikes, or to the end of its bin.
 
@@ -89,17 +89,17 @@ def to_next_crossing(
         without end.
     """
     pm, ps, v_th, v_reset = constants
-    is_last = bin_ == at.last
-    end = float(at.end) if is_last else 1.0
-    touch = TOUCH * at.u
+    is_last = bin_ == clock.last
+    end = float(clock.end) if is_last else 1.0
+    touch = TOUCH * clock.u
     while True:
         x_next = float(rest[n]) if n < count else end
         h = x_next - x
-        a, k, b = short_factors(h, pm, coefficients, lane, at.terms)
+        a, k, b = short_factors(h, pm, coefficients, lane, clock.terms)
         V_next, I_next = V * a + I * k, I * b
         x_cross = -1.0
         if v_th < I and V < I and (v_th <= V_next or I_next <= V_next or v_th <= V or I == math.inf):
-            x_cross = time_to_threshold(V, I, V_next, I_next, h, pm, ps, v_th, at.u, coefficients, lane, at.terms)
+            x_cross = time_to_threshold(V, I, V_next, I_next, h, pm, ps, v_th, clock.u, coefficients, lane, clock.terms)
         if x_cross < 0.0 and (n < count or is_last) and v_th - V_next <= touch * v_th < I_next - v_th:
             x_cross = h  # an arrival, or T, at the very instant of a crossing: the crossing comes first
         crosses = x_cross >= 0.0
@@ -108,31 +108,31 @@ def to_next_crossing(
         x_to = float(rest.dtype.type(min(x + h, x_next))) if crosses else x_next
         if record and rate >= 0.0:
             weight_end = math.exp(-rate * (bin_ + x_to))
-            of_a = h * polynomial(coefficients, RA, lane, h, at.terms)
-            of_k = pm * h * h * polynomial(coefficients, RAB, lane, h, at.terms)
-            kept[INTEGRAL, lane] += weight_end * (V * of_a + I * of_k)
+            of_a = h * polynomial(coefficients, RA, lane, h, clock.terms)
+            of_k = pm * h * h * polynomial(coefficients, RAB, lane, h, clock.terms)
+            neuron_record[INTEGRAL, lane] += weight_end * (V * of_a + I * of_k)
         if crosses:
             if not I * pm <= MOST_SPIKES * ps * (v_th - v_reset):
                 return V, I, x_to, n, STUCK
             I *= math.exp(-ps * h)
             if record:
                 slope = pm * (I - v_th)
-                if kept[RECENT_BIN, lane] == bin_ and kept[RECENT_REST, lane] == x_to:
+                if neuron_record[RECENT_BIN, lane] == bin_ and neuron_record[RECENT_REST, lane] == x_to:
                     return V, I, x_to, n, STUCK
-                kept[RECENT_BIN, lane], kept[RECENT_REST, lane] = bin_, x_to
-                kept[RECENT_SLOPE, lane] = slope
-                if (at.last - bin_ + (at.end - x_to)) * slope <= touch * v_th:
-                    _flag(kept, lane, SPIKE_AT_END)
+                neuron_record[RECENT_BIN, lane], neuron_record[RECENT_REST, lane] = bin_, x_to
+                neuron_record[RECENT_SLOPE, lane] = slope
+                if (clock.last - bin_ + (clock.end - x_to)) * slope <= touch * v_th:
+                    _flag(neuron_record, lane, SPIKE_AT_END)
             return v_reset, I, x_to, n, CROSSED
         h_peak = math.inf
         if read_maximum and record and V < I and I > 0.0:
             h_peak = time_to_peak(V, I, pm, ps)
             if h_peak < h:
-                offer_maximum(kept, lane, I * math.exp(-ps * h_peak), bin_, x + h_peak, 0.0, 0, touch)
+                offer_maximum(neuron_record, lane, I * math.exp(-ps * h_peak), bin_, x + h_peak, 0.0, 0, touch)
         V, I, x = V_next, I_next, x_next
         if n == count:
             if read_maximum and record and is_last and h_peak >= h and V < I:
-                offer_maximum(kept, lane, V, bin_, x, pm * (I - V), 0, touch)
+                offer_maximum(neuron_record, lane, V, bin_, x, pm * (I - V), 0, touch)
             return V, I, x, n, REACHED_END
         # all arrivals of this instant
         group, I_minus = 0, I
@@ -141,36 +141,36 @@ def to_next_crossing(
             n += 1
             group += 1
         if record:
-            since = (bin_ - kept[RECENT_BIN, lane]) + (x - kept[RECENT_REST, lane])
-            if kept[RECENT_BIN, lane] >= 0 and since * kept[RECENT_SLOPE, lane] <= touch * v_th:
-                _flag(kept, lane, ARRIVAL_AT_CROSSING)
-            if is_last and x == at.end:
-                _flag(kept, lane, ARRIVAL_AT_END)
+            since = (bin_ - neuron_record[RECENT_BIN, lane]) + (x - neuron_record[RECENT_REST, lane])
+            if neuron_record[RECENT_BIN, lane] >= 0 and since * neuron_record[RECENT_SLOPE, lane] <= touch * v_th:
+                _flag(neuron_record, lane, ARRIVAL_AT_CROSSING)
+            if is_last and x == clock.end:
+                _flag(neuron_record, lane, ARRIVAL_AT_END)
             if read_maximum and V < I_minus and I <= V:
-                offer_maximum(kept, lane, V, bin_, x, pm * (I - V), group, touch)
+                offer_maximum(neuron_record, lane, V, bin_, x, pm * (I - V), group, touch)
 
 
 @compiled
-def offer_maximum(kept, lane, V, bin_, rest, Vdot_plus, group, touch):
+def offer_maximum(neuron_record, lane, V, bin_, rest, Vdot_plus, group, touch):
     """Take a local maximum if it exceeds the best so far by more than rounding; flag it if it equals it."""
-    margin = touch * abs(kept[MAX_V, lane])
-    if V > kept[MAX_V, lane] + margin:
-        kept[MAX_V, lane], kept[MAX_BIN, lane], kept[MAX_REST, lane] = V, bin_, rest
-        kept[MAX_SLOPE, lane], kept[MAX_GROUP, lane] = Vdot_plus, group
-        kept[TIES, lane] = int(kept[TIES, lane]) & ~EQUAL_MAXIMA
-    elif kept[MAX_BIN, lane] >= 0.0 and margin + V >= kept[MAX_V, lane]:
-        _flag(kept, lane, EQUAL_MAXIMA)
+    margin = touch * abs(neuron_record[MAX_V, lane])
+    if V > neuron_record[MAX_V, lane] + margin:
+        neuron_record[MAX_V, lane], neuron_record[MAX_BIN, lane], neuron_record[MAX_REST, lane] = V, bin_, rest
+        neuron_record[MAX_SLOPE, lane], neuron_record[MAX_GROUP, lane] = Vdot_plus, group
+        neuron_record[TIES, lane] = int(neuron_record[TIES, lane]) & ~EQUAL_MAXIMA
+    elif neuron_record[MAX_BIN, lane] >= 0.0 and margin + V >= neuron_record[MAX_V, lane]:
+        _flag(neuron_record, lane, EQUAL_MAXIMA)
 
 
 @compiled
-def _flag(kept, lane, tie):
-    kept[TIES, lane] = int(kept[TIES, lane]) | tie
+def _flag(neuron_record, lane, tie):
+    neuron_record[TIES, lane] = int(neuron_record[TIES, lane]) | tie
 
 
 @allocating
-def no_spikes(rows):
-    """Room for no spikes yet, of the precision of `rows`."""
-    return Emitted(np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, rows.dtype), np.empty(0))
+def no_spikes(packed_synapses):
+    """Room for no spikes yet, of the precision of `packed_synapses`."""
+    return Emitted(np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, packed_synapses.dtype), np.empty(0))
 
 
 @allocating
