@@ -14,15 +14,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from fast.cpu.backward import backward_sweep
-from fast.cpu.deposit import Arriving, most_under_way
+from fast.cpu.backward import Given, backward_sweep
+from fast.cpu.deposit import most_under_way
+from fast.cpu.emitted import Emitted
 from fast.cpu.forward import forward_sweep
-from fast.cpu.packing import Layer, unpacked
+from fast.cpu.packing import unpacked
 from fast.cpu.recurrent_backward import recurrent_backward_sweep
 from fast.cpu.recurrent_forward import recurrent_sweep
 from fast.physics.clock import SLOT, Clock, stable_order
-from fast.physics.polynomials import LANES
-from fast.physics.within_bin import (
+from fast.physics.layout import Arriving, Layer
+from fast.physics.neuron_record import (
     EQUAL_MAXIMA,
     INTEGRAL,
     MAX_BIN,
@@ -31,13 +32,13 @@ from fast.physics.within_bin import (
     MAX_SLOPE,
     MAX_V,
     NEURON_RECORD,
-    NONE,
     RECENT_BIN,
     SIMULTANEOUS_AT_MAXIMUM,
     SPIKE_AT_END,
     TIES,
-    Emitted,
 )
+from fast.physics.polynomials import LANES
+from fast.physics.within_bin import NONE
 
 PIECES = 16  # at least so many, if there are trials enough
 BINS_A_PIECE = 1000  # and each is worth a call: a small batch is one piece, and runs on one thread
@@ -160,18 +161,20 @@ class Kernels:
             emitted, ends_of_trials, _ = self.found[number]
             dL_dt = dL_dt_post[self.rank[ends[number] : ends[number + 1]]]
             blocks, first, last = self.pieces[number]
-            given = (self.arriving, emitted, ends_of_trials, dL_dt, g, self.neuron_record, self.layer, self.clock)
+            given = Given(
+                self.arriving, emitted, ends_of_trials, dL_dt, g, self.neuron_record, want_dt, want_tau
+            )
             if self.layer.copies:
-                return recurrent_backward_sweep(first, last, *given, want_dt, want_tau)
-            return backward_sweep(blocks.start, first, last, *given, want_dt, want_tau)
+                return recurrent_backward_sweep(first, last, given, self.layer, self.clock)
+            return backward_sweep(blocks.start, first, last, given, self.layer, self.clock)
 
         pieces = _in_threads(solve, [(number,) for number in range(len(self.pieces))])
         sums = np.zeros((self.blocks, self.layer.packed_synapses.shape[1], 2 * LANES))
         dL_dconstants, dL_dt_pre = np.zeros((self.blocks, 4, LANES)), np.zeros_like(pieces[0][1])
-        for (blocks, _, _), (of_synapses, dL_dt_pre, dL_dconstants) in zip(self.pieces, pieces, strict=True):
-            sums[blocks] += of_synapses
-            dL_dconstants[blocks] += dL_dconstants
-            dL_dt_pre += dL_dt_pre
+        for (blocks, _, _), found in zip(self.pieces, pieces, strict=True):
+            sums[blocks] += found.sums
+            dL_dconstants[blocks] += found.dL_dconstants
+            dL_dt_pre += found.dL_dt_pre
         if self.layer.read_maximum:
             dL_dconstants[:, 2] += np.where(self.neuron_record[:, :, RECENT_BIN] >= 0, g, 0.0).sum(axis=0)
         w, ps = self.layer.packed_synapses[:, :, :LANES], self.layer.constants[:, None, 1]

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from fast.cpu import packing
-from fast.cpu.deposit import sorted_by_bin
 from fast.cpu.kernels import Kernels
 from fast.nn.spikes import Spikes
 from fast.physics.clock import bin_width_for, clock_for
@@ -42,7 +41,7 @@ def solved(
         w.detach().numpy(), d.detach().double().numpy(), None if exists is None else exists.numpy(),
         (tau_mem, tau_syn, v_th, v_reset), spikes.size, rate, read_maximum, width, clock,
     )
-    arriving, order = sorted_by_bin(times.detach().numpy(), spikes.offsets.numpy(), spikes.trials, width, clock, dtype)
+    arriving, order = packing.sorted_by_bin(times.detach().numpy(), spikes.offsets.numpy(), spikes.trials, width, clock, dtype)
     kernels = Kernels(arriving, spikes.trials, layer, clock)
     kernels.forward()
     return kernels, order, width

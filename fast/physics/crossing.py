@@ -32,25 +32,26 @@ def time_to_peak(V, I, pm, ps):
 
 
 @compiled
-def time_to_threshold(V, I, V_end, I_end, x_end, pm, ps, v_th, u, coefficients, lane, terms):
+def time_to_threshold(V, I, V_end, I_end, x_end, lane, block, clock):
     """The first time in [0, x_end] at which `V` reaches `v_th > 0` and rises; -1 if there is none.
 
     It is asked where `I` exceeds both `V` and `v_th`. `V_end, I_end`: the state at `x_end`. Where `V` rises it is
     concave, so Newton steps from the left never pass the crossing. A peak (where `V = I`) that is higher than `v_th` by
     rounding only touches it, and is no crossing.
     """
+    pm, ps, v_th = block.constants[0, lane], block.constants[1, lane], block.constants[2, lane]
     if v_th <= V or not I < math.inf:  # a current beyond float64: at once, and then refused as endless
         return 0.0
     x_last = x_end
     if I_end <= V_end:  # it peaks before the end
         x_last = min(time_to_peak(V, I, pm, ps), x_end)
-        if I * math.exp(-ps * x_last) <= v_th * (1.0 + TOUCH * u):
+        if I * math.exp(-ps * x_last) <= v_th * (1.0 + TOUCH * clock.u):
             return -1.0
     elif V_end < v_th:
         return -1.0
     x = 0.0
     while True:
-        a, k, b = short_factors(x, pm, coefficients, lane, terms)
+        a, k, b = short_factors(x, pm, block.coefficients, lane, clock.terms)
         V_x = V * a + I * k
         slope = pm * (I * b - V_x)
         if V_x >= v_th:
