@@ -1,7 +1,8 @@
 """Forward kernel: one sweep through time, for one block of neurons side by side.
 
 In each bin
-1. the spikes from outside that are emitted in it are deposited in the bins ahead (`fast.cpu.deposit`);
+1. the spikes from outside that are emitted in it are deposited in the bins ahead
+(`fast.cpu.deposit`);
 2. lanes whose voltage provably stays below their level (the threshold; the largest voltage so far,
    if that is read) cross the bin in one step (`fast.cpu.vector_step`); the few others are solved
    event by event (`fast.physics.within_bin`).
@@ -88,7 +89,8 @@ def work_for(packed_synapses, most, slots, integral_read, clock):
 
 @inlined
 def solve_needed(slot, bin_, number, arriving, block, clock, neuron_record, work, emitted, n):
-    """Solve the marked lanes of block `number` event by event, or find that a step suffices; emits from index `n` on.
+    """Solve the marked lanes of block `number` event by event, or find that a step suffices; emits
+    from index `n` on.
 
     Returns:
         The number of spikes; and REACHED_END, or STUCK (then the neuron in place of the number), or
@@ -129,7 +131,8 @@ def solve_needed(slot, bin_, number, arriving, block, clock, neuron_record, work
 
 @compiled
 def forward_trial(trial, number, arriving, layer, clock, neuron_record, work, emitted, n_emitted):
-    """Block `number` in one trial; fills `neuron_record [NEURON_RECORD, LANES]`. Returns as `solve_needed`."""
+    """Block `number` in one trial; fills `neuron_record [NEURON_RECORD, LANES]`. Returns as
+    `solve_needed`."""
     slots, integral_read = layer.slots, layer.rate >= 0.0
     block, number_type = block_of(layer, number), layer.packed_synapses.dtype.type
     block_, spikes = block_pointers(layer, number), spike_pointers(arriving.rest, arriving.source)

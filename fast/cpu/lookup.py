@@ -1,4 +1,5 @@
-"""The adjoint looked up at every arrival: the terms of the gradients of weights, delays and spike times.
+"""The adjoint looked up at every arrival: the terms of the gradients of weights, delays and spike
+times.
 
 A ring holds the adjoint at the end of each bin ahead (which the sweep, backwards in time, has
 passed). At an arrival it is taken back by the time left in the bin, with the polynomials of its
@@ -57,7 +58,8 @@ def left_in_bin(q, row, lane, clock):
 
 @vectorised
 def gather(here, size, first, last, spikes, block, clock, ring, scratch, sums):
-    """Look the adjoint up at the arrivals of spikes `first..last-1`, at most SIDE_BY_SIDE, emitted in the bin at `here`.
+    """Look the adjoint up at the arrivals of spikes `first..last-1`, at most SIDE_BY_SIDE, emitted
+    in the bin at `here`.
 
     Leaves `lambda_V, lambda_I` in `scratch.found`, adds `lambda_I` and `lambda_V - lambda_I` to
     `sums [source]`, and marks in `scratch.special` the arrivals to be looked up exactly; returns
@@ -93,7 +95,8 @@ def gather(here, size, first, last, spikes, block, clock, ring, scratch, sums):
 
 @vectorised
 def add_driven(first, last, spikes, block, clock, full_adjoint_ring, ring, scratch, sums):
-    """[readout-adjoint] Add the part that an integral readout drives within the bins of arrivals just gathered.
+    """[readout-adjoint] Add the part that an integral readout drives within the bins of arrivals
+    just gathered.
 
     `full_adjoint_ring [places / 2, ADJOINT + 1]`: at the ends of bins. Arrays are pointers.
     """
@@ -119,7 +122,8 @@ def add_driven(first, last, spikes, block, clock, full_adjoint_ring, ring, scrat
 
 @compiled
 def add_tau(first, last, rest, source, clock, ring_offset, b):
-    """[tau-flow] Add the terms of arrivals outside special bins to the gradients of the time constants."""
+    """[tau-flow] Add the terms of arrivals outside special bins to the gradients of the time
+    constants."""
     for n in range(first, last):
         q, row, to = rest[n], b.block.packed_synapses[source[n]], ring_offset[n - first]
         for lane in range(LANES):
@@ -136,7 +140,8 @@ def add_tau(first, last, rest, source, clock, ring_offset, b):
 
 @summing
 def add_dL_dt_pre(first, last, source, packed_synapses, found, dL_dt_pre):
-    """[arrival-time] Add `sum w (lambda_V - lambda_I)` over the arrivals of each spike to its derivative. Pointers."""
+    """[arrival-time] Add `sum w (lambda_V - lambda_I)` over the arrivals of each spike to its
+    derivative. Pointers."""
     for n in range(first, last):
         row, at_arrivals = moved(packed_synapses, source[n] * (3 * LANES)), moved(found, (n - first) * (2 * LANES))
         total = 0.0
@@ -147,7 +152,8 @@ def add_dL_dt_pre(first, last, source, packed_synapses, found, dL_dt_pre):
 
 @inlined
 def look_up_plain(here, size, first, last, rest, source, clock, want_tau, scratch, b, dL_dt_pre):
-    """Add the terms of all arrivals of spikes `first..last-1`, at most SIDE_BY_SIDE, but the special ones.
+    """Add the terms of all arrivals of spikes `first..last-1`, at most SIDE_BY_SIDE, but the
+    special ones.
 
     `here`: place of the bin in which they are emitted; `dL_dt_pre`: by spike, empty if not wanted.
     Returns whether there are special arrivals.
@@ -170,7 +176,8 @@ def look_up_plain(here, size, first, last, rest, source, clock, want_tau, scratc
 
 @inlined
 def look_up_special(bin_, base, first, last, rest, source, clock, want_tau, scratch, b, dL_dt_pre):
-    """Look up exactly the special arrivals of spikes `first..last-1`, emitted in bin `bin_`, of a group from `base` on."""
+    """Look up exactly the special arrivals of spikes `first..last-1`, emitted in bin `bin_`, of a
+    group from `base` on."""
     for n in range(first, last):
         bits = scratch.special[n - base]
         while bits:

@@ -28,11 +28,11 @@ class Pending(NamedTuple):
     `lanes [blocks * LANES]`: their numbers, `how_many[CHOSEN]` of them. `touched [blocks * LANES]`:
     numbers of lanes to be predicted again, `how_many[TOUCHED]` of them.
 
-    By lane: `settled, predicted [..., 4]`, the state just after the last final spike, and just after
-    the next spike or at the end; `status` of the prediction, and `when` it spikes, infinite if it
-    does not; `neuron_record [..., NEURON_RECORD]` when it was settled; whether it `is_touched`;
-    `first, arrivals, capacity`: where its arrivals lie in `rest, weight [room]`, their count, and
-    the room they have. `how_many[TAKEN]` of all room is taken.
+    By lane: `settled, predicted [..., 4]`, the state just after the last final spike, and just
+    after the next spike or at the end; `status` of the prediction, and `when` it spikes, infinite
+    if it does not; `neuron_record [..., NEURON_RECORD]` when it was settled; whether it
+    `is_touched`; `first, arrivals, capacity`: where its arrivals lie in `rest, weight [room]`,
+    their count, and the room they have. `how_many[TAKEN]` of all room is taken.
     """
 
     how_many: np.ndarray
@@ -56,9 +56,9 @@ def no_pending(lanes, room, packed_synapses):
     """Room for pending lanes among `lanes`, with `room` arrivals in a bin."""
     return Pending(
         np.zeros(3, np.int64), np.zeros(lanes, np.int64), np.zeros(lanes, np.int64), np.zeros(lanes, np.uint8),
-        np.zeros((lanes, 4)), np.zeros((lanes, 4)), np.zeros(lanes, np.int64), np.zeros(lanes), np.zeros((lanes, NEURON_RECORD)),
-        np.zeros(lanes, np.int64), np.zeros(lanes, np.int64), np.zeros(lanes, np.int64), np.empty(room, packed_synapses.dtype),
-        np.empty(room, packed_synapses.dtype),
+        np.zeros((lanes, 4)), np.zeros((lanes, 4)), np.zeros(lanes, np.int64), np.zeros(lanes),
+        np.zeros((lanes, NEURON_RECORD)), np.zeros(lanes, np.int64), np.zeros(lanes, np.int64),
+        np.zeros(lanes, np.int64), np.empty(room, packed_synapses.dtype), np.empty(room, packed_synapses.dtype),
     )
 
 
@@ -84,10 +84,13 @@ def touch(pending, number):
 
 @inlined
 def take_arrivals(pending, number, link, spikes, next_, packed_synapses, clock, is_last):
-    """Collect the arrivals of a lane that has just become pending, from its chain, whose last is `link`."""
+    """Collect the arrivals of a lane that has just become pending, from its chain, whose last is
+    `link`."""
     first = pending.how_many[TAKEN]
     rest, weight = pending.rest[first:], pending.weight[first:]
-    count = collect(link, number % LANES, spikes.rest, spikes.source, next_, packed_synapses, clock, is_last, rest, weight)
+    count = collect(
+        link, number % LANES, spikes.rest, spikes.source, next_, packed_synapses, clock, is_last, rest, weight
+    )
     pending.first[number], pending.arrivals[number] = first, count
     pending.capacity[number] = min(2 * count + 4, rest.size)
     pending.how_many[TAKEN] += pending.capacity[number]
@@ -95,7 +98,8 @@ def take_arrivals(pending, number, link, spikes, next_, packed_synapses, clock, 
 
 @compiled
 def insert_arrival(pending, number, r, w):
-    """Insert an arrival among those of a pending lane, in order of time. Returns whether there is room."""
+    """Insert an arrival among those of a pending lane, in order of time. Returns whether there is
+    room."""
     first, count = pending.first[number], pending.arrivals[number]
     if count == pending.capacity[number]:  # move them to where there is twice the room
         taken, capacity = pending.how_many[TAKEN], 2 * count + 4

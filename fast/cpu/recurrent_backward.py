@@ -1,8 +1,8 @@
 """Backward kernel of a recurrent layer: all blocks of neurons together.
 
-In each bin the lanes with own events are marked. The layer's own spikes look the adjoint up at their
-arrivals, a group at once. An arrival that needs an exact look-up waits until all later events are
-solved: the spikes are then taken from the last to the first, and each jumps once its total
+In each bin the lanes with own events are marked. The layer's own spikes look the adjoint up at
+their arrivals, a group at once. An arrival that needs an exact look-up waits until all later events
+are solved: the spikes are then taken from the last to the first, and each jumps once its total
 derivative is complete.
 """
 
@@ -25,7 +25,8 @@ from fast.physics.polynomials import LANES
 
 
 class Own(NamedTuple):
-    """The layer's own spikes as they arrive, `copies` of each, in order: `rest, source, dL_dt [spikes * copies]`."""
+    """The layer's own spikes as they arrive, `copies` of each, in order: `rest, source, dL_dt
+    [spikes * copies]`."""
 
     rest: np.ndarray
     source: np.ndarray
@@ -33,7 +34,8 @@ class Own(NamedTuple):
 
 
 class Work(NamedTuple):
-    """Arrays of the sweep that do not outlast a trial, of every block: `[blocks, ...]`; see `fast.cpu.backward.Work`.
+    """Arrays of the sweep that do not outlast a trial, of every block: `[blocks, ...]`; see
+    `fast.cpu.backward.Work`.
 
     `scratch`: of a group of spikes, `[blocks, group, ...]`. `events`: of all blocks, but for
     `first_event [blocks, slots * LANES]` and `at_T [blocks, ADJOINT, LANES]`. `own`: own spikes.
@@ -78,7 +80,8 @@ def work_for(layer, full, most, own):
 
 @inlined
 def adjoint_of(number, trial, given, layer, work, found):
-    """The adjoint of one block: its part of every array, with its own chains of events and its own adjoint at `T`."""
+    """The adjoint of one block: its part of every array, with its own chains of events and its own
+    adjoint at `T`."""
     e = work.events
     events = Events(e.rest, e.later, e.before, e.end, work.first_event[number], work.at_T[number])
     return BlockAdjoint(
@@ -99,7 +102,8 @@ def scratch_of(number, scratch):
 
 @compiled
 def look_up_everywhere(trial, here, size, first, last, spikes, given, layer, clock, work, found, dL_dt):
-    """`look_up_plain` in every block; `spikes`: with `rest, source`; `dL_dt`: by spike, empty if not wanted."""
+    """`look_up_plain` in every block; `spikes`: with `rest, source`; `dL_dt`: by spike, empty if
+    not wanted."""
     for number in range(layer.packed_synapses.shape[0]):
         b = adjoint_of(number, trial, given, layer, work, found)
         look_up_plain(
@@ -110,7 +114,8 @@ def look_up_everywhere(trial, here, size, first, last, spikes, given, layer, clo
 
 @compiled
 def look_up_special_everywhere(trial, bin_, base, first, last, spikes, given, layer, clock, work, found, dL_dt):
-    """`look_up_special` in every block, of spikes `first..last-1` of the group that began with `base`."""
+    """`look_up_special` in every block, of spikes `first..last-1` of the group that began with
+    `base`."""
     for number in range(layer.packed_synapses.shape[0]):
         b = adjoint_of(number, trial, given, layer, work, found)
         look_up_special(
@@ -121,7 +126,8 @@ def look_up_special_everywhere(trial, bin_, base, first, last, spikes, given, la
 
 @inlined
 def mark_spikes(trial, bin_, slot, e, e_first, e_last, given, layer, clock, work, found):
-    """Mark the lanes of the own spikes of a bin, the last of which is `e - 1`; returns the first of them.
+    """Mark the lanes of the own spikes of a bin, the last of which is `e - 1`; returns the first of
+    them.
 
     Until its events are solved, the events of such a lane end with the bin.
     """
@@ -200,7 +206,8 @@ def recurrent_backward_trial(trial, e_first, e_last, given, layer, clock, work, 
 
 @allocating
 def recurrent_backward_sweep(first_trial, last_trial, given, layer, clock):
-    """All blocks of a recurrent layer in trials `first_trial..last_trial-1`; `Found`, by block and over the trials."""
+    """All blocks of a recurrent layer in trials `first_trial..last_trial-1`; `Found`, by block and
+    over the trials."""
     blocks, copies, dtype = layer.packed_synapses.shape[0], layer.copies, layer.packed_synapses.dtype
     found = Found(
         np.zeros((blocks, layer.packed_synapses.shape[1], 2 * LANES), dtype),

@@ -1,4 +1,5 @@
-"""Forward kernel of a recurrent layer: all blocks of neurons together, whose spikes reach each other.
+"""Forward kernel of a recurrent layer: all blocks of neurons together, whose spikes reach each
+other.
 
 A bin is short, but no delay is long enough to rule out that a spike of a bin acts within it. So the
 lanes that may spike in a bin are pending (`fast.cpu.pending`), and the earliest of their predicted
@@ -47,7 +48,8 @@ def start(layer, clock, neuron_record, work):
 
 @compiled
 def recurrent_trial(trial, arriving, layer, clock, neuron_record, work, emitted):
-    """All blocks in one trial, from `work.position` on; fills `neuron_record [block, NEURON_RECORD, LANES]`.
+    """All blocks in one trial, from `work.position` on; fills `neuron_record [block, NEURON_RECORD,
+    LANES]`.
 
     Returns:
         The number of spikes; and REACHED_END, or STUCK (then the neuron in place of the number), or
@@ -123,7 +125,8 @@ def recurrent_trial(trial, arriving, layer, clock, neuron_record, work, emitted)
 
 @allocating
 def recurrent_sweep(first_trial, last_trial, arriving, most, layer, clock, neuron_record):
-    """All blocks of a recurrent layer in trials `first_trial..last_trial-1`; as `fast.cpu.forward.forward_sweep`."""
+    """All blocks of a recurrent layer in trials `first_trial..last_trial-1`; as
+    `fast.cpu.forward.forward_sweep`."""
     longest = 0
     for trial in range(first_trial, last_trial):
         longest = max(longest, arriving.offsets[trial + 1] - arriving.offsets[trial])

@@ -23,7 +23,8 @@ AT_START = -1
 
 
 class Spikes(NamedTuple):
-    """Spikes of a trial in the order they are deposited: `rest, source [room]`; `next [blocks, room, LANES]`: links."""
+    """Spikes of a trial in the order they are deposited: `rest, source [room]`; `next [blocks,
+    room, LANES]`: links."""
 
     rest: np.ndarray
     source: np.ndarray
@@ -54,7 +55,8 @@ class Work(NamedTuple):
 
 @allocating
 def work_for(layer, most, longest, clock):
-    """Arrays for `most` spikes from outside under way, `longest` in a trial, and some of the layer's own."""
+    """Arrays for `most` spikes from outside under way, `longest` in a trial, and some of the
+    layer's own."""
     blocks, places, own = layer.packed_synapses.shape[0], ring_places(layer.slots), layer.copies * layer.post
     cells, integrals = blocks * places * CELL // 2, blocks * places // 2 if layer.rate >= 0.0 else 0
     ring = Ring(np.full(cells, clock.zero), np.full(integrals, clock.zero))
@@ -65,7 +67,8 @@ def work_for(layer, most, longest, clock):
                 near[b, source] |= int(layer.packed_synapses[b, layer.external + source, LANES + lane] < SLOT) << lane
     room = longest + USUAL * own
     spikes = Spikes(
-        np.empty(room, layer.packed_synapses.dtype), np.empty(room, np.int32), np.empty((blocks, 2 * most, LANES), np.int32)
+        np.empty(room, layer.packed_synapses.dtype), np.empty(room, np.int32),
+        np.empty((blocks, 2 * most, LANES), np.int32),
     )
     return Work(
         ring, deposit_scratch(layer.packed_synapses), np.empty((blocks, 2 * LANES)), np.empty((blocks, 2 * LANES)),
@@ -77,7 +80,8 @@ def work_for(layer, most, longest, clock):
 
 @allocating
 def with_more(work, lack, packed_synapses):
-    """The arrays with twice the room in the buffer that is full; contents stay, except pending lanes."""
+    """The arrays with twice the room in the buffer that is full; contents stay, except pending
+    lanes."""
     spikes, pending = work.spikes, work.pending
     rest, source, next_ = spikes.rest, spikes.source, spikes.next
     if lack == NO_SPIKES:

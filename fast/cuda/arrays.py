@@ -17,12 +17,13 @@ ROWS = 23
 
 
 class Given(NamedTuple):
-    """Input of the backward pass: spikes from outside, own spikes, the loss, and the record of the forward pass.
+    """Input of the backward pass: spikes from outside, own spikes, the loss, and the record of the
+    forward pass.
 
-    `offsets, bin, rest, source`: as `fast.physics.layout.Arriving`. `own_offsets`: of each train, or of
-    each trial where all neurons are solved together; `own_neuron` (then only), `own_bin, own_rest,
-    own_I`, and `dL_dt`, the derivative of the loss by each spike. `dL_dy [trials, blocks, LANES]`;
-    `neuron_record [trials, blocks, NEURON_RECORD, LANES]`.
+    `offsets, bin, rest, source`: as `fast.physics.layout.Arriving`. `own_offsets`: of each train,
+    or of each trial where all neurons are solved together; `own_neuron` (then only), `own_bin,
+    own_rest, own_I`, and `dL_dt`, the derivative of the loss by each spike. `dL_dy [trials, blocks,
+    LANES]`; `neuron_record [trials, blocks, NEURON_RECORD, LANES]`.
     """
 
     offsets: Array
@@ -40,12 +41,13 @@ class Given(NamedTuple):
 
 
 class Passed(NamedTuple):
-    """The bins that the sweep has passed, `[chunks, blocks, ...]`, as `fast.cpu.lookup` keeps them, and all own events.
+    """The bins that the sweep has passed, `[chunks, blocks, ...]`, as `fast.cpu.lookup` keeps them,
+    and all own events.
 
-    `ring [2 * slots * LANES]`; `full_adjoint_ring [ADJOINT + 1, slots * LANES]` (one place if it is not
-    needed); `first` and the other arrays of `fast.physics.adjoint.Events`: of all spikes, then of the
-    maxima of every neuron of every chunk. `scratch [ROWS, LANES]` where neurons are solved together;
-    elsewhere it lies in shared memory.
+    `ring [2 * slots * LANES]`; `full_adjoint_ring [ADJOINT + 1, slots * LANES]` (one place if it is
+    not needed); `first` and the other arrays of `fast.physics.adjoint.Events`: of all spikes, then
+    of the maxima of every neuron of every chunk. `scratch [ROWS, LANES]` where neurons are solved
+    together; elsewhere it lies in shared memory.
     """
 
     ring: Array
@@ -59,9 +61,10 @@ class Passed(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """Sums of the kernel: `of_synapses [chunks, blocks, sources, 2 * LANES]` and `dL_dconstants [chunks, blocks, 4,
-    LANES]`, see `fast.physics.adjoint.BlockAdjoint`; `dL_dt_pre [spikes, lanes]`: derivative by each spike from
-    outside, through each neuron, from `first_dL_dt_pre` on (one place if it is not wanted)."""
+    """Sums of the kernel: `of_synapses [chunks, blocks, sources, 2 * LANES]` and `dL_dconstants
+    [chunks, blocks, 4, LANES]`, see `fast.physics.adjoint.BlockAdjoint`; `dL_dt_pre [spikes,
+    lanes]`: derivative by each spike from outside, through each neuron, from `first_dL_dt_pre` on
+    (one place if it is not wanted)."""
 
     of_synapses: Array
     dL_dconstants: Array

@@ -1,4 +1,5 @@
-"""Backward kernel: one thread goes back with one neuron through some trials, in the sweep of `fast.cpu.backward`.
+"""Backward kernel: one thread goes back with one neuron through some trials, in the sweep of
+`fast.cpu.backward`.
 
 A thread adds to the gradients of its own synapses only, in arrays of its own chunk of trials, which
 are added up afterwards in one order. The derivative by the time of an incoming spike is written
@@ -27,7 +28,8 @@ GROUPS = THREADS // LANES
 
 @compiled
 def enter_bin(lane, bin_, slot, last_event, clock, want_tau, b):
-    """Publish the adjoint at the end of a bin, and take the maximum in it; `last_event`: that of the maximum."""
+    """Publish the adjoint at the end of a bin, and take the maximum in it; `last_event`: that of
+    the maximum."""
     rate = b.block.rate
     b.ring[2 * (slot + lane)], b.ring[2 * (slot + lane) + 1] = b.adjoint[LAMBDA_V, lane], b.adjoint[LAMBDA_I, lane]
     b.events.first[slot + lane] = -1

@@ -1,4 +1,5 @@
-"""Forward kernel: one thread follows one neuron through one trial, in the sweep of `fast.cpu.forward`.
+"""Forward kernel: one thread follows one neuron through one trial, in the sweep of
+`fast.cpu.forward`.
 
 Neighbouring threads are neighbouring neurons of one trial, so the threads of a warp read the same
 spikes, and neighbouring synapses. Each thread has its own bins ahead, its own chains, and its own
@@ -33,10 +34,10 @@ IS_STUCK = -1  # in place of a number of spikes
 class Ahead(NamedTuple):
     """Bins ahead, `[trials at once, blocks, ...]`.
 
-    `deposits [4 * slots * LANES]`: amounts of V and I that arrive in each bin and lane, of excitation,
-    then of inhibition. `integral, chain [slots * LANES]`: amount of an integral readout, and the last
-    spike. `next [size, LANES]`: the chains, `size` a power of two. `rest, weight [size, LANES]`: the
-    arrivals of a bin in order.
+    `deposits [4 * slots * LANES]`: amounts of V and I that arrive in each bin and lane, of
+    excitation, then of inhibition. `integral, chain [slots * LANES]`: amount of an integral
+    readout, and the last spike. `next [size, LANES]`: the chains, `size` a power of two. `rest,
+    weight [size, LANES]`: the arrivals of a bin in order.
     """
 
     deposits: Array
@@ -48,9 +49,10 @@ class Ahead(NamedTuple):
 
 
 class Found(NamedTuple):
-    """Emitted spikes: `bin, rest, I [n]`; `starts [trains + 1]`: where the buffer of each train begins (a train is a
-    neuron in a trial); `counts [trains]`: spikes of each train, those beyond its buffer included, or IS_STUCK; and
-    `neuron_record [trials, blocks, NEURON_RECORD, LANES]`, zeros before."""
+    """Emitted spikes: `bin, rest, I [n]`; `starts [trains + 1]`: where the buffer of each train
+    begins (a train is a neuron in a trial); `counts [trains]`: spikes of each train, those beyond
+    its buffer included, or IS_STUCK; and `neuron_record [trials, blocks, NEURON_RECORD, LANES]`,
+    zeros before."""
 
     starts: Array
     counts: Array
@@ -124,7 +126,8 @@ def emit_into(found, train, count, bin_, rest, I):
 
 @compiled
 def forward_lane(trial, here, number, lane, arriving, layer, clock, ahead, found):
-    """One neuron of block `number` in one trial, index `here` of those at once; `ahead` is empty before and after."""
+    """One neuron of block `number` in one trial, index `here` of those at once; `ahead` is empty
+    before and after."""
     slots, integral_read, read_maximum = layer.slots, layer.rate >= 0.0, layer.read_maximum
     block, record = block_of(layer, number), found.neuron_record[trial, number]
     deposits, chain, next_ = ahead.deposits[here, number], ahead.chain[here, number], ahead.next[here, number]

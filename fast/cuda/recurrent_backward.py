@@ -1,8 +1,9 @@
-"""Backward kernel of a recurrent layer: one block of threads for a chunk of trials, as `fast.cpu.recurrent_backward`.
+"""Backward kernel of a recurrent layer: one block of threads for a chunk of trials, as
+`fast.cpu.recurrent_backward`.
 
-Each thread has some of the neurons, and looks their arrivals up. The derivative by the time of an own
-spike is the sum over all neurons, by a tree of fixed shape; then the thread that has the neuron takes
-the spike.
+Each thread has some of the neurons, and looks their arrivals up. The derivative by the time of an
+own spike is the sum over all neurons, by a tree of fixed shape; then the thread that has the neuron
+takes the spike.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ def enter_all(thread, threads, chunk, trial, bin_, ring_index, sweep):
 
 @compiled
 def dL_dt_of_own(thread, threads, e, chunk, trial, bin_, ring_index, sweep):
-    """Derivative of the loss by the time of own spike `e` through its arrivals at the neurons of a thread."""
+    """Derivative of the loss by the time of own spike `e` through its arrivals at the neurons of a
+    thread."""
     layer, given, dL_dt = sweep.layer, sweep.given, 0.0
     for copy in range(layer.copies):
         source = layer.external + copy * layer.post + given.own_neuron[e]
@@ -71,7 +73,8 @@ def take_own(e, dL_dt, chunk, trial, bin_, ring_index, sweep):
 
 @compiled
 def leave_all(thread, threads, chunk, trial, bin_, ring_index, n_first, n, sweep):
-    """Go to the start of a bin, and look the arrivals of its spikes from outside up; returns the first of them."""
+    """Go to the start of a bin, and look the arrivals of its spikes from outside up; returns the
+    first of them."""
     n_here = n
     while n_here > n_first and sweep.given.bin[n_here - 1] == bin_:
         n_here -= 1

@@ -1,8 +1,9 @@
 """Forward kernel of a recurrent layer: a block of threads follows all neurons of a trial.
 
-See `fast.cpu.recurrent_forward`. Each thread handles some of the neurons. In a bin the threads agree
-on the earliest spike, by a tree in which the lower number wins a tie; that spike is final, and every
-thread deposits it at its own neurons. So the order of spikes is that of time, and not of threads.
+See `fast.cpu.recurrent_forward`. Each thread handles some of the neurons. In a bin the threads
+agree on the earliest spike, by a tree in which the lower number wins a tie; that spike is final,
+and every thread deposits it at its own neurons. So the order of spikes is that of time, and not of
+threads.
 """
 
 from __future__ import annotations

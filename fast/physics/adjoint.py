@@ -1,4 +1,5 @@
-"""The adjoint of one neuron, exactly: its flow back within a bin, and its jumps at the neuron's own events.
+"""The adjoint of one neuron, exactly: its flow back within a bin, and its jumps at the neuron's own
+events.
 
 Beside `lambda_V` and `lambda_I` three more numbers flow back, for the gradients of the time
 constants. `dL/dtau_mem = int lambda_V Vdot dt` and `dL/dtau_syn = int lambda_I Idot dt` are sums
@@ -28,11 +29,14 @@ TAU_MEM, TAU_SYN, V_TH, V_RESET = range(4)  # rows of `dL_dconstants`; of `Block
 
 
 class Events(NamedTuple):
-    """Own events of the lanes of a block in one trial: the spikes in order, then one maximum per lane.
+    """Own events of the lanes of a block in one trial: the spikes in order, then one maximum per
+    lane.
 
     Attributes:
-        rest: `[events]`: instant within the bin. `later`: next event of the lane in that bin, -1: none.
-        before: `[events, ADJOINT]`: adjoint just before an event. `end`: adjoint at the end of its bin.
+        rest: `[events]`: instant within the bin. `later`: next event of the lane in that bin, -1:
+            none.
+        before: `[events, ADJOINT]`: adjoint just before an event. `end`: adjoint at the end of its
+            bin.
         first: `[slots * LANES]`: first event of the lane in a bin of the ring, -1: none.
         at_T: `[ADJOINT, LANES]`: adjoint at `T`.
     """
@@ -50,12 +54,12 @@ class BlockAdjoint(NamedTuple):
 
     Attributes:
         block: the neurons and their synapses.
-        ring: `lambda_V, lambda_I` in turn, at the ends of the bins of the ring; NaN where the lane has
-            an own event in the bin, so that arrivals there are looked up exactly.
+        ring: `lambda_V, lambda_I` in turn, at the ends of the bins of the ring; NaN where the lane
+            has an own event in the bin, so that arrivals there are looked up exactly.
         full_adjoint_ring: all rows of the adjoint there, and `DRIVE`; read for gradients of time
             constants and integral readouts only (the order of its axes differs on CPU and GPU).
-        adjoint, solved, other: `[ADJOINT, LANES]`: at the end of the bin; in a lane with own events,
-            at `position`; scratch of a look-up.
+        adjoint, solved, other: `[ADJOINT, LANES]`: at the end of the bin; in a lane with own
+            events, at `position`; scratch of a look-up.
         drive, position, marked: `[LANES]`: driving term of an integral readout at `t = 0`; where
             `solved` stands in the bin; whether the lane has an own event in it.
         events: own events. `neuron_record`: of the forward pass, `[NEURON_RECORD, LANES]`.
@@ -83,14 +87,16 @@ class BlockAdjoint(NamedTuple):
 
 @inlined
 def adjoint_in_bin(V, I, x, lane, coefficients, terms):
-    """[adjoint-flow] `lambda_V, lambda_I` a time `x` earlier in a bin, with no own event on the way."""
+    """[adjoint-flow] `lambda_V, lambda_I` a time `x` earlier in a bin, with no own event on the
+    way."""
     I = I * polynomial(coefficients, B, lane, x, terms) + V * (x * polynomial(coefficients, PS_AB, lane, x, terms))
     return V * polynomial(coefficients, A, lane, x, terms), I
 
 
 @inlined
 def flow_back(adjoint, lane, h, g, block, terms, want_tau):
-    """[adjoint-flow] Take a lane of an adjoint a time `h` back, in place, with no own event on the way.
+    """[adjoint-flow] Take a lane of an adjoint a time `h` back, in place, with no own event on the
+    way.
 
     `g`: the driving term, `drive exp(-r t)`, at the later time.
     """
@@ -124,7 +130,8 @@ def flow_back(adjoint, lane, h, g, block, terms, want_tau):
 def jump_at_spike(adjoint, lane, I_cross, dL_dt, driven, b, want_tau):
     """[spike-jump] Take a lane of an adjoint from just after to just before an own spike.
 
-    Adds to the gradients of constants: [spike-v_th], [spike-v_reset], and [tau-flow] up to this spike.
+    Adds to the gradients of constants: [spike-v_th], [spike-v_reset], and [tau-flow] up to this
+    spike.
 
     `dL_dt`: total derivative of the loss with respect to this spike time, arrivals included.
     `driven`: the driving term of an integral readout at the spike.

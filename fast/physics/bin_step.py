@@ -1,4 +1,5 @@
-"""One lane across one whole bin: the bound that says whether a step suffices, the step, the step back.
+"""One lane across one whole bin: the bound that says whether a step suffices, the step, the step
+back.
 
 Most bins need no more than this. The functions have no branch that depends on data, so a loop over
 lanes becomes vector instructions on the CPU.
@@ -31,7 +32,8 @@ from fast.physics.polynomials import AB, B, polynomial
 
 @inlined
 def arrival_amounts(w, x, lane, coefficients, terms):
-    """[flow-V-I] Amounts that an arrival of weight `w` adds to `V` and `I` at the end of its bin, `x` later.
+    """[flow-V-I] Amounts that an arrival of weight `w` adds to `V` and `I` at the end of its bin,
+    `x` later.
 
     The amount of `V` comes without its factor `1/tau_mem`.
     """
@@ -82,18 +84,21 @@ def voltage_integral_across_bin(V, I, deposited, lane, flow):
 
     `deposited`: the part that arrivals in the bin add, without its factor `1/tau_mem`.
     """
-    return V * flow[FLOW_RA + lane] + I * flow[FLOW_PM + lane] * flow[FLOW_RAB + lane] + flow[FLOW_PM + lane] * deposited
+    pm, ra, rab = flow[FLOW_PM + lane], flow[FLOW_RA + lane], flow[FLOW_RAB + lane]
+    return V * ra + I * pm * rab + pm * deposited
 
 
 @inlined
 def adjoint_across_bin(V, I, lane, flow):
-    """[adjoint-flow] `lambda_V, lambda_I` at the start of a bin without an own event, from those at its end."""
+    """[adjoint-flow] `lambda_V, lambda_I` at the start of a bin without an own event, from those at
+    its end."""
     return V * flow[FLOW_A + lane], I * flow[FLOW_B + lane] + V * flow[FLOW_PS + lane] * flow[FLOW_AB + lane]
 
 
 @inlined
 def full_adjoint_across_bin(adjoint, lane, flow, drive, damping, rate):
-    """Like `adjoint_across_bin` for all rows of an adjoint, in place, driven by an integral readout.
+    """Like `adjoint_across_bin` for all rows of an adjoint, in place, driven by an integral
+    readout.
 
     `drive * damping`: the driving term at the end of the bin, read where `rate >= 0`.
     """

@@ -1,4 +1,5 @@
-"""Bins with own events of a neuron: its spikes and its maximum, and the arrivals that lie among them."""
+"""Bins with own events of a neuron: its spikes and its maximum, and the arrivals that lie among
+them."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ from fast.physics.polynomials import LANES
 
 @inlined
 def mark(lane, bin_, slot, clock, b):
-    """Mark a lane with an own event in this bin: solve it from the end, and look its arrivals up exactly."""
+    """Mark a lane with an own event in this bin: solve it from the end, and look its arrivals up
+    exactly."""
     if not b.marked[lane]:
         b.marked[lane], b.position[lane] = 1, end_of(bin_, clock)
         b.ring[2 * (slot + lane)] = math.nan
@@ -79,7 +81,8 @@ def take_spike(event, lane, bin_, slot, x, I_cross, dL_dt, clock, want_tau, b):
 
 @inlined
 def adjoint_among_events(lane, bin_, slot, rest, clock, want_tau, b):
-    """Put the adjoint just after an instant in a bin with own events into `other`; the event there, -1: none.
+    """Put the adjoint just after an instant in a bin with own events into `other`; the event there,
+    -1: none.
 
     The look-up starts from the next event, or from the end of the bin. An event at the very instant
     precedes the arrival.
@@ -107,7 +110,8 @@ def adjoint_among_events(lane, bin_, slot, rest, clock, want_tau, b):
 
 @inlined
 def add_arrival(source, lane, V, I, w, want_tau, b):
-    """[arrival-w] [arrival-d] Add the adjoint `V, I` at an arrival to the sums; its [arrival-time]."""
+    """[arrival-w] [arrival-d] Add the adjoint `V, I` at an arrival to the sums; its
+    [arrival-time]."""
     b.sums[source, lane] += I
     b.sums[source, LANES + lane] += V - I
     if want_tau:
@@ -118,7 +122,8 @@ def add_arrival(source, lane, V, I, w, want_tau, b):
 
 @compiled
 def add_arrival_among_events(q, source, lane, bin_, slot, clock, want_tau, b):
-    """Look the adjoint up exactly at the arrival of a spike of rest `q`, emitted in bin `bin_`, and add it.
+    """Look the adjoint up exactly at the arrival of a spike of rest `q`, emitted in bin `bin_`, and
+    add it.
 
     `slot`: where the bin of the arrival lies in the ring. Returns the derivative by the time of the
     arrival; 0 where that is after `T`. An arrival that pins the maximum that is read gains the term

@@ -38,10 +38,12 @@ class Arrivals(NamedTuple):
 
 @compiled
 def collect(link, lane, rest_of, source, next_, packed_synapses, clock, is_last, rest, weight):
-    """Write the arrivals of a chain, in order of time, into `rest, weight`; their count. Those after `T` are left out.
+    """Write the arrivals of a chain, in order of time, into `rest, weight`; their count. Those
+    after `T` are left out.
 
     Args:
-        link: last spike of the chain, -1: none. `next_ [room, LANES]`: the link that follows each spike.
+        link: last spike of the chain, -1: none. `next_ [room, LANES]`: the link that follows each
+            spike.
         rest_of, source: of all spikes, by number.
         packed_synapses: of the block.
     """
@@ -59,7 +61,8 @@ def collect(link, lane, rest_of, source, next_, packed_synapses, clock, is_last,
 
 @compiled
 def stays_below(V, I, arrivals, pm, level, slack):
-    """Whether a bound keeps the voltage below `level` in a bin with these arrivals; without `exp` or decay.
+    """Whether a bound keeps the voltage below `level` in a bin with these arrivals; without `exp`
+    or decay.
 
     Between arrivals `I` does not grow beyond its value, or 0, and `V` moves towards `I` at most as
     fast as at first.
@@ -78,7 +81,8 @@ def stays_below(V, I, arrivals, pm, level, slack):
 
 @inlined
 def to_next_crossing(V, I, x, n, arrivals, bin_, lane, block, clock, neuron_record, record):
-    """[flow-V-I] [crossing-time] Follow a neuron from `x` until it spikes, or to the end of its bin.
+    """[flow-V-I] [crossing-time] Follow a neuron from `x` until it spikes, or to the end of its
+    bin.
 
     Args:
         V, I, x: state, and its instant within the bin.
