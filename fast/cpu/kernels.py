@@ -14,30 +14,31 @@ from typing import Any
 import numpy as np
 import torch
 
-from fast.cpu.backward import backward_sweep
-from fast.cpu.deposit import Arriving, most_under_way
+from fast.cpu.backward import Given, backward_sweep
+from fast.cpu.deposit import most_under_way
+from fast.cpu.emitted import Emitted
 from fast.cpu.forward import forward_sweep
-from fast.cpu.packing import Layer, unpacked
+from fast.cpu.packing import unpacked
 from fast.cpu.recurrent_backward import recurrent_backward_sweep
 from fast.cpu.recurrent_forward import recurrent_sweep
 from fast.physics.clock import SLOT, Clock, stable_order
-from fast.physics.polynomials import LANES
-from fast.physics.within_bin import (
+from fast.physics.layout import Arriving, Layer
+from fast.physics.neuron_record import (
     EQUAL_MAXIMA,
     INTEGRAL,
-    KEPT,
     MAX_BIN,
     MAX_GROUP,
     MAX_REST,
     MAX_SLOPE,
     MAX_V,
-    NONE,
+    NEURON_RECORD,
     RECENT_BIN,
     SIMULTANEOUS_AT_MAXIMUM,
     SPIKE_AT_END,
     TIES,
-    Emitted,
 )
+from fast.physics.polynomials import LANES
+from fast.physics.within_bin import NONE
 
 PIECES = 16  # at least so many, if there are trials enough
 BINS_A_PIECE = 1000  # and each is worth a call: a small batch is one piece, and runs on one thread
@@ -53,11 +54,11 @@ class Kernels:
         ties: `[trials, post]`, bits as in `fast.physics.within_bin`.
     """
 
-    def __init__(self, arriving: Arriving, trials: int, layer: Layer, at: Clock) -> None:
-        self.arriving, self.trials, self.layer, self.post, self.at = arriving, trials, layer, layer.post, at
-        self.blocks = len(layer.rows)
+    def __init__(self, arriving: Arriving, trials: int, layer: Layer, clock: Clock) -> None:
+        self.arriving, self.trials, self.layer, self.post, self.clock = arriving, trials, layer, layer.post, clock
+        self.blocks = len(layer.packed_synapses)
         together = self.blocks if layer.copies else 1  # neurons that reach each other are solved together
-        chunks = min(trials, -(-PIECES * together // self.blocks), -(-trials * (at.last + 1) // BINS_A_PIECE))
+        chunks = min(trials, -(-PIECES * together // self.blocks), -(-trials * (clock.last + 1) // BINS_A_PIECE))
         edges = np.linspace(0, trials, chunks + 1).astype(int).tolist()
         self.pieces = [
             (slice(block, block + together), first, last)
@@ -72,12 +73,12 @@ class Kernels:
             ArithmeticError: a neuron spikes too fast, or without end.
         """
         most = most_under_way(self.arriving, self.layer.slots)
-        self.kept = np.zeros((self.trials, self.blocks, KEPT, LANES))
+        self.neuron_record = np.zeros((self.trials, self.blocks, NEURON_RECORD, LANES))
 
         def solve(blocks: slice, first: int, last: int) -> tuple[Emitted, np.ndarray, int]:
             if self.layer.copies:
-                return recurrent_sweep(first, last, self.arriving, most, self.layer, self.at, self.kept)
-            return forward_sweep(blocks.start, first, last, self.arriving, most, self.layer, self.at, self.kept)
+                return recurrent_sweep(first, last, self.arriving, most, self.layer, self.clock, self.neuron_record)
+            return forward_sweep(blocks.start, first, last, self.arriving, most, self.layer, self.clock, self.neuron_record)
 
         self.found = _in_threads(solve, self.pieces)
         for _, _, stuck in self.found:
@@ -104,17 +105,17 @@ class Kernels:
 
     def _read(self) -> None:
         """The readout and the ties; the largest voltage of a neuron that spikes is its threshold, and no event."""
-        kept = self.kept
-        spiked = kept[:, :, RECENT_BIN] >= 0
-        kept[:, :, MAX_BIN][spiked] = -1
-        ties = kept[:, :, TIES].astype(np.uint8)
-        ties[kept[:, :, MAX_GROUP] > 1] |= SIMULTANEOUS_AT_MAXIMUM
+        neuron_record = self.neuron_record
+        spiked = neuron_record[:, :, RECENT_BIN] >= 0
+        neuron_record[:, :, MAX_BIN][spiked] = -1
+        ties = neuron_record[:, :, TIES].astype(np.uint8)
+        ties[neuron_record[:, :, MAX_GROUP] > 1] |= SIMULTANEOUS_AT_MAXIMUM
         ties[spiked] &= ~(EQUAL_MAXIMA | SIMULTANEOUS_AT_MAXIMUM) & 0xFF
         self.ties, self.y = self._by_neuron(ties), np.zeros((self.trials, self.post))
         if self.layer.read_maximum:
-            self.y = self._by_neuron(np.where(spiked, self.layer.constants[:, 2], kept[:, :, MAX_V]))
+            self.y = self._by_neuron(np.where(spiked, self.layer.constants[:, 2], neuron_record[:, :, MAX_V]))
         elif self.layer.rate >= 0:
-            self.y = self._by_neuron(kept[:, :, INTEGRAL]) / (self.at.last + float(self.at.end))
+            self.y = self._by_neuron(neuron_record[:, :, INTEGRAL]) / (self.clock.last + float(self.clock.end))
 
     def _by_neuron(self, values: np.ndarray) -> np.ndarray:
         """`[trials, blocks, LANES]` as `[trials, post]`."""
@@ -131,9 +132,9 @@ class Kernels:
 
     def dy_dT(self) -> np.ndarray:
         """See `Record.dy_dT`; here per bin."""
-        kept, at = self.kept, self.at
-        at_end = (kept[:, :, MAX_BIN] == at.last) & (kept[:, :, MAX_REST] == at.end) & (kept[:, :, MAX_GROUP] == 0)
-        return self._by_neuron(np.where(at_end, kept[:, :, MAX_SLOPE], 0.0))
+        neuron_record, clock = self.neuron_record, self.clock
+        at_end = (neuron_record[:, :, MAX_BIN] == clock.last) & (neuron_record[:, :, MAX_REST] == clock.end) & (neuron_record[:, :, MAX_GROUP] == 0)
+        return self._by_neuron(np.where(at_end, neuron_record[:, :, MAX_SLOPE], 0.0))
 
     def backward(
         self, dL_dt_post: np.ndarray, dL_dy: np.ndarray, want_dt: bool, want_tau: bool
@@ -160,22 +161,24 @@ class Kernels:
             emitted, ends_of_trials, _ = self.found[number]
             dL_dt = dL_dt_post[self.rank[ends[number] : ends[number + 1]]]
             blocks, first, last = self.pieces[number]
-            given = (self.arriving, emitted, ends_of_trials, dL_dt, g, self.kept, self.layer, self.at)
+            given = Given(
+                self.arriving, emitted, ends_of_trials, dL_dt, g, self.neuron_record, want_dt, want_tau
+            )
             if self.layer.copies:
-                return recurrent_backward_sweep(first, last, *given, want_dt, want_tau)
-            return backward_sweep(blocks.start, first, last, *given, want_dt, want_tau)
+                return recurrent_backward_sweep(first, last, given, self.layer, self.clock)
+            return backward_sweep(blocks.start, first, last, given, self.layer, self.clock)
 
         pieces = _in_threads(solve, [(number,) for number in range(len(self.pieces))])
-        sums = np.zeros((self.blocks, self.layer.rows.shape[1], 2 * LANES))
+        sums = np.zeros((self.blocks, self.layer.packed_synapses.shape[1], 2 * LANES))
         dL_dconstants, dL_dt_pre = np.zeros((self.blocks, 4, LANES)), np.zeros_like(pieces[0][1])
-        for (blocks, _, _), (of_synapses, worth, of_constants) in zip(self.pieces, pieces, strict=True):
-            sums[blocks] += of_synapses
-            dL_dconstants[blocks] += of_constants
-            dL_dt_pre += worth
+        for (blocks, _, _), found in zip(self.pieces, pieces, strict=True):
+            sums[blocks] += found.sums
+            dL_dconstants[blocks] += found.dL_dconstants
+            dL_dt_pre += found.dL_dt_pre
         if self.layer.read_maximum:
-            dL_dconstants[:, 2] += np.where(self.kept[:, :, RECENT_BIN] >= 0, g, 0.0).sum(axis=0)
-        w, ps = self.layer.rows[:, :, :LANES], self.layer.constants[:, None, 1]
-        exists = self.layer.rows[:, :, LANES : 2 * LANES] < 2 * self.layer.slots * SLOT
+            dL_dconstants[:, 2] += np.where(self.neuron_record[:, :, RECENT_BIN] >= 0, g, 0.0).sum(axis=0)
+        w, ps = self.layer.packed_synapses[:, :, :LANES], self.layer.constants[:, None, 1]
+        exists = self.layer.packed_synapses[:, :, LANES : 2 * LANES] < 2 * self.layer.slots * SLOT
         dL_dw = unpacked(np.where(exists, -sums[:, :, :LANES] / ps, 0.0), self.post)
         dL_dd = unpacked(w * sums[:, :, LANES:], self.post)
         return dL_dt_pre, dL_dw, dL_dd, dL_dconstants.transpose(1, 0, 2).reshape(4, -1)[:, : self.post]

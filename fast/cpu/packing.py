@@ -2,50 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from itertools import pairwise
 
 import numpy as np
 
-from fast.physics.clock import SLOT, Clock, split
+from fast.physics.clock import SLOT, Clock, split, stable_order
+from fast.physics.layout import Arriving, Layer
 from fast.physics.polynomials import AAB, AB, ABB, LANES, RA, RAA, RAAB, RAB, RABB, coefficients
 from spec import UnsupportedError
 from spec.errors import Verbatim
-
-# What takes a state, or an adjoint, over a whole bin, `[FLOW * LANES]` of a block: a, k, b of V and I; rates; and
-# the convolutions of `fast.physics.polynomials` at 1.
-FLOW = 13
-FLOW_A, FLOW_K, FLOW_B, FLOW_PM, FLOW_PS, FLOW_AB, FLOW_AAB, FLOW_ABB = (n * LANES for n in range(8))
-FLOW_RA, FLOW_RAB, FLOW_RAA, FLOW_RAAB, FLOW_RABB = (n * LANES for n in range(8, FLOW))
-
-
-class Layer(NamedTuple):
-    """Neurons that are solved together, and all synapses onto them; `[blocks, ...]`, times in bins.
-
-    Attributes:
-        rows: `[blocks, sources, 3 * LANES]`: weights, where an arrival goes, and rests of the delays. Where it goes
-            counts places on from the bin of the spike: `SLOT` a bin, two a lane, the second for inhibition. A synapse
-            that does not exist, or is too long for the trial, sends it to a place beyond the ring that nobody reads
-            (`2 * slots` bins on: the ring takes one turn off).
-        slots: how many bins an arrival can be ahead.
-        constants: `[blocks, 4, LANES]`: pm, ps, v_th, v_reset; of lanes without a neuron `v_th` is infinite.
-        flow: `[blocks, FLOW * LANES]`: what takes a state over a whole bin, see below.
-        coefficients: `[blocks, polynomials * terms * LANES]`, see `fast.physics.polynomials`.
-        rate, read_maximum: rate of an integral readout a bin (negative: none); whether the largest voltage is read.
-        external: number of sources that are no neurons of this layer.
-        copies: how many times these follow as sources, `post` at a time: 0 unless the layer is recurrent, more than 1
-            if two neurons are connected more than once.
-    """
-
-    rows: np.ndarray
-    slots: int
-    constants: np.ndarray
-    flow: np.ndarray
-    coefficients: np.ndarray
-    rate: float
-    read_maximum: bool
-    external: int
-    copies: int
-    post: int
 
 
 def layer(
@@ -57,7 +22,7 @@ def layer(
     rate: float,
     read_maximum: bool,
     bin_width: float,
-    at: Clock,
+    clock: Clock,
 ) -> Layer:
     """Pack a layer.
 
@@ -73,18 +38,18 @@ def layer(
     sources, post = w.shape
     dtype = w.dtype.type
     blocks = -(-post // LANES)
-    delay_bin, delay_rest = split(d, bin_width, at.last, dtype)
-    there = delay_bin <= at.last if exists is None else exists & (delay_bin <= at.last)
+    delay_bin, delay_rest = split(d, bin_width, clock.last, dtype)
+    there = delay_bin <= clock.last if exists is None else exists & (delay_bin <= clock.last)
     slots = int(delay_bin.max(initial=0, where=there)) + 2
     most = 2.0 ** (np.finfo(dtype).nmant + 1) / (3 * SLOT)
     if slots > min(most, 2**31 / (4 * SLOT)):
         got = Verbatim(f"one of {slots - 2} bins of {bin_width} ms")
         expected = f"at most {int(min(most, 2**31 / (4 * SLOT))) - 2} bins long"
         raise UnsupportedError("d", expected, got, "use float64, or `python -m reference`, which needs no bins")
-    place = np.where(there, delay_bin.astype(np.int64) * SLOT, 2 * slots * SLOT)
-    rows = np.zeros((blocks, sources, 3, LANES), dtype)
-    rows[:, :, 1] = 2 * slots * SLOT
-    by_lane = _lanes(np.stack([w, place, np.where(there, delay_rest, 0.0)], axis=1).astype(dtype), rows)
+    ring_offset = np.where(there, delay_bin.astype(np.int64) * SLOT, 2 * slots * SLOT)
+    packed_synapses = np.zeros((blocks, sources, 3, LANES), dtype)
+    packed_synapses[:, :, 1] = 2 * slots * SLOT
+    by_lane = _lanes(np.stack([w, ring_offset, np.where(there, delay_rest, 0.0)], axis=1).astype(dtype), packed_synapses)
     by_lane[:, :, 1] += 2 * np.arange(LANES, dtype=dtype) + (by_lane[:, :, 0] < 0)
     pm, ps = (_padded(bin_width / tau, 0.25, blocks) for tau in constants[:2])
     v_th, v_reset = _padded(constants[2], np.inf, blocks), _padded(constants[3], 0.0, blocks)
@@ -122,6 +87,29 @@ def _padded(values: np.ndarray, other: float, blocks: int) -> np.ndarray:
     return padded.reshape(blocks, LANES)
 
 
-def unpacked(rows: np.ndarray, post: int) -> np.ndarray:
+def unpacked(packed_synapses: np.ndarray, post: int) -> np.ndarray:
     """`[blocks, sources, LANES]` as `[sources, post]`."""
-    return np.ascontiguousarray(rows.transpose(1, 0, 2)).reshape(rows.shape[1], -1)[:, :post]
+    return np.ascontiguousarray(packed_synapses.transpose(1, 0, 2)).reshape(packed_synapses.shape[1], -1)[:, :post]
+
+
+def sorted_by_bin(
+    times: np.ndarray, offsets: np.ndarray, trials: int, bin_width: float, clock: Clock, dtype: type
+) -> tuple[Arriving, np.ndarray]:
+    """Spikes as the kernels read them, and the number of each among `times`; those after `T` are left out.
+
+    Args:
+        times: ms, by (trial, source), trains at `offsets`.
+    """
+    bin_, rest = split(times, bin_width, clock.last, dtype)
+    sources = (len(offsets) - 1) // trials
+    starts = offsets[np.arange(trials + 1) * sources]
+    source = np.tile(np.arange(sources, dtype=np.int32), trials)
+    order, counts = np.empty(len(times), np.int64), np.empty(clock.last + 3, np.int64)
+    for first, last in pairwise(starts.tolist()):
+        stable_order(bin_, first, last, counts, order)
+    bin_, rest, source = bin_[order], rest[order], np.repeat(source, np.diff(offsets))[order]
+    within = bin_ <= clock.last
+    if not within.all():
+        starts = np.concatenate([[0], within.cumsum()])[starts]
+        bin_, rest, source, order = bin_[within], rest[within], source[within], order[within]
+    return Arriving(starts, bin_, rest, source), order

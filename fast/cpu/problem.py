@@ -7,10 +7,9 @@ import torch
 from torch import Tensor
 
 from fast.cpu import packing
-from fast.cpu.deposit import sorted_by_bin
 from fast.cpu.kernels import Kernels
 from fast.nn.spikes import Spikes
-from fast.physics import clock
+from fast.physics.clock import bin_width_for, clock_for
 
 
 def solved(
@@ -35,14 +34,14 @@ def solved(
     dtype = np.float32 if w.dtype == torch.float32 else np.float64
     tau_mem, tau_syn, v_th, v_reset = (c.detach().double().numpy().copy() for c in constants)
     if width is None:
-        width = clock.width(float(min(tau_mem.min(), tau_syn.min())), spikes.duration)
-    at = clock.clock(width, spikes.duration, dtype)
+        width = bin_width_for(float(min(tau_mem.min(), tau_syn.min())), spikes.duration)
+    clock = clock_for(width, spikes.duration, dtype)
     rate = {None: -1.0, "mean_voltage": 0.0, "exp_weighted_voltage": width / spikes.duration}[integral]
     layer = packing.layer(
         w.detach().numpy(), d.detach().double().numpy(), None if exists is None else exists.numpy(),
-        (tau_mem, tau_syn, v_th, v_reset), spikes.size, rate, read_maximum, width, at,
+        (tau_mem, tau_syn, v_th, v_reset), spikes.size, rate, read_maximum, width, clock,
     )
-    arriving, order = sorted_by_bin(times.detach().numpy(), spikes.offsets.numpy(), spikes.trials, width, at, dtype)
-    kernels = Kernels(arriving, spikes.trials, layer, at)
+    arriving, order = packing.sorted_by_bin(times.detach().numpy(), spikes.offsets.numpy(), spikes.trials, width, clock, dtype)
+    kernels = Kernels(arriving, spikes.trials, layer, clock)
     kernels.forward()
     return kernels, order, width
