@@ -7,27 +7,18 @@ the few bins that are solved event by event.
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
 from fast.cpu.cells import CELL, CELL_I, CELL_LINK, CELL_UP, CELL_V, add, clear
 from fast.cpu.pointers import moved, pointer
+from fast.physics.layout import Arriving
 from fast.physics.clock import SLOT, Clock, split, stable_order
 from fast.physics.compiling import allocating, compiled, inlined, vectorised
 from fast.physics.polynomials import AB, LANES, RAB, B, polynomial
 
 SIDE_BY_SIDE = 16  # spikes whose deposits are computed before they are made
-
-
-class Arriving(NamedTuple):
-    """Spikes from outside, by (trial, bin): `offsets [trials + 1]`, `bin, rest, source [n]`."""
-
-    offsets: np.ndarray
-    bin: np.ndarray
-    rest: np.ndarray
-    source: np.ndarray
 
 
 class Ring(NamedTuple):
@@ -74,29 +65,6 @@ def clear_ring(ring, clock):
 def scratch_for(packed_synapses):
     """Scratch of the precision of `packed_synapses`."""
     return Scratch(np.empty((SIDE_BY_SIDE, LANES), np.int32), np.zeros((SIDE_BY_SIDE, CELL * LANES), packed_synapses.dtype))
-
-
-def sorted_by_bin(
-    times: np.ndarray, offsets: np.ndarray, trials: int, bin_width: float, clock: Clock, dtype: type
-) -> tuple[Arriving, np.ndarray]:
-    """Spikes as the kernels read them, and the number of each among `times`; those after `T` are left out.
-
-    Args:
-        times: ms, by (trial, source), trains at `offsets`.
-    """
-    bin_, rest = split(times, bin_width, clock.last, dtype)
-    sources = (len(offsets) - 1) // trials
-    starts = offsets[np.arange(trials + 1) * sources]
-    source = np.tile(np.arange(sources, dtype=np.int32), trials)
-    order, counts = np.empty(len(times), np.int64), np.empty(clock.last + 3, np.int64)
-    for first, last in pairwise(starts.tolist()):
-        stable_order(bin_, first, last, counts, order)
-    bin_, rest, source = bin_[order], rest[order], np.repeat(source, np.diff(offsets))[order]
-    within = bin_ <= clock.last
-    if not within.all():
-        starts = np.concatenate([[0], within.cumsum()])[starts]
-        bin_, rest, source, order = bin_[within], rest[within], source[within], order[within]
-    return Arriving(starts, bin_, rest, source), order
 
 
 @compiled

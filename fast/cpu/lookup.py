@@ -12,10 +12,10 @@ from typing import NamedTuple
 import numpy as np
 
 from fast.cpu.deposit import SIDE_BY_SIDE
-from fast.cpu.packing import FLOW_PM, FLOW_PS
 from fast.cpu.pointers import copy_pair, lowest_bit, moved, nan_bits, pointer
 from fast.physics.adjoint import ADJOINT, LAMBDA_I, LAMBDA_V, X, Z, flow_back, look_up
 from fast.physics.compiling import allocating, compiled, inlined, summing, vectorised
+from fast.physics.layout import FLOW_PM, FLOW_PS
 from fast.physics.polynomials import LANES, PS_AB, RA, RAB, A, B, polynomial
 from fast.physics.within_bin import MAX_BIN, MAX_GROUP, MAX_SLOPE
 

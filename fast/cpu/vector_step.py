@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from fast.cpu.cells import CELL, CELL_I, CELL_UP, CELL_V, clear
 from fast.cpu.lookup import DRIVE
-from fast.cpu.packing import (
+from fast.cpu.pointers import moved
+from fast.physics.adjoint import ADJOINT, LAMBDA_I, LAMBDA_V, X, Y, Z
+from fast.physics.compiling import compiled, inlined, vectorised
+from fast.physics.layout import (
     FLOW_A,
     FLOW_AAB,
     FLOW_AB,
@@ -22,9 +25,6 @@ from fast.cpu.packing import (
     FLOW_RAB,
     FLOW_RABB,
 )
-from fast.cpu.pointers import moved
-from fast.physics.adjoint import ADJOINT, LAMBDA_I, LAMBDA_V, X, Y, Z
-from fast.physics.compiling import compiled, inlined, vectorised
 from fast.physics.polynomials import LANES
 
 

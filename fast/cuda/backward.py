@@ -11,7 +11,12 @@ from numba import cuda, float64
 
 from fast.cpu.backward import back_to, mark
 from fast.cpu.lookup import DRIVE
-from fast.cpu.packing import (
+from fast.cuda.arrays import ROWS, lane_of, start_at_end
+from fast.cuda.compiling import THREADS, kernel
+from fast.cuda.lookup import last_in_time, look_up_arrivals_in_lane
+from fast.physics.adjoint import ADJOINT, LAMBDA_I, LAMBDA_V, X, Y, Z, drive_at, jump_at_spike, note_event
+from fast.physics.compiling import compiled
+from fast.physics.layout import (
     FLOW_A,
     FLOW_AAB,
     FLOW_AB,
@@ -25,11 +30,6 @@ from fast.cpu.packing import (
     FLOW_RAB,
     FLOW_RABB,
 )
-from fast.cuda.arrays import ROWS, lane_of, start_at_end
-from fast.cuda.compiling import THREADS, kernel
-from fast.cuda.lookup import last_in_time, look_up_arrivals_in_lane
-from fast.physics.adjoint import ADJOINT, LAMBDA_I, LAMBDA_V, X, Y, Z, drive_at, jump_at_spike, note_event
-from fast.physics.compiling import compiled
 from fast.physics.polynomials import LANES
 from fast.physics.within_bin import MAX_BIN, MAX_GROUP, MAX_REST
 

@@ -13,11 +13,11 @@ from typing import NamedTuple
 from numba import cuda
 
 from fast.cpu.forward import new_level
-from fast.cpu.packing import FLOW_PM, FLOW_RA, FLOW_RAB
 from fast.cpu.vector_step import across, may_pass
 from fast.cuda.compiling import Array, kernel
 from fast.physics.clock import SLOT
 from fast.physics.compiling import compiled
+from fast.physics.layout import FLOW_PM, FLOW_RA, FLOW_RAB
 from fast.physics.polynomials import AB, LANES, RAB, B, polynomial
 from fast.physics.within_bin import (
     CROSSED,
