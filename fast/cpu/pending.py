@@ -1,7 +1,8 @@
-"""Lanes of a recurrent layer in which something can happen in a bin, each solved as far as nothing new comes.
+"""Pending lanes: lanes of a recurrent layer that are solved event by event in a bin.
 
-A candidate is settled up to its last final spike, and knows what follows: its next spike, or the end of the bin. If a
-spike of another lane, which comes earlier, arrives in this very bin, what follows is found anew.
+A pending lane is settled up to its last final spike; its next spike, or its state at the end of the
+bin, is predicted. If a spike of another lane, earlier than that, arrives in the same bin, the
+prediction is made again.
 """
 
 from __future__ import annotations
@@ -12,21 +13,26 @@ from typing import NamedTuple
 import numpy as np
 
 from fast.physics.compiling import allocating, compiled, inlined
+from fast.physics.layout import block_of
+from fast.physics.neuron_record import NEURON_RECORD
 from fast.physics.polynomials import LANES
-from fast.physics.within_bin import NEURON_RECORD, NONE, REACHED_END, collect, stays_below, to_next_crossing
+from fast.physics.within_bin import NONE, REACHED_END, Arrivals, collect, stays_below, to_next_crossing
 
 V, I, X, N = range(4)  # of a state: where it is in the bin, and how many arrivals came before
 CHOSEN, TOUCHED, TAKEN = range(3)  # of `how_many`
 
 
 class Pending(NamedTuple):
-    """`lanes [blocks * LANES]`: their numbers, `how_many[CHOSEN]` of them; `touched [blocks * LANES]`: the numbers of
-    those to be foreseen anew, `how_many[TOUCHED]` of them.
+    """Pending lanes of a bin.
 
-    By lane: `settled, predicted [..., 4]`, the state just after the last final spike, and just after the next spike or
-    at the end; `status` of the latter, and `when` it spikes, infinite if it does not; `neuron_record [..., NEURON_RECORD]` when it was
-    settled; whether it `is_touched`; `first, arrivals, capacity`: where its arrivals are among `rest, weight [room]`,
-    how many there are, and how many there is place for. `how_many[TAKEN]` of the room is given away.
+    `lanes [blocks * LANES]`: their numbers, `how_many[CHOSEN]` of them. `touched [blocks * LANES]`:
+    numbers of lanes to be predicted again, `how_many[TOUCHED]` of them.
+
+    By lane: `settled, predicted [..., 4]`, the state just after the last final spike, and just
+    after the next spike or at the end; `status` of the prediction, and `when` it spikes, infinite
+    if it does not; `neuron_record [..., NEURON_RECORD]` when it was settled; whether it
+    `is_touched`; `first, arrivals, capacity`: where its arrivals lie in `rest, weight [room]`,
+    their count, and the room they have. `how_many[TAKEN]` of all room is taken.
     """
 
     how_many: np.ndarray
@@ -47,18 +53,18 @@ class Pending(NamedTuple):
 
 @allocating
 def no_pending(lanes, room, packed_synapses):
-    """Room for candidates among so many lanes, with so many arrivals in a bin."""
+    """Room for pending lanes among `lanes`, with `room` arrivals in a bin."""
     return Pending(
         np.zeros(3, np.int64), np.zeros(lanes, np.int64), np.zeros(lanes, np.int64), np.zeros(lanes, np.uint8),
-        np.zeros((lanes, 4)), np.zeros((lanes, 4)), np.zeros(lanes, np.int64), np.zeros(lanes), np.zeros((lanes, NEURON_RECORD)),
-        np.zeros(lanes, np.int64), np.zeros(lanes, np.int64), np.zeros(lanes, np.int64), np.empty(room, packed_synapses.dtype),
-        np.empty(room, packed_synapses.dtype),
+        np.zeros((lanes, 4)), np.zeros((lanes, 4)), np.zeros(lanes, np.int64), np.zeros(lanes),
+        np.zeros((lanes, NEURON_RECORD)), np.zeros(lanes, np.int64), np.zeros(lanes, np.int64),
+        np.zeros(lanes, np.int64), np.empty(room, packed_synapses.dtype), np.empty(room, packed_synapses.dtype),
     )
 
 
 @inlined
 def start_pending(pending, number, state, lane, neuron_record):
-    """Make a lane a candidate, settled up to the start of the bin."""
+    """Make a lane pending, settled up to the start of the bin."""
     pending.lanes[pending.how_many[CHOSEN]] = number
     pending.how_many[CHOSEN] += 1
     settled = pending.settled[number]
@@ -69,7 +75,7 @@ def start_pending(pending, number, state, lane, neuron_record):
 
 @inlined
 def touch(pending, number):
-    """What a candidate does next is to be foreseen anew."""
+    """Mark a pending lane for another prediction."""
     if not pending.is_touched[number]:
         pending.is_touched[number] = 1
         pending.touched[pending.how_many[TOUCHED]] = number
@@ -78,10 +84,13 @@ def touch(pending, number):
 
 @inlined
 def take_arrivals(pending, number, link, spikes, next_, packed_synapses, clock, is_last):
-    """Take the arrivals of a new candidate from its chain, whose last is `link`."""
+    """Collect the arrivals of a lane that has just become pending, from its chain, whose last is
+    `link`."""
     first = pending.how_many[TAKEN]
     rest, weight = pending.rest[first:], pending.weight[first:]
-    count = collect(link, number % LANES, spikes.rest, spikes.source, next_, packed_synapses, clock, is_last, rest, weight)
+    count = collect(
+        link, number % LANES, spikes.rest, spikes.source, next_, packed_synapses, clock, is_last, rest, weight
+    )
     pending.first[number], pending.arrivals[number] = first, count
     pending.capacity[number] = min(2 * count + 4, rest.size)
     pending.how_many[TAKEN] += pending.capacity[number]
@@ -89,9 +98,10 @@ def take_arrivals(pending, number, link, spikes, next_, packed_synapses, clock, 
 
 @compiled
 def insert_arrival(pending, number, r, w):
-    """Add an arrival to those of a candidate, in order of time. Returns whether there is room."""
+    """Insert an arrival among those of a pending lane, in order of time. Returns whether there is
+    room."""
     first, count = pending.first[number], pending.arrivals[number]
-    if count == pending.capacity[number]:  # they move to where there is twice the place
+    if count == pending.capacity[number]:  # move them to where there is twice the room
         taken, capacity = pending.how_many[TAKEN], 2 * count + 4
         if taken + capacity > pending.rest.size:
             return False
@@ -111,25 +121,32 @@ def insert_arrival(pending, number, r, w):
 
 
 @inlined
+def arrivals_of(pending, number):
+    """The arrivals of a pending lane."""
+    first = pending.first[number]
+    return Arrivals(pending.rest[first:], pending.weight[first:], pending.arrivals[number])
+
+
+@inlined
 def is_false_alarm(pending, number, constants, level, slack):
     """Whether a lane that is settled up to the start of the bin stays below its level after all."""
-    first, settled, lane = pending.first[number], pending.settled[number], number % LANES
-    rest, weight = pending.rest[first:], pending.weight[first:]
-    count, pm = pending.arrivals[number], constants[0, lane]
-    return stays_below(settled[V], settled[I], rest, weight, count, pm, level, slack)
+    settled = pending.settled[number]
+    return stays_below(settled[V], settled[I], arrivals_of(pending, number), constants[0, number % LANES], level, slack)
 
 
 @compiled
-def predict(pending, number, constants, coefficients, bin_, clock, rate, read_maximum, neuron_record):
-    """Follow a candidate from where it is settled to its next spike, or to the end of the bin."""
-    lane, first, count = number % LANES, pending.first[number], pending.arrivals[number]
-    four = (constants[0, lane], constants[1, lane], constants[2, lane], constants[3, lane])
+def predict(pending, number, bin_, layer, clock, neuron_record):
+    """Follow a pending lane from where it is settled to its next spike, or to the end of the bin.
+
+    `neuron_record [blocks, ...]`: filled up to there.
+    """
+    lane, record = number % LANES, neuron_record[number // LANES]
     for k in range(NEURON_RECORD):
-        neuron_record[k, lane] = pending.neuron_record[number, k]
+        record[k, lane] = pending.neuron_record[number, k]
     now, then = pending.settled[number], pending.predicted[number]
     then[V], then[I], then[X], n, status = to_next_crossing(
-        now[V], now[I], now[X], int(now[N]), pending.rest[first:], pending.weight[first:], count, bin_, four, clock,
-        coefficients, lane, rate, read_maximum, neuron_record, True,
+        now[V], now[I], now[X], int(now[N]), arrivals_of(pending, number), bin_, lane,
+        block_of(layer, number // LANES), clock, record, True,
     )
     then[N], pending.status[number] = n, status
     pending.when[number] = math.inf if status == REACHED_END else then[X]
@@ -137,7 +154,7 @@ def predict(pending, number, constants, coefficients, bin_, clock, rate, read_ma
 
 @inlined
 def settle(pending, number, neuron_record):
-    """What was foreseen is final."""
+    """Make the prediction of a lane final."""
     for k in range(4):
         pending.settled[number, k] = pending.predicted[number, k]
     for k in range(NEURON_RECORD):
@@ -146,7 +163,7 @@ def settle(pending, number, neuron_record):
 
 @compiled
 def earliest(pending):
-    """The candidate that spikes first, NONE if none does."""
+    """The pending lane that spikes first, NONE if none does."""
     best, when = NONE, math.inf
     for c in range(pending.how_many[CHOSEN]):
         number = pending.lanes[c]

@@ -1,9 +1,11 @@
-"""Forward kernel of a recurrent layer: all blocks of neurons together, whose spikes reach each other.
+"""Forward kernel of a recurrent layer: all blocks of neurons together, whose spikes reach each
+other.
 
-A bin is short, but no delay is long enough to be sure that the spikes of a bin do not matter in it. So the lanes in
-which something can happen are candidates (`fast.cpu.pending`). The earliest of their next spikes is final. Where it
-arrives in the same bin it is deposited at once: that may make other lanes candidates, or change what they do later. So
-any delay is exact, however small. Everywhere else it is deposited when the bin is left, like a spike from outside.
+A bin is short, but no delay is long enough to rule out that a spike of a bin acts within it. So the
+lanes that may spike in a bin are pending (`fast.cpu.pending`), and the earliest of their predicted
+spikes is final. Where it arrives in the same bin it is delivered at once: that may make other lanes
+pending, or change their predictions. So any delay is exact, however small. Everywhere else a spike
+is deposited when the bin is left, like a spike from outside.
 """
 
 from __future__ import annotations
@@ -11,9 +13,10 @@ from __future__ import annotations
 import numpy as np
 
 from fast.cpu.deposit import clear_ring
+from fast.cpu.emitted import USUAL, no_spikes, with_room
 from fast.cpu.forward import start_trial
-from fast.cpu.pending import TOUCHED, I, X, earliest, settle, touch
-from fast.cpu.recurrent_steps import deliver_same_bin, deposit_everywhere, enter_bin, leave_bin, look_ahead
+from fast.cpu.pending import TOUCHED, I, X, earliest, predict, settle, touch
+from fast.cpu.recurrent_steps import deliver_same_bin, deposit_everywhere, enter_bin, leave_bin
 from fast.cpu.workspace import (
     ARRIVED,
     AT_START,
@@ -31,12 +34,12 @@ from fast.cpu.workspace import (
 from fast.physics.clock import SLOT
 from fast.physics.compiling import allocating, compiled, inlined
 from fast.physics.polynomials import LANES
-from fast.physics.within_bin import FULL, NONE, REACHED_END, STUCK, USUAL, no_spikes, with_room
+from fast.physics.within_bin import FULL, NONE, REACHED_END, STUCK
 
 
 @inlined
 def start(layer, clock, neuron_record, work):
-    """Everything before the first bin."""
+    """Empty arrays, before the first bin."""
     clear_ring(work.ring, clock)
     work.state[:], work.oldest_at[:] = 0.0, 0
     for b in range(layer.packed_synapses.shape[0]):
@@ -45,12 +48,13 @@ def start(layer, clock, neuron_record, work):
 
 @compiled
 def recurrent_trial(trial, arriving, layer, clock, neuron_record, work, emitted):
-    """All blocks in one trial, from `work.position` on; fills `neuron_record [block, NEURON_RECORD, LANES]`.
+    """All blocks in one trial, from `work.position` on; fills `neuron_record [block, NEURON_RECORD,
+    LANES]`.
 
     Returns:
-        The number of spikes; and REACHED_END, or STUCK with the neuron instead, or FULL if `emitted` has no more room,
-        or what `work` has too little room for. It can then go on with more, from a bin's start, or AT_START if it was
-        within one.
+        The number of spikes; and REACHED_END, or STUCK (then the neuron in place of the number), or
+        FULL if `emitted` is, or the buffer of `work` that is full. With more room the sweep resumes
+        from the start of the bin, or AT_START if it was within one.
     """
     slots, number_type, own = layer.slots, layer.packed_synapses.dtype.type, layer.copies * layer.post
     size, pending, spikes, position = number_type(slots * SLOT), work.pending, work.spikes, work.position
@@ -108,10 +112,11 @@ def recurrent_trial(trial, arriving, layer, clock, neuron_record, work, emitted)
                     return n_emitted, NO_ARRIVALS
                 n += 1
             for c in range(pending.how_many[TOUCHED]):
-                look_ahead(pending.touched[c], bin_, layer, clock, neuron_record, work)
+                predict(pending, pending.touched[c], bin_, layer, clock, neuron_record)
                 pending.is_touched[pending.touched[c]] = 0
             pending.how_many[TOUCHED] = 0
-        # What arrives in this bin is added to its cells once more; nobody reads them now, and `leave_bin` clears them.
+        # This adds arrivals in this bin to its cells a second time: no one reads them any more, and
+        # `leave_bin` clears them.
         deposit_everywhere(here, size, first_own, n, layer, clock, work)
         leave_bin(slot, bin_, layer, clock, neuron_record, work)
         ring_index = ring_index + 1 if ring_index + 1 < slots else 0
@@ -120,7 +125,8 @@ def recurrent_trial(trial, arriving, layer, clock, neuron_record, work, emitted)
 
 @allocating
 def recurrent_sweep(first_trial, last_trial, arriving, most, layer, clock, neuron_record):
-    """All blocks of a recurrent layer in trials `first_trial..last_trial-1`; as `forward.forward_sweep`."""
+    """All blocks of a recurrent layer in trials `first_trial..last_trial-1`; as
+    `fast.cpu.forward.forward_sweep`."""
     longest = 0
     for trial in range(first_trial, last_trial):
         longest = max(longest, arriving.offsets[trial + 1] - arriving.offsets[trial])

@@ -15,8 +15,8 @@ from fast.cuda.forward import IS_STUCK, Ahead, Found, forward_kernel
 from fast.cuda.launches import launch, threads_for
 from fast.cuda.packing import ArrivingThere, LayerThere, Sizes
 from fast.physics.clock import Clock
+from fast.physics.neuron_record import NEURON_RECORD
 from fast.physics.polynomials import LANES
-from fast.physics.within_bin import NEURON_RECORD
 
 
 class Emitted(NamedTuple):

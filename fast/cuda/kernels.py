@@ -15,8 +15,7 @@ from fast.cuda import feed_forward, recurrent
 from fast.cuda.packing import ArrivingThere, LayerThere, Sizes
 from fast.cuda.workspace import some
 from fast.physics.clock import SLOT, Clock
-from fast.physics.polynomials import LANES
-from fast.physics.within_bin import (
+from fast.physics.neuron_record import (
     EQUAL_MAXIMA,
     INTEGRAL,
     MAX_BIN,
@@ -29,6 +28,7 @@ from fast.physics.within_bin import (
     SPIKE_AT_END,
     TIES,
 )
+from fast.physics.polynomials import LANES
 
 
 class CudaKernels:

@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from fast.cpu import packing
-from fast.cpu.deposit import Arriving
 from fast.physics.clock import SLOT, Clock
+from fast.physics.layout import Arriving
 from fast.physics.polynomials import LANES
 
 LayerThere = Any  # a `fast.cpu.packing.Layer` of tensors

@@ -16,8 +16,8 @@ from fast.cuda.recurrent_backward import recurrent_backward_kernel
 from fast.cuda.recurrent_forward import recurrent_forward_kernel
 from fast.cuda.recurrent_steps import NO_RING, NO_ROOM, FoundInOrder, Together
 from fast.physics.clock import Clock
+from fast.physics.neuron_record import NEURON_RECORD
 from fast.physics.polynomials import LANES
-from fast.physics.within_bin import NEURON_RECORD
 
 
 class Emitted(NamedTuple):

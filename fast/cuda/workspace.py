@@ -7,14 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fast.cpu.deposit import Arriving
-from fast.cpu.lookup import DRIVE
 from fast.cuda.arrays import ROWS, Given, Passed, Sums
 from fast.cuda.forward import Ahead
 from fast.cuda.launches import launch
 from fast.cuda.packing import ArrivingThere, LayerThere
-from fast.physics.adjoint import ADJOINT
+from fast.physics.adjoint import ADJOINT, DRIVE
 from fast.physics.clock import Clock
+from fast.physics.layout import Arriving
 from fast.physics.polynomials import LANES
 
 MEMORY = 2**30

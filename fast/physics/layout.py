@@ -1,4 +1,5 @@
-"""The arrays that kernels read: a layer packed in blocks of `LANES` neurons, and the spikes that arrive at it.
+"""The arrays that kernels read: a layer packed in blocks of `LANES` neurons, and the spikes that
+arrive at it.
 
 The CPU holds NumPy arrays in these tuples, the GPU device arrays of the same shapes.
 """
@@ -21,7 +22,8 @@ FLOW_RA, FLOW_RAB, FLOW_RAA, FLOW_RAAB, FLOW_RABB = (n * LANES for n in range(8,
 
 
 class Arriving(NamedTuple):
-    """Spikes from outside the layer, by (trial, bin): `offsets [trials + 1]`, `bin, rest, source [n]`."""
+    """Spikes from outside the layer, by (trial, bin): `offsets [trials + 1]`, `bin, rest, source
+    [n]`."""
 
     offsets: Array
     bin: Array
@@ -64,7 +66,8 @@ class Layer(NamedTuple):
 
 
 class Block(NamedTuple):
-    """The part of a `Layer` that belongs to one block: `[sources, 3 * LANES]`, `[4, LANES]`, and flat arrays."""
+    """The part of a `Layer` that belongs to one block: `[sources, 3 * LANES]`, `[4, LANES]`, and
+    flat arrays."""
 
     packed_synapses: Array
     constants: Array

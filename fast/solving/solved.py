@@ -12,7 +12,7 @@ from torch.nn.functional import pad
 from fast.physics.clock import SLOT
 from fast.physics.layout import Layer
 from fast.physics.polynomials import LANES
-from fast.physics.within_bin import (
+from fast.physics.neuron_record import (
     EQUAL_MAXIMA,
     INTEGRAL,
     MAX_BIN,
@@ -58,7 +58,7 @@ class Swept(Protocol):
     """What the forward sweep of a device leaves for its backward sweep.
 
     Attributes:
-        neuron_record: `[trials, blocks, NEURON_RECORD, LANES]`, see `fast.physics.within_bin`.
+        neuron_record: `[trials, blocks, NEURON_RECORD, LANES]`, see `fast.physics.neuron_record`.
     """
 
     @property
@@ -88,7 +88,7 @@ class Solved:
         times, offsets: emitted spikes by (trial, neuron), `[n]` float64, and the start of each train.
         y: `[trials, post]`, float64: the voltage readout; 0 without one.
         kappa: `[n]`: conditioning `(tau_mem Vdot_minus / v_th)^2` of each spike.
-        ties: `[trials, post]`, bits as in `fast.physics.within_bin`.
+        ties: `[trials, post]`, bits as in `fast.physics.neuron_record`.
         sees_end: whether the outputs depend on `T` in a way that `dy_dT` leaves out.
         dy_dT: `[trials, post]`: derivative of the readout by `T`.
         grazes: whether the slope of a spike at its threshold is 0, so that its gradient is infinite.
