@@ -58,14 +58,6 @@ def clock_for(bin_width: float, duration: float, dtype: type) -> Clock:
     return Clock(last, dtype(end), u, dtype(0), dtype(1), dtype(SLOT), tuple(range(TERMS[np.dtype(dtype).itemsize])))
 
 
-def split(times: np.ndarray, bin_width: float, last: int, dtype: type) -> tuple[np.ndarray, np.ndarray]:
-    """`(bin, rest)` of times or delays in ms; a time beyond the trial gets bin `last + 1`."""
-    bins = np.floor(np.minimum(times, (last + 2) * bin_width) / bin_width)
-    beyond = bins > last
-    rest: np.ndarray = np.where(beyond, 0.0, times / bin_width - bins).astype(dtype)
-    return np.where(beyond, last + 1, bins).astype(np.int32), rest
-
-
 @inlined
 def after(spike_rest, delay_rest, one):
     """The rest of an arrival, and whether the rests of spike and delay carry into the next bin."""
@@ -73,23 +65,6 @@ def after(spike_rest, delay_rest, one):
     if rest >= one:
         return rest - one, True
     return rest, False
-
-
-@compiled
-def stable_order(keys, first, last, counts, order):
-    """Counting sort: indices `first..last-1` in the order of their `keys`, stable, into
-    `order[first:last]`.
-
-    `counts`: scratch, longer than any key.
-    """
-    counts[:] = 0
-    for n in range(first, last):
-        counts[keys[n] + 1] += 1
-    for key in range(1, counts.size):
-        counts[key] += counts[key - 1]
-    for n in range(first, last):
-        order[first + counts[keys[n]]] = n
-        counts[keys[n]] += 1
 
 
 @compiled

@@ -6,12 +6,12 @@ The CPU holds NumPy arrays in these tuples, the GPU device arrays of the same sh
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-import numpy as np
+from typing import Any, NamedTuple
 
 from fast.physics.compiling import inlined
 from fast.physics.polynomials import LANES
+
+Array = Any  # a NumPy array, a tensor, or in a kernel a device array
 
 # Columns of `Layer.flow`: factors that take a state or an adjoint across one whole bin. `V` decays
 # by a, `I` by b, and adds k of itself to `V`; then the rates pm, ps per bin, and the convolutions
@@ -25,10 +25,10 @@ class Arriving(NamedTuple):
     """Spikes from outside the layer, by (trial, bin): `offsets [trials + 1]`, `bin, rest, source
     [n]`."""
 
-    offsets: np.ndarray
-    bin: np.ndarray
-    rest: np.ndarray
-    source: np.ndarray
+    offsets: Array
+    bin: Array
+    rest: Array
+    source: Array
 
 
 class Layer(NamedTuple):
@@ -53,11 +53,11 @@ class Layer(NamedTuple):
         post: number of neurons.
     """
 
-    packed_synapses: np.ndarray
+    packed_synapses: Array
     slots: int
-    constants: np.ndarray
-    flow: np.ndarray
-    coefficients: np.ndarray
+    constants: Array
+    flow: Array
+    coefficients: Array
     rate: float
     read_maximum: bool
     external: int
@@ -69,10 +69,10 @@ class Block(NamedTuple):
     """The part of a `Layer` that belongs to one block: `[sources, 3 * LANES]`, `[4, LANES]`, and
     flat arrays."""
 
-    packed_synapses: np.ndarray
-    constants: np.ndarray
-    flow: np.ndarray
-    coefficients: np.ndarray
+    packed_synapses: Array
+    constants: Array
+    flow: Array
+    coefficients: Array
     rate: float
     read_maximum: bool
 
