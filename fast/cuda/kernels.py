@@ -15,8 +15,7 @@ from fast.cuda import feed_forward, recurrent
 from fast.cuda.packing import ArrivingThere, LayerThere, Sizes
 from fast.cuda.workspace import some
 from fast.physics.clock import SLOT, Clock
-from fast.physics.polynomials import LANES
-from fast.physics.within_bin import (
+from fast.physics.neuron_record import (
     EQUAL_MAXIMA,
     INTEGRAL,
     MAX_BIN,
@@ -29,6 +28,7 @@ from fast.physics.within_bin import (
     SPIKE_AT_END,
     TIES,
 )
+from fast.physics.polynomials import LANES
 
 
 class CudaKernels:
@@ -41,8 +41,8 @@ class CudaKernels:
         ties: `[trials, post]`, bits as in `fast.physics.within_bin`.
     """
 
-    def __init__(self, arriving: ArrivingThere, trials: int, layer: LayerThere, at: Clock, sizes: Sizes) -> None:
-        self.trials, self.layer, self.post, self.at, self.sizes = trials, layer, layer.post, at, sizes
+    def __init__(self, arriving: ArrivingThere, trials: int, layer: LayerThere, clock: Clock, sizes: Sizes) -> None:
+        self.trials, self.layer, self.post, self.clock, self.sizes = trials, layer, layer.post, clock, sizes
         self.arriving: ArrivingThere = type(arriving)(*map(some, arriving))
         self.spikes_in = arriving.bin.numel()
 
@@ -53,23 +53,23 @@ class CudaKernels:
             ArithmeticError: a neuron spikes too fast, or without end.
         """
         solve: Any = recurrent.forward if self.layer.copies else feed_forward.forward
-        self.emitted, self.kept = solve(self.arriving, self.trials, self.layer, self.at, self.sizes)
+        self.emitted, self.neuron_record = solve(self.arriving, self.trials, self.layer, self.clock, self.sizes)
         self.offsets, self.bin, self.rest, self.I = self.emitted.by_train()
         self._read()
 
     def _read(self) -> None:
         """The readout and the ties; the largest voltage of a neuron that spikes is its threshold, and no event."""
-        kept = self.kept
-        spiked = kept[:, :, RECENT_BIN] >= 0
-        kept[:, :, MAX_BIN].masked_fill_(spiked, -1.0)
-        ties = kept[:, :, TIES].to(torch.uint8)
-        ties |= SIMULTANEOUS_AT_MAXIMUM * (kept[:, :, MAX_GROUP] > 1).to(torch.uint8)
+        neuron_record = self.neuron_record
+        spiked = neuron_record[:, :, RECENT_BIN] >= 0
+        neuron_record[:, :, MAX_BIN].masked_fill_(spiked, -1.0)
+        ties = neuron_record[:, :, TIES].to(torch.uint8)
+        ties |= SIMULTANEOUS_AT_MAXIMUM * (neuron_record[:, :, MAX_GROUP] > 1).to(torch.uint8)
         ties = torch.where(spiked, ties & (~(EQUAL_MAXIMA | SIMULTANEOUS_AT_MAXIMUM) & 0xFF), ties)
-        self.ties, self.y = self._by_neuron(ties), kept.new_zeros(self.trials, self.post)
+        self.ties, self.y = self._by_neuron(ties), neuron_record.new_zeros(self.trials, self.post)
         if self.layer.read_maximum:
-            self.y = self._by_neuron(torch.where(spiked, self.layer.constants[:, 2], kept[:, :, MAX_V]))
+            self.y = self._by_neuron(torch.where(spiked, self.layer.constants[:, 2], neuron_record[:, :, MAX_V]))
         elif self.layer.rate >= 0:
-            self.y = self._by_neuron(kept[:, :, INTEGRAL]) / (self.at.last + float(self.at.end))
+            self.y = self._by_neuron(neuron_record[:, :, INTEGRAL]) / (self.clock.last + float(self.clock.end))
 
     def _by_neuron(self, values: Tensor) -> Tensor:
         """`[trials, blocks, LANES]` as `[trials, post]`."""
@@ -86,10 +86,10 @@ class CudaKernels:
 
     def dy_dT(self) -> Tensor:
         """See `Record.dy_dT`; here per bin."""
-        kept, at = self.kept, self.at
-        at_end = (kept[:, :, MAX_BIN] == at.last) & (kept[:, :, MAX_REST] == float(at.end))
-        at_end &= kept[:, :, MAX_GROUP] == 0
-        return self._by_neuron(torch.where(at_end, kept[:, :, MAX_SLOPE], 0.0))
+        neuron_record, clock = self.neuron_record, self.clock
+        at_end = (neuron_record[:, :, MAX_BIN] == clock.last) & (neuron_record[:, :, MAX_REST] == float(clock.end))
+        at_end &= neuron_record[:, :, MAX_GROUP] == 0
+        return self._by_neuron(torch.where(at_end, neuron_record[:, :, MAX_SLOPE], 0.0))
 
     def backward(
         self, dL_dt_post: Tensor, dL_dy: Tensor, want_dt: bool, want_tau: bool
@@ -107,22 +107,22 @@ class CudaKernels:
         if bool((self.I <= self.v_th_of_spikes()).any()):
             remedy = "use float64, or `reference`"
             raise ArithmeticError(f"a spike grazes its threshold, so its gradient is infinite; {remedy}")
-        layer, blocks = self.layer, self.layer.rows.shape[0]
-        g = self.kept.new_zeros(self.trials, blocks * LANES)
+        layer, blocks = self.layer, self.layer.packed_synapses.shape[0]
+        g = self.neuron_record.new_zeros(self.trials, blocks * LANES)
         g[:, : self.post] = dL_dy
         g = g.reshape(self.trials, blocks, LANES)
         solve: Any = recurrent.backward if layer.copies else feed_forward.backward
-        sums, worth, dL_dconstants = solve(
-            self.arriving, self.spikes_in, self.emitted, dL_dt_post, g, self.kept, layer, self.at, want_dt, want_tau
+        sums, dL_dt_pre, dL_dconstants = solve(
+            self.arriving, self.spikes_in, self.emitted, dL_dt_post, g, self.neuron_record, layer, self.clock, want_dt, want_tau
         )
         if layer.read_maximum:
-            dL_dconstants[:, 2] += torch.where(self.kept[:, :, RECENT_BIN] >= 0, g, 0.0).sum(dim=0)
-        w, ps = layer.rows[:, :, :LANES], layer.constants[:, None, 1]
-        exists = layer.rows[:, :, LANES : 2 * LANES] < 2 * layer.slots * SLOT
+            dL_dconstants[:, 2] += torch.where(self.neuron_record[:, :, RECENT_BIN] >= 0, g, 0.0).sum(dim=0)
+        w, ps = layer.packed_synapses[:, :, :LANES], layer.constants[:, None, 1]
+        exists = layer.packed_synapses[:, :, LANES : 2 * LANES] < 2 * layer.slots * SLOT
         dL_dw = self._unpacked(torch.where(exists, -sums[:, :, :LANES] / ps, 0.0))
         dL_dd = self._unpacked(w * sums[:, :, LANES:])
-        return worth, dL_dw, dL_dd, dL_dconstants.transpose(0, 1).reshape(4, -1)[:, : self.post]
+        return dL_dt_pre, dL_dw, dL_dd, dL_dconstants.transpose(0, 1).reshape(4, -1)[:, : self.post]
 
-    def _unpacked(self, rows: Tensor) -> Tensor:
+    def _unpacked(self, packed_synapses: Tensor) -> Tensor:
         """`[blocks, sources, LANES]` as `[sources, post]`."""
-        return rows.transpose(0, 1).reshape(rows.shape[1], -1)[:, : self.post]
+        return packed_synapses.transpose(0, 1).reshape(packed_synapses.shape[1], -1)[:, : self.post]

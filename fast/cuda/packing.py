@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from fast.cpu import packing
-from fast.cpu.deposit import Arriving
 from fast.physics.clock import SLOT, Clock
+from fast.physics.layout import Arriving
 from fast.physics.polynomials import LANES
 
 LayerThere = Any  # a `fast.cpu.packing.Layer` of tensors
@@ -30,37 +30,37 @@ class Sizes(NamedTuple):
     of_a_trial: int
 
 
-def split(times: Tensor, width: float, at: Clock, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+def split(times: Tensor, width: float, clock: Clock, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """`fast.physics.clock.split` of a tensor in ms."""
     times = times.double()
-    number = torch.floor(times.clamp(max=(at.last + 2) * width) / width)
-    beyond = number > at.last
+    number = torch.floor(times.clamp(max=(clock.last + 2) * width) / width)
+    beyond = number > clock.last
     rest = torch.where(beyond, 0.0, times / width - number).to(dtype)
-    return torch.where(beyond, at.last + 1, number).to(torch.int32), rest
+    return torch.where(beyond, clock.last + 1, number).to(torch.int32), rest
 
 
 def sorted_by_bin(
-    times: Tensor, offsets: Tensor, trials: int, width: float, at: Clock, dtype: torch.dtype
+    times: Tensor, offsets: Tensor, trials: int, width: float, clock: Clock, dtype: torch.dtype
 ) -> tuple[ArrivingThere, Tensor]:
     """`fast.cpu.deposit.sorted_by_bin` of tensors; spikes after `T` stay, at the end of their trial, in bin `last + 1`.
 
     To leave them out would mean to wait for how many there are.
     """
-    number, rest = split(times, width, at, dtype)
+    number, rest = split(times, width, clock, dtype)
     trains = torch.arange(len(offsets) - 1, device=times.device)
     train = torch.repeat_interleave(trains, offsets.diff(), output_size=len(times))
     sources = (len(offsets) - 1) // trials
     trial = train // max(sources, 1)
-    order = torch.argsort(trial * (at.last + 2) + number, stable=True)
+    order = torch.argsort(trial * (clock.last + 2) + number, stable=True)
     starts = offsets[::sources] if sources else offsets.new_zeros(trials + 1)
     source = (train - trial * sources)[order].to(torch.int32)
     parts: list[Any] = [starts.contiguous(), number[order], rest[order], source]
     return Arriving(*parts), order
 
 
-def sizes(d: Tensor, exists: Tensor | None, arriving: ArrivingThere, width: float, at: Clock) -> Sizes:
+def sizes(d: Tensor, exists: Tensor | None, arriving: ArrivingThere, width: float, clock: Clock) -> Sizes:
     """See `Sizes`; the one time that the host waits before the first kernel."""
-    delay = d.double().masked_fill(torch.floor(d.double() / width) > at.last, 0.0)
+    delay = d.double().masked_fill(torch.floor(d.double() / width) > clock.last, 0.0)
     if exists is not None:
         delay = delay.masked_fill(~exists, 0.0)
     longest = delay.max() if delay.numel() else delay.new_zeros(())
@@ -70,11 +70,11 @@ def sizes(d: Tensor, exists: Tensor | None, arriving: ArrivingThere, width: floa
         # Sorted by `key`; those under way when one is emitted are all before it, back to the oldest that counts.
         here = torch.arange(n, device=d.device)
         trial = torch.searchsorted(arriving.offsets, here, right=True) - 1
-        begin = trial * (at.last + 2)
+        begin = trial * (clock.last + 2)
         key = begin + arriving.bin
         slots = torch.floor(longest / width).long() + 2
         oldest = torch.searchsorted(key, torch.maximum(key - slots + 1, begin))
-        most = torch.where(arriving.bin <= at.last, here + 1 - oldest, 0).max().double()
+        most = torch.where(arriving.bin <= clock.last, here + 1 - oldest, 0).max().double()
     found = torch.stack([longest, most, arriving.offsets.diff().max().double()]).tolist()
     return Sizes(found[0], max(int(found[1]), 1), int(found[2]))
 
@@ -88,7 +88,7 @@ def layer(
     rate: float,
     read_maximum: bool,
     width: float,
-    at: Clock,
+    clock: Clock,
     longest: float,
 ) -> LayerThere:
     """`fast.cpu.packing.layer` with tensors in place of arrays, `w` and `d` taken where they are.
@@ -100,24 +100,24 @@ def layer(
     dtype = np.float32 if w.dtype == torch.float32 else np.float64
     # Constants, and the refusal of delays that are too long, are those of a layer of one source.
     one = packing.layer(
-        np.zeros((1, post), dtype), np.full((1, post), longest), None, constants, 1, rate, read_maximum, width, at
+        np.zeros((1, post), dtype), np.full((1, post), longest), None, constants, 1, rate, read_maximum, width, clock
     )
-    number, rest = split(d, width, at, w.dtype)
-    there = number <= at.last
+    number, rest = split(d, width, clock, w.dtype)
+    there = number <= clock.last
     if exists is not None:
         there &= exists
     nowhere = 2 * one.slots * SLOT
-    place = torch.where(there, number.to(torch.int64) * SLOT, nowhere)
+    ring_offset = torch.where(there, number.to(torch.int64) * SLOT, nowhere)
     blocks = len(one.constants)
     fill = (0, blocks * LANES - post)
     lanes = 2 * torch.arange(LANES, device=w.device).repeat(blocks)
-    place = pad(place, fill, value=nowhere) + lanes + pad(w < 0, fill)
-    columns = torch.stack([pad(w, fill), place.to(w.dtype), pad(rest, fill)], dim=1)
-    rows = columns.reshape(sources, 3, blocks, LANES).permute(2, 0, 1, 3).reshape(blocks, sources, 3 * LANES)
+    ring_offset = pad(ring_offset, fill, value=nowhere) + lanes + pad(w < 0, fill)
+    columns = torch.stack([pad(w, fill), ring_offset.to(w.dtype), pad(rest, fill)], dim=1)
+    packed_synapses = columns.reshape(sources, 3, blocks, LANES).permute(2, 0, 1, 3).reshape(blocks, sources, 3 * LANES)
 
     tensors: dict[str, Any] = {
         name: torch.from_numpy(np.ascontiguousarray(getattr(one, name))).to(w.device)
         for name in ("constants", "flow", "coefficients")
     }
-    tensors["rows"] = rows.contiguous()
+    tensors["rows"] = packed_synapses.contiguous()
     return one._replace(**tensors, external=external, copies=(sources - external) // post)

@@ -9,7 +9,7 @@ from torch import Tensor
 from fast.cuda import packing
 from fast.cuda.kernels import CudaKernels
 from fast.nn.spikes import Spikes
-from fast.physics import clock
+from fast.physics.clock import bin_width_for, clock_for
 
 
 def solved(
@@ -35,14 +35,14 @@ def solved(
     tau_mem, tau_syn, v_th, v_reset = torch.stack([c.detach().double() for c in constants]).cpu().numpy()
     dtype = np.float32 if w.dtype == torch.float32 else np.float64
     if width is None:
-        width = clock.width(float(min(tau_mem.min(), tau_syn.min())), spikes.duration)
-    at = clock.clock(width, spikes.duration, dtype)
-    arriving, order = packing.sorted_by_bin(times, spikes.offsets, spikes.trials, width, at, w.dtype)
-    sizes = packing.sizes(d, exists, arriving, width, at)
+        width = bin_width_for(float(min(tau_mem.min(), tau_syn.min())), spikes.duration)
+    clock = clock_for(width, spikes.duration, dtype)
+    arriving, order = packing.sorted_by_bin(times, spikes.offsets, spikes.trials, width, clock, w.dtype)
+    sizes = packing.sizes(d, exists, arriving, width, clock)
     rate = {None: -1.0, "mean_voltage": 0.0, "exp_weighted_voltage": width / spikes.duration}[integral]
     layer = packing.layer(
-        w, d, exists, (tau_mem, tau_syn, v_th, v_reset), spikes.size, rate, read_maximum, width, at, sizes.longest
+        w, d, exists, (tau_mem, tau_syn, v_th, v_reset), spikes.size, rate, read_maximum, width, clock, sizes.longest
     )
-    kernels = CudaKernels(arriving, spikes.trials, layer, at, sizes)
+    kernels = CudaKernels(arriving, spikes.trials, layer, clock, sizes)
     kernels.forward()
     return kernels, order, width

@@ -16,8 +16,8 @@ from fast.cuda.recurrent_backward import recurrent_backward_kernel
 from fast.cuda.recurrent_forward import recurrent_forward_kernel
 from fast.cuda.recurrent_steps import NO_RING, NO_ROOM, FoundInOrder, Together
 from fast.physics.clock import Clock
+from fast.physics.neuron_record import NEURON_RECORD
 from fast.physics.polynomials import LANES
-from fast.physics.within_bin import KEPT
 
 
 class Emitted(NamedTuple):
@@ -39,14 +39,14 @@ class Emitted(NamedTuple):
 
 def together(trials: int, size: int, layer: LayerThere) -> Together:
     """What threads share, for trials of so many spikes."""
-    rows, lanes = layer.rows, layer.rows.shape[0] * LANES
+    packed_synapses, lanes = layer.packed_synapses, layer.packed_synapses.shape[0] * LANES
 
     def of(count: int, dtype: torch.dtype) -> Tensor:
-        return torch.empty(trials, max(count, 1), dtype=dtype, device=rows.device)
+        return torch.empty(trials, max(count, 1), dtype=dtype, device=packed_synapses.device)
 
     float64, int32, int64 = torch.float64, torch.int32, torch.int64
     return Together(
-        of(size, rows.dtype), of(size, int32), of(size, int32), of(lanes, float64), of(lanes, float64),
+        of(size, packed_synapses.dtype), of(size, int32), of(size, int32), of(lanes, float64), of(lanes, float64),
         of(lanes, float64), of(lanes, int32), of(lanes, float64), of(lanes, float64), of(lanes, float64),
         of(lanes, int64), of(lanes, float64),
     )
@@ -54,25 +54,25 @@ def together(trials: int, size: int, layer: LayerThere) -> Together:
 
 def found_in(trials: int, size: int, layer: LayerThere) -> FoundInOrder:
     """Room for so many spikes of each trial."""
-    rows = layer.rows
+    packed_synapses = layer.packed_synapses
 
     def of(*shape: int, dtype: torch.dtype) -> Tensor:
-        return torch.zeros(shape, dtype=dtype, device=rows.device)
+        return torch.zeros(shape, dtype=dtype, device=packed_synapses.device)
 
     return FoundInOrder(
         of(trials, dtype=torch.int64), of(trials, dtype=torch.int32), of(trials, size, dtype=torch.int32),
-        of(trials, size, dtype=torch.int32), of(trials, size, dtype=rows.dtype), of(trials, size, dtype=torch.float64),
-        of(trials, rows.shape[0], KEPT, LANES, dtype=torch.float64),
+        of(trials, size, dtype=torch.int32), of(trials, size, dtype=packed_synapses.dtype), of(trials, size, dtype=torch.float64),
+        of(trials, packed_synapses.shape[0], NEURON_RECORD, LANES, dtype=torch.float64),
     )
 
 
-def forward(arriving: ArrivingThere, trials: int, layer: LayerThere, at: Clock, sizes: Sizes) -> tuple[Emitted, Tensor]:
+def forward(arriving: ArrivingThere, trials: int, layer: LayerThere, clock: Clock, sizes: Sizes) -> tuple[Emitted, Tensor]:
     """The emitted spikes, and what is kept of each neuron; solved again as long as there was too little workspace.
 
     Raises:
         ArithmeticError: a neuron spikes too fast, or without end.
     """
-    device, lanes = layer.rows.device, layer.rows.shape[0] * LANES
+    device, lanes = layer.packed_synapses.device, layer.packed_synapses.shape[0] * LANES
     most = workspace.remembered("spikes", layer, workspace.FIRST_ROOM)
     ring = max(workspace.remembered("ring", layer, workspace.FIRST_ROOM), sizes.under_way)
     threads, _ = threads_for(lanes, TOGETHER)
@@ -85,7 +85,7 @@ def forward(arriving: ArrivingThere, trials: int, layer: LayerThere, at: Clock, 
         for first in range(0, trials, at_once):
             blocks = min(at_once, trials - first)
             launch(
-                recurrent_forward_kernel, blocks, threads, device, first, arriving, layer, at, ahead, shared, found
+                recurrent_forward_kernel, blocks, threads, device, first, arriving, layer, clock, ahead, shared, found
             )
         offsets = torch.cat([found.counts.new_zeros(1), found.counts.cumsum(0)])
         lacks = [(found.lacks & bit).max() for bit in (NO_ROOM, NO_RING)]
@@ -105,19 +105,19 @@ def forward(arriving: ArrivingThere, trials: int, layer: LayerThere, at: Clock, 
     train = trial * layer.post + neuron
     order = torch.argsort(train, stable=True)  # those of a train are in order of time already
     trains = torch.searchsorted(train[order], torch.arange(trials * layer.post + 1, device=device))
-    return Emitted(offsets, neuron, bin_, rest, I, order, trains), found.kept
+    return Emitted(offsets, neuron, bin_, rest, I, order, trains), found.neuron_record
 
 
 def backward(
-    arriving: ArrivingThere, spikes: int, emitted: Emitted, dL_dt: Tensor, dL_dy: Tensor, kept: Tensor,
-    layer: LayerThere, at: Clock, want_dt: bool, want_tau: bool,
+    arriving: ArrivingThere, spikes: int, emitted: Emitted, dL_dt: Tensor, dL_dy: Tensor, neuron_record: Tensor,
+    layer: LayerThere, clock: Clock, want_dt: bool, want_tau: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """See `feed_forward.backward`."""
     in_time = torch.empty_like(dL_dt)
     in_time[emitted.order] = dL_dt
     own = [workspace.some(part) for part in (emitted.neuron, emitted.bin, emitted.rest, emitted.I, in_time)]
-    given = Given(*arriving, emitted.offsets, *own, dL_dy, kept)  # type: ignore[call-arg]
-    threads, _ = threads_for(layer.rows.shape[0] * LANES, TOGETHER)
+    given = Given(*arriving, emitted.offsets, *own, dL_dy, neuron_record)  # type: ignore[call-arg]
+    threads, _ = threads_for(layer.packed_synapses.shape[0] * LANES, TOGETHER)
     return workspace.added_up(
-        recurrent_backward_kernel, threads, 1, given, spikes, len(dL_dt), layer, at, want_dt, want_tau
+        recurrent_backward_kernel, threads, 1, given, spikes, len(dL_dt), layer, clock, want_dt, want_tau
     )

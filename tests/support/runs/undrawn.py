@@ -13,13 +13,13 @@ import pytest
 
 from fast import train
 
-TASKS = ("sequence.task", "yin_yang", "braille", "shd", "ssc", "spikes")
+DRAWING = ("fast.tasks.sequence.task", "fast.training.classify")
 
 
 def without_pictures(setattr: Callable[[str, Any], object]) -> None:
-    """Replace the drawing of each task, by `monkeypatch.setattr` or the like."""
-    for task in TASKS:
-        setattr(f"fast.tasks.{task}.draw", lambda folder: [])
+    """Replace the drawing of all tasks, by `monkeypatch.setattr` or the like."""
+    for module in DRAWING:
+        setattr(f"{module}.draw", lambda folder: [])
 
 
 def main(*options: str) -> int:
