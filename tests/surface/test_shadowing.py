@@ -23,7 +23,7 @@ def python(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def foreign(path: Path) -> Path:
-    """A module of the user's."""
+    """A user's module, which prints when it runs."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f"print({MARK!r})\n", encoding="utf-8")
     return path
