@@ -1,14 +1,7 @@
-"""Two checks that do not believe the kernels: a neuron followed event by event, and finite differences of the loss.
-
-The neuron is followed in plain Python and NumPy. Between two arrivals `V(s) = a exp(-s/tau_mem) + c exp(-s/tau_syn)`
-with `c = I tau_syn / (tau_syn - tau_mem)` and `a = V - c`, from `tau_mem V' = -V + I` and `tau_syn I' = -I`. It rises
-to one peak at most, where `V' = 0`, so a crossing lies before the peak and bisection finds it. Known weakness: it needs
-`tau_mem != tau_syn`, and knows no rule for ties.
-"""
+"""Two checks that use no kernel: a neuron followed by `reference`, and finite differences."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,81 +10,39 @@ import torch
 
 from benchmarks.step import step
 from benchmarks.workloads import Workload
-
-HALVINGS = 80  # of an interval in ms: down to two neighbouring float64
-
-
-@dataclass(frozen=True)
-class Followed:
-    """What a neuron did: its spike times, ms, and the largest voltage that one without a threshold reached."""
-
-    times: np.ndarray
-    largest: float
+from reference.arithmetic import FLOAT64
+from reference.readouts import drive
+from reference.simulate import simulate
+from spec import Case, Connection, CrossEntropy, Network, Population, SpikeTrains
 
 
-def arriving(trains: Sequence[np.ndarray], w: np.ndarray, d: np.ndarray) -> list[tuple[float, float]]:
-    """`(time, weight)` of what reaches one neuron, by time.
+def followed(
+    trains: Sequence[np.ndarray], w: np.ndarray, d: np.ndarray, duration: float, **constants: float
+) -> tuple[np.ndarray, float]:
+    """Spike times (ms) and largest voltage of one neuron, followed event by event by `reference`.
 
     Args:
         trains: spikes of each source, ms.
         w, d: `[pre]`, weights and delays (ms) of its synapses.
+        duration: of the trial, ms.
+        constants: `tau_mem`, `tau_syn`, and for a LIF neuron `v_th`, `v_reset`.
     """
-    times = np.concatenate([train + d[i] for i, train in enumerate(trains)] + [np.empty(0)])
-    weights = np.concatenate([np.full(len(train), w[i]) for i, train in enumerate(trains)] + [np.empty(0)])
-    order = np.argsort(times, kind="stable")
-    return list(zip(times[order].tolist(), weights[order].tolist()))
-
-
-def follow(
-    arrivals: Sequence[tuple[float, float]], duration: float, tau_mem: float, tau_syn: float, v_th: float = math.inf,
-    v_reset: float = 0.0,
-) -> Followed:
-    """Follow one neuron through a trial of `duration` ms, with infinite threshold an LI neuron."""
-    V, I, now, spikes, largest = 0.0, 0.0, 0.0, [], 0.0
-    for t_arr, w in [*((t, w) for t, w in arrivals if t <= duration), (duration, 0.0)]:
-        while True:
-            left = t_arr - now
-            c = I * tau_syn / (tau_syn - tau_mem)
-            a = V - c
-            rise = min(left, _peak(a, c, tau_mem, tau_syn)) if I > V else 0.0
-            largest = max(largest, _flow(a, c, rise, tau_mem, tau_syn))
-            if _flow(a, c, rise, tau_mem, tau_syn) <= v_th:
-                break
-            s = _crossing(a, c, rise, tau_mem, tau_syn, v_th)
-            now += s
-            spikes.append(now)
-            V, I = v_reset, I * math.exp(-s / tau_syn)
-        V, I, now = _flow(a, c, left, tau_mem, tau_syn), I * math.exp(-left / tau_syn) + w, t_arr
-    return Followed(np.array(spikes), largest)
-
-
-def _flow(a: float, c: float, s: float, tau_mem: float, tau_syn: float) -> float:
-    return a * math.exp(-s / tau_mem) + c * math.exp(-s / tau_syn)
-
-
-def _peak(a: float, c: float, tau_mem: float, tau_syn: float) -> float:
-    """When a rising voltage is highest; infinite if it rises for ever, towards 0 from below."""
-    ratio = -(c * tau_mem) / (a * tau_syn) if a != 0.0 else 0.0
-    s = math.log(ratio) / (1 / tau_syn - 1 / tau_mem) if ratio > 0 else math.inf
-    return s if s > 0 else math.inf
-
-
-def _crossing(a: float, c: float, high: float, tau_mem: float, tau_syn: float, v_th: float) -> float:
-    low = 0.0
-    for _ in range(HALVINGS):
-        middle = (low + high) / 2
-        if _flow(a, c, middle, tau_mem, tau_syn) < v_th:
-            low = middle
-        else:
-            high = middle
-    return (low + high) / 2
+    neuron = Population("neuron", "lif" if "v_th" in constants else "li", 1, **constants)
+    synapses = Connection("sources", "neuron", w[:, None], d[:, None])
+    network = Network((Population("sources", "input", len(trains)), neuron), (synapses,))
+    inputs = {"sources": SpikeTrains(tuple(trains))}
+    case = Case(network, duration, inputs, CrossEntropy("max_voltage", "neuron", 0))
+    trial = simulate(FLOAT64, case)
+    readout = drive(FLOAT64, case, trial).y
+    assert readout is not None
+    return np.array([spike.t for spike in trial.neurons["neuron"][0].spikes]), readout[0]
 
 
 @dataclass(frozen=True)
 class Differences:
-    """A directional derivative: by the gradient, by central differences; `h` in units of the direction.
+    """A directional derivative by the gradient, and by central differences of step `h`.
 
-    `h` None: it could not be formed, since at every step tried a spike appears or disappears.
+    `by_differences` and `h` are None if every step tried changes a spike count.
     """
 
     by_gradient: float
@@ -100,7 +51,7 @@ class Differences:
 
     @property
     def error(self) -> float | None:
-        """Of the gradient, relative."""
+        """Relative error of the gradient."""
         if self.by_differences is None:
             return None
         size = max(abs(self.by_gradient), abs(self.by_differences))
@@ -108,15 +59,16 @@ class Differences:
 
 
 STEPS = (1e-6, 1e-7, 3e-8, 1e-8, 3e-9)
-"""The loss has kinks where an arrival meets a crossing, and deep networks have them close by, so that the best step is
-not known beforehand: the one with the smallest error counts. A wrong gradient is wrong at each."""
+"""The loss has kinks where an arrival meets a crossing, and in deep networks they are close by. So
+the best step is not known beforehand: the one with the smallest error counts. A wrong gradient is
+wrong at every step."""
 
 
 def differences(workload: Workload, steps: Sequence[float] = STEPS) -> Differences:
     """The derivative of the loss along a random direction of all weights and delays, in two ways.
 
-    A weight's direction is drawn in units of the spread of its connection's weights, a delay's in ms; a delay closer to
-    0 than the largest step moves none.
+    A weight moves in units of the spread of its connection's weights, a delay in ms. Delays within
+    ten times the largest step of 0 do not move.
 
     Args:
         workload: in float64.

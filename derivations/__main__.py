@@ -1,4 +1,4 @@
-"""Run the proofs and say what came out: tag, statement, verdict."""
+"""Run the proofs and print tag, statement and verdict of each."""
 
 import argparse
 import sys
@@ -21,8 +21,8 @@ class Parser(argparse.ArgumentParser):
 
 def parser() -> Parser:
     made = Parser(prog="python -m derivations", description=__doc__, allow_abbrev=False)
-    made.add_argument("tags", nargs="*", metavar="TAG", help="prove only these; without any, everything")
-    made.add_argument("--errata", action="store_true", help="list the slips found in the paper instead, and stop")
+    made.add_argument("tags", nargs="*", metavar="TAG", help="prove only these (default: all)")
+    made.add_argument("--errata", action="store_true", help="only list the slips found in the paper")
     return made
 
 

@@ -1,4 +1,4 @@
-"""The verification report: one page, and a PDF, with what the checks of the tests measured.
+"""The verification report: one page, and a PDF, with the measurements of the checks.
 
 `record` reads `verification.json`, which the tests write. The figures show this record alone;
 `derivation` shows the modules that prove. `page` and `pdf` assemble them; `command` runs it all.

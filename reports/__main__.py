@@ -1,4 +1,4 @@
-"""`python -m reports`: run every check and write the verification report; `python -m reports RUN`: draw a run again."""
+"""`python -m reports`: the verification report; `python -m reports RUN`: the pictures of a run."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ REPORT = Path("verification")
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "python -m reports") -> int:
-    """The command line; returns the exit code (0; 1: a check is red; 2: no such run, or a folder cannot be written)."""
+    """The command line; exit code 0, 1: a check is red, 2: no such run, or folder not writable."""
     described = "Run every check and write the verification report; or, with RUN, draw the pictures of a training run."
     parser = OneLineParser(prog, described)
-    parser.add_argument("run", metavar="RUN", type=Path, nargs="?", help="folder of a run, to draw again")
-    parser.add_argument("--quick", action="store_true", help="a tenth of the cases: a look, no evidence")
+    parser.add_argument("run", metavar="RUN", type=Path, nargs="?", help="folder of a run to draw again")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the cases: a quick look, no evidence")
     parser.add_argument("--out", type=Path, help=f"folder of the report (default: {REPORT})")
 
     def body(options: argparse.Namespace) -> int:

@@ -40,13 +40,13 @@ def adjoint(entry: dict[str, Any]) -> Picture:
     voltage.legend(frameon=False, fontsize=8, loc="upper left")
     raster.set_xlim(0, entry["duration"])
     figure.tight_layout(h_pad=0.4)
-    sentence = (
+    caption = (
         "Forwards in time: a spike leaves its neuron, arrives after its delay, and adds its weight to the current. "
         "Where the voltage reaches the threshold it is reset. Backwards in time: the adjoint variables decay, and "
         "jump at each spike of their own neuron (dotted). Their values at each arrival (dashed) give the gradients "
         "of weight and delay."
     )
-    return Picture("A small network forwards and backwards", figure, sentence)
+    return Picture("A small network forwards and backwards", figure, caption)
 
 
 def _raster(axes: Axes, entry: dict[str, Any]) -> None:

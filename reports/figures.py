@@ -22,9 +22,9 @@ def _positive(values: Iterable[float]) -> list[float]:
     return [max(value, SMALLEST) for value in values]
 
 
-def _picture(name: str, figure: Figure, sentence: str) -> Picture:
+def _picture(name: str, figure: Figure, caption: str) -> Picture:
     figure.tight_layout()
-    return Picture(name, figure, sentence)
+    return Picture(name, figure, caption)
 
 
 def taylor(entries: Entries) -> Picture:

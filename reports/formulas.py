@@ -55,18 +55,14 @@ def of_name(name: str) -> str:
         return f"<mtext>{_words(name)}</mtext>"
     head, *rest = name.split("_")
     sign = SIGNS[rest.pop()] if rest and rest[-1] in SIGNS else ""
-    dot = head.endswith("dot")
     base = head.removesuffix("dot")
     body = f"<mi>{GREEK.get(base, escape(base))}</mi>"
-    if dot:
+    if base != head:
         body = f"<mover>{body}<mo>˙</mo></mover>"
     below = "<mtext>" + escape(" ".join(rest)) + "</mtext>" if rest else ""
     above = f"<mo>{sign}</mo>" if sign else ""
-    if below and above:
-        return f"<msubsup>{body}{below}{above}</msubsup>"
-    if below:
-        return f"<msub>{body}{below}</msub>"
-    return f"<msup>{body}{above}</msup>" if above else body
+    tag = "m" + "sub" * bool(below) + "sup" * bool(above)
+    return f"<{tag}>{body}{below}{above}</{tag}>" if below or above else body
 
 
 def _words(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The page: what was shown, how well, and its limits; everything on it comes from the record."""
+"""The page: the checks, their measurements, and the limits, all from the record."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import matplotlib
 
 from fast.drawing.markup import (
     Picture,
+    captioned,
     document,
     folded,
     heading,
@@ -16,7 +17,6 @@ from fast.drawing.markup import (
     named_values,
     note,
     percent,
-    shown,
     table,
     text,
 )
@@ -37,17 +37,16 @@ def html(record: Verification, studies: Mapping[str, dict[str, Any]]) -> str:
         studies: records of longer runs, `grid` and `conformance`; a missing one has no chapter.
     """
     with matplotlib.rc_context({"svg.hashsalt": "delayprop", "svg.fonttype": "path", "font.size": 9.0}):
+        chapters = [part for name, write in STUDIES.items() if name in studies for part in write(studies[name])]
+        proofs = {entry["tag"]: entry["residuals"] for entry in record.figures.get("proofs", [])}
         parts = [
-            *_head(record), *_first_figure(record), *_checks(record), *limits(record), *_figures(record),
-            *_certified(record), *_faults(record), *_mutants(record), *_studies(studies), *chapter(proofs(record)),
-            *_about(record),
+            *_head(record), *map(captioned, pictures(record, FIRST)),
+            heading("The checks"), glance(record.checks), *cards(record.checks),
+            captioned(overview.headroom(record.checks)),
+            *limits(record), heading("Findings of the checks"), *map(captioned, pictures(record, FIGURES)),
+            *_certified(record), *_faults(record), *_mutants(record), *chapters, *chapter(proofs), *_about(record),
         ]
     return document("delayprop: verification report", parts, STYLE)
-
-
-def proofs(record: Verification) -> dict[str, int]:
-    """The number of residuals that are exactly 0, by theorem."""
-    return {entry["tag"]: entry["residuals"] for entry in record.figures.get("proofs", [])}
 
 
 def verdict(record: Verification) -> str:
@@ -90,18 +89,9 @@ def _head(record: Verification) -> list[str]:
     ]
 
 
-def _first_figure(record: Verification) -> list[str]:
-    entries = record.figures.get("adjoint", [])
-    return [shown(adjoint(entries[0]))] if entries else []
-
-
-def _checks(record: Verification) -> list[str]:
-    return [
-        heading("The checks"), glance(record.checks), *cards(record.checks), shown(overview.headroom(record.checks)),
-    ]
-
-
-FIGURES: dict[str, Callable[[Verification], Picture]] = {
+Drawn = Mapping[str, Callable[[Verification], Picture]]
+FIRST: Drawn = {"adjoint": lambda r: adjoint(r.figures["adjoint"][0])}
+FIGURES: Drawn = {
     "taylor": lambda r: figures.taylor(r.figures["taylor"]),
     "identities": lambda r: figures.identities(r.figures["identities"]),
     "float32": lambda r: figures.errors(
@@ -111,15 +101,13 @@ FIGURES: dict[str, Callable[[Verification], Picture]] = {
     "delay path": lambda r: figures.delay_path(r.figures["delay path"][0]),
     "memory": lambda r: figures.memory(r.figures["memory"][0]),
 }
+FAULTS: Drawn = {"faults": lambda r: overview.faults(r.figures["faults"])}
+STUDIES = {"conformance": peers, "grid": grid}
 
 
-def pictures(record: Verification) -> list[Picture]:
+def pictures(record: Verification, drawn: Drawn) -> list[Picture]:
     """The figures that the record has data for."""
-    return [draw(record) for name, draw in FIGURES.items() if record.figures.get(name)]
-
-
-def _figures(record: Verification) -> list[str]:
-    return [heading("Findings of the checks"), *map(shown, pictures(record))]
+    return [draw(record) for name, draw in drawn.items() if record.figures.get(name)]
 
 
 def _certified(record: Verification) -> list[str]:
@@ -148,7 +136,7 @@ def _faults(record: Verification) -> list[str]:
     if not entries:
         return []
     return [
-        heading("Faults"), shown(overview.faults(entries)),
+        heading("Faults"), *map(captioned, pictures(record, FAULTS)),
         text("Faults of published systems, or of their kind:"),
         table(("fault", "place"), overview.sources(entries)),
     ]
@@ -172,11 +160,6 @@ def _mutants(record: Verification) -> list[str]:
         heading("Mutants"), text(words), table(("file", *outcomes.values()), files, numbers=range(1, 7)),
         folded(f"{len(survivors)} survivors", table(("place", "mutant", "why it survives"), survivors)),
     ]
-
-
-def _studies(studies: Mapping[str, dict[str, Any]]) -> list[str]:
-    chapters = {"conformance": peers, "grid": grid}
-    return [part for name, write in chapters.items() if name in studies for part in write(studies[name])]
 
 
 def _about(record: Verification) -> list[str]:

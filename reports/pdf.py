@@ -9,11 +9,9 @@ import matplotlib
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 
-from fast.drawing.markup import Picture
 from reports import overview
 from reports.cards import MARKS, number
-from reports.figure_adjoint import adjoint
-from reports.page import pictures, verdict
+from reports.page import FAULTS, FIGURES, FIRST, pictures, verdict
 from reports.record import Verification
 
 A4 = (8.27, 11.69)  # inches
@@ -32,17 +30,11 @@ def save_pdf(record: Verification, path: Path) -> None:
             figure, part = Figure(figsize=A4), "\n".join(lines[start : start + LINES])
             figure.text(0.08, 0.95, part, va="top", family="monospace", fontsize=7.5, linespacing=1.5)
             pages.savefig(figure)
-        for picture in _pictures(record):
-            sentence = textwrap.fill(picture.sentence, 110)
-            picture.figure.text(0.02, -0.02, sentence, va="top", fontsize=8, color="0.3")
+        headroom = overview.headroom(record.checks)
+        for picture in (*pictures(record, FIRST), headroom, *pictures(record, {**FIGURES, **FAULTS})):
+            caption = textwrap.fill(picture.caption, 110)
+            picture.figure.text(0.02, -0.02, caption, va="top", fontsize=8, color="0.3")
             pages.savefig(picture.figure, bbox_inches="tight", pad_inches=0.4)
-
-
-def _pictures(record: Verification) -> list[Picture]:
-    entries, planted = record.figures.get("adjoint", []), record.figures.get("faults", [])
-    first = [adjoint(entries[0])] if entries else []
-    last = [overview.faults(planted)] if planted else []
-    return [*first, overview.headroom(record.checks), *pictures(record), *last]
 
 
 def _lines(record: Verification) -> list[str]:

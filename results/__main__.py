@@ -1,4 +1,4 @@
-"""`python -m results FOLDER...`: a line of JSON for each finished run, for a file in this folder."""
+"""`python -m results FOLDER...`: print one line of JSON for each finished run."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from spec.command import OneLineParser, run_and_exit
 
 
 def entry(folder: Path) -> dict:
-    """What a finished run has reached.
+    """The result of a finished run.
 
     Raises:
-        SpecError: the folder holds none.
+        SpecError: the folder holds no finished run.
     """
     options, result, log = records(folder)
     state, _ = Checkpoints(folder, own=False).load()
@@ -32,7 +32,7 @@ def entry(folder: Path) -> dict:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; the exit code."""
-    parser = OneLineParser("python -m results", "Print a line of JSON for each finished run.")
+    parser = OneLineParser("python -m results", "Print one line of JSON for each finished run.")
     parser.add_argument("folders", metavar="FOLDER", nargs="+", type=Path, help="the --out of a run")
     return parser.run(_print, argv)
 

@@ -13,25 +13,7 @@ from spec.results import ConnectionGradient, Gradients, PopulationGradient, Resu
 from spec.spikes import SpikeTrains
 
 __all__ = [
-    "READOUTS",
-    "VOLTAGE_READOUTS",
-    "Case",
-    "Connection",
-    "ConnectionGradient",
-    "CrossEntropy",
-    "Gradients",
-    "Loss",
-    "Network",
-    "Population",
-    "PopulationGradient",
-    "Result",
-    "SpecError",
-    "SpikeTimeMSE",
-    "SpikeTrains",
-    "Tie",
-    "UnsupportedError",
-    "case_from_text",
-    "case_to_dict",
-    "load_case",
-    "save_case",
+    "READOUTS", "VOLTAGE_READOUTS", "Case", "Connection", "ConnectionGradient", "CrossEntropy", "Gradients", "Loss",
+    "Network", "Population", "PopulationGradient", "Result", "SpecError", "SpikeTimeMSE", "SpikeTrains", "Tie",
+    "UnsupportedError", "case_from_text", "case_to_dict", "load_case", "save_case",
 ]

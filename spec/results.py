@@ -16,11 +16,7 @@ from spec.checks import is_list
 from spec.network import CONSTANTS, FILE_NAMES, Network
 
 TIE_KINDS = (
-    "arrival_at_crossing",
-    "spike_at_end",
-    "arrival_at_end",
-    "equal_maxima",
-    "simultaneous_arrivals_at_maximum",
+    "arrival_at_crossing", "spike_at_end", "arrival_at_end", "equal_maxima", "simultaneous_arrivals_at_maximum",
 )
 
 

@@ -7,9 +7,11 @@ The agreement of `fast` with `reference` is tested on four times as many network
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.support.effort import EFFORT, many
+from tests.support.kernels import compile_kernels
 
 pytest_plugins = ["tests.support.report_evidence"]
 
@@ -23,3 +25,9 @@ settings.register_profile("nightly", max_examples=500, deadline=None, print_blob
 settings.register_profile("report", settings.get_profile("ci"), max_examples=many(50))
 settings.register_profile("search", max_examples=2000, deadline=None, print_blob=True, suppress_health_check=_SLOW)
 settings.load_profile("ci" if EFFORT == "ordinary" else "report")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes() -> None:
+    """Before workers start."""
+    compile_kernels()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fast.drawing import classification, sequence
-from fast.drawing.records import RecordError, result
+from fast.drawing.records import RecordError, record
 from spec.command import BAD_INPUT, OneLineParser, report, run_and_exit
 
 DRAWERS = {"sequence": sequence, **dict.fromkeys(("yin-yang", "braille", "shd", "ssc", "spikes"), classification)}
@@ -20,7 +20,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.drawing"
 
     def body(options: argparse.Namespace) -> int:
         try:
-            task = result(options.run, {"task": set(DRAWERS)})["task"]
+            task = record(options.run, "result.json", {"task": set(DRAWERS)})["task"]
             drawn = DRAWERS[task].draw(options.run)
         except OSError as error:  # a record that cannot be read is a RecordError
             reason = f"{error.strerror or error}: {options.run}"

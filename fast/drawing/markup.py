@@ -47,7 +47,7 @@ class Picture:
 
     name: str
     figure: Figure
-    sentence: str
+    caption: str
 
 
 def text(content: str) -> str:
@@ -103,12 +103,12 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
 
 
-def shown(picture: Picture) -> str:
+def captioned(picture: Picture) -> str:
     """A picture and its caption."""
     content = io.BytesIO()
     picture.figure.savefig(content, format="svg", dpi=DPI, metadata={"Date": None})
     image = f"data:image/svg+xml;base64,{base64.b64encode(content.getvalue()).decode()}"
-    caption = f"<figcaption>{escape(picture.sentence)}</figcaption>"
+    caption = f"<figcaption>{escape(picture.caption)}</figcaption>"
     return f'<figure><img alt="{escape(picture.name)}" src="{image}">{caption}</figure>'
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import matplotlib
 
 from fast.drawing import confusion, curves, synapses
-from fast.drawing.markup import document, folded, heading, lead, named_values, note, percent, shown, table, text
+from fast.drawing.markup import captioned, document, folded, heading, lead, named_values, note, percent, table, text
 from fast.drawing.run_record import Run
 from fast.drawing.trials import trial_picture
 
@@ -65,20 +65,20 @@ def _plain(value: object) -> str:
 
 def _epochs(run: Run) -> list[str]:
     pictures = (curves.accuracy_and_loss(run), curves.activity(run), curves.learning(run))
-    return [heading("Epochs"), *map(shown, pictures)]
+    return [heading("Epochs"), *map(captioned, pictures)]
 
 
 def _answers(run: Run) -> list[str]:
     classes = table(confusion.CLASS_COLUMNS, confusion.by_class(run), numbers=(1, 2, 3, 4))
     legend = "Each class of the test split; the last column is its most frequent wrong answer (number of trials)."
-    return [heading("Answers"), shown(confusion.confusion(run)), classes, note(legend)]
+    return [heading("Answers"), captioned(confusion.confusion(run)), classes, note(legend)]
 
 
 def _delays(run: Run) -> list[str]:
     parts = [heading("Delays")]
     for layer in run.page.layers:
         spread, moved = synapses.distribution(layer), synapses.movement(layer)
-        parts += [shown(picture) for picture in (spread, moved) if picture is not None]
+        parts += [captioned(picture) for picture in (spread, moved) if picture is not None]
         if moved is None:
             value = "" if spread is not None else f": all are {layer.d_after.flat[0]:.4g} ms"
             parts.append(text(f"No delay from {layer.name} moved{value}."))
@@ -90,10 +90,10 @@ def _delays(run: Run) -> list[str]:
 
 
 def _trials(run: Run) -> list[str]:
-    return [heading("Trials"), *(shown(trial_picture(run.page, trial)) for trial in run.page.trials)]
+    return [heading("Trials"), *(captioned(trial_picture(run.page, trial)) for trial in run.page.trials)]
 
 
 def _certificate(run: Run) -> list[str]:
     picture = curves.certificate(run)
     none = "No residual is recorded: no step was certified, or none had a gradient to certify."
-    return [heading("Certificate"), text(none) if picture is None else shown(picture)]
+    return [heading("Certificate"), text(none) if picture is None else captioned(picture)]

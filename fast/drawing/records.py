@@ -37,22 +37,13 @@ def history(run: Path, shape: dict) -> list[dict]:
     return [_checked(line, shape, f"{name} line {n}") for n, line in enumerate(lines, start=1)]
 
 
-def result(run: Path, shape: dict) -> dict:
-    """The content of `result.json`, of this shape.
+def record(run: Path, name: str, shape: dict) -> dict:
+    """The content of a JSON file of the run, of this shape.
 
     Raises:
         RecordError: the file is missing, or has another shape.
     """
-    return _checked(_read(run, "result.json"), shape, "result.json")
-
-
-def options(run: Path, shape: dict) -> dict:
-    """The content of `options.json`, the options of the command line, of this shape.
-
-    Raises:
-        RecordError: the file is missing, or has another shape.
-    """
-    return _checked(_read(run, "options.json"), shape, "options.json")
+    return _checked(_read(run, name), shape, name)
 
 
 def _read(run: Path, name: str) -> str:

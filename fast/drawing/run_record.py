@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fast.drawing.arrays import Page, page
-from fast.drawing.records import COUNT, NUMBER, NUMBER_OR_NULL, TEXT, RecordError, history, options, result
+from fast.drawing.records import COUNT, NUMBER, NUMBER_OR_NULL, TEXT, RecordError, history, record
 
 GROUPS = ("w", "w_out", "d")
 LINE = {
@@ -69,11 +69,12 @@ def read(folder: Path) -> Run:
     Raises:
         RecordError: a record is missing, of another shape, or contradicts another.
     """
-    log, found, given = history(folder, LINE), result(folder, RESULT), options(folder, OPTIONS)
+    log, found = history(folder, LINE), record(folder, "result.json", RESULT)
+    options = record(folder, "options.json", OPTIONS)
     if not re.fullmatch(r"[1-9]\d*(-[1-9]\d*){2,}", found["network"], re.ASCII):
         raise RecordError("result.json network", "sizes of layers, as 4-30-3", repr(found["network"]))
     sizes = [int(size) for size in found["network"].split("-")]
-    run = Run(log, found, given, page(folder, sizes))
+    run = Run(log, found, options, page(folder, sizes))
     epoch, how = run.tested["epoch"], "best on validation" if run.by_validation else "last"
     if found["best_epoch"] != epoch:
         raise RecordError("result.json best_epoch", f"{epoch}, the {how} in history.jsonl", found["best_epoch"])

@@ -7,11 +7,10 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fast.drawing.records import NUMBER, NUMBER_OR_NULL, RecordError, history, result
+from fast.drawing.records import NUMBER, NUMBER_OR_NULL, RecordError, history, record
 from fast.drawing.sequence_rings import delays_of_ring
 from fast.drawing.style import COLOURS, plain, save
 
-MATRIX = ((NUMBER, NUMBER), (NUMBER, NUMBER))
 LINE = {"presentation": NUMBER, "loss": NUMBER}
 TRACE = {"pattern": {"A", "B"}, "output": {0, 1}, "t": [NUMBER], "V": [NUMBER], "arrivals": [NUMBER]}
 TRACES = (TRACE, TRACE, TRACE, TRACE)
@@ -25,7 +24,7 @@ def draw(run: Path) -> list[str]:
         RecordError: a record is missing or of another shape.
         OSError: the folder cannot be written to.
     """
-    inputs = result(run, {"inputs?": {*range(3, 17)}}).get("inputs", 2)
+    inputs = record(run, "result.json", {"inputs?": {*range(3, 17)}}).get("inputs", 2)
     log, found = _records(run, inputs)
     for n, trace in enumerate([*found["before"], *found["after"]]):
         if len(trace["t"]) != len(trace["V"]):
@@ -37,11 +36,10 @@ def draw(run: Path) -> list[str]:
 
 def _records(run: Path, inputs: int) -> tuple[list[dict], dict]:
     """Log and result; the log of two inputs holds delays, that of more inputs accuracies."""
-    if inputs == 2:
-        return history(run, {**LINE, "d": MATRIX}), result(run, {**RESULT, "optimum": NUMBER, "d_start": MATRIX})
     matrix = ((NUMBER,) * inputs,) * inputs
-    shape = {**RESULT, "gap": NUMBER, "kept_from": NUMBER_OR_NULL, "d_start": matrix, "d": matrix}
-    return history(run, {**LINE, "accuracy": NUMBER}), result(run, shape)
+    line = {**LINE, "d": matrix} if inputs == 2 else {**LINE, "accuracy": NUMBER}
+    more = {"optimum": NUMBER} if inputs == 2 else {"gap": NUMBER, "kept_from": NUMBER_OR_NULL, "d": matrix}
+    return history(run, line), record(run, "result.json", {**RESULT, **more, "d_start": matrix})
 
 
 def delays_of_two(log: list[dict], found: dict) -> Figure:

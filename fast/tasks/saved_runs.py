@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from fast.drawing.records import COUNT, NUMBER, RecordError, history, options, result
+from fast.drawing.records import COUNT, NUMBER, RecordError, history, record
 from fast.nn.devices import DTYPES
 from fast.tasks.registry import CLASSIFYING
 from fast.training.classify import Classification
@@ -28,7 +28,8 @@ def records(folder: Path) -> tuple[dict, dict, list[dict]]:
         SpecError: the run has not finished, or its files cannot be read.
     """
     try:
-        given, found = options(folder, {"seed": COUNT}), result(folder, {"test_accuracy?": NUMBER})
+        given = record(folder, "options.json", {"seed": COUNT})
+        found = record(folder, "result.json", {"test_accuracy?": NUMBER})
         line = {"valid_accuracy": NUMBER, "seconds": NUMBER} if "test_accuracy" in found else {}
         return given, found, history(folder, line)
     except RecordError as error:

@@ -18,7 +18,6 @@ from spec.conformance.report import graded
 from spec.errors import SpecError, Verbatim
 
 TIMEOUT, DIGITS = 60.0, 1.0
-ONLY_GRADING = ("json", "timeout", "digits")
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "python -m spec.conformance") -> int:
@@ -55,7 +54,7 @@ def _check_combination(parser: OneLineParser, options: argparse.Namespace) -> No
     jobs = [options.command is not None, options.list, options.save is not None]
     if sum(jobs) != 1:
         parser.error("give one of --command, --list and --save")
-    for name in ONLY_GRADING:
+    for name in ("json", "timeout", "digits"):
         if options.command is None and getattr(options, name) is not None:
             parser.error(f"--{name} goes with --command only")
 

@@ -13,9 +13,8 @@ from spec import checks
 from spec.errors import SpecError
 from spec.network import CONSTANTS, FILE_NAMES
 
-FORWARD = ("spikes", "loss", "readout", "kappa")
 GRADIENTS = ("w", "d", *CONSTANTS, "t_in")
-QUANTITIES = (*FORWARD, *GRADIENTS)
+QUANTITIES = ("spikes", "loss", "readout", "kappa", *GRADIENTS)
 _OURS = {word: quantity for quantity, word in FILE_NAMES.items()}
 
 

@@ -1,4 +1,4 @@
-"""Cases that once failed, against the ground truth; and that a case that fails is kept."""
+"""Cases that once failed, against the ground truth; failing cases are stored."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_cases_that_once_failed(path: Path, run: Callable[[Case], Result]) -> No
 
 
 def test_the_smallest_failing_case_is_stored(tmp_path: Path) -> None:
-    """What a failing property leaves behind is one file: the case that Hypothesis shrank to."""
+    """A failing property leaves one file: the case that Hypothesis shrank to."""
     failing: list[Case] = []
 
     @settings(max_examples=60, database=None)

@@ -209,7 +209,7 @@ OTHER_IN_FAST = {
 IN_FAST = [fault for fault in FAULTS if fault.package == "fast"]
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.parametrize("fault", IN_FAST, ids=lambda fault: fault.name)
 def test_a_fault_of_fast_is_named_from_signatures_of_the_reference(fault: Fault, tmp_path: Path) -> None:
     """The two implementations share nothing, so the name comes from the numbers alone."""

@@ -44,7 +44,7 @@ def test_cuda_kernels_on_a_simulated_gpu(networks: str) -> None:
     simulate(networks, NUMBA_DISABLE_JIT="1")
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.parametrize("networks", NETWORKS)
 def test_cuda_kernels_compiled_on_a_simulated_gpu(networks: str) -> None:
     """With the device functions compiled, so with the types that they have on a GPU."""

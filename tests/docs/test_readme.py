@@ -1,4 +1,4 @@
-"""The README works: its program learns; its links and commands, and those of CONTRIBUTING, exist."""
+"""The program of the README learns; its links and commands, and CONTRIBUTING's, exist."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def test_the_page_says_what_the_records_say(content: str) -> None:
 def test_the_roundoff_is_that_of_the_run(tmp_path: Path) -> None:
     settings(dtype="float64")(made(tmp_path))
     picture = certificate(read(tmp_path))
-    assert picture is not None and "the unit roundoff 1.1e-16 of float64" in picture.sentence
+    assert picture is not None and "the unit roundoff 1.1e-16 of float64" in picture.caption
     (line,) = [line for line in picture.figure.axes[0].lines if line.get_label() == "unit roundoff"]
     assert list(np.asarray(line.get_ydata())) == [2.0**-53] * 2
 
@@ -83,7 +83,7 @@ def test_the_roundoff_is_that_of_the_run(tmp_path: Path) -> None:
 def test_a_run_may_take_the_last_epoch_untold_by_validation(tmp_path: Path) -> None:
     settings(choose="last")(made(tmp_path))
     results(best_epoch=3)(tmp_path)
-    assert "marks epoch 3, the last, the star" in accuracy_and_loss(read(tmp_path)).sentence
+    assert "marks epoch 3, the last, the star" in accuracy_and_loss(read(tmp_path)).caption
     text = drawn(tmp_path).text
     assert "last epoch 3 of 3 validation accuracy in it 64.0 %" in text
     assert "The options chose the last epoch, 3;" in text and "Validation chose" not in text
@@ -98,11 +98,11 @@ def test_the_table_of_classes_follows_the_answers(tmp_path: Path) -> None:
         ["2", "0", "0", "-", "-"],
     ]
     picture = confusion(read(tmp_path))
-    assert "the last column: no answer, no single readout is largest" in picture.sentence
+    assert "the last column: no answer, no single readout is largest" in picture.caption
     assert [label.get_text() for label in picture.figure.axes[0].get_xticklabels()] == ["0", "1", "2", "none"]
     results(answers=[[5, 3, 0, 0], [1, 2, 1, 0], [0, 0, 0, 0]])(tmp_path)
     picture = confusion(read(tmp_path))
-    assert "every trial has an answer" in picture.sentence
+    assert "every trial has an answer" in picture.caption
     assert [label.get_text() for label in picture.figure.axes[0].get_xticklabels()] == ["0", "1", "2"]
 
 

@@ -122,6 +122,7 @@ def test_a_result_that_is_not_finite_is_one_line_and_exit_code_3(command: str, t
 REFUSED: dict[str, tuple[str, list[str], str]] = {
     "no case": ("reference", [], "the following arguments are required: CASE.json"),
     "missing file": ("reference", ["nowhere.json"], "`nowhere.json` must be a readable case file, got No such file"),
+    "two cases": ("reference", ["CASE", "CASE"], "unrecognized arguments: "),
     "unknown option": ("reference", ["--dtype", "float32", "CASE"], "unrecognized arguments: --dtype"),
     "abbreviated option": ("reference", ["--digit", "20", "CASE"], "unrecognized arguments: --digit"),
     "digits no number": ("reference", ["--digits", "many", "CASE"], "argument --digits: invalid int value: 'many'"),

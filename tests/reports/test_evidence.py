@@ -1,4 +1,4 @@
-"""The record that the tests write: complete, with failures and what did not run, and repeatable."""
+"""The record that the tests write: complete, with failures and checks that did not run; repeatable."""
 
 from __future__ import annotations
 

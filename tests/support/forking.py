@@ -64,9 +64,20 @@ def called(
     return started(function, *arguments, folder=folder, environment=environment).wait()
 
 
-def module(name: str, *arguments: object) -> None:
-    """`python -m NAME ARGUMENTS`, within a child: `called("tests.support.forking:module", NAME, ...)`."""
+def command(name: str, *arguments: object, **given: Any) -> subprocess.CompletedProcess[str]:
+    """`python -m NAME ARGUMENTS`; `given` as for `started`."""
+    return started_command(name, *arguments, **given).wait()
+
+
+def started_command(name: str, *arguments: object, **given: Any) -> Child:
+    """`command`, not waited for."""
+    return started("tests.support.forking:run_module", name, *arguments, **given)
+
+
+def run_module(name: str, *arguments: object) -> None:
+    """`python -m NAME ARGUMENTS` in this process, which must be a child."""
     sys.argv = [name, *map(str, arguments)]
+    sys.modules.pop(name, None)  # `runpy` would warn of it
     runpy.run_module(name, run_name="__main__", alter_sys=True)
 
 
@@ -75,7 +86,8 @@ class Server:
 
     def __init__(self) -> None:
         command = [sys.executable, "-P", "-m", "tests.support.forking"]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        path = [*filter(None, [os.environ.get("PYTHONPATH")]), str(ROOT)]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
         self.process = subprocess.Popen(
             command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -109,6 +121,7 @@ def serve() -> None:
     from tests.support.networks.strategies import seeded_case
 
     torch.set_num_threads(1)  # a child has none of the threads of its parent
+    torch.optim.Adam([torch.zeros(1, requires_grad=True)]).zero_grad()  # imports torch's compiler
     for precision in ("float32", "float64"):
         run_case(seeded_case(1, "layers"), precision)
     for line in sys.stdin:

@@ -35,7 +35,7 @@ def test_memory_and_files_stay_flat_for_2000_steps() -> None:
     assert grown < MOST and opened == 0
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_memory_and_files_stay_flat_for_10000_steps() -> None:
     grown, opened = growth("plain", 10_000)
     assert grown < MOST and opened == 0
@@ -46,7 +46,7 @@ def test_control_graphs_that_are_kept_are_seen() -> None:
     assert grown > MOST
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_control_a_thousand_bytes_a_step_are_seen() -> None:
     grown, _ = growth("numbers", 10_000)
     assert grown > MOST

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from fast.training.checkpoints import Checkpoints, digest
 from tests import ROOT
+from tests.support.forking import started
 from tests.support.runs.written_files import small_trials, write
 
 OPTIONS = [
@@ -19,6 +21,7 @@ OPTIONS = [
     "--spikes-strength", "0.01", "--shift", "1", "--spread", "0.2", "--stretch", "0.1", "--blend", "0.5",
     "--drop", "0.1", "--wake", "0.01",
 ]
+UNDRAWN = "tests.support.runs.undrawn"
 TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
 
 
@@ -32,14 +35,30 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def train(folder: Path, run: str, processes: int, epochs: int, *more: str) -> str:
-    """Train; what it printed. `run` is a folder beside the data."""
+def given(folder: Path, run: str, epochs: int, *more: str) -> list[str]:
+    """The options of a run whose folder lies beside the data."""
     data = ["--data", str(folder / "train.h5"), str(folder / "test.h5"), "--out", str(folder / run)]
-    command = ["-m", "fast.train", *OPTIONS, *data, "--epochs", str(epochs), *more]
-    several = [*TORCHRUN, str(processes)] if processes > 1 else []
-    done = ran([*several, *command], folder)
-    assert done.returncode in (0, 1), done.stderr
-    return done.stdout
+    return [*OPTIONS, *data, "--epochs", str(epochs), *more]
+
+
+def train(folder: Path, run: str, processes: int, epochs: int, *more: str) -> str:
+    """Train; the output of the first process."""
+    first, *others = forked(folder, processes, *given(folder, run, epochs, *more))
+    assert all(one.returncode in (0, 1) for one in (first, *others)), first.stderr
+    assert not any(one.stdout for one in others)
+    return first.stdout
+
+
+def forked(folder: Path, processes: int, *options: str) -> list[subprocess.CompletedProcess[str]]:
+    """Forked processes with the environment that `torchrun` gives."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    shared = {"WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    children = [
+        started(f"{UNDRAWN}:main", *options, folder=folder, environment={**shared, "RANK": str(rank)})
+        for rank in range(processes)
+    ]
+    return [child.wait() for child in children]
 
 
 def ran(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
@@ -62,14 +81,15 @@ def log(folder: Path, run: str) -> list[dict]:
 
 def test_two_processes_learn_what_one_learns(folder: Path) -> None:
     """Batches of 6 and 7 trials, which two processes share unevenly; augmented, regularised, and woken."""
-    said = train(folder, "two", 2, 3)
+    done = ran([*TORCHRUN, "2", "-m", UNDRAWN, *given(folder, "two", 3)], folder)
+    assert done.returncode in (0, 1), done.stderr
     assert apart(folder, "two") < 1e-9
     for one, two in zip(log(folder, "one"), log(folder, "two"), strict=True):
         assert one["spikes_per_neuron"] == two["spikes_per_neuron"] and one["silent"] == two["silent"]
         assert one["valid_accuracy"] == two["valid_accuracy"]
         assert two["train_loss"] == pytest.approx(one["train_loss"], rel=1e-9)
         assert two["A"] <= 1e-12 and two["B"] <= 1e-12
-    assert said.count("state sha256") == 1, "one process prints"
+    assert done.stdout.count("state sha256") == 1, "one process prints"
     result = json.loads((folder / "two" / "result.json").read_text())
     assert result["answers"] == json.loads((folder / "one" / "result.json").read_text())["answers"]
 
@@ -83,7 +103,7 @@ def test_a_run_goes_on_with_another_number_of_processes(order: tuple[int, int], 
     assert len(log(folder, run)) == 3
 
 
-@pytest.mark.slow  # gloo does not always find the new process: the second rendezvous may time out
+@pytest.mark.full  # gloo does not always find the new process: the second rendezvous may time out
 def test_a_process_that_is_lost_is_started_again(folder: Path) -> None:
     """`torchrun --max-restarts`: the second process of the first attempt dies in its second epoch."""
     driver = folder / "dies.py"
@@ -100,16 +120,16 @@ def test_a_process_that_is_lost_is_started_again(folder: Path) -> None:
         "    Epoch.add = dying\n"
         "sys.exit(min(main(), 0))\n"
     )
-    data = ["--data", str(folder / "train.h5"), str(folder / "test.h5"), "--out", str(folder / "lost"), "--epochs", "3"]
-    done = ran([*TORCHRUN, "2", "--max-restarts", "1", str(driver), *OPTIONS, *data], folder)
+    done = ran([*TORCHRUN, "2", "--max-restarts", "1", str(driver), *given(folder, "lost", 3)], folder)
     assert done.returncode == 0, done.stderr
     assert "resumed after step" in done.stdout
     assert apart(folder, "lost") < 1e-9
 
 
 def test_a_batch_too_small_for_all(folder: Path) -> None:
-    done = ran([*TORCHRUN, "2", "-m", "fast.train", "--task", "yin-yang", "--batch", "1"], folder)
-    assert done.returncode != 0 and "`--batch` must be a trial for each of 2 processes" in done.stderr
+    first, other = forked(folder, 2, "--task", "yin-yang", "--batch", "1")
+    assert first.returncode == other.returncode == 2
+    assert "`--batch` must be a trial for each of 2 processes" in first.stderr
     assert not (folder / "runs").exists()
 
 
@@ -117,6 +137,7 @@ def test_a_batch_too_small_for_all(folder: Path) -> None:
 def test_the_same_command_ends_in_the_same_state(workers: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """To the last bit, whoever prepares the batches ahead of the step, and whatever seeds Python's hashes."""
     monkeypatch.setenv("PYTHONHASHSEED", str(workers))
-    train(folder, f"workers{workers}", 1, 3, "--workers", str(workers))
+    done = ran(["-m", UNDRAWN, *given(folder, f"workers{workers}", 3, "--workers", str(workers))], folder)
+    assert done.returncode in (0, 1), done.stderr
     ends = [Checkpoints(folder / name).load()[0]["training"] for name in ("one", f"workers{workers}")]
     assert digest(ends[0]) == digest(ends[1])

@@ -54,7 +54,6 @@ def test_the_readme_says_what_the_run_on_shd_reached() -> None:
 
 
 def test_a_line_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("fast.training.classify.draw", lambda folder: [])
     monkeypatch.setattr(yin_yang, "POINTS", {"train": 50, "valid": 50, "test": 50})
     train(["--task", "yin-yang", "--epochs", "1", "--seed", "7", "--out", str(tmp_path / "run")])
     last = capsys.readouterr().out.splitlines()[-1]

@@ -32,11 +32,6 @@ def run(folder: Path, *given: str) -> tuple[int, dict, list[dict]]:
     return code, json.loads((folder / "result.json").read_text(encoding="utf-8")), [json.loads(line) for line in lines]
 
 
-@pytest.fixture
-def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sequence, "draw", lambda folder: [])
-
-
 @pytest.mark.parametrize("inputs", SIZES)
 def test_every_class_has_one_spike_an_input_and_an_order_of_its_own(inputs: int) -> None:
     """Counts tell nothing: only the order does."""
@@ -78,7 +73,7 @@ def test_distractors_lie_anywhere_within_the_pattern() -> None:
     assert np.histogram(times, 3, (0.0, 30.0))[0].min() > 100
 
 
-def test_a_run_with_distractors_is_repeated_and_every_presentation_differs(no_pictures: None, tmp_path: Path) -> None:
+def test_a_run_with_distractors_is_repeated_and_every_presentation_differs(tmp_path: Path) -> None:
     first, again = (run(tmp_path / name, "--inputs", "4", "--distractors", "2", "--epochs", "3") for name in "ab")
     assert first == again
     training = Sequence(options(epochs=2, jitter=0.0), torch.float32, 4, 2)
@@ -93,7 +88,7 @@ def test_a_run_with_distractors_is_repeated_and_every_presentation_differs(no_pi
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_four_inputs_are_learned(seed: int, no_pictures: None, tmp_path: Path) -> None:
+def test_four_inputs_are_learned(seed: int, tmp_path: Path) -> None:
     """100 % after at most 6 presentations of each pattern, as with two inputs; all certified."""
     given = ("--inputs", "4", "--jitter", "1", "--seed", str(seed), "--epochs", "60")
     code, result, history = run(tmp_path / "run", *given)
@@ -105,7 +100,7 @@ def test_four_inputs_are_learned(seed: int, no_pictures: None, tmp_path: Path) -
     assert np.shape(result["d"]) == np.shape(history[0]["d"]) == (4, 4)
 
 
-def test_the_start_is_the_worst_case_and_frozen_delays_stay_there(no_pictures: None, tmp_path: Path) -> None:
+def test_the_start_is_the_worst_case_and_frozen_delays_stay_there(tmp_path: Path) -> None:
     code, result, history = run(tmp_path / "run", "--inputs", "4", "--freeze-delays", "--epochs", "5")
     assert code == 1 and not result["learned"] and result["presentations"] is None and result["kept_from"] is None
     assert result["d"] == result["d_start"] == Ring(4).worst_delays().tolist()
@@ -114,7 +109,7 @@ def test_the_start_is_the_worst_case_and_frozen_delays_stay_there(no_pictures: N
 
 
 def test_control_fast_membranes_do_not_leave_the_worst_start(
-    no_pictures: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the slow start is for: the plan for two inputs, given four, ends with wrong answers."""
     monkeypatch.setattr(sequence, "plan", lambda inputs: plan(2))
@@ -141,7 +136,7 @@ def test_two_inputs_keep_their_plan() -> None:
 
 
 @pytest.mark.parametrize("step", [0, 3, 13])
-def test_a_run_that_was_killed_ends_in_the_same_bits(step: int, no_pictures: None, tmp_path: Path) -> None:
+def test_a_run_that_was_killed_ends_in_the_same_bits(step: int, tmp_path: Path) -> None:
     """Killed before the first step, within the slow start, and before the last step."""
 
     def made() -> Sequence:
@@ -183,7 +178,7 @@ BAD_RECORDS = {
 
 @pytest.mark.parametrize(("change", "words"), BAD_RECORDS.values(), ids=BAD_RECORDS.keys())
 def test_a_damaged_record_is_one_line(
-    change: dict, words: str, no_pictures: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    change: dict, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _, result, _ = run(tmp_path / "run", "--inputs", "4", "--epochs", "1")
     (tmp_path / "run" / "result.json").write_text(json.dumps({**result, **change}))

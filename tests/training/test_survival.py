@@ -31,11 +31,6 @@ from tests.support.runs.short_runs import KilledError, Make, classification, kil
 from tests.support.runs.written_files import small_trials, write
 
 
-@pytest.fixture(autouse=True)
-def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fast.tasks.sequence.task.draw", lambda folder: [])
-
-
 @pytest.mark.parametrize("make", [classification, sequence])
 @pytest.mark.parametrize("step", [0, 1, 2, 3, 4, 7, 11])
 def test_a_run_that_was_killed_ends_in_the_same_bits(make: Make, step: int, tmp_path: Path) -> None:

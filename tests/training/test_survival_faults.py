@@ -100,7 +100,7 @@ SLOW = (  # processes that train without the compiler
 )
 
 
-EVERY = [*FAULTS, *(pytest.param(*one, marks=pytest.mark.slow) for one in SLOW)]
+EVERY = [*FAULTS, *(pytest.param(*one, marks=pytest.mark.full) for one in SLOW)]
 
 
 @pytest.mark.parametrize(("planted", "file", "chosen"), EVERY, ids=[str(one[0]) for one in (*FAULTS, *SLOW)])

@@ -44,7 +44,6 @@ def test_a_point_is_four_spikes_in_order() -> None:
 
 
 def test_yin_yang_is_learned_beyond_chance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fast.training.classify.draw", lambda folder: [])
     monkeypatch.setattr(yin_yang, "POINTS", {"train": 1000, "valid": 300, "test": 300})
     assert main(["--task", "yin-yang", "--epochs", "4", "--out", str(tmp_path / "run")]) == 0
     assert json.loads((tmp_path / "run" / "result.json").read_text())["test_accuracy"] > 0.65
@@ -100,16 +99,14 @@ def test_speakers_of_another_number(folder: Path, capsys: pytest.CaptureFixture[
     assert "40 times, 40 units, 40 labels, 3 speakers" in capsys.readouterr().err
 
 
-def test_with_no_speaker_held_out_all_are_learned_from(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_no_speaker_held_out_all_are_learned_from(folder: Path) -> None:
     """A twentieth of the trials is left to watch; the last network is taken, though another was better on them."""
-    monkeypatch.setattr("fast.training.classify.draw", lambda folder: [])
     options = ["--epochs", "2", "--hidden", "4", "--batch", "10", "--valid-speakers", "--choose", "last", "--lr", "1"]
     assert main(["--task", "shd", "--data", str(folder), "--out", str(folder / "run"), *options]) in (0, 1)
     assert json.loads((folder / "run" / "result.json").read_text())["best_epoch"] == 2
 
 
-def test_ssc_runs(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("fast.training.classify.draw", lambda folder: [])
+def test_ssc_runs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = ["--task", "ssc", "--data", str(folder), "--out", str(folder / "run"), "--epochs", "1", "--hidden", "4"]
     assert main(options) == 2
     assert "ssc_train.h5" in capsys.readouterr().err and not (folder / "run").exists()
@@ -119,8 +116,7 @@ def test_ssc_runs(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     assert json.loads((folder / "run" / "result.json").read_text())["network"] == "700-4-35"
 
 
-def test_shd_runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fast.training.classify.draw", lambda folder: [])
+def test_shd_runs(folder: Path) -> None:
     sizes = ["--epochs", "1", "--hidden", "4", "--batch", "10", "--valid-speakers", "1"]
     assert main(["--task", "shd", "--data", str(folder), "--out", str(folder / "run"), *sizes]) in (0, 1)
     assert json.loads((folder / "run" / "result.json").read_text())["network"] == "700-4-20"
@@ -134,9 +130,8 @@ def own_files(folder: Path, names: tuple[str, ...]) -> list[str]:
 
 
 @pytest.mark.parametrize("names", [("train", "test"), ("train", "valid", "test")])
-def test_own_files_are_learned(names: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_own_files_are_learned(names: tuple[str, ...], tmp_path: Path) -> None:
     """With what the files hold, and no other word: better than spike counts, which tell nothing here."""
-    monkeypatch.setattr("fast.training.classify.draw", lambda folder: [])
     data, delays = own_files(tmp_path, names), ["--max-delay", "300", "--delay", "200"]
     options = ["--epochs", "8", "--hidden", "16", "--batch", "16", "--lr", "0.02"]
     assert main(["--task", "spikes", "--data", *data, "--out", str(tmp_path / "run"), *options, *delays]) == 0

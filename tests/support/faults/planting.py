@@ -139,7 +139,8 @@ def run_tests(folder: str, compiled: bool, file: str, chosen: str) -> int:
     import pytest
 
     code = pytest.main([
-        "-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", "--import-mode=importlib",
+        "-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", f"--basetemp={folder}/temporary",
+        "--import-mode=importlib",
         "-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning",  # the server has
         "-o", f"pythonpath={folder} {ROOT}", file, "-k", chosen,
     ])

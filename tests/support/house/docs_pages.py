@@ -9,7 +9,6 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from html.parser import HTMLParser
-from pathlib import Path
 from typing import Any
 
 BLOCK = re.compile(r"^```python\n(.*?)^```$(?:\n\n```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
@@ -76,7 +75,6 @@ class _Elements(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.fetched: list[str] = []
-        self.links: list[str] = []
         self.ids: set[str] = set()
         self.style = ""
         self.in_style = False
@@ -86,8 +84,6 @@ class _Elements(HTMLParser):
         self.in_style = tag == "style"
         self.ids |= {given[name] for name in ("id", "name") if name in given}
         self.style += given.get("style", "") + "\n"
-        if tag == "a" and "href" in given:
-            self.links.append(given["href"])
         if tag in FETCHING and FETCHING[tag] in given:
             self.fetched.append(given[FETCHING[tag]])
         self.fetched += [part.split()[0] for part in given.get("srcset", "").split(",") if part.strip()]
@@ -102,7 +98,7 @@ class _Elements(HTMLParser):
 
 @cache
 def elements(html: str) -> _Elements:
-    """What a built page fetches and links to, and its anchors."""
+    """What a built page fetches, and its anchors."""
     parser = _Elements()
     parser.feed(html)
     parser.close()
@@ -110,7 +106,7 @@ def elements(html: str) -> _Elements:
 
 
 def fetched_from_afar(name: str, text: str) -> list[str]:
-    """Addresses elsewhere that a browser fetches for a page or a style; followed links do not count.
+    """Addresses elsewhere that a browser fetches for a page or a style; links do not count.
 
     Scripts are not read: those of the theme fetch only for diagrams or a named repository.
     """
@@ -118,21 +114,3 @@ def fetched_from_afar(name: str, text: str) -> list[str]:
         return IN_STYLE.findall(text)
     page = elements(text)
     return [address for address in page.fetched if ABROAD.match(address)] + IN_STYLE.findall(page.style)
-
-
-def dead_links(site: Path, name: str) -> list[str]:
-    """Links of a built page to places within the site that do not exist."""
-    page = elements((site / name).read_text(encoding="utf-8"))
-    found = []
-    for link in page.links + page.fetched:
-        address, _, anchor = link.partition("#")
-        if ABROAD.match(link) or re.match(r"(?:mailto|data|https?):", link):
-            continue
-        target = (site / name).parent / address if address else site / name
-        target = target / "index.html" if target.is_dir() else target
-        exists = target.is_file()
-        if exists and anchor and target.suffix == ".html":
-            exists = anchor in elements(target.read_text(encoding="utf-8")).ids
-        if not exists:
-            found.append(f"{name}: {link}")
-    return found

@@ -33,11 +33,10 @@ MORE = {
     "fast/nn/spikes.py": {"matplotlib"},  # the raster, imported when drawn
     "benchmarks/drawing.py": {"matplotlib"},
     "benchmarks/grid": {"reference", "matplotlib"},  # the exact gradient that a grid is compared with
+    "benchmarks/without_kernels.py": {"reference"},  # follows single neurons before anything is timed
     "delayprop/__main__.py": {"reports"},  # the verification report, where there is a checkout
 }
 """Further imports of one file or folder."""
-
-INSTALLED = ("spec", "derivations", "reference", "fast")
 
 ROOMS = {"physics": 0, "cpu": 1, "cuda": 1, "nn": 2, "data": 3, "drawing": 4, "training": 5, "tasks": 6, "commands": 7}
 """The rooms of `fast` and their levels: a room imports itself and rooms of lower levels only."""

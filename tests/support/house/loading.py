@@ -1,4 +1,4 @@
-"""The rule of loading: no shipped package runs code from what it reads.
+"""The rule of loading: no shipped package runs code from a file or text it reads.
 
 A file that is unpickled, or a text that is evaluated, can run any code. So checkpoints are read
 with `weights_only=True`, arrays without pickles, and no package uses another reader of objects.
@@ -48,7 +48,7 @@ def modules_of(node: ast.AST, names: dict[str, str]) -> list[str]:
 
 
 def code_that_is_read(path: PurePosixPath, text: str) -> list[str]:
-    """Places that run code from what they read, or may."""
+    """Places that run, or may run, code from a file or text."""
     tree = ast.parse(text)
     names, found = imported_names(tree), dict[int, str]()
     nodes = list(located(tree))

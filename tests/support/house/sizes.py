@@ -15,9 +15,8 @@ LINES, PARAMETERS = 250, 12
 LISTED = PurePosixPath("benchmarks/PARAMETERS.md")
 WIDE_FOR_NOW = ("fast/cpu", "fast/cuda", "fast/physics")
 LONG_FOR_NOW = {
-    "benchmarks/grid/figures.py", "examples/conformance/eventax_adapter.py", "spec/case.py",
-    "tests/data/test_spike_files.py", "tests/invariances/test_invariances.py", "tests/reference/test_taylor.py",
-    "tests/training/test_survival.py", "tests/training/test_training.py",
+    "benchmarks/grid/figures.py", "examples/conformance/eventax_adapter.py", "tests/invariances/test_invariances.py",
+    "tests/reference/test_taylor.py", "tests/training/test_survival.py", "tests/training/test_training.py",
 }
 
 

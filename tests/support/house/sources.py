@@ -70,7 +70,7 @@ def imported_names(tree: ast.AST) -> dict[str, str]:
 
 
 def full_name(node: ast.AST, names: dict[str, str]) -> str:
-    """The full name of the object an expression refers to, as far as the imports tell; else ""."""
+    """The full name of the object an expression refers to, by the imports; "" if unknown."""
     match node:
         case ast.Name(id=name):
             return names.get(name, name)

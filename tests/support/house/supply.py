@@ -70,7 +70,7 @@ def entries(text: str) -> list[Entry]:
 
 
 def not_locked(text: str) -> list[str]:
-    """Entries of a lock that more than one file satisfies, or a file without a known hash."""
+    """Entries of a lock that do not determine one file by its hash."""
     faults = {
         "no hash": lambda entry: not entry.hashes,
         "not one version": lambda entry: entry.version is None,
