@@ -15,7 +15,7 @@ import pytest
 
 from tests import ROOT
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.full
 
 PACKAGES = ("delayprop", "derivations", "fast", "reference", "spec")
 CASES = ("one-neuron", "max-voltage", "recurrent-whole-ms")
