@@ -19,9 +19,9 @@ from benchmarks.memory import peak_added_mb
 from benchmarks.step import step, times
 from benchmarks.workloads import Workload
 from fast import Spikes
-from spec import SpecError
 from spec.checks import whole_number
-from spec.command import NOT_FINITE, report, report_no_memory
+from spec.command import guarded as guarded_command
+from spec.command import report
 
 WRONG = 1
 
@@ -31,18 +31,14 @@ def guarded(prog: str, body: Callable[[], int]) -> int:
 
     0: done. 1: not computed right. 2: bad options. 3: not finite, or no memory.
     """
-    try:
-        return body()
-    except Disagreement as error:
-        return report(prog, f"{error}; no speed is printed for what is not right", WRONG)
-    except SpecError as error:
-        return report(prog, error)
-    except ArithmeticError as error:
-        return report(prog, error, NOT_FINITE)
-    except MemoryError as error:
-        return report_no_memory(prog, error)
-    except SystemExit as stop:  # argparse: --help, or an error it has reported
-        return int(stop.code or 0)
+
+    def checked() -> int:
+        try:
+            return body()
+        except Disagreement as error:
+            return report(prog, f"{error}; no speed is printed for what is not right", WRONG)
+
+    return guarded_command(prog, checked)
 
 
 def use_threads(options: argparse.Namespace) -> None:

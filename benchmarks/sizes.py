@@ -6,8 +6,7 @@ import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from fast.nn.devices import check_device
-from fast.run import DTYPES
+from fast.nn.devices import DTYPES, check_device
 from spec import SpecError
 from spec.checks import duration, non_negative_time, one_of, whole_number
 from spec.errors import Verbatim

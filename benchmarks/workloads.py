@@ -18,7 +18,7 @@ from torch import Tensor
 from benchmarks.networks import TAU_MEM, TAU_SYN, Model, Recurrent, Stage
 from benchmarks.sizes import Sizes
 from fast import LI, LIF, Spikes, cross_entropy, first_spike_time
-from fast.run import DTYPES
+from fast.nn.devices import DTYPES
 from spec import SpecError
 from spec.errors import Verbatim
 

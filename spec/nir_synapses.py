@@ -162,7 +162,7 @@ def connections_of(paths: Paths, source: str, target: str, gain: np.ndarray) -> 
     new = new_pair.copy()
     new[1:] |= d[1:] != d[:-1]
     begins = np.flatnonzero(new)
-    with np.errstate(over="ignore", invalid="ignore"):  # the connection refuses numbers that are not finite
+    with np.errstate(over="ignore", invalid="ignore"):  # nan-ok: `Connection` refuses weights that are not finite
         w = np.add.reduceat(paths.w[order], begins) if len(begins) else np.empty(0)
         w = w * gain[j[begins]]
     i, j, d, pair = i[begins], j[begins], d[begins], np.flatnonzero(new_pair[begins])

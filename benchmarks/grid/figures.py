@@ -20,7 +20,7 @@ from matplotlib.lines import Line2D
 
 from benchmarks.command import guarded
 from benchmarks.grid.networks import KINDS, LOSSES, WHERE
-from fast.drawing.records import COLOURS, plain
+from fast.drawing.style import COLOURS, plain
 from spec import SpecError
 from spec.command import OneLineParser, run_and_exit
 from spec.errors import Verbatim

@@ -21,7 +21,7 @@ import torch
 
 from fast import LI, LIF, Spikes
 from fast.tasks import yin_yang
-from fast.training.model import Reader
+from fast.training.model import Classifier
 from spec import Case, Connection, CrossEntropy, Network, Population, SpikeTrains
 
 APARTS = (4.0, 2.0, 1.0, 0.5, 0.25)  # ms
@@ -79,7 +79,7 @@ def interval_base(apart: float, seed: int) -> float:
 def yin_yang_task(seed: int, epochs: int = YIN_YANG_EPOCHS, train: int = YIN_YANG_TRAIN) -> Task:
     """Yin-Yang with the preset of `fast.train`, on fewer points."""
     settings = yin_yang.PRESETS["best"]
-    reader = Reader(yin_yang.CHANNELS, yin_yang.CLASSES, settings, torch.float64, seed)
+    reader = Classifier(yin_yang.CHANNELS, yin_yang.CLASSES, settings, torch.float64, seed)
     network = network_of(reader.layers)
 
     def split(count: int, number: int) -> list[Case]:

@@ -27,8 +27,8 @@ from benchmarks.grid.stepped import backward, run_many
 from benchmarks.grid.tasks import APARTS, Task, interval_base, interval_task, network_of, spikes_of, yin_yang_task
 from fast import LI, LIF, cross_entropy
 from fast.run import run_case
-from fast.training.intervals import half_of_mean
-from fast.training.shared import right_answers
+from fast.training.evaluation import correct
+from fast.training.intervals import mean_half_width
 from spec import Case
 
 Layers = list[LIF | LI]
@@ -113,7 +113,7 @@ def accuracy(layers: Layers, cases: Sequence[Case], dt: float | None) -> float:
         else:
             arrays = on_grid(layers, cases[at : at + CHUNK])
             y = torch.tensor(np.array(driven(arrays, forward(arrays, dt)).y))
-        right += int(right_answers(y, labels).sum())
+        right += int(correct(y, labels).sum())
     return right / len(cases)
 
 
@@ -196,7 +196,7 @@ def yin_yang_runs(seeds: Sequence[int], ways: Sequence[Way], **sizes: int) -> li
 
 def mean_and_interval(values: Sequence[float]) -> dict[str, float | None]:
     """Mean, standard deviation, and half the 95 % interval of the mean, over one value per seed."""
-    half = half_of_mean(values)
+    half = mean_half_width(values)
     return {
         "mean": round(statistics.fmean(values), 5),
         "sd": round(statistics.stdev(values), 5) if len(values) > 1 else None,

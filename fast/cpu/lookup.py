@@ -83,7 +83,7 @@ def gather(here, size, first, last, rest, source, rows, coefficients, at, ring, 
                 x * polynomial(coefficients, PS_AB, lane, x, at.terms)
             )
             V = V * polynomial(coefficients, A, lane, x, at.terms)
-            V, I = at.zero if is_nan else V, at.zero if is_nan else I
+            V, I = at.zero if is_nan else V, at.zero if is_nan else I  # nan-ok: a NaN marks a special lane
             what[2 * lane], what[2 * lane + 1] = V, I
             add[lane] += I
             add[LANES + lane] += V - I
@@ -101,6 +101,7 @@ def add_driven(first, last, rest, source, rows, coefficients, flow, at, whole_ri
         g_of = moved(driven, (n - first) * LANES)
         for lane in range(LANES):
             p = to[lane]
+            # nan-ok: a NaN marks a special lane
             g_of[lane] = whole_ring[p * (ADJOINT + 1) + DRIVE] if ring[2 * p] == ring[2 * p] else 0.0
         q, row, add = rest[n], moved(rows, source[n] * (3 * LANES)), moved(sums, source[n] * (2 * LANES))
         for lane in range(LANES):
@@ -128,7 +129,7 @@ def add_tau(
             whole = whole_ring[p]
             if x <= at.zero:
                 x += at.one
-            if ring[2 * p] != ring[2 * p] or row[lane] == at.zero:
+            if ring[2 * p] != ring[2 * p] or row[lane] == at.zero:  # nan-ok: a NaN marks a special lane
                 continue
             for k in range(ADJOINT):
                 adjoint[k, lane] = whole[k]

@@ -39,7 +39,7 @@ def look_up_in_lane(q, source, bin_, turn, lane, layer, at, want_tau, kept, dL_d
         return 0.0
     place = p >> 1
     V, I = b.ring[2 * place], b.ring[2 * place + 1]
-    if V == V and not want_tau and rate < 0.0:
+    if V == V and not want_tau and rate < 0.0:  # nan-ok: a NaN marks a special lane
         I = I * polynomial(b.coefficients, B, lane, x, at.terms) + V * (
             x * polynomial(b.coefficients, PS_AB, lane, x, at.terms)
         )
@@ -47,7 +47,7 @@ def look_up_in_lane(q, source, bin_, turn, lane, layer, at, want_tau, kept, dL_d
         b.sums[source, lane] += I
         b.sums[source, LANES + lane] += V - I
         return w * (V - I)
-    if V == V:
+    if V == V:  # nan-ok: a NaN marks a special lane
         for k in range(ADJOINT):
             b.other[k, lane] = b.whole_ring[k, place]
         flow_back(

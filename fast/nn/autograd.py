@@ -38,7 +38,7 @@ class Record:
     sees_end: bool
     dy_dT: np.ndarray
 
-    def apart(self, sizes: Sequence[int], counts: Tensor) -> list[Record]:
+    def split(self, sizes: Sequence[int], counts: Tensor) -> list[Record]:
         """Those of populations side by side, of these sizes, one by one; `counts [trials, size]` of spikes."""
         if len(sizes) == 1:
             return [self]

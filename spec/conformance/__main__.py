@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from spec.checks import finite_number, positive_number
-from spec.command import OneLineParser, report, run_and_exit
+from spec.command import OneLineParser, run_and_exit
 from spec.conformance.capabilities import needs
 from spec.conformance.cases import Stored, stored
 from spec.conformance.peers import of_command
@@ -20,11 +20,11 @@ from spec.errors import SpecError, Verbatim
 TIMEOUT, DIGITS = 60.0, 1.0
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, prog: str = "python -m spec.conformance") -> int:
     """The command line; exit code 0: nothing offered is wrong, 1: something is, 2: bad options."""
-    parser = _parser()
-    try:
-        options = parser.parse_args(argv)
+    parser = _parser(prog)
+
+    def body(options: argparse.Namespace) -> int:
         _check_combination(parser, options)
         cases = stored(options.case)
         if options.list:
@@ -32,14 +32,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.save is not None:
             return _save(cases, options.save)
         return _grade(cases, options)
-    except SpecError as error:
-        return report(parser.prog, error)
-    except SystemExit as stop:  # argparse: --help, or an error it has reported
-        return int(stop.code or 0)
+
+    return parser.run(body, argv)
 
 
-def _parser() -> OneLineParser:
-    parser = OneLineParser("python -m spec.conformance", "Grade a simulator against cases with known results.")
+def _parser(prog: str) -> OneLineParser:
+    parser = OneLineParser(prog, "Grade a simulator against cases with known results.")
     help_ = "the simulator; it gets the path of a case file and prints its result as `python -m reference` does"
     parser.add_argument("--command", metavar='"PROGRAM ARGUMENTS"', help=help_)
     parser.add_argument("--list", action="store_true", help="list the cases and the capabilities that each needs")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -10,9 +11,9 @@ from tests import ROOT
 
 
 def run(command: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    """`python -m COMMAND ARGUMENTS` in a process of its own."""
-    line = [sys.executable, "-m", command, *map(str, arguments)]
-    return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
+    """`python -m COMMAND ARGUMENTS` in a process of its own, without a GPU."""
+    line, environment = [sys.executable, "-m", command, *map(str, arguments)], os.environ | {"CUDA_VISIBLE_DEVICES": ""}
+    return subprocess.run(line, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
 def result_of(done: subprocess.CompletedProcess[str]) -> dict:
@@ -26,6 +27,15 @@ def result_of(done: subprocess.CompletedProcess[str]) -> dict:
     return json.loads(done.stdout, parse_constant=refuse)
 
 
+def skeleton(value: object) -> object:
+    """The value with `0.0` for every number: keys, lengths and nulls."""
+    if isinstance(value, dict):
+        return {key: skeleton(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [skeleton(entry) for entry in value]
+    return 0.0 if isinstance(value, float) else value
+
+
 def refusal_of(done: subprocess.CompletedProcess[str], command: str, code: int = 2) -> str:
     """The one line on standard error; nothing is printed beside it."""
     assert (done.returncode, done.stdout) == (code, "")
@@ -35,7 +45,7 @@ def refusal_of(done: subprocess.CompletedProcess[str], command: str, code: int =
 
 
 def lines_read(number: int, *arguments: str) -> tuple[int, list[str], str]:
-    """Exit code, the lines read before the pipe was closed, and standard error, of `python ARGUMENTS | head`."""
+    """`python ARGUMENTS | head`: exit code, lines read before the pipe closed, standard error."""
     line = [sys.executable, *arguments]
     with subprocess.Popen(line, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None and process.stderr is not None

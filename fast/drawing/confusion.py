@@ -1,21 +1,21 @@
-"""Which class was taken for which on the test split."""
+"""The confusion matrix of the test split, as a picture and as a table by class."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from fast.drawing.markup import Picture, percent
-from fast.drawing.panels import colours, panels
-from fast.drawing.records import plain
+from fast.drawing.panels import colour_bar, panels
 from fast.drawing.run_record import Run
+from fast.drawing.style import plain
 
-NUMBERED = 10  # classes: with more, a number no longer fits into its cell
+NUMBERED = 10  # classes: with more, a number does not fit into its cell
 NONE = "none"
-CLASS_COLUMNS = ("class", "trials", "right", "accuracy", "taken for")
+CLASS_COLUMNS = ("class", "trials", "correct", "accuracy", "most frequent error")
 
 
 def confusion(run: Run) -> Picture:
-    """The matrix of answers; a column for no answer only where there was such a trial."""
+    """The confusion matrix; its last column, no answer, is left out if it is empty."""
     counts, trials, unanswered = _counts(run)
     share = np.divide(counts, trials, out=np.zeros(counts.shape), where=trials > 0)
     figure, (axes,) = panels([3.7], right=0.8)
@@ -33,30 +33,30 @@ def confusion(run: Run) -> Picture:
     else:
         axes.set_xticks(ticks)
     plain(axes, "answer", "class")
-    colours(figure, axes, image, "% of class")
-    found = "the last column: no answer, no single readout is largest" if unanswered else "every trial has an answer"
+    colour_bar(figure, axes, image, "% of class")
+    last = "the last column: no answer, no single readout is largest" if unanswered else "every trial has an answer"
     return Picture(
         "confusion matrix", figure,
-        "The test split: each row holds the trials of one class, by what the network answered, darker the more of "
-        f"them, so that right answers lie on the diagonal ({found}).",
+        "Trials of the test split by class (row) and answer (column), darker for a larger percentage of the class; "
+        f"correct answers are on the diagonal ({last}).",
     )
 
 
 def by_class(run: Run) -> list[list[str]]:
-    """Rows of a table: how each class fared."""
+    """The rows of a table with the columns `CLASS_COLUMNS`."""
     counts, trials, _ = _counts(run)
     rows = []
-    for label, (row, of) in enumerate(zip(counts, trials[:, 0].tolist())):
-        right, wrong = int(row[label]), row.copy()
+    for label, (row, total) in enumerate(zip(counts, trials[:, 0].tolist())):
+        correct, wrong = int(row[label]), row.copy()
         wrong[label] = 0
         worst = int(wrong.argmax())
-        taken = f"{NONE if worst == len(counts) else worst} ({wrong[worst]})" if wrong[worst] else "-"
-        rows.append([str(label), str(of), str(right), percent(right / of) if of else "-", taken])
+        error = f"{NONE if worst == len(counts) else worst} ({wrong[worst]})" if wrong[worst] else "-"
+        rows.append([str(label), str(total), str(correct), percent(correct / total) if total else "-", error])
     return rows
 
 
 def _counts(run: Run) -> tuple[np.ndarray, np.ndarray, bool]:
-    """Trials by class and answer, those of each class, and whether there is a column for no answer."""
-    counts = np.array(run.end["answers"])
+    """Trials by class and answer, trials by class, and whether the column `NONE` is kept."""
+    counts = np.array(run.result["answers"])
     trials, unanswered = counts.sum(1, keepdims=True), bool(counts[:, -1].any())
     return counts if unanswered else counts[:, :-1], trials, unanswered
