@@ -14,25 +14,14 @@ side has no implicit function theorem and no adjoint: only square roots, logarit
 import sympy as sp
 
 from derivations import formulas
-from derivations.example_network import (
-    ZERO,
-    State,
-    arrive,
-    at_crossing,
-    backwards,
-    by_tau,
-    c_1,
-    c_2,
-    d_o,
-    forwards,
-    w_o,
-)
+from derivations.example_network import State, arrive, at_crossing, backwards, by_tau, c_1, c_2, d_o, forwards, w_o
 from derivations.proof import Residuals, theorem
 from derivations.symbols import d, dL_dy, t_in, tau_mem, tau_syn, v_reset, v_th, w
 
 # The problem is written in its roots: x = exp(-h/tau_mem) at the first crossing, z at the second.
 x, z = sp.symbols("x z", positive=True)
 h_1, h_2 = -tau_mem * sp.log(x), -tau_mem * sp.log(z)
+ZERO = sp.S.Zero
 a_input: State = (ZERO, w)
 NAMED_V_TH = w * (x - x**2)
 NAMED_V_RESET = NAMED_V_TH / z - w * x**2 * (1 - z)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from fast.nn.autograd import Record, propagate
 from fast.nn.graph import Group, groups, matrix
-from fast.nn.layers import constants_text, register_constants
+from fast.nn.layers import CONSTANTS, constants_text, register_constants
 from fast.nn.spikes import Spikes, joined
 from spec import VOLTAGE_READOUTS, Connection, Population, SpecError
 from spec import Network as NetworkSpec
@@ -115,27 +115,25 @@ class Network(nn.Module):
     ) -> tuple[Spikes, Tensor, Tensor, Tensor]:
         """The spikes from outside a group, and `w`, `d`, `exists` of all synapses onto it."""
         connections = (*group.outside, *(c for layer in group.inside for c in layer))
-        if not connections:
+        if connections:
+            w, d, exists = (
+                matrix(self.network, group, {c: getattr(self.synapses[c], name) for c in connections})
+                for name in ("w", "d", "exists")
+            )
+        else:
             like = self.constants[group.members[0]].tau_mem
             assert like is not None, "a group has no inputs"
-            size = self.network.populations[group.members[0]].size
-            nothing = like.new_zeros(1, size)
-            return _silence(any_input), nothing, nothing, torch.zeros(1, size, dtype=torch.bool, device=like.device)
-        w, d, exists = (
-            matrix(self.network, group, {c: getattr(self.synapses[c], name) for c in connections})
-            for name in ("w", "d", "exists")
-        )
-        if not group.outside:
-            silence = _silence(any_input)
-            nothing = w.new_zeros(1, w.shape[1])
-            return silence, torch.cat([nothing, w]), torch.cat([nothing, d]), torch.cat([nothing.bool(), exists.bool()])
-        arriving = joined([spikes[self.network.connections[c].source] for c in group.outside])
-        return arriving, w, d, exists.bool()
+            w = d = exists = like.new_zeros(0, len(like))
+        if group.outside:
+            arriving = joined([spikes[self.network.connections[c].source] for c in group.outside])
+            return arriving, w, d, exists.bool()
+        row = w.new_zeros(1, w.shape[1])  # the synapses of the silent neuron, which do not exist
+        return _silence(any_input), torch.cat([row, w]), torch.cat([row, d]), torch.cat([row, exists]).bool()
 
     def _constants(self, group: Group) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
         """`tau_mem`, `tau_syn`, `v_th`, `v_reset` of a group, which is all LIF or one LI."""
         columns = []
-        for name in ("tau_mem", "tau_syn", "v_th", "v_reset"):
+        for name in CONSTANTS:
             values = [getattr(self.constants[p], name) for p in group.members]
             columns.append(None if values[0] is None else torch.cat(values))
         tau_mem, tau_syn, v_th, v_reset = columns

@@ -1,4 +1,4 @@
-"""Layers and networks are ordinary torch modules: saved, copied, hooked and cast like any other."""
+"""Layers and networks behave as torch modules: hooks, casts, `repr`, sequences."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.networks.layers import filled, first_layer, given_spikes, sec
 
 
 def test_a_network_is_its_layers() -> None:
-    """The same spikes from the network as from the layers one after the other."""
+    """The network emits the spikes of the layers in sequence."""
     emitted = second_layer()(first_layer()(given_spikes()))
     assert torch.equal(found_by(network()), emitted.times)
     assert len(emitted.times) > 0
@@ -29,7 +29,7 @@ def test_a_network_is_its_layers() -> None:
     ids=["no bound", "bound"],
 )
 def test_project_clamps_delays_and_counts_those_outside(max_delay: float | None, left: list, outside: int) -> None:
-    """A delay on the bound has not left the interval."""
+    """A delay on the bound is inside."""
     layer = LIF(1, 4, max_delay=max_delay)
     filled(layer, [[1.0] * 4], [[-0.5, 0.0, 3.0, 99.0]])
     assert layer.project_() == outside
@@ -71,7 +71,7 @@ CASTS: dict[str, tuple[Callable[[nn.Module], nn.Module], torch.dtype]] = {
 @pytest.mark.parametrize("cast", CASTS)
 @pytest.mark.parametrize("name", MODULES)
 def test_a_module_can_be_cast(name: str, cast: str) -> None:
-    """Into what is computed in; gradients have the dtype of their parameter, times are float64 in both."""
+    """Gradients have the dtype of their parameter; times are float64 in both precisions."""
     change, dtype = CASTS[cast]
     module = change(MODULES[name](torch.float64))
     emitted = found_by(module)
@@ -87,7 +87,7 @@ def test_a_module_can_be_cast(name: str, cast: str) -> None:
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("name", MODULES)
 def test_a_module_cast_to_half_is_refused_when_it_is_used(name: str, dtype: torch.dtype) -> None:
-    """torch casts whatever it is told to; a delay of 100 ms would keep three digits in it."""
+    """torch itself casts to any dtype; a half would keep three digits of a delay of 100 ms."""
     with pytest.raises(SpecError, match=f"`w` must be float32 or float64, got {dtype}; convert it"):
         found_by(MODULES[name](torch.float64).to(dtype))
 
@@ -98,7 +98,7 @@ def test_autocast_leaves_a_layer_alone() -> None:
     assert torch.equal(found, found_by(reader())) and found.dtype == torch.float64
 
 
-def test_initialise_draws_what_it_says() -> None:
+def test_initialise_draws_from_the_given_distributions() -> None:
     layers = [LIF(40, 50).initialise_(2.0, 0.5, 3.0, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)]
     assert torch.equal(layers[0].w, layers[1].w) and torch.equal(layers[0].d, layers[1].d)
     assert not torch.equal(layers[0].w, layers[2].w)
@@ -126,7 +126,7 @@ def test_a_full_backward_hook_sees_what_comes_back_to_a_readout() -> None:
     assert torch.allclose(out.d.grad, 3.0 * other.d.grad, rtol=1e-14) and out.d.grad.any()
 
 
-def test_torch_says_that_a_backward_hook_does_not_see_spikes_and_the_hook_of_their_times_does() -> None:
+def test_a_backward_hook_of_the_module_is_skipped_with_a_warning_and_a_hook_of_the_times_runs() -> None:
     layer = first_layer()
     seen: list[object] = []
     layer.register_full_backward_hook(lambda *_: seen.append("module"))

@@ -1,4 +1,4 @@
-"""What the torch front refuses: always by name, with what it got and what to do, never with a number that is wrong."""
+"""Refusals of the torch front: each names the argument, the value and a remedy."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_propagate_refuses(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["w", "d", "tau_mem", "tau_syn", "v_th", "v_reset"])
 def test_a_tensor_that_is_not_on_the_cpu_is_unsupported(name: str) -> None:
-    """Never a silent copy, never a silent fallback. Torch's `meta` device stands for any other, and is always there."""
+    """No silent copy and no fallback. torch's `meta` device stands for any other device."""
     shape = (3, 2) if name in ("w", "d") else (2,)
     elsewhere = {name: full(*shape, device="meta")}
     with pytest.raises(UnsupportedError, match=f"`{name}` must be on the CPU or on a GPU of CUDA, got meta; use `.to"):
@@ -98,7 +98,7 @@ def test_a_trial_of_too_many_bins_is_unsupported() -> None:
 
 
 def test_a_delay_of_too_many_bins_for_float32_is_unsupported() -> None:
-    """Places in the ring are counted in the precision that is computed in."""
+    """Positions in the ring are floats of the layer's dtype."""
     layer = LI(3, 2, readout="max_voltage", tau_mem=20.0, tau_syn=0.5)
     torch.nn.init.constant_(layer.d, 9e4)
     with pytest.raises(UnsupportedError, match=r"`d` must be at most \d+ bins long, .* use float64"):
@@ -176,7 +176,7 @@ BAD_SPIKES: dict[str, tuple[Callable[[], Spikes], str]] = {
 
 @pytest.mark.parametrize("name", BAD_SPIKES)
 def test_spikes_built_by_hand_are_checked_too(name: str) -> None:
-    """Input times may be learned, so they need not come from `from_trains`; the kernels index with what they get."""
+    """Learned times need not come from `from_trains`, and the kernels index with the offsets."""
     build, message = BAD_SPIKES[name]
     with pytest.raises(SpecError, match=message):
         build()
@@ -184,7 +184,7 @@ def test_spikes_built_by_hand_are_checked_too(name: str) -> None:
 
 @pytest.mark.parametrize("moved", [-0.5, 5.0, 25.0], ids=["below 0", "past the next", "past the end"])
 def test_times_that_an_optimiser_has_moved_are_checked_again(moved: float) -> None:
-    """A step in place on `spikes.times` passes by the constructor; a lost or misplaced spike would be the price."""
+    """A step in place on `spikes.times` bypasses the constructor; unchecked, a spike is lost."""
     spikes = given_spikes()
     spikes.times[0] = moved
     with pytest.raises(SpecError, match=r"`times\[\d\]` must be"):

@@ -1,4 +1,4 @@
-"""A network that falls silent trains on, and says so: once an epoch, with a count."""
+"""A silent network keeps training, with one warning and a count per epoch."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WARNING = "warning: all neurons of a hidden layer were silent in 2 of 2 steps: n
 
 
 def test_a_silent_layer_counts_its_neurons_and_passes_no_gradient() -> None:
-    """The number is how a training loop of one's own learns of it: the loss stays where it is, no error is raised."""
+    """Only the count shows it: the loss stays constant, and nothing raises."""
     first, second = first_layer(), second_layer()
     with torch.no_grad():
         first.w.mul_(0.01)

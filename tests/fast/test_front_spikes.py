@@ -72,7 +72,7 @@ def test_spikes_have_no_dtype_to_be_cast_to(dtype: torch.dtype) -> None:
 
 
 def test_detached_spikes_pass_no_gradient_and_can_be_copied() -> None:
-    """torch copies leaves only: what a layer emits has a history until it is detached."""
+    """torch copies leaves only, and the spikes of a layer have a graph until they are detached."""
     emitted = first_layer()(given_spikes())
     with pytest.raises(RuntimeError, match="deepcopy protocol"):
         copy.deepcopy(emitted)

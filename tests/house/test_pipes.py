@@ -1,4 +1,4 @@
-"""`python -m ... | head`: a command whose reader has left ends without a word."""
+"""`python -m ... | head`: a command ends silently when the reader of its output has left."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ CASE = str(ROOT / "spec" / "conformance" / "cases" / "one-neuron.json")
 
 @pytest.mark.parametrize("command", ["reference", "fast.run"])
 def test_a_result_that_nobody_reads_is_no_error(command: str) -> None:
-    """The pipe is closed before the one line is written, which then meets it at the last flush."""
+    """The pipe closes before the one line is written; the last flush finds it closed."""
     assert lines_read(0, "-m", command, CASE) == (READER_LEFT, [], "")
 
 
 def test_training_whose_reader_leaves_stops_in_silence(tmp_path: Path) -> None:
-    """Some lines are read, the next meets a closed pipe; it stops there, and not a thousand epochs later."""
+    """The first write after the pipe closes stops the run, long before its thousandth epoch."""
     out = tmp_path / "run"
     command = ("-m", "fast.train", "--task", "sequence", "--epochs", "1000", "--out", str(out))
     code, read, complaint = lines_read(3, *command)

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 import delayprop
 import delayprop.__main__ as command
+import fast.run
 from tests import ROOT
+from tests.support.commands import refusal_of, run
 
 CASE = str(ROOT / "spec" / "conformance" / "cases" / "one-neuron.json")
 NOWHERE = "there-is-no-such-run"
-
-
-def run(*words: str) -> subprocess.CompletedProcess[str]:
-    """`python -m WORDS` in a process of its own."""
-    return subprocess.run([sys.executable, "-m", *words], cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 def test_help_has_a_line_for_each_command(capsys: pytest.CaptureFixture[str]) -> None:
@@ -86,8 +81,14 @@ def test_a_run_is_drawn_without_a_checkout(
     assert capsys.readouterr().err.startswith("delayprop report: `RUN` must be the folder of a finished run, ")
 
 
+def test_a_command_prints_what_its_module_prints(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["run", CASE]) == 0
+    found = capsys.readouterr()
+    assert fast.run.main([CASE]) == 0
+    assert found == capsys.readouterr() and found.out.startswith("{")
+
+
 def test_python_m_delayprop_is_the_same_command() -> None:
-    done = run("delayprop", "run", CASE)
-    assert (done.returncode, done.stderr) == (0, "") and done.stdout == run("fast.run", CASE).stdout
-    refused = run("delayprop", "run", NOWHERE)
-    assert refused.returncode == 2 and refused.stderr.startswith(f"python -m delayprop run: `{NOWHERE}` must be ")
+    done = run("delayprop", "conformance")
+    line = refusal_of(done, "delayprop conformance")
+    assert line == "give one of --command, --list and --save (see --help)"

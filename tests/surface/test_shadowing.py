@@ -23,7 +23,7 @@ def python(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def foreign(path: Path) -> Path:
-    """A module of the user's."""
+    """A user's module, which prints when it runs."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f"print({MARK!r})\n", encoding="utf-8")
     return path
@@ -61,6 +61,7 @@ def test_an_import_of_fast_refuses_a_spec_that_hides_ours(tmp_path: Path) -> Non
     assert done.returncode == 1 and done.stderr.splitlines()[-1].startswith("ImportError: `spec` must be ")
 
 
+@pytest.mark.full
 def test_packages_of_the_user_with_names_of_the_checkout_break_nothing(tmp_path: Path) -> None:
     """Nor does a folder without `__init__.py` that has the name of one of ours."""
     for name in ("reports", "tests", "benchmarks", "results", "docs", "examples"):

@@ -15,7 +15,7 @@ import pytest
 
 from tests import ROOT
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.full
 
 PACKAGES = ("delayprop", "derivations", "fast", "reference", "spec")
 CASES = ("one-neuron", "max-voltage", "recurrent-whole-ms")
@@ -38,7 +38,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     programs = folder / "bin"
     pip = [sys.executable, "-m", "pip", "--python", str(programs / "python"), "install", "--quiet", "--no-deps"]
     subprocess.run([*pip, "--no-index", str(wheel)], check=True)
-    # The path file of an editable installation is not read from a folder that a path file adds.
+    # Python reads no path files in a folder that a path file adds: an editable install stays out.
     dependencies = {sysconfig.get_path(name) for name in ("purelib", "platlib")}
     site = next(folder.glob("lib/python*/site-packages"))
     (site / "dependencies.pth").write_text("\n".join(dependencies) + "\n", encoding="utf-8")
@@ -88,7 +88,7 @@ def test_the_verification_report_needs_a_checkout(run: Run) -> None:
 
 
 def test_the_kit_grades_the_installed_command(run: Run, installed: Path, tmp_path: Path) -> None:
-    """Three cases of the wheel: exact. The time is that of compiling the kernels anew."""
+    """Three cases from the wheel are exact. Most of the time compiles the kernels."""
     words = ["--command", f"'{installed / 'delayprop'}' run", "--json", "report.json", "--timeout", "600"]
     words += [word for name in CASES for word in ("--case", name)]
     done = run("delayprop", "conformance", *words)
