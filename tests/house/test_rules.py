@@ -43,7 +43,8 @@ NAN = Rule(
         # choices and branches
         "y = torch.where(torch.isnan(g), 0, g)", "y = torch.where(g == g, g, 0)", "y = g.where(~g.isnan(), g, other=0)",
         "y = torch.where(torch.isfinite(g), g, torch.zeros_like(g))", "y = 0.0 if math.isnan(g) else g",
-        "y = g if g == g else 0.0", "is_nan = g != g\ny = 0.0 if is_nan else g", "if (nan := x != x):\n    x = 0.0",
+        "y = g if g == g else 0.0", "y = sum(g for g in gs if g == g)",
+        "is_nan = g != g\ny = 0.0 if is_nan else g", "if (nan := x != x):\n    x = 0.0",
         "if not torch.isfinite(g).all():\n    g = torch.zeros_like(g)",
         "if torch.isfinite(loss):\n    optimiser.step()",
         "for g in grads:\n    if g != g:\n        continue\n    total += g",
@@ -62,6 +63,7 @@ NAN = Rule(
         '"""A NaN is never hidden: no nan_to_num."""', "y = torch.nanny", "y = max(a, b)",
         "y = x[x == x]  # nan-ok: absent entries are marked by NaN",
         "# nan-ok: absent entries are marked by NaN\ny = x[x == x]",
+        "is_nan = V != V  # nan-ok: a NaN marks a lane\ny = 0.0 if is_nan else V",
     ],
 )
 FAULTS = Rule(

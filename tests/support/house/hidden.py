@@ -1,7 +1,8 @@
 """Hidden faults: NaN lost, denominators softened, exceptions swallowed; and machine paths.
 
 Each rule is a function of (path, text) that returns its findings. A line that has to ask for NaN
-carries the comment `# nan-ok: reason`, or follows a line with this comment alone.
+carries the comment `# nan-ok: reason`, or follows a line with this comment alone; at an assignment
+the comment covers the name.
 """
 
 from __future__ import annotations
@@ -41,16 +42,16 @@ def asks(node: ast.AST, known: set[str]) -> bool:
     return False
 
 
-def names_of_tests(tree: ast.AST) -> set[str]:
-    """Names that are assigned the result of a test for NaN."""
-    found: set[str] = set()
+def names_of_tests(tree: ast.AST) -> dict[int, str]:
+    """Names that are assigned the result of a test for NaN, by line."""
+    found: dict[int, str] = {}
     for node in ast.walk(tree):
         match node:
             case ast.Assign(
                 targets=[ast.Name(id=name)],
                 value=(ast.Compare() | ast.Call() | ast.UnaryOp() | ast.BoolOp() | ast.BinOp()) as value,
             ) if asks(value, set()):
-                found.add(name)
+                found[node.lineno] = name
     return found
 
 
@@ -58,10 +59,12 @@ def raises(body: list[ast.stmt]) -> bool:
     return any(isinstance(part, ast.Raise) for statement in body for part in ast.walk(statement))
 
 
-def uses_of_nan(text: str) -> dict[int, str]:
-    """Lines on which a NaN could become a number, or a step be left out, without an error."""
-    tree = ast.parse(text)
-    known = names_of_tests(tree)
+def uses_of_nan(tree: ast.AST, known: set[str]) -> dict[int, str]:
+    """Lines on which a NaN could become a number, or a step be left out, without an error.
+
+    Args:
+        known: names that hold the result of a test for NaN.
+    """
     in_errors = {part for node in ast.walk(tree) if isinstance(node, ast.Raise) for part in ast.walk(node)}
     found: dict[int, str] = {}
     for node in located(tree):
@@ -72,6 +75,10 @@ def uses_of_nan(text: str) -> dict[int, str]:
             case ast.Constant(value=str(name)) if skips(name):  # an attribute looked up by name
                 what = f"{name} skips NaN"
             case ast.IfExp(test=test) | ast.NamedExpr(value=test) if asks(test, known):
+                what = "a choice by NaN"
+            case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp() if any(
+                asks(test, known) for loop in node.generators for test in loop.ifs
+            ):
                 what = "a choice by NaN"
             case ast.If(test=test, body=body, orelse=orelse) if asks(test, known):
                 what = "" if raises(body) or raises(orelse) else "a branch by NaN that does not raise"
@@ -104,9 +111,11 @@ def marks(text: str) -> dict[int, str]:
 
 def hidden_nan(path: PurePosixPath, text: str) -> list[str]:
     """Lines that hide a NaN without a reason, and reasons at lines that hide none."""
-    uses, reasons = uses_of_nan(text), marks(text)
+    tree, reasons = ast.parse(text), marks(text)
+    names = names_of_tests(tree)
+    uses = uses_of_nan(tree, {name for line, name in names.items() if not reasons.get(line)})
     found = {line: what for line, what in uses.items() if not reasons.get(line)}
-    found |= {line: "`# nan-ok:` where no NaN is hidden" for line in reasons.keys() - uses.keys()}
+    found |= {line: "`# nan-ok:` where no NaN is hidden" for line in reasons.keys() - uses.keys() - names.keys()}
     return [f"{path}:{line}: {what}" for line, what in sorted(found.items())]
 
 

@@ -38,10 +38,13 @@ MORE = {
 }
 """Further imports of one file or folder."""
 
-ROOMS = {"physics": 0, "cpu": 1, "cuda": 1, "nn": 2, "data": 3, "drawing": 4, "training": 5, "tasks": 6, "commands": 7}
+ROOMS = {
+    "physics": 0, "solving": 1, "cpu": 2, "cuda": 2, "nn": 3, "data": 4, "drawing": 5, "training": 6, "tasks": 7,
+    "commands": 8,
+}
 """The rooms of `fast` and their levels: a room imports itself and rooms of lower levels only."""
 
-UP_FOR_NOW = {("cuda", "cpu"), ("cpu", "nn"), ("cuda", "nn")}
+UP_FOR_NOW = {("cuda", "cpu"), ("cuda", "nn")}
 
 DYNAMIC = {"import_module", "__import__", "run_module"}
 
