@@ -6,8 +6,8 @@ A short run takes less time than its pictures.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -16,16 +16,19 @@ from fast import train
 TASKS = ("sequence.task", "yin_yang", "braille", "shd", "ssc", "spikes")
 
 
-def without_pictures(setattr: Callable[[str, Any], object]) -> None:
-    """Replace the drawing of each task, by `monkeypatch.setattr` or the like."""
-    for task in TASKS:
-        setattr(f"fast.tasks.{task}.draw", lambda folder: [])
+@contextmanager
+def without_pictures() -> Iterator[None]:
+    """Tasks draw nothing."""
+    with pytest.MonkeyPatch.context() as patch:
+        for task in TASKS:
+            patch.setattr(f"fast.tasks.{task}.draw", lambda folder: [])
+        yield
 
 
 def main(*options: str) -> int:
     """Train; the exit code."""
-    without_pictures(pytest.MonkeyPatch().setattr)
-    return train.main(options)
+    with without_pictures():
+        return train.main(options)
 
 
 if __name__ == "__main__":
