@@ -21,6 +21,7 @@ needs_numba_cuda = pytest.mark.skipif(
 
 
 @needs_numba_cuda
+@pytest.mark.full
 @pytest.mark.parametrize("precision", ["float32", "float64"])
 def test_every_kernel_compiles(precision: str, tmp_path: Path) -> None:
     """To PTX, and without spills to machine code if there is an assembler; prints what each takes."""

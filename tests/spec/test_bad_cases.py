@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,7 +11,6 @@ import pytest
 import fast.run
 import reference.__main__
 from spec import SpecError, load_case
-from tests import ROOT
 from tests.support.networks.bad_cases import GOOD, BadCase, bad_cases, changed
 from tests.support.report_evidence import Measured
 
@@ -93,16 +89,3 @@ def test_bad_arguments(arguments: list[str], capsys: pytest.CaptureFixture[str])
         assert main(arguments) == 2
         out, err = capsys.readouterr()
         assert out == "" and err.startswith(f"{program}: ") and len(err.splitlines()) == 1
-
-
-@pytest.mark.parametrize("name", ["negative delay", "binary file"])
-@pytest.mark.parametrize("program", ["reference", "fast.run"])
-def test_in_a_process_of_its_own(program: str, name: str, tmp_path: Path) -> None:
-    bad = next(bad for bad in CATALOGUE if bad.name == name)
-    path = tmp_path / "case.json"
-    path.write_bytes(bad.content)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", program, str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=120)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert len(done.stderr.splitlines()) == 1 and bad.message in done.stderr
