@@ -24,6 +24,8 @@ from tests.support.networks.families import FAMILIES
 from tests.support.networks.strategies import seeded_case
 from tests.support.report_evidence import Measured
 
+pytestmark = pytest.mark.full
+
 FINE = tuple(2.0**-n for n in range(3, 9))  # ms: five halvings
 ORDER = 0.25  # a slope over five halvings may miss 1 by that: kinks of the error where an event changes its step
 SMALL = 0.02  # errors left at the smallest step, of the median network

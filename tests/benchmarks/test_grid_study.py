@@ -19,6 +19,8 @@ from fast.training.intervals import half_of_mean
 from reference.run import run as exact_run
 from spec import SpecError
 
+pytestmark = pytest.mark.full
+
 
 def test_records_are_those_of_their_seeds() -> None:
     """Deterministic; each number is that of the network and the step it stands for."""

@@ -11,6 +11,8 @@ import torch
 
 from tests.support import cuda_kernels
 
+pytestmark = pytest.mark.full
+
 KERNELS = ("forward_kernel", "backward_kernel", "recurrent_forward_kernel", "recurrent_backward_kernel")
 MOST_SPILLED = 256
 """Bytes of registers that a kernel may spill, a quarter of its 255 registers: more, and it has outgrown a thread."""
@@ -21,7 +23,6 @@ needs_numba_cuda = pytest.mark.skipif(
 
 
 @needs_numba_cuda
-@pytest.mark.full
 @pytest.mark.parametrize("precision", ["float32", "float64"])
 def test_every_kernel_compiles(precision: str, tmp_path: Path) -> None:
     """To PTX, and without spills to machine code if there is an assembler; prints what each takes."""
