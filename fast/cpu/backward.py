@@ -1,10 +1,12 @@
 """Backward kernel: one sweep back through time, for one block of neurons side by side.
 
 In each bin, from the last to the first,
-1. the adjoint at its end is published in the ring; where a lane has an own event (a spike, or the maximum that is read)
-   it is NaN, and the events are taken one by one (`fast.physics.adjoint`);
+1. the adjoint at its end is published in the ring; where a lane has an own event (a spike, or the
+   maximum that is read) the ring holds NaN, and the events are taken one by one
+   (`fast.physics.own_events`);
 2. all lanes go back to the start of the bin, in one step where there was no event;
-3. the spikes from outside that are emitted in it look the adjoint up at their arrivals (`fast.cpu.lookup`).
+3. the spikes from outside that are emitted in the bin look the adjoint up at their arrivals
+   (`fast.cpu.lookup`).
 """
 
 from __future__ import annotations
@@ -15,79 +17,57 @@ from typing import NamedTuple
 import numpy as np
 
 from fast.cpu.deposit import SIDE_BY_SIDE, ring_places
-from fast.cpu.lookup import Scratch, look_up_plain, look_up_special, scratch_for
-from fast.cpu.pointers import pointer
-from fast.cpu.vector_step import publish, publish_whole, retreat, retreat_whole
-from fast.physics.adjoint import (
-    ADJOINT,
-    LAMBDA_V,
-    Events,
-    drive_at,
-    flow_back,
-    jump_at_spike,
-    note_event,
-)
+from fast.cpu.emitted import Emitted
+from fast.cpu.intrinsics import pointer
+from fast.cpu.lookup import LookupScratch, look_up_plain, look_up_special, lookup_scratch
+from fast.cpu.vector_step import publish, publish_full, retreat, retreat_full
+from fast.physics.adjoint import ADJOINT, BlockAdjoint, Events
 from fast.physics.clock import SLOT
 from fast.physics.compiling import allocating, compiled, inlined
+from fast.physics.layout import Arriving, block_of
+from fast.physics.neuron_record import MAX_BIN
+from fast.physics.own_events import back_to, mark, take_maximum, take_spike
 from fast.physics.polynomials import LANES
-from fast.physics.within_bin import MAX_BIN, MAX_GROUP, MAX_REST
 
 
-@inlined
-def mark(lane, slot, end, adjoint, ring, marked, position, solved):
-    """Mark a lane that is to be solved in this bin: from its `end`, and what is looked up in it exactly."""
-    if not marked[lane]:
-        marked[lane], position[lane] = 1, end
-        ring[2 * (slot + lane)] = math.nan
-        for k in range(ADJOINT):
-            solved[k, lane] = adjoint[k, lane]
+class Given(NamedTuple):
+    """Input of the backward pass: both spike trains, the loss, and the record of the forward pass.
+
+    `emitted, ends`: spikes of the blocks that are solved together, as the forward sweep left them;
+    `dL_dt`: derivative of the loss by each. `dL_dy [trials, blocks, LANES]`. `neuron_record
+    [trials, blocks, NEURON_RECORD, LANES]`. `want_dt, want_tau`: whether the gradients of input
+    times, and of time constants, are asked for.
+    """
+
+    arriving: Arriving
+    emitted: Emitted
+    ends: np.ndarray
+    dL_dt: np.ndarray
+    dL_dy: np.ndarray
+    neuron_record: np.ndarray
+    want_dt: bool
+    want_tau: bool
 
 
-@inlined
-def back_to(x, lane, bin_, position, drive, constants, coefficients, at, rate, want_tau, solved):
-    """Take the solved adjoint of a lane back from its `position` in the bin to `x`."""
-    h, g = position[lane] - x, drive_at(drive, lane, bin_, position[lane], rate)
-    flow_back(solved, lane, h, g, constants, coefficients, at.terms, rate, want_tau)
-    position[lane] = x
+class Found(NamedTuple):
+    """Sums of the backward pass over trials: see `fast.physics.adjoint.BlockAdjoint`; `dL_dt_pre
+    [spikes]`: derivative of the loss by each spike from outside, empty unless asked for."""
 
-
-@compiled
-def take_maxima(
-    bin_, slot, end, kept, dL_dy, adjoint, drive, constants, coefficients, at, rate, want_tau, ring, marked, position,
-    solved, events, first_event,
-):
-    """Let the largest voltages that are reached in this bin kick the adjoint; returns whether there are any."""
-    found = False
-    for lane in range(LANES):
-        if kept[MAX_BIN, lane] != bin_:
-            continue
-        found, kick = True, -dL_dy[lane] * constants[0, lane]
-        mark(lane, slot, end, adjoint, ring, marked, position, solved)
-        if bin_ == at.last and kept[MAX_REST, lane] == at.end and kept[MAX_GROUP, lane] == 0.0:
-            # at T, after the arrivals there
-            solved[LAMBDA_V, lane] += kick
-            events.at_T[LAMBDA_V, lane] = solved[LAMBDA_V, lane]
-        else:
-            back_to(
-                kept[MAX_REST, lane], lane, bin_, position, drive, constants, coefficients, at, rate, want_tau, solved
-            )
-            solved[LAMBDA_V, lane] += kick
-            note_event(first_event + lane, lane, slot, kept[MAX_REST, lane], solved, adjoint, events)
-    return found
+    sums: np.ndarray
+    dL_dt_pre: np.ndarray
+    dL_dconstants: np.ndarray
 
 
 class Work(NamedTuple):
-    """What the sweep of one block needs to work in; nothing of it outlasts a trial.
+    """Arrays of the sweep of one block that do not outlast a trial; see
+    `fast.physics.adjoint.BlockAdjoint`.
 
-    `ring [places]`: `lambda_V, lambda_I` at the ends of the bins ahead. `whole_ring [places / 2, ADJOINT + 1]`: all of
-    the adjoint and what drives it, if that is needed. `adjoint, solved, other [ADJOINT, LANES]`: that of every lane,
-    what was found where `marked [LANES]`, from which `position` in the bin on; scratch. `drive [LANES]`: of an integral
-    readout.
+    `ring [places]`; `full_adjoint_ring [places / 2, ADJOINT + 1]`, empty where it is not needed.
     """
 
     ring: np.ndarray
-    whole_ring: np.ndarray
-    scratch: Scratch
+    full_adjoint_ring: np.ndarray
+    scratch: LookupScratch
     adjoint: np.ndarray
     solved: np.ndarray
     other: np.ndarray
@@ -98,115 +78,124 @@ class Work(NamedTuple):
 
 
 @allocating
-def work_for(rows, slots, whole, most):
-    """Room to work in, for trials of at most so many spikes."""
+def most_in_a_trial(ends):
+    """The largest number of spikes of a trial; `ends`: where those of each trial end."""
+    most, first = 0, 0
+    for last in ends:
+        most, first = max(most, last - first), last
+    return most
+
+
+@allocating
+def work_for(packed_synapses, slots, full, most):
+    """Arrays for trials of at most `most` own spikes."""
     size, places = most + LANES, ring_places(slots)
     events = Events(
         np.empty(size), np.empty(size, np.int64), np.empty((size, ADJOINT)), np.empty((size, ADJOINT)),
         np.empty(slots * LANES, np.int64), np.zeros((ADJOINT, LANES)),
     )
     return Work(
-        np.zeros(places, rows.dtype), np.zeros((places // 2 if whole else 0, ADJOINT + 1)),
-        scratch_for(rows), np.zeros((ADJOINT, LANES)), np.zeros((ADJOINT, LANES)), np.zeros((ADJOINT, LANES)),
-        np.zeros(LANES, np.uint8), np.zeros(LANES), np.zeros(LANES), events,
+        np.zeros(places, packed_synapses.dtype), np.zeros((places // 2 if full else 0, ADJOINT + 1)),
+        lookup_scratch(packed_synapses), np.zeros((ADJOINT, LANES)), np.zeros((ADJOINT, LANES)),
+        np.zeros((ADJOINT, LANES)), np.zeros(LANES, np.uint8), np.zeros(LANES), np.zeros(LANES), events,
     )
 
 
+@inlined
+def enter_bin(bin_, slot, damping, first_maximum, clock, want_tau, b):
+    """Publish the adjoint at the end of a bin, and take the maxima in it; whether any lane is
+    marked.
+
+    `damping`: of an integral readout at the end of the bin; `first_maximum`: event of the maximum
+    of lane 0.
+    """
+    publish(slot, pointer(b.adjoint), pointer(b.ring), pointer(b.events.first))
+    if b.block.rate >= 0.0 or want_tau:
+        publish_full(slot, b.adjoint, b.drive, damping, b.full_adjoint_ring)
+    any_marked = False
+    if b.block.rate >= 0.0 and bin_ == clock.last:  # it ends at T, and not at the end of the bin
+        any_marked = True
+        for lane in range(LANES):
+            mark(lane, bin_, slot, clock, b)
+    if b.block.read_maximum:
+        for lane in range(LANES):
+            if b.neuron_record[MAX_BIN, lane] == bin_:
+                any_marked = True
+                take_maximum(first_maximum + lane, lane, bin_, slot, clock, want_tau, b)
+    return any_marked
+
+
+@inlined
+def leave_bin(bin_, damping, any_marked, clock, want_tau, b):
+    """Take every lane of a block to the start of a bin."""
+    if any_marked:
+        for lane in range(LANES):
+            if b.marked[lane]:
+                back_to(0.0, lane, bin_, clock, want_tau, b)
+    if b.block.rate >= 0.0 or want_tau:
+        retreat_full(damping, b)
+    else:
+        retreat(pointer(b.adjoint), pointer(b.block.flow), pointer(b.marked), pointer(b.solved))
+    if any_marked:
+        b.marked[:] = 0
+
+
 @compiled
-def backward_trial(
-    trial, block, arriving, emitted, e_first, e_last, dL_dt, dL_dy, kept, layer, at, want_tau, work, sums, worth,
-    of_constants,
-):
-    """One block in one trial, whose spikes are `e_first..e_last-1`; adds to `sums`, `worth` and `of_constants`."""
-    slots, rate = layer.slots, layer.rate
-    integral_read, whole = rate >= 0.0, rate >= 0.0 or want_tau
-    rows, flow, constants = layer.rows[block], layer.flow[block], layer.constants[block]
-    coefficients, number_type = layer.coefficients[block], rows.dtype.type
-    size, T = number_type(slots * SLOT), at.last + float(at.end)
-    ring, whole_ring, drive, events = work.ring, work.whole_ring, work.drive, work.events
-    adjoint, solved, marked, position = work.adjoint, work.solved, work.marked, work.position
-    ring[:], adjoint[:], events.at_T[:] = at.zero, 0.0, 0.0
-    if whole:
-        whole_ring[:] = 0.0
+def backward_trial(trial, number, e_first, e_last, given, layer, clock, work, found):
+    """Block `number` in one trial, whose spikes are `e_first..e_last-1`; adds to `found`."""
+    arriving, emitted, want_tau = given.arriving, given.emitted, given.want_tau
+    b = BlockAdjoint(
+        block_of(layer, number), work.ring, work.full_adjoint_ring, work.adjoint, work.solved, work.other,
+        work.drive, work.position, work.marked, work.events, given.neuron_record[trial, number],
+        given.dL_dy[trial, number], found.sums, found.dL_dconstants,
+    )
+    slots, rate, number_type = layer.slots, layer.rate, layer.packed_synapses.dtype.type
+    size, T = number_type(slots * SLOT), clock.last + float(clock.end)
+    b.ring[:], b.adjoint[:], b.events.at_T[:] = clock.zero, 0.0, 0.0
+    b.full_adjoint_ring[:] = 0.0
     for lane in range(LANES):
-        drive[lane] = dL_dy[lane] / T if integral_read else 0.0
-    n, n_first, turn, e = arriving.offsets[trial + 1], arriving.offsets[trial], at.last % slots, e_last - 1
-    for bin_ in range(at.last, -1, -1):
-        here, slot, end = number_type(turn * SLOT), turn * LANES, float(at.end) if bin_ == at.last else 1.0
-        damping = math.exp(-rate * (bin_ + 1)) if integral_read else 0.0
-        publish(slot, pointer(adjoint), pointer(ring), pointer(events.first))
-        if whole:
-            publish_whole(slot, adjoint, drive, damping, whole_ring)
-        any_marked = False
-        if integral_read and bin_ == at.last:  # it ends at T, and not at the end of the bin
-            any_marked = True
-            for lane in range(LANES):
-                mark(lane, slot, end, adjoint, ring, marked, position, solved)
-        if layer.read_maximum:
-            any_marked |= take_maxima(
-                bin_, slot, end, kept, dL_dy, adjoint, drive, constants, coefficients, at, rate, want_tau, ring,
-                marked, position, solved, events, e_last - e_first,
-            )
+        b.drive[lane] = b.dL_dy[lane] / T if rate >= 0.0 else 0.0
+    n, n_first, e = arriving.offsets[trial + 1], arriving.offsets[trial], e_last - 1
+    ring_index = clock.last % slots
+    for bin_ in range(clock.last, -1, -1):
+        here, slot = number_type(ring_index * SLOT), ring_index * LANES
+        damping = math.exp(-rate * (bin_ + 1)) if rate >= 0.0 else 0.0
+        any_marked = enter_bin(bin_, slot, damping, e_last - e_first, clock, want_tau, b)
         while e >= e_first and emitted.bin[e] == bin_:
-            lane, x, any_marked = emitted.neuron[e] - block * LANES, float(emitted.rest[e]), True
-            mark(lane, slot, end, adjoint, ring, marked, position, solved)
-            back_to(x, lane, bin_, position, drive, constants, coefficients, at, rate, want_tau, solved)
-            g = drive_at(drive, lane, bin_, x, rate)
-            jump_at_spike(solved, lane, emitted.I[e], dL_dt[e], g, constants, of_constants, want_tau)
-            note_event(e - e_first, lane, slot, x, solved, adjoint, events)
+            lane, x, any_marked = emitted.neuron[e] - number * LANES, float(emitted.rest[e]), True
+            take_spike(e - e_first, lane, bin_, slot, x, emitted.I[e], given.dL_dt[e], clock, want_tau, b)
             e -= 1
-        if any_marked:
-            for lane in range(LANES):
-                if marked[lane]:
-                    back_to(0.0, lane, bin_, position, drive, constants, coefficients, at, rate, want_tau, solved)
-        if whole:
-            retreat_whole(adjoint, flow, drive, damping, rate, marked, solved)
-        else:
-            retreat(pointer(adjoint), pointer(flow), pointer(marked), pointer(solved))
-        if any_marked:
-            marked[:] = 0
+        leave_bin(bin_, damping, any_marked, clock, want_tau, b)
         last = n
         while n > n_first and arriving.bin[n - 1] == bin_:
             n -= 1
         for first in range(n, last, SIDE_BY_SIDE):
             stop = min(first + SIDE_BY_SIDE, last)
             any_special = look_up_plain(
-                here, size, first, stop, arriving.rest, arriving.source, rows, flow, constants, coefficients, at, rate,
-                want_tau, ring, whole_ring, work.scratch, work.other, sums, of_constants, worth,
+                here, size, first, stop, arriving.rest, arriving.source, clock, want_tau, work.scratch, b,
+                found.dL_dt_pre,
             )
             if any_special:
                 look_up_special(
-                    bin_, first, first, stop, arriving.rest, arriving.source, rows, constants, coefficients, at, rate,
-                    work.scratch, kept, events, dL_dy, drive, work.other, want_tau, sums, of_constants, worth,
+                    bin_, first, first, stop, arriving.rest, arriving.source, clock, want_tau, work.scratch, b,
+                    found.dL_dt_pre,
                 )
-        turn = turn - 1 if turn > 0 else slots - 1
+        ring_index = ring_index - 1 if ring_index > 0 else slots - 1
 
 
 @allocating
-def backward_sweep(
-    block, first_trial, last_trial, arriving, emitted, ends, dL_dt, dL_dy, kept, layer, at, want_dt, want_tau
-):
-    """One block of a layer that is not recurrent, in trials `first_trial..last_trial-1`.
-
-    `emitted, ends`: its spikes as `forward_sweep` left them, `dL_dt` in the same order; `dL_dy [trial, block, LANES]`.
-
-    Returns, added up over the trials:
-        `[sources, 2 * LANES]`: sums of `lambda_I` and of `lambda_V - lambda_I` over the arrivals of each synapse;
-        `[spikes]`: what the time of each spike from outside is worth (empty unless wanted);
-        `[4, LANES]`: gradients of `tau_mem`, `tau_syn` (zeros unless wanted), `v_th`, `v_reset`.
-    """
-    rows = layer.rows[block]
-    sums, of_constants = np.zeros((rows.shape[0], 2 * LANES), rows.dtype), np.zeros((4, LANES))
-    worth = np.zeros(arriving.rest.size if want_dt else 0)
-    most, e_first = 0, 0
-    for e_last in ends:
-        most, e_first = max(most, e_last - e_first), e_last
-    work, e_first = work_for(rows, layer.slots, layer.rate >= 0.0 or want_tau, most), 0
+def backward_sweep(number, first_trial, last_trial, given, layer, clock):
+    """Block `number` of a layer that is not recurrent, in trials `first_trial..last_trial-1`;
+    `Found`, over the trials."""
+    packed_synapses = layer.packed_synapses[number]
+    found = Found(
+        np.zeros((packed_synapses.shape[0], 2 * LANES), packed_synapses.dtype),
+        np.zeros(given.arriving.rest.size if given.want_dt else 0), np.zeros((4, LANES)),
+    )
+    full = layer.rate >= 0.0 or given.want_tau
+    work, e_first = work_for(packed_synapses, layer.slots, full, most_in_a_trial(given.ends)), 0
     for trial in range(first_trial, last_trial):
-        e_last = ends[trial - first_trial]
-        backward_trial(
-            trial, block, arriving, emitted, e_first, e_last, dL_dt, dL_dy[trial, block], kept[trial, block], layer, at,
-            want_tau, work, sums, worth, of_constants,
-        )
+        e_last = given.ends[trial - first_trial]
+        backward_trial(trial, number, e_first, e_last, given, layer, clock, work, found)
         e_first = e_last
-    return sums, worth, of_constants
+    return found

@@ -1,107 +1,123 @@
 """Spikes under way: their arrivals, added up in the bins ahead.
 
-An arrival's effect on the state at the end of its bin is linear, so the arrivals of a bin are added up, in any order
-and with no `exp`: a polynomial of the time left in the bin gives what each is worth. A chain keeps which they were, for
-the few bins that are solved event by event.
+The effect of an arrival on the state at the end of its bin is linear, so the arrivals of a bin are
+added up in any order and without `exp`: a polynomial of the time left in the bin gives each amount.
+A chain links the spikes that arrive, for the few bins that are solved event by event.
 """
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
-from fast.cpu.cells import CELL, CELL_I, CELL_LINK, CELL_UP, CELL_V, add, clear
-from fast.cpu.pointers import moved, pointer
-from fast.physics.clock import SLOT, Clock, split, stable_order
+from fast.cpu.intrinsics import (
+    CELL,
+    CELL_I,
+    CELL_LINK,
+    CELL_UP,
+    CELL_V,
+    add_to_cell,
+    clear_cell,
+    moved,
+    pointer,
+)
+from fast.physics.bin_step import arrival_amounts
+from fast.physics.clock import SLOT
 from fast.physics.compiling import allocating, compiled, inlined, vectorised
-from fast.physics.polynomials import AB, LANES, RAB, B, polynomial
+from fast.physics.polynomials import LANES, RAB, polynomial
 
-SIDE_BY_SIDE = 16  # spikes whose deposits are computed before they are made
+SIDE_BY_SIDE = 16  # spikes whose deposits are computed before any is made
 
 
-class Arriving(NamedTuple):
-    """Spikes from outside, by (trial, bin): `offsets [trials + 1]`, `bin, rest, source [n]`."""
+class SpikePointers(NamedTuple):
+    """`rest, source` of spikes, as pointers."""
 
-    offsets: np.ndarray
-    bin: np.ndarray
     rest: np.ndarray
     source: np.ndarray
 
 
-class Ring(NamedTuple):
-    """The bins ahead of a block: those that are read, and more for what arrives nowhere.
+class BlockPointers(NamedTuple):
+    """Arrays of a `fast.physics.layout.Block`, as pointers."""
 
-    `cells [4 * places / 2]`: what arrives in each bin and lane, see `fast.cpu.cells`. `integral [places / 2]`: what
-    arrivals add to the integral of the voltage in their bin, if that is read.
+    packed_synapses: np.ndarray
+    coefficients: np.ndarray
+    flow: np.ndarray
+
+
+class Ring(NamedTuple):
+    """The bins ahead of a block, and as many again for arrivals that are never read.
+
+    `cells [4 * places / 2]`: see `fast.cpu.intrinsics`. `integral [places / 2]`: the part that the
+    arrivals of a bin add to the integral of the voltage in it; empty if no integral is read.
     """
 
     cells: np.ndarray
     integral: np.ndarray
 
 
-class Scratch(NamedTuple):
-    """`place, amount [SIDE_BY_SIDE, ...]`: where deposits go, and what they are."""
+class DepositScratch(NamedTuple):
+    """`ring_offset, amount [SIDE_BY_SIDE, ...]`: the cells of deposits, and their amounts."""
 
-    place: np.ndarray
+    ring_offset: np.ndarray
     amount: np.ndarray
+
+
+class Links(NamedTuple):
+    """Chains of arrivals: `next` as a pointer to `[mask + 1, LANES]`, by spike number modulo `mask
+    + 1`."""
+
+    next: np.ndarray
+    mask: int
+
+
+@inlined
+def spike_pointers(rest, source):
+    """Pointers to spikes."""
+    return SpikePointers(pointer(rest), pointer(source))
+
+
+@inlined
+def block_pointers(layer, b):
+    """Pointers to block `b` of a layer."""
+    return BlockPointers(pointer(layer.packed_synapses[b]), pointer(layer.coefficients[b]), pointer(layer.flow[b]))
 
 
 @compiled
 def ring_places(slots):
-    """Places of a ring: of the bins ahead, as many for what arrives nowhere, and a bin that such a sum may carry to."""
+    """Places of a ring: the bins ahead, as many for arrivals never read, and one bin to which their
+    sum may carry."""
     return (2 * slots + 1) * SLOT
 
 
 @allocating
-def empty_ring(slots, integral_read, at):
-    """A ring of so many bins."""
+def empty_ring(slots, integral_read, clock):
+    """A ring of `slots` bins."""
     places = ring_places(slots)
-    return Ring(np.full(CELL * places // 2, at.zero), np.full(places // 2 if integral_read else 0, at.zero))
+    return Ring(np.full(CELL * places // 2, clock.zero), np.full(places // 2 if integral_read else 0, clock.zero))
 
 
 @compiled
-def clear_ring(ring, at):
-    """Nothing is under way."""
+def clear_ring(ring, clock):
+    """Empty a ring."""
     cells = pointer(ring.cells)
     for p in range(ring.cells.size // CELL):
-        clear(cells, p)
-    ring.integral[:] = at.zero
+        clear_cell(cells, p)
+    ring.integral[:] = clock.zero
 
 
 @allocating
-def scratch_for(rows):
-    """Scratch of the precision of `rows`."""
-    return Scratch(np.empty((SIDE_BY_SIDE, LANES), np.int32), np.zeros((SIDE_BY_SIDE, CELL * LANES), rows.dtype))
-
-
-def sorted_by_bin(
-    times: np.ndarray, offsets: np.ndarray, trials: int, bin_width: float, at: Clock, dtype: type
-) -> tuple[Arriving, np.ndarray]:
-    """Spikes as the kernels read them, and the number of each among `times`; those after `T` are left out.
-
-    Args:
-        times: ms, by (trial, source), trains at `offsets`.
-    """
-    bin_, rest = split(times, bin_width, at.last, dtype)
-    sources = (len(offsets) - 1) // trials
-    starts = offsets[np.arange(trials + 1) * sources]
-    source = np.tile(np.arange(sources, dtype=np.int32), trials)
-    order, counts = np.empty(len(times), np.int64), np.empty(at.last + 3, np.int64)
-    for first, last in pairwise(starts.tolist()):
-        stable_order(bin_, first, last, counts, order)
-    bin_, rest, source = bin_[order], rest[order], np.repeat(source, np.diff(offsets))[order]
-    within = bin_ <= at.last
-    if not within.all():
-        starts = np.concatenate([[0], within.cumsum()])[starts]
-        bin_, rest, source, order = bin_[within], rest[within], source[within], order[within]
-    return Arriving(starts, bin_, rest, source), order
+def deposit_scratch(packed_synapses):
+    """Scratch of the precision of `packed_synapses`."""
+    return DepositScratch(
+        np.empty((SIDE_BY_SIDE, LANES), np.int32), np.zeros((SIDE_BY_SIDE, CELL * LANES), packed_synapses.dtype)
+    )
 
 
 @compiled
 def most_under_way(arriving, slots):
-    """The most spikes of a trial that are emitted within so many bins, rounded up to a power of two."""
+    """The most spikes of a trial that are emitted within `slots` bins, rounded up to a power of
+    two."""
     most = 1
     for trial in range(arriving.offsets.size - 1):
         oldest = arriving.offsets[trial]
@@ -114,67 +130,77 @@ def most_under_way(arriving, slots):
 
 
 @inlined
-def fill(amounts, k, w, x, lane, coefficients, at):
-    """Set amounts `k` to what an arrival of weight `w` adds to a cell, with `x` of its bin to go."""
-    added = w * (x * polynomial(coefficients, AB, lane, x, at.terms))
-    amounts[CELL * k + CELL_V] = added
-    amounts[CELL * k + CELL_I] = w * polynomial(coefficients, B, lane, x, at.terms)
-    amounts[CELL * k + CELL_UP] = max(added, at.zero)
-    amounts[CELL * k + CELL_LINK] = at.zero
+def arrival_of(q, row, lane, here, size, clock):
+    """Time left in the bin of an arrival, and its place in the ring; `q`: rest of the spike,
+    `here`: place of its bin."""
+    x, p = clock.one - (q + row[2 * LANES + lane]), here + row[LANES + lane]
+    if x <= clock.zero:
+        x += clock.one
+        p += clock.slot
+    if p >= size:
+        p -= size
+    return x, p
+
+
+@inlined
+def fill(amounts, k, w, x, lane, coefficients, clock):
+    """Set amounts `k` to those that an arrival of weight `w` adds to a cell, with `x` of its bin to
+    go."""
+    dV, dI = arrival_amounts(w, x, lane, coefficients, clock.terms)
+    amounts[CELL * k + CELL_V] = dV
+    amounts[CELL * k + CELL_I] = dI
+    amounts[CELL * k + CELL_UP] = max(dV, clock.zero)
+    amounts[CELL * k + CELL_LINK] = clock.zero
 
 
 @vectorised
-def deposit(here, size, first, last, rest, source, next_, mask, rows, coefficients, at, cells, place, amount):
-    """Add the arrivals of spikes `first..last-1`, emitted in bin `here`, to one block; arrays come as pointers.
+def deposit(here, size, first, last, spikes, block, clock, links, cells, scratch):
+    """Add the arrivals of spikes `first..last-1`, emitted in the bin at `here`, to one block;
+    arrays are pointers.
 
-    `next_`: links, `mask + 1` spikes long. The loops over lanes have no branch, so that the compiler does all lanes at
-    once; what is left to do one by one is to add to a cell.
+    The loops over lanes have no branch, so the compiler handles all lanes at once; only the
+    additions to cells are done one by one.
     """
     for start in range(first, last, SIDE_BY_SIDE):
         stop = min(start + SIDE_BY_SIDE, last)
         for n in range(start, stop):
-            q, row = rest[n], moved(rows, source[n] * (3 * LANES))
-            to, what = moved(place, (n - start) * LANES), moved(amount, (n - start) * (CELL * LANES))
+            q, row = spikes.rest[n], moved(block.packed_synapses, spikes.source[n] * (3 * LANES))
+            to = moved(scratch.ring_offset, (n - start) * LANES)
+            amounts = moved(scratch.amount, (n - start) * (CELL * LANES))
             for lane in range(LANES):
-                x, p, w = at.one - (q + row[2 * LANES + lane]), here + row[LANES + lane], row[lane]
-                if x <= at.zero:
-                    x += at.one
-                    p += at.slot
-                if p >= size:
-                    p -= size
+                x, p = arrival_of(q, row, lane, here, size, clock)
                 to[lane] = np.int32(p) >> 1
-                fill(what, lane, w, x, lane, coefficients, at)
+                fill(amounts, lane, row[lane], x, lane, block.coefficients, clock)
         for n in range(start, stop):
-            to, what = moved(place, (n - start) * LANES), moved(amount, (n - start) * (CELL * LANES))
-            before = moved(next_, (n & mask) * LANES)
+            to = moved(scratch.ring_offset, (n - start) * LANES)
+            amounts = moved(scratch.amount, (n - start) * (CELL * LANES))
+            before = moved(links.next, (n & links.mask) * LANES)
             for lane in range(LANES):
-                before[lane] = add(cells, to[lane], what, lane, n)
+                before[lane] = add_to_cell(cells, to[lane], amounts, lane, n)
 
 
 @inlined
-def deposit_in_bin(slot, n, q, row, lane, next_, mask, coefficients, at, cells, amount):
-    """Add the arrival of spike `n`, of rest `q`, at one lane of a block in the bin that it is emitted in.
+def deposit_in_bin(slot, n, q, row, lane, coefficients, clock, links, cells, amount):
+    """Add the arrival of spike `n`, of rest `q`, at one lane, if it arrives in the bin in which it
+    is emitted.
 
-    `slot`: that bin's first cell; `amount`: scratch. Arrays come as pointers. Returns whether it is in that bin.
+    `slot`: first cell of that bin; `amount`: scratch. Arrays are pointers. Returns whether it
+    arrives there.
     """
-    x = at.one - (q + row[2 * LANES + lane])
-    if x <= at.zero:
+    x = clock.one - (q + row[2 * LANES + lane])
+    if x <= clock.zero:
         return False
-    fill(amount, 0, row[lane], x, lane, coefficients, at)
-    next_[(n & mask) * LANES + lane] = add(cells, slot + lane, amount, 0, n)
+    fill(amount, 0, row[lane], x, lane, coefficients, clock)
+    links.next[(n & links.mask) * LANES + lane] = add_to_cell(cells, slot + lane, amount, 0, n)
     return True
 
 
 @vectorised
-def deposit_integral(here, size, first, last, rest, source, rows, coefficients, at, integral):
-    """The same for an integral readout, without the factor `1/tau_mem`."""
+def deposit_integral(here, size, first, last, spikes, block, clock, integral):
+    """Like `deposit` for an integral readout, without the factor `1/tau_mem`."""
     for n in range(first, last):
-        q, row = rest[n], moved(rows, source[n] * (3 * LANES))
+        q, row = spikes.rest[n], moved(block.packed_synapses, spikes.source[n] * (3 * LANES))
         for lane in range(LANES):
-            x, p = at.one - (q + row[2 * LANES + lane]), here + row[LANES + lane]
-            if x <= at.zero:
-                x += at.one
-                p += at.slot
-            if p >= size:
-                p -= size
-            integral[np.int32(p) >> 1] += row[lane] * (x * x * polynomial(coefficients, RAB, lane, x, at.terms))
+            x, p = arrival_of(q, row, lane, here, size, clock)
+            rab = polynomial(block.coefficients, RAB, lane, x, clock.terms)
+            integral[np.int32(p) >> 1] += row[lane] * (x * x * rab)

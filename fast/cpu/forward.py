@@ -1,9 +1,11 @@
-"""Forward kernel: one sweep through time, for blocks of neurons side by side.
+"""Forward kernel: one sweep through time, for one block of neurons side by side.
 
 In each bin
-1. the spikes that come from outside and are emitted in it are deposited in the bins ahead (`fast.cpu.deposit`);
-2. lanes whose voltage provably stays below what matters (the threshold; the largest voltage so far, if that is read)
-   cross the bin in one step (`fast.cpu.vector_step`); the few others are solved event by event (`fast.physics.within_bin`).
+1. the spikes from outside that are emitted in it are deposited in the bins ahead
+(`fast.cpu.deposit`);
+2. lanes whose voltage provably stays below their level (the threshold; the largest voltage so far,
+   if that is read) cross the bin in one step (`fast.cpu.vector_step`); the few others are solved
+   event by event (`fast.physics.within_bin`).
 """
 
 from __future__ import annotations
@@ -13,207 +15,182 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fast.cpu.cells import link_of
-from fast.cpu.deposit import Ring, clear_ring, deposit, deposit_integral, empty_ring, scratch_for
-from fast.cpu.pointers import pointer
+from fast.cpu.deposit import (
+    DepositScratch,
+    Links,
+    Ring,
+    block_pointers,
+    clear_ring,
+    deposit,
+    deposit_integral,
+    deposit_scratch,
+    empty_ring,
+    spike_pointers,
+)
+from fast.cpu.emitted import USUAL, no_spikes, with_room
+from fast.cpu.intrinsics import link_of, pointer
 from fast.cpu.vector_step import advance, integrate, step
+from fast.physics.bin_step import level_for_next_bin
 from fast.physics.clock import SLOT
 from fast.physics.compiling import allocating, compiled, inlined
+from fast.physics.layout import block_of
+from fast.physics.neuron_record import INTEGRAL, MAX_BIN, RECENT_BIN
 from fast.physics.polynomials import LANES
 from fast.physics.within_bin import (
     CROSSED,
     FULL,
-    INTEGRAL,
-    MAX_BIN,
-    MAX_V,
     NONE,
     REACHED_END,
-    RECENT_BIN,
-    RECENT_REST,
     STUCK,
-    USUAL,
+    Arrivals,
     collect,
-    no_spikes,
     stays_below,
     to_next_crossing,
-    with_room,
 )
 
 
 @compiled
-def new_level(kept, lane, bin_, v_th, read_maximum):
-    """What a lane's voltage must not pass unseen in the next bin.
-
-    After a crossing at the end of this bin an arrival at the start of the next may be at the same instant: it is
-    looked at in any case.
-    """
-    if kept[RECENT_BIN, lane] == bin_ and kept[RECENT_REST, lane] * 1.001 >= 1.0:
-        return -math.inf
-    if read_maximum and kept[RECENT_BIN, lane] < 0.0:
-        return min(v_th, kept[MAX_V, lane])
-    return v_th
-
-
-@compiled
-def start_trial(kept, level, constants, read_maximum):
-    """What is kept of each lane, and its level, before the first bin."""
+def start_trial(neuron_record, level, constants, read_maximum):
+    """The record of each lane, and its level, before the first bin."""
     for lane in range(LANES):
-        kept[RECENT_BIN, lane], kept[MAX_BIN, lane] = -1.0, -1.0
-        level[lane] = new_level(kept, lane, 0, constants[2, lane], read_maximum)
+        neuron_record[RECENT_BIN, lane], neuron_record[MAX_BIN, lane] = -1.0, -1.0
+        level[lane] = level_for_next_bin(neuron_record, lane, 0, constants[2, lane], read_maximum)
 
 
 class Work(NamedTuple):
-    """What the sweep of one block needs to work in; nothing of it outlasts a trial.
+    """Arrays of the sweep of one block that do not outlast a trial.
 
-    `ring`: the bins ahead. `place, amount`: scratch of `deposit`. `next [spikes under way, LANES]`: links of the
-    chains. `rest, weight`: arrivals of a bin that is solved. `state, ahead [2 * LANES]`: V and I of each lane,
-    at the start and at the end of a bin. `level [LANES]`: what V may not pass unseen; `risky [LANES]`: where it may.
+    `ring`: the bins ahead. `next [spikes under way, LANES]`: links of the chains. `rest, weight`:
+    arrivals of a bin that is solved. `state, ahead [2 * LANES]`: V and I of each lane, at the start
+    and at the end of a bin. `level [LANES]`: the voltage above which a lane is solved event by
+    event; `needs_solve [LANES]`: whether it may pass.
     """
 
     ring: Ring
-    place: np.ndarray
-    amount: np.ndarray
+    scratch: DepositScratch
     next: np.ndarray
     rest: np.ndarray
     weight: np.ndarray
     state: np.ndarray
     ahead: np.ndarray
     level: np.ndarray
-    risky: np.ndarray
+    needs_solve: np.ndarray
 
 
 @allocating
-def work_for(rows, most, slots, integral_read, at):
-    """Room to work in, for so many spikes under way and bins ahead."""
-    ring, scratch = empty_ring(slots, integral_read, at), scratch_for(rows)
+def work_for(packed_synapses, most, slots, integral_read, clock):
+    """Arrays for `most` spikes under way and `slots` bins ahead."""
     return Work(
-        ring, scratch.place, scratch.amount, np.empty((most, LANES), np.int32), np.empty(most, rows.dtype),
-        np.empty(most, rows.dtype), np.empty(2 * LANES), np.empty(2 * LANES), np.empty(LANES),
-        np.empty(LANES, np.uint8),
+        empty_ring(slots, integral_read, clock), deposit_scratch(packed_synapses), np.empty((most, LANES), np.int32),
+        np.empty(most, packed_synapses.dtype), np.empty(most, packed_synapses.dtype), np.empty(2 * LANES),
+        np.empty(2 * LANES), np.empty(LANES), np.empty(LANES, np.uint8),
     )
 
 
 @inlined
-def solve_risky(
-    slot, bin_, block, rest_of, source, rows, constants, coefficients, rate, read_maximum, at, kept, work, emitted, n
-):
-    """Solve the marked lanes of a block event by event, or find that they need not be; spikes are added to `n`.
+def solve_needed(slot, bin_, number, arriving, block, clock, neuron_record, work, emitted, n):
+    """Solve the marked lanes of block `number` event by event, or find that a step suffices; emits
+    from index `n` on.
 
     Returns:
-        The number of spikes; and REACHED_END, or STUCK, or FULL if `emitted` has no more room.
+        The number of spikes; and REACHED_END, or STUCK (then the neuron in place of the number), or
+        FULL if `emitted` is.
     """
-    is_last = bin_ == at.last
+    is_last = bin_ == clock.last
     for lane in range(LANES):
-        if not work.risky[lane]:
+        if not work.needs_solve[lane]:
             continue
         V, I, x, k = work.state[lane], work.state[LANES + lane], 0.0, 0
+        link = link_of(pointer(work.ring.cells), slot + lane)
         count = collect(
-            link_of(pointer(work.ring.cells), slot + lane),
-            lane,
-            rest_of,
-            source,
-            work.next,
-            rows,
-            at,
-            is_last,
-            work.rest,
+            link, lane, arriving.rest, arriving.source, work.next, block.packed_synapses, clock, is_last, work.rest,
             work.weight,
         )
-        if not is_last and stays_below(
-            V, I, work.rest, work.weight, count, constants[0, lane], work.level[lane], 64 * at.u
-        ):
-            work.risky[lane] = 0
+        arrivals = Arrivals(work.rest, work.weight, count)
+        if not is_last and stays_below(V, I, arrivals, block.constants[0, lane], work.level[lane], 64 * clock.u):
+            work.needs_solve[lane] = 0
             continue
-        four = (constants[0, lane], constants[1, lane], constants[2, lane], constants[3, lane])
         while True:
             V, I, x, k, status = to_next_crossing(
-                V, I, x, k, work.rest, work.weight, count, bin_, four, at, coefficients, lane, rate, read_maximum, kept,
-                True,
+                V, I, x, k, arrivals, bin_, lane, block, clock, neuron_record, True
             )
             if status != CROSSED:
                 break
             if n == emitted.bin.size:
                 return n, FULL
-            emitted.neuron[n], emitted.bin[n] = block * LANES + lane, bin_
+            emitted.neuron[n], emitted.bin[n] = number * LANES + lane, bin_
             emitted.rest[n], emitted.I[n] = x, I
             n += 1
         if status == STUCK:
-            return block * LANES + lane, STUCK
+            return number * LANES + lane, STUCK
         work.ahead[lane], work.ahead[LANES + lane] = V, I
-        work.level[lane] = new_level(kept, lane, bin_, four[2], read_maximum)
+        v_th = block.constants[2, lane]
+        work.level[lane] = level_for_next_bin(neuron_record, lane, bin_, v_th, block.read_maximum)
     return n, REACHED_END
 
 
 @compiled
-def forward_trial(trial, block, arriving, layer, at, kept, work, emitted, n_emitted):
-    """One block in one trial; fills `kept [KEPT, LANES]`. Returns the same as `solve_risky`."""
+def forward_trial(trial, number, arriving, layer, clock, neuron_record, work, emitted, n_emitted):
+    """Block `number` in one trial; fills `neuron_record [NEURON_RECORD, LANES]`. Returns as
+    `solve_needed`."""
     slots, integral_read = layer.slots, layer.rate >= 0.0
-    rows, flow, constants = layer.rows[block], layer.flow[block], layer.constants[block]
-    coefficients, ring, mask = layer.coefficients[block], work.ring, work.next.shape[0] - 1
-    rest_, source_, rows_, coefficients_ = (
-        pointer(arriving.rest), pointer(arriving.source), pointer(rows), pointer(coefficients)
+    block, number_type = block_of(layer, number), layer.packed_synapses.dtype.type
+    block_, spikes = block_pointers(layer, number), spike_pointers(arriving.rest, arriving.source)
+    cells, integral = pointer(work.ring.cells), pointer(work.ring.integral)
+    links = Links(pointer(work.next), work.next.shape[0] - 1)
+    scratch = DepositScratch(pointer(work.scratch.ring_offset), pointer(work.scratch.amount))
+    state, ahead, level, needs_solve = (
+        pointer(work.state), pointer(work.ahead), pointer(work.level), pointer(work.needs_solve)
     )
-    cells, integral, state, ahead = (
-        pointer(ring.cells),
-        pointer(ring.integral),
-        pointer(work.state),
-        pointer(work.ahead),
-    )
-    flow_, level, risky = pointer(flow), pointer(work.level), pointer(work.risky)
-    number_type = rows.dtype.type
-    size, slack = number_type(slots * SLOT), 64 * at.u
-    clear_ring(ring, at)
+    size, slack = number_type(slots * SLOT), 64 * clock.u
+    clear_ring(work.ring, clock)
     work.state[:] = 0.0
-    start_trial(kept, work.level, constants, layer.read_maximum)
-    n, n_last, turn = arriving.offsets[trial], arriving.offsets[trial + 1], 0
-    for bin_ in range(at.last + 1):
-        here, slot, first = number_type(turn * SLOT), turn * LANES, n
+    start_trial(neuron_record, work.level, block.constants, layer.read_maximum)
+    n, n_last, ring_index = arriving.offsets[trial], arriving.offsets[trial + 1], 0
+    for bin_ in range(clock.last + 1):
+        here, slot, first = number_type(ring_index * SLOT), ring_index * LANES, n
         while n < n_last and arriving.bin[n] == bin_:
             n += 1
-        deposit(
-            here, size, first, n, rest_, source_, pointer(work.next), mask, rows_, coefficients_, at, cells,
-            pointer(work.place), pointer(work.amount),
-        )
+        deposit(here, size, first, n, spikes, block_, clock, links, cells, scratch)
         if integral_read:
-            deposit_integral(here, size, first, n, rest_, source_, rows_, coefficients_, at, integral)
-        any_risky = step(slot, state, flow_, level, cells, slack, risky, ahead)
-        if bin_ == at.last:  # it ends at T, and not at the end of the bin
+            deposit_integral(here, size, first, n, spikes, block_, clock, integral)
+        any_needs_solve = step(slot, state, block_.flow, level, cells, slack, needs_solve, ahead)
+        if bin_ == clock.last:  # it ends at T, and not at the end of the bin
             for lane in range(LANES):
                 if integral_read or link_of(cells, slot + lane) >= 0:
-                    work.risky[lane], any_risky = 1, 1
-        if any_risky:
-            n_emitted, status = solve_risky(
-                slot, bin_, block, arriving.rest, arriving.source, rows, constants, coefficients, layer.rate,
-                layer.read_maximum, at, kept, work, emitted, n_emitted,
+                    work.needs_solve[lane], any_needs_solve = 1, 1
+        if any_needs_solve:
+            n_emitted, status = solve_needed(
+                slot, bin_, number, arriving, block, clock, neuron_record, work, emitted, n_emitted
             )
             if status != REACHED_END:
                 return n_emitted, status
         if integral_read:
             weight_end = math.exp(-layer.rate * (bin_ + 1))
-            integrate(slot, state, flow_, integral, weight_end, risky, pointer(kept[INTEGRAL]))
+            integrate(slot, state, block_.flow, integral, weight_end, needs_solve, pointer(neuron_record[INTEGRAL]))
         advance(slot, state, ahead, cells)
-        turn = turn + 1 if turn + 1 < slots else 0
+        ring_index = ring_index + 1 if ring_index + 1 < slots else 0
     return n_emitted, REACHED_END
 
 
 @allocating
-def forward_sweep(block, first_trial, last_trial, arriving, most, layer, at, kept):
-    """One block of a layer that is not recurrent, in trials `first_trial..last_trial-1`.
+def forward_sweep(number, first_trial, last_trial, arriving, most, layer, clock, neuron_record):
+    """Block `number` of a layer that is not recurrent, in trials `first_trial..last_trial-1`.
 
-    `most`: see `most_under_way`. Fills `kept [trial, block, KEPT, LANES]`.
+    `most`: see `most_under_way`. Fills `neuron_record [trial, block, NEURON_RECORD, LANES]`.
 
     Returns:
-        The spikes; where those of each trial end `[trials]`; and the neuron that spikes faster than can be resolved, or
-        NONE.
+        The spikes; where those of each trial end `[trials]`; and the neuron that spikes faster than
+        can be resolved, or NONE.
     """
-    work = work_for(layer.rows, most, layer.slots, layer.rate >= 0.0, at)
-    emitted, ends, n = no_spikes(layer.rows), np.empty(last_trial - first_trial, np.int64), 0
+    work = work_for(layer.packed_synapses, most, layer.slots, layer.rate >= 0.0, clock)
+    emitted, ends, n = no_spikes(layer.packed_synapses), np.empty(last_trial - first_trial, np.int64), 0
     for trial in range(first_trial, last_trial):
         emitted = with_room(emitted, n + USUAL * LANES)
         while True:
-            kept_here = kept[trial, block]
-            kept_here[:] = 0.0
-            end, status = forward_trial(trial, block, arriving, layer, at, kept_here, work, emitted, n)
+            record = neuron_record[trial, number]
+            record[:] = 0.0
+            end, status = forward_trial(trial, number, arriving, layer, clock, record, work, emitted, n)
             if status != FULL:
                 break
             emitted = with_room(emitted, 2 * emitted.bin.size)

@@ -1,7 +1,8 @@
-"""Lanes of a recurrent layer in which something can happen in a bin, each solved as far as nothing new comes.
+"""Pending lanes: lanes of a recurrent layer that are solved event by event in a bin.
 
-A candidate is settled up to its last final spike, and knows what follows: its next spike, or the end of the bin. If a
-spike of another lane, which comes earlier, arrives in this very bin, what follows is found anew.
+A pending lane is settled up to its last final spike; its next spike, or its state at the end of the
+bin, is predicted. If a spike of another lane, earlier than that, arrives in the same bin, the
+prediction is made again.
 """
 
 from __future__ import annotations
@@ -12,21 +13,26 @@ from typing import NamedTuple
 import numpy as np
 
 from fast.physics.compiling import allocating, compiled, inlined
+from fast.physics.layout import block_of
+from fast.physics.neuron_record import NEURON_RECORD
 from fast.physics.polynomials import LANES
-from fast.physics.within_bin import KEPT, NONE, REACHED_END, collect, stays_below, to_next_crossing
+from fast.physics.within_bin import NONE, REACHED_END, Arrivals, collect, stays_below, to_next_crossing
 
 V, I, X, N = range(4)  # of a state: where it is in the bin, and how many arrivals came before
 CHOSEN, TOUCHED, TAKEN = range(3)  # of `how_many`
 
 
-class Candidates(NamedTuple):
-    """`lanes [blocks * LANES]`: their numbers, `how_many[CHOSEN]` of them; `touched [blocks * LANES]`: the numbers of
-    those to be foreseen anew, `how_many[TOUCHED]` of them.
+class Pending(NamedTuple):
+    """Pending lanes of a bin.
 
-    By lane: `settled, foreseen [..., 4]`, the state just after the last final spike, and just after the next spike or
-    at the end; `status` of the latter, and `when` it spikes, infinite if it does not; `kept [..., KEPT]` when it was
-    settled; whether it `is_touched`; `first, arrivals, capacity`: where its arrivals are among `rest, weight [room]`,
-    how many there are, and how many there is place for. `how_many[TAKEN]` of the room is given away.
+    `lanes [blocks * LANES]`: their numbers, `how_many[CHOSEN]` of them. `touched [blocks * LANES]`:
+    numbers of lanes to be predicted again, `how_many[TOUCHED]` of them.
+
+    By lane: `settled, predicted [..., 4]`, the state just after the last final spike, and just
+    after the next spike or at the end; `status` of the prediction, and `when` it spikes, infinite
+    if it does not; `neuron_record [..., NEURON_RECORD]` when it was settled; whether it
+    `is_touched`; `first, arrivals, capacity`: where its arrivals lie in `rest, weight [room]`,
+    their count, and the room they have. `how_many[TAKEN]` of all room is taken.
     """
 
     how_many: np.ndarray
@@ -34,10 +40,10 @@ class Candidates(NamedTuple):
     touched: np.ndarray
     is_touched: np.ndarray
     settled: np.ndarray
-    foreseen: np.ndarray
+    predicted: np.ndarray
     status: np.ndarray
     when: np.ndarray
-    kept: np.ndarray
+    neuron_record: np.ndarray
     first: np.ndarray
     arrivals: np.ndarray
     capacity: np.ndarray
@@ -46,110 +52,121 @@ class Candidates(NamedTuple):
 
 
 @allocating
-def no_candidates(lanes, room, rows):
-    """Room for candidates among so many lanes, with so many arrivals in a bin."""
-    return Candidates(
+def no_pending(lanes, room, packed_synapses):
+    """Room for pending lanes among `lanes`, with `room` arrivals in a bin."""
+    return Pending(
         np.zeros(3, np.int64), np.zeros(lanes, np.int64), np.zeros(lanes, np.int64), np.zeros(lanes, np.uint8),
-        np.zeros((lanes, 4)), np.zeros((lanes, 4)), np.zeros(lanes, np.int64), np.zeros(lanes), np.zeros((lanes, KEPT)),
-        np.zeros(lanes, np.int64), np.zeros(lanes, np.int64), np.zeros(lanes, np.int64), np.empty(room, rows.dtype),
-        np.empty(room, rows.dtype),
+        np.zeros((lanes, 4)), np.zeros((lanes, 4)), np.zeros(lanes, np.int64), np.zeros(lanes),
+        np.zeros((lanes, NEURON_RECORD)), np.zeros(lanes, np.int64), np.zeros(lanes, np.int64),
+        np.zeros(lanes, np.int64), np.empty(room, packed_synapses.dtype), np.empty(room, packed_synapses.dtype),
     )
 
 
 @inlined
-def add_candidate(candidates, number, state, lane, kept):
-    """Make a lane a candidate, settled up to the start of the bin."""
-    candidates.lanes[candidates.how_many[CHOSEN]] = number
-    candidates.how_many[CHOSEN] += 1
-    settled = candidates.settled[number]
+def start_pending(pending, number, state, lane, neuron_record):
+    """Make a lane pending, settled up to the start of the bin."""
+    pending.lanes[pending.how_many[CHOSEN]] = number
+    pending.how_many[CHOSEN] += 1
+    settled = pending.settled[number]
     settled[V], settled[I], settled[X], settled[N] = state[lane], state[LANES + lane], 0.0, 0.0
-    for k in range(KEPT):
-        candidates.kept[number, k] = kept[k, lane]
+    for k in range(NEURON_RECORD):
+        pending.neuron_record[number, k] = neuron_record[k, lane]
 
 
 @inlined
-def touch(candidates, number):
-    """What a candidate does next is to be foreseen anew."""
-    if not candidates.is_touched[number]:
-        candidates.is_touched[number] = 1
-        candidates.touched[candidates.how_many[TOUCHED]] = number
-        candidates.how_many[TOUCHED] += 1
+def touch(pending, number):
+    """Mark a pending lane for another prediction."""
+    if not pending.is_touched[number]:
+        pending.is_touched[number] = 1
+        pending.touched[pending.how_many[TOUCHED]] = number
+        pending.how_many[TOUCHED] += 1
 
 
 @inlined
-def take_arrivals(candidates, number, link, spikes, next_, rows, at, is_last):
-    """Take the arrivals of a new candidate from its chain, whose last is `link`."""
-    first = candidates.how_many[TAKEN]
-    rest, weight = candidates.rest[first:], candidates.weight[first:]
-    count = collect(link, number % LANES, spikes.rest, spikes.source, next_, rows, at, is_last, rest, weight)
-    candidates.first[number], candidates.arrivals[number] = first, count
-    candidates.capacity[number] = min(2 * count + 4, rest.size)
-    candidates.how_many[TAKEN] += candidates.capacity[number]
+def take_arrivals(pending, number, link, spikes, next_, packed_synapses, clock, is_last):
+    """Collect the arrivals of a lane that has just become pending, from its chain, whose last is
+    `link`."""
+    first = pending.how_many[TAKEN]
+    rest, weight = pending.rest[first:], pending.weight[first:]
+    count = collect(
+        link, number % LANES, spikes.rest, spikes.source, next_, packed_synapses, clock, is_last, rest, weight
+    )
+    pending.first[number], pending.arrivals[number] = first, count
+    pending.capacity[number] = min(2 * count + 4, rest.size)
+    pending.how_many[TAKEN] += pending.capacity[number]
 
 
 @compiled
-def insert_arrival(candidates, number, r, w):
-    """Add an arrival to those of a candidate, in order of time. Returns whether there is room."""
-    first, count = candidates.first[number], candidates.arrivals[number]
-    if count == candidates.capacity[number]:  # they move to where there is twice the place
-        taken, capacity = candidates.how_many[TAKEN], 2 * count + 4
-        if taken + capacity > candidates.rest.size:
+def insert_arrival(pending, number, r, w):
+    """Insert an arrival among those of a pending lane, in order of time. Returns whether there is
+    room."""
+    first, count = pending.first[number], pending.arrivals[number]
+    if count == pending.capacity[number]:  # move them to where there is twice the room
+        taken, capacity = pending.how_many[TAKEN], 2 * count + 4
+        if taken + capacity > pending.rest.size:
             return False
         for k in range(count):
-            candidates.rest[taken + k] = candidates.rest[first + k]
-            candidates.weight[taken + k] = candidates.weight[first + k]
-        candidates.first[number], candidates.capacity[number] = taken, capacity
-        candidates.how_many[TAKEN] += capacity
+            pending.rest[taken + k] = pending.rest[first + k]
+            pending.weight[taken + k] = pending.weight[first + k]
+        pending.first[number], pending.capacity[number] = taken, capacity
+        pending.how_many[TAKEN] += capacity
         first = taken
     k = first + count
-    while k > first and candidates.rest[k - 1] > r:
-        candidates.rest[k], candidates.weight[k] = candidates.rest[k - 1], candidates.weight[k - 1]
+    while k > first and pending.rest[k - 1] > r:
+        pending.rest[k], pending.weight[k] = pending.rest[k - 1], pending.weight[k - 1]
         k -= 1
-    candidates.rest[k], candidates.weight[k] = r, w
-    candidates.arrivals[number] += 1
+    pending.rest[k], pending.weight[k] = r, w
+    pending.arrivals[number] += 1
     return True
 
 
 @inlined
-def is_false_alarm(candidates, number, constants, level, slack):
-    """Whether a lane that is settled up to the start of the bin stays below its level after all."""
-    first, settled, lane = candidates.first[number], candidates.settled[number], number % LANES
-    rest, weight = candidates.rest[first:], candidates.weight[first:]
-    count, pm = candidates.arrivals[number], constants[0, lane]
-    return stays_below(settled[V], settled[I], rest, weight, count, pm, level, slack)
-
-
-@compiled
-def foresee(candidates, number, constants, coefficients, bin_, at, rate, read_maximum, kept):
-    """Follow a candidate from where it is settled to its next spike, or to the end of the bin."""
-    lane, first, count = number % LANES, candidates.first[number], candidates.arrivals[number]
-    four = (constants[0, lane], constants[1, lane], constants[2, lane], constants[3, lane])
-    for k in range(KEPT):
-        kept[k, lane] = candidates.kept[number, k]
-    now, then = candidates.settled[number], candidates.foreseen[number]
-    then[V], then[I], then[X], n, status = to_next_crossing(
-        now[V], now[I], now[X], int(now[N]), candidates.rest[first:], candidates.weight[first:], count, bin_, four, at,
-        coefficients, lane, rate, read_maximum, kept, True,
-    )
-    then[N], candidates.status[number] = n, status
-    candidates.when[number] = math.inf if status == REACHED_END else then[X]
+def arrivals_of(pending, number):
+    """The arrivals of a pending lane."""
+    first = pending.first[number]
+    return Arrivals(pending.rest[first:], pending.weight[first:], pending.arrivals[number])
 
 
 @inlined
-def settle(candidates, number, kept):
-    """What was foreseen is final."""
-    for k in range(4):
-        candidates.settled[number, k] = candidates.foreseen[number, k]
-    for k in range(KEPT):
-        candidates.kept[number, k] = kept[k, number % LANES]
+def is_false_alarm(pending, number, constants, level, slack):
+    """Whether a lane that is settled up to the start of the bin stays below its level after all."""
+    settled = pending.settled[number]
+    return stays_below(settled[V], settled[I], arrivals_of(pending, number), constants[0, number % LANES], level, slack)
 
 
 @compiled
-def earliest(candidates):
-    """The candidate that spikes first, NONE if none does."""
+def predict(pending, number, bin_, layer, clock, neuron_record):
+    """Follow a pending lane from where it is settled to its next spike, or to the end of the bin.
+
+    `neuron_record [blocks, ...]`: filled up to there.
+    """
+    lane, record = number % LANES, neuron_record[number // LANES]
+    for k in range(NEURON_RECORD):
+        record[k, lane] = pending.neuron_record[number, k]
+    now, then = pending.settled[number], pending.predicted[number]
+    then[V], then[I], then[X], n, status = to_next_crossing(
+        now[V], now[I], now[X], int(now[N]), arrivals_of(pending, number), bin_, lane,
+        block_of(layer, number // LANES), clock, record, True,
+    )
+    then[N], pending.status[number] = n, status
+    pending.when[number] = math.inf if status == REACHED_END else then[X]
+
+
+@inlined
+def settle(pending, number, neuron_record):
+    """Make the prediction of a lane final."""
+    for k in range(4):
+        pending.settled[number, k] = pending.predicted[number, k]
+    for k in range(NEURON_RECORD):
+        pending.neuron_record[number, k] = neuron_record[k, number % LANES]
+
+
+@compiled
+def earliest(pending):
+    """The pending lane that spikes first, NONE if none does."""
     best, when = NONE, math.inf
-    for c in range(candidates.how_many[CHOSEN]):
-        number = candidates.lanes[c]
-        if candidates.when[number] < when:
-            best, when = number, candidates.when[number]
+    for c in range(pending.how_many[CHOSEN]):
+        number = pending.lanes[c]
+        if pending.when[number] < when:
+            best, when = number, pending.when[number]
     return best

@@ -1,8 +1,9 @@
 """Backward kernel of a recurrent layer: all blocks of neurons together.
 
-In each bin the lanes with own events are marked. Its own spikes look the adjoint up at their arrivals, a group at once;
-where an arrival needs it exactly, that waits until all later events are known: the spikes are then taken from the last
-to the first, and each jumps once what it is worth is complete.
+In each bin the lanes with own events are marked. The layer's own spikes look the adjoint up at
+their arrivals, a group at once. An arrival that needs an exact look-up waits until all later events
+are solved: the spikes are then taken from the last to the first, and each jumps once its total
+derivative is complete.
 """
 
 from __future__ import annotations
@@ -12,35 +13,37 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fast.cpu.backward import back_to, mark, take_maxima
+from fast.cpu.backward import Found, enter_bin, leave_bin, most_in_a_trial
 from fast.cpu.deposit import SIDE_BY_SIDE, ring_places
-from fast.cpu.lookup import Scratch, look_up_plain, look_up_special
-from fast.cpu.pointers import pointer
-from fast.cpu.vector_step import publish, publish_whole, retreat, retreat_whole
-from fast.physics.adjoint import ADJOINT, Events, drive_at, jump_at_spike, note_event
+from fast.cpu.lookup import LookupScratch, look_up_plain, look_up_special
+from fast.physics.adjoint import ADJOINT, BlockAdjoint, Events, end_of
 from fast.physics.clock import SLOT
 from fast.physics.compiling import allocating, compiled, inlined
+from fast.physics.layout import block_of
+from fast.physics.own_events import mark, note_event, take_spike
 from fast.physics.polynomials import LANES
 
 
 class Own(NamedTuple):
-    """The layer's own spikes as they arrive, `copies` for each, in order: `rest, source, worth [spikes * copies]`."""
+    """The layer's own spikes as they arrive, `copies` of each, in order: `rest, source, dL_dt
+    [spikes * copies]`."""
 
     rest: np.ndarray
     source: np.ndarray
-    worth: np.ndarray
+    dL_dt: np.ndarray
 
 
 class Work(NamedTuple):
-    """What the sweep works in, of every block, `[blocks, ...]`; see `fast.cpu.backward.Work`.
+    """Arrays of the sweep that do not outlast a trial, of every block: `[blocks, ...]`; see
+    `fast.cpu.backward.Work`.
 
-    `scratch`: of a group, `[blocks, group, ...]`. `first_event [blocks, slots * LANES], at_T`: as `fast.physics.adjoint.Events`
-    has them.
+    `scratch`: of a group of spikes, `[blocks, group, ...]`. `events`: of all blocks, but for
+    `first_event [blocks, slots * LANES]` and `at_T [blocks, ADJOINT, LANES]`. `own`: own spikes.
     """
 
     ring: np.ndarray
-    whole_ring: np.ndarray
-    scratch: Scratch
+    full_adjoint_ring: np.ndarray
+    scratch: LookupScratch
     adjoint: np.ndarray
     solved: np.ndarray
     other: np.ndarray
@@ -50,14 +53,16 @@ class Work(NamedTuple):
     events: Events
     first_event: np.ndarray
     at_T: np.ndarray
+    own: Own
 
 
 @allocating
-def work_for(layer, whole, most):
-    """Room to work in, for trials of at most so many spikes."""
-    blocks, places, size = layer.rows.shape[0], ring_places(layer.slots), 2 * most + layer.rows.shape[0] * LANES
-    group, number_type = max(SIDE_BY_SIDE, layer.copies), layer.rows.dtype
-    scratch = Scratch(
+def work_for(layer, full, most, own):
+    """Arrays for trials of at most `most` own spikes."""
+    blocks, places = layer.packed_synapses.shape[0], ring_places(layer.slots)
+    size = 2 * most + blocks * LANES
+    group, number_type = max(SIDE_BY_SIDE, layer.copies), layer.packed_synapses.dtype
+    scratch = LookupScratch(
         np.empty((blocks, group, LANES), np.int32), np.empty((blocks, group, 2 * LANES), number_type),
         np.empty((blocks, group, LANES)), np.empty((blocks, group), np.int64),
     )
@@ -66,183 +71,160 @@ def work_for(layer, whole, most):
         np.empty(0, np.int64), np.empty((0, LANES)),
     )
     return Work(
-        np.zeros((blocks, places), number_type), np.zeros((blocks, places // 2 if whole else 0, ADJOINT + 1)), scratch,
+        np.zeros((blocks, places), number_type), np.zeros((blocks, places // 2 if full else 0, ADJOINT + 1)), scratch,
         np.zeros((blocks, ADJOINT, LANES)), np.zeros((blocks, ADJOINT, LANES)), np.zeros((ADJOINT, LANES)),
         np.zeros((blocks, LANES), np.uint8), np.zeros((blocks, LANES)), np.zeros((blocks, LANES)), events,
-        np.empty((blocks, layer.slots * LANES), np.int64), np.zeros((blocks, ADJOINT, LANES)),
+        np.empty((blocks, layer.slots * LANES), np.int64), np.zeros((blocks, ADJOINT, LANES)), own,
     )
 
 
 @inlined
-def scratch_of(block, scratch):
-    """That of one block."""
-    return Scratch(scratch.place[block], scratch.found[block], scratch.driven[block], scratch.special[block])
-
-
-@inlined
-def events_of(block, work):
-    """The events of all blocks as one block sees them: with its own chains, and its own adjoint at `T`."""
+def adjoint_of(number, trial, given, layer, work, found):
+    """The adjoint of one block: its part of every array, with its own chains of events and its own
+    adjoint at `T`."""
     e = work.events
-    return Events(e.rest, e.later, e.before, e.end, work.first_event[block], work.at_T[block])
+    events = Events(e.rest, e.later, e.before, e.end, work.first_event[number], work.at_T[number])
+    return BlockAdjoint(
+        block_of(layer, number), work.ring[number], work.full_adjoint_ring[number], work.adjoint[number],
+        work.solved[number], work.other, work.drive[number], work.position[number], work.marked[number], events,
+        given.neuron_record[trial, number], given.dL_dy[trial, number], found.sums[number],
+        found.dL_dconstants[number],
+    )
+
+
+@inlined
+def scratch_of(number, scratch):
+    """The scratch of one block."""
+    return LookupScratch(
+        scratch.ring_offset[number], scratch.found[number], scratch.driven[number], scratch.special[number]
+    )
 
 
 @compiled
-def look_up_everywhere(here, size, first, last, rest, source, layer, at, want_tau, work, sums, of_constants, worth):
-    """`look_up_plain` in every block; `worth`: of the spikes, empty: not wanted."""
-    for b in range(layer.rows.shape[0]):
+def look_up_everywhere(trial, here, size, first, last, spikes, given, layer, clock, work, found, dL_dt):
+    """`look_up_plain` in every block; `spikes`: with `rest, source`; `dL_dt`: by spike, empty if
+    not wanted."""
+    for number in range(layer.packed_synapses.shape[0]):
+        b = adjoint_of(number, trial, given, layer, work, found)
         look_up_plain(
-            here, size, first, last, rest, source, layer.rows[b], layer.flow[b], layer.constants[b],
-            layer.coefficients[b], at, layer.rate, want_tau, work.ring[b], work.whole_ring[b],
-            scratch_of(b, work.scratch), work.other, sums[b], of_constants[b], worth,
+            here, size, first, last, spikes.rest, spikes.source, clock, given.want_tau,
+            scratch_of(number, work.scratch), b, dL_dt,
         )
 
 
 @compiled
-def look_up_special_everywhere(
-    bin_, base, first, last, rest, source, layer, at, want_tau, kept, dL_dy, work, sums, of_constants, worth
-):
-    """`look_up_special` in every block, of spikes `first..last-1` of the group that began with `base`."""
-    for b in range(layer.rows.shape[0]):
+def look_up_special_everywhere(trial, bin_, base, first, last, spikes, given, layer, clock, work, found, dL_dt):
+    """`look_up_special` in every block, of spikes `first..last-1` of the group that began with
+    `base`."""
+    for number in range(layer.packed_synapses.shape[0]):
+        b = adjoint_of(number, trial, given, layer, work, found)
         look_up_special(
-            bin_, base, first, last, rest, source, layer.rows[b], layer.constants[b], layer.coefficients[b], at,
-            layer.rate, scratch_of(b, work.scratch), kept[b], events_of(b, work), dL_dy[b], work.drive[b], work.other,
-            want_tau, sums[b], of_constants[b], worth,
+            bin_, base, first, last, spikes.rest, spikes.source, clock, given.want_tau,
+            scratch_of(number, work.scratch), b, dL_dt,
         )
 
 
 @inlined
-def enter_bin(slot, bin_, end, damping, first_maximum, kept, dL_dy, layer, at, want_tau, work):
-    """Publish the adjoint at the end of a bin, and take the maxima in it."""
-    rate = layer.rate
-    for b in range(layer.rows.shape[0]):
-        publish(slot, pointer(work.adjoint[b]), pointer(work.ring[b]), pointer(work.first_event[b]))
-        if rate >= 0.0 or want_tau:
-            publish_whole(slot, work.adjoint[b], work.drive[b], damping, work.whole_ring[b])
-        if rate >= 0.0 and bin_ == at.last:  # it ends at T, and not at the end of the bin
-            for lane in range(LANES):
-                mark(lane, slot, end, work.adjoint[b], work.ring[b], work.marked[b], work.position[b], work.solved[b])
-        if layer.read_maximum:
-            take_maxima(
-                bin_, slot, end, kept[b], dL_dy[b], work.adjoint[b], work.drive[b], layer.constants[b],
-                layer.coefficients[b], at, rate, want_tau, work.ring[b], work.marked[b], work.position[b],
-                work.solved[b], events_of(b, work), first_maximum + b * LANES,
-            )
+def mark_spikes(trial, bin_, slot, e, e_first, e_last, given, layer, clock, work, found):
+    """Mark the lanes of the own spikes of a bin, the last of which is `e - 1`; returns the first of
+    them.
+
+    Until its events are solved, the events of such a lane end with the bin.
+    """
+    emitted, after_maxima = given.emitted, e_last - 2 * e_first + layer.packed_synapses.shape[0] * LANES
+    while e > e_first and emitted.bin[e - 1] == bin_:
+        e -= 1
+        number, lane = emitted.neuron[e] // LANES, emitted.neuron[e] % LANES
+        b = adjoint_of(number, trial, given, layer, work, found)
+        mark(lane, bin_, slot, clock, b)
+        if b.events.first[slot + lane] < 0:
+            note_event(after_maxima + e, lane, slot, end_of(bin_, clock), b.adjoint, b)
+    return e
 
 
 @inlined
-def leave_bin(bin_, damping, layer, at, want_tau, work):
-    """Take every lane to the start of a bin."""
-    for b in range(layer.rows.shape[0]):
-        for lane in range(LANES):
-            if work.marked[b, lane]:
-                back_to(
-                    0.0, lane, bin_, work.position[b], work.drive[b], layer.constants[b], layer.coefficients[b], at,
-                    layer.rate, want_tau, work.solved[b],
-                )
-        if layer.rate >= 0.0 or want_tau:
-            retreat_whole(
-                work.adjoint[b], layer.flow[b], work.drive[b], damping, layer.rate, work.marked[b], work.solved[b]
+def take_spikes(trial, bin_, slot, here, size, e, later, e_first, given, layer, clock, work, found):
+    """Let the own spikes `e..later-1` of a bin look their arrivals up, and jump."""
+    emitted, own, copies = given.emitted, work.own, layer.copies
+    at_once = max(1, SIDE_BY_SIDE // copies)
+    while later > e:
+        base = max(e, later - at_once)
+        look_up_everywhere(
+            trial, here, size, base * copies, later * copies, own, given, layer, clock, work, found, own.dL_dt
+        )
+        for spike in range(later - 1, base - 1, -1):
+            first, dL_dt = spike * copies, given.dL_dt[spike]
+            look_up_special_everywhere(
+                trial, bin_, base * copies, first, first + copies, own, given, layer, clock, work, found, own.dL_dt
             )
-        else:
-            retreat(pointer(work.adjoint[b]), pointer(layer.flow[b]), pointer(work.marked[b]), pointer(work.solved[b]))
-    work.marked[:] = 0
+            for copy in range(copies):
+                dL_dt += own.dL_dt[first + copy]
+            number, lane = emitted.neuron[spike] // LANES, emitted.neuron[spike] % LANES
+            b = adjoint_of(number, trial, given, layer, work, found)
+            x = float(emitted.rest[spike])
+            take_spike(spike - e_first, lane, bin_, slot, x, emitted.I[spike], dL_dt, clock, given.want_tau, b)
+        later = base
 
 
 @compiled
-def recurrent_backward_trial(
-    trial, arriving, emitted, e_first, e_last, dL_dt, dL_dy, kept, layer, at, want_tau, work, own, sums, worth,
-    of_constants,
-):
-    """All blocks in one trial, whose spikes are `e_first..e_last-1`; adds to `sums`, `worth` and `of_constants`."""
-    slots, rate, copies, number_type = layer.slots, layer.rate, layer.copies, layer.rows.dtype.type
-    size, T, spikes, blocks = number_type(slots * SLOT), at.last + float(at.end), e_last - e_first, layer.rows.shape[0]
-    work.ring[:], work.whole_ring[:], work.adjoint[:], work.at_T[:] = at.zero, 0.0, 0.0, 0.0
-    for b in range(layer.rows.shape[0]):
+def recurrent_backward_trial(trial, e_first, e_last, given, layer, clock, work, found):
+    """All blocks in one trial, whose spikes are `e_first..e_last-1`; adds to `found`."""
+    arriving, slots, rate = given.arriving, layer.slots, layer.rate
+    number_type, blocks = layer.packed_synapses.dtype.type, layer.packed_synapses.shape[0]
+    size, T = number_type(slots * SLOT), clock.last + float(clock.end)
+    work.ring[:], work.full_adjoint_ring[:], work.adjoint[:], work.at_T[:] = clock.zero, 0.0, 0.0, 0.0
+    for number in range(blocks):
         for lane in range(LANES):
-            work.drive[b, lane] = dL_dy[b, lane] / T if rate >= 0.0 else 0.0
-    n, n_first, turn, e = arriving.offsets[trial + 1], arriving.offsets[trial], at.last % slots, e_last
-    for bin_ in range(at.last, -1, -1):
-        here, slot, end = number_type(turn * SLOT), turn * LANES, float(at.end) if bin_ == at.last else 1.0
+            work.drive[number, lane] = given.dL_dy[trial, number, lane] / T if rate >= 0.0 else 0.0
+    n, n_first, e = arriving.offsets[trial + 1], arriving.offsets[trial], e_last
+    ring_index = clock.last % slots
+    for bin_ in range(clock.last, -1, -1):
+        here, slot = number_type(ring_index * SLOT), ring_index * LANES
         damping = math.exp(-rate * (bin_ + 1)) if rate >= 0.0 else 0.0
-        enter_bin(slot, bin_, end, damping, spikes, kept, dL_dy, layer, at, want_tau, work)
+        for number in range(blocks):
+            b = adjoint_of(number, trial, given, layer, work, found)
+            enter_bin(bin_, slot, damping, e_last - e_first + number * LANES, clock, given.want_tau, b)
         later = e
-        while e > e_first and emitted.bin[e - 1] == bin_:
-            e -= 1
-            b, lane = emitted.neuron[e] // LANES, emitted.neuron[e] % LANES
-            mark(lane, slot, end, work.adjoint[b], work.ring[b], work.marked[b], work.position[b], work.solved[b])
-            if work.first_event[b, slot + lane] < 0:  # until its events are known, they end with the bin
-                note_event(
-                    spikes + blocks * LANES + e - e_first, lane, slot, end, work.adjoint[b], work.adjoint[b],
-                    events_of(b, work),
-                )
-        at_once = max(1, SIDE_BY_SIDE // copies)
-        while later > e:
-            base = max(e, later - at_once)
-            look_up_everywhere(
-                here, size, base * copies, later * copies, own.rest, own.source, layer, at, want_tau, work, sums,
-                of_constants, own.worth,
-            )
-            for spike in range(later - 1, base - 1, -1):
-                first, worth_here = spike * copies, dL_dt[spike]
-                look_up_special_everywhere(
-                    bin_, base * copies, first, first + copies, own.rest, own.source, layer, at, want_tau, kept, dL_dy,
-                    work, sums, of_constants, own.worth,
-                )
-                for copy in range(copies):
-                    worth_here += own.worth[first + copy]
-                b, lane = emitted.neuron[spike] // LANES, emitted.neuron[spike] % LANES
-                x, constants, coefficients = float(emitted.rest[spike]), layer.constants[b], layer.coefficients[b]
-                position, drive, solved = work.position[b], work.drive[b], work.solved[b]
-                back_to(x, lane, bin_, position, drive, constants, coefficients, at, rate, want_tau, solved)
-                g = drive_at(drive, lane, bin_, x, rate)
-                jump_at_spike(solved, lane, emitted.I[spike], worth_here, g, constants, of_constants[b], want_tau)
-                note_event(spike - e_first, lane, slot, x, solved, work.adjoint[b], events_of(b, work))
-            later = base
-        leave_bin(bin_, damping, layer, at, want_tau, work)
+        e = mark_spikes(trial, bin_, slot, e, e_first, e_last, given, layer, clock, work, found)
+        take_spikes(trial, bin_, slot, here, size, e, later, e_first, given, layer, clock, work, found)
+        for number in range(blocks):
+            b = adjoint_of(number, trial, given, layer, work, found)
+            leave_bin(bin_, damping, True, clock, given.want_tau, b)
         last = n
         while n > n_first and arriving.bin[n - 1] == bin_:
             n -= 1
         for first in range(n, last, SIDE_BY_SIDE):
             stop = min(first + SIDE_BY_SIDE, last)
             look_up_everywhere(
-                here, size, first, stop, arriving.rest, arriving.source, layer, at, want_tau, work, sums, of_constants,
-                worth,
+                trial, here, size, first, stop, arriving, given, layer, clock, work, found, found.dL_dt_pre
             )
             look_up_special_everywhere(
-                bin_, first, first, stop, arriving.rest, arriving.source, layer, at, want_tau, kept, dL_dy, work, sums,
-                of_constants, worth,
+                trial, bin_, first, first, stop, arriving, given, layer, clock, work, found, found.dL_dt_pre
             )
-        turn = turn - 1 if turn > 0 else slots - 1
+        ring_index = ring_index - 1 if ring_index > 0 else slots - 1
 
 
 @allocating
-def recurrent_backward_sweep(
-    first_trial, last_trial, arriving, emitted, ends, dL_dt, dL_dy, kept, layer, at, want_dt, want_tau
-):
-    """All blocks of a recurrent layer in trials `first_trial..last_trial-1`; as `backward.backward_sweep`.
-
-    Returns the same, for every block: `[blocks, ...]`.
-    """
-    blocks, copies = layer.rows.shape[0], layer.copies
-    sums = np.zeros((blocks, layer.rows.shape[1], 2 * LANES), layer.rows.dtype)
-    of_constants, worth = np.zeros((blocks, 4, LANES)), np.zeros(arriving.rest.size if want_dt else 0)
-    most, e_first = 0, 0
-    for e_last in ends:
-        most, e_first = max(most, e_last - e_first), e_last
-    own = Own(
-        np.empty(dL_dt.size * copies, layer.rows.dtype), np.empty(dL_dt.size * copies, np.int32),
-        np.zeros(max(1, dL_dt.size * copies)),
+def recurrent_backward_sweep(first_trial, last_trial, given, layer, clock):
+    """All blocks of a recurrent layer in trials `first_trial..last_trial-1`; `Found`, by block and
+    over the trials."""
+    blocks, copies, dtype = layer.packed_synapses.shape[0], layer.copies, layer.packed_synapses.dtype
+    found = Found(
+        np.zeros((blocks, layer.packed_synapses.shape[1], 2 * LANES), dtype),
+        np.zeros(given.arriving.rest.size if given.want_dt else 0), np.zeros((blocks, 4, LANES)),
     )
-    for e in range(dL_dt.size):
+    spikes = given.dL_dt.size
+    own = Own(
+        np.empty(spikes * copies, dtype), np.empty(spikes * copies, np.int32), np.zeros(max(1, spikes * copies))
+    )
+    for e in range(spikes):
         for copy in range(copies):
-            own.rest[e * copies + copy] = emitted.rest[e]
-            own.source[e * copies + copy] = layer.external + copy * layer.post + emitted.neuron[e]
-    work, e_first = work_for(layer, layer.rate >= 0.0 or want_tau, most), 0
+            own.rest[e * copies + copy] = given.emitted.rest[e]
+            own.source[e * copies + copy] = layer.external + copy * layer.post + given.emitted.neuron[e]
+    work = work_for(layer, layer.rate >= 0.0 or given.want_tau, most_in_a_trial(given.ends), own)
+    e_first = 0
     for trial in range(first_trial, last_trial):
-        e_last = ends[trial - first_trial]
-        recurrent_backward_trial(
-            trial, arriving, emitted, e_first, e_last, dL_dt, dL_dy[trial], kept[trial], layer, at, want_tau, work, own,
-            sums, worth, of_constants,
-        )
+        e_last = given.ends[trial - first_trial]
+        recurrent_backward_trial(trial, e_first, e_last, given, layer, clock, work, found)
         e_first = e_last
-    return sums, worth, of_constants
+    return found

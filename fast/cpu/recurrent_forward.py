@@ -1,9 +1,11 @@
-"""Forward kernel of a recurrent layer: all blocks of neurons together, whose spikes reach each other.
+"""Forward kernel of a recurrent layer: all blocks of neurons together, whose spikes reach each
+other.
 
-A bin is short, but no delay is long enough to be sure that the spikes of a bin do not matter in it. So the lanes in
-which something can happen are candidates (`fast.cpu.pending`). The earliest of their next spikes is final. Where it
-arrives in the same bin it is deposited at once: that may make other lanes candidates, or change what they do later. So
-any delay is exact, however small. Everywhere else it is deposited when the bin is left, like a spike from outside.
+A bin is short, but no delay is long enough to rule out that a spike of a bin acts within it. So the
+lanes that may spike in a bin are pending (`fast.cpu.pending`), and the earliest of their predicted
+spikes is final. Where it arrives in the same bin it is delivered at once: that may make other lanes
+pending, or change their predictions. So any delay is exact, however small. Everywhere else a spike
+is deposited when the bin is left, like a spike from outside.
 """
 
 from __future__ import annotations
@@ -11,9 +13,10 @@ from __future__ import annotations
 import numpy as np
 
 from fast.cpu.deposit import clear_ring
+from fast.cpu.emitted import USUAL, no_spikes, with_room
 from fast.cpu.forward import start_trial
-from fast.cpu.pending import TOUCHED, I, X, earliest, settle, touch
-from fast.cpu.recurrent_steps import deposit_everywhere, enter_bin, leave_bin, look_ahead, reach
+from fast.cpu.pending import TOUCHED, I, X, earliest, predict, settle, touch
+from fast.cpu.recurrent_steps import deliver_same_bin, deposit_everywhere, enter_bin, leave_bin
 from fast.cpu.workspace import (
     ARRIVED,
     AT_START,
@@ -24,45 +27,46 @@ from fast.cpu.workspace import (
     NO_LINKS,
     NO_SPIKES,
     OLDEST,
-    TURN,
+    RING_INDEX,
     with_more,
     work_for,
 )
 from fast.physics.clock import SLOT
 from fast.physics.compiling import allocating, compiled, inlined
 from fast.physics.polynomials import LANES
-from fast.physics.within_bin import FULL, NONE, REACHED_END, STUCK, USUAL, no_spikes, with_room
+from fast.physics.within_bin import FULL, NONE, REACHED_END, STUCK
 
 
 @inlined
-def start(layer, at, kept, work):
-    """Everything before the first bin."""
-    clear_ring(work.ring, at)
+def start(layer, clock, neuron_record, work):
+    """Empty arrays, before the first bin."""
+    clear_ring(work.ring, clock)
     work.state[:], work.oldest_at[:] = 0.0, 0
-    for b in range(layer.rows.shape[0]):
-        start_trial(kept[b], work.level[b], layer.constants[b], layer.read_maximum)
+    for b in range(layer.packed_synapses.shape[0]):
+        start_trial(neuron_record[b], work.level[b], layer.constants[b], layer.read_maximum)
 
 
 @compiled
-def recurrent_trial(trial, arriving, layer, at, kept, work, emitted):
-    """All blocks in one trial, from `work.position` on; fills `kept [block, KEPT, LANES]`.
+def recurrent_trial(trial, arriving, layer, clock, neuron_record, work, emitted):
+    """All blocks in one trial, from `work.position` on; fills `neuron_record [block, NEURON_RECORD,
+    LANES]`.
 
     Returns:
-        The number of spikes; and REACHED_END, or STUCK with the neuron instead, or FULL if `emitted` has no more room,
-        or what `work` has too little room for. It can then go on with more, from a bin's start, or AT_START if it was
-        within one.
+        The number of spikes; and REACHED_END, or STUCK (then the neuron in place of the number), or
+        FULL if `emitted` is, or the buffer of `work` that is full. With more room the sweep resumes
+        from the start of the bin, or AT_START if it was within one.
     """
-    slots, number_type, own = layer.slots, layer.rows.dtype.type, layer.copies * layer.post
-    size, candidates, spikes, position = number_type(slots * SLOT), work.candidates, work.spikes, work.position
+    slots, number_type, own = layer.slots, layer.packed_synapses.dtype.type, layer.copies * layer.post
+    size, pending, spikes, position = number_type(slots * SLOT), work.pending, work.spikes, work.position
     links, s_last, n_emitted = spikes.next.shape[1], arriving.offsets[trial + 1], position[EMITTED]
     if position[BIN] == AT_START:
-        start(layer, at, kept, work)
-        position[BIN], position[TURN], position[DEPOSITED], position[ARRIVED] = 0, 0, 0, arriving.offsets[trial]
-    turn, n, s = position[TURN], position[DEPOSITED], position[ARRIVED]
-    for bin_ in range(position[BIN], at.last + 1):
-        here, slot, first, more = number_type(turn * SLOT), turn * LANES, n, 0
-        work.oldest_at[turn] = n
-        oldest = work.oldest_at[turn + 1 if turn + 1 < slots else 0]
+        start(layer, clock, neuron_record, work)
+        position[BIN], position[RING_INDEX], position[DEPOSITED], position[ARRIVED] = 0, 0, 0, arriving.offsets[trial]
+    ring_index, n, s = position[RING_INDEX], position[DEPOSITED], position[ARRIVED]
+    for bin_ in range(position[BIN], clock.last + 1):
+        here, slot, first, more = number_type(ring_index * SLOT), ring_index * LANES, n, 0
+        work.oldest_at[ring_index] = n
+        oldest = work.oldest_at[ring_index + 1 if ring_index + 1 < slots else 0]
         while s + more < s_last and arriving.bin[s + more] == bin_:
             more += 1
         lack = REACHED_END  # unless each neuron can spike once in this bin
@@ -73,22 +77,22 @@ def recurrent_trial(trial, arriving, layer, at, kept, work, emitted):
         elif n + more + own - oldest > links:
             lack = NO_LINKS
         if lack != REACHED_END:
-            position[BIN], position[TURN], position[DEPOSITED], position[ARRIVED] = bin_, turn, n, s
+            position[BIN], position[RING_INDEX], position[DEPOSITED], position[ARRIVED] = bin_, ring_index, n, s
             position[EMITTED], position[OLDEST] = n_emitted, oldest
             return n_emitted, lack
         position[BIN] = AT_START  # from here on the bin is under way
         for _ in range(more):
             spikes.rest[n], spikes.source[n] = arriving.rest[s], arriving.source[s]
             s, n = s + 1, n + 1
-        deposit_everywhere(here, size, first, n, layer, at, work)
+        deposit_everywhere(here, size, first, n, layer, clock, work)
         first_own = n
-        if not enter_bin(slot, bin_, layer, at, kept, work):
+        if not enter_bin(slot, bin_, layer, clock, neuron_record, work):
             return n_emitted, NO_ARRIVALS
         while True:
-            number = earliest(candidates)
+            number = earliest(pending)
             if number == NONE:
                 break
-            if candidates.status[number] == STUCK:
+            if pending.status[number] == STUCK:
                 return number, STUCK
             if n_emitted == emitted.bin.size:
                 return n_emitted, FULL
@@ -96,48 +100,50 @@ def recurrent_trial(trial, arriving, layer, at, kept, work, emitted):
                 return n_emitted, NO_SPIKES
             if n + layer.copies - oldest > links:
                 return n_emitted, NO_LINKS
-            x = candidates.foreseen[number, X]
+            x = pending.predicted[number, X]
             emitted.neuron[n_emitted], emitted.bin[n_emitted] = number, bin_
-            emitted.rest[n_emitted], emitted.I[n_emitted] = x, candidates.foreseen[number, I]
+            emitted.rest[n_emitted], emitted.I[n_emitted] = x, pending.predicted[number, I]
             n_emitted += 1
-            settle(candidates, number, kept[number // LANES])
-            touch(candidates, number)
+            settle(pending, number, neuron_record[number // LANES])
+            touch(pending, number)
             for copy in range(layer.copies):
                 spikes.rest[n], spikes.source[n] = x, layer.external + copy * layer.post + number
-                if not reach(n, slot, bin_, layer, at, kept, work):
+                if not deliver_same_bin(n, slot, bin_, layer, clock, neuron_record, work):
                     return n_emitted, NO_ARRIVALS
                 n += 1
-            for c in range(candidates.how_many[TOUCHED]):
-                look_ahead(candidates.touched[c], bin_, layer, at, kept, work)
-                candidates.is_touched[candidates.touched[c]] = 0
-            candidates.how_many[TOUCHED] = 0
-        # What arrives in this bin is added to its cells once more; nobody reads them now, and `leave_bin` clears them.
-        deposit_everywhere(here, size, first_own, n, layer, at, work)
-        leave_bin(slot, bin_, layer, at, kept, work)
-        turn = turn + 1 if turn + 1 < slots else 0
+            for c in range(pending.how_many[TOUCHED]):
+                predict(pending, pending.touched[c], bin_, layer, clock, neuron_record)
+                pending.is_touched[pending.touched[c]] = 0
+            pending.how_many[TOUCHED] = 0
+        # This adds arrivals in this bin to its cells a second time: no one reads them any more, and
+        # `leave_bin` clears them.
+        deposit_everywhere(here, size, first_own, n, layer, clock, work)
+        leave_bin(slot, bin_, layer, clock, neuron_record, work)
+        ring_index = ring_index + 1 if ring_index + 1 < slots else 0
     return n_emitted, REACHED_END
 
 
 @allocating
-def recurrent_sweep(first_trial, last_trial, arriving, most, layer, at, kept):
-    """All blocks of a recurrent layer in trials `first_trial..last_trial-1`; as `forward.forward_sweep`."""
+def recurrent_sweep(first_trial, last_trial, arriving, most, layer, clock, neuron_record):
+    """All blocks of a recurrent layer in trials `first_trial..last_trial-1`; as
+    `fast.cpu.forward.forward_sweep`."""
     longest = 0
     for trial in range(first_trial, last_trial):
         longest = max(longest, arriving.offsets[trial + 1] - arriving.offsets[trial])
-    work, emitted = work_for(layer, most, longest, at), no_spikes(layer.rows)
+    work, emitted = work_for(layer, most, longest, clock), no_spikes(layer.packed_synapses)
     ends, n = np.empty(last_trial - first_trial, np.int64), 0
     for trial in range(first_trial, last_trial):
         emitted = with_room(emitted, n + USUAL * layer.post)
         work.position[BIN] = AT_START
         while True:
             if work.position[BIN] == AT_START:
-                kept[trial] = 0.0
-                work.position[EMITTED], work.candidates.is_touched[:] = n, 0
-            end, status = recurrent_trial(trial, arriving, layer, at, kept[trial], work, emitted)
+                neuron_record[trial] = 0.0
+                work.position[EMITTED], work.pending.is_touched[:] = n, 0
+            end, status = recurrent_trial(trial, arriving, layer, clock, neuron_record[trial], work, emitted)
             if status == FULL:
                 emitted = with_room(emitted, 2 * emitted.bin.size)
             elif status >= NO_SPIKES:
-                work = with_more(work, status, layer.rows)
+                work = with_more(work, status, layer.packed_synapses)
             else:
                 break
         if status == STUCK:

@@ -1,166 +1,162 @@
-"""What happens in one bin of a recurrent layer: all blocks enter it, spikes in it reach lanes, all blocks leave it."""
+"""One bin of a recurrent layer: all blocks enter it, spikes in it reach lanes, all blocks leave
+it."""
 
 from __future__ import annotations
 
 import math
 
-from fast.cpu.cells import CELL, CELL_I, CELL_UP, CELL_V, link_of
-from fast.cpu.deposit import deposit, deposit_in_bin, deposit_integral, ring_places
-from fast.cpu.forward import new_level
+from fast.cpu.deposit import (
+    DepositScratch,
+    Links,
+    block_pointers,
+    deposit,
+    deposit_in_bin,
+    deposit_integral,
+    ring_places,
+    spike_pointers,
+)
+from fast.cpu.intrinsics import CELL, CELL_I, CELL_UP, CELL_V, link_of, lowest_bit, pointer
 from fast.cpu.pending import (
     CHOSEN,
     TAKEN,
     I,
     V,
-    add_candidate,
-    foresee,
     insert_arrival,
     is_false_alarm,
+    predict,
+    start_pending,
     take_arrivals,
     touch,
 )
-from fast.cpu.pointers import lowest_bit, pointer
-from fast.cpu.vector_step import across, advance, integrate, may_pass, step
+from fast.cpu.vector_step import advance, integrate, step
+from fast.physics.bin_step import level_for_next_bin, state_across_bin, voltage_may_pass
 from fast.physics.compiling import compiled, inlined
+from fast.physics.neuron_record import INTEGRAL
 from fast.physics.polynomials import LANES
-from fast.physics.within_bin import INTEGRAL
 
 
 @inlined
-def places_of(b, layer):
-    """Where the cells of a block begin and end among those of all."""
+def cells_of(b, layer, work):
+    """Pointer to the cells of block `b`."""
     places = ring_places(layer.slots) // 2
-    return b * places, (b + 1) * places
+    return pointer(work.ring.cells[b * places * CELL : (b + 1) * places * CELL])
+
+
+@inlined
+def integral_of(b, layer, work):
+    """Pointer to the integrals of block `b`."""
+    places = ring_places(layer.slots) // 2
+    return pointer(work.ring.integral[b * places : (b + 1) * places])
 
 
 @compiled
-def deposit_everywhere(here, size, first, last, layer, at, work):
+def deposit_everywhere(here, size, first, last, layer, clock, work):
     """Deposit spikes `first..last-1` in every block."""
-    spikes, mask = work.spikes, work.spikes.next.shape[1] - 1
-    rest, source, place, amount = (
-        pointer(spikes.rest), pointer(spikes.source), pointer(work.place), pointer(work.amount)
-    )
-    for b in range(layer.rows.shape[0]):
-        begin, end = places_of(b, layer)
-        rows, coefficients = pointer(layer.rows[b]), pointer(layer.coefficients[b])
-        cells = pointer(work.ring.cells[begin * CELL : end * CELL])
-        deposit(
-            here, size, first, last, rest, source, pointer(spikes.next[b]), mask, rows, coefficients, at, cells, place,
-            amount,
-        )
+    spikes, mask = spike_pointers(work.spikes.rest, work.spikes.source), work.spikes.next.shape[1] - 1
+    scratch = DepositScratch(pointer(work.scratch.ring_offset), pointer(work.scratch.amount))
+    for b in range(layer.packed_synapses.shape[0]):
+        block, links = block_pointers(layer, b), Links(pointer(work.spikes.next[b]), mask)
+        deposit(here, size, first, last, spikes, block, clock, links, cells_of(b, layer, work), scratch)
         if layer.rate >= 0.0:
-            integral = pointer(work.ring.integral[begin:end])
-            deposit_integral(here, size, first, last, rest, source, rows, coefficients, at, integral)
+            deposit_integral(here, size, first, last, spikes, block, clock, integral_of(b, layer, work))
 
 
 @compiled
-def meet(number, slot, bin_, layer, at, kept, work):
-    """Make a lane a candidate, with all arrivals in the bin. Returns whether there is room."""
-    b, lane, candidates = number // LANES, number % LANES, work.candidates
-    if candidates.rest.size - candidates.how_many[TAKEN] < work.spikes.next.shape[1]:
+def add_pending(number, slot, bin_, layer, clock, neuron_record, work):
+    """Make a lane pending, with all arrivals in the bin. Returns whether there is room."""
+    b, lane, pending = number // LANES, number % LANES, work.pending
+    if pending.rest.size - pending.how_many[TAKEN] < work.spikes.next.shape[1]:
         return False
-    begin, end = places_of(b, layer)
-    link = link_of(pointer(work.ring.cells[begin * CELL : end * CELL]), slot + lane)
-    add_candidate(candidates, number, work.state[b], lane, kept[b])
-    take_arrivals(candidates, number, link, work.spikes, work.spikes.next[b], layer.rows[b], at, bin_ == at.last)
-    work.risky[b, lane] = 1
+    link = link_of(cells_of(b, layer, work), slot + lane)
+    start_pending(pending, number, work.state[b], lane, neuron_record[b])
+    take_arrivals(
+        pending, number, link, work.spikes, work.spikes.next[b], layer.packed_synapses[b], clock, bin_ == clock.last
+    )
+    work.needs_solve[b, lane] = 1
     return True
 
 
 @compiled
-def look_ahead(number, bin_, layer, at, kept, work):
-    """Foresee what a candidate does next."""
-    b = number // LANES
-    foresee(
-        work.candidates, number, layer.constants[b], layer.coefficients[b], bin_, at, layer.rate, layer.read_maximum,
-        kept[b],
-    )
+def deliver_same_bin(n, slot, bin_, layer, clock, neuron_record, work):
+    """Deliver spike `n` of the layer where it arrives in the bin in which it is emitted: those
+    lanes become pending.
 
-
-@compiled
-def reach(n, slot, bin_, layer, at, kept, work):
-    """Let spike `n` of the layer matter where it arrives in the bin it is emitted in: candidates are touched.
-
-    Only there: it is deposited everywhere when the bin is left. Returns whether there is room.
+    It is deposited everywhere else when the bin is left. Returns whether there is room.
     """
-    spikes, candidates, mask = work.spikes, work.candidates, work.spikes.next.shape[1] - 1
+    spikes, pending, mask = work.spikes, work.pending, work.spikes.next.shape[1] - 1
     source, q = spikes.source[n], spikes.rest[n]
-    for b in range(layer.rows.shape[0]):
-        begin, end = places_of(b, layer)
-        bits, cells = work.near[b, source - layer.external], pointer(work.ring.cells[begin * CELL : end * CELL])
-        row, next_, coefficients = (
-            pointer(layer.rows[b, source]), pointer(spikes.next[b]), pointer(layer.coefficients[b])
-        )
+    for b in range(layer.packed_synapses.shape[0]):
+        bits, cells = work.near[b, source - layer.external], cells_of(b, layer, work)
+        row, links = pointer(layer.packed_synapses[b, source]), Links(pointer(spikes.next[b]), mask)
+        coefficients, amount = pointer(layer.coefficients[b]), pointer(work.scratch.amount)
         while bits:
             lane = lowest_bit(bits)
             bits &= bits - 1
-            if not deposit_in_bin(
-                slot, n, q, row, lane, next_, mask, coefficients, at, cells, pointer(work.amount)
-            ):
+            if not deposit_in_bin(slot, n, q, row, lane, coefficients, clock, links, cells, amount):
                 continue
             number, c, r = b * LANES + lane, CELL * (slot + lane), q + row[2 * LANES + lane]
-            if work.risky[b, lane]:
-                if bin_ == at.last and r > at.end:
+            if work.needs_solve[b, lane]:
+                if bin_ == clock.last and r > clock.end:
                     continue
-                if not insert_arrival(candidates, number, r, row[lane]):
+                if not insert_arrival(pending, number, r, row[lane]):
                     return False
-                touch(candidates, number)
+                touch(pending, number)
                 continue
             V_here, I_here, flow = work.state[b, lane], work.state[b, LANES + lane], layer.flow[b]
-            passes = may_pass(V_here, I_here, cells[c + CELL_UP], lane, flow, work.level[b, lane], 64 * at.u)
-            if not passes and bin_ < at.last:
-                work.ahead[b, lane], work.ahead[b, LANES + lane] = across(
+            passes = voltage_may_pass(V_here, I_here, cells[c + CELL_UP], lane, flow, work.level[b, lane], 64 * clock.u)
+            if not passes and bin_ < clock.last:
+                work.ahead[b, lane], work.ahead[b, LANES + lane] = state_across_bin(
                     V_here, I_here, cells[c + CELL_V], cells[c + CELL_I], lane, flow
                 )
-            elif meet(number, slot, bin_, layer, at, kept, work):
-                touch(candidates, number)
+            elif add_pending(number, slot, bin_, layer, clock, neuron_record, work):
+                touch(pending, number)
             else:
                 return False
     return True
 
 
 @inlined
-def leave_bin(slot, bin_, layer, at, kept, work):
-    """Settle every candidate at the end of the bin, and take all lanes there."""
-    candidates = work.candidates
-    for c in range(candidates.how_many[CHOSEN]):
-        number = candidates.lanes[c]
-        b, lane, then = number // LANES, number % LANES, candidates.foreseen[number]
+def leave_bin(slot, bin_, layer, clock, neuron_record, work):
+    """Settle every pending lane at the end of the bin, and take all lanes there."""
+    pending = work.pending
+    for c in range(pending.how_many[CHOSEN]):
+        number = pending.lanes[c]
+        b, lane, then = number // LANES, number % LANES, pending.predicted[number]
         work.ahead[b, lane], work.ahead[b, LANES + lane] = then[V], then[I]
-        work.level[b, lane] = new_level(kept[b], lane, bin_, layer.constants[b, 2, lane], layer.read_maximum)
-    for b in range(layer.rows.shape[0]):
-        begin, end = places_of(b, layer)
+        v_th = layer.constants[b, 2, lane]
+        work.level[b, lane] = level_for_next_bin(neuron_record[b], lane, bin_, v_th, layer.read_maximum)
+    for b in range(layer.packed_synapses.shape[0]):
         state, flow = pointer(work.state[b]), pointer(layer.flow[b])
         if layer.rate >= 0.0:
-            integral, weight_end = pointer(work.ring.integral[begin:end]), math.exp(-layer.rate * (bin_ + 1))
-            integrate(slot, state, flow, integral, weight_end, pointer(work.risky[b]), pointer(kept[b, INTEGRAL]))
-        advance(slot, state, pointer(work.ahead[b]), pointer(work.ring.cells[begin * CELL : end * CELL]))
+            integral, weight_end = integral_of(b, layer, work), math.exp(-layer.rate * (bin_ + 1))
+            integrals = pointer(neuron_record[b, INTEGRAL])
+            integrate(slot, state, flow, integral, weight_end, pointer(work.needs_solve[b]), integrals)
+        advance(slot, state, pointer(work.ahead[b]), cells_of(b, layer, work))
 
 
 @inlined
-def enter_bin(slot, bin_, layer, at, kept, work):
-    """Step over the bin, and find the candidates in it. Returns whether there is room."""
-    candidates, is_last = work.candidates, bin_ == at.last
-    candidates.how_many[:] = 0
-    for b in range(layer.rows.shape[0]):
-        begin, end = places_of(b, layer)
-        cells, risky = pointer(work.ring.cells[begin * CELL : end * CELL]), work.risky[b]
-        any_risky = step(
-            slot, pointer(work.state[b]), pointer(layer.flow[b]), pointer(work.level[b]), cells, 64 * at.u,
-            pointer(risky), pointer(work.ahead[b]),
+def enter_bin(slot, bin_, layer, clock, neuron_record, work):
+    """Step over the bin, and find the pending lanes in it. Returns whether there is room."""
+    pending, is_last = work.pending, bin_ == clock.last
+    pending.how_many[:] = 0
+    for b in range(layer.packed_synapses.shape[0]):
+        cells, needs_solve = cells_of(b, layer, work), work.needs_solve[b]
+        any_needs_solve = step(
+            slot, pointer(work.state[b]), pointer(layer.flow[b]), pointer(work.level[b]), cells, 64 * clock.u,
+            pointer(needs_solve), pointer(work.ahead[b]),
         )
-        if not (any_risky or is_last):
+        if not (any_needs_solve or is_last):
             continue
         for lane in range(LANES):
-            if not (risky[lane] or (is_last and (layer.rate >= 0.0 or link_of(cells, slot + lane) >= 0))):
-                continue  # the last ends at T, and not at the end of the bin
+            arrives_last = is_last and (layer.rate >= 0.0 or link_of(cells, slot + lane) >= 0)
+            if not (needs_solve[lane] or arrives_last):
+                continue  # the last bin ends at T, and not at its own end
             number = b * LANES + lane
-            if not meet(number, slot, bin_, layer, at, kept, work):
+            if not add_pending(number, slot, bin_, layer, clock, neuron_record, work):
                 return False
-            level = work.level[b, lane]
-            if not is_last and is_false_alarm(candidates, number, layer.constants[b], level, 64 * at.u):
-                candidates.how_many[CHOSEN] -= 1
-                risky[lane] = 0
+            if not is_last and is_false_alarm(pending, number, layer.constants[b], work.level[b, lane], 64 * clock.u):
+                pending.how_many[CHOSEN] -= 1
+                needs_solve[lane] = 0
             else:
-                look_ahead(number, bin_, layer, at, kept, work)
+                predict(pending, number, bin_, layer, clock, neuron_record)
     return True

@@ -1,12 +1,14 @@
-"""What the backward kernels read, work in and write."""
+"""The arrays that the backward kernels read, work in and write."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 from fast.cuda.compiling import Array
-from fast.physics.adjoint import ADJOINT, Events
+from fast.physics.adjoint import ADJOINT, BlockAdjoint, Events
+from fast.physics.clock import Clock
 from fast.physics.compiling import compiled
+from fast.physics.layout import Layer, block_of
 from fast.physics.polynomials import LANES
 
 # Scratch of a block of neurons, `[ROWS, LANES]`: four adjoints, then numbers.
@@ -15,11 +17,13 @@ ROWS = 23
 
 
 class Given(NamedTuple):
-    """What the backward pass is given: spikes from outside, own spikes, and what the loss says.
+    """Input of the backward pass: spikes from outside, own spikes, the loss, and the record of the
+    forward pass.
 
-    `offsets, bin, rest, source`: as `fast.cpu.deposit.Arriving`. `own_offsets`: of each train, or of each trial if all
-    neurons are solved together; `own_neuron` (then only), `own_bin, own_rest, own_I`, and `dL_dt` of each spike.
-    `dL_dy [trials, blocks, LANES]`; `kept` of the forward pass.
+    `offsets, bin, rest, source`: as `fast.physics.layout.Arriving`. `own_offsets`: of each train,
+    or of each trial where all neurons are solved together; `own_neuron` (then only), `own_bin,
+    own_rest, own_I`, and `dL_dt`, the derivative of the loss by each spike. `dL_dy [trials, blocks,
+    LANES]`; `neuron_record [trials, blocks, NEURON_RECORD, LANES]`.
     """
 
     offsets: Array
@@ -33,19 +37,21 @@ class Given(NamedTuple):
     own_I: Array
     dL_dt: Array
     dL_dy: Array
-    kept: Array
+    neuron_record: Array
 
 
 class Passed(NamedTuple):
-    """The bins that have been passed, `[chunks, blocks, ...]`, as `fast.cpu.lookup` keeps them, and all own events.
+    """The bins that the sweep has passed, `[chunks, blocks, ...]`, as `fast.cpu.lookup` keeps them,
+    and all own events.
 
-    `ring [2 * slots * LANES]`; `whole_ring [ADJOINT + 1, slots * LANES]` (of one place if it is not needed); `first`
-    and the rest as in `fast.physics.adjoint.Events`, of all spikes, and then of the maxima of every neuron of every chunk.
-    `scratch [ROWS, LANES]`, if neurons are solved together; the others have it in shared memory.
+    `ring [2 * slots * LANES]`; `full_adjoint_ring [ADJOINT + 1, slots * LANES]` (one place if it is
+    not needed); `first` and the other arrays of `fast.physics.adjoint.Events`: of all spikes, then
+    of the maxima of every neuron of every chunk. `scratch [ROWS, LANES]` where neurons are solved
+    together; elsewhere it lies in shared memory.
     """
 
     ring: Array
-    whole_ring: Array
+    full_adjoint_ring: Array
     first: Array
     rest: Array
     later: Array
@@ -55,60 +61,53 @@ class Passed(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """What is added up: `of_synapses [chunks, blocks, sources, 2 * LANES]` and `of_constants [chunks, blocks, 4,
-    LANES]` as `fast.cpu.backward.backward_sweep`; `worth [spikes, lanes]` of the spikes from outside, from `first_worth`
-    on (one place if it is not wanted)."""
+    """Sums of the kernel: `of_synapses [chunks, blocks, sources, 2 * LANES]` and `dL_dconstants
+    [chunks, blocks, 4, LANES]`, see `fast.physics.adjoint.BlockAdjoint`; `dL_dt_pre [spikes,
+    lanes]`: derivative by each spike from outside, through each neuron, from `first_dL_dt_pre` on
+    (one place if it is not wanted)."""
 
     of_synapses: Array
-    of_constants: Array
-    worth: Array
-    first_worth: int
+    dL_dconstants: Array
+    dL_dt_pre: Array
+    first_dL_dt_pre: int
 
 
-class Lane(NamedTuple):
-    """Everything of the block of a lane, in one chunk, under one name each."""
+class Sweep(NamedTuple):
+    """Everything that the threads of a backward kernel share."""
 
-    rows: Array
-    flow: Array
-    constants: Array
-    coefficients: Array
-    ring: Array
-    whole_ring: Array
-    adjoint: Array
-    solved: Array
-    other: Array
-    drive: Array
-    position: Array
-    marked: Array
-    events: Events
-    sums: Array
-    of_constants: Array
+    given: Given
+    layer: Layer
+    clock: Clock
+    want_tau: bool
+    passed: Passed
+    sums: Sums
 
 
 @compiled
-def lane_of(chunk, block, layer, passed, sums, scratch):
-    """The arrays of a block; `scratch [ROWS, LANES]`."""
+def adjoint_of(trial, chunk, block, sweep, scratch):
+    """The adjoint of a block in a trial: its part of every array; `scratch [ROWS, LANES]`."""
+    given, layer, passed, sums = sweep.given, sweep.layer, sweep.passed, sweep.sums
     events = Events(
         passed.rest, passed.later, passed.before, passed.end, passed.first[chunk, block], scratch[AT_T:DRIVES]
     )
-    return Lane(
-        layer.rows[block], layer.flow[block], layer.constants[block], layer.coefficients[block],
-        passed.ring[chunk, block], passed.whole_ring[chunk, block], scratch[:SOLVED], scratch[SOLVED:OTHER],
-        scratch[OTHER:AT_T], scratch[DRIVES], scratch[POSITION], scratch[MARKED], events,
-        sums.of_synapses[chunk, block], sums.of_constants[chunk, block],
+    return BlockAdjoint(
+        block_of(layer, block), passed.ring[chunk, block], passed.full_adjoint_ring[chunk, block], scratch[:SOLVED],
+        scratch[SOLVED:OTHER], scratch[OTHER:AT_T], scratch[DRIVES], scratch[POSITION], scratch[MARKED], events,
+        given.neuron_record[trial, block], given.dL_dy[trial, block], sums.of_synapses[chunk, block],
+        sums.dL_dconstants[chunk, block],
     )
 
 
 @compiled
-def start_at_end(lane, slots, at, rate, dL_dy, b):
-    """Before the last bin of a trial: no adjoint, and nothing has been passed."""
+def start_at_end(lane, slots, clock, b):
+    """Before the last bin of a trial: the adjoint is 0, and no bin has been passed."""
     for k in range(ADJOINT):
         b.adjoint[k, lane] = b.events.at_T[k, lane] = 0.0
-    b.drive[lane] = dL_dy[lane] / (at.last + float(at.end)) if rate >= 0.0 else 0.0
+    b.drive[lane] = b.dL_dy[lane] / (clock.last + float(clock.end)) if b.block.rate >= 0.0 else 0.0
     b.marked[lane] = 0.0
-    whole = b.whole_ring.shape[1] > 1
-    for place in range(lane, slots * LANES, LANES):
-        b.ring[2 * place] = b.ring[2 * place + 1] = at.zero
-        if whole:
+    full = b.full_adjoint_ring.shape[1] > 1
+    for cell in range(lane, slots * LANES, LANES):
+        b.ring[2 * cell] = b.ring[2 * cell + 1] = clock.zero
+        if full:
             for k in range(ADJOINT + 1):
-                b.whole_ring[k, place] = 0.0
+                b.full_adjoint_ring[k, cell] = 0.0

@@ -32,5 +32,6 @@ def kernel(function: Callable) -> Any:
 
 
 def on_device(function: Callable) -> Any:
-    """A device function that waits for the other threads of its block; all others are plain `compiled` functions."""
+    """A device function that waits for the other threads of its block; all others are plain
+    `compiled` functions."""
     return cuda.jit(device=True)(function)

@@ -1,8 +1,9 @@
-"""Forward kernel: one thread follows one neuron through one trial, in the same sweep as `fast.cpu.forward`.
+"""Forward kernel: one thread follows one neuron through one trial, in the sweep of
+`fast.cpu.forward`.
 
-Neighbouring threads are neighbouring neurons of the same trial, so that the threads of a warp read the same spikes, and
-neighbouring synapses. Each has its own bins ahead, its own chains, and its own place for the spikes it emits: nothing
-is shared, so nothing depends on which thread comes first.
+Neighbouring threads are neighbouring neurons of one trial, so the threads of a warp read the same
+spikes, and neighbouring synapses. Each thread has its own bins ahead, its own chains, and its own
+buffer for emitted spikes: nothing is shared, so nothing depends on which thread comes first.
 """
 
 from __future__ import annotations
@@ -12,23 +13,20 @@ from typing import NamedTuple
 
 from numba import cuda
 
-from fast.cpu.forward import new_level
-from fast.cpu.packing import FLOW_PM, FLOW_RA, FLOW_RAB
-from fast.cpu.vector_step import across, may_pass
 from fast.cuda.compiling import Array, kernel
+from fast.physics.bin_step import (
+    arrival_amounts,
+    level_for_next_bin,
+    state_across_bin,
+    voltage_integral_across_bin,
+    voltage_may_pass,
+)
 from fast.physics.clock import SLOT
 from fast.physics.compiling import compiled
-from fast.physics.polynomials import AB, LANES, RAB, B, polynomial
-from fast.physics.within_bin import (
-    CROSSED,
-    INTEGRAL,
-    MAX_BIN,
-    RECENT_BIN,
-    STUCK,
-    collect,
-    stays_below,
-    to_next_crossing,
-)
+from fast.physics.layout import block_of
+from fast.physics.neuron_record import INTEGRAL, MAX_BIN, RECENT_BIN
+from fast.physics.polynomials import LANES, RAB, polynomial
+from fast.physics.within_bin import CROSSED, STUCK, Arrivals, collect, stays_below, to_next_crossing
 
 IS_STUCK = -1  # in place of a number of spikes
 
@@ -36,10 +34,10 @@ IS_STUCK = -1  # in place of a number of spikes
 class Ahead(NamedTuple):
     """Bins ahead, `[trials at once, blocks, ...]`.
 
-    `deposits [4 * slots * LANES]`: what arrives in each bin and lane, V and I of excitation, then of inhibition, as in
-    `fast.cpu.cells`; `integral, chain [slots * LANES]`: what is added to an integral readout, and the last spike;
-    `next [size, LANES]`, the chains, `size` a power of two; `rest, weight [size, LANES]`, the arrivals of a bin in
-    order.
+    `deposits [4 * slots * LANES]`: amounts of V and I that arrive in each bin and lane, of
+    excitation, then of inhibition. `integral, chain [slots * LANES]`: amount of an integral
+    readout, and the last spike. `next [size, LANES]`: the chains, `size` a power of two. `rest,
+    weight [size, LANES]`: the arrivals of a bin in order.
     """
 
     deposits: Array
@@ -51,117 +49,115 @@ class Ahead(NamedTuple):
 
 
 class Found(NamedTuple):
-    """Emitted spikes: `bin, rest, I [n]`; `starts [trains + 1]`, where there is room for those of each train, which is
-    a neuron in a trial; `counts [trains]`, how many there are, or IS_STUCK. What has no room is counted. And what is
-    `kept [trials, blocks, KEPT, LANES]` of every neuron, see `fast.physics.within_bin`; zeros before."""
+    """Emitted spikes: `bin, rest, I [n]`; `starts [trains + 1]`: where the buffer of each train
+    begins (a train is a neuron in a trial); `counts [trains]`: spikes of each train, those beyond
+    its buffer included, or IS_STUCK; and `neuron_record [trials, blocks, NEURON_RECORD, LANES]`,
+    zeros before."""
 
     starts: Array
     counts: Array
     bin: Array
     rest: Array
     I: Array
-    kept: Array
+    neuron_record: Array
 
 
 @compiled
-def deposit_in_lane(n, q, source, turn, slots, lane, rows, coefficients, at, integral_read, ahead, here, block):
+def deposit_in_lane(n, q, source, ring_index, lane, layer, clock, ahead, here, block):
     """Add the arrival of spike `n`, of rest `q`, at one neuron; see `fast.cpu.deposit.deposit`."""
-    row = rows[source]
-    x, p = at.one - (q + row[2 * LANES + lane]), turn * SLOT + int(row[LANES + lane])
-    if x <= at.zero:
-        x += at.one
+    row, slots = layer.packed_synapses[block, source], layer.slots
+    x, p = clock.one - (q + row[2 * LANES + lane]), ring_index * SLOT + int(row[LANES + lane])
+    if x <= clock.zero:
+        x += clock.one
         p += SLOT
     if p >= slots * SLOT:
         p -= slots * SLOT
     if p >= slots * SLOT:  # no synapse, or after the trial
         return
-    w, place, next_ = row[lane], p >> 1, ahead.next[here, block]
+    w, cell, next_, coefficients = row[lane], p >> 1, ahead.next[here, block], layer.coefficients[block]
     deposits, chain = ahead.deposits[here, block], ahead.chain[here, block]
-    deposits[2 * p] += w * (x * polynomial(coefficients, AB, lane, x, at.terms))
-    deposits[2 * p + 1] += w * polynomial(coefficients, B, lane, x, at.terms)
-    if integral_read:
-        ahead.integral[here, block, place] += w * (x * x * polynomial(coefficients, RAB, lane, x, at.terms))
-    next_[n & (next_.shape[0] - 1), lane] = chain[place]
-    chain[place] = n
+    dV, dI = arrival_amounts(w, x, lane, coefficients, clock.terms)
+    deposits[2 * p] += dV
+    deposits[2 * p + 1] += dI
+    if layer.rate >= 0.0:
+        ahead.integral[here, block, cell] += w * (x * x * polynomial(coefficients, RAB, lane, x, clock.terms))
+    next_[n & (next_.shape[0] - 1), lane] = chain[cell]
+    chain[cell] = n
 
 
 @compiled
-def integrate_in_lane(V, I, place, lane, flow, integral, weight_end, kept):
-    """Add the voltage of a bin that is not solved to the integral readout; see `fast.cpu.vector_step.integrate`."""
-    pm = flow[FLOW_PM + lane]
-    added = V * flow[FLOW_RA + lane] + I * pm * flow[FLOW_RAB + lane] + pm * integral[place]
-    kept[INTEGRAL, lane] += weight_end * added
-
-
-@compiled
-def is_risky(V, I, slot, lane, deposits, flow, level, slack):
+def passes_level(V, I, slot, lane, deposits, flow, level, slack):
     """Whether the voltage may pass `level` in this bin."""
-    return may_pass(V, I, deposits[4 * (slot + lane)], lane, flow, level, slack)
+    return voltage_may_pass(V, I, deposits[4 * (slot + lane)], lane, flow, level, slack)
+
+
+@compiled
+def integrate_bin(V, I, bin_, slot, lane, block, integral, neuron_record):
+    """Add the voltage of a bin that is not solved to the integral readout, if one is read."""
+    if block.rate >= 0.0:
+        added = voltage_integral_across_bin(V, I, integral[slot + lane], lane, block.flow)
+        neuron_record[INTEGRAL, lane] += math.exp(-block.rate * (bin_ + 1)) * added
 
 
 @compiled
 def cross_in_one_step(V, I, slot, lane, deposits, flow):
     """The state at the end of a bin that is not solved."""
     d = 4 * (slot + lane)
-    return across(V, I, deposits[d] + deposits[d + 2], deposits[d + 1] + deposits[d + 3], lane, flow)
+    return state_across_bin(V, I, deposits[d] + deposits[d + 2], deposits[d + 1] + deposits[d + 3], lane, flow)
 
 
 @compiled
-def clear_bin(slot, lane, at, integral_read, ahead, here, block):
-    """Make room for the bin that is a whole turn of the ring away."""
+def clear_bin(slot, lane, clock, integral_read, ahead, here, block):
+    """Empty a bin, for the one a whole turn of the ring later."""
     for d in range(4 * (slot + lane), 4 * (slot + lane) + 4):
-        ahead.deposits[here, block, d] = at.zero
+        ahead.deposits[here, block, d] = clock.zero
     if integral_read:
-        ahead.integral[here, block, slot + lane] = at.zero
+        ahead.integral[here, block, slot + lane] = clock.zero
     ahead.chain[here, block, slot + lane] = -1
 
 
 @compiled
 def emit_into(found, train, count, bin_, rest, I):
-    """Put spike `count` of a train where it belongs, if there is room."""
+    """Write spike `count` of a train into its buffer, if there is room."""
     n = found.starts[train] + count
     if n < found.starts[train + 1]:
         found.bin[n], found.rest[n], found.I[n] = bin_, rest, I
 
 
 @compiled
-def forward_lane(trial, here, block, lane, arriving, layer, at, ahead, found):
-    """One neuron in one trial, number `here` of those at once; `ahead` is clear before and after."""
+def forward_lane(trial, here, number, lane, arriving, layer, clock, ahead, found):
+    """One neuron of block `number` in one trial, index `here` of those at once; `ahead` is empty
+    before and after."""
     slots, integral_read, read_maximum = layer.slots, layer.rate >= 0.0, layer.read_maximum
-    rows, flow, coefficients = layer.rows[block], layer.flow[block], layer.coefficients[block]
-    constants, kept = layer.constants[block], found.kept[trial, block]
-    four = (constants[0, lane], constants[1, lane], constants[2, lane], constants[3, lane])
-    deposits, chain, next_ = ahead.deposits[here, block], ahead.chain[here, block], ahead.next[here, block]
-    rest, weight = ahead.rest[here, block, :, lane], ahead.weight[here, block, :, lane]
-    slack, train, count = 64 * at.u, trial * layer.post + block * LANES + lane, 0
+    block, record = block_of(layer, number), found.neuron_record[trial, number]
+    deposits, chain, next_ = ahead.deposits[here, number], ahead.chain[here, number], ahead.next[here, number]
+    rest, weight = ahead.rest[here, number, :, lane], ahead.weight[here, number, :, lane]
+    slack, train, count, v_th = 64 * clock.u, trial * layer.post + number * LANES + lane, 0, block.constants[2, lane]
     V, I = 0.0, 0.0
-    kept[RECENT_BIN, lane], kept[MAX_BIN, lane] = -1.0, -1.0
-    level = new_level(kept, lane, 0, four[2], read_maximum)
-    n, n_last, turn = arriving.offsets[trial], arriving.offsets[trial + 1], 0
-    for bin_ in range(at.last + 1):
+    record[RECENT_BIN, lane], record[MAX_BIN, lane] = -1.0, -1.0
+    level = level_for_next_bin(record, lane, 0, v_th, read_maximum)
+    n, n_last, ring_index = arriving.offsets[trial], arriving.offsets[trial + 1], 0
+    for bin_ in range(clock.last + 1):
         while n < n_last and arriving.bin[n] == bin_:
             deposit_in_lane(
-                n, arriving.rest[n], arriving.source[n], turn, slots, lane, rows, coefficients, at, integral_read,
-                ahead, here, block,
+                n, arriving.rest[n], arriving.source[n], ring_index, lane, layer, clock, ahead, here, number
             )
             n += 1
-        slot, is_last = turn * LANES, bin_ == at.last
-        risky = is_risky(V, I, slot, lane, deposits, flow, level, slack)
+        slot, is_last = ring_index * LANES, bin_ == clock.last
+        needs_solve = passes_level(V, I, slot, lane, deposits, block.flow, level, slack)
         if is_last and (integral_read or chain[slot + lane] >= 0):  # it ends at T, and not at the end of the bin
-            risky = True
-        arrivals = 0
-        if risky:
-            arrivals = collect(
-                chain[slot + lane], lane, arriving.rest, arriving.source, next_, rows, at, is_last, rest, weight
-            )
-            risky = is_last or not stays_below(V, I, rest, weight, arrivals, four[0], level, slack)
-        if risky:
+            needs_solve = True
+        arrivals = Arrivals(rest, weight, 0)
+        if needs_solve:
+            arrivals = Arrivals(rest, weight, collect(
+                chain[slot + lane], lane, arriving.rest, arriving.source, next_, block.packed_synapses, clock, is_last,
+                rest, weight,
+            ))
+            needs_solve = is_last or not stays_below(V, I, arrivals, block.constants[0, lane], level, slack)
+        if needs_solve:
             x, k = 0.0, 0
             while True:
-                V, I, x, k, status = to_next_crossing(
-                    V, I, x, k, rest, weight, arrivals, bin_, four, at, coefficients, lane, layer.rate, read_maximum,
-                    kept, True,
-                )
+                V, I, x, k, status = to_next_crossing(V, I, x, k, arrivals, bin_, lane, block, clock, record, True)
                 if status != CROSSED:
                     break
                 emit_into(found, train, count, bin_, x, I)
@@ -169,23 +165,21 @@ def forward_lane(trial, here, block, lane, arriving, layer, at, ahead, found):
             if status == STUCK:
                 count = IS_STUCK
                 break
-            level = new_level(kept, lane, bin_, four[2], read_maximum)
+            level = level_for_next_bin(record, lane, bin_, v_th, read_maximum)
         else:
-            if integral_read:
-                weight_end = math.exp(-layer.rate * (bin_ + 1))
-                integrate_in_lane(V, I, slot + lane, lane, flow, ahead.integral[here, block], weight_end, kept)
-            V, I = cross_in_one_step(V, I, slot, lane, deposits, flow)
-        clear_bin(slot, lane, at, integral_read, ahead, here, block)
-        turn = turn + 1 if turn + 1 < slots else 0
-    for later in range(slots):  # what arrives after T
-        clear_bin(later * LANES, lane, at, integral_read, ahead, here, block)
+            integrate_bin(V, I, bin_, slot, lane, block, ahead.integral[here, number], record)
+            V, I = cross_in_one_step(V, I, slot, lane, deposits, block.flow)
+        clear_bin(slot, lane, clock, integral_read, ahead, here, number)
+        ring_index = ring_index + 1 if ring_index + 1 < slots else 0
+    for later in range(slots):  # arrivals after T
+        clear_bin(later * LANES, lane, clock, integral_read, ahead, here, number)
     found.counts[train] = count
 
 
 @kernel
-def forward_kernel(first_trial, parts, arriving, layer, at, ahead, found):
+def forward_kernel(first_trial, parts, arriving, layer, clock, ahead, found):
     """`parts` blocks of threads for each trial, from `first_trial` on."""
     here = cuda.blockIdx.x // parts
     number = (cuda.blockIdx.x % parts) * cuda.blockDim.x + cuda.threadIdx.x
     if number < layer.post:
-        forward_lane(first_trial + here, here, number // LANES, number % LANES, arriving, layer, at, ahead, found)
+        forward_lane(first_trial + here, here, number // LANES, number % LANES, arriving, layer, clock, ahead, found)

@@ -1,90 +1,93 @@
-"""Backward kernel of a recurrent layer: one block of threads for a chunk of trials, as `fast.cpu.recurrent_backward`.
+"""Backward kernel of a recurrent layer: one block of threads for a chunk of trials, as
+`fast.cpu.recurrent_backward`.
 
-Each thread has some of the neurons, and looks their arrivals up. What the time of an own spike is worth is the sum over
-all neurons, by a tree of fixed shape; then the thread that has the neuron takes the spike.
+Each thread has some of the neurons, and looks their arrivals up. The derivative by the time of an
+own spike is the sum over all neurons, by a tree of fixed shape; then the thread that has the neuron
+takes the spike.
 """
 
 from __future__ import annotations
 
 from numba import cuda, float64
 
-from fast.cuda.arrays import lane_of, start_at_end
-from fast.cuda.backward import enter_bin, leave_bin, take_spike
+from fast.cuda.arrays import Sweep, adjoint_of, start_at_end
+from fast.cuda.backward import enter_bin, leave_bin
 from fast.cuda.compiling import TOGETHER, kernel, on_device
 from fast.cuda.lookup import last_in_time, look_up_arrivals_in_lane, look_up_in_lane
 from fast.physics.compiling import compiled
+from fast.physics.own_events import take_spike
 from fast.physics.polynomials import LANES
 
 
 @compiled
-def start_all(thread, threads, chunk, trial, given, layer, at, passed, sums):
+def adjoint_at(number, trial, chunk, sweep):
+    """The adjoint of the block of a neuron."""
+    block = number // LANES
+    return adjoint_of(trial, chunk, block, sweep, sweep.passed.scratch[chunk, block])
+
+
+@compiled
+def start_all(thread, threads, chunk, trial, sweep):
     """Before the last bin."""
-    for number in range(thread, layer.post, threads):
-        block, lane = number // LANES, number % LANES
-        b = lane_of(chunk, block, layer, passed, sums, passed.scratch[chunk, block])
-        start_at_end(lane, layer.slots, at, layer.rate, given.dL_dy[trial, block], b)
+    for number in range(thread, sweep.layer.post, threads):
+        b = adjoint_at(number, trial, chunk, sweep)
+        start_at_end(number % LANES, sweep.layer.slots, sweep.clock, b)
 
 
 @compiled
-def enter_all(thread, threads, chunk, trial, bin_, turn, given, layer, at, want_tau, passed, sums):
+def enter_all(thread, threads, chunk, trial, bin_, ring_index, sweep):
     """Publish the adjoint at the end of a bin, and take maxima."""
+    layer, passed = sweep.layer, sweep.passed
     for number in range(thread, layer.post, threads):
-        block, lane = number // LANES, number % LANES
-        b = lane_of(chunk, block, layer, passed, sums, passed.scratch[chunk, block])
-        last_event = passed.rest.shape[0] - 1 - (chunk * layer.rows.shape[0] * LANES + number)
-        enter_bin(
-            lane, bin_, turn * LANES, last_event, layer, at, want_tau, given.kept[trial, block],
-            given.dL_dy[trial, block], b,
-        )
+        last_event = passed.rest.shape[0] - 1 - (chunk * layer.packed_synapses.shape[0] * LANES + number)
+        b = adjoint_at(number, trial, chunk, sweep)
+        enter_bin(number % LANES, bin_, ring_index * LANES, last_event, sweep.clock, sweep.want_tau, b)
 
 
 @compiled
-def worth_of_own(thread, threads, e, chunk, trial, bin_, turn, given, layer, at, want_tau, passed, sums):
-    """What the time of own spike `e` is worth through its arrivals at the neurons of a thread."""
-    worth = 0.0
+def dL_dt_of_own(thread, threads, e, chunk, trial, bin_, ring_index, sweep):
+    """Derivative of the loss by the time of own spike `e` through its arrivals at the neurons of a
+    thread."""
+    layer, given, dL_dt = sweep.layer, sweep.given, 0.0
     for copy in range(layer.copies):
         source = layer.external + copy * layer.post + given.own_neuron[e]
         for number in range(thread, layer.post, threads):
-            block, lane = number // LANES, number % LANES
-            b = lane_of(chunk, block, layer, passed, sums, passed.scratch[chunk, block])
-            worth += look_up_in_lane(
-                given.own_rest[e], source, bin_, turn, lane, layer, at, want_tau, given.kept[trial, block],
-                given.dL_dy[trial, block], b,
+            b = adjoint_at(number, trial, chunk, sweep)
+            dL_dt += look_up_in_lane(
+                given.own_rest[e], source, bin_, ring_index, number % LANES, layer.slots, sweep.clock, sweep.want_tau, b
             )
-    return worth
+    return dL_dt
 
 
 @compiled
-def take_own(e, worth, chunk, bin_, turn, given, layer, at, want_tau, passed, sums):
-    """Take own spike `e`, whose arrivals are worth that much."""
-    block, lane = given.own_neuron[e] // LANES, given.own_neuron[e] % LANES
-    b = lane_of(chunk, block, layer, passed, sums, passed.scratch[chunk, block])
+def take_own(e, dL_dt, chunk, trial, bin_, ring_index, sweep):
+    """Let own spike `e` jump the adjoint; `dL_dt`: the derivative through its arrivals."""
+    given = sweep.given
+    number, x = given.own_neuron[e], float(given.own_rest[e])
+    b = adjoint_at(number, trial, chunk, sweep)
     take_spike(
-        e, lane, bin_, turn * LANES, float(given.own_rest[e]), given.own_I[e], given.dL_dt[e] + worth, layer, at,
-        want_tau, b,
+        e, number % LANES, bin_, ring_index * LANES, x, given.own_I[e], given.dL_dt[e] + dL_dt, sweep.clock,
+        sweep.want_tau, b,
     )
 
 
 @compiled
-def leave_all(thread, threads, chunk, trial, bin_, turn, n_first, n, given, layer, at, want_tau, passed, sums):
-    """Go to the start of a bin, and look the arrivals of its spikes from outside up; the first of them."""
+def leave_all(thread, threads, chunk, trial, bin_, ring_index, n_first, n, sweep):
+    """Go to the start of a bin, and look the arrivals of its spikes from outside up; returns the
+    first of them."""
     n_here = n
-    while n_here > n_first and given.bin[n_here - 1] == bin_:
+    while n_here > n_first and sweep.given.bin[n_here - 1] == bin_:
         n_here -= 1
-    for number in range(thread, layer.post, threads):
-        block, lane = number // LANES, number % LANES
-        b = lane_of(chunk, block, layer, passed, sums, passed.scratch[chunk, block])
-        leave_bin(lane, bin_, layer, at, want_tau, b)
-        look_up_arrivals_in_lane(
-            n_first, n, number, bin_, turn, lane, layer, at, want_tau, given, given.kept[trial, block],
-            given.dL_dy[trial, block], b, sums,
-        )
+    for number in range(thread, sweep.layer.post, threads):
+        b = adjoint_at(number, trial, chunk, sweep)
+        leave_bin(number % LANES, bin_, sweep.clock, sweep.want_tau, b)
+        look_up_arrivals_in_lane(n_first, n, number, bin_, ring_index, sweep, b)
     return n_here
 
 
 @on_device
 def sum_of_all(thread, threads, value, values):
-    """The sum of what each thread has, in one order."""
+    """The sum of the values of all threads, in one order."""
     values[thread] = value
     cuda.syncthreads()
     half = TOGETHER // 2
@@ -99,27 +102,24 @@ def sum_of_all(thread, threads, value, values):
 
 
 @kernel
-def recurrent_backward_kernel(first_trial, last_trial, trials, parts, given, layer, at, want_tau, passed, sums):
-    """One block of threads for each chunk of so many `trials`; `parts` is 1."""
+def recurrent_backward_kernel(first_trial, last_trial, trials, parts, given, layer, clock, want_tau, passed, sums):
+    """One block of threads for each chunk of `trials`; `parts` is 1."""
+    sweep = Sweep(given, layer, clock, want_tau, passed, sums)
     values = cuda.shared.array(TOGETHER, float64)
     thread, threads, chunk = cuda.threadIdx.x, cuda.blockDim.x, cuda.blockIdx.x
     first = first_trial + chunk * trials
     for trial in range(first, min(first + trials, last_trial)):
-        start_all(thread, threads, chunk, trial, given, layer, at, passed, sums)
-        e_first, e, turn = given.own_offsets[trial], given.own_offsets[trial + 1] - 1, at.last % layer.slots
+        start_all(thread, threads, chunk, trial, sweep)
+        e_first, e, ring_index = given.own_offsets[trial], given.own_offsets[trial + 1] - 1, clock.last % layer.slots
         n_first = given.offsets[trial]
-        n = last_in_time(n_first, given.offsets[trial + 1], given.bin, at)
-        for bin_ in range(at.last, -1, -1):
-            enter_all(thread, threads, chunk, trial, bin_, turn, given, layer, at, want_tau, passed, sums)
+        n = last_in_time(n_first, given.offsets[trial + 1], given.bin, clock)
+        for bin_ in range(clock.last, -1, -1):
+            enter_all(thread, threads, chunk, trial, bin_, ring_index, sweep)
             while e >= e_first and given.own_bin[e] == bin_:
-                worth = worth_of_own(
-                    thread, threads, e, chunk, trial, bin_, turn, given, layer, at, want_tau, passed, sums
-                )
-                worth = sum_of_all(thread, threads, worth, values)
+                dL_dt = dL_dt_of_own(thread, threads, e, chunk, trial, bin_, ring_index, sweep)
+                dL_dt = sum_of_all(thread, threads, dL_dt, values)
                 if given.own_neuron[e] % threads == thread:
-                    take_own(e, worth, chunk, bin_, turn, given, layer, at, want_tau, passed, sums)
+                    take_own(e, dL_dt, chunk, trial, bin_, ring_index, sweep)
                 e -= 1
-            n = leave_all(
-                thread, threads, chunk, trial, bin_, turn, n_first, n, given, layer, at, want_tau, passed, sums
-            )
-            turn = turn - 1 if turn > 0 else layer.slots - 1
+            n = leave_all(thread, threads, chunk, trial, bin_, ring_index, n_first, n, sweep)
+            ring_index = ring_index - 1 if ring_index > 0 else layer.slots - 1

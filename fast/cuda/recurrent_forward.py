@@ -1,8 +1,9 @@
-"""Forward kernel of a recurrent layer: a block of threads follows all neurons of a trial; see `fast.cpu.recurrent_forward`.
+"""Forward kernel of a recurrent layer: a block of threads follows all neurons of a trial.
 
-Each thread has some of the neurons. In a bin the threads agree on the earliest spike, by a tree in which the lower
-number wins a tie; that is final, and every thread deposits it at its own neurons. So the order of spikes is that of
-time, and not of threads.
+See `fast.cpu.recurrent_forward`. Each thread handles some of the neurons. In a bin the threads
+agree on the earliest spike, by a tree in which the lower number wins a tie; that spike is final,
+and every thread deposits it at its own neurons. So the order of spikes is that of time, and not of
+threads.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from fast.cuda.compiling import TOGETHER, kernel, on_device
 from fast.cuda.recurrent_steps import (
     NO_RING,
     NO_ROOM,
+    Sweep,
     end_of_arrivals,
     end_trial,
     enter_bin,
@@ -47,19 +49,20 @@ def earliest(thread, threads, when, number, whens, numbers):
 
 
 @kernel
-def recurrent_forward_kernel(first_trial, arriving, layer, at, ahead, together, found):
+def recurrent_forward_kernel(first_trial, arriving, layer, clock, ahead, together, found):
     """One block of threads for each trial, from `first_trial` on."""
+    sweep = Sweep(layer, clock, ahead, together, found)
     whens = cuda.shared.array(TOGETHER, float64)
     numbers = cuda.shared.array(TOGETHER, int32)
     shared_status = cuda.shared.array(1, int32)
     thread, threads, here = cuda.threadIdx.x, cuda.blockDim.x, cuda.blockIdx.x
     trial = first_trial + here
-    start_trial(thread, threads, here, trial, layer, together, found)
+    start_trial(thread, threads, here, trial, sweep)
     s, s_last = arriving.offsets[trial], arriving.offsets[trial + 1]
-    n, oldest, count, turn, lacks, winner = 0, 0, 0, 0, 0, NONE
+    n, oldest, count, ring_index, lacks, winner = 0, 0, 0, 0, 0, NONE
     size, ring, room = together.rest.shape[1], ahead.next.shape[2], found.bin.shape[1]
     status = CROSSED
-    for bin_ in range(at.last + 1):
+    for bin_ in range(clock.last + 1):
         first, s_next = n, end_of_arrivals(s, s_last, bin_, arriving.bin)
         oldest = oldest_under_way(oldest, n, bin_, layer.slots, together.bin[here])
         n += s_next - s
@@ -69,9 +72,7 @@ def recurrent_forward_kernel(first_trial, arriving, layer, at, ahead, together, 
         take_arrivals(thread, threads, here, s, s_next, first, arriving, together)
         s = s_next
         cuda.syncthreads()
-        when, number = enter_bin(
-            thread, threads, here, trial, bin_, turn, first, n, layer, at, ahead, together, found
-        )
+        when, number = enter_bin(thread, threads, here, trial, bin_, ring_index, first, n, sweep)
         while cuda.syncthreads_or(np.int32(number != NONE)):
             winner = earliest(thread, threads, when, number, whens, numbers)
             if n + layer.copies - oldest > ring:
@@ -81,22 +82,18 @@ def recurrent_forward_kernel(first_trial, arriving, layer, at, ahead, together, 
             if lacks != 0:
                 break
             if winner % threads == thread:
-                shared_status[0] = settle(
-                    winner, here, trial, bin_, turn, n, count, layer, at, ahead, together, found
-                )
+                shared_status[0] = settle(winner, here, trial, bin_, ring_index, n, count, sweep)
             cuda.syncthreads()
             status = shared_status[0]
             if status == STUCK:
                 break
             first, n, count = n, n + layer.copies, count + 1
-            when, number = spread(
-                thread, threads, winner, here, trial, bin_, turn, first, n, layer, at, ahead, together, found
-            )
+            when, number = spread(thread, threads, winner, here, trial, bin_, ring_index, first, n, sweep)
         if lacks != 0 or status == STUCK:
             break
-        leave_bin(thread, threads, here, trial, bin_, turn, layer, at, ahead, together, found)
-        turn = turn + 1 if turn + 1 < layer.slots else 0
-    end_trial(thread, threads, here, layer, at, ahead)
+        leave_bin(thread, threads, here, trial, bin_, ring_index, sweep)
+        ring_index = ring_index + 1 if ring_index + 1 < layer.slots else 0
+    end_trial(thread, threads, here, sweep)
     if thread == 0:
         found.lacks[trial] = lacks
         found.counts[trial] = -1 - winner if status == STUCK else count

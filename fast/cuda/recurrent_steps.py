@@ -1,27 +1,31 @@
-"""What the threads of a recurrent layer do with the neurons that each has, in the forward pass."""
+"""The steps of the forward kernel of a recurrent layer: each thread handles some of the neurons of
+a trial."""
 
 from __future__ import annotations
 
 import math
 from typing import NamedTuple
 
-from fast.cpu.forward import new_level
 from fast.cuda.compiling import Array
-from fast.cuda.forward import clear_bin, cross_in_one_step, deposit_in_lane, integrate_in_lane, is_risky
+from fast.cuda.forward import Ahead, clear_bin, cross_in_one_step, deposit_in_lane, integrate_bin, passes_level
+from fast.physics.bin_step import level_for_next_bin
+from fast.physics.clock import Clock
 from fast.physics.compiling import compiled
+from fast.physics.layout import Layer, block_of
+from fast.physics.neuron_record import MAX_BIN, RECENT_BIN
 from fast.physics.polynomials import LANES
-from fast.physics.within_bin import MAX_BIN, NONE, REACHED_END, RECENT_BIN, collect, to_next_crossing
+from fast.physics.within_bin import NONE, REACHED_END, Arrivals, collect, to_next_crossing
 
-NO_ROOM, NO_RING = 1, 2  # what was too small, as bits
+NO_ROOM, NO_RING = 1, 2  # the buffer that is too small, as bits
 
 
 class Together(NamedTuple):
-    """What the threads of a block share, `[trials at once, ...]`.
+    """Arrays that the threads of a block share, `[trials at once, ...]`.
 
-    `rest, source, bin [size]`: spikes of the trial in the order they are deposited. `V, I, level, risky [lanes]`: of
-    each neuron, at the start of the bin. Of those in which something can happen: `V, I, x, n`, the state just after
-    the last final spike, where that is, and how many arrivals came before; `when`: rest of the next spike, infinite
-    without.
+    `rest, source, bin [size]`: spikes of the trial in the order they are deposited. `V, I, level,
+    needs_solve [lanes]`: of each neuron, at the start of the bin. Of pending neurons: `V, I, x, n`
+    as settled: the state just after the last final spike, its instant, and the number of arrivals
+    before it; `when`: rest of the next spike, infinite without one.
     """
 
     rest: Array
@@ -30,7 +34,7 @@ class Together(NamedTuple):
     V: Array
     I: Array
     level: Array
-    risky: Array
+    needs_solve: Array
     V_settled: Array
     I_settled: Array
     x_settled: Array
@@ -39,8 +43,9 @@ class Together(NamedTuple):
 
 
 class FoundInOrder(NamedTuple):
-    """Emitted spikes of each trial, in order of time: `neuron, bin, rest, I [trials, room]`; `counts [trials]`, or what
-    is below 0: -1 - the neuron that spikes too fast; `lacks [trials]`: NO_ROOM, NO_RING; `kept` as in `Found`."""
+    """Emitted spikes of each trial, in order of time: `neuron, bin, rest, I [trials, room]`;
+    `counts [trials]`, or, below 0, -1 minus the neuron that spikes too fast; `lacks [trials]`:
+    NO_ROOM, NO_RING; `neuron_record` as in `fast.cuda.forward.Found`."""
 
     counts: Array
     lacks: Array
@@ -48,23 +53,35 @@ class FoundInOrder(NamedTuple):
     bin: Array
     rest: Array
     I: Array
-    kept: Array
+    neuron_record: Array
+
+
+class Sweep(NamedTuple):
+    """Everything that the threads of the kernel share."""
+
+    layer: Layer
+    clock: Clock
+    ahead: Ahead
+    together: Together
+    found: FoundInOrder
 
 
 @compiled
-def start_trial(thread, threads, here, trial, layer, together, found):
+def start_trial(thread, threads, here, trial, sweep):
     """Every neuron of a thread at rest."""
+    layer, together = sweep.layer, sweep.together
     for number in range(thread, layer.post, threads):
         block, lane = number // LANES, number % LANES
-        kept = found.kept[trial, block]
-        kept[RECENT_BIN, lane], kept[MAX_BIN, lane] = -1.0, -1.0
+        record = sweep.found.neuron_record[trial, block]
+        record[RECENT_BIN, lane], record[MAX_BIN, lane] = -1.0, -1.0
         together.V[here, number], together.I[here, number] = 0.0, 0.0
-        together.level[here, number] = new_level(kept, lane, 0, layer.constants[block, 2, lane], layer.read_maximum)
+        v_th = layer.constants[block, 2, lane]
+        together.level[here, number] = level_for_next_bin(record, lane, 0, v_th, layer.read_maximum)
 
 
 @compiled
 def end_of_arrivals(s, s_last, bin_, bins):
-    """Where the spikes from outside end that are emitted in a bin."""
+    """End of the spikes from outside that are emitted in a bin."""
     while s < s_last and bins[s] == bin_:
         s += 1
     return s
@@ -80,42 +97,40 @@ def oldest_under_way(oldest, n, bin_, slots, bins):
 
 @compiled
 def take_arrivals(thread, threads, here, s, s_next, n, arriving, together):
-    """Put spikes from outside among those of the trial, from `n` on."""
+    """Copy spikes from outside among those of the trial, from index `n` on."""
     for k in range(thread, s_next - s, threads):
         together.rest[here, n + k] = arriving.rest[s + k]
         together.source[here, n + k], together.bin[here, n + k] = arriving.source[s + k], arriving.bin[s + k]
 
 
 @compiled
-def deposit_all(number, here, turn, first, last, layer, at, ahead, together):
+def deposit_all(number, here, ring_index, first, last, sweep):
     """Deposit spikes `first..last-1` at one neuron."""
-    block, lane = number // LANES, number % LANES
+    together = sweep.together
     for n in range(first, last):
         deposit_in_lane(
-            n, together.rest[here, n], together.source[here, n], turn, layer.slots, lane, layer.rows[block],
-            layer.coefficients[block], at, layer.rate >= 0.0, ahead, here, block,
+            n, together.rest[here, n], together.source[here, n], ring_index, number % LANES, sweep.layer, sweep.clock,
+            sweep.ahead, here, number // LANES,
         )
 
 
 @compiled
-def foresee(number, here, trial, bin_, turn, layer, at, ahead, together, found, final):
+def predict(number, here, trial, bin_, ring_index, sweep, final):
     """Follow a neuron from where it is settled to its next spike, or to the end of the bin.
 
-    What is `final` is recorded, and the neuron is settled up to it. Returns the rest of the spike, or of the end, the
-    current there, and the status of `to_next_crossing`.
+    A `final` prediction is recorded, and the neuron is settled up to it. Returns the rest of the
+    spike, or of the end, the current there, and the status of `to_next_crossing`.
     """
-    block, lane, t = number // LANES, number % LANES, together
-    constants, rows = layer.constants[block], layer.rows[block]
-    four = (constants[0, lane], constants[1, lane], constants[2, lane], constants[3, lane])
-    rest, weight = ahead.rest[here, block, :, lane], ahead.weight[here, block, :, lane]
+    layer, clock, ahead, t = sweep.layer, sweep.clock, sweep.ahead, sweep.together
+    b, lane = number // LANES, number % LANES
+    block, rest, weight = block_of(layer, b), ahead.rest[here, b, :, lane], ahead.weight[here, b, :, lane]
     count = collect(
-        ahead.chain[here, block, turn * LANES + lane], lane, t.rest[here], t.source[here], ahead.next[here, block],
-        rows, at, bin_ == at.last, rest, weight,
+        ahead.chain[here, b, ring_index * LANES + lane], lane, t.rest[here], t.source[here], ahead.next[here, b],
+        block.packed_synapses, clock, bin_ == clock.last, rest, weight,
     )
     V, I, x, n, status = to_next_crossing(
         t.V_settled[here, number], t.I_settled[here, number], t.x_settled[here, number], t.n_settled[here, number],
-        rest, weight, count, bin_, four, at, layer.coefficients[block], lane, layer.rate, layer.read_maximum,
-        found.kept[trial, block], final,
+        Arrivals(rest, weight, count), bin_, lane, block, clock, sweep.found.neuron_record[trial, b], final,
     )
     if final:
         t.V_settled[here, number], t.I_settled[here, number] = V, I
@@ -126,40 +141,43 @@ def foresee(number, here, trial, bin_, turn, layer, at, ahead, together, found, 
 
 
 @compiled
-def become_candidate(number, here, together):
-    """Settled up to the start of the bin."""
-    together.risky[here, number] = 1
+def start_pending(number, here, together):
+    """Make a neuron pending, settled up to the start of the bin."""
+    together.needs_solve[here, number] = 1
     together.V_settled[here, number] = together.V[here, number]
     together.I_settled[here, number] = together.I[here, number]
     together.x_settled[here, number], together.n_settled[here, number] = 0.0, 0
 
 
 @compiled
-def enter_bin(thread, threads, here, trial, bin_, turn, first, last, layer, at, ahead, together, found):
-    """Deposit what comes from outside, and find which neurons of a thread can spike; the earliest, and when it does."""
-    when, best, slot, integral_read = math.inf, NONE, turn * LANES, layer.rate >= 0.0
+def enter_bin(thread, threads, here, trial, bin_, ring_index, first, last, sweep):
+    """Deposit the spikes from outside, and find the pending neurons of a thread; when the earliest
+    spikes, and which."""
+    layer, clock, ahead, together = sweep.layer, sweep.clock, sweep.ahead, sweep.together
+    when, best, slot = math.inf, NONE, ring_index * LANES
     for number in range(thread, layer.post, threads):
         block, lane = number // LANES, number % LANES
-        deposit_all(number, here, turn, first, last, layer, at, ahead, together)
-        risky = is_risky(
+        deposit_all(number, here, ring_index, first, last, sweep)
+        needs_solve = passes_level(
             together.V[here, number], together.I[here, number], slot, lane, ahead.deposits[here, block],
-            layer.flow[block], together.level[here, number], 64 * at.u,
+            layer.flow[block], together.level[here, number], 64 * clock.u,
         )
-        if bin_ == at.last and (integral_read or ahead.chain[here, block, slot + lane] >= 0):
-            risky = True  # it ends at T, and not at the end of the bin
-        together.risky[here, number] = 0
-        if risky:
-            become_candidate(number, here, together)
-            foresee(number, here, trial, bin_, turn, layer, at, ahead, together, found, False)
+        if bin_ == clock.last and (layer.rate >= 0.0 or ahead.chain[here, block, slot + lane] >= 0):
+            needs_solve = True  # it ends at T, and not at the end of the bin
+        together.needs_solve[here, number] = 0
+        if needs_solve:
+            start_pending(number, here, together)
+            predict(number, here, trial, bin_, ring_index, sweep, False)
             if together.when[here, number] < when:
                 when, best = together.when[here, number], number
     return when, best
 
 
 @compiled
-def settle(number, here, trial, bin_, turn, n, count, layer, at, ahead, together, found):
+def settle(number, here, trial, bin_, ring_index, n, count, sweep):
     """Make the next spike of a neuron final: spike `count` of the layer, and `n` of all."""
-    x, I, status = foresee(number, here, trial, bin_, turn, layer, at, ahead, together, found, True)
+    found, together, layer = sweep.found, sweep.together, sweep.layer
+    x, I, status = predict(number, here, trial, bin_, ring_index, sweep, True)
     found.neuron[trial, count], found.bin[trial, count] = number, bin_
     found.rest[trial, count], found.I[trial, count] = x, I
     for copy in range(layer.copies):
@@ -169,46 +187,47 @@ def settle(number, here, trial, bin_, turn, n, count, layer, at, ahead, together
 
 
 @compiled
-def spread(thread, threads, winner, here, trial, bin_, turn, first, last, layer, at, ahead, together, found):
-    """Deposit a spike of `winner` at the neurons of a thread; the earliest of their next spikes, and when it is."""
-    when, best, slot = math.inf, NONE, turn * LANES
-    for number in range(thread, layer.post, threads):
+def spread(thread, threads, winner, here, trial, bin_, ring_index, first, last, sweep):
+    """Deposit a spike of `winner` at the neurons of a thread; when the earliest of them spikes
+    next, and which."""
+    ahead, together = sweep.ahead, sweep.together
+    when, best, slot = math.inf, NONE, ring_index * LANES
+    for number in range(thread, sweep.layer.post, threads):
         block, lane = number // LANES, number % LANES
-        deposit_all(number, here, turn, first, last, layer, at, ahead, together)
+        deposit_all(number, here, ring_index, first, last, sweep)
         if number == winner or ahead.chain[here, block, slot + lane] >= first:
-            if not together.risky[here, number]:
-                become_candidate(number, here, together)
-            foresee(number, here, trial, bin_, turn, layer, at, ahead, together, found, False)
-        if together.risky[here, number] and together.when[here, number] < when:
+            if not together.needs_solve[here, number]:
+                start_pending(number, here, together)
+            predict(number, here, trial, bin_, ring_index, sweep, False)
+        if together.needs_solve[here, number] and together.when[here, number] < when:
             when, best = together.when[here, number], number
     return when, best
 
 
 @compiled
-def leave_bin(thread, threads, here, trial, bin_, turn, layer, at, ahead, together, found):
+def leave_bin(thread, threads, here, trial, bin_, ring_index, sweep):
     """Take the neurons of a thread to the end of a bin."""
-    slot, integral_read = turn * LANES, layer.rate >= 0.0
+    layer, ahead, together, slot = sweep.layer, sweep.ahead, sweep.together, ring_index * LANES
     for number in range(thread, layer.post, threads):
-        block, lane = number // LANES, number % LANES
-        flow, kept = layer.flow[block], found.kept[trial, block]
+        b, lane = number // LANES, number % LANES
+        block, record = block_of(layer, b), sweep.found.neuron_record[trial, b]
         V, I = together.V[here, number], together.I[here, number]
-        if together.risky[here, number]:
-            foresee(number, here, trial, bin_, turn, layer, at, ahead, together, found, True)
+        if together.needs_solve[here, number]:
+            predict(number, here, trial, bin_, ring_index, sweep, True)
             V, I = together.V_settled[here, number], together.I_settled[here, number]
-            v_th = layer.constants[block, 2, lane]
-            together.level[here, number] = new_level(kept, lane, bin_, v_th, layer.read_maximum)
+            v_th = block.constants[2, lane]
+            together.level[here, number] = level_for_next_bin(record, lane, bin_, v_th, layer.read_maximum)
         else:
-            if integral_read:
-                weight_end = math.exp(-layer.rate * (bin_ + 1))
-                integrate_in_lane(V, I, slot + lane, lane, flow, ahead.integral[here, block], weight_end, kept)
-            V, I = cross_in_one_step(V, I, slot, lane, ahead.deposits[here, block], flow)
+            integrate_bin(V, I, bin_, slot, lane, block, ahead.integral[here, b], record)
+            V, I = cross_in_one_step(V, I, slot, lane, ahead.deposits[here, b], block.flow)
         together.V[here, number], together.I[here, number] = V, I
-        clear_bin(slot, lane, at, integral_read, ahead, here, block)
+        clear_bin(slot, lane, sweep.clock, layer.rate >= 0.0, ahead, here, b)
 
 
 @compiled
-def end_trial(thread, threads, here, layer, at, ahead):
-    """Clear what arrives after T."""
+def end_trial(thread, threads, here, sweep):
+    """Empty the bins of arrivals after T."""
+    layer = sweep.layer
     for number in range(thread, layer.post, threads):
         for later in range(layer.slots):
-            clear_bin(later * LANES, number % LANES, at, layer.rate >= 0.0, ahead, here, number // LANES)
+            clear_bin(later * LANES, number % LANES, sweep.clock, layer.rate >= 0.0, sweep.ahead, here, number // LANES)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fast.cpu import problem as cpu
-from fast.cpu.kernels import Kernels
+from fast.cpu import solver as cpu
 from fast.nn.autograd_guards import differentiable_once, outermost
 from fast.nn.devices import check_tensors, on_gpu
 from fast.nn.spikes import Spikes
+from fast.solving.problem import Problem
+from fast.solving.solved import Solved
 from spec import VOLTAGE_READOUTS, SpecError
 from spec.checks import one_of, positive_number
 from spec.errors import Verbatim
@@ -38,7 +39,7 @@ class Record:
     sees_end: bool
     dy_dT: np.ndarray
 
-    def apart(self, sizes: Sequence[int], counts: Tensor) -> list[Record]:
+    def split(self, sizes: Sequence[int], counts: Tensor) -> list[Record]:
         """Those of populations side by side, of these sizes, one by one; `counts [trials, size]` of spikes."""
         if len(sizes) == 1:
             return [self]
@@ -54,19 +55,6 @@ class Record:
     def kappa_min(self) -> float | None:
         """The smallest conditioning, None without a spike."""
         return float(self.kappa.min()) if len(self.kappa) else None
-
-
-@dataclass
-class _Problem:
-    """What the autograd function needs besides tensors; `kernels` is what its forward pass leaves, with the
-    `width` of its bins (ms)."""
-
-    spikes: Spikes
-    exists: Tensor | None
-    readout: str | None
-    bin_width: float | None
-    kernels: Any = None
-    width: float = 0.0
 
 
 @outermost
@@ -121,63 +109,43 @@ def propagate(
         bin_width = 2.0 ** math.floor(math.log2(bin_width))
     if v_th is None or v_reset is None:
         v_th, v_reset = torch.full_like(tau_mem, torch.inf), torch.zeros_like(tau_mem)
-    problem = _Problem(spikes, exists, readout, bin_width)
-    times, y = _Propagate.apply(problem, spikes.times, w, d, tau_mem, tau_syn, v_th, v_reset)
-    kernels = problem.kernels
-    assert kernels is not None
-    emitted = Spikes(times, torch.as_tensor(kernels.offsets), spikes.trials, w.shape[1], spikes.duration)
-    v_th_of_spikes = kernels.v_th_of_spikes()
-    kappa = ((kernels.I - v_th_of_spikes) / v_th_of_spikes) ** 2
-    dy_dT = kernels.dy_dT() / problem.width
-    record = Record(_array(kappa), _array(kernels.ties), kernels.sees_end(), _array(dy_dT))
-    return emitted, y if readout else None, record
+    given = (spikes.times, w, d, tau_mem, tau_syn, v_th, v_reset)
+    times_in, w_, d_, *constants = (tensor.detach() for tensor in given)
+    problem = Problem(
+        times_in, spikes.offsets, spikes.trials, spikes.size, spikes.duration, w_, d_, exists, tuple(constants), readout,
+        bin_width,
+    )
+    solved = _solver(w.device)(problem)
+    times, y = _Propagate.apply(solved, *given)
+    emitted = Spikes(times, solved.offsets, spikes.trials, w.shape[1], spikes.duration)
+    kappa, ties, dy_dT = (tensor.cpu().numpy() for tensor in (solved.kappa, solved.ties, solved.dy_dT))
+    return emitted, y if readout else None, Record(kappa, ties, solved.sees_end, dy_dT)
 
 
-def _array(values: np.ndarray | Tensor) -> np.ndarray:
-    return values.cpu().numpy() if isinstance(values, Tensor) else values
+def _solver(device: torch.device) -> Callable[[Problem], Solved]:
+    if not on_gpu(device):
+        return cpu.solve
+    from fast.cuda import solver as cuda  # an optional dependency
+
+    return cuda.solve
 
 
 class _Propagate(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: Any, problem: _Problem, t_in: Tensor, w: Tensor, d: Tensor, *constants: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        readout, solve = problem.readout, cpu.solved
-        if on_gpu(w.device):
-            from fast.cuda import problem as cuda  # an optional dependency
+    """Outputs of a solved problem, joined to the tensors that the problem was made of."""
 
-            solve = cuda.solved  # type: ignore[assignment]
-        maximum = readout == "max_voltage"
-        kernels, ctx.order, width = solve(
-            problem.spikes, t_in, w, d, problem.exists, constants, maximum, None if maximum else readout,
-            problem.bin_width,
-        )
-        problem.kernels = ctx.kernels = kernels
-        ctx.width, ctx.inputs = width, len(t_in)
-        ctx.variables = (t_in, w, d, *constants)
-        problem.width = width
-        ctx.dtypes = (w.dtype, d.dtype, *(c.dtype for c in constants))
-        times = (torch.as_tensor(kernels.bin) + torch.as_tensor(kernels.rest).double()) * width
-        return times, torch.as_tensor(kernels.y).to(w.dtype, copy=True)
+    @staticmethod
+    def forward(ctx: Any, solved: Solved, *given: Tensor) -> tuple[Tensor, Tensor]:
+        ctx.solved, ctx.variables, ctx.dtypes = solved, given, [tensor.dtype for tensor in given]
+        # New tensors: torch keeps the graph in those that are returned, and `solved` is kept in the graph.
+        return solved.times.detach(), solved.y.to(given[1].dtype, copy=True)
 
     @staticmethod
     @differentiable_once
     def backward(ctx: Any, dL_dt_post: Tensor, dL_dy: Tensor) -> tuple[Tensor | None, ...]:
         _, want_dt, _, _, want_tau_mem, want_tau_syn, _, _ = ctx.needs_input_grad
-        given: list[Any] = [dL_dt_post.contiguous() * ctx.width, dL_dy.double().contiguous()]
-        if isinstance(ctx.kernels, Kernels):
-            given = [tensor.numpy() for tensor in given]
-        found = map(torch.as_tensor, ctx.kernels.backward(*given, want_dt, want_tau_mem or want_tau_syn))
-        worth, dL_dw, dL_dd, dL_dconstants = found
-        # The kernels measure time in bins.
-        dL_dconstants[:2] /= ctx.width
-        blocks = (dL_dw, dL_dd / ctx.width, *dL_dconstants)
-        gradients = [g.to(dtype) for g, dtype in zip(blocks, ctx.dtypes, strict=True)]
-        dL_dt_pre = None
-        if want_dt:
-            dL_dt_pre = worth.new_zeros(ctx.inputs)
-            dL_dt_pre[torch.as_tensor(ctx.order)] = worth / ctx.width
-        return None, dL_dt_pre, *gradients
+        found = ctx.solved.backward(dL_dt_post, dL_dy.double(), want_dt, want_tau_mem or want_tau_syn)
+        gradients = zip(found, ctx.dtypes, strict=True)
+        return None, *(None if gradient is None else gradient.to(dtype) for gradient, dtype in gradients)
 
 
 def _check(

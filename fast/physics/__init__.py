@@ -1,1 +1,2 @@
-"""Scalar physics that the CPU and the CUDA kernels share: one neuron, one bin, one event at a time."""
+"""Scalar physics that the CPU and the CUDA kernels share: one neuron, one bin, one event at a
+time."""

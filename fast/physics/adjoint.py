@@ -1,10 +1,12 @@
-"""The adjoint of one neuron, exactly: how it flows back within a bin, and how it jumps at the neuron's own events.
+"""The adjoint of one neuron, exactly: its flow back within a bin, and its jumps at the neuron's own
+events.
 
-Next to `lambda_V` and `lambda_I` three more numbers flow back, for the gradients of the time constants:
-`dL/dtau_mem = int lambda_V Vdot dt` and `dL/dtau_syn = int lambda_I Idot dt` are sums over arrivals, of the weight
-times what a unit of current from then on adds to the integral. `X` and `Z` are that, for `tau_mem` (up to the next own
-spike, since `V` starts anew there) and for `tau_syn`; `Y` is what a unit of voltage adds for `tau_mem`. So no state of
-the forward pass has to be kept.
+Beside `lambda_V` and `lambda_I` three more numbers flow back, for the gradients of the time
+constants. `dL/dtau_mem = int lambda_V Vdot dt` and `dL/dtau_syn = int lambda_I Idot dt` are sums
+over arrivals: the weight times what a unit of current from the arrival on adds to the integral.
+`X` and `Z` are these sensitivities for `tau_mem` (up to the next own spike, where `V` starts anew)
+and for `tau_syn`; `Y` is what a unit of voltage adds for `tau_mem`. So no state of the forward pass
+is stored.
 
 A readout `(1/T) int exp(-r t) V dt` drives the adjoint with `drive exp(-r t)`, `drive = dL_dy / T`.
 """
@@ -17,20 +19,26 @@ from typing import NamedTuple
 import numpy as np
 
 from fast.physics.compiling import inlined
+from fast.physics.layout import Block
 from fast.physics.polynomials import AAB, AB, ABB, PS_AB, RA, RAA, RAAB, RAB, RABB, A, B, polynomial
 
 LAMBDA_V, LAMBDA_I, X, Y, Z = range(5)  # rows of an adjoint `[5, LANES]`
 ADJOINT = 5
+DRIVE = 5  # in a ring of full adjoints: the driving term, after the rows of the adjoint
+TAU_MEM, TAU_SYN, V_TH, V_RESET = range(4)  # rows of `dL_dconstants`; of `Block.constants`: pm, ps, v_th, v_reset
 
 
 class Events(NamedTuple):
-    """Own events of the lanes of a block in one trial, its spikes in order, then a maximum of each lane.
+    """Own events of the lanes of a block in one trial: the spikes in order, then one maximum per
+    lane.
 
     Attributes:
-        rest: `[events]`, in the bin; `later`: the next event of the lane in that bin, -1: none.
-        before: `[events, ADJOINT]`: the adjoint just before an event; `end`: that at the end of the bin.
-        first: `[slots * LANES]`: the first event of the lane in a bin under way, -1: none.
-        at_T: `[ADJOINT, LANES]`: the adjoint at `T`.
+        rest: `[events]`: instant within the bin. `later`: next event of the lane in that bin, -1:
+            none.
+        before: `[events, ADJOINT]`: adjoint just before an event. `end`: adjoint at the end of its
+            bin.
+        first: `[slots * LANES]`: first event of the lane in a bin of the ring, -1: none.
+        at_T: `[ADJOINT, LANES]`: adjoint at `T`.
     """
 
     rest: np.ndarray
@@ -41,13 +49,58 @@ class Events(NamedTuple):
     at_T: np.ndarray
 
 
-@inlined
-def flow_back(adjoint, lane, h, g, constants, coefficients, terms, rate, want_tau):
-    """Take a lane of an adjoint a time `h` back, in place, with no own event on the way.
+class BlockAdjoint(NamedTuple):
+    """The adjoint of one block in one trial, the ring of bins passed, and the sums of gradients.
 
-    `g`: what drives it, `drive exp(-r t)`, at the later time.
+    Attributes:
+        block: the neurons and their synapses.
+        ring: `lambda_V, lambda_I` in turn, at the ends of the bins of the ring; NaN where the lane
+            has an own event in the bin, so that arrivals there are looked up exactly.
+        full_adjoint_ring: all rows of the adjoint there, and `DRIVE`; read for gradients of time
+            constants and integral readouts only (the order of its axes differs on CPU and GPU).
+        adjoint, solved, other: `[ADJOINT, LANES]`: at the end of the bin; in a lane with own
+            events, at `position`; scratch of a look-up.
+        drive, position, marked: `[LANES]`: driving term of an integral readout at `t = 0`; where
+            `solved` stands in the bin; whether the lane has an own event in it.
+        events: own events. `neuron_record`: of the forward pass, `[NEURON_RECORD, LANES]`.
+        dL_dy: `[LANES]`: derivative of the loss by the voltage readout.
+        sums: `[sources, 2 * LANES]`: sums of `lambda_I`, and of `lambda_V - lambda_I`, over the
+            arrivals of each synapse.
+        dL_dconstants: `[4, LANES]`: gradients of `tau_mem, tau_syn, v_th, v_reset`.
     """
-    pm, ps = constants[0, lane], constants[1, lane]
+
+    block: Block
+    ring: np.ndarray
+    full_adjoint_ring: np.ndarray
+    adjoint: np.ndarray
+    solved: np.ndarray
+    other: np.ndarray
+    drive: np.ndarray
+    position: np.ndarray
+    marked: np.ndarray
+    events: Events
+    neuron_record: np.ndarray
+    dL_dy: np.ndarray
+    sums: np.ndarray
+    dL_dconstants: np.ndarray
+
+
+@inlined
+def adjoint_in_bin(V, I, x, lane, coefficients, terms):
+    """[adjoint-flow] `lambda_V, lambda_I` a time `x` earlier in a bin, with no own event on the
+    way."""
+    I = I * polynomial(coefficients, B, lane, x, terms) + V * (x * polynomial(coefficients, PS_AB, lane, x, terms))
+    return V * polynomial(coefficients, A, lane, x, terms), I
+
+
+@inlined
+def flow_back(adjoint, lane, h, g, block, terms, want_tau):
+    """[adjoint-flow] Take a lane of an adjoint a time `h` back, in place, with no own event on the
+    way.
+
+    `g`: the driving term, `drive exp(-r t)`, at the later time.
+    """
+    pm, ps, coefficients = block.constants[0, lane], block.constants[1, lane], block.coefficients
     V, I = adjoint[LAMBDA_V, lane], adjoint[LAMBDA_I, lane]
     a, b = polynomial(coefficients, A, lane, h, terms), polynomial(coefficients, B, lane, h, terms)
     adjoint[LAMBDA_V, lane] = V * a
@@ -59,7 +112,7 @@ def flow_back(adjoint, lane, h, g, constants, coefficients, terms, rate, want_ta
         adjoint[X, lane] = adjoint[X, lane] * b + adjoint[Y, lane] * k + V * (k - pm * pm * aab)
         adjoint[Y, lane] = a * (adjoint[Y, lane] - pm * h * V)
         adjoint[Z, lane] = b * (adjoint[Z, lane] - ps * h * I) - ps * ps * abb * V
-    if rate >= 0.0:
+    if block.rate >= 0.0:
         ra = h * polynomial(coefficients, RA, lane, h, terms)
         rab = h * h * polynomial(coefficients, RAB, lane, h, terms)
         adjoint[LAMBDA_V, lane] -= pm * g * ra
@@ -74,61 +127,35 @@ def flow_back(adjoint, lane, h, g, constants, coefficients, terms, rate, want_ta
 
 
 @inlined
-def jump_at_spike(adjoint, lane, I_cross, dL_dt, driven, constants, of_constants, want_tau):
-    """Take a lane of an adjoint from just after to just before an own spike; add to the gradients of constants.
+def jump_at_spike(adjoint, lane, I_cross, dL_dt, driven, b, want_tau):
+    """[spike-jump] Take a lane of an adjoint from just after to just before an own spike.
 
-    `dL_dt`: all that the loss gains by a later spike, through its arrivals too; `driven`: what drives the adjoint then.
+    Adds to the gradients of constants: [spike-v_th], [spike-v_reset], and [tau-flow] up to this
+    spike.
+
+    `dL_dt`: total derivative of the loss with respect to this spike time, arrivals included.
+    `driven`: the driving term of an integral readout at the spike.
     """
+    constants, dL_dconstants = b.block.constants, b.dL_dconstants
     pm, v_th, v_reset = constants[0, lane], constants[2, lane], constants[3, lane]
     if want_tau:
-        of_constants[0, lane] += v_reset * adjoint[Y, lane] + I_cross * adjoint[X, lane]
+        dL_dconstants[TAU_MEM, lane] += v_reset * adjoint[Y, lane] + I_cross * adjoint[X, lane]
         adjoint[X, lane] = adjoint[Y, lane] = 0.0
     Vdot_minus, Vdot_plus = pm * (I_cross - v_th), pm * (I_cross - v_reset)
     lambda_V_plus = adjoint[LAMBDA_V, lane]
     lambda_V_minus = Vdot_plus / Vdot_minus * lambda_V_plus + (dL_dt + driven * (v_th - v_reset)) * pm / Vdot_minus
-    of_constants[2, lane] += lambda_V_minus / pm
-    of_constants[3, lane] -= lambda_V_plus / pm
+    dL_dconstants[V_TH, lane] += lambda_V_minus / pm
+    dL_dconstants[V_RESET, lane] -= lambda_V_plus / pm
     adjoint[LAMBDA_V, lane] = lambda_V_minus
 
 
 @inlined
 def drive_at(drive, lane, bin_, x, rate):
-    """What drives a lane's adjoint at an instant."""
+    """The driving term of a lane's adjoint at an instant."""
     return drive[lane] * math.exp(-rate * (bin_ + x)) if rate >= 0.0 else 0.0
 
 
 @inlined
-def note_event(e, lane, slot, rest, adjoint, at_end, events):
-    """Keep the adjoint just before an own event, for arrivals before it; `at_end`: that at the end of its bin."""
-    events.later[e], events.rest[e] = events.first[slot + lane], rest
-    events.first[slot + lane] = e
-    for k in range(ADJOINT):
-        events.before[e, k], events.end[e, k] = adjoint[k, lane], at_end[k, lane]
-
-
-@inlined
-def look_up(adjoint, lane, bin_, slot, rest, events, drive, constants, coefficients, at, rate, want_tau):
-    """The adjoint just after an instant in a bin with own events of the lane; returns the event there, -1: none.
-
-    It comes from the next event, or from the end of the bin; an event at the very instant comes before it.
-    """
-    e, here, x = events.first[slot + lane], -1, float(at.end) if bin_ == at.last else 1.0
-    last, size = -1, ADJOINT if want_tau else 2
-    while e >= 0 and rest >= events.rest[e]:
-        if rest == events.rest[e]:
-            here = e
-        last, e = e, events.later[e]
-    if e >= 0:
-        x = events.rest[e]
-        for k in range(size):
-            adjoint[k, lane] = events.before[e, k]
-    elif last >= 0:
-        for k in range(size):
-            adjoint[k, lane] = events.end[last, k]
-    else:  # marked since the bin ends at T; where it does not, the adjoint itself is no number
-        for k in range(size):
-            adjoint[k, lane] = events.at_T[k, lane] if bin_ == at.last else math.nan
-    flow_back(
-        adjoint, lane, x - rest, drive_at(drive, lane, bin_, x, rate), constants, coefficients, at.terms, rate, want_tau
-    )
-    return here
+def end_of(bin_, clock):
+    """Where a bin ends, in bins: at `T` in the last one."""
+    return float(clock.end) if bin_ == clock.last else 1.0

@@ -1,8 +1,8 @@
 """Bins of time: bookkeeping, not a grid.
 
-The kernels measure time in bins. An instant is kept as `(bin, rest)`, `0 <= rest <= 1`, so that float32 keeps its full
-precision at any time; the width is a power of two, so taking a time apart is exact. Nothing is rounded to a bin:
-results do not depend on the width, beyond rounding (a test).
+The kernels measure time in bins. An instant is a pair `(bin, rest)`, `0 <= rest <= 1`, so float32
+has its full precision at any time. The width is a power of two, so splitting a time is exact.
+Nothing is rounded to a bin: results do not depend on the width, beyond rounding (a test).
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from fast.physics.polynomials import LANES, TERMS
 from spec import UnsupportedError
 from spec.errors import Verbatim
 
-MOST_BINS = 2**26  # half a GB to count spikes in
-SLOT = 2 * LANES  # places a bin: two a lane, of excitation and of inhibition (on the CPU these share a cell)
+MOST_BINS = 2**26  # counts of spikes per bin then take half a GB
+SLOT = 2 * LANES  # places per bin: two per lane, for excitation and inhibition (one cell on the CPU)
 
 
 class Clock(NamedTuple):
     """The bins of a trial, `[0, T]` with `T = last + end`.
 
-    `end`, and the numbers 0, 1 and `slot` (places a bin), are of the precision computed in, whose
-    unit roundoff is `u`; `terms` is a tuple as long as the polynomials of `fast.physics.polynomials`, so that the compiler
-    knows their length.
+    `end`, and the numbers 0, 1 and `slot` (places per bin), have the precision of the computation;
+    `u` is its unit roundoff. `terms` is a tuple as long as the polynomials of
+    `fast.physics.polynomials`, so that their length is known to the compiler.
     """
 
     last: int
@@ -38,13 +38,14 @@ class Clock(NamedTuple):
     terms: tuple[int, ...]
 
 
-def width(shortest: float, duration: float) -> float:
-    """The width, ms: a power of two, at most a quarter of the shortest time constant and of the trial."""
+def bin_width_for(shortest: float, duration: float) -> float:
+    """Width of the bins, ms: a power of two, at most a quarter of the shortest time constant and of
+    the trial."""
     return 2.0 ** math.floor(math.log2(min(shortest, duration) / 4))
 
 
-def clock(bin_width: float, duration: float, dtype: type) -> Clock:
-    """The bins of a trial of that duration.
+def clock_for(bin_width: float, duration: float, dtype: type) -> Clock:
+    """The bins of a trial of `duration` ms.
 
     Raises:
         UnsupportedError: there are more bins than can be counted.
@@ -57,17 +58,9 @@ def clock(bin_width: float, duration: float, dtype: type) -> Clock:
     return Clock(last, dtype(end), u, dtype(0), dtype(1), dtype(SLOT), tuple(range(TERMS[np.dtype(dtype).itemsize])))
 
 
-def split(times: np.ndarray, bin_width: float, last: int, dtype: type) -> tuple[np.ndarray, np.ndarray]:
-    """`(bin, rest)` of times or delays in ms; what lies beyond the trial gets bin `last + 1`."""
-    bins = np.floor(np.minimum(times, (last + 2) * bin_width) / bin_width)
-    beyond = bins > last
-    rest: np.ndarray = np.where(beyond, 0.0, times / bin_width - bins).astype(dtype)
-    return np.where(beyond, last + 1, bins).astype(np.int32), rest
-
-
 @inlined
 def after(spike_rest, delay_rest, one):
-    """The rest of an arrival, and whether the rests of spike and delay add up to a further bin."""
+    """The rest of an arrival, and whether the rests of spike and delay carry into the next bin."""
     rest = spike_rest + delay_rest
     if rest >= one:
         return rest - one, True
@@ -75,26 +68,12 @@ def after(spike_rest, delay_rest, one):
 
 
 @compiled
-def stable_order(keys, first, last, counts, order):
-    """Numbers `first..last-1` in the order of their `keys`, those of one key as they come, into `order[first:last]`.
-
-    `counts`: scratch, longer than any key.
-    """
-    counts[:] = 0
-    for n in range(first, last):
-        counts[keys[n] + 1] += 1
-    for key in range(1, counts.size):
-        counts[key] += counts[key - 1]
-    for n in range(first, last):
-        order[first + counts[keys[n]]] = n
-        counts[keys[n]] += 1
-
-
-@compiled
 def sort_by_rest(rest, weight, count):
-    """Order the first `count` arrivals of a bin by time, in place: by insertion if they are few, else as a heap.
+    """Sort the first `count` arrivals of a bin by time, in place: by insertion if they are few,
+    else as a heap.
 
-    They come latest spike first; of the same instant, the earlier spike goes first (not so in a heap).
+    The input has the latest spike first. At one instant the earlier spike goes first (in a heap:
+    any).
     """
     if count <= 48:
         for n in range(1, count):
@@ -115,7 +94,7 @@ def sort_by_rest(rest, weight, count):
 
 @compiled
 def _sift(rest, weight, top, count):
-    """Let an arrival sink to its place in a heap whose latest is on top."""
+    """Let an arrival sink to its place in a heap with the latest arrival on top."""
     while True:
         child = 2 * top + 1
         if child >= count:

@@ -1,7 +1,8 @@
 """Scalar physics for the kernels: the exact flow, peak and crossing.
 
-Plain functions, compiled by Numba for whatever runs them. With `pm = 1/tau_mem`, `ps = 1/tau_syn` a state flows by
-`V(x) = V a + I k`, `I(x) = I b`. Times are in bins (`fast.physics.clock`), and every `x` here is at most 1.
+Plain functions, compiled by Numba for CPU and GPU. With `pm = 1/tau_mem`, `ps = 1/tau_syn` a state
+flows by `V(x) = V a + I k`, `I(x) = I b`. Times are in bins (`fast.physics.clock`), and every `x`
+here is at most 1.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import math
 from fast.physics.compiling import compiled
 from fast.physics.polynomials import AB, A, B, polynomial
 
-TOUCH = 16  # in u v_th: what a voltage must reach above, or may lack below, its threshold (specification, section 4)
+TOUCH = 16  # u v_th: how far a peak must rise above the threshold, and a voltage may lie below it, to count as at it
 
 
 @compiled
@@ -24,7 +25,8 @@ def short_factors(x, pm, coefficients, lane, terms):
 
 @compiled
 def time_to_peak(V, I, pm, ps):
-    """The time after which a rising `V` (`I > V`, `I > 0`) stops rising, where `V = I`; infinite if it never does."""
+    """[flow-peak] Time until a rising `V` (`I > V`, `I > 0`) stops rising, where `V = I`; infinite
+    if it never stops."""
     z = (1.0 - pm / ps) * (I - V) / I
     if z >= 1.0:
         return math.inf
@@ -32,25 +34,27 @@ def time_to_peak(V, I, pm, ps):
 
 
 @compiled
-def time_to_threshold(V, I, V_end, I_end, x_end, pm, ps, v_th, u, coefficients, lane, terms):
-    """The first time in [0, x_end] at which `V` reaches `v_th > 0` and rises; -1 if there is none.
+def time_to_threshold(V, I, V_end, I_end, x_end, lane, block, clock):
+    """[crossing-time] First time in [0, x_end] at which `V` reaches `v_th > 0` and rises; -1: none.
 
-    It is asked where `I` exceeds both `V` and `v_th`. `V_end, I_end`: the state at `x_end`. Where `V` rises it is
-    concave, so Newton steps from the left never pass the crossing. A peak (where `V = I`) that is higher than `v_th` by
-    rounding only touches it, and is no crossing.
+    The caller ensures that `I` exceeds both `V` and `v_th`. `V_end, I_end`: state at `x_end`. Where
+    `V` rises it is concave, so Newton steps from the left never pass the crossing. A peak (where `V
+    = I`) that exceeds `v_th` only by rounding touches it, and is no crossing (specification,
+    section 4).
     """
+    pm, ps, v_th = block.constants[0, lane], block.constants[1, lane], block.constants[2, lane]
     if v_th <= V or not I < math.inf:  # a current beyond float64: at once, and then refused as endless
         return 0.0
     x_last = x_end
     if I_end <= V_end:  # it peaks before the end
         x_last = min(time_to_peak(V, I, pm, ps), x_end)
-        if I * math.exp(-ps * x_last) <= v_th * (1.0 + TOUCH * u):
+        if I * math.exp(-ps * x_last) <= v_th * (1.0 + TOUCH * clock.u):
             return -1.0
     elif V_end < v_th:
         return -1.0
     x = 0.0
     while True:
-        a, k, b = short_factors(x, pm, coefficients, lane, terms)
+        a, k, b = short_factors(x, pm, block.coefficients, lane, clock.terms)
         V_x = V * a + I * k
         slope = pm * (I * b - V_x)
         if V_x >= v_th:

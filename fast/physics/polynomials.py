@@ -1,12 +1,15 @@
-"""Flow factors within a bin as polynomials: no `exp` an arrival, and one instruction for many neurons.
+"""Flow factors within a bin as polynomials: no `exp` per arrival, and one instruction for many
+neurons.
 
-Everything that the kernels need of a time `x` within a bin is a convolution of exponentials,
+Every factor that the kernels need at a time `x` within a bin is a convolution of exponentials,
 
-    [p1, ..., pn](x) = exp(-p1 x) * ... * exp(-pn x) = x^(n-1) sum_m (-1)^m h_m(p1, ..., pn) x^m / (n - 1 + m)!
+    [p1, ..., pn](x) = exp(-p1 x) * ... * exp(-pn x)
+                     = x^(n-1) sum_m (-1)^m h_m(p1, ..., pn) x^m / (n - 1 + m)!
 
-with `h_m` the complete homogeneous symmetric polynomials: no case distinction where rates are equal. A bin is at most a
-quarter of every time constant, so the series falls like `4^-m / m!`; a few terms are right to rounding, and fewer still
-after economisation (its last terms are replaced by the best approximation of lower degree, by Chebyshev).
+with `h_m` the complete homogeneous symmetric polynomials: no case distinction where rates are
+equal. A bin is at most a quarter of every time constant, so the series falls like `4^-m / m!`; a
+few terms are right to rounding, and fewer still after economisation (its last terms are replaced by
+the best approximation of lower degree, by Chebyshev).
 """
 
 from __future__ import annotations
@@ -18,18 +21,20 @@ import numpy as np
 
 from fast.physics.compiling import inlined
 
-LANES = 32  # neurons that are computed side by side
+LANES = 32  # neurons computed side by side
 
 # With pm, ps and r, the rates of membrane, synapse and of the weight of an integral readout:
 A, B, AB, PS_AB, AAB, ABB = range(6)  # [pm], [ps], [pm, ps], ps times that, [pm, pm, ps], [pm, ps, ps]
 RA, RAB, RAA, RAAB, RABB = range(6, 11)  # [-r, pm], [-r, pm, ps], [-r, pm, pm], ...
 TERMS = {4: 5, 8: 10}
-"""Of a polynomial, by bytes of a number: what is left out stays below u, relative to the polynomial (a test)."""
+"""Terms of a polynomial, by bytes of a number: the truncation error stays below u, relative (a
+test)."""
 _TAYLOR = 18
 
 
 def coefficients(pm: np.ndarray, ps: np.ndarray, rate: float, dtype: type) -> np.ndarray:
-    """Coefficients `[blocks, polynomial, term, lane]` of neurons with these rates; without those of `r` where it is 0.
+    """Coefficients `[blocks, polynomial, term, lane]` of neurons with these rates; without those of
+    `r` if `rate` is negative.
 
     Args:
         pm, ps: `[blocks, LANES]`, per bin, at most 1/4.
@@ -41,7 +46,8 @@ def coefficients(pm: np.ndarray, ps: np.ndarray, rate: float, dtype: type) -> np
 
 @lru_cache(maxsize=64)
 def _coefficients(pm_bytes: bytes, ps_bytes: bytes, shape: tuple[int, ...], rate: float, itemsize: int) -> np.ndarray:
-    """The same in float64: constants seldom change from step to step, and a small layer takes no longer than this."""
+    """The coefficients in float64, cached: constants seldom change, and for a small layer this
+    takes longer than the step."""
     pm, ps = (np.frombuffer(values).reshape(shape) for values in (pm_bytes, ps_bytes))
     r = np.full_like(pm, -rate)
     sets: list[tuple[np.ndarray, ...]] = [(pm,), (ps,), (pm, ps), (pm, ps), (pm, pm, ps), (pm, ps, ps)]
@@ -65,7 +71,8 @@ def _series(rates: tuple[np.ndarray, ...]) -> np.ndarray:
 
 
 def _economised(series: np.ndarray, terms: int) -> np.ndarray:
-    """The best approximation of so many terms on [0, 1], term by term from the highest."""
+    """Economise to `terms` terms on [0, 1]: replace one term after the other, from the highest, by
+    its best approximation."""
     series = series.copy()
     for m in range(series.shape[1] - 1, terms - 1, -1):
         chebyshev = _SHIFTED_CHEBYSHEV[m]
@@ -74,7 +81,7 @@ def _economised(series: np.ndarray, terms: int) -> np.ndarray:
 
 
 def _shifted_chebyshev(m: int) -> np.ndarray:
-    """Coefficients of the Chebyshev polynomial of [0, 1] whose highest is 1."""
+    """Coefficients of the monic Chebyshev polynomial of [0, 1]."""
     ascending = np.polynomial.chebyshev.Chebyshev.basis(m, domain=[0, 1]).convert(kind=np.polynomial.Polynomial)
     return ascending.coef / ascending.coef[-1]
 
@@ -84,7 +91,8 @@ _SHIFTED_CHEBYSHEV = [_shifted_chebyshev(m) for m in range(_TAYLOR)]
 
 @inlined
 def polynomial(coefficients, which, lane, x, terms):
-    """Polynomial `which` of a lane at `x`, without its power `x^(n-1)`. `coefficients`: one block's, flat."""
+    """Polynomial `which` of a lane at `x`, without its power `x^(n-1)`. `coefficients`: one
+    block's, flat."""
     last = (which + 1) * len(terms) - 1
     value = coefficients[last * LANES + lane]
     for n in range(1, len(terms)):

@@ -8,60 +8,66 @@ from typing import NamedTuple
 import numpy as np
 
 from fast.physics.clock import after, sort_by_rest
-from fast.physics.compiling import allocating, compiled, inlined
+from fast.physics.compiling import compiled, inlined
 from fast.physics.crossing import TOUCH, short_factors, time_to_peak, time_to_threshold
+from fast.physics.neuron_record import (
+    ARRIVAL_AT_CROSSING,
+    ARRIVAL_AT_END,
+    INTEGRAL,
+    RECENT_BIN,
+    RECENT_REST,
+    RECENT_SLOPE,
+    SPIKE_AT_END,
+    flag,
+    offer_maximum,
+)
 from fast.physics.polynomials import LANES, RA, RAB, polynomial
 
-# ties, as bits
-ARRIVAL_AT_CROSSING, SPIKE_AT_END, ARRIVAL_AT_END, EQUAL_MAXIMA, SIMULTANEOUS_AT_MAXIMUM = 1, 2, 4, 8, 16
-REACHED_END, CROSSED, STUCK, FULL = 0, 1, 2, 3
-NONE = -1  # no neuron
-USUAL = 32  # spikes a neuron and trial that there is room for at first
+REACHED_END, CROSSED, STUCK, FULL = 0, 1, 2, 3  # status of a solution; FULL: a buffer is
+NONE = -1  # in place of the number of a neuron
 MOST_SPIKES = 2.0**26  # that one current may cause (specification, section 1)
 
 
-class Emitted(NamedTuple):
-    """Emitted spikes, by (trial, bin), in the order they were found: neuron, instant, current at the crossing."""
+class Arrivals(NamedTuple):
+    """Arrivals at one neuron in one bin, in order of time: `rest, weight [length or more]`."""
 
-    neuron: np.ndarray
-    bin: np.ndarray
     rest: np.ndarray
-    I: np.ndarray
-
-
-# What is kept of a neuron over a trial, `[KEPT, LANES]` of a block, float64:
-RECENT_BIN, RECENT_REST, RECENT_SLOPE = 0, 1, 2  # its last spike, bin -1 without one, and Vdot_minus there
-MAX_V, MAX_BIN, MAX_REST = 3, 4, 5  # its largest voltage, and when; bin -1 where it is the initial 0
-MAX_SLOPE, MAX_GROUP = 6, 7  # slope just after (0 inside a stretch), and how many arrivals pin it
-INTEGRAL, TIES = 8, 9  # the integral of the voltage; bits
-KEPT = 10
+    weight: np.ndarray
+    length: int
 
 
 @compiled
-def collect(first, lane, rest_of, source, next_, rows, at, is_last, rest, weight):
-    """The arrivals of a chain, in order of time, into `rest, weight`; those after `T` are left out.
+def collect(link, lane, rest_of, source, next_, packed_synapses, clock, is_last, rest, weight):
+    """Write the arrivals of a chain, in order of time, into `rest, weight`; their count. Those
+    after `T` are left out.
 
-    `first`: the last spike in the chain. `rest_of, source`: of all spikes; `next_`, `rows`: of the block. Returns how
-    many there are.
+    Args:
+        link: last spike of the chain, -1: none. `next_ [room, LANES]`: the link that follows each
+            spike.
+        rest_of, source: of all spikes, by number.
+        packed_synapses: of the block.
     """
     count, mask = 0, next_.shape[0] - 1
-    while first >= 0:
-        row = rows[source[first]]
-        r, _ = after(rest_of[first], row[2 * LANES + lane], at.one)
-        if not (is_last and r > at.end):
+    while link >= 0:
+        row = packed_synapses[source[link]]
+        r, _ = after(rest_of[link], row[2 * LANES + lane], clock.one)
+        if not (is_last and r > clock.end):
             rest[count], weight[count] = r, row[lane]
             count += 1
-        first = next_[first & mask, lane]
+        link = next_[link & mask, lane]
     sort_by_rest(rest, weight, count)
     return count
 
 
 @compiled
-def stays_below(V, I, rest, weight, count, pm, level, slack):
-    """Whether the voltage provably stays below `level` in a bin with these arrivals: no `exp`, no decay.
+def stays_below(V, I, arrivals, pm, level, slack):
+    """Whether a bound keeps the voltage below `level` in a bin with these arrivals; without `exp`
+    or decay.
 
-    Between arrivals `I` does not grow beyond what it is, or 0, and `V` moves towards it at most as fast as at first.
+    Between arrivals `I` does not grow beyond its value, or 0, and `V` moves towards `I` at most as
+    fast as at first.
     """
+    rest, weight, count = arrivals.rest, arrivals.weight, arrivals.length
     x, V_max, I_max = 0.0, V, max(I, 0.0)
     for n in range(count + 1):
         x_next = float(rest[n]) if n < count else 1.0
@@ -74,32 +80,35 @@ def stays_below(V, I, rest, weight, count, pm, level, slack):
 
 
 @inlined
-def to_next_crossing(
-    V, I, x, n, rest, weight, count, bin_, constants, at, coefficients, lane, rate, read_maximum, kept, record
-):
-    """Follow a neuron from `x` until it spikes, or to the end of its bin.
+def to_next_crossing(V, I, x, n, arrivals, bin_, lane, block, clock, neuron_record, record):
+    """[flow-V-I] [crossing-time] Follow a neuron from `x` until it spikes, or to the end of its
+    bin.
 
     Args:
-        V, I, x: state and where it is in the bin; `n`: the next of `count` arrivals.
-        constants: pm, ps, v_th, v_reset.
-        record: whether what happens is final: then maxima, ties and the integral are kept.
+        V, I, x: state, and its instant within the bin.
+        n: index of the next of the `arrivals`.
+        record: whether the outcome is final: maxima, ties and the integral are then recorded.
 
     Returns:
-        `V, I, x, n`, just after the reset if it spiked, and CROSSED, REACHED_END, or STUCK if spikes come too fast, or
-        without end.
+        `V, I, x, n`, just after the reset if it spiked, and CROSSED, REACHED_END, or STUCK if
+        spikes follow too fast, or without end.
     """
-    pm, ps, v_th, v_reset = constants
-    is_last = bin_ == at.last
-    end = float(at.end) if is_last else 1.0
-    touch = TOUCH * at.u
+    constants, coefficients, rest, weight, count = (
+        block.constants, block.coefficients, arrivals.rest, arrivals.weight, arrivals.length
+    )
+    pm, ps, v_th, v_reset = constants[0, lane], constants[1, lane], constants[2, lane], constants[3, lane]
+    rate, read_maximum = block.rate, block.read_maximum
+    is_last = bin_ == clock.last
+    end = float(clock.end) if is_last else 1.0
+    touch = TOUCH * clock.u
     while True:
         x_next = float(rest[n]) if n < count else end
         h = x_next - x
-        a, k, b = short_factors(h, pm, coefficients, lane, at.terms)
+        a, k, b = short_factors(h, pm, coefficients, lane, clock.terms)
         V_next, I_next = V * a + I * k, I * b
         x_cross = -1.0
         if v_th < I and V < I and (v_th <= V_next or I_next <= V_next or v_th <= V or I == math.inf):
-            x_cross = time_to_threshold(V, I, V_next, I_next, h, pm, ps, v_th, at.u, coefficients, lane, at.terms)
+            x_cross = time_to_threshold(V, I, V_next, I_next, h, lane, block, clock)
         if x_cross < 0.0 and (n < count or is_last) and v_th - V_next <= touch * v_th < I_next - v_th:
             x_cross = h  # an arrival, or T, at the very instant of a crossing: the crossing comes first
         crosses = x_cross >= 0.0
@@ -108,80 +117,43 @@ def to_next_crossing(
         x_to = float(rest.dtype.type(min(x + h, x_next))) if crosses else x_next
         if record and rate >= 0.0:
             weight_end = math.exp(-rate * (bin_ + x_to))
-            of_a = h * polynomial(coefficients, RA, lane, h, at.terms)
-            of_k = pm * h * h * polynomial(coefficients, RAB, lane, h, at.terms)
-            kept[INTEGRAL, lane] += weight_end * (V * of_a + I * of_k)
+            of_a = h * polynomial(coefficients, RA, lane, h, clock.terms)
+            of_k = pm * h * h * polynomial(coefficients, RAB, lane, h, clock.terms)
+            neuron_record[INTEGRAL, lane] += weight_end * (V * of_a + I * of_k)
         if crosses:
             if not I * pm <= MOST_SPIKES * ps * (v_th - v_reset):
                 return V, I, x_to, n, STUCK
             I *= math.exp(-ps * h)
             if record:
                 slope = pm * (I - v_th)
-                if kept[RECENT_BIN, lane] == bin_ and kept[RECENT_REST, lane] == x_to:
+                if neuron_record[RECENT_BIN, lane] == bin_ and neuron_record[RECENT_REST, lane] == x_to:
                     return V, I, x_to, n, STUCK
-                kept[RECENT_BIN, lane], kept[RECENT_REST, lane] = bin_, x_to
-                kept[RECENT_SLOPE, lane] = slope
-                if (at.last - bin_ + (at.end - x_to)) * slope <= touch * v_th:
-                    _flag(kept, lane, SPIKE_AT_END)
+                neuron_record[RECENT_BIN, lane], neuron_record[RECENT_REST, lane] = bin_, x_to
+                neuron_record[RECENT_SLOPE, lane] = slope
+                if (clock.last - bin_ + (clock.end - x_to)) * slope <= touch * v_th:
+                    flag(neuron_record, lane, SPIKE_AT_END)
             return v_reset, I, x_to, n, CROSSED
         h_peak = math.inf
         if read_maximum and record and V < I and I > 0.0:
             h_peak = time_to_peak(V, I, pm, ps)
             if h_peak < h:
-                offer_maximum(kept, lane, I * math.exp(-ps * h_peak), bin_, x + h_peak, 0.0, 0, touch)
+                offer_maximum(neuron_record, lane, I * math.exp(-ps * h_peak), bin_, x + h_peak, 0.0, 0, touch)
         V, I, x = V_next, I_next, x_next
         if n == count:
             if read_maximum and record and is_last and h_peak >= h and V < I:
-                offer_maximum(kept, lane, V, bin_, x, pm * (I - V), 0, touch)
+                offer_maximum(neuron_record, lane, V, bin_, x, pm * (I - V), 0, touch)
             return V, I, x, n, REACHED_END
-        # all arrivals of this instant
+        # all arrivals of this instant: they commute
         group, I_minus = 0, I
         while n < count and rest[n] == x:
             I += weight[n]
             n += 1
             group += 1
         if record:
-            since = (bin_ - kept[RECENT_BIN, lane]) + (x - kept[RECENT_REST, lane])
-            if kept[RECENT_BIN, lane] >= 0 and since * kept[RECENT_SLOPE, lane] <= touch * v_th:
-                _flag(kept, lane, ARRIVAL_AT_CROSSING)
-            if is_last and x == at.end:
-                _flag(kept, lane, ARRIVAL_AT_END)
+            since = (bin_ - neuron_record[RECENT_BIN, lane]) + (x - neuron_record[RECENT_REST, lane])
+            if neuron_record[RECENT_BIN, lane] >= 0 and since * neuron_record[RECENT_SLOPE, lane] <= touch * v_th:
+                flag(neuron_record, lane, ARRIVAL_AT_CROSSING)
+            if is_last and x == clock.end:
+                flag(neuron_record, lane, ARRIVAL_AT_END)
             if read_maximum and V < I_minus and I <= V:
-                offer_maximum(kept, lane, V, bin_, x, pm * (I - V), group, touch)
-
-
-@compiled
-def offer_maximum(kept, lane, V, bin_, rest, Vdot_plus, group, touch):
-    """Take a local maximum if it exceeds the best so far by more than rounding; flag it if it equals it."""
-    margin = touch * abs(kept[MAX_V, lane])
-    if V > kept[MAX_V, lane] + margin:
-        kept[MAX_V, lane], kept[MAX_BIN, lane], kept[MAX_REST, lane] = V, bin_, rest
-        kept[MAX_SLOPE, lane], kept[MAX_GROUP, lane] = Vdot_plus, group
-        kept[TIES, lane] = int(kept[TIES, lane]) & ~EQUAL_MAXIMA
-    elif kept[MAX_BIN, lane] >= 0.0 and margin + V >= kept[MAX_V, lane]:
-        _flag(kept, lane, EQUAL_MAXIMA)
-
-
-@compiled
-def _flag(kept, lane, tie):
-    kept[TIES, lane] = int(kept[TIES, lane]) | tie
-
-
-@allocating
-def no_spikes(rows):
-    """Room for no spikes yet, of the precision of `rows`."""
-    return Emitted(np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, rows.dtype), np.empty(0))
-
-
-@allocating
-def with_room(emitted, count):
-    """The same spikes with room for so many at least: themselves if they have it, else twice as long or more."""
-    more = max(count, 2 * emitted.bin.size) - emitted.bin.size
-    if count <= emitted.bin.size:
-        return emitted
-    return Emitted(
-        np.concatenate((emitted.neuron, np.empty(more, np.int32))),
-        np.concatenate((emitted.bin, np.empty(more, np.int32))),
-        np.concatenate((emitted.rest, np.empty(more, emitted.rest.dtype))),
-        np.concatenate((emitted.I, np.empty(more))),
-    )
+                offer_maximum(neuron_record, lane, V, bin_, x, pm * (I - V), group, touch)

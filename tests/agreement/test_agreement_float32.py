@@ -1,7 +1,7 @@
-"""`fast` in float32 against `reference`: errors have a distribution, and it is no worse than that of plain code.
+"""`fast` in float32 against `reference`: the distribution of errors is no worse than plain code's.
 
-The number of spikes may differ where a voltage comes nearer to its threshold than float32 resolves: each such network
-is listed.
+The number of spikes may differ if a voltage comes closer to its threshold than float32 resolves:
+each such network is listed.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ def test_float32_on_seeded_networks(measured: Measured) -> None:
 
 
 def arithmetic_of_bits(precision: int) -> Arithmetic:
-    """Numbers of that many bits, for the reference: each operation rounded, as in float32 with 24."""
+    """Numbers of `precision` bits for the reference, rounded after each operation (float32: 24)."""
     c = mpmath.mp.clone()
     c.prec = precision
     return Arithmetic(lambda x: +c.mpf(x), c.exp, c.log, c.log1p, c.fsum, c.eps / 2, object)
 
 
 def errors_in_float32(bits: int, seeds: int) -> tuple[list[float], list[float]]:
-    """Of networks with the right spikes, the largest error of a block: in `fast`, in the reference of so many bits."""
+    """Largest block errors, given the right spikes: of `fast`, and of a reference with `bits`."""
     fast: list[float] = []
     plain: list[float] = []
     m = arithmetic_of_bits(bits)
@@ -67,18 +67,18 @@ def errors_in_float32(bits: int, seeds: int) -> tuple[list[float], list[float]]:
 
 
 NO_WORSE, BESIDES = 2.0, 1e-6
-"""How much larger the errors may be than those of plain code, as a distribution: of one network luck decides."""
+"""Allowed ratio to plain code's errors, of quantiles: on a single network chance decides."""
 
 
 def no_worse(fast: list[float], plain: list[float]) -> list[tuple[float, float]]:
-    """Median and 99th percentile of the errors of `fast`, each with what plain code allows it."""
+    """Median and 99th percentile of the errors of `fast`, each with its limit from plain code."""
     quantiles = (0.5, 0.99)
     return [(float(np.quantile(fast, q)), NO_WORSE * float(np.quantile(plain, q)) + BESIDES) for q in quantiles]
 
 
 @pytest.mark.check(18)
 def test_float32_is_no_worse_than_plain_code(measured: Measured) -> None:
-    """The reference is run in numbers of 24 bits, and both are held against its float64."""
+    """The reference runs with 24 bits; its float64 result is the standard for both."""
     fast, plain = errors_in_float32(24, many(10))
     for own, allowed in no_worse(fast, plain):
         measured(own, allowed, len(fast), f"0 to {many(10) - 1} of each family")
@@ -108,7 +108,7 @@ def test_float32_on_networks_that_hypothesis_draws() -> None:
 @pytest.mark.parametrize("exponent", range(2, 10))
 @pytest.mark.parametrize("sign", [1, -1], ids=["above", "below"])
 def test_float32_near_grazing(sign: int, exponent: int) -> None:
-    """A peak at 1e-2 to 1e-9 above or below threshold: float64 always counts right, float32 down to the margin."""
+    """Peaks 1e-2 to 1e-9 off the threshold: float64 always counts right, float32 to its margin."""
     readout = reference.run(one_neuron("li", [(1.0, 1.0)], 60.0)).readout
     assert readout is not None
     peak = max(readout)

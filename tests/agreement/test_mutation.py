@@ -1,4 +1,4 @@
-"""The record of mutation testing: it is of the code that is here, enough was noticed, and survivors are explained."""
+"""The mutation record: it fits this code, few mutants survive, and survivors are explained."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from tests.tools.mutation_survivors import reason
 
 RECORD = ROOT / "results" / "mutation.json"
 MOST = 0.05
-"""The share of mutants that may survive, those left out that change nothing."""
+"""Maximum share of survivors, without mutants that change nothing."""
 
 
 def judged(content: dict) -> tuple[float, int]:
-    """The share of mutants that change something and were not noticed, and how many were tried.
+    """The share of relevant mutants that survived, and the number of mutants tried.
 
     Raises:
-        AssertionError: a file is missing or has changed, a survivor has no reason, or too many survive.
+        AssertionError: a file is missing or has changed, a survivor has no reason, or many survive.
     """
     assert list(content["files"]) == list(MODULES)
     for file, entry in content["files"].items():

@@ -1,7 +1,7 @@
 """Faults that gradients of other systems have had, planted in ours: the checks must find each one.
 
-Every fault must be found by checks of two kinds that share nothing, and no check may find anything where nothing is
-planted. Where a check finds nothing, the fault is one that it cannot see by its nature, and the table says so.
+Checks of at least two independent kinds must find every fault, and no check may find anything
+without a fault. `BLIND` lists the faults that a check cannot see by its nature.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ KIND = {
     "tangent": "tangent",
     "agreement": "other implementation",
 }
-"""The checks; those of one kind share what they rest on."""
+"""The checks, by kind; checks of one kind share their basis."""
 
 BLIND: dict[str, set[str]] = {
     "flipped sign of the delay gradient": {"identity A", "identity C"},
@@ -43,9 +43,9 @@ BLIND: dict[str, set[str]] = {
     "flipped sign of the threshold gradient": {"identity B", "identity C"},
     "flipped sign of the gradient by tau_syn": {"identity A", "identity C"},
 }
-"""A scales voltages: it knows nothing of times, and a jump scaled by any factor is fair to it, also one scaled by 0
-after which the membrane does nothing more. B and C know nothing of
-weights, C nothing of delays. The tangent follows the events of the reference: a fault in these it cannot see."""
+"""Identity A scales voltages: it is blind to times, and to a jump scaled by any factor (0, too, if
+the membrane does nothing later). B and C are blind to weights, C also to delays. The tangent
+follows the events of the reference, so it is blind to faults in these."""
 
 @pytest.fixture(scope="module")
 def evidence(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -57,7 +57,7 @@ def evidence(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def table() -> Iterator[dict[str, dict[str, float]]]:
-    """What every check found in every copy, in units of what it allows; printed when all are done."""
+    """The finding of every check in every copy, in units of its limit; printed at the end."""
     rows: dict[str, dict[str, float]] = {}
     yield rows
     print("\n".join([f"{'':50}" + "".join(f"{check:>20}" for check in KIND), *map(_line, rows.items())]))
@@ -79,7 +79,7 @@ def test_control_nothing_is_found_where_nothing_is_planted(
 @pytest.mark.check(30)
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
 def test_fault_is_found(fault: Fault, evidence: Path, table: dict, tmp_path: Path, measured: Measured) -> None:
-    """By every check that can see it, and so by checks of at least two kinds."""
+    """Every check that can see it finds it, so checks of at least two kinds."""
     table[str(fault)] = found = findings(fault.package, plant(fault, fault.package, tmp_path), evidence)
     caught = {check for check in KIND if found[check] > 1.0}
     measured.keep("faults", {"fault": fault.name, "package": fault.package, "found": found, "source": fault.source})

@@ -8,7 +8,6 @@ import pytest
 from fast.data.augment import Augmentation, by_class
 from fast.data.batches import Batches
 from fast.data.spike_files import SpikeData
-from fast.training.processes import Processes
 
 DURATION, CHANNELS = 100.0, 40
 RANDOM = np.random.default_rng(5)
@@ -25,7 +24,7 @@ def trial(augmentation: Augmentation, n: int, seed: int = 0, epoch: int = 0) -> 
 
 
 def test_nothing_asked_for_changes_nothing() -> None:
-    assert not Augmentation().changes
+    assert not Augmentation().active
     times, units = trial(Augmentation(), 3)
     assert (times == DATA.times[3]).all() and (units == DATA.units[3]).all()
 
@@ -106,7 +105,7 @@ def test_what_is_drawn_follows_from_seed_epoch_and_trial() -> None:
 def test_batches_are_a_dataset_whose_workers_change_nothing() -> None:
     """Asked for in any order, from any step on, by this process or by two others."""
     every = Augmentation(4, 0.2, 0.3, 0.5, 0.1)
-    here, ahead = (Batches(DATA, DURATION, 5, every, 3, Processes(), workers) for workers in (0, 2))
+    here, ahead = (Batches(DATA, DURATION, 5, every, 3, workers) for workers in (0, 2))
     late = here[4]
     for number in [2, 3, 4, 5, 1]:
         (spikes, labels), (other, other_labels) = here[number], ahead.take(number, 6)

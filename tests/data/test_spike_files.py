@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from fast.data.spike_files import SpikeData, read_spike_file
-from fast.tasks.braille import SPLITS
+from fast.tasks.braille import DATA
 from fast.train import main
-from fast.training.shared import right_answers
+from fast.training.evaluation import correct
 from spec import SpecError
 from tests.support.runs import undrawn
 from tests.support.runs.written_files import CHANNELS, CLASSES, DURATION, small_trials, write
@@ -85,13 +85,13 @@ def test_one_trial_is_enough(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 def test_an_answer_is_right_only_if_strictly_the_largest() -> None:
     """Silence, a tie with another output, and a right output below another are wrong, for every class."""
     y = torch.tensor([[0.0, 0.0, 0.0], [2.0, 1.0, 2.0], [3.0, 1.0, 2.0], [-3.0, -1.0, -2.0], [1.0, 2.0, 3.0]])
-    found = [right_answers(y, torch.full((5,), label)).tolist() for label in range(3)]
+    found = [correct(y, torch.full((5,), label)).tolist() for label in range(3)]
     assert found == [[False, False, True, False, False], [False, False, False, True, False], [False] * 4 + [True]]
 
 
 def test_silence_is_never_a_right_answer(tmp_path: Path) -> None:
     """Trials without a spike, all of class 0: to an argmax of equal outputs they would all look right."""
-    for split in SPLITS:
+    for split in DATA.splits:
         write(tmp_path / f"braille_{split}.h5", [np.empty(0)] * 4, [np.empty(0)] * 4, np.zeros(4, np.uint16))
     run = tmp_path / "run"
     options = ["--data", str(tmp_path), "--epochs", "2", "--hidden", "4", "--out", str(run)]
@@ -174,16 +174,16 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "late time": (set_row("spikes/times", 7, [0.1] * 11 + [2.0]), "record 7 times` must be from 0 to 1350.0 ms"),
     "NaN time": (set_row("spikes/times", 7, [0.1] * 11 + [np.nan]), "record 7 times` must be finite"),
     "unit out of range": (set_row("spikes/units", 9, [24] * 12), "record 9 units` must be from 0 to 23"),
-    "flat times": (replaced("spikes/times", np.full(96, 0.1)), "record 0 times` must be a row, one"),
-    "flat units": (replaced("spikes/units", np.zeros(96, int)), "record 0 units` must be a row, one"),
-    "2-D times": (replaced("spikes/times", np.full((96, 3, 4), 0.1)), "record 0 times` must be a row, one"),
+    "flat times": (replaced("spikes/times", np.full(96, 0.1)), "record 0 times` must be one-dimensional, one"),
+    "flat units": (replaced("spikes/units", np.zeros(96, int)), "record 0 units` must be one-dimensional, one"),
+    "2-D times": (replaced("spikes/times", np.full((96, 3, 4), 0.1)), "record 0 times` must be one-dimensional, one"),
     "2-D units": (replaced("spikes/units", np.zeros((96, 3, 4), int)), "got an array of shape [3, 4]"),
     "complex times": (replaced("spikes/times", np.full((96, 12), 0.1 + 1j)), "record 0 times` must be real numbers"),
     "boolean times": (replaced("spikes/times", np.zeros((96, 12), bool)), "record 0 times` must be real numbers"),
     "text rows": (rows_of("spikes/times", "S4", b"soon"), "record 0 times` must be real numbers, got |S4"),
-    "text for rows": (damaged(text_rows), "record 0 times` must be a row, one entry a spike, got a single entry"),
+    "text for rows": (damaged(text_rows), "must be one-dimensional, one entry per spike, got a single entry"),
     "enormous time": (rows_of("spikes/times", "f8", 1e306), "record 0 times` must be finite, got inf"),
-    "a unit too few": (set_row("spikes/units", 9, [1] * 11), "record 9 units` must be one a time, 12, got 11"),
+    "a unit too few": (set_row("spikes/units", 9, [1] * 11), "record 9 units` must be one per time, 12, got 11"),
 }
 
 

@@ -22,7 +22,7 @@ from tests.support.runs.written_files import CHANNELS, CLASSES, DURATION, small_
 TRIALS = 24
 LENGTHS = {"one byte": -1, "a quarter": 0.75, "half": 0.5, "most": 0.1, "all but the signature": 8}
 
-NOT_READ = r"mine[.]h5` must be a readable HDF5 file of spikes, got .+; get the file whole"
+NOT_READ = r"mine[.]h5` must be a readable HDF5 file of spikes, got .+; get the complete file"
 
 Change = Callable[[h5py.File], None]
 
@@ -173,15 +173,15 @@ DAMAGES: dict[str, tuple[Change, str]] = {
     ),
     "a time too many": (
         rows("spikes/times", "f8", lambda row: np.append(IN_ORDER, 0.4), only=17),
-        "record 17 units` must be one a time, 13, got 12",
+        "record 17 units` must be one per time, 13, got 12",
     ),
     "no unit for the times": (
         rows("spikes/units", "u2", lambda row: row[:0], only=17),
-        "record 17 units` must be one a time, 12, got 0",
+        "record 17 units` must be one per time, 12, got 0",
     ),
     "rows of two dimensions": (
         replaced("spikes/times", np.full((TRIALS, 12, 1), 0.1)),
-        r"record 0 times` must be a row, one entry a spike, got an array of shape \[12, 1\]",
+        r"record 0 times` must be one-dimensional, one entry per spike, got an array of shape \[12, 1\]",
     ),
 }
 

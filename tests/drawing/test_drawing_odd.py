@@ -60,7 +60,7 @@ ODD: dict[str, tuple[list[Change], list[str], list[str]]] = {
     ),
     "a trial silent, one wrong and late": (
         [recorded(silent), recorded(wrong_and_late)],
-        ["class 1, answered with nothing", "class 0, answered with 1 (wrong)"],
+        ["class 1, no answer,", "class 0, answer 1 (wrong)"],
         [],
     ),
     "one trial, not certified": (
@@ -70,7 +70,7 @@ ODD: dict[str, tuple[list[Change], list[str], list[str]]] = {
     ),
     "all silent, all wrong": (
         [lines(**SILENT), results(answers=ALL_WRONG, test_accuracy=0)],
-        ["steps in which a hidden layer was silent altogether: 15.", "Test accuracy 0.0 %"],
+        ["steps in which a whole hidden layer was silent: 15.", "Test accuracy 0.0 %"],
         [],
     ),
     "weights frozen, all right": (

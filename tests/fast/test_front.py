@@ -1,4 +1,4 @@
-"""The torch front differentiates exactly: any function of spike times and readouts, by anything, in any batch."""
+"""Gradients of arbitrary torch functions of spike times and readouts are exact, in any batch."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from tests.support.networks.layers import (
 
 
 def user_loss(hidden: Spikes, out: Spikes) -> Tensor:
-    """A loss that no case file can name: it mixes layers, trials, first spikes and the numbers of spikes."""
+    """A loss no case file can express: it mixes layers, trials, first spikes and spike counts."""
     pull = (out.times / 7).sin() @ torch.arange(1.0, len(out.times) + 1, dtype=torch.float64)
     return pull + out.first().logsumexp(0).square().sum() + (hidden.train(0, 1) ** 1.5).sum() / hidden.first()[1, 0]
 
 
 def test_any_loss_through_two_layers_equals_a_finite_difference() -> None:
-    """Along a random direction in the space of all parameters and input times; the difference is of fourth order."""
+    """Along one random direction of all parameters and input times; error of fourth order."""
     first, second = first_layer().requires_grad_(), second_layer().requires_grad_()
     spikes = given_spikes()
     spikes.times.requires_grad_()
@@ -80,7 +80,7 @@ def scaled_twice(y: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("readout", VOLTAGE_READOUTS)
 def test_a_readout_may_be_changed_in_place(readout: str) -> None:
-    """What torch hands out is the user's: changing it does not reach back into the backward pass."""
+    """The user may change the returned readout; the backward pass does not read it."""
     gradients = []
     for change in (lambda y: y * 1.0, scaled_twice):
         layer = LI(3, 2, readout=readout, dtype=torch.float64).requires_grad_()
@@ -93,7 +93,7 @@ def test_a_readout_may_be_changed_in_place(readout: str) -> None:
 @pytest.mark.parametrize("name", ["w", "d", "tau_mem", "tau_syn", "v_th", "v_reset"])
 @pytest.mark.parametrize("pre", [1, 3])
 def test_a_parameter_changed_before_the_backward_pass_is_no_silent_error(name: str, pre: int) -> None:
-    """The gradient is that of the forward pass, or torch refuses: "modified by an inplace operation"."""
+    """The gradient belongs to the forward pass, or torch refuses with its in-place error."""
     gradients = []
     for factor in (1.0, 1.25):
         layer = LIF(pre, 1, v_reset=-0.5, dtype=torch.float64).requires_grad_()

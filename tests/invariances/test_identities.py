@@ -1,4 +1,4 @@
-"""The conservation identities of `tests/support/identities.py` hold for every kind of network and readout."""
+"""The identities of `tests/support/identities.py` hold for every kind of network and readout."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.report_evidence import Measured
 from tests.support.tolerances import U32, U64, identity
 
 CASES = many(15, least=3)
-"""Of each family."""
+"""Per family."""
 
 
 def assert_identities(family: str, run: Callable[[Case], Result], u: float, measured: Measured) -> None:

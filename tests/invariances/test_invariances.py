@@ -1,4 +1,4 @@
-"""One network written in two ways: the spikes, the loss and the gradient are the same, moved to where they belong."""
+"""One network written in two ways has the same spikes, loss and gradient, in another place."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from tests.support.tolerances import SAME_NETWORK, SAME_SUM, U64, VANISHES, WELL
 from tests.support.truth import Problem, difference
 
 CASES = many(4)
-"""Of each family."""
+"""Per family."""
 
 PAIRS = [(run, family) for run in RUNS for family in families()]
 IDLE = Population("idle", "input", 1)
@@ -40,7 +40,7 @@ every_family = pytest.mark.parametrize(("run", "family"), PAIRS)
 
 
 def cases(family: str, suits: Callable[[Case], bool] = lambda case: True) -> Iterator[Case]:
-    """The first cases of a family that suit, and that have a gradient other than 0."""
+    """The first suitable cases of a family with a gradient other than 0."""
     found = 0
     for seed in range(20 * CASES):
         case = drawn(family, seed)
@@ -62,7 +62,7 @@ def result(run: str, case: Case) -> Result:
 
 
 def assert_bitwise(case: Case, found: Result, true: Result) -> None:
-    """Not a bit differs."""
+    """All bits are equal."""
     assert found.loss == true.loss
     assert true.readout is None or np.array_equal(found.readout, true.readout)  # type: ignore[arg-type]
     for name, trains in true.spikes.items():
@@ -71,14 +71,14 @@ def assert_bitwise(case: Case, found: Result, true: Result) -> None:
 
 
 def assert_same(case: Case, found: Result, true: Result, limit: float = SAME_NETWORK) -> float:
-    """To the limit, or less near a grazing spike: two float64 gradients of one function. How much of it was used."""
+    """Two float64 gradients agree to the limit, less near grazing; the used share of it."""
     assert_same_activity(case, found, true, true.gradients)
     allowed = limit / WELL_CONDITIONED * relative(U64, true.kappa_min)
     return assert_same_gradients(case, found.gradients, true.gradients, true.kappa_min, limit=allowed).used
 
 
 def assert_equal(run: str, case: Case, found: Result, true: Result) -> float:
-    """Bitwise in the reference; in `fast` the same numbers, added up in the order in which they are given."""
+    """Bitwise equal in the reference; in `fast` equal up to the order of sums."""
     if run == "reference":
         assert_bitwise(case, found, true)
         return 0.0
@@ -88,7 +88,7 @@ def assert_equal(run: str, case: Case, found: Result, true: Result) -> float:
 @pytest.mark.check(11)
 @every_family
 def test_a_shift_of_time(run: str, family: str, measured: Measured) -> None:
-    """All inputs and `T` 3.7 ms later: so are the spikes, and the gradient stays (an average over T does not)."""
+    """With inputs and `T` 3.7 ms later, spikes are later and gradients equal (not of averages)."""
 
     def suits(case: Case) -> bool:
         return isinstance(case.loss, SpikeTimeMSE) or case.loss.readout in ("max_voltage", "first_spike_time")
@@ -113,7 +113,7 @@ def test_control_a_shift_that_leaves_the_targets_is_seen(run: str) -> None:
 @every_family
 @pytest.mark.parametrize("ms", [4.0, 1e-3], ids=["quarter_ms", "s"])
 def test_the_unit_of_time(run: str, family: str, ms: float) -> None:
-    """All times in another unit. Where the factor is a power of 2, rounding is the same too."""
+    """All times in another unit; with a power of 2 as the factor, rounding is the same too."""
     for case in cases(family):
         rewritten, move = in_units(case, ms, 1.0)
         check = assert_bitwise if run == "reference" and ms == 4.0 else assert_same
@@ -144,7 +144,7 @@ def test_the_order_of_everything(run: str, family: str, measured: Measured) -> N
 @pytest.mark.check(12, control=True)
 @pytest.mark.parametrize("run", RUNS)
 def test_control_another_order_is_seen(run: str) -> None:
-    """The sources of every connection moved on by one in what is expected."""
+    """The expected gradient has its sources shifted by one."""
     found = (seeded_case(seed, "layers") for seed in count())
     case = next(case for case in found if all(len(c.w) > 1 for c in case.network.connections)
                 and largest_block(case, reference.run(case).gradients) > VANISHES)
@@ -160,7 +160,7 @@ def test_control_another_order_is_seen(run: str) -> None:
 @pytest.mark.check(13)
 @every_family
 def test_a_delay_is_a_later_input(run: str, family: str, measured: Measured) -> None:
-    """A delay common to all synapses of an input neuron may as well be added to the times of its spikes."""
+    """A delay common to all synapses of an input neuron equals a shift of its spike times."""
     used = [assert_same(case, RUNS[run](later), RUNS[run](delayed)) for case, later, delayed in two_ways(family, 1.0)]
     measured(max(used), 1.0, len(used), f"from 0, {CASES} of each family")
 
@@ -174,7 +174,7 @@ def test_control_a_delay_a_millionth_longer_is_seen(run: str) -> None:
 
 
 def two_ways(family: str, factor: float) -> Iterator[tuple[Case, Case, Case]]:
-    """Cases; with inputs that are later; and with delays that are longer, by as much times the factor."""
+    """Cases; the same with later inputs; and with longer delays, by this shift times the factor."""
     for seed, case in enumerate(cases(family)):
         extra = {
             name: np.random.default_rng(seed).uniform(0.0, 4.0, len(trains)) for name, trains in case.inputs.items()
@@ -192,9 +192,9 @@ def two_ways(family: str, factor: float) -> Iterator[tuple[Case, Case, Case]]:
 
 @every_family
 def test_two_synapses_of_half_the_weight(run: str, family: str) -> None:
-    """A connection in parallel with itself, at half the weight: each half has the gradient of the whole weight.
+    """A connection split into two parallel halves: each has the gradient of the whole weight.
 
-    Of a maximum that is pinned to both halves the derivative is one-sided, so such cases are left out.
+    A maximum pinned to both halves has a one-sided derivative, so such cases are left out.
     """
 
     def suits(case: Case) -> bool:
@@ -216,7 +216,7 @@ def halved(case: Case) -> Case:
 @pytest.mark.check(15)
 @every_family
 def test_neurons_that_nobody_reads(run: str, family: str, measured: Measured) -> None:
-    """A population that listens and an input that nobody listens to change nothing, and have gradient 0."""
+    """A population that sends nothing and an unconnected input change nothing, with gradient 0."""
     used = []
     for case in cases(family):
         first, names = case.network.connections[0].source, [p.name for p in case.network.populations]
@@ -241,7 +241,7 @@ def test_neurons_that_nobody_reads(run: str, family: str, measured: Measured) ->
 @pytest.mark.check(15, control=True)
 @pytest.mark.parametrize("run", RUNS)
 def test_control_a_synapse_of_a_billionth_is_seen(run: str) -> None:
-    """It changes every number by as much."""
+    """It changes every number by about as much."""
     case = seeded_case(2, "layers")
     first = case.network.connections[0]
     faint = Connection(first.source, first.target, np.full(first.w.shape, 1e-9), first.d + 0.1)
@@ -254,7 +254,7 @@ def test_control_a_synapse_of_a_billionth_is_seen(run: str) -> None:
 @pytest.mark.check(15)
 @every_family
 def test_synapses_of_weight_0(run: str, family: str, measured: Measured) -> None:
-    """They change nothing, and a delay between them has gradient 0; yet the weight has one, that of the differences."""
+    """They change nothing and their delays have gradient 0, but their weights have the true one."""
     used = []
     for seed, case in enumerate(cases(family)):
         rng = np.random.default_rng(seed)

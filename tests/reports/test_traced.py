@@ -1,4 +1,4 @@
-"""The curves of the report's first figure are those of the network: their ends meet, and what they say adds up."""
+"""The curves of the report's first figure: ends meet, and arrivals add up to the gradient."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.truth import gradient
 
 
 def summed(curves: list[dict[str, Any]], kind: str) -> list[float]:
-    """What the arrivals say of each synapse, in the order of sources."""
+    """The gradients at the arrivals, summed per synapse, in the order of sources."""
     found: dict[tuple[str, int, str], float] = {}
     for neuron in curves:
         for event in neuron["events"]:
@@ -26,7 +26,7 @@ def summed(curves: list[dict[str, Any]], kind: str) -> list[float]:
 
 
 @pytest.mark.check(8)
-def test_what_the_arrivals_say_is_the_gradient(measured: Measured) -> None:
+def test_the_arrivals_add_up_to_the_gradient(measured: Measured) -> None:
     case, curves = small(), traced(small())
     assert [len(neuron["spikes"]) for neuron in curves] == [2, 3]
     true = gradient(case).connections
@@ -51,7 +51,7 @@ def test_curves_are_continuous_but_at_their_events() -> None:
                     assert state == pytest.approx(after)
 
 
-def test_control_a_gradient_of_other_delays_is_not_theirs() -> None:
+def test_control_the_weight_gradient_is_not_that_of_the_delays() -> None:
     found, true = summed(traced(small()), "d"), gradient(small()).connections
     expected = [float(v) for c in true for v in np.asarray(c.dL_dw).ravel()]
     assert np.linalg.norm(np.array(found) - expected) > WELL_CONDITIONED * np.linalg.norm(expected)

@@ -7,12 +7,12 @@ import subprocess
 import sys
 
 from tests import ROOT
+from tests.support.forking import command
 
 
-def run(command: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    """`python -m COMMAND ARGUMENTS` in a process of its own."""
-    line = [sys.executable, "-m", command, *map(str, arguments)]
-    return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
+def run(name: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """`python -m NAME ARGUMENTS` in a forked process, without a GPU."""
+    return command(name, *arguments, environment={"CUDA_VISIBLE_DEVICES": ""})
 
 
 def result_of(done: subprocess.CompletedProcess[str]) -> dict:
@@ -26,16 +26,25 @@ def result_of(done: subprocess.CompletedProcess[str]) -> dict:
     return json.loads(done.stdout, parse_constant=refuse)
 
 
-def refusal_of(done: subprocess.CompletedProcess[str], command: str, code: int = 2) -> str:
+def skeleton(value: object) -> object:
+    """The value with `0.0` for every number: keys, lengths and nulls."""
+    if isinstance(value, dict):
+        return {key: skeleton(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [skeleton(entry) for entry in value]
+    return 0.0 if isinstance(value, float) else value
+
+
+def refusal_of(done: subprocess.CompletedProcess[str], name: str, code: int = 2) -> str:
     """The one line on standard error; nothing is printed beside it."""
     assert (done.returncode, done.stdout) == (code, "")
-    prefix = f"python -m {command}: "
+    prefix = f"python -m {name}: "
     assert done.stderr.startswith(prefix) and done.stderr.count("\n") == 1
     return done.stderr.removeprefix(prefix).rstrip("\n")
 
 
 def lines_read(number: int, *arguments: str) -> tuple[int, list[str], str]:
-    """Exit code, the lines read before the pipe was closed, and standard error, of `python ARGUMENTS | head`."""
+    """`python ARGUMENTS | head`: exit code, lines read before the pipe closed, standard error."""
     line = [sys.executable, *arguments]
     with subprocess.Popen(line, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None and process.stderr is not None

@@ -98,6 +98,7 @@ def compared(case: Case, found: Gradients, true: Gradients) -> list[Block]:
         for name, block in gradient_blocks(case, found).items():
             norm, floor = _norm(expected[name]), CANCELLATION * max(largest, VANISHES) / unit[name]
             error = alone = math.inf
+            # nan-ok: the error stays infinite
             if len(block) == len(expected[name]) and all(mpmath.isfinite(number) for number in block):
                 difference = _norm([a - b for a, b in zip(block, expected[name], strict=True)])
                 error = float(difference / max(norm, floor))

@@ -1,9 +1,10 @@
 """Mutation testing of the adjoints: `python -m tests.tools.mutation [--sample N] [--out FILE]`.
 
-cosmic-ray (`pip install -e '.[mutation]'`) changes one operator, number, comparison or loop at a time; for each mutant
-the checks of `checks_of_faults.py` run in a process of its own, on a copy of the package, until one finds something. A
-mutant that breaks off or takes too long is noticed too. Numba compiles nothing here. The processes are forked from one
-that has imported what does not change, so that a mutant takes a second or so; POSIX only.
+cosmic-ray (`pip install -e '.[mutation]'`) changes one operator, number, comparison or loop at a
+time. For each mutant the checks of `tests/support/faults/findings.py` run on a copy of the package,
+in a process of its own, until one finds something. A mutant that raises or takes too long is
+noticed too. Numba compiles nothing here. The processes are forked from one that has imported the
+unchanged modules, so a mutant takes a second or so; POSIX only.
 """
 
 from __future__ import annotations
@@ -28,19 +29,21 @@ import numpy as np
 from tests import ROOT
 
 MODULES = (
-    "reference/jumps.py", "reference/adjoint.py", "fast/physics/adjoint.py", "fast/cpu/backward.py", "fast/cpu/lookup.py",
+    "reference/jumps.py", "reference/adjoint.py",
+    "fast/physics/adjoint.py", "fast/cpu/backward.py", "fast/cpu/lookup.py",
 )
 NOT_APPLIED = ("Shift", "Bit", "Mod", "_Is", "Decorator", "Invert", "Exception", "Variable")
-"""Operators that are left out: they do not exist in this code, make no number of a float, or change nothing without
-the compiler."""
+"""Operators left out: they do not occur here, do not apply to floats, or change nothing
+uncompiled.
+"""
 
-SECONDS, MEMORY = 90, 4 << 30  # of the processor, so that a busy machine makes no difference
+SECONDS, MEMORY = 90, 4 << 30  # processor time, so that a busy machine makes no difference
 NOTICED, SURVIVED, BROKEN, TOO_LONG = "noticed", "survived", "broke off", "took too long"
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """One change of one file, and what became of it."""
+    """One change of one file, and its outcome."""
 
     file: str
     operator: str
@@ -88,7 +91,7 @@ def _difference(source: str, text: str) -> tuple[int, str, str]:
 
 
 def outcome(mutant: Mutant, text: str, evidence: dict) -> tuple[str, str]:
-    """What the checks say of a mutant, and which of them."""
+    """The outcome of a mutant, and the check that noticed it."""
     package = mutant.file.split("/")[0]
     with tempfile.TemporaryDirectory() as folder:
         shutil.copytree(ROOT / package, Path(folder) / package, ignore=shutil.ignore_patterns("__pycache__", "*.md"))
@@ -97,7 +100,7 @@ def outcome(mutant: Mutant, text: str, evidence: dict) -> tuple[str, str]:
 
 
 def first_finding(package: str, folder: str, evidence: dict) -> str:
-    """The first check that finds something in the copy; empty: none does."""
+    """The first check that finds something in the copy, or an empty text."""
     sys.path.insert(0, folder)
     checks = importlib.import_module("tests.support.faults.findings")
     module = importlib.import_module(package)
@@ -106,7 +109,7 @@ def first_finding(package: str, folder: str, evidence: dict) -> str:
 
 
 def in_a_fork(work: Callable[[], str]) -> tuple[str, str]:
-    """Run it in a process of its own, with bounded time and memory."""
+    """Run `work` in a process of its own, with bounded time and memory."""
     here, there = os.pipe()
     child = os.fork()
     if not child:
@@ -131,9 +134,9 @@ def in_a_fork(work: Callable[[], str]) -> tuple[str, str]:
 
 
 def main() -> None:
-    """Mutate, and write what became of each mutant."""
+    """Mutate, and write the outcome of each mutant."""
     parser = argparse.ArgumentParser(prog="python -m tests.tools.mutation", description=__doc__, allow_abbrev=False)
-    parser.add_argument("--sample", type=int, default=0, help="of each file so many mutants, drawn by seed 0; 0: all")
+    parser.add_argument("--sample", type=int, default=0, help="number of mutants per file, drawn by seed 0; 0: all")
     parser.add_argument("--out", type=Path, default=ROOT / "results" / "mutation.json", help="default: %(default)s")
     parser.add_argument("files", nargs="*", default=MODULES, help="default: all of the adjoints")
     options = parser.parse_args()
@@ -162,7 +165,7 @@ def main() -> None:
 
 
 def gathered() -> dict:
-    """What the checks hold a copy against, in a process of its own: this one must not import what will be mutated."""
+    """The evidence of the checks, from another process: this one must not import the packages."""
     from subprocess import run
 
     code = "from tests.support.faults.evidence import gather; import json; print(json.dumps(gather(more=True)))"
@@ -171,7 +174,7 @@ def gathered() -> dict:
 
 
 def write(out: Path, found: list[Mutant], counts: dict[str, int]) -> None:
-    """The record: how many of each file, which survived, and of which text."""
+    """Write the record: counts and hash of each file, and the survivors."""
     files = {}
     for file, count in counts.items():
         own = [one for one in found if one.file == file]

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from fast.training.checkpoints import FORMAT, HALF, Checkpoints, DamagedError, decoded, digest, encoded
-from fast.training.model import Reader
+from fast.training.model import Classifier
 from spec import SpecError
 from tests import ROOT
 from tests.support.forking import called
@@ -148,7 +148,7 @@ def test_files_of_each_format_are_read_or_refused_with_a_hint() -> None:
     stored = ROOT / "tests" / "training" / "stored"
     kept = decoded((stored / "checkpoint-format-2.pt").read_bytes())
     assert digest(kept["training"]) == "f452951cf045cebccd5b14dcddfe3361ecce78c3d1e20eddffc3c3d95eeec5ef"
-    network = Reader(4, 3, replace(SETTINGS, epochs=1), torch.float32, 0)
+    network = Classifier(4, 3, replace(SETTINGS, epochs=1), torch.float32, 0)
     network.load_state_dict(kept["training"]["network"])
     assert digest(network.state_dict()) == digest(kept["training"]["network"])
     with pytest.raises(DamagedError, match=r"checkpoint/1; this version reads .*: go on with the version that wrote"):

@@ -14,7 +14,7 @@ from fast.compare import main as compare
 from fast.data.spike_files import fingerprints
 from fast.evaluate import main as evaluate
 from fast.export import main as export
-from fast.training.intervals import half_of_mean, of_share, quantile
+from fast.training.intervals import mean_half_width, student_t, wilson_interval
 from reference.__main__ import main as reference
 from spec.nir_graph import from_nir
 from tests.support.runs import undrawn
@@ -175,7 +175,8 @@ def test_a_damaged_network_is_refused(folder: Path, capsys: pytest.CaptureFixtur
 def test_intervals_are_those_of_the_tables() -> None:
     """Student's 0.975 quantiles, and Wilson's interval for 8 of 10 and for none."""
     known = {1: 12.7062, 2: 4.3027, 3: 3.1824, 4: 2.7764, 9: 2.2622, 30: 2.0423, 120: 1.9799}
-    assert {n: round(quantile(n), 4) for n in known} == known
-    assert of_share(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)
-    assert of_share(0, 10)[0] == pytest.approx(0.0, abs=1e-12) and of_share(0, 10)[1] == pytest.approx(0.2775, abs=1e-4)
-    assert half_of_mean([1.0]) is None and half_of_mean([1.0, 3.0]) == pytest.approx(12.7062, abs=1e-3)
+    assert {n: round(student_t(n), 4) for n in known} == known
+    assert wilson_interval(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)
+    low, high = wilson_interval(0, 10)
+    assert low == pytest.approx(0.0, abs=1e-12) and high == pytest.approx(0.2775, abs=1e-4)
+    assert mean_half_width([1.0]) is None and mean_half_width([1.0, 3.0]) == pytest.approx(12.7062, abs=1e-3)

@@ -1,7 +1,7 @@
 """A training run talks to nobody, starts nothing that could, and writes nowhere but into its folder.
 
-It runs in a process of its own, watched (`tests/support/runs/sealed_run.py`), as a user without a home: HOME is a file, so what
-would be written there fails.
+It runs in a process of its own, watched (`tests/support/runs/sealed_run.py`), as a user without a
+home: HOME is a file, so what would be written there fails.
 """
 
 from __future__ import annotations

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from fast.tasks.sequence import task as sequence
+from fast.tasks.sequence.output import kept_from
 from fast.tasks.sequence.patterns import GAP, Ring
 from fast.tasks.sequence.plan import plan
-from fast.tasks.sequence.shown import kept_from
 from fast.tasks.sequence.task import Sequence
 from fast.train import main
 from fast.training.checkpoints import digest
@@ -131,7 +131,7 @@ def test_membranes_end_with_their_own_constants() -> None:
 def test_two_inputs_keep_their_plan() -> None:
     planned = plan(2)
     assert {planned.slowness(epoch) for epoch in range(1, 41)} == {1.0}
-    assert {planned.share(epoch) for epoch in range(1, 11)} == {1.0}
+    assert {planned.step_factor(epoch) for epoch in range(1, 11)} == {1.0}
     assert (planned.learn, planned.epochs, planned.lr, planned.one_by_one) == (10, 40, 1.0, True)
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from fast.train import CLASSIFYING, main
+from fast.tasks.registry import CLASSIFYING
+from fast.train import main
 from fast.training.settings import Settings, add_settings
 from spec import SpecError
 
@@ -54,7 +55,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "lr": ({"lr": float("nan")}, "`--lr` must be a finite number above 0"),
     "lr too large": ({"lr": 1e7}, r"`--lr` must be at most 1e\+06"),
     "delay-lr": ({"delay_lr": 0.0}, r"`--delay-lr` must be a finite number above 0 \(ms\)"),
-    "share": ({"blend": 1.5}, "`--blend` must be a number from 0 to 1"),
+    "share": ({"blend": 1.5}, "`--blend` must be at least 0 and at most 1"),
     "ease-in": ({"ease_in": 0.0}, "`--ease-in` must be above 0"),
     "amount": ({"weight_decay": -0.1}, "`--weight-decay` must be from 0"),
     "delay": ({"delay": 30.0, "max_delay": 20.0}, r"`--delay` must be at most --max-delay, 20.0 \(ms\), got 30.0"),

@@ -24,9 +24,8 @@ from fast.train import main
 from fast.training import engine
 from fast.training.checkpoints import Checkpoints, decoded, digest
 from fast.training.classify import Classification
-from fast.training.finite import NotFiniteError
-from fast.training.null_folder import Folder
-from fast.training.run_folder import LOG, NotWrittenError, RunFolder
+from fast.training.gradient_checks import NotFiniteError
+from fast.training.run_folder import LOG, Folder, NotWrittenError, RunFolder
 from spec import SpecError
 from tests.support.forking import Child, started
 from tests.support.runs.short_runs import KilledError, Make, classification, killed_before, log, options, run, sequence
@@ -79,7 +78,7 @@ def test_a_signal_ends_the_run_after_the_step(
     stopped, resumed = classification(), classification()
     before = signal.getsignal(signal.SIGINT)
     sent = []
-    of: Any = {"save": engine.Keeper, "take": stopped.batches}.get(where, stopped)
+    of: Any = {"save": engine.CheckpointKeeper, "take": stopped.batches}.get(where, stopped)
     wrapped = getattr(of, where)
 
     def signalled(*arguments: Any) -> Any:
@@ -243,7 +242,7 @@ def test_a_run_is_not_resumed_as_another_network_or_on_other_data(
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])
 def test_a_schedule_that_ends_is_part_of_what_a_run_is(schedule: str) -> None:
     """With more epochs the first steps would be others."""
-    assert classification(schedule=schedule).goes_on == (schedule == "constant") and sequence().goes_on
+    assert classification(schedule=schedule).extendable == (schedule == "constant") and sequence().extendable
 
 
 def test_a_run_to_resume_must_be_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,29 +21,29 @@ KILLED = "test_a_run_that_was_killed_ends_in_the_same_bits and classification an
 
 
 def fault(name: str, file: str, text: str, wrong: str) -> Fault:
-    return Fault(name, "fast", file, text, wrong)
+    return Fault(name, "fast", file if "/" in file else f"training/{file}", text, wrong)
 
 
 FAULTS = (
-    (fault("no fsync", "training/checkpoints.py", "            os.fsync(file.fileno())\n", ""), CHECKPOINTS, "order"),
-    (fault("folder not synced", "training/checkpoints.py", "        os.fsync(folder)", "        pass"), CHECKPOINTS, "order"),
-    (fault("in place", "training/checkpoints.py", 'path.with_name(f".{path.name}{HALF}")', "path"), CHECKPOINTS, "order"),
-    (fault("no checksum", "training/checkpoints.py", ".hexdigest() != digest:", ".hexdigest() == 0:"), CHECKPOINTS, "one_byte"),
-    (fault("one kept", "training/checkpoints.py", "KEPT = 2", "KEPT = 1"), CHECKPOINTS, "truncated or last_two"),
-    (fault("pickle", "training/checkpoints.py", "weights_only=True", "weights_only=False"), CHECKPOINTS, "nothing_in_a_file"),
+    (fault("no fsync", "checkpoints.py", "            os.fsync(file.fileno())\n", ""), CHECKPOINTS, "order"),
+    (fault("folder not synced", "checkpoints.py", "        os.fsync(folder)", "        pass"), CHECKPOINTS, "order"),
+    (fault("in place", "checkpoints.py", 'path.with_name(f".{path.name}{HALF}")', "path"), CHECKPOINTS, "order"),
+    (fault("no checksum", "checkpoints.py", ".hexdigest() != digest:", ".hexdigest() == 0:"), CHECKPOINTS, "one_byte"),
+    (fault("one kept", "checkpoints.py", "KEPT = 2", "KEPT = 1"), CHECKPOINTS, "truncated or last_two"),
+    (fault("pickle", "checkpoints.py", "weights_only=True", "weights_only=False"), CHECKPOINTS, "nothing_in_a_file"),
     (
-        fault("half stays", "training/checkpoints.py", "            path.unlink()\n\n", "            pass\n\n"),
+        fault("half stays", "checkpoints.py", "            path.unlink()\n\n", "            pass\n\n"),
         CHECKPOINTS,
         "nothing_else",
     ),
-    (fault("all half removed", "training/checkpoints.py", 'f".*{HALF}"', '".*"'), CHECKPOINTS, "nothing_else"),
+    (fault("all half removed", "checkpoints.py", 'f".*{HALF}"', '".*"'), CHECKPOINTS, "nothing_else"),
     (
-        fault("optimiser forgotten", "training/classify.py", 'self.optimiser.load_state_dict(state["optimiser"])', "pass"),
+        fault("optimiser forgotten", "classify.py", 'self.optimiser.load_state_dict(state["optimiser"])', "pass"),
         SURVIVAL,
         KILLED,
     ),
-    (fault("best forgotten", "training/classify.py", 'state["best"], Epoch(', "self.best, Epoch("), SURVIVAL, KILLED),
-    (fault("sums forgotten", "training/classify.py", 'Epoch(**state["epoch"])', "Epoch()"), SURVIVAL, KILLED),
+    (fault("best forgotten", "classify.py", 'state["best"], Epoch(', "self.best, Epoch("), SURVIVAL, KILLED),
+    (fault("sums forgotten", "classify.py", 'Epoch(**state["epoch"])', "Epoch()"), SURVIVAL, KILLED),
     (
         fault("one order for ever", "data/batches.py", "default_rng([self.seed, epoch])", "default_rng(0)"),
         SURVIVAL,
@@ -52,28 +52,28 @@ FAULTS = (
     (
         fault(
             "finite asked too late",
-            "training/classify.py",
+            "classify.py",
             "        learned = [(",
             "        self.optimiser.step()\n        learned = [(",
         ),
         SURVIVAL,
         "not_finite",
     ),
-    (fault("SIGTERM ignored", "training/signals.py", ", signal.SIGTERM: 143", ""), SURVIVAL, "signal_ends and 143 and step"),
-    (fault("not asked in evaluation", "training/evaluation.py", "        check()\n", ""), SURVIVAL, "within_the_evaluation"),
-    (fault("second interrupt ignored", "training/signals.py", "raise KeyboardInterrupt", "pass"), SURVIVAL, "second_interrupt"),
-    (fault("no lock", "training/run_folder.py", "fcntl.LOCK_EX | fcntl.LOCK_NB", "fcntl.LOCK_SH"), SURVIVAL, "two_runs"),
-    (fault("log not cut", "training/run_folder.py", "self.write_bytes(LOG,", "len("), SURVIVAL, "done_again"),
+    (fault("SIGTERM ignored", "signals.py", ", signal.SIGTERM: 143", ""), SURVIVAL, "signal_ends and 143 and step"),
+    (fault("not asked in evaluation", "evaluation.py", "        check()\n", ""), SURVIVAL, "within_the_evaluation"),
+    (fault("second interrupt ignored", "signals.py", "raise KeyboardInterrupt", "pass"), SURVIVAL, "second_interrupt"),
+    (fault("no lock", "run_folder.py", "fcntl.LOCK_EX | fcntl.LOCK_NB", "fcntl.LOCK_SH"), SURVIVAL, "two_runs"),
+    (fault("log not cut", "run_folder.py", "self.write_bytes(LOG,", "len("), SURVIVAL, "done_again"),
     (
-        fault("other options taken", "training/run_folder.py", "if before.get(name) != options.get(name):", "if False:"),
+        fault("other options taken", "run_folder.py", "if before.get(name) != options.get(name):", "if False:"),
         SURVIVAL,
         "not_resumed_with and lr",
     ),
-    (fault("room not asked for", "training/engine.py", "if free < needed:", "if False:"), SURVIVAL, "no_room"),
+    (fault("room not asked for", "engine.py", "if free < needed:", "if False:"), SURVIVAL, "no_room"),
     (
         fault(
             "a full disk swallowed",
-            "training/checkpoints.py",
+            "checkpoints.py",
             "    except OSError:\n        half.unlink(missing_ok=True)\n        raise\n",
             "    except OSError:\n        return\n",
         ),
@@ -81,19 +81,19 @@ FAULTS = (
         "full_disk",
     ),
     (
-        fault("nothing certified", "training/classify.py", "check_certificate(found, usual, self.processes.most(limit))", "[]"),
+        fault("nothing certified", "classify.py", "check_certificate(found, usual, self.processes.max(limit))", "[]"),
         CLASSIFY,
         "breaks",
     ),
-    (fault("chosen on test", "training/classify.py", 'self.evaluate("valid"', 'self.evaluate("test"'), CLASSIFY, "looked_at"),
-    (fault("the end forgotten", "training/classify.py", 'self.ended = state["ended"]', "pass"), CLASSIFY, "stays_ended"),
+    (fault("chosen on test", "classify.py", 'self.evaluate("valid"', 'self.evaluate("test"'), CLASSIFY, "looked_at"),
+    (fault("the end forgotten", "classify.py", 'self.ended = state["ended"]', "pass"), CLASSIFY, "stays_ended"),
     (fault("draws by themselves", "data/augment.py", "[seed, epoch, trial, DRAWS]", ""), AUGMENT, "what_is_drawn"),
-    (fault("spikes pushed off", "training/activity.py", "pull = -strength", "pull = strength"), ACTIVITY, "the_pull_is"),
+    (fault("spikes pushed off", "activity.py", "dR_dt = -strength", "dR_dt = strength"), ACTIVITY, "the_pull_is"),
 )
 SLOW = (  # processes that train without the compiler
-    (fault("a share not weighed", "training/classify.py", "(share * loss +", "(loss +"), PROCESSES, "two_processes"),
+    (fault("a share not weighed", "classify.py", "(share * loss +", "(loss +"), PROCESSES, "two_processes"),
     (
-        fault("all take all", "data/batches.py", "self.processes.share(self.trials(number))", "self.trials(number)"),
+        fault("all take all", "data/batches.py", "[self.rank :: self.world]", ""),
         PROCESSES,
         "two_processes",
     ),

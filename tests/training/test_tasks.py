@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from fast.tasks import shd, spikes, yin_yang
-from fast.tasks.files import read_folder
 from fast.tasks.yin_yang import DOT, EARLY, LATE, YANG, YIN, part_of, points, spikes_of
 from fast.train import main
 from tests.support.runs.written_files import small_trials, write
@@ -63,7 +62,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_speakers_are_held_out(folder: Path) -> None:
     options = argparse.Namespace(data=str(folder))
-    files = read_folder(options, "shd", shd.SPLITS, shd.CHANNELS, shd.CLASSES, shd.DURATION, shd.SOURCE)
+    files = shd.DATA.read(options)
     data = shd.split_by_speaker(files["train"], files["test"], [1, 3])
     assert list(options.data_sha256) == ["train", "test"]
     speakers = {name: set(part.speakers.tolist()) for name, part in data.items() if part.speakers is not None}
@@ -81,7 +80,7 @@ def test_speakers_who_cannot_be_held_out(
     options = ["--task", "shd", "--data", str(folder), "--out", str(folder / "run"), "--valid-speakers", *speakers]
     assert main(options) == 2
     err = capsys.readouterr().err
-    assert "`--valid-speakers` must be some of the speakers who are there, [0, 1, 2, 3], not all" in err
+    assert "`--valid-speakers` must be some of the speakers in the file, [0, 1, 2, 3], not all" in err
     assert not (folder / "run").exists()
 
 

@@ -149,6 +149,7 @@ def test_bad_options_exit_2_in_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DELAYPROP_DATA", raising=False)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     assert main(options) == 2
     out, err = capsys.readouterr()
     assert out == "" and err.count("\n") == 1

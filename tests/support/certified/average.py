@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from tests.support.certified.parts import Certified, Numbers
-from tests.support.house.documents import case, cross_entropy, li, lif, mse, wire
+from tests.support.networks.documents import case, cross_entropy, li, lif, mse, wire
 
 
 def _own_constants(draw: Numbers, size: int) -> dict:

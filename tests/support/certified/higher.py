@@ -6,7 +6,7 @@ Near is not at: each network has one derivative, and it is well defined whatever
 from __future__ import annotations
 
 from tests.support.certified.parts import Certified, Numbers
-from tests.support.house.documents import case, cross_entropy, li, lif, mse, wire
+from tests.support.networks.documents import case, cross_entropy, li, lif, mse, wire
 
 _TWO = [lif("out", 2, tau_mem=16.0, tau_syn=6.0, reset=-0.25)]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.support.certified.parts import Certified
-from tests.support.house.documents import case, cross_entropy, li, lif, mse, wire
+from tests.support.networks.documents import case, cross_entropy, li, lif, mse, wire
 
 _TRAINS = [[0.5, 7.25, 18.0], [3.0, 11.5]]
 

@@ -92,7 +92,7 @@ def _digits(found: object, certified: object) -> float:
     if not _flat(certified):
         return float(DIGITS)
     pairs = [(_number(a), mpmath.mpf(b)) for a, b in zip(_flat(found), _flat(certified), strict=True)]
-    if not all(mpmath.isfinite(a) for a, _ in pairs):
+    if not all(mpmath.isfinite(a) for a, _ in pairs):  # nan-ok: no right digit
         return 0.0
     off, norm = mpmath.norm([a - b for a, b in pairs]), mpmath.norm([b for _, b in pairs])
     if off == 0:

@@ -6,7 +6,7 @@ simulators that can do no more.
 
 from __future__ import annotations
 
-from tests.support.house.documents import case, cross_entropy, li, lif, mse, wire
+from tests.support.networks.documents import case, cross_entropy, li, lif, mse, wire
 
 _TWO_TO_THREE = wire("in", "hid", [[6.0, 4.0, -1.5], [2.5, 5.0, 7.5]], [[1.0, 2.5, 0.5], [3.0, 0.25, 4.5]])
 _THREE_TO_TWO = wire(

@@ -20,6 +20,7 @@ import tempfile
 import traceback
 import urllib.request
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -108,6 +109,7 @@ def train(plant: str, options: tuple[str, ...]) -> int:
         return 0
     from fast import train  # not before the hook is there
     from fast.tasks import yin_yang
+    from tests.support.runs.undrawn import without_pictures
 
     drawn = yin_yang.points
 
@@ -117,10 +119,9 @@ def train(plant: str, options: tuple[str, ...]) -> int:
 
     yin_yang.points = points  # type: ignore[assignment]
     yin_yang.POINTS = {"train": 60, "valid": 30, "test": 30}
-    if plant != "-":
-        yin_yang.draw = lambda folder: []
-    train.main(options)
-    return train.main([*options, "--resume"])
+    with nullcontext() if plant == "-" else without_pictures():
+        train.main(options)
+        return train.main([*options, "--resume"])
 
 
 def main(report: str, plant: str, *options: str) -> int:

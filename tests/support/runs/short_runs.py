@@ -17,10 +17,8 @@ from fast.data.spike_files import SpikeData
 from fast.tasks.sequence.task import Sequence
 from fast.training import engine
 from fast.training.classify import Classification
-from fast.training.model import Reader
-from fast.training.null_folder import Folder
 from fast.training.processes import Processes
-from fast.training.run_folder import LOG, RunFolder
+from fast.training.run_folder import LOG, Folder, RunFolder
 from fast.training.settings import Settings
 
 DURATION = 12.0
@@ -51,8 +49,9 @@ def classification(seed: int = 3, workers: int = 0, **changed: Any) -> Classific
     """13 trials in batches of 5 at most: an epoch has three steps, and a fourth that evaluates."""
     settings, given = replace(SETTINGS, **changed), options(seed=seed, workers=workers)
     data = {name: letters(trials, n) for n, (name, trials) in enumerate({"train": 13, "valid": 6, "test": 6}.items())}
-    network = Reader(4, 3, settings, torch.float32, 3)
-    return Classification("letters", settings, given, network, data, DURATION, lambda folder: [], Processes())
+    training = Classification(settings, given, data, DURATION, torch.float32, Processes())
+    training.draw = lambda folder: []
+    return training
 
 
 def sequence() -> Sequence:

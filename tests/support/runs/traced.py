@@ -1,6 +1,6 @@
-"""What goes on in a small network, forwards and backwards, at every moment: the data of the report's first figure.
+"""The state of a small network forwards and backwards, for the report's first figure.
 
-The reference keeps events only. Between them its own flows tell the state at any instant, forwards from the event
+The reference keeps events only. Between them its flows give the state: forwards from the event
 before, backwards from the event after.
 """
 

@@ -13,15 +13,15 @@ import pytest
 
 from fast import train
 
-TASKS = ("sequence.task", "yin_yang", "braille", "shd", "ssc", "spikes")
+DRAWING = ("fast.tasks.sequence.task", "fast.training.classify")
 
 
 @contextmanager
 def without_pictures() -> Iterator[None]:
     """Tasks draw nothing."""
     with pytest.MonkeyPatch.context() as patch:
-        for task in TASKS:
-            patch.setattr(f"fast.tasks.{task}.draw", lambda folder: [])
+        for module in DRAWING:
+            patch.setattr(f"{module}.draw", lambda folder: [])
         yield
 
 

@@ -1,0 +1,42 @@
+"""Spikes that a sweep emits, in buffers that grow."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from fast.physics.compiling import allocating
+
+USUAL = 32  # spikes per neuron and trial for which there is room at first
+
+
+class Emitted(NamedTuple):
+    """Emitted spikes by (trial, bin), in the order they were found: neuron, instant, current at the
+    crossing."""
+
+    neuron: np.ndarray
+    bin: np.ndarray
+    rest: np.ndarray
+    I: np.ndarray
+
+
+@allocating
+def no_spikes(packed_synapses):
+    """An empty buffer of the precision of `packed_synapses`."""
+    return Emitted(np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, packed_synapses.dtype), np.empty(0))
+
+
+@allocating
+def with_room(emitted, count):
+    """The spikes in a buffer for at least `count`: the buffer itself if it is long enough, else one
+    twice as long or more."""
+    more = max(count, 2 * emitted.bin.size) - emitted.bin.size
+    if count <= emitted.bin.size:
+        return emitted
+    return Emitted(
+        np.concatenate((emitted.neuron, np.empty(more, np.int32))),
+        np.concatenate((emitted.bin, np.empty(more, np.int32))),
+        np.concatenate((emitted.rest, np.empty(more, emitted.rest.dtype))),
+        np.concatenate((emitted.I, np.empty(more))),
+    )

@@ -1,0 +1,139 @@
+"""`solve` on the CPU: a problem packed, swept forward in pieces on threads, and ready for its backward sweep."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fast.cpu.backward import Found, Given, backward_sweep
+from fast.cpu.deposit import most_under_way
+from fast.cpu.emitted import Emitted
+from fast.cpu.forward import forward_sweep
+from fast.cpu.recurrent_backward import recurrent_backward_sweep
+from fast.cpu.recurrent_forward import recurrent_sweep
+from fast.cpu.sorting import sort_by_bin, sort_by_train
+from fast.cpu.threads import Piece, in_threads, pieces_of
+from fast.physics.clock import Clock
+from fast.physics.layout import Arriving, Layer
+from fast.physics.neuron_record import NEURON_RECORD
+from fast.physics.polynomials import LANES
+from fast.physics.within_bin import NONE
+from fast.solving import packing
+from fast.solving.problem import Problem
+from fast.solving.solved import Solved, Sums, Trains, solved
+
+
+class PieceSpikes(NamedTuple):
+    """Spikes that a piece emits, in the order they were found; `ends`: the end of each trial in them."""
+
+    emitted: Emitted
+    ends: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Swept:
+    """What the forward sweeps of all pieces leave for their backward sweeps.
+
+    Attributes:
+        arriving, layer: as arrays.
+        pieces, spikes: in one order; `rank`: of all spikes in that order, the place by (trial,
+            neuron).
+        neuron_record: `[trials, blocks, NEURON_RECORD, LANES]`.
+    """
+
+    arriving: Arriving
+    layer: Layer
+    clock: Clock
+    pieces: list[Piece]
+    spikes: list[PieceSpikes]
+    rank: np.ndarray
+    neuron_record: Tensor
+
+    def backward(self, dL_dt_post: Tensor, dL_dy: Tensor, want_dt: bool, want_tau: bool) -> Sums:
+        """Sweep back; see `fast.solving.solved.Swept`."""
+        by_spike, given_dL_dy, record = dL_dt_post.numpy()[self.rank], dL_dy.numpy(), self.neuron_record.numpy()
+        ends = np.cumsum([0, *(len(one.emitted.bin) for one in self.spikes)])
+
+        def sweep(number: int) -> Found:
+            (blocks, first, last), own = self.pieces[number], self.spikes[number]
+            dL_dt = by_spike[ends[number] : ends[number + 1]]
+            given = Given(self.arriving, *own, dL_dt, given_dL_dy, record, want_dt, want_tau)
+            if self.layer.copies:
+                return recurrent_backward_sweep(first, last, given, self.layer, self.clock)
+            return backward_sweep(blocks.start, first, last, given, self.layer, self.clock)
+
+        found = in_threads(sweep, range(len(self.pieces)))
+        blocks, sources, _ = self.layer.packed_synapses.shape
+        sums, dL_dconstants = np.zeros((blocks, sources, 2 * LANES)), np.zeros((blocks, 4, LANES))
+        dL_dt_pre = np.zeros_like(found[0].dL_dt_pre)
+        for piece, one in zip(self.pieces, found, strict=True):
+            sums[piece.blocks] += one.sums
+            dL_dt_pre += one.dL_dt_pre
+            dL_dconstants[piece.blocks] += one.dL_dconstants
+        return Sums(*map(torch.from_numpy, (sums, dL_dt_pre, dL_dconstants)))
+
+
+def solve(problem: Problem) -> Solved:
+    """Solve a problem whose tensors lie on the CPU.
+
+    Raises:
+        UnsupportedError: more bins, in a trial or a delay, than can be counted.
+        ArithmeticError: a neuron spikes too fast, or without end.
+    """
+    # Packing copies, so tensors that are changed in place later do not reach the backward pass.
+    arriving, order = _arriving(problem)
+    delays = packing.delays(problem)
+    layer = packing.layer(problem, delays, int(delays.longest))
+    trains, swept = _swept(problem, _as_arrays(arriving), _as_arrays(layer))
+    return solved(problem, layer, order, trains, swept)
+
+
+def _arriving(problem: Problem) -> tuple[Arriving, Tensor]:
+    """Arriving spikes up to `T` as kernels read them, and the number of each in the problem."""
+    bin_, rest = packing.split(problem.times, problem)
+    starts, counts = np.empty(problem.trials + 1, np.int64), np.empty(problem.clock.last + 2, np.int64)
+    order, source = np.empty(len(bin_), np.int64), np.empty(len(bin_), np.int32)
+    # Not torch, which sorts by comparison: the keys are small, and a counting sort takes one pass.
+    sort_by_bin(bin_.numpy(), problem.offsets.numpy(), counts, starts, order, source)
+    kept, sources = (torch.from_numpy(part[: starts[-1]]) for part in (order, source))
+    bin_, rest = bin_.index_select(0, kept), rest.index_select(0, kept)
+    return Arriving(torch.from_numpy(starts), bin_, rest, sources), kept
+
+
+def _swept(problem: Problem, arriving: Arriving, layer: Layer) -> tuple[Trains, Swept]:
+    """Sweep forward: emitted spikes by (trial, neuron), and what the backward sweep needs."""
+    clock, blocks, post = problem.clock, len(layer.constants), layer.post
+    under_way = most_under_way(arriving, layer.slots)
+    record = np.zeros((problem.trials, blocks, NEURON_RECORD, LANES))
+    pieces = pieces_of(problem.trials, clock.last + 1, blocks, layer.copies > 0)
+
+    def sweep(piece: Piece) -> tuple[Emitted, np.ndarray, int]:
+        if layer.copies:
+            return recurrent_sweep(piece.first, piece.last, arriving, under_way, layer, clock, record)
+        return forward_sweep(piece.blocks.start, piece.first, piece.last, arriving, under_way, layer, clock, record)
+
+    spikes, trials = [], []
+    for piece, (emitted, ends, stuck) in zip(pieces, in_threads(sweep, pieces), strict=True):
+        if stuck != NONE:
+            raise ArithmeticError(f"neuron {stuck} of a layer spikes too fast, or without end; lower its weights")
+        # Copies without the free room of the buffers, since they are kept until the backward pass.
+        spikes.append(PieceSpikes(Emitted(*(part[: ends[-1]].copy() for part in emitted)), ends))
+        trials.append(np.repeat(np.arange(piece.first, piece.last), np.diff(ends, prepend=0)))
+    neuron, *rest_of_spike = map(np.concatenate, zip(*(one.emitted for one in spikes)))
+    offsets, rank = np.empty(problem.trials * post + 1, np.int64), np.empty(len(neuron), np.int64)
+    # The spikes of a train are in order of time already.
+    sort_by_train(np.concatenate(trials) * post + neuron, offsets, rank)
+    placed = [np.empty_like(part) for part in (neuron, *rest_of_spike)]
+    for part, found in zip(placed, (neuron, *rest_of_spike), strict=True):
+        part[rank] = found
+    trains = Trains(torch.from_numpy(offsets), *map(torch.from_numpy, placed))
+    return trains, Swept(arriving, layer, clock, pieces, spikes, rank, torch.from_numpy(record))
+
+
+def _as_arrays(packed: Any) -> Any:
+    """A named tuple of tensors as one of arrays that share their memory."""
+    return type(packed)(*(part.numpy() if isinstance(part, Tensor) else part for part in packed))

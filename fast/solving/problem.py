@@ -1,0 +1,84 @@
+"""A layer and the spikes that arrive at it, and the bins of time that its kernels count in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fast.physics.clock import Clock, bin_width_for, clock_for
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """One layer over a batch of trials; tensors on one device, without history; times in ms.
+
+    Attributes:
+        times: `[n]`, float64: arriving spikes by (trial, source), each train in order.
+        offsets: `[trials * sources + 1]`, int64: start of each train in `times`.
+        trials, sources: batch size, and number of neurons outside the layer.
+        duration: `T`; a trial is `[0, T]`.
+        w, d: `[sources + copies * post, post]`, float32 or float64. `copies` is 0 unless the layer's own neurons
+            follow as sources, more than once if two neurons are connected more than once.
+        exists: shape of `w`, boolean: which synapses exist; None: all.
+        constants: `tau_mem`, `tau_syn`, `v_th`, `v_reset`, `[post]` each; `v_th` is infinite for LI neurons.
+        readout: `max_voltage`, `mean_voltage`, `exp_weighted_voltage` or None.
+        bin_width: of the bins, a power of two; None: chosen from the time constants and the duration.
+    """
+
+    times: Tensor
+    offsets: Tensor
+    trials: int
+    sources: int
+    duration: float
+    w: Tensor
+    d: Tensor
+    exists: Tensor | None
+    constants: tuple[Tensor, Tensor, Tensor, Tensor]
+    readout: str | None = None
+    bin_width: float | None = None
+
+    @property
+    def post(self) -> int:
+        """Number of neurons."""
+        return self.w.shape[1]
+
+    @property
+    def copies(self) -> int:
+        """How many times the layer's own neurons follow as sources."""
+        return (self.w.shape[0] - self.sources) // self.post
+
+    @property
+    def dtype(self) -> type:
+        """NumPy's name of the precision computed in."""
+        return np.float32 if self.w.dtype == torch.float32 else np.float64
+
+    @cached_property
+    def host_constants(self) -> np.ndarray:
+        """`[4, post]`, float64: the constants, copied to the host."""
+        return torch.stack([constant.double() for constant in self.constants]).cpu().numpy()
+
+    @cached_property
+    def width(self) -> float:
+        """Width of a bin, ms."""
+        if self.bin_width is not None:
+            return self.bin_width
+        return bin_width_for(float(self.host_constants[:2].min()), self.duration)
+
+    @cached_property
+    def clock(self) -> Clock:
+        """The bins of a trial.
+
+        Raises:
+            UnsupportedError: a trial has more bins than can be counted.
+        """
+        return clock_for(self.width, self.duration, self.dtype)
+
+    @property
+    def rate(self) -> float:
+        """Rate per bin of the weight of an integral readout; negative: none is read."""
+        rates = {"mean_voltage": 0.0, "exp_weighted_voltage": self.width / self.duration}
+        return rates.get(self.readout or "", -1.0)
