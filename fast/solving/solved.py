@@ -11,7 +11,6 @@ from torch.nn.functional import pad
 
 from fast.physics.clock import SLOT
 from fast.physics.layout import Layer
-from fast.physics.polynomials import LANES
 from fast.physics.neuron_record import (
     EQUAL_MAXIMA,
     INTEGRAL,
@@ -25,6 +24,7 @@ from fast.physics.neuron_record import (
     SPIKE_AT_END,
     TIES,
 )
+from fast.physics.polynomials import LANES
 from fast.solving.packing import unpacked
 from fast.solving.problem import Problem
 

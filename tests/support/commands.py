@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 
 from tests import ROOT
+from tests.support.forking import command
 
 
-def run(command: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    """`python -m COMMAND ARGUMENTS` in a process of its own, without a GPU."""
-    line, environment = [sys.executable, "-m", command, *map(str, arguments)], os.environ | {"CUDA_VISIBLE_DEVICES": ""}
-    return subprocess.run(line, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+def run(name: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """`python -m NAME ARGUMENTS` in a forked process, without a GPU."""
+    return command(name, *arguments, environment={"CUDA_VISIBLE_DEVICES": ""})
 
 
 def result_of(done: subprocess.CompletedProcess[str]) -> dict:
@@ -36,10 +35,10 @@ def skeleton(value: object) -> object:
     return 0.0 if isinstance(value, float) else value
 
 
-def refusal_of(done: subprocess.CompletedProcess[str], command: str, code: int = 2) -> str:
+def refusal_of(done: subprocess.CompletedProcess[str], name: str, code: int = 2) -> str:
     """The one line on standard error; nothing is printed beside it."""
     assert (done.returncode, done.stdout) == (code, "")
-    prefix = f"python -m {command}: "
+    prefix = f"python -m {name}: "
     assert done.stderr.startswith(prefix) and done.stderr.count("\n") == 1
     return done.stderr.removeprefix(prefix).rstrip("\n")
 
