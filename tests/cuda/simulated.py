@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,9 +17,10 @@ from torch import Tensor
 
 import reference
 from fast import Spikes, propagate
-from fast.cuda import kernels, launches, packing, recurrent, workspace
-from fast.physics.clock import Clock
+from fast.cuda import launches, recurrent_launches, workspace
 from fast.run import run_case
+from fast.solving import packing
+from fast.solving.problem import Problem
 from spec import Case, Connection, CrossEntropy, Network, Population, SpikeTimeMSE, SpikeTrains
 from tests.support.comparison import assert_not_all_zero, assert_same_results
 from tests.support.networks.layers import LOSSES, assert_batch_is_mean
@@ -33,21 +35,21 @@ ROUNDOFF = {"float64": U64, "float32": U32}
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Blocks of 3 threads where threads wait for each other; every layer here must pass through the CUDA kernels."""
     assert launches.SIMULATED
-    solved = []
+    launched = []
     monkeypatch.setattr(launches, "WARP", 3)
-    monkeypatch.setattr(recurrent, "TOGETHER", 3)
+    monkeypatch.setattr(recurrent_launches, "TOGETHER", 3)
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)  # the simulator polls, and would keep its threads from running
-    before = kernels.CudaKernels.forward
+    before = launches.launch
 
-    def forward(self: kernels.CudaKernels) -> None:
-        solved.append(self.post)
-        before(self)
+    def launch(kernel: Any, *arguments: Any) -> None:
+        launched.append(kernel)
+        before(kernel, *arguments)
 
-    monkeypatch.setattr(kernels.CudaKernels, "forward", forward)
+    monkeypatch.setattr(launches, "launch", launch)
     yield
     sys.setswitchinterval(interval)
-    assert solved
+    assert launched
 
 
 def agree(case: Case, precision: str) -> None:
@@ -74,8 +76,8 @@ def test_a_batch_is_the_mean_of_what_the_reference_finds_in_its_trials(name: str
 def test_control_a_delay_changed_by_a_millionth_does_not_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     before = packing.split
 
-    def off(times: Tensor, width: float, at: Clock, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        return before(times * (1 + 1e-6), width, at, dtype)
+    def off(times: Tensor, problem: Problem) -> tuple[Tensor, Tensor]:
+        return before(times * (1 + 1e-6), problem)
 
     monkeypatch.setattr(packing, "split", off)
     with pytest.raises(AssertionError):

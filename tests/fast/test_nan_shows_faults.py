@@ -19,34 +19,27 @@ def fault(name: str, file: str, text: str, wrong: str) -> Fault:
     return Fault(name, "fast", file, text, wrong)
 
 
-def without_nan(text: str, module: str = "torch") -> str:
+def without_nan(text: str) -> str:
     """An expression, and 0 where it is NaN or infinite."""
-    return f"{module}.where({module}.isfinite({text}), {text}, 0.0)"
+    return f"torch.where(torch.isfinite({text}), {text}, 0.0)"
 
 
 FAULTS = (
     (
-        fault(
-            "of spike times, at the door",
-            "nn/autograd.py",
-            "dL_dt_post.contiguous() * ctx.width",
-            f"{without_nan('dL_dt_post')}.contiguous() * ctx.width",
-        ),
+        fault("of spike times, at the door", "nn/autograd.py", "solved.backward(dL_dt_post,",
+              f"solved.backward({without_nan('dL_dt_post')},"),
         SPIKES,
     ),
     (
-        fault("of readouts, at the door", "cpu/kernels.py", "= dL_dy\n", f"= {without_nan('dL_dy', 'np')}\n"),
+        fault("of readouts, at the door", "nn/autograd.py", "dL_dt_post, dL_dy.double()",
+              f"dL_dt_post, {without_nan('dL_dy.double()')}"),
         READ,
     ),
-    (fault("of weights", "nn/autograd.py", "blocks = (dL_dw,", f"blocks = ({without_nan('dL_dw')},"), SPIKES),
-    (
-        fault("of delays", "nn/autograd.py", "dL_dd / ctx.width,", f"{without_nan('dL_dd')} / ctx.width,"),
-        SPIKES,
-    ),
-    (
-        fault("of input times", "nn/autograd.py", "= worth / ctx.width", f"= {without_nan('worth')} / ctx.width"),
-        SPIKES,
-    ),
+    (fault("of weights", "solving/solved.py", "return Gradients(t_in, dL_dw,",
+           f"return Gradients(t_in, {without_nan('dL_dw')},"), SPIKES),
+    (fault("of delays", "solving/solved.py", ", dL_dw, dL_dd,", f", dL_dw, {without_nan('dL_dd')},"), SPIKES),
+    (fault("of input times", "solving/solved.py", "index_copy_(0, self.order, dL_dt_pre / width)",
+           f"index_copy_(0, self.order, {without_nan('dL_dt_pre')} / width)"), SPIKES),
     (
         fault(
             "at the threshold",
@@ -56,14 +49,14 @@ FAULTS = (
         ),
         SPIKES,
     ),
-    (fault("taken for a mark", "physics/adjoint.py", "bin_ == at.last else math.nan", "bin_ == at.last else 0.0"), READ),
-    (fault("taken for a mark", "physics/adjoint.py", "bin_ == at.last else math.nan", "bin_ == at.last else 0.0"), CYCLES),
+    (fault("taken for a mark", "physics/own_events.py", "bin_ == clock.last else math.nan", "bin_ == clock.last else 0.0"), READ),
+    (fault("taken for a mark", "physics/own_events.py", "bin_ == clock.last else math.nan", "bin_ == clock.last else 0.0"), CYCLES),
     (
         fault(
             "marked arrivals left out",
-            "cpu/lookup.py",
-            "            add[lane] += I\n            add[LANES + lane] += V - I\n            if worth.size > 0:\n",
-            "            add[lane] += I if I == I else at.zero\n            if worth.size > 0:\n",
+            "physics/own_events.py",
+            "    b.sums[source, lane] += I\n    b.sums[source, LANES + lane] += V - I\n",
+            "    b.sums[source, lane] += I if I == I else 0.0\n    b.sums[source, LANES + lane] += V - I if V == V else 0.0\n",
         ),
         SPIKES,
     ),

@@ -1,6 +1,6 @@
-"""Every CUDA kernel, with arguments of the very types that its launches have; no GPU is needed to compile them.
+"""Every CUDA kernel, with arguments of the types that its launches have; to compile it needs no GPU.
 
-Layers are made ready on the CPU, and launches are caught instead of made.
+Layers are packed on the CPU, and launches are caught instead of made.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from fast.nn.spikes import Spikes
+from fast.solving.problem import Problem
 
 
 class Caught(NamedTuple):
@@ -29,8 +30,8 @@ class Caught(NamedTuple):
 
 
 def caught(dtype: torch.dtype) -> dict[str, Caught]:
-    """The launches of a forward and a backward pass of a layer of each kind, by the name of the kernel."""
-    from fast.cuda import feed_forward, problem, recurrent, workspace
+    """The launches of a forward and a backward pass of a layer of each kind, by name of the kernel."""
+    from fast.cuda import launches, solver
 
     found: dict[str, Caught] = {}
 
@@ -43,14 +44,16 @@ def caught(dtype: torch.dtype) -> dict[str, Caught]:
                 each.counts.zero_()
 
     spikes = Spikes.from_trains([[[1.0, 2.0], []]], 20.0)
-    constants = tuple(torch.full((3,), value, dtype=dtype) for value in (20.0, 5.0, 1.0, 0.0))
-    with mock.patch.object(feed_forward, "launch", catch), mock.patch.object(recurrent, "launch", catch):
-        for sources in (2, 5):  # those of 5 are 2 from outside, and the layer's own
+    tau_mem, tau_syn, v_th, v_reset = (torch.full((3,), value, dtype=dtype) for value in (20.0, 5.0, 1.0, 0.0))
+    with mock.patch.object(launches, "launch", catch):
+        for sources in (2, 5):  # the 5 are 2 from outside, and the layer's own neurons
             w = torch.ones(sources, 3, dtype=dtype)
-            kernels, _, _ = problem.solved(spikes, spikes.times, w, w, None, constants, False, None, None)
-            with mock.patch.object(workspace, "launch", catch):
-                dL_dt, dL_dy = torch.empty(0, dtype=torch.float64), torch.zeros(1, 3, dtype=torch.float64)
-                kernels.backward(dL_dt, dL_dy, True, True)
+            problem = Problem(
+                spikes.times, spikes.offsets, spikes.trials, spikes.size, spikes.duration, w, w, None,
+                (tau_mem, tau_syn, v_th, v_reset),
+            )
+            dL_dt, dL_dy = torch.empty(0, dtype=torch.float64), torch.zeros(1, 3, dtype=torch.float64)
+            solver.solve(problem).backward(dL_dt, dL_dy, True, True)
     return found
 
 

@@ -129,7 +129,7 @@ FAULTS = (
     Fault(
         "flipped sign of the delay gradient",
         "fast",
-        "cpu/kernels.py",
+        "solving/solved.py",
         "unpacked(w * sums[:, :, LANES:]",
         "unpacked(-w * sums[:, :, LANES:]",
     ),
@@ -143,35 +143,35 @@ FAULTS = (
     Fault(
         "no jump at the first spike",
         "fast",
-        "cpu/backward.py",
-        "            jump_at_spike(",
-        "            e == e_first or jump_at_spike(",
+        "physics/own_events.py",
+        "    jump_at_spike(b.solved",
+        "    event == 0 or jump_at_spike(b.solved",
     ),
     Fault(
         "no tau_syn in the weight gradient",
         "fast",
-        "cpu/kernels.py",
+        "solving/solved.py",
         "-sums[:, :, :LANES] / ps",
         "-sums[:, :, :LANES]",
     ),
     Fault(
         "delay cut to whole ms",
         "fast",
-        "cpu/problem.py",
-        "d.detach().double().numpy()",
-        "d.detach().double().floor().numpy()",
+        "solving/packing.py",
+        "split(problem.d, problem)",
+        "split(problem.d.floor(), problem)",
     ),
     Fault(
         "adjoint looked up at t, not at t + d",
         "fast",
         "cpu/lookup.py",
-        "            what[2 * lane], what[2 * lane + 1] = V, I\n"
-        "            add[lane] += I\n"
-        "            add[LANES + lane] += V - I\n"
+        "            found[2 * lane], found[2 * lane + 1] = V, I\n"
+        "            add[lane] += I  # [arrival-w]\n"
+        "            add[LANES + lane] += V - I  # [arrival-d]\n"
         "    return any_special",
         "            add[lane] += I\n"
         "            V, I = np.nan_to_num(ring[int(here) + 2 * lane : int(here) + 2 * lane + 2])\n"
-        "            what[2 * lane], what[2 * lane + 1] = V, I\n"
+        "            found[2 * lane], found[2 * lane + 1] = V, I\n"
         "            add[LANES + lane] += V - I\n"
         "    return any_special",
     ),
@@ -186,20 +186,20 @@ FAULTS = (
         "0.1 % error",
         "fast",
         "cpu/lookup.py",
-        "worth[n] += total",
-        "worth[n] += 1.001 * total",
+        "dL_dt_pre[n] += total",
+        "dL_dt_pre[n] += 1.001 * total",
     ),
     Fault(
         "no jump at the last spike",
         "fast",
         "cpu/backward.py",
-        "            jump_at_spike(",
-        "            e == e_last - 1 or jump_at_spike(",
+        "            take_spike(",
+        "            e == e_last - 1 or take_spike(",
     ),
     Fault(
         "lambda_V left out of the delay gradient",
         "fast",
-        "cpu/kernels.py",
+        "solving/solved.py",
         "unpacked(w * sums[:, :, LANES:]",
         "unpacked(-w * sums[:, :, :LANES]",
     ),
@@ -207,21 +207,21 @@ FAULTS = (
         "reset gradient from the wrong side of the spike",
         "fast",
         "physics/adjoint.py",
-        "of_constants[3, lane] -= lambda_V_plus / pm",
-        "of_constants[3, lane] -= lambda_V_minus / pm",
+        "dL_dconstants[V_RESET, lane] -= lambda_V_plus / pm",
+        "dL_dconstants[V_RESET, lane] -= lambda_V_minus / pm",
     ),
     Fault(
         "flipped sign of the threshold gradient",
         "fast",
         "physics/adjoint.py",
-        "of_constants[2, lane] += lambda_V_minus / pm",
-        "of_constants[2, lane] -= lambda_V_minus / pm",
+        "dL_dconstants[V_TH, lane] += lambda_V_minus / pm",
+        "dL_dconstants[V_TH, lane] -= lambda_V_minus / pm",
     ),
     Fault(
         "flipped sign of the gradient by tau_syn",
         "fast",
-        "cpu/kernels.py",
-        "dL_dconstants[blocks] += of_constants",
-        "dL_dconstants[blocks] += of_constants * np.array([[1.0], [-1.0], [1.0], [1.0]])",
+        "cpu/solver.py",
+        "dL_dconstants[piece.blocks] += one.dL_dconstants",
+        "dL_dconstants[piece.blocks] += one.dL_dconstants * np.array([[1.0], [-1.0], [1.0], [1.0]])",
     ),
 )

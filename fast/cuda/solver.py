@@ -1,0 +1,103 @@
+"""`solve` on a GPU: a problem packed, swept forward by kernels, and ready for its backward sweep.
+
+The host waits for the GPU where it needs a number: the constants, which its choice of bins depends
+on; the sizes of `fast.cuda.launches.Sizes`; and the number of emitted spikes. If there are more
+spikes than a buffer has room for, the sweep is made once more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import ModuleType
+
+import torch
+from torch import Tensor
+
+from fast.cuda import launches, recurrent_launches
+from fast.cuda.arrays import Given
+from fast.cuda.launches import Sizes
+from fast.cuda.workspace import some
+from fast.physics.clock import Clock
+from fast.physics.layout import Arriving, Layer
+from fast.solving import packing
+from fast.solving.packing import Delays
+from fast.solving.problem import Problem
+from fast.solving.solved import Solved, Sums, Trains, solved
+
+
+@dataclass(frozen=True, eq=False)
+class Swept:
+    """What a forward sweep leaves for its backward sweep.
+
+    Attributes:
+        arriving, spikes: arriving spikes, with at least one place, and their number.
+        own, order, neuron_record: see `fast.cuda.launches.Emitted`.
+    """
+
+    arriving: Arriving
+    spikes: int
+    layer: Layer
+    clock: Clock
+    own: Trains
+    order: Tensor | None
+    neuron_record: Tensor
+
+    def backward(self, dL_dt_post: Tensor, dL_dy: Tensor, want_dt: bool, want_tau: bool) -> Sums:
+        """Sweep back; see `fast.solving.solved.Swept`."""
+        dL_dt = dL_dt_post if self.order is None else torch.empty_like(dL_dt_post).index_copy_(0, self.order, dL_dt_post)
+        offsets, *spikes = self.own
+        given = Given(*self.arriving, offsets, *map(some, (*spikes, dL_dt)), dL_dy, self.neuron_record)
+        return _launches(self.layer).backward(given, self.spikes, self.layer, self.clock, want_dt, want_tau)
+
+
+def solve(problem: Problem) -> Solved:
+    """Solve a problem whose tensors lie on a GPU.
+
+    Raises:
+        UnsupportedError: more bins, in a trial or a delay, than can be counted.
+        ArithmeticError: a neuron spikes too fast, or without end.
+    """
+    # Packing copies, so tensors that are changed in place later do not reach the backward pass.
+    found, order = _arriving(problem)
+    delays = packing.delays(problem)
+    sizes = _sizes(problem, delays, found)
+    layer, arriving = packing.layer(problem, delays, sizes.longest), Arriving(*map(some, found))
+    emitted = _launches(layer).forward(arriving, problem.trials, layer, problem.clock, sizes)
+    swept = Swept(
+        arriving, len(order), layer, problem.clock, emitted.own, emitted.order, emitted.neuron_record
+    )
+    return solved(problem, layer, order, emitted.trains, swept)
+
+
+def _launches(layer: Layer) -> ModuleType:
+    return recurrent_launches if layer.copies else launches
+
+
+def _arriving(problem: Problem) -> tuple[Arriving, Tensor]:
+    """Arriving spikes as kernels read them, and the number of each in the problem.
+
+    Spikes after `T` stay, at the end of their trial and in bin `last + 1`: to leave them out, the
+    host would have to wait for their number.
+    """
+    bin_, rest = packing.split(problem.times, problem)
+    n, device = len(bin_), bin_.device
+    trials, sources = (torch.arange(size, device=device) for size in (problem.trials, problem.sources))
+    starts = problem.offsets[torch.arange(problem.trials + 1, device=device) * problem.sources]
+    trial = trials.repeat_interleave(starts.diff(), output_size=n)
+    source = sources.to(torch.int32).repeat(problem.trials).repeat_interleave(problem.offsets.diff(), output_size=n)
+    order = torch.argsort(trial * (problem.clock.last + 2) + bin_, stable=True)
+    return Arriving(starts, bin_[order], rest[order], source[order]), order
+
+
+def _sizes(problem: Problem, delays: Delays, arriving: Arriving) -> Sizes:
+    """See `Sizes`; the host waits once for all three."""
+    bins, last, under_way = arriving.bin, problem.clock.last, delays.longest.new_zeros((), dtype=torch.int64)
+    if len(bins):
+        # Spikes are sorted by `key`; those under way when one is emitted are all before it, back to
+        # the oldest within a turn of the ring.
+        here = torch.arange(len(bins), device=bins.device)
+        begin = (torch.searchsorted(arriving.offsets, here, right=True) - 1) * (last + 2)
+        oldest = torch.searchsorted(begin + bins, torch.maximum(begin + bins - delays.longest - 1, begin))
+        under_way = torch.where(bins <= last, here + 1 - oldest, 0).max()
+    longest, most, of_a_trial = torch.stack([delays.longest, under_way, arriving.offsets.diff().max()]).tolist()
+    return Sizes(longest, max(most, 1), of_a_trial)
