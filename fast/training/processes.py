@@ -38,6 +38,7 @@ class Processes:
         self.world, self.rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
         self.restarted = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
         self.device = torch.device(device)
+        self._parallel: list[DistributedDataParallel] = []
         if self.world == 1:
             return
         if self.device.type == "cuda":
@@ -50,6 +51,10 @@ class Processes:
 
     def __exit__(self, *_: object) -> None:
         if self.world > 1:
+            # The last to let go of the group must not be a reducer: it would hold the GIL while it waits for the
+            # group's threads, which may wait for the GIL.
+            for module in self._parallel:
+                del module.logger, module.reducer
             distributed.destroy_process_group()
 
     @property
@@ -75,7 +80,8 @@ class Processes:
         """The module with a backward pass that averages gradients over all processes."""
         if self.world == 1 or not any(parameter.requires_grad for parameter in module.parameters()):
             return module
-        return DistributedDataParallel(module)
+        self._parallel.append(DistributedDataParallel(module))
+        return self._parallel[-1]
 
     def sum(self, tensor: Tensor) -> Tensor:
         """The sum over all processes."""

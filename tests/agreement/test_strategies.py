@@ -77,6 +77,7 @@ def test_drawn_cases_hit_every_class() -> None:
     census.require(0.005)
 
 
+@pytest.mark.full
 def test_a_failure_shrinks_to_a_small_network() -> None:
     def wanted(case: Case) -> bool:
         return {"recurrent", "several spikes of a neuron"} <= classes(case)

@@ -28,6 +28,8 @@ from benchmarks.workloads import build
 from benchmarks.yardstick import Grid
 from fast import LIF, Spikes
 
+pytestmark = pytest.mark.full
+
 SMALL = ["--batch", "2", "--hidden", "8", "--duration", "200", "--max-delay", "10"]
 INPUT = ["--inputs", "20", "--spikes", "400"]
 

@@ -24,6 +24,8 @@ from tests.support.networks.families import FAMILIES
 from tests.support.networks.strategies import seeded_case
 from tests.support.report_evidence import Measured
 
+pytestmark = pytest.mark.full
+
 FINE = tuple(2.0**-n for n in range(3, 9))  # ms: five halvings
 ORDER = 0.25  # tolerance of a slope over five halvings: the error has kinks where an event changes its step
 SMALL = 0.02  # error of the median network at the smallest step

@@ -18,6 +18,8 @@ from benchmarks.grid.tasks import interval_task, yin_yang_task
 from fast.training.intervals import mean_half_width
 from reference.run import run as exact_run
 
+pytestmark = pytest.mark.full
+
 
 def test_records_are_those_of_their_seeds() -> None:
     """Deterministic; each number belongs to its network and step."""

@@ -11,6 +11,8 @@ import torch
 
 from tests.support import cuda_kernels
 
+pytestmark = pytest.mark.full
+
 KERNELS = ("forward_kernel", "backward_kernel", "recurrent_forward_kernel", "recurrent_backward_kernel")
 MOST_SPILLED = 256
 """Bytes of registers that a kernel may spill, a quarter of its 255 registers: more, and it has outgrown a thread."""

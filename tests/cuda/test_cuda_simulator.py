@@ -20,11 +20,11 @@ assert not [name for name in sys.modules if name.startswith(("numba.cuda", "fast
 NETWORKS = ["recurrent or feedback", "not recurrent and not feedback"]
 
 
-def simulate(networks: str, **environment: str) -> None:
+def simulate(networks: str, *options: str, **environment: str) -> None:
     """Run the tests of networks so named where Numba simulates a GPU."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
     done = subprocess.run(
-        [*command, "tests/cuda/simulated.py", "-k", networks],
+        [*command, "tests/cuda/simulated.py", "-k", networks, *options],
         cwd=ROOT,
         env={**os.environ, "NUMBA_ENABLE_CUDASIM": "1", **environment},
         capture_output=True,
@@ -41,7 +41,7 @@ def test_nothing_of_cuda_is_imported_on_the_cpu() -> None:
 @pytest.mark.parametrize("networks", NETWORKS)
 def test_cuda_kernels_on_a_simulated_gpu(networks: str) -> None:
     """As Python reads them, which needs no compiler: so this is quick."""
-    simulate(networks, NUMBA_DISABLE_JIT="1")
+    simulate(networks, "-m", "not full", NUMBA_DISABLE_JIT="1")
 
 
 @pytest.mark.full

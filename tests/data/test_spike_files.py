@@ -16,6 +16,7 @@ from fast.tasks.braille import DATA
 from fast.train import main
 from fast.training.evaluation import correct
 from spec import SpecError
+from tests.support.runs import undrawn
 from tests.support.runs.written_files import CHANNELS, CLASSES, DURATION, small_trials, write
 
 
@@ -75,7 +76,8 @@ def test_one_trial_is_enough(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     for seed, split in enumerate(("train", "valid", "test")):
         write(tmp_path / f"braille_{split}.h5", *small_trials(1, seed))
     run = tmp_path / "run"
-    assert main(["--task", "braille", "--data", str(tmp_path), "--epochs", "1", "--hidden", "4", "--out", str(run)]) < 2
+    options = ["--data", str(tmp_path), "--epochs", "1", "--hidden", "4", "--out", str(run)]
+    assert undrawn.main("--task", "braille", *options) < 2
     assert json.loads((run / "result.json").read_text())["count_baseline"] in (0.0, 1.0)
     assert "-: does not apply to that step; the worst of an epoch" in capsys.readouterr().out
 
@@ -93,7 +95,7 @@ def test_silence_is_never_a_right_answer(tmp_path: Path) -> None:
         write(tmp_path / f"braille_{split}.h5", [np.empty(0)] * 4, [np.empty(0)] * 4, np.zeros(4, np.uint16))
     run = tmp_path / "run"
     options = ["--data", str(tmp_path), "--epochs", "2", "--hidden", "4", "--out", str(run)]
-    assert main(["--task", "braille", *options]) == 1
+    assert undrawn.main("--task", "braille", *options) == 1
     assert json.loads((run / "result.json").read_text())["test_accuracy"] == 0.0
     for line in (run / "history.jsonl").read_text().splitlines():
         assert json.loads(line)["train_accuracy"] == json.loads(line)["valid_accuracy"] == 0.0

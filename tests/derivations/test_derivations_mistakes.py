@@ -12,6 +12,8 @@ from derivations import formulas
 from derivations.chapters import theorems
 from derivations.proof import Nonzero, Proof, integral, simplest, theorem
 
+pytestmark = pytest.mark.full
+
 THEOREMS = {each.tag: each for each in theorems()}
 CLAIMS = {name: claim for name, claim in vars(formulas).items() if inspect.isfunction(claim)}
 

@@ -11,6 +11,8 @@ import pytest
 from tests.support.runs.recorded_runs import Arrays, Change, lines, made, recorded, results
 from tests.support.runs.run_pages import drawn
 
+pytestmark = pytest.mark.full
+
 
 def frozen(found: Arrays) -> None:
     for name in [name for name in found if name.startswith("d_after")]:

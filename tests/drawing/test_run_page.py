@@ -21,6 +21,8 @@ from reports.__main__ import main
 from tests.support.runs.recorded_runs import Arrays, made, recorded, results, settings
 from tests.support.runs.run_pages import NO_BREAK, Outline, drawn
 
+pytestmark = pytest.mark.full
+
 LARGEST = 4_000_000  # bytes
 
 

@@ -57,7 +57,7 @@ SLACK = 1.0
 """One digit: the result is right for numbers within ten ulps of the given ones."""
 
 QUICK = ("lower-arrival-at-the-end", "lower-zero-delays", "average-at-once", "higher-grazing-10", "higher-balanced")
-"""Checked by both routes in the ordinary suite; the slow suite checks all."""
+"""In the core, by both routes; tests marked `full` check all networks."""
 
 
 def test_the_readme_has_the_table_and_no_file_is_left_over() -> None:
@@ -67,7 +67,10 @@ def test_the_readme_has_the_table_and_no_file_is_left_over() -> None:
 
 
 @pytest.mark.check(9)
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", [
+    name if name in QUICK or name.startswith("lower") else pytest.param(name, marks=pytest.mark.full)
+    for name in NETWORKS
+])
 def test_what_is_stored_is_what_the_adjoint_finds(name: str) -> None:
     """Every character agrees; a changed digit, in a value or in the case, is found."""
     stored = (FOLDER / f"{name}.json").read_text(encoding="utf-8")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import nullcontext
+
 import pytest
 
 from tests.support.runs.undrawn import without_pictures
 
 
 @pytest.fixture(autouse=True)
-def no_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def no_pictures(request: pytest.FixtureRequest) -> Iterator[None]:
     """Tests of training look at records; the pictures have tests of their own."""
-    if request.node.get_closest_marker("pictures") is None:
-        without_pictures(monkeypatch.setattr)
+    with nullcontext() if request.node.get_closest_marker("pictures") else without_pictures():
+        yield

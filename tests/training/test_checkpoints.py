@@ -7,8 +7,6 @@ import io
 import json
 import os
 import pickle
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from fast.training.checkpoints import FORMAT, HALF, Checkpoints, DamagedError, d
 from fast.training.model import Classifier
 from spec import SpecError
 from tests import ROOT
+from tests.support.forking import called
 from tests.support.runs.short_runs import SETTINGS
 
 KILLS = 200
@@ -29,8 +28,8 @@ def state(step: int) -> dict:
 
 
 def killed(kind: str, kills: int, folder: Path) -> dict:
-    command = [sys.executable, "-m", "tests.support.runs.killed_while_saving", kind, str(kills), str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
+    done = called("tests.support.runs.killed_while_saving:main", kind, kills, folder)
+    assert done.returncode == 0, done.stderr
     found: dict = json.loads(done.stdout)
     return found
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests import ROOT
+from tests.support.forking import called
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
 
@@ -25,6 +26,7 @@ PROGRAMS = {
     "uname",  # what machine this is (platform)
     "fc-list",  # which fonts there are (Matplotlib)
 }
+WATCH = "tests.support.runs.sealed_run"
 OPTIONS = ["--task", "yin-yang", "--epochs", "1", "--hidden", "6", "--batch", "20"]
 
 
@@ -56,6 +58,7 @@ class Seen:
 
 
 def watched(folder: Path, plant: str, *options: str) -> Seen:
+    """A process that does `plant`; forked, unless it is the run that is shown to do nothing."""
     for name in ("temp", "here"):
         (folder / name).mkdir()
     (folder / "home").write_text("a file")
@@ -64,9 +67,12 @@ def watched(folder: Path, plant: str, *options: str) -> Seen:
         "PATH": os.environ.get("PATH", os.defpath), "HOME": str(folder / "home"), "TMPDIR": str(folder / "temp"),
         "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1",
     }
-    report = folder / "report.json"
-    command = [sys.executable, "-m", "tests.support.runs.sealed_run", str(report), plant, *options]
-    done = subprocess.run(command, cwd=folder / "here", env=environment, capture_output=True, text=True)
+    report, here = folder / "report.json", folder / "here"
+    if plant == "-":
+        command = [sys.executable, "-m", WATCH, str(report), plant, *options]
+        done = subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True)
+    else:
+        done = called(f"{WATCH}:in_a_fork", report, plant, *options, folder=here, environment=environment)
     found = json.loads(report.read_text())
     changed = [(event, path) for event, path in found["changed"]]
     return Seen(folder, done.returncode, done.stdout + done.stderr, changed, found["talked"], found["started"])

@@ -151,6 +151,8 @@ def test_a_run_that_was_killed_ends_in_the_same_bits(step: int, tmp_path: Path) 
     assert log(tmp_path / "killed") == log(tmp_path / "straight")
 
 
+@pytest.mark.full
+@pytest.mark.pictures
 @pytest.mark.parametrize("inputs", [3, 16])
 def test_pictures_are_drawn_and_drawn_again(
     inputs: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]

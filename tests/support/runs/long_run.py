@@ -1,4 +1,4 @@
-"""Many steps of a small network in one process: `python -m tests.support.runs.long_run KIND STEPS`.
+"""Many steps of a small network in one process: for a child of `tests.support.forking`.
 
 Prints, as JSON, memory (bytes resident) and open files after the warm-up and after every tenth of STEPS more, and what
 the network did. KIND is `plain`, or what leaks a little each step (the controls): `graphs` keeps what autograd knows,
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +71,3 @@ def main(kind: str, steps: int) -> None:
             losses.append(float(loss.detach()))
     took, files = zip(*found, strict=True)
     print(json.dumps({"memory": took, "files": files, "losses": losses, "fired": fired}))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))

@@ -16,6 +16,8 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
+import traceback
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -99,13 +101,14 @@ PLANTS: dict[str, Callable[[], object]] = {
 }
 
 
-def main(plant: str, options: list[str]) -> int:
-    """Train, if there are options: Yin-Yang, on few points."""
+def train(plant: str, options: tuple[str, ...]) -> int:
+    """Yin-Yang, on few points, and once more from the end; without options only PLANT runs."""
     if not options:
         PLANTS[plant]()
         return 0
     from fast import train  # not before the hook is there
     from fast.tasks import yin_yang
+    from fast.training import classify
 
     drawn = yin_yang.points
 
@@ -115,8 +118,18 @@ def main(plant: str, options: list[str]) -> int:
 
     yin_yang.points = points  # type: ignore[assignment]
     yin_yang.POINTS = {"train": 60, "valid": 30, "test": 30}
+    if plant != "-":
+        classify.draw = lambda folder: []
     train.main(options)
-    return train.main([*options, "--resume"])  # and it ends once more
+    return train.main([*options, "--resume"])
+
+
+def main(report: str, plant: str, *options: str) -> int:
+    """Watch a training; the exit code."""
+    watch, file = Watch(), open(report, "w", encoding="utf-8")  # noqa: SIM115 - closed at the very end
+    atexit.register(tell, watch, file)  # first, and so called last
+    sys.addaudithook(watch)
+    return train(plant, options)
 
 
 def tell(watch: Watch, report: TextIO) -> None:
@@ -125,8 +138,17 @@ def tell(watch: Watch, report: TextIO) -> None:
     report.close()
 
 
+def in_a_fork(report: str, plant: str, *options: str) -> int:
+    """`main` in a child of `tests.support.forking`, whose exit calls nothing of `atexit`."""
+    tempfile.tempdir = None  # that of the parent
+    try:
+        return main(report, plant, *options)
+    except Exception:
+        traceback.print_exc()
+        return 1
+    finally:
+        atexit._run_exitfuncs()
+
+
 if __name__ == "__main__":
-    watch, report = Watch(), open(sys.argv[1], "w", encoding="utf-8")  # noqa: SIM115 - closed at the very end
-    atexit.register(tell, watch, report)  # first, and so called last
-    sys.addaudithook(watch)
-    sys.exit(main(sys.argv[2], sys.argv[3:]))
+    sys.exit(main(*sys.argv[1:]))

@@ -6,8 +6,8 @@ A short run takes less time than its pictures.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -16,16 +16,19 @@ from fast import train
 DRAWING = ("fast.tasks.sequence.task", "fast.training.classify")
 
 
-def without_pictures(setattr: Callable[[str, Any], object]) -> None:
-    """Replace the drawing of all tasks, by `monkeypatch.setattr` or the like."""
-    for module in DRAWING:
-        setattr(f"{module}.draw", lambda folder: [])
+@contextmanager
+def without_pictures() -> Iterator[None]:
+    """No task draws pictures."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in DRAWING:
+            patch.setattr(f"{module}.draw", lambda folder: [])
+        yield
 
 
 def main(*options: str) -> int:
     """Train; the exit code."""
-    without_pictures(pytest.MonkeyPatch().setattr)
-    return train.main(options)
+    with without_pictures():
+        return train.main(options)
 
 
 if __name__ == "__main__":
