@@ -1,4 +1,4 @@
-"""Every CUDA kernel compiles, for two generations of GPU and both precisions; this needs no GPU, but numba-cuda."""
+"""Every CUDA kernel compiles for two generations of GPU, in both precisions, without a GPU."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.full
 
 KERNELS = ("forward_kernel", "backward_kernel", "recurrent_forward_kernel", "recurrent_backward_kernel")
 MOST_SPILLED = 256
-"""Bytes of registers that a kernel may spill, a quarter of its 255 registers: more, and it has outgrown a thread."""
+"""Bytes of registers that a kernel may spill: a quarter of the 255 registers of a thread."""
 
 needs_numba_cuda = pytest.mark.skipif(
     find_spec("numba_cuda") is None, reason="numba-cuda is not installed: pip install 'delayprop[cuda]'"
@@ -25,7 +25,7 @@ needs_numba_cuda = pytest.mark.skipif(
 @needs_numba_cuda
 @pytest.mark.parametrize("precision", ["float32", "float64"])
 def test_every_kernel_compiles(precision: str, tmp_path: Path) -> None:
-    """To PTX, and without spills to machine code if there is an assembler; prints what each takes."""
+    """To PTX and, with an assembler, to machine code; prints registers and spills of each."""
     found = cuda_kernels.caught(getattr(torch, precision))
     assert sorted(found) == sorted(KERNELS)
     for compute_capability in ((8, 0), (9, 0)):
@@ -33,10 +33,10 @@ def test_every_kernel_compiles(precision: str, tmp_path: Path) -> None:
             text = cuda_kernels.ptx(one, compute_capability)
             assert re.search(rf"\.target sm_{compute_capability[0]}{compute_capability[1]}", text)
             assert ".visible .entry" in text
-            assert not re.search(r"(?<![.\w])(atom|red)\.", text), f"{name} adds atomically, in whichever order"
+            assert not re.search(r"(?<![.\w])(atom|red)\.", text), f"{name} adds atomically, in no fixed order"
             said = cuda_kernels.assembled(text, compute_capability, tmp_path)
             if said is None:
-                print(f"{name} {precision} {compute_capability}: no ptxas that is new enough to say what it takes")
+                print(f"{name} {precision} {compute_capability}: no ptxas is new enough to count its registers")
                 continue
             registers, spilled = (re.search(rf"(\d+) {what}", said) for what in ("registers", "bytes spill stores"))
             assert registers and spilled

@@ -1,4 +1,4 @@
-"""The CUDA kernels without a GPU: `tests/cuda/simulated.py`, in processes in which Numba simulates one."""
+"""CUDA kernels without a GPU: `tests/cuda/simulated.py` in processes where Numba simulates one."""
 
 from __future__ import annotations
 

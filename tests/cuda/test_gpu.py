@@ -1,6 +1,6 @@
-"""The CUDA kernels on a GPU, where there is one: the same as `reference`, bit for bit the same twice, on any stream.
+"""CUDA kernels on a GPU: equal to `reference`, bitwise reproducible, on any stream.
 
-`make test-gpu` runs these; the same kernels are tested without a GPU in `tests/cuda/test_cuda_simulator.py`.
+`make test-gpu` runs these; `tests/cuda/test_cuda_simulator.py` tests the kernels without a GPU.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SEEDS = 25
 
 @pytest.mark.parametrize("family", families())
 def test_float64_on_seeded_networks(family: str) -> None:
-    """The same spikes in the same order, times, kappa, readout, loss, ties and every block of the gradient."""
+    """Equal spikes, times, kappa, readout, loss, ties, and each block of the gradient."""
     for seed in range(SEEDS):
         case = seeded_case(seed, family)
         found, true = run_case(case, device="cuda"), reference.run(case)

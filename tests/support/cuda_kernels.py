@@ -1,4 +1,4 @@
-"""Every CUDA kernel, with arguments of the types that its launches have; to compile it needs no GPU.
+"""Every CUDA kernel, with the types of its arguments in a launch; compiling it needs no GPU.
 
 Layers are packed on the CPU, and launches are caught instead of made.
 """
@@ -23,14 +23,14 @@ from fast.solving.problem import Problem
 
 
 class Caught(NamedTuple):
-    """A launch that was not made: the kernel, and the types of its arguments."""
+    """A launch that was caught: the kernel, and the types of its arguments."""
 
     kernel: Any
     types: tuple[Any, ...]
 
 
 def caught(dtype: torch.dtype) -> dict[str, Caught]:
-    """The launches of a forward and a backward pass of a layer of each kind, by name of the kernel."""
+    """Launches of a forward and a backward pass of a layer of each kind, by name of the kernel."""
     from fast.cuda import launches, solver
 
     found: dict[str, Caught] = {}
@@ -44,14 +44,11 @@ def caught(dtype: torch.dtype) -> dict[str, Caught]:
                 each.counts.zero_()
 
     spikes = Spikes.from_trains([[[1.0, 2.0], []]], 20.0)
-    tau_mem, tau_syn, v_th, v_reset = (torch.full((3,), value, dtype=dtype) for value in (20.0, 5.0, 1.0, 0.0))
+    constants = tuple(torch.full((3,), value, dtype=dtype) for value in (20.0, 5.0, 1.0, 0.0))
     with mock.patch.object(launches, "launch", catch):
         for sources in (2, 5):  # the 5 are 2 from outside, and the layer's own neurons
             w = torch.ones(sources, 3, dtype=dtype)
-            problem = Problem(
-                spikes.times, spikes.offsets, spikes.trials, spikes.size, spikes.duration, w, w, None,
-                (tau_mem, tau_syn, v_th, v_reset),
-            )
+            problem = Problem(spikes.times, spikes.offsets, 1, 2, spikes.duration, w, w, None, constants)
             dL_dt, dL_dy = torch.empty(0, dtype=torch.float64), torch.zeros(1, 3, dtype=torch.float64)
             solver.solve(problem).backward(dL_dt, dL_dy, True, True)
     return found
@@ -68,7 +65,7 @@ def as_arrays(value: Any) -> Any:
 
 @contextmanager
 def pretended(compute_capability: tuple[int, int]) -> Iterator[None]:
-    """Device functions are compiled for the current device; here is none, so for this one."""
+    """Stand-in for the current device, for which Numba compiles device functions."""
     from numba.cuda import dispatcher
 
     with mock.patch.object(
@@ -89,7 +86,7 @@ def ptx(one: Caught, compute_capability: tuple[int, int]) -> str:
 
 
 def assemblers() -> list[str]:
-    """Every `ptxas` there is: in the wheels of NVIDIA and of Triton, and on the path."""
+    """Every `ptxas`: in the wheels of NVIDIA and of Triton, and on the path."""
     found = []
     for package, pattern in (("nvidia", "*/bin/ptxas"), ("triton", "backends/nvidia/bin/ptxas")):
         spec = find_spec(package)
@@ -100,10 +97,10 @@ def assemblers() -> list[str]:
 
 
 def assembled(text: str, compute_capability: tuple[int, int], folder: Path) -> str | None:
-    """What `ptxas -v` says of a kernel; None if there is no assembler that is new enough.
+    """The report of `ptxas -v` on a kernel; None if no assembler is new enough.
 
     Raises:
-        AssertionError: it does not assemble.
+        AssertionError: the kernel does not assemble.
     """
     (folder / "kernel.ptx").write_text(text)
     arch = f"sm_{compute_capability[0]}{compute_capability[1]}"
