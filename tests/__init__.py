@@ -1,4 +1,5 @@
-"""Agreement of everything with everything; one room a subject, helpers in `support`, makers in `tools`."""
+"""Agreement of everything with everything; one room a subject, helpers in `support`, makers in
+`tools`."""
 
 from pathlib import Path
 

@@ -1,8 +1,10 @@
-"""Hypothesis profiles: `ci` (the default, the same examples on every run), `nightly` and `search` (new ones, many).
+"""Hypothesis profiles: `ci` (the default, the same examples on every run), `nightly` and `search`
+(new ones, many).
 
 python -m pytest --hypothesis-profile nightly
 
-The agreement of `fast` with `reference` is tested on four times as many networks as a profile says: 200, 2000, 8000.
+The agreement of `fast` with `reference` is tested on four times as many networks as a profile says:
+200, 2000, 8000.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Augmented trials: what each kind changes and what it leaves, and that nothing but the seed decides."""
+"""Augmented trials: what each kind changes and what it leaves, and that nothing but the seed
+decides."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Spike files: what a user has on disk goes in as it is, or is refused by name; and a network learns from it."""
+"""Spike files: what a user has on disk goes in as it is, or is refused by name; and a network
+learns from it."""
 
 from __future__ import annotations
 
@@ -43,7 +44,8 @@ def test_times_go_in_as_they_are(folder: Path) -> None:
 def test_a_network_learns_what_counts_cannot_tell(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Two classes with equal counts and opposite order: above the count baseline, exit 0, everything recorded."""
+    """Two classes with equal counts and opposite order: above the count baseline, exit 0,
+    everything recorded."""
     monkeypatch.setenv("DELAYPROP_DATA", str(folder))
     run = folder / "run"
     network = ["--hidden", "24", "--readout", "max_voltage", "--gain", "1", "--out-sd", "0.2", "--delay", "300"]
@@ -72,7 +74,8 @@ def test_rows_without_spikes_are_legal(tmp_path: Path) -> None:
 
 
 def test_one_trial_is_enough(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """No count varies: a channel that tells nothing adds nothing to the baseline, and every number stays finite."""
+    """No count varies: a channel that tells nothing adds nothing to the baseline, and every number
+    stays finite."""
     for seed, split in enumerate(("train", "valid", "test")):
         write(tmp_path / f"braille_{split}.h5", *small_trials(1, seed))
     run = tmp_path / "run"
@@ -83,14 +86,16 @@ def test_one_trial_is_enough(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 
 def test_an_answer_is_right_only_if_strictly_the_largest() -> None:
-    """Silence, a tie with another output, and a right output below another are wrong, for every class."""
+    """Silence, a tie with another output, and a right output below another are wrong, for every
+    class."""
     y = torch.tensor([[0.0, 0.0, 0.0], [2.0, 1.0, 2.0], [3.0, 1.0, 2.0], [-3.0, -1.0, -2.0], [1.0, 2.0, 3.0]])
     found = [correct(y, torch.full((5,), label)).tolist() for label in range(3)]
     assert found == [[False, False, True, False, False], [False, False, False, True, False], [False] * 4 + [True]]
 
 
 def test_silence_is_never_a_right_answer(tmp_path: Path) -> None:
-    """Trials without a spike, all of class 0: to an argmax of equal outputs they would all look right."""
+    """Trials without a spike, all of class 0: to an argmax of equal outputs they would all look
+    right."""
     for split in DATA.splits:
         write(tmp_path / f"braille_{split}.h5", [np.empty(0)] * 4, [np.empty(0)] * 4, np.zeros(4, np.uint16))
     run = tmp_path / "run"

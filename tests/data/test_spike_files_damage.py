@@ -1,7 +1,8 @@
-"""More ways in which a spike file is damaged: cut, overwritten, packed, of other names, types and units.
+"""More ways in which a spike file is damaged: cut, overwritten, packed, of other names, types and
+units.
 
-`test_spike_files.py` has the first of them, and how a command says it. Here the reader alone is asked: it names the
-file, and where one record is at fault, that record.
+`test_spike_files.py` has the first of them, and how a command says it. Here the reader alone is
+asked: it names the file, and where one record is at fault, that record.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""The tests of damaged spike files can fail: each check of the reader, taken out of a copy, turns one of them red."""
+"""The tests of damaged spike files can fail: each check of the reader, taken out of a copy, turns
+one of them red."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""`python -m reports`: a finished run is drawn again, and whatever else the folder holds is refused in one line."""
+"""`python -m reports`: a finished run is drawn again, and whatever else the folder holds is refused
+in one line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A damaged record of a classification, or one at odds with another, is refused in one line, and nothing is drawn."""
+"""A damaged record of a classification, or one at odds with another, is refused in one line, and
+nothing is drawn."""
 
 from __future__ import annotations
 

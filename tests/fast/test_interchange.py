@@ -1,4 +1,5 @@
-"""Layers of `fast` as networks and cases of the specification, and back: the same numbers, and the same spikes."""
+"""Layers of `fast` as networks and cases of the specification, and back: the same numbers, and the
+same spikes."""
 
 from __future__ import annotations
 
@@ -71,7 +72,8 @@ def test_control_another_trial_or_weight_is_another_result() -> None:
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_a_state_comes_back_bit_for_bit(dtype: torch.dtype) -> None:
-    """Layers, their state through a file, and new layers: one network; and the network, new layers again."""
+    """Layers, their state through a file, and new layers: one network; and the network, new layers
+    again."""
     made, restored, loaded = trained(dtype), row(dtype, seed=1), row(dtype, seed=2)
     file = io.BytesIO()
     torch.save(nn.Sequential(*made).state_dict(), file)

@@ -1,4 +1,5 @@
-"""What a training step keeps between its two passes: so much a spike, and nothing for the length of a trial."""
+"""What a training step keeps between its two passes: so much a spike, and nothing for the length of
+a trial."""
 
 from __future__ import annotations
 
@@ -44,7 +45,8 @@ def kept_bytes(step: Any) -> int:
 
 
 def step(trials: int, duration: float = ACTIVE, besides: Any = None) -> tuple[int, int]:
-    """Spikes in and out of a layer, and the bytes that it keeps for its backward pass, and those of `besides`."""
+    """Spikes in and out of a layer, and the bytes that it keeps for its backward pass, and those of
+    `besides`."""
     rng = np.random.default_rng(0)
     given = [[np.sort(rng.uniform(0, ACTIVE, GIVEN)) for _ in range(CHANNELS)] for _ in range(trials)]
     torch.manual_seed(0)

@@ -1,7 +1,7 @@
 """A NaN that comes down to a layer goes on as NaN, or stops it: it never comes out as a number.
 
-The gradient of a layer is linear in what comes down to it. So what may not be finite is known: every entry that some
-part of an upstream gradient moves, when that part is NaN or infinite.
+The gradient of a layer is linear in what comes down to it. So what may not be finite is known:
+every entry that some part of an upstream gradient moves, when that part is NaN or infinite.
 """
 
 from __future__ import annotations

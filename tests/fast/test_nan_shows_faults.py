@@ -1,6 +1,8 @@
-"""The tests that a NaN shows can fail: each way of hiding one, planted in a copy, turns one of them red.
+"""The tests that a NaN shows can fail: each way of hiding one, planted in a copy, turns one of them
+red.
 
-All are found in code that trains networks elsewhere: a NaN set to 0 where it comes in, where it goes out, or half way.
+All are found in code that trains networks elsewhere: a NaN set to 0 where it comes in, where it
+goes out, or half way.
 """
 
 from __future__ import annotations
@@ -24,6 +26,9 @@ def without_nan(text: str) -> str:
     return f"torch.where(torch.isfinite({text}), {text}, 0.0)"
 
 
+TAKEN_FOR_A_MARK = (
+    "taken for a mark", "physics/own_events.py", "bin_ == clock.last else math.nan", "bin_ == clock.last else 0.0",
+)
 FAULTS = (
     (
         fault("of spike times, at the door", "nn/autograd.py", "solved.backward(dL_dt_post,",
@@ -49,14 +54,15 @@ FAULTS = (
         ),
         SPIKES,
     ),
-    (fault("taken for a mark", "physics/own_events.py", "bin_ == clock.last else math.nan", "bin_ == clock.last else 0.0"), READ),
-    (fault("taken for a mark", "physics/own_events.py", "bin_ == clock.last else math.nan", "bin_ == clock.last else 0.0"), CYCLES),
+    (fault(*TAKEN_FOR_A_MARK), READ),
+    (fault(*TAKEN_FOR_A_MARK), CYCLES),
     (
         fault(
             "marked arrivals left out",
             "physics/own_events.py",
             "    b.sums[source, lane] += I\n    b.sums[source, LANES + lane] += V - I\n",
-            "    b.sums[source, lane] += I if I == I else 0.0\n    b.sums[source, LANES + lane] += V - I if V == V else 0.0\n",
+            "    b.sums[source, lane] += I if I == I else 0.0\n"
+            "    b.sums[source, LANES + lane] += V - I if V == V else 0.0\n",
         ),
         SPIKES,
     ),

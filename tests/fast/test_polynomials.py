@@ -1,4 +1,5 @@
-"""The polynomials of the kernels are the convolutions of exponentials that they stand for, to rounding."""
+"""The polynomials of the kernels are the convolutions of exponentials that they stand for, to
+rounding."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ ROUNDING = 4
 
 
 def convolution(rates: tuple[float, ...], x: float) -> mpmath.mpf:
-    """`exp(-p1 x) * ... * exp(-pn x)` over `x^(n-1)`, as its series, which needs no distinction of equal rates."""
+    """`exp(-p1 x) * ... * exp(-pn x)` over `x^(n-1)`, as its series, which needs no distinction of
+    equal rates."""
     h = [mpmath.mpf(1)] + [mpmath.mpf(0)] * 40
     for p in rates:
         for m in range(1, len(h)):

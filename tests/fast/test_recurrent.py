@@ -1,4 +1,5 @@
-"""Recurrent networks in `fast`: delays far shorter than a bin, loops of several populations, realistic sizes."""
+"""Recurrent networks in `fast`: delays far shorter than a bin, loops of several populations,
+realistic sizes."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ def random(rng: np.random.Generator, shape: tuple[int, int], mean: float, spread
 
 
 def loop(delay: float, seed: int = 0, populations: int = 1) -> Case:
-    """Neurons in a loop of one or more populations, all of whose delays are between `delay` and twice that."""
+    """Neurons in a loop of one or more populations, all of whose delays are between `delay` and
+    twice that."""
     rng = np.random.default_rng(seed)
     names = [f"p{n}" for n in range(populations)]
     connections = [Connection("in", "p0", random(rng, (4, 3), 3.0, 1.0), rng.uniform(0.0, 5.0, (4, 3)))]
@@ -93,7 +95,8 @@ def test_a_loop_that_feeds_itself_without_end_is_an_error() -> None:
 
 
 def realistic(rng: np.random.Generator, recurrent: bool, hidden: int) -> tuple[NetworkSpec, dict[str, Spikes]]:
-    """700 inputs of 8000 spikes a second, hidden neurons of some spikes each, 20 readouts; delays up to 100 ms."""
+    """700 inputs of 8000 spikes a second, hidden neurons of some spikes each, 20 readouts; delays
+    up to 100 ms."""
 
     def across(sources: int, size: int, mean: float, spread: float) -> tuple[np.ndarray, np.ndarray]:
         return random(rng, (sources, size), mean, spread), rng.uniform(0.0, 100.0, (sources, size))
@@ -122,7 +125,8 @@ def realistic(rng: np.random.Generator, recurrent: bool, hidden: int) -> tuple[N
 @pytest.mark.parametrize(("recurrent", "hidden"), [(False, 256), (True, 512)], ids=["700-256-20", "2x512 recurrent"])
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
 def test_networks_of_realistic_size_obey_the_identities(recurrent: bool, hidden: int, dtype: torch.dtype) -> None:
-    """Conservation identities A, B, C of the whole network, which the reference would need minutes for."""
+    """Conservation identities A, B, C of the whole network, which the reference would need minutes
+    for."""
     described, inputs = realistic(np.random.default_rng(1), recurrent, hidden)
     network = Network(described, dtype).requires_grad_()
     inputs["in"].times.requires_grad_()
@@ -185,7 +189,8 @@ print(int(counts.min()), (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - b
 
 
 def test_a_volley_within_one_bin_takes_memory_with_its_spikes() -> None:
-    """384 neurons spike at almost one instant, and reach each other: 147 000 arrivals among spikes of one bin.
+    """384 neurons spike at almost one instant, and reach each other: 147 000 arrivals among spikes
+    of one bin.
 
     Lists of arrivals that are written anew with each arrival would take 200 MB.
     """

@@ -39,7 +39,8 @@ AT_50_DIGITS = many(2)
 
 @cache
 def with_gradient(seed: int, family: str) -> tuple[Case, Gradients | None]:
-    """A case and its true gradient; None if the order of events changes within the step of the differences."""
+    """A case and its true gradient; None if the order of events changes within the step of the
+    differences."""
     case = seeded_case(seed, family)
     try:
         return case, gradient(case)

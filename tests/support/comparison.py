@@ -1,12 +1,13 @@
 """How far a result is from the true one, block by block.
 
-A block is one kind of parameter of one connection or population. Its error is the Euclidean norm of the difference,
-relative to the norm of the block: single entries cancel to anything. A whole block may cancel too (move the one arrival
-at a neuron whose interior maximum is read, and nothing changes), and no arithmetic holds a sum to better than a few `u`
-of its terms. How large these terms are is known without any adjoint: by the conservation identities the sums `p dL/dp`
-of the blocks balance each other, so the terms of each are as large as the largest block, in natural units (a typical
-weight, a threshold, a time constant). So a block is held against `CANCELLATION` times the largest, if it is smaller.
-What that allows is some hundred `u` of the largest block.
+A block is one kind of parameter of one connection or population. Its error is the Euclidean norm of
+the difference, relative to the norm of the block: single entries cancel to anything. A whole block
+may cancel too (move the one arrival at a neuron whose interior maximum is read, and nothing
+changes), and no arithmetic holds a sum to better than a few `u` of its terms. How large these terms
+are is known without any adjoint: by the conservation identities the sums `p dL/dp` of the blocks
+balance each other, so the terms of each are as large as the largest block, in natural units (a
+typical weight, a threshold, a time constant). So a block is held against `CANCELLATION` times the
+largest, if it is smaller. What that allows is some hundred `u` of the largest block.
 """
 
 from __future__ import annotations
@@ -48,8 +49,8 @@ class Block:
     """One block of a gradient, found and true.
 
     Attributes:
-        error: norm of the difference, relative to the norm of the block or its share of the largest; infinite if a
-            number is missing or not finite.
+        error: norm of the difference, relative to the norm of the block or its share of the
+            largest; infinite if a number is missing or not finite.
         alone: the same, relative to the norm of the block alone.
         zero: whether the true block vanishes.
     """
@@ -68,8 +69,8 @@ class Agreement:
 
     Attributes:
         used: the largest error of a block, in units of what is allowed.
-        blocks, zero, cancelled: how many blocks there are, how many of them vanish, and how many others would not have
-            passed if each had been held against itself alone.
+        blocks, zero, cancelled: how many blocks there are, how many of them vanish, and how many
+            others would not have passed if each had been held against itself alone.
     """
 
     used: float
@@ -108,7 +109,8 @@ def compared(case: Case, found: Gradients, true: Gradients) -> list[Block]:
 
 
 def largest_block(case: Case, gradients: Gradients) -> float:
-    """The norm of the largest block, in natural units: how the loss changes with relative changes of parameters."""
+    """The norm of the largest block, in natural units: how the loss changes with relative changes
+    of parameters."""
     blocks = gradient_blocks(case, gradients)
     return max((_unit(case, name) * float(_norm(block)) for name, block in blocks.items()), default=0.0)
 
@@ -152,7 +154,8 @@ def assert_same_gradients(
 
 
 def assert_same_activity(case: Case, found: Activity, true: Activity, true_gradient: Gradients, u: float = U64) -> None:
-    """The same number of spikes of every neuron, in the same order; times, kappa, readout and loss to rounding.
+    """The same number of spikes of every neuron, in the same order; times, kappa, readout and loss
+    to rounding.
 
     Args:
         true_gradient: how much the loss depends on anything is the scale of its rounding.
@@ -189,7 +192,8 @@ def assert_not_all_zero(case: Case, gradients: Gradients) -> None:
 
 
 def scaled(gradients: Gradients, kind: str, factor: float) -> Gradients:
-    """The gradients, those of one kind of parameter (`w`, `d`, a constant, `t_in`) times a factor: a planted fault."""
+    """The gradients, those of one kind of parameter (`w`, `d`, a constant, `t_in`) times a factor:
+    a planted fault."""
     times = {name: factor if name == kind else 1.0 for name in ("w", "d", "t_in", *CONSTANTS)}
 
     def of(gradient: PopulationGradient, constant: str) -> np.ndarray | None:

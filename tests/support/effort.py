@@ -1,4 +1,5 @@
-"""How many networks the tests draw: as ordinary, or fewer or more for a report (`python -m reports [--quick]`)."""
+"""How many networks the tests draw: as ordinary, or fewer or more for a report (`python -m reports
+[--quick]`)."""
 
 from __future__ import annotations
 

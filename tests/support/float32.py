@@ -14,11 +14,12 @@ from tests.support.tolerances import VANISHES
 from tests.support.truth import Problem, simulate
 
 MEDIAN_32, P99_32 = 1e-5, 1e-3
-"""Of the errors of networks in float32: 200 u where one is well conditioned, 20 000 u in the worst of a hundred."""
+"""Of the errors of networks in float32: 200 u where one is well conditioned, 20 000 u in the worst
+of a hundred."""
 
 MARGIN_32 = 1e-4
-"""How near to grazing float32 may lose or gain a spike: 2000 u, the sum of some hundred exponentials. Relative, of a
-voltage and its threshold or of two instants; and of kappa."""
+"""How near to grazing float32 may lose or gain a spike: 2000 u, the sum of some hundred
+exponentials. Relative, of a voltage and its threshold or of two instants; and of kappa."""
 
 
 @dataclass
@@ -27,7 +28,8 @@ class Float32:
 
     Attributes:
         device: where they run.
-        errors: the largest error of a block, of each network that has the right spikes and a gradient.
+        errors: the largest error of a block, of each network that has the right spikes and a
+            gradient.
         lost: networks with other numbers of spikes, each with its margin.
     """
 

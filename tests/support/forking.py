@@ -1,8 +1,9 @@
 """Child processes of a process that has imported torch, Numba and pytest, and loaded the kernels.
 
-A fresh interpreter spends two seconds of CPU time on imports. One server per test process spends them once and forks a
-child per request. Each child has its own folder, environment, streams and exit code. Where imports, `python -m` itself
-or the seed of Python's hashes is under test, use `subprocess`.
+A fresh interpreter spends two seconds of CPU time on imports. One server per test process spends
+them once and forks a child per request. Each child has its own folder, environment, streams and
+exit code. Where imports, `python -m` itself or the seed of Python's hashes is under test, use
+`subprocess`.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ class Child:
     err: Path
 
     def wait(self) -> subprocess.CompletedProcess[str]:
-        """The exit code (minus the signal that ended the child) and all output; removes the two files."""
+        """The exit code (minus the signal that ended the child) and all output; removes the two
+        files."""
         code = _server().ask({"wait": self.pid})
         texts = [path.read_text(encoding="utf-8") for path in (self.out, self.err)]
         for path in (self.out, self.err):

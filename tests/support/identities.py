@@ -1,18 +1,21 @@
-"""Conservation identities: what an exact gradient obeys because the model does not know certain units.
+"""Conservation identities: what an exact gradient obeys because the model does not know certain
+units.
 
-The derivative of the loss by a common factor (or shift) of all its parameters is, by the chain rule, a sum over the
-gradient. It is also known directly, since the model only changes its unit or its origin:
+The derivative of the loss by a common factor (or shift) of all its parameters is, by the chain
+rule, a sum over the gradient. It is also known directly, since the model only changes its unit or
+its origin:
 
-    A  unit of voltage    w, v_th, v_reset times s: spikes stay, voltages are times s
-                          sum w g_w + v_th g_v_th + v_reset g_v_reset = sum_j y_j dL/dy_j, over voltages y
-    B  unit of time       d, tau_mem, tau_syn, t_in and T times s: spike times are times s, voltages stay
-                          sum d g_d + tau_mem g_tau_mem + tau_syn g_tau_syn + t_in g_t_in
-                              = sum_k t_k dL/dt_k - sum_j dL/dy_j T dy_j/dT
+    A  unit of voltage    w, v_th, v_reset times s: spikes stay, voltages are times s sum w g_w +
+                          v_th g_v_th + v_reset g_v_reset = sum_j y_j dL/dy_j, over voltages y
+    B  unit of time       d, tau_mem, tau_syn, t_in and T times s: spike times are times s, voltages
+                          stay sum d g_d + tau_mem g_tau_mem + tau_syn g_tau_syn + t_in g_t_in =
+                          sum_k t_k dL/dt_k - sum_j dL/dy_j T dy_j/dT
     C  origin of time     t_in later by s: all spikes are too, and what follows s before T is lost
                           sum g_t_in = sum_k dL/dt_k + sum_j dL/dy_j dy_j/ds
 
-`T` is no parameter of the gradient, so what its move does to a voltage stands on the right. That needs the state at
-`T` and one more integral, which are computed here from the spikes in closed form, by no code of either implementation.
+`T` is no parameter of the gradient, so what its move does to a voltage stands on the right. That
+needs the state at `T` and one more integral, which are computed here from the spikes in closed
+form, by no code of either implementation.
 """
 
 from __future__ import annotations
@@ -77,7 +80,8 @@ def by_voltage(case: Case, result: Result) -> list[tuple[float, float]]:
 
 
 def by_end(case: Case, result: Result, j: int) -> tuple[float, float]:
-    """`T dy_j/dT` at fixed parameters and `dy_j/ds` for inputs that are later by `s`, of a voltage readout."""
+    """`T dy_j/dT` at fixed parameters and `dy_j/ds` for inputs that are later by `s`, of a voltage
+    readout."""
     assert isinstance(case.loss, CrossEntropy) and result.readout is not None
     T, y, name = case.duration, float(result.readout[j]), case.loss.population
     spikes = [float(t) for t in result.spikes[name][j]]
@@ -100,7 +104,8 @@ def by_end(case: Case, result: Result, j: int) -> tuple[float, float]:
         at_end = not spikes and I > V > 0 and abs(V - y) <= identity(U32) * y
         slope = (I - V) / tau_mem if at_end else 0.0
         return T * slope, -slope
-    # int t exp(-t/T) V dt, from the equations of motion times t exp(-t/T), integrated over the trial
+    # int t exp(-t/T) V dt, from the equations of motion times t exp(-t/T), integrated over the
+    # trial
     r_mem, r_syn = 1 / (1 / tau_mem + 1 / T), 1 / (1 / tau_syn + 1 / T)
     integral_I = r_syn * (math.fsum(w * math.exp(-a / T) for w, a in arrivals) - I / math.e)
     moment_I = r_syn * (math.fsum(w * a * math.exp(-a / T) for w, a in arrivals) - T * I / math.e + integral_I)
@@ -134,8 +139,9 @@ def _by_readout(loss: CrossEntropy, result: Result) -> list[float]:
 def residuals(case: Case, result: Result, u: float) -> dict[str, float]:
     """Of each identity, the sum of its terms over the sum of their absolute values.
 
-    The terms of C may all cancel within themselves (a maximum that moves with the input). What is left then is held
-    against the largest block of the gradient, see `comparison`. An identity without anything to hold is left out.
+    The terms of C may all cancel within themselves (a maximum that moves with the input). What is
+    left then is held against the largest block of the gradient, see `comparison`. An identity
+    without anything to hold is left out.
     """
     found = {}
     for name, terms in identities(case, result).items():

@@ -1,6 +1,7 @@
 """Compiles the kernels once, before several test processes compile them side by side.
 
-`python -m tests.support.kernels FAMILY` compiles the kernels of one kind of layer, at both precisions.
+`python -m tests.support.kernels FAMILY` compiles the kernels of one kind of layer, at both
+precisions.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ FAMILIES = ("layers", "recurrent")
 
 
 def compile_kernels() -> None:
-    """One process per family; nothing where a stamp beside the compiled kernels says that all are there.
+    """One process per family; nothing where a stamp beside the compiled kernels says that all are
+    there.
 
-    The processes write into one cache. They are split by family, because two that compile one function for two
-    precisions at one moment may lose an entry of its index.
+    The processes write into one cache. They are split by family, because two that compile one
+    function for two precisions at one moment may lose an entry of its index.
 
     Raises:
         subprocess.CalledProcessError: a kernel does not compile.

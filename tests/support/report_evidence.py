@@ -1,9 +1,10 @@
 """What the tests measure, written for the report: `pytest --evidence FILE`.
 
-A plug-in of pytest. `measured(value, limit, cases)` says how near a test came to its limit; `measured.keep(name, data)`
-keeps what a figure is drawn from. The file has a record for each check of `checks.py`: green if all its tests and
-controls passed, red if one failed, not run if one was left out or it has none. It names no machine and no path, and
-but for `made` two runs on one machine write the same.
+A plug-in of pytest. `measured(value, limit, cases)` says how near a test came to its limit;
+`measured.keep(name, data)` keeps what a figure is drawn from. The file has a record for each check
+of `checks.py`: green if all its tests and controls passed, red if one failed, not run if one was
+left out or it has none. It names no machine and no path, and but for `made` two runs on one machine
+write the same.
 """
 
 from __future__ import annotations
@@ -38,12 +39,14 @@ class Measured:
         self.item = item
 
     def __call__(self, value: float, limit: float, cases: int, seeds: str = "") -> None:
-        """The worst value found, what is allowed, in how many cases, and by which seeds these are drawn."""
+        """The worst value found, what is allowed, in how many cases, and by which seeds these are
+        drawn."""
         entry = {"value": float(value), "limit": float(limit), "cases": int(cases), "seeds": seeds}
         self.item.user_properties.append(("measured", entry))
 
     def keep(self, name: str, data: Any) -> None:
-        """Plain numbers that a figure is drawn from; those of several tests are gathered under one name."""
+        """Plain numbers that a figure is drawn from; those of several tests are gathered under one
+        name."""
         plain = json.loads(json.dumps(data, default=_plain))
         self.item.user_properties.append(("kept", {"name": name, "data": plain}))
 
@@ -55,7 +58,8 @@ def measured(request: pytest.FixtureRequest) -> Measured:
 
 
 class Evidence:
-    """Gathers the reports of all tests; with several workers, in the process that they report to."""
+    """Gathers the reports of all tests; with several workers, in the process that they report
+    to."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -64,7 +68,8 @@ class Evidence:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        """A worker has ended, and says which tests there were; one that was killed says nothing, but its fellows do."""
+        """A worker has ended, and says which tests there were; one that was killed says nothing,
+        but its fellows do."""
         self.expected |= getattr(node, "workeroutput", {}).get(EXPECTED, {})
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -171,7 +176,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Each test carries its check; with `--evidence` only these run, and only two of many alike if it is quick."""
+    """Each test carries its check; with `--evidence` only these run, and only two of many alike if
+    it is quick."""
     expected: dict[str, dict[str, Any]] = {}
     for item in items:
         mark = item.get_closest_marker("check")

@@ -1,14 +1,18 @@
-"""The tangent of a trial: how everything in it moves when all parameters move at once. Forward in time, no adjoint.
+"""The tangent of a trial: how everything in it moves when all parameters move at once. Forward in
+time, no adjoint.
 
 Tangents `dV, dI` are taken at a fixed time. Then, for parameters that move as `p + epsilon dp`:
 
-- Between events the state obeys `x' = A x`, so state and tangent together obey one linear equation, whose solution is
-  the exponential of a block matrix: `exp(h [[A, 0], [dA, A]]) = [[exp(hA), 0], [d exp(hA), exp(hA)]]`.
-- A parcel of weight `w` that arrives later by `dt`: the current behind it has decayed less, and the voltage has gained
-  less: `dI += dw + w dt / tau_syn`, `dV -= w dt / tau_mem`.
-- At a crossing `V(t_k) = v_th` before and `v_reset` after, at all epsilon. Differentiated along the moving `t_k`:
-  `dt_k = (dv_th - dV) / Vdot_minus`, then `dV := dv_reset - Vdot_plus dt_k`. `I` passes smoothly.
-- An integral of `V` follows from the equation of motion integrated over a segment, and so does its tangent.
+- Between events the state obeys `x' = A x`, so state and tangent together obey one linear equation,
+  whose solution is the exponential of a block matrix: `exp(h [[A, 0], [dA, A]]) = [[exp(hA), 0], [d
+  exp(hA), exp(hA)]]`.
+- A parcel of weight `w` that arrives later by `dt`: the current behind it has decayed less, and the
+  voltage has gained less: `dI += dw + w dt / tau_syn`, `dV -= w dt / tau_mem`.
+- At a crossing `V(t_k) = v_th` before and `v_reset` after, at all epsilon. Differentiated along the
+  moving `t_k`: `dt_k = (dv_th - dV) / Vdot_minus`, then `dV := dv_reset - Vdot_plus dt_k`. `I`
+  passes smoothly.
+- An integral of `V` follows from the equation of motion integrated over a segment, and so does its
+tangent.
 
 The events are those that the reference recorded; of its derivatives nothing is used.
 """

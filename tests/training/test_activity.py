@@ -1,4 +1,5 @@
-"""The pull on spike counts: its gradient against a closed form, its direction, and what wakes silent neurons."""
+"""The pull on spike counts: its gradient against a closed form, its direction, and what wakes
+silent neurons."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ def kernel(x: float) -> float:
 
 
 def test_the_pull_is_that_of_the_voltage_at_each_spike() -> None:
-    """One spike at most: `dR/dw = sum strength (N_mean - target) / (trials v_th) kernel(t_k - t_arr)`."""
+    """One spike at most: `dR/dw = sum strength (N_mean - target) / (trials v_th) kernel(t_k -
+    t_arr)`."""
     of = layer([[6.0, 6.5], [1.0, 0.5]], [[1.0, 2.0], [0.5, 0.0]])
     spikes = Spikes.from_trains([[[2.0], [3.0]], [[4.0], []], [[], [1.0]]], 12.0)
     emitted = of(spikes)

@@ -35,7 +35,8 @@ def killed(kind: str, kills: int, folder: Path) -> dict:
 
 
 def test_200_kills_while_saving_lose_nothing(tmp_path: Path) -> None:
-    """Some of them fell between the first byte and the last: those left a file under another name."""
+    """Some of them fell between the first byte and the last: those left a file under another
+    name."""
     found = killed("whole", KILLS, tmp_path)
     assert found["unreadable"] == found["left_out"] == found["went_back"] == 0
     assert found["half_written"] > 0 and found["last"] > 0
@@ -48,7 +49,8 @@ def test_control_a_writer_in_place_loses_checkpoints(tmp_path: Path) -> None:
 
 
 def test_the_order_of_a_save(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Written under another name, brought to the disk, renamed, and the name brought to the disk."""
+    """Written under another name, brought to the disk, renamed, and the name brought to the
+    disk."""
     seen = []
     fsync, replace = os.fsync, os.replace
 
@@ -144,7 +146,8 @@ def test_another_format_is_named() -> None:
 
 
 def test_files_of_each_format_are_read_or_refused_with_a_hint() -> None:
-    """Stored when they were current; what this version reads is the same to the last bit, every delay included."""
+    """Stored when they were current; what this version reads is the same to the last bit, every
+    delay included."""
     stored = ROOT / "tests" / "training" / "stored"
     kept = decoded((stored / "checkpoint-format-2.pt").read_bytes())
     assert digest(kept["training"]) == "f452951cf045cebccd5b14dcddfe3361ecce78c3d1e20eddffc3c3d95eeec5ef"

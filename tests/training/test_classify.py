@@ -1,4 +1,5 @@
-"""A classification beside its survival: when it ends, what it chooses, what it keeps and when it stops itself."""
+"""A classification beside its survival: when it ends, what it chooses, what it keeps and when it
+stops itself."""
 
 from __future__ import annotations
 
@@ -124,7 +125,8 @@ def test_a_gradient_that_breaks_an_identity_stops_the_run(tmp_path: Path, monkey
 
 
 def test_the_certificate_sees_a_wrong_gradient_and_leaves_the_training_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The control of the limit: a delay gradient of the wrong sign is far beyond it, the right one far within."""
+    """The control of the limit: a delay gradient of the wrong sign is far beyond it, the right one
+    far within."""
     training = classification()
     spikes, labels = training.batches[0]
     training.network.out.w.grad = torch.ones_like(training.network.out.w)
@@ -182,7 +184,8 @@ def test_frozen_weights_are_not_woken(tmp_path: Path) -> None:
 
 
 def test_a_run_that_goes_on_is_known_by_what_it_has_become(tmp_path: Path) -> None:
-    """More epochs are written down, fewer refused; the result of the shorter run is gone until there is another."""
+    """More epochs are written down, fewer refused; the result of the shorter run is gone until
+    there is another."""
     folder = tmp_path / "run"
     given = ["--task", "yin-yang", "--out", str(folder), "--schedule", "constant", "--hidden", "3", "--batch", "2500"]
     assert main([*given, "--epochs", "1"]) in (0, 1)

@@ -1,4 +1,5 @@
-"""A training that goes on for long needs no more memory, and no more files, than when it was warm."""
+"""A training that goes on for long needs no more memory, and no more files, than when it was
+warm."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ import pytest
 from tests.support.forking import called
 
 MOST = 0.01
-"""How much more memory may be resident after the steps than before them: far above what is seen (a page or two)."""
+"""How much more memory may be resident after the steps than before them: far above what is seen (a
+page or two)."""
 
 pytestmark = [
     pytest.mark.full, pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc")

@@ -1,4 +1,5 @@
-"""Step sizes: a group each, eased in as the paper's code does, taken down by a schedule; what is frozen stays."""
+"""Step sizes: a group each, eased in as the paper's code does, taken down by a schedule; what is
+frozen stays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A run that several processes share is the run of one: gradients to rounding, the same data, and either goes on."""
+"""A run that several processes share is the run of one: gradients to rounding, the same data, and
+either goes on."""
 
 from __future__ import annotations
 
@@ -62,7 +63,8 @@ def forked(folder: Path, processes: int, *options: str) -> list[subprocess.Compl
 
 
 def ran(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    """A command of Python, a thread each, on the packages under test: a copy, where a fault is planted."""
+    """A command of Python, a thread each, on the packages under test: a copy, where a fault is
+    planted."""
     path = os.pathsep.join([*os.environ.get("PYTHONPATH", "").split(os.pathsep), str(ROOT)]).lstrip(os.pathsep)
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "PYTHONPATH": path}
     return subprocess.run([sys.executable, *command], capture_output=True, text=True, cwd=folder, env=environment)
@@ -80,7 +82,8 @@ def log(folder: Path, run: str) -> list[dict]:
 
 
 def test_two_processes_learn_what_one_learns(folder: Path) -> None:
-    """Batches of 6 and 7 trials, which two processes share unevenly; augmented, regularised, and woken."""
+    """Batches of 6 and 7 trials, which two processes share unevenly; augmented, regularised, and
+    woken."""
     done = ran([*TORCHRUN, "2", "-m", UNDRAWN, *given(folder, "two", 3)], folder)
     assert done.returncode in (0, 1), done.stderr
     assert apart(folder, "two") < 1e-9
@@ -105,7 +108,8 @@ def test_a_run_goes_on_with_another_number_of_processes(order: tuple[int, int], 
 
 @pytest.mark.full  # gloo does not always find the new process: the second rendezvous may time out
 def test_a_process_that_is_lost_is_started_again(folder: Path) -> None:
-    """`torchrun --max-restarts`: the second process of the first attempt dies in its second epoch."""
+    """`torchrun --max-restarts`: the second process of the first attempt dies in its second
+    epoch."""
     driver = folder / "dies.py"
     driver.write_text(
         "import os, sys\n"

@@ -1,4 +1,5 @@
-"""A training run talks to nobody, starts nothing that could, and writes nowhere but into its folder.
+"""A training run talks to nobody, starts nothing that could, and writes nowhere but into its
+folder.
 
 It runs in a process of its own, watched (`tests/support/runs/sealed_run.py`), as a user without a
 home: HOME is a file, so what would be written there fails.
@@ -32,7 +33,8 @@ OPTIONS = ["--task", "yin-yang", "--epochs", "1", "--hidden", "6", "--batch", "2
 
 @dataclass(frozen=True)
 class Seen:
-    """What a watched process did, in a folder with `out`, `temp`, `here` (where it ran) and the file `home`."""
+    """What a watched process did, in a folder with `out`, `temp`, `here` (where it ran) and the
+    file `home`."""
 
     folder: Path
     code: int

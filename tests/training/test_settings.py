@@ -1,4 +1,5 @@
-"""Settings: one field an option, checked by name; presets are where the defaults come from; two exclude each other."""
+"""Settings: one field an option, checked by name; presets are where the defaults come from; two
+exclude each other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Training runs that are killed, stopped, refused and repeated: nothing is lost, and nothing changes."""
+"""Training runs that are killed, stopped, refused and repeated: nothing is lost, and nothing
+changes."""
 
 from __future__ import annotations
 
@@ -44,7 +45,8 @@ def straight(make: Make) -> tuple[str, list[dict]]:
 @pytest.mark.parametrize("make", [classification, sequence])
 @pytest.mark.parametrize("step", [0, 1, 2, 3, 4, 7, 11])
 def test_a_run_that_was_killed_ends_in_the_same_bits(make: Make, step: int, tmp_path: Path) -> None:
-    """Weights, delays, optimiser, best network and log; killed at the start, within an epoch, and at its end."""
+    """Weights, delays, optimiser, best network and log; killed at the start, within an epoch, and
+    at its end."""
     resumed = make()
     with pytest.raises(KilledError):
         run(killed_before(make(), step), tmp_path / "killed")
@@ -74,7 +76,8 @@ def test_steps_after_the_last_checkpoint_are_done_again(tmp_path: Path) -> None:
 def test_a_signal_ends_the_run_after_the_step(
     where: str, number: signal.Signals, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While it learns, gets its data, evaluates or saves; what it goes on to is the same as without the signal."""
+    """While it learns, gets its data, evaluates or saves; what it goes on to is the same as without
+    the signal."""
     stopped, resumed = classification(), classification()
     before = signal.getsignal(signal.SIGINT)
     sent = []
@@ -261,7 +264,8 @@ def test_two_runs_never_work_in_one_folder(tmp_path: Path) -> None:
 
 
 def test_a_process_that_is_killed_leaves_no_lock_and_goes_on(tmp_path: Path) -> None:
-    """The real thing: `kill -9` from outside, the same command with --resume, and the same last line."""
+    """The real thing: `kill -9` from outside, the same command with --resume, and the same last
+    line."""
 
     def command(run: str, *more: str) -> Child:
         options = ["--task", "sequence", "--epochs", "100", "--save-seconds", "0", "--out", str(tmp_path / run), *more]

@@ -1,7 +1,8 @@
 """The tests of survival can fail: each fault, planted in a copy, turns one of them red.
 
-Most are what has been reported of training code elsewhere: a save that is not brought to the disk, a resume that
-forgets the optimiser, one order of the data for ever, a signal that is only seen at one place.
+Most are what has been reported of training code elsewhere: a save that is not brought to the disk,
+a resume that forgets the optimiser, one order of the data for ever, a signal that is only seen at
+one place.
 """
 
 from __future__ import annotations

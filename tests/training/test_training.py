@@ -1,4 +1,5 @@
-"""`python -m fast.train`: it learns what it must, does not learn when it must not, and refuses what is impossible."""
+"""`python -m fast.train`: it learns what it must, does not learn when it must not, and refuses what
+is impossible."""
 
 from __future__ import annotations
 
@@ -36,7 +37,8 @@ def run(folder: Path, *options: str) -> tuple[int, dict, list[dict]]:
 def test_delays_are_learned_in_six_presentations_and_reach_the_optimum(
     seed: int, tmp_path: Path, measured: Measured
 ) -> None:
-    """100 % after at most 6 presentations of each pattern; the learned delays are those of the closed form."""
+    """100 % after at most 6 presentations of each pattern; the learned delays are those of the
+    closed form."""
     code, result, history = run(tmp_path / "run", "--seed", str(seed))
     assert code == 0
     assert result["presentations"] <= 6
@@ -85,7 +87,8 @@ def test_frozen_delays_learn_nothing(seed: int, tmp_path: Path) -> None:
 
 
 def test_jitter_makes_samples_that_were_never_seen(tmp_path: Path) -> None:
-    """With noise on the input times accuracy is reported on fresh samples, and is high but earned."""
+    """With noise on the input times accuracy is reported on fresh samples, and is high but
+    earned."""
     code, result, history = run(tmp_path / "run", "--jitter", "1.5")
     assert code == 0
     assert result["unseen_accuracy"] > 0.95
@@ -208,7 +211,8 @@ def test_a_full_disk_while_drawing_is_one_line(
 
 
 def test_two_runs_never_share_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also when the second run finds the first one's name free, as it does when both start at once."""
+    """Also when the second run finds the first one's name free, as it does when both start at
+    once."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(Path, "exists", lambda path: False)
     assert [RunFolder(None, "task", {}).path.name for _ in range(3)] == ["task-1", "task-2", "task-3"]

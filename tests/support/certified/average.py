@@ -1,4 +1,5 @@
-"""The certified set, average difficulty: layers, recurrence, many spikes, constants of each neuron."""
+"""The certified set, average difficulty: layers, recurrence, many spikes, constants of each
+neuron."""
 
 from __future__ import annotations
 

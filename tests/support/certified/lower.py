@@ -1,4 +1,5 @@
-"""The certified set, lower difficulty: one neuron to a few, each network about one rule of the specification."""
+"""The certified set, lower difficulty: one neuron to a few, each network about one rule of the
+specification."""
 
 from __future__ import annotations
 

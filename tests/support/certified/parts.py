@@ -1,4 +1,5 @@
-"""What the networks of the certified set are written with: `certified_lower.py`, `_average.py`, `_higher.py`."""
+"""What the networks of the certified set are written with: `certified_lower.py`, `_average.py`,
+`_higher.py`."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ class Certified:
     Attributes:
         about: what it is about, a few words for the table.
         document: the case as the JSON object of its file.
-        sides: parameters whose derivative is one-sided by a rule of the specification (section 4): from which side.
+        sides: parameters whose derivative is one-sided by a rule of the specification (section 4):
+            from which side.
     """
 
     about: str
@@ -28,7 +30,8 @@ class Certified:
 
 
 class Numbers:
-    """Numbers without a pattern, the same on every machine: `k^2` times the golden ratio, modulo 1."""
+    """Numbers without a pattern, the same on every machine: `k^2` times the golden ratio, modulo
+    1."""
 
     def __init__(self, start: int) -> None:
         self.k = start

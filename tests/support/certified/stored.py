@@ -1,10 +1,11 @@
 """The certified set: reading it, and counting right digits.
 
-A network is a file `spec/certified/CLASS-NAME.json`: a case whose `expected` is what the command lines print, each
-number a string of 30 significant digits. A block is the loss, the readout, the spike times or the kappa of one
-population, or the gradient by one kind of parameter of one connection or population. Its right digits are `-log10` of
-its relative error, norm of the difference over norm; NIST calls that the log relative error. A block whose true numbers
-are all 0 is 0 by structure and must be 0 exactly.
+A network is a file `spec/certified/CLASS-NAME.json`: a case whose `expected` is what the command
+lines print, each number a string of 30 significant digits. A block is the loss, the readout, the
+spike times or the kappa of one population, or the gradient by one kind of parameter of one
+connection or population. Its right digits are `-log10` of its relative error, norm of the
+difference over norm; NIST calls that the log relative error. A block whose true numbers are all 0
+is 0 by structure and must be 0 exactly.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ def files(difficulty: str = "*") -> list[Path]:
 
 
 def certified_values(case: Case) -> Mapping:
-    """The certified results of a case of the set: strings, in the layout that the command lines print."""
+    """The certified results of a case of the set: strings, in the layout that the command lines
+    print."""
     assert case.expected is not None, "a case of the certified set has `expected`"
     return case.expected
 
@@ -50,10 +52,12 @@ def right_digits(found: Mapping, certified: Mapping) -> float:
 
 
 def digits_by_block(found: Mapping, certified: Mapping) -> dict[str, float]:
-    """The right digits of each block, by its path: from 0 (no digit, NaN, missing, a spike too many) to 30.
+    """The right digits of each block, by its path: from 0 (no digit, NaN, missing, a spike too
+    many) to 30.
 
     Args:
-        found: results in the layout that the command lines print; numbers, or strings for more digits than float64's.
+        found: results in the layout that the command lines print; numbers, or strings for more
+            digits than float64's.
         certified: the certified ones in the same layout.
     """
     with mpmath.workdps(2 * DIGITS):
@@ -109,7 +113,8 @@ def _number(value: Any) -> mpmath.mpf:
 
 
 def _shape(value: object) -> object:
-    """Lengths and the places of nulls; the same for two lists of spikes only if every neuron has as many."""
+    """Lengths and the places of nulls; the same for two lists of spikes only if every neuron has as
+    many."""
     if isinstance(value, list):
         return [_shape(entry) for entry in value]
     return None if value is None else "number"
@@ -151,5 +156,6 @@ def row_of(path: Path) -> dict[str, Any]:
 
 
 def digits_table() -> list[dict[str, Any]]:
-    """A row a network: class, network, neurons, spikes, kappa_min, and the right digits of each implementation."""
+    """A row a network: class, network, neurons, spikes, kappa_min, and the right digits of each
+    implementation."""
     return [row_of(path) for difficulty in CLASSES for path in files(difficulty)]

@@ -1,4 +1,5 @@
-"""Faults that gradients have had, or might have: each is one text of an implementation, replaced by a wrong one."""
+"""Faults that gradients have had, or might have: each is one text of an implementation, replaced by
+a wrong one."""
 
 from __future__ import annotations
 
@@ -249,7 +250,8 @@ CALLERS = (
         "        if b",
     ),
 )
-"""Faults in the callers of the shared physics that the CPU has: the vector loops, the recurrent sweep."""
+"""Faults in the callers of the shared physics that the CPU has: the vector loops, the recurrent
+sweep."""
 
 ON_CUDA = (
     Fault(

@@ -1,7 +1,9 @@
-"""What each known fault does to the results of the conformance set: the content of `spec/conformance/faults.json`.
+"""What each known fault does to the results of the conformance set: the content of
+`spec/conformance/faults.json`.
 
-Faults of the adjoint and of the simulation are planted in a copy of the reference (`planting`), which then runs every
-case in a process of its own. Faults of how numbers are written, scaled or arranged are functions of the right results.
+Faults of the adjoint and of the simulation are planted in a copy of the reference (`planting`),
+which then runs every case in a process of its own. Faults of how numbers are written, scaled or
+arranged are functions of the right results.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""The checks that look for a planted fault. Each finding is a number, in units of what its check allows.
+"""The checks that look for a planted fault. Each finding is a number, in units of what its check
+allows.
 
-The checks run on the `reference` or `fast` that comes first on the path. They hold it against the evidence of
-`evidence.py`, gathered with nothing planted, against the conservation identities and against the tangent.
+The checks run on the `reference` or `fast` that comes first on the path. They hold it against the
+evidence of `evidence.py`, gathered with nothing planted, against the conservation identities and
+against the tangent.
 """
 
 from __future__ import annotations
@@ -63,7 +65,8 @@ def wrong_result(case: Case, found: Result, expected: dict) -> float:
 
 
 def wrong_slope(case: Case, found: Result) -> float:
-    """The gradient times a random direction against the tangent of the loss along it: forward in time, no adjoint."""
+    """The gradient times a random direction against the tangent of the loss along it: forward in
+    time, no adjoint."""
     direction = random_direction(found.gradients, 0)
     by, moves = gradient_blocks(case, found.gradients), gradient_blocks(case, direction)
     terms = [float(g * move) for name in by for g, move in zip(by[name], moves[name], strict=True)]
@@ -72,7 +75,8 @@ def wrong_slope(case: Case, found: Result) -> float:
 
 
 def as_in_training(case: Case, found: Result) -> Result:
-    """The result of `fast` with gradients of weights, delays and input times from a run that learns no constants.
+    """The result of `fast` with gradients of weights, delays and input times from a run that learns
+    no constants.
 
     The kernels then take a shorter way through a bin without events.
     """

@@ -1,8 +1,9 @@
 """Plants a fault in a copy of a package, then runs checks, tests or cases on that copy.
 
-Each copy is used in a child process (`tests.support.forking`), whose imports it diverts. The kernels of a copy run
-uncompiled: on networks as small as these, Python is quicker than the compiler. A copy whose fault is in `training/` or
-`data/` can keep the compiled kernels of this checkout.
+Each copy is used in a child process (`tests.support.forking`), whose imports it diverts. The
+kernels of a copy run uncompiled: on networks as small as these, Python is quicker than the
+compiler. A copy whose fault is in `training/` or `data/` can keep the compiled kernels of this
+checkout.
 """
 
 from __future__ import annotations
@@ -41,12 +42,14 @@ def edit(path: Path, text: str, wrong: str) -> None:
 
 
 def findings(package: str, folder: Path, evidence: Path) -> dict[str, float]:
-    """The largest finding of each check in the copy of `package` in `folder`, in units of what the check allows."""
+    """The largest finding of each check in the copy of `package` in `folder`, in units of what the
+    check allows."""
     return _printed("tests.support.faults.planting:print_findings", package, folder, evidence)
 
 
 def findings_on_cuda(folder: Path, evidence: Path) -> dict[str, float]:
-    """`findings` of the copy of `fast` in `folder`, whose CUDA kernels run on a GPU that Numba simulates.
+    """`findings` of the copy of `fast` in `folder`, whose CUDA kernels run on a GPU that Numba
+    simulates.
 
     Numba reads the choice of the simulator when it is imported, so this takes a fresh interpreter.
     """
@@ -69,7 +72,8 @@ def outcome(
     """Run the tests of `tests/FILE` that `-k CHOSEN` selects on a copy of `fast` in `folder`.
 
     Args:
-        compiled: with the kernels of this checkout; then the fault must be in a folder of `WITHOUT_KERNELS`.
+        compiled: with the kernels of this checkout; then the fault must be in a folder of
+            `WITHOUT_KERNELS`.
     """
     assert not compiled or fault is None or fault.file.startswith(WITHOUT_KERNELS)
     return called(
@@ -131,7 +135,7 @@ def simulate(folder: str, evidence: str) -> None:
     from fast.cuda import launches, recurrent_launches
     from tests.support.faults.findings import worst
 
-    launches.WARP = recurrent_launches.TOGETHER = 3  # type: ignore[misc]
+    launches.WARP = recurrent_launches.TOGETHER = 3
     sys.setswitchinterval(1e-5)  # the simulator polls, and would keep its threads from running
     print(json.dumps(worst("fast", json.loads(Path(evidence).read_text(encoding="utf-8")))))
     _assert_copied("fast", folder)

@@ -1,7 +1,7 @@
 """Changes of a good case (`bad_cases.GOOD`) that make it bad, and what the message says.
 
-Each entry: what is wrong; the path of what is changed, as a message names it; the new value; what that "must be"; and
-the path that the message names, where it is another.
+Each entry: what is wrong; the path of what is changed, as a message names it; the new value; what
+that "must be"; and the path that the message names, where it is another.
 """
 
 from __future__ import annotations

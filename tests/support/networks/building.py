@@ -183,8 +183,8 @@ def _driving_weights(pattern: np.ndarray, target: Population, spikes: np.ndarray
 def _loop_weights(pattern: np.ndarray, target: Population, strength: float) -> np.ndarray:
     """Weights with which spikes that all source neurons fire cannot sustain themselves.
 
-    A spike costs a charge of `tau_mem (v_th - v_reset)`; what one spike of every source neuron brings is `strength` of
-    that.
+    A spike costs a charge of `tau_mem (v_th - v_reset)`; what one spike of every source neuron
+    brings is `strength` of that.
     """
     tau_mem, tau_syn, v_th, v_reset = _numbers(target)
     cost = strength * tau_mem * (v_th - v_reset) / (tau_syn * pattern.shape[0])

@@ -1,4 +1,5 @@
-"""Counts what drawn cases are about, so that a test can refuse to pass on networks in which nothing happens.
+"""Counts what drawn cases are about, so that a test can refuse to pass on networks in which nothing
+happens.
 
 What happened is taken from the ground truth at 20 digits: it depends on no implementation.
 """

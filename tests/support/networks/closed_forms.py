@@ -18,7 +18,8 @@ EXACT = mpf("1e-47")
 """Two results of 50 digits, of the size of 1 to 100."""
 
 DIFFERENCED = mpf("1e-28")
-"""A central difference of step 1e-16 against a derivative of the size of 1: its square, times the third derivative."""
+"""A central difference of step 1e-16 against a derivative of the size of 1: its square, times the
+third derivative."""
 
 
 def case_of(out: dict, weights: list, delays: list, inputs: list, loss: dict, T: float) -> Case:
@@ -68,7 +69,8 @@ def one_neuron(
 def spikes_of_a_quadratic(problem: Problem) -> list[mpf]:
     """The spikes of `one_neuron` with `tau_mem = 2 tau_syn`.
 
-    With `u = exp(-(t - t_arr)/tau_mem)`, its voltage is `V = w (u - u^2) - (v_th - v_reset) sum_k u/u_k`.
+    With `u = exp(-(t - t_arr)/tau_mem)`, its voltage is `V = w (u - u^2) - (v_th - v_reset) sum_k
+    u/u_k`.
     """
     values = problem.values
     w, v_th = values["w", 0, 0, 0], values["v_th", "out", 0]
@@ -95,14 +97,16 @@ def response(spikes: list[mpf]) -> Callable[[mpf], mpf]:
 
 
 def pinned_maximum(read: str = "max_voltage", weights: Sequence = ([2.0, None], [-5.0, None])) -> Problem:
-    """Excitation at 1 ms; inhibition, by one or more, at 3 ms, while the voltage still rises: it ends the rise."""
+    """Excitation at 1 ms; inhibition, by one or more, at 3 ms, while the voltage still rises: it
+    ends the rise."""
     inhibiting = len(weights) - 1
     delays, inputs = [[1.0, None], *[[0.5, None]] * inhibiting], [[0.0], *[[2.5]] * inhibiting]
     return Problem.from_case(case_of({"kind": "li"}, list(weights), delays, inputs, loss_of(read), 40.0))
 
 
 def arrival_at_a_crossing() -> tuple[Problem, mpf]:
-    """`one_neuron`, and a second input that arrives and inhibits at the very time of the first spike; this time."""
+    """`one_neuron`, and a second input that arrives and inhibits at the very time of the first
+    spike; this time."""
     first, *_ = spikes_of_a_quadratic(Problem.from_case(one_neuron()))
     out = {"kind": "lif", "threshold": 1.0, "reset": -0.25}
     weights, delays = [[15.0, None], [-9.0, None]], [[1.75, None], [0.0, None]]

@@ -1,4 +1,5 @@
-"""Case files as JSON objects, written short: populations, connections and losses of the stored sets."""
+"""Case files as JSON objects, written short: populations, connections and losses of the stored
+sets."""
 
 from __future__ import annotations
 

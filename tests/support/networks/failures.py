@@ -21,8 +21,8 @@ _stored: dict[tuple[Path, str], Path] = {}
 def stored_on_failure(case: Case, name: str, folder: Path = FOLDER) -> Iterator[None]:
     """Write the case to `folder/NAME-HASH.json` if the body raises.
 
-    One file a name and run of the tests: Hypothesis shrinks a failing case from one to the next, and the last, which is
-    the smallest, stays.
+    One file a name and run of the tests: Hypothesis shrinks a failing case from one to the next,
+    and the last, which is the smallest, stays.
 
     Args:
         name: of the test, with its parameter if it has one.

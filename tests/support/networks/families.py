@@ -1,9 +1,10 @@
 """Kinds of networks that are worth testing, and how one of each is built.
 
-A builder takes all its choices, numbers included, as small integers from a `Source`. Hypothesis is one source: integers
-shrink well, and a network shrinks with them. A seeded generator is the other: the same networks, without Hypothesis, by
-seed. Integers from a small range repeat themselves, and equal numbers would make ties; so every number is moved within
-its step of the grid by an amount that depends on nothing but how many were taken before it.
+A builder takes all its choices, numbers included, as small integers from a `Source`. Hypothesis is
+one source: integers shrink well, and a network shrinks with them. A seeded generator is the other:
+the same networks, without Hypothesis, by seed. Integers from a small range repeat themselves, and
+equal numbers would make ties; so every number is moved within its step of the grid by an amount
+that depends on nothing but how many were taken before it.
 """
 
 from __future__ import annotations
@@ -68,18 +69,22 @@ SPIKE_LOSSES = ("spike_time_mse", "first_spike_time")
 
 @dataclass(frozen=True)
 class Family:
-    """The options of each feature; one of each is chosen, so a family with single options is of one kind.
+    """The options of each feature; one of each is chosen, so a family with single options is of one
+    kind.
 
     Attributes:
         hidden: number of hidden layers.
-        recurrent: a hidden layer onto itself, self-connections among them; `feedback`: a later layer onto an earlier.
-        skip, parallel, sparse: connections over a layer, twice the same, with synapses left out or of weight 0.
+        recurrent: a hidden layer onto itself, self-connections among them; `feedback`: a later
+            layer onto an earlier.
+        skip, parallel, sparse: connections over a layer, twice the same, with synapses left out or
+            of weight 0.
         constants: `shared`: one value a population; `own`: one a neuron.
         taus: of a neuron: `apart`, `equal`, or `near` each other.
         reset, threshold: the sign of the reset; whether the threshold is 1.
-        delays: `short`, `zero` (half of them), `same` (one for all), `long` (several spikes under way), `beyond` (some
-            longer than the trial).
-        inputs: `spread`, `burst`, `together` (all neurons at the same times), `late` (some after the end), `sparse`.
+        delays: `short`, `zero` (half of them), `same` (one for all), `long` (several spikes under
+            way), `beyond` (some longer than the trial).
+        inputs: `spread`, `burst`, `together` (all neurons at the same times), `late` (some after
+            the end), `sparse`.
         gain: mean input current, in units of the threshold.
         inhibitory: of how many synapses in 8; `inhibition`: how strong these are.
         losses: readout and kind of the population read.

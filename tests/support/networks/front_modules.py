@@ -1,4 +1,5 @@
-"""A module of each kind of the torch front, small enough to look at, and what it makes of the given spikes."""
+"""A module of each kind of the torch front, small enough to look at, and what it makes of the given
+spikes."""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ MODULES: dict[str, Callable[[torch.dtype], nn.Module]] = {"LIF": first_layer, "L
 
 
 def found_by(module: nn.Module) -> Tensor:
-    """Spike times, or the readout, of the given spikes; an LI layer gets them from the first layer."""
+    """Spike times, or the readout, of the given spikes; an LI layer gets them from the first
+    layer."""
     if isinstance(module, Network):
         return module({"in": given_spikes()}).spikes["layer1"].times
     if isinstance(module, LIF):

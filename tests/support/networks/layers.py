@@ -1,4 +1,5 @@
-"""A small network, as layers of `fast` and as a case of the specification, for tests of the torch front."""
+"""A small network, as layers of `fast` and as a case of the specification, for tests of the torch
+front."""
 
 from __future__ import annotations
 
@@ -34,7 +35,8 @@ def given_spikes(trials: list = TRIALS) -> Spikes:
 
 
 def first_layer(dtype: torch.dtype = torch.float64) -> LIF:
-    """Three sources, two neurons; in the first two trials both spike, in the first several times."""
+    """Three sources, two neurons; in the first two trials both spike, in the first several
+    times."""
     made = LIF(3, 2, tau_mem=9.0, tau_syn=4.0, v_reset=-0.3, dtype=dtype)
     return filled(made, [[5.6, 3.0], [2.4, 5.1], [-1.7, 3.4]], [[0.6, 2.3], [1.7, 0.9], [3.2, 1.4]])
 
@@ -54,7 +56,8 @@ def filled(layer: LIF, w: list[list[float]], d: list[list[float]]) -> LIF:
 
 
 def case_of(layers: list[LIF], trial: list[list[float]], loss: Loss) -> Case:
-    """The same network in the terms of the specification: populations `in`, `layer0`, `layer1`, ..."""
+    """The same network in the terms of the specification: populations `in`, `layer0`, `layer1`,
+    ..."""
 
     def numbers(tensor: Tensor | None) -> np.ndarray:
         assert tensor is not None
@@ -81,7 +84,8 @@ LOSSES: dict[str, tuple[Loss, Callable[[Spikes], Tensor]]] = {
 
 
 def assert_batch_is_mean(name: str, dtype: torch.dtype) -> None:
-    """Loss and gradient of one batch of `TRIALS` are the means of the results of `reference` for each trial alone."""
+    """Loss and gradient of one batch of `TRIALS` are the means of the results of `reference` for
+    each trial alone."""
     loss, function = LOSSES[name]
     layers = [first_layer(dtype).requires_grad_(), second_layer(dtype).requires_grad_()]
     spikes = given_spikes()

@@ -1,7 +1,8 @@
-"""The equations that NIR's docstrings give its nodes, in steps of time; it shares no code with the package.
+"""The equations that NIR's docstrings give its nodes, in steps of time; it shares no code with the
+package.
 
-Forward Euler, first order: a spike is wrong by some steps, and with half the step by half of that. A spike is a Dirac:
-a signal of 1/step during one step. Times are in the unit of the graph.
+Forward Euler, first order: a spike is wrong by some steps, and with half the step by half of that.
+A spike is a Dirac: a signal of 1/step during one step. Times are in the unit of the graph.
 """
 
 from __future__ import annotations

@@ -21,7 +21,8 @@ def bits(network: Network) -> list[tuple]:
 
 
 def awkward() -> Network:
-    """Numbers that are easily lost, names out of order, and connections of every form NIR gives them."""
+    """Numbers that are easily lost, names out of order, and connections of every form NIR gives
+    them."""
     third, tiny = 0.1 + 0.2, 5e-324
     populations = (
         Population("z out", "li", 2, [20.0, third], [5.0, 1e-9]),
@@ -44,7 +45,8 @@ def awkward() -> Network:
 
 
 def busy() -> Case:
-    """Two inputs, three hidden neurons that reach each other, two outputs that are read; delays of every form."""
+    """Two inputs, three hidden neurons that reach each other, two outputs that are read; delays of
+    every form."""
     hidden = Population("hid", "lif", 3, [9.0, 12.0, 15.0], [4.0, 5.0, 3.0], [1.0, 0.8, 1.1], [0.0, -0.3, 0.2])
     populations = (Population("in", "input", 2), hidden, Population("out", "li", 2, [20.0, 11.0], [5.0, 6.5]))
     connections = (

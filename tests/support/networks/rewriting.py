@@ -1,6 +1,7 @@
 """The same network, written in another way; and where its results are then to be found.
 
-Every function returns the rewritten case, and what takes a result of the original case to the result expected of it.
+Every function returns the rewritten case, and what takes a result of the original case to the
+result expected of it.
 """
 
 from __future__ import annotations

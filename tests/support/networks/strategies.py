@@ -1,6 +1,7 @@
 """Cases that tests draw: by Hypothesis, or by a seed.
 
-Both come from the same builder (`building.py`), so whatever a seeded test meets, Hypothesis can find and shrink.
+Both come from the same builder (`building.py`), so whatever a seeded test meets, Hypothesis can
+find and shrink.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ def cases(draw: st.DrawFn, feed_forward: bool | None = None, family: str | None 
 
 
 def seeded_case(seed: int, family: str | None = None, feed_forward: bool | None = None) -> Case:
-    """The case of that seed, the same on every machine; without a family, consecutive seeds go through all of them."""
+    """The case of that seed, the same on every machine; without a family, consecutive seeds go
+    through all of them."""
     names = families(feed_forward)
     name = names[seed % len(names)] if family is None else family
     return build(Seeded([seed, zlib.crc32(name.encode())]), FAMILIES[name])

@@ -9,7 +9,8 @@ from spec import Case, Connection, CrossEntropy, Network, Population, SpikeTrain
 
 
 def one_neuron(kind: str, arrivals: list[tuple[float, float]], duration: float) -> Case:
-    """A neuron that receives `(time, weight)`, beside one that receives nothing; the largest voltage is read."""
+    """A neuron that receives `(time, weight)`, beside one that receives nothing; the largest
+    voltage is read."""
     constants = [np.full(2, value) for value in (20.0, 5.0, 1.0, 0.0)[: 4 if kind == "lif" else 2]]
     populations = (Population("in", "input", len(arrivals)), Population("out", kind, 2, *constants))
     w = np.array([[weight, None] for _, weight in arrivals], dtype=object)

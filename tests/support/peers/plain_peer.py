@@ -1,9 +1,11 @@
-"""A small simulator of its own, in plain Python: `python tests/support/peers/plain_peer.py CASE.json`.
+"""A small simulator of its own, in plain Python: `python tests/support/peers/plain_peer.py
+CASE.json`.
 
-It does one layer of spiking neurons with squared errors of spike times, and of the gradient only weights and delays; of
-the rest it says so (exit code 5). It shares nothing with this project but the case files: no NumPy, no `spec`. Between
-events the state flows in closed form; a crossing is found by bisection before the peak; the sensitivities `gV`, `gI` of
-the loss to the state flow back along the same events.
+It does one layer of spiking neurons with squared errors of spike times, and of the gradient only
+weights and delays; of the rest it says so (exit code 5). It shares nothing with this project but
+the case files: no NumPy, no `spec`. Between events the state flows in closed form; a crossing is
+found by bisection before the peak; the sensitivities `gV`, `gI` of the loss to the state flow back
+along the same events.
 """
 
 from __future__ import annotations
@@ -87,7 +89,8 @@ def simulate(
     v_th: float,
     v_reset: float,
 ) -> list[Event]:
-    """`(t, V, source, I)` of every event of neuron j, V and I just after; the source of its own spike is None."""
+    """`(t, V, source, I)` of every event of neuron j, V and I just after; the source of its own
+    spike is None."""
     events: list[Event] = []
     t = V = I = 0.0
     steps: list[tuple[float, int | None]] = [*arrivals, (duration, None)]

@@ -1,4 +1,5 @@
-"""Reports of the conformance kit on changed results, and the parts of a report that tests look at."""
+"""Reports of the conformance kit on changed results, and the parts of a report that tests look
+at."""
 
 from __future__ import annotations
 

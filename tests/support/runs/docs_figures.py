@@ -1,4 +1,5 @@
-"""Draws the figure of `docs/method.md` from the reference's own numbers: `python -m tests.support.runs.docs_figures`."""
+"""Draws the figure of `docs/method.md` from the reference's own numbers: `python -m
+tests.support.runs.docs_figures`."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""Processes that are killed at random moments while they save: for a child of `tests.support.forking`.
+"""Processes that are killed at random moments while they save: for a child of
+`tests.support.forking`.
 
-KIND is `whole` (`fast.training.checkpoints`) or `in-place` (the naive writer: the control). Each of N children saves
-one checkpoint after another, until it is killed; after each kill the newest state is read. Prints, as JSON,
-how often none could be read, how often a damaged one had to be left out,
+KIND is `whole` (`fast.training.checkpoints`) or `in-place` (the naive writer: the control). Each of
+N children saves one checkpoint after another, until it is killed; after each kill the newest state
+is read. Prints, as JSON, how often none could be read, how often a damaged one had to be left out,
 or the newest was older than before, and how many files were left half written.
 """
 

@@ -1,8 +1,9 @@
 """Many steps of a small network in one process: for a child of `tests.support.forking`.
 
-Prints, as JSON, memory (bytes resident) and open files after the warm-up and after every tenth of STEPS more, and what
-the network did. KIND is `plain`, or what leaks a little each step (the controls): `graphs` keeps what autograd knows,
-`numbers` 256 numbers, `files` one open file in a hundred steps.
+Prints, as JSON, memory (bytes resident) and open files after the warm-up and after every tenth of
+STEPS more, and what the network did. KIND is `plain`, or what leaks a little each step (the
+controls): `graphs` keeps what autograd knows, `numbers` 256 numbers, `files` one open file in a
+hundred steps.
 """
 
 from __future__ import annotations

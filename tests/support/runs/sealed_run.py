@@ -1,8 +1,10 @@
-"""A run that is watched by Python's audit events: `python -m tests.support.runs.sealed_run REPORT PLANT [OPTIONS of fast.train]`.
+"""A run that is watched by Python's audit events: `python -m tests.support.runs.sealed_run REPORT
+PLANT [OPTIONS of fast.train]`.
 
-Whatever opens a socket is refused; what changes a file or a folder, and what starts a program, is noted. REPORT becomes
-a JSON object with what was seen, to the very end of the process. PLANT does something forbidden while the data are
-drawn (the control), or nothing (`-`). Without options nothing is trained, and only PLANT runs.
+Whatever opens a socket is refused; what changes a file or a folder, and what starts a program, is
+noted. REPORT becomes a JSON object with what was seen, to the very end of the process. PLANT does
+something forbidden while the data are drawn (the control), or nothing (`-`). Without options
+nothing is trained, and only PLANT runs.
 
 Python tells what its own functions do, not what a library of another language does by itself.
 """

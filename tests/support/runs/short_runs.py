@@ -1,4 +1,5 @@
-"""Training runs that take a second, for the tests of survival: a classification and the sequence task."""
+"""Training runs that take a second, for the tests of survival: a classification and the sequence
+task."""
 
 from __future__ import annotations
 

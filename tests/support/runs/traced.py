@@ -41,7 +41,8 @@ class Traced(_Sweep):
     """The backward pass, which also notes what it passes.
 
     Attributes:
-        backwards: of each neuron, `(t, lambda_V, lambda_I)` from late to early; at an event twice, after and before.
+        backwards: of each neuron, `(t, lambda_V, lambda_I)` from late to early; at an event twice,
+            after and before.
         jumps: of each neuron, one entry an event, from late to early.
     """
 
@@ -79,7 +80,8 @@ class Traced(_Sweep):
 
 
 def traced(case: Case) -> list[dict[str, Any]]:
-    """Of each neuron that receives: its curves forwards and backwards, its spikes, and what happens to it.
+    """Of each neuron that receives: its curves forwards and backwards, its spikes, and what happens
+    to it.
 
     Losses of spike times only: a running readout drives the adjoint between events.
     """

@@ -1,7 +1,8 @@
 """Derivatives of the loss as differences of two simulations.
 
-With values good to 50 digits and a step of 1e-16, a central difference is wrong by the square of the step times the
-third derivative, and by 1e-50 / 1e-16 of rounding: about 30 digits are right, fewer near a grazing spike.
+With values good to 50 digits and a step of 1e-16, a central difference is wrong by the square of
+the step times the third derivative, and by 1e-50 / 1e-16 of rounding: about 30 digits are right,
+fewer near a grazing spike.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ def gradient(
         sides: parameters to be differenced from one side; see `difference`.
 
     Raises:
-        OrderChanged: the order of events is not the same at the case and all around it, or on the side named.
+        OrderChanged: the order of events is not the same at the case and all around it, or on the
+            side named.
     """
     around, sides = _Neighbourhood(Problem.from_case(case), digits, h), sides or {}
     with working_precision(around.precision):
@@ -56,8 +58,8 @@ def difference(problem: Problem, key: Key, digits: float = DIGITS, h: str = STEP
     """The derivative with respect to one parameter.
 
     Args:
-        side: 0: central. +1, -1: from above, from below; then the order of events must be one and the same on that
-            side, and may be another at the problem itself, as at a tie.
+        side: 0: central. +1, -1: from above, from below; then the order of events must be one and
+            the same on that side, and may be another at the problem itself, as at a tie.
 
     Raises:
         OrderChanged: it is not.

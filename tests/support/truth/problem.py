@@ -21,7 +21,8 @@ class Problem:
     """A case, and its numbers by key.
 
     Attributes:
-        case: the structure: names, sizes, which synapses exist, what is read. Its own numbers are not looked at.
+        case: the structure: names, sizes, which synapses exist, what is read. Its own numbers are
+            not looked at.
         values: every parameter of the gradient, as a number of mpmath; free to be changed in place.
         duration: `T`, ms.
     """

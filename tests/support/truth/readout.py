@@ -8,7 +8,8 @@ from spec import CrossEntropy, Loss, SpikeTimeMSE
 from tests.support.truth.numbers import INFINITY, Real, exp, log, real
 
 Place = tuple
-"""Where a maximum sits: ("initial",), ("spike",), ("end",), ("arrival", which) or ("interior", after which events)."""
+"""Where a maximum sits: ("initial",), ("spike",), ("end",), ("arrival", which) or ("interior",
+after which events)."""
 
 
 class Maximum:

@@ -1,4 +1,5 @@
-"""One run of a network, from spike to spike: which arrivals and spikes there are, and what the loss is."""
+"""One run of a network, from spike to spike: which arrivals and spikes there are, and what the loss
+is."""
 
 from __future__ import annotations
 
@@ -26,8 +27,8 @@ class Signature:
     Arrivals between two spikes of a neuron commute, so their order among themselves is not in it.
 
     Attributes:
-        arrivals: one tuple a neuron (those that are no input, in the order of the case): the arrivals before its first
-            spike, between the first and the second, ..., after its last.
+        arrivals: one tuple a neuron (those that are no input, in the order of the case): the
+            arrivals before its first spike, between the first and the second, ..., after its last.
         maxima: the place of the maximum of every neuron read; empty unless `max_voltage` is read.
     """
 
@@ -37,7 +38,8 @@ class Signature:
 
 @lru_cache(maxsize=4)
 def _wiring(case: Case) -> tuple[list[tuple[str, int]], dict[tuple[str, int], list[tuple[int, int, Key, Key]]]]:
-    """Neurons that are no input; and the synapses out of each neuron: target, index, key of weight, key of delay."""
+    """Neurons that are no input; and the synapses out of each neuron: target, index, key of weight,
+    key of delay."""
     neurons = [(p.name, j) for p in case.network.populations if p.kind != "input" for j in range(p.size)]
     index = {neuron: n for n, neuron in enumerate(neurons)}
     fan_out: dict[tuple[str, int], list[tuple[int, int, Key, Key]]] = {}
@@ -54,8 +56,8 @@ class Run:
     """A simulation at the working precision of the caller.
 
     Args:
-        near: a run of the same case at almost the same values; it saves exponentials and steps of Newton's method, and
-            changes no result by more than rounding.
+        near: a run of the same case at almost the same values; it saves exponentials and steps of
+            Newton's method, and changes no result by more than rounding.
     """
 
     def __init__(self, case: Case, values: Mapping[Key, Real], T: Real, digits: float, near: Run | None = None) -> None:
@@ -146,7 +148,8 @@ class Run:
             self._note(self.maxima[n].gap)
 
     def _leave_segment(self, n: int, t: Real, x: Real, y: Real) -> bool:
-        """Take note of how high V came until `t`; whether V of a neuron read for its maximum still rises there."""
+        """Take note of how high V came until `t`; whether V of a neuron read for its maximum still
+        rises there."""
         voltage, peak = self.voltages[n], self.peaks[n]
         passed = peak if peak is not None and peak[0] < t else None
         if voltage.v_th is not None:
@@ -165,7 +168,8 @@ class Run:
     def _look_ahead(self, n: int, t: Real, x: Real, y: Real) -> None:
         """Find the crossing and the peak that come before the next arrival.
 
-        A neuron that is not read needs neither while its current, which bounds its voltage, is below threshold.
+        A neuron that is not read needs neither while its current, which bounds its voltage, is
+        below threshold.
         """
         voltage = self.voltages[n]
         next_arrival = self.pending[n][0][0] if self.pending[n] else INFINITY

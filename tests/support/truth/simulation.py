@@ -22,8 +22,9 @@ class Truth:
         loss, readout: as specified; `readout` is None for a loss of spike times.
         spikes, kappa: by population, one object array a neuron.
         signature: the order of events.
-        margin: how far the run is from another order of events: the smallest relative distance of a voltage from the
-            threshold that it does not reach, of two events whose order matters, and of the two largest maxima.
+        margin: how far the run is from another order of events: the smallest relative distance of a
+            voltage from the threshold that it does not reach, of two events whose order matters,
+            and of the two largest maxima.
     """
 
     loss: mpmath.mpf
@@ -58,11 +59,12 @@ def simulate(problem: Problem, digits: float = 50) -> Truth:
 def guard_digits(problem: Problem, step: float = 0.0) -> float:
     """Digits that cancellation costs, and some to spare.
 
-    They go where `tau_mem` is near `tau_syn` (twice: the time of a peak divides by the difference once more), and where
-    `T / tau` is large.
+    They go where `tau_mem` is near `tau_syn` (twice: the time of a peak divides by the difference
+    once more), and where `T / tau` is large.
 
     Args:
-        step: ms, by how much a time constant is going to be nudged: equal ones will then be that near.
+        step: ms, by how much a time constant is going to be nudged: equal ones will then be that
+            near.
     """
     lost = 0.0
     for (kind, *neuron), tau_mem in problem.values.items():

@@ -3,9 +3,10 @@
     tau_mem != tau_syn:   V(t) = A exp(-t/tau_mem) + B exp(-t/tau_syn)
     tau_mem == tau_syn:   V(t) = (A + B t) exp(-t/tau)
 
-An arrival of weight w at a adds the response to it, w K (exp(-(t-a)/tau_syn) - exp(-(t-a)/tau_mem)) with K = tau_syn /
-(tau_syn - tau_mem), or w (t-a)/tau exp(-(t-a)/tau). A spike at t_k adds -(v_th - v_reset) exp(-(t-t_k)/tau_mem).
-Near equality of the two constants K is large and its terms cancel: the caller adds digits for that (`simulation.py`).
+An arrival of weight w at a adds the response to it, w K (exp(-(t-a)/tau_syn) - exp(-(t-a)/tau_mem))
+with K = tau_syn / (tau_syn - tau_mem), or w (t-a)/tau exp(-(t-a)/tau). A spike at t_k adds -(v_th -
+v_reset) exp(-(t-t_k)/tau_mem). Near equality of the two constants K is large and its terms cancel:
+the caller adds digits for that (`simulation.py`).
 """
 
 from __future__ import annotations
@@ -90,9 +91,11 @@ class Voltage:
         return self.tau_mem * self.B / y if self.equal else self.B / (self.K * y)
 
     def peak(self, t: Real) -> tuple[Real, Real] | None:
-        """Time and height of the maximum that comes after `t`, where V rises; None if V rises to 0 from below for ever.
+        """Time and height of the maximum that comes after `t`, where V rises; None if V rises to 0
+        from below for ever.
 
-        The sum has at most one extremum, so a voltage that rises and has one later has its maximum there.
+        The sum has at most one extremum, so a voltage that rises and has one later has its maximum
+        there.
         """
         if self.equal:
             if self.B <= 0:
@@ -109,8 +112,8 @@ class Voltage:
     def crossing(self, t: Real, v: Real, peak: tuple[Real, Real], guess: Real | None) -> Real:
         """The one time at which V rises through `v_th` between `t`, where it is `v`, and the peak.
 
-        Newton's method inside a bracket. It starts at the guess, or at the root of the parabola through both ends that
-        has its vertex at the peak.
+        Newton's method inside a bracket. It starts at the guess, or at the root of the parabola
+        through both ends that has its vertex at the peak.
         """
         low, high = t, peak[0]
         if guess is None or not low < guess < high:
@@ -132,7 +135,8 @@ class Voltage:
         return (low + high) / 2
 
     def integral(self, T: Real) -> Real:
-        """`int_0^T exp(-rate t) V dt`, term by term of the sum; nothing may happen after the last event before `T`."""
+        """`int_0^T exp(-rate t) V dt`, term by term of the sum; nothing may happen after the last
+        event before `T`."""
         x, y = self.growths(T)
         tail = exp(-self.rate * T)
         r_mem = 1 / (1 / self.tau_mem + self.rate)
