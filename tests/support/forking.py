@@ -24,6 +24,10 @@ from typing import Any
 from tests import ROOT
 
 
+NO_THREADS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+"""A fork has none of the threads of its parent, so the parent starts none."""
+
+
 @dataclass(frozen=True)
 class Child:
     """A running child; its streams go to the files `out` and `err`."""
@@ -87,7 +91,7 @@ class Server:
     def __init__(self) -> None:
         command = [sys.executable, "-P", "-m", "tests.support.forking"]
         path = [*filter(None, [os.environ.get("PYTHONPATH")]), str(ROOT)]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path), **NO_THREADS}
         self.process = subprocess.Popen(
             command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -120,7 +124,7 @@ def serve() -> None:
     from fast.run import run_case
     from tests.support.networks.strategies import seeded_case
 
-    torch.set_num_threads(1)  # a child has none of the threads of its parent
+    torch.set_num_threads(1)
     torch.optim.Adam([torch.zeros(1, requires_grad=True)]).zero_grad()  # imports torch's compiler
     for precision in ("float32", "float64"):
         run_case(seeded_case(1, "layers"), precision)
