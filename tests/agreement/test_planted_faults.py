@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.faults.catalogue import FAULTS, Fault
+from tests.support.faults.catalogue import CALLERS, FAULTS, ON_CUDA, Fault
 from tests.support.faults.evidence import gather
-from tests.support.faults.planting import findings, plant
+from tests.support.faults.planting import findings, findings_on_cuda, plant
 from tests.support.report_evidence import Measured
 
 KIND = {
@@ -87,6 +87,37 @@ def test_fault_is_found(fault: Fault, evidence: Path, table: dict, tmp_path: Pat
     unseen = {"tangent"} if fault.file == "simulate.py" else set()
     assert caught == set(KIND) - BLIND[fault.name] - unseen, found
     measured(0, 0, 1)
+
+
+@pytest.mark.check(30)
+@pytest.mark.parametrize("fault", CALLERS, ids=str)
+def test_a_fault_in_a_caller_of_the_physics_is_found(
+    fault: Fault, evidence: Path, tmp_path: Path, measured: Measured
+) -> None:
+    found = findings("fast", plant(fault, "fast", tmp_path), evidence)
+    assert len({KIND[check] for check in KIND if found[check] > 1.0}) >= 2, found
+    measured(0, 0, 1)
+
+
+SHARED = tuple(fault for fault in FAULTS if fault.file.startswith("physics/"))
+
+
+@pytest.mark.full
+@pytest.mark.check(30)
+@pytest.mark.parametrize("fault", (*SHARED, *ON_CUDA), ids=str)
+def test_a_fault_is_found_in_the_cuda_kernels(
+    fault: Fault, evidence: Path, tmp_path: Path, measured: Measured
+) -> None:
+    found = findings_on_cuda(plant(fault, "fast", tmp_path), evidence)
+    assert len({KIND[check] for check in KIND if found[check] > 1.0}) >= 2, found
+    measured(0, 0, 1)
+
+
+@pytest.mark.full
+@pytest.mark.check(30, control=True)
+def test_control_nothing_is_found_in_the_cuda_kernels_as_they_are(evidence: Path, tmp_path: Path) -> None:
+    found = findings_on_cuda(plant(None, "fast", tmp_path), evidence)
+    assert all(found[check] <= 1.0 for check in KIND), found
 
 
 def test_every_fault_is_planted_in_both_implementations() -> None:

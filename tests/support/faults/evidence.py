@@ -14,6 +14,7 @@ from tests.support.truth import Problem, gradient, simulate
 
 HIDDEN = {"name": "hidden", "kind": "lif", "size": 2, "tau_mem": [9.0, 11.0], "tau_syn": [4.0, 5.0]}
 OUT = {"name": "out", "size": 2, "tau_mem": [12.0, 10.0], "tau_syn": [5.0, 6.0]}
+OWN = {"weights": [[0.3, 1.2], [1.1, 0.2]], "delays": [[1.1, 0.06], [0.78, 3.1]]}  # many arrive in the bin of another spike
 LOSSES: list[tuple[str, dict]] = [
     ("lif", {"kind": "spike_time_mse", "targets": [[9.0, 12.0], [8.0, 12.0, 15.0]]}),
     ("lif", {"kind": "cross_entropy", "readout": "first_spike_time", "label": 1, "time_scale": 3.0}),
@@ -21,7 +22,7 @@ LOSSES: list[tuple[str, dict]] = [
 ]
 
 
-def problem(kind: str, loss: dict) -> Case:
+def problem(kind: str, loss: dict, recurrent: bool = False) -> Case:
     """A tiny network: several spikes a neuron, inhibition, resets that are not 0, delays that are no whole ms."""
     spiking = {"threshold": [1.2, 1.0], "reset": [0.1, -0.4]} if kind == "lif" else {}
     first = {"weights": [[4.0, 2.1], [1.7, 3.6], [-1.2, 2.4]], "delays": [[0.6, 2.3], [1.7, 0.9], [3.2, 1.4]]}
@@ -37,6 +38,7 @@ def problem(kind: str, loss: dict) -> Case:
         "connections": [
             {"source": "in", "target": "hidden", **first},
             {"source": "hidden", "target": "out", **second},
+            *([{"source": "hidden", "target": "hidden", **OWN}] if recurrent else []),
         ],
         "inputs": {"in": [[0.7, 4.1, 9.3], [1.9, 6.4], [3.3]]},
         "loss": {**loss, "population": "out"},
@@ -54,7 +56,7 @@ def gather(more: bool = False) -> dict:
     """What the checks hold a copy against, found with nothing planted; more: on ties and every family too."""
     runs = {"truth": truth, "reference": reference.run, "fast": run_case}
     problems = []
-    for case in (problem(*loss) for loss in LOSSES):
+    for case in [*(problem(*loss) for loss in LOSSES), problem(*LOSSES[0], recurrent=True)]:
         results = {name: run(case) for name, run in runs.items()}
         assert min(len(train) for train in results["truth"].spikes["hidden"]) >= 2
         problems.append(

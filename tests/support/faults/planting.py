@@ -45,6 +45,19 @@ def findings(package: str, folder: Path, evidence: Path) -> dict[str, float]:
     return _printed("tests.support.faults.planting:print_findings", package, folder, evidence)
 
 
+def findings_on_cuda(folder: Path, evidence: Path) -> dict[str, float]:
+    """`findings` of the copy of `fast` in `folder`, whose CUDA kernels run on a GPU that Numba simulates.
+
+    Numba reads the choice of the simulator when it is imported, so this takes a fresh interpreter.
+    """
+    program = f"from tests.support.faults.planting import simulate; simulate({str(folder)!r}, {str(evidence)!r})"
+    environment = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
+
+
 def results(package: str, folder: Path) -> dict[str, dict]:
     """The results of the copy of `package` in `folder` on the conformance set, by case."""
     return _printed("tests.support.faults.planting:print_results", package, folder)
@@ -110,6 +123,19 @@ def print_findings(package: str, folder: str, evidence: str) -> None:
 
     print(json.dumps(worst(package, json.loads(Path(evidence).read_text(encoding="utf-8")))))
     _assert_copied(package, folder)
+
+
+def simulate(folder: str, evidence: str) -> None:
+    """`findings_on_cuda`, as JSON, with few threads per block: they are threads of Python."""
+    use_copy(folder)
+    from fast.cuda import launches, recurrent_launches
+    from tests.support.faults.findings import worst
+
+    launches.WARP = recurrent_launches.TOGETHER = 3  # type: ignore[misc]
+    sys.setswitchinterval(1e-5)  # the simulator polls, and would keep its threads from running
+    print(json.dumps(worst("fast", json.loads(Path(evidence).read_text(encoding="utf-8")))))
+    _assert_copied("fast", folder)
+    _assert_copied("fast.cuda.solver", folder)
 
 
 def print_results(package: str, folder: str) -> None:
