@@ -1,4 +1,4 @@
-"""Every CUDA kernel, with arguments of the types that its launches have; to compile it needs no GPU.
+"""Every CUDA kernel, with arguments of the types of its launches; to compile it needs no GPU.
 
 Layers are packed on the CPU, and launches are caught instead of made.
 """
@@ -30,7 +30,7 @@ class Caught(NamedTuple):
 
 
 def caught(dtype: torch.dtype) -> dict[str, Caught]:
-    """The launches of a forward and a backward pass of a layer of each kind, by name of the kernel."""
+    """The launches of a forward and a backward pass per kind of layer, by name of the kernel."""
     from fast.cuda import launches, solver
 
     found: dict[str, Caught] = {}
@@ -89,7 +89,7 @@ def ptx(one: Caught, compute_capability: tuple[int, int]) -> str:
 
 
 def assemblers() -> list[str]:
-    """Every `ptxas` there is: in the wheels of NVIDIA and of Triton, and on the path."""
+    """Every `ptxas` found: in the wheels of NVIDIA and Triton, and on the path."""
     found = []
     for package, pattern in (("nvidia", "*/bin/ptxas"), ("triton", "backends/nvidia/bin/ptxas")):
         spec = find_spec(package)
@@ -100,10 +100,10 @@ def assemblers() -> list[str]:
 
 
 def assembled(text: str, compute_capability: tuple[int, int], folder: Path) -> str | None:
-    """What `ptxas -v` says of a kernel; None if there is no assembler that is new enough.
+    """Output of `ptxas -v` for a kernel; None without a recent assembler.
 
     Raises:
-        AssertionError: it does not assemble.
+        AssertionError: the kernel does not assemble.
     """
     (folder / "kernel.ptx").write_text(text)
     arch = f"sm_{compute_capability[0]}{compute_capability[1]}"
