@@ -34,7 +34,7 @@ def given_spikes(trials: list = TRIALS) -> Spikes:
 
 
 def first_layer(dtype: torch.dtype = torch.float64) -> LIF:
-    """Three sources, two neurons; both spike in the first two trials, several times in the first."""
+    """Three sources, two neurons; both spike in the first two trials, repeatedly in the first."""
     made = LIF(3, 2, tau_mem=9.0, tau_syn=4.0, v_reset=-0.3, dtype=dtype)
     return filled(made, [[5.6, 3.0], [2.4, 5.1], [-1.7, 3.4]], [[0.6, 2.3], [1.7, 0.9], [3.2, 1.4]])
 
