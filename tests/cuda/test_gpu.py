@@ -1,6 +1,6 @@
-"""CUDA kernels on a GPU: equal to `reference`, bitwise reproducible, on any stream.
+"""The CUDA kernels on a GPU: equal to `reference`, bitwise repeatable, on any stream.
 
-`make test-gpu` runs these; `tests/cuda/test_cuda_simulator.py` tests the kernels without a GPU.
+`make test-gpu` runs these; `test_cuda_simulator.py` tests the kernels without a GPU.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SEEDS = 25
 
 @pytest.mark.parametrize("family", families())
 def test_float64_on_seeded_networks(family: str) -> None:
-    """Equal spikes, times, kappa, readout, loss, ties, and each block of the gradient."""
+    """Equal spikes, times, kappa, readout, loss, ties and blocks of the gradient."""
     for seed in range(SEEDS):
         case = seeded_case(seed, family)
         found, true = run_case(case, device="cuda"), reference.run(case)
@@ -42,7 +42,7 @@ def test_float32_on_seeded_networks() -> None:
 
 
 def step(device: str, trials: int = 64, dtype: torch.dtype = torch.float32) -> list[Tensor]:
-    """Readout and gradients of a network of 100 hidden neurons, some hundred spikes a trial."""
+    """Readout and gradients of a network of 100 hidden neurons, some hundred spikes per trial."""
     draw = torch.Generator().manual_seed(1)
     trains = [
         [sorted((60.0 * torch.rand(5, generator=draw, dtype=torch.float64)).tolist()) for _ in range(40)]
@@ -75,7 +75,7 @@ def test_control_float32_is_not_what_the_cpu_finds_in_float64() -> None:
 
 
 def test_on_a_stream_of_its_own() -> None:
-    """Kernels wait for what torch has queued on the current stream, and torch for them."""
+    """Kernels wait for the current stream of torch, and torch waits for kernels."""
     expected, stream = step("cuda"), torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):

@@ -1,5 +1,4 @@
-"""Spike files: what a user has on disk goes in as it is, or is refused by name; and a network
-learns from it."""
+"""Spike files are read unchanged or refused by name, and a network learns from them."""
 
 from __future__ import annotations
 
@@ -29,7 +28,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_times_go_in_as_they_are(folder: Path) -> None:
-    """Every spike of the file is in the batch: same channel, same time in ms, in order."""
+    """Every spike of the file is in the batch: channel, time in ms, order."""
     times, units, labels = small_trials(96, 0)
     data = read_spike_file(folder / "braille_train.h5", CHANNELS, CLASSES, DURATION)
     trials = np.array([5, 0, 17])
@@ -44,8 +43,7 @@ def test_times_go_in_as_they_are(folder: Path) -> None:
 def test_a_network_learns_what_counts_cannot_tell(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Two classes with equal counts and opposite order: above the count baseline, exit 0,
-    everything recorded."""
+    """Two classes of equal counts and opposite order: above the baseline, and all recorded."""
     monkeypatch.setenv("DELAYPROP_DATA", str(folder))
     run = folder / "run"
     network = ["--hidden", "24", "--readout", "max_voltage", "--gain", "1", "--out-sd", "0.2", "--delay", "300"]
@@ -63,7 +61,7 @@ def test_a_network_learns_what_counts_cannot_tell(
 
 
 def test_rows_without_spikes_are_legal(tmp_path: Path) -> None:
-    """Written empty, or never written."""
+    """Written as empty rows, or never written."""
     path = tmp_path / "braille_train.h5"
     write(path, [np.empty(0)] * 2, [np.empty(0)] * 2, np.zeros(2, np.uint16))
     with h5py.File(path, "r+") as file:
@@ -74,8 +72,7 @@ def test_rows_without_spikes_are_legal(tmp_path: Path) -> None:
 
 
 def test_one_trial_is_enough(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """No count varies: a channel that tells nothing adds nothing to the baseline, and every number
-    stays finite."""
+    """A channel of constant count adds nothing to the baseline, and every number stays finite."""
     for seed, split in enumerate(("train", "valid", "test")):
         write(tmp_path / f"braille_{split}.h5", *small_trials(1, seed))
     run = tmp_path / "run"
@@ -86,16 +83,14 @@ def test_one_trial_is_enough(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 
 def test_an_answer_is_right_only_if_strictly_the_largest() -> None:
-    """Silence, a tie with another output, and a right output below another are wrong, for every
-    class."""
+    """For every class: silence, a tie with another output, and a lower right output are wrong."""
     y = torch.tensor([[0.0, 0.0, 0.0], [2.0, 1.0, 2.0], [3.0, 1.0, 2.0], [-3.0, -1.0, -2.0], [1.0, 2.0, 3.0]])
     found = [correct(y, torch.full((5,), label)).tolist() for label in range(3)]
     assert found == [[False, False, True, False, False], [False, False, False, True, False], [False] * 4 + [True]]
 
 
 def test_silence_is_never_a_right_answer(tmp_path: Path) -> None:
-    """Trials without a spike, all of class 0: to an argmax of equal outputs they would all look
-    right."""
+    """Silent trials of class 0: an argmax of equal outputs would be right."""
     for split in DATA.splits:
         write(tmp_path / f"braille_{split}.h5", [np.empty(0)] * 4, [np.empty(0)] * 4, np.zeros(4, np.uint16))
     run = tmp_path / "run"
@@ -149,7 +144,7 @@ def replaced(name: str, values: np.ndarray) -> Callable[[Path], None]:
 
 
 def rows_of(name: str, dtype: str, value: float | bytes) -> Callable[[Path], None]:
-    """Variable-length rows of 12 of this value."""
+    """12 variable-length rows of this value."""
 
     def change(file: h5py.File) -> None:
         del file[name]
@@ -207,7 +202,7 @@ def test_a_damaged_file_is_refused_and_the_record_named(
 
 
 class Tonic:
-    """What a dataset of tonic looks like: structured events in microseconds."""
+    """The layout of a dataset of tonic: structured events in microseconds."""
 
     def __init__(self, wrong: dict | None = None) -> None:
         self.wrong = wrong or {}

@@ -1,8 +1,7 @@
-"""More ways in which a spike file is damaged: cut, overwritten, packed, of other names, types and
-units.
+"""Damaged spike files: cut, overwritten, packed, with other names, types and units.
 
-`test_spike_files.py` has the first of them, and how a command says it. Here the reader alone is
-asked: it names the file, and where one record is at fault, that record.
+The reader names the file and the damaged record. `test_spike_files.py` has the simplest damage, and
+the messages of the command.
 """
 
 from __future__ import annotations
@@ -65,7 +64,7 @@ OVERWRITTEN: dict[str, Callable[[bytes], bytes]] = {
 
 @pytest.mark.parametrize("change", OVERWRITTEN.values(), ids=OVERWRITTEN.keys())
 def test_a_file_of_other_bytes_is_refused(change: Callable[[bytes], bytes], path: Path) -> None:
-    """The last is what a transfer as text does: HDF5's signature is made to show it."""
+    """The last damage is that of a transfer as text, which the HDF5 signature reveals."""
     before = path.read_bytes()
     path.write_bytes(change(before))
     assert path.read_bytes() != before
@@ -94,7 +93,7 @@ def group(name: str) -> Change:
 
 
 def rows(name: str, kind: str, make: Callable[[np.ndarray], np.ndarray], only: int | None = None) -> Change:
-    """Rows of another type, each made from what was there; or only one of them."""
+    """Rows of another type, made from the original ones; or only one row."""
 
     def change(file: h5py.File) -> None:
         before = list(file[name][:])

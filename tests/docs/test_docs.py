@@ -17,7 +17,7 @@ import fast
 from docs import hooks, mathml
 from tests import ROOT
 from tests.support.house.docs_pages import REMOTE_IMAGE, alike, blocks, elements, fetched_from_afar, nav, run
-from tests.support.runs.docs_figures import PATH, draw
+from tests.tools.make_docs_figure import PATH, draw
 
 DOCS = ROOT / "docs"
 SETTINGS = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")

@@ -1,5 +1,4 @@
-"""`python -m reports`: a finished run is drawn again, and whatever else the folder holds is refused
-in one line."""
+"""`python -m reports` draws a finished run, and refuses other content in one line."""
 
 from __future__ import annotations
 

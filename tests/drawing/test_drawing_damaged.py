@@ -1,5 +1,4 @@
-"""A damaged record of a classification, or one at odds with another, is refused in one line, and
-nothing is drawn."""
+"""A damaged record, or one at odds with another, is refused in one line, without a picture."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Odd runs are drawn too: silent, frozen, wrong, uncertified ones, and networks of any size."""
+"""Odd runs have pictures too: silent, frozen, wrong, uncertified, of any size."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def no_delays(found: Arrays) -> None:
 
 
 def silent(found: Arrays) -> None:
-    """No spike anywhere in one trial, and no answer."""
+    """One trial without spikes and without an answer."""
     for name in ("times_1_0", "times_1_1", "units_1_0", "units_1_1", "arrivals_1"):
         found[name] = found[name][:0]
     found["V_1"][:] = found["y_1"][:] = 0
 
 
 def wrong_and_late(found: Arrays) -> None:
-    """A trial with a wrong answer, where all arrives after the end."""
+    """A trial with a wrong answer, and arrivals only after the end."""
     found["y_0"], found["arrivals_0"] = np.array([0.0, 2.0, 1.0]), np.array([[60.0, 1.0], [70.0, -1.0]])
 
 

@@ -1,4 +1,4 @@
-"""`run.html`: one file that needs no other, and says what the records say."""
+"""`run.html`: one self-contained file with the content of the records."""
 
 from __future__ import annotations
 

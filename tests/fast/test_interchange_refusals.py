@@ -1,4 +1,4 @@
-"""What is no row of layers, or does not fit one, is refused by name, and changes nothing."""
+"""Networks that are no row of layers, or do not fit one, are refused by name."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def changed(layer: int, name: str, value: float) -> list[Layer]:
 
 
 def loading(change: Callable[[list[Layer]], Network], dtype: torch.dtype = torch.float64) -> Callable[[], object]:
-    """A network loaded into layers, which must stay as they are if it is refused."""
+    """Loads a network into layers, which must stay unchanged if it is refused."""
 
     def call() -> None:
         made = row(dtype, seed=4)
@@ -41,7 +41,7 @@ def loading(change: Callable[[list[Layer]], Network], dtype: torch.dtype = torch
 
 
 def with_last(w: object = 1.0, d: object = 1.0, **constants: object) -> Callable[[list[Layer]], Network]:
-    """The network of the layers, with numbers of the last one replaced."""
+    """The network of the layers, with other numbers in the last one."""
 
     def change(made: list[Layer]) -> Network:
         network = network_of(made)

@@ -1,8 +1,6 @@
-"""The tests that a NaN shows can fail: each way of hiding one, planted in a copy, turns one of them
-red.
+"""The tests of NaNs can fail: each way to hide a NaN, planted in a copy, turns one of them red.
 
-All are found in code that trains networks elsewhere: a NaN set to 0 where it comes in, where it
-goes out, or half way.
+All occur in code that trains networks elsewhere: a NaN set to 0 on entry, on exit, or halfway.
 """
 
 from __future__ import annotations
@@ -22,7 +20,7 @@ def fault(name: str, file: str, text: str, wrong: str) -> Fault:
 
 
 def without_nan(text: str) -> str:
-    """An expression, and 0 where it is NaN or infinite."""
+    """An expression with 0 in place of NaN and infinity."""
     return f"torch.where(torch.isfinite({text}), {text}, 0.0)"
 
 
@@ -54,8 +52,10 @@ FAULTS = (
         ),
         SPIKES,
     ),
-    (fault(*TAKEN_FOR_A_MARK), READ),
-    (fault(*TAKEN_FOR_A_MARK), CYCLES),
+    *(
+        (fault("taken for a mark", "physics/own_events.py", "clock.last else math.nan", "clock.last else 0.0"), of)
+        for of in (READ, CYCLES)
+    ),
     (
         fault(
             "marked arrivals left out",

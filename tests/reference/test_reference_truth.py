@@ -26,12 +26,11 @@ from tests.support.tolerances import DISCARDED, VANISHES
 from tests.support.truth import OrderChanged, Problem, gradient, simulate
 
 CASES = min(20, many(20))
-"""Per family: 320 in all. A report takes no more: in one family, the order of events of three of
-the next 20 (weights of 0 beside a pinned maximum) depends on the side, and a family may discard 5
-%."""
+"""Per family: 320 in all. A report takes no more: in one family, three of the next 20 (weights of 0
+beside a pinned maximum) depend on the side, and a family may discard 5 %."""
 
 QUICK = 3
-"""Of each family, in the core."""
+"""Per family, in the core."""
 
 AT_50_DIGITS = many(2)
 """Per family: 32 in all."""
@@ -39,8 +38,7 @@ AT_50_DIGITS = many(2)
 
 @cache
 def with_gradient(seed: int, family: str) -> tuple[Case, Gradients | None]:
-    """A case and its true gradient; None if the order of events changes within the step of the
-    differences."""
+    """A case and its true gradient; None if the order of events changes within the step."""
     case = seeded_case(seed, family)
     try:
         return case, gradient(case)

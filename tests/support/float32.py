@@ -1,4 +1,4 @@
-"""Errors of networks in float32, as a distribution, and which networks may lose a spike."""
+"""The distribution of errors in float32, and the networks that may lose a spike."""
 
 from __future__ import annotations
 
@@ -14,23 +14,22 @@ from tests.support.tolerances import VANISHES
 from tests.support.truth import Problem, simulate
 
 MEDIAN_32, P99_32 = 1e-5, 1e-3
-"""Of the errors of networks in float32: 200 u where one is well conditioned, 20 000 u in the worst
-of a hundred."""
+"""Of the errors of networks in float32: 200 u if well conditioned, 20 000 u in the worst of a
+hundred."""
 
 MARGIN_32 = 1e-4
-"""How near to grazing float32 may lose or gain a spike: 2000 u, the sum of some hundred
-exponentials. Relative, of a voltage and its threshold or of two instants; and of kappa."""
+"""The distance from grazing at which float32 may lose or gain a spike: 2000 u, for a sum of some
+hundred exponentials. Relative, of a voltage and its threshold, of two instants, or kappa."""
 
 
 @dataclass
 class Float32:
-    """Networks in float32 held against the reference.
+    """Networks in float32 compared with the reference.
 
     Attributes:
-        device: where they run.
-        errors: the largest error of a block, of each network that has the right spikes and a
-            gradient.
-        lost: networks with other numbers of spikes, each with its margin.
+        device: of the networks.
+        errors: largest block error of each network with the right spikes and a gradient.
+        lost: networks with other spike counts, each with its margin.
     """
 
     device: str = "cpu"
@@ -38,7 +37,7 @@ class Float32:
     lost: list[str] = field(default_factory=list)
 
     def add(self, case: Case, name: str) -> None:
-        """Compare one more; a network that is not near grazing must have the right spikes."""
+        """Compare one more network; unless near grazing, it must have the right spikes."""
         found, true = run_case(case, "float32", self.device), reference.run(case)
         if counts(found) == counts(true):
             if largest_block(case, true.gradients) > VANISHES:
@@ -49,24 +48,24 @@ class Float32:
         assert margin < MARGIN_32, self.lost[-1]
 
     def judge(self) -> None:
-        """Hold the distribution of errors against its limits."""
+        """Compare the distribution of errors with its limits."""
         median, p99 = self.quantiles()
         print(f"{len(self.errors)} networks: median {median:.1e}, 99 % {p99:.1e}, largest {max(self.errors):.1e}")
         print(f"{len(self.lost)} with other numbers of spikes", *self.lost, sep="\n")
         assert median <= MEDIAN_32 and p99 <= P99_32
 
     def quantiles(self) -> tuple[float, float]:
-        """Of the errors: half of them are below the first, 99 % below the second."""
+        """Median and 99th percentile of the errors."""
         median, p99 = np.quantile(self.errors, [0.5, 0.99]).tolist()
         return median, p99
 
 
 def counts(result: Result) -> dict[str, list[int]]:
-    """Numbers of spikes."""
+    """Spike counts."""
     return {name: [len(train) for train in trains] for name, trains in result.spikes.items()}
 
 
 def grazing_margin(case: Case) -> float:
-    """How far the case is from another number of spikes, by the ground truth."""
+    """Distance of the case from other spike counts, by the ground truth."""
     truth = simulate(Problem.from_case(case), 20)
     return min(truth.margin, np.inf if truth.kappa_min is None else float(truth.kappa_min))

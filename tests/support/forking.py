@@ -2,8 +2,7 @@
 
 A fresh interpreter spends two seconds of CPU time on imports. One server per test process spends
 them once and forks a child per request. Each child has its own folder, environment, streams and
-exit code. Where imports, `python -m` itself or the seed of Python's hashes is under test, use
-`subprocess`.
+exit code. Use `subprocess` to test imports, `python -m` itself or the seed of hashes.
 """
 
 from __future__ import annotations
@@ -24,18 +23,20 @@ from typing import Any
 
 from tests import ROOT
 
+NO_THREADS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+"""A fork has none of the threads of its parent, so the parent starts none."""
+
 
 @dataclass(frozen=True)
 class Child:
-    """A running child; its streams go to the files `out` and `err`."""
+    """A running child, with the files of its streams."""
 
     pid: int
     out: Path
     err: Path
 
     def wait(self) -> subprocess.CompletedProcess[str]:
-        """The exit code (minus the signal that ended the child) and all output; removes the two
-        files."""
+        """Exit code (minus the signal that ended the child) and output; removes both files."""
         code = _server().ask({"wait": self.pid})
         texts = [path.read_text(encoding="utf-8") for path in (self.out, self.err)]
         for path in (self.out, self.err):
@@ -44,7 +45,7 @@ class Child:
 
 
 def started(function: str, *arguments: Any, folder: Path = ROOT, environment: dict[str, str] | None = None) -> Child:
-    """Fork a child that calls `function` ("module:name") and exits with its result, None being 0.
+    """Forks a child that calls `function` ("module:name") and exits with its result (None: 0).
 
     Args:
         arguments: plain values; paths become strings.
@@ -62,7 +63,7 @@ def started(function: str, *arguments: Any, folder: Path = ROOT, environment: di
 def called(
     function: str, *arguments: Any, folder: Path = ROOT, environment: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """`started`, and waited for."""
+    """`started`, then `wait`."""
     return started(function, *arguments, folder=folder, environment=environment).wait()
 
 
@@ -72,7 +73,7 @@ def command(name: str, *arguments: object, **given: Any) -> subprocess.Completed
 
 
 def started_command(name: str, *arguments: object, **given: Any) -> Child:
-    """`command`, not waited for."""
+    """`command` without `wait`."""
     return started("tests.support.forking:run_module", name, *arguments, **given)
 
 
@@ -84,19 +85,19 @@ def run_module(name: str, *arguments: object) -> None:
 
 
 class Server:
-    """The process that is forked, from outside: one JSON line per request and per answer."""
+    """The server, seen from a test process: one JSON line per request, one number per answer."""
 
     def __init__(self) -> None:
         command = [sys.executable, "-P", "-m", "tests.support.forking"]
         path = [*filter(None, [os.environ.get("PYTHONPATH")]), str(ROOT)]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path), **NO_THREADS}
         self.process = subprocess.Popen(
             command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         atexit.register(self.process.communicate)  # closes the pipe, which ends the server
 
     def ask(self, request: dict[str, Any]) -> int:
-        """Send a request; the answer.
+        """Sends a request; the answer.
 
         Raises:
             AssertionError: the server has ended.
@@ -112,7 +113,7 @@ _server = cache(Server)
 
 
 def serve() -> None:
-    """Import, then answer requests until the pipe closes."""
+    """Imports, then answers requests until the pipe closes."""
     import h5py  # noqa: F401
     import hypothesis  # noqa: F401
     import matplotlib.pyplot  # noqa: F401
@@ -122,7 +123,7 @@ def serve() -> None:
     from fast.run import run_case
     from tests.support.networks.strategies import seeded_case
 
-    torch.set_num_threads(1)  # a child has none of the threads of its parent
+    torch.set_num_threads(1)
     torch.optim.Adam([torch.zeros(1, requires_grad=True)]).zero_grad()  # imports torch's compiler
     for precision in ("float32", "float64"):
         run_case(seeded_case(1, "layers"), precision)
@@ -140,7 +141,7 @@ def serve() -> None:
 def _child(
     function: str, arguments: list[Any], folder: str, out: str, err: str, environment: dict[str, str]
 ) -> int:
-    """Call the function in the child; the exit code."""
+    """Calls the function in the child; the exit code."""
     for path, stream in ((os.devnull, 0), (out, 1), (err, 2)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT if stream else os.O_RDONLY), stream)
     code: Any = 1

@@ -1,21 +1,21 @@
-"""Conservation identities: what an exact gradient obeys because the model does not know certain
-units.
+"""Conservation identities: an exact gradient obeys them, because the model has no absolute units.
 
-The derivative of the loss by a common factor (or shift) of all its parameters is, by the chain
-rule, a sum over the gradient. It is also known directly, since the model only changes its unit or
-its origin:
+The derivative of the loss by a common factor (or shift) of all parameters is, by the chain rule, a
+sum over the gradient. It is also known directly, because the model only changes its unit or its
+origin:
 
-    A  unit of voltage    w, v_th, v_reset times s: spikes stay, voltages are times s sum w g_w +
-                          v_th g_v_th + v_reset g_v_reset = sum_j y_j dL/dy_j, over voltages y
-    B  unit of time       d, tau_mem, tau_syn, t_in and T times s: spike times are times s, voltages
-                          stay sum d g_d + tau_mem g_tau_mem + tau_syn g_tau_syn + t_in g_t_in =
-                          sum_k t_k dL/dt_k - sum_j dL/dy_j T dy_j/dT
-    C  origin of time     t_in later by s: all spikes are too, and what follows s before T is lost
+    A  unit of voltage    w, v_th, v_reset times s: same spikes, voltages times s
+                          sum w g_w + v_th g_v_th + v_reset g_v_reset
+                              = sum_j y_j dL/dy_j, over voltages y
+    B  unit of time       d, tau_mem, tau_syn, t_in and T times s: spike times times s
+                          sum d g_d + tau_mem g_tau_mem + tau_syn g_tau_syn + t_in g_t_in
+                              = sum_k t_k dL/dt_k - sum_j dL/dy_j T dy_j/dT
+    C  origin of time     t_in later by s: so are all spikes, and the last s before T is lost
                           sum g_t_in = sum_k dL/dt_k + sum_j dL/dy_j dy_j/ds
 
-`T` is no parameter of the gradient, so what its move does to a voltage stands on the right. That
-needs the state at `T` and one more integral, which are computed here from the spikes in closed
-form, by no code of either implementation.
+The gradient has no entry for `T`, so its effect on voltages stands on the right. It takes the state
+at `T` and one more integral, which this file computes from the spikes in closed form, without code
+of either implementation.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from tests.support.tolerances import U32, VANISHES, identity
 
 
 def identities(case: Case, result: Result) -> dict[str, list[float]]:
-    """The terms of A, B and C, those of the right side with a minus; each list adds up to 0."""
+    """The terms of A, B and C, with a minus for the right side; each list adds up to 0."""
     terms: dict[str, list[float]] = {"A": [], "B": [], "C": []}
     gradients = result.gradients
     for c, g in zip(case.network.connections, gradients.connections, strict=True):
@@ -80,8 +80,7 @@ def by_voltage(case: Case, result: Result) -> list[tuple[float, float]]:
 
 
 def by_end(case: Case, result: Result, j: int) -> tuple[float, float]:
-    """`T dy_j/dT` at fixed parameters and `dy_j/ds` for inputs that are later by `s`, of a voltage
-    readout."""
+    """Of a voltage readout: `T dy_j/dT` at fixed parameters, `dy_j/ds` for inputs later by `s`."""
     assert isinstance(case.loss, CrossEntropy) and result.readout is not None
     T, y, name = case.duration, float(result.readout[j]), case.loss.population
     spikes = [float(t) for t in result.spikes[name][j]]
@@ -104,8 +103,7 @@ def by_end(case: Case, result: Result, j: int) -> tuple[float, float]:
         at_end = not spikes and I > V > 0 and abs(V - y) <= identity(U32) * y
         slope = (I - V) / tau_mem if at_end else 0.0
         return T * slope, -slope
-    # int t exp(-t/T) V dt, from the equations of motion times t exp(-t/T), integrated over the
-    # trial
+    # int t exp(-t/T) V dt: the equations of motion times t exp(-t/T), integrated over the trial
     r_mem, r_syn = 1 / (1 / tau_mem + 1 / T), 1 / (1 / tau_syn + 1 / T)
     integral_I = r_syn * (math.fsum(w * math.exp(-a / T) for w, a in arrivals) - I / math.e)
     moment_I = r_syn * (math.fsum(w * a * math.exp(-a / T) for w, a in arrivals) - T * I / math.e + integral_I)
@@ -115,7 +113,7 @@ def by_end(case: Case, result: Result, j: int) -> tuple[float, float]:
 
 
 def _arrivals(case: Case, result: Result, name: str, j: int) -> list[tuple[float, float]]:
-    """Weight and time of all that arrives at a neuron."""
+    """Weight and time of each arrival at a neuron."""
     sources: dict[str, Any] = {**result.spikes, **case.inputs}
     found = [
         (float(c.w[i, j]), float(t + c.d[i, j]))
@@ -137,11 +135,11 @@ def _by_readout(loss: CrossEntropy, result: Result) -> list[float]:
 
 
 def residuals(case: Case, result: Result, u: float) -> dict[str, float]:
-    """Of each identity, the sum of its terms over the sum of their absolute values.
+    """The sum of the terms of each identity, as a share of the sum of their absolute values.
 
-    The terms of C may all cancel within themselves (a maximum that moves with the input). What is
-    left then is held against the largest block of the gradient, see `comparison`. An identity
-    without anything to hold is left out.
+    All terms of C may cancel within themselves (a maximum that moves with the input). The rest is
+    then compared with the largest block of the gradient, see `comparison`. An identity without
+    terms is left out.
     """
     found = {}
     for name, terms in identities(case, result).items():

@@ -1,4 +1,4 @@
-"""Both implementations, and one result of either against the ground truth."""
+"""Both implementations, and the comparison of a result with the ground truth."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ every_readout = pytest.mark.parametrize(
 
 
 def assert_true(case: Case, result: Result) -> Agreement:
-    """Spikes, loss and gradient equal those of the ground truth, and the gradient is not 0."""
+    """Asserts spikes, loss and gradient of the ground truth, and a gradient other than 0."""
     true, truth = gradient(case), simulate(Problem.from_case(case))
     assert_not_all_zero(case, true)
     assert_same_activity(case, result, truth, true)

@@ -1,4 +1,4 @@
-"""Compiles the kernels once, before several test processes compile them side by side.
+"""Compiles the kernels once, before several test processes compile them at the same time.
 
 `python -m tests.support.kernels FAMILY` compiles the kernels of one kind of layer, at both
 precisions.
@@ -12,15 +12,15 @@ import sys
 from tests import ROOT
 
 FAMILIES = ("layers", "recurrent")
-"""A family of networks with feed-forward layers, and one with a recurrent layer."""
+"""A family with feed-forward layers, and one with a recurrent layer."""
 
 
 def compile_kernels() -> None:
-    """One process per family; nothing where a stamp beside the compiled kernels says that all are
-    there.
+    """Starts one process per family, unless a stamp beside the compiled kernels shows a complete
+    cache.
 
-    The processes write into one cache. They are split by family, because two that compile one
-    function for two precisions at one moment may lose an entry of its index.
+    The processes write into one cache. Two that compile one function for two precisions at one
+    moment might lose an entry of its index, so they are split by family and not by precision.
 
     Raises:
         subprocess.CalledProcessError: a kernel does not compile.
@@ -40,7 +40,7 @@ def compile_kernels() -> None:
 
 
 def main(family: str) -> None:
-    """Run a network of the family, with its gradient."""
+    """Runs a network of the family, with its gradient."""
     from fast.run import run_case
     from tests.support.networks.strategies import seeded_case
 

@@ -1,5 +1,4 @@
-"""The pull on spike counts: its gradient against a closed form, its direction, and what wakes
-silent neurons."""
+"""The pull on spike counts: gradient against a closed form, direction, waking of silent neurons."""
 
 from __future__ import annotations
 
@@ -24,13 +23,14 @@ def layer(w: list[list[float]], d: list[list[float]]) -> LIF:
 
 
 def kernel(x: float) -> float:
-    """The voltage a time `x` after the arrival of a weight of 1."""
+    """Voltage at a time `x` after the arrival of a weight of 1."""
     return TAU_SYN / (TAU_MEM - TAU_SYN) * (math.exp(-x / TAU_MEM) - math.exp(-x / TAU_SYN)) if x > 0 else 0.0
 
 
 def test_the_pull_is_that_of_the_voltage_at_each_spike() -> None:
-    """One spike at most: `dR/dw = sum strength (N_mean - target) / (trials v_th) kernel(t_k -
-    t_arr)`."""
+    """For one spike at most, `dR/dw = sum strength (N_mean - target) / (trials v_th) kernel(t_k -
+    t_arr)`.
+    """
     of = layer([[6.0, 6.5], [1.0, 0.5]], [[1.0, 2.0], [0.5, 0.0]])
     spikes = Spikes.from_trains([[[2.0], [3.0]], [[4.0], []], [[], [1.0]]], 12.0)
     emitted = of(spikes)

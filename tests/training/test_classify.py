@@ -1,5 +1,4 @@
-"""A classification beside its survival: when it ends, what it chooses, what it keeps and when it
-stops itself."""
+"""A classification run: its end, its choice of a network, its record, and its own stops."""
 
 from __future__ import annotations
 
@@ -27,7 +26,7 @@ from tests.support.runs.short_runs import KilledError, classification, killed_be
 
 
 def with_validation(monkeypatch: pytest.MonkeyPatch, accuracies: list[float]) -> None:
-    """Validation finds these, epoch by epoch."""
+    """Replaces the accuracy on validation, epoch by epoch."""
     left = list(accuracies)
 
     def found(self: Classification, split: str, check: Any = None) -> Evaluation:
@@ -57,7 +56,7 @@ def test_a_run_that_has_ended_stays_ended(tmp_path: Path, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize(("choose", "epoch"), [("best", 2), ("last", 3)])
 def test_the_network_that_is_kept(choose: str, epoch: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And it is the one that sees the test split, once."""
+    """The kept network alone sees the test split, once."""
     with_validation(monkeypatch, [0.3, 0.5, 0.5])
     training = classification(choose=choose)
     kept: list[str] = []
@@ -76,7 +75,7 @@ def test_the_network_that_is_kept(choose: str, epoch: int, tmp_path: Path, monke
 def test_a_run_may_leave_the_test_split_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """And look at it later, with the network that it would have looked with."""
+    """Later, the run tests the network that it would have tested."""
     monkeypatch.setattr(yin_yang, "POINTS", {"train": 40, "valid": 40, "test": 40})
     few = ["--task", "yin-yang", "--epochs", "1", "--hidden", "3", "--out"]
     assert main([*few, str(tmp_path / "run"), "--no-test"]) == 0
@@ -90,7 +89,7 @@ def test_a_run_may_leave_the_test_split_alone(
 
 
 def test_the_test_split_is_looked_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two runs that differ in their test split alone differ in nothing before the end."""
+    """Two runs with different test splits are equal before the end."""
     looked: list[str] = []
     evaluate = Classification.evaluate
 
@@ -108,7 +107,9 @@ def test_the_test_split_is_looked_at_once(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_a_gradient_that_breaks_an_identity_stops_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before the optimiser's step, with what repeats it; here in the third certified step."""
+    """It stops before the optimiser's step, and writes a reproducer; here in the third certified
+    step.
+    """
     training, seen = classification(), list[int]()
 
     def broken(*given: Any) -> tuple[Residuals, float, float]:
@@ -125,8 +126,9 @@ def test_a_gradient_that_breaks_an_identity_stops_the_run(tmp_path: Path, monkey
 
 
 def test_the_certificate_sees_a_wrong_gradient_and_leaves_the_training_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The control of the limit: a delay gradient of the wrong sign is far beyond it, the right one
-    far within."""
+    """The control: a delay gradient of the wrong sign is far beyond the limit, the right one far
+    within.
+    """
     training = classification()
     spikes, labels = training.batches[0]
     training.network.out.w.grad = torch.ones_like(training.network.out.w)
@@ -184,8 +186,7 @@ def test_frozen_weights_are_not_woken(tmp_path: Path) -> None:
 
 
 def test_a_run_that_goes_on_is_known_by_what_it_has_become(tmp_path: Path) -> None:
-    """More epochs are written down, fewer refused; the result of the shorter run is gone until
-    there is another."""
+    """More epochs become part of the record, fewer are refused; the shorter result goes."""
     folder = tmp_path / "run"
     given = ["--task", "yin-yang", "--out", str(folder), "--schedule", "constant", "--hidden", "3", "--batch", "2500"]
     assert main([*given, "--epochs", "1"]) in (0, 1)

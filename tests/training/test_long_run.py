@@ -1,5 +1,4 @@
-"""A training that goes on for long needs no more memory, and no more files, than when it was
-warm."""
+"""A long training needs no more memory and no more files than after its warm-up."""
 
 from __future__ import annotations
 
@@ -11,8 +10,7 @@ import pytest
 from tests.support.forking import called
 
 MOST = 0.01
-"""How much more memory may be resident after the steps than before them: far above what is seen (a
-page or two)."""
+"""Largest growth of resident memory during the steps; the usual growth is a page or two."""
 
 pytestmark = [
     pytest.mark.full, pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc")
@@ -20,7 +18,7 @@ pytestmark = [
 
 
 def growth(kind: str, steps: int) -> tuple[float, int]:
-    """Of memory, as a share, and of open files, while the steps are taken after the warm-up."""
+    """Growth of memory, as a share, and of open files, during the steps after the warm-up."""
     done = called("tests.support.runs.long_run:main", kind, steps)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)

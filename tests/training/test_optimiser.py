@@ -1,5 +1,6 @@
-"""Step sizes: a group each, eased in as the paper's code does, taken down by a schedule; what is
-frozen stays."""
+"""Step sizes: one group each, eased in as in the paper's code, lowered by a schedule; frozen groups
+stay.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +26,7 @@ def made(steps: int = 10, **changed: Any) -> tuple[Classifier, Optimiser]:
 
 
 def moved(network: Classifier, optimiser: Optimiser, number: int) -> dict[str, float]:
-    """How far one step takes each group; Adam's first step is its learning rate."""
+    """The move of each group in one step; Adam's first step is its learning rate."""
     before = {name: value.detach().clone() for name, value in network.named_parameters()}
     optimiser.take_step(number)
     return {
@@ -57,7 +58,7 @@ def test_a_cosine_goes_down_to_nothing(number: int) -> None:
 
 
 def test_weights_are_eased_in_and_delays_are_not() -> None:
-    """A thousandth at first; by the product of 1.05, 1.05^2, ... it is whole in the 17th batch."""
+    """A thousandth at first; times 1.05, 1.05^2, ... it is whole in the 17th batch."""
     shares, share = [], 0.001
     for batch in range(40):
         share *= 1.05**batch

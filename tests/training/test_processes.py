@@ -1,5 +1,4 @@
-"""A run that several processes share is the run of one: gradients to rounding, the same data, and
-either goes on."""
+"""A run of several processes equals the run of one, and each continues the other."""
 
 from __future__ import annotations
 
@@ -43,7 +42,7 @@ def given(folder: Path, run: str, epochs: int, *more: str) -> list[str]:
 
 
 def train(folder: Path, run: str, processes: int, epochs: int, *more: str) -> str:
-    """Train; the output of the first process."""
+    """Trains; the output of the first process."""
     first, *others = forked(folder, processes, *given(folder, run, epochs, *more))
     assert all(one.returncode in (0, 1) for one in (first, *others)), first.stderr
     assert not any(one.stdout for one in others)
@@ -63,15 +62,16 @@ def forked(folder: Path, processes: int, *options: str) -> list[subprocess.Compl
 
 
 def ran(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    """A command of Python, a thread each, on the packages under test: a copy, where a fault is
-    planted."""
+    """A command of Python, with one thread, on the packages under test (a copy, if a fault is
+    planted).
+    """
     path = os.pathsep.join([*os.environ.get("PYTHONPATH", "").split(os.pathsep), str(ROOT)]).lstrip(os.pathsep)
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "PYTHONPATH": path}
     return subprocess.run([sys.executable, *command], capture_output=True, text=True, cwd=folder, env=environment)
 
 
 def apart(folder: Path, run: str, other: str = "one") -> float:
-    """The largest difference between the parameters that two runs ended with."""
+    """Largest difference between the final parameters of two runs."""
     ends = [Checkpoints(folder / name).load()[0]["training"]["network"] for name in (run, other)]
     assert ends[0].keys() == ends[1].keys()
     return max(float((ends[0][name] - ends[1][name]).abs().max()) for name in ends[0])
@@ -82,8 +82,7 @@ def log(folder: Path, run: str) -> list[dict]:
 
 
 def test_two_processes_learn_what_one_learns(folder: Path) -> None:
-    """Batches of 6 and 7 trials, which two processes share unevenly; augmented, regularised, and
-    woken."""
+    """Batches of 6 and 7 trials in uneven shares; augmented, regularised and woken."""
     done = ran([*TORCHRUN, "2", "-m", UNDRAWN, *given(folder, "two", 3)], folder)
     assert done.returncode in (0, 1), done.stderr
     assert apart(folder, "two") < 1e-9
@@ -106,10 +105,9 @@ def test_a_run_goes_on_with_another_number_of_processes(order: tuple[int, int], 
     assert len(log(folder, run)) == 3
 
 
-@pytest.mark.full  # gloo does not always find the new process: the second rendezvous may time out
+@pytest.mark.full  # the second rendezvous of gloo may time out
 def test_a_process_that_is_lost_is_started_again(folder: Path) -> None:
-    """`torchrun --max-restarts`: the second process of the first attempt dies in its second
-    epoch."""
+    """`torchrun --max-restarts`: process 2 of the first attempt dies in its second epoch."""
     driver = folder / "dies.py"
     driver.write_text(
         "import os, sys\n"
@@ -139,13 +137,13 @@ def test_a_batch_too_small_for_all(folder: Path) -> None:
 
 @pytest.mark.parametrize("workers", [1, 4])
 def test_the_same_command_ends_in_the_same_state(workers: int, folder: Path) -> None:
-    """To the last bit, whoever prepares the batches ahead of the step."""
+    """To the last bit, with batches prepared by other processes."""
     train(folder, f"workers{workers}", 1, 3, "--workers", str(workers))
     assert end(folder, f"workers{workers}") == end(folder, "one")
 
 
 def test_the_seed_of_hashes_changes_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two interpreters, each with its own."""
+    """Two interpreters with different hash seeds."""
     for seed in ("0", "1"):
         monkeypatch.setenv("PYTHONHASHSEED", seed)
         done = ran(["-m", UNDRAWN, *given(folder, f"hash{seed}", 1)], folder)
@@ -154,5 +152,5 @@ def test_the_seed_of_hashes_changes_nothing(folder: Path, monkeypatch: pytest.Mo
 
 
 def end(folder: Path, run: str) -> str:
-    """The digest of the last state."""
+    """Digest of the last state."""
     return digest(Checkpoints(folder / run).load()[0]["training"])

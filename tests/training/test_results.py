@@ -1,4 +1,4 @@
-"""Results are data: the README says no number that the files under `results/` do not hold."""
+"""Every result that the README states is in a file under `results/`."""
 
 from __future__ import annotations
 
@@ -23,8 +23,7 @@ SAID = {
     "shd, delays": ("shd-delays.jsonl", False, 3, "with learned delays, 58.9"),
     "shd, none": ("shd-delays.jsonl", True, 3, "without delays (`--freeze-delays --delay 0`) on the test split"),
 }
-"""File, whether delays were frozen, how many seeds, and the words after the figures in the
-README."""
+"""File, whether delays were frozen, number of seeds, and the words after the figures in README."""
 README = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
 
 

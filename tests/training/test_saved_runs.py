@@ -1,4 +1,4 @@
-"""What is done with finished runs: evaluated again, compared, exported; and intervals."""
+"""Finished runs: evaluation, comparison, export; and confidence intervals."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OPTIONS = ["--task", "spikes", "--epochs", "2", "--hidden", "5", "--batch", "16"
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Data; runs of two seeds with learned delays, and of the same two with frozen ones."""
+    """Data; runs of two seeds with learned delays, and of two seeds with frozen delays."""
     path = tmp_path_factory.mktemp("runs")
     for seed, name in enumerate(("train", "valid", "test")):
         write(path / f"{name}.h5", *small_trials(40, seed))
@@ -86,7 +86,7 @@ def test_runs_that_cannot_be_compared(
 
 
 def test_an_exported_network_runs_in_the_reference(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The readouts of a trial are those that its answer came from."""
+    """The readouts of a trial are those of its answer."""
     case = folder / "case.json"
     assert export([str(folder / "free0"), "--case", str(case), "--trial", "0"]) == 0
     assert "2.0 times the readout" in capsys.readouterr().out
@@ -173,7 +173,7 @@ def test_a_damaged_network_is_refused(folder: Path, capsys: pytest.CaptureFixtur
 
 
 def test_intervals_are_those_of_the_tables() -> None:
-    """Student's 0.975 quantiles, and Wilson's interval for 8 of 10 and for none."""
+    """Student's 0.975 quantiles; Wilson's interval for 8 of 10 and for 0 of 10."""
     known = {1: 12.7062, 2: 4.3027, 3: 3.1824, 4: 2.7764, 9: 2.2622, 30: 2.0423, 120: 1.9799}
     assert {n: round(student_t(n), 4) for n in known} == known
     assert wilson_interval(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)

@@ -1,4 +1,4 @@
-"""The sequence task with more inputs than two, and with spikes that belong to no pattern."""
+"""The sequence task with more than two inputs, and with spikes outside of all patterns."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def run(folder: Path, *given: str) -> tuple[int, dict, list[dict]]:
 
 @pytest.mark.parametrize("inputs", SIZES)
 def test_every_class_has_one_spike_an_input_and_an_order_of_its_own(inputs: int) -> None:
-    """Counts tell nothing: only the order does."""
+    """Only the order identifies a class, not the counts."""
     spikes = Ring(inputs, jitter=1.0).spikes(range(inputs), np.random.default_rng(0))
     assert spikes.counts().tolist() == [[1] * inputs] * inputs
     orders = [tuple(np.argsort(trains, axis=0).ravel().tolist()) for trains in spikes.to_lists()]
@@ -111,7 +111,7 @@ def test_the_start_is_the_worst_case_and_frozen_delays_stay_there(tmp_path: Path
 def test_control_fast_membranes_do_not_leave_the_worst_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the slow start is for: the plan for two inputs, given four, ends with wrong answers."""
+    """The reason for the slow start: the plan for two inputs, used for four, ends wrong."""
     monkeypatch.setattr(sequence, "plan", lambda inputs: plan(2))
     code, result, _ = run(tmp_path / "run", "--inputs", "4")
     assert code == 1 and result["unseen_accuracy"] <= 0.5

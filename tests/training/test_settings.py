@@ -1,5 +1,6 @@
-"""Settings: one field an option, checked by name; presets are where the defaults come from; two
-exclude each other."""
+"""Settings: one field per option, checked by name, with defaults from presets; two exclude each
+other.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +40,7 @@ OTHER: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", [one.name for one in fields(Settings)])
 def test_every_setting_is_an_option(name: str) -> None:
-    """And changes itself alone."""
+    """And it changes only itself."""
     value = OTHER.get(name, 0.125)
     if name == "test":
         assert parsed(["--no-test"]) == replace(DEFAULT, test=False)
@@ -74,7 +75,7 @@ def test_what_is_out_of_range_is_named(changed: dict[str, Any], words: str) -> N
 
 
 def test_a_preset_is_named_on_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
-    """`--help` shows the values of the preset that is asked for."""
+    """`--help` shows the values of the chosen preset."""
     main(["--task", "shd", "--help"])
     best = capsys.readouterr().out
     main(["--task", "shd", "--preset", "paper", "--help"])

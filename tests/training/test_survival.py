@@ -1,5 +1,4 @@
-"""Training runs that are killed, stopped, refused and repeated: nothing is lost, and nothing
-changes."""
+"""Training runs survive kills, signals, full disks and restarts, with equal results."""
 
 from __future__ import annotations
 
@@ -35,7 +34,7 @@ from tests.support.runs.written_files import small_trials, write
 
 @cache
 def straight(make: Make) -> tuple[str, list[dict]]:
-    """The digest and the log of a run that nothing stops."""
+    """Digest and log of an undisturbed run."""
     training = make()
     with TemporaryDirectory() as folder:
         run(training, Path(folder) / "straight")
@@ -45,8 +44,9 @@ def straight(make: Make) -> tuple[str, list[dict]]:
 @pytest.mark.parametrize("make", [classification, sequence])
 @pytest.mark.parametrize("step", [0, 1, 2, 3, 4, 7, 11])
 def test_a_run_that_was_killed_ends_in_the_same_bits(make: Make, step: int, tmp_path: Path) -> None:
-    """Weights, delays, optimiser, best network and log; killed at the start, within an epoch, and
-    at its end."""
+    """Weights, delays, optimiser, best network and log; kills at the start, within and at the end
+    of an epoch.
+    """
     resumed = make()
     with pytest.raises(KilledError):
         run(killed_before(make(), step), tmp_path / "killed")
@@ -61,7 +61,7 @@ def test_control_another_seed_ends_elsewhere(tmp_path: Path) -> None:
 
 
 def test_steps_after_the_last_checkpoint_are_done_again(tmp_path: Path) -> None:
-    """Saved rarely, killed late: the log goes back too, and a line that was cut does not matter."""
+    """With rare saves and a late kill the log goes back too; an incomplete line does no harm."""
     resumed = classification()
     with pytest.raises(KilledError):
         run(killed_before(classification(), 9), tmp_path / "killed", save_seconds=1e6)
@@ -76,8 +76,7 @@ def test_steps_after_the_last_checkpoint_are_done_again(tmp_path: Path) -> None:
 def test_a_signal_ends_the_run_after_the_step(
     where: str, number: signal.Signals, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While it learns, gets its data, evaluates or saves; what it goes on to is the same as without
-    the signal."""
+    """During learning, data, evaluation or save; the resumed run equals the undisturbed one."""
     stopped, resumed = classification(), classification()
     before = signal.getsignal(signal.SIGINT)
     sent = []
@@ -99,7 +98,7 @@ def test_a_signal_ends_the_run_after_the_step(
 
 
 def test_a_signal_is_seen_within_the_evaluation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It may take minutes; nothing has changed by then, so it is given up."""
+    """An evaluation may take minutes and changes nothing, so the signal cancels it."""
     training, batches = classification(), []
     valid = training.data["valid"]
 
@@ -117,7 +116,7 @@ def test_a_signal_is_seen_within_the_evaluation(tmp_path: Path, monkeypatch: pyt
 
 
 def test_every_epoch_has_an_order_of_its_own() -> None:
-    """And the same one in every run of that seed."""
+    """The order depends on seed and epoch only."""
     seen: list[list[list[int]]] = []
     for _ in range(2):
         batches = classification().batches
@@ -244,7 +243,7 @@ def test_a_run_is_not_resumed_as_another_network_or_on_other_data(
 
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])
 def test_a_schedule_that_ends_is_part_of_what_a_run_is(schedule: str) -> None:
-    """With more epochs the first steps would be others."""
+    """More epochs would change its first steps."""
     assert classification(schedule=schedule).extendable == (schedule == "constant") and sequence().extendable
 
 
@@ -264,8 +263,7 @@ def test_two_runs_never_work_in_one_folder(tmp_path: Path) -> None:
 
 
 def test_a_process_that_is_killed_leaves_no_lock_and_goes_on(tmp_path: Path) -> None:
-    """The real thing: `kill -9` from outside, the same command with --resume, and the same last
-    line."""
+    """`kill -9` from outside, the command with --resume, and the same last line."""
 
     def command(run: str, *more: str) -> Child:
         options = ["--task", "sequence", "--epochs", "100", "--save-seconds", "0", "--out", str(tmp_path / run), *more]

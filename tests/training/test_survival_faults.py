@@ -1,8 +1,7 @@
 """The tests of survival can fail: each fault, planted in a copy, turns one of them red.
 
-Most are what has been reported of training code elsewhere: a save that is not brought to the disk,
-a resume that forgets the optimiser, one order of the data for ever, a signal that is only seen at
-one place.
+Most are reported faults of training code elsewhere: a save without fsync, a resume without the
+optimiser, one order of the data for all epochs, a signal that only one place handles.
 """
 
 from __future__ import annotations
@@ -91,7 +90,7 @@ FAULTS = (
     (fault("draws by themselves", "data/augment.py", "[seed, epoch, trial, DRAWS]", ""), AUGMENT, "what_is_drawn"),
     (fault("spikes pushed off", "activity.py", "dR_dt = -strength", "dR_dt = strength"), ACTIVITY, "the_pull_is"),
 )
-SLOW = (  # processes that train without the compiler
+SLOW = (  # training in processes without compiled kernels
     (fault("a share not weighed", "classify.py", "(share * loss +", "(loss +"), PROCESSES, "two_processes"),
     (
         fault("all take all", "data/batches.py", "[self.rank :: self.world]", ""),
@@ -107,7 +106,7 @@ EVERY = [*FAULTS, *(pytest.param(*one, marks=pytest.mark.full) for one in SLOW)]
 @pytest.mark.parametrize(("planted", "file", "chosen"), EVERY, ids=[str(one[0]) for one in (*FAULTS, *SLOW)])
 def test_fault_is_seen(planted: Fault, file: str, chosen: str, tmp_path: Path) -> None:
     done = outcome(planted, tmp_path, file, chosen, compiled=file != PROCESSES)
-    ended = done.returncode == -signal.SIGTERM  # by the signal that was not caught
+    ended = done.returncode == -signal.SIGTERM  # by the uncaught signal
     assert ended or (done.returncode == 1 and " failed" in done.stdout), done.stdout + done.stderr
 
 

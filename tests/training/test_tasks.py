@@ -1,4 +1,4 @@
-"""Tasks and their data: what is generated, what is read, and how it is split."""
+"""Tasks and their data: generation, files and splits."""
 
 from __future__ import annotations
 
@@ -100,8 +100,7 @@ def test_speakers_of_another_number(folder: Path, capsys: pytest.CaptureFixture[
 
 
 def test_with_no_speaker_held_out_all_are_learned_from(folder: Path) -> None:
-    """A twentieth of the trials is left to watch; the last network is taken, though another was
-    better on them."""
+    """A twentieth of the trials is left for validation; `--choose last` keeps the last network."""
     options = ["--epochs", "2", "--hidden", "4", "--batch", "10", "--valid-speakers", "--choose", "last", "--lr", "1"]
     assert main(["--task", "shd", "--data", str(folder), "--out", str(folder / "run"), *options]) in (0, 1)
     assert json.loads((folder / "run" / "result.json").read_text())["best_epoch"] == 2
@@ -124,7 +123,7 @@ def test_shd_runs(folder: Path) -> None:
 
 
 def own_files(folder: Path, names: tuple[str, ...]) -> list[str]:
-    """Files of two classes, told apart by the order of two bursts."""
+    """Files of two classes that differ in the order of two bursts."""
     for seed, name in enumerate(names):
         write(folder / f"{name}.h5", *small_trials(64, seed))
     return [str(folder / f"{name}.h5") for name in names]
@@ -132,8 +131,7 @@ def own_files(folder: Path, names: tuple[str, ...]) -> list[str]:
 
 @pytest.mark.parametrize("names", [("train", "test"), ("train", "valid", "test")])
 def test_own_files_are_learned(names: tuple[str, ...], tmp_path: Path) -> None:
-    """With what the files hold, and no other word: better than spike counts, which tell nothing
-    here."""
+    """Without further options; better than spike counts, which carry no information here."""
     data, delays = own_files(tmp_path, names), ["--max-delay", "300", "--delay", "200"]
     options = ["--epochs", "8", "--hidden", "16", "--batch", "16", "--lr", "0.02"]
     assert main(["--task", "spikes", "--data", *data, "--out", str(tmp_path / "run"), *options, *delays]) == 0

@@ -1,5 +1,4 @@
-"""`python -m fast.train`: it learns what it must, does not learn when it must not, and refuses what
-is impossible."""
+"""`python -m fast.train` learns the task, learns nothing without delays, refuses bad options."""
 
 from __future__ import annotations
 
@@ -37,8 +36,7 @@ def run(folder: Path, *options: str) -> tuple[int, dict, list[dict]]:
 def test_delays_are_learned_in_six_presentations_and_reach_the_optimum(
     seed: int, tmp_path: Path, measured: Measured
 ) -> None:
-    """100 % after at most 6 presentations of each pattern; the learned delays are those of the
-    closed form."""
+    """100 % after at most 6 presentations of each pattern, with the delays of the closed form."""
     code, result, history = run(tmp_path / "run", "--seed", str(seed))
     assert code == 0
     assert result["presentations"] <= 6
@@ -78,7 +76,7 @@ def test_in_float64_the_learned_difference_is_the_optimum(
 @pytest.mark.check(33, 34, control=True)
 @pytest.mark.parametrize("seed", range(5))
 def test_frozen_delays_learn_nothing(seed: int, tmp_path: Path) -> None:
-    """The control: without delay learning the task cannot be learned, so the delays do the work."""
+    """The control: the task cannot be learned with frozen delays."""
     code, result, history = run(tmp_path / "run", "--seed", str(seed), "--freeze-delays")
     assert code == 1
     assert not result["learned"] and result["presentations"] is None
@@ -87,8 +85,7 @@ def test_frozen_delays_learn_nothing(seed: int, tmp_path: Path) -> None:
 
 
 def test_jitter_makes_samples_that_were_never_seen(tmp_path: Path) -> None:
-    """With noise on the input times accuracy is reported on fresh samples, and is high but
-    earned."""
+    """With jitter, accuracy on fresh samples is high, and not perfect."""
     code, result, history = run(tmp_path / "run", "--jitter", "1.5")
     assert code == 0
     assert result["unseen_accuracy"] > 0.95
@@ -175,7 +172,7 @@ def test_a_folder_below_a_file_is_refused(tmp_path: Path, capsys: pytest.Capture
 
 
 def refusing(method: str, reason: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the file system refuse: tests may run as root, whom it refuses nothing."""
+    """Makes the file system refuse: tests may run as root, who may write anywhere."""
 
     def refuse(path: Path, *_: object, **__: object) -> None:
         raise OSError(reason, os.strerror(reason), str(path))
@@ -211,8 +208,7 @@ def test_a_full_disk_while_drawing_is_one_line(
 
 
 def test_two_runs_never_share_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also when the second run finds the first one's name free, as it does when both start at
-    once."""
+    """Also if both start at once, when each finds the name free."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(Path, "exists", lambda path: False)
     assert [RunFolder(None, "task", {}).path.name for _ in range(3)] == ["task-1", "task-2", "task-3"]

@@ -1,5 +1,4 @@
-"""The certified set, average difficulty: layers, recurrence, many spikes, constants of each
-neuron."""
+"""Certified set, average difficulty: layers, recurrence, many spikes, constants per neuron."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""The certified set, lower difficulty: one neuron to a few, each network about one rule of the
-specification."""
+"""Certified set, lower difficulty: few neurons; each network is about one rule."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Faults that gradients have had, or might have: each is one text of an implementation, replaced by
-a wrong one."""
+"""Faults that gradients have had, or might have, each as a replacement of one source text."""
 
 from __future__ import annotations
 
@@ -13,7 +12,7 @@ SOURCES = {
     "delay cut to whole ms": "https://github.com/genn-team/ml_genn/pull/137",
     "reset gradient from the wrong side of the spike": "https://github.com/AMICI-dev/AMICI/issues/3257",
 }
-"""Where a fault, or one of its kind, has been in a published system; the others are ours."""
+"""Published systems that had a fault, or one of its kind; the other faults are ours."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class Fault:
 
     @property
     def source(self) -> str:
-        """Where it has been seen; empty: nowhere that we know of."""
+        """A published system that had the fault; empty if we know of none."""
         return SOURCES.get(self.name, "")
 
 
@@ -250,8 +249,7 @@ CALLERS = (
         "        if b",
     ),
 )
-"""Faults in the callers of the shared physics that the CPU has: the vector loops, the recurrent
-sweep."""
+"""Faults in the CPU callers of the shared physics: the vector loops, the recurrent sweep."""
 
 ON_CUDA = (
     Fault(
@@ -276,4 +274,4 @@ ON_CUDA = (
         "given.dL_dt[e], sweep.clock",
     ),
 )
-"""Faults in the callers that CUDA has."""
+"""Faults in the CUDA callers of the shared physics."""

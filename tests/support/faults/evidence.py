@@ -1,4 +1,4 @@
-"""What the checks of planted faults hold a copy against, gathered with nothing planted."""
+"""The evidence of the checks of planted faults, gathered with nothing planted."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from tests.support.truth import Problem, gradient, simulate
 HIDDEN = {"name": "hidden", "kind": "lif", "size": 2, "tau_mem": [9.0, 11.0], "tau_syn": [4.0, 5.0]}
 OUT = {"name": "out", "size": 2, "tau_mem": [12.0, 10.0], "tau_syn": [5.0, 6.0]}
 OWN = {"weights": [[0.3, 1.2], [1.1, 0.2]], "delays": [[1.1, 0.06], [0.78, 3.1]]}
+"""Recurrent synapses; many arrivals share the bin of another spike."""
+
 LOSSES: list[tuple[str, dict]] = [
     ("lif", {"kind": "spike_time_mse", "targets": [[9.0, 12.0], [8.0, 12.0, 15.0]]}),
     ("lif", {"kind": "cross_entropy", "readout": "first_spike_time", "label": 1, "time_scale": 3.0}),
@@ -23,8 +25,9 @@ LOSSES: list[tuple[str, dict]] = [
 
 
 def problem(kind: str, loss: dict, recurrent: bool = False) -> Case:
-    """A tiny network: several spikes a neuron, inhibition, resets that are not 0, delays that are
-    no whole ms."""
+    """A tiny network: several spikes per neuron, inhibition, resets other than 0, delays off the ms
+    grid.
+    """
     spiking = {"threshold": [1.2, 1.0], "reset": [0.1, -0.4]} if kind == "lif" else {}
     first = {"weights": [[4.0, 2.1], [1.7, 3.6], [-1.2, 2.4]], "delays": [[0.6, 2.3], [1.7, 0.9], [3.2, 1.4]]}
     second = {"weights": [[2.4, 1.3], [1.1, 1.6]], "delays": [[1.3, 2.8], [4.6, 0.7]]}
@@ -54,8 +57,7 @@ def truth(case: Case) -> Result:
 
 
 def gather(more: bool = False) -> dict:
-    """What the checks hold a copy against, found with nothing planted; more: on ties and every
-    family too."""
+    """The evidence; `more` adds ties and a network of each family."""
     runs = {"truth": truth, "reference": reference.run, "fast": run_case}
     problems = []
     for case in [*(problem(*loss) for loss in LOSSES), problem(*LOSSES[0], recurrent=True)]:

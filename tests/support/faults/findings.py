@@ -1,9 +1,8 @@
-"""The checks that look for a planted fault. Each finding is a number, in units of what its check
-allows.
+"""The checks that look for a planted fault. Each finding is a number, in units of the error
+allowed.
 
-The checks run on the `reference` or `fast` that comes first on the path. They hold it against the
-evidence of `evidence.py`, gathered with nothing planted, against the conservation identities and
-against the tangent.
+The checks run on the `reference` or `fast` that comes first on the path. They compare it with the
+evidence of `evidence.py`, with the conservation identities and with the tangent.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from tests.support.identities import residuals
 from tests.support.tangent import directional_derivative, random_direction
 from tests.support.tolerances import DOT_PRODUCT, U64, identity
 
-BEYOND = 1e99  # what is infinite or no number, in JSON
+BEYOND = 1e99  # an infinity or NaN, in JSON
 KEYS = ("tau_mem", "tau_syn", "threshold", "reset")
 
 
@@ -51,7 +50,7 @@ def wrong_gradient(case: Case, found: Gradients, expected: dict) -> float:
 
 
 def wrong_result(case: Case, found: Result, expected: dict) -> float:
-    """The largest error of anything in a result."""
+    """The largest error in a result."""
     document, errors = found.to_dict(case.network), []
     pairs = [([document["loss"]], [expected["loss"]]), (document["readout"] or [], expected["readout"] or [])]
     for name, trains in expected["spikes"].items():
@@ -65,8 +64,7 @@ def wrong_result(case: Case, found: Result, expected: dict) -> float:
 
 
 def wrong_slope(case: Case, found: Result) -> float:
-    """The gradient times a random direction against the tangent of the loss along it: forward in
-    time, no adjoint."""
+    """The gradient times a random direction against the tangent along it, without an adjoint."""
     direction = random_direction(found.gradients, 0)
     by, moves = gradient_blocks(case, found.gradients), gradient_blocks(case, direction)
     terms = [float(g * move) for name in by for g, move in zip(by[name], moves[name], strict=True)]
@@ -75,10 +73,10 @@ def wrong_slope(case: Case, found: Result) -> float:
 
 
 def as_in_training(case: Case, found: Result) -> Result:
-    """The result of `fast` with gradients of weights, delays and input times from a run that learns
-    no constants.
+    """The result of `fast` with gradients by weights, delays and input times of a run without
+    learned constants.
 
-    The kernels then take a shorter way through a bin without events.
+    Kernels then take a shorter path through a bin without events.
     """
     from fast.nn.network import Network
 
@@ -94,7 +92,7 @@ def as_in_training(case: Case, found: Result) -> Result:
 
 
 def findings(package: str, evidence: dict) -> Iterator[tuple[str, float]]:
-    """What each check finds in the implementation, case by case."""
+    """The finding of each check on the implementation, case by case."""
     run = runner(package)
     other = "fast" if package == "reference" else "reference"
     for problem in evidence["problems"]:

@@ -1,9 +1,8 @@
 """Plants a fault in a copy of a package, then runs checks, tests or cases on that copy.
 
 Each copy is used in a child process (`tests.support.forking`), whose imports it diverts. The
-kernels of a copy run uncompiled: on networks as small as these, Python is quicker than the
-compiler. A copy whose fault is in `training/` or `data/` can keep the compiled kernels of this
-checkout.
+kernels of a copy run uncompiled: on networks this small, Python is faster than the compiler. A copy
+with a fault in `training/` or `data/` can use the compiled kernels of this checkout.
 """
 
 from __future__ import annotations
@@ -42,16 +41,14 @@ def edit(path: Path, text: str, wrong: str) -> None:
 
 
 def findings(package: str, folder: Path, evidence: Path) -> dict[str, float]:
-    """The largest finding of each check in the copy of `package` in `folder`, in units of what the
-    check allows."""
+    """The largest finding of each check on the copy of `package` in `folder`."""
     return _printed("tests.support.faults.planting:print_findings", package, folder, evidence)
 
 
 def findings_on_cuda(folder: Path, evidence: Path) -> dict[str, float]:
-    """`findings` of the copy of `fast` in `folder`, whose CUDA kernels run on a GPU that Numba
-    simulates.
+    """`findings` of the copy of `fast` in `folder`, with its CUDA kernels on a simulated GPU.
 
-    Numba reads the choice of the simulator when it is imported, so this takes a fresh interpreter.
+    Numba chooses the simulator at import, so this takes a fresh interpreter.
     """
     program = f"from tests.support.faults.planting import simulate; simulate({str(folder)!r}, {str(evidence)!r})"
     environment = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1", "PYTHONPATH": str(ROOT)}
@@ -69,11 +66,10 @@ def results(package: str, folder: Path) -> dict[str, dict]:
 def outcome(
     fault: Fault | None, folder: Path, file: str, chosen: str, compiled: bool
 ) -> subprocess.CompletedProcess[str]:
-    """Run the tests of `tests/FILE` that `-k CHOSEN` selects on a copy of `fast` in `folder`.
+    """Run the tests of `tests/FILE` that `-k CHOSEN` selects, on a copy of `fast` in `folder`.
 
     Args:
-        compiled: with the kernels of this checkout; then the fault must be in a folder of
-            `WITHOUT_KERNELS`.
+        compiled: use the kernels of this checkout; the fault must be in `WITHOUT_KERNELS`.
     """
     assert not compiled or fault is None or fault.file.startswith(WITHOUT_KERNELS)
     return called(

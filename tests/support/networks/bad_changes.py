@@ -1,7 +1,7 @@
-"""Changes of a good case (`bad_cases.GOOD`) that make it bad, and what the message says.
+"""Changes of a good case (`bad_cases.GOOD`) that make it bad, and the expected messages.
 
-Each entry: what is wrong; the path of what is changed, as a message names it; the new value; what
-that "must be"; and the path that the message names, where it is another.
+Each entry: the fault; the path of the change, as a message names it; the new value; the rest of
+"must be"; and the path that the message names, where it differs.
 """
 
 from __future__ import annotations
@@ -190,7 +190,10 @@ CHANGES: tuple[tuple, ...] = (
     ("too few targets", "loss", {**_SPIKES, "targets": [[1.0]]}, "a list of 3, one for each neuron", "loss.targets"),
     ("unsorted targets", "loss", {**_SPIKES, "targets": [[], [], [9, 3]]}, "at least the time", "loss.targets[2][1]"),
     ("negative target", "loss", {**_SPIKES, "targets": [[], [-2.0], []]}, _TIME + "-2.0", "loss.targets[1][0]"),
-    ("targets as number", "loss", {**_SPIKES, "targets": 3.0}, "a list of spike trains, one per neuron", "loss.targets"),
+    (
+        "targets as number", "loss", {**_SPIKES, "targets": 3.0}, "a list of spike trains, one per neuron",
+        "loss.targets",
+    ),
     ("label with spike times", "loss", {**_SPIKES, "label": 0}, _NO_KEY + "0", "loss.label"),
     ("loss as text", "loss", "cross_entropy", "an object, got 'cross_entropy'"),
     ("expected as list", "expected", [1.0], "an object, got a list of 1"),

@@ -1,5 +1,4 @@
-"""Case files as JSON objects, written short: populations, connections and losses of the stored
-sets."""
+"""Short notation for the case files of the stored sets: populations, connections and losses."""
 
 from __future__ import annotations
 
@@ -7,13 +6,13 @@ from collections.abc import Sequence
 
 
 def lif(name: str, size: int, **constants: object) -> dict:
-    """A population that spikes."""
+    """A spiking population."""
     given = {"tau_mem": 20.0, "tau_syn": 5.0, "threshold": 1.0, "reset": 0.0, **constants}
     return {"name": name, "kind": "lif", "size": size, **given}
 
 
 def li(name: str, size: int, **constants: object) -> dict:
-    """A population that does not."""
+    """A population without spikes."""
     return {"name": name, "kind": "li", "size": size, "tau_mem": 20.0, "tau_syn": 5.0, **constants}
 
 
@@ -40,5 +39,5 @@ def cross_entropy(readout: str, label: int = 0, **time_scale: float) -> dict:
 
 
 def mse(*targets: Sequence[float]) -> dict:
-    """A loss of the spike times of `out`, one list of targets a neuron."""
+    """A loss of the spike times of `out`, one list of targets per neuron."""
     return {"kind": "spike_time_mse", "population": "out", "targets": list(targets)}

@@ -1,5 +1,4 @@
-"""A small network, as layers of `fast` and as a case of the specification, for tests of the torch
-front."""
+"""A small network, as layers of `fast` and as a case of the specification."""
 
 from __future__ import annotations
 
@@ -21,11 +20,11 @@ TRIALS: list[list[list[float]]] = [[[0.7, 4.1], [1.9], [2.6, 3.3]], [[], [0.4, 6
 
 
 FLOAT32 = 1e-5
-"""Relative error of a gradient in float32: some hundred operations, one after the other."""
+"""Relative error of a gradient in float32: some hundred operations in sequence."""
 
 
 def trains(*times: list[float]) -> SpikeTrains:
-    """One list of times a neuron."""
+    """One list of times per neuron."""
     return SpikeTrains(tuple(np.array(train, dtype=np.float64) for train in times))
 
 
@@ -35,8 +34,7 @@ def given_spikes(trials: list = TRIALS) -> Spikes:
 
 
 def first_layer(dtype: torch.dtype = torch.float64) -> LIF:
-    """Three sources, two neurons; in the first two trials both spike, in the first several
-    times."""
+    """Three sources, two neurons; both spike in the first two trials, repeatedly in the first."""
     made = LIF(3, 2, tau_mem=9.0, tau_syn=4.0, v_reset=-0.3, dtype=dtype)
     return filled(made, [[5.6, 3.0], [2.4, 5.1], [-1.7, 3.4]], [[0.6, 2.3], [1.7, 0.9], [3.2, 1.4]])
 
@@ -56,8 +54,7 @@ def filled(layer: LIF, w: list[list[float]], d: list[list[float]]) -> LIF:
 
 
 def case_of(layers: list[LIF], trial: list[list[float]], loss: Loss) -> Case:
-    """The same network in the terms of the specification: populations `in`, `layer0`, `layer1`,
-    ..."""
+    """The network of the layers as a case: populations `in`, `layer0`, `layer1`, ..."""
 
     def numbers(tensor: Tensor | None) -> np.ndarray:
         assert tensor is not None
@@ -84,8 +81,10 @@ LOSSES: dict[str, tuple[Loss, Callable[[Spikes], Tensor]]] = {
 
 
 def assert_batch_is_mean(name: str, dtype: torch.dtype) -> None:
-    """Loss and gradient of one batch of `TRIALS` are the means of the results of `reference` for
-    each trial alone."""
+    """Asserts that a batch of `TRIALS` has the mean loss and the mean gradient of its trials.
+
+    `reference` runs each trial alone.
+    """
     loss, function = LOSSES[name]
     layers = [first_layer(dtype).requires_grad_(), second_layer(dtype).requires_grad_()]
     spikes = given_spikes()

@@ -9,8 +9,7 @@ from spec import Case, Connection, CrossEntropy, Network, Population, SpikeTrain
 
 
 def one_neuron(kind: str, arrivals: list[tuple[float, float]], duration: float) -> Case:
-    """A neuron that receives `(time, weight)`, beside one that receives nothing; the largest
-    voltage is read."""
+    """A neuron with arrivals `(time, weight)` beside a neuron without; `max_voltage` is read."""
     constants = [np.full(2, value) for value in (20.0, 5.0, 1.0, 0.0)[: 4 if kind == "lif" else 2]]
     populations = (Population("in", "input", len(arrivals)), Population("out", kind, 2, *constants))
     w = np.array([[weight, None] for _, weight in arrivals], dtype=object)
@@ -20,7 +19,7 @@ def one_neuron(kind: str, arrivals: list[tuple[float, float]], duration: float) 
 
 
 def ties() -> dict[str, Case]:
-    """Cases in which exactly one thing happens at the very instant of another."""
+    """One case per kind of tie, with that tie only."""
     strong = (1.0, 8.0)
     t_post = float(reference.run(one_neuron("lif", [strong], 60.0)).spikes["out"][0][0])
     return {

@@ -1,7 +1,7 @@
-"""The cases of the conformance set, without their results: `DOCUMENTS`, by name.
+"""The cases of the conformance set without results: `DOCUMENTS`, by name.
 
-Each is about one thing. The simplest (one layer, one pair of time constants, delays of 0 or of
-whole ms) are there for simulators that can do no more.
+Each case has one subject. The simplest (one layer, one pair of time constants, delays of 0 or whole
+ms) are for simulators that can do no more.
 """
 
 from __future__ import annotations

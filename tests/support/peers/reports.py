@@ -1,5 +1,4 @@
-"""Reports of the conformance kit on changed results, and the parts of a report that tests look
-at."""
+"""Reports of the conformance kit on changed results, and accessors for parts of a report."""
 
 from __future__ import annotations
 
@@ -17,7 +16,7 @@ Change = Callable[[dict], object]
 
 
 def answers(*changes: Change) -> Callable[[Case], dict]:
-    """A function that gives the reference's results, each changed."""
+    """A function that returns the results of the reference, with the changes."""
 
     def run(case: Case) -> dict:
         found = json.loads(json.dumps(reference.run(case).to_dict(case.network)))
@@ -33,7 +32,7 @@ def of(report: Report, quantity: str) -> str:
 
 
 def graded(results: dict[str, dict], names: Sequence[str] | None = None) -> Report:
-    """The report on a simulator that gives these results."""
+    """The report on a simulator with these results."""
     given: Iterator[dict] = iter([results[one.name] for one in stored(names)])
     return check(lambda case: next(given), names)
 

@@ -17,11 +17,11 @@ from reference.readouts import drive
 from reference.simulate import simulate
 from spec import Case, case_from_text
 
-SAMPLES = 40  # of each stretch between two events
+SAMPLES = 40  # per stretch between two events
 
 
 def small() -> Case:
-    """Two inputs, a hidden neuron, an output: some arrivals, three spikes, each seen by all."""
+    """Two inputs, a hidden neuron, an output: some arrivals and three spikes."""
     lif = {"kind": "lif", "size": 1, "tau_mem": 10.0, "tau_syn": 5.0, "threshold": 1.0, "reset": 0.0}
     document = {
         "format": "eventprop-case/1",
@@ -38,19 +38,19 @@ def small() -> Case:
 
 
 class Traced(_Sweep):
-    """The backward pass, which also notes what it passes.
+    """The backward pass, with a record of its states.
 
     Attributes:
-        backwards: of each neuron, `(t, lambda_V, lambda_I)` from late to early; at an event twice,
+        backwards: per neuron, `(t, lambda_V, lambda_I)` from late to early; twice at an event,
             after and before.
-        jumps: of each neuron, one entry an event, from late to early.
+        jumps: per neuron, one entry per event, from late to early.
     """
 
     backwards: dict[Neuron, list[tuple[float, float, float]]]
     jumps: dict[Neuron, list[dict[str, Any]]]
 
     def flow_back(self, adjoint: Adjoint, event: Event) -> None:
-        """Note the stretch from the neuron's next event down to this one."""
+        """Records the stretch from the next event of the neuron down to this one."""
         c, later = event.neuron.constants, adjoint.t
         for n in range(SAMPLES + 1):
             h = (later - event.t) * n / SAMPLES
@@ -59,7 +59,7 @@ class Traced(_Sweep):
         super().flow_back(adjoint, event)
 
     def arrivals(self, adjoint: Adjoint, event: Arrivals) -> None:
-        """Note what the arrivals are worth."""
+        """Records the gradients of the arrivals."""
         super().arrivals(adjoint, event)
         for spike, synapse in event.parcels:
             self.jumps[event.neuron].append({
@@ -70,7 +70,7 @@ class Traced(_Sweep):
             })
 
     def crossing(self, adjoint: Adjoint, event: Crossing) -> None:
-        """Note the jump."""
+        """Records the jump."""
         plus = adjoint.lambda_V
         super().crossing(adjoint, event)
         self.jumps[event.neuron].append({
@@ -80,8 +80,7 @@ class Traced(_Sweep):
 
 
 def traced(case: Case) -> list[dict[str, Any]]:
-    """Of each neuron that receives: its curves forwards and backwards, its spikes, and what happens
-    to it.
+    """Per neuron that receives: curves forwards and backwards, spikes and events.
 
     Losses of spike times only: a running readout drives the adjoint between events.
     """

@@ -26,7 +26,7 @@ def without_pictures() -> Iterator[None]:
 
 
 def main(*options: str) -> int:
-    """Train; the exit code."""
+    """Trains; the exit code."""
     with without_pictures():
         return train.main(options)
 

@@ -11,7 +11,7 @@ CHANNELS, CLASSES, DURATION = 24, 27, 1350.0
 
 
 def write(path: Path, times: list[np.ndarray], units: list[np.ndarray], labels: np.ndarray) -> None:
-    """A file of the layout of the Spiking Heidelberg Digits; times in seconds."""
+    """Writes a file of the layout of the Spiking Heidelberg Digits; times in seconds."""
     with h5py.File(path, "w") as file:
         for name, rows, dtype in (("times", times, np.float32), ("units", units, np.uint16)):
             data = file.create_dataset(f"spikes/{name}", (len(rows),), dtype=h5py.vlen_dtype(dtype))
@@ -21,7 +21,7 @@ def write(path: Path, times: list[np.ndarray], units: list[np.ndarray], labels: 
 
 
 def small_trials(count: int, seed: int) -> tuple[list[np.ndarray], list[np.ndarray], np.ndarray]:
-    """Trials of two classes with the same counts: two bursts, whose order is the class."""
+    """Trials of two classes with equal counts: two bursts, whose order is the class."""
     random = np.random.default_rng(seed)
     labels = np.arange(count, dtype=np.uint16) % 2
     times, units = [], []

@@ -1,5 +1,7 @@
-"""Draws the figure of `docs/method.md` from the reference's own numbers: `python -m
-tests.support.runs.docs_figures`."""
+"""`python -m tests.tools.make_docs_figure`: draws the figure of `docs/method.md`.
+
+Its numbers come from the reference.
+"""
 
 from __future__ import annotations
 
@@ -18,13 +20,13 @@ PATH = ROOT / "docs" / "adjoint.svg"
 
 
 def entry(case: Case) -> dict[str, Any]:
-    """The case's curves and events, as the figure takes them."""
+    """Curves and events of the case, in the layout of the figure."""
     inputs, targets = [list(train) for train in case.inputs["in"]], [list(t) for t in case.loss.targets]  # type: ignore[union-attr]
     return {"duration": case.duration, "inputs": inputs, "targets": targets[0], "neurons": traced(case)}
 
 
 def draw(path: Path) -> None:
-    """Write the figure; the same numbers give the same bytes with the same Matplotlib."""
+    """Writes the figure; equal numbers give equal bytes with one version of Matplotlib."""
     with matplotlib.rc_context({"svg.hashsalt": "delayprop", "svg.fonttype": "path"}):
         picture = adjoint(entry(small()))
         picture.figure.savefig(path, format="svg", metadata={"Date": None, "Creator": None})
