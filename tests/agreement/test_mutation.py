@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable
 
@@ -10,7 +9,7 @@ import pytest
 
 from tests import ROOT
 from tests.support.report_evidence import Measured
-from tests.tools.mutation import BROKEN, MODULES, NOTICED, SURVIVED, TOO_LONG
+from tests.tools.mutation import BROKEN, MODULES, NOTICED, SURVIVED, TOO_LONG, code_sha256
 from tests.tools.mutation_survivors import reason
 
 RECORD = ROOT / "results" / "mutation.json"
@@ -26,8 +25,7 @@ def judged(content: dict) -> tuple[float, int]:
     """
     assert list(content["files"]) == list(MODULES)
     for file, entry in content["files"].items():
-        now = hashlib.sha256((ROOT / file).read_bytes()).hexdigest()
-        assert entry["sha256"] == now, f"{file} has changed since: python -m tests.tools.mutation"
+        assert entry["sha256"] == code_sha256(file), f"{file} has changed since: python -m tests.tools.mutation"
         assert entry["tried"] == sum(entry[name] for name in (NOTICED, BROKEN, TOO_LONG, SURVIVED))
     survivors = content["survivors"]
     unexplained = [f"{one['file']}:{one['line']}: {one['after']}" for one in survivors if not reason(one)]

@@ -125,14 +125,20 @@ def print_findings(package: str, folder: str, evidence: str) -> None:
     _assert_copied(package, folder)
 
 
-def simulate(folder: str, evidence: str) -> None:
-    """`findings_on_cuda`, as JSON, with few threads per block: they are threads of Python."""
-    use_copy(folder)
+def few_threads() -> None:
+    """Small blocks of threads for the simulator, in which they are threads of Python."""
     from fast.cuda import launches, recurrent_launches
-    from tests.support.faults.findings import worst
 
     launches.WARP = recurrent_launches.TOGETHER = 3
     sys.setswitchinterval(1e-5)  # the simulator polls, and would keep its threads from running
+
+
+def simulate(folder: str, evidence: str) -> None:
+    """`findings_on_cuda`, as JSON."""
+    use_copy(folder)
+    from tests.support.faults.findings import worst
+
+    few_threads()
     print(json.dumps(worst("fast", json.loads(Path(evidence).read_text(encoding="utf-8")))))
     _assert_copied("fast", folder)
     _assert_copied("fast.cuda.solver", folder)
