@@ -3,6 +3,7 @@
 Commands: `run`, `train`, `evaluate`, `compare`, `export`. A room imports only rooms above it:
 
     physics     the equations as scalar functions, shared by CPU and CUDA
+    solving     one layer as a problem: packed for the kernels, its gradients assembled
     cpu, cuda   the kernels: simulate a layer, and its adjoint
     nn          layers, networks, spikes and losses for PyTorch
     data        files of spikes, augmentation, batches

@@ -1,4 +1,4 @@
-"""`solve` on the CPU: a problem packed, swept forward in pieces on threads, and ready for its backward sweep."""
+"""`solve` on the CPU: a problem packed, and swept forward and back in pieces on threads."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from fast.solving.solved import Solved, Sums, Trains, solved
 
 
 class PieceSpikes(NamedTuple):
-    """Spikes that a piece emits, in the order they were found; `ends`: the end of each trial in them."""
+    """Spikes that a piece emits, in the order it found them; `ends`: the end of each trial."""
 
     emitted: Emitted
     ends: np.ndarray
@@ -40,7 +40,7 @@ class Swept:
 
     Attributes:
         arriving, layer: as arrays.
-        pieces, spikes: in one order; `rank`: of all spikes in that order, the place by (trial,
+        pieces, spikes: in one order; `rank [n]`: of each spike in that order, its place by (trial,
             neuron).
         neuron_record: `[trials, blocks, NEURON_RECORD, LANES]`.
     """
@@ -55,19 +55,20 @@ class Swept:
 
     def backward(self, dL_dt_post: Tensor, dL_dy: Tensor, want_dt: bool, want_tau: bool) -> Sums:
         """Sweep back; see `fast.solving.solved.Swept`."""
-        by_spike, given_dL_dy, record = dL_dt_post.numpy()[self.rank], dL_dy.numpy(), self.neuron_record.numpy()
-        ends = np.cumsum([0, *(len(one.emitted.bin) for one in self.spikes)])
+        layer, clock = self.layer, self.clock
+        dL_dt, dL_dy_, record = dL_dt_post.numpy()[self.rank], dL_dy.numpy(), self.neuron_record.numpy()
+        edges = np.cumsum([0, *(len(own.emitted.bin) for own in self.spikes)])
 
         def sweep(number: int) -> Found:
             (blocks, first, last), own = self.pieces[number], self.spikes[number]
-            dL_dt = by_spike[ends[number] : ends[number + 1]]
-            given = Given(self.arriving, *own, dL_dt, given_dL_dy, record, want_dt, want_tau)
-            if self.layer.copies:
-                return recurrent_backward_sweep(first, last, given, self.layer, self.clock)
-            return backward_sweep(blocks.start, first, last, given, self.layer, self.clock)
+            of_own = dL_dt[edges[number] : edges[number + 1]]
+            given = Given(self.arriving, *own, of_own, dL_dy_, record, want_dt, want_tau)
+            if layer.copies:
+                return recurrent_backward_sweep(first, last, given, layer, clock)
+            return backward_sweep(blocks.start, first, last, given, layer, clock)
 
         found = in_threads(sweep, range(len(self.pieces)))
-        blocks, sources, _ = self.layer.packed_synapses.shape
+        blocks, sources, _ = layer.packed_synapses.shape
         sums, dL_dconstants = np.zeros((blocks, sources, 2 * LANES)), np.zeros((blocks, 4, LANES))
         dL_dt_pre = np.zeros_like(found[0].dL_dt_pre)
         for piece, one in zip(self.pieces, found, strict=True):
@@ -97,7 +98,6 @@ def _arriving(problem: Problem) -> tuple[Arriving, Tensor]:
     bin_, rest = packing.split(problem.times, problem)
     starts, counts = np.empty(problem.trials + 1, np.int64), np.empty(problem.clock.last + 2, np.int64)
     order, source = np.empty(len(bin_), np.int64), np.empty(len(bin_), np.int32)
-    # Not torch, which sorts by comparison: the keys are small, and a counting sort takes one pass.
     sort_by_bin(bin_.numpy(), problem.offsets.numpy(), counts, starts, order, source)
     kept, sources = (torch.from_numpy(part[: starts[-1]]) for part in (order, source))
     bin_, rest = bin_.index_select(0, kept), rest.index_select(0, kept)
@@ -123,14 +123,14 @@ def _swept(problem: Problem, arriving: Arriving, layer: Layer) -> tuple[Trains, 
         # Copies without the free room of the buffers, since they are kept until the backward pass.
         spikes.append(PieceSpikes(Emitted(*(part[: ends[-1]].copy() for part in emitted)), ends))
         trials.append(np.repeat(np.arange(piece.first, piece.last), np.diff(ends, prepend=0)))
-    neuron, *rest_of_spike = map(np.concatenate, zip(*(one.emitted for one in spikes)))
-    offsets, rank = np.empty(problem.trials * post + 1, np.int64), np.empty(len(neuron), np.int64)
-    # The spikes of a train are in order of time already.
-    sort_by_train(np.concatenate(trials) * post + neuron, offsets, rank)
-    placed = [np.empty_like(part) for part in (neuron, *rest_of_spike)]
-    for part, found in zip(placed, (neuron, *rest_of_spike), strict=True):
-        part[rank] = found
-    trains = Trains(torch.from_numpy(offsets), *map(torch.from_numpy, placed))
+    found = [np.concatenate(parts) for parts in zip(*(own.emitted for own in spikes), strict=True)]
+    offsets, rank = np.empty(problem.trials * post + 1, np.int64), np.empty(len(found[0]), np.int64)
+    # The spikes of one train are in order of time already.
+    sort_by_train(np.concatenate(trials) * post + found[0], offsets, rank)
+    by_train = [np.empty_like(part) for part in found]
+    for placed, part in zip(by_train, found, strict=True):
+        placed[rank] = part
+    trains = Trains(*map(torch.from_numpy, (offsets, *by_train)))
     return trains, Swept(arriving, layer, clock, pieces, spikes, rank, torch.from_numpy(record))
 
 

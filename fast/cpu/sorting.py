@@ -1,4 +1,7 @@
-"""Stable counting sorts of spikes: those that arrive by (trial, bin), those that are emitted by train."""
+"""Stable counting sorts: arriving spikes by (trial, bin), emitted spikes by train.
+
+torch sorts by comparison, which takes longer than the kernels of a small layer.
+"""
 
 from __future__ import annotations
 
@@ -7,26 +10,24 @@ from fast.physics.compiling import compiled
 
 @compiled
 def sort_by_bin(bin_, offsets, counts, starts, order, source):
-    """Spikes by (trial, bin), the spikes of one bin in the order they come; spikes after `T` are left out.
+    """Sort arriving spikes by (trial, bin), without the spikes after `T`.
 
-    Args:
-        bin_, offsets: of the spikes, by (trial, source), and of their trains.
-        counts: scratch, `[last + 2]`.
-
-    Fills `starts [trials + 1]`, and up to its last number `order` and `source`: which spike, and its source.
+    `bin_ [n], offsets [trials * sources + 1]`: bin of each spike, start of each train. `counts
+    [last + 2]`: scratch. Fills `starts [trials + 1]`, and `order, source` up to `starts[trials]`:
+    number and source of each sorted spike.
     """
     trials, last, n = starts.size - 1, counts.size - 2, 0
     sources = (offsets.size - 1) // trials
     for trial in range(trials):
-        starts[trial] = n
+        starts[trial], first = n, trial * sources
         counts[:] = 0
-        for k in range(offsets[trial * sources], offsets[(trial + 1) * sources]):
+        for k in range(offsets[first], offsets[first + sources]):
             if bin_[k] <= last:
                 counts[bin_[k] + 1] += 1
         for b in range(1, counts.size):
             counts[b] += counts[b - 1]
         for s in range(sources):
-            for k in range(offsets[trial * sources + s], offsets[trial * sources + s + 1]):
+            for k in range(offsets[first + s], offsets[first + s + 1]):
                 if bin_[k] <= last:
                     order[n + counts[bin_[k]]], source[n + counts[bin_[k]]] = k, s
                     counts[bin_[k]] += 1
@@ -36,10 +37,8 @@ def sort_by_bin(bin_, offsets, counts, starts, order, source):
 
 @compiled
 def sort_by_train(train, offsets, rank):
-    """The place of each spike in the order by `train`, stable.
-
-    Fills `rank [n]`, and `offsets [trains + 1]`: the start of each train.
-    """
+    """Sort emitted spikes by `train [n]`; fills `offsets [trains + 1]`, the start of each train,
+    and `rank [n]`, the place of each spike."""
     offsets[:] = 0
     for n in range(train.size):
         offsets[train[n] + 1] += 1

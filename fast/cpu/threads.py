@@ -1,7 +1,8 @@
 """A layer in pieces, on threads.
 
-A piece is a block of neurons over some trials. Pieces do not depend on the number of threads. Each one writes arrays of
-its own, which are added up in one order, so results are bitwise equal for any number of threads.
+A piece is a block of neurons over some trials. Pieces do not depend on the number of threads, and
+each one fills arrays of its own, which are added up in one order: results are bitwise equal for any
+number of threads.
 """
 
 from __future__ import annotations
@@ -14,15 +15,15 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 import torch
 
-PIECES = 16  # at least, given trials enough
-BINS_PER_PIECE = 1000  # at least, so that a piece is worth a call: a small batch is one piece, on one thread
+PIECES = 16  # at least, if there are enough trials
+BINS_PER_PIECE = 1000  # at least, so that a piece is worth a call: a small batch is one piece
 
 P = TypeVar("P")
 R = TypeVar("R")
 
 
 class Piece(NamedTuple):
-    """Blocks of neurons `blocks`, over trials `first..last-1`."""
+    """Blocks of neurons in trials `first..last-1`."""
 
     blocks: slice
     first: int
@@ -30,24 +31,20 @@ class Piece(NamedTuple):
 
 
 def pieces_of(trials: int, bins: int, blocks: int, together: bool) -> list[Piece]:
-    """The pieces of a layer.
+    """The pieces of a layer of `blocks` blocks over `trials` trials of `bins` bins.
 
-    Args:
-        bins: of a trial; `blocks`: of the layer.
-        together: whether all blocks belong to one piece, since their neurons reach each other.
+    `together`: whether each piece holds all blocks, since their neurons reach each other.
     """
-    side_by_side = blocks if together else 1
-    chunks = min(trials, -(-PIECES * side_by_side // blocks), -(-trials * bins // BINS_PER_PIECE))
+    each = blocks if together else 1
+    chunks = min(trials, -(-PIECES * each // blocks), -(-trials * bins // BINS_PER_PIECE))
     edges = np.linspace(0, trials, chunks + 1).astype(int).tolist()
-    return [
-        Piece(slice(block, block + side_by_side), first, last)
-        for block in range(0, blocks, side_by_side)
-        for first, last in pairwise(edges)
-    ]
+    starts = range(0, blocks, each)
+    return [Piece(slice(start, start + each), first, last) for start in starts for first, last in pairwise(edges)]
 
 
 def in_threads(solve: Callable[[P], R], pieces: Sequence[P]) -> list[R]:
-    """`solve` of every piece, in order, on as many threads as torch uses; the kernels release the GIL."""
+    """`solve` of each piece, in order, on at most as many threads as torch uses; kernels release
+    the GIL."""
     threads = min(torch.get_num_threads(), len(pieces))
     if threads <= 1:
         return list(map(solve, pieces))

@@ -1,4 +1,4 @@
-"""Numba's CUDA compiler, with a cache that no edit outdates, as `fast.physics.compiling`."""
+"""Numba's CUDA compiler, with a cache keyed by all sources, as in `fast.physics.compiling`."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from numba import config, cuda
 from fast.physics.compiling import cache_folder
 
 Array = Any  # a tensor to the host, a device array to a kernel
-# Threads of a block, at most; shared arrays are of this size. A power of two.
+# Most threads of a block, a power of two, and the size of shared arrays.
 THREADS = 128
-TOGETHER = 256  # of neurons that are solved together
+TOGETHER = 256  # where neurons are solved together
 FOLDER = str(cache_folder(Path(__file__).parent))
-# numba-cuda has a configuration of its own beside that of Numba.
+# numba-cuda has its own configuration beside the one of Numba.
 _CONFIGS: list[Any] = [config, getattr(cuda, "config", config)]
 
 
 def kernel(function: Callable) -> Any:
-    """A kernel, compiled on its first launch; what it calls of `fast` becomes device functions."""
+    """A kernel, compiled on its first launch, with the functions of `fast` that it calls."""
     before = [each.CACHE_DIR for each in _CONFIGS]
     for each in _CONFIGS:
         each.CACHE_DIR = FOLDER

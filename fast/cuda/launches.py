@@ -51,7 +51,7 @@ class Emitted(NamedTuple):
 
 
 def launch(kernel: Any, blocks: int, threads: int, device: torch.device, *arguments: Any) -> None:
-    """Start `blocks` blocks of threads; kernels read and write tensors, also in tuples, in place."""
+    """Start `blocks` blocks of threads, which read and write tensors, also in tuples, in place."""
     if SIMULATED:
         kernel[blocks, threads](*map(_view, arguments))
         return
@@ -62,7 +62,7 @@ def launch(kernel: Any, blocks: int, threads: int, device: torch.device, *argume
 
 
 def threads_for(lanes: int, most: int) -> tuple[int, int]:
-    """Threads of a block, in whole warps and at most `most`, and the number of blocks for `lanes`."""
+    """Threads of a block, whole warps and at most `most`, and the number of blocks for `lanes`."""
     threads = min(most, -(-lanes // WARP) * WARP)
     return threads, -(-lanes // threads)
 

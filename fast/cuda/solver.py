@@ -44,9 +44,11 @@ class Swept:
 
     def backward(self, dL_dt_post: Tensor, dL_dy: Tensor, want_dt: bool, want_tau: bool) -> Sums:
         """Sweep back; see `fast.solving.solved.Swept`."""
-        dL_dt = dL_dt_post if self.order is None else torch.empty_like(dL_dt_post).index_copy_(0, self.order, dL_dt_post)
-        offsets, *spikes = self.own
-        given = Given(*self.arriving, offsets, *map(some, (*spikes, dL_dt)), dL_dy, self.neuron_record)
+        dL_dt = dL_dt_post
+        if self.order is not None:
+            dL_dt = torch.empty_like(dL_dt_post).index_copy_(0, self.order, dL_dt_post)
+        own = Trains(*map(some, self.own))
+        given = Given(*self.arriving, *own, some(dL_dt), dL_dy, self.neuron_record)
         return _launches(self.layer).backward(given, self.spikes, self.layer, self.clock, want_dt, want_tau)
 
 

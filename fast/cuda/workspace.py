@@ -27,12 +27,12 @@ def remembered(name: str, layer: Layer, least: int) -> int:
 
 
 def remember(name: str, layer: Layer, needed: int) -> None:
-    """Keep the room that a layer needed for the next one of its size; results do not depend on it."""
+    """Keep the room that a layer needed for the next one of its size; results are the same."""
     _needed[name, *layer.packed_synapses.shape] = needed
 
 
 def some(part: Tensor) -> Tensor:
-    """The tensor, or one of one number in place of an empty one, which has no address for a kernel."""
+    """The tensor, or one number in place of an empty one, which has no address for a kernel."""
     return part if part.numel() else part.new_zeros(1)
 
 

@@ -1,4 +1,4 @@
-"""Spikes in, spikes and readout out: one layer as a `torch.autograd.Function` around the kernels."""
+"""One layer for torch: spikes in; spikes and readout out, joined to the autograd graph."""
 
 from __future__ import annotations
 
@@ -24,14 +24,16 @@ from spec.errors import Verbatim
 
 @dataclass(frozen=True, eq=False)
 class Record:
-    """What a layer did, besides its differentiable outputs; arrays are numpy.
+    """Results of a layer besides its differentiable outputs, as NumPy arrays.
 
     Attributes:
-        kappa: conditioning `(tau_mem Vdot_minus / v_th)^2` of every spike, in the order of the spikes.
-        ties: `[trials, size]`, bits as in `fast.physics.within_bin`.
-        sees_end: whether the outputs know where the trial ends in a way that is not in `dy_dT`: through an integral of
-            the voltage, or a spike exactly at `T`. A shift of time is no symmetry then.
-        dy_dT: `[trials, size]`, derivative of the readout by `T`: the slope of a largest voltage that is reached there.
+        kappa: `[n]`: conditioning `(tau_mem Vdot_minus / v_th)^2` of each spike, in the order of
+            the spikes.
+        ties: `[trials, size]`, bits as in `fast.physics.neuron_record`.
+        sees_end: whether the outputs depend on `T` in a way that `dy_dT` leaves out: through an
+            integral of the voltage, or a spike exactly at `T`. A shift of time is no symmetry then.
+        dy_dT: `[trials, size]`: derivative of the readout by `T`, the slope of a largest voltage
+            that is reached there.
     """
 
     kappa: np.ndarray
@@ -40,7 +42,8 @@ class Record:
     dy_dT: np.ndarray
 
     def split(self, sizes: Sequence[int], counts: Tensor) -> list[Record]:
-        """Those of populations side by side, of these sizes, one by one; `counts [trials, size]` of spikes."""
+        """One record for each of populations side by side, of `sizes` neurons; `counts [trials,
+        size]`: number of spikes."""
         if len(sizes) == 1:
             return [self]
         ends = np.cumsum(sizes)[:-1]
@@ -53,7 +56,7 @@ class Record:
 
     @property
     def kappa_min(self) -> float | None:
-        """The smallest conditioning, None without a spike."""
+        """The smallest conditioning; None without a spike."""
         return float(self.kappa.min()) if len(self.kappa) else None
 
 
@@ -74,33 +77,43 @@ def propagate(
 ) -> tuple[Spikes, Tensor | None, Record]:
     """One layer: exact spikes and voltage readout of neurons that receive `spikes`.
 
+    Neurons are leaky integrate-and-fire (LIF), or leaky integrators (LI), which never spike.
+
     Args:
-        spikes: what arrives, from `pre` neurons.
-        w, d: weights and delays (ms, at least 0), `[pre, post]`; float32 or float64, which is what is computed in.
-        tau_mem, tau_syn, v_th, v_reset: constants, `[post]`; both of the latter None: an LI layer, which never spikes.
-        recurrent: whether the neurons also receive their own spikes: `w`, `d` and `exists` then have `post` rows more,
-            one a neuron (or a multiple of that, where two neurons are connected more than once). Any delay is exact;
-            a loop of delays 0 is up to you to avoid.
-        exists: `[pre, post]`, boolean: where a synapse is; None: everywhere.
+        spikes: arriving spikes, of `pre` neurons.
+        w, d: weights and delays (ms, at least 0), `[pre, post]`; their dtype, float32 or float64,
+            is the precision computed in.
+        tau_mem, tau_syn, v_th, v_reset: constants, `[post]`, times in ms; without `v_th` and
+            `v_reset` the neurons are LI.
+        recurrent: whether the neurons also receive their own spikes. `w`, `d` and `exists` then
+            have one more row per neuron (or several, where two neurons are connected more than
+            once). Any delay is exact; a loop whose delays are all 0 is not refused here.
+        exists: `[pre, post]`, boolean: which synapses exist; None: all.
         readout: `max_voltage`, `mean_voltage`, `exp_weighted_voltage` or None.
-        bin_width: ms; width of the bookkeeping bins, taken down to a power of two. Results do not depend on it beyond
-            rounding.
+        bin_width: ms; width of the bookkeeping bins, rounded down to a power of two. Results do not
+            depend on it beyond rounding.
 
     Returns:
-        The emitted spikes, the readout `[trials, post]` (None without one), and the record of kappa and ties.
+        The emitted spikes, the readout `[trials, post]` (None without one), and the record.
 
     Raises:
-        SpecError: shapes, dtypes or values that the specification refuses.
-        SpecError, UnsupportedError: tensors on several devices, or on one that is neither the CPU nor a GPU of CUDA.
-        ArithmeticError: a neuron spikes too fast, or without end; or, in the backward pass, a spike's
-            gradient is infinite.
+        SpecError: shapes, dtypes or values that the specification refuses; tensors on several
+            devices.
+        UnsupportedError: a device that is neither the CPU nor a GPU of CUDA; more bins, in a trial
+            or a delay, than can be counted.
+        ArithmeticError: a neuron spikes too fast, or without end; or, in the backward pass, the
+            gradient of a spike is infinite.
 
-    Gradients are exact (`spec/SPECIFICATION.md`, section 6; proofs in `derivations/`): those of the forward pass as it
-    was, whatever has been changed in place since. A second derivative is refused.
+    Gradients are exact (`spec/SPECIFICATION.md`, section 6; proofs in `derivations/`): those of the
+    forward pass as it was, although tensors may have been changed in place since. A second
+    derivative is refused.
     """
     if readout is not None:
         one_of(readout, "readout", VOLTAGE_READOUTS)
-    _check(spikes, w, d, tau_mem, tau_syn, v_th, v_reset, exists, recurrent)
+    _check(
+        spikes, {"w": w, "d": d, "tau_mem": tau_mem, "tau_syn": tau_syn, "v_th": v_th, "v_reset": v_reset}, exists,
+        recurrent,
+    )
     if bin_width is not None:
         most = min(float(torch.minimum(tau_mem, tau_syn).detach().min()), spikes.duration) / 4
         if positive_number(bin_width, "bin_width", "ms") > most:
@@ -110,14 +123,15 @@ def propagate(
     if v_th is None or v_reset is None:
         v_th, v_reset = torch.full_like(tau_mem, torch.inf), torch.zeros_like(tau_mem)
     given = (spikes.times, w, d, tau_mem, tau_syn, v_th, v_reset)
-    times_in, w_, d_, *constants = (tensor.detach() for tensor in given)
-    problem = Problem(
-        times_in, spikes.offsets, spikes.trials, spikes.size, spikes.duration, w_, d_, exists, tuple(constants), readout,
-        bin_width,
+    times, w_now, d_now, *constants = (tensor.detach() for tensor in given)
+    solved = _solver(w.device)(
+        Problem(
+            times=times, offsets=spikes.offsets, trials=spikes.trials, sources=spikes.size, duration=spikes.duration,
+            w=w_now, d=d_now, exists=exists, constants=tuple(constants), readout=readout, bin_width=bin_width,
+        )
     )
-    solved = _solver(w.device)(problem)
-    times, y = _Propagate.apply(solved, *given)
-    emitted = Spikes(times, solved.offsets, spikes.trials, w.shape[1], spikes.duration)
+    times_out, y = _Propagate.apply(solved, *given)
+    emitted = Spikes(times_out, solved.offsets, spikes.trials, w.shape[1], spikes.duration)
     kappa, ties, dy_dT = (tensor.cpu().numpy() for tensor in (solved.kappa, solved.ties, solved.dy_dT))
     return emitted, y if readout else None, Record(kappa, ties, solved.sees_end, dy_dT)
 
@@ -131,12 +145,12 @@ def _solver(device: torch.device) -> Callable[[Problem], Solved]:
 
 
 class _Propagate(torch.autograd.Function):
-    """Outputs of a solved problem, joined to the tensors that the problem was made of."""
+    """The outputs of a solved problem, joined to the tensors that the problem was made of."""
 
     @staticmethod
     def forward(ctx: Any, solved: Solved, *given: Tensor) -> tuple[Tensor, Tensor]:
         ctx.solved, ctx.variables, ctx.dtypes = solved, given, [tensor.dtype for tensor in given]
-        # New tensors: torch keeps the graph in those that are returned, and `solved` is kept in the graph.
+        # New tensors, since torch ties the graph to its outputs, and the graph keeps `solved`.
         return solved.times.detach(), solved.y.to(given[1].dtype, copy=True)
 
     @staticmethod
@@ -144,42 +158,31 @@ class _Propagate(torch.autograd.Function):
     def backward(ctx: Any, dL_dt_post: Tensor, dL_dy: Tensor) -> tuple[Tensor | None, ...]:
         _, want_dt, _, _, want_tau_mem, want_tau_syn, _, _ = ctx.needs_input_grad
         found = ctx.solved.backward(dL_dt_post, dL_dy.double(), want_dt, want_tau_mem or want_tau_syn)
-        gradients = zip(found, ctx.dtypes, strict=True)
-        return None, *(None if gradient is None else gradient.to(dtype) for gradient, dtype in gradients)
+        pairs = zip(found, ctx.dtypes, strict=True)
+        return None, *(None if gradient is None else gradient.to(dtype) for gradient, dtype in pairs)
 
 
-def _check(
-    spikes: Spikes,
-    w: Tensor,
-    d: Tensor,
-    tau_mem: Tensor,
-    tau_syn: Tensor,
-    v_th: Tensor | None,
-    v_reset: Tensor | None,
-    exists: Tensor | None,
-    recurrent: bool,
-) -> None:
+def _check(spikes: Spikes, named: dict[str, Tensor | None], exists: Tensor | None, recurrent: bool) -> None:
+    given = {name: tensor for name, tensor in named.items() if tensor is not None}
+    w, d = given["w"], given["d"]
     if not isinstance(spikes, Spikes):
         got = Verbatim(type(spikes).__name__)
         raise SpecError("spikes", "a `fast.Spikes`", got, "`Spikes.from_trains` makes one of lists")
     spikes.check()
     if w.ndim == 2 and w.shape[1] == 0:
         raise SpecError("w", "of shape [pre, post] with at least one neuron", Verbatim(list(w.shape)), "give a neuron")
-    named = {"w": w, "d": d, "tau_mem": tau_mem, "tau_syn": tau_syn, "v_th": v_th, "v_reset": v_reset}
-    check_tensors({**named, "exists": exists, "spikes.times": spikes.times, "spikes.offsets": spikes.offsets})
+    check_tensors({**given, "exists": exists, "spikes.times": spikes.times, "spikes.offsets": spikes.offsets})
     own = w.shape[0] - spikes.size if w.ndim == 2 and recurrent else 0
     if own < 0 or (own and own % w.shape[1]) or (recurrent and not own):
-        expected = f"of shape [pre + post, post] with pre = {spikes.size}, the number of neurons outside that spike"
-        raise SpecError("w", expected, Verbatim(list(w.shape)), "add one row a neuron of a recurrent layer")
+        expected = f"of shape [pre + post, post] with pre = {spikes.size}, the number of neurons outside the layer"
+        raise SpecError("w", expected, Verbatim(list(w.shape)), "add one row per neuron of a recurrent layer")
     if w.ndim != 2 or w.shape[0] != spikes.size + own:
-        expected = f"of shape [pre, post] with pre = {spikes.size}, the number of neurons that spike"
-        raise SpecError("w", expected, Verbatim(list(w.shape)), "one row a source neuron")
-    if (v_th is None) != (v_reset is None):
+        expected = f"of shape [pre, post] with pre = {spikes.size}, the number of neurons in `spikes`"
+        raise SpecError("w", expected, Verbatim(list(w.shape)), "one row per source neuron")
+    if ("v_th" in given) != ("v_reset" in given):
         remedy = "give both, or none for LI neurons"
         raise SpecError("v_reset", "given together with `v_th`", Verbatim("one of them"), remedy)
-    for name, tensor in named.items():
-        if tensor is None:
-            continue
+    for name, tensor in given.items():
         shape = tuple(w.shape) if name in ("w", "d") else (w.shape[1],)
         if tuple(tensor.shape) != shape:
             raise SpecError(name, f"of shape {list(shape)}", Verbatim(list(tensor.shape)), "`w` is [pre, post]")
@@ -189,18 +192,17 @@ def _check(
         raise SpecError("d", f"of the dtype of `w`, {w.dtype}", Verbatim(d.dtype), "convert it with `.to(dtype)`")
     if exists is not None and (exists.dtype != torch.bool or exists.shape != w.shape):
         got = Verbatim(f"{exists.dtype} {list(exists.shape)}")
-        raise SpecError("exists", f"boolean, of shape {list(w.shape)}", got, "True where a synapse is")
-    _check_values(named)
+        raise SpecError("exists", f"boolean, of shape {list(w.shape)}", got, "give True where a synapse exists")
+    _check_values({name: tensor.detach() for name, tensor in given.items()})
 
 
-def _check_values(named: dict[str, Tensor | None]) -> None:
-    given = {name: tensor.detach() for name, tensor in named.items() if tensor is not None}
+def _check_values(given: dict[str, Tensor]) -> None:
     positive = [name for name in ("tau_mem", "tau_syn", "v_th") if name in given]
     wrong = [~torch.isfinite(tensor).all() for tensor in given.values()]
     wrong += [(given["d"] < 0).any(), *((given[name] <= 0).any() for name in positive)]
     if "v_th" in given:
         wrong.append((given["v_reset"] >= given["v_th"]).any())
-    if not bool(torch.stack(wrong).any()):  # a GPU is waited for once
+    if not bool(torch.stack(wrong).any()):  # the host waits for a GPU once
         return
     for name, tensor in given.items():
         if not bool(torch.isfinite(tensor).all()):

@@ -1,4 +1,5 @@
-"""Where a layer ends for torch: no second derivatives, no `torch.func`, no compilation; each said aloud."""
+"""Uses of a layer that torch offers and the kernels do not: second derivatives, `torch.func`,
+forward mode. Each is refused in words for the caller; `torch.compile` leaves a layer as it is."""
 
 from __future__ import annotations
 
@@ -18,15 +19,16 @@ from spec.errors import Verbatim
 P = ParamSpec("P")
 R = TypeVar("R")
 Backward = Callable[..., tuple[Tensor | None, ...]]
-# What `torch.autograd.Function.apply` asks. It is private: where a torch has it no more, torch's own words remain.
+# `torch.autograd.Function.apply` asks this. It is private: where it is missing, torch refuses.
 _within_transforms: Callable[[], bool] = getattr(torch._C, "_are_functorch_transforms_active", bool)
 
 
 def outermost(function: Callable[P, R]) -> Callable[P, R]:
-    """A function of tensors that runs as it is: outside of `torch.compile`, and refused within `torch.func`.
+    """A function of tensors that runs outside of `torch.compile`, and is refused within
+    `torch.func`.
 
-    torch refuses by itself, but in words for whoever wrote the function, not for whoever called it. `torch.compile`
-    would trace the NumPy code around the kernels and fail in one of them.
+    torch refuses by itself, in words for the author of the function and not for its caller.
+    `torch.compile` would trace the NumPy code around the kernels and fail in one of them.
     """
 
     @wraps(function)
@@ -43,7 +45,7 @@ def outermost(function: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        if "torch._dynamo" not in sys.modules:  # nothing can be compiling; the import that asks costs a second
+        if "torch._dynamo" not in sys.modules:  # nothing can be compiling; importing it costs a second
             return checked(*args, **kwargs)
         if not uncompiled:
             uncompiled.append(torch.compiler.disable(checked))
@@ -53,11 +55,13 @@ def outermost(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def differentiable_once(backward: Backward) -> Backward:
-    """The `backward` of a function whose `ctx.variables` holds its tensors: to differentiate it again is an error.
+    """The `backward` of a function whose `ctx.variables` holds its tensors; a second derivative
+    raises.
 
-    With torch's own `once_differentiable` only `.backward()` is one. The graph ends at the gradient there, so that
-    `torch.autograd.grad` finds nothing beyond, and `torch.autograd.functional.hessian` gives 0 without a word; as does
-    a penalty on the gradient of a loss that is linear in the times of spikes.
+    torch's own `once_differentiable` raises in `.backward()` only. It ends the graph at the
+    gradient, so `torch.autograd.grad` finds nothing beyond it, and
+    `torch.autograd.functional.hessian` returns 0 in silence; so does a penalty on the gradient of a
+    loss that is linear in spike times.
     """
 
     @wraps(backward)
@@ -72,7 +76,8 @@ def differentiable_once(backward: Backward) -> Backward:
 
 
 class _Gradient(torch.autograd.Function):
-    """A gradient as a node that leads on to all it depends on, and refuses to."""
+    """A gradient as a node of the graph, joined to everything that it depends on; the node itself
+    refuses to be differentiated."""
 
     @staticmethod
     def forward(_: Any, backward: Backward, of: Any, number: int, *tensors: Tensor) -> tuple[Tensor | None, ...]:

@@ -1,1 +1,2 @@
-"""One layer as a problem: packed for kernels, read from their records, its gradients assembled; the CPU and the GPU share it."""
+"""One layer from problem to gradients, in torch, shared by the CPU and the GPU: packed for kernels,
+read from their records, its gradients assembled from their sums."""

@@ -1,4 +1,4 @@
-"""A problem packed by torch, where its tensors lie, into the layouts that the kernels read (`fast.physics.layout`)."""
+"""A problem packed, on the device of its tensors, into the layouts of `fast.physics.layout`."""
 
 from __future__ import annotations
 
@@ -18,9 +18,12 @@ from spec.errors import Verbatim
 
 
 class Delays(NamedTuple):
-    """Delays in bins, `[sources, post]`: whole bins, rests, and whether an arrival can lie within the trial.
+    """Delays in bins, `[sources, post]`.
 
-    `longest`: the most whole bins of a delay that counts, of one number, on the device.
+    Attributes:
+        bin, rest: whole bins, and the rest of each delay.
+        counts: whether the synapse exists and its delay is no longer than the trial.
+        longest: the largest `bin` of those that count, one number on the device.
     """
 
     bin: Tensor
@@ -30,12 +33,13 @@ class Delays(NamedTuple):
 
 
 def split(times: Tensor, problem: Problem) -> tuple[Tensor, Tensor]:
-    """`(bin, rest)` of times or delays in ms, int32 and of the precision of `w`; beyond the trial: `(last + 1, 0)`.
+    """`(bin, rest)` of times or delays in ms, int32 and in the precision of `w`.
 
-    The width of a bin is a power of two, so both are exact before the rest is rounded to its precision.
+    A time beyond the trial gives `(last + 1, 0)`. The width of a bin is a power of two, so only the
+    conversion of the rest to its precision rounds.
     """
     in_bins, last = times.double() / problem.width, problem.clock.last
-    bins = in_bins.clamp(max=last + 1).to(torch.int32)
+    bins = in_bins.clamp(max=last + 1).to(torch.int32)  # no time is negative: this rounds down
     return bins, in_bins.sub_(bins).masked_fill_(bins > last, 0.0).to(problem.w.dtype)
 
 
@@ -59,13 +63,14 @@ def layer(problem: Problem, found: Delays, longest: int) -> Layer:
     Raises:
         UnsupportedError: delays of more bins than the precision can count.
     """
-    w, post, sources, slots = problem.w, problem.post, problem.w.shape[0], longest + 2
+    w, (sources, post), slots = problem.w, problem.w.shape, longest + 2
     most = min(2.0 ** (np.finfo(problem.dtype).nmant + 1) / (3 * SLOT), 2**31 / (4 * SLOT))
     if slots > most:
         got = Verbatim(f"one of {longest} bins of {problem.width} ms")
         remedy = "use float64, or `python -m reference`, which needs no bins"
         raise UnsupportedError("d", f"at most {int(most) - 2} bins long", got, remedy)
-    constants, flow, factors = _of_neurons(problem)
+    key = (problem.host_constants.tobytes(), problem.width, problem.rate, problem.dtype)
+    constants, flow, factors = (torch.from_numpy(values).to(w.device) for values in _of_neurons(*key))
     blocks, absent = len(constants), 2 * slots * SLOT
     columns = w.new_zeros(3, sources, blocks * LANES)
     columns[0, :, :post] = w
@@ -76,7 +81,7 @@ def layer(problem: Problem, found: Delays, longest: int) -> Layer:
     packed = columns.reshape(3, sources, blocks, LANES).permute(2, 1, 0, 3).reshape(blocks, sources, 3 * LANES)
     return Layer(
         packed, slots, constants, flow, factors, problem.rate, problem.readout == "max_voltage", problem.sources,
-        problem.copies, post,
+        (sources - problem.sources) // post, post,
     )
 
 
@@ -85,15 +90,10 @@ def unpacked(values: Tensor, post: int) -> Tensor:
     return values.transpose(0, 1).reshape(values.shape[1], -1)[:, :post]
 
 
-def _of_neurons(problem: Problem) -> list[Tensor]:
-    """`constants`, `flow`, `coefficients` of a layer."""
-    key = (problem.host_constants.tobytes(), problem.width, problem.rate, problem.dtype)
-    return [torch.from_numpy(values).to(problem.w.device) for values in _computed(*key)]
-
-
 @lru_cache(maxsize=64)
-def _computed(constants: bytes, width: float, rate: float, dtype: type) -> tuple[np.ndarray, ...]:
-    """Of neurons with these constants, which seldom change from step to step; a small layer takes no longer than this."""
+def _of_neurons(constants: bytes, width: float, rate: float, dtype: type) -> tuple[np.ndarray, ...]:
+    """`constants`, `flow`, `coefficients` of a layer, which seldom change from step to step: to
+    compute them takes as long as a small layer."""
     tau_mem, tau_syn, v_th, v_reset = np.frombuffer(constants).reshape(4, -1)
     pm, ps = _padded(width / tau_mem, 0.25), _padded(width / tau_syn, 0.25)
     exact = coefficients(pm, ps, max(rate, 0.0), np.float64).sum(axis=2)

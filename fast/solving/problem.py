@@ -21,12 +21,13 @@ class Problem:
         offsets: `[trials * sources + 1]`, int64: start of each train in `times`.
         trials, sources: batch size, and number of neurons outside the layer.
         duration: `T`; a trial is `[0, T]`.
-        w, d: `[sources + copies * post, post]`, float32 or float64. `copies` is 0 unless the layer's own neurons
-            follow as sources, more than once if two neurons are connected more than once.
-        exists: shape of `w`, boolean: which synapses exist; None: all.
-        constants: `tau_mem`, `tau_syn`, `v_th`, `v_reset`, `[post]` each; `v_th` is infinite for LI neurons.
+        w, d: `[sources + copies * post, post]`, float32 or float64. In a recurrent layer its own
+            neurons follow as sources, `copies` times if two neurons are connected more than once.
+        exists: boolean, of the shape of `w`: which synapses exist; None: all.
+        constants: `tau_mem`, `tau_syn`, `v_th`, `v_reset`, `[post]` each; `v_th` is infinite for
+            neurons that never spike.
         readout: `max_voltage`, `mean_voltage`, `exp_weighted_voltage` or None.
-        bin_width: of the bins, a power of two; None: chosen from the time constants and the duration.
+        bin_width: width of the bins, a power of two; None: chosen here.
     """
 
     times: Tensor
@@ -37,23 +38,13 @@ class Problem:
     w: Tensor
     d: Tensor
     exists: Tensor | None
-    constants: tuple[Tensor, Tensor, Tensor, Tensor]
+    constants: tuple[Tensor, ...]
     readout: str | None = None
     bin_width: float | None = None
 
     @property
-    def post(self) -> int:
-        """Number of neurons."""
-        return self.w.shape[1]
-
-    @property
-    def copies(self) -> int:
-        """How many times the layer's own neurons follow as sources."""
-        return (self.w.shape[0] - self.sources) // self.post
-
-    @property
     def dtype(self) -> type:
-        """NumPy's name of the precision computed in."""
+        """The precision computed in, as a NumPy type."""
         return np.float32 if self.w.dtype == torch.float32 else np.float64
 
     @cached_property
@@ -79,6 +70,6 @@ class Problem:
 
     @property
     def rate(self) -> float:
-        """Rate per bin of the weight of an integral readout; negative: none is read."""
+        """Rate per bin of the weight of an integral readout; negative: no integral is read."""
         rates = {"mean_voltage": 0.0, "exp_weighted_voltage": self.width / self.duration}
         return rates.get(self.readout or "", -1.0)

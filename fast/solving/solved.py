@@ -1,4 +1,5 @@
-"""A solved problem: spikes, readout and ties read from the sweeps of a device, and gradients assembled from their sums."""
+"""A solved problem: spikes, readout and ties as the kernels of a device found them, and gradients
+assembled from the sums of its backward sweep."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ from fast.solving.problem import Problem
 
 
 class Trains(NamedTuple):
-    """Emitted spikes by (trial, neuron): `offsets [trials * post + 1]`; `neuron, bin, rest, I [n]`, `I` at the crossing."""
+    """Emitted spikes, in bins: `offsets [trials * post + 1]`, the start of each train; `neuron,
+    bin, rest, I [n]`, with `I` at the crossing."""
 
     offsets: Tensor
     neuron: Tensor
@@ -40,11 +42,11 @@ class Trains(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """Sums over all trials of a backward sweep, times in bins.
+    """Sums of a backward sweep over all trials, in bins, float64.
 
     Attributes:
-        of_synapses: `[blocks, sources, 2 * LANES]`, float64: sums of `lambda_I`, then of `lambda_V - lambda_I`, over the
-            arrivals of each synapse.
+        of_synapses: `[blocks, sources, 2 * LANES]`: sums of `lambda_I`, then of `lambda_V -
+            lambda_I`, over the arrivals of each synapse.
         dL_dt_pre: by arriving spike, in the order of the kernels; empty unless wanted.
         dL_dconstants: `[blocks, 4, LANES]`; zeros for the time constants unless wanted.
     """
@@ -55,21 +57,19 @@ class Sums(NamedTuple):
 
 
 class Swept(Protocol):
-    """What the forward sweep of a device leaves for its backward sweep.
-
-    Attributes:
-        neuron_record: `[trials, blocks, NEURON_RECORD, LANES]`, see `fast.physics.neuron_record`.
-    """
+    """What a forward sweep leaves for its backward sweep."""
 
     @property
-    def neuron_record(self) -> Tensor: ...
+    def neuron_record(self) -> Tensor:
+        """`[trials, blocks, NEURON_RECORD, LANES]`, see `fast.physics.neuron_record`."""
 
     def backward(self, dL_dt_post: Tensor, dL_dy: Tensor, want_dt: bool, want_tau: bool) -> Sums:
-        """Sums over all trials; `dL_dt_post` by emitted spike, per bin; `dL_dy [trials, blocks, LANES]`."""
+        """Sweep back: `dL_dt_post` by emitted spike, per bin; `dL_dy [trials, blocks, LANES]`."""
 
 
 class Gradients(NamedTuple):
-    """Float64: `t_in` by arriving spike (None unless wanted), `w`, `d [sources, post]`, and constants, `[post]` each."""
+    """Gradients of a problem, float64, times in ms: `t_in` by arriving spike, None unless wanted;
+    `w, d [sources, post]`; constants, `[post]` each."""
 
     t_in: Tensor | None
     w: Tensor
@@ -82,29 +82,30 @@ class Gradients(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Solved:
-    """The solution of a problem; tensors on its device, times in ms.
+    """The solution of a problem, on its device, times in ms.
 
     Attributes:
-        times, offsets: emitted spikes by (trial, neuron), `[n]` float64, and the start of each train.
+        times, offsets: `[n]`, float64: emitted spikes by (trial, neuron), and the start of each
+            train.
         y: `[trials, post]`, float64: the voltage readout; 0 without one.
         kappa: `[n]`: conditioning `(tau_mem Vdot_minus / v_th)^2` of each spike.
+        grazes: whether a spike meets its threshold with slope 0, so that its gradient is infinite.
         ties: `[trials, post]`, bits as in `fast.physics.neuron_record`.
         sees_end: whether the outputs depend on `T` in a way that `dy_dT` leaves out.
         dy_dT: `[trials, post]`: derivative of the readout by `T`.
-        grazes: whether the slope of a spike at its threshold is 0, so that its gradient is infinite.
-        width: of the bins.
-        given, order: number of arriving spikes; which of them the kernels read, in their order.
-        layer, swept: what the kernels read, and left.
+        width: of a bin.
+        given, order: number of arriving spikes; of each one that the kernels read, its number.
+        layer, swept: input of the kernels, and what their forward sweep left.
     """
 
     times: Tensor
     offsets: Tensor
     y: Tensor
     kappa: Tensor
+    grazes: Tensor
     ties: Tensor
     sees_end: bool
     dy_dT: Tensor
-    grazes: Tensor
     width: float
     given: int
     order: Tensor
@@ -112,7 +113,7 @@ class Solved:
     swept: Swept
 
     def backward(self, dL_dt_post: Tensor, dL_dy: Tensor, want_dt: bool, want_tau: bool) -> Gradients:
-        """Gradients of everything that the problem was given.
+        """Gradients of everything that the problem was made of.
 
         Args:
             dL_dt_post: by emitted spike, float64.
@@ -120,19 +121,21 @@ class Solved:
             want_dt, want_tau: whether the gradients of input times, of time constants, are wanted.
 
         Raises:
-            ArithmeticError: a spike's gradient is infinite.
+            ArithmeticError: the gradient of a spike is infinite.
         """
         if bool(self.grazes):
             remedy = "use float64, or `reference`"
             raise ArithmeticError(f"a spike grazes its threshold, so its gradient is infinite; {remedy}")
         layer, post, width = self.layer, self.layer.post, self.width
         in_lanes = pad(dL_dy.contiguous(), (0, len(layer.constants) * LANES - post)).reshape(len(dL_dy), -1, LANES)
-        sums, dL_dt_pre, dL_dconstants = self.swept.backward(dL_dt_post.contiguous() * width, in_lanes, want_dt, want_tau)
-        if layer.read_maximum:  # the largest voltage of a neuron that spikes is `v_th` itself
+        sums, dL_dt_pre, dL_dconstants = self.swept.backward(
+            dL_dt_post.contiguous() * width, in_lanes, want_dt, want_tau
+        )
+        if layer.read_maximum:  # the readout of a neuron that spikes is `v_th` itself
             spiked = self.swept.neuron_record[:, :, RECENT_BIN] >= 0
             dL_dconstants[:, 2] += _over_trials(torch.where(spiked, in_lanes, 0.0))
         w, ring_offset = layer.packed_synapses[:, :, :LANES], layer.packed_synapses[:, :, LANES : 2 * LANES]
-        ps, exists = layer.constants[:, None, 1], ring_offset < 2 * layer.slots * SLOT
+        exists, ps = ring_offset < 2 * layer.slots * SLOT, layer.constants[:, None, 1]
         # [arrival-w] -tau_syn lambda_I; [arrival-d] w (lambda_V - lambda_I)
         dL_dw = unpacked(torch.where(exists, -sums[:, :, :LANES] / ps, 0.0), post)
         dL_dd = unpacked(w * sums[:, :, LANES:], post) / width
@@ -147,22 +150,22 @@ def solved(problem: Problem, layer: Layer, order: Tensor, trains: Trains, swept:
     """The solution, from what the forward sweep of a device found.
 
     Args:
-        layer, order: what the sweep read: neurons, and which arriving spikes in which order.
-        trains, swept: what it emitted, and left; `neuron_record` loses the maxima of neurons that spike.
+        layer, order: input of the sweep: neurons, and which arriving spikes in which order.
+        trains: its spikes by (trial, neuron).
+        swept: `neuron_record` loses the maxima of neurons that spike.
     """
-    record, width, v_th = swept.neuron_record, problem.width, layer.constants[:, 2]
-    v_th_of_spikes = v_th.reshape(-1).index_select(0, trains.neuron)
-    y, ties, dy_dT = _read(record, layer, problem)
+    v_th = layer.constants[:, 2].flatten().index_select(0, trains.neuron)
+    y, ties, dy_dT = _read(swept.neuron_record, layer, problem)
     return Solved(
-        times=(trains.bin + trains.rest.double()) * width,
+        times=(trains.bin + trains.rest.double()) * problem.width,
         offsets=trains.offsets,
         y=y,
-        kappa=((trains.I - v_th_of_spikes) / v_th_of_spikes) ** 2,
+        kappa=((trains.I - v_th) / v_th) ** 2,  # [crossing-slope] tau_mem Vdot_minus = I - v_th
+        grazes=(trains.I <= v_th).any(),
         ties=ties,
         sees_end=layer.rate >= 0 or bool((ties & SPIKE_AT_END).any()),
         dy_dT=dy_dT,
-        grazes=(trains.I <= v_th_of_spikes).any(),
-        width=width,
+        width=problem.width,
         given=len(problem.times),
         order=order,
         layer=layer,
@@ -171,27 +174,31 @@ def solved(problem: Problem, layer: Layer, order: Tensor, trains: Trains, swept:
 
 
 def _read(record: Tensor, layer: Layer, problem: Problem) -> tuple[Tensor, Tensor, Tensor]:
-    """Readout, ties and `dy_dT`, `[trials, post]`; where a neuron spikes its largest voltage is `v_th`, and no event."""
-    clock, post = problem.clock, layer.post
-    ties, nothing = record[:, :, TIES].to(torch.uint8), record.new_zeros(len(record), post)
+    """Readout, ties and `dy_dT`, `[trials, post]` each; clears the maxima of neurons that spike."""
+    clock, nothing = problem.clock, record.new_zeros(len(record), layer.post)
+    ties = record[:, :, TIES].to(torch.uint8)
+    if layer.rate >= 0:
+        mean = _by_neuron(record[:, :, INTEGRAL], layer) / (clock.last + float(clock.end))
+        return mean, _by_neuron(ties, layer), nothing
     if not layer.read_maximum:
-        T = clock.last + float(clock.end)
-        return _by_neuron(record[:, :, INTEGRAL], post) / T if layer.rate >= 0 else nothing, _by_neuron(ties, post), nothing
+        return nothing, _by_neuron(ties, layer), nothing
+    # The largest voltage of a neuron that spikes is its threshold: a constant, and no event.
     spiked, group = record[:, :, RECENT_BIN] >= 0, record[:, :, MAX_GROUP]
     record[:, :, MAX_BIN].masked_fill_(spiked, -1.0)
-    pinned = ties | SIMULTANEOUS_AT_MAXIMUM * (group > 1).to(torch.uint8)
-    ties = torch.where(spiked, ties & ~(EQUAL_MAXIMA | SIMULTANEOUS_AT_MAXIMUM) & 0xFF, pinned)
     y = torch.where(spiked, layer.constants[:, 2], record[:, :, MAX_V])
+    at_maximum = EQUAL_MAXIMA | SIMULTANEOUS_AT_MAXIMUM
+    ties = torch.where(spiked, ties & (0xFF & ~at_maximum), ties | SIMULTANEOUS_AT_MAXIMUM * (group > 1))
     at_end = (record[:, :, MAX_BIN] == clock.last) & (record[:, :, MAX_REST] == float(clock.end)) & (group == 0)
     slope = torch.where(at_end, record[:, :, MAX_SLOPE], 0.0) / problem.width
-    return _by_neuron(y, post), _by_neuron(ties, post), _by_neuron(slope, post)
+    return _by_neuron(y, layer), _by_neuron(ties.to(torch.uint8), layer), _by_neuron(slope, layer)
 
 
-def _by_neuron(values: Tensor, post: int) -> Tensor:
+def _by_neuron(values: Tensor, layer: Layer) -> Tensor:
     """`[trials, blocks, LANES]` as `[trials, post]`."""
-    return values.reshape(len(values), -1)[:, :post]
+    return values.reshape(len(values), -1)[:, : layer.post]
 
 
 def _over_trials(values: Tensor) -> Tensor:
-    """The sum over trials. On the CPU by NumPy: the order in which torch adds depends on its number of threads."""
+    """The sum over trials; on the CPU by NumPy, since the order of torch's sum depends on its
+    number of threads."""
     return values.sum(dim=0) if values.is_cuda else torch.from_numpy(values.numpy().sum(axis=0))

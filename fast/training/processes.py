@@ -51,8 +51,8 @@ class Processes:
 
     def __exit__(self, *_: object) -> None:
         if self.world > 1:
-            # The last to let go of the group must not be a reducer: it would hold the GIL while it waits for the
-            # group's threads, which may wait for the GIL.
+            # The last to let go of the group must not be a reducer: it would hold the GIL while it
+            # waits for the group's threads, which may wait for the GIL.
             for module in self._parallel:
                 del module.logger, module.reducer
             distributed.destroy_process_group()

@@ -130,7 +130,7 @@ def test_a_program_broken_in_one_case_is_graded_in_the_others(tmp_path: Path) ->
 
 
 def test_a_program_that_hangs_is_ended_with_its_children(tmp_path: Path) -> None:
-    """A pipe stays open as long as one of them lives."""
+    """A pipe stays open while one of them lives."""
     pipe = tmp_path / "alive"
     os.mkfifo(pipe)
     text = (

@@ -33,10 +33,10 @@ def test_every_kernel_compiles(precision: str, tmp_path: Path) -> None:
             text = cuda_kernels.ptx(one, compute_capability)
             assert re.search(rf"\.target sm_{compute_capability[0]}{compute_capability[1]}", text)
             assert ".visible .entry" in text
-            assert not re.search(r"(?<![.\w])(atom|red)\.", text), f"{name} adds atomically, in whichever order"
+            assert not re.search(r"(?<![.\w])(atom|red)\.", text), f"{name} adds atomically, in no fixed order"
             said = cuda_kernels.assembled(text, compute_capability, tmp_path)
             if said is None:
-                print(f"{name} {precision} {compute_capability}: no ptxas that is new enough to say what it takes")
+                print(f"{name} {precision} {compute_capability}: no ptxas is new enough to count its registers")
                 continue
             registers, spilled = (re.search(rf"(\d+) {what}", said) for what in ("registers", "bytes spill stores"))
             assert registers and spilled

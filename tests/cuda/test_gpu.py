@@ -16,7 +16,7 @@ from tests.support.comparison import assert_same_results
 from tests.support.float32 import Float32, counts
 from tests.support.networks.strategies import families, seeded_case
 
-no_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU that torch finds")
+no_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no GPU")
 pytestmark = [pytest.mark.check(19), pytest.mark.gpu, no_gpu]
 
 SEEDS = 25

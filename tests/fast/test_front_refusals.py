@@ -42,7 +42,7 @@ PROPAGATE: dict[str, tuple[dict[str, object], str]] = {
     "readout unknown": ({"readout": "first_spike_time"}, "`readout` must be one of max_voltage, .* choose one"),
     "w for other sources": (
         {"w": full(2, 2)},
-        r"`w` must be of shape \[pre, post\] with pre = 3, .* got \[2, 2\]; one row a source neuron",
+        r"`w` must be of shape \[pre, post\] with pre = 3, .* got \[2, 2\]; one row per source neuron",
     ),
     "w no matrix": ({"w": full(3)}, r"`w` must be of shape \[pre, post\] .* got \[3\]"),
     "d of another shape": ({"d": full(2, 3)}, r"`d` must be of shape \[3, 2\], got \[2, 3\]; `w` is \[pre, post\]"),

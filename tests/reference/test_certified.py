@@ -57,7 +57,7 @@ SLACK = 1.0
 """One digit: the result is right for numbers within ten ulps of the given ones."""
 
 QUICK = ("lower-arrival-at-the-end", "lower-zero-delays", "average-at-once", "higher-grazing-10", "higher-balanced")
-"""Checked by both routes in the core; a test marked `full` checks all."""
+"""In the core, by both routes; tests marked `full` check all networks."""
 
 
 def test_the_readme_has_the_table_and_no_file_is_left_over() -> None:

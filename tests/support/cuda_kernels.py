@@ -23,7 +23,7 @@ from fast.solving.problem import Problem
 
 
 class Caught(NamedTuple):
-    """A launch that was not made: the kernel, and the types of its arguments."""
+    """A launch that was caught: the kernel, and the types of its arguments."""
 
     kernel: Any
     types: tuple[Any, ...]
@@ -44,14 +44,11 @@ def caught(dtype: torch.dtype) -> dict[str, Caught]:
                 each.counts.zero_()
 
     spikes = Spikes.from_trains([[[1.0, 2.0], []]], 20.0)
-    tau_mem, tau_syn, v_th, v_reset = (torch.full((3,), value, dtype=dtype) for value in (20.0, 5.0, 1.0, 0.0))
+    constants = tuple(torch.full((3,), value, dtype=dtype) for value in (20.0, 5.0, 1.0, 0.0))
     with mock.patch.object(launches, "launch", catch):
         for sources in (2, 5):  # the 5 are 2 from outside, and the layer's own neurons
             w = torch.ones(sources, 3, dtype=dtype)
-            problem = Problem(
-                spikes.times, spikes.offsets, spikes.trials, spikes.size, spikes.duration, w, w, None,
-                (tau_mem, tau_syn, v_th, v_reset),
-            )
+            problem = Problem(spikes.times, spikes.offsets, 1, 2, spikes.duration, w, w, None, constants)
             dL_dt, dL_dy = torch.empty(0, dtype=torch.float64), torch.zeros(1, 3, dtype=torch.float64)
             solver.solve(problem).backward(dL_dt, dL_dy, True, True)
     return found
@@ -68,7 +65,7 @@ def as_arrays(value: Any) -> Any:
 
 @contextmanager
 def pretended(compute_capability: tuple[int, int]) -> Iterator[None]:
-    """Device functions are compiled for the current device; here is none, so for this one."""
+    """Stand-in for the current device, for which Numba compiles device functions."""
     from numba.cuda import dispatcher
 
     with mock.patch.object(

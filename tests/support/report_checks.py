@@ -139,7 +139,7 @@ CHECKS = tuple(
          "every fault by every check that can find it"),
         (FAULTS, "Mutation testing",
          "Operators, numbers and comparisons of the adjoint code are changed, one at a time: all of the reference, a "
-         "seeded sample of the kernels. The checks fail.",
+         "seeded sample of the kernels. The checks find them.",
          "at least 95 % of the mutants that change anything found, every survivor explained"),
         (FAULTS, "The networks are worth testing",
          "Bursts, silence, loops, inhibition, several spikes under way: each class of event is frequent enough.",

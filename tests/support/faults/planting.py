@@ -131,7 +131,7 @@ def simulate(folder: str, evidence: str) -> None:
     from fast.cuda import launches, recurrent_launches
     from tests.support.faults.findings import worst
 
-    launches.WARP = recurrent_launches.TOGETHER = 3  # type: ignore[misc]
+    launches.WARP = recurrent_launches.TOGETHER = 3
     sys.setswitchinterval(1e-5)  # the simulator polls, and would keep its threads from running
     print(json.dumps(worst("fast", json.loads(Path(evidence).read_text(encoding="utf-8")))))
     _assert_copied("fast", folder)

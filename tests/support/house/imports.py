@@ -44,8 +44,6 @@ ROOMS = {
 }
 """The rooms of `fast` and their levels: a room imports itself and rooms of lower levels only."""
 
-UP_FOR_NOW = {("cuda", "cpu"), ("cuda", "nn")}
-
 DYNAMIC = {"import_module", "__import__", "run_module"}
 
 
@@ -109,7 +107,7 @@ def arrows_up(path: PurePosixPath, text: str) -> list[str]:
     own, found = room(path.parts), {}
     for line, name in imported(path, ast.parse(text)):
         other = room(tuple(name.split(".")))
-        if within(name, ["fast"]) and own != other and ROOMS[other] >= ROOMS[own] and (own, other) not in UP_FOR_NOW:
+        if within(name, ["fast"]) and own != other and ROOMS[other] >= ROOMS[own]:
             found[line] = f"{path}:{line}: {own} imports {name} of {other}"
     return list(found.values())
 

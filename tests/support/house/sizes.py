@@ -13,10 +13,11 @@ from tests.support.house.sources import read
 
 LINES, PARAMETERS = 250, 12
 LISTED = PurePosixPath("benchmarks/PARAMETERS.md")
-WIDE_FOR_NOW = ("fast/cpu", "fast/cuda", "fast/physics")
+WIDE_FOR_NOW = ("fast/cpu/recurrent_backward.py",)
 LONG_FOR_NOW = {
     "benchmarks/grid/figures.py", "examples/conformance/eventax_adapter.py", "tests/invariances/test_invariances.py",
-    "tests/reference/test_taylor.py", "tests/training/test_survival.py", "tests/training/test_training.py",
+    "tests/reference/test_taylor.py", "tests/support/faults/catalogue.py", "tests/training/test_survival.py",
+    "tests/training/test_training.py",
 }
 
 

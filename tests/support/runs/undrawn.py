@@ -18,7 +18,7 @@ DRAWING = ("fast.tasks.sequence.task", "fast.training.classify")
 
 @contextmanager
 def without_pictures() -> Iterator[None]:
-    """Tasks draw nothing."""
+    """No task draws pictures."""
     with pytest.MonkeyPatch.context() as patch:
         for module in DRAWING:
             patch.setattr(f"{module}.draw", lambda folder: [])
