@@ -129,7 +129,9 @@ READ: dict[str, Callable[[Spikes], Tensor]] = {
 
 
 @pytest.mark.check(20)
-@pytest.mark.parametrize("read", READ)
+@pytest.mark.parametrize(
+    "read", [pytest.param(read, marks=pytest.mark.full) if "first" in read else read for read in READ]
+)
 def test_gradcheck_of_spikes_through_two_layers_and_around_one(read: str) -> None:
     def function(*arguments: Tensor) -> Tensor:
         emitted, _ = run_two(*arguments)
@@ -140,7 +142,9 @@ def test_gradcheck_of_spikes_through_two_layers_and_around_one(read: str) -> Non
 
 
 @pytest.mark.check(20)
-@pytest.mark.parametrize("loss", [False, True], ids=["readout", "cross entropy"])
+@pytest.mark.parametrize("loss", [
+    pytest.param(False, id="readout", marks=pytest.mark.full), pytest.param(True, id="cross entropy")
+])
 @pytest.mark.parametrize("readout", VOLTAGE_READOUTS)
 def test_gradcheck_of_readouts_through_two_layers_and_around_one(readout: str, loss: bool) -> None:
     def function(*arguments: Tensor) -> Tensor:

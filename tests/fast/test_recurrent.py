@@ -119,8 +119,12 @@ def realistic(rng: np.random.Generator, recurrent: bool, hidden: int) -> tuple[N
     return NetworkSpec(tuple(populations), tuple(connections)), {"in": Spikes.from_trains([trains], T)}
 
 
-@pytest.mark.parametrize(("recurrent", "hidden"), [(False, 256), (True, 512)], ids=["700-256-20", "2x512 recurrent"])
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
+@pytest.mark.parametrize(("recurrent", "hidden", "dtype"), [
+    pytest.param(False, 256, torch.float64, id="700-256-20 float64"),
+    pytest.param(False, 256, torch.float32, id="700-256-20 float32"),
+    pytest.param(True, 512, torch.float64, id="2x512 recurrent float64", marks=pytest.mark.full),
+    pytest.param(True, 512, torch.float32, id="2x512 recurrent float32"),
+])
 def test_networks_of_realistic_size_obey_the_identities(recurrent: bool, hidden: int, dtype: torch.dtype) -> None:
     """Identities A, B, C of the whole network, for which the reference would take minutes."""
     described, inputs = realistic(np.random.default_rng(1), recurrent, hidden)
