@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from benchmarks.command import guarded
+from benchmarks.grid.axes import dots, fraction, published, steps, triangle, with_quartiles
 from benchmarks.grid.networks import KINDS, LOSSES, WHERE
 from fast.drawing.style import COLOURS, plain
 from spec import SpecError
@@ -36,8 +37,8 @@ def errors(record: dict) -> Figure:
     figure, panels = _by_kind_and_parameter(record, "error")
     for axes, which, kind in panels:
         axes.set_yscale("log")
-        _steps(axes, record["dts"])
-        _triangle(axes)
+        steps(axes, record["dts"])
+        triangle(axes)
         plain(axes, "step dt, ms", "relative error", f"gradient by {NAMED[which]}, {kind}")
     panels[0][0].legend(frameon=False, fontsize=8, loc="upper left")
     return figure
@@ -48,7 +49,7 @@ def cosines(record: dict) -> Figure:
     figure, panels = _by_kind_and_parameter(record, "cosine")
     for axes, which, kind in panels:
         axes.set_ylim(-0.1, 1.03)
-        _steps(axes, record["dts"])
+        steps(axes, record["dts"])
         plain(axes, "step dt, ms", "cosine with the exact gradient", f"by {NAMED[which]}, {kind}")
     panels[0][0].legend(frameon=False, fontsize=8, loc="lower left")
     return figure
@@ -66,10 +67,10 @@ def spikes_kept(record: dict) -> Figure:
                 shares = [100 * share for share in group["kept"]]
                 kept.plot(record["dts"], shares, "o", ls=style, ms=3, color=colour, label=f"{kind}, {read}")
     kept.set_ylim(-3, 103)
-    _steps(kept, record["dts"])
+    steps(kept, record["dts"])
     plain(kept, "step dt, ms", "networks, %", "all spike counts right")
     kept.legend(frameon=False, fontsize=8, loc="lower left")
-    _published(kept, 0.75)
+    published(kept, 0.75)
     words = ("inputs and delays anywhere", "delays on the grid of 1 ms", "delays and inputs on it")
     for where, label, colour in zip(WHERE, words, COLOURS, strict=False):
         for group in record["gradients"]["summary"]["groups"]:
@@ -77,7 +78,7 @@ def spikes_kept(record: dict) -> Figure:
                 middle = [quartiles[1] for quartiles in group["error_d"]]
                 placed.plot(record["dts"], middle, "o-", ms=3, color=colour, label=label)
     placed.set_yscale("log")
-    _steps(placed, record["dts"])
+    steps(placed, record["dts"])
     plain(placed, "step dt, ms", "median relative error", "by delays, recurrent, spike_time_mse")
     placed.legend(frameon=False, fontsize=8, loc="lower right")
     return figure
@@ -101,7 +102,7 @@ def grazing(record: dict) -> Figure:
                 axes.plot([max(low, kappa.min()), high], [middle, middle], color=COLOURS[1], lw=2)
         axes.set_xscale("log")
         axes.set_yscale("log")
-        title = f"dt = {_fraction(dt)} ms, rank correlation {entry['rank_correlation']:.2f}"
+        title = f"dt = {fraction(dt)} ms, rank correlation {entry['rank_correlation']:.2f}"
         plain(axes, "kappa of the worst spike", "", title)
     figure.axes[0].set_ylabel("relative error, by weights")
     figure.legend(handles=[Line2D([], [], color=COLOURS[1], lw=2, label="median between edges"),
@@ -120,9 +121,9 @@ def training(record: dict) -> Figure:
         dt = runs[0]["ways"][n]["dt"]
         own = [[run["ways"][n] for run in runs if run["apart"] == apart] for apart in aparts]
         seen = [[100 * way["on_exact"] for way in ways] for ways in own]
-        _dots(accuracy, [x + shift for x in range(len(aparts))], seen, OF_WAY[dt], _way(dt))
+        dots(accuracy, [x + shift for x in range(len(aparts))], seen, OF_WAY[dt], _way(dt))
         off = [[abs(way["boundary_off"]) for way in ways] for ways in own]
-        _dots(boundary, [x + shift for x in range(len(aparts))], off, OF_WAY[dt], _way(dt), mean=False)
+        dots(boundary, [x + shift for x in range(len(aparts))], off, OF_WAY[dt], _way(dt), mean=False)
     boundary.plot(range(len(aparts)), [apart / 2 for apart in aparts], color="0.6", ls="--", lw=1, label="needed")
     boundary.set_yscale("symlog", linthresh=1e-3)
     boundary.set_ylim(bottom=-2e-4)
@@ -137,9 +138,9 @@ def training(record: dict) -> Figure:
             if way["dt"] is None and name == "on_grid":
                 continue
             values = [100 * run["ways"][x][name] for run in record["yin-yang"]["runs"]]
-            _dots(points, [x + shift], [values], OF_WAY[way["dt"]], "", face=face)
+            dots(points, [x + shift], [values], OF_WAY[way["dt"]], "", face=face)
     terms = ["\n+ term" if way["pinned"] else "" for way in ways[1:]]
-    names = [f"{_fraction(way['dt'])} ms{term}" for way, term in zip(ways[1:], terms, strict=True)]
+    names = [f"{fraction(way['dt'])} ms{term}" for way, term in zip(ways[1:], terms, strict=True)]
     points.set_xticks(range(len(ways)), ["exact", *names], fontsize=8)
     plain(points, "gradient", "test accuracy, %", "Yin-Yang (open: on its own grid)")
     return figure
@@ -180,55 +181,13 @@ def _by_kind_and_parameter(record: dict, quantity: str) -> tuple[Figure, list[tu
     for axes, (which, kind) in zip(grid, places, strict=True):
         for group in _off(record, kind):
             colour, rows = OF_LOSS[group["loss"]], group[f"{quantity}_{which}"]
-            _with_quartiles(axes, record["dts"], rows, colour, group["loss"])
-    _published(grid[0], 0.03)
+            with_quartiles(axes, record["dts"], rows, colour, group["loss"])
+    published(grid[0], 0.03)
     return figure, [(axes, which, kind) for axes, (which, kind) in zip(grid, places, strict=True)]
 
 
-def _with_quartiles(axes: Axes, dts: Sequence[float], rows: list, colour: str, label: str) -> None:
-    low, middle, high = np.array(rows).T
-    axes.plot(dts, middle, "o-", ms=3, lw=1.3, color=colour, label=label)
-    axes.fill_between(dts, low, high, color=colour, alpha=0.12, lw=0)
-
-
-def _steps(axes: Axes, dts: Sequence[float]) -> None:
-    """A logarithmic axis of step sizes, with a line at the published 1 ms."""
-    axes.set_xscale("log", base=2)
-    axes.axvline(1.0, color="0.75", lw=1, zorder=0)
-    axes.set_xticks(dts[::2], [_fraction(dt) for dt in dts[::2]])
-    axes.minorticks_off()
-
-
-def _published(axes: Axes, height: float) -> None:
-    """Label the line at 1 ms, at this share of the panel's height."""
-    axes.annotate("published codes", (1.0, height), (-3, 0), xycoords=axes.get_xaxis_transform(),
-                  textcoords="offset points", rotation=90, ha="right", fontsize=7, color="0.5")
-
-
-def _triangle(axes: Axes) -> None:
-    """The slope of an error in proportion to the step."""
-    x, y = np.array([2**-6, 2**-3]), np.array([2.5e-4, 2e-3])
-    axes.plot([*x, x[1], x[0]], [*y, y[0], y[0]], color="0.4", lw=1)
-    axes.annotate("1", (x[1], float(np.sqrt(y[0] * y[1]))), (4, 0), textcoords="offset points", fontsize=8, color="0.4")
-
-
-def _dots(
-    axes: Axes, where: Sequence[float], values: list, colour: str, label: str, face: str | None = None,
-    mean: bool = True,
-) -> None:
-    for n, (x, own) in enumerate(zip(where, values, strict=True)):
-        spread = x + np.linspace(-0.1, 0.1, len(own))
-        axes.plot(spread, own, "o", ms=4, color=colour, mfc=face or colour, alpha=0.8, label=label if n == 0 else "")
-        if mean:
-            axes.plot([x - 0.14, x + 0.14], [np.mean(own)] * 2, color=colour, lw=2)
-
-
 def _way(dt: float | None) -> str:
-    return "exact gradient" if dt is None else f"gradient on a grid of {_fraction(dt)} ms"
-
-
-def _fraction(dt: float) -> str:
-    return f"{dt:g}" if dt >= 1 else f"1/{1 / dt:g}"
+    return "exact gradient" if dt is None else f"gradient on a grid of {fraction(dt)} ms"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

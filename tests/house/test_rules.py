@@ -11,7 +11,7 @@ import pytest
 from tests.support.house.hidden import hidden_faults, hidden_nan, machine_paths
 from tests.support.house.imports import MAY_IMPORT
 from tests.support.house.loading import code_that_is_read
-from tests.support.house.sizes import LINES, PARAMETERS, listed, long_file, wide, wide_functions
+from tests.support.house.sizes import LINES, PARAMETERS, long_file, wide_functions
 from tests.support.house.sources import FILES, PYTHON_FILES, read
 
 
@@ -153,8 +153,3 @@ def test_checkpoints_are_read_as_the_rule_allows() -> None:
     text, word = read(PurePosixPath("fast/training/checkpoints.py")), "weights_only=True"
     assert text.count(word) == 1
     assert len(code_that_is_read(PATH, text.replace(word, "weights_only=False"))) == 1
-
-
-def test_the_list_of_wide_functions_names_each_that_is_wide_and_no_other() -> None:
-    found = {name for path in PYTHON_FILES for name in wide(path, read(path))}
-    assert listed().keys() <= found and all(listed().values())

@@ -12,7 +12,7 @@ import pytest
 
 import reference
 from spec import Case, Connection, ConnectionGradient, Network, Population, Result, SpikeTimeMSE
-from tests.support.comparison import assert_same_activity, assert_same_gradients, gradient_blocks, largest_block
+from tests.support.comparison import largest_block
 from tests.support.effort import many
 from tests.support.implementations import RUNS
 from tests.support.networks.families import FAMILIES, SPIKE_LOSSES
@@ -28,12 +28,11 @@ from tests.support.networks.rewriting import (
 )
 from tests.support.networks.strategies import families, seeded_case
 from tests.support.report_evidence import Measured
-from tests.support.tolerances import SAME_NETWORK, SAME_SUM, U64, VANISHES, WELL_CONDITIONED, relative
+from tests.support.sameness import assert_bitwise, assert_equal, assert_same
+from tests.support.tolerances import U64, VANISHES, relative
 from tests.support.truth import Problem, difference
 
-CASES = many(4)
-"""Per family."""
-
+CASES = many(4)  # per family
 PAIRS = [(run, family) for run in RUNS for family in families()]
 IDLE = Population("idle", "input", 1)
 every_family = pytest.mark.parametrize(("run", "family"), PAIRS)
@@ -59,30 +58,6 @@ drawn = cache(lambda family, seed: seeded_case(seed, family))
 def result(run: str, case: Case) -> Result:
     """Of a case as it was drawn."""
     return RUNS[run](case)
-
-
-def assert_bitwise(case: Case, found: Result, true: Result) -> None:
-    """All bits are equal."""
-    assert found.loss == true.loss
-    assert true.readout is None or np.array_equal(found.readout, true.readout)  # type: ignore[arg-type]
-    for name, trains in true.spikes.items():
-        assert all(np.array_equal(a, b) for a, b in zip(found.spikes[name], trains, strict=True)), name
-    assert gradient_blocks(case, found.gradients) == gradient_blocks(case, true.gradients)
-
-
-def assert_same(case: Case, found: Result, true: Result, limit: float = SAME_NETWORK) -> float:
-    """Two float64 gradients agree to the limit, less near grazing; the used share of it."""
-    assert_same_activity(case, found, true, true.gradients)
-    allowed = limit / WELL_CONDITIONED * relative(U64, true.kappa_min)
-    return assert_same_gradients(case, found.gradients, true.gradients, true.kappa_min, limit=allowed).used
-
-
-def assert_equal(run: str, case: Case, found: Result, true: Result) -> float:
-    """Bitwise equal in the reference; in `fast` equal up to the order of sums."""
-    if run == "reference":
-        assert_bitwise(case, found, true)
-        return 0.0
-    return assert_same(case, found, true, SAME_SUM)
 
 
 @pytest.mark.check(11)

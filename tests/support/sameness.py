@@ -1,0 +1,33 @@
+"""Two ways to write one network give one result: bitwise, or to rounding."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from spec import Case, Result
+from tests.support.comparison import assert_same_activity, assert_same_gradients, gradient_blocks
+from tests.support.tolerances import SAME_NETWORK, SAME_SUM, U64, WELL_CONDITIONED, relative
+
+
+def assert_bitwise(case: Case, found: Result, true: Result) -> None:
+    """All bits are equal."""
+    assert found.loss == true.loss
+    assert true.readout is None or np.array_equal(found.readout, true.readout)  # type: ignore[arg-type]
+    for name, trains in true.spikes.items():
+        assert all(np.array_equal(a, b) for a, b in zip(found.spikes[name], trains, strict=True)), name
+    assert gradient_blocks(case, found.gradients) == gradient_blocks(case, true.gradients)
+
+
+def assert_same(case: Case, found: Result, true: Result, limit: float = SAME_NETWORK) -> float:
+    """Two float64 gradients agree to the limit, less near grazing; the used share of it."""
+    assert_same_activity(case, found, true, true.gradients)
+    allowed = limit / WELL_CONDITIONED * relative(U64, true.kappa_min)
+    return assert_same_gradients(case, found.gradients, true.gradients, true.kappa_min, limit=allowed).used
+
+
+def assert_equal(run: str, case: Case, found: Result, true: Result) -> float:
+    """Bitwise equal in the reference; in `fast` equal up to the order of sums."""
+    if run == "reference":
+        assert_bitwise(case, found, true)
+        return 0.0
+    return assert_same(case, found, true, SAME_SUM)

@@ -1,0 +1,166 @@
+"""Runs that stop themselves, lack room, or may not be resumed: nothing is lost."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import torch
+
+from fast.train import main
+from fast.training import engine
+from fast.training.checkpoints import Checkpoints, decoded, digest
+from fast.training.classify import Classification
+from fast.training.gradient_checks import NotFiniteError
+from fast.training.run_folder import LOG, Folder, NotWrittenError, RunFolder
+from spec import SpecError
+from tests.support.forking import Child, started
+from tests.support.runs.short_runs import classification, options, run, sequence
+from tests.support.runs.written_files import small_trials, write
+
+
+def poison_parameter(training: Classification) -> None:
+    with torch.no_grad():
+        training.network.out.w[0, 0] = torch.nan
+
+
+def poison_gradient(training: Classification) -> None:
+    training.network.out.w.register_hook(lambda grad: grad * torch.inf)
+
+
+@pytest.mark.parametrize("poison", [poison_parameter, poison_gradient])
+def test_what_is_not_finite_stops_before_the_optimiser(
+    poison: Callable[[Classification], None], tmp_path: Path
+) -> None:
+    training = classification()
+    take, before = training.step, []
+
+    def poisoned(number: int, folder: Folder, check: Callable[[], None]) -> None:
+        if number == 5:
+            poison(training)
+            before.append(digest(training.state()))
+        take(number, folder, check)
+
+    training.step = poisoned  # type: ignore[method-assign]
+    with pytest.raises(NotFiniteError, match=r"out[.]w is not finite"):
+        run(training, tmp_path / "run")
+    assert digest(training.state()) == before[0], "nothing was learned from it"
+    kept, _ = Checkpoints(tmp_path / "run").load()
+    assert kept["step"] == 5 and torch.isfinite(kept["training"]["network"]["out.w"]).all()
+    again = decoded((tmp_path / "run" / engine.REPRODUCER).read_bytes())
+    assert again["step"] == 5 and len(again["under_way"]["labels"]) == 4
+
+
+def refused(*_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_a_full_disk_is_said_and_the_last_checkpoint_stays(
+    call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training, steps = classification(), []
+    take = training.step
+
+    def full(number: int, folder: Folder, check: Callable[[], None]) -> None:
+        take(number, folder, check)
+        steps.append(number)
+        if number == 5:
+            monkeypatch.setattr(os, call, refused)
+
+    training.step = full  # type: ignore[method-assign]
+    with pytest.raises(NotWrittenError, match=r"No space left on device.*make room, then go on with --resume"):
+        run(training, tmp_path / "run")
+    monkeypatch.undo()
+    kept, wrong = Checkpoints(tmp_path / "run").load()
+    assert kept["step"] >= 5 and wrong == []
+    assert steps[-1] == 5, "it must not go on without a word"
+
+
+def test_no_room_is_seen_before_the_first_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    usage = shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    assert main(["--task", "sequence", "--out", str(tmp_path / "run")]) == 4
+    assert "1000 bytes are free at" in capsys.readouterr().err
+    assert not (tmp_path / "run" / LOG).exists()
+
+
+@pytest.mark.parametrize(("name", "value"), [("lr", "2"), ("seed", "1"), ("jitter", "1"), ("dtype", "float64")])
+def test_a_run_is_not_resumed_with_other_options(
+    name: str, value: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["--task", "sequence", "--epochs", "2", "--out", str(tmp_path / "run")]
+    assert main(given) in (0, 1)
+    capsys.readouterr()
+    assert main([*given, "--resume", f"--{name}", value]) == 2
+    assert f"`--{name}` must be" in capsys.readouterr().err
+    assert main([*given, "--resume", "--epochs", "4"]) in (0, 1), "more epochs are another matter"
+    assert "resumed after step 2 of 4" in capsys.readouterr().out
+
+
+def test_a_run_is_not_resumed_as_another_network_or_on_other_data(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [str(tmp_path / f"{name}.h5") for name in ("train", "test")]
+    for seed, file in enumerate(files):
+        write(Path(file), *small_trials(20, seed))
+    given = ["--task", "spikes", "--data", *files, "--hidden", "4", "--epochs", "1", "--out", str(tmp_path / "run")]
+    assert main(given) in (0, 1)
+    for changed in (["--hidden", "5"], ["--hidden", "4", "4"], ["--readout", "mean_voltage"]):
+        assert main([*given, "--resume", *changed]) == 2
+        assert f"`{changed[0]}` must be" in capsys.readouterr().err
+    write(Path(files[1]), *small_trials(20, 7))
+    assert main([*given, "--resume"]) == 2
+    assert "`--data-sha256` must be" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_a_schedule_that_ends_is_part_of_what_a_run_is(schedule: str) -> None:
+    """More epochs would change its first steps."""
+    assert classification(schedule=schedule).extendable == (schedule == "constant") and sequence().extendable
+
+
+def test_a_run_to_resume_must_be_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--task", "sequence", "--resume"]) == 2
+    assert main(["--task", "sequence", "--resume", "--out", str(tmp_path)]) == 2
+    err = capsys.readouterr().err
+    assert "`--resume` must be given with --out" in err and "with the --out of a run" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_runs_never_work_in_one_folder(tmp_path: Path) -> None:
+    given = vars(options())
+    with closing(RunFolder(str(tmp_path / "run"), "letters", given)), pytest.raises(SpecError, match="no other run"):
+        RunFolder(str(tmp_path / "run"), "letters", given, resume=True)
+    RunFolder(str(tmp_path / "run"), "letters", given, resume=True).close()
+
+
+def test_a_process_that_is_killed_leaves_no_lock_and_goes_on(tmp_path: Path) -> None:
+    """`kill -9` from outside, the command with --resume, and the same last line."""
+
+    def command(run: str, *more: str) -> Child:
+        options = ["--task", "sequence", "--epochs", "100", "--save-seconds", "0", "--out", str(tmp_path / run), *more]
+        return started("tests.support.runs.undrawn:main", *options)
+
+    def last_line(child: Child) -> str:
+        done = child.wait()
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines()[-1]
+
+    end, child = last_line(command("straight")), command("run")
+    history = tmp_path / "run" / LOG
+    while not history.exists() or len(history.read_bytes().splitlines()) < 12:
+        time.sleep(0.001)
+    os.kill(child.pid, signal.SIGKILL)
+    assert child.wait().returncode == -signal.SIGKILL
+    assert last_line(command("run", "--resume")) == end
+    assert end.startswith("state sha256 ")
