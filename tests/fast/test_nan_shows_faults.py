@@ -13,6 +13,7 @@ from tests.support.faults.planting import Fault, plant
 from tests.training.test_survival_faults import outcome
 
 TESTS = "../fast/test_nan_shows.py"
+SOLVED = "solving/solved.py"
 SPIKES, READ, CYCLES = "one and layer and float64", "max_voltage and float64", "recurrent and float64"
 
 
@@ -20,34 +21,17 @@ def fault(name: str, file: str, text: str, wrong: str) -> Fault:
     return Fault(name, "fast", file, text, wrong)
 
 
-def without_nan(text: str, module: str = "torch") -> str:
+def without_nan(text: str) -> str:
     """An expression, and 0 where it is NaN or infinite."""
-    return f"{module}.where({module}.isfinite({text}), {text}, 0.0)"
+    return f"torch.where(torch.isfinite({text}), {text}, 0.0)"
 
 
 FAULTS = (
-    (
-        fault(
-            "of spike times, at the door",
-            "nn/autograd.py",
-            "dL_dt_post.contiguous() * ctx.width",
-            f"{without_nan('dL_dt_post')}.contiguous() * ctx.width",
-        ),
-        SPIKES,
-    ),
-    (
-        fault("of readouts, at the door", "cpu/kernels.py", "= dL_dy\n", f"= {without_nan('dL_dy', 'np')}\n"),
-        READ,
-    ),
-    (fault("of weights", "nn/autograd.py", "blocks = (dL_dw,", f"blocks = ({without_nan('dL_dw')},"), SPIKES),
-    (
-        fault("of delays", "nn/autograd.py", "dL_dd / ctx.width,", f"{without_nan('dL_dd')} / ctx.width,"),
-        SPIKES,
-    ),
-    (
-        fault("of input times", "nn/autograd.py", "= worth / ctx.width", f"= {without_nan('worth')} / ctx.width"),
-        SPIKES,
-    ),
+    (fault("of spike times, at the door", SOLVED, "dL_dt_post.cont", f"{without_nan('dL_dt_post')}.cont"), SPIKES),
+    (fault("of readouts, at the door", SOLVED, "pad(dL_dy.", f"pad({without_nan('dL_dy')}."), READ),
+    (fault("of weights", SOLVED, "(t_in, dL_dw,", f"(t_in, {without_nan('dL_dw')},"), SPIKES),
+    (fault("of delays", SOLVED, "dL_dw, dL_dd,", f"dL_dw, {without_nan('dL_dd')},"), SPIKES),
+    (fault("of input times", SOLVED, "dL_dt_pre / width", f"{without_nan('dL_dt_pre')} / width"), SPIKES),
     (
         fault(
             "at the threshold",

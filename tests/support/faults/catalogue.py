@@ -129,7 +129,7 @@ FAULTS = (
     Fault(
         "flipped sign of the delay gradient",
         "fast",
-        "cpu/kernels.py",
+        "solving/solved.py",
         "unpacked(w * sums[:, :, LANES:]",
         "unpacked(-w * sums[:, :, LANES:]",
     ),
@@ -150,16 +150,16 @@ FAULTS = (
     Fault(
         "no tau_syn in the weight gradient",
         "fast",
-        "cpu/kernels.py",
+        "solving/solved.py",
         "-sums[:, :, :LANES] / ps",
         "-sums[:, :, :LANES]",
     ),
     Fault(
         "delay cut to whole ms",
         "fast",
-        "cpu/problem.py",
-        "d.detach().double().numpy()",
-        "d.detach().double().floor().numpy()",
+        "solving/packing.py",
+        "split(problem.d, problem)",
+        "split(problem.d.floor(), problem)",
     ),
     Fault(
         "adjoint looked up at t, not at t + d",
@@ -199,7 +199,7 @@ FAULTS = (
     Fault(
         "lambda_V left out of the delay gradient",
         "fast",
-        "cpu/kernels.py",
+        "solving/solved.py",
         "unpacked(w * sums[:, :, LANES:]",
         "unpacked(-w * sums[:, :, :LANES]",
     ),
@@ -220,8 +220,8 @@ FAULTS = (
     Fault(
         "flipped sign of the gradient by tau_syn",
         "fast",
-        "cpu/kernels.py",
-        "dL_dconstants[blocks] += of_constants",
-        "dL_dconstants[blocks] += of_constants * np.array([[1.0], [-1.0], [1.0], [1.0]])",
+        "solving/solved.py",
+        "tau_syn / width, v_th",
+        "-tau_syn / width, v_th",
     ),
 )
