@@ -14,11 +14,11 @@ PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 STAMP := .venv/.ready-$(firstword $(shell cksum < pyproject.toml))-$(EXTRAS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sequence derivations test report test-gpu docs lint clean
+.PHONY: help setup sequence derivations test test-all test-gpu report docs lint clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1#/p' Makefile | awk -F'#' '{ printf "%-20s%s\n", $$1, $$2 }'
-	@echo 'ARGS="..." is handed on: make sequence ARGS=--help, make test ARGS="-m slow".'
+	@echo 'ARGS="..." is handed on: make sequence ARGS=--help, make test ARGS="-k adjoint".'
 
 sequence: setup ## train weights and delays on the sequence task
 	@echo "sequence: training weights and delays: python -m fast.train --task sequence $(ARGS)"
@@ -28,9 +28,13 @@ derivations: setup ## prove every equation with SymPy
 	@echo "derivations: proving every equation with SymPy"
 	@$(PY) -m derivations $(ARGS)
 
-test: setup ## run the tests, without those marked slow
-	@echo "test: pytest on $(WORKERS) workers, without the tests marked slow or gpu"
-	@$(PY) -m pytest -n $(WORKERS) --dist worksteal -m "not slow and not gpu" $(ARGS)
+test: setup ## run the core of the tests: agreement, truth, edges, refusals, survival
+	@echo "test: pytest on $(WORKERS) workers, without the tests marked full or gpu"
+	@$(PY) -m pytest -n $(WORKERS) --dist worksteal -m "not full and not gpu" $(ARGS)
+
+test-all: setup ## run every test that needs no GPU
+	@echo "test-all: pytest on $(WORKERS) workers, without the tests marked gpu"
+	@$(PY) -m pytest -n $(WORKERS) --dist worksteal -m "not gpu" $(ARGS)
 
 report: setup ## run every check and write the verification report, verification/verification.html
 	@echo "report: every check, then verification/verification.html; some minutes (ARGS=--quick: one)"

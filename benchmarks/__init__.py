@@ -3,7 +3,8 @@
     python -m benchmarks.speed --workload shd-like
     python -m benchmarks.scaling --what arrivals --quick
 
-Reading order: `sizes` (what can be asked for), `networks` and `workloads` (what is run), `step` (one training step,
-timed), `arrivals` (the unit of work), `check` and `agreement` (is it right), `memory`, `yardstick` and `roofline` (what
-it is held against), `machine`, `speed` and `scaling` (command lines), `drawing`.
+Reading order: `sizes` (the options), `networks` and `workloads` (the networks that run), `step`
+(one training step, timed), `arrivals` (the unit of work), `correctness`, `precision`,
+`without_kernels` and `allowed_errors` (the checks), `memory`, `yardstick` and `roofline` (the
+comparisons), `command`, `speed` and `scaling` (the command lines), `drawing`.
 """

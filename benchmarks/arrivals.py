@@ -1,4 +1,4 @@
-"""The unit of work: an arrival is one spike through one existing synapse that reaches its target within the trial."""
+"""The unit of work: one spike through one existing synapse that reaches its target in the trial."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from benchmarks.networks import Link, links
 from benchmarks.workloads import Workload
 from fast import Spikes
 
-AT_ONCE = 2**24  # pairs of a spike and a target that are looked at together
+AT_ONCE = 2**24  # pairs of a spike and a target that are counted together
 
 
 def arrivals(workload: Workload, trains: list[Spikes]) -> int:
-    """The arrivals of a step, of all connections and trials, counted one by one.
+    """The number of arrivals in a step, over all connections and trials, counted one by one.
 
     Args:
-        trains: what the stages emitted.
+        trains: spikes of each stage that spikes.
     """
     return sum(through(source, link) for source, link in sources(workload, trains))
 
 
 def sources(workload: Workload, trains: list[Spikes]) -> list[tuple[Spikes, Link]]:
-    """Each connection, in order, and the spikes that went into it."""
+    """Each connection, in order, with the spikes of its source."""
     found, before = [], workload.spikes
     for stage, emitted in zip(workload.model.stages, [*trains, None]):
         for link in links(stage):
@@ -34,7 +34,7 @@ def sources(workload: Workload, trains: list[Spikes]) -> list[tuple[Spikes, Link
 
 
 def through(spikes: Spikes, link: Link) -> int:
-    """The arrivals of these spikes through one connection: `t + d <= T`, the trial's end included."""
+    """The number of arrivals through one connection: pairs with `t + d <= T`."""
     d = link.d.detach().double().cpu().numpy()
     times, neurons = spikes.times.detach().cpu().numpy(), neurons_of(spikes)
     count, rows = 0, max(1, AT_ONCE // d.shape[1])
@@ -51,5 +51,5 @@ def neurons_of(spikes: Spikes) -> np.ndarray:
 
 
 def neuron_trains(spikes: Spikes, trial: int) -> list[np.ndarray]:
-    """The trains of one trial, ms."""
+    """The spike trains of one trial, ms."""
     return [spikes.train(trial, neuron).detach().cpu().numpy() for neuron in range(spikes.size)]

@@ -1,56 +1,61 @@
-"""What the command lines here share: exit codes, one line for whatever is wrong, and what a measurement holds."""
+"""Shared parts of the command lines: exit codes, error lines, a measurement and its machine."""
 
 from __future__ import annotations
 
 import argparse
 import math
+import os
+import platform
 from collections.abc import Callable
+from pathlib import Path
 
+import numba
+import numpy
 import torch
 
+from benchmarks.allowed_errors import Disagreement
 from benchmarks.arrivals import arrivals
-from benchmarks.limits import Disagreement
-from benchmarks.machine import cores, device_name, versions
 from benchmarks.memory import peak_added_mb
 from benchmarks.step import step, times
 from benchmarks.workloads import Workload
 from fast import Spikes
-from spec import SpecError
 from spec.checks import whole_number
-from spec.command import NOT_FINITE, report, report_no_memory
+from spec.command import guarded as guarded_command
+from spec.command import report
 
 WRONG = 1
 
 
 def guarded(prog: str, body: Callable[[], int]) -> int:
-    """Run the body of a command; the exit code (1: not computed right, 2: bad options, 3: not finite, or no memory)."""
-    try:
-        return body()
-    except Disagreement as error:
-        return report(prog, f"{error}; no speed is printed for what is not right", WRONG)
-    except SpecError as error:
-        return report(prog, error)
-    except ArithmeticError as error:
-        return report(prog, error, NOT_FINITE)
-    except MemoryError as error:
-        return report_no_memory(prog, error)
-    except SystemExit as stop:  # argparse: --help, or an error it has reported
-        return int(stop.code or 0)
+    """Run the body of a command; the exit code.
+
+    0: done. 1: not computed right. 2: bad options. 3: not finite, or no memory.
+    """
+
+    def checked() -> int:
+        try:
+            return body()
+        except Disagreement as error:
+            return report(prog, f"{error}; no speed is printed for what is not right", WRONG)
+
+    return guarded_command(prog, checked)
 
 
 def use_threads(options: argparse.Namespace) -> None:
-    """Set the number of threads, if one is asked for.
+    """Set the number of threads, if the option is given.
 
     Raises:
-        SpecError: it is out of range.
+        SpecError: the number is out of range.
     """
     if options.threads is not None:
         torch.set_num_threads(whole_number(options.threads, "--threads", 1, 1024, "give the number of threads"))
 
 
 def measured(workload: Workload, repeats: int, patience: float = math.inf) -> tuple[dict, list[Spikes]]:
-    """Time the step of a workload, count its arrivals and measure its memory: as JSON shows it, and the spikes of its
-    stages.
+    """Time a workload's step, count its arrivals and measure its memory.
+
+    Returns:
+        The measurement as a JSON object, and the spikes of each stage.
 
     Args:
         patience: s; see `benchmarks.step.timed`.
@@ -81,3 +86,28 @@ def measured(workload: Workload, repeats: int, patience: float = math.inf) -> tu
         "cores": cores(),
         "versions": versions(),
     }, trains
+
+
+def device_name(device: str) -> str:
+    """The model of the CPU, or of the GPU."""
+    if device == "cuda":
+        return torch.cuda.get_device_name()
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:  # not Linux: `platform` names the family at least
+        lines = []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor() or platform.machine()
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def versions() -> dict[str, str]:
+    """Versions of everything that computes."""
+    packages = {module.__name__: module.__version__ for module in (numpy, numba, torch)}
+    return {"python": platform.python_version(), **packages}

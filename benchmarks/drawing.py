@@ -1,4 +1,4 @@
-"""The picture of a sweep: time, time an arrival, and memory, on logarithmic axes."""
+"""The picture of a sweep: time, time per arrival, and memory, on logarithmic axes."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
 
+from fast.drawing.style import plain
+
 COLOURS = {"forward": "#0b6fa4", "backward": "#d1495b", "memory": "#3a7d44"}
 
 
@@ -19,9 +21,9 @@ def draw(found: list[dict], axis: str, linear: bool, path: Path) -> str:
     """Draw the measurements of a sweep; the path as text.
 
     Args:
-        found: at least one, from small to large `x`.
-        axis: what `x` is, with its unit.
-        linear: whether to show what growth in proportion to `x` would be.
+        found: at least one measurement, from small to large `x`.
+        axis: name and unit of `x`.
+        linear: whether to draw growth in proportion to `x`.
 
     Raises:
         OSError: the picture cannot be written.
@@ -30,42 +32,32 @@ def draw(found: list[dict], axis: str, linear: bool, path: Path) -> str:
     seconds, each, memory = figure.subplots(1, 3)
     x = [point["x"] for point in found]
     for name in ("forward", "backward"):
-        y = [point[f"seconds_{name}"] for point in found]
-        _curve(seconds, x, y, name, COLOURS[name])
-        per = [point["nanoseconds_per_arrival"][name] for point in found]
-        _curve(each, x, per, name, COLOURS[name])
+        style = {"color": COLOURS[name], "label": name, "ms": 4}
+        seconds.plot(x, [point[f"seconds_{name}"] for point in found], "o-", **style)
+        each.plot(x, [point["nanoseconds_per_arrival"][name] for point in found], "o-", **style)
     if linear:
         last = found[-1]["seconds_forward"]
         seconds.plot([x[0], x[-1]], [last * x[0] / x[-1], last], color="0.6", lw=1, ls="--", label="in proportion")
     peaks = [(point["x"], point["peak_added_mb"]) for point in found if point["peak_added_mb"]]
     if peaks:
-        _curve(memory, [a for a, _ in peaks], [b for _, b in peaks], "peak of a step", COLOURS["memory"])
-    for axes, title in ((seconds, "time of a step, s"), (each, "time an arrival, ns"), (memory, "memory added, MB")):
-        _plain(axes, axis, title, x)
-    first = found[0]
-    figure.suptitle(
-        f"{first['device_name']}, {first['cores']} cores, {first['dtype']}"
-        + ("" if axis == "threads" else f", {first['threads']} threads"),
-        fontsize=9, x=0.01, ha="left", color="0.35",
-    )
+        memory.plot(*zip(*peaks), "o-", color=COLOURS["memory"], label="peak of a step", ms=4)
+    for axes, title in ((seconds, "time of a step, s"), (each, "time per arrival, ns"), (memory, "memory added, MB")):
+        _finish(axes, axis, title, x)
+    machine = f"{found[0]['device_name']}, {found[0]['cores']} cores, {found[0]['dtype']}"
+    machine += "" if axis == "threads" else f", {found[0]['threads']} threads"
+    figure.suptitle(machine, fontsize=9, x=0.01, ha="left", color="0.35")
     figure.savefig(path, dpi=150)
     return str(path)
 
 
-def _curve(axes: Axes, x: list, y: list, label: str, colour: str) -> None:
-    axes.plot(x, y, "o-", color=colour, label=label, ms=4)
-
-
-def _plain(axes: Axes, x: str, title: str, values: list) -> None:
-    """Logarithmic axes with ticks that can be read: at the points themselves if these are round numbers."""
+def _finish(axes: Axes, x: str, title: str, values: list) -> None:
+    """Logarithmic axes with readable ticks: at the points themselves if these are round numbers."""
     axes.set_xscale("log")
     axes.set_yscale("log")
+    axes.xaxis.set_minor_formatter(NullFormatter())
     if all(float(f"{value:.4g}") == value for value in values):
         axes.xaxis.set_major_locator(FixedLocator(values))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.xaxis.set_minor_formatter(NullFormatter())
-    else:
-        axes.xaxis.set_minor_formatter(NullFormatter())
     low, high = axes.get_ylim()
     if high / low < 30:
         low, high = low / 1.5, high * 1.5
@@ -73,9 +65,7 @@ def _plain(axes: Axes, x: str, title: str, values: list) -> None:
         axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 5.0, 7.0)))
         axes.yaxis.set_minor_formatter(NullFormatter())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.set_xlabel(x)
-    axes.set_title(title, loc="left", fontsize=10)
+    plain(axes, x, "", title)
     axes.grid(True, which="major", color="0.92")
-    axes.spines[["top", "right"]].set_visible(False)
     if axes.get_legend_handles_labels()[1]:
         axes.legend(frameon=False, fontsize=8)

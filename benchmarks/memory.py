@@ -1,17 +1,17 @@
-"""How much memory a step adds at its peak, measured in a process of its own.
+"""The memory that a step adds at its peak, measured in a process of its own.
 
     python -m benchmarks.memory '{"workload": "shd-like", ...}' THREADS
 
-builds the workload, runs a step of one trial so that the kernels are loaded, notes the resident memory, resets the
-system's mark of the highest (`VmHWM`, by writing 5 to `/proc/self/clear_refs`), runs two whole steps, and prints how
-far the mark lies above the note, in MB of 10^6 bytes. A process of its own, because memory that an earlier step has
-freed may stay with the allocator and be used again unseen. Two steps, because a training loop holds the last one while
-it starts the next. On a GPU it is torch's own mark. Where there is no such file (not Linux) the peak is unknown.
+builds the workload, runs a step of one trial to load the kernels, and notes the resident memory.
+Then it resets the system's high-water mark (`VmHWM`, by writing 5 to `/proc/self/clear_refs`), runs
+two whole steps, and prints the difference of the mark and the note in MB of 10^6 bytes. It is a
+process of its own because the allocator may keep memory that an earlier step has freed, and reuse
+it unseen. It runs two steps because a training loop holds the last step while it starts the next.
+On a GPU the mark is torch's own. Without such a file (not Linux) the peak is unknown.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import subprocess
@@ -30,11 +30,11 @@ STATUS = Path("/proc/self/status")
 
 
 def peak_added_mb(sizes: Sizes) -> float | None:
-    """The memory that a step of these sizes adds at its peak, MB; None where it cannot be known.
+    """The memory that a step of these sizes adds at its peak, MB; None if it is unknown.
 
     Raises:
-        MemoryError: the process was ended, as systems do that run out of memory.
-        RuntimeError: the process failed otherwise; the message is the end of what it said.
+        MemoryError: the process was killed, as systems do that run out of memory.
+        RuntimeError: the process failed otherwise; the message is the end of its error output.
     """
     line = [sys.executable, "-m", "benchmarks.memory", json.dumps(vars(sizes)), str(torch.get_num_threads())]
     done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -46,7 +46,7 @@ def peak_added_mb(sizes: Sizes) -> float | None:
 
 
 def measured(workload: Workload) -> float | None:
-    """Measure in this process, which must have done nothing like it before."""
+    """Measure in this process, which must not have run a step before."""
     cuda = workload.sizes.device == "cuda"
     if not cuda and not os.access(RESET, os.W_OK):
         return None
@@ -67,7 +67,7 @@ def measured(workload: Workload) -> float | None:
 
 
 def _status(name: str) -> int:
-    """A line of the status of this process, in bytes."""
+    """An entry of the status of this process, in bytes."""
     for line in STATUS.read_text(encoding="utf-8").splitlines():
         if line.startswith(f"{name}:"):
             return 1024 * int(line.split()[1])
@@ -75,12 +75,9 @@ def _status(name: str) -> int:
 
 
 def main() -> int:
-    """What the process runs: prints the peak, or null."""
-    given = json.loads(sys.argv[1])
+    """The process itself: prints the peak, or null."""
     torch.set_num_threads(int(sys.argv[2]))
-    given["w_means"] = None if given["w_means"] is None else tuple(given["w_means"])
-    sizes = dataclasses.replace(Sizes(**given))
-    print(json.dumps(measured(build(sizes))))
+    print(json.dumps(measured(build(Sizes(**json.loads(sys.argv[1]))))))
     return 0
 
 

@@ -1,12 +1,13 @@
-"""The networks that are measured, as torch modules made of the public parts of `fast`.
+"""The networks that are measured: torch modules made of public parts of `fast`.
 
-A network is a list of stages, each a layer of `fast` or a recurrent population (a `fast.Network` of one population).
-What every other module here asks of a stage are its connections (`links`) and the constants of its neurons.
+A network is a list of stages. A stage is a layer of `fast`, or a recurrent population (a
+`fast.Network` of one population). `links` and `constants` read its connections and its constants.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +23,7 @@ TAU_MEM, TAU_SYN = 20.0, 5.0  # ms, of every neuron
 
 @dataclass(frozen=True, eq=False)
 class Link:
-    """One connection: `w` and `d` `[pre, post]`; `own`: from the very population that it reaches."""
+    """One connection: `w` and `d` `[pre, post]`; `own`: whether it leads back to its source."""
 
     w: Tensor
     d: Tensor
@@ -30,16 +31,13 @@ class Link:
 
 
 class Recurrent(nn.Module):
-    """LIF neurons that reach each other, as a `fast.Network`: spikes in, spikes out.
+    """Recurrently connected LIF neurons, as a `fast.Network`: spikes in, spikes out.
 
     Args:
-        pre, post: number of source neurons and of neurons.
+        pre, post: numbers of source neurons and of neurons.
         w_mean, w_std: weights from the sources are drawn from N(w_mean, w_std).
-        w_own: those within the population from N(0, w_own).
+        w_own: weights within the population are drawn from N(0, w_own).
         d_max: all delays are drawn from U(0, d_max), ms.
-
-    Raises:
-        UnsupportedError: `fast` does not run recurrent networks.
     """
 
     def __init__(
@@ -60,7 +58,7 @@ class Recurrent(nn.Module):
         self.record: Record | None = None
 
     def forward(self, spikes: Spikes) -> Spikes:
-        """The spikes of the population, given those of its sources."""
+        """The spikes of the population."""
         activity = self.network({"in": spikes})
         self.record = activity.records["own"]
         return activity.spikes["own"]
@@ -70,14 +68,14 @@ Stage = LIF | LI | Recurrent
 
 
 def links(stage: Stage) -> list[Link]:
-    """The connections of a stage: from the stage before, and from itself if it is recurrent."""
+    """The connections of a stage: from the stage before it, then from itself if recurrent."""
     if isinstance(stage, Recurrent):
         return [Link(s.w, s.d, own) for s, own in zip(stage.network.synapses, (False, True), strict=True)]
     return [Link(stage.w, stage.d, False)]
 
 
 def constants(stage: Stage) -> dict[str, Tensor | None]:
-    """`tau_mem`, `tau_syn`, `v_th`, `v_reset` of the neurons of a stage, `[post]`; None where they have none."""
+    """`tau_mem`, `tau_syn`, `v_th`, `v_reset` of a stage's neurons, `[post]`; None without one."""
     holder = stage.network.constants[1] if isinstance(stage, Recurrent) else stage
     return {name: getattr(holder, name) for name in ("tau_mem", "tau_syn", "v_th", "v_reset")}
 
@@ -86,23 +84,20 @@ class Model(nn.Module):
     """Stages one after the other.
 
     Attributes:
-        stages: in order; the last is LI, read by its largest voltage, or LIF, read by its first spikes.
+        stages: in order; the last is LI, read by its largest voltage, or LIF, read by its first
+            spikes.
     """
 
     def __init__(self, stages: list[Stage]) -> None:
         super().__init__()
-        self._stages = nn.ModuleList(stages)
-
-    @property
-    def stages(self) -> list[Stage]:
-        return list(self._stages)  # type: ignore[arg-type]  # to a type checker a ModuleList holds bare modules
+        self.stages: Any = nn.ModuleList(stages)  # which a type checker takes for a list of bare modules
 
     def links(self) -> list[Link]:
         """The connections of all stages, in order."""
         return [link for stage in self.stages for link in links(stage)]
 
     def forward(self, spikes: Spikes) -> tuple[list[Spikes], Tensor | None]:
-        """What each stage that spikes emitted, in order; and the readout of the last, `[trials, post]`, if it is LI."""
+        """The spikes of each stage that spikes; and the readout `[trials, post]` of an LI stage."""
         trains: list[Spikes] = []
         for stage in self.stages:
             passed = stage(trains[-1] if trains else spikes)

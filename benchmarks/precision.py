@@ -1,17 +1,19 @@
-"""The step as it is timed against float64: spike counts, and gradients.
+"""The timed step against float64: spike counts and gradients.
 
-A float64 step is held against float64 block by block. For float32 that says little: the gradient of a spike that
-grazes its threshold is known to some `u / kappa` only, and the largest terms of a norm are those of such spikes. (Move
-every weight and threshold of `shd-like` by 6e-8 of itself, and the *float64* gradient of the hidden weights moves by
-2e-3; in `deep` by 2e-2 or more, since one late spike moves all that follows.) So in float32
+A float64 step is compared with float64 block by block. For float32 this would say little: the
+gradient of a spike that grazes its threshold has a relative error of some `u / kappa`, and such
+spikes dominate a norm. (If every weight and threshold of `shd-like` moves by 6e-8 of itself, the
+*float64* gradient of the hidden weights moves by 2e-3; in `deep` by 2e-2 or more, since one late
+spike moves all later ones.) So in float32
 
-    - each stage is run alone on the spikes of the float64 pass, in both precisions, with a random loss: a spike that
-      grazes harms the gradients of its own neuron only,
-    - the error is that of a neuron's own weights (delays), relative to their norm, and the median over neurons counts:
-      a fault of arithmetic is in all of them, grazing in a few. A recurrent stage passes on to all its neurons what
-      grazing does, so it is run on fewer trials and only for the time of `DELAYS` delays.
+    - each stage runs alone on the spikes of the float64 pass, in both precisions, with a random
+      loss: a spike that grazes then harms the gradients of its own neuron only;
+    - the error is the one of a neuron's own weights (delays), relative to their norm, and the
+      median over neurons counts: a fault of arithmetic is in all of them, grazing in a few. In a
+      recurrent stage grazing spreads to all neurons, so such a stage runs on fewer trials, and
+      only for the time of `DELAYS` delays.
 
-The errors of the whole step by blocks are reported beside it, without a limit.
+The errors of the whole step by blocks are reported as well, without a limit.
 """
 
 from __future__ import annotations
@@ -21,24 +23,25 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from benchmarks.limits import FLOAT32_GRADIENTS, FLOAT64_GRADIENTS, SPIKES_OFF, Disagreement, limit
+from benchmarks.allowed_errors import FLOAT32_GRADIENTS, FLOAT64_GRADIENTS, SPIKES_OFF, Disagreement, limit
 from benchmarks.networks import Recurrent, Stage, links
 from benchmarks.step import Step
 from benchmarks.workloads import Workload, first_trials
 from fast import Spikes
 
-TRIALS = 32  # of which the stages run alone: with more, more neurons have a spike that grazes
+TRIALS = 32  # of a stage that runs alone: with more, more neurons have a spike that grazes
 TRIALS_RECURRENT, DELAYS = 8, 2
 
 
 @dataclass(frozen=True)
 class Precision:
-    """How far the timed step is from float64; errors are relative.
+    """Relative errors of the timed step against float64.
 
     Attributes:
-        spikes_off, neurons_off: spikes too many or too few; pairs of trial and neuron that have them.
-        gradient_error: of each block of the whole step: `w[n]`, `d[n]` of connection n.
-        neuron_gradient_error: in float32, of the median neuron of each stage run alone, by the same names.
+        spikes_off, neurons_off: missing or surplus spikes; pairs of trial and neuron with any.
+        gradient_error: of each block of the whole step, `w[n]` and `d[n]` of connection n.
+        neuron_gradient_error: in float32, of the median neuron of each stage run alone, by the same
+            names; else None.
     """
 
     spikes_off: int
@@ -48,7 +51,7 @@ class Precision:
 
 
 def precision(workload: Workload, timed: Step, double: Workload, true: Step) -> Precision:
-    """Hold the timed step against the float64 step of the same network.
+    """Compare the timed step with the float64 step of the same network.
 
     Raises:
         Disagreement: more spikes off, or a larger error, than the precision explains.
@@ -66,7 +69,7 @@ def precision(workload: Workload, timed: Step, double: Workload, true: Step) -> 
 
 
 def _counts(timed: Step, true: Step, dtype: str) -> tuple[int, int]:
-    """Spikes and neurons off."""
+    """Numbers of spikes and of neurons that are off."""
     off = [(a.counts() - b.counts()).abs().cpu() for a, b in zip(timed.trains, true.trains, strict=True)]
     spikes, neurons = sum(int(o.sum()) for o in off), sum(int((o > 0).sum()) for o in off)
     of = sum(len(train.times) for train in true.trains)
@@ -81,7 +84,7 @@ def _counts(timed: Step, true: Step, dtype: str) -> tuple[int, int]:
 
 
 def _stages_alone(workload: Workload, double: Workload, true: Step) -> dict[str, float]:
-    """The error of the median neuron of each stage, run alone on what reached it in the float64 step."""
+    """The error of each stage's median neuron; the stage runs alone on float64 spikes."""
     errors: dict[str, float] = {}
     before = [workload.spikes, *true.trains]
     for n, (stage, stage64) in enumerate(zip(workload.model.stages, double.model.stages)):
@@ -99,10 +102,10 @@ def _stages_alone(workload: Workload, double: Workload, true: Step) -> dict[str,
 
 
 def _gradients(stage: Stage, arriving: Spikes) -> list[tuple[Tensor, Tensor]]:
-    """Of a random loss, by `w` and `d` of each connection, in float64.
+    """Gradients of a random loss by `w` and `d` of each connection, in float64.
 
-    The loss is linear in the readout, or in the spike times with one coefficient a train: so it is the same function
-    where a train has a spike more.
+    The loss is linear in the readout, or in the spike times with one coefficient per train. So it
+    stays the same function if a train has one spike more.
     """
     random = torch.Generator().manual_seed(5)
     stage.zero_grad()

@@ -1,14 +1,15 @@
-"""A floor under any implementation: loops that do nothing but touch the weight and delay of every arrival.
+"""A lower bound for any implementation: loops that only touch each arrival's weight and delay.
 
-Forward, each spike adds the weights and delays of its synapses to two sums a target. Backward, each adds to the
-gradient of weights and of delays. Python threads run trials side by side, as many as torch has; each adds to gradients
-of its own, which are summed at the end. Arrivals that fall beyond the trial are touched as well. It runs on the CPU.
+Forward, each spike adds the weights and delays of its synapses to two sums per target. Backward,
+each spike adds to the gradients of its weights and delays. Python threads run trials in parallel,
+as many as torch has. Each thread has gradients of its own, which are summed at the end. Arrivals
+after the trial are touched as well. The loops run on the CPU.
 """
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -20,26 +21,11 @@ from benchmarks.workloads import Workload
 from fast import Spikes
 
 
-@dataclass(frozen=True)
-class Roofline:
-    """Median times of the loops, s."""
-
-    what: str
-    touched: int
-    seconds: float
-    seconds_forward: float
-    seconds_backward: float
-
-    def to_dict(self) -> dict:
-        """As JSON shows it."""
-        return asdict(self)
-
-
 @njit(cache=True, nogil=True)
 def touch_forward(
     neurons: np.ndarray, w: np.ndarray, d: np.ndarray, sum_w: np.ndarray, sum_d: np.ndarray
 ) -> None:
-    """Add the weight and the delay of every synapse of every spike to the sums of its target, `[post]`."""
+    """Add each synapse's weight and delay, for every spike, to the sums `[post]` of its target."""
     for n in range(len(neurons)):
         i = neurons[n]
         for j in range(w.shape[1]):
@@ -52,7 +38,7 @@ def touch_backward(
     neurons: np.ndarray, w: np.ndarray, d: np.ndarray, of_w: np.ndarray, of_d: np.ndarray, dL_dw: np.ndarray,
     dL_dd: np.ndarray,
 ) -> None:
-    """Add to the gradients of every synapse of every spike; `of_w`, `of_d` `[post]` stand for what is known of it."""
+    """Add the sums `of_w`, `of_d` `[post]` to the gradients of every synapse, for every spike."""
     for n in range(len(neurons)):
         i = neurons[n]
         for j in range(w.shape[1]):
@@ -60,9 +46,8 @@ def touch_backward(
             dL_dd[i, j] += w[i, j] * of_d[j] + d[i, j]
 
 
-@dataclass(frozen=True, eq=False)
-class _Part:
-    """The spikes of some trials that go through one connection, and arrays of one thread's own."""
+class _Part(NamedTuple):
+    """Spikes of some trials through one connection, and the arrays of one thread."""
 
     neurons: np.ndarray
     w: np.ndarray
@@ -70,42 +55,36 @@ class _Part:
     sums: np.ndarray
     dL: np.ndarray
 
-    def forward(self) -> None:
-        touch_forward(self.neurons, self.w, self.d, self.sums[0], self.sums[1])
 
-    def backward(self) -> None:
-        touch_backward(self.neurons, self.w, self.d, self.sums[0], self.sums[1], self.dL[0], self.dL[1])
-
-
-def roofline(workload: Workload, trains: list[Spikes], repeats: int) -> Roofline:
-    """Time the loops over the spikes of a step.
+def roofline(workload: Workload, trains: list[Spikes], repeats: int) -> dict:
+    """Time the loops over the spikes of a step; medians, s, as a JSON object.
 
     Args:
-        trains: what the stages emitted.
+        trains: spikes of each stage that spikes.
     """
     threads, connections = torch.get_num_threads(), []
     for spikes, link in sources(workload, trains):
         w, d = (parameter.detach().cpu().numpy() for parameter in (link.w, link.d))
         starts = spikes.offsets[:: spikes.size].cpu().numpy()  # of each trial, and the end
         edges = starts[np.linspace(0, spikes.trials, threads + 1).astype(int)]
-        parts = [
+        connections.append([
             _Part(neurons, w, d, np.zeros((2, w.shape[1]), w.dtype), np.zeros((2, *w.shape), w.dtype))
             for neurons in np.split(neurons_of(spikes), edges[1:-1])
-        ]
-        connections.append(parts)
+        ])
 
     with ThreadPoolExecutor(threads) as pool:
 
         def forward() -> None:
             for parts in connections:
-                list(pool.map(_Part.forward, parts))
+                list(pool.map(lambda part: touch_forward(*part[:3], *part.sums), parts))
 
         def backward() -> None:
             for parts in reversed(connections):
-                list(pool.map(_Part.backward, parts))
+                list(pool.map(lambda part: touch_backward(*part[:3], *part.sums, *part.dL), parts))
                 np.sum([part.dL for part in parts], axis=0)
 
         found = timed(repeats, lambda: (forward, backward))
     touched = sum(len(part.neurons) * part.w.shape[1] for parts in connections for part in parts)
     what = "numba loops that only touch the weight and delay of each arrival, once forward and once backward"
-    return Roofline(what, touched, found.step, found.forward, found.backward)
+    seconds = {"seconds": found.step, "seconds_forward": found.forward, "seconds_backward": found.backward}
+    return {"what": what, "touched": touched, **seconds}

@@ -1,8 +1,9 @@
-"""`python -m benchmarks.scaling`: how time and memory of a training step grow, one quantity at a time.
+"""`python -m benchmarks.scaling`: how time and memory of a training step grow with each size.
 
-Each sweep changes one size of a `shd-like` network (`layers`: of a `deep` one), checks its smallest point as
-`benchmarks.speed` does, and then measures every point. What is found is printed as a table, written to
-`OUT/WHAT.jsonl`, a line a point as `benchmarks.speed --json` has it, and drawn as `OUT/WHAT.png`.
+Each sweep changes one size of a `shd-like` network (`layers`: of a `deep` one). It checks its
+smallest point as `benchmarks.speed` does, then measures every point. The results are printed as a
+table, written to `OUT/WHAT.jsonl` with one line per point (as `benchmarks.speed --json`), and drawn
+as `OUT/WHAT.png`.
 """
 
 from __future__ import annotations
@@ -16,10 +17,9 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.agreement import agree
-from benchmarks.command import guarded, measured
+from benchmarks.command import cores, guarded, measured
+from benchmarks.correctness import agree
 from benchmarks.drawing import draw
-from benchmarks.machine import cores
 from benchmarks.sizes import DEFAULTS, Sizes
 from benchmarks.workloads import build
 from spec import SpecError
@@ -27,20 +27,21 @@ from spec.command import OneLineParser
 from spec.errors import Verbatim
 
 PROG = "python -m benchmarks.scaling"
-REPEATS, PATIENCE = 3, 20.0  # steps of which the median counts; a step longer than that (s) is taken once
-OF_A_SPIKE, OF_HIDDEN = 243, 68_000  # arrivals: of an input spike at the hidden neurons, of a trial at the outputs
+REPEATS, PATIENCE = 3, 20.0  # steps, whose median counts; a step longer than 20 s is taken once
+OF_A_SPIKE, OF_HIDDEN = 243, 68_000  # arrivals per input spike at hidden neurons, per trial at outputs
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """One quantity that changes.
+    """One size that changes.
 
     Attributes:
-        axis: how the picture names it, with its unit.
-        points: its values, from small to large; those above `quick` are left out of a quick run.
+        axis: its name in the picture, with the unit.
+        points: its values, from small to large.
+        quick: the largest value of a quick run.
         sizes: the configuration at a value.
-        linear: whether the work itself grows with it, so that time in proportion to it is what to expect.
-        measures: the quantity as it was found, where it is not what was asked for.
+        linear: whether the work is in proportion to it.
+        measures: key of its measured value, where this may differ from the value asked for.
     """
 
     axis: str
@@ -56,7 +57,7 @@ def _shd(**changed: object) -> Sizes:
 
 
 def _arrivals(count: float) -> Sizes:
-    """About so many arrivals: one trial with fewer input spikes than the default, or more trials than one."""
+    """About `count` arrivals: one trial with fewer input spikes, or several trials."""
     batch = max(1, round(count / (8000 * OF_A_SPIKE + OF_HIDDEN)))
     return _shd(batch=batch, spikes=min(8000, round((count - OF_HIDDEN) / OF_A_SPIKE)))
 
@@ -67,7 +68,7 @@ def _deep(layers: float) -> Sizes:
 
 SWEEPS = {
     "arrivals": Sweep(
-        "arrivals a step", (1e5, 3e5, 1e6, 3e6, 1e7, 3e7, 1e8, 3e8, 1e9), 1e7, _arrivals, True, "arrivals"
+        "arrivals per step", (1e5, 3e5, 1e6, 3e6, 1e7, 3e7, 1e8, 3e8, 1e9), 1e7, _arrivals, True, "arrivals"
     ),
     "delays": Sweep(
         "largest delay, ms", (62.0, 125.0, 250.0, 500.0, 1000.0), 1000.0,
@@ -79,20 +80,20 @@ SWEEPS = {
     "layers": Sweep("hidden layers", (1, 2, 4, 8, 16), 4, _deep, True),
     "threads": Sweep("threads", (1, 2, 4, 8, 16, 32, 64), 64, lambda n: _shd(batch=32), False),
     "duration": Sweep(
-        "duration of a trial, ms (8000 input spikes in each)", (125.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0),
+        "duration of a trial, ms (8000 input spikes each)", (125.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0),
         4000.0, lambda ms: _shd(batch=4, duration=ms), False,
     ),
 }
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; the exit code (0, 1: not computed right, 2: bad options, 3: not finite, or no memory)."""
+    """The command line; the exit code, see `benchmarks.command.guarded`."""
     return guarded(PROG, lambda: _run(argv))
 
 
 def _run(argv: Sequence[str] | None) -> int:
     parser = OneLineParser(PROG, "Measure how time and memory of a training step grow with its size.")
-    parser.add_argument("--what", choices=tuple(SWEEPS), action="append", help="a sweep, or several (default: all)")
+    parser.add_argument("--what", choices=tuple(SWEEPS), action="append", help="sweep; may be repeated (default: all)")
     parser.add_argument("--quick", action="store_true", help="leave out the large points")
     parser.add_argument("--out", default="runs/scaling", help="folder for records and pictures (default: %(default)s)")
     options = parser.parse_args(argv)
@@ -108,10 +109,10 @@ def _run(argv: Sequence[str] | None) -> int:
 
 
 def sweep(what: str, quick: bool, folder: Path) -> list[dict]:
-    """Run one sweep: print, record and draw; the measurements.
+    """Run one sweep: print, record and draw its measurements, and return them.
 
     Raises:
-        Disagreement: its smallest point is not computed right.
+        Disagreement: the smallest point is not computed right.
         OSError: the folder cannot be written to.
     """
     asked, before = SWEEPS[what], torch.get_num_threads()

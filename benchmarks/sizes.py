@@ -1,12 +1,12 @@
-"""What a workload can be asked for: sizes, precision and device, with the defaults of each workload."""
+"""The options of a workload: sizes, precision and device, with the defaults of each workload."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from fast.nn.devices import check_device
-from fast.run import DTYPES
+from fast.nn.devices import DTYPES, check_device
 from spec import SpecError
 from spec.checks import duration, non_negative_time, one_of, whole_number
 from spec.errors import Verbatim
@@ -17,22 +17,22 @@ WORKLOADS = ("shd-like", "yin-yang", "recurrent", "deep")
 
 @dataclass(frozen=True)
 class Sizes:
-    """One configuration of one workload; everything random in it follows from `seed`.
+    """One configuration of one workload; `seed` decides everything random in it.
 
     Args:
         workload: `shd-like`, `yin-yang`, `recurrent` or `deep`.
-        batch: trials a step.
-        inputs: input neurons.
-        spikes: input spikes a trial.
+        batch: trials per step.
+        inputs: number of input neurons.
+        spikes: input spikes per trial.
         duration: length of a trial, ms.
         hidden: neurons of each hidden population.
-        max_delay: delays are drawn from 0 to this, ms.
+        max_delay: delays are drawn from `[0, max_delay]`, ms.
         dtype: `float32` or `float64`.
         device: `cpu` or `cuda`.
-        layers: hidden populations, one after the other.
-        outputs: output neurons.
+        layers: number of hidden populations, in a chain.
+        outputs: number of output neurons.
         window: input spikes come within `[0, window]`, ms; None: within the whole trial.
-        w_means: mean weight onto each hidden population; None: searched for, see `benchmarks.workloads`.
+        w_means: mean weight onto each hidden population; None: searched for by `workloads.build`.
         seed: of inputs, weights and delays.
 
     Raises:
@@ -59,7 +59,7 @@ class Sizes:
         one_of(self.workload, "--workload", WORKLOADS)
         for name in ("batch", "inputs", "hidden", "layers", "outputs"):
             whole_number(getattr(self, name), f"--{name}", 1, 10_000_000, "give a positive number")
-        whole_number(self.spikes, "--spikes", 1, MANY, "give the number of input spikes a trial")
+        whole_number(self.spikes, "--spikes", 1, MANY, "give the number of input spikes per trial")
         duration(self.duration, "--duration")
         non_negative_time(self.max_delay, "--max-delay")
         if self.workload == "recurrent" and self.max_delay == 0:
@@ -77,39 +77,45 @@ DEFAULTS = {
     ),
 }
 FIXED = ("inputs", "spikes")
-"""The task itself says these for yin-yang: four coordinates and a bias, a spike each."""
+"""Sizes that the task fixes for yin-yang: four coordinates and a bias, one spike each."""
 
-ASKED = ("batch", "inputs", "spikes", "duration", "hidden", "max_delay", "dtype", "device")
+DRIVE = ("inputs", "spikes", "duration", "hidden", "max_delay")
+"""Sizes that change how often hidden neurons spike."""
+
+OPTIONS: dict[str, tuple[Callable[[str], object], str]] = {
+    "batch": (int, "trials per step"),
+    "inputs": (int, "input neurons"),
+    "spikes": (int, "input spikes per trial"),
+    "duration": (float, "length of a trial, ms"),
+    "hidden": (int, "neurons of each hidden layer"),
+    "max_delay": (float, "largest delay, ms"),
+}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The options that choose a configuration; left out, they are those of the workload."""
+    """The options of a configuration; each defaults to the value of the workload."""
     parser.add_argument("--workload", choices=WORKLOADS, required=True, help="which network and input to run")
-    parser.add_argument("--batch", type=int, help="trials a step")
-    parser.add_argument("--inputs", type=int, help="input neurons")
-    parser.add_argument("--spikes", type=int, help="input spikes a trial")
-    parser.add_argument("--duration", type=float, help="length of a trial, ms")
-    parser.add_argument("--hidden", type=int, help="neurons of each hidden layer")
-    parser.add_argument("--max-delay", type=float, help="largest delay, ms")
+    for name, (kind, help_) in OPTIONS.items():
+        parser.add_argument("--" + name.replace("_", "-"), type=kind, help=help_)
     parser.add_argument("--dtype", choices=tuple(DTYPES), help="precision (default: float32)")
     parser.add_argument("--device", choices=("cpu", "cuda"), help="where to run (default: cpu)")
 
 
 def sizes_of(options: argparse.Namespace) -> Sizes:
-    """The configuration that the options choose.
+    """The configuration that the options describe.
 
     Raises:
         SpecError: an option out of range, or one that the workload does not have.
     """
     default = DEFAULTS[options.workload]
-    chosen = {name: getattr(options, name) for name in ASKED if getattr(options, name) is not None}
+    asked = (*OPTIONS, "dtype", "device")
+    chosen = {name: value for name in asked if (value := getattr(options, name)) is not None}
     if options.workload == "yin-yang":
         for name in FIXED:
             if name in chosen:
                 remedy = "four coordinates and a bias are the task"
                 raise SpecError(f"--{name}", "left out for yin-yang", Verbatim(chosen[name]), remedy)
     given = {**vars(default), **chosen}
-    drive = ("inputs", "spikes", "duration", "hidden", "max_delay")
-    if any(given[name] != getattr(default, name) for name in drive):
+    if any(given[name] != getattr(default, name) for name in DRIVE):
         given["w_means"] = None
     return Sizes(**given)

@@ -1,8 +1,9 @@
-"""`python -m benchmarks.speed --workload WORKLOAD`: how long a training step takes, once it has been found right.
+"""`python -m benchmarks.speed --workload WORKLOAD`: the time of a training step that is right.
 
-In this order: the checks of `benchmarks.agreement` on the very configuration (a failure prints no speed), the memory of
-a step in a process of its own, its time, and on the same work that of a time grid in torch (`yardstick`) and of loops
-that only touch each arrival (`roofline`).
+In this order: the checks of `benchmarks.correctness` on this very configuration (a failure prints
+no speed), the memory of a step in a process of its own, and the time of a step. The same work is
+then timed on a time grid in torch (`yardstick`), and in loops that only touch each arrival
+(`roofline`).
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 
-from benchmarks.agreement import Agreement, agree
 from benchmarks.command import guarded, measured, use_threads
-from benchmarks.readable import readable
+from benchmarks.correctness import Agreement, agree
 from benchmarks.roofline import roofline
 from benchmarks.sizes import add_options, sizes_of
 from benchmarks.workloads import Workload, build
@@ -26,7 +27,7 @@ PROG = "python -m benchmarks.speed"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; the exit code (0, 1: not computed right, 2: bad options, 3: not finite, or no memory)."""
+    """The command line; the exit code, see `benchmarks.command.guarded`."""
     return guarded(PROG, lambda: _run(argv))
 
 
@@ -34,9 +35,9 @@ def _run(argv: Sequence[str] | None) -> int:
     parser = OneLineParser(PROG, "Check and time a training step: forward, backward, all weight and delay gradients.")
     add_options(parser)
     parser.add_argument("--threads", type=int, help="threads of the kernels and of torch (default: torch's)")
-    parser.add_argument("--repeats", type=int, default=5, help="timed steps, of which the median counts (default: 5)")
+    parser.add_argument("--repeats", type=int, default=5, help="timed steps, whose median counts (default: 5)")
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
-    parser.add_argument("--no-yardstick", action="store_true", help="leave out the time grid in torch, which is slow")
+    parser.add_argument("--no-yardstick", action="store_true", help="leave out the slow time grid in torch")
     options = parser.parse_args(argv)
     whole_number(options.repeats, "--repeats", 1, 1000, "give the number of steps to time")
     use_threads(options)
@@ -48,17 +49,69 @@ def _run(argv: Sequence[str] | None) -> int:
 
 
 def measure(options: argparse.Namespace, workload: Workload, agreement: Agreement) -> dict:
-    """Everything that is printed, given a configuration that is right."""
+    """All numbers that are printed, for a configuration that has passed the checks."""
     found, trains = measured(workload, options.repeats)
-    found["agreement"] = agreement.to_dict()
+    found["agreement"] = asdict(agreement)
     found["yardstick"] = found["roofline"] = None
     if not options.no_yardstick:
         other = yardstick(workload, options.repeats)
-        found["yardstick"] = {**other.to_dict(), "ratio": other.seconds / found["seconds"]}
+        found["yardstick"] = {**other, "ratio": other["seconds"] / found["seconds"]}
     if workload.sizes.device == "cpu":
         floor = roofline(workload, trains, options.repeats)
-        found["roofline"] = {**floor.to_dict(), "ratio": found["seconds"] / floor.seconds}
+        found["roofline"] = {**floor, "ratio": found["seconds"] / floor["seconds"]}
     return found
+
+
+def readable(found: dict) -> str:
+    """A measurement in a few lines of text, from its JSON object."""
+    per, checks = found["nanoseconds_per_arrival"], found["agreement"]
+    layers = f"{found['layers']} x {found['hidden']}" if found["layers"] > 1 else str(found["hidden"])
+    lines = [
+        f"{found['workload']}: {found['inputs']}-{layers}-{found['outputs']}, {found['batch']} trials of "
+        f"{found['duration']:g} ms, {found['spikes']} input spikes each, delays to {found['max_delay']:g} ms, "
+        f"{found['dtype']}",
+        f"on {found['device_name']}, {found['threads']} threads of {found['cores']} cores; "
+        + ", ".join(f"{name} {version}" for name, version in found["versions"].items()),
+        f"right: {_checks(checks)}",
+        f"step {_time(found['seconds'])} = forward {_time(found['seconds_forward'])} + backward "
+        f"{_time(found['seconds_backward'])}  (median of {found['repeats']})",
+        f"{found['arrivals']:.3g} arrivals, {found['hidden_spikes_per_trial']:.1f} spikes per hidden neuron and trial",
+    ]
+    if found["arrivals"]:
+        lines.append(f"{per['forward']:.2f} ns per arrival forward, {per['backward']:.2f} ns backward")
+    peak = found["peak_added_mb"]
+    lines.append("peak memory added: " + ("unknown here" if peak is None else f"{peak:.0f} MB"))
+    other, floor = found["yardstick"], found["roofline"]
+    if other is not None:
+        scaled = f", {other['trials_run']} of {other['trials']} trials, scaled" if other["scaled_by"] != 1 else ""
+        lines.append(
+            f"time grid of {other['dt_ms']:g} ms in torch (approximate{scaled}): {_time(other['seconds'])}, "
+            f"{other['ratio']:.1f} times ours"
+        )
+    if floor is not None:
+        lines.append(
+            f"only touching each arrival's weight and delay: {_time(floor['seconds'])}; "
+            f"we take {floor['ratio']:.1f} times that"
+        )
+    return "\n".join(lines)
+
+
+def _checks(checks: dict) -> str:
+    precision, followed = checks["precision"], checks["followed"]
+    shown = {
+        "neurons with other spike counts than in float64": f"{precision['neurons_off']}",
+        "residuals": " ".join(f"{n} {'-' if r is None else format(r, '.0e')}" for n, r in checks["residuals"].items()),
+        f"{followed['spikes']} spikes followed one by one": f"{followed['spike_time_error_ms']:.0e} ms off",
+    }
+    errors = precision["neuron_gradient_error"] or precision["gradient_error"]
+    shown["gradients"] = f"{max(errors.values()):.0e} off"
+    difference = checks["finite_difference_error"]
+    shown["finite differences"] = "none without other spike counts" if difference is None else f"{difference:.0e} off"
+    return ", ".join(f"{name}: {value}" for name, value in shown.items())
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.3g} s" if seconds >= 1 else f"{1e3 * seconds:.3g} ms"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""One training step, forward and backward with the gradients of all weights and delays, and how long it takes."""
+"""One training step (forward, backward, gradients of all weights and delays), and its time."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from fast import Spikes
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """What one step found.
+    """The results of one step.
 
     Attributes:
-        trains: spikes of each stage that spikes, without a graph.
-        y: the readout, `[trials, outputs]`, if there is one.
-        gradients: of the weights and delays, by name, in the order of the connections.
+        trains: spikes of each stage that spikes, detached.
+        y: the readout `[trials, outputs]`, or None.
+        gradients: of weights and delays, by name, in the order of the connections.
     """
 
     trains: list[Spikes]
@@ -32,7 +32,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Times:
-    """Medians over the repeats, s: of the whole step, of its two halves; and how many there were."""
+    """Median times of the whole step and of its halves, s; and the number of repeats."""
 
     step: float
     forward: float
@@ -41,12 +41,12 @@ class Times:
 
 
 def forward(workload: Workload) -> Tensor:
-    """The loss."""
+    """The loss of a forward pass."""
     return workload.loss(*workload.model(workload.spikes))
 
 
 def step(workload: Workload) -> Step:
-    """A step as it is timed."""
+    """One step, in the form that is timed."""
     workload.model.zero_grad()
     trains, y = workload.model(workload.spikes)
     workload.loss(trains, y).backward()
@@ -54,7 +54,7 @@ def step(workload: Workload) -> Step:
 
 
 def found_by(workload: Workload, trains: list[Spikes], y: Tensor | None) -> Step:
-    """What the step that has just been made found; its gradients are copied."""
+    """The results of the step that has just run; its gradients are copied."""
     gradients = {}
     for n, link in enumerate(workload.model.links()):
         for name, parameter in (("w", link.w), ("d", link.d)):
@@ -71,8 +71,9 @@ def timed(
     """Median times of a step of two halves, after one step to warm up.
 
     Args:
-        halves: called before each step, untimed; gives what is timed, the forward half and the backward half.
-        patience: s; a step that takes longer is the last, and counts even if it was to warm up.
+        halves: called before each step, untimed; returns the forward and the backward half, which
+            are timed.
+        patience: s; a step that takes longer is the last, and counts even as the warm-up step.
     """
     seconds: list[tuple[float, float, float]] = []
     for n in range(repeats + 1):
@@ -91,7 +92,7 @@ def timed(
 
 
 def times(workload: Workload, repeats: int, patience: float = math.inf) -> Times:
-    """Median times of the step of a workload: gradients are cleared before, untimed."""
+    """Median times of a workload's step; gradients are cleared before each step, untimed."""
     cuda = workload.sizes.device == "cuda"
 
     def halves() -> tuple[Callable[[], object], Callable[[], object]]:

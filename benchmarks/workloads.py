@@ -1,7 +1,8 @@
 """The four workloads, built from their sizes: a network, its input and its loss.
 
-Neurons shall spike as they do in training, about `RATE` times a trial, whatever the sizes: so the mean weight onto each
-hidden population is searched for by bisection, on the first trials. The means of the default sizes are written down.
+Neurons spike about as often as in training, `RATE` times per trial, whatever the sizes are: a
+bisection on the first trials finds the mean weight onto each hidden population. The means of the
+default sizes are stored.
 """
 
 from __future__ import annotations
@@ -17,18 +18,18 @@ from torch import Tensor
 from benchmarks.networks import TAU_MEM, TAU_SYN, Model, Recurrent, Stage
 from benchmarks.sizes import Sizes
 from fast import LI, LIF, Spikes, cross_entropy, first_spike_time
-from fast.run import DTYPES
+from fast.nn.devices import DTYPES
 from spec import SpecError
 from spec.errors import Verbatim
 
-RATE = 14.0  # spikes a hidden neuron and trial
+RATE = 14.0  # spikes per hidden neuron and trial
 TIME_SCALE = 5.0  # ms, of the first spikes of yin-yang
 SEARCH_TRIALS, BISECTIONS = 8, 12
 
 
 @dataclass(frozen=True, eq=False)
 class Workload:
-    """A network, what goes in, and the labels of the loss; `sizes.w_means` says the weights."""
+    """A network, its input and the labels of its loss; `sizes.w_means` holds its mean weights."""
 
     sizes: Sizes
     model: Model
@@ -36,20 +37,20 @@ class Workload:
     labels: Tensor
 
     def loss(self, trains: list[Spikes], y: Tensor | None) -> Tensor:
-        """The cross entropy of what the network gave: of the readout, or of the first spikes of the last stage."""
+        """The cross entropy of the readout, or of the last stage's first spikes."""
         return cross_entropy(first_spike_time(trains[-1], TIME_SCALE) if y is None else y, self.labels)
 
     def in_float64(self) -> Workload:
-        """The very same network, each number as it is, in float64."""
+        """The same network with every number converted to float64."""
         return dataclasses.replace(self, model=copy.deepcopy(self.model).double())
 
     def of_trials(self, trials: int) -> Workload:
-        """The first so many trials alone."""
+        """The workload with its first `trials` trials."""
         return dataclasses.replace(self, spikes=first_trials(self.spikes, trials), labels=self.labels[:trials])
 
 
 def first_trials(spikes: Spikes, trials: int) -> Spikes:
-    """The spikes of the first so many trials."""
+    """The spikes of the first `trials` trials."""
     trials = min(trials, spikes.trials)
     offsets = spikes.offsets[: trials * spikes.size + 1]
     return Spikes(spikes.times.detach()[: int(offsets[-1])].clone(), offsets, trials, spikes.size, spikes.duration)
@@ -59,8 +60,7 @@ def build(sizes: Sizes) -> Workload:
     """The workload of these sizes.
 
     Raises:
-        SpecError: no mean weight makes the neurons spike as they shall.
-        UnsupportedError: the recurrent workload, where `fast` does not run recurrent networks.
+        SpecError: no mean weight makes the neurons spike `RATE` times per trial.
     """
     random = np.random.default_rng(sizes.seed)
     if sizes.workload == "yin-yang":
@@ -91,14 +91,14 @@ YIN_YANG_MEAN, YIN_YANG_SD, YIN_YANG_OUT_MEAN, YIN_YANG_OUT_SD = 3.0, 1.5, 1.5, 
 
 
 def _generator(sizes: Sizes, layer: int) -> torch.Generator:
-    """Of the weights and delays of one layer, so that a search for one does not move the others."""
+    """The generator of one layer's weights and delays: a search in one layer changes no other."""
     return torch.Generator().manual_seed(1000 * sizes.seed + layer)
 
 
 def _hidden(sizes: Sizes, layer: int, w_mean: float) -> Stage:
     random, dtype = _generator(sizes, layer), DTYPES[sizes.dtype]
     pre = sizes.inputs if layer == 0 else sizes.hidden
-    # Input spikes a ms: with their square root the current fluctuates, and as much in every network.
+    # The current fluctuates with the square root of input spikes per ms: equally in every network.
     per_ms = (sizes.spikes if layer == 0 else RATE * sizes.hidden) / (sizes.window or sizes.duration)
     w_std = YIN_YANG_SD if sizes.workload == "yin-yang" else 0.05 * (8.0 / per_ms) ** 0.5
     if sizes.workload == "recurrent":
@@ -126,7 +126,7 @@ def _emitted(stage: Stage, arriving: Spikes) -> Spikes:
 
 
 def _searched(sizes: Sizes, layer: int, arriving: Spikes) -> float:
-    """The mean weight at which the neurons of a layer spike `RATE` times a trial, to half a per mille of it."""
+    """The mean weight at which a layer's neurons spike `RATE` times per trial, to 0.05 %."""
 
     def rate(w_mean: float) -> float:
         return float(_emitted(_hidden(sizes, layer, w_mean), arriving).counts().double().mean())
@@ -136,7 +136,7 @@ def _searched(sizes: Sizes, layer: int, arriving: Spikes) -> float:
         low, high = high, 2 * high
         if high > 1e3:
             remedy = "give more input spikes, or a longer trial"
-            expected = f"enough to make hidden neurons spike {RATE:g} times a trial"
+            expected = f"enough to make hidden neurons spike {RATE:g} times per trial"
             raise SpecError("--spikes", expected, Verbatim(sizes.spikes), remedy)
     for _ in range(BISECTIONS):
         middle = (low + high) / 2
@@ -145,7 +145,7 @@ def _searched(sizes: Sizes, layer: int, arriving: Spikes) -> float:
 
 
 def _poisson(sizes: Sizes, random: np.random.Generator) -> list[np.ndarray]:
-    """Input trains of one trial: so many spikes, each of any neuron at any time of the window."""
+    """Input trains of one trial: each spike has a random neuron and a random time in the window."""
     neurons = random.integers(0, sizes.inputs, sizes.spikes)
     times = random.uniform(0.0, sizes.window or sizes.duration, sizes.spikes)
     order = np.lexsort((times, neurons))
@@ -153,9 +153,10 @@ def _poisson(sizes: Sizes, random: np.random.Generator) -> list[np.ndarray]:
 
 
 def _yin_yang(sizes: Sizes, random: np.random.Generator) -> tuple[Spikes, Tensor]:
-    """Points of the yin-yang figure (Kriener et al. 2021): x, y, 1 - x, 1 - y as spikes from 0 to 20 ms, a bias at 0.
+    """Points of the yin-yang figure (Kriener et al. 2021), and their classes.
 
-    Classes: 0 and 1 the halves of the figure, 2 its dots.
+    `x, y, 1 - x, 1 - y` are spikes from 0 to 20 ms, with a bias spike at 0. Classes 0 and 1 are the
+    halves of the figure, 2 its dots.
     """
     trials: list[list[list[float]]] = []
     labels: list[int] = []

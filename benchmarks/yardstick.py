@@ -1,19 +1,19 @@
-"""What a user would write otherwise: the network on a time grid in plain torch, with backpropagation through time.
+"""The usual alternative: the network on a time grid in torch, with backpropagation through time.
 
-Neurons are stepped by `dt` with a surrogate derivative (fast sigmoid). A delay is a place between two bins, and a spike
-reaches both in proportion, which makes delays learnable. Input spikes are data and need no gradient, so each of their
-arrivals is added straight into its two bins; between populations every bin may carry a gradient, so there the synapses
-are a convolution with a kernel of two bins a synapse, and within a recurrent one a product with the spikes of the last
-steps. Outputs are read by their largest voltage, also for `yin-yang`: a time on a grid has no derivative.
+Neurons are stepped by `dt` with a surrogate derivative (fast sigmoid). A delay is a place between
+two bins, and a spike reaches both bins in proportion, so delays are learnable. Input spikes need no
+gradient: each of their arrivals is added directly to its two bins. Between populations every bin
+may carry a gradient: there the synapses are a convolution with a kernel of two bins per synapse,
+and within a recurrent population a product with the spikes of the last steps. Outputs are read by
+their largest voltage, also for `yin-yang`, since a time on a grid has no derivative.
 
-This is an approximation, of spikes and of gradients. Nothing here knows the kernels of `fast`.
+Spikes and gradients are approximate. This module shares no code with the kernels of `fast`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -27,33 +27,10 @@ from benchmarks.workloads import Workload
 from fast import LI, cross_entropy
 
 DT = {"yin-yang": 0.1}  # ms; all others: 1
-REPEATS, PATIENCE = 3, 10.0  # at most so many steps; one that takes longer (s) is timed once
+REPEATS, PATIENCE = 3, 10.0  # maximum of steps; a step longer than 10 s is taken once
 STEEPNESS = 10.0  # of the surrogate, per threshold
-MOST_FLOATS = 4e8  # that a step keeps for its backward pass; more trials than fit are not run
-KEPT_A_STEP, KEPT_AN_ARRIVAL, KEPT_A_BIN = 20, 8, 4  # floats a neuron and step; an input arrival; a bin looked back
-
-
-@dataclass(frozen=True)
-class Yardstick:
-    """Times of a step of `trials_run` of the trials, and of all of them if time grows with their number; s."""
-
-    what: str
-    approximate: bool
-    dt_ms: float
-    dtype: str
-    trials_run: int
-    trials: int
-    scaled_by: float
-    repeats: int
-    seconds_run: float
-    seconds: float
-    seconds_forward: float
-    seconds_backward: float
-    hidden_spikes_per_trial: float
-
-    def to_dict(self) -> dict:
-        """As JSON shows it."""
-        return asdict(self)
+MOST_FLOATS = 4e8  # kept by a step for its backward pass; trials beyond it do not run
+KEPT_A_STEP, KEPT_AN_ARRIVAL, KEPT_A_BIN = 20, 8, 4  # floats per neuron and step, input arrival, past bin
 
 
 class _Spike(torch.autograd.Function):
@@ -69,7 +46,7 @@ class _Spike(torch.autograd.Function):
 
 
 class Grid(nn.Module):
-    """The network of a workload, its weights and delays copied, on a grid of `dt` ms."""
+    """The network of a workload on a grid of `dt` ms, with copies of its weights and delays."""
 
     def __init__(self, workload: Workload, dt: float) -> None:
         super().__init__()
@@ -85,7 +62,7 @@ class Grid(nn.Module):
         self.spikes_seen = 0.0
 
     def forward(self, times: Tensor, trials: Tensor, neurons: Tensor, batch: int) -> Tensor:
-        """The readout `[batch, outputs]`, given time, trial and neuron of every input spike."""
+        """The readout `[batch, outputs]`, from time, trial and neuron of every input spike."""
         c, spikes, self.spikes_seen = 0, None, 0.0
         for reads, recurrent in zip(self.reads, self.recurrent):
             if spikes is None:
@@ -103,7 +80,7 @@ class Grid(nn.Module):
         raise AssertionError("the last stage is read")
 
     def _scattered(self, times: Tensor, trials: Tensor, neurons: Tensor, batch: int) -> Tensor:
-        """The weights that arrive in each bin, `[steps, batch, post]`; those beyond the trial are dropped."""
+        """The weights that arrive in each bin, `[steps, batch, post]`, within the trial."""
         w, place = self.w[0].index_select(0, neurons), (times[:, None] + self.d[0].index_select(0, neurons)) / self.dt
         low = place.detach().floor().clamp(max=self.steps)
         share, post = place - low, w.shape[1]
@@ -114,7 +91,7 @@ class Grid(nn.Module):
         return total.view(self.steps + 2, batch, post)[: self.steps]
 
     def _kernel(self, c: int) -> Tensor:
-        """The synapses of connection c as `[bins, pre, post]`, each in two bins."""
+        """The synapses of connection c as `[bins, pre, post]`, each spread over two bins."""
         w, place = self.w[c], self.d[c] / self.dt
         low = place.detach().floor()
         share, bins = place - low, low.long()[None]
@@ -122,13 +99,13 @@ class Grid(nn.Module):
         return kernel.scatter(0, bins, (w * (1 - share))[None]).scatter_add(0, bins + 1, (w * share)[None])
 
     def _stepped(self, arriving: Tensor, own: int | None, reads: bool) -> tuple[Tensor, Tensor]:
-        """Spikes and voltages `[steps, batch, size]` of neurons at which this arrives.
+        """Spikes and voltages `[steps, batch, size]` of neurons, from the weights that arrive.
 
         Args:
-            own: number of their connection to themselves; its spikes arrive a step late, for none is known before.
+            own: number of their connection to themselves, whose spikes arrive one step late.
         """
         V = I = arriving.new_zeros(arriving.shape[1:])
-        spikes, voltages, past = [], [], []
+        spikes, voltages = [], []
         kernel = None if own is None else self._kernel(own)
         past = [] if kernel is None else [torch.zeros_like(V)] * len(kernel)
         for now in arriving:
@@ -145,8 +122,12 @@ class Grid(nn.Module):
         return torch.stack(spikes) if spikes else arriving[:0], torch.stack(voltages)
 
 
-def yardstick(workload: Workload, repeats: int) -> Yardstick:
-    """Time the step of a workload on a grid, on as many of its trials as memory and patience allow."""
+def yardstick(workload: Workload, repeats: int) -> dict:
+    """Time a workload's step on a grid, with as many of its trials as `MOST_FLOATS` allows.
+
+    Returns:
+        A JSON object: times in s, measured on `trials_run` trials and scaled to all.
+    """
     sizes, dt = workload.sizes, DT.get(workload.sizes.workload, 1.0)
     steps, neurons = sizes.duration / dt, sizes.layers * sizes.hidden + sizes.outputs
     kept = KEPT_A_STEP * steps * neurons + KEPT_AN_ARRIVAL * sizes.spikes * sizes.hidden
@@ -167,8 +148,10 @@ def yardstick(workload: Workload, repeats: int) -> Yardstick:
         return lambda: losses.append(cross_entropy(grid(*given), few.labels)), lambda: losses[0].backward()
 
     found, scale = timed(min(repeats, REPEATS), halves, PATIENCE), sizes.batch / trials
-    return Yardstick(
-        "time grid in torch: surrogate derivative, backpropagation in time", True, dt, sizes.dtype, trials, sizes.batch,
-        scale, found.repeats, found.step, found.step * scale, found.forward * scale, found.backward * scale,
-        grid.spikes_seen / (trials * sizes.layers * sizes.hidden),
-    )
+    return {
+        "what": "time grid in torch: surrogate derivative, backpropagation in time", "approximate": True, "dt_ms": dt,
+        "dtype": sizes.dtype, "trials_run": trials, "trials": sizes.batch, "scaled_by": scale,
+        "repeats": found.repeats, "seconds_run": found.step, "seconds": found.step * scale,
+        "seconds_forward": found.forward * scale, "seconds_backward": found.backward * scale,
+        "hidden_spikes_per_trial": grid.spikes_seen / (trials * sizes.layers * sizes.hidden),
+    }

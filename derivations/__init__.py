@@ -1,5 +1,6 @@
-"""Why the formulas are right: every one of them proved by SymPy from the dynamics alone.
+"""Why the formulas are right: SymPy proves each of them from the dynamics alone.
 
-`formulas.py` holds the claims, `symbols.py` the one name of each symbol, `proof.py` what counts as a proof; the other
-modules are the proofs, in the order of `chapters.py`. `python -m derivations` runs them all.
+`formulas.py` holds the claims, `symbols.py` the one name of each symbol, and `proof.py` defines a
+proof. The other modules are the proofs, in the order of `chapters.py`. `python -m derivations` runs
+them all.
 """

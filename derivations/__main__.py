@@ -1,4 +1,4 @@
-"""Run the proofs and say what came out: tag, statement, verdict."""
+"""Run the proofs and print tag, statement and verdict of each."""
 
 import argparse
 import sys
@@ -9,7 +9,6 @@ from typing import NoReturn
 
 from derivations.chapters import theorems
 from derivations.errata import ERRATA
-from derivations.proof import Theorem
 
 SHOWN_RESIDUAL = 300  # characters; a refuted residual can be pages long
 
@@ -19,35 +18,27 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}; see --help\n")
 
 
-def parser() -> Parser:
-    made = Parser(prog="python -m derivations", description=__doc__, allow_abbrev=False)
-    made.add_argument("tags", nargs="*", metavar="TAG", help="prove only these; without any, everything")
-    made.add_argument("--errata", action="store_true", help="list the slips found in the paper instead, and stop")
-    return made
-
-
-def chosen(tags: Sequence[str]) -> tuple[Theorem, ...]:
-    everything = theorems()
-    known = [theorem.tag for theorem in everything]
-    for tag in tags:
+def parsed(argv: Sequence[str] | None, known: Sequence[str]) -> argparse.Namespace:
+    parser = Parser(prog="python -m derivations", description=__doc__, allow_abbrev=False)
+    parser.add_argument("tags", nargs="*", metavar="TAG", help="prove only these (default: all)")
+    parser.add_argument("--errata", action="store_true", help="only list the slips found in the paper")
+    options = parser.parse_args(argv)
+    for tag in options.tags:
         if tag not in known:
-            parser().error(f"`TAG` must be one of {', '.join(known)}, got {tag}")
-    return tuple(theorem for theorem in everything if not tags or theorem.tag in tags)
-
-
-def print_errata() -> None:
-    for erratum in ERRATA:
-        shown = f" [{erratum.shown}]" if erratum.shown else ""
-        print(textwrap.fill(f"{erratum.where}: {erratum.what}{shown}", width=118, subsequent_indent="    "))
+            parser.error(f"`TAG` must be one of {', '.join(known)}, got {tag}")
+    return options
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    options = parser().parse_args(argv)
+    everything = theorems()
+    options = parsed(argv, [theorem.tag for theorem in everything])
     if options.errata:
-        print_errata()
+        for erratum in ERRATA:
+            shown = f" [{erratum.shown}]" if erratum.shown else ""
+            print(textwrap.fill(f"{erratum.where}: {erratum.what}{shown}", width=118, subsequent_indent="    "))
         return 0
     started, proved = time.perf_counter(), 0
-    to_prove = chosen(options.tags)
+    to_prove = [theorem for theorem in everything if not options.tags or theorem.tag in options.tags]
     tag_width = max(len(theorem.tag) for theorem in to_prove)
     width = max(len(theorem.statement) for theorem in to_prove)
     for theorem in to_prove:

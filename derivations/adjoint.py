@@ -1,16 +1,17 @@
 """Between events, backwards: the adjoint equations and their closed form.
 
-Assumed: the flow, and a loss that sees the state at the end of an interval [0, h] through two sensitivities mu_V and
-mu_I, plus a running loss, the integral of l_V(V, t).
+Assumed: the flow, and a loss that depends on the state at the end of an interval [0, h] through two
+sensitivities mu_V and mu_I, plus a running loss, the integral of l_V(V, t).
 
-Shown: the sensitivities to the state at an earlier time s obey the equations of the paper (16 and 17) once they are
-scaled as mu_V = -tau_mem lambda_V and mu_I = -tau_syn lambda_I. With `'` for -d/dt,
+Shown: the sensitivities to the state at an earlier time s obey the equations of the paper (16 and
+17), scaled as mu_V = -tau_mem lambda_V and mu_I = -tau_syn lambda_I. With `'` for -d/dt,
 
     tau_mem lambda_V' = -lambda_V - dl_V/dV        tau_syn lambda_I' = -lambda_I + lambda_V .
 
-Their flow has the shape of the forward flow with the roles of the two variables exchanged, E(h; 1/tau_mem, 1/tau_syn)
-again, and stays in that family for a running loss that is an exponential in time. Nothing is assumed about which
-parameter is varied: the pairing of the adjoint with *any* perturbation of the state is constant between events.
+Their flow is the forward flow with the two variables exchanged: E(h; 1/tau_mem, 1/tau_syn) again.
+It stays in this family for a running loss that is an exponential in time. No assumption is made
+about the parameter that varies: the pairing of the adjoint with *any* perturbation of the state is
+constant between events.
 """
 
 import sympy as sp
@@ -30,7 +31,7 @@ def equations() -> Residuals:
     at_end = (mu_V * V_u + mu_I * formulas.I_flow(I, u - s, tau_syn)).subs(u, h)
 
     def sensitivity(state: sp.Symbol) -> sp.Expr:
-        """Of the loss to the state at time s: through the end, and through V at every time u on the way."""
+        """To the state at time s: through the end, and through V at every later time u."""
         return sp.diff(at_end, state) + sp.Integral(drive(u) * sp.diff(V_u, state), (u, s, h))
 
     adjoint_V, adjoint_I = -sensitivity(V) / tau_mem, -sensitivity(I) / tau_syn
@@ -50,7 +51,7 @@ def equations() -> Residuals:
 
 @theorem("adjoint-flow", "lambda_I(-h) = lambda_I E(h; 1/tau_syn) + lambda_V/tau_syn E(h; 1/tau_mem, 1/tau_syn)")
 def flow() -> Residuals:
-    # The drive is g exp(-r t) with g its value at the end of the interval; s runs backwards from there.
+    # The drive is g exp(r s), with its value g at the end of the interval; s runs backwards.
     driven_V = formulas.lambda_V_flow(lambda_V, s, tau_mem, g, r)
     driven_I = formulas.lambda_I_flow(lambda_V, lambda_I, s, tau_mem, tau_syn, g, r)
     free_V = formulas.lambda_V_flow(lambda_V, s, tau_mem)
@@ -74,7 +75,7 @@ def pairing() -> Residuals:
     dV, dI = sp.symbols("dV dI", real=True)
 
     def paired(s: sp.Expr) -> sp.Expr:
-        """At time s of [0, h]: the perturbation came forwards for s, the adjoint backwards for h - s."""
+        """The pairing at time s: perturbation forwards for s, adjoint backwards for h - s."""
         forwards = formulas.V_flow(dV, dI, s, tau_mem, tau_syn), formulas.I_flow(dI, s, tau_syn)
         backwards = (
             formulas.lambda_V_flow(lambda_V, h - s, tau_mem),

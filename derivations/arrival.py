@@ -1,14 +1,16 @@
-"""What an arrival is worth: the weight, the delay, and the spike that sent it.
+"""Arrivals: the gradients of the weight, of the delay, and of the spike that sent them.
 
-Assumed: a neuron on an interval [0, h] between its own spikes, one arrival of weight w at t_arr inside it, and a loss
-that sees the state at the end (through any two sensitivities) and the running loss g exp(-r t) V.
+Assumed: a neuron on an interval [0, h] between its own spikes, one arrival of weight w at t_arr in
+it, and a loss that depends on the state at the end (through any two sensitivities) and on the
+running loss g exp(-r t) V.
 
-Shown, by differentiating the explicit flow: dL/dw is -tau_syn lambda_I at the arrival, dL/dt_arr is
-w (lambda_V - lambda_I) there. Since t_arr = t_pre + d, the latter is at once the arrival's share of the gradient of the
-delay, of an input time, and of the spike time in the sender's jump. The adjoint itself passes an arrival unchanged, so
-it does not matter whether it is read just before or just after, *unless* the arrival makes a maximum (`maximum.py`).
+Shown, by differentiating the explicit flow: at the arrival dL/dw is -tau_syn lambda_I, and
+dL/dt_arr is w (lambda_V - lambda_I). Since t_arr = t_pre + d, dL/dt_arr is also the arrival's share
+of the gradients of the delay, of an input time, and of the spike time in the sender's jump. The
+adjoint passes an arrival unchanged, so just before and just after it have the same values, *unless*
+the arrival makes a maximum (`maximum.py`).
 
-Worth knowing: the delay gradient is proportional to w, so a synapse of weight 0 never learns its delay.
+Note: the delay gradient is proportional to w, so a synapse of weight 0 never learns its delay.
 """
 
 import sympy as sp
@@ -21,7 +23,7 @@ mu_V, mu_I = -tau_mem * lambda_V, -tau_syn * lambda_I  # at the end of the inter
 
 
 def loss(t: sp.Expr) -> sp.Expr:
-    """The loss as an explicit function of the start (V, I), the weight and the time t of the arrival."""
+    """The loss as an explicit function of the start (V, I), of w, and of the arrival's time t."""
     V_t, I_t = formulas.V_flow(V, I, t, tau_mem, tau_syn), formulas.I_flow(I, t, tau_syn) + w
     V_end = formulas.V_flow(V_t, I_t, h - t, tau_mem, tau_syn)
     I_end = formulas.I_flow(I_t, h - t, tau_syn)
@@ -63,7 +65,7 @@ def delay() -> Residuals:
 
 @theorem("arrival-passes", "lambda_V and lambda_I do not jump at an arrival, of whatever weight")
 def passes() -> Residuals:
-    # The sensitivities to the state at 0 are those of an interval without any arrival in it.
+    # The sensitivities to the state at 0 are those of an interval without an arrival.
     adjoint_V, adjoint_I = adjoint_before_end(h)
     explicit = loss(t_arr)
     return {

@@ -1,39 +1,16 @@
 """The proofs in reading order."""
 
-from types import ModuleType
+from importlib import import_module
 
-from derivations import (
-    adjoint,
-    arrival,
-    crossing,
-    errata,
-    example_explicit,
-    example_network,
-    flow,
-    identities,
-    maximum,
-    parameters,
-    readouts,
-    spike_jump,
-)
 from derivations.proof import Theorem
 
-CHAPTERS: tuple[ModuleType, ...] = (
-    flow,
-    crossing,
-    adjoint,
-    arrival,
-    spike_jump,
-    parameters,
-    readouts,
-    maximum,
-    identities,
-    example_network,
-    example_explicit,
-    errata,
+NAMES = (
+    "flow", "crossing", "adjoint", "arrival", "spike_jump", "parameters", "readouts", "maximum", "identities",
+    "example_network", "example_explicit", "errata",
 )
+CHAPTERS = tuple(import_module(f"derivations.{name}") for name in NAMES)
 
 
 def theorems() -> tuple[Theorem, ...]:
-    """Every theorem of every chapter, in the order of the text."""
+    """Every theorem of every chapter, in reading order."""
     return tuple(each for chapter in CHAPTERS for each in vars(chapter).values() if isinstance(each, Theorem))

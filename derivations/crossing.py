@@ -1,15 +1,17 @@
-"""When a neuron spikes: the crossing as a function of everything before it.
+"""When a neuron spikes: the time of the crossing as a function of everything before it.
 
 Assumed: V reaches v_th from below at a time t_post with Vdot_minus > 0; V is the closed-form flow.
 
-Shown: by the implicit function theorem the crossing moves by minus the change of V at fixed time over the slope just
-before, for a change of the state, of the threshold or of a time constant alike. With two time constants in the ratio
-2 : 1 the crossing is a root of a quadratic, and the derivative of that explicit root is the same. The slope is
-(I - v_th)/tau_mem before the reset and (I - v_reset)/tau_mem after it, so a spike needs I > v_th.
+Shown: by the implicit function theorem the crossing moves by minus the change of V at fixed time,
+over the slope just before. This holds for a change of the state, the threshold or a time constant.
+If the time constants have the ratio 2 : 1, the crossing is a root of a quadratic, and the explicit
+root has the same derivative. The slope is (I - v_th)/tau_mem before the reset, so a spike needs
+I > v_th; after the reset it is (I - v_reset)/tau_mem.
 
-Known weakness: where the peak only just passes the threshold, kappa = (tau_mem Vdot_minus / v_th)^2 goes to 0 in
-proportion to the excess, and the gradient grows as its inverse square root. That is the model, not an error of the
-method: a slightly smaller weight and the spike is gone.
+Known weakness: if the peak passes the threshold by a small excess only, then
+kappa = (tau_mem Vdot_minus / v_th)^2 is proportional to the excess, and the gradient grows as
+kappa^(-1/2). This is the model, not an error of the method: with a slightly smaller weight the
+spike is gone.
 """
 
 import sympy as sp
@@ -21,7 +23,7 @@ from derivations.symbols import I, V, Vdot_minus, h, s, tau_mem, tau_syn, v_rese
 
 @theorem("crossing-slope", "Vdot_minus = (I - v_th)/tau_mem, Vdot_plus = (I - v_reset)/tau_mem: the reset between them")
 def slopes() -> Residuals:
-    # The current at the crossing is whatever it is: run the flow backwards from the threshold, forwards from the reset.
+    # For any current at the crossing: flow backwards from the threshold, forwards from the reset.
     before = formulas.V_flow(v_th, I, -s, tau_mem, tau_syn)
     after = formulas.V_flow(v_reset, I, s, tau_mem, tau_syn)
     return {
@@ -73,7 +75,7 @@ def explicit_crossing() -> Residuals:
 
 @theorem("crossing-grazing", "kappa -> 2 (tau_mem/tau_syn) excess/v_th at grazing: gradients grow as excess^(-1/2)")
 def grazing() -> Residuals:
-    # From the peak (V = I) go back by a short time s: that is where the crossing is, excess is what is left to climb.
+    # The crossing lies a short time s before the peak (V = I); excess is the rise that is left.
     peak = sp.Symbol("peak", positive=True)
     V_cross = formulas.V_flow(peak, peak, -s, tau_mem, tau_syn)
     I_cross = formulas.I_flow(peak, -s, tau_syn)

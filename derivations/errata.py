@@ -1,8 +1,9 @@
-"""Slips in the text of the paper this project builds on, and what its theory leaves out.
+"""Slips in the text of the paper that this project builds on, and gaps of its theory.
 
-Equation numbers are those of the journal version (Nature Communications 2025, s41467-025-65394-8). None of the slips
-reaches its results: the jump of its equations 35 to 37, the weight gradient 38 and the delay gradient 70 are what the
-other modules prove. `python -m derivations --errata` prints the list; `shown` names the theorem that shows the point.
+Equation numbers are those of the journal version (Nature Communications 2025, s41467-025-65394-8).
+The slips do not affect its results: the other modules prove the jump of its equations 35 to 37, its
+weight gradient 38 and its delay gradient 70. `python -m derivations --errata` prints the list;
+`shown` names the theorem that shows the point.
 """
 
 from dataclasses import dataclass
@@ -22,50 +23,33 @@ class Erratum:
 
 
 ERRATA = (
-    Erratum(
-        "eq 29",
-        "The second line has + where inserting eq 21 gives -. The delay version, eq 56, has the right sign, and so has "
-        "what is built on it.",
-        "erratum-29",
-    ),
-    Erratum(
-        "eqs 12, 15, 42, 45, 46",
-        "The boundary terms l_V^- and l_V^+ of the Leibniz rule stand outside the sum over events; every event has its "
-        "own pair.",
-        "erratum-boundary",
-    ),
+    Erratum("eq 29",
+            "The second line has + where inserting eq 21 gives -. The delay version, eq 56, has the right sign, and so "
+            "have the equations built on it.", "erratum-29"),
+    Erratum("eqs 12, 15, 42, 45, 46",
+            "The boundary terms l_V^- and l_V^+ of the Leibniz rule stand outside the sum over events, but every event "
+            "has its own pair.", "erratum-boundary"),
     Erratum("eqs 34, 61-65", "Terms of spike k (sums over its targets m) stand outside the sum over spikes k."),
     Erratum("eq 45", "A plus sign is missing between its first two lines."),
-    Erratum(
-        "eq 66",
-        "The ratio of the slopes takes the current as continuous at the spike. With a self-connection of delay 0 it is "
-        "not. Eq 67 holds all the same if the arrival is taken as an event after the reset.",
-        "spike-self",
-    ),
-    Erratum(
-        "maximum readout",
-        "The kick at the maximum is complete for a smooth interior maximum only. If an inhibitory arrival makes the "
-        "maximum, the maximum moves with the arrival, and neither lambda just before nor just after it says so.",
-        "max-pinned",
-    ),
-    Erratum(
-        "distinct event times",
-        "All events are assumed distinct. At a tie the derivative is one-sided; on a grid with delays in whole steps "
-        "ties are the rule.",
-        "max-pinned-tie",
-    ),
-    Erratum(
-        "grazing spikes",
-        "The gradient has a pole where a peak only just reaches the threshold, and it says nothing about a spike that "
-        "appears or disappears.",
-        "crossing-grazing",
-    ),
+    Erratum("eq 66",
+            "The ratio of the slopes takes the current as continuous at the spike. With a self-connection of delay 0 "
+            "it is not. Eq 67 still holds if the arrival is an event after the reset.", "spike-self"),
+    Erratum("maximum readout",
+            "The kick at the maximum is complete for a smooth interior maximum only. If an inhibitory arrival makes "
+            "the maximum, the maximum moves with the arrival, and lambda contains no term for this, before or after.",
+            "max-pinned"),
+    Erratum("distinct event times",
+            "All events are assumed distinct. At a tie the derivative is one-sided; on a grid with delays in whole "
+            "steps ties are the rule.", "max-pinned-tie"),
+    Erratum("grazing spikes",
+            "The gradient has a pole where a peak only just reaches the threshold, and it does not include a spike "
+            "that appears or vanishes.", "crossing-grazing"),
 )
 
 
 @theorem("erratum-29", "eq 29 as printed is wrong by 2 w dV_minus/(tau_syn Vdot_minus); eqs 33, 56 and 60 are right")
 def sign_of_equation_29() -> Residuals:
-    # An arrival put off by t, its effect read off at the fixed time 0: run to t, arrive, run back.
+    # An arrival delayed by t, its effect read at the fixed time 0: flow to t, arrive, flow back.
     V_t, I_t = formulas.V_flow(V, I, s, tau_mem, tau_syn), formulas.I_flow(I, s, tau_syn) + w
     V_fixed = formulas.V_flow(V_t, I_t, -s, tau_mem, tau_syn)
     I_fixed = formulas.I_flow(I_t, -s, tau_syn)

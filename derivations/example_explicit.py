@@ -1,36 +1,27 @@
 """An explicit network: the adjoint formulas against `sympy.diff` of the loss itself.
 
-Assumed: tau_mem = 2 tau_syn. Every crossing is then the root of a quadratic in exp(-h/tau_mem), and the loss a formula
-in all parameters. An input makes neuron a spike twice, at t_1 and, from v_reset on, at t_2; the two arrivals at a
-readout neuron b without threshold make a maximum y. The loss is any function of t_1, t_2 and y.
+Assumed: tau_mem = 2 tau_syn. Then every crossing is the root of a quadratic in exp(-h/tau_mem), and
+the loss is an explicit formula in all parameters. An input makes neuron a spike twice, at t_1 and,
+starting from v_reset, at t_2. The two arrivals at a readout neuron b without threshold make a
+maximum y. The loss is any function of t_1, t_2 and y.
 
-Shown: what the adjoint formulas give, run backwards event by event, is the derivative of that formula by every
-parameter. On the other side there is no implicit function theorem and no adjoint: only square roots, logarithms and
-`sympy.diff`. The one combination of time constants that keeps their ratio takes part as well.
+Shown: the adjoint formulas, run backwards event by event, give the derivative of this formula by
+every parameter, including the one change of the time constants that keeps their ratio. The other
+side has no implicit function theorem and no adjoint: only square roots, logarithms and
+`sympy.diff`.
 """
 
 import sympy as sp
 
 from derivations import formulas
-from derivations.example_network import (
-    ZERO,
-    State,
-    arrive,
-    at_crossing,
-    backwards,
-    by_tau,
-    c_1,
-    c_2,
-    d_o,
-    forwards,
-    w_o,
-)
+from derivations.example_network import State, arrive, at_crossing, backwards, by_tau, c_1, c_2, d_o, forwards, w_o
 from derivations.proof import Residuals, theorem
 from derivations.symbols import d, dL_dy, t_in, tau_mem, tau_syn, v_reset, v_th, w
 
-# The problem is named by the roots: x = exp(-h/tau_mem) at the first crossing, z at the second.
+# The problem is written in its roots: x = exp(-h/tau_mem) at the first crossing, z at the second.
 x, z = sp.symbols("x z", positive=True)
 h_1, h_2 = -tau_mem * sp.log(x), -tau_mem * sp.log(z)
+ZERO = sp.S.Zero
 a_input: State = (ZERO, w)
 NAMED_V_TH = w * (x - x**2)
 NAMED_V_RESET = NAMED_V_TH / z - w * x**2 * (1 - z)
@@ -63,7 +54,7 @@ def explicit_gradient() -> dict[sp.Symbol, sp.Expr]:
 
 
 def adjoint_gradient() -> dict[sp.Symbol, sp.Expr]:
-    """The backward pass, latest event first; under `tau_mem` the derivative that keeps tau_mem / tau_syn."""
+    """The backward pass, latest event first; `tau_mem` varies at a fixed ratio to `tau_syn`."""
     a_first = forwards(a_input, h_1)
     a_reset = (v_reset, a_first[1])
     a_second = forwards(a_reset, h_2)

@@ -1,12 +1,13 @@
-"""A whole network, end to end: the adjoint formulas against the derivative of its spike times.
+"""A whole network: the adjoint formulas against the implicit derivative of its spike times.
 
-Assumed: an input spike reaches neuron a; a spikes at t_1, is reached by its own spike after d_r, and spikes again at
-t_2; both spikes reach neuron b after d_o, and b spikes at t_3. The loss is any function of the three times, c_k being
-its derivative by t_k. Time constants, thresholds, reset, weights and delays are symbols.
+Assumed: an input spike reaches neuron a; a spikes at t_1, receives its own spike after d_r, and
+spikes again at t_2. Both spikes reach neuron b after d_o, and b spikes at t_3. The loss is any
+function of the three times, with derivative c_k by t_k. Time constants, thresholds, reset, weights
+and delays are symbols.
 
-Shown: the times solve three crossing conditions, so their derivatives by each of the twelve parameters follow from
-those conditions alone; the adjoint formulas, run backwards event by event, give the same. The identities A, B and C
-hold for what they give.
+Shown: the times solve three crossing conditions, which alone give their derivatives by each of the
+twelve parameters. The adjoint formulas, run backwards event by event, give the same derivatives,
+and these obey the identities A, B and C.
 """
 
 import sympy as sp
@@ -20,7 +21,7 @@ d_r, d_o = sp.symbols("d_r d_o", nonnegative=True)
 t_1, t_2, t_3 = TIMES = sp.symbols("t_1:4", real=True)
 h_1, h_2, h_3 = LEFT = sp.symbols("h_1:4", positive=True)  # from the last arrival before a crossing to the crossing
 Vdot_1, Vdot_2, Vdot_3 = SLOPES = sp.symbols("Vdot_1:4", positive=True)
-c_1, c_2, c_3 = WORTH = sp.symbols("c_1:4", real=True)  # dl_p/dt_k
+c_1, c_2, c_3 = DL_DT = sp.symbols("c_1:4", real=True)  # dl_p/dt_k
 ZERO = sp.S.Zero
 
 State = tuple[sp.Expr, sp.Expr]
@@ -52,8 +53,8 @@ def by_tau(adjoint: State, start: State, length: sp.Expr) -> State:
     )
 
 
-def at_crossing(lambda_V_plus: sp.Expr, worth: sp.Expr, slope: sp.Expr, slope_plus: sp.Expr) -> sp.Expr:
-    dL_dt_post = formulas.dL_dt_post_at_crossing(worth, ZERO, ZERO, ZERO)
+def at_crossing(lambda_V_plus: sp.Expr, dl_p_dt_post: sp.Expr, slope: sp.Expr, slope_plus: sp.Expr) -> sp.Expr:
+    dL_dt_post = formulas.dL_dt_post_at_crossing(dl_p_dt_post, ZERO, ZERO, ZERO)
     return formulas.lambda_V_at_crossing(lambda_V_plus, dL_dt_post, tau_mem, slope, slope_plus)
 
 
@@ -73,14 +74,14 @@ CROSSINGS = (a_first, a_second, b_spike)
 
 
 def named(expression: sp.Expr) -> sp.Expr:
-    """Times of spikes replaced by what is left from the last arrival, so that no two symbols are bound."""
+    """Spike times replaced by intervals since the last arrival, so that all symbols are free."""
     for time, by_left in BY_LEFT.items():
         expression = expression.subs(time, by_left)
     return expression
 
 
 def adjoint_gradient() -> dict[sp.Symbol, sp.Expr]:
-    """The backward pass, event by event, latest first; the slopes of the three crossings are symbols."""
+    """The backward pass, latest event first; the slopes of the three crossings are symbols."""
     at_3 = (at_crossing(ZERO, c_3, Vdot_3, ZERO), ZERO)
     at_b_second = backwards(at_3, to_3)
     at_b_first = backwards(at_b_second, between)
@@ -120,9 +121,7 @@ def adjoint_gradient() -> dict[sp.Symbol, sp.Expr]:
     }
 
 
-@theorem(
-    "example-network", "two neurons, a self-connection, three spikes, 12 parameters: adjoint = implicit derivative"
-)
+@theorem("example-network", "two neurons, a self-connection, 3 spikes, 12 parameters: adjoint = implicit derivative")
 def network() -> Residuals:
     conditions = sp.Matrix([a_first[0] - v_th, a_second[0] - v_th, b_spike[0] - v_th_b])
     by_times = conditions.jacobian(TIMES)
@@ -130,7 +129,7 @@ def network() -> Residuals:
     for k, (state, slope) in enumerate(zip(CROSSINGS, SLOPES, strict=True)):
         residuals[f"slope {k + 1}"] = by_times[k, k] - formulas.Vdot(*state, tau_mem)
         by_times[k, k] = slope
-    multipliers = by_times.T.upper_triangular_solve(sp.Matrix(WORTH))
+    multipliers = by_times.T.upper_triangular_solve(sp.Matrix(DL_DT))
     for parameter, claimed in adjoint_gradient().items():
         direct = -(multipliers.T * conditions.diff(parameter))[0]
         residuals[f"dL/d{parameter}"] = named(direct - claimed)
@@ -145,10 +144,10 @@ def network_identities() -> Residuals:
         return sum(parameter * gradient[parameter] for parameter in parameters)
 
     scale = total(w, w_r, w_o, v_th, v_th_b, v_reset)
-    unit = total(d, d_r, d_o, tau_mem, tau_syn, t_in) - sum(t * c for t, c in zip(TIMES, WORTH, strict=True))
-    shift = gradient[t_in] - sum(WORTH)
+    unit = total(d, d_r, d_o, tau_mem, tau_syn, t_in) - sum(t * c for t, c in zip(TIMES, DL_DT, strict=True))
+    shift = gradient[t_in] - sum(DL_DT)
 
-    # Slopes and thresholds are those of the trajectory; that a crosses one threshold twice fixes its reset.
+    # Slopes and thresholds are those of the trajectory; two crossings of v_th fix the reset of a.
     first, second, third = crossings = [(named(V), named(I)) for V, I in CROSSINGS]
     slopes = {slope: formulas.Vdot(V, I, tau_mem) for slope, (V, I) in zip(SLOPES, crossings, strict=True)}
     (reset,) = sp.solve(second[0] - first[0], v_reset)

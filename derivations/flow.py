@@ -1,16 +1,16 @@
-"""Between events: the closed form of V and I, and where the membrane peaks.
+"""Between events: the closed form of V and I, and the peak of the membrane.
 
 Assumed: `tau_mem V' = -V + I` and `tau_syn I' = -I` with (V, I) at time 0, both constants positive.
 
-Shown: every solution is a sum of convolutions E(h; p_1, ..., p_n) of exponentials with the rates 1/tau_mem and
-1/tau_syn. E is the same convolution whether its rates are equal or not, and a convolution is continuous in its rates,
-so nothing special happens where tau_mem = tau_syn.
+Shown: every solution is a sum of convolutions E(h; p_1, ..., p_n) of exponentials with the rates
+1/tau_mem and 1/tau_syn. E is the same convolution for equal and unequal rates, and a convolution is
+continuous in its rates, so tau_mem = tau_syn is no special case.
 
-Then what the search for spikes rests on. While I > 0, exp(h/tau_mem) Vdot falls, so V rises first and falls afterwards
-(one of the two may be missing); it is concave wherever it rises; its only peak, where V = I, is known in closed form.
-A threshold above 0 can only be reached with I > 0. Hence: compare the peak with the threshold and no spike is lost, and
-a Newton iteration that starts left of the crossing never passes it. Where I <= 0 none of this holds, and none of it
-is needed.
+The search for spikes rests on the following. While I > 0, exp(h/tau_mem) Vdot falls, so V first
+rises and then falls (one of the two may be missing). V is concave wherever it rises, and its only
+peak, where V = I, has a closed form. A threshold above 0 can only be reached with I > 0. Hence no
+spike is lost if the peak is compared with the threshold, and a Newton iteration that starts left of
+the crossing never passes it. For I <= 0 none of this holds, and none is needed.
 """
 
 import sympy as sp
@@ -23,7 +23,7 @@ p, q, u = sp.symbols("p q u", positive=True)
 
 
 def convolution_law(rates: tuple[sp.Expr, ...], rate: sp.Expr) -> sp.Expr:
-    """The convolution y of x with exp(-rate s) is the only solution of y' = x - rate y with y(0) = 0."""
+    """The convolution y of x with exp(-rate s): y' = x - rate y with y(0) = 0, solved uniquely."""
     x, y = formulas.E(h, *rates), formulas.E(h, *rates, rate)
     return sp.diff(y, h) - x + rate * y + y.subs(h, 0)
 
@@ -66,7 +66,7 @@ def restart() -> Residuals:
     V_s, I_s = formulas.V_flow(V, I, s, tau_mem, tau_syn), formulas.I_flow(I, s, tau_syn)
     cut = formulas.V_flow(V_s, I_s, h, tau_mem, tau_syn)
 
-    # An arrival of weight w at time s, seen at s + h: what it deposits does not depend on the state it meets.
+    # An arrival of weight w at s, seen at s + h: its deposit does not depend on the state.
     with_arrival = formulas.V_flow(V_s, I_s + w, h, tau_mem, tau_syn)
     deposit = formulas.V_flow(0, w, h, tau_mem, tau_syn)
     return {
@@ -99,7 +99,7 @@ def rise() -> Residuals:
     V_h, I_h = formulas.V_flow(V, I, h, tau_mem, tau_syn), formulas.I_flow(I, h, tau_syn)
     Vdot, Vddot = sp.diff(V_h, h), sp.diff(V_h, h, 2)
 
-    # The tangent at 0 lies above V by the integral of -(h - s) Vddot(s), so a Newton step cannot pass the crossing.
+    # The tangent at 0 is above V by the integral of -(h - s) Vddot(s): Newton cannot overshoot.
     tangent = V + h * formulas.Vdot(V, I, tau_mem)
     gap = integral((h - s) * Vddot.subs(h, s), s, 0, h)
     return {
@@ -115,7 +115,7 @@ def rise() -> Residuals:
 
 @theorem("flow-bound", "V <= V + (1 - exp(-h/tau_mem)) (I_max - V) while I <= I_max: most bins cannot spike")
 def bound() -> Residuals:
-    # Any course of the current below I_max, arrivals included, is a gap below I_max that is nowhere negative.
+    # Any current below I_max, arrivals included, is I_max minus a gap that is nowhere negative.
     gap = sp.Function("gap", nonnegative=True)(s)
     I_max = sp.Symbol("I_max", real=True)
     kernel = sp.exp(-(h - s) / tau_mem) / tau_mem

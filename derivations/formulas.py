@@ -1,12 +1,13 @@
-"""The claims: every formula that the reference and the fast implementation rely on, as plain SymPy.
+"""The claims: every formula that the reference and the fast implementation use, in plain SymPy.
 
-Nothing is derived here. Each function states one formula; the modules beside this one derive the same quantity from the
-dynamics and hold it against the statement, so a wrong sign in this file is a failed proof. The jump functions carry the
-names and arguments of `reference/jumps.py`, and the tests compare the two texts.
+Nothing is derived here. Each function states one formula; the other modules derive the same
+quantity from the dynamics and compare the two, so a wrong sign in this file is a failed proof. The
+jump functions have the names and arguments of `reference/jumps.py`, and the tests compare both
+texts.
 
-Between events `tau_mem V' = -V + I` and `tau_syn I' = -I`. Adjoint variables are scaled sensitivities:
-`dL/dV = -tau_mem lambda_V`, `dL/dI = -tau_syn lambda_I`. Suffixes `_minus` and `_plus`: just before and just after the
-event, in forward time.
+Between events `tau_mem V' = -V + I` and `tau_syn I' = -I`. Adjoint variables are scaled
+sensitivities: `dL/dV = -tau_mem lambda_V`, `dL/dI = -tau_syn lambda_I`. The suffixes `_minus` and
+`_plus` mean just before and just after the event, in forward time.
 """
 
 import sympy as sp
@@ -15,7 +16,7 @@ PAPER = {
     "lambda_V_flow": "equation 16", "lambda_I_flow": "equation 17",
     "lambda_V_at_crossing": "equations 35 to 37, 66, 67", "dL_dw_at_arrival": "equation 38", "dL_dt_arr": "equation 70",
 }
-"""Where the paper (Nature Communications 2025, s41467-025-65394-8) has the same."""
+"""Equations of the paper (Nature Communications 2025, s41467-025-65394-8) for these claims."""
 
 
 def E(h: sp.Expr, *p: sp.Expr) -> sp.Expr:
@@ -52,7 +53,7 @@ def peak_time(V: sp.Expr, I: sp.Expr, tau_mem: sp.Expr, tau_syn: sp.Expr) -> sp.
 
 
 def V_bound(V: sp.Expr, I_max: sp.Expr, h: sp.Expr, tau_mem: sp.Expr) -> sp.Expr:
-    """No membrane whose current stays below I_max is above this after a time h."""
+    """Upper bound of V after a time h in which the current stays below I_max."""
     return V + (1 - sp.exp(-h / tau_mem)) * (I_max - V)
 
 
@@ -68,12 +69,12 @@ def kappa(tau_mem: sp.Expr, Vdot_minus: sp.Expr, v_th: sp.Expr) -> sp.Expr:
 
 
 def kappa_near_grazing(excess: sp.Expr, tau_mem: sp.Expr, tau_syn: sp.Expr, v_th: sp.Expr) -> sp.Expr:
-    """kappa to leading order, when the unreset membrane would peak at v_th + excess."""
+    """kappa to leading order, if the membrane without reset would peak at v_th + excess."""
     return 2 * tau_mem / tau_syn * excess / v_th
 
 
-# Adjoint between events, over a time h backwards; dl_V/dV is `drive` at the end of that time and
-# drive * exp(rate * s) at a distance s before it.
+# Adjoint between events, over a time h backwards; dl_V/dV is `drive` at the end of this time and
+# drive * exp(rate * s) at a time s before it.
 
 
 def lambda_V_flow(lambda_V: sp.Expr, h: sp.Expr, tau_mem: sp.Expr, drive: sp.Expr = 0, rate: sp.Expr = 0) -> sp.Expr:
@@ -82,12 +83,7 @@ def lambda_V_flow(lambda_V: sp.Expr, h: sp.Expr, tau_mem: sp.Expr, drive: sp.Exp
 
 
 def lambda_I_flow(
-    lambda_V: sp.Expr,
-    lambda_I: sp.Expr,
-    h: sp.Expr,
-    tau_mem: sp.Expr,
-    tau_syn: sp.Expr,
-    drive: sp.Expr = 0,
+    lambda_V: sp.Expr, lambda_I: sp.Expr, h: sp.Expr, tau_mem: sp.Expr, tau_syn: sp.Expr, drive: sp.Expr = 0,
     rate: sp.Expr = 0,
 ) -> sp.Expr:
     free = lambda_I * E(h, 1 / tau_syn) + lambda_V / tau_syn * E(h, 1 / tau_mem, 1 / tau_syn)
@@ -102,7 +98,7 @@ def dL_dw_at_arrival(tau_syn: sp.Expr, lambda_I: sp.Expr) -> sp.Expr:
 
 
 def dL_dt_arr(w: sp.Expr, lambda_V: sp.Expr, lambda_I: sp.Expr) -> sp.Expr:
-    """Also the contribution of this arrival to the gradient of its delay, and of the spike that caused it."""
+    """Also this arrival's share of the gradients by its delay and its sender's spike time."""
     return w * (lambda_V - lambda_I)
 
 
@@ -112,7 +108,7 @@ def dL_dt_arr(w: sp.Expr, lambda_V: sp.Expr, lambda_I: sp.Expr) -> sp.Expr:
 def dL_dt_post_at_crossing(
     dl_p_dt_post: sp.Expr, l_V_minus: sp.Expr, l_V_plus: sp.Expr, dL_dt_arr_down: sp.Expr
 ) -> sp.Expr:
-    """What the loss and the arrivals caused by a spike say about its time; the neuron's own future left out."""
+    """Derivative by a spike time, through the loss and the arrivals that the spike causes."""
     return dl_p_dt_post + (l_V_minus - l_V_plus) + dL_dt_arr_down
 
 
@@ -138,11 +134,11 @@ def lambda_V_at_maximum(lambda_V_plus: sp.Expr, dL_dy: sp.Expr, tau_mem: sp.Expr
 
 
 def dL_dt_arr_at_pinned_maximum(dL_dy: sp.Expr, w: sp.Expr, tau_mem: sp.Expr, Vdot_plus: sp.Expr) -> sp.Expr:
-    """To be added to `dL_dt_arr` (there with the lambda_V just after): this arrival made the maximum."""
+    """Term added to `dL_dt_arr`, read just after, of an arrival that makes the maximum."""
     return dL_dy * sp.Max(0, Vdot_plus - w / tau_mem)
 
 
-# Time constants: derivatives of the flow, and the integrals of lambda_V Vdot and lambda_I Idot over an interval.
+# Time constants: derivatives of the flow, and integrals of lambda_V Vdot and lambda_I Idot.
 
 
 def dV_dtau_mem(V: sp.Expr, I: sp.Expr, h: sp.Expr, tau_mem: sp.Expr, tau_syn: sp.Expr) -> sp.Expr:
@@ -176,7 +172,7 @@ def dL_dtau_syn_over_interval(
     return through_V + through_I
 
 
-# Running readouts: the integral of exp(-r s) V over an interval and what the time constants do to it.
+# Running readouts: the integral of exp(-r s) V over an interval, and its derivatives.
 
 
 def V_integral(V: sp.Expr, I: sp.Expr, h: sp.Expr, r: sp.Expr, tau_mem: sp.Expr, tau_syn: sp.Expr) -> sp.Expr:
@@ -200,11 +196,11 @@ def drive_of_readout(dL_dy: sp.Expr, r: sp.Expr, t: sp.Expr, T: sp.Expr) -> sp.E
 
 
 def running_loss_drop(dL_dy: sp.Expr, weight: sp.Expr, v_th: sp.Expr, v_reset: sp.Expr) -> sp.Expr:
-    """l_V_minus - l_V_plus at a spike of a neuron whose V is read with this weight in the integral."""
+    """l_V_minus - l_V_plus at a spike, if V is read with this weight in an integral."""
     return dL_dy * weight * (v_th - v_reset)
 
 
-# Conserved charges behind the identities A (scale), C (shift of time) and B (unit of time), one neuron's share.
+# Conserved charges of the identities A (scale), C (shift of time) and B (unit of time), per neuron.
 
 
 def scale_charge(
@@ -214,18 +210,18 @@ def scale_charge(
 
 
 def shift_charge(V: sp.Expr, I: sp.Expr, lambda_V: sp.Expr, lambda_I: sp.Expr) -> sp.Expr:
-    """tau_mem lambda_V Vdot + tau_syn lambda_I Idot; t times this is the charge of the unit of time."""
+    """tau_mem lambda_V Vdot + tau_syn lambda_I Idot; t times it is the charge of identity B."""
     return lambda_V * (I - V) - lambda_I * I
 
 
-# What a running readout adds to the identities; V_T is V at T, moment is (1/T) int_0^T t exp(-r t) V dt.
+# Running readouts in the identities; V_T is V at T, moment is (1/T) int_0^T t exp(-r t) V dt.
 
 
 def shift_of_running_readout(y: sp.Expr, V_T: sp.Expr, r: sp.Expr, T: sp.Expr) -> sp.Expr:
-    """How y changes when all input times grow by the same amount."""
+    """Derivative of y by a common shift of all input times."""
     return -sp.exp(-r * T) * V_T / T - r * y
 
 
 def unit_of_running_readout(y: sp.Expr, V_T: sp.Expr, moment: sp.Expr, r: sp.Expr, T: sp.Expr) -> sp.Expr:
-    """How y changes when every time but T is scaled up, per relative change."""
+    """Derivative of y by a common factor of all times except T."""
     return y - sp.exp(-r * T) * V_T - r * moment

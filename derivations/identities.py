@@ -1,26 +1,29 @@
-"""Three identities every correct gradient obeys, from three symmetries of the model.
+"""Three identities of every correct gradient, from three symmetries of the model.
 
-Assumed: zero state at 0, zero adjoint at T, no spike at T itself. `l_p` depends on spike times, y is a `max_voltage`
-readout (interior, or on an inhibitory arrival).
+Assumed: zero state at 0, zero adjoint at T, no spike at T itself. `l_p` depends on spike times, and
+y is a `max_voltage` readout (interior, or on an inhibitory arrival).
 
     A  scale of V:     sum w g_w + sum v_th g_v_th + sum v_reset g_v_reset = sum y dL/dy
-    B  unit of time:   sum d g_d + sum tau_mem g_tau_mem + sum tau_syn g_tau_syn + sum t_in g_t_in = sum t_k dl_p/dt_k
+    B  unit of time:   sum d g_d + sum tau_mem g_tau_mem + sum tau_syn g_tau_syn + sum t_in g_t_in
+                           = sum t_k dl_p/dt_k
     C  shift of time:  sum g_t_in = sum dl_p/dt_k
 
-Shown twice. First, scaling or shifting maps solutions to solutions, so spike times and readouts are homogeneous and
-Euler's theorem gives the identities. Second, from the adjoint formulas alone: each symmetry has a charge, summed over
-neurons, that is constant between events and changes at each event by one term of the identity. It is 0 at both ends of
-the trial, so the terms add up to 0: whoever breaks a jump formula breaks a sum.
+Shown twice. First, scaling or shifting maps solutions to solutions, so spike times and readouts are
+homogeneous, and Euler's theorem gives the identities. Second, from the adjoint formulas alone: each
+symmetry has a charge, summed over neurons. It is constant between events, changes at each event by
+one term of the identity, and is 0 at both ends of the trial, so the terms add up to 0. A wrong jump
+formula breaks this sum.
 
  - A: the charge is tau_mem lambda_V V + tau_syn lambda_I I.
- - C: the charge is H = tau_mem lambda_V Vdot + tau_syn lambda_I Idot. It grows by dL/dt_arr at an arrival and falls by
-   dL/dt_post at a spike; the arrivals caused by a spike are in both and cancel.
- - B: the charge is t H. Between events it grows by the integral of H, which is tau_mem g_tau_mem + tau_syn g_tau_syn
-   (`parameters.py`); at events by t times the change of H, and t_arr = t_pre + d splits off d g_d.
+ - C: the charge is H = tau_mem lambda_V Vdot + tau_syn lambda_I Idot. It grows by dL/dt_arr at an
+   arrival and falls by dL/dt_post at a spike; arrivals caused by a spike are in both and cancel.
+ - B: the charge is t H. Between events it grows by the integral of H, that is by tau_mem g_tau_mem
+   + tau_syn g_tau_syn (`parameters.py`); at events it grows by t times the change of H, where t_arr
+   = t_pre + d gives d g_d.
 
-A maximum at T adds dL/dy Vdot(T) to the left of C and T times that to the left of B: time moves on under it. A running
-readout adds to the right of A y dL/dy, of C and B dL/dy times `shift_of_running_readout` and
-`unit_of_running_readout`; T itself counts as fixed there.
+A maximum at T adds dL/dy Vdot(T) to the left of C, and T times this term to the left of B. A
+running readout adds y dL/dy to the right of A, and dL/dy times `shift_of_running_readout` and
+`unit_of_running_readout` to the right of C and B, where T counts as fixed.
 """
 
 import sympy as sp
@@ -86,7 +89,7 @@ def euler() -> Residuals:
     gradient = [sp.Subs(sp.diff(f(*x), xi), x, x).doit() for xi in x]
 
     def derivative_at(start: sp.Expr, moved: list[sp.Expr], claimed: sp.Expr) -> sp.Expr:
-        """Of f at the moved arguments minus what the symmetry says it is, by c, where nothing is moved."""
+        """d/dc of f at the moved arguments, minus d/dc of the claim, at c = `start`."""
         return (sp.diff(f(*moved), c) - sp.diff(claimed, c)).subs(c, start).doit()
 
     scaled = derivative_at(sp.S.One, [c * xi for xi in x], c**k * f(*x))
@@ -148,11 +151,11 @@ def identity_C() -> Residuals:
     up, down = sp.symbols("up down", positive=True)
     turn = -tau_mem * (up + down)
     pinned = charge(V, V - tau_mem * down, lambda_V_plus, lambda_I) - charge(V, V + tau_mem * up, kicked, lambda_I)
-    worth = formulas.dL_dt_arr(turn, lambda_V_plus, lambda_I)
-    worth += formulas.dL_dt_arr_at_pinned_maximum(dL_dy, turn, tau_mem, -down)
+    dL_dt_arr = formulas.dL_dt_arr(turn, lambda_V_plus, lambda_I)
+    dL_dt_arr += formulas.dL_dt_arr_at_pinned_maximum(dL_dy, turn, tau_mem, -down)
     at_end = -charge(V, I, formulas.lambda_V_at_maximum(sp.S.Zero, dL_dy, tau_mem), sp.S.Zero)
 
-    # What is left of the sum over events once the arrivals caused by spikes cancel.
+    # The sum over events after the arrivals caused by spikes have cancelled.
     from_inputs = sp.Symbol("from_inputs")
     total = from_inputs + dL_dt_arr_down - formulas.dL_dt_post_at_crossing(dl_p_dt_post, 0, 0, dL_dt_arr_down)
     return {
@@ -160,7 +163,7 @@ def identity_C() -> Residuals:
         "arrival: + dL/dt_arr": arrival - formulas.dL_dt_arr(w, lambda_V, lambda_I),
         "spike: - dL/dt_post": spike + dL_dt_post,
         "interior maximum: nothing": maximum,
-        "maximum on an arrival: + dL/dt_arr as corrected": pinned - worth,
+        "maximum on an arrival: + dL/dt_arr as corrected": pinned - dL_dt_arr,
         "maximum at T: + dL/dy Vdot(T)": at_end - dL_dy * formulas.Vdot(V, I, tau_mem),
         "the sum over events": total - (from_inputs - dl_p_dt_post),
     }
@@ -168,12 +171,12 @@ def identity_C() -> Residuals:
 
 @theorem("identity-B", "B: sum d g_d + sum tau g_tau + sum t_in g_t_in = sum t_k dl_p/dt_k")
 def identity_B() -> Residuals:
-    # Between events t H grows by H times the time, H being constant there: that is the share of the time constants.
+    # Between events H is constant, so t H grows by H h: the share of the time constants.
     grown = h * formulas.shift_charge(*on_an_interval(s, sp.S.Zero))
     by_mem = formulas.dL_dtau_mem_over_interval(lambda_V, V, I, h, *TAUS)
     by_syn = formulas.dL_dtau_syn_over_interval(lambda_V, lambda_I, I, h, *TAUS)
 
-    # An arrival caused by a spike brings t_arr dL/dt_arr; the spike takes t_post times the same away; d g_d remains.
+    # An arrival caused by a spike adds t_arr dL/dt_arr, the spike subtracts t_post dL/dt_arr.
     down = dL_dt_arr_down
     caused = (t_post + d) * down - t_post * formulas.dL_dt_post_at_crossing(dl_p_dt_post, 0, 0, down)
     return {
@@ -182,7 +185,7 @@ def identity_B() -> Residuals:
     }
 
 
-@theorem("identity-readout", "C and B with a mean or exp-weighted readout: what shift and unit of time do to y")
+@theorem("identity-readout", "C and B with a mean or exp-weighted readout: y under a shift and a unit of time")
 def running_readouts() -> Residuals:
     # One input arrival at t_in at a readout neuron; a sum over arrivals follows by superposition.
     left = T - t_in

@@ -1,18 +1,20 @@
-"""Readout by the maximum of the membrane: the kick, and the two places where a maximum is not smooth.
+"""Readout by the maximum of the membrane: the kick, and the two cases of a maximum with a kink.
 
-Assumed: `y = max V` over the trial, attained once. Either the maximum is interior, with V = I there; or it sits on an
-inhibitory arrival, V rising until the arrival and falling from it on (Vdot_minus > 0 > Vdot_plus). It can also be the
-0 at the start, which depends on nothing; the last instant T, which no parameter moves, so that the kick alone is right;
-or, for a neuron that spikes, its threshold, so that dy/dv_th = 1 and nothing else acts.
+Assumed: `y = max V` over the trial, attained once. Either the maximum is interior, with V = I; or
+it sits on an inhibitory arrival, where V rises until the arrival and falls after it (Vdot_minus > 0
+> Vdot_plus). Three further cases are simple. The 0 at the start depends on nothing. The last
+instant T is moved by no parameter, so the kick alone is right. For a neuron that spikes the maximum
+is its threshold, so dy/dv_th = 1 and nothing else acts.
 
-Shown: y depends on the state before the maximum as V at that instant does, so lambda_V is kicked by -(dL/dy)/tau_mem.
-An interior maximum moves, but that has no effect to first order. A maximum on an arrival moves *with* it, along the
-slope before it: dy/dt_arr = Vdot_minus. Neither reading of w (lambda_V - lambda_I), just after or just before the kick,
-contains that; the paper does not discuss the case. The correction below has to be added to the reading just after.
+Shown: y depends on the state before the maximum as V at this instant does, so lambda_V is kicked by
+-(dL/dy)/tau_mem. An interior maximum moves, without effect to first order. A maximum on an arrival
+moves *with* it along the slope before it: dy/dt_arr = Vdot_minus. This term is missing from
+w (lambda_V - lambda_I), read just after as well as just before the kick; the paper does not discuss
+the case. The correction below is added to the reading just after.
 
-If several arrivals share the instant of the maximum, the derivative is one-sided. The correction is the one for a delay
-that grows: the others have arrived, V goes on with the slope Vdot_plus - w/tau_mem, and either that is upwards or the
-maximum stays where the others left it.
+If several arrivals share the instant of the maximum, the derivative is one-sided, and the
+correction is the one for a delay that grows. The other arrivals have come, and V continues with the
+slope Vdot_plus - w/tau_mem: either it rises, or the maximum stays where the others left it.
 """
 
 import sympy as sp
@@ -24,7 +26,7 @@ from derivations.symbols import I, V, dL_dy, h, lambda_I, lambda_V, tau_mem, tau
 
 @theorem("max-interior", "an interior maximum kicks lambda_V by -(dL/dy)/tau_mem; lambda_I is not kicked")
 def interior() -> Residuals:
-    # The explicit maximum as a function of the state before it, against a kick carried back to that state.
+    # The explicit maximum as a function of an earlier state, against a kick flowed back to it.
     peak = formulas.peak_time(V, I, tau_mem, tau_syn)
     y = formulas.V_flow(V, I, peak, tau_mem, tau_syn)
     kick = formulas.lambda_V_at_maximum(sp.S.Zero, dL_dy, tau_mem)
@@ -33,7 +35,7 @@ def interior() -> Residuals:
     by_mem = formulas.dL_dtau_mem_over_interval(kick, V, I, peak, tau_mem, tau_syn)
     by_syn = formulas.dL_dtau_syn_over_interval(kick, sp.S.Zero, I, peak, tau_mem, tau_syn)
 
-    # Name the problem by the time h to its maximum: every logarithm is then a multiple of h.
+    # Write V in terms of the time h to the maximum: every logarithm is then a multiple of h.
     named = I - I * tau_mem * (1 - sp.exp(h / tau_mem - h / tau_syn)) / (tau_mem - tau_syn)
 
     def by_name(expression: sp.Expr) -> sp.Expr:
@@ -82,7 +84,7 @@ def pinned() -> Residuals:
 
 @theorem("max-pinned-tie", "several arrivals on it, one delay grows: dy/dt_arr = max(0, Vdot_plus - w/tau_mem)")
 def pinned_by_several() -> Residuals:
-    # Both arrivals are at 0; the one of weight w is put off to a later t, the other, of weight `other`, is not.
+    # Both arrivals are at 0; the one of weight w is delayed to t, the one of weight `other` is not.
     up, slope, t = sp.symbols("up slope t", positive=True)
     residuals = {}
     for name, between in (("V still rises", slope), ("V falls already", -slope)):

@@ -1,12 +1,12 @@
 """Time constants: the two integrals of the paper's method, in closed form.
 
-Assumed: one interval of length h between events, (V, I) at its beginning, (lambda_V, lambda_I) at its end. At events no
-time constant appears explicitly (threshold, reset and arrival do not know them), so intervals simply add up.
+Assumed: one interval of length h between events, (V, I) at its start, (lambda_V, lambda_I) at its
+end. Threshold, reset and arrival contain no time constant, so intervals add up.
 
-Shown: the derivative of the flow by a time constant only adds a rate to E(h; ...), so it has no singularity either. The
-integrals of lambda_V Vdot and lambda_I Idot over the interval equal the sensitivity at its end times the derivative of
-the flow, and with a running loss g exp(-r t) V also g times the derivative of its integral. So an implementation may
-accumulate either, and needs no quadrature.
+Shown: the derivative of the flow by a time constant adds one rate to E(h; ...), so it has no
+singularity either. The integrals of lambda_V Vdot and lambda_I Idot over the interval equal the
+sensitivity at its end times the derivative of the flow; a running loss g exp(-r t) V adds g times
+the derivative of its integral. So an implementation may accumulate either form, without quadrature.
 """
 
 import sympy as sp
@@ -17,7 +17,7 @@ from derivations.symbols import I, V, g, h, lambda_I, lambda_V, r, s, tau_mem, t
 
 
 def integrals(drive: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
-    """Integrals over [0, h] of lambda_V Vdot and lambda_I Idot, `drive` being dl_V/dV at the end."""
+    """Integrals over [0, h] of lambda_V Vdot and lambda_I Idot; `drive` is dl_V/dV at the end."""
     V_s, I_s = formulas.V_flow(V, I, s, tau_mem, tau_syn), formulas.I_flow(I, s, tau_syn)
     adjoint_V = formulas.lambda_V_flow(lambda_V, h - s, tau_mem, drive, r)
     adjoint_I = formulas.lambda_I_flow(lambda_V, lambda_I, h - s, tau_mem, tau_syn, drive, r)
@@ -39,7 +39,7 @@ def derivatives_of_the_flow() -> Residuals:
 
 @theorem("tau-equal", "the same derivatives at tau_mem = tau_syn: they solve the differentiated equations there too")
 def derivatives_at_equality() -> Residuals:
-    # tau_mem V' + V = I differentiated by tau_mem or by tau_syn, and only then tau_mem set to tau_syn.
+    # tau_mem V' + V = I differentiated by tau_mem or tau_syn; only then tau_mem is set to tau_syn.
     V_h = formulas.V_flow(V, I, h, tau_syn, tau_syn)
     by_mem = formulas.dV_dtau_mem(V, I, h, tau_syn, tau_syn)
     by_syn = formulas.dV_dtau_syn(I, h, tau_syn, tau_syn)

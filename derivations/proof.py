@@ -1,9 +1,10 @@
-"""What a proof is here: expressions derived from the dynamics that simplify to exactly 0.
+"""A proof: expressions derived from the dynamics that simplify to exactly 0.
 
-A theorem holds a derivation; running it gives a `Proof`, a table of residuals. A residual is the difference between
-something derived (a solved equation, a differentiated flow, a limit) and the formula of `formulas.py` that claims to be
-it. An entry wrapped in `Nonzero` is a control: a formula known to be wrong, whose residual must *not* vanish, so
-that a method too weak to tell the two apart is caught.
+A theorem holds a derivation; running it gives a `Proof`, a table of residuals. A residual is the
+difference of a derived expression (a solved equation, a differentiated flow, a limit) and the
+formula of `formulas.py` that claims to equal it. An entry wrapped in `Nonzero` is a control: a
+formula known to be wrong, whose residual must *not* vanish. It catches a method too weak to see the
+difference.
 """
 
 from collections import defaultdict
@@ -69,8 +70,9 @@ def theorem(tag: str, statement: str) -> Callable[[Callable[[], Residuals]], The
 def simplest(expression: sp.Expr) -> sp.Expr:
     """`expression` simplified; exactly 0 where SymPy can see that it vanishes.
 
-    Nearly every residual here is a rational function of times, parameters and exponentials. Such a function vanishes
-    if the numerator does in front of every product of exponentials, which is far quicker to see than by simplification.
+    Nearly every residual here is a rational function of times, parameters and exponentials. Such a
+    function vanishes if its numerator vanishes in front of every product of exponentials. This test
+    is far quicker than simplification.
     """
     numerator = expression = sp.sympify(expression)
     if any(power.exp.is_negative and power.has(sp.exp) for power in numerator.atoms(sp.Pow)):
@@ -84,7 +86,7 @@ def simplest(expression: sp.Expr) -> sp.Expr:
 
 
 def refuted(expression: sp.Expr) -> bool:
-    """Whether `expression` is far from 0 at one point, so that no simplification can make it vanish."""
+    """Whether `expression` is far from 0 at one point, so that it cannot vanish."""
     symbols = sorted(expression.free_symbols, key=str)
     point = {symbol: sp.Rational(sp.prime(k + 4), sp.prime(k + 3) + 4) for k, symbol in enumerate(symbols)}
     size = sp.Abs(expression.subs(point).evalf(30)).evalf(30)
@@ -92,9 +94,9 @@ def refuted(expression: sp.Expr) -> bool:
 
 
 def exponential_terms(expression: sp.Expr) -> Iterator[tuple[sp.Expr, sp.Expr]]:
-    """The terms of `expression` as (coefficient, exponent), each term being coefficient * exp(exponent).
+    """Pairs (coefficient, exponent); `expression` is the sum of coefficient * exp(exponent).
 
-    Denominators are held back while the rest is expanded, which would mix them with the exponentials.
+    Expansion would mix denominators with the exponentials, so they are held back meanwhile.
     """
     held = {p: sp.Dummy() for p in expression.atoms(sp.Pow) if p.exp.is_negative}
     released = {stand_in: power for power, stand_in in held.items()}
@@ -106,7 +108,7 @@ def exponential_terms(expression: sp.Expr) -> Iterator[tuple[sp.Expr, sp.Expr]]:
 
 
 def under_integrals(expression: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
-    """`expression` = integral of the first over one common range + the second, for factors that do not depend on it."""
+    """`expression` as (a, b): the integral of a over its one range, plus b."""
     inside, outside = sp.S.Zero, sp.S.Zero
     for term in sp.Add.make_args(sp.expand(expression)):
         if term.has(sp.Integral):
@@ -117,7 +119,7 @@ def under_integrals(expression: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
 
 
 def integral(integrand: sp.Expr, s: sp.Symbol, start: sp.Expr, end: sp.Expr) -> sp.Expr:
-    """Integral over [start, end] of a sum of terms polynomial(s) exp(rate s), by parts, for rates in general position.
+    """Integral over [start, end] of terms polynomial(s) exp(rate s) with different rates, by parts.
 
     `sympy.integrate` would split the answer into cases for every two rates that could be equal.
     """

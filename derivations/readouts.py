@@ -1,12 +1,13 @@
-"""Readouts that integrate the membrane: their closed form and what drives the adjoint.
+"""Readouts that integrate the membrane: their closed form, and their drive of the adjoint.
 
-Assumed: `y = (1/T) int_0^T exp(-r t) V dt`; r = 0 is the mean voltage, r = 1/T the exponentially weighted one.
+Assumed: `y = (1/T) int_0^T exp(-r t) V dt`: the mean voltage for r = 0, exponentially weighted for
+r = 1/T.
 
-Shown: the integral over an interval between events in E form with its derivatives by the time constants; and that a
-loss with derivative dL/dy acts on the adjoint as the drive dl_V/dV = (dL/dy) exp(-r t) / T, whose effect over the whole
-trial, from lambda = 0 at T, is one closed form. If the neuron spikes, the integrand drops at the reset, and the drop is
-part of what the time of the spike is worth. No time step and no quadrature is needed, and tau_mem = tau_syn is no
-exception.
+Shown: the integral over an interval between events in E form, with its derivatives by the time
+constants. A loss with derivative dL/dy drives the adjoint with dl_V/dV = (dL/dy) exp(-r t) / T; the
+effect over the whole trial, from lambda = 0 at T, has a closed form. If the neuron spikes, the
+integrand drops at the reset, and this drop is part of the derivative by the spike time. No time
+step and no quadrature is needed, and tau_mem = tau_syn is no special case.
 """
 
 import sympy as sp
@@ -38,7 +39,7 @@ def running_integral() -> Residuals:
 def adjoint_from_the_end() -> Residuals:
     residuals = {}
     for name, rate in (("mean", sp.S.Zero), ("exp-weighted", 1 / T)):
-        # From (V, I) at T - s to the end, the readout only sees the integral over the time s that is left.
+        # From (V, I) at T - s on, the readout is the integral over the remaining time s.
         left = sp.exp(-rate * (T - s)) / T * formulas.V_integral(V, I, s, rate, tau_mem, tau_syn)
         drive = formulas.drive_of_readout(dL_dy, rate, T, T)
         adjoint_V = formulas.lambda_V_flow(sp.S.Zero, s, tau_mem, drive, rate)
@@ -48,9 +49,9 @@ def adjoint_from_the_end() -> Residuals:
     return residuals
 
 
-@theorem("readout-spike", "the readout of a neuron that spikes: its spike is worth l_V_minus - l_V_plus as well")
+@theorem("readout-spike", "the readout of a neuron that spikes: dL/dt_post gains l_V_minus - l_V_plus")
 def readout_of_a_spiking_neuron() -> Residuals:
-    # From (V, I) at 0 to a crossing after h, from the reset to T a time s later; T stays where it is.
+    # From (V, I) at 0 to a crossing after h, from the reset to T a time s later; T is fixed.
     crossing, reset = sp.Symbol("t_post", positive=True), v_reset
     V_h, I_h = formulas.V_flow(V, I, h, tau_mem, tau_syn), formulas.I_flow(I, h, tau_syn)
 

@@ -1,18 +1,20 @@
-"""What a spike does to the adjoint of the neuron that emits it.
+"""The jump of the adjoint at a spike of the neuron.
 
-Assumed: the neuron crosses v_th with current I and slope Vdot_minus > 0, is set to v_reset, and keeps I. The rest of
-the trial is a cost-to-go J(V, I, t) with sensitivities mu_V = dJ/dV and mu_I = dJ/dI just after the spike; it may hold
-any number of later events, and a running loss. A spike loss l_p, and every arrival that this spike causes elsewhere (or
-here, after a delay), depend on the time of the spike directly.
+Assumed: the neuron crosses v_th with current I and slope Vdot_minus > 0, is set to v_reset, and
+keeps I. The rest of the trial is a cost-to-go J(V, I, t) with sensitivities mu_V = dJ/dV and
+mu_I = dJ/dI just after the spike; it may contain any number of later events, and a running loss.
+The time of the spike enters directly through a spike loss l_p, and through every arrival that the
+spike causes elsewhere (or here, after a delay).
 
-Shown: with all of these the only way back is through the time of the spike. lambda_V jumps by the ratio of the two
-slopes and by what its time is worth; lambda_I does not jump; the threshold sees -mu_V just before, the reset mu_V just
-after. The two slopes differ by the reset; taking one side for both is wrong by the size of the reset.
+Shown: the state before the spike acts only through the time of the spike. lambda_V jumps by the
+ratio of the two slopes and by the derivative dL_dt_post by this time; lambda_I does not jump. The
+threshold has the sensitivity -mu_V just before the spike, the reset mu_V just after. The two slopes
+differ by the reset; one slope for both sides is wrong by the size of the reset.
 
-The paper writes the ratio of the slopes as 1 + v_th/(tau_mem Vdot_minus) (its equation 66), which silently assumes that
-the neuron's current does not jump at its own spike. With a self-connection of delay 0 it does, and the ratio printed is
-no longer that of the slopes; the jump as printed survives, because the arrival's own term supplies what is missing.
-`self_arrival` shows this.
+The paper writes the ratio of the slopes as 1 + v_th/(tau_mem Vdot_minus) (its equation 66). This
+assumes that the neuron's current does not jump at its own spike. With a self-connection of delay 0
+it does, and the printed ratio is not the ratio of the slopes. The printed jump still holds, because
+the arrival's own term supplies the difference (`self_arrival`).
 """
 
 import sympy as sp
@@ -35,7 +37,7 @@ from derivations.symbols import (
     w,
 )
 
-# To first order: how far the state just before the spike, the threshold and the reset are moved.
+# First-order changes of the state just before the spike, of the threshold and of the reset.
 dV, dI, dv_th, dv_reset = MOVES = sp.symbols("dV dI dv_th dv_reset", real=True)
 NOWHERE = dict.fromkeys(MOVES, 0)
 
@@ -45,8 +47,8 @@ slope_plus = formulas.Vdot(v_reset, I, tau_mem)
 
 
 def loss_by_moves(kick: sp.Expr) -> dict[sp.Symbol, sp.Expr]:
-    """Derivative of the loss by each move; the current jumps by `kick` at the spike itself (0 unless d = 0)."""
-    # Along a free trajectory J falls by the running loss: that fixes dJ/dt just after the spike.
+    """Derivative of the loss by each move; the current jumps by `kick` at the spike."""
+    # Along a free trajectory J falls by the running loss, which fixes dJ/dt just after the spike.
     dJ_dt = sp.Symbol("dJ_dt")
     V_s = formulas.V_flow(v_reset, I + kick, s, tau_mem, tau_syn)
     I_s = formulas.I_flow(I + kick, s, tau_syn)
@@ -72,22 +74,22 @@ def loss_by_moves(kick: sp.Expr) -> dict[sp.Symbol, sp.Expr]:
 
 
 def claimed_lambda_V_minus() -> sp.Expr:
-    worth = formulas.dL_dt_post_at_crossing(dl_p_dt_post, l_V_minus, l_V_plus, dL_dt_arr_down)
-    return formulas.lambda_V_at_crossing(lambda_V_plus, worth, tau_mem, slope_minus, slope_plus)
+    dL_dt_post = formulas.dL_dt_post_at_crossing(dl_p_dt_post, l_V_minus, l_V_plus, dL_dt_arr_down)
+    return formulas.lambda_V_at_crossing(lambda_V_plus, dL_dt_post, tau_mem, slope_minus, slope_plus)
 
 
 @theorem("spike-jump", "lambda_V_minus = Vdot_plus/Vdot_minus lambda_V_plus + dL_dt_post/(tau_mem Vdot_minus)")
 def spike_jump() -> Residuals:
     derived = -loss_by_moves(kick=sp.S.Zero)[dV] / tau_mem
-    worth = formulas.dL_dt_post_at_crossing(dl_p_dt_post, l_V_minus, l_V_plus, dL_dt_arr_down)
-    same_slope = formulas.lambda_V_at_crossing(lambda_V_plus, worth, tau_mem, slope_minus, slope_minus)
+    dL_dt_post = formulas.dL_dt_post_at_crossing(dl_p_dt_post, l_V_minus, l_V_plus, dL_dt_arr_down)
+    same_slope = formulas.lambda_V_at_crossing(lambda_V_plus, dL_dt_post, tau_mem, slope_minus, slope_minus)
     reset, jump = sp.symbols("reset jump", positive=True)
     wrong = (derived - same_slope).subs({v_th: v_reset + reset, I: v_reset + reset + jump, lambda_V_plus: 1})
     return {
         "lambda_V_minus": derived - claimed_lambda_V_minus(),
         "as the paper writes it": claimed_lambda_V_minus()
         - lambda_V_plus
-        - ((v_th - v_reset) * lambda_V_plus + worth) / (I - v_th),
+        - ((v_th - v_reset) * lambda_V_plus + dL_dt_post) / (I - v_th),
         "one slope for both sides": Nonzero(wrong),
     }
 
@@ -111,7 +113,7 @@ def reset() -> Residuals:
 
 @theorem("spike-self", "self-connection with d = 0, its arrival after the reset: the jump holds, eq 66 does not")
 def self_arrival() -> Residuals:
-    # Derived with the current jumping at the spike; claimed with reset first and the arrival as an event of its own.
+    # Derived: the current jumps at the spike. Claimed: the reset, then the arrival as an event.
     derived = -loss_by_moves(kick=w)[dV] / tau_mem
     arrival = formulas.dL_dt_arr(w, lambda_V_plus, lambda_I)
     claimed = claimed_lambda_V_minus().subs(dL_dt_arr_down, dL_dt_arr_down + arrival)

@@ -1,13 +1,13 @@
-"""One identifier per symbol, the same in these proofs, in the reference and in the prose.
+"""One identifier per symbol, shared by these proofs, the reference and the prose.
 
-Superscripts of the paper are suffixes here: `lambda_V_minus` is `lambda_V` just before an event in forward time,
-`lambda_V_plus` just after. Times are in ms. Whatever must be positive for the model to make sense is declared
-positive; nothing else is assumed about a sign.
+Superscripts of the paper are suffixes: `lambda_V_minus` is `lambda_V` just before an event in
+forward time, `lambda_V_plus` just after. Times are in ms. A symbol is declared positive if the
+model needs it positive; no other sign is assumed.
 """
 
 import sympy as sp
 
-# State of a neuron and its slopes; the current after an arrival is still called I.
+# State of a neuron and its slopes; the current after an arrival is also called I.
 V, I = sp.symbols("V I", real=True)
 Vdot_minus, Vdot_plus = sp.symbols("Vdot_minus Vdot_plus", real=True)
 
@@ -16,7 +16,7 @@ tau_mem, tau_syn = sp.symbols("tau_mem tau_syn", positive=True)
 v_th, v_reset, w = sp.symbols("v_th v_reset w", real=True)
 d = sp.Symbol("d", nonnegative=True)
 
-# Times: instants carry a t, durations are h (a whole interval between events) and s (a part of one).
+# Instants are t; durations are h (a whole interval between events) and s (a part of one).
 t_pre, t_arr, t_post, t_in = sp.symbols("t_pre t_arr t_post t_in", real=True)
 h, s = sp.symbols("h s", positive=True)
 T = sp.Symbol("T", positive=True)
@@ -25,7 +25,7 @@ T = sp.Symbol("T", positive=True)
 lambda_V, lambda_I = sp.symbols("lambda_V lambda_I", real=True)
 lambda_V_minus, lambda_V_plus = sp.symbols("lambda_V_minus lambda_V_plus", real=True)
 
-# What the rest of the network and the loss say: derivatives of the loss, and the running loss g exp(-r t) V.
+# Derivatives of the loss, and the running loss g exp(-r t) V.
 dL_dt_post, dL_dy, dl_p_dt_post = sp.symbols("dL_dt_post dL_dy dl_p_dt_post", real=True)
 dL_dt_arr_down, l_V_minus, l_V_plus = sp.symbols("dL_dt_arr_down l_V_minus l_V_plus", real=True)
 g = sp.Symbol("g", real=True)

@@ -1,9 +1,11 @@
-"""What `mkdocs build` does to the pages: formulas, inclusions, tables of results, and links that leave `docs/`.
+"""Hooks of `mkdocs build`: formulas, inclusions, tables of results, and links that leave `docs/`.
 
-- `<!-- include PATH -->` on a line of its own stands for that file without its title, and `PATH#Heading` for the list
-  below that heading.
-- `<!-- runs PATH -->` stands for two tables of the recorded runs in that file of JSON lines: settings, and each run.
-- A link to a file of the repository that is no page leads to a page made of that file, so the site is whole by itself.
+- `<!-- include PATH -->` on its own line becomes the content of that file without its title;
+  `PATH#Heading` becomes the list below that heading.
+- `<!-- runs PATH -->` becomes two tables of the recorded runs in that JSON-lines file: one row per
+  setting, and one row per run.
+- A link to a repository file outside `docs/` leads to a page made from that file, so the site is
+  complete without the repository.
 
 A path that does not exist stops the build.
 """
@@ -22,12 +24,14 @@ from typing import Any
 from docs import mathml
 
 ROOT = Path(__file__).resolve().parent.parent
-SOURCE = "source"  # where pages made of files of the repository are
+SOURCE = "source"  # folder of the pages made from repository files
+LISTING = "---\ntitle: {0}\nsearch:\n  exclude: true\n---\n\n# `{0}`\n\n{1}"
+LANGUAGES = {".py": "python", ".json": "json", ".toml": "toml"}
 DIRECTIVE = re.compile(r"^<!-- (include|runs) ([^#\n]+?)(?:#([^\n]+))? -->$", re.MULTILINE)
 CODE = re.compile(
     r"^(```+).*?^\1$"  # fenced
     r"|(?<=\n\n)(?: {4}[^\n]*\n+)+"  # indented
-    r"|(`+)(?!`)(?:(?!\n\n).)+?(?<!`)\2(?!`)",  # within a line
+    r"|(`+)(?!`)(?:(?!\n\n).)+?(?<!`)\2(?!`)",  # inline
     re.MULTILINE | re.DOTALL,
 )
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)\s#]+)(#[^)\s]*)?\)")
@@ -40,8 +44,8 @@ FORMULA = re.compile(r"\$\$(.+?)\$\$|\$([^$\n]+)\$", re.DOTALL)
 
 
 def on_files(files: Any, config: Any) -> Any:
-    """Add a page for every file of the repository that a page links to, and that such pages link to in their turn."""
-    kind = type(next(iter(files)))  # of mkdocs, which `docs` does not import
+    """Add a page for every repository file that a page links to, directly or through such pages."""
+    kind = type(next(iter(files)))  # mkdocs's class; `docs` does not import mkdocs
     uris = [file.src_uri for file in files.documentation_pages()]
     seen = set(uris)
     while uris:
@@ -57,19 +61,18 @@ def on_files(files: Any, config: Any) -> Any:
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """The page as it is shown."""
+    """The page as Markdown without directives."""
     uri = page.file.src_uri
     return markdown if is_program(uri) else shown(markdown, uri)
 
 
 def on_post_page(output: str, **_: Any) -> str:
-    """Mend docstrings: names told of together, `w, d: ...`, of which the second was taken for a type, and words to be
-    filled in, `<got>`, that were taken for tags."""
+    """Repair docstrings: in `w, d: ...` `d` was taken for a type, `<got>` for a tag."""
     return WORD.sub(r"&lt;\1&gt;", TOGETHER.sub(r"\1 \3\2", output))
 
 
 def shown(markdown: str, uri: str) -> str:
-    """A page of this place in the site, with all of the above done."""
+    """A page with its directives, links and formulas replaced; `uri`: its place in the site."""
     text = expanded(markdown, uri)
     here = posixpath.dirname(uri) or "."
     new = {link: posixpath.relpath(target, here) for link, target in links(text, uri)}
@@ -84,7 +87,7 @@ def is_program(uri: str) -> bool:
 
 
 def repository_path(uri: str) -> Path:
-    """The file that a page is made of."""
+    """The file that a page is made from."""
     if not uri.startswith(f"{SOURCE}/"):
         return ROOT / "docs" / uri
     path = ROOT / uri.removeprefix(f"{SOURCE}/")
@@ -96,24 +99,22 @@ def text_of(uri: str) -> str:
 
 
 def content(uri: str) -> str:
-    """The page made of a file: Markdown as it is, anything else as a listing, which the search leaves out."""
+    """The page made from a file: Markdown unchanged, others as a listing outside the search."""
     path = repository_path(uri)
     if path.suffix == ".md":
         return text_of(uri)
     title = path.relative_to(ROOT).as_posix()
     if path.is_dir():
-        names = "\n".join(sorted(f"- `{entry.name}`" for entry in path.iterdir() if entry.name != "__pycache__"))
-        return f"---\ntitle: {title}/\nsearch:\n  exclude: true\n---\n\n# `{title}/`\n\n{names}\n"
-    language = {".py": "python", ".json": "json", ".toml": "toml"}.get(path.suffix, "text")
-    head = f"---\ntitle: {title}\nsearch:\n  exclude: true\n---\n\n# `{title}`\n"
-    return f"{head}\n``````{language}\n{text_of(uri)}``````\n"
+        names = sorted(entry.name for entry in path.iterdir() if entry.name != "__pycache__")
+        return LISTING.format(f"{title}/", "".join(f"- `{name}`\n" for name in names))
+    return LISTING.format(title, f"``````{LANGUAGES.get(path.suffix, 'text')}\n{text_of(uri)}``````\n")
 
 
 def target_of(link: str, folder: Path, where: str) -> str:
-    """The place in the site of what a link names.
+    """The place in the site of a link's target.
 
     Raises:
-        FileNotFoundError: nothing is there.
+        FileNotFoundError: the target does not exist.
     """
     path = Path(posixpath.normpath((folder / link).as_posix()))
     if path.is_dir():
@@ -126,15 +127,14 @@ def target_of(link: str, folder: Path, where: str) -> str:
 
 
 def links(text: str, uri: str) -> Iterator[tuple[str, str]]:
-    """Each link of a page to something of the repository, as it is written and where in the site it leads."""
+    """Each link of a page into the repository: as written, and its place in the site."""
     prose = "".join(part for part, code in parts(text) if not code)
-    found = {link for link, _ in LINK.findall(prose)}
-    for link in sorted(found):
+    for link in sorted({link for link, _ in LINK.findall(prose)}):
         yield link, target_of(link, repository_path(uri).parent, uri)
 
 
 def parts(text: str) -> Iterator[tuple[str, bool]]:
-    """The page in parts, in order, and of each whether it is code."""
+    """The page in parts, in order; True: code."""
     end = 0
     for code in CODE.finditer(text):
         yield text[end : code.start()], False
@@ -144,12 +144,12 @@ def parts(text: str) -> Iterator[tuple[str, bool]]:
 
 
 def outside_code(text: str, change: Callable[[str], str]) -> str:
-    """Change a page everywhere but in its code."""
+    """Apply `change` to all parts of a page that are not code."""
     return "".join(part if code else change(part) for part, code in parts(text))
 
 
 def expanded(text: str, uri: str) -> str:
-    """The page of this place with its inclusions and tables; links of what is included lead where they led."""
+    """The page with its inclusions and tables; links of an included text keep their targets."""
 
     def put(directive: re.Match[str]) -> str:
         path = ROOT / directive[2]
@@ -164,33 +164,33 @@ def expanded(text: str, uri: str) -> str:
 
 
 def section(text: str, heading: str) -> str:
-    """The list that stands right below a heading of the second level.
+    """The list directly below a second-level heading.
 
     Raises:
-        LookupError: there is no such heading, or no list.
+        LookupError: no such heading, or no list below it.
     """
     found = re.search(rf"^## {re.escape(heading)}\n\n((?:- .*\n(?:  .*\n)*)+)", text, re.MULTILINE)
     if found is None:
-        raise LookupError(f"a page includes the list below {heading!r}, which is not there; rename it in the page too")
+        raise LookupError(f"`include` must name a heading above a list, got {heading!r}; change it in the page too")
     return found[1]
 
 
 def runs(path: Path) -> str:
-    """The recorded runs of one task: a line for each of its settings, and below each run."""
+    """The recorded runs of one task: one row per setting, then one row per run."""
     entries = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     groups: dict[tuple[str, str, int], list[dict[str, Any]]] = {}
     for entry in entries:
         groups.setdefault((delays(entry), entry["network"], entry["epochs"]), []).append(entry)
-    lines = ["| delays | test accuracy | lowest to highest | seeds | spike counts | network | epochs | minutes a run |",
+    lines = ["| delays | test accuracy | lowest to highest | seeds | spike counts | network | epochs | min per run |",
              "|---|--:|--:|--:|--:|---|--:|--:|"]
     for (name, network, epochs), members in groups.items():
         test = [100 * entry["test_accuracy"] for entry in members]
-        many = len(test) > 1
-        mean = f"{statistics.mean(test):.1f}" + (f" ± {statistics.stdev(test):.1f}" if many else "")
+        spread = f" ± {statistics.stdev(test):.1f}" if len(test) > 1 else ""
         counts = 100 * statistics.mean(entry["count_baseline"] for entry in members)
         minutes = statistics.median(entry["seconds"] for entry in members) / 60
-        cells = [name, f"{mean} %", f"{min(test):.1f} to {max(test):.1f} %" if many else "-",
-                 str(len(members)), f"{counts:.1f} %", network, str(epochs), f"{minutes:.1f}"]
+        extremes = f"{min(test):.1f} to {max(test):.1f} %" if spread else "-"
+        accuracy = f"{statistics.mean(test):.1f}{spread} %"
+        cells = name, accuracy, extremes, str(len(members)), f"{counts:.1f} %", network, str(epochs), f"{minutes:.1f}"
         lines.append("| " + " | ".join(cell.replace(" ", "\N{NO-BREAK SPACE}") for cell in cells) + " |")
     rows = "".join(
         f"<tr><td>{escape(delays(entry))}</td><td>{entry['seed']}</td><td>{100 * entry['test_accuracy']:.2f} %</td>"
@@ -203,7 +203,7 @@ def runs(path: Path) -> str:
 
 
 def delays(entry: dict[str, Any]) -> str:
-    """What became of the delays of a run."""
+    """The kind of delays of a run."""
     if not entry["freeze_delays"]:
         return "learned"
     return "none" if entry["delay"] == 0 else "as drawn"

@@ -1,134 +1,88 @@
-"""Formulas for the pages: `$...$` and `$$...$$` as MathML, which browsers show by themselves.
+"""Formulas of the pages: `$...$` and `$$...$$` as MathML, which browsers render without a script.
 
-A part of TeX, read from left to right: letters, numbers, signs, `_`, `^`, braces, and the commands of the tables below.
-Anything else is refused, so that no page shows half a formula.
+The parser reads a subset of TeX: letters, numbers, signs, `_`, `^`, braces, and the commands below.
+It refuses anything else, so that no page shows half a formula.
 """
 
 from __future__ import annotations
 
 import re
 from html import escape
+from typing import NoReturn
 
-IDENTIFIERS = {
-    "tau": "τ", "lambda": "λ", "kappa": "κ", "partial": "∂", "infty": "∞", "ell": "ℓ",
+SIGNS = {
+    **{rf"\{name}": f"<mi>{sign}</mi>" for name, sign in {
+        "tau": "τ", "lambda": "λ", "kappa": "κ", "partial": "∂", "infty": "∞", "ell": "ℓ",
+    }.items()},
+    **{rf"\{name}": f"<mo>{sign}</mo>" for name, sign in {
+        "le": "≤", "ge": "≥", "to": "→", "int": "∫", "sum": "∑", "cdot": "·", "approx": "≈",
+        "Leftarrow": "⇐", "max": "max",
+    }.items()},
+    **{rf"\{name}": f'<mspace width="{width}"></mspace>' for name, width in {
+        ",": "0.17em", ";": "0.28em", "quad": "1em", "qquad": "2em",
+    }.items()},
+    **{sign: f'<mo stretchy="false">{sign}</mo>' for sign in "()"},
+    "-": "<mo>−</mo>",
 }
-OPERATORS = {
-    "le": "≤", "ge": "≥", "to": "→", "int": "∫", "sum": "∑", "cdot": "·", "approx": "≈", "Leftarrow": "⇐", "max": "max",
-}
-SPACES = {",": "0.17em", ";": "0.28em", "quad": "1em", "qquad": "2em"}
-UPRIGHT = {"mathrm", "text"}
-TOKEN = re.compile(r"\\[A-Za-z]+|\\[,;]|[0-9]+(?:\.[0-9]+)?|\s+|[^\\\s]")
+WORDS = re.compile(r"\\(text|mathrm|mathrel)\{([^{}]*)\}")
+TOKEN = re.compile(rf"{WORDS.pattern}|\\[A-Za-z]+|\\.|[0-9]+(?:\.[0-9]+)?|\S")
 
 
 class Formula:
     """One formula, read token by token.
 
     Raises:
-        ValueError: a command that is not known, a brace without its other, or an index without what it belongs to.
+        ValueError: an unknown command, an unmatched brace, or an index without a base.
     """
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.tokens = TOKEN.findall(text)
-        if "".join(self.tokens) != text:
-            raise ValueError(f"formula must be made of known signs, got {text!r}; see docs/mathml.py")
-        self.at = 0
+        self.rest = ["", *(token[0] for token in reversed(list(TOKEN.finditer(text))))]  # "": the end
 
-    def refused(self, got: str) -> ValueError:
-        return ValueError(f"formula must be TeX that docs/mathml.py knows, got {got} in {self.text!r}")
-
-    def next(self) -> str:
-        """The next token that is no space; "" at the end."""
-        while self.at < len(self.tokens) and self.tokens[self.at].isspace():
-            self.at += 1
-        return self.tokens[self.at] if self.at < len(self.tokens) else ""
-
-    def take(self) -> str:
-        token = self.next()
-        self.at += 1
-        return token
+    def refuse(self, token: str) -> NoReturn:
+        raise ValueError(f"formula must be TeX that docs/mathml.py reads, got {token or 'its end'!r} in {self.text!r}")
 
     def row(self, end: str) -> str:
-        """Everything up to `end`, which is taken too."""
+        """All atoms up to `end`, which is consumed."""
         parts = []
-        while (token := self.next()) != end:
-            if token in ("", "}"):
-                raise self.refused(f"{token or 'the end'!r} where {end or 'the end'!r} belongs")
+        while self.rest[-1] != end:
             parts.append(self.scripted())
-        self.at += 1
+        self.rest.pop()
         return f"<mrow>{''.join(parts)}</mrow>"
 
     def scripted(self) -> str:
         """An atom with its indices."""
-        body = self.atom()
-        scripts: dict[str, str] = {}
-        while (sign := self.next()) in ("_", "^"):
+        body, scripts = self.atom(), dict[str, str]()
+        while (sign := self.rest[-1]) in ("_", "^"):
             if sign in scripts:
-                raise self.refused(f"two of {sign!r}")
-            self.at += 1
+                self.refuse(sign)
+            self.rest.pop()
             scripts[sign] = self.atom()
-        match scripts:
-            case {"_": below, "^": above}:
-                return f"<msubsup>{body}{below}{above}</msubsup>"
-            case {"_": below}:
-                return f"<msub>{body}{below}</msub>"
-            case {"^": above}:
-                return f"<msup>{body}{above}</msup>"
-        return body
+        tag = "m" + "sub" * ("_" in scripts) + "sup" * ("^" in scripts)
+        return f"<{tag}>{body}{scripts.get('_', '')}{scripts.get('^', '')}</{tag}>" if scripts else body
 
     def atom(self) -> str:
-        token = self.take()
+        token = self.rest.pop()
         if token == "{":
             return self.row("}")
-        if token.startswith("\\"):
-            return self.command(token[1:])
-        if token in ("", "}", "_", "^"):
-            raise self.refused(repr(token or "the end"))
-        if token[0].isdigit():
-            return f"<mn>{token}</mn>"
-        if token.isalpha():
-            return f"<mi>{token}</mi>"
-        if token in "()":
-            return f'<mo stretchy="false">{token}</mo>'
-        return f"<mo>{'−' if token == '-' else escape(token)}</mo>"
-
-    def command(self, name: str) -> str:
-        if name == "frac":
+        if token in SIGNS:
+            return SIGNS[token]
+        if words := WORDS.fullmatch(token):
+            tag = "mo" if words[1] == "mathrel" else "mtext"
+            return f"<{tag}>{escape(words[2])}</{tag}>"
+        if token == r"\frac":
             return f"<mfrac>{self.atom()}{self.atom()}</mfrac>"
-        if name == "dot":
-            return self.dotted()
-        if name in UPRIGHT:
-            return f"<mtext>{self.words()}</mtext>"
-        if name == "mathrel":
-            return f"<mo>{self.words()}</mo>"
-        if name in IDENTIFIERS:
-            return f"<mi>{IDENTIFIERS[name]}</mi>"
-        if name in OPERATORS:
-            return f"<mo>{OPERATORS[name]}</mo>"
-        if name in SPACES:
-            return f'<mspace width="{SPACES[name]}"></mspace>'
-        raise self.refused(f"\\{name}")
-
-    def dotted(self) -> str:
-        """A letter below a full stop: as an accent, many fonts put the dot into the letter, or leave it out."""
-        letter = self.take()
-        if not letter.isalpha():
-            raise self.refused(f"a dot over {letter!r}")
-        return f'<mover accent="false"><mi>{letter}</mi><mo class="dot">.</mo></mover>'
-
-    def words(self) -> str:
-        """The words between the braces that follow."""
-        if self.take() != "{" or "}" not in self.tokens[self.at :]:
-            raise self.refused("a command for words without braces")
-        end = self.tokens.index("}", self.at)
-        words, self.at = "".join(self.tokens[self.at : end]), end + 1
-        return escape(words)
+        if token == r"\dot" and self.rest[-1].isalpha():  # many fonts misplace the combining dot, hence a full stop
+            return f'<mover accent="false"><mi>{self.rest.pop()}</mi><mo class="dot">.</mo></mover>'
+        if token in ("", "}", "_", "^") or token[0] == "\\":
+            self.refuse(token)
+        tag = "mn" if token[0].isdigit() else "mi" if token.isalpha() else "mo"
+        return f"<{tag}>{escape(token)}</{tag}>"
 
 
 def of(text: str, block: bool) -> str:
-    """A formula as an element of HTML; a wide one scrolls within itself."""
-    formula = Formula(text.strip())
-    body = formula.row("")
+    """A formula as an HTML element; a wide block scrolls within itself."""
+    body = Formula(text.strip()).row("")
     if block:
         return f'<div class="formula"><math display="block">{body}</math></div>'
     return f'<span class="formula"><math>{body}</math></span>'

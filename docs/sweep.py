@@ -1,11 +1,11 @@
-"""A sweep over settings with Optuna: start it as often as there are cores, the workers share a journal file.
+"""A sweep over settings with Optuna: start one worker per core; the workers share a journal file.
 
     pip install optuna
     python docs/sweep.py sweeps/yin-yang --task yin-yang --epochs 20 &
     python docs/sweep.py sweeps/yin-yang --task yin-yang --epochs 20 &
 
-Each trial is a run of `fast.train` in a folder of its own, and is judged by its best validation accuracy; no run looks
-at the test split (`--no-test`). A worker that is killed leaves the others and the journal whole.
+Each trial is one run of `fast.train` in its own folder, judged by its best validation accuracy; no
+run evaluates the test split (`--no-test`). A killed worker leaves the others and the journal whole.
 """
 
 from __future__ import annotations
@@ -20,18 +20,15 @@ from optuna.storages.journal import JournalFileBackend
 
 from fast.train import main as train
 
-TRIALS = 10  # of each worker
+TRIALS = 10  # per worker
 
 
 def objective(trial: optuna.Trial, folder: Path, options: list[str]) -> float:
     """Train once; the best accuracy on the validation split."""
-    settings = {
-        "--lr": trial.suggest_float("lr", 1e-3, 1e-1, log=True),
-        "--delay-lr": trial.suggest_float("delay_lr", 1e-2, 10.0, log=True),
-    }
+    lr = trial.suggest_float("lr", 1e-3, 1e-1, log=True)
+    delay_lr = trial.suggest_float("delay_lr", 1e-2, 10.0, log=True)
     out = folder / f"trial-{trial.number}"
-    words = [word for name, value in settings.items() for word in (name, str(value))]
-    code = train([*options, *words, "--no-test", "--out", str(out)])
+    code = train([*options, "--lr", str(lr), "--delay-lr", str(delay_lr), "--no-test", "--out", str(out)])
     if code in (130, 143):
         trial.study.stop()
     if code:
@@ -40,7 +37,7 @@ def objective(trial: optuna.Trial, folder: Path, options: list[str]) -> float:
 
 
 def main() -> None:
-    """`FOLDER`, and then the options that all runs share."""
+    """Arguments: the folder, then the options of all runs."""
     folder, options = Path(sys.argv[1]), sys.argv[2:]
     folder.mkdir(parents=True, exist_ok=True)
     storage = JournalStorage(JournalFileBackend(str(folder / "journal.log")))

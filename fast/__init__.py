@@ -1,14 +1,30 @@
-"""The quick implementation: exact event-based gradients under PyTorch, with Numba kernels.
+"""Exact event-based gradients under PyTorch, with Numba kernels for CPU and CUDA.
 
-    from fast import LI, LIF, Spikes, cross_entropy
+Commands: `run`, `train`, `evaluate`, `compare`, `export`. A room imports only rooms above it:
 
-Reading order: `polynomials`, `flow` (physics), `bins`, `synapses`, `pointers`, `cells` (bookkeeping), `solve`,
-`deposit`, `adjoint`, `gather`, `lanes`, `candidates` (steps), `forward`, `recurrent_work`, `recurrent_steps`,
-`recurrent_forward`, `backward`, `recurrent_backward` (sweeps), `kernels` (threads), `problem`, `cuda` (devices),
-`spikes`, `limits`, `propagate` (autograd), `layers`, `graph`, `network`, `losses` (front), `run` and `train` (command
-lines), with `certificate`, `interchange` (networks and cases of the specification), `spike_files`, `training` and
-`tasks` for training.
+    physics     the equations as scalar functions, shared by CPU and CUDA
+    solving     one layer as a problem: packed for the kernels, its gradients assembled
+    cpu, cuda   the kernels: simulate a layer, and its adjoint
+    nn          layers, networks, spikes and losses for PyTorch
+    data        files of spikes, augmentation, batches
+    drawing     pictures and pages of a run
+    training    the loop, checkpoints, run folders, several processes
+    tasks       what can be trained, one module or folder per task
 """
+# ruff: noqa: E402  # a foreign `spec` is refused before an import can run it
+
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+_spec = find_spec("spec")
+if _spec is None or not (Path(str(_spec.origin)).parent / "SPECIFICATION.md").exists():
+    # As `delayprop.packages` does for all packages; a lower package cannot import it.
+    _line = f"`spec` must be the package of delayprop, got {_spec and _spec.origin}; rename it, or start elsewhere"
+    if sys.argv[:1] == ["-m"]:  # Python looks for the module of `python -m fast.train`
+        print(f"fast: {_line}", file=sys.stderr)
+        sys.exit(2)
+    raise ImportError(_line)
 
 from fast.nn.autograd import propagate
 from fast.nn.layers import LI, LIF

@@ -1,26 +1,26 @@
-"""`python -m fast.compare RUN RUN...`: finished runs in a table, those that differ in their seed alone as one row."""
+"""`delayprop compare RUN RUN...`: a table of finished runs, one row per group of seeds."""
 
 from __future__ import annotations
 
+import argparse
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fast.training.intervals import half_of_mean
-from fast.training.saved_runs import HOW_IT_RAN, records
+from fast.tasks.saved_runs import HOW_IT_RAN, records
+from fast.training.intervals import mean_half_width
 from spec import SpecError
-from spec.command import OneLineParser, report, run_and_exit
+from spec.command import OneLineParser, run_and_exit
 from spec.errors import Verbatim
 
-PROG = "python -m fast.compare"
 NOT_A_SETTING = HOW_IT_RAN | {"seed", "preset", "certify"}
-HASH = 8  # digits of a file's SHA-256 that a table shows
+HASH = 8  # shown digits of the SHA-256 of a file
 
 
 @dataclass
 class Group:
-    """Runs with the same settings."""
+    """Runs that differ only in their seed."""
 
     settings: dict
     seeds: list[int] = field(default_factory=list)
@@ -30,10 +30,10 @@ class Group:
 
 
 def grouped(folders: Sequence[Path]) -> list[Group]:
-    """The runs by their settings, in the order given.
+    """The runs in groups of equal settings, in the order given.
 
     Raises:
-        SpecError: one has not finished, classifies nothing, or is there twice.
+        SpecError: a run that is not finished, does not classify, or appears twice.
     """
     groups: list[Group] = []
     for folder in folders:
@@ -55,7 +55,7 @@ def grouped(folders: Sequence[Path]) -> list[Group]:
 
 
 def table(groups: Sequence[Group]) -> list[str]:
-    """The lines to print: the settings that differ, then a row each, then what two rows have to do with each other."""
+    """The lines to print: differing settings as a head, one row per group, the differences."""
     names = sorted({name for group in groups for name in group.settings})
     differing = [n for n in names if len({repr(group.settings.get(n)) for group in groups}) > 1]
     head = [*differing, "seeds", "test accuracy, %", "best valid, %", "time, s"]
@@ -74,43 +74,41 @@ def table(groups: Sequence[Group]) -> list[str]:
 
 
 def _shown(value: object) -> str:
-    """A setting; of files the first digits of their hashes."""
+    """A setting as text; for files, the first digits of their hashes."""
     if isinstance(value, dict):
         return " ".join(str(entry)[:HASH] for entry in value.values())
     return str(value)
 
 
 def _mean(values: Sequence[float]) -> str:
-    """Mean, sd, and the interval of the mean."""
-    half, mean = half_of_mean(values), statistics.mean(values)
+    """Mean, standard deviation, and the 95 % interval of the mean."""
+    half, mean = mean_half_width(values), statistics.mean(values)
     if half is None:
         return f"{mean:.1f}"
     return f"{mean:.1f} ± {statistics.stdev(values):.1f} ({mean - half:.1f} to {mean + half:.1f})"
 
 
 def _difference(first: Group, other: Group, row: int) -> str:
-    """How much better another row is than the first, seed by seed where both have the same."""
+    """The mean difference to the first row over common seeds, with its 95 % interval."""
     seeds = sorted({*first.seeds} & {*other.seeds})
     pairs = [other.test[other.seeds.index(seed)] - first.test[first.seeds.index(seed)] for seed in seeds]
-    half = half_of_mean(pairs) if pairs else None
+    half = mean_half_width(pairs) if pairs else None
     if half is None:
         return f"row {row} - row 1: {statistics.mean(other.test) - statistics.mean(first.test):+.1f}, no interval"
-    mean, says = statistics.mean(pairs), f"95 % of {len(pairs)} pairs of a seed"
-    far = "apart" if mean - half > 0 or mean + half < 0 else "not told apart"
-    return f"row {row} - row 1: {mean:+.1f} ({mean - half:+.1f} to {mean + half:+.1f}, {says}): {far}"
+    mean, basis = statistics.mean(pairs), f"95 % of {len(pairs)} pairs of a seed"
+    verdict = "apart" if mean - half > 0 or mean + half < 0 else "not told apart"
+    return f"row {row} - row 1: {mean:+.1f} ({mean - half:+.1f} to {mean + half:+.1f}, {basis}): {verdict}"
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; the exit code (0, 2: no such run)."""
-    parser = OneLineParser(PROG, "Compare finished runs: mean ± sd over seeds, and the 95 % interval of the mean.")
-    parser.add_argument("runs", metavar="RUN", nargs="+", type=Path, help="the --out of a run")
-    try:
-        lines = table(grouped(parser.parse_args(argv).runs))
-    except SpecError as error:
-        return report(PROG, error)
-    except SystemExit as stop:  # argparse: --help, or an error it has reported
-        return int(stop.code or 0)
-    print("\n".join(lines).rstrip())
+def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.compare") -> int:
+    """The command; returns the exit code (0; 2: no such run)."""
+    parser = OneLineParser(prog, "Compare finished runs: mean ± sd over seeds, and the 95 % interval of the mean.")
+    parser.add_argument("runs", metavar="RUN", nargs="+", type=Path, help="folder of a finished run (its --out)")
+    return parser.run(_compare, argv)
+
+
+def _compare(options: argparse.Namespace) -> int:
+    print("\n".join(table(grouped(options.runs))).rstrip())
     return 0
 
 

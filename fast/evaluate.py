@@ -1,39 +1,37 @@
-"""`python -m fast.evaluate RUN`: what the network of a finished run answers, split by split."""
+"""`delayprop evaluate RUN`: accuracy and frequent errors of a finished run, split by split."""
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from fast.training.evaluation import Answers
-from fast.training.saved_runs import opened
-from spec import SpecError
-from spec.command import OneLineParser, report, run_and_exit
+from fast.tasks.saved_runs import opened
+from fast.training.evaluation import Evaluation
+from spec.command import OneLineParser, run_and_exit
 
-PROG = "python -m fast.evaluate"
 SPLITS = ("train", "valid", "test")
 CONFUSIONS = 5
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; the exit code (0, 2: no such run, or no data)."""
-    parser = OneLineParser(PROG, "Evaluate the network of a finished run.")
-    parser.add_argument("run", metavar="RUN", type=Path, help="the --out of a run")
-    parser.add_argument("--split", choices=SPLITS, nargs="+", default=["valid", "test"], help="default: valid test")
-    parser.add_argument("--data", nargs="+", help="where the data are, as --data of the task; default: where they were")
-    parser.add_argument("--json", action="store_true", help="print one JSON object, with every answer")
-    try:
-        options = parser.parse_args(argv)
-        training = opened(options.run, options.data)
-        found = {split: training.evaluate(split) for split in options.split}
-    except SpecError as error:
-        return report(PROG, error)
-    except SystemExit as stop:  # argparse: --help, or an error it has reported
-        return int(stop.code or 0)
+def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.evaluate") -> int:
+    """The command; returns the exit code (0; 2: no such run, or no data)."""
+    parser = OneLineParser(prog, "Evaluate the network of a finished run.")
+    parser.add_argument("run", metavar="RUN", type=Path, help="folder of a finished run (its --out)")
+    what = "splits to evaluate (default: valid test)"
+    parser.add_argument("--split", choices=SPLITS, nargs="+", default=["valid", "test"], help=what)
+    parser.add_argument("--data", nargs="+", help="the data, as --data of the task (default: those of the run)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object, with all confusions")
+    return parser.run(_evaluate, argv)
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    training = opened(options.run, options.data)
+    found = {split: training.evaluate(split) for split in options.split}
     if options.json:
         print(json.dumps({
-            split: {"accuracy": a.accuracy, "interval": a.interval, "loss": a.loss, "answers": a.table}
+            split: {"accuracy": a.accuracy, "interval": a.interval, "loss": a.loss, "answers": a.confusion}
             for split, a in found.items()
         }))
         return 0
@@ -41,23 +39,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     for split, answers in found.items():
         low, high = answers.interval
         share = f"{answers.accuracy:.1%} (95 %: {low:.1%} to {high:.1%})"
-        print(f"{split:5}  {answers.right} of {answers.trials} right, {share}, loss {answers.loss:.3f}")
+        print(f"{split:5}  {answers.correct} of {answers.trials} right, {share}, loss {answers.loss:.3f}")
         for line in _confused(answers):
             print(f"       {line}")
     return 0
 
 
-def _confused(answers: Answers) -> list[str]:
-    """The most frequent wrong answers."""
+def _confused(answers: Evaluation) -> list[str]:
+    """A line for each of the most frequent wrong answers."""
     wrong = [
         (count, label, answer)
-        for label, row in enumerate(answers.table)
+        for label, row in enumerate(answers.confusion)
         for answer, count in enumerate(row)
         if answer != label and count
     ]
-    classes = len(answers.table)
+    classes = len(answers.confusion)
     return [
-        f"class {label}: {count} of {sum(answers.table[label])} answered {'nothing' if answer == classes else answer}"
+        f"class {label}: {count} of {sum(answers.confusion[label])} answered "
+        f"{'nothing' if answer == classes else answer}"
         for count, label, answer in sorted(wrong, key=lambda one: -one[0])[:CONFUSIONS]
     ]
 

@@ -1,14 +1,15 @@
-"""`python -m fast.export RUN`: the network of a finished run, for `reference` and for other tools."""
+"""`delayprop export RUN`: write the network of a finished run as a case file or for NIR."""
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from fast.nn.interchange import case_of, network_of
-from fast.training.saved_runs import opened
+from fast.tasks.saved_runs import opened
 from spec import SpecError
 from spec.case import save_case
 from spec.checks import whole_number
@@ -17,40 +18,40 @@ from spec.errors import Verbatim
 from spec.nir_graph import to_nir
 from spec.nir_nodes import library
 
-PROG = "python -m fast.export"
+
+def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.export") -> int:
+    """The command; returns the exit code (0; 2: no such run, no file named, or not expressible)."""
+    parser = OneLineParser(prog, "Write the network of a finished run as a file.")
+    parser.add_argument("run", metavar="RUN", type=Path, help="folder of a finished run (its --out)")
+    parser.add_argument("--case", metavar="FILE", type=Path, help="write the network and one trial as a case file")
+    parser.add_argument("--trial", type=int, default=0, help="its index in the test split (default: %(default)s)")
+    parser.add_argument("--nir", metavar="FILE", type=Path, help="write a graph of NIR, in ms (pip install nir)")
+    parser.add_argument("--data", nargs="+", help="the data, as --data of the task (default: those of the run)")
+
+    def body(options: argparse.Namespace) -> int:
+        try:
+            _export(options)
+        except OSError as error:
+            return report(prog, f"cannot write: {error}")
+        return 0
+
+    return parser.run(body, argv)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; the exit code (0, 2: no such run, nothing asked for, or what the format cannot say)."""
-    parser = OneLineParser(PROG, "Write the network of a finished run as a file.")
-    parser.add_argument("run", metavar="RUN", type=Path, help="the --out of a run")
-    parser.add_argument("--case", metavar="FILE", type=Path, help="with a trial, as a case file of the specification")
-    parser.add_argument("--trial", type=int, default=0, help="which of the test split (default: %(default)s)")
-    parser.add_argument("--nir", metavar="FILE", type=Path, help="as a graph of NIR, in ms (pip install nir)")
-    parser.add_argument("--data", nargs="+", help="where the data are; default: where they were")
-    try:
-        options = parser.parse_args(argv)
-        if options.case is None and options.nir is None:
-            raise SpecError("--case", "given, or --nir", Verbatim("neither"), "name the file to write")
-        training = opened(options.run, options.data)
-        layers = training.network.layers
-        if options.case is not None:
-            test = training.data["test"]
-            trial = whole_number(options.trial, "--trial", 0, len(test) - 1, "count from 0")
-            spikes, labels = test.batch(np.array([trial]), training.duration)
-            if training.network.gain != 1:
-                # The loss of a case is that of the readout itself: the same spikes and readouts, another loss.
-                print(f"the run's loss takes {training.network.gain} times the readout, that of the case the readout")
-            save_case(case_of(layers, spikes, 0, int(labels[0])), options.case)
-        if options.nir is not None:
-            library().write(options.nir, to_nir(network_of(layers)))
-    except SpecError as error:
-        return report(PROG, error)
-    except OSError as error:
-        return report(PROG, f"cannot write: {error}")
-    except SystemExit as stop:  # argparse: --help, or an error it has reported
-        return int(stop.code or 0)
-    return 0
+def _export(options: argparse.Namespace) -> None:
+    if options.case is None and options.nir is None:
+        raise SpecError("--case", "given, or --nir", Verbatim("neither"), "name the file to write")
+    training = opened(options.run, options.data)
+    layers = training.network.layers
+    if options.case is not None:
+        test = training.data["test"]
+        trial = whole_number(options.trial, "--trial", 0, len(test) - 1, "count from 0")
+        spikes, labels = test.batch(np.array([trial]), training.duration)
+        if training.network.gain != 1:  # a case has no gain: equal spikes and readouts, another loss
+            print(f"the run's loss takes {training.network.gain} times the readout, that of the case the readout")
+        save_case(case_of(layers, spikes, 0, int(labels[0])), options.case)
+    if options.nir is not None:
+        library().write(options.nir, to_nir(network_of(layers)))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`python -m fast.run CASE.json`: the result of a case by the fast implementation, as one JSON object."""
+"""`delayprop run CASE.json`: the result of a case as one JSON object."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fast.nn.devices import DEVICES, check_device
+from fast.nn.devices import DEVICES, DTYPES, check_device
 from fast.nn.losses import cross_entropy, first_spike_time, spike_time_mse
 from fast.nn.network import Activity, Network
 from fast.nn.spikes import Spikes
@@ -27,24 +27,23 @@ from spec.checks import one_of
 from spec.command import OneLineParser, run_and_exit, run_case_command
 from spec.results import TIE_KINDS
 
-DTYPES = {"float64": torch.float64, "float32": torch.float32}
-
 
 def run_case(case: Case, dtype: str = "float64", device: str = "cpu") -> Result:
-    """Simulate the case and differentiate its loss exactly; `reference.run` at speed.
+    """Simulate a case and differentiate its loss, as `reference.run` does, with the fast kernels.
 
     Args:
-        case: the problem.
         dtype: `float64` or `float32`.
         device: `cpu` or `cuda`.
 
     Raises:
-        UnsupportedError: a device that is not there.
+        SpecError: another dtype or device.
+        UnsupportedError: a device that is missing, or a case too long for the kernels' bins.
+        ArithmeticError: a neuron spikes without end, or a gradient is infinite.
     """
     check_device(device)
     network = Network(case.network, DTYPES[one_of(dtype, "dtype", tuple(DTYPES))]).requires_grad_().to(device)
     inputs = {name: Spikes.from_trains([trains], case.duration).to(device) for name, trains in case.inputs.items()}
-    if not inputs:  # a network without inputs is legal, and silent
+    if not inputs:  # legal: a silent network
         inputs = {"": Spikes.from_trains([[]], case.duration).to(device)}
     for spikes in inputs.values():
         spikes.times.requires_grad_()
@@ -85,13 +84,13 @@ def _gradients(case: Case, network: Network, inputs: dict[str, Spikes]) -> Gradi
     def of(parameter: Tensor) -> np.ndarray:
         return _numbers(torch.zeros_like(parameter) if parameter.grad is None else parameter.grad)
 
-    def if_any(parameter: Tensor | None) -> np.ndarray | None:
+    def of_optional(parameter: Tensor | None) -> np.ndarray | None:
         return None if parameter is None else of(parameter)
 
     populations = {
-        population.name: PopulationGradient(of(c.tau_mem), of(c.tau_syn), if_any(c.v_th), if_any(c.v_reset))
+        population.name: PopulationGradient(of(c.tau_mem), of(c.tau_syn), of_optional(c.v_th), of_optional(c.v_reset))
         for population, c in zip(case.network.populations, network.constants, strict=True)
-        if c.tau_mem is not None and c.tau_syn is not None  # all but inputs
+        if c.tau_mem is not None and c.tau_syn is not None  # every population but the inputs
     }
     return Gradients(
         tuple(ConnectionGradient(of(s.w), of(s.d)) for s in network.synapses),
@@ -110,12 +109,14 @@ def _ties(activity: Activity) -> set[Tie]:
     }
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit code (0, 2: bad input or unsupported, 3: a result that is not finite)."""
-    what = "Run a case with the fast implementation and print its exact gradient as JSON."
-    parser = OneLineParser("python -m fast.run", what)
+def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.run") -> int:
+    """The command; returns the exit code.
+
+    0: done; 2: bad or unsupported input; 3: not finite, or no memory.
+    """
+    parser = OneLineParser(prog, "Print spikes, loss and exact gradients of a case as one JSON object.")
     parser.add_argument("--dtype", choices=tuple(DTYPES), default="float64", help="precision (default: %(default)s)")
-    parser.add_argument("--device", choices=DEVICES, default="cpu", help="where to run (default: %(default)s)")
+    parser.add_argument("--device", choices=DEVICES, default="cpu", help="device that computes (default: %(default)s)")
     return run_case_command(parser, _run, argv)
 
 

@@ -1,4 +1,4 @@
-"""`python -m fast.train --task TASK`: train a network on a task."""
+"""`delayprop train --task TASK`: train a network on a task."""
 
 from __future__ import annotations
 
@@ -11,94 +11,84 @@ from pathlib import Path
 
 import torch
 
-from fast.nn.devices import DEVICES, check_device
-from fast.run import DTYPES
-from fast.tasks import braille, shd, spikes, ssc, yin_yang
-from fast.tasks.sequence import task as sequence
+from fast.nn.devices import DEVICES, DTYPES, check_device
+from fast.tasks.registry import CLASSIFYING, TASKS
 from fast.training import engine
 from fast.training.checkpoints import PATTERN
-from fast.training.null_folder import Folder, Follower
 from fast.training.processes import Processes
-from fast.training.run_folder import NotWrittenError, RunFolder
+from fast.training.run_folder import Folder, NotWrittenError, RunFolder
 from fast.training.settings import add_settings
-from fast.training.tensorboard import check_board
+from fast.training.tensorboard import check_tensorboard
 from spec import SpecError
 from spec.checks import finite_number, whole_number
-from spec.command import NO_ROOM, NOT_FINITE, OneLineParser, report, report_no_memory, run_and_exit
-
-CLASSIFYING = {"yin-yang": yin_yang, "braille": braille, "shd": shd, "ssc": ssc, "spikes": spikes}
-TASKS = {"sequence": sequence, **CLASSIFYING}
+from spec.command import NO_ROOM, OneLineParser, report, run_and_exit
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; the exit code.
+def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.train") -> int:
+    """The command; returns the exit code.
 
-    0: learned, 1: not, 2: bad options or data, 3: not finite, or no memory, 4: nothing more can be written, 130
-    and 143: stopped by SIGINT, SIGTERM.
+    0: learned; 1: not learned; 2: bad options or data; 3: not finite, or no memory; 4: a file
+    cannot be written; 130 and 143: stopped by SIGINT and SIGTERM.
     """
-    prog = "python -m fast.train"
-    try:
-        options = _parse(prog, list(sys.argv[1:] if argv is None else argv))
-        whole_number(options.seed, "--seed", 0, 2**63 - 1, "give a seed for all that is random")
-        check_device(options.device)
-        if "workers" in options:
-            whole_number(options.workers, "--workers", 0, 1024, "0 prepares batches here")
-        if options.tensorboard:
-            check_board()
-        if not 0 <= finite_number(options.save_seconds, "--save-seconds"):
-            raise SpecError("--save-seconds", "at least 0 (s)", options.save_seconds, "0 saves after every step")
-        with Processes(options.device) as processes, _heard(processes):
-            training = TASKS[options.task].prepare(options, DTYPES[options.dtype], processes)
-            with closing(_folder(options, training, processes)) as folder:
-                code = engine.run(training, folder, vars(options), processes)
-                return 0 if processes.world > 1 and code == 1 else code  # `torchrun` would start it again
-    except NotWrittenError as error:
-        return report(prog, error, NO_ROOM)
-    except KeyboardInterrupt:  # a second one; the last checkpoint is whole
-        return report(prog, "interrupted; --resume goes on from the last checkpoint", 130)
-    except SpecError as error:
-        return report(prog, error)
-    except ArithmeticError as error:
-        return report(prog, error, NOT_FINITE)
-    except MemoryError as error:
-        return report_no_memory(prog, error)
-    except RuntimeError as error:
-        # torch on the CPU has no error type of its own for this
-        if "allocate memory" not in str(error) and not isinstance(error, torch.OutOfMemoryError):
-            raise
-        return report_no_memory(prog, "torch")
-    except SystemExit as stop:  # argparse: --help, or an error it has reported
-        return int(stop.code or 0)
+    words = list(sys.argv[1:] if argv is None else argv)
+
+    def body(options: argparse.Namespace) -> int:
+        try:
+            return _train(options)
+        except KeyboardInterrupt:  # the second SIGINT; the last checkpoint is whole
+            return report(prog, "interrupted; --resume goes on from the last checkpoint", 130)
+        except RuntimeError as error:
+            # On the CPU torch has no type of its own for this error.
+            if "allocate memory" not in str(error) and not isinstance(error, torch.OutOfMemoryError):
+                raise
+            raise MemoryError("torch") from error
+
+    return _parser(prog, words).run(body, words, {NotWrittenError: NO_ROOM})
+
+
+def _train(options: argparse.Namespace) -> int:
+    whole_number(options.seed, "--seed", 0, 2**63 - 1, "give the seed of all random numbers")
+    check_device(options.device)
+    if "workers" in options:
+        whole_number(options.workers, "--workers", 0, 1024, "0: this process prepares batches")
+    if options.tensorboard:
+        check_tensorboard()
+    if not 0 <= finite_number(options.save_seconds, "--save-seconds"):
+        raise SpecError("--save-seconds", "at least 0 (s)", options.save_seconds, "0 saves after every step")
+    with Processes(options.device) as processes, _only_first_prints(processes):
+        training = TASKS[options.task].prepare(options, DTYPES[options.dtype], processes)
+        with closing(_folder(options, training, processes)) as folder:
+            code = engine.run(training, folder, vars(options), processes)
+            return 0 if processes.world > 1 and code == 1 else code  # `torchrun` restarts a process that returns 1
 
 
 @contextmanager
-def _heard(processes: Processes) -> Iterator[None]:
-    """The first process prints for all."""
-    with open(os.devnull, "w") as nowhere, redirect_stdout(sys.stdout if processes.first else nowhere):
+def _only_first_prints(processes: Processes) -> Iterator[None]:
+    with open(os.devnull, "w") as nowhere, redirect_stdout(sys.stdout if processes.is_first else nowhere):
         yield
 
 
 def _folder(options: argparse.Namespace, training: engine.Training, processes: Processes) -> Folder:
-    """The folder of the run, which the first process holds; a run that `torchrun` starts again goes on."""
+    """The folder of the run, which the first process writes. A restart by `torchrun` resumes it."""
     if processes.restarted and options.out and any(Path(options.out).glob(PATTERN)):
         options.resume = True
     may_change = (
-        "workers", "test", *(("epochs",) if training.goes_on else ()),
+        "workers", "test", *(("epochs",) if training.extendable else ()),
         *(("data",) if hasattr(options, "data_sha256") else ()),
     )
     folder: list[RunFolder] = []
 
-    def made() -> bytes:
+    def open_folder() -> bytes:
         folder.append(RunFolder(options.out, options.task, vars(options), options.resume, may_change))
         return bytes(folder[0].path)
 
-    path = Path(os.fsdecode(processes.from_first(made)))
-    return folder[0] if folder else Follower(path)
+    path = Path(os.fsdecode(processes.broadcast(open_folder)))
+    return folder[0] if folder else Folder(path)
 
 
-def _parse(prog: str, argv: list[str]) -> argparse.Namespace:
-    """Read the task first: each has its own options, and `--help` shows those of the task named."""
-    first = argparse.ArgumentParser(prog=prog, add_help=False, allow_abbrev=False, exit_on_error=False)
+def _parser(prog: str, argv: Sequence[str]) -> OneLineParser:
+    """The options of the task and preset that `argv` names, which `--help` lists too."""
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     first.add_argument("--task")
     first.add_argument("--preset")
     try:
@@ -107,15 +97,15 @@ def _parse(prog: str, argv: list[str]) -> argparse.Namespace:
     except argparse.ArgumentError:
         task = preset = None
     parser = OneLineParser(prog, "Train a network with delays by exact gradients.")
-    parser.add_argument("--task", choices=tuple(TASKS), required=True, help="what to train; with --help: its options")
-    parser.add_argument("--seed", type=int, default=0, help="of all that is random (default: %(default)s)")
-    parser.add_argument("--out", help="folder for the record and the pictures (default: the first free runs/TASK-N)")
-    parser.add_argument("--resume", action="store_true", help="go on with the run in --out, from its last checkpoint")
+    parser.add_argument("--task", choices=tuple(TASKS), required=True, help="with --help: list its options")
+    parser.add_argument("--seed", type=int, default=0, help="seed of all random numbers (default: %(default)s)")
+    parser.add_argument("--out", help="folder of the run (default: the first free runs/TASK-N)")
+    parser.add_argument("--resume", action="store_true", help="continue the run in --out from its last checkpoint")
     parser.add_argument(
-        "--save-seconds", type=float, default=60.0, help="time between two checkpoints, s (default: %(default)s)"
+        "--save-seconds", type=float, default=60.0, help="time between checkpoints, s (default: %(default)s)"
     )
-    parser.add_argument("--tensorboard", action="store_true", help="the log's numbers for TensorBoard too, in --out")
-    parser.add_argument("--device", choices=DEVICES, default="cpu", help="where to run (default: %(default)s)")
+    parser.add_argument("--tensorboard", action="store_true", help="also write the log for TensorBoard, in --out")
+    parser.add_argument("--device", choices=DEVICES, default="cpu", help="device that computes (default: %(default)s)")
     parser.add_argument("--dtype", choices=tuple(DTYPES), default="float32", help="precision (default: %(default)s)")
     if task in TASKS:
         TASKS[task].add_options(parser)
@@ -123,7 +113,7 @@ def _parse(prog: str, argv: list[str]) -> argparse.Namespace:
         parser.add_argument("--workers", type=int, default=0, help="processes that prepare batches (default: 0)")
         presets = CLASSIFYING[task].PRESETS
         add_settings(parser, presets, preset if preset in presets else next(iter(presets)))
-    return parser.parse_args(argv)
+    return parser
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""The slow, readable reference: exact event-based simulation and its adjoint, one event at a time.
+"""The slow, readable reference: exact simulation and its adjoint, one event at a time.
 
-Reading order: `arithmetic`, `flow` (between events), `jumps` (at events), `events`, `simulate` (forward), `readouts`
-(the loss), `adjoint` (backward), `run`.
+Reading order: `arithmetic`, `flow` (between events), `jumps` (at events), `events`, `simulate`
+(forward), `readouts` (the loss), `adjoint` (backward), `run`.
 """
 
 from reference.run import run

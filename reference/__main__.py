@@ -9,10 +9,10 @@ from spec.command import OneLineParser, run_and_exit, run_case_command
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit code (0, 2: bad input, 3: a result that is not finite)."""
+    """The command line; exit code 0, 2: bad input, 3: a result that is not finite."""
     what = "Simulate a case event by event and print its exact gradient as JSON."
     parser = OneLineParser("python -m reference", what)
-    parser.add_argument("--digits", type=int, help="compute with this many digits, print float64")
+    parser.add_argument("--digits", type=int, help="compute with this number of digits; print float64")
     return run_case_command(parser, lambda case, options: run(case, options.digits), argv)
 
 

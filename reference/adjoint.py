@@ -1,10 +1,10 @@
-"""The backward pass: the events of a trial in reverse, each with its jump; between them, the exact adjoint flow.
+"""The backward pass: the events of a trial in reverse, with their jumps and the exact adjoint flow.
 
-The sweep needs only the recorded events. For each neuron it holds `lambda_V, lambda_I` just before the event of that
-neuron that it handled last (which is later in time), and flows them back from there to just after the event it
-handles next. Arrivals hand the derivative by their time to the spike that caused them, which lies earlier in the list,
-so `dL/dt_post` of a spike is complete when its crossing is reached. Before its first event a neuron's state is 0, and
-nothing is to be gained there.
+The sweep needs only the recorded events. For each neuron it holds `lambda_V, lambda_I` just before
+the event that it handled last (which is later in time), and flows them back to just after the event
+that it handles next. Each arrival passes its `dL_dt_arr` to the spike that caused it. This spike is
+earlier in the list, so the `dL/dt_post` of a spike is complete when its crossing is reached. Before
+its first event a neuron's state is 0 and has no gradient.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from spec import Case, ConnectionGradient, Gradients, PopulationGradient
 
 @dataclass
 class Adjoint:
-    """Adjoint state of one neuron just before time `t` (just after it between `flow_back` and the jump).
+    """Adjoint state of one neuron just before time `t`, and the gradients of its constants so far.
 
-    With it go the gradients of the neuron's constants so far.
+    Between `flow_back` and the jump the state is the one just after `t`.
     """
 
     t: Real
@@ -51,7 +51,7 @@ def gradients(m: Arithmetic, case: Case, trial: Trial, drive: Drive) -> Gradient
     """The exact gradient of the loss that `drive` describes.
 
     Raises:
-        ArithmeticError: a spike whose `Vdot_minus` has rounded to 0, so that its gradient is infinite.
+        ArithmeticError: `Vdot_minus` of a spike has rounded to 0, so its gradient is infinite.
     """
     return _Sweep(m, case, trial, drive).run()
 
@@ -65,10 +65,11 @@ class _Sweep:
             for neurons in trial.neurons.values()
             for neuron in neurons
         }
-        # the terms of dL/dt of every spike; summed once, so that the order of a spike's targets does not matter
+        # Terms of dL/dt of every spike, summed once: the order of a spike's targets does not
+        # matter.
         self.dL_dt_post: dict[Spike, list[Real]] = {spike: [dL_dt] for spike, dL_dt in drive.dL_dt_post.items()}
         shapes = [connection.w.shape for connection in case.network.connections]
-        # stay 0 where no synapse is
+        # Entries where no synapse is stay 0.
         self.dL_dw: list[np.ndarray] = [np.full(shape, zero, m.dtype) for shape in shapes]
         self.dL_dd: list[np.ndarray] = [np.full(shape, zero, m.dtype) for shape in shapes]
 
@@ -88,8 +89,8 @@ class _Sweep:
     def flow_back(self, adjoint: Adjoint, event: Event) -> None:
         """From just before the neuron's next event to just after this one.
 
-        On the way the gradients of the time constants: what the state at the end of the interval does to the loss,
-        times what the constant does to that state at a fixed state at the start (derivations: tau-integrals).
+        The gradients of the time constants grow by the sensitivity to the state at the end of the
+        interval times the derivative of this state at a fixed start (derivations: tau-integrals).
         """
         m, c, h = self.m, event.neuron.constants, adjoint.t - event.t
         dV_dtau_mem, dV_dtau_syn, dI_dtau_syn = flow_derivatives(m, event.V, event.I, h, c)
@@ -110,7 +111,9 @@ class _Sweep:
             adjoint.dL_dtau_syn += dL_dintegral * by_tau_syn
 
     def running_weight(self, event: Event) -> Real | None:
-        """The weight `exp(-rate t)/T` of the voltage in its readout; None if no integral of it is read."""
+        """Weight `exp(-rate t)/T` of the voltage in its readout; None if no integral of it is
+        read.
+        """
         if self.drive.rate is None or event.neuron not in self.drive.dL_dy:
             return None
         return self.m.exp(-self.drive.rate * event.t) / self.trial.T
@@ -165,10 +168,11 @@ class _Sweep:
 
 
 def _with_maxima(events: list[Event], maxima: dict[Neuron, Maximum]) -> list[Event]:
-    """The events with each maximum just after the event of its neuron that it follows.
+    """The events, with each maximum directly behind the event that it follows.
 
-    A maximum touches its own neuron only, so its place among the events of others does not matter. One that is pinned
-    to arrivals comes before them, so in reverse they see the adjoint without its kick.
+    A maximum acts on its own neuron only, so its place among the events of other neurons does not
+    matter. A maximum pinned to arrivals comes before them, so in reverse they read the adjoint
+    without its kick.
     """
     after = {maximum.follows: maximum for maximum in maxima.values()}
     everything = []

@@ -1,7 +1,7 @@
-"""The numbers the reference computes with: float64, or mpmath numbers of any precision, through the same text.
+"""The numbers of the reference: float64, or mpmath numbers of any precision, with the same code.
 
-Every function of this package that needs more than `+ - * /` and powers takes an `Arithmetic` as its first argument
-`m` and uses `m.exp` and the like, where other code would use `math.exp`.
+Every function of this package that needs more than `+ - * /` and powers takes an `Arithmetic` as
+its first argument `m`, and uses `m.exp` and the like instead of `math.exp`.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ class Arithmetic:
     """One kind of number.
 
     Attributes:
-        real: makes such a number of a float, exactly.
+        real: converts a float to such a number, exactly.
         exp, log, log1p: elementary functions.
-        fsum: the sum of an iterable, rounded once, so that the order of the terms does not matter (mpmath: unless terms
-            differ by more than about three times the precision).
+        fsum: the sum of an iterable, rounded once, so the order of the terms does not matter
+            (mpmath: unless terms differ by more than about three times the precision).
         u: unit roundoff.
-        dtype: numpy's type for an array of such numbers.
+        dtype: NumPy type of an array of such numbers.
     """
 
     real: Callable[[float], Real]
@@ -47,10 +47,10 @@ FLOAT64 = Arithmetic(
 
 
 def multiprecision(digits: int) -> Arithmetic:
-    """mpmath numbers of that many decimal digits, in a context of their own.
+    """mpmath numbers with `digits` decimal digits, in a context of their own.
 
     Raises:
-        SpecError: `digits` is no whole number, or not from 16 to 100 000.
+        SpecError: `digits` is not a whole number from 16 to 100 000.
     """
     whole_number(digits, "digits", 16, 100_000, "float64 is the default")
     context = mpmath.mp.clone()

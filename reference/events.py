@@ -1,6 +1,6 @@
-"""What a trial consists of: neurons and their spikes, synapses, and the events that the forward pass records.
+"""The content of a trial: neurons and their spikes, synapses, and the recorded events.
 
-An event happens to one neuron. `simulate` makes the list of them, `adjoint` walks it backwards.
+Each event happens to one neuron. `simulate` lists them, `adjoint` walks the list backwards.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from spec import Tie
 
 @dataclass(eq=False)
 class Neuron:
-    """A neuron that receives, `index` in its population; `t, V, I` are its state just after its last event."""
+    """A neuron, number `index` of its population; `t, V, I` is its state just after its last
+    event.
+    """
 
     population: str
     index: int
@@ -39,7 +41,7 @@ class Spike:
 
 @dataclass(eq=False)
 class Synapse:
-    """Where a spike goes: number of the connection, index of the source neuron, target neuron, weight, delay."""
+    """A synapse: its connection, index of its source neuron, target neuron, weight, delay."""
 
     connection: int
     pre: int
@@ -50,7 +52,7 @@ class Synapse:
 
 @dataclass(eq=False)
 class Event:
-    """Something that happens to one neuron at `t`; `V, I` is its state just after."""
+    """An event of one neuron at `t`; `V, I` is its state just after."""
 
     neuron: Neuron
     t: Real
@@ -76,7 +78,7 @@ class Crossing(Event):
 
     @property
     def spikes_left(self) -> Real:
-        """About how often the current that is left would reset the neuron again."""
+        """About how often the remaining current would reset the neuron again."""
         c = self.neuron.constants
         assert c.v_th is not None and c.v_reset is not None
         return self.I * c.tau_syn / (c.tau_mem * (c.v_th - c.v_reset))
@@ -89,7 +91,7 @@ class Crossing(Event):
 
 @dataclass(eq=False)
 class Arrivals(Event):
-    """All spikes that reach the neuron at this instant; `I_minus` is the current just before."""
+    """All spikes that reach the neuron at one instant; `I_minus` is the current just before."""
 
     parcels: list[tuple[Spike, Synapse]]
     I_minus: Real
@@ -97,7 +99,7 @@ class Arrivals(Event):
 
 @dataclass
 class Trial:
-    """What happened in one trial; neurons and given spikes by population name, events in order."""
+    """One trial: neurons and given spikes by population name, events in order."""
 
     T: Real
     neurons: dict[str, list[Neuron]]

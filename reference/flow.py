@@ -1,13 +1,15 @@
-"""What happens between two events: the exact flow, its derivatives, its peak, its threshold crossing.
+"""Between two events: the exact flow, its derivatives, its peak, its threshold crossing.
 
 With `pm = 1/tau_mem` and `ps = 1/tau_syn` the membrane equation has the solution
 
-    V(h) = V a + I k        I(h) = I b        a = exp(-pm h)   b = exp(-ps h)   k = pm (exp(-pm s) * exp(-ps s))(h)
+    V(h) = V a + I k        I(h) = I b
+    a = exp(-pm h)          b = exp(-ps h)          k = pm (exp(-pm s) * exp(-ps s))(h)
 
-where `*` is convolution over [0, h]. Everything else here is a convolution of exponentials too: the integral of `V`
-convolves once more with a constant, and a derivative by a rate repeats that rate, with a minus sign. So one
-function, `exp_convolution`, carries them all, and it is accurate however close the rates are (`tau_mem = tau_syn` is
-no special case). Proved in `derivations/`: flow, peak, concavity, parameter derivatives.
+where `*` is convolution over [0, h]. All other functions here are convolutions of exponentials too:
+the integral of `V` convolves once more with a constant, and a derivative by a rate repeats this
+rate, with a minus sign. So one function, `exp_convolution`, serves all of them. It is accurate
+however close the rates are (`tau_mem = tau_syn` is no special case). Proved in `derivations/`:
+flow, peak, concavity, parameter derivatives.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from dataclasses import dataclass
 
 from reference.arithmetic import Arithmetic, Real
 
-TOUCH = 16  # in u v_th: what a voltage must reach above, or may lack below, its threshold (specification, section 4)
+TOUCH = 16  # in u v_th: width of "at the threshold" (specification, section 4)
 
 
 @dataclass(frozen=True)
@@ -30,10 +32,11 @@ class Constants:
 
 
 def exp_convolution(m: Arithmetic, h: Real, *rates: Real) -> Real:
-    """`exp(-p1 s) * ... * exp(-pn s)` at `h`: the divided difference of `exp` at the nodes `-p h`, times `h^(n-1)`.
+    """`exp(-p1 s) * ... * exp(-pn s)` at `h`.
 
-    Far rates: the difference quotient. Near rates: the power series about the largest rate, whose terms are
-    all positive, so that nothing cancels. With the bound 2 the quotient loses about a digit.
+    This is the divided difference of `exp` at the nodes `-p h`, times `h^(n-1)`. Far rates: the
+    difference quotient, which loses about a digit at the bound 2. Near rates: the power series
+    about the largest rate, whose terms are all positive, so nothing cancels.
     """
     low, high = min(rates), max(rates)
     if len(rates) == 1:
@@ -45,8 +48,9 @@ def exp_convolution(m: Arithmetic, h: Real, *rates: Real) -> Real:
     factor = m.exp(-high * h)
     for order in range(1, len(rates)):
         factor = factor * h / order
-    # factor times the sum over degrees of coefficient (n-1)!/(n-1+degree)! times the complete homogeneous polynomial of
-    # that degree of all nodes; homogeneous[i] is that of nodes[0..i]
+    # factor times a sum over degrees: coefficient (n-1)!/(n-1+degree)! times the complete
+    # homogeneous polynomial of this degree in all nodes; homogeneous[i] is the polynomial in
+    # nodes[0..i]
     homogeneous = [m.real(1.0)] * len(nodes)
     total, coefficient, order = m.real(1.0), m.real(1.0), len(rates) - 1
     while True:
@@ -70,7 +74,8 @@ def flow(m: Arithmetic, V: Real, I: Real, h: Real, c: Constants) -> tuple[Real, 
 def adjoint_flow(m: Arithmetic, lambda_V: Real, lambda_I: Real, h: Real, c: Constants) -> tuple[Real, Real]:
     """`(lambda_V, lambda_I)` a time `h` earlier, without events.
 
-    `tau_mem lambda_V' = -lambda_V`, `tau_syn lambda_I' = -lambda_I + lambda_V`, `'` backwards in time as in the paper.
+    `tau_mem lambda_V' = -lambda_V` and `tau_syn lambda_I' = -lambda_I + lambda_V`, with `'`
+    backwards in time as in the paper.
     """
     pm, ps = 1 / c.tau_mem, 1 / c.tau_syn
     earlier_I = lambda_I * m.exp(-ps * h) + lambda_V * ps * exp_convolution(m, h, pm, ps)
@@ -78,7 +83,9 @@ def adjoint_flow(m: Arithmetic, lambda_V: Real, lambda_I: Real, h: Real, c: Cons
 
 
 def flow_derivatives(m: Arithmetic, V: Real, I: Real, h: Real, c: Constants) -> tuple[Real, Real, Real]:
-    """`dV/dtau_mem`, `dV/dtau_syn`, `dI/dtau_syn` of the state after `h`, at a fixed state before."""
+    """`dV/dtau_mem`, `dV/dtau_syn`, `dI/dtau_syn` of the state after `h`, at a fixed state
+    before.
+    """
     pm, ps = 1 / c.tau_mem, 1 / c.tau_syn
     a_a = exp_convolution(m, h, pm, pm)
     a_b = exp_convolution(m, h, pm, ps)
@@ -88,7 +95,7 @@ def flow_derivatives(m: Arithmetic, V: Real, I: Real, h: Real, c: Constants) -> 
 
 
 def weighted_integral(m: Arithmetic, V: Real, I: Real, h: Real, rate: Real, c: Constants) -> Real:
-    """`int_0^h exp(-rate s) V(s) ds`, since `exp(-rate s) = exp(-rate h) exp(rate (h - s))`, a convolution."""
+    """`int_0^h exp(-rate s) V(s) ds`, a convolution times `exp(-rate h)`."""
     pm, ps = 1 / c.tau_mem, 1 / c.tau_syn
     convolution = V * exp_convolution(m, h, -rate, pm) + I * pm * exp_convolution(m, h, -rate, pm, ps)
     return m.exp(-rate * h) * convolution
@@ -107,7 +114,7 @@ def weighted_integral_derivatives(
 
 
 def time_to_peak(m: Arithmetic, V: Real, I: Real, c: Constants) -> Real | None:
-    """The time after which `V` stops rising, where `V = I`; None if it never does. Needs `I > V` and `I > 0`."""
+    """The time until `V` stops rising, where `V = I`; None if never. Needs `I > V` and `I > 0`."""
     x = (c.tau_mem - c.tau_syn) * (I - V) / (c.tau_mem * I)
     if x >= 1:
         return None
@@ -115,15 +122,16 @@ def time_to_peak(m: Arithmetic, V: Real, I: Real, c: Constants) -> Real | None:
 
 
 def time_to_threshold(m: Arithmetic, V: Real, I: Real, h_max: Real, c: Constants) -> Real | None:
-    """The first time in [0, h_max] at which `V` reaches `v_th` and rises; None if there is none. Needs a threshold.
+    """The first time in [0, h_max] at which `V` reaches `v_th` and rises; None if there is none.
 
-    `V` can pass `v_th > 0` only if `I > v_th`. It then rises, concave, to its peak; if the peak (or the value at
-    `h_max`) is high enough, Newton steps from the left approach the crossing and never overshoot. A peak, where
-    `V = I`, that is higher than `v_th` by rounding only touches it, and is no crossing (specification, section 4).
+    `V` can pass `v_th > 0` only if `I > v_th`. It then rises, concave, to its peak. If the peak (or
+    the value at `h_max`) is high enough, Newton steps from the left approach the crossing and never
+    overshoot. A peak (`V = I`) above `v_th` by rounding only touches it, and is no crossing
+    (specification, section 4).
     """
     if I <= c.v_th or I <= V:
         return None
-    if V >= c.v_th:  # by rounding, or because arrivals made a voltage rise that stood at the threshold
+    if V >= c.v_th:  # by rounding, or arrivals made a voltage rise that stood at the threshold
         return m.real(0.0)
     h_peak = time_to_peak(m, V, I, c)
     if h_peak is not None and I * m.exp(-h_peak / c.tau_syn) <= c.v_th * (1 + TOUCH * m.u):

@@ -1,7 +1,8 @@
-"""Readouts and losses: their values, and what they put into the adjoint.
+"""Readouts and losses: their values, and their effect on the adjoint.
 
-A loss acts on the adjoint in three ways, gathered in `Drive`: a kick of `lambda_V` at an instant (a maximum), a running
-drive of `lambda_V` (an integral of the voltage), and a derivative by a spike's time.
+A loss acts on the adjoint in three ways, collected in `Drive`: a kick of `lambda_V` at an instant
+(a maximum), a running drive of `lambda_V` (an integral of the voltage), and a derivative by a spike
+time.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from spec import Case, CrossEntropy, SpikeTimeMSE, Tie
 
 @dataclass(eq=False)
 class Maximum(Event):
-    """The largest voltage of a neuron, after its event `follows`; `pinned`: arrivals that end the rise, if any.
+    """The largest voltage of a neuron, after its event `follows`.
 
-    `V, I`: the state at the maximum, before such arrivals.
+    `pinned`: arrivals that end the rise, or None. `V, I`: the state at the maximum, before them.
     """
 
     follows: Event
@@ -27,17 +28,17 @@ class Maximum(Event):
 
 @dataclass
 class Drive:
-    """What the loss does to the adjoint.
+    """The effect of a loss on the adjoint.
 
     Attributes:
         loss: its value.
-        y: the readout, one number a neuron; None for a loss of spike times alone.
-        dL_dt_post: derivative by the times of spikes, where the loss depends on them directly.
-        dL_dy: derivative by the readout of each neuron, where a maximum or an integral of the voltage is read.
-        maxima: where each neuron's voltage is read; no entry if the readout does not depend on the state.
-        rate: the integral readout is `(1/T) int exp(-rate t) V dt`; None if none is read.
-        dL_dv_th: explicit derivative by a threshold (the maximum of a neuron that spikes is its threshold).
-        ties: of the maxima.
+        y: the readout, one number per neuron; None for a loss of spike times.
+        dL_dt_post: direct derivatives by spike times.
+        dL_dy: derivative by the readout of each neuron, if a maximum or an integral is read.
+        maxima: the maximum of each neuron; no entry if the readout does not depend on the state.
+        rate: the integral readout is `(1/T) int exp(-rate t) V dt`; None if no integral is read.
+        dL_dv_th: direct derivative by a threshold, the maximum of a neuron that spikes.
+        ties: ties of the maxima.
     """
 
     loss: Real
@@ -71,7 +72,7 @@ def drive(m: Arithmetic, case: Case, trial: Trial) -> Drive:
 
 
 def _cross_entropy(m: Arithmetic, y: list[Real], label: int) -> tuple[Real, list[Real]]:
-    """`-log softmax(y)[label]` and its derivative by `y`, accurate also where the softmax is nearly certain."""
+    """`-log softmax(y)[label]` and its derivative by `y`, accurate near a certain softmax too."""
     top = max(y)
     exps = [m.exp(y_j - top) for y_j in y]
     others = m.fsum(exps[:label] + exps[label + 1 :])
@@ -104,7 +105,7 @@ def _weighted_mean_voltage(m: Arithmetic, neuron: Neuron, T: Real, rate: Real) -
 
 
 def _max_voltage(m: Arithmetic, loss: CrossEntropy, neurons: list[Neuron], T: Real) -> Drive:
-    """The maximum of a neuron that spikes is its threshold; that of any other is looked for."""
+    """The maximum of a neuron that spikes is its threshold; other maxima are searched for."""
     y: list[Real] = []
     maxima: dict[Neuron, Maximum] = {}
     ties: set[Tie] = set()
@@ -124,7 +125,7 @@ def _max_voltage(m: Arithmetic, loss: CrossEntropy, neurons: list[Neuron], T: Re
 
 
 def _maximum(m: Arithmetic, neuron: Neuron, T: Real) -> tuple[Maximum | None, list[str]]:
-    """The earliest largest voltage of a neuron that does not spike (None: the initial 0), and its ties."""
+    """The earliest largest voltage of a silent neuron (None: the initial 0), and its ties."""
     best, V_best, equal = None, m.real(0.0), False
     for number, event in enumerate(neuron.events):
         following = neuron.events[number + 1] if number + 1 < len(neuron.events) else None
@@ -143,7 +144,8 @@ def _maximum(m: Arithmetic, neuron: Neuron, T: Real) -> tuple[Maximum | None, li
 
 
 def _maximum_between(m: Arithmetic, event: Event, following: Event | None, T: Real) -> Maximum | None:
-    """The local maximum of `V` after `event`, up to the arrivals `following`: interior, pinned to them, or at `T`.
+    """The local maximum of `V` from `event` to `following`: interior, pinned to arrivals, or at
+    `T`.
 
     None if `V` does not rise, or rises on. (A voltage that rises at `I <= 0` stays below 0.)
     """

@@ -1,4 +1,4 @@
-"""A case in, a result out."""
+"""From a case to its result."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def run(case: Case, digits: int | None = None) -> Result:
         digits: decimal digits of the arithmetic (mpmath); None for float64.
 
     Returns:
-        The result; its numbers and arrays are float64, or mpmath's.
+        The result; its numbers and arrays are float64, or mpmath numbers.
 
     Raises:
         SpecError: `digits` out of range.
-        ArithmeticError: a neuron spikes too fast, or without end, a spike's gradient is infinite, or a
-            number overflows.
+        ArithmeticError: a neuron spikes too fast or without end, the gradient of a spike is
+            infinite, or a number overflows.
     """
     m = FLOAT64 if digits is None else multiprecision(digits)
     trial = simulate(m, case)

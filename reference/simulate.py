@@ -1,14 +1,15 @@
 """The forward pass: one heap, one event at a time, no grid.
 
-A neuron is touched only when an arrival reaches it or it crosses its threshold; in between, its state is that of its
-last event and the time since then. The heap holds, in the order in which they leave it at one instant:
+A neuron changes only when an arrival reaches it or it crosses its threshold. In between, its state
+is the state of its last event and the time since then. Entries leave the heap in order of time; at
+one instant in this order:
 
-- the predicted next crossing of each neuron, void once the neuron has had another event;
-- a check, at each arrival and at `T`, whether the neuron stands at its threshold to within rounding: if it does, the
-  crossing comes first (specification, section 4);
+- the predicted next crossing of each neuron, void if the neuron has had another event since;
+- a check, at each arrival and at `T`, whether the neuron stands at its threshold to within
+  rounding: if so, the crossing comes first (specification, section 4);
 - the arrivals, which one neuron takes all together.
 
-The result is the list of events in the order in which they happened. The adjoint walks it backwards.
+The result is the list of events in their order. The adjoint walks it backwards.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from reference.flow import TOUCH, Constants, flow, time_to_threshold
 from spec import Case, Population, Tie
 
 CROSSING, CHECK, ARRIVAL = 0, 1, 2  # the order at one instant
-MOST_SPIKES = 2**26  # that one current may cause (specification, section 1)
+MOST_SPIKES = 2**26  # maximum of one current (specification, section 1)
 
 
 def simulate(m: Arithmetic, case: Case) -> Trial:
@@ -36,10 +37,10 @@ def simulate(m: Arithmetic, case: Case) -> Trial:
 class _Simulation:
     def __init__(self, m: Arithmetic, case: Case) -> None:
         self.m = m
-        # (t, kind, population, index, number, content); content: of a CROSSING the neuron and its number of events when
-        # predicted, of a CHECK the neuron, of an ARRIVAL the spike and the synapse
+        # (t, kind, population, index, number, content). Content of a CROSSING: the neuron and its
+        # number of events when predicted; of a CHECK: the neuron; of an ARRIVAL: spike and synapse.
         self.heap: list[tuple] = []
-        self.pushed = 0  # the number; keeps contents from being compared
+        self.pushed = 0  # the number, so that contents are never compared
         neurons = {p.name: _neurons(m, p) for p in case.network.populations if p.kind != "input"}
         inputs = {
             name: [[Spike(name, i, m.real(t)) for t in train] for i, train in enumerate(trains)]
@@ -87,10 +88,11 @@ class _Simulation:
                 self.push(t_arr, ARRIVAL, synapse.post, (spike, synapse))
 
     def all_arrivals_now(self, t: Real, first: tuple[Spike, Synapse]) -> list[tuple[Spike, Synapse]]:
-        """`first` and every other arrival at its neuron at this instant; the heap keeps them together.
+        """`first` and every other arrival at its neuron at this instant; the heap keeps them
+        together.
 
-        (But for those of a spike that arrivals at this very instant cause, by making rise a voltage that stood at the
-        threshold, and that takes no time to travel: they come after.)
+        One exception comes later: if these arrivals make a voltage rise that stood at the
+        threshold, and the spike returns without delay.
         """
         parcels, neuron = [first], first[1].post
         while self.heap and self.heap[0][:4] == (t, ARRIVAL, neuron.population, neuron.index):
@@ -105,7 +107,9 @@ class _Simulation:
         self.happen(Arrivals(neuron, t, V, I, parcels, I_minus))
 
     def is_at_threshold(self, neuron: Neuron, t: Real) -> bool:
-        """Whether `V` has reached the threshold at `t` to within rounding, and rises (specification, section 4)."""
+        """Whether `V` has reached the threshold at `t` to within rounding, and rises
+        (specification, section 4).
+        """
         c = neuron.constants
         if c.v_th is None:
             return False
@@ -127,7 +131,7 @@ class _Simulation:
         self.send(spike)
 
     def happen(self, event: Event) -> None:
-        """Record the event, take over its state and predict the neuron's next crossing."""
+        """Record the event, adopt its state and predict the neuron's next crossing."""
         neuron = event.neuron
         self.trial.events.append(event)
         neuron.events.append(event)
@@ -143,7 +147,7 @@ class _Simulation:
                 self.push(t, CROSSING, neuron, (neuron, len(neuron.events)))
 
     def flag_arrival(self, neuron: Neuron, t: Real) -> None:
-        """Flag an arrival that is a tie: `(t - t_post) Vdot_minus` is how far `V` would have passed the threshold."""
+        """Flag an arrival that is a tie: `V` would have risen by `(t - t_post) Vdot_minus`."""
         last = neuron.events[-1] if neuron.events else None
         if t == self.trial.T:
             self.flag(neuron, "arrival_at_end")

@@ -1,5 +1,5 @@
-"""The verification report: one page, and a PDF, of what the checks of the tests have measured.
+"""The verification report: one page, and a PDF, with the measurements of the checks.
 
-`record` reads `verification.json`, which the tests write; the figures are drawn from it alone, `derivation` from the
-modules that prove; `page` and `pdf` put them together; `command` runs it all.
+`record` reads `verification.json`, which the tests write. The figures show this record alone;
+`derivation` shows the modules that prove. `page` and `pdf` assemble them; `command` runs it all.
 """

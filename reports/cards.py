@@ -1,4 +1,4 @@
-"""The checks on the page: all at a glance, then a card each."""
+"""The checks on the page: an overview of all, then a card for each."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ h3 { margin: 1.6rem 0 0.4rem; }
 
 
 def glance(checks: Sequence[dict[str, Any]]) -> str:
-    """A square a check, which leads to its card."""
+    """A square per check that links to its card."""
     squares = (
         f'<a class="{CLASSES[c["status"]]}" href="#check-{c["number"]}" title="{escape(c["title"])}: {c["status"]}">'
         f"{c['number']}</a>"
@@ -44,43 +44,45 @@ def cards(checks: Sequence[dict[str, Any]]) -> Iterator[str]:
 
 
 def card(check: dict[str, Any]) -> str:
-    """What a check shows, its criterion, what was found, and why it is not green."""
+    """The claim of a check, its criterion, the values found, and the reasons if it is not green."""
     status = check["status"]
     title = f"{MARKS[status]} {check['number']} {escape(check['title'])}" + ("" if status == GREEN else f": {status}")
     facts = "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in found(check))
     why = "".join(f'<p class="note">{escape(reason)}</p>' for reason in reasons(check))
     return (
         f'<section class="card {CLASSES[status]}" id="check-{check["number"]}"><h4>{title}</h4>'
-        f"<p>{escape(check['shows'])}</p><p class=\"note\">To meet: {escape(check['criterion'])}.</p>"
+        f"<p>{escape(check['shows'])}</p><p class=\"note\">Criterion: {escape(check['criterion'])}.</p>"
         f"<dl>{facts}</dl>{why}</section>"
     )
 
 
 def found(check: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Names and values of what was measured."""
-    if check["worst"] is not None and not check["limit"]:
-        yield "differences", f"{number(check['worst']) if check['worst'] else 'none'}, none allowed"
-    elif check["worst"] is not None:
-        name = "worst, of what is allowed" if check["limit"] == 1 else "worst"
-        yield name, f"{number(check['worst'])}" + ("" if check["limit"] == 1 else f" (limit {number(check['limit'])})")
-        if check["headroom"] and check["status"] == GREEN:
-            yield "headroom", f"{number(check['headroom'])}\N{MULTIPLICATION SIGN}"
+    """Names and values of the measurements."""
+    worst, limit = check["worst"], check["limit"]
+    if worst is not None and not limit:
+        yield "differences", f"{number(worst) if worst else 'none'}, none allowed"
+    elif worst is not None and limit == 1:
+        yield "worst, in units of the limit", number(worst)
+    elif worst is not None:
+        yield "worst", f"{number(worst)} (limit {number(limit)})"
+    if check["headroom"] and check["status"] == GREEN:
+        yield "headroom", f"{number(check['headroom'])}\N{MULTIPLICATION SIGN}"
     if check["cases"]:
         yield "cases", str(check["cases"])
     if check["controls"]:
-        yield "controls that noticed", f"{check['caught']} of {check['controls']}"
+        yield "controls passed", f"{check['caught']} of {check['controls']}"
 
 
 def reasons(check: dict[str, Any]) -> Iterator[str]:
-    """Why a check is not green: each reason once, with the first test that gave it."""
+    """Why a check is not green: each reason once, with its first test."""
     first: dict[str, str] = {}
     for name, why in check["wrong"].items():
         first.setdefault(why.removeprefix("Skipped: "), name)
     yield from (why if check["status"] == NOT_RUN else f"{name}: {why}" for why, name in first.items())
     if check["status"] == NOT_RUN and not check["wrong"]:
-        yield "No test of it was there."
+        yield "No test belongs to it."
 
 
 def number(value: float) -> str:
-    """Two digits; large ones as they are spoken."""
+    """Two digits; a large number in full, with commas."""
     return f"{value:,.0f}" if 100 <= abs(value) < 1e6 else f"{value:.2g}"

@@ -21,14 +21,14 @@ WORKERS = 2
 
 
 def make(out: Path, quick: bool) -> int:
-    """Run the checks, write record, page and PDF into a folder, and say what came out.
+    """Run the checks, write record, page and PDF into a folder, and print the verdict.
 
     Returns:
-        0: nothing is red; 1: a check is.
+        0: no check is red; 1: a check is red.
 
     Raises:
-        RecordError: the checks are not there (an installed package without its tests), or broke off.
-        OSError: the folder cannot be written to.
+        RecordError: the tests are missing, or broke off.
+        OSError: the folder is not writable.
     """
     if not (ROOT / "tests" / "support" / "report_checks.py").exists() or importlib.util.find_spec("xdist") is None:
         remedy = "run it in a clone of the project, in the environment of `make setup`"
@@ -42,10 +42,10 @@ def make(out: Path, quick: bool) -> int:
 
 
 def studies() -> dict[str, dict]:
-    """The records of longer runs that are there.
+    """The records of longer runs, as far as they exist.
 
     Raises:
-        RecordError: one cannot be read.
+        RecordError: one is not readable.
     """
     found = {}
     for name, path in STUDIES.items():
@@ -58,10 +58,10 @@ def studies() -> dict[str, dict]:
 
 
 def run(record: Path, quick: bool) -> None:
-    """Run the tests of all checks; they write the record.
+    """Run the tests of all checks, which write the record.
 
     Raises:
-        RecordError: they broke off.
+        RecordError: the run broke off.
     """
     environment = {**os.environ, "DELAYPROP_EFFORT": "quick" if quick else "full"}
     words = ["-m", "pytest", "-q", "-n", str(WORKERS), "--dist", "worksteal", "-p", "no:cacheprovider"]
@@ -70,11 +70,11 @@ def run(record: Path, quick: bool) -> None:
     broken = done.returncode not in (0, 1) or not record.exists()
     if broken or (done.returncode == 1 and not read(record).red):
         got = f"pytest's exit code {done.returncode}"
-        raise RecordError("the checks", "run to their end", got, "see what it said above")
+        raise RecordError("the checks", "run to their end", got, "see its output above")
 
 
 def write(record: Verification, out: Path) -> int:
-    """Page and PDF of a record; 1 if a check is red."""
+    """Write page and PDF of a record; 1 if a check is red."""
     (out / PAGE).write_text(html(record, studies()), encoding="utf-8", newline="\n")
     save_pdf(record, out / PDF)
     for check in record.checks:

@@ -1,6 +1,6 @@
-"""The derivation as a part of the page: what is assumed, what is claimed, what is proved, where the paper's text slips.
+"""The derivation as a chapter of the page: assumptions, claims, proofs, errata of the paper.
 
-All of it comes from the modules that prove it; which of the proofs hold was found by the tests.
+The text comes from the modules that prove; the tests found which proofs hold.
 """
 
 from __future__ import annotations
@@ -22,28 +22,30 @@ def chapter(proofs: Mapping[str, int]) -> list[str]:
     """The chapter of the page.
 
     Args:
-        proofs: how many residuals of each theorem, by its tag, were found to be exactly 0.
+        proofs: the number of residuals that are exactly 0, by the tag of the theorem.
     """
+    claims = _claims()
     parts = [
         heading("Derivation"),
         text(
-            "Between events the membrane and the current decay; an arrival adds its weight to the current; a neuron "
-            "spikes where its voltage reaches the threshold, and is reset. From these sentences alone SymPy derives "
-            "every formula that the code uses, and subtracts the claim: a proof holds if exactly 0 is left."
+            "Between events the membrane voltage and the current decay. An arrival adds its weight to the current. A "
+            "neuron spikes when its voltage reaches the threshold, and is reset. From these rules alone SymPy derives "
+            "every formula of the code, and subtracts the claim: a proof holds if the difference is exactly 0."
         ),
-        text("The claims. Equations are numbered as in the paper (Nature Communications 2025, s41467-025-65394-8)."),
-        folded(f"All {len(_claims())} formulas", "".join(_claims())),
+        text("The claims. Equation numbers are those of the paper (Nature Communications 2025, s41467-025-65394-8)."),
+        folded(f"All {len(claims)} formulas", "".join(claims)),
     ]
     for module in CHAPTERS:
         theorems = [value for value in vars(module).values() if isinstance(value, Theorem)]
         title, *body = inspect.cleandoc(module.__doc__ or "").split("\n\n")
-        rows = [[one.tag, one.statement, _verdict(proofs.get(one.tag))] for one in theorems]
+        verdicts = [f"proved ({proofs[one.tag]})" if one.tag in proofs else "not run" for one in theorems]
+        rows = [[one.tag, one.statement, verdict] for one, verdict in zip(theorems, verdicts, strict=True)]
         paragraphs = "".join(text(" ".join(part.split())) for part in body)
         parts.append(folded(title.replace("\n", " "), paragraphs + table(("proof", "statement", ""), rows)))
     parts += [
-        heading("Where the paper's text slips"),
-        table(("where", "what", "shown by"), [[e.where, e.what, e.shown] for e in ERRATA]),
-        note("None of these reaches the paper's results: its jump and its gradients are proved here."),
+        heading("Errata of the paper"),
+        table(("place", "erratum", "shown by"), [[e.where, e.what, e.shown] for e in ERRATA]),
+        note("No erratum affects the paper's results: its jump and its gradients are proved here."),
     ]
     return parts
 
@@ -53,13 +55,6 @@ def _claims() -> list[str]:
     for name, function in vars(formulas).items():
         if not inspect.isfunction(function):
             continue
-        said = " ".join((function.__doc__ or "").split())
-        where = f" Paper: {PAPER[name]}." if name in PAPER else ""
-        found.append(f'<div class="formula">{claim(name, function)}<p class="note">{escape(said + where)}</p></div>')
+        words = " ".join((function.__doc__ or "").split()) + (f" Paper: {PAPER[name]}." if name in PAPER else "")
+        found.append(f'<div class="formula">{claim(name, function)}<p class="note">{escape(words)}</p></div>')
     return found
-
-
-def _verdict(residuals: int | None) -> str:
-    return "not run" if residuals is None else f"proved ({residuals})"
-
-

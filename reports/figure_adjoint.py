@@ -1,4 +1,4 @@
-"""The first figure: a small network forwards and backwards, on one axis of time."""
+"""The first figure: a small network forwards and backwards, over one time axis."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fast.drawing.markup import Picture
-from fast.drawing.records import COLOURS, plain
+from fast.drawing.style import COLOURS, plain
 
 NAMES = {"hidden": 1, "out": 2}
 
@@ -21,9 +21,8 @@ def adjoint(entry: dict[str, Any]) -> Picture:
     )
     _raster(raster, entry)
     for neuron, colour in zip(entry["neurons"], COLOURS, strict=False):
-        name = neuron["population"]
         t, V, I = zip(*neuron["forwards"], strict=True)
-        voltage.plot(t, V, color=colour, label=name)
+        voltage.plot(t, V, color=colour, label=neuron["population"])
         current.plot(t, I, color=colour)
         t, lambda_V, lambda_I = zip(*neuron["backwards"], strict=True)
         by_voltage.plot(t, lambda_V, color=colour)
@@ -35,25 +34,23 @@ def adjoint(entry: dict[str, Any]) -> Picture:
                 by_current.axvline(event["t"], color=colour, lw=0.6, ls="--")
     voltage.axhline(entry["neurons"][0]["v_th"], color="0.5", lw=0.8)
     _formulas(by_voltage, by_current, entry)
-    plain(raster, "", "")
-    plain(voltage, "", "$V$")
-    plain(current, "", "$I$")
-    plain(by_voltage, "", r"$\lambda_V$")
+    for axes, label in ((raster, ""), (voltage, "$V$"), (current, "$I$"), (by_voltage, r"$\lambda_V$")):
+        plain(axes, "", label)
     plain(by_current, "time, ms", r"$\lambda_I$")
     voltage.legend(frameon=False, fontsize=8, loc="upper left")
     raster.set_xlim(0, entry["duration"])
     figure.tight_layout(h_pad=0.4)
-    sentence = (
-        "Forwards in time: a spike leaves its neuron, arrives a delay later, and kicks the current; where the "
-        "voltage reaches its threshold it is reset. Backwards in time: the adjoint variables decay, jump at each "
-        "spike of their own neuron (dotted), and are looked up at each arrival (dashed): there stand the gradients "
+    caption = (
+        "Forwards in time: a spike leaves its neuron, arrives after its delay, and adds its weight to the current. "
+        "Where the voltage reaches the threshold it is reset. Backwards in time: the adjoint variables decay, and "
+        "jump at each spike of their own neuron (dotted). Their values at each arrival (dashed) give the gradients "
         "of weight and delay."
     )
-    return Picture("A small network forwards and backwards", figure, sentence)
+    return Picture("A small network forwards and backwards", figure, caption)
 
 
 def _raster(axes: Axes, entry: dict[str, Any]) -> None:
-    """Spikes as strokes, arrivals as triangles on the line of the neuron that they reach, and the way between."""
+    """Spikes as strokes, targets as circles, and an arrow from each spike to its arrival."""
     inputs = len(entry["inputs"])
     rows = {("in", i): i for i in range(inputs)} | {(name, 0): inputs - 1 + n for name, n in NAMES.items()}
     for i, train in enumerate(entry["inputs"]):
@@ -75,7 +72,7 @@ def _raster(axes: Axes, entry: dict[str, Any]) -> None:
 
 
 def _formulas(by_voltage: Axes, by_current: Axes, entry: dict[str, Any]) -> None:
-    """The formula of a jump at one spike, and that of a look-up at one arrival, with their values."""
+    """The jump at one spike and the gradients at one arrival, as formulas with their values."""
     out = entry["neurons"][-1]
     spike = next(event for event in out["events"] if event["kind"] == "crossing")
     arrival = next(event for event in out["events"] if event["kind"] == "arrival")
@@ -83,16 +80,15 @@ def _formulas(by_voltage: Axes, by_current: Axes, entry: dict[str, Any]) -> None
         r"$\lambda_V^- = \frac{\dot V^+}{\dot V^-}\,\lambda_V^+ + \frac{\partial L/\partial t}{\tau_m \dot V^-}$"
         f"\n{spike['lambda_V_plus']:.3g} to {spike['lambda_V_minus']:.3g}"
     )
-    by_voltage.annotate(
-        jump, (spike["t"], spike["lambda_V_minus"]), (0.03, 0.6), textcoords="axes fraction", fontsize=9,
-        arrowprops={"arrowstyle": "->", "color": "0.4"},
-    )
-    looked = (
+    gradients = (
         r"$\partial L/\partial w \ {+}{=}\ -\tau_s \lambda_I$, $\partial L/\partial d \ {+}{=}\ w (\lambda_V - "
-        r"\lambda_I)$" + f"\n{arrival['dL_dw']:.3g}, {arrival['dL_dd']:.3g} a ms"
+        r"\lambda_I)$" + f"\n{arrival['dL_dw']:.3g}, {arrival['dL_dd']:.3g} per ms"
     )
-    value = min(out["backwards"], key=lambda point: abs(point[0] - arrival["t"]))[2]
-    by_current.annotate(
-        looked, (arrival["t"], value), (0.03, 0.6), textcoords="axes fraction", fontsize=9,
-        arrowprops={"arrowstyle": "->", "color": "0.4"},
-    )
+    lambda_I = min(out["backwards"], key=lambda point: abs(point[0] - arrival["t"]))[2]
+    for axes, formula, point in (
+        (by_voltage, jump, (spike["t"], spike["lambda_V_minus"])), (by_current, gradients, (arrival["t"], lambda_I)),
+    ):
+        axes.annotate(
+            formula, point, (0.03, 0.6), textcoords="axes fraction", fontsize=9,
+            arrowprops={"arrowstyle": "->", "color": "0.4"},
+        )

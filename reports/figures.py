@@ -1,8 +1,8 @@
-"""Figures of what single checks found, each drawn from the record alone."""
+"""Figures of the findings of single checks, each drawn from the record alone."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,38 +10,46 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fast.drawing.markup import Picture
-from fast.drawing.records import COLOURS, plain
+from fast.drawing.style import COLOURS, plain
 
 U64, U32 = 2.0**-53, 2.0**-24
-SMALLEST = 1e-19  # where a logarithmic axis shows a 0
+SMALLEST = 1e-19  # the place of a 0 on a logarithmic axis
 Entries = Sequence[dict[str, Any]]
 
 
+def _positive(values: Iterable[float]) -> list[float]:
+    """Values for a logarithmic axis."""
+    return [max(value, SMALLEST) for value in values]
+
+
+def _picture(name: str, figure: Figure, caption: str) -> Picture:
+    figure.tight_layout()
+    return Picture(name, figure, caption)
+
+
 def taylor(entries: Entries) -> Picture:
-    """Both remainders against the step, for each kind of parameter: the right gradient and one of flipped sign."""
+    """Both remainders against the step, per kind of parameter: right and sign-flipped gradient."""
     kinds = list(dict.fromkeys(entry["kind"] for entry in entries))
     columns = 4
     figure = Figure(figsize=(9.0, 2.4 * -(-len(kinds) // columns)))
     axes = figure.subplots(-(-len(kinds) // columns), columns, squeeze=False, sharex=True).ravel()
     for panel, kind in zip(axes, kinds, strict=False):
         for entry in (one for one in entries if one["kind"] == kind):
-            colour = COLOURS[0] if entry["gradient"] == "right" else COLOURS[1]
+            right = entry["gradient"] == "right"
             label = f"with the {entry['gradient']} gradient"
-            panel.loglog(entry["steps"], entry["R1"], "o-", color=colour, ms=3, label=label)
-            if entry["gradient"] == "right":
+            panel.loglog(entry["steps"], entry["R1"], "o-", color=COLOURS[not right], ms=3, label=label)
+            if right:
                 panel.loglog(entry["steps"], entry["R0"], "s:", color="0.5", ms=3, label="without a gradient")
                 _slopes(panel, entry)
         plain(panel, "step", "remainder", kind)
     axes[0].legend(frameon=False, fontsize=7)
     for panel in axes[len(kinds):]:
         panel.set_visible(False)
-    figure.tight_layout()
-    sentence = (
-        "What is left of the loss after a step, less nothing, less the gradient times the step. With the right "
-        "gradient it falls with the square of the step (slope 2), with a wrong one, or none, as the step itself "
-        "(slope 1)."
-    )
-    return Picture("Taylor remainders", figure, sentence)
+    return _picture("Taylor remainders", figure, (
+        "The change of the loss after a step, without and with the gradient times the step subtracted. With the "
+        "right gradient the remainder falls with the square of the step (slope 2), with a wrong one, or none, in "
+        "proportion to the step (slope 1)."
+    ))
 
 
 def _slopes(panel: Axes, entry: dict[str, Any]) -> None:
@@ -52,7 +60,7 @@ def _slopes(panel: Axes, entry: dict[str, Any]) -> None:
 
 
 def identities(entries: Entries) -> Picture:
-    """Histograms of the residuals of A, B, C: right gradients in both precisions, and faulty ones."""
+    """Histograms of the residuals of A, B, C: right gradients in both precisions, faulty ones."""
     figure = Figure(figsize=(9.0, 2.8))
     panels = figure.subplots(1, 3, sharex=True, sharey=True)
     groups = (
@@ -60,39 +68,44 @@ def identities(entries: Entries) -> Picture:
         ("float32", COLOURS[2], lambda e: e["u"] == U32 and not e["fault"]),
         ("with a planted fault", COLOURS[1], lambda e: bool(e["fault"])),
     )
-    bins = np.linspace(np.log10(SMALLEST), 1, 41)
     for panel, name in zip(panels, "ABC", strict=True):
         for label, colour, belongs in groups:
-            found = [max(e["residual"], SMALLEST) for e in entries if e["identity"] == name and belongs(e)]
-            if found:
-                panel.hist(np.log10(found), bins=bins, color=colour, alpha=0.75, label=label)
-        panel.set_xticks([-18, -12, -6, 0], [r"$10^{-18}$", r"$10^{-12}$", r"$10^{-6}$", "1"])
+            residuals = [e["residual"] for e in entries if e["identity"] == name and belongs(e)]
+            _histogram(panel, residuals, np.linspace(np.log10(SMALLEST), 1, 41), label, colour)
+        _decades(panel, (-18, -12, -6))
         plain(panel, "residual", "networks" if name == "A" else "", name)
     panels[0].legend(frameon=False, fontsize=7)
-    figure.tight_layout()
-    sentence = (
-        "How far gradients are from obeying the three identities (A: unit of voltage, B: unit of time, C: origin of "
-        "time): right ones to rounding, faulty ones many orders of magnitude above, unless a network gives that kind "
-        "of gradient no weight. A residual of 0 stands at the left."
-    )
-    return Picture("Residuals of the identities", figure, sentence)
+    return _picture("Residuals of the identities", figure, (
+        "Residuals of the three identities (A: unit of voltage, B: unit of time, C: origin of time). Those of right "
+        "gradients are rounding errors. Those of faulty gradients are many orders of magnitude larger, unless a "
+        "network gives that kind of gradient no weight. A residual of 0 stands at the left."
+    ))
+
+
+def _histogram(axes: Axes, values: Sequence[float], bins: np.ndarray, label: str, colour: str) -> None:
+    """A histogram over powers of ten."""
+    if values:
+        axes.hist(np.log10(_positive(values)), bins=bins.tolist(), color=colour, alpha=0.75, label=label)
+
+
+def _decades(axes: Axes, exponents: Sequence[int]) -> None:
+    axes.set_xticks([*exponents, 0], [*(f"$10^{{{exponent}}}$" for exponent in exponents), "1"])
 
 
 def errors(float64: Entries, float32: Entries, three_ways: Entries) -> Picture:
-    """Errors of both precisions against the truth, and of `fast` against plain code in float32."""
+    """Errors of both precisions against the truth; errors of `fast` and plain code in float32."""
     figure = Figure(figsize=(9.0, 2.9))
     by_precision, ranked = figure.subplots(1, 2)
+    of_32 = [error for entry in float32 for error in entry["errors"]]
     bins = np.linspace(-18, 0, 55)
-    of_64 = [max(entry["error"], SMALLEST) for entry in float64]
-    of_32 = [max(error, SMALLEST) for entry in float32 for error in entry["errors"]]
-    for label, found, colour in (("float64, reference", of_64, COLOURS[0]), ("float32, fast", of_32, COLOURS[2])):
-        by_precision.hist(np.log10(found), bins=bins, color=colour, alpha=0.75, label=label)
-    by_precision.set_xticks([-15, -10, -5, 0], [r"$10^{-15}$", r"$10^{-10}$", r"$10^{-5}$", "1"])
+    _histogram(by_precision, [entry["error"] for entry in float64], bins, "float64, reference", COLOURS[0])
+    _histogram(by_precision, of_32, bins, "float32, fast", COLOURS[2])
+    _decades(by_precision, (-15, -10, -5))
     by_precision.legend(frameon=False, fontsize=7)
     plain(by_precision, "error of the worst block", "networks")
     for entry in three_ways:
         for name, colour in (("plain", "0.5"), ("fast", COLOURS[2])):
-            own = np.maximum(np.sort(entry[name]), SMALLEST)
+            own = _positive(np.sort(entry[name]))
             ranked.semilogy(np.linspace(0, 100, len(own)), own, color=colour, label=name)
         ranked.semilogy(
             np.linspace(0, 100, len(entry["plain"])), 2 * np.sort(entry["plain"]) + 1e-6, "--", color="0.5", lw=0.8,
@@ -100,38 +113,34 @@ def errors(float64: Entries, float32: Entries, three_ways: Entries) -> Picture:
         )
     ranked.legend(frameon=False, fontsize=7)
     plain(ranked, "networks below, %", "error, float32")
-    figure.tight_layout()
-    sentence = (
-        "Left: relative error of the worst block of each network's gradient. Right: in float32 the kernels are held "
-        "against plain code, the reference run in numbers of 24 bits; the median of their errors, and all but one in a "
+    return _picture("Errors", figure, (
+        "Left: relative error of the worst block of each network's gradient. Right: the kernels in float32, compared "
+        "with plain code: the reference in numbers of 24 bits. The median of their errors, and all but one in a "
         "hundred, must lie below the limit."
-    )
-    return Picture("Errors", figure, sentence)
+    ))
 
 
 def grazing(entries: Entries) -> Picture:
-    """Errors against how far the peak is above the threshold, and what differences make of it."""
+    """Errors against the height of the peak above the threshold, also of differences."""
     figure = Figure(figsize=(8.6, 3.6))
     axes = figure.subplots()
     ordered = sorted(entries, key=lambda e: e["height"])
-    for name, colour, mark in (("fast", COLOURS[2], "s"), ("reference", COLOURS[0], "o")):  # the last has the others
+    for name, colour, mark in (("fast", COLOURS[2], "s"), ("reference", COLOURS[0], "o")):  # the last has all keys
         own = [e for e in ordered if e["implementation"] == name]
         heights = [e["height"] for e in own]
-        axes.loglog(heights, [max(e["error"], SMALLEST) for e in own], mark + "-", color=colour, ms=4, label=name)
+        axes.loglog(heights, _positive(e["error"] for e in own), mark + "-", color=colour, ms=4, label=name)
     axes.loglog(heights, [100 * U64 / e["kappa"] for e in own], "--", color="0.5", lw=1, label=r"100 $u/\kappa$")
     axes.loglog(heights, [e["differences"] for e in own], "x-", color=COLOURS[1], ms=4, label="differences, step 1e-6")
     axes.legend(frameon=False, fontsize=8)
     plain(axes, "peak of the voltage above the threshold", "relative error of dL/dw")
-    figure.tight_layout()
-    sentence = (
-        "A spike that hardly happens: the error of the gradient grows as the conditioning says, and no further. "
-        "Central differences lose everything as soon as their step leads to where the spike does not happen."
-    )
-    return Picture("Grazing", figure, sentence)
+    return _picture("Grazing", figure, (
+        "A voltage that barely reaches its threshold: the error of the gradient grows as the conditioning predicts, "
+        "and no further. Central differences lose all digits as soon as one of their steps removes the spike."
+    ))
 
 
 def delay_path(entry: dict[str, Any]) -> Picture:
-    """The delays of the sequence task on their way to the optimum, and the certificate beside the loss."""
+    """The path of the delays of the sequence task to the optimum; the loss and the certificate."""
     figure = Figure(figsize=(9.0, 3.2))
     path, certificate = figure.subplots(1, 2)
     lines = entry["lines"]
@@ -141,25 +150,23 @@ def delay_path(entry: dict[str, Any]) -> Picture:
     path.axhline(entry["optimum"], color="0.5", ls="--", lw=1, label="closed form")
     path.legend(frameon=False, fontsize=8)
     plain(path, "step", "difference of delays, ms")
-    certificate.semilogy(steps, [max(line["loss"], SMALLEST) for line in lines], color="0.4", label="loss")
+    certificate.semilogy(steps, _positive(line["loss"] for line in lines), color="0.4", label="loss")
     for name, colour in zip("ABC", COLOURS, strict=False):
-        certificate.semilogy(steps, [max(line[name], SMALLEST) for line in lines], ".", ms=2, color=colour, label=name)
+        certificate.semilogy(steps, _positive(line[name] for line in lines), ".", ms=2, color=colour, label=name)
     certificate.legend(frameon=False, fontsize=7, ncols=4)
     plain(certificate, "step", "loss; residuals of the identities")
-    figure.tight_layout()
-    sentence = (
-        "Left: the difference of the two delays onto each output while the sequence task is learned, and the optimum "
-        "that a formula gives. Right: the loss of each step, and beneath it the live certificate in float32."
-    )
-    return Picture("Learning of delays, certified step by step", figure, sentence)
+    return _picture("Learning of delays, certified step by step", figure, (
+        "Left: the difference of the two delays onto each output during learning of the sequence task, and the "
+        "optimum by a formula. Right: the loss of each step, and below it the certificate of that step in float32."
+    ))
 
 
 def memory(entry: dict[str, Any]) -> Picture:
-    """What a step keeps against the number of spikes."""
+    """The memory that a step keeps against the number of spikes."""
     figure = Figure(figsize=(8.6, 2.8))
     axes = figure.subplots()
     axes.loglog(entry["spikes"], [number / 1e6 for number in entry["bytes"]], "o-", color=COLOURS[0], ms=4)
-    plain(axes, "spikes in and out", "kept for the way back, MB")
-    figure.tight_layout()
-    sentence = "What a training step keeps grows in proportion to the spikes, and not with the length of a trial."
-    return Picture("Memory", figure, sentence)
+    plain(axes, "spikes in and out", "kept for the backward pass, MB")
+    return _picture("Memory", figure, (
+        "The memory that a training step keeps is proportional to the spikes, and independent of the trial's length."
+    ))

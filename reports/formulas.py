@@ -1,4 +1,4 @@
-"""Formulas of SymPy as MathML, which browsers show by themselves."""
+"""Formulas of SymPy as MathML, which browsers render without help."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SIGNS = {"minus": "\N{MINUS SIGN}", "plus": "+"}
 
 
 def claim(name: str, function: Callable[..., sp.Expr]) -> str:
-    """`name = expression`, of a claim of `derivations.formulas` at its own symbols."""
+    """`name = expression`: a claim of `derivations.formulas` at its own symbols."""
     given: list[sp.Expr] = []
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind is parameter.VAR_POSITIONAL:
@@ -32,7 +32,7 @@ def of(expression: sp.Expr) -> str:
     """The content of a `math` element."""
     free = sorted(expression.free_symbols, key=str)
     stand_ins = {symbol: sp.Symbol("ZZ" + chr(ord("a") + n), real=True) for n, symbol in enumerate(free)}
-    shown = expression.xreplace(stand_ins).replace(sp.exp, sp.Function("exp"))  # else it becomes 1 over a power
+    shown = expression.xreplace(stand_ins).replace(sp.exp, sp.Function("exp"))  # SymPy prints exp(-x) as 1 over a power
     text = mathml(shown, printer="presentation")
     for symbol, stand_in in stand_ins.items():
         text = text.replace(f"<mi>{stand_in}</mi>", of_name(str(symbol)))
@@ -41,7 +41,7 @@ def of(expression: sp.Expr) -> str:
 
 
 def of_name(name: str) -> str:
-    """A name of the project as it is written by hand: `lambda_V_plus`, `Vdot_minus`, `dL_dt_post`, `tau_mem`."""
+    """A name of the project in print: `lambda_V_plus`, `Vdot_minus`, `dL_dt_post`, `tau_mem`."""
     if name.endswith("_flow"):
         return f"{of_name(name.removesuffix('_flow'))}<mo>(</mo><mi>h</mi><mo>)</mo>"
     event = re.fullmatch(r"(.+)_(at|over)_(\w+)", name)
@@ -55,18 +55,14 @@ def of_name(name: str) -> str:
         return f"<mtext>{_words(name)}</mtext>"
     head, *rest = name.split("_")
     sign = SIGNS[rest.pop()] if rest and rest[-1] in SIGNS else ""
-    dot = head.endswith("dot")
     base = head.removesuffix("dot")
     body = f"<mi>{GREEK.get(base, escape(base))}</mi>"
-    if dot:
+    if base != head:
         body = f"<mover>{body}<mo>˙</mo></mover>"
     below = "<mtext>" + escape(" ".join(rest)) + "</mtext>" if rest else ""
     above = f"<mo>{sign}</mo>" if sign else ""
-    if below and above:
-        return f"<msubsup>{body}{below}{above}</msubsup>"
-    if below:
-        return f"<msub>{body}{below}</msub>"
-    return f"<msup>{body}{above}</msup>" if above else body
+    tag = "m" + "sub" * bool(below) + "sup" * bool(above)
+    return f"<{tag}>{body}{below}{above}</{tag}>" if below or above else body
 
 
 def _words(text: str) -> str:

@@ -1,38 +1,38 @@
-"""What a time grid costs, from the record of the study (`results/grid.json`)."""
+"""The cost of a time grid, from the record of the study (`results/grid.json`)."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from benchmarks.grid import figures
-from fast.drawing.markup import Picture, heading, percent, shown, table, text
+from fast.drawing.markup import Picture, captioned, heading, percent, table, text
 
-ERRORS = (
-    "Error of gradients on a time grid against the exact one, medians and quartiles of networks. The published way is "
-    "a step of 1 ms; as the step shrinks the error goes to 0 with its first power, but for networks that read a "
-    "maximum made by an inhibitory arrival: for these the published equations lack a term."
-)
-COSINES = (
-    "The cosine between the two. What averages a voltage keeps its direction; where a maximum is read, the gradient by "
-    "delays often does not."
-)
-TRAINING = "Training with the gradient of a grid, and with the exact one: the same start, steps and optimiser."
-SENTENCES = {"errors": ERRORS, "cosines": COSINES, "training": TRAINING}
+SENTENCES = {
+    "errors":
+        "Error of gradients on a time grid against the exact gradient: medians and quartiles over networks. Published "
+        "implementations use a step of 1 ms. As the step shrinks the error vanishes with its first power, except for "
+        "networks that read a maximum at an inhibitory arrival: there the published equations lack a term.",
+    "cosines":
+        "The cosine between the two. Where the loss averages a voltage, the gradient keeps its direction; where it "
+        "reads a maximum, the delay gradient often does not.",
+    "training":
+        "Training with the gradient of a grid, and with the exact one: equal start, steps and optimiser.",
+}
 
 
 def grid(record: dict[str, Any]) -> list[str]:
     """The chapter of the page."""
-    said = (
-        "Published implementations of event-based gradients run on a time grid, with steps of 1 ms and delays in whole "
-        "steps. Measured against the exact gradient, by a grid of our own that is exact within a step: "
+    introduction = (
+        "Published implementations of event-based gradients use a time grid, with steps of 1 ms and delays in whole "
+        "steps. A grid that is exact within a step is compared here with the exact gradient. "
         "benchmarks/grid/FINDINGS.md has the whole study."
     )
-    pictures = [Picture(name, figures.PICTURES[name](record), sentence) for name, sentence in SENTENCES.items()]
-    return [heading("What a time grid costs"), text(said), *map(shown, pictures), _lost(record)]
+    pictures = [captioned(Picture(name, figures.PICTURES[name](record), words)) for name, words in SENTENCES.items()]
+    return [heading("The cost of a time grid"), text(introduction), *pictures, _yin_yang(record)]
 
 
-def _lost(record: dict[str, Any]) -> str:
-    """Yin-Yang: what each gradient reaches in continuous time, mean and standard deviation over seeds."""
+def _yin_yang(record: dict[str, Any]) -> str:
+    """The accuracy of each gradient in continuous time, mean and standard deviation over seeds."""
     rows = [
         [_way(way), f"{percent(way['on_exact']['mean'])} ± {percent(way['on_exact']['sd'])}", str(way["seeds"])]
         for way in record["yin-yang"]["summary"]

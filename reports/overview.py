@@ -1,4 +1,4 @@
-"""What stands for all checks at once: their headroom, and which fault is seen by which check."""
+"""Figures over all checks: their headroom, and which check sees which fault."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from fast.drawing.markup import Picture
-from fast.drawing.records import COLOURS, plain
+from fast.drawing.style import COLOURS, plain
 from reports.record import NOT_RUN
 
-MOST = 1e8  # a headroom beyond that is drawn as that
+MOST = 1e8  # a larger headroom is drawn as this
 
 
 def headroom(checks: Sequence[dict[str, Any]]) -> Picture:
@@ -29,11 +29,10 @@ def headroom(checks: Sequence[dict[str, Any]]) -> Picture:
     axes.invert_yaxis()
     plain(axes, "limit / worst measured value", "")
     figure.tight_layout()
-    sentence = (
-        "How far the worst value of each check is from its limit; left of the line it would be beyond. Checks that "
-        "allow no difference at all, and measured none, have no bar."
-    )
-    return Picture("Headroom", figure, sentence)
+    return Picture("Headroom", figure, (
+        "The distance of the worst value of each check from its limit; a bar left of the line exceeds it. Checks that "
+        "allow no difference, and found none, have no bar."
+    ))
 
 
 def faults(entries: Sequence[dict[str, Any]]) -> Picture:
@@ -45,9 +44,8 @@ def faults(entries: Sequence[dict[str, Any]]) -> Picture:
     for y, entry in enumerate(rows):
         for x, name in enumerate(names):
             value = entry["found"][name]
-            seen = value > 1
-            axes.add_patch(_cell(x, y, COLOURS[2] if seen else "0.9"))
-            digits = "" if not seen else "all" if math.isinf(value) else f"{math.log10(value):.0f}"
+            axes.add_patch(Rectangle((x - 0.47, y - 0.45), 0.94, 0.9, color=COLOURS[2] if value > 1 else "0.9"))
+            digits = "" if value <= 1 else "all" if math.isinf(value) else f"{math.log10(value):.0f}"
             axes.text(x, y, digits, ha="center", va="center", fontsize=7, color="w")
     axes.set_xlim(-0.5, len(names) - 0.5)
     axes.set_ylim(len(rows) - 0.5, -0.5)
@@ -58,18 +56,13 @@ def faults(entries: Sequence[dict[str, Any]]) -> Picture:
     for side in axes.spines.values():
         side.set_visible(False)
     figure.tight_layout()
-    sentence = (
-        "Faults planted in copies of the two implementations, and which check sees them (green). The number is how "
-        "many powers of ten the check finds beyond what it allows. Grey: what a check cannot see by its nature, as a "
-        "symmetry of voltages knows nothing of times."
-    )
-    return Picture("Which check sees which fault", figure, sentence)
-
-
-def _cell(x: int, y: int, colour: str) -> Rectangle:
-    return Rectangle((x - 0.47, y - 0.45), 0.94, 0.9, color=colour)
+    return Picture("Which check sees which fault", figure, (
+        "Faults planted in copies of the two implementations, and the checks that see them (green). The number: the "
+        "finding over its limit, in powers of ten. Grey: the check cannot see the fault by its nature; a symmetry of "
+        "voltages does not depend on times, for example."
+    ))
 
 
 def sources(entries: Sequence[dict[str, Any]]) -> list[list[str]]:
-    """Where planted faults have been in published systems: a row each."""
+    """A row per planted fault with its place in a published system."""
     return [[name, where] for name, where in dict((e["fault"], e["source"]) for e in entries).items() if where]

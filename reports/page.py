@@ -1,4 +1,4 @@
-"""The page: what was shown, how well, and where it stops; everything on it is read from the record."""
+"""The page: the checks, their measurements, and the limits, all from the record."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import matplotlib
 
 from fast.drawing.markup import (
     Picture,
+    captioned,
     document,
     folded,
     heading,
@@ -16,7 +17,6 @@ from fast.drawing.markup import (
     named_values,
     note,
     percent,
-    shown,
     table,
     text,
 )
@@ -31,23 +31,22 @@ from reports.record import GREEN, NOT_RUN, RED, Verification
 
 
 def html(record: Verification, studies: Mapping[str, dict[str, Any]]) -> str:
-    """The page. It follows from the record, the studies and the modules that prove, byte by byte.
+    """The page, a function of the record, the studies and the modules that prove, byte by byte.
 
     Args:
-        studies: records of longer runs, by name: `grid`, `conformance`; one that is missing has no chapter.
+        studies: records of longer runs, `grid` and `conformance`; a missing one has no chapter.
     """
     with matplotlib.rc_context({"svg.hashsalt": "delayprop", "svg.fonttype": "path", "font.size": 9.0}):
+        chapters = [part for name, write in STUDIES.items() if name in studies for part in write(studies[name])]
+        proofs = {entry["tag"]: entry["residuals"] for entry in record.figures.get("proofs", [])}
         parts = [
-            *_head(record), *_first_figure(record), *_checks(record), *limits(record), *_figures(record),
-            *_certified(record), *_faults(record), *_mutants(record), *_studies(studies), *chapter(proofs(record)),
-            *_about(record),
+            *_head(record), *map(captioned, pictures(record, FIRST)),
+            heading("The checks"), glance(record.checks), *cards(record.checks),
+            captioned(overview.headroom(record.checks)),
+            *limits(record), heading("Findings of the checks"), *map(captioned, pictures(record, FIGURES)),
+            *_certified(record), *_faults(record), *_mutants(record), *chapters, *chapter(proofs), *_about(record),
         ]
     return document("delayprop: verification report", parts, STYLE)
-
-
-def proofs(record: Verification) -> dict[str, int]:
-    """How many residuals of each theorem were found to be 0."""
-    return {entry["tag"]: entry["residuals"] for entry in record.figures.get("proofs", [])}
 
 
 def verdict(record: Verification) -> str:
@@ -65,65 +64,54 @@ def _head(record: Verification) -> list[str]:
         lead(verdict(record) + "."),
         text(
             "delayprop computes gradients of weights and delays of spiking networks, event by event, without a time "
-            "grid. Is this gradient right? Here is what was measured to find out: each check with its criterion, the "
-            "worst value found, and its controls, which plant something wrong and must notice. What was measured is "
-            "read from records that the checks, and some longer studies, wrote."
+            "grid. Is this gradient right? This page shows the measurements: each check with its criterion, the worst "
+            "value found, and its controls. A control plants a fault and passes only if the check finds it. All "
+            "values come from records that the checks, and some longer studies, wrote."
         ),
         text(
-            "The argument goes in steps. The equations are proved from the dynamics. The reference, slow and "
-            "readable, says what was proved, and agrees with differences of a simulation that knows no adjoint (no "
-            "equations that go backwards). fast, the kernels that one trains with, shares no code with it and agrees "
-            "with it. Symmetries hold without any other gradient. And faults, also those that other systems had, are "
-            "noticed."
+            "The argument has these steps. The equations are proved from the dynamics. The reference, slow and "
+            "readable, implements what was proved. It agrees with differences of a simulation that has no adjoint "
+            "(no equations backwards in time). The kernels of fast, used for training, share no code with the "
+            "reference and agree with it. Symmetries hold without any other gradient. And the checks find planted "
+            "faults, among them faults of published systems."
         ),
         text(
-            "It stops where the order of events changes: the gradient knows nothing of spikes that are about to "
-            "appear or vanish, and diverges where a voltage only grazes its threshold. Networks that are held "
-            f"against many digits are small.{not_run}"
+            "The evidence ends where the order of events changes: the gradient does not see spikes that are about to "
+            "appear or vanish, and diverges where a voltage only grazes its threshold. The networks compared with "
+            f"many digits are small.{not_run}"
         ),
         note(
-            "In criteria u is the unit of rounding, and kappa how steeply a voltage crosses its threshold, at the "
-            "worst spike of a network: 0 is grazing. A block is the gradient by one kind of parameter of one "
-            "connection or population, its error relative, and not below a thousandth of the largest block. Squares: "
-            "green passed, with their controls; red failed; grey did not run."
+            "In the criteria, u is the unit of rounding, and kappa the slope at which a voltage crosses its "
+            "threshold, at the worst spike of a network: 0 is grazing. A block is the gradient by one kind of "
+            "parameter of one connection or population. Its error is relative to its size, or to a thousandth of the "
+            "largest block if it is smaller. Squares: green passed, with controls; red failed; grey did not run."
         ),
     ]
 
 
-def _first_figure(record: Verification) -> list[str]:
-    entries = record.figures.get("adjoint", [])
-    return [shown(adjoint(entries[0]))] if entries else []
+Drawn = Mapping[str, Callable[[Verification], Picture]]
+FIRST: Drawn = {"adjoint": lambda r: adjoint(r.figures["adjoint"][0])}
+FIGURES: Drawn = {
+    "taylor": lambda r: figures.taylor(r.figures["taylor"]),
+    "identities": lambda r: figures.identities(r.figures["identities"]),
+    "float32": lambda r: figures.errors(
+        r.figures.get("float64", []), r.figures["float32"], r.figures.get("three ways", [])
+    ),
+    "grazing": lambda r: figures.grazing(r.figures["grazing"]),
+    "delay path": lambda r: figures.delay_path(r.figures["delay path"][0]),
+    "memory": lambda r: figures.memory(r.figures["memory"][0]),
+}
+FAULTS: Drawn = {"faults": lambda r: overview.faults(r.figures["faults"])}
+STUDIES = {"conformance": peers, "grid": grid}
 
 
-def _checks(record: Verification) -> list[str]:
-    return [
-        heading("The checks"), glance(record.checks), *cards(record.checks), shown(overview.headroom(record.checks)),
-    ]
-
-
-Drawn = tuple[str, Callable[[Verification], Picture]]
-FIGURES: tuple[Drawn, ...] = (
-    ("taylor", lambda r: figures.taylor(r.figures["taylor"])),
-    ("identities", lambda r: figures.identities(r.figures["identities"])),
-    ("float32", lambda r: figures.errors(
-        r.figures.get("float64", []), r.figures["float32"], r.figures.get("three ways", []))),
-    ("grazing", lambda r: figures.grazing(r.figures["grazing"])),
-    ("delay path", lambda r: figures.delay_path(r.figures["delay path"][0])),
-    ("memory", lambda r: figures.memory(r.figures["memory"][0])),
-)
-
-
-def pictures(record: Verification) -> list[Picture]:
-    """All that the record has data for."""
-    return [draw(record) for name, draw in FIGURES if record.figures.get(name)]
-
-
-def _figures(record: Verification) -> list[str]:
-    return [heading("What the checks found"), *map(shown, pictures(record))]
+def pictures(record: Verification, drawn: Drawn) -> list[Picture]:
+    """The figures that the record has data for."""
+    return [draw(record) for name, draw in drawn.items() if record.figures.get(name)]
 
 
 def _certified(record: Verification) -> list[str]:
-    runs = ("reference", "fast float64", "fast float32")
+    runs, order = ("reference", "fast float64", "fast float32"), ("lower", "average", "higher")
     rows = [
         [
             e["class"], e["network"], str(e["spikes"]), "" if e["kappa_min"] is None else number(e["kappa_min"]),
@@ -133,14 +121,14 @@ def _certified(record: Verification) -> list[str]:
     ]
     if not rows:
         return []
-    order = ("lower", "average", "higher")
     rows.sort(key=lambda row: (order.index(row[0]), row[1]))
-    said = (
-        "Right digits of the worst block of each network, of 30 that are certified. An asterisk: the network's own "
-        "condition leaves fewer than are asked for, as an error of one unit in the last place of its numbers shows."
+    words = (
+        "Right digits of the worst block of each network, of 30 that are certified. An asterisk: the condition of the "
+        "network leaves fewer digits than the criterion, as an error of one unit in the last place of its numbers "
+        "shows."
     )
     content = table(("class", "network", "spikes", "kappa", *runs), rows, numbers=(2, 3, 4, 5, 6))
-    return [heading("The certified set"), note(said), folded(f"{len(rows)} networks", content)]
+    return [heading("The certified set"), note(words), folded(f"{len(rows)} networks", content)]
 
 
 def _faults(record: Verification) -> list[str]:
@@ -148,9 +136,9 @@ def _faults(record: Verification) -> list[str]:
     if not entries:
         return []
     return [
-        heading("Faults"), shown(overview.faults(entries)),
-        text("Faults that published systems have had, or of their kind:"),
-        table(("fault", "where"), overview.sources(entries)),
+        heading("Faults"), *map(captioned, pictures(record, FAULTS)),
+        text("Faults of published systems, or of their kind:"),
+        table(("fault", "place"), overview.sources(entries)),
     ]
 
 
@@ -158,27 +146,25 @@ def _mutants(record: Verification) -> list[str]:
     if not record.figures.get("mutation"):
         return []
     (entry,) = record.figures["mutation"]
-    outcomes = ("mutants", "tried", "noticed", "broke off", "took too long", "survived")
+    outcomes = {
+        "mutants": "mutants", "tried": "tried", "noticed": "found", "broke off": "crashed",
+        "took too long": "timed out", "survived": "survived",
+    }
     files = [[file, *(str(counts[name]) for name in outcomes)] for file, counts in entry["files"].items()]
     survivors = [[f"{one['file']}:{one['line']}", one["after"], one["reason"]] for one in entry["survivors"]]
-    said = (
-        "cosmic-ray changes one operator, number or comparison of the adjoint code at a time; the checks above run on "
-        f"each mutant until one notices. Of those that change anything {percent(entry['noticed'])} are noticed."
+    words = (
+        "cosmic-ray changes one operator, number or comparison of the adjoint code at a time. The checks above run on "
+        f"each mutant until one fails. They find {percent(entry['noticed'])} of the mutants that change anything."
     )
     return [
-        heading("Mutants"), text(said), table(("file", *outcomes), files, numbers=range(1, 7)),
-        folded(f"{len(survivors)} survivors", table(("where", "became", "why it survives"), survivors)),
+        heading("Mutants"), text(words), table(("file", *outcomes.values()), files, numbers=range(1, 7)),
+        folded(f"{len(survivors)} survivors", table(("place", "mutant", "why it survives"), survivors)),
     ]
-
-
-def _studies(studies: Mapping[str, dict[str, Any]]) -> list[str]:
-    chapters = {"conformance": peers, "grid": grid}
-    return [part for name, write in chapters.items() if name in studies for part in write(studies[name])]
 
 
 def _about(record: Verification) -> list[str]:
     about, environment = record.about, record.about["environment"]
-    commit = f"{about['commit'] or 'unknown'}{' and changes not committed' if about['changed'] else ''}"
+    commit = f"{about['commit'] or 'unknown'}{' and uncommitted changes' if about['changed'] else ''}"
     values = [
         ("made", about["made"]), ("commit", commit), ("effort", about["effort"]),
         *((name, str(value)) for name, value in environment.items() if name != "packages"),
@@ -187,4 +173,3 @@ def _about(record: Verification) -> list[str]:
     again = "Made by `python -m reports` (`--quick`: a tenth of the cases); `verification.json` has all values."
     seeds = [[f"{c['number']} {c['title']}", "; ".join(c["seeds"])] for c in record.checks if c["seeds"]]
     return [heading("Made on"), named_values(values), note(again), folded("Seeds", table(("check", "seeds"), seeds))]
-

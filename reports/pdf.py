@@ -1,4 +1,4 @@
-"""The report on paper: the checks as tables, and the figures, a page each."""
+"""The report as a PDF: the checks as text, then a page per figure."""
 
 from __future__ import annotations
 
@@ -9,40 +9,32 @@ import matplotlib
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 
-from fast.drawing.markup import Picture
 from reports import overview
 from reports.cards import MARKS, number
-from reports.figure_adjoint import adjoint
-from reports.page import pictures, verdict
+from reports.page import FAULTS, FIGURES, FIRST, pictures, verdict
 from reports.record import Verification
 
 A4 = (8.27, 11.69)  # inches
-LINES = 60  # of a page of text
+LINES = 60  # per page of text
 
 
 def save_pdf(record: Verification, path: Path) -> None:
     """Write the file.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file is not writable.
     """
+    lines = _lines(record)
     with matplotlib.rc_context({"font.size": 9.0}), PdfPages(path, metadata={"CreationDate": None}) as pages:
-        for part in _pages(_lines(record)):
-            figure = Figure(figsize=A4)
-            figure.text(0.08, 0.95, "\n".join(part), va="top", family="monospace", fontsize=7.5, linespacing=1.5)
+        for start in range(0, len(lines), LINES):
+            figure, part = Figure(figsize=A4), "\n".join(lines[start : start + LINES])
+            figure.text(0.08, 0.95, part, va="top", family="monospace", fontsize=7.5, linespacing=1.5)
             pages.savefig(figure)
-        for picture in _pictures(record):
-            picture.figure.text(
-                0.02, -0.02, textwrap.fill(picture.sentence, 110), va="top", fontsize=8, color="0.3"
-            )
+        headroom = overview.headroom(record.checks)
+        for picture in (*pictures(record, FIRST), headroom, *pictures(record, {**FIGURES, **FAULTS})):
+            caption = textwrap.fill(picture.caption, 110)
+            picture.figure.text(0.02, -0.02, caption, va="top", fontsize=8, color="0.3")
             pages.savefig(picture.figure, bbox_inches="tight", pad_inches=0.4)
-
-
-def _pictures(record: Verification) -> list[Picture]:
-    entries, planted = record.figures.get("adjoint", []), record.figures.get("faults", [])
-    first = [adjoint(entries[0])] if entries else []
-    last = [overview.faults(planted)] if planted else []
-    return [*first, overview.headroom(record.checks), *pictures(record), *last]
 
 
 def _lines(record: Verification) -> list[str]:
@@ -55,7 +47,3 @@ def _lines(record: Verification) -> list[str]:
         found.append(f"{check['number']:2d} {check['title']}: {MARKS[check['status']]} {check['status']}")
         found += textwrap.wrap(f"   {check['criterion']}; {worst}{counted}", 100, subsequent_indent="   ")
     return found
-
-
-def _pages(lines: list[str]) -> list[list[str]]:
-    return [lines[start : start + LINES] for start in range(0, len(lines), LINES)]

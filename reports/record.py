@@ -1,4 +1,4 @@
-"""Reading `verification.json`: what the tests have measured, check by check."""
+"""Reading `verification.json`: the measurements of the tests, check by check."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ KEYS = (
 
 @dataclass(frozen=True)
 class Verification:
-    """What is in the file.
+    """The content of the file.
 
     Attributes:
         checks: their records, by number.
-        figures: what figures are drawn from, by name: a list of entries each.
-        about: when, on what, of which commit, with how much effort.
+        figures: the data of the figures, by name: a list of entries each.
+        about: time, environment, commit, and effort.
     """
 
     checks: list[dict[str, Any]]
@@ -32,37 +32,35 @@ class Verification:
     about: dict[str, Any]
 
     def count(self, status: str) -> int:
-        """How many checks are so."""
+        """The number of checks with this status."""
         return sum(check["status"] == status for check in self.checks)
 
     @property
     def red(self) -> bool:
-        """Whether one failed."""
+        """Whether a check failed."""
         return bool(self.count(RED))
 
 
 def read(path: Path) -> Verification:
-    """The file.
+    """Read the file.
 
     Raises:
-        RecordError: it is missing, damaged, or of another format.
+        RecordError: the file is missing, damaged, or of another format.
     """
-    name = path.name
+    name, remedy = path.name, "make it anew: python -m reports"
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise RecordError(name, "a verification record", f"none ({error})", "make one: python -m reports") from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         got = repr(content.get("format")) if isinstance(content, dict) else type(content).__name__
-        raise RecordError(f"{name} format", repr(FORMAT), got, "make it anew: python -m reports")
-    checks, figures = content.get("checks"), content.get("figures")
+        raise RecordError(f"{name} format", repr(FORMAT), got, remedy)
+    checks, figures = content.pop("checks", None), content.pop("figures", None)
     if not isinstance(checks, list) or not isinstance(figures, dict) or not checks:
-        raise RecordError(name, "an object with checks and figures", "one without", "make it anew: python -m reports")
-    remedy = "make it anew: python -m reports"
+        raise RecordError(name, "an object with checks and figures", "one without", remedy)
     for n, check in enumerate(checks, start=1):
         missing = [key for key in KEYS if key not in check]
         if missing or check["number"] != n or check["status"] not in (GREEN, RED, NOT_RUN):
             got = f"one without {', '.join(missing)}" if missing else f"number {check['number']}, {check['status']}"
             raise RecordError(f"{name} checks[{n - 1}]", f"a record of check {n}", got, remedy)
-    about = {key: value for key, value in content.items() if key not in ("checks", "figures")}
-    return Verification(checks, figures, about)
+    return Verification(checks, figures, content)

@@ -1,1 +1,1 @@
-"""What trained networks have reached, as data, and how it was got."""
+"""Results of trained networks, as data."""

@@ -1,25 +1,23 @@
-"""`python -m results FOLDER...`: a line of JSON for each finished run, for a file in this folder."""
+"""`python -m results FOLDER...`: print one line of JSON for each finished run."""
 
 from __future__ import annotations
 
+import argparse
 import json
 import platform
 from collections.abc import Sequence
 from pathlib import Path
 
+from fast.tasks.saved_runs import HOW_IT_RAN, records
 from fast.training.checkpoints import Checkpoints, digest
-from fast.training.saved_runs import HOW_IT_RAN, records
-from spec import SpecError
-from spec.command import OneLineParser, report, run_and_exit
-
-PROG = "python -m results"
+from spec.command import OneLineParser, run_and_exit
 
 
 def entry(folder: Path) -> dict:
-    """What a finished run has reached.
+    """The result of a finished run.
 
     Raises:
-        SpecError: the folder holds none.
+        SpecError: the folder holds no finished run.
     """
     options, result, log = records(folder)
     state, _ = Checkpoints(folder, own=False).load()
@@ -34,15 +32,13 @@ def entry(folder: Path) -> dict:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; the exit code."""
-    parser = OneLineParser(PROG, "Print a line of JSON for each finished run.")
+    parser = OneLineParser("python -m results", "Print one line of JSON for each finished run.")
     parser.add_argument("folders", metavar="FOLDER", nargs="+", type=Path, help="the --out of a run")
-    try:
-        lines = [json.dumps(entry(folder)) for folder in parser.parse_args(argv).folders]
-    except SpecError as error:
-        return report(PROG, error)
-    except SystemExit as stop:  # argparse: --help, or an error it has reported
-        return int(stop.code or 0)
-    print("\n".join(lines))
+    return parser.run(_print, argv)
+
+
+def _print(options: argparse.Namespace) -> int:
+    print("\n".join([json.dumps(entry(folder)) for folder in options.folders]))
     return 0
 
 

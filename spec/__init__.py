@@ -1,8 +1,8 @@
-"""What a delay-learning spiking network is: the data both implementations take and return.
+"""The data that every implementation takes and returns: networks, spike trains, losses, results.
 
-Read `SPECIFICATION.md` beside this file for the rules in words. The types here are frozen and check themselves
-when they are built, so whatever is wrong with a problem is refused once, with one message, for every implementation.
-This package holds no dynamics, no derivative and no randomness.
+`SPECIFICATION.md` beside this file states the rules. The types are frozen and check themselves when
+they are built, so every implementation refuses the same input with the same message. This package
+holds no dynamics, no derivative and no randomness.
 """
 
 from spec.case import Case, case_from_text, case_to_dict, load_case, save_case
@@ -13,25 +13,7 @@ from spec.results import ConnectionGradient, Gradients, PopulationGradient, Resu
 from spec.spikes import SpikeTrains
 
 __all__ = [
-    "READOUTS",
-    "VOLTAGE_READOUTS",
-    "Case",
-    "Connection",
-    "ConnectionGradient",
-    "CrossEntropy",
-    "Gradients",
-    "Loss",
-    "Network",
-    "Population",
-    "PopulationGradient",
-    "Result",
-    "SpecError",
-    "SpikeTimeMSE",
-    "SpikeTrains",
-    "Tie",
-    "UnsupportedError",
-    "case_from_text",
-    "case_to_dict",
-    "load_case",
-    "save_case",
+    "READOUTS", "VOLTAGE_READOUTS", "Case", "Connection", "ConnectionGradient", "CrossEntropy", "Gradients", "Loss",
+    "Network", "Population", "PopulationGradient", "Result", "SpecError", "SpikeTimeMSE", "SpikeTrains", "Tie",
+    "UnsupportedError", "case_from_text", "case_to_dict", "load_case", "save_case",
 ]

@@ -1,4 +1,4 @@
-"""Checks of single values and arrays; each raises `SpecError` with the name it was given."""
+"""Checks of single values and arrays; each raises `SpecError` with the name that it is given."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from spec.errors import SpecError, Verbatim
 
 MAX_SIZE = 10_000_000
-TIME_CONSTANTS = DURATIONS = (1e-9, 1e9)  # ms; beyond, rates and their products leave float64
+SHORTEST, LONGEST = 1e-9, 1e9  # ms; beyond, rates and their products leave float64
 
 
 def frozen(values: np.ndarray) -> np.ndarray:
@@ -41,21 +41,15 @@ def positive_number(value: object, name: str, unit: str = "") -> float:
     return number
 
 
-def time_constant(value: object, name: str) -> float:
-    """`value` as a time constant in ms, within `TIME_CONSTANTS`."""
-    return _number_of_ms(value, name, *TIME_CONSTANTS)
-
-
 def duration(value: object, name: str) -> float:
-    """`value` as the duration of a trial in ms, within `DURATIONS`."""
-    return _number_of_ms(value, name, *DURATIONS)
-
-
-def _number_of_ms(value: object, name: str, low: float, high: float) -> float:
+    """`value` in ms, from `SHORTEST` to `LONGEST`."""
     number = positive_number(value, name, "ms")
-    if not low <= number <= high:
-        raise SpecError(name, f"from {low:g} to {high:g} (ms)", number, "choose another unit of time")
+    if not SHORTEST <= number <= LONGEST:
+        raise SpecError(name, f"from {SHORTEST:g} to {LONGEST:g} (ms)", number, "choose another unit of time")
     return number
+
+
+time_constant = duration  # has the same range
 
 
 def non_negative_time(value: object, name: str) -> float:
@@ -92,35 +86,33 @@ def one_of(value: object, name: str, choices: Sequence[str]) -> str:
 
 
 def sequence(value: object, name: str, length: int | None, what: str) -> Sequence[object]:
-    """`value` as a list (or array) of `length` entries, one for each `what`."""
+    """`value` as a list, tuple or array of `length` entries, one for each `what`."""
     expected = f"a list of {what}" if length is None else f"a list of {length}, one for each {what}"
-    if isinstance(value, np.ndarray) and value.ndim > 0:
-        value = list(value)
-    if not isinstance(value, list | tuple):
+    if not is_list(value):
         raise SpecError(name, expected, described(value), "give a list")
-    if length is not None and len(value) != length:
-        raise SpecError(name, expected, Verbatim(f"a list of {len(value)}"), "add or remove entries")
-    return value
+    entries = list(value)  # type: ignore[call-overload]
+    if length is not None and len(entries) != length:
+        raise SpecError(name, expected, Verbatim(f"a list of {len(entries)}"), "add or remove entries")
+    return entries
 
 
 def is_list(value: object) -> bool:
-    """Whether `value` is a list, a tuple or an array; what it holds is not looked at."""
+    """Whether `value` is a list, a tuple or an array, whatever its entries are."""
     return isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim > 0)
 
 
 def per_neuron(value: object, name: str, size: int, check: Callable[[object, str], float]) -> np.ndarray:
-    """One number for all neurons, or one number a neuron, each checked: a read-only float64 array `[size]`."""
+    """One number for all neurons, or one per neuron, each checked: read-only float64 `[size]`."""
     if is_list(value):
         entries = sequence(value, name, size, "neuron")
-        names = [f"{name}[{j}]" for j in range(size)]
+        numbers = [check(entry, f"{name}[{j}]") for j, entry in enumerate(entries)]
     else:
-        entries, names = [value], [name]
-    numbers = [check(entry, entry_name) for entry, entry_name in zip(entries, names, strict=True)]
-    return frozen(np.array(numbers * size if len(numbers) < size else numbers, dtype=np.float64))
+        numbers = [check(value, name)] * size
+    return frozen(np.array(numbers, dtype=np.float64))
 
 
 def described(value: object) -> object:
-    """Containers by kind and length, all else as it is: a message shows one value, not a matrix."""
+    """A container by its kind and length, anything else unchanged: a message shows no matrix."""
     if value is None:
         return Verbatim("null")
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""What the command lines share: one line for whatever is wrong, and the exit codes."""
+"""What the commands share: one line on standard error per error of the user, and the exit codes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NoReturn
 
 from spec.case import Case, load_case
@@ -14,11 +15,12 @@ from spec.errors import SpecError
 from spec.results import Result
 
 BAD_INPUT, NOT_FINITE, NO_MEMORY, NO_ROOM = 2, 3, 3, 4
-NOBODY_READS = 141  # what a shell says of a program that SIGPIPE has ended
+READER_LEFT = 141  # 128 + SIGPIPE, as a shell reports a program that this signal ended
+Codes = Mapping[type[Exception], int]
 
 
 class OneLineParser(argparse.ArgumentParser):
-    """An argument parser that refuses abbreviations and reports an error in one line, with exit code 2."""
+    """The options of one command. It refuses abbreviations, and reports an error in one line."""
 
     def __init__(self, prog: str, description: str) -> None:
         super().__init__(prog=prog, description=description, allow_abbrev=False)
@@ -26,49 +28,71 @@ class OneLineParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise SystemExit(report(self.prog, f"{message} (see --help)"))
 
+    def run(
+        self,
+        body: Callable[[argparse.Namespace], int],
+        argv: Sequence[str] | None,
+        codes: Codes = MappingProxyType({}),
+    ) -> int:
+        """Run `body` on the options in `argv` (None: the command line), as `guarded` does."""
+        return guarded(self.prog, lambda: body(self.parse_args(argv)), codes)
+
+
+def guarded(prog: str, body: Callable[[], int], codes: Codes = MappingProxyType({})) -> int:
+    """Run the body of a command and return its exit code; report an error of the user in one line.
+
+    Args:
+        prog: the command as the user typed it.
+        body: returns the exit code.
+        codes: the exit codes of further errors of the user. Built in: `SpecError` 2,
+            `ArithmeticError` and `MemoryError` 3.
+    """
+    known: Codes = {**codes, SpecError: BAD_INPUT, ArithmeticError: NOT_FINITE}
+    try:
+        return body()
+    except tuple(known) as error:
+        return report(prog, error, next(code for kind, code in known.items() if isinstance(error, kind)))
+    except MemoryError as error:
+        detail = f" ({error})" if str(error) else ""
+        return report(prog, f"out of memory{detail}; make the network, the batch or the trial smaller", NO_MEMORY)
+    except SystemExit as stop:  # from argparse: --help, or an error that is reported already
+        return int(stop.code or 0)
+
 
 def run_and_exit(main: Callable[[], int]) -> NoReturn:
-    """Run a command line and exit with its code; without a word if the reader of its output has left, as `head` does.
+    """Run a command and exit with its code; silently if the reader of its output left (`head`).
 
-    The alternative, SIGPIPE's default, would end the program in the middle of whatever it does to any pipe or socket.
+    SIGPIPE's default is no alternative: it would end the program at a write to any pipe or socket.
     """
     try:
         code = main()
-        sys.stdout.flush()  # here, and not at exit, where an error can no longer be caught
+        sys.stdout.flush()  # here, because an error of the flush at exit cannot be caught
     except BrokenPipeError:
-        # What is still in the buffer goes nowhere, or Python would try once more at exit, and complain.
+        # Python flushes the buffer again at exit; into the null device that raises nothing.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = NOBODY_READS
+        code = READER_LEFT
     sys.exit(code)
 
 
 def report(prog: str, message: object, code: int = BAD_INPUT) -> int:
-    """Print `message` in one line on standard error; the exit code."""
+    """Print `message` in one line on standard error; returns the exit code."""
     print(f"{prog}: " + " ".join(str(message).split()), file=sys.stderr)
     return code
-
-
-def report_no_memory(prog: str, error: object) -> int:
-    """Print that memory ran out, and for what if that is known; the exit code."""
-    what = f" ({error})" if str(error) else ""
-    return report(prog, f"out of memory{what}; make the network, the batch or the trial smaller", NO_MEMORY)
 
 
 def run_case_command(
     parser: OneLineParser, run: Callable[[Case, argparse.Namespace], Result], argv: Sequence[str] | None
 ) -> int:
-    """Load the case that the command line names, run it, print its result as one JSON object; the exit code."""
-    parser.add_argument("case", metavar="CASE.json", help="a case file (spec/SPECIFICATION.md, section 7)")
-    try:
-        options = parser.parse_args(argv)
+    """Run the case that the command line names and print its result as one JSON object.
+
+    Returns:
+        The exit code.
+    """
+    parser.add_argument("case", metavar="CASE.json", help="case file (spec/SPECIFICATION.md, section 7)")
+
+    def body(options: argparse.Namespace) -> int:
         case = load_case(options.case)
         print(json.dumps(run(case, options).to_dict(case.network), allow_nan=False))
-    except SpecError as error:
-        return report(parser.prog, error)
-    except ArithmeticError as error:
-        return report(parser.prog, error, NOT_FINITE)
-    except MemoryError as error:
-        return report_no_memory(parser.prog, error)
-    except SystemExit as stop:  # argparse: --help, or an error it has reported
-        return int(stop.code or 0)
-    return 0
+        return 0
+
+    return parser.run(body, argv)

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 class SpecError(ValueError):
     """Input that the specification refuses: "`name` must be <expected>, got <got>; <remedy>".
 
-    The name is relative to the object that found the fault; `within` adds where that object stands, so the
-    message that reaches the user names the entry of the case: `connections[0].delays[1][2]`.
+    `name` is relative to the object that found the fault. `within` puts the place of that object
+    before it, so the user reads the entry of the case: `connections[0].delays[1][2]`.
     """
 
     def __init__(self, name: str, expected: str, got: object, remedy: str) -> None:
@@ -17,22 +17,29 @@ class SpecError(ValueError):
         super().__init__(" ".join(f"`{name}` must be {expected}, got {shown(got)}; {remedy}".split()))
 
     def within(self, path: str, rename: Mapping[str, str] | None = None) -> SpecError:
-        """The same fault, named from further out: `tau_mem[2]` within `populations[1]`."""
-        stem, bracket, rest = self.name.partition("[")
-        stem = (rename or {}).get(stem, stem)
-        return type(self)(f"{path}.{stem}{bracket}{rest}" if stem else path, self.expected, self.got, self.remedy)
+        """The same fault, named from the object at `path`: `tau_mem[2]` in `populations[1]`.
+
+        Args:
+            rename: other words for parts of the name; the empty word leaves its part out.
+        """
+        name = path
+        for part in self.name.split("."):
+            stem, bracket, index = part.partition("[")
+            stem = (rename or {}).get(stem, stem)
+            name += ("." if name and stem else "") + stem + bracket + index
+        return type(self)(name, self.expected, self.got, self.remedy)
 
 
 class UnsupportedError(SpecError):
-    """Legal by the specification, but not offered by the implementation asked; the remedy names one that does."""
+    """Input that is legal, but not offered by this implementation; the remedy names one that is."""
 
 
 def shown(value: object) -> str:
-    """A value as a message shows it: one line, never longer than a line."""
+    """`value` as a message shows it: one line of at most 60 characters."""
     text = value if isinstance(value, Verbatim) else repr(value)
     text = " ".join(str(text).split())
     return text if len(text) <= 60 else text[:57] + "..."
 
 
 class Verbatim(str):
-    """Text that a message shows as it is, without quotes: "nothing", "a list of 3"."""
+    """Text that a message shows without quotes: "nothing", "a list of 3"."""

@@ -1,4 +1,4 @@
-"""Readouts and losses, by name. How they are computed and differentiated is each implementation's business."""
+"""Readouts and losses by name; each implementation computes and differentiates them on its own."""
 
 from __future__ import annotations
 
@@ -15,13 +15,16 @@ READOUTS = (*VOLTAGE_READOUTS, "first_spike_time")
 
 @dataclass(frozen=True)
 class CrossEntropy:
-    """`-log softmax(y)[label]` of a readout `y` of one population.
+    """`-log softmax(y)[label]` of the readout `y` of one population.
 
     Args:
         readout: one of `READOUTS`.
         population: the population that is read.
-        label: the index of the right neuron.
-        time_scale: ms, with `first_spike_time` and only there: `y_j = -t_first,j / time_scale`.
+        label: index of the right neuron.
+        time_scale: ms, for `first_spike_time` alone: `y_j = -t_first,j / time_scale`.
+
+    Raises:
+        SpecError: an unknown readout; a label or time scale out of range.
     """
 
     readout: str
@@ -41,11 +44,14 @@ class CrossEntropy:
 
 @dataclass(frozen=True, eq=False)
 class SpikeTimeMSE:
-    """`1/2 sum_k (t_k - target_k)^2` over the targets of every neuron of one LIF population.
+    """`1/2 sum_k (t_k - target_k)^2`, summed over the neurons of one LIF population.
 
     Args:
-        population: the population whose spikes are held against the targets.
-        targets: one list of target times (ms, in order) a neuron; spikes beyond its length are free.
+        population: the population whose spikes are compared with the targets.
+        targets: one list of target times (ms, in order) per neuron; later spikes are free.
+
+    Raises:
+        SpecError: targets that are no spike trains.
     """
 
     population: str
@@ -57,25 +63,24 @@ class SpikeTimeMSE:
             try:
                 object.__setattr__(self, "targets", SpikeTrains(self.targets))
             except SpecError as error:
-                place = error.name.removeprefix("trains")
-                raise SpecError(f"targets{place}", error.expected, error.got, error.remedy) from None
+                raise error.within("targets", {"trains": ""}) from None
 
 
 Loss = CrossEntropy | SpikeTimeMSE
 
 
 def check_loss(loss: Loss, network: Network) -> None:
-    """Refuse a loss that the network cannot have.
+    """Refuse a loss that does not fit the network.
 
     Raises:
-        SpecError: unknown population, a kind without what is read, a label or target list that does not fit.
+        SpecError: an unknown population, spikes read from a population that has none, a label or a
+            number of target lists that does not fit.
     """
     names = [population.name for population in network.populations if population.kind != "input"]
     checks.one_of(loss.population, "population", names)
     population = network.population(loss.population)
-    spiking = isinstance(loss, SpikeTimeMSE) or loss.readout == "first_spike_time"
-    if spiking and population.kind != "lif":
-        read = "spike_time_mse" if isinstance(loss, SpikeTimeMSE) else "first_spike_time"
+    read = "spike_time_mse" if isinstance(loss, SpikeTimeMSE) else loss.readout
+    if read in ("spike_time_mse", "first_spike_time") and population.kind != "lif":
         expected = f"the name of a lif population with `{read}`"
         raise SpecError("population", expected, loss.population, "read a population that spikes")
     if isinstance(loss, CrossEntropy):

@@ -10,14 +10,22 @@ import numpy as np
 from spec import checks
 from spec.errors import SpecError, Verbatim
 
-# Fields typed `Any` take numbers or lists and hold checked arrays.
-KINDS = ("input", "lif", "li")
-_CHECKS = {
+CHECKS = {
     "tau_mem": checks.time_constant,
     "tau_syn": checks.time_constant,
     "v_th": checks.positive_number,
     "v_reset": checks.finite_number,
 }
+"""The constants of neurons, each with the check of one number."""
+
+CONSTANTS = tuple(CHECKS)
+KINDS = {"input": (), "lif": CONSTANTS, "li": CONSTANTS[:2]}
+"""The kinds of populations, each with the constants of its neurons."""
+
+FILE_NAMES = {"v_th": "threshold", "v_reset": "reset", "w": "weights", "d": "delays"}
+"""The words of case files, where they differ from those of this package."""
+
+# Fields typed `Any` take numbers or lists and hold checked arrays.
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,12 +34,20 @@ class Population:
 
     Args:
         name: unique in its network.
-        kind: `input` (spikes are given), `lif` (leaky integrate and fire) or `li` (leaky integrator, never spikes).
+        kind: `input` (its spikes are given), `lif` (leaky integrate-and-fire) or `li` (leaky
+            integrator, which never spikes).
         size: number of neurons.
-        tau_mem, tau_syn: membrane and synaptic time constants, ms; a number, or one a neuron. Not for inputs.
-        v_th, v_reset: threshold and reset; a number, or one a neuron. Only for `lif`; `v_reset < v_th`, `v_th > 0`.
+        tau_mem, tau_syn: membrane and synaptic time constants of `lif` and `li`, ms; a number, or
+            one per neuron.
+        v_th, v_reset: threshold and reset of `lif`, with `v_reset < v_th` and `v_th > 0`; a number,
+            or one per neuron.
 
-    Attributes are read-only float64 arrays `[size]`, or None where the kind has no such constant.
+    Attributes:
+        tau_mem, tau_syn, v_th, v_reset: read-only float64 arrays `[size]`, or None where the kind
+            has no such constant.
+
+    Raises:
+        SpecError: a constant that is missing, out of range, or that the kind does not have.
     """
 
     name: str
@@ -44,21 +60,20 @@ class Population:
 
     def __post_init__(self) -> None:
         checks.text(self.name, "name")
-        checks.one_of(self.kind, "kind", KINDS)
+        checks.one_of(self.kind, "kind", tuple(KINDS))
         checks.whole_number(self.size, "size", 1, checks.MAX_SIZE, "give the number of neurons")
-        legal = {"input": (), "li": ("tau_mem", "tau_syn"), "lif": ("tau_mem", "tau_syn", "v_th", "v_reset")}[self.kind]
-        for constant in ("tau_mem", "tau_syn", "v_th", "v_reset"):
+        for constant, check in CHECKS.items():
             value = getattr(self, constant)
-            if constant not in legal:
+            if constant not in KINDS[self.kind]:
                 if value is not None:
                     raise SpecError(constant, f"absent in a population of kind `{self.kind}`", value, "remove it")
                 continue
             if value is None:
                 expected = "a number, or one number for each neuron"
-                raise SpecError(constant, expected, Verbatim("nothing"), f"a population of kind `{self.kind}` needs it")
-            checked = checks.per_neuron(value, constant, self.size, _CHECKS[constant])
-            object.__setattr__(self, constant, checked)
-        if self.v_th is not None and self.v_reset is not None:
+                remedy = f"a population of kind `{self.kind}` needs it"
+                raise SpecError(constant, expected, checks.described(value), remedy)
+            object.__setattr__(self, constant, checks.per_neuron(value, constant, self.size, check))
+        if self.kind == "lif":
             for j in np.flatnonzero(self.v_reset >= self.v_th):
                 expected = f"below the threshold {self.v_th[j]}"
                 raise SpecError(f"v_reset[{j}]", expected, float(self.v_reset[j]), "lower it")
@@ -71,11 +86,15 @@ class Connection:
     Args:
         source, target: names of populations.
         w: weights `[pre, post]`; None means no synapse.
-        d: delays `[pre, post]`, ms, at least 0; or one number for all synapses. May be None where no synapse is.
+        d: delays `[pre, post]`, ms, at least 0, or one number for all synapses. An entry may be
+            None where no synapse is.
 
     Attributes:
         w, d: read-only float64 arrays `[pre, post]`, 0 where no synapse is.
         exists: read-only boolean array `[pre, post]`.
+
+    Raises:
+        SpecError: matrices of unequal shapes, or an entry out of range.
     """
 
     source: str
@@ -87,26 +106,30 @@ class Connection:
     def __post_init__(self) -> None:
         checks.text(self.source, "source")
         checks.text(self.target, "target")
-        w, exists = _matrix(self.w, "w", delay=False)
+        w, exists = _matrix(self.w, "w", checks.finite_number)
         if checks.is_list(self.d):
-            d, has_delay = _matrix(self.d, "d", delay=True, shape=w.shape)
+            d, has_delay = _matrix(self.d, "d", checks.non_negative_time, w.shape)
+            for i, j in np.argwhere(exists & ~has_delay):
+                expected = "a finite number of at least 0 (ms)"
+                raise SpecError(f"d[{i}][{j}]", expected, Verbatim("null"), "every synapse has a delay")
         else:
-            d, has_delay = np.full(w.shape, checks.non_negative_time(self.d, "d")), np.ones(w.shape, dtype=bool)
-        for i, j in np.argwhere(exists & ~has_delay):
-            expected = "a finite number of at least 0 (ms)"
-            raise SpecError(f"d[{i}][{j}]", expected, Verbatim("null"), "every synapse has a delay")
-        d = np.where(exists, d, 0.0)
-        for name, value in (("w", w), ("d", d), ("exists", exists)):
+            d = np.full(w.shape, checks.non_negative_time(self.d, "d"))
+        for name, value in (("w", w), ("d", np.where(exists, d, 0.0)), ("exists", exists)):
             object.__setattr__(self, name, checks.frozen(value))
+
+    def rows(self, values: np.ndarray) -> list[list]:
+        """Values `[pre, post]` as a list of rows, with None where no synapse is."""
+        return np.where(self.exists, values, np.array(None)).tolist()
 
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """Populations and connections; any graph whose loops take time.
+    """Populations and connections: any graph whose loops take time.
 
     Raises:
-        SpecError: duplicate or unknown names, a connection into an input or out of an `li` population, matrices
-            that do not fit the sizes, or a loop of synapses whose delays are all 0.
+        SpecError: a name that is unknown or used twice, a connection into an input or out of an
+            `li` population, matrices that do not fit the sizes, or a loop of synapses whose delays
+            are all 0.
     """
 
     populations: tuple[Population, ...]
@@ -130,7 +153,7 @@ class Network:
             if connection.w.shape != shape:
                 expected = f"a matrix of {shape[0]} rows (source) and {shape[1]} columns (target)"
                 got = Verbatim(f"{connection.w.shape[0]} rows and {connection.w.shape[1]} columns")
-                raise SpecError(f"connections[{c}].w", expected, got, "one row a source neuron")
+                raise SpecError(f"connections[{c}].w", expected, got, "one row per source neuron")
         self._refuse_instant_loops()
 
     def population(self, name: str) -> Population:
@@ -138,7 +161,7 @@ class Network:
         return next(population for population in self.populations if population.name == name)
 
     def _refuse_instant_loops(self) -> None:
-        """Follow the synapses of delay 0; a neuron met again on the way is a loop that takes no time."""
+        """Follow synapses of delay 0 depth first; a neuron that is met again closes a loop."""
         targets: dict[tuple[str, int], list[tuple[str, int]]] = {}
         for connection in self.connections:
             for i, j in np.argwhere(connection.exists & (connection.d == 0)):
@@ -162,21 +185,18 @@ class Network:
 
 
 def _matrix(
-    value: object, name: str, delay: bool, shape: tuple[int, int] | None = None
+    value: object, name: str, check: Any, shape: tuple[int, int] | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """`value` as a float64 matrix and a mask of the entries that are not None."""
+    """`value` as a float64 matrix of checked numbers, and a mask of entries other than None."""
     rows = checks.sequence(value, name, shape[0] if shape else None, "source neuron" if shape else "rows")
     if not rows:
-        raise SpecError(name, "a list of rows", Verbatim("an empty list"), "one row a source neuron")
-    width = shape[1] if shape else len(checks.sequence(rows[0], f"{name}[0]", None, "numbers, one a target neuron"))
+        raise SpecError(name, "a list of rows", Verbatim("an empty list"), "one row per source neuron")
+    width = shape[1] if shape else len(checks.sequence(rows[0], f"{name}[0]", None, "numbers, one per target neuron"))
     numbers, given = np.zeros((len(rows), width)), np.ones((len(rows), width), dtype=bool)
     for i, row in enumerate(rows):
         for j, entry in enumerate(checks.sequence(row, f"{name}[{i}]", width, "target neuron")):
-            entry_name = f"{name}[{i}][{j}]"
             if entry is None:
                 given[i, j] = False
-            elif delay:
-                numbers[i, j] = checks.non_negative_time(entry, entry_name)
             else:
-                numbers[i, j] = checks.finite_number(entry, entry_name)
+                numbers[i, j] = check(entry, f"{name}[{i}][{j}]")
     return numbers, given

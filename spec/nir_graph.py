@@ -3,26 +3,31 @@
     nir.write("network.nir", to_nir(network))
     network = from_nir(nir.read("network.nir"))
 
-What means what:
+Conventions:
 
-- **Neurons.** `lif` is CubaLIF, `li` is CubaLI, `input` is Input; `v_th` is `v_threshold`, `r = 1`, `v_leak = 0`.
-- **Spikes.** NIR writes `tau_syn dI/dt = -I + w_in S`. A spike is a Dirac in `S`, of area 1, so an arrival of weight
-  `W` adds `W w_in / tau_syn` to `I`. Ours adds `w`; therefore `w_in = tau_syn` is written and `W = w`, and `w` is read
-  as `W (w_in / tau_syn)`, which is `W` itself where the two are equal. To read the graph of a tool that means
-  `I := I + W` whatever `w_in` is, set `w_in` to `tau_syn` first. To read that of a tool in which a spike is 1 during a
-  step `dt` (it writes `r = tau_mem / dt`, which is refused), set `w_in` to `w_in r dt` and `r` to 1.
-- **Time.** ms, as NIR's table of primitives has it, and the graph's metadata says so: `time_unit`. Many tools count in
-  s, so a graph that does not say it must be read with `unit="s"` or `unit="ms"`, and `to_nir(network, unit="s")` writes
-  for them. Only ms keep every number bit for bit: `x / 1000 * 1000` need not be `x`.
-- **Synapses.** Linear, `[post, pre]`. An entry of 0 is no synapse, unless the node's metadata mark it (`exists`).
-- **Delays.** NIR's Delay delays a channel. Without delays there is none; where the synapses of each source have one
-  delay it is Delay -> Linear, where those onto each target have, Linear -> Delay. Otherwise Linear (a row of one 1 a
-  channel) -> Delay -> Linear (weights), with a channel for each source and delay that is there.
-- **Order.** Connections are in the order of the edges. Populations are in that of the graph's metadata `populations`,
-  a name a line, since files do not keep it; those it does not name follow as edges name them.
+- **Neurons.** `lif` (leaky integrate-and-fire) is CubaLIF, `li` (leaky integrator) is CubaLI,
+  `input` is Input; `v_th` is `v_threshold`, `r = 1`, `v_leak = 0`.
+- **Spikes.** NIR states `tau_syn dI/dt = -I + w_in S`, with a Dirac of area 1 in `S` per spike. So
+  an arrival of weight `W` adds `W w_in / tau_syn` to `I`; ours adds `w`. We write `w_in = tau_syn`
+  and `W = w`, and read `w = W (w_in / tau_syn)`, which is `W` itself where both are equal. Two
+  other kinds of tools need a change before `from_nir`: where a tool means `I := I + W` whatever
+  `w_in` is, set `w_in` to `tau_syn`; where a spike is 1 during a step `dt` (`r = tau_mem / dt`,
+  which is refused), set `w_in` to `w_in r dt` and `r` to 1.
+- **Time.** ms, as in NIR's table of primitives; the graph's metadata name the unit, `time_unit`.
+  Many tools count in s, so a graph without this entry is read with `unit="s"` or `unit="ms"`, and
+  `to_nir(network, unit="s")` writes for such tools. Only ms keep every number bit for bit.
+- **Synapses.** Linear, `[post, pre]`. An entry of 0 is no synapse, unless the node's metadata mark
+  it as one (`exists`).
+- **Delays.** NIR's Delay delays a channel. It is left out where all delays are 0. If all synapses
+  of each source share a delay: Delay -> Linear; if all synapses onto each target do: Linear ->
+  Delay. Otherwise: Linear (a 1 per channel) -> Delay -> Linear (weights), with one channel for each
+  source and delay.
+- **Order.** Connections follow the order of the edges. Populations follow the graph's metadata
+  `populations` (one name per line; files do not keep the order), then the edges.
 
-Known limits: NIR wants an Input, and feeds each node that nothing leads to; so `to_nir` refuses networks without inputs
-and populations without a connection onto them, which are silent. Trials, losses and readouts have no place in NIR.
+Known limits: NIR requires an Input, and feeds input to every node that no edge leads to. So
+`to_nir` refuses networks without inputs and populations without an incoming connection (they are
+silent). Trials, losses and readouts have no place in NIR.
 """
 
 from __future__ import annotations
@@ -47,12 +52,12 @@ def to_nir(network: Network, unit: str = "ms", limit: int = LIMIT) -> Graph:
     """The network as a `nir.NIRGraph`.
 
     Args:
-        network: any that has inputs.
-        unit: of times in the graph, `ms` (exact) or `s`.
-        limit: the most entries that the two matrices of a connection may have that needs channels.
+        network: any network that has inputs.
+        unit: unit of times in the graph, `ms` (exact) or `s`.
+        limit: maximum number of entries in the two matrices of a connection that needs channels.
 
     Raises:
-        UnsupportedError: `nir` is not installed; the network is one that NIR cannot say.
+        UnsupportedError: `nir` is not installed, or NIR cannot express the network.
     """
     ms = UNITS[one_of(unit, "unit", tuple(UNITS))]
     whole_number(limit, "limit", 1, MAX_SIZE**2, "give a number of entries")
@@ -74,7 +79,7 @@ def to_nir(network: Network, unit: str = "ms", limit: int = LIMIT) -> Graph:
 
 
 def _check(network: Network) -> None:
-    """Refuse what NIR cannot say."""
+    """Refuse networks that NIR cannot express."""
     targets = {connection.target for connection in network.connections}
     for p, population in enumerate(network.populations):
         name = population.name
@@ -86,11 +91,13 @@ def _check(network: Network) -> None:
             remedy = "leave it out, or connect it, if only by a connection without synapses"
             raise UnsupportedError(f"populations[{p}]", expected, got, remedy)
     if all(population.kind != "input" for population in network.populations):
-        raise UnsupportedError("populations", "with an input", Verbatim("none"), "add one; without it all is silent")
+        raise UnsupportedError("populations", "with an input", Verbatim("none"), "add one; without it nothing spikes")
 
 
 def _ends(network: Network) -> list[Population]:
-    """The populations that nothing follows, which NIR wants to end in an Output; the last one if there is none."""
+    """The populations without a target, which NIR ends in an Output; the last one if all have
+    one.
+    """
     sources = {connection.source for connection in network.connections}
     ends = [population for population in network.populations if population.name not in sources]
     return ends or [network.populations[-1]]
@@ -103,14 +110,15 @@ def _free(name: str, taken: Mapping[str, Node]) -> str:
 
 
 def from_nir(graph: Graph, unit: str | None = None) -> Network:
-    """The network that a `nir.NIRGraph` is, by this or another tool.
+    """The network that a `nir.NIRGraph` describes, whichever tool wrote it.
 
     Args:
         graph: of Input, CubaLIF, CubaLI, Linear, Affine (bias 0), Scale, Delay and Output nodes.
-        unit: of its times, `s` or `ms`; only for a graph that does not say it.
+        unit: unit of its times, `s` or `ms`; only for a graph whose metadata do not name it.
 
     Raises:
-        SpecError: what our model does not have, by node and property; or a network that the specification refuses.
+        SpecError: a node or property that our model does not have; a network that the specification
+            refuses.
     """
     if not isinstance(graph, library().NIRGraph):
         raise SpecError("graph", "a nir.NIRGraph", Verbatim(type(graph).__name__), "give what `nir.read` returns")
@@ -118,7 +126,7 @@ def from_nir(graph: Graph, unit: str | None = None) -> Network:
     for name, node in graph.nodes.items():
         if kind(node) not in _KINDS:
             nested = kind(node) == "NIRGraph"
-            remedy = "put its nodes into the graph itself" if nested else "our model has no such thing"
+            remedy = "put its nodes into the graph itself" if nested else "our model has no such node"
             raise SpecError(f"nodes.{name}", "one of " + ", ".join(_KINDS), Verbatim(kind(node)), remedy)
     populations = {name: population_of(name, graph.nodes[name], ms) for name in _order(graph)}
     edges = [(str(source), str(target)) for source, target in graph.edges]
@@ -131,29 +139,30 @@ def from_nir(graph: Graph, unit: str | None = None) -> Network:
     return Network(tuple(populations.values()), tuple(connections))
 
 
-def _unit(said: object, given: str | None) -> str:
+def _unit(written: object, given: str | None) -> str:
+    """The unit that the metadata name; else the one that is given."""
     if given is not None:
         one_of(given, "unit", tuple(UNITS))
-    if said is None:
-        if given is None:
-            remedy = "the graph does not say what its times are in: give it"
-            raise SpecError("unit", "one of ms, s", Verbatim("nothing"), remedy)
-        return given
-    said = one_of(said, "metadata.time_unit", tuple(UNITS))
-    if given not in (None, said):
-        raise SpecError("unit", f"{said}, as the graph's metadata say", given, "leave it out")
-    return said
+    if written is not None:
+        written = one_of(written, "metadata.time_unit", tuple(UNITS))
+        if given not in (None, written):
+            raise SpecError("unit", f"{written}, as in the graph's metadata", given, "leave it out")
+    unit = written or given
+    if unit is None:
+        remedy = "the graph does not name the unit of its times: give it"
+        raise SpecError("unit", "one of ms, s", Verbatim("nothing"), remedy)
+    return unit
 
 
 def _order(graph: Graph) -> list[str]:
     """The names of the populations, in order."""
-    said = str(graph.metadata.get("populations", "")).split("\n")
-    met = [*said, *(str(name) for edge in graph.edges for name in edge), *graph.nodes]
-    return [name for name in dict.fromkeys(met) if name in graph.nodes and kind(graph.nodes[name]) in NEURONS]
+    written = str(graph.metadata.get("populations", "")).split("\n")
+    every = [*written, *(str(name) for edge in graph.edges for name in edge), *graph.nodes]
+    return [name for name in dict.fromkeys(every) if name in graph.nodes and kind(graph.nodes[name]) in NEURONS]
 
 
 def _ways(nodes: Mapping[str, Node], edges: list[tuple[str, str]]) -> Iterator[list[str]]:
-    """Every way from neurons to neurons through nodes that are none, in the order of its first edge."""
+    """Every path of nodes from neurons to neurons, in the order of its first edge."""
     after: dict[str, list[str]] = {name: [] for name in nodes}
     for source, target in edges:
         for name in (source, target):
@@ -181,16 +190,16 @@ def _ways(nodes: Mapping[str, Node], edges: list[tuple[str, str]]) -> Iterator[l
             yield from onward([source], target)
     for name, node in nodes.items():
         if kind(node) in TRANSFORMS and not (name in used and after[name]):
-            expected = "on a way from neurons to neurons"
-            raise SpecError(f"nodes.{name}", expected, Verbatim("outside of any"), "remove it, or connect it")
+            expected = "on a path from neurons to neurons"
+            raise SpecError(f"nodes.{name}", expected, Verbatim("on none"), "remove it, or connect it")
 
 
 def _wrong_edge(source: str, target: str) -> tuple[str, str] | None:
-    """Why there is no such edge, and what to do."""
+    """Which edges are legal, and the remedy, for an edge that is not; None for one that is."""
     if target == "Input" or source == "Output":
         return "none into an Input or out of an Output", "remove it"
     if source == "CubaLI" and target != "Output":
-        return "from what spikes, or into an Output", "a CubaLI is read and never spikes; use a CubaLIF"
+        return "from neurons that spike, or into an Output", "a CubaLI is read and never spikes; use a CubaLIF"
     if target == "Output" and source not in NEURONS:
         return "into an Output from neurons", "end in a CubaLI, which is read, or a CubaLIF"
     return None

@@ -1,4 +1,4 @@
-"""Neurons as nodes of NIR, and the checks of a node's numbers; `spec.nir_graph` tells the conventions."""
+"""Neurons as nodes of NIR, and checks of a node's numbers; conventions: `spec.nir_graph`."""
 
 from __future__ import annotations
 
@@ -8,20 +8,19 @@ from typing import Any
 import numpy as np
 
 from spec.errors import SpecError, UnsupportedError, Verbatim
-from spec.network import Population
+from spec.network import KINDS, Population
 
 Node = Any  # `nir.NIRNode`: the package is optional, and publishes no types
 NEURONS = {"Input": "input", "CubaLIF": "lif", "CubaLI": "li"}
-_CONSTANTS = {"tau_mem": "tau_mem", "tau_syn": "tau_syn", "v_th": "v_threshold", "v_reset": "v_reset"}
-_TIMES = ("tau_mem", "tau_syn")
+_NAMES = {"v_th": "v_threshold"}  # NIR's words, where they differ from ours
 _ONLY = {
-    "r": (1.0, "multiply it into `w_in`, which does the same"),
+    "r": (1.0, "multiply it into `w_in`, which has the same effect"),
     "v_leak": (0.0, "measure voltages from the leak: subtract it from `v_threshold` and `v_reset`"),
 }
 
 
 def library() -> ModuleType:
-    """The package `nir`, imported when it is first needed.
+    """The package `nir`, imported at its first use.
 
     Raises:
         UnsupportedError: it is not installed.
@@ -42,19 +41,19 @@ def kind(node: Node) -> str:
 
 
 def numbers(value: object, name: str, dimensions: int) -> np.ndarray:
-    """`value` as a float64 array of so many dimensions, whose entries are finite."""
+    """`value` as a float64 array with `dimensions` axes, whose entries are finite."""
     array = np.asarray(value)
     expected = f"an array of numbers of {dimensions} dimension" + "s" * (dimensions > 1)
     if array.ndim != dimensions or array.dtype.kind not in "fiu" or not np.can_cast(array.dtype, np.float64):
         got = Verbatim(f"{array.dtype} of shape {list(array.shape)}")
         raise SpecError(name, expected, got, "give one of float64, float32 or whole numbers")
     array = array.astype(np.float64)
-    refuse(~np.isfinite(array), array, name, "finite", "look for where it was lost")
+    refuse(~np.isfinite(array), array, name, "finite", "find the operation that lost it")
     return array
 
 
 def refuse(bad: np.ndarray, array: np.ndarray, name: str, expected: str, remedy: str) -> None:
-    """Name the first entry of `array` that is `bad`."""
+    """Raise with the first entry of `array` for which the mask `bad` is true."""
     for index in np.argwhere(bad)[:1]:
         place = "".join(f"[{i}]" for i in index)
         raise SpecError(name + place, expected, float(array[tuple(index)]), remedy)
@@ -64,19 +63,16 @@ def node_of(population: Population, unit: float) -> Node:
     """A population as a node.
 
     Args:
-        unit: ms that one unit of the graph's time has.
+        unit: ms per unit of the graph's time.
     """
     nir = library()
     if population.kind == "input":
         return nir.Input(input_type={"input": np.array([population.size])})
-    assert population.tau_mem is not None and population.tau_syn is not None
     tau_syn = population.tau_syn / unit
-    # w_in = tau_syn: see the conventions
     common = {"tau_mem": population.tau_mem / unit, "tau_syn": tau_syn, "w_in": tau_syn.copy()}
     common |= {"r": np.ones(population.size), "v_leak": np.zeros(population.size)}
     if population.kind == "li":
         return nir.CubaLI(**common)
-    assert population.v_th is not None and population.v_reset is not None
     return nir.CubaLIF(**common, v_threshold=population.v_th.copy(), v_reset=population.v_reset.copy())
 
 
@@ -84,7 +80,8 @@ def population_of(name: str, node: Node, unit: float) -> Population:
     """A node as a population.
 
     Raises:
-        SpecError: a property that our neurons do not have, or numbers that the specification refuses.
+        SpecError: a property that our neurons do not have, or numbers that the specification
+            refuses.
     """
     path = f"nodes.{name}"
     if kind(node) == "Input":
@@ -93,18 +90,18 @@ def population_of(name: str, node: Node, unit: float) -> Population:
     for key, (value, remedy) in _ONLY.items():
         given = _per_neuron(node, path, key, size)
         refuse(given != value, given, f"{path}.{key}", f"{value}", remedy)
-    legal = list(_CONSTANTS)[: 2 if kind(node) == "CubaLI" else 4]
-    constants = {ours: _per_neuron(node, path, _CONSTANTS[ours], size) for ours in legal}
+    ours = KINDS[NEURONS[kind(node)]]
+    constants = {constant: _per_neuron(node, path, _NAMES.get(constant, constant), size) for constant in ours}
     with np.errstate(over="ignore"):  # an infinite time is refused below
-        constants |= {ours: unit * constants[ours] for ours in _TIMES}
+        constants |= {constant: unit * constants[constant] for constant in ("tau_mem", "tau_syn")}
     try:
         return Population(name, NEURONS[kind(node)], size, **constants)
     except SpecError as error:
-        raise error.within(path, _CONSTANTS) from None
+        raise error.within(path, _NAMES) from None
 
 
 def gain(name: str, node: Node) -> np.ndarray:
-    """What a spike of weight 1 adds to the current of each neuron of a node: `w_in / tau_syn`."""
+    """Current that a spike of weight 1 adds to each neuron of a node: `w_in / tau_syn`."""
     path = f"nodes.{name}"
     tau_syn = numbers(node.tau_syn, f"{path}.tau_syn", 1)
     with np.errstate(over="ignore"):  # an infinite weight is refused with its synapse
@@ -115,13 +112,13 @@ def _per_neuron(node: Node, path: str, key: str, size: int) -> np.ndarray:
     values = numbers(getattr(node, key), f"{path}.{key}", 1)
     if len(values) != size:
         got = Verbatim(f"{len(values)}")
-        raise SpecError(f"{path}.{key}", f"{size} numbers, as `tau_mem`", got, "one number a neuron")
+        raise SpecError(f"{path}.{key}", f"{size} numbers, as `tau_mem`", got, "one number per neuron")
     return values
 
 
 def _size(shape: object, path: str) -> int:
     sizes = np.asarray(shape)
     if sizes.shape != (1,) or sizes.dtype.kind not in "iu" or sizes[0] < 1:
-        remedy = "flatten what comes in: a population has one axis"
+        remedy = "flatten the input: a population has one axis"
         raise SpecError(f"{path}.input_type", "one whole number above 0", Verbatim(shape), remedy)
     return int(sizes[0])

@@ -1,9 +1,10 @@
-"""Synapses as nodes of NIR between two populations, and back; `spec.nir_graph` tells the conventions.
+"""Connections as chains of NIR nodes, and back; conventions: `spec.nir_graph`.
 
-To write, the smallest of four forms is taken. To read, any row of Linear, Affine (bias 0), Scale and Delay is followed
-path by path: a path goes from one source neuron to one channel, with a weight (the product on its way) and a delay
-(the sum). Paths between the same two neurons with the same delay are one synapse; with another delay each is a synapse
-of another connection, since a connection has one synapse between two neurons.
+Writing takes the smallest of four forms. Reading follows any chain of Linear, Affine (bias 0),
+Scale and Delay path by path. A path leads from one source neuron to one channel; its weight is the
+product along the chain and its delay the sum. Paths between two neurons with equal delays are one
+synapse. A further delay between these neurons becomes a synapse of a further connection, because a
+connection has one synapse per pair of neurons.
 """
 
 from __future__ import annotations
@@ -21,15 +22,15 @@ TRANSFORMS = ("Linear", "Affine", "Scale", "Delay")
 
 
 def nodes_of(connection: Connection, unit: float, limit: int, name: str) -> dict[str, Node]:
-    """The nodes of a connection from source to target, by a name for each.
+    """The nodes of a connection from source to target, by name.
 
     Args:
-        unit: ms that one unit of the graph's time has.
-        limit: the most entries that both matrices of the form with channels may have.
-        name: of the connection, for the error.
+        unit: ms per unit of the graph's time.
+        limit: maximum number of entries in both matrices of the form with channels.
+        name: name of the connection, for the error.
 
     Raises:
-        UnsupportedError: the matrices would be larger than that.
+        UnsupportedError: the matrices would be larger than `limit`.
     """
     nir = library()
     w, d, exists = connection.w, connection.d / unit, connection.exists
@@ -40,13 +41,13 @@ def nodes_of(connection: Connection, unit: float, limit: int, name: str) -> dict
     if (of_target := _shared(d.T, exists.T)) is not None:
         return {"weights": _linear(w.T, exists.T), "delays": nir.Delay(of_target)}
     i, j = np.nonzero(exists)
-    # NIR delays a channel: synapses of one source with one delay share one.
+    # NIR delays channels: synapses of one source with equal delays share a channel.
     channels, channel = np.unique(np.stack([i, d[i, j]]), axis=1, return_inverse=True)
     count = channels.shape[1]
     if count * sum(w.shape) > limit:
         expected = f"of at most {limit} entries in NIR's matrices"
         got = Verbatim(f"{count} channels from {w.shape[0]} to {w.shape[1]} neurons, {count * sum(w.shape)} entries")
-        remedy = "raise `limit` (8 bytes an entry), or round the delays: equal ones of a source share a channel"
+        remedy = "raise `limit` (8 bytes per entry), or round the delays: equal ones of a source share a channel"
         raise UnsupportedError(name, expected, got, remedy)
     spread = np.zeros((count, w.shape[0]))
     spread[np.arange(count), channels[0].astype(np.int64)] = 1.0
@@ -56,19 +57,19 @@ def nodes_of(connection: Connection, unit: float, limit: int, name: str) -> dict
 
 
 def _linear(weight: np.ndarray, exists: np.ndarray) -> Node:
-    """`exists` is said only where the weights do not: a synapse may have the weight 0."""
+    """A Linear node; it carries `exists` only if a synapse has weight 0."""
     marks = {"exists": exists.copy()} if (exists & (weight == 0)).any() else {}
     return library().Linear(weight.copy(), metadata=marks)
 
 
 def _shared(d: np.ndarray, exists: np.ndarray) -> np.ndarray | None:
-    """The one delay of the synapses of each row (0 where there are none), or None if a row has two."""
+    """The common delay of each row's synapses (0 without any); None if a row has two delays."""
     longest = d.max(axis=1)  # 0 where no synapse is
     return longest if np.all(d == longest[:, None], where=exists) else None
 
 
 class Paths(NamedTuple):
-    """Ways from source neurons to the channels of a node; arrays of one entry a path."""
+    """Paths from source neurons to the channels of a node; arrays have one entry per path."""
 
     source: np.ndarray
     channel: np.ndarray
@@ -84,10 +85,11 @@ def start(size: int) -> Paths:
 
 
 def through(paths: Paths, name: str, node: Node, unit: float) -> Paths:
-    """The paths after one more node.
+    """The paths extended through one more node.
 
     Raises:
-        SpecError: sizes that do not fit, a bias, a delay below 0, numbers that are not finite; paths without number.
+        SpecError: sizes that do not fit, a bias, a delay below 0, a number that is not finite, or
+            more than `LIMIT` paths.
     """
     path, which = f"nodes.{name}", kind(node)
     if which not in ("Delay", "Scale"):
@@ -109,15 +111,15 @@ def _through_matrix(paths: Paths, path: str, node: Node) -> Paths:
         bias = numbers(node.bias, f"{path}.bias", 1)
         refuse(bias != 0, bias, f"{path}.bias", "0", "our neurons have no constant input; remove it")
     exists = _existing(weight, node, path)
-    onto, at = np.nonzero(exists.T)[1], exists.sum(axis=0)
-    counts = at[paths.channel]
+    onto, fan_out = np.nonzero(exists.T)[1], exists.sum(axis=0)
+    counts = fan_out[paths.channel]
     total = int(counts.sum())
     if total > LIMIT:
         got = Verbatim(f"{total} from {paths.sources} neurons")
         raise SpecError(path, f"the end of at most {LIMIT} paths", got, "split the population before it")
-    # Each path goes on to all entries of its channel's column, which lie side by side in `onto`.
+    # Each path continues to all entries of its channel's column, which are contiguous in `onto`.
     old = np.repeat(np.arange(len(counts)), counts)
-    first = (np.cumsum(at) - at)[paths.channel] - (np.cumsum(counts) - counts)
+    first = (np.cumsum(fan_out) - fan_out)[paths.channel] - (np.cumsum(counts) - counts)
     channel = onto[first[old] + np.arange(total)]
     with np.errstate(over="ignore"):  # an infinite weight is refused with its synapse
         w = paths.w[old] * weight[channel, paths.channel[old]]
@@ -125,7 +127,7 @@ def _through_matrix(paths: Paths, path: str, node: Node) -> Paths:
 
 
 def _existing(weight: np.ndarray, node: Node, path: str) -> np.ndarray:
-    """Which entries are synapses: those that are not 0, unless the mark of `_linear` says more."""
+    """Which entries are synapses: those other than 0, and those that `_linear` has marked."""
     if "exists" not in node.metadata:
         return weight != 0
     exists, name = np.asarray(node.metadata["exists"]), f"{path}.metadata.exists"
@@ -139,18 +141,18 @@ def _existing(weight: np.ndarray, node: Node, path: str) -> np.ndarray:
 
 def _fit(given: int, channels: int, name: str) -> None:
     if given != channels:
-        expected = f"for {channels} channels, as what comes in has"
+        expected = f"for {channels} channels, as the node before it"
         raise SpecError(name, expected, Verbatim(f"for {given}"), "connect nodes of one size")
 
 
 def connections_of(paths: Paths, source: str, target: str, gain: np.ndarray) -> list[Connection]:
-    """The connections that paths from a population to the neurons of another are.
+    """The connections that the paths from one population to another add up to.
 
     Args:
-        gain: what a spike of weight 1 adds to the current of each target neuron.
+        gain: current that a spike of weight 1 adds to each target neuron.
 
     Raises:
-        SpecError: a number of neurons that does not fit, weights or delays that are not finite.
+        SpecError: a number of neurons that does not fit, a weight or delay that is not finite.
     """
     _fit(len(gain), paths.channels, f"nodes.{target}")
     order = np.lexsort((paths.d, paths.channel, paths.source))
@@ -160,7 +162,7 @@ def connections_of(paths: Paths, source: str, target: str, gain: np.ndarray) -> 
     new = new_pair.copy()
     new[1:] |= d[1:] != d[:-1]
     begins = np.flatnonzero(new)
-    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused by the connection
+    with np.errstate(over="ignore", invalid="ignore"):  # nan-ok: `Connection` refuses weights that are not finite
         w = np.add.reduceat(paths.w[order], begins) if len(begins) else np.empty(0)
         w = w * gain[j[begins]]
     i, j, d, pair = i[begins], j[begins], d[begins], np.flatnonzero(new_pair[begins])

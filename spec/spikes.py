@@ -13,19 +13,19 @@ from spec.errors import SpecError
 
 @dataclass(frozen=True, eq=False)
 class SpikeTrains:
-    """One spike train a neuron: times in ms, at least 0 and in order; equal times are legal.
+    """One spike train per neuron: times in ms, at least 0 and in order; equal times are legal.
 
     Args:
-        trains: a list of lists of times, one list a neuron.
+        trains: a list of lists of times, one list per neuron.
 
     Raises:
-        SpecError: a time that is negative, not finite or earlier than the one before it.
+        SpecError: a time that is negative, not finite, or earlier than the one before it.
     """
 
     trains: tuple[np.ndarray, ...]
 
     def __post_init__(self) -> None:
-        trains = checks.sequence(self.trains, "trains", None, "spike trains, one a neuron")
+        trains = checks.sequence(self.trains, "trains", None, "spike trains, one per neuron")
         object.__setattr__(self, "trains", tuple(_train(train, f"[{j}]") for j, train in enumerate(trains)))
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""Agreement of everything with everything; one room a subject, helpers in `support`, makers in `tools`."""
+"""The tests: one room per subject, helpers in `support`, makers in `tools`."""
 
 from pathlib import Path
 

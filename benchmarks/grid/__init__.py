@@ -1,1 +1,1 @@
-"""What a grid costs: EventProp stepped through time, held against the exact gradient."""
+"""The cost of a grid: EventProp stepped through time, compared with the exact gradient."""

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.grid`: measure what a grid costs gradients and training, and write it down as JSON."""
+"""`python -m benchmarks.grid`: measure the cost of a grid for gradients and training, as JSON."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def gradients(quick: bool) -> dict[str, Any]:
 
 
 def interval(quick: bool) -> dict[str, Any]:
-    """The interval task with either gradient."""
+    """The interval task, trained with either gradient."""
     runs = training.interval_runs(range(1), (1.0,), steps=30) if quick else training.interval_runs(range(SEEDS))
     aparts = list(dict.fromkeys(run["apart"] for run in runs))
     return {"runs": runs, "summary": [
@@ -39,7 +39,7 @@ def interval(quick: bool) -> dict[str, Any]:
 
 
 def yin_yang(quick: bool) -> dict[str, Any]:
-    """Yin-Yang with either gradient."""
+    """Yin-Yang, trained with either gradient."""
     runs = (training.yin_yang_runs(range(1), YIN_YANG_WAYS[::2], epochs=2, train=100) if quick
             else training.yin_yang_runs(range(SEEDS), YIN_YANG_WAYS))
     return {"runs": runs, "summary": training.summary(runs)}
@@ -56,11 +56,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str] | None) -> int:
-    parser = OneLineParser(PROG, "Measure what a time grid costs: gradients, and networks that learn from them.")
+    parser = OneLineParser(PROG, "Measure the cost of a time grid for gradients and for networks that learn.")
     parser.add_argument("--quick", action="store_true", help="a few networks and one short run of each task")
-    parser.add_argument("--what", choices=tuple(PARTS), action="append", help="a part; the others stay as in FILE")
-    parser.add_argument("--out", default="runs/grid.json", metavar="FILE", help="where to write (default: %(default)s)")
-    parser.add_argument("--threads", type=int, help="of torch (default: as torch has it)")
+    parser.add_argument("--what", choices=tuple(PARTS), action="append", help="one part; others stay as in FILE")
+    parser.add_argument("--out", default="runs/grid.json", metavar="FILE", help="file to write (default: %(default)s)")
+    parser.add_argument("--threads", type=int, help="threads of torch (default: torch's)")
     options = parser.parse_args(argv)
     use_threads(options)
     path, record = Path(options.out), {"format": FORMAT, "quick": options.quick, "dts": list(DTS)}

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.grid.figures FILE FOLDER`: the pictures of a record of `python -m benchmarks.grid`.
+"""`python -m benchmarks.grid.figures FILE FOLDER`: the pictures of a record of `benchmarks.grid`.
 
 They are drawn from the record alone; nothing is computed again.
 """
@@ -20,7 +20,7 @@ from matplotlib.lines import Line2D
 
 from benchmarks.command import guarded
 from benchmarks.grid.networks import KINDS, LOSSES, WHERE
-from fast.drawing.records import COLOURS, plain
+from fast.drawing.style import COLOURS, plain
 from spec import SpecError
 from spec.command import OneLineParser, run_and_exit
 from spec.errors import Verbatim
@@ -33,37 +33,29 @@ NAMED = {"w": "weights", "d": "delays"}
 
 def errors(record: dict) -> Figure:
     """Median relative error against the step, by kind of network and parameter."""
-    figure, grid = _square(record)
-    for row, which in zip(grid, ("w", "d"), strict=True):
-        for axes, kind in zip(row, KINDS, strict=True):
-            for group in _off(record, kind):
-                _with_quartiles(axes, record["dts"], group[f"error_{which}"], OF_LOSS[group["loss"]], group["loss"])
-            axes.set_yscale("log")
-            _steps(axes, record["dts"])
-            _triangle(axes)
-            plain(axes, "step dt, ms", "relative error", f"gradient by {NAMED[which]}, {kind}")
-    grid[0][0].legend(frameon=False, fontsize=8, loc="upper left")
-    _published(grid[0][0], 0.03)
+    figure, panels = _by_kind_and_parameter(record, "error")
+    for axes, which, kind in panels:
+        axes.set_yscale("log")
+        _steps(axes, record["dts"])
+        _triangle(axes)
+        plain(axes, "step dt, ms", "relative error", f"gradient by {NAMED[which]}, {kind}")
+    panels[0][0].legend(frameon=False, fontsize=8, loc="upper left")
     return figure
 
 
 def cosines(record: dict) -> Figure:
     """Median cosine against the step, by kind of network and parameter."""
-    figure, grid = _square(record)
-    for row, which in zip(grid, ("w", "d"), strict=True):
-        for axes, kind in zip(row, KINDS, strict=True):
-            for group in _off(record, kind):
-                _with_quartiles(axes, record["dts"], group[f"cosine_{which}"], OF_LOSS[group["loss"]], group["loss"])
-            axes.set_ylim(-0.1, 1.03)
-            _steps(axes, record["dts"])
-            plain(axes, "step dt, ms", "cosine with the exact gradient", f"by {NAMED[which]}, {kind}")
-    grid[0][0].legend(frameon=False, fontsize=8, loc="lower left")
-    _published(grid[0][0], 0.03)
+    figure, panels = _by_kind_and_parameter(record, "cosine")
+    for axes, which, kind in panels:
+        axes.set_ylim(-0.1, 1.03)
+        _steps(axes, record["dts"])
+        plain(axes, "step dt, ms", "cosine with the exact gradient", f"by {NAMED[which]}, {kind}")
+    panels[0][0].legend(frameon=False, fontsize=8, loc="lower left")
     return figure
 
 
 def spikes_kept(record: dict) -> Figure:
-    """Share of networks whose neurons all spike as often as they should; and what delays on the grid change."""
+    """Share of networks with all spike counts right; and the effect of delays on the grid."""
     figure = Figure(figsize=(9, 3.8), layout="constrained")
     kept, placed = figure.subplots(1, 2)
     for kind, colour in zip(KINDS, COLOURS, strict=False):
@@ -75,7 +67,7 @@ def spikes_kept(record: dict) -> Figure:
                 kept.plot(record["dts"], shares, "o", ls=style, ms=3, color=colour, label=f"{kind}, {read}")
     kept.set_ylim(-3, 103)
     _steps(kept, record["dts"])
-    plain(kept, "step dt, ms", "networks, %", "all spike counts as they should be")
+    plain(kept, "step dt, ms", "networks, %", "all spike counts right")
     kept.legend(frameon=False, fontsize=8, loc="lower left")
     _published(kept, 0.75)
     words = ("inputs and delays anywhere", "delays on the grid of 1 ms", "delays and inputs on it")
@@ -92,7 +84,7 @@ def spikes_kept(record: dict) -> Figure:
 
 
 def grazing(record: dict) -> Figure:
-    """The error of every network against the conditioning of its worst spike, at three steps."""
+    """Each network's error against the conditioning of its worst spike, at three steps."""
     summary, dts = record["gradients"]["summary"]["kappa"], record["dts"]
     shown = sorted({entry["dt"] for entry in summary}, reverse=True)
     figure = Figure(figsize=(9.5, 3.8), layout="constrained")
@@ -119,7 +111,7 @@ def grazing(record: dict) -> Figure:
 
 
 def training(record: dict) -> Figure:
-    """Both tasks: every seed a point, means as bars."""
+    """Both tasks: one point per seed, means as bars."""
     figure = Figure(figsize=(10.5, 4), layout="constrained")
     accuracy, boundary, points = figure.subplots(1, 3, width_ratios=(3, 3, 4))
     runs = record["interval"]["runs"]
@@ -159,7 +151,7 @@ PICTURES: dict[str, Callable[[dict], Figure]] = {
 
 
 def draw(record: dict, folder: Path, suffix: str = "png") -> list[str]:
-    """Draw every picture into a folder; their paths.
+    """Draw every picture into a folder; the paths of the files.
 
     Raises:
         OSError: the folder cannot be written to.
@@ -176,11 +168,21 @@ def _off(record: dict, kind: str) -> list[dict]:
     return [g for g in record["gradients"]["summary"]["groups"] if (g["kind"], g["where"]) == (kind, "off")]
 
 
-def _square(record: dict) -> tuple[Figure, np.ndarray]:
+def _by_kind_and_parameter(record: dict, quantity: str) -> tuple[Figure, list[tuple[Axes, str, str]]]:
+    """A figure with medians and quartiles of a quantity; its panels, each with parameter and
+    kind.
+    """
     figure = Figure(figsize=(9, 7), layout="constrained")
     count = record["gradients"]["summary"]["groups"][0]["count"]
     figure.suptitle(f"medians of {count} networks each, quartiles shaded", fontsize=9, x=0.01, ha="left", color="0.35")
-    return figure, figure.subplots(2, 2, sharex=True, sharey=True)
+    places = [(which, kind) for which in ("w", "d") for kind in KINDS]
+    grid = figure.subplots(2, 2, sharex=True, sharey=True).ravel()
+    for axes, (which, kind) in zip(grid, places, strict=True):
+        for group in _off(record, kind):
+            colour, rows = OF_LOSS[group["loss"]], group[f"{quantity}_{which}"]
+            _with_quartiles(axes, record["dts"], rows, colour, group["loss"])
+    _published(grid[0], 0.03)
+    return figure, [(axes, which, kind) for axes, (which, kind) in zip(grid, places, strict=True)]
 
 
 def _with_quartiles(axes: Axes, dts: Sequence[float], rows: list, colour: str, label: str) -> None:
@@ -190,7 +192,7 @@ def _with_quartiles(axes: Axes, dts: Sequence[float], rows: list, colour: str, l
 
 
 def _steps(axes: Axes, dts: Sequence[float]) -> None:
-    """A logarithmic axis of step sizes, with 1 ms, the published one, marked."""
+    """A logarithmic axis of step sizes, with a line at the published 1 ms."""
     axes.set_xscale("log", base=2)
     axes.axvline(1.0, color="0.75", lw=1, zorder=0)
     axes.set_xticks(dts[::2], [_fraction(dt) for dt in dts[::2]])
@@ -198,13 +200,13 @@ def _steps(axes: Axes, dts: Sequence[float]) -> None:
 
 
 def _published(axes: Axes, height: float) -> None:
-    """Say what the line at 1 ms is; `height` is a share of the panel's."""
+    """Label the line at 1 ms, at this share of the panel's height."""
     axes.annotate("published codes", (1.0, height), (-3, 0), xycoords=axes.get_xaxis_transform(),
                   textcoords="offset points", rotation=90, ha="right", fontsize=7, color="0.5")
 
 
 def _triangle(axes: Axes) -> None:
-    """What an error in proportion to the step would do."""
+    """The slope of an error in proportion to the step."""
     x, y = np.array([2**-6, 2**-3]), np.array([2.5e-4, 2e-3])
     axes.plot([*x, x[1], x[0]], [*y, y[0], y[0]], color="0.4", lw=1)
     axes.annotate("1", (x[1], float(np.sqrt(y[0] * y[1]))), (4, 0), textcoords="offset points", fontsize=8, color="0.4")
@@ -235,9 +237,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str] | None) -> int:
-    parser = OneLineParser(PROG, "Draw a record of what a grid costs.")
-    parser.add_argument("record", metavar="FILE", help="what `python -m benchmarks.grid` wrote")
-    parser.add_argument("folder", metavar="FOLDER", help="where the pictures go")
+    parser = OneLineParser(PROG, "Draw a record of `python -m benchmarks.grid`.")
+    parser.add_argument("record", metavar="FILE", help="the record")
+    parser.add_argument("folder", metavar="FOLDER", help="folder for the pictures")
     parser.add_argument("--format", choices=("png", "svg"), default="png", help="of the pictures (default: png)")
     options = parser.parse_args(argv)
     try:
@@ -245,7 +247,7 @@ def _run(argv: Sequence[str] | None) -> int:
         print("\n".join(draw(record, Path(options.folder), options.format)))
     except OSError as error:
         got = Verbatim(f"{error.strerror or error}: {error.filename}")
-        raise SpecError("FILE", "a record, and FOLDER one that can be written", got, "name others") from None
+        raise SpecError("FILE", "a record, and FOLDER a folder that can be written to", got, "name others") from None
     except (ValueError, KeyError, TypeError) as error:
         got = Verbatim(f"{type(error).__name__}: {error}")
         raise SpecError("FILE", "a record with all parts", got, "run `python -m benchmarks.grid`") from None

@@ -1,34 +1,37 @@
-"""Cases side by side: one set of arrays for all their neurons, synapses and input spikes.
+"""Many cases in one set of arrays: all their neurons, synapses and input spikes.
 
-What a step on a grid costs in NumPy hardly depends on how many neurons it moves, so the networks of a study, or the
-trials of a batch, are stepped together. They share nothing but the clock.
+In NumPy a step on a grid costs almost the same for many neurons as for few. So the networks of a
+study, or the trials of a batch, are stepped together. They share only the clock.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
 from spec import Case, ConnectionGradient, Network, SpecError
 from spec.errors import Verbatim
+from spec.network import CONSTANTS
+
+NEVER = (1.0, 1.0, np.inf, 0.0)
+"""Constants of input neurons, which emit given spikes only; `li` neurons share the threshold."""
 
 
 @dataclass(frozen=True, eq=False)
 class Flat:
-    """All neurons `[neurons]`, all synapses `[synapses]` (case by case, connection by connection, row by row).
-
-    A source is a neuron, by its number, or an input, numbered after all neurons.
+    """All neurons, inputs included, and all synapses: case by case, connection by connection.
 
     Attributes:
-        cases: whose neurons these are.
+        cases: the cases, in order.
         tau_mem, tau_syn, v_th, v_reset: `[neurons]`; the threshold of an `li` neuron is infinite.
-        pre, post, w, d: `[synapses]`, source, target neuron, weight, delay (ms).
-        sorted, first: synapses by source: those of source `s` are `sorted[first[s] : first[s + 1]]`.
-        source, time: input spikes within the trial.
-        neuron_at: number of the first neuron of each population, one dict a case.
-        synapse_at: number of the first synapse of each case, and the end.
+        pre, post, w, d: `[synapses]`, source and target neuron, weight, delay (ms).
+        sorted, first: the synapses of source `s` are `sorted[first[s] : first[s + 1]]`.
+        source, time: neuron and time of each input spike within its trial.
+        neuron_at: number of each population's first neuron, one dict per case.
+        synapse_at: number of each case's first synapse, and the end.
     """
 
     cases: tuple[Case, ...]
@@ -49,11 +52,11 @@ class Flat:
 
     @property
     def duration(self) -> float:
-        """Of every trial, ms."""
+        """Duration of every trial, ms."""
         return self.cases[0].duration
 
     def with_parameters(self, w: np.ndarray, d: np.ndarray) -> Flat:
-        """The same with the weights and delays of one network `[synapses of a case]` in every case."""
+        """The same arrays with the weights and delays `[synapses of a case]` in every case."""
         return replace(self, w=np.tile(w, len(self.cases)), d=np.tile(d, len(self.cases)))
 
     def gradients(self, case: int, dL_dw: np.ndarray, dL_dd: np.ndarray) -> tuple[ConnectionGradient, ...]:
@@ -68,17 +71,12 @@ class Flat:
         return tuple(found)
 
 
-@dataclass(frozen=True, eq=False)
-class _Numbered:
-    """One network: its neurons numbered from 0, its inputs from 0 too, with a mask of the synapses from inputs."""
+class _Numbered(NamedTuple):
+    """One network with its neurons numbered from 0."""
 
     neuron_at: dict[str, int]
-    input_at: dict[str, int]
-    neurons: int
-    inputs: int
     constants: np.ndarray
     pre: np.ndarray
-    from_input: np.ndarray
     post: np.ndarray
     w: np.ndarray
     d: np.ndarray
@@ -91,69 +89,56 @@ def flat(cases: Sequence[Case]) -> Flat:
         SpecError: no case, or cases of different durations.
     """
     if not cases:
-        raise SpecError("cases", "a list of at least one case", Verbatim("none"), "give what is to be stepped")
+        raise SpecError("cases", "a list of at least one case", Verbatim("none"), "give the cases to step")
     for k, case in enumerate(cases):
         if case.duration != cases[0].duration:
             expected = f"{cases[0].duration} ms, as in cases[0]"
             raise SpecError(f"cases[{k}].duration", expected, case.duration, "step cases of one duration together")
-    known: dict[int, _Numbered] = {}
-    for case in cases:
-        if id(case.network) not in known:
-            known[id(case.network)] = _numbered(case.network)
+    networks = {id(case.network): case.network for case in cases}
+    known = {key: _numbered(network) for key, network in networks.items()}
     parts = [known[id(case.network)] for case in cases]
-    neuron_at = np.cumsum([0, *(part.neurons for part in parts)])
-    input_at = neuron_at[-1] + np.cumsum([0, *(part.inputs for part in parts)])
-    shift = [(int(n), int(m)) for n, m in zip(neuron_at[:-1], input_at[:-1], strict=True)]
-    pre = np.concatenate([np.where(p.from_input, p.pre + m, p.pre + n) for p, (n, m) in zip(parts, shift, strict=True)])
-    source, time = _inputs(cases, parts, shift)
+    *starts, neurons = np.cumsum([0, *(part.constants.shape[1] for part in parts)]).tolist()
+    pre, post = (
+        np.concatenate([numbers + start for numbers, start in zip(column, starts, strict=True)])
+        for column in ([part.pre for part in parts], [part.post for part in parts])
+    )
+    neuron_at = tuple(
+        {name: start + n for name, n in part.neuron_at.items()} for part, start in zip(parts, starts, strict=True)
+    )
+    source, time = _inputs(cases, neuron_at)
     tau_mem, tau_syn, v_th, v_reset = np.concatenate([part.constants for part in parts], axis=1)
     return Flat(
-        tuple(cases), tau_mem, tau_syn, v_th, v_reset, pre,
-        np.concatenate([part.post + n for part, (n, _) in zip(parts, shift, strict=True)]),
+        tuple(cases), tau_mem, tau_syn, v_th, v_reset, pre, post,
         np.concatenate([part.w for part in parts]), np.concatenate([part.d for part in parts]),
-        np.argsort(pre, kind="stable"), np.concatenate([[0], np.cumsum(np.bincount(pre, minlength=int(input_at[-1])))]),
-        source, time,
-        tuple({name: at + n for name, at in part.neuron_at.items()} for part, (n, _) in zip(parts, shift, strict=True)),
-        np.cumsum([0, *(len(part.w) for part in parts)]),
+        np.argsort(pre, kind="stable"), np.concatenate([[0], np.cumsum(np.bincount(pre, minlength=neurons))]),
+        source, time, neuron_at, np.cumsum([0, *(len(part.w) for part in parts)]),
     )
 
 
-def _inputs(
-    cases: Sequence[Case], parts: list[_Numbered], shift: list[tuple[int, int]]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Source and time of every input spike within its trial."""
+def _inputs(cases: Sequence[Case], neuron_at: Sequence[dict[str, int]]) -> tuple[np.ndarray, np.ndarray]:
+    """Neuron and time of every input spike within its trial."""
     sources, times = [np.empty(0, dtype=np.int64)], [np.empty(0)]
-    for case, part, (_, first) in zip(cases, parts, shift, strict=True):
+    for case, at in zip(cases, neuron_at, strict=True):
         for name, trains in case.inputs.items():
             for i, train in enumerate(trains):
                 within = train[train <= case.duration]
-                sources.append(np.full(len(within), first + part.input_at[name] + i))
+                sources.append(np.full(len(within), at[name] + i))
                 times.append(within)
     return np.concatenate(sources), np.concatenate(times)
 
 
 def _numbered(network: Network) -> _Numbered:
-    neuron_at, input_at, neurons, inputs = dict[str, int](), dict[str, int](), 0, 0
-    constants = [np.empty((4, 0))]
+    neuron_at, neurons, constants = dict[str, int](), 0, []
     for population in network.populations:
-        if population.kind == "input":
-            input_at[population.name], inputs = inputs, inputs + population.size
-            continue
         neuron_at[population.name], neurons = neurons, neurons + population.size
-        v_th = np.full(population.size, np.inf) if population.v_th is None else population.v_th
-        v_reset = np.zeros(population.size) if population.v_reset is None else population.v_reset
-        constants.append(np.array([population.tau_mem, population.tau_syn, v_th, v_reset]))
-    pre, given, post, w, d = [], [], [], [np.empty(0)], [np.empty(0)]
+        own = [getattr(population, name) for name in CONSTANTS]
+        constants.append([np.full(population.size, x) if v is None else v for v, x in zip(own, NEVER, strict=True)])
+    pre, post, w, d = [np.empty(0, np.int64)], [np.empty(0, np.int64)], [np.empty(0)], [np.empty(0)]
     for connection in network.connections:
         rows, columns = np.nonzero(connection.exists)
-        is_input = connection.source in input_at
-        pre.append(rows + (input_at if is_input else neuron_at)[connection.source])
-        given.append(np.full(len(rows), is_input))
+        pre.append(rows + neuron_at[connection.source])
         post.append(columns + neuron_at[connection.target])
         w.append(connection.w[connection.exists])
         d.append(connection.d[connection.exists])
-    whole, none = np.empty(0, dtype=np.int64), np.empty(0, dtype=bool)
-    return _Numbered(
-        neuron_at, input_at, neurons, inputs, np.concatenate(constants, axis=1), np.concatenate([whole, *pre]),
-        np.concatenate([none, *given]), np.concatenate([whole, *post]), np.concatenate(w), np.concatenate(d),
-    )
+    arrays = [np.concatenate(parts) for parts in (pre, post, w, d)]
+    return _Numbered(neuron_at, np.concatenate(constants, axis=1), *arrays)

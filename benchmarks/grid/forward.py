@@ -1,4 +1,4 @@
-"""The forward pass on a grid; what was chosen, and why, stands in `stepped.py`."""
+"""The forward pass on a grid; `stepped.py` lists the choices and their reasons."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ ROUNDINGS = ("nearest", "down")
 
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """What a forward pass leaves.
+    """The record of a forward pass.
 
     Attributes:
-        step, neuron, I_minus_V: `[spikes]`, of the spikes of neurons, in order of time.
-        arrival_step, arrival_synapse, arrival_spike: `[arrivals]`, in order of time; the spike is -1 for an input's.
+        step, neuron, I_minus_V: `[spikes]`, for each spike of a neuron, in order of time.
+        arrival_step, arrival_synapse, arrival_spike: `[arrivals]`, in order of time; the spike is
+            -1 for an arrival from an input.
         read: neurons whose voltage is read.
-        V, I: `[steps + 1, read]`, their state at the end of every step, after resets and arrivals.
+        V, I: `[steps + 1, read]`, their state at the end of each step, after resets and arrivals.
     """
 
     dt: float
@@ -38,15 +39,15 @@ class Trace:
 
     @property
     def falling(self) -> np.ndarray:
-        """Which spikes are of neurons whose voltage falls at the end of the step, `[spikes]`."""
+        """Mask `[spikes]` of spikes whose neuron's voltage falls at the end of the step."""
         return self.I_minus_V < 0
 
 
 def steps_of(duration: float, dt: float) -> int:
-    """How many steps a trial has.
+    """The number of steps of a trial.
 
     Raises:
-        SpecError: not a whole number.
+        SpecError: it is not a whole number.
     """
     steps = round(duration / positive_number(dt, "dt", "ms"))
     if steps < 1 or abs(steps * dt - duration) > 1e-9 * duration:
@@ -65,7 +66,9 @@ def in_steps(times: np.ndarray, dt: float, rounding: str) -> np.ndarray:
 
 
 def gain(tau: np.ndarray, other: np.ndarray, dt: float) -> np.ndarray:
-    """What a current (or adjoint) that decays with `other` adds within a step to what follows it with `tau`."""
+    """Gain per step of a variable with time constant `tau`, driven by one that decays with
+    `other`.
+    """
     x = dt / tau - dt / other
     equal = x == 0
     return dt / tau * np.exp(-dt / tau) * np.where(equal, 1.0, np.expm1(x) / np.where(equal, 1.0, x))
@@ -83,7 +86,7 @@ def forward(arrays: Flat, dt: float, rounding: str = "nearest") -> Trace:
     count = 0
 
     def send(source: np.ndarray, step: np.ndarray | int, spike: np.ndarray | int) -> None:
-        """Put the spikes of some sources under way."""
+        """Schedule the arrivals of the spikes of some sources."""
         first = arrays.first[source]
         sent = arrays.first[source + 1] - first
         of = np.repeat(np.arange(len(source)), sent)
@@ -121,7 +124,7 @@ def forward(arrays: Flat, dt: float, rounding: str = "nearest") -> Trace:
 
 
 def read_neurons(arrays: Flat) -> np.ndarray:
-    """The neurons of the populations that losses read."""
+    """The neurons of the populations that the losses read."""
     found = []
     for case, at in zip(arrays.cases, arrays.neuron_at, strict=True):
         name = case.loss.population

@@ -1,9 +1,9 @@
-"""Readouts and losses on a grid, and what they put into the adjoint.
+"""Readouts and losses on a grid, and their effect on the adjoint.
 
-The voltage of a step is that at its end, after a reset. `mean_voltage` is its mean over the steps,
-`exp_weighted_voltage` the mean of `exp(-t/T) V` at their ends, `max_voltage` the largest, and the first of equal ones
-(the threshold, for a neuron that spikes; the initial 0 depends on nothing). A spike's time is the end of its step.
-Losses are those of the specification.
+The voltage of a step is the one at its end, after a reset. `mean_voltage` is its mean over the
+steps, `exp_weighted_voltage` the mean of `exp(-t/T) V` at their ends. `max_voltage` is the largest
+voltage, and the first of equal ones (the threshold for a neuron that spikes; the initial 0 depends
+on nothing). A spike's time is the end of its step. The losses are those of the specification.
 """
 
 from __future__ import annotations
@@ -19,13 +19,15 @@ from spec import Case, CrossEntropy
 
 @dataclass(frozen=True, eq=False)
 class Driven:
-    """Losses, one a case, and how they act on the adjoint.
+    """Losses, one per case, and their effect on the adjoint.
 
     Attributes:
-        loss, y: `[cases]`, and the readout of each (None for a loss of spike times).
-        dL_dt: `[spikes]`, derivative by their times where the loss depends on them directly.
-        weight, rate: `[neurons]`, or None if no integral is read: the drive at `t` is `weight exp(-rate t)`.
-        kick_step, kick_neuron, kick: where maxima are read, in order of time, and `dL/dy` there.
+        loss, y: `[cases]`, and the readout of each case (None for a loss of spike times).
+        dL_dt: `[spikes]`, direct derivatives of the losses by spike times.
+        weight, rate: `[neurons]`; the drive at `t` is `weight exp(-rate t)`. `weight` is None if no
+            integral is read.
+        kick_step, kick_neuron, kick: steps and neurons at which maxima are read, in order of time,
+            and `dL/dy` there.
         kick_rise: `I - V` after the arrivals of that step.
     """
 
@@ -40,7 +42,7 @@ class Driven:
     kick_rise: np.ndarray
 
     def drive(self, t: float) -> np.ndarray | None:
-        """The drive of `lambda_V` at a time, `[neurons]`; None if there is none."""
+        """The drive of `lambda_V` at time `t`, `[neurons]`; None without a drive."""
         if self.weight is None:
             return None
         return self.weight * np.exp(-self.rate * t) if self.rate.any() else self.weight
@@ -104,7 +106,7 @@ def cross_entropy(y: np.ndarray, label: int) -> tuple[float, np.ndarray]:
 
 
 def _spike_times(case: Case, trace: Trace, trains: list[np.ndarray], dL_dt: np.ndarray) -> float:
-    """`1/2 sum (t - target)^2`; the derivatives are entered. A missing spike counts as `T`."""
+    """`1/2 sum (t - target)^2`, with its derivatives in `dL_dt`. A missing spike counts as `T`."""
     assert not isinstance(case.loss, CrossEntropy)
     total = 0.0
     for own, targets in zip(trains, case.loss.targets, strict=True):

@@ -1,7 +1,8 @@
-"""What a grid does to the gradients of some networks: errors, angles, spikes kept, at every step size.
+"""The effect of a grid on gradients: errors, angles and spikes kept, at every step size.
 
-Errors are those of the whole gradient by weights, or by delays, of a network: the Euclidean norm of the difference
-relative to that of the exact one (`reference`). A cosine is 0 where the grid has no gradient at all.
+Errors are those of a network's whole gradient by weights, or by delays: the Euclidean norm of the
+difference over the norm of the exact gradient (`reference`). A cosine is 0 if the gradient on the
+grid is 0.
 """
 
 from __future__ import annotations
@@ -24,12 +25,13 @@ DTS = tuple(2.0**-n for n in range(9))  # ms: 1 to 1/256
 
 
 def measured(kind: str, loss: str, where: str, seeds: Sequence[int], dts: Sequence[float] = DTS) -> list[dict]:
-    """One record a network.
+    """One record per network.
 
-    Each holds `seed`, `redrawn`, `spikes` (exact), `kappa_min`, `pinned` (a maximum that an inhibitory arrival makes is
-    read); lists of one number a step size: `error_w`, `error_d`, `cosine_w`, `cosine_d`, `falling` (spikes whose stored
-    slope is negative); and texts of one digit a step size, 1 for yes: `kept` (every neuron spikes as often as it
-    should), `ordered` (and all spikes come in the right order).
+    Each holds `seed`, `redrawn`, `spikes` (exact), `kappa_min`, `pinned` (whether the loss reads a
+    maximum that an inhibitory arrival makes). Lists hold one number per step size: `error_w`,
+    `error_d`, `cosine_w`, `cosine_d`, `falling` (spikes whose stored slope is negative). Texts hold
+    one digit per step size, 1 for yes: `kept` (all spike counts are right), `ordered` (and all
+    spikes are in the right order).
     """
     networks = [drawn(kind, loss, where, seed) for seed in seeds]
     records = [_exact(network) for network in networks]
@@ -76,7 +78,7 @@ def _compare(exact: Result, found: Result, record: dict) -> None:
 
 
 def same_spikes(exact: Result, found: Result) -> tuple[bool, bool]:
-    """Whether every neuron spikes as often, and whether all spikes then are in the same order (or at one time)."""
+    """Whether all spike counts agree; and, if so, whether all spikes are in the same order."""
     pairs = [(a, b) for name in exact.spikes for a, b in zip(exact.spikes[name], found.spikes[name], strict=True)]
     if any(len(a) != len(b) for a, b in pairs):
         return False, False

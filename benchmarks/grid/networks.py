@@ -1,9 +1,10 @@
-"""Networks by seed: small ones of two kinds, with each loss, and with delays on the grid or off it.
+"""Small networks by seed: two kinds, each loss, and delays on the grid or off it.
 
-Four inputs reach four LIF neurons, these two outputs, in a trial of 40 ms. `recurrent`: the hidden neurons also reach
-each other (and themselves), which makes them chaotic: a spike a little later soon changes all others. `feed-forward`:
-they do not. A network counts only if it has a gradient: hidden neurons that spike, and, where spikes are read, outputs
-that do. Others are drawn again; how often stands in the record.
+Four inputs drive four LIF neurons, and these drive two outputs, in a trial of 40 ms. In `recurrent`
+networks the hidden neurons also drive each other and themselves. This makes them chaotic: one spike
+a little later soon changes all others. A network counts only if it has a gradient: hidden neurons
+that spike, and, if spikes are read, outputs that spike. Others are drawn again; the record holds
+how often.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ from spec.checks import one_of
 KINDS = ("recurrent", "feed-forward")
 LOSSES = ("mean_voltage", "exp_weighted_voltage", "max_voltage", "spike_time_mse", "first_spike_time")
 WHERE = ("off", "delays on", "all on")
-"""Of the grid of 1 ms: delays and inputs anywhere; delays on it; delays and input times on it."""
+"""Relative to the grid of 1 ms: delays and inputs off it; delays on it; delays and inputs on it."""
 
 INPUTS, HIDDEN, OUTPUTS, T = 4, 4, 2, 40.0
 TAU_MEM, TAU_SYN = 20.0, 5.0
 LEAST_DELAY, MOST_DELAY, LAST_INPUT, SPIKES = 0.1, 12.0, 25.0, 3
 W_IN, W_OWN, W_OUT = (1.6, 0.8), (0.3, 0.8), (0.6, 0.6)  # mean and sd
-OUT_LIF = 3.0  # outputs that shall spike have weights so much larger
+OUT_LIF = 3.0  # factor of the weights onto outputs that spike
 TIME_SCALE = 5.0
 
 
@@ -34,7 +35,7 @@ class Drawn:
     """A network with its exact result.
 
     Attributes:
-        seed, redrawn: it is draw number `redrawn` of that seed.
+        seed, redrawn: the network is draw number `redrawn` of this seed.
     """
 
     seed: int
@@ -44,7 +45,7 @@ class Drawn:
 
 
 def drawn(kind: str, loss: str, where: str, seed: int) -> Drawn:
-    """The network of that seed.
+    """The network of a seed.
 
     Raises:
         SpecError: an unknown kind, loss or place.
@@ -60,17 +61,17 @@ def drawn(kind: str, loss: str, where: str, seed: int) -> Drawn:
 
 
 def vector(found: Result, which: str) -> np.ndarray:
-    """The gradient by all weights ("w") or delays ("d") of a network without gaps, as one vector."""
+    """The gradient by all weights (`w`) or delays (`d`) of a network with all synapses."""
     return np.concatenate([getattr(part, f"dL_d{which}").ravel() for part in found.gradients.connections])
 
 
 def norm(found: Result, which: str) -> float:
-    """Euclidean norm of that vector."""
+    """Euclidean norm of this gradient."""
     return float(np.linalg.norm(vector(found, which)))
 
 
 def placed(case: Case, where: str) -> Case:
-    """The case with delays (at least 1: loops take time), or delays and inputs, moved to the nearest whole ms."""
+    """The case with delays (at least 1), or delays and inputs, rounded to whole ms."""
     if where == "off":
         return case
     network = case.network

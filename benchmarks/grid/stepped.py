@@ -1,23 +1,28 @@
-"""EventProp on a time grid, with delays in whole steps: how the published implementations compute it.
+"""EventProp on a time grid, with delays in whole steps, as published implementations compute it.
 
-Modelled on mlGeNN (its event_prop_compiler.py), with the equations of the paper (arXiv 2501.07331) as
-`derivations/formulas.py` states them. What was chosen, where there is a choice:
+Modelled on mlGeNN (its event_prop_compiler.py), with the equations of the paper (arXiv 2501.07331)
+as `derivations/formulas.py` states them. The choices:
 
-- Time is `n dt`, `n = 0 ... T/dt`, and `T` must be a whole number of steps. Input times and delays are rounded to whole
-  steps when they are used, as `round(d)` there; the parameters themselves stay real numbers, so that an optimiser can
-  move them by less than a step. "nearest" rounds halves up, "down" cuts off.
-- Forward, a step: `V` and `I` flow exactly (no Euler); neurons with `V >= v_th` spike, at the end of the step, once at
-  most; their `I - V` is stored, before the reset; then arrivals add to `I`. A delay of 0 steps arrives in the step of
-  its spike. A voltage that rises above threshold and falls again within a step is not seen.
-- Backward, a step: arrivals read `lambda` (weight: `-tau_syn lambda_I`, delay: `w (lambda_V - lambda_I)`) before a
-  spike or a maximum of the same step changes it: a crossing counts as before the arrival (specification, section 4).
-  Then spikes jump with what was stored, `(1 + (v_th - v_reset) / (I - V)) lambda_V + dL_dt / (I - V)`; then a maximum
-  kicks; then `lambda` flows back exactly, under the drive of an integral readout that is constant within the step.
-- `I - V` of a neuron that passed its peak within the step is negative, where `dV/dt` at the crossing was positive: the
-  jump has the wrong sign. That is kept, and counted (`Trace.falling`); 0 raises.
-- A maximum that an inhibitory arrival makes is pinned: it moves with the arrival. The paper's equations do not know
-  that (`python -m derivations --errata`), nor does this, unless `pinned` asks for the term (max-pinned-tie).
-- Readouts and losses: `losses.py`.
+- **Time** is `n dt` with `n = 0 ... T/dt`; `T` must be a whole number of steps. Input times and
+  delays are rounded to whole steps when they are used, like `round(d)` there. The parameters stay
+  real numbers, so an optimiser can move them by less than a step. "nearest" rounds halves up,
+  "down" cuts.
+- **Forward, per step:** `V` and `I` flow exactly (no Euler). Neurons with `V >= v_th` spike at the
+  end of the step, at most once; their `I - V` before the reset is stored. Then arrivals add to `I`.
+  A delay of 0 steps arrives in the step of its spike. A voltage that rises above threshold and
+  falls again within a step is missed.
+- **Backward, per step:** arrivals read `lambda` (weight: `-tau_syn lambda_I`, delay:
+  `w (lambda_V - lambda_I)`) before a spike or a maximum of the same step changes it: a crossing
+  counts as before the arrival (specification, section 4). Then spikes jump with the stored values,
+  `(1 + (v_th - v_reset) / (I - V)) lambda_V + dL_dt_post / (I - V)`. Then a maximum kicks. Then
+  `lambda` flows back exactly, under the drive of an integral readout, constant within the step.
+- **Falling spikes:** if a neuron passed its peak within the step, `I - V` is negative although
+  `dV/dt` at the crossing was positive, so the jump has the wrong sign. This is kept, and counted
+  (`Trace.falling`). A value of 0 raises.
+- **Pinned maxima:** a maximum that an inhibitory arrival makes moves with the arrival. The paper's
+  equations lack this term (`python -m derivations --errata`), and so does this module unless
+  `pinned` asks for it (max-pinned-tie).
+- **Readouts and losses:** `losses.py`.
 
 Gradients are those of weights and delays; results hold none of constants and input times.
 """
@@ -35,18 +40,21 @@ from spec import Case, Gradients, Result
 
 
 def run(case: Case, dt: float, rounding: str = "nearest", pinned: bool = False) -> Result:
-    """The loss of a case and its gradient by weights and delays, on a grid of `dt` ms; see `run_many`."""
+    """The loss of a case and its gradient by weights and delays, on a grid of `dt` ms; see
+    `run_many`.
+    """
     return run_many([case], dt, rounding, pinned)[0]
 
 
 def run_many(cases: Sequence[Case], dt: float, rounding: str = "nearest", pinned: bool = False) -> list[Result]:
-    """One result a case, all of one duration and stepped together.
+    """One result per case; all cases have one duration and are stepped together.
 
     Args:
-        pinned: whether the delay gradient knows of maxima that move with an arrival, which published ones do not.
+        pinned: whether the delay gradient has the term of maxima that move with an arrival.
 
     Raises:
-        SpecError: a step that is not positive or does not divide the duration, an unknown rounding, other durations.
+        SpecError: a step that is not positive or does not divide the duration, an unknown rounding,
+            or different durations.
         ArithmeticError: a spike's `I - V` is 0, so that its gradient is infinite.
     """
     arrays = flat(cases)
@@ -71,7 +79,7 @@ def backward(arrays: Flat, trace: Trace, loss: Driven, pinned: bool = False) -> 
     w, tau_syn = arrays.w[trace.arrival_synapse], arrays.tau_syn[post]
     by_w, by_t = np.zeros(len(post)), np.zeros(len(post))
     carried = carrying(arrays, trace, loss) if pinned else np.zeros(len(post))
-    dL_dt = np.append(loss.dL_dt, 0.0)  # the last: what input spikes get
+    dL_dt = np.append(loss.dL_dt, 0.0)  # the last entry collects input spikes
     every = np.arange(trace.steps + 2)
     arrival_at = np.searchsorted(trace.arrival_step, every)
     spike_at, kick_at = np.searchsorted(trace.step, every), np.searchsorted(loss.kick_step, every)
@@ -85,8 +93,8 @@ def backward(arrays: Flat, trace: Trace, loss: Driven, pinned: bool = False) -> 
         fired = slice(spike_at[n], spike_at[n + 1])
         if fired.start < fired.stop:
             j, slope = trace.neuron[fired], trace.I_minus_V[fired]
-            worth = dL_dt[:-1][fired] if drive is None else dL_dt[:-1][fired] + drive[j] * drop[j]
-            lambda_V[j] = (1 + drop[j] / slope) * lambda_V[j] + worth / slope
+            dL_dt_post = dL_dt[:-1][fired] if drive is None else dL_dt[:-1][fired] + drive[j] * drop[j]
+            lambda_V[j] = (1 + drop[j] / slope) * lambda_V[j] + dL_dt_post / slope
         kicked = slice(kick_at[n], kick_at[n + 1])
         if kicked.start < kicked.stop:
             j = loss.kick_neuron[kicked]
@@ -102,7 +110,7 @@ def backward(arrays: Flat, trace: Trace, loss: Driven, pinned: bool = False) -> 
 
 
 def carrying(arrays: Flat, trace: Trace, loss: Driven) -> np.ndarray:
-    """What each arrival gains by carrying a maximum along, `[arrivals]`; 0 where it makes none."""
+    """The term of pinned maxima, `[arrivals]`; 0 for an arrival that makes no maximum."""
     kick = np.full(len(arrays.tau_mem), -1)
     kick[loss.kick_neuron] = np.arange(len(loss.kick))
     post = arrays.post[trace.arrival_synapse]
@@ -115,7 +123,7 @@ def carrying(arrays: Flat, trace: Trace, loss: Driven) -> np.ndarray:
 
 
 def results(arrays: Flat, trace: Trace, loss: Driven, dL_dw: np.ndarray, dL_dd: np.ndarray) -> list[Result]:
-    """What each case has of it all."""
+    """The result of each case."""
     order = np.argsort(trace.neuron, kind="stable")  # spikes neuron by neuron
     first = np.searchsorted(trace.neuron[order], np.arange(len(arrays.tau_mem) + 1))
     times, kappa = trace.dt * trace.step[order], (trace.I_minus_V / arrays.v_th[trace.neuron])[order] ** 2

@@ -1,4 +1,4 @@
-"""The study of gradients: which networks, and what their records say together."""
+"""The study of gradients: its groups of networks, and the summary of their records."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from benchmarks.grid.measure import DTS, measured
 from benchmarks.grid.networks import KINDS, LOSSES
 
 FULL, QUICK = 120, 6  # networks of each group
-PLACED = ("mean_voltage", "spike_time_mse")  # losses that are also measured with delays, and inputs, on the grid
+PLACED = ("mean_voltage", "spike_time_mse")  # losses also measured with delays, and inputs, on the grid
 ORDER_DTS = DTS[3:]  # 1/8 to 1/256 ms: five halvings
 QUANTITIES = ("error_w", "error_d", "cosine_w", "cosine_d")
 KAPPA_EDGES = (0.0, 1e-3, 1e-2, 1e-1, 1.0)
 SPIKE_EDGES = (0, 13, 17, 21, 25)
-SHOWN = (1.0, 1 / 16, 1 / 256)  # step sizes at which the dependence on kappa and spikes is told
+SHOWN = (1.0, 1 / 16, 1 / 256)  # step sizes of the dependence on kappa and spikes
 
 
 def groups(quick: bool = False) -> list[dict]:
@@ -29,32 +29,29 @@ def groups(quick: bool = False) -> list[dict]:
 
 
 def summary(found: Sequence[dict]) -> dict[str, Any]:
-    """What the records of all groups say, by group and together."""
+    """The summary of all groups, by group and together."""
     off = [group for group in found if group["where"] == "off"]
     return {
-        "groups": [{**_named(group), **_by_step(group["networks"])} for group in found],
+        "groups": [{name: group[name] for name in ("kind", "loss", "where")} | _by_step(group["networks"])
+                   for group in found],
         "order": {which: _orders(off, which) for which in ("w", "d")},
         "kappa": _binned(off, "kappa_min", KAPPA_EDGES), "spikes": _binned(off, "spikes", SPIKE_EDGES),
         "pinned": _pinned(off),
     }
 
 
-def _named(group: dict) -> dict:
-    return {name: group[name] for name in ("kind", "loss", "where")}
-
-
 def _by_step(networks: Sequence[dict]) -> dict[str, Any]:
-    """Quartiles over networks at each step size, shares of networks and spikes."""
-    said: dict[str, Any] = {"count": len(networks)}
+    """Quartiles over networks, shares of networks and of spikes, at each step size."""
+    row: dict[str, Any] = {"count": len(networks)}
     for name in QUANTITIES:
-        said[name] = _quartiles(np.array([network[name] for network in networks]))
+        row[name] = _quartiles(np.array([network[name] for network in networks]))
     for name in ("kept", "ordered"):
-        said[name] = np.mean([list(map(int, network[name])) for network in networks], axis=0).round(4).tolist()
-    said["no_gradient_d"] = np.mean([np.array(n["cosine_d"]) == 0 for n in networks], axis=0).round(4).tolist()
-    said["against_d"] = np.mean([np.array(n["cosine_d"]) < 0 for n in networks], axis=0).round(4).tolist()
+        row[name] = np.mean([list(map(int, network[name])) for network in networks], axis=0).round(4).tolist()
+    row["no_gradient_d"] = np.mean([np.array(n["cosine_d"]) == 0 for n in networks], axis=0).round(4).tolist()
+    row["against_d"] = np.mean([np.array(n["cosine_d"]) < 0 for n in networks], axis=0).round(4).tolist()
     spikes, falling = sum(n["spikes"] for n in networks), np.sum([n["falling"] for n in networks], axis=0)
-    said["falling"] = (falling / spikes).round(5).tolist()
-    return said
+    row["falling"] = (falling / spikes).round(5).tolist()
+    return row
 
 
 def _quartiles(values: np.ndarray) -> list[list[float]]:
@@ -63,25 +60,25 @@ def _quartiles(values: np.ndarray) -> list[list[float]]:
 
 
 def _orders(off: Sequence[dict], which: str) -> list[dict]:
-    """Of every kind, and loss within it: the slopes of log error against log dt, of networks whose events are stable.
+    """Slopes of log error against log dt by kind and loss, over networks of `stable` events.
 
-    Stable: at all step sizes of `ORDER_DTS` every neuron spikes as often as it should and all spikes are in order.
-    Networks with a pinned maximum are left out: the paper's equations have no limit there (`pinned` says what they do).
+    Networks with a pinned maximum are left out: the paper's equations have no limit there (see
+    `pinned` in the summary).
     """
-    said = []
+    records = []
     for kind in KINDS:
         of_kind = [group for group in off if group["kind"] == kind]
         for loss in (*LOSSES, "all"):
             networks = [n for group in of_kind for n in group["networks"] if loss in (group["loss"], "all")]
             slopes = [order(n[f"error_{which}"]) for n in networks if stable(n) and not n["pinned"]]
             low, middle, high = np.percentile(slopes, (25, 50, 75)) if slopes else (None,) * 3
-            said.append({"kind": kind, "loss": loss, "of": len(networks), "count": len(slopes), "quartiles": [
+            records.append({"kind": kind, "loss": loss, "of": len(networks), "count": len(slopes), "quartiles": [
                 None if q is None else round(float(q), 3) for q in (low, middle, high)]})
-    return said
+    return records
 
 
 def stable(network: dict) -> bool:
-    """Whether the events of a network are the exact ones at every step size of `ORDER_DTS`."""
+    """Whether spike counts and order are right at every step size of `ORDER_DTS`."""
     return "0" not in network["ordered"][-len(ORDER_DTS) :]
 
 
@@ -91,8 +88,8 @@ def order(errors: Sequence[float]) -> float:
 
 
 def _binned(off: Sequence[dict], quantity: str, edges: Sequence[float]) -> list[dict]:
-    """How errors depend on a quantity of the exact network: rank correlation, and medians between edges."""
-    said = []
+    """The dependence of errors on a quantity: rank correlation, and medians between edges."""
+    records = []
     networks = [n for group in off for n in group["networks"] if n[quantity] is not None and not n["pinned"]]
     values = np.array([network[quantity] for network in networks], dtype=float)
     which_bin = np.searchsorted(np.array(edges), values, side="right") - 1
@@ -100,14 +97,14 @@ def _binned(off: Sequence[dict], quantity: str, edges: Sequence[float]) -> list[
         for which in ("w", "d"):
             errors = np.array([network[f"error_{which}"][DTS.index(dt)] for network in networks])
             bins = [errors[which_bin == n] for n in range(len(edges))]
-            said.append({"dt": dt, "which": which, "edges": list(edges), "counts": [len(own) for own in bins],
-                         "medians": [float(f"{np.median(own):.4g}") if len(own) else None for own in bins],
-                         "rank_correlation": round(rank_correlation(values, errors), 3)})
-    return said
+            records.append({"dt": dt, "which": which, "edges": list(edges), "counts": [len(own) for own in bins],
+                            "medians": [float(f"{np.median(own):.4g}") if len(own) else None for own in bins],
+                            "rank_correlation": round(rank_correlation(values, errors), 3)})
+    return records
 
 
 def rank_correlation(a: Iterable[float], b: Iterable[float]) -> float:
-    """Spearman's: the correlation of ranks, equal values sharing theirs."""
+    """Spearman's rank correlation; equal values share their mean rank."""
     return float(np.corrcoef(_ranks(np.array(list(a))), _ranks(np.array(list(b))))[0, 1])
 
 
@@ -118,12 +115,12 @@ def _ranks(values: np.ndarray) -> np.ndarray:
 
 
 def _pinned(off: Sequence[dict]) -> list[dict]:
-    """Of maxima read: errors of the delay gradient at each step size, with a pinned maximum among them and without."""
-    said = []
+    """Errors of the delay gradient of maxima, for networks with and without a pinned maximum."""
+    records = []
     for kind in KINDS:
         networks = [n for g in off if (g["kind"], g["loss"]) == (kind, "max_voltage") for n in g["networks"]]
         for is_pinned in (False, True):
             own = [n["error_d"] for n in networks if n["pinned"] == is_pinned]
             medians = [row[1] for row in _quartiles(np.array(own))] if own else None
-            said.append({"kind": kind, "pinned": is_pinned, "count": len(own), "error_d": medians})
-    return said
+            records.append({"kind": kind, "pinned": is_pinned, "count": len(own), "error_d": medians})
+    return records

@@ -1,11 +1,14 @@
-"""Two tasks in which times decide, as cases of the specification: intervals of two inputs, and Yin-Yang.
+"""Two tasks in which times decide, as cases of the specification: intervals of two inputs,
+Yin-Yang.
 
-`interval`: input 1 fires after input 0, in class 0 by `base` ms, in class 1 by `base + apart`. `base` is drawn by seed
-between 4 and 5 ms and the onset of every trial between 0 and 5, so that no phase of a grid is preferred. Two LI outputs
-read their largest voltage, weights stay, delays learn. Output `j` answers most to the interval
-`x_j = d[0][j] - d[1][j]`, and both alike to `(x_0 + x_1) / 2`: this boundary must come to lie within `apart` above
-`base`, and is best in the middle.
-`yin-yang`: as in `fast/tasks/yin_yang.py`, with its preset, but fewer points and epochs.
+`interval`: input 1 fires after input 0, in class 0 by `base` ms, in class 1 by `base + apart`.
+`base` is drawn by seed between 4 and 5 ms and the onset of every trial between 0 and 5, so that no
+phase of a grid is preferred. Two LI (leaky integrator) outputs are read by their largest voltage;
+weights are fixed, delays learn. Output `j` responds most to the interval `x_j = d[0][j] - d[1][j]`,
+and both outputs respond alike to `(x_0 + x_1) / 2`. This boundary must come to lie within `apart`
+above `base`, and is best in the middle.
+
+`yin-yang`: the task of `fast/tasks/yin_yang.py` with its preset, but fewer points and epochs.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ import torch
 
 from fast import LI, LIF, Spikes
 from fast.tasks import yin_yang
-from fast.training.model import Reader
+from fast.training.model import Classifier
 from spec import Case, Connection, CrossEntropy, Network, Population, SpikeTrains
 
 APARTS = (4.0, 2.0, 1.0, 0.5, 0.25)  # ms
@@ -31,13 +34,14 @@ YIN_YANG_TRAIN, YIN_YANG_TEST, YIN_YANG_EPOCHS = 500, 1000, 30
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """Data, a network before it learned, and how it learns.
+    """Data, an untrained network, and its optimiser's settings.
 
     Attributes:
         layers: LIF layers, and an LI layer at the end; float64.
-        train, test: cases that share one network (its parameters are those before learning) and its shape.
-        batches: of the training cases, one a step.
-        lr_w, lr_d: Adam's first steps, which end at 0 along half a cosine; None: weights stay.
+        train, test: cases that share one network, with the untrained parameters.
+        batches: indices of training cases, one batch per step.
+        lr_w, lr_d: initial learning rates of Adam, decayed to 0 along half a cosine; None: weights
+            are fixed.
     """
 
     layers: list[LIF | LI]
@@ -47,14 +51,9 @@ class Task:
     lr_w: float | None
     lr_d: float
 
-    @property
-    def max_delay(self) -> float:
-        """The bound of all delays, ms."""
-        return float(self.layers[0].max_delay or 0.0)
-
 
 def interval_task(apart: float, seed: int, steps: int = INTERVAL_STEPS) -> Task:
-    """Two intervals that are `apart` ms apart."""
+    """The interval task with classes `apart` ms apart."""
     random = np.random.default_rng([seed, round(1000 * apart)])
     layer = LI(2, 2, readout="max_voltage", tau_mem=INTERVAL_TAU_MEM, tau_syn=INTERVAL_TAU_SYN, max_delay=MAX_DELAY,
                dtype=torch.float64)
@@ -80,7 +79,7 @@ def interval_base(apart: float, seed: int) -> float:
 def yin_yang_task(seed: int, epochs: int = YIN_YANG_EPOCHS, train: int = YIN_YANG_TRAIN) -> Task:
     """Yin-Yang with the preset of `fast.train`, on fewer points."""
     settings = yin_yang.PRESETS["best"]
-    reader = Reader(yin_yang.CHANNELS, yin_yang.CLASSES, settings, torch.float64, seed)
+    reader = Classifier(yin_yang.CHANNELS, yin_yang.CLASSES, settings, torch.float64, seed)
     network = network_of(reader.layers)
 
     def split(count: int, number: int) -> list[Case]:

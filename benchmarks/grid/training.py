@@ -1,8 +1,9 @@
-"""What a grid costs a network that learns: the same task, start, batches and optimiser, with either gradient.
+"""The cost of a grid for training: the same task, start, batches and optimiser, with either
+gradient.
 
-The exact gradient is that of `fast` in float64 (held against `reference` by the tests of the project); a grid's is that
-of `stepped.py`. Adam moves real-valued delays in both; a grid rounds them when it uses them, and its network is judged
-twice: as it is on its own grid, and in continuous time.
+The exact gradient is the one of `fast` in float64 (tested against `reference`); the gradient on a
+grid is the one of `stepped.py`. Adam moves real-valued delays in both cases. A grid rounds delays
+when it uses them, and its network is tested twice: on its own grid, and in continuous time.
 """
 
 from __future__ import annotations
@@ -26,18 +27,18 @@ from benchmarks.grid.stepped import backward, run_many
 from benchmarks.grid.tasks import APARTS, Task, interval_base, interval_task, network_of, spikes_of, yin_yang_task
 from fast import LI, LIF, cross_entropy
 from fast.run import run_case
-from fast.training.intervals import half_of_mean
-from fast.training.shared import right_answers
+from fast.training.evaluation import correct
+from fast.training.intervals import mean_half_width
 from spec import Case
 
 Layers = list[LIF | LI]
 ALIKE_DTS = (1.0, 1 / 8, 1 / 64)  # ms
-CHUNK = 100  # test trials that are stepped together
+CHUNK = 100  # test trials per pass
 
 
 @dataclass(frozen=True)
 class Way:
-    """Which gradient: the exact one (`dt` None), or that of a grid, without the term of pinned maxima or with it."""
+    """A gradient: exact (`dt` None), or on a grid, with or without the term of pinned maxima."""
 
     dt: float | None
     pinned: bool = False
@@ -47,7 +48,7 @@ EXACT, PUBLISHED = Way(None, True), Way(1.0)
 
 
 def leave_gradient(layers: Layers, cases: Sequence[Case], way: Way) -> None:
-    """Leave the gradient of the mean loss in the layers."""
+    """Set the gradient of the mean loss on the parameters of the layers."""
     if way.dt is None:
         spikes, labels = spikes_of(cases)
         cross_entropy(exact_readout(layers, spikes), labels).backward()
@@ -64,12 +65,12 @@ def leave_gradient(layers: Layers, cases: Sequence[Case], way: Way) -> None:
 
 
 def on_grid(layers: Layers, cases: Sequence[Case]) -> Flat:
-    """The cases side by side, with the weights and delays of the layers."""
+    """The cases in one set of arrays, with the weights and delays of the layers."""
     return flat(cases).with_parameters(_vector(layers, "w"), _vector(layers, "d"))
 
 
 def exact_readout(layers: Layers, spikes: Any) -> torch.Tensor:
-    """What the outputs read, `[trials, classes]`."""
+    """The readout `[trials, classes]`."""
     for layer in layers:
         spikes = layer(spikes)
     assert isinstance(spikes, torch.Tensor)
@@ -81,7 +82,7 @@ def _vector(layers: Layers, name: str) -> np.ndarray:
 
 
 def learned(task: Task, way: Way) -> Layers:
-    """The layers after training."""
+    """The trained layers."""
     layers = copy.deepcopy(task.layers)
     groups = [{"params": [layer.d for layer in layers], "lr": task.lr_d}]
     if task.lr_w is not None:
@@ -103,7 +104,7 @@ def learned(task: Task, way: Way) -> Layers:
 
 @torch.no_grad()
 def accuracy(layers: Layers, cases: Sequence[Case], dt: float | None) -> float:
-    """Share of right answers (the right output strictly the largest) in continuous time (None), or on a grid."""
+    """Share of right answers in continuous time (`dt` None), or on a grid."""
     right = 0
     for at in range(0, len(cases), CHUNK):
         spikes, labels = spikes_of(cases[at : at + CHUNK])
@@ -112,19 +113,19 @@ def accuracy(layers: Layers, cases: Sequence[Case], dt: float | None) -> float:
         else:
             arrays = on_grid(layers, cases[at : at + CHUNK])
             y = torch.tensor(np.array(driven(arrays, forward(arrays, dt)).y))
-        right += int(right_answers(y, labels).sum())
+        right += int(correct(y, labels).sum())
     return right / len(cases)
 
 
 def alike(task: Task, layers: Layers, ways: Sequence[Way]) -> list[dict]:
-    """How alike the exact gradient of the first batch and others are, at the parameters of some layers.
+    """The exact gradient of the first batch compared with others, at the layers' parameters.
 
-    Error and cosine of the mean gradient of the batch; median error of the gradients of single trials (`trial_w`,
-    `trial_d`); and the share of trials in which every neuron spikes as often as it should (`kept`).
+    Error and cosine of the batch's mean gradient; median error of single trials' gradients
+    (`trial_w`, `trial_d`); and the share of trials with all spike counts right (`kept`).
     """
     network = network_of(layers)
     cases = [Case(network, c.duration, c.inputs, c.loss) for c in (task.train[n] for n in task.batches[0])]
-    exact, said = [run_case(case) for case in cases], []
+    exact, records = [run_case(case) for case in cases], []
     for way in ways:
         assert way.dt is not None
         found = run_many(cases, way.dt, pinned=way.pinned)
@@ -138,28 +139,28 @@ def alike(task: Task, layers: Layers, ways: Sequence[Way]) -> list[dict]:
             entry[f"error_{name}"] = float(f"{np.linalg.norm(other - mean) / size:.4g}")
             entry[f"cosine_{name}"] = round(float(mean @ other / (size * length)), 4)
             entry[f"trial_{name}"] = float(f"{np.median(errors):.4g}")
-        said.append(entry)
-    return said
+        records.append(entry)
+    return records
 
 
 def compared(task: Task, ways: Sequence[Way] = (PUBLISHED,)) -> tuple[list[dict[str, Any]], Layers]:
-    """One seed of a task: accuracies of the network of each gradient, and how its delays differ from the exact one's.
+    """One seed of a task: accuracies and delays of the network trained with each gradient.
 
-    `on_exact`: in continuous time; `on_grid`: on the grid it was trained on, the exact one on that of 1 ms. The layers
-    are those of the exact gradient.
+    `on_exact`: in continuous time; `on_grid`: on the grid of its training, the exact one on 1 ms.
+    The returned layers are those trained with the exact gradient.
     """
     exact = learned(task, EXACT)
     start, end = _vector(task.layers, "d"), _vector(exact, "d")
-    said: list[dict[str, Any]] = []
+    records: list[dict[str, Any]] = []
     for way in (EXACT, *ways):
         layers = exact if way is EXACT else learned(task, way)
         delays = _vector(layers, "d")
-        said.append({
+        records.append({
             "dt": way.dt, "pinned": way.pinned, "on_exact": accuracy(layers, task.test, None),
             "on_grid": accuracy(layers, task.test, way.dt or PUBLISHED.dt),
             "moved_ms": _rms(delays - start), "apart_ms": _rms(delays - end), "delays": delays.round(4).tolist(),
         })
-    return said, exact
+    return records, exact
 
 
 def _rms(values: np.ndarray) -> float:
@@ -167,35 +168,35 @@ def _rms(values: np.ndarray) -> float:
 
 
 def interval_runs(seeds: Sequence[int], aparts: Sequence[float] = APARTS, **sizes: int) -> list[dict]:
-    """Every distance of intervals and seed; `boundary_off`: from the learned boundary to the best one, ms."""
-    said = []
+    """Every distance and seed; `boundary_off`: learned minus best boundary, ms."""
+    records = []
     for apart in aparts:
         for seed in seeds:
             (ways, _), base = compared(interval_task(apart, seed, **sizes)), interval_base(apart, seed)
             for way in ways:
                 d = np.array(way["delays"]).reshape(2, 2)
                 way["boundary_off"] = round(float((d[0] - d[1]).mean() - base - apart / 2), 4)
-            said.append({"apart": apart, "seed": seed, "base": round(base, 4), "ways": ways})
-    return said
+            records.append({"apart": apart, "seed": seed, "base": round(base, 4), "ways": ways})
+    return records
 
 
 def yin_yang_runs(seeds: Sequence[int], ways: Sequence[Way], **sizes: int) -> list[dict]:
-    """Every seed of Yin-Yang, with how alike the gradients of the first batch are before and after learning."""
-    said = []
+    """Every seed of Yin-Yang, with `alike` before and after training with the exact gradient."""
+    records = []
     for seed in seeds:
         task = yin_yang_task(seed, **sizes)
         found, exact = compared(task, ways)
         for way in found:
             del way["delays"]
         asked = [Way(dt, pinned) for dt in ALIKE_DTS for pinned in (False, True)]
-        said.append({"seed": seed, "ways": found, "before": alike(task, task.layers, asked),
-                     "after": alike(task, exact, asked)})
-    return said
+        records.append({"seed": seed, "ways": found, "before": alike(task, task.layers, asked),
+                        "after": alike(task, exact, asked)})
+    return records
 
 
 def mean_and_interval(values: Sequence[float]) -> dict[str, float | None]:
-    """Mean, standard deviation, and half the 95 % interval of the mean, of one value a seed."""
-    half = half_of_mean(values)
+    """Mean, standard deviation, and half the 95 % interval of the mean, over one value per seed."""
+    half = mean_half_width(values)
     return {
         "mean": round(statistics.fmean(values), 5),
         "sd": round(statistics.stdev(values), 5) if len(values) > 1 else None,
@@ -204,16 +205,16 @@ def mean_and_interval(values: Sequence[float]) -> dict[str, float | None]:
 
 
 def summary(runs: Sequence[dict]) -> list[dict]:
-    """Over seeds, for each way: accuracies, and the exact one's on the same seed less its own (paired)."""
-    said = []
+    """Over seeds, for each way: accuracies, and the exact one's minus its own (paired by seed)."""
+    records = []
     for n, way in enumerate(runs[0]["ways"]):
         own = [run["ways"][n] for run in runs]
         best = [run["ways"][0]["on_exact"] for run in runs]
-        said.append({
+        records.append({
             "dt": way["dt"], "pinned": way["pinned"], "seeds": len(runs),
             **{name: mean_and_interval([one[name] for one in own])
                for name in ("on_exact", "on_grid", "moved_ms", "apart_ms")},
             "lost_on_exact": mean_and_interval([b - one["on_exact"] for b, one in zip(best, own, strict=True)]),
             "lost_on_grid": mean_and_interval([b - one["on_grid"] for b, one in zip(best, own, strict=True)]),
         })
-    return said
+    return records

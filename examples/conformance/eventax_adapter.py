@@ -1,29 +1,38 @@
 # requires: eventax>=0.1,<0.2
-"""eventax (0.1.0): event-based networks in JAX, delays learn. `python eventax_adapter.py [--adjoint A] CASE.json`
+"""eventax (0.1.0): event-based networks in JAX with learnable delays.
 
-Does: any graph of LIF neurons with one synapse between two neurons, a weight and a delay each, constants of each
-neuron; gradients of weights, delays and input times. Its `EvNN` is called, and pulled back, event by event from Python,
-as its `spikes_until_t` and `state_at_t` do it from compiled loops, which take longer to compile.
+    python eventax_adapter.py [--adjoint A] CASE.json
 
-Settings: float64 (JAX and eventax take float32 by default); diffrax's Dopri8, and Newton's method to 1e-12 for
-crossings, where eventax's defaults, Euler and 1e-2, are meant for speed. The step is constant, 0.2371 ms: of order 8
-since a crossing is looked for in the interpolation within a step; no round number, since diffrax halves the gradient by
-the end of an interval that is a whole number of steps. `--adjoint autodiff`, also eventax's default, differentiates
-through the solver; `--adjoint eventprop` is eventax's own `EventPropAdjoint`.
+Offers: any graph of LIF neurons with one synapse between two neurons, a weight and a delay each,
+and constants of each neuron; gradients of weights, delays and input times. Python calls its `EvNN`
+event by event, and pulls gradients back through each call. `spikes_until_t` and `state_at_t` of
+eventax do the same in compiled loops, which take longer to compile.
 
-Conventions: `tmem dv/dt = -v + i + ic`, `tsyn di/dt = -i`, a spike does `i += w`: ours, with `ic = 0`; time has the
-unit of its constants, ms. The reset subtracts `thresh - vreset` at the crossing: ours. An `li` neuron is a LIF neuron
-whose threshold is 1e6. `mean_voltage`, `exp_weighted_voltage` are a third state variable, in a model derived from LIF.
-For `max_voltage` the instant is found here, from states that eventax gives; the voltage there and its gradient are
-eventax's. A case without any delay is built without them, as a user would, and has no delay gradient then.
+Settings: float64 (JAX and eventax default to float32); diffrax's Dopri8, and Newton's method to
+1e-12 for crossings, instead of eventax's fast defaults Euler and 1e-2. The step is constant, 0.2371
+ms: order 8 is needed because a crossing is searched in the interpolation within a step. It is no
+round number because diffrax halves the gradient by the end of an interval of a whole number of
+steps. `--adjoint autodiff`, eventax's default, differentiates through the solver;
+`--adjoint eventprop` is eventax's own `EventPropAdjoint`.
 
-Left out: gradients of constants (its LIF holds them fixed; its PLIF, whose time constants learn, cannot be built in
-0.1.0: it passes on `positive_weights`, which nothing takes), kappa, several synapses between two neurons.
+Conventions: `tmem dv/dt = -v + i + ic`, `tsyn di/dt = -i`, and a spike does `i += w`: ours with
+`ic = 0`. Times have the unit of the constants, ms. The reset subtracts `thresh - vreset` at the
+crossing: ours. An `li` neuron is a LIF neuron with threshold 1e6. `mean_voltage` and
+`exp_weighted_voltage` are a third state variable, in a model derived from LIF. For `max_voltage`
+this adapter finds the instant, from states that eventax gives; the voltage there and its gradient
+are eventax's. A case without any delay is built without delays, as a user would do, and then has no
+delay gradient.
 
-Known of 0.1.0: a delay of exactly 0 beside others gets half its gradient (`jnp.maximum(delay, 0)`). Of two arrivals at
-one instant, at one neuron or two, the time between them is skipped, and with it what their order is worth: their delay
-gradients are wrong one by one, and right in sum. `EventPropAdjoint` gives the end of a solve, which is the next
-arrival, a gradient also where a spike ended it before: wrong delays and input times of arrivals next after a spike.
+Left out: gradients of constants (its LIF holds them fixed; its PLIF, whose time constants learn,
+cannot be built in 0.1.0 because it passes on `positive_weights`, which no class accepts), kappa,
+several synapses between two neurons.
+
+Known errors of 0.1.0: a delay of exactly 0 beside others gets half its gradient
+(`jnp.maximum(delay, 0)`). If two arrivals share an instant, at one neuron or two, the time between
+them is skipped, and with it the derivative by their order: their delay gradients are wrong one by
+one, and right in sum. `EventPropAdjoint` gives a gradient to the end of a solve, which is the next
+arrival, also if a spike ended the solve before: wrong delays and input times of arrivals next after
+a spike.
 """
 
 import argparse
@@ -33,7 +42,7 @@ import sys
 from importlib.metadata import version
 
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")  # it compiles longer than it runs
-NEVER = 1e6  # a threshold that is not reached
+NEVER = 1e6  # a threshold that is never reached
 STEP, TOLERANCE = 0.2371, 1e-12
 SETTINGS = f"float64; Dopri8, constant step of {STEP} ms; crossings by Newton's method to {TOLERANCE:g}; adjoint: "
 NOTE = (
@@ -47,7 +56,6 @@ ADJOINTS = {
     "eventprop": "Its own EventPropAdjoint. Weights are right; delays of arrivals next after a spike are not: the end "
     "of a solve gets a gradient also where a spike ended it before.",
 }
-
 
 
 def refuse(reason):
@@ -71,12 +79,12 @@ def main():
 
 
 def run(case, adjoint):
-    """The result, in the layout that the command lines print."""
+    """The result, in the layout of the command lines."""
     import numpy as np
 
     loss, inputs = case["loss"], [p for p in case["populations"] if p["kind"] == "input"]
     neurons = [p for p in case["populations"] if p["kind"] != "input"]
-    at, size = {}, 0  # neurons first, then inputs, as eventax numbers them
+    at, size = {}, 0  # neurons first, then inputs: the numbers of eventax
     for p in neurons + inputs:
         at[p["name"]] = np.arange(size, size + p["size"])
         size += p["size"]
@@ -168,7 +176,9 @@ def simulate(case, neurons, w, d, exists, t_in, read, adjoint):
 
     @eqx.filter_jit
     def pull(parameters, state, buffer, cotangents):
-        """What the outputs of an event are worth, as worth of the parameters, the state and the times under way."""
+        """Gradients by the outputs of an event, pulled back to parameters, state and times under
+        way.
+        """
         times, rest = eqx.partition(buffer, eqx.is_inexact_array)
 
         def event(parameters, state, times):
@@ -178,7 +188,7 @@ def simulate(case, neurons, w, d, exists, t_in, read, adjoint):
         return jax.vjp(event, parameters, state, times)[1](cotangents)
 
     def sweep(moments):
-        """(time, who spiked, state after it) of each event; and (state, buffer) before it."""
+        """(time, spiking neurons, state after) of each event; and (state, buffer) before it."""
         state, buffer, found, before = net.init_state(), begin(parameters, moments), [], []
         while not net.spike_buffer.is_empty(buffer):
             before.append((state, buffer))
@@ -187,7 +197,7 @@ def simulate(case, neurons, w, d, exists, t_in, read, adjoint):
         return found, before
 
     def evaluate(at_t, after):
-        """Loss and readout, of the times of events and the states after them."""
+        """Loss and readout, from the times of events and the states after them."""
         if "targets" in loss:
             own = [[at_t[k] for k in fired[j]] + [T] * len(t) for j, t in zip(read, loss["targets"])]
             errors = [t - x for a, b in zip(own, loss["targets"]) for t, x in zip(a, b)]
@@ -224,9 +234,10 @@ def simulate(case, neurons, w, d, exists, t_in, read, adjoint):
 
 
 def maxima(seen, read, tau_mem, tau_syn):
-    """Moments to stop at (infinite: none), and the event whose state has the maximum (None: the initial 0), a neuron.
+    """Per neuron, the moment of its maximum, and the event whose state is the maximum.
 
-    The state after event k flows back in closed form to event k - 1; the slope tells where the voltage turns.
+    An infinite moment means no extra stop; None means the initial 0. The state after event k flows
+    back in closed form to event k - 1, and the sign of the slope brackets the turning point.
     """
     import numpy as np
 
@@ -237,7 +248,7 @@ def maxima(seen, read, tau_mem, tau_syn):
         for k, (end, state) in enumerate(seen):
 
             def flow(t, end=end, V=state[j, 0], I=state[j, 1], j=j):
-                """V, and I - V, which has the sign of its slope."""
+                """V, and I - V, which has the sign of the slope."""
                 h = t - end
                 x = h / tau_mem[j] - h / tau_syn[j]
                 gain = h / tau_mem[j] * np.exp(-h / tau_mem[j]) * (np.expm1(x) / x if x else 1.0)
@@ -251,7 +262,8 @@ def maxima(seen, read, tau_mem, tau_syn):
                     low, high = (middle, high) if flow(middle)[1] > 0 else (low, middle)
                 best = max(best, (flow(low)[0], k, low), key=lambda one: one[0])
         moments, at = [*moments, best[2]], [*at, best[1]]
-    # a moment is an event more: it ends the stretch of its event, and all later ones are counted on
+    # Each moment is one more event, directly before its own event, and shifts the number of later
+    # events.
     earlier = [[other for other in moments if other < (own if own < np.inf else ends[k + 1] if k is not None else 0.0)]
                for own, k in zip(moments, at)]
     return moments, [None if k is None else k + len(before) for k, before in zip(at, earlier)]

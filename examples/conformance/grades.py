@@ -1,11 +1,11 @@
-"""Grades several simulators and writes one JSON object that says how each fares.
+"""Grades several simulators and prints the grades as one JSON object.
 
-    python examples/conformance/grades.py reference="python -m reference" "eventax=python eventax_adapter.py" > FILE
+    python examples/conformance/grades.py reference="python -m reference" NAME=COMMAND ... > FILE
 
-Each argument is a name, `=`, and a command as `python -m spec.conformance` takes it. What it is, and with which
-settings, the command says itself, asked with `--about`: a JSON object with `system`, `version`, `settings`, `note`, and
-`kinds` if a quantity (`w`, say) is meant to be something else than the derivative, with the words for that.
-Nothing in the file depends on anything but the answers and the date; commands are not in it.
+Each argument is a name, `=`, and a command for `python -m spec.conformance`. With `--about` a
+command describes itself: a JSON object with `system`, `version`, `settings`, `note`, and optionally
+`kinds`, which names quantities (such as `w`) that are meant to be something else than the
+derivative. The output depends on the answers and the date only; it does not contain the commands.
 """
 
 from __future__ import annotations
@@ -40,18 +40,18 @@ OWN = {
         "A hundred lines without NumPy that do one layer and squared errors of spike times: a partial answer.",
     ),
 }
-"""What our own commands are, which know no `--about`: by a part of the command."""
+"""Descriptions of our own commands, which have no `--about`, by a part of the command."""
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Grade several simulators; JSON on standard output.")
     parser.add_argument("systems", nargs="+", metavar="NAME=COMMAND")
-    parser.add_argument("--timeout", type=float, default=600.0, metavar="S", help="a case (default: %(default)g)")
+    parser.add_argument("--timeout", type=float, default=600.0, metavar="S", help="per case (default: %(default)g)")
     options = parser.parse_args()
     pairs = [argument.partition("=") for argument in options.systems]
     names = [name for name, _, _ in pairs]
     if not all(name and command.strip() for name, _, command in pairs) or len(set(names)) < len(names):
-        parser.error("each argument must be NAME=COMMAND, and no name may be there twice")
+        parser.error("each argument must be NAME=COMMAND, with different names")
     systems = []
     for name, _, command in pairs:
         print(f"{name} ...", file=sys.stderr)
@@ -65,10 +65,10 @@ def main() -> int:
 
 
 def about(command: list[str]) -> dict[str, object]:
-    """What the command is: from itself, or for our own from `OWN`.
+    """The description of a command: its own, or an entry of `OWN`.
 
     Raises:
-        SystemExit: it does not say.
+        SystemExit: the command does not describe itself.
     """
     line = shlex.join(command)
     for part, (system, settings, note) in OWN.items():
@@ -88,7 +88,7 @@ def about(command: list[str]) -> dict[str, object]:
 
 
 def measured(report: Report) -> dict:
-    """What the report says, without what depends on the clock."""
+    """The content of the report, without times."""
     states = {state: [case for case in report.cases if case.state == state] for state in ("not offered", "failed")}
     near = report.likeness
     return {
@@ -114,7 +114,7 @@ def measured(report: Report) -> dict:
 
 
 def by_group(report: Report, capability: str | None, names: tuple[str, ...]) -> dict:
-    """Each of these groups of quantities that some case has."""
+    """The summary of each group of quantities that some case has."""
     found = {}
     for name in names:
         members = GROUPS[name]
@@ -128,20 +128,12 @@ def by_group(report: Report, capability: str | None, names: tuple[str, ...]) -> 
 
 
 def summary(found: Summary) -> dict:
-    """Grade, right digits of the worst block, and in how many cases there was what."""
-    return {
-        "grade": found.grade,
-        "digits": rounded(found.digits),
-        "offered": found.offered,
-        "cases": found.cases,
-        "whole": found.whole,
-        "failed": found.failed,
-        "another_network": found.other,
-    }
+    """Grade, right digits of the worst block, and the numbers of cases."""
+    return {**vars(found), "digits": rounded(found.digits)}
 
 
 def spread(cases: list[CaseReport], members: tuple[str, ...]) -> dict:
-    """Over cases, of the digits of their worst block: the median, the worst, how many were graded and below 1."""
+    """Digits of each case's worst block: median, worst case, numbers graded and below 1."""
     worst = {
         case.name: min(digits)
         for case in cases
@@ -155,9 +147,10 @@ def spread(cases: list[CaseReport], members: tuple[str, ...]) -> dict:
 
 
 def direction(cases: list[CaseReport], quantity: str) -> float | None:
-    """The median over cases of the cosine between the gradient found and the right one, also of other networks.
+    """Median over cases of the cosine between the gradient found and the right one.
 
-    A surrogate may point the right way without a right digit; the cosine of 0 with anything is 0.
+    A surrogate may have the right direction without a right digit. Gradients of other networks
+    count too; the cosine of a zero gradient is 0.
     """
     cosines = []
     for case in cases:
@@ -172,7 +165,7 @@ def direction(cases: list[CaseReport], quantity: str) -> float | None:
 
 
 def rounded(number: float | None) -> float | None:
-    """To two decimals, so that the last bits of a sum do not show."""
+    """Rounded to two decimals, which hides the last bits of a sum."""
     return None if number is None else round(number, 2)
 
 

@@ -1,29 +1,36 @@
 # requires: snntorch>=1.0,<1.1
 # requires: torch>=2.6
-"""snnTorch (1.0.0): surrogate gradients on a time grid. `python snntorch_adapter.py [--dt 1] [--reset R] CASE.json`
+"""snnTorch (1.0.0): surrogate gradients on a time grid.
 
-Does: any graph of its `Synaptic` neurons that reset to 0, on a grid of `--dt` ms: spikes, losses, readouts; of voltage
-losses also gradients of weights and time constants, by torch's backward pass through time.
+    python snntorch_adapter.py [--dt 1] [--reset R] CASE.json
 
-**These gradients are surrogates where spikes lie between a weight and the loss.** The derivative of a spike by the
-voltage is 0 or infinite; a surrogate puts a smooth bump there, on purpose, so that networks learn, silent ones too.
-It is another quantity than the derivative of the loss and was never meant to have its digits. Without spiking layers
-the gradient is that of the grid, right to the first order of `dt`.
+Offers: any graph of its `Synaptic` neurons that reset to 0, on a grid of `--dt` ms: spikes, losses
+and readouts; for voltage losses also gradients of weights and time constants, by torch's backward
+pass through time.
 
-Settings: float64; exponentials, so that the flow between steps is exact; the surrogate that is snnTorch's default,
-`atan(alpha=2)`; `reset_mechanism="subtract"`, its default too, at the step of the spike (`reset_delay=False`): it keeps
-what came after the crossing within the step, and so has better spike times here than `--reset zero`, at every dt.
+**These gradients are surrogates if spikes lie between a weight and the loss.** The derivative of a
+spike by the voltage is 0 or infinite; a surrogate replaces it by a smooth bump on purpose, so that
+networks learn, even silent ones. It is another quantity than the derivative of the loss and is not
+meant to have its digits. Without spiking layers the gradient is the one of the grid, right to first
+order in `dt`.
 
-Conventions: `Synaptic` does `syn = alpha syn + input; mem = beta mem + syn` each step, without units. With
-`alpha = exp(-dt/tau_syn)`, `beta = exp(-dt/tau_mem)` this is ours, `tau_mem V' = -V + I` at the ends of steps, if
-`syn` is the current at the end of the step before, times `gain`: what a current of 1 adds to the voltage within a step.
-So arrivals come in a step later, times `gain`. Spike times are ends of steps. Delays and input times are rounded to
-steps and made by shifting, which snnTorch has nothing for. An `li` neuron is a `Synaptic` without reset whose spikes
-nobody looks at.
+Settings: float64; exponentials, so that the flow between steps is exact; snnTorch's default
+surrogate `atan(alpha=2)`; `reset_mechanism="subtract"`, also its default, at the step of the spike
+(`reset_delay=False`). It keeps the rise after the crossing within the step, and so has better spike
+times here than `--reset zero`, at every dt.
 
-Left out: gradients of delays (they are rounded), of input times, and of losses of spike times, first ones too (a spike
-time has no surrogate; `snntorch.functional` has losses of its own for that, with the sign as gradient); of thresholds
-(`learn_threshold` learns by the surrogate); a reset other than 0, which `Synaptic` has not.
+Conventions: each step `Synaptic` does `syn = alpha syn + input; mem = beta mem + syn`, without
+units. With `alpha = exp(-dt/tau_syn)` and `beta = exp(-dt/tau_mem)` this is ours,
+`tau_mem V' = -V + I` at the ends of steps, if `syn` is the current at the end of the step before,
+times `gain`: the voltage that a current of 1 adds within a step. So arrivals enter one step later,
+times `gain`. Spike times are ends of steps. Delays and input times are rounded to steps; this
+adapter shifts spikes, since snnTorch has no delays. An `li` neuron is a `Synaptic` without reset
+whose spikes are ignored.
+
+Left out: gradients of delays (they are rounded), of input times, and of losses of spike times (a
+spike time has no surrogate; the losses of `snntorch.functional` use the sign as gradient);
+gradients of thresholds (`learn_threshold` learns by the surrogate); a reset other than 0, which
+`Synaptic` lacks.
 """
 
 import argparse
@@ -90,7 +97,7 @@ def run(case, dt, reset):
 
 
 def in_order(names, links):
-    """Populations so that arrivals without delay come from earlier ones."""
+    """Populations in an order in which arrivals without delay come from earlier ones."""
     order = []
     while left := [name for name in names if name not in order]:
         waiting = {k.target for k in links if 0 in k.by_delay and k.source in left}
@@ -114,7 +121,7 @@ def fed_in(trains, dt, steps):
 
 
 def send(links, layers, source, n, spikes):
-    """Put spikes of step n under way; those of inputs, which depend on nothing, only if there are any."""
+    """Schedule the spikes of step n; input spikes, which need no graph, only if there are any."""
     if not spikes.requires_grad and not spikes.any():
         return
     for link in links:
@@ -125,7 +132,7 @@ def send(links, layers, source, n, spikes):
 
 
 class Link:
-    """One connection: its weights, and which of them have which delay in steps."""
+    """One connection: its weights, and a mask of them for each delay in steps."""
 
     def __init__(self, c, dt):
         import torch
@@ -152,7 +159,7 @@ class Layer:
 
         self.tau_mem, self.tau_syn = constant("tau_mem").requires_grad_(), constant("tau_syn").requires_grad_()
         x = dt / self.tau_mem - dt / self.tau_syn
-        near = x.abs() < 1e-4  # there (exp(x) - 1) / x by its series, for its derivative too
+        near = x.abs() < 1e-4  # there (exp(x) - 1) / x by its series, also for its derivative
         ratio = torch.where(near, 1 + x / 2 + x * x / 6, torch.expm1(x) / torch.where(near, torch.ones_like(x), x))
         beta = torch.exp(-dt / self.tau_mem)
         self.gain = dt / self.tau_mem * beta * ratio
@@ -167,7 +174,7 @@ class Layer:
     def step(self, n):
         import torch
 
-        # as a product, so that the shape is right where nothing arrives
+        # A product, so the shape is right if nothing arrives.
         current = self.gain * self.arriving.pop(n - 1, torch.zeros_like(self.gain))
         fired, self.syn, self.mem = self.neuron(current, self.syn, self.mem)
         self.V.append(self.mem)
@@ -176,7 +183,7 @@ class Layer:
 
 
 def result(case, dt, steps, neurons, layers, links):
-    """What was found, in the layout that the command lines print."""
+    """The result, in the layout of the command lines."""
     import torch
 
     trains = {

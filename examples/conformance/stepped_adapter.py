@@ -1,17 +1,21 @@
-"""EventProp on a time grid, as published implementations compute it. `python stepped_adapter.py [--dt 1] CASE.json`
+"""EventProp on a time grid, as published implementations compute it.
 
-System: `benchmarks/grid/stepped.py` of this repository, modelled on mlGeNN's compiler: exponential steps, spikes at the
-ends of steps, delays rounded to whole steps, the adjoint stepped back, with a gradient of the delays as well.
+    python stepped_adapter.py [--dt 1] CASE.json
 
-Does: every case whose duration is a whole number of steps. Gradients of weights and delays.
+System: `benchmarks/grid/stepped.py` of this repository, modelled on mlGeNN's compiler: exponential
+steps, spikes at the ends of steps, delays rounded to whole steps, and the adjoint stepped back,
+with a gradient of the delays.
 
-Settings: float64; `--dt`, and `--rounding nearest` (also `down`) of delays and input times; without the term for maxima
-that move with an arrival, which published implementations have not (`--pinned` has it).
+Offers: every case whose duration is a whole number of steps; gradients of weights and delays.
+
+Settings: float64; `--dt`; `--rounding nearest` or `down`, of delays and input times; `--pinned`
+adds the term of maxima that move with an arrival, which published implementations lack.
 
 Conventions: ours, since it takes and returns the types of `spec`.
 
-Left out: gradients of constants and input times, which it does not compute. This file is the template for a simulator
-in Python that shares an environment with `spec`; the others read the case file themselves.
+Left out: gradients of constants and input times, which it does not compute. This file is the
+template for a Python simulator that shares an environment with `spec`; the others read the case
+file themselves.
 """
 
 from __future__ import annotations
@@ -29,7 +33,7 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--dt", type=float, default=1.0, metavar="MS")
     parser.add_argument("--rounding", choices=("nearest", "down"), default="nearest")
-    parser.add_argument("--pinned", action="store_true", help="with the term of maxima that move with an arrival")
+    parser.add_argument("--pinned", action="store_true", help="add the term of maxima that move with an arrival")
     parser.add_argument("--about", action="store_true", help="print what this is, as JSON")
     parser.add_argument("case", nargs="?")
     options = parser.parse_args()
@@ -39,7 +43,7 @@ def main() -> int:
     case = load_case(options.case)
     try:
         found = run(case, options.dt, options.rounding, options.pinned)
-    except SpecError as error:  # the case is legal, so this grid is what does not fit
+    except SpecError as error:  # the case is legal, so the grid does not fit it
         print(error, file=sys.stderr)
         return 5
     print(json.dumps(found.to_dict(case.network), allow_nan=False))
@@ -47,7 +51,7 @@ def main() -> int:
 
 
 def about(options: argparse.Namespace) -> dict:
-    """What the report says of it."""
+    """The description in the report."""
     term = "with" if options.pinned else "without"
     return {
         "system": "EventProp on a time grid",

@@ -184,6 +184,7 @@ def look_up_special(bin_, base, first, last, rest, source, clock, want_tau, scra
             lane = lowest_bit(bits)
             bits &= bits - 1
             slot = scratch.ring_offset[n - base, lane] - lane
-            dL_dt = add_arrival_among_events(rest[n], source[n], lane, bin_, slot, clock, want_tau, b)
+            per_weight = add_arrival_among_events(rest[n], source[n], lane, bin_, slot, clock, want_tau, b)
             if dL_dt_pre.size > 0:
-                dL_dt_pre[n] += dL_dt
+                # The product is formed here, where the compiler fuses it with the sum.
+                dL_dt_pre[n] += b.block.packed_synapses[source[n], lane] * per_weight

@@ -143,8 +143,10 @@ def mark_spikes(trial, bin_, slot, e, e_first, e_last, given, layer, clock, work
 
 
 @inlined
-def take_spikes(trial, bin_, slot, here, size, e, later, e_first, given, layer, clock, work, found):
+def take_spikes(trial, bin_, ring_index, e, later, e_first, given, layer, clock, work, found):
     """Let the own spikes `e..later-1` of a bin look their arrivals up, and jump."""
+    number_type, slot = layer.packed_synapses.dtype.type, ring_index * LANES
+    here, size = number_type(ring_index * SLOT), number_type(layer.slots * SLOT)
     emitted, own, copies = given.emitted, work.own, layer.copies
     at_once = max(1, SIDE_BY_SIDE // copies)
     while later > e:
@@ -186,7 +188,7 @@ def recurrent_backward_trial(trial, e_first, e_last, given, layer, clock, work, 
             enter_bin(bin_, slot, damping, e_last - e_first + number * LANES, clock, given.want_tau, b)
         later = e
         e = mark_spikes(trial, bin_, slot, e, e_first, e_last, given, layer, clock, work, found)
-        take_spikes(trial, bin_, slot, here, size, e, later, e_first, given, layer, clock, work, found)
+        take_spikes(trial, bin_, ring_index, e, later, e_first, given, layer, clock, work, found)
         for number in range(blocks):
             b = adjoint_of(number, trial, given, layer, work, found)
             leave_bin(bin_, damping, True, clock, given.want_tau, b)

@@ -28,14 +28,14 @@ def look_up_in_lane(q, source, bin_, ring_index, lane, slots, clock, want_tau, b
     cell = p >> 1
     V, I = b.ring[2 * cell], b.ring[2 * cell + 1]
     if V != V:  # nan-ok: NaN marks a bin with own events
-        return add_arrival_among_events(q, source, lane, bin_, cell - lane, clock, want_tau, b)
+        return w * add_arrival_among_events(q, source, lane, bin_, cell - lane, clock, want_tau, b)
     if not want_tau and b.block.rate < 0.0:
         V, I = adjoint_in_bin(V, I, x, lane, b.block.coefficients, clock.terms)
-        return add_arrival(source, lane, V, I, w, False, b)
+        return w * add_arrival(source, lane, V, I, w, False, b)
     for k in range(ADJOINT):
         b.other[k, lane] = b.full_adjoint_ring[k, cell]
     flow_back(b.other, lane, float(x), b.full_adjoint_ring[DRIVE, cell], b.block, clock.terms, want_tau)
-    return add_arrival(source, lane, b.other[LAMBDA_V, lane], b.other[LAMBDA_I, lane], w, want_tau, b)
+    return w * add_arrival(source, lane, b.other[LAMBDA_V, lane], b.other[LAMBDA_I, lane], w, want_tau, b)
 
 
 @compiled

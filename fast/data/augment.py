@@ -1,15 +1,19 @@
-"""Augmentation of spike trains: what a trial might as well have been, on no grid.
+"""Augmentation of spike trains at their exact times, without a time grid.
 
-    shift    all channels of a trial by one whole number, as another voice or another place on the skin
-    spread   their distances from their mean by one factor, each to the nearest channel, as another throat
-    stretch  all its times by one factor, as another tempo
-    blend    a trial takes its place between two of the same class (if there is another): their centres of mass meet
-             half-way, in time and in channel, and of each every spike is kept with probability 1/2
+    shift    all channels of a trial move by one whole number, as for another voice or place on the
+             skin
+    spread   channel distances from their mean are scaled by one factor and rounded, as for another
+             throat
+    stretch  all times are scaled by one factor, as for another tempo
+    blend    a trial is merged with another of its class, if there is one: both centres of mass, in
+             time and in channel, move to their midpoint, and each spike is kept with probability
+             1/2
     drop     each spike is lost with this probability
 
-`shift` and `blend` are those of Nowotny, Turner, Knight (arXiv 2212.01232), at the exact times. A spike that leaves the
-channels or the trial is gone, as theirs is. What is drawn for a trial follows from the seed, the epoch and the number
-of the trial alone: not from the order of trials, nor from how many processes share them.
+`shift` and `blend` are those of Nowotny, Turner, Knight (arXiv 2212.01232), at exact times. A spike
+that leaves the channels or the trial is lost, as in theirs. The random draws of a trial follow from
+the seed, the epoch and the number of the trial alone: not from the order of trials, nor from the
+number of processes.
 """
 
 from __future__ import annotations
@@ -20,12 +24,12 @@ import numpy as np
 
 from fast.data.spike_files import SpikeData
 
-DRAWS = 1  # keeps these draws apart from those of the order of an epoch
+DRAWS = 1  # separates these draws from those of the order of an epoch
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How strong: `shift` channels at most, `spread` and `stretch` by at most `1 +` that, `blend` and `drop` shares."""
+    """Maximum channel shift, maximum factors minus 1 (`spread`, `stretch`), probabilities."""
 
     shift: int = 0
     spread: float = 0.0
@@ -34,22 +38,22 @@ class Augmentation:
     drop: float = 0.0
 
     @property
-    def changes(self) -> bool:
-        """Whether anything is changed at all."""
+    def active(self) -> bool:
+        """Whether it changes any trial."""
         return self != Augmentation()
 
     def trial(
-        self, data: SpikeData, mates: list[np.ndarray], trial: int, seed: int, epoch: int, duration: float
+        self, data: SpikeData, classmates: list[np.ndarray], trial: int, seed: int, epoch: int, duration: float
     ) -> tuple[np.ndarray, np.ndarray]:
         """Times (ms, ascending) and channels of one trial in one epoch.
 
         Args:
-            mates: the trials of each class.
+            classmates: the trials of each class.
         """
         random = np.random.default_rng([seed, epoch, trial, DRAWS])
         times, units = data.times[trial], data.units[trial]
         if random.random() < self.blend:
-            others = mates[data.labels[trial]]
+            others = classmates[data.labels[trial]]
             others = others[others != trial]
             if len(others):
                 other = int(random.choice(others))
@@ -73,7 +77,7 @@ def by_class(data: SpikeData) -> list[np.ndarray]:
 def _blend(
     times: np.ndarray, units: np.ndarray, other_times: np.ndarray, other_units: np.ndarray, random: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Half the spikes of each of two trials, moved so that their centres of mass meet half-way."""
+    """Half the spikes of each of two trials, whose centres of mass move to their midpoint."""
     if not (len(times) and len(other_times)):
         return times, units
     dt = (other_times.mean() - times.mean()) / 2

@@ -1,7 +1,6 @@
-"""The batches of a run as an ordinary torch `Dataset`: entry `n` is batch `n`, whoever asks for it, and when.
+"""The batches of a run as a torch `Dataset`: entry `n` depends on `n` and the seed alone.
 
-So a `DataLoader` may prepare them in other processes, ahead of the step that needs them, and nothing depends on how
-many workers there are, on which trial was asked for before, or on a run having been resumed.
+So a `DataLoader` may prepare batches in worker processes, and a resumed run gets the same batches.
 """
 
 from __future__ import annotations
@@ -18,68 +17,65 @@ from torch.utils.data import DataLoader, Dataset
 from fast.data.augment import Augmentation, by_class
 from fast.data.spike_files import SpikeData, batch_of
 from fast.nn.spikes import Spikes
-from fast.training.processes import Processes
 
 
 class Batches(Dataset):
-    """Those of all epochs; each epoch has an order of its own, and batches whose sizes differ by one at most.
+    """The batches of all epochs; each epoch has its own order, and sizes that differ by at most 1.
 
     Args:
         data: the training split.
         duration: of a trial, ms.
-        batch: trials a batch, at most; over all processes.
-        augmentation: what happens to a trial.
+        batch: largest number of trials per batch, over all processes.
+        augmentation: applied to each trial.
         seed: of the orders and the augmentation.
-        processes: who shares a batch; each takes its part.
-        workers: processes that prepare batches; 0: this one does, when it needs them.
+        workers: processes that prepare batches ahead; 0: this process does, when it needs one.
+        rank, world: number of this process, and number of processes that share each batch.
+
+    Attributes:
+        per_epoch: batches per epoch.
     """
 
     def __init__(
-        self, data: SpikeData, duration: float, batch: int, augmentation: Augmentation, seed: int,
-        processes: Processes, workers: int,
+        self, data: SpikeData, duration: float, batch: int, augmentation: Augmentation, seed: int, workers: int = 0,
+        rank: int = 0, world: int = 1,
     ) -> None:
         self.data, self.duration, self.augmentation, self.seed = data, duration, augmentation, seed
-        self.processes, self.workers, self.mates = processes, workers, by_class(data)
-        self.an_epoch = math.ceil(len(data) / batch)
-        processes.check_batch(len(data) // self.an_epoch)
+        self.workers, self.rank, self.world, self.classmates = workers, rank, world, by_class(data)
+        self.per_epoch = math.ceil(len(data) / batch)
         self._next = -1
-        self._loaded: Iterator[tuple[Spikes, Tensor]] = iter(())
+        self._loader: Iterator[tuple[Spikes, Tensor]] = iter(())
 
     def trials(self, number: int) -> np.ndarray:
         """The trials of a batch, over all processes."""
-        epoch, batch = divmod(number, self.an_epoch)
+        epoch, batch = divmod(number, self.per_epoch)
         order = np.random.default_rng([self.seed, epoch]).permutation(len(self.data))
-        return np.array_split(order, self.an_epoch)[batch]
+        return np.array_split(order, self.per_epoch)[batch]
 
     def __getitem__(self, number: int) -> tuple[Spikes, Tensor]:
-        """This process's part of a batch: spikes and labels."""
-        trials, epoch = self.processes.share(self.trials(number)), number // self.an_epoch
-        if not self.augmentation.changes:
+        """Spikes and labels of this process's part of a batch."""
+        trials, epoch = self.trials(number)[self.rank :: self.world], number // self.per_epoch
+        if not self.augmentation.active:
             return self.data.batch(trials, self.duration)
-        given = [
-            self.augmentation.trial(self.data, self.mates, int(n), self.seed, epoch, self.duration) for n in trials
+        augmented = [
+            self.augmentation.trial(self.data, self.classmates, int(n), self.seed, epoch, self.duration) for n in trials
         ]
-        times, units = zip(*given, strict=True)
+        times, units = zip(*augmented, strict=True)
         return batch_of(times, units, self.data.channels, self.duration), torch.from_numpy(self.data.labels[trials])
 
-    def take(self, number: int, last: int) -> tuple[Spikes, Tensor]:
-        """The same, prepared ahead where there are workers; up to batch `last`, which is not taken."""
+    def take(self, number: int, end: int) -> tuple[Spikes, Tensor]:
+        """Like `self[number]`; workers prepare the batches after it too, up to `end`, exclusive."""
         if not self.workers:
             return self[number]
         if number != self._next:
-            self._loaded = iter(())  # workers get a copy of this object, which must not hold others' work
-            self._loaded = self._ahead(number, last)
+            self._loader = iter(())  # workers get a copy of this object, which must not hold another loader
+            self._loader = iter(DataLoader(
+                self, batch_size=None, sampler=range(number, end), num_workers=self.workers,
+                worker_init_fn=_ignore_interrupts, multiprocessing_context="forkserver",
+            ))
         self._next = number + 1
-        return next(self._loaded)
-
-    def _ahead(self, first: int, last: int) -> Iterator[tuple[Spikes, Tensor]]:
-        loader = DataLoader(
-            self, batch_size=None, sampler=range(first, last), num_workers=self.workers, worker_init_fn=_deaf,
-            multiprocessing_context="forkserver",
-        )
-        return iter(loader)
+        return next(self._loader)
 
 
-def _deaf(worker: int) -> None:
-    """Ctrl-C reaches every process of a terminal; the run decides when it ends, and its workers end with it."""
+def _ignore_interrupts(worker: int) -> None:
+    """Ctrl-C reaches workers too, but the run decides when it ends, and then ends them."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,7 +1,7 @@
-"""Spike data in HDF5 files of the layout of the Spiking Heidelberg Digits; times go in as they are, on no grid.
+"""Spike data in HDF5 files with the layout of the Spiking Heidelberg Digits, at exact times.
 
-Datasets: `spikes/times` (variable length, seconds, ascending), `spikes/units` (variable length, channel
-numbers), `labels`; and, if there is one, `extra/speaker`.
+Datasets: `spikes/times` (variable length, seconds, ascending), `spikes/units` (variable length,
+channel numbers), `labels`, and optionally `extra/speaker`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from fast.nn.spikes import Spikes
 from spec import SpecError
 from spec.errors import Verbatim
 
-DRAWS = 2**31 - 1  # keeps the draw of a validation split apart from all others
+DRAWS = 2**31 - 1  # separates the draw of a validation split from all other draws
 OTHER_LAYOUT = "the file is damaged or of another layout"
 
 
@@ -29,11 +29,11 @@ class SpikeData(Dataset):
     """Labelled trials.
 
     Attributes:
-        times: ms, float64, one ascending array a trial.
-        units: channel of each spike, one array a trial.
+        times: ms, float64, one ascending array per trial.
+        units: channel of each spike, one array per trial.
         labels: `[trials]`.
-        channels, classes: how many there are.
-        speakers: who speaks in each trial, if the file says so.
+        channels, classes: number of channels and of classes.
+        speakers: speaker of each trial, if the file has them.
     """
 
     times: list[np.ndarray]
@@ -47,22 +47,22 @@ class SpikeData(Dataset):
         return len(self.labels)
 
     def __getitem__(self, trial: int) -> tuple[np.ndarray, np.ndarray, int]:
-        """Times (ms), channels and label of a trial: this is a torch `Dataset`."""
+        """Times (ms), channels and label of a trial."""
         return self.times[trial], self.units[trial], int(self.labels[trial])
 
     @classmethod
     def of(cls, dataset: Dataset, channels: int, classes: int, duration: float) -> SpikeData:
-        """The trials of a dataset of tonic, or of any whose entries are `(events, label)`.
+        """Converts a dataset of the package `tonic`, or any dataset with entries `(events, label)`.
 
         Args:
-            dataset: `events` is a structured array with `t` (microseconds) and `x` (channel numbers), as tonic's are.
+            dataset: `events` is a structured array with `t` (microseconds) and `x` (channels).
             channels, classes, duration: as for `read_spike_file`.
 
         Raises:
-            SpecError: an entry without them, or one that breaks the layout; it is named.
+            SpecError: an entry lacks them or breaks the layout; the message names it.
         """
         times, units, labels = [], [], []
-        for n in range(len(dataset)):  # type: ignore[arg-type]  # torch's `Dataset` promises no length
+        for n in range(len(dataset)):  # type: ignore[arg-type]  # torch's `Dataset` declares no length
             name = f"dataset[{n}]"
             try:
                 events, label = dataset[n]
@@ -77,24 +77,23 @@ class SpikeData(Dataset):
         return cls(times, units, np.array(labels, np.int64), channels, classes)
 
     def batch(self, trials: np.ndarray, duration: float) -> tuple[Spikes, torch.Tensor]:
-        """Spikes of the channels in these trials, and their labels."""
+        """Spikes and labels of these trials."""
         times, units = ([rows[n] for n in trials] for rows in (self.times, self.units))
         return batch_of(times, units, self.channels, duration), torch.from_numpy(self.labels[trials])
 
     def where(self, chosen: np.ndarray) -> SpikeData:
-        """The trials that a boolean array chooses, in order."""
-        trials = np.flatnonzero(chosen).tolist()
+        """The trials where a boolean array is true, in order."""
+        times, units = ([rows[n] for n in np.flatnonzero(chosen)] for rows in (self.times, self.units))
         speakers = None if self.speakers is None else self.speakers[chosen]
-        times, units = [self.times[n] for n in trials], [self.units[n] for n in trials]
         return SpikeData(times, units, self.labels[chosen], self.channels, self.classes, speakers)
 
     def counts(self) -> np.ndarray:
-        """Spikes a channel, `[trials, channels]`."""
+        """Spike counts, `[trials, channels]`."""
         return np.stack([np.bincount(units, minlength=self.channels) for units in self.units])
 
 
 def batch_of(times: Sequence[np.ndarray], units: Sequence[np.ndarray], channels: int, duration: float) -> Spikes:
-    """Trials as a batch: of each its times (ms, ascending) and the channel of each spike."""
+    """A batch from the times (ms, ascending) and channels of each trial's spikes."""
     ordered, counts = [], np.empty((len(times), channels), np.int64)
     for n, (t, u) in enumerate(zip(times, units, strict=True)):
         ordered.append(t[np.argsort(u, kind="stable")])
@@ -105,15 +104,16 @@ def batch_of(times: Sequence[np.ndarray], units: Sequence[np.ndarray], channels:
 
 
 def read_spike_file(path: Path, channels: int, classes: int, duration: float) -> SpikeData:
-    """Read and check a file.
+    """Reads and checks a file.
 
     Args:
         path: the HDF5 file.
-        channels, classes: units and labels must lie below these.
-        duration: ms; no spike may be later.
+        channels, classes: upper bounds of units and labels, exclusive.
+        duration: of a trial, ms; no spike may be later.
 
     Raises:
-        SpecError: the file is missing, damaged, lacks a dataset, or a record breaks the layout; the record is named.
+        SpecError: the file is missing or damaged, lacks a dataset, or has a record that breaks the
+            layout; the message names the record.
     """
     try:
         with h5py.File(path, "r") as file:
@@ -126,19 +126,19 @@ def read_spike_file(path: Path, channels: int, classes: int, duration: float) ->
         got = Verbatim(f"a file without one of them ({error.args[0]})")
         raise SpecError(str(path), expected, got, "check the file") from None
     except (OSError, TypeError, ValueError) as error:
-        remedy = "get the file whole" if path.exists() else "put the file there, or name its folder with --data"
+        remedy = "get the complete file" if path.exists() else "put the file there, or name its folder with --data"
         raise SpecError(str(path), "a readable HDF5 file of spikes", Verbatim(error), remedy) from None
     lengths = {"times": len(seconds), "units": len(units), "labels": len(labels)}
     if speakers is not None:
         lengths["speakers"] = len(speakers)
     if len(set(lengths.values())) > 1 or not len(labels):
-        expected = "as many records in each dataset, at least one"
+        expected = "the same number of records in each dataset, at least one"
         got = Verbatim(", ".join(f"{count} {name}" for name, count in lengths.items()))
-        raise SpecError(f"{path.name} labels", expected, got, "get the file whole")
+        raise SpecError(f"{path.name} labels", expected, got, "get the complete file")
     times = []
     for n in range(len(labels)):
         name = f"{path.name} record {n}"
-        with np.errstate(over="ignore"):  # what overflows is refused next, as not finite
+        with np.errstate(over="ignore"):  # an infinite time is refused below
             times.append(_plain_times(name, seconds[n], units[n]) * 1000)
         _check_record(name, times[n], units[n], labels[n], channels, classes, duration)
     units = [u.astype(np.int64) for u in units]
@@ -146,14 +146,14 @@ def read_spike_file(path: Path, channels: int, classes: int, duration: float) ->
 
 
 def held_out(data: SpikeData, share: int, seed: int) -> dict[str, SpikeData]:
-    """`valid`, one trial in `share` (at least one), drawn from the seed, and `train`, the others."""
+    """Splits trials at random: one in `share` (at least one) to `valid`, the others to `train`."""
     order = np.random.default_rng([seed, DRAWS]).permutation(len(data))
     out = np.isin(np.arange(len(order)), order[: max(1, len(order) // share)])
     return {"train": data.where(~out), "valid": data.where(out)}
 
 
 def fingerprints(paths: Mapping[str, Path]) -> dict[str, str]:
-    """SHA-256 of the file of each split, so that a run is not resumed, or compared, on other data."""
+    """SHA-256 of each split's file, so that a run on other data is not taken for the same run."""
     found = {}
     for split, path in paths.items():
         with path.open("rb") as file:
@@ -162,11 +162,15 @@ def fingerprints(paths: Mapping[str, Path]) -> dict[str, str]:
 
 
 def _plain_times(name: str, times: np.ndarray, units: np.ndarray) -> np.ndarray:
-    """The times of a record as float64; refused unless times and units are plain rows and times real numbers."""
+    """The times of a record as float64.
+
+    Raises:
+        SpecError: times or units are not one-dimensional, or times are not real numbers.
+    """
     for what, row in (("times", times), ("units", units)):
         if row.ndim != 1:
             got = Verbatim("a single entry" if row.ndim == 0 else f"an array of shape {list(row.shape)}")
-            raise SpecError(f"{name} {what}", "a row, one entry a spike", got, OTHER_LAYOUT)
+            raise SpecError(f"{name} {what}", "one-dimensional, one entry per spike", got, OTHER_LAYOUT)
     if times.dtype.kind not in "fiu":
         raise SpecError(f"{name} times", "real numbers", Verbatim(times.dtype), OTHER_LAYOUT)
     return times.astype(np.float64)
@@ -175,13 +179,13 @@ def _plain_times(name: str, times: np.ndarray, units: np.ndarray) -> np.ndarray:
 def _check_record(
     name: str, times: np.ndarray, units: np.ndarray, label: np.generic, channels: int, classes: int, duration: float
 ) -> None:
-    """Refuse a record that breaks the layout."""
+    """Refuses a record that breaks the layout."""
 
     def refuse(what: str, expected: str, got: object) -> SpecError:
         return SpecError(f"{name} {what}", expected, Verbatim(got), OTHER_LAYOUT)
 
     if len(times) != len(units):
-        raise refuse("units", f"one a time, {len(times)}", len(units))
+        raise refuse("units", f"one per time, {len(times)}", len(units))
     if not np.issubdtype(units.dtype, np.integer) or not isinstance(label, np.integer):
         raise refuse("units and label", "whole numbers", f"{units.dtype} and {type(label).__name__}")
     if not np.isfinite(times).all():

@@ -1,33 +1,34 @@
-"""`python -m fast.drawing RUN`: draw the pictures and pages of a run again."""
+"""`python -m fast.drawing RUN`: draws the pictures of a run again."""
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from fast.drawing import sequence, training
-from fast.drawing.records import RecordError, result
-from spec.command import OneLineParser, report, run_and_exit
+from fast.drawing import classification, sequence
+from fast.drawing.records import RecordError, record
+from spec.command import BAD_INPUT, OneLineParser, report, run_and_exit
 
-DRAWERS = {"sequence": sequence, **dict.fromkeys(("yin-yang", "braille", "shd", "ssc", "spikes"), training)}
+DRAWERS = {"sequence": sequence, **dict.fromkeys(("yin-yang", "braille", "shd", "ssc", "spikes"), classification)}
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.drawing") -> int:
-    """The command line; returns the exit code (0; 2: no such run, or the folder cannot be written to)."""
+    """The command; returns the exit code (0; 2: no such run, or no picture can be written)."""
     parser = OneLineParser(prog, "Draw the pictures of a training run again, from its records.")
     parser.add_argument("run", metavar="RUN", type=Path, help="folder of a finished run")
-    try:
-        options = parser.parse_args(argv)
-        task = result(options.run, {"task": set(DRAWERS)})["task"]
-        print("\n".join(DRAWERS[task].draw(options.run)))
-    except RecordError as error:
-        return report(prog, error)
-    except OSError as error:  # a record that cannot be read is a RecordError
-        reason = f"{error.strerror or error}: {options.run}"
-        return report(prog, f"`RUN` must be a folder with room for pictures, got {reason}; make room")
-    except SystemExit as stop:  # argparse: --help, or an error it has reported
-        return int(stop.code or 0)
-    return 0
+
+    def body(options: argparse.Namespace) -> int:
+        try:
+            task = record(options.run, "result.json", {"task": set(DRAWERS)})["task"]
+            drawn = DRAWERS[task].draw(options.run)
+        except OSError as error:  # a record that cannot be read is a RecordError
+            reason = f"{error.strerror or error}: {options.run}"
+            return report(prog, f"`RUN` must be a folder with room for pictures, got {reason}; make room")
+        print("\n".join(drawn))
+        return 0
+
+    return parser.run(body, argv, {RecordError: BAD_INPUT})
 
 
 if __name__ == "__main__":

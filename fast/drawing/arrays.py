@@ -1,4 +1,4 @@
-"""Reading `page.npz`, checked: parameters before and after training, and what the network did in some trials."""
+"""Reads and checks `page.npz`: parameters before and after training, and some test trials."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fast.drawing.records import RecordError
 
 NAME = "page.npz"
 DAMAGED = (OSError, ValueError, EOFError, KeyError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
-"""What NumPy and zipfile raise for a file that is not whole; RuntimeError: of a flag that is set by damage."""
+"""Errors of a damaged file; RuntimeError: a damaged flag says that the file is encrypted."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Layer:
     """Synapses from one layer onto the next.
 
     Attributes:
-        pre, post: what they lead from and to, in words.
+        pre, post: names of the two layers.
         w_after, d_before, d_after: `[pre, post]`; delays in ms.
     """
 
@@ -33,17 +33,22 @@ class Layer:
     d_before: np.ndarray
     d_after: np.ndarray
 
+    @property
+    def name(self) -> str:
+        """Both layers."""
+        return f"{self.pre} to {self.post}"
+
 
 @dataclass(frozen=True)
 class Trial:
-    """One trial, as the trained network saw it.
+    """The activity of the trained network in one trial.
 
     Attributes:
-        label: the right class.
+        label: the class.
         y: the readout of each class.
         spikes: times (ms) and neurons, of the input and of each hidden layer.
-        V: of each output, `[classes, points]`.
-        arrivals: times (ms) and weights at the output of the right class.
+        V: voltage of each output, `[classes, points]`.
+        arrivals: times (ms) and weights at the output of the class.
     """
 
     label: int
@@ -54,18 +59,18 @@ class Trial:
 
     @property
     def answer(self) -> int | None:
-        """The class with the largest readout; None where no single one is."""
+        """The class with the largest readout; None if several are the largest."""
         largest = np.flatnonzero(self.y == self.y.max())
         return int(largest[0]) if len(largest) == 1 else None
 
 
 @dataclass(frozen=True)
 class Page:
-    """What `page.npz` holds.
+    """The content of `page.npz`.
 
     Attributes:
         duration: of a trial, ms.
-        t: where voltages were taken, ms.
+        t: times of the voltages, ms.
     """
 
     duration: float
@@ -75,15 +80,16 @@ class Page:
 
 
 def page(run: Path, sizes: Sequence[int]) -> Page:
-    """The recorded arrays of a network with layers of these sizes.
+    """The arrays of a network with layers of these sizes.
 
     Raises:
-        RecordError: no such file, a damaged one, or an array that is missing, of another shape or not finite.
+        RecordError: the file is missing or damaged, or an array is missing, of another shape or not
+            finite.
     """
     arrays = _Arrays(run)
     t, duration = arrays.numbers("t", None), float(arrays.numbers("duration"))
     if duration <= 0:
-        raise RecordError(f"{NAME} duration", "above 0", str(duration))
+        raise RecordError(f"{NAME} duration", "above 0", duration)
     hidden = ["hidden"] if len(sizes) == 3 else [f"hidden {n}" for n in range(1, len(sizes) - 1)]
     layers = []
     for n, ((pre, post), shape) in enumerate(zip(pairwise(["input", *hidden, "output"]), pairwise(sizes))):
@@ -107,20 +113,20 @@ def _trial(arrays: _Arrays, e: int, sizes: Sequence[int], points: int) -> Trial:
 
 
 class _Arrays:
-    """The arrays of a run's file, each checked when it is taken."""
+    """The arrays of the file; each is checked when it is taken."""
 
     def __init__(self, run: Path) -> None:
         try:
             with (run / NAME).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
                 self.found = {name: file[name] for name in file.files}
         except FileNotFoundError as error:
-            expected, got = f"the folder of a finished run, with {NAME}", f"{run} ({error.strerror})"
-            raise RecordError("RUN", expected, got) from None
-        except (*DAMAGED, AttributeError, TypeError) as error:  # the last two: one array alone, that is no archive
-            raise RecordError(NAME, "a whole file of arrays", f"{type(error).__name__}: {error}") from None
+            expected = f"the folder of a finished run, with {NAME}"
+            raise RecordError("RUN", expected, f"{error.strerror}: {run}") from None
+        except (*DAMAGED, AttributeError, TypeError) as error:  # the last two: a single array, no archive
+            raise RecordError(NAME, "an intact file of arrays", f"{type(error).__name__}: {error}") from None
 
     def numbers(self, name: str, *shape: int | None) -> np.ndarray:
-        """An array of finite numbers; None in the shape: of any length of at least 0."""
+        """An array of finite numbers; None in the shape stands for any length."""
         array = self._array(name, "fiu", "numbers", shape)
         if not np.isfinite(array).all():
             where = np.argwhere(~np.isfinite(array))[0].tolist()
@@ -132,19 +138,19 @@ class _Arrays:
         array = self._array(name, "iu", "whole numbers", shape)
         wrong = (array < 0) | (array >= size)
         if wrong.any():
-            raise RecordError(f"{NAME} {name}", f"whole numbers from 0 to {size - 1}", str(array[wrong][0]))
+            raise RecordError(f"{NAME} {name}", f"whole numbers from 0 to {size - 1}", array[wrong][0])
         return array
 
-    def _array(self, name: str, kinds: str, words: str, shape: tuple[int | None, ...]) -> np.ndarray:
+    def _array(self, name: str, kinds: str, expected: str, shape: tuple[int | None, ...]) -> np.ndarray:
         array = self.found.get(name)
-        if not isinstance(array, np.ndarray):  # a member of the archive that is no array is bytes
+        if not isinstance(array, np.ndarray):  # NumPy returns other members of the archive as bytes
             raise RecordError(NAME, f"a file of arrays with {name}", "one without")
         if array.dtype.kind not in kinds:
-            raise RecordError(f"{NAME} {name}", words, f"an array of {array.dtype}")
+            raise RecordError(f"{NAME} {name}", expected, f"an array of {array.dtype}")
         if len(array.shape) != len(shape) or any(n not in (m, None) for n, m in zip(shape, array.shape)):
-            raise RecordError(f"{NAME} {name}", f"of shape {_shape(shape)}", f"shape {_shape(array.shape)}")
+            raise RecordError(f"{NAME} {name}", f"of shape {_shown(shape)}", f"shape {_shown(array.shape)}")
         return array
 
 
-def _shape(shape: Sequence[int | None]) -> str:
+def _shown(shape: Sequence[int | None]) -> str:
     return "[" + ", ".join("any" if n is None else str(n) for n in shape) + "]"

@@ -1,4 +1,4 @@
-"""What a run's log says, epoch by epoch: accuracy, loss, activity, gradients, and the certificate."""
+"""Pictures of a run's log by epoch: accuracy and loss, activity, gradients, and the certificate."""
 
 from __future__ import annotations
 
@@ -11,135 +11,155 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from fast.drawing.markup import Picture
-from fast.drawing.panels import legend, panels, say
-from fast.drawing.records import COLOURS, plain
+from fast.drawing.panels import empty, legend_above, panels
 from fast.drawing.run_record import GROUPS, Run
+from fast.drawing.style import COLOURS, plain
 
-FARTHEST = 100  # decades: where an axis ends, whatever lies beyond
-FLAT = 1e-3  # of a value
-EDGE = 0.05  # decades: no curve lies on the edge of its axes
-IDENTITIES = "ABC"
+FARTHEST = 100  # decades: the limit of a log axis
+FLAT = 1e-3  # relative range below which losses count as equal
+EDGE = 0.05  # decades between a curve and the edge of its axes
+GROUP_NAMES = dict(zip(GROUPS, ("weights, hidden", "weights, output", "delays")))
+SPLIT_COLOURS = {"train": COLOURS[0], "valid": COLOURS[1]}
 
 
 def accuracy_and_loss(run: Run) -> Picture:
-    """Of both splits, and of the test split where validation chose."""
+    """Accuracy and loss of the training and validation splits, and the test accuracy."""
     figure, (accuracy, loss) = _over_epochs(run, (1.6, 1))
-    end, chosen = run.end, run.end["best_epoch"]
-    for name, colour in (("train", COLOURS[0]), ("valid", COLOURS[1])):
-        shares = [100 * share for share in run.values(f"{name}_accuracy")]
-        accuracy.plot(run.epochs, shares, ".-", color=colour, label=name)
-        loss.plot(run.epochs, run.values(f"{name}_loss"), ".-", color=colour)
-    accuracy.axhline(100 * end["count_baseline"], color="0.4", lw=1, ls="--", label="counts alone")
-    accuracy.plot([chosen, chosen], [100 * bound for bound in end["interval"]], color="black", lw=1.5)
-    accuracy.plot(chosen, 100 * end["test_accuracy"], "k*", ms=9, label="test")
-    losses = [*run.values("train_loss"), *run.values("valid_loss")]
-    if max(losses) - min(losses) < FLAT * max(losses):  # as good as equal: no axis of their last digits
-        loss.set_ylim(0, 1.1 * max(losses))
-    legend(accuracy)
+    draw_accuracy(accuracy, run)
+    draw_loss(loss, run)
+    legend_above(accuracy)
     plain(accuracy, "", "accuracy, %")
     plain(loss, "epoch", "loss")
     how = "which validation chose" if run.by_validation else "the last"
     return Picture(
         "accuracy and loss", figure,
-        "Accuracy and loss of each epoch on the training split (while it was learned from) and on the validation "
-        f"split (after it): the dotted line marks epoch {chosen}, {how}, the star the accuracy of its "
-        "network on the test split with the 95 % interval, and the dashed line what counts of spikes alone give.",
+        "Accuracy and loss by epoch on the training split, during learning, and on the validation split, after each "
+        f"epoch: the dotted line marks epoch {run.tested['epoch']}, {how}, the star is the accuracy of its network on "
+        "the test split with its 95 % interval, and the dashed line is the accuracy that spike counts alone reach.",
     )
 
 
+def draw_accuracy(axes: Axes, run: Run) -> None:
+    """Draws the accuracy of each split, the test accuracy with its interval, and the baseline."""
+    found, epoch = run.result, run.tested["epoch"]
+    for name, colour in SPLIT_COLOURS.items():
+        axes.plot(run.epochs, run.percent(f"{name}_accuracy"), ".-", color=colour, label=name)
+    axes.axhline(100 * found["count_baseline"], color="0.4", lw=1, ls="--", label="spike counts")
+    axes.plot([epoch, epoch], [100 * bound for bound in found["interval"]], color="black", lw=1.5)
+    axes.plot(epoch, 100 * found["test_accuracy"], "k*", ms=9, label="test")
+
+
+def draw_loss(axes: Axes, run: Run) -> None:
+    """Draws the loss of each split."""
+    losses = {name: run.values(f"{name}_loss") for name in SPLIT_COLOURS}
+    for name, values in losses.items():
+        axes.plot(run.epochs, values, ".-", color=SPLIT_COLOURS[name], label=name)
+    low, high = (extreme(map(extreme, losses.values())) for extreme in (min, max))
+    if high - low < FLAT * high:  # nearly equal: an axis of their last digits would mislead
+        axes.set_ylim(0, 1.1 * high)
+
+
 def activity(run: Run) -> Picture:
-    """How much the hidden neurons spike."""
+    """Spikes per hidden neuron, and the percentage of silent hidden neurons."""
     figure, (spikes, silent) = _over_epochs(run, (1, 1))
-    spikes.plot(run.epochs, run.values("spikes_per_neuron"), ".-", color=COLOURS[2])
-    spikes.set_ylim(0, 1.1 * max(run.values("spikes_per_neuron")) or 1)
-    silent.plot(run.epochs, [100 * share for share in run.values("silent")], ".-", color=COLOURS[3])
+    _from_zero(spikes, run, "spikes_per_neuron", COLOURS[2])
+    silent.plot(run.epochs, run.percent("silent"), ".-", color=COLOURS[3])
     silent.set_ylim(-3, 103)
     plain(spikes, "", "spikes")
     plain(silent, "epoch", "silent, %")
-    steps = sum(run.values("silent_steps"))
     return Picture(
         "activity", figure,
-        "Spikes a hidden neuron and training trial (top), and the share of hidden neurons that did not spike in a "
-        "whole epoch (bottom), which learn nothing from the gradient; steps in which a hidden layer was silent "
-        f"altogether: {steps}.",
+        "Top: spikes per hidden neuron and training trial; bottom: the percentage of hidden neurons without a spike in "
+        "an epoch, which get no gradient; steps in which a whole hidden layer was silent: "
+        f"{sum(run.values('silent_steps'))}.",
     )
 
 
 def learning(run: Run) -> Picture:
-    """What the steps met."""
+    """Norms of the gradient, the smallest conditioning, and delays at their bounds."""
     figure, (gradient, kappa, clamped) = _over_epochs(run, (1.6, 1, 1))
-    norms = {group: [line["gradient"].get(group) for line in run.lines] for group in GROUPS}
-    names = {"w": "weights, hidden", "w_out": "weights, output", "d": "delays"}
-    _log(gradient, run.epochs, {names[group]: values for group, values in norms.items() if any_of(values)})
+    norms = {name: [line["gradient"].get(group) for line in run.log] for group, name in GROUP_NAMES.items()}
+    _log(gradient, run.epochs, {name: values for name, values in norms.items() if any_known(values)})
     _log(kappa, run.epochs, {"": run.values("kappa_min")})
-    clamped.plot(run.epochs, run.values("clamped"), ".-", color=COLOURS[0])
-    clamped.set_ylim(0, 1.1 * max(run.values("clamped")) or 1)
+    _from_zero(clamped, run, "clamped", COLOURS[0])
     clamped.yaxis.set_major_locator(MaxNLocator(3, integer=True))
     plain(gradient, "", "gradient")
     plain(kappa, "", "kappa")
-    plain(clamped, "epoch", "put back")
+    plain(clamped, "epoch", "clamped")
     return Picture(
         "gradients", figure,
-        "From top to bottom: the Euclidean norm of the gradient of each group of parameters, the mean over steps (a "
-        "triangle at the bottom: exactly 0; no curve: not learned); the smallest conditioning kappa of any spike (the "
-        "smaller, the closer a spike came to grazing its threshold, and the larger the rounding of its gradient); and "
-        "how often a delay was put back into its bounds.",
+        "Top: the Euclidean norm of the gradient of each parameter group, mean over steps (a triangle: exactly 0; no "
+        "curve: not learned); middle: the smallest conditioning kappa of a spike (the smaller, the closer the spike "
+        "grazed its threshold, and the larger the rounding of its gradient); bottom: how often a delay was clamped to "
+        "its bounds.",
     )
 
 
 def certificate(run: Run) -> Picture | None:
     """The residuals of the identities; None if no step was certified."""
-    found = {name: run.values(name) for name in IDENTITIES}
-    if not any(any_of(values) for values in found.values()):
+    residuals = {name: run.values(name) for name in "ABC"}
+    residuals = {name: values for name, values in residuals.items() if any_known(values)}
+    if not residuals:
         return None
     figure, (axes,) = _over_epochs(run, (1.8,))
-    u, dtype = float(np.finfo(run.options["dtype"]).eps) / 2, run.options["dtype"]
-    _log(axes, run.epochs, {name: values for name, values in found.items() if any_of(values)}, also=u)
+    dtype = run.options["dtype"]
+    u = float(np.finfo(dtype).eps) / 2
+    _log(axes, run.epochs, residuals, u)
     axes.axhline(u, color="black", lw=1, label="unit roundoff")
-    legend(axes)
+    legend_above(axes)
     plain(axes, "epoch", "residual")
     return Picture(
         "certificate", figure,
-        "How far the gradient was from obeying the identities of an exact gradient, A (scale of weights), B (unit of "
-        "time) and C (shift of time), relative to the sizes of their terms, at the worst certified step of an epoch (a "
-        "triangle at the bottom: exactly 0; a gap, or no curve: it did not apply): rounding alone leaves about the "
-        f"black line, the unit roundoff {u:.1e} of {dtype}, and more where a spike grazed its threshold.",
+        "Residuals of the identities of an exact gradient, A (scale of weights), B (unit of time) and C (shift of "
+        "time), relative to the sizes of their terms, at the worst certified step of an epoch (a triangle: exactly 0; "
+        f"a gap, or no curve: does not apply): the black line is the unit roundoff {u:.1e} of {dtype}, about what "
+        "rounding leaves where no spike grazes its threshold.",
     )
 
 
-def any_of(values: Sequence[float | None]) -> bool:
-    """Whether one is known."""
+def any_known(values: Sequence[float | None]) -> bool:
+    """Whether one of the values is not None."""
     return any(value is not None for value in values)
 
 
+def whole_epochs(axes: Axes) -> None:
+    """Puts ticks at whole numbers only."""
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+
+
 def _over_epochs(run: Run, heights: tuple[float, ...]) -> tuple[Figure, list[Axes]]:
-    """A figure of panels of these heights (inches), one above the other, with the chosen epoch marked in each."""
+    """A figure of panels of these heights (inches), with a line at the epoch that was tested."""
     figure, found = panels(heights)
     for axes in found:
-        axes.axvline(run.end["best_epoch"], color="0.5", lw=1, ls=":", zorder=0)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        axes.axvline(run.tested["epoch"], color="0.5", lw=1, ls=":", zorder=0)
+        whole_epochs(axes)
     return figure, found
 
 
-def _log(axes: Axes, epochs: list[int], curves: dict[str, list], also: float | None = None) -> None:
-    """Curves on a log axis of whole decades; None is a gap, and 0 a triangle at the bottom.
+def _from_zero(axes: Axes, run: Run, name: str, colour: str) -> None:
+    axes.plot(run.epochs, run.values(name), ".-", color=colour)
+    axes.set_ylim(0, 1.1 * max(run.values(name)) or 1)
+
+
+def _log(axes: Axes, epochs: list[int], curves: dict[str, list], included: float | None = None) -> None:
+    """Draws curves on a log axis of whole decades; None is a gap, and 0 a triangle at the bottom.
 
     Args:
-        also: a value that the axis must show too.
+        included: a value that the axis must include.
     """
     for (name, values), colour in zip(curves.items(), COLOURS):
         axes.plot(epochs, [value or math.nan for value in values], ".-", color=colour, label=name)
         zeros = [epoch for epoch, value in zip(epochs, values) if value == 0]
-        bottom = axes.get_xaxis_transform()  # y in parts of the axis
+        bottom = axes.get_xaxis_transform()  # y in fractions of the axis
         axes.plot(zeros, [0.06] * len(zeros), "v", color=colour, ms=4, transform=bottom)
-    shown = [value for values in [*curves.values(), [also]] for value in values if value]
+    shown = [value for values in [*curves.values(), [included]] for value in values if value]
     if not shown:
-        say(axes, "all 0" if any(map(any_of, curves.values())) else "none")
+        empty(axes, "all 0" if any(map(any_known, curves.values())) else "none")
         return
     low, high = math.floor(math.log10(min(shown)) - EDGE), math.ceil(math.log10(max(shown)) + EDGE)
-    ends = max(low, -FARTHEST), min(max(high, 1 - FARTHEST), FARTHEST)
-    axes.set_ylim(*(10.0**end for end in ends))  # first, lest a log axis looks for its ends itself
+    limits = max(low, -FARTHEST), min(max(high, 1 - FARTHEST), FARTHEST)
+    axes.set_ylim(*(10.0**limit for limit in limits))  # before `set_yscale`, which would autoscale
     axes.set_yscale("log")
     axes.yaxis.set_minor_formatter(NullFormatter())
-    if len(curves) > 1 and also is None:
-        legend(axes)
+    if len(curves) > 1 and included is None:
+        legend_above(axes)

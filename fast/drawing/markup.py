@@ -1,4 +1,4 @@
-"""A page of HTML that needs nothing beside itself: pictures lie in it, and there is no script."""
+"""An HTML page in a single file: pictures are embedded, and there is no script."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from html import escape
 
 from matplotlib.figure import Figure
 
-DPI = 150  # of what is made of points within a picture
+DPI = 150  # of rasterised parts
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1b1f23; --paper: #fff; --line: #d0d7de; --faint: #57606a; }
@@ -43,11 +43,11 @@ dd { margin: 0; text-align: right; overflow-wrap: anywhere; }
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure, its name for who cannot see it, and the sentence that says what it shows."""
+    """A figure, its name for readers who cannot see it, and a caption of one sentence."""
 
     name: str
     figure: Figure
-    sentence: str
+    caption: str
 
 
 def text(content: str) -> str:
@@ -56,22 +56,22 @@ def text(content: str) -> str:
 
 
 def lead(content: str) -> str:
-    """What one wants to know first."""
+    """The main result."""
     return f'<p class="lead">{escape(content)}</p>'
 
 
 def note(content: str) -> str:
-    """A sentence about what stands above it."""
+    """A remark on the element above it."""
     return f'<p class="note">{escape(content)}</p>'
 
 
 def heading(content: str) -> str:
-    """What begins a part of the page."""
+    """The heading of a section."""
     return f"<h2>{escape(content)}</h2>"
 
 
 def folded(title: str, content: str) -> str:
-    """A part that can be folded away; open at first, so that it is printed."""
+    """A section that can be folded; open at first, so that it is printed."""
     return f"<details open><summary>{escape(title)}</summary>{content}</details>"
 
 
@@ -79,9 +79,9 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[
     """A table.
 
     Args:
-        head: the names of the columns; none: no head.
-        rows: its cells.
-        numbers: columns that hold numbers.
+        head: names of the columns; empty: no head.
+        rows: cells.
+        numbers: columns of numbers.
     """
 
     def row(cells: Sequence[str], tag: str) -> str:
@@ -93,27 +93,27 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[
 
 
 def named_values(entries: Sequence[tuple[str, str]]) -> str:
-    """Names with their values, in as many columns as there is room for."""
+    """Names and values, in as many columns as fit."""
     rows = (f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in entries)
     return "<dl>" + "\n".join(rows) + "</dl>"
 
 
 def percent(share: float) -> str:
-    """A share, in words."""
+    """A fraction as a percentage."""
     return f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
 
 
-def shown(picture: Picture) -> str:
-    """A picture with its sentence."""
+def captioned(picture: Picture) -> str:
+    """A picture and its caption."""
     content = io.BytesIO()
     picture.figure.savefig(content, format="svg", dpi=DPI, metadata={"Date": None})
     image = f"data:image/svg+xml;base64,{base64.b64encode(content.getvalue()).decode()}"
-    caption = f"<figcaption>{escape(picture.sentence)}</figcaption>"
+    caption = f"<figcaption>{escape(picture.caption)}</figcaption>"
     return f'<figure><img alt="{escape(picture.name)}" src="{image}">{caption}</figure>'
 
 
 def document(title: str, parts: Sequence[str], style: str = "") -> str:
-    """The page; `style` is added to that of all pages."""
+    """The page; `style` is appended to the common style."""
     return "\n".join([
         "<!DOCTYPE html>", '<html lang="en">', "<head>", '<meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',

@@ -1,4 +1,4 @@
-"""The page of a run: all that was recorded of it, in one file of HTML."""
+"""The page of a classification run: one HTML file with everything that was recorded."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from pathlib import Path
 
 import matplotlib
 
-from fast.drawing import answers, curves, synapses, trials
-from fast.drawing.markup import document, folded, heading, lead, named_values, note, percent, shown, table, text
+from fast.drawing import confusion, curves, synapses
+from fast.drawing.markup import captioned, document, folded, heading, lead, named_values, note, percent, table, text
 from fast.drawing.run_record import Run
+from fast.drawing.trials import trial_picture
 
 
 def save_page(run: Run, folder: Path) -> str:
-    """Write `run.html` into the folder of the run; its path as text.
+    """Writes `run.html` into the folder of the run; returns its path.
 
     Raises:
         OSError: the folder cannot be written to.
@@ -23,37 +24,36 @@ def save_page(run: Run, folder: Path) -> str:
 
 
 def html(run: Run) -> str:
-    """The page. It follows from the records alone, byte by byte."""
-    end = run.end
-    # with a salt of its own, Matplotlib draws the same names for parts of a picture each time
+    """The page; the same records give the same bytes."""
+    # With a fixed salt, Matplotlib gives the parts of a picture the same names each time.
     with matplotlib.rc_context({"svg.hashsalt": "delayprop", "svg.fonttype": "path", "font.size": 9.0}):
         parts = [*_head(run), *_epochs(run), *_answers(run), *_delays(run), *_trials(run), *_certificate(run)]
-    return document(f"{end['task']}, {end['network']}, seed {run.options['seed']}", parts)
+    return document(f"{run.result['task']}, {run.result['network']}, seed {run.options['seed']}", parts)
 
 
 def _head(run: Run) -> list[str]:
-    end, epoch = run.end, run.end["best_epoch"]
-    low, high = end["interval"]
+    found, epoch = run.result, run.tested["epoch"]
+    low, high = found["interval"]
     rows = [
-        ["test trials", str(sum(map(sum, end["answers"])))],
-        ["counts of spikes alone", percent(end["count_baseline"])],
-        ["task", end["task"]],
-        ["network", f"{end['network']} (inputs, hidden neurons, classes)"],
+        ["test trials", str(sum(map(sum, found["answers"])))],
+        ["spike counts alone", percent(found["count_baseline"])],
+        ["task", found["task"]],
+        ["network", f"{found['network']} (inputs, hidden neurons, classes)"],
         ["seed", str(run.options["seed"])],
-        ["best epoch" if run.by_validation else "last epoch", f"{epoch} of {len(run.lines)}"],
-        ["validation accuracy there", percent(run.chosen["valid_accuracy"])],
+        ["best epoch" if run.by_validation else "last epoch", f"{epoch} of {len(run.log)}"],
+        ["validation accuracy in it", percent(run.tested["valid_accuracy"])],
         ["time of all epochs", f"{sum(run.values('seconds')):.0f} s"],
     ]
-    how = f"Validation chose epoch {epoch}" if run.by_validation else f"The last epoch, {epoch}, was to be taken"
-    chosen = f"{how}; the test split was looked at once, at the end, with the network of that epoch."
-    reached = f"Test accuracy {percent(end['test_accuracy'])} (95 % interval: {percent(low)} to {percent(high)})"
+    how = f"Validation chose epoch {epoch}" if run.by_validation else f"The options chose the last epoch, {epoch}"
+    chosen = f"{how}; its network was evaluated on the test split once, at the end."
+    reached = f"Test accuracy {percent(found['test_accuracy'])} (95 % interval: {percent(low)} to {percent(high)})"
     settings = [(name, _plain(value)) for name, value in run.options.items()]
     folded_settings = folded(f"All {len(settings)} settings", named_values(settings))
     return [lead(reached), table((), rows), text(chosen), folded_settings]
 
 
 def _plain(value: object) -> str:
-    """A value of the command line, as one would write it."""
+    """A value of the command line as text."""
     if isinstance(value, bool) or value is None:
         return {True: "yes", False: "no", None: "-"}[value]
     if isinstance(value, dict):
@@ -65,35 +65,35 @@ def _plain(value: object) -> str:
 
 def _epochs(run: Run) -> list[str]:
     pictures = (curves.accuracy_and_loss(run), curves.activity(run), curves.learning(run))
-    return [heading("Epochs"), *map(shown, pictures)]
+    return [heading("Epochs"), *map(captioned, pictures)]
 
 
 def _answers(run: Run) -> list[str]:
-    classes = table(answers.CLASS_COLUMNS, answers.by_class(run), numbers=(1, 2, 3, 4))
-    told = "Each class of the test split; the last column is the wrong answer that was most frequent (and how often)."
-    return [heading("Answers"), shown(answers.confusion(run)), classes, note(told)]
+    classes = table(confusion.CLASS_COLUMNS, confusion.by_class(run), numbers=(1, 2, 3, 4))
+    legend = "Each class of the test split; the last column is its most frequent wrong answer (number of trials)."
+    return [heading("Answers"), captioned(confusion.confusion(run)), classes, note(legend)]
 
 
 def _delays(run: Run) -> list[str]:
     parts = [heading("Delays")]
     for layer in run.page.layers:
         spread, moved = synapses.distribution(layer), synapses.movement(layer)
-        parts += [shown(picture) for picture in (spread, moved) if picture is not None]
+        parts += [captioned(picture) for picture in (spread, moved) if picture is not None]
         if moved is None:
-            where = "" if spread is not None else f": all are {layer.d_after.flat[0]:.4g} ms"
-            parts.append(text(f"No delay from {synapses.named(layer)} moved{where}."))
+            value = "" if spread is not None else f": all are {layer.d_after.flat[0]:.4g} ms"
+            parts.append(text(f"No delay from {layer.name} moved{value}."))
     rows = synapses.moved_most(run.page)
     if rows:
-        told = "The delays (ms) that moved most, of all layers: neurons count from 0, weights are those after training."
-        parts += [table(synapses.MOVED_COLUMNS, rows, numbers=(2, 3, 4)), note(told)]
+        legend = "The delays (ms) of all layers that moved most, with the weights after training; neurons count from 0."
+        parts += [table(synapses.MOVED_COLUMNS, rows, numbers=(2, 3, 4)), note(legend)]
     return parts
 
 
 def _trials(run: Run) -> list[str]:
-    return [heading("Trials"), *(shown(trials.trial(run.page, one)) for one in run.page.trials)]
+    return [heading("Trials"), *(captioned(trial_picture(run.page, trial)) for trial in run.page.trials)]
 
 
 def _certificate(run: Run) -> list[str]:
     picture = curves.certificate(run)
     none = "No residual is recorded: no step was certified, or none had a gradient to certify."
-    return [heading("Certificate"), text(none) if picture is None else shown(picture)]
+    return [heading("Certificate"), text(none) if picture is None else captioned(picture)]

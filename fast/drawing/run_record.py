@@ -1,4 +1,4 @@
-"""All records of a classification run, read and held against each other before anything is drawn."""
+"""All records of a classification run, checked against each other before anything is drawn."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fast.drawing.arrays import Page, page
-from fast.drawing.records import COUNT, NUMBER, NUMBER_OR_NULL, TEXT, RecordError, history, options, result
+from fast.drawing.records import COUNT, NUMBER, NUMBER_OR_NULL, TEXT, RecordError, history, record
 
 GROUPS = ("w", "w_out", "d")
 LINE = {
@@ -29,74 +29,68 @@ class Run:
     """The records of a finished run.
 
     Attributes:
-        lines: of its log, one an epoch.
-        end: its result.
-        options: its settings.
-        page: its arrays.
+        log: one entry per epoch.
+        result, options: the content of `result.json` and `options.json`.
+        page: the content of `page.npz`.
     """
 
-    lines: list[dict]
-    end: dict
+    log: list[dict]
+    result: dict
     options: dict
     page: Page
 
     @property
     def epochs(self) -> list[int]:
-        """Their numbers."""
-        return [line["epoch"] for line in self.lines]
-
-    @property
-    def chosen(self) -> dict:
-        """The line of the epoch whose network was tested."""
-        return _chosen(self.lines, self.options)
+        """The numbers of the epochs."""
+        return self.values("epoch")
 
     @property
     def by_validation(self) -> bool:
-        """Whether validation chose it; else it was the last."""
-        return _by_validation(self.options)
+        """Whether validation chose the epoch that was tested; otherwise it was the last."""
+        return bool(self.options.get("choose", "best") == "best")
+
+    @property
+    def tested(self) -> dict:
+        """The log entry of the epoch whose network was tested."""
+        return max(self.log, key=lambda line: line["valid_accuracy"]) if self.by_validation else self.log[-1]
 
     def values(self, name: str) -> list:
-        """What the log says under a name, epoch by epoch."""
-        return [line[name] for line in self.lines]
+        """The values under a name of the log, by epoch."""
+        return [line[name] for line in self.log]
+
+    def percent(self, name: str) -> list[float]:
+        """The fractions under a name of the log, by epoch, in percent."""
+        return [100 * value for value in self.values(name)]
 
 
-def read(run: Path) -> Run:
+def read(folder: Path) -> Run:
     """The records in a folder.
 
     Raises:
-        RecordError: one that is missing, of another shape, or at odds with another.
+        RecordError: a record is missing, of another shape, or contradicts another.
     """
-    lines, end, settings = history(run, LINE), result(run, RESULT), options(run, OPTIONS)
-    chosen, how = _chosen(lines, settings)["epoch"], "best on validation" if _by_validation(settings) else "last"
-    if end["best_epoch"] != chosen:
-        expected = f"{chosen}, the {how} in history.jsonl"
-        raise RecordError("result.json best_epoch", expected, str(end["best_epoch"]))
-    if not re.fullmatch(r"[1-9]\d*(-[1-9]\d*){2,}", end["network"], re.ASCII):
-        raise RecordError("result.json network", "sizes of layers, as 4-30-3", repr(end["network"]))
-    sizes = [int(size) for size in end["network"].split("-")]
-    _check_answers(end, sizes[-1])
-    return Run(lines, end, settings, page(run, sizes))
+    log, found = history(folder, LINE), record(folder, "result.json", RESULT)
+    options = record(folder, "options.json", OPTIONS)
+    if not re.fullmatch(r"[1-9]\d*(-[1-9]\d*){2,}", found["network"], re.ASCII):
+        raise RecordError("result.json network", "sizes of layers, as 4-30-3", repr(found["network"]))
+    sizes = [int(size) for size in found["network"].split("-")]
+    run = Run(log, found, options, page(folder, sizes))
+    epoch, how = run.tested["epoch"], "best on validation" if run.by_validation else "last"
+    if found["best_epoch"] != epoch:
+        raise RecordError("result.json best_epoch", f"{epoch}, the {how} in history.jsonl", found["best_epoch"])
+    _check_answers(found, sizes[-1])
+    return run
 
 
-def _by_validation(settings: dict) -> bool:
-    return settings.get("choose", "best") == "best"
-
-
-def _chosen(lines: list[dict], settings: dict) -> dict:
-    """The line of the first epoch that was best on validation, or of the last."""
-    return max(lines, key=lambda line: line["valid_accuracy"]) if _by_validation(settings) else lines[-1]
-
-
-def _check_answers(end: dict, classes: int) -> None:
-    """A row for each class, a column for each and one for no answer, and as many right ones as the accuracy says."""
-    table = end["answers"]
+def _check_answers(found: dict, classes: int) -> None:
+    """Refuses a confusion matrix of another shape, or one that contradicts the accuracy."""
+    table = found["answers"]
     if len(table) != classes or any(len(row) != classes + 1 for row in table):
         got = f"{len(table)} rows of {len(table[0])}"
         raise RecordError("result.json answers", f"{classes} rows of {classes + 1}", got)
     trials = sum(map(sum, table))
     if not trials:
         raise RecordError("result.json answers", "those of at least one trial", "none")
-    right = sum(row[label] for label, row in enumerate(table)) / trials
-    if not math.isclose(right, end["test_accuracy"], rel_tol=1e-9):
-        expected = f"{right}, as its answers give"
-        raise RecordError("result.json test_accuracy", expected, str(end["test_accuracy"]))
+    accuracy = sum(row[label] for label, row in enumerate(table)) / trials
+    if not math.isclose(accuracy, found["test_accuracy"], rel_tol=1e-9):
+        raise RecordError("result.json test_accuracy", f"{accuracy}, as its answers give", found["test_accuracy"])

@@ -1,4 +1,4 @@
-"""Voltages over time, for pictures: closed forms, evaluated wherever one wants to look."""
+"""Voltages over time, for pictures, from their closed form."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The torch front: layers, networks and losses, differentiated by the kernels of `fast.cpu` and `fast.cuda`."""
+"""Layers, networks, spikes and losses for PyTorch, differentiated by `fast.cpu` and `fast.cuda`."""

@@ -41,7 +41,7 @@ class Record:
     sees_end: bool
     dy_dT: np.ndarray
 
-    def apart(self, sizes: Sequence[int], counts: Tensor) -> list[Record]:
+    def split(self, sizes: Sequence[int], counts: Tensor) -> list[Record]:
         """One record for each of populations side by side, of `sizes` neurons; `counts [trials,
         size]`: number of spikes."""
         if len(sizes) == 1:

@@ -1,15 +1,18 @@
-"""The live certificate: conservation identities that an exact gradient obeys, checked on that of a training step.
+"""The live certificate: three conservation identities of an exact gradient, checked while training.
 
-They follow from the symmetries of the model alone (proofs: `derivations/`), so they need no second implementation:
+They follow from the symmetries of the model (proofs: `derivations`), so the check needs no second
+implementation:
 
     A  scale of weights, thresholds: sum w g_w + v_th g_v_th + v_reset g_v_reset = sum y dL/dy
-    B  unit of time:  sum d g_d + tau_mem g_tau_mem + tau_syn g_tau_syn + sum t_in g_t_in + T dL/dT = sum t dL/dt
+    B  unit of time:  sum d g_d + tau_mem g_tau_mem + tau_syn g_tau_syn + t_in g_t_in + T dL/dT
+                      = sum t dL/dt
     C  shift of time: sum g_t_in + dL/dT = sum dL/dt
 
-The right sides are those of the loss itself: `y` voltages read, `t` spike times. `dL/dT` is there if a largest voltage
-is reached exactly at `T`. Exact gradients leave residuals of rounding; `tests/agreement/test_planted_faults.py` shows what faults
-leave (A does not see delays, C does not see weights: they are read together). An integral of the voltage, or a spike
-exactly at `T`, knows the end of the trial in other ways, and obeys A only.
+The right sides belong to the loss: `y` are the voltages read, `t` the spike times. `dL/dT` differs
+from 0 only where a maximum of the voltage lies exactly at `T`. An exact gradient leaves rounding
+errors; `tests/agreement/test_planted_faults.py` shows what faults leave. Read all three: A is blind
+to delays, C to weights. A loss that depends on `T` otherwise, through an integral of the voltage or
+a spike exactly at `T`, obeys A only.
 """
 
 from __future__ import annotations
@@ -27,9 +30,9 @@ from fast.nn.spikes import Spikes
 
 @dataclass(frozen=True)
 class Residuals:
-    """Residual of each identity, relative to the sum of its terms' absolute values.
+    """Residual of each identity, relative to the sum of the absolute values of its terms.
 
-    None where it does not apply, or where all terms are 0 and there is nothing to certify.
+    None if the identity does not apply, or if all its terms are 0, which certifies nothing.
     """
 
     A: float | None
@@ -42,11 +45,14 @@ class Residuals:
 
 @contextmanager
 def watched(layers: Sequence[LIF | LI], spikes: Spikes) -> Iterator[None]:
-    """Within, every parameter and the input times get gradients, as the identities need; afterwards as before.
+    """Give every parameter and the input times the gradient of one backward pass.
+
+    Afterwards `requires_grad` is as before, and `.grad` of a learned parameter is the sum of its
+    former value and the new gradient.
 
     Args:
         layers: every layer of the network, in order.
-        spikes: the input of the first.
+        spikes: the input of the first layer.
     """
     parameters = [spikes.times, *(parameter for layer in layers for parameter in layer.parameters())]
     before = [(parameter.requires_grad, parameter.grad) for parameter in parameters]
@@ -65,13 +71,13 @@ def watched(layers: Sequence[LIF | LI], spikes: Spikes) -> Iterator[None]:
 
 
 def residuals(layers: Sequence[LIF | LI], spikes: Spikes, output: Tensor, dL_doutput: Tensor) -> Residuals:
-    """Check the gradients that one backward pass has left, within `watched`.
+    """The residuals after one backward pass; call it within `watched`.
 
     Args:
         layers: every layer of the network, in order; their `.grad` holds the gradient of one loss.
-        spikes: the input of the first.
-        output, dL_doutput: what the loss is a function of, and its derivative by it: the readout of the last layer, or
-            the times of its spikes.
+        spikes: the input of the first layer.
+        output: the argument of the loss: the readout of the last layer, or its spike times (ms).
+        dL_doutput: the derivative of the loss by `output`.
     """
     A, B, C = [], [_product(spikes.times)], [_gradient(spikes.times)]
     for layer in layers:
@@ -90,8 +96,8 @@ def residuals(layers: Sequence[LIF | LI], spikes: Spikes, output: Tensor, dL_dou
         C.append(-dL_doutput)
     if any(layer.record is not None and layer.record.sees_end for layer in layers):
         return Residuals(_relative(A), None, None)
-    # A time's gradient is w (lambda_V - lambda_I), summed over arrivals: rounding is that of the parts, of which dL_dw
-    # tells lambda_I. Where no time matters (one spike in a trial), they cancel, and nothing but rounding is left.
+    # The gradient of a time sums w (lambda_V - lambda_I) over arrivals, so it has the rounding
+    # error of these parts; dL/dw gives lambda_I. If no time matters (one spike), they cancel.
     tau_syn = min(float(layer.tau_syn.detach().min()) for layer in layers if len(layer.tau_syn))
     parts = [_gradient(layers[0].d), *(_product(layer.w) / tau_syn for layer in layers)]
     return Residuals(_relative(A), _relative(B), _relative(C, parts))
@@ -107,11 +113,11 @@ def _product(parameter: Tensor) -> Tensor:
 
 
 def _relative(terms: list[Tensor], parts: Sequence[Tensor] = ()) -> float | None:
-    """Residual of the sum of all terms; None where all are 0, which certifies nothing.
+    """Residual of the sum of all terms; None if all are 0.
 
     Args:
-        parts: what the terms are themselves sums of, if they are, in one or several ways. Where the parts cancel,
-            rounding is relative to them and not to what is left.
+        parts: the summands of the terms, if the terms are sums. Where the parts cancel, the
+            rounding error is relative to the parts.
     """
     flat = torch.cat([term.detach().double().flatten() for term in terms])
     size = float(flat.abs().sum())

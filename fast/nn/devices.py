@@ -1,4 +1,4 @@
-"""Which devices there are: the CPU always, a GPU where everything that it takes is there."""
+"""The devices and precisions on offer: the CPU, and a GPU if numba-cuda and torch support it."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from spec.checks import one_of
 from spec.errors import Verbatim
 
 DEVICES = ("cpu", "cuda")
+DTYPES = {"float64": torch.float64, "float32": torch.float32}
 
 
 def check_device(device: str) -> None:
-    """Refuse a device that is not there, and say what is missing: never a silent fallback.
+    """Refuse a device that is missing, and name the missing part; nothing falls back to the CPU.
 
     Raises:
-        SpecError: no device of that kind is known.
-        UnsupportedError: it is not there.
+        SpecError: a device of another kind than `DEVICES`.
+        UnsupportedError: numba-cuda, a torch built for CUDA, or the GPU is missing.
     """
     kind = one_of(device.partition(":")[0], "device", DEVICES)
     if kind == "cpu":
@@ -36,11 +37,11 @@ def check_device(device: str) -> None:
 
 
 def check_tensors(named: Mapping[str, Tensor | None]) -> None:
-    """Refuse tensors on more than one device, or on one that is not offered; the first of them says which.
+    """Refuse tensors on several devices, or on one outside `DEVICES`.
 
     Raises:
-        SpecError: one lies elsewhere than the first.
-        UnsupportedError: a device that is not offered.
+        SpecError: a tensor on another device than the first.
+        UnsupportedError: a tensor on a device outside `DEVICES`; a GPU `check_device` refuses.
     """
     given = {name: tensor for name, tensor in named.items() if tensor is not None}
     for name, tensor in given.items():
@@ -57,7 +58,7 @@ def check_tensors(named: Mapping[str, Tensor | None]) -> None:
 
 
 def on_gpu(device: torch.device) -> bool:
-    """Whether the CUDA kernels run what lies there: on a GPU, or where Numba simulates one."""
+    """Whether the CUDA kernels run tensors of this device: on a GPU, and in Numba's simulator."""
     return device.type == "cuda" or bool(getattr(config, "ENABLE_CUDASIM", 0))
 
 

@@ -1,4 +1,4 @@
-"""Which populations are solved together, and the synapses onto them as one matrix."""
+"""The populations of a network in groups that are solved together, and a group's synapses."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from spec import Network as NetworkSpec
 
 @dataclass(frozen=True)
 class Group:
-    """Populations that reach each other, or a single one.
+    """Populations that reach each other, or one population.
 
     Attributes:
-        members: numbers of the populations.
-        outside: numbers of the connections from other populations, those of one target after those of another.
-        inside: numbers of the connections among them, as often as two neurons may be connected: in each entry there is
-            at most one from one population to another.
+        members: indices of the populations.
+        outside: indices of the connections from other populations, target by target.
+        inside: indices of the connections between members, in layers: a layer holds at most one
+            connection per pair of populations.
     """
 
     members: tuple[int, ...]
@@ -30,58 +30,62 @@ class Group:
 
 
 def groups(network: NetworkSpec) -> list[Group]:
-    """All populations that are no inputs, in groups, each after all that send spikes to it."""
+    """All populations but the inputs, in groups; a group follows those that send it spikes."""
     populations = network.populations
-    number = {population.name: p for p, population in enumerate(populations)}
-    links = [(number[c.source], number[c.target]) for c in network.connections]
+    index = {population.name: p for p, population in enumerate(populations)}
+    links = [(index[c.source], index[c.target]) for c in network.connections]
     reaches = np.eye(len(populations), dtype=bool)
     for source, target in links:
         reaches[source, target] = True
-    for via in range(len(populations)):
+    for via in range(len(populations)):  # transitive closure (Warshall)
         reaches |= reaches[:, via : via + 1] & reaches[via]
     waiting = [p for p, population in enumerate(populations) if population.kind != "input"]
     found: list[Group] = []
     while waiting:
-        # one that nobody reaches who still waits, but those that it reaches in turn
+        # `first` reaches every waiting population that reaches it, so its group is next.
         first = next(p for p in waiting if all(reaches[p, q] for q in waiting if reaches[q, p]))
         members = tuple(q for q in waiting if reaches[first, q] and reaches[q, first])
         waiting = [q for q in waiting if q not in members]
         onto = [c for p in members for c, (_, target) in enumerate(links) if target == p]
         outside = tuple(c for c in onto if links[c][0] not in members)
-        found.append(Group(members, outside, _copies([c for c in onto if c not in outside], links)))
+        found.append(Group(members, outside, _layers([c for c in onto if c not in outside], links)))
     return found
 
 
-def _copies(connections: Sequence[int], links: Sequence[tuple[int, int]]) -> tuple[tuple[int, ...], ...]:
-    copies: list[list[int]] = []
+def _layers(connections: Sequence[int], links: Sequence[tuple[int, int]]) -> tuple[tuple[int, ...], ...]:
+    """Distribute connections over layers; no layer holds a pair of populations twice."""
+    layers: list[list[int]] = []
     for c in connections:
-        for copy in copies:
-            if all(links[other] != links[c] for other in copy):
-                copy.append(c)
-                break
+        free = next((layer for layer in layers if all(links[other] != links[c] for other in layer)), None)
+        if free is None:
+            layers.append([c])
         else:
-            copies.append([c])
-    return tuple(map(tuple, copies))
+            free.append(c)
+    return tuple(map(tuple, layers))
 
 
 def matrix(network: NetworkSpec, group: Group, of: Mapping[int, Tensor]) -> Tensor:
-    """What every connection has a synapse (`of`, by its number), as one matrix `[sources, neurons of the group]`.
+    """One matrix `[sources, neurons of the group]` from the matrices of the group's connections.
 
-    Rows are those of the connections from outside, and then of the neurons of the group themselves, once a copy.
+    Its rows: one block per connection from outside, then per layer of `group.inside` one row per
+    neuron of the group.
+
+    Args:
+        of: `[pre, post]` of each connection, by its index: weights, delays, or the synapse mask.
     """
     sizes = {network.populations[p].name: network.populations[p].size for p in group.members}
     total = sum(sizes.values())
     before = dict(zip(sizes, np.cumsum([0, *sizes.values()]).tolist(), strict=False))
 
     def across(c: int) -> Tensor:
-        """The columns of all neurons of the group."""
+        """The matrix of a connection, padded with 0 to all columns of the group."""
         left = before[network.connections[c].target]
         return pad(of[c], (left, total - left - of[c].shape[1]))
 
+    like = next(iter(of.values()))
     rows = [across(c) for c in group.outside]
-    for copy in group.inside:
+    for layer in group.inside:
         for name, size in sizes.items():
-            parts = [across(c) for c in copy if network.connections[c].source == name]
-            empty = torch.zeros(size, total, dtype=next(iter(of.values())).dtype, device=next(iter(of.values())).device)
-            rows.append(sum(parts[1:], parts[0]) if parts else empty)
+            parts = [across(c) for c in layer if network.connections[c].source == name]
+            rows.append(sum(parts[1:], parts[0]) if parts else like.new_zeros(size, total))
     return torch.cat(rows)

@@ -1,11 +1,12 @@
-"""Layers one after the other as a network of the specification, and back; a trained one as a case for `reference`.
+"""A chain of layers as a network of the specification, and back; a trial of it as a case.
 
     network = network_of([net.hidden, net.out])
-    save_case(case_of([net.hidden, net.out], spikes, trial=0, label=3), "case.json")    # python -m reference case.json
+    case = case_of([net.hidden, net.out], spikes, trial=0, label=3)
+    save_case(case, "case.json")  # then: python -m reference case.json
 
-Every float32 number is a float64 number, so nothing is rounded on the way out; on the way in a number that a layer's
-dtype does not hold is refused. Layers whose input skips one of them, or comes back, are a `fast.Network`, which takes
-a network of the specification as it is.
+Nothing is rounded: `network_of` converts float32 to float64, which is exact, and `load_into`
+refuses numbers that a layer's dtype cannot hold. For connections that skip a layer or lead back,
+use `fast.Network`, which takes a network of the specification as it is.
 """
 
 from __future__ import annotations
@@ -26,14 +27,14 @@ Layer = LIF | LI
 
 
 def network_of(layers: Sequence[Layer], names: Sequence[str] | None = None) -> Network:
-    """The network that these layers are, one after the other.
+    """The network of the specification that equals this chain of layers.
 
     Args:
-        layers: `LIF` layers, the last may be an `LI`.
-        names: of the input and of each layer's neurons; `in`, `hidden1`, `hidden2`, ..., `out` if not given.
+        layers: `LIF` layers; the last one may be an `LI` layer.
+        names: of the input and of each layer's neurons; default: `in`, `hidden1`, ..., `out`.
 
     Raises:
-        SpecError: layers that do not follow each other; numbers that the specification refuses, as a delay below 0.
+        SpecError: layers that do not fit each other, or numbers that the specification refuses.
     """
     _check(layers)
     names = _names(names, len(layers))
@@ -51,26 +52,26 @@ def network_of(layers: Sequence[Layer], names: Sequence[str] | None = None) -> N
 
 
 def load_into(layers: Sequence[Layer], network: Network) -> None:
-    """Give the layers the numbers of a network, bit for bit; all of them, or none if one does not fit.
+    """Copy weights, delays and constants of a network into layers, bit for bit; all or none.
 
     Args:
-        layers: of the sizes and kinds of the network's populations.
-        network: an input and populations one after the other, with every synapse between them.
+        layers: a chain of the sizes and kinds of the network's populations.
+        network: a chain of populations from one input, with every synapse between them.
 
     Raises:
-        SpecError: another shape, a synapse that does not exist, a delay beyond a layer's `max_delay`, or a number that
-            the layer's dtype would round.
+        SpecError: another shape, a missing synapse, a delay above a layer's `max_delay`, or a
+            number that the layer's dtype would round.
     """
     _check(layers)
     new: list[tuple[Tensor, Tensor]] = []
-    for n, (layer, (c, population)) in enumerate(zip(layers, _row(network, len(layers)), strict=True)):
+    for n, (layer, (c, population)) in enumerate(zip(layers, _chain(network, len(layers)), strict=True)):
         connection = network.connections[c]
         _fit(layer, f"layers[{n}]", connection, f"connections[{c}]", population.kind)
         values = [(f"connections[{c}].{key}", key, getattr(connection, key)) for key in ("w", "d")]
         values += [(f"{population.name}.{key}", key, getattr(population, key)) for key in CONSTANTS]
         for name, key, numbers in values:
             if numbers is not None:
-                new.append((getattr(layer, key), _held(numbers, getattr(layer, key), name)))
+                new.append((getattr(layer, key), _exact(numbers, getattr(layer, key), name)))
     with torch.no_grad():
         for parameter, tensor in new:
             parameter.copy_(tensor)
@@ -79,16 +80,16 @@ def load_into(layers: Sequence[Layer], network: Network) -> None:
 def case_of(
     layers: Sequence[Layer], spikes: Spikes, trial: int, label: int, names: Sequence[str] | None = None
 ) -> Case:
-    """One trial of these layers as a case: the cross entropy of what the last layer, an `LI`, reads.
+    """One trial of a chain as a case; its loss is the cross entropy of the last layer's readout.
 
     Args:
-        layers, names: as for `network_of`.
-        spikes: what goes into the first layer.
-        trial: which of the trials of `spikes`.
-        label: the right neuron of the last layer.
+        layers, names: as for `network_of`; the last layer is an `LI` layer.
+        spikes: the input of the first layer.
+        trial: index of the trial in `spikes`.
+        label: index of the correct neuron of the last layer.
 
     Raises:
-        SpecError: a last layer without a readout, spikes of another number of neurons, no such trial or label.
+        SpecError: a last layer without a readout, spikes of another size, no such trial or label.
     """
     network = network_of(layers, names)
     last = layers[-1]
@@ -97,7 +98,7 @@ def case_of(
         raise SpecError(f"layers[{len(layers) - 1}]", "an LI layer, which is read", Verbatim("an LIF layer"), remedy)
     if spikes.size != layers[0].pre:
         expected = f"of {layers[0].pre} neurons, as layers[0].pre"
-        raise SpecError("spikes", expected, Verbatim(f"{spikes.size}"), "give what goes into the first layer")
+        raise SpecError("spikes", expected, Verbatim(f"{spikes.size}"), "give the input of the first layer")
     whole_number(trial, "trial", 0, spikes.trials - 1, "count from 0")
     trains = SpikeTrains(tuple(_numbers(spikes.train(trial, i)) for i in range(spikes.size)))
     loss = CrossEntropy(last.readout, network.populations[-1].name, label)
@@ -105,26 +106,27 @@ def case_of(
 
 
 def _check(layers: Sequence[Layer]) -> None:
-    """Refuse what is no row of layers."""
+    """Refuse layers that form no chain."""
     if len(layers) == 0:
         raise SpecError("layers", "a list of at least one layer", Verbatim("none"), "give LIF and LI layers")
     for n, layer in enumerate(layers):
         if not isinstance(layer, LIF | LI):
             got = Verbatim(type(layer).__name__)
-            raise SpecError(f"layers[{n}]", "an LIF or LI layer", got, "leave out what is no layer of neurons")
+            raise SpecError(f"layers[{n}]", "an LIF or LI layer", got, "leave it out")
         if isinstance(layer, LI) and n < len(layers) - 1:
-            raise SpecError(f"layers[{n}]", "an LIF layer, as it is not the last", Verbatim("an LI layer"), "end in it")
+            expected = "an LIF layer, as it is not the last"
+            raise SpecError(f"layers[{n}]", expected, Verbatim("an LI layer"), "put it last")
         if n and layer.pre != layers[n - 1].post:
             expected = f"{layers[n - 1].post}, as layers[{n - 1}].post"
-            raise SpecError(f"layers[{n}].pre", expected, layer.pre, "give layers that follow each other")
+            raise SpecError(f"layers[{n}].pre", expected, layer.pre, "give layers that fit each other")
 
 
 def _fit(layer: Layer, name: str, connection: Connection, path: str, kind: str) -> None:
-    """Refuse a connection, onto neurons of that kind, that the layer cannot be."""
-    there, wanted = (*connection.w.shape, kind), (layer.pre, layer.post, "li" if isinstance(layer, LI) else "lif")
-    if there != wanted:
+    """Refuse a connection, onto neurons of this `kind`, that does not fit the layer."""
+    given, wanted = (*connection.w.shape, kind), (layer.pre, layer.post, "li" if isinstance(layer, LI) else "lif")
+    if given != wanted:
         expected = f"{wanted[0]} -> {wanted[1]} {wanted[2]} neurons, as {name}"
-        got = Verbatim(f"{there[0]} -> {there[1]} {there[2]} neurons")
+        got = Verbatim(f"{given[0]} -> {given[1]} {given[2]} neurons")
         raise SpecError(path, expected, got, "build the layer for this network")
     for i, j in np.argwhere(~connection.exists)[:1]:
         remedy = "a layer has every synapse; use `fast.Network`"
@@ -146,29 +148,29 @@ def _numbers(tensor: Tensor) -> np.ndarray:
     return tensor.detach().cpu().double().numpy()
 
 
-def _row(network: Network, layers: int) -> list[tuple[int, Population]]:
-    """The connections of a network of one row, by number, and what they lead to, from its input on."""
+def _chain(network: Network, layers: int) -> list[tuple[int, Population]]:
+    """Index and target population of each connection of a chain, from the input on."""
     inputs = [population.name for population in network.populations if population.kind == "input"]
     others, connections = len(network.populations) - len(inputs), len(network.connections)
-    row: list[tuple[int, Population]] = []
+    chain: list[tuple[int, Population]] = []
     if (len(inputs), others, connections) == (1, layers, layers):
-        at, by_source = inputs[0], {connection.source: c for c, connection in enumerate(network.connections)}
-        while at in by_source and len(row) < layers:
-            row.append((by_source[at], network.population(network.connections[by_source[at]].target)))
-            at = row[-1][1].name
-    if len({population.name for _, population in row}) < layers:
-        expected = f"an input and {layers} populations in a row"
+        name, by_source = inputs[0], {connection.source: c for c, connection in enumerate(network.connections)}
+        while name in by_source and len(chain) < layers:
+            chain.append((by_source[name], network.population(network.connections[by_source[name]].target)))
+            name = chain[-1][1].name
+    if len({population.name for _, population in chain}) < layers:
+        expected = f"an input and {layers} populations in a chain"
         got = Verbatim(f"{len(inputs)} inputs, {others} others, {connections} connections")
         raise SpecError("network", expected, got, "use `fast.Network` for any other graph")
-    return row
+    return chain
 
 
-def _held(values: np.ndarray, parameter: Tensor, name: str) -> Tensor:
-    """The values in the dtype of a parameter, which must hold every one of them."""
-    exact = torch.tensor(values, dtype=torch.float64)
-    cast = exact.to(parameter.dtype)
-    for index in torch.nonzero(cast.double() != exact)[:1].tolist():
+def _exact(values: np.ndarray, parameter: Tensor, name: str) -> Tensor:
+    """The values in the dtype of a parameter; refuses a value that would be rounded."""
+    given = torch.tensor(values, dtype=torch.float64)
+    cast = given.to(parameter.dtype)
+    for index in torch.nonzero(cast.double() != given)[:1].tolist():
         place = "".join(f"[{i}]" for i in index)
         expected = f"a number that {str(parameter.dtype).removeprefix('torch.')} holds"
-        raise SpecError(name + place, expected, float(exact[tuple(index)]), "use float64 layers")
+        raise SpecError(name + place, expected, float(given[tuple(index)]), "use float64 layers")
     return cast

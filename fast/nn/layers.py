@@ -1,4 +1,4 @@
-"""Layers as torch modules: weights and delays are ordinary parameters."""
+"""Layers as torch modules, with weights and delays as parameters."""
 
 from __future__ import annotations
 
@@ -19,11 +19,22 @@ CONSTANTS = ("tau_mem", "tau_syn", "v_th", "v_reset")
 
 
 def register_constants(module: nn.Module, population: Population, dtype: torch.dtype) -> None:
-    """Give a module the constants of a population as parameters, fixed until `requires_grad_()`; None: it has none."""
+    """Register the constants of a population, None included, as parameters without gradient."""
     for name in CONSTANTS:
         values = getattr(population, name)
         constant = None if values is None else nn.Parameter(torch.tensor(values, dtype=dtype), requires_grad=False)
         module.register_parameter(name, constant)
+
+
+def constants_text(module: nn.Module) -> str:
+    """`tau_mem=20, tau_syn=5, ...` for a `repr`: one number if all neurons share it."""
+
+    def text(values: Tensor) -> str:
+        shared = not values.is_meta and bool((values == values[:1]).all())
+        return f"{float(values[0]):g}" if shared and len(values) else "per neuron"
+
+    given = {name: getattr(module, name) for name in CONSTANTS}
+    return ", ".join(f"{name}={text(values.detach())}" for name, values in given.items() if values is not None)
 
 
 class _Layer(nn.Module):
@@ -62,9 +73,17 @@ class _Layer(nn.Module):
     def initialise_(
         self, w_mean: float, w_std: float, d_max: float = 0.0, generator: torch.Generator | None = None
     ) -> Self:
-        """Draw weights from N(w_mean, w_std) and delays from U(0, d_max) ms; returns the layer.
+        """Draw the weights (normal) and the delays (uniform, 0 to `d_max` ms); returns the layer.
 
-        A new layer has weights from N(0, 1/sqrt(pre)) and no delays; what makes neurons spike depends on the input.
+        A new layer has `w_mean` 0, `w_std` `1 / sqrt(pre)` and `d_max` 0. Choose values at which
+        the neurons spike: a silent layer passes no gradient.
+
+        Args:
+            w_mean, w_std: mean and standard deviation of the weights.
+            generator: source of the random numbers; None: torch's default.
+
+        Raises:
+            SpecError: `w_std` or `d_max` below 0 or not finite; `d_max` above `max_delay`.
         """
         non_negative_time(d_max, "d_max")
         if finite_number(w_std, "w_std") < 0:
@@ -77,7 +96,7 @@ class _Layer(nn.Module):
 
     @torch.no_grad()
     def project_(self) -> int:
-        """Put the delays back into [0, max_delay] after an optimiser step; the number that had left it."""
+        """Clamp the delays to [0, max_delay], after an optimiser step; returns how many changed."""
         outside = self.d < 0
         if self.max_delay is not None:
             outside |= self.d > self.max_delay
@@ -85,26 +104,30 @@ class _Layer(nn.Module):
         return int(outside.sum())
 
     def extra_repr(self) -> str:
-        return f"{self.pre}, {self.post}, max_delay={self.max_delay}"
+        bound = "None" if self.max_delay is None else f"{self.max_delay:g}"
+        return f"{self.pre} -> {self.post}, {constants_text(self)}, max_delay={bound}"
 
 
 class LIF(_Layer):
-    """A layer of leaky integrate-and-fire neurons: spikes in, spikes out.
+    """A layer of leaky integrate-and-fire (LIF) neurons: spikes in, spikes out.
 
     Args:
         pre, post: number of source and target neurons.
-        tau_mem, tau_syn: time constants, ms; here and below a number, or one a neuron.
-        v_th, v_reset: threshold and reset.
-        max_delay: ms; upper bound that `project_` keeps, None for no bound.
+        tau_mem, tau_syn: time constants of membrane and synapse, ms: a number or `post` numbers.
+        v_th, v_reset: threshold and reset: a number or `post` numbers.
+        max_delay: ms; upper bound that `project_` enforces, None for no bound.
         dtype: float32 or float64.
 
     Attributes:
-        w, d: `[pre, post]`, learned.
+        w, d: weights and delays (ms), `[pre, post]`, learned.
         tau_mem, tau_syn, v_th, v_reset: `[post]`, learned after `requires_grad_()`.
-        record: conditioning `kappa` of each spike and tie flags of the last forward pass.
+        record: the `Record` of the last forward pass: conditioning of each spike, ties.
 
-    Spikes go in and out, so torch's backward hooks of a module, which need tensors, do not see this layer:
-    `spikes.times.register_hook` does. Under `torch.compile` a layer runs as it is: its kernels are compiled already.
+    Raises:
+        SpecError: an argument that the specification refuses.
+
+    torch's backward hooks of modules need tensors as inputs and outputs, so they skip this layer;
+    `spikes.times.register_hook` works. `torch.compile` works; each layer is a graph break.
     """
 
     def __init__(
@@ -122,17 +145,23 @@ class LIF(_Layer):
         super().__init__(pre, post, tau_mem, tau_syn, v_th, v_reset, max_delay, dtype)
 
     def forward(self, spikes: Spikes) -> Spikes:
-        """The spikes that these neurons emit, given those of the `pre` neurons before them."""
+        """The spikes of the `post` neurons, given those of the `pre` neurons.
+
+        Raises:
+            SpecError, UnsupportedError, ArithmeticError: as `propagate`.
+        """
         constants = (self.tau_mem, self.tau_syn, self.v_th, self.v_reset)
         emitted, _, self.record = propagate(spikes, self.w, self.d, *constants)
         return emitted
 
 
 class LI(_Layer):
-    """A layer of leaky integrators: spikes in, one readout a neuron out, `[trials, post]`.
+    """A layer of leaky integrators (LI), which never spike: spikes in, `[trials, post]` out.
 
     Args:
-        readout: `max_voltage`, `mean_voltage` or `exp_weighted_voltage`; the others as for `LIF`.
+        readout: `max_voltage`, `mean_voltage` or `exp_weighted_voltage`, per neuron and trial.
+
+    All other arguments, attributes and errors: as `LIF`, without threshold and reset.
     """
 
     def __init__(
@@ -150,7 +179,11 @@ class LI(_Layer):
         self.readout = one_of(readout, "readout", VOLTAGE_READOUTS)
 
     def forward(self, spikes: Spikes) -> Tensor:
-        """The readout, `[trials, post]`, given the spikes of the `pre` neurons before."""
+        """The readout `[trials, post]`, given the spikes of the `pre` neurons.
+
+        Raises:
+            SpecError, UnsupportedError, ArithmeticError: as `propagate`.
+        """
         _, y, self.record = propagate(spikes, self.w, self.d, self.tau_mem, self.tau_syn, readout=self.readout)
         assert y is not None
         return y

@@ -1,8 +1,7 @@
-"""Losses of the specification on torch tensors; any other torch function of spike times and readouts does as well.
+"""The losses of the specification; any torch function of spike times and readouts is one too.
 
-Each is a function, and a module of the same computation for those who build networks of modules. The modules are named
-as torch names its own (`CrossEntropyLoss`), so that they are not taken for `spec.CrossEntropy` and `spec.SpikeTimeMSE`,
-which are entries of a case file.
+Each loss is a function and a module. The modules have torch's names (`CrossEntropyLoss`), because
+`spec.CrossEntropy` and `spec.SpikeTimeMSE` are entries of a case file.
 """
 
 from __future__ import annotations
@@ -20,47 +19,61 @@ from spec.errors import Verbatim
 
 
 def cross_entropy(y: Tensor, labels: Tensor) -> Tensor:
-    """`-log softmax(y)[label]`, the mean over trials.
+    """`-log softmax(y)[label]`, averaged over trials.
 
     Args:
         y: readout, `[trials, classes]`.
-        labels: `[trials]`, integers.
+        labels: `[trials]`, integers from 0 to `classes - 1`.
 
-    As `log(1 + sum_others exp(y_j - y_label))`, so loss and gradient keep their relative accuracy where the softmax is
-    nearly certain (`torch.nn.functional.cross_entropy` forms `p - 1` there).
+    Raises:
+        SpecError: another shape or dtype, or a label outside the range.
+
+    Computed as `log(1 + sum_others exp(y_j - y_label))`: loss and gradient keep their relative
+    accuracy where the softmax saturates (`torch.nn.functional.cross_entropy` forms `p - 1` there).
     """
     if y.ndim != 2 or len(y) == 0:
-        raise SpecError("y", "of shape [trials, classes], at least one trial", Verbatim(list(y.shape)), "a row a trial")
+        expected = "of shape [trials, classes], at least one trial"
+        raise SpecError("y", expected, Verbatim(list(y.shape)), "give one row per trial")
     trials, classes = y.shape
     if not isinstance(labels, Tensor):
         raise SpecError("labels", "a tensor of integers", Verbatim(type(labels).__name__), "`torch.tensor(labels)`")
     if labels.shape != (trials,) or labels.is_floating_point() or labels.dtype == torch.bool:
         got = Verbatim(f"{labels.dtype} {list(labels.shape)}")
-        raise SpecError("labels", f"integers of shape [{trials}]", got, "one label a trial")
+        raise SpecError("labels", f"integers of shape [{trials}]", got, "give one label per trial")
     if bool(((labels < 0) | (labels >= classes)).any()):
         got = Verbatim(f"{int(labels.min())} to {int(labels.max())}")
         raise SpecError("labels", f"from 0 to {classes - 1}", got, f"the readout has {classes} neurons")
     if classes == 1:
         return 0.0 * y.sum()
-    right = torch.nn.functional.one_hot(labels.long(), classes).bool()
-    others = (y - y.gather(1, labels.long()[:, None]))[~right].reshape(trials, classes - 1)
+    label = torch.nn.functional.one_hot(labels.long(), classes).bool()
+    others = (y - y.gather(1, labels.long()[:, None]))[~label].reshape(trials, classes - 1)
     excess = others.logsumexp(dim=1)
     return torch.logaddexp(excess, torch.zeros_like(excess)).mean()
 
 
 def first_spike_time(spikes: Spikes, time_scale: float) -> Tensor:
-    """The readout `-t_first / time_scale`, `[trials, size]`; a silent neuron counts as `duration`, with gradient 0."""
+    """The readout `-t_first / time_scale`, `[trials, size]`.
+
+    For a silent neuron `t_first` is `duration`, and the gradient is 0.
+
+    Args:
+        time_scale: ms, above 0.
+
+    Raises:
+        SpecError: a `time_scale` that is not a positive number.
+    """
     return -spikes.first() / positive_number(time_scale, "time_scale", "ms")
 
 
 def spike_time_mse(spikes: Spikes, targets: Sequence[SpikeTrains | Sequence]) -> Tensor:
-    """`1/2 sum (t_k - target_k)^2`, the mean over trials; a missing spike counts as `duration`, with gradient 0.
+    """`1/2 sum_k (t_k - target_k)^2` over spikes `k` of all neurons, averaged over trials.
 
     Args:
-        targets: one entry a trial, one train (ms, in order) a neuron; spikes beyond its length are free.
+        targets: `[trial][neuron][k]`, ms, ascending. Spikes beyond a neuron's targets are free; a
+            missing spike has the time `duration` and gradient 0.
 
     Raises:
-        SpecError: entries that do not fit the spikes, or times that `spec.SpikeTrains` refuses.
+        SpecError: other numbers of trials or neurons, or times that `spec.SpikeTrains` refuses.
     """
     trials = sequence(targets, "targets", None, "target trains, one entry a trial")
     checked = [_targets(trains, f"targets[{b}]") for b, trains in enumerate(trials)]
@@ -71,7 +84,8 @@ def spike_time_mse(spikes: Spikes, targets: Sequence[SpikeTrains | Sequence]) ->
     device = spikes.times.device
     target = torch.from_numpy(np.concatenate([np.empty(0), *trains])).to(device)
     lengths = torch.tensor([len(train) for train in trains], dtype=torch.int64, device=device)
-    # Target n is number `rank[n]` of train `of[n]`; one gather, the last entry standing for every missing spike.
+    # Target n is number `rank[n]` of train `of[n]`. One gather finds all spikes; its last entry
+    # replaces every missing one.
     of = torch.repeat_interleave(torch.arange(len(trains), device=device), lengths)
     rank = torch.arange(len(target), device=device) - (lengths.cumsum(0) - lengths)[of]
     index = torch.where(rank < spikes.offsets.diff()[of], spikes.offsets[of] + rank, len(spikes.times))
@@ -83,7 +97,7 @@ class CrossEntropyLoss(nn.Module):
     """`cross_entropy(y, labels)` as a module."""
 
     def forward(self, y: Tensor, labels: Tensor) -> Tensor:
-        """The loss of readouts `[trials, classes]`, given one label a trial."""
+        """The loss of readouts `[trials, classes]`, given labels `[trials]`."""
         return cross_entropy(y, labels)
 
 
@@ -91,15 +105,15 @@ class SpikeTimeMSELoss(nn.Module):
     """`spike_time_mse(spikes, targets)` as a module."""
 
     def forward(self, spikes: Spikes, targets: Sequence[SpikeTrains | Sequence]) -> Tensor:
-        """The loss of spikes, given `[trial][neuron][spike]` target times (ms)."""
+        """The loss of spikes, given targets `[trial][neuron][k]`, ms."""
         return spike_time_mse(spikes, targets)
 
 
 class FirstSpikeTime(nn.Module):
-    """The readout `first_spike_time(spikes, time_scale)` as a module: spikes in, `[trials, size]` out.
+    """The readout `first_spike_time(spikes, time_scale)` as a module.
 
     Args:
-        time_scale: ms; a neuron that spikes so much earlier than another has e times its share of the softmax.
+        time_scale: ms; a spike earlier by `time_scale` weighs e times more in a softmax.
     """
 
     def __init__(self, time_scale: float) -> None:
@@ -107,7 +121,7 @@ class FirstSpikeTime(nn.Module):
         self.time_scale = positive_number(time_scale, "time_scale", "ms")
 
     def forward(self, spikes: Spikes) -> Tensor:
-        """The readout, given the spikes of the neurons that are read."""
+        """The readout of these spikes."""
         return first_spike_time(spikes, self.time_scale)
 
     def extra_repr(self) -> str:
@@ -118,7 +132,7 @@ def _targets(trains: object, name: str) -> SpikeTrains:
     if isinstance(trains, SpikeTrains):
         return trains
     try:
-        return SpikeTrains(trains)  # type: ignore[arg-type]  # what it is, is checked there
+        return SpikeTrains(trains)  # type: ignore[arg-type]  # `SpikeTrains` checks it
     except SpecError as error:
         path = name + error.name.removeprefix("trains")
         raise SpecError(path, error.expected, error.got, error.remedy) from None

@@ -1,4 +1,4 @@
-"""A whole network of the specification as a torch module: any graph of populations."""
+"""A network of the specification as a torch module: any graph of populations."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from fast.nn.autograd import Record, propagate
 from fast.nn.graph import Group, groups, matrix
-from fast.nn.layers import register_constants
+from fast.nn.layers import CONSTANTS, constants_text, register_constants
 from fast.nn.spikes import Spikes, joined
 from spec import VOLTAGE_READOUTS, Connection, Population, SpecError
 from spec import Network as NetworkSpec
@@ -21,7 +21,12 @@ from spec.errors import Verbatim
 
 @dataclass(frozen=True, eq=False)
 class Activity:
-    """What a network did: spikes and record of every population that is no input, and the readout asked for."""
+    """The result of a forward pass.
+
+    Attributes:
+        spikes, records: of every population but the inputs, by name.
+        y: the readout, `[trials, size]`; None without `read`.
+    """
 
     spikes: Mapping[str, Spikes]
     records: Mapping[str, Record]
@@ -50,13 +55,19 @@ class _Constants(nn.Module):
 
 
 class Network(nn.Module):
-    """The network that a `spec.Network` describes; parameters in the order of its connections and populations.
+    """The network that a `spec.Network` describes, recurrent or not.
+
+    Args:
+        network: its weights, delays and constants become the parameters.
+        dtype: float32 or float64.
 
     Attributes:
-        groups: the populations in the order they are solved; those that reach each other together.
-        synapses: one module a connection, with `w` and `d` `[pre, post]` and the mask `exists`.
-        constants: one module a population, with `tau_mem`, `tau_syn`, `v_th`, `v_reset` `[size]` (absent: None); they
-            are learned after `requires_grad_()`.
+        groups: the populations in the order of simulation; populations that reach each other form
+            one group.
+        synapses: one module per connection, with `w` and `d` (ms) `[pre, post]`, learned, and the
+            mask `exists`.
+        constants: one module per population, with `tau_mem`, `tau_syn`, `v_th`, `v_reset`
+            `[size]` or None, learned after `requires_grad_()`.
     """
 
     def __init__(self, network: NetworkSpec, dtype: torch.dtype = torch.float32) -> None:
@@ -65,19 +76,20 @@ class Network(nn.Module):
         self.groups = groups(network)
         synapses = nn.ModuleList(_Synapses(connection, dtype) for connection in network.connections)
         constants = nn.ModuleList(_Constants(population, dtype) for population in network.populations)
-        # To a type checker a ModuleList holds bare modules, without the attributes of these.
+        # A type checker sees bare modules in a ModuleList, without their attributes.
         self.synapses = cast("Sequence[_Synapses]", synapses)
         self.constants = cast("Sequence[_Constants]", constants)
 
     def forward(self, inputs: Mapping[str, Spikes], read: tuple[str, str] | None = None) -> Activity:
-        """Run the network.
+        """Simulate the network.
 
         Args:
-            inputs: spikes of every input population, of the same trials.
-            read: a population and its voltage readout.
+            inputs: the spikes of every input population, all of equal trials and duration.
+            read: a population and the voltage readout of it, such as `("out", "max_voltage")`.
 
         Raises:
-            SpecError: an input missing or of the wrong size, a population or readout that does not exist.
+            SpecError: an input is missing or has another size; no such population or readout.
+            SpecError, UnsupportedError, ArithmeticError: as `propagate`.
         """
         self._check(inputs, read)
         spikes, records, y = dict(inputs), {}, None
@@ -91,7 +103,7 @@ class Network(nn.Module):
                 readout=read[1] if read is not None and any(asked) else None,
             )
             sizes = [population.size for population in members]
-            parts = zip(members, emitted.apart(sizes), record.apart(sizes, emitted.counts()), strict=True)
+            parts = zip(members, emitted.split(sizes), record.split(sizes, emitted.counts()), strict=True)
             for population, its_spikes, its_record in parts:
                 spikes[population.name], records[population.name] = its_spikes, its_record
             if found is not None:
@@ -101,34 +113,42 @@ class Network(nn.Module):
     def _onto(
         self, group: Group, spikes: Mapping[str, Spikes], any_input: Spikes
     ) -> tuple[Spikes, Tensor, Tensor, Tensor]:
-        """What arrives at a group from outside, and all synapses onto it: `w`, `d`, `exists`."""
-        connections = (*group.outside, *(c for copy in group.inside for c in copy))
-        if not connections:
+        """The spikes from outside a group, and `w`, `d`, `exists` of all synapses onto it."""
+        connections = (*group.outside, *(c for layer in group.inside for c in layer))
+        if connections:
+            w, d, exists = (
+                matrix(self.network, group, {c: getattr(self.synapses[c], name) for c in connections})
+                for name in ("w", "d", "exists")
+            )
+        else:
             like = self.constants[group.members[0]].tau_mem
             assert like is not None, "a group has no inputs"
-            size = self.network.populations[group.members[0]].size
-            nothing = like.new_zeros(1, size)
-            return _silence(any_input), nothing, nothing, torch.zeros(1, size, dtype=torch.bool, device=like.device)
-        w, d, exists = (
-            matrix(self.network, group, {c: getattr(self.synapses[c], name) for c in connections})
-            for name in ("w", "d", "exists")
-        )
-        if not group.outside:
-            silence = _silence(any_input)
-            nothing = w.new_zeros(1, w.shape[1])
-            return silence, torch.cat([nothing, w]), torch.cat([nothing, d]), torch.cat([nothing.bool(), exists.bool()])
-        arriving = joined([spikes[self.network.connections[c].source] for c in group.outside])
-        return arriving, w, d, exists.bool()
+            w = d = exists = like.new_zeros(0, len(like))
+        if group.outside:
+            arriving = joined([spikes[self.network.connections[c].source] for c in group.outside])
+            return arriving, w, d, exists.bool()
+        row = w.new_zeros(1, w.shape[1])  # the synapses of the silent neuron, which do not exist
+        return _silence(any_input), torch.cat([row, w]), torch.cat([row, d]), torch.cat([row, exists]).bool()
 
     def _constants(self, group: Group) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
-        """`tau_mem, tau_syn, v_th, v_reset` of the neurons of a group; populations that reach each other all spike."""
+        """`tau_mem`, `tau_syn`, `v_th`, `v_reset` of a group, which is all LIF or one LI."""
         columns = []
-        for name in ("tau_mem", "tau_syn", "v_th", "v_reset"):
+        for name in CONSTANTS:
             values = [getattr(self.constants[p], name) for p in group.members]
             columns.append(None if values[0] is None else torch.cat(values))
         tau_mem, tau_syn, v_th, v_reset = columns
         assert tau_mem is not None and tau_syn is not None, "a group has no inputs"
         return tau_mem, tau_syn, v_th, v_reset
+
+    def __repr__(self) -> str:
+        lines = []
+        for population, constants in zip(self.network.populations, self.constants, strict=True):
+            text = constants_text(constants)
+            lines.append(f"  {population.name}: {population.size} {population.kind}{text and f', {text}'}")
+        for connection in self.network.connections:
+            count = f"{connection.exists.sum()} of {connection.exists.size}"
+            lines.append(f"  {connection.source} -> {connection.target}: {count} synapses")
+        return "\n".join(["Network(", *lines, ")"])
 
     def _check(self, inputs: Mapping[str, Spikes], read: tuple[str, str] | None) -> None:
         names = [population.name for population in self.network.populations if population.kind == "input"]
@@ -136,7 +156,7 @@ class Network(nn.Module):
             if name not in names and names:
                 one_of(name, f"inputs.{name}", names)
         if not inputs:
-            expected, remedy = "the spikes of some trials", "give them, even if all are silent"
+            expected, remedy = "the spikes of at least one trial", "give them, even if all are silent"
             raise SpecError("inputs", expected, Verbatim("nothing"), remedy)
         for population in self.network.populations:
             if population.kind != "input":
@@ -146,7 +166,7 @@ class Network(nn.Module):
                 raise SpecError(name, "given", Verbatim("nothing"), "give spikes, even if all are silent")
             if inputs[population.name].size != population.size:
                 expected = f"spikes of {population.size} neurons"
-                raise SpecError(name, expected, inputs[population.name].size, "one train a neuron")
+                raise SpecError(name, expected, inputs[population.name].size, "give one train per neuron")
         first = next(iter(inputs.values()))
         for key, spikes in inputs.items():
             if (spikes.trials, spikes.duration) != (first.trials, first.duration):
@@ -159,5 +179,5 @@ class Network(nn.Module):
 
 
 def _silence(like: Spikes) -> Spikes:
-    """One silent neuron, in the trials of `like`."""
+    """One silent neuron, in as many trials as `like`."""
     return Spikes(like.times[:0], torch.zeros(like.trials + 1, dtype=torch.int64), like.trials, 1, like.duration)

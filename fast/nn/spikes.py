@@ -1,30 +1,37 @@
-"""Spike trains of a batch, as a torch tensor of times."""
+"""The spike trains of a batch, as one torch tensor of times."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from spec import SpecError, SpikeTrains
+from spec import SpecError, SpikeTrains, UnsupportedError
 from spec.checks import duration as spec_duration
 from spec.checks import whole_number
 from spec.errors import Verbatim
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 
 @dataclass(frozen=True, eq=False)
 class Spikes:
-    """Spikes of `size` neurons in `trials` trials of one duration.
+    """The spikes of `size` neurons in `trials` trials of equal duration.
 
     Attributes:
-        times: `[n]`, float64, ms: grouped by trial, then neuron, each train in order. Differentiable.
+        times: `[n]`, float64, ms: by trial, then by neuron, each train ascending. Differentiable.
         offsets: `[trials * size + 1]`, int64: the train of neuron `i` in trial `b` is
             `times[offsets[b * size + i] : offsets[b * size + i + 1]]`.
         trials, size: batch size and number of neurons.
         duration: `T`, ms; a trial is `[0, T]`.
+
+    Raises:
+        SpecError: as `check`.
     """
 
     times: Tensor
@@ -37,12 +44,12 @@ class Spikes:
         self.check()
 
     def check(self) -> None:
-        """Refuse what the kernels would read wrongly: they index by `offsets` and rely on the order of the times.
+        """Check what the kernels rely on: they index by `offsets` and need ascending trains.
 
-        Called on construction and before each use, since times may be learned, and so change in place.
+        Runs on construction and before each use, since an optimiser may change times in place.
 
         Raises:
-            SpecError: shapes or dtypes that do not fit, times that are negative, not finite or out of order.
+            SpecError: another shape or dtype, or a time below 0, not finite or out of order.
         """
         whole_number(self.trials, "trials", 1, 2**31 - 1, "give the number of trials")
         whole_number(self.size, "size", 0, 2**31 - 1, "give the number of neurons")
@@ -53,17 +60,18 @@ class Spikes:
             raise SpecError("times", "a float64 tensor of one dimension (ms)", got, "give times as `.double()`")
         if self.offsets.dtype != torch.int64 or self.offsets.shape != (trains + 1,):
             got = Verbatim(f"{self.offsets.dtype} {list(self.offsets.shape)}")
-            raise SpecError("offsets", f"int64 of shape [{trains + 1}]", got, "one a train, and the end")
+            raise SpecError("offsets", f"int64 of shape [{trains + 1}]", got, "give one per train, and the end")
         lengths, times = self.offsets.diff(), self.times.detach()
         if self.offsets.device != times.device:
             expected, remedy = f"on the device of `times`, {times.device}", "`.to(device)` moves both"
             raise SpecError("offsets", expected, Verbatim(self.offsets.device), remedy)
         ends_wrong = torch.stack([self.offsets[0] != 0, self.offsets[-1] != len(times), (lengths < 0).any()]).any()
         bad = ~(torch.isfinite(times) & (times >= 0))
-        begins = torch.zeros(len(times) + 1, dtype=torch.bool, device=times.device)
-        begins[self.offsets.clamp(0, len(times))] = True
-        back = (times.diff() < 0) & ~begins[1:-1]
-        if not bool(torch.stack([ends_wrong, bad.any(), back.any()]).any()):  # a GPU is waited for once
+        starts = torch.zeros(len(times) + 1, dtype=torch.bool, device=times.device)
+        starts[self.offsets.clamp(0, len(times))] = True
+        back = (times.diff() < 0) & ~starts[1:-1]
+        # nan-ok: the checks found nothing; one synchronisation with a GPU
+        if not bool(torch.stack([ends_wrong, bad.any(), back.any()]).any()):
             return
         if bool(ends_wrong):
             expected = f"ascending from 0 to {len(times)}, the number of times"
@@ -77,14 +85,17 @@ class Spikes:
 
     @classmethod
     def from_trains(cls, trials: Sequence[SpikeTrains | Sequence], duration: float) -> Spikes:
-        """Spikes from one list of trains (one a neuron) for each trial.
+        """The spikes of trains `[trial][neuron][spike]`, ms.
+
+        Args:
+            duration: of each trial, ms.
 
         Raises:
-            SpecError: no trial, trials of different sizes, or times that `spec.SpikeTrains` refuses.
+            SpecError: no trial, trials of different sizes, or times `spec.SpikeTrains` refuses.
         """
         if len(trials) == 0:
             expected = "a list of at least one trial"
-            raise SpecError("trials", expected, Verbatim("none"), "give one list of trains a trial")
+            raise SpecError("trials", expected, Verbatim("none"), "give one list of trains per trial")
         checked: list[SpikeTrains] = []
         for b, trial in enumerate(trials):
             try:
@@ -100,26 +111,29 @@ class Spikes:
         return cls(times, offsets, len(checked), len(checked[0]), spec_duration(duration, "duration"))
 
     def counts(self) -> Tensor:
-        """Number of spikes, `[trials, size]`."""
+        """The number of spikes, `[trials, size]`."""
         return self.offsets.diff().reshape(self.trials, self.size)
 
     def silent(self) -> int:
-        """Number of neurons without a spike in any trial: no gradient passes through them in this batch.
+        """The number of neurons that spike in no trial; they pass no gradient in this batch.
 
-        Where all of a layer are silent, nothing before them learns, and nothing says so but this number: raise their
-        weights, or look for the step that silenced them.
+        If a whole layer is silent, no layer before it learns, and nothing else reports it: raise
+        the layer's weights, or find the step that silenced it.
         """
         return int((self.counts() == 0).all(dim=0).sum())
 
     def first(self) -> Tensor:
-        """Time of the first spike, `[trials, size]`; `duration` for a silent neuron, with gradient 0."""
+        """The first spike times, `[trials, size]`, ms.
+
+        A silent neuron has `duration`, with gradient 0.
+        """
         times = torch.cat([self.times, self.times.new_full((1,), self.duration)])
         silent = self.offsets.diff() == 0
         index = torch.where(silent, len(self.times), self.offsets[:-1])
         return times[index].reshape(self.trials, self.size)
 
     def train(self, trial: int, neuron: int) -> Tensor:
-        """One spike train.
+        """The spike times of one neuron in one trial, ms.
 
         Raises:
             SpecError: no such trial or neuron.
@@ -129,23 +143,24 @@ class Spikes:
         n = trial * self.size + neuron
         return self.times[self.offsets[n] : self.offsets[n + 1]]
 
-    def apart(self, sizes: Sequence[int]) -> list[Spikes]:
-        """The spikes of populations side by side, of these sizes, one by one; `joined` puts them together."""
+    def split(self, sizes: Sequence[int]) -> list[Spikes]:
+        """The spikes of consecutive blocks of neurons, of these sizes; the inverse of `joined`."""
         if len(sizes) == 1:
             return [self]
         counts = self.counts()
         parts = []
-        for part, own in zip(counts.split(list(sizes), dim=1), _members(sizes, counts.device), strict=True):
+        block = torch.arange(len(sizes)).repeat_interleave(torch.tensor(list(sizes))).to(counts.device)
+        for n, part in enumerate(counts.split(list(sizes), dim=1)):
             offsets = torch.cat([counts.new_zeros(1), part.flatten().cumsum(0)])
-            mask = own.repeat(self.trials).repeat_interleave(counts.flatten(), output_size=len(self.times))
+            mask = (block == n).repeat(self.trials).repeat_interleave(counts.flatten(), output_size=len(self.times))
             parts.append(Spikes(self.times[mask], offsets, self.trials, part.shape[1], self.duration))
         return parts
 
     def to(self, device: torch.device | str) -> Spikes:
-        """The same spikes on a device; differentiable. Times stay float64 whatever a layer computes in.
+        """These spikes on another device; differentiable.
 
         Raises:
-            SpecError: a dtype instead of a device.
+            SpecError: a dtype instead of a device. Times are float64 for layers of any dtype.
         """
         if not isinstance(device, torch.device | str):
             remedy = "times are float64 for every layer; `layer.to(dtype)` changes what is computed in"
@@ -153,22 +168,57 @@ class Spikes:
         return replace(self, times=self.times.to(device), offsets=self.offsets.to(device))
 
     def detach(self) -> Spikes:
-        """The same spikes without their history: no gradient passes, and they can be copied with `copy.deepcopy`."""
+        """These spikes without their graph: no gradient passes, and `copy.deepcopy` works."""
         return replace(self, times=self.times.detach())
 
     def to_lists(self) -> list[list[list[float]]]:
-        """Times as `[trial][neuron][spike]`."""
+        """The times as lists, `[trial][neuron][spike]`, ms."""
         return [[self.train(b, i).tolist() for i in range(self.size)] for b in range(self.trials)]
+
+    def plot(self, trial: int = 0, ax: Axes | None = None) -> Axes:
+        """Draw the raster of one trial with matplotlib: a mark per spike, time (ms) against neuron.
+
+        Args:
+            ax: the axes to draw on; None: new ones, of `pyplot`.
+
+        Returns:
+            The axes.
+
+        Raises:
+            SpecError: no such trial.
+            UnsupportedError: matplotlib cannot be imported.
+        """
+        whole_number(trial, "trial", 0, self.trials - 1, "count from 0")
+        try:
+            from matplotlib import pyplot
+            from matplotlib.ticker import MaxNLocator
+        except ImportError as error:
+            remedy = "install it with `pip install matplotlib`"
+            raise UnsupportedError("matplotlib", "installed", Verbatim(error), remedy) from None
+        ax = pyplot.subplots(layout="constrained")[1] if ax is None else ax
+        begin, end = self.offsets[trial * self.size].item(), self.offsets[(trial + 1) * self.size].item()
+        neurons = torch.arange(self.size).repeat_interleave(self.counts()[trial].cpu())
+        points = max(1.0, min(6.0, 300 / max(self.size, 1)))  # a mark is at most about one row high
+        times = self.times[begin:end].detach().cpu()
+        ax.plot(times, neurons, linestyle="none", marker="|", markersize=points, color="black")
+        ax.set(xlim=(0, self.duration), ylim=(-0.5, max(self.size, 1) - 0.5), xlabel="time, ms", ylabel="neuron")
+        ax.yaxis.set_major_locator(MaxNLocator(integer=True))
+        return ax
+
+    def __repr__(self) -> str:
+        numbers = {"trial": self.trials, "neuron": self.size, "spike": len(self.times)}
+        trials, neurons, spikes = (f"{n} {noun}{'s' * (n != 1)}" for noun, n in numbers.items())
+        return f"Spikes({trials} x {neurons}, {spikes}, {self.duration:g} ms, {self.times.device})"
 
 
 def joined(parts: Sequence[Spikes]) -> Spikes:
-    """Populations side by side: the neurons of all parts, in order, trial by trial.
+    """The spikes of several populations as one: the neurons of all parts, in their order.
 
     Raises:
         SpecError: no parts, or parts of different numbers of trials or durations.
     """
     if not parts:
-        raise SpecError("parts", "a list of at least one `Spikes`", Verbatim("none"), "give what is to be joined")
+        raise SpecError("parts", "a list of at least one `Spikes`", Verbatim("none"), "give the spikes to join")
     if len(parts) == 1:
         return parts[0]
     trials, duration = parts[0].trials, parts[0].duration
@@ -187,9 +237,3 @@ def joined(parts: Sequence[Spikes]) -> Spikes:
     order = torch.argsort(train, stable=True)
     times = torch.cat([part.times for part in parts])[order]
     return Spikes(times, offsets, trials, counts.shape[1], duration)
-
-
-def _members(sizes: Sequence[int], device: torch.device) -> list[Tensor]:
-    """For each of populations side by side, which neurons are its own."""
-    part = torch.arange(len(sizes)).repeat_interleave(torch.tensor(list(sizes))).to(device)
-    return [part == n for n in range(len(sizes))]

@@ -110,14 +110,14 @@ def adjoint_among_events(lane, bin_, slot, rest, clock, want_tau, b):
 
 @inlined
 def add_arrival(source, lane, V, I, w, want_tau, b):
-    """[arrival-w] [arrival-d] Add the adjoint `V, I` at an arrival to the sums; its
-    [arrival-time]."""
+    """[arrival-w] [arrival-d] Add the adjoint `V, I` at an arrival to the sums; returns
+    [arrival-time], the derivative by the time of the arrival, per unit of weight."""
     b.sums[source, lane] += I
     b.sums[source, LANES + lane] += V - I
     if want_tau:
         b.dL_dconstants[TAU_MEM, lane] += w * b.other[X, lane]
         b.dL_dconstants[TAU_SYN, lane] += w * b.other[Z, lane]
-    return w * (V - I)
+    return V - I
 
 
 @compiled
@@ -125,8 +125,8 @@ def add_arrival_among_events(q, source, lane, bin_, slot, clock, want_tau, b):
     """Look the adjoint up exactly at the arrival of a spike of rest `q`, emitted in bin `bin_`, and
     add it.
 
-    `slot`: where the bin of the arrival lies in the ring. Returns the derivative by the time of the
-    arrival; 0 where that is after `T`. An arrival that pins the maximum that is read gains the term
+    `slot`: where the bin of the arrival lies in the ring. Returns as `add_arrival`; 0 where the
+    arrival is after `T`. An arrival that pins the maximum that is read gains the term
     beyond the kink as well.
     """
     row, record = b.block.packed_synapses[source], b.neuron_record

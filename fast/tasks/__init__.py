@@ -1,4 +1,1 @@
-"""Tasks: what is trained, on what, and when it counts as learned.
-
-One module a task, each with `add_options` and `prepare`, which gives a `Training` to the engine (`fast.training`).
-"""
+"""The tasks of `python -m fast.train`, one module or package each; `registry` lists them."""

@@ -1,30 +1,30 @@
-"""Your own spike files: labelled trials of spikes in channels, in the layout of `fast.data.spike_files`.
+"""Your own spike files: labelled trials, in the layout of `fast.data.spike_files`.
 
-Channels, classes and the length of a trial are what the files hold. `--w-mean` and `--w-sd` are in units of the weight
-that brings a hidden neuron near its threshold at the mean rate of the input, `1 / (rate tau_syn)`.
+Channels, classes and the duration of a trial follow from the files. `--w-mean` and `--w-sd` are in
+units of `1 / (rate tau_syn)`, the weight that brings a hidden neuron near its threshold at the mean
+rate of the input.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 from dataclasses import replace
 from pathlib import Path
 
-import h5py
 import numpy as np
 import torch
 
 from fast.data.spike_files import SpikeData, fingerprints, held_out, read_spike_file
-from fast.drawing.training import draw
 from fast.training.classify import Classification
-from fast.training.model import Reader
 from fast.training.processes import Processes
 from fast.training.settings import Settings
 from spec import SpecError
 from spec.errors import Verbatim
 
-SHARE = 10  # one trial in so many is held out for validation, if no file is given for it
+SHARE = 10  # one trial in 10 is held out for validation, if no file is given for it
 MOST = 2**31 - 1
+LAYOUT = "the layout is that of fast/data/spike_files.py"
 PRESETS = {
     "best": Settings(
         epochs=20, hidden=(128,), batch=32, w_mean=1.0, w_sd=1.0, inner_mean=0.0, inner_sd=0.3, out_sd=0.09, delay=30.0,
@@ -34,43 +34,45 @@ PRESETS = {
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The options of this task."""
+    """Adds the options of this task."""
     parser.add_argument(
         "--data", nargs="+", metavar="FILE", default=[],
-        help="TRAIN TEST, or TRAIN VALID TEST; without VALID a tenth of TRAIN is held out",
+        help=f"TRAIN TEST, or TRAIN VALID TEST; without VALID one trial in {SHARE} of TRAIN is held out",
     )
 
 
 def prepare(options: argparse.Namespace, dtype: torch.dtype, processes: Processes) -> Classification:
-    """The training, for the engine.
+    """The training.
 
     Raises:
-        SpecError: an option out of range, or data that are missing or damaged.
+        SpecError: an option is out of range, or data are missing or damaged.
     """
     settings = Settings.of(options)
     paths = [Path(path) for path in options.data]
     if len(paths) not in (2, 3):
-        got = Verbatim(f"{len(paths)} files")
-        raise SpecError("--data", "TRAIN TEST, or TRAIN VALID TEST", got, "the layout is that of fast/data/spike_files.py")
+        raise SpecError("--data", "TRAIN TEST, or TRAIN VALID TEST", Verbatim(f"{len(paths)} files"), LAYOUT)
     data, duration = read(paths, options.seed)
     splits = ("train", "valid", "test") if len(paths) == 3 else ("train", "test")
     options.data_sha256 = fingerprints(dict(zip(splits, paths, strict=True)))
     unit = 1.0 / (rate(data["train"]) * settings.tau_syn)
-    drawn = replace(settings, w_mean=settings.w_mean * unit, w_sd=settings.w_sd * unit)
-    network = Reader(data["train"].channels, data["train"].classes, drawn, dtype, options.seed)
-    return Classification("spikes", settings, options, network, data, duration, draw, processes)
+    initial = replace(settings, w_mean=settings.w_mean * unit, w_sd=settings.w_sd * unit)
+    return Classification(settings, options, data, duration, dtype, processes, initial)
 
 
 def read(paths: list[Path], seed: int) -> tuple[dict[str, SpikeData], float]:
-    """The splits, and the length of a trial: that of the longest, and a tenth more for the last spikes to matter.
+    """The splits, and the duration of a trial: the last spike time of all files, and a tenth.
 
     Raises:
-        SpecError: a file that is missing, damaged, or without any spike.
+        SpecError: a file is missing, damaged, or without any spike.
     """
-    extents = [_extent(path) for path in paths]
-    channels, classes, last = (max(values) for values in zip(*extents, strict=True))
-    duration = 1.1 * last
-    found = [read_spike_file(path, channels, classes, duration) for path in paths]
+    found = [read_spike_file(path, MOST, MOST, math.inf) for path in paths]
+    for path, data in zip(paths, found, strict=True):
+        if not any(times.any() for times in data.times):
+            raise SpecError(path.name, "trials with spikes after 0", Verbatim("none"), LAYOUT)
+    channels = 1 + max(int(units.max()) for data in found for units in data.units if len(units))
+    classes = 1 + max(int(data.labels.max()) for data in found)
+    duration = 1.1 * max(float(times[-1]) for data in found for times in data.times if len(times))
+    found = [replace(data, channels=channels, classes=classes) for data in found]
     if len(found) == 3:
         return dict(zip(("train", "valid", "test"), found, strict=True)), duration
     if len(found[0]) == 1:
@@ -80,25 +82,13 @@ def read(paths: list[Path], seed: int) -> tuple[dict[str, SpikeData], float]:
 
 
 def rate(data: SpikeData) -> float:
-    """Input spikes a ms, between the first and the last of a trial: the mean of trials with more than one."""
+    """Input spikes per ms between the first and the last of a trial; mean over trials.
+
+    Raises:
+        SpecError: no trial has spikes at two times.
+    """
     rates = [len(t) / (t[-1] - t[0]) for t in data.times if len(t) > 1 and t[-1] > t[0]]
     if not rates:
         got = Verbatim("none with two spikes at two times")
         raise SpecError("--data", "trials with spikes", got, "there is nothing to learn from")
     return float(np.mean(rates))
-
-
-def _extent(path: Path) -> tuple[int, int, float]:
-    """How many channels and classes a file names, and its last time (ms); what is damaged is for `read_spike_file`."""
-    try:
-        with h5py.File(path, "r") as file:
-            units, times = file["spikes/units"][:], file["spikes/times"][:]
-            channels = 1 + max((int(row.max()) for row in units if np.size(row)), default=-1)
-            last = 1000 * max((float(row.max()) for row in times if np.size(row)), default=0.0)
-            classes = 1 + max(map(int, file["labels"][:]), default=-1)
-    except (OSError, KeyError, TypeError, ValueError, AttributeError, OverflowError):
-        channels, classes, last = 1, 1, 1.0
-    if not (0 < last < np.inf and 0 < channels < MOST and 0 < classes < MOST):
-        got = Verbatim(f"{channels} channels, {classes} classes, last time {last} ms")
-        raise SpecError(path.name, "trials with spikes and labels", got, "the layout is that of fast/data/spike_files.py")
-    return channels, classes, last

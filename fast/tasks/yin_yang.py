@@ -1,9 +1,9 @@
-"""Yin-Yang: which part of the symbol a point lies in, told by the times of four spikes.
+"""Yin-Yang: the times of four spikes tell in which part of the symbol a point lies.
 
-Construction of Kriener, Goeltz, Petrovici, "The Yin-Yang dataset" (NICE 2022): a disc of radius 0.5 around
-(0.5, 0.5), divided into yin, yang, and two dots of radius 0.1. A point is one trial: a spike each for x, y, 1 - x and
-1 - y, the later the larger. Everything is drawn from the seed: 5000 points to train, 1000 to validate, 1000 to test, a
-third of each class.
+Construction of Kriener, Goeltz, Petrovici, "The Yin-Yang dataset" (NICE 2022): a disc of radius 0.5
+around (0.5, 0.5), divided into yin, yang, and two dots of radius 0.1. A point is one trial: one
+spike each for x, y, 1 - x and 1 - y, later for a larger value. All points are drawn from the seed:
+5000 to train, 1000 to validate, 1000 to test, a third of each class.
 """
 
 from __future__ import annotations
@@ -14,9 +14,7 @@ import numpy as np
 import torch
 
 from fast.data.spike_files import SpikeData
-from fast.drawing.training import draw
 from fast.training.classify import Classification
-from fast.training.model import Reader
 from fast.training.processes import Processes
 from fast.training.settings import Settings
 
@@ -34,43 +32,42 @@ PRESETS = {
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Options of this task beside its settings: there are none."""
+    """Adds nothing: this task has settings only."""
 
 
 def prepare(options: argparse.Namespace, dtype: torch.dtype, processes: Processes) -> Classification:
-    """The training, for the engine.
+    """The training.
 
     Raises:
-        SpecError: an option out of range.
+        SpecError: an option is out of range.
     """
     settings = Settings.of(options)
     data = {split: spikes_of(*points(count, [options.seed, n])) for n, (split, count) in enumerate(POINTS.items())}
-    network = Reader(CHANNELS, CLASSES, settings, dtype, options.seed)
-    return Classification("yin-yang", settings, options, network, data, DURATION, draw, processes)
+    return Classification(settings, options, data, DURATION, dtype, processes)
 
 
 def part_of(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """The class of each point within the disc."""
+    """The class of each point in the disc."""
     right, left = np.hypot(x - 1.5 * BIG, y - BIG), np.hypot(x - 0.5 * BIG, y - BIG)
     yin = (right <= SMALL) | ((SMALL < left) & (left <= 0.5 * BIG)) | ((y > BIG) & (right > 0.5 * BIG))
     return np.where((right < SMALL) | (left < SMALL), DOT, np.where(yin, YIN, YANG))
 
 
 def points(count: int, seed: list[int]) -> tuple[np.ndarray, np.ndarray]:
-    """So many points `[count, 2]`, and their classes: each class is drawn first, then points until one is in it."""
+    """Random points `[count, 2]` and their classes; each point is redrawn until its class fits."""
     random = np.random.default_rng(seed)
-    wanted, found = random.integers(0, CLASSES, count), np.empty((count, 2))
+    classes, found = random.integers(0, CLASSES, count), np.empty((count, 2))
     missing = np.arange(count)
     while len(missing):
         x, y = random.uniform(0, 2 * BIG, (2, len(missing)))
-        fits = (np.hypot(x - BIG, y - BIG) <= BIG) & (part_of(x, y) == wanted[missing])
+        fits = (np.hypot(x - BIG, y - BIG) <= BIG) & (part_of(x, y) == classes[missing])
         found[missing[fits]] = np.stack([x, y], axis=1)[fits]
         missing = missing[~fits]
-    return found, wanted
+    return found, classes
 
 
 def spikes_of(found: np.ndarray, classes: np.ndarray) -> SpikeData:
-    """A spike a channel and trial, in order of time."""
+    """The trials of these points: one spike per channel."""
     times = EARLY + (LATE - EARLY) * np.concatenate([found, 1 - found], axis=1)
     order = np.argsort(times, axis=1, kind="stable")
     return SpikeData(list(np.take_along_axis(times, order, 1)), list(order), classes, CHANNELS, CLASSES)

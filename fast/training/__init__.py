@@ -1,5 +1,6 @@
-"""Training runs that survive: they are killed, resumed, refused and repeated without losing or changing anything.
+"""The training loop of all tasks; a run that is killed and resumed ends in the same bits.
 
-Reading order: `run_folder` (the folder of a run, its lock and its log), `checkpoints` (what is kept, whole or not at
-all), `stopping` (signals), `finite` (what is not a number stops a run), `engine` (the loop that every task runs in).
+Reading order: `run_folder` (the folder of a run, its lock and its log), `checkpoints` (files that
+are whole or absent), `signals`, `gradient_checks`, `engine` (the loop), `classify` (training on
+labelled spike trains).
 """

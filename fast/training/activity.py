@@ -1,17 +1,18 @@
-"""Keeping hidden neurons active: heuristics beside the exact gradient, which does not see spikes appear or vanish.
+"""Spike count regularisation and excitation of silent neurons, beside the exact gradient.
 
-The number of spikes is piecewise constant, so its exact gradient is 0. Nowotny, Turner, Knight (arXiv 2212.01232) write
-it as `N = sum_k V(t_k-) / v_th` and hold the times still: then raising the voltage at a spike raises the count. For
+The exact gradient of a spike count is 0, since the count is piecewise constant. Nowotny, Turner,
+Knight (arXiv 2212.01232) write it as `N = sum_k V(t_k-) / v_th` at fixed times: a higher voltage at
+a spike raises it. For
 
-    R = strength / 2 * sum_neurons (N_mean - target)^2,     N_mean: spikes a trial, mean over the batch,
+    R = strength / 2 * sum_neurons (N_mean - target)^2,    N_mean: spikes per trial, batch mean,
 
-that makes `dR/dV(t_k-) = strength (N_mean - target) / (trials v_th)`. A voltage that is higher by `dV` crosses earlier
-by `dV / Vdot_minus`, so the same jump of `lambda_V` is that of a loss with
+this gives `dR/dV(t_k-) = strength (N_mean - target) / (trials v_th)`. A voltage that is higher by
+`dV` crosses the threshold earlier by `dV / Vdot_minus`. So a loss with
 
-    dR/dt_k = -Vdot_minus strength (N_mean - target) / (trials v_th),
+    dR/dt_k = -Vdot_minus strength (N_mean - target) / (trials v_th)
 
-and grazing spikes count no more than others: `Vdot_minus` cancels the pole. A silent neuron has no `t_k`; `wake_` is
-for it.
+has the same jump of `lambda_V`. `Vdot_minus` cancels the pole of the jump, so grazing spikes weigh
+no more than others. A silent neuron has no `t_k`: `excite_silent_` raises its weights instead.
 """
 
 from __future__ import annotations
@@ -25,14 +26,14 @@ from fast.nn.layers import LIF
 from fast.nn.spikes import Spikes
 
 
-def count_pull(
+def spike_count_term(
     layer: LIF, emitted: Spikes, target: float, strength: float, total: Callable[[Tensor], Tensor] = torch.clone
 ) -> Tensor:
-    """A number to add to the loss of a batch, so that its gradient gains that of `R`; its value means nothing.
+    """A scalar to add to a batch's loss for the gradient of `R`; its value has no meaning.
 
     Args:
-        layer: that has just emitted these spikes.
-        target: spikes a neuron and trial.
+        layer: the layer that has just emitted these spikes.
+        target: spikes per neuron and trial.
         total: sums a tensor over all processes that share the batch.
     """
     counts = emitted.counts()
@@ -42,13 +43,20 @@ def count_pull(
     neuron = torch.arange(emitted.size, device=counts.device).repeat(emitted.trials)
     neuron = neuron.repeat_interleave(counts.flatten(), output_size=len(emitted.times))
     slope = torch.from_numpy(layer.record.kappa).to(counts.device).double().sqrt() / layer.tau_mem.double()[neuron]
-    pull = -strength / sums[-1] * excess[neuron] * slope  # kappa is relative to v_th, and so is the slope
-    return (pull.detach() * emitted.times).sum()
+    dR_dt = -strength / sums[-1] * excess[neuron] * slope  # kappa is relative to v_th, and so is the slope
+    return (dR_dt.detach() * emitted.times).sum()
 
 
 @torch.no_grad()
-def wake_(layer: LIF, fired: Tensor, by: float) -> int:
-    """Raise all weights onto neurons that have not fired, as the paper's code does each epoch; how many there were."""
-    silent = fired.to(layer.w.device) == 0
-    layer.w[:, silent] += by
+def excite_silent_(layer: LIF, spike_counts: Tensor, increment: float) -> int:
+    """Adds `increment` to all weights onto silent neurons, as the paper's code does each epoch.
+
+    Args:
+        spike_counts: `[post]`.
+
+    Returns:
+        The number of silent neurons.
+    """
+    silent = spike_counts.to(layer.w.device) == 0
+    layer.w[:, silent] += increment
     return int(silent.sum())

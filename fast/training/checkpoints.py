@@ -1,8 +1,8 @@
-"""Checkpoints: written whole or not at all, checked when they are read, the last two kept.
+"""Checkpoints: a file is whole or absent, is checked when it is read, and the last two are kept.
 
-A file is one line of JSON, with the format, the length and the SHA-256 of what follows, and then what `torch.save`
-makes of the state. It is written under another name in the same folder, brought to the disk, and then renamed: so
-whatever ends the process, a file that has the name of a checkpoint is one.
+A file is one line of JSON with the format, length and SHA-256 of the rest, and then the state as
+`torch.save` writes it. It is written under another name in the same folder, synced to the disk, and
+then renamed. So a file that has the name of a checkpoint is whole, however the process ended.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from torch import Tensor
 from spec import SpecError
 from spec.errors import Verbatim
 
-FORMAT = "delayprop-checkpoint/2"  # /1 held no settings, no first network, and no end that validation set
+FORMAT = "delayprop-checkpoint/2"  # /1 had no settings, no initial network, and no early stop
 KEPT = 2
 PATTERN, HALF = "checkpoint-*.pt", ".half-written-by-delayprop"
 
 
 class DamagedError(ValueError):
-    """A checkpoint that is not what was written."""
+    """The content of a checkpoint is not the content that was written."""
 
 
 class Checkpoints:
-    """Those of one run, in its folder.
+    """The checkpoints in the folder of a run.
 
     Args:
         folder: of the run.
-        own: whether this process holds it. What a killed one has half written there is removed then; nothing else is
-            touched.
+        own: whether this process holds the folder. If so, files that a killed process left half
+            written are removed.
     """
 
     def __init__(self, folder: Path, own: bool = True) -> None:
@@ -44,14 +44,14 @@ class Checkpoints:
             path.unlink()
 
     def paths(self) -> list[Path]:
-        """Those there are, the newest first."""
+        """All checkpoints, the newest first."""
         return sorted(self.folder.glob(PATTERN), reverse=True)
 
     def save(self, step: int, state: dict) -> Path:
-        """Write the state after so many steps, and remove all but the last two.
+        """Writes the state after `step` steps, and removes all but the last two checkpoints.
 
         Raises:
-            OSError: it cannot be written; those that are there stay as they are.
+            OSError: the file cannot be written; the older checkpoints are unchanged.
         """
         path = self.folder / f"checkpoint-{step:09d}.pt"
         write_whole(path, encoded(state))
@@ -60,10 +60,10 @@ class Checkpoints:
         return path
 
     def load(self) -> tuple[dict, list[str]]:
-        """The newest state that is whole, and what is wrong with those that are newer.
+        """The newest intact state, and what is wrong with each newer file.
 
         Raises:
-            SpecError: there is none.
+            SpecError: no checkpoint is intact.
         """
         wrong: list[str] = []
         for path in self.paths():
@@ -72,11 +72,12 @@ class Checkpoints:
             except (DamagedError, OSError) as error:
                 wrong.append(f"{path.name}: {error}")
         got = Verbatim("; ".join(wrong) if wrong else f"{self.folder} without one")
-        raise SpecError("--resume", "given with the --out of a run that has a checkpoint", got, "start it without")
+        expected = "given with the --out of a run that has a checkpoint"
+        raise SpecError("--resume", expected, got, "start without --resume")
 
 
 def encoded(state: dict) -> bytes:
-    """The state as the bytes of a checkpoint."""
+    """The content of a checkpoint file with this state."""
     content = io.BytesIO()
     torch.save(state, content)
     body = content.getvalue()
@@ -85,10 +86,10 @@ def encoded(state: dict) -> bytes:
 
 
 def decoded(content: bytes) -> dict:
-    """The state of a checkpoint's bytes. Only tensors and plain values are read: nothing in a file is run.
+    """The state in a checkpoint's content; only tensors and plain values load, no code is executed.
 
     Raises:
-        DamagedError: the bytes are not those that were written, or of a format that this version does not know.
+        DamagedError: the content is damaged, or of a format that this version does not read.
     """
     line, _, body = content.partition(b"\n")
     try:
@@ -99,21 +100,21 @@ def decoded(content: bytes) -> dict:
     if kind != FORMAT:
         raise DamagedError(f"of format {kind}; this version reads {FORMAT}: go on with the version that wrote it")
     if len(body) != length:
-        raise DamagedError(f"{len(body)} bytes of {length}")
+        raise DamagedError(f"{len(body)} of {length} bytes")
     if hashlib.sha256(body).hexdigest() != digest:
         raise DamagedError("its checksum is wrong")
     try:
         state: dict = torch.load(io.BytesIO(body), weights_only=True)
-    except Exception as error:  # torch has no one type for what it refuses
+    except Exception as error:  # torch has no single error type for content that it refuses
         raise DamagedError(f"not tensors and plain values ({type(error).__name__})") from None
     return state
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that under its name there is all of it, or what was there before, at any moment.
+    """Writes a file atomically: its name leads to the whole new content or to the previous file.
 
     Raises:
-        OSError: it cannot be written; then nothing is left of it.
+        OSError: the file cannot be written; no part of it is left.
     """
     half = path.with_name(f".{path.name}{HALF}")
     try:
@@ -127,30 +128,30 @@ def write_whole(path: Path, content: bytes) -> None:
         raise
     folder = os.open(path.parent, os.O_RDONLY)
     try:
-        os.fsync(folder)  # the name itself
+        os.fsync(folder)  # makes the new name durable
     finally:
         os.close(folder)
 
 
 def digest(state: Any) -> str:
-    """SHA-256 of a state: of every number in it and its place, whatever file it came from."""
-    found = hashlib.sha256()
-    _add(found, state)
-    return found.hexdigest()
+    """SHA-256 of every value in a state and its place there, whatever the file format."""
+    sha = hashlib.sha256()
+    _update(sha, state)
+    return sha.hexdigest()
 
 
-def _add(found: Any, value: Any) -> None:
+def _update(sha: Any, value: Any) -> None:
     if isinstance(value, dict):
-        found.update(f"dict {len(value)}".encode())
+        sha.update(f"dict {len(value)}".encode())
         for key in sorted(value, key=repr):
-            _add(found, key)
-            _add(found, value[key])
+            _update(sha, key)
+            _update(sha, value[key])
     elif isinstance(value, (list, tuple)):
-        found.update(f"list {len(value)}".encode())
+        sha.update(f"list {len(value)}".encode())
         for entry in value:
-            _add(found, entry)
+            _update(sha, entry)
     elif isinstance(value, Tensor):
-        found.update(f"{value.dtype} {list(value.shape)}".encode())
-        found.update(value.detach().cpu().contiguous().numpy().tobytes())
+        sha.update(f"{value.dtype} {list(value.shape)}".encode())
+        sha.update(value.detach().cpu().contiguous().numpy().tobytes())
     else:
-        found.update(repr(value).encode())
+        sha.update(repr(value).encode())

@@ -1,4 +1,4 @@
-"""What an epoch comes to: sums over its steps, kept with the run's state, and the line of the log made of them."""
+"""One epoch of a classification: sums over its steps, its progress bar, and its line of the log."""
 
 from __future__ import annotations
 
@@ -8,23 +8,25 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from fast.nn.certificate import Residuals
-from fast.training.evaluation import Answers
+from fast.training.evaluation import Evaluation
 
-SUMS = ("steps", "trials", "loss", "right", "silent_steps", "clamped")  # of losses: times the trials of the step
+SUMS = ("steps", "trials", "loss", "right", "silent_steps", "clamped")  # `loss`: weighted by the trials of each step
 
 
 @dataclass
 class Epoch:
-    """An epoch so far, over all processes.
+    """Sums over the steps of an epoch, over all processes. Its fields are part of a checkpoint.
 
     Attributes:
-        sums: `clamped`: how often a delay was put back into its bounds.
+        sums: by the names of `SUMS`; `right` counts correct trials, `clamped` delays put back into
+            their bounds.
         fired: spikes of each hidden neuron.
-        norms: of each group's gradient, summed over steps.
-        kappa_min: the worst conditioning of any spike.
-        residuals: the worst of each identity.
+        norms: sum over steps of the gradient's norm, for each parameter group.
+        kappa_min: the worst conditioning of a spike.
+        residuals: the largest residual of each identity.
     """
 
     sums: dict[str, float] = field(default_factory=lambda: dict.fromkeys(SUMS, 0.0))
@@ -34,29 +36,20 @@ class Epoch:
     residuals: dict[str, float | None] = field(default_factory=lambda: dict.fromkeys("ABC"))
 
     def add(
-        self, fired: Tensor, norms: dict[str, float], kappa_min: float, found: Residuals, **sums: float
+        self, fired: Tensor, norms: dict[str, float], kappa_min: float, residuals: Residuals, **sums: float
     ) -> None:
-        """What one step came to."""
+        """Adds one step."""
         self.fired = self.fired + fired
         self.kappa_min = min(self.kappa_min, kappa_min)
         for total, values in ((self.sums, {"steps": 1, **sums}), (self.norms, norms)):
             for name, value in values.items():
                 total[name] = total.get(name, 0.0) + value
-        for name, residual in vars(found).items():
+        for name, residual in vars(residuals).items():
             if residual is not None:
                 self.residuals[name] = max(residual, self.residuals[name] or 0.0)
 
-    def shown(self) -> dict[str, str]:
-        """What a person watches while it lasts."""
-        trials = self.sums["trials"]
-        return {
-            "loss": f"{self.sums['loss'] / trials:.3f}", "right": f"{self.sums['right'] / trials:.1%}",
-            "spikes": f"{float(self.fired.mean()) / trials:.1f}",
-            "silent": f"{float((self.fired == 0).double().mean()):.0%}",
-        }
-
-    def line(self, number: int, valid: Answers, seconds: float) -> dict[str, Any]:
-        """The entry of the log."""
+    def log_entry(self, number: int, valid: Evaluation, seconds: float) -> dict[str, Any]:
+        """The line of `history.jsonl`."""
         trials, steps = self.sums["trials"], self.sums["steps"]
         return {
             "epoch": number, "train_loss": self.sums["loss"] / trials, "train_accuracy": self.sums["right"] / trials,
@@ -68,11 +61,43 @@ class Epoch:
         }
 
 
-def shown(entry: dict[str, Any]) -> str:
-    """One line for a person."""
+def printed_line(entry: dict[str, Any]) -> str:
+    """The line that is printed of a `log_entry`."""
     certificate = Residuals(entry["A"], entry["B"], entry["C"])
     return (
         f"{entry['epoch']:3d}  loss {entry['train_loss']:.3f}  train {entry['train_accuracy']:.1%}  "
-        f"valid {entry['valid_accuracy']:.1%}  spikes a neuron {entry['spikes_per_neuron']:.2f}  "
+        f"valid {entry['valid_accuracy']:.1%}  spikes per neuron {entry['spikes_per_neuron']:.2f}  "
         f"silent {entry['silent']:.0%}  {certificate}  {entry['seconds']:.0f} s"
     )
+
+
+class Progress:
+    """A progress bar per epoch on standard error, if that is a terminal.
+
+    Args:
+        steps: number of steps in an epoch.
+        prints: whether this process prints at all.
+    """
+
+    def __init__(self, steps: int, prints: bool) -> None:
+        self.steps, self.disable = steps, None if prints else True  # None: tqdm hides the bar unless on a terminal
+        self.bar: tqdm | None = None
+
+    def update(self, number: int, done: int, epoch: Epoch) -> None:
+        """Shows that `done` steps of epoch `number` are taken."""
+        if self.bar is None:
+            self.bar = tqdm(total=self.steps, disable=self.disable, leave=False, dynamic_ncols=True, unit="step")
+        trials = epoch.sums["trials"]
+        self.bar.set_description(f"epoch {number}", refresh=False)
+        self.bar.set_postfix({
+            "loss": f"{epoch.sums['loss'] / trials:.3f}", "accuracy": f"{epoch.sums['right'] / trials:.1%}",
+            "spikes": f"{float(epoch.fired.mean()) / trials:.1f}",
+            "silent": f"{float((epoch.fired == 0).double().mean()):.0%}",
+        }, refresh=False)
+        self.bar.update(done - self.bar.n)
+
+    def close(self) -> None:
+        """Removes the bar at the end of an epoch."""
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None

@@ -1,4 +1,4 @@
-"""What a network answers on a split: which class for which, and the loss."""
+"""Accuracy on a split: its interval, the confusion matrix, and the baseline of spike counts."""
 
 from __future__ import annotations
 
@@ -8,74 +8,103 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from fast.data.spike_files import SpikeData
-from fast.training.intervals import of_share
-from fast.training.model import Reader
+from fast.training.intervals import wilson_interval
+from fast.training.model import Classifier
 from fast.training.processes import Processes
-from fast.training.shared import right_answers
+
+
+def correct(y: Tensor, labels: Tensor) -> Tensor:
+    """Whether the readout of the labelled class is strictly the largest, `[trials]`.
+
+    A silent trial, where all readouts are equal, is wrong. An argmax would give every tie to class
+    0, and so count silence as correct for trials of that class.
+    """
+    own = labels[:, None]
+    others = y.scatter(1, own, -torch.inf)
+    return (y.gather(1, own) > others).all(dim=1)
 
 
 @dataclass(frozen=True)
-class Answers:
-    """Those on one split.
+class Evaluation:
+    """The result of a network on one split.
 
     Attributes:
-        table: `[classes, classes + 1]`, trials of each class by their answer; the last column: no answer, the largest
-            readout is not strictly the largest.
-        loss: the mean.
+        confusion: `[classes, classes + 1]`, trials of each class by answer; the last column counts
+            trials without an answer, where no single readout is largest.
+        loss: mean over trials.
     """
 
-    table: list[list[int]]
+    confusion: list[list[int]]
     loss: float
 
     @property
     def trials(self) -> int:
-        """How many there were."""
-        return sum(map(sum, self.table))
+        """Number of trials."""
+        return sum(map(sum, self.confusion))
 
     @property
-    def right(self) -> int:
-        """How many were answered right."""
-        return sum(row[label] for label, row in enumerate(self.table))
+    def correct(self) -> int:
+        """Number of trials with a correct answer."""
+        return sum(row[label] for label, row in enumerate(self.confusion))
 
     @property
     def accuracy(self) -> float:
-        """The share that is right."""
-        return self.right / self.trials
+        """Fraction of trials with a correct answer."""
+        return self.correct / self.trials
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Where the accuracy on all such trials lies, at 95 %."""
-        return of_share(self.right, self.trials)
+        """The 95 % interval of the accuracy."""
+        return wilson_interval(self.correct, self.trials)
 
 
 @torch.no_grad()
-def evaluated(
-    network: Reader,
-    data: SpikeData,
-    duration: float,
-    batch: int,
-    processes: Processes,
+def evaluate(
+    network: Classifier, data: SpikeData, duration: float, batch: int, processes: Processes,
     check: Callable[[], None] = lambda: None,
-) -> Answers:
-    """The answers on all trials of a split, shared between the processes."""
+) -> Evaluation:
+    """Evaluates a network on all trials of a split, which the processes share.
+
+    Args:
+        check: is called before each batch, and may raise.
+    """
     classes, device = data.classes, processes.device
-    table, loss = torch.zeros(classes, classes + 1, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)
+    confusion, loss = torch.zeros(classes, classes + 1, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)
     for trials in np.array_split(np.arange(len(data)), math.ceil(len(data) / batch)):
         check()
-        own = processes.share(trials)
+        own = processes.shard(trials)
         if len(own):
             spikes, labels = data.batch(own, duration)
             y, _ = network(spikes.to(device))
             loss += float(network.loss(y, labels.to(device))) * len(own)
-            table.index_put_((labels, _answer(y.cpu())), torch.ones(1, dtype=torch.float64), accumulate=True)
-    table, loss = processes.total(table), processes.total(loss)
-    return Answers(table.long().tolist(), float(loss) / len(data))
+            largest = y.cpu().argmax(1)
+            answers = torch.where(correct(y.cpu(), largest), largest, classes)
+            confusion.index_put_((labels, answers), torch.ones(1, dtype=torch.float64), accumulate=True)
+    confusion, loss = processes.sum(confusion), processes.sum(loss)
+    return Evaluation(confusion.long().tolist(), float(loss) / len(data))
 
 
-def _answer(y: Tensor) -> Tensor:
-    """The class with the strictly largest readout, `[trials]`; `classes` where there is none."""
-    largest = y.argmax(1)
-    return torch.where(right_answers(y, largest), largest, y.shape[1])
+def count_baseline(train: SpikeData, test: SpikeData) -> float:
+    """Test accuracy of logistic regression on spike counts, which hold no timing."""
+    counts, labels = torch.from_numpy(train.counts()).double(), torch.from_numpy(train.labels)
+    mean, sd = counts.mean(0), counts.std(0, correction=0)  # correction 0: defined for a single trial too
+    sd = torch.where(sd > 0, sd, 1.0)  # a constant count is 0 after `- mean`, on any scale
+    coefficients = torch.zeros(train.channels + 1, train.classes, dtype=torch.float64, requires_grad=True)
+    optimiser = torch.optim.LBFGS([coefficients], max_iter=500, line_search_fn="strong_wolfe")
+
+    def logits(x: Tensor) -> Tensor:
+        return ((x - mean) / sd) @ coefficients[1:] + coefficients[0]
+
+    def closure() -> Tensor:
+        optimiser.zero_grad()
+        penalty = coefficients[1:].square().sum() / (20 * len(train))  # C = 10
+        loss = nn.functional.cross_entropy(logits(counts), labels) + penalty
+        loss.backward()
+        return loss
+
+    optimiser.step(closure)
+    y = logits(torch.from_numpy(test.counts()).double())
+    return float(correct(y, torch.from_numpy(test.labels)).double().mean())

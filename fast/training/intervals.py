@@ -1,4 +1,4 @@
-"""Intervals of 95 %: of a share of trials, and of the mean of a few runs."""
+"""Confidence intervals of 95 %: of a proportion of trials, and of the mean of a few runs."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ LEVEL = 0.95
 Z = statistics.NormalDist().inv_cdf((1 + LEVEL) / 2)
 
 
-def of_share(right: int, trials: int) -> tuple[float, float]:
-    """Where a share lies that was `right` in so many trials: Wilson's score interval, which holds near 0 and 1 too."""
-    p, n = right / trials, trials
+def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
+    """Wilson's score interval of a proportion; it holds near 0 and 1 too."""
+    p, n = successes / trials, trials
     middle, half = p + Z**2 / (2 * n), Z * math.sqrt(p * (1 - p) / n + (Z / (2 * n)) ** 2)
     return (middle - half) / (1 + Z**2 / n), (middle + half) / (1 + Z**2 / n)
 
 
-def half_of_mean(values: Sequence[float]) -> float | None:
-    """Half the width of the interval of a mean, by Student's t; None for a single value, which tells no spread."""
+def mean_half_width(values: Sequence[float]) -> float | None:
+    """Half the width of the interval of a mean, by Student's t; None for a single value."""
     n = len(values)
-    return quantile(n - 1) * statistics.stdev(values) / math.sqrt(n) if n > 1 else None
+    return student_t(n - 1) * statistics.stdev(values) / math.sqrt(n) if n > 1 else None
 
 
-def quantile(freedom: int) -> float:
-    """The `t` within which Student's distribution holds `LEVEL`, two-sided; found by halving."""
+def student_t(freedom: int) -> float:
+    """The two-sided quantile of Student's distribution at `LEVEL`, by bisection."""
     low, high = 0.0, 1e4
     while high - low > 1e-12 * high:
         middle = (low + high) / 2
-        low, high = (middle, high) if _within(middle, freedom) < LEVEL else (low, middle)
+        low, high = (middle, high) if _probability_within(middle, freedom) < LEVEL else (low, middle)
     return high
 
 
-def _within(t: float, freedom: int) -> float:
-    """The probability of `[-t, t]`: Abramowitz and Stegun 26.7.3 and 26.7.4, finite sums for whole numbers."""
+def _probability_within(t: float, freedom: int) -> float:
+    """The probability of `[-t, t]`: finite sums, Abramowitz and Stegun 26.7.3 and 26.7.4."""
     angle = math.atan(t / math.sqrt(freedom))
     sine, cosine = math.sin(angle), math.cos(angle)
     odd = freedom % 2

@@ -1,30 +1,29 @@
-"""How a classification learns from its gradients: a step size a group, eased in, and taken down by a schedule."""
+"""AdamW with one step size per parameter group, eased in and scheduled."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 
-from fast.training.model import Reader
+from fast.training.model import Classifier
 from fast.training.settings import Settings
 
-GROWTH = 1.05  # of the step of weights while it is eased in: times GROWTH^b in batch b, as the paper's code does
+GROWTH = 1.05  # of the step size of weights while it is eased in, as in the paper's code
 
 
-class Optimiser:
-    """AdamW on three groups: weights onto hidden neurons, weights onto outputs, delays (never decayed).
+class Optimiser(torch.optim.AdamW):
+    """AdamW on three groups: weights onto hidden neurons, weights onto outputs, and delays.
 
     Args:
-        network: whose parameters learn; those that `settings` freezes are told so.
-        steps: how many there will be.
+        network: the network that learns; parameters that `settings` freezes lose `requires_grad`.
+        steps: number of steps of the whole run, for the schedule.
     """
 
-    def __init__(self, network: Reader, settings: Settings, steps: int) -> None:
+    def __init__(self, network: Classifier, settings: Settings, steps: int) -> None:
         self.settings, self.steps = settings, steps
         learned = {
-            "w": [] if settings.freeze_weights else [layer.w for layer in network.inner],
+            "w": [] if settings.freeze_weights else [layer.w for layer in network.hidden_layers],
             "w_out": [] if settings.freeze_weights else [network.out.w],
             "d": [] if settings.freeze_delays else [layer.d for layer in network.layers],
         }
@@ -32,45 +31,29 @@ class Optimiser:
             layer.w.requires_grad_(not settings.freeze_weights)
             layer.d.requires_grad_(not settings.freeze_delays)
         self.rates = {"w": settings.lr, "w_out": settings.out_lr or settings.lr, "d": settings.delay_lr}
-        groups = [
+        super().__init__([
             {"params": parameters, "name": name, "weight_decay": 0.0 if name == "d" else settings.weight_decay}
             for name, parameters in learned.items()
             if parameters
-        ]
-        self.adam = torch.optim.AdamW(groups)
+        ])
 
-    def step(self, number: int) -> None:
-        """Take step `number`, counted from 0."""
-        for group in self.adam.param_groups:
-            group["lr"] = self.rates[group["name"]] * self._scheduled(number)
+    def take_step(self, number: int) -> None:
+        """Takes step `number`, counted from 0."""
+        cosine = (1 + math.cos(math.pi * number / self.steps)) / 2
+        for group in self.param_groups:
+            group["lr"] = self.rates[group["name"]] * (1.0 if self.settings.schedule == "constant" else cosine)
             if group["name"] != "d":
-                group["lr"] *= eased(self.settings.ease_in, number)
-        self.adam.step()
-
-    def _scheduled(self, number: int) -> float:
-        """1, or half a cosine from 1 down to 0."""
-        return 1.0 if self.settings.schedule == "constant" else (1 + math.cos(math.pi * number / self.steps)) / 2
+                group["lr"] *= ease_in(self.settings.ease_in, number)
+        self.step()
 
     def norms(self) -> dict[str, float]:
         """The Euclidean norm of each group's gradient."""
         return {
             group["name"]: math.sqrt(sum(float(p.grad.double().square().sum()) for p in group["params"]))
-            for group in self.adam.param_groups
+            for group in self.param_groups
         }
 
-    def zero_grad(self) -> None:
-        """Forget the last gradients."""
-        self.adam.zero_grad()
 
-    def state_dict(self) -> dict[str, Any]:
-        """Its state, for a checkpoint."""
-        return self.adam.state_dict()
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Be in that state."""
-        self.adam.load_state_dict(state)
-
-
-def eased(start: float, number: int) -> float:
-    """The share of the step size at step `number`: `start`, times `GROWTH^b` in each batch `b`, until it is 1."""
+def ease_in(start: float, number: int) -> float:
+    """The factor on the step size: `start`, times `GROWTH^b` in each batch `b`, at most 1."""
     return math.exp(min(0.0, math.log(start) + number * (number + 1) / 2 * math.log(GROWTH)))

@@ -1,150 +1,118 @@
-"""The settings of a classification, typed, in one place; a task gives one for each preset, the command line the rest.
+"""The settings of a classification: each field is an option with its default, range and help.
 
-A field is an option of the same name (`max_delay` is `--max-delay`), its default the preset's value, its help and its
-range what stands beside it here.
+The field `max_delay` is the option `--max-delay`. A preset of a task is a `Settings`; the command
+line overrides it.
 """
 
 from __future__ import annotations
 
 import argparse
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from functools import partial
 from typing import Any
 
 from spec import VOLTAGE_READOUTS, SpecError
 from spec.checks import finite_number, non_negative_time, one_of, positive_number, time_constant, whole_number
 from spec.errors import Verbatim
 
-LARGEST_STEP = 1e6
-SCHEDULES = ("constant", "cosine")
-CHOICES = ("best", "last")
+LARGEST = 1e6  # step sizes and other amounts: far above any use, far below where sums overflow
 MOST = 1_000_000
 
-
-def count(value: Any, name: str) -> int:
-    """A whole number of at least 1."""
-    return whole_number(value, name, 1, MOST, "give a positive number")
+count = partial(whole_number, low=1, high=MOST, remedy="give a positive number")
+count_or_zero = partial(whole_number, low=0, high=MOST, remedy="give 0 for none")
 
 
-def count_or_none(value: Any, name: str) -> int:
-    """A whole number of at least 0."""
-    return whole_number(value, name, 0, MOST, "give 0 for none")
-
-
-def learning_rate(value: Any, name: str, unit: str = "") -> float:
-    """A step size above 0, at most `LARGEST_STEP`: far above any use, and far below where sums overflow."""
+def step_size(value: Any, name: str, unit: str = "") -> float:
+    """A number above 0 and at most `LARGEST`."""
     number = positive_number(value, name, unit)
-    if number > LARGEST_STEP:
-        expected = f"at most {LARGEST_STEP:g} ({unit})" if unit else f"at most {LARGEST_STEP:g}"
+    if number > LARGEST:
+        expected = f"at most {LARGEST:g} ({unit})" if unit else f"at most {LARGEST:g}"
         raise SpecError(name, expected, number, "give a smaller step")
     return number
 
 
-def delay_rate(value: Any, name: str) -> float:
-    """A step size of delays, in ms."""
-    return learning_rate(value, name, "ms")
+delay_step_size = partial(step_size, unit="ms")
 
 
-def share(value: Any, name: str) -> float:
-    """A number from 0 to 1."""
-    number = finite_number(value, name, "a number from 0 to 1")
-    if not 0 <= number <= 1:
-        raise SpecError(name, "a number from 0 to 1", number, "give a share")
+def fraction(value: Any, name: str, zero: bool = True, one: bool = True) -> float:
+    """A number from 0 to 1; `zero` and `one` tell whether it may equal that bound."""
+    expected = f"{'at least' if zero else 'above'} 0 and {'at most' if one else 'below'} 1"
+    number = finite_number(value, name, expected)
+    if not 0 <= number <= 1 or (number == 0 and not zero) or (number == 1 and not one):
+        raise SpecError(name, expected, number, "give a fraction")
     return number
-
-
-def part(value: Any, name: str) -> float:
-    """A share below 1."""
-    if share(value, name) == 1:
-        raise SpecError(name, "at least 0 and below 1", value, "something must be left")
-    return float(value)
-
-
-def start_share(value: Any, name: str) -> float:
-    """A share above 0."""
-    if share(value, name) == 0:
-        raise SpecError(name, "above 0 and at most 1", value, "1 eases nothing in")
-    return float(value)
 
 
 def amount(value: Any, name: str) -> float:
-    """A number of at least 0."""
+    """A number from 0 to `LARGEST`."""
     number = finite_number(value, name, "a finite number of at least 0")
-    if not 0 <= number <= LARGEST_STEP:
-        raise SpecError(name, f"from 0 to {LARGEST_STEP:g}", number, "give 0 for none")
+    if not 0 <= number <= LARGEST:
+        raise SpecError(name, f"from 0 to {LARGEST:g}", number, "give 0 for none")
     return number
 
 
-def schedule(value: Any, name: str) -> str:
-    """One of `SCHEDULES`."""
-    return one_of(value, name, SCHEDULES)
-
-
-def choice(value: Any, name: str) -> str:
-    """One of `CHOICES`."""
-    return one_of(value, name, CHOICES)
-
-
-def readout(value: Any, name: str) -> str:
-    """One of the readouts of the specification."""
-    return one_of(value, name, VOLTAGE_READOUTS)
-
-
-def setting(default: Any, check: Any, help: str, choices: tuple[str, ...] | None = None) -> Any:
-    """A field, what checks its value, and what `--help` says of it."""
+def setting(
+    default: Any, check: Callable[..., Any] | None, help: str, choices: tuple[str, ...] | None = None
+) -> Any:
+    """A field with check and `--help`; `choices` are their own check, a flag needs none."""
+    check = check if choices is None else partial(one_of, choices=choices)
     return field(default=default, metadata={"check": check, "help": help, "choices": choices})
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a classification is: its network, what it starts from, and how it learns.
+    """Network, initial values and learning of a classification.
 
-    Weights onto the first hidden layer are drawn from N(w_mean, w_sd), onto the next from N(inner_mean, inner_sd), onto
-    the outputs from N(0, out_sd); delays onto hidden layers from U(0, delay), onto the outputs they start at 0.
+    Initial weights are drawn from N(w_mean, w_sd) onto the first hidden layer, from N(inner_mean,
+    inner_sd) onto later hidden layers, and from N(0, out_sd) onto outputs. Initial delays are drawn
+    from U(0, delay) onto hidden layers, and are 0 onto outputs.
     """
 
     epochs: int = setting(20, count, "passes over the training split")
     hidden: tuple[int, ...] = setting((128,), count, "neurons of each hidden layer")
-    batch: int = setting(32, count, "trials a step, over all processes")
-    tau_mem: float = setting(20.0, time_constant, "of all neurons, ms")
-    tau_syn: float = setting(5.0, time_constant, "of all neurons, ms")
-    readout: str = setting("max_voltage", readout, "what is read of an output's voltage", VOLTAGE_READOUTS)
-    gain: float = setting(1.0, positive_number, "readouts times this are what the softmax gets")
-    w_mean: float = setting(0.03, finite_number, "mean of the first weights onto the first hidden layer")
-    w_sd: float = setting(0.01, amount, "their standard deviation")
-    inner_mean: float = setting(0.02, finite_number, "mean of the first weights from a hidden layer onto the next")
-    inner_sd: float = setting(0.03, amount, "their standard deviation")
-    out_sd: float = setting(0.03, amount, "standard deviation of the first weights onto outputs, whose mean is 0")
-    delay: float = setting(100.0, non_negative_time, "delays onto hidden neurons start between 0 and this, ms; 0: at 0")
-    max_delay: float = setting(1000.0, non_negative_time, "no delay grows beyond this, ms")
-    lr: float = setting(1e-3, learning_rate, "Adam's step for weights")
-    delay_lr: float = setting(1.0, delay_rate, "Adam's step for delays, ms")
-    out_lr: float = setting(0.0, amount, "Adam's step for weights onto outputs; 0: that of --lr")
-    schedule: str = setting("constant", schedule, "of all steps; cosine: down to 0", SCHEDULES)
-    ease_in: float = setting(1.0, start_share, "share of their step that weights start with, times 1.05^b in batch b")
-    weight_decay: float = setting(0.0, amount, "AdamW's, of weights")
-    freeze_delays: bool = setting(False, None, "learn weights only, at the delays drawn at first")
-    freeze_weights: bool = setting(False, None, "learn delays only, at the weights drawn at first")
-    spikes_target: float = setting(14.0, amount, "spikes a hidden neuron and trial, that --spikes-strength pulls to")
-    spikes_strength: float = setting(0.0, amount, "of the pull, beside the exact gradient; 0: none")
-    wake: float = setting(0.0, amount, "added, after an epoch, to all weights onto a neuron that never spiked in it")
-    shift: int = setting(0, count_or_none, "augmentation: move a trial by up to so many channels")
-    spread: float = setting(0.0, amount, "augmentation: stretch a trial's channels by up to a factor of 1 + this")
-    stretch: float = setting(0.0, amount, "augmentation: stretch a trial in time by up to a factor of 1 + this")
-    blend: float = setting(0.0, share, "augmentation: share of trials blended with another of their class")
-    drop: float = setting(0.0, part, "augmentation: share of input spikes lost")
-    patience: int = setting(0, count_or_none, "end after so many epochs without a better validation; 0: never")
-    choose: str = setting("best", choice, "of the epochs: the best on validation, or the last", CHOICES)
-    test: bool = setting(True, None, "end with the test split; a run without may be resumed with --test")
-    certify: int = setting(100, count_or_none, "check the identities every so many steps of an epoch; 0: never")
+    batch: int = setting(32, count, "trials per step, over all processes")
+    tau_mem: float = setting(20.0, time_constant, "membrane time constant of all neurons, ms")
+    tau_syn: float = setting(5.0, time_constant, "synaptic time constant of all neurons, ms")
+    readout: str = setting("max_voltage", None, "readout of an output's voltage", VOLTAGE_READOUTS)
+    gain: float = setting(1.0, positive_number, "factor from a readout to its logit")
+    w_mean: float = setting(0.03, finite_number, "mean of the initial weights onto the first hidden layer")
+    w_sd: float = setting(0.01, amount, "standard deviation of the initial weights onto the first hidden layer")
+    inner_mean: float = setting(0.02, finite_number, "mean of the initial weights between hidden layers")
+    inner_sd: float = setting(0.03, amount, "standard deviation of the initial weights between hidden layers")
+    out_sd: float = setting(0.03, amount, "standard deviation of the initial weights onto outputs; their mean is 0")
+    delay: float = setting(100.0, non_negative_time, "largest initial delay onto hidden neurons, ms")
+    max_delay: float = setting(1000.0, non_negative_time, "upper bound of every delay, ms")
+    lr: float = setting(1e-3, step_size, "step size of Adam for weights")
+    delay_lr: float = setting(1.0, delay_step_size, "step size of Adam for delays, ms")
+    out_lr: float = setting(0.0, amount, "step size of Adam for weights onto outputs; 0: that of --lr")
+    schedule: str = setting("constant", None, "schedule of all step sizes; cosine: down to 0", ("constant", "cosine"))
+    ease_in: float = setting(
+        1.0, partial(fraction, zero=False), "first factor on the step size of weights; batch b multiplies it by 1.05^b"
+    )
+    weight_decay: float = setting(0.0, amount, "decay of weights, as in AdamW")
+    freeze_delays: bool = setting(False, None, "learn weights only; delays keep their initial values")
+    freeze_weights: bool = setting(False, None, "learn delays only; weights keep their initial values")
+    spikes_target: float = setting(14.0, amount, "spikes per hidden neuron and trial that --spikes-strength aims at")
+    spikes_strength: float = setting(0.0, amount, "strength of spike count regularisation; 0: none")
+    wake: float = setting(0.0, amount, "added after an epoch to all weights onto neurons that were silent in it")
+    shift: int = setting(0, count_or_zero, "augmentation: maximum channel shift per trial")
+    spread: float = setting(0.0, amount, "augmentation: channels are stretched per trial by a factor up to 1 + this")
+    stretch: float = setting(0.0, amount, "augmentation: times are stretched per trial by a factor up to 1 + this")
+    blend: float = setting(0.0, fraction, "augmentation: fraction of trials blended with another of their class")
+    drop: float = setting(0.0, partial(fraction, one=False), "augmentation: fraction of input spikes dropped")
+    patience: int = setting(0, count_or_zero, "stop after n epochs without a better validation accuracy; 0: never")
+    choose: str = setting("best", None, "which epoch's network is kept; best: on validation", ("best", "last"))
+    test: bool = setting(True, None, "evaluate the test split at the end; after --no-test: with --resume --test")
+    certify: int = setting(100, count_or_zero, "check the identities every n steps of an epoch; 0: never")
 
     @classmethod
     def of(cls, options: argparse.Namespace) -> Settings:
-        """Those of a command line.
+        """The settings of a command line.
 
         Raises:
-            SpecError: one is out of range, or two exclude each other; it names the option.
+            SpecError: an option is out of range or excludes another; the message names it.
         """
         values: dict[str, Any] = {}
         for one in fields(cls):
@@ -157,15 +125,15 @@ class Settings:
         if found.delay > found.max_delay:
             raise SpecError("--delay", f"at most --max-delay, {found.max_delay} (ms)", found.delay, "lower it")
         if found.patience and found.choose == "last":
-            raise SpecError("--patience", "0 with --choose last", found.patience, "choose the best, or give all epochs")
+            raise SpecError("--patience", "0 with --choose last", found.patience, "drop one of the two")
         if found.freeze_delays and found.freeze_weights:
             raise SpecError("--freeze-weights", "given without --freeze-delays", Verbatim("both"), "learn one of them")
         return found
 
 
 def add_settings(parser: argparse.ArgumentParser, presets: Mapping[str, Settings], preset: str) -> None:
-    """`--preset`, and an option for each field, with the values of that preset as defaults."""
-    parser.add_argument("--preset", choices=tuple(presets), default=preset, help="where the defaults below are from")
+    """Adds `--preset` and one option per field; the defaults are the values of `preset`."""
+    parser.add_argument("--preset", choices=tuple(presets), default=preset, help="source of the defaults below")
     types = typing.get_type_hints(Settings)
     for one in fields(Settings):
         name, value = f"--{one.name.replace('_', '-')}", getattr(presets[preset], one.name)

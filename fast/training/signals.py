@@ -1,4 +1,4 @@
-"""Being asked to stop: SIGINT and SIGTERM end a run after the step that is under way, and what it learned is kept."""
+"""SIGINT and SIGTERM end a run after the step that is being taken; its state is then saved."""
 
 from __future__ import annotations
 
@@ -8,45 +8,45 @@ from typing import Self
 
 from fast.training.processes import Processes
 
-EXIT = {signal.SIGINT: 130, signal.SIGTERM: 143}  # as a shell counts them
+EXIT = {signal.SIGINT: 130, signal.SIGTERM: 143}  # the exit codes that shells use
 
 
 class StoppedError(Exception):
-    """The run was asked to stop, at a point where nothing is half done."""
+    """A signal has come, and no step is half taken."""
 
 
-class Stopping:
-    """Within, the first signal only asks; a second SIGINT interrupts at once. Processes stop together."""
+class StopSignals:
+    """Context that records the first signal; a second SIGINT interrupts at once."""
 
     def __init__(self, processes: Processes) -> None:
-        self.asked: signal.Signals | None = None
+        self.received: signal.Signals | None = None
         self.processes = processes
 
     def __enter__(self) -> Self:
-        self._before = {number: signal.signal(number, self._ask) for number in EXIT}
+        self._before = {number: signal.signal(number, self._receive) for number in EXIT}
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _ask(self, number: int, frame: FrameType | None) -> None:
-        if self.asked == signal.SIGINT == number:
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        if self.received == signal.SIGINT == number:
             raise KeyboardInterrupt
-        self.asked = signal.Signals(number)
+        self.received = signal.Signals(number)
 
     def check(self) -> None:
-        """Called where nothing is half done, by all processes.
+        """Every process calls it, at points where no step is half taken.
 
         Raises:
-            StoppedError: a signal has come, to any of them.
+            StoppedError: one of the processes has received a signal.
         """
-        asked = int(self.processes.most(0 if self.asked is None else self.asked))
-        if asked:
-            self.asked = signal.Signals(asked)
-            raise StoppedError(self.asked.name)
+        number = int(self.processes.max(0 if self.received is None else self.received))
+        if number:
+            self.received = signal.Signals(number)
+            raise StoppedError(self.received.name)
 
     @property
-    def code(self) -> int:
-        """The exit code that says which signal it was."""
-        return EXIT[signal.Signals.SIGINT if self.asked is None else self.asked]
+    def exit_code(self) -> int:
+        """The exit code of the signal received."""
+        return EXIT[signal.Signals.SIGINT if self.received is None else self.received]

@@ -1,4 +1,4 @@
-"""The numbers of a run's log for TensorBoard, by option."""
+"""The numbers of a run's log for TensorBoard, with `--tensorboard`."""
 
 from __future__ import annotations
 
@@ -12,29 +12,31 @@ from spec.errors import Verbatim
 FOLDER = "tensorboard"
 
 
-def check_board() -> None:
-    """Refuse the option where the package is not there.
+def check_tensorboard() -> None:
+    """Refuses the option where the package `tensorboard` is missing.
 
     Raises:
-        UnsupportedError: it says how to get it.
+        UnsupportedError: names the package to install.
     """
     if find_spec("tensorboard") is None:
         got = Verbatim("none")
         raise UnsupportedError("--tensorboard", "given where tensorboard is installed", got, "pip install tensorboard")
 
 
-class Board:
-    """Every number of every line, under its name, at the number of the line. What a resumed run repeats replaces what
-    was there."""
+class ScalarWriter:
+    """Writes every number of each log line under its name; the step is the number of the line.
+
+    A resumed run replaces the lines that it repeats.
+    """
 
     def __init__(self, run: Path) -> None:
         self.path = run / FOLDER
         self._writer: Any = None
 
     def add(self, line: int, content: dict) -> None:
-        """One line of the log, counted from 1."""
+        """Writes one line of the log, counted from 1."""
         if self._writer is None:
-            from torch.utils.tensorboard import SummaryWriter  # takes seconds, and is not always there
+            from torch.utils.tensorboard import SummaryWriter  # an optional package, and seconds to import
 
             self._writer = SummaryWriter(str(self.path), purge_step=line)
         for name, value in _numbers(content, ""):
@@ -42,7 +44,7 @@ class Board:
         self._writer.flush()
 
     def close(self) -> None:
-        """Give its file free."""
+        """Closes the file."""
         if self._writer is not None:
             self._writer.close()
 

@@ -1,4 +1,4 @@
-"""Grades another simulator against the conformance set; `README.md` beside this file tells how.
+"""Grades another simulator against the conformance set; `README.md` beside this file explains how.
 
     from spec.conformance import check
     print(check(my_function))

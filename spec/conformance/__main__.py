@@ -1,4 +1,4 @@
-"""`python -m spec.conformance --command "PROGRAM"`: grade a simulator against the conformance set."""
+"""`python -m spec.conformance --command "PROGRAM"`: grade a simulator against stored cases."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from spec.checks import finite_number, positive_number
-from spec.command import OneLineParser, report, run_and_exit
+from spec.command import OneLineParser, run_and_exit
 from spec.conformance.capabilities import needs
 from spec.conformance.cases import Stored, stored
 from spec.conformance.peers import of_command
@@ -18,46 +18,43 @@ from spec.conformance.report import graded
 from spec.errors import SpecError, Verbatim
 
 TIMEOUT, DIGITS = 60.0, 1.0
-ONLY_GRADING = ("json", "timeout", "digits")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit code (0: nothing offered is wrong, 1: something is, 2: bad options)."""
-    parser = _parser()
-    try:
-        options = parser.parse_args(argv)
-        _refuse_what_does_nothing(parser, options)
+def main(argv: Sequence[str] | None = None, prog: str = "python -m spec.conformance") -> int:
+    """The command line; exit code 0: nothing offered is wrong, 1: something is, 2: bad options."""
+    parser = _parser(prog)
+
+    def body(options: argparse.Namespace) -> int:
+        _check_combination(parser, options)
         cases = stored(options.case)
         if options.list:
             return _list(cases)
         if options.save is not None:
             return _save(cases, options.save)
         return _grade(cases, options)
-    except SpecError as error:
-        return report(parser.prog, error)
-    except SystemExit as stop:  # argparse: --help, or an error it has reported
-        return int(stop.code or 0)
+
+    return parser.run(body, argv)
 
 
-def _parser() -> OneLineParser:
-    parser = OneLineParser("python -m spec.conformance", "Grade a simulator against cases with known results.")
-    what = "the simulator; the path of a case file is appended, and it prints its result as `python -m reference` does"
-    parser.add_argument("--command", metavar='"PROGRAM ARGUMENTS"', help=what)
-    parser.add_argument("--list", action="store_true", help="show the cases and what each needs")
+def _parser(prog: str) -> OneLineParser:
+    parser = OneLineParser(prog, "Grade a simulator against cases with known results.")
+    help_ = "the simulator; it gets the path of a case file and prints its result as `python -m reference` does"
+    parser.add_argument("--command", metavar='"PROGRAM ARGUMENTS"', help=help_)
+    parser.add_argument("--list", action="store_true", help="list the cases and the capabilities that each needs")
     parser.add_argument("--save", metavar="DIR", help="write the case files, with their results, into a folder")
-    parser.add_argument("--case", metavar="NAME", action="append", help="only this case; may be given again")
-    parser.add_argument("--json", metavar="FILE", help="write the report as JSON too")
-    parser.add_argument("--timeout", metavar="S", type=float, help=f"seconds a case may take (default: {TIMEOUT:g})")
-    what = f"right digits below which something counts as wrong (default: {DIGITS:g})"
-    parser.add_argument("--digits", metavar="N", type=float, help=what)
+    parser.add_argument("--case", metavar="NAME", action="append", help="only this case; may be repeated")
+    parser.add_argument("--json", metavar="FILE", help="also write the report as JSON")
+    parser.add_argument("--timeout", metavar="S", type=float, help=f"seconds per case (default: {TIMEOUT:g})")
+    help_ = f"right digits below which a block counts as wrong (default: {DIGITS:g})"
+    parser.add_argument("--digits", metavar="N", type=float, help=help_)
     return parser
 
 
-def _refuse_what_does_nothing(parser: OneLineParser, options: argparse.Namespace) -> None:
+def _check_combination(parser: OneLineParser, options: argparse.Namespace) -> None:
     jobs = [options.command is not None, options.list, options.save is not None]
     if sum(jobs) != 1:
         parser.error("give one of --command, --list and --save")
-    for name in ONLY_GRADING:
+    for name in ("json", "timeout", "digits"):
         if options.command is None and getattr(options, name) is not None:
             parser.error(f"--{name} goes with --command only")
 
@@ -70,7 +67,7 @@ def _list(cases: Sequence[Stored]) -> int:
 
 
 def _save(cases: Sequence[Stored], folder: str) -> int:
-    """Write the files; one of that name that says something else is not overwritten."""
+    """Write the files; an existing file with other content is not overwritten."""
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
         for one in cases:
@@ -95,16 +92,16 @@ def _grade(cases: Sequence[Stored], options: argparse.Namespace) -> int:
         raise SpecError("command", "a program and its arguments", Verbatim("nothing"), "name one")
     if options.json is not None:
         _write(options.json, "", "a")  # before anything runs: it may take long
-    found = graded(of_command(command, timeout), options.command, cases, least, _told)
+    found = graded(of_command(command, timeout), options.command, cases, least, _show_progress)
     if options.json is not None:
         _write(options.json, json.dumps(found.to_dict(), indent=1, allow_nan=False) + "\n")
     print(found)
     return 0 if found.passed else 1
 
 
-def _told(line: str) -> None:
+def _show_progress(name: str) -> None:
     if sys.stderr.isatty():
-        print(f"{line} ...", file=sys.stderr)
+        print(f"{name} ...", file=sys.stderr)
 
 
 def _write(path: str, text: str, mode: str = "w") -> None:
@@ -116,7 +113,7 @@ def _write(path: str, text: str, mode: str = "w") -> None:
 
 
 def _not_writable(option: str, path: str, error: OSError) -> SpecError:
-    return SpecError(option, "where something can be written", Verbatim(f"{path}: {error.strerror}"), "choose another")
+    return SpecError(option, "a place that can be written to", Verbatim(f"{path}: {error.strerror}"), "choose another")
 
 
 if __name__ == "__main__":

@@ -1,74 +1,56 @@
-"""What a simulator must be able to do for a case: read off the case and the number of its spikes."""
+"""The capabilities that a simulator needs for a case, found from the case and its spikes."""
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Callable
 
-from spec.case import Case
 from spec.conformance.cases import Stored
 from spec.losses import CrossEntropy, SpikeTimeMSE
-from spec.network import Population
-
-CAPABILITIES = {
-    "one layer": "input and one population, nothing between",
-    "hidden layers": "spiking populations between input and what is read",
-    "feed-forward": "no loop of connections",
-    "recurrent": "connections from a population to itself, or back",
-    "skip connections": "a population that is reached both directly and through another",
-    "parallel connections": "several connections between the same two populations",
-    "absent synapses": "weights `null`: no synapse there",
-    "one pair of time constants": "tau_mem and tau_syn are the same for every neuron",
-    "several time constants": "tau_mem or tau_syn differ between neurons",
-    "tau_mem = tau_syn": "equal time constants in one neuron",
-    "tau_mem near tau_syn": "relative difference below 1e-3, and not 0",
-    "threshold other than 1": "some v_th is not 1",
-    "reset other than 0": "some v_reset is not 0",
-    "no delays": "all delays are 0",
-    "delays in whole ms": "all delays and input times are whole ms, and not all 0: a grid of 1 ms holds them",
-    "delays off the grid": "some delay, or an input time beside delays, is no whole ms",
-    "delays per synapse": "delays differ within a connection",
-    "delays of 0 beside others": "some delays are 0, others not",
-    "max_voltage": "cross entropy of the largest voltages",
-    "mean_voltage": "cross entropy of mean voltages",
-    "exp_weighted_voltage": "cross entropy of exponentially weighted voltages",
-    "first_spike_time": "cross entropy of first spike times",
-    "spike_time_mse": "squared errors of spike times",
-    "voltage of spiking neurons": "a voltage readout of a lif population",
-    "missing spikes": "a target, or a first spike, that no spike meets",
-    "spikes beyond the targets": "more spikes than targets",
-    "silent neurons": "neurons that may spike and do not",
-    "silent network": "not one spike",
-    "events after the end": "input spikes or delays that reach beyond the duration",
-}
-"""Names of capabilities and what each means."""
 
 
-def needs(one: Stored) -> tuple[str, ...]:
-    """The capabilities that a case needs, in the order of `CAPABILITIES`.
+class Facts:
+    """What decides the capabilities that a case needs.
 
-    Of a silent network the gradient is 0, so it says nothing of how delays and constants are dealt with.
+    The gradient of a silent network is 0 and tests neither constants nor delays. For such a network
+    `taus`, `v_th`, `v_reset`, `delays` and `times` are therefore empty.
     """
-    found = _structure(one.case) | _loss(one) | _activity(one)
-    if "silent network" not in found:
-        found |= _constants(one.case) | _delays(one.case)
-    assert found <= set(CAPABILITIES)
-    return tuple(name for name in CAPABILITIES if name in found)
 
+    def __init__(self, one: Stored) -> None:
+        network, spikes = one.case.network, one.expected["spikes"]
+        neurons = [population for population in network.populations if population.kind != "input"]
+        lif = [population for population in neurons if population.kind == "lif"]
+        loss, self.duration = one.case.loss, one.case.duration
+        self.readout = loss.readout if isinstance(loss, CrossEntropy) else "spike_time_mse"
+        self.reads_lif = any(population.name == loss.population for population in lif)
+        self.pairs = [(connection.source, connection.target) for connection in network.connections]
+        self.reached = {source: _reached(source, self.pairs) for source, _ in self.pairs}
+        self.hidden = any(a not in one.case.inputs and a != b for a, b in self.pairs)
+        self.recurrent = any(name in targets for name, targets in self.reached.items())
+        self.absent = not all(connection.exists.all() for connection in network.connections)
+        self.trains = [train for population in lif for train in spikes[population.name]]
+        self.silent = bool(self.trains) and not any(self.trains)
+        targets = loss.targets if isinstance(loss, SpikeTimeMSE) else ()
+        self.surplus = [len(train) - len(own) for train, own in zip(spikes[loss.population], targets)]
+        self.first_missing = self.readout == "first_spike_time" and not all(spikes[loss.population])
+        if self.silent:
+            neurons = lif = []
+        self.taus = {pair for p in neurons for pair in zip(p.tau_mem.tolist(), p.tau_syn.tolist())}
+        self.v_th = {v for population in lif for v in population.v_th.tolist()}
+        self.v_reset = {v for population in lif for v in population.v_reset.tolist()}
+        self.by_connection = [set() if self.silent else set(c.d[c.exists].tolist()) for c in network.connections]
+        self.delays: set[float] = set().union(*self.by_connection)
+        inputs = () if self.silent else one.case.inputs.values()
+        self.times = [float(t) for trains in inputs for train in trains for t in train]
 
-def _structure(case: Case) -> set[str]:
-    pairs = [(connection.source, connection.target) for connection in case.network.connections]
-    inputs = {population.name for population in case.network.populations if population.kind == "input"}
-    reached = {name: _reached(name, pairs) for name in {source for source, _ in pairs}}
-    found = {"hidden layers" if any(a not in inputs and a != b for a, b in pairs) else "one layer"}
-    found.add("recurrent" if any(name in after for name, after in reached.items()) else "feed-forward")
-    if len(set(pairs)) < len(pairs):
-        found.add("parallel connections")
-    by_way_of = {(a, c) for a, b in pairs for c in reached.get(b, set()) if len({a, b, c}) == 3}
-    if by_way_of & set(pairs):
-        found.add("skip connections")
-    if not all(connection.exists.all() for connection in case.network.connections):
-        found.add("absent synapses")
-    return found
+    @property
+    def skips(self) -> bool:
+        """Whether a population is reached both directly and through another."""
+        return any((a, c) in self.pairs for a, b in self.pairs for c in self.reached.get(b, ()) if len({a, b, c}) == 3)
+
+    @property
+    def whole_ms(self) -> bool:
+        """Whether a grid of 1 ms holds all delays and input times."""
+        return not any(t % 1 for t in (*self.delays, *self.times))
 
 
 def _reached(start: str, pairs: list[tuple[str, str]]) -> set[str]:
@@ -81,68 +63,41 @@ def _reached(start: str, pairs: list[tuple[str, str]]) -> set[str]:
     return found
 
 
-def _receiving(case: Case) -> list[Population]:
-    return [population for population in case.network.populations if population.kind != "input"]
+CAPABILITIES: dict[str, Callable[[Facts], bool]] = {
+    "one layer": lambda f: not f.hidden,
+    "hidden layers": lambda f: f.hidden,
+    "feed-forward": lambda f: not f.recurrent,
+    "recurrent": lambda f: f.recurrent,
+    "skip connections": lambda f: f.skips,
+    "parallel connections": lambda f: len(set(f.pairs)) < len(f.pairs),
+    "absent synapses": lambda f: f.absent,
+    "one pair of time constants": lambda f: len(f.taus) == 1,
+    "several time constants": lambda f: len(f.taus) > 1,
+    "tau_mem = tau_syn": lambda f: any(a == b for a, b in f.taus),
+    "tau_mem near tau_syn": lambda f: any(0 < abs(a - b) < 1e-3 * a for a, b in f.taus),
+    "threshold other than 1": lambda f: bool(f.v_th - {1.0}),
+    "reset other than 0": lambda f: bool(f.v_reset - {0.0}),
+    "no delays": lambda f: f.delays == {0.0},
+    "delays in whole ms": lambda f: any(f.delays) and f.whole_ms,
+    "delays off the grid": lambda f: any(f.delays) and not f.whole_ms,
+    "delays per synapse": lambda f: any(len(own) > 1 for own in f.by_connection),
+    "delays of 0 beside others": lambda f: 0.0 in f.delays and any(f.delays),
+    "max_voltage": lambda f: f.readout == "max_voltage",
+    "mean_voltage": lambda f: f.readout == "mean_voltage",
+    "exp_weighted_voltage": lambda f: f.readout == "exp_weighted_voltage",
+    "first_spike_time": lambda f: f.readout == "first_spike_time",
+    "spike_time_mse": lambda f: f.readout == "spike_time_mse",
+    "voltage of spiking neurons": lambda f: f.reads_lif and f.readout.endswith("voltage"),
+    "missing spikes": lambda f: f.first_missing or any(n < 0 for n in f.surplus),
+    "spikes beyond the targets": lambda f: any(n > 0 for n in f.surplus),
+    "silent neurons": lambda f: not all(f.trains),
+    "silent network": lambda f: f.silent,
+    "events after the end": lambda f: any(t > f.duration for t in (*f.delays, *f.times)),
+}
+"""The capabilities by name, each with the test of whether a case needs it."""
 
 
-def _constants(case: Case) -> set[str]:
-    found = set()
-    tau_mem, tau_syn = (
-        np.concatenate([getattr(p, constant) for p in _receiving(case)]) for constant in ("tau_mem", "tau_syn")
-    )
-    one_pair = len(set(tau_mem)) == len(set(tau_syn)) == 1
-    found.add("one pair of time constants" if one_pair else "several time constants")
-    if (tau_mem == tau_syn).any():
-        found.add("tau_mem = tau_syn")
-    if ((tau_mem != tau_syn) & (abs(tau_mem - tau_syn) < 1e-3 * tau_mem)).any():
-        found.add("tau_mem near tau_syn")
-    spiking = [population for population in _receiving(case) if population.kind == "lif"]
-    if any((population.v_th != 1).any() for population in spiking):
-        found.add("threshold other than 1")
-    if any((population.v_reset != 0).any() for population in spiking):
-        found.add("reset other than 0")
-    return found
-
-
-def _delays(case: Case) -> set[str]:
-    by_connection = [connection.d[connection.exists] for connection in case.network.connections]
-    delays = np.concatenate(by_connection)
-    times = np.concatenate([train for trains in case.inputs.values() for train in trains])
-    found = set()
-    if not delays.any():
-        found.add("no delays")
-    elif (delays == 0).any():
-        found.add("delays of 0 beside others")
-    if delays.any():
-        whole = not ((delays % 1).any() or (times % 1).any())
-        found.add("delays in whole ms" if whole else "delays off the grid")
-    if any(len(set(d)) > 1 for d in by_connection):
-        found.add("delays per synapse")
-    if (times > case.duration).any() or (delays > case.duration).any():
-        found.add("events after the end")
-    return found
-
-
-def _loss(one: Stored) -> set[str]:
-    loss, spikes = one.case.loss, one.expected["spikes"][one.case.loss.population]
-    if isinstance(loss, SpikeTimeMSE):
-        found = {"spike_time_mse"}
-        if any(len(train) < len(targets) for train, targets in zip(spikes, loss.targets, strict=True)):
-            found.add("missing spikes")
-        if any(len(train) > len(targets) for train, targets in zip(spikes, loss.targets, strict=True)):
-            found.add("spikes beyond the targets")
-        return found
-    assert isinstance(loss, CrossEntropy)
-    found = {loss.readout}
-    if loss.readout == "first_spike_time":
-        found |= {"missing spikes"} if not all(spikes) else set()
-    elif one.case.network.population(loss.population).kind == "lif":
-        found.add("voltage of spiking neurons")
-    return found
-
-
-def _activity(one: Stored) -> set[str]:
-    spiking = {population.name for population in one.case.network.populations if population.kind == "lif"}
-    trains = [train for name in spiking for train in one.expected["spikes"][name]]
-    silent = [not train for train in trains]
-    return ({"silent neurons"} if any(silent) else set()) | ({"silent network"} if all(silent) and silent else set())
+def needs(one: Stored) -> tuple[str, ...]:
+    """The capabilities that a case needs, in the order of `CAPABILITIES`."""
+    facts = Facts(one)
+    return tuple(name for name, needed in CAPABILITIES.items() if needed(facts))

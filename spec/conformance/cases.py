@@ -1,4 +1,4 @@
-"""The cases of the conformance set: package data, read from the folder `cases`."""
+"""The cases of the conformance set: package data in the folder `cases`."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from spec.checks import one_of
 
 @dataclass(frozen=True, eq=False)
 class Stored:
-    """A case and what its file says.
+    """A stored case.
 
     Attributes:
-        name: the name of the file, without `.json`.
-        text: the file.
-        case: the problem, without its results: this is what a simulator is asked.
-        expected: the results, in the layout that the command lines print.
+        name: name of the file, without `.json`.
+        text: content of the file.
+        case: the problem without its results, as a simulator gets it.
+        expected: the results, in the layout of the command lines.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Stored:
 
 
 def stored(names: Sequence[str] | None = None) -> tuple[Stored, ...]:
-    """All cases, or those of these names; the smallest network first.
+    """All cases, or the cases of these names; the smallest network first.
 
     Raises:
         SpecError: a name that no case has.

@@ -1,11 +1,12 @@
-"""Which known fault wrong numbers resemble.
+"""Which known fault a simulator's errors resemble.
 
-This package holds no dynamics, so what a fault gives is data: `faults.json` has, for every case, the blocks that each
-fault changes, as the reference gave them with the fault planted in it (`tests/tools/make_fault_signatures.py`).
+This package holds no dynamics, so the effect of a fault is data: `faults.json` lists, for every
+case, the blocks that each fault changes, as the reference gives them with the fault planted
+(`tests/tools/make_fault_signatures.py`).
 
-Two numbers are held against each other, both the root of the mean square of relative errors of blocks: the distance of
-what was found to the fault, and to the right results. The blocks are those that the fault changes and those that are
-wrong, of what was found in all cases; so a fault that changes what the simulator has right is far away.
+Two distances are compared: from the numbers found to the fault, and to the right results. Both are
+the root mean square of the relative errors of blocks, over all blocks found that the fault changes
+or that are wrong. So a fault that changes a block which the simulator has right is far away.
 """
 
 from __future__ import annotations
@@ -24,18 +25,21 @@ from spec.conformance.layout import GRADIENTS
 
 FORMAT = "conformance-faults/1"
 WRONG = 10.0 ** -dict(GRADES)["single precision"]
-"""A relative error of a block that float32 does not explain."""
+"""Relative error of a block beyond the rounding of float32."""
 
 NEAR, NEARER = 1e-2, 10.0
-"""A fault is named if it is that near, and that many times nearer than the truth. A simulator with that very fault is
-as near as its rounding, 1e-4 or less, and no known fault is so near to another (a test holds all against all). The
-factor is for faults that are themselves small: whoever is 0.5 % off in some other way is as near to 0.1 % as to 0."""
+"""A fault is named if its distance is below `NEAR`, and `NEARER` times below that to the truth.
+
+A simulator with this very fault is as near as its rounding, 1e-4 or less, and no two known faults
+are that near (a test compares all pairs). The factor is for faults that are small themselves: an
+unrelated error of 0.5 % is as near to 0.1 % as to 0.
+"""
 
 BEYOND = 1e100
-"""Relative errors whose squares still have room in float64."""
+"""Relative errors up to which squares fit float64."""
 
 SAME = 1e-6
-"""Faults nearer to each other than that, in all that was found, cannot be told apart."""
+"""Faults nearer to each other than this, in all blocks found, cannot be told apart."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +47,8 @@ class Fault:
     """A known fault.
 
     Attributes:
-        name, what: what it is called, and what it does.
-        blocks: by case and path, the numbers that it gives where they are not the right ones.
+        name, what: its name, and its effect.
+        blocks: its wrong numbers, by case and path of the block.
     """
 
     name: str
@@ -54,12 +58,12 @@ class Fault:
 
 @dataclass(frozen=True)
 class Likeness:
-    """The known fault that is nearest.
+    """The nearest known fault.
 
     Attributes:
         name, what: the fault.
-        also: names of others that give the same in all that was found.
-        distance, truth: to the fault, and to the right results, over the same blocks.
+        also: names of faults with the same numbers in all blocks found.
+        distance, truth: distances to the fault and to the right results, over the same blocks.
     """
 
     name: str
@@ -80,9 +84,9 @@ class Factor:
 
     Attributes:
         quantities: kinds of gradients.
-        factor: the number; 0 where all is 0.
-        residual: what is left, relative to what was found.
-        blocks, of: how many blocks have the factor, of how many found.
+        factor: the number; 0 where all are 0.
+        residual: the norm that is left, relative to the gradients found.
+        blocks, of: number of blocks with this factor, and of blocks found.
     """
 
     quantities: tuple[str, ...]
@@ -108,29 +112,27 @@ def known() -> tuple[Fault, ...]:
 
 
 def likeness(found: Sequence[tuple[str, Block]], faults: Sequence[Fault]) -> Likeness | None:
-    """The fault that is nearest to the blocks found; None if none of these is wrong, or no fault touches them.
+    """The fault nearest to the blocks found.
 
-    None also if something is more than `BEYOND` times too large: numbers that far out resemble nothing.
+    None if no block is wrong, if no fault changes any of them, or if a relative error is above
+    `BEYOND`.
 
     Args:
-        found: names of cases, and blocks; those without numbers are passed over.
+        found: names of cases, with their blocks; blocks without numbers are skipped.
     """
     given = {(case, block.path): block for case, block in found if block.found is not None}
-    wrong = {key for key, block in given.items() if _off(block.found, block.true, block.floor) > WRONG}
-    if not wrong or any(_off(block.found, block.true, block.floor) > BEYOND for block in given.values()):
+    errors = {key: _error(block) for key, block in given.items()}
+    wrong = {key for key, error in errors.items() if error > WRONG}
+    if not wrong or max(errors.values()) > BEYOND:
         return None
     measured = []
     for fault in faults:
-        changed = {
-            key
-            for key, numbers in fault.blocks.items()
-            if key in given and _off(numbers, given[key].true, given[key].floor) > WRONG
-        }
+        touched = {key: block for key in fault.blocks if (block := given.get(key)) is not None}
+        changed = {key for key, block in touched.items() if _off(fault.blocks[key], block.true, block.floor) > WRONG}
         if changed:
-            over = [(given[key], fault.blocks.get(key, given[key].true)) for key in sorted(wrong | changed)]
-            to_fault = _mean([_off(block.found, numbers, block.floor) for block, numbers in over])
-            to_truth = _mean([_off(block.found, block.true, block.floor) for block, _ in over])
-            measured.append((to_fault, to_truth, fault))
+            over = sorted(wrong | changed)
+            to_fault = _mean([_off(given[k].found, fault.blocks.get(k, given[k].true), given[k].floor) for k in over])
+            measured.append((to_fault, _mean([errors[key] for key in over]), fault))
     if not measured:
         return None
     distance, truth, nearest = min(measured, key=lambda one: one[0])
@@ -140,62 +142,61 @@ def likeness(found: Sequence[tuple[str, Block]], faults: Sequence[Fault]) -> Lik
 
 
 def _told_apart(a: Fault, b: Fault, given: dict[tuple[str, str], Block]) -> bool:
-    """Whether two faults differ in what was found."""
+    """Whether two faults differ in a block found."""
     return any(
         _off(a.blocks.get(key, block.true), b.blocks.get(key, block.true), block.floor) > SAME
         for key, block in given.items()
     )
 
 
+def _error(block: Block) -> float:
+    return _off(block.found, block.true, block.floor)
+
+
 def _off(found: np.ndarray | None, target: np.ndarray, floor: float) -> float:
-    """The relative error; 1 where the lengths differ, as those of spike trains may."""
+    """The relative error; 1 if the lengths differ, as lengths of spike trains may."""
     if found is None or found.shape != target.shape:
         return 1.0
-    largest = max(log10_norm(target), math.log10(floor))
-    exponent = log10_norm(found - target) - largest
+    exponent = log10_norm(found - target) - max(log10_norm(target), math.log10(floor))
     return 10.0**exponent if exponent < 300 else math.inf
 
 
 def _mean(errors: list[float]) -> float:
-    """The root of the mean square."""
+    """The root mean square."""
     return math.sqrt(math.fsum(error**2 for error in errors) / len(errors))
 
 
 def factors(found: Sequence[Block]) -> list[Factor]:
-    """A common factor of all gradients that were found; or else of kinds of them, or of the wrong ones of kinds."""
+    """The common factor of all gradients found; else of single kinds, or of a kind's wrong
+    blocks.
+    """
     blocks = [b for b in found if b.quantity in GRADIENTS and b.state == "graded" and b.true.any()]
-    by_kind = {kind: [b for b in blocks if b.quantity == kind] for kind in GRADIENTS}
-    everywhere = _factor(tuple(kind for kind, some in by_kind.items() if some), blocks, len(blocks))
+    by_kind = {kind: some for kind in GRADIENTS if (some := [b for b in blocks if b.quantity == kind])}
+    everywhere = _factor(tuple(by_kind), blocks, len(blocks))
     if everywhere is not None:
         return [everywhere]
     alone: list[Factor] = []
     for kind, some in by_kind.items():
-        wrong = [b for b in some if _off(b.found, b.true, b.floor) > WRONG]
+        wrong = [b for b in some if _error(b) > WRONG]
         one = _factor((kind,), some, len(some)) or _factor((kind,), wrong, len(some))
         if one is None:
             continue
-        fellow = next((k for k, other in enumerate(alone) if _alike(one, other)), None)
-        if fellow is None:
-            alone.append(one)
+        for k, other in enumerate(alone):
+            whole = (one.blocks == one.of) == (other.blocks == other.of)
+            if whole and abs(one.factor - other.factor) <= WRONG * abs(one.factor):
+                residual = max(other.residual, one.residual)
+                kinds, counts = other.quantities + one.quantities, (other.blocks + one.blocks, other.of + one.of)
+                alone[k] = Factor(kinds, other.factor, residual, *counts)
+                break
         else:
-            alone[fellow] = _joined(alone[fellow], one)
+            alone.append(one)
     return alone
 
 
-def _alike(a: Factor, b: Factor) -> bool:
-    """Whether two kinds have one factor, and both in all blocks or both in some."""
-    return abs(a.factor - b.factor) <= WRONG * abs(a.factor) and (a.blocks == a.of) == (b.blocks == b.of)
-
-
-def _joined(a: Factor, b: Factor) -> Factor:
-    quantities = a.quantities + b.quantities
-    return Factor(quantities, a.factor, max(a.residual, b.residual), a.blocks + b.blocks, a.of + b.of)
-
-
 def _factor(kinds: tuple[str, ...], blocks: Sequence[Block], of: int) -> Factor | None:
-    """The factor of these blocks, each relative to its own size; None if there is none, or it is 1."""
-    if len(blocks) < 2 or any(_off(b.found, b.true, b.floor) > BEYOND for b in blocks):
-        return None  # of one block of one number anything is a multiple
+    """The factor of these blocks, each scaled to size 1; None if there is none, or it is 1."""
+    if len(blocks) < 2 or any(_error(b) > BEYOND for b in blocks):
+        return None  # a single number is a multiple of any other
     sizes = [np.linalg.norm(b.true) for b in blocks]
     pairs = [(b.found / size, b.true / size) for b, size in zip(blocks, sizes, strict=True) if b.found is not None]
     x, y = (np.concatenate(side) for side in zip(*pairs, strict=True))

@@ -1,35 +1,37 @@
-"""How many digits of each block are right, and what that is called.
+"""Right digits of each block, and their grade.
 
-The digits of a block are `-log10` of the Euclidean norm of the error, relative to the norm of the block. A block that
-cancels, or vanishes, would be divided by almost nothing; it is held against a thousandth of the largest block of the
-gradient of its case, both in natural units: a typical weight, a threshold, a time constant.
+The right digits of a block are `-log10` of the Euclidean norm of its error, relative to the norm of
+the block. For a block that cancels or vanishes this would divide by almost nothing. Such a block is
+compared with a thousandth of the largest block of its case's gradient, both in natural units: a
+typical weight, a threshold, a time constant.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from spec.case import Case
 from spec.conformance.cases import Stored
-from spec.conformance.layout import GRADIENTS, Place, counts, found_at, numbers, places, plain
+from spec.conformance.layout import GRADIENTS, Place, found_at, numbers, places, plain
 from spec.errors import SpecError
 
 CANCELLATION = 1e-3
 MOST_DIGITS = -math.log10(2.0**-53)
-"""What is stored is rounded to float64: an error below its unit roundoff cannot be told from none."""
+"""Stored results are rounded to float64; an error below its unit roundoff looks like none."""
 
 OF_SPIKES = ("spikes", "kappa")
-"""Quantities with one number a spike."""
+"""Quantities with one number per spike."""
 
 GRADES = (("exact", 10.0), ("single precision", 4.0), ("approximate", 1.0))
-"""The name of a grade and the digits that it takes; below all of them is `wrong`.
+"""Each grade with the digits that it takes; anything below is `wrong`.
 
-Exact: event by event in float64, where rounding leaves 11 digits or more of these cases. Single precision: float32
-keeps 7, and the order of its sums, or a crossing, takes up to 3. Approximate: the first digit is right.
+Exact: event by event in float64, where rounding leaves at least 11 digits of these cases. Single
+precision: float32 has 7 digits, of which the order of its sums, or a crossing, takes up to 3.
+Approximate: the first digit is right.
 """
 
 
@@ -39,12 +41,13 @@ class Block:
 
     Attributes:
         quantity, path: see `layout.Place`.
-        state: `graded`, `left out`, `failed` (see `reason`), or `another network`: other spikes, another gradient.
-        digits: right digits where graded, None elsewhere.
-        reason: one line where it failed or the network is another.
-        found: the numbers given, None where there are none.
-        true: the right ones.
-        floor: a norm below that is as good as 0.
+        state: `graded`, `left out`, `failed` (see `reason`), or `another network` (other spikes, so
+            another gradient).
+        digits: right digits of a graded block, else None.
+        reason: one line if it failed or the network is another, else None.
+        found: the numbers given, or None.
+        true: the right numbers.
+        floor: norm below which a block counts as 0.
     """
 
     quantity: str
@@ -58,18 +61,17 @@ class Block:
 
 
 def grade(digits: float) -> str:
-    """The grade of that many right digits."""
+    """The grade of a number of right digits."""
     return next((name for name, least in GRADES if digits >= least), "wrong")
 
 
 def right_digits(found: np.ndarray, true: np.ndarray, floor: float) -> float:
-    """Right digits of a block; negative where the error is larger than the block. Logarithms keep it finite."""
-    error = log10_norm(found - true)
-    return min(MOST_DIGITS, max(log10_norm(true), _log10(floor)) - error)
+    """Right digits of a block, finite; negative if the error is larger than the block."""
+    return min(MOST_DIGITS, max(log10_norm(true), _log10(floor)) - log10_norm(found - true))
 
 
 def log10_norm(values: np.ndarray) -> float:
-    """`log10` of the Euclidean norm, also where the norm itself would overflow; minus infinity of zeros."""
+    """`log10` of the Euclidean norm, even where the norm overflows; minus infinity for zeros."""
     largest = float(abs(values).max(initial=0.0))
     return _log10(largest) + _log10(float(np.linalg.norm(values / largest))) if largest else -math.inf
 
@@ -79,46 +81,41 @@ def _log10(number: float) -> float:
 
 
 def blocks(one: Stored, document: Mapping[str, object]) -> list[Block]:
-    """Every block of the case, graded; those of another network where a neuron has more spikes, or fewer."""
+    """Every block of the case, graded; `another network` if a neuron has more or fewer spikes."""
     true = [(place, np.array(numbers(place.expected, place.expected, place.path))) for place in places(one.expected)]
     floors = _floors(one, true)
-    graded: list[Block] = []
-    for place, values in true:
-        graded.append(_block(place, values, floors[place.path], document))
-    other = next((block.reason for block in graded if block.state == "another network"), None)
-    return graded if other is None else [_of_another(block, other) for block in graded]
+    graded = [_block(place, values, floors[place.path], document) for place, values in true]
+    reason = next((block.reason for block in graded if block.state == "another network"), None)
+    if reason is None:
+        return graded
+    return [
+        block if block.found is None or block.quantity == "spikes"
+        else replace(block, state="another network", digits=None, reason=reason)
+        for block in graded
+    ]
 
 
 def _block(place: Place, true: np.ndarray, floor: float, document: Mapping[str, object]) -> Block:
     def block(state: str, digits: float | None, reason: str | None, found: np.ndarray | None) -> Block:
         return Block(place.quantity, place.path, state, digits, reason, found, true, floor)
 
+    per_spike = place.quantity in OF_SPIKES
     try:
-        value = found_at(document, place)
+        value = plain(found_at(document, place))
         if value is None:
             return block("left out", None, None, None)
-        found = np.array(numbers(value, place.expected, place.path, place.quantity in OF_SPIKES))
+        found = np.array(numbers(value, place.expected, place.path, per_spike))
     except SpecError as error:
         return block("failed", None, str(error), None)
-    if place.quantity in OF_SPIKES:
-        of, should = counts(plain(value)), counts(place.expected)
-        if of != should:
-            j = next(j for j, (a, b) in enumerate(zip(of, should, strict=True)) if a != b)
-            reason = f"{place.path}[{j}]: {of[j]} spikes, right are {should[j]}"
+    for j, (train, expected) in enumerate(zip(value, place.expected) if per_spike else ()):  # type: ignore[call-overload]
+        if len(train) != len(expected):
+            reason = f"{place.path}[{j}]: {len(train)} spikes, right are {len(expected)}"
             return block("another network" if place.quantity == "spikes" else "failed", None, reason, found)
     return block("graded", right_digits(found, true, floor), None, found)
 
 
-def _of_another(block: Block, reason: str) -> Block:
-    """A block whose numbers could be read, in a case whose spikes are others."""
-    if block.found is None or block.quantity == "spikes":
-        return block
-    parts = (block.found, block.true, block.floor)
-    return Block(block.quantity, block.path, "another network", None, reason, *parts)
-
-
 def _floors(one: Stored, true: Sequence[tuple[Place, np.ndarray]]) -> dict[str, float]:
-    """For each block the norm, in its own unit, below which it counts as 0."""
+    """For each block the norm, in the block's unit, below which it counts as 0."""
     units = {place.path: _unit(one.case, place) for place, _ in true}
     sizes = [units[place.path] * np.linalg.norm(values) for place, values in true if place.quantity in GRADIENTS]
     largest = float(max(sizes, default=0.0)) or abs(one.expected["loss"])  # a silent network: all gradients are 0
@@ -131,7 +128,7 @@ def _floors(one: Stored, true: Sequence[tuple[Place, np.ndarray]]) -> dict[str, 
 
 
 def _unit(case: Case, place: Place) -> float:
-    """The natural unit of what a block is differentiated by; of a forward quantity, one over its own."""
+    """The natural unit of a gradient's parameter; the inverse of its own unit for other blocks."""
     thresholds = [v for population in case.network.populations if population.v_th is not None for v in population.v_th]
     threshold = float(np.mean(thresholds)) if thresholds else 1.0
     if place.quantity == "w":

@@ -1,7 +1,7 @@
-"""The numbers of a result, block by block: where each stands in the JSON object, and what it must look like.
+"""The blocks of a result: where each stands in the JSON object, and the shape it must have.
 
-A block is one kind of number of one connection or population: the unit in which a simulator may leave something out,
-and in which it is graded.
+A block holds one kind of number of one connection or population. Simulators leave out whole blocks,
+and each block is graded on its own.
 """
 
 from __future__ import annotations
@@ -11,12 +11,11 @@ from dataclasses import dataclass
 
 from spec import checks
 from spec.errors import SpecError
+from spec.network import CONSTANTS, FILE_NAMES
 
-FORWARD = ("spikes", "loss", "readout", "kappa")
-GRADIENTS = ("w", "d", "tau_mem", "tau_syn", "v_th", "v_reset", "t_in")
-QUANTITIES = (*FORWARD, *GRADIENTS)
-_MATRICES = {"weights": "w", "delays": "d"}
-_CONSTANTS = {"tau_mem": "tau_mem", "tau_syn": "tau_syn", "threshold": "v_th", "reset": "v_reset"}
+GRADIENTS = ("w", "d", *CONSTANTS, "t_in")
+QUANTITIES = ("spikes", "loss", "readout", "kappa", *GRADIENTS)
+_OURS = {word: quantity for quantity, word in FILE_NAMES.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,9 +24,9 @@ class Place:
 
     Attributes:
         quantity: one of `QUANTITIES`.
-        steps: the keys and indices that lead to it.
-        lengths: of the list at each index among the steps, in order.
-        expected: what stands there in the expected result.
+        steps: keys and indices that lead to it.
+        lengths: length of the list at each index among the steps, in order.
+        expected: its value in the expected result.
     """
 
     quantity: str
@@ -42,7 +41,7 @@ class Place:
 
 
 def places(expected: dict) -> Iterator[Place]:
-    """Every block of a result. What the expected result has not, a readout or a kappa, is no block."""
+    """Every block of a result; a readout or a kappa that the result lacks is no block."""
     for name, trains in expected["spikes"].items():
         yield Place("spikes", ("spikes", name), (), trains)
     yield Place("loss", ("loss",), (), expected["loss"])
@@ -53,47 +52,47 @@ def places(expected: dict) -> Iterator[Place]:
             yield Place("kappa", ("kappa", name), (), trains)
     gradients = expected["gradients"]
     for c, connection in enumerate(gradients["connections"]):
-        for key, quantity in _MATRICES.items():
+        for key in ("weights", "delays"):
             lengths = (len(gradients["connections"]),)
-            yield Place(quantity, ("gradients", "connections", c, key), lengths, connection[key])
+            yield Place(_OURS[key], ("gradients", "connections", c, key), lengths, connection[key])
     for name, constants in gradients["populations"].items():
         for key, numbers in constants.items():
-            yield Place(_CONSTANTS[key], ("gradients", "populations", name, key), (), numbers)
+            yield Place(_OURS.get(key, key), ("gradients", "populations", name, key), (), numbers)
     for name, trains in gradients["inputs"].items():
         if any(trains):
             yield Place("t_in", ("gradients", "inputs", name), (), trains)
 
 
 def found_at(document: object, place: Place) -> object:
-    """What stands at a place; None if it, or what it is in, was left out.
+    """The value at a place; None if it, or an object around it, was left out.
 
     Raises:
-        SpecError: the way there is barred: a list where an object should be, or of another length.
+        SpecError: on the way stands a list instead of an object, or a list of another length.
     """
-    lengths, way = iter(place.lengths), ""
+    lengths, path = iter(place.lengths), ""
     for step in place.steps:
         if document is None:
             return None
         if isinstance(step, int):
-            document = checks.sequence(plain(document), way, next(lengths), "entry")[step]
-            way += f"[{step}]"
+            document = checks.sequence(plain(document), path, next(lengths), "entry")[step]
+            path += f"[{step}]"
             continue
         if not isinstance(document, Mapping):
             remedy = "see section 7 of the specification"
-            raise SpecError(way or "the result", "an object", checks.described(document), remedy)
+            raise SpecError(path or "the result", "an object", checks.described(document), remedy)
         document = document.get(step)
-        way += f".{step}" if way else step
+        path += f".{step}" if path else step
     return document
 
 
 def numbers(value: object, expected: object, path: str, any_length: bool = False) -> list[float]:
-    """The numbers of a block in their order; entries where no synapse is are passed over, whatever they hold.
+    """The numbers of a block in order; entries where no synapse is are skipped, whatever they hold.
 
     Args:
-        any_length: trains may have other lengths than expected.
+        any_length: accept trains of other lengths than expected.
 
     Raises:
-        SpecError: lists of other lengths, or what is no finite number.
+        SpecError: lists of other lengths, or an entry that is no finite number.
     """
     if not isinstance(expected, list):
         return [checks.finite_number(plain(value), path)]
@@ -108,19 +107,13 @@ def numbers(value: object, expected: object, path: str, any_length: bool = False
     ]
 
 
-def counts(trains: object) -> list[int]:
-    """The number of spikes of each neuron."""
-    assert isinstance(trains, list | tuple)
-    return [len(train) for train in trains]
-
-
 def plain(value: object) -> object:
-    """Arrays of NumPy, torch or jax as lists; all else as it is."""
+    """Arrays of NumPy, torch or jax as lists; anything else unchanged."""
     return value.tolist() if hasattr(value, "tolist") else value
 
 
 def unknown_keys(document: object, expected: object, path: str = "") -> Iterator[str]:
-    """Keys of a result that mean nothing there: a misspelt one would seem to be left out."""
+    """Keys of a result that have no meaning there: a misspelt key would seem to be left out."""
     if isinstance(expected, list):
         if isinstance(document, list | tuple):
             for k, (a, b) in enumerate(zip(document, expected, strict=False)):

@@ -1,6 +1,6 @@
 """The simulator that is graded: a Python function, or a command in a process of its own.
 
-Whatever goes wrong in it is an answer too; nothing that it does ends the run.
+A failure of the simulator is an answer too; it never ends the run.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from spec.errors import SpecError, UnsupportedError, Verbatim, shown
 from spec.results import Result
 
 NOT_OFFERED = 5
-"""The exit code by which a command says that it cannot do a case."""
+"""Exit code of a command that does not offer a case."""
 
-MOST_OUTPUT = 64 * 2**20  # bytes; a result of these cases is some thousand
+MOST_OUTPUT = 64 * 2**20  # bytes; results of these cases have some thousand
 
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """What a simulator made of a case.
+    """A simulator's answer to a case.
 
     Attributes:
         state: `answered`, `not offered` or `failed`.
-        document: the result, where answered.
-        reason: one line, elsewhere.
+        document: the result if answered, else None.
+        reason: one line if not answered, else None.
     """
 
     state: str
@@ -46,7 +46,7 @@ Peer = Callable[[Stored], Answer]
 
 
 def of_function(function: Callable[[Case], object]) -> Peer:
-    """A function of a `Case` that returns a `Result`, or a dictionary in the layout of the command lines."""
+    """A peer from a function: `Case` to `Result`, or to a dictionary in its JSON layout."""
 
     def ask(one: Stored) -> Answer:
         try:
@@ -65,13 +65,13 @@ def of_function(function: Callable[[Case], object]) -> Peer:
 
 
 def of_command(command: Sequence[str], timeout: float) -> Peer:
-    """A command that is given the path of a case file and prints its result.
+    """A peer from a command that gets the path of a case file and prints its result.
+
+    The peer raises `SpecError` if there is no such program.
 
     Args:
         command: the program and its arguments; the path is appended.
-        timeout: s a case may take.
-
-    The peer raises `SpecError` if there is no such program.
+        timeout: maximum time per case, s.
     """
 
     def ask(one: Stored) -> Answer:
@@ -96,15 +96,16 @@ def of_command(command: Sequence[str], timeout: float) -> Peer:
                 return _failed(ended_by)
             if process.returncode == NOT_OFFERED:
                 return Answer("not offered", None, last or "no reason given")
-            if process.returncode:
-                return _failed(f"{_ending(process.returncode)}{last and ': '}{last}")
+            if (code := process.returncode) != 0:
+                ending = f"exit code {code}" if code > 0 else f"ended by signal {-code}"
+                return _failed(f"{ending}{last and ': '}{last}")
             return _parsed(out.read(MOST_OUTPUT))
 
     return ask
 
 
 def _wait(process: subprocess.Popen[bytes], timeout: float, outputs: tuple[IO[bytes], ...]) -> str | None:
-    """Wait until the process has ended; a reason if it must be ended."""
+    """Wait until the process ends; the reason if it must be killed, else None."""
     end = time.monotonic() + timeout
     while True:
         try:
@@ -119,7 +120,7 @@ def _wait(process: subprocess.Popen[bytes], timeout: float, outputs: tuple[IO[by
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    """End the process, if it has not ended, with all that it has started."""
+    """Kill the process, unless it has ended, together with the processes that it has started."""
     if process.poll() is not None:
         return
     if hasattr(os, "killpg"):
@@ -140,15 +141,11 @@ def _parsed(output: bytes) -> Answer:
     return Answer("answered", found, None)
 
 
-def _ending(code: int) -> str:
-    return f"exit code {code}" if code > 0 else f"ended by signal {-code}"
-
-
 def _failed(reason: str) -> Answer:
     return Answer("failed", None, _line(reason))
 
 
 def _line(text: object) -> str:
-    """The text in one line, cut where it is longer than a page is wide."""
+    """The text in one line of at most 200 characters."""
     line = " ".join(str(text).split())
     return line if len(line) <= 200 else line[:197] + "..."

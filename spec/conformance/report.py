@@ -1,4 +1,4 @@
-"""Asks a simulator every case, and gathers what came of it."""
+"""Asks a simulator every case, and collects the grades."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from spec.conformance.faults import Factor, Likeness, factors, known, likeness
 from spec.conformance.grading import Block, blocks, grade
 from spec.conformance.layout import QUANTITIES, places, unknown_keys
 from spec.conformance.peers import Peer, of_function
-from spec.conformance.shown import document, text
+from spec.conformance.rendering import document, text
 
 OFFERED = ("graded", "failed", "another network")
 
 
 @dataclass(frozen=True, eq=False)
 class CaseReport:
-    """What came of one case.
+    """The answer to one case.
 
     Attributes:
         name, needs: the case, and the capabilities that it needs.
-        has: quantities that its result has.
+        has: quantities of its right result.
         state: `answered`, `not offered` or `failed`.
-        reason: one line where it was not answered.
-        blocks: where it was answered.
-        unknown: keys of the result that mean nothing.
-        seconds: how long it took.
+        reason: one line if it was not answered, else None.
+        seconds: time of the answer.
+        unknown_keys: keys of the answer that have no meaning.
+        blocks: the blocks of the answer.
     """
 
     name: str
@@ -38,9 +38,9 @@ class CaseReport:
     has: frozenset[str]
     state: str
     reason: str | None
-    blocks: tuple[Block, ...]
-    unknown: tuple[str, ...]
     seconds: float
+    unknown_keys: tuple[str, ...]
+    blocks: tuple[Block, ...]
 
     def of(self, *quantities: str) -> list[Block]:
         """The blocks of some quantities."""
@@ -49,14 +49,15 @@ class CaseReport:
 
 @dataclass(frozen=True)
 class Summary:
-    """Some blocks of some cases in one line.
+    """Some quantities in some cases.
 
     Attributes:
-        grade: of the worst; `failed`, `another network` or `not offered` where that is the worst.
-        digits: right digits of the worst that was graded; None if none was.
-        offered, cases: cases in which something of it was offered, of how many.
-        whole: of these, cases that were answered and in which nothing of it was left out.
-        failed, other: cases that failed, and that had another network.
+        grade: the worst grade; or `failed`, `another network` or `not offered`.
+        digits: right digits of the worst graded block; None if none was graded.
+        offered: number of cases in which a block was offered.
+        cases: number of cases that have such blocks.
+        whole: number of answered cases in which no block was left out.
+        failed, another_network: numbers of cases that failed, and that had other spikes.
     """
 
     grade: str
@@ -65,18 +66,18 @@ class Summary:
     cases: int
     whole: int
     failed: int
-    other: int
+    another_network: int
 
 
 @dataclass(frozen=True)
 class Report:
-    """What a simulator can do, and how well; `print` shows it.
+    """The capabilities and the accuracy of a simulator; `print` shows it.
 
     Attributes:
         name: the simulator.
-        least: right digits below which something counts as wrong.
-        cases: all that was asked.
-        likeness: the known fault that wrong numbers are nearest to; None if nothing is wrong.
+        least: right digits below which a block counts as wrong.
+        cases: the answers to all cases.
+        likeness: the known fault nearest to the wrong numbers; None if nothing is wrong.
         factors: gradients that are the right ones times one number.
     """
 
@@ -88,12 +89,12 @@ class Report:
 
     @property
     def wrong(self) -> list[str]:
-        """What was offered and is below `least`, or failed, or has other spikes: one line each."""
+        """One line for each case or block that failed, has other spikes, or is below `least`."""
         lines = [f"{case.name}: {case.reason}" for case in self.cases if case.state == "failed"]
         for case in self.cases:
-            lines += [f"{case.name}: {block.reason}" for block in case.blocks if block.state == "failed"]
             others = [block for block in case.of("spikes") if block.state == "another network"]
-            lines += [f"{case.name}: {block.reason}" for block in others]
+            failed = [block for block in case.blocks if block.state == "failed"]
+            lines += [f"{case.name}: {block.reason}" for block in failed + others]
             lines += [
                 f"{case.name}: {block.path} has {block.digits:.1f} right digits"
                 for block in case.blocks
@@ -103,23 +104,27 @@ class Report:
 
     @property
     def graded(self) -> bool:
-        """Whether anything could be graded at all."""
+        """Whether any block was offered."""
         return any(block.state in OFFERED for case in self.cases for block in case.blocks)
 
     @property
     def passed(self) -> bool:
-        """Whether nothing that was offered is wrong, and something was offered."""
+        """Whether a block was offered and none is wrong."""
         return self.graded and not self.wrong
 
     def summary(self, quantities: Sequence[str] = QUANTITIES, capability: str | None = None) -> Summary:
-        """What became of these quantities, in all cases or in those that need the capability."""
+        """These quantities in all cases, or in the cases that need the capability."""
         cases = [case for case in self.cases if capability in (None, *case.needs)]
         having = [case for case in cases if case.has & set(quantities)]
         given = {case.name: [b for b in case.of(*quantities) if b.state in OFFERED] for case in having}
-        # a case that failed as a whole says nothing of what is offered in no other
+
+        def with_state(state: str) -> set[str]:
+            return {name for name, some in given.items() if any(block.state == state for block in some)}
+
+        # A case that failed as a whole offers no quantity that no other case offers.
         offers = not self.graded or any(b.state in OFFERED for case in self.cases for b in case.of(*quantities))
-        failed = {case.name for case in having if case.state == "failed" and offers} | _with("failed", given)
-        other = _with("another network", given)
+        failed = {case.name for case in having if case.state == "failed" and offers} | with_state("failed")
+        other = with_state("another network")
         worst = min((b.digits for some in given.values() for b in some if b.digits is not None), default=None)
         offered = {name for name, some in given.items() if some} | failed
         whole = [case for case in having if given[case.name] and len(given[case.name]) == len(case.of(*quantities))]
@@ -137,12 +142,8 @@ class Report:
         return text(self)
 
     def to_dict(self) -> dict:
-        """The report as a JSON object; the layout is in `README.md`."""
+        """The report as a JSON object; `README.md` describes the layout."""
         return document(self)
-
-
-def _with(state: str, given: dict[str, list[Block]]) -> set[str]:
-    return {name for name, some in given.items() if any(block.state == state for block in some)}
 
 
 def check(
@@ -151,28 +152,28 @@ def check(
     """Grade a Python function.
 
     Args:
-        function: takes a `Case` without its results; returns a `Result`, or a dictionary in the layout of the command
-            lines from which whatever it does not offer is left out. It raises `UnsupportedError` or
-            `NotImplementedError` for a case that it cannot do.
+        function: takes a `Case` without its results; returns a `Result`, or a dictionary in its
+            JSON layout that lacks the keys it does not offer. For a case that it does not offer it
+            raises `UnsupportedError` or `NotImplementedError`.
         cases: names of cases; None for all.
-        digits: right digits below which something counts as wrong.
-        name: the simulator, in the report.
+        digits: right digits below which a block counts as wrong.
+        name: name of the simulator in the report.
 
     Raises:
-        SpecError: an unknown case, or `digits` that are no finite number.
+        SpecError: an unknown case, or `digits` that is no finite number.
     """
     title = name or str(getattr(function, "__qualname__", type(function).__name__))
     return graded(of_function(function), title, stored(cases), digits)
 
 
 def graded(
-    peer: Peer, name: str, cases: Iterable[Stored], least: float, told: Callable[[str], object] = lambda line: None
+    peer: Peer, name: str, cases: Iterable[Stored], least: float, progress: Callable[[str], object] = lambda name: None
 ) -> Report:
-    """Ask the peer every case; `told` hears of each before it is asked."""
+    """Ask the peer every case; `progress` is called with each case's name before it is asked."""
     finite_number(least, "digits")
     reports = []
     for one in cases:
-        told(one.name)
+        progress(one.name)
         start = time.monotonic()
         answer = peer(one)
         seconds = time.monotonic() - start
@@ -181,7 +182,7 @@ def graded(
         if answer.document is not None:
             found, unknown = tuple(blocks(one, answer.document)), tuple(unknown_keys(answer.document, one.expected))
         has = frozenset(place.quantity for place in places(one.expected))
-        reports.append(CaseReport(one.name, needs(one), has, answer.state, answer.reason, found, unknown, seconds))
+        reports.append(CaseReport(one.name, needs(one), has, answer.state, answer.reason, seconds, unknown, found))
     everything = [(case.name, block) for case in reports for block in case.blocks]
     near = likeness(everything, known())
     return Report(name, least, tuple(reports), near, tuple(factors([block for _, block in everything])))

@@ -1,6 +1,6 @@
-"""`fast` equals `reference`: two implementations that share nothing but the specification find the same numbers.
+"""`fast` equals `reference` in float64 on every network, block by block.
 
-In float64, on every network, block by block.
+The two implementations share nothing but the specification.
 """
 
 from __future__ import annotations
@@ -9,18 +9,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 
 import reference
 from fast.run import run_case
-from spec import Case, Connection, CrossEntropy, Network, Population, Result, SpikeTrains, Tie, load_case
+from spec import Case, Connection, CrossEntropy, Network, Result, Tie, load_case
 from spec.results import TIE_KINDS
 from tests.support.comparison import Agreement, assert_same_results
 from tests.support.effort import many
 from tests.support.networks.failures import stored_on_failure
 from tests.support.networks.strategies import cases, families, seeded_case
+from tests.support.networks.ties import one_neuron, ties
 from tests.support.report_evidence import Measured
 
 DIGITS = 30
@@ -30,10 +30,10 @@ SEEDS = many(25)
 
 
 def agreement(case: Case, run: Callable[[Case], Result] = run_case) -> Agreement:
-    """Everything that the two find, compared; ties are.
+    """Compare all numbers of both results; ties must be equal.
 
-    Where the two round apart by more than one of them may, `fast` is held against the reference of 30 digits: of two
-    results in float64 either may be the worse one.
+    If both differ by more than one of them may be off, `fast` is compared with the reference at 30
+    digits: either float64 result may be the worse one.
     """
     found, true = run(case), reference.run(case)
     assert found.ties == true.ties
@@ -47,7 +47,7 @@ def agreement(case: Case, run: Callable[[Case], Result] = run_case) -> Agreement
 
 @pytest.mark.check(17)
 def test_float64_on_networks_that_hypothesis_draws(measured: Measured) -> None:
-    """The same spikes in the same order, times, kappa, readout, loss, ties and every block of the gradient."""
+    """Equal order of spikes, times, kappa, readout, loss, ties and gradient, block by block."""
     used: list[float] = []
 
     @settings(max_examples=4 * settings().max_examples)
@@ -63,7 +63,7 @@ def test_float64_on_networks_that_hypothesis_draws(measured: Measured) -> None:
 @pytest.mark.check(17)
 @pytest.mark.parametrize("family", families())
 def test_float64_on_seeded_networks(family: str, measured: Measured) -> None:
-    """The same on networks that stay the same, whatever Hypothesis draws."""
+    """The same on fixed networks, which do not depend on Hypothesis."""
     found = [agreement(seeded_case(seed, family)) for seed in range(SEEDS)]
     blocks, zero = sum(one.blocks for one in found), sum(one.zero for one in found)
     print(f"{family}: largest error {max(one.used for one in found):.2g} of what is allowed; {zero} of {blocks} vanish")
@@ -72,9 +72,9 @@ def test_float64_on_seeded_networks(family: str, measured: Measured) -> None:
 
 
 def test_the_30_digits_decide_where_float64_rounds_apart() -> None:
-    """A network that a search has found: two outputs almost alike, whose parts of a gradient cancel to 1e-11 of them.
+    """A network found by a search: shares of two similar outputs in a gradient cancel to 1e-11.
 
-    Here it is the reference that is 2.5 times beyond what float64 is allowed; `fast` keeps it.
+    Here the reference is 2.5 times beyond the tolerance of float64, and `fast` is within it.
     """
     case = load_case(Path(__file__).parent / "hard" / "two-outputs-almost-alike.json")
     found, rounded, exact = run_case(case), reference.run(case), reference.run(case, DIGITS)
@@ -96,32 +96,9 @@ def test_control_a_delay_changed_by_a_millionth_does_not_agree() -> None:
         agreement(case, lambda _: run_case(other))
 
 
-def one_neuron(kind: str, arrivals: list[tuple[float, float]], duration: float) -> Case:
-    """A neuron that receives `(time, weight)`, beside one that receives nothing; the largest voltage is read."""
-    constants = [np.full(2, value) for value in (20.0, 5.0, 1.0, 0.0)[: 4 if kind == "lif" else 2]]
-    populations = (Population("in", "input", len(arrivals)), Population("out", kind, 2, *constants))
-    w = np.array([[weight, None] for _, weight in arrivals], dtype=object)
-    inputs = SpikeTrains(tuple(np.array([t]) for t, _ in arrivals))
-    network = Network(populations, (Connection("in", "out", w, np.zeros(w.shape)),))
-    return Case(network, duration, {"in": inputs}, CrossEntropy("max_voltage", "out", 1))
-
-
-def ties() -> dict[str, Case]:
-    """Cases in which exactly one thing happens at the very instant of another."""
-    strong = (1.0, 8.0)
-    t_post = float(reference.run(one_neuron("lif", [strong], 60.0)).spikes["out"][0][0])
-    return {
-        "arrival_at_crossing": one_neuron("lif", [strong, (t_post, -6.0)], 60.0),
-        "spike_at_end": one_neuron("lif", [strong], t_post),
-        "arrival_at_end": one_neuron("li", [(1.0, 2.0), (7.0, 1.0)], 7.0),
-        "equal_maxima": one_neuron("li", [(1.0, 2.0), (30_001.0, 2.0)], 30_100.0),
-        "simultaneous_arrivals_at_maximum": one_neuron("li", [(1.0, 4.0), (3.0, -2.0), (3.0, -4.0)], 60.0),
-    }
-
-
 @pytest.mark.parametrize("kind", TIE_KINDS)
 def test_float64_at_ties(kind: str) -> None:
-    """At a tie too: both flag it, and both give the derivative of the same side."""
+    """Both implementations flag a tie, and give the derivative of the same side."""
     case = ties()[kind]
     assert reference.run(case).ties == (Tie("out", 0, kind),)
     agreement(case)
@@ -130,6 +107,6 @@ def test_float64_at_ties(kind: str) -> None:
 @pytest.mark.parametrize("before", [1e-2, 1e-4])
 @pytest.mark.parametrize("readout", ["mean_voltage", "exp_weighted_voltage"])
 def test_float64_with_an_arrival_just_before_the_end(readout: str, before: float) -> None:
-    """A voltage that has no time to grow is read with all its digits, and so is its gradient."""
+    """A voltage with no time to grow is read with all its digits, and so is its gradient."""
     case = one_neuron("li", [(20.0 - before, 2.0)], 20.0)
     agreement(replace(case, loss=CrossEntropy(readout, "out", 1)))

@@ -1,4 +1,4 @@
-"""Cases that once failed, against the ground truth; and that a case that fails is kept."""
+"""Cases that once failed, against the ground truth; failing cases are stored."""
 
 from __future__ import annotations
 
@@ -10,33 +10,26 @@ from hypothesis import assume, given, settings
 
 import reference
 from fast.run import run_case
-from spec import Case, Result, UnsupportedError, case_to_dict, load_case
+from spec import Case, Result, case_to_dict, load_case
 from tests.support.comparison import block_errors, gradient_limit
 from tests.support.networks.failures import FOLDER, stored_on_failure
 from tests.support.networks.strategies import cases, seeded_case
-from tests.support.truth import OrderChanged, Problem, gradient, simulate
+from tests.support.truth import Problem, gradient, simulate
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.json")), ids=lambda path: path.stem)
 @pytest.mark.parametrize("run", [reference.run, run_case], ids=["reference", "fast"])
 def test_cases_that_once_failed(path: Path, run: Callable[[Case], Result]) -> None:
     case = load_case(path)
-    try:
-        result = run(case)
-    except UnsupportedError:
-        pytest.skip("not offered by this implementation")
-    truth = simulate(Problem.from_case(case))
+    result, truth = run(case), simulate(Problem.from_case(case))
     assert result.loss == pytest.approx(float(truth.loss), rel=1e-12, abs=1e-12)
-    try:
-        true = gradient(case)
-    except OrderChanged as tie:
-        pytest.skip(str(tie))
-    errors = block_errors(case, result.gradients, true)
+    errors = block_errors(case, result.gradients, gradient(case))
     assert max(errors.values()) <= gradient_limit(truth.kappa_min), errors
 
 
+@pytest.mark.full
 def test_the_smallest_failing_case_is_stored(tmp_path: Path) -> None:
-    """What a failing property leaves behind is one file: the case that Hypothesis shrank to."""
+    """A failing property leaves one file: the case that Hypothesis shrank to."""
     failing: list[Case] = []
 
     @settings(max_examples=60, database=None)

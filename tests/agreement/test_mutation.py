@@ -1,8 +1,7 @@
-"""The record of mutation testing: it is of the code that is here, enough was noticed, and survivors are explained."""
+"""The mutation record: it fits this code, few mutants survive, and survivors are explained."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable
 
@@ -10,24 +9,23 @@ import pytest
 
 from tests import ROOT
 from tests.support.report_evidence import Measured
-from tests.tools.mutation import BROKEN, MODULES, NOTICED, SURVIVED, TOO_LONG
+from tests.tools.mutation import BROKEN, MODULES, NOTICED, SURVIVED, TOO_LONG, code_sha256
 from tests.tools.mutation_survivors import reason
 
 RECORD = ROOT / "results" / "mutation.json"
 MOST = 0.05
-"""The share of mutants that may survive, those left out that change nothing."""
+"""Maximum share of survivors, without mutants that change nothing."""
 
 
 def judged(content: dict) -> tuple[float, int]:
-    """The share of mutants that change something and were not noticed, and how many were tried.
+    """The share of relevant mutants that survived, and the number of mutants tried.
 
     Raises:
-        AssertionError: a file is missing or has changed, a survivor has no reason, or too many survive.
+        AssertionError: a file is missing or has changed, a survivor has no reason, or many survive.
     """
     assert list(content["files"]) == list(MODULES)
     for file, entry in content["files"].items():
-        now = hashlib.sha256((ROOT / file).read_bytes()).hexdigest()
-        assert entry["sha256"] == now, f"{file} has changed since: python -m tests.tools.mutation"
+        assert entry["sha256"] == code_sha256(file), f"{file} has changed since: python -m tests.tools.mutation"
         assert entry["tried"] == sum(entry[name] for name in (NOTICED, BROKEN, TOO_LONG, SURVIVED))
     survivors = content["survivors"]
     unexplained = [f"{one['file']}:{one['line']}: {one['after']}" for one in survivors if not reason(one)]

@@ -1,7 +1,7 @@
 """Faults that gradients of other systems have had, planted in ours: the checks must find each one.
 
-Every fault must be found by checks of two kinds that share nothing, and no check may find anything where nothing is
-planted. Where a check finds nothing, the fault is one that it cannot see by its nature, and the table says so.
+Checks of at least two independent kinds must find every fault, and no check may find anything
+without a fault. `BLIND` lists the faults that a check cannot see by its nature.
 """
 
 from __future__ import annotations
@@ -12,16 +12,10 @@ from pathlib import Path
 
 import pytest
 
-import reference
-from fast.run import run_case
-from spec import Case, Result, case_from_text, case_to_dict, load_case
-from tests import ROOT
-from tests.agreement.test_agreement import ties
-from tests.support.faults.catalogue import FAULTS, Fault
-from tests.support.faults.planting import findings, plant
-from tests.support.networks.strategies import families, seeded_case
+from tests.support.faults.catalogue import CALLERS, FAULTS, ON_CUDA, Fault
+from tests.support.faults.evidence import gather
+from tests.support.faults.planting import findings, findings_on_cuda, plant
 from tests.support.report_evidence import Measured
-from tests.support.truth import Problem, gradient, simulate
 
 KIND = {
     "finite differences": "truth",
@@ -32,7 +26,7 @@ KIND = {
     "tangent": "tangent",
     "agreement": "other implementation",
 }
-"""The checks; those of one kind share what they rest on."""
+"""The checks, by kind; checks of one kind share their basis."""
 
 BLIND: dict[str, set[str]] = {
     "flipped sign of the delay gradient": {"identity A", "identity C"},
@@ -49,68 +43,9 @@ BLIND: dict[str, set[str]] = {
     "flipped sign of the threshold gradient": {"identity B", "identity C"},
     "flipped sign of the gradient by tau_syn": {"identity A", "identity C"},
 }
-"""A scales voltages: it knows nothing of times, and a jump scaled by any factor is fair to it, also one scaled by 0
-after which the membrane does nothing more. B and C know nothing of
-weights, C nothing of delays. The tangent follows the events of the reference: a fault in these it cannot see."""
-
-HIDDEN = {"name": "hidden", "kind": "lif", "size": 2, "tau_mem": [9.0, 11.0], "tau_syn": [4.0, 5.0]}
-OUT = {"name": "out", "size": 2, "tau_mem": [12.0, 10.0], "tau_syn": [5.0, 6.0]}
-LOSSES: list[tuple[str, dict]] = [
-    ("lif", {"kind": "spike_time_mse", "targets": [[9.0, 12.0], [8.0, 12.0, 15.0]]}),
-    ("lif", {"kind": "cross_entropy", "readout": "first_spike_time", "label": 1, "time_scale": 3.0}),
-    ("li", {"kind": "cross_entropy", "readout": "max_voltage", "label": 0}),
-]
-
-
-def problem(kind: str, loss: dict) -> Case:
-    """A tiny network: several spikes a neuron, inhibition, resets that are not 0, delays that are no whole ms."""
-    spiking = {"threshold": [1.2, 1.0], "reset": [0.1, -0.4]} if kind == "lif" else {}
-    first = {"weights": [[4.0, 2.1], [1.7, 3.6], [-1.2, 2.4]], "delays": [[0.6, 2.3], [1.7, 0.9], [3.2, 1.4]]}
-    second = {"weights": [[2.4, 1.3], [1.1, 1.6]], "delays": [[1.3, 2.8], [4.6, 0.7]]}
-    document = {
-        "format": "eventprop-case/1",
-        "duration": 30.0,
-        "populations": [
-            {"name": "in", "kind": "input", "size": 3},
-            {**HIDDEN, "threshold": [1.0, 0.8], "reset": [-0.3, 0.2]},
-            {**OUT, **spiking, "kind": kind},
-        ],
-        "connections": [
-            {"source": "in", "target": "hidden", **first},
-            {"source": "hidden", "target": "out", **second},
-        ],
-        "inputs": {"in": [[0.7, 4.1, 9.3], [1.9, 6.4], [3.3]]},
-        "loss": {**loss, "population": "out"},
-    }
-    return case_from_text(json.dumps(document))
-
-
-def truth(case: Case) -> Result:
-    """The result of a simulation at 50 digits, differentiated by differences."""
-    found = simulate(Problem.from_case(case))
-    return Result(found.loss, found.spikes, found.kappa, found.readout, gradient(case), ())
-
-
-def gather(more: bool = False) -> dict:
-    """What the checks hold a copy against, found with nothing planted; more: on ties and every family too."""
-    runs = {"truth": truth, "reference": reference.run, "fast": run_case}
-    problems = []
-    for case in (problem(*loss) for loss in LOSSES):
-        results = {name: run(case) for name, run in runs.items()}
-        assert min(len(train) for train in results["truth"].spikes["hidden"]) >= 2
-        problems.append(
-            {"case": case_to_dict(case)} | {name: found.to_dict(case.network) for name, found in results.items()}
-        )
-    files = sorted((ROOT / "spec" / "conformance" / "cases").glob("*.json"))
-    conformance = [case_to_dict(load_case(file)) for file in files]
-    found: dict[str, list] = {"problems": problems, "conformance": conformance, "others": []}
-    if more:
-        del runs["truth"]
-        for case in [*ties().values(), *(seeded_case(3, family) for family in families())]:
-            pair = {name: run(case).to_dict(case.network) for name, run in runs.items()}
-            found["others"].append({"case": case_to_dict(case), **pair})
-    return found
-
+"""Identity A scales voltages: it is blind to times, and to a jump scaled by any factor (0, too, if
+the membrane does nothing later). B and C are blind to weights, C also to delays. The tangent
+follows the events of the reference, so it is blind to faults in these."""
 
 @pytest.fixture(scope="module")
 def evidence(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -122,7 +57,7 @@ def evidence(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def table() -> Iterator[dict[str, dict[str, float]]]:
-    """What every check found in every copy, in units of what it allows; printed when all are done."""
+    """The finding of every check in every copy, in units of its limit; printed at the end."""
     rows: dict[str, dict[str, float]] = {}
     yield rows
     print("\n".join([f"{'':50}" + "".join(f"{check:>20}" for check in KIND), *map(_line, rows.items())]))
@@ -144,7 +79,7 @@ def test_control_nothing_is_found_where_nothing_is_planted(
 @pytest.mark.check(30)
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
 def test_fault_is_found(fault: Fault, evidence: Path, table: dict, tmp_path: Path, measured: Measured) -> None:
-    """By every check that can see it, and so by checks of at least two kinds."""
+    """Every check that can see it finds it, so checks of at least two kinds."""
     table[str(fault)] = found = findings(fault.package, plant(fault, fault.package, tmp_path), evidence)
     caught = {check for check in KIND if found[check] > 1.0}
     measured.keep("faults", {"fault": fault.name, "package": fault.package, "found": found, "source": fault.source})
@@ -152,6 +87,37 @@ def test_fault_is_found(fault: Fault, evidence: Path, table: dict, tmp_path: Pat
     unseen = {"tangent"} if fault.file == "simulate.py" else set()
     assert caught == set(KIND) - BLIND[fault.name] - unseen, found
     measured(0, 0, 1)
+
+
+@pytest.mark.check(30)
+@pytest.mark.parametrize("fault", CALLERS, ids=str)
+def test_a_fault_in_a_caller_of_the_physics_is_found(
+    fault: Fault, evidence: Path, tmp_path: Path, measured: Measured
+) -> None:
+    found = findings("fast", plant(fault, "fast", tmp_path), evidence)
+    assert len({KIND[check] for check in KIND if found[check] > 1.0}) >= 2, found
+    measured(0, 0, 1)
+
+
+SHARED = tuple(fault for fault in FAULTS if fault.file.startswith("physics/"))
+
+
+@pytest.mark.full
+@pytest.mark.check(30)
+@pytest.mark.parametrize("fault", (*SHARED, *ON_CUDA), ids=str)
+def test_a_fault_is_found_in_the_cuda_kernels(
+    fault: Fault, evidence: Path, tmp_path: Path, measured: Measured
+) -> None:
+    found = findings_on_cuda(plant(fault, "fast", tmp_path), evidence)
+    assert len({KIND[check] for check in KIND if found[check] > 1.0}) >= 2, found
+    measured(0, 0, 1)
+
+
+@pytest.mark.full
+@pytest.mark.check(30, control=True)
+def test_control_nothing_is_found_in_the_cuda_kernels_as_they_are(evidence: Path, tmp_path: Path) -> None:
+    found = findings_on_cuda(plant(None, "fast", tmp_path), evidence)
+    assert all(found[check] <= 1.0 for check in KIND), found
 
 
 def test_every_fault_is_planted_in_both_implementations() -> None:

@@ -1,4 +1,4 @@
-"""The networks that other tests draw: they must be worth it, shrink, and be the same everywhere."""
+"""The networks that other tests draw: they cover all classes, shrink, and are reproducible."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _size(case: Case) -> int:
 
 
 LEAST = 0.015
-"""The share of the cases that must be of each class."""
+"""Minimum share of cases of each class."""
 
 
 @pytest.mark.check(32)
@@ -64,7 +64,7 @@ def test_seeded_cases_are_reproducible() -> None:
 
 
 def test_drawn_cases_hit_every_class() -> None:
-    """Family by family: Hypothesis varies one example into the next, so few draws over all families are alike."""
+    """Family by family: Hypothesis derives examples from each other, so few draws cover little."""
     census = Census()
     for family in families():
 
@@ -77,6 +77,7 @@ def test_drawn_cases_hit_every_class() -> None:
     census.require(0.005)
 
 
+@pytest.mark.full
 def test_a_failure_shrinks_to_a_small_network() -> None:
     def wanted(case: Case) -> bool:
         return {"recurrent", "several spikes of a neuron"} <= classes(case)

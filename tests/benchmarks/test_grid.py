@@ -1,4 +1,4 @@
-"""EventProp on a grid: as the step shrinks it comes to the exact gradient at order 1, and a planted fault does not."""
+"""EventProp on a grid converges to the exact gradient at order 1; a planted fault prevents it."""
 
 from __future__ import annotations
 
@@ -24,9 +24,11 @@ from tests.support.networks.families import FAMILIES
 from tests.support.networks.strategies import seeded_case
 from tests.support.report_evidence import Measured
 
+pytestmark = pytest.mark.full
+
 FINE = tuple(2.0**-n for n in range(3, 9))  # ms: five halvings
-ORDER = 0.25  # a slope over five halvings may miss 1 by that: kinks of the error where an event changes its step
-SMALL = 0.02  # errors left at the smallest step, of the median network
+ORDER = 0.25  # tolerance of a slope over five halvings: the error has kinks where an event changes its step
+SMALL = 0.02  # error of the median network at the smallest step
 NETWORKS = 14
 
 Stepped = Callable[[list[Case], float], list[Result]]
@@ -38,7 +40,7 @@ def relative(found: Result, exact: Result, which: str) -> float:
 
 @functools.cache
 def stable_networks(kind: str, loss: str) -> list[Drawn]:
-    """Networks whose spikes are the exact ones, in order, at every step of `FINE`, and that read no pinned maximum."""
+    """Networks with the exact spikes, in order, at every step of `FINE`, and no pinned maximum."""
     networks = [drawn(kind, loss, "off", seed) for seed in range(NETWORKS)]
     for dt in FINE:
         found = stepped.run_many([network.case for network in networks], dt)
@@ -73,10 +75,10 @@ FAULTS = {
                                    "-np.bincount(trace.arrival_synapse, by_t, size)", "d"),
     "no tau_syn in the weight gradient": ("-tau_syn[here] * now_I", "-now_I", "w"),
     "no jump of lambda_V at a spike": ("(1 + drop[j] / slope) * lambda_V[j]", "lambda_V[j]", "w"),
-    "the spike's own time forgotten": ("+ worth / slope", "", "d"),
+    "the spike's own time forgotten": ("+ dL_dt_post / slope", "", "d"),
     "delay gradient without lambda_V": ("w[here] * (now_V - now_I)", "-w[here] * now_I", "d"),
 }
-"""What becomes what in `stepped.py`, and the gradient in which it must show."""
+"""A text of `stepped.py`, its replacement, and the gradient in which the fault must show."""
 
 
 @pytest.mark.check(22, control=True)
@@ -96,8 +98,10 @@ GRAPHS = ("graph", "heterogeneous", "equal_taus", "delays", "feedback", "recurre
 
 
 def test_any_graph_of_the_specification_converges() -> None:
-    """Layers, skips, loops, absent synapses, constants of each neuron, voltages of neurons that spike: an eighth of the
-    step leaves about an eighth of the error."""
+    """An eighth of the step leaves about an eighth of the error.
+
+    In layers, skips, loops, with absent synapses, constants per neuron, voltages of LIF neurons.
+    """
     ratios, last = [], []
     for family in GRAPHS:
         assert family in FAMILIES
@@ -118,7 +122,7 @@ def test_any_graph_of_the_specification_converges() -> None:
 
 
 def test_a_pinned_maximum_has_no_limit_in_the_equations_of_the_paper() -> None:
-    """`derivations/maximum.py`: the maximum moves with its inhibitory arrival, which a kick alone does not say."""
+    """The maximum moves with its inhibitory arrival (`derivations/maximum.py`); a kick does not."""
     networks = [drawn("feed-forward", "max_voltage", "off", seed) for seed in range(40)]
     found = stepped.run_many([network.case for network in networks], 1 / 256)
     errors: dict[bool, list[float]] = {True: [], False: []}
@@ -131,7 +135,7 @@ def test_a_pinned_maximum_has_no_limit_in_the_equations_of_the_paper() -> None:
     assert np.median([relative(r, n.exact, "d") for r, n in zip(term, wrong, strict=True)]) < SMALL
 
 
-def test_the_term_changes_nothing_else() -> None:
+def test_the_term_for_pinned_maxima_changes_no_other_gradient() -> None:
     networks = [drawn("recurrent", loss, "off", 0) for loss in ("mean_voltage", "spike_time_mse")]
     for network in networks:
         assert not pinned(network.case)
@@ -139,7 +143,7 @@ def test_the_term_changes_nothing_else() -> None:
         assert np.array_equal(vector(without, "d"), vector(with_term, "d"))
 
 
-def test_together_is_as_alone() -> None:
+def test_a_case_in_a_batch_has_the_result_of_the_case_alone() -> None:
     cases = [drawn(kind, "max_voltage", "off", seed).case for kind in KINDS for seed in (1, 2)]
     for case, together in zip(cases, stepped.run_many(cases, 0.25), strict=True):
         alone = stepped.run(case, 0.25)
@@ -149,13 +153,13 @@ def test_together_is_as_alone() -> None:
 
 
 def one_neuron(w: float, d: float, duration: float) -> Case:
-    """A spike at 0 through one synapse; tau 20 and 5 ms."""
+    """One input spike at 0 through one synapse; time constants 20 and 5 ms."""
     populations = (Population("in", "input", 1), Population("out", "lif", 1, 20.0, 5.0, 1.0, 0.0))
     network = Network(populations, (Connection("in", "out", [[w]], d),))
     return Case(network, duration, {"in": SpikeTrains((np.zeros(1),))}, CrossEntropy("first_spike_time", "out", 0, 5.0))
 
 
-def test_a_peak_within_a_step_is_not_seen() -> None:
+def test_a_peak_within_a_step_is_missed() -> None:
     case = one_neuron(8.0, 0.0, 40.0)
     assert len(exact_run(case).spikes["out"][0]) == 1
     assert len(stepped.run(case, 20.0).spikes["out"][0]) == 0 < len(stepped.run(case, 1.0).spikes["out"][0])
@@ -200,6 +204,7 @@ def test_equal_time_constants_have_the_limit_of_near_ones() -> None:
         (lambda: stepped.run_many([], 1.0), "`cases` must be a list of at least one case"),
         (lambda: stepped.run_many([one_neuron(1.0, 0.0, T) for T in (40.0, 20.0)], 1.0), r"`cases\[1\].duration` must"),
         (lambda: drawn("circular", "max_voltage", "off", 0), "`kind` must be one of"),
+        (lambda: drawn("recurrent", "median_voltage", "off", 0), "`loss` must be one of"),
         (lambda: drawn("recurrent", "max_voltage", "here", 0), "`where` must be one of"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The study of what a grid costs: what it measures and sums up, its command, and its pictures."""
+"""The study of time grids: its measurements and summaries, its command, its pictures."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from benchmarks.grid.measure import DTS, measured
 from benchmarks.grid.networks import drawn, placed, vector
 from benchmarks.grid.stepped import run
 from benchmarks.grid.tasks import interval_task, yin_yang_task
-from fast.training.intervals import half_of_mean
+from fast.training.intervals import mean_half_width
 from reference.run import run as exact_run
-from spec import SpecError
+
+pytestmark = pytest.mark.full
 
 
 def test_records_are_those_of_their_seeds() -> None:
-    """Deterministic; each number is that of the network and the step it stands for."""
+    """Deterministic; each number belongs to its network and step."""
     dts = (1.0, 1 / 8)
     (first, second) = measured("recurrent", "spike_time_mse", "off", (3, 4), dts)
     assert [second] == measured("recurrent", "spike_time_mse", "off", (4,), dts)
@@ -62,12 +63,12 @@ def test_a_summary_of_training_is_paired() -> None:
     exact, grid = training.summary(runs)
     lost = [0.1, 0.05, 0.15]
     assert exact["lost_on_exact"]["mean"] == 0.0
-    half = pytest.approx(half_of_mean(lost), abs=1e-5)
+    half = pytest.approx(mean_half_width(lost), abs=1e-5)
     assert grid["lost_on_exact"] == {"mean": 0.1, "sd": pytest.approx(0.05), "half": half}
 
 
 def test_a_fine_grid_trains_as_the_exact_gradient_does() -> None:
-    """The control of the comparison: what differs between the two ways is the gradient, and nothing else."""
+    """The control of the comparison: the two ways differ in the gradient alone."""
     (apart,) = training.interval_runs((0,), (2.0,), steps=12)
     assert [way["dt"] for way in apart["ways"]] == [None, 1.0] and apart["ways"][1]["apart_ms"] > 0.05
     task = interval_task(2.0, 0, steps=12)
@@ -122,8 +123,3 @@ def test_refusals(
     assert call([word.format(tmp_path) for word in argv]) == 2
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1
-
-
-def test_refused_place() -> None:
-    with pytest.raises(SpecError, match="`loss` must be one of"):
-        drawn("recurrent", "median_voltage", "off", 0)

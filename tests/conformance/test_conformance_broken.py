@@ -1,4 +1,4 @@
-"""The conformance kit meets results that cannot be read and functions that fail: each is named, none ends the run."""
+"""The conformance kit names unreadable results and functions that fail, and goes on."""
 
 from __future__ import annotations
 
@@ -12,50 +12,48 @@ import reference
 from spec import Case
 from spec.conformance import check
 from spec.conformance.grading import grade
-from tests.conformance.test_conformance_kit import ONE, Change, answers, of
+from tests.support.peers.reports import ONE, answers, of
 
-BROKEN: dict[str, tuple[Change, str, str]] = {
+
+def connection(**entries: object) -> Callable[[dict], object]:
+    return lambda found: found["gradients"]["connections"][0].update(entries)
+
+
+LIST_OF_1 = "must be a list of 1, one for each entry"
+BROKEN: dict[str, tuple[Callable[[dict], object], str, str]] = {
     "nan": (
-        lambda found: found["gradients"]["connections"][0].update(delays=[[math.nan]]),
-        "d",
+        connection(delays=[[math.nan]]), "d",
         "`gradients.connections[0].delays[0][0]` must be a finite number, got nan; give a number that float64 can hold",
     ),
     "shape": (
-        lambda found: found["gradients"]["connections"][0].update(weights=[[1.0, 2.0]]),
-        "w",
-        "`gradients.connections[0].weights[0]` must be a list of 1, one for each entry, got a list of 2; "
-        "add or remove entries",
+        connection(weights=[[1.0, 2.0]]), "w",
+        f"`gradients.connections[0].weights[0]` {LIST_OF_1}, got a list of 2; add or remove entries",
     ),
     "no list": (
-        lambda found: found["gradients"].update(connections={}),
-        "d",
-        "`gradients.connections` must be a list of 1, one for each entry, got an object; give a list",
+        lambda found: found["gradients"].update(connections={}), "d",
+        f"`gradients.connections` {LIST_OF_1}, got an object; give a list",
     ),
     "null": (
-        lambda found: found["gradients"]["connections"][0].update(weights=[[None]]),
-        "w",
+        connection(weights=[[None]]), "w",
         "`gradients.connections[0].weights[0][0]` must be a finite number, got null; give a plain number",
     ),
     "text": (
-        lambda found: found.update(loss="small"),
-        "loss",
+        lambda found: found.update(loss="small"), "loss",
         "`loss` must be a finite number, got 'small'; give a plain number",
     ),
     "neurons": (
-        lambda found: found["spikes"].update(out=[]),
-        "spikes",
-        "`spikes.out` must be a list of 1, one for each entry, got a list of 0; add or remove entries",
+        lambda found: found["spikes"].update(out=[]), "spikes",
+        f"`spikes.out` {LIST_OF_1}, got a list of 0; add or remove entries",
     ),
     "no object": (
-        lambda found: found.update(gradients=[]),
-        "t_in",
+        lambda found: found.update(gradients=[]), "t_in",
         "`gradients` must be an object, got a list of 0; see section 7 of the specification",
     ),
 }
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_what_cannot_be_read_is_failed_and_named(name: str) -> None:
+def test_an_unreadable_block_fails_and_is_named(name: str) -> None:
     change, quantity, reason = BROKEN[name]
     report = check(answers(change), cases=[ONE])
     assert of(report, quantity) == "failed" and not report.passed
@@ -82,14 +80,14 @@ def raising(case: Case) -> dict:
     ],
 )
 def test_a_function_that_fails_does_not_end_the_run(function: Callable[[Case], object], reason: str) -> None:
-    """In one case of two; the other is graded."""
+    """It fails in one case of two; the other is graded."""
     report = check(lambda case: function(case) if case.duration == 50.0 else reference.run(case), [ONE, "zero-delays"])
     states = {case.name: (case.state, case.reason) for case in report.cases}
     assert states == {ONE: ("failed", reason), "zero-delays": ("answered", None)}
     assert of(report, "w") == "failed" and not report.passed and report.wrong == [f"{ONE}: {reason}"]
 
 
-def test_a_misspelt_key_is_not_left_out_in_silence() -> None:
+def test_a_misspelt_key_is_reported() -> None:
     report = check(answers(lambda found: found.update(gradient=found.pop("gradients"))), cases=[ONE])
-    assert report.cases[0].unknown == ("gradient",) and of(report, "w") == "not offered"
-    assert "keys that mean nothing:\n  one-neuron: gradient" in str(report)
+    assert report.cases[0].unknown_keys == ("gradient",) and of(report, "w") == "not offered"
+    assert "keys without a meaning:\n  one-neuron: gradient" in str(report)

@@ -1,4 +1,4 @@
-"""`python -m spec.conformance`: programs of other people, whole, partial and broken in every way, and bad options."""
+"""`python -m spec.conformance` on programs that are whole, partial or broken; and bad options."""
 
 from __future__ import annotations
 
@@ -8,26 +8,32 @@ import shlex
 import shutil
 import subprocess
 import sys
-import time
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
+from select import select
 
 import pytest
 
 from spec import load_case
+from spec.conformance.__main__ import main
 from spec.conformance.cases import stored
 from spec.conformance.faults import known
 from tests import ROOT
-from tests.house.test_commands import refusal_of
-from tests.house.test_pipes import lines_read
+from tests.support.commands import lines_read, refusal_of
 from tests.support.peers.conformance_documents import DOCUMENTS
 
-PLAIN = f"{sys.executable} -I -S {ROOT / 'tests' / 'plain_peer.py'}"
-"""A simulator that imports neither NumPy nor anything of ours: without site-packages and without this folder."""
+PEER = ROOT / "tests" / "support" / "peers" / "plain_peer.py"
+PLAIN = f"{sys.executable} -I -S {PEER}"
+"""A simulator of one layer that imports neither NumPy nor this project: `-I -S` hide both."""
 
 
 def kit(*arguments: object) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "spec.conformance", *map(str, arguments)]
-    return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
+    """`python -m spec.conformance ARGUMENTS`, in this process."""
+    out, err = StringIO(), StringIO()
+    with chdir(ROOT), redirect_stdout(out), redirect_stderr(err):
+        code = main(list(map(str, arguments)))
+    return subprocess.CompletedProcess([], code, out.getvalue(), err.getvalue())
 
 
 def program(folder: Path, text: str) -> str:
@@ -37,16 +43,22 @@ def program(folder: Path, text: str) -> str:
     return shlex.join([sys.executable, "-I", "-S", str(path)])
 
 
-def test_a_small_program_of_its_own_is_graded_on_what_it_does(tmp_path: Path) -> None:
-    """One layer, squares of spike times, weights and delays: exact there, and told what it has left out."""
+def changed_peer(folder: Path, text: str, other: str) -> str:
+    """The command line of the plain peer with one text replaced."""
+    source = PEER.read_text(encoding="utf-8")
+    assert source.count(text) == 1
+    return program(folder, source.replace(text, other))
+
+
+def test_a_partial_program_is_graded_on_its_part(tmp_path: Path) -> None:
+    """One layer, squares of spike times, weights and delays: exact there, the rest listed."""
     done = kit("--command", PLAIN, "--json", tmp_path / "report.json")
     assert (done.returncode, done.stderr) == (0, "")
     report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     grades = {name: found["grade"] for name, found in report["quantities"].items()}
     assert {name for name, grade in grades.items() if grade == "exact"} == {"spikes", "loss", "w", "d"}
     assert set(grades.values()) == {"exact", "not offered"} and report["passed"]
-    answered = {case["name"] for case in report["cases"] if case["state"] == "answered"}
-    assert answered == {
+    assert {case["name"] for case in report["cases"] if case["state"] == "answered"} == {
         "one-neuron", "one-layer-no-delays", "one-layer-spike-times-whole-ms", "missing-and-free-spikes",
         "silent-network",
     }
@@ -55,11 +67,8 @@ def test_a_small_program_of_its_own_is_graded_on_what_it_does(tmp_path: Path) ->
     assert done.stdout.endswith("nothing offered is wrong; what was left out is listed above\n")
 
 
-def test_its_own_fault_is_named(tmp_path: Path) -> None:
-    """The sign of its delays flipped, one character: exit code 1, and the pattern."""
-    text = (ROOT / "tests" / "support" / "peers" / "plain_peer.py").read_text(encoding="utf-8")
-    assert text.count("dd[i][j] += weights") == 1
-    done = kit("--command", program(tmp_path, text.replace("dd[i][j] += weights", "dd[i][j] -= weights")))
+def test_a_flipped_sign_of_the_delays_is_named(tmp_path: Path) -> None:
+    done = kit("--command", changed_peer(tmp_path, "dd[i][j] += weights", "dd[i][j] -= weights"))
     assert (done.returncode, done.stderr) == (1, "")
     assert 'like "flipped sign of the delay gradient"' in done.stdout and "2.0e+00 to the right results" in done.stdout
     assert "all delay gradients are -1.000 times the right ones" in done.stdout
@@ -72,9 +81,8 @@ def test_the_reference_is_a_command_too() -> None:
     assert "2 cases, 2 answered" in done.stdout and "wrong  " not in done.stdout and "approximate" not in done.stdout
 
 
-def test_digits_are_what_is_asked_for(tmp_path: Path) -> None:
-    text = (ROOT / "tests" / "support" / "peers" / "plain_peer.py").read_text(encoding="utf-8")
-    off = program(tmp_path, text.replace("dw[i][j] += gI", "dw[i][j] += gI * 1.001"))
+def test_digits_set_the_criterion(tmp_path: Path) -> None:
+    off = changed_peer(tmp_path, "dw[i][j] += gI", "dw[i][j] += gI * 1.001")
     assert kit("--command", off, "--case", "one-neuron").returncode == 0
     done = kit("--command", off, "--case", "one-neuron", "--digits", 4)
     assert done.returncode == 1
@@ -106,7 +114,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_broken_program_is_failed_by_name(name: str, tmp_path: Path) -> None:
+def test_a_broken_program_fails_by_name(name: str, tmp_path: Path) -> None:
     text, reason = BROKEN[name]
     done = kit("--command", program(tmp_path, text), "--case", "one-neuron", "--timeout", 60)
     assert (done.returncode, done.stderr) == (1, "")
@@ -114,32 +122,40 @@ def test_a_broken_program_is_failed_by_name(name: str, tmp_path: Path) -> None:
 
 
 def test_a_program_broken_in_one_case_is_graded_in_the_others(tmp_path: Path) -> None:
-    text = (ROOT / "tests" / "support" / "peers" / "plain_peer.py").read_text(encoding="utf-8")
-    text = text.replace("    populations = {", "    assert case['duration'] != 50.0\n    populations = {", 1)
-    done = kit("--command", program(tmp_path, text))
+    head = "    populations = {"
+    done = kit("--command", changed_peer(tmp_path, head, f"    assert case['duration'] != 50.0\n{head}"))
     assert done.returncode == 1
     assert "4 answered, 19 not offered, 1 failed" in done.stdout
     assert "one-neuron: exit code 1: AssertionError" in done.stdout
 
 
-def test_a_program_that_hangs_is_ended_with_what_it_has_started(tmp_path: Path) -> None:
-    child = f"import pathlib, time; time.sleep(3); pathlib.Path({str(tmp_path / 'alive')!r}).touch()"
-    text = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {child!r}])"
-    start = time.monotonic()
-    done = kit("--command", program(tmp_path, text), "--case", "one-neuron", "--timeout", 0.5)
-    assert done.returncode == 1 and "one-neuron: not done after 0.5 s" in done.stdout
-    time.sleep(max(0.0, start + 5 - time.monotonic()))
-    assert not (tmp_path / "alive").exists()
+def test_a_program_that_hangs_is_ended_with_its_children(tmp_path: Path) -> None:
+    """A pipe stays open while one of them lives."""
+    pipe = tmp_path / "alive"
+    os.mkfifo(pipe)
+    text = (
+        "import os, subprocess, time\n"
+        f"pipe = os.open({str(pipe)!r}, os.O_WRONLY)\n"
+        "subprocess.Popen(['sleep', '60'], pass_fds=[pipe])\n"
+        "os.write(pipe, b'x')\n"
+        "time.sleep(60)"
+    )
+    read = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    done = kit("--command", program(tmp_path, text), "--case", "one-neuron", "--timeout", 3)
+    assert done.returncode == 1 and "one-neuron: not done after 3 s" in done.stdout
+    assert os.read(read, 2) == b"x", "both had started"
+    assert select([read], [], [], 10.0)[0] == [read] and os.read(read, 1) == b"", "both have ended"
+    os.close(read)
 
 
-def test_a_program_that_does_nothing_is_not_passed(tmp_path: Path) -> None:
+def test_a_program_that_offers_nothing_does_not_pass(tmp_path: Path) -> None:
     refusing = "import sys; print('first line\\nonly trees', file=sys.stderr); sys.exit(5)"
     done = kit("--command", program(tmp_path, refusing), "--case", "one-neuron")
     assert done.returncode == 1 and "one-neuron: only trees" in done.stdout
     assert done.stdout.endswith("nothing was offered, so nothing is graded\n")
 
 
-def test_the_list_says_what_each_case_needs() -> None:
+def test_the_list_names_the_needs_of_each_case() -> None:
     done = kit("--list")
     assert (done.returncode, done.stderr) == (0, "")
     lines = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())
@@ -155,7 +171,7 @@ def test_saved_files_are_cases(tmp_path: Path) -> None:
     assert sorted(path.stem for path in folder.iterdir()) == sorted(DOCUMENTS)
     for one in stored():
         assert load_case(folder / f"{one.name}.json").expected == one.expected
-    assert kit("--save", folder).returncode == 0, "the same files again"
+    assert kit("--save", folder).returncode == 0, "equal files may stand there"
     (folder / "one-neuron.json").write_text("{}", encoding="utf-8")
     line = refusal_of(kit("--save", folder), "spec.conformance")
     assert line.startswith("`save` must be a folder without other files of these names, got ")
@@ -175,8 +191,8 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "endless time": (["--command", "x", "--timeout", "inf"], "`timeout` must be a finite number above 0 (s), got inf"),
     "no digits": (["--command", "x", "--digits", "nan"], "`digits` must be a finite number, got nan"),
     "digits in words": (["--command", "x", "--digits", "two"], "argument --digits: invalid float value: 'two'"),
-    "json nowhere": (["--command", "x", "--json", "no/x"], "`json` must be where something can be written, got no/x: "),
-    "save into a file": (["--save", "README.md"], "`save` must be where something can be written, got README.md: "),
+    "json nowhere": (["--command", "x", "--json", "no/x"], "`json` must be a place that can be written to, got no/x: "),
+    "save into a file": (["--save", "README.md"], "`save` must be a place that can be written to, got README.md: "),
     "abbreviated": (["--lis"], "unrecognized arguments: --lis (see --help)"),
 }
 
@@ -187,7 +203,7 @@ def test_bad_options_are_one_line_and_exit_code_2(name: str) -> None:
     assert refusal_of(kit(*arguments), "spec.conformance").startswith(message)
 
 
-def test_a_report_that_nobody_reads_is_no_error() -> None:
+def test_a_closed_pipe_is_no_error() -> None:
     assert lines_read(0, "-m", "spec.conformance", "--list")[0] == 141
 
 
@@ -196,14 +212,14 @@ def test_help() -> None:
     assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith("usage: python -m spec.conformance ")
 
 
-def test_the_cases_are_found_wherever_the_package_is(tmp_path: Path) -> None:
-    """Even in an archive: they are read as data of the package, not as files beside a script."""
+def test_the_cases_are_data_of_the_package(tmp_path: Path) -> None:
+    """So they are found even in an archive."""
     code = (
         "import spec.conformance.cases as c, spec.conformance.faults as f\n"
         "print(len(c.stored()), len(f.known()), '.zip' in c.__file__)"
     )
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "spec.zip")}
     shutil.make_archive(str(tmp_path / "spec"), "zip", ROOT, "spec")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "spec.zip")}
     command = [sys.executable, "-P", "-c", code]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.stderr == "" and done.stdout.split() == [str(len(DOCUMENTS)), str(len(known())), "True"]

@@ -1,10 +1,9 @@
-"""The conformance kit as a judge: the right is graded exact, the partial on its part, the broken by its name."""
+"""The conformance kit grades right results exact, partial ones on their part, wrong ones wrong."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
 from dataclasses import replace
 from importlib.resources import files
 
@@ -14,57 +13,41 @@ import pytest
 import reference
 from fast.run import run_case
 from spec import Case, Connection, Network, Result, SpecError, UnsupportedError
-from spec.conformance import Report, check
+from spec.conformance import check
 from spec.conformance.capabilities import CAPABILITIES, needs
 from spec.conformance.cases import stored
 from spec.conformance.grading import GRADES, MOST_DIGITS, grade, right_digits
 from spec.conformance.layout import GRADIENTS, QUANTITIES
+from tests.support.implementations import Run, every_run
 from tests.support.peers.conformance_documents import DOCUMENTS
+from tests.support.peers.reports import ONE, answers, of
 from tests.support.tolerances import U64, WELL_CONDITIONED
 
-ONE = "one-neuron"
-Change = Callable[[dict], object]
+ALL = len(DOCUMENTS)
 
 
-def answers(*changes: Change) -> Callable[[Case], dict]:
-    """A function that gives the reference's results, each changed."""
-
-    def run(case: Case) -> dict:
-        found = json.loads(json.dumps(reference.run(case).to_dict(case.network)))
-        for change in changes:
-            change(found)
-        return found
-
-    return run
-
-
-def of(report: Report, quantity: str) -> str:
-    return report.summary((quantity,)).grade
-
-
-@pytest.mark.parametrize("run", [reference.run, run_case], ids=["reference", "fast"])
-def test_both_implementations_are_exact_in_all(run: Callable[[Case], Result]) -> None:
+@every_run
+def test_both_implementations_are_exact_in_all(run: Run) -> None:
     report = check(run)
     assert {of(report, name) for name in QUANTITIES} == {"exact"}
     assert {report.summary(capability=name).grade for name in CAPABILITIES} == {"exact"}
     assert report.passed and report.likeness is None and report.factors == ()
     worst = report.summary()
     assert worst.digits is not None and worst.digits > -math.log10(WELL_CONDITIONED)
-    assert (worst.offered, worst.whole, worst.cases) == (len(DOCUMENTS),) * 3
-    assert str(report).endswith("\nnothing offered is wrong")
+    assert (worst.offered, worst.whole, worst.cases) == (ALL, ALL, ALL)
+    assert str(report).endswith("\nnothing offered is wrong") and "pattern" not in str(report)
 
 
-def test_single_precision_is_called_so() -> None:
+def test_single_precision_has_its_grade() -> None:
     report = check(lambda case: run_case(case, "float32"))
     assert {of(report, name) for name in QUANTITIES} == {"single precision"}
     assert report.passed and report.likeness is None
 
 
-def test_every_case_and_capability_is_there() -> None:
-    cases = stored()
-    assert sorted(one.name for one in cases) == sorted(DOCUMENTS)
-    assert {name for one in cases for name in needs(one)} == set(CAPABILITIES)
-    by_name = {one.name: needs(one) for one in cases}
+def test_every_case_and_capability_is_in_the_set() -> None:
+    by_name = {one.name: needs(one) for one in stored()}
+    assert sorted(by_name) == sorted(DOCUMENTS)
+    assert {name for found in by_name.values() for name in found} == set(CAPABILITIES)
     assert by_name[ONE] == (
         "one layer", "feed-forward", "one pair of time constants", "delays off the grid", "spike_time_mse",
         "spikes beyond the targets",
@@ -74,12 +57,12 @@ def test_every_case_and_capability_is_there() -> None:
     assert "events after the end" in by_name["after-the-end"] and "no delays" in by_name["hidden-layer-no-delays"]
     assert by_name["silent-network"] == (
         "one layer", "feed-forward", "spike_time_mse", "missing spikes", "silent neurons", "silent network"
-    ), "zeros prove nothing of delays and constants"
+    ), "gradients of 0 test neither delays nor constants"
     assert (files("spec.conformance") / "faults.json").is_file()
 
 
 def test_a_limited_simulator_finds_cases_that_it_can_do() -> None:
-    """One layer or a plain hidden one, one pair of constants: no delays, a grid of 1 ms, off it; each kind of loss."""
+    """One layer or a plain hidden one, one pair of constants: every kind of delays, every loss."""
     special = ("recurrent", "several", "absent", "parallel", "skip", "tau_mem", "other than", "silent", "after the end")
     plain = [set(needs(one)) for one in stored() if not any(s in n for n in needs(one) for s in special)]
     for delays in ("no delays", "delays in whole ms", "delays off the grid"):
@@ -100,7 +83,8 @@ def test_the_question_does_not_hold_the_answer() -> None:
     assert all("expected" not in one.question for one in stored())
 
 
-def refusing_recurrence(case: Case) -> dict:
+def limited(case: Case) -> dict:
+    """No recurrence, one `tau_mem`, no gradient but by weights, no kappa."""
     names = [population.name for population in case.network.populations if population.kind != "input"]
     for connection in case.network.connections:
         if connection.source in names and names.index(connection.source) >= names.index(connection.target):
@@ -114,8 +98,8 @@ def refusing_recurrence(case: Case) -> dict:
     return found
 
 
-def test_what_is_offered_is_graded_and_the_rest_is_named() -> None:
-    report = check(refusing_recurrence)
+def test_offered_quantities_are_graded_and_the_others_named() -> None:
+    report = check(limited)
     assert {name: of(report, name) for name in QUANTITIES} == {
         **dict.fromkeys(("spikes", "loss", "readout", "w"), "exact"),
         **dict.fromkeys(("kappa", "d", "tau_mem", "tau_syn", "v_th", "v_reset", "t_in"), "not offered"),
@@ -126,48 +110,51 @@ def test_what_is_offered_is_graded_and_the_rest_is_named() -> None:
     assert reasons["mean-voltage-heterogeneous"] == "one tau_mem for all"
     shown = str(report)
     assert "recurrent-whole-ms: `connections` must be feed-forward, got 'hid'; use the reference" in shown
-    assert f"  d: in {len(DOCUMENTS) - 3} of {len(DOCUMENTS) - 3} answers" in shown
+    assert f"  d: in {ALL - 3} of {ALL - 3} answers" in shown
     assert shown.endswith("nothing offered is wrong; what was left out is listed above")
-    weights = report.summary(("w",))
-    assert (weights.offered, weights.cases) == (len(DOCUMENTS) - 3, len(DOCUMENTS))
+    assert (report.summary(("w",)).offered, report.summary(("w",)).cases) == (ALL - 3, ALL)
+    document = json.loads(json.dumps(report.to_dict(), allow_nan=False))
+    assert document["format"] == "conformance-report/1" and document["passed"] and document["graded"]
+    assert document["quantities"]["w"]["grade"] == "exact" and document["quantities"]["d"]["digits"] is None
+    assert document["capabilities"]["recurrent"]["grade"] == "not offered" and len(document["cases"]) == ALL
 
 
 def test_weights_alone_are_enough() -> None:
+    """As dense arrays too."""
     report = check(lambda case: {"gradients": {"connections": [
         {"weights": gradient.dL_dw} for gradient in reference.run(case).gradients.connections
     ]}})
-    assert report.passed
-    assert {name for name in QUANTITIES if of(report, name) != "not offered"} == {"w"}, "arrays, dense ones too"
+    assert report.passed and {name for name in QUANTITIES if of(report, name) != "not offered"} == {"w"}
 
 
-def test_nothing_offered_is_not_passed() -> None:
-    empty = check(lambda case: {})
-    assert not empty.passed and str(empty).endswith("nothing was offered, so nothing is graded")
-    assert not check(refuse_all).passed
-
-
-def refuse_all(case: Case) -> dict:
+def refuse(case: Case) -> dict:
     raise NotImplementedError
 
 
-def test_one_wrong_block_is_found_and_only_that() -> None:
-    report = check(answers(lambda found: found["gradients"]["populations"].update(out=moved(found))), cases=[ONE])
-    assert [of(report, name) for name in GRADIENTS] == ["exact", "exact", "wrong", "exact", "exact", "exact", "exact"]
-    assert not report.passed and report.wrong == [
-        "one-neuron: gradients.populations.out.tau_mem has -0.3 right digits"
-    ]
+def test_a_simulator_that_offers_nothing_does_not_pass() -> None:
+    empty = check(lambda case: {})
+    assert not empty.passed and str(empty).endswith("nothing was offered, so nothing is graded")
+    assert not check(refuse).passed
 
 
-def moved(found: dict) -> dict:
+def negate_tau_mem(found: dict) -> None:
     constants = found["gradients"]["populations"]["out"]
-    return {**constants, "tau_mem": [-number for number in constants["tau_mem"]]}
+    constants["tau_mem"] = [-number for number in constants["tau_mem"]]
+
+
+def test_one_wrong_block_is_found_and_no_other() -> None:
+    report = check(answers(negate_tau_mem), cases=[ONE])
+    assert [of(report, name) for name in GRADIENTS] == ["exact", "exact", "wrong", "exact", "exact", "exact", "exact"]
+    assert not report.passed
+    assert report.wrong == ["one-neuron: gradients.populations.out.tau_mem has -0.3 right digits"]
 
 
 def on_a_grid(case: Case) -> dict:
-    """The delays rounded to whole ms: right on the grid, approximate or another network off it."""
-    connections = [Connection(c.source, c.target, np.where(c.exists, c.w, None), c.d.round()) for c in
-                   case.network.connections]
-    network = Network(case.network.populations, tuple(connections))
+    """Delays rounded to whole ms: right on the grid, approximate or another network off it."""
+    connections = tuple(
+        Connection(c.source, c.target, np.where(c.exists, c.w, None), c.d.round()) for c in case.network.connections
+    )
+    network = Network(case.network.populations, connections)
     return reference.run(replace(case, network=network)).to_dict(case.network)
 
 
@@ -182,8 +169,8 @@ def test_a_grid_is_right_on_itself_and_not_elsewhere() -> None:
 
 def without_a_spike(found: dict) -> None:
     name = next(name for name, trains in found["spikes"].items() if any(trains))
-    found["spikes"][name] = [train[:-1] for train in found["spikes"][name]]
-    found["kappa"][name] = [train[:-1] for train in found["kappa"][name]]
+    for quantity in ("spikes", "kappa"):
+        found[quantity][name] = [train[:-1] for train in found[quantity][name]]
 
 
 def test_the_gradient_of_another_network_has_no_digits() -> None:
@@ -192,17 +179,17 @@ def test_the_gradient_of_another_network_has_no_digits() -> None:
     assert of(report, "spikes") == of(report, "w") == of(report, "loss") == "another network"
     states = {block.path: (block.state, block.digits, block.reason) for block in report.cases[0].blocks}
     assert states["spikes.out"] == states["gradients.connections[0].weights"] == ("another network", None, reason)
-    assert states["kappa.out"][0] == "another network", "there are other spikes"
+    assert states["kappa.out"][0] == "another network", "other spikes"
     assert not report.passed and report.wrong == [f"{ONE}: {reason}"]
 
 
-def test_kappa_alone_with_other_spikes_has_failed() -> None:
+def test_kappa_of_other_spikes_fails_alone() -> None:
     report = check(answers(without_a_spike, lambda found: found.pop("spikes")), cases=[ONE])
     assert of(report, "kappa") == "failed" and of(report, "w") == "exact"
     assert report.wrong == [f"{ONE}: kappa.out[0]: 5 spikes, right are 6"]
 
 
-def test_control_spikes_that_are_left_out_say_nothing() -> None:
+def test_control_spikes_that_are_left_out_change_nothing() -> None:
     report = check(answers(without_a_spike, lambda found: [found.pop(key) for key in ("spikes", "kappa")]), cases=[ONE])
     assert of(report, "spikes") == "not offered" and of(report, "w") == "exact" and report.passed
 
@@ -214,25 +201,16 @@ def test_digits_are_those_of_the_relative_error() -> None:
     assert right_digits(true, true, 0.0) == MOST_DIGITS == -math.log10(U64)
     assert right_digits(np.array([1e-6, 0.0]), np.zeros(2), 1e-3) == pytest.approx(3), "a block of 0 has a floor"
     assert right_digits(np.array([1e308, 1e308]), true, 1.0) == pytest.approx(math.log10(5) - 308 - math.log10(2) / 2)
-    named = {name: grade(least) for name, least in GRADES}
-    assert all(name == found for name, found in named.items())
+    assert all(grade(least) == name for name, least in GRADES)
     assert [grade(least - 1e-9) for _, least in GRADES] == ["single precision", "approximate", "wrong"]
 
 
-def test_where_all_is_zero_something_is_wrong() -> None:
-    """The gradient of a silent network has no size of its own; a number there is held against the loss."""
+def test_a_number_among_zeros_is_wrong() -> None:
+    """The gradient of a silent network has no size of its own; the loss is the scale."""
     report = check(
         answers(lambda found: found["gradients"]["connections"][0].update(weights=[[1e3, 0.0]])), ["silent-network"]
     )
     assert of(report, "w") == "wrong" and of(report, "d") == "exact"
-
-
-def test_the_report_is_json() -> None:
-    document = json.loads(json.dumps(check(refusing_recurrence).to_dict(), allow_nan=False))
-    assert document["format"] == "conformance-report/1" and document["passed"] and document["graded"]
-    assert document["quantities"]["w"]["grade"] == "exact" and document["quantities"]["d"]["digits"] is None
-    assert document["capabilities"]["recurrent"]["grade"] == "not offered"
-    assert len(document["cases"]) == len(DOCUMENTS)
 
 
 @pytest.mark.parametrize(("arguments", "name"), [({"cases": ["nowhere"]}, "case"), ({"digits": math.nan}, "digits")])

@@ -1,6 +1,6 @@
-"""Adapters of other simulators, the record of their grades, and the chapter of the report that is made from it.
+"""Adapters of other simulators, the record of their grades, and its chapter of the report.
 
-Whatever needs a program that is not installed is skipped; the stepped one is our own, and always there.
+Tests of a program that is not installed are skipped; the stepped one is part of this project.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import copy
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -25,87 +26,75 @@ from spec.conformance.layout import QUANTITIES
 from tests import ROOT
 
 EXAMPLES = ROOT / "examples" / "conformance"
-RECORD = ROOT / "results" / "conformance.json"
-ADAPTERS = {"stepped": "benchmarks", "snntorch": "snntorch", "eventax": "eventax"}
+RECORD: dict[str, Any] = json.loads((ROOT / "results" / "conformance.json").read_text(encoding="utf-8"))
+SYSTEMS = {one["name"]: one for one in RECORD["systems"]}
 NO_DIGITS = {"another network", "failed", NOT_OFFERED}
 GRADES = {"exact", "single precision", "approximate", "wrong", *NO_DIGITS}
-SPIKING, VOLTAGE = "one-layer-spike-times-whole-ms", "one-layer-voltage-whole-ms"
+VOLTAGE = "one-layer-voltage-whole-ms"
+
+ADAPTERS: dict[str, tuple[str, str, dict[str, Any], str]] = {
+    "stepped": ("benchmarks", "one-layer-spike-times-whole-ms", {"duration": 40.5}, "dt"),
+    "snntorch": ("snntorch", "missing-and-free-spikes", {}, "reset"),
+    "eventax": ("eventax", "skip-and-parallel", {}, "several synapses"),
+}
+"""The package an adapter needs; a case that it refuses, with changes and words of the refusal."""
 
 adapters = pytest.mark.parametrize(
     "name",
     [
         pytest.param(name, marks=pytest.mark.skipif(not importlib.util.find_spec(needs), reason=f"no {needs} here"))
-        for name, needs in ADAPTERS.items()
+        for name, (needs, *_) in ADAPTERS.items()
     ],
 )
 
 
-def ask(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """An adapter, as the kit starts it."""
-    command = [sys.executable, str(EXAMPLES / f"{name}_adapter.py"), *arguments]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+def ask(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A program of the examples, as the kit starts it."""
+    command, environment = [sys.executable, str(EXAMPLES / program), *arguments], os.environ | {"OMP_NUM_THREADS": "1"}
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, check=False)
 
 
 def written(folder: Path, name: str, **changes: Any) -> str:
-    """A case of the set as a file, with some keys of the document changed."""
+    """The path of a case of the set, with some keys of the document changed."""
     (one,) = stored([name])
     path = folder / "case.json"
     path.write_text(json.dumps(case_to_dict(one.case) | changes), encoding="utf-8")
     return str(path)
 
 
-def record() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(RECORD.read_text(encoding="utf-8"))
-    return found
-
-
 @adapters
-def test_an_adapter_says_what_it_is(name: str) -> None:
-    done = ask(name, "--about")
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    assert set(found) - {"kinds"} == {"system", "version", "settings", "note"} and all(found.values())
-    assert set(found.get("kinds", {})) <= set(COLUMNS)
-
-
-@adapters
-def test_an_adapter_answers(name: str, tmp_path: Path) -> None:
+def test_an_adapter_describes_itself_and_answers(name: str, tmp_path: Path) -> None:
     """Its loss is near the right one, so its units are ours."""
-    done = ask(name, written(tmp_path, VOLTAGE))
+    about = ask(f"{name}_adapter.py", "--about")
+    assert about.returncode == 0, about.stderr
+    described = json.loads(about.stdout)
+    assert set(described) - {"kinds"} == {"system", "version", "settings", "note"} and all(described.values())
+    assert set(described.get("kinds", {})) <= set(COLUMNS)
+    done = ask(f"{name}_adapter.py", written(tmp_path, VOLTAGE))
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    expected = stored([VOLTAGE])[0].expected
+    found, expected = json.loads(done.stdout), stored([VOLTAGE])[0].expected
     assert found["loss"] == pytest.approx(expected["loss"], rel=5e-2) and found["loss"] != expected["loss"]
     assert found["readout"] == pytest.approx(expected["readout"], abs=5e-2)
 
 
-REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
-    "stepped": (SPIKING, {"duration": 40.5}, "dt"),
-    "snntorch": ("missing-and-free-spikes", {}, "reset"),
-    "eventax": ("skip-and-parallel", {}, "several synapses"),
-}
-
-
 @adapters
-def test_an_adapter_refuses_what_it_cannot_do(name: str, tmp_path: Path) -> None:
-    case, changes, words = REFUSED[name]
-    done = ask(name, written(tmp_path, case, **changes))
+def test_an_adapter_refuses_a_case_beyond_it(name: str, tmp_path: Path) -> None:
+    _, case, changes, words = ADAPTERS[name]
+    done = ask(f"{name}_adapter.py", written(tmp_path, case, **changes))
     assert (done.returncode, done.stdout) == (5, "") and words in done.stderr, done.stderr
 
 
 def test_a_finer_grid_is_nearer(tmp_path: Path) -> None:
-    """The option reaches the grid: a hundredth of the step, a tenth of the error or less."""
-    expected = stored([VOLTAGE])[0].expected["loss"]
-    path = written(tmp_path, VOLTAGE)
-    coarse, fine = (abs(json.loads(ask("stepped", "--dt", dt, path).stdout)["loss"] - expected) for dt in ("1", "0.01"))
+    """The option reaches the grid: a hundredth of the step, at most a tenth of the error."""
+    expected, path = stored([VOLTAGE])[0].expected["loss"], written(tmp_path, VOLTAGE)
+    losses = (json.loads(ask("stepped_adapter.py", "--dt", dt, path).stdout)["loss"] for dt in ("1", "0.01"))
+    coarse, fine = (abs(loss - expected) for loss in losses)
     assert 0 < fine < 0.1 * coarse
 
 
-def test_grades_of_one_system_are_those_of_the_kit(tmp_path: Path) -> None:
-    """`grades.py` by its command; the plain peer does one layer and spike times, and only that."""
-    command = [sys.executable, str(EXAMPLES / "grades.py"), f"plain={sys.executable} tests/support/peers/plain_peer.py"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+def test_grades_of_one_system_are_those_of_the_kit() -> None:
+    """The plain peer does one layer and spike times, and no other case."""
+    done = ask("grades.py", f"plain={sys.executable} tests/support/peers/plain_peer.py")
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     (one,) = document["systems"]
@@ -114,19 +103,14 @@ def test_grades_of_one_system_are_those_of_the_kit(tmp_path: Path) -> None:
     assert one["quantities"]["constants"]["grade"] == NOT_OFFERED and one["cases"]["not_offered"]
     assert str(ROOT) not in done.stdout and sys.executable not in done.stdout, "no paths in the record"
     assert "".join(peers(document)).count("<h3>") == 1
-
-
-def test_grades_refuses_what_is_no_system() -> None:
-    command = [sys.executable, str(EXAMPLES / "grades.py"), "no-command"]
-    assert subprocess.run(command, capture_output=True, cwd=ROOT, check=False).returncode == 2
+    assert ask("grades.py", "no-command").returncode == 2
 
 
 def test_the_record_is_well_formed() -> None:
-    document = record()
-    assert set(document) == {"format", "date", "systems"} and document["format"] == FORMAT
-    names = [one["name"] for one in document["systems"]]
-    assert len(set(names)) == len(names) and {"reference", "fast float64", "fast float32", "plain_peer"} <= set(names)
-    for one in document["systems"]:
+    assert set(RECORD) == {"format", "date", "systems"} and RECORD["format"] == FORMAT
+    assert len(SYSTEMS) == len(RECORD["systems"])
+    assert {"reference", "fast float64", "fast float32", "plain_peer"} <= set(SYSTEMS)
+    for one in RECORD["systems"]:
         assert all(one[key] for key in ("system", "version", "settings", "note"))
         cases = one["cases"]
         assert cases["answered"] + len(cases["not_offered"]) + len(cases["failed"]) == cases["all"] == len(stored())
@@ -138,27 +122,24 @@ def test_the_record_is_well_formed() -> None:
             assert summary["below"] <= summary["graded"] <= summary["cases"]
             assert (summary["grade"] == "wrong") <= (summary["below"] > 0)
     for name in ("reference", "fast float64"):
-        (one,) = (each for each in document["systems"] if each["name"] == name)
-        assert {summary["grade"] for summary in one["quantities"].values()} == {"exact"}
+        assert {summary["grade"] for summary in SYSTEMS[name]["quantities"].values()} == {"exact"}
 
 
 def test_the_chapter_shows_every_system() -> None:
-    document = record()
-    page = "".join(peers(document))
-    for one in document["systems"]:
+    page = "".join(peers(RECORD))
+    for one in RECORD["systems"]:
         assert f"<td>{one['name']}</td>" in page and f"<h3>{one['name']}</h3>" in page
         for name in COLUMNS:
             assert f"<td>{shown(one, name)}</td>" in page
-    assert page.count("<tr>") == len(document["systems"]) + 1
+    assert page.count("<tr>") == len(SYSTEMS) + 1
 
 
 def test_control_a_system_that_is_gone_or_changed_shows() -> None:
-    document = record()
-    fewer, other = copy.deepcopy(document), copy.deepcopy(document)
+    fewer, other = copy.deepcopy(RECORD), copy.deepcopy(RECORD)
     gone = fewer["systems"].pop()
     other["systems"][-1]["quantities"]["w"]["digits"] = 3.21
     assert f"<h3>{gone['name']}</h3>" not in "".join(peers(fewer))
-    assert "3.2 (" in "".join(peers(other)) and "".join(peers(other)) != "".join(peers(document))
+    assert "3.2 (" in "".join(peers(other)) and "".join(peers(other)) != "".join(peers(RECORD))
 
 
 @pytest.mark.parametrize(
@@ -168,35 +149,28 @@ def test_control_a_system_that_is_gone_or_changed_shows() -> None:
         ({"format": FORMAT, "systems": []}, "`conformance.json systems` must be a list of at least one system"),
     ],
 )
-def test_what_is_no_record_is_refused(content: dict[str, Any], words: str) -> None:
-    with pytest.raises(RecordError) as caught:
+def test_another_record_is_refused(content: dict[str, Any], words: str) -> None:
+    with pytest.raises(RecordError, match=re.escape(words)):
         peers(content)
-    assert words in str(caught.value)
+
+
+FULL = {"offered": 4, "cases": 4, "digits": -0.9, "median": 0.2, "another_network": 0, "failed": 0, "grade": "wrong"}
 
 
 @pytest.mark.parametrize(
-    ("summary", "words"),
+    ("summary", "kind", "words"),
     [
-        (None, NOT_OFFERED),
-        ({"offered": 0, "cases": 4}, NOT_OFFERED),
-        (
-            {"offered": 2, "cases": 4, "digits": 11.24, "median": 12.0, "grade": "exact", "another_network": 0,
-             "failed": 0},
-            "11.2 (12.0), exact, in 2 of 4",
-        ),
-        (
-            {"offered": 4, "cases": 4, "digits": None, "median": None, "grade": "another network", "another_network": 3,
-             "failed": 1},
-            "another network, 3 of another network, 1 failed",
-        ),
+        (None, None, NOT_OFFERED),
+        ({"offered": 0, "cases": 4}, None, NOT_OFFERED),
+        (FULL | {"offered": 2, "digits": 11.24, "median": 12.0, "grade": "exact"}, None,
+         "11.2 (12.0), exact, in 2 of 4"),
+        (FULL | {"digits": None, "median": None, "grade": "another network", "another_network": 3, "failed": 1}, None,
+         "another network, 3 of another network, 1 failed"),
+        (FULL, None, "-0.9 (0.2), wrong"),
+        (FULL, "a surrogate", "-0.9 (0.2), a surrogate"),
+        (FULL | {"grade": "approximate"}, "a surrogate", "-0.9 (0.2), approximate"),
     ],
 )
-def test_cells(summary: dict[str, Any] | None, words: str) -> None:
-    assert cell(summary) == words
-
-
-def test_what_is_meant_to_be_another_quantity_is_not_called_wrong() -> None:
-    summary = {"offered": 4, "cases": 4, "digits": -0.9, "median": 0.2, "another_network": 0, "failed": 0}
-    assert cell(summary | {"grade": "wrong"}, "a surrogate") == "-0.9 (0.2), a surrogate"
-    assert cell(summary | {"grade": "approximate"}, "a surrogate") == "-0.9 (0.2), approximate"
-    assert cell(summary | {"grade": "wrong"}) == "-0.9 (0.2), wrong"
+def test_cells(summary: dict[str, Any] | None, kind: str | None, words: str) -> None:
+    """A quantity that is another on purpose is not called wrong."""
+    assert cell(summary, kind) == words

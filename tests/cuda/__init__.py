@@ -1,1 +1,1 @@
-"""The CUDA kernels: compiled, simulated, and, where there is one, on a GPU."""
+"""The CUDA kernels: compiled, simulated, and on a GPU if there is one."""

@@ -1,8 +1,8 @@
-"""CUDA kernels on a GPU that Numba simulates: `tests/cuda/test_cuda_simulator.py` runs this file.
+"""The CUDA kernels on a GPU that Numba simulates; `test_cuda_simulator.py` runs this file apart.
 
-The simulator is chosen before Numba is imported, for a whole process; the CUDA kernels then solve
-every layer of `fast`. Threads of a block are threads of Python, so blocks are small here, and each
-thread handles several neurons.
+Numba chooses the simulator at import, for a whole process. Then the CUDA kernels solve every layer
+of `fast`. Threads of a block are threads of Python, so blocks are small: few neurons per block,
+several per thread.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from fast.run import run_case
 from fast.solving import packing
 from fast.solving.problem import Problem
 from spec import Case, Connection, CrossEntropy, Network, Population, SpikeTimeMSE, SpikeTrains
-from tests.fast.test_front import test_a_batch_is_the_mean_of_what_the_reference_finds_in_its_trials  # noqa: F401
 from tests.support.comparison import assert_not_all_zero, assert_same_results
+from tests.support.networks.layers import LOSSES, assert_batch_is_mean
 from tests.support.networks.strategies import families, seeded_case
 from tests.support.tolerances import U32, U64
 
@@ -34,7 +34,7 @@ ROUNDOFF = {"float64": U64, "float32": U32}
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Blocks of 3 threads where threads wait for each other; each test must launch a kernel."""
+    """Blocks of 3 threads that wait for each other; asserts that the CUDA kernels run."""
     assert launches.SIMULATED
     launched = []
     monkeypatch.setattr(launches, "WARP", 3)
@@ -54,7 +54,7 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def agree(case: Case, precision: str) -> None:
-    """The same results as the reference."""
+    """Asserts equal results of `reference`."""
     found, true = run_case(case, precision), reference.run(case)
     assert precision == "float32" or found.ties == true.ties
     assert_same_results(case, found, true, ROUNDOFF[precision])
@@ -63,9 +63,15 @@ def agree(case: Case, precision: str) -> None:
 @pytest.mark.parametrize("precision", ROUNDOFF)
 @pytest.mark.parametrize("family", families())
 def test_seeded_networks(family: str, precision: str) -> None:
-    """Networks of each kind, readout and loss; gradients of parameters, constants, input times."""
+    """Every kind of network, readout and loss; gradients of all parameters and input times."""
     for seed in range(SEEDS):
         agree(seeded_case(seed, family), precision)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_batch_is_the_mean_of_what_the_reference_finds_in_its_trials(name: str, dtype: torch.dtype) -> None:
+    assert_batch_is_mean(name, dtype)
 
 
 def test_control_a_delay_changed_by_a_millionth_does_not_agree(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,7 +88,9 @@ def test_control_a_delay_changed_by_a_millionth_does_not_agree(monkeypatch: pyte
 @pytest.mark.parametrize("loss", ["max_voltage", "mean_voltage", "exp_weighted_voltage", "spikes"])
 @pytest.mark.parametrize("recurrent", [False, True], ids=["feed-forward", "recurrent"])
 def test_more_neurons_than_threads(loss: str, recurrent: bool) -> None:
-    """Blocks of lanes, the last one not full, for each readout; one neuron has no synapse."""
+    """For each readout, a layer of several blocks, the last not full, with a neuron without
+    synapses.
+    """
     rng, post = np.random.default_rng(3), 21 if recurrent else 133
     kind = "lif" if loss == "spikes" or recurrent else "li"
     constants = [rng.uniform(8.0, 20.0, post), rng.uniform(2.0, 8.0, post), np.full(post, 1.0), np.zeros(post)]
@@ -105,7 +113,7 @@ Gradients = list[Tensor]
 
 
 def batch(trials: int, dtype: torch.dtype, own: bool, learn_tau: bool = True) -> Gradients:
-    """Outputs and gradients of a layer of 20 neurons over random trials; the last one is silent."""
+    """Outputs and gradients of a layer of 20 neurons over random trials, the last one silent."""
     draw = torch.Generator().manual_seed(5)
     trains = [
         [sorted((30.0 * torch.rand(4, generator=draw, dtype=torch.float64)).tolist()) for _ in range(6)]
@@ -129,15 +137,19 @@ def batch(trials: int, dtype: torch.dtype, own: bool, learn_tau: bool = True) ->
 
 
 def assert_close(found: Gradients, expected: Gradients, u: float) -> None:
-    """To rounding of sums in another order."""
+    """Asserts equality to the rounding of sums in another order."""
     for one, other in zip(found, expected, strict=True):
         assert float((one.double() - other.double()).norm()) <= 1e3 * u * float(other.double().norm())
 
 
-@pytest.mark.parametrize("precision", ROUNDOFF)
-@pytest.mark.parametrize("own", [False, True], ids=["feed-forward", "recurrent"])
+@pytest.mark.parametrize(("own", "precision"), [
+    pytest.param(False, "float64", id="feed-forward-float64"),
+    pytest.param(False, "float32", id="feed-forward-float32", marks=pytest.mark.full),
+    pytest.param(True, "float64", id="recurrent-float64", marks=pytest.mark.full),
+    pytest.param(True, "float32", id="recurrent-float32", marks=pytest.mark.full),
+])
 def test_results_do_not_depend_on_room(own: bool, precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Bitwise equal when repeated, and when buffers start too small; in waves of single trials."""
+    """Bitwise repeatable; with room for one spike at first; in waves and chunks of one trial."""
     dtype, trials = getattr(torch, precision), 3 if own else 7
     monkeypatch.setattr(workspace, "_needed", {})
     ample = batch(trials, dtype, own)
@@ -157,7 +169,7 @@ def test_results_do_not_depend_on_room(own: bool, precision: str, monkeypatch: p
 
 @pytest.mark.parametrize("own", [False, True], ids=["feed-forward", "recurrent"])
 def test_gradients_without_those_of_time_constants(own: bool) -> None:
-    """The kernel then takes another branch, with equal results."""
+    """These gradients take another path through the kernel, with equal results."""
     whole, part = batch(3, torch.float64, own), batch(3, torch.float64, own, learn_tau=False)
     del whole[5:7]
     assert_close(part, whole, U64)

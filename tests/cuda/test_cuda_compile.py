@@ -1,4 +1,4 @@
-"""Every CUDA kernel compiles for two generations of GPU, in both precisions, without a GPU."""
+"""Every CUDA kernel compiles for two generations of GPU at both precisions, without a GPU."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ import torch
 
 from tests.support import cuda_kernels
 
+pytestmark = pytest.mark.full
+
 KERNELS = ("forward_kernel", "backward_kernel", "recurrent_forward_kernel", "recurrent_backward_kernel")
 MOST_SPILLED = 256
-"""Bytes of registers that a kernel may spill: a quarter of the 255 registers of a thread."""
+"""Bytes of registers a kernel may spill: a quarter of its 255 registers."""
 
 needs_numba_cuda = pytest.mark.skipif(
     find_spec("numba_cuda") is None, reason="numba-cuda is not installed: pip install 'delayprop[cuda]'"
@@ -23,7 +25,7 @@ needs_numba_cuda = pytest.mark.skipif(
 @needs_numba_cuda
 @pytest.mark.parametrize("precision", ["float32", "float64"])
 def test_every_kernel_compiles(precision: str, tmp_path: Path) -> None:
-    """To PTX and, with an assembler, to machine code; prints registers and spills of each."""
+    """Compiles to PTX without atomics; with an assembler, prints registers and limits spills."""
     found = cuda_kernels.caught(getattr(torch, precision))
     assert sorted(found) == sorted(KERNELS)
     for compute_capability in ((8, 0), (9, 0)):

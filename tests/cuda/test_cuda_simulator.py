@@ -1,4 +1,4 @@
-"""CUDA kernels without a GPU: `tests/cuda/simulated.py` in processes where Numba simulates one."""
+"""The CUDA kernels without a GPU: `simulated.py` in processes with a simulated one."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ assert not [name for name in sys.modules if name.startswith(("numba.cuda", "fast
 NETWORKS = ["recurrent or feedback", "not recurrent and not feedback"]
 
 
-def simulate(networks: str, **environment: str) -> None:
-    """Run the tests of networks so named where Numba simulates a GPU."""
+def simulate(networks: str, *options: str, **environment: str) -> None:
+    """Runs the tests of networks so named with a simulated GPU."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
     done = subprocess.run(
-        [*command, "tests/cuda/simulated.py", "-k", networks],
+        [*command, "tests/cuda/simulated.py", "-k", networks, *options],
         cwd=ROOT,
         env={**os.environ, "NUMBA_ENABLE_CUDASIM": "1", **environment},
         capture_output=True,
@@ -40,12 +40,12 @@ def test_nothing_of_cuda_is_imported_on_the_cpu() -> None:
 
 @pytest.mark.parametrize("networks", NETWORKS)
 def test_cuda_kernels_on_a_simulated_gpu(networks: str) -> None:
-    """As Python reads them, which needs no compiler: so this is quick."""
-    simulate(networks, NUMBA_DISABLE_JIT="1")
+    """As plain Python, without the compiler."""
+    simulate(networks, "-m", "not full", NUMBA_DISABLE_JIT="1")
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.parametrize("networks", NETWORKS)
 def test_cuda_kernels_compiled_on_a_simulated_gpu(networks: str) -> None:
-    """With the device functions compiled, so with the types that they have on a GPU."""
+    """With compiled device functions, and so with the types of a GPU."""
     simulate(networks)

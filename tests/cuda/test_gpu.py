@@ -1,6 +1,6 @@
-"""CUDA kernels on a GPU: equal to `reference`, bitwise reproducible, on any stream.
+"""The CUDA kernels on a GPU: equal to `reference`, bitwise repeatable, on any stream.
 
-`make test-gpu` runs these; `tests/cuda/test_cuda_simulator.py` tests the kernels without a GPU.
+`make test-gpu` runs these; `test_cuda_simulator.py` tests the kernels without a GPU.
 """
 
 from __future__ import annotations
@@ -11,31 +11,20 @@ from torch import Tensor
 
 import reference
 from fast import LI, LIF, Spikes, cross_entropy
-from fast.nn.devices import check_device
 from fast.run import run_case
-from spec import UnsupportedError
-from tests.agreement.test_agreement_float32 import Float32, counts
 from tests.support.comparison import assert_same_results
+from tests.support.float32 import Float32, counts
 from tests.support.networks.strategies import families, seeded_case
 
-
-def missing() -> str | None:
-    """The reason why there is no GPU to test; None if there is one."""
-    try:
-        check_device("cuda")
-    except UnsupportedError as error:
-        return str(error)
-    return None
-
-
-pytestmark = [pytest.mark.check(19), pytest.mark.gpu, pytest.mark.skipif(missing() is not None, reason=missing() or "")]
+no_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no GPU")
+pytestmark = [pytest.mark.check(19), pytest.mark.gpu, no_gpu]
 
 SEEDS = 25
 
 
 @pytest.mark.parametrize("family", families())
 def test_float64_on_seeded_networks(family: str) -> None:
-    """Equal spikes, times, kappa, readout, loss, ties, and each block of the gradient."""
+    """Equal spikes, times, kappa, readout, loss, ties and blocks of the gradient."""
     for seed in range(SEEDS):
         case = seeded_case(seed, family)
         found, true = run_case(case, device="cuda"), reference.run(case)
@@ -53,7 +42,7 @@ def test_float32_on_seeded_networks() -> None:
 
 
 def step(device: str, trials: int = 64, dtype: torch.dtype = torch.float32) -> list[Tensor]:
-    """Readout and gradients of a network of 100 hidden neurons, some hundred spikes a trial."""
+    """Readout and gradients of a network of 100 hidden neurons, some hundred spikes per trial."""
     draw = torch.Generator().manual_seed(1)
     trains = [
         [sorted((60.0 * torch.rand(5, generator=draw, dtype=torch.float64)).tolist()) for _ in range(40)]
@@ -86,7 +75,7 @@ def test_control_float32_is_not_what_the_cpu_finds_in_float64() -> None:
 
 
 def test_on_a_stream_of_its_own() -> None:
-    """Kernels wait for what torch has queued on the current stream, and torch for them."""
+    """Kernels wait for the current stream of torch, and torch waits for kernels."""
     expected, stream = step("cuda"), torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):

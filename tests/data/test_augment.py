@@ -1,4 +1,4 @@
-"""Augmented trials: what each kind changes and what it leaves, and that nothing but the seed decides."""
+"""Augmentation: the effect of each kind, which depends on the seed only."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import pytest
 from fast.data.augment import Augmentation, by_class
 from fast.data.batches import Batches
 from fast.data.spike_files import SpikeData
-from fast.training.processes import Processes
 
 DURATION, CHANNELS = 100.0, 40
 RANDOM = np.random.default_rng(5)
@@ -25,7 +24,7 @@ def trial(augmentation: Augmentation, n: int, seed: int = 0, epoch: int = 0) -> 
 
 
 def test_nothing_asked_for_changes_nothing() -> None:
-    assert not Augmentation().changes
+    assert not Augmentation().active
     times, units = trial(Augmentation(), 3)
     assert (times == DATA.times[3]).all() and (units == DATA.units[3]).all()
 
@@ -72,7 +71,7 @@ def test_a_stretch_is_one_factor_as_often_longer_as_shorter() -> None:
 
 
 def test_a_blend_lies_half_way_and_is_of_the_same_class() -> None:
-    """Each spike is one of two trials, moved by half of what parts their centres of mass."""
+    """Each spike is of one of two trials, moved by half the distance of their centres of mass."""
     partners = set()
     for epoch in range(60):
         times, units = trial(Augmentation(blend=1.0), 3, epoch=epoch)
@@ -104,9 +103,9 @@ def test_what_is_drawn_follows_from_seed_epoch_and_trial() -> None:
 
 
 def test_batches_are_a_dataset_whose_workers_change_nothing() -> None:
-    """Asked for in any order, from any step on, by this process or by two others."""
+    """In any order, from any step, prepared by this process or by two others."""
     every = Augmentation(4, 0.2, 0.3, 0.5, 0.1)
-    here, ahead = (Batches(DATA, DURATION, 5, every, 3, Processes(), workers) for workers in (0, 2))
+    here, ahead = (Batches(DATA, DURATION, 5, every, 3, workers) for workers in (0, 2))
     late = here[4]
     for number in [2, 3, 4, 5, 1]:
         (spikes, labels), (other, other_labels) = here[number], ahead.take(number, 6)

@@ -1,4 +1,4 @@
-"""Spike files: what a user has on disk goes in as it is, or is refused by name; and a network learns from it."""
+"""Spike files are read unchanged or refused by name, and a network learns from them."""
 
 from __future__ import annotations
 
@@ -12,37 +12,12 @@ import pytest
 import torch
 
 from fast.data.spike_files import SpikeData, read_spike_file
-from fast.tasks.braille import SPLITS
+from fast.tasks.braille import DATA
 from fast.train import main
-from fast.training.shared import right_answers
+from fast.training.evaluation import correct
 from spec import SpecError
-
-CHANNELS, CLASSES, DURATION = 24, 27, 1350.0
-
-
-def write(path: Path, times: list[np.ndarray], units: list[np.ndarray], labels: np.ndarray) -> None:
-    """A file of the layout of the Spiking Heidelberg Digits; times in seconds."""
-    with h5py.File(path, "w") as file:
-        for name, rows, dtype in (("times", times, np.float32), ("units", units, np.uint16)):
-            data = file.create_dataset(f"spikes/{name}", (len(rows),), dtype=h5py.vlen_dtype(dtype))
-            for n, row in enumerate(rows):
-                data[n] = row.astype(dtype)
-        file.create_dataset("labels", data=labels)
-
-
-def small_trials(count: int, seed: int) -> tuple[list[np.ndarray], list[np.ndarray], np.ndarray]:
-    """Trials of two classes with the same counts: two bursts, whose order is the class."""
-    random = np.random.default_rng(seed)
-    labels = np.arange(count, dtype=np.uint16) % 2
-    times, units = [], []
-    for label in labels:
-        first, second = (0, 1) if label == 0 else (1, 0)
-        t = np.concatenate([random.uniform(0.10, 0.12, 6), random.uniform(0.30, 0.32, 6)])
-        u = np.repeat([4 * first, 4 * second], 6) + np.tile(np.arange(3), 4)
-        order = np.argsort(t)
-        times.append(t[order])
-        units.append(u[order])
-    return times, units, labels
+from tests.support.runs import undrawn
+from tests.support.runs.written_files import CHANNELS, CLASSES, DURATION, small_trials, write
 
 
 @pytest.fixture
@@ -53,7 +28,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_times_go_in_as_they_are(folder: Path) -> None:
-    """Every spike of the file is in the batch: same channel, same time in ms, in order."""
+    """Every spike of the file is in the batch: channel, time in ms, order."""
     times, units, labels = small_trials(96, 0)
     data = read_spike_file(folder / "braille_train.h5", CHANNELS, CLASSES, DURATION)
     trials = np.array([5, 0, 17])
@@ -68,7 +43,7 @@ def test_times_go_in_as_they_are(folder: Path) -> None:
 def test_a_network_learns_what_counts_cannot_tell(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Two classes with equal counts and opposite order: above the count baseline, exit 0, everything recorded."""
+    """Two classes of equal counts and opposite order: above the baseline, and all recorded."""
     monkeypatch.setenv("DELAYPROP_DATA", str(folder))
     run = folder / "run"
     network = ["--hidden", "24", "--readout", "max_voltage", "--gain", "1", "--out-sd", "0.2", "--delay", "300"]
@@ -86,7 +61,7 @@ def test_a_network_learns_what_counts_cannot_tell(
 
 
 def test_rows_without_spikes_are_legal(tmp_path: Path) -> None:
-    """Written empty, or never written."""
+    """Written as empty rows, or never written."""
     path = tmp_path / "braille_train.h5"
     write(path, [np.empty(0)] * 2, [np.empty(0)] * 2, np.zeros(2, np.uint16))
     with h5py.File(path, "r+") as file:
@@ -97,29 +72,30 @@ def test_rows_without_spikes_are_legal(tmp_path: Path) -> None:
 
 
 def test_one_trial_is_enough(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """No count varies: a channel that tells nothing adds nothing to the baseline, and every number stays finite."""
+    """A channel of constant count adds nothing to the baseline, and every number stays finite."""
     for seed, split in enumerate(("train", "valid", "test")):
         write(tmp_path / f"braille_{split}.h5", *small_trials(1, seed))
     run = tmp_path / "run"
-    assert main(["--task", "braille", "--data", str(tmp_path), "--epochs", "1", "--hidden", "4", "--out", str(run)]) < 2
+    options = ["--data", str(tmp_path), "--epochs", "1", "--hidden", "4", "--out", str(run)]
+    assert undrawn.main("--task", "braille", *options) < 2
     assert json.loads((run / "result.json").read_text())["count_baseline"] in (0.0, 1.0)
     assert "-: does not apply to that step; the worst of an epoch" in capsys.readouterr().out
 
 
 def test_an_answer_is_right_only_if_strictly_the_largest() -> None:
-    """Silence, a tie with another output, and a right output below another are wrong, for every class."""
+    """For every class: silence, a tie with another output, and a lower right output are wrong."""
     y = torch.tensor([[0.0, 0.0, 0.0], [2.0, 1.0, 2.0], [3.0, 1.0, 2.0], [-3.0, -1.0, -2.0], [1.0, 2.0, 3.0]])
-    found = [right_answers(y, torch.full((5,), label)).tolist() for label in range(3)]
+    found = [correct(y, torch.full((5,), label)).tolist() for label in range(3)]
     assert found == [[False, False, True, False, False], [False, False, False, True, False], [False] * 4 + [True]]
 
 
 def test_silence_is_never_a_right_answer(tmp_path: Path) -> None:
-    """Trials without a spike, all of class 0: to an argmax of equal outputs they would all look right."""
-    for split in SPLITS:
+    """Silent trials of class 0: an argmax of equal outputs would be right."""
+    for split in DATA.splits:
         write(tmp_path / f"braille_{split}.h5", [np.empty(0)] * 4, [np.empty(0)] * 4, np.zeros(4, np.uint16))
     run = tmp_path / "run"
     options = ["--data", str(tmp_path), "--epochs", "2", "--hidden", "4", "--out", str(run)]
-    assert main(["--task", "braille", *options]) == 1
+    assert undrawn.main("--task", "braille", *options) == 1
     assert json.loads((run / "result.json").read_text())["test_accuracy"] == 0.0
     for line in (run / "history.jsonl").read_text().splitlines():
         assert json.loads(line)["train_accuracy"] == json.loads(line)["valid_accuracy"] == 0.0
@@ -168,7 +144,7 @@ def replaced(name: str, values: np.ndarray) -> Callable[[Path], None]:
 
 
 def rows_of(name: str, dtype: str, value: float | bytes) -> Callable[[Path], None]:
-    """Variable-length rows of 12 of this value."""
+    """12 variable-length rows of this value."""
 
     def change(file: h5py.File) -> None:
         del file[name]
@@ -198,16 +174,16 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "late time": (set_row("spikes/times", 7, [0.1] * 11 + [2.0]), "record 7 times` must be from 0 to 1350.0 ms"),
     "NaN time": (set_row("spikes/times", 7, [0.1] * 11 + [np.nan]), "record 7 times` must be finite"),
     "unit out of range": (set_row("spikes/units", 9, [24] * 12), "record 9 units` must be from 0 to 23"),
-    "flat times": (replaced("spikes/times", np.full(96, 0.1)), "record 0 times` must be a row, one"),
-    "flat units": (replaced("spikes/units", np.zeros(96, int)), "record 0 units` must be a row, one"),
-    "2-D times": (replaced("spikes/times", np.full((96, 3, 4), 0.1)), "record 0 times` must be a row, one"),
+    "flat times": (replaced("spikes/times", np.full(96, 0.1)), "record 0 times` must be one-dimensional, one"),
+    "flat units": (replaced("spikes/units", np.zeros(96, int)), "record 0 units` must be one-dimensional, one"),
+    "2-D times": (replaced("spikes/times", np.full((96, 3, 4), 0.1)), "record 0 times` must be one-dimensional, one"),
     "2-D units": (replaced("spikes/units", np.zeros((96, 3, 4), int)), "got an array of shape [3, 4]"),
     "complex times": (replaced("spikes/times", np.full((96, 12), 0.1 + 1j)), "record 0 times` must be real numbers"),
     "boolean times": (replaced("spikes/times", np.zeros((96, 12), bool)), "record 0 times` must be real numbers"),
     "text rows": (rows_of("spikes/times", "S4", b"soon"), "record 0 times` must be real numbers, got |S4"),
-    "text for rows": (damaged(text_rows), "record 0 times` must be a row, one entry a spike, got a single entry"),
+    "text for rows": (damaged(text_rows), "must be one-dimensional, one entry per spike, got a single entry"),
     "enormous time": (rows_of("spikes/times", "f8", 1e306), "record 0 times` must be finite, got inf"),
-    "a unit too few": (set_row("spikes/units", 9, [1] * 11), "record 9 units` must be one a time, 12, got 11"),
+    "a unit too few": (set_row("spikes/units", 9, [1] * 11), "record 9 units` must be one per time, 12, got 11"),
 }
 
 
@@ -226,7 +202,7 @@ def test_a_damaged_file_is_refused_and_the_record_named(
 
 
 class Tonic:
-    """What a dataset of tonic looks like: structured events in microseconds."""
+    """The layout of a dataset of tonic: structured events in microseconds."""
 
     def __init__(self, wrong: dict | None = None) -> None:
         self.wrong = wrong or {}

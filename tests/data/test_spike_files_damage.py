@@ -1,7 +1,7 @@
-"""More ways in which a spike file is damaged: cut, overwritten, packed, of other names, types and units.
+"""Damaged spike files: cut, overwritten, packed, with other names, types and units.
 
-`test_spike_files.py` has the first of them, and how a command says it. Here the reader alone is asked: it names the
-file, and where one record is at fault, that record.
+The reader names the file and the damaged record. `test_spike_files.py` has the simplest damage, and
+the messages of the command.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import pytest
 
 from fast.data.spike_files import read_spike_file
 from spec import SpecError
-from tests.data.test_spike_files import CHANNELS, CLASSES, DURATION, small_trials, write
+from tests.support.runs.written_files import CHANNELS, CLASSES, DURATION, small_trials, write
 
 TRIALS = 24
 LENGTHS = {"one byte": -1, "a quarter": 0.75, "half": 0.5, "most": 0.1, "all but the signature": 8}
 
-NOT_READ = r"mine[.]h5` must be a readable HDF5 file of spikes, got .+; get the file whole"
+NOT_READ = r"mine[.]h5` must be a readable HDF5 file of spikes, got .+; get the complete file"
 
 Change = Callable[[h5py.File], None]
 
@@ -64,7 +64,7 @@ OVERWRITTEN: dict[str, Callable[[bytes], bytes]] = {
 
 @pytest.mark.parametrize("change", OVERWRITTEN.values(), ids=OVERWRITTEN.keys())
 def test_a_file_of_other_bytes_is_refused(change: Callable[[bytes], bytes], path: Path) -> None:
-    """The last is what a transfer as text does: HDF5's signature is made to show it."""
+    """The last damage is that of a transfer as text, which the HDF5 signature reveals."""
     before = path.read_bytes()
     path.write_bytes(change(before))
     assert path.read_bytes() != before
@@ -93,7 +93,7 @@ def group(name: str) -> Change:
 
 
 def rows(name: str, kind: str, make: Callable[[np.ndarray], np.ndarray], only: int | None = None) -> Change:
-    """Rows of another type, each made from what was there; or only one of them."""
+    """Rows of another type, made from the original ones; or only one row."""
 
     def change(file: h5py.File) -> None:
         before = list(file[name][:])
@@ -173,15 +173,15 @@ DAMAGES: dict[str, tuple[Change, str]] = {
     ),
     "a time too many": (
         rows("spikes/times", "f8", lambda row: np.append(IN_ORDER, 0.4), only=17),
-        "record 17 units` must be one a time, 13, got 12",
+        "record 17 units` must be one per time, 13, got 12",
     ),
     "no unit for the times": (
         rows("spikes/units", "u2", lambda row: row[:0], only=17),
-        "record 17 units` must be one a time, 12, got 0",
+        "record 17 units` must be one per time, 12, got 0",
     ),
     "rows of two dimensions": (
         replaced("spikes/times", np.full((TRIALS, 12, 1), 0.1)),
-        r"record 0 times` must be a row, one entry a spike, got an array of shape \[12, 1\]",
+        r"record 0 times` must be one-dimensional, one entry per spike, got an array of shape \[12, 1\]",
     ),
 }
 

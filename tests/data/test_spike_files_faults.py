@@ -1,4 +1,4 @@
-"""The tests of damaged spike files can fail: each check of the reader, taken out of a copy, turns one of them red."""
+"""Each check of the reader, removed from a copy, turns a test of damage red."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 
 from tests import ROOT
 from tests.data import test_spike_files_damage as damage
-from tests.data.test_spike_files import small_trials, write
 from tests.support.faults.planting import Fault
+from tests.support.runs.written_files import small_trials, write
 
 
 def fault(name: str, text: str, wrong: str) -> Fault:
@@ -44,21 +44,21 @@ FAULTS = (
 
 
 def passes(name: str, path: Path) -> bool:
-    """Whether the test of this damage does."""
+    """Whether the test of this damage fails."""
     write(path, *small_trials(damage.TRIALS, 0))
     try:
         if name in damage.OVERWRITTEN:
             damage.test_a_file_of_other_bytes_is_refused(damage.OVERWRITTEN[name], path)
         else:
             damage.test_a_damaged_record_is_named(*damage.DAMAGES[name], path)
-    except (Exception, pytest.fail.Exception):  # whatever it is, the test is red
+    except (Exception, pytest.fail.Exception):  # any error makes the test red
         return False
     return True
 
 
 def read_by(source: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the tests use another reader."""
-    path = folder / f"reader{len(list(folder.glob('reader*.py')))}.py"  # anew: Python knows a file by size and second
+    """Gives the tests another reader."""
+    path = folder / f"reader{len(list(folder.glob('reader*.py')))}.py"  # Python caches by size and second
     path.write_text(source, encoding="utf-8")
     spec = spec_from_file_location("reader_with_a_fault", path)
     assert spec is not None and spec.loader is not None

@@ -1,1 +1,1 @@
-"""The proofs, and controls that they must refuse."""
+"""The proofs, and false claims that they must refute."""

@@ -1,58 +1,51 @@
-"""What the README shows works: its program learns, its commands and files exist."""
+"""The program of the README learns; its links and commands, and CONTRIBUTING's, exist."""
 
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
 
 import pytest
 
-from fast.tasks import braille
-from fast.tasks.sequence import task as sequence
 from tests import ROOT
+from tests.support.house.docs_pages import blocks
 
-TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
-
-
-def program() -> str:
-    found = re.search(r"```python\n(.*?)```", TEXT, re.DOTALL)
-    assert found is not None
-    return found[1]
+TEXTS = {name: (ROOT / f"{name}.md").read_text(encoding="utf-8") for name in ("README", "CONTRIBUTING")}
+PROGRAM = blocks(TEXTS["README"])[0].program
 
 
-def learned(text: str, capsys: pytest.CaptureFixture[str]) -> list[float]:
-    """How far off it was at each step that the program prints, ms."""
-    exec(compile(text, "README.md", "exec"), {})
-    printed = capsys.readouterr().out.splitlines()
-    found = [re.fullmatch(r"step +\d+: +(\S+) ms off, smallest conditioning (\S+)", line) for line in printed]
-    assert len(found) == 5
-    assert all(line is not None and float(line[2]) > 0 for line in found)
-    return [float(line[1]) for line in found if line is not None]
+def learned(program: str, capsys: pytest.CaptureFixture[str]) -> list[float]:
+    """The distance from the targets, ms, of each step that the program prints."""
+    exec(compile(program, "README.md", "exec"), {})
+    printed = capsys.readouterr().out
+    found = re.findall(r"^step +\d+: +(\S+) ms off, smallest conditioning (\S+)$", printed, re.MULTILINE)
+    assert len(found) == len(printed.splitlines()) > 1
+    assert all(float(kappa) > 0 for _, kappa in found)
+    return [float(off) for off, _ in found]
 
 
 def test_the_program_of_the_readme_learns(capsys: pytest.CaptureFixture[str]) -> None:
-    """A user's own network in 25 lines: from milliseconds to microseconds."""
-    off = learned(program(), capsys)
+    """From milliseconds to microseconds."""
+    off = learned(PROGRAM, capsys)
     assert off[0] > 5.0 and off[-1] < 0.05 and off == sorted(off, reverse=True)
-    assert len(program().splitlines()) <= 25
 
 
 def test_control_with_frozen_delays_it_does_not(capsys: pytest.CaptureFixture[str]) -> None:
-    frozen = program().replace('"lr": 0.2}', '"lr": 0.0}')
-    assert frozen != program()
+    frozen = PROGRAM.replace('"lr": 0.2}', '"lr": 0.0}')
+    assert frozen != PROGRAM
     assert min(learned(frozen, capsys)) > 5.0
 
 
-def test_links_lead_somewhere() -> None:
-    links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", TEXT)
-    local = [link for link in links if not link.startswith("http")]
-    assert local and all((ROOT / link).exists() for link in local)
-
-
-def test_the_commands_exist() -> None:
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+def test_links_and_commands_exist(text: str) -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    for target in re.findall(r"(?:^    |`)make ([a-z]+)", TEXT, re.MULTILINE):
+    for link in re.findall(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)", text):
+        assert (ROOT / link).exists(), link
+    targets = re.findall(r"(?:^    |`)make ([a-z-]+)", text, re.MULTILINE)
+    modules = re.findall(r"python -m ([a-z_]+(?:\.[a-z_]+)*)", text)
+    assert targets and modules
+    for target in targets:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
-    for module in re.findall(r"python -m ([a-z]+(?:\.[a-z]+)*)", TEXT):
-        path = ROOT / module.replace(".", "/")
-        assert path.with_suffix(".py").exists() or (path / "__main__.py").exists(), module
-    assert callable(sequence.prepare) and callable(braille.prepare)
+    for module in modules:
+        found = find_spec(module)
+        assert found and (not found.submodule_search_locations or find_spec(f"{module}.__main__")), module

@@ -1,4 +1,4 @@
-"""`python -m reports`: a finished run is drawn again, and whatever else the folder holds is refused in one line."""
+"""`python -m reports` draws a finished run, and refuses other content in one line."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from matplotlib.figure import Figure
 
+from fast.drawing.classification import overview
 from fast.drawing.run_record import read
-from fast.drawing.sequence import _delays
-from fast.drawing.training import _training
+from fast.drawing.sequence import delays_of_two
 from reports.__main__ import main
 from tests.support.runs.recorded_runs import made, results
 
@@ -73,7 +73,7 @@ def line(**entries: object) -> Callable[[Path], object]:
 BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "no result": (lambda folder: (folder / "result.json").unlink(), "`RUN` must be the folder of a finished run, with"),
     "no history": (lambda folder: (folder / "history.jsonl").unlink(), "with history.jsonl, got "),
-    "no text": (lambda folder: (folder / "result.json").write_bytes(b"\xff\xfe\x00"), "(UnicodeDecodeError)"),
+    "no text": (lambda folder: (folder / "result.json").write_bytes(b"\xff\xfe\x00"), "got UnicodeDecodeError: "),
     "no JSON": (result_json("{"), "`result.json` must be JSON, got"),
     "no object": (result_json("[1, 2]"), "`result.json` must be an object, got a list of 2; give the folder of"),
     "no task": (result_json("{}"), "`result.json` must be an object with task, got one without"),
@@ -95,7 +95,7 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "voltages too few": (
         changed(after=[{**TRACES[0], "V": [1.0]}, *TRACES[1:]]),
-        "`result.json trace 4 V` must be one voltage a time, got 1 for 2 times",
+        "`result.json trace 4 V` must be one voltage per time, got 1 for 2 times",
     ),
     "an output too many": (changed(after=[{**TRACES[0], "output": 2}, *TRACES[1:]]), "must be one of 0, 1, got 2"),
 }
@@ -117,7 +117,7 @@ def test_what_is_no_finished_run_is_one_line_and_exit_2(
     ("options", "words"),
     [
         (["a", "b"], "unrecognized arguments: b"),
-        (["nowhere"], "`RUN` must be the folder of a finished run, with result.json, got nowhere (No such file or"),
+        (["nowhere"], "`RUN` must be the folder of a finished run, with result.json, got No such file or directory:"),
     ],
     ids=["two", "missing folder"],
 )
@@ -138,7 +138,7 @@ def test_a_picture_that_cannot_be_written_has_its_own_message(
 
     monkeypatch.setattr(Figure, "savefig", refuse)
     assert main([str(record(tmp_path, SEQUENCE, [SEQUENCE_LINE]))]) == 2
-    expected = f"a folder with room for what is written, got No space left on device: {tmp_path}; make room"
+    expected = f"a folder with room for pictures, got No space left on device: {tmp_path}; make room"
     assert capsys.readouterr() == ("", f"python -m reports: `RUN` must be {expected}\n")
 
 
@@ -148,7 +148,7 @@ def test_help(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_legend_of_the_delays_lies_on_no_curve() -> None:
-    figure = _delays([SEQUENCE_LINE] * 2, SEQUENCE)
+    figure = delays_of_two([SEQUENCE_LINE] * 2, SEQUENCE)
     figure.draw_without_rendering()
     delays = figure.axes[0]
     legend = delays.get_legend()
@@ -156,10 +156,10 @@ def test_the_legend_of_the_delays_lies_on_no_curve() -> None:
 
 
 def test_epochs_are_whole_and_a_share_has_an_axis_of_its_own(tmp_path: Path) -> None:
-    figure = _training(read(made(tmp_path)))
+    figure = overview(read(made(tmp_path)))
     figure.draw_without_rendering()
     for axes in figure.axes[:3]:
         ticks = axes.get_xticks()
         assert len(ticks) and all(tick == round(tick) for tick in ticks)
     labels = {axes.get_ylabel() for axes in figure.axes if axes.lines}
-    assert {"spikes a hidden neuron and trial", "silent hidden neurons, %"} <= labels
+    assert {"spikes per hidden neuron and trial", "silent hidden neurons, %"} <= labels

@@ -1,4 +1,4 @@
-"""A damaged record of a classification, or one at odds with another, is refused in one line, and nothing is drawn."""
+"""A damaged record, or one at odds with another, is refused in one line, without a picture."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ def in_its_place(folder: Path) -> None:
 BAD: dict[str, tuple[Change, str]] = {
     "no arrays": (lambda folder: (folder / "page.npz").unlink(), "a finished run, with page.npz, got"),
     "no options": (lambda folder: (folder / "options.json").unlink(), "a finished run, with options.json, got"),
-    "empty": (bytes_of(lambda whole: b""), "`page.npz` must be a whole file of arrays, got EOFError"),
-    "cut": (bytes_of(lambda whole: whole[:-100]), "`page.npz` must be a whole file of arrays, got"),
+    "empty": (bytes_of(lambda whole: b""), "`page.npz` must be an intact file of arrays, got EOFError"),
+    "cut": (bytes_of(lambda whole: whole[:-100]), "`page.npz` must be an intact file of arrays, got"),
     "flipped": (
         bytes_of(lambda whole: whole[:3000] + bytes([whole[3000] ^ 255]) + whole[3001:]),
-        "`page.npz` must be a whole file of arrays, got",
+        "`page.npz` must be an intact file of arrays, got",
     ),
-    "no archive": (bytes_of(lambda whole: b"no archive"), "`page.npz` must be a whole file of arrays, got"),
-    "one array": (one_array, "`page.npz` must be a whole file of arrays, got"),
+    "no archive": (bytes_of(lambda whole: b"no archive"), "`page.npz` must be an intact file of arrays, got"),
+    "one array": (one_array, "`page.npz` must be an intact file of arrays, got"),
     "a folder": (
         in_its_place,
-        "`page.npz` must be a whole file of arrays, got IsADirectoryError",
+        "`page.npz` must be an intact file of arrays, got IsADirectoryError",
     ),
-    "objects": (put("t", [None, {}]), "`page.npz` must be a whole file of arrays, got ValueError"),
+    "objects": (put("t", [None, {}]), "`page.npz` must be an intact file of arrays, got ValueError"),
     "an array missing": (recorded(lambda found: found.pop("d_after_1")), "`page.npz` must be a file of arrays with d"),
     "no trial": (recorded(lambda found: found.pop("label_0")), "`page.npz` must be a file of arrays with label_0"),
     "half a trial": (recorded(lambda found: found.pop("V_2")), "`page.npz` must be a file of arrays with V_2, got one"),

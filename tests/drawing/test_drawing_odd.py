@@ -1,4 +1,4 @@
-"""Odd runs are drawn too: silent, frozen, wrong, uncertified ones, and networks of any size."""
+"""Odd runs have pictures too: silent, frozen, wrong, uncertified, of any size."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import pytest
 
 from tests.support.runs.recorded_runs import Arrays, Change, lines, made, recorded, results
 from tests.support.runs.run_pages import drawn
+
+pytestmark = pytest.mark.full
 
 
 def frozen(found: Arrays) -> None:
@@ -23,14 +25,14 @@ def no_delays(found: Arrays) -> None:
 
 
 def silent(found: Arrays) -> None:
-    """No spike anywhere in one trial, and no answer."""
+    """One trial without spikes and without an answer."""
     for name in ("times_1_0", "times_1_1", "units_1_0", "units_1_1", "arrivals_1"):
         found[name] = found[name][:0]
     found["V_1"][:] = found["y_1"][:] = 0
 
 
 def wrong_and_late(found: Arrays) -> None:
-    """A trial with a wrong answer, where all arrives after the end."""
+    """A trial with a wrong answer, and arrivals only after the end."""
     found["y_0"], found["arrivals_0"] = np.array([0.0, 2.0, 1.0]), np.array([[60.0, 1.0], [70.0, -1.0]])
 
 
@@ -58,7 +60,7 @@ ODD: dict[str, tuple[list[Change], list[str], list[str]]] = {
     ),
     "a trial silent, one wrong and late": (
         [recorded(silent), recorded(wrong_and_late)],
-        ["class 1, answered with nothing", "class 0, answered with 1 (wrong)"],
+        ["class 1, no answer,", "class 0, answer 1 (wrong)"],
         [],
     ),
     "one trial, not certified": (
@@ -68,7 +70,7 @@ ODD: dict[str, tuple[list[Change], list[str], list[str]]] = {
     ),
     "all silent, all wrong": (
         [lines(**SILENT), results(answers=ALL_WRONG, test_accuracy=0)],
-        ["steps in which a hidden layer was silent altogether: 15.", "Test accuracy 0.0 %"],
+        ["steps in which a whole hidden layer was silent: 15.", "Test accuracy 0.0 %"],
         [],
     ),
     "weights frozen, all right": (

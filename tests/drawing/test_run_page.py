@@ -1,4 +1,4 @@
-"""`run.html`: one file that needs no other, and says what the records say."""
+"""`run.html`: one self-contained file with the content of the records."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fast.drawing.answers import by_class, confusion
+from fast.drawing.confusion import by_class, confusion
 from fast.drawing.curves import accuracy_and_loss, certificate
 from fast.drawing.page import html
 from fast.drawing.run_record import read
@@ -20,6 +20,8 @@ from fast.drawing.synapses import moved_most
 from reports.__main__ import main
 from tests.support.runs.recorded_runs import Arrays, made, recorded, results, settings
 from tests.support.runs.run_pages import NO_BREAK, Outline, drawn
+
+pytestmark = pytest.mark.full
 
 LARGEST = 4_000_000  # bytes
 
@@ -62,12 +64,12 @@ def test_the_page_says_what_the_records_say(content: str) -> None:
     text = Outline(content).text
     for words in (
         "yin-yang, 4-6-3, seed 7", "Test accuracy 75.0 % (95 % interval: 66.0 % to 82.0 %)", "test trials 120",
-        "counts of spikes alone 35.0 %", "best epoch 2 of 3", "validation accuracy there 65.0 %",
-        "Validation chose epoch 2; the test split was looked at once", "time of all epochs 4 s",
+        "spike counts alone 35.0 %", "best epoch 2 of 3", "validation accuracy in it 65.0 %",
+        "Validation chose epoch 2; its network was evaluated on the test split once", "time of all epochs 4 s",
         "All 9 settings", "out runs/mine", "resume no", "dtype float32", "hidden 30", "lr 0.02", "data -",
-        "data_sha256 train.h5: ab12, test.h5: cd34", "class trials right accuracy taken for",
+        "data_sha256 train.h5: ab12, test.h5: cd34", "class trials correct accuracy most frequent error",
         "0 40 30 75.0 % 1 (10)", "2 40 30 75.0 % 0 (10)", "the unit roundoff 6.0e-08 of float32",
-        "A test trial of class 1, answered with 1 (right)",
+        "A test trial of class 1, answer 1 (correct)",
     ):
         assert words in text, words
 
@@ -75,7 +77,7 @@ def test_the_page_says_what_the_records_say(content: str) -> None:
 def test_the_roundoff_is_that_of_the_run(tmp_path: Path) -> None:
     settings(dtype="float64")(made(tmp_path))
     picture = certificate(read(tmp_path))
-    assert picture is not None and "the unit roundoff 1.1e-16 of float64" in picture.sentence
+    assert picture is not None and "the unit roundoff 1.1e-16 of float64" in picture.caption
     (line,) = [line for line in picture.figure.axes[0].lines if line.get_label() == "unit roundoff"]
     assert list(np.asarray(line.get_ydata())) == [2.0**-53] * 2
 
@@ -83,10 +85,10 @@ def test_the_roundoff_is_that_of_the_run(tmp_path: Path) -> None:
 def test_a_run_may_take_the_last_epoch_untold_by_validation(tmp_path: Path) -> None:
     settings(choose="last")(made(tmp_path))
     results(best_epoch=3)(tmp_path)
-    assert "marks epoch 3, the last, the star" in accuracy_and_loss(read(tmp_path)).sentence
+    assert "marks epoch 3, the last, the star" in accuracy_and_loss(read(tmp_path)).caption
     text = drawn(tmp_path).text
-    assert "last epoch 3 of 3 validation accuracy there 64.0 %" in text
-    assert "The last epoch, 3, was to be taken;" in text and "Validation chose" not in text
+    assert "last epoch 3 of 3 validation accuracy in it 64.0 %" in text
+    assert "The options chose the last epoch, 3;" in text and "Validation chose" not in text
 
 
 def test_the_table_of_classes_follows_the_answers(tmp_path: Path) -> None:
@@ -98,11 +100,11 @@ def test_the_table_of_classes_follows_the_answers(tmp_path: Path) -> None:
         ["2", "0", "0", "-", "-"],
     ]
     picture = confusion(read(tmp_path))
-    assert "the last column: no answer, no single readout is largest" in picture.sentence
+    assert "the last column: no answer, no single readout is largest" in picture.caption
     assert [label.get_text() for label in picture.figure.axes[0].get_xticklabels()] == ["0", "1", "2", "none"]
     results(answers=[[5, 3, 0, 0], [1, 2, 1, 0], [0, 0, 0, 0]])(tmp_path)
     picture = confusion(read(tmp_path))
-    assert "every trial has an answer" in picture.sentence
+    assert "every trial has an answer" in picture.caption
     assert [label.get_text() for label in picture.figure.axes[0].get_xticklabels()] == ["0", "1", "2"]
 
 
@@ -157,5 +159,5 @@ def test_a_page_that_cannot_be_written_has_its_own_message(
     made(tmp_path)
     monkeypatch.setattr(Path, "write_text", refuse)
     assert main([str(tmp_path)]) == 2
-    expected = f"a folder with room for what is written, got No space left on device: {tmp_path}; make room"
+    expected = f"a folder with room for pictures, got No space left on device: {tmp_path}; make room"
     assert capsys.readouterr() == ("", f"python -m reports: `RUN` must be {expected}\n")

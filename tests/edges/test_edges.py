@@ -1,9 +1,8 @@
-"""Networks at the edge of what numbers can hold, each with the result that is expected of it."""
+"""Networks at the limits of floating point, each with its expected result."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,34 +11,14 @@ import pytest
 
 import fast.run
 import reference.__main__
-from fast.run import run_case
-from spec import Case, Result, save_case
-from tests.invariances.test_identities import residuals
-from tests.support.comparison import Agreement, assert_not_all_zero, assert_same_activity, assert_same_gradients
-from tests.support.networks.closed_forms import case_of, loss_of, one_neuron
+from spec import save_case
+from tests.support.identities import residuals
+from tests.support.implementations import RUNS, Run, assert_true, every_readout, every_run
+from tests.support.networks.closed_forms import case_of, lif, loss_of, one_neuron
 from tests.support.report_evidence import Measured
 from tests.support.tolerances import U64, WELL_CONDITIONED, identity
-from tests.support.truth import Problem, gradient, simulate
 
-Run = Callable[[Case], Result]
-RUNS: dict[str, Run] = {"reference": reference.run, "fast": run_case}
 MAINS = {"reference": reference.__main__.main, "fast": fast.run.main}
-every_run = pytest.mark.parametrize("run", RUNS.values(), ids=RUNS)
-every_readout = pytest.mark.parametrize(
-    "read", ["spikes", "first_spike_time", "max_voltage", "mean_voltage", "exp_weighted_voltage"]
-)
-
-
-def assert_true(case: Case, result: Result) -> Agreement:
-    """Spikes, loss and gradient against the ground truth."""
-    true, truth = gradient(case), simulate(Problem.from_case(case))
-    assert_not_all_zero(case, true)
-    assert_same_activity(case, result, truth, true)
-    return assert_same_gradients(case, result.gradients, true, truth.kappa_min)
-
-
-def lif(**constants: float) -> dict:
-    return {"kind": "lif", "threshold": 1.0, "reset": -0.25, **constants}
 
 
 @pytest.mark.check(29)
@@ -47,7 +26,7 @@ def lif(**constants: float) -> dict:
 @every_readout
 @pytest.mark.parametrize("delta", [0.0, *(s * 10.0**-k for k in (15, 12, 9, 7, 5, 3, 1) for s in (1, -1))])
 def test_nearly_equal_time_constants(run: Run, read: str, delta: float, measured: Measured) -> None:
-    """`tau_mem = tau_syn (1 + delta)` costs no digit, whatever `delta`."""
+    """`tau_mem = tau_syn (1 + delta)` costs no digit, for any `delta`."""
     case = one_neuron(read, tau_syn=16.0 / (1 + delta), kind="li" if read == "max_voltage" else "lif")
     measured(assert_true(case, run(case)).used, 1.0, 1)
 
@@ -55,7 +34,7 @@ def test_nearly_equal_time_constants(run: Run, read: str, delta: float, measured
 @pytest.mark.check(29, control=True)
 @pytest.mark.parametrize("delta", [1e-15, 1e-12, 1e-9, 1e-7])
 def test_control_the_textbook_formula_loses_digits(delta: float) -> None:
-    """`(exp(-t/tau_mem) - exp(-t/tau_syn)) tau_syn/(tau_mem - tau_syn)` cancels there, and divides by 0 at 0."""
+    """`(exp(-t/tau_mem) - exp(-t/tau_syn)) tau_syn/(tau_mem - tau_syn)` cancels near equality."""
     t, tau_mem, tau_syn = 7.0, 16.0 * (1 + delta), 16.0
     textbook = (math.exp(-t / tau_mem) - math.exp(-t / tau_syn)) * tau_syn / (tau_mem - tau_syn)
     assert abs(textbook / (t / 16.0 * math.exp(-t / 16.0)) - 1) > WELL_CONDITIONED * 1e2
@@ -65,7 +44,7 @@ def test_control_the_textbook_formula_loses_digits(delta: float) -> None:
 @every_readout
 @pytest.mark.parametrize(("tau_mem", "tau_syn"), [(100.0, 0.01), (0.05, 100.0), (1000.0, 1.0), (1.0, 1000.0)])
 def test_time_constants_far_apart(run: Run, read: str, tau_mem: float, tau_syn: float) -> None:
-    """An impulse of current, and a current that never decays."""
+    """An impulse of current, and a current that hardly decays."""
     neuron = ({"kind": "li"} if read == "max_voltage" else lif()) | {"tau_mem": tau_mem, "tau_syn": tau_syn}
     drive = 1.5 * max(1.0, tau_mem / tau_syn)
     weights = [[drive, 0.4 * drive], [0.8 * drive, 1.1 * drive]]
@@ -78,7 +57,7 @@ def test_time_constants_far_apart(run: Run, read: str, tau_mem: float, tau_syn: 
 @every_readout
 @pytest.mark.parametrize("T", [1e5, 1e-3])
 def test_long_and_short_trials(run: Run, read: str, T: float) -> None:
-    """100 s in which spikes come at both ends, and 1 us: times keep their digits, and so do integrals over T."""
+    """100 s with spikes at both ends, and 1 us: times and integrals over T keep their digits."""
     neuron = {"kind": "li"} if read == "max_voltage" else lif()
     if T > 1:
         weights, delays = [[15.0, 4.0], [3.0, 9.0]], [[1.75, 2.5], [3.0, 0.0]]
@@ -95,10 +74,10 @@ def test_long_and_short_trials(run: Run, read: str, T: float) -> None:
 @pytest.mark.check(28)
 @every_run
 def test_a_burst_of_100000_spikes(run: Run, measured: Measured) -> None:
-    """None is dropped: charge in is charge out. And the gradient by the last of them still obeys the identities.
+    """No spike is dropped: charge is conserved, and the gradient obeys the identities.
 
-    One arrival brings a charge of `w tau_syn`, every spike takes `tau_mem (v_th - v_reset)`; what is missing at the end
-    has leaked through a membrane below threshold, or is left.
+    One arrival brings a charge of `w tau_syn`, every spike takes `tau_mem (v_th - v_reset)`. The
+    rest has leaked through the membrane below threshold, or remains.
     """
     wanted = 100_000
     loss = {"kind": "spike_time_mse", "targets": [[5.0] * (wanted - 1000), [3.0]]}
@@ -115,7 +94,7 @@ def test_a_burst_of_100000_spikes(run: Run, measured: Measured) -> None:
 
 @pytest.mark.check(28, control=True)
 def test_control_one_lost_spike_breaks_the_identities() -> None:
-    """The last of a thousand, which the loss reads, is left out of what the gradient is held against."""
+    """The last of a thousand spikes, which the loss reads, is left out of the identities."""
     loss = {"kind": "spike_time_mse", "targets": [[5.0] * 900, [3.0]]}
     case = case_of(lif(reset=0.0), [[2000.0, 30.0]], [[1.75, 2.0]], [[0.5]], loss, 200.0)
     result = reference.run(case)
@@ -129,7 +108,7 @@ def test_control_one_lost_spike_breaks_the_identities() -> None:
 @pytest.mark.parametrize("read", ["spikes", "mean_voltage"])
 @pytest.mark.parametrize("w", [1e20, 1e300])
 def test_absurd_weights(name: str, read: str, w: float, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    """A neuron that would spike faster than the arithmetic resolves: a clear error, and exit code 3 in one line."""
+    """A neuron that spikes faster than the arithmetic resolves is one error line, exit code 3."""
     case = case_of(lif(), [[w, None]], [[1.75, None]], [[0.5]], loss_of(read), 60.0)
     with pytest.raises(ArithmeticError, match="spikes too fast, or without end; lower its weights"):
         RUNS[name](case)
@@ -141,7 +120,7 @@ def test_absurd_weights(name: str, read: str, w: float, tmp_path: Path, capsys: 
 
 @pytest.mark.parametrize("name", RUNS)
 def test_a_reset_one_ulp_below_threshold(name: str) -> None:
-    """The same, of a neuron that has no way to go from reset to threshold."""
+    """The same error for a neuron whose reset is at its threshold."""
     reset = float(np.nextafter(1.0, 0.0))
     case = case_of(lif(reset=reset), [[15.0, None]], [[1.75, None]], [[0.5]], loss_of("spikes"), 60.0)
     with pytest.raises(ArithmeticError, match="spikes too fast, or without end; lower its weights"):
@@ -151,7 +130,7 @@ def test_a_reset_one_ulp_below_threshold(name: str) -> None:
 @pytest.mark.parametrize("name", RUNS)
 @pytest.mark.parametrize("loss", ["spikes", "mean_voltage"])
 def test_a_current_beyond_float64(loss: str, name: str) -> None:
-    """Two arrivals whose sum overflows: an error, and no endless search for a crossing."""
+    """Two arrivals whose sum overflows are an error, not an endless search for a crossing."""
     case = case_of(lif(), [[1.7e308, None]], [[0.0, None]], [[0.5, 0.5]], loss_of(loss), 60.0)
     with pytest.raises(ArithmeticError):
         RUNS[name](case).to_dict(case.network)

@@ -1,4 +1,4 @@
-"""Spikes that hardly happen: the gradient grows as the root law says, keeps its digits, and no difference finds it."""
+"""Grazing spikes: the gradient obeys the root law and keeps its digits; differences fail."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 
 from spec import Case, Connection, Network
-from tests.edges.test_edges import Run, assert_true, every_run, lif
 from tests.support.comparison import block_errors
-from tests.support.networks.closed_forms import case_of
+from tests.support.implementations import Run, assert_true, every_run
+from tests.support.networks.closed_forms import case_of, lif
 from tests.support.report_evidence import Measured
 from tests.support.tolerances import GROWTH, U64, times
 from tests.support.truth import OrderChanged, Problem, difference, gradient, simulate
 
 
 def grazing(height: float) -> Case:
-    """One spike, of a voltage whose peak is `1 + height`: with `tau_mem = 2 tau_syn` it is a quarter of the weight."""
+    """One spike of a voltage with peak `1 + height`, a quarter of the weight at tau ratio 2."""
     loss = {"kind": "spike_time_mse", "targets": [[5.0], []]}
     return case_of(lif(reset=-8.0), [[4 * (1 + height), None]], [[1.75, None]], [[0.5]], loss, 60.0)
 
@@ -30,7 +30,7 @@ HEIGHTS = [10.0**-k for k in range(1, 13)]
 @every_run
 @pytest.mark.parametrize("height", HEIGHTS)
 def test_grazing(run: Run, height: float, measured: Measured) -> None:
-    """However low the peak over the threshold, the gradient is good to 100 u / kappa."""
+    """However low the peak above the threshold, the relative error is at most 100 u / kappa."""
     case = grazing(height)
     result = run(case)
     used = assert_true(case, result).used
@@ -46,8 +46,7 @@ def test_grazing(run: Run, height: float, measured: Measured) -> None:
 
 
 def differences(run: Run, case: Case, step: float) -> float:
-    """What central differences in float64 make of the gradient by the weight; they cross the place where the spike
-    vanishes."""
+    """The gradient by the weight from central float64 differences, across a vanishing spike."""
     first = case.network.connections[0]
     losses = []
     for moved in (first.w[0, 0] + step, first.w[0, 0] - step):
@@ -60,7 +59,7 @@ def differences(run: Run, case: Case, step: float) -> float:
 @every_run
 @pytest.mark.parametrize("height", HEIGHTS[7:])
 def test_control_differences_in_float64_fail_here(run: Run, height: float) -> None:
-    """A step of 1e-6 leads across the place where the spike vanishes: nothing of the gradient is right."""
+    """A step of 1e-6 makes the spike vanish: no digit of the gradient is right."""
     case = grazing(height)
     first = case.network.connections[0]
     true = float(gradient(case).connections[0].dL_dw[0, 0])
@@ -80,7 +79,7 @@ def test_a_grazing_gradient_grows_with_the_root(run: Run, measured: Measured) ->
 @pytest.mark.check(24)
 @pytest.mark.parametrize("height", HEIGHTS)
 def test_differences_across_a_vanishing_spike_are_refused(height: float, measured: Measured) -> None:
-    """The order of events is another on the two sides; the loss jumps there, and that is not a derivative."""
+    """The order of events differs on the two sides: the loss jumps, and has no derivative."""
     problem = Problem.from_case(grazing(height))
     threshold = ("v_th", "out", 0)
     with pytest.raises(OrderChanged):
@@ -104,16 +103,16 @@ def test_control_differences_that_cross_nothing_are_not_refused(height: float) -
 
 @every_run
 def test_a_peak_that_touches(run: Run) -> None:
-    """A peak exactly at threshold is no spike: `dV/dt > 0` fails there. A little more is."""
+    """A peak exactly at threshold is no spike (`dV/dt > 0` fails); a slightly higher peak is."""
     assert [len(train) for train in run(grazing(0.0)).spikes["out"]] == [0, 0]
     assert [len(train) for train in run(grazing(1e-14)).spikes["out"]] == [1, 0]
 
 
 @every_run
 def test_an_arrival_at_a_peak_that_touches(run: Run) -> None:
-    """It makes rise again a voltage that stands at the threshold, so the neuron spikes at that very instant.
+    """The arrival makes a voltage at threshold rise again, so the neuron spikes at this instant.
 
-    The voltage is that flat there that rounding it by u moves the instant by tau_mem u^(1/2): kappa is u.
+    The voltage is so flat that rounding it by u moves the instant by tau_mem u^(1/2): kappa is u.
     """
     peak = 0.5 + 16 * math.log(2)
     loss = {"kind": "spike_time_mse", "targets": [[5.0], []]}

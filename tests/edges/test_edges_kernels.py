@@ -1,4 +1,4 @@
-"""Odd input to the kernels: what is packed at the edge of an array, what is no number, what never ends."""
+"""Odd input of the kernels: edges of arrays, NaN, endless spiking."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def constants(post: int, dtype: torch.dtype = torch.float64, v_reset: float = 0.
 
 
 def test_a_spike_just_below_the_edge_of_a_bin_in_float32() -> None:
-    """Its rest rounds to a whole bin: in every turn of the ring, for lanes with and without a neuron."""
+    """Its offset rounds to a whole bin, around the ring, for lanes with and without a neuron."""
     times = [[float(t) - 1e-9 for t in range(1, 20)]]
     w, d = torch.full((1, 3), 0.4), torch.tensor([[0.0, 0.5, 30.0]])
     found = [propagate(Spikes.from_trains([times], T), w, d, *constants(3, torch.float32))[0]]
@@ -53,7 +53,7 @@ assert len(emitted.times) > 4
 
 
 def test_a_missing_synapse_stays_within_the_ring() -> None:
-    """Run without the compiler, NumPy checks every index."""
+    """Without the compiler, NumPy checks every index."""
     environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
     done = subprocess.run([sys.executable, "-c", WITHIN_BOUNDS], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -75,7 +75,7 @@ def test_no_neuron_is_refused() -> None:
 @pytest.mark.parametrize("readout", ["max_voltage", "mean_voltage"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
 def test_a_gradient_that_is_no_number_stays_none(readout: str, dtype: torch.dtype) -> None:
-    """NaN marks entries within the kernels; a NaN that comes from the loss is not taken for one of these."""
+    """NaN marks entries within the kernels; a NaN of the loss is not taken for such a mark."""
     w = torch.ones(1, 2, dtype=dtype, requires_grad=True)
     d = torch.zeros(1, 2, dtype=dtype, requires_grad=True)
     _, y, _ = propagate(Spikes.from_trains([[[1.0, 6.0]]], T), w, d, *constants(2, dtype)[:2], readout=readout)

@@ -1,39 +1,34 @@
-"""Two things at one instant: what the specification says, flagged, and one-sided derivatives of exactly that.
+"""Ties: the rule of the specification, its flag, and the one-sided derivative of the rule.
 
-The ground truth is put on the very tie, to 50 digits, and differentiated parameter by parameter on the side on which
-things happen in the order that the rule names. Where a crossing is part of the tie, that is the side on which it is
-earlier, and on which side of a parameter that is, the crossing alone tells.
+The ground truth is placed exactly on the tie, to 50 digits, and differentiated by each parameter on
+the side with the order of events that the rule names. If a crossing is part of the tie, this is the
+side on which the crossing is earlier; the derivative of the crossing time gives this side.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 import mpmath
 import numpy as np
 import pytest
 
-import reference
-from fast.run import run_case
 from spec import Case, Result, SpikeTimeMSE, SpikeTrains, Tie, case_from_text
 from tests.support.comparison import assert_same_activity, assert_same_gradients
+from tests.support.implementations import RUNS, Run, every_run
 from tests.support.report_evidence import Measured
 from tests.support.tolerances import CANCELLATION, DIFFERENCE_OF_TIE, VANISHES, WELL_CONDITIONED
 from tests.support.truth import Key, Problem, difference, gradient, simulate
 
-Run = Callable[[Case], Result]
-RUNS: dict[str, Run] = {"reference": reference.run, "fast": run_case}
-every_run = pytest.mark.parametrize("run", RUNS.values(), ids=RUNS)
-
 DELAY = 0.5
 DRIVE = (14.0, 2.25)
-"""Weight and time of an arrival that makes the neuron spike several times; or, below threshold, rise and fall."""
+"""Weight and time of an arrival that makes a LIF neuron spike several times."""
 
 
 def case_of(arrivals: list[tuple[float, float]], loss: dict, kind: str = "lif", T: float = 60.0) -> Case:
-    """One neuron that receives these arrivals, each from an input neuron of its own, and one that receives nothing."""
+    """One neuron with these arrivals, each from its own input neuron, and one without any."""
     constants = {"threshold": 1.0, "reset": -0.25} if kind == "lif" else {}
     populations = [
         {"name": "in", "kind": "input", "size": len(arrivals)},
@@ -60,7 +55,7 @@ def read(readout: str) -> dict:
 
 
 def found_at(result: Result, key: Key) -> float:
-    """The entry of the gradient that belongs to a parameter."""
+    """The entry of the gradient for a parameter."""
     kind, owner, *index = key
     by = result.gradients
     if kind in ("w", "d"):
@@ -71,7 +66,7 @@ def found_at(result: Result, key: Key) -> float:
 
 
 def assert_one_sided(result: Result, tie: Problem, sides: Mapping[Key, int]) -> float:
-    """Every derivative is that of the truth at the tie, on its side (0, or not named: both); the largest error."""
+    """Compare with one-sided derivatives of the truth (0: both sides); the largest error."""
     true = {key: float(difference(tie, key, side=sides.get(key, 0))) for key in tie.values}
     largest = max(map(abs, true.values()))
     assert largest > 0
@@ -85,7 +80,7 @@ def assert_one_sided(result: Result, tie: Problem, sides: Mapping[Key, int]) -> 
 
 
 def first_crossing(case: Case) -> tuple[mpmath.mpf, dict[Key, int]]:
-    """The time of the neuron's first spike, to 50 digits, and for every parameter the side on which it is earlier."""
+    """The first spike time to 50 digits, and for each parameter the side on which it is earlier."""
     t = simulate(Problem.from_case(case)).spikes["out"][0][0]
     at_0 = SpikeTimeMSE("out", SpikeTrains((np.zeros(1), np.zeros(0))))  # its derivative has the sign of that of t
     problem = Problem.from_case(replace(case, loss=at_0))
@@ -94,7 +89,7 @@ def first_crossing(case: Case) -> tuple[mpmath.mpf, dict[Key, int]]:
 
 
 def tie_at(case: Case, t: mpmath.mpf, *keys: Key) -> Problem:
-    """The case with these inputs arriving at `t` exactly, or, without keys, ending at `t` exactly."""
+    """The case with these inputs arriving exactly at `t`; without keys, ending exactly at `t`."""
     problem = Problem.from_case(case)
     with mpmath.workdps(60):
         for key in keys:
@@ -111,7 +106,7 @@ def late(*inputs: int, side: int = 1) -> dict[Key, int]:
 @every_run
 @pytest.mark.parametrize("w", [3.0, -3.0, -40.0], ids=["excitatory", "inhibitory", "strongly inhibitory"])
 def test_an_arrival_at_a_crossing(run: Run, w: float, measured: Measured) -> None:
-    """The crossing comes first: no inhibition erases the spike. The arrival's derivative is that of a later one."""
+    """The crossing comes first: inhibition erases no spike; the arrival counts as a later one."""
     alone = case_of([DRIVE], spikes_near(3.0, 5.0))
     t, sides = first_crossing(alone)
     case = case_of([DRIVE, (w, float(t))], spikes_near(3.0, 5.0, 9.0))
@@ -140,7 +135,7 @@ def test_control_the_other_side_of_a_tie_has_another_derivative(run: Run, w: flo
 @every_run
 @pytest.mark.parametrize("loss", ["spikes", "mean_voltage", "exp_weighted_voltage", "max_voltage", "first_spike_time"])
 def test_a_spike_at_the_end(run: Run, loss: str, measured: Measured) -> None:
-    """A spike exactly at `T` counts, and its derivatives are those of an earlier one."""
+    """A spike exactly at `T` counts, with the derivatives of an earlier one."""
     of = spikes_near(3.0) if loss == "spikes" else read(loss) | ({"time_scale": 5.0} if "first" in loss else {})
     longer = case_of([DRIVE], spikes_near(3.0))
     t, sides = first_crossing(longer)
@@ -154,7 +149,7 @@ def test_a_spike_at_the_end(run: Run, loss: str, measured: Measured) -> None:
 @pytest.mark.check(27, control=True)
 @every_run
 def test_control_a_spike_just_after_the_end_is_none(run: Run) -> None:
-    """The derivatives of what happens if the trial ends a moment earlier are others."""
+    """A trial that ends a moment earlier has other derivatives."""
     longer = case_of([DRIVE], spikes_near(3.0))
     t, sides = first_crossing(longer)
     case = case_of([DRIVE], spikes_near(3.0), T=float(run(longer).spikes["out"][0][0]))
@@ -168,7 +163,7 @@ def test_control_a_spike_just_after_the_end_is_none(run: Run) -> None:
 @pytest.mark.parametrize("w", [2.0, -30.0], ids=["excitatory", "inhibitory"])
 @pytest.mark.parametrize("readout", ["max_voltage", "mean_voltage"])
 def test_an_arrival_at_the_end(run: Run, readout: str, w: float, measured: Measured) -> None:
-    """An arrival exactly at `T` counts, and its derivatives are those of an earlier one: it moves the end of a rise."""
+    """An arrival exactly at `T` counts, with the derivatives of an earlier one."""
     T = 4.5
     case = case_of([DRIVE, (w, T)], read(readout), "li", T)
     result = run(case)
@@ -180,7 +175,7 @@ def test_an_arrival_at_the_end(run: Run, readout: str, w: float, measured: Measu
 @pytest.mark.check(25)
 @every_run
 def test_equal_maxima(run: Run) -> None:
-    """Two maxima that nothing tells apart: the earliest is taken, so what comes after it has gradient 0."""
+    """Of two equal maxima the earlier counts, so later events have gradient 0."""
     apart = 2000.0  # ms: the first has decayed to less than u
     twice = case_of([DRIVE, (DRIVE[0], DRIVE[1] + apart)], read("max_voltage"), "li", 2 * apart)
     once = case_of([DRIVE], read("max_voltage"), "li", 2 * apart)
@@ -194,7 +189,7 @@ def test_equal_maxima(run: Run) -> None:
 
 @every_run
 def test_a_maximum_pinned_to_one_arrival(run: Run) -> None:
-    """It moves with the arrival, by `Vdot_minus`; that is no tie, and the gradient is the two-sided derivative."""
+    """It moves with the arrival by `Vdot_minus`: no tie, and a two-sided derivative."""
     case = case_of([DRIVE, (-30.0, 5.5)], read("max_voltage"), "li")
     result, true = run(case), gradient(case)
     assert result.ties == ()
@@ -209,9 +204,9 @@ def test_a_maximum_pinned_to_one_arrival(run: Run) -> None:
     ("first", "second"), [(-30.0, -20.0), (-4.0, -5.0), (-30.0, -2.0)], ids=["each", "both", "one"]
 )
 def test_a_maximum_pinned_to_two_arrivals(run: Run, first: float, second: float) -> None:
-    """Two arrivals at one instant end the rise: each alone, only both together, or one of them alone.
+    """Two arrivals at one instant end the rise: each alone, only both together, or one alone.
 
-    Each one's derivative is that of a later arrival, the other held: 0 where the other ends the rise by itself.
+    Each derivative is the one of a later arrival, the other held: 0 if that ends the rise alone.
     """
     case = case_of([DRIVE, (first, 5.5), (second, 5.5)], read("max_voltage"), "li")
     result = run(case)
@@ -223,7 +218,7 @@ def test_a_maximum_pinned_to_two_arrivals(run: Run, first: float, second: float)
 @pytest.mark.parametrize("loss", ["spikes", "mean_voltage"])
 @pytest.mark.parametrize("run", RUNS)
 def test_simultaneous_arrivals_commute(run: str, loss: str) -> None:
-    """Two arrivals at one instant are one, in whichever order they are written: in the reference to the last bit."""
+    """Two arrivals at one instant commute; in the reference every bit is equal."""
     of = spikes_near(3.0, 5.0) if loss == "spikes" else read(loss)
     case, swapped = (case_of([DRIVE, *two], of) for two in ([(5.0, 4.0), (-2.0, 4.0)], [(-2.0, 4.0), (5.0, 4.0)]))
     a, b = RUNS[run](case), RUNS[run](swapped)

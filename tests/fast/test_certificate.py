@@ -1,4 +1,4 @@
-"""The live certificate: residuals of rounding for exact gradients, step after step; its controls and its limits."""
+"""The live certificate: residuals at rounding for exact gradients, its controls and its limits."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def certified(
 @pytest.mark.parametrize("duration", [60.0, 14.0], ids=["whole", "cut"])
 @pytest.mark.parametrize("last", ["max_voltage", "spikes"])
 def test_exact_gradients_leave_rounding(last: str, duration: float, precision: str) -> None:
-    """A, B and C hold; where the trial is cut short a maximum lies at `T`, and `dL/dT` takes its part."""
+    """A, B and C hold; in a shortened trial a maximum lies at `T`, and `dL/dT` enters."""
     dtype, u = DTYPES[precision]
     layers, spikes = network(dtype, last), Spikes.from_trains(TRIALS, duration)
     found = certified(layers, spikes)
@@ -52,7 +52,7 @@ def test_exact_gradients_leave_rounding(last: str, duration: float, precision: s
 
 
 def test_the_next_step_is_certified_by_itself() -> None:
-    """Gradients of an earlier step, of parameters or the same input times, are no part of it; and all is put back."""
+    """Earlier gradients of parameters and input times do not enter, and are restored."""
     layers, spikes = network(torch.float64, "max_voltage"), Spikes.from_trains(TRIALS, 60.0)
     for _ in range(3):
         found = certified(layers, spikes)

@@ -1,32 +1,33 @@
-"""The torch front differentiates exactly: any function of spike times and readouts, by anything, in any batch."""
+"""Gradients of arbitrary torch functions of spike times and readouts are exact, in any batch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-import reference
-from fast import LI, LIF, Spikes, cross_entropy, first_spike_time, spike_time_mse
-from spec import VOLTAGE_READOUTS, CrossEntropy, Loss, SpikeTimeMSE
-from tests.support.networks.layers import DURATION, TRIALS, case_of, first_layer, given_spikes, second_layer, trains
-from tests.support.tolerances import SAME_NETWORK
-
-FLOAT32 = 1e-5
-"""A gradient in float32: some hundred operations, one after the other."""
+from fast import LI, LIF, Spikes, spike_time_mse
+from spec import VOLTAGE_READOUTS
+from tests.support.networks.layers import (
+    DURATION,
+    LOSSES,
+    TARGETS,
+    TRIALS,
+    assert_batch_is_mean,
+    first_layer,
+    given_spikes,
+    second_layer,
+)
 
 
 def user_loss(hidden: Spikes, out: Spikes) -> Tensor:
-    """A loss that no case file can name: it mixes layers, trials, first spikes and the numbers of spikes."""
+    """A loss no case file can express: it mixes layers, trials, first spikes and spike counts."""
     pull = (out.times / 7).sin() @ torch.arange(1.0, len(out.times) + 1, dtype=torch.float64)
     return pull + out.first().logsumexp(0).square().sum() + (hidden.train(0, 1) ** 1.5).sum() / hidden.first()[1, 0]
 
 
 def test_any_loss_through_two_layers_equals_a_finite_difference() -> None:
-    """Along a random direction in the space of all parameters and input times; the difference is of fourth order."""
+    """Along one random direction of all parameters and input times; error of fourth order."""
     first, second = first_layer().requires_grad_(), second_layer().requires_grad_()
     spikes = given_spikes()
     spikes.times.requires_grad_()
@@ -51,46 +52,10 @@ def test_any_loss_through_two_layers_equals_a_finite_difference() -> None:
     assert slope == pytest.approx(difference, rel=1e-9)
 
 
-TARGETS = trains([6.0, 9.0, 15.5], [8.0])
-LOSSES: dict[str, tuple[Loss, Callable[[Spikes], Tensor]]] = {
-    "spike_time_mse": (SpikeTimeMSE("layer1", TARGETS), lambda out: spike_time_mse(out, [TARGETS] * out.trials)),
-    "first_spike_time": (
-        CrossEntropy("first_spike_time", "layer1", 1, 3.0),
-        lambda out: cross_entropy(first_spike_time(out, 3.0), torch.ones(out.trials, dtype=torch.int64)),
-    ),
-}
-
-
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
 @pytest.mark.parametrize("name", LOSSES)
 def test_a_batch_is_the_mean_of_what_the_reference_finds_in_its_trials(name: str, dtype: torch.dtype) -> None:
-    """Trials of different numbers of spikes, one of them silent, in one batch; the reference runs each alone."""
-    loss, function = LOSSES[name]
-    layers = [first_layer(dtype).requires_grad_(), second_layer(dtype).requires_grad_()]
-    spikes = given_spikes()
-    spikes.times.requires_grad_()
-    emitted = layers[1](layers[0](spikes))
-    value = function(emitted)
-    value.backward()
-    singles = [reference.run(case_of(layers, trial, loss)) for trial in TRIALS]
-    counts = [[len(train) for train in single.spikes["layer1"]] for single in singles]
-    assert emitted.counts().tolist() == counts and len({sum(count) for count in counts}) == 3
-    tolerance = SAME_NETWORK if dtype == torch.float64 else FLOAT32
-    assert float(value.detach()) == pytest.approx(np.mean([single.loss for single in singles]), rel=tolerance)
-
-    def assert_mean(found: Tensor | None, alone: list[np.ndarray]) -> None:
-        expected = np.mean(alone, axis=0)
-        assert found is not None
-        assert np.linalg.norm(found.numpy() - expected) <= tolerance * np.linalg.norm(expected)
-
-    for n, layer in enumerate(layers):
-        assert_mean(layer.w.grad, [single.gradients.connections[n].dL_dw for single in singles])
-        assert_mean(layer.d.grad, [single.gradients.connections[n].dL_dd for single in singles])
-        for constant in ("tau_mem", "tau_syn", "v_th", "v_reset"):
-            alone = [getattr(single.gradients.populations[f"layer{n}"], f"dL_d{constant}") for single in singles]
-            assert_mean(getattr(layer, constant).grad, alone)
-    by_input = np.concatenate([np.concatenate(single.gradients.inputs["in"]) for single in singles])
-    assert_mean(spikes.times.grad, [by_input / len(singles)])
+    assert_batch_is_mean(name, dtype)
 
 
 def test_a_silent_batch_has_a_finite_loss_and_no_gradient() -> None:
@@ -115,7 +80,7 @@ def scaled_twice(y: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("readout", VOLTAGE_READOUTS)
 def test_a_readout_may_be_changed_in_place(readout: str) -> None:
-    """What torch hands out is the user's: changing it does not reach back into the backward pass."""
+    """The user may change the returned readout; the backward pass does not read it."""
     gradients = []
     for change in (lambda y: y * 1.0, scaled_twice):
         layer = LI(3, 2, readout=readout, dtype=torch.float64).requires_grad_()
@@ -128,7 +93,7 @@ def test_a_readout_may_be_changed_in_place(readout: str) -> None:
 @pytest.mark.parametrize("name", ["w", "d", "tau_mem", "tau_syn", "v_th", "v_reset"])
 @pytest.mark.parametrize("pre", [1, 3])
 def test_a_parameter_changed_before_the_backward_pass_is_no_silent_error(name: str, pre: int) -> None:
-    """The gradient is that of the forward pass, or torch refuses: "modified by an inplace operation"."""
+    """The gradient belongs to the forward pass, or torch refuses with its in-place error."""
     gradients = []
     for factor in (1.0, 1.25):
         layer = LIF(pre, 1, v_reset=-0.5, dtype=torch.float64).requires_grad_()

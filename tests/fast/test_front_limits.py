@@ -1,4 +1,4 @@
-"""What torch can ask of a function and these layers do not answer: refused in so many words, never a number."""
+"""Derivatives of torch that the layers do not offer: each is refused, none returns a number."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def times(w: Tensor) -> Tensor:
 
 
 def linear(w: Tensor) -> Tensor:
-    """A loss whose derivative by the times is constant, so that none of it asks to be differentiated again."""
+    """A loss with a constant derivative by the times, so torch sees nothing to differentiate."""
     return times(w).sum()
 
 
@@ -38,7 +38,7 @@ LOSSES: dict[str, Callable[[Tensor], Tensor]] = {"linear": linear, "curved": cur
 
 
 def penalty(loss: Callable[[Tensor], Tensor]) -> None:
-    """A loss with a penalty on its gradient: without a refusal the penalty is a constant, and training goes on."""
+    """A penalty on the gradient of a loss, which without a refusal would act as a constant."""
     w = W.clone().requires_grad_()
     value = loss(w)
     (slope,) = torch.autograd.grad(value, w, create_graph=True)
@@ -46,7 +46,7 @@ def penalty(loss: Callable[[Tensor], Tensor]) -> None:
 
 
 def by_the_scale(loss: Callable[[Tensor], Tensor]) -> None:
-    """The slope differentiated by what it depends on through the gradient that came in, and not through the layer."""
+    """The slope by a factor of the loss: it depends on it through the incoming gradient alone."""
     w, scale = W.clone().requires_grad_(), torch.tensor(2.0, dtype=torch.float64, requires_grad=True)
     (slope,) = torch.autograd.grad(scale * loss(w), w, create_graph=True)
     torch.autograd.grad(slope.sum(), scale, allow_unused=True)
@@ -65,12 +65,12 @@ SECOND: dict[str, Callable[[Callable[[Tensor], Tensor]], object]] = {
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("way", SECOND)
 def test_a_second_derivative_is_refused(way: str, loss: str) -> None:
-    """0 would be a lie, and `once_differentiable` lets most of these have it."""
+    """`once_differentiable` of torch would return 0 for most of these."""
     with pytest.raises(UnsupportedError, match="`layer` must be differentiated once, got a second derivative; use"):
         SECOND[way](LOSSES[loss])
 
 
-def test_control_a_graph_of_the_gradient_that_nobody_differentiates_is_no_fault() -> None:
+def test_control_an_unused_graph_of_the_gradient_is_allowed() -> None:
     w = W.clone().requires_grad_()
     (plain,) = torch.autograd.grad(curved(w), w)
     (with_graph,) = torch.autograd.grad(curved(w), w, create_graph=True)
@@ -121,7 +121,7 @@ TRANSFORMS: dict[str, tuple[Callable[[], object], str]] = {
 @pytest.mark.filterwarnings("ignore:`torch.jit.script`:DeprecationWarning")  # forward mode of torch uses it itself
 @pytest.mark.parametrize("name", TRANSFORMS)
 def test_transforms_are_refused(name: str) -> None:
-    """In one sentence with a remedy; torch's own speaks of `setup_context` and of data-dependent control flow."""
+    """In one sentence with a remedy; torch's own message names internals."""
     call, expected = TRANSFORMS[name]
     with pytest.raises(UnsupportedError) as refusal:
         call()
@@ -130,7 +130,7 @@ def test_transforms_are_refused(name: str) -> None:
 
 
 def test_a_jacobian_is_offered_one_row_at_a_time() -> None:
-    """The remedy for those who wanted it vectorised."""
+    """The remedy for `vectorize=True`."""
     jacobian = functional.jacobian(times, W)
     w = W.clone().requires_grad_()
     found = times(w)
@@ -139,8 +139,8 @@ def test_a_jacobian_is_offered_one_row_at_a_time() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # the compiler looks at `.grad` of all it meets
-def test_compiled_code_steps_out_for_a_layer() -> None:
-    """A function that is compiled around layers gives the same loss and gradient; `eager` needs no C++ compiler."""
+def test_a_layer_is_a_graph_break_of_compiled_code() -> None:
+    """Loss and gradient of a compiled function equal the plain ones; `eager` needs no compiler."""
     hidden, out = first_layer(), LI(2, 2, readout="max_voltage", dtype=torch.float64)
 
     def loss() -> Tensor:
@@ -152,8 +152,8 @@ def test_compiled_code_steps_out_for_a_layer() -> None:
     assert all(torch.equal(a, b) and a.any() for a, b in zip(plain, compiled, strict=True))
 
 
-def test_nothing_of_the_compiler_is_imported_without_need() -> None:
-    """`torch.compiler.disable` as a plain decorator would add its second to every start."""
-    program = "import sys; import fast.run; from tests.support.networks.layers import *; first_layer()(given_spikes()); "
-    program += "sys.exit('torch._dynamo' in sys.modules)"
+def test_a_layer_alone_does_not_import_the_compiler() -> None:
+    """As a plain decorator `torch.compiler.disable` would cost every start a second."""
+    program = "import sys, fast.run; from tests.support.networks.layers import first_layer, given_spikes; "
+    program += "first_layer()(given_spikes()); sys.exit('torch._dynamo' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == 0

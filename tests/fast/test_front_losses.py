@@ -29,7 +29,7 @@ CERTAIN = [[60.0, 0.0, -3.0], [800.0, 0.0, 1.0], [0.0, 1e-9, 36.0]]
 @pytest.mark.parametrize("y", CERTAIN, ids=str)
 @pytest.mark.parametrize("label", [0, 2])
 def test_cross_entropy_is_accurate_where_the_softmax_is_certain(y: list[float], label: int) -> None:
-    """Loss and gradient keep all their digits, also where torch's own, which forms `p - 1`, has none left."""
+    """Loss and gradient keep all digits, also where torch's own loss, with `p - 1`, has none."""
     with mpmath.workdps(60):
         exps = [mpmath.exp(value - max(y)) for value in y]
         loss = mpmath.log(mpmath.fsum(exps)) + max(y) - y[label]
@@ -57,7 +57,7 @@ def test_cross_entropy_of_one_class_is_zero() -> None:
 
 
 def test_missing_spikes_count_as_the_end_of_the_trial() -> None:
-    """`1/2 (5 - 4)^2 + 1/2 (16 - 10)^2`; the missing spike pulls at nothing, and the last of three spikes is free."""
+    """`1/2 (5 - 4)^2 + 1/2 (16 - 10)^2`: a missing spike has no gradient, a third spike is free."""
     spikes = given_spikes([[[5.0], [1.0, 2.0, 3.0]]])
     spikes.times.requires_grad_()
     loss = spike_time_mse(spikes, [trains([4.0, 10.0], [1.5, 2.0])])
@@ -67,7 +67,7 @@ def test_missing_spikes_count_as_the_end_of_the_trial() -> None:
 
 
 def test_every_target_meets_its_own_spike_in_every_trial() -> None:
-    """Loss and gradient against one train at a time; trials and neurons with too few, too many and no spikes."""
+    """Loss and gradient train by train; some trains have too few, too many or no spikes."""
     spikes = given_spikes()
     spikes.times.requires_grad_()
     targets = [[[1.0, 2.0, 3.0], [], [0.5]], [[4.0], [0.0, 1.0], []], [[], [7.0, 8.0], [9.0]]]
@@ -84,7 +84,7 @@ def test_every_target_meets_its_own_spike_in_every_trial() -> None:
 
 
 def test_the_loss_is_one_node_whatever_the_number_of_trains() -> None:
-    """A slice a train would make the backward pass a quadratic one."""
+    """One slice per train would make the backward pass quadratic."""
 
     def nodes(neurons: int) -> int:
         spikes = Spikes.from_trains([[[1.0]] * neurons], DURATION)
@@ -104,7 +104,7 @@ BAD_TARGETS = {
     "NaN": ([[[float("nan")], [], []]] * 3, r"`targets\[0\]\[0\]\[0\]` must be a finite .* got nan"),
     "unsorted": ([[[], [], []], [[], [2.0, 1.0], []], [[]] * 3], r"`targets\[1\]\[1\]\[1\]` .* got 1.0; sort"),
     "text": ([[[], [], []], [[]] * 3, [[], [], ["soon"]]], r"`targets\[2\]\[2\]\[0\]` .* got 'soon'"),
-    "no trains": ([1.0, 2.0, 3.0], r"`targets\[0\]` must be a list of spike trains, one a neuron, got 1.0"),
+    "no trains": ([1.0, 2.0, 3.0], r"`targets\[0\]` must be a list of spike trains, one per neuron, got 1.0"),
     "no trials": (1.0, r"`targets` must be a list of target trains, one entry a trial, got 1.0"),
 }
 
@@ -118,7 +118,7 @@ def test_bad_targets_are_refused_and_named(targets: list, message: str) -> None:
 @pytest.mark.parametrize("scale", [0.0, -1.0, float("nan"), float("inf"), "4"], ids=str)
 @pytest.mark.parametrize("make", [FirstSpikeTime, lambda scale: first_spike_time(given_spikes(), scale)])
 def test_a_bad_time_scale_is_refused(make: Callable[[float], object], scale: float) -> None:
-    """By the module when it is built."""
+    """The module refuses it at construction."""
     with pytest.raises(SpecError, match=r"`time_scale` must be a finite number above 0 \(ms\), got"):
         make(scale)
 
@@ -141,6 +141,6 @@ def test_a_module_is_its_function() -> None:
 
 
 def test_only_the_network_has_its_name_from_the_specification() -> None:
-    """`fast.CrossEntropy` beside `spec.CrossEntropy`, an entry of a case file, would be taken for it."""
+    """A `fast.CrossEntropy` would be confused with `spec.CrossEntropy`, an entry of a case file."""
     assert {*fast.__all__} & {*spec.__all__} == {"Network"}
     assert all(hasattr(fast, name) for name in fast.__all__)

@@ -1,4 +1,4 @@
-"""Layers and networks are ordinary torch modules: saved, copied, hooked and cast like any other."""
+"""Layers and networks behave as torch modules: hooks, casts, `repr`, sequences."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fast import LI, LIF, CrossEntropyLoss, FirstSpikeTime, SpikeTimeMSELoss, first_spike_time
-from spec import SpecError
+from fast import LI, LIF, CrossEntropyLoss, FirstSpikeTime, Network, SpikeTimeMSELoss, first_spike_time
+from spec import Connection, Population, SpecError
+from spec import Network as NetworkSpec
 from tests.support.networks.front_modules import MODULES, found_by, network, reader
 from tests.support.networks.layers import filled, first_layer, given_spikes, second_layer
 
 
 def test_a_network_is_its_layers() -> None:
-    """The same spikes from the network as from the layers one after the other."""
+    """The network emits the spikes of the layers in sequence."""
     emitted = second_layer()(first_layer()(given_spikes()))
     assert torch.equal(found_by(network()), emitted.times)
     assert len(emitted.times) > 0
@@ -28,7 +29,7 @@ def test_a_network_is_its_layers() -> None:
     ids=["no bound", "bound"],
 )
 def test_project_clamps_delays_and_counts_those_outside(max_delay: float | None, left: list, outside: int) -> None:
-    """A delay on the bound has not left the interval."""
+    """A delay on the bound is inside."""
     layer = LIF(1, 4, max_delay=max_delay)
     filled(layer, [[1.0] * 4], [[-0.5, 0.0, 3.0, 99.0]])
     assert layer.project_() == outside
@@ -70,7 +71,7 @@ CASTS: dict[str, tuple[Callable[[nn.Module], nn.Module], torch.dtype]] = {
 @pytest.mark.parametrize("cast", CASTS)
 @pytest.mark.parametrize("name", MODULES)
 def test_a_module_can_be_cast(name: str, cast: str) -> None:
-    """Into what is computed in; gradients have the dtype of their parameter, times are float64 in both."""
+    """Gradients have the dtype of their parameter; times are float64 in both precisions."""
     change, dtype = CASTS[cast]
     module = change(MODULES[name](torch.float64))
     emitted = found_by(module)
@@ -86,7 +87,7 @@ def test_a_module_can_be_cast(name: str, cast: str) -> None:
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("name", MODULES)
 def test_a_module_cast_to_half_is_refused_when_it_is_used(name: str, dtype: torch.dtype) -> None:
-    """torch casts whatever it is told to; a delay of 100 ms would keep three digits in it."""
+    """torch itself casts to any dtype; a half would keep three digits of a delay of 100 ms."""
     with pytest.raises(SpecError, match=f"`w` must be float32 or float64, got {dtype}; convert it"):
         found_by(MODULES[name](torch.float64).to(dtype))
 
@@ -97,7 +98,7 @@ def test_autocast_leaves_a_layer_alone() -> None:
     assert torch.equal(found, found_by(reader())) and found.dtype == torch.float64
 
 
-def test_initialise_draws_what_it_says() -> None:
+def test_initialise_draws_from_the_given_distributions() -> None:
     layers = [LIF(40, 50).initialise_(2.0, 0.5, 3.0, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)]
     assert torch.equal(layers[0].w, layers[1].w) and torch.equal(layers[0].d, layers[1].d)
     assert not torch.equal(layers[0].w, layers[2].w)
@@ -125,7 +126,7 @@ def test_a_full_backward_hook_sees_what_comes_back_to_a_readout() -> None:
     assert torch.allclose(out.d.grad, 3.0 * other.d.grad, rtol=1e-14) and out.d.grad.any()
 
 
-def test_torch_says_that_a_backward_hook_does_not_see_spikes_and_the_hook_of_their_times_does() -> None:
+def test_a_backward_hook_of_the_module_is_skipped_with_a_warning_and_a_hook_of_the_times_runs() -> None:
     layer = first_layer()
     seen: list[object] = []
     layer.register_full_backward_hook(lambda *_: seen.append("module"))
@@ -143,11 +144,38 @@ def test_without_gradients_nothing_is_tracked() -> None:
     assert layer(given_spikes()).times.requires_grad
 
 
-def test_a_layer_says_what_it_is() -> None:
-    assert repr(LIF(3, 2, max_delay=5.0)) == "LIF(3, 2, max_delay=5.0)"
-    assert repr(LI(2, 1, readout="max_voltage")) == "LI(2, 1, max_delay=None, readout=max_voltage)"
+def test_the_repr_of_a_layer_shows_sizes_and_constants() -> None:
+    constants = "tau_mem=20, tau_syn=5, v_th=1, v_reset=0"
+    assert repr(LIF(700, 256, max_delay=62.0)) == f"LIF(700 -> 256, {constants}, max_delay=62)"
+    mixed = LIF(3, 2, tau_mem=[9.5, 20.0], v_reset=-0.5)
+    constants = "tau_mem=per neuron, tau_syn=5, v_th=1, v_reset=-0.5"
+    assert repr(mixed) == f"LIF(3 -> 2, {constants}, max_delay=None)"
+    text = "LI(2 -> 1, tau_mem=20, tau_syn=5, max_delay=None, readout=max_voltage)"
+    assert repr(LI(2, 1, readout="max_voltage")) == text
+    assert repr(LI(2, 1, readout="max_voltage").requires_grad_().double()) == text
+    assert repr(LIF(3, 2).to("meta")).startswith("LIF(3 -> 2, tau_mem=per neuron")
     assert repr(FirstSpikeTime(2.5)) == "FirstSpikeTime(time_scale=2.5)"
     assert repr(CrossEntropyLoss()) == "CrossEntropyLoss()" and repr(SpikeTimeMSELoss()) == "SpikeTimeMSELoss()"
+
+
+def test_the_repr_of_a_network_lists_populations_and_connections() -> None:
+    populations = (
+        Population("in", "input", 3), Population("hidden", "lif", 2, 9.5, [4.5, 5.0], 1.0, -0.3),
+        Population("out", "li", 1, 10.0, 5.0),
+    )
+    connections = (
+        Connection("in", "hidden", [[1.0, 2.0], [None, 1.0], [1.0, 1.0]], [[0.0, 0.0], [None, 0.0], [0.0, 0.0]]),
+        Connection("hidden", "out", [[1.0], [1.0]], [[0.0], [2.0]]),
+    )
+    assert repr(Network(NetworkSpec(populations, connections))).splitlines() == [
+        "Network(",
+        "  in: 3 input",
+        "  hidden: 2 lif, tau_mem=9.5, tau_syn=per neuron, v_th=1, v_reset=-0.3",
+        "  out: 1 li, tau_mem=10, tau_syn=5",
+        "  in -> hidden: 5 of 6 synapses",
+        "  hidden -> out: 2 of 2 synapses",
+        ")",
+    ]
 
 
 def test_layers_stand_in_a_sequence_with_modules_of_torch() -> None:

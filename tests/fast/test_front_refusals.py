@@ -1,4 +1,4 @@
-"""What the torch front refuses: always by name, with what it got and what to do, never with a number that is wrong."""
+"""Refusals of the torch front: each names the argument, the value and a remedy."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from fast import LI, LIF, Spikes, cross_entropy, joined, propagate, spike_time_mse
+from fast.nn.devices import check_device
 from fast.run import run_case
 from spec import SpecError, UnsupportedError
 from tests.support.networks.layers import DURATION, first_layer, given_spikes, trains
@@ -77,7 +78,7 @@ def test_propagate_refuses(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["w", "d", "tau_mem", "tau_syn", "v_th", "v_reset"])
 def test_a_tensor_that_is_not_on_the_cpu_is_unsupported(name: str) -> None:
-    """Never a silent copy, never a silent fallback. Torch's `meta` device stands for any other, and is always there."""
+    """No silent copy and no fallback. torch's `meta` device stands for any other device."""
     shape = (3, 2) if name in ("w", "d") else (2,)
     elsewhere = {name: full(*shape, device="meta")}
     with pytest.raises(UnsupportedError, match=f"`{name}` must be on the CPU or on a GPU of CUDA, got meta; use `.to"):
@@ -97,7 +98,7 @@ def test_a_trial_of_too_many_bins_is_unsupported() -> None:
 
 
 def test_a_delay_of_too_many_bins_for_float32_is_unsupported() -> None:
-    """Places in the ring are counted in the precision that is computed in."""
+    """Positions in the ring are floats of the layer's dtype."""
     layer = LI(3, 2, readout="max_voltage", tau_mem=20.0, tau_syn=0.5)
     torch.nn.init.constant_(layer.d, 9e4)
     with pytest.raises(UnsupportedError, match=r"`d` must be at most \d+ bins long, .* use float64"):
@@ -175,7 +176,7 @@ BAD_SPIKES: dict[str, tuple[Callable[[], Spikes], str]] = {
 
 @pytest.mark.parametrize("name", BAD_SPIKES)
 def test_spikes_built_by_hand_are_checked_too(name: str) -> None:
-    """Input times may be learned, so they need not come from `from_trains`; the kernels index with what they get."""
+    """Learned times need not come from `from_trains`, and the kernels index with the offsets."""
     build, message = BAD_SPIKES[name]
     with pytest.raises(SpecError, match=message):
         build()
@@ -183,15 +184,31 @@ def test_spikes_built_by_hand_are_checked_too(name: str) -> None:
 
 @pytest.mark.parametrize("moved", [-0.5, 5.0, 25.0], ids=["below 0", "past the next", "past the end"])
 def test_times_that_an_optimiser_has_moved_are_checked_again(moved: float) -> None:
-    """A step in place on `spikes.times` passes by the constructor; a lost or misplaced spike would be the price."""
+    """A step in place on `spikes.times` bypasses the constructor; unchecked, a spike is lost."""
     spikes = given_spikes()
     spikes.times[0] = moved
     with pytest.raises(SpecError, match=r"`times\[\d\]` must be"):
         first_layer()(spikes)
 
 
-def test_cuda_is_unsupported() -> None:
-    with pytest.raises(UnsupportedError, match=r"`device` must be one that is there, got cuda with.*; .*use the CPU"):
+@pytest.mark.parametrize(
+    ("missing", "absent", "got"),
+    [
+        ("fast.nn.devices.find_spec", lambda name: None, "cuda without numba-cuda; install it with"),
+        ("torch.version.cuda", None, "cuda with a torch that is built for the CPU; install one of CUDA 13"),
+        ("torch.cuda.is_available", lambda: False, "cuda without a GPU that torch finds; run where"),
+    ],
+)
+def test_cuda_is_refused_where_a_part_of_it_is_missing(
+    missing: str, absent: object, got: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All three parts are simulated as present, then one as missing: the test needs no GPU."""
+    monkeypatch.setattr("fast.nn.devices.find_spec", lambda name: name)
+    monkeypatch.setattr("torch.version.cuda", "13.0")
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    check_device("cuda")
+    monkeypatch.setattr(missing, absent)
+    with pytest.raises(UnsupportedError, match=f"`device` must be one that is there, got {got}.*, or use the CPU"):
         run_case(seeded_case(0, "layers"), device="cuda")
 
 

@@ -1,4 +1,4 @@
-"""A network that falls silent trains on, and says so: once an epoch, with a count."""
+"""A silent network keeps training, with one warning and a count per epoch."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from fast import LIF, Spikes
 from fast.tasks import braille
 from fast.train import main
 from fast.training import model
-from fast.training.shared import is_silenced
-from tests.data.test_spike_files import small_trials, write
+from fast.training.classify import is_silenced
 from tests.support.networks.layers import TRIALS, first_layer, given_spikes, second_layer
+from tests.support.runs.written_files import small_trials, write
 
 WARNING = "warning: all neurons of a hidden layer were silent in 2 of 2 steps: no gradient passed; take smaller"
 
 
 def test_a_silent_layer_counts_its_neurons_and_passes_no_gradient() -> None:
-    """The number is how a training loop of one's own learns of it: the loss stays where it is, no error is raised."""
+    """Only the count shows it: the loss stays constant, and nothing raises."""
     first, second = first_layer(), second_layer()
     with torch.no_grad():
         first.w.mul_(0.01)
@@ -40,13 +40,13 @@ def test_a_layer_that_gets_nothing_has_not_been_silenced() -> None:
     some, none = given_spikes(), given_spikes(TRIALS[2:])
     alone = Spikes.from_trains([[[1.0], []]], 16.0)
     pairs = [(some, some), (some, none), (none, none), (some, alone)]
-    assert [is_silenced(*pair) for pair in pairs] == [False, True, False, False]
+    assert [is_silenced([len(spikes.times) for spikes in pair]) for pair in pairs] == [False, True, False, False]
 
 
 @pytest.fixture
 def options(tmp_path: Path) -> list[str]:
     """Two epochs of two steps, four hidden neurons."""
-    for seed, split in enumerate(braille.SPLITS):
+    for seed, split in enumerate(braille.DATA.splits):
         write(tmp_path / f"braille_{split}.h5", *small_trials(8, seed))
     sizes = ["--epochs", "2", "--hidden", "4", "--batch", "4", "--delay", "300", "--drop", "0", "--stretch", "0"]
     return ["--task", "braille", "--data", str(tmp_path), "--out", str(tmp_path / "run"), *sizes]
@@ -60,7 +60,7 @@ def test_the_task_warns_once_an_epoch(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(braille, "draw", lambda folder: [])
+    monkeypatch.setattr("fast.training.classify.draw", lambda folder: [])
     if silent:
         monkeypatch.setattr(model, "LIF", partial(LIF, v_th=1e6))
     main(options)

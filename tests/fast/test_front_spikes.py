@@ -1,15 +1,18 @@
-"""Spike trains of a batch: read, joined, moved and copied."""
+"""Spike trains of a batch: read, joined, split, moved, copied, shown and drawn."""
 
 from __future__ import annotations
 
 import copy
 import pickle
+import sys
 
+import numpy as np
 import pytest
 import torch
+from matplotlib import pyplot
 
 from fast import Spikes, first_spike_time, joined
-from spec import SpecError
+from spec import SpecError, UnsupportedError
 from tests.support.networks.layers import DURATION, TRIALS, first_layer, given_spikes, trains
 
 
@@ -49,6 +52,7 @@ def test_joined_populations_stand_side_by_side_in_every_trial() -> None:
     (gradient,) = torch.autograd.grad(both.times.square().sum(), left.times)
     assert torch.equal(gradient, 2 * left.times.detach())
     assert joined([right]) is right
+    assert [part.to_lists() for part in both.split([3, 1])] == [left.to_lists(), right.to_lists()]
 
 
 def test_spikes_go_to_a_device_with_their_gradient() -> None:
@@ -68,7 +72,7 @@ def test_spikes_have_no_dtype_to_be_cast_to(dtype: torch.dtype) -> None:
 
 
 def test_detached_spikes_pass_no_gradient_and_can_be_copied() -> None:
-    """torch copies leaves only: what a layer emits has a history until it is detached."""
+    """torch copies leaves only, and the spikes of a layer have a graph until they are detached."""
     emitted = first_layer()(given_spikes())
     with pytest.raises(RuntimeError, match="deepcopy protocol"):
         copy.deepcopy(emitted)
@@ -85,3 +89,34 @@ def test_spikes_can_be_pickled() -> None:
         again = pickle.loads(pickle.dumps(spikes))
         assert again.to_lists() == spikes.to_lists() and again.duration == spikes.duration
         again.check()
+
+
+def test_the_repr_of_spikes_is_one_line() -> None:
+    assert repr(given_spikes()) == "Spikes(3 trials x 3 neurons, 7 spikes, 16 ms, cpu)"
+    assert repr(given_spikes([[[1.5]]])) == "Spikes(1 trial x 1 neuron, 1 spike, 16 ms, cpu)"
+
+
+@pytest.mark.parametrize("trial", range(3))
+def test_a_raster_has_a_mark_at_every_spike_of_its_trial(trial: int) -> None:
+    spikes = given_spikes()
+    spikes.times.requires_grad_()
+    figure, ax = pyplot.subplots()
+    assert spikes.plot(trial, ax) is ax
+    marks = ax.lines[0].get_xydata()
+    assert np.array_equal(marks, [[t, i] for i, train in enumerate(TRIALS[trial]) for t in train] or np.empty((0, 2)))
+    assert (ax.get_xlim(), ax.get_ylim()) == ((0.0, DURATION), (-0.5, 2.5))
+    pyplot.close(figure)
+
+
+def test_a_raster_without_axes_makes_its_own() -> None:
+    ax = given_spikes().plot()
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("time, ms", "neuron") and np.shape(ax.lines[0].get_xydata()) == (5, 2)
+    pyplot.close("all")
+
+
+def test_a_raster_is_refused_for_no_such_trial_and_without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SpecError, match="`trial` must be a whole number from 0 to 2, got 3; count from 0"):
+        given_spikes().plot(3)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(UnsupportedError, match=r"`matplotlib` must be installed, got .*; install it with `pip install"):
+        given_spikes().plot()

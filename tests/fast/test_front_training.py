@@ -1,4 +1,4 @@
-"""Optimisers of torch train what they are given, each group at its own rate, and nothing else."""
+"""torch's optimisers train exactly the given parameters, each group at its own rate."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ OPTIMISERS: dict[str, Callable[[list], torch.optim.Optimizer]] = {
 
 @pytest.mark.parametrize("name", OPTIMISERS)
 def test_parameter_groups_step_with_their_own_rates(name: str) -> None:
-    """Weights and delays at rates of their own; a group of rate 0 stays; the loss falls."""
+    """Weights and delays change, a group of rate 0 stays, the loss falls."""
     layer = first_layer().requires_grad_()
     frozen = {c: getattr(layer, c).detach().clone() for c in ("tau_mem", "tau_syn", "v_th", "v_reset")}
     start = {"w": layer.w.detach().clone(), "d": layer.d.detach().clone()}
@@ -82,7 +82,7 @@ SUBSETS = [subset for size in range(len(PARAMETERS)) for subset in combinations(
 
 
 def gradients_of(free: tuple[str, ...]) -> dict[str, Tensor | None]:
-    """Those of two layers where only these parameters of each are free."""
+    """The gradients of two layers in which only these parameters require gradients."""
     layers = [first_layer().requires_grad_(False), second_layer().requires_grad_(False)]
     for layer in layers:
         for name in free:
@@ -92,7 +92,7 @@ def gradients_of(free: tuple[str, ...]) -> dict[str, Tensor | None]:
 
 
 def test_any_subset_can_be_frozen() -> None:
-    """What is still free gets the gradient it had; what is frozen gets none."""
+    """A free parameter has its former gradient, a frozen parameter has none."""
     everything = gradients_of(PARAMETERS)
     assert all(gradient is not None and gradient.any() for gradient in everything.values())
     for frozen in SUBSETS:

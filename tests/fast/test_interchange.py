@@ -1,4 +1,4 @@
-"""Layers of `fast` as networks and cases of the specification, and back: the same numbers, and the same spikes."""
+"""Layers of `fast` to networks and cases of the specification, and back, with equal spikes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support.networks.nir_networks import bits
 from tests.support.networks.rows import LABELS, row, trained
 
 DTYPES = {torch.float32: 1e-4, torch.float64: 1e-10}
-"""How far spike times (ms) and readouts may be from the reference's."""
+"""Tolerance of spike times (ms) and readouts against the reference."""
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("trial", range(3))
@@ -52,7 +52,7 @@ def test_a_trained_network_does_the_same_in_the_reference(
 
 
 def test_training_has_changed_every_connection() -> None:
-    """So that the numbers that go through these tests are not those that a layer starts with."""
+    """Changes the numbers from those of a new layer."""
     start, end = network_of(row()), network_of(trained(torch.float64))
     for before, after in zip(start.connections, end.connections):
         assert (before.w != after.w).any() and (before.d != after.d).any()
@@ -71,7 +71,7 @@ def test_control_another_trial_or_weight_is_another_result() -> None:
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_a_state_comes_back_bit_for_bit(dtype: torch.dtype) -> None:
-    """Layers, their state through a file, and new layers: one network; and the network, new layers again."""
+    """Layers, their state through a file, and new layers give one network, and back."""
     made, restored, loaded = trained(dtype), row(dtype, seed=1), row(dtype, seed=2)
     file = io.BytesIO()
     torch.save(nn.Sequential(*made).state_dict(), file)
@@ -95,7 +95,7 @@ def test_a_trained_network_goes_through_nir_into_other_row(dtype: torch.dtype, t
 
 
 def test_what_network_and_case_hold(tmp_path: Path) -> None:
-    """float32 numbers are the same float64 numbers; kinds, names, inputs, loss."""
+    """float32 numbers become equal float64 numbers; kinds, names, inputs, loss."""
     made = row(torch.float32)
     network = network_of(made)
     assert [(p.name, p.kind, p.size) for p in network.populations] == [

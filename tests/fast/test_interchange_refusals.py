@@ -1,4 +1,4 @@
-"""What is no row of layers, or does not fit one, is refused by name, and changes nothing."""
+"""Networks that are no row of layers, or do not fit one, are refused by name."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def changed(layer: int, name: str, value: float) -> list[Layer]:
 
 
 def loading(change: Callable[[list[Layer]], Network], dtype: torch.dtype = torch.float64) -> Callable[[], object]:
-    """A network loaded into layers, which must stay as they are if it is refused."""
+    """Loads a network into layers, which must stay unchanged if it is refused."""
 
     def call() -> None:
         made = row(dtype, seed=4)
@@ -41,7 +41,7 @@ def loading(change: Callable[[list[Layer]], Network], dtype: torch.dtype = torch
 
 
 def with_last(w: object = 1.0, d: object = 1.0, **constants: object) -> Callable[[list[Layer]], Network]:
-    """The network of the layers, with numbers of the last one replaced."""
+    """The network of the layers, with other numbers in the last one."""
 
     def change(made: list[Layer]) -> Network:
         network = network_of(made)
@@ -62,7 +62,7 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     "none": (lambda: network_of([]), "`layers` must be a list of at least one layer, got none; give LIF and LI layers"),
     "no layer": (
         lambda: network_of([LIF(1, 1), nn.ReLU()]),  # type: ignore[list-item]
-        r"`layers\[1\]` must be an LIF or LI layer, got ReLU; leave out",
+        r"`layers\[1\]` must be an LIF or LI layer, got ReLU; leave it out",
     ),
     "LI before the end": (
         lambda: network_of(row()[::-1]),
@@ -95,16 +95,16 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "inputs": (
         lambda: case_of(row(), Spikes.from_trains([[[1.0]]], 5.0), 0, 0),
-        r"`spikes` must be of 3 neurons, as layers\[0\].pre, got 1; give what goes into the first layer",
+        r"`spikes` must be of 3 neurons, as layers\[0\].pre, got 1; give the input of the first layer",
     ),
     "shape": (
         loading(lambda made: busy().network),
-        "`network` must be an input and 3 populations in a row, got 1 inputs, 2 others, 4 connections; "
+        "`network` must be an input and 3 populations in a chain, got 1 inputs, 2 others, 4 connections; "
         "use `fast.Network`",
     ),
     "a loop": (
         loading(lambda made: Network(network_of(made).populations, (*network_of(made).connections[:2], LOOP))),
-        "`network` must be an input and 3 populations in a row, got 1 inputs, 3 others, 3 connections",
+        "`network` must be an input and 3 populations in a chain, got 1 inputs, 3 others, 3 connections",
     ),
     "size": (
         loading(lambda made: network_of([made[0], LIF(6, 5), LI(5, 3, readout="max_voltage")])),

@@ -1,4 +1,4 @@
-"""What a training step keeps between its two passes: so much a spike, and nothing for the length of a trial."""
+"""Memory between the passes of a step: constant per spike, none per length of a trial."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from fast import LIF, Spikes
 from tests.support.report_evidence import Measured
 
 EVEN = 0.1
-"""How far the bytes that one more spike takes may be from each other, relative."""
+"""Relative tolerance of the bytes per further spike."""
 
-CHANNELS, NEURONS, GIVEN, ACTIVE = 50, 50, 10, 500.0  # spikes of a channel and trial, within so many ms
+CHANNELS, NEURONS, GIVEN, ACTIVE = 50, 50, 10, 500.0  # spikes per channel and trial, and ms
 
 
 def kept_bytes(step: Any) -> int:
-    """Of all arrays that the backward pass of a step holds on to."""
+    """Bytes of all arrays that the backward pass of a step holds."""
     seen: dict[int, int] = {}
 
     def look(thing: Any) -> None:
@@ -44,7 +44,7 @@ def kept_bytes(step: Any) -> int:
 
 
 def step(trials: int, duration: float = ACTIVE, besides: Any = None) -> tuple[int, int]:
-    """Spikes in and out of a layer, and the bytes that it keeps for its backward pass, and those of `besides`."""
+    """Spikes in and out of a layer, bytes held for its backward pass, and bytes of `besides`."""
     rng = np.random.default_rng(0)
     given = [[np.sort(rng.uniform(0, ACTIVE, GIVEN)) for _ in range(CHANNELS)] for _ in range(trials)]
     torch.manual_seed(0)
@@ -56,7 +56,7 @@ def step(trials: int, duration: float = ACTIVE, besides: Any = None) -> tuple[in
 
 
 def unevenness(sizes: list[tuple[int, int]]) -> float:
-    """How far the bytes a spike, from one size to the next, are from their median."""
+    """Largest deviation of the bytes per spike, from size to size, from their median."""
     more = [(b - a) / (n - m) for (m, a), (n, b) in pairwise(sizes)]
     return max(abs(one / float(np.median(more)) - 1) for one in more)
 
@@ -73,7 +73,7 @@ def test_a_spike_takes_as_much_whether_there_are_a_thousand_or_a_million(measure
 
 @pytest.mark.check(35)
 def test_silence_takes_nothing(measured: Measured) -> None:
-    """A trial ten times as long, in which nothing more happens: not a byte."""
+    """A trial ten times as long without further events takes no more bytes."""
     first, longer = (step(10, ACTIVE * factor) for factor in (10, 100))
     assert longer == first
     measured(0, 0, 2, "0")
@@ -81,7 +81,7 @@ def test_silence_takes_nothing(measured: Measured) -> None:
 
 @pytest.mark.check(35, control=True)
 def test_control_a_voltage_a_ms_is_seen() -> None:
-    """What a time grid keeps."""
+    """The memory of a time grid."""
     first, second = (step(10, T, np.zeros((10, NEURONS, int(T)), np.float32)) for T in (10 * ACTIVE, 100 * ACTIVE))
     assert second[1] > 2 * first[1] and second[0] == first[0]
 

@@ -1,7 +1,7 @@
-"""A NaN that comes down to a layer goes on as NaN, or stops it: it never comes out as a number.
+"""A NaN in an upstream gradient stays NaN or raises; it never becomes a number.
 
-The gradient of a layer is linear in what comes down to it. So what may not be finite is known: every entry that some
-part of an upstream gradient moves, when that part is NaN or infinite.
+The gradient of a layer is linear in the upstream gradient. So every entry that depends on an
+upstream entry must not be finite when that is NaN or infinite.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ BAD = (float("nan"), float("inf"), float("-inf"))
 
 @dataclass
 class Net:
-    """What is differentiated, and what comes out of it, flat."""
+    """The tensors to differentiate by, and the flat output."""
 
     given: dict[str, Tensor]
     out: Callable[[], Tensor]
@@ -47,7 +47,7 @@ def one_layer(dtype: torch.dtype) -> Net:
 
 
 def without_time_constants(dtype: torch.dtype) -> Net:
-    """The kernels take another way when these are not learned."""
+    """The kernels then take another path."""
     net = one_layer(dtype)
     for name in ("0.tau_mem", "0.tau_syn"):
         net.given.pop(name).requires_grad_(False)
@@ -71,7 +71,7 @@ def recurrent(dtype: torch.dtype) -> Net:
 
 
 def three_layers(dtype: torch.dtype) -> Net:
-    """Through the autograd of torch in between, and past a layer that is left out."""
+    """Through the autograd of torch, and past a layer."""
     torch.manual_seed(2)
     spikes, first, second = input_spikes(), first_layer(dtype), second_layer(dtype)
     out = LI(5, 2, readout="max_voltage", tau_mem=9.0, tau_syn=4.0, dtype=dtype).initialise_(1.0, 0.5, 3.0)
@@ -90,7 +90,7 @@ NETS: dict[str, Callable[[torch.dtype], Net]] = {
 
 
 def came_through(out: Tensor, given: dict[str, Tensor], upstream: Tensor) -> dict[str, np.ndarray] | None:
-    """Gradients of all that is differentiated; None: refused with a word."""
+    """The gradients, or None if refused."""
     try:
         found = torch.autograd.grad(out, list(given.values()), upstream.to(out.dtype), retain_graph=True)
     except ArithmeticError:
@@ -98,11 +98,11 @@ def came_through(out: Tensor, given: dict[str, Tensor], upstream: Tensor) -> dic
     return {name: one.numpy() for name, one in zip(given, found, strict=True)}
 
 
-@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")  # where nothing is compiled, NumPy says so too
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")  # NumPy warns in uncompiled kernels
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
 @pytest.mark.parametrize("name", NETS)
 def test_what_is_not_finite_upstream_is_never_finite_below(name: str, dtype: torch.dtype) -> None:
-    """Each entry of the upstream gradient in turn; alone, and among others that are well."""
+    """Each upstream entry in turn, alone and among finite others."""
     net = NETS[name](dtype)
     out, moved = net.out(), dict.fromkeys(net.given, 0)
     entries = len(out)
@@ -121,6 +121,7 @@ def test_what_is_not_finite_upstream_is_never_finite_below(name: str, dtype: tor
                     moved[what] += int((gradient != 0).sum())
                     if found is not None:
                         finite = np.isfinite(found[what]) & (gradient != 0)
+                        # nan-ok: only the message selects by it
                         assert not finite.any(), f"{bad} in entry {n} came out of {what} as {found[what][finite]}"
     missing = [what for what, count in moved.items() if not count]
     assert not missing, f"nothing was tested for {missing}"

@@ -1,6 +1,6 @@
-"""The tests that a NaN shows can fail: each way of hiding one, planted in a copy, turns one of them red.
+"""The tests of NaNs can fail: each way to hide a NaN, planted in a copy, turns one of them red.
 
-All are found in code that trains networks elsewhere: a NaN set to 0 where it comes in, where it goes out, or half way.
+All occur in code that trains networks elsewhere: a NaN set to 0 on entry, on exit, or halfway.
 """
 
 from __future__ import annotations
@@ -9,11 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.faults.planting import Fault, plant
-from tests.training.test_survival_faults import outcome
+from tests.support.faults.planting import Fault, outcome
 
-TESTS = "../fast/test_nan_shows.py"
-SOLVED = "solving/solved.py"
+TESTS = "fast/test_nan_shows.py"
 SPIKES, READ, CYCLES = "one and layer and float64", "max_voltage and float64", "recurrent and float64"
 
 
@@ -22,16 +20,29 @@ def fault(name: str, file: str, text: str, wrong: str) -> Fault:
 
 
 def without_nan(text: str) -> str:
-    """An expression, and 0 where it is NaN or infinite."""
+    """An expression with 0 in place of NaN and infinity."""
     return f"torch.where(torch.isfinite({text}), {text}, 0.0)"
 
 
+TAKEN_FOR_A_MARK = (
+    "taken for a mark", "physics/own_events.py", "bin_ == clock.last else math.nan", "bin_ == clock.last else 0.0",
+)
 FAULTS = (
-    (fault("of spike times, at the door", SOLVED, "dL_dt_post.cont", f"{without_nan('dL_dt_post')}.cont"), SPIKES),
-    (fault("of readouts, at the door", SOLVED, "pad(dL_dy.", f"pad({without_nan('dL_dy')}."), READ),
-    (fault("of weights", SOLVED, "(t_in, dL_dw,", f"(t_in, {without_nan('dL_dw')},"), SPIKES),
-    (fault("of delays", SOLVED, "dL_dw, dL_dd,", f"dL_dw, {without_nan('dL_dd')},"), SPIKES),
-    (fault("of input times", SOLVED, "dL_dt_pre / width", f"{without_nan('dL_dt_pre')} / width"), SPIKES),
+    (
+        fault("of spike times, at the door", "nn/autograd.py", "solved.backward(dL_dt_post,",
+              f"solved.backward({without_nan('dL_dt_post')},"),
+        SPIKES,
+    ),
+    (
+        fault("of readouts, at the door", "nn/autograd.py", "dL_dt_post, dL_dy.double()",
+              f"dL_dt_post, {without_nan('dL_dy.double()')}"),
+        READ,
+    ),
+    (fault("of weights", "solving/solved.py", "return Gradients(t_in, dL_dw,",
+           f"return Gradients(t_in, {without_nan('dL_dw')},"), SPIKES),
+    (fault("of delays", "solving/solved.py", ", dL_dw, dL_dd,", f", dL_dw, {without_nan('dL_dd')},"), SPIKES),
+    (fault("of input times", "solving/solved.py", "index_copy_(0, self.order, dL_dt_pre / width)",
+           f"index_copy_(0, self.order, {without_nan('dL_dt_pre')} / width)"), SPIKES),
     (
         fault(
             "at the threshold",
@@ -41,14 +52,17 @@ FAULTS = (
         ),
         SPIKES,
     ),
-    (fault("taken for a mark", "physics/adjoint.py", "bin_ == at.last else math.nan", "bin_ == at.last else 0.0"), READ),
-    (fault("taken for a mark", "physics/adjoint.py", "bin_ == at.last else math.nan", "bin_ == at.last else 0.0"), CYCLES),
+    *(
+        (fault("taken for a mark", "physics/own_events.py", "clock.last else math.nan", "clock.last else 0.0"), of)
+        for of in (READ, CYCLES)
+    ),
     (
         fault(
             "marked arrivals left out",
-            "cpu/lookup.py",
-            "            add[lane] += I\n            add[LANES + lane] += V - I\n            if worth.size > 0:\n",
-            "            add[lane] += I if I == I else at.zero\n            if worth.size > 0:\n",
+            "physics/own_events.py",
+            "    b.sums[source, lane] += I\n    b.sums[source, LANES + lane] += V - I\n",
+            "    b.sums[source, lane] += I if I == I else 0.0\n"
+            "    b.sums[source, LANES + lane] += V - I if V == V else 0.0\n",
         ),
         SPIKES,
     ),
@@ -67,11 +81,11 @@ FAULTS = (
 
 @pytest.mark.parametrize(("planted", "chosen"), FAULTS, ids=[f"{planted.name}-{of}" for planted, of in FAULTS])
 def test_a_hidden_nan_is_seen(planted: Fault, chosen: str, tmp_path: Path) -> None:
-    done = outcome(plant(planted, "fast", tmp_path), TESTS, chosen)
+    done = outcome(planted, tmp_path, TESTS, chosen, compiled=False)
     assert done.returncode == 1 and " came out of " in done.stdout, done.stdout + done.stderr
 
 
 def test_control_without_a_fault_all_of_them_pass(tmp_path: Path) -> None:
     chosen = " or ".join(f"({one})" for one in sorted({of for _, of in FAULTS}))
-    done = outcome(plant(None, "fast", tmp_path), TESTS, chosen)
+    done = outcome(None, tmp_path, TESTS, chosen, compiled=False)
     assert done.returncode == 0, done.stdout + done.stderr

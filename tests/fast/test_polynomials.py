@@ -1,4 +1,4 @@
-"""The polynomials of the kernels are the convolutions of exponentials that they stand for, to rounding."""
+"""The polynomials of the kernels equal the convolutions of exponentials, to rounding."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ RATES = {
     "RAAB": lambda pm, ps, r: (-r, pm, pm, ps),
     "RABB": lambda pm, ps, r: (-r, pm, ps, ps),
 }
-"""By number, as in `fast.physics.polynomials`: the rates whose exponentials are convolved."""
+"""By number, as in `fast.physics.polynomials`: the rates of the convolved exponentials."""
 
 ROUNDING = 4
-"""In u: what is left out, at most 1, and the rounding of some coefficients."""
+"""In u: truncation, at most 1, and rounding of some coefficients."""
 
 
 def convolution(rates: tuple[float, ...], x: float) -> mpmath.mpf:
-    """`exp(-p1 x) * ... * exp(-pn x)` over `x^(n-1)`, as its series, which needs no distinction of equal rates."""
+    """`exp(-p1 x) * ... * exp(-pn x)` over `x^(n-1)`, as a series that allows equal rates."""
     h = [mpmath.mpf(1)] + [mpmath.mpf(0)] * 40
     for p in rates:
         for m in range(1, len(h)):
@@ -55,7 +55,7 @@ def test_polynomials_are_right_to_rounding(pm: float, ps: float, r: float, dtype
 
 
 def test_control_a_term_less_is_not_enough() -> None:
-    """The number of terms is no more than needed: one less errs by far more than rounding."""
+    """One term less errs by far more than rounding."""
     pm = np.full((1, LANES), 0.25)
     with mpmath.workdps(40):
         for dtype in (np.float32, np.float64):

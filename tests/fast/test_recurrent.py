@@ -1,4 +1,4 @@
-"""Recurrent networks in `fast`: delays far shorter than a bin, loops of several populations, realistic sizes."""
+"""Recurrent networks in `fast`: delays below a bin, loops of populations, realistic sizes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def random(rng: np.random.Generator, shape: tuple[int, int], mean: float, spread
 
 
 def loop(delay: float, seed: int = 0, populations: int = 1) -> Case:
-    """Neurons in a loop of one or more populations, all of whose delays are between `delay` and twice that."""
+    """Neurons in a loop of one or more populations, with delays from `delay` to twice that."""
     rng = np.random.default_rng(seed)
     names = [f"p{n}" for n in range(populations)]
     connections = [Connection("in", "p0", random(rng, (4, 3), 3.0, 1.0), rng.uniform(0.0, 5.0, (4, 3)))]
@@ -58,7 +58,7 @@ def test_delays_much_shorter_than_a_bin_are_exact(delay: float, populations: int
 
 
 def test_zero_delays_within_a_loop_that_takes_time() -> None:
-    """A spike may arrive at its own instant, and cause the next within the bin."""
+    """A spike may arrive at its own instant and cause the next within the bin."""
     case = loop(0.5, populations=2)
     first, forth, back, *others = case.network.connections
     forth = Connection(forth.source, forth.target, forth.w + 2.0, np.zeros(forth.w.shape))
@@ -68,7 +68,7 @@ def test_zero_delays_within_a_loop_that_takes_time() -> None:
 
 
 def test_two_neurons_that_spike_at_the_same_instant() -> None:
-    """Alike neurons that excite each other: of equal times the order does not matter."""
+    """Equal neurons that excite each other: the order of equal times does not matter."""
     w, d = np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([[1.0, 2.0], [2.0, 1.0]])
     network = NetworkSpec(
         (Population("in", "input", 1), population("p", 2)),
@@ -93,7 +93,7 @@ def test_a_loop_that_feeds_itself_without_end_is_an_error() -> None:
 
 
 def realistic(rng: np.random.Generator, recurrent: bool, hidden: int) -> tuple[NetworkSpec, dict[str, Spikes]]:
-    """700 inputs of 8000 spikes a second, hidden neurons of some spikes each, 20 readouts; delays up to 100 ms."""
+    """700 inputs of 8000 spikes a second, busy hidden neurons, 20 readouts; delays up to 100 ms."""
 
     def across(sources: int, size: int, mean: float, spread: float) -> tuple[np.ndarray, np.ndarray]:
         return random(rng, (sources, size), mean, spread), rng.uniform(0.0, 100.0, (sources, size))
@@ -119,10 +119,14 @@ def realistic(rng: np.random.Generator, recurrent: bool, hidden: int) -> tuple[N
     return NetworkSpec(tuple(populations), tuple(connections)), {"in": Spikes.from_trains([trains], T)}
 
 
-@pytest.mark.parametrize(("recurrent", "hidden"), [(False, 256), (True, 512)], ids=["700-256-20", "2x512 recurrent"])
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
+@pytest.mark.parametrize(("recurrent", "hidden", "dtype"), [
+    pytest.param(False, 256, torch.float64, id="700-256-20 float64"),
+    pytest.param(False, 256, torch.float32, id="700-256-20 float32"),
+    pytest.param(True, 512, torch.float64, id="2x512 recurrent float64", marks=pytest.mark.full),
+    pytest.param(True, 512, torch.float32, id="2x512 recurrent float32"),
+])
 def test_networks_of_realistic_size_obey_the_identities(recurrent: bool, hidden: int, dtype: torch.dtype) -> None:
-    """Conservation identities A, B, C of the whole network, which the reference would need minutes for."""
+    """Identities A, B, C of the whole network, for which the reference would take minutes."""
     described, inputs = realistic(np.random.default_rng(1), recurrent, hidden)
     network = Network(described, dtype).requires_grad_()
     inputs["in"].times.requires_grad_()
@@ -161,7 +165,7 @@ def test_networks_of_realistic_size_obey_the_identities(recurrent: bool, hidden:
 
 
 def test_readout_of_a_population_within_a_loop() -> None:
-    """Of several populations solved together, one is read."""
+    """Several populations are solved together, one of them is read."""
     case = loop(0.4, populations=2)
     for readout in ("max_voltage", "mean_voltage", "exp_weighted_voltage"):
         read = Case(case.network, case.duration, case.inputs, CrossEntropy(readout, "p1", 1))
@@ -185,9 +189,9 @@ print(int(counts.min()), (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - b
 
 
 def test_a_volley_within_one_bin_takes_memory_with_its_spikes() -> None:
-    """384 neurons spike at almost one instant, and reach each other: 147 000 arrivals among spikes of one bin.
+    """384 neurons spike at almost one instant and reach each other: 147 000 arrivals in one bin.
 
-    Lists of arrivals that are written anew with each arrival would take 200 MB.
+    Lists copied at each arrival would take 200 MB.
     """
     done = subprocess.run([sys.executable, "-c", VOLLEY], capture_output=True, text=True, check=True)
     spikes, added = done.stdout.split()

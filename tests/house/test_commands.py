@@ -1,17 +1,16 @@
-"""The command lines: one JSON object of the specified layout, or one line that says what is wrong; and an exit code."""
+"""The commands print one JSON object of the specified layout, or one line of error; exit codes."""
 
 from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from spec import Case, Population, load_case
 from tests import ROOT
+from tests.support.commands import refusal_of, result_of, run, skeleton
 from tests.support.comparison import gradient_limit
 from tests.support.networks.bad_cases import GOOD
 from tests.support.tolerances import U32, WELL_CONDITIONED
@@ -19,45 +18,11 @@ from tests.support.tolerances import U32, WELL_CONDITIONED
 CONFORMANCE = ROOT / "spec" / "conformance" / "cases"
 COMMANDS = ("reference", "fast.run")
 STORED = ("silent-neuron", "skip-and-parallel", "missing-and-free-spikes")
-"""Conformance cases: silence, several connections between two populations, and a loss without a readout."""
-
-
-def run(command: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    """`python -m COMMAND ARGUMENTS` in a process of its own."""
-    line = [sys.executable, "-m", command, *map(str, arguments)]
-    return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
-
-
-def result_of(done: subprocess.CompletedProcess[str]) -> dict:
-    """The JSON object printed; nothing else is."""
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.count("\n") == 1 and done.stdout.endswith("\n")
-
-    def refuse(constant: str) -> None:
-        raise AssertionError(f"{constant} is no JSON")
-
-    return json.loads(done.stdout, parse_constant=refuse)
-
-
-def refusal_of(done: subprocess.CompletedProcess[str], command: str, code: int = 2) -> str:
-    """The one line on standard error; nothing is printed beside it."""
-    assert (done.returncode, done.stdout) == (code, "")
-    prefix = f"python -m {command}: "
-    assert done.stderr.startswith(prefix) and done.stderr.count("\n") == 1
-    return done.stderr.removeprefix(prefix).rstrip("\n")
-
-
-def skeleton(value: object) -> object:
-    """The value with `0.0` for every number: keys, lengths and nulls."""
-    if isinstance(value, dict):
-        return {key: skeleton(entry) for key, entry in value.items()}
-    if isinstance(value, list):
-        return [skeleton(entry) for entry in value]
-    return 0.0 if isinstance(value, float) else value
+"""Conformance cases: silence, parallel connections, a loss without a readout."""
 
 
 def specified_layout(case: Case, spikes: dict[str, list[int]]) -> dict:
-    """Section 7 of the specification for a case whose neurons spike that many times."""
+    """Section 7 of the specification, for a case with these spike counts."""
 
     def constants(population: Population) -> dict[str, list[float]]:
         keys = ["tau_mem", "tau_syn"] + ["threshold", "reset"] * (population.kind == "lif")
@@ -88,7 +53,7 @@ def specified_layout(case: Case, spikes: dict[str, list[int]]) -> dict:
 @pytest.mark.parametrize("name", STORED)
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_result_has_the_layout_of_the_specification(command: str, name: str) -> None:
-    """The same keys in the same order from both, nothing missing, nothing more."""
+    """Equal keys in equal order from both, none missing, none more."""
     path = CONFORMANCE / f"{name}.json"
     case, found = load_case(path), result_of(run(command, path))
     assert case.expected is not None
@@ -99,7 +64,7 @@ def test_a_result_has_the_layout_of_the_specification(command: str, name: str) -
 
 
 def flattened(value: object) -> list[float]:
-    """Every number of a result, in its order."""
+    """All numbers of a result, in order."""
     if isinstance(value, dict):
         return [number for entry in value.values() for number in flattened(entry)]
     if isinstance(value, list):
@@ -113,7 +78,7 @@ def flattened(value: object) -> list[float]:
     ids=["digits", "dtype"],
 )
 def test_another_precision_gives_almost_the_same_numbers(command: str, options: tuple, error: float) -> None:
-    """An option that did nothing would give exactly the same."""
+    """An ignored option would leave every number unchanged."""
     path = CONFORMANCE / "skip-and-parallel.json"
     plain, other = (flattened(result_of(run(command, *chosen, path))) for chosen in ((), options))
     assert other != plain
@@ -133,7 +98,7 @@ def test_help(command: str) -> None:
 
 
 def changed_case(path: Path, weight: object) -> Path:
-    """A case with this for its first weight."""
+    """A case with this first weight."""
     document = json.loads(json.dumps(GOOD))
     document["connections"][0]["weights"][0][0] = weight
     path.write_text(json.dumps(document), encoding="utf-8")
@@ -157,6 +122,7 @@ def test_a_result_that_is_not_finite_is_one_line_and_exit_code_3(command: str, t
 REFUSED: dict[str, tuple[str, list[str], str]] = {
     "no case": ("reference", [], "the following arguments are required: CASE.json"),
     "missing file": ("reference", ["nowhere.json"], "`nowhere.json` must be a readable case file, got No such file"),
+    "two cases": ("reference", ["CASE", "CASE"], "unrecognized arguments: "),
     "unknown option": ("reference", ["--dtype", "float32", "CASE"], "unrecognized arguments: --dtype"),
     "abbreviated option": ("reference", ["--digit", "20", "CASE"], "unrecognized arguments: --digit"),
     "digits no number": ("reference", ["--digits", "many", "CASE"], "argument --digits: invalid int value: 'many'"),

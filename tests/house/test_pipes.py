@@ -1,43 +1,31 @@
-"""`python -m ... | head`: a command whose reader has left ends without a word."""
+"""`python -m ... | head`: a command ends silently when the reader of its output has left."""
 
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from spec.command import NOBODY_READS, run_and_exit
+from spec.command import READER_LEFT, run_and_exit
 from tests import ROOT
+from tests.support.commands import lines_read
 
 CASE = str(ROOT / "spec" / "conformance" / "cases" / "one-neuron.json")
 
 
-def lines_read(number: int, *arguments: str) -> tuple[int, list[str], str]:
-    """Exit code, the lines read before the pipe was closed, and standard error, of `python ARGUMENTS | head`."""
-    line = [sys.executable, *arguments]
-    with subprocess.Popen(line, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None and process.stderr is not None
-        read = [process.stdout.readline() for _ in range(number)]
-        process.stdout.close()
-        complaint = process.stderr.read()
-    return process.returncode, read, complaint
-
-
 @pytest.mark.parametrize("command", ["reference", "fast.run"])
 def test_a_result_that_nobody_reads_is_no_error(command: str) -> None:
-    """The pipe is closed before the one line is written, which then meets it at the last flush."""
-    assert lines_read(0, "-m", command, CASE) == (NOBODY_READS, [], "")
+    """The pipe closes before the one line is written; the last flush finds it closed."""
+    assert lines_read(0, "-m", command, CASE) == (READER_LEFT, [], "")
 
 
 def test_training_whose_reader_leaves_stops_in_silence(tmp_path: Path) -> None:
-    """Some lines are read, the next meets a closed pipe; it stops there, and not a thousand epochs later."""
+    """The first write after the pipe closes stops the run, long before its thousandth epoch."""
     out = tmp_path / "run"
     command = ("-m", "fast.train", "--task", "sequence", "--epochs", "1000", "--out", str(out))
     code, read, complaint = lines_read(3, *command)
-    assert (code, complaint) == (NOBODY_READS, "")
+    assert (code, complaint) == (READER_LEFT, "")
     assert read[0].startswith("sequence detection") and read[2].endswith("\n")
     assert len((out / "history.jsonl").read_text(encoding="utf-8").splitlines()) < 1000
     assert not (out / "result.json").exists()
@@ -45,7 +33,7 @@ def test_training_whose_reader_leaves_stops_in_silence(tmp_path: Path) -> None:
 
 def test_control_a_plain_print_complains() -> None:
     code, _, complaint = lines_read(0, "-c", "print('x')")
-    assert code not in (0, NOBODY_READS) and "BrokenPipeError" in complaint
+    assert code not in (0, READER_LEFT) and "BrokenPipeError" in complaint
 
 
 @pytest.mark.parametrize("code", [0, 1, 2, 3])

@@ -1,1 +1,1 @@
-"""Identities and symmetries, which need no other gradient."""
+"""Identities and symmetries, which need no second gradient."""

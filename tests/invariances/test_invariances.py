@@ -1,21 +1,23 @@
-"""One network written in two ways: the spikes, the loss and the gradient are the same, moved to where they belong."""
+"""One network written in two ways has the same spikes, loss and gradient, in another place."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache
 from itertools import count
 
 import numpy as np
 import pytest
 
 import reference
-from fast.run import run_case
 from spec import Case, Connection, ConnectionGradient, Network, Population, Result, SpikeTimeMSE
 from tests.support.comparison import assert_same_activity, assert_same_gradients, gradient_blocks, largest_block
 from tests.support.effort import many
+from tests.support.implementations import RUNS
 from tests.support.networks.families import FAMILIES, SPIKE_LOSSES
 from tests.support.networks.rewriting import (
+    SPARE,
     in_units,
     later,
     permuted,
@@ -30,31 +32,37 @@ from tests.support.tolerances import SAME_NETWORK, SAME_SUM, U64, VANISHES, WELL
 from tests.support.truth import Problem, difference
 
 CASES = many(4)
-"""Of each family."""
+"""Per family."""
 
-Run = Callable[[Case], Result]
-RUNS: dict[str, Run] = {"reference": reference.run, "fast": run_case}
 PAIRS = [(run, family) for run in RUNS for family in families()]
-SPARE = Population("spare", "lif", 2, *(np.full(2, value) for value in (10.0, 5.0, 1.0, 0.0)))
 IDLE = Population("idle", "input", 1)
 every_family = pytest.mark.parametrize(("run", "family"), PAIRS)
 
 
 def cases(family: str, suits: Callable[[Case], bool] = lambda case: True) -> Iterator[Case]:
-    """The first cases of a family that suit, and that have a gradient other than 0."""
+    """The first suitable cases of a family with a gradient other than 0."""
     found = 0
-    for seed in count():
-        case = seeded_case(seed, family)
-        if suits(case) and largest_block(case, reference.run(case).gradients) > VANISHES:
+    for seed in range(20 * CASES):
+        case = drawn(family, seed)
+        if suits(case) and largest_block(case, result("reference", case).gradients) > VANISHES:
             found += 1
             yield case
-        if found == CASES or seed == 20 * CASES:
+        if found == CASES:
             break
     assert found == CASES
 
 
+drawn = cache(lambda family, seed: seeded_case(seed, family))
+
+
+@cache
+def result(run: str, case: Case) -> Result:
+    """Of a case as it was drawn."""
+    return RUNS[run](case)
+
+
 def assert_bitwise(case: Case, found: Result, true: Result) -> None:
-    """Not a bit differs."""
+    """All bits are equal."""
     assert found.loss == true.loss
     assert true.readout is None or np.array_equal(found.readout, true.readout)  # type: ignore[arg-type]
     for name, trains in true.spikes.items():
@@ -63,14 +71,14 @@ def assert_bitwise(case: Case, found: Result, true: Result) -> None:
 
 
 def assert_same(case: Case, found: Result, true: Result, limit: float = SAME_NETWORK) -> float:
-    """To the limit, or less near a grazing spike: two float64 gradients of one function. How much of it was used."""
+    """Two float64 gradients agree to the limit, less near grazing; the used share of it."""
     assert_same_activity(case, found, true, true.gradients)
     allowed = limit / WELL_CONDITIONED * relative(U64, true.kappa_min)
     return assert_same_gradients(case, found.gradients, true.gradients, true.kappa_min, limit=allowed).used
 
 
 def assert_equal(run: str, case: Case, found: Result, true: Result) -> float:
-    """Bitwise in the reference; in `fast` the same numbers, added up in the order in which they are given."""
+    """Bitwise equal in the reference; in `fast` equal up to the order of sums."""
     if run == "reference":
         assert_bitwise(case, found, true)
         return 0.0
@@ -80,7 +88,7 @@ def assert_equal(run: str, case: Case, found: Result, true: Result) -> float:
 @pytest.mark.check(11)
 @every_family
 def test_a_shift_of_time(run: str, family: str, measured: Measured) -> None:
-    """All inputs and `T` 3.7 ms later: so are the spikes, and the gradient stays (an average over T does not)."""
+    """With inputs and `T` 3.7 ms later, spikes are later and gradients equal (not of averages)."""
 
     def suits(case: Case) -> bool:
         return isinstance(case.loss, SpikeTimeMSE) or case.loss.readout in ("max_voltage", "first_spike_time")
@@ -88,7 +96,7 @@ def test_a_shift_of_time(run: str, family: str, measured: Measured) -> None:
     used = []
     for case in cases(family, suits):
         shifted, move = later(case, 3.7)
-        used.append(assert_same(shifted, RUNS[run](shifted), move(RUNS[run](case))))
+        used.append(assert_same(shifted, RUNS[run](shifted), move(result(run, case))))
     measured(max(used), 1.0, len(used), f"from 0, {CASES} of each family")
 
 
@@ -99,17 +107,17 @@ def test_control_a_shift_that_leaves_the_targets_is_seen(run: str) -> None:
     case = next(case for case in found if isinstance(case.loss, SpikeTimeMSE) and reference.run(case).loss > 0)
     shifted, move = later(case, 3.7)
     with pytest.raises(AssertionError):
-        assert_same(shifted, RUNS[run](replace(shifted, loss=case.loss)), move(RUNS[run](case)))
+        assert_same(shifted, RUNS[run](replace(shifted, loss=case.loss)), move(result(run, case)))
 
 
 @every_family
 @pytest.mark.parametrize("ms", [4.0, 1e-3], ids=["quarter_ms", "s"])
 def test_the_unit_of_time(run: str, family: str, ms: float) -> None:
-    """All times in another unit. Where the factor is a power of 2, rounding is the same too."""
+    """All times in another unit; with a power of 2 as the factor, rounding is the same too."""
     for case in cases(family):
         rewritten, move = in_units(case, ms, 1.0)
         check = assert_bitwise if run == "reference" and ms == 4.0 else assert_same
-        check(rewritten, RUNS[run](rewritten), move(RUNS[run](case)))
+        check(rewritten, RUNS[run](rewritten), move(result(run, case)))
 
 
 @pytest.mark.parametrize(
@@ -119,7 +127,7 @@ def test_the_unit_of_voltage(run: str, family: str) -> None:
     """Weights, thresholds and resets in another unit, if only spikes are read."""
     for case in cases(family, lambda case: isinstance(case.loss, SpikeTimeMSE) or case.loss.time_scale is not None):
         rewritten, move = in_units(case, 1.0, 0.5)
-        assert_equal(run, rewritten, RUNS[run](rewritten), move(RUNS[run](case)))
+        assert_equal(run, rewritten, RUNS[run](rewritten), move(result(run, case)))
 
 
 @pytest.mark.check(12)
@@ -129,20 +137,20 @@ def test_the_order_of_everything(run: str, family: str, measured: Measured) -> N
     used = []
     for seed, case in enumerate(cases(family)):
         rewritten, move = permuted(case, seed)
-        used.append(assert_equal(run, rewritten, RUNS[run](rewritten), move(RUNS[run](case))))
+        used.append(assert_equal(run, rewritten, RUNS[run](rewritten), move(result(run, case))))
     measured(max(used), 1.0, len(used), f"from 0, {CASES} of each family")
 
 
 @pytest.mark.check(12, control=True)
 @pytest.mark.parametrize("run", RUNS)
 def test_control_another_order_is_seen(run: str) -> None:
-    """The sources of every connection moved on by one in what is expected."""
+    """The expected gradient has its sources shifted by one."""
     found = (seeded_case(seed, "layers") for seed in count())
     case = next(case for case in found if all(len(c.w) > 1 for c in case.network.connections)
                 and largest_block(case, reference.run(case).gradients) > VANISHES)
     rewritten, move = permuted(case, 0)
     moved = with_gradients_of(
-        move(RUNS[run](case)),
+        move(result(run, case)),
         lambda of: [ConnectionGradient(np.roll(g.dL_dw, 1, axis=0), np.roll(g.dL_dd, 1, axis=0)) for g in of],
     )
     with pytest.raises(AssertionError):
@@ -152,7 +160,7 @@ def test_control_another_order_is_seen(run: str) -> None:
 @pytest.mark.check(13)
 @every_family
 def test_a_delay_is_a_later_input(run: str, family: str, measured: Measured) -> None:
-    """A delay common to all synapses of an input neuron may as well be added to the times of its spikes."""
+    """A delay common to all synapses of an input neuron equals a shift of its spike times."""
     used = [assert_same(case, RUNS[run](later), RUNS[run](delayed)) for case, later, delayed in two_ways(family, 1.0)]
     measured(max(used), 1.0, len(used), f"from 0, {CASES} of each family")
 
@@ -166,7 +174,7 @@ def test_control_a_delay_a_millionth_longer_is_seen(run: str) -> None:
 
 
 def two_ways(family: str, factor: float) -> Iterator[tuple[Case, Case, Case]]:
-    """Cases; with inputs that are later; and with delays that are longer, by as much times the factor."""
+    """Cases; the same with later inputs; and with longer delays, by this shift times the factor."""
     for seed, case in enumerate(cases(family)):
         extra = {
             name: np.random.default_rng(seed).uniform(0.0, 4.0, len(trains)) for name, trains in case.inputs.items()
@@ -184,9 +192,9 @@ def two_ways(family: str, factor: float) -> Iterator[tuple[Case, Case, Case]]:
 
 @every_family
 def test_two_synapses_of_half_the_weight(run: str, family: str) -> None:
-    """A connection in parallel with itself, at half the weight: each half has the gradient of the whole weight.
+    """A connection split into two parallel halves: each has the gradient of the whole weight.
 
-    Of a maximum that is pinned to both halves the derivative is one-sided, so such cases are left out.
+    A maximum pinned to both halves has a one-sided derivative, so such cases are left out.
     """
 
     def suits(case: Case) -> bool:
@@ -195,7 +203,7 @@ def test_two_synapses_of_half_the_weight(run: str, family: str) -> None:
 
     for case in cases(family, suits):
         expected = with_gradients_of(
-            RUNS[run](case), lambda of: [ConnectionGradient(g.dL_dw, g.dL_dd / 2) for g in of for _ in range(2)]
+            result(run, case), lambda of: [ConnectionGradient(g.dL_dw, g.dL_dd / 2) for g in of for _ in range(2)]
         )
         assert_equal(run, halved(case), RUNS[run](halved(case)), expected)
 
@@ -208,7 +216,7 @@ def halved(case: Case) -> Case:
 @pytest.mark.check(15)
 @every_family
 def test_neurons_that_nobody_reads(run: str, family: str, measured: Measured) -> None:
-    """A population that listens and an input that nobody listens to change nothing, and have gradient 0."""
+    """A population that sends nothing and an unconnected input change nothing, with gradient 0."""
     used = []
     for case in cases(family):
         first, names = case.network.connections[0].source, [p.name for p in case.network.populations]
@@ -226,27 +234,27 @@ def test_neurons_that_nobody_reads(run: str, family: str, measured: Measured) ->
             populations={name: g for name, g in by.populations.items() if name in names},
             inputs={name: g for name, g in by.inputs.items() if name in names},
         )
-        used.append(assert_equal(run, case, replace(found, gradients=rest), RUNS[run](case)))
+        used.append(assert_equal(run, case, replace(found, gradients=rest), result(run, case)))
     measured(max(used), 1.0, len(used), f"from 0, {CASES} of each family")
 
 
 @pytest.mark.check(15, control=True)
 @pytest.mark.parametrize("run", RUNS)
 def test_control_a_synapse_of_a_billionth_is_seen(run: str) -> None:
-    """It changes every number by as much."""
+    """It changes every number by about as much."""
     case = seeded_case(2, "layers")
     first = case.network.connections[0]
     faint = Connection(first.source, first.target, np.full(first.w.shape, 1e-9), first.d + 0.1)
     more = with_connections(case, [*case.network.connections, faint])
     found = with_gradients_of(RUNS[run](more), lambda of: of[:-1])
     with pytest.raises(AssertionError):
-        assert_same(case, found, RUNS[run](case))
+        assert_same(case, found, result(run, case))
 
 
 @pytest.mark.check(15)
 @every_family
 def test_synapses_of_weight_0(run: str, family: str, measured: Measured) -> None:
-    """They change nothing, and a delay between them has gradient 0; yet the weight has one, that of the differences."""
+    """They change nothing and their delays have gradient 0, but their weights have the true one."""
     used = []
     for seed, case in enumerate(cases(family)):
         rng = np.random.default_rng(seed)
@@ -255,7 +263,7 @@ def test_synapses_of_weight_0(run: str, family: str, measured: Measured) -> None
             for c in case.network.connections
         ]
         more, n = with_connections(case, [*case.network.connections, *silent]), len(silent)
-        found, true = RUNS[run](more), RUNS[run](case)
+        found, true = RUNS[run](more), result(run, case)
         used.append(assert_same(case, with_gradients_of(found, lambda of, n=n: of[:n]), true))  # type: ignore[misc]
         assert not any(g.dL_dd.any() for g in found.gradients.connections[n:])
         if seed == 0:

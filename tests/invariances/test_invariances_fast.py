@@ -1,4 +1,4 @@
-"""What `fast` may not depend on: the width of its bins, threads, the other trials of a batch, the order of synapses."""
+"""`fast` depends neither on bin width, threads and other trials, nor on the order of synapses."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def threads() -> Iterator[None]:
 
 
 def layer(seed: int = 0, dtype: torch.dtype = torch.float64) -> list[Tensor]:
-    """Weights, delays (some beyond the trial) and constants of a layer in which most neurons spike several times."""
+    """Weights, delays (some beyond the trial) and constants of a layer with many spikes."""
     rng = np.random.default_rng(seed)
     w = rng.normal(1.0, 1.2, (PRE, POST))
     d = rng.uniform(0.0, 12.0, (PRE, POST)) + np.where(rng.random((PRE, POST)) < 0.1, T, 0.0)
@@ -36,7 +36,7 @@ def layer(seed: int = 0, dtype: torch.dtype = torch.float64) -> list[Tensor]:
 
 
 def recurrent_layer(seed: int = 0, dtype: torch.dtype = torch.float64) -> list[Tensor]:
-    """The same neurons, which excite and inhibit each other and themselves; some of the delays are tiny."""
+    """The same neurons with recurrent excitation and inhibition; some delays are tiny."""
     rng = np.random.default_rng(seed + 50)
     w, d, *constants = layer(seed, torch.float64)
     own_w, own_d = rng.normal(0.0, 0.5, (POST, POST)), rng.uniform(0.0, 12.0, (POST, POST))
@@ -60,7 +60,7 @@ def outcome(
     spiking: bool = True,
     **options: float | bool,
 ) -> Outcome:
-    """Spikes, readout, kappa, ties, and the gradient of a loss that weighs every spike and readout in its own way."""
+    """Spikes, readout, kappa, ties, and the gradient of a loss with its own weight per readout."""
     leaves = [p.clone().requires_grad_() for p in (parameters if spiking else parameters[:4])]
     given = Spikes.from_trains(batch, T)
     given.times.requires_grad_()
@@ -103,7 +103,7 @@ every_dtype = pytest.mark.parametrize("dtype", [torch.float32, torch.float64], i
 @every_readout
 @pytest.mark.parametrize("width", [0.5, 0.3, 0.0625, 0.7])
 def test_the_width_of_bins(readout: str | None, spiking: bool, width: float) -> None:
-    """Bins are bookkeeping: another width, also one that is no power of 2, changes rounding alone."""
+    """Another bin width, also one that is no power of 2, changes rounding alone."""
     true = outcome(trials(), layer(), readout, spiking)
     assert not spiking or len(true["times"]) > 3 * POST
     assert_near(outcome(trials(), layer(), readout, spiking, bin_width=width), true, WELL_CONDITIONED)
@@ -112,7 +112,7 @@ def test_the_width_of_bins(readout: str | None, spiking: bool, width: float) -> 
 @every_readout
 @every_dtype
 def test_threads(readout: str | None, spiking: bool, dtype: torch.dtype, threads: None) -> None:
-    """Not a bit depends on the number of threads."""
+    """No bit depends on the number of threads."""
     found = []
     for number in (1, 2, 3):
         torch.set_num_threads(number)
@@ -125,9 +125,9 @@ def test_threads(readout: str | None, spiking: bool, dtype: torch.dtype, threads
 @every_readout
 @every_dtype
 def test_a_trial_is_as_if_alone(readout: str | None, spiking: bool, dtype: torch.dtype, measured: Measured) -> None:
-    """Spikes, readout and the gradient by input times of each trial of a batch are bitwise those of the trial alone.
+    """Each trial of a batch has bitwise the spikes, readout and input gradients of the trial alone.
 
-    Trials follow each other without a gap, and some delays are longer than the trial: nothing leaks into the next.
+    Trials follow without a gap, and some delays are longer than a trial: nothing leaks.
     """
     batch, parameters = trials(), layer(dtype=dtype)
     together = outcome(batch, parameters, readout, spiking)
@@ -158,7 +158,7 @@ def test_control_a_trial_with_a_spike_of_another_is_seen() -> None:
 @pytest.mark.check(16)
 @every_readout
 def test_a_batch_is_the_sum_of_its_trials(readout: str | None, spiking: bool, measured: Measured) -> None:
-    """The gradient of a batch is the sum of those of its trials, in whatever order they come."""
+    """The gradient of a batch is the sum over its trials, in any order."""
     batch, parameters = trials(), layer()
     alone = [outcome([trial], parameters, readout, spiking) for trial in batch]
     errors = []
@@ -181,7 +181,7 @@ def test_the_width_of_bins_in_a_recurrent_layer(width: float) -> None:
 
 @every_dtype
 def test_threads_and_batch_of_a_recurrent_layer(dtype: torch.dtype, threads: None) -> None:
-    """Not a bit depends on the number of threads, nor the spikes of a trial on the others."""
+    """No bit depends on the number of threads, and no spike on other trials."""
     found = []
     for number in (1, 2):
         torch.set_num_threads(number)
@@ -195,7 +195,7 @@ def test_threads_and_batch_of_a_recurrent_layer(dtype: torch.dtype, threads: Non
 @every_kind
 @pytest.mark.parametrize("readout", [None, "max_voltage", "exp_weighted_voltage"])
 def test_the_order_of_synapses(readout: str | None, recurrent: bool) -> None:
-    """Sources and neurons in another order: the same results in that order."""
+    """Sources and neurons in another order give the same results in this order."""
     rng = np.random.default_rng(3)
     sources, neurons = rng.permutation(PRE), rng.permutation(POST)
     w, d, *constants = recurrent_layer() if recurrent else layer()

@@ -1,4 +1,4 @@
-"""A delay may be split by a neuron that answers every spike with one of its own."""
+"""A relay neuron, which answers every spike with one spike, splits a delay in two."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from spec import Case, Connection, Network, Population, SpikeTimeMSE
-from tests.invariances.test_invariances import RUNS, SPARE
-from tests.support.networks.rewriting import trains_of
+from tests.support.implementations import RUNS
+from tests.support.networks.rewriting import SPARE, trains_of
 from tests.support.report_evidence import Measured
 from tests.support.tolerances import SAME_NETWORK
 
@@ -17,10 +17,10 @@ from tests.support.tolerances import SAME_NETWORK
 @pytest.mark.check(14)
 @pytest.mark.parametrize("run", RUNS)
 def test_a_relay_neuron_splits_a_delay(run: str, measured: Measured) -> None:
-    """A neuron that answers every input with one spike, after a latency: its two delays and the latency are one delay.
+    """The two delays of a relay and its latency act as one delay.
 
-    So the gradients by both delays are that by the one delay, and the weights behind the relay have that of the direct
-    synapses. The relay's reset is low enough to keep it from a second spike.
+    So both delays have the gradient of the one delay, and the weights behind the relay have the
+    gradient of the direct synapses. The relay's low reset prevents a second spike.
     """
     worst = relay_is_off(run, 1.0)
     measured(worst, SAME_NETWORK, 1, "4")
@@ -34,8 +34,10 @@ def test_control_a_latency_a_millionth_longer_is_seen(run: str) -> None:
 
 
 def relay_is_off(run: str, factor: float) -> float:
-    """The largest relative difference of a gradient with a relay to that without, whose delays have the latency times
-    the factor."""
+    """The largest relative difference of gradients with and without a relay.
+
+    Without it, the latency times `factor` is added to the delays.
+    """
     rng = np.random.default_rng(4)
     inputs = {"in": trains_of([np.array([t]) for t in (1.1, 3.6, 7.9)])}
     constants = (np.full(3, value) for value in (8.0, 3.0, 1.0, -9.0))

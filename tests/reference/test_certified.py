@@ -1,4 +1,4 @@
-"""The certified set: its digits stand, by two routes that share no code, and both implementations reach them."""
+"""The certified set: two routes agree on its digits, and both implementations reach them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LIMITS = {
     "fast float64": {"lower": 12.0, "average": 12.0, "higher": 6.0},
     "fast float32": {"lower": 4.0, "average": 4.0, "higher": 4.0},
 }
-"""Right digits asked for: of 16, or 7, what some hundred operations leave; in `higher` what a condition of 1e9 does."""
+"""Required right digits: of 16 (or 7), after some hundred operations; `higher`: condition 1e9."""
 
 ULP = {"reference": 2.0**-52, "fast float64": 2.0**-52, "fast float32": 2.0**-23}
 ILL_CONDITIONED = {
@@ -51,13 +51,13 @@ ILL_CONDITIONED = {
         "higher-targets-nearly-met",
     },
 }
-"""Below the limit, and shown to be so by their conditioning: at most `SLACK` fewer digits than an ulp leaves."""
+"""Below the limit by their conditioning: at most `SLACK` digits below what an ulp leaves."""
 
 SLACK = 1.0
-"""A digit: what is computed is right for numbers within ten ulps of those given."""
+"""One digit: the result is right for numbers within ten ulps of the given ones."""
 
 QUICK = ("lower-arrival-at-the-end", "lower-zero-delays", "average-at-once", "higher-grazing-10", "higher-balanced")
-"""By both routes in the ordinary suite; all of them in a test marked slow."""
+"""In the core, by both routes; tests marked `full` check all networks."""
 
 
 def test_the_readme_has_the_table_and_no_file_is_left_over() -> None:
@@ -67,9 +67,12 @@ def test_the_readme_has_the_table_and_no_file_is_left_over() -> None:
 
 
 @pytest.mark.check(9)
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", [
+    name if name in QUICK or name.startswith("lower") else pytest.param(name, marks=pytest.mark.full)
+    for name in NETWORKS
+])
 def test_what_is_stored_is_what_the_adjoint_finds(name: str) -> None:
-    """Every character: a certified digit that is changed, in a value or in the case, is found."""
+    """Every character agrees; a changed digit, in a value or in the case, is found."""
     stored = (FOLDER / f"{name}.json").read_text(encoding="utf-8")
     results = by_adjoint(NETWORKS[name])
     assert stored == text_of(NETWORKS[name].document, results)
@@ -83,7 +86,7 @@ def test_differences_find_the_same(name: str) -> None:
     assert expected is not None and without_ties(expected) == without_ties(by_differences(NETWORKS[name]))
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.parametrize("name", NETWORKS)
 def test_both_routes_find_what_is_stored(name: str) -> None:
     assert (FOLDER / f"{name}.json").read_text(encoding="utf-8") == with_certified(NETWORKS[name])

@@ -1,4 +1,4 @@
-"""Right digits are counted right: what is off by so much has so many, and what is no number has none."""
+"""The count of right digits: an error has its digits, a value that is no number has none."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_a_flipped_sign_has_no_digit(known: tuple[Case, Mapping, dict]) -> None:
 
 
 def test_a_digit_is_counted(known: tuple[Case, Mapping, dict]) -> None:
-    """30 digits are right of a result at 60, and one wrong among the certified is seen, whichever it is."""
+    """A result at 60 digits has all 30 right, and any wrong certified digit is seen."""
     case, certified, _ = known
     found = as_strings(case, reference.run(case, 60))
     assert right_digits(found, certified) == DIGITS
@@ -77,7 +77,7 @@ def test_a_spike_too_many_or_too_few_has_no_digit(known: tuple[Case, Mapping, di
 
 
 def test_a_block_that_is_0_must_be_0() -> None:
-    """Of a loss of first spikes, the gradient by the reset."""
+    """For a loss of first spikes, the gradient by the reset."""
     zero = certified_values(load_case(FOLDER / "lower-first-spike-time.json"))
     assert min(digits_by_block(zero, zero).values()) == DIGITS
     found = json.loads(json.dumps(zero))
@@ -88,7 +88,7 @@ def test_a_block_that_is_0_must_be_0() -> None:
 
 
 def test_the_command_line_takes_the_files(capsys: pytest.CaptureFixture[str]) -> None:
-    """And prints what `right_digits` reads."""
+    """It prints the layout that `right_digits` reads."""
     path = FOLDER / "lower-one-neuron.json"
     assert reference_main([str(path)]) == 0
     assert right_digits(json.loads(capsys.readouterr().out), certified_values(load_case(path))) > 12

@@ -1,4 +1,4 @@
-"""The certified set has each class of difficulty, each readout and loss, and what simulators get wrong."""
+"""The certified set covers each difficulty, readout and loss, and common errors of simulators."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ FEATURES["spike_time_mse"] = lambda case: isinstance(case.loss, SpikeTimeMSE)
 
 
 def test_every_class_and_feature_is_there() -> None:
-    """And no feature is everywhere, so each can be missing."""
+    """No feature is in every case, so each could be missing."""
     assert all(len(files(difficulty)) >= 8 for difficulty in CLASSES)
     cases = [load_case(path) for path in files()]
     found = {name: sum(map(has, cases)) for name, has in FEATURES.items()}

@@ -1,8 +1,9 @@
-"""The reference against the ground truth: differences of two simulations at 50 digits that know no adjoint."""
+"""The reference against the ground truth: differences of 50-digit simulations without adjoint."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from itertools import count, islice
 
 import pytest
@@ -25,31 +26,42 @@ from tests.support.tolerances import DISCARDED, VANISHES
 from tests.support.truth import OrderChanged, Problem, gradient, simulate
 
 CASES = min(20, many(20))
-"""Of each family: 320 in all; not more for a report, since in one family the next 20 have three (weights of 0 beside a
-maximum that is pinned) whose order of events depends on the side, and a family may discard 5 %."""
+"""Per family: 320 in all. A report takes no more: in one family, three of the next 20 (weights of 0
+beside a pinned maximum) depend on the side, and a family may discard 5 %."""
+
+QUICK = 3
+"""Per family, in the core."""
 
 AT_50_DIGITS = many(2)
-"""Of each family: 32 in all."""
+"""Per family: 32 in all."""
+
+
+@cache
+def with_gradient(seed: int, family: str) -> tuple[Case, Gradients | None]:
+    """A case and its true gradient; None if the order of events changes within the step."""
+    case = seeded_case(seed, family)
+    try:
+        return case, gradient(case)
+    except OrderChanged:
+        return case, None
 
 
 class Truths:
-    """Cases of a family by seed, with their true gradients; counts the cases that are not worth counting.
+    """Cases of a family by seed, with their true gradients.
 
     Attributes:
-        silent: cases whose gradient is 0 altogether; they are given too, but are no evidence.
-        discarded: cases whose order of events changes within the step of the differences.
+        silent: number of cases whose whole gradient is 0; they are yielded, but are no evidence.
+        discarded: number of cases whose order of events changes within the step of the differences.
     """
 
     def __init__(self, family: str) -> None:
         self.family, self.silent, self.discarded = family, 0, 0
 
     def until(self, enough: int) -> Iterator[tuple[Case, Gradients]]:
-        """As many cases as it takes for `enough` whose gradient is not 0."""
+        """Cases until `enough` of them have a gradient other than 0."""
         for seed in count():
-            case = seeded_case(seed, self.family)
-            try:
-                true = gradient(case)
-            except OrderChanged:
+            case, true = with_gradient(seed, self.family)
+            if true is None:
                 self.discarded += 1
                 continue
             yield case, true
@@ -60,13 +72,13 @@ class Truths:
         assert self.silent <= enough, f"{self.silent} cases without a gradient beside {enough}"
 
 
-@pytest.mark.check(8)
+@pytest.mark.parametrize("enough", [QUICK, pytest.param(CASES, marks=[pytest.mark.full, pytest.mark.check(8)])])
 @pytest.mark.parametrize("family", families())
-def test_float64(family: str, measured: Measured) -> None:
-    """Every kind of parameter, every block: relative error at most max(1e-11, 100 u / kappa_min)."""
+def test_float64(family: str, enough: int, measured: Measured) -> None:
+    """Every block: relative error at most max(1e-11, 100 u / kappa_min)."""
     truths = Truths(family)
     seen: list[Agreement] = []
-    for case, true in truths.until(CASES):
+    for case, true in truths.until(enough):
         result, truth = reference.run(case), simulate(Problem.from_case(case))
         assert_same_activity(case, result, truth, true)
         seen.append(assert_same_gradients(case, result.gradients, true, truth.kappa_min))
@@ -75,7 +87,7 @@ def test_float64(family: str, measured: Measured) -> None:
             measured.keep("float64", {"error": error, "kappa": truth.kappa_min and float(truth.kappa_min)})
     used = max(a.used for a in seen)
     blocks, zero, cancelled = (sum(getattr(a, name) for a in seen) for name in ("blocks", "zero", "cancelled"))
-    measured(used, 1.0, len(seen), f"from 0, {CASES} of each family")
+    measured(used, 1.0, len(seen), f"from 0, {enough} of each family")
     print(
         f"{family}: largest error {used:.2g} of what is allowed, {len(seen)} cases, {truths.silent} without a gradient"
     )
@@ -86,7 +98,7 @@ def test_float64(family: str, measured: Measured) -> None:
 @pytest.mark.check(3)
 @pytest.mark.parametrize("family", families())
 def test_50_digits(family: str, measured: Measured) -> None:
-    """At 50 digits the reference and the differences agree to 25: it is the derivative, not close to it."""
+    """At 50 digits reference and differences agree to 25: the reference is the derivative."""
     used, seen = 0.0, 0
     for case, true in Truths(family).until(AT_50_DIGITS):
         result = reference.run(case, digits=50)
@@ -100,7 +112,7 @@ def test_50_digits(family: str, measured: Measured) -> None:
 @pytest.mark.parametrize("factor", [1.001, -1.0, 0.0], ids=["0.1 % off", "flipped", "missing"])
 @pytest.mark.parametrize("kind", ["w", "d", "tau_mem", "tau_syn", "v_th", "v_reset", "t_in"])
 def test_the_comparison_names_a_wrong_block(kind: str, factor: float) -> None:
-    """Control: the comparison fails on a gradient that is wrong in one kind of parameter, and on that kind alone."""
+    """Control: a gradient wrong in one kind of parameter fails, in exactly this kind."""
     ending = {"w": ".weights", "d": ".delays", "t_in": "inputs.in"}.get(kind, f".{kind}")
     case, true = next(islice(Truths("recurrent").until(2), 1))
     errors = block_errors(case, scaled(true, kind, factor), true)

@@ -1,4 +1,4 @@
-"""The dot-product test: the tangent of the loss along a direction equals the gradient times that direction."""
+"""The dot-product test: the tangent of the loss equals the gradient times the direction."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from tests.support.tolerances import DOT_PRODUCT, WELL_CONDITIONED
 from tests.support.truth import Key, OrderChanged, Problem, directional
 
 CASES = many(10)
-"""Of each family, not counting those whose gradient is 0: 160 in all."""
+"""Per family, not counting gradients of 0: 160 in all."""
 
 
 def residual(case: Case, gradient: Gradients, direction: Direction) -> float | None:
-    """Tangent less gradient times direction, of the sum of absolute terms; None if all terms are 0."""
+    """Tangent minus gradient times direction, over the sum of absolute terms; None if that is 0."""
     blocks, moves = gradient_blocks(case, gradient), gradient_blocks(case, direction)
     terms = [float(g * move) for name, block in blocks.items() for g, move in zip(block, moves[name], strict=True)]
     tangent, size = directional_derivative(case, direction), math.fsum(map(abs, terms))
@@ -37,7 +37,7 @@ def residual(case: Case, gradient: Gradients, direction: Direction) -> float | N
 @pytest.mark.check(7)
 @pytest.mark.parametrize("family", families())
 def test_tangent_is_adjoint_times_direction(family: str, measured: Measured) -> None:
-    """In a random direction of all parameters at once, `dL = sum_p dL/dp dp` to 1e-13 of the sum of absolute terms."""
+    """In a random direction of all parameters `dL = sum_p dL/dp dp`, to 1e-13 of absolute terms."""
     found: list[float] = []
     for seed in count():
         case = seeded_case(seed, family)
@@ -91,7 +91,7 @@ def test_exponential(size: float) -> None:
 
 
 def _by_key(case: Case, direction: Direction) -> dict[Key, float]:
-    """The direction by the names of the ground truth, with one entry a parameter that exists."""
+    """The direction by the names of the ground truth, with one entry per existing parameter."""
     by: dict[Key, float] = {}
     for c, (connection, moves) in enumerate(zip(case.network.connections, direction.connections, strict=True)):
         for i, j in np.argwhere(connection.exists).tolist():

@@ -1,4 +1,4 @@
-"""The ground truth against answers that can be written down."""
+"""The ground truth against closed-form answers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.networks.strategies import seeded_case
 from tests.support.truth import Problem, Truth, simulate
 
 STEPPED = mpf("1e-30")
-"""A state stepped by the matrix exponential, or an integral by quadrature: both stop at the digits they need."""
+"""Error of a matrix exponential or a quadrature, which stop at the digits they need."""
 
 
 @pytest.fixture(autouse=True)
@@ -97,7 +97,7 @@ def test_the_first_spike() -> None:
 
 @pytest.mark.parametrize("family", ["recurrent_mixed", "feedback", "near_taus", "mixed"])
 def test_spikes_stand_at_threshold(family: str) -> None:
-    """Step the state with the matrix exponential from event to event: at every spike V must be the threshold."""
+    """Matrix exponentials step the state from event to event: at every spike V is the threshold."""
     case = seeded_case(2, family)
     truth = simulate(Problem.from_case(case), 40)
     checked = 0

@@ -1,4 +1,4 @@
-"""Differences of the ground truth against derivatives that can be written down; and what it does at ties."""
+"""Differences of the ground truth against closed-form derivatives, and at ties."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_a_maximum_pinned_to_an_arrival_moves_with_it() -> None:
 
 @pytest.mark.parametrize("w, rises_after_one", [(-5.0, False), (-0.8, True)])
 def test_a_maximum_pinned_to_two_arrivals_is_a_tie(w: float, rises_after_one: bool) -> None:
-    """Each one's derivative is that of a later arrival: if the other ends the rise by itself, there is none."""
+    """Each derivative is the one of a later arrival: 0 if the other arrival ends the rise alone."""
     problem = pinned_maximum(weights=[[2.0, None], [w, None], [w, None]])
     assert simulate(problem).signature.maxima[0] == ("arrival", frozenset({(1, 0), (2, 0)}))
     with pytest.raises(OrderChanged):

@@ -1,4 +1,4 @@
-"""The record that the tests write: complete, honest about failures and what did not run, and the same twice."""
+"""The record of the tests: complete, with failures and tests that did not run; repeatable."""
 
 from __future__ import annotations
 
@@ -61,10 +61,10 @@ def test_of_no_check():
 
 
 def evidence(folder: Path, *words: str, effort: str = "ordinary") -> dict:
-    """Run these tests; the record."""
+    """The record of a run of `TESTS`."""
     (folder / "test_some.py").write_text(TESTS)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.support.report_evidence", "-p", "no:cacheprovider", *words]
-    command += ["--rootdir", str(folder), "--evidence", str(folder / "record.json"), str(folder / "test_some.py")]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.support.report_evidence", "-p", "no:cacheprovider"]
+    command += [*words, "--rootdir", str(folder), "--evidence", str(folder / "record.json"), "test_some.py"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "DELAYPROP_EFFORT": effort}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 1 and "must not run" not in done.stdout, done.stdout + done.stderr
@@ -81,7 +81,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict:
     (7, "red", "assert False"), (8, "red", "RuntimeError: no ground"), (9, "not run", ""),
 ])
 def test_statuses(number: int, status: str, words: str, found: dict) -> None:
-    """Green only with a control, and if all passed."""
+    """Green needs a control, and that all tests pass."""
     check = found["checks"][number - 1]
     assert check["number"] == number and check["status"] == status
     assert words in "".join(check["wrong"].values()) and bool(words) == bool(check["wrong"])
@@ -97,7 +97,7 @@ def test_what_was_measured(found: dict) -> None:
     assert len(found["checks"]) == len(CHECKS) and {"python", "packages", "cores"} <= set(found["environment"])
 
 
-def test_the_same_twice_and_with_workers(found: dict, tmp_path: Path) -> None:
+def test_a_second_run_with_workers_writes_an_equal_record(found: dict, tmp_path: Path) -> None:
     again = evidence(tmp_path, "-n", "2")
     assert {**again, "made": ""} == {**found, "made": ""}
 

@@ -1,40 +1,21 @@
-"""The curves of the report's first figure are those of the network: their ends meet, and what they say adds up."""
+"""The curves of the report's first figure: ends meet, and arrivals add up to the gradient."""
 
 from __future__ import annotations
 
-import json
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
 
-from spec import Case, case_from_text
 from tests.support.report_evidence import Measured
-from tests.support.runs.traced import traced
+from tests.support.runs.traced import small, traced
 from tests.support.tolerances import WELL_CONDITIONED
 from tests.support.truth import gradient
 
 
-def small() -> Case:
-    """Two inputs, a hidden neuron, an output: some arrivals, three spikes, each seen by all."""
-    lif = {"kind": "lif", "size": 1, "tau_mem": 10.0, "tau_syn": 5.0, "threshold": 1.0, "reset": 0.0}
-    document = {
-        "format": "eventprop-case/1",
-        "duration": 40.0,
-        "populations": [{"name": "in", "kind": "input", "size": 2}, {"name": "hidden", **lif}, {"name": "out", **lif}],
-        "connections": [
-            {"source": "in", "target": "hidden", "weights": [[2.9], [2.7]], "delays": [[2.0], [6.5]]},
-            {"source": "hidden", "target": "out", "weights": [[4.4]], "delays": [[5.0]]},
-        ],
-        "inputs": {"in": [[1.0, 12.0], [3.0]]},
-        "loss": {"kind": "spike_time_mse", "population": "out", "targets": [[18.0, 25.0, 27.5]]},
-    }
-    return case_from_text(json.dumps(document))
-
-
 def summed(curves: list[dict[str, Any]], kind: str) -> list[float]:
-    """What the arrivals say of each synapse, in the order of sources."""
+    """The gradients at the arrivals, summed per synapse, in the order of sources."""
     found: dict[tuple[str, int, str], float] = {}
     for neuron in curves:
         for event in neuron["events"]:
@@ -45,7 +26,7 @@ def summed(curves: list[dict[str, Any]], kind: str) -> list[float]:
 
 
 @pytest.mark.check(8)
-def test_what_the_arrivals_say_is_the_gradient(measured: Measured) -> None:
+def test_the_arrivals_add_up_to_the_gradient(measured: Measured) -> None:
     case, curves = small(), traced(small())
     assert [len(neuron["spikes"]) for neuron in curves] == [2, 3]
     true = gradient(case).connections
@@ -70,7 +51,7 @@ def test_curves_are_continuous_but_at_their_events() -> None:
                     assert state == pytest.approx(after)
 
 
-def test_control_a_gradient_of_other_delays_is_not_theirs() -> None:
+def test_control_the_weight_gradient_is_not_that_of_the_delays() -> None:
     found, true = summed(traced(small()), "d"), gradient(small()).connections
     expected = [float(v) for c in true for v in np.asarray(c.dL_dw).ravel()]
     assert np.linalg.norm(np.array(found) - expected) > WELL_CONDITIONED * np.linalg.norm(expected)

@@ -1,11 +1,8 @@
-"""Bad cases: refused with one sentence by the types, and in the same words by both command lines."""
+"""Bad cases are refused with one sentence, by the types and by both command lines."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,7 +11,6 @@ import pytest
 import fast.run
 import reference.__main__
 from spec import SpecError, load_case
-from tests import ROOT
 from tests.support.networks.bad_cases import GOOD, BadCase, bad_cases, changed
 from tests.support.report_evidence import Measured
 
@@ -31,7 +27,7 @@ GOOD_VARIANTS: dict[str, dict] = {
     "times after the end": changed("inputs.in[0]", [1e6, 2e6]),
     "delay 0": changed("connections[1].delays", 0),
     "whole numbers": changed("duration", 40),
-    "one constant a neuron": changed("populations[1].tau_mem", [20, 21.0, 22.5]),
+    "one constant per neuron": changed("populations[1].tau_mem", [20, 21.0, 22.5]),
     "negative reset": changed("populations[1].reset", [-1.0, 0.5, 0]),
     "equal time constants": changed("populations[1].tau_syn", 20.0),
     "no connections": changed("connections", []),
@@ -41,8 +37,7 @@ GOOD_VARIANTS: dict[str, dict] = {
 }
 
 
-def test_the_catalogue_is_one() -> None:
-    assert len(CATALOGUE) >= 100
+def test_names_in_the_catalogue_are_unique() -> None:
     assert len({bad.name for bad in CATALOGUE}) == len(CATALOGUE)
 
 
@@ -85,24 +80,3 @@ def test_no_file(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         assert main([str(tmp_path / name)]) == 2
         out, err = capsys.readouterr()
         assert out == "" and len(err.splitlines()) == 1 and "must be a readable case file, got " in err
-
-
-@pytest.mark.parametrize("arguments", [[], ["a.json", "b.json"], ["--no-such-option", "a.json"]])
-def test_bad_arguments(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    for program, main in COMMANDS.items():
-        assert main(arguments) == 2
-        out, err = capsys.readouterr()
-        assert out == "" and err.startswith(f"{program}: ") and len(err.splitlines()) == 1
-
-
-@pytest.mark.parametrize("name", ["negative delay", "binary file"])
-@pytest.mark.parametrize("program", ["reference", "fast.run"])
-def test_in_a_process_of_its_own(program: str, name: str, tmp_path: Path) -> None:
-    bad = next(bad for bad in CATALOGUE if bad.name == name)
-    path = tmp_path / "case.json"
-    path.write_bytes(bad.content)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", program, str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=120)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert len(done.stderr.splitlines()) == 1 and bad.message in done.stderr

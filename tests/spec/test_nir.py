@@ -1,4 +1,4 @@
-"""A network goes through NIR, and through its files, to the last bit; what NIR cannot say is refused by name."""
+"""A network passes through NIR and its files to the last bit, or is refused by name."""
 
 from __future__ import annotations
 
@@ -36,16 +36,24 @@ def test_a_round_trip_keeps_every_bit(case: Case) -> None:
 
 
 @pytest.mark.parametrize("network", [awkward(), busy().network], ids=["awkward", "busy"])
-def test_what_is_easily_lost_is_kept(network: Network) -> None:
-    """Zeros of both signs, the smallest numbers, thirds, order, names beyond ASCII, connections without synapses."""
-    graph = through_a_file(through_a_file(to_nir(network)))
-    again = from_nir(graph)
+def test_awkward_networks_keep_every_bit(network: Network) -> None:
+    """Signed zeros, smallest numbers, thirds, order, Unicode names, connections without synapses.
+
+    NIR's inference adds no Input and no Output.
+    """
+    graph = to_nir(network)
+    again = from_nir(through_a_file(through_a_file(graph)))
     assert bits(again) == bits(network)
     assert bits(from_nir(to_nir(again), unit="ms")) == bits(network)
+    names, edges = set(graph.nodes), list(graph.edges)
+    graph.infer_types()
+    assert graph.check_types() and (set(graph.nodes), graph.edges) == (names, edges)
+    outputs = {source for source, target in edges if isinstance(graph.nodes[target], nir.Output)}
+    assert outputs == {"z out", "unread"} & names | {"out"} & names
 
 
 def test_control_every_bit_counts() -> None:
-    """What `bits` is for: the sign of a zero, a synapse of weight 0 instead of none, the last bit of any number."""
+    """The sign of a zero, a synapse of weight 0 instead of none, the last bit of any number."""
     for name, values in numbers_of(awkward()).items():
         for index in np.ndindex(values.shape):
             changed = awkward()
@@ -57,40 +65,21 @@ def test_control_every_bit_counts() -> None:
     assert bits(chain([[0.0]], 0.0, (1, 1))) != bits(chain([[None]], 0.0, (1, 1)))
 
 
-def test_nir_finds_nothing_to_add() -> None:
-    """NIR puts an Input before what nothing leads to and an Output behind what leads nowhere."""
-    for network in (awkward(), busy().network):
-        graph = to_nir(network)
-        names, edges = set(graph.nodes), list(graph.edges)
-        graph.infer_types()
-        assert graph.check_types() and (set(graph.nodes), graph.edges) == (names, edges)
-        outputs = {source for source, target in edges if isinstance(graph.nodes[target], nir.Output)}
-        assert outputs == {"z out", "unread"} & names | {"out"} & names
-
-
 FORMS: dict[str, tuple[object, object, list[str]]] = {
     "no delays": ([[1.0, 2.0], [3.0, None]], 0.0, ["Linear 2 -> 2"]),
     "no synapse": ([[None, None], [None, None]], 1.0, ["Linear 2 -> 2"]),
     "one delay": ([[1.0, 2.0], [3.0, None]], 0.5, ["Delay 2", "Linear 2 -> 2"]),
-    "one a source": ([[1.0, 2.0], [3.0, None]], [[0.5, 0.5], [0.0, None]], ["Delay 2", "Linear 2 -> 2"]),
-    "one a target": ([[1.0, 2.0], [3.0, None]], [[0.5, 1.5], [0.5, None]], ["Linear 2 -> 2", "Delay 2"]),
-    "each its own": (
-        [[1.0, 2.0], [3.0, 4.0]],
-        [[0.5, 1.5], [2.5, 0.0]],
-        ["Linear 2 -> 4", "Delay 4", "Linear 4 -> 2"],
-    ),
-    "one absent": (
-        [[1.0, 2.0], [3.0, None]],
-        [[0.5, 1.5], [2.5, None]],
-        ["Linear 2 -> 3", "Delay 3", "Linear 3 -> 2"],
-    ),
-    "one shared": ([[1.0, 2.0], [3.0, 0.0]], [[0.5, 1.5], [2.5, 2.5]], ["Linear 2 -> 3", "Delay 3", "Linear 3 -> 2"]),
+    "one per source": ([[1.0, 2.0], [3.0, None]], [[0.5, 0.5], [0.0, None]], ["Delay 2", "Linear 2 -> 2"]),
+    "one per target": ([[1.0, 2.0], [3.0, None]], [[0.5, 1.5], [0.5, None]], ["Linear 2 -> 2", "Delay 2"]),
+    "all different": ([[1, 2], [3, 4]], [[0.5, 1.5], [2.5, 0.0]], ["Linear 2 -> 4", "Delay 4", "Linear 4 -> 2"]),
+    "one absent": ([[1, 2], [3, None]], [[0.5, 1.5], [2.5, None]], ["Linear 2 -> 3", "Delay 3", "Linear 3 -> 2"]),
+    "one shared": ([[1, 2], [3, 0.0]], [[0.5, 1.5], [2.5, 2.5]], ["Linear 2 -> 3", "Delay 3", "Linear 3 -> 2"]),
 }
 
 
 @pytest.mark.parametrize("name", FORMS)
-def test_the_smallest_form_is_taken(name: str) -> None:
-    """Only synapses that exist have channels, and those of a source with one delay share one."""
+def test_a_connection_takes_its_smallest_form(name: str) -> None:
+    """Only synapses that exist have channels; those of one source and one delay share one."""
     w, d, expected = FORMS[name]
     graph = to_nir(chain(w, d))
     found, at = [], "in"
@@ -105,24 +94,24 @@ def test_the_smallest_form_is_taken(name: str) -> None:
     assert bits(from_nir(graph)) == bits(chain(w, d))
 
 
-def test_the_numbers_stand_where_nir_wants_them() -> None:
-    """`[post, pre]`, ms or s, `w_in = tau_syn` in the same unit; metadata hold the unit, the order, weights of 0."""
+def test_the_numbers_stand_where_nir_puts_them() -> None:
+    """`[post, pre]`, ms or s, `w_in = tau_syn`; metadata hold the unit, the order, weights of 0."""
     w, d = [[1.0, 2.0, 3.0], [4.0, 5.0, 0.0]], [[0.5] * 3, [1.5] * 3]
     for unit, factor in (("ms", 1.0), ("s", 1000.0)):
         graph = to_nir(chain(w, d, (2, 3)), unit=unit)
-        linear, out = graph.nodes["connection0_weights"], graph.nodes["out"]
+        linear, delays, out = (graph.nodes[name] for name in ("connection0_weights", "connection0_delays", "out"))
         assert linear.weight.tolist() == [[1.0, 4.0], [2.0, 5.0], [3.0, 0.0]]
-        assert graph.nodes["connection0_delays"].delay.tolist() == [0.5 / factor, 1.5 / factor]
+        assert delays.delay.tolist() == [0.5 / factor, 1.5 / factor]
         assert (out.tau_mem * factor).tolist() == [20.0] * 3 and out.tau_syn.tolist() == [5.0 / factor] * 3
         assert out.w_in.tolist() == out.tau_syn.tolist()
         assert (out.r.tolist(), out.v_leak.tolist()) == ([1.0] * 3, [0.0] * 3)
         assert (out.v_threshold.tolist(), out.v_reset.tolist()) == ([1.0] * 3, [0.0] * 3)
         assert graph.metadata == {"time_unit": unit, "populations": "in\nout"}
-        assert linear.metadata["exists"].all() and not graph.nodes["connection0_delays"].metadata
+        assert linear.metadata["exists"].all() and not delays.metadata
 
 
-def test_seconds_round_times_and_nothing_else() -> None:
-    """Which is why ms are written unless asked otherwise; a last bit is all that is lost."""
+def test_seconds_round_times_and_no_other_number() -> None:
+    """By at most one last bit; hence the default unit is ms."""
     network = busy().network
     again = numbers_of(from_nir(through_a_file(to_nir(network, unit="s"))))
     for name, values in numbers_of(network).items():
@@ -136,49 +125,31 @@ def test_seconds_round_times_and_nothing_else() -> None:
 
 
 def renamed(name: str) -> Network:
-    population = Population("in", "input", 1)
-    out = Population(name, "lif", 1, **LIF)
-    return Network((population, out), (Connection("in", name, [[1.0]], 1.0),))
+    populations = (Population("in", "input", 1), Population(name, "lif", 1, **LIF))
+    return Network(populations, (Connection("in", name, [[1.0]], 1.0),))
 
 
-def with_population(*more: Population) -> Network:
-    network = chain([[1.0, 2.0], [3.0, 4.0]], 1.0)
-    return replace(network, populations=(*network.populations, *more))
+ALONE = replace(chain([[1.0]], 1.0, (1, 1)), populations=(*renamed("out").populations, Population("x", "li", 1, 20, 5)))
+NO_INPUTS = Network((Population("a", "lif", 1, **LIF),), (Connection("a", "a", [[1.0]], 1.0),))
+REFUSED: list[tuple[Network, dict[str, Any], str]] = [
+    (busy().network, {"unit": "us"}, "`unit` must be one of ms, s, got 'us'; choose one"),
+    (busy().network, {"limit": 0}, "`limit` must be a whole number from 1 .*, got 0; give a"),
+    (busy().network, {"limit": 24}, r"`connections\[0\]` must be of at most 24 entries in NIR's matrices, got 5 "
+     r"channels from 2 to 3 neurons, 25 entries; raise `limit` \(8 bytes per entry\), or round the delays"),
+    (renamed("a/b"), {}, r"`populations\[1\].name` must be printable and without a slash, got 'a/b'; rename it"),
+    (renamed("."), {}, r"`populations\[1\].name` must be printable and without a slash, got '.'"),
+    (renamed("a\nb"), {}, r"`populations\[1\].name` must be printable .*, got 'a\\nb'"),
+    (renamed("a\0"), {}, r"`populations\[1\].name` must be printable .*, got 'a\\x00'"),
+    (ALONE, {}, r"`populations\[2\]` must be the target of a connection, got none onto `x`; leave it out, or connect"),
+    (NO_INPUTS, {}, "`populations` must be with an input, got none; add one"),
+]
 
 
-def no_inputs() -> Network:
-    return Network((Population("a", "lif", 1, **LIF),), (Connection("a", "a", [[1.0]], 1.0),))
-
-
-REFUSED: dict[str, tuple[Callable[[], object], str]] = {
-    "unit": (lambda: to_nir(busy().network, unit="us"), "`unit` must be one of ms, s, got 'us'; choose one"),
-    "limit": (lambda: to_nir(busy().network, limit=0), "`limit` must be a whole number from 1 .*, got 0; give a"),
-    "too large": (
-        lambda: to_nir(busy().network, limit=24),
-        r"`connections\[0\]` must be of at most 24 entries in NIR's matrices, got 5 channels from 2 to 3 neurons, 25 "
-        r"entries; raise `limit` \(8 bytes an entry\), or round the delays",
-    ),
-    "slash": (
-        lambda: to_nir(renamed("a/b")),
-        r"`populations\[1\].name` must be printable and without a slash, got 'a/b'; rename it",
-    ),
-    "dot": (lambda: to_nir(renamed(".")), r"`populations\[1\].name` must be printable and without a slash, got '.'"),
-    "newline": (lambda: to_nir(renamed("a\nb")), r"`populations\[1\].name` must be printable .*, got 'a\\nb'"),
-    "NUL": (lambda: to_nir(renamed("a\0")), r"`populations\[1\].name` must be printable .*, got 'a\\x00'"),
-    "nothing onto it": (
-        lambda: to_nir(with_population(Population("alone", "li", 1, 20.0, 5.0))),
-        r"`populations\[2\]` must be the target of a connection, got none onto `alone`; leave it out, or connect it",
-    ),
-    "no inputs": (lambda: to_nir(no_inputs()), "`populations` must be with an input, got none; add one"),
-}
-
-
-@pytest.mark.parametrize("name", REFUSED)
-def test_what_nir_cannot_say_is_refused(name: str) -> None:
-    call, message = REFUSED[name]
+@pytest.mark.parametrize(("network", "options", "message"), REFUSED, ids=[message for *_, message in REFUSED])
+def test_a_network_beyond_nir_is_refused(network: Network, options: dict[str, Any], message: str) -> None:
     with pytest.raises(SpecError, match=message) as caught:
-        call()
-    assert isinstance(caught.value, UnsupportedError) == (name not in ("unit", "limit"))
+        to_nir(network, **options)
+    assert isinstance(caught.value, UnsupportedError) == message.startswith(("`connections", "`populations"))
 
 
 def test_the_limit_is_on_the_entries_of_both_matrices() -> None:
@@ -186,15 +157,15 @@ def test_the_limit_is_on_the_entries_of_both_matrices() -> None:
 
 
 @pytest.mark.parametrize("call", [lambda: to_nir(busy().network), lambda: from_nir(None)], ids=["to", "from"])
-def test_without_nir_it_is_said_what_to_install(call: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_nir_the_error_names_the_package(call: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "nir", None)
     expected = "`nir` must be an installed package, got none of this name; it is optional: `pip install nir`"
     with pytest.raises(UnsupportedError, match=re.escape(expected)):
         call()
 
 
-def test_a_nir_that_is_broken_says_so_itself(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Installed, but without what it needs: that is not ours to explain."""
+def test_a_broken_nir_raises_its_own_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Installed, but without a package it needs: the remedy above would be wrong."""
     (tmp_path / "nir.py").write_text("import a_package_that_is_not_there\n")
     monkeypatch.delitem(sys.modules, "nir")
     monkeypatch.syspath_prepend(tmp_path)

@@ -1,4 +1,4 @@
-"""Graphs of other tools are read as what NIR says they mean."""
+"""Graphs of other tools are read with the meaning that NIR defines."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from spec.nir_graph import from_nir, to_nir
 from tests.support.networks.nir_networks import bits, busy
 
 
-def lif(size: int = 2, **changes: object) -> Any:
+def lif(size: int = 2) -> Any:
     """Neurons in seconds; `w_in` is twice `tau_syn`, so a weight counts twice."""
-    constants: dict[str, object] = {
-        "tau_mem": np.full(size, 0.02), "tau_syn": np.full(size, 0.005), "r": np.ones(size), "v_leak": np.zeros(size),
-        "v_threshold": np.ones(size), "v_reset": np.zeros(size), "w_in": np.full(size, 0.01),
-    }
-    return nir.CubaLIF(**{**constants, **changes})
+    own = np.full(size, 0.005)
+    one = np.ones(size)
+    return nir.CubaLIF(
+        tau_mem=4 * own, tau_syn=own, r=one, v_leak=0 * own, v_threshold=one, v_reset=0 * own, w_in=2 * own
+    )
 
 
 def li(size: int = 2) -> Any:
     own = np.full(size, 0.005)
-    return nir.CubaLI(tau_mem=4 * own, tau_syn=own, r=np.ones(size), v_leak=np.zeros(size), w_in=own.copy())
+    return nir.CubaLI(tau_mem=4 * own, tau_syn=own, r=np.ones(size), v_leak=0 * own, w_in=own.copy())
 
 
 def row(*nodes: Any) -> Any:
@@ -32,9 +32,12 @@ def row(*nodes: Any) -> Any:
     return nir.NIRGraph.from_list(nir.Input(np.array([2])), *nodes)
 
 
-LATE = np.array([0.5, 0.25, 1.0])
-TAPS = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
-"""Two channels of the first input, one of the second."""
+def linear(*rows: list[float]) -> Any:
+    return nir.Linear(np.array(rows))
+
+
+def delay(*seconds: float) -> Any:
+    return nir.Delay(np.array(seconds))
 
 
 def test_layers_of_another_tool() -> None:
@@ -56,73 +59,64 @@ def test_layers_of_another_tool() -> None:
     assert (out.tau_mem.tolist(), out.tau_syn.tolist(), out.v_th) == ([20.0], [5.0], None)
 
 
-W = np.array([[1.0, 2.0], [3.0, 4.0]])
-WAYS: dict[str, tuple[list[Any], list[tuple[list, list]]]] = {
-    "nothing between": ([], [([[2.0, None], [None, 2.0]], [[0.0, 0.0], [0.0, 0.0]])]),
-    "Delay": ([nir.Delay(np.array([0.5, 0.25]))], [([[2.0, None], [None, 2.0]], [[500.0, 0.0], [0.0, 250.0]])]),
-    "Delay, Linear": (
-        [nir.Delay(np.array([0.5, 0.25])), nir.Linear(W)],
-        [([[2.0, 6.0], [4.0, 8.0]], [[500.0, 500.0], [250.0, 250.0]])],
-    ),
-    "Linear, Delay": (
-        [nir.Linear(W), nir.Delay(np.array([0.5, 0.25]))],
-        [([[2.0, 6.0], [4.0, 8.0]], [[500.0, 250.0], [500.0, 250.0]])],
-    ),
-    "Delay on both sides": (
-        [nir.Delay(np.array([0.5, 0.25])), nir.Linear(W), nir.Delay(np.array([1.0, 2.0]))],
-        [([[2.0, 6.0], [4.0, 8.0]], [[1500.0, 2500.0], [1250.0, 2250.0]])],
-    ),
+W = linear([1.0, 2.0], [3.0, 4.0])
+TWICE, PAIRS = [[2.0, 6.0], [4.0, 8.0]], [[2.0, None], [None, 2.0]]
+AT_ONCE = [[0.0, 0.0], [0.0, 0.0]]
+TAPS = linear([1.0, 0.0], [1.0, 0.0], [0.0, 1.0])
+"""Two channels of the first input, one of the second."""
+PATHS: dict[str, tuple[list[Any], list[tuple[list, list]]]] = {
+    "nothing between": ([], [(PAIRS, AT_ONCE)]),
+    "Delay": ([delay(0.5, 0.25)], [(PAIRS, [[500.0, 0.0], [0.0, 250.0]])]),
+    "Delay, Linear": ([delay(0.5, 0.25), W], [(TWICE, [[500.0, 500.0], [250.0, 250.0]])]),
+    "Linear, Delay": ([W, delay(0.5, 0.25)], [(TWICE, [[500.0, 250.0], [500.0, 250.0]])]),
+    "Delay on both sides": ([delay(0.5, 0.25), W, delay(1.0, 2.0)], [(TWICE, [[1500.0, 2500.0], [1250.0, 2250.0]])]),
     "Scale on both sides": (
-        [nir.Scale(np.array([2.0, 1.0])), nir.Linear(W), nir.Scale(np.array([1.0, 0.5]))],
-        [([[4.0, 6.0], [4.0, 4.0]], [[0.0, 0.0], [0.0, 0.0]])],
+        [nir.Scale(np.array([2.0, 1.0])), W, nir.Scale(np.array([1.0, 0.5]))], [([[4.0, 6.0], [4.0, 4.0]], AT_ONCE)]
     ),
-    "a channel a synapse": (
-        [nir.Linear(TAPS), nir.Delay(LATE), nir.Linear(np.array([[1.0, 0, 2.0], [0, 3.0, 0]]))],
+    "one channel per synapse": (
+        [TAPS, delay(0.5, 0.25, 1.0), linear([1.0, 0, 2.0], [0, 3.0, 0])],
         [([[2.0, 6.0], [4.0, None]], [[500.0, 250.0], [1000.0, 0.0]])],
     ),
-    "two delays from one neuron to another": (
-        [nir.Linear(TAPS), nir.Delay(LATE), nir.Linear(np.array([[1.0, 5.0, 2.0], [0, 3.0, 0]]))],
+    "two delays between two neurons": (
+        [TAPS, delay(0.5, 0.25, 1.0), linear([1.0, 5.0, 2.0], [0, 3.0, 0])],
         [
             ([[10.0, 6.0], [4.0, None]], [[250.0, 250.0], [1000.0, 0.0]]),
             ([[2.0, None], [None, None]], [[500.0, 0.0], [0.0, 0.0]]),
         ],
     ),
-    "two ways of one delay add up": (
-        [nir.Linear(W), nir.Linear(W)], [([[14.0, 30.0], [20.0, 44.0]], [[0.0, 0.0], [0.0, 0.0]])]
-    ),
+    "two paths of one delay add up": ([W, W], [([[14.0, 30.0], [20.0, 44.0]], AT_ONCE)]),
 }
 
 
-@pytest.mark.parametrize("name", WAYS)
-def test_ways_from_neurons_to_neurons(name: str) -> None:
-    nodes, expected = WAYS[name]
+@pytest.mark.parametrize("name", PATHS)
+def test_paths_from_neurons_to_neurons(name: str) -> None:
+    nodes, expected = PATHS[name]
     found = from_nir(row(*nodes, lif()), unit="s").connections
     weights = [[[w if there else None for w, there in zip(*row)] for row in zip(c.w, c.exists)] for c in found]
     assert list(zip(weights, [c.d.tolist() for c in found])) == expected
 
 
 def test_signals_that_meet_or_part_before_a_matrix() -> None:
-    """Two populations into one Linear, and one Linear into two, are a connection each; loops are legal."""
-    nodes = {"i": nir.Input(np.array([2])), "a": lif(), "b": lif(), "w": nir.Linear(W), "late": nir.Delay(np.ones(2))}
+    """Two populations into one Linear, one Linear into two: a connection each; loops are legal."""
+    nodes = {"i": nir.Input(np.array([2])), "a": lif(), "b": lif(), "w": W, "late": delay(1.0, 1.0)}
     edges = [("i", "w"), ("a", "late"), ("late", "w"), ("w", "a"), ("w", "b"), ("b", "o")]
     network = from_nir(nir.NIRGraph({**nodes, "o": nir.Output(np.array([2]))}, edges), unit="s")
     ends = [(c.source, c.target) for c in network.connections]
     assert ends == [("i", "a"), ("i", "b"), ("a", "a"), ("a", "b")]
-    assert all(c.w.tolist() == [[2.0, 6.0], [4.0, 8.0]] for c in network.connections)
+    assert all(c.w.tolist() == TWICE for c in network.connections)
     assert [set(c.d.flatten()) for c in network.connections] == [{0.0}, {0.0}, {1000.0}, {1000.0}]
 
 
-def test_a_graph_that_says_its_unit_needs_none_and_no_other() -> None:
-    for unit in ("ms", "s"):
-        graph = to_nir(busy().network, unit=unit)
-        assert bits(from_nir(graph)) == bits(from_nir(graph, unit=unit))
-        other = {"ms": "s", "s": "ms"}[unit]
-        with pytest.raises(SpecError, match=f"`unit` must be {unit}, as the graph's metadata say, got '{other}'"):
-            from_nir(graph, unit=other)
+@pytest.mark.parametrize(("unit", "other"), [("ms", "s"), ("s", "ms")])
+def test_a_graph_with_a_unit_needs_none_and_takes_no_other(unit: str, other: str) -> None:
+    graph = to_nir(busy().network, unit=unit)
+    assert bits(from_nir(graph)) == bits(from_nir(graph, unit=unit))
+    with pytest.raises(SpecError, match=f"`unit` must be {unit}, as in the graph's metadata, got '{other}'"):
+        from_nir(graph, unit=other)
 
 
-def test_without_our_metadata_the_physics_is_the_same() -> None:
-    """NIR asks that nobody rely on them: lost are the order of populations, and which weights of 0 are synapses."""
+def test_without_our_metadata_the_physics_is_kept() -> None:
+    """NIR asks readers not to rely on them. Lost: order of populations, synapses of weight 0."""
     graph = to_nir(busy().network)
     for node in (graph, *graph.nodes.values()):
         node.metadata = {}

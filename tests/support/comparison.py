@@ -1,12 +1,13 @@
-"""How far a result is from the true one, block by block.
+"""The distance of a result from the true one, block by block.
 
-A block is one kind of parameter of one connection or population. Its error is the Euclidean norm of the difference,
-relative to the norm of the block: single entries cancel to anything. A whole block may cancel too (move the one arrival
-at a neuron whose interior maximum is read, and nothing changes), and no arithmetic holds a sum to better than a few `u`
-of its terms. How large these terms are is known without any adjoint: by the conservation identities the sums `p dL/dp`
-of the blocks balance each other, so the terms of each are as large as the largest block, in natural units (a typical
-weight, a threshold, a time constant). So a block is held against `CANCELLATION` times the largest, if it is smaller.
-What that allows is some hundred `u` of the largest block.
+A block is one kind of parameter of one connection or population. Its error is the Euclidean norm of
+the difference relative to the norm of the block, because single entries can cancel to anything. A
+whole block can cancel too (an arrival that moves changes no interior maximum), and no arithmetic
+computes a sum to better than a few `u` of its terms. The conservation identities bound these terms
+without any adjoint: the sums `p dL/dp` of the blocks balance each other, so the terms of each block
+are as large as the largest block, in natural units (a typical weight, a threshold, a time
+constant). So a smaller block is compared with `CANCELLATION` times the largest, which allows some
+hundred `u` of the largest block.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ Numbers = Sequence | np.ndarray
 
 
 class Activity(Protocol):
-    """What a `Result` and a ground truth have in common."""
+    """The part that a `Result` and a ground truth share."""
 
     @property
     def loss(self) -> float: ...
@@ -48,9 +49,9 @@ class Block:
     """One block of a gradient, found and true.
 
     Attributes:
-        error: norm of the difference, relative to the norm of the block or its share of the largest; infinite if a
-            number is missing or not finite.
-        alone: the same, relative to the norm of the block alone.
+        error: norm of the difference, relative to the norm of the block or its share of the
+            largest; infinite if a number is missing or not finite.
+        alone: norm of the difference relative to the norm of the block.
         zero: whether the true block vanishes.
     """
 
@@ -64,12 +65,12 @@ class Block:
 
 @dataclass(frozen=True)
 class Agreement:
-    """What a comparison that passed saw.
+    """The numbers of a comparison that passed.
 
     Attributes:
-        used: the largest error of a block, in units of what is allowed.
-        blocks, zero, cancelled: how many blocks there are, how many of them vanish, and how many others would not have
-            passed if each had been held against itself alone.
+        used: largest error of a block, as a share of the error allowed.
+        blocks, zero, cancelled: number of blocks; of those that vanish; of those that would fail
+            relative to their own norm.
     """
 
     used: float
@@ -79,7 +80,7 @@ class Agreement:
 
 
 def gradient_limit(kappa_min: float | None, unit_roundoff: float = U64) -> float:
-    """The error allowed: rounding grows as spikes graze the threshold."""
+    """Relative error allowed: rounding grows as spikes graze the threshold."""
     return tolerances.relative(unit_roundoff, kappa_min)
 
 
@@ -98,6 +99,7 @@ def compared(case: Case, found: Gradients, true: Gradients) -> list[Block]:
         for name, block in gradient_blocks(case, found).items():
             norm, floor = _norm(expected[name]), CANCELLATION * max(largest, VANISHES) / unit[name]
             error = alone = math.inf
+            # nan-ok: the error stays infinite
             if len(block) == len(expected[name]) and all(mpmath.isfinite(number) for number in block):
                 difference = _norm([a - b for a, b in zip(block, expected[name], strict=True)])
                 error = float(difference / max(norm, floor))
@@ -107,13 +109,13 @@ def compared(case: Case, found: Gradients, true: Gradients) -> list[Block]:
 
 
 def largest_block(case: Case, gradients: Gradients) -> float:
-    """The norm of the largest block, in natural units: how the loss changes with relative changes of parameters."""
+    """Norm of the largest block, in natural units: derivative by relative changes of parameters."""
     blocks = gradient_blocks(case, gradients)
     return max((_unit(case, name) * float(_norm(block)) for name, block in blocks.items()), default=0.0)
 
 
 def gradient_blocks(case: Case, gradients: Gradients) -> dict[str, list[mpmath.mpf]]:
-    """The numbers of each block, by name; entries where no synapse is are left out."""
+    """The numbers of each block, by name, without entries for absent synapses."""
     blocks: dict[str, list[mpmath.mpf]] = {}
     for c, (connection, gradient) in enumerate(zip(case.network.connections, gradients.connections, strict=True)):
         blocks[f"connections[{c}].weights"] = _numbers(gradient.dL_dw[connection.exists])
@@ -131,10 +133,10 @@ def gradient_blocks(case: Case, gradients: Gradients) -> dict[str, list[mpmath.m
 def assert_same_gradients(
     case: Case, found: Gradients, true: Gradients, kappa_min: float | None, u: float = U64, limit: float | None = None
 ) -> Agreement:
-    """Every block is right to `tolerances.relative`, or to `limit` if that is given.
+    """Asserts that every block is right to `limit`, by default `tolerances.relative`.
 
     Raises:
-        AssertionError: it names every block that is not, both values, the tolerance and kappa_min.
+        AssertionError: names every wrong block, both values, the tolerance and kappa_min.
     """
     allowed = tolerances.relative(u, kappa_min) if limit is None else limit
     blocks = compared(case, found, true)
@@ -151,10 +153,10 @@ def assert_same_gradients(
 
 
 def assert_same_activity(case: Case, found: Activity, true: Activity, true_gradient: Gradients, u: float = U64) -> None:
-    """The same number of spikes of every neuron, in the same order; times, kappa, readout and loss to rounding.
+    """Asserts equal spike counts and order, and times, kappa, readout and loss to rounding.
 
     Args:
-        true_gradient: how much the loss depends on anything is the scale of its rounding.
+        true_gradient: its size is the scale of the rounding of the loss.
     """
     kappa_min = true.kappa_min
     limit, slack, instants = tolerances.relative(u, kappa_min), 0.0, []
@@ -176,19 +178,19 @@ def assert_same_activity(case: Case, found: Activity, true: Activity, true_gradi
 
 
 def assert_same_results(case: Case, found: Result, true: Result, u: float = U64) -> Agreement:
-    """Activity and gradient."""
+    """Asserts equal activity and gradient."""
     assert_same_activity(case, found, true, true.gradients, u)
     return assert_same_gradients(case, found.gradients, true.gradients, true.kappa_min, u)
 
 
 def assert_not_all_zero(case: Case, gradients: Gradients) -> None:
-    """A test of a gradient that vanishes proves nothing."""
+    """Asserts a gradient other than 0: no evidence comes from one that vanishes."""
     blocks = gradient_blocks(case, gradients)
     assert any(abs(number) > VANISHES for block in blocks.values() for number in block), "the whole gradient is 0"
 
 
 def scaled(gradients: Gradients, kind: str, factor: float) -> Gradients:
-    """The gradients, those of one kind of parameter (`w`, `d`, a constant, `t_in`) times a factor: a planted fault."""
+    """A planted fault: the gradient by one kind of parameter (`w`, `d`, `t_in`, ...), scaled."""
     times = {name: factor if name == kind else 1.0 for name in ("w", "d", "t_in", *CONSTANTS)}
 
     def of(gradient: PopulationGradient, constant: str) -> np.ndarray | None:

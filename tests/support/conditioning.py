@@ -1,4 +1,4 @@
-"""How many digits of a network's results the last digit of its numbers decides: no arithmetic can promise more."""
+"""Conditioning: the digits of the results that the last digit of the parameters decides."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from tests.support.certified.stored import right_digits
 from tests.tools.make_certified import by_adjoint
 
 PATTERNS = 4
-"""Of signs, by which all numbers are nudged; where a peak meets a threshold, some patterns move both alike."""
+"""Number of sign patterns of the nudge; where a peak meets a threshold, some move both alike."""
 
 _PARAMETERS = ("weights", "delays", "tau_mem", "tau_syn", "threshold", "reset")
 
 
 def conditioned(network: Certified, ulp: float) -> float:
-    """The digits that stay right when every number of the network moves by `ulp` of itself: the worst of four ways.
+    """Right digits after a nudge of every number by `ulp` of itself: the worst of all patterns.
 
     Raises:
-        ArithmeticError: a number of the gradient that may be 0 and may not.
+        ArithmeticError: a number of the gradient may or may not be 0.
     """
     true = by_adjoint(network)
     moved = (Certified("", nudged(network.document, ulp, pattern)) for pattern in range(PATTERNS))
@@ -28,7 +28,7 @@ def conditioned(network: Certified, ulp: float) -> float:
 
 
 def nudged(document: dict, ulp: float, pattern: int) -> dict:
-    """The document with every parameter `p` as `p (1 +- ulp)`; the signs look like chance, and are not."""
+    """The document with every parameter `p` as `p (1 +- ulp)`; the signs look random."""
     signs = (1 if k * k * (5**0.5 - 1) * (pattern + 0.5) % 1 < 0.5 else -1 for k in count(1))
     moved = json.loads(json.dumps(document))
     for entry in (*moved["connections"], *moved["populations"]):

@@ -1,4 +1,4 @@
-"""Every CUDA kernel, with the types of its arguments in a launch; compiling it needs no GPU.
+"""Every CUDA kernel, with arguments of the types of its launches; to compile it needs no GPU.
 
 Layers are packed on the CPU, and launches are caught instead of made.
 """
@@ -30,7 +30,7 @@ class Caught(NamedTuple):
 
 
 def caught(dtype: torch.dtype) -> dict[str, Caught]:
-    """Launches of a forward and a backward pass of a layer of each kind, by name of the kernel."""
+    """The launches of a forward and a backward pass per kind of layer, by name of the kernel."""
     from fast.cuda import launches, solver
 
     found: dict[str, Caught] = {}
@@ -86,7 +86,7 @@ def ptx(one: Caught, compute_capability: tuple[int, int]) -> str:
 
 
 def assemblers() -> list[str]:
-    """Every `ptxas`: in the wheels of NVIDIA and of Triton, and on the path."""
+    """Every `ptxas` found: in the wheels of NVIDIA and Triton, and on the path."""
     found = []
     for package, pattern in (("nvidia", "*/bin/ptxas"), ("triton", "backends/nvidia/bin/ptxas")):
         spec = find_spec(package)
@@ -97,7 +97,7 @@ def assemblers() -> list[str]:
 
 
 def assembled(text: str, compute_capability: tuple[int, int], folder: Path) -> str | None:
-    """The report of `ptxas -v` on a kernel; None if no assembler is new enough.
+    """Output of `ptxas -v` for a kernel; None without a recent assembler.
 
     Raises:
         AssertionError: the kernel does not assemble.

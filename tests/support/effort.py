@@ -1,4 +1,4 @@
-"""How many networks the tests draw: as ordinary, or fewer or more for a report (`python -m reports [--quick]`)."""
+"""The number of networks that tests draw: ordinary, or fewer or more for a report."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ if EFFORT not in FACTORS:
 
 
 def many(ordinary: int, least: int = 1) -> int:
-    """So many instead of the ordinary number, but at least `least`."""
+    """The ordinary number times the factor of the effort, at least `least`."""
     return max(least, round(ordinary * FACTORS[EFFORT]))

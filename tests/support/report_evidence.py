@@ -1,9 +1,10 @@
-"""What the tests measure, written for the report: `pytest --evidence FILE`.
+"""Measurements of the tests, written for the report: `pytest --evidence FILE`.
 
-A plug-in of pytest. `measured(value, limit, cases)` says how near a test came to its limit; `measured.keep(name, data)`
-keeps what a figure is drawn from. The file has a record for each check of `checks.py`: green if all its tests and
-controls passed, red if one failed, not run if one was left out or it has none. It names no machine and no path, and
-but for `made` two runs on one machine write the same.
+A plug-in of pytest. `measured(value, limit, cases)` records the distance of a test from its limit;
+`measured.keep(name, data)` keeps the data of a figure. The file has one record per check of
+`report_checks.py`: green if all its tests and controls passed, red if one failed, "not run" if one
+did not run or it has none. The file names no machine and no path. Except for `made`, two runs on
+one machine write equal files.
 """
 
 from __future__ import annotations
@@ -32,30 +33,30 @@ GREEN, RED, NOT_RUN = "green", "red", "not run"
 
 
 class Measured:
-    """How a test tells the report what it has found."""
+    """Passes the measurements of one test to the report."""
 
     def __init__(self, item: pytest.Item) -> None:
         self.item = item
 
     def __call__(self, value: float, limit: float, cases: int, seeds: str = "") -> None:
-        """The worst value found, what is allowed, in how many cases, and by which seeds these are drawn."""
+        """The worst value found, its limit, the number of cases, and the seeds that draw them."""
         entry = {"value": float(value), "limit": float(limit), "cases": int(cases), "seeds": seeds}
         self.item.user_properties.append(("measured", entry))
 
     def keep(self, name: str, data: Any) -> None:
-        """Plain numbers that a figure is drawn from; those of several tests are gathered under one name."""
+        """Keeps the data of a figure, as plain numbers; data of several tests share one name."""
         plain = json.loads(json.dumps(data, default=_plain))
         self.item.user_properties.append(("kept", {"name": name, "data": plain}))
 
 
 @pytest.fixture
 def measured(request: pytest.FixtureRequest) -> Measured:
-    """For the test that asks."""
+    """The `Measured` of a test."""
     return Measured(request.node)
 
 
 class Evidence:
-    """Gathers the reports of all tests; with several workers, in the process that they report to."""
+    """Collects the reports of all tests; with several workers, in the controlling process."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -64,11 +65,13 @@ class Evidence:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        """A worker has ended, and says which tests there were; one that was killed says nothing, but its fellows do."""
+        """Takes the list of expected tests from a worker that ends; a killed worker leaves it to
+        the others.
+        """
         self.expected |= getattr(node, "workeroutput", {}).get(EXPECTED, {})
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """One phase of one test has ended."""
+        """Takes the report on one phase of one test."""
         check: Any = dict(report.user_properties).get("check")
         if check is None:
             return
@@ -83,7 +86,7 @@ class Evidence:
             test["kept"] = [entry for name, entry in report.user_properties if name == "kept"]
 
     def pytest_sessionfinish(self) -> None:
-        """Write the file. A test that has not reported, for whatever reason, did not run."""
+        """Writes the file. A test without a report counts as not run."""
         for name, check in self.expected.items():
             self.tests.setdefault(name, {"outcome": "lost", "why": "it did not report", **check})
         kept: defaultdict[str, list] = defaultdict(list)
@@ -122,7 +125,7 @@ def _plain(value: Any) -> Any:
 
 
 def _share(entry: dict[str, Any]) -> float:
-    """Of what is allowed."""
+    """The value as a share of its limit."""
     if not entry["limit"]:
         return math.inf if entry["value"] else 0.0
     return float(entry["value"] / entry["limit"])
@@ -134,7 +137,7 @@ def _last_line(report: pytest.TestReport) -> str:
 
 
 def environment() -> dict[str, Any]:
-    """What the numbers were found on; nothing that names a machine."""
+    """The environment of the measurements, without a name of a machine."""
     return {
         "python": platform.python_version(), "machine": platform.machine(), "processor": _processor(),
         "cores": os.cpu_count(), "system": platform.system(), "packages": {name: version(name) for name in PACKAGES},
@@ -150,7 +153,7 @@ def _processor() -> str:
 
 
 def _git(*words: str) -> str | None:
-    """What git says, or None where the files are no clone."""
+    """Output of git, or None outside a clone."""
     folder = Path(__file__).parent
     try:
         done = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=True)
@@ -160,18 +163,21 @@ def _git(*words: str) -> str | None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--evidence FILE`."""
+    """Adds `--evidence FILE`."""
     parser.addoption("--evidence", metavar="FILE", help="write what the checks of the report measured")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Gather where reports arrive: here, unless this is a worker."""
+    """Collects in the controlling process only."""
     if config.getoption("--evidence") and not hasattr(config, "workerinput"):
         config.pluginmanager.register(Evidence(Path(config.getoption("--evidence")).absolute()), PLUGIN)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Each test carries its check; with `--evidence` only these run, and only two of many alike if it is quick."""
+    """Attaches each test to its check.
+
+    With `--evidence` only tests of checks run; a quick report takes two per parametrised test.
+    """
     expected: dict[str, dict[str, Any]] = {}
     for item in items:
         mark = item.get_closest_marker("check")
@@ -192,7 +198,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _few(items: list[pytest.Item]) -> list[pytest.Item]:
-    """The first and the middle one of each test that is there for several parameters."""
+    """The first and the middle item of each parametrised test."""
     of: defaultdict[str, list[pytest.Item]] = defaultdict(list)
     for item in items:
         of[item.nodeid.split("[")[0]].append(item)

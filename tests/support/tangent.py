@@ -1,16 +1,19 @@
-"""The tangent of a trial: how everything in it moves when all parameters move at once. Forward in time, no adjoint.
+"""The tangent of a trial: the derivative of its state along a direction of all parameters.
 
-Tangents `dV, dI` are taken at a fixed time. Then, for parameters that move as `p + epsilon dp`:
+The sweep runs forward in time, without an adjoint. Tangents `dV, dI` are taken at a fixed time. For
+parameters `p + epsilon dp`:
 
-- Between events the state obeys `x' = A x`, so state and tangent together obey one linear equation, whose solution is
-  the exponential of a block matrix: `exp(h [[A, 0], [dA, A]]) = [[exp(hA), 0], [d exp(hA), exp(hA)]]`.
-- A parcel of weight `w` that arrives later by `dt`: the current behind it has decayed less, and the voltage has gained
-  less: `dI += dw + w dt / tau_syn`, `dV -= w dt / tau_mem`.
-- At a crossing `V(t_k) = v_th` before and `v_reset` after, at all epsilon. Differentiated along the moving `t_k`:
-  `dt_k = (dv_th - dV) / Vdot_minus`, then `dV := dv_reset - Vdot_plus dt_k`. `I` passes smoothly.
-- An integral of `V` follows from the equation of motion integrated over a segment, and so does its tangent.
+- Between events the state obeys `x' = A x`. State and tangent together obey one linear equation,
+  solved by the exponential of a block matrix: `exp(h [[A, 0], [dA, A]]) = [[exp(hA), 0], [d
+  exp(hA), exp(hA)]]`.
+- After a parcel of weight `w` that arrives later by `dt`, the current has decayed less and the
+  voltage has gained less: `dI += dw + w dt / tau_syn`, `dV -= w dt / tau_mem`.
+- At a crossing `V(t_k) = v_th` before and `v_reset` after, for all epsilon. Differentiated along
+  the moving `t_k`: `dt_k = (dv_th - dV) / Vdot_minus`, then `dV := dv_reset - Vdot_plus dt_k`. `I`
+  is continuous.
+- An integral of `V`, and its tangent, follow from the equation of motion integrated over a segment.
 
-The events are those that the reference recorded; of its derivatives nothing is used.
+The events are those of the reference; its derivatives are not used.
 """
 
 from __future__ import annotations
@@ -27,16 +30,16 @@ from reference.simulate import simulate
 from spec import Case, ConnectionGradient, Gradients, PopulationGradient, SpikeTimeMSE
 
 Direction = Gradients
-"""A direction in the space of all parameters has the layout of a gradient."""
+"""A direction in the space of all parameters, in the layout of a gradient."""
 
 
 def directional_derivative(case: Case, direction: Direction) -> float:
-    """The derivative of the loss along a direction, by a sweep forward in time."""
+    """Derivative of the loss along a direction, by a sweep forward in time."""
     return _Sweep(case, direction).run()
 
 
 def random_direction(like: Gradients, seed: int) -> Direction:
-    """Independent normal numbers, one a parameter."""
+    """Independent normal numbers, one per parameter."""
     rng = np.random.default_rng(seed)
 
     def normal(values: np.ndarray | None) -> np.ndarray | None:
@@ -68,7 +71,7 @@ def exponential(matrix: np.ndarray) -> np.ndarray:
 
 @dataclass
 class _Moving:
-    """A neuron on its way: state and tangent just after `t`, and how its constants move.
+    """State and tangent of a neuron just after `t`, and the direction of its constants.
 
     `integral` is the tangent of `int exp(-rate t) V dt` so far.
     """
@@ -132,7 +135,7 @@ class _Sweep:
         return exponential(both * h) @ np.array([moving.V, moving.I, moving.dV, moving.dI])
 
     def flow(self, neuron: Neuron, moving: _Moving, t: float) -> None:
-        """On to `t`, before whatever happens there."""
+        """Advance to `t`, before its event."""
         c, r = neuron.constants, self.rate
         V, I, dV, dI = self.tangent_after(neuron, moving, t - moving.t).tolist()
         if self.reads_integral:
@@ -158,7 +161,7 @@ class _Sweep:
             at = (synapse.pre, synapse.post.index)
             by = self.direction.connections[synapse.connection]
             dt_arr = self.dt[spike] + by.dL_dd[at]
-            if maximum and maximum.pinned is event:  # the slope if all others had come already, or none
+            if maximum and maximum.pinned is event:  # the slope with all other arrivals before it, or 0
                 self.dy[event.neuron] += max(0.0, (event.I - synapse.w - event.V) / c.tau_mem) * dt_arr
             moving.dI += by.dL_dw[at] + synapse.w * dt_arr / c.tau_syn
             moving.dV -= synapse.w * dt_arr / c.tau_mem
@@ -172,7 +175,7 @@ class _Sweep:
         moving.integral += math.exp(-self.rate * event.t) * (c.v_th - c.v_reset) * dt
 
     def loss(self) -> float:
-        """The tangent of the loss, from those of spikes and readouts."""
+        """The tangent of the loss, from the tangents of spikes and readouts."""
         loss, neurons = self.case.loss, self.trial.neurons[self.case.loss.population]
         if isinstance(loss, SpikeTimeMSE):
             pairs = [pair for n, targets in zip(neurons, loss.targets, strict=True) for pair in zip(n.spikes, targets)]

@@ -1,1 +1,1 @@
-"""Makers of stored files and the mutation test; run by hand."""
+"""Programs that write stored files, and the mutation test; run by hand."""

@@ -1,9 +1,9 @@
-"""`python -m tests.tools.make_certified [NAME ...]`: writes the certified set, `spec/certified/*.json`, and its table.
+"""`python -m tests.tools.make_certified [NAME ...]`: write `spec/certified/*.json` and their table.
 
-Each number is found by two routes that share no code, and is written only if both have the same 30 digits: the
-adjoint of `reference` at 80 digits, and central differences, step 1e-36, of the ground truth at 110. A number of a
-gradient that both find below 1e-38 of the largest is 0; one that is not, and is below 1e-25 of it, is refused, for who
-could tell which it is?
+Each number is found by two routes that share no code, and is written only if both agree to 30
+digits: the adjoint of `reference` at 80 digits, and central differences, with step 1e-36, of the
+ground truth at 110. A number of a gradient is 0 if both routes find it below 1e-38 of the largest.
+If it is above that, but below 1e-25 of the largest, the file is refused: it could be either.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ START, END = "<!-- table -->", "<!-- end of the table -->"
 
 
 class Disagreement(ArithmeticError):
-    """The two routes do not have the same digits."""
+    """The two routes have different digits."""
 
 
 def case_of(network: Certified) -> Case:
@@ -52,7 +52,7 @@ def by_adjoint(network: Certified) -> dict:
 
 
 def by_differences(network: Certified) -> dict:
-    """The results by the ground truth, as strings; it knows no ties."""
+    """The results by the ground truth, as strings, without ties."""
     case = case_of(network)
     truth = simulate(Problem.from_case(case), TRUTH_DIGITS)
     slopes = gradient(case, TRUTH_DIGITS, STEP, network.sides)
@@ -60,10 +60,10 @@ def by_differences(network: Certified) -> dict:
 
 
 def as_strings(case: Case, result: Result) -> dict:
-    """The result in the layout that the command lines print, each number a string of 30 significant digits.
+    """The result in the layout of the command lines, each number a string of 30 digits.
 
     Raises:
-        Disagreement: a number of the gradient that may be 0 and may not.
+        Disagreement: a number of the gradient may be 0 or not.
     """
     with mpmath.workdps(ADJOINT_DIGITS):
         largest = max(abs(number) for block in gradient_blocks(case, result.gradients).values() for number in block)
@@ -89,7 +89,7 @@ def _numbers(case: Case, result: Result, largest: mpmath.mpf) -> Iterator[mpmath
 
 
 def _filled(layout: object, numbers: Iterator[mpmath.mpf]) -> object:
-    """The layout with the next number, as a string, in the place of each float."""
+    """The layout with each float replaced by the next number, as a string."""
     if isinstance(layout, float):
         return mpmath.nstr(next(numbers), DIGITS, strip_zeros=False, min_fixed=-1, max_fixed=8)
     if isinstance(layout, dict):
@@ -98,12 +98,12 @@ def _filled(layout: object, numbers: Iterator[mpmath.mpf]) -> object:
 
 
 def without_ties(results: Mapping) -> dict:
-    """The results but for the ties, of which differences know nothing."""
+    """The results without the ties, which differences do not find."""
     return {key: value for key, value in results.items() if key != "ties"}
 
 
 def with_certified(network: Certified) -> str:
-    """The text of the file: the case, and the certified results as its expected ones; one line a key.
+    """The text of the file: the case, with the certified results as `expected`.
 
     Raises:
         Disagreement: the two routes differ in one of 30 digits.
@@ -117,7 +117,7 @@ def with_certified(network: Certified) -> str:
 
 
 def text_of(document: Mapping, results: Mapping) -> str:
-    """One line a key; of the results too."""
+    """The text of a file, with one line per key, also of the results."""
     lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in document.items()]
     inner = ",\n".join(f" {json.dumps(key)}: {json.dumps(value)}" for key, value in results.items())
     return "{\n" + ",\n".join(lines) + ',\n"expected": {\n' + inner + "}\n}\n"
@@ -151,7 +151,7 @@ def with_table(readme: str) -> str:
 
 
 def main(names: Sequence[str]) -> int:
-    """Write the files named, or all, and the table; returns the exit code."""
+    """Write the named files, or all, and the table; the exit code."""
     try:
         chosen = [one_of(name, "NAME", tuple(NETWORKS)) for name in names] or list(NETWORKS)
     except SpecError as error:

@@ -1,8 +1,8 @@
-"""`python -m tests.tools.make_conformance`: writes the conformance set, `spec/conformance/cases/*.json`.
+"""`python -m tests.tools.make_conformance`: write `spec/conformance/cases/*.json`.
 
-The cases are those of `conformance_documents`. Results are the ground truth's: 50 digits, gradients by central
-differences, rounded to float64. No case is at a tie, nor near one, so a right implementation in float64 has the same
-spikes.
+The cases are those of `conformance_documents`. Their results are the ground truth's: 50 digits,
+gradients by central differences, rounded to float64. No case is at or near a tie, so every right
+implementation in float64 has the same spikes.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from tests.support.truth import Problem, gradient, simulate
 
 FOLDER = ROOT / "spec" / "conformance" / "cases"
 SMALLEST = mpmath.mpf("1e-27")
-"""A difference below it is 0: some 30 digits are right."""
+"""A smaller difference is 0: some 30 digits are right."""
 
 
 def with_results(document: dict) -> str:
-    """The text of the file: the case, and the ground truth as its expected results; one line a key."""
+    """The text of the file, one line per key: the case, with the ground truth as `expected`."""
     case = case_from_text(json.dumps(document))
     truth, true = simulate(Problem.from_case(case)), gradient(case)
     assert truth.margin > 1e-4 and (truth.kappa_min is None or truth.kappa_min > 1e-3), "too near a tie"
@@ -34,16 +34,15 @@ def with_results(document: dict) -> str:
 
 def _cleaned(gradients: Gradients) -> Gradients:
     def clean(values: np.ndarray) -> np.ndarray:
-        return np.array([number if abs(number) > SMALLEST else 0.0 for number in values.ravel()]).reshape(values.shape)
+        return np.where(abs(values) > SMALLEST, values, 0.0)
 
-    def constants(found: PopulationGradient) -> PopulationGradient:
-        given = (found.dL_dtau_mem, found.dL_dtau_syn, found.dL_dv_th, found.dL_dv_reset)
-        return PopulationGradient(*(clean(values) for values in given if values is not None))
+    def arrays(found: object) -> list[np.ndarray]:
+        return [clean(values) for values in vars(found).values() if values is not None]
 
     return Gradients(
-        tuple(ConnectionGradient(clean(g.dL_dw), clean(g.dL_dd)) for g in gradients.connections),
-        {name: constants(found) for name, found in gradients.populations.items()},
-        {name: tuple(clean(train) for train in trains) for name, trains in gradients.inputs.items()},
+        tuple(ConnectionGradient(*arrays(found)) for found in gradients.connections),
+        {name: PopulationGradient(*arrays(found)) for name, found in gradients.populations.items()},
+        {name: tuple(map(clean, trains)) for name, trains in gradients.inputs.items()},
     )
 
 

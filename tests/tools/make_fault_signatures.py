@@ -1,4 +1,4 @@
-"""`python -m tests.tools.make_fault_signatures`: writes `spec/conformance/faults.json`, what known faults do to the cases."""
+"""`python -m tests.tools.make_fault_signatures`: write `spec/conformance/faults.json`."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ FILE = ROOT / "spec" / "conformance" / "faults.json"
 
 
 def text_of(content: dict) -> str:
-    """The content, one line a case."""
+    """The content with one line per case."""
     faults = []
     for fault in content["faults"]:
         cases = ",\n".join(
             f"  {json.dumps(case)}: {json.dumps(blocks, separators=(',', ':'))}"
             for case, blocks in fault["cases"].items()
         )
-        head = f"{json.dumps('name')}: {json.dumps(fault['name'])}, {json.dumps('what')}: {json.dumps(fault['what'])}"
+        head = f'"name": {json.dumps(fault["name"])}, "what": {json.dumps(fault["what"])}'
         faults.append(f'{{{head}, "cases": {{\n{cases}}}}}')
     return f'{{"format": {json.dumps(content["format"])}, "faults": [\n' + ",\n".join(faults) + "]}\n"
 

@@ -1,14 +1,16 @@
-"""Mutation testing of the adjoints: `python -m tests.tools.mutation [--sample N] [--out FILE]`.
+"""Mutation testing of the adjoints: `python -m tests.tools.mutation [--sample N] FILE...`.
 
-cosmic-ray (`pip install -e '.[mutation]'`) changes one operator, number, comparison or loop at a time; for each mutant
-the checks of `checks_of_faults.py` run in a process of its own, on a copy of the package, until one finds something. A
-mutant that breaks off or takes too long is noticed too. Numba compiles nothing here. The processes are forked from one
-that has imported what does not change, so that a mutant takes a second or so; POSIX only.
+cosmic-ray (`pip install -e '.[mutation]'`) changes one operator, number, comparison or loop at a
+time. For each mutant the checks of `tests/support/faults/findings.py` run on a copy of the package,
+in a process of its own, until one finds something. A mutant that raises or takes too long is
+noticed too. Numba compiles nothing here. The processes are forked from one that has imported the
+unchanged modules, so a mutant takes a second or so; POSIX only.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
 import hashlib
 import importlib
 import json
@@ -26,21 +28,27 @@ from pathlib import Path
 import numpy as np
 
 from tests import ROOT
+from tests.support.faults.planting import few_threads
 
 MODULES = (
-    "reference/jumps.py", "reference/adjoint.py", "fast/physics/adjoint.py", "fast/cpu/backward.py", "fast/cpu/lookup.py",
+    "reference/jumps.py", "reference/adjoint.py",
+    "fast/physics/adjoint.py", "fast/physics/own_events.py", "fast/physics/bin_step.py",
+    "fast/cpu/lookup.py", "fast/cpu/vector_step.py", "fast/cpu/backward.py", "fast/cpu/recurrent_backward.py",
+    "fast/cuda/lookup.py", "fast/cuda/backward.py", "fast/cuda/recurrent_backward.py",
 )
+"""The adjoints: of the reference, the physics that all kernels of `fast` share, and its callers."""
 NOT_APPLIED = ("Shift", "Bit", "Mod", "_Is", "Decorator", "Invert", "Exception", "Variable")
-"""Operators that are left out: they do not exist in this code, make no number of a float, or change nothing without
-the compiler."""
+"""Operators left out: they do not occur here, do not apply to floats, or change nothing
+uncompiled.
+"""
 
-SECONDS, MEMORY = 90, 4 << 30  # of the processor, so that a busy machine makes no difference
+SECONDS, MEMORY = 200, 4 << 30  # processor time, so that a busy machine makes no difference
 NOTICED, SURVIVED, BROKEN, TOO_LONG = "noticed", "survived", "broke off", "took too long"
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """One change of one file, and what became of it."""
+    """One change of one file, and its outcome."""
 
     file: str
     operator: str
@@ -88,7 +96,7 @@ def _difference(source: str, text: str) -> tuple[int, str, str]:
 
 
 def outcome(mutant: Mutant, text: str, evidence: dict) -> tuple[str, str]:
-    """What the checks say of a mutant, and which of them."""
+    """The outcome of a mutant, and the check that noticed it."""
     package = mutant.file.split("/")[0]
     with tempfile.TemporaryDirectory() as folder:
         shutil.copytree(ROOT / package, Path(folder) / package, ignore=shutil.ignore_patterns("__pycache__", "*.md"))
@@ -97,16 +105,18 @@ def outcome(mutant: Mutant, text: str, evidence: dict) -> tuple[str, str]:
 
 
 def first_finding(package: str, folder: str, evidence: dict) -> str:
-    """The first check that finds something in the copy; empty: none does."""
+    """The first check that finds something in the copy, or an empty text."""
     sys.path.insert(0, folder)
     checks = importlib.import_module("tests.support.faults.findings")
     module = importlib.import_module(package)
+    if os.environ["NUMBA_ENABLE_CUDASIM"] == "1":
+        few_threads()
     assert str(module.__file__).startswith(folder), "not the copy"
     return next((name for name, value in checks.findings(package, evidence) if not value <= 1), "")
 
 
 def in_a_fork(work: Callable[[], str]) -> tuple[str, str]:
-    """Run it in a process of its own, with bounded time and memory."""
+    """Run `work` in a process of its own, with bounded time and memory."""
     here, there = os.pipe()
     child = os.fork()
     if not child:
@@ -130,17 +140,29 @@ def in_a_fork(work: Callable[[], str]) -> tuple[str, str]:
     return (NOTICED, said) if said else (SURVIVED, "")
 
 
+def code_sha256(file: str) -> str:
+    """Hash of the code of a file: comments and docstrings left out, which no check could notice."""
+    tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            node.body[0] = ast.Pass()
+    return hashlib.sha256(ast.unparse(tree).encode()).hexdigest()
+
+
 def main() -> None:
-    """Mutate, and write what became of each mutant."""
+    """Mutate, and write the outcome of each mutant."""
     parser = argparse.ArgumentParser(prog="python -m tests.tools.mutation", description=__doc__, allow_abbrev=False)
-    parser.add_argument("--sample", type=int, default=0, help="of each file so many mutants, drawn by seed 0; 0: all")
+    parser.add_argument("--sample", type=int, default=0, help="number of mutants per file, drawn by seed 0; 0: all")
     parser.add_argument("--out", type=Path, default=ROOT / "results" / "mutation.json", help="default: %(default)s")
-    parser.add_argument("files", nargs="*", default=MODULES, help="default: all of the adjoints")
+    parser.add_argument("files", nargs="+", help="files of MODULES; the record of all others stays")
     options = parser.parse_args()
-    os.environ["NUMBA_DISABLE_JIT"] = "1"
+    on_cuda = [file for file in options.files if file.startswith("fast/cuda")]
+    if on_cuda and len(on_cuda) < len(options.files):
+        parser.error("files of `fast/cuda` run in Numba's simulator: give them in a command of their own")
+    os.environ |= {"NUMBA_DISABLE_JIT": "1", "NUMBA_ENABLE_CUDASIM": str(int(bool(on_cuda)))}
     for name in ("torch", "numba", "mpmath", "spec"):
         importlib.import_module(name)
-    evidence = gathered()
+    evidence = gathered(more=not on_cuda)
     found: list[Mutant] = []
     counts: dict[str, int] = {}
     for file in options.files:
@@ -161,24 +183,29 @@ def main() -> None:
         write(options.out, found, counts)
 
 
-def gathered() -> dict:
-    """What the checks hold a copy against, in a process of its own: this one must not import what will be mutated."""
+def gathered(more: bool) -> dict:
+    """The evidence of the checks, from another process: this one must not import the packages."""
     from subprocess import run
 
-    code = "from tests.agreement.test_planted_faults import gather; import json; print(json.dumps(gather(more=True)))"
-    done = run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    code = f"from tests.support.faults.evidence import gather; import json; print(json.dumps(gather({more})))"
+    environment = {**os.environ, "NUMBA_ENABLE_CUDASIM": "0", "NUMBA_DISABLE_JIT": "0"}
+    done = run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
     return json.loads(done.stdout)
 
 
 def write(out: Path, found: list[Mutant], counts: dict[str, int]) -> None:
-    """The record: how many of each file, which survived, and of which text."""
+    """Write the record: counts and hash of each file, and the survivors."""
     files = {}
     for file, count in counts.items():
         own = [one for one in found if one.file == file]
         outcomes = {name: sum(one.outcome == name for one in own) for name in (NOTICED, BROKEN, TOO_LONG, SURVIVED)}
-        text = (ROOT / file).read_bytes()
-        files[file] = {"sha256": hashlib.sha256(text).hexdigest(), "mutants": count, "tried": len(own), **outcomes}
+        files[file] = {"sha256": code_sha256(file), "mutants": count, "tried": len(own), **outcomes}
     survivors = [asdict(one) for one in found if one.outcome == SURVIVED]
+    if out.exists():  # results of other files stay
+        before = json.loads(out.read_text(encoding="utf-8"))
+        survivors = [one for one in before["survivors"] if one["file"] not in files] + survivors
+        files = {**before["files"], **files}
+    files = {file: files[file] for file in MODULES if file in files}
     content = {"format": "delayprop-mutation/1", "files": files, "survivors": survivors}
     out.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 

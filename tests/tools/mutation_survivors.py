@@ -1,7 +1,7 @@
-"""Why some mutants of the adjoints survive: each that the record has must be explained here.
+"""Reasons for the mutants of the adjoints that survive; each survivor of the record needs one.
 
-A reason that begins with "equivalent" says that the mutant computes the same; such are not counted. The others could be
-noticed by cases that the checks do not have.
+A reason that begins with "equivalent" means that the mutant computes the same; such mutants are not
+counted. The others could be noticed by cases that the checks lack.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-GUARD = "a guard of slopes that have rounded to 0, where the gradient is refused; no slope does in these cases"
+GUARD = "a guard of slopes that round to 0, where the gradient is refused; no slope does in these cases"
 NO_EVENT = "equivalent: any number below 0 says that there is no event"
 PINNED = "shows only where a maximum is pinned to an arrival in a bin that has another own event; no case has that"
 
@@ -34,7 +34,9 @@ REASONS: dict[tuple[str, str], str] = {
     ("fast/physics/adjoint.py",
      "e, here, x = events.first[slot + lane], not 1, float(at.end) if bin_ == at.last else 1.0"): PINNED,
     ("fast/cpu/backward.py", "most, e_first = -1, 0"): "equivalent: the largest of numbers that are at least 0",
-    ("fast/cpu/backward.py", "most, e_first = max(most, e_last + e_first), e_last"): "equivalent: more room than is used",
+    ("fast/cpu/backward.py", "most, e_first = max(most, e_last + e_first), e_last"): (
+        "equivalent: more room than is used"
+    ),
     ("fast/cpu/backward.py",
      "if bin_ >= at.last and kept[MAX_REST, lane] == at.end and kept[MAX_GROUP, lane] == 0.0:"): (
         "equivalent: no bin comes after the last"
@@ -46,10 +48,10 @@ REASONS: dict[tuple[str, str], str] = {
     ("fast/cpu/backward.py", "marked, position, solved, events, e_last * e_first,"): (
         "shows only where one neuron of a block spikes in the bins in which another's maximum is read; no case has that"
     ),
-    ("fast/cpu/lookup.py", "any_special = 1"): "equivalent: each is asked for once more, and none is special",
+    ("fast/cpu/lookup.py", "any_special = 1"): "equivalent: each is looked up once more, and none is special",
 }
 
 
 def reason(mutant: Mapping[str, Any]) -> str:
-    """Why it survives; empty: nobody has looked at it."""
+    """The reason of a survivor, or an empty text."""
     return REASONS.get((mutant["file"], mutant["after"]), "")

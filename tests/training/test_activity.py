@@ -1,4 +1,4 @@
-"""The pull on spike counts: its gradient against a closed form, its direction, and what wakes silent neurons."""
+"""The pull on spike counts: gradient against a closed form, direction, waking of silent neurons."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 
 from fast.nn.layers import LIF
 from fast.nn.spikes import Spikes
-from fast.training.activity import count_pull, wake_
+from fast.training.activity import excite_silent_, spike_count_term
 
 TAU_MEM, TAU_SYN, STRENGTH = 20.0, 5.0, 0.3
 
@@ -23,17 +23,19 @@ def layer(w: list[list[float]], d: list[list[float]]) -> LIF:
 
 
 def kernel(x: float) -> float:
-    """The voltage a time `x` after the arrival of a weight of 1."""
+    """Voltage at a time `x` after the arrival of a weight of 1."""
     return TAU_SYN / (TAU_MEM - TAU_SYN) * (math.exp(-x / TAU_MEM) - math.exp(-x / TAU_SYN)) if x > 0 else 0.0
 
 
 def test_the_pull_is_that_of_the_voltage_at_each_spike() -> None:
-    """One spike at most: `dR/dw = sum strength (N_mean - target) / (trials v_th) kernel(t_k - t_arr)`."""
+    """For one spike at most, `dR/dw = sum strength (N_mean - target) / (trials v_th) kernel(t_k -
+    t_arr)`.
+    """
     of = layer([[6.0, 6.5], [1.0, 0.5]], [[1.0, 2.0], [0.5, 0.0]])
     spikes = Spikes.from_trains([[[2.0], [3.0]], [[4.0], []], [[], [1.0]]], 12.0)
     emitted = of(spikes)
     assert emitted.counts().tolist() == [[1, 1], [1, 1], [0, 0]]
-    count_pull(of, emitted, 0.25, STRENGTH).backward()
+    spike_count_term(of, emitted, 0.25, STRENGTH).backward()
     assert of.w.grad is not None
     factor = STRENGTH * (2 / 3 - 0.25) / (3 * 0.8)
     for i in range(2):
@@ -49,7 +51,7 @@ def test_the_pull_is_that_of_the_voltage_at_each_spike() -> None:
 def test_at_the_target_there_is_no_pull() -> None:
     of = layer([[5.0]], [[0.0]])
     emitted = of(Spikes.from_trains([[[2.0]], [[2.0]]], 12.0))
-    count_pull(of, emitted, 1.0, STRENGTH).backward()
+    spike_count_term(of, emitted, 1.0, STRENGTH).backward()
     assert of.w.grad is not None and float(of.w.grad.abs().max()) == 0.0
 
 
@@ -64,12 +66,12 @@ def test_counts_come_to_their_target(target: float) -> None:
     for _ in range(200):
         adam.zero_grad()
         emitted = of(spikes)
-        count_pull(of, emitted, target, STRENGTH).backward()
+        spike_count_term(of, emitted, target, STRENGTH).backward()
         adam.step()
     assert (of(spikes).counts().double().mean(0) - target).abs().max() <= 0.5
 
 
 def test_only_neurons_that_never_fired_are_woken() -> None:
     of = layer([[1.0, 2.0], [3.0, 4.0]], [[0.0, 0.0]] * 2)
-    assert wake_(of, torch.tensor([0.0, 5.0]), 0.25) == 1
+    assert excite_silent_(of, torch.tensor([0.0, 5.0]), 0.25) == 1
     assert of.w.tolist() == [[1.25, 2.0], [3.25, 4.0]]

@@ -1,4 +1,4 @@
-"""Checkpoints: whole or not at all, checked, safe to read, the last two kept."""
+"""Checkpoints are whole or absent, checked and safe to read; the last two stay."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import io
 import json
 import os
 import pickle
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,9 +14,10 @@ import pytest
 import torch
 
 from fast.training.checkpoints import FORMAT, HALF, Checkpoints, DamagedError, decoded, digest, encoded
-from fast.training.model import Reader
+from fast.training.model import Classifier
 from spec import SpecError
 from tests import ROOT
+from tests.support.forking import called
 from tests.support.runs.short_runs import SETTINGS
 
 KILLS = 200
@@ -29,14 +28,14 @@ def state(step: int) -> dict:
 
 
 def killed(kind: str, kills: int, folder: Path) -> dict:
-    command = [sys.executable, "-m", "tests.support.runs.killed_while_saving", kind, str(kills), str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
+    done = called("tests.support.runs.killed_while_saving:main", kind, kills, folder)
+    assert done.returncode == 0, done.stderr
     found: dict = json.loads(done.stdout)
     return found
 
 
 def test_200_kills_while_saving_lose_nothing(tmp_path: Path) -> None:
-    """Some of them fell between the first byte and the last: those left a file under another name."""
+    """Kills between the first byte and the last leave a file under another name."""
     found = killed("whole", KILLS, tmp_path)
     assert found["unreadable"] == found["left_out"] == found["went_back"] == 0
     assert found["half_written"] > 0 and found["last"] > 0
@@ -49,7 +48,7 @@ def test_control_a_writer_in_place_loses_checkpoints(tmp_path: Path) -> None:
 
 
 def test_the_order_of_a_save(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Written under another name, brought to the disk, renamed, and the name brought to the disk."""
+    """Write under another name, sync the file, rename it, sync the folder."""
     seen = []
     fsync, replace = os.fsync, os.replace
 
@@ -118,7 +117,7 @@ def test_no_checkpoint_at_all(tmp_path: Path) -> None:
 
 
 class Touch:
-    """What a malicious file would have Python do."""
+    """An object of a malicious file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -128,7 +127,7 @@ class Touch:
 
 
 def test_nothing_in_a_file_is_run(tmp_path: Path) -> None:
-    """Not even where the first line is right."""
+    """Even if the first line is right."""
     body = io.BytesIO()
     torch.save({"step": Touch(tmp_path / "touched")}, body, pickle_module=pickle)
     sha = hashlib.sha256(body.getvalue()).hexdigest()
@@ -145,11 +144,11 @@ def test_another_format_is_named() -> None:
 
 
 def test_files_of_each_format_are_read_or_refused_with_a_hint() -> None:
-    """Stored when they were current; what this version reads is the same to the last bit, every delay included."""
+    """Each file was stored when its format was current; this version reads it to the last bit."""
     stored = ROOT / "tests" / "training" / "stored"
     kept = decoded((stored / "checkpoint-format-2.pt").read_bytes())
     assert digest(kept["training"]) == "f452951cf045cebccd5b14dcddfe3361ecce78c3d1e20eddffc3c3d95eeec5ef"
-    network = Reader(4, 3, replace(SETTINGS, epochs=1), torch.float32, 0)
+    network = Classifier(4, 3, replace(SETTINGS, epochs=1), torch.float32, 0)
     network.load_state_dict(kept["training"]["network"])
     assert digest(network.state_dict()) == digest(kept["training"]["network"])
     with pytest.raises(DamagedError, match=r"checkpoint/1; this version reads .*: go on with the version that wrote"):

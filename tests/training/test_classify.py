@@ -1,4 +1,4 @@
-"""A classification beside its survival: when it ends, what it chooses, what it keeps and when it stops itself."""
+"""A classification run: its end, its choice of a network, its record, and its own stops."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from fast.nn.certificate import Residuals
 from fast.tasks import yin_yang
 from fast.train import main
 from fast.training import classify
-from fast.training.certified import CertificateError, certify, check_certificate
 from fast.training.checkpoints import HALF, Checkpoints, digest
 from fast.training.classify import Classification
 from fast.training.engine import REPRODUCER
-from fast.training.evaluation import Answers
-from fast.training.tensorboard import Board
+from fast.training.evaluation import Evaluation
+from fast.training.gradient_checks import CertificateError, certify, check_certificate
+from fast.training.tensorboard import ScalarWriter
 from tests.support.runs.short_runs import KilledError, classification, killed_before, log, run
 
 
 def with_validation(monkeypatch: pytest.MonkeyPatch, accuracies: list[float]) -> None:
-    """Validation finds these, epoch by epoch."""
+    """Replaces the accuracy on validation, epoch by epoch."""
     left = list(accuracies)
 
-    def found(self: Classification, split: str, check: Any = None) -> Answers:
+    def found(self: Classification, split: str, check: Any = None) -> Evaluation:
         right = round(1000 * left.pop(0)) if split == "valid" else 1
-        return Answers([[right, 1000 - right, 0], [0, 0, 0]], 1.0)
+        return Evaluation([[right, 1000 - right, 0], [0, 0, 0]], 1.0)
 
     monkeypatch.setattr(Classification, "evaluate", found)
 
@@ -56,7 +56,7 @@ def test_a_run_that_has_ended_stays_ended(tmp_path: Path, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize(("choose", "epoch"), [("best", 2), ("last", 3)])
 def test_the_network_that_is_kept(choose: str, epoch: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And it is the one that sees the test split, once."""
+    """The kept network alone sees the test split, once."""
     with_validation(monkeypatch, [0.3, 0.5, 0.5])
     training = classification(choose=choose)
     kept: list[str] = []
@@ -75,7 +75,7 @@ def test_the_network_that_is_kept(choose: str, epoch: int, tmp_path: Path, monke
 def test_a_run_may_leave_the_test_split_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """And look at it later, with the network that it would have looked with."""
+    """Later, the run tests the network that it would have tested."""
     monkeypatch.setattr(yin_yang, "POINTS", {"train": 40, "valid": 40, "test": 40})
     few = ["--task", "yin-yang", "--epochs", "1", "--hidden", "3", "--out"]
     assert main([*few, str(tmp_path / "run"), "--no-test"]) == 0
@@ -89,11 +89,11 @@ def test_a_run_may_leave_the_test_split_alone(
 
 
 def test_the_test_split_is_looked_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two runs that differ in their test split alone differ in nothing before the end."""
+    """Two runs with different test splits are equal before the end."""
     looked: list[str] = []
     evaluate = Classification.evaluate
 
-    def watched(self: Classification, split: str, *check: Any) -> Answers:
+    def watched(self: Classification, split: str, *check: Any) -> Evaluation:
         looked.append(split)
         return evaluate(self, split, *check)
 
@@ -107,7 +107,9 @@ def test_the_test_split_is_looked_at_once(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_a_gradient_that_breaks_an_identity_stops_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before the optimiser's step, with what repeats it; here in the third certified step."""
+    """It stops before the optimiser's step, and writes a reproducer; here in the third certified
+    step.
+    """
     training, seen = classification(), list[int]()
 
     def broken(*given: Any) -> tuple[Residuals, float, float]:
@@ -124,7 +126,9 @@ def test_a_gradient_that_breaks_an_identity_stops_the_run(tmp_path: Path, monkey
 
 
 def test_the_certificate_sees_a_wrong_gradient_and_leaves_the_training_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The control of the limit: a delay gradient of the wrong sign is far beyond it, the right one far within."""
+    """The control: a delay gradient of the wrong sign is far beyond the limit, the right one far
+    within.
+    """
     training = classification()
     spikes, labels = training.batches[0]
     training.network.out.w.grad = torch.ones_like(training.network.out.w)
@@ -146,7 +150,7 @@ def test_the_certificate_sees_a_wrong_gradient_and_leaves_the_training_alone(mon
 
 def test_what_a_grazing_spike_may_explain_is_said() -> None:
     said = check_certificate(Residuals(1e-3, 1e-5, None), 6e-4, 0.1)
-    assert said == ["identity A is off by 1.0e-03, which a grazing spike may explain (1.0e-01)"]
+    assert said == ["identity A is off by 1.0e-03; grazing spikes explain up to 1.0e-01"]
 
 
 @pytest.mark.parametrize("changed", [
@@ -169,7 +173,7 @@ def test_silent_neurons_are_woken_at_the_end_of_an_epoch(tmp_path: Path) -> None
     training = classification(w_mean=0.0, w_sd=0.0, wake=0.5, epochs=2)
     run(training, tmp_path / "run")
     assert [line["silent"] for line in log(tmp_path / "run")] == [1.0, 1.0]
-    assert training.network.inner[0].w.unique().tolist() == [1.0]
+    assert training.network.hidden_layers[0].w.unique().tolist() == [1.0]
     assert training.best["epoch"] == 1 and training.best["network"]["hidden.0.w"].unique().tolist() == [0.0], (
         "what is kept is what was validated"
     )
@@ -178,11 +182,11 @@ def test_silent_neurons_are_woken_at_the_end_of_an_epoch(tmp_path: Path) -> None
 def test_frozen_weights_are_not_woken(tmp_path: Path) -> None:
     training = classification(w_mean=0.0, w_sd=0.0, wake=0.5, epochs=2, freeze_weights=True)
     run(training, tmp_path / "run")
-    assert training.network.inner[0].w.unique().tolist() == [0.0]
+    assert training.network.hidden_layers[0].w.unique().tolist() == [0.0]
 
 
 def test_a_run_that_goes_on_is_known_by_what_it_has_become(tmp_path: Path) -> None:
-    """More epochs are written down, fewer refused; the result of the shorter run is gone until there is another."""
+    """More epochs become part of the record, fewer are refused; the shorter result goes."""
     folder = tmp_path / "run"
     given = ["--task", "yin-yang", "--out", str(folder), "--schedule", "constant", "--hidden", "3", "--batch", "2500"]
     assert main([*given, "--epochs", "1"]) in (0, 1)
@@ -213,7 +217,7 @@ def test_the_log_holds_gradients_and_grazing(tmp_path: Path) -> None:
 
 
 def test_numbers_go_to_tensorboard(tmp_path: Path) -> None:
-    board = Board(tmp_path)
+    board = ScalarWriter(tmp_path)
     board.add(1, {"epoch": 1, "train_loss": 2.5, "gradient": {"w": 0.25}, "A": None, "word": "x"})
     board.close()
     found = EventAccumulator(str(board.path))

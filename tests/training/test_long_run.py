@@ -1,26 +1,25 @@
-"""A training that goes on for long needs no more memory, and no more files, than when it was warm."""
+"""A long training needs no more memory and no more files than after its warm-up."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests import ROOT
+from tests.support.forking import called
 
 MOST = 0.01
-"""How much more memory may be resident after the steps than before them: far above what is seen (a page or two)."""
+"""Largest growth of resident memory during the steps; the usual growth is a page or two."""
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc")
+pytestmark = [
+    pytest.mark.full, pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc")
+]
 
 
 def growth(kind: str, steps: int) -> tuple[float, int]:
-    """Of memory, as a share, and of open files, while the steps are taken after the warm-up."""
-    command = [sys.executable, "-m", "tests.support.runs.long_run", kind, str(steps)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    """Growth of memory, as a share, and of open files, during the steps after the warm-up."""
+    done = called("tests.support.runs.long_run:main", kind, steps)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     memory, files, losses = found["memory"], found["files"], found["losses"]
@@ -35,7 +34,6 @@ def test_memory_and_files_stay_flat_for_2000_steps() -> None:
     assert grown < MOST and opened == 0
 
 
-@pytest.mark.slow
 def test_memory_and_files_stay_flat_for_10000_steps() -> None:
     grown, opened = growth("plain", 10_000)
     assert grown < MOST and opened == 0
@@ -46,7 +44,6 @@ def test_control_graphs_that_are_kept_are_seen() -> None:
     assert grown > MOST
 
 
-@pytest.mark.slow
 def test_control_a_thousand_bytes_a_step_are_seen() -> None:
     grown, _ = growth("numbers", 10_000)
     assert grown > MOST

@@ -1,4 +1,6 @@
-"""Step sizes: a group each, eased in as the paper's code does, taken down by a schedule; what is frozen stays."""
+"""Step sizes: one group each, eased in as in the paper's code, lowered by a schedule; frozen groups
+stay.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +10,14 @@ from typing import Any
 import pytest
 import torch
 
-from fast.training.model import Reader
-from fast.training.optimiser import Optimiser, eased
+from fast.training.model import Classifier
+from fast.training.optimiser import Optimiser, ease_in
 from fast.training.settings import Settings
 
 
-def made(steps: int = 10, **changed: Any) -> tuple[Reader, Optimiser]:
+def made(steps: int = 10, **changed: Any) -> tuple[Classifier, Optimiser]:
     settings = Settings(hidden=(3, 2), **changed)
-    network = Reader(4, 2, settings, torch.float64, 0)
+    network = Classifier(4, 2, settings, torch.float64, 0)
     optimiser = Optimiser(network, settings, steps)
     for name, parameter in network.named_parameters():
         if parameter.requires_grad:
@@ -23,10 +25,10 @@ def made(steps: int = 10, **changed: Any) -> tuple[Reader, Optimiser]:
     return network, optimiser
 
 
-def moved(network: Reader, optimiser: Optimiser, number: int) -> dict[str, float]:
-    """How far one step takes each group; Adam's first step is its learning rate."""
+def moved(network: Classifier, optimiser: Optimiser, number: int) -> dict[str, float]:
+    """The move of each group in one step; Adam's first step is its learning rate."""
     before = {name: value.detach().clone() for name, value in network.named_parameters()}
-    optimiser.step(number)
+    optimiser.take_step(number)
     return {
         name: float((before[name] - value.detach()).abs().max()) for name, value in network.named_parameters()
     }
@@ -56,13 +58,13 @@ def test_a_cosine_goes_down_to_nothing(number: int) -> None:
 
 
 def test_weights_are_eased_in_and_delays_are_not() -> None:
-    """A thousandth at first; by the product of 1.05, 1.05^2, ... it is whole in the 17th batch."""
+    """A thousandth at first; times 1.05, 1.05^2, ... it is whole in the 17th batch."""
     shares, share = [], 0.001
     for batch in range(40):
         share *= 1.05**batch
         shares.append(min(share, 1.0))
-    assert [eased(0.001, batch) for batch in range(40)] == pytest.approx(shares, rel=1e-12)
-    assert shares[15] < 1 and shares[17] == 1 and eased(1.0, 0) == 1.0
+    assert [ease_in(0.001, batch) for batch in range(40)] == pytest.approx(shares, rel=1e-12)
+    assert shares[15] < 1 and shares[17] == 1 and ease_in(1.0, 0) == 1.0
     found = moved(*made(lr=0.01, delay_lr=0.5, ease_in=0.001), 2)
     assert found["hidden.0.w"] == pytest.approx(0.01 * 0.001 * 1.05**3, rel=1e-6)
     assert found["out.d"] == pytest.approx(0.5, rel=1e-6)
@@ -74,7 +76,7 @@ def test_weights_decay_and_delays_do_not() -> None:
     for _, parameter in network.named_parameters():
         if parameter.grad is not None:
             parameter.grad.zero_()
-    optimiser.step(0)
+    optimiser.take_step(0)
     for name, value in network.named_parameters():
         expected = before[name] * (1 - 0.01 * 0.5) if name.endswith(".w") else before[name]
         assert torch.allclose(value, expected, rtol=1e-12, atol=0)

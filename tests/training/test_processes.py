@@ -1,9 +1,10 @@
-"""A run that several processes share is the run of one: gradients to rounding, the same data, and either goes on."""
+"""A run of several processes equals the run of one, and each continues the other."""
 
 from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,13 +13,15 @@ import pytest
 
 from fast.training.checkpoints import Checkpoints, digest
 from tests import ROOT
-from tests.data.test_spike_files import small_trials, write
+from tests.support.forking import started
+from tests.support.runs.written_files import small_trials, write
 
 OPTIONS = [
     "--task", "spikes", "--hidden", "6", "--batch", "9", "--lr", "0.01", "--dtype", "float64", "--save-seconds", "0",
     "--spikes-strength", "0.01", "--shift", "1", "--spread", "0.2", "--stretch", "0.1", "--blend", "0.5",
     "--drop", "0.1", "--wake", "0.01",
 ]
+UNDRAWN = "tests.support.runs.undrawn"
 TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
 
 
@@ -32,25 +35,43 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def train(folder: Path, run: str, processes: int, epochs: int, *more: str) -> str:
-    """Train; what it printed. `run` is a folder beside the data."""
+def given(folder: Path, run: str, epochs: int, *more: str) -> list[str]:
+    """The options of a run whose folder lies beside the data."""
     data = ["--data", str(folder / "train.h5"), str(folder / "test.h5"), "--out", str(folder / run)]
-    command = ["-m", "fast.train", *OPTIONS, *data, "--epochs", str(epochs), *more]
-    several = [*TORCHRUN, str(processes)] if processes > 1 else []
-    done = ran([*several, *command], folder)
-    assert done.returncode in (0, 1), done.stderr
-    return done.stdout
+    return [*OPTIONS, *data, "--epochs", str(epochs), *more]
+
+
+def train(folder: Path, run: str, processes: int, epochs: int, *more: str) -> str:
+    """Trains; the output of the first process."""
+    first, *others = forked(folder, processes, *given(folder, run, epochs, *more))
+    assert all(one.returncode in (0, 1) for one in (first, *others)), first.stderr
+    assert not any(one.stdout for one in others)
+    return first.stdout
+
+
+def forked(folder: Path, processes: int, *options: str) -> list[subprocess.CompletedProcess[str]]:
+    """Forked processes with the environment that `torchrun` gives."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    shared = {"WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    children = [
+        started(f"{UNDRAWN}:main", *options, folder=folder, environment={**shared, "RANK": str(rank)})
+        for rank in range(processes)
+    ]
+    return [child.wait() for child in children]
 
 
 def ran(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    """A command of Python, a thread each, on the packages under test: a copy, where a fault is planted."""
+    """A command of Python, with one thread, on the packages under test (a copy, if a fault is
+    planted).
+    """
     path = os.pathsep.join([*os.environ.get("PYTHONPATH", "").split(os.pathsep), str(ROOT)]).lstrip(os.pathsep)
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "PYTHONPATH": path}
     return subprocess.run([sys.executable, *command], capture_output=True, text=True, cwd=folder, env=environment)
 
 
 def apart(folder: Path, run: str, other: str = "one") -> float:
-    """The largest difference between the parameters that two runs ended with."""
+    """Largest difference between the final parameters of two runs."""
     ends = [Checkpoints(folder / name).load()[0]["training"]["network"] for name in (run, other)]
     assert ends[0].keys() == ends[1].keys()
     return max(float((ends[0][name] - ends[1][name]).abs().max()) for name in ends[0])
@@ -61,15 +82,16 @@ def log(folder: Path, run: str) -> list[dict]:
 
 
 def test_two_processes_learn_what_one_learns(folder: Path) -> None:
-    """Batches of 6 and 7 trials, which two processes share unevenly; augmented, regularised, and woken."""
-    said = train(folder, "two", 2, 3)
+    """Batches of 6 and 7 trials in uneven shares; augmented, regularised and woken."""
+    done = ran([*TORCHRUN, "2", "-m", UNDRAWN, *given(folder, "two", 3)], folder)
+    assert done.returncode in (0, 1), done.stderr
     assert apart(folder, "two") < 1e-9
     for one, two in zip(log(folder, "one"), log(folder, "two"), strict=True):
         assert one["spikes_per_neuron"] == two["spikes_per_neuron"] and one["silent"] == two["silent"]
         assert one["valid_accuracy"] == two["valid_accuracy"]
         assert two["train_loss"] == pytest.approx(one["train_loss"], rel=1e-9)
         assert two["A"] <= 1e-12 and two["B"] <= 1e-12
-    assert said.count("state sha256") == 1, "one process prints"
+    assert done.stdout.count("state sha256") == 1, "one process prints"
     result = json.loads((folder / "two" / "result.json").read_text())
     assert result["answers"] == json.loads((folder / "one" / "result.json").read_text())["answers"]
 
@@ -83,9 +105,9 @@ def test_a_run_goes_on_with_another_number_of_processes(order: tuple[int, int], 
     assert len(log(folder, run)) == 3
 
 
-@pytest.mark.slow  # gloo does not always find the new process: the second rendezvous may time out
+@pytest.mark.full  # the second rendezvous of gloo may time out
 def test_a_process_that_is_lost_is_started_again(folder: Path) -> None:
-    """`torchrun --max-restarts`: the second process of the first attempt dies in its second epoch."""
+    """`torchrun --max-restarts`: process 2 of the first attempt dies in its second epoch."""
     driver = folder / "dies.py"
     driver.write_text(
         "import os, sys\n"
@@ -100,23 +122,35 @@ def test_a_process_that_is_lost_is_started_again(folder: Path) -> None:
         "    Epoch.add = dying\n"
         "sys.exit(min(main(), 0))\n"
     )
-    data = ["--data", str(folder / "train.h5"), str(folder / "test.h5"), "--out", str(folder / "lost"), "--epochs", "3"]
-    done = ran([*TORCHRUN, "2", "--max-restarts", "1", str(driver), *OPTIONS, *data], folder)
+    done = ran([*TORCHRUN, "2", "--max-restarts", "1", str(driver), *given(folder, "lost", 3)], folder)
     assert done.returncode == 0, done.stderr
     assert "resumed after step" in done.stdout
     assert apart(folder, "lost") < 1e-9
 
 
 def test_a_batch_too_small_for_all(folder: Path) -> None:
-    done = ran([*TORCHRUN, "2", "-m", "fast.train", "--task", "yin-yang", "--batch", "1"], folder)
-    assert done.returncode != 0 and "`--batch` must be a trial for each of 2 processes" in done.stderr
+    first, other = forked(folder, 2, "--task", "yin-yang", "--batch", "1")
+    assert first.returncode == other.returncode == 2
+    assert "`--batch` must be a trial for each of 2 processes" in first.stderr
     assert not (folder / "runs").exists()
 
 
-@pytest.mark.parametrize("workers", [0, 1, 4])
-def test_the_same_command_ends_in_the_same_state(workers: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """To the last bit, whoever prepares the batches ahead of the step, and whatever seeds Python's hashes."""
-    monkeypatch.setenv("PYTHONHASHSEED", str(workers))
+@pytest.mark.parametrize("workers", [1, 4])
+def test_the_same_command_ends_in_the_same_state(workers: int, folder: Path) -> None:
+    """To the last bit, with batches prepared by other processes."""
     train(folder, f"workers{workers}", 1, 3, "--workers", str(workers))
-    ends = [Checkpoints(folder / name).load()[0]["training"] for name in ("one", f"workers{workers}")]
-    assert digest(ends[0]) == digest(ends[1])
+    assert end(folder, f"workers{workers}") == end(folder, "one")
+
+
+def test_the_seed_of_hashes_changes_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two interpreters with different hash seeds."""
+    for seed in ("0", "1"):
+        monkeypatch.setenv("PYTHONHASHSEED", seed)
+        done = ran(["-m", UNDRAWN, *given(folder, f"hash{seed}", 1)], folder)
+        assert done.returncode in (0, 1), done.stderr
+    assert end(folder, "hash0") == end(folder, "hash1")
+
+
+def end(folder: Path, run: str) -> str:
+    """Digest of the last state."""
+    return digest(Checkpoints(folder / run).load()[0]["training"])

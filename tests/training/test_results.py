@@ -1,4 +1,4 @@
-"""Results are data: the README says no number that the files under `results/` do not hold."""
+"""Every result that the README states is in a file under `results/`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from fast.tasks import yin_yang
 from fast.train import main as train
-from fast.training.intervals import of_share
+from fast.training.intervals import wilson_interval
 from results.__main__ import main as results
 from tests import ROOT
 
@@ -23,7 +23,8 @@ SAID = {
     "shd, delays": ("shd-delays.jsonl", False, 3, "with learned delays, 58.9"),
     "shd, none": ("shd-delays.jsonl", True, 3, "without delays (`--freeze-delays --delay 0`) on the test split"),
 }
-"""File, whether delays were frozen, how many seeds, and the words after the figures in the README."""
+"""File, whether delays were frozen, number of seeds, and the words after the figures in README."""
+README = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
 
 
 def accuracies(name: str, freeze_delays: bool, seeds: int) -> list[float]:
@@ -37,7 +38,7 @@ def accuracies(name: str, freeze_delays: bool, seeds: int) -> list[float]:
 
 @pytest.mark.parametrize(("name", "freeze_delays", "seeds", "words"), SAID.values(), ids=SAID.keys())
 def test_the_readme_says_what_the_runs_reached(name: str, freeze_delays: bool, seeds: int, words: str) -> None:
-    said = re.search(rf"([\d.]+) ± ([\d.]+) % {re.escape(words)}", (ROOT / "README.md").read_text(encoding="utf-8"))
+    said = re.search(rf"([\d.]+) ± ([\d.]+) % {re.escape(words)}", README)
     assert said is not None
     found = accuracies(name, freeze_delays, seeds)
     assert said.groups() == (f"{statistics.mean(found):.1f}", f"{statistics.stdev(found):.1f}")
@@ -45,16 +46,14 @@ def test_the_readme_says_what_the_runs_reached(name: str, freeze_delays: bool, s
 
 def test_the_readme_says_what_the_run_on_shd_reached() -> None:
     (entry,) = map(json.loads, (ROOT / "results" / "shd.jsonl").read_text(encoding="utf-8").splitlines())
-    low, high = of_share(round(2264 * entry["test_accuracy"]), 2264)
+    low, high = wilson_interval(round(2264 * entry["test_accuracy"]), 2264)
     interval = f"95 %: {100 * low:.1f} to {100 * high:.1f}"
     said = f"reaches {entry['test_accuracy']:.1%} on the test split (one seed; {interval})"
-    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
-    assert said.replace("%", " %", 1) in text
-    assert f"spike counts give {100 * entry['count_baseline']:.1f} %" in text
+    assert said.replace("%", " %", 1) in README
+    assert f"spike counts give {100 * entry['count_baseline']:.1f} %" in README
 
 
 def test_a_line_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(yin_yang, "draw", lambda folder: [])
     monkeypatch.setattr(yin_yang, "POINTS", {"train": 50, "valid": 50, "test": 50})
     train(["--task", "yin-yang", "--epochs", "1", "--seed", "7", "--out", str(tmp_path / "run")])
     last = capsys.readouterr().out.splitlines()[-1]

@@ -1,4 +1,4 @@
-"""What is done with finished runs: evaluated again, compared, exported; and intervals."""
+"""Finished runs: evaluation, comparison, export; and confidence intervals."""
 
 from __future__ import annotations
 
@@ -14,25 +14,26 @@ from fast.compare import main as compare
 from fast.data.spike_files import fingerprints
 from fast.evaluate import main as evaluate
 from fast.export import main as export
-from fast.train import main as train
-from fast.training.intervals import half_of_mean, of_share, quantile
+from fast.training.intervals import mean_half_width, student_t, wilson_interval
 from reference.__main__ import main as reference
 from spec.nir_graph import from_nir
-from tests.data.test_spike_files import small_trials, write
+from tests.support.runs import undrawn
+from tests.support.runs.written_files import small_trials, write
 
 OPTIONS = ["--task", "spikes", "--epochs", "2", "--hidden", "5", "--batch", "16", "--dtype", "float64", "--gain", "2"]
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Data; runs of two seeds with learned delays, and of the same two with frozen ones."""
+    """Data; runs of two seeds with learned delays, and of two seeds with frozen delays."""
     path = tmp_path_factory.mktemp("runs")
     for seed, name in enumerate(("train", "valid", "test")):
         write(path / f"{name}.h5", *small_trials(40, seed))
     data = ["--data", *(str(path / f"{name}.h5") for name in ("train", "valid", "test"))]
     for seed in range(2):
         for name, more in (("free", []), ("frozen", ["--freeze-delays"])):
-            assert train([*OPTIONS, *data, "--seed", str(seed), "--out", str(path / f"{name}{seed}"), *more]) in (0, 1)
+            run = [*OPTIONS, *data, "--seed", str(seed), "--out", str(path / f"{name}{seed}"), *more]
+            assert undrawn.main(*run) in (0, 1)
     return path
 
 
@@ -85,7 +86,7 @@ def test_runs_that_cannot_be_compared(
 
 
 def test_an_exported_network_runs_in_the_reference(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The readouts of a trial are those that its answer came from."""
+    """The readouts of a trial are those of its answer."""
     case = folder / "case.json"
     assert export([str(folder / "free0"), "--case", str(case), "--trial", "0"]) == 0
     assert "2.0 times the readout" in capsys.readouterr().out
@@ -172,9 +173,10 @@ def test_a_damaged_network_is_refused(folder: Path, capsys: pytest.CaptureFixtur
 
 
 def test_intervals_are_those_of_the_tables() -> None:
-    """Student's 0.975 quantiles, and Wilson's interval for 8 of 10 and for none."""
+    """Student's 0.975 quantiles; Wilson's interval for 8 of 10 and for 0 of 10."""
     known = {1: 12.7062, 2: 4.3027, 3: 3.1824, 4: 2.7764, 9: 2.2622, 30: 2.0423, 120: 1.9799}
-    assert {n: round(quantile(n), 4) for n in known} == known
-    assert of_share(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)
-    assert of_share(0, 10)[0] == pytest.approx(0.0, abs=1e-12) and of_share(0, 10)[1] == pytest.approx(0.2775, abs=1e-4)
-    assert half_of_mean([1.0]) is None and half_of_mean([1.0, 3.0]) == pytest.approx(12.7062, abs=1e-3)
+    assert {n: round(student_t(n), 4) for n in known} == known
+    assert wilson_interval(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)
+    low, high = wilson_interval(0, 10)
+    assert low == pytest.approx(0.0, abs=1e-12) and high == pytest.approx(0.2775, abs=1e-4)
+    assert mean_half_width([1.0]) is None and mean_half_width([1.0, 3.0]) == pytest.approx(12.7062, abs=1e-3)

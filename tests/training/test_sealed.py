@@ -1,7 +1,7 @@
-"""A training run talks to nobody, starts nothing that could, and writes nowhere but into its folder.
+"""A training run opens no socket, starts only harmless programs, and writes only into its folder.
 
-It runs in a process of its own, watched (`tests/support/runs/sealed_run.py`), as a user without a home: HOME is a file, so what
-would be written there fails.
+It runs in a process under watch (`tests/support/runs/sealed_run.py`), as a user without a home:
+HOME is a file, so a write there fails.
 """
 
 from __future__ import annotations
@@ -16,21 +16,25 @@ from pathlib import Path
 import pytest
 
 from tests import ROOT
+from tests.support.forking import called
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
 
 KERNELS = ROOT / "fast" / "__pycache__"
 PROGRAMS = {
-    "ldconfig", "gcc", "cc", "ld", "objdump",  # ctypes looks for a library (Numba)
-    "uname",  # what machine this is (platform)
-    "fc-list",  # which fonts there are (Matplotlib)
+    "ldconfig", "gcc", "cc", "ld", "objdump",  # ctypes (Numba) searches a library
+    "uname",  # platform
+    "fc-list",  # Matplotlib lists fonts
 }
+WATCH = "tests.support.runs.sealed_run"
 OPTIONS = ["--task", "yin-yang", "--epochs", "1", "--hidden", "6", "--batch", "20"]
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What a watched process did, in a folder with `out`, `temp`, `here` (where it ran) and the file `home`."""
+    """The record of a watched process, in a folder with `out`, `temp`, `here` (its cwd) and the
+    file `home`.
+    """
 
     folder: Path
     code: int
@@ -40,33 +44,37 @@ class Seen:
     started: list[str]
 
     def outside(self) -> list[str]:
-        """Changes that are not allowed."""
+        """The forbidden changes."""
         return [f"{event} {path}" for event, path in self.changed if not self.may_change(Path(path))]
 
     def may_change(self, path: Path) -> bool:
-        """Few places, each for a reason."""
-        in_vain = self.folder / "home" / ".config"  # Matplotlib asks for its folder, and goes to `temp`
+        """The few places that may change."""
+        in_vain = self.folder / "home" / ".config"  # Matplotlib tries it, then uses `temp`
         return (
             path.is_relative_to(self.folder / "out")  # --out
-            or path.is_relative_to(self.folder / "temp")  # for the time of the run, see below
-            or path.is_relative_to(KERNELS)  # compiled once, as `README.md` says
+            or path.is_relative_to(self.folder / "temp")  # gone at the end, see below
+            or path.is_relative_to(KERNELS)  # the kernels, compiled once
             or path == Path(os.devnull)
             or path in (in_vain, in_vain / "matplotlib")
         )
 
 
 def watched(folder: Path, plant: str, *options: str) -> Seen:
+    """Runs `plant` under watch: forked, except for the run without one, which starts afresh."""
     for name in ("temp", "here"):
         (folder / name).mkdir()
     (folder / "home").write_text("a file")
     (folder / "here" / "given").write_text("x")
-    environment = {  # without what may send a cache elsewhere
+    environment = {  # nothing that moves a cache
         "PATH": os.environ.get("PATH", os.defpath), "HOME": str(folder / "home"), "TMPDIR": str(folder / "temp"),
         "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1",
     }
-    report = folder / "report.json"
-    command = [sys.executable, "-m", "tests.support.runs.sealed_run", str(report), plant, *options]
-    done = subprocess.run(command, cwd=folder / "here", env=environment, capture_output=True, text=True)
+    report, here = folder / "report.json", folder / "here"
+    if plant == "-":
+        command = [sys.executable, "-m", WATCH, str(report), plant, *options]
+        done = subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True)
+    else:
+        done = called(f"{WATCH}:in_a_fork", report, plant, *options, folder=here, environment=environment)
     found = json.loads(report.read_text())
     changed = [(event, path) for event, path in found["changed"]]
     return Seen(folder, done.returncode, done.stdout + done.stderr, changed, found["talked"], found["started"])
@@ -92,7 +100,7 @@ def test_a_run_talks_to_nobody_and_writes_only_into_its_folder(tmp_path: Path) -
 
 @pytest.mark.parametrize("plant", ["connect", "write"])
 def test_control_what_a_run_must_not_do_is_seen(plant: str, tmp_path: Path) -> None:
-    """Within the run itself; it ends as it would, so that only the watch tells."""
+    """Within the run, which ends as usual, so only the watch sees it."""
     seen = trained(tmp_path, plant)
     assert seen.code in (0, 1), seen.said
     if plant == "connect":

@@ -1,4 +1,4 @@
-"""The sequence task with more inputs than two, and with spikes that belong to no pattern."""
+"""The sequence task with more than two inputs, and with spikes outside of all patterns."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from fast.tasks.sequence import task as sequence
+from fast.tasks.sequence.output import kept_from
 from fast.tasks.sequence.patterns import GAP, Ring
 from fast.tasks.sequence.plan import plan
-from fast.tasks.sequence.shown import kept_from
 from fast.tasks.sequence.task import Sequence
 from fast.train import main
 from fast.training.checkpoints import digest
@@ -32,14 +32,9 @@ def run(folder: Path, *given: str) -> tuple[int, dict, list[dict]]:
     return code, json.loads((folder / "result.json").read_text(encoding="utf-8")), [json.loads(line) for line in lines]
 
 
-@pytest.fixture
-def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sequence, "draw", lambda folder: [])
-
-
 @pytest.mark.parametrize("inputs", SIZES)
 def test_every_class_has_one_spike_an_input_and_an_order_of_its_own(inputs: int) -> None:
-    """Counts tell nothing: only the order does."""
+    """Only the order identifies a class, not the counts."""
     spikes = Ring(inputs, jitter=1.0).spikes(range(inputs), np.random.default_rng(0))
     assert spikes.counts().tolist() == [[1] * inputs] * inputs
     orders = [tuple(np.argsort(trains, axis=0).ravel().tolist()) for trains in spikes.to_lists()]
@@ -78,7 +73,7 @@ def test_distractors_lie_anywhere_within_the_pattern() -> None:
     assert np.histogram(times, 3, (0.0, 30.0))[0].min() > 100
 
 
-def test_a_run_with_distractors_is_repeated_and_every_presentation_differs(no_pictures: None, tmp_path: Path) -> None:
+def test_a_run_with_distractors_is_repeated_and_every_presentation_differs(tmp_path: Path) -> None:
     first, again = (run(tmp_path / name, "--inputs", "4", "--distractors", "2", "--epochs", "3") for name in "ab")
     assert first == again
     training = Sequence(options(epochs=2, jitter=0.0), torch.float32, 4, 2)
@@ -93,7 +88,7 @@ def test_a_run_with_distractors_is_repeated_and_every_presentation_differs(no_pi
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_four_inputs_are_learned(seed: int, no_pictures: None, tmp_path: Path) -> None:
+def test_four_inputs_are_learned(seed: int, tmp_path: Path) -> None:
     """100 % after at most 6 presentations of each pattern, as with two inputs; all certified."""
     given = ("--inputs", "4", "--jitter", "1", "--seed", str(seed), "--epochs", "60")
     code, result, history = run(tmp_path / "run", *given)
@@ -105,7 +100,7 @@ def test_four_inputs_are_learned(seed: int, no_pictures: None, tmp_path: Path) -
     assert np.shape(result["d"]) == np.shape(history[0]["d"]) == (4, 4)
 
 
-def test_the_start_is_the_worst_case_and_frozen_delays_stay_there(no_pictures: None, tmp_path: Path) -> None:
+def test_the_start_is_the_worst_case_and_frozen_delays_stay_there(tmp_path: Path) -> None:
     code, result, history = run(tmp_path / "run", "--inputs", "4", "--freeze-delays", "--epochs", "5")
     assert code == 1 and not result["learned"] and result["presentations"] is None and result["kept_from"] is None
     assert result["d"] == result["d_start"] == Ring(4).worst_delays().tolist()
@@ -114,9 +109,9 @@ def test_the_start_is_the_worst_case_and_frozen_delays_stay_there(no_pictures: N
 
 
 def test_control_fast_membranes_do_not_leave_the_worst_start(
-    no_pictures: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the slow start is for: the plan for two inputs, given four, ends with wrong answers."""
+    """The reason for the slow start: the plan for two inputs, used for four, ends wrong."""
     monkeypatch.setattr(sequence, "plan", lambda inputs: plan(2))
     code, result, _ = run(tmp_path / "run", "--inputs", "4")
     assert code == 1 and result["unseen_accuracy"] <= 0.5
@@ -136,12 +131,12 @@ def test_membranes_end_with_their_own_constants() -> None:
 def test_two_inputs_keep_their_plan() -> None:
     planned = plan(2)
     assert {planned.slowness(epoch) for epoch in range(1, 41)} == {1.0}
-    assert {planned.share(epoch) for epoch in range(1, 11)} == {1.0}
+    assert {planned.step_factor(epoch) for epoch in range(1, 11)} == {1.0}
     assert (planned.learn, planned.epochs, planned.lr, planned.one_by_one) == (10, 40, 1.0, True)
 
 
 @pytest.mark.parametrize("step", [0, 3, 13])
-def test_a_run_that_was_killed_ends_in_the_same_bits(step: int, no_pictures: None, tmp_path: Path) -> None:
+def test_a_run_that_was_killed_ends_in_the_same_bits(step: int, tmp_path: Path) -> None:
     """Killed before the first step, within the slow start, and before the last step."""
 
     def made() -> Sequence:
@@ -156,6 +151,8 @@ def test_a_run_that_was_killed_ends_in_the_same_bits(step: int, no_pictures: Non
     assert log(tmp_path / "killed") == log(tmp_path / "straight")
 
 
+@pytest.mark.full
+@pytest.mark.pictures
 @pytest.mark.parametrize("inputs", [3, 16])
 def test_pictures_are_drawn_and_drawn_again(
     inputs: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -183,7 +180,7 @@ BAD_RECORDS = {
 
 @pytest.mark.parametrize(("change", "words"), BAD_RECORDS.values(), ids=BAD_RECORDS.keys())
 def test_a_damaged_record_is_one_line(
-    change: dict, words: str, no_pictures: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    change: dict, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _, result, _ = run(tmp_path / "run", "--inputs", "4", "--epochs", "1")
     (tmp_path / "run" / "result.json").write_text(json.dumps({**result, **change}))

@@ -1,4 +1,6 @@
-"""Settings: one field an option, checked by name; presets are where the defaults come from; two exclude each other."""
+"""Settings: one field per option, checked by name, with defaults from presets; two exclude each
+other.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from fast.train import CLASSIFYING, main
+from fast.tasks.registry import CLASSIFYING
+from fast.train import main
 from fast.training.settings import Settings, add_settings
 from spec import SpecError
 
@@ -37,7 +40,7 @@ OTHER: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", [one.name for one in fields(Settings)])
 def test_every_setting_is_an_option(name: str) -> None:
-    """And changes itself alone."""
+    """And it changes only itself."""
     value = OTHER.get(name, 0.125)
     if name == "test":
         assert parsed(["--no-test"]) == replace(DEFAULT, test=False)
@@ -54,7 +57,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "lr": ({"lr": float("nan")}, "`--lr` must be a finite number above 0"),
     "lr too large": ({"lr": 1e7}, r"`--lr` must be at most 1e\+06"),
     "delay-lr": ({"delay_lr": 0.0}, r"`--delay-lr` must be a finite number above 0 \(ms\)"),
-    "share": ({"blend": 1.5}, "`--blend` must be a number from 0 to 1"),
+    "share": ({"blend": 1.5}, "`--blend` must be at least 0 and at most 1"),
     "ease-in": ({"ease_in": 0.0}, "`--ease-in` must be above 0"),
     "amount": ({"weight_decay": -0.1}, "`--weight-decay` must be from 0"),
     "delay": ({"delay": 30.0, "max_delay": 20.0}, r"`--delay` must be at most --max-delay, 20.0 \(ms\), got 30.0"),
@@ -72,7 +75,7 @@ def test_what_is_out_of_range_is_named(changed: dict[str, Any], words: str) -> N
 
 
 def test_a_preset_is_named_on_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
-    """`--help` shows the values of the preset that is asked for."""
+    """`--help` shows the values of the chosen preset."""
     main(["--task", "shd", "--help"])
     best = capsys.readouterr().out
     main(["--task", "shd", "--preset", "paper", "--help"])

@@ -1,4 +1,4 @@
-"""Training runs that are killed, stopped, refused and repeated: nothing is lost, and nothing changes."""
+"""Training runs survive kills, signals, full disks and restarts, with equal results."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import errno
 import os
 import shutil
 import signal
-import subprocess
-import sys
+import time
 from collections.abc import Callable
 from contextlib import closing
+from functools import cache
 from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -23,51 +24,51 @@ from fast.train import main
 from fast.training import engine
 from fast.training.checkpoints import Checkpoints, decoded, digest
 from fast.training.classify import Classification
-from fast.training.finite import NotFiniteError
-from fast.training.null_folder import Folder
-from fast.training.run_folder import LOG, NotWrittenError, RunFolder
+from fast.training.gradient_checks import NotFiniteError
+from fast.training.run_folder import LOG, Folder, NotWrittenError, RunFolder
 from spec import SpecError
-from tests import ROOT
-from tests.data.test_spike_files import small_trials, write
+from tests.support.forking import Child, started
 from tests.support.runs.short_runs import KilledError, Make, classification, killed_before, log, options, run, sequence
+from tests.support.runs.written_files import small_trials, write
 
 
-@pytest.fixture(autouse=True)
-def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fast.tasks.sequence.task.draw", lambda folder: [])
+@cache
+def straight(make: Make) -> tuple[str, list[dict]]:
+    """Digest and log of an undisturbed run."""
+    training = make()
+    with TemporaryDirectory() as folder:
+        run(training, Path(folder) / "straight")
+        return digest(training.state()), log(Path(folder) / "straight")
 
 
 @pytest.mark.parametrize("make", [classification, sequence])
 @pytest.mark.parametrize("step", [0, 1, 2, 3, 4, 7, 11])
 def test_a_run_that_was_killed_ends_in_the_same_bits(make: Make, step: int, tmp_path: Path) -> None:
-    """Weights, delays, optimiser, best network and log; killed at the start, within an epoch, and at its end."""
-    straight, resumed = make(), make()
-    run(straight, tmp_path / "straight")
+    """Weights, delays, optimiser, best network and log; kills at the start, within and at the end
+    of an epoch.
+    """
+    resumed = make()
     with pytest.raises(KilledError):
         run(killed_before(make(), step), tmp_path / "killed")
     run(resumed, tmp_path / "killed", resume=True)
-    assert digest(resumed.state()) == digest(straight.state())
-    assert log(tmp_path / "killed") == log(tmp_path / "straight")
+    assert (digest(resumed.state()), log(tmp_path / "killed")) == straight(make)
 
 
 def test_control_another_seed_ends_elsewhere(tmp_path: Path) -> None:
-    runs = [classification(), classification(seed=4)]
-    for n, training in enumerate(runs):
-        run(training, tmp_path / str(n))
-    assert digest(runs[0].state()) != digest(runs[1].state())
+    other = classification(seed=4)
+    run(other, tmp_path / "run")
+    assert digest(other.state()) != straight(classification)[0]
 
 
 def test_steps_after_the_last_checkpoint_are_done_again(tmp_path: Path) -> None:
-    """Saved rarely, killed late: the log goes back too, and a line that was cut does not matter."""
-    straight, resumed = classification(), classification()
-    run(straight, tmp_path / "straight")
+    """With rare saves and a late kill the log goes back too; an incomplete line does no harm."""
+    resumed = classification()
     with pytest.raises(KilledError):
         run(killed_before(classification(), 9), tmp_path / "killed", save_seconds=1e6)
     with (tmp_path / "killed" / LOG).open("a") as file:
         file.write('{"epoch": 2, "train_lo')
     run(resumed, tmp_path / "killed", resume=True)
-    assert digest(resumed.state()) == digest(straight.state())
-    assert log(tmp_path / "killed") == log(tmp_path / "straight")
+    assert (digest(resumed.state()), log(tmp_path / "killed")) == straight(classification)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -75,12 +76,11 @@ def test_steps_after_the_last_checkpoint_are_done_again(tmp_path: Path) -> None:
 def test_a_signal_ends_the_run_after_the_step(
     where: str, number: signal.Signals, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While it learns, gets its data, evaluates or saves; what it goes on to is the same as without the signal."""
-    straight, stopped, resumed = classification(), classification(), classification()
+    """During learning, data, evaluation or save; the resumed run equals the undisturbed one."""
+    stopped, resumed = classification(), classification()
     before = signal.getsignal(signal.SIGINT)
-    run(straight, tmp_path / "straight")
     sent = []
-    of: Any = {"save": engine.Keeper, "take": stopped.batches}.get(where, stopped)
+    of: Any = {"save": engine.CheckpointKeeper, "take": stopped.batches}.get(where, stopped)
     wrapped = getattr(of, where)
 
     def signalled(*arguments: Any) -> Any:
@@ -94,11 +94,11 @@ def test_a_signal_ends_the_run_after_the_step(
     monkeypatch.undo()
     assert signal.getsignal(signal.SIGINT) is before
     run(resumed, tmp_path / "stopped", resume=True)
-    assert digest(resumed.state()) == digest(straight.state())
+    assert digest(resumed.state()) == straight(classification)[0]
 
 
 def test_a_signal_is_seen_within_the_evaluation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It may take minutes; nothing has changed by then, so it is given up."""
+    """An evaluation may take minutes and changes nothing, so the signal cancels it."""
     training, batches = classification(), []
     valid = training.data["valid"]
 
@@ -116,7 +116,7 @@ def test_a_signal_is_seen_within_the_evaluation(tmp_path: Path, monkeypatch: pyt
 
 
 def test_every_epoch_has_an_order_of_its_own() -> None:
-    """And the same one in every run of that seed."""
+    """The order depends on seed and epoch only."""
     seen: list[list[list[int]]] = []
     for _ in range(2):
         batches = classification().batches
@@ -243,8 +243,8 @@ def test_a_run_is_not_resumed_as_another_network_or_on_other_data(
 
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])
 def test_a_schedule_that_ends_is_part_of_what_a_run_is(schedule: str) -> None:
-    """With more epochs the first steps would be others."""
-    assert classification(schedule=schedule).goes_on == (schedule == "constant") and sequence().goes_on
+    """More epochs would change its first steps."""
+    assert classification(schedule=schedule).extendable == (schedule == "constant") and sequence().extendable
 
 
 def test_a_run_to_resume_must_be_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -263,21 +263,22 @@ def test_two_runs_never_work_in_one_folder(tmp_path: Path) -> None:
 
 
 def test_a_process_that_is_killed_leaves_no_lock_and_goes_on(tmp_path: Path) -> None:
-    """The real thing: `kill -9` from outside, the same command with --resume, and the same last line."""
-    command = [sys.executable, "-m", "fast.train", "--task", "sequence", "--epochs", "60", "--save-seconds", "0"]
+    """`kill -9` from outside, the command with --resume, and the same last line."""
 
-    def done(*more: str) -> str:
-        finished = subprocess.run([*command, *more], capture_output=True, text=True, cwd=ROOT)
-        assert finished.returncode == 0, finished.stderr
-        return finished.stdout.splitlines()[-1]
+    def command(run: str, *more: str) -> Child:
+        options = ["--task", "sequence", "--epochs", "100", "--save-seconds", "0", "--out", str(tmp_path / run), *more]
+        return started("tests.support.runs.undrawn:main", *options)
 
-    straight = done("--out", str(tmp_path / "straight"))
-    child = subprocess.Popen([*command, "--out", str(tmp_path / "run")], stdout=subprocess.PIPE, text=True, cwd=ROOT)
-    assert child.stdout is not None
-    for _ in range(12):
-        child.stdout.readline()
-    child.kill()
-    child.wait()
-    child.stdout.close()
-    assert done("--out", str(tmp_path / "run"), "--resume") == straight
-    assert straight.startswith("state sha256 ")
+    def last_line(child: Child) -> str:
+        done = child.wait()
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines()[-1]
+
+    end, child = last_line(command("straight")), command("run")
+    history = tmp_path / "run" / LOG
+    while not history.exists() or len(history.read_bytes().splitlines()) < 12:
+        time.sleep(0.001)
+    os.kill(child.pid, signal.SIGKILL)
+    assert child.wait().returncode == -signal.SIGKILL
+    assert last_line(command("run", "--resume")) == end
+    assert end.startswith("state sha256 ")

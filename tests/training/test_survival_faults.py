@@ -1,51 +1,49 @@
 """The tests of survival can fail: each fault, planted in a copy, turns one of them red.
 
-Most are what has been reported of training code elsewhere: a save that is not brought to the disk, a resume that
-forgets the optimiser, one order of the data for ever, a signal that is only seen at one place.
+Most are reported faults of training code elsewhere: a save without fsync, a resume without the
+optimiser, one order of the data for all epochs, a signal that only one place handles.
 """
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests import ROOT
-from tests.support.faults.planting import Fault, plant
+from tests.support.faults.planting import Fault, outcome
 
-CHECKPOINTS, SURVIVAL, CLASSIFY = "test_checkpoints.py", "test_survival.py", "test_classify.py"
-PROCESSES, AUGMENT, ACTIVITY = "test_processes.py", "test_augment.py", "test_activity.py"
+CHECKPOINTS, SURVIVAL, CLASSIFY, PROCESSES, ACTIVITY = (
+    f"training/test_{name}.py" for name in ("checkpoints", "survival", "classify", "processes", "activity")
+)
+AUGMENT = "data/test_augment.py"
 KILLED = "test_a_run_that_was_killed_ends_in_the_same_bits and classification and 7"
 
 
 def fault(name: str, file: str, text: str, wrong: str) -> Fault:
-    return Fault(name, "fast", file, text, wrong)
+    return Fault(name, "fast", file if "/" in file else f"training/{file}", text, wrong)
 
 
 FAULTS = (
-    (fault("no fsync", "training/checkpoints.py", "            os.fsync(file.fileno())\n", ""), CHECKPOINTS, "order"),
-    (fault("folder not synced", "training/checkpoints.py", "        os.fsync(folder)", "        pass"), CHECKPOINTS, "order"),
-    (fault("in place", "training/checkpoints.py", 'path.with_name(f".{path.name}{HALF}")', "path"), CHECKPOINTS, "order"),
-    (fault("no checksum", "training/checkpoints.py", ".hexdigest() != digest:", ".hexdigest() == 0:"), CHECKPOINTS, "one_byte"),
-    (fault("one kept", "training/checkpoints.py", "KEPT = 2", "KEPT = 1"), CHECKPOINTS, "truncated or last_two"),
-    (fault("pickle", "training/checkpoints.py", "weights_only=True", "weights_only=False"), CHECKPOINTS, "nothing_in_a_file"),
+    (fault("no fsync", "checkpoints.py", "            os.fsync(file.fileno())\n", ""), CHECKPOINTS, "order"),
+    (fault("folder not synced", "checkpoints.py", "        os.fsync(folder)", "        pass"), CHECKPOINTS, "order"),
+    (fault("in place", "checkpoints.py", 'path.with_name(f".{path.name}{HALF}")', "path"), CHECKPOINTS, "order"),
+    (fault("no checksum", "checkpoints.py", ".hexdigest() != digest:", ".hexdigest() == 0:"), CHECKPOINTS, "one_byte"),
+    (fault("one kept", "checkpoints.py", "KEPT = 2", "KEPT = 1"), CHECKPOINTS, "truncated or last_two"),
+    (fault("pickle", "checkpoints.py", "weights_only=True", "weights_only=False"), CHECKPOINTS, "nothing_in_a_file"),
     (
-        fault("half stays", "training/checkpoints.py", "            path.unlink()\n\n", "            pass\n\n"),
+        fault("half stays", "checkpoints.py", "            path.unlink()\n\n", "            pass\n\n"),
         CHECKPOINTS,
         "nothing_else",
     ),
-    (fault("all half removed", "training/checkpoints.py", 'f".*{HALF}"', '".*"'), CHECKPOINTS, "nothing_else"),
+    (fault("all half removed", "checkpoints.py", 'f".*{HALF}"', '".*"'), CHECKPOINTS, "nothing_else"),
     (
-        fault("optimiser forgotten", "training/classify.py", 'self.optimiser.load_state_dict(state["optimiser"])', "pass"),
+        fault("optimiser forgotten", "classify.py", 'self.optimiser.load_state_dict(state["optimiser"])', "pass"),
         SURVIVAL,
         KILLED,
     ),
-    (fault("best forgotten", "training/classify.py", 'state["best"], Epoch(', "self.best, Epoch("), SURVIVAL, KILLED),
-    (fault("sums forgotten", "training/classify.py", 'Epoch(**state["epoch"])', "Epoch()"), SURVIVAL, KILLED),
+    (fault("best forgotten", "classify.py", 'state["best"], Epoch(', "self.best, Epoch("), SURVIVAL, KILLED),
+    (fault("sums forgotten", "classify.py", 'Epoch(**state["epoch"])', "Epoch()"), SURVIVAL, KILLED),
     (
         fault("one order for ever", "data/batches.py", "default_rng([self.seed, epoch])", "default_rng(0)"),
         SURVIVAL,
@@ -54,28 +52,28 @@ FAULTS = (
     (
         fault(
             "finite asked too late",
-            "training/classify.py",
+            "classify.py",
             "        learned = [(",
             "        self.optimiser.step()\n        learned = [(",
         ),
         SURVIVAL,
         "not_finite",
     ),
-    (fault("SIGTERM ignored", "training/signals.py", ", signal.SIGTERM: 143", ""), SURVIVAL, "signal_ends and 143 and step"),
-    (fault("not asked in evaluation", "training/evaluation.py", "        check()\n", ""), SURVIVAL, "within_the_evaluation"),
-    (fault("second interrupt ignored", "training/signals.py", "raise KeyboardInterrupt", "pass"), SURVIVAL, "second_interrupt"),
-    (fault("no lock", "training/run_folder.py", "fcntl.LOCK_EX | fcntl.LOCK_NB", "fcntl.LOCK_SH"), SURVIVAL, "two_runs"),
-    (fault("log not cut", "training/run_folder.py", "self.write_bytes(LOG,", "len("), SURVIVAL, "done_again"),
+    (fault("SIGTERM ignored", "signals.py", ", signal.SIGTERM: 143", ""), SURVIVAL, "signal_ends and 143 and step"),
+    (fault("not asked in evaluation", "evaluation.py", "        check()\n", ""), SURVIVAL, "within_the_evaluation"),
+    (fault("second interrupt ignored", "signals.py", "raise KeyboardInterrupt", "pass"), SURVIVAL, "second_interrupt"),
+    (fault("no lock", "run_folder.py", "fcntl.LOCK_EX | fcntl.LOCK_NB", "fcntl.LOCK_SH"), SURVIVAL, "two_runs"),
+    (fault("log not cut", "run_folder.py", "self.write_bytes(LOG,", "len("), SURVIVAL, "done_again"),
     (
-        fault("other options taken", "training/run_folder.py", "if before.get(name) != options.get(name):", "if False:"),
+        fault("other options taken", "run_folder.py", "if before.get(name) != options.get(name):", "if False:"),
         SURVIVAL,
         "not_resumed_with and lr",
     ),
-    (fault("room not asked for", "training/engine.py", "if free < needed:", "if False:"), SURVIVAL, "no_room"),
+    (fault("room not asked for", "engine.py", "if free < needed:", "if False:"), SURVIVAL, "no_room"),
     (
         fault(
             "a full disk swallowed",
-            "training/checkpoints.py",
+            "checkpoints.py",
             "    except OSError:\n        half.unlink(missing_ok=True)\n        raise\n",
             "    except OSError:\n        return\n",
         ),
@@ -83,51 +81,37 @@ FAULTS = (
         "full_disk",
     ),
     (
-        fault("nothing certified", "training/classify.py", "check_certificate(found, usual, self.processes.most(limit))", "[]"),
+        fault("nothing certified", "classify.py", "check_certificate(found, usual, self.processes.max(limit))", "[]"),
         CLASSIFY,
         "breaks",
     ),
-    (fault("chosen on test", "training/classify.py", 'self.evaluate("valid"', 'self.evaluate("test"'), CLASSIFY, "looked_at"),
-    (fault("the end forgotten", "training/classify.py", 'self.ended = state["ended"]', "pass"), CLASSIFY, "stays_ended"),
+    (fault("chosen on test", "classify.py", 'self.evaluate("valid"', 'self.evaluate("test"'), CLASSIFY, "looked_at"),
+    (fault("the end forgotten", "classify.py", 'self.ended = state["ended"]', "pass"), CLASSIFY, "stays_ended"),
     (fault("draws by themselves", "data/augment.py", "[seed, epoch, trial, DRAWS]", ""), AUGMENT, "what_is_drawn"),
-    (fault("spikes pushed off", "training/activity.py", "pull = -strength", "pull = strength"), ACTIVITY, "the_pull_is"),
+    (fault("spikes pushed off", "activity.py", "dR_dt = -strength", "dR_dt = strength"), ACTIVITY, "the_pull_is"),
 )
-SLOW = (  # processes that train without the compiler
-    (fault("a share not weighed", "training/classify.py", "(share * loss +", "(loss +"), PROCESSES, "two_processes"),
+SLOW = (  # training in processes without compiled kernels
+    (fault("a share not weighed", "classify.py", "(share * loss +", "(loss +"), PROCESSES, "two_processes"),
     (
-        fault("all take all", "data/batches.py", "self.processes.share(self.trials(number))", "self.trials(number)"),
+        fault("all take all", "data/batches.py", "[self.rank :: self.world]", ""),
         PROCESSES,
         "two_processes",
     ),
 )
 
 
-def outcome(folder: Path, file: str, chosen: str) -> subprocess.CompletedProcess[str]:
-    """Run the chosen tests on the copy in `folder`; without the compiler, which takes longer than they do."""
-    command = [
-        sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist",
-        "--import-mode=importlib", "-o", f"pythonpath={folder} {ROOT}", f"tests/training/{file}", "-k", chosen,
-    ]
-    environment = {
-        **os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}",
-    }
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
-
-
-EVERY = [*FAULTS, *(pytest.param(*one, marks=pytest.mark.slow) for one in SLOW)]
+EVERY = [*FAULTS, *(pytest.param(*one, marks=pytest.mark.full) for one in SLOW)]
 
 
 @pytest.mark.parametrize(("planted", "file", "chosen"), EVERY, ids=[str(one[0]) for one in (*FAULTS, *SLOW)])
 def test_fault_is_seen(planted: Fault, file: str, chosen: str, tmp_path: Path) -> None:
-    done = outcome(plant(planted, "fast", tmp_path), file, chosen)
-    ended = done.returncode == -signal.SIGTERM  # by the signal that was not caught
+    done = outcome(planted, tmp_path, file, chosen, compiled=file != PROCESSES)
+    ended = done.returncode == -signal.SIGTERM  # by the uncaught signal
     assert ended or (done.returncode == 1 and " failed" in done.stdout), done.stdout + done.stderr
 
 
-def test_control_without_a_fault_all_of_them_pass(tmp_path: Path) -> None:
-    folder = plant(None, "fast", tmp_path)
-    for file in sorted({name for _, name, _ in FAULTS}):
-        chosen = " or ".join(f"({chosen})" for _, name, chosen in FAULTS if name == file)
-        done = outcome(folder, file, chosen)
-        assert done.returncode == 0, done.stdout + done.stderr
+@pytest.mark.parametrize("file", sorted({file for _, file, _ in FAULTS}))
+def test_control_without_a_fault_all_of_them_pass(file: str, tmp_path: Path) -> None:
+    chosen = " or ".join(f"({chosen})" for _, name, chosen in FAULTS if name == file)
+    done = outcome(None, tmp_path, file, chosen, compiled=True)
+    assert done.returncode == 0, done.stdout + done.stderr

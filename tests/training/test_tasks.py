@@ -1,4 +1,4 @@
-"""Tasks and their data: what is generated, what is read, and how it is split."""
+"""Tasks and their data: generation, files and splits."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ import h5py
 import numpy as np
 import pytest
 
-from fast.tasks import shd, spikes, ssc, yin_yang
-from fast.tasks.files import read_folder
+from fast.tasks import shd, spikes, yin_yang
 from fast.tasks.yin_yang import DOT, EARLY, LATE, YANG, YIN, part_of, points, spikes_of
 from fast.train import main
-from tests.data.test_spike_files import small_trials, write
+from tests.support.runs.written_files import small_trials, write
 
 RANDOM = np.random.default_rng(0)
 
@@ -45,7 +44,6 @@ def test_a_point_is_four_spikes_in_order() -> None:
 
 
 def test_yin_yang_is_learned_beyond_chance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(yin_yang, "draw", lambda folder: [])
     monkeypatch.setattr(yin_yang, "POINTS", {"train": 1000, "valid": 300, "test": 300})
     assert main(["--task", "yin-yang", "--epochs", "4", "--out", str(tmp_path / "run")]) == 0
     assert json.loads((tmp_path / "run" / "result.json").read_text())["test_accuracy"] > 0.65
@@ -64,7 +62,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_speakers_are_held_out(folder: Path) -> None:
     options = argparse.Namespace(data=str(folder))
-    files = read_folder(options, "shd", shd.SPLITS, shd.CHANNELS, shd.CLASSES, shd.DURATION, shd.SOURCE)
+    files = shd.DATA.read(options)
     data = shd.split_by_speaker(files["train"], files["test"], [1, 3])
     assert list(options.data_sha256) == ["train", "test"]
     speakers = {name: set(part.speakers.tolist()) for name, part in data.items() if part.speakers is not None}
@@ -82,7 +80,7 @@ def test_speakers_who_cannot_be_held_out(
     options = ["--task", "shd", "--data", str(folder), "--out", str(folder / "run"), "--valid-speakers", *speakers]
     assert main(options) == 2
     err = capsys.readouterr().err
-    assert "`--valid-speakers` must be some of the speakers who are there, [0, 1, 2, 3], not all" in err
+    assert "`--valid-speakers` must be some of the speakers in the file, [0, 1, 2, 3], not all" in err
     assert not (folder / "run").exists()
 
 
@@ -101,16 +99,14 @@ def test_speakers_of_another_number(folder: Path, capsys: pytest.CaptureFixture[
     assert "40 times, 40 units, 40 labels, 3 speakers" in capsys.readouterr().err
 
 
-def test_with_no_speaker_held_out_all_are_learned_from(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A twentieth of the trials is left to watch; the last network is taken, though another was better on them."""
-    monkeypatch.setattr(shd, "draw", lambda folder: [])
+def test_with_no_speaker_held_out_all_are_learned_from(folder: Path) -> None:
+    """A twentieth of the trials is left for validation; `--choose last` keeps the last network."""
     options = ["--epochs", "2", "--hidden", "4", "--batch", "10", "--valid-speakers", "--choose", "last", "--lr", "1"]
     assert main(["--task", "shd", "--data", str(folder), "--out", str(folder / "run"), *options]) in (0, 1)
     assert json.loads((folder / "run" / "result.json").read_text())["best_epoch"] == 2
 
 
-def test_ssc_runs(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(ssc, "draw", lambda folder: [])
+def test_ssc_runs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = ["--task", "ssc", "--data", str(folder), "--out", str(folder / "run"), "--epochs", "1", "--hidden", "4"]
     assert main(options) == 2
     assert "ssc_train.h5" in capsys.readouterr().err and not (folder / "run").exists()
@@ -120,24 +116,22 @@ def test_ssc_runs(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     assert json.loads((folder / "run" / "result.json").read_text())["network"] == "700-4-35"
 
 
-def test_shd_runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shd, "draw", lambda folder: [])
+def test_shd_runs(folder: Path) -> None:
     sizes = ["--epochs", "1", "--hidden", "4", "--batch", "10", "--valid-speakers", "1"]
     assert main(["--task", "shd", "--data", str(folder), "--out", str(folder / "run"), *sizes]) in (0, 1)
     assert json.loads((folder / "run" / "result.json").read_text())["network"] == "700-4-20"
 
 
 def own_files(folder: Path, names: tuple[str, ...]) -> list[str]:
-    """Files of two classes, told apart by the order of two bursts."""
+    """Files of two classes that differ in the order of two bursts."""
     for seed, name in enumerate(names):
         write(folder / f"{name}.h5", *small_trials(64, seed))
     return [str(folder / f"{name}.h5") for name in names]
 
 
 @pytest.mark.parametrize("names", [("train", "test"), ("train", "valid", "test")])
-def test_own_files_are_learned(names: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With what the files hold, and no other word: better than spike counts, which tell nothing here."""
-    monkeypatch.setattr(spikes, "draw", lambda folder: [])
+def test_own_files_are_learned(names: tuple[str, ...], tmp_path: Path) -> None:
+    """Without further options; better than spike counts, which carry no information here."""
     data, delays = own_files(tmp_path, names), ["--max-delay", "300", "--delay", "200"]
     options = ["--epochs", "8", "--hidden", "16", "--batch", "16", "--lr", "0.02"]
     assert main(["--task", "spikes", "--data", *data, "--out", str(tmp_path / "run"), *options, *delays]) == 0

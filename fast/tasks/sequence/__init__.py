@@ -1,1 +1,1 @@
-"""The sequence task: outputs tell rings of spikes apart by their order, with learned delays."""
+"""The sequence task: outputs tell cyclic orders of spikes apart by learned delays."""

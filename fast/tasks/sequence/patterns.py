@@ -1,7 +1,8 @@
-"""The patterns of the sequence task: a ring of spikes, one an input, that each class begins at an input of its own.
+"""The patterns of the sequence task: one spike per input, in an order that each class shifts.
 
-In class `c` input `i` fires at `((i - c) mod N) gap`. Every input fires once in every class, so counts tell nothing.
-With two inputs class 0 is input 0 first and input 1 a gap later, class 1 the reverse.
+In class `c` input `i` fires at `((i - c) mod N) gap`. Every input fires once in every class, so
+spike counts hold no information. With two inputs, class 0 is input 0 first and input 1 a gap later,
+and class 1 the reverse.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ MOST_INPUTS, MOST_DISTRACTORS = len(NAMES), 100
 
 @dataclass(frozen=True)
 class Ring:
-    """Patterns of `inputs` classes.
+    """The patterns of as many classes as inputs.
 
     Args:
-        jitter: sd of noise on the times of the pattern, ms.
-        distractors: further spikes a presentation, of random inputs at random times within the pattern.
+        jitter: standard deviation of the noise on the times of a pattern, ms.
+        distractors: further spikes per presentation, of random inputs at random times.
         room: of a trial after the last arrival, ms.
     """
 
@@ -35,52 +36,52 @@ class Ring:
 
     @property
     def length(self) -> float:
-        """From the first spike of a pattern to its last, ms."""
+        """Time from the first spike of a pattern to its last, ms."""
         return (self.inputs - 1) * GAP
 
     @property
     def max_delay(self) -> float:
-        """Enough to let the first spike wait for the last, and half a gap more."""
+        """Delay that lets the first spike wait for the last, and half a gap more, ms."""
         return self.length + GAP / 2
 
     @property
     def clean(self) -> Ring:
-        """The patterns themselves."""
+        """The patterns without jitter and distractors."""
         return replace(self, jitter=0.0, distractors=0)
 
     def times(self, label: int) -> np.ndarray:
-        """When each input fires in a class."""
-        return self._places(label) * GAP
+        """Spike time of each input in a class, ms."""
+        return self._positions(label) * GAP
 
-    def _places(self, label: int) -> np.ndarray:
-        """Of each input in the order of a class."""
+    def _positions(self, label: int) -> np.ndarray:
+        """Position of each input in the order of a class."""
         return (np.arange(self.inputs) - label) % self.inputs
 
     def worst_delays(self) -> np.ndarray:
-        """`d[i][j]` with which the pattern of class `j - 1` arrives together at output `j`: all answers are wrong."""
+        """`d[i][j]` that make class `j - 1` arrive at once at output `j`: all answers are wrong."""
         wrong = [self.times((output - 1) % self.inputs) for output in range(self.inputs)]
         return self.length - np.stack(wrong, axis=1)
 
     def spikes(self, labels: Sequence[int], random: np.random.Generator) -> Spikes:
-        """One presentation a label; with jitter all times get noise (an onset keeps them positive: see `_noise`)."""
+        """One presentation per label; jitter adds noise to all times (see `_noise`)."""
         trials = []
         for label in labels:
             noise = self._noise(random)
-            trains = [[place * GAP + noise[place]] for place in self._places(label)]
+            trains = [[position * GAP + noise[position]] for position in self._positions(label)]
             for which, time in self._distractors(random):
                 trains[which].append(time)
             trials.append([sorted(train) for train in trains])
         return Spikes.from_trains(trials, self.length + self.max_delay + self.room + 10 * self.jitter)
 
     def _noise(self, random: np.random.Generator) -> np.ndarray:
-        """One a place, from N(5 jitter, jitter), again beyond 5 sd, so never negative; the onset changes nothing."""
+        """Noise of each position from N(5 jitter, jitter) within 5 sd, so that none is negative."""
         noise = random.normal(0.0, self.jitter, self.inputs)
         while np.abs(noise).max() > 5 * self.jitter:
             noise = random.normal(0.0, self.jitter, self.inputs)
         return noise + 5 * self.jitter
 
     def _distractors(self, random: np.random.Generator) -> list[tuple[int, float]]:
-        """Input and time of each; nothing is drawn where there are none."""
+        """Input and time of each distractor; without distractors nothing is drawn."""
         if not self.distractors:
             return []
         which = random.integers(0, self.inputs, self.distractors)

@@ -1,15 +1,17 @@
-"""Sequence detection: as many outputs as inputs, and nothing but delays to tell an order of spikes from others.
+"""Sequence detection: as many outputs as inputs, and only delays tell the order of spikes.
 
-Class A is input 0 first and input 1 a gap of 10 ms later, class B the reverse; the output with the larger maximum
-voltage is the answer. Weights are fixed at 1. Delays start at the worst case: 0 on the diagonal, 10 off it, so that
-each pattern arrives together at the *wrong* output. (Task of Meszaros, Knight, Nowotny, arXiv 2501.07331.) With more
-inputs the patterns are rings (`sequence_patterns.py`), learned after another plan (`sequence_plan.py`).
+Class A is input 0 first and input 1 a gap of 10 ms later, class B the reverse; the output with the
+larger maximum voltage is the answer. Weights are fixed at 1. Delays start at the worst case: 0 on
+the diagonal, 10 ms off it, so that each pattern arrives at once at the *wrong* output. (Task of
+Meszaros, Knight, Nowotny, arXiv 2501.07331.) More inputs have cyclic patterns (`patterns`) and
+another plan (`plan`).
 
-The optimum for two inputs is known. Two arrivals a time `s` apart give, with `tau_mem = 2 tau_syn`, the maximum voltage
-`(1 + sech(s / tau_mem)) / 4`. With `x = d[j][j] - d[i][j]` an output sees the right pattern `x - gap` apart and the
-wrong one `x + gap` apart. Setting the derivative of the difference to 0 gives
-`sinh((x - gap)/tau) sinh((x + gap)/tau) = 1`, that is `x = tau/2 arccosh(2 + cosh(2 gap / tau))`: a little more than
-the gap, since the wrong pattern is pushed apart as well.
+The optimum for two inputs is known. Two arrivals a time `s` apart give, with `tau_mem = 2 tau_syn`,
+the maximum voltage `(1 + sech(s / tau_mem)) / 4`. With `x = d[j][j] - d[i][j]` the arrivals at an
+output are `x - gap` apart in the right pattern, and `x + gap` apart in the wrong one. The
+derivative of the difference is 0 at `sinh((x - gap) / tau) sinh((x + gap) / tau) = 1`, that is `x =
+tau/2 arccosh(2 + cosh(2 gap / tau))`: a little more than the gap, since the wrong pattern is spread
+as well.
 """
 
 from __future__ import annotations
@@ -29,14 +31,14 @@ from fast.nn.certificate import Residuals, residuals, watched
 from fast.nn.layers import LI
 from fast.nn.losses import cross_entropy
 from fast.nn.spikes import Spikes
+from fast.tasks.sequence.output import UNSEEN, correct_classes, kept_from, print_end, step_line, traces
 from fast.tasks.sequence.patterns import GAP, MOST_DISTRACTORS, MOST_INPUTS, NAMES, Ring
 from fast.tasks.sequence.plan import plan
-from fast.tasks.sequence.shown import UNSEEN, kept_from, line, right, say_end, traces
-from fast.training.finite import check_finite
-from fast.training.null_folder import Folder
+from fast.training.evaluation import correct
+from fast.training.gradient_checks import LEGEND, check_finite
 from fast.training.processes import Processes
-from fast.training.settings import delay_rate
-from fast.training.shared import RESIDUALS, right_answers
+from fast.training.run_folder import RESULT, Folder
+from fast.training.settings import delay_step_size
 from spec import SpecError
 from spec.checks import finite_number, whole_number
 
@@ -49,47 +51,47 @@ def optimum() -> float:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The options of this task."""
+    """Adds the options of this task."""
     parser.add_argument("--inputs", type=int, default=2, help="inputs, outputs and classes (default: %(default)s)")
     two, more = plan(2), plan(4)
     parser.add_argument(
         "--epochs", type=int, help=f"presentations of each pattern (default: {two.epochs}; of 3 or more: {more.epochs})"
     )
     parser.add_argument(
-        "--lr", type=float, help=f"Adam's first step for the delays, ms (default: {two.lr}; 3 or more: 2.5 an input)"
+        "--lr", type=float, help=f"first step of Adam, ms (default: {two.lr}; of 3 or more: 2.5 per input)"
     )
     parser.add_argument(
-        "--jitter", type=float, default=0.0, help="sd of noise on input times, ms (default: %(default)s)"
+        "--jitter", type=float, default=0.0, help="standard deviation of input times, ms (default: %(default)s)"
     )
     parser.add_argument(
-        "--distractors", type=int, default=0, help="spikes beside the pattern, a presentation (default: %(default)s)"
+        "--distractors", type=int, default=0, help="random further spikes per presentation (default: %(default)s)"
     )
-    parser.add_argument("--freeze-delays", action="store_true", help="the control: learn nothing")
+    parser.add_argument("--freeze-delays", action="store_true", help="learn nothing, as a control")
 
 
 def prepare(options: argparse.Namespace, dtype: torch.dtype, processes: Processes) -> Sequence:
-    """The training, for the engine; options that depend on others are filled in.
+    """The training. Fills in the options whose defaults depend on other options.
 
     Raises:
-        SpecError: an option out of range.
+        SpecError: an option is out of range.
     """
     inputs = whole_number(options.inputs, "--inputs", 2, MOST_INPUTS, "give the number of inputs, which fire in turn")
     planned = plan(inputs)
     options.epochs = planned.epochs if options.epochs is None else options.epochs
     options.lr = planned.lr if options.lr is None else options.lr
     whole_number(options.epochs, "--epochs", 1, 1_000_000, "give the number of presentations of each pattern")
-    delay_rate(options.lr, "--lr")
+    delay_step_size(options.lr, "--lr")
     if not 0 <= finite_number(options.jitter, "--jitter") <= GAP:
-        raise SpecError("--jitter", f"from 0 to {GAP} (ms)", options.jitter, "the order must remain to be seen")
+        raise SpecError("--jitter", f"from 0 to {GAP} (ms)", options.jitter, "larger noise hides the order")
     distractors = whole_number(options.distractors, "--distractors", 0, MOST_DISTRACTORS, "give 0 for none")
-    processes.check_batch(1)  # one presentation a step
+    processes.check_batch(1)  # one presentation per step
     return Sequence(options, dtype, inputs, distractors)
 
 
 class Sequence:
-    """The delays of all inputs to all outputs; a step of the engine is an epoch, which presents each pattern once."""
+    """Trains the delays; a step of the engine is an epoch, which presents each pattern once."""
 
-    goes_on = True
+    extendable = True
 
     def __init__(
         self, options: argparse.Namespace, dtype: torch.dtype, inputs: int = 2, distractors: int = 0
@@ -111,12 +113,12 @@ class Sequence:
         self.presented: Spikes | None = None
 
     def start(self, folder: Folder) -> None:
-        """Say what the lines will be."""
+        """Prints the header."""
         many = f"{self.ring.inputs} inputs, " if self.ring.inputs > 2 else ""
-        print(f"sequence detection, {many}seed {self.options.seed}: delays d[input][output] in ms\n{RESIDUALS}")
+        print(f"sequence detection, {many}seed {self.options.seed}: delays d[input][output] in ms\n{LEGEND}")
 
     def step(self, number: int, folder: Folder, check: Callable[[], None]) -> None:
-        """One epoch: first as the plan has it, later all patterns together."""
+        """One epoch: pattern by pattern if the plan says so, else all patterns in one step."""
         epoch, random = number + 1, np.random.default_rng([self.options.seed, number])
         learning = epoch <= self.plan.learn
         order = random.permutation(self.ring.inputs).tolist()
@@ -133,10 +135,10 @@ class Sequence:
                 group["lr"] *= self.plan.shrink
 
     def _move(self, epoch: int) -> None:
-        """One step of the optimiser."""
+        """Takes one step of the optimiser."""
         if epoch <= self.plan.learn:
             for group in self.learn.param_groups:
-                group["lr"] = self.options.lr * self.plan.share(epoch)
+                group["lr"] = self.options.lr * self.plan.step_factor(epoch)
             self.learn.step()
         else:
             self.settle.step()
@@ -145,54 +147,54 @@ class Sequence:
     def _record(
         self, folder: Folder, epoch: int, labels: list[int], loss: float, accuracy: float, found: Residuals
     ) -> None:
-        """Keep and print one step."""
+        """Records and prints one step."""
         patterns = "+".join(NAMES[label] for label in sorted(labels))
         more = {} if self.ring.inputs == 2 else {
-            "right": right(accuracy, self.ring), "slowness": self.plan.slowness(epoch)
+            "right": correct_classes(accuracy, self.ring), "slowness": self.plan.slowness(epoch)
         }
         entry = {"presentation": epoch, "patterns": patterns, "loss": loss, "accuracy": accuracy, **more}
         folder.append({**entry, "d": self.layer.d.tolist(), "A": found.A, "B": found.B, "C": found.C})
-        print(line(epoch, patterns, loss, accuracy, self.layer, self.ring, found), flush=True)
+        print(step_line(epoch, patterns, loss, accuracy, self.layer, self.ring, found), flush=True)
 
-    def under_way(self) -> dict[str, Any]:
-        """The last patterns."""
+    def last_inputs(self) -> dict[str, Any]:
+        """The patterns of the last step."""
         return {} if self.presented is None else {"times": self.presented.times, "offsets": self.presented.offsets}
 
     def state(self) -> dict[str, Any]:
-        """The layer, and both optimisers."""
+        """The layer and both optimisers."""
         return {name: getattr(self, name).state_dict() for name in ("layer", "learn", "settle")}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Be in that state."""
+        """Sets the state."""
         for name, part in state.items():
             getattr(self, name).load_state_dict(part)
 
     def finish(self, folder: Folder) -> int:
-        """Evaluate, record, draw and print; 0 if it learned, 1 if not."""
+        """Evaluates, records, draws and prints; 0 if all classes are correct, else 1."""
         unseen = np.random.default_rng([self.options.seed, self.steps, 1])
         history, inputs = folder.history, self.ring.inputs
         unseen_accuracy = _accuracy(self.layer, [*range(inputs)] * (UNSEEN // inputs), self.ring, unseen)
         reached = next((entry["presentation"] for entry in history if entry["accuracy"] == 1.0), None)
         learned = history[-1]["accuracy"] == 1.0
-        # of more than two inputs no optimum is known
-        known = {"optimum": optimum()} if inputs == 2 else {
+        # The optimum is known for two inputs only.
+        more = {"optimum": optimum()} if inputs == 2 else {
             "inputs": inputs, "gap": GAP, "kept_from": kept_from(history)
         }
         result = {
             "task": "sequence", "learned": learned, "presentations": reached, "unseen_accuracy": unseen_accuracy,
-            **known, "d_start": self.d_start, "d": self.layer.d.tolist(), "before": self.before,
+            **more, "d_start": self.d_start, "d": self.layer.d.tolist(), "before": self.before,
             "after": traces(self.layer, self.ring),
         }
-        folder.write("result.json", result)
+        folder.write(RESULT, result)
         with folder.writing():
             pictures = draw(folder.path)
-        say_end(self.layer, self.ring, result, self.options, pictures, str(folder.path))
+        print_end(self.layer, self.ring, result, self.options, pictures, str(folder.path))
         return 0 if learned else 1
 
 
 @contextmanager
 def _slowed(layer: LI, factor: float) -> Iterator[None]:
-    """Within, both time constants are so many times their own."""
+    """Context in which both time constants are multiplied by `factor`."""
     with torch.no_grad():
         layer.tau_mem.fill_(TAU_MEM * factor)
         layer.tau_syn.fill_(TAU_SYN * factor)
@@ -205,10 +207,10 @@ def _slowed(layer: LI, factor: float) -> Iterator[None]:
 
 
 def _step(layer: LI, spikes: Spikes, labels: list[int]) -> tuple[float, Residuals]:
-    """Loss and gradient of one step, and the identities that certify it.
+    """Loss of one step, and residuals of the identities of its gradient.
 
     Raises:
-        NotFiniteError: one of them is NaN or infinite.
+        NotFiniteError: the loss or the gradient is NaN or infinite.
     """
     layer.zero_grad()
     with watched([layer], spikes):
@@ -224,6 +226,6 @@ def _step(layer: LI, spikes: Spikes, labels: list[int]) -> tuple[float, Residual
 
 @torch.no_grad()
 def _accuracy(layer: LI, labels: list[int] | range, ring: Ring, random: np.random.Generator) -> float:
-    """Share of presentations whose right output has the strictly larger maximum."""
+    """Fraction of presentations whose own output has the strictly largest maximum."""
     y = layer(ring.spikes(labels, random).to(layer.w.device))
-    return float(right_answers(y, torch.tensor([*labels], device=y.device)).double().mean())
+    return float(correct(y, torch.tensor([*labels], device=y.device)).double().mean())

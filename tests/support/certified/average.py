@@ -1,11 +1,11 @@
-"""The certified set, average difficulty: layers, recurrence, many spikes, constants of each neuron."""
+"""Certified set, average difficulty: layers, recurrence, many spikes, constants per neuron."""
 
 from __future__ import annotations
 
 from itertools import pairwise
 
 from tests.support.certified.parts import Certified, Numbers
-from tests.support.house.documents import case, cross_entropy, li, lif, mse, wire
+from tests.support.networks.documents import case, cross_entropy, li, lif, mse, wire
 
 
 def _own_constants(draw: Numbers, size: int) -> dict:

@@ -1,22 +1,23 @@
-"""The certified set, higher difficulty: near grazing, near ties, near equality, long chains, terms that cancel.
+"""Certified set, higher difficulty: near grazing, near ties, near equality, chains, cancellation.
 
-Near is not at: each network has one derivative, and it is well defined whatever the precision.
+Each network is near a singular point and not at it, so its derivative is defined at any precision.
 """
 
 from __future__ import annotations
 
 from tests.support.certified.parts import Certified, Numbers
-from tests.support.house.documents import case, cross_entropy, li, lif, mse, wire
+from tests.support.networks.documents import case, cross_entropy, li, lif, mse, wire
 
 _TWO = [lif("out", 2, tau_mem=16.0, tau_syn=6.0, reset=-0.25)]
 
 
 _GRAZES = lif("hid", 1, tau_mem=16.0, tau_syn=8.0, reset=-8.0)
-"""With `tau_mem = 2 tau_syn` the peak after one arrival is a quarter of its weight; `kappa` is 4 times the excess."""
+"""With `tau_mem = 2 tau_syn` one arrival peaks at a quarter of its weight; `kappa` is 4 times the
+excess."""
 
 
 def _grazing(excess: float, out: dict, weights: list, loss: dict) -> dict:
-    """The peak of the hidden neuron is at `1 + excess`."""
+    """The voltage of the hidden neuron peaks at `1 + excess`."""
     wires = [
         wire("in", "hid", [[4 * (1 + excess)], [None]], 1.75),
         wire("hid", "out", weights, [[2.0, 0.5]]),
@@ -33,14 +34,14 @@ def _grazing_first_spike() -> dict:
 
 
 def _below() -> dict:
-    """The first neuron's peak after two arrivals is lower than its threshold by 1e-9; the second spikes."""
+    """After two arrivals the first neuron peaks 1e-9 below threshold; the second neuron spikes."""
     weights, delays = [[3.0, None], [1.0125233140080814, 5.0]], [[1.75, None], [2.75, 1.5]]
     out = lif("out", 2, tau_mem=16.0, tau_syn=8.0)
     return case(60.0, [[0.5], [1.5]], [out], [wire("in", "out", weights, delays)], cross_entropy("max_voltage", 1))
 
 
 def _maxima() -> dict:
-    """The same arrivals twice, 400 ms apart: what is left of the first makes the second maximum larger by 1e-9."""
+    """Equal arrivals 400 ms apart: the rest of the first raises the second maximum by 1e-9."""
     wires = [wire("in", "out", [[3.0, 1.5], [1.0, 2.0]], [[0.5, 1.0], [0.75, 1.25]])]
     return case(600.0, [[1.0, 401.0], [2.5, 402.5]], [li("out", 2)], wires, cross_entropy("max_voltage"))
 
@@ -63,7 +64,7 @@ def _near_equal_time_constants() -> dict:
 
 
 def _chain() -> dict:
-    """Neuron k drives neuron k + 1 and nothing else; each spike's peak is 2 % above threshold."""
+    """Neuron k drives only neuron k + 1; each voltage peaks 2 % above threshold."""
     size = 30
     draw = Numbers(2100)
     weights = [[draw.one(6.48, 6.5) if j == i + 1 else None for j in range(size)] for i in range(size)]
@@ -89,10 +90,10 @@ def _long_train() -> dict:
 
 
 def _amplifying_chain() -> dict:
-    """Neuron k spikes 40 ms after neuron k - 1 does, and off by 3.1 times as much.
+    """Neuron k spikes 40 ms after neuron k - 1, with 3.1 times its error.
 
-    What is left of a clock's arrival, 15 ms old, falls; the arrival from neuron k - 1 lifts it over the threshold just
-    so, the later the less.
+    The rest of a clock arrival, 15 ms old, decays; the arrival from neuron k - 1 just lifts the
+    voltage over the threshold, less so the later it comes.
     """
     size, period, old, t_post = 12, 40.0, 15.0, 18.443506569911698
     onward = period + old - t_post
@@ -110,14 +111,18 @@ def _amplifying_chain() -> dict:
 
 
 def _nearly_met() -> dict:
-    """Targets are the spike times to 1e-7 ms: what is left of the loss is a difference of numbers almost equal."""
+    """Targets equal the spike times to 1e-7 ms, so the loss is a difference of almost equal
+    numbers.
+    """
     wires = [wire("in", "out", [[14.0, 13.0]], [[1.25, 3.0]])]
     targets = [3.5799197, 5.8192697, 9.6331645], [5.4522076, 7.9887303]
     return case(40.0, [[1.0, 9.0]], _TWO, wires, mse(*targets))
 
 
 def _almost_alike() -> dict:
-    """Two outputs that differ by 1e-8 in one weight: the parts of a hidden neuron's gradient cancel to that."""
+    """Two outputs differ by 1e-8 in one weight; the gradient of a hidden neuron cancels to that
+    share.
+    """
     return case(
         40.0,
         [[1.0, 9.0], [3.0]],
@@ -131,7 +136,7 @@ def _almost_alike() -> dict:
 
 
 def _balanced() -> dict:
-    """Excitation of 1000 and inhibition of 999 at almost one instant, the inhibition first."""
+    """Inhibition of 999, then excitation of 1000, at almost one instant."""
     delays = [[2.0001, 3.0], [2.0, 2.9999], [1.0, 0.5]]
     return case(
         40.0,

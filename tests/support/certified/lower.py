@@ -1,9 +1,9 @@
-"""The certified set, lower difficulty: one neuron to a few, each network about one rule of the specification."""
+"""Certified set, lower difficulty: few neurons; each network is about one rule."""
 
 from __future__ import annotations
 
 from tests.support.certified.parts import Certified
-from tests.support.house.documents import case, cross_entropy, li, lif, mse, wire
+from tests.support.networks.documents import case, cross_entropy, li, lif, mse, wire
 
 _TRAINS = [[0.5, 7.25, 18.0], [3.0, 11.5]]
 

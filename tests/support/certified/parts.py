@@ -1,4 +1,4 @@
-"""What the networks of the certified set are written with: `certified_lower.py`, `_average.py`, `_higher.py`."""
+"""The parts of certified networks, for `lower.py`, `average.py` and `higher.py`."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Certified:
     """A network to certify.
 
     Attributes:
-        about: what it is about, a few words for the table.
+        about: its subject, a few words for the table.
         document: the case as the JSON object of its file.
-        sides: parameters whose derivative is one-sided by a rule of the specification (section 4): from which side.
+        sides: parameters with a one-sided derivative (specification, section 4), and the side.
     """
 
     about: str
@@ -28,7 +28,7 @@ class Certified:
 
 
 class Numbers:
-    """Numbers without a pattern, the same on every machine: `k^2` times the golden ratio, modulo 1."""
+    """Numbers without a pattern, equal on every machine: `k^2` times the golden ratio, modulo 1."""
 
     def __init__(self, start: int) -> None:
         self.k = start
@@ -39,11 +39,11 @@ class Numbers:
         return round(low + (high - low) * (self.k**2 * _GOLDEN % 1), 4)
 
     def row(self, count: int, low: float, high: float) -> list[float]:
-        """As many."""
+        """`count` such numbers."""
         return [self.one(low, high) for _ in range(count)]
 
     def matrix(self, rows: int, columns: int, low: float, high: float, absent: int = 0) -> Weights:
-        """`[rows][columns]`; every entry whose number `absent` divides is left out (0: none)."""
+        """`[rows][columns]`; entries with a number that `absent` divides are None (0: no entry)."""
         drawn = [self.row(columns, low, high) for _ in range(rows)]
         return [
             [None if absent and (i * columns + j) % absent == absent - 1 else w for j, w in enumerate(row)]
@@ -51,5 +51,5 @@ class Numbers:
         ]
 
     def trains(self, counts: Sequence[int], T: float) -> list[list[float]]:
-        """Spike trains with so many spikes, before `T`."""
+        """Spike trains before `T`, with these numbers of spikes."""
         return [sorted(self.row(count, 0.0, T)) for count in counts]

@@ -1,10 +1,11 @@
-"""The certified set: reading it, and counting right digits.
+"""The certified set: how to read it, and how to count right digits.
 
-A network is a file `spec/certified/CLASS-NAME.json`: a case whose `expected` is what the command lines print, each
-number a string of 30 significant digits. A block is the loss, the readout, the spike times or the kappa of one
-population, or the gradient by one kind of parameter of one connection or population. Its right digits are `-log10` of
-its relative error, norm of the difference over norm; NIST calls that the log relative error. A block whose true numbers
-are all 0 is 0 by structure and must be 0 exactly.
+A network is a file `spec/certified/CLASS-NAME.json`: a case whose `expected` is the output of the
+command lines, each number a string of 30 significant digits. A block is the loss, the readout, the
+spike times or the kappa of one population, or the gradient by one kind of parameter of one
+connection or population. Its right digits are `-log10` of its relative error, norm of the
+difference over norm (NIST: log relative error). A block of true numbers that are all 0 is 0 by
+structure, and must be exactly 0.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from tests import ROOT
 FOLDER = ROOT / "spec" / "certified"
 CLASSES = ("lower", "average", "higher")
 DIGITS = 30
-"""That are certified; no count goes above."""
+"""Number of certified digits; no count exceeds it."""
 
 RUNS: dict[str, Callable[[Case], Result]] = {
     "reference": reference.run,
@@ -34,34 +35,34 @@ RUNS: dict[str, Callable[[Case], Result]] = {
 
 
 def files(difficulty: str = "*") -> list[Path]:
-    """The files of a class, or of all."""
+    """The files of a class, or all files."""
     return sorted(FOLDER.glob(f"{difficulty}-*.json"))
 
 
 def certified_values(case: Case) -> Mapping:
-    """The certified results of a case of the set: strings, in the layout that the command lines print."""
+    """The certified results of a case, as strings in the layout of the command lines."""
     assert case.expected is not None, "a case of the certified set has `expected`"
     return case.expected
 
 
 def right_digits(found: Mapping, certified: Mapping) -> float:
-    """The right digits of the worst block; from 0 to 30. See `digits_by_block`."""
+    """Right digits of the worst block, 0 to 30. See `digits_by_block`."""
     return min(digits_by_block(found, certified).values())
 
 
 def digits_by_block(found: Mapping, certified: Mapping) -> dict[str, float]:
-    """The right digits of each block, by its path: from 0 (no digit, NaN, missing, a spike too many) to 30.
+    """Right digits of each block, by its path: 0 (no digit, NaN, missing, a spike too many) to 30.
 
     Args:
-        found: results in the layout that the command lines print; numbers, or strings for more digits than float64's.
-        certified: the certified ones in the same layout.
+        found: results in the layout of the command lines; strings hold more digits than float64.
+        certified: the certified results in that layout.
     """
     with mpmath.workdps(2 * DIGITS):
         return {path: _digits(_at(found, path), _at(certified, path)) for path in _blocks(certified)}
 
 
 def _blocks(certified: Mapping) -> Iterator[str]:
-    """Paths of all blocks that have numbers."""
+    """Paths of all blocks with numbers."""
     paths = ["loss", *(f"{what}/{name}" for what in ("spikes", "kappa") for name in certified["spikes"])]
     paths += [] if certified["readout"] is None else ["readout"]
     gradients = certified["gradients"]
@@ -70,12 +71,12 @@ def _blocks(certified: Mapping) -> Iterator[str]:
     for name, constants in gradients["populations"].items():
         paths += [f"gradients/populations/{name}/{constant}" for constant in constants]
     paths += [f"gradients/inputs/{name}" for name in gradients["inputs"]]
-    # a population without a spike is a block still: whoever finds one there is wrong
+    # a population without spikes is a block: a spike found there is wrong
     return (path for path in paths if path.startswith("spikes/") or any(_flat(_at(certified, path))))
 
 
 def _at(results: object, path: str) -> object:
-    """What stands at the path; None if there is nothing."""
+    """The value at the path, or None."""
     for key in path.split("/"):
         if isinstance(results, Mapping):
             results = results.get(key)
@@ -92,7 +93,7 @@ def _digits(found: object, certified: object) -> float:
     if not _flat(certified):
         return float(DIGITS)
     pairs = [(_number(a), mpmath.mpf(b)) for a, b in zip(_flat(found), _flat(certified), strict=True)]
-    if not all(mpmath.isfinite(a) for a, _ in pairs):
+    if not all(mpmath.isfinite(a) for a, _ in pairs):  # nan-ok: no right digit
         return 0.0
     off, norm = mpmath.norm([a - b for a, b in pairs]), mpmath.norm([b for _, b in pairs])
     if off == 0:
@@ -101,7 +102,7 @@ def _digits(found: object, certified: object) -> float:
 
 
 def _number(value: Any) -> mpmath.mpf:
-    """NaN for what is no number."""
+    """The value as a number; NaN if it is none."""
     try:
         return mpmath.mpf(math.nan if isinstance(value, bool) else value)
     except (TypeError, ValueError):
@@ -109,7 +110,7 @@ def _number(value: Any) -> mpmath.mpf:
 
 
 def _shape(value: object) -> object:
-    """Lengths and the places of nulls; the same for two lists of spikes only if every neuron has as many."""
+    """Lengths and places of nulls; two lists of spikes match only with equal counts per neuron."""
     if isinstance(value, list):
         return [_shape(entry) for entry in value]
     return None if value is None else "number"
@@ -122,7 +123,7 @@ def _flat(value: object) -> list:
 
 
 def changed_digit(number: str, place: int = DIGITS) -> str:
-    """The number with another digit at that place (1: the first significant)."""
+    """The number with a different digit at that place (1: the first significant)."""
     digits = [k for k, letter in enumerate(number) if letter.isdigit()]
     first = next(n for n, k in enumerate(digits) if number[k] != "0")
     k = digits[first + place - 1]
@@ -130,18 +131,18 @@ def changed_digit(number: str, place: int = DIGITS) -> str:
 
 
 def spikes_and_kappa(certified: Mapping) -> tuple[int, float | None]:
-    """How many spikes there are, and the smallest kappa."""
+    """Number of spikes, and the smallest kappa."""
     count = len(_flat(list(certified["spikes"].values())))
     return count, None if certified["kappa_min"] is None else float(certified["kappa_min"])
 
 
 def neurons(case: Case) -> int:
-    """How many neurons there are, inputs not counted."""
+    """Number of neurons, without inputs."""
     return sum(population.size for population in case.network.populations if population.kind != "input")
 
 
 def row_of(path: Path) -> dict[str, Any]:
-    """What a network of the set is, and the right digits that each implementation reaches."""
+    """A network of the set, and the right digits of each implementation."""
     case = load_case(path)
     certified = certified_values(case)
     spikes, kappa_min = spikes_and_kappa(certified)
@@ -151,5 +152,7 @@ def row_of(path: Path) -> dict[str, Any]:
 
 
 def digits_table() -> list[dict[str, Any]]:
-    """A row a network: class, network, neurons, spikes, kappa_min, and the right digits of each implementation."""
+    """One row per network: class, network, neurons, spikes, kappa_min, and right digits per
+    implementation.
+    """
     return [row_of(path) for difficulty in CLASSES for path in files(difficulty)]

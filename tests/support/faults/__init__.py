@@ -1,1 +1,1 @@
-"""Planted faults, and what the checks find in them."""
+"""Planted faults, and the checks that look for them."""

@@ -1,4 +1,4 @@
-"""Faults that gradients have had, or might have: each is one text of an implementation, replaced by a wrong one."""
+"""Faults that gradients have had, or might have, each as a replacement of one source text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SOURCES = {
     "delay cut to whole ms": "https://github.com/genn-team/ml_genn/pull/137",
     "reset gradient from the wrong side of the spike": "https://github.com/AMICI-dev/AMICI/issues/3257",
 }
-"""Where a fault, or one of its kind, has been in a published system; the others are ours."""
+"""Published systems that had a fault, or one of its kind; the other faults are ours."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Fault:
 
     @property
     def source(self) -> str:
-        """Where it has been seen; empty: nowhere that we know of."""
+        """A published system that had the fault; empty if we know of none."""
         return SOURCES.get(self.name, "")
 
 
@@ -143,9 +143,9 @@ FAULTS = (
     Fault(
         "no jump at the first spike",
         "fast",
-        "cpu/backward.py",
-        "            jump_at_spike(",
-        "            e == e_first or jump_at_spike(",
+        "physics/own_events.py",
+        "    jump_at_spike(b.solved",
+        "    event == 0 or jump_at_spike(b.solved",
     ),
     Fault(
         "no tau_syn in the weight gradient",
@@ -165,13 +165,13 @@ FAULTS = (
         "adjoint looked up at t, not at t + d",
         "fast",
         "cpu/lookup.py",
-        "            what[2 * lane], what[2 * lane + 1] = V, I\n"
-        "            add[lane] += I\n"
-        "            add[LANES + lane] += V - I\n"
+        "            found[2 * lane], found[2 * lane + 1] = V, I\n"
+        "            add[lane] += I  # [arrival-w]\n"
+        "            add[LANES + lane] += V - I  # [arrival-d]\n"
         "    return any_special",
         "            add[lane] += I\n"
         "            V, I = np.nan_to_num(ring[int(here) + 2 * lane : int(here) + 2 * lane + 2])\n"
-        "            what[2 * lane], what[2 * lane + 1] = V, I\n"
+        "            found[2 * lane], found[2 * lane + 1] = V, I\n"
         "            add[LANES + lane] += V - I\n"
         "    return any_special",
     ),
@@ -186,15 +186,15 @@ FAULTS = (
         "0.1 % error",
         "fast",
         "cpu/lookup.py",
-        "worth[n] += total",
-        "worth[n] += 1.001 * total",
+        "dL_dt_pre[n] += total",
+        "dL_dt_pre[n] += 1.001 * total",
     ),
     Fault(
         "no jump at the last spike",
         "fast",
         "cpu/backward.py",
-        "            jump_at_spike(",
-        "            e == e_last - 1 or jump_at_spike(",
+        "            take_spike(",
+        "            e == e_last - 1 or take_spike(",
     ),
     Fault(
         "lambda_V left out of the delay gradient",
@@ -207,21 +207,71 @@ FAULTS = (
         "reset gradient from the wrong side of the spike",
         "fast",
         "physics/adjoint.py",
-        "of_constants[3, lane] -= lambda_V_plus / pm",
-        "of_constants[3, lane] -= lambda_V_minus / pm",
+        "dL_dconstants[V_RESET, lane] -= lambda_V_plus / pm",
+        "dL_dconstants[V_RESET, lane] -= lambda_V_minus / pm",
     ),
     Fault(
         "flipped sign of the threshold gradient",
         "fast",
         "physics/adjoint.py",
-        "of_constants[2, lane] += lambda_V_minus / pm",
-        "of_constants[2, lane] -= lambda_V_minus / pm",
+        "dL_dconstants[V_TH, lane] += lambda_V_minus / pm",
+        "dL_dconstants[V_TH, lane] -= lambda_V_minus / pm",
     ),
     Fault(
         "flipped sign of the gradient by tau_syn",
         "fast",
-        "solving/solved.py",
-        "tau_syn / width, v_th",
-        "-tau_syn / width, v_th",
+        "cpu/solver.py",
+        "dL_dconstants[piece.blocks] += one.dL_dconstants",
+        "dL_dconstants[piece.blocks] += one.dL_dconstants * np.array([[1.0], [-1.0], [1.0], [1.0]])",
     ),
 )
+
+CALLERS = (
+    Fault(
+        "lambda_V lost in a bin without events",
+        "fast",
+        "cpu/vector_step.py",
+        "adjoint_across_bin(adjoint[lane],",
+        "adjoint_across_bin(0.9 * adjoint[lane],",
+    ),
+    Fault(
+        "arrivals of own spikes left out",
+        "fast",
+        "cpu/recurrent_backward.py",
+        "dL_dt += own.dL_dt[first + copy]",
+        "dL_dt += 0.0 * own.dL_dt[first + copy]",
+    ),
+    Fault(
+        "own spikes not marked",
+        "fast",
+        "cpu/recurrent_backward.py",
+        "        mark(lane, bin_, slot, clock, b)\n        if b",
+        "        if b",
+    ),
+)
+"""Faults in the CPU callers of the shared physics: the vector loops, the recurrent sweep."""
+
+ON_CUDA = (
+    Fault(
+        "lambda_V lost in a bin without events",
+        "fast",
+        "cuda/backward.py",
+        "            adjoint[LAMBDA_V, lane], adjoint[LAMBDA_I, lane], lane,",
+        "            0.9 * adjoint[LAMBDA_V, lane], adjoint[LAMBDA_I, lane], lane,",
+    ),
+    Fault(
+        "0.1 % error of the plain look-up",
+        "fast",
+        "cuda/lookup.py",
+        "add_arrival(source, lane, V, I, w, False, b)",
+        "add_arrival(source, lane, V, 1.001 * I, w, False, b)",
+    ),
+    Fault(
+        "arrivals of own spikes left out",
+        "fast",
+        "cuda/recurrent_backward.py",
+        "given.dL_dt[e] + dL_dt, sweep.clock",
+        "given.dL_dt[e], sweep.clock",
+    ),
+)
+"""Faults in the CUDA callers of the shared physics."""

@@ -1,16 +1,13 @@
-"""What each known fault does to the results of the conformance set: the content of `spec/conformance/faults.json`.
+"""The effect of each known fault on the conformance set: content of `spec/conformance/faults.json`.
 
-Faults of the adjoint and of the simulation are planted in a copy of the reference (`planting`), which then runs every
-case in a process of its own. Faults of how numbers are written, scaled or arranged are functions of the right results.
+Faults of the adjoint and of the simulation are planted in a copy of the reference, which runs every
+case in a child process. Faults of notation, scale or arrangement are functions of the right
+results.
 """
 
 from __future__ import annotations
 
 import copy
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,14 +18,13 @@ import numpy as np
 from spec.conformance.cases import Stored, stored
 from spec.conformance.faults import FORMAT
 from spec.conformance.layout import found_at, numbers, places
-from tests import ROOT
 from tests.support.faults.catalogue import FAULTS
-from tests.support.faults.planting import plant
+from tests.support.faults.planting import edit, plant, results
 
 BEYOND_ROUNDING = 1e-8
-"""A block that is off by less, relatively, is not the fault's doing."""
+"""Relative errors below this are not an effect of the fault."""
 
-KEPT = 10  # digits of a number that is stored
+KEPT = 10  # digits per stored number
 
 
 @dataclass(frozen=True)
@@ -55,7 +51,7 @@ WHAT = {
     "flipped sign of the threshold gradient": "dL/dv_th has the other sign",
     "flipped sign of the gradient by tau_syn": "dL/dtau_syn has the other sign, but for integral readouts",
 }
-"""The faults of the catalogue, `faults.py`, in words."""
+"""The faults of `catalogue.py`, in words."""
 
 _DELAYS = "self.dL_dd[synapse.connection][entry] += dL_dt"
 MORE = (
@@ -91,36 +87,20 @@ MORE = (
 
 
 def planted() -> tuple[Planted, ...]:
-    """All faults of the reference: those of the catalogue, and more."""
+    """All faults of the reference, those of the catalogue first."""
     own = [fault for fault in FAULTS if fault.package == "reference"]
     assert [fault.name for fault in own] == list(WHAT), "say in words what each fault of `faults.py` does, in its order"
     return *(Planted(f.name, WHAT[f.name], ((f.file, f.text, f.wrong),)) for f in own), *MORE
 
 
 def faulty_results(fault: Planted) -> dict[str, dict]:
-    """The results of the reference with the fault in it, by case."""
+    """Results of the reference with the fault, by case."""
     with TemporaryDirectory() as name:
         folder = plant(None, "reference", Path(name))
         for file, text, wrong in fault.edits:
-            path = folder / "reference" / file
-            source = path.read_text(encoding="utf-8")
-            assert source.count(text) == 1, f"`{text}` must occur once in {file}"
-            path.write_text(source.replace(text, wrong), encoding="utf-8")
-        environment = {**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}", "PYTHONDONTWRITEBYTECODE": "1"}
-        command = [sys.executable, "-P", "-c", _RUN]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        found: dict = json.loads(done.stdout)
-        assert Path(found.pop("module")).is_relative_to(folder)
-        return found
+            edit(folder / "reference" / file, text, wrong)
+        return results("reference", folder)
 
-
-_RUN = """
-import json, reference
-from spec.conformance.cases import stored
-results = {one.name: reference.run(one.case).to_dict(one.case.network) for one in stored()}
-print(json.dumps({"module": reference.__file__, **results}))
-"""
 
 _TIMES = {"delays", "tau_mem", "tau_syn"}
 
@@ -152,7 +132,7 @@ def _per_second(one: Stored, found: dict) -> None:
 
 
 def _columns_for_rows(keys: tuple[str, ...]) -> Callable[[Stored, dict], None]:
-    """The numbers of each matrix in the order of its columns."""
+    """Each matrix in column order."""
 
     def change(one: Stored, found: dict) -> None:
         for connection, gradient in zip(one.case.network.connections, found["gradients"]["connections"], strict=True):
@@ -204,7 +184,7 @@ WRITTEN: dict[str, tuple[str, Callable[[Stored, dict], None]]] = {
 
 
 def all_faulty_results() -> Iterator[tuple[str, str, dict[str, dict]]]:
-    """Name, words and results of every fault."""
+    """Name, description and results of every fault."""
     for fault in planted():
         yield fault.name, fault.what, faulty_results(fault)
     for name, (what, change) in WRITTEN.items():
@@ -213,20 +193,20 @@ def all_faulty_results() -> Iterator[tuple[str, str, dict[str, dict]]]:
 
 def written_results(change: Callable[[Stored, dict], None]) -> dict[str, dict]:
     """The right results, changed."""
-    results = {}
+    found = {}
     for one in stored():
-        results[one.name] = copy.deepcopy(one.expected)
-        change(one, results[one.name])
-    return results
+        found[one.name] = copy.deepcopy(one.expected)
+        change(one, found[one.name])
+    return found
 
 
-def signature(results: dict[str, dict]) -> dict[str, dict[str, list[float]]]:
-    """By case and path, the blocks that are not the right ones."""
+def signature(of: dict[str, dict]) -> dict[str, dict[str, list[float]]]:
+    """The blocks that differ from the right ones, by case and path."""
     found: dict[str, dict[str, list[float]]] = {}
     for one in stored():
         for place in places(one.expected):
             true = numbers(place.expected, place.expected, place.path)
-            value = found_at(results[one.name], place)
+            value = found_at(of[one.name], place)
             given = numbers(value, value, place.path)
             if len(given) != len(true) or _off(given, true) > BEYOND_ROUNDING:
                 rounded = [float(f"{number:.{KEPT}g}") for number in given]
@@ -241,6 +221,6 @@ def _off(found: list[float], true: list[float]) -> float:
 
 
 def document(faulty: Iterable[tuple[str, str, dict[str, dict]]]) -> dict:
-    """The content of the file, of the results of all faults."""
+    """The content of the file, given the results of all faults."""
     faults = [{"name": name, "what": what, "cases": signature(got)} for name, what, got in faulty]
     return {"format": FORMAT, "faults": faults}

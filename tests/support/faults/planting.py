@@ -1,7 +1,8 @@
-"""Planting a fault of `faults.py`, and asking the checks.
+"""Plants a fault in a copy of a package, then runs checks, tests or cases on that copy.
 
-A fault is planted in a copy; the checks of `checks_of_faults.py` then run on the copy, in a process of their own that
-imports it.
+Each copy is used in a child process (`tests.support.forking`), whose imports it diverts. The
+kernels of a copy run uncompiled: on networks this small, Python is faster than the compiler. A copy
+with a fault in `training/` or `data/` can use the compiled kernels of this checkout.
 """
 
 from __future__ import annotations
@@ -11,38 +12,171 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from spec import Case, Result
 from tests import ROOT
 from tests.support.faults.catalogue import Fault
+from tests.support.forking import called
+
+WITHOUT_KERNELS = ("training", "data")
+"""Folders of `fast` that the server of forks has not imported."""
 
 
 def plant(fault: Fault | None, package: str, folder: Path) -> Path:
-    """Copy `package` into `folder` with the fault in it, or, with None, as it is; returns `folder`."""
+    """Copy `package` into `folder`, with the fault if there is one; returns `folder`."""
     shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
     if fault is not None:
-        path = folder / package / fault.file
-        source = path.read_text(encoding="utf-8")
-        assert source.count(fault.text) == 1, f"`{fault.text}` must occur once in {package}/{fault.file}"
-        path.write_text(source.replace(fault.text, fault.wrong), encoding="utf-8")
+        edit(folder / package / fault.file, fault.text, fault.wrong)
     return folder
 
 
-def findings(package: str, folder: Path, evidence: Path) -> dict[str, float]:
-    """What every check finds in the copy of `package` in `folder`, in units of what it allows.
+def edit(path: Path, text: str, wrong: str) -> None:
+    """Replace the one occurrence of `text` in a file."""
+    source = path.read_text(encoding="utf-8")
+    assert source.count(text) == 1, f"`{text}` must occur once in {path.name}"
+    path.write_text(source.replace(text, wrong), encoding="utf-8")
 
-    Numba compiles nothing there: on networks this small, Python is quicker than the compiler.
+
+def findings(package: str, folder: Path, evidence: Path) -> dict[str, float]:
+    """The largest finding of each check on the copy of `package` in `folder`."""
+    return _printed("tests.support.faults.planting:print_findings", package, folder, evidence)
+
+
+def findings_on_cuda(folder: Path, evidence: Path) -> dict[str, float]:
+    """`findings` of the copy of `fast` in `folder`, with its CUDA kernels on a simulated GPU.
+
+    Numba chooses the simulator at import, so this takes a fresh interpreter.
     """
-    environment = {
-        **os.environ,
-        "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "NUMBA_DISABLE_JIT": "1",
-    }
-    # -P: the folder that we are in must not come before the copy
-    command = [sys.executable, "-P", "-m", "tests.support.faults.findings", package, str(evidence)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    program = f"from tests.support.faults.planting import simulate; simulate({str(folder)!r}, {str(evidence)!r})"
+    environment = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    assert Path(found["module"]).is_relative_to(folder), f"checked {found['module']}, which is not the copy"
-    return found["findings"]
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
+
+
+def results(package: str, folder: Path) -> dict[str, dict]:
+    """The results of the copy of `package` in `folder` on the conformance set, by case."""
+    return _printed("tests.support.faults.planting:print_results", package, folder)
+
+
+def outcome(
+    fault: Fault | None, folder: Path, file: str, chosen: str, compiled: bool
+) -> subprocess.CompletedProcess[str]:
+    """Run the tests of `tests/FILE` that `-k CHOSEN` selects, on a copy of `fast` in `folder`.
+
+    Args:
+        compiled: use the kernels of this checkout; the fault must be in `WITHOUT_KERNELS`.
+    """
+    assert not compiled or fault is None or fault.file.startswith(WITHOUT_KERNELS)
+    return called(
+        "tests.support.faults.planting:run_tests", plant(fault, "fast", folder), compiled, f"tests/{file}", chosen
+    )
+
+
+def _printed(function: str, package: str, folder: Path, *more: Path) -> dict[str, Any]:
+    done = called(function, package, folder, *more)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+# Called in the child.
+
+
+def use_copy(folder: str) -> None:
+    """Import packages from `folder` first, and compile nothing."""
+    from numba import config
+
+    setattr(config, "DISABLE_JIT", True)  # noqa: B010 - made at import, so unknown to type checkers
+    os.environ |= {"NUMBA_DISABLE_JIT": "1", "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}
+    sys.path.insert(0, folder)
+    _forget("fast", "reference", "tests")
+
+
+def use_copy_but_kernels(folder: str) -> None:
+    """Import from the copy of `fast` in `folder` all that is not imported yet."""
+    import fast
+
+    assert not [name for name in sys.modules if name.startswith(tuple(f"fast.{each}" for each in WITHOUT_KERNELS))]
+    fast.__path__[:] = [f"{folder}/fast"]
+    _forget("tests")
+
+
+def _forget(*packages: str) -> None:
+    for name in [name for name in sys.modules if name.split(".")[0] in packages]:
+        del sys.modules[name]
+
+
+def _assert_copied(module: str, folder: str) -> None:
+    file = sys.modules[module].__file__
+    assert file is not None and Path(file).is_relative_to(folder), f"ran {file}, which is not the copy"
+
+
+def print_findings(package: str, folder: str, evidence: str) -> None:
+    """`findings`, as JSON."""
+    use_copy(folder)
+    from tests.support.faults.findings import worst
+
+    print(json.dumps(worst(package, json.loads(Path(evidence).read_text(encoding="utf-8")))))
+    _assert_copied(package, folder)
+
+
+def few_threads() -> None:
+    """Small blocks of threads for the simulator, in which they are threads of Python."""
+    from fast.cuda import launches, recurrent_launches
+
+    launches.WARP = recurrent_launches.TOGETHER = 3
+    sys.setswitchinterval(1e-5)  # the simulator polls, and would keep its threads from running
+
+
+def simulate(folder: str, evidence: str) -> None:
+    """`findings_on_cuda`, as JSON."""
+    use_copy(folder)
+    from tests.support.faults.findings import worst
+
+    few_threads()
+    print(json.dumps(worst("fast", json.loads(Path(evidence).read_text(encoding="utf-8")))))
+    _assert_copied("fast", folder)
+    _assert_copied("fast.cuda.solver", folder)
+
+
+def print_results(package: str, folder: str) -> None:
+    """`results`, as JSON."""
+    use_copy(folder)
+    from spec.conformance.cases import stored
+
+    run = runner(package)
+    print(json.dumps({one.name: run(one.case).to_dict(one.case.network) for one in stored()}))
+    _assert_copied(package, folder)
+
+
+def runner(package: str) -> Callable[[Case], Result]:
+    """The function of `package` that runs a case."""
+    if package == "reference":
+        import reference
+
+        return reference.run
+    import fast.run
+
+    return fast.run.run_case
+
+
+def run_tests(folder: str, compiled: bool, file: str, chosen: str) -> int:
+    """`outcome`; the exit code of pytest."""
+    (use_copy_but_kernels if compiled else use_copy)(folder)
+    import pytest
+
+    code = pytest.main([
+        "-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", f"--basetemp={folder}/temporary",
+        "--import-mode=importlib",
+        "-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning",  # the server has
+        "-o", f"pythonpath={folder} {ROOT}", file, "-k", chosen,
+    ])
+    for name in [name for name in sys.modules if name.startswith("fast.")]:
+        if not compiled or name.startswith("fast.training"):
+            _assert_copied(name, folder)
+    return int(code)

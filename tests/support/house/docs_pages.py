@@ -1,4 +1,4 @@
-"""What can be asked of the pages of documentation, as functions of texts that return what is not as it should be."""
+"""Checks of documentation pages: functions of texts that return findings."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from html.parser import HTMLParser
-from pathlib import Path
 from typing import Any
 
 BLOCK = re.compile(r"^```python\n(.*?)^```$(?:\n\n```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
 NEARLY = 0.25
-"""What a tutorial measures depends on rounding after many steps: its digits may differ by so much, its words not."""
+"""Relative tolerance of printed numbers: many training steps amplify rounding."""
 
 FETCHING = {
     "script": "src", "img": "src", "iframe": "src", "audio": "src", "video": "src", "source": "src", "embed": "src",
@@ -28,7 +27,7 @@ REMOTE_IMAGE = re.compile(r"!\[[^\]]*\]\(((?:https?:)?//[^)\s]+)")
 
 @dataclass(frozen=True)
 class Block:
-    """A block of Python of a page: its first line there, and what the page says that it prints (None: nothing said)."""
+    """A block of Python of a page: its first line there, and the output the page shows, if any."""
 
     line: int
     program: str
@@ -44,30 +43,30 @@ def run(name: str, text: str) -> dict[str, Any]:
     """Run every block of a page in one namespace; the namespace.
 
     Raises:
-        AssertionError: a block prints something else than the page says.
+        AssertionError: a block prints something else than the page shows.
     """
     namespace: dict[str, Any] = {"__name__": name}
     for block in blocks(text):
         printed = io.StringIO()
-        with contextlib.redirect_stdout(printed):  # the line numbers of an error are those of the page
+        with contextlib.redirect_stdout(printed):  # an error names the line of the page
             exec(compile("\n" * (block.line - 1) + block.program, name, "exec"), namespace)
         if block.prints is not None:
             assert alike(printed.getvalue(), block.prints), (
-                f"{name}:{block.line} prints\n{printed.getvalue()}and the page says\n{block.prints}"
+                f"{name}:{block.line} prints\n{printed.getvalue()}and the page shows\n{block.prints}"
             )
     return namespace
 
 
-def alike(found: str, said: str) -> bool:
-    """Whether two texts have the same words, and numbers that are nearly the same."""
-    if not found.strip() or NUMBER.sub("#", found).split() != NUMBER.sub("#", said).split():
+def alike(found: str, shown: str) -> bool:
+    """Whether two texts have equal words and nearly equal numbers."""
+    if not found.strip() or NUMBER.sub("#", found).split() != NUMBER.sub("#", shown).split():
         return False
-    pairs = zip(map(float, NUMBER.findall(found)), map(float, NUMBER.findall(said)), strict=True)
+    pairs = zip(map(float, NUMBER.findall(found)), map(float, NUMBER.findall(shown)), strict=True)
     return all(math.isclose(a, b, rel_tol=NEARLY, abs_tol=0.03) for a, b in pairs)
 
 
 def nav(settings: str) -> list[str]:
-    """The pages that the `nav` of `mkdocs.yml` names, in order; read without YAML, which not every environment has."""
+    """The pages in the `nav` of `mkdocs.yml`, in order; read without YAML, which is optional."""
     found = re.search(r"^nav:\n((?: +.*\n)+)", settings, re.MULTILINE)
     return re.findall(r"^ +- (?:[^:\n]+: )?(\S+\.md)$", found[1], re.MULTILINE) if found else []
 
@@ -76,7 +75,6 @@ class _Elements(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.fetched: list[str] = []
-        self.links: list[str] = []
         self.ids: set[str] = set()
         self.style = ""
         self.in_style = False
@@ -86,8 +84,6 @@ class _Elements(HTMLParser):
         self.in_style = tag == "style"
         self.ids |= {given[name] for name in ("id", "name") if name in given}
         self.style += given.get("style", "") + "\n"
-        if tag == "a" and "href" in given:
-            self.links.append(given["href"])
         if tag in FETCHING and FETCHING[tag] in given:
             self.fetched.append(given[FETCHING[tag]])
         self.fetched += [part.split()[0] for part in given.get("srcset", "").split(",") if part.strip()]
@@ -102,7 +98,7 @@ class _Elements(HTMLParser):
 
 @cache
 def elements(html: str) -> _Elements:
-    """What a built page fetches, links to and can be linked to at."""
+    """What a built page fetches, and its anchors."""
     parser = _Elements()
     parser.feed(html)
     parser.close()
@@ -110,29 +106,11 @@ def elements(html: str) -> _Elements:
 
 
 def fetched_from_afar(name: str, text: str) -> list[str]:
-    """What a page or a style makes a browser fetch from elsewhere; links that a reader follows are none of it.
+    """Addresses elsewhere that a browser fetches for a page or a style; links do not count.
 
-    Scripts are not looked into: those of the theme fetch nothing unless a page asks for diagrams or names a repository.
+    Scripts are not read: those of the theme fetch only for diagrams or a named repository.
     """
     if name.endswith(".css"):
         return IN_STYLE.findall(text)
     page = elements(text)
     return [address for address in page.fetched if ABROAD.match(address)] + IN_STYLE.findall(page.style)
-
-
-def dead_links(site: Path, name: str) -> list[str]:
-    """Links of a built page to places within the site that are not there."""
-    page = elements((site / name).read_text(encoding="utf-8"))
-    found = []
-    for link in page.links + page.fetched:
-        address, _, anchor = link.partition("#")
-        if ABROAD.match(link) or re.match(r"(?:mailto|data|https?):", link):
-            continue
-        target = (site / name).parent / address if address else site / name
-        target = target / "index.html" if target.is_dir() else target
-        there = target.is_file()
-        if there and anchor and target.suffix == ".html":
-            there = anchor in elements(target.read_text(encoding="utf-8")).ids
-        if not there:
-            found.append(f"{name}: {link}")
-    return found

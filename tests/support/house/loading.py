@@ -1,7 +1,7 @@
-"""Where something that is read could run code: a function of (path, text) that returns its findings.
+"""The rule of loading: no shipped package runs code from a file or text it reads.
 
-What unpickles, or evaluates a text, does whatever the file says. So checkpoints are read with `weights_only=True`,
-arrays without pickles, and no package that is shipped knows another reader of objects.
+A file that is unpickled, or a text that is evaluated, can run any code. So checkpoints are read
+with `weights_only=True`, arrays without pickles, and no package uses another reader of objects.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from pathlib import PurePosixPath
 
-PACKAGES = ("spec", "derivations", "reference", "fast", "benchmarks", "reports", "results", "docs", "examples")
+from tests.support.house.sources import full_name, imported_names, located
 
 MODULES = {"pickle", "_pickle", "cloudpickle", "dill", "joblib", "jsonpickle", "marshal", "shelve"}
 RUN = {
@@ -23,48 +23,16 @@ ARRAYS = {"numpy.load", "numpy.lib.format.read_array"}
 IMPORTERS = {"importlib.import_module", "__import__"}
 
 
-def imported_names(tree: ast.AST) -> dict[str, str]:
-    """What each imported name of a file stands for: `np` for `numpy`, `load` for `torch.load`."""
-    found: dict[str, str] = {}
-    for node in ast.walk(tree):
-        match node:
-            case ast.Import(names=names):
-                for alias in names:
-                    name = alias.name if alias.asname else alias.name.split(".")[0]
-                    found[alias.asname or name] = name
-            case ast.ImportFrom(module=str(module), names=names, level=0):
-                for alias in names:
-                    found[alias.asname or alias.name] = f"{module}.{alias.name}"
-    return found
+def literally(keyword: ast.keyword, value: bool) -> bool:
+    return isinstance(keyword.value, ast.Constant) and keyword.value.value is value
 
 
-def full_name(node: ast.AST, names: dict[str, str]) -> str:
-    """The absolute name that an expression stands for, as far as imports tell; "" if it is none."""
-    match node:
-        case ast.Name(id=name):
-            return names.get(name, name)
-        case ast.Attribute(value=value, attr=name):
-            before = full_name(value, names)
-            return f"{before}.{name}" if before else ""
-        case ast.Call(func=ast.Name(id="getattr"), args=[value, ast.Constant(value=str(name)), *_]):
-            before = full_name(value, names)
-            return f"{before}.{name}" if before else ""
-    return ""
-
-
-def said(call: ast.Call, keyword: str, value: bool) -> bool:
-    """Whether a call gives a keyword just this value, in so many words."""
-    return any(
-        given.arg == keyword and isinstance(given.value, ast.Constant) and given.value.value is value
-        for given in call.keywords
-    )
-
-
-def without_pickles(call: ast.Call) -> bool:
-    """Whether a call of `numpy.load` leaves `allow_pickle` as it is, or says False."""
-    names = {given.arg for given in call.keywords}  # None: a dictionary of them
-    silent = "allow_pickle" not in names and None not in names
-    return len(call.args) <= 2 and (silent or said(call, "allow_pickle", False))
+def is_safe(call: ast.Call, called: str) -> bool:
+    """Whether a call reads weights with `weights_only=True`, or arrays without pickles."""
+    if called in WEIGHTS:
+        return any(given.arg == "weights_only" and literally(given, True) for given in call.keywords)
+    risky = [given for given in call.keywords if given.arg in ("allow_pickle", None)]  # None: `**options`
+    return called in ARRAYS and len(call.args) <= 2 and all(literally(given, False) for given in risky)
 
 
 def modules_of(node: ast.AST, names: dict[str, str]) -> list[str]:
@@ -80,21 +48,16 @@ def modules_of(node: ast.AST, names: dict[str, str]) -> list[str]:
 
 
 def code_that_is_read(path: PurePosixPath, text: str) -> list[str]:
-    """Places in the file that run what they read, or could."""
+    """Places that run, or may run, code from a file or text."""
     tree = ast.parse(text)
-    names, lawful, found = imported_names(tree), set[ast.AST](), dict[int, str]()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call):
-            called = full_name(node.func, names)
-            if (called in WEIGHTS and said(node, "weights_only", True)) or (called in ARRAYS and without_pickles(node)):
-                lawful.add(node.func)
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.expr | ast.stmt):
-            continue
+    names, found = imported_names(tree), dict[int, str]()
+    nodes = list(located(tree))
+    safe = {node.func for node in nodes if isinstance(node, ast.Call) and is_safe(node, full_name(node.func, names))}
+    for node in nodes:
         for module in modules_of(node, names):
             if module.split(".")[0] in MODULES:
                 found.setdefault(node.lineno, f"{path}:{node.lineno}: imports {module}")
         name = full_name(node, names)
-        if name in RUN or (name in WEIGHTS | ARRAYS and node not in lawful):
+        if name in RUN or (name in WEIGHTS | ARRAYS and node not in safe):
             found.setdefault(node.lineno, f"{path}:{node.lineno}: {name}")
     return [found[line] for line in sorted(found)]

@@ -1,4 +1,4 @@
-"""Cases that must be refused, each with the one sentence that says why."""
+"""Cases that must be refused, each with its message."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ _FILES: tuple[tuple[str, bytes, str], ...] = (
 
 @dataclass(frozen=True)
 class BadCase:
-    """What is wrong, the file, and a part of the message."""
+    """The fault, the file, and a part of the message."""
 
     name: str
     content: bytes

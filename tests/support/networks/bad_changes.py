@@ -1,7 +1,7 @@
-"""Changes of a good case (`bad_cases.GOOD`) that make it bad, and what the message says.
+"""Changes of a good case (`bad_cases.GOOD`) that make it bad, and the expected messages.
 
-Each entry: what is wrong; the path of what is changed, as a message names it; the new value; what that "must be"; and
-the path that the message names, where it is another.
+Each entry: the fault; the path of the change, as a message names it; the new value; the rest of
+"must be"; and the path that the message names, where it differs.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ CHANGES: tuple[tuple, ...] = (
     ("empty name", "populations[1].name", "", "a string that is not empty, got ''"),
     ("number as name", "populations[1].name", 7, "a string that is not empty, got 7"),
     ("duplicate name", "populations[2].name", "hid", "a name that no other has, got 'hid'"),
-    ("wrong kind", "populations[1].kind", "alif", "one of input, li, lif, got 'alif'"),
-    ("list as kind", "populations[1].kind", ["lif"], "one of input, li, lif, got a list of 1"),
+    ("wrong kind", "populations[1].kind", "alif", "one of input, lif, li, got 'alif'"),
+    ("list as kind", "populations[1].kind", ["lif"], "one of input, lif, li, got a list of 1"),
     ("zero tau_mem", "populations[1].tau_mem", 0.0, _POSITIVE + "0.0"),
     ("negative tau_syn", "populations[2].tau_syn[1]", -6.0, _POSITIVE + "-6.0"),
     ("nan tau_mem", "populations[1].tau_mem", NAN, _POSITIVE + "nan"),
@@ -89,7 +89,7 @@ CHANGES: tuple[tuple, ...] = (
     ("nan weight", "connections[0].weights[0][1]", NAN, "a finite number, got nan"),
     ("infinite weight", "connections[0].weights[0][1]", -INF, "a finite number, got -inf"),
     ("integer beyond float64", "connections[0].weights[0][1]", 10**400, "a finite number, got inf"),
-    ("vector of weights", "connections[0].weights[0]", 8.0, "a list of numbers, one a target neuron, got 8.0"),
+    ("vector of weights", "connections[0].weights[0]", 8.0, "a list of numbers, one per target neuron, got 8.0"),
     ("ragged weights", "connections[0].weights[1]", [1.0], "a list of 3, one for each target neuron, got a list of 1"),
     (
         "weights of too few rows",
@@ -149,7 +149,7 @@ CHANGES: tuple[tuple, ...] = (
     ),
     ("trains of nothing", "inputs.inn", [[]], "absent: no population of kind `input` has this name, got spike trains"),
     ("inputs as list", "inputs", [[0.5], [3.0]], "an object, got a list of 2"),
-    ("trains as number", "inputs.in", 3.0, "a list of spike trains, one a neuron, got 3.0"),
+    ("trains as number", "inputs.in", 3.0, "a list of spike trains, one per neuron, got 3.0"),
     ("train as number", "inputs.in[1]", 3.0, "a list of spike times, got 3.0"),
     ("unsorted times", "inputs.in[0]", [7.25, 0.5], "at least the time before it, 7.25, got 0.5", "inputs.in[0][1]"),
     ("negative time", "inputs.in[0][0]", -0.5, _TIME + "-0.5"),
@@ -178,7 +178,7 @@ CHANGES: tuple[tuple, ...] = (
     ),
     ("no time_scale", "loss.readout", "first_spike_time", "given, got nothing", "loss.time_scale"),
     ("negative time_scale", "loss", {**_FIRST, "time_scale": -5.0}, _POSITIVE + "-5.0", "loss.time_scale"),
-    ("superfluous time_scale", "loss.time_scale", 5.0, "absent unless the readout is `first_spike_time`, got 5.0"),
+    ("superfluous time_scale", "loss.time_scale", 5.0, _NO_KEY + "5.0"),
     (
         "spike times of li",
         "loss",
@@ -190,7 +190,10 @@ CHANGES: tuple[tuple, ...] = (
     ("too few targets", "loss", {**_SPIKES, "targets": [[1.0]]}, "a list of 3, one for each neuron", "loss.targets"),
     ("unsorted targets", "loss", {**_SPIKES, "targets": [[], [], [9, 3]]}, "at least the time", "loss.targets[2][1]"),
     ("negative target", "loss", {**_SPIKES, "targets": [[], [-2.0], []]}, _TIME + "-2.0", "loss.targets[1][0]"),
-    ("targets as number", "loss", {**_SPIKES, "targets": 3.0}, "a list of spike trains, one a neuron", "loss.targets"),
+    (
+        "targets as number", "loss", {**_SPIKES, "targets": 3.0}, "a list of spike trains, one per neuron",
+        "loss.targets",
+    ),
     ("label with spike times", "loss", {**_SPIKES, "label": 0}, _NO_KEY + "0", "loss.label"),
     ("loss as text", "loss", "cross_entropy", "an object, got 'cross_entropy'"),
     ("expected as list", "expected", [1.0], "an object, got a list of 1"),

@@ -22,7 +22,7 @@ class _Builder:
     family: Family
 
     def case(self) -> Case:
-        """The case: structure first, so that numbers are the last to shrink."""
+        """The case: structure first, so that numbers shrink last."""
         pick, family = self.pick, self.family
         read = pick.one(family.losses)
         layers = [f"hidden{n}" for n in range(1, pick.one(family.hidden) + 1)] + ["out"]
@@ -112,7 +112,7 @@ class _Builder:
         return np.sort(np.array(times))
 
     def _pattern(self, shape: tuple[int, int], inhibitory: int, sparse: bool) -> np.ndarray:
-        """Weights up to a scale; None where no synapse is."""
+        """Weights up to a scale; None for no synapse."""
         pick = self.pick
         pattern = np.empty(shape, dtype=object)
         for index in np.ndindex(shape):
@@ -157,11 +157,11 @@ def _numbers(target: Population) -> tuple[np.ndarray, np.ndarray, np.ndarray, np
 
 
 def _driving_weights(pattern: np.ndarray, target: Population, spikes: np.ndarray, drive: float) -> np.ndarray:
-    """Weights with which the spikes of the source give a mean current of `drive / T` thresholds.
+    """Weights with which the source spikes give a mean current of `drive / T` thresholds.
 
     Args:
         pattern: signs and proportions, `[pre, post]`.
-        spikes: how many spikes each source neuron has, or is guessed to have.
+        spikes: number of spikes of each source neuron, known or guessed.
         drive: ms.
     """
     weights = pattern.copy()
@@ -169,7 +169,7 @@ def _driving_weights(pattern: np.ndarray, target: Population, spikes: np.ndarray
     count = np.maximum(spikes, 0.0 if spikes.any() else 1.0)
     for j in range(target.size):
         v_th, ratio = v_ths[j], tau_syn[j] / tau_mem[j]
-        charge = drive * v_th * (1 + 0.5 * ratio) / tau_syn[j]  # a slow current comes too late for much of the trial
+        charge = drive * v_th * (1 + 0.5 * ratio) / tau_syn[j]  # a slow current arrives late in the trial
         strongest = 3.0 * v_th / ratio  # one arrival: not more than some 3 spikes
         column = [0.0 if u is None else u for u in pattern[:, j]]
         inhibition = sum(-n * u for n, u in zip(count, column, strict=True) if u < 0) * charge / count.sum()
@@ -181,10 +181,10 @@ def _driving_weights(pattern: np.ndarray, target: Population, spikes: np.ndarray
 
 
 def _loop_weights(pattern: np.ndarray, target: Population, strength: float) -> np.ndarray:
-    """Weights with which spikes that all source neurons fire cannot sustain themselves.
+    """Weights too weak for self-sustained activity when all source neurons spike.
 
-    A spike costs a charge of `tau_mem (v_th - v_reset)`; what one spike of every source neuron brings is `strength` of
-    that.
+    A spike costs a charge of `tau_mem (v_th - v_reset)`; one spike of every source neuron brings
+    `strength` of that.
     """
     tau_mem, tau_syn, v_th, v_reset = _numbers(target)
     cost = strength * tau_mem * (v_th - v_reset) / (tau_syn * pattern.shape[0])

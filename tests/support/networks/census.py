@@ -1,6 +1,6 @@
-"""Counts what drawn cases are about, so that a test can refuse to pass on networks in which nothing happens.
+"""The classes of drawn cases, so that a test can require each of them.
 
-What happened is taken from the ground truth at 20 digits: it depends on no implementation.
+The classes of activity come from the ground truth at 20 digits, not from an implementation.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ assert all(any(name.startswith(readout) for name in _LOSSES) for readout in READ
 
 
 class Census:
-    """How many of the cases counted are of each class."""
+    """The number of counted cases of each class."""
 
     def __init__(self) -> None:
         self.cases = 0
@@ -77,7 +77,7 @@ class Census:
 
 
 def classes(case: Case, truth: Truth | None = None) -> set[str]:
-    """The classes a case is of."""
+    """The classes of a case."""
     truth = simulate(Problem.from_case(case), 20) if truth is None else truth
     return {*_structure(case), *_events(case, truth), *_loss(case, truth)}
 
@@ -151,7 +151,7 @@ def _events(case: Case, truth: Truth) -> Iterator[str]:
 
 
 def _simultaneous(case: Case, name: str, j: int) -> bool:
-    """Whether two spikes of inputs arrive at a neuron at one instant."""
+    """Whether two input spikes arrive at a neuron at one instant."""
     times = [
         t + c.d[i, j]
         for c in case.network.connections

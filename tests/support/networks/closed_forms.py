@@ -1,4 +1,4 @@
-"""Networks whose spikes and voltages can be written down, for the tests of the ground truth."""
+"""Networks with spikes and voltages in closed form, for the tests of the ground truth."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from spec import Case, case_from_text
 from tests.support.truth import Problem
 
 DIGITS = 50
-"""What the ground truth is asked for; mpmath computes the closed forms with 70."""
+"""Digits of the ground truth; mpmath computes the closed forms with 70."""
 
 EXACT = mpf("1e-47")
-"""Two results of 50 digits, of the size of 1 to 100."""
+"""Difference of two results of 50 digits, for values from 1 to 100."""
 
 DIFFERENCED = mpf("1e-28")
-"""A central difference of step 1e-16 against a derivative of the size of 1: its square, times the third derivative."""
+"""Error of a central difference for a derivative near 1: step squared, 1e-32, times the third
+derivative."""
 
 
 def case_of(out: dict, weights: list, delays: list, inputs: list, loss: dict, T: float) -> Case:
@@ -35,6 +36,11 @@ def case_of(out: dict, weights: list, delays: list, inputs: list, loss: dict, T:
         "loss": {"population": "out", **loss},
     }
     return case_from_text(json.dumps(document))
+
+
+def lif(**constants: float) -> dict:
+    """Constants of spiking neurons."""
+    return {"kind": "lif", "threshold": 1.0, "reset": -0.25, **constants}
 
 
 def loss_of(read: str) -> dict:
@@ -63,7 +69,9 @@ def one_neuron(
 def spikes_of_a_quadratic(problem: Problem) -> list[mpf]:
     """The spikes of `one_neuron` with `tau_mem = 2 tau_syn`.
 
-    With `u = exp(-(t - t_arr)/tau_mem)`, its voltage is `V = w (u - u^2) - (v_th - v_reset) sum_k u/u_k`.
+    With `u = exp(-(t - t_arr)/tau_mem)`, its voltage is
+
+        V = w (u - u^2) - (v_th - v_reset) sum_k u/u_k
     """
     values = problem.values
     w, v_th = values["w", 0, 0, 0], values["v_th", "out", 0]
@@ -90,14 +98,16 @@ def response(spikes: list[mpf]) -> Callable[[mpf], mpf]:
 
 
 def pinned_maximum(read: str = "max_voltage", weights: Sequence = ([2.0, None], [-5.0, None])) -> Problem:
-    """Excitation at 1 ms; inhibition, by one or more, at 3 ms, while the voltage still rises: it ends the rise."""
+    """Excitation at 1 ms; one or more inhibitory arrivals at 3 ms end the rise of the voltage."""
     inhibiting = len(weights) - 1
     delays, inputs = [[1.0, None], *[[0.5, None]] * inhibiting], [[0.0], *[[2.5]] * inhibiting]
     return Problem.from_case(case_of({"kind": "li"}, list(weights), delays, inputs, loss_of(read), 40.0))
 
 
 def arrival_at_a_crossing() -> tuple[Problem, mpf]:
-    """`one_neuron`, and a second input that arrives and inhibits at the very time of the first spike; this time."""
+    """`one_neuron` with a second, inhibitory input that arrives exactly at the first spike; this
+    time.
+    """
     first, *_ = spikes_of_a_quadratic(Problem.from_case(one_neuron()))
     out = {"kind": "lif", "threshold": 1.0, "reset": -0.25}
     weights, delays = [[15.0, None], [-9.0, None]], [[1.75, None], [0.0, None]]

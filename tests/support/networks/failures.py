@@ -1,4 +1,4 @@
-"""Cases on which a test has failed are kept, and tried again ever after."""
+"""Keeps the cases on which a test has failed; later runs repeat them."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _stored: dict[tuple[Path, str], Path] = {}
 
 @contextmanager
 def stored_on_failure(case: Case, name: str, folder: Path = FOLDER) -> Iterator[None]:
-    """Write the case to `folder/NAME-HASH.json` if the body raises.
+    """Writes the case to `folder/NAME-HASH.json` if the body raises.
 
-    One file a name and run of the tests: Hypothesis shrinks a failing case from one to the next, and the last, which is
-    the smallest, stays.
+    One file stays per name and test run: Hypothesis shrinks a failing case step by step, and the
+    last case is the smallest.
 
     Args:
         name: of the test, with its parameter if it has one.
@@ -40,6 +40,6 @@ def stored_on_failure(case: Case, name: str, folder: Path = FOLDER) -> Iterator[
         known = path.exists()
         folder.mkdir(parents=True, exist_ok=True)
         save_case(case, path)
-        if not known:  # a file that was there before this run is not ours to remove
+        if not known:  # a file from before this run stays
             _stored[folder, name] = path
         raise

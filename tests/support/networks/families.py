@@ -1,9 +1,9 @@
-"""Kinds of networks that are worth testing, and how one of each is built.
+"""Kinds of networks for the tests, and the choices that build one.
 
-A builder takes all its choices, numbers included, as small integers from a `Source`. Hypothesis is one source: integers
-shrink well, and a network shrinks with them. A seeded generator is the other: the same networks, without Hypothesis, by
-seed. Integers from a small range repeat themselves, and equal numbers would make ties; so every number is moved within
-its step of the grid by an amount that depends on nothing but how many were taken before it.
+A builder takes all its choices, numbers included, as small integers from a `Source`. One source is
+Hypothesis: integers shrink well, and a network shrinks with them. The other is a seeded generator.
+Integers from a small range repeat, and equal numbers would make ties. So every number is moved
+within its step of the grid, by an amount that depends only on the count of numbers before it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _GOLDEN = (5**0.5 - 1) / 2
 
 
 class Source(Protocol):
-    """Where choices come from."""
+    """A source of choices."""
 
     def whole(self, low: int, high: int) -> int:
         """An integer, both ends included."""
@@ -34,13 +34,13 @@ class Seeded:
         self.rng = np.random.default_rng(seed)
 
     def whole(self, low: int, high: int) -> int:
-        """An integer, both ends included; all alike likely."""
+        """An integer, both ends included, all with equal probability."""
         return int(self.rng.integers(low, high + 1))
 
 
 @dataclass
 class Picker:
-    """Choices and numbers from a source's integers."""
+    """Choices and numbers from the integers of a source."""
 
     source: Source
     taken: int = 0
@@ -54,7 +54,7 @@ class Picker:
         return options[self.source.whole(0, len(options) - 1)] if len(options) > 1 else options[0]
 
     def number(self, low: float, high: float) -> float:
-        """A number between, from a grid of 64 steps and moved within its step."""
+        """A number between `low` and `high`: a grid of 64 steps, moved within its step."""
         self.taken += 1
         return low + (high - low) * (self.source.whole(0, GRID - 1) + self.taken * _GOLDEN % 1) / GRID
 
@@ -68,21 +68,24 @@ SPIKE_LOSSES = ("spike_time_mse", "first_spike_time")
 
 @dataclass(frozen=True)
 class Family:
-    """The options of each feature; one of each is chosen, so a family with single options is of one kind.
+    """The options of each feature; a network has one of each.
 
     Attributes:
         hidden: number of hidden layers.
-        recurrent: a hidden layer onto itself, self-connections among them; `feedback`: a later layer onto an earlier.
-        skip, parallel, sparse: connections over a layer, twice the same, with synapses left out or of weight 0.
-        constants: `shared`: one value a population; `own`: one a neuron.
+        recurrent: a hidden layer onto itself, with self-connections; `feedback`: a later layer onto
+            an earlier one.
+        skip, parallel, sparse: connections past a layer, double connections, absent synapses or
+            weights of 0.
+        constants: `shared`: one value per population; `own`: one per neuron.
         taus: of a neuron: `apart`, `equal`, or `near` each other.
-        reset, threshold: the sign of the reset; whether the threshold is 1.
-        delays: `short`, `zero` (half of them), `same` (one for all), `long` (several spikes under way), `beyond` (some
-            longer than the trial).
-        inputs: `spread`, `burst`, `together` (all neurons at the same times), `late` (some after the end), `sparse`.
+        reset, threshold: sign of the reset; whether the threshold is 1.
+        delays: `short`, `zero` (half of them), `same` (one for all), `long` (several spikes under
+            way), `beyond` (some longer than the trial).
+        inputs: `spread`, `burst`, `together` (equal times for all neurons), `late` (some after the
+            end), `sparse`.
         gain: mean input current, in units of the threshold.
-        inhibitory: of how many synapses in 8; `inhibition`: how strong these are.
-        losses: readout and kind of the population read.
+        inhibitory: number of inhibitory synapses in 8; `inhibition`: their strength.
+        losses: readout, and kind of the population read.
     """
 
     hidden: tuple[int, ...] = (0, 1, 2)
@@ -104,7 +107,7 @@ class Family:
 
     @property
     def feed_forward(self) -> bool:
-        """Whether no network of it has a loop."""
+        """Whether its networks have no loop."""
         return not (any(self.recurrent) or any(self.feedback))
 
 
@@ -156,4 +159,4 @@ FAMILIES: dict[str, Family] = {
     ),
     "recurrent_mixed": replace(_MIXED, hidden=(1, 2), recurrent=(True,), feedback=ANY),
 }
-"""By name; "mixed" and "recurrent_mixed" have everything, the others are about one thing."""
+"""By name; "mixed" and "recurrent_mixed" have every feature, each of the others has one."""

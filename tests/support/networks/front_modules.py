@@ -1,4 +1,4 @@
-"""A module of each kind of the torch front, small enough to look at, and what it makes of the given spikes."""
+"""A small module of each kind of the torch front, and its outputs for the given spikes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TARGETS = trains([6.0, 9.0], [8.0])
 
 
 def reader(dtype: torch.dtype = torch.float64) -> LI:
-    """Reads the first layer."""
+    """A readout of the first layer."""
     layer = LI(2, 2, readout="max_voltage", dtype=dtype)
     return layer.initialise_(1.0, 0.1, 3.0, torch.Generator().manual_seed(0))
 
@@ -29,7 +29,7 @@ MODULES: dict[str, Callable[[torch.dtype], nn.Module]] = {"LIF": first_layer, "L
 
 
 def found_by(module: nn.Module) -> Tensor:
-    """Spike times, or the readout, of the given spikes; an LI layer gets them from the first layer."""
+    """Spike times or readout for the given spikes; the first layer feeds an LI layer."""
     if isinstance(module, Network):
         return module({"in": given_spikes()}).spikes["layer1"].times
     if isinstance(module, LIF):

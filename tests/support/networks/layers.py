@@ -1,21 +1,30 @@
-"""A small network, as layers of `fast` and as a case of the specification, for tests of the torch front."""
+"""A small network, as layers of `fast` and as a case of the specification."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+import pytest
 import torch
 from torch import Tensor
 
-from fast import LIF, Spikes
-from spec import Case, Connection, Loss, Network, Population, SpikeTrains
+import reference
+from fast import LIF, Spikes, cross_entropy, first_spike_time, spike_time_mse
+from spec import Case, Connection, CrossEntropy, Loss, Network, Population, SpikeTimeMSE, SpikeTrains
+from tests.support.tolerances import SAME_NETWORK
 
 DURATION = 16.0
 TRIALS: list[list[list[float]]] = [[[0.7, 4.1], [1.9], [2.6, 3.3]], [[], [0.4, 6.0], []], [[], [], []]]
 """Three trials of different numbers of spikes, the last one silent."""
 
 
+FLOAT32 = 1e-5
+"""Relative error of a gradient in float32: some hundred operations in sequence."""
+
+
 def trains(*times: list[float]) -> SpikeTrains:
-    """One list of times a neuron."""
+    """One list of times per neuron."""
     return SpikeTrains(tuple(np.array(train, dtype=np.float64) for train in times))
 
 
@@ -25,7 +34,7 @@ def given_spikes(trials: list = TRIALS) -> Spikes:
 
 
 def first_layer(dtype: torch.dtype = torch.float64) -> LIF:
-    """Three sources, two neurons; in the first two trials both spike, in the first several times."""
+    """Three sources, two neurons; both spike in the first two trials, repeatedly in the first."""
     made = LIF(3, 2, tau_mem=9.0, tau_syn=4.0, v_reset=-0.3, dtype=dtype)
     return filled(made, [[5.6, 3.0], [2.4, 5.1], [-1.7, 3.4]], [[0.6, 2.3], [1.7, 0.9], [3.2, 1.4]])
 
@@ -45,7 +54,7 @@ def filled(layer: LIF, w: list[list[float]], d: list[list[float]]) -> LIF:
 
 
 def case_of(layers: list[LIF], trial: list[list[float]], loss: Loss) -> Case:
-    """The same network in the terms of the specification: populations `in`, `layer0`, `layer1`, ..."""
+    """The network of the layers as a case: populations `in`, `layer0`, `layer1`, ..."""
 
     def numbers(tensor: Tensor | None) -> np.ndarray:
         assert tensor is not None
@@ -59,3 +68,46 @@ def case_of(layers: list[LIF], trial: list[list[float]], loss: Loss) -> Case:
         connections.append(Connection(populations[n].name, f"layer{n}", numbers(layer.w), numbers(layer.d)))
     network = Network(tuple(populations), tuple(connections))
     return Case(network, DURATION, {"in": trains(*trial)}, loss)
+
+
+TARGETS = trains([6.0, 9.0, 15.5], [8.0])
+LOSSES: dict[str, tuple[Loss, Callable[[Spikes], Tensor]]] = {
+    "spike_time_mse": (SpikeTimeMSE("layer1", TARGETS), lambda out: spike_time_mse(out, [TARGETS] * out.trials)),
+    "first_spike_time": (
+        CrossEntropy("first_spike_time", "layer1", 1, 3.0),
+        lambda out: cross_entropy(first_spike_time(out, 3.0), torch.ones(out.trials, dtype=torch.int64)),
+    ),
+}
+
+
+def assert_batch_is_mean(name: str, dtype: torch.dtype) -> None:
+    """Asserts that a batch of `TRIALS` has the mean loss and the mean gradient of its trials.
+
+    `reference` runs each trial alone.
+    """
+    loss, function = LOSSES[name]
+    layers = [first_layer(dtype).requires_grad_(), second_layer(dtype).requires_grad_()]
+    spikes = given_spikes()
+    spikes.times.requires_grad_()
+    emitted = layers[1](layers[0](spikes))
+    value = function(emitted)
+    value.backward()
+    singles = [reference.run(case_of(layers, trial, loss)) for trial in TRIALS]
+    counts = [[len(train) for train in single.spikes["layer1"]] for single in singles]
+    assert emitted.counts().tolist() == counts and len({sum(count) for count in counts}) == 3
+    tolerance = SAME_NETWORK if dtype == torch.float64 else FLOAT32
+    assert float(value.detach()) == pytest.approx(np.mean([single.loss for single in singles]), rel=tolerance)
+
+    def assert_mean(found: Tensor | None, alone: list[np.ndarray]) -> None:
+        expected = np.mean(alone, axis=0)
+        assert found is not None
+        assert np.linalg.norm(found.numpy() - expected) <= tolerance * np.linalg.norm(expected)
+
+    for n, layer in enumerate(layers):
+        assert_mean(layer.w.grad, [single.gradients.connections[n].dL_dw for single in singles])
+        assert_mean(layer.d.grad, [single.gradients.connections[n].dL_dd for single in singles])
+        for constant in ("tau_mem", "tau_syn", "v_th", "v_reset"):
+            alone = [getattr(single.gradients.populations[f"layer{n}"], f"dL_d{constant}") for single in singles]
+            assert_mean(getattr(layer, constant).grad, alone)
+    by_input = np.concatenate([np.concatenate(single.gradients.inputs["in"]) for single in singles])
+    assert_mean(spikes.times.grad, [by_input / len(singles)])

@@ -1,7 +1,8 @@
-"""The equations that NIR's docstrings give its nodes, in steps of time; it shares no code with the package.
+"""The equations of NIR nodes, from NIR's docstrings, in time steps; shares no code with the
+package.
 
-Forward Euler, first order: a spike is wrong by some steps, and with half the step by half of that. A spike is a Dirac:
-a signal of 1/step during one step. Times are in the unit of the graph.
+Forward Euler, first order: spike times are off by some steps, and by half of that with half the
+step. A spike is a Dirac: a signal of 1/step during one step. Times are in the unit of the graph.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ NEURONS = ("CubaLIF", "CubaLI")
 
 @dataclass
 class Activity:
-    """Spike times, and the largest voltage, of each neuron of each CubaLIF and CubaLI."""
+    """Spike times and largest voltage of each neuron of each CubaLIF and CubaLI."""
 
     spikes: dict[str, list[list[float]]]
     highest: dict[str, np.ndarray]
 
 
 def integrate(graph: Any, inputs: Mapping[str, Sequence[Sequence[float]]], duration: float, step: float) -> Activity:
-    """What a graph does, given the spikes of its Input nodes."""
+    """The activity of a graph, given the spikes of its Input nodes."""
     steps = round(duration / step)
     kinds = {name: type(node).__name__ for name, node in graph.nodes.items()}
     before = {name: [a for a, b in graph.edges if b == name] for name in graph.nodes}
@@ -70,7 +71,7 @@ def _width(node: Any) -> int:
 
 
 def _order(kinds: Mapping[str, str], before: Mapping[str, list[str]]) -> list[str]:
-    """The nodes without a state, each after those it reads; Delay too, since it may be one of 0."""
+    """The stateless nodes, each after its sources; Delay too, since it may be 0."""
     order: list[str] = []
     rest = [name for name, kind in kinds.items() if kind not in (*NEURONS, "Input", "Output")]
     while rest:

@@ -1,4 +1,4 @@
-"""Networks for the tests of interchange, and what makes two of them the same to the last bit."""
+"""Networks for the tests of interchange, and their comparison to the last bit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ LIF = {"tau_mem": 20.0, "tau_syn": 5.0, "v_th": 1.0, "v_reset": 0.0}
 
 
 def bits(network: Network) -> list[tuple]:
-    """All of a network, numbers as bytes: -0.0 is not 0.0 here, nor a synapse of weight 0 none."""
+    """A network with its numbers as bytes: -0.0 differs from 0.0, a weight of 0 from no synapse."""
     found: list[tuple] = []
     for p in network.populations:
         constants = (p.tau_mem, p.tau_syn, p.v_th, p.v_reset)
@@ -21,7 +21,7 @@ def bits(network: Network) -> list[tuple]:
 
 
 def awkward() -> Network:
-    """Numbers that are easily lost, names out of order, and connections of every form NIR gives them."""
+    """Numbers that are easily lost, names out of order, and every form of connections in NIR."""
     third, tiny = 0.1 + 0.2, 5e-324
     populations = (
         Population("z out", "li", 2, [20.0, third], [5.0, 1e-9]),
@@ -44,7 +44,7 @@ def awkward() -> Network:
 
 
 def busy() -> Case:
-    """Two inputs, three hidden neurons that reach each other, two outputs that are read; delays of every form."""
+    """Two inputs, a recurrent layer of three neurons, two outputs; delays of every form."""
     hidden = Population("hid", "lif", 3, [9.0, 12.0, 15.0], [4.0, 5.0, 3.0], [1.0, 0.8, 1.1], [0.0, -0.3, 0.2])
     populations = (Population("in", "input", 2), hidden, Population("out", "li", 2, [20.0, 11.0], [5.0, 6.5]))
     connections = (

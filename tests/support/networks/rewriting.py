@@ -1,6 +1,7 @@
-"""The same network, written in another way; and where its results are then to be found.
+"""One network in another notation, and the places of its results.
 
-Every function returns the rewritten case, and what takes a result of the original case to the result expected of it.
+Each function returns the rewritten case, and the function from a result of the original case to the
+result expected of the rewritten one.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ from spec import (
 from tests.support.comparison import CONSTANTS
 
 Rewritten = tuple[Case, Callable[[Result], Result]]
+SPARE = Population("spare", "lif", 2, *(np.full(2, value) for value in (10.0, 5.0, 1.0, 0.0)))
+"""Two neurons beside those of a network."""
+
 TIMES, VOLTAGES = ("d", "t_in", "tau_mem", "tau_syn"), ("w", "v_th", "v_reset")
 
 
@@ -36,14 +40,14 @@ def trains_of(trains: Sequence[np.ndarray] | SpikeTrains) -> SpikeTrains:
 
 
 def with_numbers(like: Connection, w: np.ndarray, d: np.ndarray) -> Connection:
-    """The same synapses with other weights and delays."""
+    """A connection of the same synapses with other weights and delays."""
     weights = np.asarray(w).astype(object)
     weights[~like.exists] = None
     return Connection(like.source, like.target, weights, d)
 
 
 def with_constants(population: Population, change: Callable[[str, np.ndarray], np.ndarray]) -> Population:
-    """The same population with other constants."""
+    """A population of the same neurons with other constants."""
     given = {name: getattr(population, name) for name in CONSTANTS if getattr(population, name) is not None}
     changed: dict[str, Any] = {name: change(name, values) for name, values in given.items()}
     return replace(population, **changed)
@@ -78,7 +82,7 @@ def later(case: Case, s: float) -> Rewritten:
 
 
 def in_units(case: Case, ms: float, unit: float) -> Rewritten:
-    """A millisecond is `ms`, and a unit of voltage is `unit`, of the new units."""
+    """Other units: a millisecond becomes `ms`, a unit of voltage becomes `unit`."""
 
     def change(name: str, values: np.ndarray) -> np.ndarray:
         return values * (ms if name in TIMES else unit)

@@ -1,4 +1,4 @@
-"""Layers one after the other, as they start and after some training, for the tests of interchange."""
+"""Layers in a row, at the start and after training, for the tests of interchange."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LABELS = torch.tensor([0, 2, 1])
 
 
 def row(dtype: torch.dtype = torch.float64, seed: int = 0) -> list[Layer]:
-    """3 -> 6 -> 4 -> 3, delays of each synapse, constants of each neuron; the hidden layers are busy."""
+    """3 -> 6 -> 4 -> 3, delays per synapse, constants per neuron, busy hidden layers."""
     random = torch.Generator().manual_seed(seed)
     first = LIF(3, 6, tau_mem=[9.0, 9.5, 10.1, 8.3, 7.7, 12.0], tau_syn=4.0, v_reset=-0.3, dtype=dtype)
     second = LIF(6, 4, tau_mem=12.0, tau_syn=[6.0, 5.5, 4.9, 6.1], v_th=[1.0, 0.9, 0.8, 1.1], dtype=dtype)
@@ -26,7 +26,7 @@ def row(dtype: torch.dtype = torch.float64, seed: int = 0) -> list[Layer]:
 
 
 def trained(dtype: torch.dtype) -> list[Layer]:
-    """After two steps, with constants learned too."""
+    """The row after two steps, in which constants learn too."""
     made = row(dtype)
     stack = nn.Sequential(*made).requires_grad_()
     optimiser = torch.optim.Adam(stack.parameters(), lr=0.01)

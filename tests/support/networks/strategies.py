@@ -1,6 +1,6 @@
-"""Cases that tests draw: by Hypothesis, or by a seed.
+"""Cases that tests draw, by Hypothesis or by a seed.
 
-Both come from the same builder (`building.py`), so whatever a seeded test meets, Hypothesis can find and shrink.
+Both use one builder (`building.py`), so Hypothesis can find and shrink every seeded network.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def families(feed_forward: bool | None = None) -> list[str]:
 
 
 class _Drawn:
-    """Choices that Hypothesis makes."""
+    """Choices of Hypothesis."""
 
     def __init__(self, draw: st.DrawFn) -> None:
         self.draw = draw
@@ -37,7 +37,9 @@ def cases(draw: st.DrawFn, feed_forward: bool | None = None, family: str | None 
 
 
 def seeded_case(seed: int, family: str | None = None, feed_forward: bool | None = None) -> Case:
-    """The case of that seed, the same on every machine; without a family, consecutive seeds go through all of them."""
+    """The case of that seed, equal on every machine; without a family, seeds cycle through all of
+    them.
+    """
     names = families(feed_forward)
     name = names[seed % len(names)] if family is None else family
     return build(Seeded([seed, zlib.crc32(name.encode())]), FAMILIES[name])

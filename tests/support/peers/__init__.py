@@ -1,1 +1,1 @@
-"""Other simulators, as the conformance kit sees them."""
+"""Other simulators, for the tests of the conformance kit."""

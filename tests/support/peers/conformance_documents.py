@@ -1,12 +1,12 @@
-"""The cases of the conformance set, without their results: `DOCUMENTS`, by name.
+"""The cases of the conformance set without results: `DOCUMENTS`, by name.
 
-Each is about one thing. The simplest (one layer, one pair of time constants, delays of 0 or of whole ms) are there for
-simulators that can do no more.
+Each case has one subject. The simplest (one layer, one pair of time constants, delays of 0 or whole
+ms) are for simulators that can do no more.
 """
 
 from __future__ import annotations
 
-from tests.support.house.documents import case, cross_entropy, li, lif, mse, wire
+from tests.support.networks.documents import case, cross_entropy, li, lif, mse, wire
 
 _TWO_TO_THREE = wire("in", "hid", [[6.0, 4.0, -1.5], [2.5, 5.0, 7.5]], [[1.0, 2.5, 0.5], [3.0, 0.25, 4.5]])
 _THREE_TO_TWO = wire(

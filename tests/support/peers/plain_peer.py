@@ -1,9 +1,10 @@
-"""A small simulator of its own, in plain Python: `python tests/support/peers/plain_peer.py CASE.json`.
+"""A small independent simulator in plain Python: `plain_peer.py CASE.json`.
 
-It does one layer of spiking neurons with squared errors of spike times, and of the gradient only weights and delays; of
-the rest it says so (exit code 5). It shares nothing with this project but the case files: no NumPy, no `spec`. Between
-events the state flows in closed form; a crossing is found by bisection before the peak; the sensitivities `gV`, `gI` of
-the loss to the state flow back along the same events.
+It has one layer of spiking neurons with squared errors of spike times, and gradients by weights and
+delays only; it refuses all else with exit code 5. It shares only the case files with this project:
+no NumPy, no `spec`. Between events the state flows in closed form; bisection finds a crossing
+before the peak; the sensitivities `gV`, `gI` of the loss to the state flow back along the same
+events.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def refuse(reason: str) -> int:
 
 
 def of(value: Any, k: int) -> Any:
-    """An entry of a list, or the one number for all."""
+    """An entry of a list, or the number that stands for all."""
     return value[k] if isinstance(value, list) else value
 
 
@@ -87,7 +88,7 @@ def simulate(
     v_th: float,
     v_reset: float,
 ) -> list[Event]:
-    """`(t, V, source, I)` of every event of neuron j, V and I just after; the source of its own spike is None."""
+    """`(t, V, source, I)` of every event of neuron j, just after it; source None: its own spike."""
     events: list[Event] = []
     t = V = I = 0.0
     steps: list[tuple[float, int | None]] = [*arrivals, (duration, None)]

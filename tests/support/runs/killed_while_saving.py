@@ -1,9 +1,9 @@
-"""Processes that are killed at random moments while they save: `python -m tests.support.runs.killed_while_saving KIND N FOLDER`.
+"""Kills processes at random moments while they save; for a child of `tests.support.forking`.
 
-KIND is `whole` (`fast.training.checkpoints`) or `in-place` (the naive writer: the control). Each of N children saves
-one checkpoint after another, until it is killed; after each kill the newest state is read. Prints, as JSON,
-how often none could be read, how often a damaged one had to be left out,
-or the newest was older than before, and how many files were left half written.
+KIND is `whole` (`fast.training.checkpoints`) or `in-place` (a naive writer, the control). Each of N
+children saves one checkpoint after another until it is killed; after each kill the newest state is
+read. Prints, as JSON, how often no state could be read, how often a damaged one was skipped, how
+often the newest was older than before, and how many files were left half written.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import json
 import os
 import random
 import signal
-import sys
 import time
 from itertools import count
 from pathlib import Path
@@ -26,7 +25,7 @@ STATE = {"network": torch.arange(200_000, dtype=torch.float64)}
 
 
 def save_for_ever(kind: str, folder: Path, first: int) -> None:
-    """What a child does."""
+    """Saves checkpoints without end."""
     checkpoints = Checkpoints(folder)
     for step in count(first):
         state = {**STATE, "step": step}
@@ -36,9 +35,9 @@ def save_for_ever(kind: str, folder: Path, first: int) -> None:
             (folder / "checkpoint-000000001.pt").write_bytes(encoded(state))
 
 
-def main(kind: str, kills: int, folder: Path) -> None:
-    """Kill so many children."""
-    draw, unreadable, left_out, went_back, half_written, last = random.Random(0), 0, 0, 0, 0, 0
+def main(kind: str, kills: int, name: str) -> None:
+    """Kills `kills` children, which save in the folder `name`."""
+    folder, draw, unreadable, left_out, went_back, half_written, last = Path(name), random.Random(0), 0, 0, 0, 0, 0
     Checkpoints(folder).save(0, {**STATE, "step": 0})
     for _ in range(kills):
         child = os.fork()
@@ -59,7 +58,3 @@ def main(kind: str, kills: int, folder: Path) -> None:
         last = max(last, state["step"])
     found = {"unreadable": unreadable, "left_out": left_out, "went_back": went_back, "half_written": half_written}
     print(json.dumps({**found, "last": last}))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]))

@@ -1,15 +1,14 @@
-"""Many steps of a small network in one process: `python -m tests.support.runs.long_run KIND STEPS`.
+"""Many training steps of a small network in one process; for a child of `tests.support.forking`.
 
-Prints, as JSON, memory (bytes resident) and open files after the warm-up and after every tenth of STEPS more, and what
-the network did. KIND is `plain`, or what leaks a little each step (the controls): `graphs` keeps what autograd knows,
-`numbers` 256 numbers, `files` one open file in a hundred steps.
+Prints, as JSON, memory (resident bytes) and open files after the warm-up and after each tenth of
+STEPS, and the losses and spikes. KIND is `plain`, or a leak (the controls): `graphs` keeps autograd
+graphs, `numbers` keeps 256 numbers per step, `files` keeps one open file per hundred steps.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,7 @@ def open_files() -> int:
 
 
 class Small:
-    """4 channels, 8 neurons, 3 outputs; all of them learn."""
+    """4 channels, 8 neurons, 3 outputs; all parameters learn."""
 
     def __init__(self) -> None:
         torch.manual_seed(0)
@@ -55,7 +54,7 @@ class Small:
 
 
 def main(kind: str, steps: int) -> None:
-    """Take the steps, and print what they took."""
+    """Takes the steps, and prints the measurements."""
     net, kept, found = Small(), list[Any](), list[tuple[int, int]]()
     losses, fired = list[float](), 0
     for step in range(1, WARM_UP + steps + 1):
@@ -72,7 +71,3 @@ def main(kind: str, steps: int) -> None:
             losses.append(float(loss.detach()))
     took, files = zip(*found, strict=True)
     print(json.dumps({"memory": took, "files": files, "losses": losses, "fired": fired}))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))

@@ -1,4 +1,4 @@
-"""Folders of finished classification runs, made up: small or large, plain or odd, to be drawn."""
+"""Synthetic folders of finished classification runs, small or large, plain or odd."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DURATION, POINTS = 50.0, 60
 
 
 def result(sizes: tuple[int, ...]) -> dict[str, Any]:
-    """40 trials a class, of which 30 are answered right and 10 as the next class."""
+    """40 trials per class: 30 answers are right, 10 are the next class."""
     classes = sizes[-1]
     answers = [[30 * (j == label) + 10 * (j == (label + 1) % classes) for j in range(classes)] + [0]
                for label in range(classes)]
@@ -27,7 +27,7 @@ def result(sizes: tuple[int, ...]) -> dict[str, Any]:
 
 
 def line(epoch: int) -> dict[str, Any]:
-    """Of the log."""
+    """One line of the log."""
     return {
         "epoch": epoch, "train_loss": 3.0 / epoch, "train_accuracy": 1 - 0.6 / epoch, "valid_loss": 3.1 / epoch,
         "valid_accuracy": 0.65 - 0.01 * abs(epoch - 2), "spikes_per_neuron": 2.0, "silent": 0.25, "silent_steps": 0,
@@ -37,7 +37,7 @@ def line(epoch: int) -> dict[str, Any]:
 
 
 def options(**entries: object) -> dict[str, Any]:
-    """Settings, some of the kinds that there are."""
+    """Settings of several types."""
     return {
         "task": "yin-yang", "seed": 7, "out": "runs/mine", "resume": False, "dtype": "float32", "hidden": [30],
         "lr": 0.02, "data": None, "data_sha256": {"train.h5": "ab12", "test.h5": "cd34"}, **entries,
@@ -45,7 +45,7 @@ def options(**entries: object) -> dict[str, Any]:
 
 
 def arrays(sizes: tuple[int, ...], spikes: int = 3, trials: int = 3) -> Arrays:
-    """Those of `page.npz`: so many spikes a neuron and trial."""
+    """The arrays of `page.npz`, with this number of spikes per neuron and trial."""
     random = np.random.default_rng(5)
     found: Arrays = {"t": np.linspace(0.0, DURATION, POINTS), "duration": np.array(DURATION)}
     for n, shape in enumerate(pairwise(sizes)):
@@ -65,7 +65,7 @@ def arrays(sizes: tuple[int, ...], spikes: int = 3, trials: int = 3) -> Arrays:
 
 
 def archive(found: Arrays) -> bytes:
-    """As a file of NumPy."""
+    """The bytes of the NumPy file."""
     content = io.BytesIO()
     np.savez_compressed(content, allow_pickle=True, **found)
     return content.getvalue()
@@ -85,7 +85,7 @@ Change = Callable[[Path], object]
 
 
 def results(**entries: object) -> Change:
-    """Other entries in `result.json`."""
+    """Changes entries of `result.json`."""
 
     def change(folder: Path) -> None:
         path = folder / "result.json"
@@ -95,7 +95,7 @@ def results(**entries: object) -> Change:
 
 
 def lines(**entries: object) -> Change:
-    """Other entries in each line of the log."""
+    """Changes entries of each line of the log."""
 
     def change(folder: Path) -> None:
         path = folder / "history.jsonl"
@@ -106,12 +106,12 @@ def lines(**entries: object) -> Change:
 
 
 def settings(**entries: object) -> Change:
-    """Other options."""
+    """Changes options."""
     return lambda folder: (folder / "options.json").write_text(json.dumps(options(**entries)))
 
 
 def recorded(change: Callable[[Arrays], object]) -> Change:
-    """Other arrays: `change` does so in place."""
+    """Changes arrays; `change` works in place."""
 
     def changed(folder: Path) -> None:
         with np.load(folder / "page.npz") as file:

@@ -1,4 +1,4 @@
-"""Reading the page of a run as a browser would."""
+"""Reads the page of a run as a browser would."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 class Outline(HTMLParser):
-    """What a page holds; refuses elements that are not closed in order."""
+    """The content of a page; refuses elements that are not closed in order."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class Outline(HTMLParser):
         return " ".join(" ".join(self.words).replace(NO_BREAK, " ").split())
 
     def names(self) -> list[str]:
-        """Those of the pictures."""
+        """The names of the pictures."""
         return [str(attributes["alt"]) for tag, attributes in self.elements if tag == "img"]
 
 

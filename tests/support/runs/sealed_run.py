@@ -1,10 +1,11 @@
-"""A run that is watched by Python's audit events: `python -m tests.support.runs.sealed_run REPORT PLANT [OPTIONS of fast.train]`.
+"""A training run under watch of the audit events of Python.
 
-Whatever opens a socket is refused; what changes a file or a folder, and what starts a program, is noted. REPORT becomes
-a JSON object with what was seen, to the very end of the process. PLANT does something forbidden while the data are
-drawn (the control), or nothing (`-`). Without options nothing is trained, and only PLANT runs.
+`python -m tests.support.runs.sealed_run REPORT PLANT [OPTIONS of fast.train]` refuses every socket,
+and records every change of a file or folder and every start of a program. REPORT becomes a JSON
+object of these, up to the very end of the process. PLANT does something forbidden while the data
+are drawn (a control), or nothing (`-`). Without options only PLANT runs.
 
-Python tells what its own functions do, not what a library of another language does by itself.
+Audit events cover functions of Python, not libraries of other languages.
 """
 
 from __future__ import annotations
@@ -16,8 +17,11 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
+import traceback
 import urllib.request
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -29,11 +33,11 @@ STARTS = {"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spaw
 
 
 class NetworkError(Exception):
-    """Somebody wanted to talk."""
+    """A refused socket."""
 
 
 class Watch:
-    """The hook, and what it has seen."""
+    """The audit hook, and its record."""
 
     def __init__(self) -> None:
         self.changed: list[list[str]] = []
@@ -57,13 +61,13 @@ class Watch:
             raise NetworkError(event)
 
     def note(self, event: str, path: Any, folder: Any = -1) -> None:
-        """A path, absolute: it may be relative to an open folder."""
+        """Records a path, which may be relative to an open folder."""
         base = os.readlink(f"/proc/self/fd/{folder}") if isinstance(folder, int) and folder >= 0 else os.getcwd()
         self.changed.append([event, os.path.normpath(os.path.join(base, os.fsdecode(path)))])
 
 
 def swallowed() -> None:
-    """The way it is mostly written."""
+    """Opens a socket and swallows the error, as is common."""
     try:
         socket.create_connection(("127.0.0.1", 9), timeout=0.1)
     except Exception as error:
@@ -99,13 +103,14 @@ PLANTS: dict[str, Callable[[], object]] = {
 }
 
 
-def main(plant: str, options: list[str]) -> int:
-    """Train, if there are options: Yin-Yang, on few points."""
+def train(plant: str, options: tuple[str, ...]) -> int:
+    """Trains Yin-Yang on few points, and resumes at the end; without options only PLANT runs."""
     if not options:
         PLANTS[plant]()
         return 0
-    from fast import train  # not before the hook is there
+    from fast import train  # under watch
     from fast.tasks import yin_yang
+    from tests.support.runs.undrawn import without_pictures
 
     drawn = yin_yang.points
 
@@ -115,18 +120,36 @@ def main(plant: str, options: list[str]) -> int:
 
     yin_yang.points = points  # type: ignore[assignment]
     yin_yang.POINTS = {"train": 60, "valid": 30, "test": 30}
-    train.main(options)
-    return train.main([*options, "--resume"])  # and it ends once more
+    with nullcontext() if plant == "-" else without_pictures():
+        train.main(options)
+        return train.main([*options, "--resume"])
+
+
+def main(report: str, plant: str, *options: str) -> int:
+    """Watches a training; the exit code."""
+    watch, file = Watch(), open(report, "w", encoding="utf-8")  # noqa: SIM115 - closed at the very end
+    atexit.register(tell, watch, file)  # first, and so called last
+    sys.addaudithook(watch)
+    return train(plant, options)
 
 
 def tell(watch: Watch, report: TextIO) -> None:
-    """Write down what was seen."""
+    """Writes the record."""
     json.dump(vars(watch), report)
     report.close()
 
 
+def in_a_fork(report: str, plant: str, *options: str) -> int:
+    """`main` in a child of `tests.support.forking`, whose exit skips `atexit`."""
+    tempfile.tempdir = None  # that of the parent
+    try:
+        return main(report, plant, *options)
+    except Exception:
+        traceback.print_exc()
+        return 1
+    finally:
+        atexit._run_exitfuncs()
+
+
 if __name__ == "__main__":
-    watch, report = Watch(), open(sys.argv[1], "w", encoding="utf-8")  # noqa: SIM115 - closed at the very end
-    atexit.register(tell, watch, report)  # first, and so called last
-    sys.addaudithook(watch)
-    sys.exit(main(sys.argv[2], sys.argv[3:]))
+    sys.exit(main(*sys.argv[1:]))

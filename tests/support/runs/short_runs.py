@@ -1,4 +1,4 @@
-"""Training runs that take a second, for the tests of survival: a classification and the sequence task."""
+"""Training runs of one second for the tests of survival: a classification and a sequence."""
 
 from __future__ import annotations
 
@@ -17,10 +17,8 @@ from fast.data.spike_files import SpikeData
 from fast.tasks.sequence.task import Sequence
 from fast.training import engine
 from fast.training.classify import Classification
-from fast.training.model import Reader
-from fast.training.null_folder import Folder
 from fast.training.processes import Processes
-from fast.training.run_folder import LOG, RunFolder
+from fast.training.run_folder import LOG, Folder, RunFolder
 from fast.training.settings import Settings
 
 DURATION = 12.0
@@ -48,11 +46,12 @@ def letters(trials: int, seed: int) -> SpikeData:
 
 
 def classification(seed: int = 3, workers: int = 0, **changed: Any) -> Classification:
-    """13 trials in batches of 5 at most: an epoch has three steps, and a fourth that evaluates."""
+    """13 trials in batches of at most 5: an epoch has three steps, and a fourth that evaluates."""
     settings, given = replace(SETTINGS, **changed), options(seed=seed, workers=workers)
     data = {name: letters(trials, n) for n, (name, trials) in enumerate({"train": 13, "valid": 6, "test": 6}.items())}
-    network = Reader(4, 3, settings, torch.float32, 3)
-    return Classification("letters", settings, given, network, data, DURATION, lambda folder: [], Processes())
+    training = Classification(settings, given, data, DURATION, torch.float32, Processes())
+    training.draw = lambda folder: []
+    return training
 
 
 def sequence() -> Sequence:
@@ -66,11 +65,11 @@ def run(training: engine.Training, out: Path, **changed: Any) -> int:
 
 
 class KilledError(Exception):
-    """As good as `kill -9`: nothing of the run goes on."""
+    """Stands for `kill -9`: nothing of the run continues."""
 
 
 def killed_before(training: Any, step: int) -> engine.Training:
-    """The same training, which dies before a step."""
+    """The training, with a kill before a step."""
     take = training.step
 
     def dying(number: int, folder: Folder, check: Callable[[], None]) -> None:
@@ -84,6 +83,6 @@ def killed_before(training: Any, step: int) -> engine.Training:
 
 
 def log(folder: Path) -> list[dict]:
-    """Without the times that a clock has taken."""
+    """The log without measured times."""
     lines = [json.loads(line) for line in (folder / LOG).read_text(encoding="utf-8").splitlines()]
     return [{name: value for name, value in line.items() if name != "seconds"} for line in lines]

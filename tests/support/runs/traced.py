@@ -1,11 +1,12 @@
-"""What goes on in a small network, forwards and backwards, at every moment: the data of the report's first figure.
+"""The state of a small network forwards and backwards, for the report's first figure.
 
-The reference keeps events only. Between them its own flows tell the state at any instant, forwards from the event
+The reference keeps events only. Between them its flows give the state: forwards from the event
 before, backwards from the event after.
 """
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from reference.adjoint import Adjoint, _Sweep
@@ -14,24 +15,42 @@ from reference.events import Arrivals, Crossing, Event, Neuron
 from reference.flow import adjoint_flow, flow
 from reference.readouts import drive
 from reference.simulate import simulate
-from spec import Case
+from spec import Case, case_from_text
 
-SAMPLES = 40  # of each stretch between two events
+SAMPLES = 40  # per stretch between two events
+
+
+def small() -> Case:
+    """Two inputs, a hidden neuron, an output: some arrivals and three spikes."""
+    lif = {"kind": "lif", "size": 1, "tau_mem": 10.0, "tau_syn": 5.0, "threshold": 1.0, "reset": 0.0}
+    document = {
+        "format": "eventprop-case/1",
+        "duration": 40.0,
+        "populations": [{"name": "in", "kind": "input", "size": 2}, {"name": "hidden", **lif}, {"name": "out", **lif}],
+        "connections": [
+            {"source": "in", "target": "hidden", "weights": [[2.9], [2.7]], "delays": [[2.0], [6.5]]},
+            {"source": "hidden", "target": "out", "weights": [[4.4]], "delays": [[5.0]]},
+        ],
+        "inputs": {"in": [[1.0, 12.0], [3.0]]},
+        "loss": {"kind": "spike_time_mse", "population": "out", "targets": [[18.0, 25.0, 27.5]]},
+    }
+    return case_from_text(json.dumps(document))
 
 
 class Traced(_Sweep):
-    """The backward pass, which also notes what it passes.
+    """The backward pass, with a record of its states.
 
     Attributes:
-        backwards: of each neuron, `(t, lambda_V, lambda_I)` from late to early; at an event twice, after and before.
-        jumps: of each neuron, one entry an event, from late to early.
+        backwards: per neuron, `(t, lambda_V, lambda_I)` from late to early; twice at an event,
+            after and before.
+        jumps: per neuron, one entry per event, from late to early.
     """
 
     backwards: dict[Neuron, list[tuple[float, float, float]]]
     jumps: dict[Neuron, list[dict[str, Any]]]
 
     def flow_back(self, adjoint: Adjoint, event: Event) -> None:
-        """Note the stretch from the neuron's next event down to this one."""
+        """Records the stretch from the next event of the neuron down to this one."""
         c, later = event.neuron.constants, adjoint.t
         for n in range(SAMPLES + 1):
             h = (later - event.t) * n / SAMPLES
@@ -40,7 +59,7 @@ class Traced(_Sweep):
         super().flow_back(adjoint, event)
 
     def arrivals(self, adjoint: Adjoint, event: Arrivals) -> None:
-        """Note what the arrivals are worth."""
+        """Records the gradients of the arrivals."""
         super().arrivals(adjoint, event)
         for spike, synapse in event.parcels:
             self.jumps[event.neuron].append({
@@ -51,7 +70,7 @@ class Traced(_Sweep):
             })
 
     def crossing(self, adjoint: Adjoint, event: Crossing) -> None:
-        """Note the jump."""
+        """Records the jump."""
         plus = adjoint.lambda_V
         super().crossing(adjoint, event)
         self.jumps[event.neuron].append({
@@ -61,7 +80,7 @@ class Traced(_Sweep):
 
 
 def traced(case: Case) -> list[dict[str, Any]]:
-    """Of each neuron that receives: its curves forwards and backwards, its spikes, and what happens to it.
+    """Per neuron that receives: curves forwards and backwards, spikes and events.
 
     Losses of spike times only: a running readout drives the adjoint between events.
     """

@@ -1,7 +1,8 @@
 """Derivatives of the loss as differences of two simulations.
 
-With values good to 50 digits and a step of 1e-16, a central difference is wrong by the square of the step times the
-third derivative, and by 1e-50 / 1e-16 of rounding: about 30 digits are right, fewer near a grazing spike.
+With values of 50 digits and a step of 1e-16, the error of a central difference is the square of the
+step times the third derivative, plus rounding of 1e-50 / 1e-16: about 30 digits are right, fewer
+near a grazing spike.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from tests.support.truth.simulation import guard_digits
 
 DIGITS, STEP = 50, "1e-16"
 _STENCILS = {0: ((-1, -0.5), (1, 0.5)), 1: ((0, -1.5), (1, 2.0), (2, -0.5)), -1: ((0, 1.5), (-1, -2.0), (-2, 0.5))}
-"""Multiples of the step and their weights: central, or one-sided and of second order too."""
+"""Multiples of the step and their weights: central, or one-sided; both of second order."""
 
 
 class OrderChanged(ArithmeticError):
@@ -33,15 +34,16 @@ class OrderChanged(ArithmeticError):
 def gradient(
     case: Case, digits: float = DIGITS, h: str = STEP, sides: Mapping[Key, int] | None = None
 ) -> Gradients:
-    """The gradient of the loss, as object arrays of mpmath's numbers.
+    """The gradient of the loss, as object arrays of numbers of mpmath.
 
-    Delays and input times less than the step away from 0 are differenced from above.
+    Delays and input times within the step of 0 are differenced from above.
 
     Args:
-        sides: parameters to be differenced from one side; see `difference`.
+        sides: parameters that are differenced from one side; see `difference`.
 
     Raises:
-        OrderChanged: the order of events is not the same at the case and all around it, or on the side named.
+        OrderChanged: the order of events at the case differs from that around it, or on the side
+            named.
     """
     around, sides = _Neighbourhood(Problem.from_case(case), digits, h), sides or {}
     with working_precision(around.precision):
@@ -56,11 +58,11 @@ def difference(problem: Problem, key: Key, digits: float = DIGITS, h: str = STEP
     """The derivative with respect to one parameter.
 
     Args:
-        side: 0: central. +1, -1: from above, from below; then the order of events must be one and the same on that
-            side, and may be another at the problem itself, as at a tie.
+        side: 0: central. +1, -1: from above, from below; then the order of events must be constant
+            on that side, and may differ at the problem itself, as at a tie.
 
     Raises:
-        OrderChanged: it is not.
+        OrderChanged: the order of events changes.
     """
     around = _Neighbourhood(problem, digits, h)
     with working_precision(around.precision):
@@ -78,7 +80,7 @@ def directional(
 
 
 class _Neighbourhood:
-    """A problem, and its losses at nudges of its values."""
+    """A problem, and its losses at nudged values."""
 
     def __init__(self, problem: Problem, digits: float, h: str) -> None:
         self.case, self.digits = problem.case, digits
@@ -89,14 +91,14 @@ class _Neighbourhood:
             self.here = Run(self.case, self.values, self.T, self.digits)
 
     def side(self, key: Key) -> int:
-        """+1 for a number that may not become negative and is about to, else 0."""
+        """+1 for a number within the step of a bound at 0, else 0."""
         return 1 if key[0] in ("d", "t_in") and self.values[key] < self.h else 0
 
     def slope(self, direction: Mapping[Key, Real], side: int, name: object, as_here: bool) -> Real:
-        """The derivative along `direction`, in the caller's working precision.
+        """The derivative along `direction`, at the working precision of the caller.
 
         Args:
-            as_here: whether the order of events must also be that of the problem itself.
+            as_here: whether the order of events must equal that of the problem itself.
         """
         total = Real(0)
         signatures = {self.here.signature()} if as_here else set()

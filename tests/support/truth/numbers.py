@@ -1,4 +1,4 @@
-"""From mpmath's numbers to MPFR's and back, and the precision to work in."""
+"""Conversion between mpmath and MPFR, and the working precision."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ INFINITY = gmpy2.inf()
 
 
 def working_precision(digits: float) -> AbstractContextManager:
-    """Arithmetic of `digits` decimal digits; a division by 0 or a NaN is an error, not a number."""
+    """Arithmetic of `digits` decimal digits; a division by 0 or a NaN raises."""
     bits = int(digits * 3.3219281) + 2
     return gmpy2.context(precision=bits, trap_divzero=True, trap_invalid=True, trap_overflow=True)
 
@@ -34,6 +34,6 @@ def real(value: mpmath.mpf | float) -> Real:
 
 
 def mpf(number: Real) -> mpmath.mpf:
-    """`number`, all its digits kept whatever mpmath's own precision is."""
+    """`number` with all its digits, at any precision of mpmath."""
     mantissa, exponent = number.as_mantissa_exp()
     return mpmath.mp.make_mpf(mpmath.libmp.from_man_exp(int(mantissa), int(exponent)))

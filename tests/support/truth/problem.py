@@ -1,4 +1,4 @@
-"""A case whose numbers are free: any of them can be nudged."""
+"""A case with numbers that can be nudged."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from spec import Case
 
 Key = tuple[str | int, ...]
-"""Names a parameter: ("w" or "d", connection, pre, post), (a constant, population, neuron) or
+"""The key of a parameter: ("w" or "d", connection, pre, post), (a constant, population, neuron) or
 ("t_in", population, neuron, k)."""
 
 CONSTANTS = ("tau_mem", "tau_syn", "v_th", "v_reset")
@@ -21,8 +21,8 @@ class Problem:
     """A case, and its numbers by key.
 
     Attributes:
-        case: the structure: names, sizes, which synapses exist, what is read. Its own numbers are not looked at.
-        values: every parameter of the gradient, as a number of mpmath; free to be changed in place.
+        case: the structure: names, sizes, synapses, readout. Its own numbers are not used.
+        values: every parameter of the gradient, as a number of mpmath; may be changed in place.
         duration: `T`, ms.
     """
 
@@ -32,7 +32,7 @@ class Problem:
 
     @classmethod
     def from_case(cls, case: Case) -> Problem:
-        """The case at its own numbers, exactly."""
+        """The case with its own numbers, exactly."""
         values: dict[Key, mpmath.mpf] = {}
         for c, connection in enumerate(case.network.connections):
             for i, j in np.argwhere(connection.exists):
@@ -50,7 +50,7 @@ class Problem:
         return cls(case, values, _exactly(case.duration))
 
     def nudged(self, direction: dict[Key, mpmath.mpf], step: mpmath.mpf) -> Problem:
-        """A copy at `values + step * direction`; 200 digits are kept."""
+        """A copy at `values + step * direction`, to 200 digits."""
         with mpmath.workdps(200):
             moved = {key: self.values[key] + step * amount for key, amount in direction.items()}
         return Problem(self.case, self.values | moved, self.duration)

@@ -8,22 +8,23 @@ from spec import CrossEntropy, Loss, SpikeTimeMSE
 from tests.support.truth.numbers import INFINITY, Real, exp, log, real
 
 Place = tuple
-"""Where a maximum sits: ("initial",), ("spike",), ("end",), ("arrival", which) or ("interior", after which events)."""
+"""The place of a maximum: ("initial",), ("spike",), ("end",), ("arrival", arrivals) or ("interior",
+events before it)."""
 
 
 class Maximum:
-    """The largest of the local maxima offered, in order of time; the initial 0 is the first.
+    """The largest of the local maxima offered in order of time; the first is the initial 0.
 
     Attributes:
-        value, place: of the earliest largest.
-        gap: by how much the second largest falls short.
+        value, place: of the earliest largest maximum.
+        gap: distance to the second largest.
     """
 
     def __init__(self) -> None:
         self.value, self.place, self.gap = Real(0), ("initial",), INFINITY
 
     def offer(self, value: Real, place: Place) -> None:
-        """One more local maximum."""
+        """Takes one more local maximum."""
         if value > self.value:
             self.gap = value - self.value
             self.value, self.place = value, place
@@ -32,7 +33,7 @@ class Maximum:
 
 
 def first_spike_readout(trains: Sequence[Sequence[Real]], T: Real, time_scale: float) -> list[Real]:
-    """`-t_first / time_scale`, one a neuron."""
+    """`-t_first / time_scale`, one per neuron."""
     return [-(train[0] if train else T) / real(time_scale) for train in trains]
 
 
@@ -52,5 +53,5 @@ def spike_time_mse(trains: Sequence[Sequence[Real]], loss: SpikeTimeMSE, T: Real
 
 
 def reads(loss: Loss, readout: str) -> bool:
-    """Whether the loss is one of that readout."""
+    """Whether the loss has that readout."""
     return isinstance(loss, CrossEntropy) and loss.readout == readout

@@ -1,4 +1,4 @@
-"""One run of a network, from spike to spike: which arrivals and spikes there are, and what the loss is."""
+"""One simulation of a network, from spike to spike: its arrivals, its spikes and its loss."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ Arrival = tuple[int, int]
 
 @dataclass(frozen=True)
 class Signature:
-    """What must not change between two runs whose difference is to be a derivative.
+    """The order of events, which must be equal in two runs whose difference is a derivative.
 
-    Arrivals between two spikes of a neuron commute, so their order among themselves is not in it.
+    Arrivals between two spikes of a neuron commute, so the signature ignores their order.
 
     Attributes:
-        arrivals: one tuple a neuron (those that are no input, in the order of the case): the arrivals before its first
-            spike, between the first and the second, ..., after its last.
-        maxima: the place of the maximum of every neuron read; empty unless `max_voltage` is read.
+        arrivals: one tuple per neuron that is no input, in the order of the case: its arrivals
+            before its first spike, between the first and the second, ..., after the last.
+        maxima: place of the maximum of every neuron read; empty unless `max_voltage` is read.
     """
 
     arrivals: tuple[tuple[frozenset[Arrival], ...], ...]
@@ -37,7 +37,9 @@ class Signature:
 
 @lru_cache(maxsize=4)
 def _wiring(case: Case) -> tuple[list[tuple[str, int]], dict[tuple[str, int], list[tuple[int, int, Key, Key]]]]:
-    """Neurons that are no input; and the synapses out of each neuron: target, index, key of weight, key of delay."""
+    """Neurons that are no input; and per source its synapses: target, index, key of weight, key of
+    delay.
+    """
     neurons = [(p.name, j) for p in case.network.populations if p.kind != "input" for j in range(p.size)]
     index = {neuron: n for n, neuron in enumerate(neurons)}
     fan_out: dict[tuple[str, int], list[tuple[int, int, Key, Key]]] = {}
@@ -54,8 +56,8 @@ class Run:
     """A simulation at the working precision of the caller.
 
     Args:
-        near: a run of the same case at almost the same values; it saves exponentials and steps of Newton's method, and
-            changes no result by more than rounding.
+        near: a run of the same case at almost equal values; it saves exponentials and Newton steps,
+            and changes results by rounding only.
     """
 
     def __init__(self, case: Case, values: Mapping[Key, Real], T: Real, digits: float, near: Run | None = None) -> None:
@@ -101,7 +103,7 @@ class Run:
             self._end(n)
 
     def _send(self, source: tuple[str, int], k: int, t: Real) -> None:
-        """Put spike `k` of `source` under way in each of its synapses."""
+        """Put spike `k` of `source` under way in each synapse."""
         for target, synapse, w, d in self.fan_out.get(source, ()):
             t_arr = t + self.values[d]
             self._note(abs(self.T - t_arr) / self.T)
@@ -123,7 +125,7 @@ class Run:
         self._send(self.neurons[n], len(self.spikes[n]) - 1, t)
 
     def _arrive(self, n: int, t: Real) -> None:
-        """All arrivals at this neuron at `t`."""
+        """Take all arrivals at this neuron at `t`."""
         voltage, pending = self.voltages[n], self.pending[n]
         x, y = voltage.growths(t)
         rising = self._leave_segment(n, t, x, y)
@@ -146,7 +148,9 @@ class Run:
             self._note(self.maxima[n].gap)
 
     def _leave_segment(self, n: int, t: Real, x: Real, y: Real) -> bool:
-        """Take note of how high V came until `t`; whether V of a neuron read for its maximum still rises there."""
+        """Record the largest V until `t`; whether V still rises there, for a neuron whose maximum
+        is read.
+        """
         voltage, peak = self.voltages[n], self.peaks[n]
         passed = peak if peak is not None and peak[0] < t else None
         if voltage.v_th is not None:
@@ -163,9 +167,10 @@ class Run:
         return not passed and voltage.slope(t, x, y) > 0
 
     def _look_ahead(self, n: int, t: Real, x: Real, y: Real) -> None:
-        """Find the crossing and the peak that come before the next arrival.
+        """Find the crossing and the peak before the next arrival.
 
-        A neuron that is not read needs neither while its current, which bounds its voltage, is below threshold.
+        A neuron that is not read needs neither while its current, a bound of its voltage, is below
+        threshold.
         """
         voltage = self.voltages[n]
         next_arrival = self.pending[n][0][0] if self.pending[n] else INFINITY
@@ -199,7 +204,7 @@ class Run:
         return Signature(arrivals, tuple(maximum.place for maximum in self.maxima.values()))
 
     def readout(self) -> list[Real] | None:
-        """`y`, one a neuron of the population read."""
+        """`y`, one per neuron of the population read."""
         loss = self.case.loss
         if isinstance(loss, SpikeTimeMSE):
             return None

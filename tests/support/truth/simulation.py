@@ -1,4 +1,4 @@
-"""What a problem's loss, readouts and spikes are."""
+"""The loss, readouts and spikes of a problem."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from tests.support.truth.run import Run, Signature
 
 @dataclass(frozen=True, eq=False)
 class Truth:
-    """A run.
+    """The results of a run.
 
     Attributes:
         loss, readout: as specified; `readout` is None for a loss of spike times.
-        spikes, kappa: by population, one object array a neuron.
+        spikes, kappa: by population, one object array per neuron.
         signature: the order of events.
-        margin: how far the run is from another order of events: the smallest relative distance of a voltage from the
-            threshold that it does not reach, of two events whose order matters, and of the two largest maxima.
+        margin: distance to another order of events: the smallest relative distance of a voltage
+            from a threshold that it misses, of two events whose order matters, and of the two
+            largest maxima.
     """
 
     loss: mpmath.mpf
@@ -40,7 +41,7 @@ class Truth:
 
 
 def simulate(problem: Problem, digits: float = 50) -> Truth:
-    """The problem's loss and spikes, good to about `digits` decimal digits."""
+    """Loss and spikes of the problem, to about `digits` decimal digits."""
     with working_precision(digits + guard_digits(problem)):
         values = {key: real(value) for key, value in problem.values.items()}
         run = Run(problem.case, values, real(problem.duration), digits)
@@ -56,13 +57,13 @@ def simulate(problem: Problem, digits: float = 50) -> Truth:
 
 
 def guard_digits(problem: Problem, step: float = 0.0) -> float:
-    """Digits that cancellation costs, and some to spare.
+    """Digits that cancellation costs, with a reserve.
 
-    They go where `tau_mem` is near `tau_syn` (twice: the time of a peak divides by the difference once more), and where
-    `T / tau` is large.
+    Cancellation is large where `tau_mem` is near `tau_syn` (twice: the time of a peak divides by
+    the difference again) and where `T / tau` is large.
 
     Args:
-        step: ms, by how much a time constant is going to be nudged: equal ones will then be that near.
+        step: ms, the nudge of a time constant, which is then the difference of equal ones.
     """
     lost = 0.0
     for (kind, *neuron), tau_mem in problem.values.items():

@@ -1,11 +1,12 @@
-"""The voltage of one neuron as one closed sum over all that has happened to it since t = 0.
+"""The voltage of one neuron as one closed sum over all its events since t = 0.
 
     tau_mem != tau_syn:   V(t) = A exp(-t/tau_mem) + B exp(-t/tau_syn)
     tau_mem == tau_syn:   V(t) = (A + B t) exp(-t/tau)
 
-An arrival of weight w at a adds the response to it, w K (exp(-(t-a)/tau_syn) - exp(-(t-a)/tau_mem)) with K = tau_syn /
-(tau_syn - tau_mem), or w (t-a)/tau exp(-(t-a)/tau). A spike at t_k adds -(v_th - v_reset) exp(-(t-t_k)/tau_mem).
-Near equality of the two constants K is large and its terms cancel: the caller adds digits for that (`simulation.py`).
+An arrival of weight w at time a adds w K (exp(-(t-a)/tau_syn) - exp(-(t-a)/tau_mem)) with K =
+tau_syn / (tau_syn - tau_mem), or w (t-a)/tau exp(-(t-a)/tau). A spike at t_k adds -(v_th - v_reset)
+exp(-(t-t_k)/tau_mem). For almost equal time constants K is large and its terms cancel: the caller
+adds digits (`simulation.py`).
 """
 
 from __future__ import annotations
@@ -18,15 +19,15 @@ Memo: TypeAlias = dict[tuple[Real, Real, Real], tuple[Real, Real]]
 
 
 class Voltage:
-    """V(t) of one neuron, given what has happened so far.
+    """V(t) of one neuron, given its events so far.
 
     Args:
         tau_mem, tau_syn: ms.
         v_th, v_reset: None for a neuron that never spikes.
-        rate: 1/ms; `integral` is weighted with `exp(-rate t)`.
-        tolerance: relative, of a time of crossing.
-        memo: exponentials by time and constants, shared with other runs of the same precision.
-        fills_memo: whether this one adds to them.
+        rate: 1/ms; `integral` has the weight `exp(-rate t)`.
+        tolerance: relative error of a crossing time.
+        memo: exponentials by time and constants, shared by runs of equal precision.
+        fills_memo: whether this neuron adds to them.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class Voltage:
         self.weighted_arrivals, self.weighted_resets = Real(0), Real(0)
 
     def growths(self, t: Real) -> tuple[Real, Real]:
-        """`exp(t/tau_mem)`, `exp(t/tau_syn)`: what all else at `t` is computed from."""
+        """`exp(t/tau_mem)`, `exp(t/tau_syn)`: the arguments of all other methods at `t`."""
         key = (t, self.tau_mem, self.tau_syn)
         known = self.memo.get(key)
         if known is None:
@@ -59,7 +60,7 @@ class Voltage:
         return known
 
     def arrive(self, w: Real, t: Real, x: Real, y: Real) -> None:
-        """Add the response to an arrival at `t`, where the growths are `x`, `y`."""
+        """Add the response to an arrival at `t`, with growths `x`, `y`."""
         if self.equal:
             self.A -= w * t / self.tau_mem * x
             self.B += w / self.tau_mem * x
@@ -69,7 +70,7 @@ class Voltage:
         self.weighted_arrivals += w * exp(-self.rate * t) if self.rate else w
 
     def reset(self, t: Real, x: Real) -> None:
-        """Add the reset of a spike at `t`, where `exp(t/tau_mem)` is `x`."""
+        """Add the reset of a spike at `t`, with `exp(t/tau_mem) = x`."""
         assert self.v_th is not None
         drop = self.v_th - self.v_reset
         self.A -= drop * x
@@ -86,13 +87,13 @@ class Voltage:
         return -self.A / (self.tau_mem * x) - self.B / (self.tau_syn * y)
 
     def current(self, y: Real) -> Real:
-        """I; no voltage can rise above it."""
+        """I, a bound of the voltage."""
         return self.tau_mem * self.B / y if self.equal else self.B / (self.K * y)
 
     def peak(self, t: Real) -> tuple[Real, Real] | None:
-        """Time and height of the maximum that comes after `t`, where V rises; None if V rises to 0 from below for ever.
+        """Time and height of the maximum after `t`, where V rises; None if V rises to 0 for ever.
 
-        The sum has at most one extremum, so a voltage that rises and has one later has its maximum there.
+        The sum has at most one extremum, so a later extremum of a rising voltage is its maximum.
         """
         if self.equal:
             if self.B <= 0:
@@ -107,10 +108,10 @@ class Voltage:
         return (t_peak, height) if t_peak > t else None
 
     def crossing(self, t: Real, v: Real, peak: tuple[Real, Real], guess: Real | None) -> Real:
-        """The one time at which V rises through `v_th` between `t`, where it is `v`, and the peak.
+        """The one time at which V rises through `v_th`, between `t` with voltage `v`, and the peak.
 
-        Newton's method inside a bracket. It starts at the guess, or at the root of the parabola through both ends that
-        has its vertex at the peak.
+        Newton steps inside a bracket. They start at the guess, or at the root of the parabola
+        through both ends with its vertex at the peak.
         """
         low, high = t, peak[0]
         if guess is None or not low < guess < high:
@@ -132,7 +133,9 @@ class Voltage:
         return (low + high) / 2
 
     def integral(self, T: Real) -> Real:
-        """`int_0^T exp(-rate t) V dt`, term by term of the sum; nothing may happen after the last event before `T`."""
+        """`int_0^T exp(-rate t) V dt`, term by term; there is no event between the last one and
+        `T`.
+        """
         x, y = self.growths(T)
         tail = exp(-self.rate * T)
         r_mem = 1 / (1 / self.tau_mem + self.rate)

@@ -1,0 +1,40 @@
+"""The errors that a timed configuration may have, and the exception for a larger one."""
+
+from __future__ import annotations
+
+SPIKES_OFF = 1e-3
+"""Share of all spikes, float32 against float64: rounding decides about spikes that graze the
+threshold. In float64: none."""
+
+FLOAT32_GRADIENTS = 1e-3
+"""Of the median neuron: some hundred u32 for well-conditioned spikes, plus some that graze; see
+`precision`."""
+
+FLOAT64_GRADIENTS = 1e-9
+"""Between two paths through the kernels: the tolerance of `reference` and `fast` at kappa 1e-5."""
+
+IDENTITIES = 1e-9
+"""Rounding leaves at most 1e-12 (`tests/support/tolerances.py`), a fault of 0.1 % some 1e-5."""
+
+SPIKE_TIMES = 1e-6
+"""ms, of a neuron followed event by event: rounding, 1e-13 per spike, amplified along a train."""
+
+READOUTS = 1e-9
+"""Relative, of a largest voltage: a sum of some thousand terms."""
+
+FINITE_DIFFERENCES = 1e-5
+"""Relative: curvature and rounding in a difference of losses at the best step."""
+
+
+class Disagreement(Exception):
+    """The configuration is not computed right; the message names the check and the error."""
+
+
+def limit(name: str, error: float, allowed: float) -> None:
+    """Refuse an error that is larger than allowed, or NaN.
+
+    Raises:
+        Disagreement: the error is refused.
+    """
+    if not error <= allowed:
+        raise Disagreement(f"{name}: error {error:.1e}, allowed {allowed:.0e}")

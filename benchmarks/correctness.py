@@ -1,0 +1,146 @@
+"""The checks that a configuration must pass before it is timed.
+
+    (a) the timed step against a float64 step of the same network (`precision`)
+    (b) the conservation identities of the float64 gradient (`fast.nn.certificate`)
+    (c) randomly chosen neurons against `reference`, and finite differences of the loss
+        (`without_kernels`)
+
+If the timed step is in float64 itself, (a) compares it with the step of (b). That step also asks
+for the gradients of input times and constants, and so takes another path through the kernels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import cast
+
+import numpy as np
+import torch
+
+from benchmarks.allowed_errors import FINITE_DIFFERENCES, IDENTITIES, READOUTS, SPIKE_TIMES, Disagreement, limit
+from benchmarks.arrivals import neuron_trains, sources
+from benchmarks.networks import Stage, constants, links
+from benchmarks.precision import Precision, precision
+from benchmarks.step import Step, found_by, step
+from benchmarks.without_kernels import differences, followed
+from benchmarks.workloads import Workload
+from fast import LI, LIF
+from fast.nn.certificate import Residuals, residuals, watched
+
+FOLLOWED = 6  # neurons of each stage
+TRIALS = 1  # of finite differences: with few spikes, larger steps change no spike count
+
+
+@dataclass
+class Followed:
+    """Neurons compared with `reference`: their number, their spikes, the largest errors."""
+
+    neurons: int = 0
+    spikes: int = 0
+    spike_time_error_ms: float = 0.0
+    readout_error: float = 0.0
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """What the checks found.
+
+    Attributes:
+        precision: result of (a).
+        residuals: of the identities A, B and C; None for one that does not apply.
+        followed: neurons of (c).
+        finite_difference_error: None if every step tried changes a spike count.
+        finite_difference_step: in units of the direction, see `without_kernels.differences`.
+    """
+
+    precision: Precision
+    residuals: Residuals
+    followed: Followed
+    finite_difference_error: float | None
+    finite_difference_step: float | None
+
+
+def agree(workload: Workload) -> Agreement:
+    """Check the configuration.
+
+    Raises:
+        Disagreement: a check failed.
+    """
+    timed = step(workload)
+    double = workload.in_float64()
+    true, identities = certified(double)
+    found = precision(workload, timed, double, true)
+    applying = {name: residual for name, residual in vars(identities).items() if residual is not None}
+    if not applying:
+        raise Disagreement("the identities have nothing to certify: the gradient is 0")
+    for name, residual in applying.items():
+        limit(f"identity {name} of the float64 gradient", residual, IDENTITIES)
+    neurons = _follow(double, true)
+    few = differences(double.of_trials(TRIALS))
+    if few.error is not None:
+        limit(f"the gradient against finite differences with step {few.h:g}", few.error, FINITE_DIFFERENCES)
+    return Agreement(found, identities, neurons, few.error, few.h)
+
+
+def certified(workload: Workload) -> tuple[Step, Residuals]:
+    """A step in which every parameter and input time has a gradient, and its residuals."""
+    model, spikes = workload.model, workload.spikes
+    model.zero_grad()
+    with watched(cast("list[LIF | LI]", model.stages), spikes):
+        trains, y = model(spikes)
+        output = trains[-1].times if y is None else y
+        output.retain_grad()
+        workload.loss(trains, y).backward()
+        assert output.grad is not None
+        layers = [layer for stage in model.stages for layer in _as_layers(stage)]
+        found = residuals(cast("list[LIF | LI]", layers), spikes, output, output.grad)
+        return found_by(workload, trains, y), found
+
+
+def _as_layers(stage: Stage) -> list:
+    """A stage as the certificate reads it: one layer per connection, the first with the
+    constants.
+    """
+    if isinstance(stage, LIF | LI):
+        return [stage]
+    none = torch.zeros(0, dtype=torch.float64, device=links(stage)[0].w.device)
+    none.grad = torch.zeros_like(none)
+    no_constants = {"tau_mem": none, "tau_syn": none, "v_th": None, "v_reset": None}
+    return [
+        SimpleNamespace(w=link.w, d=link.d, record=stage.record, **(constants(stage) if n == 0 else no_constants))
+        for n, link in enumerate(links(stage))
+    ]
+
+
+def _follow(workload: Workload, true: Step) -> Followed:
+    """Compare neurons of every stage, in one trial, with `reference`.
+
+    Raises:
+        Disagreement: a neuron has other spikes, or another largest voltage.
+    """
+    random = np.random.default_rng(workload.sizes.seed + 1)
+    trial = int(random.integers(0, workload.spikes.trials))
+    into, found = sources(workload, true.trains), Followed()
+    for n, stage in enumerate(workload.model.stages):
+        here = [into.pop(0) for _ in links(stage)]
+        arriving = [train for source, _ in here for train in neuron_trains(source, trial)]
+        w, d = (np.concatenate([getattr(link, name).detach().cpu().numpy() for _, link in here]) for name in "wd")
+        for j in random.choice(w.shape[1], min(FOLLOWED, w.shape[1]), replace=False).tolist():
+            own = {name: float(values[j]) for name, values in constants(stage).items() if values is not None}
+            times, largest = followed(arriving, w[:, j], d[:, j], workload.spikes.duration, **own)
+            found.neurons += 1
+            if true.y is not None and isinstance(stage, LI):
+                y, name = float(true.y[trial, j]), f"largest voltage of output {j}, trial {trial}"
+                error = abs(y - largest) / max(abs(largest), abs(y)) if y != largest else 0.0
+                limit(f"{name}, followed event by event", error, READOUTS)
+                found.readout_error = max(found.readout_error, error)
+                continue
+            given, name = true.trains[n].train(trial, j).cpu().numpy(), f"neuron {j} of population {n}, trial {trial}"
+            if len(given) != len(times):
+                raise Disagreement(f"{name}: {len(given)} spikes, {len(times)} if it is followed event by event")
+            error = float(np.abs(given - times).max(initial=0.0))
+            limit(f"spike times (ms) of {name}, followed event by event", error, SPIKE_TIMES)
+            found.spikes += len(given)
+            found.spike_time_error_ms = max(found.spike_time_error_ms, error)
+    return found

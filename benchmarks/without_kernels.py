@@ -1,0 +1,107 @@
+"""Two checks that use no kernel: a neuron followed by `reference`, and finite differences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from benchmarks.step import step
+from benchmarks.workloads import Workload
+from reference.arithmetic import FLOAT64
+from reference.readouts import drive
+from reference.simulate import simulate
+from spec import Case, Connection, CrossEntropy, Network, Population, SpikeTrains
+
+
+def followed(
+    trains: Sequence[np.ndarray], w: np.ndarray, d: np.ndarray, duration: float, **constants: float
+) -> tuple[np.ndarray, float]:
+    """Spike times (ms) and largest voltage of one neuron, followed event by event by `reference`.
+
+    Args:
+        trains: spikes of each source, ms.
+        w, d: `[pre]`, weights and delays (ms) of its synapses.
+        duration: of the trial, ms.
+        constants: `tau_mem`, `tau_syn`, and for a LIF neuron `v_th`, `v_reset`.
+    """
+    neuron = Population("neuron", "lif" if "v_th" in constants else "li", 1, **constants)
+    synapses = Connection("sources", "neuron", w[:, None], d[:, None])
+    network = Network((Population("sources", "input", len(trains)), neuron), (synapses,))
+    inputs = {"sources": SpikeTrains(tuple(trains))}
+    case = Case(network, duration, inputs, CrossEntropy("max_voltage", "neuron", 0))
+    trial = simulate(FLOAT64, case)
+    readout = drive(FLOAT64, case, trial).y
+    assert readout is not None
+    return np.array([spike.t for spike in trial.neurons["neuron"][0].spikes]), readout[0]
+
+
+@dataclass(frozen=True)
+class Differences:
+    """A directional derivative by the gradient, and by central differences of step `h`.
+
+    `by_differences` and `h` are None if every step tried changes a spike count.
+    """
+
+    by_gradient: float
+    by_differences: float | None
+    h: float | None
+
+    @property
+    def error(self) -> float | None:
+        """Relative error of the gradient."""
+        if self.by_differences is None:
+            return None
+        size = max(abs(self.by_gradient), abs(self.by_differences))
+        return abs(self.by_gradient - self.by_differences) / size if size > 0 else 0.0
+
+
+STEPS = (1e-6, 1e-7, 3e-8, 1e-8, 3e-9)
+"""The loss has kinks where an arrival meets a crossing, and in deep networks they are close by. So
+the best step is not known beforehand: the one with the smallest error counts. A wrong gradient is
+wrong at every step."""
+
+
+def differences(workload: Workload, steps: Sequence[float] = STEPS) -> Differences:
+    """The derivative of the loss along a random direction of all weights and delays, in two ways.
+
+    A weight moves in units of the spread of its connection's weights, a delay in ms. Delays within
+    ten times the largest step of 0 do not move.
+
+    Args:
+        workload: in float64.
+        steps: tried in order, in units of the direction.
+    """
+    random = torch.Generator().manual_seed(workload.sizes.seed + 17)
+    start, by_gradient = step(workload), 0.0
+    moved: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
+    for n, link in enumerate(workload.model.links()):
+        for name, parameter in (("w", link.w), ("d", link.d)):
+            v = torch.randn(parameter.shape, generator=random, dtype=torch.float64).to(parameter.device)
+            if name == "w":
+                v *= parameter.detach().std(correction=0)
+            else:
+                v[parameter.detach() < 10 * max(steps)] = 0.0
+            by_gradient += float((start.gradients[f"{name}[{n}]"] * v).sum())
+            moved.append((parameter.data, parameter.detach().clone(), v))
+
+    @torch.no_grad()
+    def loss_at(h: float) -> float | None:
+        for data, before, v in moved:
+            data.copy_(before + h * v)
+        trains, y = workload.model(workload.spikes)
+        same = all(torch.equal(a.counts(), b.counts()) for a, b in zip(trains, start.trains))
+        return float(workload.loss(trains, y)) if same else None
+
+    best = Differences(by_gradient, None, None)
+    for h in steps:
+        up, down = loss_at(h), loss_at(-h)
+        if up is None or down is None:
+            continue
+        found = Differences(by_gradient, (up - down) / (2 * h), h)
+        if best.error is None or (found.error is not None and found.error < best.error):
+            best = found
+    loss_at(0.0)
+    return best

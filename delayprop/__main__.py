@@ -1,0 +1,90 @@
+"""The command `delayprop COMMAND ...`, also `python -m delayprop COMMAND ...`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from delayprop import __version__
+from delayprop.packages import foreign
+from spec.command import OneLineParser, report, run_and_exit
+
+Main = Callable[[Sequence[str], str], int]
+COMMANDS = {
+    "train": "train a network on a task",
+    "run": "print the spikes, the loss and the exact gradients of a case",
+    "evaluate": "print the accuracy of a finished run, split by split",
+    "compare": "put finished runs side by side, with intervals over seeds",
+    "export": "write the network of a finished run as a case file or for NIR",
+    "conformance": "grade a simulator against cases with known results",
+    "report": "draw the pictures of a run again; without a run, make the verification report",
+}
+ROOT = Path(__file__).resolve().parents[1]
+REPORTS = {"reports": "left_unproved.py"}
+
+
+def main(argv: Sequence[str] | None = None, prog: str = "delayprop") -> int:
+    """Run the command that the first word names; returns its exit code.
+
+    Args:
+        argv: the words after `prog`; None: those of the command line.
+        prog: what the user typed before them, for messages.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words and words[0] in COMMANDS:
+        return command(words[0])(words[1:], f"{prog} {words[0]}")
+    parser = OneLineParser(prog, "Exact gradients of weights and delays in spiking networks.")
+    parser.add_argument("--version", action="version", version=f"delayprop {__version__}")
+    parser.add_argument("command", metavar="COMMAND", choices=tuple(COMMANDS), help="one of those below")
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    lines = [f"  {name:12}  {text}" for name, text in COMMANDS.items()]
+    parser.epilog = "\n".join(["commands, each with its own --help:", *lines])
+    return parser.run(lambda _: parser.error("the first word must be a command"), words)
+
+
+def command(name: str) -> Main:
+    """The `main` of a command. Only this command is imported: `run --help` needs no task."""
+    match name:
+        case "train":
+            from fast.train import main
+        case "run":
+            from fast.run import main
+        case "evaluate":
+            from fast.evaluate import main
+        case "compare":
+            from fast.compare import main
+        case "export":
+            from fast.export import main
+        case "conformance":
+            from spec.conformance.__main__ import main
+        case _:
+            return report_command
+    return main
+
+
+def report_command(argv: Sequence[str], prog: str) -> int:
+    """Draw a run. In a checkout, make the verification report too; no wheel holds its packages."""
+    if (ROOT / "reports" / REPORTS["reports"]).exists():
+        line = foreign(REPORTS)
+        if line is not None:
+            return report(prog, line)
+        from reports.__main__ import main
+    else:
+        from fast.drawing.__main__ import main
+
+        if all(word.startswith("-") for word in argv) and not {"-h", "--help"} & {*argv}:
+            remedy = "name a finished run, or clone the project: the verification report needs its tests"
+            return report(prog, f"`RUN` must be given outside a checkout of delayprop, got nothing; {remedy}")
+    return main(argv, prog)
+
+
+def script() -> NoReturn:
+    """The entry point of the console command."""
+    run_and_exit(main)
+
+
+if __name__ == "__main__":
+    run_and_exit(lambda: main(prog="python -m delayprop"))

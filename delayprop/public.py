@@ -1,0 +1,58 @@
+"""The public names of delayprop, from the packages that define them.
+
+`Network` is the torch module; the network of the specification, `spec.Network`, is `NetworkSpec`.
+"""
+
+from fast import (
+    LI,
+    LIF,
+    CrossEntropyLoss,
+    FirstSpikeTime,
+    Network,
+    Spikes,
+    SpikeTimeMSELoss,
+    cross_entropy,
+    first_spike_time,
+    joined,
+    propagate,
+    spike_time_mse,
+)
+from fast.nn.autograd import Record
+from fast.nn.certificate import Residuals, residuals, watched
+from fast.nn.interchange import case_of, load_into, network_of
+from fast.nn.network import Activity
+from fast.run import run_case
+from spec import (
+    READOUTS,
+    VOLTAGE_READOUTS,
+    Case,
+    Connection,
+    ConnectionGradient,
+    CrossEntropy,
+    Gradients,
+    Loss,
+    Population,
+    PopulationGradient,
+    Result,
+    SpecError,
+    SpikeTimeMSE,
+    SpikeTrains,
+    Tie,
+    UnsupportedError,
+    case_from_text,
+    case_to_dict,
+    load_case,
+    save_case,
+)
+from spec import Network as NetworkSpec
+from spec.conformance import check
+from spec.nir_graph import from_nir, to_nir
+
+__all__ = [
+    "LI", "LIF", "READOUTS", "VOLTAGE_READOUTS", "Activity", "Case", "Connection", "ConnectionGradient",
+    "CrossEntropy", "CrossEntropyLoss", "FirstSpikeTime", "Gradients", "Loss", "Network", "NetworkSpec", "Population",
+    "PopulationGradient", "Record", "Residuals", "Result", "SpecError", "SpikeTimeMSE", "SpikeTimeMSELoss",
+    "SpikeTrains", "Spikes", "Tie", "UnsupportedError", "case_from_text", "case_of", "case_to_dict", "check",
+    "cross_entropy", "first_spike_time", "from_nir", "joined", "load_case", "load_into", "network_of", "propagate",
+    "residuals", "run_case", "save_case", "spike_time_mse", "to_nir", "watched",
+]

@@ -1,0 +1,62 @@
+"""The confusion matrix of the test split, as a picture and as a table by class."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fast.drawing.markup import Picture, percent
+from fast.drawing.panels import colour_bar, panels
+from fast.drawing.run_record import Run
+from fast.drawing.style import plain
+
+NUMBERED = 10  # classes: with more, a number does not fit into its cell
+NONE = "none"
+CLASS_COLUMNS = ("class", "trials", "correct", "accuracy", "most frequent error")
+
+
+def confusion(run: Run) -> Picture:
+    """The confusion matrix; its last column, no answer, is left out if it is empty."""
+    counts, trials, unanswered = _counts(run)
+    share = np.divide(counts, trials, out=np.zeros(counts.shape), where=trials > 0)
+    figure, (axes,) = panels([3.7], right=0.8)
+    image = axes.imshow(100 * share, cmap="Blues", aspect="auto", vmin=0, vmax=100)
+    if len(counts) <= NUMBERED:
+        for (row, column), count in np.ndenumerate(counts):
+            colour = "white" if share[row, column] > 0.5 else "black"
+            axes.text(column, row, str(count), ha="center", va="center", color=colour)
+    step = 1 if len(counts) <= 2 * NUMBERED else 5
+    ticks = list(range(0, len(counts), step))
+    axes.set_yticks(ticks)
+    if unanswered:
+        ticks = [tick for tick in ticks if tick + step / 2 < len(counts)]
+        axes.set_xticks([*ticks, len(counts)], [*map(str, ticks), NONE])
+    else:
+        axes.set_xticks(ticks)
+    plain(axes, "answer", "class")
+    colour_bar(figure, axes, image, "% of class")
+    last = "the last column: no answer, no single readout is largest" if unanswered else "every trial has an answer"
+    return Picture(
+        "confusion matrix", figure,
+        "Trials of the test split by class (row) and answer (column), darker for a larger percentage of the class; "
+        f"correct answers are on the diagonal ({last}).",
+    )
+
+
+def by_class(run: Run) -> list[list[str]]:
+    """The rows of a table with the columns `CLASS_COLUMNS`."""
+    counts, trials, _ = _counts(run)
+    rows = []
+    for label, (row, total) in enumerate(zip(counts, trials[:, 0].tolist())):
+        correct, wrong = int(row[label]), row.copy()
+        wrong[label] = 0
+        worst = int(wrong.argmax())
+        error = f"{NONE if worst == len(counts) else worst} ({wrong[worst]})" if wrong[worst] else "-"
+        rows.append([str(label), str(total), str(correct), percent(correct / total) if total else "-", error])
+    return rows
+
+
+def _counts(run: Run) -> tuple[np.ndarray, np.ndarray, bool]:
+    """Trials by class and answer, trials by class, and whether the column `NONE` is kept."""
+    counts = np.array(run.result["answers"])
+    trials, unanswered = counts.sum(1, keepdims=True), bool(counts[:, -1].any())
+    return counts if unanswered else counts[:, :-1], trials, unanswered

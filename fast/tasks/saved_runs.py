@@ -1,0 +1,72 @@
+"""Finished runs: their records, and their training with the network that was kept."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+from pathlib import Path
+
+import torch
+
+from fast.drawing.records import COUNT, NUMBER, RecordError, history, record
+from fast.nn.devices import DTYPES
+from fast.tasks.registry import CLASSIFYING
+from fast.training.classify import Classification
+from fast.training.processes import Processes
+from spec import SpecError
+from spec.errors import Verbatim
+
+HOW_IT_RAN = frozenset({"out", "resume", "save_seconds", "data", "workers", "tensorboard", "test"})
+"""Options that do not change the result of a run."""
+
+
+def records(folder: Path) -> tuple[dict, dict, list[dict]]:
+    """Options, result and log of a run.
+
+    Raises:
+        SpecError: the run has not finished, or its files cannot be read.
+    """
+    try:
+        given = record(folder, "options.json", {"seed": COUNT})
+        found = record(folder, "result.json", {"test_accuracy?": NUMBER})
+        line = {"valid_accuracy": NUMBER, "seconds": NUMBER} if "test_accuracy" in found else {}
+        return given, found, history(folder, line)
+    except RecordError as error:
+        expected, remedy = "the folder of a finished run", "let it finish, or --resume it"
+        raise SpecError(str(folder), expected, Verbatim(error), remedy) from None
+
+
+def opened(folder: Path, data: list[str] | None = None) -> Classification:
+    """The training of a run, with the network that was kept.
+
+    Args:
+        data: `--data` of the task, if the data have moved; other content gives a warning.
+
+    Raises:
+        SpecError: the folder holds no finished run that classifies, or the data are missing.
+    """
+    saved, _, _ = records(folder)
+    if saved.get("task") not in CLASSIFYING:
+        expected = f"the run of a task that classifies, {', '.join(CLASSIFYING)}"
+        raise SpecError(str(folder), expected, Verbatim(saved.get("task")), "name another run")
+    before = saved.pop("data_sha256", None)
+    given = argparse.Namespace(**saved)
+    if data is not None:
+        several = isinstance(saved.get("data"), list)
+        if not several and len(data) > 1:
+            raise SpecError("--data", "one folder, for this task", Verbatim(f"{len(data)} words"), "name one")
+        given.data = data if several else data[0]
+    try:
+        training = CLASSIFYING[given.task].prepare(given, DTYPES[given.dtype], Processes())
+        content = (folder / "network.pt").read_bytes()
+        training.network.load_state_dict(torch.load(io.BytesIO(content), weights_only=True))
+    except SpecError:
+        raise
+    except Exception as error:  # a missing option, a network of another shape: torch has no single error type
+        got = Verbatim(f"{folder} ({type(error).__name__}: {error})")
+        raise SpecError("RUN", "the folder of a run of this version", got, "train again with this version") from None
+    now = getattr(given, "data_sha256", None)
+    if now != before:
+        print(f"warning: the data are not those of the run: SHA-256 {now}, the run's {before}", file=sys.stderr)
+    return training

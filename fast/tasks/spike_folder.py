@@ -1,0 +1,71 @@
+"""Published data sets: a folder with one spike file per split."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from fast.data.spike_files import SpikeData, fingerprints, read_spike_file
+from fast.training.classify import Classification
+from fast.training.processes import Processes
+from fast.training.settings import Settings
+from spec import SpecError
+from spec.errors import Verbatim
+
+FOLDER = "DELAYPROP_DATA"
+
+
+@dataclass(frozen=True)
+class SpikeFolder:
+    """The files `<name>_<split>.h5` of a data set, in the layout of `fast.data.spike_files`.
+
+    Attributes:
+        name: of the data set.
+        splits: the splits that have a file.
+        channels, classes, duration: as for `read_spike_file`.
+        source: where the files are published, as the remedy of an error.
+    """
+
+    name: str
+    splits: tuple[str, ...]
+    channels: int
+    classes: int
+    duration: float
+    source: str
+
+    @property
+    def files(self) -> str:
+        """The file names, as messages show them."""
+        return f"{self.name}_{{{','.join(self.splits)}}}.h5"
+
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        """Adds `--data`, the folder."""
+        parser.add_argument("--data", help=f"folder of {self.files} (default: ${FOLDER})")
+
+    def read(self, options: argparse.Namespace) -> dict[str, SpikeData]:
+        """Reads the splits, and adds the files' SHA-256 to the options as `data_sha256`.
+
+        Raises:
+            SpecError: no folder is given, or a file is missing or damaged.
+        """
+        folder = options.data or os.environ.get(FOLDER)
+        if not folder:
+            expected, got = f"the folder of {self.files}", Verbatim("nothing")
+            raise SpecError("--data", expected, got, f"{self.source}, or set {FOLDER}")
+        paths = {split: Path(folder) / f"{self.name}_{split}.h5" for split in self.splits}
+        sizes = self.channels, self.classes, self.duration
+        data = {split: read_spike_file(path, *sizes) for split, path in paths.items()}
+        options.data_sha256 = fingerprints(paths)
+        return data
+
+    def prepare(self, options: argparse.Namespace, dtype: torch.dtype, processes: Processes) -> Classification:
+        """The training, if the splits are `train`, `valid` and `test`.
+
+        Raises:
+            SpecError: an option is out of range, or data are missing or damaged.
+        """
+        return Classification(Settings.of(options), options, self.read(options), self.duration, dtype, processes)

@@ -1,0 +1,97 @@
+"""Checks of a gradient before the optimiser uses it: finite numbers, and the identities.
+
+The identities are those of `fast.nn.certificate`. Rounding alone leaves residuals of about the unit
+roundoff of the dtype. A spike that grazes its threshold may add up to `100 u / kappa`
+(`spec/SPECIFICATION.md`, section 6). A residual above `USUAL` units of roundoff gives a warning;
+one that grazing spikes do not explain either stops the run.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+from fast.nn.certificate import Residuals, residuals, watched
+from fast.nn.spikes import Spikes
+from fast.training.model import Classifier
+
+USUAL = 1e4  # units of roundoff
+GRAZING = 100.0  # units of roundoff, divided by kappa
+LEGEND = (
+    "A (scale of weights), B (unit of time), C (shift of time): residuals of the identities of an exact gradient, "
+    "-: does not apply to that step"
+)
+
+
+class NotFiniteError(ArithmeticError):
+    """A loss, a gradient or a parameter is NaN or infinite."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} is not finite; nothing was learned from this step")
+
+
+class CertificateError(ArithmeticError):
+    """A gradient breaks an identity by more than rounding explains."""
+
+
+def check_finite(named: Iterable[tuple[str, Tensor | None]]) -> None:
+    """Refuses tensors with an entry that is NaN or infinite.
+
+    Raises:
+        NotFiniteError: names the first such tensor.
+    """
+    for name, tensor in named:
+        if tensor is not None and not bool(torch.isfinite(tensor).all()):
+            raise NotFiniteError(name)
+
+
+def certify(network: Classifier, spikes: Spikes, labels: Tensor) -> tuple[Residuals, float, float]:
+    """Residuals of the gradient of one batch's loss; the parameters' own `.grad` stay unchanged.
+
+    Returns:
+        The residuals, the residual that rounding usually leaves, and the limit that includes
+        grazing spikes.
+    """
+    before = [parameter.grad for parameter in network.parameters()]
+    network.zero_grad(set_to_none=True)
+    with watched(network.layers, spikes):
+        y, _ = network(spikes)
+        y.retain_grad()
+        network.loss(y, labels).backward()
+        assert y.grad is not None
+        found = residuals(network.layers, spikes, y, y.grad)
+    for parameter, grad in zip(network.parameters(), before, strict=True):
+        parameter.grad = grad
+    u = torch.finfo(network.out.w.dtype).eps / 2
+    kappa = smallest_kappa(network)
+    taus = [float(tau.min()) for layer in network.layers for tau in (layer.tau_mem.detach(), layer.tau_syn.detach())]
+    usual = max(USUAL, spikes.duration / min(taus))  # rounding of a time is relative to T, its effect to a tau
+    return found, u * usual, u * max(usual, GRAZING / min(kappa, 1.0) if kappa else math.inf)
+
+
+def smallest_kappa(network: Classifier) -> float:
+    """The worst conditioning of a spike in the last forward pass; infinite without spikes."""
+    found = [layer.record.kappa_min for layer in network.layers if layer.record is not None]
+    return min((kappa for kappa in found if kappa is not None), default=math.inf)
+
+
+def check_certificate(found: Residuals, usual: float, limit: float) -> list[str]:
+    """Refuses residuals above the limit.
+
+    Returns:
+        A warning for each residual above `usual`.
+
+    Raises:
+        CertificateError: names the identity.
+    """
+    warnings = []
+    for name, residual in vars(found).items():
+        if residual is not None and residual > limit:
+            explained = f"identity {name} is off by {residual:.1e}, rounding explains {limit:.1e}"
+            raise CertificateError(f"{explained}; nothing was learned from this step")
+        if residual is not None and residual > usual:
+            warnings.append(f"identity {name} is off by {residual:.1e}; grazing spikes explain up to {limit:.1e}")
+    return warnings

@@ -1,0 +1,49 @@
+"""The arrays of `page.npz`: parameters before and after training, and some test trials.
+"""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fast.data.spike_files import SpikeData
+from fast.drawing.traces import arrivals, voltage
+from fast.training.model import Classifier
+
+TRIALS = 3
+POINTS = 281  # of a voltage
+
+
+@torch.no_grad()
+def page_arrays(network: Classifier, before: dict[str, Tensor], data: SpikeData, duration: float) -> bytes:
+    """The content of an npz file, which `fast.drawing.arrays` reads.
+
+    For each layer `l`: `w_before_l`, `w_after_l`, `d_before_l`, `d_after_l`, `[pre, post]`. For the
+    first trial `e` of each of the first classes: `label_e`, `y_e [classes]`; `times_e_l` (ms) and
+    `units_e_l` of the input (`l` 0) and of each hidden layer; `V_e [classes, points]` at the times
+    `t`; `arrivals_e`, times and weights of the arrivals at the output of the trial's class.
+    """
+    found: dict[str, np.ndarray] = {"t": np.linspace(0.0, duration, POINTS), "duration": np.array(duration)}
+    names = [*(f"hidden.{n}" for n in range(len(network.hidden))), "out"]
+    for n, name in enumerate(names):
+        for parameter in "wd":
+            found[f"{parameter}_before_{n}"] = before[f"{name}.{parameter}"].cpu().numpy()
+            found[f"{parameter}_after_{n}"] = getattr(network.layers[n], parameter).cpu().numpy()
+    _, firsts = np.unique(data.labels, return_index=True)
+    for e, trial in enumerate(np.sort(firsts)[:TRIALS].tolist()):
+        spikes, _ = data.batch(np.array([trial]), duration)
+        y, hidden_spikes = network(spikes.to(network.out.w.device))
+        label = int(data.labels[trial])
+        found |= {f"label_{e}": np.array(label), f"y_{e}": y[0].cpu().numpy()}
+        for n, layer in enumerate([spikes, *hidden_spikes]):
+            found[f"times_{e}_{n}"] = layer.times.cpu().numpy()
+            found[f"units_{e}_{n}"] = np.repeat(np.arange(layer.size), layer.counts()[0].cpu().numpy())
+        last = hidden_spikes[-1]
+        found[f"V_{e}"] = np.array([voltage(network.out, last, j, found["t"]) for j in range(data.classes)])
+        found[f"arrivals_{e}"] = np.array(arrivals(network.out, last, label)).reshape(-1, 2)
+    content = io.BytesIO()
+    np.savez_compressed(content, **found)  # type: ignore[arg-type]  # NumPy 2.0 types have no `allow_pickle` here
+    return content.getvalue()

@@ -1,0 +1,160 @@
+"""The rules of the house for single files: planted faults are found, lawful neighbours are not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+import pytest
+
+from tests.support.house.hidden import hidden_faults, hidden_nan, machine_paths
+from tests.support.house.imports import MAY_IMPORT
+from tests.support.house.loading import code_that_is_read
+from tests.support.house.sizes import LINES, PARAMETERS, listed, long_file, wide, wide_functions
+from tests.support.house.sources import FILES, PYTHON_FILES, read
+
+
+class Rule(NamedTuple):
+    """A function of (path, text) that returns findings; texts with one finding, and with none."""
+
+    findings: Callable[[PurePosixPath, str], list[str]]
+    files: Sequence[PurePosixPath]
+    faults: Sequence[str]
+    lawful: Sequence[str]
+
+
+SHIPPED = [path for path in PYTHON_FILES if path.parts[0] in MAY_IMPORT]
+WIDE = ", ".join(f"p{n}" for n in range(PARAMETERS + 1))
+
+NAN = Rule(
+    hidden_nan,
+    PYTHON_FILES,
+    [
+        # functions that skip NaN
+        "g = np.nan_to_num(g)", "g.nan_to_num_()", "total = torch.nansum(g)", "total = g.nansum()",
+        "from numpy import nanmean", 'total = getattr(np, "nanmax")(g)', "worst = np.nanargmax(g)",
+        "g = np.fmax(g, 0.0)", "scaler = torch.amp.GradScaler()",
+        # masks
+        "x[x != x] = 0", "a.x[a.x != a.x] = 0", "x[np.isnan(x)] = 0", "x[~torch.isfinite(x)] = 0",
+        "mask = ~isfinite(x)\nx[mask] = 0", "bad = x.isnan()\ny = x.masked_fill(bad, 0.0)", "y = x[x == x].sum()",
+        "y = x[x != x]", "y = x[~np.isnan(x)].sum()", "g.masked_fill_(g.isnan(), 0.0)",
+        "np.putmask(g, np.isnan(g), 0)", "np.copyto(g, 0.0, where=np.isnan(g))",
+        # choices and branches
+        "y = torch.where(torch.isnan(g), 0, g)", "y = torch.where(g == g, g, 0)", "y = g.where(~g.isnan(), g, other=0)",
+        "y = torch.where(torch.isfinite(g), g, torch.zeros_like(g))", "y = 0.0 if math.isnan(g) else g",
+        "y = g if g == g else 0.0", "y = sum(g for g in gs if g == g)",
+        "is_nan = g != g\ny = 0.0 if is_nan else g", "if (nan := x != x):\n    x = 0.0",
+        "if not torch.isfinite(g).all():\n    g = torch.zeros_like(g)",
+        "if torch.isfinite(loss):\n    optimiser.step()",
+        "for g in grads:\n    if g != g:\n        continue\n    total += g",
+        'with np.errstate(invalid="ignore"):\n    f()', 'np.seterr(all="ignore")',
+        # marks
+        "y = x[x == x]  # nan-ok:", "y = x[x == x]  # nan-fine: counted", '"# nan-ok: in a text"; y = x[x == x]',
+        "y = x[order]  # nan-ok: nothing is hidden here",
+    ],
+    [
+        "if not torch.isfinite(g).all():\n    raise NotFiniteError(name)",
+        "if isfinite(g):\n    use(g)\nelse:\n    raise ValueError",
+        "wrong = [~torch.isfinite(g).all()]\nif any(wrong):\n    raise ValueError",
+        "raise refuse(times[~np.isfinite(times)][0])", "ring[slot] = math.nan", "y = where(exists, g, 0.0)",
+        "y = g.masked_fill(~exists, 0.0)", "y = g[order]", "y = g if want else None", "y = g[g != h]",
+        "if a == b:\n    y = 0.0", 'with np.errstate(over="ignore"):\n    f()', "nanoseconds = 1e9 * seconds",
+        '"""A NaN is never hidden: no nan_to_num."""', "y = torch.nanny", "y = max(a, b)",
+        "y = x[x == x]  # nan-ok: absent entries are marked by NaN",
+        "# nan-ok: absent entries are marked by NaN\ny = x[x == x]",
+        "is_nan = V != V  # nan-ok: a NaN marks a lane\ny = 0.0 if is_nan else V",
+    ],
+)
+FAULTS = Rule(
+    hidden_faults,
+    PYTHON_FILES,
+    [
+        "try:\n    f()\nexcept:\n    raise", "try:\n    f()\nexcept Exception:\n    pass",
+        'try:\n    f()\nexcept BaseException as error:\n    "never mind"',
+        "for x in xs:\n    try:\n        f(x)\n    except Exception:\n        continue",
+        "with contextlib.suppress(Exception):\n    f()", "y = a / (b + 1e-12)", "y = a / (1e-6 + b)",
+        "y = a / (b + c + eps)", "y = a / max(b, EPSILON)", "y = a / b.clamp(min=1e-9)",
+    ],
+    [
+        "try:\n    f()\nexcept ValueError:\n    pass", "y = a / (b + 1.0)", "y = a / max(b, c)",
+        "try:\n    f()\nexcept Exception as error:\n    raise CaseError from error",
+        "y = (f(x + 1e-5) - f(x - 1e-5)) / (2 * 1e-5)",
+    ],
+)
+LOADING = Rule(
+    code_that_is_read,
+    SHIPPED,
+    [
+        # pickles
+        "import pickle", "import cloudpickle as p", "from pickle import loads", "from _pickle import Unpickler",
+        'import importlib\np = importlib.import_module("pickle")', 'p = __import__("dill")', "import shelve",
+        "import pandas as pd\npd.read_pickle(path)",
+        # texts
+        "import yaml\nyaml.load(text)", "import yaml\nyaml.load(text, Loader=yaml.SafeLoader)",
+        "from yaml import unsafe_load\nunsafe_load(text)", "x = eval(text)", "exec(text)", "run = eval",
+        "import builtins\nbuiltins.eval(text)", 'code = compile(text, "x", "exec")',
+        "import runpy\nrunpy.run_path(path)",
+        # weights
+        "import torch\ntorch.load(path)", "import torch\ntorch.load(path, weights_only=False)",
+        "import torch\ntorch.load(path, weights_only=safe)", "import torch\ntorch.load(path, None, pickle)",
+        "import torch\ntorch.load(path, **options)", "import torch as t\nt.load(path)",
+        "from torch import load as read\nread(path)", "from torch.serialization import load\nload(path)",
+        "import torch\nread = torch.load", 'import torch\ngetattr(torch, "load")(path)',
+        "import torch\ntorch.hub.load(repo, model)", "import torch\ntorch.serialization.add_safe_globals([Thing])",
+        # arrays
+        "import numpy as np\nnp.load(path, allow_pickle=True)", "import numpy as np\nnp.load(path, allow_pickle=flag)",
+        "import numpy as np\nnp.load(path, None, True)", "from numpy import load\nload(path, **options)",
+    ],
+    [
+        "import torch\ntorch.load(path, weights_only=True)", "import torch\ntorch.compile(model)",
+        'import torch\ntorch.load(io.BytesIO(body), map_location="cpu", weights_only=True)',
+        "import numpy as np\nnp.load(path)", "import numpy as np\nnp.load(path, mmap_mode='r', allow_pickle=False)",
+        "import yaml\nyaml.safe_load(text)", "import json\njson.loads(text)", "import re\nre.compile(text)",
+        "from ast import literal_eval\nliteral_eval(text)", "model.eval()", "kept = checkpoints.load()",
+        "before = builder.load(at)", "def load(path):\n    return read(path)\nload(path)", "from fast import pickles",
+    ],
+)
+HOMES = [f"see /{folder}/ann/data" for folder in ("home", "root", "Users", "work")]
+ELSEWHERE = ["https://example.org/home/x", "docs/home/x and ~/home/x"]
+MACHINES = Rule(machine_paths, FILES, HOMES, ELSEWHERE)
+LONG = Rule(long_file, PYTHON_FILES, ["x\n" * (LINES + 1)], ["x\n" * LINES])
+PARAMETER_LISTS = Rule(
+    wide_functions,
+    PYTHON_FILES,
+    [f"def f({WIDE}): pass", f"class A:\n    def f({WIDE}): pass", f"f = lambda {WIDE}: 0", f"def f(*, {WIDE}): pass"],
+    [f"def f({WIDE.removesuffix(f', p{PARAMETERS}')}): pass", f"f({WIDE})"],
+)
+RULES = {
+    "hidden NaN": NAN, "hidden faults": FAULTS, "loading": LOADING, "machine paths": MACHINES, "long files": LONG,
+    "wide functions": PARAMETER_LISTS,
+}
+PATH = PurePosixPath("fast/a.py")
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
+def test_every_file_follows_the_rule(rule: Rule) -> None:
+    assert rule.files
+    assert [finding for path in rule.files for finding in rule.findings(path, read(path))] == []
+
+
+@pytest.mark.parametrize(("rule", "text"), [(name, text) for name, rule in RULES.items() for text in rule.faults])
+def test_control_a_planted_fault_is_found(rule: str, text: str) -> None:
+    assert len(RULES[rule].findings(PATH, text)) == 1
+
+
+@pytest.mark.parametrize(("rule", "text"), [(name, text) for name, rule in RULES.items() for text in rule.lawful])
+def test_control_a_lawful_text_is_left_alone(rule: str, text: str) -> None:
+    assert RULES[rule].findings(PATH, text) == []
+
+
+def test_checkpoints_are_read_as_the_rule_allows() -> None:
+    """So the rule of loading has something to look at."""
+    text, word = read(PurePosixPath("fast/training/checkpoints.py")), "weights_only=True"
+    assert text.count(word) == 1
+    assert len(code_that_is_read(PATH, text.replace(word, "weights_only=False"))) == 1
+
+
+def test_the_list_of_wide_functions_names_each_that_is_wide_and_no_other() -> None:
+    found = {name for path in PYTHON_FILES for name in wide(path, read(path))}
+    assert listed().keys() <= found and all(listed().values())

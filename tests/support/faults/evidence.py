@@ -1,0 +1,77 @@
+"""The evidence of the checks of planted faults, gathered with nothing planted."""
+
+from __future__ import annotations
+
+import json
+
+import reference
+from fast.run import run_case
+from spec import Case, Result, case_from_text, case_to_dict, load_case
+from tests import ROOT
+from tests.support.networks.strategies import families, seeded_case
+from tests.support.networks.ties import ties
+from tests.support.truth import Problem, gradient, simulate
+
+HIDDEN = {"name": "hidden", "kind": "lif", "size": 2, "tau_mem": [9.0, 11.0], "tau_syn": [4.0, 5.0]}
+OUT = {"name": "out", "size": 2, "tau_mem": [12.0, 10.0], "tau_syn": [5.0, 6.0]}
+OWN = {"weights": [[0.3, 1.2], [1.1, 0.2]], "delays": [[1.1, 0.06], [0.78, 3.1]]}
+"""Recurrent synapses; many arrivals share the bin of another spike."""
+
+LOSSES: list[tuple[str, dict]] = [
+    ("lif", {"kind": "spike_time_mse", "targets": [[9.0, 12.0], [8.0, 12.0, 15.0]]}),
+    ("lif", {"kind": "cross_entropy", "readout": "first_spike_time", "label": 1, "time_scale": 3.0}),
+    ("li", {"kind": "cross_entropy", "readout": "max_voltage", "label": 0}),
+]
+
+
+def problem(kind: str, loss: dict, recurrent: bool = False) -> Case:
+    """A tiny network: several spikes per neuron, inhibition, resets other than 0, delays off the ms
+    grid.
+    """
+    spiking = {"threshold": [1.2, 1.0], "reset": [0.1, -0.4]} if kind == "lif" else {}
+    first = {"weights": [[4.0, 2.1], [1.7, 3.6], [-1.2, 2.4]], "delays": [[0.6, 2.3], [1.7, 0.9], [3.2, 1.4]]}
+    second = {"weights": [[2.4, 1.3], [1.1, 1.6]], "delays": [[1.3, 2.8], [4.6, 0.7]]}
+    document = {
+        "format": "eventprop-case/1",
+        "duration": 30.0,
+        "populations": [
+            {"name": "in", "kind": "input", "size": 3},
+            {**HIDDEN, "threshold": [1.0, 0.8], "reset": [-0.3, 0.2]},
+            {**OUT, **spiking, "kind": kind},
+        ],
+        "connections": [
+            {"source": "in", "target": "hidden", **first},
+            {"source": "hidden", "target": "out", **second},
+            *([{"source": "hidden", "target": "hidden", **OWN}] if recurrent else []),
+        ],
+        "inputs": {"in": [[0.7, 4.1, 9.3], [1.9, 6.4], [3.3]]},
+        "loss": {**loss, "population": "out"},
+    }
+    return case_from_text(json.dumps(document))
+
+
+def truth(case: Case) -> Result:
+    """The result of a simulation at 50 digits, differentiated by differences."""
+    found = simulate(Problem.from_case(case))
+    return Result(found.loss, found.spikes, found.kappa, found.readout, gradient(case), ())
+
+
+def gather(more: bool = False) -> dict:
+    """The evidence; `more` adds ties and a network of each family."""
+    runs = {"truth": truth, "reference": reference.run, "fast": run_case}
+    problems = []
+    for case in [*(problem(*loss) for loss in LOSSES), problem(*LOSSES[0], recurrent=True)]:
+        results = {name: run(case) for name, run in runs.items()}
+        assert min(len(train) for train in results["truth"].spikes["hidden"]) >= 2
+        problems.append(
+            {"case": case_to_dict(case)} | {name: found.to_dict(case.network) for name, found in results.items()}
+        )
+    files = sorted((ROOT / "spec" / "conformance" / "cases").glob("*.json"))
+    conformance = [case_to_dict(load_case(file)) for file in files]
+    found: dict[str, list] = {"problems": problems, "conformance": conformance, "others": []}
+    if more:
+        del runs["truth"]
+        for case in [*ties().values(), *(seeded_case(3, family) for family in families())]:
+            pair = {name: run(case).to_dict(case.network) for name, run in runs.items()}
+            found["others"].append({"case": case_to_dict(case), **pair})
+    return found

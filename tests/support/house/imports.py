@@ -1,0 +1,133 @@
+"""The rules of imports: who may import whom, the order of the rooms of `fast`, no circles."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterable, Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import PurePosixPath
+
+from tests.support.house.sources import absolute
+
+MAY_IMPORT = {
+    "spec": {"numpy"},
+    "derivations": {"sympy"},
+    "reference": {"spec", "numpy", "mpmath"},
+    "fast": {"spec", "torch", "numpy", "numba", "llvmlite", "h5py", "tqdm"},
+    "delayprop": {"spec", "derivations", "reference", "fast"},
+    "benchmarks": {"fast", "spec", "torch", "numpy", "numba"},
+    "reports": {"spec", "derivations", "fast.drawing", "benchmarks.grid", "matplotlib", "numpy", "sympy"},
+    "results": {"fast", "spec"},
+    "docs": {"fast", "delayprop", "optuna"},
+    "examples": {
+        "benchmarks", "delayprop", "spec", "numpy", "torch", "snntorch", "eventax", "jax", "equinox", "optimistix",
+        "diffrax",
+    },
+}
+"""Imports a package may have beside the standard library and itself; `tests` may import all."""
+
+MORE = {
+    "spec/nir_nodes.py": {"nir"},  # optional, imported when used
+    "fast/drawing": {"matplotlib"},
+    "fast/nn/spikes.py": {"matplotlib"},  # the raster, imported when drawn
+    "benchmarks/drawing.py": {"matplotlib"},
+    "benchmarks/grid": {"reference", "matplotlib"},  # the exact gradient that a grid is compared with
+    "benchmarks/without_kernels.py": {"reference"},  # follows single neurons before anything is timed
+    "delayprop/__main__.py": {"reports"},  # the verification report, where there is a checkout
+}
+"""Further imports of one file or folder."""
+
+ROOMS = {
+    "physics": 0, "solving": 1, "cpu": 2, "cuda": 2, "nn": 3, "data": 4, "drawing": 5, "training": 6, "tasks": 7,
+    "commands": 8,
+}
+"""The rooms of `fast` and their levels: a room imports itself and rooms of lower levels only."""
+
+DYNAMIC = {"import_module", "__import__", "run_module"}
+
+
+def imported(path: PurePosixPath, tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """(line, full name) of every import; "?" for a name that is computed."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names=names):
+                yield from ((node.lineno, alias.name) for alias in names)
+            case ast.ImportFrom(module=module, names=names, level=level):
+                before = f"{module}." if module else ""
+                yield from ((node.lineno, absolute(path, level, before + alias.name)) for alias in names)
+            case ast.Call(func=ast.Name(id=called) | ast.Attribute(attr=called)) if called in DYNAMIC:
+                yield node.lineno, dynamic_name(path, node)
+
+
+def dynamic_name(path: PurePosixPath, call: ast.Call) -> str:
+    """The module an importing call names, as far as its first part is written out; else "?"."""
+    match call.args[:1]:
+        case [ast.Constant(value=str(name))]:
+            pass
+        case [ast.JoinedStr(values=[ast.Constant(value=str(name)), *_])] if "." in name:
+            pass
+        case _:
+            return "?"
+    level = len(name) - len(name.lstrip("."))
+    anchors = [*call.args[1:], *(keyword.value for keyword in call.keywords)]
+    if level and not all(isinstance(anchor, ast.Name) and anchor.id == "__package__" for anchor in anchors):
+        return "?"
+    return absolute(path, level, name.lstrip("."))
+
+
+def within(name: str, packages: Iterable[str]) -> bool:
+    return any(f"{name}.".startswith(f"{package}.") for package in packages)
+
+
+def forbidden_imports(path: PurePosixPath, text: str) -> list[str]:
+    """Imports that the table does not allow."""
+    package = path.parts[0]
+    allowed = {*MAY_IMPORT.get(package, ()), package, *sys.stdlib_module_names}
+    for place, more in MORE.items():
+        if path.is_relative_to(place):
+            allowed |= more
+    found = {}
+    for line, name in imported(path, ast.parse(text)):
+        lawful = within(name, allowed) if package in MAY_IMPORT else package == "tests" or not within(name, ["tests"])
+        if not lawful:
+            found[line] = f"{path}:{line}: imports {name}"
+    return list(found.values())
+
+
+def room(parts: tuple[str, ...]) -> str:
+    """The room of a file or module of `fast`, given the parts of its name."""
+    return parts[1] if len(parts) > 1 and parts[1] in ROOMS else "commands"
+
+
+def arrows_up(path: PurePosixPath, text: str) -> list[str]:
+    """Imports within `fast` from a room that is not below."""
+    if path.parts[0] != "fast":
+        return []
+    own, found = room(path.parts), {}
+    for line, name in imported(path, ast.parse(text)):
+        other = room(tuple(name.split(".")))
+        if within(name, ["fast"]) and own != other and ROOMS[other] >= ROOMS[own]:
+            found[line] = f"{path}:{line}: {own} imports {name} of {other}"
+    return list(found.values())
+
+
+def runtime(tree: ast.Module) -> ast.Module:
+    """The file without the blocks that only a type checker reads."""
+    body = [node for node in tree.body if not (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test))]
+    return ast.Module(body, [])
+
+
+def circle(texts: dict[PurePosixPath, str]) -> list[str]:
+    """The modules of one circle of imports, the first again at the end; empty if there is none."""
+    modules = {".".join(path.with_suffix("").parts).removesuffix(".__init__"): path for path in texts}
+    graph: dict[str, set[str]] = {}
+    for module, path in modules.items():
+        names = {name for _, name in imported(path, runtime(ast.parse(texts[path])))}
+        known = {name if name in modules else name.rpartition(".")[0] for name in names}
+        graph[module] = known & modules.keys() - {module}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []

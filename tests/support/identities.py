@@ -1,0 +1,150 @@
+"""Conservation identities: an exact gradient obeys them, because the model has no absolute units.
+
+The derivative of the loss by a common factor (or shift) of all parameters is, by the chain rule, a
+sum over the gradient. It is also known directly, because the model only changes its unit or its
+origin:
+
+    A  unit of voltage    w, v_th, v_reset times s: same spikes, voltages times s
+                          sum w g_w + v_th g_v_th + v_reset g_v_reset
+                              = sum_j y_j dL/dy_j, over voltages y
+    B  unit of time       d, tau_mem, tau_syn, t_in and T times s: spike times times s
+                          sum d g_d + tau_mem g_tau_mem + tau_syn g_tau_syn + t_in g_t_in
+                              = sum_k t_k dL/dt_k - sum_j dL/dy_j T dy_j/dT
+    C  origin of time     t_in later by s: so are all spikes, and the last s before T is lost
+                          sum g_t_in = sum_k dL/dt_k + sum_j dL/dy_j dy_j/ds
+
+The gradient has no entry for `T`, so its effect on voltages stands on the right. It takes the state
+at `T` and one more integral, which this file computes from the spikes in closed form, without code
+of either implementation.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from spec import Case, CrossEntropy, Result, SpikeTimeMSE
+from tests.support.comparison import CONSTANTS, largest_block, time_unit
+from tests.support.tolerances import U32, VANISHES, identity
+
+
+def identities(case: Case, result: Result) -> dict[str, list[float]]:
+    """The terms of A, B and C, with a minus for the right side; each list adds up to 0."""
+    terms: dict[str, list[float]] = {"A": [], "B": [], "C": []}
+    gradients = result.gradients
+    for c, g in zip(case.network.connections, gradients.connections, strict=True):
+        terms["A"] += (c.w * g.dL_dw)[c.exists].tolist()
+        terms["B"] += (c.d * g.dL_dd)[c.exists].tolist()
+    for name, by in gradients.populations.items():
+        for constant in CONSTANTS:
+            values = getattr(case.network.population(name), constant)
+            if values is not None:
+                products = (values * getattr(by, f"dL_d{constant}")).tolist()
+                terms["B" if constant.startswith("tau") else "A"] += products
+    for name, trains in gradients.inputs.items():
+        for times, g_t_in in zip(case.inputs[name], trains, strict=True):
+            terms["B"] += (times * g_t_in).tolist()
+            terms["C"] += g_t_in.tolist()
+    for t, dL_dt in by_spike_time(case, result):
+        terms["B"].append(-t * dL_dt)
+        terms["C"].append(-dL_dt)
+    for j, (y, dL_dy) in enumerate(by_voltage(case, result)):
+        T_dy_dT, dy_ds = by_end(case, result, j)
+        terms["A"].append(-y * dL_dy)
+        terms["B"].append(T_dy_dT * dL_dy)
+        terms["C"].append(-dy_ds * dL_dy)
+    return terms
+
+
+def by_spike_time(case: Case, result: Result) -> list[tuple[float, float]]:
+    """`t_k, dL/dt_k` of every spike that the loss reads."""
+    loss = case.loss
+    trains = result.spikes[loss.population]
+    if isinstance(loss, SpikeTimeMSE):
+        pairs = [pair for train, targets in zip(trains, loss.targets, strict=True) for pair in zip(train, targets)]
+        return [(float(t), float(t - target)) for t, target in pairs]
+    if loss.time_scale is None:
+        return []
+    slopes = _by_readout(loss, result)
+    return [(float(t[0]), -g / loss.time_scale) for t, g in zip(trains, slopes, strict=True) if len(t)]
+
+
+def by_voltage(case: Case, result: Result) -> list[tuple[float, float]]:
+    """`y_j, dL/dy_j` if voltages are read."""
+    loss = case.loss
+    if isinstance(loss, SpikeTimeMSE) or loss.time_scale is not None or result.readout is None:
+        return []
+    return list(zip(result.readout.astype(float).tolist(), _by_readout(loss, result), strict=True))
+
+
+def by_end(case: Case, result: Result, j: int) -> tuple[float, float]:
+    """Of a voltage readout: `T dy_j/dT` at fixed parameters, `dy_j/ds` for inputs later by `s`."""
+    assert isinstance(case.loss, CrossEntropy) and result.readout is not None
+    T, y, name = case.duration, float(result.readout[j]), case.loss.population
+    spikes = [float(t) for t in result.spikes[name][j]]
+    population = case.network.population(name)
+    given = [getattr(population, constant) for constant in CONSTANTS]
+    tau_mem, tau_syn, v_th, v_reset = (0.0 if values is None else float(values[j]) for values in given)
+    drop = v_th - v_reset
+    arrivals = _arrivals(case, result, name, j)
+
+    def response(s: float) -> float:
+        x = (1 / tau_syn - 1 / tau_mem) * s
+        return s / tau_mem * math.exp(-s / tau_mem) * (-math.expm1(-x) / x if x else 1.0)
+
+    I = math.fsum(w * math.exp((a - T) / tau_syn) for w, a in arrivals)
+    resets = [-drop * math.exp((t - T) / tau_mem) for t in spikes]
+    V = math.fsum([*resets, *(w * response(T - a) for w, a in arrivals)])
+    if case.loss.readout == "mean_voltage":
+        return V - y, -V / T
+    if case.loss.readout == "max_voltage":
+        at_end = not spikes and I > V > 0 and abs(V - y) <= identity(U32) * y
+        slope = (I - V) / tau_mem if at_end else 0.0
+        return T * slope, -slope
+    # int t exp(-t/T) V dt: the equations of motion times t exp(-t/T), integrated over the trial
+    r_mem, r_syn = 1 / (1 / tau_mem + 1 / T), 1 / (1 / tau_syn + 1 / T)
+    integral_I = r_syn * (math.fsum(w * math.exp(-a / T) for w, a in arrivals) - I / math.e)
+    moment_I = r_syn * (math.fsum(w * a * math.exp(-a / T) for w, a in arrivals) - T * I / math.e + integral_I)
+    late_resets = math.fsum(-drop * t * math.exp(-t / T) for t in spikes)
+    moment_V = r_mem * (moment_I / tau_mem + late_resets - T * V / math.e + T * y)
+    return V / math.e - y + moment_V / T**2, -(y + V / math.e) / T
+
+
+def _arrivals(case: Case, result: Result, name: str, j: int) -> list[tuple[float, float]]:
+    """Weight and time of each arrival at a neuron."""
+    sources: dict[str, Any] = {**result.spikes, **case.inputs}
+    found = [
+        (float(c.w[i, j]), float(t + c.d[i, j]))
+        for c in case.network.connections
+        if c.target == name
+        for i in np.flatnonzero(c.exists[:, j])
+        for t in sources[c.source][i]
+    ]
+    return [(w, a) for w, a in found if a <= case.duration]
+
+
+def _by_readout(loss: CrossEntropy, result: Result) -> list[float]:
+    assert result.readout is not None
+    y = result.readout.astype(float)
+    p = np.exp(y - y.max())
+    p /= p.sum()
+    p[loss.label] = -math.fsum(np.delete(p, loss.label))  # p - 1 without the cancellation
+    return p.tolist()
+
+
+def residuals(case: Case, result: Result, u: float) -> dict[str, float]:
+    """The sum of the terms of each identity, as a share of the sum of their absolute values.
+
+    All terms of C may cancel within themselves (a maximum that moves with the input). The rest is
+    then compared with the largest block of the gradient, see `comparison`. An identity without
+    terms is left out.
+    """
+    found = {}
+    for name, terms in identities(case, result).items():
+        largest = largest_block(case, result.gradients) / (time_unit(case) if name == "C" else 1.0)
+        size = max(math.fsum(map(abs, terms)), 100 * u / identity(u) * largest)
+        if size > VANISHES:
+            found[name] = abs(math.fsum(terms)) / size
+    return found

@@ -1,0 +1,28 @@
+"""Both implementations, and the comparison of a result with the ground truth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+import reference
+from fast.run import run_case
+from spec import Case, Result
+from tests.support.comparison import Agreement, assert_not_all_zero, assert_same_activity, assert_same_gradients
+from tests.support.truth import Problem, gradient, simulate
+
+Run = Callable[[Case], Result]
+RUNS: dict[str, Run] = {"reference": reference.run, "fast": run_case}
+every_run = pytest.mark.parametrize("run", RUNS.values(), ids=RUNS)
+every_readout = pytest.mark.parametrize(
+    "read", ["spikes", "first_spike_time", "max_voltage", "mean_voltage", "exp_weighted_voltage"]
+)
+
+
+def assert_true(case: Case, result: Result) -> Agreement:
+    """Asserts spikes, loss and gradient of the ground truth, and a gradient other than 0."""
+    true, truth = gradient(case), simulate(Problem.from_case(case))
+    assert_not_all_zero(case, true)
+    assert_same_activity(case, result, truth, true)
+    return assert_same_gradients(case, result.gradients, true, truth.kappa_min)

@@ -1,0 +1,52 @@
+"""Compiles the kernels once, before several test processes compile them at the same time.
+
+`python -m tests.support.kernels FAMILY` compiles the kernels of one kind of layer, at both
+precisions.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from tests import ROOT
+
+FAMILIES = ("layers", "recurrent")
+"""A family with feed-forward layers, and one with a recurrent layer."""
+
+
+def compile_kernels() -> None:
+    """Starts one process per family, unless a stamp beside the compiled kernels shows a complete
+    cache.
+
+    The processes write into one cache. Two that compile one function for two precisions at one
+    moment might lose an entry of its index, so they are split by family and not by precision.
+
+    Raises:
+        subprocess.CalledProcessError: a kernel does not compile.
+    """
+    from fast.physics.compiling import KERNELS, cache_folder
+
+    stamp = cache_folder(KERNELS[-1]) / "complete"
+    if stamp.exists():
+        return
+    print("compiling the kernels, once for all test processes (about a minute)", file=sys.stderr, flush=True)
+    commands = [[sys.executable, "-m", "tests.support.kernels", family] for family in FAMILIES]
+    started = [subprocess.Popen(command, cwd=ROOT) for command in commands]
+    for command, code in zip(commands, [process.wait() for process in started], strict=True):
+        if code:
+            raise subprocess.CalledProcessError(code, command)
+    stamp.touch()
+
+
+def main(family: str) -> None:
+    """Runs a network of the family, with its gradient."""
+    from fast.run import run_case
+    from tests.support.networks.strategies import seeded_case
+
+    for precision in ("float64", "float32"):
+        run_case(seeded_case(1, family), precision)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,35 @@
+"""`python -m tests.support.runs.undrawn OPTIONS`: `python -m fast.train` without its pictures.
+
+A short run takes less time than its pictures.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from fast import train
+
+DRAWING = ("fast.tasks.sequence.task", "fast.training.classify")
+
+
+@contextmanager
+def without_pictures() -> Iterator[None]:
+    """No task draws pictures."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in DRAWING:
+            patch.setattr(f"{module}.draw", lambda folder: [])
+        yield
+
+
+def main(*options: str) -> int:
+    """Trains; the exit code."""
+    with without_pictures():
+        return train.main(options)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

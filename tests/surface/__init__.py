@@ -1,0 +1,1 @@
+"""The package `delayprop`: its names, its command, its wheel."""

@@ -1,0 +1,94 @@
+"""The command `delayprop`: all commands under one name, each named in messages as typed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import delayprop
+import delayprop.__main__ as command
+import fast.run
+from tests import ROOT
+from tests.support.commands import refusal_of, run
+
+CASE = str(ROOT / "spec" / "conformance" / "cases" / "one-neuron.json")
+NOWHERE = "there-is-no-such-run"
+
+
+def test_help_has_a_line_for_each_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["--help"]) == 0
+    listed = capsys.readouterr().out.partition("commands, each with its own --help:\n")[2].splitlines()
+    assert [line.split()[0] for line in listed] == list(command.COMMANDS)
+    assert all(len(line) <= 100 for line in listed)
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"delayprop {delayprop.__version__}\n"
+
+
+@pytest.mark.parametrize("name", command.COMMANDS)
+def test_help_of_a_command_shows_the_name_that_was_typed(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main([name, "--help"]) == 0
+    assert capsys.readouterr().out.startswith(f"usage: delayprop {name} ")
+
+
+REFUSED: dict[str, tuple[list[str], str]] = {
+    "no command": ([], "delayprop: the following arguments are required: COMMAND (see --help)\n"),
+    "unknown command": (["learn"], "delayprop: argument COMMAND: invalid choice: 'learn' "),
+    "option before the command": (["--", "train"], "delayprop: "),
+    "train without a task": (["train"], "delayprop train: the following arguments are required: --task (see --help)\n"),
+    "train with a bad option": (
+        ["train", "--task", "sequence", "--save-seconds", "-1"], "delayprop train: `--save-seconds` must be at least 0",
+    ),
+    "run without a case": (["run"], "delayprop run: the following arguments are required: CASE.json (see --help)\n"),
+    "run nowhere": (["run", NOWHERE], f"delayprop run: `{NOWHERE}` must be a readable case file, got "),
+    "evaluate nowhere": (["evaluate", NOWHERE], f"delayprop evaluate: `{NOWHERE}` must be the folder of a finished"),
+    "compare nowhere": (["compare", NOWHERE], f"delayprop compare: `{NOWHERE}` must be the folder of a finished"),
+    "export nothing": (["export", NOWHERE], "delayprop export: `--case` must be given, or --nir, got neither; "),
+    "conformance of nothing": (["conformance"], "delayprop conformance: give one of --command, --list and --save"),
+    "report nowhere": (["report", NOWHERE], "delayprop report: `RUN` must be the folder of a finished run, "),
+    "report of both": (["report", "--quick", NOWHERE], "delayprop report: --quick and --out are for the report, "),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_refusal_is_one_line_that_names_the_command_as_typed(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words, line = REFUSED[name]
+    assert command.main(words) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith(line) and err.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", [(), ("--quick",)], ids=["nothing", "--quick"])
+def test_the_report_needs_a_checkout(
+    words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An installed package has no `reports` beside it."""
+    monkeypatch.setattr(command, "ROOT", tmp_path)
+    assert command.main(["report", *words]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("delayprop report: `RUN` must be given outside a checkout of delayprop, got nothing; ")
+    assert err.count("\n") == 1
+
+
+def test_a_run_is_drawn_without_a_checkout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "ROOT", tmp_path)
+    assert command.main(["report", NOWHERE]) == 2
+    assert capsys.readouterr().err.startswith("delayprop report: `RUN` must be the folder of a finished run, ")
+
+
+def test_a_command_prints_what_its_module_prints(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["run", CASE]) == 0
+    found = capsys.readouterr()
+    assert fast.run.main([CASE]) == 0
+    assert found == capsys.readouterr() and found.out.startswith("{")
+
+
+def test_python_m_delayprop_is_the_same_command() -> None:
+    done = run("delayprop", "conformance")
+    line = refusal_of(done, "delayprop conformance")
+    assert line == "give one of --command, --list and --save (see --help)"

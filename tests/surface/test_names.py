@@ -1,0 +1,66 @@
+"""`from delayprop import ...`: every public name, imported when it is used."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+import delayprop
+import fast
+import spec
+from delayprop import public
+from tests import ROOT
+
+
+def test_the_public_names_are_those_of_fast_and_of_the_specification() -> None:
+    """`Network` alone is in both: it is the torch module, and `NetworkSpec` that of a case."""
+    assert {*fast.__all__, *spec.__all__} < {*public.__all__}
+    assert len(public.__all__) == len({*public.__all__})
+    assert delayprop.Network is fast.Network and delayprop.NetworkSpec is spec.Network
+
+
+@pytest.mark.parametrize("name", public.__all__)
+def test_a_name_is_the_object_of_its_package(name: str) -> None:
+    assert getattr(delayprop, name) is getattr(public, name)
+    assert name in dir(delayprop)
+
+
+def test_a_star_import_brings_the_public_names_and_no_other() -> None:
+    found: dict[str, object] = {}
+    exec("from delayprop import *", found)
+    assert {*found} - {"__builtins__"} == {*public.__all__}
+
+
+def test_a_name_that_is_not_there_is_named() -> None:
+    with pytest.raises(AttributeError, match="module 'delayprop' has no attribute 'LIFE'"):
+        _ = delayprop.LIFE  # type: ignore[attr-defined]
+    with pytest.raises(ImportError, match="cannot import name 'LIFE' from 'delayprop'"):
+        exec("from delayprop import LIFE")
+
+
+def imported(program: str) -> set[str]:
+    """The modules that a program imports."""
+    line = [sys.executable, "-c", f"import sys; {program}; print(*sys.modules, file=sys.stderr)"]
+    return {*subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=True).stderr.split()}
+
+
+@pytest.mark.parametrize(
+    ("program", "used", "unused"),
+    [
+        ("import delayprop; delayprop.__version__", "delayprop", {"numpy", "torch"}),
+        ("import delayprop.__main__ as m; m.main(['--help'])", "spec", {"torch", "fast"}),
+        ("import delayprop.__main__ as m; m.main(['conformance', '--list'])", "spec.conformance", {"torch", "fast"}),
+        ("import delayprop.__main__ as m; m.main(['run', '--help'])", "fast.run", {"fast.tasks", "matplotlib"}),
+    ],
+)
+def test_only_the_packages_in_use_are_imported(program: str, used: str, unused: set[str]) -> None:
+    found = imported(program)
+    assert used in found and not unused & found
+
+
+def test_the_version_is_that_of_the_citation() -> None:
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert re.findall(r"^version: (.+)$", citation, re.MULTILINE) == [delayprop.__version__]

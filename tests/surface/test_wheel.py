@@ -1,0 +1,106 @@
+"""The wheel, installed outside the checkout: every command works there."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests import ROOT
+
+pytestmark = pytest.mark.full
+
+PACKAGES = ("delayprop", "derivations", "fast", "reference", "spec")
+CASES = ("one-neuron", "max-voltage", "recurrent-whole-ms")
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
+    subprocess.run([*pip, "--wheel-dir", str(folder), str(ROOT)], check=True)
+    return next(folder.glob("delayprop-*.whl"))
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The programs of a new environment with the wheel and this environment's dependencies."""
+    folder = tmp_path_factory.mktemp("environment")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    programs = folder / "bin"
+    pip = [sys.executable, "-m", "pip", "--python", str(programs / "python"), "install", "--quiet", "--no-deps"]
+    subprocess.run([*pip, "--no-index", str(wheel)], check=True)
+    # Python reads no path files in a folder that a path file adds: an editable install stays out.
+    dependencies = {sysconfig.get_path(name) for name in ("purelib", "platlib")}
+    site = next(folder.glob("lib/python*/site-packages"))
+    (site / "dependencies.pth").write_text("\n".join(dependencies) + "\n", encoding="utf-8")
+    return programs
+
+
+@pytest.fixture
+def run(installed: Path, tmp_path: Path) -> Run:
+    """Runs a program of that environment in an empty folder."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+    def of(program: str, *words: str) -> subprocess.CompletedProcess[str]:
+        line = [str(installed / program), *words]
+        return subprocess.run(line, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+    return of
+
+
+def test_the_wheel_holds_the_files_of_its_packages_and_no_others(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        found = {name for name in archive.namelist() if ".dist-info/" not in name}
+    files = {path.relative_to(ROOT).as_posix() for name in PACKAGES for path in (ROOT / name).rglob("*.*")}
+    assert found == {name for name in files if "__pycache__" not in name}
+    assert {f"{name}/py.typed" for name in PACKAGES} <= found
+
+
+def test_the_names_come_from_the_installed_package(run: Run, installed: Path) -> None:
+    done = run("python", "-c", "from delayprop import *; import delayprop; print(delayprop.__file__, LIF(3, 2))")
+    file, _, layer = done.stdout.strip().partition(" ")
+    assert (done.returncode, done.stderr) == (0, "") and layer.startswith("LIF(3 -> 2, ")
+    assert Path(file).is_relative_to(installed.parent)
+
+
+def test_a_run_ends_with_its_pictures_and_can_be_drawn_again(run: Run, tmp_path: Path) -> None:
+    trained = run("delayprop", "train", "--task", "sequence", "--out", "run")
+    assert (trained.returncode, trained.stderr) == (0, "") and "pictures: run/delays.png" in trained.stdout
+    drawn = run("delayprop", "report", "run")
+    assert (drawn.returncode, drawn.stderr) == (0, "")
+    pictures = drawn.stdout.split()
+    assert len(pictures) == 2 and all((tmp_path / picture).stat().st_size > 10_000 for picture in pictures)
+
+
+def test_the_verification_report_needs_a_checkout(run: Run) -> None:
+    done = run("delayprop", "report")
+    assert (done.returncode, done.stdout) == (2, "") and done.stderr.count("\n") == 1
+    assert done.stderr.startswith("delayprop report: `RUN` must be given outside a checkout of delayprop, got nothing;")
+
+
+def test_the_kit_grades_the_installed_command(run: Run, installed: Path, tmp_path: Path) -> None:
+    """Three cases from the wheel are exact. Most of the time compiles the kernels."""
+    words = ["--command", f"'{installed / 'delayprop'}' run", "--json", "report.json", "--timeout", "600"]
+    words += [word for name in CASES for word in ("--case", name)]
+    done = run("delayprop", "conformance", *words)
+    assert (done.returncode, done.stderr) == (0, "") and done.stdout.endswith("nothing offered is wrong\n")
+    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert {grade["grade"] for grade in report["quantities"].values()} == {"exact"}
+
+
+def test_a_case_has_the_same_result_as_in_the_checkout(run: Run, tmp_path: Path) -> None:
+    assert run("delayprop", "conformance", "--save", "cases").returncode == 0
+    case = tmp_path / "cases" / "skip-and-parallel.json"
+    here = subprocess.run(
+        [sys.executable, "-m", "fast.run", str(case)], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert run("delayprop", "run", str(case)).stdout == here.stdout

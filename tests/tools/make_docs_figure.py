@@ -1,0 +1,43 @@
+"""`python -m tests.tools.make_docs_figure`: draws the figure of `docs/method.md`.
+
+Its numbers come from the reference.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+from reports.figure_adjoint import adjoint
+from spec import Case
+from tests import ROOT
+from tests.support.runs.traced import small, traced
+
+PATH = ROOT / "docs" / "adjoint.svg"
+
+
+def entry(case: Case) -> dict[str, Any]:
+    """Curves and events of the case, in the layout of the figure."""
+    inputs, targets = [list(train) for train in case.inputs["in"]], [list(t) for t in case.loss.targets]  # type: ignore[union-attr]
+    return {"duration": case.duration, "inputs": inputs, "targets": targets[0], "neurons": traced(case)}
+
+
+def draw(path: Path) -> None:
+    """Writes the figure; equal numbers give equal bytes with one version of Matplotlib."""
+    with matplotlib.rc_context({"svg.hashsalt": "delayprop", "svg.fonttype": "path"}):
+        picture = adjoint(entry(small()))
+        picture.figure.savefig(path, format="svg", metadata={"Date": None, "Creator": None})
+
+
+def main() -> int:
+    """The command line; the exit code."""
+    draw(PATH)
+    print(PATH.relative_to(ROOT))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
