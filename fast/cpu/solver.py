@@ -24,7 +24,7 @@ from fast.physics.polynomials import LANES
 from fast.physics.within_bin import NONE
 from fast.solving import packing
 from fast.solving.problem import Problem
-from fast.solving.solved import Solved, Sums, Trains, solved
+from fast.solving.solved import Solved, Sums, Trains, solved, too_fast
 
 
 class PieceSpikes(NamedTuple):
@@ -119,7 +119,7 @@ def _swept(problem: Problem, arriving: Arriving, layer: Layer) -> tuple[Trains, 
     spikes, trials = [], []
     for piece, (emitted, ends, stuck) in zip(pieces, in_threads(sweep, pieces), strict=True):
         if stuck != NONE:
-            raise ArithmeticError(f"neuron {stuck} of a layer spikes too fast, or without end; lower its weights")
+            raise too_fast(stuck)
         # Copies without the free room of the buffers, since they are kept until the backward pass.
         spikes.append(PieceSpikes(Emitted(*(part[: ends[-1]].copy() for part in emitted)), ends))
         trials.append(np.repeat(np.arange(piece.first, piece.last), np.diff(ends, prepend=0)))

@@ -5,5 +5,5 @@ The physics is that of the CPU: device functions are compiled from the Python fu
 `fast.physics`. New are the loops, since a GPU has a thread for each neuron of each trial, and not a
 block of neurons side by side. Reading order: `forward`, `arrays`, `lookup`, `backward` (one thread
 from start to end), `recurrent_steps`, `recurrent_forward`, `recurrent_backward` (threads that wait
-for each other); then the host: `workspace`, `launches`, `recurrent_launches`, `solver`.
+for each other); then the host: `workspace`, `launches`, `solver`.
 """

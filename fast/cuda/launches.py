@@ -1,5 +1,8 @@
-"""Launches of kernels on torch tensors, in place and on torch's current stream; here of a layer
-that is not recurrent, with one thread for each neuron of each trial."""
+"""Sweeps of a layer as launches of kernels, on tensors in place and on torch's current stream.
+
+A layer that is not recurrent takes one thread for each neuron of each trial; a recurrent one, whose
+neurons are solved together, one block of threads for each trial.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +16,16 @@ from fast.cuda import workspace
 from fast.cuda.arrays import Given
 from fast.cuda.arrays import Sums as KernelSums
 from fast.cuda.backward import backward_kernel
-from fast.cuda.compiling import THREADS
-from fast.cuda.forward import IS_STUCK, Ahead, Found, forward_kernel
+from fast.cuda.compiling import THREADS, TOGETHER
+from fast.cuda.forward import IS_STUCK, Found, forward_kernel
+from fast.cuda.recurrent_backward import recurrent_backward_kernel
+from fast.cuda.recurrent_forward import recurrent_forward_kernel
+from fast.cuda.recurrent_steps import NO_RING, NO_ROOM, FoundInOrder
 from fast.physics.clock import Clock
 from fast.physics.layout import Arriving, Layer
 from fast.physics.neuron_record import NEURON_RECORD
 from fast.physics.polynomials import LANES
-from fast.solving.solved import Sums, Trains
+from fast.solving.solved import Sums, Trains, too_fast
 
 WARP = 32  # threads that run side by side
 
@@ -77,64 +83,96 @@ def _view(value: Any) -> Any:
 
 
 def forward(arriving: Arriving, trials: int, layer: Layer, clock: Clock, sizes: Sizes) -> Emitted:
-    """Sweep forward.
-
-    The first sweep counts the spikes for which a buffer is too small; a second one then has room
-    for each.
+    """Sweep forward, and again with larger buffers if one is too small.
 
     Raises:
         ArithmeticError: a neuron spikes too fast, or without end.
     """
-    device, post, trains = layer.constants.device, layer.post, trials * layer.post
-    record = torch.zeros(
-        trials, len(layer.constants), NEURON_RECORD, LANES, dtype=torch.float64, device=device
-    )
+    sweep = _recurrent_forward if layer.copies else _feed_forward
+    return sweep(arriving, trials, layer, clock, sizes)
+
+
+def _feed_forward(arriving: Arriving, trials: int, layer: Layer, clock: Clock, sizes: Sizes) -> Emitted:
+    """The first sweep counts all spikes, so that the second one has room for each."""
+    device, post, trains, blocks = layer.constants.device, layer.post, trials * layer.post, len(layer.constants)
+    record = torch.zeros(trials, blocks, NEURON_RECORD, LANES, dtype=torch.float64, device=device)
     at_once = min(trials, max(workspace.MEMORY // workspace.bytes_ahead(layer, sizes.under_way), 1))
     ahead = workspace.bins_ahead(at_once, layer, sizes.under_way)
+    threads, parts = threads_for(blocks * LANES, THREADS)
+
+    def sweep(starts: Tensor, size: int) -> Found:
+        found = workspace.found_from(starts, size, layer, record)
+        for first in range(0, trials, at_once):
+            grid = min(at_once, trials - first) * parts
+            launch(forward_kernel, grid, threads, device, first, parts, arriving, layer, clock, ahead, found)
+        return found
+
     room = min(workspace.remembered("room", layer, workspace.FIRST_ROOM), max(workspace.MEMORY // (20 * trains), 1))
     starts = room * torch.arange(trains + 1, device=device)
-    found = workspace.found_from(starts, room * trains, layer, record)
-    _sweep(arriving, trials, layer, clock, ahead, found)
+    found = sweep(starts, room * trains)
     offsets = torch.cat([starts[:1], found.counts.cumsum(0)])
     total, most, least = torch.stack([offsets[-1], found.counts.max(), found.counts.min()]).tolist()
     if least == IS_STUCK:
-        stuck = int((found.counts == IS_STUCK).nonzero()[0]) % post
-        raise ArithmeticError(f"neuron {stuck} of a layer spikes too fast, or without end; lower its weights")
+        raise too_fast(int((found.counts == IS_STUCK).nonzero()[0]) % post)
     if most > room:
         workspace.remember("room", layer, workspace.whole_power(most))
-        starts = offsets
-        found = workspace.found_from(starts, total, layer, record.zero_())
-        _sweep(arriving, trials, layer, clock, ahead, found)
+        record.zero_()
+        starts, found = offsets, sweep(offsets, total)
     train = torch.arange(trains, device=device).repeat_interleave(found.counts, output_size=total)
     index = torch.arange(total, device=device) + (starts - offsets)[train]
-    spikes = Trains(
-        offsets, (train % post).to(torch.int32), found.bin[index], found.rest[index], found.I[index]
-    )
+    spikes = Trains(offsets, (train % post).to(torch.int32), found.bin[index], found.rest[index], found.I[index])
     return Emitted(spikes, spikes, None, record)
 
 
-def _sweep(arriving: Arriving, trials: int, layer: Layer, clock: Clock, ahead: Ahead, found: Found) -> None:
-    device, at_once = layer.constants.device, len(ahead.chain)
-    threads, parts = threads_for(len(layer.constants) * LANES, THREADS)
-    for first in range(0, trials, at_once):
-        blocks = min(at_once, trials - first) * parts
-        launch(forward_kernel, blocks, threads, device, first, parts, arriving, layer, clock, ahead, found)
+def _recurrent_forward(arriving: Arriving, trials: int, layer: Layer, clock: Clock, sizes: Sizes) -> Emitted:
+    """A sweep stops where a buffer is too small, and is repeated until each is long enough."""
+    device, lanes = layer.constants.device, len(layer.constants) * LANES
+    most = workspace.remembered("spikes", layer, workspace.FIRST_ROOM)
+    ring = max(workspace.remembered("ring", layer, workspace.FIRST_ROOM), sizes.under_way)
+    threads, _ = threads_for(lanes, TOGETHER)
+    while True:
+        size = sizes.of_a_trial + layer.copies * most
+        each = workspace.bytes_ahead(layer, ring) + size * 16 + lanes * 80
+        at_once = min(trials, max(workspace.MEMORY // each, 1))
+        ahead, shared = workspace.bins_ahead(at_once, layer, ring), workspace.together(at_once, size, layer)
+        found = workspace.found_in_order(trials, most, layer)
+        for first in range(0, trials, at_once):
+            arguments = (first, arriving, layer, clock, ahead, shared, found)
+            launch(recurrent_forward_kernel, min(at_once, trials - first), threads, device, *arguments)
+        lacks = [(found.lacks & bit).max() for bit in (NO_ROOM, NO_RING)]
+        least, no_room, no_ring, total = torch.stack([found.counts.min(), *lacks, found.counts.sum()]).tolist()
+        if least < 0:
+            raise too_fast(-1 - least)
+        if not (no_room or no_ring):
+            return _in_trains(found, total, layer.post)
+        most, ring = 4 * most if no_room else most, 2 * ring if no_ring else ring
+        workspace.remember("spikes", layer, most)
+        workspace.remember("ring", layer, ring)
+
+
+def _in_trains(found: FoundInOrder, total: int, post: int) -> Emitted:
+    """The spikes of a recurrent layer, without the free room of their buffers, and by train."""
+    trials, room = found.bin.shape
+    numbers = torch.arange(total, device=found.bin.device)
+    offsets = torch.cat([found.counts.new_zeros(1), found.counts.cumsum(0)])
+    trial = torch.arange(trials, device=numbers.device).repeat_interleave(found.counts, output_size=total)
+    index = numbers - offsets[trial] + trial * room
+    own = [part.flatten()[index] for part in (found.neuron, found.bin, found.rest, found.I)]
+    train = trial * post + own[0]
+    order = torch.argsort(train, stable=True)  # the spikes of one train are in order of time already
+    starts = torch.searchsorted(train[order], torch.arange(trials * post + 1, device=numbers.device))
+    return Emitted(Trains(starts, *(part[order] for part in own)), Trains(offsets, *own), order, found.neuron_record)
 
 
 def backward(given: Given, spikes: int, layer: Layer, clock: Clock, want_dt: bool, want_tau: bool) -> Sums:
-    """Sweep back; `spikes`: number of arriving spikes, since `given` has at least one place."""
-    threads, parts = threads_for(len(layer.constants) * LANES, THREADS)
-    return sums_of(backward_kernel, threads, parts, given, spikes, layer, clock, want_dt, want_tau)
+    """Sweep back, over chunks of trials, each with sums of its own.
 
-
-def sums_of(
-    kernel: Any, threads: int, parts: int, given: Given, spikes: int, layer: Layer, clock: Clock, want_dt: bool,
-    want_tau: bool,
-) -> Sums:
-    """Sums over all trials of a backward kernel, which runs over chunks of trials, each one in
-    `parts` blocks of threads and with sums of its own."""
+    `spikes`: number of arriving spikes, since their arrays have at least one place.
+    """
     packed, trials, device = layer.packed_synapses, len(given.dL_dy), layer.constants.device
     (blocks, sources, _), full = packed.shape, want_tau or layer.rate >= 0
+    threads, parts = threads_for(blocks * LANES, TOGETHER if layer.copies else THREADS)
+    kernel, parts = (recurrent_backward_kernel, 1) if layer.copies else (backward_kernel, parts)
     chunks = workspace.chunks_of(trials, layer, full)
     passed = workspace.passed_by(chunks, layer, full, len(given.dL_dt))
     of_synapses = packed.new_zeros(chunks, blocks, sources, 2 * LANES)

@@ -8,12 +8,11 @@ spikes than a buffer has room for, the sweep is made once more.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import ModuleType
 
 import torch
 from torch import Tensor
 
-from fast.cuda import launches, recurrent_launches
+from fast.cuda import launches
 from fast.cuda.arrays import Given
 from fast.cuda.launches import Sizes
 from fast.cuda.workspace import some
@@ -49,7 +48,7 @@ class Swept:
             dL_dt = torch.empty_like(dL_dt_post).index_copy_(0, self.order, dL_dt_post)
         own = Trains(*map(some, self.own))
         given = Given(*self.arriving, *own, some(dL_dt), dL_dy, self.neuron_record)
-        return _launches(self.layer).backward(given, self.spikes, self.layer, self.clock, want_dt, want_tau)
+        return launches.backward(given, self.spikes, self.layer, self.clock, want_dt, want_tau)
 
 
 def solve(problem: Problem) -> Solved:
@@ -64,15 +63,11 @@ def solve(problem: Problem) -> Solved:
     delays = packing.delays(problem)
     sizes = _sizes(problem, delays, found)
     layer, arriving = packing.layer(problem, delays, sizes.longest), Arriving(*map(some, found))
-    emitted = _launches(layer).forward(arriving, problem.trials, layer, problem.clock, sizes)
+    emitted = launches.forward(arriving, problem.trials, layer, problem.clock, sizes)
     swept = Swept(
         arriving, len(order), layer, problem.clock, emitted.own, emitted.order, emitted.neuron_record
     )
     return solved(problem, layer, order, emitted.trains, swept)
-
-
-def _launches(layer: Layer) -> ModuleType:
-    return recurrent_launches if layer.copies else launches
 
 
 def _arriving(problem: Problem) -> tuple[Arriving, Tensor]:

@@ -15,7 +15,6 @@ the best approximation of lower degree, by Chebyshev).
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 
 import numpy as np
 
@@ -40,22 +39,13 @@ def coefficients(pm: np.ndarray, ps: np.ndarray, rate: float, dtype: type) -> np
         pm, ps: `[blocks, LANES]`, per bin, at most 1/4.
         rate: `r`, per bin; negative: there is no integral readout.
     """
-    made = _coefficients(pm.tobytes(), ps.tobytes(), pm.shape, rate, np.dtype(dtype).itemsize)
-    return made.astype(dtype)
-
-
-@lru_cache(maxsize=64)
-def _coefficients(pm_bytes: bytes, ps_bytes: bytes, shape: tuple[int, ...], rate: float, itemsize: int) -> np.ndarray:
-    """The coefficients in float64, cached: constants seldom change, and for a small layer this
-    takes longer than the step."""
-    pm, ps = (np.frombuffer(values).reshape(shape) for values in (pm_bytes, ps_bytes))
     r = np.full_like(pm, -rate)
     sets: list[tuple[np.ndarray, ...]] = [(pm,), (ps,), (pm, ps), (pm, ps), (pm, pm, ps), (pm, ps, ps)]
     if rate >= 0:
         sets += [(r, pm), (r, pm, ps), (r, pm, pm), (r, pm, pm, ps), (r, pm, ps, ps)]
-    found = np.stack([_economised(_series(rates), TERMS[itemsize]) for rates in sets], axis=1)
+    found = np.stack([_economised(_series(rates), TERMS[np.dtype(dtype).itemsize]) for rates in sets], axis=1)
     found[:, PS_AB] *= ps[:, None]
-    return found
+    return found.astype(dtype)
 
 
 def _series(rates: tuple[np.ndarray, ...]) -> np.ndarray:

@@ -173,6 +173,11 @@ def solved(problem: Problem, layer: Layer, order: Tensor, trains: Trains, swept:
     )
 
 
+def too_fast(neuron: int) -> ArithmeticError:
+    """The error of a neuron whose spikes do not end."""
+    return ArithmeticError(f"neuron {neuron} of a layer spikes too fast, or without end; lower its weights")
+
+
 def _read(record: Tensor, layer: Layer, problem: Problem) -> tuple[Tensor, Tensor, Tensor]:
     """Readout, ties and `dy_dT`, `[trials, post]` each; clears the maxima of neurons that spike."""
     clock, nothing = problem.clock, record.new_zeros(len(record), layer.post)

@@ -18,7 +18,7 @@ from torch import Tensor
 
 import reference
 from fast import Spikes, propagate
-from fast.cuda import launches, recurrent_launches, workspace
+from fast.cuda import launches, workspace
 from fast.run import run_case
 from fast.solving import packing
 from fast.solving.problem import Problem
@@ -38,7 +38,7 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     assert launches.SIMULATED
     launched = []
     monkeypatch.setattr(launches, "WARP", 3)
-    monkeypatch.setattr(recurrent_launches, "TOGETHER", 3)
+    monkeypatch.setattr(launches, "TOGETHER", 3)
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)  # the simulator polls, and would keep its threads from running
     before = launches.launch
