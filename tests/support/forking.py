@@ -52,12 +52,18 @@ def started(function: str, *arguments: Any, folder: Path = ROOT, environment: di
         folder: working directory of the child.
         environment: variables besides those of this process.
     """
-    out, err = (Path(tempfile.mkstemp(prefix="delayprop-")[1]) for _ in range(2))
+    out, err = (_empty_file() for _ in range(2))
     request = {
         "function": function, "arguments": arguments, "folder": folder, "out": out, "err": err,
         "environment": {**os.environ, **(environment or {})},
     }
     return Child(_server().ask(request), out, err)
+
+
+def _empty_file() -> Path:
+    number, name = tempfile.mkstemp(prefix="delayprop-")
+    os.close(number)
+    return Path(name)
 
 
 def called(
