@@ -56,7 +56,6 @@ drawn = cache(lambda family, seed: seeded_case(seed, family))
 
 @cache
 def result(run: str, case: Case) -> Result:
-    """Of a case as it was drawn."""
     return RUNS[run](case)
 
 
