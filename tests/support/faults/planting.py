@@ -127,9 +127,9 @@ def print_findings(package: str, folder: str, evidence: str) -> None:
 
 def few_threads() -> None:
     """Small blocks of threads for the simulator, in which they are threads of Python."""
-    from fast.cuda import launches, recurrent_launches
+    from fast.cuda import launches
 
-    launches.WARP = recurrent_launches.TOGETHER = 3
+    launches.WARP = launches.TOGETHER = 3
     sys.setswitchinterval(1e-5)  # the simulator polls, and would keep its threads from running
 
 
