@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "docs": {"fast", "delayprop", "optuna"},
     "examples": {
         "benchmarks", "delayprop", "spec", "numpy", "torch", "snntorch", "eventax", "jax", "equinox", "optimistix",
-        "diffrax",
+        "diffrax", "eventax_maxima",
     },
 }
 """Imports a package may have beside the standard library and itself; `tests` may import all."""
