@@ -105,7 +105,7 @@ def test_a_run_goes_on_with_another_number_of_processes(order: tuple[int, int], 
     assert len(log(folder, run)) == 3
 
 
-@pytest.mark.full  # the second rendezvous of gloo may time out
+@pytest.mark.slow  # the second rendezvous of gloo may time out
 def test_a_process_that_is_lost_is_started_again(folder: Path) -> None:
     """`torchrun --max-restarts`: process 2 of the first attempt dies in its second epoch."""
     driver = folder / "dies.py"

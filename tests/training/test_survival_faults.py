@@ -16,6 +16,7 @@ from tests.support.faults.planting import Fault, outcome
 CHECKPOINTS, SURVIVAL, CLASSIFY, PROCESSES, ACTIVITY = (
     f"training/test_{name}.py" for name in ("checkpoints", "survival", "classify", "processes", "activity")
 )
+REFUSALS = SURVIVAL.replace("test_survival", "test_survival_refusals")
 AUGMENT = "data/test_augment.py"
 KILLED = "test_a_run_that_was_killed_ends_in_the_same_bits and classification and 7"
 
@@ -56,20 +57,20 @@ FAULTS = (
             "        learned = [(",
             "        self.optimiser.step()\n        learned = [(",
         ),
-        SURVIVAL,
+        REFUSALS,
         "not_finite",
     ),
     (fault("SIGTERM ignored", "signals.py", ", signal.SIGTERM: 143", ""), SURVIVAL, "signal_ends and 143 and step"),
     (fault("not asked in evaluation", "evaluation.py", "        check()\n", ""), SURVIVAL, "within_the_evaluation"),
     (fault("second interrupt ignored", "signals.py", "raise KeyboardInterrupt", "pass"), SURVIVAL, "second_interrupt"),
-    (fault("no lock", "run_folder.py", "fcntl.LOCK_EX | fcntl.LOCK_NB", "fcntl.LOCK_SH"), SURVIVAL, "two_runs"),
+    (fault("no lock", "run_folder.py", "fcntl.LOCK_EX | fcntl.LOCK_NB", "fcntl.LOCK_SH"), REFUSALS, "two_runs"),
     (fault("log not cut", "run_folder.py", "self.write_bytes(LOG,", "len("), SURVIVAL, "done_again"),
     (
         fault("other options taken", "run_folder.py", "if before.get(name) != options.get(name):", "if False:"),
-        SURVIVAL,
+        REFUSALS,
         "not_resumed_with and lr",
     ),
-    (fault("room not asked for", "engine.py", "if free < needed:", "if False:"), SURVIVAL, "no_room"),
+    (fault("room not asked for", "engine.py", "if free < needed:", "if False:"), REFUSALS, "no_room"),
     (
         fault(
             "a full disk swallowed",
@@ -77,7 +78,7 @@ FAULTS = (
             "    except OSError:\n        half.unlink(missing_ok=True)\n        raise\n",
             "    except OSError:\n        return\n",
         ),
-        SURVIVAL,
+        REFUSALS,
         "full_disk",
     ),
     (
