@@ -59,7 +59,8 @@ def leave_bin(lane, bin_, clock, want_tau, b):
             adjoint[k, lane] = b.solved[k, lane]
         b.marked[lane] = 0.0
     elif rate >= 0.0 or want_tau:
-        full_adjoint_across_bin(adjoint, lane, b.block.flow, b.drive[lane], damping_of(bin_, rate), rate)
+        driven = b.drive[lane] * damping_of(bin_, rate)
+        full_adjoint_across_bin(adjoint, lane, b.block.flow, driven, 1.0, rate)
     else:
         adjoint[LAMBDA_V, lane], adjoint[LAMBDA_I, lane] = adjoint_across_bin(
             adjoint[LAMBDA_V, lane], adjoint[LAMBDA_I, lane], lane, b.block.flow
