@@ -67,6 +67,7 @@ def delays_alone(found: dict) -> None:
     found["gradients"] = {"connections": [{"delays": c["delays"]} for c in found["gradients"]["connections"]]}
 
 
+@pytest.mark.full
 def test_the_stored_signatures_are_those_of_the_faults() -> None:
     """But for rounding: the last of ten digits."""
     found, kept = document(planted_anew()), json.loads(FILE.read_text(encoding="utf-8"))
