@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 SPIKES_OFF = 1e-3
-"""Share of all spikes, float32 against float64: rounding decides about spikes that graze the
-threshold. In float64: none."""
+"""Share of spikes that float32 may lose or gain, since they graze; float64 none."""
 
 FLOAT32_GRADIENTS = 1e-3
-"""Of the median neuron: some hundred u32 for well-conditioned spikes, plus some that graze; see
-`precision`."""
+"""Of the median neuron: some hundred u32, plus errors of spikes that graze; see `precision`."""
 
 FLOAT64_GRADIENTS = 1e-9
 """Between two paths through the kernels: the tolerance of `reference` and `fast` at kappa 1e-5."""

@@ -99,9 +99,7 @@ def certified(workload: Workload) -> tuple[Step, Residuals]:
 
 
 def _as_layers(stage: Stage) -> list:
-    """A stage as the certificate reads it: one layer per connection, the first with the
-    constants.
-    """
+    """A stage as the certificate reads it: a layer per connection; the first has the constants."""
     if isinstance(stage, LIF | LI):
         return [stage]
     none = torch.zeros(0, dtype=torch.float64, device=links(stage)[0].w.device)

@@ -170,9 +170,7 @@ def _off(record: dict, kind: str) -> list[dict]:
 
 
 def _by_kind_and_parameter(record: dict, quantity: str) -> tuple[Figure, list[tuple[Axes, str, str]]]:
-    """A figure with medians and quartiles of a quantity; its panels, each with parameter and
-    kind.
-    """
+    """A figure with medians and quartiles of a quantity; each panel with parameter and kind."""
     figure = Figure(figsize=(9, 7), layout="constrained")
     count = record["gradients"]["summary"]["groups"][0]["count"]
     figure.suptitle(f"medians of {count} networks each, quartiles shaded", fontsize=9, x=0.01, ha="left", color="0.35")

@@ -66,9 +66,7 @@ def in_steps(times: np.ndarray, dt: float, rounding: str) -> np.ndarray:
 
 
 def gain(tau: np.ndarray, other: np.ndarray, dt: float) -> np.ndarray:
-    """Gain per step of a variable with time constant `tau`, driven by one that decays with
-    `other`.
-    """
+    """Gain per step of a variable (`tau`) that is driven by a decaying one (`other`)."""
     x = dt / tau - dt / other
     equal = x == 0
     return dt / tau * np.exp(-dt / tau) * np.where(equal, 1.0, np.expm1(x) / np.where(equal, 1.0, x))

@@ -40,9 +40,7 @@ from spec import Case, Gradients, Result
 
 
 def run(case: Case, dt: float, rounding: str = "nearest", pinned: bool = False) -> Result:
-    """The loss of a case and its gradient by weights and delays, on a grid of `dt` ms; see
-    `run_many`.
-    """
+    """Loss and gradient by weights and delays of one case on a grid of `dt` ms; see `run_many`."""
     return run_many([case], dt, rounding, pinned)[0]
 
 

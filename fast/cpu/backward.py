@@ -50,8 +50,10 @@ class Given(NamedTuple):
 
 
 class Found(NamedTuple):
-    """Sums of the backward pass over trials: see `fast.physics.adjoint.BlockAdjoint`; `dL_dt_pre
-    [spikes]`: derivative of the loss by each spike from outside, empty unless asked for."""
+    """Sums of the backward pass over trials, see `fast.physics.adjoint.BlockAdjoint`.
+
+    `dL_dt_pre [spikes]`: derivative of the loss by each spike from outside; empty unless wanted.
+    """
 
     sums: np.ndarray
     dL_dt_pre: np.ndarray
@@ -59,10 +61,10 @@ class Found(NamedTuple):
 
 
 class Work(NamedTuple):
-    """Arrays of the sweep of one block that do not outlast a trial; see
-    `fast.physics.adjoint.BlockAdjoint`.
+    """Arrays of the sweep of one block, reused by every trial.
 
-    `ring [places]`; `full_adjoint_ring [places / 2, ADJOINT + 1]`, empty where it is not needed.
+    See `fast.physics.adjoint.BlockAdjoint`. `ring [places]`; `full_adjoint_ring [places / 2,
+    ADJOINT + 1]`, empty where it is not needed.
     """
 
     ring: np.ndarray
@@ -103,11 +105,10 @@ def work_for(packed_synapses, slots, full, most):
 
 @inlined
 def enter_bin(bin_, slot, damping, first_maximum, clock, want_tau, b):
-    """Publish the adjoint at the end of a bin, and take the maxima in it; whether any lane is
-    marked.
+    """Publish the adjoint at the end of a bin, and take the maxima in it.
 
     `damping`: of an integral readout at the end of the bin; `first_maximum`: event of the maximum
-    of lane 0.
+    of lane 0. Returns whether any lane is marked.
     """
     publish(slot, pointer(b.adjoint), pointer(b.ring), pointer(b.events.first))
     if b.block.rate >= 0.0 or want_tau:
@@ -185,8 +186,7 @@ def backward_trial(trial, number, e_first, e_last, given, layer, clock, work, fo
 
 @allocating
 def backward_sweep(number, first_trial, last_trial, given, layer, clock):
-    """Block `number` of a layer that is not recurrent, in trials `first_trial..last_trial-1`;
-    `Found`, over the trials."""
+    """Block `number` of a layer without recurrence in trials `first_trial..last_trial-1`: `Found`."""
     packed_synapses = layer.packed_synapses[number]
     found = Found(
         np.zeros((packed_synapses.shape[0], 2 * LANES), packed_synapses.dtype),

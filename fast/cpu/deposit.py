@@ -64,8 +64,7 @@ class DepositScratch(NamedTuple):
 
 
 class Links(NamedTuple):
-    """Chains of arrivals: `next` as a pointer to `[mask + 1, LANES]`, by spike number modulo `mask
-    + 1`."""
+    """Chains of arrivals: `next`, pointer to `[mask + 1, LANES]`, by spike number `& mask`."""
 
     next: np.ndarray
     mask: int
@@ -85,8 +84,7 @@ def block_pointers(layer, b):
 
 @compiled
 def ring_places(slots):
-    """Places of a ring: the bins ahead, as many for arrivals never read, and one bin to which their
-    sum may carry."""
+    """Places of a ring: bins ahead, as many for arrivals never read, and one bin for a carry."""
     return (2 * slots + 1) * SLOT
 
 
@@ -116,8 +114,7 @@ def deposit_scratch(packed_synapses):
 
 @compiled
 def most_under_way(arriving, slots):
-    """The most spikes of a trial that are emitted within `slots` bins, rounded up to a power of
-    two."""
+    """The most spikes of a trial within `slots` bins, rounded up to a power of two."""
     most = 1
     for trial in range(arriving.offsets.size - 1):
         oldest = arriving.offsets[trial]
@@ -131,8 +128,10 @@ def most_under_way(arriving, slots):
 
 @inlined
 def arrival_of(q, row, lane, here, size, clock):
-    """Time left in the bin of an arrival, and its place in the ring; `q`: rest of the spike,
-    `here`: place of its bin."""
+    """Time left in the bin of an arrival, and its place in the ring.
+
+    `q`: rest of the spike; `here`: place of its bin.
+    """
     x, p = clock.one - (q + row[2 * LANES + lane]), here + row[LANES + lane]
     if x <= clock.zero:
         x += clock.one
@@ -144,8 +143,7 @@ def arrival_of(q, row, lane, here, size, clock):
 
 @inlined
 def fill(amounts, k, w, x, lane, coefficients, clock):
-    """Set amounts `k` to those that an arrival of weight `w` adds to a cell, with `x` of its bin to
-    go."""
+    """Set amounts `k` to those of an arrival of weight `w`, `x` before the end of its bin."""
     dV, dI = arrival_amounts(w, x, lane, coefficients, clock.terms)
     amounts[CELL * k + CELL_V] = dV
     amounts[CELL * k + CELL_I] = dI
@@ -155,11 +153,10 @@ def fill(amounts, k, w, x, lane, coefficients, clock):
 
 @vectorised
 def deposit(here, size, first, last, spikes, block, clock, links, cells, scratch):
-    """Add the arrivals of spikes `first..last-1`, emitted in the bin at `here`, to one block;
-    arrays are pointers.
+    """Add the arrivals of spikes `first..last-1`, emitted in the bin at `here`, to one block.
 
-    The loops over lanes have no branch, so the compiler handles all lanes at once; only the
-    additions to cells are done one by one.
+    Arrays are pointers. The loops over lanes have no branch, so they vectorise; only the additions
+    to cells are done one by one.
     """
     for start in range(first, last, SIDE_BY_SIDE):
         stop = min(start + SIDE_BY_SIDE, last)
@@ -181,8 +178,7 @@ def deposit(here, size, first, last, spikes, block, clock, links, cells, scratch
 
 @inlined
 def deposit_in_bin(slot, n, q, row, lane, coefficients, clock, links, cells, amount):
-    """Add the arrival of spike `n`, of rest `q`, at one lane, if it arrives in the bin in which it
-    is emitted.
+    """Add the arrival of spike `n`, of rest `q`, at one lane, if it arrives in its own bin.
 
     `slot`: first cell of that bin; `amount`: scratch. Arrays are pointers. Returns whether it
     arrives there.

@@ -12,8 +12,7 @@ USUAL = 32  # spikes per neuron and trial for which there is room at first
 
 
 class Emitted(NamedTuple):
-    """Emitted spikes by (trial, bin), in the order they were found: neuron, instant, current at the
-    crossing."""
+    """Emitted spikes by (trial, bin), in the order found; `I`: current at the crossing."""
 
     neuron: np.ndarray
     bin: np.ndarray
@@ -29,8 +28,7 @@ def no_spikes(packed_synapses):
 
 @allocating
 def with_room(emitted, count):
-    """The spikes in a buffer for at least `count`: the buffer itself if it is long enough, else one
-    twice as long or more."""
+    """The buffer itself if it has room for `count` spikes, else a copy at least twice as long."""
     more = max(count, 2 * emitted.bin.size) - emitted.bin.size
     if count <= emitted.bin.size:
         return emitted

@@ -89,12 +89,13 @@ def work_for(packed_synapses, most, slots, integral_read, clock):
 
 @inlined
 def solve_needed(slot, bin_, number, arriving, block, clock, neuron_record, work, emitted, n):
-    """Solve the marked lanes of block `number` event by event, or find that a step suffices; emits
-    from index `n` on.
+    """Solve the marked lanes of block `number` event by event, unless a step suffices after all.
+
+    Emits from index `n` on.
 
     Returns:
-        The number of spikes; and REACHED_END, or STUCK (then the neuron in place of the number), or
-        FULL if `emitted` is.
+        The number of spikes, and REACHED_END; or the neuron, and STUCK; or the number, and FULL if
+        `emitted` is.
     """
     is_last = bin_ == clock.last
     for lane in range(LANES):
@@ -131,8 +132,10 @@ def solve_needed(slot, bin_, number, arriving, block, clock, neuron_record, work
 
 @compiled
 def forward_trial(trial, number, arriving, layer, clock, neuron_record, work, emitted, n_emitted):
-    """Block `number` in one trial; fills `neuron_record [NEURON_RECORD, LANES]`. Returns as
-    `solve_needed`."""
+    """Block `number` in one trial; fills `neuron_record [NEURON_RECORD, LANES]`.
+
+    Returns as `solve_needed`.
+    """
     slots, integral_read = layer.slots, layer.rate >= 0.0
     block, number_type = block_of(layer, number), layer.packed_synapses.dtype.type
     block_, spikes = block_pointers(layer, number), spike_pointers(arriving.rest, arriving.source)

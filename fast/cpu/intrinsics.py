@@ -97,8 +97,7 @@ def _lowest_bit(typing: Any, bits: Any) -> Any:
 
 
 def _cell(builder: Any, cells: Any, p: Any, number: Any) -> tuple[Any, ir.IntType]:
-    """Address of cell `p` as a vector of four, and the integer type as wide as one of its
-    numbers."""
+    """Address of cell `p` as a vector of four, and an integer type as wide as its numbers."""
     start = builder.gep(cells, [builder.mul(p, p.type(CELL))])
     return builder.bitcast(start, ir.VectorType(_float_type(number), CELL).as_pointer()), ir.IntType(number.bitwidth)
 
@@ -115,8 +114,7 @@ def _with_link(builder: Any, vector: Any, link: Any, bits: ir.IntType) -> Any:
 
 
 def _add(typing: Any, cells: Any, p: Any, amounts: Any, k: Any, link: Any) -> Any:
-    """Add amounts `k` (0 for the link) to cell `p`, and link it to `link`; returns the link
-    before."""
+    """Add amounts `k` (0 for the link) to cell `p`; set its link, and return the former link."""
     number = cells.dtype
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

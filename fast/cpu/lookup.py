@@ -58,12 +58,11 @@ def left_in_bin(q, row, lane, clock):
 
 @vectorised
 def gather(here, size, first, last, spikes, block, clock, ring, scratch, sums):
-    """Look the adjoint up at the arrivals of spikes `first..last-1`, at most SIDE_BY_SIDE, emitted
-    in the bin at `here`.
+    """Look the adjoint up at the arrivals of spikes `first..last-1` (at most SIDE_BY_SIDE).
 
-    Leaves `lambda_V, lambda_I` in `scratch.found`, adds `lambda_I` and `lambda_V - lambda_I` to
-    `sums [source]`, and marks in `scratch.special` the arrivals to be looked up exactly; returns
-    whether there are any. Arrays are pointers.
+    The spikes are emitted in the bin at `here`. Leaves `lambda_V, lambda_I` in `scratch.found`,
+    adds `lambda_I` and `lambda_V - lambda_I` to `sums [source]`, and marks in `scratch.special` the
+    arrivals that need an exact look-up. Returns whether there are any. Arrays are pointers.
     """
     for n in range(first, last):
         q, row = spikes.rest[n], moved(block.packed_synapses, spikes.source[n] * (3 * LANES))
@@ -95,8 +94,7 @@ def gather(here, size, first, last, spikes, block, clock, ring, scratch, sums):
 
 @vectorised
 def add_driven(first, last, spikes, block, clock, full_adjoint_ring, ring, scratch, sums):
-    """[readout-adjoint] Add the part that an integral readout drives within the bins of arrivals
-    just gathered.
+    """[readout-adjoint] Add the drive of an integral readout within the bins of gathered arrivals.
 
     `full_adjoint_ring [places / 2, ADJOINT + 1]`: at the ends of bins. Arrays are pointers.
     """
@@ -122,8 +120,7 @@ def add_driven(first, last, spikes, block, clock, full_adjoint_ring, ring, scrat
 
 @compiled
 def add_tau(first, last, rest, source, clock, ring_offset, b):
-    """[tau-flow] Add the terms of arrivals outside special bins to the gradients of the time
-    constants."""
+    """[tau-flow] Add the terms of plain arrivals to the gradients of the time constants."""
     for n in range(first, last):
         q, row, to = rest[n], b.block.packed_synapses[source[n]], ring_offset[n - first]
         for lane in range(LANES):
@@ -140,8 +137,10 @@ def add_tau(first, last, rest, source, clock, ring_offset, b):
 
 @summing
 def add_dL_dt_pre(first, last, source, packed_synapses, found, dL_dt_pre):
-    """[arrival-time] Add `sum w (lambda_V - lambda_I)` over the arrivals of each spike to its
-    derivative. Pointers."""
+    """[arrival-time] Add to each spike's derivative `sum w (lambda_V - lambda_I)` over arrivals.
+
+    Arrays are pointers.
+    """
     for n in range(first, last):
         row, at_arrivals = moved(packed_synapses, source[n] * (3 * LANES)), moved(found, (n - first) * (2 * LANES))
         total = 0.0
@@ -152,11 +151,10 @@ def add_dL_dt_pre(first, last, source, packed_synapses, found, dL_dt_pre):
 
 @inlined
 def look_up_plain(here, size, first, last, rest, source, clock, want_tau, scratch, b, dL_dt_pre):
-    """Add the terms of all arrivals of spikes `first..last-1`, at most SIDE_BY_SIDE, but the
-    special ones.
+    """Add the terms of all arrivals of spikes `first..last-1`, except special ones.
 
-    `here`: place of the bin in which they are emitted; `dL_dt_pre`: by spike, empty if not wanted.
-    Returns whether there are special arrivals.
+    There are at most SIDE_BY_SIDE spikes. `here`: place of their bin; `dL_dt_pre`: by spike, empty
+    unless wanted. Returns whether there are special arrivals.
     """
     spikes, block = spike_pointers(rest, source), b.block
     block_ = BlockPointers(pointer(block.packed_synapses), pointer(block.coefficients), pointer(block.flow))
@@ -176,8 +174,10 @@ def look_up_plain(here, size, first, last, rest, source, clock, want_tau, scratc
 
 @inlined
 def look_up_special(bin_, base, first, last, rest, source, clock, want_tau, scratch, b, dL_dt_pre):
-    """Look up exactly the special arrivals of spikes `first..last-1`, emitted in bin `bin_`, of a
-    group from `base` on."""
+    """Look up exactly the special arrivals of spikes `first..last-1`, emitted in bin `bin_`.
+
+    `base`: first spike of their group.
+    """
     for n in range(first, last):
         bits = scratch.special[n - base]
         while bits:

@@ -84,8 +84,7 @@ def touch(pending, number):
 
 @inlined
 def take_arrivals(pending, number, link, spikes, next_, packed_synapses, clock, is_last):
-    """Collect the arrivals of a lane that has just become pending, from its chain, whose last is
-    `link`."""
+    """Collect the arrivals of a lane that has just become pending; `link`: last of its chain."""
     first = pending.how_many[TAKEN]
     rest, weight = pending.rest[first:], pending.weight[first:]
     count = collect(
@@ -98,8 +97,7 @@ def take_arrivals(pending, number, link, spikes, next_, packed_synapses, clock, 
 
 @compiled
 def insert_arrival(pending, number, r, w):
-    """Insert an arrival among those of a pending lane, in order of time. Returns whether there is
-    room."""
+    """Insert an arrival of a pending lane in order of time. Returns whether there is room."""
     first, count = pending.first[number], pending.arrivals[number]
     if count == pending.capacity[number]:  # move them to where there is twice the room
         taken, capacity = pending.how_many[TAKEN], 2 * count + 4

@@ -25,8 +25,7 @@ from fast.physics.polynomials import LANES
 
 
 class Own(NamedTuple):
-    """The layer's own spikes as they arrive, `copies` of each, in order: `rest, source, dL_dt
-    [spikes * copies]`."""
+    """Own spikes of the layer, `copies` of each: `rest, source, dL_dt [spikes * copies]`."""
 
     rest: np.ndarray
     source: np.ndarray
@@ -34,11 +33,11 @@ class Own(NamedTuple):
 
 
 class Work(NamedTuple):
-    """Arrays of the sweep that do not outlast a trial, of every block: `[blocks, ...]`; see
-    `fast.cpu.backward.Work`.
+    """Arrays of the sweep of every block, `[blocks, ...]`, reused by every trial.
 
-    `scratch`: of a group of spikes, `[blocks, group, ...]`. `events`: of all blocks, but for
-    `first_event [blocks, slots * LANES]` and `at_T [blocks, ADJOINT, LANES]`. `own`: own spikes.
+    See `fast.cpu.backward.Work`. `scratch`: of a group of spikes, `[blocks, group, ...]`. `events`:
+    of all blocks, but for `first_event [blocks, slots * LANES]` and `at_T [blocks, ADJOINT,
+    LANES]`. `own`: own spikes.
     """
 
     ring: np.ndarray
@@ -80,8 +79,7 @@ def work_for(layer, full, most, own):
 
 @inlined
 def adjoint_of(number, trial, given, layer, work, found):
-    """The adjoint of one block: its part of every array, with its own chains of events and its own
-    adjoint at `T`."""
+    """The adjoint of one block: its part of every array, its chains, its adjoint at `T`."""
     e = work.events
     events = Events(e.rest, e.later, e.before, e.end, work.first_event[number], work.at_T[number])
     return BlockAdjoint(
@@ -102,8 +100,7 @@ def scratch_of(number, scratch):
 
 @compiled
 def look_up_everywhere(trial, here, size, first, last, spikes, given, layer, clock, work, found, dL_dt):
-    """`look_up_plain` in every block; `spikes`: with `rest, source`; `dL_dt`: by spike, empty if
-    not wanted."""
+    """`look_up_plain` in every block; `spikes` has `rest, source`; `dL_dt`: empty unless wanted."""
     for number in range(layer.packed_synapses.shape[0]):
         b = adjoint_of(number, trial, given, layer, work, found)
         look_up_plain(
@@ -114,8 +111,7 @@ def look_up_everywhere(trial, here, size, first, last, spikes, given, layer, clo
 
 @compiled
 def look_up_special_everywhere(trial, bin_, base, first, last, spikes, given, layer, clock, work, found, dL_dt):
-    """`look_up_special` in every block, of spikes `first..last-1` of the group that began with
-    `base`."""
+    """`look_up_special` in every block, of spikes `first..last-1` of the group from `base` on."""
     for number in range(layer.packed_synapses.shape[0]):
         b = adjoint_of(number, trial, given, layer, work, found)
         look_up_special(
@@ -126,8 +122,7 @@ def look_up_special_everywhere(trial, bin_, base, first, last, spikes, given, la
 
 @inlined
 def mark_spikes(trial, bin_, slot, e, e_first, e_last, given, layer, clock, work, found):
-    """Mark the lanes of the own spikes of a bin, the last of which is `e - 1`; returns the first of
-    them.
+    """Mark the lanes of the own spikes of a bin, the last of which is `e - 1`; returns the first.
 
     Until its events are solved, the events of such a lane end with the bin.
     """
@@ -208,8 +203,7 @@ def recurrent_backward_trial(trial, e_first, e_last, given, layer, clock, work, 
 
 @allocating
 def recurrent_backward_sweep(first_trial, last_trial, given, layer, clock):
-    """All blocks of a recurrent layer in trials `first_trial..last_trial-1`; `Found`, by block and
-    over the trials."""
+    """All blocks of a recurrent layer in trials `first_trial..last_trial-1`; `Found`, by block."""
     blocks, copies, dtype = layer.packed_synapses.shape[0], layer.copies, layer.packed_synapses.dtype
     found = Found(
         np.zeros((blocks, layer.packed_synapses.shape[1], 2 * LANES), dtype),

@@ -48,13 +48,14 @@ def start(layer, clock, neuron_record, work):
 
 @compiled
 def recurrent_trial(trial, arriving, layer, clock, neuron_record, work, emitted):
-    """All blocks in one trial, from `work.position` on; fills `neuron_record [block, NEURON_RECORD,
-    LANES]`.
+    """All blocks in one trial, from `work.position` on.
+
+    Fills `neuron_record [block, NEURON_RECORD, LANES]`.
 
     Returns:
-        The number of spikes; and REACHED_END, or STUCK (then the neuron in place of the number), or
-        FULL if `emitted` is, or the buffer of `work` that is full. With more room the sweep resumes
-        from the start of the bin, or AT_START if it was within one.
+        The number of spikes, and REACHED_END; or the neuron, and STUCK; or the number, and FULL if
+        `emitted` is, or the buffer of `work` that is full. With more room the sweep resumes from
+        the start of the bin; if it stopped within a bin, from AT_START.
     """
     slots, number_type, own = layer.slots, layer.packed_synapses.dtype.type, layer.copies * layer.post
     size, pending, spikes, position = number_type(slots * SLOT), work.pending, work.spikes, work.position
@@ -125,8 +126,7 @@ def recurrent_trial(trial, arriving, layer, clock, neuron_record, work, emitted)
 
 @allocating
 def recurrent_sweep(first_trial, last_trial, arriving, most, layer, clock, neuron_record):
-    """All blocks of a recurrent layer in trials `first_trial..last_trial-1`; as
-    `fast.cpu.forward.forward_sweep`."""
+    """All blocks of a recurrent layer; arguments and result as `fast.cpu.forward.forward_sweep`."""
     longest = 0
     for trial in range(first_trial, last_trial):
         longest = max(longest, arriving.offsets[trial + 1] - arriving.offsets[trial])

@@ -1,5 +1,4 @@
-"""One bin of a recurrent layer: all blocks enter it, spikes in it reach lanes, all blocks leave
-it."""
+"""One bin of a recurrent layer: blocks enter it, spikes in it reach lanes, blocks leave it."""
 
 from __future__ import annotations
 
@@ -78,8 +77,7 @@ def add_pending(number, slot, bin_, layer, clock, neuron_record, work):
 
 @compiled
 def deliver_same_bin(n, slot, bin_, layer, clock, neuron_record, work):
-    """Deliver spike `n` of the layer where it arrives in the bin in which it is emitted: those
-    lanes become pending.
+    """Deliver spike `n` of the layer where it arrives in its own bin; those lanes become pending.
 
     It is deposited everywhere else when the bin is left. Returns whether there is room.
     """

@@ -37,8 +37,10 @@ def sort_by_bin(bin_, offsets, counts, starts, order, source):
 
 @compiled
 def sort_by_train(train, offsets, rank):
-    """Sort emitted spikes by `train [n]`; fills `offsets [trains + 1]`, the start of each train,
-    and `rank [n]`, the place of each spike."""
+    """Sort emitted spikes by `train [n]`.
+
+    Fills `offsets [trains + 1]`, the start of each train, and `rank [n]`, the place of each spike.
+    """
     offsets[:] = 0
     for n in range(train.size):
         offsets[train[n] + 1] += 1

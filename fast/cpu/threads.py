@@ -43,8 +43,10 @@ def pieces_of(trials: int, bins: int, blocks: int, together: bool) -> list[Piece
 
 
 def in_threads(solve: Callable[[P], R], pieces: Sequence[P]) -> list[R]:
-    """`solve` of each piece, in order, on at most as many threads as torch uses; kernels release
-    the GIL."""
+    """`solve` of each piece, in order, on at most as many threads as torch uses.
+
+    Kernels release the GIL.
+    """
     threads = min(torch.get_num_threads(), len(pieces))
     if threads <= 1:
         return list(map(solve, pieces))

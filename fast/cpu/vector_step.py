@@ -20,10 +20,9 @@ from fast.physics.polynomials import LANES
 
 @vectorised
 def step(slot, state, flow, level, cells, slack, needs_solve, ahead):
-    """Step every lane to the end of its bin, into `ahead`; mark lanes whose voltage may pass
-    `level`.
+    """Step every lane to the end of its bin, into `ahead`; mark lanes that may pass `level`.
 
-    `slot`: first cell of the bin. Returns whether any lane is marked. Arrays come as pointers.
+    `slot`: first cell of the bin. Returns whether any lane is marked. Arrays are pointers.
     """
     found, here = 0, moved(cells, slot * CELL)
     for lane in range(LANES):
@@ -46,10 +45,9 @@ def advance(slot, state, ahead, cells):
 
 @vectorised
 def integrate(slot, state, flow, integral, weight_end, needs_solve, integrals):
-    """Add the voltage of this bin to the integral readout of lanes that are not solved, and clear
-    the bin.
+    """Add a bin to the integral readout of lanes that are not solved, and clear it.
 
-    Arrays come as pointers.
+    Arrays are pointers.
     """
     here = moved(integral, slot)
     for lane in range(LANES):
@@ -61,8 +59,7 @@ def integrate(slot, state, flow, integral, weight_end, needs_solve, integrals):
 
 @vectorised
 def publish(slot, adjoint, ring, first_event):
-    """Put the adjoint at the end of a bin into the ring, V and I in turn; arrays come as
-    pointers."""
+    """Put `lambda_V, lambda_I` in turn into the ring, at the end of a bin. Arrays are pointers."""
     here, first = moved(ring, 2 * slot), moved(first_event, slot)
     for lane in range(LANES):
         here[2 * lane] = adjoint[LAMBDA_V * LANES + lane]
@@ -83,7 +80,9 @@ def publish_full(slot, adjoint, drive, damping, full_adjoint_ring):
 @vectorised
 def retreat(adjoint, flow, marked, solved):
     """Step every lane back to the start of its bin; a marked lane takes its solved adjoint.
-    Pointers."""
+
+    Arrays are pointers.
+    """
     for lane in range(LANES):
         V, I = adjoint_across_bin(adjoint[lane], adjoint[LANES + lane], lane, flow)
         adjoint[lane] = solved[lane] if marked[lane] else V

@@ -23,8 +23,10 @@ AT_START = -1
 
 
 class Spikes(NamedTuple):
-    """Spikes of a trial in the order they are deposited: `rest, source [room]`; `next [blocks,
-    room, LANES]`: links."""
+    """Spikes of a trial in the order they are deposited: `rest, source [room]`.
+
+    `next [blocks, room, LANES]`: links.
+    """
 
     rest: np.ndarray
     source: np.ndarray
@@ -55,8 +57,10 @@ class Work(NamedTuple):
 
 @allocating
 def work_for(layer, most, longest, clock):
-    """Arrays for `most` spikes from outside under way, `longest` in a trial, and some of the
-    layer's own."""
+    """Arrays for `most` spikes from outside under way and `longest` in a trial.
+
+    There is room for some of the layer's own spikes too.
+    """
     blocks, places, own = layer.packed_synapses.shape[0], ring_places(layer.slots), layer.copies * layer.post
     cells, integrals = blocks * places * CELL // 2, blocks * places // 2 if layer.rate >= 0.0 else 0
     ring = Ring(np.full(cells, clock.zero), np.full(integrals, clock.zero))
@@ -80,8 +84,7 @@ def work_for(layer, most, longest, clock):
 
 @allocating
 def with_more(work, lack, packed_synapses):
-    """The arrays with twice the room in the buffer that is full; contents stay, except pending
-    lanes."""
+    """Double the buffer that is full; contents stay, except pending lanes."""
     spikes, pending = work.spikes, work.pending
     rest, source, next_ = spikes.rest, spikes.source, spikes.next
     if lack == NO_SPIKES:
