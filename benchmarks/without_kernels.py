@@ -59,9 +59,10 @@ class Differences:
 
 
 STEPS = (1e-6, 1e-7, 3e-8, 1e-8, 3e-9)
-"""Tried in order; the step with the smallest error counts, since no best step is known beforehand:
-where an arrival meets a crossing the loss has kinks, and in deep networks they are close by. A
-wrong gradient is wrong at every step.
+"""Tried in order; the smallest error counts.
+
+The best step is not known beforehand: the loss has kinks where an arrival meets a crossing, and in
+deep networks they are close by. A wrong gradient is wrong at every step.
 """
 
 

@@ -111,9 +111,7 @@ class _Sweep:
             adjoint.dL_dtau_syn += dL_dintegral * by_tau_syn
 
     def running_weight(self, event: Event) -> Real | None:
-        """Weight `exp(-rate t)/T` of the voltage in its readout; None if no integral of it is
-        read.
-        """
+        """Weight `exp(-rate t)/T` of the voltage in its readout; None if no integral is read."""
         if self.drive.rate is None or event.neuron not in self.drive.dL_dy:
             return None
         return self.m.exp(-self.drive.rate * event.t) / self.trial.T

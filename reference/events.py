@@ -16,8 +16,9 @@ from spec import Tie
 
 @dataclass(eq=False)
 class Neuron:
-    """A neuron, number `index` of its population; `t, V, I` is its state just after its last
-    event.
+    """A neuron: number `index` of its population.
+
+    `t, V, I`: its state just after its last event.
     """
 
     population: str

@@ -83,9 +83,7 @@ def adjoint_flow(m: Arithmetic, lambda_V: Real, lambda_I: Real, h: Real, c: Cons
 
 
 def flow_derivatives(m: Arithmetic, V: Real, I: Real, h: Real, c: Constants) -> tuple[Real, Real, Real]:
-    """`dV/dtau_mem`, `dV/dtau_syn`, `dI/dtau_syn` of the state after `h`, at a fixed state
-    before.
-    """
+    """`dV/dtau_mem`, `dV/dtau_syn`, `dI/dtau_syn` of the state after `h`; the start is fixed."""
     pm, ps = 1 / c.tau_mem, 1 / c.tau_syn
     a_a = exp_convolution(m, h, pm, pm)
     a_b = exp_convolution(m, h, pm, ps)

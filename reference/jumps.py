@@ -13,8 +13,9 @@ from reference.arithmetic import Real
 
 
 def dL_dw_at_arrival(tau_syn: Real, lambda_I: Real) -> Real:
-    """[arrival-w] One arrival's share of `dL/dw`, with `lambda_I` just after: the weight kicks
-    `I`.
+    """[arrival-w] One arrival's share of `dL/dw`; the weight is added to `I`.
+
+    `lambda_I` is just after the arrival.
     """
     return -tau_syn * lambda_I
 
@@ -48,9 +49,7 @@ def dL_dv_th_at_crossing(tau_mem: Real, lambda_V_minus: Real) -> Real:
 
 
 def dL_dv_reset_at_crossing(tau_mem: Real, lambda_V_plus: Real) -> Real:
-    """[spike-v_reset] One spike's share of `dL/dv_reset`: the reset is where the membrane starts
-    again.
-    """
+    """[spike-v_reset] One spike's share of `dL/dv_reset`: the membrane restarts at the reset."""
     return -tau_mem * lambda_V_plus
 
 
@@ -65,8 +64,7 @@ def lambda_V_at_maximum(lambda_V_plus: Real, dL_dy: Real, tau_mem: Real) -> Real
 
 
 def dL_dt_arr_at_pinned_maximum(dL_dy: Real, w: Real, tau_mem: Real, Vdot_plus: Real) -> Real:
-    """[max-pinned, max-pinned-tie] Term of `dL/dt_arr` of an arrival that carries the maximum
-    along.
+    """[max-pinned, max-pinned-tie] Term of `dL/dt_arr`: this arrival carries the maximum along.
 
     `Vdot_plus - w/tau_mem` is the slope before the arrival, after all others at this instant. With
     a later arrival the voltage rises further by this slope, or not at all if the others, which are

@@ -144,8 +144,7 @@ def _maximum(m: Arithmetic, neuron: Neuron, T: Real) -> tuple[Maximum | None, li
 
 
 def _maximum_between(m: Arithmetic, event: Event, following: Event | None, T: Real) -> Maximum | None:
-    """The local maximum of `V` from `event` to `following`: interior, pinned to arrivals, or at
-    `T`.
+    """The local maximum of `V` from `event` to `following`: interior, pinned, or at `T`.
 
     None if `V` does not rise, or rises on. (A voltage that rises at `I <= 0` stays below 0.)
     """

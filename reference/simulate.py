@@ -88,8 +88,7 @@ class _Simulation:
                 self.push(t_arr, ARRIVAL, synapse.post, (spike, synapse))
 
     def all_arrivals_now(self, t: Real, first: tuple[Spike, Synapse]) -> list[tuple[Spike, Synapse]]:
-        """`first` and every other arrival at its neuron at this instant; the heap keeps them
-        together.
+        """`first` and all other arrivals at its neuron now; the heap keeps them together.
 
         One exception comes later: if these arrivals make a voltage rise that stood at the
         threshold, and the spike returns without delay.
@@ -107,9 +106,7 @@ class _Simulation:
         self.happen(Arrivals(neuron, t, V, I, parcels, I_minus))
 
     def is_at_threshold(self, neuron: Neuron, t: Real) -> bool:
-        """Whether `V` has reached the threshold at `t` to within rounding, and rises
-        (specification, section 4).
-        """
+        """Whether `V` stands at the threshold to within rounding, and rises (section 4)."""
         c = neuron.constants
         if c.v_th is None:
             return False

@@ -95,9 +95,7 @@ def _check(network: Network) -> None:
 
 
 def _ends(network: Network) -> list[Population]:
-    """The populations without a target, which NIR ends in an Output; the last one if all have
-    one.
-    """
+    """The populations without a target, which end in an Output; else the last population."""
     sources = {connection.source for connection in network.connections}
     ends = [population for population in network.populations if population.name not in sources]
     return ends or [network.populations[-1]]

@@ -186,7 +186,7 @@ def backward_trial(trial, number, e_first, e_last, given, layer, clock, work, fo
 
 @allocating
 def backward_sweep(number, first_trial, last_trial, given, layer, clock):
-    """Block `number` of a layer without recurrence in trials `first_trial..last_trial-1`: `Found`."""
+    """Block `number` of a feed-forward layer in trials `first_trial..last_trial-1`: `Found`."""
     packed_synapses = layer.packed_synapses[number]
     found = Found(
         np.zeros((packed_synapses.shape[0], 2 * LANES), packed_synapses.dtype),

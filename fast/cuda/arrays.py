@@ -17,8 +17,7 @@ ROWS = 23
 
 
 class Given(NamedTuple):
-    """Input of the backward pass: spikes from outside, own spikes, the loss, and the record of the
-    forward pass.
+    """Input of the backward pass: spikes, the loss, and the record of the forward pass.
 
     `offsets, bin, rest, source`: as `fast.physics.layout.Arriving`. `own_offsets`: of each train,
     or of each trial where all neurons are solved together; `own_neuron` (then only), `own_bin,
@@ -41,8 +40,7 @@ class Given(NamedTuple):
 
 
 class Passed(NamedTuple):
-    """The bins that the sweep has passed, `[chunks, blocks, ...]`, as `fast.cpu.lookup` keeps them,
-    and all own events.
+    """Bins that the sweep has passed, and all own events: `[chunks, blocks, ...]`.
 
     `ring [2 * slots * LANES]`; `full_adjoint_ring [ADJOINT + 1, slots * LANES]` (one place if it is
     not needed); `first` and the other arrays of `fast.physics.adjoint.Events`: of all spikes, then
@@ -61,10 +59,12 @@ class Passed(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """Sums of the kernel: `of_synapses [chunks, blocks, sources, 2 * LANES]` and `dL_dconstants
-    [chunks, blocks, 4, LANES]`, see `fast.physics.adjoint.BlockAdjoint`; `dL_dt_pre [spikes,
-    lanes]`: derivative by each spike from outside, through each neuron, from `first_dL_dt_pre` on
-    (one place if it is not wanted)."""
+    """Sums of the kernel, see `fast.physics.adjoint.BlockAdjoint`.
+
+    `of_synapses [chunks, blocks, sources, 2 * LANES]`; `dL_dconstants [chunks, blocks, 4, LANES]`;
+    `dL_dt_pre [spikes, lanes]`: derivative by each spike from outside, through each neuron, from
+    spike `first_dL_dt_pre` on (one place unless wanted).
+    """
 
     of_synapses: Array
     dL_dconstants: Array

@@ -28,8 +28,10 @@ GROUPS = THREADS // LANES
 
 @compiled
 def enter_bin(lane, bin_, slot, last_event, clock, want_tau, b):
-    """Publish the adjoint at the end of a bin, and take the maximum in it; `last_event`: that of
-    the maximum."""
+    """Publish the adjoint at the end of a bin, and take the maximum in it.
+
+    `last_event`: event of the maximum.
+    """
     rate = b.block.rate
     b.ring[2 * (slot + lane)], b.ring[2 * (slot + lane) + 1] = b.adjoint[LAMBDA_V, lane], b.adjoint[LAMBDA_I, lane]
     b.events.first[slot + lane] = -1

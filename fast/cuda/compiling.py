@@ -32,6 +32,8 @@ def kernel(function: Callable) -> Any:
 
 
 def on_device(function: Callable) -> Any:
-    """A device function that waits for the other threads of its block; all others are plain
-    `compiled` functions."""
+    """A device function that waits for the other threads of its block.
+
+    All other device functions are plain `compiled` functions.
+    """
     return cuda.jit(device=True)(function)

@@ -49,10 +49,12 @@ class Ahead(NamedTuple):
 
 
 class Found(NamedTuple):
-    """Emitted spikes: `bin, rest, I [n]`; `starts [trains + 1]`: where the buffer of each train
-    begins (a train is a neuron in a trial); `counts [trains]`: spikes of each train, those beyond
-    its buffer included, or IS_STUCK; and `neuron_record [trials, blocks, NEURON_RECORD, LANES]`,
-    zeros before."""
+    """Emitted spikes: `bin, rest, I [n]`; and `neuron_record`, zeros before.
+
+    `starts [trains + 1]`: where the buffer of each train begins (a train is a neuron in a trial).
+    `counts [trains]`: spikes of each train, those beyond its buffer included, or IS_STUCK.
+    `neuron_record [trials, blocks, NEURON_RECORD, LANES]`.
+    """
 
     starts: Array
     counts: Array
@@ -126,8 +128,10 @@ def emit_into(found, train, count, bin_, rest, I):
 
 @compiled
 def forward_lane(trial, here, number, lane, arriving, layer, clock, ahead, found):
-    """One neuron of block `number` in one trial, index `here` of those at once; `ahead` is empty
-    before and after."""
+    """One neuron of block `number` in one trial, index `here` of the trials at once.
+
+    `ahead` is empty before and after.
+    """
     slots, integral_read, read_maximum = layer.slots, layer.rate >= 0.0, layer.read_maximum
     block, record = block_of(layer, number), found.neuron_record[trial, number]
     deposits, chain, next_ = ahead.deposits[here, number], ahead.chain[here, number], ahead.next[here, number]

@@ -34,8 +34,13 @@ SIMULATED = bool(getattr(config, "ENABLE_CUDASIM", 0))
 
 
 class Sizes(NamedTuple):
-    """Numbers on the host: `longest` delay in whole bins; the most arriving spikes within a turn of
-    the ring, `under_way`; the most arriving spikes of a trial, `of_a_trial`."""
+    """Sizes on the host.
+
+    Attributes:
+        longest: the longest delay, whole bins.
+        under_way: the most arriving spikes within one turn of the ring.
+        of_a_trial: the most arriving spikes of a trial.
+    """
 
     longest: int
     under_way: int

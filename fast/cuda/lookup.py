@@ -1,5 +1,4 @@
-"""The adjoint looked up at the arrivals at one neuron, as `fast.cpu.lookup` does for a block of
-neurons side by side."""
+"""The adjoint looked up at the arrivals at one neuron; `fast.cpu.lookup` does so for a block."""
 
 from __future__ import annotations
 
@@ -40,8 +39,10 @@ def look_up_in_lane(q, source, bin_, ring_index, lane, slots, clock, want_tau, b
 
 @compiled
 def look_up_arrivals_in_lane(n_first, n, number, bin_, ring_index, sweep, b):
-    """All arrivals of the spikes from outside that are emitted in a bin, the last of them `n - 1`;
-    returns the first."""
+    """All arrivals of the spikes from outside that are emitted in a bin; `n - 1`: the last of them.
+
+    Returns the first of them.
+    """
     given, sums, slots = sweep.given, sweep.sums, sweep.layer.slots
     while n > n_first and given.bin[n - 1] == bin_:
         n -= 1

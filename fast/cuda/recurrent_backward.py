@@ -46,8 +46,7 @@ def enter_all(thread, threads, chunk, trial, bin_, ring_index, sweep):
 
 @compiled
 def dL_dt_of_own(thread, threads, e, chunk, trial, bin_, ring_index, sweep):
-    """Derivative of the loss by the time of own spike `e` through its arrivals at the neurons of a
-    thread."""
+    """Derivative of the loss by own spike `e` through its arrivals at the neurons of a thread."""
     layer, given, dL_dt = sweep.layer, sweep.given, 0.0
     for copy in range(layer.copies):
         source = layer.external + copy * layer.post + given.own_neuron[e]
@@ -73,8 +72,10 @@ def take_own(e, dL_dt, chunk, trial, bin_, ring_index, sweep):
 
 @compiled
 def leave_all(thread, threads, chunk, trial, bin_, ring_index, n_first, n, sweep):
-    """Go to the start of a bin, and look the arrivals of its spikes from outside up; returns the
-    first of them."""
+    """Go to the start of a bin, and look up the arrivals of its spikes from outside.
+
+    Returns the first of these spikes.
+    """
     n_here = n
     while n_here > n_first and sweep.given.bin[n_here - 1] == bin_:
         n_here -= 1

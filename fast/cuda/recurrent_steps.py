@@ -1,5 +1,4 @@
-"""The steps of the forward kernel of a recurrent layer: each thread handles some of the neurons of
-a trial."""
+"""The steps of the forward kernel of a recurrent layer; each thread handles some neurons."""
 
 from __future__ import annotations
 
@@ -43,9 +42,11 @@ class Together(NamedTuple):
 
 
 class FoundInOrder(NamedTuple):
-    """Emitted spikes of each trial, in order of time: `neuron, bin, rest, I [trials, room]`;
-    `counts [trials]`, or, below 0, -1 minus the neuron that spikes too fast; `lacks [trials]`:
-    NO_ROOM, NO_RING; `neuron_record` as in `fast.cuda.forward.Found`."""
+    """Emitted spikes of each trial, in order of time: `neuron, bin, rest, I [trials, room]`.
+
+    `counts [trials]`: number of spikes; or, below 0, -1 minus the neuron that spikes too fast.
+    `lacks [trials]`: NO_ROOM, NO_RING. `neuron_record`: as in `fast.cuda.forward.Found`.
+    """
 
     counts: Array
     lacks: Array
@@ -151,8 +152,10 @@ def start_pending(number, here, together):
 
 @compiled
 def enter_bin(thread, threads, here, trial, bin_, ring_index, first, last, sweep):
-    """Deposit the spikes from outside, and find the pending neurons of a thread; when the earliest
-    spikes, and which."""
+    """Deposit the spikes from outside, and find the pending neurons of a thread.
+
+    Returns when the earliest of them spikes, and its number.
+    """
     layer, clock, ahead, together = sweep.layer, sweep.clock, sweep.ahead, sweep.together
     when, best, slot = math.inf, NONE, ring_index * LANES
     for number in range(thread, layer.post, threads):
@@ -188,8 +191,10 @@ def settle(number, here, trial, bin_, ring_index, n, count, sweep):
 
 @compiled
 def spread(thread, threads, winner, here, trial, bin_, ring_index, first, last, sweep):
-    """Deposit a spike of `winner` at the neurons of a thread; when the earliest of them spikes
-    next, and which."""
+    """Deposit a spike of `winner` at the neurons of a thread.
+
+    Returns when the earliest of them spikes next, and its number.
+    """
     ahead, together = sweep.ahead, sweep.together
     when, best, slot = math.inf, NONE, ring_index * LANES
     for number in range(thread, sweep.layer.post, threads):

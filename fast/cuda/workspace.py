@@ -14,8 +14,7 @@ from fast.physics.neuron_record import NEURON_RECORD
 from fast.physics.polynomials import LANES
 
 MEMORY = 2**30
-"""Bytes for bins ahead, and for sums of the backward pass; constant, since it decides how sums are
-grouped."""
+"""Bytes for bins ahead, and for sums of the backward pass; constant, since it groups the sums."""
 FIRST_ROOM = 16
 """Spikes for which there is room at first; the room that a layer needed is remembered."""
 _needed: dict[tuple[object, ...], int] = {}
@@ -121,10 +120,10 @@ def passed_by(chunks: int, layer: Layer, full: bool, spikes: int) -> Passed:
 
 
 def in_waves(offsets: Tensor, spikes: int, layer: Layer, want_dt: bool) -> list[tuple[int, int, int, int]]:
-    """Trials `(first, last)` and their arriving spikes `(first, last)`: as many at once as there is
-    memory for a number for each spike and neuron.
+    """Trials `(first, last)` and their arriving spikes `(first, last)`, wave by wave.
 
-    `offsets [trials + 1], spikes`: start of each trial in all `spikes` arriving spikes.
+    A wave has as many trials as there is memory for one number per spike and neuron. `offsets
+    [trials + 1], spikes`: start of each trial in all `spikes` arriving spikes.
     """
     trials, most = len(offsets) - 1, MEMORY // (len(layer.constants) * LANES * layer.packed_synapses.element_size())
     if not want_dt or spikes <= most:

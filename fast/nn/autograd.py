@@ -42,8 +42,11 @@ class Record:
     dy_dT: np.ndarray
 
     def split(self, sizes: Sequence[int], counts: Tensor) -> list[Record]:
-        """One record for each of populations side by side, of `sizes` neurons; `counts [trials,
-        size]`: number of spikes."""
+        """One record per population, for populations side by side of `sizes` neurons.
+
+        Args:
+            counts: `[trials, size]`, number of spikes.
+        """
         if len(sizes) == 1:
             return [self]
         ends = np.cumsum(sizes)[:-1]

@@ -1,5 +1,7 @@
-"""Uses of a layer that torch offers and the kernels do not: second derivatives, `torch.func`,
-forward mode. Each is refused in words for the caller; `torch.compile` leaves a layer as it is."""
+"""Uses of a layer that torch offers and the kernels do not, refused in words for the caller.
+
+These are second derivatives, `torch.func` and forward mode. `torch.compile` leaves a layer alone.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +26,7 @@ _within_transforms: Callable[[], bool] = getattr(torch._C, "_are_functorch_trans
 
 
 def outermost(function: Callable[P, R]) -> Callable[P, R]:
-    """A function of tensors that runs outside of `torch.compile`, and is refused within
-    `torch.func`.
+    """A function of tensors that runs outside of `torch.compile`, refused within `torch.func`.
 
     torch refuses by itself, in words for the author of the function and not for its caller.
     `torch.compile` would trace the NumPy code around the kernels and fail in one of them.
@@ -55,8 +56,7 @@ def outermost(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def differentiable_once(backward: Backward) -> Backward:
-    """The `backward` of a function whose `ctx.variables` holds its tensors; a second derivative
-    raises.
+    """The `backward` of a function that keeps its tensors in `ctx.variables`; differentiable once.
 
     torch's own `once_differentiable` raises in `.backward()` only. It ends the graph at the
     gradient, so `torch.autograd.grad` finds nothing beyond it, and
@@ -76,8 +76,7 @@ def differentiable_once(backward: Backward) -> Backward:
 
 
 class _Gradient(torch.autograd.Function):
-    """A gradient as a node of the graph, joined to everything that it depends on; the node itself
-    refuses to be differentiated."""
+    """A gradient as a node of the graph, joined to all its inputs; it cannot be differentiated."""
 
     @staticmethod
     def forward(_: Any, backward: Backward, of: Any, number: int, *tensors: Tensor) -> tuple[Tensor | None, ...]:

@@ -1,2 +1,1 @@
-"""Scalar physics that the CPU and the CUDA kernels share: one neuron, one bin, one event at a
-time."""
+"""Scalar physics shared by the CPU and CUDA kernels: one neuron, one bin, one event at a time."""

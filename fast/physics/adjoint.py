@@ -1,12 +1,11 @@
-"""The adjoint of one neuron, exactly: its flow back within a bin, and its jumps at the neuron's own
-events.
+"""The adjoint of one neuron, exactly: its flow back within a bin, and its jumps at own events.
 
 Beside `lambda_V` and `lambda_I` three more numbers flow back, for the gradients of the time
 constants. `dL/dtau_mem = int lambda_V Vdot dt` and `dL/dtau_syn = int lambda_I Idot dt` are sums
-over arrivals: the weight times what a unit of current from the arrival on adds to the integral.
-`X` and `Z` are these sensitivities for `tau_mem` (up to the next own spike, where `V` starts anew)
-and for `tau_syn`; `Y` is what a unit of voltage adds for `tau_mem`. So no state of the forward pass
-is stored.
+over arrivals: the weight times a sensitivity, the integral per unit of current from the arrival on.
+`X` is this sensitivity for `tau_mem` (up to the next own spike, where `V` starts anew), `Z` the one
+for `tau_syn`; `Y` is the sensitivity of the integral for `tau_mem` to voltage. So no state of the
+forward pass is stored.
 
 A readout `(1/T) int exp(-r t) V dt` drives the adjoint with `drive exp(-r t)`, `drive = dL_dy / T`.
 """
@@ -29,15 +28,14 @@ TAU_MEM, TAU_SYN, V_TH, V_RESET = range(4)  # rows of `dL_dconstants`; of `Block
 
 
 class Events(NamedTuple):
-    """Own events of the lanes of a block in one trial: the spikes in order, then one maximum per
-    lane.
+    """Own events of a block in one trial: the spikes in order, then one maximum per lane.
 
     Attributes:
-        rest: `[events]`: instant within the bin. `later`: next event of the lane in that bin, -1:
+        rest: `[events]`: instant within the bin. `later`: next event of the lane in that bin; -1:
             none.
         before: `[events, ADJOINT]`: adjoint just before an event. `end`: adjoint at the end of its
             bin.
-        first: `[slots * LANES]`: first event of the lane in a bin of the ring, -1: none.
+        first: `[slots * LANES]`: first event of the lane in a bin of the ring; -1: none.
         at_T: `[ADJOINT, LANES]`: adjoint at `T`.
     """
 
@@ -87,16 +85,14 @@ class BlockAdjoint(NamedTuple):
 
 @inlined
 def adjoint_in_bin(V, I, x, lane, coefficients, terms):
-    """[adjoint-flow] `lambda_V, lambda_I` a time `x` earlier in a bin, with no own event on the
-    way."""
+    """[adjoint-flow] `lambda_V, lambda_I` a time `x` earlier in a bin, without an own event."""
     I = I * polynomial(coefficients, B, lane, x, terms) + V * (x * polynomial(coefficients, PS_AB, lane, x, terms))
     return V * polynomial(coefficients, A, lane, x, terms), I
 
 
 @inlined
 def flow_back(adjoint, lane, h, g, block, terms, want_tau):
-    """[adjoint-flow] Take a lane of an adjoint a time `h` back, in place, with no own event on the
-    way.
+    """[adjoint-flow] Take a lane of an adjoint a time `h` back, in place, without an own event.
 
     `g`: the driving term, `drive exp(-r t)`, at the later time.
     """

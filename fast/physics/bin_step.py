@@ -1,5 +1,4 @@
-"""One lane across one whole bin: the bound that says whether a step suffices, the step, the step
-back.
+"""One lane across one whole bin: the bound by which a step suffices, the step, the step back.
 
 Most bins need no more than this. The functions have no branch that depends on data, so a loop over
 lanes becomes vector instructions on the CPU.
@@ -32,10 +31,9 @@ from fast.physics.polynomials import AB, B, polynomial
 
 @inlined
 def arrival_amounts(w, x, lane, coefficients, terms):
-    """[flow-V-I] Amounts that an arrival of weight `w` adds to `V` and `I` at the end of its bin,
-    `x` later.
+    """[flow-V-I] Amounts that an arrival of weight `w` adds to `V` and `I` a time `x` later.
 
-    The amount of `V` comes without its factor `1/tau_mem`.
+    The end of the bin is `x` later. The amount of `V` comes without its factor `1/tau_mem`.
     """
     return (
         w * (x * polynomial(coefficients, AB, lane, x, terms)),
@@ -90,15 +88,13 @@ def voltage_integral_across_bin(V, I, deposited, lane, flow):
 
 @inlined
 def adjoint_across_bin(V, I, lane, flow):
-    """[adjoint-flow] `lambda_V, lambda_I` at the start of a bin without an own event, from those at
-    its end."""
+    """[adjoint-flow] `lambda_V, lambda_I` at the start of a bin without events, from its end."""
     return V * flow[FLOW_A + lane], I * flow[FLOW_B + lane] + V * flow[FLOW_PS + lane] * flow[FLOW_AB + lane]
 
 
 @inlined
 def full_adjoint_across_bin(adjoint, lane, flow, drive, damping, rate):
-    """Like `adjoint_across_bin` for all rows of an adjoint, in place, driven by an integral
-    readout.
+    """Like `adjoint_across_bin` for all rows of an adjoint, in place, with an integral readout.
 
     `drive * damping`: the driving term at the end of the bin, read where `rate >= 0`.
     """

@@ -39,8 +39,10 @@ class Clock(NamedTuple):
 
 
 def bin_width_for(shortest: float, duration: float) -> float:
-    """Width of the bins, ms: a power of two, at most a quarter of the shortest time constant and of
-    the trial."""
+    """Width of the bins, ms: a power of two.
+
+    It is at most a quarter of the shortest time constant and of the trial.
+    """
     return 2.0 ** math.floor(math.log2(min(shortest, duration) / 4))
 
 
@@ -69,8 +71,7 @@ def after(spike_rest, delay_rest, one):
 
 @compiled
 def sort_by_rest(rest, weight, count):
-    """Sort the first `count` arrivals of a bin by time, in place: by insertion if they are few,
-    else as a heap.
+    """Sort the first `count` arrivals of a bin by time, in place: few by insertion, many as a heap.
 
     The input has the latest spike first. At one instant the earlier spike goes first (in a heap:
     any).

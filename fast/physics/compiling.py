@@ -24,8 +24,7 @@ KERNELS = (PACKAGE / "physics", PACKAGE / "cpu")  # any kernel may call function
 
 @cache
 def cache_folder(of: Path) -> Path:
-    """Folder for kernels compiled from exactly these sources: those of `KERNELS` and of the folder
-    `of`.
+    """Folder for kernels compiled from exactly the sources in `KERNELS` and in the folder `of`.
 
     It lies in the package, or in the user's cache where the package is not writable.
     """
@@ -38,8 +37,10 @@ def cache_folder(of: Path) -> Path:
 
 
 def _cached(function: Callable, **options: Any) -> Callable:
-    """Compile on first use, release the GIL while running, divide as NumPy does; Numba reads
-    `CACHE_DIR` here."""
+    """Compile on first use, without the GIL; divide as NumPy does.
+
+    Numba reads `CACHE_DIR` when `njit` is called.
+    """
     before = getattr(config, "CACHE_DIR")  # noqa: B009 - made at import, so unknown to type checkers
     setattr(config, "CACHE_DIR", str(cache_folder(Path(function.__code__.co_filename).parent)))  # noqa: B010
     try:
@@ -87,6 +88,5 @@ def inlined(function: Callable) -> Callable:
 
 
 def built(instructions: Callable, meaning: Callable) -> Any:
-    """A function written in LLVM's instructions; its Python `meaning` runs where nothing is
-    compiled."""
+    """A function in LLVM's instructions; its Python `meaning` runs where nothing is compiled."""
     return meaning if getattr(config, "DISABLE_JIT", False) else intrinsic(instructions)

@@ -25,8 +25,7 @@ def short_factors(x, pm, coefficients, lane, terms):
 
 @compiled
 def time_to_peak(V, I, pm, ps):
-    """[flow-peak] Time until a rising `V` (`I > V`, `I > 0`) stops rising, where `V = I`; infinite
-    if it never stops."""
+    """[flow-peak] Time until a rising `V` (`I > V`, `I > 0`) peaks, where `V = I`; or infinity."""
     z = (1.0 - pm / ps) * (I - V) / I
     if z >= 1.0:
         return math.inf

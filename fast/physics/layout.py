@@ -1,5 +1,4 @@
-"""The arrays that kernels read: a layer packed in blocks of `LANES` neurons, and the spikes that
-arrive at it.
+"""The arrays that kernels read: a layer packed in blocks of `LANES` neurons, and arriving spikes.
 
 The CPU holds NumPy arrays in these tuples, the GPU device arrays of the same shapes.
 """
@@ -22,8 +21,7 @@ FLOW_RA, FLOW_RAB, FLOW_RAA, FLOW_RAAB, FLOW_RABB = (n * LANES for n in range(8,
 
 
 class Arriving(NamedTuple):
-    """Spikes from outside the layer, by (trial, bin): `offsets [trials + 1]`, `bin, rest, source
-    [n]`."""
+    """Spikes from outside, by (trial, bin): `offsets [trials + 1]`, `bin, rest, source [n]`."""
 
     offsets: Array
     bin: Array
@@ -66,8 +64,7 @@ class Layer(NamedTuple):
 
 
 class Block(NamedTuple):
-    """The part of a `Layer` that belongs to one block: `[sources, 3 * LANES]`, `[4, LANES]`, and
-    flat arrays."""
+    """One block of a `Layer`: `[sources, 3 * LANES]`, `[4, LANES]`, and flat arrays."""
 
     packed_synapses: Array
     constants: Array

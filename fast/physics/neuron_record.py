@@ -1,5 +1,4 @@
-"""The record of one neuron over a trial: its last spike, its largest voltage, its integral, its
-ties."""
+"""The record of one neuron over a trial: last spike, largest voltage, integral, ties."""
 
 from __future__ import annotations
 
@@ -17,8 +16,7 @@ ARRIVAL_AT_CROSSING, SPIKE_AT_END, ARRIVAL_AT_END, EQUAL_MAXIMA, SIMULTANEOUS_AT
 
 @compiled
 def offer_maximum(neuron_record, lane, V, bin_, rest, Vdot_plus, group, touch):
-    """Record a local maximum if it exceeds the largest so far by more than rounding; flag it if it
-    equals it."""
+    """Record a local maximum that exceeds the largest by more than rounding; flag an equal one."""
     margin = touch * abs(neuron_record[MAX_V, lane])
     if V > neuron_record[MAX_V, lane] + margin:
         neuron_record[MAX_V, lane], neuron_record[MAX_BIN, lane], neuron_record[MAX_REST, lane] = V, bin_, rest

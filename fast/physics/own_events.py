@@ -1,5 +1,4 @@
-"""Bins with own events of a neuron: its spikes and its maximum, and the arrivals that lie among
-them."""
+"""Bins with own events of a neuron (spikes, its maximum), and the arrivals among these events."""
 
 from __future__ import annotations
 
@@ -26,8 +25,10 @@ from fast.physics.polynomials import LANES
 
 @inlined
 def mark(lane, bin_, slot, clock, b):
-    """Mark a lane with an own event in this bin: solve it from the end, and look its arrivals up
-    exactly."""
+    """Mark a lane with an own event in this bin.
+
+    It is solved from the end of the bin, and its arrivals are looked up exactly.
+    """
     if not b.marked[lane]:
         b.marked[lane], b.position[lane] = 1, end_of(bin_, clock)
         b.ring[2 * (slot + lane)] = math.nan
@@ -81,11 +82,10 @@ def take_spike(event, lane, bin_, slot, x, I_cross, dL_dt, clock, want_tau, b):
 
 @inlined
 def adjoint_among_events(lane, bin_, slot, rest, clock, want_tau, b):
-    """Put the adjoint just after an instant in a bin with own events into `other`; the event there,
-    -1: none.
+    """Put the adjoint just after an instant in a bin with own events into `other`.
 
-    The look-up starts from the next event, or from the end of the bin. An event at the very instant
-    precedes the arrival.
+    Returns the event at this instant, which precedes the arrival; -1: none. The look-up starts from
+    the next event, or from the end of the bin.
     """
     events, other = b.events, b.other
     e, here, x = events.first[slot + lane], -1, end_of(bin_, clock)
@@ -110,8 +110,10 @@ def adjoint_among_events(lane, bin_, slot, rest, clock, want_tau, b):
 
 @inlined
 def add_arrival(source, lane, V, I, w, want_tau, b):
-    """[arrival-w] [arrival-d] Add the adjoint `V, I` at an arrival to the sums; returns
-    [arrival-time], the derivative by the time of the arrival, per unit of weight."""
+    """[arrival-w] [arrival-d] Add the adjoint `V, I` at an arrival to the sums.
+
+    Returns [arrival-time], the derivative by the time of the arrival, per unit of weight.
+    """
     b.sums[source, lane] += I
     b.sums[source, LANES + lane] += V - I
     if want_tau:
@@ -122,12 +124,11 @@ def add_arrival(source, lane, V, I, w, want_tau, b):
 
 @compiled
 def add_arrival_among_events(q, source, lane, bin_, slot, clock, want_tau, b):
-    """Look the adjoint up exactly at the arrival of a spike of rest `q`, emitted in bin `bin_`, and
-    add it.
+    """Look the adjoint up exactly at an arrival, and add it.
 
-    `slot`: where the bin of the arrival lies in the ring. Returns as `add_arrival`; 0 where the
-    arrival is after `T`. An arrival that pins the maximum that is read gains the term
-    beyond the kink as well.
+    `q`: rest of its spike, emitted in bin `bin_`; `slot`: the arrival's bin in the ring. Returns as
+    `add_arrival`; 0 for an arrival after `T`. An arrival that pins the maximum that is read gains
+    the term beyond the kink as well.
     """
     row, record = b.block.packed_synapses[source], b.neuron_record
     rest, target, w = q + row[2 * LANES + lane], bin_ + int(row[LANES + lane]) // SLOT, row[lane]

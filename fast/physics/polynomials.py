@@ -1,5 +1,4 @@
-"""Flow factors within a bin as polynomials: no `exp` per arrival, and one instruction for many
-neurons.
+"""Flow factors within a bin as polynomials: no `exp` per arrival, and vector instructions.
 
 Every factor that the kernels need at a time `x` within a bin is a convolution of exponentials,
 
@@ -26,18 +25,16 @@ LANES = 32  # neurons computed side by side
 A, B, AB, PS_AB, AAB, ABB = range(6)  # [pm], [ps], [pm, ps], ps times that, [pm, pm, ps], [pm, ps, ps]
 RA, RAB, RAA, RAAB, RABB = range(6, 11)  # [-r, pm], [-r, pm, ps], [-r, pm, pm], ...
 TERMS = {4: 5, 8: 10}
-"""Terms of a polynomial, by bytes of a number: the truncation error stays below u, relative (a
-test)."""
+"""Terms of a polynomial, by bytes of a number; truncation stays below u, relative (a test)."""
 _TAYLOR = 18
 
 
 def coefficients(pm: np.ndarray, ps: np.ndarray, rate: float, dtype: type) -> np.ndarray:
-    """Coefficients `[blocks, polynomial, term, lane]` of neurons with these rates; without those of
-    `r` if `rate` is negative.
+    """Coefficients `[blocks, polynomial, term, lane]` of neurons with these rates.
 
     Args:
         pm, ps: `[blocks, LANES]`, per bin, at most 1/4.
-        rate: `r`, per bin; negative: there is no integral readout.
+        rate: `r`, per bin; negative: no integral readout, so no polynomials of `r`.
     """
     r = np.full_like(pm, -rate)
     sets: list[tuple[np.ndarray, ...]] = [(pm,), (ps,), (pm, ps), (pm, ps), (pm, pm, ps), (pm, ps, ps)]
@@ -61,8 +58,10 @@ def _series(rates: tuple[np.ndarray, ...]) -> np.ndarray:
 
 
 def _economised(series: np.ndarray, terms: int) -> np.ndarray:
-    """Economise to `terms` terms on [0, 1]: replace one term after the other, from the highest, by
-    its best approximation."""
+    """Economise to `terms` terms on [0, 1].
+
+    From the highest on, each term is replaced by its best approximation of lower degree.
+    """
     series = series.copy()
     for m in range(series.shape[1] - 1, terms - 1, -1):
         chebyshev = _SHIFTED_CHEBYSHEV[m]
@@ -81,8 +80,10 @@ _SHIFTED_CHEBYSHEV = [_shifted_chebyshev(m) for m in range(_TAYLOR)]
 
 @inlined
 def polynomial(coefficients, which, lane, x, terms):
-    """Polynomial `which` of a lane at `x`, without its power `x^(n-1)`. `coefficients`: one
-    block's, flat."""
+    """Polynomial `which` of a lane at `x`, without its power `x^(n-1)`.
+
+    `coefficients`: one block's, flat.
+    """
     last = (which + 1) * len(terms) - 1
     value = coefficients[last * LANES + lane]
     for n in range(1, len(terms)):

@@ -38,12 +38,11 @@ class Arrivals(NamedTuple):
 
 @compiled
 def collect(link, lane, rest_of, source, next_, packed_synapses, clock, is_last, rest, weight):
-    """Write the arrivals of a chain, in order of time, into `rest, weight`; their count. Those
-    after `T` are left out.
+    """Write the arrivals of a chain up to `T`, in order of time, into `rest, weight`; their count.
 
     Args:
-        link: last spike of the chain, -1: none. `next_ [room, LANES]`: the link that follows each
-            spike.
+        link: last spike of the chain; -1: none.
+        next_: `[room, LANES]`: the link that follows each spike.
         rest_of, source: of all spikes, by number.
         packed_synapses: of the block.
     """
@@ -61,11 +60,10 @@ def collect(link, lane, rest_of, source, next_, packed_synapses, clock, is_last,
 
 @compiled
 def stays_below(V, I, arrivals, pm, level, slack):
-    """Whether a bound keeps the voltage below `level` in a bin with these arrivals; without `exp`
-    or decay.
+    """Whether a bound keeps the voltage below `level` in a bin with these arrivals.
 
-    Between arrivals `I` does not grow beyond its value, or 0, and `V` moves towards `I` at most as
-    fast as at first.
+    The bound needs no `exp`: between arrivals `I` does not grow beyond its value, or 0, and `V`
+    moves towards `I` at most as fast as at first.
     """
     rest, weight, count = arrivals.rest, arrivals.weight, arrivals.length
     x, V_max, I_max = 0.0, V, max(I, 0.0)
@@ -81,8 +79,7 @@ def stays_below(V, I, arrivals, pm, level, slack):
 
 @inlined
 def to_next_crossing(V, I, x, n, arrivals, bin_, lane, block, clock, neuron_record, record):
-    """[flow-V-I] [crossing-time] Follow a neuron from `x` until it spikes, or to the end of its
-    bin.
+    """[flow-V-I] [crossing-time] Follow a neuron from `x` to its next spike, or the end of its bin.
 
     Args:
         V, I, x: state, and its instant within the bin.

@@ -1,2 +1,1 @@
-"""One layer from problem to gradients, in torch, shared by the CPU and the GPU: packed for kernels,
-read from their records, its gradients assembled from their sums."""
+"""One layer from problem to gradients, in torch, for CPU and GPU: packed, read, assembled."""

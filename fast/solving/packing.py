@@ -92,8 +92,10 @@ def unpacked(values: Tensor, post: int) -> Tensor:
 
 @lru_cache(maxsize=64)
 def _of_neurons(constants: bytes, width: float, rate: float, dtype: type) -> tuple[np.ndarray, ...]:
-    """`constants`, `flow`, `coefficients` of a layer, which seldom change from step to step: to
-    compute them takes as long as a small layer."""
+    """`constants`, `flow`, `coefficients` of a layer.
+
+    They are cached: they seldom change from step to step, and take as long as a small layer.
+    """
     tau_mem, tau_syn, v_th, v_reset = np.frombuffer(constants).reshape(4, -1)
     pm, ps = _padded(width / tau_mem, 0.25), _padded(width / tau_syn, 0.25)
     exact = coefficients(pm, ps, max(rate, 0.0), np.float64).sum(axis=2)

@@ -1,5 +1,4 @@
-"""A solved problem: spikes, readout and ties as the kernels of a device found them, and gradients
-assembled from the sums of its backward sweep."""
+"""A solved problem: spikes, readout and ties from the kernels; gradients from their sums."""
 
 from __future__ import annotations
 
@@ -31,8 +30,11 @@ from fast.solving.problem import Problem
 
 
 class Trains(NamedTuple):
-    """Emitted spikes, in bins: `offsets [trials * post + 1]`, the start of each train; `neuron,
-    bin, rest, I [n]`, with `I` at the crossing."""
+    """Emitted spikes, in bins.
+
+    `offsets [trials * post + 1]`: start of each train. `neuron, bin, rest, I [n]`; `I`: the current
+    at the crossing.
+    """
 
     offsets: Tensor
     neuron: Tensor
@@ -68,8 +70,10 @@ class Swept(Protocol):
 
 
 class Gradients(NamedTuple):
-    """Gradients of a problem, float64, times in ms: `t_in` by arriving spike, None unless wanted;
-    `w, d [sources, post]`; constants, `[post]` each."""
+    """Gradients of a problem, float64, times in ms.
+
+    `t_in`: by arriving spike, None unless wanted; `w, d [sources, post]`; constants `[post]`.
+    """
 
     t_in: Tensor | None
     w: Tensor
@@ -204,6 +208,8 @@ def _by_neuron(values: Tensor, layer: Layer) -> Tensor:
 
 
 def _over_trials(values: Tensor) -> Tensor:
-    """The sum over trials; on the CPU by NumPy, since the order of torch's sum depends on its
-    number of threads."""
+    """The sum over trials.
+
+    On the CPU NumPy adds: the order of torch's sum depends on its number of threads.
+    """
     return values.sum(dim=0) if values.is_cuda else torch.from_numpy(values.numpy().sum(axis=0))

@@ -167,9 +167,7 @@ def _mean(errors: list[float]) -> float:
 
 
 def factors(found: Sequence[Block]) -> list[Factor]:
-    """The common factor of all gradients found; else of single kinds, or of a kind's wrong
-    blocks.
-    """
+    """The common factor of all gradients found; else of one kind, or of a kind's wrong blocks."""
     blocks = [b for b in found if b.quantity in GRADIENTS and b.state == "graded" and b.true.any()]
     by_kind = {kind: some for kind in GRADIENTS if (some := [b for b in blocks if b.quantity == kind])}
     everywhere = _factor(tuple(by_kind), blocks, len(blocks))
