@@ -29,14 +29,14 @@ WRONG = 1
 def guarded(prog: str, body: Callable[[], int]) -> int:
     """Run the body of a command; the exit code.
 
-    0: done. 1: not computed right. 2: bad options. 3: not finite, or no memory.
+    0: done; 1: a wrong result; 2: bad options; 3: not finite, or no memory.
     """
 
     def checked() -> int:
         try:
             return body()
         except Disagreement as error:
-            return report(prog, f"{error}; no speed is printed for what is not right", WRONG)
+            return report(prog, f"{error}; no speed is printed for a wrong result", WRONG)
 
     return guarded_command(prog, checked)
 

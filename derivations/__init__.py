@@ -1,6 +1,5 @@
 """Why the formulas are right: SymPy proves each of them from the dynamics alone.
 
-`formulas.py` holds the claims, `symbols.py` the one name of each symbol, and `proof.py` defines a
-proof. The other modules are the proofs, in the order of `chapters.py`. `python -m derivations` runs
-them all.
+`formulas.py` holds the claims, `symbols.py` the names of symbols, and `proof.py` defines a proof.
+The other modules are proofs, in the order of `chapters.py`; `python -m derivations` runs them all.
 """

@@ -40,10 +40,10 @@ def equations() -> Residuals:
     inside_V, outside_V = under_integrals(equation_V)
     inside_I, outside_I = under_integrals(equation_I)
     return {
-        "lambda_V, what acts through later times": inside_V,
-        "lambda_V, what acts through the end and at once": outside_V,
-        "lambda_I, what acts through later times": inside_I,
-        "lambda_I, what acts through the end and at once": outside_I,
+        "lambda_V, through later times": inside_V,
+        "lambda_V, through the end and at once": outside_V,
+        "lambda_I, through later times": inside_I,
+        "lambda_I, through the end and at once": outside_I,
         "lambda_V at the end": adjoint_V.subs(s, h).doit() + mu_V / tau_mem,
         "lambda_I at the end": adjoint_I.subs(s, h).doit() + mu_I / tau_syn,
     }

@@ -65,7 +65,7 @@ def delay() -> Residuals:
 
 @theorem("arrival-passes", "lambda_V and lambda_I do not jump at an arrival, of whatever weight")
 def passes() -> Residuals:
-    # The sensitivities to the state at 0 are those of an interval without an arrival.
+    # The sensitivities to the state at 0 are as in an interval without an arrival.
     adjoint_V, adjoint_I = adjoint_before_end(h)
     explicit = loss(t_arr)
     return {

@@ -10,8 +10,7 @@ I > v_th; after the reset it is (I - v_reset)/tau_mem.
 
 Known weakness: if the peak passes the threshold by a small excess only, then
 kappa = (tau_mem Vdot_minus / v_th)^2 is proportional to the excess, and the gradient grows as
-kappa^(-1/2). This is the model, not an error of the method: with a slightly smaller weight the
-spike is gone.
+kappa^(-1/2). This is the model, not an error: with a slightly smaller weight the spike is gone.
 """
 
 import sympy as sp

@@ -7,8 +7,7 @@ maximum y. The loss is any function of t_1, t_2 and y.
 
 Shown: the adjoint formulas, run backwards event by event, give the derivative of this formula by
 every parameter, including the one change of the time constants that keeps their ratio. The other
-side has no implicit function theorem and no adjoint: only square roots, logarithms and
-`sympy.diff`.
+side needs no implicit function theorem and no adjoint: roots, logarithms and `sympy.diff` suffice.
 """
 
 import sympy as sp

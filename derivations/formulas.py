@@ -2,8 +2,7 @@
 
 Nothing is derived here. Each function states one formula; the other modules derive the same
 quantity from the dynamics and compare the two, so a wrong sign in this file is a failed proof. The
-jump functions have the names and arguments of `reference/jumps.py`, and the tests compare both
-texts.
+jump functions have the names and arguments of `reference/jumps.py`; the tests compare both texts.
 
 Between events `tau_mem V' = -V + I` and `tau_syn I' = -I`. Adjoint variables are scaled
 sensitivities: `dL/dV = -tau_mem lambda_V`, `dL/dI = -tau_syn lambda_I`. The suffixes `_minus` and

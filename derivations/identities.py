@@ -77,7 +77,7 @@ def symmetries() -> Residuals:
         "unit: the arrival": (c * t_pre + c * d) - c * (t_pre + d),
         "unit: the sign of the slope": formulas.Vdot(v_th, I, slow[0]) - formulas.Vdot(v_th, I, tau_mem) / c,
         "unit: the time of the peak": formulas.peak_time(V, I, *slow) - c * peak,
-        "shift: the flow knows no origin": sp.diff(formulas.V_flow(V, I, (t_post + s) - (t_pre + s), *TAUS), s),
+        "shift: the flow has no origin": sp.diff(formulas.V_flow(V, I, (t_post + s) - (t_pre + s), *TAUS), s),
     }
 
 

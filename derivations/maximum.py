@@ -48,7 +48,7 @@ def interior() -> Residuals:
         "lambda_I": by_name(back_I + dL_dy * sp.diff(y, I) / tau_syn),
         "tau_mem": by_name(by_mem - dL_dy * sp.diff(y, tau_mem)),
         "tau_syn": by_name(by_syn - dL_dy * sp.diff(y, tau_syn)),
-        "what is there already stays": formulas.lambda_V_at_maximum(lambda_V, dL_dy, tau_mem) - lambda_V - kick,
+        "the earlier lambda_V stays": formulas.lambda_V_at_maximum(lambda_V, dL_dy, tau_mem) - lambda_V - kick,
     }
 
 

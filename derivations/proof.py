@@ -3,8 +3,7 @@
 A theorem holds a derivation; running it gives a `Proof`, a table of residuals. A residual is the
 difference of a derived expression (a solved equation, a differentiated flow, a limit) and the
 formula of `formulas.py` that claims to equal it. An entry wrapped in `Nonzero` is a control: a
-formula known to be wrong, whose residual must *not* vanish. It catches a method too weak to see the
-difference.
+wrong formula, whose residual must *not* vanish. It catches a method that is too weak.
 """
 
 from collections import defaultdict

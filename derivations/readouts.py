@@ -1,7 +1,6 @@
 """Readouts that integrate the membrane: their closed form, and their drive of the adjoint.
 
-Assumed: `y = (1/T) int_0^T exp(-r t) V dt`: the mean voltage for r = 0, exponentially weighted for
-r = 1/T.
+Assumed: `y = (1/T) int_0^T exp(-r t) V dt`: the mean voltage (r = 0), or exp-weighted (r = 1/T).
 
 Shown: the integral over an interval between events in E form, with its derivatives by the time
 constants. A loss with derivative dL/dy drives the adjoint with dl_V/dV = (dL/dy) exp(-r t) / T; the

@@ -60,7 +60,7 @@ class _Sweep:
     def __init__(self, m: Arithmetic, case: Case, trial: Trial, drive: Drive) -> None:
         self.m, self.case, self.trial, self.drive = m, case, trial, drive
         zero = m.real(0.0)
-        self.adjoints = {  # dL_dv_th starts with what the loss says of the threshold directly
+        self.adjoints = {  # dL_dv_th starts with the loss's direct derivative
             neuron: Adjoint(trial.T, zero, zero, zero, zero, drive.dL_dv_th.get(neuron, zero), zero)
             for neurons in trial.neurons.values()
             for neuron in neurons

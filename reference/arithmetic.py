@@ -1,4 +1,4 @@
-"""The numbers of the reference: float64, or mpmath numbers of any precision, with the same code.
+"""The numbers of the reference: float64, or mpmath numbers of any precision, in one code.
 
 Every function of this package that needs more than `+ - * /` and powers takes an `Arithmetic` as
 its first argument `m`, and uses `m.exp` and the like instead of `math.exp`.

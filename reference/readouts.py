@@ -1,8 +1,7 @@
 """Readouts and losses: their values, and their effect on the adjoint.
 
-A loss acts on the adjoint in three ways, collected in `Drive`: a kick of `lambda_V` at an instant
-(a maximum), a running drive of `lambda_V` (an integral of the voltage), and a derivative by a spike
-time.
+A loss acts on the adjoint in three ways, collected in `Drive`: a kick of `lambda_V` (a maximum), a
+running drive of `lambda_V` (an integral of the voltage), and a derivative by a spike time.
 """
 
 from __future__ import annotations

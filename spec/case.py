@@ -210,5 +210,5 @@ def case_to_dict(case: Case) -> dict:
 
 
 def save_case(case: Case, path: str | Path) -> None:
-    """Write a case file; `load_case` gives back the same numbers, bit for bit."""
+    """Write a case file; `load_case` reads equal numbers from it, bit for bit."""
     Path(path).write_text(json.dumps(case_to_dict(case), indent=1) + "\n", encoding="utf-8")

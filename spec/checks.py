@@ -1,4 +1,4 @@
-"""Checks of single values and arrays; each raises `SpecError` with the name that it is given."""
+"""Checks of single values and arrays; each raises `SpecError` under the name given to it."""
 
 from __future__ import annotations
 

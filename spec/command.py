@@ -1,4 +1,4 @@
-"""What the commands share: one line on standard error per error of the user, and the exit codes."""
+"""Shared by the commands: exit codes, and one line on standard error per error of the user."""
 
 from __future__ import annotations
 
@@ -83,11 +83,7 @@ def report(prog: str, message: object, code: int = BAD_INPUT) -> int:
 def run_case_command(
     parser: OneLineParser, run: Callable[[Case, argparse.Namespace], Result], argv: Sequence[str] | None
 ) -> int:
-    """Run the case that the command line names and print its result as one JSON object.
-
-    Returns:
-        The exit code.
-    """
+    """Run the case that the command line names, print its result as JSON, return the exit code."""
     parser.add_argument("case", metavar="CASE.json", help="case file (spec/SPECIFICATION.md, section 7)")
 
     def body(options: argparse.Namespace) -> int:

@@ -17,7 +17,7 @@ class SpecError(ValueError):
         super().__init__(" ".join(f"`{name}` must be {expected}, got {shown(got)}; {remedy}".split()))
 
     def within(self, path: str, rename: Mapping[str, str] | None = None) -> SpecError:
-        """The same fault, named from the object at `path`: `tau_mem[2]` in `populations[1]`.
+        """This fault, named from the object at `path`: `tau_mem[2]` in `populations[1]`.
 
         Args:
             rename: other words for parts of the name; the empty word leaves its part out.

@@ -23,7 +23,7 @@ KINDS = {"input": (), "lif": CONSTANTS, "li": CONSTANTS[:2]}
 """The kinds of populations, each with the constants of its neurons."""
 
 FILE_NAMES = {"v_th": "threshold", "v_reset": "reset", "w": "weights", "d": "delays"}
-"""The words of case files, where they differ from those of this package."""
+"""The words of case files, where they differ from the names in this package."""
 
 # Fields typed `Any` take numbers or lists and hold checked arrays.
 
@@ -128,8 +128,7 @@ class Network:
 
     Raises:
         SpecError: a name that is unknown or used twice, a connection into an input or out of an
-            `li` population, matrices that do not fit the sizes, or a loop of synapses whose delays
-            are all 0.
+            `li` population, matrices of other sizes, or a loop of synapses whose delays are all 0.
     """
 
     populations: tuple[Population, ...]

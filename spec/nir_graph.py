@@ -115,11 +115,10 @@ def from_nir(graph: Graph, unit: str | None = None) -> Network:
         unit: unit of its times, `s` or `ms`; only for a graph whose metadata do not name it.
 
     Raises:
-        SpecError: a node or property that our model does not have; a network that the specification
-            refuses.
+        SpecError: a node or property that our model lacks; a network that the types refuse.
     """
     if not isinstance(graph, library().NIRGraph):
-        raise SpecError("graph", "a nir.NIRGraph", Verbatim(type(graph).__name__), "give what `nir.read` returns")
+        raise SpecError("graph", "a nir.NIRGraph", Verbatim(type(graph).__name__), "give a result of `nir.read`")
     ms = UNITS[_unit(graph.metadata.get("time_unit"), unit)]
     for name, node in graph.nodes.items():
         if kind(node) not in _KINDS:

@@ -80,8 +80,7 @@ def population_of(name: str, node: Node, unit: float) -> Population:
     """A node as a population.
 
     Raises:
-        SpecError: a property that our neurons do not have, or numbers that the specification
-            refuses.
+        SpecError: a property that our neurons lack, or numbers that the types refuse.
     """
     path = f"nodes.{name}"
     if kind(node) == "Input":

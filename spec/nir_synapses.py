@@ -127,7 +127,7 @@ def _through_matrix(paths: Paths, path: str, node: Node) -> Paths:
 
 
 def _existing(weight: np.ndarray, node: Node, path: str) -> np.ndarray:
-    """Which entries are synapses: those other than 0, and those that `_linear` has marked."""
+    """Mask of the entries that are synapses: other than 0, or marked by `_linear`."""
     if "exists" not in node.metadata:
         return weight != 0
     exists, name = np.asarray(node.metadata["exists"]), f"{path}.metadata.exists"

@@ -15,7 +15,7 @@ from fast.drawing.records import RecordError
 
 NAME = "page.npz"
 DAMAGED = (OSError, ValueError, EOFError, KeyError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
-"""Errors of a damaged file; RuntimeError: a damaged flag says that the file is encrypted."""
+"""Errors of a damaged file; RuntimeError: a damaged flag marks the file as encrypted."""
 
 
 @dataclass(frozen=True)

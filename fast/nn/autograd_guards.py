@@ -88,5 +88,5 @@ class _Gradient(torch.autograd.Function):
 
 
 def _unsupported(expected: str, got: str) -> UnsupportedError:
-    remedy = "use `loss.backward()` or `torch.autograd.grad`; for what is not offered, differences of gradients"
+    remedy = "use `loss.backward()` or `torch.autograd.grad`; for other derivatives, differences of gradients"
     return UnsupportedError("layer", expected, Verbatim(got), remedy)

@@ -75,7 +75,7 @@ def spike_time_mse(spikes: Spikes, targets: Sequence[SpikeTrains | Sequence]) ->
     Raises:
         SpecError: other numbers of trials or neurons, or times that `spec.SpikeTrains` refuses.
     """
-    trials = sequence(targets, "targets", None, "target trains, one entry a trial")
+    trials = sequence(targets, "targets", None, "target trains, one entry per trial")
     checked = [_targets(trains, f"targets[{b}]") for b, trains in enumerate(trials)]
     if [len(trains) for trains in checked] != [spikes.size] * spikes.trials:
         expected = f"{spikes.trials} entries (trials) of {spikes.size} trains (neurons)"

@@ -163,7 +163,7 @@ class Spikes:
             SpecError: a dtype instead of a device. Times are float64 for layers of any dtype.
         """
         if not isinstance(device, torch.device | str):
-            remedy = "times are float64 for every layer; `layer.to(dtype)` changes what is computed in"
+            remedy = "times are float64 for every layer; `layer.to(dtype)` changes the precision"
             raise SpecError("device", "a torch device or its name", Verbatim(device), remedy)
         return replace(self, times=self.times.to(device), offsets=self.offsets.to(device))
 

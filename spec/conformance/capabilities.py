@@ -9,7 +9,7 @@ from spec.losses import VOLTAGE_READOUTS, CrossEntropy, SpikeTimeMSE
 
 
 class Facts:
-    """What decides the capabilities that a case needs.
+    """Properties of a case that decide which capabilities it needs.
 
     The gradient of a silent network is 0 and tests neither constants nor delays. For such a network
     `taus`, `v_th`, `v_reset`, `delays` and `times` are therefore empty.

@@ -1,4 +1,4 @@
-"""Which known fault a simulator's errors resemble.
+"""The known fault that a simulator's errors resemble.
 
 This package holds no dynamics, so the effect of a fault is data: `faults.json` lists, for every
 case, the blocks that each fault changes, as the reference gives them with the fault planted
@@ -114,8 +114,7 @@ def known() -> tuple[Fault, ...]:
 def likeness(found: Sequence[tuple[str, Block]], faults: Sequence[Fault]) -> Likeness | None:
     """The fault nearest to the blocks found.
 
-    None if no block is wrong, if no fault changes any of them, or if a relative error is above
-    `BEYOND`.
+    None if no block is wrong, no fault changes one of them, or a relative error exceeds `BEYOND`.
 
     Args:
         found: names of cases, with their blocks; blocks without numbers are skipped.

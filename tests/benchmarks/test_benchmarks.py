@@ -128,7 +128,7 @@ def test_a_fault_is_found_and_no_speed_is_printed(
     assert speed.main(["--workload", "shd-like", *SMALL, *INPUT]) == 1
     out, err = capsys.readouterr()
     assert out == "" and err.count("\n") == 1
-    assert message in err and err.endswith("no speed is printed for what is not right\n")
+    assert message in err and err.endswith("no speed is printed for a wrong result\n")
 
 
 def test_finite_differences_see_a_wrong_gradient(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -105,7 +105,7 @@ BAD_TARGETS = {
     "unsorted": ([[[], [], []], [[], [2.0, 1.0], []], [[]] * 3], r"`targets\[1\]\[1\]\[1\]` .* got 1.0; sort"),
     "text": ([[[], [], []], [[]] * 3, [[], [], ["soon"]]], r"`targets\[2\]\[2\]\[0\]` .* got 'soon'"),
     "no trains": ([1.0, 2.0, 3.0], r"`targets\[0\]` must be a list of spike trains, one per neuron, got 1.0"),
-    "no trials": (1.0, r"`targets` must be a list of target trains, one entry a trial, got 1.0"),
+    "no trials": (1.0, r"`targets` must be a list of target trains, one entry per trial, got 1.0"),
 }
 
 

@@ -113,7 +113,7 @@ REFUSED: list[tuple[Made, str]] = [
      "metadata.exists[0][0]` must be true where the weight is not 0, got 0.8; remove it"),
     (setting("connection2_weights", "metadata", {"exists": np.ones((2, 2))}),
      "metadata.exists` must be true or false for each weight, ..., got float64 of shape [2, 2]; remove it"),
-    (lambda: nir.Linear(np.eye(2)), "`graph` must be a nir.NIRGraph, got Linear; give what `nir.read` returns"),
+    (lambda: nir.Linear(np.eye(2)), "`graph` must be a nir.NIRGraph, got Linear; give a result of `nir.read`"),
 ]
 """Graphs and words of their refusals; `...` stands for any words."""
 
