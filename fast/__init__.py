@@ -9,7 +9,7 @@ Commands: `run`, `train`, `evaluate`, `compare`, `export`. A room imports only r
     data        files of spikes, augmentation, batches
     drawing     pictures and pages of a run
     training    the loop, checkpoints, run folders, several processes
-    tasks       what can be trained, one module or folder per task
+    tasks       the training tasks, one module or folder per task
 """
 # ruff: noqa: E402  # a foreign `spec` is refused before an import can run it
 

@@ -81,7 +81,7 @@ class Work(NamedTuple):
 
 @allocating
 def most_in_a_trial(ends):
-    """The largest number of spikes of a trial; `ends`: where those of each trial end."""
+    """The largest number of spikes of a trial; `ends`: the end of each trial's spikes."""
     most, first = 0, 0
     for last in ends:
         most, first = max(most, last - first), last

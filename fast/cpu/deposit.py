@@ -143,7 +143,7 @@ def arrival_of(q, row, lane, here, size, clock):
 
 @inlined
 def fill(amounts, k, w, x, lane, coefficients, clock):
-    """Set amounts `k` to those of an arrival of weight `w`, `x` before the end of its bin."""
+    """Set amounts `k` for an arrival of weight `w`, a time `x` before the end of its bin."""
     dV, dI = arrival_amounts(w, x, lane, coefficients, clock.terms)
     amounts[CELL * k + CELL_V] = dV
     amounts[CELL * k + CELL_I] = dI
@@ -180,8 +180,7 @@ def deposit(here, size, first, last, spikes, block, clock, links, cells, scratch
 def deposit_in_bin(slot, n, q, row, lane, coefficients, clock, links, cells, amount):
     """Add the arrival of spike `n`, of rest `q`, at one lane, if it arrives in its own bin.
 
-    `slot`: first cell of that bin; `amount`: scratch. Arrays are pointers. Returns whether it
-    arrives there.
+    `slot`: first cell of this bin; `amount`: scratch. Arrays are pointers. Returns whether it does.
     """
     x = clock.one - (q + row[2 * LANES + lane])
     if x <= clock.zero:

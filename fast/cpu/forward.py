@@ -2,7 +2,7 @@
 
 In each bin
 1. the spikes from outside that are emitted in it are deposited in the bins ahead
-(`fast.cpu.deposit`);
+   (`fast.cpu.deposit`);
 2. lanes whose voltage provably stays below their level (the threshold; the largest voltage so far,
    if that is read) cross the bin in one step (`fast.cpu.vector_step`); the few others are solved
    event by event (`fast.physics.within_bin`).
@@ -58,7 +58,7 @@ def start_trial(neuron_record, level, constants, read_maximum):
 
 
 class Work(NamedTuple):
-    """Arrays of the sweep of one block that do not outlast a trial.
+    """Arrays of the sweep of one block, reused by every trial.
 
     `ring`: the bins ahead. `next [spikes under way, LANES]`: links of the chains. `rest, weight`:
     arrivals of a bin that is solved. `state, ahead [2 * LANES]`: V and I of each lane, at the start
@@ -183,8 +183,8 @@ def forward_sweep(number, first_trial, last_trial, arriving, most, layer, clock,
     `most`: see `most_under_way`. Fills `neuron_record [trial, block, NEURON_RECORD, LANES]`.
 
     Returns:
-        The spikes; where those of each trial end `[trials]`; and the neuron that spikes faster than
-        can be resolved, or NONE.
+        The spikes; the end of each trial's spikes `[trials]`; and the neuron that spikes too fast,
+        or NONE.
     """
     work = work_for(layer.packed_synapses, most, layer.slots, layer.rate >= 0.0, clock)
     emitted, ends, n = no_spikes(layer.packed_synapses), np.empty(last_trial - first_trial, np.int64), 0

@@ -1,16 +1,16 @@
 """Functions in LLVM's instructions for the innermost loops: pointers into arrays, cells, bits.
 
 Numba passes an array as seven words or more, and tests every index for its sign. A sweep calls its
-small functions once per bin with a dozen arrays each: a pointer is one word, indexed as it is. A
-pointer has neither a length nor a hold on its array, so it is made from an array that a sweep owns,
-and goes no further than into the function that it is passed to.
+small functions once per bin with a dozen arrays each. A pointer is one word, and its index is not
+tested. It has neither a length nor a reference to its array: it is made from an array that a sweep
+owns, and is never stored.
 
 A cell holds the arrivals at a neuron in one bin as four numbers that are read and written as one:
 
-    0  V     the part they add to the voltage at the end of the bin, without its factor `1/tau_mem`
-    1  I     the part they add to the current there
+    0  V     their part of the voltage at the end of the bin, without its factor `1/tau_mem`
+    1  I     their part of the current there
     2  link  the last spike that arrives, an integer in the bits of the number; -1: none
-    3  up    the part that excitation alone adds to the voltage
+    3  up    the part of the voltage from excitation alone
 
 So an arrival costs one addition of four numbers, instead of four loads, additions and stores.
 

@@ -1,9 +1,8 @@
-"""The adjoint looked up at every arrival: the terms of the gradients of weights, delays and spike
-times.
+"""The adjoint looked up at every arrival, for the gradients of weights, delays and spike times.
 
 A ring holds the adjoint at the end of each bin ahead (which the sweep, backwards in time, has
 passed). At an arrival it is taken back by the time left in the bin, with the polynomials of its
-deposit. Where a neuron has an own event in the bin, the ring holds NaN: those few arrivals are
+deposit. Where a neuron has an own event in the bin, the ring holds NaN: these few arrivals are
 looked up exactly (`fast.physics.own_events`).
 """
 

@@ -25,14 +25,17 @@ CHOSEN, TOUCHED, TAKEN = range(3)  # of `how_many`
 class Pending(NamedTuple):
     """Pending lanes of a bin.
 
-    `lanes [blocks * LANES]`: their numbers, `how_many[CHOSEN]` of them. `touched [blocks * LANES]`:
-    numbers of lanes to be predicted again, `how_many[TOUCHED]` of them.
-
-    By lane: `settled, predicted [..., 4]`, the state just after the last final spike, and just
-    after the next spike or at the end; `status` of the prediction, and `when` it spikes, infinite
-    if it does not; `neuron_record [..., NEURON_RECORD]` when it was settled; whether it
-    `is_touched`; `first, arrivals, capacity`: where its arrivals lie in `rest, weight [room]`,
-    their count, and the room they have. `how_many[TAKEN]` of all room is taken.
+    Attributes:
+        how_many: numbers of lanes CHOSEN and TOUCHED, and of places TAKEN in `rest, weight`.
+        lanes, touched: `[blocks * LANES]`: numbers of the pending lanes, and of lanes to be
+            predicted again; the other arrays are by lane.
+        is_touched: whether the lane is among `touched`.
+        settled, predicted: `[..., 4]`: state just after the last final spike, and just after the
+            next spike or at the end of the bin.
+        status, when: status of the prediction, and rest of the spike, infinite without one.
+        neuron_record: `[..., NEURON_RECORD]`, as settled.
+        first, arrivals, capacity: start of its arrivals in `rest, weight [room]`, their count, and
+            their room.
     """
 
     how_many: np.ndarray

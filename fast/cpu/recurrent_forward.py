@@ -1,11 +1,10 @@
-"""Forward kernel of a recurrent layer: all blocks of neurons together, whose spikes reach each
-other.
+"""Forward kernel of a recurrent layer: all blocks together, since their spikes reach each other.
 
-A bin is short, but no delay is long enough to rule out that a spike of a bin acts within it. So the
-lanes that may spike in a bin are pending (`fast.cpu.pending`), and the earliest of their predicted
-spikes is final. Where it arrives in the same bin it is delivered at once: that may make other lanes
-pending, or change their predictions. So any delay is exact, however small. Everywhere else a spike
-is deposited when the bin is left, like a spike from outside.
+A delay may be shorter than a bin, so a spike may act within its own bin. The lanes that may spike
+in a bin are therefore pending (`fast.cpu.pending`), and the earliest of their predicted spikes is
+final. Where it arrives in its own bin it is delivered at once: this may make other lanes pending,
+or change their predictions. So any delay is exact, however small. Everywhere else a spike is
+deposited when the bin is left, like a spike from outside.
 """
 
 from __future__ import annotations
@@ -116,8 +115,8 @@ def recurrent_trial(trial, arriving, layer, clock, neuron_record, work, emitted)
                 predict(pending, pending.touched[c], bin_, layer, clock, neuron_record)
                 pending.is_touched[pending.touched[c]] = 0
             pending.how_many[TOUCHED] = 0
-        # This adds arrivals in this bin to its cells a second time: no one reads them any more, and
-        # `leave_bin` clears them.
+        # This adds arrivals in this bin to its cells a second time; nothing reads them again,
+        # and `leave_bin` clears them.
         deposit_everywhere(here, size, first_own, n, layer, clock, work)
         leave_bin(slot, bin_, layer, clock, neuron_record, work)
         ring_index = ring_index + 1 if ring_index + 1 < slots else 0

@@ -77,7 +77,7 @@ def add_pending(number, slot, bin_, layer, clock, neuron_record, work):
 
 @compiled
 def deliver_same_bin(n, slot, bin_, layer, clock, neuron_record, work):
-    """Deliver spike `n` of the layer where it arrives in its own bin; those lanes become pending.
+    """Deliver spike `n` of the layer to lanes that it reaches in its own bin; they become pending.
 
     It is deposited everywhere else when the bin is left. Returns whether there is room.
     """

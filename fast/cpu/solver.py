@@ -36,12 +36,12 @@ class PieceSpikes(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Swept:
-    """What the forward sweeps of all pieces leave for their backward sweeps.
+    """Results of the forward sweeps of all pieces, for their backward sweeps.
 
     Attributes:
         arriving, layer: as arrays.
-        pieces, spikes: in one order; `rank [n]`: of each spike in that order, its place by (trial,
-            neuron).
+        pieces, spikes: in one order.
+        rank: `[n]`: place by (trial, neuron) of each spike in this order.
         neuron_record: `[trials, blocks, NEURON_RECORD, LANES]`.
     """
 
@@ -105,7 +105,7 @@ def _arriving(problem: Problem) -> tuple[Arriving, Tensor]:
 
 
 def _swept(problem: Problem, arriving: Arriving, layer: Layer) -> tuple[Trains, Swept]:
-    """Sweep forward: emitted spikes by (trial, neuron), and what the backward sweep needs."""
+    """Sweep forward: emitted spikes by (trial, neuron), and the input of the backward sweep."""
     clock, blocks, post = problem.clock, len(layer.constants), layer.post
     under_way = most_under_way(arriving, layer.slots)
     record = np.zeros((problem.trials, blocks, NEURON_RECORD, LANES))

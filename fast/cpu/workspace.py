@@ -34,7 +34,7 @@ class Spikes(NamedTuple):
 
 
 class Work(NamedTuple):
-    """Arrays of the sweep that do not outlast a trial.
+    """Arrays of the sweep, reused by every trial.
 
     `ring`, `state, ahead [blocks, 2 * LANES]`, `level, needs_solve [blocks, LANES]`: as
     `fast.cpu.forward.Work`, of every block. `oldest_at [slots]`: the first spike of each bin under

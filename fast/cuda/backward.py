@@ -1,10 +1,9 @@
-"""Backward kernel: one thread goes back with one neuron through some trials, in the sweep of
-`fast.cpu.backward`.
+"""Backward kernel: one thread sweeps one neuron back through some trials (see `fast.cpu.backward`).
 
 A thread adds to the gradients of its own synapses only, in arrays of its own chunk of trials, which
 are added up afterwards in one order. The derivative by the time of an incoming spike is written
-neuron by neuron, and added up afterwards as well. So no two threads add to the same number, and
-results are bitwise equal every time.
+neuron by neuron, and added up afterwards as well. So no two threads add to one number, and results
+are bitwise equal every time.
 """
 
 from __future__ import annotations

@@ -11,9 +11,9 @@ from numba import config, cuda
 from fast.physics.compiling import cache_folder
 
 Array = Any  # a tensor to the host, a device array to a kernel
-# Most threads of a block, a power of two, and the size of shared arrays.
+# Maximum of threads per block, a power of two, and size of shared arrays.
 THREADS = 128
-TOGETHER = 256  # where neurons are solved together
+TOGETHER = 256  # of a recurrent layer
 FOLDER = str(cache_folder(Path(__file__).parent))
 # numba-cuda has its own configuration beside the one of Numba.
 _CONFIGS: list[Any] = [config, getattr(cuda, "config", config)]

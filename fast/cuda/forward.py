@@ -1,5 +1,4 @@
-"""Forward kernel: one thread follows one neuron through one trial, in the sweep of
-`fast.cpu.forward`.
+"""Forward kernel: one thread follows one neuron through one trial (see `fast.cpu.forward`).
 
 Neighbouring threads are neighbouring neurons of one trial, so the threads of a warp read the same
 spikes, and neighbouring synapses. Each thread has its own bins ahead, its own chains, and its own

@@ -1,9 +1,8 @@
-"""Backward kernel of a recurrent layer: one block of threads for a chunk of trials, as
-`fast.cpu.recurrent_backward`.
+"""Backward kernel of a recurrent layer: one block of threads for a chunk of trials.
 
-Each thread has some of the neurons, and looks their arrivals up. The derivative by the time of an
-own spike is the sum over all neurons, by a tree of fixed shape; then the thread that has the neuron
-takes the spike.
+See `fast.cpu.recurrent_backward`. Each thread has some of the neurons, and looks their arrivals up.
+The derivative by the time of an own spike is the sum over all neurons, by a tree of fixed shape;
+then the thread that has the neuron takes the spike.
 """
 
 from __future__ import annotations

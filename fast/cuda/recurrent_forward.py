@@ -1,8 +1,8 @@
 """Forward kernel of a recurrent layer: a block of threads follows all neurons of a trial.
 
 See `fast.cpu.recurrent_forward`. Each thread handles some of the neurons. In a bin the threads
-agree on the earliest spike, by a tree in which the lower number wins a tie; that spike is final,
-and every thread deposits it at its own neurons. So the order of spikes is that of time, and not of
+find the earliest spike, by a tree in which the lower number wins a tie. This spike is final, and
+every thread deposits it at its own neurons. So spikes are in order of time, for any order of
 threads.
 """
 
@@ -31,7 +31,7 @@ from fast.physics.within_bin import CROSSED, NONE, STUCK
 
 @on_device
 def earliest(thread, threads, when, number, whens, numbers):
-    """Of what each thread has found, the number that is first in time; NONE if there is none."""
+    """The neuron that spikes first, of those that the threads have found; NONE without a spike."""
     whens[thread], numbers[thread] = when, number
     cuda.syncthreads()
     half = TOGETHER // 2

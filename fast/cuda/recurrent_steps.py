@@ -98,7 +98,7 @@ def oldest_under_way(oldest, n, bin_, slots, bins):
 
 @compiled
 def take_arrivals(thread, threads, here, s, s_next, n, arriving, together):
-    """Copy spikes from outside among those of the trial, from index `n` on."""
+    """Copy spikes from outside into the spikes of the trial, from index `n` on."""
     for k in range(thread, s_next - s, threads):
         together.rest[here, n + k] = arriving.rest[s + k]
         together.source[here, n + k], together.bin[here, n + k] = arriving.source[s + k], arriving.bin[s + k]

@@ -26,7 +26,7 @@ from fast.solving.solved import Solved, Sums, Trains, solved
 
 @dataclass(frozen=True, eq=False)
 class Swept:
-    """What a forward sweep leaves for its backward sweep.
+    """Results of a forward sweep, for its backward sweep.
 
     Attributes:
         arriving, spikes: arriving spikes, with at least one place, and their number.
@@ -90,8 +90,8 @@ def _sizes(problem: Problem, delays: Delays, arriving: Arriving) -> Sizes:
     """See `Sizes`; the host waits once for all three."""
     bins, last, under_way = arriving.bin, problem.clock.last, delays.longest.new_zeros((), dtype=torch.int64)
     if len(bins):
-        # Spikes are sorted by `key`; those under way when one is emitted are all before it, back to
-        # the oldest within a turn of the ring.
+        # Spikes are sorted by (trial, bin): the spikes under way when one is emitted lie before it,
+        # back to the oldest within a turn of the ring.
         here = torch.arange(len(bins), device=bins.device)
         begin = (torch.searchsorted(arriving.offsets, here, right=True) - 1) * (last + 2)
         oldest = torch.searchsorted(begin + bins, torch.maximum(begin + bins - delays.longest - 1, begin))

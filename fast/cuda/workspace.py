@@ -26,7 +26,7 @@ def remembered(name: str, layer: Layer, least: int) -> int:
 
 
 def remember(name: str, layer: Layer, needed: int) -> None:
-    """Keep the room that a layer needed for the next one of its size; results are the same."""
+    """Remember the room that a layer needed, for the next layer of its size."""
     _needed[name, *layer.packed_synapses.shape] = needed
 
 
@@ -62,7 +62,7 @@ def bytes_ahead(layer: Layer, under_way: int) -> int:
 
 
 def found_from(starts: Tensor, size: int, layer: Layer, neuron_record: Tensor) -> Found:
-    """Buffers for `size` spikes, those of each train from `starts` on."""
+    """Buffers for `size` spikes; each train begins at its entry of `starts`."""
     size, packed = max(size, 1), layer.packed_synapses
     return Found(
         starts, torch.empty_like(starts[1:]), _empty(layer, torch.int32, size), packed.new_empty(size),

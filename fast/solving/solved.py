@@ -59,7 +59,7 @@ class Sums(NamedTuple):
 
 
 class Swept(Protocol):
-    """What a forward sweep leaves for its backward sweep."""
+    """Results of a forward sweep, for its backward sweep."""
 
     @property
     def neuron_record(self) -> Tensor:
@@ -98,8 +98,8 @@ class Solved:
         sees_end: whether the outputs depend on `T` in a way that `dy_dT` leaves out.
         dy_dT: `[trials, post]`: derivative of the readout by `T`.
         width: of a bin.
-        given, order: number of arriving spikes; of each one that the kernels read, its number.
-        layer, swept: input of the kernels, and what their forward sweep left.
+        given, order: number of arriving spikes; numbers of those that the kernels read, in order.
+        layer, swept: input of the kernels, and result of their forward sweep.
     """
 
     times: Tensor
@@ -117,7 +117,7 @@ class Solved:
     swept: Swept
 
     def backward(self, dL_dt_post: Tensor, dL_dy: Tensor, want_dt: bool, want_tau: bool) -> Gradients:
-        """Gradients of everything that the problem was made of.
+        """Gradients by all tensors of the problem.
 
         Args:
             dL_dt_post: by emitted spike, float64.
@@ -151,12 +151,12 @@ class Solved:
 
 
 def solved(problem: Problem, layer: Layer, order: Tensor, trains: Trains, swept: Swept) -> Solved:
-    """The solution, from what the forward sweep of a device found.
+    """The solution, from the forward sweep of a device.
 
     Args:
-        layer, order: input of the sweep: neurons, and which arriving spikes in which order.
+        layer, order: input of the sweep: neurons, and numbers of the arriving spikes, in order.
         trains: its spikes by (trial, neuron).
-        swept: `neuron_record` loses the maxima of neurons that spike.
+        swept: results of the sweep; `neuron_record` loses the maxima of neurons that spike.
     """
     v_th = layer.constants[:, 2].flatten().index_select(0, trains.neuron)
     y, ties, dy_dT = _read(swept.neuron_record, layer, problem)
