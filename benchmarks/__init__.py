@@ -1,4 +1,4 @@
-"""How fast `fast` is, measured only where it is right.
+"""The speed of `fast`, measured only where its results are right.
 
     python -m benchmarks.speed --workload shd-like
     python -m benchmarks.scaling --what arrivals --quick

@@ -44,7 +44,7 @@ class Followed:
 
 @dataclass(frozen=True)
 class Agreement:
-    """What the checks found.
+    """Results of the checks.
 
     Attributes:
         precision: result of (a).

@@ -2,11 +2,11 @@
 
     python -m benchmarks.memory '{"workload": "shd-like", ...}' THREADS
 
-builds the workload, runs a step of one trial to load the kernels, and notes the resident memory.
+builds the workload, runs a step of one trial to load the kernels, and reads the resident memory.
 Then it resets the system's high-water mark (`VmHWM`, by writing 5 to `/proc/self/clear_refs`), runs
-two whole steps, and prints the difference of the mark and the note in MB of 10^6 bytes. It is a
-process of its own because the allocator may keep memory that an earlier step has freed, and reuse
-it unseen. It runs two steps because a training loop holds the last step while it starts the next.
+two whole steps, and prints the mark minus the first reading in MB of 10^6 bytes. It is a process of
+its own because the allocator may keep and reuse memory that an earlier step has freed. It runs two
+steps because a training loop holds the last step while it starts the next.
 On a GPU the mark is torch's own. Without such a file (not Linux) the peak is unknown.
 """
 

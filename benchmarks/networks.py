@@ -84,13 +84,12 @@ class Model(nn.Module):
     """Stages one after the other.
 
     Attributes:
-        stages: in order; the last is LI, read by its largest voltage, or LIF, read by its first
-            spikes.
+        stages: in order; the last is LI (largest voltage read) or LIF (first spikes read).
     """
 
     def __init__(self, stages: list[Stage]) -> None:
         super().__init__()
-        self.stages: Any = nn.ModuleList(stages)  # which a type checker takes for a list of bare modules
+        self.stages: Any = nn.ModuleList(stages)  # for a type checker a list of bare modules
 
     def links(self) -> list[Link]:
         """The connections of all stages, in order."""

@@ -51,7 +51,7 @@ class Precision:
 
 
 def precision(workload: Workload, timed: Step, double: Workload, true: Step) -> Precision:
-    """Compare the timed step with the float64 step of the same network.
+    """Compare the timed step with the float64 step of its network.
 
     Raises:
         Disagreement: more spikes off, or a larger error, than the precision explains.

@@ -2,8 +2,7 @@
 
 In this order: the checks of `benchmarks.correctness` on this very configuration (a failure prints
 no speed), the memory of a step in a process of its own, and the time of a step. The same work is
-then timed on a time grid in torch (`yardstick`), and in loops that only touch each arrival
-(`roofline`).
+then timed on a time grid in torch (`yardstick`), and in loops over the arrivals (`roofline`).
 """
 
 from __future__ import annotations

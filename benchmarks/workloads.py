@@ -41,7 +41,7 @@ class Workload:
         return cross_entropy(first_spike_time(trains[-1], TIME_SCALE) if y is None else y, self.labels)
 
     def in_float64(self) -> Workload:
-        """The same network with every number converted to float64."""
+        """This workload with every number of its network converted to float64."""
         return dataclasses.replace(self, model=copy.deepcopy(self.model).double())
 
     def of_trials(self, trials: int) -> Workload:

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 
 def fraction(dt: float) -> str:
-    """A step as people write it: 1/8, not 0.125."""
+    """A step as a fraction: 1/8, not 0.125."""
     return f"{dt:g}" if dt >= 1 else f"1/{1 / dt:g}"
 
 

@@ -1,8 +1,7 @@
 """The effect of a grid on gradients: errors, angles and spikes kept, at every step size.
 
 Errors are those of a network's whole gradient by weights, or by delays: the Euclidean norm of the
-difference over the norm of the exact gradient (`reference`). A cosine is 0 if the gradient on the
-grid is 0.
+difference over the norm of the exact gradient (`reference`). The cosine of a gradient of 0 is 0.
 """
 
 from __future__ import annotations
@@ -78,7 +77,7 @@ def _compare(exact: Result, found: Result, record: dict) -> None:
 
 
 def same_spikes(exact: Result, found: Result) -> tuple[bool, bool]:
-    """Whether all spike counts agree; and, if so, whether all spikes are in the same order."""
+    """Whether all spike counts agree; and, if so, whether the orders of all spikes agree."""
     pairs = [(a, b) for name in exact.spikes for a, b in zip(exact.spikes[name], found.spikes[name], strict=True)]
     if any(len(a) != len(b) for a, b in pairs):
         return False, False

@@ -3,8 +3,7 @@
 Four inputs drive four LIF neurons, and these drive two outputs, in a trial of 40 ms. In `recurrent`
 networks the hidden neurons also drive each other and themselves. This makes them chaotic: one spike
 a little later soon changes all others. A network counts only if it has a gradient: hidden neurons
-that spike, and, if spikes are read, outputs that spike. Others are drawn again; the record holds
-how often.
+that spike, and, if spikes are read, outputs that spike. Others are drawn again (`redrawn`).
 """
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
-"""Two tasks in which times decide, as cases of the specification: intervals of two inputs,
-Yin-Yang.
+"""Two tasks in which times decide, as cases: intervals of two inputs, and Yin-Yang.
 
 `interval`: input 1 fires after input 0, in class 0 by `base` ms, in class 1 by `base + apart`.
 `base` is drawn by seed between 4 and 5 ms and the onset of every trial between 0 and 5, so that no
@@ -40,8 +39,7 @@ class Task:
         layers: LIF layers, and an LI layer at the end; float64.
         train, test: cases that share one network, with the untrained parameters.
         batches: indices of training cases, one batch per step.
-        lr_w, lr_d: initial learning rates of Adam, decayed to 0 along half a cosine; None: weights
-            are fixed.
+        lr_w, lr_d: initial rates of Adam, decayed to 0 by half a cosine; None: weights are fixed.
     """
 
     layers: list[LIF | LI]

@@ -1,9 +1,8 @@
-"""The cost of a grid for training: the same task, start, batches and optimiser, with either
-gradient.
+"""The cost of a grid for training: equal task, start, batches and optimiser, with either gradient.
 
-The exact gradient is the one of `fast` in float64 (tested against `reference`); the gradient on a
-grid is the one of `stepped.py`. Adam moves real-valued delays in both cases. A grid rounds delays
-when it uses them, and its network is tested twice: on its own grid, and in continuous time.
+The exact gradient comes from `fast` in float64 (tested against `reference`), the gradient on a grid
+from `stepped.py`. Adam moves real-valued delays in both cases. A grid rounds delays when it uses
+them, and its network is tested twice: on its own grid, and in continuous time.
 """
 
 from __future__ import annotations

@@ -1,19 +1,16 @@
 """Augmentation of spike trains at their exact times, without a time grid.
 
-    shift    all channels of a trial move by one whole number, as for another voice or place on the
-             skin
-    spread   channel distances from their mean are scaled by one factor and rounded, as for another
-             throat
+    shift    all channels of a trial move by one whole number, as for another voice or place of skin
+    spread   channel distances from their mean are scaled by one factor and rounded (another throat)
     stretch  all times are scaled by one factor, as for another tempo
     blend    a trial is merged with another of its class, if there is one: both centres of mass, in
-             time and in channel, move to their midpoint, and each spike is kept with probability
-             1/2
+             time and in channel, move to their midpoint; each spike stays with probability 1/2
     drop     each spike is lost with this probability
 
 `shift` and `blend` are those of Nowotny, Turner, Knight (arXiv 2212.01232), at exact times. A spike
-that leaves the channels or the trial is lost, as in theirs. The random draws of a trial follow from
-the seed, the epoch and the number of the trial alone: not from the order of trials, nor from the
-number of processes.
+that leaves the channels or the trial is lost, as in this paper. The random draws of a trial follow
+from the seed, the epoch and the number of the trial alone: not from the order of trials, nor from
+the number of processes.
 """
 
 from __future__ import annotations
@@ -24,7 +21,7 @@ import numpy as np
 
 from fast.data.spike_files import SpikeData
 
-DRAWS = 1  # separates these draws from those of the order of an epoch
+DRAWS = 1  # separates these draws from the draw of an epoch's order
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ class Batches(Dataset):
         batch: largest number of trials per batch, over all processes.
         augmentation: applied to each trial.
         seed: of the orders and the augmentation.
-        workers: processes that prepare batches ahead; 0: this process does, when it needs one.
+        workers: processes that prepare batches ahead; 0: this process prepares each one.
         rank, world: number of this process, and number of processes that share each batch.
 
     Attributes:
@@ -77,5 +77,5 @@ class Batches(Dataset):
 
 
 def _ignore_interrupts(worker: int) -> None:
-    """Ctrl-C reaches workers too, but the run decides when it ends, and then ends them."""
+    """Ctrl-C reaches workers too, but only the run ends them."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -153,7 +153,7 @@ def held_out(data: SpikeData, share: int, seed: int) -> dict[str, SpikeData]:
 
 
 def fingerprints(paths: Mapping[str, Path]) -> dict[str, str]:
-    """SHA-256 of each split's file, so that a run on other data is not taken for the same run."""
+    """SHA-256 of each split's file, which identifies the data of a run."""
     found = {}
     for split, path in paths.items():
         with path.open("rb") as file:

@@ -83,8 +83,7 @@ def page(run: Path, sizes: Sequence[int]) -> Page:
     """The arrays of a network with layers of these sizes.
 
     Raises:
-        RecordError: the file is missing or damaged, or an array is missing, of another shape or not
-            finite.
+        RecordError: the file, or an array in it, is missing, damaged, or of another shape.
     """
     arrays = _Arrays(run)
     t, duration = arrays.numbers("t", None), float(arrays.numbers("duration"))

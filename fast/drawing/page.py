@@ -24,8 +24,8 @@ def save_page(run: Run, folder: Path) -> str:
 
 
 def html(run: Run) -> str:
-    """The page; the same records give the same bytes."""
-    # With a fixed salt, Matplotlib gives the parts of a picture the same names each time.
+    """The page; equal records give equal bytes."""
+    # With a fixed salt, Matplotlib gives the parts of a picture fixed names.
     with matplotlib.rc_context({"svg.hashsalt": "delayprop", "svg.fonttype": "path", "font.size": 9.0}):
         parts = [*_head(run), *_epochs(run), *_answers(run), *_delays(run), *_trials(run), *_certificate(run)]
     return document(f"{run.result['task']}, {run.result['network']}, seed {run.options['seed']}", parts)

@@ -45,7 +45,7 @@ def distribution(layer: Layer) -> Picture | None:
 
 
 def movement(layer: Layer) -> Picture | None:
-    """Delays after training over those before, or over weights; None if none moved."""
+    """Delays after training over delays before it, or over weights; None if none moved."""
     if not _moved(layer).any():
         return None
     figure, (axes,) = panels([3.5], right=0.8)

@@ -107,8 +107,8 @@ def propagate(
         ArithmeticError: a neuron spikes too fast, or without end; or, in the backward pass, the
             gradient of a spike is infinite.
 
-    Gradients are exact (`spec/SPECIFICATION.md`, section 6; proofs in `derivations/`): those of the
-    forward pass as it was, although tensors may have been changed in place since. A second
+    Gradients are exact (`spec/SPECIFICATION.md`, section 6; proofs in `derivations/`). They belong
+    to the forward pass as it ran, also if tensors have been changed in place since. A second
     derivative is refused.
     """
     if readout is not None:
@@ -148,7 +148,7 @@ def _solver(device: torch.device) -> Callable[[Problem], Solved]:
 
 
 class _Propagate(torch.autograd.Function):
-    """The outputs of a solved problem, joined to the tensors that the problem was made of."""
+    """The outputs of a solved problem, joined to the input tensors of the problem."""
 
     @staticmethod
     def forward(ctx: Any, solved: Solved, *given: Tensor) -> tuple[Tensor, Tensor]:

@@ -30,7 +30,7 @@ class Group:
 
 
 def groups(network: NetworkSpec) -> list[Group]:
-    """All populations but the inputs, in groups; a group follows those that send it spikes."""
+    """All populations but the inputs, in groups; a group follows the groups that send it spikes."""
     populations = network.populations
     index = {population.name: p for p, population in enumerate(populations)}
     links = [(index[c.source], index[c.target]) for c in network.connections]

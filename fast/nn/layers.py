@@ -145,7 +145,7 @@ class LIF(_Layer):
         super().__init__(pre, post, tau_mem, tau_syn, v_th, v_reset, max_delay, dtype)
 
     def forward(self, spikes: Spikes) -> Spikes:
-        """The spikes of the `post` neurons, given those of the `pre` neurons.
+        """The spikes of the `post` neurons, given the spikes of the `pre` neurons.
 
         Raises:
             SpecError, UnsupportedError, ArithmeticError: as `propagate`.

@@ -44,7 +44,7 @@ class Spikes:
         self.check()
 
     def check(self) -> None:
-        """Check what the kernels rely on: they index by `offsets` and need ascending trains.
+        """Check the layout: kernels index by `offsets`, and need ascending trains.
 
         Runs on construction and before each use, since an optimiser may change times in place.
 
@@ -176,7 +176,7 @@ class Spikes:
         return [[self.train(b, i).tolist() for i in range(self.size)] for b in range(self.trials)]
 
     def plot(self, trial: int = 0, ax: Axes | None = None) -> Axes:
-        """Draw the raster of one trial with matplotlib: a mark per spike, time (ms) against neuron.
+        """Draw the raster of one trial with matplotlib: one mark per spike, time (ms) and neuron.
 
         Args:
             ax: the axes to draw on; None: new ones, of `pyplot`.

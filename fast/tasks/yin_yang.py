@@ -1,4 +1,4 @@
-"""Yin-Yang: the times of four spikes tell in which part of the symbol a point lies.
+"""Yin-Yang: the times of four spikes encode a point, and its class is its part of the symbol.
 
 Construction of Kriener, Goeltz, Petrovici, "The Yin-Yang dataset" (NICE 2022): a disc of radius 0.5
 around (0.5, 0.5), divided into yin, yang, and two dots of radius 0.1. A point is one trial: one

@@ -60,7 +60,7 @@ class Checkpoints:
         return path
 
     def load(self) -> tuple[dict, list[str]]:
-        """The newest intact state, and what is wrong with each newer file.
+        """The newest intact state, and the damage of each newer file.
 
         Raises:
             SpecError: no checkpoint is intact.

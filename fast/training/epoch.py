@@ -62,7 +62,7 @@ class Epoch:
 
 
 def printed_line(entry: dict[str, Any]) -> str:
-    """The line that is printed of a `log_entry`."""
+    """The printed line of a `log_entry`."""
     certificate = Residuals(entry["A"], entry["B"], entry["C"])
     return (
         f"{entry['epoch']:3d}  loss {entry['train_loss']:.3f}  train {entry['train_accuracy']:.1%}  "

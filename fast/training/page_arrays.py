@@ -1,5 +1,4 @@
-"""The arrays of `page.npz`: parameters before and after training, and some test trials.
-"""
+"""The arrays of `page.npz`: parameters before and after training, and some test trials."""
 
 from __future__ import annotations
 

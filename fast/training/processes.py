@@ -2,8 +2,7 @@
 
 Each process holds the whole network and all data, and computes the gradient of its own trials;
 DistributedDataParallel averages the gradients. Random draws do not depend on the number of
-processes, so the result is that of one process to rounding. Only the first process writes and
-prints.
+processes, so the result is that of one process to rounding. Only the first writes and prints.
 """
 
 from __future__ import annotations

@@ -144,7 +144,7 @@ class RunFolder(Folder):
 
 @contextmanager
 def _refused_as_option() -> Iterator[None]:
-    """Names `--out` where the file system refuses; the reason first, since messages cut paths."""
+    """Names `--out` where the file system refuses; the reason comes first: messages cut paths."""
     try:
         yield
     except OSError as error:

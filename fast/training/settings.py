@@ -37,7 +37,7 @@ delay_step_size = partial(step_size, unit="ms")
 
 
 def fraction(value: Any, name: str, zero: bool = True, one: bool = True) -> float:
-    """A number from 0 to 1; `zero` and `one` tell whether it may equal that bound."""
+    """A number from 0 to 1; `zero`, `one`: whether it may equal this bound."""
     expected = f"{'at least' if zero else 'above'} 0 and {'at most' if one else 'below'} 1"
     number = finite_number(value, name, expected)
     if not 0 <= number <= 1 or (number == 0 and not zero) or (number == 1 and not one):

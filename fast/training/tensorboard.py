@@ -24,7 +24,7 @@ def check_tensorboard() -> None:
 
 
 class ScalarWriter:
-    """Writes every number of each log line under its name; the step is the number of the line.
+    """Writes the numbers of each log line by name; the step is the number of the line.
 
     A resumed run replaces the lines that it repeats.
     """

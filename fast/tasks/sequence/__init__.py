@@ -1,1 +1,1 @@
-"""The sequence task: outputs tell cyclic orders of spikes apart by learned delays."""
+"""The sequence task: outputs distinguish cyclic orders of spikes by learned delays."""

@@ -1,4 +1,4 @@
-"""What a run of the sequence task prints, and the voltage traces that it records."""
+"""Printed lines of a sequence run, and the voltage traces that it records."""
 
 from __future__ import annotations
 

@@ -18,8 +18,7 @@ peaks after the whole pattern has arrived, so every delay matters and the loss i
 membrane quickens, the delays follow the minimum. Each gradient is exact for the network that takes
 the step. The accuracy shown is always that of the network with its final constants. Each step
 presents all patterns; the first is 2.5 ms per input, as the delays have up to `N` gaps to go. While
-the membranes are slow, the delays are not yet optimal for the final constants: 100 % may come and
-go.
+the membranes are slow, the delays are not yet optimal for the final constants: 100 % may be lost.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Sequence detection: as many outputs as inputs, and only delays tell the order of spikes.
+"""Sequence detection: N outputs for N inputs, which learned delays alone distinguish by order.
 
 Class A is input 0 first and input 1 a gap of 10 ms later, class B the reverse; the output with the
 larger maximum voltage is the answer. Weights are fixed at 1. Delays start at the worst case: 0 on
@@ -9,9 +9,8 @@ another plan (`plan`).
 The optimum for two inputs is known. Two arrivals a time `s` apart give, with `tau_mem = 2 tau_syn`,
 the maximum voltage `(1 + sech(s / tau_mem)) / 4`. With `x = d[j][j] - d[i][j]` the arrivals at an
 output are `x - gap` apart in the right pattern, and `x + gap` apart in the wrong one. The
-derivative of the difference is 0 at `sinh((x - gap) / tau) sinh((x + gap) / tau) = 1`, that is `x =
-tau/2 arccosh(2 + cosh(2 gap / tau))`: a little more than the gap, since the wrong pattern is spread
-as well.
+derivative of the difference is 0 at `sinh((x - gap) / tau) sinh((x + gap) / tau) = 1`, that is
+`x = tau/2 arccosh(2 + cosh(2 gap / tau))`: more than the gap, since the wrong pattern spreads too.
 """
 
 from __future__ import annotations
@@ -118,7 +117,7 @@ class Sequence:
         print(f"sequence detection, {many}seed {self.options.seed}: delays d[input][output] in ms\n{LEGEND}")
 
     def step(self, number: int, folder: Folder, check: Callable[[], None]) -> None:
-        """One epoch: pattern by pattern if the plan says so, else all patterns in one step."""
+        """One epoch: pattern by pattern while `plan.one_by_one`, else all patterns in one step."""
         epoch, random = number + 1, np.random.default_rng([self.options.seed, number])
         learning = epoch <= self.plan.learn
         order = random.permutation(self.ring.inputs).tolist()
