@@ -56,7 +56,7 @@ class Flat:
         return self.cases[0].duration
 
     def with_parameters(self, w: np.ndarray, d: np.ndarray) -> Flat:
-        """These arrays with other weights and delays `[synapses of a case]`, one set for all cases."""
+        """These arrays with other weights and delays, `[synapses of a case]`, for every case."""
         return replace(self, w=np.tile(w, len(self.cases)), d=np.tile(d, len(self.cases)))
 
     def gradients(self, case: int, dL_dw: np.ndarray, dL_dd: np.ndarray) -> tuple[ConnectionGradient, ...]:

@@ -118,7 +118,7 @@ def recurrent_trial(trial, arriving, layer, clock, neuron_record, work, emitted)
         # This adds arrivals in this bin to its cells a second time; nothing reads them again,
         # and `leave_bin` clears them.
         deposit_everywhere(here, size, first_own, n, layer, clock, work)
-        leave_bin(slot, bin_, layer, clock, neuron_record, work)
+        leave_bin(slot, bin_, layer, neuron_record, work)
         ring_index = ring_index + 1 if ring_index + 1 < slots else 0
     return n_emitted, REACHED_END
 

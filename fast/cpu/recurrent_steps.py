@@ -114,7 +114,7 @@ def deliver_same_bin(n, slot, bin_, layer, clock, neuron_record, work):
 
 
 @inlined
-def leave_bin(slot, bin_, layer, clock, neuron_record, work):
+def leave_bin(slot, bin_, layer, neuron_record, work):
     """Settle every pending lane at the end of the bin, and take all lanes there."""
     pending = work.pending
     for c in range(pending.how_many[CHOSEN]):
