@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "delayprop") -> int:
         return command(words[0])(words[1:], f"{prog} {words[0]}")
     parser = OneLineParser(prog, "Exact gradients of weights and delays in spiking networks.")
     parser.add_argument("--version", action="version", version=f"delayprop {__version__}")
-    parser.add_argument("command", metavar="COMMAND", choices=tuple(COMMANDS), help="one of those below")
+    parser.add_argument("command", metavar="COMMAND", choices=tuple(COMMANDS), help="one of the commands below")
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     lines = [f"  {name:12}  {text}" for name, text in COMMANDS.items()]
     parser.epilog = "\n".join(["commands, each with its own --help:", *lines])

@@ -53,7 +53,7 @@ def time_of_arrival() -> Residuals:
     return {"dL/dt_arr": sp.diff(loss(t_arr), t_arr) - claimed}
 
 
-@theorem("arrival-d", "dL/dd = w (lambda_V - lambda_I) at t_pre + d; the sender's spike time gets the same")
+@theorem("arrival-d", "dL/dd = w (lambda_V - lambda_I) at t_pre + d; the sender's spike time gets it too")
 def delay() -> Residuals:
     claimed = formulas.dL_dt_arr(w, *adjoint_before_end(h - t_pre - d))
     grown = loss(t_pre + d)

@@ -136,7 +136,7 @@ def network() -> Residuals:
     return residuals
 
 
-@theorem("example-identities", "the same network: A, B and C hold exactly")
+@theorem("example-identities", "this network obeys A, B and C exactly")
 def network_identities() -> Residuals:
     gradient = adjoint_gradient()
 

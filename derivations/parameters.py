@@ -37,7 +37,7 @@ def derivatives_of_the_flow() -> Residuals:
     }
 
 
-@theorem("tau-equal", "the same derivatives at tau_mem = tau_syn: they solve the differentiated equations there too")
+@theorem("tau-equal", "at tau_mem = tau_syn these derivatives solve the differentiated equations too")
 def derivatives_at_equality() -> Residuals:
     # tau_mem V' + V = I differentiated by tau_mem or tau_syn; only then tau_mem is set to tau_syn.
     V_h = formulas.V_flow(V, I, h, tau_syn, tau_syn)

@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.evaluate
     parser.add_argument("run", metavar="RUN", type=Path, help="folder of a finished run (its --out)")
     what = "splits to evaluate (default: valid test)"
     parser.add_argument("--split", choices=SPLITS, nargs="+", default=["valid", "test"], help=what)
-    parser.add_argument("--data", nargs="+", help="the data, as --data of the task (default: those of the run)")
+    parser.add_argument("--data", nargs="+", help="the data, as --data of the task (default: the data of the run)")
     parser.add_argument("--json", action="store_true", help="print one JSON object, with all confusions")
     return parser.run(_evaluate, argv)
 

@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.export")
     parser.add_argument("--case", metavar="FILE", type=Path, help="write the network and one trial as a case file")
     parser.add_argument("--trial", type=int, default=0, help="its index in the test split (default: %(default)s)")
     parser.add_argument("--nir", metavar="FILE", type=Path, help="write a graph of NIR, in ms (pip install nir)")
-    parser.add_argument("--data", nargs="+", help="the data, as --data of the task (default: those of the run)")
+    parser.add_argument("--data", nargs="+", help="the data, as --data of the task (default: the data of the run)")
 
     def body(options: argparse.Namespace) -> int:
         try:

@@ -97,7 +97,7 @@ def _parser(prog: str, argv: Sequence[str]) -> OneLineParser:
     except argparse.ArgumentError:
         task = preset = None
     parser = OneLineParser(prog, "Train a network with delays by exact gradients.")
-    parser.add_argument("--task", choices=tuple(TASKS), required=True, help="with --help: list its options")
+    parser.add_argument("--task", choices=tuple(TASKS), required=True, help="the task; with --help: its options")
     parser.add_argument("--seed", type=int, default=0, help="seed of all random numbers (default: %(default)s)")
     parser.add_argument("--out", help="folder of the run (default: the first free runs/TASK-N)")
     parser.add_argument("--resume", action="store_true", help="continue the run in --out from its last checkpoint")

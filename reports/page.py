@@ -50,7 +50,7 @@ def html(record: Verification, studies: Mapping[str, dict[str, Any]]) -> str:
 
 
 def verdict(record: Verification) -> str:
-    """The first sentence."""
+    """The verdict, one sentence."""
     green, red, missing = (record.count(status) for status in (GREEN, RED, NOT_RUN))
     look = "" if record.about["effort"] == "full" else "A quick look, which is no evidence: "
     of = f"{look}{green} of {len(record.checks)} checks are green"
@@ -70,7 +70,7 @@ def _head(record: Verification) -> list[str]:
         ),
         text(
             "The argument has these steps. The equations are proved from the dynamics. The reference, slow and "
-            "readable, implements what was proved. It agrees with differences of a simulation that has no adjoint "
+            "readable, implements the proved equations. It agrees with differences of a simulation that has no adjoint "
             "(no equations backwards in time). The kernels of fast, used for training, share no code with the "
             "reference and agree with it. Symmetries hold without any other gradient. And the checks find planted "
             "faults, among them faults of published systems."

@@ -25,7 +25,7 @@ INTRODUCTION = (
     "grid is an approximation by choice, and a surrogate gradient is another quantity than the derivative."
 )
 LEGEND = (
-    "Each cell: right digits of the worst block of all cases offered, in brackets those of the median case; the grade; "
+    "Each cell: right digits of the worst block of all cases offered, in brackets of the median case; the grade; "
     "where not all cases were offered, their number; and the number of cases in which some neuron had too many or too "
     "few spikes, so that no digits are given."
 )

@@ -120,5 +120,5 @@ def _plain(value: Any, name: str) -> Any:
         return [_plain(entry, f"{name}[{k}]") for k, entry in enumerate(value)]
     number = float(value)
     if not math.isfinite(number):
-        raise ArithmeticError(f"`{name}` of the result is {number}: the case is beyond what this precision can hold")
+        raise ArithmeticError(f"`{name}` of the result is {number}: the case exceeds this precision")
     return number

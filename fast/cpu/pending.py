@@ -1,8 +1,7 @@
 """Pending lanes: lanes of a recurrent layer that are solved event by event in a bin.
 
 A pending lane is settled up to its last final spike; its next spike, or its state at the end of the
-bin, is predicted. If a spike of another lane, earlier than that, arrives in the same bin, the
-prediction is made again.
+bin, is predicted. If an earlier spike of another lane arrives in the bin, it is predicted again.
 """
 
 from __future__ import annotations

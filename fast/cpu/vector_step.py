@@ -36,7 +36,7 @@ def step(slot, state, flow, level, cells, slack, needs_solve, ahead):
 
 @vectorised
 def advance(slot, state, ahead, cells):
-    """Go on to the end of the bin, and clear its cells; arrays come as pointers."""
+    """Take every lane to the end of the bin, and clear its cells. Arrays are pointers."""
     for lane in range(2 * LANES):
         state[lane] = ahead[lane]
     for lane in range(LANES):

@@ -1,6 +1,6 @@
 """The batches of a run as a torch `Dataset`: entry `n` depends on `n` and the seed alone.
 
-So a `DataLoader` may prepare batches in worker processes, and a resumed run gets the same batches.
+So a `DataLoader` may prepare batches in worker processes, and a resumed run gets equal batches.
 """
 
 from __future__ import annotations

@@ -132,7 +132,7 @@ def read_spike_file(path: Path, channels: int, classes: int, duration: float) ->
     if speakers is not None:
         lengths["speakers"] = len(speakers)
     if len(set(lengths.values())) > 1 or not len(labels):
-        expected = "the same number of records in each dataset, at least one"
+        expected = "equal numbers of records in all datasets, at least one"
         got = Verbatim(", ".join(f"{count} {name}" for name, count in lengths.items()))
         raise SpecError(f"{path.name} labels", expected, got, "get the complete file")
     times = []

@@ -112,8 +112,8 @@ def certificate(run: Run) -> Picture | None:
         "certificate", figure,
         "Residuals of the identities of an exact gradient, A (scale of weights), B (unit of time) and C (shift of "
         "time), relative to the sizes of their terms, at the worst certified step of an epoch (a triangle: exactly 0; "
-        f"a gap, or no curve: does not apply): the black line is the unit roundoff {u:.1e} of {dtype}, about what "
-        "rounding leaves where no spike grazes its threshold.",
+        f"a gap, or no curve: does not apply): the black line is the unit roundoff {u:.1e} of {dtype}, about the "
+        "effect of rounding where no spike grazes its threshold.",
     )
 
 

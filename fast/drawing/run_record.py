@@ -90,7 +90,7 @@ def _check_answers(found: dict, classes: int) -> None:
         raise RecordError("result.json answers", f"{classes} rows of {classes + 1}", got)
     trials = sum(map(sum, table))
     if not trials:
-        raise RecordError("result.json answers", "those of at least one trial", "none")
+        raise RecordError("result.json answers", "answers of at least one trial", "none")
     accuracy = sum(row[label] for label, row in enumerate(table)) / trials
     if not math.isclose(accuracy, found["test_accuracy"], rel_tol=1e-9):
         raise RecordError("result.json test_accuracy", f"{accuracy}, as its answers give", found["test_accuracy"])

@@ -29,7 +29,7 @@ def delays_of_ring(log: list[dict], found: dict) -> Figure:
     loss.plot(steps, [line["loss"] for line in log], color="0.2", lw=1)
     accuracy.plot(steps, [100 * line["accuracy"] for line in log], color=COLOURS[0], lw=1)
     accuracy.set_ylim(-5, 105)
-    plain(loss, "", "loss", "Learning; membranes start slow, so early losses are those of slower membranes")
+    plain(loss, "", "loss", "Learning; membranes start slow, so early losses belong to slower membranes")
     plain(accuracy, "presentations of each pattern", "accuracy, %", _reached(found))
     return figure
 

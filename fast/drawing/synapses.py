@@ -66,7 +66,7 @@ def movement(layer: Layer) -> Picture | None:
         ends = [min(float(x.min()), float(y.min())), max(float(x.max()), float(y.max()))]
         axes.plot(ends, ends, color="0.5", lw=1, zorder=1)
         plain(axes, "delay before, ms", "delay after, ms")
-        line = "delays on the line did not change, those above it grew, those below it shrank"
+        line = "delays on the line did not change, above it they grew, below it they shrank"
     return Picture(
         f"moved delays, {layer.name}", figure,
         f"One point per synapse from {layer.name}, darker for a larger absolute weight after training: {line}.",

@@ -226,7 +226,7 @@ def joined(parts: Sequence[Spikes]) -> Spikes:
         if (part.trials, part.duration) != (trials, duration):
             expected = f"{trials} trials of {duration} ms, as in parts[0]"
             got = Verbatim(f"{part.trials} trials of {part.duration} ms")
-            raise SpecError(f"parts[{n}]", expected, got, "join spikes of the same trials")
+            raise SpecError(f"parts[{n}]", expected, got, "join spikes of equal trials")
     counts = torch.cat([part.counts() for part in parts], dim=1)
     offsets = torch.cat([counts.new_zeros(1), counts.flatten().cumsum(0)])
     numbers = torch.arange(counts.numel(), device=counts.device).reshape(counts.shape)

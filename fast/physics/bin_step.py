@@ -66,8 +66,8 @@ def voltage_may_pass(V, I, up, lane, flow, level, slack):
 def level_for_next_bin(neuron_record, lane, bin_, v_th, read_maximum):
     """The voltage that a lane must not pass in the next bin without being solved event by event.
 
-    After a crossing at the end of this bin, an arrival at the start of the next one may lie at the
-    same instant: that bin is solved in any case.
+    An arrival at the start of the next bin may coincide with a crossing at the end of this one: the
+    next bin is then solved in any case.
     """
     if neuron_record[RECENT_BIN, lane] == bin_ and neuron_record[RECENT_REST, lane] * 1.001 >= 1.0:
         return -math.inf

@@ -12,7 +12,7 @@ import math
 from fast.physics.compiling import compiled
 from fast.physics.polynomials import AB, A, B, polynomial
 
-TOUCH = 16  # u v_th: how far a peak must rise above the threshold, and a voltage may lie below it, to count as at it
+TOUCH = 16  # in u v_th: width of "at the threshold", above it for peaks, below it for voltages
 
 
 @compiled

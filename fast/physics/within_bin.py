@@ -23,7 +23,7 @@ from fast.physics.neuron_record import (
 )
 from fast.physics.polynomials import LANES, RA, RAB, polynomial
 
-REACHED_END, CROSSED, STUCK, FULL = 0, 1, 2, 3  # status of a solution; FULL: a buffer is
+REACHED_END, CROSSED, STUCK, FULL = 0, 1, 2, 3  # status of a solution; FULL: a buffer is full
 NONE = -1  # in place of the number of a neuron
 MOST_SPIKES = 2.0**26  # that one current may cause (specification, section 1)
 

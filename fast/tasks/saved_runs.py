@@ -68,5 +68,5 @@ def opened(folder: Path, data: list[str] | None = None) -> Classification:
         raise SpecError("RUN", "the folder of a run of this version", got, "train again with this version") from None
     now = getattr(given, "data_sha256", None)
     if now != before:
-        print(f"warning: the data are not those of the run: SHA-256 {now}, the run's {before}", file=sys.stderr)
+        print(f"warning: the run had other data: SHA-256 {before}, now {now}", file=sys.stderr)
     return training

@@ -77,6 +77,6 @@ def split_by_speaker(train: SpikeData, test: SpikeData, speakers: list[int]) -> 
     available = sorted(set(train.speakers.tolist()))
     if not set(speakers) < set(available):
         expected = f"some of the speakers in the file, {available}, not all"
-        raise SpecError("--valid-speakers", expected, speakers, "name those to hold out")
+        raise SpecError("--valid-speakers", expected, speakers, "name the speakers to hold out")
     out = np.isin(train.speakers, speakers)
     return {"train": train.where(~out), "valid": train.where(out), "test": test}

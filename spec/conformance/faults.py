@@ -62,7 +62,7 @@ class Likeness:
 
     Attributes:
         name, what: the fault.
-        also: names of faults with the same numbers in all blocks found.
+        also: names of faults with equal numbers in all blocks found.
         distance, truth: distances to the fault and to the right results, over the same blocks.
     """
 

@@ -102,7 +102,7 @@ def _pattern(report: Report) -> list[str]:
         distances = f"distance {near.distance:.1e} to that fault, {near.truth:.1e} to the right results"
         if near.clear:
             lines.append(f'like "{near.name}" ({near.what}): {distances}')
-            lines += [f'  the same numbers in all that was offered: "{name}"' for name in near.also]
+            lines += [f'  equal numbers in all blocks offered: "{name}"' for name in near.also]
         else:
             lines.append(f'no known pattern; the nearest is "{near.name}": {distances}')
     return lines + [_factor(factor) for factor in report.factors]
@@ -122,7 +122,7 @@ def _verdict(report: Report) -> str:
     if report.wrong:
         return "something offered is wrong"
     whole = all(c.state == "answered" and all(b.state != "left out" for b in c.blocks) for c in report.cases)
-    return "nothing offered is wrong" + ("" if whole else "; what was left out is listed above")
+    return "nothing offered is wrong" + ("" if whole else "; blocks left out are listed above")
 
 
 def document(report: Report) -> dict:

@@ -75,7 +75,7 @@ def raising(case: Case) -> dict:
         (lambda case: [1.0], "the function must return a Result or a dictionary, got [1.0]"),
         (
             lambda case: replace(reference.run(case), loss=math.nan),
-            "ArithmeticError: `loss` of the result is nan: the case is beyond what this precision can hold",
+            "ArithmeticError: `loss` of the result is nan: the case exceeds this precision",
         ),
     ],
 )

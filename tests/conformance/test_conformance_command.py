@@ -64,7 +64,7 @@ def test_a_partial_program_is_graded_on_its_part(tmp_path: Path) -> None:
     }
     assert "one-layer-first-spikes: spike_time_mse only" in done.stdout
     assert "recurrent-whole-ms: one layer of lif neurons only" in done.stdout
-    assert done.stdout.endswith("nothing offered is wrong; what was left out is listed above\n")
+    assert done.stdout.endswith("nothing offered is wrong; blocks left out are listed above\n")
 
 
 def test_a_flipped_sign_of_the_delays_is_named(tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ def test_offered_quantities_are_graded_and_the_others_named() -> None:
     shown = str(report)
     assert "recurrent-whole-ms: `connections` must be feed-forward, got 'hid'; use the reference" in shown
     assert f"  d: in {ALL - 3} of {ALL - 3} answers" in shown
-    assert shown.endswith("nothing offered is wrong; what was left out is listed above")
+    assert shown.endswith("nothing offered is wrong; blocks left out are listed above")
     assert (report.summary(("w",)).offered, report.summary(("w",)).cases) == (ALL - 3, ALL)
     document = json.loads(json.dumps(report.to_dict(), allow_nan=False))
     assert document["format"] == "conformance-report/1" and document["passed"] and document["graded"]

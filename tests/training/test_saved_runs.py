@@ -58,7 +58,7 @@ def test_other_data_are_said_to_be_others(folder: Path, capsys: pytest.CaptureFi
     write(moved / "test.h5", *small_trials(40, 9))
     capsys.readouterr()
     assert evaluate([str(folder / "free0"), "--data", *(str(moved / Path(path).name) for path in sorted(data))]) == 0
-    assert "the data are not those of the run" in capsys.readouterr().err
+    assert "the run had other data" in capsys.readouterr().err
 
 
 def test_runs_that_differ_in_their_seed_are_one_row(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
