@@ -84,7 +84,7 @@ def work_for(layer, most, longest, clock):
 
 @allocating
 def with_more(work, lack, packed_synapses):
-    """Double the buffer that is full; contents stay, except pending lanes."""
+    """The arrays with the full buffer doubled; contents stay, except pending lanes."""
     spikes, pending = work.spikes, work.pending
     rest, source, next_ = spikes.rest, spikes.source, spikes.next
     if lack == NO_SPIKES:
