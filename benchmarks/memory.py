@@ -67,7 +67,7 @@ def measured(workload: Workload) -> float | None:
 
 
 def _status(name: str) -> int:
-    """An entry of the status of this process, in bytes."""
+    """An entry of the status file, in bytes."""
     for line in STATUS.read_text(encoding="utf-8").splitlines():
         if line.startswith(f"{name}:"):
             return 1024 * int(line.split()[1])

@@ -1,8 +1,8 @@
 """The four workloads, built from their sizes: a network, its input and its loss.
 
-Neurons spike about as often as in training, `RATE` times per trial, whatever the sizes are: a
-bisection on the first trials finds the mean weight onto each hidden population. The means of the
-default sizes are stored.
+Neurons spike about as often as in training, `RATE` times per trial, at all sizes: a bisection on
+the first trials finds the mean weight onto each hidden population. The means of the default sizes
+are stored.
 """
 
 from __future__ import annotations

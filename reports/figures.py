@@ -53,7 +53,6 @@ def taylor(entries: Entries) -> Picture:
 
 
 def _slopes(panel: Axes, entry: dict[str, Any]) -> None:
-    """Lines of slope 1 and 2."""
     steps = np.array(entry["steps"])
     for values, slope in ((entry["R0"], 1), (entry["R1"], 2)):
         panel.loglog(steps, values[0] * (steps / steps[0]) ** slope, color="0.8", lw=3, zorder=0)

@@ -97,7 +97,7 @@ def sequence(value: object, name: str, length: int | None, what: str) -> Sequenc
 
 
 def is_list(value: object) -> bool:
-    """Whether `value` is a list, a tuple or an array, whatever its entries are."""
+    """Whether `value` is a list, a tuple or an array; its entries may be anything."""
     return isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim > 0)
 
 

@@ -192,7 +192,7 @@ def _ways(nodes: Mapping[str, Node], edges: list[tuple[str, str]]) -> Iterator[l
 
 
 def _wrong_edge(source: str, target: str) -> tuple[str, str] | None:
-    """Which edges are legal, and the remedy, for an edge that is not; None for one that is."""
+    """The rule that an edge breaks, and the remedy; None for a legal edge."""
     if target == "Input" or source == "Output":
         return "none into an Input or out of an Output", "remove it"
     if source == "CubaLI" and target != "Output":

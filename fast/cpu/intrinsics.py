@@ -49,7 +49,7 @@ def _pointer(typing: Any, array: Any) -> Any:
 
 
 def _moved(typing: Any, pointer: Any, n: Any) -> Any:
-    """The pointer to the n-th element from there."""
+    """The pointer, moved by n elements."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.gep(arguments[0], [arguments[1]])
@@ -74,7 +74,7 @@ def _copy_pair(typing: Any, values: Any, p: Any, into: Any, k: Any) -> Any:
 
 
 def _nan_bits(typing: Any, pairs: Any) -> Any:
-    """Bit k is set if `pairs[2k]` is NaN, of `LANES` pairs."""
+    """Bit k of the result: whether `pairs[2k]` is NaN, for `LANES` pairs."""
     every = ir.VectorType(_float_type(pairs.dtype), 2 * LANES)
     evens = ir.VectorType(ir.IntType(32), LANES)(list(range(0, 2 * LANES, 2)))
 
@@ -129,7 +129,6 @@ def _add(typing: Any, cells: Any, p: Any, amounts: Any, k: Any, link: Any) -> An
 
 
 def _link(typing: Any, cells: Any, p: Any) -> Any:
-    """The link of cell `p`."""
     number = cells.dtype
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -140,7 +139,6 @@ def _link(typing: Any, cells: Any, p: Any) -> Any:
 
 
 def _clear(typing: Any, cells: Any, p: Any) -> Any:
-    """Empty cell `p`."""
     number = cells.dtype
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

@@ -134,7 +134,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def digest(state: Any) -> str:
-    """SHA-256 of every value in a state and its place there, whatever the file format."""
+    """SHA-256 of every value in a state and its place there, for any file format."""
     sha = hashlib.sha256()
     _update(sha, state)
     return sha.hexdigest()

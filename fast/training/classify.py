@@ -96,7 +96,7 @@ class Classification:
         self.progress.update(epoch + 1, batch + 1, self.epoch)
 
     def _learn(self, number: int) -> None:
-        """Takes one step of the optimiser, after all that it uses is known to be finite."""
+        """Takes one step of the optimiser, after checks that everything it uses is finite."""
         device, trials = self.processes.device, len(self.batches.trials(number))
         spikes, labels = self.batches.take(number, self.settings.epochs * self.batches.per_epoch)
         self.last_batch = spikes, labels = spikes.to(device), labels.to(device)
@@ -128,7 +128,7 @@ class Classification:
         return fired.split(list(self.settings.hidden))
 
     def _regularisation(self, hidden_spikes: list[Spikes]) -> Tensor:
-        """The regularisation of spike counts, to be added to the loss of this process's trials."""
+        """The regularisation of spike counts, a term of the loss of this process's trials."""
         settings, term = self.settings, torch.zeros((), dtype=torch.float64, device=self.processes.device)
         if settings.spikes_strength:
             for layer, emitted in zip(self.network.hidden_layers, hidden_spikes, strict=True):

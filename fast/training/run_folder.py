@@ -190,7 +190,7 @@ def _existing(out: str | None) -> Path:
 
 
 def _compare(folder: Path, options: dict, may_change: set[str]) -> dict:
-    """The stored options; refuses others than the run was started with, or fewer epochs."""
+    """The stored options; refuses changed options, and fewer epochs."""
     try:
         before = json.loads((folder / OPTIONS).read_text(encoding="utf-8"))
         if not isinstance(before, dict):

@@ -153,7 +153,7 @@ def _error(block: Block) -> float:
 
 
 def _off(found: np.ndarray | None, target: np.ndarray, floor: float) -> float:
-    """The relative error; 1 if the lengths differ, as lengths of spike trains may."""
+    """The relative error; 1 if the lengths differ, as with other spike counts."""
     if found is None or found.shape != target.shape:
         return 1.0
     exponent = log10_norm(found - target) - max(log10_norm(target), math.log10(floor))

@@ -86,7 +86,7 @@ def found_at(document: object, place: Place) -> object:
 
 
 def numbers(value: object, expected: object, path: str, any_length: bool = False) -> list[float]:
-    """The numbers of a block in order; entries where no synapse is are skipped, whatever they hold.
+    """The numbers of a block in order; entries where no synapse is are skipped unread.
 
     Args:
         any_length: accept trains of other lengths than expected.

@@ -134,7 +134,6 @@ class Sequence:
                 group["lr"] *= self.plan.shrink
 
     def _move(self, epoch: int) -> None:
-        """Takes one step of the optimiser."""
         if epoch <= self.plan.learn:
             for group in self.learn.param_groups:
                 group["lr"] = self.options.lr * self.plan.step_factor(epoch)
@@ -146,7 +145,6 @@ class Sequence:
     def _record(
         self, folder: Folder, epoch: int, labels: list[int], loss: float, accuracy: float, found: Residuals
     ) -> None:
-        """Records and prints one step."""
         patterns = "+".join(NAMES[label] for label in sorted(labels))
         more = {} if self.ring.inputs == 2 else {
             "right": correct_classes(accuracy, self.ring), "slowness": self.plan.slowness(epoch)
