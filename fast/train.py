@@ -87,7 +87,7 @@ def _folder(options: argparse.Namespace, training: engine.Training, processes: P
 
 
 def _parser(prog: str, argv: Sequence[str]) -> OneLineParser:
-    """The options, with those of the task and the defaults of the preset that `argv` names."""
+    """The options, also of the task that `argv` names, with the defaults of its preset."""
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     first.add_argument("--task")
     first.add_argument("--preset")
