@@ -65,8 +65,7 @@ class _Sweep:
             for neurons in trial.neurons.values()
             for neuron in neurons
         }
-        # Terms of dL/dt of every spike, summed once: the order of a spike's targets does not
-        # matter.
+        # Terms of dL/dt of every spike, summed once, so their order does not matter.
         self.dL_dt_post: dict[Spike, list[Real]] = {spike: [dL_dt] for spike, dL_dt in drive.dL_dt_post.items()}
         shapes = [connection.w.shape for connection in case.network.connections]
         # Entries where no synapse is stay 0.

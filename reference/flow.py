@@ -48,9 +48,8 @@ def exp_convolution(m: Arithmetic, h: Real, *rates: Real) -> Real:
     factor = m.exp(-high * h)
     for order in range(1, len(rates)):
         factor = factor * h / order
-    # factor times a sum over degrees: coefficient (n-1)!/(n-1+degree)! times the complete
-    # homogeneous polynomial of this degree in all nodes; homogeneous[i] is the polynomial in
-    # nodes[0..i]
+    # factor times a sum over degrees: (n-1)!/(n-1+degree)! times the complete homogeneous
+    # polynomial in all nodes; homogeneous[i] is this polynomial in nodes[0..i]
     homogeneous = [m.real(1.0)] * len(nodes)
     total, coefficient, order = m.real(1.0), m.real(1.0), len(rates) - 1
     while True:

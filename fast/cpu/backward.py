@@ -114,7 +114,7 @@ def enter_bin(bin_, slot, damping, first_maximum, clock, want_tau, b):
     if b.block.rate >= 0.0 or want_tau:
         publish_full(slot, b.adjoint, b.drive, damping, b.full_adjoint_ring)
     any_marked = False
-    if b.block.rate >= 0.0 and bin_ == clock.last:  # it ends at T, and not at the end of the bin
+    if b.block.rate >= 0.0 and bin_ == clock.last:  # the last bin ends at T
         any_marked = True
         for lane in range(LANES):
             mark(lane, bin_, slot, clock, b)

@@ -158,7 +158,7 @@ def forward_trial(trial, number, arriving, layer, clock, neuron_record, work, em
         if integral_read:
             deposit_integral(here, size, first, n, spikes, block_, clock, integral)
         any_needs_solve = step(slot, state, block_.flow, level, cells, slack, needs_solve, ahead)
-        if bin_ == clock.last:  # it ends at T, and not at the end of the bin
+        if bin_ == clock.last:  # the last bin ends at T
             for lane in range(LANES):
                 if integral_read or link_of(cells, slot + lane) >= 0:
                     work.needs_solve[lane], any_needs_solve = 1, 1

@@ -17,7 +17,7 @@ from fast.physics.neuron_record import NEURON_RECORD
 from fast.physics.polynomials import LANES
 from fast.physics.within_bin import NONE, REACHED_END, Arrivals, collect, stays_below, to_next_crossing
 
-V, I, X, N = range(4)  # of a state: where it is in the bin, and how many arrivals came before
+V, I, X, N = range(4)  # of a state; X: instant in the bin, N: number of arrivals before it
 CHOSEN, TOUCHED, TAKEN = range(3)  # of `how_many`
 
 

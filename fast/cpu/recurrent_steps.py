@@ -148,7 +148,7 @@ def enter_bin(slot, bin_, layer, clock, neuron_record, work):
         for lane in range(LANES):
             arrives_last = is_last and (layer.rate >= 0.0 or link_of(cells, slot + lane) >= 0)
             if not (needs_solve[lane] or arrives_last):
-                continue  # the last bin ends at T, and not at its own end
+                continue  # the last bin ends at T
             number = b * LANES + lane
             if not add_pending(number, slot, bin_, layer, clock, neuron_record, work):
                 return False

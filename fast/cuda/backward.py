@@ -38,7 +38,7 @@ def enter_bin(lane, bin_, slot, last_event, clock, want_tau, b):
         for k in range(ADJOINT):
             b.full_adjoint_ring[k, slot + lane] = b.adjoint[k, lane]
         b.full_adjoint_ring[DRIVE, slot + lane] = b.drive[lane] * damping_of(bin_, rate)
-    if rate >= 0.0 and bin_ == clock.last:  # it ends at T, and not at the end of the bin
+    if rate >= 0.0 and bin_ == clock.last:  # the last bin ends at T
         mark(lane, bin_, slot, clock, b)
     if b.block.read_maximum and b.neuron_record[MAX_BIN, lane] == bin_:
         take_maximum(last_event, lane, bin_, slot, clock, want_tau, b)

@@ -148,7 +148,7 @@ def forward_lane(trial, here, number, lane, arriving, layer, clock, ahead, found
             n += 1
         slot, is_last = ring_index * LANES, bin_ == clock.last
         needs_solve = passes_level(V, I, slot, lane, deposits, block.flow, level, slack)
-        if is_last and (integral_read or chain[slot + lane] >= 0):  # it ends at T, and not at the end of the bin
+        if is_last and (integral_read or chain[slot + lane] >= 0):  # the last bin ends at T
             needs_solve = True
         arrivals = Arrivals(rest, weight, 0)
         if needs_solve:

@@ -166,7 +166,7 @@ def enter_bin(thread, threads, here, trial, bin_, ring_index, first, last, sweep
             layer.flow[block], together.level[here, number], 64 * clock.u,
         )
         if bin_ == clock.last and (layer.rate >= 0.0 or ahead.chain[here, block, slot + lane] >= 0):
-            needs_solve = True  # it ends at T, and not at the end of the bin
+            needs_solve = True  # the last bin ends at T
         together.needs_solve[here, number] = 0
         if needs_solve:
             start_pending(number, here, together)

@@ -21,7 +21,7 @@ from spec.errors import Verbatim
 P = ParamSpec("P")
 R = TypeVar("R")
 Backward = Callable[..., tuple[Tensor | None, ...]]
-# `torch.autograd.Function.apply` asks this. It is private: where it is missing, torch refuses.
+# `torch.autograd.Function.apply` calls it too. It is private: where it is missing, torch refuses.
 _within_transforms: Callable[[], bool] = getattr(torch._C, "_are_functorch_transforms_active", bool)
 
 

@@ -19,7 +19,7 @@ from numba.core.compiler import Compiler
 from numba.extending import intrinsic
 
 PACKAGE = Path(__file__).parents[1]
-KERNELS = (PACKAGE / "physics", PACKAGE / "cpu")  # any kernel may call functions of these
+KERNELS = (PACKAGE / "physics", PACKAGE / "cpu")  # any kernel may call their functions
 
 
 @cache

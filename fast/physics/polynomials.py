@@ -22,7 +22,7 @@ from fast.physics.compiling import inlined
 LANES = 32  # neurons computed side by side
 
 # With pm, ps and r, the rates of membrane, synapse and of the weight of an integral readout:
-A, B, AB, PS_AB, AAB, ABB = range(6)  # [pm], [ps], [pm, ps], ps times that, [pm, pm, ps], [pm, ps, ps]
+A, B, AB, PS_AB, AAB, ABB = range(6)  # [pm], [ps], [pm, ps], ps [pm, ps], [pm, pm, ps], [pm, ps, ps]
 RA, RAB, RAA, RAAB, RABB = range(6, 11)  # [-r, pm], [-r, pm, ps], [-r, pm, pm], ...
 TERMS = {4: 5, 8: 10}
 """Terms of a polynomial, by bytes of a number; truncation stays below u, relative (a test)."""

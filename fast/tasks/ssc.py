@@ -21,8 +21,7 @@ PRESETS = {
         inner_mean=0.0, inner_sd=0.3, out_sd=0.01, delay=100.0, lr=4e-3, delay_lr=5.0, schedule="cosine", shift=40,
         spikes_strength=5e-7, spikes_target=6.0, wake=0.05,
     ),
-    # The paper's two layers of 1024; its regularisation strength in the units of
-    # `fast.training.activity`.
+    # The paper's two layers of 1024; regularisation in the units of `fast.training.activity`.
     "paper": Settings(
         epochs=500, hidden=(1024, 1024), batch=256, readout="exp_weighted_voltage", w_mean=0.03, w_sd=0.01,
         inner_mean=0.02, inner_sd=0.03, out_sd=0.03, delay=50.0, lr=1e-3, delay_lr=0.1, ease_in=0.001,

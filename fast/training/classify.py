@@ -106,7 +106,7 @@ class Classification:
         self.optimiser.zero_grad()
         y, hidden_spikes = self.data_parallel(spikes)
         loss = self.network.loss(y, labels)
-        share = len(labels) * self.processes.world / trials  # makes the mean over processes that over all trials
+        share = len(labels) * self.processes.world / trials  # turns the mean over processes into that over trials
         (share * loss + self.processes.world * self._regularisation(hidden_spikes)).backward()
         fired = torch.cat([layer.counts().double().sum(0) for layer in hidden_spikes])
         own = [float(loss.detach()) * len(labels), float(correct(y, labels).sum()), float(len(spikes.times))]

@@ -19,7 +19,7 @@ from torch.nn.parallel import DistributedDataParallel
 from spec import SpecError
 from spec.errors import Verbatim
 
-EXIT_OF_OTHERS = 2  # exit code of the others where the first process has reported an error
+EXIT_OF_OTHERS = 2  # exit code of the other processes after an error of the first
 
 
 class Processes:
@@ -50,8 +50,8 @@ class Processes:
 
     def __exit__(self, *_: object) -> None:
         if self.world > 1:
-            # The last to let go of the group must not be a reducer: it would hold the GIL while it
-            # waits for the group's threads, which may wait for the GIL.
+            # The last reference to the group must not be a reducer's: the reducer would hold the GIL
+            # while it waits for the group's threads, which may wait for the GIL.
             for module in self._parallel:
                 del module.logger, module.reducer
             distributed.destroy_process_group()
