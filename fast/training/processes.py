@@ -50,8 +50,8 @@ class Processes:
 
     def __exit__(self, *_: object) -> None:
         if self.world > 1:
-            # The last reference to the group must not be a reducer's: the reducer would hold the GIL
-            # while it waits for the group's threads, which may wait for the GIL.
+            # The last reference to the group must not be a reducer's: it would hold the GIL while
+            # it waits for the group's threads, which may wait for the GIL.
             for module in self._parallel:
                 del module.logger, module.reducer
             distributed.destroy_process_group()
