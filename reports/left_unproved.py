@@ -7,7 +7,7 @@ from reports.cards import reasons
 from reports.record import NOT_RUN, Verification
 
 KNOWN = (
-    ("order of events", "The gradient is exact for a fixed order of events. It does not see spikes that are about to "
+    ("order of events", "The gradient is exact for a fixed order of events. It excludes spikes that are about to "
      "appear or vanish; the loss may jump there."),
     ("grazing", "Where a voltage barely reaches its threshold the gradient diverges, and rounding with it. Each spike "
      "reports its conditioning kappa. Nothing is clipped, and no spike is refused."),

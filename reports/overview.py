@@ -1,4 +1,4 @@
-"""Figures over all checks: their headroom, and which check sees which fault."""
+"""Figures over all checks: their headroom, and which check finds which fault."""
 
 from __future__ import annotations
 
@@ -56,9 +56,9 @@ def faults(entries: Sequence[dict[str, Any]]) -> Picture:
     for side in axes.spines.values():
         side.set_visible(False)
     figure.tight_layout()
-    return Picture("Which check sees which fault", figure, (
-        "Faults planted in copies of the two implementations, and the checks that see them (green). The number: the "
-        "finding over its limit, in powers of ten. Grey: the check cannot see the fault by its nature; a symmetry of "
+    return Picture("Which check finds which fault", figure, (
+        "Faults planted in copies of the two implementations, and the checks that find them (green). The number: the "
+        "finding over its limit, in powers of ten. Grey: the check cannot find the fault by its nature; a symmetry of "
         "voltages does not depend on times, for example."
     ))
 

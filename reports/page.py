@@ -31,7 +31,7 @@ from reports.record import GREEN, NOT_RUN, RED, Verification
 
 
 def html(record: Verification, studies: Mapping[str, dict[str, Any]]) -> str:
-    """The page, a function of the record, the studies and the modules that prove, byte by byte.
+    """The page; it depends on the record, the studies and the modules of proofs alone, to the byte.
 
     Args:
         studies: records of longer runs, `grid` and `conformance`; a missing one has no chapter.
@@ -76,7 +76,7 @@ def _head(record: Verification) -> list[str]:
             "faults, among them faults of published systems."
         ),
         text(
-            "The evidence ends where the order of events changes: the gradient does not see spikes that are about to "
+            "The evidence ends where the order of events changes: the gradient excludes spikes that are about to "
             "appear or vanish, and diverges where a voltage only grazes its threshold. The networks compared with "
             f"many digits are small.{not_run}"
         ),
@@ -123,7 +123,7 @@ def _certified(record: Verification) -> list[str]:
         return []
     rows.sort(key=lambda row: (order.index(row[0]), row[1]))
     words = (
-        "Right digits of the worst block of each network, of 30 that are certified. An asterisk: the condition of the "
+        "Right digits of the worst block of each network, of 30 certified digits. An asterisk: the condition of the "
         "network leaves fewer digits than the criterion, as an error of one unit in the last place of its numbers "
         "shows."
     )
