@@ -26,7 +26,7 @@ def test_no_file_is_missing_or_left_over() -> None:
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_the_stored_result_is_the_ground_truth(name: str) -> None:
-    """Bit for bit: the simulation rounds alike on every machine."""
+    """They agree bit for bit: the simulation rounds alike on every machine."""
     assert (FOLDER / f"{name}.json").read_text(encoding="utf-8") == with_results(DOCUMENTS[name])
 
 

@@ -24,7 +24,6 @@ SEEDS = 25
 
 @pytest.mark.parametrize("family", families())
 def test_float64_on_seeded_networks(family: str) -> None:
-    """Equal spikes, times, kappa, readout, loss, ties and blocks of the gradient."""
     for seed in range(SEEDS):
         case = seeded_case(seed, family)
         found, true = run_case(case, device="cuda"), reference.run(case)
