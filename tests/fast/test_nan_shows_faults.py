@@ -1,6 +1,6 @@
 """The tests of NaNs can fail: each way to hide a NaN, planted in a copy, turns one of them red.
 
-All occur in code that trains networks elsewhere: a NaN set to 0 on entry, on exit, or halfway.
+All occur in code that trains networks elsewhere: NaN becomes 0 on entry, on exit, or halfway.
 """
 
 from __future__ import annotations

@@ -26,7 +26,6 @@ def _digits() -> Iterator[None]:
 
 
 def readout_of(case: Case) -> list[mpf]:
-    """`y`."""
     y = simulate(Problem.from_case(case), DIGITS).readout
     assert y is not None
     return list(y)
@@ -135,7 +134,7 @@ def arrivals(case: Case, truth: Truth, name: str, j: int) -> list[tuple[mpf, mpf
 
 @pytest.mark.parametrize("family", ["mixed", "recurrent_mixed", "equal_taus"])
 def test_units_do_not_matter(family: str) -> None:
-    """Other units of time and voltage give the same spikes in these units."""
+    """Other units of time and voltage give equal spikes in these units."""
     case = seeded_case(1, family)
     problem, other = Problem.from_case(case), Problem.from_case(case)
     ms, unit = mpf("3.7"), mpf("0.31")

@@ -28,7 +28,7 @@ def li(size: int = 2) -> Any:
 
 
 def row(*nodes: Any) -> Any:
-    """Input (2) -> the nodes -> Output; NIR names them by type."""
+    """Input (2) -> the nodes -> Output; NIR names nodes by type."""
     return nir.NIRGraph.from_list(nir.Input(np.array([2])), *nodes)
 
 
@@ -116,7 +116,7 @@ def test_a_graph_with_a_unit_needs_none_and_takes_no_other(unit: str, other: str
 
 
 def test_without_our_metadata_the_physics_is_kept() -> None:
-    """NIR asks readers not to rely on them. Lost: order of populations, synapses of weight 0."""
+    """NIR's readers cannot rely on metadata. Lost: order of populations, synapses of weight 0."""
     graph = to_nir(busy().network)
     for node in (graph, *graph.nodes.values()):
         node.metadata = {}
