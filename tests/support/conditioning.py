@@ -20,7 +20,7 @@ def conditioned(network: Certified, ulp: float) -> float:
     """Right digits after a nudge of every number by `ulp` of itself: the worst of all patterns.
 
     Raises:
-        ArithmeticError: a number of the gradient may or may not be 0.
+        ArithmeticError: it is open whether a number of the gradient is 0.
     """
     true = by_adjoint(network)
     moved = (Certified("", nudged(network.document, ulp, pattern)) for pattern in range(PATTERNS))

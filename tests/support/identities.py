@@ -59,7 +59,6 @@ def identities(case: Case, result: Result) -> dict[str, list[float]]:
 
 
 def by_spike_time(case: Case, result: Result) -> list[tuple[float, float]]:
-    """`t_k, dL/dt_k` of every spike that the loss reads."""
     loss = case.loss
     trains = result.spikes[loss.population]
     if isinstance(loss, SpikeTimeMSE):
@@ -72,7 +71,6 @@ def by_spike_time(case: Case, result: Result) -> list[tuple[float, float]]:
 
 
 def by_voltage(case: Case, result: Result) -> list[tuple[float, float]]:
-    """`y_j, dL/dy_j` if voltages are read."""
     loss = case.loss
     if isinstance(loss, SpikeTimeMSE) or loss.time_scale is not None or result.readout is None:
         return []
@@ -113,7 +111,6 @@ def by_end(case: Case, result: Result, j: int) -> tuple[float, float]:
 
 
 def _arrivals(case: Case, result: Result, name: str, j: int) -> list[tuple[float, float]]:
-    """Weight and time of each arrival at a neuron."""
     sources: dict[str, Any] = {**result.spikes, **case.inputs}
     found = [
         (float(c.w[i, j]), float(t + c.d[i, j]))

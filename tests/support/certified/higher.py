@@ -111,18 +111,14 @@ def _amplifying_chain() -> dict:
 
 
 def _nearly_met() -> dict:
-    """Targets equal the spike times to 1e-7 ms, so the loss is a difference of almost equal
-    numbers.
-    """
+    """Targets equal the spike times to 1e-7 ms, so most digits of the loss cancel."""
     wires = [wire("in", "out", [[14.0, 13.0]], [[1.25, 3.0]])]
     targets = [3.5799197, 5.8192697, 9.6331645], [5.4522076, 7.9887303]
     return case(40.0, [[1.0, 9.0]], _TWO, wires, mse(*targets))
 
 
 def _almost_alike() -> dict:
-    """Two outputs differ by 1e-8 in one weight; the gradient of a hidden neuron cancels to that
-    share.
-    """
+    """Two outputs differ by 1e-8 in a weight; a hidden neuron's gradient cancels to that share."""
     return case(
         40.0,
         [[1.0, 9.0], [3.0]],

@@ -46,7 +46,7 @@ def findings(package: str, folder: Path, evidence: Path) -> dict[str, float]:
 
 
 def findings_on_cuda(folder: Path, evidence: Path) -> dict[str, float]:
-    """`findings` of the copy of `fast` in `folder`, with its CUDA kernels on a simulated GPU.
+    """`findings` on the copy of `fast` in `folder`, with its CUDA kernels on a simulated GPU.
 
     Numba chooses the simulator at import, so this takes a fresh interpreter.
     """
@@ -84,7 +84,7 @@ def _printed(function: str, package: str, folder: Path, *more: Path) -> dict[str
     return found
 
 
-# Called in the child.
+# The rest is called in the child.
 
 
 def use_copy(folder: str) -> None:
@@ -126,7 +126,7 @@ def print_findings(package: str, folder: str, evidence: str) -> None:
 
 
 def few_threads() -> None:
-    """Small blocks of threads for the simulator, in which they are threads of Python."""
+    """Small blocks for the simulator, whose threads are Python threads."""
     from fast.cuda import launches
 
     launches.WARP = launches.TOGETHER = 3
@@ -166,14 +166,14 @@ def runner(package: str) -> Callable[[Case], Result]:
 
 
 def run_tests(folder: str, compiled: bool, file: str, chosen: str) -> int:
-    """`outcome`; the exit code of pytest."""
+    """Runs `outcome` in the child; returns the exit code of pytest."""
     (use_copy_but_kernels if compiled else use_copy)(folder)
     import pytest
 
     code = pytest.main([
         "-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", f"--basetemp={folder}/temporary",
         "--import-mode=importlib",
-        "-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning",  # the server has
+        "-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning",  # by the server
         "-o", f"pythonpath={folder} {ROOT}", file, "-k", chosen,
     ])
     for name in [name for name in sys.modules if name.startswith("fast.")]:

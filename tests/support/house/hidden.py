@@ -1,6 +1,6 @@
 """Hidden faults: NaN lost, denominators softened, exceptions swallowed; and machine paths.
 
-Each rule is a function of (path, text) that returns its findings. A line that has to ask for NaN
+Each rule is a function of (path, text) that returns its findings. A line that has to test for NaN
 carries the comment `# nan-ok: reason`, or follows a line with this comment alone; at an assignment
 the comment covers the name.
 """
@@ -23,7 +23,7 @@ MARK = re.compile(r"# nan-ok:(.*)")
 
 
 def skips(name: str) -> bool:
-    """Whether a function of this name leaves NaN out, or replaces it by a number."""
+    """Whether a function of this name skips NaN, or replaces it by a number."""
     return name in SKIPS or SKIPPING.fullmatch(name) is not None
 
 
@@ -99,7 +99,7 @@ def uses_of_nan(tree: ast.AST, known: set[str]) -> dict[int, str]:
 
 
 def marks(text: str) -> dict[int, str]:
-    """The reason of each `# nan-ok:`, by the line that it is about."""
+    """The reason of each `# nan-ok:`, by the line that it covers."""
     found: dict[int, str] = {}
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         mark = MARK.fullmatch(token.string) if token.type == tokenize.COMMENT else None

@@ -55,14 +55,13 @@ assert all(any(name.startswith(readout) for name in _LOSSES) for readout in READ
 
 
 class Census:
-    """The number of counted cases of each class."""
+    """The number of counted cases per class."""
 
     def __init__(self) -> None:
         self.cases = 0
         self.counts: Counter[str] = Counter()
 
     def add(self, case: Case, truth: Truth | None = None) -> None:
-        """Count a case."""
         self.cases += 1
         self.counts.update(classes(case, truth))
 
@@ -77,7 +76,6 @@ class Census:
 
 
 def classes(case: Case, truth: Truth | None = None) -> set[str]:
-    """The classes of a case."""
     truth = simulate(Problem.from_case(case), 20) if truth is None else truth
     return {*_structure(case), *_events(case, truth), *_loss(case, truth)}
 

@@ -1,9 +1,9 @@
 """Kills processes at random moments while they save; for a child of `tests.support.forking`.
 
 KIND is `whole` (`fast.training.checkpoints`) or `in-place` (a naive writer, the control). Each of N
-children saves one checkpoint after another until it is killed; after each kill the newest state is
-read. Prints, as JSON, how often no state could be read, how often a damaged one was skipped, how
-often the newest was older than before, and how many files were left half written.
+children saves one checkpoint after another until it is killed, and then the newest state is read.
+Prints, as JSON, how often no state was readable, a damaged one was skipped, and the newest was
+older than before; and how many half-written files were left.
 """
 
 from __future__ import annotations

@@ -18,7 +18,6 @@ DRAWING = ("fast.tasks.sequence.task", "fast.training.classify")
 
 @contextmanager
 def without_pictures() -> Iterator[None]:
-    """No task draws pictures."""
     with pytest.MonkeyPatch.context() as patch:
         for module in DRAWING:
             patch.setattr(f"{module}.draw", lambda folder: [])
@@ -26,7 +25,6 @@ def without_pictures() -> Iterator[None]:
 
 
 def main(*options: str) -> int:
-    """Trains; the exit code."""
     with without_pictures():
         return train.main(options)
 

@@ -42,8 +42,7 @@ def gradient(
         sides: parameters that are differenced from one side; see `difference`.
 
     Raises:
-        OrderChanged: the order of events at the case differs from that around it, or on the side
-            named.
+        OrderChanged: the order of events changes within the step.
     """
     around, sides = _Neighbourhood(Problem.from_case(case), digits, h), sides or {}
     with working_precision(around.precision):
@@ -58,7 +57,7 @@ def difference(problem: Problem, key: Key, digits: float = DIGITS, h: str = STEP
     """The derivative with respect to one parameter.
 
     Args:
-        side: 0: central. +1, -1: from above, from below; then the order of events must be constant
+        side: 0: central; +1, -1: from above, from below. Then the order of events must be constant
             on that side, and may differ at the problem itself, as at a tie.
 
     Raises:

@@ -1,4 +1,4 @@
-"""A case with numbers that can be nudged."""
+"""A case, and its numbers by key."""
 
 from __future__ import annotations
 
