@@ -24,9 +24,6 @@ def without_nan(text: str) -> str:
     return f"torch.where(torch.isfinite({text}), {text}, 0.0)"
 
 
-TAKEN_FOR_A_MARK = (
-    "taken for a mark", "physics/own_events.py", "bin_ == clock.last else math.nan", "bin_ == clock.last else 0.0",
-)
 FAULTS = (
     (
         fault("of spike times, at the door", "nn/autograd.py", "solved.backward(dL_dt_post,",

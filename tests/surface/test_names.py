@@ -16,7 +16,7 @@ from tests import ROOT
 
 
 def test_the_public_names_are_those_of_fast_and_of_the_specification() -> None:
-    """`Network` alone is in both: it is the torch module, and `NetworkSpec` that of a case."""
+    """`Network` alone is in both: as the torch module, and as `NetworkSpec`, that of a case."""
     assert {*fast.__all__, *spec.__all__} < {*public.__all__}
     assert len(public.__all__) == len({*public.__all__})
     assert delayprop.Network is fast.Network and delayprop.NetworkSpec is spec.Network

@@ -18,7 +18,7 @@ pytestmark = [
 
 
 def growth(kind: str, steps: int) -> tuple[float, int]:
-    """Growth of memory, as a share, and of open files, during the steps after the warm-up."""
+    """Growth of memory (as a share) and of open files during the steps after the warm-up."""
     done = called("tests.support.runs.long_run:main", kind, steps)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)

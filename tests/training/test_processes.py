@@ -42,7 +42,7 @@ def given(folder: Path, run: str, epochs: int, *more: str) -> list[str]:
 
 
 def train(folder: Path, run: str, processes: int, epochs: int, *more: str) -> str:
-    """Trains; the output of the first process."""
+    """Trains; returns the output of the first process."""
     first, *others = forked(folder, processes, *given(folder, run, epochs, *more))
     assert all(one.returncode in (0, 1) for one in (first, *others)), first.stderr
     assert not any(one.stdout for one in others)
@@ -62,9 +62,7 @@ def forked(folder: Path, processes: int, *options: str) -> list[subprocess.Compl
 
 
 def ran(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    """A command of Python, with one thread, on the packages under test (a copy, if a fault is
-    planted).
-    """
+    """Runs Python with one thread on the packages under test (a copy, if a fault is planted)."""
     path = os.pathsep.join([*os.environ.get("PYTHONPATH", "").split(os.pathsep), str(ROOT)]).lstrip(os.pathsep)
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "PYTHONPATH": path}
     return subprocess.run([sys.executable, *command], capture_output=True, text=True, cwd=folder, env=environment)
@@ -137,13 +135,12 @@ def test_a_batch_too_small_for_all(folder: Path) -> None:
 
 @pytest.mark.parametrize("workers", [1, 4])
 def test_the_same_command_ends_in_the_same_state(workers: int, folder: Path) -> None:
-    """To the last bit, with batches prepared by other processes."""
+    """The states are equal to the last bit, with batches prepared by other processes."""
     train(folder, f"workers{workers}", 1, 3, "--workers", str(workers))
     assert end(folder, f"workers{workers}") == end(folder, "one")
 
 
 def test_the_seed_of_hashes_changes_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two interpreters with different hash seeds."""
     for seed in ("0", "1"):
         monkeypatch.setenv("PYTHONHASHSEED", seed)
         done = ran(["-m", UNDRAWN, *given(folder, f"hash{seed}", 1)], folder)

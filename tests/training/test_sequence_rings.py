@@ -137,7 +137,7 @@ def test_two_inputs_keep_their_plan() -> None:
 
 @pytest.mark.parametrize("step", [0, 3, 13])
 def test_a_run_that_was_killed_ends_in_the_same_bits(step: int, tmp_path: Path) -> None:
-    """Killed before the first step, within the slow start, and before the last step."""
+    """Kills come before the first step, within the slow start, and before the last step."""
 
     def made() -> Sequence:
         return Sequence(options(lr=10.0), torch.float32, 4, 2)

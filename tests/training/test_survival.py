@@ -33,9 +33,7 @@ def straight(make: Make) -> tuple[str, list[dict]]:
 @pytest.mark.parametrize("make", [classification, sequence])
 @pytest.mark.parametrize("step", [0, 1, 2, 3, 4, 7, 11])
 def test_a_run_that_was_killed_ends_in_the_same_bits(make: Make, step: int, tmp_path: Path) -> None:
-    """Weights, delays, optimiser, best network and log; kills at the start, within and at the end
-    of an epoch.
-    """
+    """Weights, delays, optimiser, best network and log; kills anywhere in an epoch."""
     resumed = make()
     with pytest.raises(KilledError):
         run(killed_before(make(), step), tmp_path / "killed")

@@ -145,7 +145,7 @@ def test_two_runs_never_work_in_one_folder(tmp_path: Path) -> None:
 
 
 def test_a_process_that_is_killed_leaves_no_lock_and_goes_on(tmp_path: Path) -> None:
-    """`kill -9` from outside, the command with --resume, and the same last line."""
+    """`kill -9` from outside, the command with --resume, and the last line is equal."""
 
     def command(run: str, *more: str) -> Child:
         options = ["--task", "sequence", "--epochs", "100", "--save-seconds", "0", "--out", str(tmp_path / run), *more]

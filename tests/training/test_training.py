@@ -68,7 +68,7 @@ def test_in_float64_the_learned_difference_is_the_optimum(
 @pytest.mark.check(33, 34, control=True)
 @pytest.mark.parametrize("seed", range(5))
 def test_frozen_delays_learn_nothing(seed: int, tmp_path: Path) -> None:
-    """The control: the task cannot be learned with frozen delays."""
+    """The control: the task needs learned delays."""
     code, result, history = run(tmp_path / "run", "--seed", str(seed), "--freeze-delays")
     assert code == 1
     assert not result["learned"] and result["presentations"] is None

@@ -31,7 +31,7 @@ Rewritten = tuple[Case, Callable[[Result], Result]]
 SPARE = Population("spare", "lif", 2, *(np.full(2, value) for value in (10.0, 5.0, 1.0, 0.0)))
 """Two neurons beside those of a network."""
 
-TIMES, VOLTAGES = ("d", "t_in", "tau_mem", "tau_syn"), ("w", "v_th", "v_reset")
+TIMES = ("tau_mem", "tau_syn")
 
 
 def trains_of(trains: Sequence[np.ndarray] | SpikeTrains) -> SpikeTrains:

@@ -49,12 +49,6 @@ class Problem:
                     values["t_in", name, i, k] = _exactly(t)
         return cls(case, values, _exactly(case.duration))
 
-    def nudged(self, direction: dict[Key, mpmath.mpf], step: mpmath.mpf) -> Problem:
-        """A copy at `values + step * direction`, to 200 digits."""
-        with mpmath.workdps(200):
-            moved = {key: self.values[key] + step * amount for key, amount in direction.items()}
-        return Problem(self.case, self.values | moved, self.duration)
-
 
 def _exactly(number: float) -> mpmath.mpf:
     return mpmath.mpf(float(number))
