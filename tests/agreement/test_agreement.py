@@ -25,8 +25,7 @@ from tests.support.report_evidence import Measured
 
 DIGITS = 30
 
-SEEDS = many(25)
-"""Of each family: 400 in all."""
+SEEDS = many(25)  # of each family: 400 in all
 
 
 def agreement(case: Case, run: Callable[[Case], Result] = run_case) -> Agreement:

@@ -27,8 +27,7 @@ from tests.support.networks.ties import one_neuron
 from tests.support.report_evidence import Measured
 from tests.support.tolerances import VANISHES
 
-SEEDS = many(25)
-"""Of each family: 400 in all."""
+SEEDS = many(25)  # of each family: 400 in all
 
 
 @pytest.mark.check(18)
@@ -66,8 +65,7 @@ def errors_in_float32(bits: int, seeds: int) -> tuple[list[float], list[float]]:
     return fast, plain
 
 
-NO_WORSE, BESIDES = 2.0, 1e-6
-"""Allowed ratio of quantiles to those of plain code: on a single network chance decides."""
+NO_WORSE, BESIDES = 2.0, 1e-6  # allowed ratio of quantiles to those of plain code: on a single network chance decides
 
 
 def no_worse(fast: list[float], plain: list[float]) -> list[tuple[float, float]]:

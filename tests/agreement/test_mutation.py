@@ -13,8 +13,7 @@ from tests.tools.mutation import BROKEN, MODULES, NOTICED, SURVIVED, TOO_LONG, c
 from tests.tools.mutation_survivors import reason
 
 RECORD = ROOT / "results" / "mutation.json"
-MOST = 0.05
-"""Maximum share of survivors, without mutants that change nothing."""
+MOST = 0.05  # maximum share of survivors, without mutants that change nothing
 
 
 def judged(content: dict) -> tuple[float, int]:

@@ -46,8 +46,7 @@ BLIND: dict[str, set[str]] = {
 }
 """Identity A scales voltages: it is blind to times, and to a jump scaled by any factor (also 0, if
 the membrane does nothing later). B and C are blind to weights, C also to delays. The tangent
-follows the events of the reference, so it is blind to faults in these.
-"""
+follows the events of the reference, so it is blind to faults in these."""
 
 @pytest.fixture(scope="module")
 def evidence(tmp_path_factory: pytest.TempPathFactory) -> Path:

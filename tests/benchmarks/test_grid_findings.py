@@ -20,8 +20,7 @@ from tests.support.report_evidence import Measured
 
 RECORD = json.loads((ROOT / "results" / "grid.json").read_text(encoding="utf-8"))
 PAGE = " ".join((ROOT / "benchmarks" / "grid" / "FINDINGS.md").read_text(encoding="utf-8").split())
-BETWEEN = 200
-"""Characters between two numbers of one fact: its words are free."""
+BETWEEN = 200  # characters between two numbers of one fact: its words are free
 
 
 def per_cent(share: float) -> str:

@@ -23,8 +23,7 @@ from tests.support.tolerances import CANCELLATION, DIFFERENCE_OF_TIE, VANISHES, 
 from tests.support.truth import Key, Problem, difference, gradient, simulate
 
 DELAY = 0.5
-DRIVE = (14.0, 2.25)
-"""Weight and time of an arrival that makes a LIF neuron spike several times."""
+DRIVE = (14.0, 2.25)  # weight and time of an arrival that makes a LIF neuron spike several times
 
 
 def case_of(arrivals: list[tuple[float, float]], loss: dict, kind: str = "lif", T: float = 60.0) -> Case:

@@ -16,8 +16,7 @@ from spec import Network as NetworkSpec
 from tests.support.networks.layers import TRIALS, case_of, first_layer, given_spikes, second_layer, trains
 from tests.support.report_evidence import Measured
 
-CONDITIONED = 0.1
-"""Lower bound of `kappa` here: over a step of 1e-6, rounding of a spike time stays below 1e-8."""
+CONDITIONED = 0.1  # lower bound of `kappa` here: over a step of 1e-6, rounding of a spike time stays below 1e-8
 
 
 def jacobian_is_exact(function: Callable[..., Tensor | tuple[Tensor, ...]], arguments: list[Tensor]) -> bool:

@@ -12,9 +12,7 @@ import torch
 from fast import LIF, Spikes
 from tests.support.report_evidence import Measured
 
-EVEN = 0.1
-"""Relative tolerance of the bytes per further spike."""
-
+EVEN = 0.1  # relative tolerance of the bytes per further spike
 CHANNELS, NEURONS, GIVEN, ACTIVE = 50, 50, 10, 500.0  # spikes per channel and trial, and ms
 
 

@@ -23,8 +23,7 @@ RATES = {
 }
 """The rates of the convolved exponentials, by their number as in `fast.physics.polynomials`."""
 
-ROUNDING = 4
-"""In u: truncation, at most 1, and rounding of some coefficients."""
+ROUNDING = 4  # in u: truncation, at most 1, and rounding of some coefficients
 
 
 def convolution(rates: tuple[float, ...], x: float) -> mpmath.mpf:

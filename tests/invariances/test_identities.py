@@ -17,8 +17,7 @@ from tests.support.networks.strategies import families, seeded_case
 from tests.support.report_evidence import Measured
 from tests.support.tolerances import U32, U64, identity
 
-CASES = many(15, least=3)
-"""Per family."""
+CASES = many(15, least=3)  # per family
 
 
 def assert_identities(family: str, run: Callable[[Case], Result], u: float, measured: Measured) -> None:

@@ -53,8 +53,7 @@ ILL_CONDITIONED = {
 }
 """Below the limit by their conditioning: at most `SLACK` digits fewer than an ulp leaves."""
 
-SLACK = 1.0
-"""One digit: the result is right for numbers within ten ulps of the given ones."""
+SLACK = 1.0  # one digit: the result is right for numbers within ten ulps of the given ones
 
 QUICK = ("lower-arrival-at-the-end", "lower-zero-delays", "average-at-once", "higher-grazing-10", "higher-balanced")
 """In the core, by both routes; tests marked `full` check all networks."""

@@ -27,14 +27,10 @@ from tests.support.truth import OrderChanged, Problem, gradient, simulate
 
 CASES = min(20, many(20))
 """Per family: 320 in all. A report takes no more: of the next 20 cases of one family, three depend
-on the side (weights of 0 beside a pinned maximum), and a family may discard 5 %.
-"""
+on the side (weights of 0 beside a pinned maximum), and a family may discard 5 %."""
 
-QUICK = 3
-"""Per family, in the core."""
-
-AT_50_DIGITS = many(2)
-"""Per family: 32 in all."""
+QUICK = 3  # per family, in the core
+AT_50_DIGITS = many(2)  # per family: 32 in all
 
 
 @cache

@@ -19,8 +19,7 @@ from tests.support.tangent import Direction, directional_derivative, exponential
 from tests.support.tolerances import DOT_PRODUCT, WELL_CONDITIONED
 from tests.support.truth import Key, OrderChanged, Problem, directional
 
-CASES = many(10)
-"""Per family, not counting gradients of 0: 160 in all."""
+CASES = many(10)  # per family, not counting gradients of 0: 160 in all
 
 
 def residual(case: Case, gradient: Gradients, direction: Direction) -> float | None:

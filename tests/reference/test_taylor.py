@@ -36,8 +36,7 @@ SOME_KINDS = [kind if kind in ("w", "d") else pytest.param(kind, marks=pytest.ma
 
 STEPS = 2.0 ** -np.arange(11.0, 18.0)
 STEPS_40 = 2.0 ** -np.arange(20.0, 24.0)
-FITTED = 4
-"""Number of steps in the fit of a slope: the smallest steps above rounding."""
+FITTED = 4  # number of steps in the fit of a slope: the smallest steps above rounding
 
 
 def slopes(m: Arithmetic, case: Case, kind: str, seed: int, steps: np.ndarray, factor: float = 1.0) -> str | np.ndarray:
@@ -117,8 +116,7 @@ def test_40_digits(kind: str, measured: Measured) -> None:
 
 
 SEEDS_OF_CONSTANT = many(3)
-CONVERGED = 1e-3
-"""Relative change of a second difference that may remain when the step is halved."""
+CONVERGED = 1e-3  # relative change of a second difference that may remain when the step is halved
 
 
 def constant_is_off(case: Case, kind: str, seed: int, factor: float = 1.0) -> float | None:

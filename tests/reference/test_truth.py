@@ -15,8 +15,7 @@ from tests.support.networks.closed_forms import DIGITS, EXACT, one_neuron, respo
 from tests.support.networks.strategies import seeded_case
 from tests.support.truth import Problem, Truth, simulate
 
-STEPPED = mpf("1e-30")
-"""Error of a matrix exponential or a quadrature, which stop at the digits they need."""
+STEPPED = mpf("1e-30")  # error of a matrix exponential or a quadrature, which stop at the digits they need
 
 
 @pytest.fixture(autouse=True)

@@ -19,12 +19,8 @@ from tests.support.networks.nir_euler import integrate
 from tests.support.networks.nir_networks import busy
 from tests.support.networks.strategies import seeded_case
 
-FAR = 40
-"""Steps that a spike may be off: about one per earlier spike, more where a crossing is flat."""
-
-VOLTAGE = 10
-"""Steps of ms times thresholds that a largest voltage may be off."""
-
+FAR = 40  # steps that a spike may be off: about one per earlier spike, more where a crossing is flat
+VOLTAGE = 10  # steps of ms times thresholds that a largest voltage may be off
 STEPS = (0.02, 0.01)
 
 

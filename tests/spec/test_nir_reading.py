@@ -62,8 +62,7 @@ def test_layers_of_another_tool() -> None:
 W = linear([1.0, 2.0], [3.0, 4.0])
 TWICE, PAIRS = [[2.0, 6.0], [4.0, 8.0]], [[2.0, None], [None, 2.0]]
 AT_ONCE = [[0.0, 0.0], [0.0, 0.0]]
-TAPS = linear([1.0, 0.0], [1.0, 0.0], [0.0, 1.0])
-"""Two channels of the first input, one of the second."""
+TAPS = linear([1.0, 0.0], [1.0, 0.0], [0.0, 1.0])  # two channels of the first input, one of the second
 PATHS: dict[str, tuple[list[Any], list[tuple[list, list]]]] = {
     "nothing between": ([], [(PAIRS, AT_ONCE)]),
     "Delay": ([delay(0.5, 0.25)], [(PAIRS, [[500.0, 0.0], [0.0, 250.0]])]),

@@ -10,8 +10,7 @@ from tests.support.certified.parts import Certified
 from tests.support.certified.stored import right_digits
 from tests.tools.make_certified import by_adjoint
 
-PATTERNS = 4
-"""Number of sign patterns of the nudge; where a peak meets a threshold, some move both alike."""
+PATTERNS = 4  # number of sign patterns of the nudge; where a peak meets a threshold, some move both alike
 
 _PARAMETERS = ("weights", "delays", "tau_mem", "tau_syn", "threshold", "reset")
 

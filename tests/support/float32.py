@@ -18,8 +18,7 @@ MEDIAN_32, P99_32 = 1e-5, 1e-3
 
 MARGIN_32 = 1e-4
 """The distance from grazing at which float32 may lose or gain a spike: 2000 u, for a sum of some
-hundred exponentials. Relative, of a voltage and its threshold, of two instants, or kappa.
-"""
+hundred exponentials. Relative, of a voltage and its threshold, of two instants, or kappa."""
 
 
 @dataclass

@@ -10,8 +10,7 @@ import sys
 
 from tests import ROOT
 
-FAMILIES = ("layers", "recurrent")
-"""A family with feed-forward layers, and one with a recurrent layer."""
+FAMILIES = ("layers", "recurrent")  # a family with feed-forward layers, and one with a recurrent layer
 
 
 def compile_kernels() -> None:

@@ -28,8 +28,7 @@ from reference.readouts import drive
 from reference.simulate import simulate
 from spec import Case, ConnectionGradient, Gradients, PopulationGradient, SpikeTimeMSE
 
-Direction = Gradients
-"""A direction in the space of all parameters, in the layout of a gradient."""
+Direction = Gradients  # a direction in the space of all parameters, in the layout of a gradient
 
 
 def directional_derivative(case: Case, direction: Direction) -> float:

@@ -18,8 +18,7 @@ from tests.support.peers.conformance_documents import DOCUMENTS
 from tests.support.truth import Problem, gradient, simulate
 
 FOLDER = ROOT / "spec" / "conformance" / "cases"
-SMALLEST = mpmath.mpf("1e-27")
-"""Smaller differences are 0: some 30 digits are right."""
+SMALLEST = mpmath.mpf("1e-27")  # smaller differences are 0: some 30 digits are right
 
 
 def with_results(document: dict) -> str:

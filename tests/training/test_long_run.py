@@ -9,8 +9,7 @@ import pytest
 
 from tests.support.forking import called
 
-MOST = 0.01
-"""Largest growth of resident memory during the steps; the usual growth is a page or two."""
+MOST = 0.01  # largest growth of resident memory during the steps; the usual growth is a page or two
 
 pytestmark = [
     pytest.mark.full, pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc")

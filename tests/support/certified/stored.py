@@ -24,8 +24,7 @@ from tests import ROOT
 
 FOLDER = ROOT / "spec" / "certified"
 CLASSES = ("lower", "average", "higher")
-DIGITS = 30
-"""Number of certified digits, which is the largest count."""
+DIGITS = 30  # number of certified digits, which is the largest count
 
 RUNS: dict[str, Callable[[Case], Result]] = {
     "reference": reference.run,

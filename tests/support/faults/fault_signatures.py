@@ -20,9 +20,7 @@ from spec.conformance.layout import found_at, numbers, places
 from tests.support.faults.catalogue import FAULTS
 from tests.support.faults.planting import edit, plant, results
 
-BEYOND_ROUNDING = 1e-8
-"""Relative errors below this are not an effect of the fault."""
-
+BEYOND_ROUNDING = 1e-8  # relative errors below this are not an effect of the fault
 KEPT = 10  # digits per stored number
 
 

@@ -21,8 +21,7 @@ from tests import ROOT
 from tests.support.faults.catalogue import Fault
 from tests.support.forking import called
 
-WITHOUT_KERNELS = ("training", "data")
-"""Folders of `fast` that the server of forks has not imported."""
+WITHOUT_KERNELS = ("training", "data")  # folders of `fast` that the server of forks has not imported
 
 
 def plant(fault: Fault | None, package: str, folder: Path) -> Path:

@@ -13,8 +13,7 @@ from typing import Any
 
 BLOCK = re.compile(r"^```python\n(.*?)^```$(?:\n\n```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
-NEARLY = 0.25
-"""Relative tolerance of printed numbers: many training steps amplify rounding."""
+NEARLY = 0.25  # relative tolerance of printed numbers: many training steps amplify rounding
 
 FETCHING = {
     "script": "src", "img": "src", "iframe": "src", "audio": "src", "video": "src", "source": "src", "embed": "src",

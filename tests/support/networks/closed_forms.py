@@ -11,14 +11,9 @@ from mpmath import mpf
 from spec import Case, case_from_text
 from tests.support.truth import Problem
 
-DIGITS = 50
-"""Digits of the ground truth; mpmath computes the closed forms with 70."""
-
-EXACT = mpf("1e-47")
-"""Difference of two results of 50 digits, for values from 1 to 100."""
-
-DIFFERENCED = mpf("1e-28")
-"""Error of a central difference for a derivative near 1: 1e-32 times the third derivative."""
+DIGITS = 50  # digits of the ground truth; mpmath computes the closed forms with 70
+EXACT = mpf("1e-47")  # difference of two results of 50 digits, for values from 1 to 100
+DIFFERENCED = mpf("1e-28")  # error of a central difference for a derivative near 1: 1e-32 times the third derivative
 
 
 def case_of(out: dict, weights: list, delays: list, inputs: list, loss: dict, T: float) -> Case:

@@ -19,8 +19,7 @@ TRIALS: list[list[list[float]]] = [[[0.7, 4.1], [1.9], [2.6, 3.3]], [[], [0.4, 6
 """Three trials of different numbers of spikes, the last one silent."""
 
 
-FLOAT32 = 1e-5
-"""Relative error of a gradient in float32: some hundred operations in sequence."""
+FLOAT32 = 1e-5  # relative error of a gradient in float32: some hundred operations in sequence
 
 
 def trains(*times: list[float]) -> SpikeTrains:

@@ -9,8 +9,7 @@ from tests.support.truth.numbers import INFINITY, Real, exp, log, real
 
 Place = tuple
 """The place of a maximum: ("initial",), ("spike",), ("end",), ("arrival", arrivals) or
-("interior", events before it).
-"""
+("interior", events before it)."""
 
 
 class Maximum:

@@ -15,8 +15,7 @@ from tests.support.truth.problem import CONSTANTS, Key
 from tests.support.truth.readout import Maximum, cross_entropy, first_spike_readout, reads, spike_time_mse
 from tests.support.truth.voltage import Memo, Voltage
 
-Arrival = tuple[int, int]
-"""The synapse, and the index of the spike of its source."""
+Arrival = tuple[int, int]  # the synapse, and the index of the spike of its source
 
 
 @dataclass(frozen=True)
