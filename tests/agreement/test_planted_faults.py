@@ -50,7 +50,6 @@ follows the events of the reference, so it is blind to faults in these."""
 
 @pytest.fixture(scope="module")
 def evidence(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The file of the evidence."""
     path = tmp_path_factory.mktemp("evidence") / "evidence.json"
     path.write_text(json.dumps(gather()), encoding="utf-8")
     return path

@@ -49,7 +49,6 @@ def changed(given: Results, change: Callable[[dict], object]) -> Results:
 
 
 def scale(value: object, factor: Callable[[], float]) -> None:
-    """Multiply every number of `value`, in place."""
     entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, entry in entries:
         if isinstance(entry, float):

@@ -54,7 +54,6 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def agree(case: Case, precision: str) -> None:
-    """Asserts that the result equals that of `reference`."""
     found, true = run_case(case, precision), reference.run(case)
     assert precision == "float32" or found.ties == true.ties
     assert_same_results(case, found, true, ROUNDOFF[precision])
@@ -155,7 +154,7 @@ def test_results_do_not_depend_on_room(own: bool, precision: str, monkeypatch: p
     monkeypatch.setattr(workspace, "_needed", {})
     monkeypatch.setattr(workspace, "FIRST_ROOM", 1)
     grown = batch(trials, dtype, own)
-    assert workspace._needed, "there was room for all at once"
+    assert workspace._needed, "the first room must be too small"
     assert all(map(torch.equal, ample, grown))
     monkeypatch.setattr(workspace, "MEMORY", 1)
     small = batch(trials, dtype, own)

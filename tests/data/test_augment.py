@@ -84,8 +84,8 @@ def test_a_blend_lies_half_way_and_is_of_the_same_class() -> None:
                 partners.add(other)
                 break
         else:
-            pytest.fail("spikes of no two trials")
-    assert partners == {0, 6, 9}, "the other trials of its class"
+            pytest.fail("spikes must come from two trials")
+    assert partners == {0, 6, 9}, "partners are the other trials of its class"
 
 
 def test_drop_loses_that_share() -> None:

@@ -30,7 +30,6 @@ def jacobian_is_exact(function: Callable[..., Tensor | tuple[Tensor, ...]], argu
 
 
 def leaves(tensors: list[Tensor]) -> list[Tensor]:
-    """Copies that require gradients."""
     return [tensor.detach().clone().requires_grad_() for tensor in tensors]
 
 

@@ -21,7 +21,6 @@ W, *OTHERS = [parameter.detach() for parameter in first_layer().parameters()]  #
 
 
 def times(w: Tensor) -> Tensor:
-    """Spike times as a function of the weights."""
     return propagate(given_spikes(), w, *OTHERS)[0].times
 
 

@@ -155,7 +155,6 @@ def test_spikes_losses_and_layers_refuse(name: str) -> None:
 
 
 def by_hand(times: list[float], offsets: list[int]) -> Spikes:
-    """Three neurons in one trial."""
     return Spikes(torch.tensor(times, dtype=torch.float64), torch.tensor(offsets), 1, 3, DURATION)
 
 

@@ -52,7 +52,7 @@ def test_a_trained_network_does_the_same_in_the_reference(
 
 
 def test_training_has_changed_every_connection() -> None:
-    """So the numbers differ from those of a new layer."""
+    """So the interchange tests use numbers that no new layer has."""
     start, end = network_of(row()), network_of(trained(torch.float64))
     for before, after in zip(start.connections, end.connections):
         assert (before.w != after.w).any() and (before.d != after.d).any()

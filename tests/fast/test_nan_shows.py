@@ -88,7 +88,6 @@ NETS: dict[str, Callable[[torch.dtype], Net]] = {
 
 
 def came_through(out: Tensor, given: dict[str, Tensor], upstream: Tensor) -> dict[str, np.ndarray] | None:
-    """The gradients, or None if refused."""
     try:
         found = torch.autograd.grad(out, list(given.values()), upstream.to(out.dtype), retain_graph=True)
     except ArithmeticError:

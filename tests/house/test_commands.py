@@ -53,7 +53,6 @@ def specified_layout(case: Case, spikes: dict[str, list[int]]) -> dict:
 @pytest.mark.parametrize("name", STORED)
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_result_has_the_layout_of_the_specification(command: str, name: str) -> None:
-    """Both print the specified keys in order, none missing, none more."""
     path = CONFORMANCE / f"{name}.json"
     case, found = load_case(path), result_of(run(command, path))
     assert case.expected is not None
@@ -64,7 +63,6 @@ def test_a_result_has_the_layout_of_the_specification(command: str, name: str) -
 
 
 def flattened(value: object) -> list[float]:
-    """All numbers of a result, in order."""
     if isinstance(value, dict):
         return [number for entry in value.values() for number in flattened(entry)]
     if isinstance(value, list):

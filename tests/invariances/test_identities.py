@@ -37,7 +37,6 @@ def assert_identities(family: str, run: Callable[[Case], Result], u: float, meas
 @pytest.mark.check(10)
 @pytest.mark.parametrize("family", families())
 def test_reference(family: str, measured: Measured) -> None:
-    """Residuals are at most 1e-12 for every readout and loss."""
     assert_identities(family, reference.run, U64, measured)
 
 

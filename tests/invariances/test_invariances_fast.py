@@ -157,7 +157,6 @@ def test_control_a_trial_with_a_spike_of_another_is_seen() -> None:
 @pytest.mark.check(16)
 @every_readout
 def test_a_batch_is_the_sum_of_its_trials(readout: str | None, spiking: bool, measured: Measured) -> None:
-    """The gradient of a batch is the sum over its trials, in any order."""
     batch, parameters = trials(), layer()
     alone = [outcome([trial], parameters, readout, spiking) for trial in batch]
     errors = []
@@ -194,7 +193,6 @@ def test_threads_and_batch_of_a_recurrent_layer(dtype: torch.dtype, threads: Non
 @every_kind
 @pytest.mark.parametrize("readout", [None, "max_voltage", "exp_weighted_voltage"])
 def test_the_order_of_synapses(readout: str | None, recurrent: bool) -> None:
-    """Sources and neurons in another order give equal results in that order."""
     rng = np.random.default_rng(3)
     sources, neurons = rng.permutation(PRE), rng.permutation(POST)
     w, d, *constants = recurrent_layer() if recurrent else layer()

@@ -25,7 +25,6 @@ from tests.tools.make_certified import as_strings
 
 @pytest.fixture
 def known() -> tuple[Case, Mapping, dict]:
-    """A case, its certified values, and what the reference prints."""
     case = load_case(FOLDER / "lower-self-connection.json")
     return case, certified_values(case), reference.run(case).to_dict(case.network)
 

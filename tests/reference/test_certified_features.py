@@ -12,7 +12,6 @@ from tests.support.certified.stored import CLASSES, certified_values, files
 
 
 def synapses(case: Case) -> list[tuple[Connection, int, int]]:
-    """Every synapse: its connection, source and target."""
     return [(c, int(i), int(j)) for c in case.network.connections for i, j in np.argwhere(c.exists)]
 
 

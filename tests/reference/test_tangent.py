@@ -45,7 +45,7 @@ def test_tangent_is_adjoint_times_direction(family: str, measured: Measured) -> 
         found += [] if one is None else [one]
         if len(found) == CASES:
             break
-        assert seed < 3 * CASES + 5, "too many networks whose gradient is 0"
+        assert seed < 3 * CASES + 5, "too many gradients are 0"
     measured(max(found), DOT_PRODUCT, len(found), f"from 0, {CASES} of each family")
     print(f"{family}: largest residual {max(found):.1e}")
     assert max(found) <= DOT_PRODUCT

@@ -119,7 +119,6 @@ def test_spikes_stand_at_threshold(family: str) -> None:
 
 
 def arrivals(case: Case, truth: Truth, name: str, j: int) -> list[tuple[mpf, mpf]]:
-    """Time and weight of every arrival at a neuron; the weight is not 0."""
     found = []
     for connection in case.network.connections:
         for i in range(len(connection.w) if connection.target == name else 0):
@@ -133,7 +132,6 @@ def arrivals(case: Case, truth: Truth, name: str, j: int) -> list[tuple[mpf, mpf
 
 @pytest.mark.parametrize("family", ["mixed", "recurrent_mixed", "equal_taus"])
 def test_units_do_not_matter(family: str) -> None:
-    """Other units of time and voltage give equal spikes in these units."""
     case = seeded_case(1, family)
     problem, other = Problem.from_case(case), Problem.from_case(case)
     ms, unit = mpf("3.7"), mpf("0.31")

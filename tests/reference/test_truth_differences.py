@@ -36,7 +36,6 @@ def _digits() -> Iterator[None]:
 
 @pytest.mark.parametrize("key", [W, D, ("t_in", "in", 0, 0), ("v_th", "out", 0), ("v_reset", "out", 0)], ids=str)
 def test_every_kind_of_parameter(key: Key) -> None:
-    """The difference equals the derivative of the closed form."""
     case = one_neuron()
     problem = Problem.from_case(case)
 

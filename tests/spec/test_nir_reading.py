@@ -115,7 +115,7 @@ def test_a_graph_with_a_unit_needs_none_and_takes_no_other(unit: str, other: str
 
 
 def test_without_our_metadata_the_physics_is_kept() -> None:
-    """NIR's readers cannot rely on metadata. Lost: order of populations, synapses of weight 0."""
+    """Readers of NIR must not need metadata. Lost: order of populations, synapses of weight 0."""
     graph = to_nir(busy().network)
     for node in (graph, *graph.nodes.values()):
         node.metadata = {}

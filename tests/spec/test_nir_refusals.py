@@ -47,7 +47,6 @@ def joined(nodes: dict[str, Any], *edges: Edge, without: tuple[Edge, ...] = ()) 
 
 
 def between(node: Any) -> Made:
-    """One more node, `x`, between `in` and `hid`."""
     return joined({"x": node}, ("in", "x"), ("x", "connection0_spread"), without=(("in", "connection0_spread"),))
 
 

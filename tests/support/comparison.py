@@ -86,7 +86,6 @@ def gradient_limit(kappa_min: float | None, unit_roundoff: float = U64) -> float
 
 
 def block_errors(case: Case, found: Gradients, true: Gradients) -> dict[str, float]:
-    """The error of each block, by name."""
     return {block.name: block.error for block in compared(case, found, true)}
 
 

@@ -23,8 +23,6 @@ from fast.solving.problem import Problem
 
 
 class Caught(NamedTuple):
-    """A caught launch: the kernel, and the types of its arguments."""
-
     kernel: Any
     types: tuple[Any, ...]
 

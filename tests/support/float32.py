@@ -47,7 +47,6 @@ class Float32:
         assert margin < MARGIN_32, self.lost[-1]
 
     def judge(self) -> None:
-        """Compare the distribution of errors with its limits."""
         median, p99 = self.quantiles()
         print(f"{len(self.errors)} networks: median {median:.1e}, 99 % {p99:.1e}, largest {max(self.errors):.1e}")
         print(f"{len(self.lost)} with other numbers of spikes", *self.lost, sep="\n")

@@ -32,7 +32,6 @@ Direction = Gradients  # a direction in the space of all parameters, in the layo
 
 
 def directional_derivative(case: Case, direction: Direction) -> float:
-    """Derivative of the loss along a direction."""
     return _Sweep(case, direction).run()
 
 

@@ -63,7 +63,7 @@ def test_an_import_of_fast_refuses_a_spec_that_hides_ours(tmp_path: Path) -> Non
 
 @pytest.mark.full
 def test_packages_of_the_user_with_names_of_the_checkout_break_nothing(tmp_path: Path) -> None:
-    """Nor does a folder without `__init__.py` that has the name of one of our packages."""
+    """This includes a folder without `__init__.py` named like one of our packages."""
     for name in ("reports", "tests", "benchmarks", "results", "docs", "examples"):
         foreign(tmp_path / name / "__init__.py")
     for name in PACKAGES:

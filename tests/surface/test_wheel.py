@@ -47,7 +47,6 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def run(installed: Path, tmp_path: Path) -> Run:
-    """Runs a program of that environment in an empty folder."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
     def of(program: str, *words: str) -> subprocess.CompletedProcess[str]:

@@ -97,7 +97,6 @@ def _filled(layout: object, numbers: Iterator[mpmath.mpf]) -> object:
 
 
 def without_ties(results: Mapping) -> dict:
-    """The results without the ties, which differences do not find."""
     return {key: value for key, value in results.items() if key != "ties"}
 
 
@@ -131,7 +130,6 @@ def _strings(value: object) -> Iterator[str]:
 
 
 def table() -> str:
-    """The table of all files, as Markdown."""
     lines = ["| file | about | neurons | spikes | smallest kappa |", "|---|---|---|---|---|"]
     for name, network in NETWORKS.items():
         case = case_from_text((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
@@ -143,7 +141,6 @@ def table() -> str:
 
 
 def with_table(readme: str) -> str:
-    """The text with the table between its two marks."""
     before, _, rest = readme.partition(START)
     _, _, after = rest.partition(END)
     return f"{before}{START}\n{table()}\n{END}{after}"

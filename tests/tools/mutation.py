@@ -46,8 +46,6 @@ NOTICED, SURVIVED, BROKEN, TOO_LONG = "noticed", "survived", "broke off", "took 
 
 @dataclass(frozen=True)
 class Mutant:
-    """A change of a file, and its outcome."""
-
     file: str
     operator: str
     occurrence: int
@@ -59,7 +57,6 @@ class Mutant:
 
 
 def mutants(file: str) -> Iterator[tuple[Mutant, str]]:
-    """All mutants of a file, each with its text."""
     from cosmic_ray.ast import get_ast_from_path
     from cosmic_ray.mutating import mutate_code
     from cosmic_ray.plugins import get_operator, operator_names
@@ -87,7 +84,6 @@ def _nodes(node: object) -> Iterator[object]:
 
 
 def _difference(source: str, text: str) -> tuple[int, str, str]:
-    """The first line that differs, before and after."""
     pairs = zip(source.splitlines(), text.splitlines(), strict=False)
     differing = ((n, a.strip(), b.strip()) for n, (a, b) in enumerate(pairs, start=1) if a != b)
     return next(differing, (0, "", "a line more or less at the end"))

@@ -202,7 +202,7 @@ def test_a_run_killed_before_its_first_checkpoint_is_begun_anew(tmp_path: Path) 
     given = ["--task", "yin-yang", "--out", str(tmp_path), "--hidden", "3", "--batch", "2500", "--epochs", "1"]
     assert main([*given, "--resume"]) == 2
     assert main(given) in (0, 1)
-    assert main(given) == 2, "now there is something to lose"
+    assert main(given) == 2, "a finished run is not overwritten"
 
 
 def test_the_log_holds_gradients_and_grazing(tmp_path: Path) -> None:

@@ -36,7 +36,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def given(folder: Path, run: str, epochs: int, *more: str) -> list[str]:
-    """The options of a run whose folder lies beside the data."""
     data = ["--data", str(folder / "train.h5"), str(folder / "test.h5"), "--out", str(folder / run)]
     return [*OPTIONS, *data, "--epochs", str(epochs), *more]
 
@@ -50,7 +49,6 @@ def train(folder: Path, run: str, processes: int, epochs: int, *more: str) -> st
 
 
 def forked(folder: Path, processes: int, *options: str) -> list[subprocess.CompletedProcess[str]]:
-    """Forked processes with the environment that `torchrun` gives."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     shared = {"WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
@@ -69,7 +67,6 @@ def ran(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def apart(folder: Path, run: str, other: str = "one") -> float:
-    """Largest difference between the final parameters of two runs."""
     ends = [Checkpoints(folder / name).load()[0]["training"]["network"] for name in (run, other)]
     assert ends[0].keys() == ends[1].keys()
     return max(float((ends[0][name] - ends[1][name]).abs().max()) for name in ends[0])
@@ -149,5 +146,4 @@ def test_the_seed_of_hashes_changes_nothing(folder: Path, monkeypatch: pytest.Mo
 
 
 def end(folder: Path, run: str) -> str:
-    """Digest of the last state."""
     return digest(Checkpoints(folder / run).load()[0]["training"])

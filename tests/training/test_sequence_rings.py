@@ -54,7 +54,7 @@ def test_distractors_are_as_many_as_asked_for_and_drawn_again_alike(distractors:
     assert first == again and first != other
     counts = np.array([[len(train) for train in trial] for trial in first])
     assert (counts.sum(axis=1) == 4 + distractors).all()
-    assert len(np.unique(counts.argmax(axis=1))) == 4, "any input may have one"
+    assert len(np.unique(counts.argmax(axis=1))) == 4, "each input can have the most spikes"
     times = np.concatenate([np.concatenate(trial) for trial in first])
     assert times.min() >= 0.0 and times.max() <= ring.length + 10 * jitter
 

@@ -23,7 +23,6 @@ from tests.support.runs.short_runs import KilledError, Make, classification, kil
 
 @cache
 def straight(make: Make) -> tuple[str, list[dict]]:
-    """Digest and log of an undisturbed run."""
     training = make()
     with TemporaryDirectory() as folder:
         run(training, Path(folder) / "straight")

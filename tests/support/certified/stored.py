@@ -127,7 +127,6 @@ def changed_digit(number: str, place: int = DIGITS) -> str:
 
 
 def spikes_and_kappa(certified: Mapping) -> tuple[int, float | None]:
-    """Number of spikes, and smallest kappa."""
     count = len(_flat(list(certified["spikes"].values())))
     return count, None if certified["kappa_min"] is None else float(certified["kappa_min"])
 

@@ -84,9 +84,8 @@ MORE = (
 
 
 def planted() -> tuple[Planted, ...]:
-    """All faults of the reference, first those of the catalogue."""
     own = [fault for fault in FAULTS if fault.package == "reference"]
-    assert [fault.name for fault in own] == list(WHAT), "say in words what each fault of `faults.py` does, in its order"
+    assert [fault.name for fault in own] == list(WHAT), "`WHAT` must describe each fault of `catalogue.py`, in order"
     return *(Planted(f.name, WHAT[f.name], ((f.file, f.text, f.wrong),)) for f in own), *MORE
 
 
@@ -215,6 +214,5 @@ def _off(found: list[float], true: list[float]) -> float:
 
 
 def document(faulty: Iterable[tuple[str, str, dict[str, dict]]]) -> dict:
-    """The content of the file."""
     faults = [{"name": name, "what": what, "cases": signature(got)} for name, what, got in faulty]
     return {"format": FORMAT, "faults": faults}

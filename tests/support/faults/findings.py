@@ -88,7 +88,6 @@ def as_in_training(case: Case, found: Result) -> Result:
 
 
 def findings(package: str, evidence: dict) -> Iterator[tuple[str, float]]:
-    """The finding of each check, case by case."""
     run = runner(package)
     other = "fast" if package == "reference" else "reference"
     for problem in evidence["problems"]:

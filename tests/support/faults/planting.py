@@ -33,7 +33,6 @@ def plant(fault: Fault | None, package: str, folder: Path) -> Path:
 
 
 def edit(path: Path, text: str, wrong: str) -> None:
-    """Replace the one occurrence of `text` in a file."""
     source = path.read_text(encoding="utf-8")
     assert source.count(text) == 1, f"`{text}` must occur once in {path.name}"
     path.write_text(source.replace(text, wrong), encoding="utf-8")
@@ -154,7 +153,6 @@ def print_results(package: str, folder: str) -> None:
 
 
 def runner(package: str) -> Callable[[Case], Result]:
-    """The function of `package` that runs a case."""
     if package == "reference":
         import reference
 

@@ -120,7 +120,6 @@ def hidden_nan(path: PurePosixPath, text: str) -> list[str]:
 
 
 def is_tiny(node: ast.AST) -> bool:
-    """A small constant, or a name for one."""
     match node:
         case ast.Constant(value=float(value)):
             return 0.0 < value < 1e-2

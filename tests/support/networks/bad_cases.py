@@ -84,8 +84,6 @@ _FILES: tuple[tuple[str, bytes, str], ...] = (
 
 @dataclass(frozen=True)
 class BadCase:
-    """A fault, its file, and a part of the message."""
-
     name: str
     content: bytes
     message: str

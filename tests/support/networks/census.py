@@ -55,8 +55,6 @@ assert all(any(name.startswith(readout) for name in _LOSSES) for readout in READ
 
 
 class Census:
-    """The number of counted cases per class."""
-
     def __init__(self) -> None:
         self.cases = 0
         self.counts: Counter[str] = Counter()

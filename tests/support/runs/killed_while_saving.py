@@ -25,7 +25,6 @@ STATE = {"network": torch.arange(200_000, dtype=torch.float64)}
 
 
 def save_for_ever(kind: str, folder: Path, first: int) -> None:
-    """Saves checkpoints without end."""
     checkpoints = Checkpoints(folder)
     for step in count(first):
         state = {**STATE, "step": step}
@@ -36,7 +35,6 @@ def save_for_ever(kind: str, folder: Path, first: int) -> None:
 
 
 def main(kind: str, kills: int, name: str) -> None:
-    """Kills `kills` children, which save in the folder `name`."""
     folder, draw, unreadable, left_out, went_back, half_written, last = Path(name), random.Random(0), 0, 0, 0, 0, 0
     Checkpoints(folder).save(0, {**STATE, "step": 0})
     for _ in range(kills):

@@ -1,4 +1,4 @@
-"""Training runs of one second for the tests of survival: a classification and a sequence."""
+"""Training runs of about a second: a classification and the sequence task."""
 
 from __future__ import annotations
 

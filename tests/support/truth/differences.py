@@ -79,8 +79,6 @@ def directional(
 
 
 class _Neighbourhood:
-    """A problem, and its losses at nudged values."""
-
     def __init__(self, problem: Problem, digits: float, h: str) -> None:
         self.case, self.digits = problem.case, digits
         self.precision = digits + guard_digits(problem, float(h))
