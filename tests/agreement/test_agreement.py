@@ -1,7 +1,4 @@
-"""`fast` equals `reference` in float64 on every network, block by block.
-
-The two implementations share nothing but the specification.
-"""
+"""`fast` equals `reference` in float64, block by block; both share the specification alone."""
 
 from __future__ import annotations
 
@@ -29,10 +26,7 @@ SEEDS = many(25)  # of each family: 400 in all
 
 
 def agreement(case: Case, run: Callable[[Case], Result] = run_case) -> Agreement:
-    """Compare all numbers of both results; ties must be equal.
-
-    If they disagree, the reference at 30 digits decides: either float64 result may be the worse.
-    """
+    """Compare all numbers; where float64 disagrees, the reference at 30 digits decides."""
     found, true = run(case), reference.run(case)
     assert found.ties == true.ties
     try:

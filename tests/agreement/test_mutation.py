@@ -17,11 +17,7 @@ MOST = 0.05  # maximum share of survivors, without mutants that change nothing
 
 
 def judged(content: dict) -> tuple[float, int]:
-    """The share of relevant mutants that survived, and the number of mutants tried.
-
-    Raises:
-        AssertionError: a file is missing or has changed, a survivor has no reason, or many survive.
-    """
+    """Share of relevant mutants that survived, and number tried; asserts a whole record."""
     assert list(content["files"]) == list(MODULES)
     for file, entry in content["files"].items():
         assert entry["sha256"] == code_sha256(file), f"{file} has changed since: python -m tests.tools.mutation"

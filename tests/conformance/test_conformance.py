@@ -1,7 +1,4 @@
-"""The conformance set: stored results are the ground truth, in the layout of both implementations.
-
-`test_conformance_kit.py` compares the numbers of both implementations with the set.
-"""
+"""The conformance set: stored results are the ground truth, in the implementations' layout."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The CUDA kernels on a GPU: equal to `reference`, bitwise repeatable, on any stream.
-
-`make test-gpu` runs these; `test_cuda_simulator.py` tests the kernels without a GPU.
-"""
+"""The CUDA kernels on a GPU (`make test-gpu`): equal to `reference`, repeatable, on any stream."""
 
 from __future__ import annotations
 

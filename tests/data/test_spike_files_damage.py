@@ -1,8 +1,4 @@
-"""Damaged spike files: cut, overwritten, packed, with other names, types and units.
-
-The reader names the file and the record. `test_spike_files.py` has the simplest damage, and the
-messages of the command.
-"""
+"""Damaged spike files are refused: the reader names the file and the damaged record."""
 
 from __future__ import annotations
 

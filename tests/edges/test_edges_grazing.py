@@ -110,10 +110,7 @@ def test_a_peak_that_touches(run: Run) -> None:
 
 @every_run
 def test_an_arrival_at_a_peak_that_touches(run: Run) -> None:
-    """The arrival makes a voltage at threshold rise again, so the neuron spikes at this instant.
-
-    The voltage is so flat that rounding by u moves the instant by tau_mem u^(1/2): kappa is u.
-    """
+    """The arrival makes a flat voltage rise: rounding moves the spike by tau_mem u^(1/2)."""
     peak = 0.5 + 16 * math.log(2)
     loss = {"kind": "spike_time_mse", "targets": [[5.0], []]}
     case = case_of(lif(reset=-8.0), [[4.0, None], [3.0, None]], [[0.0, None], [0.0, None]], [[0.5], [peak]], loss, 60.0)

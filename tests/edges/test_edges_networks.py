@@ -113,10 +113,7 @@ def test_an_input_after_the_end(run: Run, read: str) -> None:
 @every_run
 @every_readout
 def test_a_silent_network(run: Run, read: str) -> None:
-    """Weak input (for maxima: inhibition): a finite loss and a gradient of exactly 0.
-
-    Only integrals of the voltage depend on silent neurons.
-    """
+    """The loss is finite, and the gradient exactly 0, except of integrals of the voltage."""
     w = -1.0 if read == "max_voltage" else 0.5
     result = run(case_of(lif(), [[w, w]], [[1.0, 2.0]], [[0.5]], loss_of(read), 60.0))
     assert math.isfinite(result.loss) and result.kappa_min is None and result.ties == ()

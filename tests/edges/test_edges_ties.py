@@ -202,10 +202,7 @@ def test_a_maximum_pinned_to_one_arrival(run: Run) -> None:
     ("first", "second"), [(-30.0, -20.0), (-4.0, -5.0), (-30.0, -2.0)], ids=["each", "both", "one"]
 )
 def test_a_maximum_pinned_to_two_arrivals(run: Run, first: float, second: float) -> None:
-    """Two arrivals at one instant end the rise: each alone, only both together, or one alone.
-
-    Each derivative is that of a later arrival, the other held: 0 if that ends the rise alone.
-    """
+    """Each derivative is that of a later arrival, the other held: 0 if that ends the rise alone."""
     case = case_of([DRIVE, (first, 5.5), (second, 5.5)], read("max_voltage"), "li")
     result = run(case)
     assert result.ties == (Tie("out", 0, "simultaneous_arrivals_at_maximum"),)

@@ -20,10 +20,7 @@ CONDITIONED = 0.1  # lower bound of `kappa` here: over a step of 1e-6, rounding 
 
 
 def jacobian_is_exact(function: Callable[..., Tensor | tuple[Tensor, ...]], arguments: list[Tensor]) -> bool:
-    """Check every entry, bit for bit repeatable, and with undefined gradients.
-
-    At its default rtol of 1e-3, `gradcheck` lets an error of 0.1 % pass.
-    """
+    """Check every entry, repeatability, undefined gradients; the default rtol lets 0.1 % pass."""
     return gradcheck(
         function, arguments, eps=1e-6, atol=1e-8, rtol=1e-6, nondet_tol=0.0, fast_mode=False, check_undefined_grad=True
     )

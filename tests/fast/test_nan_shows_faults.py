@@ -1,7 +1,4 @@
-"""The tests of NaNs can fail: each way to hide a NaN, planted in a copy, turns one of them red.
-
-All occur in code that trains networks elsewhere: NaN becomes 0 on entry, on exit, or halfway.
-"""
+"""Each way to hide a NaN that training code elsewhere has, planted in a copy, turns a test red."""
 
 from __future__ import annotations
 

@@ -189,10 +189,7 @@ print(int(counts.min()), (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - b
 
 
 def test_a_volley_within_one_bin_takes_memory_with_its_spikes() -> None:
-    """384 neurons spike at almost one instant and reach each other: 147 000 arrivals in one bin.
-
-    Lists copied at each arrival would take 200 MB.
-    """
+    """384 neurons spike at almost one instant: lists copied at each arrival would take 200 MB."""
     done = subprocess.run([sys.executable, "-c", VOLLEY], capture_output=True, text=True, check=True)
     spikes, added = done.stdout.split()
     assert int(spikes) >= 1 and float(added) < 80

@@ -165,10 +165,7 @@ def two_ways(family: str, factor: float) -> Iterator[tuple[Case, Case, Case]]:
 
 @every_family
 def test_two_synapses_of_half_the_weight(run: str, family: str) -> None:
-    """Each parallel half has the gradient of the whole weight.
-
-    A maximum pinned to both halves has a one-sided derivative, so such cases are left out.
-    """
+    """Each half has the gradient of the whole; maxima pinned to both halves are left out."""
 
     def suits(case: Case) -> bool:
         kinds = {tie.kind for tie in reference.run(halved(case)).ties}

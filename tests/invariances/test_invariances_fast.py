@@ -124,10 +124,7 @@ def test_threads(readout: str | None, spiking: bool, dtype: torch.dtype, threads
 @every_readout
 @every_dtype
 def test_a_trial_is_as_if_alone(readout: str | None, spiking: bool, dtype: torch.dtype, measured: Measured) -> None:
-    """Each trial of a batch has bitwise the spikes, readout and input gradients of the trial alone.
-
-    Trials follow without a gap, and some delays are longer than a trial: nothing leaks.
-    """
+    """No bit depends on other trials, although some delays are longer than a trial."""
     batch, parameters = trials(), layer(dtype=dtype)
     together = outcome(batch, parameters, readout, spiking)
     spikes, inputs = 0, 0

@@ -17,11 +17,7 @@ from tests.support.tolerances import SAME_NETWORK
 @pytest.mark.check(14)
 @pytest.mark.parametrize("run", RUNS)
 def test_a_relay_neuron_splits_a_delay(run: str, measured: Measured) -> None:
-    """The two delays of a relay and its latency act as one delay.
-
-    Both delays have the gradient of the one delay, and weights behind the relay that of the direct
-    synapses. The relay's low reset prevents a second spike.
-    """
+    """Both delays have the gradient of the one delay; the low reset prevents a second spike."""
     worst = relay_is_off(run, 1.0)
     measured(worst, SAME_NETWORK, 1, "4")
     assert worst <= SAME_NETWORK

@@ -37,10 +37,7 @@ def test_a_round_trip_keeps_every_bit(case: Case) -> None:
 
 @pytest.mark.parametrize("network", [awkward(), busy().network], ids=["awkward", "busy"])
 def test_awkward_networks_keep_every_bit(network: Network) -> None:
-    """Signed zeros, smallest numbers, thirds, order, Unicode names, connections without synapses.
-
-    NIR's inference adds no Input and no Output.
-    """
+    """Signed zeros, smallest numbers, thirds, order, Unicode names; NIR infers no more nodes."""
     graph = to_nir(network)
     again = from_nir(through_a_file(through_a_file(graph)))
     assert bits(again) == bits(network)

@@ -5,7 +5,7 @@ the difference relative to the norm of the block, because single entries can can
 whole block can cancel too (an arrival that moves changes no interior maximum), and no arithmetic
 computes a sum to better than a few `u` of its terms. The conservation identities bound these terms
 without an adjoint: the sums `p dL/dp` of the blocks balance each other, so the terms of a block are
-at most as large as the largest block, in natural units (a typical weight, threshold, time
+at most about as large as the largest block, in natural units (a typical weight, threshold, time
 constant). So a smaller block is compared with `CANCELLATION` times the largest, which allows some
 hundred `u` of the largest block.
 """

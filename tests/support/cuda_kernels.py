@@ -1,7 +1,4 @@
-"""Every CUDA kernel with arguments of the types of its launches, to compile without a GPU.
-
-Layers are packed on the CPU, and launches are caught instead of made.
-"""
+"""Every CUDA kernel with the argument types of its launches, which are caught instead of made."""
 
 from __future__ import annotations
 

@@ -169,10 +169,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Attaches each test to its check.
-
-    With `--evidence` only tests of checks run; a quick report takes two per parametrised test.
-    """
+    """Attaches each test to its check; `--evidence` runs tests of checks only (quick: two each)."""
     expected: dict[str, dict[str, Any]] = {}
     for item in items:
         mark = item.get_closest_marker("check")

@@ -70,10 +70,7 @@ def wrong_slope(case: Case, found: Result) -> float:
 
 
 def as_in_training(case: Case, found: Result) -> Result:
-    """The result of `fast` with those gradients that a run without learned constants has.
-
-    Kernels then take a shorter path through a bin without events.
-    """
+    """The result with gradients of a run without learned constants: kernels take a shorter path."""
     from fast.nn.network import Network
 
     def synapses_only(network: Network) -> Network:

@@ -44,10 +44,7 @@ def findings(package: str, folder: Path, evidence: Path) -> dict[str, float]:
 
 
 def findings_on_cuda(folder: Path, evidence: Path) -> dict[str, float]:
-    """`findings` on the copy of `fast` in `folder`, with its CUDA kernels on a simulated GPU.
-
-    Numba chooses the simulator at import, so this takes a fresh interpreter.
-    """
+    """`findings` with the CUDA kernels on a simulated GPU, which takes a fresh interpreter."""
     program = f"from tests.support.faults.planting import simulate; simulate({str(folder)!r}, {str(evidence)!r})"
     environment = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1", "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)

@@ -38,11 +38,7 @@ def blocks(text: str) -> list[Block]:
 
 
 def run(name: str, text: str) -> dict[str, Any]:
-    """Run every block of a page in one namespace, which is returned.
-
-    Raises:
-        AssertionError: a block prints something else than the page shows.
-    """
+    """Run every block of a page in one namespace, which is returned; asserts the output shown."""
     namespace: dict[str, Any] = {"__name__": name}
     for block in blocks(text):
         printed = io.StringIO()

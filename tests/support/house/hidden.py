@@ -60,11 +60,7 @@ def raises(body: list[ast.stmt]) -> bool:
 
 
 def uses_of_nan(tree: ast.AST, known: set[str]) -> dict[int, str]:
-    """Lines on which a NaN could become a number, or a step be left out, without an error.
-
-    Args:
-        known: names that hold the result of a test for NaN.
-    """
+    """Lines where a NaN could vanish without an error; names in `known` hold tests for NaN."""
     in_errors = {part for node in ast.walk(tree) if isinstance(node, ast.Raise) for part in ast.walk(node)}
     found: dict[int, str] = {}
     for node in located(tree):

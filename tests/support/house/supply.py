@@ -1,7 +1,4 @@
-"""Rules of supply: every action pinned to a commit, every package to one version with its hashes.
-
-Each rule is a function of texts that returns its findings.
-"""
+"""Rules of supply, as functions of texts: actions pinned by commit, packages by their hashes."""
 
 from __future__ import annotations
 

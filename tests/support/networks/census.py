@@ -1,7 +1,4 @@
-"""The classes of drawn cases, so that a test can require each of them.
-
-The classes of activity come from the ground truth at 20 digits, not from an implementation.
-"""
+"""The classes of drawn cases, by the ground truth at 20 digits, so that a test can require each."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Cases that tests draw, by Hypothesis or by a seed.
-
-Both use one builder (`building.py`), so Hypothesis can find and shrink every seeded network.
-"""
+"""Cases that tests draw, by Hypothesis or by a seed, with one builder (`building.py`)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""`python -m tests.support.runs.undrawn OPTIONS`: `python -m fast.train` without its pictures.
-
-A short run takes less time than its pictures.
-"""
+"""`python -m tests.support.runs.undrawn OPTIONS`: `fast.train` without its slow pictures."""
 
 from __future__ import annotations
 

@@ -92,11 +92,7 @@ class _Neighbourhood:
         return 1 if key[0] in ("d", "t_in") and self.values[key] < self.h else 0
 
     def slope(self, direction: Mapping[Key, Real], side: int, name: object, as_here: bool) -> Real:
-        """The derivative along `direction`, at the working precision of the caller.
-
-        Args:
-            as_here: whether the order of events must equal that of the problem itself.
-        """
+        """The derivative along `direction`; `as_here`: only with the problem's order of events."""
         total = Real(0)
         signatures = {self.here.signature()} if as_here else set()
         for multiple, weight in _STENCILS[side]:
