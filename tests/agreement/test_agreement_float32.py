@@ -113,5 +113,3 @@ def test_float32_near_grazing(sign: int, exponent: int) -> None:
     expected = {"out": [int(sign > 0), 0]}
     assert counts(run_case(case)) == counts(reference.run(case)) == expected
     Float32().add(case, "near grazing")
-
-

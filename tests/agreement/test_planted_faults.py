@@ -48,6 +48,7 @@ BLIND: dict[str, set[str]] = {
 the membrane does nothing later). B and C are blind to weights, C also to delays. The tangent
 follows the events of the reference, so it is blind to faults in these."""
 
+
 @pytest.fixture(scope="module")
 def evidence(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("evidence") / "evidence.json"

@@ -25,6 +25,7 @@ from tests.support.networks.rows import LABELS, row, trained
 DTYPES = {torch.float32: 1e-4, torch.float64: 1e-10}
 """Tolerance of spike times (ms) and readouts against the reference."""
 
+
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("trial", range(3))
 def test_a_trained_network_does_the_same_in_the_reference(

@@ -167,7 +167,7 @@ def run_tests(folder: str, compiled: bool, file: str, chosen: str) -> int:
     code = pytest.main([
         "-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", f"--basetemp={folder}/temporary",
         "--import-mode=importlib",
-        "-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning",  # by the server
+        "-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning",  # imported by the server
         "-o", f"pythonpath={folder} {ROOT}", file, "-k", chosen,
     ])
     for name in [name for name in sys.modules if name.startswith("fast.")]:

@@ -138,7 +138,7 @@ def tell(watch: Watch, report: TextIO) -> None:
 
 def in_a_fork(report: str, plant: str, *options: str) -> int:
     """`main` in a child of `tests.support.forking`, whose exit skips `atexit`."""
-    tempfile.tempdir = None  # not that of the parent
+    tempfile.tempdir = None  # the parent has another folder
     try:
         return main(report, plant, *options)
     except Exception:
