@@ -1,8 +1,7 @@
 """The CUDA kernels on a GPU that Numba simulates; `test_cuda_simulator.py` runs this file apart.
 
 Numba chooses the simulator at import, for a whole process. Then the CUDA kernels solve every layer
-of `fast`. Threads of a block are Python threads, so blocks are small: few neurons per block,
-several per thread.
+of `fast`. Blocks have few threads, which are Python threads, and several neurons per thread.
 """
 
 from __future__ import annotations

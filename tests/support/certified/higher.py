@@ -12,8 +12,7 @@ _TWO = [lif("out", 2, tau_mem=16.0, tau_syn=6.0, reset=-0.25)]
 
 
 _GRAZES = lif("hid", 1, tau_mem=16.0, tau_syn=8.0, reset=-8.0)
-"""With `tau_mem = 2 tau_syn` one arrival peaks at a quarter of its weight; `kappa` is 4 times the
-excess."""
+"""At `tau_mem = 2 tau_syn` an arrival peaks at a quarter of its weight; `kappa` is 4 * excess."""
 
 
 def _grazing(excess: float, out: dict, weights: list, loss: dict) -> dict:

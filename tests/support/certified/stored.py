@@ -4,8 +4,7 @@ A network is a file `spec/certified/CLASS-NAME.json`: a case whose `expected` is
 command lines, each number a string of 30 significant digits. A block is the loss, the readout, the
 spike times or the kappa of one population, or the gradient by one kind of parameter of one
 connection or population. Its right digits are `-log10` of its relative error, norm of the
-difference over norm (NIST: log relative error). A block whose true numbers are all 0 must be
-exactly 0.
+difference over norm (NIST: log relative error). A block of zeros must be exactly 0.
 """
 
 from __future__ import annotations

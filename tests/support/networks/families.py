@@ -78,8 +78,7 @@ class Family:
         reset, threshold: sign of the reset; whether the threshold is 1.
         delays: `short`, `zero` (half of them), `same` (one for all), `long` (several spikes under
             way), `beyond` (some longer than the trial).
-        inputs: `spread`, `burst`, `together` (equal times for all neurons), `late` (some after the
-            end), `sparse`.
+        inputs: `spread`, `burst`, `together` (equal times), `late` (some after the end), `sparse`.
         gain: mean input current, in units of the threshold.
         inhibitory: number of inhibitory synapses in 8; `inhibition`: their strength.
         losses: readout, and kind of the population read.

@@ -41,8 +41,7 @@ class Traced(_Sweep):
     """The backward pass, with a record of its states.
 
     Attributes:
-        backwards: per neuron, `(t, lambda_V, lambda_I)` from late to early; two per event, after
-            and before.
+        backwards: per neuron, `(t, lambda_V, lambda_I)` from late to early; two per event.
         jumps: per neuron, one entry per event, from late to early.
     """
 

@@ -1,8 +1,7 @@
 """Derivatives of the loss as differences of two simulations.
 
 With values of 50 digits and a step of 1e-16, the error of a central difference is the square of the
-step times the third derivative, plus rounding of 1e-50 / 1e-16: about 30 digits are right, fewer
-near a grazing spike.
+step times the third derivative, plus rounding of 1e-50 / 1e-16: 30 digits, fewer near grazing.
 """
 
 from __future__ import annotations
