@@ -98,7 +98,7 @@ def pinned_maximum(read: str = "max_voltage", weights: Sequence = ([2.0, None], 
 
 
 def arrival_at_a_crossing() -> tuple[Problem, mpf]:
-    """`one_neuron` with an inhibitory arrival exactly at the first spike; and this time."""
+    """`one_neuron` with an inhibitory arrival exactly at its first spike, and the time of both."""
     first, *_ = spikes_of_a_quadratic(Problem.from_case(one_neuron()))
     out = {"kind": "lif", "threshold": 1.0, "reset": -0.25}
     weights, delays = [[15.0, None], [-9.0, None]], [[1.75, None], [0.0, None]]

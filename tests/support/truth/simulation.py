@@ -63,7 +63,7 @@ def guard_digits(problem: Problem, step: float = 0.0) -> float:
     difference again), or if `T / tau` is large.
 
     Args:
-        step: ms, the nudge of a time constant: the difference of equal ones.
+        step: ms, the nudge of a time constant, by which equal constants then differ.
     """
     lost = 0.0
     for (kind, *neuron), tau_mem in problem.values.items():
