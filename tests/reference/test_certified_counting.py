@@ -76,7 +76,7 @@ def test_a_spike_too_many_or_too_few_has_no_digit(known: tuple[Case, Mapping, di
 
 
 def test_a_block_that_is_0_must_be_0() -> None:
-    """The gradient by the reset, for a loss of first spikes."""
+    """An example is the gradient by the reset, for a loss of first spikes."""
     zero = certified_values(load_case(FOLDER / "lower-first-spike-time.json"))
     assert min(digits_by_block(zero, zero).values()) == DIGITS
     found = json.loads(json.dumps(zero))

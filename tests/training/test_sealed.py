@@ -96,7 +96,7 @@ def test_a_run_talks_to_nobody_and_writes_only_into_its_folder(tmp_path: Path) -
 
 @pytest.mark.parametrize("plant", ["connect", "write"])
 def test_control_what_a_run_must_not_do_is_seen(plant: str, tmp_path: Path) -> None:
-    """The run ends as usual, so only the watch sees it."""
+    """The run ends as usual, so only the watch can find it."""
     seen = trained(tmp_path, plant)
     assert seen.code in (0, 1), seen.said
     if plant == "connect":
