@@ -65,7 +65,7 @@ def drive(m: Arithmetic, case: Case, trial: Trial) -> Drive:
         return Drive(loss, y, dL_dt_post)
     if case.loss.readout == "max_voltage":
         return _max_voltage(m, case.loss, neurons, trial.T)
-    rate = m.real(0.0) if case.loss.readout == "mean_voltage" else 1 / trial.T
+    rate = {"mean_voltage": m.real(0.0), "exp_weighted_voltage": 1 / trial.T}[case.loss.readout]
     y = [_weighted_mean_voltage(m, neuron, trial.T, rate) for neuron in neurons]
     loss, dL_dy = _cross_entropy(m, y, case.loss.label)
     return Drive(loss, y, dL_dy=dict(zip(neurons, dL_dy, strict=True)), rate=rate)

@@ -180,4 +180,4 @@ class Network(nn.Module):
 
 def _silence(like: Spikes) -> Spikes:
     """One silent neuron, in as many trials as `like`."""
-    return Spikes(like.times[:0], torch.zeros(like.trials + 1, dtype=torch.int64), like.trials, 1, like.duration)
+    return Spikes(like.times[:0], like.offsets.new_zeros(like.trials + 1), like.trials, 1, like.duration)

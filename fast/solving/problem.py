@@ -71,5 +71,6 @@ class Problem:
     @property
     def rate(self) -> float:
         """Rate per bin of the weight of an integral readout; negative: no integral is read."""
-        rates = {"mean_voltage": 0.0, "exp_weighted_voltage": self.width / self.duration}
-        return rates.get(self.readout or "", -1.0)
+        if self.readout in (None, "max_voltage"):
+            return -1.0
+        return {"mean_voltage": 0.0, "exp_weighted_voltage": self.width / self.duration}[self.readout]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from spec.conformance.cases import Stored
-from spec.losses import CrossEntropy, SpikeTimeMSE
+from spec.losses import VOLTAGE_READOUTS, CrossEntropy, SpikeTimeMSE
 
 
 class Facts:
@@ -87,7 +87,7 @@ CAPABILITIES: dict[str, Callable[[Facts], bool]] = {
     "exp_weighted_voltage": lambda f: f.readout == "exp_weighted_voltage",
     "first_spike_time": lambda f: f.readout == "first_spike_time",
     "spike_time_mse": lambda f: f.readout == "spike_time_mse",
-    "voltage of spiking neurons": lambda f: f.reads_lif and f.readout.endswith("voltage"),
+    "voltage of spiking neurons": lambda f: f.reads_lif and f.readout in VOLTAGE_READOUTS,
     "missing spikes": lambda f: f.first_missing or any(n < 0 for n in f.surplus),
     "spikes beyond the targets": lambda f: any(n > 0 for n in f.surplus),
     "silent neurons": lambda f: not all(f.trains),

@@ -74,6 +74,7 @@ def no_worse(fast: list[float], plain: list[float]) -> list[tuple[float, float]]
     return [(float(np.quantile(fast, q)), NO_WORSE * float(np.quantile(plain, q)) + BESIDES) for q in quantiles]
 
 
+@pytest.mark.full
 @pytest.mark.check(18)
 def test_float32_is_no_worse_than_plain_code(measured: Measured) -> None:
     fast, plain = errors_in_float32(24, many(10))
@@ -83,6 +84,7 @@ def test_float32_is_no_worse_than_plain_code(measured: Measured) -> None:
     measured.keep("three ways", {"fast": fast, "plain": plain})
 
 
+@pytest.mark.full
 @pytest.mark.check(18, control=True)
 def test_control_code_of_three_bits_more_is_better() -> None:
     """The comparison can fail: `fast` in float32 is worse than plain code of 27 bits."""

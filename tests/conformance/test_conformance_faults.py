@@ -66,6 +66,7 @@ def delays_alone(found: dict) -> None:
     found["gradients"] = {"connections": [{"delays": c["delays"]} for c in found["gradients"]["connections"]]}
 
 
+@pytest.mark.full
 def test_the_stored_signatures_are_those_of_the_faults() -> None:
     """The last of ten digits may differ by rounding."""
     found, kept = document(planted_anew()), json.loads(FILE.read_text(encoding="utf-8"))

@@ -39,6 +39,7 @@ def test_times_go_in_as_they_are(folder: Path) -> None:
             assert spikes.train(n, channel).tolist() == expected.tolist()
 
 
+@pytest.mark.full
 def test_a_network_learns_what_counts_cannot_tell(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -18,10 +18,14 @@ from tests.support.commands import run
 from tests.support.report_evidence import Measured
 
 THEOREMS = {each.tag: each for each in theorems()}
+LONG = ("example-network", "example-explicit", "example-identities")
+"""Whole networks, solved with symbols."""
 
 
 @pytest.mark.check(1)
-@pytest.mark.parametrize("tag", THEOREMS)
+@pytest.mark.parametrize(
+    "tag", [pytest.param(tag, marks=pytest.mark.full) if tag in LONG else tag for tag in THEOREMS]
+)
 def test_proved(tag: str, measured: Measured) -> None:
     proof = THEOREMS[tag].prove()
     assert proof.residuals

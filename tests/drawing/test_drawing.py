@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from fast.drawing.classification import overview
 from fast.drawing.run_record import read
 from fast.drawing.sequence import delays_of_two
+from fast.tasks import registry
 from reports.__main__ import main
 from tests.support.runs.recorded_runs import made, results
 
@@ -27,7 +28,7 @@ SEQUENCE: dict = {
     "task": "sequence", "optimum": 12.2, "presentations": None, "d_start": D, "before": TRACES, "after": TRACES,
 }
 SEQUENCE_LINE: dict = {"presentation": 1, "loss": 0.7, "d": D}
-TASKS = "braille, sequence, shd, spikes, ssc, yin-yang"
+TASKS = ", ".join(sorted(registry.TASKS))
 
 
 def record(folder: Path, result: object, lines: list[dict]) -> Path:

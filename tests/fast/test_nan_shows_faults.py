@@ -8,6 +8,8 @@ import pytest
 
 from tests.support.faults.planting import Fault, outcome
 
+pytestmark = pytest.mark.full
+
 TESTS = "fast/test_nan_shows.py"
 SPIKES, READ, CYCLES = "one and layer and float64", "max_voltage and float64", "recurrent and float64"
 

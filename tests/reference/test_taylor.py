@@ -31,8 +31,12 @@ from tests.support.truth import Problem
 from tests.support.truth import simulate as true_activity
 
 KINDS = ("w", "d", *CONSTANTS, "t_in")
-SOME_KINDS = [kind if kind in ("w", "d") else pytest.param(kind, marks=pytest.mark.full) for kind in KINDS]
-"""The core has weights and delays."""
+
+
+def in_core(*kinds: str) -> list[object]:
+    """All kinds of parameters, of which these belong to the core of the tests."""
+    return [kind if kind in kinds else pytest.param(kind, marks=pytest.mark.full) for kind in KINDS]
+
 
 STEPS = 2.0 ** -np.arange(11.0, 18.0)
 STEPS_40 = 2.0 ** -np.arange(20.0, 24.0)
@@ -110,7 +114,7 @@ def test_float64(kind: str, measured: Measured) -> None:
 
 
 @pytest.mark.check(4)
-@pytest.mark.parametrize("kind", SOME_KINDS)
+@pytest.mark.parametrize("kind", in_core("d"))
 def test_40_digits(kind: str, measured: Measured) -> None:
     assert_slopes(multiprecision(40), kind, many(1), STEPS_40, SLOPE_40, measured)
 
@@ -138,7 +142,7 @@ def constant_is_off(case: Case, kind: str, seed: int, factor: float = 1.0) -> fl
 
 
 @pytest.mark.check(6)
-@pytest.mark.parametrize("kind", SOME_KINDS)
+@pytest.mark.parametrize("kind", in_core("w", "d"))
 def test_the_remainder_is_the_second_derivative(kind: str, measured: Measured) -> None:
     """Within 1 %: an error of second order has the right slope, but fails here."""
     cases = [seeded_case(seed, family) for family in families() for seed in range(SEEDS_OF_CONSTANT)]

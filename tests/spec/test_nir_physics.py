@@ -55,7 +55,7 @@ def test_the_graph_spikes_when_the_network_does(unit: str, step: float) -> None:
     assert voltage < VOLTAGE * step < 0.1 * abs(exact.readout).min()
 
 
-@pytest.mark.parametrize("seed", [1, 5, 10, 14, 15, 27, 29, 31])
+@pytest.mark.parametrize("seed", [1, 5, 10, *(pytest.param(n, marks=pytest.mark.full) for n in (14, 15, 27, 29, 31))])
 def test_drawn_graphs_spike_when_their_networks_do(seed: int) -> None:
     """Graphs with long delays, loops and feedback; none is silent."""
     case = seeded_case(seed)

@@ -100,6 +100,7 @@ def by_end(case: Case, result: Result, j: int) -> tuple[float, float]:
         at_end = not spikes and I > V > 0 and abs(V - y) <= identity(U32) * y
         slope = (I - V) / tau_mem if at_end else 0.0
         return T * slope, -slope
+    assert case.loss.readout == "exp_weighted_voltage", "a new readout needs its identity"
     # int t exp(-t/T) V dt: the equations of motion times t exp(-t/T), integrated over the trial
     r_mem, r_syn = 1 / (1 / tau_mem + 1 / T), 1 / (1 / tau_syn + 1 / T)
     integral_I = r_syn * (math.fsum(w * math.exp(-a / T) for w, a in arrivals) - I / math.e)

@@ -183,6 +183,7 @@ class _Sweep:
         elif loss.readout == "max_voltage":
             dy = [self.moving[n].dv_th if n.spikes else self.dy.get(n, 0.0) for n in neurons]
         else:
+            assert loss.readout in ("mean_voltage", "exp_weighted_voltage"), "a new readout needs its tangent"
             dy = [self.moving[n].integral / self.trial.T for n in neurons]
         weights = np.exp(np.array(self.read.y) - max(self.read.y))
         return float(weights @ dy / weights.sum() - dy[loss.label])

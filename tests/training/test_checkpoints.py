@@ -20,8 +20,6 @@ from tests import ROOT
 from tests.support.forking import called
 from tests.support.runs.short_runs import SETTINGS
 
-KILLS = 200
-
 
 def state(step: int) -> dict:
     return {"step": step, "d": torch.tensor([0.1, 1e-300, -0.0, 12.184172], dtype=torch.float64), "names": ["w", "d"]}
@@ -34,9 +32,10 @@ def killed(kind: str, kills: int, folder: Path) -> dict:
     return found
 
 
-def test_200_kills_while_saving_lose_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", [50, pytest.param(200, marks=pytest.mark.full)])
+def test_kills_while_saving_lose_nothing(kills: int, tmp_path: Path) -> None:
     """Kills between the first byte and the last leave a file under another name."""
-    found = killed("whole", KILLS, tmp_path)
+    found = killed("whole", kills, tmp_path)
     assert found["unreadable"] == found["left_out"] == found["went_back"] == 0
     assert found["half_written"] > 0 and found["last"] > 0
 

@@ -130,13 +130,14 @@ def test_a_batch_too_small_for_all(folder: Path) -> None:
     assert not (folder / "runs").exists()
 
 
-@pytest.mark.parametrize("workers", [1, 4])
+@pytest.mark.parametrize("workers", [1, pytest.param(4, marks=pytest.mark.full)])
 def test_the_same_command_ends_in_the_same_state(workers: int, folder: Path) -> None:
     """The states are equal to the last bit, with batches prepared by other processes."""
     train(folder, f"workers{workers}", 1, 3, "--workers", str(workers))
     assert end(folder, f"workers{workers}") == end(folder, "one")
 
 
+@pytest.mark.full
 def test_the_seed_of_hashes_changes_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for seed in ("0", "1"):
         monkeypatch.setenv("PYTHONHASHSEED", seed)

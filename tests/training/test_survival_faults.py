@@ -9,6 +9,8 @@ import pytest
 
 from tests.support.faults.planting import Fault, outcome
 
+pytestmark = pytest.mark.full
+
 CHECKPOINTS, SURVIVAL, CLASSIFY, PROCESSES, ACTIVITY = (
     f"training/test_{name}.py" for name in ("checkpoints", "survival", "classify", "processes", "activity")
 )
@@ -97,10 +99,7 @@ SLOW = (  # training in processes without compiled kernels
 )
 
 
-EVERY = [*FAULTS, *(pytest.param(*one, marks=pytest.mark.full) for one in SLOW)]
-
-
-@pytest.mark.parametrize(("planted", "file", "chosen"), EVERY, ids=[str(one[0]) for one in (*FAULTS, *SLOW)])
+@pytest.mark.parametrize(("planted", "file", "chosen"), (*FAULTS, *SLOW), ids=[str(one[0]) for one in (*FAULTS, *SLOW)])
 def test_fault_is_seen(planted: Fault, file: str, chosen: str, tmp_path: Path) -> None:
     done = outcome(planted, tmp_path, file, chosen, compiled=file != PROCESSES)
     ended = done.returncode == -signal.SIGTERM  # by the uncaught signal

@@ -206,6 +206,7 @@ class Run:
             return [self.maxima[n].value for n in read]
         if loss.time_scale is not None:
             return first_spike_readout([self.spikes[n] for n in read], self.T, loss.time_scale)
+        assert loss.readout in ("mean_voltage", "exp_weighted_voltage"), "a new readout needs its truth"
         return [self.voltages[n].integral(self.T) / self.T for n in read]
 
     def loss(self) -> Real:
