@@ -1,10 +1,8 @@
-"""Hypothesis profiles: `ci` (default, equal examples on every run), `nightly` and `search` (new
-ones).
+"""Hypothesis profiles: `ci` (default, equal examples on every run), `nightly`, `search` (new ones).
 
     python -m pytest --hypothesis-profile nightly
 
-Agreement of `fast` with `reference` is tested on four times the examples of a profile: 200, 2000 or
-8000 networks.
+Agreement of `fast` with `reference` takes four times these examples: 200, 2000 or 8000 networks.
 """
 
 from __future__ import annotations
@@ -23,7 +21,7 @@ settings.register_profile(
     "ci", max_examples=50, deadline=None, derandomize=True, database=None, print_blob=True, suppress_health_check=_SLOW
 )
 settings.register_profile("nightly", max_examples=500, deadline=None, print_blob=True, suppress_health_check=_SLOW)
-# Of a report, by `DELAYPROP_EFFORT` (`effort.py`).
+# The profile of a report, set by `DELAYPROP_EFFORT` (`effort.py`).
 settings.register_profile("report", settings.get_profile("ci"), max_examples=many(50))
 settings.register_profile("search", max_examples=2000, deadline=None, print_blob=True, suppress_health_check=_SLOW)
 settings.load_profile("ci" if EFFORT == "ordinary" else "report")
@@ -31,5 +29,4 @@ settings.load_profile("ci" if EFFORT == "ordinary" else "report")
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_setupnodes() -> None:
-    """Compiles the kernels before the workers start."""
     compile_kernels()

@@ -1,7 +1,4 @@
-"""`fast` equals `reference` in float64 on every network, block by block.
-
-The two implementations share nothing but the specification.
-"""
+"""`fast` equals `reference` in float64, block by block; both share the specification alone."""
 
 from __future__ import annotations
 
@@ -25,16 +22,11 @@ from tests.support.report_evidence import Measured
 
 DIGITS = 30
 
-SEEDS = many(25)
-"""Of each family: 400 in all."""
+SEEDS = many(25)  # of each family: 400 in all
 
 
 def agreement(case: Case, run: Callable[[Case], Result] = run_case) -> Agreement:
-    """Compare all numbers of both results; ties must be equal.
-
-    If both differ by more than one of them may be off, `fast` is compared with the reference at 30
-    digits: either float64 result may be the worse one.
-    """
+    """Compare all numbers; where float64 disagrees, the reference at 30 digits decides."""
     found, true = run(case), reference.run(case)
     assert found.ties == true.ties
     try:
@@ -47,7 +39,6 @@ def agreement(case: Case, run: Callable[[Case], Result] = run_case) -> Agreement
 
 @pytest.mark.check(17)
 def test_float64_on_networks_that_hypothesis_draws(measured: Measured) -> None:
-    """Equal order of spikes, times, kappa, readout, loss, ties and gradient, block by block."""
     used: list[float] = []
 
     @settings(max_examples=4 * settings().max_examples)
@@ -63,7 +54,6 @@ def test_float64_on_networks_that_hypothesis_draws(measured: Measured) -> None:
 @pytest.mark.check(17)
 @pytest.mark.parametrize("family", families())
 def test_float64_on_seeded_networks(family: str, measured: Measured) -> None:
-    """The same on fixed networks, which do not depend on Hypothesis."""
     found = [agreement(seeded_case(seed, family)) for seed in range(SEEDS)]
     blocks, zero = sum(one.blocks for one in found), sum(one.zero for one in found)
     print(f"{family}: largest error {max(one.used for one in found):.2g} of what is allowed; {zero} of {blocks} vanish")
@@ -72,10 +62,7 @@ def test_float64_on_seeded_networks(family: str, measured: Measured) -> None:
 
 
 def test_the_30_digits_decide_where_float64_rounds_apart() -> None:
-    """A network found by a search: shares of two similar outputs in a gradient cancel to 1e-11.
-
-    Here the reference is 2.5 times beyond the tolerance of float64, and `fast` is within it.
-    """
+    """A gradient that cancels to 1e-11: the reference is off by 2.5 tolerances, `fast` by < 1."""
     case = load_case(Path(__file__).parent / "hard" / "two-outputs-almost-alike.json")
     found, rounded, exact = run_case(case), reference.run(case), reference.run(case, DIGITS)
     with pytest.raises(AssertionError, match="beyond the tolerance"):
@@ -107,6 +94,6 @@ def test_float64_at_ties(kind: str) -> None:
 @pytest.mark.parametrize("before", [1e-2, 1e-4])
 @pytest.mark.parametrize("readout", ["mean_voltage", "exp_weighted_voltage"])
 def test_float64_with_an_arrival_just_before_the_end(readout: str, before: float) -> None:
-    """A voltage with no time to grow is read with all its digits, and so is its gradient."""
+    """A voltage that has no time to grow keeps all its digits, and so does its gradient."""
     case = one_neuron("li", [(20.0 - before, 2.0)], 20.0)
     agreement(replace(case, loss=CrossEntropy(readout, "out", 1)))

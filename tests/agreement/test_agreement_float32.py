@@ -1,6 +1,6 @@
-"""`fast` in float32 against `reference`: the distribution of errors is no worse than plain code's.
+"""`fast` in float32 against `reference`: its errors are distributed no worse than plain code's.
 
-The number of spikes may differ if a voltage comes closer to its threshold than float32 resolves:
+Spike counts may differ only where a voltage comes closer to its threshold than float32 resolves;
 each such network is listed.
 """
 
@@ -27,8 +27,7 @@ from tests.support.networks.ties import one_neuron
 from tests.support.report_evidence import Measured
 from tests.support.tolerances import VANISHES
 
-SEEDS = many(25)
-"""Of each family: 400 in all."""
+SEEDS = many(25)  # of each family: 400 in all
 
 
 @pytest.mark.check(18)
@@ -66,8 +65,7 @@ def errors_in_float32(bits: int, seeds: int) -> tuple[list[float], list[float]]:
     return fast, plain
 
 
-NO_WORSE, BESIDES = 2.0, 1e-6
-"""Allowed ratio to plain code's errors, of quantiles: on a single network chance decides."""
+NO_WORSE, BESIDES = 2.0, 1e-6  # allowed ratio of quantiles to those of plain code: on a single network chance decides
 
 
 def no_worse(fast: list[float], plain: list[float]) -> list[tuple[float, float]]:
@@ -79,7 +77,6 @@ def no_worse(fast: list[float], plain: list[float]) -> list[tuple[float, float]]
 @pytest.mark.full
 @pytest.mark.check(18)
 def test_float32_is_no_worse_than_plain_code(measured: Measured) -> None:
-    """The reference runs with 24 bits; its float64 result is the standard for both."""
     fast, plain = errors_in_float32(24, many(10))
     for own, allowed in no_worse(fast, plain):
         measured(own, allowed, len(fast), f"0 to {many(10) - 1} of each family")
@@ -118,5 +115,3 @@ def test_float32_near_grazing(sign: int, exponent: int) -> None:
     expected = {"out": [int(sign > 0), 0]}
     assert counts(run_case(case)) == counts(reference.run(case)) == expected
     Float32().add(case, "near grazing")
-
-

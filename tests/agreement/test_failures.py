@@ -29,7 +29,6 @@ def test_cases_that_once_failed(path: Path, run: Callable[[Case], Result]) -> No
 
 @pytest.mark.full
 def test_the_smallest_failing_case_is_stored(tmp_path: Path) -> None:
-    """A failing property leaves one file: the case that Hypothesis shrank to."""
     failing: list[Case] = []
 
     @settings(max_examples=60, database=None)

@@ -13,16 +13,11 @@ from tests.tools.mutation import BROKEN, MODULES, NOTICED, SURVIVED, TOO_LONG, c
 from tests.tools.mutation_survivors import reason
 
 RECORD = ROOT / "results" / "mutation.json"
-MOST = 0.05
-"""Maximum share of survivors, without mutants that change nothing."""
+MOST = 0.05  # maximum share of survivors, without mutants that change nothing
 
 
 def judged(content: dict) -> tuple[float, int]:
-    """The share of relevant mutants that survived, and the number of mutants tried.
-
-    Raises:
-        AssertionError: a file is missing or has changed, a survivor has no reason, or many survive.
-    """
+    """Share of relevant mutants that survived, and number tried; asserts a whole record."""
     assert list(content["files"]) == list(MODULES)
     for file, entry in content["files"].items():
         assert entry["sha256"] == code_sha256(file), f"{file} has changed since: python -m tests.tools.mutation"

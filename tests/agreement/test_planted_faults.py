@@ -1,7 +1,7 @@
 """Faults that gradients of other systems have had, planted in ours: the checks must find each one.
 
-Checks of at least two independent kinds must find every fault, and no check may find anything
-without a fault. `BLIND` lists the faults that a check cannot see by its nature.
+Checks of two independent kinds must find every fault, and none may find anything without a fault.
+`BLIND` lists the faults that a check cannot see by its nature.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ BLIND: dict[str, set[str]] = {
     "flipped sign of the threshold gradient": {"identity B", "identity C"},
     "flipped sign of the gradient by tau_syn": {"identity A", "identity C"},
 }
-"""Identity A scales voltages: it is blind to times, and to a jump scaled by any factor (0, too, if
+"""Identity A scales voltages: it is blind to times, and to a jump scaled by any factor (also 0, if
 the membrane does nothing later). B and C are blind to weights, C also to delays. The tangent
 follows the events of the reference, so it is blind to faults in these."""
 
@@ -54,7 +54,6 @@ CORE = ("flipped sign of the delay gradient", "no jump at the last spike", "dela
 
 @pytest.fixture(scope="module")
 def evidence(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """That, in a file."""
     path = tmp_path_factory.mktemp("evidence") / "evidence.json"
     path.write_text(json.dumps(gather()), encoding="utf-8")
     return path
@@ -86,7 +85,7 @@ def test_control_nothing_is_found_where_nothing_is_planted(
     "fault", [fault if fault.name in CORE else pytest.param(fault, marks=pytest.mark.full) for fault in FAULTS], ids=str
 )
 def test_fault_is_found(fault: Fault, evidence: Path, table: dict, tmp_path: Path, measured: Measured) -> None:
-    """Every check that can see it finds it, so checks of at least two kinds."""
+    """Every check that can see the fault finds it, and so do checks of at least two kinds."""
     table[str(fault)] = found = findings(fault.package, plant(fault, fault.package, tmp_path), evidence)
     caught = {check for check in KIND if found[check] > 1.0}
     measured.keep("faults", {"fault": fault.name, "package": fault.package, "found": found, "source": fault.source})

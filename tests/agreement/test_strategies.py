@@ -21,8 +21,7 @@ def _size(case: Case) -> int:
     )
 
 
-LEAST = 0.015
-"""Minimum share of cases of each class."""
+LEAST = 0.015  # minimum share of cases of each class
 
 
 @pytest.mark.check(32)

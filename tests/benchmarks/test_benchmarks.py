@@ -43,7 +43,6 @@ def small(workload: str, **changed: Any) -> Sizes:
 
 
 def test_a_measurement_has_all_its_numbers(capsys: pytest.CaptureFixture[str]) -> None:
-    """One line of JSON, with consistent numbers."""
     assert speed.main(["--workload", "shd-like", *SMALL, *INPUT, "--repeats", "2", "--json"]) == 0
     out, err = capsys.readouterr()
     assert out.count("\n") == 1 and err == ""
@@ -75,7 +74,7 @@ def test_a_measurement_as_text(capsys: pytest.CaptureFixture[str], monkeypatch: 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("workload", DEFAULTS)
 def test_every_workload_is_right(workload: str, dtype: str) -> None:
-    """Every check has data: spikes of every population, the identities, a difference of losses."""
+    """Every check has data: spikes of each population, the identities, a difference of losses."""
     found = agree(build(small(workload, dtype=dtype)))
     assert found.followed.spikes > 0 and 0 < found.followed.spike_time_error_ms <= 1e-6
     assert found.residuals.A is not None and found.residuals.B is not None
@@ -84,7 +83,7 @@ def test_every_workload_is_right(workload: str, dtype: str) -> None:
 
 
 class _Scaled(torch.autograd.Function):
-    """Identity with a derivative other than 1: the planted fault of a gradient."""
+    """The identity with a derivative other than 1: a planted fault of a gradient."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
@@ -96,7 +95,6 @@ class _Scaled(torch.autograd.Function):
 
 
 def late(spikes: Spikes, by: float) -> Spikes:
-    """Later spikes, within the trial."""
     return replace(spikes, times=(spikes.times + by).clamp(max=spikes.duration))
 
 
@@ -132,7 +130,7 @@ def test_a_fault_is_found_and_no_speed_is_printed(
 
 
 def test_finite_differences_see_a_wrong_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A gradient that is off by 0.1 % in all its parts, after its certificate."""
+    """The planted gradient is 0.1 % off in all parts, after its certificate."""
     workload = build(small("yin-yang", dtype="float64"))
     true, _ = certified(workload)
     wrong = replace(true, gradients={name: 1.001 * g for name, g in true.gradients.items()})
@@ -178,7 +176,7 @@ def test_arrivals_are_counted_one_by_one() -> None:
 
 
 def test_the_yardstick_runs_the_network_of_the_workload() -> None:
-    """On a finer grid its spike counts are right within 8 %; every gradient is there."""
+    """On a finer grid its spike counts are right within 8 %, and every gradient exists."""
     for name in DEFAULTS:
         workload = build(small(name, layers=2 if name == "deep" else 1))
         exact = sum(len(spikes.times) for spikes in step(workload).trains[: workload.sizes.layers])

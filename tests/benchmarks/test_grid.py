@@ -98,10 +98,7 @@ GRAPHS = ("graph", "heterogeneous", "equal_taus", "delays", "feedback", "recurre
 
 
 def test_any_graph_of_the_specification_converges() -> None:
-    """An eighth of the step leaves about an eighth of the error.
-
-    In layers, skips, loops, with absent synapses, constants per neuron, voltages of LIF neurons.
-    """
+    """An eighth of the step leaves about an eighth of the error, whatever the graph."""
     ratios, last = [], []
     for family in GRAPHS:
         assert family in FAMILIES

@@ -20,8 +20,7 @@ from tests.support.report_evidence import Measured
 
 RECORD = json.loads((ROOT / "results" / "grid.json").read_text(encoding="utf-8"))
 PAGE = " ".join((ROOT / "benchmarks" / "grid" / "FINDINGS.md").read_text(encoding="utf-8").split())
-BETWEEN = 200
-"""Characters between two numbers of one fact: its words are free."""
+BETWEEN = 200  # characters between two numbers of one fact: its words are free
 
 
 def per_cent(share: float) -> str:
@@ -30,7 +29,6 @@ def per_cent(share: float) -> str:
 
 
 def group(record: dict, kind: str, loss: str, where: str = "off") -> dict:
-    """The summary of one group."""
     (found,) = (g for g in record["gradients"]["summary"]["groups"]
                 if (g["kind"], g["loss"], g["where"]) == (kind, loss, where))
     return found
@@ -48,7 +46,6 @@ def paired(value: dict) -> str:
 
 
 def way_of(way: dict) -> str:
-    """The name of a way of training."""
     if way["dt"] is None:
         return "exact"
     step = f"{way['dt']:g} ms" if way["dt"] >= 1 else f"1/{1 / way['dt']:g} ms"
@@ -56,7 +53,7 @@ def way_of(way: dict) -> str:
 
 
 def rows(record: dict) -> Iterator[list[str]]:
-    """The cells of the table rows: groups, intervals, ways of training, likeness of gradients."""
+    """The cells of the table: groups, intervals, ways of training, likeness of gradients."""
     for kind in KINDS:
         for loss in LOSSES:
             of = group(record, kind, loss)
@@ -156,7 +153,7 @@ def seeds(entries: Sequence[dict]) -> list[int]:
 
 
 def test_the_record_is_whole() -> None:
-    """Every seed once; summaries are those of its numbers."""
+    """Each seed occurs once; the summaries follow from the numbers."""
     assert RECORD["format"] == command.FORMAT and not RECORD["quick"] and RECORD["dts"] == list(DTS)
     for found in RECORD["gradients"]["networks"]:
         assert seeds(found["networks"]) == list(range(study.FULL))
@@ -185,7 +182,7 @@ def test_pictures_of_the_record(tmp_path: Path) -> None:
 
 @pytest.mark.full
 def test_the_command_finds_the_record_again() -> None:
-    """The first networks of each group; machines may differ by rounding only."""
+    """It repeats the first networks of each group; machines differ by rounding only."""
     for found in RECORD["gradients"]["networks"]:
         again = measured(found["kind"], found["loss"], found["where"], range(10))
         for network, recorded in zip(again, found["networks"], strict=False):

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.full
 
 
 def test_records_are_those_of_their_seeds() -> None:
-    """Deterministic; each number belongs to its network and step."""
+    """Records are deterministic; each number belongs to its network and step."""
     dts = (1.0, 1 / 8)
     (first, second) = measured("recurrent", "spike_time_mse", "off", (3, 4), dts)
     assert [second] == measured("recurrent", "spike_time_mse", "off", (4,), dts)

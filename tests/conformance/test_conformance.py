@@ -1,7 +1,4 @@
-"""The conformance set: stored results are the ground truth, in the layout of both implementations.
-
-`test_conformance_kit.py` compares the numbers of both implementations with the set.
-"""
+"""The conformance set: stored results are the ground truth, in the implementations' layout."""
 
 from __future__ import annotations
 
@@ -26,7 +23,7 @@ def test_no_file_is_missing_or_left_over() -> None:
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_the_stored_result_is_the_ground_truth(name: str) -> None:
-    """Bit for bit: the simulation rounds alike on every machine."""
+    """They agree bit for bit: the simulation rounds alike on every machine."""
     assert (FOLDER / f"{name}.json").read_text(encoding="utf-8") == with_results(DOCUMENTS[name])
 
 

@@ -51,7 +51,7 @@ def changed_peer(folder: Path, text: str, other: str) -> str:
 
 
 def test_a_partial_program_is_graded_on_its_part(tmp_path: Path) -> None:
-    """One layer, squares of spike times, weights and delays: exact there, the rest listed."""
+    """One layer, squares of spike times, weights and delays are exact; the rest is listed."""
     done = kit("--command", PLAIN, "--json", tmp_path / "report.json")
     assert (done.returncode, done.stderr) == (0, "")
     report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
@@ -130,7 +130,7 @@ def test_a_program_broken_in_one_case_is_graded_in_the_others(tmp_path: Path) ->
 
 
 def test_a_program_that_hangs_is_ended_with_its_children(tmp_path: Path) -> None:
-    """A pipe stays open while one of them lives."""
+    """A pipe stays open while one of the children lives."""
     pipe = tmp_path / "alive"
     os.mkfifo(pipe)
     text = (
@@ -213,7 +213,7 @@ def test_help() -> None:
 
 
 def test_the_cases_are_data_of_the_package(tmp_path: Path) -> None:
-    """So they are found even in an archive."""
+    """The cases are found even in an archive."""
     code = (
         "import spec.conformance.cases as c, spec.conformance.faults as f\n"
         "print(len(c.stored()), len(f.known()), '.zip' in c.__file__)"

@@ -33,7 +33,7 @@ def planted_anew() -> tuple[tuple[str, str, Results], ...]:
 
 @cache
 def faulty() -> dict[str, Results]:
-    """The results of every fault by its name: planted anew, not read from the file."""
+    """The results of every fault by its name, planted anew instead of read from the file."""
     return {name: found for name, _, found in planted_anew()}
 
 
@@ -49,7 +49,6 @@ def changed(given: Results, change: Callable[[dict], object]) -> Results:
 
 
 def scale(value: object, factor: Callable[[], float]) -> None:
-    """Multiply every number in it, in place."""
     entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, entry in entries:
         if isinstance(entry, float):
@@ -69,7 +68,7 @@ def delays_alone(found: dict) -> None:
 
 @pytest.mark.full
 def test_the_stored_signatures_are_those_of_the_faults() -> None:
-    """But for rounding: the last of ten digits."""
+    """The last of ten digits may differ by rounding."""
     found, kept = document(planted_anew()), json.loads(FILE.read_text(encoding="utf-8"))
     assert text_of(kept) == FILE.read_text(encoding="utf-8")
     assert [fault["name"] for fault in kept["faults"]] == [fault["name"] for fault in found["faults"]] == NAMES
@@ -84,7 +83,6 @@ def test_the_stored_signatures_are_those_of_the_faults() -> None:
 
 @every_fault
 def test_a_fault_is_named_as_itself(name: str) -> None:
-    """No other fault equals it in all cases."""
     found = near(graded(faulty()[name]))
     assert found.clear and found.name == name and found.also == ()
     assert found.distance < SAME
@@ -101,7 +99,7 @@ def test_control_without_itself_a_fault_is_like_no_other(name: str, monkeypatch:
 
 @every_fault
 def test_a_fault_is_named_in_single_precision_too(name: str) -> None:
-    """With relative noise of 1e-6."""
+    """The results carry relative noise of 1e-6."""
     found = near(graded(noisy(faulty()[name], 1e-6)))
     assert found.clear and found.name == name
 
@@ -190,7 +188,7 @@ def test_a_huge_number_resembles_nothing() -> None:
 
 
 def test_every_fault_of_the_catalogue_has_a_signature() -> None:
-    """In several cases, and larger than rounding of float32."""
+    """A signature covers several cases, and exceeds the rounding of float32."""
     assert [fault.name for fault in known()] == NAMES
     assert {fault.name for fault in FAULTS} <= set(NAMES)
     for fault in known():
@@ -206,14 +204,14 @@ OTHER_IN_FAST = {
     "no jump at the last spike": "there it is the last spike of a layer, not of each neuron",
     "flipped sign of the gradient by tau_syn": "there it affects integral readouts too",
 }
-"""Faults of the fast implementation that differ from the fault of that name in the reference."""
+"""Faults of `fast` that differ from the fault of that name in the reference."""
 IN_FAST = [fault for fault in FAULTS if fault.package == "fast"]
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("fault", IN_FAST, ids=lambda fault: fault.name)
 def test_a_fault_of_fast_is_named_from_signatures_of_the_reference(fault: Fault, tmp_path: Path) -> None:
-    """The two implementations share nothing, so the name comes from the numbers alone."""
+    """Both implementations share nothing, so the name comes from the numbers alone."""
     found = near(graded(results("fast", plant(fault, "fast", tmp_path))))
     assert found.clear == (fault.name not in OTHER_IN_FAST)
     assert found.name == fault.name or not found.clear

@@ -62,7 +62,7 @@ def test_every_case_and_capability_is_in_the_set() -> None:
 
 
 def test_a_limited_simulator_finds_cases_that_it_can_do() -> None:
-    """One layer or a plain hidden one, one pair of constants: every kind of delays, every loss."""
+    """Networks with one pair of constants, and no special structure, have all delays and losses."""
     special = ("recurrent", "several", "absent", "parallel", "skip", "tau_mem", "other than", "silent", "after the end")
     plain = [set(needs(one)) for one in stored() if not any(s in n for n in needs(one) for s in special)]
     for delays in ("no delays", "delays in whole ms", "delays off the grid"):
@@ -120,7 +120,7 @@ def test_offered_quantities_are_graded_and_the_others_named() -> None:
 
 
 def test_weights_alone_are_enough() -> None:
-    """As dense arrays too."""
+    """Dense arrays of weights are accepted too."""
     report = check(lambda case: {"gradients": {"connections": [
         {"weights": gradient.dL_dw} for gradient in reference.run(case).gradients.connections
     ]}})
@@ -150,7 +150,7 @@ def test_one_wrong_block_is_found_and_no_other() -> None:
 
 
 def on_a_grid(case: Case) -> dict:
-    """Delays rounded to whole ms: right on the grid, approximate or another network off it."""
+    """Delays rounded to whole ms: right on the grid; off it approximate, or another network."""
     connections = tuple(
         Connection(c.source, c.target, np.where(c.exists, c.w, None), c.d.round()) for c in case.network.connections
     )
@@ -206,7 +206,7 @@ def test_digits_are_those_of_the_relative_error() -> None:
 
 
 def test_a_number_among_zeros_is_wrong() -> None:
-    """The gradient of a silent network has no size of its own; the loss is the scale."""
+    """The gradient of a silent network has no size of its own, so the loss is the scale."""
     report = check(
         answers(lambda found: found["gradients"]["connections"][0].update(weights=[[1e3, 0.0]])), ["silent-network"]
     )

@@ -49,7 +49,7 @@ adapters = pytest.mark.parametrize(
 
 
 def ask(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """A program of the examples, as the kit starts it."""
+    """Runs a program of the examples as the kit does."""
     command, environment = [sys.executable, str(EXAMPLES / program), *arguments], os.environ | {"OMP_NUM_THREADS": "1"}
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, check=False)
 
@@ -64,7 +64,7 @@ def written(folder: Path, name: str, **changes: Any) -> str:
 
 @adapters
 def test_an_adapter_describes_itself_and_answers(name: str, tmp_path: Path) -> None:
-    """Its loss is near the right one, so its units are ours."""
+    """The loss of the adapter is near the right one, so its units are ours."""
     about = ask(f"{name}_adapter.py", "--about")
     assert about.returncode == 0, about.stderr
     described = json.loads(about.stdout)
@@ -85,7 +85,7 @@ def test_an_adapter_refuses_a_case_beyond_it(name: str, tmp_path: Path) -> None:
 
 
 def test_a_finer_grid_is_nearer(tmp_path: Path) -> None:
-    """The option reaches the grid: a hundredth of the step, at most a tenth of the error."""
+    """The option reaches the grid: a hundredth of the step leaves at most a tenth of the error."""
     expected, path = stored([VOLTAGE])[0].expected["loss"], written(tmp_path, VOLTAGE)
     losses = (json.loads(ask("stepped_adapter.py", "--dt", dt, path).stdout)["loss"] for dt in ("1", "0.01"))
     coarse, fine = (abs(loss - expected) for loss in losses)
@@ -172,5 +172,5 @@ FULL = {"offered": 4, "cases": 4, "digits": -0.9, "median": 0.2, "another_networ
     ],
 )
 def test_cells(summary: dict[str, Any] | None, kind: str | None, words: str) -> None:
-    """A quantity that is another on purpose is not called wrong."""
+    """A quantity that an adapter defines otherwise on purpose is not called wrong."""
     assert cell(summary, kind) == words

@@ -1,8 +1,7 @@
 """The CUDA kernels on a GPU that Numba simulates; `test_cuda_simulator.py` runs this file apart.
 
 Numba chooses the simulator at import, for a whole process. Then the CUDA kernels solve every layer
-of `fast`. Threads of a block are threads of Python, so blocks are small: few neurons per block,
-several per thread.
+of `fast`. Blocks have few threads, which are Python threads, and several neurons per thread.
 """
 
 from __future__ import annotations
@@ -54,7 +53,6 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def agree(case: Case, precision: str) -> None:
-    """Asserts equal results of `reference`."""
     found, true = run_case(case, precision), reference.run(case)
     assert precision == "float32" or found.ties == true.ties
     assert_same_results(case, found, true, ROUNDOFF[precision])
@@ -88,9 +86,7 @@ def test_control_a_delay_changed_by_a_millionth_does_not_agree(monkeypatch: pyte
 @pytest.mark.parametrize("loss", ["max_voltage", "mean_voltage", "exp_weighted_voltage", "spikes"])
 @pytest.mark.parametrize("recurrent", [False, True], ids=["feed-forward", "recurrent"])
 def test_more_neurons_than_threads(loss: str, recurrent: bool) -> None:
-    """For each readout, a layer of several blocks, the last not full, with a neuron without
-    synapses.
-    """
+    """Per readout: a layer of several blocks, the last not full; one neuron has no synapses."""
     rng, post = np.random.default_rng(3), 21 if recurrent else 133
     kind = "lif" if loss == "spikes" or recurrent else "li"
     constants = [rng.uniform(8.0, 20.0, post), rng.uniform(2.0, 8.0, post), np.full(post, 1.0), np.zeros(post)]
@@ -113,7 +109,7 @@ Gradients = list[Tensor]
 
 
 def batch(trials: int, dtype: torch.dtype, own: bool, learn_tau: bool = True) -> Gradients:
-    """Outputs and gradients of a layer of 20 neurons over random trials, the last one silent."""
+    """Outputs and gradients of a layer of 20 neurons over random trials, the last silent."""
     draw = torch.Generator().manual_seed(5)
     trains = [
         [sorted((30.0 * torch.rand(4, generator=draw, dtype=torch.float64)).tolist()) for _ in range(6)]
@@ -149,7 +145,7 @@ def assert_close(found: Gradients, expected: Gradients, u: float) -> None:
     pytest.param(True, "float32", id="recurrent-float32", marks=pytest.mark.full),
 ])
 def test_results_do_not_depend_on_room(own: bool, precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Bitwise repeatable; with room for one spike at first; in waves and chunks of one trial."""
+    """Bitwise repeatable, also with room for one spike at first, and in waves of one trial."""
     dtype, trials = getattr(torch, precision), 3 if own else 7
     monkeypatch.setattr(workspace, "_needed", {})
     ample = batch(trials, dtype, own)
@@ -157,7 +153,7 @@ def test_results_do_not_depend_on_room(own: bool, precision: str, monkeypatch: p
     monkeypatch.setattr(workspace, "_needed", {})
     monkeypatch.setattr(workspace, "FIRST_ROOM", 1)
     grown = batch(trials, dtype, own)
-    assert workspace._needed, "there was room for all at once"
+    assert workspace._needed, "the first room must be too small"
     assert all(map(torch.equal, ample, grown))
     monkeypatch.setattr(workspace, "MEMORY", 1)
     small = batch(trials, dtype, own)
@@ -169,7 +165,7 @@ def test_results_do_not_depend_on_room(own: bool, precision: str, monkeypatch: p
 
 @pytest.mark.parametrize("own", [False, True], ids=["feed-forward", "recurrent"])
 def test_gradients_without_those_of_time_constants(own: bool) -> None:
-    """These gradients take another path through the kernel, with equal results."""
+    """Gradients without these take another path through the kernel, with equal results."""
     whole, part = batch(3, torch.float64, own), batch(3, torch.float64, own, learn_tau=False)
     del whole[5:7]
     assert_close(part, whole, U64)

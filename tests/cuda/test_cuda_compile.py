@@ -14,8 +14,7 @@ from tests.support import cuda_kernels
 pytestmark = pytest.mark.full
 
 KERNELS = ("forward_kernel", "backward_kernel", "recurrent_forward_kernel", "recurrent_backward_kernel")
-MOST_SPILLED = 256
-"""Bytes of registers a kernel may spill: a quarter of its 255 registers."""
+MOST_SPILLED = 256  # bytes of registers that a kernel may spill: a quarter of its 255 registers
 
 needs_numba_cuda = pytest.mark.skipif(
     find_spec("numba_cuda") is None, reason="numba-cuda is not installed: pip install 'delayprop[cuda]'"

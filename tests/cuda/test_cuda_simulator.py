@@ -1,4 +1,4 @@
-"""The CUDA kernels without a GPU: `simulated.py` in processes with a simulated one."""
+"""The CUDA kernels without a GPU: runs `simulated.py` in a process with a simulated GPU."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NETWORKS = ["recurrent or feedback", "not recurrent and not feedback"]
 
 
 def simulate(networks: str, *options: str, **environment: str) -> None:
-    """Runs the tests of networks so named with a simulated GPU."""
+    """Runs the tests of `simulated.py` that `-k networks` selects."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
     done = subprocess.run(
         [*command, "tests/cuda/simulated.py", "-k", networks, *options],
@@ -40,12 +40,12 @@ def test_nothing_of_cuda_is_imported_on_the_cpu() -> None:
 
 @pytest.mark.parametrize("networks", [pytest.param(NETWORKS[0], marks=pytest.mark.full), NETWORKS[1]])
 def test_cuda_kernels_on_a_simulated_gpu(networks: str) -> None:
-    """As plain Python, without the compiler."""
+    """The kernels run as plain Python."""
     simulate(networks, "-m", "not full", NUMBA_DISABLE_JIT="1")
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("networks", NETWORKS)
 def test_cuda_kernels_compiled_on_a_simulated_gpu(networks: str) -> None:
-    """With compiled device functions, and so with the types of a GPU."""
+    """The device functions are compiled, so they have the types of a GPU."""
     simulate(networks)

@@ -1,7 +1,4 @@
-"""The CUDA kernels on a GPU: equal to `reference`, bitwise repeatable, on any stream.
-
-`make test-gpu` runs these; `test_cuda_simulator.py` tests the kernels without a GPU.
-"""
+"""The CUDA kernels on a GPU (`make test-gpu`): equal to `reference`, repeatable, on any stream."""
 
 from __future__ import annotations
 
@@ -24,7 +21,6 @@ SEEDS = 25
 
 @pytest.mark.parametrize("family", families())
 def test_float64_on_seeded_networks(family: str) -> None:
-    """Equal spikes, times, kappa, readout, loss, ties and blocks of the gradient."""
     for seed in range(SEEDS):
         case = seeded_case(seed, family)
         found, true = run_case(case, device="cuda"), reference.run(case)

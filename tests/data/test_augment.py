@@ -71,7 +71,7 @@ def test_a_stretch_is_one_factor_as_often_longer_as_shorter() -> None:
 
 
 def test_a_blend_lies_half_way_and_is_of_the_same_class() -> None:
-    """Each spike is of one of two trials, moved by half the distance of their centres of mass."""
+    """Each spike is from one of two trials, moved by half the distance of their centres of mass."""
     partners = set()
     for epoch in range(60):
         times, units = trial(Augmentation(blend=1.0), 3, epoch=epoch)
@@ -84,8 +84,8 @@ def test_a_blend_lies_half_way_and_is_of_the_same_class() -> None:
                 partners.add(other)
                 break
         else:
-            pytest.fail("spikes of no two trials")
-    assert partners == {0, 6, 9}, "the other trials of its class"
+            pytest.fail("spikes must come from two trials")
+    assert partners == {0, 6, 9}, "partners are the other trials of its class"
 
 
 def test_drop_loses_that_share() -> None:
@@ -103,7 +103,7 @@ def test_what_is_drawn_follows_from_seed_epoch_and_trial() -> None:
 
 
 def test_batches_are_a_dataset_whose_workers_change_nothing() -> None:
-    """In any order, from any step, prepared by this process or by two others."""
+    """Batches are equal in any order, from any step, prepared by this process or by two others."""
     every = Augmentation(4, 0.2, 0.3, 0.5, 0.1)
     here, ahead = (Batches(DATA, DURATION, 5, every, 3, workers) for workers in (0, 2))
     late = here[4]

@@ -28,7 +28,6 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_times_go_in_as_they_are(folder: Path) -> None:
-    """Every spike of the file is in the batch: channel, time in ms, order."""
     times, units, labels = small_trials(96, 0)
     data = read_spike_file(folder / "braille_train.h5", CHANNELS, CLASSES, DURATION)
     trials = np.array([5, 0, 17])
@@ -44,7 +43,7 @@ def test_times_go_in_as_they_are(folder: Path) -> None:
 def test_a_network_learns_what_counts_cannot_tell(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Two classes of equal counts and opposite order: above the baseline, and all recorded."""
+    """Two classes of equal counts and opposite order; accuracy beats the baseline."""
     monkeypatch.setenv("DELAYPROP_DATA", str(folder))
     run = folder / "run"
     network = ["--hidden", "24", "--readout", "max_voltage", "--gain", "1", "--out-sd", "0.2", "--delay", "300"]
@@ -62,7 +61,7 @@ def test_a_network_learns_what_counts_cannot_tell(
 
 
 def test_rows_without_spikes_are_legal(tmp_path: Path) -> None:
-    """Written as empty rows, or never written."""
+    """Such rows are written empty, or not at all."""
     path = tmp_path / "braille_train.h5"
     write(path, [np.empty(0)] * 2, [np.empty(0)] * 2, np.zeros(2, np.uint16))
     with h5py.File(path, "r+") as file:

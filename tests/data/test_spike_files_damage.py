@@ -1,8 +1,4 @@
-"""Damaged spike files: cut, overwritten, packed, with other names, types and units.
-
-The reader names the file and the damaged record. `test_spike_files.py` has the simplest damage, and
-the messages of the command.
-"""
+"""Damaged spike files are refused: the reader names the file and the damaged record."""
 
 from __future__ import annotations
 
@@ -64,7 +60,7 @@ OVERWRITTEN: dict[str, Callable[[bytes], bytes]] = {
 
 @pytest.mark.parametrize("change", OVERWRITTEN.values(), ids=OVERWRITTEN.keys())
 def test_a_file_of_other_bytes_is_refused(change: Callable[[bytes], bytes], path: Path) -> None:
-    """The last damage is that of a transfer as text, which the HDF5 signature reveals."""
+    """The last damage is a transfer as text, which the HDF5 signature reveals."""
     before = path.read_bytes()
     path.write_bytes(change(before))
     assert path.read_bytes() != before
@@ -93,7 +89,7 @@ def group(name: str) -> Change:
 
 
 def rows(name: str, kind: str, make: Callable[[np.ndarray], np.ndarray], only: int | None = None) -> Change:
-    """Rows of another type, made from the original ones; or only one row."""
+    """Rows of another type, made from the original rows; or one such row."""
 
     def change(file: h5py.File) -> None:
         before = list(file[name][:])

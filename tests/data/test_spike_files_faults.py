@@ -44,7 +44,7 @@ FAULTS = (
 
 
 def passes(name: str, path: Path) -> bool:
-    """Whether the test of this damage fails."""
+    """Whether the test of this damage is green."""
     write(path, *small_trials(damage.TRIALS, 0))
     try:
         if name in damage.OVERWRITTEN:
@@ -57,7 +57,7 @@ def passes(name: str, path: Path) -> bool:
 
 
 def read_by(source: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Gives the tests another reader."""
+    """Gives the tests a reader with this source."""
     path = folder / f"reader{len(list(folder.glob('reader*.py')))}.py"  # Python caches by size and second
     path.write_text(source, encoding="utf-8")
     spec = spec_from_file_location("reader_with_a_fault", path)

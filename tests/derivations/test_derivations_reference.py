@@ -43,7 +43,6 @@ def test_jumps_of_the_reference_are_the_claims(name: str, measured: Measured) ->
 @pytest.mark.check(2, control=True)
 @pytest.mark.parametrize("name", JUMPS)
 def test_control_a_thousandth_is_no_claim(name: str) -> None:
-    """A jump that is 0.1 % off differs."""
     wrong = sp.Rational(1001, 1000)
     assert any(sp.simplify(wrong * JUMPS[name](**given) - CLAIMS[name](**given)) != 0 for given in arguments_of(name))
 

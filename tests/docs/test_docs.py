@@ -77,7 +77,7 @@ def test_the_nav_names_each_page_once() -> None:
 
 
 def test_no_page_fetches_anything() -> None:
-    """In the settings and pages as they are written; a test below reads the built site."""
+    """This reads the sources; a test below reads the built site."""
     assert re.search(r"^ +font: false", SETTINGS, re.MULTILINE)
     assert "//" not in SETTINGS and "repo_url" not in SETTINGS
     for name, text in PAGES.items():
@@ -145,7 +145,7 @@ def curves(path: Path) -> list[list[float]]:
 
 
 def test_the_figure_shows_the_numbers_of_today(tmp_path: Path) -> None:
-    """Within a point: the drawing library sets the margins."""
+    """The curves agree within a point, because the drawing library sets the margins."""
     draw(tmp_path / "adjoint.svg")
     stored, now = curves(PATH), curves(tmp_path / "adjoint.svg")
     assert [len(one) for one in stored] == [len(one) for one in now] and sum(map(len, now)) > 500
@@ -155,7 +155,7 @@ def test_the_figure_shows_the_numbers_of_today(tmp_path: Path) -> None:
 
 @needs_mkdocs
 def test_the_site_builds_is_whole_and_fetches_nothing(tmp_path: Path) -> None:
-    """Strictly, as `make docs` builds it: MkDocs finds dead links and anchors."""
+    """As strict as `make docs`: MkDocs finds dead links and anchors."""
     assert re.search(r"^  links:\n    not_found: warn\n    anchors: warn\n", SETTINGS, re.MULTILINE)
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)

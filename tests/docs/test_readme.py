@@ -15,7 +15,7 @@ PROGRAM = blocks(TEXTS["README"])[0].program
 
 
 def learned(program: str, capsys: pytest.CaptureFixture[str]) -> list[float]:
-    """The distance from the targets, ms, of each step that the program prints."""
+    """The distance from the targets (ms) at each step that the program prints."""
     exec(compile(program, "README.md", "exec"), {})
     printed = capsys.readouterr().out
     found = re.findall(r"^step +\d+: +(\S+) ms off, smallest conditioning (\S+)$", printed, re.MULTILINE)
@@ -25,7 +25,7 @@ def learned(program: str, capsys: pytest.CaptureFixture[str]) -> list[float]:
 
 
 def test_the_program_of_the_readme_learns(capsys: pytest.CaptureFixture[str]) -> None:
-    """From milliseconds to microseconds."""
+    """The distance falls from milliseconds to microseconds."""
     off = learned(PROGRAM, capsys)
     assert off[0] > 5.0 and off[-1] < 0.05 and off == sorted(off, reverse=True)
 

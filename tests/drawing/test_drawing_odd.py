@@ -25,7 +25,7 @@ def no_delays(found: Arrays) -> None:
 
 
 def silent(found: Arrays) -> None:
-    """One trial without spikes and without an answer."""
+    """A trial without spikes and without an answer."""
     for name in ("times_1_0", "times_1_1", "units_1_0", "units_1_1", "arrivals_1"):
         found[name] = found[name][:0]
     found["V_1"][:] = found["y_1"][:] = 0

@@ -35,7 +35,6 @@ def pictures(outline: Outline) -> list[bytes]:
 
 @pytest.fixture(scope="module")
 def content(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The page of a plain run."""
     return html(read(made(tmp_path_factory.mktemp("run"))))
 
 

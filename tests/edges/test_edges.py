@@ -76,8 +76,8 @@ def test_long_and_short_trials(run: Run, read: str, T: float) -> None:
 def test_a_burst_of_100000_spikes(run: Run, measured: Measured) -> None:
     """No spike is dropped: charge is conserved, and the gradient obeys the identities.
 
-    One arrival brings a charge of `w tau_syn`, every spike takes `tau_mem (v_th - v_reset)`. The
-    rest has leaked through the membrane below threshold, or remains.
+    An arrival brings a charge of `w tau_syn`; a spike takes `tau_mem (v_th - v_reset)`. The rest
+    has leaked through the membrane below threshold, or remains.
     """
     wanted = 100_000
     loss = {"kind": "spike_time_mse", "targets": [[5.0] * (wanted - 1000), [3.0]]}
@@ -94,7 +94,7 @@ def test_a_burst_of_100000_spikes(run: Run, measured: Measured) -> None:
 
 @pytest.mark.check(28, control=True)
 def test_control_one_lost_spike_breaks_the_identities() -> None:
-    """The last of a thousand spikes, which the loss reads, is left out of the identities."""
+    """The identities lack the last of a thousand spikes, which the loss reads."""
     loss = {"kind": "spike_time_mse", "targets": [[5.0] * 900, [3.0]]}
     case = case_of(lif(reset=0.0), [[2000.0, 30.0]], [[1.75, 2.0]], [[0.5]], loss, 200.0)
     result = reference.run(case)
@@ -108,7 +108,7 @@ def test_control_one_lost_spike_breaks_the_identities() -> None:
 @pytest.mark.parametrize("read", ["spikes", "mean_voltage"])
 @pytest.mark.parametrize("w", [1e20, 1e300])
 def test_absurd_weights(name: str, read: str, w: float, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    """A neuron that spikes faster than the arithmetic resolves is one error line, exit code 3."""
+    """A neuron that spikes faster than arithmetic resolves gives one error line, exit code 3."""
     case = case_of(lif(), [[w, None]], [[1.75, None]], [[0.5]], loss_of(read), 60.0)
     with pytest.raises(ArithmeticError, match="spikes too fast, or without end; lower its weights"):
         RUNS[name](case)
@@ -120,7 +120,7 @@ def test_absurd_weights(name: str, read: str, w: float, tmp_path: Path, capsys: 
 
 @pytest.mark.parametrize("name", RUNS)
 def test_a_reset_one_ulp_below_threshold(name: str) -> None:
-    """The same error for a neuron whose reset is at its threshold."""
+    """A neuron whose reset is at its threshold spikes without end."""
     reset = float(np.nextafter(1.0, 0.0))
     case = case_of(lif(reset=reset), [[15.0, None]], [[1.75, None]], [[0.5]], loss_of("spikes"), 60.0)
     with pytest.raises(ArithmeticError, match="spikes too fast, or without end; lower its weights"):

@@ -30,7 +30,7 @@ HEIGHTS = [10.0**-k for k in range(1, 13)]
 @every_run
 @pytest.mark.parametrize("height", HEIGHTS)
 def test_grazing(run: Run, height: float, measured: Measured) -> None:
-    """However low the peak above the threshold, the relative error is at most 100 u / kappa."""
+    """However low the peak above threshold, the relative error is at most 100 u / kappa."""
     case = grazing(height)
     result = run(case)
     used = assert_true(case, result).used
@@ -103,17 +103,14 @@ def test_control_differences_that_cross_nothing_are_not_refused(height: float) -
 
 @every_run
 def test_a_peak_that_touches(run: Run) -> None:
-    """A peak exactly at threshold is no spike (`dV/dt > 0` fails); a slightly higher peak is."""
+    """A peak at threshold is no spike (`dV/dt > 0` fails); a slightly higher peak is one."""
     assert [len(train) for train in run(grazing(0.0)).spikes["out"]] == [0, 0]
     assert [len(train) for train in run(grazing(1e-14)).spikes["out"]] == [1, 0]
 
 
 @every_run
 def test_an_arrival_at_a_peak_that_touches(run: Run) -> None:
-    """The arrival makes a voltage at threshold rise again, so the neuron spikes at this instant.
-
-    The voltage is so flat that rounding it by u moves the instant by tau_mem u^(1/2): kappa is u.
-    """
+    """The arrival makes a flat voltage rise: rounding moves the spike by tau_mem u^(1/2)."""
     peak = 0.5 + 16 * math.log(2)
     loss = {"kind": "spike_time_mse", "targets": [[5.0], []]}
     case = case_of(lif(reset=-8.0), [[4.0, None], [3.0, None]], [[0.0, None], [0.0, None]], [[0.5], [peak]], loss, 60.0)

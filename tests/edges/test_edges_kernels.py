@@ -21,7 +21,7 @@ def constants(post: int, dtype: torch.dtype = torch.float64, v_reset: float = 0.
 
 
 def test_a_spike_just_below_the_edge_of_a_bin_in_float32() -> None:
-    """Its offset rounds to a whole bin, around the ring, for lanes with and without a neuron."""
+    """The offset rounds to a whole bin, around the ring, for lanes with and without a neuron."""
     times = [[float(t) - 1e-9 for t in range(1, 20)]]
     w, d = torch.full((1, 3), 0.4), torch.tensor([[0.0, 0.5, 30.0]])
     found = [propagate(Spikes.from_trains([times], T), w, d, *constants(3, torch.float32))[0]]
@@ -93,7 +93,7 @@ def test_bins_too_wide_for_the_polynomials_are_refused() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
 def test_a_reset_within_rounding_of_the_threshold_is_an_error(dtype: torch.dtype) -> None:
-    """It would spike for ever at the instant of the next arrival."""
+    """The neuron would spike for ever at the instant of the next arrival."""
     u = torch.finfo(dtype).eps / 2
     spikes = Spikes.from_trains([[[1.0], [8.0]]], T)
     w = torch.tensor([[7.0], [0.1]], dtype=dtype)

@@ -27,7 +27,7 @@ from tests.support.tolerances import U64
 
 
 def chain(read: str, delays: list) -> Case:
-    """Two inputs, two hidden neurons, two readout neurons; a delay of None is no synapse."""
+    """Two inputs, two hidden neurons, two readout neurons; a delay of None means no synapse."""
     out = {"name": "out", "size": 2, "tau_mem": 16.0, "tau_syn": 8.0}
     weights = [[None if d is None else 3.0 + i - j for j, d in enumerate(row)] for i, row in enumerate(delays)]
     document = {
@@ -52,7 +52,7 @@ def chain(read: str, delays: list) -> Case:
 @every_run
 @every_readout
 def test_no_delay(run: Run, read: str, measured: Measured) -> None:
-    """Spikes without delay through two layers; the derivative is the one of a later arrival."""
+    """Spikes pass two layers without delay; the derivative is that of a later arrival."""
     case = chain(read, [[0.0, 0.0], [0.0, 0.0]])
     result = run(case)
     measured(assert_true(case, result).used, 1.0, 1)
@@ -70,7 +70,7 @@ def test_control_a_delay_of_a_nanosecond_is_seen(run: Run) -> None:
 @pytest.mark.check(26)
 @pytest.mark.parametrize("both", [0.0, 1e-300], ids=["0", "tiny"])
 def test_a_loop_without_delay_is_refused(both: float) -> None:
-    """Its spikes would be endless at one instant. A loop with any delay takes time."""
+    """Spikes would be endless at one instant; with any delay a loop takes time."""
     loop = [Connection("a", "b", [[1.0]], [[both]]), Connection("b", "a", [[1.0]], [[0.0]])]
     populations = [Population(name, "lif", 1, 10.0, 5.0, 1.0, 0.0) for name in "ab"]
     if both:
@@ -85,7 +85,7 @@ def test_a_loop_without_delay_is_refused(both: float) -> None:
 @every_readout
 @pytest.mark.parametrize("d", [60.1, 1e300], ids=["beyond T", "1e300"])
 def test_a_delay_beyond_the_trial(run: Run, read: str, d: float) -> None:
-    """It acts like no synapse: gradient exactly 0, and all other bits equal."""
+    """The synapse acts like an absent one: gradient exactly 0, all other bits equal."""
     result, without = run(chain(read, [[0.7, d], [d, 0.3]])), run(chain(read, [[0.7, None], [None, 0.3]]))
     far, none = result.gradients.connections[1], without.gradients.connections[1]
     for found, cut in ((far.dL_dw, none.dL_dw), (far.dL_dd, none.dL_dd)):
@@ -98,7 +98,7 @@ def test_a_delay_beyond_the_trial(run: Run, read: str, d: float) -> None:
 @every_run
 @every_readout
 def test_an_input_after_the_end(run: Run, read: str) -> None:
-    """It has gradient 0 and changes no bit."""
+    """The input spike has gradient 0 and changes no bit."""
     case = chain(read, [[0.7, 0.4], [0.2, 0.3]])
     first, second = case.inputs["in"]
     late = replace(case, inputs={"in": SpikeTrains((first, np.append(second, 60.5)))})
@@ -113,10 +113,7 @@ def test_an_input_after_the_end(run: Run, read: str) -> None:
 @every_run
 @every_readout
 def test_a_silent_network(run: Run, read: str) -> None:
-    """With weak input (a maximum: with inhibition) the loss is finite and the gradient exactly 0.
-
-    Only integrals of the voltage depend on silent neurons.
-    """
+    """The loss is finite, and the gradient exactly 0, except of integrals of the voltage."""
     w = -1.0 if read == "max_voltage" else 0.5
     result = run(case_of(lif(), [[w, w]], [[1.0, 2.0]], [[0.5]], loss_of(read), 60.0))
     assert math.isfinite(result.loss) and result.kappa_min is None and result.ties == ()
@@ -141,7 +138,6 @@ def test_a_network_of_almost_nothing(run: Run, readout: str, size: int, given: b
 
 
 def every_array(result: Result) -> list[np.ndarray]:
-    """All arrays of the gradient."""
     by = result.gradients
     owners = [*by.connections, *by.populations.values()]
     arrays = [values for owner in owners for values in vars(owner).values() if values is not None]

@@ -1,8 +1,8 @@
 """Ties: the rule of the specification, its flag, and the one-sided derivative of the rule.
 
-The ground truth is placed exactly on the tie, to 50 digits, and differentiated by each parameter on
-the side with the order of events that the rule names. If a crossing is part of the tie, this is the
-side on which the crossing is earlier; the derivative of the crossing time gives this side.
+The ground truth stands exactly on the tie, to 50 digits. It is differentiated by each parameter on
+the side with the order of events that the rule names. If a crossing is part of the tie, the
+crossing is earlier on this side; the derivative of the crossing time gives the side.
 """
 
 from __future__ import annotations
@@ -23,8 +23,7 @@ from tests.support.tolerances import CANCELLATION, DIFFERENCE_OF_TIE, VANISHES, 
 from tests.support.truth import Key, Problem, difference, gradient, simulate
 
 DELAY = 0.5
-DRIVE = (14.0, 2.25)
-"""Weight and time of an arrival that makes a LIF neuron spike several times."""
+DRIVE = (14.0, 2.25)  # weight and time of an arrival that makes a LIF neuron spike several times
 
 
 def case_of(arrivals: list[tuple[float, float]], loss: dict, kind: str = "lif", T: float = 60.0) -> Case:
@@ -55,7 +54,6 @@ def read(readout: str) -> dict:
 
 
 def found_at(result: Result, key: Key) -> float:
-    """The entry of the gradient for a parameter."""
     kind, owner, *index = key
     by = result.gradients
     if kind in ("w", "d"):
@@ -80,7 +78,7 @@ def assert_one_sided(result: Result, tie: Problem, sides: Mapping[Key, int]) -> 
 
 
 def first_crossing(case: Case) -> tuple[mpmath.mpf, dict[Key, int]]:
-    """The first spike time to 50 digits, and for each parameter the side on which it is earlier."""
+    """The first spike time to 50 digits, and the side of each parameter on which it is earlier."""
     t = simulate(Problem.from_case(case)).spikes["out"][0][0]
     at_0 = SpikeTimeMSE("out", SpikeTrains((np.zeros(1), np.zeros(0))))  # its derivative has the sign of that of t
     problem = Problem.from_case(replace(case, loss=at_0))
@@ -204,10 +202,7 @@ def test_a_maximum_pinned_to_one_arrival(run: Run) -> None:
     ("first", "second"), [(-30.0, -20.0), (-4.0, -5.0), (-30.0, -2.0)], ids=["each", "both", "one"]
 )
 def test_a_maximum_pinned_to_two_arrivals(run: Run, first: float, second: float) -> None:
-    """Two arrivals at one instant end the rise: each alone, only both together, or one alone.
-
-    Each derivative is the one of a later arrival, the other held: 0 if that ends the rise alone.
-    """
+    """Each derivative is that of a later arrival, the other held: 0 if that ends the rise alone."""
     case = case_of([DRIVE, (first, 5.5), (second, 5.5)], read("max_voltage"), "li")
     result = run(case)
     assert result.ties == (Tie("out", 0, "simultaneous_arrivals_at_maximum"),)
@@ -218,7 +213,7 @@ def test_a_maximum_pinned_to_two_arrivals(run: Run, first: float, second: float)
 @pytest.mark.parametrize("loss", ["spikes", "mean_voltage"])
 @pytest.mark.parametrize("run", RUNS)
 def test_simultaneous_arrivals_commute(run: str, loss: str) -> None:
-    """Two arrivals at one instant commute; in the reference every bit is equal."""
+    """In the reference every bit is equal."""
     of = spikes_near(3.0, 5.0) if loss == "spikes" else read(loss)
     case, swapped = (case_of([DRIVE, *two], of) for two in ([(5.0, 4.0), (-2.0, 4.0)], [(-2.0, 4.0), (5.0, 4.0)]))
     a, b = RUNS[run](case), RUNS[run](swapped)

@@ -19,7 +19,7 @@ print(short_factors(1.0, 1.0, np.ones(100 * LANES), 0, (0, 1))[0])
 
 
 def run(folder: Path) -> float:
-    """The factor that a kernel of the copy computes; `1 + x` with all coefficients 1."""
+    """The factor that a kernel of the copy computes: `1 + x` with all coefficients 1."""
     environment = {**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}
     done = subprocess.run(
         [sys.executable, "-P", "-c", PROGRAM], cwd=folder, env=environment, capture_output=True, text=True, check=True

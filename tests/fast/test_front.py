@@ -21,13 +21,13 @@ from tests.support.networks.layers import (
 
 
 def user_loss(hidden: Spikes, out: Spikes) -> Tensor:
-    """A loss no case file can express: it mixes layers, trials, first spikes and spike counts."""
+    """No case file can express this loss of layers, trials, first spikes and spike counts."""
     pull = (out.times / 7).sin() @ torch.arange(1.0, len(out.times) + 1, dtype=torch.float64)
     return pull + out.first().logsumexp(0).square().sum() + (hidden.train(0, 1) ** 1.5).sum() / hidden.first()[1, 0]
 
 
 def test_any_loss_through_two_layers_equals_a_finite_difference() -> None:
-    """Along one random direction of all parameters and input times; error of fourth order."""
+    """Along a random direction of all parameters and input times; the error is of fourth order."""
     first, second = first_layer().requires_grad_(), second_layer().requires_grad_()
     spikes = given_spikes()
     spikes.times.requires_grad_()
@@ -80,7 +80,6 @@ def scaled_twice(y: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("readout", VOLTAGE_READOUTS)
 def test_a_readout_may_be_changed_in_place(readout: str) -> None:
-    """The user may change the returned readout; the backward pass does not read it."""
     gradients = []
     for change in (lambda y: y * 1.0, scaled_twice):
         layer = LI(3, 2, readout=readout, dtype=torch.float64).requires_grad_()
@@ -93,7 +92,7 @@ def test_a_readout_may_be_changed_in_place(readout: str) -> None:
 @pytest.mark.parametrize("name", ["w", "d", "tau_mem", "tau_syn", "v_th", "v_reset"])
 @pytest.mark.parametrize("pre", [1, 3])
 def test_a_parameter_changed_before_the_backward_pass_is_no_silent_error(name: str, pre: int) -> None:
-    """The gradient belongs to the forward pass, or torch refuses with its in-place error."""
+    """The gradient is that of the forward pass, or torch refuses with its in-place error."""
     gradients = []
     for factor in (1.0, 1.25):
         layer = LIF(pre, 1, v_reset=-0.5, dtype=torch.float64).requires_grad_()

@@ -1,4 +1,4 @@
-"""`gradcheck`: every entry of the Jacobian of `fast`, by everything learnable, by differences."""
+"""`gradcheck`: every entry of the Jacobian of `fast`, by all that can learn, by differences."""
 
 from __future__ import annotations
 
@@ -16,22 +16,17 @@ from spec import Network as NetworkSpec
 from tests.support.networks.layers import TRIALS, case_of, first_layer, given_spikes, second_layer, trains
 from tests.support.report_evidence import Measured
 
-CONDITIONED = 0.1
-"""Lower bound of `kappa` here: over a step of 1e-6, rounding of a spike time stays below 1e-8."""
+CONDITIONED = 0.1  # lower bound of `kappa` here: over a step of 1e-6, rounding of a spike time stays below 1e-8
 
 
 def jacobian_is_exact(function: Callable[..., Tensor | tuple[Tensor, ...]], arguments: list[Tensor]) -> bool:
-    """Check every entry, bit for bit repeatable, and with undefined gradients.
-
-    At its default rtol of 1e-3 `gradcheck` lets an error of 0.1 % pass.
-    """
+    """Check every entry, repeatability, undefined gradients; the default rtol lets 0.1 % pass."""
     return gradcheck(
         function, arguments, eps=1e-6, atol=1e-8, rtol=1e-6, nondet_tol=0.0, fast_mode=False, check_undefined_grad=True
     )
 
 
 def leaves(tensors: list[Tensor]) -> list[Tensor]:
-    """Copies that require gradients."""
     return [tensor.detach().clone().requires_grad_() for tensor in tensors]
 
 
@@ -45,7 +40,6 @@ def first() -> LIF:
 
 
 def with_times(times: Tensor) -> Spikes:
-    """The given spikes with other times."""
     fixed = given_spikes()
     return Spikes(times, fixed.offsets, fixed.trials, fixed.size, fixed.duration)
 
@@ -69,7 +63,6 @@ def outputs(readout: str | None, spiking: bool) -> Callable[..., tuple[Tensor, .
 @pytest.mark.check(20)
 @pytest.mark.parametrize("readout", [None, *VOLTAGE_READOUTS])
 def test_gradcheck_of_a_spiking_layer(readout: str | None, measured: Measured) -> None:
-    """By each input time, weight, delay and constant."""
     arguments = free_arguments(True)
     assert jacobian_is_exact(outputs(readout, True), arguments)
     measured(0, 0, sum(map(torch.numel, arguments)), "0")
@@ -100,7 +93,7 @@ def test_control_gradcheck_sees_a_thousandth() -> None:
 
 
 def two_layers(spiking: bool) -> list[Tensor]:
-    """Input times and the parameters of two layers; the second layer receives the input too."""
+    """Input times and parameters of two layers; the second layer receives the input too."""
     generator = torch.Generator().manual_seed(3)
     w = 1.2 + 0.6 * torch.rand(5, 2, dtype=torch.float64, generator=generator)
     d = 3 * torch.rand(5, 2, dtype=torch.float64, generator=generator)
@@ -160,7 +153,7 @@ def feed_forward() -> NetworkSpec:
 
 
 def recurrent() -> NetworkSpec:
-    """Two populations in a loop, the first with self-connections, excited and inhibited."""
+    """Two populations in a loop, excited and inhibited; the first has self-connections."""
     random = np.random.default_rng(1)
 
     def connection(source: str, target: str, pre: int, low: float, high: float) -> Connection:

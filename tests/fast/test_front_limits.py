@@ -21,12 +21,11 @@ W, *OTHERS = [parameter.detach() for parameter in first_layer().parameters()]  #
 
 
 def times(w: Tensor) -> Tensor:
-    """Spike times as a function of the weights."""
     return propagate(given_spikes(), w, *OTHERS)[0].times
 
 
 def linear(w: Tensor) -> Tensor:
-    """A loss with a constant derivative by the times, so torch sees nothing to differentiate."""
+    """A loss with a constant derivative by the times: torch has nothing to differentiate."""
     return times(w).sum()
 
 
@@ -38,7 +37,7 @@ LOSSES: dict[str, Callable[[Tensor], Tensor]] = {"linear": linear, "curved": cur
 
 
 def penalty(loss: Callable[[Tensor], Tensor]) -> None:
-    """A penalty on the gradient of a loss, which without a refusal would act as a constant."""
+    """A penalty on the gradient of a loss; without a refusal it would act as a constant."""
     w = W.clone().requires_grad_()
     value = loss(w)
     (slope,) = torch.autograd.grad(value, w, create_graph=True)
@@ -46,7 +45,7 @@ def penalty(loss: Callable[[Tensor], Tensor]) -> None:
 
 
 def by_the_scale(loss: Callable[[Tensor], Tensor]) -> None:
-    """The slope by a factor of the loss: it depends on it through the incoming gradient alone."""
+    """The slope by a factor of the loss, which enters through the incoming gradient alone."""
     w, scale = W.clone().requires_grad_(), torch.tensor(2.0, dtype=torch.float64, requires_grad=True)
     (slope,) = torch.autograd.grad(scale * loss(w), w, create_graph=True)
     torch.autograd.grad(slope.sum(), scale, allow_unused=True)
@@ -121,7 +120,7 @@ TRANSFORMS: dict[str, tuple[Callable[[], object], str]] = {
 @pytest.mark.filterwarnings("ignore:`torch.jit.script`:DeprecationWarning")  # forward mode of torch uses it itself
 @pytest.mark.parametrize("name", TRANSFORMS)
 def test_transforms_are_refused(name: str) -> None:
-    """In one sentence with a remedy; torch's own message names internals."""
+    """The refusal is one sentence with a remedy; torch's own message names internals."""
     call, expected = TRANSFORMS[name]
     with pytest.raises(UnsupportedError) as refusal:
         call()
@@ -130,7 +129,7 @@ def test_transforms_are_refused(name: str) -> None:
 
 
 def test_a_jacobian_is_offered_one_row_at_a_time() -> None:
-    """The remedy for `vectorize=True`."""
+    """This is the remedy for `vectorize=True`."""
     jacobian = functional.jacobian(times, W)
     w = W.clone().requires_grad_()
     found = times(w)
@@ -138,7 +137,7 @@ def test_a_jacobian_is_offered_one_row_at_a_time() -> None:
     assert torch.equal(jacobian, torch.stack(rows)) and jacobian.any()
 
 
-@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # the compiler looks at `.grad` of all it meets
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # the compiler reads `.grad` of all tensors
 def test_a_layer_is_a_graph_break_of_compiled_code() -> None:
     """Loss and gradient of a compiled function equal the plain ones; `eager` needs no compiler."""
     hidden, out = first_layer(), LI(2, 2, readout="max_voltage", dtype=torch.float64)
@@ -153,7 +152,7 @@ def test_a_layer_is_a_graph_break_of_compiled_code() -> None:
 
 
 def test_a_layer_alone_does_not_import_the_compiler() -> None:
-    """As a plain decorator `torch.compiler.disable` would cost every start a second."""
+    """The plain decorator `torch.compiler.disable` would cost every start a second."""
     program = "import sys, fast.run; from tests.support.networks.layers import first_layer, given_spikes; "
     program += "first_layer()(given_spikes()); sys.exit('torch._dynamo' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == 0

@@ -118,7 +118,6 @@ def test_bad_targets_are_refused_and_named(targets: list, message: str) -> None:
 @pytest.mark.parametrize("scale", [0.0, -1.0, float("nan"), float("inf"), "4"], ids=str)
 @pytest.mark.parametrize("make", [FirstSpikeTime, lambda scale: first_spike_time(given_spikes(), scale)])
 def test_a_bad_time_scale_is_refused(make: Callable[[float], object], scale: float) -> None:
-    """The module refuses it at construction."""
     with pytest.raises(SpecError, match=r"`time_scale` must be a finite number above 0 \(ms\), got"):
         make(scale)
 
@@ -141,6 +140,6 @@ def test_a_module_is_its_function() -> None:
 
 
 def test_only_the_network_has_its_name_from_the_specification() -> None:
-    """A `fast.CrossEntropy` would be confused with `spec.CrossEntropy`, an entry of a case file."""
+    """`fast.CrossEntropy` would be confused with `spec.CrossEntropy`, an entry of a case file."""
     assert {*fast.__all__} & {*spec.__all__} == {"Network"}
     assert all(hasattr(fast, name) for name in fast.__all__)

@@ -17,7 +17,6 @@ from tests.support.networks.layers import filled, first_layer, given_spikes, sec
 
 
 def test_a_network_is_its_layers() -> None:
-    """The network emits the spikes of the layers in sequence."""
     emitted = second_layer()(first_layer()(given_spikes()))
     assert torch.equal(found_by(network()), emitted.times)
     assert len(emitted.times) > 0
@@ -87,7 +86,7 @@ def test_a_module_can_be_cast(name: str, cast: str) -> None:
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("name", MODULES)
 def test_a_module_cast_to_half_is_refused_when_it_is_used(name: str, dtype: torch.dtype) -> None:
-    """torch itself casts to any dtype; a half would keep three digits of a delay of 100 ms."""
+    """torch casts to any dtype; a half would keep three digits of a delay of 100 ms."""
     with pytest.raises(SpecError, match=f"`w` must be float32 or float64, got {dtype}; convert it"):
         found_by(MODULES[name](torch.float64).to(dtype))
 
@@ -107,7 +106,7 @@ def test_initialise_draws_from_the_given_distributions() -> None:
     assert 0.0 <= float(d.min()) < 0.1 and 2.9 < float(d.max()) <= 3.0
 
 
-@pytest.mark.filterwarnings("ignore:Full backward hook is firing")  # what goes in is no tensor; newer torch says so
+@pytest.mark.filterwarnings("ignore:Full backward hook is firing")  # the input is no tensor; newer torch warns of that
 def test_a_full_backward_hook_sees_what_comes_back_to_a_readout() -> None:
     out = reader()
     seen: list[Any] = []  # torch types these hooks differently from one release to the next

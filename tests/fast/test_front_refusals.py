@@ -32,7 +32,6 @@ def full(*shape: int, value: float = 1.0, dtype: torch.dtype = torch.float64, de
 
 
 def one_bad(value: float) -> Tensor:
-    """A matrix with one bad entry."""
     matrix = full(3, 2)
     matrix[2, 1] = value
     return matrix
@@ -156,7 +155,6 @@ def test_spikes_losses_and_layers_refuse(name: str) -> None:
 
 
 def by_hand(times: list[float], offsets: list[int]) -> Spikes:
-    """Three neurons in one trial."""
     return Spikes(torch.tensor(times, dtype=torch.float64), torch.tensor(offsets), 1, 3, DURATION)
 
 
@@ -202,7 +200,7 @@ def test_times_that_an_optimiser_has_moved_are_checked_again(moved: float) -> No
 def test_cuda_is_refused_where_a_part_of_it_is_missing(
     missing: str, absent: object, got: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All three parts are simulated as present, then one as missing: the test needs no GPU."""
+    """All three parts are simulated as present, then one as missing, so no GPU is needed."""
     monkeypatch.setattr("fast.nn.devices.find_spec", lambda name: name)
     monkeypatch.setattr("torch.version.cuda", "13.0")
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)

@@ -18,7 +18,7 @@ from tests.support.networks.layers import first_layer
 
 @pytest.mark.parametrize("name", MODULES)
 def test_a_state_dict_keeps_every_number_bit_for_bit(name: str) -> None:
-    """Through a file read with `weights_only`, after a training step has made the numbers odd."""
+    """The file is read with `weights_only`, after a training step has made the numbers odd."""
     trained, restored = MODULES[name](torch.float32), MODULES[name](torch.float32)
     optimiser = torch.optim.Adam(trained.requires_grad_().parameters(), lr=0.01)
     found_by(trained).square().sum().backward()
@@ -58,7 +58,7 @@ def test_a_state_that_does_not_fit_is_refused_by_torch(name: str) -> None:
 
 
 def saved_whole(module: Any) -> Any:
-    """The module itself through a file, instead of its state."""
+    """The module through a file, instead of its state."""
     file = io.BytesIO()
     torch.save(module, file)
     file.seek(0)
@@ -75,7 +75,7 @@ COPIES: dict[str, Callable[[Any], Any]] = {
 @pytest.mark.parametrize("way", COPIES)
 @pytest.mark.parametrize("name", MODULES)
 def test_a_copy_does_the_same_and_is_independent(name: str, way: str) -> None:
-    """Copied after a step, when the module holds a record and gradients."""
+    """The copy is made after a step, when the module holds a record and gradients."""
     module = MODULES[name](torch.float64).requires_grad_()
     before = found_by(module)
     before.square().sum().backward()

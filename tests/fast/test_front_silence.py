@@ -45,7 +45,6 @@ def test_a_layer_that_gets_nothing_has_not_been_silenced() -> None:
 
 @pytest.fixture
 def options(tmp_path: Path) -> list[str]:
-    """Two epochs of two steps, four hidden neurons."""
     for seed, split in enumerate(braille.DATA.splits):
         write(tmp_path / f"braille_{split}.h5", *small_trials(8, seed))
     sizes = ["--epochs", "2", "--hidden", "4", "--batch", "4", "--delay", "300", "--drop", "0", "--stretch", "0"]

@@ -82,7 +82,7 @@ SUBSETS = [subset for size in range(len(PARAMETERS)) for subset in combinations(
 
 
 def gradients_of(free: tuple[str, ...]) -> dict[str, Tensor | None]:
-    """The gradients of two layers in which only these parameters require gradients."""
+    """The gradients of two layers in which only the parameters of these names require gradients."""
     layers = [first_layer().requires_grad_(False), second_layer().requires_grad_(False)]
     for layer in layers:
         for name in free:
@@ -92,7 +92,7 @@ def gradients_of(free: tuple[str, ...]) -> dict[str, Tensor | None]:
 
 
 def test_any_subset_can_be_frozen() -> None:
-    """A free parameter has its former gradient, a frozen parameter has none."""
+    """A free parameter keeps its gradient, a frozen parameter has none."""
     everything = gradients_of(PARAMETERS)
     assert all(gradient is not None and gradient.any() for gradient in everything.values())
     for frozen in SUBSETS:

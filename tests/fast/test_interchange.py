@@ -25,12 +25,13 @@ from tests.support.networks.rows import LABELS, row, trained
 DTYPES = {torch.float32: 1e-4, torch.float64: 1e-10}
 """Tolerance of spike times (ms) and readouts against the reference."""
 
+
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("trial", range(3))
 def test_a_trained_network_does_the_same_in_the_reference(
     dtype: torch.dtype, trial: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Through a case file and the command line: spikes, readout and loss."""
+    """Spikes, readout and loss are equal through a case file and the command line."""
     made = trained(dtype)
     path = tmp_path / "case.json"
     save_case(case_of(made, given_spikes(), trial, int(LABELS[trial])), path)
@@ -52,7 +53,7 @@ def test_a_trained_network_does_the_same_in_the_reference(
 
 
 def test_training_has_changed_every_connection() -> None:
-    """Changes the numbers from those of a new layer."""
+    """So the interchange tests use numbers that no new layer has."""
     start, end = network_of(row()), network_of(trained(torch.float64))
     for before, after in zip(start.connections, end.connections):
         assert (before.w != after.w).any() and (before.d != after.d).any()
@@ -95,7 +96,7 @@ def test_a_trained_network_goes_through_nir_into_other_row(dtype: torch.dtype, t
 
 
 def test_what_network_and_case_hold(tmp_path: Path) -> None:
-    """float32 numbers become equal float64 numbers; kinds, names, inputs, loss."""
+    """float32 numbers become equal float64 numbers; kinds, names, inputs and loss stay."""
     made = row(torch.float32)
     network = network_of(made)
     assert [(p.name, p.kind, p.size) for p in network.populations] == [

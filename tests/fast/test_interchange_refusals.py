@@ -27,7 +27,7 @@ def changed(layer: int, name: str, value: float) -> list[Layer]:
 
 
 def loading(change: Callable[[list[Layer]], Network], dtype: torch.dtype = torch.float64) -> Callable[[], object]:
-    """Loads a network into layers, which must stay unchanged if it is refused."""
+    """Loads a network into layers; a refusal must leave them unchanged."""
 
     def call() -> None:
         made = row(dtype, seed=4)
@@ -41,7 +41,7 @@ def loading(change: Callable[[list[Layer]], Network], dtype: torch.dtype = torch
 
 
 def with_last(w: object = 1.0, d: object = 1.0, **constants: object) -> Callable[[list[Layer]], Network]:
-    """The network of the layers, with other numbers in the last one."""
+    """The network of the layers, with other numbers in the last layer."""
 
     def change(made: list[Layer]) -> Network:
         network = network_of(made)

@@ -1,4 +1,4 @@
-"""Memory between the passes of a step: constant per spike, none per length of a trial."""
+"""Memory between the passes of a step: constant per spike, independent of the trial's length."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ import torch
 from fast import LIF, Spikes
 from tests.support.report_evidence import Measured
 
-EVEN = 0.1
-"""Relative tolerance of the bytes per further spike."""
-
+EVEN = 0.1  # relative tolerance of the bytes per further spike
 CHANNELS, NEURONS, GIVEN, ACTIVE = 50, 50, 10, 500.0  # spikes per channel and trial, and ms
 
 
@@ -56,7 +54,7 @@ def step(trials: int, duration: float = ACTIVE, besides: Any = None) -> tuple[in
 
 
 def unevenness(sizes: list[tuple[int, int]]) -> float:
-    """Largest deviation of the bytes per spike, from size to size, from their median."""
+    """Largest relative deviation of the bytes per further spike from the median."""
     more = [(b - a) / (n - m) for (m, a), (n, b) in pairwise(sizes)]
     return max(abs(one / float(np.median(more)) - 1) for one in more)
 
@@ -81,7 +79,7 @@ def test_silence_takes_nothing(measured: Measured) -> None:
 
 @pytest.mark.check(35, control=True)
 def test_control_a_voltage_a_ms_is_seen() -> None:
-    """The memory of a time grid."""
+    """A time grid keeps one voltage per neuron and step."""
     first, second = (step(10, T, np.zeros((10, NEURONS, int(T)), np.float32)) for T in (10 * ACTIVE, 100 * ACTIVE))
     assert second[1] > 2 * first[1] and second[0] == first[0]
 

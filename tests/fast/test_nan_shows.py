@@ -1,7 +1,7 @@
 """A NaN in an upstream gradient stays NaN or raises; it never becomes a number.
 
-The gradient of a layer is linear in the upstream gradient. So every entry that depends on an
-upstream entry must not be finite when that is NaN or infinite.
+The gradient of a layer is linear in the upstream gradient, so an entry that depends on a NaN or an
+infinity must not be finite.
 """
 
 from __future__ import annotations
@@ -23,8 +23,6 @@ BAD = (float("nan"), float("inf"), float("-inf"))
 
 @dataclass
 class Net:
-    """The tensors to differentiate by, and the flat output."""
-
     given: dict[str, Tensor]
     out: Callable[[], Tensor]
 
@@ -71,7 +69,7 @@ def recurrent(dtype: torch.dtype) -> Net:
 
 
 def three_layers(dtype: torch.dtype) -> Net:
-    """Through the autograd of torch, and past a layer."""
+    """The gradient passes the autograd of torch, and a connection past a layer."""
     torch.manual_seed(2)
     spikes, first, second = input_spikes(), first_layer(dtype), second_layer(dtype)
     out = LI(5, 2, readout="max_voltage", tau_mem=9.0, tau_syn=4.0, dtype=dtype).initialise_(1.0, 0.5, 3.0)
@@ -90,7 +88,6 @@ NETS: dict[str, Callable[[torch.dtype], Net]] = {
 
 
 def came_through(out: Tensor, given: dict[str, Tensor], upstream: Tensor) -> dict[str, np.ndarray] | None:
-    """The gradients, or None if refused."""
     try:
         found = torch.autograd.grad(out, list(given.values()), upstream.to(out.dtype), retain_graph=True)
     except ArithmeticError:
@@ -102,7 +99,7 @@ def came_through(out: Tensor, given: dict[str, Tensor], upstream: Tensor) -> dic
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
 @pytest.mark.parametrize("name", NETS)
 def test_what_is_not_finite_upstream_is_never_finite_below(name: str, dtype: torch.dtype) -> None:
-    """Each upstream entry in turn, alone and among finite others."""
+    """Each upstream entry in turn, alone and among finite entries."""
     net = NETS[name](dtype)
     out, moved = net.out(), dict.fromkeys(net.given, 0)
     entries = len(out)

@@ -1,7 +1,4 @@
-"""The tests of NaNs can fail: each way to hide a NaN, planted in a copy, turns one of them red.
-
-All occur in code that trains networks elsewhere: a NaN set to 0 on entry, on exit, or halfway.
-"""
+"""Each way to hide a NaN that training code elsewhere has, planted in a copy, turns a test red."""
 
 from __future__ import annotations
 
@@ -26,9 +23,6 @@ def without_nan(text: str) -> str:
     return f"torch.where(torch.isfinite({text}), {text}, 0.0)"
 
 
-TAKEN_FOR_A_MARK = (
-    "taken for a mark", "physics/own_events.py", "bin_ == clock.last else math.nan", "bin_ == clock.last else 0.0",
-)
 FAULTS = (
     (
         fault("of spike times, at the door", "nn/autograd.py", "solved.backward(dL_dt_post,",

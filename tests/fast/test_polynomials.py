@@ -21,10 +21,9 @@ RATES = {
     "RAAB": lambda pm, ps, r: (-r, pm, pm, ps),
     "RABB": lambda pm, ps, r: (-r, pm, ps, ps),
 }
-"""By number, as in `fast.physics.polynomials`: the rates of the convolved exponentials."""
+"""The rates of the convolved exponentials, by their number as in `fast.physics.polynomials`."""
 
-ROUNDING = 4
-"""In u: truncation, at most 1, and rounding of some coefficients."""
+ROUNDING = 4  # in u: truncation, at most 1, and rounding of some coefficients
 
 
 def convolution(rates: tuple[float, ...], x: float) -> mpmath.mpf:
@@ -55,7 +54,6 @@ def test_polynomials_are_right_to_rounding(pm: float, ps: float, r: float, dtype
 
 
 def test_control_a_term_less_is_not_enough() -> None:
-    """One term less errs by far more than rounding."""
     pm = np.full((1, LANES), 0.25)
     with mpmath.workdps(40):
         for dtype in (np.float32, np.float64):

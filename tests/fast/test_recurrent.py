@@ -27,7 +27,7 @@ def random(rng: np.random.Generator, shape: tuple[int, int], mean: float, spread
 
 
 def loop(delay: float, seed: int = 0, populations: int = 1) -> Case:
-    """Neurons in a loop of one or more populations, with delays from `delay` to twice that."""
+    """Neurons in a loop of one or more populations, with delays from `delay` to twice `delay`."""
     rng = np.random.default_rng(seed)
     names = [f"p{n}" for n in range(populations)]
     connections = [Connection("in", "p0", random(rng, (4, 3), 3.0, 1.0), rng.uniform(0.0, 5.0, (4, 3)))]
@@ -58,7 +58,7 @@ def test_delays_much_shorter_than_a_bin_are_exact(delay: float, populations: int
 
 
 def test_zero_delays_within_a_loop_that_takes_time() -> None:
-    """A spike may arrive at its own instant and cause the next within the bin."""
+    """A spike may arrive at its own instant and cause the next spike within the bin."""
     case = loop(0.5, populations=2)
     first, forth, back, *others = case.network.connections
     forth = Connection(forth.source, forth.target, forth.w + 2.0, np.zeros(forth.w.shape))
@@ -68,7 +68,7 @@ def test_zero_delays_within_a_loop_that_takes_time() -> None:
 
 
 def test_two_neurons_that_spike_at_the_same_instant() -> None:
-    """Equal neurons that excite each other: the order of equal times does not matter."""
+    """Equal neurons excite each other: the order of equal times does not matter."""
     w, d = np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([[1.0, 2.0], [2.0, 1.0]])
     network = NetworkSpec(
         (Population("in", "input", 1), population("p", 2)),
@@ -165,7 +165,7 @@ def test_networks_of_realistic_size_obey_the_identities(recurrent: bool, hidden:
 
 
 def test_readout_of_a_population_within_a_loop() -> None:
-    """Several populations are solved together, one of them is read."""
+    """Several populations are solved together; one of them is read."""
     case = loop(0.4, populations=2)
     for readout in ("max_voltage", "mean_voltage", "exp_weighted_voltage"):
         read = Case(case.network, case.duration, case.inputs, CrossEntropy(readout, "p1", 1))
@@ -189,10 +189,7 @@ print(int(counts.min()), (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - b
 
 
 def test_a_volley_within_one_bin_takes_memory_with_its_spikes() -> None:
-    """384 neurons spike at almost one instant and reach each other: 147 000 arrivals in one bin.
-
-    Lists copied at each arrival would take 200 MB.
-    """
+    """384 neurons spike at almost one instant: lists copied at each arrival would take 200 MB."""
     done = subprocess.run([sys.executable, "-c", VOLLEY], capture_output=True, text=True, check=True)
     spikes, added = done.stdout.split()
     assert int(spikes) >= 1 and float(added) < 80

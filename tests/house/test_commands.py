@@ -53,7 +53,6 @@ def specified_layout(case: Case, spikes: dict[str, list[int]]) -> dict:
 @pytest.mark.parametrize("name", STORED)
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_result_has_the_layout_of_the_specification(command: str, name: str) -> None:
-    """Equal keys in equal order from both, none missing, none more."""
     path = CONFORMANCE / f"{name}.json"
     case, found = load_case(path), result_of(run(command, path))
     assert case.expected is not None
@@ -64,7 +63,6 @@ def test_a_result_has_the_layout_of_the_specification(command: str, name: str) -
 
 
 def flattened(value: object) -> list[float]:
-    """All numbers of a result, in order."""
     if isinstance(value, dict):
         return [number for entry in value.values() for number in flattened(entry)]
     if isinstance(value, list):
@@ -98,7 +96,6 @@ def test_help(command: str) -> None:
 
 
 def changed_case(path: Path, weight: object) -> Path:
-    """A case with this first weight."""
     document = json.loads(json.dumps(GOOD))
     document["connections"][0]["weights"][0][0] = weight
     path.write_text(json.dumps(document), encoding="utf-8")

@@ -16,7 +16,7 @@ CASE = str(ROOT / "spec" / "conformance" / "cases" / "one-neuron.json")
 
 @pytest.mark.parametrize("command", ["reference", "fast.run"])
 def test_a_result_that_nobody_reads_is_no_error(command: str) -> None:
-    """The pipe closes before the one line is written; the last flush finds it closed."""
+    """The pipe closes before the line is written; the last flush finds it closed."""
     assert lines_read(0, "-m", command, CASE) == (READER_LEFT, [], "")
 
 

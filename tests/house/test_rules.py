@@ -149,7 +149,7 @@ def test_control_a_lawful_text_is_left_alone(rule: str, text: str) -> None:
 
 
 def test_checkpoints_are_read_as_the_rule_allows() -> None:
-    """So the rule of loading has something to look at."""
+    """Without such a line the rule of loading would test nothing."""
     text, word = read(PurePosixPath("fast/training/checkpoints.py")), "weights_only=True"
     assert text.count(word) == 1
     assert len(code_that_is_read(PATH, text.replace(word, "weights_only=False"))) == 1

@@ -54,7 +54,7 @@ def test_every_package_of_the_lock_is_one_version_with_hashes() -> None:
 
 
 def test_the_lock_is_within_every_range() -> None:
-    """Of the package and of `dev`. A changed range needs a new lock; its header has the command."""
+    """This includes `dev`. A changed range needs a new lock; its header has the command."""
     assert outside_ranges(LOCK, PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"]) == []
 
 
@@ -84,7 +84,7 @@ def test_control_a_range_that_the_lock_misses_is_found(wanted: str) -> None:
 
 
 def test_the_lowest_versions_are_the_lower_ends_of_the_ranges() -> None:
-    """In one order, so that the two diffs correspond."""
+    """Both lists have one order, so that their diffs correspond."""
     text = (ROOT / "requirements" / "lowest.txt").read_text(encoding="utf-8")
     assert [str(entry.requirement) for entry in entries(text)] == lowest(PROJECT["dependencies"])
 

@@ -17,12 +17,11 @@ from tests.support.networks.strategies import families, seeded_case
 from tests.support.report_evidence import Measured
 from tests.support.tolerances import U32, U64, identity
 
-CASES = many(15, least=3)
-"""Per family."""
+CASES = many(15, least=3)  # per family
 
 
 def assert_identities(family: str, run: Callable[[Case], Result], u: float, measured: Measured) -> None:
-    """All three, on the seeds of a family."""
+    """Asserts all three identities on the seeds of a family."""
     worst, counted = dict.fromkeys("ABC", 0.0), dict.fromkeys("ABC", 0)
     for seed in range(CASES):
         case = seeded_case(seed, family)
@@ -38,21 +37,18 @@ def assert_identities(family: str, run: Callable[[Case], Result], u: float, meas
 @pytest.mark.check(10)
 @pytest.mark.parametrize("family", families())
 def test_reference(family: str, measured: Measured) -> None:
-    """Residuals at most 1e-12, every readout and loss."""
     assert_identities(family, reference.run, U64, measured)
 
 
 @pytest.mark.check(10)
 @pytest.mark.parametrize("family", families())
 def test_fast_float64(family: str, measured: Measured) -> None:
-    """Residuals at most 1e-12."""
     assert_identities(family, run_case, U64, measured)
 
 
 @pytest.mark.check(10)
 @pytest.mark.parametrize("family", families())
 def test_fast_float32(family: str, measured: Measured) -> None:
-    """Residuals at most 1e-5."""
     assert_identities(family, lambda case: run_case(case, "float32"), U32, measured)
 
 
@@ -66,7 +62,7 @@ FACTORS = {"0.1 % off": 1.001, "flipped": -1.0, "dropped": 0.0, "without tau_syn
 @pytest.mark.parametrize("fault", FACTORS)
 @pytest.mark.parametrize("kind", BREAKS)
 def test_the_identities_notice(kind: str, fault: str, measured: Measured) -> None:
-    """Control: a wrong kind of gradient breaks the identities it is in, and no other."""
+    """Control: a wrong kind of gradient breaks the identities that contain it, and no other."""
     largest = dict.fromkeys("ABC", 0.0)
     for seed in range(5):
         case = seeded_case(seed, "recurrent")

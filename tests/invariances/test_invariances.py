@@ -87,7 +87,7 @@ def test_control_a_shift_that_leaves_the_targets_is_seen(run: str) -> None:
 @every_family
 @pytest.mark.parametrize("ms", [4.0, 1e-3], ids=["quarter_ms", "s"])
 def test_the_unit_of_time(run: str, family: str, ms: float) -> None:
-    """All times in another unit; with a power of 2 as the factor, rounding is the same too."""
+    """All times in another unit; a power of 2 as the factor leaves even the rounding unchanged."""
     for case in cases(family):
         rewritten, move = in_units(case, ms, 1.0)
         check = assert_bitwise if run == "reference" and ms == 4.0 else assert_same
@@ -107,7 +107,6 @@ def test_the_unit_of_voltage(run: str, family: str) -> None:
 @pytest.mark.check(12)
 @every_family
 def test_the_order_of_everything(run: str, family: str, measured: Measured) -> None:
-    """Neurons, populations and connections permuted."""
     used = []
     for seed, case in enumerate(cases(family)):
         rewritten, move = permuted(case, seed)
@@ -148,7 +147,7 @@ def test_control_a_delay_a_millionth_longer_is_seen(run: str) -> None:
 
 
 def two_ways(family: str, factor: float) -> Iterator[tuple[Case, Case, Case]]:
-    """Cases; the same with later inputs; and with longer delays, by this shift times the factor."""
+    """Cases; each with later inputs; and with delays longer by this shift times the factor."""
     for seed, case in enumerate(cases(family)):
         extra = {
             name: np.random.default_rng(seed).uniform(0.0, 4.0, len(trains)) for name, trains in case.inputs.items()
@@ -166,10 +165,7 @@ def two_ways(family: str, factor: float) -> Iterator[tuple[Case, Case, Case]]:
 
 @every_family
 def test_two_synapses_of_half_the_weight(run: str, family: str) -> None:
-    """A connection split into two parallel halves: each has the gradient of the whole weight.
-
-    A maximum pinned to both halves has a one-sided derivative, so such cases are left out.
-    """
+    """Each half has the gradient of the whole; maxima pinned to both halves are left out."""
 
     def suits(case: Case) -> bool:
         kinds = {tie.kind for tie in reference.run(halved(case)).ties}
@@ -183,14 +179,14 @@ def test_two_synapses_of_half_the_weight(run: str, family: str) -> None:
 
 
 def halved(case: Case) -> Case:
-    """Every connection twice, at half the weight."""
+    """Every connection becomes two, at half the weight."""
     return with_connections(case, [with_numbers(c, c.w / 2, c.d) for c in case.network.connections for _ in range(2)])
 
 
 @pytest.mark.check(15)
 @every_family
 def test_neurons_that_nobody_reads(run: str, family: str, measured: Measured) -> None:
-    """A population that sends nothing and an unconnected input change nothing, with gradient 0."""
+    """A population that sends nothing and an unconnected input change nothing; gradients are 0."""
     used = []
     for case in cases(family):
         first, names = case.network.connections[0].source, [p.name for p in case.network.populations]
@@ -215,7 +211,7 @@ def test_neurons_that_nobody_reads(run: str, family: str, measured: Measured) ->
 @pytest.mark.check(15, control=True)
 @pytest.mark.parametrize("run", RUNS)
 def test_control_a_synapse_of_a_billionth_is_seen(run: str) -> None:
-    """It changes every number by about as much."""
+    """The synapse changes every number by about a billionth."""
     case = seeded_case(2, "layers")
     first = case.network.connections[0]
     faint = Connection(first.source, first.target, np.full(first.w.shape, 1e-9), first.d + 0.1)
@@ -228,7 +224,7 @@ def test_control_a_synapse_of_a_billionth_is_seen(run: str) -> None:
 @pytest.mark.check(15)
 @every_family
 def test_synapses_of_weight_0(run: str, family: str, measured: Measured) -> None:
-    """They change nothing and their delays have gradient 0, but their weights have the true one."""
+    """They change nothing; their delays have gradient 0, their weights the true gradient."""
     used = []
     for seed, case in enumerate(cases(family)):
         rng = np.random.default_rng(seed)

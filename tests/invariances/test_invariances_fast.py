@@ -20,7 +20,7 @@ Outcome = dict[str, np.ndarray]
 
 @pytest.fixture
 def threads() -> Iterator[None]:
-    """Puts the number of threads back."""
+    """Restores the number of threads."""
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)
@@ -36,7 +36,7 @@ def layer(seed: int = 0, dtype: torch.dtype = torch.float64) -> list[Tensor]:
 
 
 def recurrent_layer(seed: int = 0, dtype: torch.dtype = torch.float64) -> list[Tensor]:
-    """The same neurons with recurrent excitation and inhibition; some delays are tiny."""
+    """The neurons of `layer` with recurrent excitation and inhibition; some delays are tiny."""
     rng = np.random.default_rng(seed + 50)
     w, d, *constants = layer(seed, torch.float64)
     own_w, own_d = rng.normal(0.0, 0.5, (POST, POST)), rng.uniform(0.0, 12.0, (POST, POST))
@@ -60,7 +60,7 @@ def outcome(
     spiking: bool = True,
     **options: float | bool,
 ) -> Outcome:
-    """Spikes, readout, kappa, ties, and the gradient of a loss with its own weight per readout."""
+    """Spikes, readout, kappa, ties, and the gradient of a loss with one weight per readout."""
     leaves = [p.clone().requires_grad_() for p in (parameters if spiking else parameters[:4])]
     given = Spikes.from_trains(batch, T)
     given.times.requires_grad_()
@@ -77,7 +77,7 @@ def outcome(
 
 
 def assert_near(found: Outcome, true: Outcome, limit: float) -> None:
-    """The same spikes; all else to rounding."""
+    """Asserts equal spikes, and all else equal to rounding."""
     for name, values in true.items():
         if name in ("offsets", "ties"):
             assert np.array_equal(found[name], values), name
@@ -112,7 +112,6 @@ def test_the_width_of_bins(readout: str | None, spiking: bool, width: float) -> 
 @every_readout
 @every_dtype
 def test_threads(readout: str | None, spiking: bool, dtype: torch.dtype, threads: None) -> None:
-    """No bit depends on the number of threads."""
     found = []
     for number in (1, 2, 3):
         torch.set_num_threads(number)
@@ -125,10 +124,7 @@ def test_threads(readout: str | None, spiking: bool, dtype: torch.dtype, threads
 @every_readout
 @every_dtype
 def test_a_trial_is_as_if_alone(readout: str | None, spiking: bool, dtype: torch.dtype, measured: Measured) -> None:
-    """Each trial of a batch has bitwise the spikes, readout and input gradients of the trial alone.
-
-    Trials follow without a gap, and some delays are longer than a trial: nothing leaks.
-    """
+    """No bit depends on other trials, although some delays are longer than a trial."""
     batch, parameters = trials(), layer(dtype=dtype)
     together = outcome(batch, parameters, readout, spiking)
     spikes, inputs = 0, 0
@@ -158,7 +154,6 @@ def test_control_a_trial_with_a_spike_of_another_is_seen() -> None:
 @pytest.mark.check(16)
 @every_readout
 def test_a_batch_is_the_sum_of_its_trials(readout: str | None, spiking: bool, measured: Measured) -> None:
-    """The gradient of a batch is the sum over its trials, in any order."""
     batch, parameters = trials(), layer()
     alone = [outcome([trial], parameters, readout, spiking) for trial in batch]
     errors = []
@@ -195,7 +190,6 @@ def test_threads_and_batch_of_a_recurrent_layer(dtype: torch.dtype, threads: Non
 @every_kind
 @pytest.mark.parametrize("readout", [None, "max_voltage", "exp_weighted_voltage"])
 def test_the_order_of_synapses(readout: str | None, recurrent: bool) -> None:
-    """Sources and neurons in another order give the same results in this order."""
     rng = np.random.default_rng(3)
     sources, neurons = rng.permutation(PRE), rng.permutation(POST)
     w, d, *constants = recurrent_layer() if recurrent else layer()

@@ -17,11 +17,7 @@ from tests.support.tolerances import SAME_NETWORK
 @pytest.mark.check(14)
 @pytest.mark.parametrize("run", RUNS)
 def test_a_relay_neuron_splits_a_delay(run: str, measured: Measured) -> None:
-    """The two delays of a relay and its latency act as one delay.
-
-    So both delays have the gradient of the one delay, and the weights behind the relay have the
-    gradient of the direct synapses. The relay's low reset prevents a second spike.
-    """
+    """Both delays have the gradient of the one delay; the low reset prevents a second spike."""
     worst = relay_is_off(run, 1.0)
     measured(worst, SAME_NETWORK, 1, "4")
     assert worst <= SAME_NETWORK
@@ -34,10 +30,7 @@ def test_control_a_latency_a_millionth_longer_is_seen(run: str) -> None:
 
 
 def relay_is_off(run: str, factor: float) -> float:
-    """The largest relative difference of gradients with and without a relay.
-
-    Without it, the latency times `factor` is added to the delays.
-    """
+    """Relative error of gradients if delays longer by `factor` times its latency replace it."""
     rng = np.random.default_rng(4)
     inputs = {"in": trains_of([np.array([t]) for t in (1.1, 3.6, 7.9)])}
     constants = (np.full(3, value) for value in (8.0, 3.0, 1.0, -9.0))

@@ -51,10 +51,9 @@ ILL_CONDITIONED = {
         "higher-targets-nearly-met",
     },
 }
-"""Below the limit by their conditioning: at most `SLACK` digits below what an ulp leaves."""
+"""Below the limit by their conditioning: at most `SLACK` digits fewer than an ulp leaves."""
 
-SLACK = 1.0
-"""One digit: the result is right for numbers within ten ulps of the given ones."""
+SLACK = 1.0  # one digit: the result is right for numbers within ten ulps of the given ones
 
 QUICK = ("lower-arrival-at-the-end", "lower-zero-delays", "average-at-once", "higher-grazing-10", "higher-balanced")
 """In the core, by both routes; tests marked `full` check all networks."""
@@ -72,7 +71,7 @@ def test_the_readme_has_the_table_and_no_file_is_left_over() -> None:
     for name in NETWORKS
 ])
 def test_what_is_stored_is_what_the_adjoint_finds(name: str) -> None:
-    """Every character agrees; a changed digit, in a value or in the case, is found."""
+    """Every character agrees; a changed digit of a value or of the case is found."""
     stored = (FOLDER / f"{name}.json").read_text(encoding="utf-8")
     results = by_adjoint(NETWORKS[name])
     assert stored == text_of(NETWORKS[name].document, results)
@@ -117,14 +116,14 @@ def test_fewer_digits_only_where_an_ulp_leaves_no_more(name: str) -> None:
 
 @pytest.mark.check(9, control=True)
 def test_conditioning_excuses_no_well_conditioned_network() -> None:
-    """Control."""
+    """The control of `ILL_CONDITIONED`."""
     assert conditioned(NETWORKS["lower-one-neuron"], ULP["reference"]) - SLACK > LIMITS["reference"]["lower"]
 
 
 @pytest.mark.check(9, control=True)
 def test_routes_that_differ_are_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
     network = NETWORKS["lower-arrival-at-the-end"]
-    with pytest.raises(OrderChanged):  # a derivative from both sides, where the specification has one
+    with pytest.raises(OrderChanged):  # a two-sided derivative, where the specification has a one-sided one
         with_certified(Certified("", network.document))
     honest = reference.run
 

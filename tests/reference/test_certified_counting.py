@@ -1,4 +1,4 @@
-"""The count of right digits: an error has its digits, a value that is no number has none."""
+"""The count of right digits: an error costs its digits, a value that is no number has none."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ from tests.tools.make_certified import as_strings
 
 @pytest.fixture
 def known() -> tuple[Case, Mapping, dict]:
-    """A case, its certified values, and what the reference prints."""
     case = load_case(FOLDER / "lower-self-connection.json")
     return case, certified_values(case), reference.run(case).to_dict(case.network)
 
@@ -51,7 +50,7 @@ def test_a_flipped_sign_has_no_digit(known: tuple[Case, Mapping, dict]) -> None:
 
 
 def test_a_digit_is_counted(known: tuple[Case, Mapping, dict]) -> None:
-    """A result at 60 digits has all 30 right, and any wrong certified digit is seen."""
+    """A result of 60 digits has all 30 right, and any wrong certified digit is found."""
     case, certified, _ = known
     found = as_strings(case, reference.run(case, 60))
     assert right_digits(found, certified) == DIGITS
@@ -77,7 +76,7 @@ def test_a_spike_too_many_or_too_few_has_no_digit(known: tuple[Case, Mapping, di
 
 
 def test_a_block_that_is_0_must_be_0() -> None:
-    """For a loss of first spikes, the gradient by the reset."""
+    """An example is the gradient by the reset, for a loss of first spikes."""
     zero = certified_values(load_case(FOLDER / "lower-first-spike-time.json"))
     assert min(digits_by_block(zero, zero).values()) == DIGITS
     found = json.loads(json.dumps(zero))

@@ -12,7 +12,6 @@ from tests.support.certified.stored import CLASSES, certified_values, files
 
 
 def synapses(case: Case) -> list[tuple[Connection, int, int]]:
-    """Every synapse: its connection, source and target."""
     return [(c, int(i), int(j)) for c in case.network.connections for i, j in np.argwhere(c.exists)]
 
 
@@ -21,7 +20,7 @@ def receiving(case: Case) -> list[Population]:
 
 
 def arrives_at_the_end(case: Case) -> bool:
-    """Exactly: sums of two fractions."""
+    """Whether the sum of a spike time and a delay is exactly `T`."""
     return any(
         Fraction(float(t)) + Fraction(float(c.d[i, j])) == Fraction(case.duration)
         for c, i, j in synapses(case)

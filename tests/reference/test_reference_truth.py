@@ -26,14 +26,11 @@ from tests.support.tolerances import DISCARDED, VANISHES
 from tests.support.truth import OrderChanged, Problem, gradient, simulate
 
 CASES = min(20, many(20))
-"""Per family: 320 in all. A report takes no more: in one family, three of the next 20 (weights of 0
-beside a pinned maximum) depend on the side, and a family may discard 5 %."""
+"""Per family: 320 in all. A report takes no more: of the next 20 cases of one family, three depend
+on the side (weights of 0 beside a pinned maximum), and a family may discard 5 %."""
 
-QUICK = 3
-"""Per family, in the core."""
-
-AT_50_DIGITS = many(2)
-"""Per family: 32 in all."""
+QUICK = 3  # per family, in the core
+AT_50_DIGITS = many(2)  # per family: 32 in all
 
 
 @cache
@@ -50,7 +47,7 @@ class Truths:
     """Cases of a family by seed, with their true gradients.
 
     Attributes:
-        silent: number of cases whose whole gradient is 0; they are yielded, but are no evidence.
+        silent: number of yielded cases whose whole gradient is 0; they are no evidence.
         discarded: number of cases whose order of events changes within the step of the differences.
     """
 
@@ -75,7 +72,7 @@ class Truths:
 @pytest.mark.parametrize("enough", [QUICK, pytest.param(CASES, marks=[pytest.mark.full, pytest.mark.check(8)])])
 @pytest.mark.parametrize("family", families())
 def test_float64(family: str, enough: int, measured: Measured) -> None:
-    """Every block: relative error at most max(1e-11, 100 u / kappa_min)."""
+    """Every block has a relative error of at most max(1e-11, 100 u / kappa_min)."""
     truths = Truths(family)
     seen: list[Agreement] = []
     for case, true in truths.until(enough):

@@ -19,8 +19,7 @@ from tests.support.tangent import Direction, directional_derivative, exponential
 from tests.support.tolerances import DOT_PRODUCT, WELL_CONDITIONED
 from tests.support.truth import Key, OrderChanged, Problem, directional
 
-CASES = many(10)
-"""Per family, not counting gradients of 0: 160 in all."""
+CASES = many(10)  # per family, not counting gradients of 0: 160 in all
 
 
 def residual(case: Case, gradient: Gradients, direction: Direction) -> float | None:
@@ -46,7 +45,7 @@ def test_tangent_is_adjoint_times_direction(family: str, measured: Measured) -> 
         found += [] if one is None else [one]
         if len(found) == CASES:
             break
-        assert seed < 3 * CASES + 5, "too many networks whose gradient is 0"
+        assert seed < 3 * CASES + 5, "too many gradients are 0"
     measured(max(found), DOT_PRODUCT, len(found), f"from 0, {CASES} of each family")
     print(f"{family}: largest residual {max(found):.1e}")
     assert max(found) <= DOT_PRODUCT
@@ -54,7 +53,7 @@ def test_tangent_is_adjoint_times_direction(family: str, measured: Measured) -> 
 
 @pytest.mark.parametrize("family", families())
 def test_tangent_is_the_true_one(family: str) -> None:
-    """The tangent along a random direction against the difference of two simulations along it."""
+    """The tangent along a random direction equals the difference of two simulations along it."""
     checked = 0
     for seed in range(5):
         case = seeded_case(seed, family)
@@ -83,7 +82,6 @@ def test_the_dot_product_notices(kind: str, factor: float) -> None:
 
 @pytest.mark.parametrize("size", [1e-9, 0.3, 2.0, 40.0])
 def test_exponential(size: float) -> None:
-    """The exponential of a matrix against that of mpmath."""
     matrix = size * np.array([[-1.0, 1.0, 0.0], [0.0, -3.0, 0.5], [0.2, 0.0, -0.7]])
     with mpmath.workdps(30):
         true = np.array(mpmath.expm(mpmath.matrix(matrix.tolist())).tolist(), dtype=float)
@@ -91,7 +89,7 @@ def test_exponential(size: float) -> None:
 
 
 def _by_key(case: Case, direction: Direction) -> dict[Key, float]:
-    """The direction by the names of the ground truth, with one entry per existing parameter."""
+    """The direction by the keys of the ground truth, with one entry per existing parameter."""
     by: dict[Key, float] = {}
     for c, (connection, moves) in enumerate(zip(case.network.connections, direction.connections, strict=True)):
         for i, j in np.argwhere(connection.exists).tolist():

@@ -1,12 +1,12 @@
 """Taylor remainders: the loss along a direction leaves its tangent with the square of the step.
 
-For a step `eps` in a direction `v` of one kind of parameter, and `g` the gradient that is tested,
+For a step `eps` in a direction `v` of one kind of parameter, and the tested gradient `g`,
 
     |L(p + eps v) - L(p)|              falls as eps
     |L(p + eps v) - L(p) - eps g v|    falls as eps^2, if and only if g v is the derivative
 
-The loss is smooth at a fixed order of events, so directions that change it are discarded and
-counted. Slopes have limits on both sides: a slope that is too steep is wrong too.
+The loss is smooth at a fixed order of events; directions that change it are discarded and counted.
+Slopes have limits on both sides: too steep is wrong too.
 """
 
 from __future__ import annotations
@@ -40,15 +40,14 @@ def in_core(*kinds: str) -> list[object]:
 
 STEPS = 2.0 ** -np.arange(11.0, 18.0)
 STEPS_40 = 2.0 ** -np.arange(20.0, 24.0)
-FITTED = 4
-"""Number of steps in the fit of a slope: the smallest steps above rounding."""
+FITTED = 4  # number of steps in the fit of a slope: the smallest steps above rounding
 
 
 def slopes(m: Arithmetic, case: Case, kind: str, seed: int, steps: np.ndarray, factor: float = 1.0) -> str | np.ndarray:
     """The slopes of both remainders, with the gradient times `factor`; or why there are none.
 
     `zero`: the loss does not depend on these parameters. `changed`: the order of events changes.
-    `flat`: the remainders of too many steps are lost in rounding.
+    `flat`: rounding hides the remainders of too many steps.
     """
     found = remainders(m, case, kind, seed, steps, factor)
     if isinstance(found, str):
@@ -64,7 +63,7 @@ def slopes(m: Arithmetic, case: Case, kind: str, seed: int, steps: np.ndarray, f
 def remainders(
     m: Arithmetic, case: Case, kind: str, seed: int, steps: np.ndarray, factor: float = 1.0
 ) -> str | tuple[Any, list[list[Any]]]:
-    """The loss, and both remainders of each step; or the reason why there are none."""
+    """The loss and both remainders of each step, or the reason why there are none."""
     loss, gradient = loss_and_gradient(m, case)
     g = parts(case, scaled(gradient, kind, factor), kind)
     base, v = parameters(case, kind), direction(case, kind, seed)
@@ -91,7 +90,6 @@ def remainders(
 def assert_slopes(
     m: Arithmetic, kind: str, seeds: int, steps: np.ndarray, tolerance: float, measured: Measured
 ) -> None:
-    """Slopes 1 and 2 in all families."""
     seen, worst = Counter[str](), 0.0
     for family in families():
         for seed in range(seeds):
@@ -112,20 +110,17 @@ def assert_slopes(
 @pytest.mark.check(5)
 @pytest.mark.parametrize("kind", KINDS)
 def test_float64(kind: str, measured: Measured) -> None:
-    """Slopes 1.00 and 2.00, each +- 0.05."""
     assert_slopes(FLOAT64, kind, many(3), STEPS, SLOPE, measured)
 
 
 @pytest.mark.check(4)
 @pytest.mark.parametrize("kind", in_core("d"))
 def test_40_digits(kind: str, measured: Measured) -> None:
-    """Slopes 1.000 and 2.000."""
     assert_slopes(multiprecision(40), kind, many(1), STEPS_40, SLOPE_40, measured)
 
 
 SEEDS_OF_CONSTANT = many(3)
-CONVERGED = 1e-3
-"""Relative change of a second difference that may remain when the step is halved."""
+CONVERGED = 1e-3  # relative change of a second difference that may remain when the step is halved
 
 
 def constant_is_off(case: Case, kind: str, seed: int, factor: float = 1.0) -> float | None:
@@ -181,7 +176,7 @@ def test_control_a_millionth_shows_at_40_digits(kind: str) -> None:
 @pytest.mark.parametrize("factor", [1.001, -1.0], ids=["0.1 % off", "flipped"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_checker_notices(kind: str, factor: float, measured: Measured) -> None:
-    """With a gradient that is not the derivative the second slope falls towards 1."""
+    """With a gradient that is not the derivative, the second slope falls towards 1."""
     case = seeded_case(1, "recurrent")
     right, wrong = (slopes(FLOAT64, case, kind, 0, STEPS, f) for f in (1.0, factor))
     assert not isinstance(right, str) and not isinstance(wrong, str)

@@ -15,8 +15,7 @@ from tests.support.networks.closed_forms import DIGITS, EXACT, one_neuron, respo
 from tests.support.networks.strategies import seeded_case
 from tests.support.truth import Problem, Truth, simulate
 
-STEPPED = mpf("1e-30")
-"""Error of a matrix exponential or a quadrature, which stop at the digits they need."""
+STEPPED = mpf("1e-30")  # error of a matrix exponential or a quadrature, which stop at the digits they need
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +25,6 @@ def _digits() -> Iterator[None]:
 
 
 def readout_of(case: Case) -> list[mpf]:
-    """`y`."""
     y = simulate(Problem.from_case(case), DIGITS).readout
     assert y is not None
     return list(y)
@@ -121,7 +119,6 @@ def test_spikes_stand_at_threshold(family: str) -> None:
 
 
 def arrivals(case: Case, truth: Truth, name: str, j: int) -> list[tuple[mpf, mpf]]:
-    """Time and weight of every arrival at a neuron; the weight is not 0."""
     found = []
     for connection in case.network.connections:
         for i in range(len(connection.w) if connection.target == name else 0):
@@ -135,7 +132,6 @@ def arrivals(case: Case, truth: Truth, name: str, j: int) -> list[tuple[mpf, mpf
 
 @pytest.mark.parametrize("family", ["mixed", "recurrent_mixed", "equal_taus"])
 def test_units_do_not_matter(family: str) -> None:
-    """Other units of time and voltage give the same spikes in these units."""
     case = seeded_case(1, family)
     problem, other = Problem.from_case(case), Problem.from_case(case)
     ms, unit = mpf("3.7"), mpf("0.31")

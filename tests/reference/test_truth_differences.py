@@ -36,7 +36,6 @@ def _digits() -> Iterator[None]:
 
 @pytest.mark.parametrize("key", [W, D, ("t_in", "in", 0, 0), ("v_th", "out", 0), ("v_reset", "out", 0)], ids=str)
 def test_every_kind_of_parameter(key: Key) -> None:
-    """Against the derivative of the closed form."""
     case = one_neuron()
     problem = Problem.from_case(case)
 
@@ -75,7 +74,7 @@ def test_a_maximum_pinned_to_an_arrival_moves_with_it() -> None:
 
 @pytest.mark.parametrize("w, rises_after_one", [(-5.0, False), (-0.8, True)])
 def test_a_maximum_pinned_to_two_arrivals_is_a_tie(w: float, rises_after_one: bool) -> None:
-    """Each derivative is the one of a later arrival: 0 if the other arrival ends the rise alone."""
+    """Each derivative is that of a later arrival: 0 if the other arrival ends the rise alone."""
     problem = pinned_maximum(weights=[[2.0, None], [w, None], [w, None]])
     assert simulate(problem).signature.maxima[0] == ("arrival", frozenset({(1, 0), (2, 0)}))
     with pytest.raises(OrderChanged):

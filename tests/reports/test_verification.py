@@ -1,4 +1,4 @@
-"""The verification report shows the record, all of it, and needs nothing else."""
+"""The verification report shows the whole record, and needs nothing else."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ALL = len(CHECKS)
 
 
 def record(folder: Path, figures: dict | None = None, **changes: dict[str, Any]) -> Path:
-    """A record in which all checks are green, but for changes of single checks by `check_7`."""
+    """A record with all checks green, except for the changes `check_N` of check N."""
     found = {"tests": 3, "controls": 2, "caught": 2, "cases": 7, "seeds": ["0 to 6"], "worst": 3.21e-13, "limit": 1e-11}
     green = {**found, "status": "green", "headroom": 31.2, "wrong": {}}
     content = {
@@ -42,7 +42,6 @@ SKIPPED = {"status": "not run", "wrong": {"tests/cuda/test_gpu.py::test_y": "Ski
 
 
 def test_every_check_has_a_group_tests_and_controls() -> None:
-    """Tests and controls by their marks."""
     assert list(dict.fromkeys(check.group for check in CHECKS)) == list(GROUPS)
     marked: dict[bool, set[int]] = {True: set(), False: set()}
     for path in (ROOT / "tests").rglob("test_*.py"):

@@ -37,10 +37,7 @@ def test_a_round_trip_keeps_every_bit(case: Case) -> None:
 
 @pytest.mark.parametrize("network", [awkward(), busy().network], ids=["awkward", "busy"])
 def test_awkward_networks_keep_every_bit(network: Network) -> None:
-    """Signed zeros, smallest numbers, thirds, order, Unicode names, connections without synapses.
-
-    NIR's inference adds no Input and no Output.
-    """
+    """Signed zeros, smallest numbers, thirds, order, Unicode names; NIR infers no more nodes."""
     graph = to_nir(network)
     again = from_nir(through_a_file(through_a_file(graph)))
     assert bits(again) == bits(network)
@@ -53,7 +50,7 @@ def test_awkward_networks_keep_every_bit(network: Network) -> None:
 
 
 def test_control_every_bit_counts() -> None:
-    """The sign of a zero, a synapse of weight 0 instead of none, the last bit of any number."""
+    """The sign of a zero, a weight of 0 instead of no synapse, the last bit of any number."""
     for name, values in numbers_of(awkward()).items():
         for index in np.ndindex(values.shape):
             changed = awkward()
@@ -79,7 +76,7 @@ FORMS: dict[str, tuple[object, object, list[str]]] = {
 
 @pytest.mark.parametrize("name", FORMS)
 def test_a_connection_takes_its_smallest_form(name: str) -> None:
-    """Only synapses that exist have channels; those of one source and one delay share one."""
+    """Only existing synapses have channels; synapses of one source and one delay share one."""
     w, d, expected = FORMS[name]
     graph = to_nir(chain(w, d))
     found, at = [], "in"
@@ -111,7 +108,7 @@ def test_the_numbers_stand_where_nir_puts_them() -> None:
 
 
 def test_seconds_round_times_and_no_other_number() -> None:
-    """By at most one last bit; hence the default unit is ms."""
+    """Times move by at most one last bit; hence the default unit is ms."""
     network = busy().network
     again = numbers_of(from_nir(through_a_file(to_nir(network, unit="s"))))
     for name, values in numbers_of(network).items():
@@ -165,7 +162,7 @@ def test_without_nir_the_error_names_the_package(call: Callable[[], object], mon
 
 
 def test_a_broken_nir_raises_its_own_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Installed, but without a package it needs: the remedy above would be wrong."""
+    """NIR is installed, but lacks a package; the remedy above would be wrong."""
     (tmp_path / "nir.py").write_text("import a_package_that_is_not_there\n")
     monkeypatch.delitem(sys.modules, "nir")
     monkeypatch.syspath_prepend(tmp_path)

@@ -1,6 +1,6 @@
 """A graph has the physics of its network: NIR's own equations, in small steps, against `reference`.
 
-Time steps are of first order: an error is a number of steps, also at half the step.
+The steps are of first order: an error is a number of steps, also at half the step.
 """
 
 from __future__ import annotations
@@ -19,21 +19,17 @@ from tests.support.networks.nir_euler import integrate
 from tests.support.networks.nir_networks import busy
 from tests.support.networks.strategies import seeded_case
 
-FAR = 40
-"""Steps that a spike may be off: about one per earlier spike, more where a crossing is flat."""
-
-VOLTAGE = 10
-"""Steps of ms times thresholds that a largest voltage may be off."""
-
+FAR = 40  # steps that a spike may be off: about one per earlier spike, more where a crossing is flat
+VOLTAGE = 10  # steps of ms times thresholds that a largest voltage may be off
 STEPS = (0.02, 0.01)
 
 
 def off(graph: Any, case: Case, unit: str, step: float, exact: Case | None = None) -> tuple[float, float]:
-    """Largest error of a spike, ms, infinite if spike counts differ; and of a largest voltage.
+    """Largest error of a spike (ms; infinite if spike counts differ) and of a largest voltage.
 
     Args:
         graph: integrated with the inputs of `case`, in steps of `step` ms.
-        exact: the case that `reference` runs, if another than `case`.
+        exact: the case that `reference` runs, if not `case`.
     """
     ms, expected = UNITS[unit], run(exact or case)
     inputs = {name: [(train / ms).tolist() for train in trains] for name, trains in case.inputs.items()}
@@ -61,7 +57,7 @@ def test_the_graph_spikes_when_the_network_does(unit: str, step: float) -> None:
 
 @pytest.mark.parametrize("seed", [1, 5, 10, *(pytest.param(n, marks=pytest.mark.full) for n in (14, 15, 27, 29, 31))])
 def test_drawn_graphs_spike_when_their_networks_do(seed: int) -> None:
-    """Graphs, long delays, loops, feedback; none is silent."""
+    """Graphs with long delays, loops and feedback; none is silent."""
     case = seeded_case(seed)
     assert off(to_nir(case.network), case, "ms", STEPS[1])[0] < FAR * STEPS[1]
 

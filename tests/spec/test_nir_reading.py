@@ -28,7 +28,7 @@ def li(size: int = 2) -> Any:
 
 
 def row(*nodes: Any) -> Any:
-    """Input (2) -> the nodes -> Output; NIR names them by type."""
+    """Input (2) -> the nodes -> Output; NIR names nodes by type."""
     return nir.NIRGraph.from_list(nir.Input(np.array([2])), *nodes)
 
 
@@ -62,8 +62,7 @@ def test_layers_of_another_tool() -> None:
 W = linear([1.0, 2.0], [3.0, 4.0])
 TWICE, PAIRS = [[2.0, 6.0], [4.0, 8.0]], [[2.0, None], [None, 2.0]]
 AT_ONCE = [[0.0, 0.0], [0.0, 0.0]]
-TAPS = linear([1.0, 0.0], [1.0, 0.0], [0.0, 1.0])
-"""Two channels of the first input, one of the second."""
+TAPS = linear([1.0, 0.0], [1.0, 0.0], [0.0, 1.0])  # two channels of the first input, one of the second
 PATHS: dict[str, tuple[list[Any], list[tuple[list, list]]]] = {
     "nothing between": ([], [(PAIRS, AT_ONCE)]),
     "Delay": ([delay(0.5, 0.25)], [(PAIRS, [[500.0, 0.0], [0.0, 250.0]])]),
@@ -116,7 +115,7 @@ def test_a_graph_with_a_unit_needs_none_and_takes_no_other(unit: str, other: str
 
 
 def test_without_our_metadata_the_physics_is_kept() -> None:
-    """NIR asks readers not to rely on them. Lost: order of populations, synapses of weight 0."""
+    """Readers of NIR must not need metadata. Lost: order of populations, synapses of weight 0."""
     graph = to_nir(busy().network)
     for node in (graph, *graph.nodes.values()):
         node.metadata = {}

@@ -25,7 +25,7 @@ def graph() -> Any:
 
 
 def setting(node: str, key: str, value: object) -> Made:
-    """The graph with one property replaced, of a node or, by "", of the graph."""
+    """The graph with one property of a node replaced (of the graph, if `node` is "")."""
 
     def changed() -> Any:
         made = graph()
@@ -36,7 +36,7 @@ def setting(node: str, key: str, value: object) -> Made:
 
 
 def joined(nodes: dict[str, Any], *edges: Edge, without: tuple[Edge, ...] = ()) -> Made:
-    """The graph with more nodes and edges, and some edges removed."""
+    """The graph with more nodes and edges, and without some edges."""
 
     def changed() -> Any:
         made = graph()
@@ -47,7 +47,6 @@ def joined(nodes: dict[str, Any], *edges: Edge, without: tuple[Edge, ...] = ()) 
 
 
 def between(node: Any) -> Made:
-    """One more node, `x`, between `in` and `hid`."""
     return joined({"x": node}, ("in", "x"), ("x", "connection0_spread"), without=(("in", "connection0_spread"),))
 
 

@@ -16,7 +16,7 @@ def run(name: str, *arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 def result_of(done: subprocess.CompletedProcess[str]) -> dict:
-    """The JSON object printed, and nothing besides."""
+    """The printed JSON object; asserts that nothing else was printed."""
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count("\n") == 1 and done.stdout.endswith("\n")
 
@@ -36,7 +36,7 @@ def skeleton(value: object) -> object:
 
 
 def refusal_of(done: subprocess.CompletedProcess[str], name: str, code: int = 2) -> str:
-    """The one line on standard error, and nothing besides."""
+    """The line on standard error; asserts that nothing else was printed."""
     assert (done.returncode, done.stdout) == (code, "")
     prefix = f"python -m {name}: "
     assert done.stderr.startswith(prefix) and done.stderr.count("\n") == 1

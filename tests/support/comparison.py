@@ -4,8 +4,8 @@ A block is one kind of parameter of one connection or population. Its error is t
 the difference relative to the norm of the block, because single entries can cancel to anything. A
 whole block can cancel too (an arrival that moves changes no interior maximum), and no arithmetic
 computes a sum to better than a few `u` of its terms. The conservation identities bound these terms
-without any adjoint: the sums `p dL/dp` of the blocks balance each other, so the terms of each block
-are as large as the largest block, in natural units (a typical weight, a threshold, a time
+without an adjoint: the sums `p dL/dp` of the blocks balance each other, so the terms of a block are
+at most about as large as the largest block, in natural units (a typical weight, threshold, time
 constant). So a smaller block is compared with `CANCELLATION` times the largest, which allows some
 hundred `u` of the largest block.
 """
@@ -30,7 +30,7 @@ Numbers = Sequence | np.ndarray
 
 
 class Activity(Protocol):
-    """The part that a `Result` and a ground truth share."""
+    """The common part of `Result` and ground truth."""
 
     @property
     def loss(self) -> float: ...
@@ -69,8 +69,9 @@ class Agreement:
 
     Attributes:
         used: largest error of a block, as a share of the error allowed.
-        blocks, zero, cancelled: number of blocks; of those that vanish; of those that would fail
-            relative to their own norm.
+        blocks: number of blocks.
+        zero: number of blocks that vanish.
+        cancelled: number of blocks that would fail relative to their own norm.
     """
 
     used: float
@@ -85,12 +86,10 @@ def gradient_limit(kappa_min: float | None, unit_roundoff: float = U64) -> float
 
 
 def block_errors(case: Case, found: Gradients, true: Gradients) -> dict[str, float]:
-    """The error of each block, by name."""
     return {block.name: block.error for block in compared(case, found, true)}
 
 
 def compared(case: Case, found: Gradients, true: Gradients) -> list[Block]:
-    """Every block of two gradients."""
     blocks = []
     with mpmath.workdps(60):
         expected = gradient_blocks(case, true)
@@ -109,7 +108,7 @@ def compared(case: Case, found: Gradients, true: Gradients) -> list[Block]:
 
 
 def largest_block(case: Case, gradients: Gradients) -> float:
-    """Norm of the largest block, in natural units: derivative by relative changes of parameters."""
+    """Norm of the largest block, in natural units: derivatives by relative parameter changes."""
     blocks = gradient_blocks(case, gradients)
     return max((_unit(case, name) * float(_norm(block)) for name, block in blocks.items()), default=0.0)
 
@@ -178,13 +177,12 @@ def assert_same_activity(case: Case, found: Activity, true: Activity, true_gradi
 
 
 def assert_same_results(case: Case, found: Result, true: Result, u: float = U64) -> Agreement:
-    """Asserts equal activity and gradient."""
     assert_same_activity(case, found, true, true.gradients, u)
     return assert_same_gradients(case, found.gradients, true.gradients, true.kappa_min, u)
 
 
 def assert_not_all_zero(case: Case, gradients: Gradients) -> None:
-    """Asserts a gradient other than 0: no evidence comes from one that vanishes."""
+    """Asserts a gradient other than 0; a gradient of 0 is no evidence."""
     blocks = gradient_blocks(case, gradients)
     assert any(abs(number) > VANISHES for block in blocks.values() for number in block), "the whole gradient is 0"
 
@@ -208,7 +206,6 @@ def scaled(gradients: Gradients, kind: str, factor: float) -> Gradients:
 
 
 def _unit(case: Case, name: str) -> float:
-    """The natural unit of a block's parameter."""
     thresholds = [v for p in case.network.populations if p.v_th is not None for v in p.v_th]
     threshold = float(np.mean(thresholds)) if thresholds else 1.0
     if name.endswith("weights"):

@@ -10,8 +10,7 @@ from tests.support.certified.parts import Certified
 from tests.support.certified.stored import right_digits
 from tests.tools.make_certified import by_adjoint
 
-PATTERNS = 4
-"""Number of sign patterns of the nudge; where a peak meets a threshold, some move both alike."""
+PATTERNS = 4  # number of sign patterns of the nudge; where a peak meets a threshold, some move both alike
 
 _PARAMETERS = ("weights", "delays", "tau_mem", "tau_syn", "threshold", "reset")
 
@@ -20,7 +19,7 @@ def conditioned(network: Certified, ulp: float) -> float:
     """Right digits after a nudge of every number by `ulp` of itself: the worst of all patterns.
 
     Raises:
-        ArithmeticError: a number of the gradient may or may not be 0.
+        ArithmeticError: it is open whether a number of the gradient is 0.
     """
     true = by_adjoint(network)
     moved = (Certified("", nudged(network.document, ulp, pattern)) for pattern in range(PATTERNS))

@@ -1,7 +1,4 @@
-"""Every CUDA kernel, with arguments of the types of its launches; to compile it needs no GPU.
-
-Layers are packed on the CPU, and launches are caught instead of made.
-"""
+"""Every CUDA kernel with the argument types of its launches, which are caught instead of made."""
 
 from __future__ import annotations
 
@@ -23,8 +20,6 @@ from fast.solving.problem import Problem
 
 
 class Caught(NamedTuple):
-    """A launch that was caught: the kernel, and the types of its arguments."""
-
     kernel: Any
     types: tuple[Any, ...]
 
@@ -55,7 +50,7 @@ def caught(dtype: torch.dtype) -> dict[str, Caught]:
 
 
 def as_arrays(value: Any) -> Any:
-    """Tensors, also those in tuples, as the arrays whose types are those of device arrays."""
+    """Tensors, also those in tuples, as arrays with the types of device arrays."""
     if isinstance(value, Tensor):
         return value.detach().numpy()
     if isinstance(value, tuple) and hasattr(value, "_fields"):
@@ -65,7 +60,7 @@ def as_arrays(value: Any) -> Any:
 
 @contextmanager
 def pretended(compute_capability: tuple[int, int]) -> Iterator[None]:
-    """Stand-in for the current device, for which Numba compiles device functions."""
+    """A stand-in for the current device, for which Numba compiles device functions."""
     from numba.cuda import dispatcher
 
     with mock.patch.object(
@@ -75,7 +70,6 @@ def pretended(compute_capability: tuple[int, int]) -> Iterator[None]:
 
 
 def ptx(one: Caught, compute_capability: tuple[int, int]) -> str:
-    """A kernel as PTX."""
     from numba import cuda, void
 
     with pretended(compute_capability):
@@ -86,7 +80,7 @@ def ptx(one: Caught, compute_capability: tuple[int, int]) -> str:
 
 
 def assemblers() -> list[str]:
-    """Every `ptxas` found: in the wheels of NVIDIA and Triton, and on the path."""
+    """Every `ptxas` in the wheels of NVIDIA and Triton, and on the path."""
     found = []
     for package, pattern in (("nvidia", "*/bin/ptxas"), ("triton", "backends/nvidia/bin/ptxas")):
         spec = find_spec(package)

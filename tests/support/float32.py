@@ -14,8 +14,7 @@ from tests.support.tolerances import VANISHES
 from tests.support.truth import Problem, simulate
 
 MEDIAN_32, P99_32 = 1e-5, 1e-3
-"""Of the errors of networks in float32: 200 u if well conditioned, 20 000 u in the worst of a
-hundred."""
+"""Quantiles of errors in float32: 200 u if well conditioned, 20 000 u in the worst of a hundred."""
 
 MARGIN_32 = 1e-4
 """The distance from grazing at which float32 may lose or gain a spike: 2000 u, for a sum of some
@@ -27,7 +26,7 @@ class Float32:
     """Networks in float32 compared with the reference.
 
     Attributes:
-        device: of the networks.
+        device: the device of the networks.
         errors: largest block error of each network with the right spikes and a gradient.
         lost: networks with other spike counts, each with its margin.
     """
@@ -37,7 +36,7 @@ class Float32:
     lost: list[str] = field(default_factory=list)
 
     def add(self, case: Case, name: str) -> None:
-        """Compare one more network; unless near grazing, it must have the right spikes."""
+        """Compare a network; unless near grazing, it must have the right spikes."""
         found, true = run_case(case, "float32", self.device), reference.run(case)
         if counts(found) == counts(true):
             if largest_block(case, true.gradients) > VANISHES:
@@ -48,24 +47,21 @@ class Float32:
         assert margin < MARGIN_32, self.lost[-1]
 
     def judge(self) -> None:
-        """Compare the distribution of errors with its limits."""
         median, p99 = self.quantiles()
         print(f"{len(self.errors)} networks: median {median:.1e}, 99 % {p99:.1e}, largest {max(self.errors):.1e}")
         print(f"{len(self.lost)} with other numbers of spikes", *self.lost, sep="\n")
         assert median <= MEDIAN_32 and p99 <= P99_32
 
     def quantiles(self) -> tuple[float, float]:
-        """Median and 99th percentile of the errors."""
         median, p99 = np.quantile(self.errors, [0.5, 0.99]).tolist()
         return median, p99
 
 
 def counts(result: Result) -> dict[str, list[int]]:
-    """Spike counts."""
     return {name: [len(train) for train in trains] for name, trains in result.spikes.items()}
 
 
 def grazing_margin(case: Case) -> float:
-    """Distance of the case from other spike counts, by the ground truth."""
+    """Relative distance of the case from other spike counts, by the ground truth."""
     truth = simulate(Problem.from_case(case), 20)
     return min(truth.margin, np.inf if truth.kappa_min is None else float(truth.kappa_min))

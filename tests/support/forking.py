@@ -24,7 +24,7 @@ from typing import Any
 from tests import ROOT
 
 NO_THREADS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-"""A fork has none of the threads of its parent, so the parent starts none."""
+"""A fork lacks the threads of its parent, so the parent starts none."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def run_module(name: str, *arguments: object) -> None:
 
 
 class Server:
-    """The server, seen from a test process: one JSON line per request, one number per answer."""
+    """The server, for a test process: one JSON line per request, one number per answer."""
 
     def __init__(self) -> None:
         command = [sys.executable, "-P", "-m", "tests.support.forking"]
@@ -103,7 +103,7 @@ class Server:
         atexit.register(self.process.communicate)  # closes the pipe, which ends the server
 
     def ask(self, request: dict[str, Any]) -> int:
-        """Sends a request; the answer.
+        """Sends a request; returns the answer.
 
         Raises:
             AssertionError: the server has ended.
@@ -147,7 +147,7 @@ def serve() -> None:
 def _child(
     function: str, arguments: list[Any], folder: str, out: str, err: str, environment: dict[str, str]
 ) -> int:
-    """Calls the function in the child; the exit code."""
+    """Calls the function in the child; returns the exit code."""
     for path, stream in ((os.devnull, 0), (out, 1), (err, 2)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT if stream else os.O_RDONLY), stream)
     code: Any = 1

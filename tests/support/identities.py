@@ -1,8 +1,7 @@
 """Conservation identities: an exact gradient obeys them, because the model has no absolute units.
 
 The derivative of the loss by a common factor (or shift) of all parameters is, by the chain rule, a
-sum over the gradient. It is also known directly, because the model only changes its unit or its
-origin:
+sum over the gradient. It also follows directly from the change of unit or origin:
 
     A  unit of voltage    w, v_th, v_reset times s: same spikes, voltages times s
                           sum w g_w + v_th g_v_th + v_reset g_v_reset
@@ -59,7 +58,6 @@ def identities(case: Case, result: Result) -> dict[str, list[float]]:
 
 
 def by_spike_time(case: Case, result: Result) -> list[tuple[float, float]]:
-    """`t_k, dL/dt_k` of every spike that the loss reads."""
     loss = case.loss
     trains = result.spikes[loss.population]
     if isinstance(loss, SpikeTimeMSE):
@@ -72,7 +70,6 @@ def by_spike_time(case: Case, result: Result) -> list[tuple[float, float]]:
 
 
 def by_voltage(case: Case, result: Result) -> list[tuple[float, float]]:
-    """`y_j, dL/dy_j` if voltages are read."""
     loss = case.loss
     if isinstance(loss, SpikeTimeMSE) or loss.time_scale is not None or result.readout is None:
         return []
@@ -114,7 +111,6 @@ def by_end(case: Case, result: Result, j: int) -> tuple[float, float]:
 
 
 def _arrivals(case: Case, result: Result, name: str, j: int) -> list[tuple[float, float]]:
-    """Weight and time of each arrival at a neuron."""
     sources: dict[str, Any] = {**result.spikes, **case.inputs}
     found = [
         (float(c.w[i, j]), float(t + c.d[i, j]))
@@ -139,8 +135,8 @@ def residuals(case: Case, result: Result, u: float) -> dict[str, float]:
     """The sum of the terms of each identity, as a share of the sum of their absolute values.
 
     All terms of C may cancel within themselves (a maximum that moves with the input). The rest is
-    then compared with the largest block of the gradient, see `comparison`. An identity without
-    terms is left out.
+    then compared with the largest block of the gradient, see `comparison`. Identities without
+    terms are left out.
     """
     found = {}
     for name, terms in identities(case, result).items():

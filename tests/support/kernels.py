@@ -1,7 +1,6 @@
 """Compiles the kernels once, before several test processes compile them at the same time.
 
-`python -m tests.support.kernels FAMILY` compiles the kernels of one kind of layer, at both
-precisions.
+`python -m tests.support.kernels FAMILY` compiles one kind of layer, at both precisions.
 """
 
 from __future__ import annotations
@@ -11,13 +10,11 @@ import sys
 
 from tests import ROOT
 
-FAMILIES = ("layers", "recurrent")
-"""A family with feed-forward layers, and one with a recurrent layer."""
+FAMILIES = ("layers", "recurrent")  # a family with feed-forward layers, and one with a recurrent layer
 
 
 def compile_kernels() -> None:
-    """Starts one process per family, unless a stamp beside the compiled kernels shows a complete
-    cache.
+    """Starts one process per family, unless a stamp beside the kernels shows a complete cache.
 
     The processes write into one cache. Two that compile one function for two precisions at one
     moment might lose an entry of its index, so they are split by family and not by precision.
@@ -40,7 +37,6 @@ def compile_kernels() -> None:
 
 
 def main(family: str) -> None:
-    """Runs a network of the family, with its gradient."""
     from fast.run import run_case
     from tests.support.networks.strategies import seeded_case
 

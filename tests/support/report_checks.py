@@ -15,10 +15,9 @@ class Check:
     """One check.
 
     Attributes:
-        number: its place.
-        group: its part of the argument.
-        title: its name.
-        shows: its claim, in one or two sentences.
+        number: place in the report.
+        group: part of the argument.
+        shows: the claim, in one or two sentences.
         criterion: the bound to meet.
     """
 

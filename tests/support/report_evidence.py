@@ -3,7 +3,7 @@
 A plug-in of pytest. `measured(value, limit, cases)` records the distance of a test from its limit;
 `measured.keep(name, data)` keeps the data of a figure. The file has one record per check of
 `report_checks.py`: green if all its tests and controls passed, red if one failed, "not run" if one
-did not run or it has none. The file names no machine and no path. Except for `made`, two runs on
+did not run or none exists. The file names no machine and no path. Except for `made`, two runs on
 one machine write equal files.
 """
 
@@ -39,19 +39,18 @@ class Measured:
         self.item = item
 
     def __call__(self, value: float, limit: float, cases: int, seeds: str = "") -> None:
-        """The worst value found, its limit, the number of cases, and the seeds that draw them."""
+        """Records the worst value, its limit, the number of cases, and the seeds that draw them."""
         entry = {"value": float(value), "limit": float(limit), "cases": int(cases), "seeds": seeds}
         self.item.user_properties.append(("measured", entry))
 
     def keep(self, name: str, data: Any) -> None:
-        """Keeps the data of a figure, as plain numbers; data of several tests share one name."""
+        """Keeps the data of a figure, as plain numbers; several tests may share a name."""
         plain = json.loads(json.dumps(data, default=_plain))
         self.item.user_properties.append(("kept", {"name": name, "data": plain}))
 
 
 @pytest.fixture
 def measured(request: pytest.FixtureRequest) -> Measured:
-    """The `Measured` of a test."""
     return Measured(request.node)
 
 
@@ -65,13 +64,10 @@ class Evidence:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        """Takes the list of expected tests from a worker that ends; a killed worker leaves it to
-        the others.
-        """
+        """Takes the list of expected tests from a worker that ends; a killed worker sends none."""
         self.expected |= getattr(node, "workeroutput", {}).get(EXPECTED, {})
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Takes the report on one phase of one test."""
         check: Any = dict(report.user_properties).get("check")
         if check is None:
             return
@@ -120,7 +116,7 @@ class Evidence:
 
 
 def _plain(value: Any) -> Any:
-    """Arrays as lists, and numbers of any precision as floats."""
+    """Arrays as lists, numbers of any precision as floats."""
     return value.tolist() if hasattr(value, "tolist") else float(value)
 
 
@@ -137,7 +133,7 @@ def _last_line(report: pytest.TestReport) -> str:
 
 
 def environment() -> dict[str, Any]:
-    """The environment of the measurements, without a name of a machine."""
+    """The environment of the measurements, without the machine's name."""
     return {
         "python": platform.python_version(), "machine": platform.machine(), "processor": _processor(),
         "cores": os.cpu_count(), "system": platform.system(), "packages": {name: version(name) for name in PACKAGES},
@@ -163,7 +159,6 @@ def _git(*words: str) -> str | None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Adds `--evidence FILE`."""
     parser.addoption("--evidence", metavar="FILE", help="write what the checks of the report measured")
 
 
@@ -174,10 +169,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Attaches each test to its check.
-
-    With `--evidence` only tests of checks run; a quick report takes two per parametrised test.
-    """
+    """Attaches each test to its check; `--evidence` runs tests of checks only (quick: two each)."""
     expected: dict[str, dict[str, Any]] = {}
     for item in items:
         mark = item.get_closest_marker("check")

@@ -10,7 +10,6 @@ from tests.support.tolerances import SAME_NETWORK, SAME_SUM, U64, WELL_CONDITION
 
 
 def assert_bitwise(case: Case, found: Result, true: Result) -> None:
-    """All bits are equal."""
     assert found.loss == true.loss
     assert true.readout is None or np.array_equal(found.readout, true.readout)  # type: ignore[arg-type]
     for name, trains in true.spikes.items():
@@ -19,14 +18,14 @@ def assert_bitwise(case: Case, found: Result, true: Result) -> None:
 
 
 def assert_same(case: Case, found: Result, true: Result, limit: float = SAME_NETWORK) -> float:
-    """Two float64 gradients agree to the limit, less near grazing; the used share of it."""
+    """Asserts float64 gradients equal to the limit, less near grazing; returns the used share."""
     assert_same_activity(case, found, true, true.gradients)
     allowed = limit / WELL_CONDITIONED * relative(U64, true.kappa_min)
     return assert_same_gradients(case, found.gradients, true.gradients, true.kappa_min, limit=allowed).used
 
 
 def assert_equal(run: str, case: Case, found: Result, true: Result) -> float:
-    """Bitwise equal in the reference; in `fast` equal up to the order of sums."""
+    """Asserts bitwise equality in the reference; in `fast` equality up to the order of sums."""
     if run == "reference":
         assert_bitwise(case, found, true)
         return 0.0

@@ -4,13 +4,12 @@ The sweep runs forward in time, without an adjoint. Tangents `dV, dI` are taken 
 parameters `p + epsilon dp`:
 
 - Between events the state obeys `x' = A x`. State and tangent together obey one linear equation,
-  solved by the exponential of a block matrix: `exp(h [[A, 0], [dA, A]]) = [[exp(hA), 0], [d
-  exp(hA), exp(hA)]]`.
+  solved by the exponential of a block matrix:
+  `exp(h [[A, 0], [dA, A]]) = [[exp(hA), 0], [d exp(hA), exp(hA)]]`.
 - After a parcel of weight `w` that arrives later by `dt`, the current has decayed less and the
   voltage has gained less: `dI += dw + w dt / tau_syn`, `dV -= w dt / tau_mem`.
-- At a crossing `V(t_k) = v_th` before and `v_reset` after, for all epsilon. Differentiated along
-  the moving `t_k`: `dt_k = (dv_th - dV) / Vdot_minus`, then `dV := dv_reset - Vdot_plus dt_k`. `I`
-  is continuous.
+- At a crossing `V(t_k) = v_th` before and `v_reset` after, for all epsilon. Along the moving `t_k`,
+  `dt_k = (dv_th - dV) / Vdot_minus`, then `dV := dv_reset - Vdot_plus dt_k`. `I` is continuous.
 - An integral of `V`, and its tangent, follow from the equation of motion integrated over a segment.
 
 The events are those of the reference; its derivatives are not used.
@@ -29,12 +28,10 @@ from reference.readouts import drive
 from reference.simulate import simulate
 from spec import Case, ConnectionGradient, Gradients, PopulationGradient, SpikeTimeMSE
 
-Direction = Gradients
-"""A direction in the space of all parameters, in the layout of a gradient."""
+Direction = Gradients  # a direction in the space of all parameters, in the layout of a gradient
 
 
 def directional_derivative(case: Case, direction: Direction) -> float:
-    """Derivative of the loss along a direction, by a sweep forward in time."""
     return _Sweep(case, direction).run()
 
 

@@ -15,14 +15,13 @@ from spec import Case, Connection, Gradients, Network, Population, SpikeTrains
 
 
 def loss_and_gradient(m: Arithmetic, case: Case) -> tuple[object, Gradients]:
-    """By the reference."""
+    """Both by the reference."""
     trial = simulate(m, case)
     loss = drive(m, case, trial)
     return loss.loss, gradients(m, case, trial, loss)
 
 
 def loss_of(m: Arithmetic, case: Case) -> object:
-    """By the reference."""
     return drive(m, case, simulate(m, case)).loss
 
 
@@ -35,7 +34,6 @@ def parameters(case: Case, kind: str) -> list[np.ndarray]:
 
 
 def with_parameters(case: Case, kind: str, new: list[np.ndarray]) -> Case:
-    """The case with new numbers of this kind."""
     numbers = iter(new)
     connections, populations = case.network.connections, case.network.populations
     if kind == "t_in":

@@ -1,7 +1,7 @@
 """Every tolerance of the suite, with its reason. No test has a number of its own.
 
 `u` is the unit roundoff: 2^-53 in float64, 2^-24 in float32. A tolerance follows from the cost of
-the arithmetic, not from measurements. A fault of 0.1 % exceeds each by many orders of magnitude.
+the arithmetic, not from measurements. A fault of 0.1 % exceeds each by orders of magnitude.
 """
 
 from __future__ import annotations
@@ -10,53 +10,20 @@ import math
 
 U64, U32 = 2.0**-53, 2.0**-24
 
-WELL_CONDITIONED = 1e-11
-"""A float64 gradient: some thousand operations in sequence, a few u each."""
-
-CANCELLATION = 1e-3
-"""The share of the largest block that a cancelling block is compared with; with
-`WELL_CONDITIONED` that allows 100 u of the largest."""
-
-VANISHES = 1e-20
-"""A largest block below this is 0: losses of 50 digits and a step of 1e-16 leave 34 digits."""
-
-TRUTH = 1e-25
-"""A gradient at 50 digits against differences, whose step of 1e-16 misses 1e-32 of the third
-derivative."""
-
-DISCARDED = 0.05
-"""The share of draws that may be left out for a change of the order of events; more would select
-easy cases."""
-
-SLOPE = 0.05
-"""A Taylor slope in float64: the next power of the step adds 1 %, rounding of the last step
-another."""
-
-CONSTANT = 0.01
-"""A Taylor remainder at a step of 6e-5: the third derivative, and the rounding of a difference."""
-
-SLOPE_40 = 5e-4
-"""A Taylor slope at 40 digits, to three decimals: with steps of 1e-6 only the next power of the
-step errs."""
-
-MEASURABLE = 1e3
-"""In u of the loss: remainders above are known to about 1 %, as the slopes above require."""
-
-DOT_PRODUCT = 1e-13
-"""Tangent against adjoint, as a share of the sum of absolute terms: both are linear in one record
-of events, 1000 u."""
-
-SAME_NETWORK = 1e-11
-"""Two float64 gradients of one network in two notations (shifted, relayed, in other units)."""
-
-SAME_SUM = 1e-12
-"""One sum in two orders (batch, permutation): bitwise equal terms, some hundred of them."""
-
-DIFFERENCE_OF_TIE = 1e-10
-"""A one-sided derivative at a tie: a voltage with a slope meets the tie only to 16 u."""
-
-GROWTH = 0.01
-"""An exponent over six decades: the remainder of the next order."""
+WELL_CONDITIONED = 1e-11  # a float64 gradient: some thousand operations in sequence, a few u each
+CANCELLATION = 1e-3  # of the largest block, for a block that cancels: `WELL_CONDITIONED` then allows 100 u of it
+VANISHES = 1e-20  # a largest block below this is 0: losses of 50 digits and a step of 1e-16 leave 34 digits
+TRUTH = 1e-25  # a gradient at 50 digits against differences with an error of 1e-32 times the third derivative
+DISCARDED = 0.05  # the share of draws discarded for a changed order of events; more would select easy cases
+SLOPE = 0.05  # a Taylor slope in float64: the next power of the step adds 1 %, rounding of the last step 1 %
+CONSTANT = 0.01  # a Taylor remainder at a step of 6e-5: the third derivative, and the rounding of a difference
+SLOPE_40 = 5e-4  # a Taylor slope at 40 digits: at steps of 1e-6 only the next power of the step errs
+MEASURABLE = 1e3  # in u of the loss: remainders above are known to about 1 %, as the slopes above require
+DOT_PRODUCT = 1e-13  # tangent against adjoint, as a share of absolute terms: 1000 u, linear in one record of events
+SAME_NETWORK = 1e-11  # two float64 gradients of one network in two notations (shifted, relayed, in other units)
+SAME_SUM = 1e-12  # one sum in two orders (batch, permutation): bitwise equal terms, some hundred of them
+DIFFERENCE_OF_TIE = 1e-10  # a one-sided derivative at a tie: a voltage with a slope meets the tie only to 16 u
+GROWTH = 0.01  # an exponent over six decades: the remainder of the next order
 
 
 def relative(u: float, kappa_min: float | None) -> float:
@@ -68,7 +35,7 @@ def times(u: float, kappa_min: float | None, duration: float, spikes: int = 0) -
     """Error allowed per spike time, ms: rounding moves a crossing by u tau_mem / sqrt(kappa).
 
     Args:
-        spikes: number of earlier spikes of the neuron, each of which moves the next.
+        spikes: number of earlier spikes of the neuron; each of them moves the next.
     """
     return (100 + spikes) * u * duration / math.sqrt(min(1.0, 1.0 if kappa_min is None else float(kappa_min)))
 

@@ -16,7 +16,7 @@ from tests import ROOT
 
 
 def test_the_public_names_are_those_of_fast_and_of_the_specification() -> None:
-    """`Network` alone is in both: it is the torch module, and `NetworkSpec` that of a case."""
+    """`Network` alone is in both: the torch module, and as `NetworkSpec` that of a case."""
     assert {*fast.__all__, *spec.__all__} < {*public.__all__}
     assert len(public.__all__) == len({*public.__all__})
     assert delayprop.Network is fast.Network and delayprop.NetworkSpec is spec.Network
@@ -42,7 +42,6 @@ def test_a_name_that_is_not_there_is_named() -> None:
 
 
 def imported(program: str) -> set[str]:
-    """The modules that a program imports."""
     line = [sys.executable, "-c", f"import sys; {program}; print(*sys.modules, file=sys.stderr)"]
     return {*subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=True).stderr.split()}
 

@@ -16,7 +16,7 @@ MARK = "a foreign module runs"
 
 
 def python(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Python in a user's folder, which `-m` and `-c` put first on the path."""
+    """Runs Python in a user's folder, which `-m` and `-c` put first on the path."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     line = [sys.executable, *words]
     return subprocess.run(line, cwd=folder, env=environment, capture_output=True, text=True, check=False)
@@ -32,7 +32,7 @@ def foreign(path: Path) -> Path:
 @pytest.mark.parametrize("package", [False, True], ids=["file", "folder"])
 @pytest.mark.parametrize("name", PACKAGES)
 def test_the_command_refuses_a_module_that_hides_ours(name: str, package: bool, tmp_path: Path) -> None:
-    """It names the file, and does not run it."""
+    """The error names the file, and the module does not run."""
     path = foreign(tmp_path / name / "__init__.py" if package else tmp_path / f"{name}.py")
     done = python(tmp_path, "-m", "delayprop", "train", "--task", "sequence")
     assert (done.returncode, done.stdout) == (2, "") and done.stderr.count("\n") == 1
@@ -63,7 +63,7 @@ def test_an_import_of_fast_refuses_a_spec_that_hides_ours(tmp_path: Path) -> Non
 
 @pytest.mark.full
 def test_packages_of_the_user_with_names_of_the_checkout_break_nothing(tmp_path: Path) -> None:
-    """Nor does a folder without `__init__.py` that has the name of one of ours."""
+    """This includes a folder without `__init__.py` named like one of our packages."""
     for name in ("reports", "tests", "benchmarks", "results", "docs", "examples"):
         foreign(tmp_path / name / "__init__.py")
     for name in PACKAGES:

@@ -47,7 +47,6 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def run(installed: Path, tmp_path: Path) -> Run:
-    """Runs a program of that environment in an empty folder."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
     def of(program: str, *words: str) -> subprocess.CompletedProcess[str]:
@@ -88,7 +87,7 @@ def test_the_verification_report_needs_a_checkout(run: Run) -> None:
 
 
 def test_the_kit_grades_the_installed_command(run: Run, installed: Path, tmp_path: Path) -> None:
-    """Three cases from the wheel are exact. Most of the time compiles the kernels."""
+    """Three cases from the wheel are exact. Most of the time goes into compiling the kernels."""
     words = ["--command", f"'{installed / 'delayprop'}' run", "--json", "report.json", "--timeout", "600"]
     words += [word for name in CASES for word in ("--case", name)]
     done = run("delayprop", "conformance", *words)

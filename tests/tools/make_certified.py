@@ -1,9 +1,9 @@
 """`python -m tests.tools.make_certified [NAME ...]`: write `spec/certified/*.json` and their table.
 
-Each number is found by two routes that share no code, and is written only if both agree to 30
+Each number is computed by two routes that share no code, and is written only if both agree to 30
 digits: the adjoint of `reference` at 80 digits, and central differences, with step 1e-36, of the
 ground truth at 110. A number of a gradient is 0 if both routes find it below 1e-38 of the largest.
-If it is above that, but below 1e-25 of the largest, the file is refused: it could be either.
+Between that and 1e-25 of the largest it could be either, so the file is refused.
 """
 
 from __future__ import annotations
@@ -37,11 +37,10 @@ START, END = "<!-- table -->", "<!-- end of the table -->"
 
 
 class Disagreement(ArithmeticError):
-    """The two routes have different digits."""
+    """The digits of the two routes differ."""
 
 
 def case_of(network: Certified) -> Case:
-    """The case, without results."""
     return case_from_text(json.dumps(network.document))
 
 
@@ -63,7 +62,7 @@ def as_strings(case: Case, result: Result) -> dict:
     """The result in the layout of the command lines, each number a string of 30 digits.
 
     Raises:
-        Disagreement: a number of the gradient may be 0 or not.
+        Disagreement: it is open whether a number of the gradient is 0.
     """
     with mpmath.workdps(ADJOINT_DIGITS):
         largest = max(abs(number) for block in gradient_blocks(case, result.gradients).values() for number in block)
@@ -98,7 +97,6 @@ def _filled(layout: object, numbers: Iterator[mpmath.mpf]) -> object:
 
 
 def without_ties(results: Mapping) -> dict:
-    """The results without the ties, which differences do not find."""
     return {key: value for key, value in results.items() if key != "ties"}
 
 
@@ -106,7 +104,7 @@ def with_certified(network: Certified) -> str:
     """The text of the file: the case, with the certified results as `expected`.
 
     Raises:
-        Disagreement: the two routes differ in one of 30 digits.
+        Disagreement: the routes differ in one of 30 digits.
     """
     adjoint = by_adjoint(network)
     found, other = without_ties(adjoint), without_ties(by_differences(network))
@@ -117,7 +115,7 @@ def with_certified(network: Certified) -> str:
 
 
 def text_of(document: Mapping, results: Mapping) -> str:
-    """The text of a file, with one line per key, also of the results."""
+    """The text of a file, with one line per key of case and results."""
     lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in document.items()]
     inner = ",\n".join(f" {json.dumps(key)}: {json.dumps(value)}" for key, value in results.items())
     return "{\n" + ",\n".join(lines) + ',\n"expected": {\n' + inner + "}\n}\n"
@@ -132,7 +130,6 @@ def _strings(value: object) -> Iterator[str]:
 
 
 def table() -> str:
-    """The table of all files, as Markdown."""
     lines = ["| file | about | neurons | spikes | smallest kappa |", "|---|---|---|---|---|"]
     for name, network in NETWORKS.items():
         case = case_from_text((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
@@ -144,14 +141,13 @@ def table() -> str:
 
 
 def with_table(readme: str) -> str:
-    """The text with the table between its two marks."""
     before, _, rest = readme.partition(START)
     _, _, after = rest.partition(END)
     return f"{before}{START}\n{table()}\n{END}{after}"
 
 
 def main(names: Sequence[str]) -> int:
-    """Write the named files, or all, and the table; the exit code."""
+    """Write the named files, or all, and the table; return the exit code."""
     try:
         chosen = [one_of(name, "NAME", tuple(NETWORKS)) for name in names] or list(NETWORKS)
     except SpecError as error:

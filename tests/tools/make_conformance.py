@@ -1,8 +1,8 @@
 """`python -m tests.tools.make_conformance`: write `spec/conformance/cases/*.json`.
 
-The cases are those of `conformance_documents`. Their results are the ground truth's: 50 digits,
+The cases are those of `conformance_documents`, with results of the ground truth: 50 digits,
 gradients by central differences, rounded to float64. No case is at or near a tie, so every right
-implementation in float64 has the same spikes.
+implementation in float64 has equal spikes.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ from tests.support.peers.conformance_documents import DOCUMENTS
 from tests.support.truth import Problem, gradient, simulate
 
 FOLDER = ROOT / "spec" / "conformance" / "cases"
-SMALLEST = mpmath.mpf("1e-27")
-"""A smaller difference is 0: some 30 digits are right."""
+SMALLEST = mpmath.mpf("1e-27")  # smaller differences are 0: some 30 digits are right
 
 
 def with_results(document: dict) -> str:
@@ -47,7 +46,6 @@ def _cleaned(gradients: Gradients) -> Gradients:
 
 
 def main() -> None:
-    """Write all files."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name, document in DOCUMENTS.items():
         (FOLDER / f"{name}.json").write_text(with_results(document), encoding="utf-8")

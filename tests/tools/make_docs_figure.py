@@ -1,7 +1,4 @@
-"""`python -m tests.tools.make_docs_figure`: draws the figure of `docs/method.md`.
-
-Its numbers come from the reference.
-"""
+"""`python -m tests.tools.make_docs_figure`: draws the figure of `docs/method.md`."""
 
 from __future__ import annotations
 
@@ -33,7 +30,6 @@ def draw(path: Path) -> None:
 
 
 def main() -> int:
-    """The command line; the exit code."""
     draw(PATH)
     print(PATH.relative_to(ROOT))
     return 0

@@ -2,9 +2,9 @@
 
 cosmic-ray (`pip install -e '.[mutation]'`) changes one operator, number, comparison or loop at a
 time. For each mutant the checks of `tests/support/faults/findings.py` run on a copy of the package,
-in a process of its own, until one finds something. A mutant that raises or takes too long is
-noticed too. Numba compiles nothing here. The processes are forked from one that has imported the
-unchanged modules, so a mutant takes a second or so; POSIX only.
+in a process of its own, until one has a finding. A mutant that raises or takes too long is found
+too. Numba compiles nothing here. The processes are forked from one that has imported the unchanged
+modules, so a mutant takes about a second; POSIX only.
 """
 
 from __future__ import annotations
@@ -38,18 +38,14 @@ MODULES = (
 )
 """The adjoints: of the reference, the physics that all kernels of `fast` share, and its callers."""
 NOT_APPLIED = ("Shift", "Bit", "Mod", "_Is", "Decorator", "Invert", "Exception", "Variable")
-"""Operators left out: they do not occur here, do not apply to floats, or change nothing
-uncompiled.
-"""
+"""Operators that do not occur here, do not apply to floats, or change nothing uncompiled."""
 
-SECONDS, MEMORY = 200, 4 << 30  # processor time, so that a busy machine makes no difference
+SECONDS, MEMORY = 200, 4 << 30  # processor time, which a busy machine does not change
 NOTICED, SURVIVED, BROKEN, TOO_LONG = "noticed", "survived", "broke off", "took too long"
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """One change of one file, and its outcome."""
-
     file: str
     operator: str
     occurrence: int
@@ -61,7 +57,6 @@ class Mutant:
 
 
 def mutants(file: str) -> Iterator[tuple[Mutant, str]]:
-    """All mutants of a file, each with its text."""
     from cosmic_ray.ast import get_ast_from_path
     from cosmic_ray.mutating import mutate_code
     from cosmic_ray.plugins import get_operator, operator_names
@@ -89,14 +84,13 @@ def _nodes(node: object) -> Iterator[object]:
 
 
 def _difference(source: str, text: str) -> tuple[int, str, str]:
-    """The first line that differs, before and after."""
     pairs = zip(source.splitlines(), text.splitlines(), strict=False)
     differing = ((n, a.strip(), b.strip()) for n, (a, b) in enumerate(pairs, start=1) if a != b)
     return next(differing, (0, "", "a line more or less at the end"))
 
 
 def outcome(mutant: Mutant, text: str, evidence: dict) -> tuple[str, str]:
-    """The outcome of a mutant, and the check that noticed it."""
+    """The outcome of a mutant, and the check that found it."""
     package = mutant.file.split("/")[0]
     with tempfile.TemporaryDirectory() as folder:
         shutil.copytree(ROOT / package, Path(folder) / package, ignore=shutil.ignore_patterns("__pycache__", "*.md"))
@@ -105,7 +99,7 @@ def outcome(mutant: Mutant, text: str, evidence: dict) -> tuple[str, str]:
 
 
 def first_finding(package: str, folder: str, evidence: dict) -> str:
-    """The first check that finds something in the copy, or an empty text."""
+    """The first check with a finding in the copy, or ""."""
     sys.path.insert(0, folder)
     checks = importlib.import_module("tests.support.faults.findings")
     module = importlib.import_module(package)
@@ -141,7 +135,7 @@ def in_a_fork(work: Callable[[], str]) -> tuple[str, str]:
 
 
 def code_sha256(file: str) -> str:
-    """Hash of the code of a file: comments and docstrings left out, which no check could notice."""
+    """Hash of the code of a file, without comments and docstrings, which no check can find."""
     tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
@@ -150,7 +144,6 @@ def code_sha256(file: str) -> str:
 
 
 def main() -> None:
-    """Mutate, and write the outcome of each mutant."""
     parser = argparse.ArgumentParser(prog="python -m tests.tools.mutation", description=__doc__, allow_abbrev=False)
     parser.add_argument("--sample", type=int, default=0, help="number of mutants per file, drawn by seed 0; 0: all")
     parser.add_argument("--out", type=Path, default=ROOT / "results" / "mutation.json", help="default: %(default)s")

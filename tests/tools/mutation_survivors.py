@@ -1,7 +1,7 @@
 """Reasons for the mutants of the adjoints that survive; each survivor of the record needs one.
 
-A reason that begins with "equivalent" means that the mutant computes the same; such mutants are not
-counted. The others could be noticed by cases that the checks lack.
+A reason that begins with "equivalent" means that the mutant computes equal numbers; such mutants do
+not count. Cases that the checks lack could find the others.
 """
 
 from __future__ import annotations
@@ -92,5 +92,5 @@ REASONS: dict[tuple[str, str], str] = {
 
 
 def reason(mutant: Mapping[str, Any]) -> str:
-    """The reason of a survivor, or an empty text."""
+    """The reason of a survivor, or ""."""
     return REASONS.get((mutant["file"], mutant["after"]), "")

@@ -12,6 +12,6 @@ from tests.support.runs.undrawn import without_pictures
 
 @pytest.fixture(autouse=True)
 def no_pictures(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Tests of training look at records; the pictures have tests of their own."""
+    """Tests of training read records; the pictures have tests of their own."""
     with nullcontext() if request.node.get_closest_marker("pictures") else without_pictures():
         yield

@@ -28,9 +28,7 @@ def kernel(x: float) -> float:
 
 
 def test_the_pull_is_that_of_the_voltage_at_each_spike() -> None:
-    """For one spike at most, `dR/dw = sum strength (N_mean - target) / (trials v_th) kernel(t_k -
-    t_arr)`.
-    """
+    """For one spike at most, `dR/dw = sum strength (N_mean - target) / (trials v_th) kernel`."""
     of = layer([[6.0, 6.5], [1.0, 0.5]], [[1.0, 2.0], [0.5, 0.0]])
     spikes = Spikes.from_trains([[[2.0], [3.0]], [[4.0], []], [[], [1.0]]], 12.0)
     emitted = of(spikes)
@@ -57,7 +55,7 @@ def test_at_the_target_there_is_no_pull() -> None:
 
 @pytest.mark.parametrize("target", [1.0, 6.0])
 def test_counts_come_to_their_target(target: float) -> None:
-    """From about three spikes, downwards and upwards."""
+    """Starts at about three spikes, so counts move downwards and upwards."""
     of = layer([[1.6, 1.7, 1.8]] * 10, [[0.0, 1.0, 2.0]] * 10)
     spikes = Spikes.from_trains([[[3.0 * i + b] for i in range(10)] for b in range(4)], 60.0)
     adam = torch.optim.Adam([of.w], lr=0.01)

@@ -116,8 +116,6 @@ def test_no_checkpoint_at_all(tmp_path: Path) -> None:
 
 
 class Touch:
-    """An object of a malicious file."""
-
     def __init__(self, path: Path) -> None:
         self.path = path
 
@@ -126,7 +124,7 @@ class Touch:
 
 
 def test_nothing_in_a_file_is_run(tmp_path: Path) -> None:
-    """Even if the first line is right."""
+    """This holds even if the first line is right."""
     body = io.BytesIO()
     torch.save({"step": Touch(tmp_path / "touched")}, body, pickle_module=pickle)
     sha = hashlib.sha256(body.getvalue()).hexdigest()

@@ -56,7 +56,7 @@ def test_a_run_that_has_ended_stays_ended(tmp_path: Path, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize(("choose", "epoch"), [("best", 2), ("last", 3)])
 def test_the_network_that_is_kept(choose: str, epoch: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The kept network alone sees the test split, once."""
+    """The kept network alone is tested on the test split, once."""
     with_validation(monkeypatch, [0.3, 0.5, 0.5])
     training = classification(choose=choose)
     kept: list[str] = []
@@ -107,9 +107,7 @@ def test_the_test_split_is_looked_at_once(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_a_gradient_that_breaks_an_identity_stops_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It stops before the optimiser's step, and writes a reproducer; here in the third certified
-    step.
-    """
+    """The run stops before the third certified optimiser step, and writes a reproducer."""
     training, seen = classification(), list[int]()
 
     def broken(*given: Any) -> tuple[Residuals, float, float]:
@@ -126,9 +124,7 @@ def test_a_gradient_that_breaks_an_identity_stops_the_run(tmp_path: Path, monkey
 
 
 def test_the_certificate_sees_a_wrong_gradient_and_leaves_the_training_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The control: a delay gradient of the wrong sign is far beyond the limit, the right one far
-    within.
-    """
+    """The control: a delay gradient of the wrong sign is far beyond the limit."""
     training = classification()
     spikes, labels = training.batches[0]
     training.network.out.w.grad = torch.ones_like(training.network.out.w)
@@ -186,7 +182,7 @@ def test_frozen_weights_are_not_woken(tmp_path: Path) -> None:
 
 
 def test_a_run_that_goes_on_is_known_by_what_it_has_become(tmp_path: Path) -> None:
-    """More epochs become part of the record, fewer are refused; the shorter result goes."""
+    """More epochs enter the record, fewer are refused; the shorter result goes."""
     folder = tmp_path / "run"
     given = ["--task", "yin-yang", "--out", str(folder), "--schedule", "constant", "--hidden", "3", "--batch", "2500"]
     assert main([*given, "--epochs", "1"]) in (0, 1)
@@ -206,7 +202,7 @@ def test_a_run_killed_before_its_first_checkpoint_is_begun_anew(tmp_path: Path) 
     given = ["--task", "yin-yang", "--out", str(tmp_path), "--hidden", "3", "--batch", "2500", "--epochs", "1"]
     assert main([*given, "--resume"]) == 2
     assert main(given) in (0, 1)
-    assert main(given) == 2, "now there is something to lose"
+    assert main(given) == 2, "a finished run is not overwritten"
 
 
 def test_the_log_holds_gradients_and_grazing(tmp_path: Path) -> None:

@@ -9,8 +9,7 @@ import pytest
 
 from tests.support.forking import called
 
-MOST = 0.01
-"""Largest growth of resident memory during the steps; the usual growth is a page or two."""
+MOST = 0.01  # largest growth of resident memory during the steps; the usual growth is a page or two
 
 pytestmark = [
     pytest.mark.full, pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc")
@@ -18,7 +17,7 @@ pytestmark = [
 
 
 def growth(kind: str, steps: int) -> tuple[float, int]:
-    """Growth of memory, as a share, and of open files, during the steps after the warm-up."""
+    """Growth of memory (as a share) and of open files during the steps after the warm-up."""
     done = called("tests.support.runs.long_run:main", kind, steps)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)

@@ -1,6 +1,4 @@
-"""Step sizes: one group each, eased in as in the paper's code, lowered by a schedule; frozen groups
-stay.
-"""
+"""Step sizes: one group each, eased in as in the paper's code, scheduled; frozen groups stay."""
 
 from __future__ import annotations
 
@@ -58,7 +56,7 @@ def test_a_cosine_goes_down_to_nothing(number: int) -> None:
 
 
 def test_weights_are_eased_in_and_delays_are_not() -> None:
-    """A thousandth at first; times 1.05, 1.05^2, ... it is whole in the 17th batch."""
+    """The rate starts at a thousandth; times 1.05, 1.05^2, ... it is whole in the 17th batch."""
     shares, share = [], 0.001
     for batch in range(40):
         share *= 1.05**batch

@@ -36,13 +36,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def given(folder: Path, run: str, epochs: int, *more: str) -> list[str]:
-    """The options of a run whose folder lies beside the data."""
     data = ["--data", str(folder / "train.h5"), str(folder / "test.h5"), "--out", str(folder / run)]
     return [*OPTIONS, *data, "--epochs", str(epochs), *more]
 
 
 def train(folder: Path, run: str, processes: int, epochs: int, *more: str) -> str:
-    """Trains; the output of the first process."""
+    """Trains; returns the output of the first process."""
     first, *others = forked(folder, processes, *given(folder, run, epochs, *more))
     assert all(one.returncode in (0, 1) for one in (first, *others)), first.stderr
     assert not any(one.stdout for one in others)
@@ -50,7 +49,6 @@ def train(folder: Path, run: str, processes: int, epochs: int, *more: str) -> st
 
 
 def forked(folder: Path, processes: int, *options: str) -> list[subprocess.CompletedProcess[str]]:
-    """Forked processes with the environment that `torchrun` gives."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     shared = {"WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
@@ -62,16 +60,13 @@ def forked(folder: Path, processes: int, *options: str) -> list[subprocess.Compl
 
 
 def ran(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    """A command of Python, with one thread, on the packages under test (a copy, if a fault is
-    planted).
-    """
+    """Runs Python with one thread on the packages under test (a copy, if a fault is planted)."""
     path = os.pathsep.join([*os.environ.get("PYTHONPATH", "").split(os.pathsep), str(ROOT)]).lstrip(os.pathsep)
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "PYTHONPATH": path}
     return subprocess.run([sys.executable, *command], capture_output=True, text=True, cwd=folder, env=environment)
 
 
 def apart(folder: Path, run: str, other: str = "one") -> float:
-    """Largest difference between the final parameters of two runs."""
     ends = [Checkpoints(folder / name).load()[0]["training"]["network"] for name in (run, other)]
     assert ends[0].keys() == ends[1].keys()
     return max(float((ends[0][name] - ends[1][name]).abs().max()) for name in ends[0])
@@ -137,14 +132,13 @@ def test_a_batch_too_small_for_all(folder: Path) -> None:
 
 @pytest.mark.parametrize("workers", [1, pytest.param(4, marks=pytest.mark.full)])
 def test_the_same_command_ends_in_the_same_state(workers: int, folder: Path) -> None:
-    """To the last bit, with batches prepared by other processes."""
+    """The states are equal to the last bit, with batches prepared by other processes."""
     train(folder, f"workers{workers}", 1, 3, "--workers", str(workers))
     assert end(folder, f"workers{workers}") == end(folder, "one")
 
 
 @pytest.mark.full
 def test_the_seed_of_hashes_changes_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two interpreters with different hash seeds."""
     for seed in ("0", "1"):
         monkeypatch.setenv("PYTHONHASHSEED", seed)
         done = ran(["-m", UNDRAWN, *given(folder, f"hash{seed}", 1)], folder)
@@ -153,5 +147,4 @@ def test_the_seed_of_hashes_changes_nothing(folder: Path, monkeypatch: pytest.Mo
 
 
 def end(folder: Path, run: str) -> str:
-    """Digest of the last state."""
     return digest(Checkpoints(folder / run).load()[0]["training"])

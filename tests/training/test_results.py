@@ -31,7 +31,7 @@ def accuracies(name: str, freeze_delays: bool, seeds: int) -> list[float]:
     """Test accuracies in per cent, by seed."""
     lines = (ROOT / "results" / name).read_text(encoding="utf-8").splitlines()
     entries = [entry for entry in map(json.loads, lines) if entry["freeze_delays"] == freeze_delays]
-    assert [entry["seed"] for entry in entries] == list(range(seeds)), "every seed, once, and none left out"
+    assert [entry["seed"] for entry in entries] == list(range(seeds)), "every seed must be there once"
     assert len({(entry["epochs"], entry["lr"], entry["delay_lr"], entry["network"]) for entry in entries}) == 1
     return [100 * entry["test_accuracy"] for entry in entries]
 

@@ -32,9 +32,7 @@ OPTIONS = ["--task", "yin-yang", "--epochs", "1", "--hidden", "6", "--batch", "2
 
 @dataclass(frozen=True)
 class Seen:
-    """The record of a watched process, in a folder with `out`, `temp`, `here` (its cwd) and the
-    file `home`.
-    """
+    """The record of a watched process in a folder with `out`, `temp`, `here` (its cwd), `home`."""
 
     folder: Path
     code: int
@@ -44,11 +42,9 @@ class Seen:
     started: list[str]
 
     def outside(self) -> list[str]:
-        """The forbidden changes."""
         return [f"{event} {path}" for event, path in self.changed if not self.may_change(Path(path))]
 
     def may_change(self, path: Path) -> bool:
-        """The few places that may change."""
         in_vain = self.folder / "home" / ".config"  # Matplotlib tries it, then uses `temp`
         return (
             path.is_relative_to(self.folder / "out")  # --out
@@ -60,7 +56,7 @@ class Seen:
 
 
 def watched(folder: Path, plant: str, *options: str) -> Seen:
-    """Runs `plant` under watch: forked, except for the run without one, which starts afresh."""
+    """Runs `plant` under watch in a fork; without a plant (`-`), in a fresh interpreter."""
     for name in ("temp", "here"):
         (folder / name).mkdir()
     (folder / "home").write_text("a file")
@@ -100,7 +96,7 @@ def test_a_run_talks_to_nobody_and_writes_only_into_its_folder(tmp_path: Path) -
 
 @pytest.mark.parametrize("plant", ["connect", "write"])
 def test_control_what_a_run_must_not_do_is_seen(plant: str, tmp_path: Path) -> None:
-    """Within the run, which ends as usual, so only the watch sees it."""
+    """The run ends as usual, so only the watch can find it."""
     seen = trained(tmp_path, plant)
     assert seen.code in (0, 1), seen.said
     if plant == "connect":

@@ -19,17 +19,10 @@ from fast.train import main
 from fast.training.checkpoints import digest
 from fast.training.run_folder import RunFolder
 from reports.__main__ import main as reports
-from tests.support.runs.short_runs import KilledError, killed_before, log, options
+from tests.support.runs.short_runs import KilledError, killed_before, log, options, sequence_run
 from tests.support.runs.short_runs import run as run_training
 
 SIZES = (2, 3, 4, 8, 16)
-
-
-def run(folder: Path, *given: str) -> tuple[int, dict, list[dict]]:
-    """Exit code, result and history."""
-    code = main(["--task", "sequence", "--out", str(folder), *given])
-    lines = (folder / "history.jsonl").read_text(encoding="utf-8").splitlines()
-    return code, json.loads((folder / "result.json").read_text(encoding="utf-8")), [json.loads(line) for line in lines]
 
 
 @pytest.mark.parametrize("inputs", SIZES)
@@ -61,7 +54,7 @@ def test_distractors_are_as_many_as_asked_for_and_drawn_again_alike(distractors:
     assert first == again and first != other
     counts = np.array([[len(train) for train in trial] for trial in first])
     assert (counts.sum(axis=1) == 4 + distractors).all()
-    assert len(np.unique(counts.argmax(axis=1))) == 4, "any input may have one"
+    assert len(np.unique(counts.argmax(axis=1))) == 4, "each input can have the most spikes"
     times = np.concatenate([np.concatenate(trial) for trial in first])
     assert times.min() >= 0.0 and times.max() <= ring.length + 10 * jitter
 
@@ -74,7 +67,8 @@ def test_distractors_lie_anywhere_within_the_pattern() -> None:
 
 
 def test_a_run_with_distractors_is_repeated_and_every_presentation_differs(tmp_path: Path) -> None:
-    first, again = (run(tmp_path / name, "--inputs", "4", "--distractors", "2", "--epochs", "3") for name in "ab")
+    given = ("--inputs", "4", "--distractors", "2", "--epochs", "3")
+    first, again = (sequence_run(tmp_path / name, *given) for name in "ab")
     assert first == again
     training = Sequence(options(epochs=2, jitter=0.0), torch.float32, 4, 2)
     presented = []
@@ -91,7 +85,7 @@ def test_a_run_with_distractors_is_repeated_and_every_presentation_differs(tmp_p
 def test_four_inputs_are_learned(seed: int, tmp_path: Path) -> None:
     """100 % after at most 6 presentations of each pattern, as with two inputs; all certified."""
     given = ("--inputs", "4", "--jitter", "1", "--seed", str(seed), "--epochs", "60")
-    code, result, history = run(tmp_path / "run", *given)
+    code, result, history = sequence_run(tmp_path / "run", *given)
     assert code == 0 and result["learned"]
     assert history[0]["loss"] > history[-1]["loss"]
     assert result["presentations"] <= 6 and result["kept_from"] <= 30
@@ -101,7 +95,7 @@ def test_four_inputs_are_learned(seed: int, tmp_path: Path) -> None:
 
 
 def test_the_start_is_the_worst_case_and_frozen_delays_stay_there(tmp_path: Path) -> None:
-    code, result, history = run(tmp_path / "run", "--inputs", "4", "--freeze-delays", "--epochs", "5")
+    code, result, history = sequence_run(tmp_path / "run", "--inputs", "4", "--freeze-delays", "--epochs", "5")
     assert code == 1 and not result["learned"] and result["presentations"] is None and result["kept_from"] is None
     assert result["d"] == result["d_start"] == Ring(4).worst_delays().tolist()
     assert {line["accuracy"] for line in history} == {0.0} == {result["unseen_accuracy"]}
@@ -113,7 +107,7 @@ def test_control_fast_membranes_do_not_leave_the_worst_start(
 ) -> None:
     """The reason for the slow start: the plan for two inputs, used for four, ends wrong."""
     monkeypatch.setattr(sequence, "plan", lambda inputs: plan(2))
-    code, result, _ = run(tmp_path / "run", "--inputs", "4")
+    code, result, _ = sequence_run(tmp_path / "run", "--inputs", "4")
     assert code == 1 and result["unseen_accuracy"] <= 0.5
 
 
@@ -137,7 +131,7 @@ def test_two_inputs_keep_their_plan() -> None:
 
 @pytest.mark.parametrize("step", [0, 3, 13])
 def test_a_run_that_was_killed_ends_in_the_same_bits(step: int, tmp_path: Path) -> None:
-    """Killed before the first step, within the slow start, and before the last step."""
+    """Kills come before the first step, within the slow start, and before the last step."""
 
     def made() -> Sequence:
         return Sequence(options(lr=10.0), torch.float32, 4, 2)
@@ -158,7 +152,7 @@ def test_pictures_are_drawn_and_drawn_again(
     inputs: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "run"
-    run(out, "--inputs", str(inputs), "--epochs", "3", "--distractors", "3")
+    sequence_run(out, "--inputs", str(inputs), "--epochs", "3", "--distractors", "3")
     pictures = [out / "delays.png", out / "voltages.png"]
     printed = capsys.readouterr().out
     assert f"/{inputs}  moved up to " in printed
@@ -182,7 +176,7 @@ BAD_RECORDS = {
 def test_a_damaged_record_is_one_line(
     change: dict, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _, result, _ = run(tmp_path / "run", "--inputs", "4", "--epochs", "1")
+    _, result, _ = sequence_run(tmp_path / "run", "--inputs", "4", "--epochs", "1")
     (tmp_path / "run" / "result.json").write_text(json.dumps({**result, **change}))
     capsys.readouterr()
     assert reports([str(tmp_path / "run")]) == 2

@@ -1,6 +1,4 @@
-"""Settings: one field per option, checked by name, with defaults from presets; two exclude each
-other.
-"""
+"""Settings: one field per option, checked by name; presets give defaults; two are exclusive."""
 
 from __future__ import annotations
 
@@ -40,7 +38,7 @@ OTHER: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", [one.name for one in fields(Settings)])
 def test_every_setting_is_an_option(name: str) -> None:
-    """And it changes only itself."""
+    """Each option changes only its setting."""
     value = OTHER.get(name, 0.125)
     if name == "test":
         assert parsed(["--no-test"]) == replace(DEFAULT, test=False)
@@ -75,7 +73,6 @@ def test_what_is_out_of_range_is_named(changed: dict[str, Any], words: str) -> N
 
 
 def test_a_preset_is_named_on_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
-    """`--help` shows the values of the chosen preset."""
     main(["--task", "shd", "--help"])
     best = capsys.readouterr().out
     main(["--task", "shd", "--preset", "paper", "--help"])

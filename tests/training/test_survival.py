@@ -23,7 +23,6 @@ from tests.support.runs.short_runs import KilledError, Make, classification, kil
 
 @cache
 def straight(make: Make) -> tuple[str, list[dict]]:
-    """Digest and log of an undisturbed run."""
     training = make()
     with TemporaryDirectory() as folder:
         run(training, Path(folder) / "straight")
@@ -33,9 +32,7 @@ def straight(make: Make) -> tuple[str, list[dict]]:
 @pytest.mark.parametrize("make", [classification, sequence])
 @pytest.mark.parametrize("step", [0, 1, 2, 3, 4, 7, 11])
 def test_a_run_that_was_killed_ends_in_the_same_bits(make: Make, step: int, tmp_path: Path) -> None:
-    """Weights, delays, optimiser, best network and log; kills at the start, within and at the end
-    of an epoch.
-    """
+    """Weights, delays, optimiser, best network and log; kills anywhere in an epoch."""
     resumed = make()
     with pytest.raises(KilledError):
         run(killed_before(make(), step), tmp_path / "killed")

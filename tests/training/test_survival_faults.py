@@ -1,8 +1,4 @@
-"""The tests of survival can fail: each fault, planted in a copy, turns one of them red.
-
-Most are reported faults of training code elsewhere: a save without fsync, a resume without the
-optimiser, one order of the data for all epochs, a signal that only one place handles.
-"""
+"""Faults of training code, most of them reported elsewhere: each, planted, turns a test red."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def test_a_full_disk_is_said_and_the_last_checkpoint_stays(
     monkeypatch.undo()
     kept, wrong = Checkpoints(tmp_path / "run").load()
     assert kept["step"] >= 5 and wrong == []
-    assert steps[-1] == 5, "it must not go on without a word"
+    assert steps[-1] == 5, "the run must stop at the step it cannot save"
 
 
 def test_no_room_is_seen_before_the_first_step(
@@ -103,7 +103,7 @@ def test_a_run_is_not_resumed_with_other_options(
     capsys.readouterr()
     assert main([*given, "--resume", f"--{name}", value]) == 2
     assert f"`--{name}` must be" in capsys.readouterr().err
-    assert main([*given, "--resume", "--epochs", "4"]) in (0, 1), "more epochs are another matter"
+    assert main([*given, "--resume", "--epochs", "4"]) in (0, 1), "more epochs may follow"
     assert "resumed after step 2 of 4" in capsys.readouterr().out
 
 
@@ -145,7 +145,7 @@ def test_two_runs_never_work_in_one_folder(tmp_path: Path) -> None:
 
 
 def test_a_process_that_is_killed_leaves_no_lock_and_goes_on(tmp_path: Path) -> None:
-    """`kill -9` from outside, the command with --resume, and the same last line."""
+    """After `kill -9` from outside, the command with --resume prints an equal last line."""
 
     def command(run: str, *more: str) -> Child:
         options = ["--task", "sequence", "--epochs", "100", "--save-seconds", "0", "--out", str(tmp_path / run), *more]

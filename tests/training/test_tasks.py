@@ -19,7 +19,7 @@ RANDOM = np.random.default_rng(0)
 
 
 def test_half_a_turn_swaps_yin_and_yang() -> None:
-    """The symmetry of the symbol; dots stay dots."""
+    """The symbol is symmetric; dots stay dots."""
     x, y = RANDOM.uniform(0, 1, (2, 20_000))
     within = np.hypot(x - 0.5, y - 0.5) < 0.5
     here, there = part_of(x[within], y[within]), part_of(1 - x[within], 1 - y[within])
@@ -131,7 +131,7 @@ def own_files(folder: Path, names: tuple[str, ...]) -> list[str]:
 
 @pytest.mark.parametrize("names", [("train", "test"), ("train", "valid", "test")])
 def test_own_files_are_learned(names: tuple[str, ...], tmp_path: Path) -> None:
-    """Without further options; better than spike counts, which carry no information here."""
+    """Without further options; accuracy beats spike counts, which carry no information here."""
     data, delays = own_files(tmp_path, names), ["--max-delay", "300", "--delay", "200"]
     options = ["--epochs", "8", "--hidden", "16", "--batch", "16", "--lr", "0.02"]
     assert main(["--task", "spikes", "--data", *data, "--out", str(tmp_path / "run"), *options, *delays]) == 0

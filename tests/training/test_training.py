@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
 from fast.nn.certificate import Residuals
 from fast.tasks.sequence import task as sequence
-from fast.train import main
 from tests.support.report_evidence import Measured
+from tests.support.runs.short_runs import sequence_run
 
 SETTLED = 1e-5  # ms; the last steps of float32 delays of 14 ms move by their rounding, 1e-6
 SETTLED_64 = 1e-6  # ms
-
-
-def run(folder: Path, *options: str) -> tuple[int, dict, list[dict]]:
-    """Exit code, result and history of one run of the sequence task."""
-    code = main(["--task", "sequence", "--out", str(folder), *options])
-    lines = (folder / "history.jsonl").read_text(encoding="utf-8").splitlines()
-    return code, json.loads((folder / "result.json").read_text(encoding="utf-8")), [json.loads(line) for line in lines]
 
 
 @pytest.mark.check(34)
@@ -29,7 +21,7 @@ def test_delays_are_learned_in_six_presentations_and_reach_the_optimum(
     seed: int, tmp_path: Path, measured: Measured
 ) -> None:
     """100 % after at most 6 presentations of each pattern, with the delays of the closed form."""
-    code, result, history = run(tmp_path / "run", "--seed", str(seed))
+    code, result, history = sequence_run(tmp_path / "run", "--seed", str(seed))
     assert code == 0
     assert result["presentations"] <= 6
     assert result["unseen_accuracy"] == 1.0
@@ -49,7 +41,7 @@ def test_delays_are_learned_in_six_presentations_and_reach_the_optimum(
 
 @pytest.mark.pictures
 def test_a_run_draws_its_pictures(tmp_path: Path) -> None:
-    run(tmp_path / "run", "--epochs", "1")
+    sequence_run(tmp_path / "run", "--epochs", "1")
     assert {p.name for p in (tmp_path / "run").iterdir()} >= {"delays.png", "voltages.png", "options.json"}
 
 
@@ -58,7 +50,7 @@ def test_a_run_draws_its_pictures(tmp_path: Path) -> None:
 def test_in_float64_the_learned_difference_is_the_optimum(
     seed: int, tmp_path: Path, measured: Measured
 ) -> None:
-    code, result, _ = run(tmp_path / "run", "--seed", str(seed), "--dtype", "float64")
+    code, result, _ = sequence_run(tmp_path / "run", "--seed", str(seed), "--dtype", "float64")
     assert code == 0
     off = max(abs(result["d"][j][j] - result["d"][1 - j][j] - sequence.optimum()) for j in (0, 1))
     measured(off, SETTLED_64, 1, str(seed))
@@ -68,8 +60,8 @@ def test_in_float64_the_learned_difference_is_the_optimum(
 @pytest.mark.check(33, 34, control=True)
 @pytest.mark.parametrize("seed", range(5))
 def test_frozen_delays_learn_nothing(seed: int, tmp_path: Path) -> None:
-    """The control: the task cannot be learned with frozen delays."""
-    code, result, history = run(tmp_path / "run", "--seed", str(seed), "--freeze-delays")
+    """The control: the task needs learned delays."""
+    code, result, history = sequence_run(tmp_path / "run", "--seed", str(seed), "--freeze-delays")
     assert code == 1
     assert not result["learned"] and result["presentations"] is None
     assert result["d"] == [[0.0, 10.0], [10.0, 0.0]]
@@ -78,7 +70,7 @@ def test_frozen_delays_learn_nothing(seed: int, tmp_path: Path) -> None:
 
 def test_jitter_makes_samples_that_were_never_seen(tmp_path: Path) -> None:
     """With jitter, accuracy on fresh samples is high, and not perfect."""
-    code, result, history = run(tmp_path / "run", "--jitter", "1.5")
+    code, result, history = sequence_run(tmp_path / "run", "--jitter", "1.5")
     assert code == 0
     assert result["unseen_accuracy"] > 0.95
     losses = {line["loss"] for line in history[:20]}
@@ -86,17 +78,17 @@ def test_jitter_makes_samples_that_were_never_seen(tmp_path: Path) -> None:
 
 
 def test_the_same_seed_gives_the_same_run(tmp_path: Path) -> None:
-    first, again = (run(tmp_path / name, "--jitter", "1", "--epochs", "3") for name in ("first", "again"))
+    first, again = (sequence_run(tmp_path / name, "--jitter", "1", "--epochs", "3") for name in ("first", "again"))
     assert first == again
 
 
 def test_too_few_presentations_do_not_count_as_learned(tmp_path: Path) -> None:
-    code, result, _ = run(tmp_path / "run", "--epochs", "1")
+    code, result, _ = sequence_run(tmp_path / "run", "--epochs", "1")
     assert code == 1 and not result["learned"]
 
 
 def test_float64_certifies_itself_to_rounding(tmp_path: Path) -> None:
-    _, _, history = run(tmp_path / "run", "--dtype", "float64", "--epochs", "6")
+    _, _, history = sequence_run(tmp_path / "run", "--dtype", "float64", "--epochs", "6")
     assert max(max(line["A"], line["B"], line["C"]) for line in history) <= 1e-12
 
 
@@ -104,7 +96,7 @@ def test_an_identity_that_does_not_apply_is_a_dash_and_null(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sequence, "residuals", lambda *_: Residuals(None, None, None))
-    _, _, history = run(tmp_path / "run", "--epochs", "1")
+    _, _, history = sequence_run(tmp_path / "run", "--epochs", "1")
     assert {line[name] for line in history for name in "ABC"} == {None}
     head, legend, *steps = capsys.readouterr().out.splitlines()
     assert head.startswith("sequence detection")

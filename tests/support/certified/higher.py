@@ -12,8 +12,7 @@ _TWO = [lif("out", 2, tau_mem=16.0, tau_syn=6.0, reset=-0.25)]
 
 
 _GRAZES = lif("hid", 1, tau_mem=16.0, tau_syn=8.0, reset=-8.0)
-"""With `tau_mem = 2 tau_syn` one arrival peaks at a quarter of its weight; `kappa` is 4 times the
-excess."""
+"""At `tau_mem = 2 tau_syn` an arrival peaks at a quarter of its weight; `kappa` is 4 * excess."""
 
 
 def _grazing(excess: float, out: dict, weights: list, loss: dict) -> dict:
@@ -111,18 +110,14 @@ def _amplifying_chain() -> dict:
 
 
 def _nearly_met() -> dict:
-    """Targets equal the spike times to 1e-7 ms, so the loss is a difference of almost equal
-    numbers.
-    """
+    """Targets equal the spike times to 1e-7 ms, so most digits of the loss cancel."""
     wires = [wire("in", "out", [[14.0, 13.0]], [[1.25, 3.0]])]
     targets = [3.5799197, 5.8192697, 9.6331645], [5.4522076, 7.9887303]
     return case(40.0, [[1.0, 9.0]], _TWO, wires, mse(*targets))
 
 
 def _almost_alike() -> dict:
-    """Two outputs differ by 1e-8 in one weight; the gradient of a hidden neuron cancels to that
-    share.
-    """
+    """Two outputs differ by 1e-8 in a weight; a hidden neuron's gradient cancels to that share."""
     return case(
         40.0,
         [[1.0, 9.0], [3.0]],

@@ -39,11 +39,10 @@ class Numbers:
         return round(low + (high - low) * (self.k**2 * _GOLDEN % 1), 4)
 
     def row(self, count: int, low: float, high: float) -> list[float]:
-        """`count` such numbers."""
         return [self.one(low, high) for _ in range(count)]
 
     def matrix(self, rows: int, columns: int, low: float, high: float, absent: int = 0) -> Weights:
-        """`[rows][columns]`; entries with a number that `absent` divides are None (0: no entry)."""
+        """`[rows][columns]`; every `absent`-th entry is None (0: no entry)."""
         drawn = [self.row(columns, low, high) for _ in range(rows)]
         return [
             [None if absent and (i * columns + j) % absent == absent - 1 else w for j, w in enumerate(row)]
@@ -51,5 +50,5 @@ class Numbers:
         ]
 
     def trains(self, counts: Sequence[int], T: float) -> list[list[float]]:
-        """Spike trains before `T`, with these numbers of spikes."""
+        """Spike trains before `T`; `counts` gives the number of spikes of each."""
         return [sorted(self.row(count, 0.0, T)) for count in counts]

@@ -1,11 +1,10 @@
-"""The certified set: how to read it, and how to count right digits.
+"""The certified set: its reader, and the count of right digits.
 
 A network is a file `spec/certified/CLASS-NAME.json`: a case whose `expected` is the output of the
 command lines, each number a string of 30 significant digits. A block is the loss, the readout, the
 spike times or the kappa of one population, or the gradient by one kind of parameter of one
 connection or population. Its right digits are `-log10` of its relative error, norm of the
-difference over norm (NIST: log relative error). A block of true numbers that are all 0 is 0 by
-structure, and must be exactly 0.
+difference over norm (NIST: log relative error). A block of zeros must be exactly 0.
 """
 
 from __future__ import annotations
@@ -24,8 +23,7 @@ from tests import ROOT
 
 FOLDER = ROOT / "spec" / "certified"
 CLASSES = ("lower", "average", "higher")
-DIGITS = 30
-"""Number of certified digits; no count exceeds it."""
+DIGITS = 30  # number of certified digits, which is the largest count
 
 RUNS: dict[str, Callable[[Case], Result]] = {
     "reference": reference.run,
@@ -35,7 +33,6 @@ RUNS: dict[str, Callable[[Case], Result]] = {
 
 
 def files(difficulty: str = "*") -> list[Path]:
-    """The files of a class, or all files."""
     return sorted(FOLDER.glob(f"{difficulty}-*.json"))
 
 
@@ -46,7 +43,7 @@ def certified_values(case: Case) -> Mapping:
 
 
 def right_digits(found: Mapping, certified: Mapping) -> float:
-    """Right digits of the worst block, 0 to 30. See `digits_by_block`."""
+    """Right digits of the worst block, 0 to 30; see `digits_by_block`."""
     return min(digits_by_block(found, certified).values())
 
 
@@ -62,7 +59,6 @@ def digits_by_block(found: Mapping, certified: Mapping) -> dict[str, float]:
 
 
 def _blocks(certified: Mapping) -> Iterator[str]:
-    """Paths of all blocks with numbers."""
     paths = ["loss", *(f"{what}/{name}" for what in ("spikes", "kappa") for name in certified["spikes"])]
     paths += [] if certified["readout"] is None else ["readout"]
     gradients = certified["gradients"]
@@ -76,7 +72,6 @@ def _blocks(certified: Mapping) -> Iterator[str]:
 
 
 def _at(results: object, path: str) -> object:
-    """The value at the path, or None."""
     for key in path.split("/"):
         if isinstance(results, Mapping):
             results = results.get(key)
@@ -102,7 +97,7 @@ def _digits(found: object, certified: object) -> float:
 
 
 def _number(value: Any) -> mpmath.mpf:
-    """The value as a number; NaN if it is none."""
+    """The value as a number, or NaN."""
     try:
         return mpmath.mpf(math.nan if isinstance(value, bool) else value)
     except (TypeError, ValueError):
@@ -123,7 +118,7 @@ def _flat(value: object) -> list:
 
 
 def changed_digit(number: str, place: int = DIGITS) -> str:
-    """The number with a different digit at that place (1: the first significant)."""
+    """The number with another digit at this place (1: the first significant)."""
     digits = [k for k, letter in enumerate(number) if letter.isdigit()]
     first = next(n for n, k in enumerate(digits) if number[k] != "0")
     k = digits[first + place - 1]
@@ -131,13 +126,11 @@ def changed_digit(number: str, place: int = DIGITS) -> str:
 
 
 def spikes_and_kappa(certified: Mapping) -> tuple[int, float | None]:
-    """Number of spikes, and the smallest kappa."""
     count = len(_flat(list(certified["spikes"].values())))
     return count, None if certified["kappa_min"] is None else float(certified["kappa_min"])
 
 
 def neurons(case: Case) -> int:
-    """Number of neurons, without inputs."""
     return sum(population.size for population in case.network.populations if population.kind != "input")
 
 
@@ -152,7 +145,5 @@ def row_of(path: Path) -> dict[str, Any]:
 
 
 def digits_table() -> list[dict[str, Any]]:
-    """One row per network: class, network, neurons, spikes, kappa_min, and right digits per
-    implementation.
-    """
+    """Rows per network: class, network, neurons, spikes, kappa_min, digits per implementation."""
     return [row_of(path) for difficulty in CLASSES for path in files(difficulty)]

@@ -17,7 +17,7 @@ SOURCES = {
 
 @dataclass(frozen=True)
 class Fault:
-    """`text` of `package/file` becomes `wrong`; `name` says what that does."""
+    """`text` of `package/file` becomes `wrong`; `name` describes the effect."""
 
     name: str
     package: str
@@ -30,7 +30,7 @@ class Fault:
 
     @property
     def source(self) -> str:
-        """A published system that had the fault; empty if we know of none."""
+        """A published system with the fault; "" if we know of none."""
         return SOURCES.get(self.name, "")
 
 

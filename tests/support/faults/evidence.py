@@ -25,9 +25,7 @@ LOSSES: list[tuple[str, dict]] = [
 
 
 def problem(kind: str, loss: dict, recurrent: bool = False) -> Case:
-    """A tiny network: several spikes per neuron, inhibition, resets other than 0, delays off the ms
-    grid.
-    """
+    """A tiny network: several spikes per neuron, inhibition, resets not 0, fractional delays."""
     spiking = {"threshold": [1.2, 1.0], "reset": [0.1, -0.4]} if kind == "lif" else {}
     first = {"weights": [[4.0, 2.1], [1.7, 3.6], [-1.2, 2.4]], "delays": [[0.6, 2.3], [1.7, 0.9], [3.2, 1.4]]}
     second = {"weights": [[2.4, 1.3], [1.1, 1.6]], "delays": [[1.3, 2.8], [4.6, 0.7]]}

@@ -1,8 +1,7 @@
 """The effect of each known fault on the conformance set: content of `spec/conformance/faults.json`.
 
 Faults of the adjoint and of the simulation are planted in a copy of the reference, which runs every
-case in a child process. Faults of notation, scale or arrangement are functions of the right
-results.
+case in a child process. Faults of notation, scale or arrangement are functions of right results.
 """
 
 from __future__ import annotations
@@ -21,9 +20,7 @@ from spec.conformance.layout import found_at, numbers, places
 from tests.support.faults.catalogue import FAULTS
 from tests.support.faults.planting import edit, plant, results
 
-BEYOND_ROUNDING = 1e-8
-"""Relative errors below this are not an effect of the fault."""
-
+BEYOND_ROUNDING = 1e-8  # relative errors below this are not an effect of the fault
 KEPT = 10  # digits per stored number
 
 
@@ -87,9 +84,8 @@ MORE = (
 
 
 def planted() -> tuple[Planted, ...]:
-    """All faults of the reference, those of the catalogue first."""
     own = [fault for fault in FAULTS if fault.package == "reference"]
-    assert [fault.name for fault in own] == list(WHAT), "say in words what each fault of `faults.py` does, in its order"
+    assert [fault.name for fault in own] == list(WHAT), "`WHAT` must describe each fault of `catalogue.py`, in order"
     return *(Planted(f.name, WHAT[f.name], ((f.file, f.text, f.wrong),)) for f in own), *MORE
 
 
@@ -123,7 +119,6 @@ def _all_scaled(gradients: dict, factor: float) -> dict:
 
 
 def _per_second(one: Stored, found: dict) -> None:
-    """Derivatives by times in s."""
     gradients = found["gradients"]
     for part in (*gradients["connections"], *gradients["populations"].values()):
         for key in _TIMES & set(part):
@@ -132,7 +127,7 @@ def _per_second(one: Stored, found: dict) -> None:
 
 
 def _columns_for_rows(keys: tuple[str, ...]) -> Callable[[Stored, dict], None]:
-    """Each matrix in column order."""
+    """Writes each matrix in column order."""
 
     def change(one: Stored, found: dict) -> None:
         for connection, gradient in zip(one.case.network.connections, found["gradients"]["connections"], strict=True):
@@ -180,11 +175,10 @@ WRITTEN: dict[str, tuple[str, Callable[[Stored, dict], None]]] = {
     ),
     "no half in the squares": ("spike_time_mse, and its gradients, are twice as large", _no_half),
 }
-"""Faults that are functions of the right results, and what they are."""
+"""Description and function of each fault that changes the right results."""
 
 
 def all_faulty_results() -> Iterator[tuple[str, str, dict[str, dict]]]:
-    """Name, description and results of every fault."""
     for fault in planted():
         yield fault.name, fault.what, faulty_results(fault)
     for name, (what, change) in WRITTEN.items():
@@ -192,7 +186,6 @@ def all_faulty_results() -> Iterator[tuple[str, str, dict[str, dict]]]:
 
 
 def written_results(change: Callable[[Stored, dict], None]) -> dict[str, dict]:
-    """The right results, changed."""
     found = {}
     for one in stored():
         found[one.name] = copy.deepcopy(one.expected)
@@ -221,6 +214,5 @@ def _off(found: list[float], true: list[float]) -> float:
 
 
 def document(faulty: Iterable[tuple[str, str, dict[str, dict]]]) -> dict:
-    """The content of the file, given the results of all faults."""
     faults = [{"name": name, "what": what, "cases": signature(got)} for name, what, got in faulty]
     return {"format": FORMAT, "faults": faults}

@@ -1,5 +1,4 @@
-"""The checks that look for a planted fault. Each finding is a number, in units of the error
-allowed.
+"""The checks that look for a planted fault. A finding is a number, in units of the allowed error.
 
 The checks run on the `reference` or `fast` that comes first on the path. They compare it with the
 evidence of `evidence.py`, with the conservation identities and with the tangent.
@@ -44,13 +43,11 @@ def gradients(document: dict) -> Gradients:
 
 
 def wrong_gradient(case: Case, found: Gradients, expected: dict) -> float:
-    """The largest error of a block."""
     errors = block_errors(case, found, gradients(expected))
     return max(errors.values()) / gradient_limit(expected["kappa_min"])
 
 
 def wrong_result(case: Case, found: Result, expected: dict) -> float:
-    """The largest error in a result."""
     document, errors = found.to_dict(case.network), []
     pairs = [([document["loss"]], [expected["loss"]]), (document["readout"] or [], expected["readout"] or [])]
     for name, trains in expected["spikes"].items():
@@ -73,11 +70,7 @@ def wrong_slope(case: Case, found: Result) -> float:
 
 
 def as_in_training(case: Case, found: Result) -> Result:
-    """The result of `fast` with gradients by weights, delays and input times of a run without
-    learned constants.
-
-    Kernels then take a shorter path through a bin without events.
-    """
+    """The result with gradients of a run without learned constants: kernels take a shorter path."""
     from fast.nn.network import Network
 
     def synapses_only(network: Network) -> Network:
@@ -92,7 +85,6 @@ def as_in_training(case: Case, found: Result) -> Result:
 
 
 def findings(package: str, evidence: dict) -> Iterator[tuple[str, float]]:
-    """The finding of each check on the implementation, case by case."""
     run = runner(package)
     other = "fast" if package == "reference" else "reference"
     for problem in evidence["problems"]:
@@ -116,7 +108,6 @@ def findings(package: str, evidence: dict) -> Iterator[tuple[str, float]]:
 
 
 def worst(package: str, evidence: dict) -> dict[str, float]:
-    """The largest finding of each check."""
     found: dict[str, float] = {}
     for check, value in findings(package, evidence):
         if not value <= found.get(check, 0.0):  # NaN is the worst of all

@@ -21,8 +21,7 @@ from tests import ROOT
 from tests.support.faults.catalogue import Fault
 from tests.support.forking import called
 
-WITHOUT_KERNELS = ("training", "data")
-"""Folders of `fast` that the server of forks has not imported."""
+WITHOUT_KERNELS = ("training", "data")  # folders of `fast` that the server of forks has not imported
 
 
 def plant(fault: Fault | None, package: str, folder: Path) -> Path:
@@ -34,7 +33,6 @@ def plant(fault: Fault | None, package: str, folder: Path) -> Path:
 
 
 def edit(path: Path, text: str, wrong: str) -> None:
-    """Replace the one occurrence of `text` in a file."""
     source = path.read_text(encoding="utf-8")
     assert source.count(text) == 1, f"`{text}` must occur once in {path.name}"
     path.write_text(source.replace(text, wrong), encoding="utf-8")
@@ -46,10 +44,7 @@ def findings(package: str, folder: Path, evidence: Path) -> dict[str, float]:
 
 
 def findings_on_cuda(folder: Path, evidence: Path) -> dict[str, float]:
-    """`findings` of the copy of `fast` in `folder`, with its CUDA kernels on a simulated GPU.
-
-    Numba chooses the simulator at import, so this takes a fresh interpreter.
-    """
+    """`findings` with the CUDA kernels on a simulated GPU, which takes a fresh interpreter."""
     program = f"from tests.support.faults.planting import simulate; simulate({str(folder)!r}, {str(evidence)!r})"
     environment = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1", "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
@@ -84,7 +79,7 @@ def _printed(function: str, package: str, folder: Path, *more: Path) -> dict[str
     return found
 
 
-# Called in the child.
+# The rest is called in the child.
 
 
 def use_copy(folder: str) -> None:
@@ -126,7 +121,7 @@ def print_findings(package: str, folder: str, evidence: str) -> None:
 
 
 def few_threads() -> None:
-    """Small blocks of threads for the simulator, in which they are threads of Python."""
+    """Small blocks for the simulator, whose threads are Python threads."""
     from fast.cuda import launches
 
     launches.WARP = launches.TOGETHER = 3
@@ -155,7 +150,6 @@ def print_results(package: str, folder: str) -> None:
 
 
 def runner(package: str) -> Callable[[Case], Result]:
-    """The function of `package` that runs a case."""
     if package == "reference":
         import reference
 
@@ -166,14 +160,14 @@ def runner(package: str) -> Callable[[Case], Result]:
 
 
 def run_tests(folder: str, compiled: bool, file: str, chosen: str) -> int:
-    """`outcome`; the exit code of pytest."""
+    """Runs `outcome` in the child; returns the exit code of pytest."""
     (use_copy_but_kernels if compiled else use_copy)(folder)
     import pytest
 
     code = pytest.main([
         "-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", f"--basetemp={folder}/temporary",
         "--import-mode=importlib",
-        "-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning",  # the server has
+        "-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning",  # imported by the server
         "-o", f"pythonpath={folder} {ROOT}", file, "-k", chosen,
     ])
     for name in [name for name in sys.modules if name.startswith("fast.")]:

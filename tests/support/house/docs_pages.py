@@ -13,8 +13,7 @@ from typing import Any
 
 BLOCK = re.compile(r"^```python\n(.*?)^```$(?:\n\n```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
-NEARLY = 0.25
-"""Relative tolerance of printed numbers: many training steps amplify rounding."""
+NEARLY = 0.25  # relative tolerance of printed numbers: many training steps amplify rounding
 
 FETCHING = {
     "script": "src", "img": "src", "iframe": "src", "audio": "src", "video": "src", "source": "src", "embed": "src",
@@ -27,7 +26,7 @@ REMOTE_IMAGE = re.compile(r"!\[[^\]]*\]\(((?:https?:)?//[^)\s]+)")
 
 @dataclass(frozen=True)
 class Block:
-    """A block of Python of a page: its first line there, and the output the page shows, if any."""
+    """A Python block of a page: its first line there, and the output the page shows, if any."""
 
     line: int
     program: str
@@ -35,16 +34,11 @@ class Block:
 
 
 def blocks(text: str) -> list[Block]:
-    """The blocks of a page, in order."""
     return [Block(text.count("\n", 0, m.start(1)) + 1, m[1], m[2]) for m in BLOCK.finditer(text)]
 
 
 def run(name: str, text: str) -> dict[str, Any]:
-    """Run every block of a page in one namespace; the namespace.
-
-    Raises:
-        AssertionError: a block prints something else than the page shows.
-    """
+    """Run every block of a page in one namespace, which is returned; asserts the output shown."""
     namespace: dict[str, Any] = {"__name__": name}
     for block in blocks(text):
         printed = io.StringIO()
@@ -98,7 +92,7 @@ class _Elements(HTMLParser):
 
 @cache
 def elements(html: str) -> _Elements:
-    """What a built page fetches, and its anchors."""
+    """The addresses that a built page fetches, and its anchors."""
     parser = _Elements()
     parser.feed(html)
     parser.close()
@@ -108,7 +102,7 @@ def elements(html: str) -> _Elements:
 def fetched_from_afar(name: str, text: str) -> list[str]:
     """Addresses elsewhere that a browser fetches for a page or a style; links do not count.
 
-    Scripts are not read: those of the theme fetch only for diagrams or a named repository.
+    Scripts are not read: the theme's scripts fetch only for diagrams or a named repository.
     """
     if name.endswith(".css"):
         return IN_STYLE.findall(text)

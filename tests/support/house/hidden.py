@@ -1,6 +1,6 @@
 """Hidden faults: NaN lost, denominators softened, exceptions swallowed; and machine paths.
 
-Each rule is a function of (path, text) that returns its findings. A line that has to ask for NaN
+Each rule is a function of (path, text) that returns its findings. A line that has to test for NaN
 carries the comment `# nan-ok: reason`, or follows a line with this comment alone; at an assignment
 the comment covers the name.
 """
@@ -23,7 +23,7 @@ MARK = re.compile(r"# nan-ok:(.*)")
 
 
 def skips(name: str) -> bool:
-    """Whether a function of this name leaves NaN out, or replaces it by a number."""
+    """Whether a function of this name skips NaN, or replaces it by a number."""
     return name in SKIPS or SKIPPING.fullmatch(name) is not None
 
 
@@ -60,11 +60,7 @@ def raises(body: list[ast.stmt]) -> bool:
 
 
 def uses_of_nan(tree: ast.AST, known: set[str]) -> dict[int, str]:
-    """Lines on which a NaN could become a number, or a step be left out, without an error.
-
-    Args:
-        known: names that hold the result of a test for NaN.
-    """
+    """Lines where a NaN could vanish without an error; names in `known` hold tests for NaN."""
     in_errors = {part for node in ast.walk(tree) if isinstance(node, ast.Raise) for part in ast.walk(node)}
     found: dict[int, str] = {}
     for node in located(tree):
@@ -99,7 +95,7 @@ def uses_of_nan(tree: ast.AST, known: set[str]) -> dict[int, str]:
 
 
 def marks(text: str) -> dict[int, str]:
-    """The reason of each `# nan-ok:`, by the line that it is about."""
+    """The reason of each `# nan-ok:`, by the line that it covers."""
     found: dict[int, str] = {}
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         mark = MARK.fullmatch(token.string) if token.type == tokenize.COMMENT else None
@@ -120,7 +116,6 @@ def hidden_nan(path: PurePosixPath, text: str) -> list[str]:
 
 
 def is_tiny(node: ast.AST) -> bool:
-    """A small constant, or a name for one."""
     match node:
         case ast.Constant(value=float(value)):
             return 0.0 < value < 1e-2

@@ -25,7 +25,7 @@ MAY_IMPORT = {
         "diffrax", "eventax_maxima",
     },
 }
-"""Imports a package may have beside the standard library and itself; `tests` may import all."""
+"""Imports of a package beside the standard library and itself; `tests` may import all."""
 
 MORE = {
     "spec/nir_nodes.py": {"nir"},  # optional, imported when used
@@ -81,7 +81,6 @@ def within(name: str, packages: Iterable[str]) -> bool:
 
 
 def forbidden_imports(path: PurePosixPath, text: str) -> list[str]:
-    """Imports that the table does not allow."""
     package = path.parts[0]
     allowed = {*MAY_IMPORT.get(package, ()), package, *sys.stdlib_module_names}
     for place, more in MORE.items():
@@ -119,7 +118,7 @@ def runtime(tree: ast.Module) -> ast.Module:
 
 
 def circle(texts: dict[PurePosixPath, str]) -> list[str]:
-    """The modules of one circle of imports, the first again at the end; empty if there is none."""
+    """The modules of one circle of imports, the first again at the end; empty if none exists."""
     modules = {".".join(path.with_suffix("").parts).removesuffix(".__init__"): path for path in texts}
     graph: dict[str, set[str]] = {}
     for module, path in modules.items():

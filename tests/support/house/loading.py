@@ -36,7 +36,6 @@ def is_safe(call: ast.Call, called: str) -> bool:
 
 
 def modules_of(node: ast.AST, names: dict[str, str]) -> list[str]:
-    """Modules that a statement or a call imports."""
     match node:
         case ast.Import(names=aliases):
             return [alias.name for alias in aliases]

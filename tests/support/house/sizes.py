@@ -9,13 +9,11 @@ LINES, PARAMETERS = 250, 12
 
 
 def long_file(path: PurePosixPath, text: str) -> list[str]:
-    """A finding if the file has more lines than allowed."""
     lines = len(text.splitlines())
     return [f"{path}: {lines} lines"] if lines > LINES else []
 
 
 def wide_functions(path: PurePosixPath, text: str) -> list[str]:
-    """Functions with more parameters than allowed."""
     found = []
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):

@@ -43,7 +43,7 @@ Located = ast.expr | ast.stmt | ast.alias | ast.excepthandler
 
 
 def located(tree: ast.AST) -> Iterator[Located]:
-    """All nodes of a file that have a line."""
+    """All nodes that have a line."""
     return (node for node in ast.walk(tree) if isinstance(node, Located))
 
 

@@ -1,7 +1,4 @@
-"""Rules of supply: every action pinned to a commit, every package to one version with its hashes.
-
-Each is a function of texts that returns its findings.
-"""
+"""Rules of supply, as functions of texts: actions pinned by commit, packages by their hashes."""
 
 from __future__ import annotations
 
@@ -26,7 +23,7 @@ def without_comment(line: str) -> str:
 
 
 def unpinned_actions(path: str, text: str) -> list[str]:
-    """Actions of a workflow that no commit names: a tag or a branch can move to other code."""
+    """Actions of a workflow without a commit: a tag or a branch can move to other code."""
     return [
         f"{path}:{number}: {action or 'nothing'}"
         for number, line in enumerate(text.splitlines(), start=1)
@@ -37,8 +34,6 @@ def unpinned_actions(path: str, text: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Entry:
-    """An entry of a file of requirements."""
-
     requirement: Requirement
     hashes: tuple[str, ...]
 
@@ -48,7 +43,7 @@ class Entry:
 
     @property
     def version(self) -> str | None:
-        """The version, if the entry allows only one."""
+        """The version, if the entry allows a single one."""
         pins = list(self.requirement.specifier)
         one = len(pins) == 1 and pins[0].operator == "==" and not pins[0].version.endswith("*")
         return pins[0].version if one else None

@@ -84,15 +84,12 @@ _FILES: tuple[tuple[str, bytes, str], ...] = (
 
 @dataclass(frozen=True)
 class BadCase:
-    """The fault, the file, and a part of the message."""
-
     name: str
     content: bytes
     message: str
 
 
 def bad_cases() -> Iterator[BadCase]:
-    """The catalogue."""
     for name, path, value, phrase, *place in CHANGES:
         where = place[0] if place else path
         yield BadCase(name, json.dumps(changed(path, value)).encode(), f"`{where}` must be {phrase}")
@@ -101,12 +98,12 @@ def bad_cases() -> Iterator[BadCase]:
 
 
 def changed(path: str, value: object) -> dict:
-    """The good case with one entry replaced, or left out."""
+    """The good case with one entry replaced or left out."""
     document = json.loads(json.dumps(GOOD))
     *parents, last = [int(key) if key.isdigit() else key for key in re.findall(r"[^.\[\]]+", path)]
     inner = document
     for key in parents:
-        if not isinstance(inner[key], dict | list):  # one number for all: give each its own
+        if not isinstance(inner[key], dict | list):  # one number for all neurons becomes one per neuron
             inner[key] = [inner[key]] * 3
         inner = inner[key]
     if value is ABSENT:

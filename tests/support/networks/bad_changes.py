@@ -1,7 +1,7 @@
 """Changes of a good case (`bad_cases.GOOD`) that make it bad, and the expected messages.
 
-Each entry: the fault; the path of the change, as a message names it; the new value; the rest of
-"must be"; and the path that the message names, where it differs.
+Each entry: the fault; the path of the change; the new value; the message after "must be"; and the
+path in the message, if another.
 """
 
 from __future__ import annotations

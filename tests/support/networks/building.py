@@ -12,7 +12,6 @@ from tests.support.networks.families import Family, Picker, Source
 
 
 def build(source: Source, family: Family) -> Case:
-    """A case of the family."""
     return _Builder(Picker(source), family).case()
 
 
@@ -58,7 +57,7 @@ class _Builder:
         return Case(network, T, {"in": SpikeTrains(tuple(trains))}, self._loss(read, sizes["out"], T))
 
     def _plan(self, layers: list[str], kinds: dict[str, str]) -> list[tuple[str, str, bool]]:
-        """Source, target, and whether it may be part of a loop."""
+        """Sources and targets; True if the connection may be part of a loop."""
         pick, family = self.pick, self.family
         chain = ["in", *layers]
         plan = [(a, b, False) for a, b in pairwise(chain)]
@@ -161,7 +160,7 @@ def _driving_weights(pattern: np.ndarray, target: Population, spikes: np.ndarray
 
     Args:
         pattern: signs and proportions, `[pre, post]`.
-        spikes: number of spikes of each source neuron, known or guessed.
+        spikes: number of spikes per source neuron, known or guessed.
         drive: ms.
     """
     weights = pattern.copy()
@@ -170,7 +169,7 @@ def _driving_weights(pattern: np.ndarray, target: Population, spikes: np.ndarray
     for j in range(target.size):
         v_th, ratio = v_ths[j], tau_syn[j] / tau_mem[j]
         charge = drive * v_th * (1 + 0.5 * ratio) / tau_syn[j]  # a slow current arrives late in the trial
-        strongest = 3.0 * v_th / ratio  # one arrival: not more than some 3 spikes
+        strongest = 3.0 * v_th / ratio  # one arrival: at most some 3 spikes
         column = [0.0 if u is None else u for u in pattern[:, j]]
         inhibition = sum(-n * u for n, u in zip(count, column, strict=True) if u < 0) * charge / count.sum()
         excitation = sum(n * u for n, u in zip(count, column, strict=True) if u > 0) or 1.0
@@ -183,8 +182,8 @@ def _driving_weights(pattern: np.ndarray, target: Population, spikes: np.ndarray
 def _loop_weights(pattern: np.ndarray, target: Population, strength: float) -> np.ndarray:
     """Weights too weak for self-sustained activity when all source neurons spike.
 
-    A spike costs a charge of `tau_mem (v_th - v_reset)`; one spike of every source neuron brings
-    `strength` of that.
+    One spike of every source neuron brings `strength` of the charge `tau_mem (v_th - v_reset)`
+    that a spike costs.
     """
     tau_mem, tau_syn, v_th, v_reset = _numbers(target)
     cost = strength * tau_mem * (v_th - v_reset) / (tau_syn * pattern.shape[0])

@@ -1,7 +1,4 @@
-"""The classes of drawn cases, so that a test can require each of them.
-
-The classes of activity come from the ground truth at 20 digits, not from an implementation.
-"""
+"""The classes of drawn cases, by the ground truth at 20 digits, so that a test can require each."""
 
 from __future__ import annotations
 
@@ -55,14 +52,11 @@ assert all(any(name.startswith(readout) for name in _LOSSES) for readout in READ
 
 
 class Census:
-    """The number of counted cases of each class."""
-
     def __init__(self) -> None:
         self.cases = 0
         self.counts: Counter[str] = Counter()
 
     def add(self, case: Case, truth: Truth | None = None) -> None:
-        """Count a case."""
         self.cases += 1
         self.counts.update(classes(case, truth))
 
@@ -77,7 +71,6 @@ class Census:
 
 
 def classes(case: Case, truth: Truth | None = None) -> set[str]:
-    """The classes of a case."""
     truth = simulate(Problem.from_case(case), 20) if truth is None else truth
     return {*_structure(case), *_events(case, truth), *_loss(case, truth)}
 

@@ -11,19 +11,12 @@ from mpmath import mpf
 from spec import Case, case_from_text
 from tests.support.truth import Problem
 
-DIGITS = 50
-"""Digits of the ground truth; mpmath computes the closed forms with 70."""
-
-EXACT = mpf("1e-47")
-"""Difference of two results of 50 digits, for values from 1 to 100."""
-
-DIFFERENCED = mpf("1e-28")
-"""Error of a central difference for a derivative near 1: step squared, 1e-32, times the third
-derivative."""
+DIGITS = 50  # digits of the ground truth; mpmath computes the closed forms with 70
+EXACT = mpf("1e-47")  # difference of two results of 50 digits, for values from 1 to 100
+DIFFERENCED = mpf("1e-28")  # error of a central difference for a derivative near 1: 1e-32 times the third derivative
 
 
 def case_of(out: dict, weights: list, delays: list, inputs: list, loss: dict, T: float) -> Case:
-    """Inputs into two neurons of one population."""
     document = {
         "format": "eventprop-case/1",
         "duration": T,
@@ -60,7 +53,7 @@ def one_neuron(
     t_in: float = 0.5,
     d: float = 1.75,
 ) -> Case:
-    """An input spike, and two neurons of `tau_mem` 16 ms of which only the first has a synapse."""
+    """An input spike, and two neurons of `tau_mem` 16 ms; only the first has a synapse."""
     constants = {"threshold": 1.0, "reset": -0.25} if kind == "lif" else {}
     out = {"kind": kind, "tau_syn": tau_syn, **constants}
     return case_of(out, [[w, None]], [[d, None]], [[t_in]], loss_of(read), T)
@@ -105,9 +98,7 @@ def pinned_maximum(read: str = "max_voltage", weights: Sequence = ([2.0, None], 
 
 
 def arrival_at_a_crossing() -> tuple[Problem, mpf]:
-    """`one_neuron` with a second, inhibitory input that arrives exactly at the first spike; this
-    time.
-    """
+    """`one_neuron` with an inhibitory arrival exactly at its first spike, and the time of both."""
     first, *_ = spikes_of_a_quadratic(Problem.from_case(one_neuron()))
     out = {"kind": "lif", "threshold": 1.0, "reset": -0.25}
     weights, delays = [[15.0, None], [-9.0, None]], [[1.75, None], [0.0, None]]

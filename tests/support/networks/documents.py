@@ -6,13 +6,11 @@ from collections.abc import Sequence
 
 
 def lif(name: str, size: int, **constants: object) -> dict:
-    """A spiking population."""
     given = {"tau_mem": 20.0, "tau_syn": 5.0, "threshold": 1.0, "reset": 0.0, **constants}
     return {"name": name, "kind": "lif", "size": size, **given}
 
 
 def li(name: str, size: int, **constants: object) -> dict:
-    """A population without spikes."""
     return {"name": name, "kind": "li", "size": size, "tau_mem": 20.0, "tau_syn": 5.0, **constants}
 
 

@@ -1,4 +1,4 @@
-"""Keeps the cases on which a test has failed; later runs repeat them."""
+"""Keeps the cases that failed a test; later runs repeat them."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _stored: dict[tuple[Path, str], Path] = {}
 def stored_on_failure(case: Case, name: str, folder: Path = FOLDER) -> Iterator[None]:
     """Writes the case to `folder/NAME-HASH.json` if the body raises.
 
-    One file stays per name and test run: Hypothesis shrinks a failing case step by step, and the
-    last case is the smallest.
+    One file stays per name and test run: the last case, which is the smallest, since Hypothesis
+    shrinks a failing case step by step.
 
     Args:
         name: of the test, with its parameter if it has one.
@@ -40,6 +40,6 @@ def stored_on_failure(case: Case, name: str, folder: Path = FOLDER) -> Iterator[
         known = path.exists()
         folder.mkdir(parents=True, exist_ok=True)
         save_case(case, path)
-        if not known:  # a file from before this run stays
+        if not known:  # files from before this run stay
             _stored[folder, name] = path
         raise

@@ -1,9 +1,9 @@
 """Kinds of networks for the tests, and the choices that build one.
 
-A builder takes all its choices, numbers included, as small integers from a `Source`. One source is
-Hypothesis: integers shrink well, and a network shrinks with them. The other is a seeded generator.
-Integers from a small range repeat, and equal numbers would make ties. So every number is moved
-within its step of the grid, by an amount that depends only on the count of numbers before it.
+A builder takes all its choices, numbers included, as small integers from a `Source`: Hypothesis
+(integers shrink well, and a network shrinks with them) or a seeded generator. Integers from a small
+range repeat, and equal numbers would make ties. So every number is moved within its step of the
+grid, by an amount that depends only on the count of numbers before it.
 """
 
 from __future__ import annotations
@@ -28,13 +28,11 @@ class Source(Protocol):
 
 
 class Seeded:
-    """Choices by a seed."""
-
     def __init__(self, seed: int | Sequence[int]) -> None:
         self.rng = np.random.default_rng(seed)
 
     def whole(self, low: int, high: int) -> int:
-        """An integer, both ends included, all with equal probability."""
+        """An integer, both ends included, uniformly distributed."""
         return int(self.rng.integers(low, high + 1))
 
 
@@ -46,7 +44,6 @@ class Picker:
     taken: int = 0
 
     def whole(self, low: int, high: int) -> int:
-        """An integer, both ends included."""
         return self.source.whole(low, high)
 
     def one(self, options: Sequence[T_]) -> T_:
@@ -72,17 +69,16 @@ class Family:
 
     Attributes:
         hidden: number of hidden layers.
-        recurrent: a hidden layer onto itself, with self-connections; `feedback`: a later layer onto
-            an earlier one.
-        skip, parallel, sparse: connections past a layer, double connections, absent synapses or
-            weights of 0.
+        recurrent: a hidden layer onto itself, with self-connections.
+        feedback: a later layer onto an earlier one.
+        skip, parallel: connections past a layer; double connections.
+        sparse: absent synapses or weights of 0.
         constants: `shared`: one value per population; `own`: one per neuron.
-        taus: of a neuron: `apart`, `equal`, or `near` each other.
+        taus: `tau_mem` and `tau_syn` of a neuron: `apart`, `equal`, or `near` each other.
         reset, threshold: sign of the reset; whether the threshold is 1.
         delays: `short`, `zero` (half of them), `same` (one for all), `long` (several spikes under
             way), `beyond` (some longer than the trial).
-        inputs: `spread`, `burst`, `together` (equal times for all neurons), `late` (some after the
-            end), `sparse`.
+        inputs: `spread`, `burst`, `together` (equal times), `late` (some after the end), `sparse`.
         gain: mean input current, in units of the threshold.
         inhibitory: number of inhibitory synapses in 8; `inhibition`: their strength.
         losses: readout, and kind of the population read.
@@ -107,7 +103,6 @@ class Family:
 
     @property
     def feed_forward(self) -> bool:
-        """Whether its networks have no loop."""
         return not (any(self.recurrent) or any(self.feedback))
 
 

@@ -15,13 +15,11 @@ TARGETS = trains([6.0, 9.0], [8.0])
 
 
 def reader(dtype: torch.dtype = torch.float64) -> LI:
-    """A readout of the first layer."""
     layer = LI(2, 2, readout="max_voltage", dtype=dtype)
     return layer.initialise_(1.0, 0.1, 3.0, torch.Generator().manual_seed(0))
 
 
 def network(dtype: torch.dtype = torch.float64) -> Network:
-    """Both layers as a `Network`."""
     return Network(case_of([first_layer(), second_layer()], TRIALS[0], SpikeTimeMSE("layer1", TARGETS)).network, dtype)
 
 

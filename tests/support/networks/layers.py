@@ -19,8 +19,7 @@ TRIALS: list[list[list[float]]] = [[[0.7, 4.1], [1.9], [2.6, 3.3]], [[], [0.4, 6
 """Three trials of different numbers of spikes, the last one silent."""
 
 
-FLOAT32 = 1e-5
-"""Relative error of a gradient in float32: some hundred operations in sequence."""
+FLOAT32 = 1e-5  # relative error of a gradient in float32: some hundred operations in sequence
 
 
 def trains(*times: list[float]) -> SpikeTrains:
@@ -29,7 +28,6 @@ def trains(*times: list[float]) -> SpikeTrains:
 
 
 def given_spikes(trials: list = TRIALS) -> Spikes:
-    """Spikes of three neurons."""
     return Spikes.from_trains(trials, DURATION)
 
 
@@ -47,7 +45,6 @@ def second_layer(dtype: torch.dtype = torch.float64) -> LIF:
 
 @torch.no_grad()
 def filled(layer: LIF, w: list[list[float]], d: list[list[float]]) -> LIF:
-    """The layer with these weights and delays."""
     layer.w.copy_(torch.tensor(w))
     layer.d.copy_(torch.tensor(d))
     return layer
@@ -81,10 +78,7 @@ LOSSES: dict[str, tuple[Loss, Callable[[Spikes], Tensor]]] = {
 
 
 def assert_batch_is_mean(name: str, dtype: torch.dtype) -> None:
-    """Asserts that a batch of `TRIALS` has the mean loss and the mean gradient of its trials.
-
-    `reference` runs each trial alone.
-    """
+    """Asserts that a batch of `TRIALS` has their mean loss and mean gradient in `reference`."""
     loss, function = LOSSES[name]
     layers = [first_layer(dtype).requires_grad_(), second_layer(dtype).requires_grad_()]
     spikes = given_spikes()

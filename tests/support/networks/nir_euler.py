@@ -1,5 +1,4 @@
-"""The equations of NIR nodes, from NIR's docstrings, in time steps; shares no code with the
-package.
+"""The equations of NIR nodes, from NIR's docstrings, in time steps; shares no code with `spec`.
 
 Forward Euler, first order: spike times are off by some steps, and by half of that with half the
 step. A spike is a Dirac: a signal of 1/step during one step. Times are in the unit of the graph.

@@ -64,7 +64,6 @@ def chain(w: object, d: object, sizes: tuple[int, int] = (2, 2)) -> Network:
 
 
 def numbers_of(network: Network) -> dict[str, np.ndarray]:
-    """Every array of numbers, by a name."""
     found = {f"{p.name}.{name}": getattr(p, name) for p in network.populations for name in LIF}
     found |= {f"{n}.{name}": getattr(c, name) for n, c in enumerate(network.connections) for name in ("w", "d")}
     return {name: values for name, values in found.items() if values is not None}

@@ -1,7 +1,7 @@
 """One network in another notation, and the places of its results.
 
 Each function returns the rewritten case, and the function from a result of the original case to the
-result expected of the rewritten one.
+result expected of the rewritten case.
 """
 
 from __future__ import annotations
@@ -31,11 +31,10 @@ Rewritten = tuple[Case, Callable[[Result], Result]]
 SPARE = Population("spare", "lif", 2, *(np.full(2, value) for value in (10.0, 5.0, 1.0, 0.0)))
 """Two neurons beside those of a network."""
 
-TIMES, VOLTAGES = ("d", "t_in", "tau_mem", "tau_syn"), ("w", "v_th", "v_reset")
+TIMES = ("tau_mem", "tau_syn")
 
 
 def trains_of(trains: Sequence[np.ndarray] | SpikeTrains) -> SpikeTrains:
-    """Spike trains of arrays."""
     return SpikeTrains(tuple(np.asarray(train) for train in trains))
 
 
@@ -54,18 +53,16 @@ def with_constants(population: Population, change: Callable[[str, np.ndarray], n
 
 
 def with_connections(case: Case, connections: Sequence[Connection]) -> Case:
-    """The case with other connections."""
     return replace(case, network=Network(case.network.populations, tuple(connections)))
 
 
 def with_gradients_of(result: Result, change: Callable[[list[ConnectionGradient]], list[ConnectionGradient]]) -> Result:
-    """The result with other gradients of its connections."""
     connections = change(list(result.gradients.connections))
     return replace(result, gradients=replace(result.gradients, connections=tuple(connections)))
 
 
 def later(case: Case, s: float) -> Rewritten:
-    """Everything is `s` ms later, targets and `T` too."""
+    """The case with all times later by `s` ms, targets and `T` too."""
     inputs = {name: trains_of([train + s for train in trains]) for name, trains in case.inputs.items()}
     loss = case.loss
     if isinstance(loss, SpikeTimeMSE):
@@ -82,7 +79,7 @@ def later(case: Case, s: float) -> Rewritten:
 
 
 def in_units(case: Case, ms: float, unit: float) -> Rewritten:
-    """Other units: a millisecond becomes `ms`, a unit of voltage becomes `unit`."""
+    """The case in other units: a millisecond becomes `ms`, a unit of voltage becomes `unit`."""
 
     def change(name: str, values: np.ndarray) -> np.ndarray:
         return values * (ms if name in TIMES else unit)
@@ -117,7 +114,7 @@ def in_units(case: Case, ms: float, unit: float) -> Rewritten:
 
 
 def permuted(case: Case, seed: int) -> Rewritten:
-    """Neurons of every population, populations and connections in another order."""
+    """The case with neurons of every population, populations and connections in another order."""
     rng = np.random.default_rng(seed)
     order = {p.name: rng.permutation(p.size) for p in case.network.populations}
     of_connections = rng.permutation(len(case.network.connections))

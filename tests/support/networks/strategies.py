@@ -1,7 +1,4 @@
-"""Cases that tests draw, by Hypothesis or by a seed.
-
-Both use one builder (`building.py`), so Hypothesis can find and shrink every seeded network.
-"""
+"""Cases that tests draw, by Hypothesis or by a seed, with one builder (`building.py`)."""
 
 from __future__ import annotations
 
@@ -15,7 +12,7 @@ from tests.support.networks.families import FAMILIES, Seeded
 
 
 def families(feed_forward: bool | None = None) -> list[str]:
-    """Names of families: all, those without loops, or those with."""
+    """Names of families: all, or only those without (or with) loops."""
     return [name for name, family in FAMILIES.items() if feed_forward in (None, family.feed_forward)]
 
 
@@ -37,9 +34,7 @@ def cases(draw: st.DrawFn, feed_forward: bool | None = None, family: str | None 
 
 
 def seeded_case(seed: int, family: str | None = None, feed_forward: bool | None = None) -> Case:
-    """The case of that seed, equal on every machine; without a family, seeds cycle through all of
-    them.
-    """
+    """The case of a seed, equal on every machine; seeds cycle through families if none is given."""
     names = families(feed_forward)
     name = names[seed % len(names)] if family is None else family
     return build(Seeded([seed, zlib.crc32(name.encode())]), FAMILIES[name])

@@ -1,4 +1,4 @@
-"""Cases of one neuron, among them one per kind of tie."""
+"""Cases of one neuron, also one per kind of tie."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def one_neuron(kind: str, arrivals: list[tuple[float, float]], duration: float) 
 
 
 def ties() -> dict[str, Case]:
-    """One case per kind of tie, with that tie only."""
+    """One case per kind of tie, with no other tie."""
     strong = (1.0, 8.0)
     t_post = float(reference.run(one_neuron("lif", [strong], 60.0)).spikes["out"][0][0])
     return {

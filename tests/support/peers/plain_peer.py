@@ -1,10 +1,9 @@
 """A small independent simulator in plain Python: `plain_peer.py CASE.json`.
 
-It has one layer of spiking neurons with squared errors of spike times, and gradients by weights and
-delays only; it refuses all else with exit code 5. It shares only the case files with this project:
-no NumPy, no `spec`. Between events the state flows in closed form; bisection finds a crossing
-before the peak; the sensitivities `gV`, `gI` of the loss to the state flow back along the same
-events.
+It has one layer of spiking neurons, squared errors of spike times, and gradients by weights and
+delays; it refuses all else with exit code 5. It shares only the case files with this project: no
+NumPy, no `spec`. Between events the state flows in closed form; bisection finds a crossing before
+the peak; the sensitivities `gV`, `gI` of the loss to the state flow back along the same events.
 """
 
 from __future__ import annotations
@@ -88,7 +87,7 @@ def simulate(
     v_th: float,
     v_reset: float,
 ) -> list[Event]:
-    """`(t, V, source, I)` of every event of neuron j, just after it; source None: its own spike."""
+    """`(t, V, source, I)` just after every event of neuron j; source None: its own spike."""
     events: list[Event] = []
     t = V = I = 0.0
     steps: list[tuple[float, int | None]] = [*arrivals, (duration, None)]
@@ -106,7 +105,7 @@ def simulate(
 
 
 def crossing(V: float, I: float, most: float, tau_mem: float, tau_syn: float, v_th: float) -> float | None:
-    """Time until `V` reaches the threshold, None if it does not within `most`."""
+    """Time until `V` reaches the threshold; None if later than `most`."""
     if I <= v_th:
         return None  # V cannot rise at the threshold, and I only falls
     rate = tau_syn / (tau_mem - tau_syn)

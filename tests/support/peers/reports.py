@@ -32,7 +32,7 @@ def of(report: Report, quantity: str) -> str:
 
 
 def graded(results: dict[str, dict], names: Sequence[str] | None = None) -> Report:
-    """The report on a simulator with these results."""
+    """The report of the kit on a simulator with these results."""
     given: Iterator[dict] = iter([results[one.name] for one in stored(names)])
     return check(lambda case: next(given), names)
 

@@ -1,9 +1,9 @@
 """Kills processes at random moments while they save; for a child of `tests.support.forking`.
 
 KIND is `whole` (`fast.training.checkpoints`) or `in-place` (a naive writer, the control). Each of N
-children saves one checkpoint after another until it is killed; after each kill the newest state is
-read. Prints, as JSON, how often no state could be read, how often a damaged one was skipped, how
-often the newest was older than before, and how many files were left half written.
+children saves one checkpoint after another until it is killed, and then the newest state is read.
+Prints, as JSON, how often no state was readable, a damaged one was skipped, and the newest was
+older than before; and how many half-written files were left.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ STATE = {"network": torch.arange(200_000, dtype=torch.float64)}
 
 
 def save_for_ever(kind: str, folder: Path, first: int) -> None:
-    """Saves checkpoints without end."""
     checkpoints = Checkpoints(folder)
     for step in count(first):
         state = {**STATE, "step": step}
@@ -36,7 +35,6 @@ def save_for_ever(kind: str, folder: Path, first: int) -> None:
 
 
 def main(kind: str, kills: int, name: str) -> None:
-    """Kills `kills` children, which save in the folder `name`."""
     folder, draw, unreadable, left_out, went_back, half_written, last = Path(name), random.Random(0), 0, 0, 0, 0, 0
     Checkpoints(folder).save(0, {**STATE, "step": 0})
     for _ in range(kills):

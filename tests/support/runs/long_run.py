@@ -54,7 +54,6 @@ class Small:
 
 
 def main(kind: str, steps: int) -> None:
-    """Takes the steps, and prints the measurements."""
     net, kept, found = Small(), list[Any](), list[tuple[int, int]]()
     losses, fired = list[float](), 0
     for step in range(1, WARM_UP + steps + 1):

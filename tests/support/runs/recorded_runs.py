@@ -27,7 +27,6 @@ def result(sizes: tuple[int, ...]) -> dict[str, Any]:
 
 
 def line(epoch: int) -> dict[str, Any]:
-    """One line of the log."""
     return {
         "epoch": epoch, "train_loss": 3.0 / epoch, "train_accuracy": 1 - 0.6 / epoch, "valid_loss": 3.1 / epoch,
         "valid_accuracy": 0.65 - 0.01 * abs(epoch - 2), "spikes_per_neuron": 2.0, "silent": 0.25, "silent_steps": 0,
@@ -37,7 +36,6 @@ def line(epoch: int) -> dict[str, Any]:
 
 
 def options(**entries: object) -> dict[str, Any]:
-    """Settings of several types."""
     return {
         "task": "yin-yang", "seed": 7, "out": "runs/mine", "resume": False, "dtype": "float32", "hidden": [30],
         "lr": 0.02, "data": None, "data_sha256": {"train.h5": "ab12", "test.h5": "cd34"}, **entries,
@@ -45,7 +43,7 @@ def options(**entries: object) -> dict[str, Any]:
 
 
 def arrays(sizes: tuple[int, ...], spikes: int = 3, trials: int = 3) -> Arrays:
-    """The arrays of `page.npz`, with this number of spikes per neuron and trial."""
+    """The arrays of `page.npz`, with `spikes` per neuron and trial."""
     random = np.random.default_rng(5)
     found: Arrays = {"t": np.linspace(0.0, DURATION, POINTS), "duration": np.array(DURATION)}
     for n, shape in enumerate(pairwise(sizes)):
@@ -65,7 +63,6 @@ def arrays(sizes: tuple[int, ...], spikes: int = 3, trials: int = 3) -> Arrays:
 
 
 def archive(found: Arrays) -> bytes:
-    """The bytes of the NumPy file."""
     content = io.BytesIO()
     np.savez_compressed(content, allow_pickle=True, **found)
     return content.getvalue()
@@ -106,12 +103,12 @@ def lines(**entries: object) -> Change:
 
 
 def settings(**entries: object) -> Change:
-    """Changes options."""
+    """Changes entries of `options.json`."""
     return lambda folder: (folder / "options.json").write_text(json.dumps(options(**entries)))
 
 
 def recorded(change: Callable[[Arrays], object]) -> Change:
-    """Changes arrays; `change` works in place."""
+    """Changes the arrays of `page.npz` in place."""
 
     def changed(folder: Path) -> None:
         with np.load(folder / "page.npz") as file:

@@ -40,11 +40,9 @@ class Outline(HTMLParser):
         return " ".join(" ".join(self.words).replace(NO_BREAK, " ").split())
 
     def names(self) -> list[str]:
-        """The names of the pictures."""
         return [str(attributes["alt"]) for tag, attributes in self.elements if tag == "img"]
 
 
 def drawn(folder: Path) -> Outline:
-    """The page that the command writes."""
     assert main([str(folder)]) == 0
     return Outline((folder / "run.html").read_text(encoding="utf-8"))

@@ -2,8 +2,8 @@
 
 `python -m tests.support.runs.sealed_run REPORT PLANT [OPTIONS of fast.train]` refuses every socket,
 and records every change of a file or folder and every start of a program. REPORT becomes a JSON
-object of these, up to the very end of the process. PLANT does something forbidden while the data
-are drawn (a control), or nothing (`-`). Without options only PLANT runs.
+object of these records, up to the very end of the process. PLANT does something forbidden while the
+data are drawn (a control), or nothing (`-`). Without options only PLANT runs.
 
 Audit events cover functions of Python, not libraries of other languages.
 """
@@ -37,8 +37,6 @@ class NetworkError(Exception):
 
 
 class Watch:
-    """The audit hook, and its record."""
-
     def __init__(self) -> None:
         self.changed: list[list[str]] = []
         self.talked: list[str] = []
@@ -126,7 +124,7 @@ def train(plant: str, options: tuple[str, ...]) -> int:
 
 
 def main(report: str, plant: str, *options: str) -> int:
-    """Watches a training; the exit code."""
+    """Watches a training; returns the exit code."""
     watch, file = Watch(), open(report, "w", encoding="utf-8")  # noqa: SIM115 - closed at the very end
     atexit.register(tell, watch, file)  # first, and so called last
     sys.addaudithook(watch)
@@ -134,14 +132,13 @@ def main(report: str, plant: str, *options: str) -> int:
 
 
 def tell(watch: Watch, report: TextIO) -> None:
-    """Writes the record."""
     json.dump(vars(watch), report)
     report.close()
 
 
 def in_a_fork(report: str, plant: str, *options: str) -> int:
     """`main` in a child of `tests.support.forking`, whose exit skips `atexit`."""
-    tempfile.tempdir = None  # that of the parent
+    tempfile.tempdir = None  # the parent has another folder
     try:
         return main(report, plant, *options)
     except Exception:

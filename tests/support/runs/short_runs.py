@@ -1,4 +1,4 @@
-"""Training runs of one second for the tests of survival: a classification and a sequence."""
+"""Training runs of about a second: a classification and the sequence task."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import torch
 
 from fast.data.spike_files import SpikeData
 from fast.tasks.sequence.task import Sequence
+from fast.train import main
 from fast.training import engine
 from fast.training.classify import Classification
 from fast.training.processes import Processes
@@ -62,6 +63,13 @@ def run(training: engine.Training, out: Path, **changed: Any) -> int:
     given = vars(options(out=str(out), **changed))
     with closing(RunFolder(str(out), "letters", given, given["resume"])) as folder:
         return engine.run(training, folder, given, Processes())
+
+
+def sequence_run(folder: Path, *given: str) -> tuple[int, dict, list[dict]]:
+    """Exit code, result and history of the command for the sequence task."""
+    code = main(["--task", "sequence", "--out", str(folder), *given])
+    lines = (folder / LOG).read_text(encoding="utf-8").splitlines()
+    return code, json.loads((folder / "result.json").read_text(encoding="utf-8")), [json.loads(line) for line in lines]
 
 
 class KilledError(Exception):

@@ -1,7 +1,7 @@
 """The state of a small network forwards and backwards, for the report's first figure.
 
-The reference keeps events only. Between them its flows give the state: forwards from the event
-before, backwards from the event after.
+The reference keeps events only. Between them its flows give the state: forwards from the previous
+event, backwards from the next.
 """
 
 from __future__ import annotations
@@ -41,8 +41,7 @@ class Traced(_Sweep):
     """The backward pass, with a record of its states.
 
     Attributes:
-        backwards: per neuron, `(t, lambda_V, lambda_I)` from late to early; twice at an event,
-            after and before.
+        backwards: per neuron, `(t, lambda_V, lambda_I)` from late to early; two per event.
         jumps: per neuron, one entry per event, from late to early.
     """
 
@@ -59,7 +58,6 @@ class Traced(_Sweep):
         super().flow_back(adjoint, event)
 
     def arrivals(self, adjoint: Adjoint, event: Arrivals) -> None:
-        """Records the gradients of the arrivals."""
         super().arrivals(adjoint, event)
         for spike, synapse in event.parcels:
             self.jumps[event.neuron].append({
@@ -70,7 +68,6 @@ class Traced(_Sweep):
             })
 
     def crossing(self, adjoint: Adjoint, event: Crossing) -> None:
-        """Records the jump."""
         plus = adjoint.lambda_V
         super().crossing(adjoint, event)
         self.jumps[event.neuron].append({
@@ -80,7 +77,7 @@ class Traced(_Sweep):
 
 
 def traced(case: Case) -> list[dict[str, Any]]:
-    """Per neuron that receives: curves forwards and backwards, spikes and events.
+    """Per receiving neuron: curves forwards and backwards, spikes and events.
 
     Losses of spike times only: a running readout drives the adjoint between events.
     """
@@ -101,7 +98,7 @@ def traced(case: Case) -> list[dict[str, Any]]:
 
 
 def _forwards(neuron: Neuron, T: float) -> list[tuple[float, float, float]]:
-    """`(t, V, I)`; at a spike twice, at the threshold and at the reset."""
+    """`(t, V, I)`; a spike has two entries, at the threshold and at the reset."""
     found: list[tuple[float, float, float]] = [(0.0, 0.0, 0.0)]
     ends = [*(event.t for event in neuron.events[1:]), T]
     for event, end in zip(neuron.events, ends, strict=True):

@@ -1,7 +1,4 @@
-"""`python -m tests.support.runs.undrawn OPTIONS`: `python -m fast.train` without its pictures.
-
-A short run takes less time than its pictures.
-"""
+"""`python -m tests.support.runs.undrawn OPTIONS`: `fast.train` without its slow pictures."""
 
 from __future__ import annotations
 
@@ -18,7 +15,6 @@ DRAWING = ("fast.tasks.sequence.task", "fast.training.classify")
 
 @contextmanager
 def without_pictures() -> Iterator[None]:
-    """No task draws pictures."""
     with pytest.MonkeyPatch.context() as patch:
         for module in DRAWING:
             patch.setattr(f"{module}.draw", lambda folder: [])
@@ -26,7 +22,6 @@ def without_pictures() -> Iterator[None]:
 
 
 def main(*options: str) -> int:
-    """Trains; the exit code."""
     with without_pictures():
         return train.main(options)
 

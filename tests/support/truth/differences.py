@@ -1,8 +1,7 @@
 """Derivatives of the loss as differences of two simulations.
 
 With values of 50 digits and a step of 1e-16, the error of a central difference is the square of the
-step times the third derivative, plus rounding of 1e-50 / 1e-16: about 30 digits are right, fewer
-near a grazing spike.
+step times the third derivative, plus rounding of 1e-50 / 1e-16: 30 digits, fewer near grazing.
 """
 
 from __future__ import annotations
@@ -42,8 +41,7 @@ def gradient(
         sides: parameters that are differenced from one side; see `difference`.
 
     Raises:
-        OrderChanged: the order of events at the case differs from that around it, or on the side
-            named.
+        OrderChanged: the order of events changes within the step.
     """
     around, sides = _Neighbourhood(Problem.from_case(case), digits, h), sides or {}
     with working_precision(around.precision):
@@ -58,7 +56,7 @@ def difference(problem: Problem, key: Key, digits: float = DIGITS, h: str = STEP
     """The derivative with respect to one parameter.
 
     Args:
-        side: 0: central. +1, -1: from above, from below; then the order of events must be constant
+        side: 0: central; +1, -1: from above, from below. Then the order of events must be constant
             on that side, and may differ at the problem itself, as at a tie.
 
     Raises:
@@ -80,8 +78,6 @@ def directional(
 
 
 class _Neighbourhood:
-    """A problem, and its losses at nudged values."""
-
     def __init__(self, problem: Problem, digits: float, h: str) -> None:
         self.case, self.digits = problem.case, digits
         self.precision = digits + guard_digits(problem, float(h))
@@ -95,11 +91,7 @@ class _Neighbourhood:
         return 1 if key[0] in ("d", "t_in") and self.values[key] < self.h else 0
 
     def slope(self, direction: Mapping[Key, Real], side: int, name: object, as_here: bool) -> Real:
-        """The derivative along `direction`, at the working precision of the caller.
-
-        Args:
-            as_here: whether the order of events must equal that of the problem itself.
-        """
+        """The derivative along `direction`; `as_here`: only with the problem's order of events."""
         total = Real(0)
         signatures = {self.here.signature()} if as_here else set()
         for multiple, weight in _STENCILS[side]:

@@ -9,8 +9,7 @@ from typing import TypeAlias
 import gmpy2
 import mpmath
 
-Real: TypeAlias = gmpy2.mpfr
-"""The type of a number inside a simulation, at the precision of the context."""
+Real: TypeAlias = gmpy2.mpfr  # the type of a number inside a simulation, at the precision of the context
 
 exp: Callable[[Real], Real] = gmpy2.exp
 log: Callable[[Real], Real] = gmpy2.log

@@ -1,4 +1,4 @@
-"""A case with numbers that can be nudged."""
+"""A case, and its numbers by key."""
 
 from __future__ import annotations
 
@@ -48,12 +48,6 @@ class Problem:
                 for k, t in enumerate(train):
                     values["t_in", name, i, k] = _exactly(t)
         return cls(case, values, _exactly(case.duration))
-
-    def nudged(self, direction: dict[Key, mpmath.mpf], step: mpmath.mpf) -> Problem:
-        """A copy at `values + step * direction`, to 200 digits."""
-        with mpmath.workdps(200):
-            moved = {key: self.values[key] + step * amount for key, amount in direction.items()}
-        return Problem(self.case, self.values | moved, self.duration)
 
 
 def _exactly(number: float) -> mpmath.mpf:

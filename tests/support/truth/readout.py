@@ -8,12 +8,12 @@ from spec import CrossEntropy, Loss, SpikeTimeMSE
 from tests.support.truth.numbers import INFINITY, Real, exp, log, real
 
 Place = tuple
-"""The place of a maximum: ("initial",), ("spike",), ("end",), ("arrival", arrivals) or ("interior",
-events before it)."""
+"""The place of a maximum: ("initial",), ("spike",), ("end",), ("arrival", arrivals) or
+("interior", events before it)."""
 
 
 class Maximum:
-    """The largest of the local maxima offered in order of time; the first is the initial 0.
+    """The largest of the local maxima, offered in order of time; the first is the initial 0.
 
     Attributes:
         value, place: of the earliest largest maximum.
@@ -24,7 +24,6 @@ class Maximum:
         self.value, self.place, self.gap = Real(0), ("initial",), INFINITY
 
     def offer(self, value: Real, place: Place) -> None:
-        """Takes one more local maximum."""
         if value > self.value:
             self.gap = value - self.value
             self.value, self.place = value, place
@@ -53,5 +52,4 @@ def spike_time_mse(trains: Sequence[Sequence[Real]], loss: SpikeTimeMSE, T: Real
 
 
 def reads(loss: Loss, readout: str) -> bool:
-    """Whether the loss has that readout."""
     return isinstance(loss, CrossEntropy) and loss.readout == readout

@@ -15,8 +15,7 @@ from tests.support.truth.problem import CONSTANTS, Key
 from tests.support.truth.readout import Maximum, cross_entropy, first_spike_readout, reads, spike_time_mse
 from tests.support.truth.voltage import Memo, Voltage
 
-Arrival = tuple[int, int]
-"""The synapse, and the index of the spike of its source."""
+Arrival = tuple[int, int]  # the synapse, and the index of the spike of its source
 
 
 @dataclass(frozen=True)
@@ -26,8 +25,8 @@ class Signature:
     Arrivals between two spikes of a neuron commute, so the signature ignores their order.
 
     Attributes:
-        arrivals: one tuple per neuron that is no input, in the order of the case: its arrivals
-            before its first spike, between the first and the second, ..., after the last.
+        arrivals: per neuron that is no input, in the order of the case: its arrivals before its
+            first spike, between the first and the second, ..., after the last.
         maxima: place of the maximum of every neuron read; empty unless `max_voltage` is read.
     """
 
@@ -37,9 +36,7 @@ class Signature:
 
 @lru_cache(maxsize=4)
 def _wiring(case: Case) -> tuple[list[tuple[str, int]], dict[tuple[str, int], list[tuple[int, int, Key, Key]]]]:
-    """Neurons that are no input; and per source its synapses: target, index, key of weight, key of
-    delay.
-    """
+    """All neurons but inputs; per source its synapses: target, index, keys of weight and delay."""
     neurons = [(p.name, j) for p in case.network.populations if p.kind != "input" for j in range(p.size)]
     index = {neuron: n for n, neuron in enumerate(neurons)}
     fan_out: dict[tuple[str, int], list[tuple[int, int, Key, Key]]] = {}
@@ -56,8 +53,8 @@ class Run:
     """A simulation at the working precision of the caller.
 
     Args:
-        near: a run of the same case at almost equal values; it saves exponentials and Newton steps,
-            and changes results by rounding only.
+        near: a run of the case at almost equal values; it saves exponentials and Newton steps, and
+            changes results by rounding only.
     """
 
     def __init__(self, case: Case, values: Mapping[Key, Real], T: Real, digits: float, near: Run | None = None) -> None:
@@ -103,7 +100,7 @@ class Run:
             self._end(n)
 
     def _send(self, source: tuple[str, int], k: int, t: Real) -> None:
-        """Put spike `k` of `source` under way in each synapse."""
+        """Send spike `k` of `source` through each synapse."""
         for target, synapse, w, d in self.fan_out.get(source, ()):
             t_arr = t + self.values[d]
             self._note(abs(self.T - t_arr) / self.T)
@@ -125,7 +122,7 @@ class Run:
         self._send(self.neurons[n], len(self.spikes[n]) - 1, t)
 
     def _arrive(self, n: int, t: Real) -> None:
-        """Take all arrivals at this neuron at `t`."""
+        """Take all arrivals at neuron `n` at `t`."""
         voltage, pending = self.voltages[n], self.pending[n]
         x, y = voltage.growths(t)
         rising = self._leave_segment(n, t, x, y)
@@ -148,9 +145,7 @@ class Run:
             self._note(self.maxima[n].gap)
 
     def _leave_segment(self, n: int, t: Real, x: Real, y: Real) -> bool:
-        """Record the largest V until `t`; whether V still rises there, for a neuron whose maximum
-        is read.
-        """
+        """Record the largest V until `t`; whether the maximum is read, and V still rises there."""
         voltage, peak = self.voltages[n], self.peaks[n]
         passed = peak if peak is not None and peak[0] < t else None
         if voltage.v_th is not None:
@@ -169,8 +164,7 @@ class Run:
     def _look_ahead(self, n: int, t: Real, x: Real, y: Real) -> None:
         """Find the crossing and the peak before the next arrival.
 
-        A neuron that is not read needs neither while its current, a bound of its voltage, is below
-        threshold.
+        A neuron that is not read needs neither while its current, a bound of V, is below threshold.
         """
         voltage = self.voltages[n]
         next_arrival = self.pending[n][0][0] if self.pending[n] else INFINITY
@@ -199,7 +193,6 @@ class Run:
             self.margin = distance
 
     def signature(self) -> Signature:
-        """The order of events."""
         arrivals = tuple(tuple(frozenset(group) for group in groups) for groups in self.arrivals)
         return Signature(arrivals, tuple(maximum.place for maximum in self.maxima.values()))
 
@@ -217,7 +210,6 @@ class Run:
         return [self.voltages[n].integral(self.T) / self.T for n in read]
 
     def loss(self) -> Real:
-        """The loss."""
         loss = self.case.loss
         y = self.readout()
         if isinstance(loss, CrossEntropy):

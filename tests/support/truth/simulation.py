@@ -41,7 +41,7 @@ class Truth:
 
 
 def simulate(problem: Problem, digits: float = 50) -> Truth:
-    """Loss and spikes of the problem, to about `digits` decimal digits."""
+    """The results of the problem, to about `digits` decimal digits."""
     with working_precision(digits + guard_digits(problem)):
         values = {key: real(value) for key, value in problem.values.items()}
         run = Run(problem.case, values, real(problem.duration), digits)
@@ -59,11 +59,11 @@ def simulate(problem: Problem, digits: float = 50) -> Truth:
 def guard_digits(problem: Problem, step: float = 0.0) -> float:
     """Digits that cancellation costs, with a reserve.
 
-    Cancellation is large where `tau_mem` is near `tau_syn` (twice: the time of a peak divides by
-    the difference again) and where `T / tau` is large.
+    Cancellation is large if `tau_mem` is near `tau_syn` (twice: the time of a peak divides by the
+    difference again), or if `T / tau` is large.
 
     Args:
-        step: ms, the nudge of a time constant, which is then the difference of equal ones.
+        step: ms, the nudge of a time constant, by which equal constants then differ.
     """
     lost = 0.0
     for (kind, *neuron), tau_mem in problem.values.items():

@@ -110,8 +110,8 @@ class Voltage:
     def crossing(self, t: Real, v: Real, peak: tuple[Real, Real], guess: Real | None) -> Real:
         """The one time at which V rises through `v_th`, between `t` with voltage `v`, and the peak.
 
-        Newton steps inside a bracket. They start at the guess, or at the root of the parabola
-        through both ends with its vertex at the peak.
+        Newton steps inside a bracket start at the guess, or at the root of the parabola through
+        both ends with its vertex at the peak.
         """
         low, high = t, peak[0]
         if guess is None or not low < guess < high:
@@ -133,9 +133,7 @@ class Voltage:
         return (low + high) / 2
 
     def integral(self, T: Real) -> Real:
-        """`int_0^T exp(-rate t) V dt`, term by term; there is no event between the last one and
-        `T`.
-        """
+        """`int_0^T exp(-rate t) V dt`, term by term; no event lies between the last one and `T`."""
         x, y = self.growths(T)
         tail = exp(-self.rate * T)
         r_mem = 1 / (1 / self.tau_mem + self.rate)
