@@ -1,0 +1,168 @@
+"""`python -m benchmarks.regress BASE`: the time of a training step against another checkout.
+
+Two processes build one workload, each from its own checkout, and time steps in turn: a machine that
+is busy for a while slows both. The median of the ratios of pairs counts. Exit code 1: a step takes
+more than 10 % longer than in BASE.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.command import WRONG, device_name, guarded
+from benchmarks.sizes import WORKLOADS
+from spec import SpecError
+from spec.checks import one_of, whole_number
+from spec.command import OneLineParser
+
+PROG = "python -m benchmarks.regress"
+ROOT = Path(__file__).parents[1]
+MOST = 1.10
+"""Ratio beyond which a step counts as slower."""
+TURN = 0.2
+"""Seconds that a process times steps for, at least one step, before it is the other's turn."""
+
+WORKER = f"""
+import sys, time, torch
+from benchmarks.sizes import DEFAULTS
+from benchmarks.step import forward
+from benchmarks.workloads import build
+
+def seconds():
+    workload.model.zero_grad()
+    start = time.perf_counter()
+    loss = forward(workload)
+    middle = time.perf_counter()
+    loss.backward()
+    return middle - start, time.perf_counter() - middle
+
+torch.set_num_threads(int(sys.argv[2]))
+workload = build(DEFAULTS[sys.argv[1]])
+seconds()
+steps = max(1, int({TURN} / sum(seconds())))
+print(steps, flush=True)
+for _ in sys.stdin:
+    print(*map(min, zip(*(seconds() for _ in range(steps)))), flush=True)
+"""
+"""The program of a process; both checkouts need no more in common than these three modules."""
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """Time of a step relative to BASE, and of its halves: medians over pairs; `seconds, base`: the
+    shortest steps."""
+
+    step: float
+    forward: float
+    backward: float
+    seconds: float
+    base: float
+
+
+class Worker:
+    """A process that times steps of a workload in a checkout."""
+
+    def __init__(self, checkout: Path, workload: str, threads: int) -> None:
+        command = [sys.executable, "-P", "-c", WORKER, workload, str(threads)]
+        self.checkout = checkout
+        self.process = subprocess.Popen(
+            command, cwd=checkout, env={**os.environ, "PYTHONPATH": str(checkout)}, stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, text=True,
+        )
+
+    def answer(self) -> tuple[float, ...]:
+        """The next line of numbers; the first one tells that the process is ready.
+
+        Raises:
+            SpecError: the process has ended.
+        """
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            remedy = "see its message above"
+            raise SpecError("BASE", "a checkout whose benchmarks run", str(self.checkout), remedy)
+        return tuple(map(float, line.split()))
+
+    def time(self) -> tuple[float, float]:
+        """Shortest forward and backward pass of a turn, s."""
+        assert self.process.stdin is not None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        first, second = self.answer()
+        return first, second
+
+    def close(self) -> None:
+        """End the process."""
+        self.process.kill()
+        self.process.communicate()
+
+
+def compare(base: Path, workload: str, threads: int, pairs: int) -> Ratio:
+    """The time of a workload's step here, relative to `base`."""
+    workers = [Worker(checkout, workload, threads) for checkout in (base, ROOT)]
+    try:
+        for worker in workers:
+            worker.answer()
+        found = [[worker.time() for worker in workers] for _ in range(pairs)]
+    finally:
+        for worker in workers:
+            worker.close()
+    before, now = zip(*found, strict=True)
+    sums = [(sum(a), sum(b)) for a, b in found]
+    forward, backward = (statistics.median(b[n] / a[n] for a, b in found) for n in (0, 1))
+    step = statistics.median(b / a for a, b in sums)
+    return Ratio(step, forward, backward, min(map(sum, now)), min(map(sum, before)))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line; the exit code, see `benchmarks.command.guarded`."""
+    return guarded(PROG, lambda: _run(argv))
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    parser = OneLineParser(PROG, "Time training steps in turn with those of another checkout.")
+    parser.add_argument("base", metavar="BASE", type=Path, help="folder of the other checkout")
+    parser.add_argument("--workload", action="append", help="repeatable (default: shd-like, recurrent, yin-yang)")
+    parser.add_argument("--threads", type=int, default=1, help="threads of the kernels and of torch (default: 1)")
+    parser.add_argument("--pairs", type=int, default=9, help="turns of each process (default: 9)")
+    options = parser.parse_args(argv)
+    _check(options)
+    print(f"step here / in {options.base}, on {device_name('cpu')}, {_threads(options.threads)}", flush=True)
+    slower = False
+    for workload in options.workload or ["shd-like", "recurrent", "yin-yang"]:
+        found = compare(options.base.resolve(), workload, options.threads, options.pairs)
+        slower |= found.step > MOST
+        print(
+            f"{workload}: {found.step:.3f} (forward {found.forward:.3f}, backward {found.backward:.3f}); shortest step "
+            f"{1e3 * found.seconds:.4g} ms, in BASE {1e3 * found.base:.4g} ms",
+            flush=True,
+        )
+    if slower:
+        print(f"slower: a step takes more than {MOST:g} times that of BASE")
+    return WRONG if slower else 0
+
+
+def _check(options: argparse.Namespace) -> None:
+    for name in ("fast", "benchmarks"):
+        if not (options.base / name / "__init__.py").is_file():
+            remedy = "clone the project and check a commit out"
+            raise SpecError("BASE", f"a checkout with `{name}/`", str(options.base), remedy)
+    for workload in options.workload or ():
+        one_of(workload, "--workload", WORKLOADS)
+    whole_number(options.threads, "--threads", 1, 1024, "give the number of threads")
+    whole_number(options.pairs, "--pairs", 1, 1000, "give the number of turns")
+
+
+def _threads(count: int) -> str:
+    return "1 thread" if count == 1 else f"{count} threads"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,66 @@
+"""The comparison of speed with another checkout: pairs, its limit, and its refusals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks import regress
+from tests import ROOT
+
+pytestmark = pytest.mark.full
+
+
+FAKE = """
+import os, sys
+seconds = 0.2 if os.path.basename(os.getcwd()) == "slow" else 0.1
+print(1, flush=True)
+for _ in sys.stdin:
+    print(seconds, 2 * seconds, flush=True)
+"""
+"""A worker whose steps take twice as long in the folder `slow`."""
+
+
+def checkout(folder: Path) -> Path:
+    """A folder that looks like a checkout."""
+    for name in ("fast", "benchmarks"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "__init__.py").touch()
+    return folder
+
+
+def test_a_step_beyond_the_limit_exits_1(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    slow, quick = checkout(tmp_path / "slow"), checkout(tmp_path / "quick")
+    monkeypatch.setattr(regress, "WORKER", FAKE)
+    monkeypatch.setattr(regress, "ROOT", quick)
+    assert regress.main([str(slow), "--workload", "deep", "--pairs", "3"]) == 0
+    assert "deep: 0.500 (forward 0.500, backward 0.500)" in capsys.readouterr().out
+    monkeypatch.setattr(regress, "ROOT", slow)
+    assert regress.main([str(quick), "--workload", "deep", "--pairs", "3"]) == regress.WRONG
+    assert "slower: a step takes more than 1.1 times that of BASE" in capsys.readouterr().out
+
+
+def test_a_checkout_is_as_fast_as_itself() -> None:
+    found = regress.compare(ROOT, "yin-yang", threads=1, pairs=3)
+    assert 0.3 < found.step < 3 and 0.3 < found.forward < 3 and 0.3 < found.backward < 3
+    assert 0 < found.seconds < 60 and 0 < found.base < 60
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["nowhere"], "`BASE` must be a checkout with `fast/`, got 'nowhere'"),
+    ([str(ROOT), "--workload", "mnist"], "`--workload` must be one of shd-like"),
+    ([str(ROOT), "--pairs", "0"], "`--pairs` must be"),
+])
+def test_bad_options_are_refused_in_one_line(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert regress.main(arguments) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_base_whose_benchmarks_do_not_run_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert regress.main([str(checkout(tmp_path / "empty")), "--workload", "yin-yang"]) == 2
+    assert "`BASE` must be a checkout whose benchmarks run" in capsys.readouterr().err
