@@ -8,6 +8,7 @@ more than 10 % longer than in BASE.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import statistics
 import subprocess
@@ -21,6 +22,7 @@ from benchmarks.sizes import WORKLOADS
 from spec import SpecError
 from spec.checks import one_of, whole_number
 from spec.command import OneLineParser
+from spec.errors import Verbatim
 
 PROG = "python -m benchmarks.regress"
 ROOT = Path(__file__).parents[1]
@@ -86,22 +88,34 @@ class Worker:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
-            remedy = "see its message above"
-            raise SpecError("BASE", "a checkout whose benchmarks run", str(self.checkout), remedy)
+            raise self.ended()
         return tuple(map(float, line.split()))
 
+    def ended(self) -> SpecError:
+        """The error of a process that ends too early, here or in BASE."""
+        remedy = f"see its message above; it ran in {self.checkout}"
+        return SpecError("checkout", "one whose benchmarks run", Verbatim("a process that ended"), remedy)
+
     def time(self) -> tuple[float, float]:
-        """Shortest forward and backward pass of a turn, s."""
+        """Shortest forward and backward pass of a turn, s.
+
+        Raises:
+            SpecError: the process has ended.
+        """
         assert self.process.stdin is not None
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
+        try:
+            self.process.stdin.write("\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:  # uncaught it would pass for a reader of our output that has left
+            raise self.ended() from None
         first, second = self.answer()
         return first, second
 
     def close(self) -> None:
         """End the process."""
         self.process.kill()
-        self.process.communicate()
+        with contextlib.suppress(BrokenPipeError):  # of a process that has ended before
+            self.process.communicate()
 
 
 def compare(base: Path, workload: str, threads: int, pairs: int) -> Ratio:

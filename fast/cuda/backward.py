@@ -60,6 +60,7 @@ def leave_bin(lane, bin_, clock, want_tau, b):
             adjoint[k, lane] = b.solved[k, lane]
         b.marked[lane] = 0.0
     elif rate >= 0.0 or want_tau:
+        # The product that `enter_bin` publishes: in another grouping last digits would differ.
         driven = b.drive[lane] * damping_of(bin_, rate)
         full_adjoint_across_bin(adjoint, lane, b.block.flow, driven, 1.0, rate)
     else:
