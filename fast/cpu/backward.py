@@ -5,8 +5,8 @@ In each bin, from the last to the first,
    maximum that is read) the ring holds NaN, and the events are taken one by one
    (`fast.physics.own_events`);
 2. all lanes go back to the start of the bin, in one step where there was no event;
-3. the spikes from outside that are emitted in the bin look the adjoint up at their arrivals
-   (`fast.cpu.lookup`).
+3. every BATCH bins, the spikes from outside that are emitted in them look the adjoint up at their
+   arrivals (`fast.cpu.lookup`).
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fast.cpu.deposit import SIDE_BY_SIDE, ring_places
+from fast.cpu.arrivals import SIDE_BY_SIDE, ring_places
 from fast.cpu.emitted import Emitted
 from fast.cpu.intrinsics import pointer
 from fast.cpu.lookup import LookupScratch, look_up_plain, look_up_special, lookup_scratch
 from fast.cpu.vector_step import publish, publish_full, retreat, retreat_full
 from fast.physics.adjoint import ADJOINT, BlockAdjoint, Events
-from fast.physics.clock import SLOT
 from fast.physics.compiling import allocating, compiled, inlined
+from fast.physics.instants import BATCH
 from fast.physics.layout import Arriving, block_of
 from fast.physics.neuron_record import MAX_BIN
-from fast.physics.own_events import back_to, mark, take_maximum, take_spike
+from fast.physics.own_events import back_to, start_at_T, take_maximum, take_spike
 from fast.physics.polynomials import LANES
 
 
@@ -63,8 +63,7 @@ class Found(NamedTuple):
 class Work(NamedTuple):
     """Arrays of the sweep of one block, reused by every trial.
 
-    See `fast.physics.adjoint.BlockAdjoint`. `ring [places]`; `full_adjoint_ring [places / 2,
-    ADJOINT + 1]`, empty where it is not needed.
+    `ring [2 * places]`; `full_adjoint_ring [places, ADJOINT + 1]`, empty where it is not needed.
     """
 
     ring: np.ndarray
@@ -89,17 +88,17 @@ def most_in_a_trial(ends):
 
 
 @allocating
-def work_for(packed_synapses, slots, full, most):
+def work_for(layer, full, most):
     """Arrays for trials of at most `most` own spikes."""
-    size, places = most + LANES, ring_places(slots)
+    size, places, w = most + LANES, ring_places(layer.ticks), layer.synapses.w
     events = Events(
-        np.empty(size), np.empty(size, np.int64), np.empty((size, ADJOINT)), np.empty((size, ADJOINT)),
-        np.empty(slots * LANES, np.int64), np.zeros((ADJOINT, LANES)),
+        np.empty(size), np.empty(size, np.int64), np.empty((2 * size, ADJOINT)), np.empty(2 * size),
+        np.empty(places, np.int64),
     )
     return Work(
-        np.zeros(places, packed_synapses.dtype), np.zeros((places // 2 if full else 0, ADJOINT + 1)),
-        lookup_scratch(packed_synapses), np.zeros((ADJOINT, LANES)), np.zeros((ADJOINT, LANES)),
-        np.zeros((ADJOINT, LANES)), np.zeros(LANES, np.uint8), np.zeros(LANES), np.zeros(LANES), events,
+        np.zeros(2 * places, w.dtype), np.zeros((places if full else 0, ADJOINT + 1)), lookup_scratch(w),
+        np.zeros((ADJOINT, LANES)), np.zeros((ADJOINT, LANES)), np.zeros((ADJOINT, LANES)), np.zeros(LANES, np.uint8),
+        np.zeros(LANES), np.zeros(LANES), events,
     )
 
 
@@ -107,8 +106,8 @@ def work_for(packed_synapses, slots, full, most):
 def enter_bin(bin_, slot, damping, first_maximum, clock, want_tau, b):
     """Publish the adjoint at the end of a bin, and take the maxima in it.
 
-    `damping`: of an integral readout at the end of the bin; `first_maximum`: event of the maximum
-    of lane 0. Returns whether any lane is marked.
+    `damping`: of an integral readout at the end of the bin; `first_maximum`: event of the maximum,
+    or of `T`, of lane 0.
     """
     publish(slot, pointer(b.adjoint), pointer(b.ring), pointer(b.events.first))
     if b.block.rate >= 0.0 or want_tau:
@@ -117,7 +116,7 @@ def enter_bin(bin_, slot, damping, first_maximum, clock, want_tau, b):
     if b.block.rate >= 0.0 and bin_ == clock.last:  # the last bin ends at T
         any_marked = True
         for lane in range(LANES):
-            mark(lane, bin_, slot, clock, b)
+            start_at_T(first_maximum + lane, lane, bin_, slot, clock, want_tau, b)
     if b.block.read_maximum:
         for lane in range(LANES):
             if b.neuron_record[MAX_BIN, lane] == bin_:
@@ -150,16 +149,13 @@ def backward_trial(trial, number, e_first, e_last, given, layer, clock, work, fo
         work.drive, work.position, work.marked, work.events, given.neuron_record[trial, number],
         given.dL_dy[trial, number], found.sums, found.dL_dconstants,
     )
-    slots, rate, number_type = layer.slots, layer.rate, layer.packed_synapses.dtype.type
-    size, T = number_type(slots * SLOT), clock.last + float(clock.end)
-    b.ring[:], b.adjoint[:], b.events.at_T[:] = clock.zero, 0.0, 0.0
-    b.full_adjoint_ring[:] = 0.0
+    ticks, rate, T = layer.ticks, layer.rate, clock.last + float(clock.end)
+    b.ring[:], b.adjoint[:], b.full_adjoint_ring[:] = clock.zero, 0.0, 0.0
     for lane in range(LANES):
         b.drive[lane] = b.dL_dy[lane] / T if rate >= 0.0 else 0.0
     n, n_first, e = arriving.offsets[trial + 1], arriving.offsets[trial], e_last - 1
-    ring_index = clock.last % slots
     for bin_ in range(clock.last, -1, -1):
-        here, slot = number_type(ring_index * SLOT), ring_index * LANES
+        slot = (bin_ & (ticks.bins - 1)) * LANES
         damping = math.exp(-rate * (bin_ + 1)) if rate >= 0.0 else 0.0
         any_marked = enter_bin(bin_, slot, damping, e_last - e_first, clock, want_tau, b)
         while e >= e_first and emitted.bin[e] == bin_:
@@ -167,33 +163,33 @@ def backward_trial(trial, number, e_first, e_last, given, layer, clock, work, fo
             take_spike(e - e_first, lane, bin_, slot, x, emitted.I[e], given.dL_dt[e], clock, want_tau, b)
             e -= 1
         leave_bin(bin_, damping, any_marked, clock, want_tau, b)
+        if bin_ % BATCH != 0:
+            continue
         last = n
-        while n > n_first and arriving.bin[n - 1] == bin_:
+        while n > n_first and arriving.bin[n - 1] >= bin_:
             n -= 1
         for first in range(n, last, SIDE_BY_SIDE):
             stop = min(first + SIDE_BY_SIDE, last)
             any_special = look_up_plain(
-                here, size, first, stop, arriving.rest, arriving.source, clock, want_tau, work.scratch, b,
-                found.dL_dt_pre,
+                first, stop, arriving.time, arriving.source, clock, want_tau, work.scratch, b, found.dL_dt_pre
             )
             if any_special:
                 look_up_special(
-                    bin_, first, first, stop, arriving.rest, arriving.source, clock, want_tau, work.scratch, b,
+                    first, first, stop, arriving.bin, arriving.time, arriving.source, clock, want_tau, work.scratch, b,
                     found.dL_dt_pre,
                 )
-        ring_index = ring_index - 1 if ring_index > 0 else slots - 1
 
 
 @allocating
 def backward_sweep(number, first_trial, last_trial, given, layer, clock):
-    """Block `number` of a feed-forward layer in trials `first_trial..last_trial-1`: `Found`."""
-    packed_synapses = layer.packed_synapses[number]
+    """Block `number` of a layer that is not recurrent, in trials `first_trial..last_trial-1`;
+    `Found`, over the trials."""
+    w, full = layer.synapses.w, layer.rate >= 0.0 or given.want_tau
     found = Found(
-        np.zeros((packed_synapses.shape[0], 2 * LANES), packed_synapses.dtype),
-        np.zeros(given.arriving.rest.size if given.want_dt else 0), np.zeros((4, LANES)),
+        np.zeros((w.shape[1], (5 if layer.rate >= 0.0 else 2) * LANES), w.dtype),
+        np.zeros(given.arriving.time.size if given.want_dt else 0), np.zeros((4, LANES)),
     )
-    full = layer.rate >= 0.0 or given.want_tau
-    work, e_first = work_for(packed_synapses, layer.slots, full, most_in_a_trial(given.ends)), 0
+    work, e_first = work_for(layer, full, most_in_a_trial(given.ends)), np.int64(0)
     for trial in range(first_trial, last_trial):
         e_last = given.ends[trial - first_trial]
         backward_trial(trial, number, e_first, e_last, given, layer, clock, work, found)

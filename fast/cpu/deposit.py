@@ -1,8 +1,9 @@
 """Spikes under way: their arrivals, added up in the bins ahead.
 
 The effect of an arrival on the state at the end of its bin is linear, so the arrivals of a bin are
-added up in any order and without `exp`: a polynomial of the time left in the bin gives each amount.
-A chain links the spikes that arrive, for the few bins that are solved event by event.
+added up in any order and without `exp`: each amount is a product of factors of the spike and of the
+synapse (`fast.physics.factors`). A chain links the spikes that arrive, for the few bins that are
+solved event by event.
 """
 
 from __future__ import annotations
@@ -11,45 +12,31 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fast.cpu.intrinsics import (
-    CELL,
-    CELL_I,
-    CELL_LINK,
-    CELL_UP,
-    CELL_V,
-    add_to_cell,
-    clear_cell,
-    moved,
-    pointer,
-)
-from fast.physics.bin_step import arrival_amounts
-from fast.physics.clock import SLOT
+from fast.cpu.arrivals import FACTORS, SIDE_BY_SIDE, aligned, factors_at, place_of, ring_places, set_factors
+from fast.cpu.intrinsics import CELL, add_to_cell, clear_cell, moved, pointer
+from fast.cpu.rows import add_row
 from fast.physics.compiling import allocating, compiled, inlined, vectorised
-from fast.physics.polynomials import LANES, RAB, polynomial
+from fast.physics.factors import (
+    arrival_amounts,
+    both_factors,
+    driven_a_bin_more,
+    driven_factors_of,
+    factors_of,
+    integral_amount,
+    one_of,
+)
+from fast.physics.instants import left_in_bin, masked
+from fast.physics.layout import FLOW_PM
+from fast.physics.polynomials import LANES
 
-SIDE_BY_SIDE = 16  # spikes whose deposits are computed before any is made
-
-
-class SpikePointers(NamedTuple):
-    """`rest, source` of spikes, as pointers."""
-
-    rest: np.ndarray
-    source: np.ndarray
-
-
-class BlockPointers(NamedTuple):
-    """Arrays of a `fast.physics.layout.Block`, as pointers."""
-
-    packed_synapses: np.ndarray
-    coefficients: np.ndarray
-    flow: np.ndarray
+AMOUNTS, V, I, UP = 3, 0, LANES, 2 * LANES  # of a spike: columns, a lane each
 
 
 class Ring(NamedTuple):
-    """The bins ahead of a block, and as many again for arrivals that are never read.
+    """The bins ahead of a block, and one more for synapses that do not exist, which is never read.
 
-    `cells [4 * places / 2]`: see `fast.cpu.intrinsics`. `integral [places / 2]`: the part that the
-    arrivals of a bin add to the integral of the voltage in it; empty if no integral is read.
+    `cells [4 * places]`: see `fast.cpu.intrinsics`. `integral [places]`: the part that the arrivals
+    of a bin add to the integral of the voltage in it; empty if no integral is read.
     """
 
     cells: np.ndarray
@@ -57,9 +44,11 @@ class Ring(NamedTuple):
 
 
 class DepositScratch(NamedTuple):
-    """`ring_offset, amount [SIDE_BY_SIDE, ...]`: the cells of deposits, and their amounts."""
+    """Of a group of spikes: `factors [FACTORS, SIDE_BY_SIDE]`; `place, amount
+    [SIDE_BY_SIDE, ...]`: the cells of deposits, and their amounts."""
 
-    ring_offset: np.ndarray
+    factors: np.ndarray
+    place: np.ndarray
     amount: np.ndarray
 
 
@@ -70,46 +59,35 @@ class Links(NamedTuple):
     mask: int
 
 
-@inlined
-def spike_pointers(rest, source):
-    """Pointers to spikes."""
-    return SpikePointers(pointer(rest), pointer(source))
-
-
-@inlined
-def block_pointers(layer, b):
-    """Pointers to block `b` of a layer."""
-    return BlockPointers(pointer(layer.packed_synapses[b]), pointer(layer.coefficients[b]), pointer(layer.flow[b]))
-
-
-@compiled
-def ring_places(slots):
-    """Places of a ring: bins ahead, as many for arrivals never read, and one bin for a carry."""
-    return (2 * slots + 1) * SLOT
-
-
 @allocating
-def empty_ring(slots, integral_read, clock):
-    """A ring of `slots` bins."""
-    places = ring_places(slots)
-    return Ring(np.full(CELL * places // 2, clock.zero), np.full(places // 2 if integral_read else 0, clock.zero))
+def empty_ring(ticks, integral_read, clock):
+    """A ring of bins."""
+    places = ring_places(ticks)
+    return Ring(np.full(CELL * places, clock.zero), np.full(places if integral_read else 0, clock.zero))
 
 
 @compiled
 def clear_ring(ring, clock):
     """Empty a ring."""
     cells = pointer(ring.cells)
-    for p in range(ring.cells.size // CELL):
+    for p in range(0, ring.cells.size, CELL):
         clear_cell(cells, p)
     ring.integral[:] = clock.zero
 
 
 @allocating
-def deposit_scratch(packed_synapses):
-    """Scratch of the precision of `packed_synapses`."""
+def deposit_scratch(w):
+    """Scratch of the precision of `w`."""
     return DepositScratch(
-        np.empty((SIDE_BY_SIDE, LANES), np.int32), np.zeros((SIDE_BY_SIDE, CELL * LANES), packed_synapses.dtype)
+        aligned(FACTORS, SIDE_BY_SIDE, w), aligned(SIDE_BY_SIDE, LANES, np.empty(0, np.int32)),
+        aligned(SIDE_BY_SIDE, AMOUNTS * LANES, w),
     )
+
+
+@inlined
+def scratch_pointers(scratch):
+    """Pointers to scratch."""
+    return DepositScratch(pointer(scratch.factors), pointer(scratch.place), pointer(scratch.amount))
 
 
 @compiled
@@ -127,75 +105,76 @@ def most_under_way(arriving, slots):
 
 
 @inlined
-def arrival_of(q, row, lane, here, size, clock):
-    """Time left in the bin of an arrival, and its place in the ring.
-
-    `q`: rest of the spike; `here`: place of its bin.
-    """
-    x, p = clock.one - (q + row[2 * LANES + lane]), here + row[LANES + lane]
-    if x <= clock.zero:
-        x += clock.one
-        p += clock.slot
-    if p >= size:
-        p -= size
-    return x, p
-
-
-@inlined
-def fill(amounts, k, w, x, lane, coefficients, clock):
-    """Set amounts `k` for an arrival of weight `w`, a time `x` before the end of its bin."""
-    dV, dI = arrival_amounts(w, x, lane, coefficients, clock.terms)
-    amounts[CELL * k + CELL_V] = dV
-    amounts[CELL * k + CELL_I] = dI
-    amounts[CELL * k + CELL_UP] = max(dV, clock.zero)
-    amounts[CELL * k + CELL_LINK] = clock.zero
+def set_amount(lane, carried, both, row, block, amount):
+    """Set the amounts of an arrival; `both`: its factors; `row`: where the synapses of its source
+    begin."""
+    a, b, ab = one_of(carried, both)
+    dV, dI = arrival_amounts(a, b, ab, block.w_b[row + lane], block.w_ab[row + lane])
+    amount[V + lane], amount[I + lane], amount[UP + lane] = dV, dI, max(dV, block.clock.zero)
 
 
 @vectorised
-def deposit(here, size, first, last, spikes, block, clock, links, cells, scratch):
-    """Add the arrivals of spikes `first..last-1`, emitted in the bin at `here`, to one block.
+def deposit(first, last, spikes, block, links, cells, scratch):
+    """Add the arrivals of spikes `first..last-1` to one block; arrays are pointers.
 
-    Arrays are pointers. The loops over lanes have no branch, so they vectorise; only the additions
-    to cells are done one by one.
+    The loops over lanes have no branch, so the compiler handles many lanes with one instruction.
     """
     for start in range(first, last, SIDE_BY_SIDE):
         stop = min(start + SIDE_BY_SIDE, last)
+        if block.alike:
+            set_factors(start, stop, spikes, block, False, scratch.factors)
         for n in range(start, stop):
-            q, row = spikes.rest[n], moved(block.packed_synapses, spikes.source[n] * (3 * LANES))
-            to = moved(scratch.ring_offset, (n - start) * LANES)
-            amounts = moved(scratch.amount, (n - start) * (CELL * LANES))
-            for lane in range(LANES):
-                x, p = arrival_of(q, row, lane, here, size, clock)
-                to[lane] = np.int32(p) >> 1
-                fill(amounts, lane, row[lane], x, lane, block.coefficients, clock)
+            k, time, row = n - start, spikes.time[n], spikes.source[n] * LANES
+            place, amount = moved(scratch.place, k * LANES), moved(scratch.amount, k * (AMOUNTS * LANES))
+            if block.alike:
+                both = factors_at(k, scratch.factors)
+                for lane in range(LANES):
+                    place[lane], carried = place_of(block.delay[row + lane], time, lane, block.ticks, CELL)
+                    set_amount(lane, carried, both, row, block, amount)
+            else:
+                for lane in range(LANES):
+                    place[lane], carried = place_of(block.delay[row + lane], time, lane, block.ticks, CELL)
+                    both = both_factors(time, lane, False, block, block.clock.terms)
+                    set_amount(lane, carried, both, row, block, amount)
         for n in range(start, stop):
-            to = moved(scratch.ring_offset, (n - start) * LANES)
-            amounts = moved(scratch.amount, (n - start) * (CELL * LANES))
-            before = moved(links.next, (n & links.mask) * LANES)
-            for lane in range(LANES):
-                before[lane] = add_to_cell(cells, to[lane], amounts, lane, n)
+            k = n - start
+            place, amount = moved(scratch.place, k * LANES), moved(scratch.amount, k * (AMOUNTS * LANES))
+            add_row(cells, place, amount, moved(links.next, (n & links.mask) * LANES), np.int32(n))
 
 
 @inlined
-def deposit_in_bin(slot, n, q, row, lane, coefficients, clock, links, cells, amount):
-    """Add the arrival of spike `n`, of rest `q`, at one lane, if it arrives in its own bin.
+def deposit_in_bin(slot, n, time, source, lane, block, links, cells):
+    """Add the arrival of spike `n` at one lane, if it arrives in the bin in which it is emitted.
 
-    `slot`: first cell of this bin; `amount`: scratch. Arrays are pointers. Returns whether it does.
+    `slot`: first place of that bin. Arrays are pointers. Returns whether it arrives there.
     """
-    x = clock.one - (q + row[2 * LANES + lane])
-    if x <= clock.zero:
+    at = source * LANES + lane
+    place, carried = place_of(block.delay[at], time, lane, block.ticks, CELL)
+    if carried or place != CELL * (slot + lane):
         return False
-    fill(amount, 0, row[lane], x, lane, coefficients, clock)
-    links.next[(n & links.mask) * LANES + lane] = add_to_cell(cells, slot + lane, amount, 0, n)
+    x = left_in_bin(masked(time, block.ticks.rest), block.ticks)
+    a, b, ab = factors_of(x, lane, block.coefficients, block.clock.terms)
+    dV, dI = arrival_amounts(a, b, ab, block.w_b[at], block.w_ab[at])
+    links.next[(n & links.mask) * LANES + lane] = add_to_cell(
+        cells, place, dV, dI, max(dV, block.clock.zero), np.int32(n)
+    )
     return True
 
 
 @vectorised
-def deposit_integral(here, size, first, last, spikes, block, clock, integral):
+def deposit_integral(first, last, spikes, block, integral):
     """Like `deposit` for an integral readout, without the factor `1/tau_mem`."""
+    ticks, terms, rate = block.ticks, block.clock.terms, block.rate
     for n in range(first, last):
-        q, row = spikes.rest[n], moved(block.packed_synapses, spikes.source[n] * (3 * LANES))
+        time, row = spikes.time[n], spikes.source[n] * LANES
+        delay, w_b, w_ab, w_rab = (
+            moved(block.delay, row), moved(block.w_b, row), moved(block.w_ab, row), moved(block.w_rab, row)
+        )
+        x = left_in_bin(masked(time, ticks.rest), ticks)
         for lane in range(LANES):
-            x, p = arrival_of(q, row, lane, here, size, clock)
-            rab = polynomial(block.coefficients, RAB, lane, x, clock.terms)
-            integral[np.int32(p) >> 1] += row[lane] * (x * x * rab)
+            place, carried = place_of(delay[lane], time, lane, ticks, 1)
+            a, b, ab = factors_of(x, lane, block.coefficients, terms)
+            ra, rab, e = driven_factors_of(x, a, block.flow[FLOW_PM + lane], rate, lane, block.coefficients, terms)
+            if carried:
+                ra, rab, e = driven_a_bin_more(a, b, ab, ra, rab, e, rate, lane, block.flow)
+            integral[place] += integral_amount(ra, rab, e, w_b[lane], w_ab[lane], w_rab[lane])

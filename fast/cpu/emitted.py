@@ -21,9 +21,9 @@ class Emitted(NamedTuple):
 
 
 @allocating
-def no_spikes(packed_synapses):
-    """An empty buffer of the precision of `packed_synapses`."""
-    return Emitted(np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, packed_synapses.dtype), np.empty(0))
+def no_spikes(w):
+    """An empty buffer of the precision of `w`."""
+    return Emitted(np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, w.dtype), np.empty(0))
 
 
 @allocating

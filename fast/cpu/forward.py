@@ -1,11 +1,10 @@
 """Forward kernel: one sweep through time, for one block of neurons side by side.
 
-In each bin
-1. the spikes from outside that are emitted in it are deposited in the bins ahead
-   (`fast.cpu.deposit`);
-2. lanes whose voltage provably stays below their level (the threshold; the largest voltage so far,
-   if that is read) cross the bin in one step (`fast.cpu.vector_step`); the few others are solved
-   event by event (`fast.physics.within_bin`).
+1. Every BATCH bins, the spikes from outside that are emitted in them are deposited in the bins
+   ahead (`fast.cpu.deposit`).
+2. In each bin, lanes whose voltage provably stays below their level (the threshold; the largest
+   voltage so far, if that is read) cross the bin in one step (`fast.cpu.vector_step`); the few
+   others are solved event by event (`fast.physics.within_bin`).
 """
 
 from __future__ import annotations
@@ -15,24 +14,24 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fast.cpu.arrivals import pointers_of, spike_pointers
 from fast.cpu.deposit import (
     DepositScratch,
     Links,
     Ring,
-    block_pointers,
     clear_ring,
     deposit,
     deposit_integral,
     deposit_scratch,
     empty_ring,
-    spike_pointers,
+    scratch_pointers,
 )
 from fast.cpu.emitted import USUAL, no_spikes, with_room
-from fast.cpu.intrinsics import link_of, pointer
+from fast.cpu.intrinsics import CELL, link_of, pointer
 from fast.cpu.vector_step import advance, integrate, step
 from fast.physics.bin_step import level_for_next_bin
-from fast.physics.clock import SLOT
 from fast.physics.compiling import allocating, compiled, inlined
+from fast.physics.instants import BATCH
 from fast.physics.layout import block_of
 from fast.physics.neuron_record import INTEGRAL, MAX_BIN, RECENT_BIN
 from fast.physics.polynomials import LANES
@@ -78,11 +77,12 @@ class Work(NamedTuple):
 
 
 @allocating
-def work_for(packed_synapses, most, slots, integral_read, clock):
-    """Arrays for `most` spikes under way and `slots` bins ahead."""
+def work_for(layer, most, clock):
+    """Arrays for `most` spikes under way."""
+    w = layer.synapses.w
     return Work(
-        empty_ring(slots, integral_read, clock), deposit_scratch(packed_synapses), np.empty((most, LANES), np.int32),
-        np.empty(most, packed_synapses.dtype), np.empty(most, packed_synapses.dtype), np.empty(2 * LANES),
+        empty_ring(layer.ticks, layer.rate >= 0.0, clock), deposit_scratch(w), np.empty((most, LANES), np.int32),
+        np.empty(most, w.dtype), np.empty(most, w.dtype), np.empty(2 * LANES),
         np.empty(2 * LANES), np.empty(LANES), np.empty(LANES, np.uint8),
     )
 
@@ -101,11 +101,10 @@ def solve_needed(slot, bin_, number, arriving, block, clock, neuron_record, work
     for lane in range(LANES):
         if not work.needs_solve[lane]:
             continue
-        V, I, x, k = work.state[lane], work.state[LANES + lane], 0.0, 0
-        link = link_of(pointer(work.ring.cells), slot + lane)
+        V, I, x, k = work.state[lane], work.state[LANES + lane], 0.0, np.int64(0)
+        link = link_of(pointer(work.ring.cells), CELL * (slot + lane))
         count = collect(
-            link, lane, arriving.rest, arriving.source, work.next, block.packed_synapses, clock, is_last, work.rest,
-            work.weight,
+            link, lane, arriving.time, arriving.source, work.next, block, clock, is_last, work.rest, work.weight,
         )
         arrivals = Arrivals(work.rest, work.weight, count)
         if not is_last and stays_below(V, I, arrivals, block.constants[0, lane], work.level[lane], 64 * clock.u):
@@ -132,35 +131,33 @@ def solve_needed(slot, bin_, number, arriving, block, clock, neuron_record, work
 
 @compiled
 def forward_trial(trial, number, arriving, layer, clock, neuron_record, work, emitted, n_emitted):
-    """Block `number` in one trial; fills `neuron_record [NEURON_RECORD, LANES]`.
-
-    Returns as `solve_needed`.
-    """
-    slots, integral_read = layer.slots, layer.rate >= 0.0
-    block, number_type = block_of(layer, number), layer.packed_synapses.dtype.type
-    block_, spikes = block_pointers(layer, number), spike_pointers(arriving.rest, arriving.source)
+    """Block `number` in one trial; fills `neuron_record [NEURON_RECORD, LANES]`. Returns as
+    `solve_needed`."""
+    ticks, integral_read, block = layer.ticks, layer.rate >= 0.0, block_of(layer, number)
+    block_, spikes = pointers_of(block, clock), spike_pointers(arriving.time, arriving.source)
     cells, integral = pointer(work.ring.cells), pointer(work.ring.integral)
-    links = Links(pointer(work.next), work.next.shape[0] - 1)
-    scratch = DepositScratch(pointer(work.scratch.ring_offset), pointer(work.scratch.amount))
+    links, scratch = Links(pointer(work.next), work.next.shape[0] - 1), scratch_pointers(work.scratch)
     state, ahead, level, needs_solve = (
         pointer(work.state), pointer(work.ahead), pointer(work.level), pointer(work.needs_solve)
     )
-    size, slack = number_type(slots * SLOT), 64 * clock.u
+    slack = 64 * clock.u
     clear_ring(work.ring, clock)
     work.state[:] = 0.0
     start_trial(neuron_record, work.level, block.constants, layer.read_maximum)
-    n, n_last, ring_index = arriving.offsets[trial], arriving.offsets[trial + 1], 0
+    n, n_last = arriving.offsets[trial], arriving.offsets[trial + 1]
     for bin_ in range(clock.last + 1):
-        here, slot, first = number_type(ring_index * SLOT), ring_index * LANES, n
-        while n < n_last and arriving.bin[n] == bin_:
-            n += 1
-        deposit(here, size, first, n, spikes, block_, clock, links, cells, scratch)
-        if integral_read:
-            deposit_integral(here, size, first, n, spikes, block_, clock, integral)
+        slot = (bin_ & (ticks.bins - 1)) * LANES
+        if bin_ % BATCH == 0:
+            first = n
+            while n < n_last and arriving.bin[n] < bin_ + BATCH:
+                n += 1
+            deposit(first, n, spikes, block_, links, cells, scratch)
+            if integral_read:
+                deposit_integral(first, n, spikes, block_, integral)
         any_needs_solve = step(slot, state, block_.flow, level, cells, slack, needs_solve, ahead)
         if bin_ == clock.last:  # the last bin ends at T
             for lane in range(LANES):
-                if integral_read or link_of(cells, slot + lane) >= 0:
+                if integral_read or link_of(cells, CELL * (slot + lane)) >= 0:
                     work.needs_solve[lane], any_needs_solve = 1, 1
         if any_needs_solve:
             n_emitted, status = solve_needed(
@@ -172,7 +169,6 @@ def forward_trial(trial, number, arriving, layer, clock, neuron_record, work, em
             weight_end = math.exp(-layer.rate * (bin_ + 1))
             integrate(slot, state, block_.flow, integral, weight_end, needs_solve, pointer(neuron_record[INTEGRAL]))
         advance(slot, state, ahead, cells)
-        ring_index = ring_index + 1 if ring_index + 1 < slots else 0
     return n_emitted, REACHED_END
 
 
@@ -186,8 +182,8 @@ def forward_sweep(number, first_trial, last_trial, arriving, most, layer, clock,
         The spikes; the end of each trial's spikes `[trials]`; and the neuron that spikes too fast,
         or NONE.
     """
-    work = work_for(layer.packed_synapses, most, layer.slots, layer.rate >= 0.0, clock)
-    emitted, ends, n = no_spikes(layer.packed_synapses), np.empty(last_trial - first_trial, np.int64), 0
+    work = work_for(layer, most, clock)
+    emitted, ends, n = no_spikes(layer.synapses.w), np.empty(last_trial - first_trial, np.int64), np.int64(0)
     for trial in range(first_trial, last_trial):
         emitted = with_room(emitted, n + USUAL * LANES)
         while True:

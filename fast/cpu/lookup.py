@@ -1,9 +1,9 @@
 """The adjoint looked up at every arrival, for the gradients of weights, delays and spike times.
 
 A ring holds the adjoint at the end of each bin ahead (which the sweep, backwards in time, has
-passed). At an arrival it is taken back by the time left in the bin, with the polynomials of its
-deposit. Where a neuron has an own event in the bin, the ring holds NaN: these few arrivals are
-looked up exactly (`fast.physics.own_events`).
+passed). At an arrival it is multiplied by the factors of the spike (`fast.physics.factors`), as in
+its deposit. Where a neuron has an own event in the bin, the ring holds NaN: those few arrivals are
+looked up among the events (`fast.physics.own_events`).
 """
 
 from __future__ import annotations
@@ -12,178 +12,213 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fast.cpu.deposit import SIDE_BY_SIDE, BlockPointers, arrival_of, spike_pointers
-from fast.cpu.intrinsics import copy_pair, lowest_bit, moved, nan_bits, pointer
-from fast.physics.adjoint import ADJOINT, DRIVE, TAU_MEM, TAU_SYN, X, Z, adjoint_in_bin, flow_back
+from fast.cpu.arrivals import (
+    FACTORS,
+    SIDE_BY_SIDE,
+    aligned,
+    factors_at,
+    place_of,
+    pointers_of,
+    set_factors,
+    spike_pointers,
+)
+from fast.cpu.intrinsics import lowest_bit, moved, pointer
+from fast.cpu.rows import gather_row
+from fast.physics.adjoint import ADJOINT, DRIVE, flow_back
 from fast.physics.compiling import allocating, compiled, inlined, summing, vectorised
+from fast.physics.factors import (
+    adjoint_terms,
+    both_factors,
+    dL_dt_arrival,
+    driven_a_bin_more,
+    driven_dL_dt_arrival,
+    driven_factors_of,
+    driven_terms,
+    factors_of,
+    one_of,
+)
+from fast.physics.instants import arrival_of, left_in_bin, masked, sum_of
 from fast.physics.layout import FLOW_PM, FLOW_PS
-from fast.physics.own_events import add_arrival_among_events
-from fast.physics.polynomials import LANES, RA, RAB, polynomial
+from fast.physics.own_events import add_arrival_among_events, add_tau
+from fast.physics.polynomials import LANES
+
+TERMS, OF_V, OF_I, OF_G = 3, 0, LANES, 2 * LANES  # of a spike: columns, a lane each
 
 
 class LookupScratch(NamedTuple):
-    """Results for each spike of a group, `[SIDE_BY_SIDE, ...]`.
+    """Of each spike of a group, `[SIDE_BY_SIDE, ...]`.
 
-    Of its arrivals: `ring_offset [..., LANES]`, their cells; `found [..., 2 * LANES]`, `lambda_V,
-    lambda_I` there; `driven [..., LANES]`, the driving term; `special`: one bit per lane whose
-    arrival must be looked up exactly.
+    `factors [FACTORS, SIDE_BY_SIDE]`. Of its arrivals: `place [..., LANES]`, in the ring; `terms
+    [..., TERMS * LANES]`, the adjoint there, and then its terms; `special`: one bit per lane whose
+    arrival lies among own events.
     """
 
-    ring_offset: np.ndarray
-    found: np.ndarray
-    driven: np.ndarray
+    factors: np.ndarray
+    place: np.ndarray
+    terms: np.ndarray
     special: np.ndarray
 
 
 @allocating
-def lookup_scratch(packed_synapses):
-    """Scratch of the precision of `packed_synapses`."""
+def lookup_scratch(w):
+    """Scratch of the precision of `w`."""
     return LookupScratch(
-        np.empty((SIDE_BY_SIDE, LANES), np.int32),
-        np.empty((SIDE_BY_SIDE, 2 * LANES), packed_synapses.dtype),
-        np.empty((SIDE_BY_SIDE, LANES)),
-        np.empty(SIDE_BY_SIDE, np.int64),
+        aligned(FACTORS, SIDE_BY_SIDE, w), aligned(SIDE_BY_SIDE, LANES, np.empty(0, np.int32)),
+        aligned(SIDE_BY_SIDE, TERMS * LANES, w), np.empty(SIDE_BY_SIDE, np.int64),
     )
 
 
 @inlined
-def left_in_bin(q, row, lane, clock):
-    """Time left in the bin of an arrival of a spike of rest `q`."""
-    x = clock.one - (q + row[2 * LANES + lane])
-    if x <= clock.zero:
-        x += clock.one
-    return x
+def add_to_sums(lane, time, both, row, block, terms, sums):
+    """Add the terms of an arrival, whose adjoint is in `terms`, to the sums of its source; `both`:
+    its factors; `row`: where the synapses of the source begin."""
+    carried = masked(sum_of(block.delay[row + lane], time), block.ticks.rest) < masked(time, block.ticks.rest)
+    a, b, ab = one_of(carried, both)
+    V, I = terms[OF_V + lane], terms[OF_I + lane]
+    is_nan = V != V  # nan-ok: NaN marks a bin with own events
+    of_V, of_I = adjoint_terms(V, I, a, b, ab)
+    of_V, of_I = block.clock.zero if is_nan else of_V, block.clock.zero if is_nan else of_I
+    terms[OF_V + lane], terms[OF_I + lane] = of_V, of_I
+    sums[OF_V + lane] += of_V  # [arrival-w], [arrival-d]
+    sums[OF_I + lane] += of_I
 
 
 @vectorised
-def gather(here, size, first, last, spikes, block, clock, ring, scratch, sums):
-    """Look the adjoint up at the arrivals of spikes `first..last-1` (at most SIDE_BY_SIDE).
+def gather(first, last, spikes, block, ring, scratch, sums, width):
+    """Look the adjoint up at the arrivals of spikes `first..last-1`.
 
-    The spikes are emitted in the bin at `here`. Leaves `lambda_V, lambda_I` in `scratch.found`,
-    adds `lambda_I` and `lambda_V - lambda_I` to `sums [source]`, and marks in `scratch.special` the
-    arrivals that need an exact look-up. Returns whether there are any. Arrays are pointers.
+    Leaves their terms in `scratch.terms`, adds them to `sums [sources, width]`, and marks in
+    `scratch.special` the arrivals among own events; returns whether there are any. Arrays are
+    pointers.
     """
-    for n in range(first, last):
-        q, row = spikes.rest[n], moved(block.packed_synapses, spikes.source[n] * (3 * LANES))
-        to = moved(scratch.ring_offset, (n - first) * LANES)
-        for lane in range(LANES):
-            _, p = arrival_of(q, row, lane, here, size, clock)
-            to[lane] = np.int32(p) >> 1
     any_special = 0
-    for n in range(first, last):
-        to, found = moved(scratch.ring_offset, (n - first) * LANES), moved(scratch.found, (n - first) * (2 * LANES))
-        for lane in range(LANES):
-            copy_pair(ring, to[lane], found, lane)
-    for n in range(first, last):
-        scratch.special[n - first] = nan_bits(moved(scratch.found, (n - first) * (2 * LANES)))
-        any_special |= scratch.special[n - first]
-    for n in range(first, last):
-        q, row = spikes.rest[n], moved(block.packed_synapses, spikes.source[n] * (3 * LANES))
-        found, add = moved(scratch.found, (n - first) * (2 * LANES)), moved(sums, spikes.source[n] * (2 * LANES))
-        for lane in range(LANES):
-            V, I = found[2 * lane], found[2 * lane + 1]
-            is_nan = V != V  # nan-ok: NaN marks a bin with own events
-            V, I = adjoint_in_bin(V, I, left_in_bin(q, row, lane, clock), lane, block.coefficients, clock.terms)
-            V, I = clock.zero if is_nan else V, clock.zero if is_nan else I
-            found[2 * lane], found[2 * lane + 1] = V, I
-            add[lane] += I  # [arrival-w]
-            add[LANES + lane] += V - I  # [arrival-d]
+    for start in range(first, last, SIDE_BY_SIDE):
+        stop = min(start + SIDE_BY_SIDE, last)
+        if block.alike:
+            set_factors(start, stop, spikes, block, True, scratch.factors)
+        for n in range(start, stop):
+            time, row, place = spikes.time[n], spikes.source[n] * LANES, moved(scratch.place, (n - first) * LANES)
+            for lane in range(LANES):
+                place[lane], _ = place_of(block.delay[row + lane], time, lane, block.ticks, 2)
+        for n in range(start, stop):
+            k, time, row = n - first, spikes.time[n], spikes.source[n] * LANES
+            terms, add = moved(scratch.terms, k * (TERMS * LANES)), moved(sums, spikes.source[n] * width)
+            special = gather_row(ring, moved(scratch.place, k * LANES), terms)
+            scratch.special[k] = special
+            any_special |= special
+            if block.alike:
+                both = factors_at(n - start, scratch.factors)
+                for lane in range(LANES):
+                    add_to_sums(lane, time, both, row, block, terms, add)
+            else:
+                for lane in range(LANES):
+                    both = both_factors(time, lane, True, block, block.clock.terms)
+                    add_to_sums(lane, time, both, row, block, terms, add)
     return any_special
 
 
 @vectorised
-def add_driven(first, last, spikes, block, clock, full_adjoint_ring, ring, scratch, sums):
-    """[readout-adjoint] Add the drive of an integral readout within the bins of gathered arrivals.
+def add_driven(first, last, spikes, block, full_adjoint_ring, ring, scratch, sums, width):
+    """[readout-adjoint] Add the terms that an integral readout drives within the bins of arrivals
+    just gathered.
 
-    `full_adjoint_ring [places / 2, ADJOINT + 1]`: at the ends of bins. Arrays are pointers.
+    `full_adjoint_ring [places, ADJOINT + 1]`: at the ends of bins. Arrays are pointers.
     """
+    ticks, terms, rate = block.ticks, block.clock.terms, block.rate
     for n in range(first, last):
-        to, found = moved(scratch.ring_offset, (n - first) * LANES), moved(scratch.found, (n - first) * (2 * LANES))
-        g_of = moved(scratch.driven, (n - first) * LANES)
+        time, delay = spikes.time[n], moved(block.delay, spikes.source[n] * LANES)
+        place, found = moved(scratch.place, (n - first) * LANES), moved(scratch.terms, (n - first) * (TERMS * LANES))
+        add, x = moved(sums, spikes.source[n] * width), left_in_bin(masked(time, ticks.rest), ticks)
         for lane in range(LANES):
-            p = to[lane]
+            _, _, carried = arrival_of(delay[lane], time, ticks)
+            p, pm = place[lane] >> 1, block.flow[FLOW_PM + lane]
             is_number = ring[2 * p] == ring[2 * p]  # nan-ok: NaN marks a bin with own events
-            g_of[lane] = full_adjoint_ring[p * (ADJOINT + 1) + DRIVE] if is_number else 0.0
-        q, row = spikes.rest[n], moved(block.packed_synapses, spikes.source[n] * (3 * LANES))
-        add = moved(sums, spikes.source[n] * (2 * LANES))
-        for lane in range(LANES):
-            x = left_in_bin(q, row, lane, clock)
-            g = -block.flow[FLOW_PM + lane] * g_of[lane] * x
-            V = g * polynomial(block.coefficients, RA, lane, x, clock.terms)
-            I = g * block.flow[FLOW_PS + lane] * x * polynomial(block.coefficients, RAB, lane, x, clock.terms)
-            found[2 * lane] += V
-            found[2 * lane + 1] += I
-            add[lane] += I
-            add[LANES + lane] += V - I
+            g = full_adjoint_ring[p * (ADJOINT + 1) + DRIVE] if is_number else 0.0
+            a, b, ab = factors_of(x, lane, block.coefficients, terms)
+            ra, rab, e = driven_factors_of(x, a, pm, rate, lane, block.coefficients, terms)
+            if carried:
+                ra, rab, e = driven_a_bin_more(a, b, ab, ra, rab, e, rate, lane, block.flow)
+            of_V, of_I, of_g = driven_terms(g, ra, rab, e, pm, block.flow[FLOW_PS + lane])
+            found[OF_V + lane] += of_V
+            found[OF_I + lane] += of_I
+            found[OF_G + lane] = of_g
+            add[OF_V + lane] += of_V
+            add[OF_I + lane] += of_I
+            add[OF_G + lane] += of_g
 
 
 @compiled
-def add_tau(first, last, rest, source, clock, ring_offset, b):
-    """[tau-flow] Add the terms of plain arrivals to the gradients of the time constants."""
+def add_all_tau(first, last, time, source, clock, place, b):
+    """[tau-flow] Add the terms of arrivals outside special bins to the gradients of the time
+    constants."""
+    ticks, synapses = b.block.ticks, b.block.synapses
     for n in range(first, last):
-        q, row, to = rest[n], b.block.packed_synapses[source[n]], ring_offset[n - first]
         for lane in range(LANES):
-            x, p = left_in_bin(q, row, lane, clock), to[lane]
-            at_end = b.full_adjoint_ring[p]
-            if b.ring[2 * p] != b.ring[2 * p] or row[lane] == clock.zero:  # nan-ok: NaN marks a bin with own events
+            p, delay = place[n - first, lane] >> 1, synapses.delay[source[n], lane]
+            if b.ring[2 * p] != b.ring[2 * p] or delay < 0:  # nan-ok: NaN marks a bin with own events
                 continue
+            _, rest, _ = arrival_of(delay, time[n], ticks)
             for k in range(ADJOINT):
-                b.other[k, lane] = at_end[k]
-            flow_back(b.other, lane, float(x), at_end[DRIVE], b.block, clock.terms, True)
-            b.dL_dconstants[TAU_MEM, lane] += row[lane] * b.other[X, lane]
-            b.dL_dconstants[TAU_SYN, lane] += row[lane] * b.other[Z, lane]
+                b.other[k, lane] = b.full_adjoint_ring[p, k]
+            g = b.full_adjoint_ring[p, DRIVE]
+            flow_back(b.other, lane, float(left_in_bin(rest, ticks)), g, b.block, clock.terms, True)
+            add_tau(source[n], lane, b)
 
 
 @summing
-def add_dL_dt_pre(first, last, source, packed_synapses, found, dL_dt_pre):
-    """[arrival-time] Add to each spike's derivative `sum w (lambda_V - lambda_I)` over arrivals.
-
-    Arrays are pointers.
-    """
+def add_dL_dt_pre(first, last, source, block, scratch, dL_dt_pre):
+    """[arrival-time] Add the derivative of the loss by each spike, from the terms of its arrivals.
+    Pointers."""
+    pm = moved(block.flow, FLOW_PM)
     for n in range(first, last):
-        row, at_arrivals = moved(packed_synapses, source[n] * (3 * LANES)), moved(found, (n - first) * (2 * LANES))
+        found, row = moved(scratch.terms, (n - first) * (TERMS * LANES)), source[n] * LANES
+        w_b, w_ab, w_rab = moved(block.w_b, row), moved(block.w_ab, row), moved(block.w_rab, row)
         total = 0.0
         for lane in range(LANES):
-            total += row[lane] * (at_arrivals[2 * lane] - at_arrivals[2 * lane + 1])
+            total += dL_dt_arrival(found[OF_V + lane], found[OF_I + lane], pm[lane], w_b[lane], w_ab[lane])
+        if block.rate >= 0.0:
+            for lane in range(LANES):
+                total += driven_dL_dt_arrival(found[OF_G + lane], pm[lane], block.rate, w_ab[lane], w_rab[lane])
         dL_dt_pre[n] += total
 
 
 @inlined
-def look_up_plain(here, size, first, last, rest, source, clock, want_tau, scratch, b, dL_dt_pre):
-    """Add the terms of all arrivals of spikes `first..last-1`, except special ones.
+def look_up_plain(first, last, time, source, clock, want_tau, scratch, b, dL_dt_pre):
+    """Add the terms of all arrivals of spikes `first..last-1`, at most SIDE_BY_SIDE, but the
+    special ones.
 
-    There are at most SIDE_BY_SIDE spikes. `here`: place of their bin; `dL_dt_pre`: by spike, empty
-    unless wanted. Returns whether there are special arrivals.
+    `dL_dt_pre`: by spike, empty if not wanted. Returns whether there are special arrivals.
     """
-    spikes, block = spike_pointers(rest, source), b.block
-    block_ = BlockPointers(pointer(block.packed_synapses), pointer(block.coefficients), pointer(block.flow))
+    spikes, block, width = spike_pointers(time, source), pointers_of(b.block, clock), b.sums.shape[1]
     scratch_ = LookupScratch(
-        pointer(scratch.ring_offset), pointer(scratch.found), pointer(scratch.driven), pointer(scratch.special)
+        pointer(scratch.factors), pointer(scratch.place), pointer(scratch.terms), pointer(scratch.special)
     )
     ring, sums = pointer(b.ring), pointer(b.sums)
-    any_special = gather(here, size, first, last, spikes, block_, clock, ring, scratch_, sums)
+    any_special = gather(first, last, spikes, block, ring, scratch_, sums, width)
     if block.rate >= 0.0:
-        add_driven(first, last, spikes, block_, clock, pointer(b.full_adjoint_ring), ring, scratch_, sums)
+        add_driven(first, last, spikes, block, pointer(b.full_adjoint_ring), ring, scratch_, sums, width)
     if want_tau:
-        add_tau(first, last, rest, source, clock, scratch.ring_offset, b)
+        add_all_tau(first, last, time, source, clock, scratch.place, b)
     if dL_dt_pre.size > 0:
-        add_dL_dt_pre(first, last, spikes.source, block_.packed_synapses, scratch_.found, pointer(dL_dt_pre))
+        add_dL_dt_pre(first, last, spikes.source, block, scratch_, pointer(dL_dt_pre))
     return any_special
 
 
 @inlined
-def look_up_special(bin_, base, first, last, rest, source, clock, want_tau, scratch, b, dL_dt_pre):
-    """Look up exactly the special arrivals of spikes `first..last-1`, emitted in bin `bin_`.
-
-    `base`: first spike of their group.
-    """
+def look_up_special(base, first, last, bins, time, source, clock, want_tau, scratch, b, dL_dt_pre):
+    """Look up the special arrivals of spikes `first..last-1`, emitted in `bins`, of a group from
+    `base` on."""
+    want_dt, factors = dL_dt_pre.size > 0, pointer(scratch.factors)
+    kept = b.block.alike and scratch.place.shape[0] <= SIDE_BY_SIDE  # the factors of the whole group
     for n in range(first, last):
         bits = scratch.special[n - base]
         while bits:
             lane = lowest_bit(bits)
             bits &= bits - 1
-            slot = scratch.ring_offset[n - base, lane] - lane
-            per_weight = add_arrival_among_events(rest[n], source[n], lane, bin_, slot, clock, want_tau, b)
-            if dL_dt_pre.size > 0:
-                # The product is formed here, where the compiler fuses it with the sum.
-                dL_dt_pre[n] += b.block.packed_synapses[source[n], lane] * per_weight
+            if kept:
+                both = factors_at(n - base, factors)
+            else:
+                both = both_factors(time[n], lane, True, b.block, clock.terms)
+            dL_dt = add_arrival_among_events(time[n], both, source[n], lane, bins[n], clock, want_dt, want_tau, b)
+            if want_dt:
+                dL_dt_pre[n] += dL_dt

@@ -54,13 +54,13 @@ class Pending(NamedTuple):
 
 
 @allocating
-def no_pending(lanes, room, packed_synapses):
+def no_pending(lanes, room, w):
     """Room for pending lanes among `lanes`, with `room` arrivals in a bin."""
     return Pending(
         np.zeros(3, np.int64), np.zeros(lanes, np.int64), np.zeros(lanes, np.int64), np.zeros(lanes, np.uint8),
         np.zeros((lanes, 4)), np.zeros((lanes, 4)), np.zeros(lanes, np.int64), np.zeros(lanes),
         np.zeros((lanes, NEURON_RECORD)), np.zeros(lanes, np.int64), np.zeros(lanes, np.int64),
-        np.zeros(lanes, np.int64), np.empty(room, packed_synapses.dtype), np.empty(room, packed_synapses.dtype),
+        np.zeros(lanes, np.int64), np.empty(room, w.dtype), np.empty(room, w.dtype),
     )
 
 
@@ -85,13 +85,12 @@ def touch(pending, number):
 
 
 @inlined
-def take_arrivals(pending, number, link, spikes, next_, packed_synapses, clock, is_last):
-    """Collect the arrivals of a lane that has just become pending; `link`: last of its chain."""
+def take_arrivals(pending, number, link, spikes, next_, block, clock, is_last):
+    """Collect the arrivals of a lane that has just become pending, from its chain, whose last is
+    `link`."""
     first = pending.how_many[TAKEN]
     rest, weight = pending.rest[first:], pending.weight[first:]
-    count = collect(
-        link, number % LANES, spikes.rest, spikes.source, next_, packed_synapses, clock, is_last, rest, weight
-    )
+    count = collect(link, number % LANES, spikes.time, spikes.source, next_, block, clock, is_last, rest, weight)
     pending.first[number], pending.arrivals[number] = first, count
     pending.capacity[number] = min(2 * count + 4, rest.size)
     pending.how_many[TAKEN] += pending.capacity[number]

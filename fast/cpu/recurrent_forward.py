@@ -26,12 +26,11 @@ from fast.cpu.workspace import (
     NO_LINKS,
     NO_SPIKES,
     OLDEST,
-    RING_INDEX,
     with_more,
     work_for,
 )
-from fast.physics.clock import SLOT
 from fast.physics.compiling import allocating, compiled, inlined
+from fast.physics.instants import BATCH, time_of
 from fast.physics.polynomials import LANES
 from fast.physics.within_bin import FULL, NONE, REACHED_END, STUCK
 
@@ -41,7 +40,7 @@ def start(layer, clock, neuron_record, work):
     """Empty arrays, before the first bin."""
     clear_ring(work.ring, clock)
     work.state[:], work.oldest_at[:] = 0.0, 0
-    for b in range(layer.packed_synapses.shape[0]):
+    for b in range(layer.constants.shape[0]):
         start_trial(neuron_record[b], work.level[b], layer.constants[b], layer.read_maximum)
 
 
@@ -56,35 +55,36 @@ def recurrent_trial(trial, arriving, layer, clock, neuron_record, work, emitted)
         `emitted` is, or the buffer of `work` that is full. With more room the sweep resumes from
         the start of the bin; if it stopped within a bin, from AT_START.
     """
-    slots, number_type, own = layer.slots, layer.packed_synapses.dtype.type, layer.copies * layer.post
-    size, pending, spikes, position = number_type(slots * SLOT), work.pending, work.spikes, work.position
-    links, s_last, n_emitted = spikes.next.shape[1], arriving.offsets[trial + 1], position[EMITTED]
+    ticks, own, pending, spikes = layer.ticks, layer.copies * layer.post, work.pending, work.spikes
+    position, links, n_last = work.position, spikes.next.shape[1], arriving.offsets[trial + 1]
+    n_emitted = position[EMITTED]
     if position[BIN] == AT_START:
         start(layer, clock, neuron_record, work)
-        position[BIN], position[RING_INDEX], position[DEPOSITED], position[ARRIVED] = 0, 0, 0, arriving.offsets[trial]
-    ring_index, n, s = position[RING_INDEX], position[DEPOSITED], position[ARRIVED]
+        position[BIN], position[DEPOSITED], position[ARRIVED] = 0, 0, arriving.offsets[trial]
+    n, s = position[DEPOSITED], position[ARRIVED]
     for bin_ in range(position[BIN], clock.last + 1):
-        here, slot, first, more = number_type(ring_index * SLOT), ring_index * LANES, n, 0
+        ring_index, slot, more = bin_ & (ticks.bins - 1), (bin_ & (ticks.bins - 1)) * LANES, 0
         work.oldest_at[ring_index] = n
-        oldest = work.oldest_at[ring_index + 1 if ring_index + 1 < slots else 0]
-        while s + more < s_last and arriving.bin[s + more] == bin_:
+        # Spikes from outside were deposited up to BATCH bins before their own.
+        oldest = work.oldest_at[max(bin_ - layer.slots - BATCH + 2, 0) & (ticks.bins - 1)]
+        while bin_ % BATCH == 0 and s + more < n_last and arriving.bin[s + more] < bin_ + BATCH:
             more += 1
         lack = REACHED_END  # unless each neuron can spike once in this bin
         if n_emitted + layer.post > emitted.bin.size:
             lack = FULL
-        elif n + more + own > spikes.rest.size:
+        elif n + more + own > spikes.time.size:
             lack = NO_SPIKES
         elif n + more + own - oldest > links:
             lack = NO_LINKS
         if lack != REACHED_END:
-            position[BIN], position[RING_INDEX], position[DEPOSITED], position[ARRIVED] = bin_, ring_index, n, s
+            position[BIN], position[DEPOSITED], position[ARRIVED] = bin_, n, s
             position[EMITTED], position[OLDEST] = n_emitted, oldest
             return n_emitted, lack
         position[BIN] = AT_START  # from here on the bin is under way
-        for _ in range(more):
-            spikes.rest[n], spikes.source[n] = arriving.rest[s], arriving.source[s]
-            s, n = s + 1, n + 1
-        deposit_everywhere(here, size, first, n, layer, clock, work)
+        for k in range(more):
+            spikes.time[n + k], spikes.source[n + k] = arriving.time[s + k], arriving.source[s + k]
+        deposit_everywhere(n, n + more, layer, clock, work)
+        s, n = s + more, n + more
         first_own = n
         if not enter_bin(slot, bin_, layer, clock, neuron_record, work):
             return n_emitted, NO_ARRIVALS
@@ -96,7 +96,7 @@ def recurrent_trial(trial, arriving, layer, clock, neuron_record, work, emitted)
                 return number, STUCK
             if n_emitted == emitted.bin.size:
                 return n_emitted, FULL
-            if n + layer.copies > spikes.rest.size:
+            if n + layer.copies > spikes.time.size:
                 return n_emitted, NO_SPIKES
             if n + layer.copies - oldest > links:
                 return n_emitted, NO_LINKS
@@ -107,7 +107,8 @@ def recurrent_trial(trial, arriving, layer, clock, neuron_record, work, emitted)
             settle(pending, number, neuron_record[number // LANES])
             touch(pending, number)
             for copy in range(layer.copies):
-                spikes.rest[n], spikes.source[n] = x, layer.external + copy * layer.post + number
+                spikes.time[n] = time_of(bin_, x, ticks)
+                spikes.source[n] = layer.external + copy * layer.post + number
                 if not deliver_same_bin(n, slot, bin_, layer, clock, neuron_record, work):
                     return n_emitted, NO_ARRIVALS
                 n += 1
@@ -115,11 +116,10 @@ def recurrent_trial(trial, arriving, layer, clock, neuron_record, work, emitted)
                 predict(pending, pending.touched[c], bin_, layer, clock, neuron_record)
                 pending.is_touched[pending.touched[c]] = 0
             pending.how_many[TOUCHED] = 0
-        # This adds arrivals in this bin to its cells a second time; nothing reads them again,
-        # and `leave_bin` clears them.
-        deposit_everywhere(here, size, first_own, n, layer, clock, work)
+        # This adds arrivals in this bin to its cells a second time: no one reads them any more, and
+        # `leave_bin` clears them.
+        deposit_everywhere(first_own, n, layer, clock, work)
         leave_bin(slot, bin_, layer, neuron_record, work)
-        ring_index = ring_index + 1 if ring_index + 1 < slots else 0
     return n_emitted, REACHED_END
 
 
@@ -129,7 +129,7 @@ def recurrent_sweep(first_trial, last_trial, arriving, most, layer, clock, neuro
     longest = 0
     for trial in range(first_trial, last_trial):
         longest = max(longest, arriving.offsets[trial + 1] - arriving.offsets[trial])
-    work, emitted = work_for(layer, most, longest, clock), no_spikes(layer.packed_synapses)
+    work, emitted = work_for(layer, most, longest, clock), no_spikes(layer.synapses.w)
     ends, n = np.empty(last_trial - first_trial, np.int64), 0
     for trial in range(first_trial, last_trial):
         emitted = with_room(emitted, n + USUAL * layer.post)
@@ -142,7 +142,7 @@ def recurrent_sweep(first_trial, last_trial, arriving, most, layer, clock, neuro
             if status == FULL:
                 emitted = with_room(emitted, 2 * emitted.bin.size)
             elif status >= NO_SPIKES:
-                work = with_more(work, status, layer.packed_synapses)
+                work = with_more(work, status, layer.synapses.w)
             else:
                 break
         if status == STUCK:

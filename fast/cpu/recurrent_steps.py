@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 
+from fast.cpu.arrivals import pointers_of, ring_places, spike_pointers
 from fast.cpu.deposit import (
-    DepositScratch,
     Links,
-    block_pointers,
     deposit,
     deposit_in_bin,
     deposit_integral,
-    ring_places,
-    spike_pointers,
+    scratch_pointers,
 )
 from fast.cpu.intrinsics import CELL, CELL_I, CELL_UP, CELL_V, link_of, lowest_bit, pointer
 from fast.cpu.pending import (
@@ -30,6 +28,8 @@ from fast.cpu.pending import (
 from fast.cpu.vector_step import advance, integrate, step
 from fast.physics.bin_step import level_for_next_bin, state_across_bin, voltage_may_pass
 from fast.physics.compiling import compiled, inlined
+from fast.physics.instants import arrival_of, in_bins
+from fast.physics.layout import block_of
 from fast.physics.neuron_record import INTEGRAL
 from fast.physics.polynomials import LANES
 
@@ -37,27 +37,27 @@ from fast.physics.polynomials import LANES
 @inlined
 def cells_of(b, layer, work):
     """Pointer to the cells of block `b`."""
-    places = ring_places(layer.slots) // 2
+    places = ring_places(layer.ticks)
     return pointer(work.ring.cells[b * places * CELL : (b + 1) * places * CELL])
 
 
 @inlined
 def integral_of(b, layer, work):
     """Pointer to the integrals of block `b`."""
-    places = ring_places(layer.slots) // 2
+    places = ring_places(layer.ticks)
     return pointer(work.ring.integral[b * places : (b + 1) * places])
 
 
 @compiled
-def deposit_everywhere(here, size, first, last, layer, clock, work):
+def deposit_everywhere(first, last, layer, clock, work):
     """Deposit spikes `first..last-1` in every block."""
-    spikes, mask = spike_pointers(work.spikes.rest, work.spikes.source), work.spikes.next.shape[1] - 1
-    scratch = DepositScratch(pointer(work.scratch.ring_offset), pointer(work.scratch.amount))
-    for b in range(layer.packed_synapses.shape[0]):
-        block, links = block_pointers(layer, b), Links(pointer(work.spikes.next[b]), mask)
-        deposit(here, size, first, last, spikes, block, clock, links, cells_of(b, layer, work), scratch)
+    spikes, mask = spike_pointers(work.spikes.time, work.spikes.source), work.spikes.next.shape[1] - 1
+    scratch = scratch_pointers(work.scratch)
+    for b in range(layer.constants.shape[0]):
+        block, links = pointers_of(block_of(layer, b), clock), Links(pointer(work.spikes.next[b]), mask)
+        deposit(first, last, spikes, block, links, cells_of(b, layer, work), scratch)
         if layer.rate >= 0.0:
-            deposit_integral(here, size, first, last, spikes, block, clock, integral_of(b, layer, work))
+            deposit_integral(first, last, spikes, block, integral_of(b, layer, work))
 
 
 @compiled
@@ -66,10 +66,10 @@ def add_pending(number, slot, bin_, layer, clock, neuron_record, work):
     b, lane, pending = number // LANES, number % LANES, work.pending
     if pending.rest.size - pending.how_many[TAKEN] < work.spikes.next.shape[1]:
         return False
-    link = link_of(cells_of(b, layer, work), slot + lane)
+    link = link_of(cells_of(b, layer, work), CELL * (slot + lane))
     start_pending(pending, number, work.state[b], lane, neuron_record[b])
     take_arrivals(
-        pending, number, link, work.spikes, work.spikes.next[b], layer.packed_synapses[b], clock, bin_ == clock.last
+        pending, number, link, work.spikes, work.spikes.next[b], block_of(layer, b), clock, bin_ == clock.last
     )
     work.needs_solve[b, lane] = 1
     return True
@@ -82,21 +82,22 @@ def deliver_same_bin(n, slot, bin_, layer, clock, neuron_record, work):
     It is deposited everywhere else when the bin is left. Returns whether there is room.
     """
     spikes, pending, mask = work.spikes, work.pending, work.spikes.next.shape[1] - 1
-    source, q = spikes.source[n], spikes.rest[n]
-    for b in range(layer.packed_synapses.shape[0]):
-        bits, cells = work.near[b, source - layer.external], cells_of(b, layer, work)
-        row, links = pointer(layer.packed_synapses[b, source]), Links(pointer(spikes.next[b]), mask)
-        coefficients, amount = pointer(layer.coefficients[b]), pointer(work.scratch.amount)
+    source, time = spikes.source[n], spikes.time[n]
+    for b in range(layer.constants.shape[0]):
+        bits, cells, block = work.near[b, source - layer.external], cells_of(b, layer, work), block_of(layer, b)
+        block_, links = pointers_of(block, clock), Links(pointer(spikes.next[b]), mask)
         while bits:
             lane = lowest_bit(bits)
             bits &= bits - 1
-            if not deposit_in_bin(slot, n, q, row, lane, coefficients, clock, links, cells, amount):
+            if not deposit_in_bin(slot, n, time, source, lane, block_, links, cells):
                 continue
-            number, c, r = b * LANES + lane, CELL * (slot + lane), q + row[2 * LANES + lane]
+            number, c = b * LANES + lane, CELL * (slot + lane)
             if work.needs_solve[b, lane]:
+                _, ticks_after, _ = arrival_of(block.synapses.delay[source, lane], time, layer.ticks)
+                r = in_bins(ticks_after, layer.ticks)
                 if bin_ == clock.last and r > clock.end:
                     continue
-                if not insert_arrival(pending, number, r, row[lane]):
+                if not insert_arrival(pending, number, r, block.synapses.w[source, lane]):
                     return False
                 touch(pending, number)
                 continue
@@ -123,7 +124,7 @@ def leave_bin(slot, bin_, layer, neuron_record, work):
         work.ahead[b, lane], work.ahead[b, LANES + lane] = then[V], then[I]
         v_th = layer.constants[b, 2, lane]
         work.level[b, lane] = level_for_next_bin(neuron_record[b], lane, bin_, v_th, layer.read_maximum)
-    for b in range(layer.packed_synapses.shape[0]):
+    for b in range(layer.constants.shape[0]):
         state, flow = pointer(work.state[b]), pointer(layer.flow[b])
         if layer.rate >= 0.0:
             integral, weight_end = integral_of(b, layer, work), math.exp(-layer.rate * (bin_ + 1))
@@ -137,7 +138,7 @@ def enter_bin(slot, bin_, layer, clock, neuron_record, work):
     """Step over the bin, and find the pending lanes in it. Returns whether there is room."""
     pending, is_last = work.pending, bin_ == clock.last
     pending.how_many[:] = 0
-    for b in range(layer.packed_synapses.shape[0]):
+    for b in range(layer.constants.shape[0]):
         cells, needs_solve = cells_of(b, layer, work), work.needs_solve[b]
         any_needs_solve = step(
             slot, pointer(work.state[b]), pointer(layer.flow[b]), pointer(work.level[b]), cells, 64 * clock.u,
@@ -146,7 +147,7 @@ def enter_bin(slot, bin_, layer, clock, neuron_record, work):
         if not (any_needs_solve or is_last):
             continue
         for lane in range(LANES):
-            arrives_last = is_last and (layer.rate >= 0.0 or link_of(cells, slot + lane) >= 0)
+            arrives_last = is_last and (layer.rate >= 0.0 or link_of(cells, CELL * (slot + lane)) >= 0)
             if not (needs_solve[lane] or arrives_last):
                 continue  # the last bin ends at T
             number = b * LANES + lane

@@ -18,6 +18,7 @@ from fast.cpu.recurrent_forward import recurrent_sweep
 from fast.cpu.sorting import sort_by_bin, sort_by_train
 from fast.cpu.threads import Piece, in_threads, pieces_of
 from fast.physics.clock import Clock
+from fast.physics.instants import BATCH, Ticks
 from fast.physics.layout import Arriving, Layer
 from fast.physics.neuron_record import NEURON_RECORD
 from fast.physics.polynomials import LANES
@@ -68,8 +69,9 @@ class Swept:
             return backward_sweep(blocks.start, first, last, given, layer, clock)
 
         found = in_threads(sweep, range(len(self.pieces)))
-        blocks, sources, _ = layer.packed_synapses.shape
-        sums, dL_dconstants = np.zeros((blocks, sources, 2 * LANES)), np.zeros((blocks, 4, LANES))
+        blocks, sources, _ = layer.synapses.w.shape
+        sums = np.zeros((blocks, sources, found[0].sums.shape[-1]))
+        dL_dconstants = np.zeros((blocks, 4, LANES))
         dL_dt_pre = np.zeros_like(found[0].dL_dt_pre)
         for piece, one in zip(self.pieces, found, strict=True):
             sums[piece.blocks] += one.sums
@@ -86,14 +88,14 @@ def solve(problem: Problem) -> Solved:
         ArithmeticError: a neuron spikes too fast, or without end.
     """
     # Packing copies, so tensors that are changed in place later do not reach the backward pass.
-    arriving, order = _arriving(problem)
     delays = packing.delays(problem)
-    layer = packing.layer(problem, delays, int(delays.longest))
+    layer, behind = packing.layer(problem, delays, int(delays.longest))
+    arriving, order = _arriving(problem, layer.ticks)
     trains, swept = _swept(problem, _as_arrays(arriving), _as_arrays(layer))
-    return solved(problem, layer, order, trains, swept)
+    return solved(problem, layer, behind, order, trains, swept)
 
 
-def _arriving(problem: Problem) -> tuple[Arriving, Tensor]:
+def _arriving(problem: Problem, ticks: Ticks) -> tuple[Arriving, Tensor]:
     """Arriving spikes up to `T` as kernels read them, and the number of each in the problem."""
     bin_, rest = packing.split(problem.times, problem)
     starts, counts = np.empty(problem.trials + 1, np.int64), np.empty(problem.clock.last + 2, np.int64)
@@ -101,13 +103,13 @@ def _arriving(problem: Problem) -> tuple[Arriving, Tensor]:
     sort_by_bin(bin_.numpy(), problem.offsets.numpy(), counts, starts, order, source)
     kept, sources = (torch.from_numpy(part[: starts[-1]]) for part in (order, source))
     bin_, rest = bin_.index_select(0, kept), rest.index_select(0, kept)
-    return Arriving(torch.from_numpy(starts), bin_, rest, sources), kept
+    return Arriving(torch.from_numpy(starts), bin_, packing.instants(bin_, rest, ticks), sources), kept
 
 
 def _swept(problem: Problem, arriving: Arriving, layer: Layer) -> tuple[Trains, Swept]:
     """Sweep forward: emitted spikes by (trial, neuron), and the input of the backward sweep."""
     clock, blocks, post = problem.clock, len(layer.constants), layer.post
-    under_way = most_under_way(arriving, layer.slots)
+    under_way = most_under_way(arriving, layer.slots + BATCH)
     record = np.zeros((problem.trials, blocks, NEURON_RECORD, LANES))
     pieces = pieces_of(problem.trials, clock.last + 1, blocks, layer.copies > 0)
 
@@ -135,5 +137,7 @@ def _swept(problem: Problem, arriving: Arriving, layer: Layer) -> tuple[Trains, 
 
 
 def _as_arrays(packed: Any) -> Any:
-    """A named tuple of tensors as one of arrays that share their memory."""
-    return type(packed)(*(part.numpy() if isinstance(part, Tensor) else part for part in packed))
+    """A named tuple of tensors as one of arrays that share their memory, and so on within it."""
+    if isinstance(packed, Tensor):
+        return packed.numpy()
+    return type(packed)(*map(_as_arrays, packed)) if hasattr(packed, "_fields") else packed

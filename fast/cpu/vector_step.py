@@ -40,7 +40,7 @@ def advance(slot, state, ahead, cells):
     for lane in range(2 * LANES):
         state[lane] = ahead[lane]
     for lane in range(LANES):
-        clear_cell(cells, slot + lane)
+        clear_cell(cells, CELL * (slot + lane))
 
 
 @vectorised

@@ -6,29 +6,27 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fast.cpu.deposit import DepositScratch, Ring, deposit_scratch, ring_places
+from fast.cpu.arrivals import ring_places
+from fast.cpu.deposit import DepositScratch, Ring, deposit_scratch
 from fast.cpu.emitted import USUAL
 from fast.cpu.intrinsics import CELL
 from fast.cpu.pending import Pending, no_pending
-from fast.physics.clock import SLOT
 from fast.physics.compiling import allocating
 from fast.physics.polynomials import LANES
 
 NO_SPIKES, NO_LINKS, NO_ARRIVALS = 10, 11, 12  # the buffer of `Work` that is full
 # Resume point of a sweep that stopped because a buffer was full: the bin (or AT_START: the trial
-# begins anew), its index in the ring, the numbers of spikes deposited, arrived from outside, and
+# begins anew), the numbers of spikes deposited, arrived from outside, and
 # emitted, and the oldest spike under way.
-BIN, RING_INDEX, DEPOSITED, ARRIVED, EMITTED, OLDEST = range(6)
+BIN, DEPOSITED, ARRIVED, EMITTED, OLDEST = range(5)
 AT_START = -1
 
 
 class Spikes(NamedTuple):
-    """Spikes of a trial in the order they are deposited: `rest, source [room]`.
+    """Spikes of a trial in the order they are deposited: `time, source [room]`; `next [blocks,
+    room, LANES]`: links."""
 
-    `next [blocks, room, LANES]`: links.
-    """
-
-    rest: np.ndarray
+    time: np.ndarray
     source: np.ndarray
     next: np.ndarray
 
@@ -37,9 +35,9 @@ class Work(NamedTuple):
     """Arrays of the sweep, reused by every trial.
 
     `ring`, `state, ahead [blocks, 2 * LANES]`, `level, needs_solve [blocks, LANES]`: as
-    `fast.cpu.forward.Work`, of every block. `oldest_at [slots]`: the first spike of each bin under
+    `fast.cpu.forward.Work`, of every block. `oldest_at [bins]`: the first spike of each bin under
     way. `near [blocks, copies * post]`: one bit per lane that a spike of the layer can reach in the
-    bin in which it is emitted. `position [6]`: resume point, see above.
+    bin in which it is emitted. `position [5]`: resume point, see above.
     """
 
     ring: Ring
@@ -57,38 +55,38 @@ class Work(NamedTuple):
 
 @allocating
 def work_for(layer, most, longest, clock):
-    """Arrays for `most` spikes from outside under way and `longest` in a trial.
-
-    There is room for some of the layer's own spikes too.
-    """
-    blocks, places, own = layer.packed_synapses.shape[0], ring_places(layer.slots), layer.copies * layer.post
-    cells, integrals = blocks * places * CELL // 2, blocks * places // 2 if layer.rate >= 0.0 else 0
+    """Arrays for `most` spikes from outside under way, `longest` in a trial, and some of the
+    layer's own."""
+    w, places, own = layer.synapses.w, ring_places(layer.ticks), layer.copies * layer.post
+    blocks, bits = w.shape[0], layer.ticks.bits
+    cells, integrals = blocks * places * CELL, blocks * places if layer.rate >= 0.0 else 0
     ring = Ring(np.full(cells, clock.zero), np.full(integrals, clock.zero))
     near = np.zeros((blocks, own), np.int64)
     for b in range(blocks):
         for source in range(own):
             for lane in range(LANES):
-                near[b, source] |= int(layer.packed_synapses[b, layer.external + source, LANES + lane] < SLOT) << lane
+                delay = layer.synapses.delay[b, layer.external + source, lane]
+                near[b, source] |= int(delay >= 0 and delay >> bits == 0) << lane
     room = longest + USUAL * own
     spikes = Spikes(
-        np.empty(room, layer.packed_synapses.dtype), np.empty(room, np.int32),
+        np.empty(room, layer.synapses.delay.dtype), np.empty(room, np.int32),
         np.empty((blocks, 2 * most, LANES), np.int32),
     )
     return Work(
-        ring, deposit_scratch(layer.packed_synapses), np.empty((blocks, 2 * LANES)), np.empty((blocks, 2 * LANES)),
-        np.empty((blocks, LANES)), np.empty((blocks, LANES), np.uint8), np.empty(layer.slots, np.int64), near,
-        np.zeros(6, np.int64), spikes,
-        no_pending(blocks * LANES, 4 * most + 1024, layer.packed_synapses),
+        ring, deposit_scratch(w), np.empty((blocks, 2 * LANES)), np.empty((blocks, 2 * LANES)),
+        np.empty((blocks, LANES)), np.empty((blocks, LANES), np.uint8), np.empty(layer.ticks.bins, np.int64), near,
+        np.zeros(5, np.int64), spikes, no_pending(blocks * LANES, 4 * most + 1024, w),
     )
 
 
 @allocating
-def with_more(work, lack, packed_synapses):
-    """The arrays with the full buffer doubled; contents stay, except pending lanes."""
+def with_more(work, lack, w):
+    """The arrays with twice the room in the buffer that is full; contents stay, except pending
+    lanes."""
     spikes, pending = work.spikes, work.pending
-    rest, source, next_ = spikes.rest, spikes.source, spikes.next
+    time, source, next_ = spikes.time, spikes.source, spikes.next
     if lack == NO_SPIKES:
-        rest = np.concatenate((rest, np.empty_like(rest)))
+        time = np.concatenate((time, np.empty_like(time)))
         source = np.concatenate((source, np.empty_like(source)))
     elif lack == NO_LINKS:
         blocks, room, _ = next_.shape
@@ -97,8 +95,8 @@ def with_more(work, lack, packed_synapses):
             for n in range(work.position[OLDEST], work.position[DEPOSITED]):
                 next_[:, n & (2 * room - 1)] = spikes.next[:, n & (room - 1)]
     else:
-        pending = no_pending(pending.lanes.size, 2 * pending.rest.size, packed_synapses)
+        pending = no_pending(pending.lanes.size, 2 * pending.rest.size, w)
     return Work(
         work.ring, work.scratch, work.state, work.ahead, work.level, work.needs_solve, work.oldest_at, work.near,
-        work.position, Spikes(rest, source, next_), pending,
+        work.position, Spikes(time, source, next_), pending,
     )

@@ -12,14 +12,14 @@ from fast.physics.layout import Layer, block_of
 from fast.physics.polynomials import LANES
 
 # Scratch of a block of neurons, `[ROWS, LANES]`: four adjoints, then numbers.
-SOLVED, OTHER, AT_T, DRIVES, POSITION, MARKED = ADJOINT, 2 * ADJOINT, 3 * ADJOINT, 4 * ADJOINT, 21, 22
-ROWS = 23
+SOLVED, OTHER, DRIVES, POSITION, MARKED = ADJOINT, 2 * ADJOINT, 3 * ADJOINT, 16, 17
+ROWS = 18
 
 
 class Given(NamedTuple):
     """Input of the backward pass: spikes, the loss, and the record of the forward pass.
 
-    `offsets, bin, rest, source`: as `fast.physics.layout.Arriving`. `own_offsets`: of each train,
+    `offsets, bin, time, source`: as `fast.physics.layout.Arriving`. `own_offsets`: of each train,
     or of each trial where all neurons are solved together; `own_neuron` (then only), `own_bin,
     own_rest, own_I`, and `dL_dt`, the derivative of the loss by each spike. `dL_dy [trials, blocks,
     LANES]`; `neuron_record [trials, blocks, NEURON_RECORD, LANES]`.
@@ -27,7 +27,7 @@ class Given(NamedTuple):
 
     offsets: Array
     bin: Array
-    rest: Array
+    time: Array
     source: Array
     own_offsets: Array
     own_neuron: Array
@@ -42,7 +42,7 @@ class Given(NamedTuple):
 class Passed(NamedTuple):
     """Bins that the sweep has passed, and all own events: `[chunks, blocks, ...]`.
 
-    `ring [2 * slots * LANES]`; `full_adjoint_ring [ADJOINT + 1, slots * LANES]` (one place if it is
+    `ring [2 * bins * LANES]`; `full_adjoint_ring [ADJOINT + 1, bins * LANES]` (one place if it is
     not needed); `first` and the other arrays of `fast.physics.adjoint.Events`: of all spikes, then
     of the maxima of every neuron of every chunk. `scratch [ROWS, LANES]` where neurons are solved
     together; elsewhere it lies in shared memory.
@@ -53,8 +53,8 @@ class Passed(NamedTuple):
     first: Array
     rest: Array
     later: Array
-    before: Array
-    end: Array
+    at_end: Array
+    position: Array
     scratch: Array
 
 
@@ -87,26 +87,24 @@ class Sweep(NamedTuple):
 def adjoint_of(trial, chunk, block, sweep, scratch):
     """The adjoint of a block in a trial: its part of every array; `scratch [ROWS, LANES]`."""
     given, layer, passed, sums = sweep.given, sweep.layer, sweep.passed, sweep.sums
-    events = Events(
-        passed.rest, passed.later, passed.before, passed.end, passed.first[chunk, block], scratch[AT_T:DRIVES]
-    )
+    events = Events(passed.rest, passed.later, passed.at_end, passed.position, passed.first[chunk, block])
     return BlockAdjoint(
         block_of(layer, block), passed.ring[chunk, block], passed.full_adjoint_ring[chunk, block], scratch[:SOLVED],
-        scratch[SOLVED:OTHER], scratch[OTHER:AT_T], scratch[DRIVES], scratch[POSITION], scratch[MARKED], events,
+        scratch[SOLVED:OTHER], scratch[OTHER:DRIVES], scratch[DRIVES], scratch[POSITION], scratch[MARKED], events,
         given.neuron_record[trial, block], given.dL_dy[trial, block], sums.of_synapses[chunk, block],
         sums.dL_dconstants[chunk, block],
     )
 
 
 @compiled
-def start_at_end(lane, slots, clock, b):
+def start_at_end(lane, bins, clock, b):
     """Before the last bin of a trial: the adjoint is 0, and no bin has been passed."""
     for k in range(ADJOINT):
-        b.adjoint[k, lane] = b.events.at_T[k, lane] = 0.0
+        b.adjoint[k, lane] = 0.0
     b.drive[lane] = b.dL_dy[lane] / (clock.last + float(clock.end)) if b.block.rate >= 0.0 else 0.0
     b.marked[lane] = 0.0
     full = b.full_adjoint_ring.shape[1] > 1
-    for cell in range(lane, slots * LANES, LANES):
+    for cell in range(lane, bins * LANES, LANES):
         b.ring[2 * cell] = b.ring[2 * cell + 1] = clock.zero
         if full:
             for k in range(ADJOINT + 1):

@@ -19,7 +19,7 @@ from fast.physics.adjoint import ADJOINT, DRIVE, LAMBDA_I, LAMBDA_V
 from fast.physics.bin_step import adjoint_across_bin, full_adjoint_across_bin
 from fast.physics.compiling import compiled
 from fast.physics.neuron_record import MAX_BIN
-from fast.physics.own_events import back_to, mark, take_maximum, take_spike
+from fast.physics.own_events import back_to, start_at_T, take_maximum, take_spike
 from fast.physics.polynomials import LANES
 
 GROUPS = THREADS // LANES
@@ -39,7 +39,7 @@ def enter_bin(lane, bin_, slot, last_event, clock, want_tau, b):
             b.full_adjoint_ring[k, slot + lane] = b.adjoint[k, lane]
         b.full_adjoint_ring[DRIVE, slot + lane] = b.drive[lane] * damping_of(bin_, rate)
     if rate >= 0.0 and bin_ == clock.last:  # the last bin ends at T
-        mark(lane, bin_, slot, clock, b)
+        start_at_T(last_event, lane, bin_, slot, clock, want_tau, b)
     if b.block.read_maximum and b.neuron_record[MAX_BIN, lane] == bin_:
         take_maximum(last_event, lane, bin_, slot, clock, want_tau, b)
 
@@ -73,24 +73,23 @@ def leave_bin(lane, bin_, clock, want_tau, b):
 def backward_lane(chunk, block, lane, first_trial, last_trial, sweep, scratch):
     """One neuron in trials `first_trial..last_trial-1`."""
     given, layer, clock, want_tau = sweep.given, sweep.layer, sweep.clock, sweep.want_tau
-    number, slots = block * LANES + lane, layer.slots
-    last_event = sweep.passed.rest.shape[0] - 1 - (chunk * layer.packed_synapses.shape[0] * LANES + number)
+    number, bins = block * LANES + lane, layer.ticks.bins
+    last_event = sweep.passed.rest.shape[0] - 1 - (chunk * layer.constants.shape[0] * LANES + number)
     for trial in range(first_trial, last_trial):
         b, train = adjoint_of(trial, chunk, block, sweep, scratch), trial * layer.post + number
-        start_at_end(lane, slots, clock, b)
-        e_first, e, ring_index = given.own_offsets[train], given.own_offsets[train + 1] - 1, clock.last % slots
+        start_at_end(lane, bins, clock, b)
+        e_first, e = given.own_offsets[train], given.own_offsets[train + 1] - 1
         n_first = given.offsets[trial]
         n = last_in_time(n_first, given.offsets[trial + 1], given.bin, clock)
         for bin_ in range(clock.last, -1, -1):
-            slot = ring_index * LANES
+            slot = (bin_ & (bins - 1)) * LANES
             enter_bin(lane, bin_, slot, last_event, clock, want_tau, b)
             while e >= e_first and given.own_bin[e] == bin_:
                 x = float(given.own_rest[e])
                 take_spike(e, lane, bin_, slot, x, given.own_I[e], given.dL_dt[e], clock, want_tau, b)
                 e -= 1
             leave_bin(lane, bin_, clock, want_tau, b)
-            n = look_up_arrivals_in_lane(n_first, n, number, bin_, ring_index, sweep, b)
-            ring_index = ring_index - 1 if ring_index > 0 else slots - 1
+            n = look_up_arrivals_in_lane(n_first, n, number, bin_, sweep, b)
 
 
 @kernel

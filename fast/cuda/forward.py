@@ -14,17 +14,25 @@ from numba import cuda
 
 from fast.cuda.compiling import Array, kernel
 from fast.physics.bin_step import (
-    arrival_amounts,
     level_for_next_bin,
     state_across_bin,
     voltage_integral_across_bin,
     voltage_may_pass,
 )
-from fast.physics.clock import SLOT
 from fast.physics.compiling import compiled
-from fast.physics.layout import block_of
+from fast.physics.factors import (
+    arrival_amounts,
+    both_factors,
+    driven_a_bin_more,
+    driven_factors_of,
+    factors_of,
+    integral_amount,
+    one_of,
+)
+from fast.physics.instants import arrival_of, left_in_bin, masked
+from fast.physics.layout import FLOW_PM, block_of
 from fast.physics.neuron_record import INTEGRAL, MAX_BIN, RECENT_BIN
-from fast.physics.polynomials import LANES, RAB, polynomial
+from fast.physics.polynomials import LANES
 from fast.physics.within_bin import CROSSED, STUCK, Arrivals, collect, stays_below, to_next_crossing
 
 IS_STUCK = -1  # in place of a number of spikes
@@ -33,8 +41,8 @@ IS_STUCK = -1  # in place of a number of spikes
 class Ahead(NamedTuple):
     """Bins ahead, `[trials at once, blocks, ...]`.
 
-    `deposits [4 * slots * LANES]`: amounts of V and I that arrive in each bin and lane, of
-    excitation, then of inhibition. `integral, chain [slots * LANES]`: amount of an integral
+    `deposits [4 * bins * LANES]`: amounts of V and I that arrive in each bin and lane, of
+    excitation, then of inhibition. `integral, chain [bins * LANES]`: amount of an integral
     readout, and the last spike. `next [size, LANES]`: the chains, `size` a power of two. `rest,
     weight [size, LANES]`: the arrivals of a bin in order.
     """
@@ -64,26 +72,37 @@ class Found(NamedTuple):
 
 
 @compiled
-def deposit_in_lane(n, q, source, ring_index, lane, layer, clock, ahead, here, block):
-    """Add the arrival of spike `n`, of rest `q`, at one neuron; see `fast.cpu.deposit.deposit`."""
-    row, slots = layer.packed_synapses[block, source], layer.slots
-    x, p = clock.one - (q + row[2 * LANES + lane]), ring_index * SLOT + int(row[LANES + lane])
-    if x <= clock.zero:
-        x += clock.one
-        p += SLOT
-    if p >= slots * SLOT:
-        p -= slots * SLOT
-    if p >= slots * SLOT:  # no synapse, or after the trial
+def deposit_in_lane(n, time, source, lane, layer, clock, ahead, here, block):
+    """Add the arrival of spike `n` at one neuron; see `fast.cpu.deposit.deposit`."""
+    b, next_ = block_of(layer, block), ahead.next[here, block]
+    delay, w_b, w_ab = b.synapses.delay[source, lane], b.synapses.w_b[source, lane], b.synapses.w_ab[source, lane]
+    if delay < 0:
         return
-    w, cell, next_, coefficients = row[lane], p >> 1, ahead.next[here, block], layer.coefficients[block]
-    deposits, chain = ahead.deposits[here, block], ahead.chain[here, block]
-    dV, dI = arrival_amounts(w, x, lane, coefficients, clock.terms)
-    deposits[2 * p] += dV
-    deposits[2 * p + 1] += dI
+    turn, _, carried = arrival_of(delay, time, layer.ticks)
+    cell, deposits, chain = turn * LANES + lane, ahead.deposits[here, block], ahead.chain[here, block]
+    a, b_, ab = one_of(carried, both_factors(time, lane, False, b, clock.terms))
+    dV, dI = arrival_amounts(a, b_, ab, w_b, w_ab)
+    sign = 0 if dV >= 0.0 else 2  # excitation, or inhibition
+    deposits[4 * cell + sign] += dV
+    deposits[4 * cell + sign + 1] += dI
     if layer.rate >= 0.0:
-        ahead.integral[here, block, cell] += w * (x * x * polynomial(coefficients, RAB, lane, x, clock.terms))
+        ahead.integral[here, block, cell] += integral_of(time, carried, source, lane, b, clock)
     next_[n & (next_.shape[0] - 1), lane] = chain[cell]
     chain[cell] = n
+
+
+@compiled
+def integral_of(time, carried, source, lane, b, clock):
+    """What an arrival adds to the integral readout of its bin."""
+    pm, synapses = b.flow[FLOW_PM + lane], b.synapses
+    x = left_in_bin(masked(time, b.ticks.rest), b.ticks)
+    a, b_, ab = factors_of(x, lane, b.coefficients, clock.terms)
+    ra, rab, e = driven_factors_of(x, a, pm, b.rate, lane, b.coefficients, clock.terms)
+    if carried:
+        ra, rab, e = driven_a_bin_more(a, b_, ab, ra, rab, e, b.rate, lane, b.flow)
+    return integral_amount(
+        ra, rab, e, synapses.w_b[source, lane], synapses.w_ab[source, lane], synapses.w_rab[source, lane]
+    )
 
 
 @compiled
@@ -131,7 +150,7 @@ def forward_lane(trial, here, number, lane, arriving, layer, clock, ahead, found
 
     `ahead` is empty before and after.
     """
-    slots, integral_read, read_maximum = layer.slots, layer.rate >= 0.0, layer.read_maximum
+    bins, integral_read, read_maximum = layer.ticks.bins, layer.rate >= 0.0, layer.read_maximum
     block, record = block_of(layer, number), found.neuron_record[trial, number]
     deposits, chain, next_ = ahead.deposits[here, number], ahead.chain[here, number], ahead.next[here, number]
     rest, weight = ahead.rest[here, number, :, lane], ahead.weight[here, number, :, lane]
@@ -139,22 +158,19 @@ def forward_lane(trial, here, number, lane, arriving, layer, clock, ahead, found
     V, I = 0.0, 0.0
     record[RECENT_BIN, lane], record[MAX_BIN, lane] = -1.0, -1.0
     level = level_for_next_bin(record, lane, 0, v_th, read_maximum)
-    n, n_last, ring_index = arriving.offsets[trial], arriving.offsets[trial + 1], 0
+    n, n_last = arriving.offsets[trial], arriving.offsets[trial + 1]
     for bin_ in range(clock.last + 1):
         while n < n_last and arriving.bin[n] == bin_:
-            deposit_in_lane(
-                n, arriving.rest[n], arriving.source[n], ring_index, lane, layer, clock, ahead, here, number
-            )
+            deposit_in_lane(n, arriving.time[n], arriving.source[n], lane, layer, clock, ahead, here, number)
             n += 1
-        slot, is_last = ring_index * LANES, bin_ == clock.last
+        slot, is_last = (bin_ & (bins - 1)) * LANES, bin_ == clock.last
         needs_solve = passes_level(V, I, slot, lane, deposits, block.flow, level, slack)
         if is_last and (integral_read or chain[slot + lane] >= 0):  # the last bin ends at T
             needs_solve = True
         arrivals = Arrivals(rest, weight, 0)
         if needs_solve:
             arrivals = Arrivals(rest, weight, collect(
-                chain[slot + lane], lane, arriving.rest, arriving.source, next_, block.packed_synapses, clock, is_last,
-                rest, weight,
+                chain[slot + lane], lane, arriving.time, arriving.source, next_, block, clock, is_last, rest, weight,
             ))
             needs_solve = is_last or not stays_below(V, I, arrivals, block.constants[0, lane], level, slack)
         if needs_solve:
@@ -173,8 +189,7 @@ def forward_lane(trial, here, number, lane, arriving, layer, clock, ahead, found
             integrate_bin(V, I, bin_, slot, lane, block, ahead.integral[here, number], record)
             V, I = cross_in_one_step(V, I, slot, lane, deposits, block.flow)
         clear_bin(slot, lane, clock, integral_read, ahead, here, number)
-        ring_index = ring_index + 1 if ring_index + 1 < slots else 0
-    for later in range(slots):  # arrivals after T
+    for later in range(bins):  # arrivals after T
         clear_bin(later * LANES, lane, clock, integral_read, ahead, here, number)
     found.counts[train] = count
 

@@ -174,13 +174,13 @@ def backward(given: Given, spikes: int, layer: Layer, clock: Clock, want_dt: boo
 
     `spikes`: number of arriving spikes, since their arrays have at least one place.
     """
-    packed, trials, device = layer.packed_synapses, len(given.dL_dy), layer.constants.device
+    packed, trials, device = layer.synapses.w, len(given.dL_dy), layer.constants.device
     (blocks, sources, _), full = packed.shape, want_tau or layer.rate >= 0
     threads, parts = threads_for(blocks * LANES, TOGETHER if layer.copies else THREADS)
     kernel, parts = (recurrent_backward_kernel, 1) if layer.copies else (backward_kernel, parts)
     chunks = workspace.chunks_of(trials, layer, full)
     passed = workspace.passed_by(chunks, layer, full, len(given.dL_dt))
-    of_synapses = packed.new_zeros(chunks, blocks, sources, 2 * LANES)
+    of_synapses = packed.new_zeros(chunks, blocks, sources, (5 if layer.rate >= 0 else 2) * LANES)
     dL_dconstants = torch.zeros(chunks, blocks, 4, LANES, dtype=torch.float64, device=device)
     dL_dt_pre = []
     for first, last, first_spike, last_spike in workspace.in_waves(given.offsets, spikes, layer, want_dt):

@@ -14,6 +14,7 @@ from fast.cuda.backward import enter_bin, leave_bin
 from fast.cuda.compiling import TOGETHER, kernel, on_device
 from fast.cuda.lookup import last_in_time, look_up_arrivals_in_lane, look_up_in_lane
 from fast.physics.compiling import compiled
+from fast.physics.instants import time_of
 from fast.physics.own_events import take_spike
 from fast.physics.polynomials import LANES
 
@@ -30,47 +31,46 @@ def start_all(thread, threads, chunk, trial, sweep):
     """Before the last bin."""
     for number in range(thread, sweep.layer.post, threads):
         b = adjoint_at(number, trial, chunk, sweep)
-        start_at_end(number % LANES, sweep.layer.slots, sweep.clock, b)
+        start_at_end(number % LANES, sweep.layer.ticks.bins, sweep.clock, b)
 
 
 @compiled
-def enter_all(thread, threads, chunk, trial, bin_, ring_index, sweep):
+def enter_all(thread, threads, chunk, trial, bin_, slot, sweep):
     """Publish the adjoint at the end of a bin, and take maxima."""
     layer, passed = sweep.layer, sweep.passed
     for number in range(thread, layer.post, threads):
-        last_event = passed.rest.shape[0] - 1 - (chunk * layer.packed_synapses.shape[0] * LANES + number)
+        last_event = passed.rest.shape[0] - 1 - (chunk * layer.constants.shape[0] * LANES + number)
         b = adjoint_at(number, trial, chunk, sweep)
-        enter_bin(number % LANES, bin_, ring_index * LANES, last_event, sweep.clock, sweep.want_tau, b)
+        enter_bin(number % LANES, bin_, slot, last_event, sweep.clock, sweep.want_tau, b)
 
 
 @compiled
-def dL_dt_of_own(thread, threads, e, chunk, trial, bin_, ring_index, sweep):
+def dL_dt_of_own(thread, threads, e, chunk, trial, bin_, sweep):
     """Derivative of the loss by own spike `e` through its arrivals at the neurons of a thread."""
     layer, given, dL_dt = sweep.layer, sweep.given, 0.0
+    time = time_of(bin_, given.own_rest[e], layer.ticks)
     for copy in range(layer.copies):
         source = layer.external + copy * layer.post + given.own_neuron[e]
         for number in range(thread, layer.post, threads):
             b = adjoint_at(number, trial, chunk, sweep)
-            dL_dt += look_up_in_lane(
-                given.own_rest[e], source, bin_, ring_index, number % LANES, layer.slots, sweep.clock, sweep.want_tau, b
-            )
+            dL_dt += look_up_in_lane(time, source, bin_, number % LANES, sweep.clock, sweep.want_tau, b)
     return dL_dt
 
 
 @compiled
-def take_own(e, dL_dt, chunk, trial, bin_, ring_index, sweep):
+def take_own(e, dL_dt, chunk, trial, bin_, slot, sweep):
     """Let own spike `e` jump the adjoint; `dL_dt`: the derivative through its arrivals."""
     given = sweep.given
     number, x = given.own_neuron[e], float(given.own_rest[e])
     b = adjoint_at(number, trial, chunk, sweep)
     take_spike(
-        e, number % LANES, bin_, ring_index * LANES, x, given.own_I[e], given.dL_dt[e] + dL_dt, sweep.clock,
+        e, number % LANES, bin_, slot, x, given.own_I[e], given.dL_dt[e] + dL_dt, sweep.clock,
         sweep.want_tau, b,
     )
 
 
 @compiled
-def leave_all(thread, threads, chunk, trial, bin_, ring_index, n_first, n, sweep):
+def leave_all(thread, threads, chunk, trial, bin_, n_first, n, sweep):
     """Go to the start of a bin, and look up the arrivals of its spikes from outside.
 
     Returns the first of these spikes.
@@ -81,7 +81,7 @@ def leave_all(thread, threads, chunk, trial, bin_, ring_index, n_first, n, sweep
     for number in range(thread, sweep.layer.post, threads):
         b = adjoint_at(number, trial, chunk, sweep)
         leave_bin(number % LANES, bin_, sweep.clock, sweep.want_tau, b)
-        look_up_arrivals_in_lane(n_first, n, number, bin_, ring_index, sweep, b)
+        look_up_arrivals_in_lane(n_first, n, number, bin_, sweep, b)
     return n_here
 
 
@@ -110,16 +110,16 @@ def recurrent_backward_kernel(first_trial, last_trial, trials, parts, given, lay
     first = first_trial + chunk * trials
     for trial in range(first, min(first + trials, last_trial)):
         start_all(thread, threads, chunk, trial, sweep)
-        e_first, e, ring_index = given.own_offsets[trial], given.own_offsets[trial + 1] - 1, clock.last % layer.slots
+        e_first, e = given.own_offsets[trial], given.own_offsets[trial + 1] - 1
         n_first = given.offsets[trial]
         n = last_in_time(n_first, given.offsets[trial + 1], given.bin, clock)
         for bin_ in range(clock.last, -1, -1):
-            enter_all(thread, threads, chunk, trial, bin_, ring_index, sweep)
+            slot = (bin_ & (layer.ticks.bins - 1)) * LANES
+            enter_all(thread, threads, chunk, trial, bin_, slot, sweep)
             while e >= e_first and given.own_bin[e] == bin_:
-                dL_dt = dL_dt_of_own(thread, threads, e, chunk, trial, bin_, ring_index, sweep)
+                dL_dt = dL_dt_of_own(thread, threads, e, chunk, trial, bin_, sweep)
                 dL_dt = sum_of_all(thread, threads, dL_dt, values)
                 if given.own_neuron[e] % threads == thread:
-                    take_own(e, dL_dt, chunk, trial, bin_, ring_index, sweep)
+                    take_own(e, dL_dt, chunk, trial, bin_, slot, sweep)
                 e -= 1
-            n = leave_all(thread, threads, chunk, trial, bin_, ring_index, n_first, n, sweep)
-            ring_index = ring_index - 1 if ring_index > 0 else layer.slots - 1
+            n = leave_all(thread, threads, chunk, trial, bin_, n_first, n, sweep)

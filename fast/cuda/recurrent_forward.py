@@ -59,10 +59,11 @@ def recurrent_forward_kernel(first_trial, arriving, layer, clock, ahead, togethe
     trial = first_trial + here
     start_trial(thread, threads, here, trial, sweep)
     s, s_last = arriving.offsets[trial], arriving.offsets[trial + 1]
-    n, oldest, count, ring_index, lacks, winner = 0, 0, 0, 0, 0, NONE
-    size, ring, room = together.rest.shape[1], ahead.next.shape[2], found.bin.shape[1]
+    n, oldest, count, lacks, winner = 0, 0, 0, 0, NONE
+    size, ring, room = together.time.shape[1], ahead.next.shape[2], found.bin.shape[1]
     status = CROSSED
     for bin_ in range(clock.last + 1):
+        ring_index = bin_ & (layer.ticks.bins - 1)
         first, s_next = n, end_of_arrivals(s, s_last, bin_, arriving.bin)
         oldest = oldest_under_way(oldest, n, bin_, layer.slots, together.bin[here])
         n += s_next - s
@@ -92,7 +93,6 @@ def recurrent_forward_kernel(first_trial, arriving, layer, clock, ahead, togethe
         if lacks != 0 or status == STUCK:
             break
         leave_bin(thread, threads, here, trial, bin_, ring_index, sweep)
-        ring_index = ring_index + 1 if ring_index + 1 < layer.slots else 0
     end_trial(thread, threads, here, sweep)
     if thread == 0:
         found.lacks[trial] = lacks

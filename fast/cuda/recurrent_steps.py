@@ -10,6 +10,7 @@ from fast.cuda.forward import Ahead, clear_bin, cross_in_one_step, deposit_in_la
 from fast.physics.bin_step import level_for_next_bin
 from fast.physics.clock import Clock
 from fast.physics.compiling import compiled
+from fast.physics.instants import time_of
 from fast.physics.layout import Layer, block_of
 from fast.physics.neuron_record import MAX_BIN, RECENT_BIN
 from fast.physics.polynomials import LANES
@@ -21,13 +22,13 @@ NO_ROOM, NO_RING = 1, 2  # the buffer that is too small, as bits
 class Together(NamedTuple):
     """Arrays that the threads of a block share, `[trials at once, ...]`.
 
-    `rest, source, bin [size]`: spikes of the trial in the order they are deposited. `V, I, level,
+    `time, source, bin [size]`: spikes of the trial in the order they are deposited. `V, I, level,
     needs_solve [lanes]`: of each neuron, at the start of the bin. Of pending neurons: `V, I, x, n`
     as settled: the state just after the last final spike, its instant, and the number of arrivals
     before it; `when`: rest of the next spike, infinite without one.
     """
 
-    rest: Array
+    time: Array
     source: Array
     bin: Array
     V: Array
@@ -100,18 +101,18 @@ def oldest_under_way(oldest, n, bin_, slots, bins):
 def take_arrivals(thread, threads, here, s, s_next, n, arriving, together):
     """Copy spikes from outside into the spikes of the trial, from index `n` on."""
     for k in range(thread, s_next - s, threads):
-        together.rest[here, n + k] = arriving.rest[s + k]
+        together.time[here, n + k] = arriving.time[s + k]
         together.source[here, n + k], together.bin[here, n + k] = arriving.source[s + k], arriving.bin[s + k]
 
 
 @compiled
-def deposit_all(number, here, ring_index, first, last, sweep):
+def deposit_all(number, here, first, last, sweep):
     """Deposit spikes `first..last-1` at one neuron."""
     together = sweep.together
     for n in range(first, last):
         deposit_in_lane(
-            n, together.rest[here, n], together.source[here, n], ring_index, number % LANES, sweep.layer, sweep.clock,
-            sweep.ahead, here, number // LANES,
+            n, together.time[here, n], together.source[here, n], number % LANES, sweep.layer, sweep.clock, sweep.ahead,
+            here, number // LANES,
         )
 
 
@@ -126,8 +127,8 @@ def predict(number, here, trial, bin_, ring_index, sweep, final):
     b, lane = number // LANES, number % LANES
     block, rest, weight = block_of(layer, b), ahead.rest[here, b, :, lane], ahead.weight[here, b, :, lane]
     count = collect(
-        ahead.chain[here, b, ring_index * LANES + lane], lane, t.rest[here], t.source[here], ahead.next[here, b],
-        block.packed_synapses, clock, bin_ == clock.last, rest, weight,
+        ahead.chain[here, b, ring_index * LANES + lane], lane, t.time[here], t.source[here], ahead.next[here, b],
+        block, clock, bin_ == clock.last, rest, weight,
     )
     V, I, x, n, status = to_next_crossing(
         t.V_settled[here, number], t.I_settled[here, number], t.x_settled[here, number], t.n_settled[here, number],
@@ -160,7 +161,7 @@ def enter_bin(thread, threads, here, trial, bin_, ring_index, first, last, sweep
     when, best, slot = math.inf, NONE, ring_index * LANES
     for number in range(thread, layer.post, threads):
         block, lane = number // LANES, number % LANES
-        deposit_all(number, here, ring_index, first, last, sweep)
+        deposit_all(number, here, first, last, sweep)
         needs_solve = passes_level(
             together.V[here, number], together.I[here, number], slot, lane, ahead.deposits[here, block],
             layer.flow[block], together.level[here, number], 64 * clock.u,
@@ -184,7 +185,7 @@ def settle(number, here, trial, bin_, ring_index, n, count, sweep):
     found.neuron[trial, count], found.bin[trial, count] = number, bin_
     found.rest[trial, count], found.I[trial, count] = x, I
     for copy in range(layer.copies):
-        together.rest[here, n + copy], together.bin[here, n + copy] = x, bin_
+        together.time[here, n + copy], together.bin[here, n + copy] = time_of(bin_, x, layer.ticks), bin_
         together.source[here, n + copy] = layer.external + copy * layer.post + number
     return status
 
@@ -199,7 +200,7 @@ def spread(thread, threads, winner, here, trial, bin_, ring_index, first, last, 
     when, best, slot = math.inf, NONE, ring_index * LANES
     for number in range(thread, sweep.layer.post, threads):
         block, lane = number // LANES, number % LANES
-        deposit_all(number, here, ring_index, first, last, sweep)
+        deposit_all(number, here, first, last, sweep)
         if number == winner or ahead.chain[here, block, slot + lane] >= first:
             if not together.needs_solve[here, number]:
                 start_pending(number, here, together)
@@ -234,5 +235,5 @@ def end_trial(thread, threads, here, sweep):
     """Empty the bins of arrivals after T."""
     layer = sweep.layer
     for number in range(thread, layer.post, threads):
-        for later in range(layer.slots):
+        for later in range(layer.ticks.bins):
             clear_bin(later * LANES, number % LANES, sweep.clock, layer.rate >= 0.0, sweep.ahead, here, number // LANES)

@@ -59,19 +59,22 @@ def solve(problem: Problem) -> Solved:
         ArithmeticError: a neuron spikes too fast, or without end.
     """
     # Packing copies, so tensors that are changed in place later do not reach the backward pass.
-    found, order = _arriving(problem)
     delays = packing.delays(problem)
+    found, order = _arriving(problem)
     sizes = _sizes(problem, delays, found)
-    layer, arriving = packing.layer(problem, delays, sizes.longest), Arriving(*map(some, found))
+    layer, behind = packing.layer(problem, delays, sizes.longest)
+    times = packing.instants(found.bin, found.time, layer.ticks)
+    arriving = Arriving(*map(some, found._replace(time=times)))
     emitted = launches.forward(arriving, problem.trials, layer, problem.clock, sizes)
     swept = Swept(
         arriving, len(order), layer, problem.clock, emitted.own, emitted.order, emitted.neuron_record
     )
-    return solved(problem, layer, order, emitted.trains, swept)
+    return solved(problem, layer, behind, order, emitted.trains, swept)
 
 
 def _arriving(problem: Problem) -> tuple[Arriving, Tensor]:
-    """Arriving spikes as kernels read them, and the number of each in the problem.
+    """Arriving spikes as kernels read them, but for `time`, which is the rest, and the number of
+    each in the problem.
 
     Spikes after `T` stay, at the end of their trial and in bin `last + 1`: to leave them out, the
     host would have to wait for their number.

@@ -22,12 +22,12 @@ _needed: dict[tuple[object, ...], int] = {}
 
 def remembered(name: str, layer: Layer, least: int) -> int:
     """The room that the last layer of this size needed."""
-    return _needed.get((name, *layer.packed_synapses.shape), least)
+    return _needed.get((name, *layer.synapses.w.shape), least)
 
 
 def remember(name: str, layer: Layer, needed: int) -> None:
     """Remember the room that a layer needed, for the next layer of its size."""
-    _needed[name, *layer.packed_synapses.shape] = needed
+    _needed[name, *layer.synapses.w.shape] = needed
 
 
 def some(part: Tensor) -> Tensor:
@@ -46,8 +46,8 @@ def _empty(layer: Layer, dtype: torch.dtype, *shape: int) -> Tensor:
 
 def bins_ahead(trials: int, layer: Layer, under_way: int) -> Ahead:
     """Bins ahead of `trials` trials at once, each with room for `under_way` spikes."""
-    packed, blocks = layer.packed_synapses, len(layer.constants)
-    cells, links = layer.slots * LANES, (trials, blocks, whole_power(under_way), LANES)
+    packed, blocks = layer.synapses.w, len(layer.constants)
+    cells, links = layer.ticks.bins * LANES, (trials, blocks, whole_power(under_way), LANES)
     return Ahead(
         packed.new_zeros(trials, blocks, 4 * cells), packed.new_zeros(trials, blocks, cells if layer.rate >= 0 else 1),
         _empty(layer, torch.int32, trials, blocks, cells).fill_(-1), _empty(layer, torch.int32, *links),
@@ -57,13 +57,13 @@ def bins_ahead(trials: int, layer: Layer, under_way: int) -> Ahead:
 
 def bytes_ahead(layer: Layer, under_way: int) -> int:
     """Bytes of the bins ahead of one trial."""
-    item, lanes = layer.packed_synapses.element_size(), len(layer.constants) * LANES
-    return lanes * (layer.slots * (5 * item + 4) + whole_power(under_way) * (2 * item + 4))
+    item, lanes = layer.synapses.w.element_size(), len(layer.constants) * LANES
+    return lanes * (layer.ticks.bins * (5 * item + 4) + whole_power(under_way) * (2 * item + 4))
 
 
 def found_from(starts: Tensor, size: int, layer: Layer, neuron_record: Tensor) -> Found:
     """Buffers for `size` spikes; each train begins at its entry of `starts`."""
-    size, packed = max(size, 1), layer.packed_synapses
+    size, packed = max(size, 1), layer.synapses.w
     return Found(
         starts, torch.empty_like(starts[1:]), _empty(layer, torch.int32, size), packed.new_empty(size),
         _empty(layer, torch.float64, size), neuron_record,
@@ -76,7 +76,7 @@ def found_in_order(trials: int, size: int, layer: Layer) -> FoundInOrder:
     return FoundInOrder(
         _empty(layer, torch.int64, trials).zero_(), _empty(layer, int32, trials).zero_(),
         _empty(layer, int32, trials, size), _empty(layer, int32, trials, size),
-        layer.packed_synapses.new_empty(trials, size), _empty(layer, float64, trials, size),
+        layer.synapses.w.new_empty(trials, size), _empty(layer, float64, trials, size),
         _empty(layer, float64, trials, blocks, NEURON_RECORD, LANES).zero_(),
     )
 
@@ -84,9 +84,9 @@ def found_in_order(trials: int, size: int, layer: Layer) -> FoundInOrder:
 def together(trials: int, size: int, layer: Layer) -> Together:
     """Arrays that threads share, for trials of up to `size` spikes."""
     lanes, int32, int64, float64 = len(layer.constants) * LANES, torch.int32, torch.int64, torch.float64
-    size, precision = max(size, 1), layer.packed_synapses.dtype
+    size, instant = max(size, 1), layer.synapses.delay.dtype
     return Together(
-        *(_empty(layer, dtype, trials, size) for dtype in (precision, int32, int32)),
+        *(_empty(layer, dtype, trials, size) for dtype in (instant, int32, int32)),
         *(_empty(layer, dtype, trials, lanes) for dtype in (float64, float64, float64, int32)),
         *(_empty(layer, dtype, trials, lanes) for dtype in (float64, float64, float64, int64, float64)),
     )
@@ -97,25 +97,25 @@ def chunks_of(trials: int, layer: Layer, full: bool) -> int:
 
     `full`: whether the sweep needs the full adjoint.
     """
-    blocks, sources, _ = layer.packed_synapses.shape
-    item, cells = layer.packed_synapses.element_size(), layer.slots * LANES
+    blocks, sources, _ = layer.synapses.w.shape
+    item, cells = layer.synapses.w.element_size(), layer.ticks.bins * LANES
     ring = cells * (2 * item + 8 + (8 * (ADJOINT + 1) if full else 0))
-    each = blocks * (2 * sources * LANES * item + ring + LANES * 8 * (2 * ADJOINT + 2))
+    each = blocks * (5 * sources * LANES * item + ring + LANES * 8 * (2 * ADJOINT + 2))
     chunks = min(trials, max(MEMORY // each, 1))
     return -(-trials // -(-trials // chunks))
 
 
 def passed_by(chunks: int, layer: Layer, full: bool, spikes: int) -> Passed:
     """Rings and own events of a backward sweep over `spikes` own spikes."""
-    blocks, cells, float64 = len(layer.constants), layer.slots * LANES, torch.float64
+    blocks, cells, float64 = len(layer.constants), layer.ticks.bins * LANES, torch.float64
     events = spikes + chunks * blocks * LANES
     scratch = (chunks, blocks) if layer.copies else (1, 1)
     return Passed(
-        layer.packed_synapses.new_empty(chunks, blocks, 2 * cells),
+        layer.synapses.w.new_empty(chunks, blocks, 2 * cells),
         _empty(layer, float64, chunks, blocks, DRIVE + 1, cells if full else 1),
         _empty(layer, torch.int64, chunks, blocks, cells), _empty(layer, float64, events),
-        _empty(layer, torch.int64, events), _empty(layer, float64, events, ADJOINT),
-        _empty(layer, float64, events, ADJOINT), _empty(layer, float64, *scratch, ROWS, LANES),
+        _empty(layer, torch.int64, events), _empty(layer, float64, 2 * events, ADJOINT),
+        _empty(layer, float64, 2 * events), _empty(layer, float64, *scratch, ROWS, LANES),
     )
 
 
@@ -125,7 +125,7 @@ def in_waves(offsets: Tensor, spikes: int, layer: Layer, want_dt: bool) -> list[
     A wave has as many trials as there is memory for one number per spike and neuron. `offsets
     [trials + 1], spikes`: start of each trial in all `spikes` arriving spikes.
     """
-    trials, most = len(offsets) - 1, MEMORY // (len(layer.constants) * LANES * layer.packed_synapses.element_size())
+    trials, most = len(offsets) - 1, MEMORY // (len(layer.constants) * LANES * layer.synapses.w.element_size())
     if not want_dt or spikes <= most:
         return [(0, trials, 0, spikes)]
     starts, waves, first = offsets.tolist(), [], 0

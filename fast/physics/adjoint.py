@@ -33,18 +33,18 @@ class Events(NamedTuple):
     Attributes:
         rest: `[events]`: instant within the bin. `later`: next event of the lane in that bin; -1:
             none.
-        before: `[events, ADJOINT]`: adjoint just before an event. `end`: adjoint at the end of its
-            bin.
-        first: `[slots * LANES]`: first event of the lane in a bin of the ring; -1: none.
-        at_T: `[ADJOINT, LANES]`: adjoint at `T`.
+        at_end: `[2 * events, ADJOINT]`: the adjoint just before an event; in the row after it, that
+            at the end of the bin. Both are taken to the end of the bin, so that every arrival is
+            looked up from there; with an integral readout they stay at the event.
+        position: `[2 * events]`: where in the bin each adjoint stands.
+        first: `[places]`: first event of the lane in a bin of the ring, -1: none.
     """
 
     rest: np.ndarray
     later: np.ndarray
-    before: np.ndarray
-    end: np.ndarray
+    at_end: np.ndarray
+    position: np.ndarray
     first: np.ndarray
-    at_T: np.ndarray
 
 
 class BlockAdjoint(NamedTuple):
@@ -53,7 +53,8 @@ class BlockAdjoint(NamedTuple):
     Attributes:
         block: the neurons and their synapses.
         ring: `lambda_V, lambda_I` in turn, at the ends of the bins of the ring; NaN where the lane
-            has an own event in the bin, so that arrivals there are looked up exactly.
+            has an own event in the bin, so that arrivals there are looked up among them; 0 in the
+            place of synapses that do not exist.
         full_adjoint_ring: all rows of the adjoint there, and `DRIVE`; read for gradients of time
             constants and integral readouts only (the order of its axes differs on CPU and GPU).
         adjoint, solved, other: `[ADJOINT, LANES]`: at the end of the bin; in a lane with own
@@ -62,8 +63,10 @@ class BlockAdjoint(NamedTuple):
             `solved` stands in the bin; whether the lane has an own event in it.
         events: own events. `neuron_record`: of the forward pass, `[NEURON_RECORD, LANES]`.
         dL_dy: `[LANES]`: derivative of the loss by the voltage readout.
-        sums: `[sources, 2 * LANES]`: sums of `lambda_I`, and of `lambda_V - lambda_I`, over the
-            arrivals of each synapse.
+        sums: `[sources, 2 * LANES]`: sums of `adjoint_terms` (`fast.physics.factors`) over the
+            arrivals of each synapse; with an integral readout `[sources, 5 * LANES]`: of the
+            driving term too, and, over arrivals among own events, of `lambda_I` and of `lambda_V -
+            lambda_I` themselves.
         dL_dconstants: `[4, LANES]`: gradients of `tau_mem, tau_syn, v_th, v_reset`.
     """
 
@@ -84,17 +87,11 @@ class BlockAdjoint(NamedTuple):
 
 
 @inlined
-def adjoint_in_bin(V, I, x, lane, coefficients, terms):
-    """[adjoint-flow] `lambda_V, lambda_I` a time `x` earlier in a bin, without an own event."""
-    I = I * polynomial(coefficients, B, lane, x, terms) + V * (x * polynomial(coefficients, PS_AB, lane, x, terms))
-    return V * polynomial(coefficients, A, lane, x, terms), I
-
-
-@inlined
 def flow_back(adjoint, lane, h, g, block, terms, want_tau):
-    """[adjoint-flow] Take a lane of an adjoint a time `h` back, in place, without an own event.
+    """[adjoint-flow] Take a lane of an adjoint back by a time `h` (forth if negative), in place,
+    with no own event on the way.
 
-    `g`: the driving term, `drive exp(-r t)`, at the later time.
+    `g`: the driving term, `drive exp(-r t)`, before.
     """
     pm, ps, coefficients = block.constants[0, lane], block.constants[1, lane], block.coefficients
     V, I = adjoint[LAMBDA_V, lane], adjoint[LAMBDA_I, lane]

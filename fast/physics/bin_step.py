@@ -26,19 +26,6 @@ from fast.physics.layout import (
     FLOW_RABB,
 )
 from fast.physics.neuron_record import MAX_V, RECENT_BIN, RECENT_REST
-from fast.physics.polynomials import AB, B, polynomial
-
-
-@inlined
-def arrival_amounts(w, x, lane, coefficients, terms):
-    """[flow-V-I] Amounts that an arrival of weight `w` adds to `V` and `I` a time `x` later.
-
-    The end of the bin is `x` later. The amount of `V` comes without its factor `1/tau_mem`.
-    """
-    return (
-        w * (x * polynomial(coefficients, AB, lane, x, terms)),
-        w * polynomial(coefficients, B, lane, x, terms),
-    )
 
 
 @inlined

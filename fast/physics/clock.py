@@ -12,29 +12,26 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fast.physics.compiling import compiled, inlined
-from fast.physics.polynomials import LANES, TERMS
+from fast.physics.compiling import compiled
+from fast.physics.polynomials import TERMS
 from spec import UnsupportedError
 from spec.errors import Verbatim
 
 MOST_BINS = 2**26  # counts of spikes per bin then take half a GB
-SLOT = 2 * LANES  # places per bin: two per lane, for excitation and inhibition (one cell on the CPU)
 
 
 class Clock(NamedTuple):
     """The bins of a trial, `[0, T]` with `T = last + end`.
 
-    `end`, and the numbers 0, 1 and `slot` (places per bin), have the precision of the computation;
-    `u` is its unit roundoff. `terms` is a tuple as long as the polynomials of
-    `fast.physics.polynomials`, so that their length is known to the compiler.
+    `end`, and the number 0, have the precision of the computation; `u` is its unit roundoff.
+    `terms` is a tuple as long as the polynomials of `fast.physics.polynomials`, so that their
+    length is known to the compiler.
     """
 
     last: int
     end: float
     u: float
     zero: float
-    one: float
-    slot: float
     terms: tuple[int, ...]
 
 
@@ -57,16 +54,7 @@ def clock_for(bin_width: float, duration: float, dtype: type) -> Clock:
         got = Verbatim(f"{duration} ms in bins of {bin_width} ms")
         raise UnsupportedError("duration", f"at most {MOST_BINS} bins long", got, "`python -m reference` needs no bins")
     end, u = (duration - last * bin_width) / bin_width, float(np.finfo(dtype).eps) / 2
-    return Clock(last, dtype(end), u, dtype(0), dtype(1), dtype(SLOT), tuple(range(TERMS[np.dtype(dtype).itemsize])))
-
-
-@inlined
-def after(spike_rest, delay_rest, one):
-    """The rest of an arrival, and whether the rests of spike and delay carry into the next bin."""
-    rest = spike_rest + delay_rest
-    if rest >= one:
-        return rest - one, True
-    return rest, False
+    return Clock(last, dtype(end), u, dtype(0), tuple(range(TERMS[np.dtype(dtype).itemsize])))
 
 
 @compiled

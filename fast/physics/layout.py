@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from fast.physics.compiling import inlined
+from fast.physics.instants import Ticks
 from fast.physics.polynomials import LANES
 
 Array = Any  # a NumPy array, a tensor, or in a kernel a device array
@@ -21,28 +22,48 @@ FLOW_RA, FLOW_RAB, FLOW_RAA, FLOW_RAAB, FLOW_RABB = (n * LANES for n in range(8,
 
 
 class Arriving(NamedTuple):
-    """Spikes from outside, by (trial, bin): `offsets [trials + 1]`, `bin, rest, source [n]`."""
+    """Spikes from outside the layer, by (trial, bin): `offsets [trials + 1]`, `bin, time, source
+    [n]`; `time`: the instant in the ring, see `fast.physics.instants`."""
 
     offsets: Array
     bin: Array
-    rest: Array
+    time: Array
     source: Array
+
+
+class Synapses(NamedTuple):
+    """Synapses, `[blocks, sources, LANES]` (or of one block, without its axis).
+
+    The flow over the time from an arrival to the end of its bin factorises into that over the rest
+    of the delay, backwards, and that from the spike on: a synapse holds the first, a spike the
+    second, and no arrival needs more than products.
+
+    Attributes:
+        delay: ticks; ABSENT: no synapse, or none that arrives within the trial.
+        w: weight; 0 where absent, as all that follow.
+        w_b, w_ab, w_rab: `w` times the convolutions `[ps]`, `[pm, ps]` and `[-r, pm, ps]` of
+            `fast.physics.polynomials` at minus the rest of the delay; `w_rab` only with an integral
+            readout.
+    """
+
+    delay: Array
+    w: Array
+    w_b: Array
+    w_ab: Array
+    w_rab: Array
 
 
 class Layer(NamedTuple):
     """Neurons that are solved together, and all synapses onto them; times in bins.
 
     Attributes:
-        packed_synapses: `[blocks, sources, 3 * LANES]`: weights, ring offsets, rests of the delays.
-            A ring offset counts places from the bin of the spike to the bin of the arrival:
-            `SLOT` per bin, two per lane, the second for inhibition. An absent synapse, or one
-            whose delay is longer than the trial, has an offset beyond the ring (`2 * slots` bins;
-            the ring subtracts one turn), so its arrivals are never read.
-        slots: bins of the ring: one more than an arrival can lie ahead.
+        synapses: onto the neurons of each block.
+        ticks: the division of instants. `slots`: bins that an arrival can lie ahead, and one more.
         constants: `[blocks, 4, LANES]`: pm, ps, v_th, v_reset; `v_th` is infinite in lanes without
             a neuron.
         flow: `[blocks, FLOW * LANES]`: columns as above.
         coefficients: `[blocks, polynomials * terms * LANES]`, see `fast.physics.polynomials`.
+        alike: whether all neurons have equal time constants.
         rate: rate of an integral readout per bin; negative: no integral is read.
         read_maximum: whether the largest voltage is read.
         external: number of sources outside the layer.
@@ -51,11 +72,13 @@ class Layer(NamedTuple):
         post: number of neurons.
     """
 
-    packed_synapses: Array
+    synapses: Synapses
+    ticks: Ticks
     slots: int
     constants: Array
     flow: Array
     coefficients: Array
+    alike: bool
     rate: float
     read_maximum: bool
     external: int
@@ -64,12 +87,15 @@ class Layer(NamedTuple):
 
 
 class Block(NamedTuple):
-    """One block of a `Layer`: `[sources, 3 * LANES]`, `[4, LANES]`, and flat arrays."""
+    """The part of a `Layer` that belongs to one block: `[sources, LANES]`, `[4, LANES]`, and flat
+    arrays."""
 
-    packed_synapses: Array
+    synapses: Synapses
+    ticks: Ticks
     constants: Array
     flow: Array
     coefficients: Array
+    alike: bool
     rate: float
     read_maximum: bool
 
@@ -77,7 +103,9 @@ class Block(NamedTuple):
 @inlined
 def block_of(layer, number):
     """Block `number` of a layer."""
+    s = layer.synapses
+    synapses = Synapses(s.delay[number], s.w[number], s.w_b[number], s.w_ab[number], s.w_rab[number])
     return Block(
-        layer.packed_synapses[number], layer.constants[number], layer.flow[number], layer.coefficients[number],
+        synapses, layer.ticks, layer.constants[number], layer.flow[number], layer.coefficients[number], layer.alike,
         layer.rate, layer.read_maximum,
     )

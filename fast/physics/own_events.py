@@ -17,18 +17,29 @@ from fast.physics.adjoint import (
     flow_back,
     jump_at_spike,
 )
-from fast.physics.clock import SLOT
-from fast.physics.compiling import compiled, inlined
+from fast.physics.compiling import inlined
+from fast.physics.factors import (
+    adjoint_terms,
+    dL_dt_arrival,
+    driven_a_bin_more,
+    driven_dL_dt_arrival,
+    driven_factors_of,
+    driven_terms,
+    factors_of,
+    one_of,
+)
+from fast.physics.instants import arrival_of, in_bins, left_in_bin, masked
+from fast.physics.layout import FLOW_PM, FLOW_PS
 from fast.physics.neuron_record import MAX_BIN, MAX_GROUP, MAX_REST, MAX_SLOPE
-from fast.physics.polynomials import LANES
+from fast.physics.polynomials import LANES, PS_AB, A, polynomial
+
+NEVER = 2.0  # as the rest of an event: after all arrivals of its bin
 
 
 @inlined
 def mark(lane, bin_, slot, clock, b):
-    """Mark a lane with an own event in this bin.
-
-    It is solved from the end of the bin, and its arrivals are looked up exactly.
-    """
+    """Mark a lane with an own event in this bin: solve it from the end, and look its arrivals up
+    among its events."""
     if not b.marked[lane]:
         b.marked[lane], b.position[lane] = 1, end_of(bin_, clock)
         b.ring[2 * (slot + lane)] = math.nan
@@ -45,13 +56,38 @@ def back_to(x, lane, bin_, clock, want_tau, b):
 
 
 @inlined
-def note_event(event, lane, slot, rest, adjoint, b):
-    """Store the adjoint just before an own event, for the arrivals before it."""
+def store_at_end(row, adjoint, x, lane, bin_, clock, want_tau, b):
+    """Store an adjoint at `x` in a bin, taken to the end of the bin.
+
+    With an integral readout it stays at `x`: what that drives just before `T` is of second order in
+    the time to `T`, and would be lost in the rounding of a whole bin.
+    """
+    for k in range(ADJOINT):
+        b.other[k, lane] = adjoint[k, lane]
+    b.events.position[row] = x
+    if b.block.rate < 0.0 and x < 1.0:
+        flow_back(b.other, lane, x - 1.0, 0.0, b.block, clock.terms, want_tau)
+        b.events.position[row] = 1.0
+    for k in range(ADJOINT):
+        b.events.at_end[row, k] = b.other[k, lane]
+
+
+@inlined
+def note_event(event, lane, bin_, slot, rest, x, adjoint, clock, want_tau, b):
+    """Store the adjoint just before an own event at `x`, for the arrivals before `rest`."""
     events = b.events
+    if events.first[slot + lane] < 0:  # the last event of the bin
+        store_at_end(2 * event + 1, b.adjoint, end_of(bin_, clock), lane, bin_, clock, want_tau, b)
+    store_at_end(2 * event, adjoint, x, lane, bin_, clock, want_tau, b)
     events.later[event], events.rest[event] = events.first[slot + lane], rest
     events.first[slot + lane] = event
-    for k in range(ADJOINT):
-        events.before[event, k], events.end[event, k] = adjoint[k, lane], b.adjoint[k, lane]
+
+
+@inlined
+def start_at_T(event, lane, bin_, slot, clock, want_tau, b):
+    """Mark a lane in the last bin, whose adjoint begins at `T`: later arrivals are left out."""
+    mark(lane, bin_, slot, clock, b)
+    note_event(event, lane, bin_, slot, NEVER, float(clock.end), b.adjoint, clock, want_tau, b)
 
 
 @inlined
@@ -59,13 +95,10 @@ def take_maximum(event, lane, bin_, slot, clock, want_tau, b):
     """[max-interior] Let the largest voltage of a lane, reached in this bin, kick its adjoint."""
     x, kick = b.neuron_record[MAX_REST, lane], -b.dL_dy[lane] * b.block.constants[0, lane]
     mark(lane, bin_, slot, clock, b)
-    if bin_ == clock.last and x == clock.end and b.neuron_record[MAX_GROUP, lane] == 0.0:  # at T, after arrivals
-        b.solved[LAMBDA_V, lane] += kick
-        b.events.at_T[LAMBDA_V, lane] = b.solved[LAMBDA_V, lane]
-    else:
-        back_to(x, lane, bin_, clock, want_tau, b)
-        b.solved[LAMBDA_V, lane] += kick
-        note_event(event, lane, slot, x, b.solved, b)
+    back_to(x, lane, bin_, clock, want_tau, b)
+    b.solved[LAMBDA_V, lane] += kick
+    at_T = bin_ == clock.last and x == clock.end and b.neuron_record[MAX_GROUP, lane] == 0.0  # after all arrivals
+    note_event(event, lane, bin_, slot, NEVER if at_T else x, x, b.solved, clock, want_tau, b)
 
 
 @inlined
@@ -77,68 +110,115 @@ def take_spike(event, lane, bin_, slot, x, I_cross, dL_dt, clock, want_tau, b):
     mark(lane, bin_, slot, clock, b)
     back_to(x, lane, bin_, clock, want_tau, b)
     jump_at_spike(b.solved, lane, I_cross, dL_dt, drive_at(b.drive, lane, bin_, x, b.block.rate), b, want_tau)
-    note_event(event, lane, slot, x, b.solved, b)
+    note_event(event, lane, bin_, slot, x, x, b.solved, clock, want_tau, b)
 
 
 @inlined
-def adjoint_among_events(lane, bin_, slot, rest, clock, want_tau, b):
-    """Put the adjoint just after an instant in a bin with own events into `other`.
-
-    Returns the event at this instant, which precedes the arrival; -1: none. The look-up starts from
-    the next event, or from the end of the bin.
-    """
-    events, other = b.events, b.other
-    e, here, x = events.first[slot + lane], -1, end_of(bin_, clock)
-    last, size = -1, ADJOINT if want_tau else 2
+def events_around(lane, slot, rest, b):
+    """Row of `at_end` for an arrival among the events of a bin (-1: the bin has none), and the
+    event at its very instant (-1: none), which precedes the arrival."""
+    events = b.events
+    e, last, here = events.first[slot + lane], -1, -1
     while e >= 0 and rest >= events.rest[e]:
         if rest == events.rest[e]:
             here = e
         last, e = e, events.later[e]
-    if e >= 0:
-        x = events.rest[e]
-        for k in range(size):
-            other[k, lane] = events.before[e, k]
-    elif last >= 0:
-        for k in range(size):
-            other[k, lane] = events.end[last, k]
-    else:  # marked because the bin ends at T; in any other bin the adjoint itself is NaN
-        for k in range(size):
-            other[k, lane] = events.at_T[k, lane] if bin_ == clock.last else math.nan
-    flow_back(other, lane, x - rest, drive_at(b.drive, lane, bin_, x, b.block.rate), b.block, clock.terms, want_tau)
-    return here
+    return 2 * e if e >= 0 else 2 * last + 1, here
 
 
 @inlined
-def add_arrival(source, lane, V, I, w, want_tau, b):
-    """[arrival-w] [arrival-d] Add the adjoint `V, I` at an arrival to the sums.
-
-    Returns [arrival-time], the derivative by the time of the arrival, per unit of weight.
-    """
-    b.sums[source, lane] += I
-    b.sums[source, LANES + lane] += V - I
-    if want_tau:
-        b.dL_dconstants[TAU_MEM, lane] += w * b.other[X, lane]
-        b.dL_dconstants[TAU_SYN, lane] += w * b.other[Z, lane]
-    return V - I
-
-
-@compiled
-def add_arrival_among_events(q, source, lane, bin_, slot, clock, want_tau, b):
-    """Look the adjoint up exactly at an arrival, and add it.
-
-    `q`: rest of its spike, emitted in bin `bin_`; `slot`: the arrival's bin in the ring. Returns as
-    `add_arrival`; 0 for an arrival after `T`. An arrival that pins the maximum that is read gains
-    the term beyond the kink as well.
-    """
-    row, record = b.block.packed_synapses[source], b.neuron_record
-    rest, target, w = q + row[2 * LANES + lane], bin_ + int(row[LANES + lane]) // SLOT, row[lane]
-    if rest >= clock.one:
-        rest, target = rest - clock.one, target + 1
-    if target == clock.last and rest > clock.end:
+def add_pinned_kick(source, lane, target, clock, b):
+    """[max-pinned] Add what the maximum that is read adds to `lambda_V` at an arrival that pins it,
+    beyond the kink; returns its part of the derivative by the time of the arrival."""
+    record, block = b.neuron_record, b.block
+    w = block.synapses.w[source, lane]
+    if record[MAX_BIN, lane] != target or record[MAX_GROUP, lane] == 0.0 or w == 0.0:
         return 0.0
-    event = adjoint_among_events(lane, target, slot, float(rest), clock, want_tau, b)
-    V, I = b.other[LAMBDA_V, lane], b.other[LAMBDA_I, lane]
-    if event >= 0 and record[MAX_BIN, lane] == target and record[MAX_GROUP, lane] > 0.0 and w != 0.0:
-        # [max-pinned], per unit of weight
-        V += b.dL_dy[lane] * max(0.0, record[MAX_SLOPE, lane] - b.block.constants[0, lane] * w) / w
-    return add_arrival(source, lane, V, I, w, want_tau, b)
+    r = float(in_bins(masked(block.synapses.delay[source, lane], block.ticks.rest), block.ticks))
+    kick = b.dL_dy[lane] * max(0.0, record[MAX_SLOPE, lane] - block.constants[0, lane] * w)
+    b.sums[source, lane] += kick / w * polynomial(block.coefficients, A, lane, r, clock.terms)
+    b.sums[source, LANES + lane] += kick / w * r * polynomial(block.coefficients, PS_AB, lane, r, clock.terms)
+    return kick
+
+
+@inlined
+def add_tau(source, lane, b):
+    """[tau-flow] Add the terms of an arrival, at which `other` is the adjoint, to the gradients of
+    the time constants."""
+    w = b.block.synapses.w[source, lane]
+    b.dL_dconstants[TAU_MEM, lane] += w * b.other[X, lane]
+    b.dL_dconstants[TAU_SYN, lane] += w * b.other[Z, lane]
+
+
+@inlined
+def add_driven_terms(time, carried, source, lane, g, clock, b):
+    """[readout-adjoint] Add the terms of an arrival that an integral readout drives; `g`: driving
+    term at the end of the bin.
+
+    Returns its part of the derivative by the time of the arrival.
+    """
+    block, synapses, coefficients, flow = b.block, b.block.synapses, b.block.coefficients, b.block.flow
+    pm, ps, rate = flow[FLOW_PM + lane], flow[FLOW_PS + lane], block.rate
+    x = left_in_bin(masked(time, block.ticks.rest), block.ticks)
+    a, b_, ab = factors_of(x, lane, coefficients, clock.terms)
+    ra, rab, e = driven_factors_of(x, a, pm, rate, lane, coefficients, clock.terms)
+    if carried:
+        ra, rab, e = driven_a_bin_more(a, b_, ab, ra, rab, e, rate, lane, flow)
+    of_V, of_I, of_g = driven_terms(g, ra, rab, e, pm, ps)
+    b.sums[source, lane] += of_V
+    b.sums[source, LANES + lane] += of_I
+    b.sums[source, 2 * LANES + lane] += of_g
+    w_b, w_ab, w_rab = synapses.w_b[source, lane], synapses.w_ab[source, lane], synapses.w_rab[source, lane]
+    return dL_dt_arrival(of_V, of_I, pm, w_b, w_ab) + driven_dL_dt_arrival(of_g, pm, rate, w_ab, w_rab)
+
+
+@inlined
+def add_terms(time, carried, both, source, lane, V, I, g, clock, want_dt, b):
+    """[arrival-w] [arrival-d] Add the terms of an arrival to the sums of its synapse.
+
+    `time, carried, both`: instant of the spike, whether its rest and that of the delay carry, and
+    its factors. `V, I, g`: adjoint and driving term at the end of the bin. Returns [arrival-time],
+    the derivative by the time of the arrival, if wanted.
+    """
+    block, synapses = b.block, b.block.synapses
+    of_V, of_I = adjoint_terms(V, I, *one_of(carried, both))
+    b.sums[source, lane] += of_V
+    b.sums[source, LANES + lane] += of_I
+    dL_dt = 0.0
+    if want_dt:
+        w_b, w_ab = synapses.w_b[source, lane], synapses.w_ab[source, lane]
+        dL_dt = dL_dt_arrival(of_V, of_I, block.flow[FLOW_PM + lane], w_b, w_ab)
+    if block.rate >= 0.0:
+        dL_dt += add_driven_terms(time, carried, source, lane, g, clock, b)
+    return dL_dt
+
+
+@inlined
+def add_arrival_among_events(time, both, source, lane, bin_, clock, want_dt, want_tau, b):
+    """Add the terms of an arrival in a bin with own events; the spike of instant `time` and factors
+    `both` is emitted in bin `bin_`.
+
+    Returns as `add_terms`; 0 where the arrival is after `T`, or at `T` and an integral is read.
+    """
+    block, ticks = b.block, b.block.ticks
+    turn, ticks_after, carried = arrival_of(block.synapses.delay[source, lane], time, ticks)
+    target, rest = bin_ + ((turn - bin_) & (ticks.bins - 1)), float(in_bins(ticks_after, ticks))
+    if target == clock.last and (rest > clock.end or (rest == clock.end and block.rate >= 0.0)):
+        return 0.0
+    row, event = events_around(lane, turn * LANES, rest, b)
+    for k in range(ADJOINT if want_tau else 2):  # without an event the adjoint itself is NaN
+        b.other[k, lane] = b.events.at_end[row, k] if row >= 0 else math.nan
+    V, I, x = b.other[LAMBDA_V, lane], b.other[LAMBDA_I, lane], b.events.position[row] if row >= 0 else 1.0
+    if want_tau or block.rate >= 0.0:
+        flow_back(
+            b.other, lane, x - rest, drive_at(b.drive, lane, target, x, block.rate), block, clock.terms, want_tau
+        )
+    if want_tau:
+        add_tau(source, lane, b)
+    if block.rate >= 0.0:
+        V, I = b.other[LAMBDA_V, lane], b.other[LAMBDA_I, lane]
+        b.sums[source, 3 * LANES + lane] += I  # [arrival-w]
+        b.sums[source, 4 * LANES + lane] += V - I  # [arrival-d]
+        return block.synapses.w[source, lane] * (V - I)
+    dL_dt = add_terms(time, carried, both, source, lane, V, I, 0.0, clock, want_dt, b)
+    return dL_dt + add_pinned_kick(source, lane, target, clock, b) if event >= 0 else dL_dt

@@ -21,11 +21,13 @@ from fast.physics.compiling import inlined
 
 LANES = 32  # neurons computed side by side
 
+# `np.int64`, since Numba compiles a function anew for each literal integer.
 # With pm, ps and r, the rates of membrane, synapse and of the weight of an integral readout:
-A, B, AB, PS_AB, AAB, ABB = range(6)  # [pm], [ps], [pm, ps], ps [pm, ps], [pm, pm, ps], [pm, ps, ps]
-RA, RAB, RAA, RAAB, RABB = range(6, 11)  # [-r, pm], [-r, pm, ps], [-r, pm, pm], ...
-TERMS = {4: 5, 8: 10}
-"""Terms of a polynomial, by bytes of a number; truncation stays below u, relative (a test)."""
+A, B, AB, PS_AB, AAB, ABB = map(np.int64, range(6))  # [pm], [ps], [pm, ps], ps [pm, ps], [pm, pm, ps], [pm, ps, ps]
+RA, RAB, RAA, RAAB, RABB = map(np.int64, range(6, 11))  # [-r, pm], [-r, pm, ps], [-r, pm, pm], ...
+TERMS = {4: 6, 8: 11}
+"""Terms of a polynomial, by bytes of a number: on [-1, 1] the truncation error stays below u,
+relative (a test)."""
 _TAYLOR = 18
 
 
@@ -58,31 +60,20 @@ def _series(rates: tuple[np.ndarray, ...]) -> np.ndarray:
 
 
 def _economised(series: np.ndarray, terms: int) -> np.ndarray:
-    """Economise to `terms` terms on [0, 1].
-
-    From the highest on, each term is replaced by its best approximation of lower degree.
-    """
+    """Economise to `terms` terms on [-1, 1]: replace one term after the other, from the highest, by
+    its best approximation."""
     series = series.copy()
     for m in range(series.shape[1] - 1, terms - 1, -1):
-        chebyshev = _SHIFTED_CHEBYSHEV[m]
-        series[:, :m] -= series[:, m : m + 1] * chebyshev[None, :m, None]
+        chebyshev = np.polynomial.chebyshev.cheb2poly([0.0] * m + [1.0])
+        series[:, :m] -= series[:, m : m + 1] * (chebyshev / chebyshev[-1])[None, :m, None]
     return series[:, :terms]
-
-
-def _shifted_chebyshev(m: int) -> np.ndarray:
-    """Coefficients of the monic Chebyshev polynomial of [0, 1]."""
-    ascending = np.polynomial.chebyshev.Chebyshev.basis(m, domain=[0, 1]).convert(kind=np.polynomial.Polynomial)
-    return ascending.coef / ascending.coef[-1]
-
-
-_SHIFTED_CHEBYSHEV = [_shifted_chebyshev(m) for m in range(_TAYLOR)]
 
 
 @inlined
 def polynomial(coefficients, which, lane, x, terms):
-    """Polynomial `which` of a lane at `x`, without its power `x^(n-1)`.
+    """Polynomial `which` of a lane at `x` in [-1, 1], without its power `x^(n-1)`.
 
-    `coefficients`: one block's, flat.
+    `coefficients`: of one block, flat.
     """
     last = (which + 1) * len(terms) - 1
     value = coefficients[last * LANES + lane]

@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fast.physics.clock import after, sort_by_rest
+from fast.physics.clock import sort_by_rest
 from fast.physics.compiling import compiled, inlined
 from fast.physics.crossing import TOUCH, short_factors, time_to_peak, time_to_threshold
+from fast.physics.instants import arrival_of, in_bins, to_tick
 from fast.physics.neuron_record import (
     ARRIVAL_AT_CROSSING,
     ARRIVAL_AT_END,
@@ -21,7 +22,7 @@ from fast.physics.neuron_record import (
     flag,
     offer_maximum,
 )
-from fast.physics.polynomials import LANES, RA, RAB, polynomial
+from fast.physics.polynomials import RA, RAB, polynomial
 
 REACHED_END, CROSSED, STUCK, FULL = 0, 1, 2, 3  # status of a solution; FULL: a buffer is full
 NONE = -1  # in place of the number of a neuron
@@ -37,21 +38,22 @@ class Arrivals(NamedTuple):
 
 
 @compiled
-def collect(link, lane, rest_of, source, next_, packed_synapses, clock, is_last, rest, weight):
-    """Write the arrivals of a chain up to `T`, in order of time, into `rest, weight`; their count.
+def collect(link, lane, time, source, next_, block, clock, is_last, rest, weight):
+    """Write the arrivals of a chain, in order of time, into `rest, weight`; their count. Those
+    after `T` are left out.
 
     Args:
-        link: last spike of the chain; -1: none.
-        next_: `[room, LANES]`: the link that follows each spike.
-        rest_of, source: of all spikes, by number.
-        packed_synapses: of the block.
+        link: last spike of the chain, -1: none. `next_ [room, LANES]`: the link that follows each
+            spike.
+        time, source: of all spikes, by number.
     """
-    count, mask = 0, next_.shape[0] - 1
+    count, mask, synapses = 0, next_.shape[0] - 1, block.synapses
     while link >= 0:
-        row = packed_synapses[source[link]]
-        r, _ = after(rest_of[link], row[2 * LANES + lane], clock.one)
+        s = source[link]
+        _, ticks_after, _ = arrival_of(synapses.delay[s, lane], time[link], block.ticks)
+        r = in_bins(ticks_after, block.ticks)
         if not (is_last and r > clock.end):
-            rest[count], weight[count] = r, row[lane]
+            rest[count], weight[count] = r, synapses.w[s, lane]
             count += 1
         link = next_[link & mask, lane]
     sort_by_rest(rest, weight, count)
@@ -111,7 +113,7 @@ def to_next_crossing(V, I, x, n, arrivals, bin_, lane, block, clock, neuron_reco
         crosses = x_cross >= 0.0
         if crosses:
             h = x_cross
-        x_to = float(rest.dtype.type(min(x + h, x_next))) if crosses else x_next
+        x_to = to_tick(min(x + h, x_next), x_next, block.ticks) if crosses else x_next
         if record and rate >= 0.0:
             weight_end = math.exp(-rate * (bin_ + x_to))
             of_a = h * polynomial(coefficients, RA, lane, h, clock.terms)

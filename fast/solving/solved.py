@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from fast.physics.clock import SLOT
 from fast.physics.layout import Layer
 from fast.physics.neuron_record import (
     EQUAL_MAXIMA,
@@ -25,7 +24,7 @@ from fast.physics.neuron_record import (
     TIES,
 )
 from fast.physics.polynomials import LANES
-from fast.solving.packing import unpacked
+from fast.solving.packing import Behind, unpacked
 from fast.solving.problem import Problem
 
 
@@ -47,8 +46,8 @@ class Sums(NamedTuple):
     """Sums of a backward sweep over all trials, in bins, float64.
 
     Attributes:
-        of_synapses: `[blocks, sources, 2 * LANES]`: sums of `lambda_I`, then of `lambda_V -
-            lambda_I`, over the arrivals of each synapse.
+        of_synapses: `[blocks, sources, 2 * LANES]`, or `5 * LANES` with an integral readout: see
+            `fast.physics.adjoint.BlockAdjoint`.
         dL_dt_pre: by arriving spike, in the order of the kernels; empty unless wanted.
         dL_dconstants: `[blocks, 4, LANES]`; zeros for the time constants unless wanted.
     """
@@ -98,8 +97,9 @@ class Solved:
         sees_end: whether the outputs depend on `T` in a way that `dy_dT` leaves out.
         dy_dT: `[trials, post]`: derivative of the readout by `T`.
         width: of a bin.
-        given, order: number of arriving spikes; numbers of those that the kernels read, in order.
-        layer, swept: input of the kernels, and result of their forward sweep.
+        given, order: number of arriving spikes; of each one that the kernels read, its number.
+        layer, behind, swept: input of the kernels, what gradients need of its synapses, and what
+            the forward sweep left.
     """
 
     times: Tensor
@@ -114,6 +114,7 @@ class Solved:
     given: int
     order: Tensor
     layer: Layer
+    behind: Behind
     swept: Swept
 
     def backward(self, dL_dt_post: Tensor, dL_dy: Tensor, want_dt: bool, want_tau: bool) -> Gradients:
@@ -138,23 +139,22 @@ class Solved:
         if layer.read_maximum:  # the readout of a neuron that spikes is `v_th` itself
             spiked = self.swept.neuron_record[:, :, RECENT_BIN] >= 0
             dL_dconstants[:, 2] += _over_trials(torch.where(spiked, in_lanes, 0.0))
-        w, ring_offset = layer.packed_synapses[:, :, :LANES], layer.packed_synapses[:, :, LANES : 2 * LANES]
-        exists, ps = ring_offset < 2 * layer.slots * SLOT, layer.constants[:, None, 1]
-        # [arrival-w] -tau_syn lambda_I; [arrival-d] w (lambda_V - lambda_I)
-        dL_dw = unpacked(torch.where(exists, -sums[:, :, :LANES] / ps, 0.0), post)
-        dL_dd = unpacked(w * sums[:, :, LANES:], post) / width
+        dL_dw, dL_dd = _of_synapses(sums, layer, self.behind)
         tau_mem, tau_syn, v_th, v_reset = dL_dconstants.transpose(0, 1).reshape(4, -1)[:, :post]
         t_in = None
         if want_dt:
             t_in = dL_dt_pre.new_zeros(self.given).index_copy_(0, self.order, dL_dt_pre / width)
-        return Gradients(t_in, dL_dw, dL_dd, tau_mem / width, tau_syn / width, v_th, v_reset)
+        return Gradients(t_in, dL_dw, dL_dd / width, tau_mem / width, tau_syn / width, v_th, v_reset)
 
 
-def solved(problem: Problem, layer: Layer, order: Tensor, trains: Trains, swept: Swept) -> Solved:
-    """The solution, from the forward sweep of a device.
+def solved(
+    problem: Problem, layer: Layer, behind: Behind, order: Tensor, trains: Trains, swept: Swept
+) -> Solved:
+    """The solution, from what the forward sweep of a device found.
 
     Args:
-        layer, order: input of the sweep: neurons, and numbers of the arriving spikes, in order.
+        layer, behind: neurons and synapses.
+        order: which arriving spikes the sweep read, in order.
         trains: its spikes by (trial, neuron).
         swept: results of the sweep; `neuron_record` loses the maxima of neurons that spike.
     """
@@ -173,8 +173,25 @@ def solved(problem: Problem, layer: Layer, order: Tensor, trains: Trains, swept:
         given=len(problem.times),
         order=order,
         layer=layer,
+        behind=behind,
         swept=swept,
     )
+
+
+def _of_synapses(sums: Tensor, layer: Layer, behind: Behind) -> tuple[Tensor, Tensor]:
+    """`dL_dw, dL_dd [sources, post]`, per bin, from the sums of the backward sweep: these are the
+    adjoint taken back to the spikes, and `behind` takes it on to the arrivals."""
+    of_V, of_I, *more = (unpacked(part, layer.post) for part in sums.split(LANES, dim=2))
+    pm, ps = (layer.constants[:, n].flatten()[: layer.post] for n in (0, 1))
+    lambda_V, lambda_I = behind.a * of_V, behind.b * of_I + ps * behind.ab * of_V
+    difference = lambda_V - lambda_I
+    if behind.ra is not None and behind.rab is not None:
+        of_g, among_events, difference_among_events = more
+        lambda_I += among_events - pm * ps * behind.rab * of_g
+        difference += difference_among_events + pm * (ps * behind.rab - behind.ra) * of_g
+    w, exists = unpacked(layer.synapses.w, layer.post), unpacked(layer.synapses.delay, layer.post) >= 0
+    # [arrival-w] -tau_syn lambda_I; [arrival-d] w (lambda_V - lambda_I)
+    return torch.where(exists, -lambda_I / ps, 0.0), w * difference
 
 
 def too_fast(neuron: int) -> ArithmeticError:

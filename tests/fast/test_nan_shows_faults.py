@@ -36,7 +36,7 @@ FAULTS = (
     ),
     (fault("of weights", "solving/solved.py", "return Gradients(t_in, dL_dw,",
            f"return Gradients(t_in, {without_nan('dL_dw')},"), SPIKES),
-    (fault("of delays", "solving/solved.py", ", dL_dw, dL_dd,", f", dL_dw, {without_nan('dL_dd')},"), SPIKES),
+    (fault("of delays", "solving/solved.py", ", dL_dw, dL_dd /", f", dL_dw, {without_nan('dL_dd')} /"), SPIKES),
     (fault("of input times", "solving/solved.py", "index_copy_(0, self.order, dL_dt_pre / width)",
            f"index_copy_(0, self.order, {without_nan('dL_dt_pre')} / width)"), SPIKES),
     (
@@ -49,16 +49,17 @@ FAULTS = (
         SPIKES,
     ),
     *(
-        (fault("taken for a mark", "physics/own_events.py", "clock.last else math.nan", "clock.last else 0.0"), of)
+        (fault("taken for a mark", "physics/own_events.py", "row >= 0 else math.nan", "row >= 0 else 0.0"), of)
         for of in (READ, CYCLES)
     ),
     (
         fault(
             "marked arrivals left out",
             "physics/own_events.py",
-            "    b.sums[source, lane] += I\n    b.sums[source, LANES + lane] += V - I\n",
-            "    b.sums[source, lane] += I if I == I else 0.0\n"
-            "    b.sums[source, LANES + lane] += V - I if V == V else 0.0\n",
+            "    b.sums[source, LANES + lane] += of_I\n    dL_dt = 0.0\n",
+            "    b.sums[source, LANES + lane] += of_I\n    dL_dt = 0.0\n"
+            "    for k in (lane, LANES + lane):\n"
+            "        b.sums[source, k] = b.sums[source, k] if b.sums[source, k] == b.sums[source, k] else 0.0\n",
         ),
         SPIKES,
     ),

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from fast.physics.polynomials import LANES, PS_AB, TERMS, coefficients
+from tests.support.convolution import convolution
 
 RATES = {
     "A": lambda pm, ps, r: (pm,),
@@ -26,16 +27,6 @@ RATES = {
 ROUNDING = 4  # in u: truncation, at most 1, and rounding of some coefficients
 
 
-def convolution(rates: tuple[float, ...], x: float) -> mpmath.mpf:
-    """`exp(-p1 x) * ... * exp(-pn x)` over `x^(n-1)`, as a series that allows equal rates."""
-    h = [mpmath.mpf(1)] + [mpmath.mpf(0)] * 40
-    for p in rates:
-        for m in range(1, len(h)):
-            h[m] += mpmath.mpf(p) * h[m - 1]
-    n = len(rates) - 1
-    return mpmath.fsum((-mpmath.mpf(x)) ** m * h[m] / mpmath.factorial(n + m) for m in range(len(h)))
-
-
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(
     ("pm", "ps", "r"),
@@ -47,7 +38,7 @@ def test_polynomials_are_right_to_rounding(pm: float, ps: float, r: float, dtype
     assert found.shape == (len(RATES), TERMS[np.dtype(dtype).itemsize], LANES)
     with mpmath.workdps(40):
         for number, rates in enumerate(RATES.values()):
-            for x in np.linspace(0.0, 1.0, 11):
+            for x in np.linspace(-1.0, 1.0, 21):
                 true = convolution(rates(pm, ps, r), x) * (ps if number == PS_AB else 1)
                 value = np.polynomial.polynomial.polyval(x, found[number, :, 0])
                 assert abs(value / true - 1) <= ROUNDING * u, (number, x)

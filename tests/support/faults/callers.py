@@ -41,8 +41,8 @@ ON_CUDA = (
         "0.1 % error of the plain look-up",
         "fast",
         "cuda/lookup.py",
-        "add_arrival(source, lane, V, I, w, False, b)",
-        "add_arrival(source, lane, V, 1.001 * I, w, False, b)",
+        "source, lane, V, I, g, clock, True, b)",
+        "source, lane, V, 1.001 * I, g, clock, True, b)",
     ),
     Fault(
         "arrivals of own spikes left out",

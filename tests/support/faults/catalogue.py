@@ -130,8 +130,8 @@ FAULTS = (
         "flipped sign of the delay gradient",
         "fast",
         "solving/solved.py",
-        "unpacked(w * sums[:, :, LANES:]",
-        "unpacked(-w * sums[:, :, LANES:]",
+        "0.0), w * difference",
+        "0.0), -w * difference",
     ),
     Fault(
         "same slope before and after the reset",
@@ -151,8 +151,8 @@ FAULTS = (
         "no tau_syn in the weight gradient",
         "fast",
         "solving/solved.py",
-        "-sums[:, :, :LANES] / ps",
-        "-sums[:, :, :LANES]",
+        "-lambda_I / ps, 0.0",
+        "-lambda_I, 0.0",
     ),
     Fault(
         "delay cut to whole ms",
@@ -165,15 +165,8 @@ FAULTS = (
         "adjoint looked up at t, not at t + d",
         "fast",
         "cpu/lookup.py",
-        "            found[2 * lane], found[2 * lane + 1] = V, I\n"
-        "            add[lane] += I  # [arrival-w]\n"
-        "            add[LANES + lane] += V - I  # [arrival-d]\n"
-        "    return any_special",
-        "            add[lane] += I\n"
-        "            V, I = np.nan_to_num(ring[int(here) + 2 * lane : int(here) + 2 * lane + 2])\n"
-        "            found[2 * lane], found[2 * lane + 1] = V, I\n"
-        "            add[LANES + lane] += V - I\n"
-        "    return any_special",
+        "pm[lane], w_b[lane], w_ab[lane])\n        if",
+        "pm[lane], w_b[lane], 0.0 * w_ab[lane])\n        if",
     ),
     Fault(
         "1e-3 added to a denominator",
@@ -200,8 +193,8 @@ FAULTS = (
         "lambda_V left out of the delay gradient",
         "fast",
         "solving/solved.py",
-        "unpacked(w * sums[:, :, LANES:]",
-        "unpacked(-w * sums[:, :, :LANES]",
+        "0.0), w * difference",
+        "0.0), -w * lambda_I",
     ),
     Fault(
         "reset gradient from the wrong side of the spike",

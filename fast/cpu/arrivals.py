@@ -1,0 +1,101 @@
+"""Pointers, places and factors of arrivals, for deposits and look-ups alike."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from fast.cpu.intrinsics import moved, pointer
+from fast.physics.clock import Clock
+from fast.physics.compiling import allocating, compiled, inlined
+from fast.physics.factors import both_factors
+from fast.physics.instants import Ticks, masked, shifted, sum_of
+from fast.physics.polynomials import LANES
+
+SIDE_BY_SIDE = 16  # spikes whose arrivals are computed before any is deposited, or looked up
+A, B, AB, NEXT, FACTORS = 0, 1, 2, 3, 6  # rows of factors of a spike, and those of a bin more
+
+
+class SpikePointers(NamedTuple):
+    """`time, source` of spikes, as pointers."""
+
+    time: np.ndarray
+    source: np.ndarray
+
+
+class BlockPointers(NamedTuple):
+    """The arrays of a block that each arrival reads, as pointers: of its synapses, and of its
+    neurons; and the division of instants."""
+
+    delay: np.ndarray
+    w_b: np.ndarray
+    w_ab: np.ndarray
+    w_rab: np.ndarray
+    coefficients: np.ndarray
+    flow: np.ndarray
+    ticks: Ticks
+    clock: Clock
+    alike: bool
+    rate: float
+
+
+@inlined
+def spike_pointers(time, source):
+    """Pointers to spikes."""
+    return SpikePointers(pointer(time), pointer(source))
+
+
+@inlined
+def pointers_of(block, clock):
+    """Pointers to the arrays of a block."""
+    s = block.synapses
+    return BlockPointers(
+        pointer(s.delay), pointer(s.w_b), pointer(s.w_ab), pointer(s.w_rab), pointer(block.coefficients),
+        pointer(block.flow), block.ticks, clock, block.alike, block.rate,
+    )
+
+
+@compiled
+def ring_places(ticks):
+    """Places of a ring: `LANES` per bin, and as many for synapses that do not exist."""
+    return (ticks.bins + 1) * LANES
+
+
+@allocating
+def aligned(rows, columns, like):
+    """An empty array of the type of `like` that begins at a cache line."""
+    raw = np.empty(rows * columns + 64 // like.itemsize, like.dtype)
+    start = (-raw.ctypes.data % 64) // like.itemsize
+    return raw[start : start + rows * columns].reshape((rows, columns))
+
+
+@inlined
+def set_factors(first, last, spikes, block, backward, factors):
+    """Set the factors of spikes `first..last-1`, at most SIDE_BY_SIDE, for neurons that are alike:
+    `[FACTORS, SIDE_BY_SIDE]`."""
+    for n in range(first, last):
+        a, b, ab, a_more, b_more, ab_more = both_factors(spikes.time[n], 0, backward, block, block.clock.terms)
+        own = moved(factors, n - first)
+        own[A * SIDE_BY_SIDE], own[B * SIDE_BY_SIDE], own[AB * SIDE_BY_SIDE] = a, b, ab
+        own[(NEXT + A) * SIDE_BY_SIDE], own[(NEXT + B) * SIDE_BY_SIDE] = a_more, b_more
+        own[(NEXT + AB) * SIDE_BY_SIDE] = ab_more
+
+
+@inlined
+def factors_at(k, factors):
+    """The factors of spike `k` of a group, as `both_factors` returns them."""
+    own = moved(factors, k)
+    a, b, ab = own[A * SIDE_BY_SIDE], own[B * SIDE_BY_SIDE], own[AB * SIDE_BY_SIDE]
+    a_more, b_more = own[(NEXT + A) * SIDE_BY_SIDE], own[(NEXT + B) * SIDE_BY_SIDE]
+    return a, b, ab, a_more, b_more, own[(NEXT + AB) * SIDE_BY_SIDE]
+
+
+@inlined
+def place_of(delay, time, lane, ticks, size):
+    """Place of an arrival in a ring with `size` numbers (a literal power of two) per place, and
+    whether the rests of spike and delay carry."""
+    instant = sum_of(delay, time)
+    here = np.int32(shifted(masked(instant, ticks.turn), ticks.bits)) * np.int32(LANES)
+    carried = masked(instant, ticks.rest) < masked(time, ticks.rest)
+    return np.int32(size * ((np.int32(ticks.bins * LANES) if delay < 0 else here) + lane)), carried

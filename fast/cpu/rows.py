@@ -1,0 +1,127 @@
+"""Rows of arrivals in LLVM's instructions: one arrival per lane, sixteen lanes as one vector.
+
+LLVM finds no vectors in additions to cells at places that depend on data, so these two functions
+spell them out; `fast.cpu.intrinsics` explains cells.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+
+from fast.cpu.intrinsics import CELL, CELL_LINK, added, cell_at, float_type
+from fast.physics.compiling import built
+from fast.physics.polynomials import LANES
+
+
+def _add_row(typing: Any, cells: Any, place: Any, amount: Any, before: Any, link: Any) -> Any:
+    """Add amounts `V, I, up` of all lanes, a row each, to the cells at `place`, four cells as one
+    vector; the links before go to `before`, and all become `link`."""
+    number, bits, one = float_type(cells.dtype), ir.IntType(cells.dtype.bitwidth), ir.IntType(32)
+    row = ir.VectorType(number, 16)
+    no_link = ir.VectorType(ir.IntType(1), 16)([n % CELL != CELL_LINK for n in range(16)])
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        cells, place, amount, before, link = arguments
+        link = link if bits.width == 32 else builder.sext(link, bits)
+        links = _splat(builder, builder.bitcast(link, number), row)
+        for start in range(0, LANES, 16):
+            V, I, up = (_row_at(builder, amount, n * LANES + start, row) for n in range(3))
+            old, four = None, _in_cells(builder, V, I, up)
+            for j, amounts in enumerate(four):  # lanes j, j + 4, j + 8, j + 12 of the sixteen
+                lanes = (start + j + 4 * k for k in range(4))
+                places = [builder.load(builder.gep(place, [one(lane)]), align=4) for lane in lanes]
+                wide = [builder.zext(p, ir.IntType(64)) for p in places]
+                at = [cell_at(builder, cells, p, signature.args[0].dtype)[0] for p in wide]
+                now = _joined(builder, [builder.load(address, align=4) for address in at])
+                own = _shuffled(builder, now, now, [n // CELL * CELL + CELL_LINK for n in range(16)])
+                here = ir.VectorType(ir.IntType(1), 16)([n % 4 == j for n in range(16)])
+                old = own if old is None else builder.select(here, own, old)
+                sums = builder.select(no_link, builder.fadd(now, amounts), links)
+                for k, address in enumerate(at):
+                    builder.store(_shuffled(builder, sums, sums, range(4 * k, 4 * k + 4)), address, align=4)
+            whole = builder.bitcast(old, ir.VectorType(bits, 16))
+            whole = whole if bits.width == 32 else builder.trunc(whole, ir.VectorType(one, 16))
+            target = builder.gep(before, [one(start)])
+            builder.store(whole, builder.bitcast(target, whole.type.as_pointer()), align=4)
+        return context.get_dummy_value()
+
+    return types.void(cells, place, amount, before, types.int32), build
+
+
+def _gather_row(typing: Any, pairs: Any, place: Any, found: Any) -> Any:
+    """The pairs at `place`, of all lanes, as two rows; a bit per lane whose first number is NaN."""
+    number = float_type(pairs.dtype)
+    pair = ir.VectorType(number, 2)
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pairs, place, found = arguments
+        loaded = []
+        for lane in range(LANES):
+            p = builder.load(builder.gep(place, [ir.IntType(32)(lane)]), align=4)
+            start = builder.gep(pairs, [builder.zext(p, ir.IntType(64))])
+            loaded.append(builder.load(builder.bitcast(start, pair.as_pointer()), align=4))
+        left, right = _joined(builder, loaded[:16]), _joined(builder, loaded[16:])
+        first, second = (_shuffled(builder, left, right, range(n, 2 * LANES, 2)) for n in (0, 1))
+        for n, values in enumerate((first, second)):
+            target = builder.gep(found, [ir.IntType(32)(n * LANES)])
+            builder.store(values, builder.bitcast(target, values.type.as_pointer()), align=4)
+        is_nan = builder.bitcast(builder.fcmp_unordered("uno", first, first), ir.IntType(LANES))
+        return builder.zext(is_nan, ir.IntType(64))
+
+    return types.int64(pairs, place, found), build
+
+
+def _shuffled(builder: Any, a: Any, b: Any, order: Any) -> Any:
+    return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(ir.IntType(32), len(order)), list(order)))
+
+
+def _splat(builder: Any, value: Any, kind: ir.VectorType) -> Any:
+    one = builder.insert_element(ir.Constant(kind, ir.Undefined), value, ir.IntType(32)(0))
+    return _shuffled(builder, one, one, [0] * kind.count)
+
+
+def _joined(builder: Any, parts: list[Any]) -> Any:
+    """Vectors of one length, end to end."""
+    while len(parts) > 1:
+        size = 2 * parts[0].type.count
+        parts = [_shuffled(builder, parts[n], parts[n + 1], range(size)) for n in range(0, len(parts), 2)]
+    return parts[0]
+
+
+def _row_at(builder: Any, numbers: Any, n: int, kind: ir.VectorType) -> Any:
+    start = builder.gep(numbers, [ir.IntType(32)(n)])
+    return builder.load(builder.bitcast(start, kind.as_pointer()), align=4)
+
+
+def _in_cells(builder: Any, V: Any, I: Any, up: Any) -> list[Any]:
+    """Rows of sixteen amounts as four vectors of four cells; the first has lanes 0, 4, 8, 12."""
+    found, none = [], ir.Constant(V.type, None)
+    for half in (0, 2):
+        order = [n for k in range(0, 16, 4) for n in (k + half, 16 + k + half, k + half + 1, 17 + k + half)]
+        left, right = _shuffled(builder, V, I, order), _shuffled(builder, none, up, order)
+        for part in (0, 2):
+            order = [n for k in range(0, 16, 4) for n in (k + part, k + part + 1, 16 + k + part, 17 + k + part)]
+            found.append(_shuffled(builder, left, right, order))
+    return found
+
+
+# The meanings, for runs without the compiler.
+
+
+def _added_row(cells: Any, place: Any, amount: Any, before: Any, link: Any) -> None:
+    for lane in range(LANES):
+        V, I, up = amount[lane : 3 * LANES : LANES]
+        before[lane] = added(cells, place[lane], V, I, up, link)
+
+
+def _gathered_row(pairs: Any, place: Any, found: Any) -> int:
+    for lane in range(LANES):
+        found[lane], found[LANES + lane] = pairs[place[lane] : place[lane] + 2]
+    return sum(1 << lane for lane in range(LANES) if found[lane] != found[lane])  # nan-ok: NaN marks special bins
+
+
+add_row = built(_add_row, _added_row)
+gather_row = built(_gather_row, _gathered_row)

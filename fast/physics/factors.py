@@ -1,0 +1,105 @@
+"""The flow from an arrival to the end of its bin, as factors of the spike.
+
+An arrival lies `x - r` before the end of its bin: `x` from the spike on (to the end of the bin of
+the spike, and one bin more where the rests carry), less the rest `r` of the delay. The flow over
+`x - r` is the product of that over `x`, which belongs to the spike, and of that over `-r`, which
+the synapse holds (`fast.physics.layout.Synapses`).
+"""
+
+from __future__ import annotations
+
+import math
+
+from fast.physics.compiling import inlined
+from fast.physics.instants import left_in_bin, masked
+from fast.physics.layout import FLOW_A, FLOW_AB, FLOW_B, FLOW_PS, FLOW_RA, FLOW_RAB
+from fast.physics.polynomials import AB, RA, RAB, A, B, polynomial
+
+
+@inlined
+def factors_of(x, lane, coefficients, terms):
+    """`[pm]`, `[ps]` and `[pm, ps]` of `fast.physics.polynomials`, at `x`."""
+    a, b = polynomial(coefficients, A, lane, x, terms), polynomial(coefficients, B, lane, x, terms)
+    return a, b, x * polynomial(coefficients, AB, lane, x, terms)
+
+
+@inlined
+def a_bin_more(a, b, ab, lane, flow):
+    """`factors_of` a bin later, from those before."""
+    return a * flow[FLOW_A + lane], b * flow[FLOW_B + lane], a * flow[FLOW_AB + lane] + ab * flow[FLOW_B + lane]
+
+
+@inlined
+def both_factors(time, lane, backward, block, terms):
+    """The factors of a spike for a neuron, and those of a bin more; `backward`: the last one times
+    ps, for look-ups."""
+    x = left_in_bin(masked(time, block.ticks.rest), block.ticks)
+    a, b, ab = factors_of(x, lane, block.coefficients, terms)
+    a_more, b_more, ab_more = a_bin_more(a, b, ab, lane, block.flow)
+    scale = block.flow[FLOW_PS + lane] if backward else 1.0
+    return a, b, scale * ab, a_more, b_more, scale * ab_more
+
+
+@inlined
+def one_of(carried, both):
+    """The factors of an arrival, without a branch."""
+    a, b, ab, a_more, b_more, ab_more = both
+    return a_more if carried else a, b_more if carried else b, ab_more if carried else ab
+
+
+@inlined
+def driven_factors_of(x, a, pm, rate, lane, coefficients, terms):
+    """`[-r, pm]`, `[-r, pm, ps]` and `[-r]` at `x`, with `a` there."""
+    ra = x * polynomial(coefficients, RA, lane, x, terms)
+    return ra, x * x * polynomial(coefficients, RAB, lane, x, terms), a + (pm + rate) * ra
+
+
+@inlined
+def driven_a_bin_more(a, b, ab, ra, rab, e, rate, lane, flow):
+    """`driven_factors_of` a bin later, from all factors before."""
+    e_bin, ra_bin = math.exp(rate), flow[FLOW_RA + lane]
+    return ra * e_bin + a * ra_bin, rab * e_bin + ab * ra_bin + b * flow[FLOW_RAB + lane], e * e_bin
+
+
+@inlined
+def arrival_amounts(a, b, ab, w_b, w_ab):
+    """[flow-V-I] What an arrival adds to `V` (without its factor `1/tau_mem`) and `I` at the end of
+    its bin."""
+    return a * w_ab + ab * w_b, b * w_b
+
+
+@inlined
+def integral_amount(ra, rab, e, w_b, w_ab, w_rab):
+    """What an arrival adds to the weighted integral of `V` in its bin, without its factor
+    `1/tau_mem`."""
+    return e * w_rab + ra * w_ab + rab * w_b
+
+
+@inlined
+def adjoint_terms(V, I, a, b, k):
+    """[adjoint-flow] `lambda_V, lambda_I` at the end of the bin of an arrival, taken back to the
+    spike: the terms that a synapse sums.
+
+    `k`: ps times `[pm, ps]`. Taken on by the rest of the delay, they are the adjoint at the
+    arrival.
+    """
+    return a * V, b * I + k * V
+
+
+@inlined
+def driven_terms(g, ra, rab, e, pm, ps):
+    """[readout-adjoint] The parts of both terms that an integral readout drives, and the driving
+    term itself, taken back; `g`: at the end of the bin."""
+    return -pm * g * ra, -pm * ps * g * rab, g * e
+
+
+@inlined
+def dL_dt_arrival(of_V, of_I, pm, w_b, w_ab):
+    """[arrival-time] `w (lambda_V - lambda_I)` at an arrival, from the terms of `adjoint_terms`."""
+    return (w_b - pm * w_ab) * of_V - w_b * of_I
+
+
+@inlined
+def driven_dL_dt_arrival(of_g, pm, rate, w_ab, w_rab):
+    """[arrival-time] The part of the driving term, taken back to the spike."""
+    return -pm * (rate * w_rab + w_ab) * of_g

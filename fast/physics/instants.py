@@ -1,0 +1,148 @@
+"""Instants as whole numbers of ticks: one addition gives the bin and the rest of an arrival.
+
+A tick is the power of two of a bin that the precision of the numbers resolves. An instant counts
+the ticks since the start of a turn of the ring of bins ahead, `bin << bits | rest`, so the sum of
+the instant of a spike and a delay holds the bin of the arrival in its upper bits and the rest in
+its lower ones. The arithmetic is exact: deposits, the solution of a bin and look-ups agree on every
+arrival. Delays and spike times are rounded to ticks, as they are rounded to the precision anyway.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from llvmlite import ir
+
+from fast.physics.compiling import built, inlined
+from spec import UnsupportedError
+from spec.errors import Verbatim
+
+BATCH = 16  # bins whose spikes are deposited, or looked up, at once
+ABSENT = -1  # in place of the delay of a synapse that does not exist, or is longer than the trial
+RING_BITS = 10  # of the bins of a ring that leave float32 a tick of 2^-21 in 32 bits; longer rings take 64
+MOST_RING_BITS = 23  # numbers of a ring, four per place, are counted in 32 bits
+REST_BITS = {4: 24, 8: 53}  # that a number resolves, by its bytes
+
+
+class Ticks(NamedTuple):
+    """The division of an instant.
+
+    Attributes:
+        bits: of the rest.
+        rest: mask of the rest.
+        turn: mask of the bin in the ring.
+        bins: of the ring, a power of two.
+        tick: length of a tick in bins, and `one`, the number 1, in the precision of the numbers.
+    """
+
+    bits: int
+    rest: int
+    turn: int
+    bins: int
+    tick: float
+    one: float
+
+
+def ticks_for(longest: int, dtype: type, width: float) -> Ticks:
+    """The ticks of a layer; `longest`: its longest delay, in whole bins.
+
+    The ring has room for the bins that a batch of spikes reaches.
+
+    Raises:
+        UnsupportedError: delays of more bins than a ring can have.
+    """
+    ring_bits = (longest + 1 + BATCH).bit_length()
+    if ring_bits > MOST_RING_BITS:
+        got, most = Verbatim(f"one of {longest} bins of {width} ms"), 2**MOST_RING_BITS - 2 - BATCH
+        raise UnsupportedError("d", f"at most {most} bins long", got, "use `python -m reference`, which needs no bins")
+    number = np.dtype(dtype)
+    size = 4 if number.itemsize == 4 and ring_bits <= RING_BITS else 8
+    bits = min(REST_BITS[number.itemsize], 8 * size - 1 - ring_bits)
+    turn = (2**ring_bits - 1) << bits
+    return Ticks(bits, 2**bits - 1, turn, 2**ring_bits, dtype(2.0**-bits), dtype(1))
+
+
+def _sum(typing: Any, delay: Any, time: Any) -> Any:
+    """The sum of two instants, in the type of the delay."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.add(arguments[0], _as_wide(builder, arguments[1], arguments[0].type))
+
+    return delay(delay, time), build
+
+
+def _masked(typing: Any, instant: Any, mask: Any) -> Any:
+    """The bits of an instant under a mask, in its own type."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.and_(arguments[0], _as_wide(builder, arguments[1], arguments[0].type))
+
+    return instant(instant, mask), build
+
+
+def _shifted(typing: Any, instant: Any, bits: Any) -> Any:
+    """An instant without its lower bits, in its own type."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.lshr(arguments[0], _as_wide(builder, arguments[1], arguments[0].type))
+
+    return instant(instant, bits), build
+
+
+def _as_number(typing: Any, instant: Any, number: Any) -> Any:
+    """An instant as a number of the type of `number`."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.sitofp(arguments[0], arguments[1].type)
+
+    return number(instant, number), build
+
+
+def _as_wide(builder: Any, number: Any, kind: ir.IntType) -> Any:
+    return builder.trunc(number, kind) if number.type.width > kind.width else number
+
+
+# Numba's own operators would widen 32 bits to 64, and halve the number of lanes of an instruction.
+sum_of = built(_sum, lambda delay, time: int(delay) + int(time))
+masked = built(_masked, lambda instant, mask: int(instant) & int(mask))
+shifted = built(_shifted, lambda instant, bits: int(instant) >> int(bits))
+as_number = built(_as_number, lambda instant, number: type(number)(instant))
+
+
+@inlined
+def arrival_of(delay, time, ticks):
+    """Bin in the ring, and rest, of the arrival of a spike; whether the rests carry into the next
+    bin."""
+    instant = sum_of(delay, time)
+    rest = masked(instant, ticks.rest)
+    return shifted(masked(instant, ticks.turn), ticks.bits), rest, rest < masked(time, ticks.rest)
+
+
+@inlined
+def in_bins(rest, ticks):
+    """A rest in bins, exactly, in the precision of the numbers."""
+    return as_number(rest, ticks.tick) * ticks.tick
+
+
+@inlined
+def to_tick(x, latest, ticks):
+    """An instant of a bin rounded to a tick, at most `latest`, and before the end of the bin."""
+    exact = x / ticks.tick
+    rest = math.floor(exact)
+    if exact - rest >= 0.5 and rest < ticks.rest and (rest + 1.0) * ticks.tick <= latest:
+        rest += 1.0
+    return min(rest, float(ticks.rest)) * ticks.tick
+
+
+@inlined
+def time_of(bin_, x, ticks):
+    """The instant of a spike in a bin, at a whole tick `x` within it."""
+    return ((int(bin_) << ticks.bits) & ticks.turn) | int(x / ticks.tick)
+
+
+@inlined
+def left_in_bin(rest, ticks):
+    """Time left in a bin after a rest, exactly, in the precision of the numbers."""
+    return ticks.one - as_number(rest, ticks.tick) * ticks.tick

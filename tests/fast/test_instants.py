@@ -1,0 +1,122 @@
+"""Instants in ticks, and the flow of an arrival as a product, against exact arithmetic."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import mpmath
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fast.physics.clock import clock_for
+from fast.physics.factors import both_factors, driven_a_bin_more, driven_factors_of, factors_of, one_of
+from fast.physics.instants import BATCH, REST_BITS, Ticks, arrival_of, in_bins, ticks_for, time_of, to_tick
+from fast.physics.layout import Block, Synapses
+from fast.solving import packing
+from fast.solving.problem import Problem
+from spec import UnsupportedError
+from tests.support.convolution import convolution
+
+DTYPES = [np.float32, np.float64]
+
+
+def kind(ticks: Ticks) -> type:
+    return np.int32 if ticks.turn < 2**31 else np.int64
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("longest", [0, 1, 13, 14, 15, 100, 1006, 1007, 5000, 100_000])
+def test_a_ring_has_room_for_a_batch_and_a_rest_its_digits(longest: int, dtype: type) -> None:
+    ticks, most = ticks_for(longest, dtype, 1.0), REST_BITS[np.dtype(dtype).itemsize]
+    assert ticks.bins > longest + BATCH and ticks.bins & (ticks.bins - 1) == 0
+    assert ticks.turn == (ticks.bins - 1) << ticks.bits and ticks.turn | ticks.rest <= np.iinfo(kind(ticks)).max
+    assert ticks.bits == most or (ticks.bits >= 21 and (ticks.turn | ticks.rest).bit_length() in (31, 63))
+    assert float(dtype(ticks.rest * 2.0**-ticks.bits)) == ticks.rest / 2**ticks.bits, "every rest is a number"
+
+
+def test_too_long_a_delay_is_refused() -> None:
+    with pytest.raises(UnsupportedError, match="`d` must be at most 8388590 bins long, got one of 8388608 bins"):
+        ticks_for(2**23, np.float64, 1.0)
+
+
+@given(st.sampled_from(DTYPES), st.integers(0, 2000), st.data())
+def test_the_sum_of_a_spike_and_a_delay_is_exact(dtype: type, longest: int, data: st.DataObject) -> None:
+    """In a ring that wraps, up to the last tick of a bin."""
+    ticks = ticks_for(longest, dtype, 1.0)
+    bin_, delay = data.draw(st.integers(0, 10**6)), data.draw(st.integers(0, longest))
+    q, r = (data.draw(st.integers(0, ticks.rest) | st.sampled_from([0, 1, ticks.rest])) for _ in range(2))
+    x = float(Fraction(q, ticks.rest + 1))
+    time = kind(ticks)(time_of(bin_, x, ticks))
+    turn, rest, carried = arrival_of(kind(ticks)(delay << ticks.bits | r), time, ticks)
+    exact = bin_ + delay + Fraction(q + r, ticks.rest + 1)
+    assert turn == int(exact) % ticks.bins and Fraction(float(in_bins(rest, ticks))) == exact - int(exact)
+    assert carried == (q + r > ticks.rest)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_crossing_is_rounded_to_the_nearest_tick_and_never_past_its_bounds(dtype: type) -> None:
+    ticks = ticks_for(10, dtype, 1.0)
+    one = 2.0**-ticks.bits
+    for n in (0, 1, 5, ticks.rest // 2, ticks.rest - 1):
+        for off in (0.0, 0.25, -0.25) if n else (0.0, 0.25):
+            assert to_tick((n + off) * one, 1.0, ticks) == n * one
+    assert to_tick(1.0, 1.0, ticks) == 1.0 - one
+    assert to_tick(5.75 * one, 5.875 * one, ticks) == 5 * one
+
+
+def block(pm: float, ps: float, rate: float, dtype: type) -> Block:
+    """A block of equal neurons without synapses."""
+    width = 1.0
+    constants = np.array([[width / pm], [width / ps], [1.0], [0.0]])
+    _, flow, coefficients = packing._of_neurons(constants.tobytes(), width, rate, dtype)
+    none = np.empty((0, 32))
+    ticks = ticks_for(3, dtype, width)
+    return Block(Synapses(none, none, none, none, none), ticks, constants, flow[0], coefficients[0], True, rate, False)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    ("pm", "ps"), [(0.05, 0.2), (0.2, 0.05), (0.25, 0.25), (0.125, 0.125 * (1 + 1e-12)), (1e-6, 0.25)]
+)
+def test_the_flow_of_an_arrival_is_the_product_of_spike_and_synapse(pm: float, ps: float, dtype: type) -> None:
+    """With and without a carry, for an integral readout too, and for almost equal constants."""
+    rate, b = 0.01, block(pm, ps, 0.01, dtype)
+    u, terms, scale = float(np.finfo(dtype).eps) / 2, clock_for(1.0, 9.0, dtype).terms, 2**b.ticks.bits
+    for q, r in ((0, 0), (scale // 3, scale // 2), (scale // 2, scale // 2), (scale - 1, scale - 1), (7, scale - 1)):
+        carried = q + r >= scale
+        x, y = Fraction(scale - q, scale), Fraction(r, scale)
+        left = float(x - y + (1 if carried else 0))
+        times = torch.tensor([[float(y)]], dtype=torch.float64)
+        behind = packing._behind(times, *(torch.tensor([p], dtype=torch.float64) for p in (pm, ps)), rate)
+        assert behind.ra is not None and behind.rab is not None
+        a_r, b_r, ab_r, ra_r, rab_r = (float(part) for part in behind if part is not None)
+        a, b_, ab = one_of(carried, both_factors(np.int64(q), 0, False, b, terms))
+        now = factors_of(float(x), 0, b.coefficients, terms)
+        driven = driven_factors_of(float(x), now[0], pm, rate, 0, b.coefficients, terms)
+        ra, rab, e = driven_a_bin_more(*now, *driven, rate, 0, b.flow) if carried else driven
+        found = {
+            (pm,): a * a_r, (ps,): b_ * b_r, (pm, ps): a * ab_r + ab * b_r, (-rate, pm): e * ra_r + ra * a_r,
+            (-rate, pm, ps): e * rab_r + ra * ab_r + rab * b_r,
+        }
+        with mpmath.workdps(40):
+            for rates, value in found.items():
+                true = float(convolution(rates, left)) * left ** (len(rates) - 1)
+                assert value == pytest.approx(true, rel=0, abs=16 * u), (q, r, rates)
+
+
+def test_times_are_split_to_the_nearest_tick() -> None:
+    ones = torch.ones(1, 1, dtype=torch.float64)
+    problem = Problem(
+        times=torch.tensor([0.0, 1.0, 2.5, 7.999999999]), offsets=torch.tensor([0, 4]), trials=1, sources=1,
+        duration=9.0, w=ones.float(), d=ones, exists=None, constants=(4 * ones[0], 4 * ones[0], ones[0], 0 * ones[0]),
+    )
+    ticks = ticks_for(3, np.float32, problem.width)
+    bin_, rest = packing.split(problem.times.double(), problem)
+    found = packing.instants(bin_, rest, ticks)
+    assert found.dtype == torch.int32 and (found >= 0).all()
+    assert ((found >> ticks.bits) == bin_ % ticks.bins).all()
+    off = (found & ticks.rest).double() * 2.0**-ticks.bits - rest
+    assert (off.abs() <= 2.0**-ticks.bits).all()
