@@ -22,7 +22,7 @@ from fast.cpu.intrinsics import pointer
 from fast.cpu.lookup import LookupScratch, look_up_plain, look_up_special, lookup_scratch
 from fast.cpu.vector_step import publish, publish_full, retreat, retreat_full
 from fast.physics.adjoint import ADJOINT, BlockAdjoint, Events
-from fast.physics.compiling import allocating, compiled, inlined
+from fast.physics.compiling import allocating, compiled, inlined, outermost
 from fast.physics.instants import BATCH
 from fast.physics.layout import Arriving, block_of
 from fast.physics.neuron_record import MAX_BIN
@@ -180,7 +180,7 @@ def backward_trial(trial, number, e_first, e_last, given, layer, clock, work, fo
                 )
 
 
-@allocating
+@outermost
 def backward_sweep(number, first_trial, last_trial, given, layer, clock):
     """Block `number` of a layer that is not recurrent, in trials `first_trial..last_trial-1`;
     `Found`, over the trials."""

@@ -15,7 +15,7 @@ import numpy as np
 from fast.cpu.arrivals import FACTORS, SIDE_BY_SIDE, aligned, factors_at, place_of, ring_places, set_factors
 from fast.cpu.intrinsics import CELL, add_to_cell, clear_cell, moved, pointer
 from fast.cpu.rows import add_row
-from fast.physics.compiling import allocating, compiled, inlined, vectorised
+from fast.physics.compiling import allocating, compiled, inlined, outermost, vectorised
 from fast.physics.factors import (
     arrival_amounts,
     both_factors,
@@ -90,7 +90,7 @@ def scratch_pointers(scratch):
     return DepositScratch(pointer(scratch.factors), pointer(scratch.place), pointer(scratch.amount))
 
 
-@compiled
+@outermost
 def most_under_way(arriving, slots):
     """The most spikes of a trial within `slots` bins, rounded up to a power of two."""
     most = 1

@@ -30,7 +30,7 @@ from fast.cpu.emitted import USUAL, no_spikes, with_room
 from fast.cpu.intrinsics import CELL, link_of, pointer
 from fast.cpu.vector_step import advance, integrate, step
 from fast.physics.bin_step import level_for_next_bin
-from fast.physics.compiling import allocating, compiled, inlined
+from fast.physics.compiling import allocating, compiled, inlined, outermost
 from fast.physics.instants import BATCH
 from fast.physics.layout import block_of
 from fast.physics.neuron_record import INTEGRAL, MAX_BIN, RECENT_BIN
@@ -172,7 +172,7 @@ def forward_trial(trial, number, arriving, layer, clock, neuron_record, work, em
     return n_emitted, REACHED_END
 
 
-@allocating
+@outermost
 def forward_sweep(number, first_trial, last_trial, arriving, most, layer, clock, neuron_record):
     """Block `number` of a layer that is not recurrent, in trials `first_trial..last_trial-1`.
 

@@ -17,7 +17,7 @@ from fast.cpu.arrivals import FACTORS, SIDE_BY_SIDE, ring_places
 from fast.cpu.backward import Found, enter_bin, leave_bin, most_in_a_trial
 from fast.cpu.lookup import TERMS, LookupScratch, look_up_plain, look_up_special
 from fast.physics.adjoint import ADJOINT, BlockAdjoint, Events, end_of
-from fast.physics.compiling import allocating, compiled, inlined
+from fast.physics.compiling import allocating, compiled, inlined, outermost
 from fast.physics.instants import BATCH, time_of
 from fast.physics.layout import block_of
 from fast.physics.own_events import NEVER, mark, note_event, take_spike
@@ -198,7 +198,7 @@ def recurrent_backward_trial(trial, e_first, e_last, given, layer, clock, work, 
             )
 
 
-@allocating
+@outermost
 def recurrent_backward_sweep(first_trial, last_trial, given, layer, clock):
     """All blocks of a recurrent layer in trials `first_trial..last_trial-1`; `Found`, by block and
     over the trials."""

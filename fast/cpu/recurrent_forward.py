@@ -29,7 +29,7 @@ from fast.cpu.workspace import (
     with_more,
     work_for,
 )
-from fast.physics.compiling import allocating, compiled, inlined
+from fast.physics.compiling import compiled, inlined, outermost
 from fast.physics.instants import BATCH, time_of
 from fast.physics.polynomials import LANES
 from fast.physics.within_bin import FULL, NONE, REACHED_END, STUCK
@@ -123,7 +123,7 @@ def recurrent_trial(trial, arriving, layer, clock, neuron_record, work, emitted)
     return n_emitted, REACHED_END
 
 
-@allocating
+@outermost
 def recurrent_sweep(first_trial, last_trial, arriving, most, layer, clock, neuron_record):
     """All blocks of a recurrent layer; arguments and result as `fast.cpu.forward.forward_sweep`."""
     longest = 0

@@ -5,10 +5,10 @@ torch sorts by comparison, which takes longer than the kernels of a small layer.
 
 from __future__ import annotations
 
-from fast.physics.compiling import compiled
+from fast.physics.compiling import outermost
 
 
-@compiled
+@outermost
 def sort_by_bin(bin_, offsets, counts, starts, order, source):
     """Sort arriving spikes by (trial, bin), without the spikes after `T`.
 
@@ -35,7 +35,7 @@ def sort_by_bin(bin_, offsets, counts, starts, order, source):
     starts[trials] = n
 
 
-@compiled
+@outermost
 def sort_by_train(train, offsets, rank):
     """Sort emitted spikes by `train [n]`.
 

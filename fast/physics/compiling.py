@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from numba import config, njit
+from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 from numba.extending import intrinsic
 
 PACKAGE = Path(__file__).parents[1]
 KERNELS = (PACKAGE / "physics", PACKAGE / "cpu")  # any kernel may call their functions
+_OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}  # divide as NumPy does
 
 
 @cache
@@ -36,17 +38,63 @@ def cache_folder(of: Path) -> Path:
     return Path.home() / ".cache" / "delayprop" / name
 
 
-def _cached(function: Callable, **options: Any) -> Callable:
-    """Compile on first use, without the GIL; divide as NumPy does.
+def outermost(function: Callable) -> Callable:
+    """The outermost function of a kernel, which Python calls; compiled on first use, with the
+    functions that it calls.
 
     Numba reads `CACHE_DIR` when `njit` is called.
     """
     before = getattr(config, "CACHE_DIR")  # noqa: B009 - made at import, so unknown to type checkers
     setattr(config, "CACHE_DIR", str(cache_folder(Path(function.__code__.co_filename).parent)))  # noqa: B010
     try:
-        return njit(cache=True, nogil=True, error_model="numpy", **options)(function)
+        return njit(cache=True, **_OPTIONS)(function)
     finally:
         setattr(config, "CACHE_DIR", before)  # noqa: B010
+
+
+class _Instructions(JITCodeLibrary):
+    """The instructions of an inner function, optimised, but no machine code."""
+
+    def _finalize_final_module(self) -> None:
+        self._finalized = True
+
+
+class _Inner(Compiler):
+    """Numba's compiler for an inner function: the outermost one links its instructions in.
+
+    Numba would make machine code of it as well, and a caller from Python: twice the time.
+    """
+
+    def define_pipelines(self) -> Any:
+        state = self.state
+        state.flags.no_compile = state.flags.no_cpython_wrapper = state.flags.no_cfunc_wrapper = True
+        state.library = _Instructions(state.targetctx.codegen(), state.func_id.func_qualname)
+        return super().define_pipelines()
+
+    def compile_extra(self, func: Any) -> Any:
+        inner = super().compile_extra(func)
+        key = f"{func.__name__} is called by kernels alone".encode  # a key must be a built-in function, and unique
+        self.state.targetctx.insert_user_function(key, inner.fndesc, [inner.library])
+        return inner._replace(entry_point=key)
+
+
+class _Apart(_Inner):
+    """Such a compiler, with the promise that arguments of a function do not alias."""
+
+    def define_pipelines(self) -> Any:
+        self.state.flags.noalias = True
+        return super().define_pipelines()
+
+
+def _inner(function: Callable, compiler: type = _Inner, **options: Any) -> Callable:
+    if config.ENABLE_CUDASIM:  # Python runs the kernels of a simulated GPU, and calls their functions
+        return outermost(function)
+    return njit(pipeline_class=compiler, **_OPTIONS, **options)(function)
+
+
+def allocating(function: Callable) -> Callable:
+    """A function of a kernel that may allocate arrays, and return them."""
+    return _inner(function)
 
 
 def compiled(function: Callable) -> Callable:
@@ -54,37 +102,24 @@ def compiled(function: Callable) -> Callable:
 
     Nor may it return an array to an `allocating` function: it counts no references, so its caller
     would count one too few. The compiler may fuse a product and a sum, here and in all variants
-    below but `allocating`.
+    below.
     """
-    return _cached(function, _nrt=False, fastmath={"contract"})
-
-
-class _Apart(Compiler):
-    """Numba's compiler, with the promise that arguments of a function do not alias."""
-
-    def define_pipelines(self) -> Any:
-        self.state.flags.noalias = True
-        return super().define_pipelines()
+    return _inner(function, _nrt=False, fastmath={"contract"})
 
 
 def vectorised(function: Callable) -> Callable:
     """Like `compiled`, and assumes that arguments do not alias, so that lane loops vectorise."""
-    return _cached(function, _nrt=False, fastmath={"contract"}, pipeline_class=_Apart)
+    return _inner(function, _Apart, _nrt=False, fastmath={"contract"})
 
 
 def summing(function: Callable) -> Callable:
     """Like `vectorised`, and sums may be reordered; the order is fixed for one machine."""
-    return _cached(function, _nrt=False, fastmath={"contract", "reassoc"}, pipeline_class=_Apart)
-
-
-def allocating(function: Callable) -> Callable:
-    """The outermost function of a kernel, which may allocate its arrays."""
-    return _cached(function)
+    return _inner(function, _Apart, _nrt=False, fastmath={"contract", "reassoc"})
 
 
 def inlined(function: Callable) -> Callable:
     """A small function of a kernel, inlined into its callers."""
-    return _cached(function, _nrt=False, fastmath={"contract"}, forceinline=True)
+    return _inner(function, _nrt=False, fastmath={"contract"}, forceinline=True)
 
 
 def built(instructions: Callable, meaning: Callable) -> Any:
