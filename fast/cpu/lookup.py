@@ -39,7 +39,13 @@ from fast.physics.factors import (
 )
 from fast.physics.instants import arrival_of, left_in_bin, masked, sum_of
 from fast.physics.layout import FLOW_PM, FLOW_PS
-from fast.physics.own_events import add_arrival_among_events, add_tau
+from fast.physics.own_events import (
+    add_at_arrival,
+    add_pinned_kick,
+    add_tau,
+    add_terms,
+    adjoint_among_events,
+)
 from fast.physics.polynomials import LANES
 
 TERMS, OF_V, OF_I, OF_G = 3, 0, LANES, 2 * LANES  # of a spike: columns, a lane each
@@ -219,6 +225,13 @@ def look_up_special(base, first, last, bins, time, source, clock, want_tau, scra
                 both = factors_at(n - base, factors)
             else:
                 both = both_factors(time[n], lane, True, b.block, clock.terms)
-            dL_dt = add_arrival_among_events(time[n], both, source[n], lane, bins[n], clock, want_dt, want_tau, b)
+            arrival = arrival_of(b.block.synapses.delay[source[n], lane], time[n], b.block.ticks)
+            V, I, event = adjoint_among_events(arrival, source[n], lane, bins[n], clock, want_tau, b)
+            if b.block.rate >= 0.0:
+                dL_dt = add_at_arrival(source[n], lane, V, I, b)
+            else:
+                dL_dt = add_terms(one_of(arrival[2], both), source[n], lane, V, I, want_dt, b)
+            if event >= 0:
+                dL_dt += add_pinned_kick(arrival, source[n], lane, bins[n], clock, b)
             if want_dt:
                 dL_dt_pre[n] += dL_dt

@@ -22,12 +22,11 @@ from fast.physics.bin_step import (
 from fast.physics.compiling import compiled
 from fast.physics.factors import (
     arrival_amounts,
-    both_factors,
+    arrival_factors,
     driven_a_bin_more,
     driven_factors_of,
     factors_of,
     integral_amount,
-    one_of,
 )
 from fast.physics.instants import arrival_of, left_in_bin, masked
 from fast.physics.layout import FLOW_PM, block_of
@@ -80,8 +79,7 @@ def deposit_in_lane(n, time, source, lane, layer, clock, ahead, here, block):
         return
     turn, _, carried = arrival_of(delay, time, layer.ticks)
     cell, deposits, chain = turn * LANES + lane, ahead.deposits[here, block], ahead.chain[here, block]
-    a, b_, ab = one_of(carried, both_factors(time, lane, False, b, clock.terms))
-    dV, dI = arrival_amounts(a, b_, ab, w_b, w_ab)
+    dV, dI = arrival_amounts(*arrival_factors(time, carried, lane, False, b, clock.terms), w_b, w_ab)
     sign = 0 if dV >= 0.0 else 2  # excitation, or inhibition
     deposits[4 * cell + sign] += dV
     deposits[4 * cell + sign + 1] += dI

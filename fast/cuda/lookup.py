@@ -5,9 +5,16 @@ from __future__ import annotations
 
 from fast.physics.adjoint import ADJOINT, DRIVE, flow_back
 from fast.physics.compiling import compiled
-from fast.physics.factors import both_factors
+from fast.physics.factors import arrival_factors
 from fast.physics.instants import arrival_of, left_in_bin
-from fast.physics.own_events import add_arrival_among_events, add_tau, add_terms
+from fast.physics.own_events import (
+    add_at_arrival,
+    add_driven_terms,
+    add_pinned_kick,
+    add_tau,
+    add_terms,
+    adjoint_among_events,
+)
 from fast.physics.polynomials import LANES
 
 
@@ -21,18 +28,24 @@ def look_up_in_lane(time, source, bin_, lane, clock, want_tau, b):
     delay, ticks = b.block.synapses.delay[source, lane], b.block.ticks
     if delay < 0:
         return 0.0
-    turn, rest, carried = arrival_of(delay, time, ticks)
-    cell, both = turn * LANES + lane, both_factors(time, lane, True, b.block, clock.terms)
-    V, I = b.ring[2 * cell], b.ring[2 * cell + 1]
+    arrival = turn, rest, carried = arrival_of(delay, time, ticks)
+    cell = turn * LANES + lane
+    V, I, event, integral_read = b.ring[2 * cell], b.ring[2 * cell + 1], -1, b.block.rate >= 0.0
     if V != V:  # nan-ok: NaN marks a bin with own events
-        return add_arrival_among_events(time, both, source, lane, bin_, clock, True, want_tau, b)
-    g = b.full_adjoint_ring[DRIVE, cell] if b.block.rate >= 0.0 else 0.0
-    if want_tau:
+        V, I, event = adjoint_among_events(arrival, source, lane, bin_, clock, want_tau, b)
+        if integral_read:
+            return add_at_arrival(source, lane, V, I, b)
+    elif want_tau:
         for k in range(ADJOINT):
             b.other[k, lane] = b.full_adjoint_ring[k, cell]
+        g = b.full_adjoint_ring[DRIVE, cell]
         flow_back(b.other, lane, float(left_in_bin(rest, ticks)), g, b.block, clock.terms, True)
         add_tau(source, lane, b)
-    return add_terms(time, carried, both, source, lane, V, I, g, clock, True, b)
+    factors = arrival_factors(time, carried, lane, True, b.block, clock.terms)
+    dL_dt = add_terms(factors, source, lane, V, I, True, b)
+    if integral_read:
+        dL_dt += add_driven_terms(time, carried, source, lane, b.full_adjoint_ring[DRIVE, cell], clock, b)
+    return dL_dt + add_pinned_kick(arrival, source, lane, bin_, clock, b) if event >= 0 else dL_dt
 
 
 @compiled

@@ -30,9 +30,19 @@ def a_bin_more(a, b, ab, lane, flow):
 
 
 @inlined
+def arrival_factors(time, carried, lane, backward, block, terms):
+    """The factors of an arrival at a neuron, where the rests of spike and delay are `carried` or
+    not; `backward`: the last one times ps, for look-ups."""
+    x = left_in_bin(masked(time, block.ticks.rest), block.ticks)
+    a, b, ab = factors_of(x, lane, block.coefficients, terms)
+    if carried:
+        a, b, ab = a_bin_more(a, b, ab, lane, block.flow)
+    return a, b, block.flow[FLOW_PS + lane] * ab if backward else ab
+
+
+@inlined
 def both_factors(time, lane, backward, block, terms):
-    """The factors of a spike for a neuron, and those of a bin more; `backward`: the last one times
-    ps, for look-ups."""
+    """`arrival_factors` not carried, and carried."""
     x = left_in_bin(masked(time, block.ticks.rest), block.ticks)
     a, b, ab = factors_of(x, lane, block.coefficients, terms)
     a_more, b_more, ab_more = a_bin_more(a, b, ab, lane, block.flow)

@@ -121,6 +121,12 @@ def arrival_of(delay, time, ticks):
 
 
 @inlined
+def bin_of(turn, bin_, ticks):
+    """The bin at `turn` of the ring that comes next, from `bin_` on."""
+    return bin_ + ((turn - bin_) & (ticks.bins - 1))
+
+
+@inlined
 def in_bins(rest, ticks):
     """A rest in bins, exactly, in the precision of the numbers."""
     return as_number(rest, ticks.tick) * ticks.tick

@@ -26,9 +26,8 @@ from fast.physics.factors import (
     driven_factors_of,
     driven_terms,
     factors_of,
-    one_of,
 )
-from fast.physics.instants import arrival_of, in_bins, left_in_bin, masked
+from fast.physics.instants import bin_of, in_bins, left_in_bin, masked
 from fast.physics.layout import FLOW_PM, FLOW_PS
 from fast.physics.neuron_record import MAX_BIN, MAX_GROUP, MAX_REST, MAX_SLOPE
 from fast.physics.polynomials import LANES, PS_AB, A, polynomial
@@ -56,29 +55,25 @@ def back_to(x, lane, bin_, clock, want_tau, b):
 
 
 @inlined
-def store_at_end(row, adjoint, x, lane, bin_, clock, want_tau, b):
-    """Store an adjoint at `x` in a bin, taken to the end of the bin.
-
-    With an integral readout it stays at `x`: what that drives just before `T` is of second order in
-    the time to `T`, and would be lost in the rounding of a whole bin.
-    """
-    for k in range(ADJOINT):
-        b.other[k, lane] = adjoint[k, lane]
-    b.events.position[row] = x
-    if b.block.rate < 0.0 and x < 1.0:
-        flow_back(b.other, lane, x - 1.0, 0.0, b.block, clock.terms, want_tau)
-        b.events.position[row] = 1.0
-    for k in range(ADJOINT):
-        b.events.at_end[row, k] = b.other[k, lane]
-
-
-@inlined
 def note_event(event, lane, bin_, slot, rest, x, adjoint, clock, want_tau, b):
-    """Store the adjoint just before an own event at `x`, for the arrivals before `rest`."""
-    events = b.events
-    if events.first[slot + lane] < 0:  # the last event of the bin
-        store_at_end(2 * event + 1, b.adjoint, end_of(bin_, clock), lane, bin_, clock, want_tau, b)
-    store_at_end(2 * event, adjoint, x, lane, bin_, clock, want_tau, b)
+    """Store the adjoint just before an own event at `x`, for the arrivals before `rest`, and that
+    at the end of the bin with its last event.
+
+    Each is taken to the end of the bin. With an integral readout it stays where it is: what that
+    drives just before `T` is of second order in the time to `T`, and would be lost in the rounding
+    of a whole bin.
+    """
+    events, is_last = b.events, b.events.first[slot + lane] < 0
+    for after in range(2 if is_last else 1):
+        row, position = 2 * event + after, end_of(bin_, clock) if after else x
+        for k in range(ADJOINT):
+            b.other[k, lane] = b.adjoint[k, lane] if after else adjoint[k, lane]
+        if b.block.rate < 0.0 and position < 1.0:
+            flow_back(b.other, lane, position - 1.0, 0.0, b.block, clock.terms, want_tau)
+            position = 1.0
+        events.position[row] = position
+        for k in range(ADJOINT):
+            events.at_end[row, k] = b.other[k, lane]
     events.later[event], events.rest[event] = events.first[slot + lane], rest
     events.first[slot + lane] = event
 
@@ -127,11 +122,11 @@ def events_around(lane, slot, rest, b):
 
 
 @inlined
-def add_pinned_kick(source, lane, target, clock, b):
+def add_pinned_kick(arrival, source, lane, bin_, clock, b):
     """[max-pinned] Add what the maximum that is read adds to `lambda_V` at an arrival that pins it,
     beyond the kink; returns its part of the derivative by the time of the arrival."""
     record, block = b.neuron_record, b.block
-    w = block.synapses.w[source, lane]
+    w, target = block.synapses.w[source, lane], bin_of(arrival[0], bin_, block.ticks)
     if record[MAX_BIN, lane] != target or record[MAX_GROUP, lane] == 0.0 or w == 0.0:
         return 0.0
     r = float(in_bins(masked(block.synapses.delay[source, lane], block.ticks.rest), block.ticks))
@@ -152,10 +147,11 @@ def add_tau(source, lane, b):
 
 @inlined
 def add_driven_terms(time, carried, source, lane, g, clock, b):
-    """[readout-adjoint] Add the terms of an arrival that an integral readout drives; `g`: driving
-    term at the end of the bin.
+    """[readout-adjoint] Add the terms of an arrival that an integral readout drives.
 
-    Returns its part of the derivative by the time of the arrival.
+    `time, carried`: instant of the spike, whether its rest and that of the delay carry; `g`:
+    driving term at the end of the bin. Returns its part of the derivative by the time of the
+    arrival.
     """
     block, synapses, coefficients, flow = b.block, b.block.synapses, b.block.coefficients, b.block.flow
     pm, ps, rate = flow[FLOW_PM + lane], flow[FLOW_PS + lane], block.rate
@@ -173,52 +169,55 @@ def add_driven_terms(time, carried, source, lane, g, clock, b):
 
 
 @inlined
-def add_terms(time, carried, both, source, lane, V, I, g, clock, want_dt, b):
+def add_terms(factors, source, lane, V, I, want_dt, b):
     """[arrival-w] [arrival-d] Add the terms of an arrival to the sums of its synapse.
 
-    `time, carried, both`: instant of the spike, whether its rest and that of the delay carry, and
-    its factors. `V, I, g`: adjoint and driving term at the end of the bin. Returns [arrival-time],
-    the derivative by the time of the arrival, if wanted.
+    `factors`: of the arrival; `V, I`: adjoint at the end of the bin. Returns [arrival-time], the
+    derivative by the time of the arrival, if wanted.
     """
     block, synapses = b.block, b.block.synapses
-    of_V, of_I = adjoint_terms(V, I, *one_of(carried, both))
+    of_V, of_I = adjoint_terms(V, I, *factors)
     b.sums[source, lane] += of_V
     b.sums[source, LANES + lane] += of_I
-    dL_dt = 0.0
-    if want_dt:
-        w_b, w_ab = synapses.w_b[source, lane], synapses.w_ab[source, lane]
-        dL_dt = dL_dt_arrival(of_V, of_I, block.flow[FLOW_PM + lane], w_b, w_ab)
-    if block.rate >= 0.0:
-        dL_dt += add_driven_terms(time, carried, source, lane, g, clock, b)
-    return dL_dt
+    if not want_dt:
+        return 0.0
+    w_b, w_ab = synapses.w_b[source, lane], synapses.w_ab[source, lane]
+    return dL_dt_arrival(of_V, of_I, block.flow[FLOW_PM + lane], w_b, w_ab)
 
 
 @inlined
-def add_arrival_among_events(time, both, source, lane, bin_, clock, want_dt, want_tau, b):
-    """Add the terms of an arrival in a bin with own events; the spike of instant `time` and factors
-    `both` is emitted in bin `bin_`.
+def adjoint_among_events(arrival, source, lane, bin_, clock, want_tau, b):
+    """`lambda_V, lambda_I` for an arrival in a bin with own events, at the end of the bin; with an
+    integral readout, at the arrival. The spike is emitted in bin `bin_`; `arrival`: see
+    `arrival_of`.
 
-    Returns as `add_terms`; 0 where the arrival is after `T`, or at `T` and an integral is read.
+    They are 0 where the arrival is after `T`, or at `T` and an integral is read. Returns as well
+    the event at the very instant of the arrival, -1: none. Adds to the gradients of the time
+    constants, if wanted.
     """
-    block, ticks = b.block, b.block.ticks
-    turn, ticks_after, carried = arrival_of(block.synapses.delay[source, lane], time, ticks)
-    target, rest = bin_ + ((turn - bin_) & (ticks.bins - 1)), float(in_bins(ticks_after, ticks))
+    block, (turn, ticks_after, _) = b.block, arrival
+    target, rest = bin_of(turn, bin_, block.ticks), float(in_bins(ticks_after, block.ticks))
     if target == clock.last and (rest > clock.end or (rest == clock.end and block.rate >= 0.0)):
-        return 0.0
+        return 0.0, 0.0, -1
     row, event = events_around(lane, turn * LANES, rest, b)
     for k in range(ADJOINT if want_tau else 2):  # without an event the adjoint itself is NaN
         b.other[k, lane] = b.events.at_end[row, k] if row >= 0 else math.nan
-    V, I, x = b.other[LAMBDA_V, lane], b.other[LAMBDA_I, lane], b.events.position[row] if row >= 0 else 1.0
+    V, I = b.other[LAMBDA_V, lane], b.other[LAMBDA_I, lane]
     if want_tau or block.rate >= 0.0:
-        flow_back(
-            b.other, lane, x - rest, drive_at(b.drive, lane, target, x, block.rate), block, clock.terms, want_tau
-        )
+        x = b.events.position[row] if row >= 0 else 1.0
+        g = drive_at(b.drive, lane, target, x, block.rate)
+        flow_back(b.other, lane, x - rest, g, block, clock.terms, want_tau)
     if want_tau:
         add_tau(source, lane, b)
     if block.rate >= 0.0:
-        V, I = b.other[LAMBDA_V, lane], b.other[LAMBDA_I, lane]
-        b.sums[source, 3 * LANES + lane] += I  # [arrival-w]
-        b.sums[source, 4 * LANES + lane] += V - I  # [arrival-d]
-        return block.synapses.w[source, lane] * (V - I)
-    dL_dt = add_terms(time, carried, both, source, lane, V, I, 0.0, clock, want_dt, b)
-    return dL_dt + add_pinned_kick(source, lane, target, clock, b) if event >= 0 else dL_dt
+        return b.other[LAMBDA_V, lane], b.other[LAMBDA_I, lane], event
+    return V, I, event
+
+
+@inlined
+def add_at_arrival(source, lane, V, I, b):
+    """[arrival-w] [arrival-d] Add the adjoint at an arrival itself, where an integral is read;
+    returns [arrival-time]."""
+    b.sums[source, 3 * LANES + lane] += I
+    b.sums[source, 4 * LANES + lane] += V - I
+    return b.block.synapses.w[source, lane] * (V - I)

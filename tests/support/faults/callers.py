@@ -41,8 +41,8 @@ ON_CUDA = (
         "0.1 % error of the plain look-up",
         "fast",
         "cuda/lookup.py",
-        "source, lane, V, I, g, clock, True, b)",
-        "source, lane, V, 1.001 * I, g, clock, True, b)",
+        "source, lane, V, I, True, b)",
+        "source, lane, V, 1.001 * I, True, b)",
     ),
     Fault(
         "arrivals of own spikes left out",
