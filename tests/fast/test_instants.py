@@ -12,15 +12,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fast.physics.clock import clock_for
-from fast.physics.factors import both_factors, driven_a_bin_more, driven_factors_of, factors_of, one_of
-from fast.physics.instants import BATCH, REST_BITS, Ticks, arrival_of, in_bins, ticks_for, time_of, to_tick
+from fast.physics import factors, instants
+from fast.physics.instants import BATCH, REST_BITS, Ticks, ticks_for
 from fast.physics.layout import Block, Synapses
 from fast.solving import packing
 from fast.solving.problem import Problem
 from spec import UnsupportedError
 from tests.support.convolution import convolution
+from tests.support.kernels import from_python
 
 DTYPES = [np.float32, np.float64]
+arrival_of, in_bins, time_of, to_tick = map(
+    from_python, (instants.arrival_of, instants.in_bins, instants.time_of, instants.to_tick)
+)
+arrival_factors, both_factors, factors_of, one_of, driven_factors_of, driven_a_bin_more = map(
+    from_python,
+    (
+        factors.arrival_factors, factors.both_factors, factors.factors_of, factors.one_of, factors.driven_factors_of,
+        factors.driven_a_bin_more,
+    ),
+)
 
 
 def kind(ticks: Ticks) -> type:
@@ -94,6 +105,8 @@ def test_the_flow_of_an_arrival_is_the_product_of_spike_and_synapse(pm: float, p
         assert behind.ra is not None and behind.rab is not None
         a_r, b_r, ab_r, ra_r, rab_r = (float(part) for part in behind if part is not None)
         a, b_, ab = one_of(carried, both_factors(np.int64(q), 0, False, b, terms))
+        assert (a, b_, ab) == pytest.approx(arrival_factors(np.int64(q), carried, 0, False, b, terms), rel=4 * u)
+        assert arrival_factors(np.int64(q), carried, 0, True, b, terms)[2] == pytest.approx(ps * ab, rel=4 * u)
         now = factors_of(float(x), 0, b.coefficients, terms)
         driven = driven_factors_of(float(x), now[0], pm, rate, 0, b.coefficients, terms)
         ra, rab, e = driven_a_bin_more(*now, *driven, rate, 0, b.flow) if carried else driven

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
+
+from numba import njit
 
 from tests import ROOT
 
@@ -34,6 +37,16 @@ def compile_kernels() -> None:
         if code:
             raise subprocess.CalledProcessError(code, command)
     stamp.touch()
+
+
+def from_python(function: Callable) -> Callable:
+    """A function of a kernel as one that Python can call, compiled."""
+
+    @njit
+    def called(*arguments):  # type: ignore[no-untyped-def]
+        return function(*arguments)
+
+    return called
 
 
 def main(family: str) -> None:
