@@ -7,8 +7,10 @@ number of threads.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple, TypeVar
 
@@ -16,7 +18,7 @@ import numpy as np
 import torch
 
 PIECES = 16  # at least, if there are enough trials
-BINS_PER_PIECE = 1000  # at least, so that a piece is worth a call: a small batch is one piece
+BINS_PER_PIECE = 2000  # at least, so that a piece is worth a call: a small batch is one piece
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -50,5 +52,13 @@ def in_threads(solve: Callable[[P], R], pieces: Sequence[P]) -> list[R]:
     threads = min(torch.get_num_threads(), len(pieces))
     if threads <= 1:
         return list(map(solve, pieces))
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(solve, pieces))
+    return list(_pool(threads).map(solve, pieces))
+
+
+@lru_cache(maxsize=1)
+def _pool(threads: int) -> ThreadPoolExecutor:
+    """Threads that stay: to start them takes as long as a small layer."""
+    return ThreadPoolExecutor(threads, "delayprop")
+
+
+os.register_at_fork(after_in_child=_pool.cache_clear)  # a fork has the pool, but not its threads

@@ -37,21 +37,26 @@ def time_to_threshold(V, I, V_end, I_end, x_end, lane, block, clock):
     """[crossing-time] First time in [0, x_end] at which `V` reaches `v_th > 0` and rises; -1: none.
 
     The caller ensures that `I` exceeds both `V` and `v_th`. `V_end, I_end`: state at `x_end`. Where
-    `V` rises it is concave, so Newton steps from the left never pass the crossing. A peak (where `V
-    = I`) that exceeds `v_th` only by rounding touches it, and is no crossing (specification,
-    section 4).
+    `V` rises it is concave, so Newton steps from the left never pass the crossing, and a step from
+    the right, from where the chord crosses, ends left of it and near. A peak (where `V = I`) that
+    exceeds `v_th` only by rounding touches it, and is no crossing (specification, section 4).
     """
     pm, ps, v_th = block.constants[0, lane], block.constants[1, lane], block.constants[2, lane]
     if v_th <= V or not I < math.inf:  # a current beyond float64: at once, and then refused as endless
         return 0.0
-    x_last = x_end
+    x_last, V_last = x_end, V_end
     if I_end <= V_end:  # it peaks before the end
         x_last = min(time_to_peak(V, I, pm, ps), x_end)
-        if I * math.exp(-ps * x_last) <= v_th * (1.0 + TOUCH * clock.u):
+        V_last = I * math.exp(-ps * x_last)
+        if V_last <= v_th * (1.0 + TOUCH * clock.u):
             return -1.0
     elif V_end < v_th:
         return -1.0
-    x = 0.0
+    x = x_last * (v_th - V) / (V_last - V)
+    a, k, b = short_factors(x, pm, block.coefficients, lane, clock.terms)
+    V_x = V * a + I * k
+    slope = pm * (I * b - V_x)
+    x = max(x - (V_x - v_th) / slope, 0.0) if slope > 0.0 else 0.0
     while True:
         a, k, b = short_factors(x, pm, block.coefficients, lane, clock.terms)
         V_x = V * a + I * k

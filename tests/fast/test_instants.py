@@ -101,7 +101,8 @@ def test_the_flow_of_an_arrival_is_the_product_of_spike_and_synapse(pm: float, p
         x, y = Fraction(scale - q, scale), Fraction(r, scale)
         left = float(x - y + (1 if carried else 0))
         times = torch.tensor([[float(y)]], dtype=torch.float64)
-        behind = packing._behind(times, *(torch.tensor([p], dtype=torch.float64) for p in (pm, ps)), rate)
+        pm_, ps_ = (torch.tensor([p], dtype=torch.float64) for p in (pm, ps))
+        behind = packing._behind(times, pm_, ps_, rate)
         assert behind.ra is not None and behind.rab is not None
         a_r, b_r, ab_r, ra_r, rab_r = (float(part) for part in behind if part is not None)
         a, b_, ab = one_of(carried, both_factors(np.int64(q), 0, False, b, terms))

@@ -43,7 +43,7 @@ def from_python(function: Callable) -> Callable:
     """A function of a kernel as one that Python can call, compiled."""
 
     @njit
-    def called(*arguments):  # type: ignore[no-untyped-def]
+    def called(*arguments):
         return function(*arguments)
 
     return called

@@ -1,0 +1,83 @@
+"""Pieces of a layer on threads that stay, and the check of spike trains in one pass."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from fast.cpu.threads import in_threads
+from fast.cpu.trains import are_trains
+from tests import ROOT
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+def named(piece: int) -> tuple[int, str]:
+    if piece == 2:
+        together.wait(timeout=60)  # both threads are at work
+    if piece == 1:
+        together.wait(timeout=60)
+    return piece, threading.current_thread().name
+
+
+together = threading.Barrier(2)
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_pieces_come_in_order_from_threads_that_stay() -> None:
+    first, second = in_threads(named, [1, 2, 3]), in_threads(named, [1, 2, 3])
+    assert [piece for piece, _ in first] == [1, 2, 3]
+    assert {name for _, name in first + second} == {"delayprop_0", "delayprop_1"}
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_an_error_of_a_piece_is_raised() -> None:
+    with pytest.raises(ZeroDivisionError):
+        in_threads(lambda piece: 1 / piece, [1, 0, 1])
+
+
+def test_a_fork_starts_threads_of_its_own() -> None:
+    """The threads of the parent do not exist in a fork: work handed to them would wait for ever."""
+    program = (
+        "import os, torch; from fast.cpu.threads import in_threads; torch.set_num_threads(2)\n"
+        "assert in_threads(abs, [-1, -2]) == [1, 2]\n"
+        "child = os.fork()\n"
+        "if not child: os._exit(in_threads(abs, [-1, -2]) != [1, 2])\n"
+        "assert os.waitpid(child, 0)[1] == 0\n"
+    )
+    subprocess.run([sys.executable, "-W", "ignore", "-c", program], cwd=ROOT, check=True, timeout=60)
+
+
+times = st.sampled_from([-1.0, -0.0, 0.0, 1.0, 2.0, 3.0, math.inf, math.nan])
+
+
+@given(st.lists(st.lists(times, max_size=3), max_size=4), st.lists(st.integers(-1, 1), max_size=5))
+@example([[1.0, 2.0], [1.0]], [])
+@example([], [])
+def test_trains_are_checked_in_one_pass(trains: list[list[float]], off: list[int]) -> None:
+    """Of trains in any state, with wrong offsets as well."""
+    flat = np.array([time for train in trains for time in train], np.float64)
+    offsets = np.cumsum([0, *map(len, trains)])
+    offsets[: len(off)] += np.array(off[: len(offsets)], np.int64)
+    cut = [flat[first:last] for first, last in pairwise(offsets)]
+    right = (
+        offsets[0] == 0 and offsets[-1] == len(flat) and (np.diff(offsets) >= 0).all()
+        and all((0 <= train).all() and (train < math.inf).all() and (np.diff(train) >= 0).all() for train in cut)
+    )
+    assert are_trains(flat, offsets) == right
