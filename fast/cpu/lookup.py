@@ -39,13 +39,7 @@ from fast.physics.factors import (
 )
 from fast.physics.instants import arrival_of, left_in_bin, masked, sum_of
 from fast.physics.layout import FLOW_PM, FLOW_PS
-from fast.physics.own_events import (
-    add_at_arrival,
-    add_pinned_kick,
-    add_tau,
-    add_terms,
-    adjoint_among_events,
-)
+from fast.physics.own_events import add_at_arrival, add_pinned_kick, add_tau, add_terms, adjoint_among_events
 from fast.physics.polynomials import LANES
 
 TERMS, OF_V, OF_I, OF_G = 3, 0, LANES, 2 * LANES  # of a spike: columns, a lane each

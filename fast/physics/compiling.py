@@ -87,7 +87,7 @@ class _Apart(_Inner):
 
 
 def _inner(function: Callable, compiler: type = _Inner, **options: Any) -> Callable:
-    if getattr(config, "ENABLE_CUDASIM", False):  # Python runs the kernels of a simulated GPU, and calls their functions
+    if getattr(config, "ENABLE_CUDASIM", False):  # Python runs the kernels of a simulated GPU
         return outermost(function)
     return njit(pipeline_class=compiler, **_OPTIONS, **options)(function)
 

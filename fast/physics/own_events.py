@@ -18,17 +18,9 @@ from fast.physics.adjoint import (
     jump_at_spike,
 )
 from fast.physics.compiling import inlined
-from fast.physics.factors import (
-    adjoint_terms,
-    dL_dt_arrival,
-    driven_a_bin_more,
-    driven_dL_dt_arrival,
-    driven_factors_of,
-    driven_terms,
-    factors_of,
-)
-from fast.physics.instants import bin_of, in_bins, left_in_bin, masked
-from fast.physics.layout import FLOW_PM, FLOW_PS
+from fast.physics.factors import adjoint_terms, dL_dt_arrival
+from fast.physics.instants import bin_of, in_bins, masked
+from fast.physics.layout import FLOW_PM
 from fast.physics.neuron_record import MAX_BIN, MAX_GROUP, MAX_REST, MAX_SLOPE
 from fast.physics.polynomials import LANES, PS_AB, A, polynomial
 
@@ -143,29 +135,6 @@ def add_tau(source, lane, b):
     w = b.block.synapses.w[source, lane]
     b.dL_dconstants[TAU_MEM, lane] += w * b.other[X, lane]
     b.dL_dconstants[TAU_SYN, lane] += w * b.other[Z, lane]
-
-
-@inlined
-def add_driven_terms(time, carried, source, lane, g, clock, b):
-    """[readout-adjoint] Add the terms of an arrival that an integral readout drives.
-
-    `time, carried`: instant of the spike, whether its rest and that of the delay carry; `g`:
-    driving term at the end of the bin. Returns its part of the derivative by the time of the
-    arrival.
-    """
-    block, synapses, coefficients, flow = b.block, b.block.synapses, b.block.coefficients, b.block.flow
-    pm, ps, rate = flow[FLOW_PM + lane], flow[FLOW_PS + lane], block.rate
-    x = left_in_bin(masked(time, block.ticks.rest), block.ticks)
-    a, b_, ab = factors_of(x, lane, coefficients, clock.terms)
-    ra, rab, e = driven_factors_of(x, a, pm, rate, lane, coefficients, clock.terms)
-    if carried:
-        ra, rab, e = driven_a_bin_more(a, b_, ab, ra, rab, e, rate, lane, flow)
-    of_V, of_I, of_g = driven_terms(g, ra, rab, e, pm, ps)
-    b.sums[source, lane] += of_V
-    b.sums[source, LANES + lane] += of_I
-    b.sums[source, 2 * LANES + lane] += of_g
-    w_b, w_ab, w_rab = synapses.w_b[source, lane], synapses.w_ab[source, lane], synapses.w_rab[source, lane]
-    return dL_dt_arrival(of_V, of_I, pm, w_b, w_ab) + driven_dL_dt_arrival(of_g, pm, rate, w_ab, w_rab)
 
 
 @inlined

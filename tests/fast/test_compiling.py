@@ -29,7 +29,8 @@ def run(folder: Path) -> float:
     """The factor that a kernel of the copy computes: `1 + x` with all coefficients 1."""
     environment = {**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "fast.cpu.kernel"], cwd=folder, env=environment, capture_output=True, text=True, check=True
+        [sys.executable, "-P", "-m", "fast.cpu.kernel"], cwd=folder, env=environment, capture_output=True, text=True,
+        check=True,
     )
     return float(done.stdout)
 

@@ -11,8 +11,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fast.physics.clock import clock_for
 from fast.physics import factors, instants
+from fast.physics.clock import clock_for
 from fast.physics.instants import BATCH, REST_BITS, Ticks, ticks_for
 from fast.physics.layout import Block, Synapses
 from fast.solving import packing
