@@ -100,12 +100,13 @@ def gather(first, last, spikes, block, ring, scratch, sums, width):
             time, row, place = spikes.time[n], spikes.source[n] * LANES, moved(scratch.place, (n - first) * LANES)
             for lane in range(LANES):
                 place[lane], _ = place_of(block.delay[row + lane], time, lane, block.ticks, 2)
-        for n in range(start, stop):
-            k, time, row = n - first, spikes.time[n], spikes.source[n] * LANES
-            terms, add = moved(scratch.terms, k * (TERMS * LANES)), moved(sums, spikes.source[n] * width)
-            special = gather_row(ring, moved(scratch.place, k * LANES), terms)
+        for k in range(start - first, stop - first):
+            special = gather_row(ring, moved(scratch.place, k * LANES), moved(scratch.terms, k * (TERMS * LANES)))
             scratch.special[k] = special
             any_special |= special
+        for n in range(start, stop):  # not above: LLVM would hand what is gathered on lane by lane
+            time, row = spikes.time[n], spikes.source[n] * LANES
+            terms, add = moved(scratch.terms, (n - first) * (TERMS * LANES)), moved(sums, spikes.source[n] * width)
             if block.alike:
                 both = factors_at(n - start, scratch.factors)
                 for lane in range(LANES):
