@@ -69,27 +69,29 @@ def lookup_scratch(w):
 
 
 @inlined
-def add_to_sums(lane, time, both, row, block, terms, sums):
+def add_to_sums(lane, time, both, row, block, terms, keep, sums):
     """Add the terms of an arrival, whose adjoint is in `terms`, to the sums of its source; `both`:
-    its factors; `row`: where the synapses of the source begin."""
+    its factors; `row`: where the synapses of the source begin; `keep`: whether the terms replace the
+    adjoint."""
     carried = masked(sum_of(block.delay[row + lane], time), block.ticks.rest) < masked(time, block.ticks.rest)
     a, b, ab = one_of(carried, both)
     V, I = terms[OF_V + lane], terms[OF_I + lane]
     is_nan = V != V  # nan-ok: NaN marks a bin with own events
     of_V, of_I = adjoint_terms(V, I, a, b, ab)
     of_V, of_I = block.clock.zero if is_nan else of_V, block.clock.zero if is_nan else of_I
-    terms[OF_V + lane], terms[OF_I + lane] = of_V, of_I
+    if keep:
+        terms[OF_V + lane], terms[OF_I + lane] = of_V, of_I
     sums[OF_V + lane] += of_V  # [arrival-w], [arrival-d]
     sums[OF_I + lane] += of_I
 
 
 @vectorised
-def gather(first, last, spikes, block, ring, scratch, sums, width):
+def gather(first, last, spikes, block, ring, scratch, keep, sums, width):
     """Look the adjoint up at the arrivals of spikes `first..last-1`.
 
-    Leaves their terms in `scratch.terms`, adds them to `sums [sources, width]`, and marks in
-    `scratch.special` the arrivals among own events; returns whether there are any. Arrays are
-    pointers.
+    Adds their terms to `sums [sources, width]`, leaves them in `scratch.terms` if they are to be
+    kept, and marks in `scratch.special` the arrivals among own events; returns whether there are
+    any. Arrays are pointers.
     """
     any_special = 0
     for start in range(first, last, SIDE_BY_SIDE):
@@ -110,11 +112,11 @@ def gather(first, last, spikes, block, ring, scratch, sums, width):
             if block.alike:
                 both = factors_at(n - start, scratch.factors)
                 for lane in range(LANES):
-                    add_to_sums(lane, time, both, row, block, terms, add)
+                    add_to_sums(lane, time, both, row, block, terms, keep, add)
             else:
                 for lane in range(LANES):
                     both = both_factors(time, lane, True, block, block.clock.terms)
-                    add_to_sums(lane, time, both, row, block, terms, add)
+                    add_to_sums(lane, time, both, row, block, terms, keep, add)
     return any_special
 
 
@@ -195,7 +197,7 @@ def look_up_plain(first, last, time, source, clock, want_tau, scratch, b, dL_dt_
         pointer(scratch.factors), pointer(scratch.place), pointer(scratch.terms), pointer(scratch.special)
     )
     ring, sums = pointer(b.ring), pointer(b.sums)
-    any_special = gather(first, last, spikes, block, ring, scratch_, sums, width)
+    any_special = gather(first, last, spikes, block, ring, scratch_, dL_dt_pre.size > 0, sums, width)
     if block.rate >= 0.0:
         add_driven(first, last, spikes, block, pointer(b.full_adjoint_ring), ring, scratch_, sums, width)
     if want_tau:
