@@ -3,6 +3,7 @@
 In this order: the checks of `benchmarks.correctness` on this very configuration (a failure prints
 no speed), the memory of a step in a process of its own, and the time of a step. The same work is
 then timed on a time grid in torch (`yardstick`), and in loops over the arrivals (`roofline`).
+`--workload shd-epoch --data FOLDER` times a whole epoch of the trainer (`benchmarks.epoch`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from benchmarks import epoch
 from benchmarks.command import guarded, measured, use_threads
 from benchmarks.correctness import Agreement, agree
 from benchmarks.roofline import roofline
@@ -31,6 +33,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str] | None) -> int:
+    words = sys.argv[1:] if argv is None else argv
+    if epoch.WORKLOAD in words or f"--workload={epoch.WORKLOAD}" in words:
+        return epoch.run(PROG, words)
     parser = OneLineParser(PROG, "Check and time a training step: forward, backward, all weight and delay gradients.")
     add_options(parser)
     parser.add_argument("--threads", type=int, help="threads of the kernels and of torch (default: torch's)")

@@ -71,8 +71,8 @@ def lookup_scratch(w):
 @inlined
 def add_to_sums(lane, time, both, row, block, terms, keep, sums):
     """Add the terms of an arrival, whose adjoint is in `terms`, to the sums of its source; `both`:
-    its factors; `row`: where the synapses of the source begin; `keep`: whether the terms replace the
-    adjoint."""
+    its factors; `row`: where the synapses of the source begin; `keep`: whether the terms take the
+    place of the adjoint."""
     carried = masked(sum_of(block.delay[row + lane], time), block.ticks.rest) < masked(time, block.ticks.rest)
     a, b, ab = one_of(carried, both)
     V, I = terms[OF_V + lane], terms[OF_I + lane]

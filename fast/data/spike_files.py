@@ -95,8 +95,9 @@ class SpikeData(Dataset):
 def batch_of(times: Sequence[np.ndarray], units: Sequence[np.ndarray], channels: int, duration: float) -> Spikes:
     """A batch from the times (ms, ascending) and channels of each trial's spikes."""
     ordered, counts = [], np.empty((len(times), channels), np.int64)
+    smallest = np.min_scalar_type(channels)  # NumPy sorts whole numbers of 16 bits ten times faster than of 64
     for n, (t, u) in enumerate(zip(times, units, strict=True)):
-        ordered.append(t[np.argsort(u, kind="stable")])
+        ordered.append(t[np.argsort(u.astype(smallest), kind="stable")])
         counts[n] = np.bincount(u, minlength=channels)
     offsets = np.concatenate([[0], counts.ravel().cumsum()])
     flat = torch.from_numpy(np.concatenate([np.empty(0), *ordered]))

@@ -1,0 +1,127 @@
+"""`python -m benchmarks.speed --workload shd-epoch --data FOLDER`: a whole epoch of the trainer.
+
+`fast.train` runs the task `shd` for one epoch: reading the data, augmentation, checks, optimiser,
+certificate, validation and log included. Its certificate stops a run whose gradient is wrong; then
+no speed is printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.allowed_errors import Disagreement
+from benchmarks.command import cores, device_name, use_threads, versions
+from fast import train
+from fast.data.batches import Batches
+from fast.tasks import shd
+from fast.training.classify import Classification
+from fast.training.model import Classifier
+from spec.command import OneLineParser
+
+WORKLOAD = "shd-epoch"
+PARTS: tuple[tuple[str, Any, str], ...] = (
+    ("batches", Batches, "take"), ("forward", Classifier, "forward"), ("backward", torch.Tensor, "backward"),
+    ("validation", Classification, "evaluate"),
+)
+"""Parts of an epoch, and the method that takes the time of each."""
+
+
+def run(prog: str, argv: Sequence[str] | None) -> int:
+    """The command for this workload.
+
+    Raises:
+        Disagreement: the trainer stopped, as for a wrong gradient or missing data.
+    """
+    parser = OneLineParser(prog, "Time one epoch of `fast.train --task shd`, part by part.")
+    parser.add_argument("--workload", choices=(WORKLOAD,), required=True)
+    parser.add_argument("--data", required=True, help=f"folder of {shd.DATA.files}")
+    parser.add_argument("--threads", type=int, help="threads of the kernels and of torch (default: torch's)")
+    parser.add_argument("--workers", type=int, default=0, help="processes that prepare batches (default: 0)")
+    parser.add_argument("--hidden", type=int, default=256, help="hidden neurons (default: 256)")
+    parser.add_argument("--json", action="store_true", help="print one line of JSON")
+    options = parser.parse_args(argv)
+    use_threads(options)
+    found = measure(options)
+    print(json.dumps(found, allow_nan=False) if options.json else readable(found))
+    return 0
+
+
+def measure(options: argparse.Namespace) -> dict[str, Any]:
+    """Seconds of the epoch and of its parts, and the machine."""
+    seconds = dict.fromkeys(("epoch", *(part for part, _, _ in PARTS)), 0.0)
+    said, steps = io.StringIO(), 0
+
+    def count(training: Classification, *_: Any) -> None:
+        nonlocal steps
+        steps = training.batches.per_epoch
+
+    with ExitStack() as stack, tempfile.TemporaryDirectory() as folder:
+        running: list[str] = []
+        for part, owner, method in PARTS:
+            stack.enter_context(timed(owner, method, part, seconds, running))
+        stack.enter_context(timed(Classification, "step", "epoch", seconds, [], count))
+        stack.enter_context(redirect_stdout(said))
+        words = ["--data", options.data, "--workers", str(options.workers), "--hidden", str(options.hidden)]
+        begin = time.perf_counter()
+        code = train.main(["--task", "shd", "--epochs", "1", "--no-test", "--out", str(Path(folder) / "run"), *words])
+        whole = time.perf_counter() - begin
+    if code:
+        raise Disagreement(f"the trainer ended with exit code {code}")
+    seconds["rest"] = seconds["epoch"] - sum(seconds[part] for part, _, _ in PARTS)
+    return {
+        "workload": WORKLOAD, "hidden": options.hidden, "steps": steps, "workers": options.workers, "seconds": seconds,
+        "seconds_to_start": whole - seconds["epoch"], "device_name": device_name("cpu"),
+        "threads": torch.get_num_threads(), "cores": cores(), "versions": versions(),
+    }
+
+
+@contextmanager
+def timed(
+    owner: Any, method: str, part: str, seconds: dict[str, float], running: list[str],
+    seen: Callable[..., None] = lambda *_: None,
+) -> Iterator[None]:
+    """Adds the time of every call of a method to its part, unless the call belongs to another part
+    that is running."""
+    original = getattr(owner, method)
+
+    def called(*arguments: Any, **named: Any) -> Any:
+        if running:
+            return original(*arguments, **named)
+        seen(*arguments)
+        running.append(part)
+        begin = time.perf_counter()
+        try:
+            return original(*arguments, **named)
+        finally:
+            seconds[part] += time.perf_counter() - begin
+            running.pop()
+
+    setattr(owner, method, called)
+    try:
+        yield
+    finally:
+        setattr(owner, method, original)
+
+
+def readable(found: dict[str, Any]) -> str:
+    """A measurement in a few lines of text, from its JSON object."""
+    seconds = found["seconds"]
+    whole = seconds["epoch"]
+    parts = " + ".join(f"{name} {s:.3g} s ({s / whole:.0%})" for name, s in seconds.items() if name != "epoch")
+    return (
+        f"{found['workload']}: 700-{found['hidden']}-20, {found['steps']} steps, {found['workers']} processes prepare "
+        f"batches\non {found['device_name']}, {found['threads']} threads of {found['cores']} cores; "
+        + ", ".join(f"{name} {version}" for name, version in found["versions"].items())
+        + f"\nepoch {whole:.3g} s = {parts}\n"
+        f"before it, once a run: {found['seconds_to_start']:.3g} s to read and check the files, and to save"
+    )
