@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.faults.callers import CALLERS, ON_CUDA
+from tests.support.faults.callers import AT_EDGES, CALLERS, ON_CUDA
 from tests.support.faults.catalogue import FAULTS, Fault
 from tests.support.faults.evidence import gather
-from tests.support.faults.planting import findings, findings_on_cuda, plant
+from tests.support.faults.planting import findings, findings_on_cuda, outcome, plant
 from tests.support.report_evidence import Measured
 
 KIND = {
@@ -103,6 +103,19 @@ def test_a_fault_in_a_caller_of_the_physics_is_found(
 ) -> None:
     found = findings("fast", plant(fault, "fast", tmp_path), evidence)
     assert len({KIND[check] for check in KIND if found[check] > 1.0}) >= 2, found
+    measured(0, 0, 1)
+
+
+@pytest.mark.full
+@pytest.mark.check(30)
+@pytest.mark.parametrize(("fault", "file", "chosen"), AT_EDGES, ids=str)
+def test_a_fault_at_an_edge_turns_its_tests_red(
+    fault: Fault, file: str, chosen: str, tmp_path: Path, measured: Measured
+) -> None:
+    right = outcome(None, tmp_path / "right", file, chosen, compiled=False)
+    wrong = outcome(fault, tmp_path / "wrong", file, chosen, compiled=False)
+    assert right.returncode == 0, right.stdout
+    assert wrong.returncode == 1 and " failed" in wrong.stdout, wrong.stdout
     measured(0, 0, 1)
 
 

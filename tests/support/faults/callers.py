@@ -26,8 +26,29 @@ CALLERS = (
         "        mark(lane, bin_, slot, clock, b)\n        if b",
         "        if b",
     ),
+    Fault(
+        "no arrival carries into the next bin",
+        "fast",
+        "cpu/arrivals.py",
+        "carried = masked(instant, ticks.rest) < masked(time, ticks.rest)",
+        "carried = masked(instant, ticks.rest) < 0",
+    ),
+    Fault(
+        "ring too short for a batch",
+        "fast",
+        "physics/instants.py",
+        "(longest + 1 + BATCH)",
+        "(longest + 1)",
+    ),
+    Fault(
+        "constants of the first neuron for all",
+        "fast",
+        "solving/packing.py",
+        "alike = bool((problem.host_constants[:2] == problem.host_constants[:2, :1]).all())",
+        "alike = True",
+    ),
 )
-"""Faults in the CPU callers of the shared physics: the vector loops, the recurrent sweep."""
+"""Faults in the CPU callers of the shared physics, and on the way of an arrival."""
 
 ON_CUDA = (
     Fault(
@@ -53,3 +74,51 @@ ON_CUDA = (
     ),
 )
 """Faults in the CUDA callers of the shared physics."""
+
+AT_EDGES = (
+    (
+        Fault(
+            "a delay of whole bins is one bin longer",
+            "fast",
+            "cpu/arrivals.py",
+            "carried = masked(instant, ticks.rest) < masked(time, ticks.rest)",
+            "carried = masked(instant, ticks.rest) <= masked(time, ticks.rest)",
+        ),
+        "edges/test_edges_networks.py",
+        "no_delay",
+    ),
+    (
+        Fault(
+            "absent synapses receive",
+            "fast",
+            "solving/packing.py",
+            "_packed(torch.where(found.counts, delay, ABSENT), ABSENT), *",
+            "_packed(delay, ABSENT), *",
+        ),
+        "edges/test_edges_networks.py",
+        "beyond_the_trial",
+    ),
+    (
+        Fault(
+            "an arrival comes before a crossing at its instant",
+            "fast",
+            "physics/within_bin.py",
+            "            x_cross = h  # an",
+            "            x_cross = -1.0  # an",
+        ),
+        "edges/test_edges_ties.py",
+        "spike_at_the_end",
+    ),
+    (
+        Fault(
+            "an arrival just after a crossing is no tie",
+            "fast",
+            "physics/within_bin.py",
+            "                flag(neuron_record, lane, ARRIVAL_AT_CROSSING)",
+            "                pass",
+        ),
+        "edges/test_edges_ties.py",
+        "arrival_at_a_crossing",
+    ),
+)
+"""Faults that show at an edge alone (of a bin, of the trial, a tie), and the tests of this edge."""
