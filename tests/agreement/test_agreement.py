@@ -14,6 +14,7 @@ from fast.run import run_case
 from spec import Case, Connection, CrossEntropy, Network, Result, Tie, load_case
 from spec.results import TIE_KINDS
 from tests.support.comparison import Agreement, assert_same_results
+from tests.support.conditioning import condition
 from tests.support.effort import many
 from tests.support.networks.failures import stored_on_failure
 from tests.support.networks.strategies import cases, families, seeded_case
@@ -26,7 +27,8 @@ SEEDS = many(25)  # of each family: 400 in all
 
 
 def agreement(case: Case, run: Callable[[Case], Result] = run_case) -> Agreement:
-    """Compare all numbers; where float64 disagrees, the reference at 30 digits decides."""
+    """Compare all numbers; where float64 disagrees, the reference at 30 digits decides, and in a
+    chain of grazing spikes the condition number says how much rounding may cost."""
     found, true = run(case), reference.run(case)
     assert found.ties == true.ties
     try:
@@ -34,7 +36,13 @@ def agreement(case: Case, run: Callable[[Case], Result] = run_case) -> Agreement
     except AssertionError:
         exact = reference.run(case, DIGITS)
         assert found.ties == exact.ties
+    kappas = sorted(kappa for trains in exact.kappa.values() for train in trains for kappa in train)
+    try:
         return assert_same_results(case, found, exact)
+    except AssertionError:
+        if len(kappas) < 2 or kappas[1] >= 1:  # no chain
+            raise
+        return assert_same_results(case, found, exact, kappa=1 / condition(case, exact))
 
 
 @pytest.mark.check(17)

@@ -151,13 +151,16 @@ def assert_same_gradients(
     return Agreement(worst / allowed, len(blocks), sum(block.zero for block in blocks), cancelled)
 
 
-def assert_same_activity(case: Case, found: Activity, true: Activity, true_gradient: Gradients, u: float = U64) -> None:
+def assert_same_activity(
+    case: Case, found: Activity, true: Activity, true_gradient: Gradients, u: float = U64, kappa: float | None = None
+) -> None:
     """Asserts equal spike counts and order, and times, kappa, readout and loss to rounding.
 
     Args:
         true_gradient: its size is the scale of the rounding of the loss.
+        kappa: in place of the worst conditioning of a spike.
     """
-    kappa_min = true.kappa_min
+    kappa_min = true.kappa_min if kappa is None else kappa
     limit, slack, instants = tolerances.relative(u, kappa_min), 0.0, []
     for name, trains in true.spikes.items():
         for j, (train, expected) in enumerate(zip(found.spikes[name], trains, strict=True)):
@@ -176,9 +179,15 @@ def assert_same_activity(case: Case, found: Activity, true: Activity, true_gradi
     _assert_close("loss", [found.loss], [true.loss], limit, largest_block(case, true_gradient))
 
 
-def assert_same_results(case: Case, found: Result, true: Result, u: float = U64) -> Agreement:
-    assert_same_activity(case, found, true, true.gradients, u)
-    return assert_same_gradients(case, found.gradients, true.gradients, true.kappa_min, u)
+def assert_same_results(
+    case: Case, found: Result, true: Result, u: float = U64, kappa: float | None = None
+) -> Agreement:
+    """Asserts equal activity and gradients to rounding; `kappa`: in place of the worst conditioning
+    of a spike."""
+    assert_same_activity(case, found, true, true.gradients, u, kappa)
+    return assert_same_gradients(
+        case, found.gradients, true.gradients, true.kappa_min if kappa is None else kappa, u
+    )
 
 
 def assert_not_all_zero(case: Case, gradients: Gradients) -> None:
