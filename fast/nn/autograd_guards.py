@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
+from fast.nn.devices import within_transforms
 from fast.nn.spikes import Spikes
 from spec import UnsupportedError
 from spec.errors import Verbatim
@@ -21,8 +22,6 @@ from spec.errors import Verbatim
 P = ParamSpec("P")
 R = TypeVar("R")
 Backward = Callable[..., tuple[Tensor | None, ...]]
-# `torch.autograd.Function.apply` calls it too. It is private: where it is missing, torch refuses.
-_within_transforms: Callable[[], bool] = getattr(torch._C, "_are_functorch_transforms_active", bool)
 
 
 def outermost(function: Callable[P, R]) -> Callable[P, R]:
@@ -34,7 +33,7 @@ def outermost(function: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(function)
     def checked(*args: P.args, **kwargs: P.kwargs) -> R:
-        if _within_transforms():
+        if within_transforms():
             raise _unsupported("called outside of `torch.func`", "a call within `grad`, `vmap`, `jvp` or their kin")
         for given in (*args, *kwargs.values()):
             tensor = given.times if isinstance(given, Spikes) else given

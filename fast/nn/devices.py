@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 
 import torch
@@ -15,6 +15,8 @@ from spec.errors import Verbatim
 
 DEVICES = ("cpu", "cuda")
 DTYPES = {"float64": torch.float64, "float32": torch.float32}
+# `torch.autograd.Function.apply` calls it too. It is private: where it is missing, torch refuses.
+within_transforms: Callable[[], bool] = getattr(torch._C, "_are_functorch_transforms_active", bool)
 
 
 def check_device(device: str) -> None:
@@ -60,6 +62,11 @@ def check_tensors(named: Mapping[str, Tensor | None]) -> None:
 def on_gpu(device: torch.device) -> bool:
     """Whether the CUDA kernels run tensors of this device: on a GPU, and in Numba's simulator."""
     return device.type == "cuda" or bool(getattr(config, "ENABLE_CUDASIM", 0))
+
+
+def numpy_reads(tensor: Tensor) -> bool:
+    """Whether NumPy can read a tensor: on the CPU, and wrapped by no transform of `torch.func`."""
+    return tensor.device.type == "cpu" and not within_transforms()
 
 
 def _missing(got: str, remedy: str) -> UnsupportedError:

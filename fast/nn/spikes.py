@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from fast.cpu.trains import are_trains
+from fast.nn.devices import numpy_reads
 from spec import SpecError, SpikeTrains, UnsupportedError
 from spec.checks import duration as spec_duration
 from spec.checks import whole_number
@@ -66,7 +67,7 @@ class Spikes:
         if self.offsets.device != times.device:
             expected, remedy = f"on the device of `times`, {times.device}", "`.to(device)` moves both"
             raise SpecError("offsets", expected, Verbatim(self.offsets.device), remedy)
-        if times.device.type == "cpu" and are_trains(times.numpy(), self.offsets.numpy()):
+        if numpy_reads(times) and are_trains(times.numpy(), self.offsets.numpy()):
             return
         lengths = self.offsets.diff()
         ends_wrong = torch.stack([self.offsets[0] != 0, self.offsets[-1] != len(times), (lengths < 0).any()]).any()
