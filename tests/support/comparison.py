@@ -182,12 +182,9 @@ def assert_same_activity(
 def assert_same_results(
     case: Case, found: Result, true: Result, u: float = U64, kappa: float | None = None
 ) -> Agreement:
-    """Asserts equal activity and gradients to rounding; `kappa`: in place of the worst conditioning
-    of a spike."""
+    """Asserts equal activity and gradients; `kappa`: instead of the worst conditioning."""
     assert_same_activity(case, found, true, true.gradients, u, kappa)
-    return assert_same_gradients(
-        case, found.gradients, true.gradients, true.kappa_min if kappa is None else kappa, u
-    )
+    return assert_same_gradients(case, found.gradients, true.gradients, true.kappa_min if kappa is None else kappa, u)
 
 
 def assert_not_all_zero(case: Case, gradients: Gradients) -> None:
