@@ -3,11 +3,11 @@
 Every rounding of a stable computation is as good as a relative change, by some `u`, of a weight, a
 delay, a time or a constant. So a computed result is the exact one of a network nearby, and its
 error is at most some `u` times the condition number, the relative change of a result per relative
-change of the parameters. One spike of conditioning kappa has 1/kappa. In a chain of grazing spikes
-each passes the error of its time on, enlarged by 1/sqrt(kappa) of the next, so no single kappa
+change of the parameters. One spike of conditioning kappa has 1/kappa. In a chain of spikes each
+passes the error of its time on, enlarged by about 1/sqrt(kappa) of the next, so no single kappa
 bounds the error of the last; the condition number does. A few draws of the signs estimate it
-(Kenney, Laub, SIAM J. Sci. Comput. 15, 36-61, 1994), in exact arithmetic: it owes nothing to the
-two implementations that it judges.
+(Kenney, Laub, SIAM J. Sci. Comput. 15, 36-61, 1994), at 30 digits: it owes nothing to the float64
+results that it judges.
 """
 
 from __future__ import annotations
