@@ -14,7 +14,7 @@ from fast.physics.instants import Ticks, masked, shifted, sum_of
 from fast.physics.polynomials import LANES
 
 SIDE_BY_SIDE = 16  # spikes whose arrivals are computed before any is deposited, or looked up
-A, B, AB, NEXT, FACTORS = 0, 1, 2, 3, 6  # rows of factors of a spike, and those of a bin more
+A, B, AB, NEXT, FACTORS = 0, 1, 2, 3, 6  # rows of factors of a spike; NEXT: of a bin more
 
 
 class SpikePointers(NamedTuple):

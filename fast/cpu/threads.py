@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple, TypeVar
@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 PIECES = 16  # at least, if there are enough trials
-BINS_PER_PIECE = 2000  # at least, so that a piece is worth a call: a small batch is one piece
+BINS_PER_PIECE = 2000  # about, so that a piece is worth a call: a small batch is one piece
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -49,10 +49,13 @@ def in_threads(solve: Callable[[P], R], pieces: Sequence[P]) -> list[R]:
 
     Kernels release the GIL.
     """
-    threads = min(torch.get_num_threads(), len(pieces))
-    if threads <= 1:
+    threads = torch.get_num_threads()
+    if threads == 1 or len(pieces) == 1:
         return list(map(solve, pieces))
-    return list(_pool(threads).map(solve, pieces))
+    pool = _pool(threads)
+    started = [pool.submit(solve, piece) for piece in pieces]
+    wait(started)  # also where one raises: the others still write to arrays of the caller
+    return [one.result() for one in started]
 
 
 @lru_cache(maxsize=1)

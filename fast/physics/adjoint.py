@@ -91,7 +91,7 @@ def flow_back(adjoint, lane, h, g, block, terms, want_tau):
     """[adjoint-flow] Take a lane of an adjoint back by a time `h` (forth if negative), in place,
     with no own event on the way.
 
-    `g`: the driving term, `drive exp(-r t)`, before.
+    `g`: the driving term, `drive exp(-r t)`, where the lane starts.
     """
     pm, ps, coefficients = block.constants[0, lane], block.constants[1, lane], block.coefficients
     V, I = adjoint[LAMBDA_V, lane], adjoint[LAMBDA_I, lane]

@@ -73,7 +73,8 @@ class _Inner(Compiler):
 
     def compile_extra(self, func: Any) -> Any:
         inner = super().compile_extra(func)
-        key = f"{func.__name__} is called by kernels alone".encode  # a key must be a built-in function, and unique
+        # A key is a built-in function, and unique. Python that calls it gets this KeyError.
+        key = f"{{{func.__name__} is called by kernels alone}}".format
         self.state.targetctx.insert_user_function(key, inner.fndesc, [inner.library])
         return inner._replace(entry_point=key)
 

@@ -25,7 +25,7 @@ def factors_of(x, lane, coefficients, terms):
 
 @inlined
 def a_bin_more(a, b, ab, lane, flow):
-    """`factors_of` a bin later, from those before."""
+    """`factors_of` a bin later, from the factors now."""
     return a * flow[FLOW_A + lane], b * flow[FLOW_B + lane], a * flow[FLOW_AB + lane] + ab * flow[FLOW_B + lane]
 
 

@@ -68,7 +68,7 @@ def _sum(typing: Any, delay: Any, time: Any) -> Any:
     """The sum of two instants, in the type of the delay."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.add(arguments[0], _as_wide(builder, arguments[1], arguments[0].type))
+        return builder.add(arguments[0], _narrowed(builder, arguments[1], arguments[0].type))
 
     return delay(delay, time), build
 
@@ -77,7 +77,7 @@ def _masked(typing: Any, instant: Any, mask: Any) -> Any:
     """The bits of an instant under a mask, in its own type."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.and_(arguments[0], _as_wide(builder, arguments[1], arguments[0].type))
+        return builder.and_(arguments[0], _narrowed(builder, arguments[1], arguments[0].type))
 
     return instant(instant, mask), build
 
@@ -86,7 +86,7 @@ def _shifted(typing: Any, instant: Any, bits: Any) -> Any:
     """An instant without its lower bits, in its own type."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.lshr(arguments[0], _as_wide(builder, arguments[1], arguments[0].type))
+        return builder.lshr(arguments[0], _narrowed(builder, arguments[1], arguments[0].type))
 
     return instant(instant, bits), build
 
@@ -100,7 +100,7 @@ def _as_number(typing: Any, instant: Any, number: Any) -> Any:
     return number(instant, number), build
 
 
-def _as_wide(builder: Any, number: Any, kind: ir.IntType) -> Any:
+def _narrowed(builder: Any, number: Any, kind: ir.IntType) -> Any:
     return builder.trunc(number, kind) if number.type.width > kind.width else number
 
 

@@ -51,9 +51,9 @@ def note_event(event, lane, bin_, slot, rest, x, adjoint, clock, want_tau, b):
     """Store the adjoint just before an own event at `x`, for the arrivals before `rest`, and that
     at the end of the bin with its last event.
 
-    Each is taken to the end of the bin. With an integral readout it stays where it is: what that
-    drives just before `T` is of second order in the time to `T`, and would be lost in the rounding
-    of a whole bin.
+    Each is taken to the end of the bin. With an integral readout it stays where it is: the adjoint
+    that the readout drives just before `T` is of second order in the time to `T`, and would be lost
+    in the rounding of a whole bin.
     """
     events, is_last = b.events, b.events.first[slot + lane] < 0
     for after in range(2 if is_last else 1):

@@ -74,7 +74,7 @@ def delays(problem: Problem) -> Delays:
 
 
 def layer(problem: Problem, found: Delays, longest: int) -> tuple[Layer, Behind]:
-    """The neurons and synapses of a problem, and what its gradients need of the synapses.
+    """The neurons and synapses of a problem, and the factors of the synapses that gradients need.
 
     Args:
         found: its delays; `longest`: their `longest`, on the host.

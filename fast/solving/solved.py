@@ -150,7 +150,7 @@ class Solved:
 def solved(
     problem: Problem, layer: Layer, behind: Behind, order: Tensor, trains: Trains, swept: Swept
 ) -> Solved:
-    """The solution, from what the forward sweep of a device found.
+    """The solution, from the results of the forward sweep of a device.
 
     Args:
         layer, behind: neurons and synapses.

@@ -26,9 +26,12 @@ DIGITS = 30
 SEEDS = many(25)  # of each family: 400 in all
 
 
-def agreement(case: Case, run: Callable[[Case], Result] = run_case) -> Agreement:
-    """Compare all numbers; where float64 disagrees, the reference at 30 digits decides, and where
-    spikes enlarge each other's errors, the condition number says how much rounding may cost."""
+def agreement(case: Case, run: Callable[[Case], Result] = run_case, chains: bool = True) -> Agreement:
+    """Compare all numbers; where float64 disagrees, the reference at 30 digits decides.
+
+    `chains`: whether the condition number may bound the cost of rounding, where spikes enlarge each
+    other's errors.
+    """
     found, true = run(case), reference.run(case)
     assert found.ties == true.ties
     try:
@@ -39,6 +42,8 @@ def agreement(case: Case, run: Callable[[Case], Result] = run_case) -> Agreement
     try:
         return assert_same_results(case, found, exact)
     except AssertionError:
+        if not chains:
+            raise
         return assert_same_results(case, found, exact, kappa=1 / condition(case, exact))
 
 
@@ -59,7 +64,7 @@ def test_float64_on_networks_that_hypothesis_draws(measured: Measured) -> None:
 @pytest.mark.check(17)
 @pytest.mark.parametrize("family", families())
 def test_float64_on_seeded_networks(family: str, measured: Measured) -> None:
-    found = [agreement(seeded_case(seed, family)) for seed in range(SEEDS)]
+    found = [agreement(seeded_case(seed, family), chains=False) for seed in range(SEEDS)]
     blocks, zero = sum(one.blocks for one in found), sum(one.zero for one in found)
     print(f"{family}: largest error {max(one.used for one in found):.2g} of what is allowed; {zero} of {blocks} vanish")
     assert zero < blocks
@@ -86,8 +91,8 @@ def chained() -> tuple[Case, Result, float]:
     return case, exact, condition(case, exact)
 
 
-def test_the_condition_number_says_what_a_chain_of_spikes_costs() -> None:
-    """Of 20,000 seeded networks, 1250 of each family, it is the one that needs it."""
+def test_the_condition_number_bounds_the_cost_of_a_chain_of_spikes() -> None:
+    """Of 20,000 seeded networks, 1250 of each family, only this one needs the condition number."""
     case, exact, number = chained()
     assert exact.kappa_min is not None and number > 1e4 / exact.kappa_min
     with pytest.raises(AssertionError, match="beyond the tolerance"):

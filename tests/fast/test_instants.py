@@ -122,15 +122,17 @@ def test_the_flow_of_an_arrival_is_the_product_of_spike_and_synapse(pm: float, p
 
 
 def test_times_are_split_to_the_nearest_tick() -> None:
+    times = torch.tensor([0.0, 1.0, 2.5, 3.3, 4.7, 7.999999999], dtype=torch.float64)
     ones = torch.ones(1, 1, dtype=torch.float64)
     problem = Problem(
-        times=torch.tensor([0.0, 1.0, 2.5, 7.999999999]), offsets=torch.tensor([0, 4]), trials=1, sources=1,
+        times=times, offsets=torch.tensor([0, 6]), trials=1, sources=1,
         duration=9.0, w=ones.float(), d=ones, exists=None, constants=(4 * ones[0], 4 * ones[0], ones[0], 0 * ones[0]),
     )
     ticks = ticks_for(3, np.float32, problem.width)
-    bin_, rest = packing.split(problem.times.double(), problem)
+    bin_, rest = packing.split(times, problem)
     found = packing.instants(bin_, rest, ticks)
     assert found.dtype == torch.int32 and (found >= 0).all()
     assert ((found >> ticks.bits) == bin_ % ticks.bins).all()
     off = (found & ticks.rest).double() * 2.0**-ticks.bits - rest
-    assert (off.abs() <= 2.0**-ticks.bits).all()
+    assert (off[:-1].abs() <= 0.5 * 2.0**-ticks.bits).all() and off[3:5].all()
+    assert -(2.0**-ticks.bits) <= off[-1] <= 0, "the last tick of its bin"

@@ -6,6 +6,7 @@ import math
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -28,28 +29,34 @@ def two_threads() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def named(piece: int) -> tuple[int, str]:
-    if piece == 2:
-        together.wait(timeout=60)  # both threads are at work
-    if piece == 1:
-        together.wait(timeout=60)
-    return piece, threading.current_thread().name
+both_at_work = threading.Barrier(2)
 
 
-together = threading.Barrier(2)
+def piece_and_thread(piece: int) -> tuple[int, threading.Thread]:
+    if piece < 3:
+        both_at_work.wait(timeout=60)
+    return piece, threading.current_thread()
 
 
 @pytest.mark.usefixtures("two_threads")
 def test_pieces_come_in_order_from_threads_that_stay() -> None:
-    first, second = in_threads(named, [1, 2, 3]), in_threads(named, [1, 2, 3])
+    first, second = in_threads(piece_and_thread, [1, 2, 3]), in_threads(piece_and_thread, [1, 2])
     assert [piece for piece, _ in first] == [1, 2, 3]
-    assert {name for _, name in first + second} == {"delayprop_0", "delayprop_1"}
+    assert len({thread for _, thread in first}) == 2
+    assert {thread for _, thread in first} == {thread for _, thread in second}
 
 
 @pytest.mark.usefixtures("two_threads")
-def test_an_error_of_a_piece_is_raised() -> None:
+def test_an_error_of_a_piece_is_raised_once_all_have_ended() -> None:
+    ended = []
+
+    def solve(piece: float) -> None:
+        time.sleep(piece)
+        ended.append(1 / piece)
+
     with pytest.raises(ZeroDivisionError):
-        in_threads(lambda piece: 1 / piece, [1, 0, 1])
+        in_threads(solve, [0.0, 0.5, 0.25])
+    assert sorted(ended) == [2.0, 4.0]
 
 
 def test_a_fork_starts_threads_of_its_own() -> None:
@@ -64,10 +71,10 @@ def test_a_fork_starts_threads_of_its_own() -> None:
     subprocess.run([sys.executable, "-W", "ignore", "-c", program], cwd=ROOT, check=True, timeout=60)
 
 
-times = st.sampled_from([-1.0, -0.0, 0.0, 1.0, 2.0, 3.0, math.inf, math.nan])
+instants = st.sampled_from([-1.0, -0.0, 0.0, 1.0, 2.0, 3.0, math.inf, math.nan])
 
 
-@given(st.lists(st.lists(times, max_size=3), max_size=4), st.lists(st.integers(-1, 1), max_size=5))
+@given(st.lists(st.lists(instants, max_size=3), max_size=4), st.lists(st.integers(-1, 1), max_size=5))
 @example([[1.0, 2.0], [1.0]], [])
 @example([], [])
 def test_trains_are_checked_in_one_pass(trains: list[list[float]], off: list[int]) -> None:

@@ -1,4 +1,4 @@
-"""Conditioning: what a change of the last digit of the parameters makes of the results.
+"""Conditioning: the effect of a change of the last digit of the parameters on the results.
 
 Every rounding of a stable computation is as good as a relative change, by some `u`, of a weight, a
 delay, a time or a constant. So a computed result is the exact one of a network nearby, and its
