@@ -46,7 +46,7 @@ TERMS, OF_V, OF_I, OF_G = 3, 0, LANES, 2 * LANES  # of a spike: columns, a lane 
 
 
 class LookupScratch(NamedTuple):
-    """Of each spike of a group, `[SIDE_BY_SIDE, ...]`.
+    """Of each spike of a group, `[spikes, ...]`: SIDE_BY_SIDE, or the copies of own spikes if more.
 
     `factors [FACTORS, SIDE_BY_SIDE]`. Of its arrivals: `place [..., LANES]`, in the ring; `terms
     [..., TERMS * LANES]`, the adjoint there, and then its terms; `special`: one bit per lane whose
@@ -187,7 +187,7 @@ def add_dL_dt_pre(first, last, source, block, scratch, dL_dt_pre):
 
 @inlined
 def look_up_plain(first, last, time, source, clock, want_tau, scratch, b, dL_dt_pre):
-    """Add the terms of all arrivals of spikes `first..last-1`, at most SIDE_BY_SIDE, but the
+    """Add the terms of all arrivals of spikes `first..last-1`, a group of the scratch, but the
     special ones.
 
     `dL_dt_pre`: by spike, empty if not wanted. Returns whether there are special arrivals.
