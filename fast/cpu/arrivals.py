@@ -10,7 +10,7 @@ from fast.cpu.intrinsics import moved, pointer
 from fast.physics.clock import Clock
 from fast.physics.compiling import allocating, compiled, inlined
 from fast.physics.factors import both_factors
-from fast.physics.instants import Ticks, masked, shifted, sum_of
+from fast.physics.instants import Ticks, carries, masked, shifted, sum_of
 from fast.physics.polynomials import LANES
 
 SIDE_BY_SIDE = 16  # spikes whose arrivals are computed before any is deposited, or looked up
@@ -97,5 +97,5 @@ def place_of(delay, time, lane, ticks, size):
     whether the rests of spike and delay carry."""
     instant = sum_of(delay, time)
     here = np.int32(shifted(masked(instant, ticks.turn), ticks.bits)) * np.int32(LANES)
-    carried = masked(instant, ticks.rest) < masked(time, ticks.rest)
-    return np.int32(size * ((np.int32(ticks.bins * LANES) if delay < 0 else here) + lane)), carried
+    place = np.int32(size * ((np.int32(ticks.bins * LANES) if delay < 0 else here) + lane))
+    return place, carries(instant, time, ticks)

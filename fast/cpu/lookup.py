@@ -37,7 +37,7 @@ from fast.physics.factors import (
     factors_of,
     one_of,
 )
-from fast.physics.instants import arrival_of, left_in_bin, masked, sum_of
+from fast.physics.instants import arrival_of, carries, left_in_bin, masked, sum_of
 from fast.physics.layout import FLOW_PM, FLOW_PS
 from fast.physics.own_events import add_at_arrival, add_pinned_kick, add_tau, add_terms, adjoint_among_events
 from fast.physics.polynomials import LANES
@@ -73,8 +73,7 @@ def add_to_sums(lane, time, both, row, block, terms, keep, sums):
     """Add the terms of an arrival, whose adjoint is in `terms`, to the sums of its source; `both`:
     its factors; `row`: where the synapses of the source begin; `keep`: whether the terms take the
     place of the adjoint."""
-    carried = masked(sum_of(block.delay[row + lane], time), block.ticks.rest) < masked(time, block.ticks.rest)
-    a, b, ab = one_of(carried, both)
+    a, b, ab = one_of(carries(sum_of(block.delay[row + lane], time), time, block.ticks), both)
     V, I = terms[OF_V + lane], terms[OF_I + lane]
     is_nan = V != V  # nan-ok: NaN marks a bin with own events
     of_V, of_I = adjoint_terms(V, I, a, b, ab)
@@ -218,15 +217,15 @@ def look_up_special(base, first, last, bins, time, source, clock, want_tau, scra
         while bits:
             lane = lowest_bit(bits)
             bits &= bits - 1
-            if kept:
-                both = factors_at(n - base, factors)
-            else:
-                both = both_factors(time[n], lane, True, b.block, clock.terms)
             arrival = arrival_of(b.block.synapses.delay[source[n], lane], time[n], b.block.ticks)
             V, I, event = adjoint_among_events(arrival, source[n], lane, bins[n], clock, want_tau, b)
             if b.block.rate >= 0.0:
                 dL_dt = add_at_arrival(source[n], lane, V, I, b)
             else:
+                if kept:
+                    both = factors_at(n - base, factors)
+                else:
+                    both = both_factors(time[n], lane, True, b.block, clock.terms)
                 dL_dt = add_terms(one_of(arrival[2], both), source[n], lane, V, I, want_dt, b)
             if event >= 0:
                 dL_dt += add_pinned_kick(arrival, source[n], lane, bins[n], clock, b)

@@ -68,14 +68,14 @@ class _Inner(Compiler):
     def define_pipelines(self) -> Any:
         state = self.state
         state.flags.no_compile = state.flags.no_cpython_wrapper = state.flags.no_cfunc_wrapper = True
-        state.library = _Instructions(state.targetctx.codegen(), state.func_id.func_qualname)
+        state["library"] = _Instructions(state.targetctx.codegen(), state.func_id.func_qualname)
         return super().define_pipelines()
 
     def compile_extra(self, func: Any) -> Any:
         inner = super().compile_extra(func)
         # A key is a built-in function, and unique. Python that calls it gets this KeyError.
         key = f"{{{func.__name__} is called by kernels alone}}".format
-        self.state.targetctx.insert_user_function(key, inner.fndesc, [inner.library])
+        self.state.targetctx.insert_user_function(key, inner.fndesc, [self.state["library"]])
         return inner._replace(entry_point=key)
 
 

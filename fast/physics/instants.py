@@ -13,7 +13,6 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from llvmlite import ir
 
 from fast.physics.compiling import built, inlined
 from spec import UnsupportedError
@@ -64,31 +63,18 @@ def ticks_for(longest: int, dtype: type, width: float) -> Ticks:
     return Ticks(bits, 2**bits - 1, turn, 2**ring_bits, dtype(2.0**-bits), dtype(1))
 
 
-def _sum(typing: Any, delay: Any, time: Any) -> Any:
-    """The sum of two instants, in the type of the delay."""
+def _whole(instruction: str) -> Any:
+    """An LLVM instruction on an instant and a whole number, in the type of the instant."""
 
-    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.add(arguments[0], _narrowed(builder, arguments[1], arguments[0].type))
+    def typed(typing: Any, instant: Any, other: Any) -> Any:
+        def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            kind = arguments[0].type
+            narrowed = builder.trunc(arguments[1], kind) if arguments[1].type.width > kind.width else arguments[1]
+            return getattr(builder, instruction)(arguments[0], narrowed)
 
-    return delay(delay, time), build
+        return instant(instant, other), build
 
-
-def _masked(typing: Any, instant: Any, mask: Any) -> Any:
-    """The bits of an instant under a mask, in its own type."""
-
-    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.and_(arguments[0], _narrowed(builder, arguments[1], arguments[0].type))
-
-    return instant(instant, mask), build
-
-
-def _shifted(typing: Any, instant: Any, bits: Any) -> Any:
-    """An instant without its lower bits, in its own type."""
-
-    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.lshr(arguments[0], _narrowed(builder, arguments[1], arguments[0].type))
-
-    return instant(instant, bits), build
+    return typed
 
 
 def _as_number(typing: Any, instant: Any, number: Any) -> Any:
@@ -100,14 +86,10 @@ def _as_number(typing: Any, instant: Any, number: Any) -> Any:
     return number(instant, number), build
 
 
-def _narrowed(builder: Any, number: Any, kind: ir.IntType) -> Any:
-    return builder.trunc(number, kind) if number.type.width > kind.width else number
-
-
 # Numba's own operators would widen 32 bits to 64, and halve the number of lanes of an instruction.
-sum_of = built(_sum, lambda delay, time: int(delay) + int(time))
-masked = built(_masked, lambda instant, mask: int(instant) & int(mask))
-shifted = built(_shifted, lambda instant, bits: int(instant) >> int(bits))
+sum_of = built(_whole("add"), lambda delay, time: int(delay) + int(time))
+masked = built(_whole("and_"), lambda instant, mask: int(instant) & int(mask))
+shifted = built(_whole("lshr"), lambda instant, bits: int(instant) >> int(bits))
 as_number = built(_as_number, lambda instant, number: type(number)(instant))
 
 
@@ -116,8 +98,14 @@ def arrival_of(delay, time, ticks):
     """Bin in the ring, and rest, of the arrival of a spike; whether the rests carry into the next
     bin."""
     instant = sum_of(delay, time)
-    rest = masked(instant, ticks.rest)
-    return shifted(masked(instant, ticks.turn), ticks.bits), rest, rest < masked(time, ticks.rest)
+    return shifted(masked(instant, ticks.turn), ticks.bits), masked(instant, ticks.rest), carries(instant, time, ticks)
+
+
+@inlined
+def carries(instant, time, ticks):
+    """Whether the rests of a spike at `time` and of its delay carry into the next bin; `instant`:
+    their sum."""
+    return masked(instant, ticks.rest) < masked(time, ticks.rest)
 
 
 @inlined
