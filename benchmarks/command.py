@@ -65,7 +65,7 @@ def measured(workload: Workload, repeats: int, patience: float = math.inf) -> tu
     took = times(workload, repeats, patience)
     trains = step(workload).trains
     count = arrivals(workload, trains)
-    hidden = trains[: sizes.layers]
+    hidden, hidden_stages = trains[: sizes.layers], workload.model.stages[: sizes.layers]
     asked = {name: value for name, value in vars(sizes).items() if name != "device"}
     return {
         **asked,
@@ -79,6 +79,7 @@ def measured(workload: Workload, repeats: int, patience: float = math.inf) -> tu
             "backward": 1e9 * took.backward / count if count else None,
         },
         "hidden_spikes_per_trial": sum(len(s.times) for s in hidden) / (sizes.batch * sizes.layers * sizes.hidden),
+        "hidden_solved_bins_per_trial": sum(float(s.record.solved_bins.mean()) for s in hidden_stages) / sizes.layers,
         "peak_added_mb": peak,
         "device": sizes.device,
         "device_name": device_name(sizes.device),

@@ -79,7 +79,8 @@ def readable(found: dict) -> str:
         f"right: {_checks(checks)}",
         f"step {_time(found['seconds'])} = forward {_time(found['seconds_forward'])} + backward "
         f"{_time(found['seconds_backward'])}  (median of {found['repeats']})",
-        f"{found['arrivals']:.3g} arrivals, {found['hidden_spikes_per_trial']:.1f} spikes per hidden neuron and trial",
+        f"{found['arrivals']:.3g} arrivals; per hidden neuron and trial {found['hidden_spikes_per_trial']:.1f} spikes, "
+        f"{found['hidden_solved_bins_per_trial']:.1f} bins solved event by event",
     ]
     if found["arrivals"]:
         lines.append(f"{per['forward']:.2f} ns per arrival forward, {per['backward']:.2f} ns backward")

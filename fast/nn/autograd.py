@@ -34,12 +34,15 @@ class Record:
             integral of the voltage, or a spike exactly at `T`. A shift of time is no symmetry then.
         dy_dT: `[trials, size]`: derivative of the readout by `T`, the slope of a largest voltage
             that is reached there.
+        solved_bins: `[trials, size]`: number of bins in which a bound could not exclude a spike, a
+            tie or a new largest voltage, so that the neuron was solved event by event.
     """
 
     kappa: np.ndarray
     ties: np.ndarray
     sees_end: bool
     dy_dT: np.ndarray
+    solved_bins: np.ndarray
 
     def split(self, sizes: Sequence[int], counts: Tensor) -> list[Record]:
         """One record per population, for populations side by side of `sizes` neurons.
@@ -52,9 +55,9 @@ class Record:
         ends = np.cumsum(sizes)[:-1]
         part = np.repeat(np.arange(len(sizes)), sizes)
         of_spikes = np.repeat(np.tile(part, len(counts)), counts.flatten().cpu().numpy())
-        sides = zip(np.split(self.ties, ends, axis=1), np.split(self.dy_dT, ends, axis=1), strict=True)
+        ties, dy_dT, solved = (np.split(one, ends, axis=1) for one in (self.ties, self.dy_dT, self.solved_bins))
         return [
-            Record(self.kappa[of_spikes == n], ties, self.sees_end, dy_dT) for n, (ties, dy_dT) in enumerate(sides)
+            Record(self.kappa[of_spikes == n], ties[n], self.sees_end, dy_dT[n], solved[n]) for n in range(len(sizes))
         ]
 
     @property
@@ -135,8 +138,9 @@ def propagate(
     )
     times_out, y = _Propagate.apply(solved, *given)
     emitted = Spikes(times_out, solved.offsets, spikes.trials, w.shape[1], spikes.duration)
-    kappa, ties, dy_dT = (tensor.cpu().numpy() for tensor in (solved.kappa, solved.ties, solved.dy_dT))
-    return emitted, y if readout else None, Record(kappa, ties, solved.sees_end, dy_dT)
+    outcomes = (solved.kappa, solved.ties, solved.dy_dT, solved.solved_bins)
+    kappa, ties, dy_dT, solved_bins = (tensor.cpu().numpy() for tensor in outcomes)
+    return emitted, y if readout else None, Record(kappa, ties, solved.sees_end, dy_dT, solved_bins)
 
 
 def _solver(device: torch.device) -> Callable[[Problem], Solved]:

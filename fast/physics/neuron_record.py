@@ -1,4 +1,4 @@
-"""The record of one neuron over a trial: last spike, largest voltage, integral, ties."""
+"""The record of one neuron over a trial: last spike, largest voltage, integral, ties, solved bins."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ RECENT_BIN, RECENT_REST, RECENT_SLOPE = 0, 1, 2  # last spike (bin -1: none), an
 MAX_V, MAX_BIN, MAX_REST = 3, 4, 5  # largest voltage, and its instant (bin -1: the initial 0)
 MAX_SLOPE, MAX_GROUP = 6, 7  # slope just after it (0 inside a stretch); number of arrivals that pin it
 INTEGRAL, TIES = 8, 9  # integral of the voltage; ties as bits
-NEURON_RECORD = 10
+SOLVED = 10  # number of bins that were solved event by event
+NEURON_RECORD = 11
 
 ARRIVAL_AT_CROSSING, SPIKE_AT_END, ARRIVAL_AT_END, EQUAL_MAXIMA, SIMULTANEOUS_AT_MAXIMUM = 1, 2, 4, 8, 16
 

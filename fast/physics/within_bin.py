@@ -18,6 +18,7 @@ from fast.physics.neuron_record import (
     RECENT_BIN,
     RECENT_REST,
     RECENT_SLOPE,
+    SOLVED,
     SPIKE_AT_END,
     flag,
     offer_maximum,
@@ -141,6 +142,8 @@ def to_next_crossing(V, I, x, n, arrivals, bin_, lane, block, clock, neuron_reco
         if n == count:
             if read_maximum and record and is_last and h_peak >= h and V < I:
                 offer_maximum(neuron_record, lane, V, bin_, x, pm * (I - V), 0, touch)
+            if record:
+                neuron_record[SOLVED, lane] += 1.0
             return V, I, x, n, REACHED_END
         # all arrivals of this instant: they commute
         group, I_minus = 0, I

@@ -20,6 +20,7 @@ from fast.physics.neuron_record import (
     MAX_V,
     RECENT_BIN,
     SIMULTANEOUS_AT_MAXIMUM,
+    SOLVED,
     SPIKE_AT_END,
     TIES,
 )
@@ -96,6 +97,7 @@ class Solved:
         ties: `[trials, post]`, bits as in `fast.physics.neuron_record`.
         sees_end: whether the outputs depend on `T` in a way that `dy_dT` leaves out.
         dy_dT: `[trials, post]`: derivative of the readout by `T`.
+        solved_bins: `[trials, post]`: number of bins that were solved event by event.
         width: of a bin.
         given, order: number of arriving spikes; of each one that the kernels read, its number.
         layer, behind, swept: input of the kernels, what gradients need of its synapses, and what
@@ -110,6 +112,7 @@ class Solved:
     ties: Tensor
     sees_end: bool
     dy_dT: Tensor
+    solved_bins: Tensor
     width: float
     given: int
     order: Tensor
@@ -169,6 +172,7 @@ def solved(
         ties=ties,
         sees_end=layer.rate >= 0 or bool((ties & SPIKE_AT_END).any()),
         dy_dT=dy_dT,
+        solved_bins=_by_neuron(swept.neuron_record[:, :, SOLVED], layer),
         width=problem.width,
         given=len(problem.times),
         order=order,

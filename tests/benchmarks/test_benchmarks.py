@@ -56,6 +56,7 @@ def test_a_measurement_has_all_its_numbers(capsys: pytest.CaptureFixture[str]) -
     assert found["device"] == "cpu" and found["device_name"] and found["threads"] == torch.get_num_threads()
     assert set(found["versions"]) == {"python", "numpy", "numba", "torch"}
     assert 10 < found["hidden_spikes_per_trial"] < 18
+    assert 0.5 * found["hidden_spikes_per_trial"] < found["hidden_solved_bins_per_trial"] < 200
     other, floor = found["yardstick"], found["roofline"]
     assert other["approximate"] is True and other["dt_ms"] == 1.0 and (other["trials_run"], other["trials"]) == (2, 2)
     assert other["ratio"] == pytest.approx(other["seconds"] / found["seconds"])

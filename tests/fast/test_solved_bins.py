@@ -1,0 +1,57 @@
+"""The record counts the bins that were solved event by event, per neuron and trial."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from fast import Spikes, propagate
+from fast.nn.autograd import Record
+
+DURATION, BIN = 63.75, 1.0
+
+
+def solved_by(
+    times: list[list[float]], w: list[list[float]], delay: float = 0.0, recurrent: bool = False
+) -> tuple[Spikes, Record]:
+    """One trial; `times`: of each source. The sources' delay is 0, that of a recurrent layer `delay`."""
+    weights = torch.tensor(w, dtype=torch.float64)
+    d = torch.zeros_like(weights)
+    d[len(times):] = delay
+    post = weights.shape[1]
+    constants = (torch.full((post,), value, dtype=torch.float64) for value in (20.0, 5.0, 1.0, 0.0))
+    spikes = Spikes.from_trains([[np.array(train) for train in times]], DURATION)
+    emitted, _, record = propagate(spikes, weights, d, *constants, recurrent=recurrent, bin_width=BIN)
+    return emitted, record
+
+
+def test_only_bins_that_may_hold_a_spike_are_solved() -> None:
+    """The first neuron receives nothing that could reach its threshold; the second spikes once."""
+    emitted, record = solved_by([[10.3]], [[0.5, 8.0]])
+    assert emitted.counts().tolist() == [[0, 1]] and 10 < float(emitted.times) < 20
+    assert record.solved_bins.shape == (1, 2)
+    assert record.solved_bins[0, 0] == 0
+    assert 1 <= record.solved_bins[0, 1] <= 3
+
+
+def test_the_last_bin_is_solved_if_a_spike_arrives_in_it() -> None:
+    """It ends at T, so arrivals after T must be left out."""
+    assert solved_by([[DURATION - 0.25]], [[0.5]])[1].solved_bins.tolist() == [[1]]
+
+
+@pytest.mark.parametrize("delay", [0.01, 3.0])
+def test_a_bin_of_a_recurrent_layer_counts_once(delay: float) -> None:
+    """Spikes that arrive in their own bin change predictions, but a bin is solved once."""
+    emitted, record = solved_by([[10.3]], [[12.0, 12.0], [-0.1, 0.3], [0.3, -0.1]], delay, recurrent=True)
+    spiking = [len(set(np.floor(np.array(train) / BIN))) for train in emitted.to_lists()[0]]
+    assert sum(spiking) >= 2
+    for solved, least in zip(record.solved_bins[0], spiking, strict=True):
+        assert least <= solved <= least + 3
+
+
+def test_populations_side_by_side_split_the_count() -> None:
+    emitted, record = solved_by([[10.3]], [[0.5, 12.0, 12.0]])
+    first, second = record.split([1, 2], emitted.counts())
+    assert first.solved_bins.tolist() == [[0]]
+    assert second.solved_bins.tolist() == record.solved_bins[:, 1:].tolist()
