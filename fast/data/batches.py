@@ -10,12 +10,11 @@ import signal
 from collections.abc import Iterator
 
 import numpy as np
-import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from fast.data.augment import Augmentation, by_class
-from fast.data.spike_files import SpikeData, batch_of
+from fast.data.spike_files import SpikeData
 from fast.nn.spikes import Spikes
 
 
@@ -60,7 +59,7 @@ class Batches(Dataset):
             self.augmentation.trial(self.data, self.classmates, int(n), self.seed, epoch, self.duration) for n in trials
         ]
         times, units = zip(*augmented, strict=True)
-        return batch_of(times, units, self.data.channels, self.duration), torch.from_numpy(self.data.labels[trials])
+        return self.data.batch_of(times, units, trials, self.duration)
 
     def take(self, number: int, end: int) -> tuple[Spikes, Tensor]:
         """Like `self[number]`; workers prepare the batches after it too, up to `end`, exclusive."""

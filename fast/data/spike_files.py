@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import h5py
@@ -34,6 +34,7 @@ class SpikeData(Dataset):
         labels: `[trials]`.
         channels, classes: number of channels and of classes.
         speakers: speaker of each trial, if the file has them.
+        pool: neighbouring channels that become one neuron of a batch.
     """
 
     times: list[np.ndarray]
@@ -42,6 +43,12 @@ class SpikeData(Dataset):
     channels: int
     classes: int
     speakers: np.ndarray | None = None
+    pool: int = 1
+
+    @property
+    def inputs(self) -> int:
+        """Number of neurons of a batch."""
+        return -(-self.channels // self.pool)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -78,14 +85,20 @@ class SpikeData(Dataset):
 
     def batch(self, trials: np.ndarray, duration: float) -> tuple[Spikes, torch.Tensor]:
         """Spikes and labels of these trials."""
-        times, units = ([rows[n] for n in trials] for rows in (self.times, self.units))
-        return batch_of(times, units, self.channels, duration), torch.from_numpy(self.labels[trials])
+        return self.batch_of([self.times[n] for n in trials], [self.units[n] for n in trials], trials, duration)
+
+    def batch_of(
+        self, times: Sequence[np.ndarray], units: Sequence[np.ndarray], trials: np.ndarray, duration: float
+    ) -> tuple[Spikes, torch.Tensor]:
+        """Spikes and labels of these trials, with other times (ms, ascending) and channels."""
+        pooled = units if self.pool == 1 else [u // self.pool for u in units]
+        return batch_of(times, pooled, self.inputs, duration), torch.from_numpy(self.labels[trials])
 
     def where(self, chosen: np.ndarray) -> SpikeData:
         """The trials where a boolean array is true, in order."""
         times, units = ([rows[n] for n in np.flatnonzero(chosen)] for rows in (self.times, self.units))
         speakers = None if self.speakers is None else self.speakers[chosen]
-        return SpikeData(times, units, self.labels[chosen], self.channels, self.classes, speakers)
+        return replace(self, times=times, units=units, labels=self.labels[chosen], speakers=speakers)
 
     def counts(self) -> np.ndarray:
         """Spike counts, `[trials, channels]`."""

@@ -81,8 +81,8 @@ def residuals(layers: Sequence[LIF | LI], spikes: Spikes, output: Tensor, dL_dou
     """
     A, B, C = [], [_product(spikes.times)], [_gradient(spikes.times)]
     for layer in layers:
-        A += [_product(parameter) for parameter in (layer.w, layer.v_th, layer.v_reset) if parameter is not None]
-        B += [_product(parameter) for parameter in (layer.d, layer.tau_mem, layer.tau_syn)]
+        A += [_product(parameter) for parameter in (*layer.weights, layer.v_th, layer.v_reset) if parameter is not None]
+        B += [_product(parameter) for parameter in (*layer.delays, layer.tau_mem, layer.tau_syn)]
     dL_doutput = dL_doutput.detach().double()
     last = layers[-1].record
     assert last is not None, "call within `watched`"
@@ -99,7 +99,7 @@ def residuals(layers: Sequence[LIF | LI], spikes: Spikes, output: Tensor, dL_dou
     # The gradient of a time sums w (lambda_V - lambda_I) over arrivals, so it has the rounding
     # error of these parts; dL/dw gives lambda_I. If no time matters (one spike), they cancel.
     tau_syn = min(float(layer.tau_syn.detach().min()) for layer in layers if len(layer.tau_syn))
-    parts = [_gradient(layers[0].d), *(_product(layer.w) / tau_syn for layer in layers)]
+    parts = [_gradient(layers[0].d), *(_product(w) / tau_syn for layer in layers for w in layer.weights)]
     return Residuals(_relative(A), _relative(B), _relative(C, parts))
 
 

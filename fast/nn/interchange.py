@@ -46,6 +46,9 @@ def network_of(layers: Sequence[Layer], names: Sequence[str] | None = None) -> N
         try:
             populations.append(Population(names[n + 1], kind, layer.post, *constants))
             connections.append(Connection(names[n], names[n + 1], _numbers(layer.w), _numbers(layer.d)))
+            if layer.w_rec is not None and layer.d_rec is not None:
+                own = _numbers(layer.w_rec), _numbers(layer.d_rec)
+                connections.append(Connection(names[n + 1], names[n + 1], *own))
         except SpecError as error:
             raise error.within(f"layers[{n}]") from None
     return Network(tuple(populations), tuple(connections))
@@ -65,10 +68,12 @@ def load_into(layers: Sequence[Layer], network: Network) -> None:
     _check(layers)
     new: list[tuple[Tensor, Tensor]] = []
     for n, (layer, (c, population)) in enumerate(zip(layers, _chain(network, len(layers)), strict=True)):
-        connection = network.connections[c]
-        _fit(layer, f"layers[{n}]", connection, f"connections[{c}]", population.kind)
-        values = [(f"connections[{c}].{key}", key, getattr(connection, key)) for key in ("w", "d")]
-        values += [(f"{population.name}.{key}", key, getattr(population, key)) for key in CONSTANTS]
+        values = [(f"{population.name}.{key}", key, getattr(population, key)) for key in CONSTANTS]
+        for of, at in (("", c), ("_rec", _loop(network, population, layer, f"layers[{n}]"))):
+            if at is not None:
+                connection, pre = network.connections[at], layer.post if of else layer.pre
+                _fit(layer, f"layers[{n}]", pre, connection, f"connections[{at}]", population.kind)
+                values += [(f"connections[{at}].{key}", key + of, getattr(connection, key)) for key in ("w", "d")]
         for name, key, numbers in values:
             if numbers is not None:
                 new.append((getattr(layer, key), _exact(numbers, getattr(layer, key), name)))
@@ -121,9 +126,20 @@ def _check(layers: Sequence[Layer]) -> None:
             raise SpecError(f"layers[{n}].pre", expected, layer.pre, "give layers that fit each other")
 
 
-def _fit(layer: Layer, name: str, connection: Connection, path: str, kind: str) -> None:
-    """Refuse a connection, onto neurons of this `kind`, that does not fit the layer."""
-    given, wanted = (*connection.w.shape, kind), (layer.pre, layer.post, "li" if isinstance(layer, LI) else "lif")
+def _loop(network: Network, population: Population, layer: Layer, name: str) -> int | None:
+    """Index of the connection of a population onto itself, which a recurrent layer has."""
+    own = [c for c, one in enumerate(network.connections) if one.source == one.target == population.name]
+    if len(own) == (layer.w_rec is not None):
+        return own[0] if own else None
+    expected = f"{'one connection' if layer.w_rec is not None else 'no connection'} onto itself, as {name}"
+    remedy = "build the layer for this network, or use `fast.Network`"
+    raise SpecError(f"population {population.name}", expected, Verbatim(f"{len(own)}"), remedy)
+
+
+def _fit(layer: Layer, name: str, pre: int, connection: Connection, path: str, kind: str) -> None:
+    """Refuse a connection, onto neurons of this `kind`, that does not fit the layer; `pre`: its
+    number of sources."""
+    given, wanted = (*connection.w.shape, kind), (pre, layer.post, "li" if isinstance(layer, LI) else "lif")
     if given != wanted:
         expected = f"{wanted[0]} -> {wanted[1]} {wanted[2]} neurons, as {name}"
         got = Verbatim(f"{given[0]} -> {given[1]} {given[2]} neurons")
@@ -149,12 +165,14 @@ def _numbers(tensor: Tensor) -> np.ndarray:
 
 
 def _chain(network: Network, layers: int) -> list[tuple[int, Population]]:
-    """Index and target population of each connection of a chain, from the input on."""
+    """Index and target population of each connection of a chain, from the input on; connections
+    of a population onto itself are left out."""
     inputs = [population.name for population in network.populations if population.kind == "input"]
-    others, connections = len(network.populations) - len(inputs), len(network.connections)
+    across = [(c, one) for c, one in enumerate(network.connections) if one.source != one.target]
+    others, connections = len(network.populations) - len(inputs), len(across)
     chain: list[tuple[int, Population]] = []
     if (len(inputs), others, connections) == (1, layers, layers):
-        name, by_source = inputs[0], {connection.source: c for c, connection in enumerate(network.connections)}
+        name, by_source = inputs[0], {connection.source: c for c, connection in across}
         while name in by_source and len(chain) < layers:
             chain.append((by_source[name], network.population(network.connections[by_source[name]].target)))
             name = chain[-1][1].name

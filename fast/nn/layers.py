@@ -42,6 +42,8 @@ class _Layer(nn.Module):
 
     tau_mem: nn.Parameter
     tau_syn: nn.Parameter
+    w_rec: nn.Parameter | None
+    d_rec: nn.Parameter | None
     v_th: nn.Parameter | None
     v_reset: nn.Parameter | None
 
@@ -64,10 +66,22 @@ class _Layer(nn.Module):
         self.max_delay = None if max_delay is None else non_negative_time(max_delay, "max_delay")
         self.w = nn.Parameter(torch.zeros(pre, post, dtype=dtype))
         self.d = nn.Parameter(torch.zeros(pre, post, dtype=dtype))
+        self.register_parameter("w_rec", None)
+        self.register_parameter("d_rec", None)
         self.record: Record | None = None
         checked = Population("layer", "li" if v_th is None else "lif", post, tau_mem, tau_syn, v_th, v_reset)
         register_constants(self, checked, dtype)
         self.initialise_(0.0, pre**-0.5)
+
+    @property
+    def weights(self) -> list[Tensor]:
+        """`w`, and `w_rec` of a recurrent layer."""
+        return [w for w in (self.w, self.w_rec) if w is not None]
+
+    @property
+    def delays(self) -> list[Tensor]:
+        """`d`, and `d_rec` of a recurrent layer."""
+        return [d for d in (self.d, self.d_rec) if d is not None]
 
     @torch.no_grad()
     def initialise_(
@@ -85,23 +99,31 @@ class _Layer(nn.Module):
         Raises:
             SpecError: `w_std` or `d_max` below 0 or not finite; `d_max` above `max_delay`.
         """
+        self._draw(self.w, self.d, w_mean, w_std, d_max, generator)
+        return self
+
+    def _draw(
+        self, w: Tensor, d: Tensor, w_mean: float, w_std: float, d_max: float, generator: torch.Generator | None
+    ) -> None:
         non_negative_time(d_max, "d_max")
         if finite_number(w_std, "w_std") < 0:
             raise SpecError("w_std", "at least 0", w_std, "give a standard deviation")
         if self.max_delay is not None and d_max > self.max_delay:
             raise SpecError("d_max", f"at most max_delay, {self.max_delay} (ms)", d_max, "raise max_delay")
-        self.w.normal_(w_mean, w_std, generator=generator)
-        self.d.uniform_(0.0, d_max, generator=generator)
-        return self
+        w.normal_(w_mean, w_std, generator=generator)
+        d.uniform_(0.0, d_max, generator=generator)
 
     @torch.no_grad()
     def project_(self) -> int:
         """Clamp the delays to [0, max_delay], after an optimiser step; returns how many changed."""
-        outside = self.d < 0
-        if self.max_delay is not None:
-            outside |= self.d > self.max_delay
-        self.d.clamp_(0.0, self.max_delay)
-        return int(outside.sum())
+        changed = 0
+        for d in self.delays:
+            outside = d < 0
+            if self.max_delay is not None:
+                outside |= d > self.max_delay
+            d.clamp_(0.0, self.max_delay)
+            changed += int(outside.sum())
+        return changed
 
     def extra_repr(self) -> str:
         bound = "None" if self.max_delay is None else f"{self.max_delay:g}"
@@ -115,11 +137,14 @@ class LIF(_Layer):
         pre, post: number of source and target neurons.
         tau_mem, tau_syn: time constants of membrane and synapse, ms: a number or `post` numbers.
         v_th, v_reset: threshold and reset: a number or `post` numbers.
+        recurrent: whether the target neurons also reach each other, and themselves.
         max_delay: ms; upper bound that `project_` enforces, None for no bound.
         dtype: float32 or float64.
 
     Attributes:
         w, d: weights and delays (ms), `[pre, post]`, learned.
+        w_rec, d_rec: the same of a recurrent layer's own synapses, `[post, post]`; else None. They
+            begin at 0: `initialise_recurrent_` draws them.
         tau_mem, tau_syn, v_th, v_reset: `[post]`, learned after `requires_grad_()`.
         record: the `Record` of the last forward pass: conditioning of each spike, ties.
 
@@ -139,10 +164,30 @@ class LIF(_Layer):
         tau_syn: Constant = 5.0,
         v_th: Constant = 1.0,
         v_reset: Constant = 0.0,
+        recurrent: bool = False,
         max_delay: float | None = None,
         dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__(pre, post, tau_mem, tau_syn, v_th, v_reset, max_delay, dtype)
+        if not isinstance(recurrent, bool):
+            raise SpecError("recurrent", "True or False", recurrent, "name it: `LIF(pre, post, recurrent=True)`")
+        if recurrent:
+            self.w_rec = nn.Parameter(torch.zeros(post, post, dtype=dtype))
+            self.d_rec = nn.Parameter(torch.zeros(post, post, dtype=dtype))
+
+    @torch.no_grad()
+    def initialise_recurrent_(
+        self, w_mean: float, w_std: float, d_max: float = 0.0, generator: torch.Generator | None = None
+    ) -> Self:
+        """Draw `w_rec` and `d_rec` as `initialise_` draws `w` and `d`; returns the layer.
+
+        Raises:
+            SpecError: as `initialise_`, or the layer is not recurrent.
+        """
+        if self.w_rec is None or self.d_rec is None:
+            raise SpecError("recurrent", "True", False, "make the layer with `recurrent=True`")
+        self._draw(self.w_rec, self.d_rec, w_mean, w_std, d_max, generator)
+        return self
 
     def forward(self, spikes: Spikes) -> Spikes:
         """The spikes of the `post` neurons, given the spikes of the `pre` neurons.
@@ -151,8 +196,13 @@ class LIF(_Layer):
             SpecError, UnsupportedError, ArithmeticError: as `propagate`.
         """
         constants = (self.tau_mem, self.tau_syn, self.v_th, self.v_reset)
-        emitted, _, self.record = propagate(spikes, self.w, self.d, *constants)
+        recurrent = self.w_rec is not None
+        w, d = (torch.cat(own) if recurrent else own[0] for own in (self.weights, self.delays))
+        emitted, _, self.record = propagate(spikes, w, d, *constants, recurrent=recurrent)
         return emitted
+
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}{', recurrent=True' if self.w_rec is not None else ''}"
 
 
 class LI(_Layer):

@@ -14,19 +14,21 @@ from torch import Tensor, nn
 
 from fast.nn.spikes import Spikes
 from spec import SpecError, SpikeTrains
-from spec.checks import positive_number, sequence
+from spec.checks import finite_number, positive_number, sequence
 from spec.errors import Verbatim
 
 
-def cross_entropy(y: Tensor, labels: Tensor) -> Tensor:
+def cross_entropy(y: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> Tensor:
     """`-log softmax(y)[label]`, averaged over trials.
 
     Args:
         y: readout, `[trials, classes]`.
         labels: `[trials]`, integers from 0 to `classes - 1`.
+        label_smoothing: from 0 to 1: this share of the target goes to all classes alike, as in
+            torch.
 
     Raises:
-        SpecError: another shape or dtype, or a label outside the range.
+        SpecError: another shape or dtype, or a label or share outside the range.
 
     Computed as `log(1 + sum_others exp(y_j - y_label))`: loss and gradient keep their relative
     accuracy where the softmax saturates (`torch.nn.functional.cross_entropy` forms `p - 1` there).
@@ -43,12 +45,18 @@ def cross_entropy(y: Tensor, labels: Tensor) -> Tensor:
     if bool(((labels < 0) | (labels >= classes)).any()):
         got = Verbatim(f"{int(labels.min())} to {int(labels.max())}")
         raise SpecError("labels", f"from 0 to {classes - 1}", got, f"the readout has {classes} neurons")
+    if not 0 <= finite_number(label_smoothing, "label_smoothing") <= 1:
+        raise SpecError("label_smoothing", "from 0 to 1", label_smoothing, "give a share")
     if classes == 1:
         return 0.0 * y.sum()
     label = torch.nn.functional.one_hot(labels.long(), classes).bool()
     others = (y - y.gather(1, labels.long()[:, None]))[~label].reshape(trials, classes - 1)
     excess = others.logsumexp(dim=1)
-    return torch.logaddexp(excess, torch.zeros_like(excess)).mean()
+    own = torch.logaddexp(excess, torch.zeros_like(excess)).mean()
+    if label_smoothing == 0:
+        return own
+    of_all = (y.logsumexp(dim=1) - y.mean(dim=1)).mean()
+    return (1 - label_smoothing) * own + label_smoothing * of_all
 
 
 def first_spike_time(spikes: Spikes, time_scale: float) -> Tensor:
@@ -94,11 +102,18 @@ def spike_time_mse(spikes: Spikes, targets: Sequence[SpikeTrains | Sequence]) ->
 
 
 class CrossEntropyLoss(nn.Module):
-    """`cross_entropy(y, labels)` as a module."""
+    """`cross_entropy(y, labels, label_smoothing)` as a module."""
+
+    def __init__(self, label_smoothing: float = 0.0) -> None:
+        super().__init__()
+        self.label_smoothing = label_smoothing
 
     def forward(self, y: Tensor, labels: Tensor) -> Tensor:
         """The loss of readouts `[trials, classes]`, given labels `[trials]`."""
-        return cross_entropy(y, labels)
+        return cross_entropy(y, labels, self.label_smoothing)
+
+    def extra_repr(self) -> str:
+        return f"label_smoothing={self.label_smoothing:g}" if self.label_smoothing else ""
 
 
 class SpikeTimeMSELoss(nn.Module):

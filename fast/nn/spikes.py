@@ -12,7 +12,7 @@ from torch import Tensor
 
 from fast.cpu.trains import are_trains
 from fast.nn.devices import numpy_reads
-from spec import SpecError, SpikeTrains, UnsupportedError
+from spec import SpecError, SpikeTrains
 from spec.checks import duration as spec_duration
 from spec.checks import whole_number
 from spec.errors import Verbatim
@@ -148,6 +148,25 @@ class Spikes:
         n = trial * self.size + neuron
         return self.times[self.offsets[n] : self.offsets[n + 1]]
 
+    def keep(self, neurons: Tensor) -> Spikes:
+        """The spikes of the chosen neurons; the others become silent, without gradient.
+
+        A random choice is dropout: `spikes.keep(torch.rand(spikes.trials, spikes.size) >= 0.3)`.
+
+        Args:
+            neurons: boolean, `[trials, size]`, or `[size]` for all trials.
+
+        Raises:
+            SpecError: another shape or dtype.
+        """
+        if neurons.dtype != torch.bool or neurons.shape not in ((self.size,), (self.trials, self.size)):
+            expected, got = f"boolean, [{self.trials}, {self.size}]", Verbatim(f"{neurons.dtype} {list(neurons.shape)}")
+            raise SpecError("neurons", expected, got, "give True for each neuron that keeps its spikes")
+        chosen, lengths = neurons.expand(self.trials, self.size).flatten(), self.offsets.diff()
+        times = self.times[chosen.repeat_interleave(lengths, output_size=len(self.times))]
+        offsets = torch.cat([self.offsets[:1], torch.where(chosen, lengths, 0).cumsum(0)])
+        return replace(self, times=times, offsets=offsets)
+
     def split(self, sizes: Sequence[int]) -> list[Spikes]:
         """The spikes of consecutive blocks of neurons, of these sizes; the inverse of `joined`."""
         if len(sizes) == 1:
@@ -193,22 +212,9 @@ class Spikes:
             SpecError: no such trial.
             UnsupportedError: matplotlib cannot be imported.
         """
-        whole_number(trial, "trial", 0, self.trials - 1, "count from 0")
-        try:
-            from matplotlib import pyplot
-            from matplotlib.ticker import MaxNLocator
-        except ImportError as error:
-            remedy = "install it with `pip install matplotlib`"
-            raise UnsupportedError("matplotlib", "installed", Verbatim(error), remedy) from None
-        ax = pyplot.subplots(layout="constrained")[1] if ax is None else ax
-        begin, end = self.offsets[trial * self.size].item(), self.offsets[(trial + 1) * self.size].item()
-        neurons = torch.arange(self.size).repeat_interleave(self.counts()[trial].cpu())
-        points = max(1.0, min(6.0, 300 / max(self.size, 1)))  # a mark is at most about one row high
-        times = self.times[begin:end].detach().cpu()
-        ax.plot(times, neurons, linestyle="none", marker="|", markersize=points, color="black")
-        ax.set(xlim=(0, self.duration), ylim=(-0.5, max(self.size, 1) - 0.5), xlabel="time, ms", ylabel="neuron")
-        ax.yaxis.set_major_locator(MaxNLocator(integer=True))
-        return ax
+        from fast.nn.raster import draw_raster
+
+        return draw_raster(self, trial, ax)
 
     def __repr__(self) -> str:
         numbers = {"trial": self.trials, "neuron": self.size, "spike": len(self.times)}

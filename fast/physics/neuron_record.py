@@ -1,4 +1,4 @@
-"""The record of one neuron over a trial: last spike, largest voltage, integral, ties, solved bins."""
+"""The record of one neuron over a trial: last spike, maximum, integral, ties, solved bins."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def opened(folder: Path, data: list[str] | None = None) -> Classification:
     try:
         training = CLASSIFYING[given.task].prepare(given, DTYPES[given.dtype], Processes())
         content = (folder / "network.pt").read_bytes()
-        training.network.load_state_dict(torch.load(io.BytesIO(content), weights_only=True))
+        training.take(torch.load(io.BytesIO(content), weights_only=True))
     except SpecError:
         raise
     except Exception as error:  # a missing option, a network of another shape: torch has no single error type

@@ -26,7 +26,7 @@ POINTS = {"train": 5000, "valid": 1000, "test": 1000}
 PRESETS = {
     "best": Settings(
         epochs=100, hidden=(30,), batch=50, tau_mem=5.0, tau_syn=2.5, w_mean=3.0, w_sd=1.5, out_sd=0.5, delay=10.0,
-        max_delay=20.0, lr=2e-2, delay_lr=0.3, schedule="cosine",
+        rec_delay=10.0, max_delay=20.0, lr=2e-2, delay_lr=0.3, schedule="cosine",
     ),
 }
 

@@ -17,13 +17,26 @@ no more than others. A silent neuron has no `t_k`: `excite_silent_` raises its w
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor
 
 from fast.nn.layers import LIF
 from fast.nn.spikes import Spikes
+from fast.training.settings import Settings
+
+
+def regularisation(
+    layers: Sequence[LIF], hidden_spikes: Sequence[Spikes], settings: Settings, total: Callable[[Tensor], Tensor]
+) -> Tensor:
+    """The sum of `spike_count_term` over the hidden layers, with the target of the settings."""
+    term = hidden_spikes[0].times.new_zeros(())
+    if settings.spikes_strength:
+        for layer, emitted in zip(layers, hidden_spikes, strict=True):
+            term = term + spike_count_term(layer, emitted, settings.spikes_target, settings.spikes_strength, total)
+    return term
 
 
 def spike_count_term(
@@ -60,3 +73,12 @@ def excite_silent_(layer: LIF, spike_counts: Tensor, increment: float) -> int:
     silent = spike_counts.to(layer.w.device) == 0
     layer.w[:, silent] += increment
     return int(silent.sum())
+
+
+def is_silenced(spike_counts: Sequence[float]) -> bool:
+    """Whether a layer receives spikes and emits none, so that no gradient passes through it.
+
+    Args:
+        spike_counts: totals of a batch: of the input, and of each hidden layer in order.
+    """
+    return any(received > 0 and emitted == 0 for received, emitted in pairwise(spike_counts))

@@ -9,14 +9,14 @@ validation split) is evaluated on the test split, at the end.
 from __future__ import annotations
 
 import argparse
-import io
 import time
-from collections.abc import Callable, Sequence
-from itertools import pairwise
-from typing import Any
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, cast
 
 import torch
 from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from fast.data.augment import Augmentation
 from fast.data.batches import Batches
@@ -24,15 +24,16 @@ from fast.data.spike_files import SpikeData
 from fast.drawing.classification import draw
 from fast.nn.certificate import Residuals
 from fast.nn.spikes import Spikes
-from fast.training.activity import excite_silent_, spike_count_term
+from fast.training.activity import excite_silent_, is_silenced, regularisation
+from fast.training.conclusion import conclude
+from fast.training.dropout import kept_neurons
 from fast.training.epoch import Epoch, Progress, printed_line
-from fast.training.evaluation import Evaluation, correct, count_baseline, evaluate
+from fast.training.evaluation import Evaluation, correct, evaluate
 from fast.training.gradient_checks import LEGEND, certify, check_certificate, check_finite, smallest_kappa
 from fast.training.model import Classifier
 from fast.training.optimiser import Optimiser
-from fast.training.page_arrays import page_arrays
 from fast.training.processes import Processes
-from fast.training.run_folder import RESULT, Folder
+from fast.training.run_folder import Folder
 from fast.training.settings import Settings
 
 
@@ -53,24 +54,32 @@ class Classification:
         self, settings: Settings, options: argparse.Namespace, data: dict[str, SpikeData], duration: float,
         dtype: torch.dtype, processes: Processes, initial: Settings | None = None,
     ) -> None:
-        self.task, self.settings, self.seed, self.data = options.task, settings, options.seed, data
-        self.duration, self.draw, self.processes, train = duration, draw, processes, data["train"]
-        self.network = Classifier(train.channels, train.classes, initial or settings, dtype, options.seed)
+        self.task, self.settings, self.seed = options.task, settings, options.seed
+        self.data = {split: replace(part, pool=settings.pool) for split, part in data.items()}
+        self.duration, self.draw, self.processes, train = duration, draw, processes, self.data["train"]
+        self.network = Classifier(train.inputs, train.classes, initial or settings, dtype, options.seed)
         self.network.to(processes.device)
+        average = get_ema_multi_avg_fn(settings.average)
+        self.averaged = AveragedModel(self.network, multi_avg_fn=average) if settings.average else None
         augmentation = Augmentation(settings.shift, settings.spread, settings.stretch, settings.blend, settings.drop)
         self.batches = Batches(
             train, duration, settings.batch, augmentation, options.seed, options.workers, processes.rank,
             processes.world,
         )
         processes.check_batch(len(train) // self.batches.per_epoch)
-        self.optimiser = Optimiser(self.network, settings, settings.epochs * self.batches.per_epoch)
+        self.optimiser = Optimiser(self.network, settings, settings.epochs, self.batches.per_epoch)
         self.data_parallel = processes.data_parallel(self.network)
         self.extendable = settings.schedule == "constant"
         self.ended = 0  # the epoch after which `patience` has ended the run
         self.initial_parameters, self.epoch, self.began = self._parameters(), Epoch(), time.perf_counter()
         self.best: dict[str, Any] = {"accuracy": -1.0, "epoch": 0, "network": self.initial_parameters}
-        self.last_batch: tuple[Spikes, Tensor] | None = None
+        self.last_batch: tuple[Spikes, Tensor, list[Tensor] | None] | None = None
         self.progress = Progress(self.batches.per_epoch, processes.is_first)
+
+    @property
+    def evaluated(self) -> Classifier:
+        """The network that is evaluated and kept: the average, or without one that which learns."""
+        return self.network if self.averaged is None else cast("Classifier", self.averaged.module)
 
     @property
     def steps(self) -> int:
@@ -99,15 +108,16 @@ class Classification:
         """Takes one step of the optimiser, after checks that everything it uses is finite."""
         device, trials = self.processes.device, len(self.batches.trials(number))
         spikes, labels = self.batches.take(number, self.settings.epochs * self.batches.per_epoch)
-        self.last_batch = spikes, labels = spikes.to(device), labels.to(device)
+        self.last_batch = spikes, labels, kept = spikes.to(device), labels.to(device), self._kept(number)
         check_finite(self.network.named_parameters())
         due = self.settings.certify and (number % self.batches.per_epoch) % self.settings.certify == 0
-        residuals = self._certified(spikes, labels) if due else Residuals(None, None, None)
+        residuals = self._certified(spikes, labels, kept) if due else Residuals(None, None, None)
         self.optimiser.zero_grad()
-        y, hidden_spikes = self.data_parallel(spikes)
+        y, hidden_spikes = self.data_parallel(spikes, kept)
         loss = self.network.loss(y, labels)
         share = len(labels) * self.processes.world / trials  # turns the mean over processes into that over trials
-        (share * loss + self.processes.world * self._regularisation(hidden_spikes)).backward()
+        term = regularisation(self.network.hidden_layers, hidden_spikes, self.settings, self.processes.sum)
+        (share * loss + self.processes.world * term).backward()
         fired = torch.cat([layer.counts().double().sum(0) for layer in hidden_spikes])
         own = [float(loss.detach()) * len(labels), float(correct(y, labels).sum()), float(len(spikes.times))]
         total = self.processes.sum(torch.cat([fired, fired.new_tensor(own)])).cpu()
@@ -118,28 +128,28 @@ class Classification:
         norms, kappa_min = self.optimiser.norms(), self.processes.min(smallest_kappa(self.network))
         self.optimiser.take_step(number)
         clamped = sum(layer.project_() for layer in self.network.layers)
+        if self.averaged is not None:
+            self.averaged.update_parameters(self.network)
         silenced = is_silenced([arrived, *(float(layer.sum()) for layer in self._by_layer(fired))])
         self.epoch.add(
             fired, norms, kappa_min, residuals, trials=trials, loss=loss_sum, right=right, silent_steps=silenced,
             clamped=clamped,
         )
 
+    def _kept(self, number: int) -> list[Tensor] | None:
+        """The hidden neurons of this process's trials that pass their spikes on; None: all."""
+        settings, trials = self.settings, self.processes.shard(self.batches.trials(number))
+        if not settings.dropout:
+            return None
+        drawn = kept_neurons(settings.hidden, settings.dropout, self.seed, number, trials)
+        return [kept.to(self.processes.device) for kept in drawn]
+
     def _by_layer(self, fired: Tensor) -> tuple[Tensor, ...]:
         return fired.split(list(self.settings.hidden))
 
-    def _regularisation(self, hidden_spikes: list[Spikes]) -> Tensor:
-        """The regularisation of spike counts, a term of the loss of this process's trials."""
-        settings, term = self.settings, torch.zeros((), dtype=torch.float64, device=self.processes.device)
-        if settings.spikes_strength:
-            for layer, emitted in zip(self.network.hidden_layers, hidden_spikes, strict=True):
-                term = term + spike_count_term(
-                    layer, emitted, settings.spikes_target, settings.spikes_strength, self.processes.sum
-                )
-        return term
-
-    def _certified(self, spikes: Spikes, labels: Tensor) -> Residuals:
+    def _certified(self, spikes: Spikes, labels: Tensor, kept: list[Tensor] | None) -> Residuals:
         """Checks the gradient of this batch; the largest residuals over all processes."""
-        found, usual, limit = certify(self.network, spikes, labels)
+        found, usual, limit = certify(self.network, spikes, labels, kept)
         worst = {name: self.processes.max(-1.0 if r is None else r) for name, r in vars(found).items()}
         found = Residuals(**{name: None if r < 0 else r for name, r in worst.items()})
         for warning in check_certificate(found, usual, self.processes.max(limit)):
@@ -171,21 +181,28 @@ class Classification:
 
     def evaluate(self, split: str, check: Callable[[], None] = lambda: None) -> Evaluation:
         """Evaluates the network on a split."""
-        return evaluate(self.network, self.data[split], self.duration, self.settings.batch, self.processes, check)
+        return evaluate(self.evaluated, self.data[split], self.duration, self.settings.batch, self.processes, check)
 
     def _parameters(self) -> dict[str, Tensor]:
-        return {name: value.detach().clone() for name, value in self.network.state_dict().items()}
+        return {name: value.detach().clone() for name, value in self.evaluated.state_dict().items()}
+
+    def take(self, parameters: dict[str, Tensor]) -> None:
+        """Sets the parameters of the network, and of its average."""
+        for network in (self.network, self.evaluated):
+            network.load_state_dict(parameters)
 
     def last_inputs(self) -> dict[str, Any]:
         """The batch of the last step."""
         if self.last_batch is None:
             return {}
-        spikes, labels = self.last_batch
-        return {**vars(spikes), "times": spikes.times.detach(), "labels": labels}
+        spikes, labels, kept = self.last_batch
+        return {**vars(spikes), "times": spikes.times.detach(), "labels": labels, "kept": kept}
 
     def state(self) -> dict[str, Any]:
-        """Network, optimiser, best network, sums of the epoch, initial parameters, early end."""
+        """Network, average, optimiser, best network, sums of the epoch, first parameters, end."""
+        average = {} if self.averaged is None else {"average": self.averaged.state_dict()}
         return {
+            **average,
             "network": self.network.state_dict(), "optimiser": self.optimiser.state_dict(), "best": self.best,
             "epoch": vars(self.epoch), "first": self.initial_parameters, "ended": self.ended,
         }
@@ -193,54 +210,12 @@ class Classification:
     def restore(self, state: dict[str, Any]) -> None:
         """Sets the state."""
         self.network.load_state_dict(state["network"])
+        if self.averaged is not None:
+            self.averaged.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.best, self.epoch, self.initial_parameters = state["best"], Epoch(**state["epoch"]), state["first"]
         self.ended = state["ended"]
 
     def finish(self, folder: Folder) -> int:
-        """Evaluates the kept network on the test split, records and draws the run.
-
-        Returns:
-            0 if the lower end of the test accuracy's interval is above the baseline of spike
-            counts, else 1. With `--no-test` the test split stays untouched, and the code is 0.
-        """
-        how = f"epoch {self.best['epoch']}, {'the last' if self.settings.choose == 'last' else 'chosen on valid'}"
-        content = io.BytesIO()  # in memory first: torch reports a full disk by errors of its own
-        torch.save(self.best["network"], content)
-        folder.write_bytes("network.pt", content.getvalue())
-        if not self.settings.test:
-            print(f"\nvalid accuracy {self.best['accuracy']:.1%} ({how}); --resume --test evaluates the test split")
-            return 0
-        last = self._parameters()
-        self.network.load_state_dict(self.best["network"])
-        test = self.evaluate("test")
-        if not self.processes.is_first:
-            self.network.load_state_dict(last)
-            return 0
-        baseline = count_baseline(self.data["train"], self.data["test"])
-        folder.write(RESULT, {
-            "task": self.task, "network": self.network.name, "best_epoch": self.best["epoch"],
-            "test_accuracy": test.accuracy, "interval": test.interval, "count_baseline": baseline,
-            "answers": test.confusion,
-        })
-        arrays = page_arrays(self.network, self.initial_parameters, self.data["test"], self.duration)
-        folder.write_bytes("page.npz", arrays)
-        self.network.load_state_dict(last)
-        low, high = test.interval
-        print(
-            f"\ntest accuracy {test.accuracy:.1%} ({how}; 95 %: {low:.1%} to {high:.1%}); "
-            f"spike counts alone give {baseline:.1%}"
-        )
-        with folder.writing():
-            pictures = self.draw(folder.path)
-        print(f"pictures: {', '.join(pictures)}; record and network: {folder.path}")
-        return 0 if low > baseline else 1
-
-
-def is_silenced(spike_counts: Sequence[float]) -> bool:
-    """Whether a layer receives spikes and emits none, so that no gradient passes through it.
-
-    Args:
-        spike_counts: totals of a batch: of the input, and of each hidden layer in order.
-    """
-    return any(received > 0 and emitted == 0 for received, emitted in pairwise(spike_counts))
+        """See `conclude`."""
+        return conclude(self, folder)

@@ -9,7 +9,7 @@ one that grazing spikes do not explain either stops the run.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -48,8 +48,13 @@ def check_finite(named: Iterable[tuple[str, Tensor | None]]) -> None:
             raise NotFiniteError(name)
 
 
-def certify(network: Classifier, spikes: Spikes, labels: Tensor) -> tuple[Residuals, float, float]:
+def certify(
+    network: Classifier, spikes: Spikes, labels: Tensor, kept: Sequence[Tensor] | None = None
+) -> tuple[Residuals, float, float]:
     """Residuals of the gradient of one batch's loss; the parameters' own `.grad` stay unchanged.
+
+    Args:
+        kept: as for `Classifier.forward`.
 
     Returns:
         The residuals, the residual that rounding usually leaves, and the limit that includes
@@ -58,7 +63,7 @@ def certify(network: Classifier, spikes: Spikes, labels: Tensor) -> tuple[Residu
     before = [parameter.grad for parameter in network.parameters()]
     network.zero_grad(set_to_none=True)
     with watched(network.layers, spikes):
-        y, _ = network(spikes)
+        y, _ = network(spikes, kept)
         y.retain_grad()
         network.loss(y, labels).backward()
         assert y.grad is not None

@@ -1,14 +1,17 @@
-"""Networks that classify spike trains: a chain of hidden LIF layers, and an LI output layer.
+"""Networks that classify spike trains: hidden LIF layers, recurrent or not, and an LI output layer.
 
 LIF: leaky integrate-and-fire neurons. LI: leaky integrators, which emit no spikes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from fast.nn.layers import LI, LIF
 from fast.nn.losses import cross_entropy
@@ -27,6 +30,7 @@ class Classifier(nn.Module):
     Attributes:
         hidden_layers, out, layers: the hidden layers, the output layer, and all layers in order.
         gain: factor from a readout to its logit.
+        dropout: fraction of hidden neurons that `kept` of `forward` leaves out.
         name: the size of each layer, as in `700-256-20`.
     """
 
@@ -36,11 +40,14 @@ class Classifier(nn.Module):
         constants = {
             "tau_mem": settings.tau_mem, "tau_syn": settings.tau_syn, "max_delay": settings.max_delay, "dtype": dtype,
         }
-        self.gain = settings.gain
+        self.gain, self.dropout, self.label_smoothing = settings.gain, settings.dropout, settings.label_smoothing
         self.hidden_layers: list[LIF] = []
         for n, (pre, post) in enumerate(pairwise(sizes)):
             drawn = (settings.inner_mean, settings.inner_sd) if n else (settings.w_mean, settings.w_sd)
-            layer = LIF(pre, post, **constants).initialise_(*drawn, settings.delay, random)  # type: ignore[arg-type]
+            layer = LIF(pre, post, recurrent=settings.recurrent, **constants)  # type: ignore[arg-type]
+            layer.initialise_(*drawn, settings.delay, random)
+            if settings.recurrent:
+                layer.initialise_recurrent_(0.0, settings.rec_sd, settings.rec_delay, random)
             self.hidden_layers.append(layer)
         self.hidden = nn.ModuleList(self.hidden_layers)
         self.out = LI(sizes[-1], classes, readout=settings.readout, **constants)  # type: ignore[arg-type]
@@ -48,14 +55,28 @@ class Classifier(nn.Module):
         self.layers: list[LIF | LI] = [*self.hidden_layers, self.out]
         self.name = "-".join(str(size) for size in [*sizes, classes])
 
-    def forward(self, spikes: Spikes) -> tuple[Tensor, list[Spikes]]:
-        """The readout, `[trials, classes]`, and the spikes of every hidden layer."""
-        hidden_spikes = []
-        for layer in self.hidden_layers:
-            spikes = layer(spikes)
-            hidden_spikes.append(spikes)
-        return self.out(spikes), hidden_spikes
+    def forward(self, spikes: Spikes, kept: Sequence[Tensor] | None = None) -> tuple[Tensor, list[Spikes]]:
+        """The readout, `[trials, classes]`, and the spikes of every hidden layer.
+
+        Args:
+            kept: which neurons of each hidden layer pass their spikes on, `[trials, neurons]`,
+                boolean; the weights onto the next layer grow by the share that is left out. None:
+                all neurons.
+        """
+        hidden_spikes: list[Spikes] = []
+        factor = 1.0
+        for n, layer in enumerate(self.hidden_layers):
+            hidden_spikes.append(_through(layer, spikes, factor))
+            spikes = hidden_spikes[n]
+            if kept is not None:
+                spikes, factor = spikes.keep(kept[n]), 1 / (1 - self.dropout)
+        return _through(self.out, spikes, factor), hidden_spikes
 
     def loss(self, y: Tensor, labels: Tensor) -> Tensor:
         """Cross-entropy of the scaled readouts, mean over trials."""
-        return cross_entropy(self.gain * y, labels)
+        return cross_entropy(self.gain * y, labels, self.label_smoothing)
+
+
+def _through(layer: LIF | LI, spikes: Spikes, factor: float) -> Any:
+    """The output of a layer whose incoming weights are multiplied by a factor."""
+    return layer(spikes) if factor == 1 else functional_call(layer, {"w": factor * layer.w}, (spikes,))

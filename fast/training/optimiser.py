@@ -1,50 +1,66 @@
-"""AdamW with one step size per parameter group, eased in and scheduled."""
+"""AdamW with one step size per parameter group, warmed up and scheduled."""
 
 from __future__ import annotations
 
 import math
 
 import torch
+from torch import Tensor
 
 from fast.training.model import Classifier
 from fast.training.settings import Settings
 
+WEIGHTS = ("w", "w_out")  # groups
 GROWTH = 1.05  # of the step size of weights while it is eased in, as in the paper's code
 
 
 class Optimiser(torch.optim.AdamW):
-    """AdamW on three groups: weights onto hidden neurons, weights onto outputs, and delays.
+    """AdamW on groups: weights onto hidden neurons, weights onto outputs, delays, time constants.
 
     Args:
         network: the network that learns; parameters that `settings` freezes lose `requires_grad`.
-        steps: number of steps of the whole run, for the schedule.
+        epochs, per_epoch: of the whole run, and steps of an epoch, for the schedule.
     """
 
-    def __init__(self, network: Classifier, settings: Settings, steps: int) -> None:
-        self.settings, self.steps = settings, steps
-        learned = {
-            "w": [] if settings.freeze_weights else [layer.w for layer in network.hidden_layers],
-            "w_out": [] if settings.freeze_weights else [network.out.w],
-            "d": [] if settings.freeze_delays else [layer.d for layer in network.layers],
+    def __init__(self, network: Classifier, settings: Settings, epochs: int, per_epoch: int) -> None:
+        self.settings, self.steps, self.warm_up = settings, epochs * per_epoch, settings.warm_up * per_epoch
+        self.bounded: list[Tensor] = [tau for layer in network.layers for tau in (layer.tau_mem, layer.tau_syn)]
+        every: dict[str, list[Tensor]] = {
+            "w": [w for layer in network.hidden_layers for w in layer.weights], "w_out": [network.out.w],
+            "d": [d for layer in network.layers for d in layer.delays], "tau": self.bounded,
         }
-        for layer in network.layers:
-            layer.w.requires_grad_(not settings.freeze_weights)
-            layer.d.requires_grad_(not settings.freeze_delays)
-        self.rates = {"w": settings.lr, "w_out": settings.out_lr or settings.lr, "d": settings.delay_lr}
+        frozen = {
+            "w": settings.freeze_weights, "w_out": settings.freeze_weights, "d": settings.freeze_delays,
+            "tau": not settings.learn_constants,
+        }
+        for name, parameters in every.items():
+            for parameter in parameters:
+                parameter.requires_grad_(not frozen[name])
+        self.rates = {
+            "w": settings.lr, "w_out": settings.out_lr or settings.lr, "d": settings.delay_lr,
+            "tau": settings.constants_lr,
+        }
         super().__init__([
-            {"params": parameters, "name": name, "weight_decay": 0.0 if name == "d" else settings.weight_decay}
-            for name, parameters in learned.items()
-            if parameters
+            {"params": parameters, "name": name, "weight_decay": settings.weight_decay if name in WEIGHTS else 0.0}
+            for name, parameters in every.items()
+            if not frozen[name]
         ])
 
     def take_step(self, number: int) -> None:
-        """Takes step `number`, counted from 0."""
-        cosine = (1 + math.cos(math.pi * number / self.steps)) / 2
+        """Takes step `number`, counted from 0; learned time constants stay at least `least_tau`."""
+        scheduled = 1.0 if self.settings.schedule == "constant" else (1 + math.cos(math.pi * number / self.steps)) / 2
+        scheduled *= min(1.0, (number + 1) / self.warm_up) if self.warm_up else 1.0
         for group in self.param_groups:
-            group["lr"] = self.rates[group["name"]] * (1.0 if self.settings.schedule == "constant" else cosine)
-            if group["name"] != "d":
+            group["lr"] = self.rates[group["name"]] * scheduled
+            if group["name"] in WEIGHTS:
                 group["lr"] *= ease_in(self.settings.ease_in, number)
+            if self.settings.clip:
+                torch.nn.utils.clip_grad_norm_(group["params"], self.settings.clip)
         self.step()
+        if self.settings.learn_constants:
+            with torch.no_grad():
+                for tau in self.bounded:
+                    tau.clamp_(min=self.settings.least_tau)
 
     def norms(self) -> dict[str, float]:
         """The Euclidean norm of each group's gradient."""

@@ -66,12 +66,15 @@ class Settings:
     """Network, initial values and learning of a classification.
 
     Initial weights are drawn from N(w_mean, w_sd) onto the first hidden layer, from N(inner_mean,
-    inner_sd) onto later hidden layers, and from N(0, out_sd) onto outputs. Initial delays are drawn
-    from U(0, delay) onto hidden layers, and are 0 onto outputs.
+    inner_sd) onto later hidden layers, from N(0, rec_sd) within recurrent layers, and from N(0,
+    out_sd) onto outputs. Initial delays are drawn from U(0, delay) onto hidden layers, from U(0,
+    rec_delay) within recurrent layers, and are 0 onto outputs.
     """
 
     epochs: int = setting(20, count, "passes over the training split")
     hidden: tuple[int, ...] = setting((128,), count, "neurons of each hidden layer")
+    recurrent: bool = setting(False, None, "the neurons of each hidden layer also reach each other")
+    pool: int = setting(1, count, "neighbouring input channels that become one, after augmentation")
     batch: int = setting(32, count, "trials per step, over all processes")
     tau_mem: float = setting(20.0, time_constant, "membrane time constant of all neurons, ms")
     tau_syn: float = setting(5.0, time_constant, "synaptic time constant of all neurons, ms")
@@ -81,13 +84,28 @@ class Settings:
     w_sd: float = setting(0.01, amount, "standard deviation of the initial weights onto the first hidden layer")
     inner_mean: float = setting(0.02, finite_number, "mean of the initial weights between hidden layers")
     inner_sd: float = setting(0.03, amount, "standard deviation of the initial weights between hidden layers")
+    rec_sd: float = setting(0.02, amount, "standard deviation of the initial weights within a recurrent layer")
     out_sd: float = setting(0.03, amount, "standard deviation of the initial weights onto outputs; their mean is 0")
     delay: float = setting(100.0, non_negative_time, "largest initial delay onto hidden neurons, ms")
+    rec_delay: float = setting(30.0, non_negative_time, "largest initial delay within a recurrent layer, ms")
     max_delay: float = setting(1000.0, non_negative_time, "upper bound of every delay, ms")
     lr: float = setting(1e-3, step_size, "step size of Adam for weights")
     delay_lr: float = setting(1.0, delay_step_size, "step size of Adam for delays, ms")
     out_lr: float = setting(0.0, amount, "step size of Adam for weights onto outputs; 0: that of --lr")
     schedule: str = setting("constant", None, "schedule of all step sizes; cosine: down to 0", ("constant", "cosine"))
+    warm_up: float = setting(0.0, amount, "epochs in which all step sizes grow from 0; beside --schedule")
+    clip: float = setting(0.0, amount, "largest norm of the gradient of each group of parameters; 0: no bound")
+    average: float = setting(
+        0.0, partial(fraction, one=False),
+        "decay per step of the average of all parameters that is evaluated and kept, such as 0.999; 0: no average",
+    )
+    dropout: float = setting(
+        0.0, partial(fraction, one=False), "fraction of hidden neurons that pass no spikes on, drawn per trial and step"
+    )
+    label_smoothing: float = setting(0.0, fraction, "share of the target that goes to all classes alike")
+    learn_constants: bool = setting(False, None, "also learn both time constants of each neuron")
+    constants_lr: float = setting(0.1, delay_step_size, "step size of Adam for time constants, ms")
+    least_tau: float = setting(2.0, time_constant, "lower bound of learned time constants, ms")
     ease_in: float = setting(
         1.0, partial(fraction, zero=False), "first factor on the step size of weights; batch b multiplies it by 1.05^b"
     )
@@ -124,6 +142,11 @@ class Settings:
         found = cls(**values)
         if found.delay > found.max_delay:
             raise SpecError("--delay", f"at most --max-delay, {found.max_delay} (ms)", found.delay, "lower it")
+        if found.recurrent and found.rec_delay > found.max_delay:
+            raise SpecError("--rec-delay", f"at most --max-delay, {found.max_delay} (ms)", found.rec_delay, "lower it")
+        if found.learn_constants and found.least_tau > (first := min(found.tau_mem, found.tau_syn)):
+            expected = f"at most --tau-mem and --tau-syn, {first} (ms)"
+            raise SpecError("--least-tau", expected, found.least_tau, "lower it")
         if found.patience and found.choose == "last":
             raise SpecError("--patience", "0 with --choose last", found.patience, "drop one of the two")
         if found.freeze_delays and found.freeze_weights:

@@ -13,7 +13,7 @@ from fast import LIF, Spikes
 from fast.tasks import braille
 from fast.train import main
 from fast.training import model
-from fast.training.classify import is_silenced
+from fast.training.activity import is_silenced
 from tests.support.networks.layers import TRIALS, first_layer, given_spikes, second_layer
 from tests.support.runs.written_files import small_trials, write
 

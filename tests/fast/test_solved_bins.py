@@ -15,7 +15,7 @@ DURATION, BIN = 63.75, 1.0
 def solved_by(
     times: list[list[float]], w: list[list[float]], delay: float = 0.0, recurrent: bool = False
 ) -> tuple[Spikes, Record]:
-    """One trial; `times`: of each source. The sources' delay is 0, that of a recurrent layer `delay`."""
+    """One trial; `times`: of each source, which has no delay. `delay`: of a recurrent layer."""
     weights = torch.tensor(w, dtype=torch.float64)
     d = torch.zeros_like(weights)
     d[len(times):] = delay

@@ -16,7 +16,7 @@ from fast.training.settings import Settings
 def made(steps: int = 10, **changed: Any) -> tuple[Classifier, Optimiser]:
     settings = Settings(hidden=(3, 2), **changed)
     network = Classifier(4, 2, settings, torch.float64, 0)
-    optimiser = Optimiser(network, settings, steps)
+    optimiser = Optimiser(network, settings, 1, steps)
     for name, parameter in network.named_parameters():
         if parameter.requires_grad:
             parameter.grad = torch.ones_like(parameter) * (3.0 if name.endswith("w") else 2.0)
