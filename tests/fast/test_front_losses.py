@@ -143,3 +143,23 @@ def test_only_the_network_has_its_name_from_the_specification() -> None:
     """`fast.CrossEntropy` would be confused with `spec.CrossEntropy`, an entry of a case file."""
     assert {*fast.__all__} & {*spec.__all__} == {"Network"}
     assert all(hasattr(fast, name) for name in fast.__all__)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 1.0])
+def test_label_smoothing_is_that_of_torch(smoothing: float) -> None:
+    random = torch.Generator().manual_seed(0)
+    ours = torch.randn(6, 4, dtype=torch.float64, generator=random).requires_grad_()
+    theirs, labels = ours.detach().clone().requires_grad_(), torch.tensor([0, 1, 2, 3, 0, 2])
+    CrossEntropyLoss(smoothing)(ours, labels).backward()
+    torch.nn.functional.cross_entropy(theirs, labels, label_smoothing=smoothing).backward()
+    assert ours.grad is not None and theirs.grad is not None
+    assert torch.allclose(ours.grad, theirs.grad, rtol=1e-12, atol=1e-15)
+    assert float(cross_entropy(ours, labels, smoothing)) == pytest.approx(
+        float(torch.nn.functional.cross_entropy(theirs, labels, label_smoothing=smoothing)), rel=1e-13
+    )
+
+
+@pytest.mark.parametrize("smoothing", [-0.1, 1.5, float("nan")])
+def test_a_share_outside_its_range_is_refused(smoothing: float) -> None:
+    with pytest.raises(SpecError, match="`label_smoothing` must be"):
+        cross_entropy(torch.zeros(1, 2), torch.tensor([0]), smoothing)

@@ -120,3 +120,27 @@ def test_a_raster_is_refused_for_no_such_trial_and_without_matplotlib(monkeypatc
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(UnsupportedError, match=r"`matplotlib` must be installed, got .*; install it with `pip install"):
         given_spikes().plot()
+
+
+@pytest.mark.parametrize("chosen", [
+    [[True, False, True], [True, False, True], [False, True, True]], [False, True, True], [False] * 3, [True] * 3,
+], ids=["per trial", "for all trials", "none", "all"])
+def test_kept_neurons_keep_their_spikes_and_their_gradient(chosen: list) -> None:
+    spikes = given_spikes()
+    spikes.times.requires_grad_()
+    mask = torch.tensor(chosen)
+    found = spikes.keep(mask)
+    rows = mask.expand(3, 3).tolist()
+    assert found.to_lists() == [
+        [train if stays else [] for train, stays in zip(*both, strict=True)]
+        for both in zip(TRIALS, rows, strict=True)
+    ]
+    (gradient,) = torch.autograd.grad(found.times.sum(), spikes.times)
+    stays = [float(rows[b][i]) for b, trial in enumerate(TRIALS) for i, train in enumerate(trial) for _ in train]
+    assert gradient.tolist() == stays
+
+
+@pytest.mark.parametrize("mask", [torch.ones(3), torch.ones(2, 3, dtype=torch.bool), torch.ones(4, dtype=torch.bool)])
+def test_a_mask_of_another_shape_or_type_is_refused(mask: torch.Tensor) -> None:
+    with pytest.raises(SpecError, match=r"`neurons` must be boolean, \[3, 3\], got torch"):
+        given_spikes().keep(mask)

@@ -13,10 +13,11 @@ from fast.training.optimiser import Optimiser, ease_in
 from fast.training.settings import Settings
 
 
-def made(steps: int = 10, **changed: Any) -> tuple[Classifier, Optimiser]:
+def made(steps: int = 10, epochs: int = 1, **changed: Any) -> tuple[Classifier, Optimiser]:
+    """`steps`: of an epoch."""
     settings = Settings(hidden=(3, 2), **changed)
     network = Classifier(4, 2, settings, torch.float64, 0)
-    optimiser = Optimiser(network, settings, 1, steps)
+    optimiser = Optimiser(network, settings, epochs, steps)
     for name, parameter in network.named_parameters():
         if parameter.requires_grad:
             parameter.grad = torch.ones_like(parameter) * (3.0 if name.endswith("w") else 2.0)
@@ -83,3 +84,45 @@ def test_weights_decay_and_delays_do_not() -> None:
 def test_norms_are_those_of_the_gradient() -> None:
     norms = made()[1].norms()
     assert norms == pytest.approx({"w": 3 * math.sqrt(18), "w_out": 3 * 2.0, "d": 2 * math.sqrt(22)}, rel=1e-12)
+
+
+def test_step_sizes_warm_up_beside_the_cosine() -> None:
+    """From 0 over two epochs of five steps; the weights are not eased in."""
+    for number, share in ((0, 0.1), (4, 0.5), (9, 1.0), (12, 1.0)):
+        settings = {"lr": 0.01, "delay_lr": 0.5, "warm_up": 2.0, "schedule": "cosine"}
+        found = moved(*made(steps=5, epochs=3, **settings), number)
+        share *= (1 + math.cos(math.pi * number / 15)) / 2
+        assert found["hidden.0.w"] == pytest.approx(0.01 * share, rel=1e-6)
+        assert found["out.d"] == pytest.approx(0.5 * share, rel=1e-6)
+
+
+def test_the_gradient_of_each_group_is_clipped_to_a_norm() -> None:
+    """The norms that are logged are those before."""
+    optimiser = made(clip=2.0)[1]
+    before = optimiser.norms()
+    optimiser.take_step(0)
+    assert min(before.values()) > 2.0
+    assert optimiser.norms() == pytest.approx(dict.fromkeys(before, 2.0), rel=1e-5)
+    loose = made(clip=1e3)[1]
+    loose.take_step(0)
+    assert loose.norms() == before
+
+
+def test_learned_time_constants_take_steps_of_their_own_down_to_a_bound() -> None:
+    network, optimiser = made(learn_constants=True, constants_lr=0.25, least_tau=4.9)
+    before = {name: value.detach().clone() for name, value in network.named_parameters()}
+    found = moved(network, optimiser, 0)
+    for name, far in found.items():
+        if name.endswith("tau_mem"):
+            assert far == pytest.approx(0.25, rel=1e-6)
+        if name.endswith("tau_syn"):  # 5 ms
+            assert far == pytest.approx(0.1, rel=1e-6)
+    assert set(made()[1].norms()) == {"w", "w_out", "d"} and "tau" in optimiser.norms()
+    still = moved(*made(), 0)
+    assert all(still[name] == 0 for name in before if "tau" in name or name.endswith(("v_th", "v_reset")))
+
+
+def test_a_recurrent_layer_learns_its_own_weights_and_delays() -> None:
+    found = moved(*made(recurrent=True, lr=0.01, delay_lr=0.5), 0)
+    assert found["hidden.0.w_rec"] == pytest.approx(0.01, rel=1e-6)
+    assert found["hidden.1.d_rec"] == pytest.approx(0.5, rel=1e-6)

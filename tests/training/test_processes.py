@@ -19,7 +19,9 @@ from tests.support.runs.written_files import small_trials, write
 OPTIONS = [
     "--task", "spikes", "--hidden", "6", "--batch", "9", "--lr", "0.01", "--dtype", "float64", "--save-seconds", "0",
     "--spikes-strength", "0.01", "--shift", "1", "--spread", "0.2", "--stretch", "0.1", "--blend", "0.5",
-    "--drop", "0.1", "--wake", "0.01",
+    "--drop", "0.1", "--wake", "0.01", "--recurrent", "--rec-sd", "0.2", "--dropout", "0.2", "--pool", "2",
+    "--average", "0.9", "--label-smoothing", "0.1", "--warm-up", "1", "--clip", "0.5", "--learn-constants",
+    "--constants-lr", "0.05",
 ]
 UNDRAWN = "tests.support.runs.undrawn"
 TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]

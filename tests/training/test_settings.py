@@ -32,7 +32,7 @@ def test_every_preset_is_what_the_command_line_gives_without_a_word(task: str) -
 OTHER: dict[str, Any] = {
     "hidden": (7, 5), "readout": "mean_voltage", "schedule": "cosine", "choose": "last", "freeze_delays": True,
     "freeze_weights": True, "max_delay": 200.0, "epochs": 3, "batch": 3,
-    "shift": 2, "patience": 4, "certify": 9, "delay": 0.25,
+    "pool": 5, "recurrent": True, "learn_constants": True, "shift": 2, "patience": 4, "certify": 9, "delay": 0.25,
 }
 
 
@@ -58,6 +58,16 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "share": ({"blend": 1.5}, "`--blend` must be at least 0 and at most 1"),
     "ease-in": ({"ease_in": 0.0}, "`--ease-in` must be above 0"),
     "amount": ({"weight_decay": -0.1}, "`--weight-decay` must be from 0"),
+    "rec-delay": (
+        {"recurrent": True, "rec_delay": 30.0, "delay": 1.0, "max_delay": 20.0},
+        r"`--rec-delay` must be at most --max-delay, 20.0 \(ms\), got 30.0",
+    ),
+    "least-tau": (
+        {"learn_constants": True, "least_tau": 6.0}, r"`--least-tau` must be at most --tau-mem and --tau-syn, 5.0",
+    ),
+    "average": ({"average": 1.0}, "`--average` must be at least 0 and below 1"),
+    "dropout": ({"dropout": 1.0}, "`--dropout` must be at least 0 and below 1"),
+    "pool": ({"pool": 0}, "`--pool` must be a whole number from 1"),
     "delay": ({"delay": 30.0, "max_delay": 20.0}, r"`--delay` must be at most --max-delay, 20.0 \(ms\), got 30.0"),
     "all lost": ({"drop": 1.0}, "`--drop` must be at least 0 and below 1"),
     "patience for the last": ({"patience": 2, "choose": "last"}, "`--patience` must be 0 with --choose last"),

@@ -21,6 +21,14 @@ from fast.training.run_folder import LOG, Folder
 from tests.support.runs.short_runs import KilledError, Make, classification, killed_before, log, run, sequence
 
 
+def everything() -> Any:
+    """A classification with every option that adds state, draws or parameters."""
+    return classification(
+        recurrent=True, rec_sd=0.5, rec_delay=2.0, pool=2, dropout=0.3, average=0.8, label_smoothing=0.1, warm_up=1.5,
+        clip=0.5, learn_constants=True, constants_lr=0.05, spikes_strength=0.01,
+    )
+
+
 @cache
 def straight(make: Make) -> tuple[str, list[dict]]:
     training = make()
@@ -29,7 +37,7 @@ def straight(make: Make) -> tuple[str, list[dict]]:
         return digest(training.state()), log(Path(folder) / "straight")
 
 
-@pytest.mark.parametrize("make", [classification, sequence])
+@pytest.mark.parametrize("make", [classification, everything, sequence])
 @pytest.mark.parametrize("step", [0, 1, 2, 3, 4, 7, 11])
 def test_a_run_that_was_killed_ends_in_the_same_bits(make: Make, step: int, tmp_path: Path) -> None:
     """Weights, delays, optimiser, best network and log; kills anywhere in an epoch."""

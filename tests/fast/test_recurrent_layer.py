@@ -1,0 +1,130 @@
+"""`LIF(..., recurrent=True)`: one module whose neurons also reach each other."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+
+import reference
+from fast import LI, LIF, Network, Spikes, cross_entropy
+from fast.nn.certificate import residuals, watched
+from fast.nn.interchange import case_of, load_into, network_of
+from spec import Connection, SpecError
+from spec import Network as NetworkSpec
+from tests.support.networks.layers import DURATION, given_spikes
+from tests.support.tolerances import U64, identity
+
+OUT = "exp_weighted_voltage"
+
+
+def layers(dtype: torch.dtype = torch.float64, seed: int = 0) -> tuple[LIF, LI]:
+    """Three sources, four recurrent neurons that spike again and again, two readouts."""
+    random = torch.Generator().manual_seed(seed)
+    hidden = LIF(3, 4, tau_mem=9.0, tau_syn=4.0, recurrent=True, max_delay=8.0, dtype=dtype)
+    hidden.initialise_(4.0, 1.0, 3.0, random).initialise_recurrent_(0.5, 1.0, 2.0, random)
+    return hidden, LI(4, 2, readout=OUT, dtype=dtype).initialise_(0.0, 1.0, 2.0, random)
+
+
+def gradients(hidden: LIF, out: LI, spikes: Spikes) -> dict[str, torch.Tensor]:
+    cross_entropy(out(hidden(spikes)), torch.tensor([0, 1, 1])).backward()
+    return {name: p.grad for name, p in hidden.named_parameters() if p.grad is not None}
+
+
+def test_it_is_the_network_with_a_connection_back() -> None:
+    hidden, out = layers()
+    ours = gradients(hidden, out, given_spikes())
+    network = Network(network_of([hidden, out]), torch.float64)
+    activity = network({"in": given_spikes()}, ("out", OUT))
+    assert activity.y is not None
+    cross_entropy(activity.y, torch.tensor([0, 1, 1])).backward()
+    assert len(activity.spikes["hidden1"].times) > 10
+    assert torch.equal(hidden(given_spikes()).times, activity.spikes["hidden1"].times)
+    into, back = network.synapses[:2]
+    for name, theirs in (("w", into.w), ("d", into.d), ("w_rec", back.w), ("d_rec", back.d)):
+        assert theirs.grad is not None and torch.equal(ours[name], theirs.grad) and bool((theirs.grad != 0).any())
+
+
+@pytest.mark.parametrize("trial", [0, 1])
+def test_the_reference_finds_its_spikes_and_gradients(trial: int) -> None:
+    hidden, out = layers()
+    case = case_of([hidden, out], given_spikes(), trial, 1)
+    true = reference.run(case)
+    alone = Spikes.from_trains([given_spikes().to_lists()[trial]], DURATION)
+    found = hidden(alone)
+    cross_entropy(out(found), torch.tensor([1])).backward()
+    for ours, exact in zip(found.to_lists()[0], true.spikes["hidden1"], strict=True):
+        assert ours == pytest.approx(list(exact), abs=1e-10)
+    own = next(c for c, one in enumerate(case.network.connections) if one.source == one.target)
+    truth = true.gradients.connections[own]
+    for parameter, wanted in ((hidden.w_rec, truth.dL_dw), (hidden.d_rec, truth.dL_dd)):
+        assert parameter is not None and parameter.grad is not None
+        assert np.allclose(parameter.grad.numpy(), wanted, rtol=1e-8, atol=1e-12)
+
+
+def test_its_own_weights_and_delays_are_in_the_identities() -> None:
+    hidden, out = layers()
+    spikes = given_spikes()
+    with watched([hidden, out], spikes):
+        y = out(hidden(spikes))
+        y.retain_grad()
+        cross_entropy(y, torch.tensor([0, 1, 1])).backward()
+        assert y.grad is not None and hidden.w_rec is not None and hidden.w_rec.grad is not None
+        found = residuals([hidden, out], spikes, y, y.grad)
+        assert found.A is not None and found.A <= identity(U64)
+        hidden.w_rec.grad[0, 1] *= 1 + 1e-6
+        hidden.w_rec.grad[2, 0] += 1e-6
+        broken = residuals([hidden, out], spikes, y, y.grad)
+        assert broken.A is not None and broken.A > identity(U64)
+
+
+def test_parameters_are_drawn_clamped_saved_and_copied() -> None:
+    hidden, _ = layers()
+    assert hidden.w_rec is not None and hidden.d_rec is not None
+    assert bool((hidden.d_rec <= 2.0).all()) and float(hidden.w_rec.detach().std()) > 0.3
+    assert set(hidden.state_dict()) == {"w", "d", "w_rec", "d_rec", "tau_mem", "tau_syn", "v_th", "v_reset"}
+    other = layers(seed=1)[0]
+    other.load_state_dict(hidden.state_dict())
+    assert torch.equal(other(given_spikes()).times, hidden(given_spikes()).times)
+    copied = copy.deepcopy(hidden).w_rec
+    assert copied is not None and torch.equal(copied, hidden.w_rec)
+    with torch.no_grad():
+        hidden.d_rec[0, 0], hidden.d_rec[1, 1], hidden.d[0, 0] = -1.0, 9.0, -2.0
+    assert hidden.project_() == 3 and hidden.d_rec.diagonal().tolist()[:2] == [0.0, 8.0]
+    assert repr(hidden).endswith("recurrent=True)") and "recurrent" not in repr(LIF(2, 2))
+
+
+def test_a_new_one_reaches_no_neuron_until_it_is_drawn() -> None:
+    plain = LIF(3, 4, tau_mem=9.0, tau_syn=4.0, dtype=torch.float64)
+    hidden = LIF(3, 4, tau_mem=9.0, tau_syn=4.0, recurrent=True, dtype=torch.float64)
+    for layer in (plain, hidden):
+        layer.initialise_(4.0, 1.0, 3.0, torch.Generator().manual_seed(0))
+    assert torch.allclose(hidden(given_spikes()).times, plain(given_spikes()).times, rtol=1e-14, atol=0)
+
+
+def test_a_network_with_a_connection_back_is_loaded_bit_for_bit() -> None:
+    (hidden, out), (other, read) = layers(), layers(seed=1)
+    load_into([other, read], network_of([hidden, out]))
+    for one, two in zip(hidden.parameters(), other.parameters(), strict=True):
+        assert torch.equal(one, two)
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    hidden, out = layers()
+    plain = LIF(3, 4, dtype=torch.float64)
+    with pytest.raises(SpecError, match="`recurrent` must be True, got False; make the layer with"):
+        plain.initialise_recurrent_(0.0, 1.0)
+    with pytest.raises(SpecError, match="`recurrent` must be True or False, got 2"):
+        LIF(3, 4, recurrent=2)  # type: ignore[arg-type]
+    with pytest.raises(SpecError, match="`d_max` must be at most max_delay, 8"):
+        hidden.initialise_recurrent_(0.0, 1.0, 9.0)
+    with pytest.raises(SpecError, match=r"must be no connection onto itself, as layers\[0\], got 1; build the layer"):
+        load_into([plain, out], network_of([hidden, out]))
+    with pytest.raises(SpecError, match="`population hidden1` must be one connection onto itself"):
+        load_into([hidden, out], network_of([plain, out]))
+    twice = network_of([hidden, out])
+    again = Connection("hidden1", "hidden1", np.ones((4, 4)), np.ones((4, 4)))
+    with pytest.raises(SpecError, match="got 2"):
+        load_into([hidden, out], NetworkSpec(twice.populations, (*twice.connections, again)))

@@ -1,0 +1,68 @@
+"""`--average`: the average of all parameters is evaluated, kept and saved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from fast.tasks import yin_yang
+from fast.tasks.saved_runs import opened
+from fast.train import main
+from fast.training import classify
+from fast.training.classify import Classification
+from tests.support.runs.short_runs import classification, run
+
+DECAY = 0.8
+
+
+def test_the_average_decays_step_by_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first step gives the first average; each later one adds a fifth of the parameters."""
+    training, past = classification(average=DECAY), list[dict[str, torch.Tensor]]()
+    learn = Classification._learn
+
+    def watched(self: Classification, number: int) -> None:
+        learn(self, number)
+        past.append({name: value.detach().clone() for name, value in self.network.named_parameters()})
+
+    monkeypatch.setattr(Classification, "_learn", watched)
+    run(training, tmp_path / "run")
+    assert len(past) == 9
+    for name, value in training.evaluated.named_parameters():
+        expected = past[0][name].double()
+        for step in past[1:]:
+            expected = DECAY * expected + (1 - DECAY) * step[name].double()
+        assert torch.allclose(value.double(), expected, rtol=1e-5, atol=1e-6)
+        if name.endswith(".w"):
+            assert not torch.equal(value, past[-1][name])
+
+
+def test_the_average_is_what_is_evaluated_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    training, seen = classification(average=DECAY, choose="last"), list[torch.nn.Module]()
+    evaluate = classify.evaluate
+
+    def watched(network: torch.nn.Module, *given: object) -> object:
+        seen.append(network)
+        return evaluate(network, *given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(classify, "evaluate", watched)
+    run(training, tmp_path / "run")
+    assert len(seen) == 4 and all(network is training.evaluated is not training.network for network in seen)
+    kept = torch.load(tmp_path / "run" / "network.pt", weights_only=True)
+    for name, value in training.evaluated.state_dict().items():
+        assert torch.equal(kept[name], value)
+
+
+def test_a_finished_run_is_opened_with_its_average(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(yin_yang, "POINTS", {"train": 60, "valid": 40, "test": 40})
+    words = ["--task", "yin-yang", "--epochs", "2", "--hidden", "4", "--average", "0.5", "--out", str(tmp_path / "run")]
+    assert main(words) in (0, 1)
+    training, kept = opened(tmp_path / "run"), torch.load(tmp_path / "run" / "network.pt", weights_only=True)
+    for network in (training.network, training.evaluated):
+        assert all(torch.equal(value, kept[name]) for name, value in network.state_dict().items())
+
+
+def test_without_an_average_the_learning_network_is_evaluated() -> None:
+    training = classification()
+    assert training.evaluated is training.network and "average" not in training.state()

@@ -1,0 +1,90 @@
+"""Dropout: drawn per trial and step, averaged weights, and an exact gradient of what is left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from fast import Spikes
+from fast.training.dropout import kept_neurons
+from fast.training.gradient_checks import certify
+from fast.training.model import Classifier
+from fast.training.settings import Settings
+from tests.support.runs.short_runs import classification, log, run
+
+TRIALS = np.arange(40)
+SETTINGS = Settings(
+    hidden=(6, 5), w_mean=3.0, w_sd=1.0, inner_mean=1.5, inner_sd=0.8, out_sd=0.5, delay=2.0, dropout=0.4
+)
+
+
+def network() -> Classifier:
+    return Classifier(4, 3, SETTINGS, torch.float64, 0)
+
+
+def spikes(trials: int) -> tuple[Spikes, Tensor]:
+    random = np.random.default_rng(1)
+    trains = [[np.sort(random.uniform(0, 8, 3)) for _ in range(4)] for _ in range(trials)]
+    return Spikes.from_trains(trains, 12.0), torch.arange(trials) % 3
+
+
+def test_a_draw_follows_from_seed_step_and_trial_alone() -> None:
+    whole = kept_neurons((6, 5), 0.4, 3, 7, TRIALS)
+    assert [kept.shape for kept in whole] == [(40, 6), (40, 5)] and whole[0].dtype == torch.bool
+    for rank in range(3):
+        part = kept_neurons((6, 5), 0.4, 3, 7, TRIALS[rank::3])
+        assert all(torch.equal(own, kept[rank::3]) for own, kept in zip(part, whole, strict=True))
+    for seed, step in ((4, 7), (3, 8)):
+        assert not torch.equal(kept_neurons((6, 5), 0.4, seed, step, TRIALS)[0], whole[0])
+
+
+def test_the_share_that_is_left_out_is_the_one_asked_for() -> None:
+    kept = torch.cat(kept_neurons((50, 50), 0.3, 0, 0, np.arange(200)), dim=1).double()
+    assert float(kept.mean()) == pytest.approx(0.7, abs=5 * (0.21 / kept.numel()) ** 0.5)
+    assert float(kept.mean(0).std()) < 0.06 and float(kept.mean(1).std()) < 0.09, "rows and columns are independent"
+
+
+def test_what_is_left_is_the_network_without_the_other_neurons() -> None:
+    """One trial: the rows of dropped neurons are 0, the other weights grow by 1 / (1 - dropout)."""
+    whole, left = network(), network()
+    given, label = spikes(1)
+    kept = [torch.tensor([[True, False, True, True, True, False]]), torch.tensor([[True, True, False, True, True]])]
+    y, emitted = whole(given, kept)
+    whole.loss(y, label).backward()
+    with torch.no_grad():
+        for layer, mask in zip(left.layers[1:], kept, strict=True):
+            layer.w.mul_(mask[0][:, None].double() / (1 - SETTINGS.dropout))
+    expected, same = left(given)
+    left.loss(expected, label).backward()
+    assert sum(len(trains.times) for trains in emitted) > 20
+    assert all(len(one.times) == len(other.times) for one, other in zip(emitted, same, strict=True))
+    assert torch.allclose(y, expected, rtol=1e-12, atol=0)
+    for n, (ours, theirs) in enumerate(zip(whole.layers, left.layers, strict=True)):
+        factor = kept[n - 1][0][:, None].double() / (1 - SETTINGS.dropout) if n else torch.ones(1)
+        assert ours.w.grad is not None and theirs.w.grad is not None and ours.d.grad is not None
+        assert torch.allclose(ours.w.grad, theirs.w.grad * factor, rtol=1e-9, atol=1e-15)
+        assert theirs.d.grad is not None and torch.allclose(ours.d.grad, theirs.d.grad, rtol=1e-9, atol=1e-15)
+
+
+def test_the_certificate_holds() -> None:
+    """Also for weights that are scaled; and a gradient without the scale breaks it."""
+    made, (given, labels) = network(), spikes(40)
+    kept = kept_neurons(SETTINGS.hidden, 0.4, 0, 0, TRIALS)
+    found, usual, _ = certify(made, given, labels, kept)
+    assert found.A is not None and found.B is not None and found.C is not None
+    assert max(found.A, found.B, found.C) <= usual
+    made.dropout = 0.0
+    assert not torch.allclose(made(given, kept)[0], made(given)[0])
+
+
+def test_evaluation_drops_nothing_and_training_does(tmp_path: Path) -> None:
+    plain, dropped = classification(hidden=(12,)), classification(hidden=(12,), dropout=0.5)
+    assert plain.evaluate("valid") == dropped.evaluate("valid")
+    run(plain, tmp_path / "plain")
+    run(dropped, tmp_path / "dropped")
+    one, other = log(tmp_path / "plain"), log(tmp_path / "dropped")
+    assert one[0]["train_loss"] != other[0]["train_loss"] and other[-1]["A"] < 1e-3
