@@ -30,11 +30,11 @@ derivations: setup ## prove every equation with SymPy
 
 test: setup ## run the core of the tests: agreement, truth, edges, refusals, survival
 	@echo "test: pytest on $(WORKERS) workers, without the tests marked full or gpu"
-	@$(PY) -m pytest -n $(WORKERS) --dist worksteal -m "not full and not gpu and not slow" $(ARGS)
+	@$(PY) -m pytest -n $(WORKERS) --dist worksteal -m "not full and not gpu" $(ARGS)
 
 test-all: setup ## run every test that needs no GPU
 	@echo "test-all: pytest on $(WORKERS) workers, without the tests marked gpu"
-	@$(PY) -m pytest -n $(WORKERS) --dist worksteal -m "not gpu and not slow" $(ARGS)
+	@$(PY) -m pytest -n $(WORKERS) --dist worksteal -m "not gpu" $(ARGS)
 
 report: setup ## run every check and write the verification report, verification/verification.html
 	@echo "report: every check, then verification/verification.html; some minutes (ARGS=--quick: one)"

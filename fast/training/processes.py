@@ -14,6 +14,7 @@ from typing import Self
 import numpy as np
 import torch
 from torch import Tensor, distributed, nn
+from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
 from spec import SpecError
@@ -43,7 +44,11 @@ class Processes:
         if self.device.type == "cuda":
             self.device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
             torch.cuda.set_device(self.device)
-        distributed.init_process_group("nccl" if self.device.type == "cuda" else "gloo")
+        store, rank, world = next(rendezvous("env://"))
+        # Without a prefix, processes that were restarted would read the addresses of those before.
+        own = distributed.PrefixStore(f"attempt {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
+        backend = "nccl" if self.device.type == "cuda" else "gloo"
+        distributed.init_process_group(backend, store=own, rank=rank, world_size=world)
 
     def __enter__(self) -> Self:
         return self

@@ -8,6 +8,7 @@ exit code. Use `subprocess` to test imports, `python -m` itself or the seed of h
 from __future__ import annotations
 
 import atexit
+import faulthandler
 import json
 import os
 import runpy
@@ -23,6 +24,8 @@ from typing import Any
 
 from tests import ROOT
 
+HUNG = 1200
+"""Seconds after which a child shows where it is, and fails; no test takes half of it."""
 NO_THREADS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 """A fork lacks the threads of its parent, so the parent starts none."""
 
@@ -151,6 +154,7 @@ def _child(
     for path, stream in ((os.devnull, 0), (out, 1), (err, 2)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT if stream else os.O_RDONLY), stream)
     code: Any = 1
+    faulthandler.dump_traceback_later(HUNG, exit=True, file=2)
     try:
         os.environ.clear()
         os.environ.update(environment)

@@ -24,7 +24,7 @@ OPTIONS = [
     "--constants-lr", "0.05",
 ]
 UNDRAWN = "tests.support.runs.undrawn"
-TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
+TORCHRUN = ["-m", "torch.distributed.run", "--nproc-per-node"]
 
 
 @pytest.fixture(scope="module")
@@ -50,10 +50,13 @@ def train(folder: Path, run: str, processes: int, epochs: int, *more: str) -> st
     return first.stdout
 
 
-def forked(folder: Path, processes: int, *options: str) -> list[subprocess.CompletedProcess[str]]:
+def free_port() -> str:
     with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    shared = {"WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+        return str(free.getsockname()[1])
+
+
+def forked(folder: Path, processes: int, *options: str) -> list[subprocess.CompletedProcess[str]]:
+    shared = {"WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port()}
     children = [
         started(f"{UNDRAWN}:main", *options, folder=folder, environment={**shared, "RANK": str(rank)})
         for rank in range(processes)
@@ -80,7 +83,7 @@ def log(folder: Path, run: str) -> list[dict]:
 
 def test_two_processes_learn_what_one_learns(folder: Path) -> None:
     """Batches of 6 and 7 trials in uneven shares; augmented, regularised and woken."""
-    done = ran([*TORCHRUN, "2", "-m", UNDRAWN, *given(folder, "two", 3)], folder)
+    done = ran([*TORCHRUN, "2", "--standalone", "-m", UNDRAWN, *given(folder, "two", 3)], folder)
     assert done.returncode in (0, 1), done.stderr
     assert apart(folder, "two") < 1e-9
     for one, two in zip(log(folder, "one"), log(folder, "two"), strict=True):
@@ -102,8 +105,9 @@ def test_a_run_goes_on_with_another_number_of_processes(order: tuple[int, int], 
     assert len(log(folder, run)) == 3
 
 
-@pytest.mark.slow  # the second rendezvous of gloo may time out
-def test_a_process_that_is_lost_is_started_again(folder: Path) -> None:
+@pytest.mark.full
+@pytest.mark.parametrize("how", ["plain", "standalone"])
+def test_a_process_that_is_lost_is_started_again(how: str, folder: Path) -> None:
     """`torchrun --max-restarts`: process 2 of the first attempt dies in its second epoch."""
     driver = folder / "dies.py"
     driver.write_text(
@@ -119,10 +123,12 @@ def test_a_process_that_is_lost_is_started_again(folder: Path) -> None:
         "    Epoch.add = dying\n"
         "sys.exit(min(main(), 0))\n"
     )
-    done = ran([*TORCHRUN, "2", "--max-restarts", "1", str(driver), *given(folder, "lost", 3)], folder)
+    where = ["--standalone"] if how == "standalone" else ["--master-port", free_port()]
+    run = f"lost {how}"
+    done = ran([*TORCHRUN, "2", "--max-restarts", "1", *where, str(driver), *given(folder, run, 3)], folder)
     assert done.returncode == 0, done.stderr
     assert "resumed after step" in done.stdout
-    assert apart(folder, "lost") < 1e-9
+    assert apart(folder, run) < 1e-9
 
 
 def test_a_batch_too_small_for_all(folder: Path) -> None:
