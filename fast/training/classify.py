@@ -216,6 +216,6 @@ class Classification:
         self.best, self.epoch, self.initial_parameters = state["best"], Epoch(**state["epoch"]), state["first"]
         self.ended = state["ended"]
 
-    def finish(self, folder: Folder) -> int:
+    def finish(self, folder: Folder, check: Callable[[], None]) -> int:
         """See `conclude`."""
-        return conclude(self, folder)
+        return conclude(self, folder, check)

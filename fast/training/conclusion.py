@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import torch
@@ -15,8 +16,11 @@ if TYPE_CHECKING:
     from fast.training.classify import Classification
 
 
-def conclude(training: Classification, folder: Folder) -> int:
+def conclude(training: Classification, folder: Folder, check: Callable[[], None]) -> int:
     """Evaluates the kept network on the test split, records and draws the run.
+
+    Args:
+        check: is called before each batch of the test split, and may raise.
 
     Returns:
         0 if the lower end of the test accuracy's interval is above the baseline of spike counts,
@@ -32,18 +36,19 @@ def conclude(training: Classification, folder: Folder) -> int:
         return 0
     last = {name: value.clone() for name, value in network.state_dict().items()}
     network.load_state_dict(best["network"])
-    test = training.evaluate("test")
-    if not training.processes.is_first:
+    try:
+        test = training.evaluate("test", check)
+        if not training.processes.is_first:
+            return 0
+        arrays = page_arrays(network, training.initial_parameters, data["test"], training.duration)
+    finally:
         network.load_state_dict(last)
-        return 0
     baseline = count_baseline(data["train"], data["test"])
     folder.write(RESULT, {
         "task": training.task, "network": network.name, "best_epoch": best["epoch"], "test_accuracy": test.accuracy,
         "interval": test.interval, "count_baseline": baseline, "answers": test.confusion,
     })
-    arrays = page_arrays(network, training.initial_parameters, data["test"], training.duration)
     folder.write_bytes("page.npz", arrays)
-    network.load_state_dict(last)
     low, high = test.interval
     print(
         f"\ntest accuracy {test.accuracy:.1%} ({how}; 95 %: {low:.1%} to {high:.1%}); "

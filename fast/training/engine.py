@@ -55,8 +55,12 @@ class Training(Protocol):
     def restore(self, state: dict[str, Any]) -> None:
         """Sets the state to one that `state` has returned."""
 
-    def finish(self, folder: Folder) -> int:
-        """Evaluates, records, draws and prints; returns the exit code. May be repeated."""
+    def finish(self, folder: Folder, check: Callable[[], None]) -> int:
+        """Evaluates, records, draws and prints; returns the exit code. May be repeated.
+
+        Args:
+            check: as for `step`; a run that it ends goes on here when it is resumed.
+        """
 
 
 def run(training: Training, folder: Folder, options: dict[str, Any], processes: Processes) -> int:
@@ -86,7 +90,7 @@ def run(training: Training, folder: Folder, options: dict[str, Any], processes: 
                 if time.monotonic() - saved_at >= options["save_seconds"] or step == training.steps:
                     keeper.save(step)
                     saved_at, saved = time.monotonic(), step
-            code = training.finish(folder)
+            code = training.finish(folder, signals.check)
         except StoppedError as stopped:
             if saved < step:
                 keeper.save(step)

@@ -109,6 +109,25 @@ def test_a_signal_is_seen_within_the_evaluation(tmp_path: Path, monkeypatch: pyt
     assert Checkpoints(tmp_path / "run").load()[0]["step"] == 3
 
 
+def test_a_signal_in_the_last_evaluation_ends_the_run_which_then_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The test split is not looked at in part: the resumed run evaluates it whole."""
+    stopped, resumed = classification(), classification()
+    test, taken = stopped.data["test"], SpikeData.batch
+
+    def signalled(self: SpikeData, trials: np.ndarray, duration: float) -> Any:
+        if self is test:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return taken(self, trials, duration)
+
+    monkeypatch.setattr(SpikeData, "batch", signalled)
+    assert run(stopped, tmp_path / "run") == 143
+    assert not (tmp_path / "run" / "result.json").exists() and digest(stopped.state()) == straight(classification)[0]
+    assert run(resumed, tmp_path / "run", resume=True) in (0, 1)
+    assert (tmp_path / "run" / "result.json").exists() and digest(resumed.state()) == straight(classification)[0]
+
+
 def test_every_epoch_has_an_order_of_its_own() -> None:
     """The order depends on seed and epoch only."""
     seen: list[list[list[int]]] = []

@@ -166,7 +166,7 @@ class Sequence:
         for name, part in state.items():
             getattr(self, name).load_state_dict(part)
 
-    def finish(self, folder: Folder) -> int:
+    def finish(self, folder: Folder, check: Callable[[], None]) -> int:
         """Evaluates, records, draws and prints; 0 if all classes are correct, else 1."""
         unseen = np.random.default_rng([self.options.seed, self.steps, 1])
         history, inputs = folder.history, self.ring.inputs
