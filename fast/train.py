@@ -16,7 +16,7 @@ from fast.tasks.registry import CLASSIFYING, TASKS
 from fast.training import engine
 from fast.training.checkpoints import PATTERN
 from fast.training.processes import Processes
-from fast.training.run_folder import Folder, NotWrittenError, RunFolder
+from fast.training.run_folder import Folder, NotWrittenError, RunFolder, is_unstarted
 from fast.training.settings import add_settings
 from fast.training.tensorboard import check_tensorboard
 from spec import SpecError
@@ -69,9 +69,11 @@ def _only_first_prints(processes: Processes) -> Iterator[None]:
 
 
 def _folder(options: argparse.Namespace, training: engine.Training, processes: Processes) -> Folder:
-    """The folder of the run, which the first process writes. A restart by `torchrun` resumes it."""
-    if processes.restarted and options.out and any(Path(options.out).glob(PATTERN)):
-        options.resume = True
+    """The folder of the run, which the first process writes.
+
+    A restart by `torchrun` resumes the run. `--resume` starts it, if it died before its first
+    checkpoint, or never began: a job that is queued again always passes `--resume`.
+    """
     may_change = (
         "workers", "test", *(("epochs",) if training.extendable else ()),
         *(("data",) if hasattr(options, "data_sha256") else ()),
@@ -79,11 +81,17 @@ def _folder(options: argparse.Namespace, training: engine.Training, processes: P
     folder: list[RunFolder] = []
 
     def open_folder() -> bytes:
+        if processes.restarted and options.out and any(Path(options.out).glob(PATTERN)):
+            options.resume = True
+        if options.resume and options.out and is_unstarted(Path(options.out)):
+            options.resume = False
+            print(f"no checkpoint in {options.out} yet: the run starts", flush=True)
         folder.append(RunFolder(options.out, options.task, vars(options), options.resume, may_change))
-        return bytes(folder[0].path)
+        return bytes([options.resume]) + bytes(folder[0].path)
 
-    path = Path(os.fsdecode(processes.broadcast(open_folder)))
-    return folder[0] if folder else Folder(path)
+    sent = processes.broadcast(open_folder)
+    options.resume = bool(sent[0])
+    return folder[0] if folder else Folder(Path(os.fsdecode(sent[1:])))
 
 
 def _parser(prog: str, argv: Sequence[str]) -> OneLineParser:

@@ -158,11 +158,17 @@ def _new(out: str | None, task: str) -> Path:
         return _first_free(Path("runs"), task)
     path = Path(out)
     path.mkdir(parents=True, exist_ok=True)
-    names = {one.name for one in path.iterdir()} - {LOCK, OPTIONS}  # a run killed before its first checkpoint has these
-    if any(not (name.startswith(".") and name.endswith(HALF)) for name in names):
+    if not is_unstarted(path):
         got = Verbatim(f"{path}, which is not empty")
         raise SpecError("--out", "a new or empty folder", got, "nothing is overwritten; name another, or give --resume")
     return path
+
+
+def is_unstarted(path: Path) -> bool:
+    """Whether a folder is missing or empty, or has what a run leaves that was killed before its
+    first checkpoint."""
+    names = {one.name for one in path.iterdir()} - {LOCK, OPTIONS} if path.is_dir() else set()
+    return all(name.startswith(".") and name.endswith(HALF) for name in names) and not path.is_file()
 
 
 def _first_free(runs: Path, task: str) -> Path:

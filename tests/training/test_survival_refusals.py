@@ -129,12 +129,9 @@ def test_a_schedule_that_ends_is_part_of_what_a_run_is(schedule: str) -> None:
     assert classification(schedule=schedule).extendable == (schedule == "constant") and sequence().extendable
 
 
-def test_a_run_to_resume_must_be_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_to_resume_must_be_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--task", "sequence", "--resume"]) == 2
-    assert main(["--task", "sequence", "--resume", "--out", str(tmp_path)]) == 2
-    err = capsys.readouterr().err
-    assert "`--resume` must be given with --out" in err and "with the --out of a run" in err
-    assert list(tmp_path.iterdir()) == []
+    assert "`--resume` must be given with --out" in capsys.readouterr().err
 
 
 def test_two_runs_never_work_in_one_folder(tmp_path: Path) -> None:
@@ -164,3 +161,29 @@ def test_a_process_that_is_killed_leaves_no_lock_and_goes_on(tmp_path: Path) -> 
     assert child.wait().returncode == -signal.SIGKILL
     assert last_line(command("run", "--resume")) == end
     assert end.startswith("state sha256 ")
+
+
+@pytest.mark.parametrize("left", ["nothing", "an empty folder", "a killed start"])
+def test_resume_starts_a_run_that_has_no_checkpoint_yet(
+    left: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A job that is queued again always passes `--resume`; both runs end in the same bits."""
+    words = ["--task", "sequence", "--epochs", "3"]
+    again, straight = tmp_path / "again", tmp_path / "straight"
+    if left != "nothing":
+        again.mkdir()
+    if left == "a killed start":
+        (again / ".lock").touch()
+        (again / "options.json").write_text("{}")
+    main([*words, "--out", str(straight)])
+    before = capsys.readouterr().out.splitlines()[-1]
+    main([*words, "--out", str(again), "--resume"])
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == f"no checkpoint in {again} yet: the run starts" and said[-1] == before
+
+
+def test_resume_refuses_a_folder_of_something_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "letter.txt").write_text("dear")
+    assert main(["--task", "sequence", "--out", str(tmp_path), "--resume"]) == 2
+    assert "`--resume` must be given with the --out of a run" in capsys.readouterr().err
+    assert [one.name for one in tmp_path.iterdir()] == ["letter.txt"]
