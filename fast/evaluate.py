@@ -1,14 +1,21 @@
-"""`delayprop evaluate RUN`: accuracy and frequent errors of a finished run, split by split."""
+"""`delayprop evaluate RUN`: accuracy and frequent errors of a finished run, split by split.
+
+With `--grid` also what it costs to run the network on hardware with a clock of that step.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
+from fast.drawing.grid import draw_grids
 from fast.tasks.saved_runs import opened
 from fast.training.evaluation import Evaluation
+from fast.training.gridded import OnGrid, lines, on_grids
+from spec.checks import positive_number
 from spec.command import OneLineParser, run_and_exit
 
 SPLITS = ("train", "valid", "test")
@@ -22,18 +29,21 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.evaluate
     what = "splits to evaluate (default: valid test)"
     parser.add_argument("--split", choices=SPLITS, nargs="+", default=["valid", "test"], help=what)
     parser.add_argument("--data", nargs="+", help="the data, as --data of the task (default: the data of the run)")
+    parser.add_argument(
+        "--grid", type=float, nargs="+", metavar="MS", default=[],
+        help="also with delays, and with spike times, rounded to these steps, ms; draws grid-SPLIT.png into RUN",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object, with all confusions")
     return parser.run(_evaluate, argv)
 
 
 def _evaluate(options: argparse.Namespace) -> int:
+    steps = [positive_number(step, "--grid", "ms") for step in options.grid]
     training = opened(options.run, options.data)
     found = {split: training.evaluate(split) for split in options.split}
+    grids = {split: on_grids(steps, training.network, partial(training.evaluate, split)) for split in options.split}
     if options.json:
-        print(json.dumps({
-            split: {"accuracy": a.accuracy, "interval": a.interval, "loss": a.loss, "answers": a.confusion}
-            for split, a in found.items()
-        }))
+        print(json.dumps({split: _plain(found[split]) | _plain_grids(grids[split]) for split in options.split}))
         return 0
     print(f"{training.task}, {training.network.name}, seed {training.seed}")
     for split, answers in found.items():
@@ -42,7 +52,23 @@ def _evaluate(options: argparse.Namespace) -> int:
         print(f"{split:5}  {answers.correct} of {answers.trials} right, {share}, loss {answers.loss:.3f}")
         for line in _confused(answers):
             print(f"       {line}")
+        if steps:
+            print("\n".join(lines(answers, grids[split])))
+            print(f"picture: {draw_grids(options.run, split, answers, grids[split])}")
     return 0
+
+
+def _plain(found: Evaluation) -> dict:
+    return {"accuracy": found.accuracy, "interval": found.interval, "loss": found.loss, "answers": found.confusion}
+
+
+def _plain_grids(grids: Sequence[OnGrid]) -> dict:
+    """The entry `grid`, if there is one: both evaluations by step."""
+    entries = [
+        {"step": one.step, "delays": _plain(one.delays), "delays_and_times": _plain(one.delays_and_times)}
+        for one in grids
+    ]
+    return {"grid": entries} if entries else {}
 
 
 def _confused(answers: Evaluation) -> list[str]:

@@ -28,7 +28,7 @@ from fast.training.activity import excite_silent_, is_silenced, regularisation
 from fast.training.conclusion import conclude
 from fast.training.dropout import kept_neurons
 from fast.training.epoch import Epoch, Progress, printed_line
-from fast.training.evaluation import Evaluation, correct, evaluate
+from fast.training.evaluation import Evaluable, Evaluation, correct, evaluate
 from fast.training.gradient_checks import LEGEND, certify, check_certificate, check_finite, smallest_kappa
 from fast.training.model import Classifier
 from fast.training.optimiser import Optimiser
@@ -159,7 +159,7 @@ class Classification:
     def _end_epoch(self, epoch: int, folder: Folder, check: Callable[[], None]) -> None:
         """Evaluates the validation split, records the epoch, keeps the network if it is best."""
         check_finite(self.network.named_parameters())
-        valid = self.evaluate("valid", check)
+        valid = self.evaluate("valid", check=check)
         entry = self.epoch.log_entry(epoch, valid, time.perf_counter() - self.began)
         self.progress.close()
         folder.append(entry)
@@ -179,9 +179,12 @@ class Classification:
             for layer, fired in zip(self.network.hidden_layers, self._by_layer(self.epoch.fired), strict=True):
                 excite_silent_(layer, fired, self.settings.wake)
 
-    def evaluate(self, split: str, check: Callable[[], None] = lambda: None) -> Evaluation:
-        """Evaluates the network on a split."""
-        return evaluate(self.evaluated, self.data[split], self.duration, self.settings.batch, self.processes, check)
+    def evaluate(
+        self, split: str, network: Evaluable | None = None, check: Callable[[], None] = lambda: None
+    ) -> Evaluation:
+        """Evaluates a network on a split, by default the one to keep."""
+        network, data = network or self.evaluated, self.data[split]
+        return evaluate(network, data, self.duration, self.settings.batch, self.processes, check)
 
     def _parameters(self) -> dict[str, Tensor]:
         return {name: value.detach().clone() for name, value in self.evaluated.state_dict().items()}

@@ -37,7 +37,7 @@ def conclude(training: Classification, folder: Folder, check: Callable[[], None]
     last = {name: value.clone() for name, value in network.state_dict().items()}
     network.load_state_dict(best["network"])
     try:
-        test = training.evaluate("test", check)
+        test = training.evaluate("test", check=check)
         if not training.processes.is_first:
             return 0
         arrays = page_arrays(network, training.initial_parameters, data["test"], training.duration)

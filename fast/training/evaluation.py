@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from fast.data.spike_files import SpikeData
+from fast.nn.spikes import Spikes
 from fast.training.intervals import wilson_interval
-from fast.training.model import Classifier
 from fast.training.processes import Processes
 
 
@@ -61,9 +62,19 @@ class Evaluation:
         return wilson_interval(self.correct, self.trials)
 
 
+class Evaluable(Protocol):
+    """What is evaluated: readout and hidden spikes of a batch, and a loss."""
+
+    def __call__(self, spikes: Spikes) -> tuple[Tensor, list[Spikes]]:
+        """The readout, `[trials, classes]`, and the spikes of every hidden layer."""
+
+    def loss(self, y: Tensor, labels: Tensor) -> Tensor:
+        """The loss, mean over trials."""
+
+
 @torch.no_grad()
 def evaluate(
-    network: Classifier, data: SpikeData, duration: float, batch: int, processes: Processes,
+    network: Evaluable, data: SpikeData, duration: float, batch: int, processes: Processes,
     check: Callable[[], None] = lambda: None,
 ) -> Evaluation:
     """Evaluates a network on all trials of a split, which the processes share.

@@ -1,0 +1,109 @@
+"""`delayprop evaluate --grid`: delays and spike times on the clock of hardware."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from fast import Spikes
+from fast.evaluate import main as evaluate
+from fast.training.evaluation import Evaluation
+from fast.training.gridded import Gridded, lines, on_grids
+from fast.training.model import Classifier
+from fast.training.settings import Settings
+from tests.support.runs import undrawn
+from tests.support.runs.written_files import small_trials, write
+
+SETTINGS = Settings(
+    hidden=(8, 6), recurrent=True, rec_sd=0.4, rec_delay=3.0, w_mean=3.0, w_sd=1.0, inner_mean=1.5, inner_sd=0.8,
+    delay=4.0,
+)
+
+
+def network() -> Classifier:
+    return Classifier(4, 3, SETTINGS, torch.float64, 0)
+
+
+def given() -> Spikes:
+    random = np.random.default_rng(1)
+    return Spikes.from_trains([[np.sort(random.uniform(0, 8, 3)) for _ in range(4)] for _ in range(5)], 12.0)
+
+
+def rounded(times: Tensor, step: float) -> Tensor:
+    return torch.from_numpy(np.round(times.detach().double().numpy() / step) * step)
+
+
+@pytest.mark.parametrize("times", [False, True])
+@pytest.mark.parametrize("step", [0.5, 2.0])
+@torch.no_grad()
+def test_it_is_the_network_with_rounded_numbers(step: float, times: bool) -> None:
+    made, by_hand = network(), network()
+    before = {name: value.clone() for name, value in made.state_dict().items()}
+    for layer in by_hand.layers:
+        for d in layer.delays:
+            d.copy_(rounded(d, step))
+    spikes, hidden = given(), []
+    for layer in by_hand.hidden_layers:
+        spikes = layer(replace(spikes, times=rounded(spikes.times, step)) if times else spikes)
+        hidden.append(spikes)
+    expected = by_hand.out(replace(spikes, times=rounded(spikes.times, step)) if times else spikes)
+    y, found = Gridded(made, step, times)(given())
+    assert torch.equal(y, expected) and all(torch.equal(a.times, b.times) for a, b in zip(found, hidden, strict=True))
+    assert not torch.equal(y, made(given())[0]) and len(hidden[-1].times) > 5
+    assert all(torch.equal(value, before[name]) for name, value in made.state_dict().items())
+
+
+@torch.no_grad()
+def test_a_fine_grid_costs_nothing() -> None:
+    made = network()
+    assert torch.allclose(Gridded(made, 1e-9, True)(given())[0], made(given())[0], rtol=1e-6, atol=1e-9)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("gridded")
+    for seed, name in enumerate(("train", "valid", "test")):
+        write(path / f"{name}.h5", *small_trials(40, seed))
+    data = ["--data", *(str(path / f"{name}.h5") for name in ("train", "valid", "test"))]
+    words = ["--task", "spikes", "--epochs", "2", "--hidden", "8", "--average", "0.5", "--dtype", "float64"]
+    assert undrawn.main(*words, *data, "--out", str(path / "run")) in (0, 1)
+    return path / "run"
+
+
+def test_the_command_prints_a_table_and_draws_it(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert evaluate([str(run), "--split", "test", "--grid", "0.5", "20"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    head = next(n for n, line in enumerate(said) if line.split()[:4] == ["grid,", "ms", "delays", "rounded"])
+    assert [line.split()[0] for line in said[head + 1 : head + 4]] == ["exact", "0.5", "20"]
+    assert said[head + 4] == f"picture: {run / 'grid-test.png'}" and (run / "grid-test.png").stat().st_size > 5000
+    assert evaluate([str(run), "--split", "test", "--grid", "1e-6", "20", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["test"]
+    assert [one["step"] for one in found["grid"]] == [1e-6, 20.0]
+    losses = [found["loss"], *(one["delays"]["loss"] for one in found["grid"])]
+    assert len(set(losses)) == 3 and abs(losses[1] - losses[0]) < abs(losses[2] - losses[0])
+    assert found["grid"][1]["delays_and_times"]["loss"] != losses[2]
+
+
+def test_without_a_grid_nothing_of_it_is_said(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert evaluate([str(run), "--json"]) == 0
+    assert "grid" not in json.loads(capsys.readouterr().out)["test"]
+
+
+@pytest.mark.parametrize("step", ["0", "-1", "nan", "inf"])
+def test_a_step_that_is_no_step_is_refused(step: str, run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert evaluate([str(run), "--grid", step]) == 2
+    assert "`--grid` must be a finite number above 0 (ms)" in capsys.readouterr().err
+
+
+def test_differences_are_in_points() -> None:
+    exact, worse = Evaluation([[8, 2, 0], [0, 10, 0]], 0.1), Evaluation([[6, 4, 0], [0, 10, 0]], 0.2)
+    found = on_grids([1.0], network(), lambda gridded: worse if gridded.times else exact)
+    assert lines(exact, found)[1:] == [
+        f"{'exact':>10}  {'90.0%':>11}", f"{'1':>10}  {'90.0% (+0.0)':>20}  {'80.0% (-10.0)':>20}"
+    ]
