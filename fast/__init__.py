@@ -27,6 +27,7 @@ if _spec is None or not (Path(str(_spec.origin)).parent / "SPECIFICATION.md").ex
     raise ImportError(_line)
 
 from fast.nn.autograd import propagate
+from fast.nn.joining import joined
 from fast.nn.layers import LI, LIF
 from fast.nn.losses import (
     CrossEntropyLoss,
@@ -37,7 +38,7 @@ from fast.nn.losses import (
     spike_time_mse,
 )
 from fast.nn.network import Network
-from fast.nn.spikes import Spikes, joined
+from fast.nn.spikes import Spikes
 
 __all__ = [
     "LI",

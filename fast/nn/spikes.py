@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from fast.cpu.trains import are_trains
 from fast.nn.devices import numpy_reads
 from spec import SpecError, SpikeTrains
 from spec.checks import duration as spec_duration
-from spec.checks import whole_number
+from spec.checks import positive_number, whole_number
 from spec.errors import Verbatim
 
 if TYPE_CHECKING:
@@ -199,6 +200,30 @@ class Spikes:
         """The times as lists, `[trial][neuron][spike]`, ms."""
         return [[self.train(b, i).tolist() for i in range(self.size)] for b in range(self.trials)]
 
+    def to_dense(self, dt: float) -> Tensor:
+        """Spike counts on a time grid, float32, `[trials, steps, size]`, for tools that need one.
+
+        Step `k` counts the spikes in `[k dt, (k + 1) dt)`; a spike at `duration` itself is in the
+        last step, and later ones are refused. Exact times, and gradients, are lost.
+
+        Args:
+            dt: width of a step, ms.
+
+        Raises:
+            SpecError: a `dt` that is no positive number; a spike after `duration`.
+        """
+        steps = math.ceil(self.duration / positive_number(dt, "dt", "ms"))
+        times = self.times.detach()
+        if len(times) and float(times.max()) > self.duration:
+            latest, expected = float(times.max()), f"at most `duration`, {self.duration} (ms)"
+            raise SpecError("times", expected, latest, "raise `duration`")
+        step = (times / dt).long().clamp_(max=steps - 1)
+        train = torch.arange(len(self.offsets) - 1, device=times.device)
+        train = train.repeat_interleave(self.offsets.diff(), output_size=len(times))
+        place = (train // max(self.size, 1) * steps + step) * self.size + train % max(self.size, 1)
+        counts = torch.bincount(place, minlength=self.trials * steps * self.size)
+        return counts.reshape(self.trials, steps, self.size).float()
+
     def plot(self, trial: int = 0, ax: Axes | None = None) -> Axes:
         """Draw the raster of one trial with matplotlib: one mark per spike, time (ms) and neuron.
 
@@ -220,31 +245,3 @@ class Spikes:
         numbers = {"trial": self.trials, "neuron": self.size, "spike": len(self.times)}
         trials, neurons, spikes = (f"{n} {noun}{'s' * (n != 1)}" for noun, n in numbers.items())
         return f"Spikes({trials} x {neurons}, {spikes}, {self.duration:g} ms, {self.times.device})"
-
-
-def joined(parts: Sequence[Spikes]) -> Spikes:
-    """The spikes of several populations as one: the neurons of all parts, in their order.
-
-    Raises:
-        SpecError: no parts, or parts of different numbers of trials or durations.
-    """
-    if not parts:
-        raise SpecError("parts", "a list of at least one `Spikes`", Verbatim("none"), "give the spikes to join")
-    if len(parts) == 1:
-        return parts[0]
-    trials, duration = parts[0].trials, parts[0].duration
-    for n, part in enumerate(parts):
-        if (part.trials, part.duration) != (trials, duration):
-            expected = f"{trials} trials of {duration} ms, as in parts[0]"
-            got = Verbatim(f"{part.trials} trials of {part.duration} ms")
-            raise SpecError(f"parts[{n}]", expected, got, "join spikes of equal trials")
-    counts = torch.cat([part.counts() for part in parts], dim=1)
-    offsets = torch.cat([counts.new_zeros(1), counts.flatten().cumsum(0)])
-    numbers = torch.arange(counts.numel(), device=counts.device).reshape(counts.shape)
-    trains = zip(numbers.split([part.size for part in parts], dim=1), parts, strict=True)
-    train = torch.cat(
-        [own.flatten().repeat_interleave(part.offsets.diff(), output_size=len(part.times)) for own, part in trains]
-    )
-    order = torch.argsort(train, stable=True)
-    times = torch.cat([part.times for part in parts])[order]
-    return Spikes(times, offsets, trials, counts.shape[1], duration)

@@ -144,3 +144,23 @@ def test_kept_neurons_keep_their_spikes_and_their_gradient(chosen: list) -> None
 def test_a_mask_of_another_shape_or_type_is_refused(mask: torch.Tensor) -> None:
     with pytest.raises(SpecError, match=r"`neurons` must be boolean, \[3, 3\], got torch"):
         given_spikes().keep(mask)
+
+
+def test_counts_on_a_grid() -> None:
+    """A spike on an edge opens its step; one at the end of the trial is in the last step."""
+    spikes = Spikes.from_trains([[[0.5, 1.0, 1.9], [10.0]], [[], [3.0, 3.1, 3.2]]], 10.0)
+    dense = spikes.to_dense(1.0)
+    assert dense.shape == (2, 10, 2) and dense.dtype == torch.float32
+    expected = torch.zeros(2, 10, 2)
+    expected[0, 0, 0], expected[0, 1, 0], expected[0, 9, 1], expected[1, 3, 1] = 1, 2, 1, 3
+    assert torch.equal(dense, expected)
+    assert spikes.to_dense(4.0).shape == (2, 3, 2) and spikes.to_dense(100.0).sum(1).tolist() == [[3, 1], [0, 3]]
+    assert torch.equal(spikes.to_dense(0.7).sum(1), spikes.counts().float())
+
+
+def test_a_grid_that_is_none_or_a_spike_after_the_trial_is_refused() -> None:
+    with pytest.raises(SpecError, match=r"`dt` must be a finite number above 0 \(ms\)"):
+        given_spikes().to_dense(0.0)
+    late = Spikes(torch.tensor([9.0], dtype=torch.float64), torch.tensor([0, 1]), 1, 1, 8.0)
+    with pytest.raises(SpecError, match=r"`times` must be at most `duration`, 8\.0"):
+        late.to_dense(1.0)

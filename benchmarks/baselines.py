@@ -1,0 +1,169 @@
+"""`python -m benchmarks.baselines --data FOLDER`: what networks of torch reach on these very files.
+
+An LSTM, or a small convolutional network, on spike counts: the yardstick of a result of `fast.train
+--task shd`. It has the trainer's splits, augmentation and orders of trials (`fast.data.batches`),
+and its protocol: the last network is tested, once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from benchmarks.command import guarded, use_threads
+from fast.data.augment import Augmentation
+from fast.data.batches import Batches
+from fast.data.spike_files import SpikeData, held_out
+from fast.nn.spikes import Spikes
+from fast.tasks import shd
+from fast.training.evaluation import Evaluation, evaluate
+from fast.training.processes import Processes
+from spec.checks import whole_number
+from spec.command import OneLineParser
+
+PROG = "python -m benchmarks.baselines"
+STEP, POOL = 10.0, 10  # ms, and channels, of a count
+AUGMENTATION = Augmentation(shift=40, stretch=0.2, blend=0.3)  # of the preset `best` of `shd`
+LR, WEIGHT_DECAY = 4e-3, 1e-2
+
+
+class Counts(nn.Module):
+    """A network on `log(1 + counts)` of the steps of a trial, with the interface of an evaluation.
+
+    Args:
+        body: counts `[trials, steps, inputs]` in, logits `[trials, classes]` out.
+    """
+
+    def __init__(self, body: nn.Module) -> None:
+        super().__init__()
+        self.body = body
+
+    def forward(self, spikes: Spikes) -> tuple[Tensor, list[Spikes]]:
+        """The logits, and no hidden spikes."""
+        return self.body(spikes.to_dense(STEP).log1p()), []
+
+    def loss(self, y: Tensor, labels: Tensor) -> Tensor:
+        """Cross entropy, mean over trials."""
+        return nn.functional.cross_entropy(y, labels)
+
+
+class Lstm(nn.Module):
+    """An LSTM layer of 128 units whose output is averaged over time, and read linearly."""
+
+    def __init__(self, inputs: int, classes: int, units: int = 128) -> None:
+        super().__init__()
+        self.lstm, self.out = nn.LSTM(inputs, units, batch_first=True), nn.Linear(units, classes)
+
+    def forward(self, counts: Tensor) -> Tensor:
+        """Logits."""
+        return self.out(self.lstm(counts)[0].mean(1))
+
+
+class Cnn(nn.Sequential):
+    """Three convolutions over time and channels, of 16, 32 and 64 maps, and a linear readout."""
+
+    def __init__(self, inputs: int, classes: int) -> None:
+        layers: list[nn.Module] = [nn.Unflatten(1, (1, -1))]
+        for before, after in ((1, 16), (16, 32), (32, 64)):
+            layers += [nn.Conv2d(before, after, 3, padding=1), nn.BatchNorm2d(after), nn.ReLU(), nn.MaxPool2d(2)]
+        super().__init__(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.3), nn.Linear(64, classes))
+
+
+NETWORKS = {"lstm": Lstm, "cnn": Cnn}
+
+
+def train(network: Counts, data: dict[str, SpikeData], epochs: int, batch: int, seed: int) -> float:
+    """Trains; returns the accuracy on augmented training trials in the last epoch."""
+    batches = Batches(data["train"], shd.DATA.duration, batch, AUGMENTATION, seed)
+    optimiser = torch.optim.AdamW(network.parameters(), weight_decay=WEIGHT_DECAY)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LR, total_steps=epochs * batches.per_epoch)
+    right = 0
+    for epoch in range(epochs):
+        network.train()
+        right = 0
+        for n in range(batches.per_epoch):
+            spikes, labels = batches[epoch * batches.per_epoch + n]
+            y, _ = network(spikes)
+            optimiser.zero_grad()
+            network.loss(y, labels).backward()
+            optimiser.step()
+            schedule.step()
+            right += int((y.argmax(1) == labels).sum())
+        network.eval()
+        valid = tested(network, data["valid"], batch)
+        print(f"{epoch + 1:3d}  train {right / len(data['train']):.1%}  valid {valid.accuracy:.1%}", file=sys.stderr)
+    return right / len(data["train"])
+
+
+def tested(network: Counts, data: SpikeData, batch: int) -> Evaluation:
+    """The evaluation of a network on a split."""
+    return evaluate(network, data, shd.DATA.duration, batch, Processes())
+
+
+def run(options: argparse.Namespace) -> dict:
+    """Trains and tests a network; the result as a JSON object.
+
+    Raises:
+        SpecError: an option is out of range, or data are missing or damaged.
+    """
+    for name in ("epochs", "batch"):
+        whole_number(getattr(options, name), f"--{name}", 1, 100_000, "give a positive number")
+    whole_number(options.seed, "--seed", 0, 2**63 - 1, "give the seed of all random numbers")
+    files = shd.DATA.read(options)
+    if options.valid_speakers:
+        splits = shd.split_by_speaker(files["train"], files["test"], options.valid_speakers)
+    else:
+        splits = {**held_out(files["train"], shd.SHARE, options.seed), "test": files["test"]}
+    data = {split: replace(part, pool=POOL) for split, part in splits.items()}
+    torch.manual_seed(options.seed)
+    began = time.perf_counter()
+    network = Counts(NETWORKS[options.network](data["train"].inputs, data["train"].classes))
+    right = train(network, data, options.epochs, options.batch, options.seed)
+    found = {
+        "network": options.network, "parameters": sum(p.numel() for p in network.parameters()), "seed": options.seed,
+        "epochs": options.epochs, "batch": options.batch, "valid_speakers": options.valid_speakers,
+        "augmentation": asdict(AUGMENTATION), "data_sha256": options.data_sha256, "train_accuracy": right,
+        "valid_accuracy": tested(network, data["valid"], options.batch).accuracy,
+    }
+    if options.test:
+        test = tested(network, data["test"], options.batch)
+        theirs, ours = data["test"].speakers, data["train"].speakers
+        found |= {"test_accuracy": test.accuracy, "interval": test.interval}
+        if theirs is not None and ours is not None:
+            known = np.isin(theirs, ours)
+            for name, chosen in (("known_speakers", known), ("new_speakers", ~known)):
+                found[name] = tested(network, data["test"].where(chosen), options.batch).accuracy
+    return {**found, "seconds": round(time.perf_counter() - began, 1)}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line; the exit code, see `benchmarks.command.guarded`."""
+    return guarded(PROG, lambda: _run(argv))
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    parser = OneLineParser(PROG, "Train a network of torch on spike counts, and test it; prints one line of JSON.")
+    parser.add_argument("--network", choices=tuple(NETWORKS), required=True)
+    shd.add_options(parser)
+    parser.set_defaults(valid_speakers=[])
+    parser.add_argument("--epochs", type=int, default=25, help="passes over the training split (default: 25)")
+    parser.add_argument("--batch", type=int, default=64, help="trials per step (default: 64)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of all random numbers (default: 0)")
+    parser.add_argument("--test", action=argparse.BooleanOptionalAction, default=True, help="test the last network")
+    parser.add_argument("--threads", type=int, help="threads of torch (default: torch's)")
+    options = parser.parse_args(argv)
+    use_threads(options)
+    print(json.dumps(run(options), allow_nan=False))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,84 @@
+"""`python -m benchmarks.baselines`: networks of torch on the files that the trainer reads."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from benchmarks import baselines
+from fast.tasks import shd
+from tests.support.runs.written_files import write
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two classes in channels far apart; speakers 0 and 1 train, 1 and 2 are tested."""
+    path = tmp_path_factory.mktemp("baselines")
+    for name, count, speakers in (("train", 160, (0, 1)), ("test", 40, (1, 2))):
+        random, labels = np.random.default_rng(count), np.arange(count, dtype=np.uint16) % 2
+        times = [np.sort(random.uniform(0, 1, 400)) for _ in labels]
+        units = [np.clip(random.normal(200 + 300 * int(label), 30, 400), 0, 699).astype(int) for label in labels]
+        write(path / f"shd_{name}.h5", times, units, labels)
+        with h5py.File(path / f"shd_{name}.h5", "a") as file:
+            file["extra/speaker"] = np.repeat(speakers, count // 2)
+    return path
+
+
+def found(folder: Path, capsys: pytest.CaptureFixture[str], *words: str) -> dict:
+    assert baselines.main(["--data", str(folder), *words]) == 0
+    out = capsys.readouterr().out
+    assert out.count("\n") == 1
+    made: dict = json.loads(out)
+    return made
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("network", baselines.NETWORKS)
+def test_a_baseline_learns(
+    network: str, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And one seed gives one result."""
+    monkeypatch.setattr(shd, "SHARE", 4)
+    words = ["--network", network, "--epochs", "8", "--batch", "16"]
+    one = found(folder, capsys, *words)
+    assert one["test_accuracy"] > 0.9 and one["known_speakers"] > 0.8 and one["new_speakers"] > 0.8
+    assert one["interval"][0] < one["test_accuracy"]
+    assert set(one["data_sha256"]) == {"train", "test"}
+    again = found(folder, capsys, *words)
+    assert {**one, "seconds": 0} == {**again, "seconds": 0}
+
+
+def test_the_test_split_may_stay_untouched(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = found(folder, capsys, "--network", "cnn", "--epochs", "1", "--no-test", "--valid-speakers", "1")
+    assert "test_accuracy" not in made and made["valid_speakers"] == [1] and 0 <= made["valid_accuracy"] <= 1
+
+
+def test_a_network_sees_counts_of_ten_channels_in_ten_ms() -> None:
+    seen: list[torch.Tensor] = []
+    data = shd.SpikeData([np.array([3.0, 4.0, 15.0])], [np.array([7, 9, 10])], np.array([1]), 700, 20, pool=10)
+
+    class Body(torch.nn.Module):
+        def forward(self, counts: torch.Tensor) -> torch.Tensor:
+            seen.append(counts)
+            return torch.zeros(len(counts), 20)
+
+    baselines.Counts(Body())(data.batch(np.array([0]), 1400.0)[0])
+    assert seen[0].shape == (1, 140, 70)
+    assert seen[0].expm1().nonzero().tolist() == [[0, 0, 0], [0, 1, 1]]
+    assert float(seen[0][0, 0, 0]) == pytest.approx(np.log(3))
+
+
+@pytest.mark.parametrize(("words", "said"), [
+    (["--epochs", "0"], "`--epochs` must be a whole number from 1"),
+    (["--valid-speakers", "9"], "`--valid-speakers` must be some of the speakers in the file"),
+], ids=["epochs", "speakers"])
+def test_wrong_options_are_named(
+    words: list[str], said: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert baselines.main(["--network", "lstm", "--data", str(folder), *words]) == 2
+    assert said in capsys.readouterr().err
