@@ -1,4 +1,5 @@
-"""`delayprop compare RUN RUN...`: a table of finished runs, one row per group of seeds."""
+"""`delayprop compare RUN RUN...`: a table of finished runs, one row per group of seeds, and with
+`--picture` their accuracies as points."""
 
 from __future__ import annotations
 
@@ -9,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fast.tasks.saved_runs import HOW_IT_RAN, records
-from fast.training.intervals import mean_half_width
+from fast.training.intervals import FEWEST, mean_half_width, within_percent
 from spec import SpecError
-from spec.command import OneLineParser, run_and_exit
+from spec.command import OneLineParser, report, run_and_exit
 from spec.errors import Verbatim
 
 NOT_A_SETTING = HOW_IT_RAN | {"seed", "preset", "certify"}
@@ -33,13 +34,17 @@ def grouped(folders: Sequence[Path]) -> list[Group]:
     """The runs in groups of equal settings, in the order given.
 
     Raises:
-        SpecError: a run that is not finished, does not classify, or appears twice.
+        SpecError: a run that is not finished, does not classify, or appears twice; runs of
+            different tasks.
     """
     groups: list[Group] = []
     for folder in folders:
         options, result, log = records(folder)
         if "test_accuracy" not in result:
             raise SpecError(str(folder), "a run that classifies", Verbatim(options.get("task")), "leave it out")
+        if groups and options["task"] != groups[0].settings["task"]:
+            expected = f"a run of {groups[0].settings['task']}, as the first"
+            raise SpecError(str(folder), expected, options["task"], "compare runs of one task")
         settings = {name: value for name, value in options.items() if name not in NOT_A_SETTING}
         group = next((one for one in groups if one.settings == settings), None)
         if group is None:
@@ -56,8 +61,7 @@ def grouped(folders: Sequence[Path]) -> list[Group]:
 
 def table(groups: Sequence[Group]) -> list[str]:
     """The lines to print: differing settings as a head, one row per group, the differences."""
-    names = sorted({name for group in groups for name in group.settings})
-    differing = [n for n in names if len({repr(group.settings.get(n)) for group in groups}) > 1]
+    differing = differing_settings(groups)
     head = [*differing, "seeds", "test accuracy, %", "best valid, %", "time, s"]
     rows = [
         [
@@ -73,6 +77,12 @@ def table(groups: Sequence[Group]) -> list[str]:
     return [*lines, "", *(_difference(groups[0], group, n) for n, group in enumerate(groups[1:], start=2))]
 
 
+def differing_settings(groups: Sequence[Group]) -> list[str]:
+    """The settings in which the groups differ."""
+    names = sorted({name for group in groups for name in group.settings})
+    return [n for n in names if len({repr(group.settings.get(n)) for group in groups}) > 1]
+
+
 def _shown(value: object) -> str:
     """A setting as text; for files, the first digits of their hashes."""
     if isinstance(value, dict):
@@ -81,11 +91,14 @@ def _shown(value: object) -> str:
 
 
 def _mean(values: Sequence[float]) -> str:
-    """Mean, standard deviation, and the 95 % interval of the mean."""
+    """Mean, standard deviation, and the 95 % interval of the mean, of percentages."""
     half, mean = mean_half_width(values), statistics.mean(values)
-    if half is None:
+    if len(values) == 1:
         return f"{mean:.1f}"
-    return f"{mean:.1f} ± {statistics.stdev(values):.1f} ({mean - half:.1f} to {mean + half:.1f})"
+    if half is None:
+        return f"{mean:.1f} ± {statistics.stdev(values):.1f} (too few seeds)"
+    low, high = within_percent(mean, half)
+    return f"{mean:.1f} ± {statistics.stdev(values):.1f} ({low:.1f} to {high:.1f})"
 
 
 def _difference(first: Group, other: Group, row: int) -> str:
@@ -94,7 +107,8 @@ def _difference(first: Group, other: Group, row: int) -> str:
     pairs = [other.test[other.seeds.index(seed)] - first.test[first.seeds.index(seed)] for seed in seeds]
     half = mean_half_width(pairs) if pairs else None
     if half is None:
-        return f"row {row} - row 1: {statistics.mean(other.test) - statistics.mean(first.test):+.1f}, no interval"
+        mean = statistics.mean(other.test) - statistics.mean(first.test)
+        return f"row {row} - row 1: {mean:+.1f}, too few seeds in common for an interval ({len(pairs)} of {FEWEST})"
     mean, basis = statistics.mean(pairs), f"95 % of {len(pairs)} pairs of a seed"
     verdict = "apart" if mean - half > 0 or mean + half < 0 else "not told apart"
     return f"row {row} - row 1: {mean:+.1f} ({mean - half:+.1f} to {mean + half:+.1f}, {basis}): {verdict}"
@@ -104,11 +118,29 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.compare"
     """The command; returns the exit code (0; 2: no such run)."""
     parser = OneLineParser(prog, "Compare finished runs: mean ± sd over seeds, and the 95 % interval of the mean.")
     parser.add_argument("runs", metavar="RUN", nargs="+", type=Path, help="folder of a finished run (its --out)")
-    return parser.run(_compare, argv)
+    parser.add_argument("--picture", metavar="FILE", type=Path, help="also draw the test accuracies into this file")
+
+    def body(options: argparse.Namespace) -> int:
+        try:
+            return _compare(options)
+        except OSError as error:
+            return report(prog, f"cannot write: {error}")
+
+    return parser.run(body, argv)
 
 
 def _compare(options: argparse.Namespace) -> int:
-    print("\n".join(table(grouped(options.runs))).rstrip())
+    groups = grouped(options.runs)
+    print("\n".join(table(groups)).rstrip())
+    if options.picture is not None:
+        from fast.drawing.comparison import draw_comparison
+
+        names = differing_settings(groups)
+        labels = [", ".join(f"{name} {_shown(group.settings.get(name))}" for name in names) for group in groups]
+        if options.picture.suffix.lstrip(".") not in ("png", "svg", "pdf"):
+            raise SpecError("--picture", "a file that ends in .png, .svg or .pdf", str(options.picture), "name it so")
+        draw_comparison(options.picture, groups[0].settings["task"], labels, [group.test for group in groups])
+        print(f"picture: {options.picture}")
     return 0
 
 

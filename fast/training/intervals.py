@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Sequence
 
 LEVEL = 0.95
+FEWEST = 3  # values for an interval of their mean: of two, it is 18 times as wide as they are apart
 Z = statistics.NormalDist().inv_cdf((1 + LEVEL) / 2)
 
 
@@ -18,9 +19,14 @@ def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
 
 
 def mean_half_width(values: Sequence[float]) -> float | None:
-    """Half the width of the interval of a mean, by Student's t; None for a single value."""
+    """Half the width of the interval of a mean, by Student's t; None below FEWEST values."""
     n = len(values)
-    return student_t(n - 1) * statistics.stdev(values) / math.sqrt(n) if n > 1 else None
+    return student_t(n - 1) * statistics.stdev(values) / math.sqrt(n) if n >= FEWEST else None
+
+
+def within_percent(mean: float, half: float) -> tuple[float, float]:
+    """The interval of a mean of percentages: no percentage lies outside 0 and 100."""
+    return max(0.0, mean - half), min(100.0, mean + half)
 
 
 def student_t(freedom: int) -> float:

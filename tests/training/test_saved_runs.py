@@ -71,7 +71,8 @@ def test_runs_that_differ_in_their_seed_are_one_row(folder: Path, capsys: pytest
         for name in ("free", "frozen")
     ]
     assert f"{np.mean(tests[0]):.1f} ± {np.std(tests[0], ddof=1):.1f}" in lines[1]
-    assert f"row 2 - row 1: {np.mean(tests[1]) - np.mean(tests[0]):+.1f}" in lines[-1]
+    assert f"row 2 - row 1: {np.mean(tests[1]) - np.mean(tests[0]):+.1f}, too few seeds in common" in lines[-1]
+    assert "(too few seeds)" in lines[1], "two seeds give no interval"
 
 
 @pytest.mark.parametrize(
@@ -146,13 +147,50 @@ def test_a_damaged_record_is_named(
     assert "must be the folder of a finished run" in err and err.count("\n") == 1
 
 
+def copies(folder: Path, into: Path, tests: list[float], **changed: object) -> list[str]:
+    """Copies of a run as if these were its test accuracies, one per seed."""
+    paths = []
+    for seed, accuracy in enumerate(tests):
+        path = shutil.copytree(folder / "free0", into / str(seed))
+        for name, more in (("options.json", {"seed": seed, **changed}), ("result.json", {"test_accuracy": accuracy})):
+            (path / name).write_text(json.dumps({**json.loads((path / name).read_text()), **more}))
+        paths.append(str(path))
+    return paths
+
+
 def test_equal_runs_are_not_told_apart(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    copies = [str(shutil.copytree(folder / f"free{seed}", tmp_path / f"copy{seed}")) for seed in range(2)]
-    for path in copies:
-        options = json.loads((Path(path) / "options.json").read_text())
-        (Path(path) / "options.json").write_text(json.dumps({**options, "wake": 0.5}))
-    assert compare([str(folder / "free0"), str(folder / "free1"), *copies]) == 0
+    one = copies(folder, tmp_path / "one", [0.5, 0.6, 0.7])
+    assert compare([*one, *copies(folder, tmp_path / "other", [0.5, 0.6, 0.7], wake=0.5)]) == 0
     assert capsys.readouterr().out.rstrip().endswith(": not told apart")
+    assert compare([*one, *copies(folder, tmp_path / "worse", [0.4, 0.51, 0.6], wake=0.2)]) == 0
+    assert capsys.readouterr().out.rstrip().endswith(": apart")
+
+
+def test_an_interval_stays_within_0_and_100_per_cent(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert compare(copies(folder, tmp_path / "high", [0.9, 0.99, 1.0])) == 0
+    assert "to 100.0)" in capsys.readouterr().out
+    assert compare(copies(folder, tmp_path / "low", [0.0, 0.01, 0.1])) == 0
+    assert "(0.0 to" in capsys.readouterr().out
+
+
+def test_a_comparison_is_drawn(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runs = [*copies(folder, tmp_path / "one", [0.5, 0.6, 0.7]), *copies(folder, tmp_path / "two", [0.4], wake=0.5)]
+    picture = tmp_path / "picture.png"
+    assert compare([*runs, "--picture", str(picture)]) == 0
+    assert capsys.readouterr().out.endswith(f"picture: {picture}\n") and picture.stat().st_size > 5000
+    for name, said in (("picture.xyz", "`--picture` must be a file that ends in"), ("no/where.png", "cannot write")):
+        assert compare([*runs, "--picture", str(tmp_path / name)]) == 2
+        assert said in capsys.readouterr().err
+
+
+def test_runs_of_different_tasks_are_not_compared(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = copies(folder, tmp_path / "other", [0.5], task="braille")
+    assert compare([str(folder / "free0"), *other]) == 2
+    assert "must be a run of spikes, as the first, got" in capsys.readouterr().err
 
 
 def test_files_of_one_name_are_known_apart(tmp_path: Path) -> None:
@@ -179,4 +217,4 @@ def test_intervals_are_those_of_the_tables() -> None:
     assert wilson_interval(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)
     low, high = wilson_interval(0, 10)
     assert low == pytest.approx(0.0, abs=1e-12) and high == pytest.approx(0.2775, abs=1e-4)
-    assert mean_half_width([1.0]) is None and mean_half_width([1.0, 3.0]) == pytest.approx(12.7062, abs=1e-3)
+    assert mean_half_width([1.0, 3.0]) is None and mean_half_width([1.0, 2.0, 3.0]) == pytest.approx(2.4841, abs=1e-4)
