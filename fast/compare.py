@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fast.drawing.comparison import draw_comparison
 from fast.tasks.saved_runs import HOW_IT_RAN, records
-from fast.training.intervals import FEWEST, mean_half_width, within_percent
+from fast.training.intervals import FEWEST, interval_of_percents, mean_half_width
 from spec import SpecError
 from spec.command import OneLineParser, report, run_and_exit
 from spec.errors import Verbatim
@@ -92,13 +93,11 @@ def _shown(value: object) -> str:
 
 def _mean(values: Sequence[float]) -> str:
     """Mean, standard deviation, and the 95 % interval of the mean, of percentages."""
-    half, mean = mean_half_width(values), statistics.mean(values)
+    mean, found = statistics.mean(values), interval_of_percents(values)
     if len(values) == 1:
         return f"{mean:.1f}"
-    if half is None:
-        return f"{mean:.1f} ± {statistics.stdev(values):.1f} (too few seeds)"
-    low, high = within_percent(mean, half)
-    return f"{mean:.1f} ± {statistics.stdev(values):.1f} ({low:.1f} to {high:.1f})"
+    shown = "too few seeds" if found is None else f"{found[0]:.1f} to {found[1]:.1f}"
+    return f"{mean:.1f} ± {statistics.stdev(values):.1f} ({shown})"
 
 
 def _difference(first: Group, other: Group, row: int) -> str:
@@ -133,13 +132,12 @@ def _compare(options: argparse.Namespace) -> int:
     groups = grouped(options.runs)
     print("\n".join(table(groups)).rstrip())
     if options.picture is not None:
-        from fast.drawing.comparison import draw_comparison
-
         names = differing_settings(groups)
         labels = [", ".join(f"{name} {_shown(group.settings.get(name))}" for name in names) for group in groups]
         if options.picture.suffix.lstrip(".") not in ("png", "svg", "pdf"):
             raise SpecError("--picture", "a file that ends in .png, .svg or .pdf", str(options.picture), "name it so")
-        draw_comparison(options.picture, groups[0].settings["task"], labels, [group.test for group in groups])
+        tests, task = [group.test for group in groups], groups[0].settings["task"]
+        draw_comparison(options.picture, task, labels, tests, list(map(interval_of_percents, tests)))
         print(f"picture: {options.picture}")
     return 0
 

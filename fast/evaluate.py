@@ -54,7 +54,12 @@ def _evaluate(options: argparse.Namespace) -> int:
             print(f"       {line}")
         if steps:
             print("\n".join(lines(answers, grids[split])))
-            print(f"picture: {draw_grids(options.run, split, answers, grids[split])}")
+            accuracies = {
+                "delays rounded": [grid.delays.accuracy for grid in grids[split]],
+                "spike times as well": [grid.delays_and_times.accuracy for grid in grids[split]],
+            }
+            picture = draw_grids(options.run, split, answers.accuracy, answers.interval, steps, accuracies)
+            print(f"picture: {picture}")
     return 0
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from fast.cpu.trains import are_trains
 from fast.nn.devices import numpy_reads
+from fast.nn.raster import draw_raster
 from spec import SpecError, SpikeTrains
 from spec.checks import duration as spec_duration
 from spec.checks import positive_number, whole_number
@@ -237,9 +238,10 @@ class Spikes:
             SpecError: no such trial.
             UnsupportedError: matplotlib cannot be imported.
         """
-        from fast.nn.raster import draw_raster
-
-        return draw_raster(self, trial, ax)
+        whole_number(trial, "trial", 0, self.trials - 1, "count from 0")
+        begin, end = self.offsets[trial * self.size].item(), self.offsets[(trial + 1) * self.size].item()
+        neurons = torch.arange(self.size).repeat_interleave(self.counts()[trial].cpu())
+        return draw_raster(self.times[begin:end].detach().cpu(), neurons, self.size, self.duration, ax)
 
     def __repr__(self) -> str:
         numbers = {"trial": self.trials, "neuron": self.size, "spike": len(self.times)}

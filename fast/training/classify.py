@@ -25,13 +25,14 @@ from fast.drawing.classification import draw
 from fast.nn.certificate import Residuals
 from fast.nn.spikes import Spikes
 from fast.training.activity import excite_silent_, is_silenced, regularisation
-from fast.training.conclusion import conclude
+from fast.training.conclusion import conclude, network_bytes
 from fast.training.dropout import kept_neurons
 from fast.training.epoch import Epoch, Progress, printed_line
-from fast.training.evaluation import Evaluable, Evaluation, correct, evaluate
+from fast.training.evaluation import Evaluable, Evaluation, correct, count_baseline, evaluate
 from fast.training.gradient_checks import LEGEND, certify, check_certificate, check_finite, smallest_kappa
 from fast.training.model import Classifier
 from fast.training.optimiser import Optimiser
+from fast.training.page_arrays import page_arrays
 from fast.training.processes import Processes
 from fast.training.run_folder import Folder
 from fast.training.settings import Settings
@@ -220,5 +221,25 @@ class Classification:
         self.ended = state["ended"]
 
     def finish(self, folder: Folder, check: Callable[[], None]) -> int:
-        """See `conclude`."""
-        return conclude(self, folder, check)
+        """Evaluates the kept network on the test split, records and draws the run; see `conclude`.
+
+        With `--no-test` the test split stays untouched, and the exit code is 0.
+        """
+        best = self.best
+        how = f"epoch {best['epoch']}, {'the last' if self.settings.choose == 'last' else 'chosen on valid'}"
+        folder.write_bytes("network.pt", network_bytes(best["network"]))
+        if not self.settings.test:
+            print(f"\nvalid accuracy {best['accuracy']:.1%} ({how}); --resume --test evaluates the test split")
+            return 0
+        last = self._parameters()
+        self.evaluated.load_state_dict(best["network"])
+        try:
+            test = self.evaluate("test", check=check)
+            if not self.processes.is_first:
+                return 0
+            arrays = page_arrays(self.evaluated, self.initial_parameters, self.data["test"], self.duration)
+        finally:
+            self.evaluated.load_state_dict(last)
+        given = {"task": self.task, "network": self.network.name, "best_epoch": best["epoch"]}
+        baseline = count_baseline(self.data["train"], self.data["test"])
+        return conclude(folder, given, how, test, baseline, arrays, self.draw)

@@ -24,9 +24,10 @@ def mean_half_width(values: Sequence[float]) -> float | None:
     return student_t(n - 1) * statistics.stdev(values) / math.sqrt(n) if n >= FEWEST else None
 
 
-def within_percent(mean: float, half: float) -> tuple[float, float]:
-    """The interval of a mean of percentages: no percentage lies outside 0 and 100."""
-    return max(0.0, mean - half), min(100.0, mean + half)
+def interval_of_percents(values: Sequence[float]) -> tuple[float, float] | None:
+    """The interval of a mean of percentages, which ends at 0 and 100; None below FEWEST values."""
+    half, mean = mean_half_width(values), statistics.mean(values)
+    return None if half is None else (max(0.0, mean - half), min(100.0, mean + half))
 
 
 def student_t(freedom: int) -> float:

@@ -236,18 +236,3 @@ def test_a_dataset_of_frames_is_refused() -> None:
     frames = [(np.zeros((10, 4)), 0)]
     with pytest.raises(SpecError, match=r"`dataset\[0\]` must be events with `t` and `x`, and a label"):
         SpikeData.of(frames, 4, 2, 1000.0)  # type: ignore[arg-type]
-
-
-def test_pooled_channels_become_one_neuron() -> None:
-    """Seven channels, three to a neuron: the last neuron has one channel."""
-    random = np.random.default_rng(0)
-    times = [np.sort(random.uniform(0, DURATION, 40)) for _ in range(3)]
-    units = [random.integers(0, 7, 40) for _ in range(3)]
-    data = SpikeData(times, units, np.array([0, 1, 0]), 7, 2, pool=3)
-    spikes, labels = data.batch(np.array([2, 1]), DURATION)
-    assert spikes.size == data.inputs == 3 and labels.tolist() == [0, 1]
-    for n, trial in enumerate((2, 1)):
-        for neuron in range(3):
-            own = np.isin(units[trial], range(3 * neuron, 3 * neuron + 3))
-            assert spikes.train(n, neuron).tolist() == times[trial][own].tolist()
-    assert data.where(np.array([True, False, True])).pool == 3

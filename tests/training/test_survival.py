@@ -77,11 +77,11 @@ def test_a_signal_ends_the_run_after_the_step(
     of: Any = {"save": engine.CheckpointKeeper, "take": stopped.batches}.get(where, stopped)
     wrapped = getattr(of, where)
 
-    def signalled(*arguments: Any) -> Any:
+    def signalled(*arguments: Any, **named: Any) -> Any:
         sent.append(where)
         if len(sent) == 2:
             os.kill(os.getpid(), number)
-        return wrapped(*arguments)
+        return wrapped(*arguments, **named)
 
     monkeypatch.setattr(of, where, signalled)
     assert run(stopped, tmp_path / "stopped") == code

@@ -30,7 +30,8 @@ MAY_IMPORT = {
 MORE = {
     "spec/nir_nodes.py": {"nir"},  # optional, imported when used
     "fast/drawing": {"matplotlib"},
-    "fast/nn/spikes.py": {"matplotlib"},  # the raster, imported when drawn
+    "fast/nn/raster.py": {"matplotlib"},  # imported when drawn
+    "fast/nn/spikes.py": {"matplotlib"},  # a type alone
     "benchmarks/drawing.py": {"matplotlib"},
     "benchmarks/grid": {"reference", "matplotlib"},  # the exact gradient that a grid is compared with
     "benchmarks/without_kernels.py": {"reference"},  # follows single neurons before anything is timed

@@ -1,0 +1,37 @@
+"""Neighbouring channels that become one input: no spike is lost, and augmentation comes first."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fast.data.augment import Augmentation
+from fast.data.batches import Batches
+from fast.data.spike_files import SpikeData
+
+DURATION = 100.0
+
+
+def test_pooled_channels_become_one_neuron() -> None:
+    """Seven channels, three to a neuron: the last neuron has one channel."""
+    random = np.random.default_rng(0)
+    times = [np.sort(random.uniform(0, DURATION, 40)) for _ in range(3)]
+    units = [random.integers(0, 7, 40) for _ in range(3)]
+    data = SpikeData(times, units, np.array([0, 1, 0]), 7, 2, pool=3)
+    spikes, labels = data.batch(np.array([2, 1]), DURATION)
+    assert spikes.size == data.inputs == 3 and labels.tolist() == [0, 1]
+    for n, trial in enumerate((2, 1)):
+        for neuron in range(3):
+            own = np.isin(units[trial], range(3 * neuron, 3 * neuron + 3))
+            assert spikes.train(n, neuron).tolist() == times[trial][own].tolist()
+    assert data.where(np.array([True, False, True])).pool == 3
+
+
+def test_channels_are_shifted_before_they_are_pooled() -> None:
+    """A shift of up to 2 of 12 channels, three to a neuron: spikes near an edge change neurons."""
+    channels = np.arange(2, 10)
+    data = SpikeData([np.arange(8.0)] * 40, [channels] * 40, np.zeros(40, int), 12, 1, pool=3)
+    spikes, _ = Batches(data, DURATION, 40, Augmentation(shift=2), 0)[0]
+    found = {tuple(row) for row in spikes.counts().tolist()}
+    assert found == {
+        tuple(np.bincount((channels + shift) // 3, minlength=4).tolist()) for shift in range(-2, 3)
+    }
