@@ -14,12 +14,16 @@ from fast import (
     cross_entropy,
     first_spike_time,
     joined,
+    param_groups,
+    project_,
     propagate,
     spike_time_mse,
 )
+from fast.data.collating import collate
 from fast.nn.autograd import Record
 from fast.nn.certificate import Residuals, residuals, watched
 from fast.nn.interchange import case_of, load_into, network_of
+from fast.nn.layers import SilentLayerWarning
 from fast.nn.network import Activity
 from fast.run import run_case
 from spec import (
@@ -51,8 +55,9 @@ from spec.nir_graph import from_nir, to_nir
 __all__ = [
     "LI", "LIF", "READOUTS", "VOLTAGE_READOUTS", "Activity", "Case", "Connection", "ConnectionGradient",
     "CrossEntropy", "CrossEntropyLoss", "FirstSpikeTime", "Gradients", "Loss", "Network", "NetworkSpec", "Population",
-    "PopulationGradient", "Record", "Residuals", "Result", "SpecError", "SpikeTimeMSE", "SpikeTimeMSELoss",
-    "SpikeTrains", "Spikes", "Tie", "UnsupportedError", "case_from_text", "case_of", "case_to_dict", "check",
-    "cross_entropy", "first_spike_time", "from_nir", "joined", "load_case", "load_into", "network_of", "propagate",
-    "residuals", "run_case", "save_case", "spike_time_mse", "to_nir", "watched",
+    "PopulationGradient", "Record", "Residuals", "Result", "SilentLayerWarning", "SpecError", "SpikeTimeMSE",
+    "SpikeTimeMSELoss", "SpikeTrains", "Spikes", "Tie", "UnsupportedError", "case_from_text", "case_of",
+    "case_to_dict", "check", "collate", "cross_entropy", "first_spike_time", "from_nir", "joined", "load_case",
+    "load_into", "network_of", "param_groups", "project_", "propagate", "residuals", "run_case", "save_case",
+    "spike_time_mse", "to_nir", "watched",
 ]

@@ -38,6 +38,7 @@ from fast.nn.losses import (
     spike_time_mse,
 )
 from fast.nn.network import Network
+from fast.nn.parameters import param_groups, project_
 from fast.nn.spikes import Spikes
 
 __all__ = [
@@ -51,6 +52,8 @@ __all__ = [
     "cross_entropy",
     "first_spike_time",
     "joined",
+    "param_groups",
+    "project_",
     "propagate",
     "spike_time_mse",
 ]

@@ -17,7 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fast.nn.layers import CONSTANTS, LI, LIF
+from fast.nn.constants import CONSTANTS
+from fast.nn.layers import LI, LIF
 from fast.nn.spikes import Spikes
 from spec import Case, Connection, CrossEntropy, Network, Population, SpecError, SpikeTrains
 from spec.checks import sequence, text, whole_number

@@ -2,135 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+import warnings
 from typing import Self
 
 import torch
 from torch import Tensor, nn
 
-from fast.nn.autograd import Record, propagate
+from fast.nn import calibration
+from fast.nn.autograd import propagate
 from fast.nn.spikes import Spikes
-from spec import VOLTAGE_READOUTS, Population, SpecError
-from spec.checks import finite_number, non_negative_time, one_of, whole_number
+from fast.nn.synaptic_layer import Constant, SynapticLayer
+from spec import VOLTAGE_READOUTS, SpecError
+from spec.checks import one_of, positive_number
 from spec.errors import Verbatim
 
-Constant = float | Sequence[float]
-CONSTANTS = ("tau_mem", "tau_syn", "v_th", "v_reset")
+
+class SilentLayerWarning(UserWarning):
+    """A layer passes no gradient, since none of its neurons spikes."""
 
 
-def register_constants(module: nn.Module, population: Population, dtype: torch.dtype) -> None:
-    """Register the constants of a population, None included, as parameters without gradient."""
-    for name in CONSTANTS:
-        values = getattr(population, name)
-        constant = None if values is None else nn.Parameter(torch.tensor(values, dtype=dtype), requires_grad=False)
-        module.register_parameter(name, constant)
-
-
-def constants_text(module: nn.Module) -> str:
-    """`tau_mem=20, tau_syn=5, ...` for a `repr`: one number if all neurons share it."""
-
-    def text(values: Tensor) -> str:
-        shared = not values.is_meta and bool((values == values[:1]).all())
-        return f"{float(values[0]):g}" if shared and len(values) else "per neuron"
-
-    given = {name: getattr(module, name) for name in CONSTANTS}
-    return ", ".join(f"{name}={text(values.detach())}" for name, values in given.items() if values is not None)
-
-
-class _Layer(nn.Module):
-    """Synapses with weights and delays onto neurons with constants; see `LIF` and `LI`."""
-
-    tau_mem: nn.Parameter
-    tau_syn: nn.Parameter
-    w_rec: nn.Parameter | None
-    d_rec: nn.Parameter | None
-    v_th: nn.Parameter | None
-    v_reset: nn.Parameter | None
-
-    def __init__(
-        self,
-        pre: int,
-        post: int,
-        tau_mem: Constant,
-        tau_syn: Constant,
-        v_th: Constant | None,
-        v_reset: Constant | None,
-        max_delay: float | None,
-        dtype: torch.dtype,
-    ) -> None:
-        super().__init__()
-        if dtype not in (torch.float32, torch.float64):
-            raise SpecError("dtype", "torch.float32 or torch.float64", Verbatim(dtype), "choose one of them")
-        self.pre = whole_number(pre, "pre", 1, 2**31 - 1, "give the number of source neurons")
-        self.post = whole_number(post, "post", 1, 2**31 - 1, "give the number of target neurons")
-        self.max_delay = None if max_delay is None else non_negative_time(max_delay, "max_delay")
-        self.w = nn.Parameter(torch.zeros(pre, post, dtype=dtype))
-        self.d = nn.Parameter(torch.zeros(pre, post, dtype=dtype))
-        self.register_parameter("w_rec", None)
-        self.register_parameter("d_rec", None)
-        self.record: Record | None = None
-        checked = Population("layer", "li" if v_th is None else "lif", post, tau_mem, tau_syn, v_th, v_reset)
-        register_constants(self, checked, dtype)
-        self.initialise_(0.0, pre**-0.5)
-
-    @property
-    def weights(self) -> list[Tensor]:
-        """`w`, and `w_rec` of a recurrent layer."""
-        return [w for w in (self.w, self.w_rec) if w is not None]
-
-    @property
-    def delays(self) -> list[Tensor]:
-        """`d`, and `d_rec` of a recurrent layer."""
-        return [d for d in (self.d, self.d_rec) if d is not None]
-
-    @torch.no_grad()
-    def initialise_(
-        self, w_mean: float, w_std: float, d_max: float = 0.0, generator: torch.Generator | None = None
-    ) -> Self:
-        """Draw the weights (normal) and the delays (uniform, 0 to `d_max` ms); returns the layer.
-
-        A new layer has `w_mean` 0, `w_std` `1 / sqrt(pre)` and `d_max` 0. Choose values at which
-        the neurons spike: a silent layer passes no gradient.
-
-        Args:
-            w_mean, w_std: mean and standard deviation of the weights.
-            generator: source of the random numbers; None: torch's default.
-
-        Raises:
-            SpecError: `w_std` or `d_max` below 0 or not finite; `d_max` above `max_delay`.
-        """
-        self._draw(self.w, self.d, w_mean, w_std, d_max, generator)
-        return self
-
-    def _draw(
-        self, w: Tensor, d: Tensor, w_mean: float, w_std: float, d_max: float, generator: torch.Generator | None
-    ) -> None:
-        non_negative_time(d_max, "d_max")
-        if finite_number(w_std, "w_std") < 0:
-            raise SpecError("w_std", "at least 0", w_std, "give a standard deviation")
-        if self.max_delay is not None and d_max > self.max_delay:
-            raise SpecError("d_max", f"at most max_delay, {self.max_delay} (ms)", d_max, "raise max_delay")
-        w.normal_(w_mean, w_std, generator=generator)
-        d.uniform_(0.0, d_max, generator=generator)
-
-    @torch.no_grad()
-    def project_(self) -> int:
-        """Clamp the delays to [0, max_delay], after an optimiser step; returns how many changed."""
-        changed = 0
-        for d in self.delays:
-            outside = d < 0
-            if self.max_delay is not None:
-                outside |= d > self.max_delay
-            d.clamp_(0.0, self.max_delay)
-            changed += int(outside.sum())
-        return changed
-
-    def extra_repr(self) -> str:
-        bound = "None" if self.max_delay is None else f"{self.max_delay:g}"
-        return f"{self.pre} -> {self.post}, {constants_text(self)}, max_delay={bound}"
-
-
-class LIF(_Layer):
+class LIF(SynapticLayer):
     """A layer of leaky integrate-and-fire (LIF) neurons: spikes in, spikes out.
 
     Args:
@@ -147,6 +39,7 @@ class LIF(_Layer):
             begin at 0: `initialise_recurrent_` draws them.
         tau_mem, tau_syn, v_th, v_reset: `[post]`, learned after `requires_grad_()`.
         record: the `Record` of the last forward pass: conditioning of each spike, ties.
+        warns_of_silence: whether the layer warns, once, if it emits no spike while it learns.
 
     Raises:
         SpecError: an argument that the specification refuses.
@@ -169,6 +62,7 @@ class LIF(_Layer):
         dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__(pre, post, tau_mem, tau_syn, v_th, v_reset, max_delay, dtype)
+        self.warns_of_silence = True
         if not isinstance(recurrent, bool):
             raise SpecError("recurrent", "True or False", recurrent, "name it: `LIF(pre, post, recurrent=True)`")
         if recurrent:
@@ -189,23 +83,77 @@ class LIF(_Layer):
         self._draw(self.w_rec, self.d_rec, w_mean, w_std, d_max, generator)
         return self
 
+    @torch.no_grad()
+    def initialise_for_(
+        self, spikes: Spikes, rate: float, d_max: float = 0.0, generator: torch.Generator | None = None
+    ) -> Self:
+        """Draw weights at which the neurons spike about `rate` times, on these spikes.
+
+        The delays are drawn uniformly from 0 to `d_max` ms, the weights from N(m, m), so about one
+        in six inhibits; a search finds the scale `m` (`fast.nn.calibration`).
+
+        Args:
+            spikes: typical input; the first 8 trials are used.
+            rate: mean number of spikes per neuron and trial.
+            generator: source of the random numbers; None: torch's default.
+
+        Returns:
+            The layer.
+
+        Raises:
+            SpecError: `rate` not above 0, above one spike per ms, or reached by no weights; silent
+                input; `d_max` as for `initialise_`.
+        """
+        if positive_number(rate, "rate") > spikes.duration:
+            expected = f"at most one spike per ms, {spikes.duration:g}"
+            raise SpecError("rate", expected, rate, "`rate` counts the spikes of a neuron in a whole trial")
+        few = spikes[: calibration.TRIALS].detach()
+        if not len(few.times):
+            raise SpecError("spikes", "some spikes", Verbatim("silent input"), "give typical input of the layer")
+        self._draw(self.w, self.d, 1.0, 1.0, d_max, generator)
+        pattern = self.w.clone()
+
+        def rate_at(scale: float) -> float:
+            self.w.copy_(scale * pattern)
+            try:
+                return float(self(few).counts().double().mean())
+            except ArithmeticError:  # spikes follow too fast
+                return math.inf
+
+        assert self.v_th is not None
+        current = float(self.tau_syn.mean()) * len(few.times) / (few.trials * few.duration)  # mean, of weights of 1
+        self.w.copy_(calibration.scale_for(rate, rate_at, float(self.v_th.mean()) / current) * pattern)
+        self.record = None
+        return self
+
     def forward(self, spikes: Spikes) -> Spikes:
         """The spikes of the `post` neurons, given the spikes of the `pre` neurons.
 
         Raises:
-            SpecError, UnsupportedError, ArithmeticError: as `propagate`.
+            SpecError, UnsupportedError, ArithmeticError: as `propagate`; a delay above `max_delay`.
         """
+        self._check_delays()
         constants = (self.tau_mem, self.tau_syn, self.v_th, self.v_reset)
         recurrent = self.w_rec is not None
         w, d = (torch.cat(own) if recurrent else own[0] for own in (self.weights, self.delays))
         emitted, _, self.record = propagate(spikes, w, d, *constants, recurrent=recurrent)
+        if self.warns_of_silence and self.w.requires_grad and torch.is_grad_enabled():
+            self._warn_if_silent(spikes, emitted)
         return emitted
+
+    def _warn_if_silent(self, spikes: Spikes, emitted: Spikes) -> None:
+        """Warn, once, of a layer that receives spikes and emits none: nothing else shows it."""
+        if len(spikes.times) and not len(emitted.times):
+            self.warns_of_silence = False
+            words = f"all {self.post} neurons of a LIF layer are silent, so no gradient passes through it"
+            remedy = "draw its weights with `layer.initialise_for_(spikes, rate=5)`"
+            warnings.warn(f"{words}; {remedy}", SilentLayerWarning, stacklevel=4)
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}{', recurrent=True' if self.w_rec is not None else ''}"
 
 
-class LI(_Layer):
+class LI(SynapticLayer):
     """A layer of leaky integrators (LI), which never spike: spikes in, `[trials, post]` out.
 
     Args:
@@ -232,8 +180,9 @@ class LI(_Layer):
         """The readout `[trials, post]`, given the spikes of the `pre` neurons.
 
         Raises:
-            SpecError, UnsupportedError, ArithmeticError: as `propagate`.
+            SpecError, UnsupportedError, ArithmeticError: as `propagate`; a delay above `max_delay`.
         """
+        self._check_delays()
         _, y, self.record = propagate(spikes, self.w, self.d, self.tau_mem, self.tau_syn, readout=self.readout)
         assert y is not None
         return y

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from fast.nn.autograd import Record, propagate
+from fast.nn.constants import CONSTANTS, constants_text, register_constants
 from fast.nn.graph import Group, groups, matrix
 from fast.nn.joining import joined
-from fast.nn.layers import CONSTANTS, constants_text, register_constants
 from fast.nn.spikes import Spikes
 from spec import VOLTAGE_READOUTS, Connection, Population, SpecError
 from spec import Network as NetworkSpec

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from fast.cpu.trains import are_trains
-from fast.nn.devices import numpy_reads
+from fast.nn.layouts import check_layout, checked_duration, of_dense, of_events, of_trains, on_grid
 from fast.nn.raster import draw_raster
+from fast.nn.trials import Trials
 from spec import SpecError, SpikeTrains
 from spec.checks import duration as spec_duration
-from spec.checks import positive_number, whole_number
+from spec.checks import whole_number
 from spec.errors import Verbatim
 
 if TYPE_CHECKING:
@@ -24,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Spikes:
+class Spikes(Trials):
     """The spikes of `size` neurons in `trials` trials of equal duration.
 
     Attributes:
@@ -37,12 +35,6 @@ class Spikes:
     Raises:
         SpecError: as `check`.
     """
-
-    times: Tensor
-    offsets: Tensor
-    trials: int
-    size: int
-    duration: float
 
     def __post_init__(self) -> None:
         self.check()
@@ -58,64 +50,55 @@ class Spikes:
         whole_number(self.trials, "trials", 1, 2**31 - 1, "give the number of trials")
         whole_number(self.size, "size", 0, 2**31 - 1, "give the number of neurons")
         spec_duration(self.duration, "duration")
-        trains = self.trials * self.size
-        if self.times.ndim != 1 or self.times.dtype != torch.float64:
-            got = Verbatim(f"{self.times.dtype} {list(self.times.shape)}")
-            raise SpecError("times", "a float64 tensor of one dimension (ms)", got, "give times as `.double()`")
-        if self.offsets.dtype != torch.int64 or self.offsets.shape != (trains + 1,):
-            got = Verbatim(f"{self.offsets.dtype} {list(self.offsets.shape)}")
-            raise SpecError("offsets", f"int64 of shape [{trains + 1}]", got, "give one per train, and the end")
-        times = self.times.detach()
-        if self.offsets.device != times.device:
-            expected, remedy = f"on the device of `times`, {times.device}", "`.to(device)` moves both"
-            raise SpecError("offsets", expected, Verbatim(self.offsets.device), remedy)
-        if numpy_reads(times) and are_trains(times.numpy(), self.offsets.numpy()):
-            return
-        lengths = self.offsets.diff()
-        ends_wrong = torch.stack([self.offsets[0] != 0, self.offsets[-1] != len(times), (lengths < 0).any()]).any()
-        bad = ~(torch.isfinite(times) & (times >= 0))
-        starts = torch.zeros(len(times) + 1, dtype=torch.bool, device=times.device)
-        starts[self.offsets.clamp(0, len(times))] = True
-        back = (times.diff() < 0) & ~starts[1:-1]
-        # nan-ok: the checks found nothing; one synchronisation with a GPU
-        if not bool(torch.stack([ends_wrong, bad.any(), back.any()]).any()):
-            return
-        if bool(ends_wrong):
-            expected = f"ascending from 0 to {len(times)}, the number of times"
-            raise SpecError("offsets", expected, Verbatim(self.offsets.tolist()), "count the spikes of each train")
-        if bool(bad.any()):
-            n = int(bad.nonzero()[0])
-            raise SpecError(f"times[{n}]", "finite and at least 0 (ms)", float(times[n]), "a trial starts at 0")
-        n = int(back.nonzero()[0]) + 1
-        expected = f"at least the time before it in its train, {float(times[n - 1])}"
-        raise SpecError(f"times[{n}]", expected, float(times[n]), "sort each train")
+        check_layout(self.times.detach(), self.offsets, self.trials * self.size)
 
     @classmethod
-    def from_trains(cls, trials: Sequence[SpikeTrains | Sequence], duration: float) -> Spikes:
-        """The spikes of trains `[trial][neuron][spike]`, ms.
+    def from_trains(cls, trials: Sequence[SpikeTrains | Sequence], duration: float, unit: str = "ms") -> Spikes:
+        """The spikes of trains `[trial][neuron][spike]`: lists, arrays or tensors, each in order.
 
         Args:
             duration: of each trial, ms.
+            unit: of the times: `ms`, `s` or `us`.
 
         Raises:
             SpecError: no trial, trials of different sizes, or times `spec.SpikeTrains` refuses.
         """
-        if len(trials) == 0:
-            expected = "a list of at least one trial"
-            raise SpecError("trials", expected, Verbatim("none"), "give one list of trains per trial")
-        checked: list[SpikeTrains] = []
-        for b, trial in enumerate(trials):
-            try:
-                checked.append(trial if isinstance(trial, SpikeTrains) else SpikeTrains(trial))  # type: ignore[arg-type]
-            except SpecError as error:
-                raise SpecError(f"trials[{b}]{error.name}", error.expected, error.got, error.remedy) from None
-            if len(checked[b]) != len(checked[0]):
-                expected = f"{len(checked[0])} trains, as in trials[0]"
-                raise SpecError(f"trials[{b}]", expected, Verbatim(f"{len(checked[b])}"), "give [] for a silent neuron")
-        trains = [train for checked_trial in checked for train in checked_trial]
-        times = torch.from_numpy(np.concatenate([np.empty(0), *trains]))
-        offsets = torch.from_numpy(np.cumsum([0, *(len(train) for train in trains)], dtype=np.int64))
-        return cls(times, offsets, len(checked), len(checked[0]), spec_duration(duration, "duration"))
+        times, offsets, size = of_trains(trials, unit)
+        return cls(times, offsets, len(trials), size, checked_duration(duration))
+
+    @classmethod
+    def from_events(
+        cls, times: Any, neurons: Any, trials: Any = None, *, size: int, duration: float, batch: int | None = None,
+        unit: str = "ms",
+    ) -> Spikes:
+        """The spikes of a list of events, in any order.
+
+        Args:
+            times, neurons, trials: time, neuron and trial of each event, arrays or tensors `[n]`;
+                `trials` None: one trial. Gradients pass to `times`.
+            size, batch: numbers of neurons and of trials; `batch` None: up to the last trial named.
+            duration: of each trial, ms.
+            unit: of the times: `ms`, `s` or `us`.
+
+        Raises:
+            SpecError: different lengths, an index out of range, or a time that `check` refuses.
+        """
+        found, offsets, batch = of_events(times, neurons, trials, size, batch, unit)
+        return cls(found, offsets, batch, size, checked_duration(duration))
+
+    @classmethod
+    def from_dense(cls, raster: Tensor, dt: float) -> Spikes:
+        """The spikes of a raster of counts on a time grid, each in the middle of its step.
+
+        Args:
+            raster: `[trials, steps, size]`, whole numbers of at least 0.
+            dt: width of a step, ms.
+
+        Raises:
+            SpecError: another shape, an entry that is no count, or a `dt` that is not positive.
+        """
+        times, offsets = of_dense(raster, dt)
+        return cls(times, offsets, raster.shape[0], raster.shape[2], checked_duration(raster.shape[1] * dt))
 
     def counts(self) -> Tensor:
         """The number of spikes, `[trials, size]`."""
@@ -213,17 +196,7 @@ class Spikes:
         Raises:
             SpecError: a `dt` that is no positive number; a spike after `duration`.
         """
-        steps = math.ceil(self.duration / positive_number(dt, "dt", "ms"))
-        times = self.times.detach()
-        if len(times) and float(times.max()) > self.duration:
-            latest, expected = float(times.max()), f"at most `duration`, {self.duration} (ms)"
-            raise SpecError("times", expected, latest, "raise `duration`")
-        step = (times / dt).long().clamp_(max=steps - 1)
-        train = torch.arange(len(self.offsets) - 1, device=times.device)
-        train = train.repeat_interleave(self.offsets.diff(), output_size=len(times))
-        place = (train // max(self.size, 1) * steps + step) * self.size + train % max(self.size, 1)
-        counts = torch.bincount(place, minlength=self.trials * steps * self.size)
-        return counts.reshape(self.trials, steps, self.size).float()
+        return on_grid(self.times.detach(), self.offsets, self.trials, self.size, self.duration, dt)
 
     def plot(self, trial: int = 0, ax: Axes | None = None) -> Axes:
         """Draw the raster of one trial with matplotlib: one mark per spike, time (ms) and neuron.

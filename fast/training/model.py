@@ -45,6 +45,7 @@ class Classifier(nn.Module):
         for n, (pre, post) in enumerate(pairwise(sizes)):
             drawn = (settings.inner_mean, settings.inner_sd) if n else (settings.w_mean, settings.w_sd)
             layer = LIF(pre, post, recurrent=settings.recurrent, **constants)  # type: ignore[arg-type]
+            layer.warns_of_silence = False  # a run says so itself, once an epoch
             layer.initialise_(*drawn, settings.delay, random)
             if settings.recurrent:
                 layer.initialise_recurrent_(0.0, settings.rec_sd, settings.rec_delay, random)

@@ -1,0 +1,52 @@
+"""First weights at which the neurons of a layer spike about as often as asked, on given spikes.
+
+Input is rarely stationary, so no formula of its rates tells how often neurons spike. A scale is
+searched instead: the weights `m z`, with `z` drawn once from N(1, 1), make more spikes the larger
+`m` is. The search starts where the mean current would reach the threshold.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from spec import SpecError
+from spec.errors import Verbatim
+
+TRIALS = 8  # at most, that are simulated
+CLOSE = 0.02  # relative: the search ends
+DOUBLINGS, HALVINGS = 60, 30
+
+
+def scale_for(rate: float, rate_at: Callable[[float], float], start: float) -> float:
+    """The scale of weights whose spikes per neuron and trial come nearest to `rate`.
+
+    Args:
+        rate_at: spikes per neuron and trial at a scale; infinite where neurons spike too fast.
+        start: first guess.
+
+    Raises:
+        SpecError: no scale reaches `rate`.
+    """
+    best = (math.inf, 0.0)
+
+    def found(scale: float) -> float:
+        nonlocal best
+        rate_here = rate_at(scale)
+        best = min(best, (abs(rate_here - rate), scale))
+        return rate_here
+
+    low, high = 0.0, start
+    for _ in range(DOUBLINGS):
+        if found(high) >= rate:
+            break
+        low, high = high, 2 * high
+    else:
+        got = Verbatim(f"{rate:g} spikes per neuron and trial, where {rate - best[0]:.3g} is the most")
+        raise SpecError("rate", "reached by some weights", got, "give more input spikes, or a lower rate")
+    for _ in range(HALVINGS):
+        if best[0] <= CLOSE * rate:
+            break
+        middle = (low + high) / 2
+        low, high = (middle, high) if found(middle) < rate else (low, middle)
+    return best[1]

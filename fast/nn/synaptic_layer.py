@@ -1,0 +1,118 @@
+"""Synapses onto neurons: the weights, delays and constants that both kinds of layers have."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from fast.nn.autograd import Record
+from fast.nn.constants import constants_text, register_constants
+from spec import Population, SpecError
+from spec.checks import finite_number, non_negative_time, whole_number
+from spec.errors import Verbatim
+
+Constant = float | Sequence[float]
+
+
+class SynapticLayer(nn.Module):
+    """Synapses with weights and delays onto neurons with constants; see `LIF` and `LI`."""
+
+    tau_mem: nn.Parameter
+    tau_syn: nn.Parameter
+    w_rec: nn.Parameter | None
+    d_rec: nn.Parameter | None
+    v_th: nn.Parameter | None
+    v_reset: nn.Parameter | None
+
+    def __init__(
+        self,
+        pre: int,
+        post: int,
+        tau_mem: Constant,
+        tau_syn: Constant,
+        v_th: Constant | None,
+        v_reset: Constant | None,
+        max_delay: float | None,
+        dtype: torch.dtype,
+    ) -> None:
+        super().__init__()
+        if dtype not in (torch.float32, torch.float64):
+            raise SpecError("dtype", "torch.float32 or torch.float64", Verbatim(dtype), "choose one of them")
+        self.pre = whole_number(pre, "pre", 1, 2**31 - 1, "give the number of source neurons")
+        self.post = whole_number(post, "post", 1, 2**31 - 1, "give the number of target neurons")
+        self.max_delay = None if max_delay is None else non_negative_time(max_delay, "max_delay")
+        self.w = nn.Parameter(torch.zeros(pre, post, dtype=dtype))
+        self.d = nn.Parameter(torch.zeros(pre, post, dtype=dtype))
+        self.register_parameter("w_rec", None)
+        self.register_parameter("d_rec", None)
+        self.record: Record | None = None
+        checked = Population("layer", "li" if v_th is None else "lif", post, tau_mem, tau_syn, v_th, v_reset)
+        register_constants(self, checked, dtype)
+        self.initialise_(0.0, pre**-0.5)
+
+    @property
+    def weights(self) -> list[Tensor]:
+        """`w`, and `w_rec` of a recurrent layer."""
+        return [w for w in (self.w, self.w_rec) if w is not None]
+
+    @property
+    def delays(self) -> list[Tensor]:
+        """`d`, and `d_rec` of a recurrent layer."""
+        return [d for d in (self.d, self.d_rec) if d is not None]
+
+    @torch.no_grad()
+    def initialise_(
+        self, w_mean: float, w_std: float, d_max: float = 0.0, generator: torch.Generator | None = None
+    ) -> Self:
+        """Draw the weights (normal) and the delays (uniform, 0 to `d_max` ms); returns the layer.
+
+        A new layer has `w_mean` 0, `w_std` `1 / sqrt(pre)` and `d_max` 0. Choose values at which
+        the neurons spike, or let `LIF.initialise_for_` find them: silent layers pass no gradient.
+
+        Args:
+            w_mean, w_std: mean and standard deviation of the weights.
+            generator: source of the random numbers; None: torch's default.
+
+        Raises:
+            SpecError: `w_std` or `d_max` below 0 or not finite; `d_max` above `max_delay`.
+        """
+        self._draw(self.w, self.d, w_mean, w_std, d_max, generator)
+        return self
+
+    def _draw(
+        self, w: Tensor, d: Tensor, w_mean: float, w_std: float, d_max: float, generator: torch.Generator | None
+    ) -> None:
+        non_negative_time(d_max, "d_max")
+        if finite_number(w_std, "w_std") < 0:
+            raise SpecError("w_std", "at least 0", w_std, "give a standard deviation")
+        if self.max_delay is not None and d_max > self.max_delay:
+            raise SpecError("d_max", f"at most max_delay, {self.max_delay} (ms)", d_max, "raise max_delay")
+        w.normal_(w_mean, w_std, generator=generator)
+        d.uniform_(0.0, d_max, generator=generator)
+
+    @torch.no_grad()
+    def project_(self) -> int:
+        """Clamp the delays to [0, max_delay], after an optimiser step; returns how many changed."""
+        changed = 0
+        for d in self.delays:
+            outside = d < 0
+            if self.max_delay is not None:
+                outside |= d > self.max_delay
+            d.clamp_(0.0, self.max_delay)
+            changed += int(outside.sum())
+        return changed
+
+    def _check_delays(self) -> None:
+        """Refuse a delay above `max_delay`: an optimiser has moved it."""
+        if self.max_delay is not None:
+            largest = max(float(d.detach().max()) for d in self.delays)
+            if largest > float(torch.tensor(self.max_delay, dtype=self.d.dtype)):
+                expected = f"at most max_delay, {self.max_delay} (ms)"
+                raise SpecError("d", expected, largest, "call `layer.project_()` after each step")
+
+    def extra_repr(self) -> str:
+        bound = "None" if self.max_delay is None else f"{self.max_delay:g}"
+        return f"{self.pre} -> {self.post}, {constants_text(self)}, max_delay={bound}"

@@ -1,0 +1,70 @@
+"""Batches of a `DataLoader` from events, as the package tonic has them, at exact times."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from fast.data.collating import collate
+from fast.data.spike_files import SpikeData
+from spec import SpecError
+
+EVENTS = np.dtype([("t", int), ("x", int), ("p", int)])
+
+
+class Digits(Dataset):
+    """Ten trials of events in tonic's layout: microseconds, channels, polarity."""
+
+    def __init__(self) -> None:
+        random = np.random.default_rng(0)
+        self.events = []
+        for n in range(10):
+            events = np.zeros(n * 3, EVENTS)
+            events["t"], events["x"] = np.sort(random.integers(0, 100_000, n * 3)), random.integers(0, 7, n * 3)
+            self.events.append(events)
+
+    def __len__(self) -> int:
+        return 10
+
+    def __getitem__(self, n: int) -> tuple[np.ndarray, int]:
+        return self.events[n], n % 4
+
+
+def test_batches_of_a_loader_are_the_trials_of_the_dataset() -> None:
+    digits = Digits()
+    data = SpikeData.of(digits, channels=7, classes=4, duration=100.0)
+    loader: Any = DataLoader(digits, batch_size=4, collate_fn=partial(collate, size=7, duration=100.0))
+    batches = list(loader)
+    assert [len(spikes) for spikes, _ in batches] == [4, 4, 2]
+    for n, (spikes, labels) in enumerate(batches):
+        trials = np.arange(4 * n, min(4 * n + 4, 10))
+        expected, known = data.batch(trials, 100.0)
+        assert torch.equal(labels, known) and torch.equal(spikes.offsets, expected.offsets)
+        assert torch.allclose(spikes.times, expected.times, rtol=1e-15, atol=0)
+
+
+def test_times_and_neurons_may_come_as_a_pair() -> None:
+    entries = [((np.array([0.003, 0.001]), np.array([1, 0])), 2), (([], []), torch.tensor(0))]
+    spikes, labels = collate(entries, size=2, duration=10.0, unit="s")
+    assert spikes.to_lists() == [[[1.0], [3.0]], [[], []]] and labels.tolist() == [2, 0]
+
+
+WRONG: dict[str, tuple[list, str]] = {
+    "none": ([], "`entries` must be at least one, got none"),
+    "no label": ([(np.zeros(1, EVENTS),)], r"`entries\[0\]` must be events with `t` and `x`"),
+    "no field": ([(np.zeros(1, [("t", int)]), 0)], r"`entries\[0\]` must be events with `t` and `x`"),
+    "lengths": ([(([1.0], [0]), 0), (([1.0], [0, 1]), 0)], r"`entries\[1\]` must be one neuron per time, 1, got 2"),
+    "halves": ([(([1.0], [0.5]), 0)], "`neurons` must be whole numbers, one per time"),
+    "neuron": ([(([1.0], [2]), 0)], r"`neurons\[0\]` must be from 0 to 1, got 2"),
+}
+
+
+@pytest.mark.parametrize(("entries", "words"), WRONG.values(), ids=WRONG.keys())
+def test_what_is_no_event_is_named(entries: list, words: str) -> None:
+    with pytest.raises(SpecError, match=words):
+        collate(entries, size=2, duration=10.0, unit="ms")
