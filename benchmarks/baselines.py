@@ -31,7 +31,8 @@ from spec.command import OneLineParser
 
 PROG = "python -m benchmarks.baselines"
 STEP, POOL = 10.0, 10  # ms, and channels, of a count
-AUGMENTATION = Augmentation(shift=40, stretch=0.2, blend=0.3)  # of the preset `best` of `shd`
+BEST = shd.PRESETS["best"]
+AUGMENTATION = Augmentation(BEST.shift, BEST.spread, BEST.stretch, BEST.blend, BEST.drop)
 LR, WEIGHT_DECAY = 4e-3, 1e-2
 
 
@@ -140,7 +141,8 @@ def run(options: argparse.Namespace) -> dict:
         if theirs is not None and ours is not None:
             known = np.isin(theirs, ours)
             for name, chosen in (("known_speakers", known), ("new_speakers", ~known)):
-                found[name] = tested(network, data["test"].where(chosen), options.batch).accuracy
+                part = data["test"].where(chosen)
+                found[name] = tested(network, part, options.batch).accuracy if len(part) else None
     return {**found, "seconds": round(time.perf_counter() - began, 1)}
 
 
@@ -151,7 +153,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: Sequence[str] | None) -> int:
     parser = OneLineParser(PROG, "Train a network of torch on spike counts, and test it; prints one line of JSON.")
-    parser.add_argument("--network", choices=tuple(NETWORKS), required=True)
+    parser.add_argument("--network", choices=tuple(NETWORKS), required=True, help="the network to train")
     shd.add_options(parser)
     parser.set_defaults(valid_speakers=[])
     parser.add_argument("--epochs", type=int, default=25, help="passes over the training split (default: 25)")

@@ -16,7 +16,7 @@ from fast.tasks.saved_runs import opened
 from fast.training.evaluation import Evaluation
 from fast.training.gridded import OnGrid, lines, on_grids
 from spec.checks import positive_number
-from spec.command import OneLineParser, run_and_exit
+from spec.command import OneLineParser, report, run_and_exit
 
 SPLITS = ("train", "valid", "test")
 CONFUSIONS = 5
@@ -31,14 +31,21 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.evaluate
     parser.add_argument("--data", nargs="+", help="the data, as --data of the task (default: the data of the run)")
     parser.add_argument(
         "--grid", type=float, nargs="+", metavar="MS", default=[],
-        help="also with delays, and with spike times, rounded to these steps, ms; draws grid-SPLIT.png into RUN",
+        help="also with delays, and spike times, rounded to these steps; draws grid-SPLIT.png in RUN, unless --json",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object, with all confusions")
-    return parser.run(_evaluate, argv)
+
+    def body(options: argparse.Namespace) -> int:
+        try:
+            return _evaluate(options)
+        except OSError as error:
+            return report(prog, f"cannot write: {error}")
+
+    return parser.run(body, argv)
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    steps = [positive_number(step, "--grid", "ms") for step in options.grid]
+    steps = sorted({positive_number(step, "--grid", "ms") for step in options.grid})
     training = opened(options.run, options.data)
     found = {split: training.evaluate(split) for split in options.split}
     grids = {split: on_grids(steps, training.network, partial(training.evaluate, split)) for split in options.split}

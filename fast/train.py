@@ -108,7 +108,10 @@ def _parser(prog: str, argv: Sequence[str]) -> OneLineParser:
     parser.add_argument("--task", choices=tuple(TASKS), required=True, help="the task; with --help: its options")
     parser.add_argument("--seed", type=int, default=0, help="seed of all random numbers (default: %(default)s)")
     parser.add_argument("--out", help="folder of the run (default: the first free runs/TASK-N)")
-    parser.add_argument("--resume", action="store_true", help="continue the run in --out from its last checkpoint")
+    parser.add_argument(
+        "--resume", action="store_true",
+        help="continue the run in --out from its last checkpoint; start it if there is none",
+    )
     parser.add_argument(
         "--save-seconds", type=float, default=60.0, help="time between checkpoints, s (default: %(default)s)"
     )

@@ -71,11 +71,13 @@ class Page:
     Attributes:
         duration: of a trial, ms.
         t: times of the voltages, ms.
+        layers: from each layer onto the next; `recurrent`: from a hidden layer onto itself.
     """
 
     duration: float
     t: np.ndarray
     layers: list[Layer]
+    recurrent: list[Layer]
     trials: list[Trial]
 
 
@@ -90,14 +92,17 @@ def page(run: Path, sizes: Sequence[int]) -> Page:
     if duration <= 0:
         raise RecordError(f"{NAME} duration", "above 0", duration)
     hidden = ["hidden"] if len(sizes) == 3 else [f"hidden {n}" for n in range(1, len(sizes) - 1)]
-    layers = []
+    layers, recurrent = [], []
     for n, ((pre, post), shape) in enumerate(zip(pairwise(["input", *hidden, "output"]), pairwise(sizes))):
         names = (f"w_after_{n}", f"d_before_{n}", f"d_after_{n}")
         layers.append(Layer(pre, post, *(arrays.numbers(name, *shape) for name in names)))
+        if f"d_rec_after_{n}" in arrays.found:
+            own = (arrays.numbers(name.replace("_", "_rec_", 1), shape[1], shape[1]) for name in names)
+            recurrent.append(Layer(post, "itself", *own))
     trials = [_trial(arrays, 0, sizes, len(t))]
     while f"label_{len(trials)}" in arrays.found:
         trials.append(_trial(arrays, len(trials), sizes, len(t)))
-    return Page(duration, t, layers, trials)
+    return Page(duration, t, layers, recurrent, trials)
 
 
 def _trial(arrays: _Arrays, e: int, sizes: Sequence[int], points: int) -> Trial:

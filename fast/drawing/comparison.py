@@ -34,6 +34,6 @@ def draw_comparison(
         axes.plot([mean], [row], "|", color=colour, markersize=18, markeredgewidth=2)
     axes.set_yticks(range(len(labels)), [label or "all runs" for label in labels])
     axes.set_ylim(len(labels) - 0.5, -0.5)
-    title = f"{task}: points are seeds, lines their mean, bars its 95 % interval (from three seeds on)"
+    title = f"{task}: points are seeds, lines their mean, bars its 95 % interval"
     plain(axes, "test accuracy, %", "", title)
     figure.savefig(path, dpi=150, bbox_inches="tight")

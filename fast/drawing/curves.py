@@ -18,7 +18,7 @@ from fast.drawing.style import COLOURS, plain
 FARTHEST = 100  # decades: the limit of a log axis
 FLAT = 1e-3  # relative range below which losses count as equal
 EDGE = 0.05  # decades between a curve and the edge of its axes
-GROUP_NAMES = dict(zip(GROUPS, ("weights, hidden", "weights, output", "delays")))
+GROUP_NAMES = dict(zip(GROUPS, ("weights, hidden", "weights, output", "delays", "time constants")))
 SPLIT_COLOURS = {"train": COLOURS[0], "valid": COLOURS[1]}
 
 
@@ -90,8 +90,8 @@ def learning(run: Run) -> Picture:
         "gradients", figure,
         "Top: the Euclidean norm of the gradient of each parameter group, mean over steps (a triangle: exactly 0; no "
         "curve: not learned); middle: the smallest conditioning kappa of a spike (the smaller, the closer the spike "
-        "grazed its threshold, and the larger the rounding of its gradient); bottom: how often a delay was clamped to "
-        "its bounds.",
+        "grazed its threshold, and the larger the rounding of its gradient); bottom: how often a delay, or "
+        "a time constant, was clamped to its bounds.",
     )
 
 

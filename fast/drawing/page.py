@@ -76,7 +76,7 @@ def _answers(run: Run) -> list[str]:
 
 def _delays(run: Run) -> list[str]:
     parts = [heading("Delays")]
-    for layer in run.page.layers:
+    for layer in [*run.page.layers, *run.page.recurrent]:
         spread, moved = synapses.distribution(layer), synapses.movement(layer)
         parts += [captioned(picture) for picture in (spread, moved) if picture is not None]
         if moved is None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from fast.drawing.arrays import Page, page
 from fast.drawing.records import COUNT, NUMBER, NUMBER_OR_NULL, TEXT, RecordError, history, record
 
-GROUPS = ("w", "w_out", "d")
+GROUPS = ("w", "w_out", "d", "tau")
 LINE = {
     "epoch": COUNT, "train_accuracy": NUMBER, "train_loss": NUMBER, "valid_accuracy": NUMBER, "valid_loss": NUMBER,
     "spikes_per_neuron": NUMBER, "silent": NUMBER, "silent_steps": COUNT, "clamped": COUNT,

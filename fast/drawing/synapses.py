@@ -76,7 +76,7 @@ def movement(layer: Layer) -> Picture | None:
 def moved_most(page: Page) -> list[list[str]]:
     """The rows of a table with the columns `MOVED_COLUMNS`: at most `TOP` delays of all layers."""
     found = []
-    for layer in page.layers:
+    for layer in [*page.layers, *page.recurrent]:
         moved = _moved(layer)
         for flat in np.argsort(-moved, axis=None, kind="stable")[:TOP].tolist():
             i, j = divmod(flat, moved.shape[1])

@@ -130,9 +130,9 @@ def _check(layers: Sequence[Layer]) -> None:
 def _loop(network: Network, population: Population, layer: Layer, name: str) -> int | None:
     """Index of the connection of a population onto itself, which a recurrent layer has."""
     own = [c for c, one in enumerate(network.connections) if one.source == one.target == population.name]
-    if len(own) == (layer.w_rec is not None):
+    if len(own) == layer.recurrent:
         return own[0] if own else None
-    expected = f"{'one connection' if layer.w_rec is not None else 'no connection'} onto itself, as {name}"
+    expected = f"with {'one connection' if layer.recurrent else 'no connection'} onto itself, as {name}"
     remedy = "build the layer for this network, or use `fast.Network`"
     raise SpecError(f"population {population.name}", expected, Verbatim(f"{len(own)}"), remedy)
 
@@ -170,16 +170,16 @@ def _chain(network: Network, layers: int) -> list[tuple[int, Population]]:
     of a population onto itself are left out."""
     inputs = [population.name for population in network.populations if population.kind == "input"]
     across = [(c, one) for c, one in enumerate(network.connections) if one.source != one.target]
-    others, connections = len(network.populations) - len(inputs), len(across)
+    others = len(network.populations) - len(inputs)
     chain: list[tuple[int, Population]] = []
-    if (len(inputs), others, connections) == (1, layers, layers):
+    if (len(inputs), others, len(across)) == (1, layers, layers):
         name, by_source = inputs[0], {connection.source: c for c, connection in across}
         while name in by_source and len(chain) < layers:
             chain.append((by_source[name], network.population(network.connections[by_source[name]].target)))
             name = chain[-1][1].name
     if len({population.name for _, population in chain}) < layers:
         expected = f"an input and {layers} populations in a chain"
-        got = Verbatim(f"{len(inputs)} inputs, {others} others, {connections} connections")
+        got = Verbatim(f"{len(inputs)} inputs, {others} others, {len(network.connections)} connections")
         raise SpecError("network", expected, got, "use `fast.Network` for any other graph")
     return chain
 

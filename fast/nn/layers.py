@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from fast.nn import calibration
 from fast.nn.autograd import propagate
 from fast.nn.spikes import Spikes
-from fast.nn.synaptic_layer import Constant, SynapticLayer
+from fast.nn.synaptic_layer import LEAST_RECURRENT_DELAY, Constant, SynapticLayer
 from spec import VOLTAGE_READOUTS, SpecError
 from spec.checks import one_of, positive_number
 from spec.errors import Verbatim
@@ -35,8 +35,8 @@ class LIF(SynapticLayer):
 
     Attributes:
         w, d: weights and delays (ms), `[pre, post]`, learned.
-        w_rec, d_rec: the same of a recurrent layer's own synapses, `[post, post]`; else None. They
-            begin at 0: `initialise_recurrent_` draws them.
+        w_rec, d_rec: the same of a recurrent layer's own synapses, `[post, post]`; else None. The
+            weights begin at 0, the delays at 0.1 ms: `initialise_recurrent_` draws both.
         tau_mem, tau_syn, v_th, v_reset: `[post]`, learned after `requires_grad_()`.
         record: the `Record` of the last forward pass: conditioning of each spike, ties.
         warns_of_silence: whether the layer warns, once, if it emits no spike while it learns.
@@ -66,21 +66,27 @@ class LIF(SynapticLayer):
         if not isinstance(recurrent, bool):
             raise SpecError("recurrent", "True or False", recurrent, "name it: `LIF(pre, post, recurrent=True)`")
         if recurrent:
+            if max_delay is not None and max_delay < LEAST_RECURRENT_DELAY:
+                expected = f"at least {LEAST_RECURRENT_DELAY} (ms) for a recurrent layer"
+                raise SpecError("max_delay", expected, max_delay, "a loop needs a delay")
             self.w_rec = nn.Parameter(torch.zeros(post, post, dtype=dtype))
-            self.d_rec = nn.Parameter(torch.zeros(post, post, dtype=dtype))
+            self.d_rec = nn.Parameter(torch.full((post, post), LEAST_RECURRENT_DELAY, dtype=dtype))
 
     @torch.no_grad()
     def initialise_recurrent_(
-        self, w_mean: float, w_std: float, d_max: float = 0.0, generator: torch.Generator | None = None
+        self, w_mean: float, w_std: float, d_max: float, generator: torch.Generator | None = None
     ) -> Self:
-        """Draw `w_rec` and `d_rec` as `initialise_` draws `w` and `d`; returns the layer.
+        """Draw `w_rec` and `d_rec` as `initialise_` draws `w` and `d`, with delays from 0.1 ms on.
+
+        Returns:
+            The layer.
 
         Raises:
-            SpecError: as `initialise_`, or the layer is not recurrent.
+            SpecError: as `initialise_`; `d_max` below 0.1 ms; the layer is not recurrent.
         """
         if self.w_rec is None or self.d_rec is None:
             raise SpecError("recurrent", "True", False, "make the layer with `recurrent=True`")
-        self._draw(self.w_rec, self.d_rec, w_mean, w_std, d_max, generator)
+        self._draw(self.w_rec, self.d_rec, w_mean, w_std, d_max, generator, LEAST_RECURRENT_DELAY)
         return self
 
     @torch.no_grad()
@@ -134,9 +140,8 @@ class LIF(SynapticLayer):
         """
         self._check_delays()
         constants = (self.tau_mem, self.tau_syn, self.v_th, self.v_reset)
-        recurrent = self.w_rec is not None
-        w, d = (torch.cat(own) if recurrent else own[0] for own in (self.weights, self.delays))
-        emitted, _, self.record = propagate(spikes, w, d, *constants, recurrent=recurrent)
+        w, d = (torch.cat(own) if self.recurrent else own[0] for own in (self.weights, self.delays))
+        emitted, _, self.record = propagate(spikes, w, d, *constants, recurrent=self.recurrent)
         if self.warns_of_silence and self.w.requires_grad and torch.is_grad_enabled():
             self._warn_if_silent(spikes, emitted)
         return emitted
@@ -150,7 +155,7 @@ class LIF(SynapticLayer):
             warnings.warn(f"{words}; {remedy}", SilentLayerWarning, stacklevel=4)
 
     def extra_repr(self) -> str:
-        return f"{super().extra_repr()}{', recurrent=True' if self.w_rec is not None else ''}"
+        return f"{super().extra_repr()}{', recurrent=True' if self.recurrent else ''}"
 
 
 class LI(SynapticLayer):

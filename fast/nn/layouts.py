@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -156,7 +157,9 @@ def of_dense(raster: Tensor, dt: float) -> tuple[Tensor, Tensor]:
 
 def on_grid(times: Tensor, offsets: Tensor, trials: int, size: int, duration: float, dt: float) -> Tensor:
     """Counts `[trials, steps, size]`, float32; see `Spikes.to_dense`."""
-    steps = int(np.ceil(duration / positive_number(dt, "dt", "ms")))
+    in_steps = duration / positive_number(dt, "dt", "ms")
+    whole = round(in_steps)
+    steps = max(1, whole if abs(in_steps - whole) <= 1e-9 * in_steps else math.ceil(in_steps))
     if len(times) and float(times.max()) > duration:
         expected = f"at most `duration`, {duration} (ms)"
         raise SpecError("times", expected, float(times.max()), "raise `duration`")

@@ -45,8 +45,7 @@ def cross_entropy(y: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> Te
     if bool(((labels < 0) | (labels >= classes)).any()):
         got = Verbatim(f"{int(labels.min())} to {int(labels.max())}")
         raise SpecError("labels", f"from 0 to {classes - 1}", got, f"the readout has {classes} neurons")
-    if not 0 <= finite_number(label_smoothing, "label_smoothing") <= 1:
-        raise SpecError("label_smoothing", "from 0 to 1", label_smoothing, "give a share")
+    _share(label_smoothing)
     if classes == 1:
         return 0.0 * y.sum()
     label = torch.nn.functional.one_hot(labels.long(), classes).bool()
@@ -102,11 +101,15 @@ def spike_time_mse(spikes: Spikes, targets: Sequence[SpikeTrains | Sequence]) ->
 
 
 class CrossEntropyLoss(nn.Module):
-    """`cross_entropy(y, labels, label_smoothing)` as a module."""
+    """`cross_entropy(y, labels, label_smoothing)` as a module.
+
+    Raises:
+        SpecError: a share outside [0, 1].
+    """
 
     def __init__(self, label_smoothing: float = 0.0) -> None:
         super().__init__()
-        self.label_smoothing = label_smoothing
+        self.label_smoothing = _share(label_smoothing)
 
     def forward(self, y: Tensor, labels: Tensor) -> Tensor:
         """The loss of readouts `[trials, classes]`, given labels `[trials]`."""
@@ -141,6 +144,12 @@ class FirstSpikeTime(nn.Module):
 
     def extra_repr(self) -> str:
         return f"time_scale={self.time_scale:g}"
+
+
+def _share(label_smoothing: float) -> float:
+    if not 0 <= finite_number(label_smoothing, "label_smoothing") <= 1:
+        raise SpecError("label_smoothing", "from 0 to 1", label_smoothing, "give a share")
+    return label_smoothing
 
 
 def _targets(trains: object, name: str) -> SpikeTrains:

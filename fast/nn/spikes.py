@@ -136,16 +136,20 @@ class Spikes(Trials):
     def keep(self, neurons: Tensor) -> Spikes:
         """The spikes of the chosen neurons; the others become silent, without gradient.
 
-        A random choice is dropout: `spikes.keep(torch.rand(spikes.trials, spikes.size) >= 0.3)`.
+        Dropout is `spikes.keep(torch.rand(spikes.shape, device=spikes.device) >= 0.3)`.
 
         Args:
             neurons: boolean, `[trials, size]`, or `[size]` for all trials.
 
         Raises:
-            SpecError: another shape or dtype.
+            SpecError: another type, shape, dtype or device.
         """
+        if not isinstance(neurons, Tensor) or neurons.device != self.device:
+            got = Verbatim(neurons.device if isinstance(neurons, Tensor) else type(neurons).__name__)
+            raise SpecError("neurons", f"a tensor on {self.device}, as the spikes", got, "make one of booleans there")
         if neurons.dtype != torch.bool or neurons.shape not in ((self.size,), (self.trials, self.size)):
-            expected, got = f"boolean, [{self.trials}, {self.size}]", Verbatim(f"{neurons.dtype} {list(neurons.shape)}")
+            expected = f"boolean, of shape [{self.trials}, {self.size}] or [{self.size}]"
+            got = Verbatim(f"{neurons.dtype} {list(neurons.shape)}")
             raise SpecError("neurons", expected, got, "give True for each neuron that keeps its spikes")
         chosen, lengths = neurons.expand(self.trials, self.size).flatten(), self.offsets.diff()
         times = self.times[chosen.repeat_interleave(lengths, output_size=len(self.times))]
@@ -187,8 +191,8 @@ class Spikes(Trials):
     def to_dense(self, dt: float) -> Tensor:
         """Spike counts on a time grid, float32, `[trials, steps, size]`, for tools that need one.
 
-        Step `k` counts the spikes in `[k dt, (k + 1) dt)`; a spike at `duration` itself is in the
-        last step, and later ones are refused. Exact times, and gradients, are lost.
+        Step `k` counts the spikes in `[k dt, (k + 1) dt)`, its edges exact to rounding; a spike at
+        `duration` is in the last step, and later ones are refused. Gradients are lost.
 
         Args:
             dt: width of a step, ms.

@@ -15,6 +15,8 @@ from spec.checks import finite_number, non_negative_time, whole_number
 from spec.errors import Verbatim
 
 Constant = float | Sequence[float]
+LEAST_RECURRENT_DELAY = 0.1
+"""ms: of a recurrent layer's own synapses, since a loop without any delay has no solution."""
 
 
 class SynapticLayer(nn.Module):
@@ -54,6 +56,11 @@ class SynapticLayer(nn.Module):
         self.initialise_(0.0, pre**-0.5)
 
     @property
+    def recurrent(self) -> bool:
+        """Whether the neurons also reach each other."""
+        return self.w_rec is not None
+
+    @property
     def weights(self) -> list[Tensor]:
         """`w`, and `w_rec` of a recurrent layer."""
         return [w for w in (self.w, self.w_rec) if w is not None]
@@ -83,26 +90,31 @@ class SynapticLayer(nn.Module):
         return self
 
     def _draw(
-        self, w: Tensor, d: Tensor, w_mean: float, w_std: float, d_max: float, generator: torch.Generator | None
+        self, w: Tensor, d: Tensor, w_mean: float, w_std: float, d_max: float, generator: torch.Generator | None,
+        d_min: float = 0.0,
     ) -> None:
+        """Draw weights from N(w_mean, w_std), and delays uniformly from `d_min` to `d_max` ms."""
         non_negative_time(d_max, "d_max")
         if finite_number(w_std, "w_std") < 0:
             raise SpecError("w_std", "at least 0", w_std, "give a standard deviation")
         if self.max_delay is not None and d_max > self.max_delay:
             raise SpecError("d_max", f"at most max_delay, {self.max_delay} (ms)", d_max, "raise max_delay")
         w.normal_(w_mean, w_std, generator=generator)
-        d.uniform_(0.0, d_max, generator=generator)
+        if d_max < d_min:
+            raise SpecError("d_max", f"at least {d_min} (ms)", d_max, "a loop needs a delay")
+        d.uniform_(d_min, d_max, generator=generator)
 
     @torch.no_grad()
     def project_(self) -> int:
-        """Clamp the delays to [0, max_delay], after an optimiser step; returns how many changed."""
+        """Clamp the delays to [0, max_delay], after an optimiser step; returns how many changed.
+
+        `d_rec` is kept above LEAST_RECURRENT_DELAY, 0.1 ms.
+        """
         changed = 0
-        for d in self.delays:
-            outside = d < 0
-            if self.max_delay is not None:
-                outside |= d > self.max_delay
-            d.clamp_(0.0, self.max_delay)
-            changed += int(outside.sum())
+        for d, least in zip(self.delays, (0.0, LEAST_RECURRENT_DELAY), strict=False):
+            before = d.clone()
+            d.clamp_(least, self.max_delay)
+            changed += int((d != before).sum())
         return changed
 
     def _check_delays(self) -> None:

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import torch
 
-from fast.drawing.records import COUNT, NUMBER, RecordError, history, record
+from fast.drawing.records import COUNT, NUMBER, TEXT, RecordError, history, record
 from fast.nn.devices import DTYPES
 from fast.tasks.registry import CLASSIFYING
 from fast.training.classify import Classification
 from fast.training.processes import Processes
+from fast.training.settings import with_defaults
 from spec import SpecError
 from spec.errors import Verbatim
 
@@ -28,7 +29,7 @@ def records(folder: Path) -> tuple[dict, dict, list[dict]]:
         SpecError: the run has not finished, or its files cannot be read.
     """
     try:
-        given = record(folder, "options.json", {"seed": COUNT})
+        given = with_defaults(record(folder, "options.json", {"seed": COUNT, "task": TEXT}))
         found = record(folder, "result.json", {"test_accuracy?": NUMBER})
         line = {"valid_accuracy": NUMBER, "seconds": NUMBER} if "test_accuracy" in found else {}
         return given, found, history(folder, line)

@@ -36,6 +36,7 @@ from fast.training.page_arrays import page_arrays
 from fast.training.processes import Processes
 from fast.training.run_folder import Folder
 from fast.training.settings import Settings
+from spec import SpecError
 
 
 class Classification:
@@ -56,6 +57,8 @@ class Classification:
         dtype: torch.dtype, processes: Processes, initial: Settings | None = None,
     ) -> None:
         self.task, self.settings, self.seed = options.task, settings, options.seed
+        if settings.pool > (channels := data["train"].channels):
+            raise SpecError("--pool", f"at most the number of channels, {channels}", settings.pool, "lower it")
         self.data = {split: replace(part, pool=settings.pool) for split, part in data.items()}
         self.duration, self.draw, self.processes, train = duration, draw, processes, self.data["train"]
         self.network = Classifier(train.inputs, train.classes, initial or settings, dtype, options.seed)
@@ -115,7 +118,7 @@ class Classification:
         residuals = self._certified(spikes, labels, kept) if due else Residuals(None, None, None)
         self.optimiser.zero_grad()
         y, hidden_spikes = self.data_parallel(spikes, kept)
-        loss = self.network.loss(y, labels)
+        loss = self.network.loss(y, labels, self.settings.label_smoothing)
         share = len(labels) * self.processes.world / trials  # turns the mean over processes into that over trials
         term = regularisation(self.network.hidden_layers, hidden_spikes, self.settings, self.processes.sum)
         (share * loss + self.processes.world * term).backward()
@@ -127,8 +130,7 @@ class Classification:
         check_finite([("the loss", torch.tensor(loss_sum))])
         check_finite((f"the gradient of {name}", grad) for name, grad in learned)
         norms, kappa_min = self.optimiser.norms(), self.processes.min(smallest_kappa(self.network))
-        self.optimiser.take_step(number)
-        clamped = sum(layer.project_() for layer in self.network.layers)
+        clamped = self.optimiser.take_step(number) + sum(layer.project_() for layer in self.network.layers)
         if self.averaged is not None:
             self.averaged.update_parameters(self.network)
         silenced = is_silenced([arrived, *(float(layer.sum()) for layer in self._by_layer(fired))])

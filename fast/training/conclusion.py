@@ -28,13 +28,16 @@ def conclude(
     """Records, draws and prints the result of a run.
 
     Args:
-        given: further entries of the record.
-        how: how the tested network was chosen.
+        given: the task, the network, and the epoch that was tested, for the record.
+        how: the choice of that epoch, in words.
         baseline: accuracy of spike counts alone.
-        arrays: of the page.
+        arrays: content of `page.npz`.
 
     Returns:
         0 if the lower end of the test accuracy's interval is above the baseline, else 1.
+
+    Raises:
+        NotWrittenError: a file cannot be written.
     """
     (low, high), accuracy = test.interval, test.accuracy
     folder.write(RESULT, {

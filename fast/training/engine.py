@@ -13,7 +13,6 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from fast.training.checkpoints import Checkpoints, decoded, digest, encoded
-from fast.training.gradient_checks import CertificateError, NotFiniteError
 from fast.training.processes import Processes
 from fast.training.run_folder import RESULT, Folder, NotWrittenError
 from fast.training.signals import StoppedError, StopSignals
@@ -96,7 +95,7 @@ def run(training: Training, folder: Folder, options: dict[str, Any], processes: 
                 keeper.save(step)
             print(f"stopped by {stopped} after step {step} of {training.steps}; --resume goes on", flush=True)
             return signals.exit_code
-        except (NotFiniteError, CertificateError):
+        except ArithmeticError:  # `NotFiniteError`, `CertificateError`, or neurons that spike too fast
             _write_reproducer(training, folder, step, options)
             raise
     print(f"state sha256 {digest(training.state())}", flush=True)

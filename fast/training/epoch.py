@@ -21,8 +21,8 @@ class Epoch:
     """Sums over the steps of an epoch, over all processes. Its fields are part of a checkpoint.
 
     Attributes:
-        sums: by the names of `SUMS`; `right` counts correct trials, `clamped` delays put back into
-            their bounds.
+        sums: by the names of `SUMS`; `right` counts correct trials, `clamped` delays, and
+            time constants, put back into their bounds.
         fired: spikes of each hidden neuron.
         norms: sum over steps of the gradient's norm, for each parameter group.
         kappa_min: the worst conditioning of a spike.

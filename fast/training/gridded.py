@@ -1,8 +1,9 @@
 """A network as hardware with a clock would run it: delays, and spike times, on a grid.
 
 Such hardware keeps a delay as a whole number of steps, and sees spikes at its ticks. `Gridded`
-rounds both to the nearest tick; everything else stays exact. So the difference in accuracy is what
-the grid costs. Spikes within a recurrent layer arrive with rounded delays, at exact times.
+rounds both to the nearest tick, which may move an arrival forward; everything else stays exact. So
+the difference in accuracy is what the grid costs. Spikes within a recurrent layer arrive with
+rounded delays of at least one step, at exact times.
 """
 
 from __future__ import annotations
@@ -42,8 +43,9 @@ class Gridded(nn.Module):
         self.network, self.step, self.times, self.loss = copy.deepcopy(network), step, times, network.loss
         with torch.no_grad():
             for layer in self.network.layers:
-                for d in layer.delays:
-                    d.copy_(self._rounded(d))
+                layer.d.copy_(self._rounded(layer.d))
+                if layer.d_rec is not None:
+                    layer.d_rec.copy_(self._rounded(layer.d_rec).clamp_(min=step))
 
     def forward(self, spikes: Spikes) -> tuple[Tensor, list[Spikes]]:
         """As `Classifier.forward`."""

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Sequence
 
 LEVEL = 0.95
-FEWEST = 3  # values for an interval of their mean: of two, it is 18 times as wide as they are apart
+FEWEST = 3  # values for an interval of their mean: of two, it is 13 times as wide as they are apart
 Z = statistics.NormalDist().inv_cdf((1 + LEVEL) / 2)
 
 

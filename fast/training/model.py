@@ -40,7 +40,7 @@ class Classifier(nn.Module):
         constants = {
             "tau_mem": settings.tau_mem, "tau_syn": settings.tau_syn, "max_delay": settings.max_delay, "dtype": dtype,
         }
-        self.gain, self.dropout, self.label_smoothing = settings.gain, settings.dropout, settings.label_smoothing
+        self.gain, self.dropout = settings.gain, settings.dropout
         self.hidden_layers: list[LIF] = []
         for n, (pre, post) in enumerate(pairwise(sizes)):
             drawn = (settings.inner_mean, settings.inner_sd) if n else (settings.w_mean, settings.w_sd)
@@ -61,8 +61,8 @@ class Classifier(nn.Module):
 
         Args:
             kept: which neurons of each hidden layer pass their spikes on, `[trials, neurons]`,
-                boolean; the weights onto the next layer grow by the share that is left out. None:
-                all neurons.
+                boolean; the weights onto the next layer are then multiplied by `1 / (1 -
+                dropout)`. None: all neurons.
         """
         hidden_spikes: list[Spikes] = []
         factor = 1.0
@@ -73,9 +73,9 @@ class Classifier(nn.Module):
                 spikes, factor = spikes.keep(kept[n]), 1 / (1 - self.dropout)
         return _through(self.out, spikes, factor), hidden_spikes
 
-    def loss(self, y: Tensor, labels: Tensor) -> Tensor:
+    def loss(self, y: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> Tensor:
         """Cross-entropy of the scaled readouts, mean over trials."""
-        return cross_entropy(self.gain * y, labels, self.label_smoothing)
+        return cross_entropy(self.gain * y, labels, label_smoothing)
 
 
 def _through(layer: LIF | LI, spikes: Spikes, factor: float) -> Any:

@@ -20,7 +20,8 @@ POINTS = 281  # of a voltage
 def page_arrays(network: Classifier, before: dict[str, Tensor], data: SpikeData, duration: float) -> bytes:
     """The content of an npz file, which `fast.drawing.arrays` reads.
 
-    For each layer `l`: `w_before_l`, `w_after_l`, `d_before_l`, `d_after_l`, `[pre, post]`. For the
+    For each layer `l`: `w_before_l`, `w_after_l`, `d_before_l`, `d_after_l`, `[pre, post]`; for a
+    recurrent one also `w_rec_before_l` and so on, `[post, post]`. For the
     first trial `e` of each of the first classes: `label_e`, `y_e [classes]`; `times_e_l` (ms) and
     `units_e_l` of the input (`l` 0) and of each hidden layer; `V_e [classes, points]` at the times
     `t`; `arrivals_e`, times and weights of the arrivals at the output of the trial's class.
@@ -28,9 +29,11 @@ def page_arrays(network: Classifier, before: dict[str, Tensor], data: SpikeData,
     found: dict[str, np.ndarray] = {"t": np.linspace(0.0, duration, POINTS), "duration": np.array(duration)}
     names = [*(f"hidden.{n}" for n in range(len(network.hidden))), "out"]
     for n, name in enumerate(names):
-        for parameter in "wd":
-            found[f"{parameter}_before_{n}"] = before[f"{name}.{parameter}"].cpu().numpy()
-            found[f"{parameter}_after_{n}"] = getattr(network.layers[n], parameter).cpu().numpy()
+        for parameter in ("w", "d", "w_rec", "d_rec"):
+            after = getattr(network.layers[n], parameter)
+            if after is not None:
+                found[f"{parameter}_before_{n}"] = before[f"{name}.{parameter}"].cpu().numpy()
+                found[f"{parameter}_after_{n}"] = after.cpu().numpy()
     _, firsts = np.unique(data.labels, return_index=True)
     for e, trial in enumerate(np.sort(firsts)[:TRIALS].tolist()):
         spikes, _ = data.batch(np.array([trial]), duration)

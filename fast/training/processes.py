@@ -44,10 +44,13 @@ class Processes:
         if self.device.type == "cuda":
             self.device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
             torch.cuda.set_device(self.device)
+        backend = "nccl" if self.device.type == "cuda" else "gloo"
+        if int(os.environ.get("GROUP_WORLD_SIZE", "1")) > 1:  # each node counts its own attempts
+            distributed.init_process_group(backend)
+            return
         store, rank, world = next(rendezvous("env://"))
         # Without a prefix, processes that were restarted would read the addresses of those before.
         own = distributed.PrefixStore(f"attempt {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
-        backend = "nccl" if self.device.type == "cuda" else "gloo"
         distributed.init_process_group(backend, store=own, rank=rank, world_size=world)
 
     def __enter__(self) -> Self:

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 from fast.training.checkpoints import HALF, write_whole
+from fast.training.settings import with_defaults
 from fast.training.tensorboard import ScalarWriter
 from spec import SpecError
 from spec.errors import Verbatim
@@ -201,6 +202,7 @@ def _compare(folder: Path, options: dict, may_change: set[str]) -> dict:
         before = json.loads((folder / OPTIONS).read_text(encoding="utf-8"))
         if not isinstance(before, dict):
             raise ValueError("it holds no options")
+        before = with_defaults(before)
     except (OSError, ValueError) as error:
         got = Verbatim(f"{folder / OPTIONS} that cannot be read ({error})")
         raise SpecError("--resume", "given for a run with readable options", got, "start a new run") from None

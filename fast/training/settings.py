@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Any
 
+from fast.nn.synaptic_layer import LEAST_RECURRENT_DELAY
 from spec import VOLTAGE_READOUTS, SpecError
 from spec.checks import finite_number, non_negative_time, one_of, positive_number, time_constant, whole_number
 from spec.errors import Verbatim
@@ -93,16 +94,17 @@ class Settings:
     delay_lr: float = setting(1.0, delay_step_size, "step size of Adam for delays, ms")
     out_lr: float = setting(0.0, amount, "step size of Adam for weights onto outputs; 0: that of --lr")
     schedule: str = setting("constant", None, "schedule of all step sizes; cosine: down to 0", ("constant", "cosine"))
-    warm_up: float = setting(0.0, amount, "epochs in which all step sizes grow from 0; beside --schedule")
+    warm_up: float = setting(0.0, amount, "epochs in which a further factor on all step sizes grows from 0 to 1")
     clip: float = setting(0.0, amount, "largest norm of the gradient of each group of parameters; 0: no bound")
     average: float = setting(
         0.0, partial(fraction, one=False),
         "decay per step of the average of all parameters that is evaluated and kept, such as 0.999; 0: no average",
     )
     dropout: float = setting(
-        0.0, partial(fraction, one=False), "fraction of hidden neurons that pass no spikes on, drawn per trial and step"
+        0.0, partial(fraction, one=False),
+        "fraction of hidden neurons that send no spikes to the next layer, drawn per trial and step",
     )
-    label_smoothing: float = setting(0.0, fraction, "share of the target that goes to all classes alike")
+    label_smoothing: float = setting(0.0, fraction, "share of the training target that goes to all classes alike")
     learn_constants: bool = setting(False, None, "also learn both time constants of each neuron")
     constants_lr: float = setting(0.1, delay_step_size, "step size of Adam for time constants, ms")
     least_tau: float = setting(2.0, time_constant, "lower bound of learned time constants, ms")
@@ -110,8 +112,8 @@ class Settings:
         1.0, partial(fraction, zero=False), "first factor on the step size of weights; batch b multiplies it by 1.05^b"
     )
     weight_decay: float = setting(0.0, amount, "decay of weights, as in AdamW")
-    freeze_delays: bool = setting(False, None, "learn weights only; delays keep their initial values")
-    freeze_weights: bool = setting(False, None, "learn delays only; weights keep their initial values")
+    freeze_delays: bool = setting(False, None, "delays keep their initial values")
+    freeze_weights: bool = setting(False, None, "weights keep their initial values")
     spikes_target: float = setting(14.0, amount, "spikes per hidden neuron and trial that --spikes-strength aims at")
     spikes_strength: float = setting(0.0, amount, "strength of spike count regularisation; 0: none")
     wake: float = setting(0.0, amount, "added after an epoch to all weights onto neurons that were silent in it")
@@ -142,16 +144,24 @@ class Settings:
         found = cls(**values)
         if found.delay > found.max_delay:
             raise SpecError("--delay", f"at most --max-delay, {found.max_delay} (ms)", found.delay, "lower it")
-        if found.recurrent and found.rec_delay > found.max_delay:
-            raise SpecError("--rec-delay", f"at most --max-delay, {found.max_delay} (ms)", found.rec_delay, "lower it")
+        if found.recurrent and not LEAST_RECURRENT_DELAY <= found.rec_delay <= found.max_delay:
+            expected = f"from {LEAST_RECURRENT_DELAY} to --max-delay, {found.max_delay} (ms)"
+            raise SpecError("--rec-delay", expected, found.rec_delay, "change it, or leave out --recurrent")
         if found.learn_constants and found.least_tau > (first := min(found.tau_mem, found.tau_syn)):
             expected = f"at most --tau-mem and --tau-syn, {first} (ms)"
             raise SpecError("--least-tau", expected, found.least_tau, "lower it")
         if found.patience and found.choose == "last":
             raise SpecError("--patience", "0 with --choose last", found.patience, "drop one of the two")
-        if found.freeze_delays and found.freeze_weights:
+        if found.freeze_delays and found.freeze_weights and not found.learn_constants:
             raise SpecError("--freeze-weights", "given without --freeze-delays", Verbatim("both"), "learn one of them")
         return found
+
+
+def with_defaults(options: dict[str, Any]) -> dict[str, Any]:
+    """The options of a run; one of an earlier version lacks newer settings, whose defaults change
+    nothing."""
+    newer = {one.name: one.default for one in fields(Settings)} if "hidden" in options else {}
+    return {**newer, **options}
 
 
 def add_settings(parser: argparse.ArgumentParser, presets: Mapping[str, Settings], preset: str) -> None:

@@ -142,8 +142,13 @@ def test_kept_neurons_keep_their_spikes_and_their_gradient(chosen: list) -> None
 
 @pytest.mark.parametrize("mask", [torch.ones(3), torch.ones(2, 3, dtype=torch.bool), torch.ones(4, dtype=torch.bool)])
 def test_a_mask_of_another_shape_or_type_is_refused(mask: torch.Tensor) -> None:
-    with pytest.raises(SpecError, match=r"`neurons` must be boolean, \[3, 3\], got torch"):
+    with pytest.raises(SpecError, match=r"`neurons` must be boolean, of shape \[3, 3\] or \[3\], got torch"):
         given_spikes().keep(mask)
+
+
+def test_a_mask_that_is_no_tensor_is_refused() -> None:
+    with pytest.raises(SpecError, match="`neurons` must be a tensor on cpu, as the spikes, got list"):
+        given_spikes().keep([True, False, True])  # type: ignore[arg-type]
 
 
 def test_counts_on_a_grid() -> None:
@@ -156,6 +161,13 @@ def test_counts_on_a_grid() -> None:
     assert torch.equal(dense, expected)
     assert spikes.to_dense(4.0).shape == (2, 3, 2) and spikes.to_dense(100.0).sum(1).tolist() == [[3, 1], [0, 3]]
     assert torch.equal(spikes.to_dense(0.7).sum(1), spikes.counts().float())
+
+
+@pytest.mark.parametrize("dt", [0.1, 0.2, 0.3, 0.7])
+def test_a_duration_of_whole_steps_has_no_further_one(dt: float) -> None:
+    """Although `n * dt / dt` may round to more than n."""
+    for n in range(1, 40):
+        assert Spikes.from_trains([[[]]], n * dt).to_dense(dt).shape == (1, n, 1)
 
 
 def test_a_grid_that_is_none_or_a_spike_after_the_trial_is_refused() -> None:

@@ -92,7 +92,8 @@ def test_parameters_are_drawn_clamped_saved_and_copied() -> None:
     assert copied is not None and torch.equal(copied, hidden.w_rec)
     with torch.no_grad():
         hidden.d_rec[0, 0], hidden.d_rec[1, 1], hidden.d[0, 0] = -1.0, 9.0, -2.0
-    assert hidden.project_() == 3 and hidden.d_rec.diagonal().tolist()[:2] == [0.0, 8.0]
+    assert hidden.project_() == 3 and hidden.d_rec.diagonal().tolist()[:2] == [0.1, 8.0]
+    network_of([hidden])  # so a loop takes time, as the specification asks
     assert repr(hidden).endswith("recurrent=True)") and "recurrent" not in repr(LIF(2, 2))
 
 
@@ -115,14 +116,18 @@ def test_what_does_not_fit_is_refused() -> None:
     hidden, out = layers()
     plain = LIF(3, 4, dtype=torch.float64)
     with pytest.raises(SpecError, match="`recurrent` must be True, got False; make the layer with"):
-        plain.initialise_recurrent_(0.0, 1.0)
+        plain.initialise_recurrent_(0.0, 1.0, 2.0)
     with pytest.raises(SpecError, match="`recurrent` must be True or False, got 2"):
         LIF(3, 4, recurrent=2)  # type: ignore[arg-type]
+    with pytest.raises(SpecError, match=r"`d_max` must be at least 0.1 \(ms\), got 0.05; a loop needs a delay"):
+        hidden.initialise_recurrent_(0.0, 1.0, 0.05)
+    with pytest.raises(SpecError, match=r"`max_delay` must be at least 0.1 \(ms\) for a recurrent layer"):
+        LIF(2, 2, recurrent=True, max_delay=0.0)
     with pytest.raises(SpecError, match="`d_max` must be at most max_delay, 8"):
         hidden.initialise_recurrent_(0.0, 1.0, 9.0)
-    with pytest.raises(SpecError, match=r"must be no connection onto itself, as layers\[0\], got 1; build the layer"):
+    with pytest.raises(SpecError, match=r"must be with no connection onto itself, as layers\[0\], got 1; build"):
         load_into([plain, out], network_of([hidden, out]))
-    with pytest.raises(SpecError, match="`population hidden1` must be one connection onto itself"):
+    with pytest.raises(SpecError, match="`population hidden1` must be with one connection onto itself"):
         load_into([hidden, out], network_of([plain, out]))
     twice = network_of([hidden, out])
     again = Connection("hidden1", "hidden1", np.ones((4, 4)), np.ones((4, 4)))

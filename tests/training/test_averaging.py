@@ -11,7 +11,9 @@ from fast.tasks import yin_yang
 from fast.tasks.saved_runs import opened
 from fast.train import main
 from fast.training import classify
+from fast.training.checkpoints import digest
 from fast.training.classify import Classification
+from fast.training.evaluation import Evaluation
 from tests.support.runs.short_runs import classification, run
 
 DECAY = 0.8
@@ -66,3 +68,21 @@ def test_a_finished_run_is_opened_with_its_average(tmp_path: Path, monkeypatch: 
 def test_without_an_average_the_learning_network_is_evaluated() -> None:
     training = classification()
     assert training.evaluated is training.network and "average" not in training.state()
+
+
+def test_the_best_average_is_kept_and_patience_counts_from_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The average of epoch 2 is the best; two epochs later the run ends with it."""
+    accuracies, averages = [0.3, 0.5, 0.4, 0.4, 0.9], list[str]()
+
+    def evaluated(self: Classification, split: str, **_: object) -> Evaluation:
+        averages.append(digest(self.evaluated.state_dict()))
+        right = round(10 * accuracies.pop(0)) if split == "valid" else 1
+        return Evaluation([[right, 10 - right, 0], [0, 0, 0]], 1.0)
+
+    monkeypatch.setattr(Classification, "evaluate", evaluated)
+    training = classification(average=DECAY, epochs=6, patience=2)
+    run(training, tmp_path / "run")
+    assert training.ended == 4 and training.best["epoch"] == 2
+    kept = torch.load(tmp_path / "run" / "network.pt", weights_only=True)
+    assert digest(kept) == averages[1] == averages[4], "the last evaluation is of the test split"
+    assert digest(training.evaluated.state_dict()) == averages[3], "and the last average is back afterwards"

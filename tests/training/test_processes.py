@@ -156,3 +156,10 @@ def test_the_seed_of_hashes_changes_nothing(folder: Path, monkeypatch: pytest.Mo
 
 def end(folder: Path, run: str) -> str:
     return digest(Checkpoints(folder / run).load()[0]["training"])
+
+
+@pytest.mark.full
+def test_resume_starts_a_run_in_all_processes(folder: Path) -> None:
+    """No checkpoint is there yet: the first process says so, and the other begins with it."""
+    assert "no checkpoint in" in train(folder, "early", 2, 3, "--resume")
+    assert apart(folder, "early") < 1e-9

@@ -14,27 +14,17 @@ from fast.compare import main as compare
 from fast.data.spike_files import fingerprints
 from fast.evaluate import main as evaluate
 from fast.export import main as export
-from fast.training.intervals import mean_half_width, student_t, wilson_interval
+from fast.train import main
 from reference.__main__ import main as reference
 from spec.nir_graph import from_nir
 from tests.support.runs import undrawn
+from tests.support.runs.finished_runs import OPTIONS, data_of, make_runs
 from tests.support.runs.written_files import small_trials, write
-
-OPTIONS = ["--task", "spikes", "--epochs", "2", "--hidden", "5", "--batch", "16", "--dtype", "float64", "--gain", "2"]
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Data; runs of two seeds with learned delays, and of two seeds with frozen delays."""
-    path = tmp_path_factory.mktemp("runs")
-    for seed, name in enumerate(("train", "valid", "test")):
-        write(path / f"{name}.h5", *small_trials(40, seed))
-    data = ["--data", *(str(path / f"{name}.h5") for name in ("train", "valid", "test"))]
-    for seed in range(2):
-        for name, more in (("free", []), ("frozen", ["--freeze-delays"])):
-            run = [*OPTIONS, *data, "--seed", str(seed), "--out", str(path / f"{name}{seed}"), *more]
-            assert undrawn.main(*run) in (0, 1)
-    return path
+    return make_runs(tmp_path_factory.mktemp("runs"))
 
 
 def test_an_evaluation_finds_what_the_run_found(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -59,31 +49,6 @@ def test_other_data_are_said_to_be_others(folder: Path, capsys: pytest.CaptureFi
     capsys.readouterr()
     assert evaluate([str(folder / "free0"), "--data", *(str(moved / Path(path).name) for path in sorted(data))]) == 0
     assert "the run had other data" in capsys.readouterr().err
-
-
-def test_runs_that_differ_in_their_seed_are_one_row(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert compare([str(folder / name) for name in ("free0", "free1", "frozen0", "frozen1")]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split()[:2] == ["freeze_delays", "seeds"]
-    assert [line.split()[:2] for line in lines[1:3]] == [["False", "2"], ["True", "2"]]
-    tests = [
-        [100 * json.loads((folder / f"{name}{seed}" / "result.json").read_text())["test_accuracy"] for seed in range(2)]
-        for name in ("free", "frozen")
-    ]
-    assert f"{np.mean(tests[0]):.1f} ± {np.std(tests[0], ddof=1):.1f}" in lines[1]
-    assert f"row 2 - row 1: {np.mean(tests[1]) - np.mean(tests[0]):+.1f}, too few seeds in common" in lines[-1]
-    assert "(too few seeds)" in lines[1], "two seeds give no interval"
-
-
-@pytest.mark.parametrize(
-    ("runs", "words"), [(["free0", "free0"], "name each run once"), (["nowhere"], "the folder of a finished run")]
-)
-def test_runs_that_cannot_be_compared(
-    runs: list[str], words: str, folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert compare([str(folder / name) for name in runs]) == 2
-    err = capsys.readouterr().err
-    assert words in err and err.count("\n") == 1
 
 
 def test_an_exported_network_runs_in_the_reference(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -126,6 +91,7 @@ def test_what_cannot_be_exported(
 
 DAMAGED = {
     "options that are a list": ("options.json", "[]"),
+    "options without a task": ("options.json", '{"seed": 0}'),
     "options without a seed": ("options.json", "{}"),
     "a result that is a list": ("result.json", "[1]"),
     "an accuracy that is none": ("result.json", '{"test_accuracy": null}'),
@@ -147,50 +113,47 @@ def test_a_damaged_record_is_named(
     assert "must be the folder of a finished run" in err and err.count("\n") == 1
 
 
-def copies(folder: Path, into: Path, tests: list[float], **changed: object) -> list[str]:
-    """Copies of a run as if these were its test accuracies, one per seed."""
-    paths = []
-    for seed, accuracy in enumerate(tests):
-        path = shutil.copytree(folder / "free0", into / str(seed))
-        for name, more in (("options.json", {"seed": seed, **changed}), ("result.json", {"test_accuracy": accuracy})):
-            (path / name).write_text(json.dumps({**json.loads((path / name).read_text()), **more}))
-        paths.append(str(path))
-    return paths
-
-
-def test_equal_runs_are_not_told_apart(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    one = copies(folder, tmp_path / "one", [0.5, 0.6, 0.7])
-    assert compare([*one, *copies(folder, tmp_path / "other", [0.5, 0.6, 0.7], wake=0.5)]) == 0
-    assert capsys.readouterr().out.rstrip().endswith(": not told apart")
-    assert compare([*one, *copies(folder, tmp_path / "worse", [0.4, 0.51, 0.6], wake=0.2)]) == 0
-    assert capsys.readouterr().out.rstrip().endswith(": apart")
-
-
-def test_an_interval_stays_within_0_and_100_per_cent(
+def test_a_run_of_an_earlier_version_is_read_with_neutral_settings(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert compare(copies(folder, tmp_path / "high", [0.9, 0.99, 1.0])) == 0
-    assert "to 100.0)" in capsys.readouterr().out
-    assert compare(copies(folder, tmp_path / "low", [0.0, 0.01, 0.1])) == 0
-    assert "(0.0 to" in capsys.readouterr().out
+    """It is evaluated, compared and resumed as if `--average 0` and so on had been said."""
+    old = shutil.copytree(folder / "free0", tmp_path / "old")
+    options = json.loads((old / "options.json").read_text())
+    older = {name: value for name, value in options.items() if name not in ("average", "dropout", "recurrent", "pool")}
+    (old / "options.json").write_text(json.dumps({**older, "seed": 1}))
+    assert compare([str(folder / "free0"), str(old)]) == 0
+    assert "row 2" not in capsys.readouterr().out, "equal settings are one row"
+    (old / "options.json").write_text(json.dumps(older))
+    assert evaluate([str(old), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["test"]["accuracy"] == json.loads(
+        (old / "result.json").read_text()
+    )["test_accuracy"]
+    assert undrawn.main(*OPTIONS, *data_of(folder), "--seed", "0", "--out", str(old), "--resume") in (0, 1)
 
 
-def test_a_comparison_is_drawn(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    runs = [*copies(folder, tmp_path / "one", [0.5, 0.6, 0.7]), *copies(folder, tmp_path / "two", [0.4], wake=0.5)]
-    picture = tmp_path / "picture.png"
-    assert compare([*runs, "--picture", str(picture)]) == 0
-    assert capsys.readouterr().out.endswith(f"picture: {picture}\n") and picture.stat().st_size > 5000
-    for name, said in (("picture.xyz", "`--picture` must be a file that ends in"), ("no/where.png", "cannot write")):
-        assert compare([*runs, "--picture", str(tmp_path / name)]) == 2
-        assert said in capsys.readouterr().err
+@pytest.mark.pictures
+def test_a_recurrent_run_is_drawn_exported_and_put_on_a_grid(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With learned time constants and an average; its own delays are drawn too."""
+    more = ["--recurrent", "--rec-delay", "0.3", "--rec-sd", "0.3", "--learn-constants", "--average", "0.5"]
+    run = folder / "recurrent"
+    assert main([*OPTIONS, *data_of(folder), *more, "--delay-lr", "5", "--out", str(run)]) in (0, 1)
+    assert "hidden to itself" in (run / "run.html").read_text() and "time constants" in (run / "run.html").read_text()
+    with np.load(run / "page.npz", allow_pickle=False) as page:
+        assert (page["d_rec_after_0"] >= 0.1).all() and (page["d_rec_after_0"] != page["d_rec_before_0"]).any()
+    assert export([str(run), "--case", str(folder / "recurrent.json"), "--nir", str(folder / "recurrent.nir")]) == 0
+    assert evaluate([str(run), "--split", "test", "--grid", "2", "0.5"]) == 0
+    rows = [line.split()[0] for line in capsys.readouterr().out.splitlines() if line.strip()]
+    assert rows[rows.index("exact") + 1 :][:2] == ["0.5", "2"]
 
 
-def test_runs_of_different_tasks_are_not_compared(
+def test_a_picture_that_cannot_be_written_is_an_error_of_one_line(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    other = copies(folder, tmp_path / "other", [0.5], task="braille")
-    assert compare([str(folder / "free0"), *other]) == 2
-    assert "must be a run of spikes, as the first, got" in capsys.readouterr().err
+    copy = shutil.copytree(folder / "free0", tmp_path / "copy")
+    (copy / "grid-test.png").mkdir()
+    assert evaluate([str(copy), "--split", "test", "--grid", "1"]) == 2
+    err = capsys.readouterr().err
+    assert "cannot write" in err and err.count("\n") == 1
 
 
 def test_files_of_one_name_are_known_apart(tmp_path: Path) -> None:
@@ -208,13 +171,3 @@ def test_a_damaged_network_is_refused(folder: Path, capsys: pytest.CaptureFixtur
     (copy / "network.pt").write_bytes((copy / "network.pt").read_bytes()[:-200])
     assert evaluate([str(copy)]) == 2
     assert "the folder of a run of this version" in capsys.readouterr().err
-
-
-def test_intervals_are_those_of_the_tables() -> None:
-    """Student's 0.975 quantiles; Wilson's interval for 8 of 10 and for 0 of 10."""
-    known = {1: 12.7062, 2: 4.3027, 3: 3.1824, 4: 2.7764, 9: 2.2622, 30: 2.0423, 120: 1.9799}
-    assert {n: round(student_t(n), 4) for n in known} == known
-    assert wilson_interval(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)
-    low, high = wilson_interval(0, 10)
-    assert low == pytest.approx(0.0, abs=1e-12) and high == pytest.approx(0.2775, abs=1e-4)
-    assert mean_half_width([1.0, 3.0]) is None and mean_half_width([1.0, 2.0, 3.0]) == pytest.approx(2.4841, abs=1e-4)

@@ -60,7 +60,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "amount": ({"weight_decay": -0.1}, "`--weight-decay` must be from 0"),
     "rec-delay": (
         {"recurrent": True, "rec_delay": 30.0, "delay": 1.0, "max_delay": 20.0},
-        r"`--rec-delay` must be at most --max-delay, 20.0 \(ms\), got 30.0",
+        r"`--rec-delay` must be from 0.1 to --max-delay, 20.0 \(ms\), got 30.0",
     ),
     "least-tau": (
         {"learn_constants": True, "least_tau": 6.0}, r"`--least-tau` must be at most --tau-mem and --tau-syn, 5.0",

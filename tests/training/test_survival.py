@@ -24,8 +24,9 @@ from tests.support.runs.short_runs import KilledError, Make, classification, kil
 def everything() -> Any:
     """A classification with every option that adds state, draws or parameters."""
     return classification(
-        recurrent=True, rec_sd=0.5, rec_delay=2.0, pool=2, dropout=0.3, average=0.8, label_smoothing=0.1, warm_up=1.5,
-        clip=0.5, learn_constants=True, constants_lr=0.05, spikes_strength=0.01,
+        hidden=(6, 5), inner_mean=1.5, inner_sd=0.8, recurrent=True, rec_sd=0.5, rec_delay=2.0, pool=2, dropout=0.3,
+        average=0.8, label_smoothing=0.1, warm_up=1.5, clip=0.5, learn_constants=True, constants_lr=0.05,
+        spikes_strength=0.01,
     )
 
 

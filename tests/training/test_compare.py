@@ -1,0 +1,100 @@
+"""`delayprop compare`: one row per setting, intervals over seeds, differences, a picture."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fast.compare import main as compare
+from fast.training.intervals import mean_half_width, student_t, wilson_interval
+from tests.support.runs.finished_runs import make_runs
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_runs(tmp_path_factory.mktemp("runs"))
+
+
+def test_runs_that_differ_in_their_seed_are_one_row(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert compare([str(folder / name) for name in ("free0", "free1", "frozen0", "frozen1")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split()[:2] == ["freeze_delays", "seeds"]
+    assert [line.split()[:2] for line in lines[1:3]] == [["False", "2"], ["True", "2"]]
+    tests = [
+        [100 * json.loads((folder / f"{name}{seed}" / "result.json").read_text())["test_accuracy"] for seed in range(2)]
+        for name in ("free", "frozen")
+    ]
+    assert f"{np.mean(tests[0]):.1f} ± {np.std(tests[0], ddof=1):.1f}" in lines[1]
+    assert f"row 2 - row 1: {np.mean(tests[1]) - np.mean(tests[0]):+.1f}, too few seeds in common" in lines[-1]
+    assert "(too few seeds)" in lines[1], "two seeds give no interval"
+
+
+@pytest.mark.parametrize(
+    ("runs", "words"), [(["free0", "free0"], "name each run once"), (["nowhere"], "the folder of a finished run")]
+)
+def test_runs_that_cannot_be_compared(
+    runs: list[str], words: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert compare([str(folder / name) for name in runs]) == 2
+    err = capsys.readouterr().err
+    assert words in err and err.count("\n") == 1
+
+
+def copies(folder: Path, into: Path, tests: list[float], **changed: object) -> list[str]:
+    """Copies of a run as if these were its test accuracies, one per seed."""
+    paths = []
+    for seed, accuracy in enumerate(tests):
+        path = shutil.copytree(folder / "free0", into / str(seed))
+        for name, more in (("options.json", {"seed": seed, **changed}), ("result.json", {"test_accuracy": accuracy})):
+            (path / name).write_text(json.dumps({**json.loads((path / name).read_text()), **more}))
+        paths.append(str(path))
+    return paths
+
+
+def test_equal_runs_are_not_told_apart(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one = copies(folder, tmp_path / "one", [0.5, 0.6, 0.7])
+    assert compare([*one, *copies(folder, tmp_path / "other", [0.5, 0.6, 0.7], wake=0.5)]) == 0
+    assert capsys.readouterr().out.rstrip().endswith(": not told apart")
+    assert compare([*one, *copies(folder, tmp_path / "worse", [0.4, 0.51, 0.6], wake=0.2)]) == 0
+    assert capsys.readouterr().out.rstrip().endswith(": apart")
+
+
+def test_an_interval_stays_within_0_and_100_per_cent(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert compare(copies(folder, tmp_path / "high", [0.9, 0.99, 1.0])) == 0
+    assert "to 100.0)" in capsys.readouterr().out
+    assert compare(copies(folder, tmp_path / "low", [0.0, 0.01, 0.1])) == 0
+    assert "(0.0 to" in capsys.readouterr().out
+
+
+def test_a_comparison_is_drawn(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runs = [*copies(folder, tmp_path / "one", [0.5, 0.6, 0.7]), *copies(folder, tmp_path / "two", [0.4], wake=0.5)]
+    picture = tmp_path / "picture.png"
+    assert compare([*runs, "--picture", str(picture)]) == 0
+    assert capsys.readouterr().out.endswith(f"picture: {picture}\n") and picture.stat().st_size > 5000
+    for name, said in (("picture.xyz", "`--picture` must be a file that ends in"), ("no/where.png", "cannot write")):
+        assert compare([*runs, "--picture", str(tmp_path / name)]) == 2
+        assert said in capsys.readouterr().err
+
+
+def test_runs_of_different_tasks_are_not_compared(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = copies(folder, tmp_path / "other", [0.5], task="braille")
+    assert compare([str(folder / "free0"), *other]) == 2
+    assert "must be a run of spikes, as the first, got" in capsys.readouterr().err
+
+
+def test_intervals_are_those_of_the_tables() -> None:
+    """Student's 0.975 quantiles; Wilson's interval for 8 of 10 and for 0 of 10."""
+    known = {1: 12.7062, 2: 4.3027, 3: 3.1824, 4: 2.7764, 9: 2.2622, 30: 2.0423, 120: 1.9799}
+    assert {n: round(student_t(n), 4) for n in known} == known
+    assert wilson_interval(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)
+    low, high = wilson_interval(0, 10)
+    assert low == pytest.approx(0.0, abs=1e-12) and high == pytest.approx(0.2775, abs=1e-4)
+    assert mean_half_width([1.0, 3.0]) is None and mean_half_width([1.0, 2.0, 3.0]) == pytest.approx(2.4841, abs=1e-4)
