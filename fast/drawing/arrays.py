@@ -36,7 +36,7 @@ class Layer:
     @property
     def name(self) -> str:
         """Both layers."""
-        return f"{self.pre} to {self.post}"
+        return f"{self.pre} to {'itself' if self.pre == self.post else self.post}"
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def page(run: Path, sizes: Sequence[int]) -> Page:
         layers.append(Layer(pre, post, *(arrays.numbers(name, *shape) for name in names)))
         if f"d_rec_after_{n}" in arrays.found:
             own = (arrays.numbers(name.replace("_", "_rec_", 1), shape[1], shape[1]) for name in names)
-            recurrent.append(Layer(post, "itself", *own))
+            recurrent.append(Layer(post, post, *own))
     trials = [_trial(arrays, 0, sizes, len(t))]
     while f"label_{len(trials)}" in arrays.found:
         trials.append(_trial(arrays, len(trials), sizes, len(t)))

@@ -137,7 +137,8 @@ def test_a_recurrent_run_is_drawn_exported_and_put_on_a_grid(folder: Path, capsy
     more = ["--recurrent", "--rec-delay", "0.3", "--rec-sd", "0.3", "--learn-constants", "--average", "0.5"]
     run = folder / "recurrent"
     assert main([*OPTIONS, *data_of(folder), *more, "--delay-lr", "5", "--out", str(run)]) in (0, 1)
-    assert "hidden to itself" in (run / "run.html").read_text() and "time constants" in (run / "run.html").read_text()
+    assert 'alt="moved delays, hidden to itself"' in (run / "run.html").read_text()
+    assert json.loads((run / "history.jsonl").read_text().splitlines()[0])["gradient"]["tau"] > 0
     with np.load(run / "page.npz", allow_pickle=False) as page:
         assert (page["d_rec_after_0"] >= 0.1).all() and (page["d_rec_after_0"] != page["d_rec_before_0"]).any()
     assert export([str(run), "--case", str(folder / "recurrent.json"), "--nir", str(folder / "recurrent.nir")]) == 0
