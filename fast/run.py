@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from fast.nn.devices import DEVICES, DTYPES, check_device
+from fast.nn.layouts import of_trains
 from fast.nn.losses import cross_entropy, first_spike_time, spike_time_mse
 from fast.nn.network import Activity, Network
 from fast.nn.spikes import Spikes
@@ -21,6 +22,7 @@ from spec import (
     Gradients,
     PopulationGradient,
     Result,
+    SpikeTrains,
     Tie,
 )
 from spec.checks import one_of
@@ -42,9 +44,9 @@ def run_case(case: Case, dtype: str = "float64", device: str = "cpu") -> Result:
     """
     check_device(device)
     network = Network(case.network, DTYPES[one_of(dtype, "dtype", tuple(DTYPES))]).requires_grad_().to(device)
-    inputs = {name: Spikes.from_trains([trains], case.duration).to(device) for name, trains in case.inputs.items()}
+    inputs = {name: _spikes(trains, case.duration).to(device) for name, trains in case.inputs.items()}
     if not inputs:  # legal: a silent network
-        inputs = {"": Spikes.from_trains([[]], case.duration).to(device)}
+        inputs = {"": _spikes(SpikeTrains(()), case.duration).to(device)}
     for spikes in inputs.values():
         spikes.times.requires_grad_()
     read = None
@@ -64,6 +66,12 @@ def run_case(case: Case, dtype: str = "float64", device: str = "cpu") -> Result:
         _gradients(case, network, inputs),
         tuple(sorted(_ties(activity))),
     )
+
+
+def _spikes(trains: SpikeTrains, duration: float) -> Spikes:
+    """One trial. A case has any unit of time, so no short duration is warned of."""
+    times, offsets, size = of_trains([trains], "ms")
+    return Spikes(times, offsets, 1, size, duration)
 
 
 def _numbers(tensor: Tensor) -> np.ndarray:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -26,7 +28,20 @@ class OneLineParser(argparse.ArgumentParser):
         super().__init__(prog=prog, description=description, allow_abbrev=False)
 
     def error(self, message: str) -> NoReturn:
-        raise SystemExit(report(self.prog, f"{message} (see --help)"))
+        raise SystemExit(report(self.prog, f"{message}{self._meant(message)} (see --help)"))
+
+    def _meant(self, message: str) -> str:
+        """`; did you mean ...?` for a word that is nearly an option, or a value of one."""
+        choice = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message)
+        option = re.search(r"unrecognized arguments: (--[^\s=]+)", message)
+        if choice:
+            word, known = choice[1], [one.strip(" '") for one in choice[2].split(",")]
+        elif option:
+            word, known = option[1], re.findall(r"(?<![\w-])--[\w-]+", self.format_help())
+        else:
+            return ""
+        near = difflib.get_close_matches(word, known, 1)
+        return f"; did you mean `{near[0]}`?" if near else ""
 
     def run(
         self,

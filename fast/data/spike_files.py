@@ -7,6 +7,7 @@ channel numbers), `labels`, and optionally `extra/speaker`.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -140,8 +141,8 @@ def read_spike_file(path: Path, channels: int, classes: int, duration: float) ->
         got = Verbatim(f"a file without one of them ({error.args[0]})")
         raise SpecError(str(path), expected, got, "check the file") from None
     except (OSError, TypeError, ValueError) as error:
-        remedy = "get the complete file" if path.exists() else "put the file there, or name its folder with --data"
-        raise SpecError(str(path), "a readable HDF5 file of spikes", Verbatim(error), remedy) from None
+        trouble, remedy = _trouble(path, error)
+        raise SpecError(str(path), "a readable HDF5 file of spikes", Verbatim(trouble), remedy) from None
     lengths = {"times": len(seconds), "units": len(units), "labels": len(labels)}
     if speakers is not None:
         lengths["speakers"] = len(speakers)
@@ -157,6 +158,21 @@ def read_spike_file(path: Path, channels: int, classes: int, duration: float) ->
         _check_record(name, times[n], units[n], labels[n], channels, classes, duration)
     units = [u.astype(np.int64) for u in units]
     return SpikeData(times, units, labels.astype(np.int64), channels, classes, speakers)
+
+
+def _trouble(path: Path, error: Exception) -> tuple[str, str]:
+    """Why a file cannot be read, without the words of the system or of a library; and a remedy."""
+    if not path.parent.is_dir():
+        return f"no such folder as {path.parent}", "name the folder of the files with --data"
+    if not path.exists():
+        return "no such file", "put the file there, or name its folder with --data"
+    if path.is_dir():
+        return "a folder", "name the file in it"
+    if not os.access(path, os.R_OK):
+        return "a file that may not be read", "give yourself the right to read it"
+    if isinstance(error, OSError):
+        return "a file that is damaged, or not HDF5", "get the complete file"
+    return "a file with spikes of another kind", "get the complete file"
 
 
 def held_out(data: SpikeData, share: int, seed: int) -> dict[str, SpikeData]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from fast.nn.layouts import warn_if_short
 from spec import Population
 
 CONSTANTS = ("tau_mem", "tau_syn", "v_th", "v_reset")
@@ -15,8 +14,6 @@ def register_constants(module: nn.Module, population: Population, dtype: torch.d
     """Register the constants of a population, None included, as parameters without gradient."""
     for name in CONSTANTS:
         values = getattr(population, name)
-        if values is not None and name.startswith("tau"):
-            warn_if_short(float(values.min()), name)
         constant = None if values is None else nn.Parameter(torch.tensor(values, dtype=dtype), requires_grad=False)
         module.register_parameter(name, constant)
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from fast.nn.autograd import Record
 from fast.nn.constants import constants_text, register_constants
+from fast.nn.layouts import warn_if_short
 from spec import Population, SpecError
 from spec.checks import finite_number, non_negative_time, whole_number
 from spec.errors import Verbatim
@@ -53,6 +54,8 @@ class SynapticLayer(nn.Module):
         self.record: Record | None = None
         checked = Population("layer", "li" if v_th is None else "lif", post, tau_mem, tau_syn, v_th, v_reset)
         register_constants(self, checked, dtype)
+        for name in ("tau_mem", "tau_syn"):
+            warn_if_short(float(getattr(checked, name).min()), name)
         self.initialise_(0.0, pre**-0.5)
 
     @property

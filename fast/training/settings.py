@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import argparse
 import typing
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import Field, dataclass, field, fields
 from functools import partial
 from typing import Any
 
@@ -164,17 +164,41 @@ def with_defaults(options: dict[str, Any]) -> dict[str, Any]:
     return {**newer, **options}
 
 
+GROUPS: dict[str, tuple[str, ...]] = {
+    "network": ("hidden", "recurrent", "pool", "tau_mem", "tau_syn", "readout", "gain", "max_delay"),
+    "first values": (
+        "w_mean", "w_sd", "inner_mean", "inner_sd", "rec_sd", "out_sd", "delay", "rec_delay",
+    ),
+    "steps": (
+        "epochs", "batch", "lr", "out_lr", "delay_lr", "schedule", "warm_up", "ease_in", "clip", "weight_decay",
+        "freeze_weights", "freeze_delays",
+    ),
+    "time constants": ("learn_constants", "constants_lr", "least_tau"),
+    "generalisation": ("dropout", "average", "label_smoothing"),
+    "activity": ("spikes_strength", "spikes_target", "wake"),
+    "augmentation": ("shift", "spread", "stretch", "blend", "drop"),
+    "end": ("choose", "patience", "test", "certify"),
+}
+"""The settings as `--help` shows them."""
+
+
 def add_settings(parser: argparse.ArgumentParser, presets: Mapping[str, Settings], preset: str) -> None:
-    """Adds `--preset` and one option per field; the defaults are the values of `preset`."""
+    """Adds `--preset`, and in groups one option per field; the defaults are those of `preset`."""
     parser.add_argument("--preset", choices=tuple(presets), default=preset, help="source of the defaults below")
+    by_name = {one.name: one for one in fields(Settings)}
+    for title, names in GROUPS.items():
+        _add_group(parser.add_argument_group(title), [by_name[name] for name in names], presets[preset])
+
+
+def _add_group(group: argparse._ArgumentGroup, settings: Sequence[Field], preset: Settings) -> None:
     types = typing.get_type_hints(Settings)
-    for one in fields(Settings):
-        name, value = f"--{one.name.replace('_', '-')}", getattr(presets[preset], one.name)
+    for one in settings:
+        name, value = f"--{one.name.replace('_', '-')}", getattr(preset, one.name)
         if types[one.name] is bool:
-            parser.add_argument(name, action=argparse.BooleanOptionalAction, default=value, help=one.metadata["help"])
+            group.add_argument(name, action=argparse.BooleanOptionalAction, default=value, help=one.metadata["help"])
             continue
         several = isinstance(value, tuple)
-        parser.add_argument(
+        group.add_argument(
             name, type=int if several else types[one.name], default=list(value) if several else value,
             nargs="+" if several else None, choices=one.metadata["choices"],
             help=f"{one.metadata['help']} (default: {' '.join(map(str, value)) if several else value})",

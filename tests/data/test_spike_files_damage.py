@@ -189,3 +189,19 @@ def test_a_damaged_record_is_named(change: Change, words: str, path: Path) -> No
     with pytest.raises(SpecError, match=words) as refusal:
         read(path)
     assert "mine.h5" in str(refusal.value)
+
+
+def test_what_is_in_the_way_is_said_in_plain_words(tmp_path: Path) -> None:
+    """Neither the system's nor the library's words."""
+    (tmp_path / "folder.h5").mkdir()
+    (tmp_path / "text.h5").write_text("spikes")
+    for path, words in {
+        tmp_path / "no" / "train.h5": f"got no such folder as {tmp_path / 'no'}",
+        tmp_path / "train.h5": "got no such file; put the file there",
+        tmp_path / "folder.h5": "got a folder; name the file in it",
+        tmp_path / "text.h5": "got a file that is damaged, or not HDF5; get the complete file",
+    }.items():
+        with pytest.raises(SpecError) as caught:
+            read_spike_file(path, 7, 2, 100.0)
+        said = str(caught.value).replace("...", "")
+        assert words[:40] in said and "Errno" not in said and "h5" not in said.split("got", 1)[1].replace("h5;", "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ import pytest
 
 from fast.tasks.registry import CLASSIFYING
 from fast.train import main
-from fast.training.settings import Settings, add_settings
+from fast.training.settings import GROUPS, Settings, add_settings
 from spec import SpecError
+from tests import ROOT
 
 DEFAULT = Settings()
 
@@ -101,3 +103,37 @@ def test_a_word_that_is_not_known_is_refused(
     assert main(["--task", "yin-yang", *arguments]) == 2
     err = capsys.readouterr().err
     assert arguments[0] in err and err.count("\n") == 1 and list(tmp_path.iterdir()) == []
+
+
+def test_help_and_page_show_every_setting_in_its_group() -> None:
+    """Each setting is in one group; the page lists the groups of `--help`, in their order."""
+    names = [name for group in GROUPS.values() for name in group]
+    assert sorted(names) == sorted(one.name for one in fields(Settings))
+    page = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| ([a-z ]+) \| (`--.*) \|$", page, re.MULTILINE))
+    assert list(rows) == list(GROUPS)
+    for group, names_of_group in GROUPS.items():
+        options = {"--no-test" if name == "test" else f"--{name.replace('_', '-')}" for name in names_of_group}
+        assert set(re.findall(r"`(--[\w-]+)`", rows[group])) == options
+
+
+def test_help_is_printed_in_groups(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--task", "shd", "--help"])
+    said = capsys.readouterr().out
+    titles = [line.removesuffix(":") for line in said.splitlines() if re.fullmatch(r"[a-z ]+:", line)]
+    assert titles[1:] == list(GROUPS)
+
+
+NEARLY = {
+    "a task": (["--task", "yinyang"], "; did you mean `yin-yang`? (see --help)"),
+    "an option": (["--task", "shd", "--hiden", "3"], "; did you mean `--hidden`? (see --help)"),
+    "an option with its value": (["--task", "shd", "--delay-rl=3"], "; did you mean `--delay-lr`? (see --help)"),
+    "a value": (["--task", "shd", "--schedule", "cosin"], "; did you mean `cosine`? (see --help)"),
+    "nothing near": (["--task", "xxxx"], "'spikes') (see --help)"),
+}
+
+
+@pytest.mark.parametrize(("words", "end"), NEARLY.values(), ids=NEARLY.keys())
+def test_a_word_that_is_nearly_right_is_guessed(words: list[str], end: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 2
+    assert capsys.readouterr().err.rstrip().endswith(end)

@@ -48,7 +48,7 @@ BAD_OPTIONS = {
     "resume without out": (["--task", "sequence", "--resume"], "`--resume` must be given with --out"),
     "epochs 0 in yin-yang": (["--task", "yin-yang", "--epochs", "0"], "`--epochs` must be a whole number from 1"),
     "no data": (["--task", "braille"], "`--data` must be the folder of braille_{train,valid,test}.h5, got nothing"),
-    "data folder missing": (["--task", "braille", "--data", "nowhere"], "put the file there"),
+    "data folder missing": (["--task", "braille", "--data", "nowhere"], "got no such folder as nowhere; name"),
 }
 
 
