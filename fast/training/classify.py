@@ -78,7 +78,7 @@ class Classification:
         self.initial_parameters, self.epoch, self.began = self._parameters(), Epoch(), time.perf_counter()
         self.best: dict[str, Any] = {"accuracy": -1.0, "epoch": 0, "network": self.initial_parameters}
         self.last_batch: tuple[Spikes, Tensor, list[Tensor] | None] | None = None
-        self.progress = Progress(self.batches.per_epoch, processes.is_first)
+        self.progress = Progress(self.batches.per_epoch, settings.epochs, processes.is_first)
 
     @property
     def evaluated(self) -> Classifier:

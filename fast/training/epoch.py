@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,24 +73,31 @@ def printed_line(entry: dict[str, Any]) -> str:
 
 
 class Progress:
-    """A progress bar per epoch on standard error, if that is a terminal.
+    """A progress bar per epoch on standard error, if that is a terminal; it shows the time left.
 
     Args:
         steps: number of steps in an epoch.
+        epochs: of the whole run.
         prints: whether this process prints at all.
     """
 
-    def __init__(self, steps: int, prints: bool) -> None:
-        self.steps, self.disable = steps, None if prints else True  # None: tqdm hides the bar unless on a terminal
+    def __init__(self, steps: int, epochs: int, prints: bool) -> None:
+        self.steps, self.epochs = steps, epochs
+        self.disable = None if prints else True  # None: tqdm hides the bar unless on a terminal
         self.bar: tqdm | None = None
+        self.began, self.taken = time.perf_counter(), 0  # steps of this process, which may have resumed
 
     def update(self, number: int, done: int, epoch: Epoch) -> None:
         """Shows that `done` steps of epoch `number` are taken."""
         if self.bar is None:
             self.bar = tqdm(total=self.steps, disable=self.disable, leave=False, dynamic_ncols=True, unit="step")
         trials = epoch.sums["trials"]
-        self.bar.set_description(f"epoch {number}", refresh=False)
+        self.taken += 1
+        left = (self.epochs - number) * self.steps + self.steps - done
+        seconds = left * (time.perf_counter() - self.began) / self.taken
+        self.bar.set_description(f"epoch {number} of {self.epochs}", refresh=False)
         self.bar.set_postfix({
+            "run": f"{tqdm.format_interval(seconds)} left",
             "loss": f"{epoch.sums['loss'] / trials:.3f}", "accuracy": f"{epoch.sums['right'] / trials:.1%}",
             "spikes": f"{float(epoch.fired.mean()) / trials:.1f}",
             "silent": f"{float((epoch.fired == 0).double().mean()):.0%}",

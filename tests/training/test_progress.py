@@ -1,0 +1,44 @@
+"""The bar of a run: the epoch of how many, and the time left of the whole run."""
+
+from __future__ import annotations
+
+import io
+import re
+import sys
+
+import pytest
+import torch
+
+from fast.training import epoch
+from fast.training.epoch import Epoch, Progress
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_the_bar_counts_epochs_and_the_time_left_of_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four epochs of 10 steps, 3 s each: after 5 steps of the second epoch 25 are left, 75 s."""
+    seconds = [100.0]
+    terminal = Terminal()
+    monkeypatch.setattr(epoch.time, "perf_counter", lambda: seconds[0])
+    monkeypatch.setattr(sys, "stderr", terminal)
+    progress, sums = Progress(10, 4, True), Epoch()
+    sums.fired = torch.zeros(3)
+    sums.sums["trials"] = 5.0
+    for done in range(1, 6):
+        seconds[0] += 3.0
+        progress.update(2, done, sums)
+    assert progress.bar is not None
+    progress.bar.refresh()
+    progress.close()
+    assert "epoch 2 of 4" in terminal.getvalue() and "run=01:15 left" in terminal.getvalue()
+
+
+def test_nothing_is_drawn_into_a_file(capfd: pytest.CaptureFixture[str]) -> None:
+    progress, sums = Progress(2, 1, True), Epoch()
+    sums.sums["trials"] = 1.0
+    progress.update(1, 1, sums)
+    progress.close()
+    assert not re.search("epoch", capfd.readouterr().err)
