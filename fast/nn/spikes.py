@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from fast.nn.devices import check_device
 from fast.nn.layouts import check_layout, checked_duration, of_dense, of_events, of_trains, on_grid
 from fast.nn.raster import draw_raster
 from fast.nn.trials import Trials
@@ -174,10 +175,13 @@ class Spikes(Trials):
 
         Raises:
             SpecError: a dtype instead of a device. Times are float64 for layers of any dtype.
+            UnsupportedError: a GPU that is missing; the message names the missing part.
         """
         if not isinstance(device, torch.device | str):
             remedy = "times are float64 for every layer; `layer.to(dtype)` changes the precision"
             raise SpecError("device", "a torch device or its name", Verbatim(device), remedy)
+        if torch.device(device).type == "cuda":
+            check_device(str(device))
         return replace(self, times=self.times.to(device), offsets=self.offsets.to(device))
 
     def detach(self) -> Spikes:

@@ -132,6 +132,9 @@ class RunFolder(Folder):
 
     def truncate_log(self, lines: int) -> None:
         path = self.path / LOG
+        if path.is_dir():
+            got = Verbatim(f"the folder {path}")
+            raise SpecError("--resume", "given for a run whose log is a file", got, "remove it")
         try:
             found = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
             self.history = [json.loads(line) for line in found[:lines]]
@@ -157,6 +160,8 @@ def _refused_as_option() -> Iterator[None]:
 def _new(out: str | None, task: str) -> Path:
     if out is None:
         return _first_free(Path("runs"), task)
+    if not out.isprintable():
+        raise SpecError("--out", "a name of letters that can be printed", Verbatim(ascii(out)), "name another folder")
     path = Path(out)
     path.mkdir(parents=True, exist_ok=True)
     if not is_unstarted(path):

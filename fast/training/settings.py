@@ -54,6 +54,14 @@ def amount(value: Any, name: str) -> float:
     return number
 
 
+def delay_bound(value: Any, name: str) -> float:
+    """A delay in ms from 0 to `LARGEST`."""
+    delay = non_negative_time(value, name)
+    if delay > LARGEST:
+        raise SpecError(name, f"at most {LARGEST:g} (ms)", delay, "give it in ms")
+    return delay
+
+
 def setting(
     default: Any, check: Callable[..., Any] | None, help: str, choices: tuple[str, ...] | None = None
 ) -> Any:
@@ -87,9 +95,9 @@ class Settings:
     inner_sd: float = setting(0.03, amount, "standard deviation of the initial weights between hidden layers")
     rec_sd: float = setting(0.02, amount, "standard deviation of the initial weights within a recurrent layer")
     out_sd: float = setting(0.03, amount, "standard deviation of the initial weights onto outputs; their mean is 0")
-    delay: float = setting(100.0, non_negative_time, "largest initial delay onto hidden neurons, ms")
-    rec_delay: float = setting(30.0, non_negative_time, "largest initial delay within a recurrent layer, ms")
-    max_delay: float = setting(1000.0, non_negative_time, "upper bound of every delay, ms")
+    delay: float = setting(100.0, delay_bound, "largest initial delay onto hidden neurons, ms")
+    rec_delay: float = setting(30.0, delay_bound, "largest initial delay within a recurrent layer, ms")
+    max_delay: float = setting(1000.0, delay_bound, "upper bound of every delay, ms")
     lr: float = setting(1e-3, step_size, "step size of Adam for weights")
     delay_lr: float = setting(1.0, delay_step_size, "step size of Adam for delays, ms")
     out_lr: float = setting(0.0, amount, "step size of Adam for weights onto outputs; 0: that of --lr")

@@ -176,3 +176,9 @@ def test_a_grid_that_is_none_or_a_spike_after_the_trial_is_refused() -> None:
     late = Spikes(torch.tensor([9.0], dtype=torch.float64), torch.tensor([0, 1]), 1, 1, 8.0)
     with pytest.raises(SpecError, match=r"`times` must be at most `duration`, 8\.0"):
         late.to_dense(1.0)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is there")
+def test_a_gpu_that_is_missing_is_named() -> None:
+    with pytest.raises(UnsupportedError, match=r"`device` must be one that is there, got cuda wi.*, or use the CPU"):
+        given_spikes().to("cuda")

@@ -67,6 +67,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "least-tau": (
         {"learn_constants": True, "least_tau": 6.0}, r"`--least-tau` must be at most --tau-mem and --tau-syn, 5.0",
     ),
+    "delay beyond use": ({"max_delay": 1e39}, r"`--max-delay` must be at most 1e\+06 \(ms\), got 1e\+39"),
     "average": ({"average": 1.0}, "`--average` must be at least 0 and below 1"),
     "dropout": ({"dropout": 1.0}, "`--dropout` must be at least 0 and below 1"),
     "pool": ({"pool": 0}, "`--pool` must be a whole number from 1"),

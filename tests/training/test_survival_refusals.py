@@ -187,3 +187,17 @@ def test_resume_refuses_a_folder_of_something_else(tmp_path: Path, capsys: pytes
     assert main(["--task", "sequence", "--out", str(tmp_path), "--resume"]) == 2
     assert "`--resume` must be given with the --out of a run" in capsys.readouterr().err
     assert [one.name for one in tmp_path.iterdir()] == ["letter.txt"]
+
+
+def test_a_log_that_is_a_folder_and_a_name_that_is_no_text_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--task", "sequence", "--epochs", "2", "--out"]
+    assert main([*words, str(tmp_path / "run")]) in (0, 1)
+    (tmp_path / "run" / LOG).unlink()
+    (tmp_path / "run" / LOG).mkdir()
+    assert main([*words, str(tmp_path / "run"), "--resume"]) == 2
+    assert main([*words, os.fsdecode(bytes(tmp_path) + b"/\xff")]) == 2
+    err = capsys.readouterr().err.splitlines()
+    assert "must be given for a run whose log is a file" in err[0]
+    assert "`--out` must be a name of letters that can be printed" in err[1] and len(err) == 2
