@@ -11,8 +11,11 @@ from tests.support.faults.planting import Fault, outcome
 
 pytestmark = pytest.mark.full
 
-CHECKPOINTS, SURVIVAL, CLASSIFY, PROCESSES, ACTIVITY = (
-    f"training/test_{name}.py" for name in ("checkpoints", "survival", "classify", "processes", "activity")
+CHECKPOINTS, SURVIVAL, CLASSIFY, PROCESSES, ACTIVITY, EVALUATION, DROPOUT, AVERAGING = (
+    f"training/test_{name}.py"
+    for name in (
+        "checkpoints", "survival", "classify", "processes", "activity", "evaluation", "dropout", "averaging"
+    )
 )
 REFUSALS = SURVIVAL.replace("test_survival", "test_survival_refusals")
 AUGMENT = "data/test_augment.py"
@@ -87,6 +90,48 @@ FAULTS = (
     (fault("chosen on test", "classify.py", 'self.evaluate("valid"', 'self.evaluate("test"'), CLASSIFY, "looked_at"),
     (fault("the end forgotten", "classify.py", 'self.ended = state["ended"]', "pass"), CLASSIFY, "stays_ended"),
     (fault("draws by themselves", "data/augment.py", "[seed, epoch, trial, DRAWS]", ""), AUGMENT, "what_is_drawn"),
+    (
+        fault("confusions transposed", "evaluation.py", "index_put_((labels, answers)", "index_put_((answers, labels)"),
+        EVALUATION,
+        "rows_are",
+    ),
+    (
+        fault("one split for ever", "data/spike_files.py", "default_rng([seed, DRAWS])", "default_rng(0)"),
+        EVALUATION,
+        "each_seed",
+    ),
+    (
+        fault(
+            "baseline fitted on test",
+            "evaluation.py",
+            "train.counts()).double(), torch.from_numpy(train.labels)",
+            "test.counts()).double(), torch.from_numpy(test.labels)",
+        ),
+        EVALUATION,
+        "baseline",
+    ),
+    (
+        fault("validated on training", "classify.py", 'self.evaluate("valid", check', 'self.evaluate("train", check'),
+        EVALUATION,
+        "its_own_trials",
+    ),
+    (
+        fault("the last network tested", "classify.py", '.load_state_dict(best["network"])', ".eval()"),
+        EVALUATION,
+        "chosen_network",
+    ),
+    (fault("dropout not scaled", "model.py", "1 / (1 - self.dropout)", "1.0"), DROPOUT, "what_is_left"),
+    (fault("one mask for ever", "dropout.py", "[seed, step, int(trial), DRAWS]", "[seed, trial]"), DROPOUT, "a_draw"),
+    (
+        fault("average not evaluated", "classify.py", 'cast("Classifier", self.averaged.module)', "self.network"),
+        AVERAGING,
+        "what_is_evaluated",
+    ),
+    (
+        fault("average forgotten", "classify.py", 'self.averaged.load_state_dict(state["average"])', "pass"),
+        SURVIVAL,
+        KILLED.replace("classification", "everything"),
+    ),
     (fault("spikes pushed off", "activity.py", "dR_dt = -strength", "dR_dt = strength"), ACTIVITY, "the_pull_is"),
 )
 SLOW = (  # training in processes without compiled kernels

@@ -1,0 +1,88 @@
+"""An evaluation counts the right trials; the splits, and the baseline, are those they should be."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from fast import Spikes
+from fast.data.spike_files import SpikeData, held_out
+from fast.training.checkpoints import digest
+from fast.training.classify import Classification
+from fast.training.evaluation import Evaluation, count_baseline, evaluate
+from fast.training.processes import Processes
+from tests.support.runs.short_runs import classification, run
+
+DURATION = 10.0
+
+
+def trials_of(counts: list[list[int]], labels: list[int]) -> SpikeData:
+    """Trials of these spike counts per channel, all within the duration."""
+    units = [np.repeat(np.arange(len(row)), row) for row in counts]
+    times = [np.linspace(1.0, 9.0, len(row)) for row in units]
+    return SpikeData(times, units, np.array(labels), len(counts[0]), 3)
+
+
+class Answers(torch.nn.Module):
+    """Answers the number of spikes in channel 0, and nothing where there are 3."""
+
+    def forward(self, spikes: Spikes) -> tuple[Tensor, list[Spikes]]:
+        answer = spikes.counts()[:, 0]
+        return torch.nn.functional.one_hot(answer, 4)[:, :3].double(), []
+
+    def loss(self, y: Tensor, labels: Tensor) -> Tensor:
+        return torch.zeros(())
+
+
+def test_rows_are_classes_and_columns_answers() -> None:
+    """Class 2 is answered 1 twice and once with nothing; class 0 once 2, and class 1 rightly."""
+    data = trials_of([[1], [1], [3], [2], [1]], [2, 2, 2, 0, 1])
+    found = evaluate(Answers(), data, DURATION, 2, Processes())
+    assert found.confusion == [[0, 0, 1, 0], [0, 1, 0, 0], [0, 2, 0, 1]]
+    assert (found.correct, found.trials, found.accuracy) == (1, 5, 0.2)
+
+
+def test_each_seed_holds_out_trials_of_its_own() -> None:
+    """Equal ones for an equal seed."""
+    data = trials_of([[n] for n in range(60)], [0] * 60)
+    first, again, other = (
+        [len(units) for units in held_out(data, 10, seed)["valid"].units] for seed in (0, 0, 1)
+    )
+    assert len(first) == 6 and first == again and first != other
+
+
+def test_the_baseline_is_fitted_on_training_trials() -> None:
+    """Many spikes mean class 1 in training and class 0 in the test: the fit must be wrong there."""
+    train = trials_of([[1], [9]] * 10, [0, 1] * 10)
+    test = trials_of([[1], [9]] * 10, [1, 0] * 10)
+    assert count_baseline(train, train) == 1.0
+    assert count_baseline(train, test) == 0.0
+
+
+def test_each_split_has_its_own_trials(tmp_path: Path) -> None:
+    """The loss that the log states is found again on the validation split alone."""
+    training = classification(epochs=1)
+    run(training, tmp_path / "run")
+    (line,) = map(json.loads, (tmp_path / "run" / "history.jsonl").read_text().splitlines())
+    losses = {split: training.evaluate(split).loss for split in ("train", "valid", "test")}
+    assert line["valid_loss"] == losses["valid"] and len(set(losses.values())) == 3
+
+
+def test_the_chosen_network_is_tested(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Epoch 1 validates best, so the test split sees its network; then the last one is back."""
+    seen: list[tuple[str, str]] = []
+
+    def evaluated(self: Classification, split: str, **_: object) -> Evaluation:
+        seen.append((split, digest(self.evaluated.state_dict())))
+        return Evaluation([[9, 1, 0], [0, 0, 0]] if len(seen) == 1 else [[1, 9, 0], [0, 0, 0]], 1.0)
+
+    monkeypatch.setattr(Classification, "evaluate", evaluated)
+    training = classification()
+    run(training, tmp_path / "run")
+    assert [split for split, _ in seen] == ["valid", "valid", "valid", "test"]
+    assert seen[3][1] == seen[0][1] != seen[2][1] == digest(training.evaluated.state_dict())
