@@ -106,8 +106,8 @@ def _as_layers(stage: Stage) -> list:
     none.grad = torch.zeros_like(none)
     no_constants = {"tau_mem": none, "tau_syn": none, "v_th": None, "v_reset": None}
     return [
-        SimpleNamespace(w=link.w, d=link.d, record=stage.record, **(constants(stage) if n == 0 else no_constants))
-        for n, link in enumerate(links(stage))
+        SimpleNamespace(weights=[link.w], delays=[link.d], record=stage.record, **own)
+        for link, own in zip(links(stage), (constants(stage), no_constants), strict=True)
     ]
 
 

@@ -99,7 +99,7 @@ def residuals(layers: Sequence[LIF | LI], spikes: Spikes, output: Tensor, dL_dou
     # The gradient of a time sums w (lambda_V - lambda_I) over arrivals, so it has the rounding
     # error of these parts; dL/dw gives lambda_I. If no time matters (one spike), they cancel.
     tau_syn = min(float(layer.tau_syn.detach().min()) for layer in layers if len(layer.tau_syn))
-    parts = [_gradient(layers[0].d), *(_product(w) / tau_syn for layer in layers for w in layer.weights)]
+    parts = [_gradient(layers[0].delays[0]), *(_product(w) / tau_syn for layer in layers for w in layer.weights)]
     return Residuals(_relative(A), _relative(B), _relative(C, parts))
 
 

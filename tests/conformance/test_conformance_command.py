@@ -193,7 +193,7 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "digits in words": (["--command", "x", "--digits", "two"], "argument --digits: invalid float value: 'two'"),
     "json nowhere": (["--command", "x", "--json", "no/x"], "`json` must be a place that can be written to, got no/x: "),
     "save into a file": (["--save", "README.md"], "`save` must be a place that can be written to, got README.md: "),
-    "abbreviated": (["--lis"], "unrecognized arguments: --lis (see --help)"),
+    "abbreviated": (["--lis"], "unrecognized arguments: --lis; did you mean `--list`? (see --help)"),
 }
 
 
