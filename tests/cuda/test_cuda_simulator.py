@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from tests import ROOT
+from tests.support.forking import HUNG
 
 PROGRAM = """
 import sys
@@ -29,6 +30,7 @@ def simulate(networks: str, *options: str, **environment: str) -> None:
         env={**os.environ, "NUMBA_ENABLE_CUDASIM": "1", **environment},
         capture_output=True,
         text=True,
+        timeout=HUNG,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     print(done.stdout.splitlines()[-1])

@@ -13,7 +13,7 @@ import pytest
 
 from fast.training.checkpoints import Checkpoints, digest
 from tests import ROOT
-from tests.support.forking import started
+from tests.support.forking import HUNG, started
 from tests.support.runs.written_files import small_trials, write
 
 OPTIONS = [
@@ -68,7 +68,8 @@ def ran(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     """Runs Python with one thread on the packages under test (a copy, if a fault is planted)."""
     path = os.pathsep.join([*os.environ.get("PYTHONPATH", "").split(os.pathsep), str(ROOT)]).lstrip(os.pathsep)
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "PYTHONPATH": path}
-    return subprocess.run([sys.executable, *command], capture_output=True, text=True, cwd=folder, env=environment)
+    command = [sys.executable, *command]
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, timeout=HUNG)
 
 
 def apart(folder: Path, run: str, other: str = "one") -> float:

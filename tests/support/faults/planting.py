@@ -19,7 +19,7 @@ from typing import Any
 from spec import Case, Result
 from tests import ROOT
 from tests.support.faults.catalogue import Fault
-from tests.support.forking import called
+from tests.support.forking import HUNG, called
 
 WITHOUT_KERNELS = ("training", "data")  # folders of `fast` that the server of forks has not imported
 
@@ -47,7 +47,8 @@ def findings_on_cuda(folder: Path, evidence: Path) -> dict[str, float]:
     """`findings` with the CUDA kernels on a simulated GPU, which takes a fresh interpreter."""
     program = f"from tests.support.faults.planting import simulate; simulate({str(folder)!r}, {str(evidence)!r})"
     environment = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=HUNG)
     assert done.returncode == 0, done.stderr
     found: dict[str, float] = json.loads(done.stdout)
     return found
