@@ -31,7 +31,7 @@ def test_the_program_of_the_readme_learns(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_control_with_frozen_delays_it_does_not(capsys: pytest.CaptureFixture[str]) -> None:
-    frozen = PROGRAM.replace('"lr": 0.2}', '"lr": 0.0}')
+    frozen = PROGRAM.replace("delay_lr=0.2", "delay_lr=1e-12")  # ms
     assert frozen != PROGRAM
     assert min(learned(frozen, capsys)) > 5.0
 
