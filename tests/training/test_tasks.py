@@ -117,9 +117,10 @@ def test_ssc_runs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_shd_runs(folder: Path) -> None:
+    """The preset makes one input of five channels."""
     sizes = ["--epochs", "1", "--hidden", "4", "--batch", "10", "--valid-speakers", "1"]
     assert main(["--task", "shd", "--data", str(folder), "--out", str(folder / "run"), *sizes]) in (0, 1)
-    assert json.loads((folder / "run" / "result.json").read_text())["network"] == "700-4-20"
+    assert json.loads((folder / "run" / "result.json").read_text())["network"] == "140-4-20"
 
 
 def own_files(folder: Path, names: tuple[str, ...]) -> list[str]:
