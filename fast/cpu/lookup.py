@@ -84,6 +84,22 @@ def add_to_sums(lane, time, both, row, block, terms, keep, sums):
     sums[OF_I + lane] += of_I
 
 
+@inlined
+def add_group(start, stop, first, spikes, block, scratch, keep, sums, width):
+    """`add_to_sums` for spikes `start..stop-1` of a group that began with `first`."""
+    for n in range(start, stop):
+        time, row = spikes.time[n], spikes.source[n] * LANES
+        terms, add = moved(scratch.terms, (n - first) * (TERMS * LANES)), moved(sums, spikes.source[n] * width)
+        if block.alike:
+            both = factors_at(n - start, scratch.factors)
+            for lane in range(LANES):
+                add_to_sums(lane, time, both, row, block, terms, keep, add)
+        else:
+            for lane in range(LANES):
+                both = both_factors(time, lane, True, block, block.clock.terms)
+                add_to_sums(lane, time, both, row, block, terms, keep, add)
+
+
 @vectorised
 def gather(first, last, spikes, block, ring, scratch, keep, sums, width):
     """Look the adjoint up at the arrivals of spikes `first..last-1`.
@@ -105,17 +121,12 @@ def gather(first, last, spikes, block, ring, scratch, keep, sums, width):
             special = gather_row(ring, moved(scratch.place, k * LANES), moved(scratch.terms, k * (TERMS * LANES)))
             scratch.special[k] = special
             any_special |= special
-        for n in range(start, stop):  # not above: LLVM would hand what is gathered on lane by lane
-            time, row = spikes.time[n], spikes.source[n] * LANES
-            terms, add = moved(scratch.terms, (n - first) * (TERMS * LANES)), moved(sums, spikes.source[n] * width)
-            if block.alike:
-                both = factors_at(n - start, scratch.factors)
-                for lane in range(LANES):
-                    add_to_sums(lane, time, both, row, block, terms, keep, add)
-            else:
-                for lane in range(LANES):
-                    both = both_factors(time, lane, True, block, block.clock.terms)
-                    add_to_sums(lane, time, both, row, block, terms, keep, add)
+        # Not above: LLVM would hand what is gathered on lane by lane. Two loops, since a store under a
+        # condition is slow on machines without AVX-512.
+        if keep:
+            add_group(start, stop, first, spikes, block, scratch, True, sums, width)
+        else:
+            add_group(start, stop, first, spikes, block, scratch, False, sums, width)
     return any_special
 
 

@@ -68,8 +68,12 @@ def _gather_row(typing: Any, pairs: Any, place: Any, found: Any) -> Any:
         for n, values in enumerate((first, second)):
             target = builder.gep(found, [ir.IntType(32)(n * LANES)])
             builder.store(values, builder.bitcast(target, values.type.as_pointer()), align=4)
-        is_nan = builder.bitcast(builder.fcmp_unordered("uno", first, first), ir.IntType(LANES))
-        return builder.zext(is_nan, ir.IntType(64))
+        bits: Any = ir.IntType(64)(0)
+        for n in range(0, LANES, 8):  # by eight: one instruction for the bits of a vector of AVX
+            part = _shuffled(builder, first, first, range(n, n + 8))
+            is_nan = builder.bitcast(builder.fcmp_unordered("uno", part, part), ir.IntType(8))
+            bits = builder.or_(bits, builder.shl(builder.zext(is_nan, bits.type), bits.type(n)))
+        return bits
 
     return types.int64(pairs, place, found), build
 
