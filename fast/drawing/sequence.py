@@ -1,4 +1,4 @@
-"""The pictures of a sequence run: its delays, and output voltages before and after."""
+"""The pictures of a sequence run: its delays, output voltages before and after, an animation."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fast.drawing.records import NUMBER, NUMBER_OR_NULL, RecordError, history, record
+from fast.drawing.sequence_animation import animate
 from fast.drawing.sequence_rings import delays_of_ring
 from fast.drawing.style import COLOURS, plain, save
 
@@ -18,7 +19,8 @@ RESULT = {"presentations": NUMBER_OR_NULL, "before": TRACES, "after": TRACES}
 
 
 def draw(run: Path) -> list[str]:
-    """Draws `delays.png` and `voltages.png` into the folder of the run; returns their paths.
+    """Draws `delays.png`, `voltages.png`, and of two inputs `learning.gif`, into the folder of the
+    run; returns their paths.
 
     Raises:
         RecordError: a record is missing or of another shape.
@@ -31,14 +33,16 @@ def draw(run: Path) -> list[str]:
             got = f"{len(trace['V'])} for {len(trace['t'])} times"
             raise RecordError(f"result.json trace {n} V", "one voltage per time", got)
     delays = delays_of_two(log, found) if inputs == 2 else delays_of_ring(log, found)
-    return [save(delays, run, "delays.png"), save(_voltages(found, inputs), run, "voltages.png")]
+    drawn = [save(delays, run, "delays.png"), save(_voltages(found, inputs), run, "voltages.png")]
+    return [*drawn, animate(log, found, run)] if inputs == 2 and {"gap", "tau_mem", "tau_syn"} <= found.keys() else drawn
 
 
 def _records(run: Path, inputs: int) -> tuple[list[dict], dict]:
     """Log and result; the log of two inputs holds delays, that of more inputs accuracies."""
     matrix = ((NUMBER,) * inputs,) * inputs
-    line = {**LINE, "d": matrix} if inputs == 2 else {**LINE, "accuracy": NUMBER}
-    more = {"optimum": NUMBER} if inputs == 2 else {"gap": NUMBER, "kept_from": NUMBER_OR_NULL, "d": matrix}
+    line = {**LINE, "accuracy": NUMBER, **({"d": matrix} if inputs == 2 else {})}
+    # Older runs have no record of the numbers that an animation needs.
+    more = {"optimum": NUMBER, "gap?": NUMBER, "tau_mem?": NUMBER, "tau_syn?": NUMBER} if inputs == 2 else {"gap": NUMBER, "kept_from": NUMBER_OR_NULL, "d": matrix}
     return history(run, line), record(run, "result.json", {**RESULT, **more, "d_start": matrix})
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import json
 import os
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from PIL import Image
 
 from fast.drawing.classification import overview
 from fast.drawing.run_record import read
@@ -27,7 +30,7 @@ D = [[0.0, 10.0], [10.0, 0.0]]
 SEQUENCE: dict = {
     "task": "sequence", "optimum": 12.2, "presentations": None, "d_start": D, "before": TRACES, "after": TRACES,
 }
-SEQUENCE_LINE: dict = {"presentation": 1, "loss": 0.7, "d": D}
+SEQUENCE_LINE: dict = {"presentation": 1, "loss": 0.7, "accuracy": 0.5, "d": D}
 TASKS = ", ".join(sorted(registry.TASKS))
 
 
@@ -42,6 +45,16 @@ def test_a_sequence_run_is_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert main([str(record(tmp_path, SEQUENCE, [SEQUENCE_LINE] * 2))]) == 0
     assert capsys.readouterr() == ("".join(f"{tmp_path / name}\n" for name in names), "")
     assert all((tmp_path / name).stat().st_size > 10_000 for name in names)
+
+
+def test_an_animation_shows_each_move_of_the_delays(tmp_path: Path) -> None:
+    """A frame before learning, one per step that moves a delay, none for steps that move nothing."""
+    lines = [{**SEQUENCE_LINE, "d": [[x, 10.0 - x], [10.0 - x, x]]} for x in (1.0, 5.0, 5.0, 9.0)]
+    numbers = {"gap": 10.0, "tau_mem": 10.0, "tau_syn": 5.0}
+    assert main([str(record(tmp_path, {**SEQUENCE, **numbers}, lines))]) == 0
+    with Image.open(tmp_path / "learning.gif") as animation:
+        frames = [np.asarray((animation.seek(n), animation.convert("RGB"))[1]) for n in range(animation.n_frames)]
+    assert len(frames) == 4 and all((a != b).any() for a, b in itertools.pairwise(frames))
 
 
 @pytest.mark.parametrize(("task", "epochs"), [("yin-yang", 3), ("braille", 1), ("shd", 2), ("spikes", 40)])

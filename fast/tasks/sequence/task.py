@@ -174,12 +174,12 @@ class Sequence:
         reached = next((entry["presentation"] for entry in history if entry["accuracy"] == 1.0), None)
         learned = history[-1]["accuracy"] == 1.0
         # The optimum is known for two inputs only.
-        more = {"optimum": optimum()} if inputs == 2 else {
-            "inputs": inputs, "gap": GAP, "kept_from": kept_from(history)
+        more = {"optimum": optimum(), "tau_mem": TAU_MEM, "tau_syn": TAU_SYN} if inputs == 2 else {
+            "inputs": inputs, "kept_from": kept_from(history)
         }
         result = {
             "task": "sequence", "learned": learned, "presentations": reached, "unseen_accuracy": unseen_accuracy,
-            **more, "d_start": self.d_start, "d": self.layer.d.tolist(), "before": self.before,
+            "gap": GAP, **more, "d_start": self.d_start, "d": self.layer.d.tolist(), "before": self.before,
             "after": traces(self.layer, self.ring),
         }
         folder.write(RESULT, result)

@@ -29,7 +29,7 @@ MAY_IMPORT = {
 
 MORE = {
     "spec/nir_nodes.py": {"nir"},  # optional, imported when used
-    "fast/drawing": {"matplotlib"},
+    "fast/drawing": {"matplotlib", "PIL"},
     "fast/nn/raster.py": {"matplotlib"},  # imported when drawn
     "fast/nn/spikes.py": {"matplotlib"},  # a type alone
     "benchmarks/drawing.py": {"matplotlib"},

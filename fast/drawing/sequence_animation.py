@@ -1,0 +1,120 @@
+"""`learning.gif`: delays of two inputs that slide, step by step, until their spikes meet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from PIL import Image
+
+from fast.drawing.style import COLOURS
+from fast.drawing.traces import voltage_of
+
+PAUSE, STEP = 2000, 150  # ms that the first and the last frame are shown, and each other one
+
+
+class _Pattern:
+    """One pattern: voltage of both outputs, and a bar per delay, from a spike to its arrival.
+
+    Args:
+        axes: for voltages, and for delays.
+        emitted: time of the spike of each input, ms.
+        constants: `tau_mem, tau_syn` of the outputs, ms.
+    """
+
+    def __init__(self, axes: Sequence[Axes], name: str, emitted: list[float], constants: tuple[float, float]) -> None:
+        self.emitted, self.constants = emitted, constants
+        self.times = np.linspace(0.0, 60.0, 301)
+        above, below = axes
+        above.set_title(f"pattern {name}: input {name == 'B':d} first", loc="left", fontsize=10)
+        self.curves: list[Line2D] = []
+        self.bars: list[Line2D] = []
+        self.ends: list[Line2D] = []
+        for output in (0, 1):
+            colour, right = COLOURS[output], "AB"[output] == name
+            label = f"output {output}{', right' if right else ''}"
+            self.curves += above.plot([], [], color=colour, lw=2.5 if right else 1.2, label=label)
+            for source in (0, 1):
+                row = -(2.4 * output + source)
+                self.bars += below.plot([], [], color=colour, lw=2.5 if right else 1.2)
+                self.ends += below.plot([], [], "|", color=colour, ms=11, mew=2.5)
+                below.plot([emitted[source]], [row], "o", color="0.35", ms=4)
+        above.set(xlim=(0, 60), ylim=(0, 0.56))
+        below.set(xlim=(0, 60), ylim=(-4.2, 0.8), yticks=[0, -1, -2.4, -3.4], xlabel="ms")
+        below.set_yticklabels([f"input {source} to output {output}" for output in (0, 1) for source in (0, 1)])
+        above.legend(frameon=False, fontsize=9, loc="upper right")
+        for one in axes:
+            one.spines[["top", "right"]].set_visible(False)
+
+    @property
+    def moving(self) -> list[Line2D]:
+        """What changes from frame to frame."""
+        return [*self.curves, *self.bars, *self.ends]
+
+    def show(self, d: Sequence[Sequence[float]]) -> None:
+        """Move everything to the delays `d[input][output]`, ms."""
+        for output in (0, 1):
+            arrivals = [self.emitted[source] + d[source][output] for source in (0, 1)]
+            V = voltage_of([(t, 1.0) for t in arrivals], *self.constants, self.times)
+            self.curves[output].set_data(self.times, V)
+            for source in (0, 1):
+                n, row = 2 * output + source, -(2.4 * output + source)
+                self.bars[n].set_data([self.emitted[source], arrivals[source]], [row, row])
+                self.ends[n].set_data([arrivals[source]], [row])
+
+
+def animate(log: list[dict], found: dict, run: Path) -> str:
+    """Draws `learning.gif` into the folder of a run with two inputs; returns its path.
+
+    Args:
+        log: the history; found: the result, with the `gap` between the spikes of a pattern, and `tau_mem,
+            tau_syn` of the outputs, ms.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    figure = Figure(figsize=(9, 4.2), dpi=90)
+    grid = figure.subplots(2, 2, sharex=True, sharey="row")
+    figure.subplots_adjust(left=0.175, right=0.98, bottom=0.11, top=0.86, wspace=0.05, hspace=0.08)
+    constants = found["tau_mem"], found["tau_syn"]
+    patterns = [
+        _Pattern(grid[:, column], name, emitted, constants)
+        for column, (name, emitted) in enumerate([("A", [0.0, found["gap"]]), ("B", [found["gap"], 0.0])])
+    ]
+    grid[0][0].set_ylabel("V")
+    title = figure.suptitle("", fontsize=12)
+    moving = [title, *(artist for pattern in patterns for artist in pattern.moving)]
+    canvas = FigureCanvasAgg(figure)
+    for artist in moving:
+        artist.set_animated(True)
+    canvas.draw()
+    still, frames = canvas.copy_from_bbox(figure.bbox), []
+    for step in [None, *_moving(log)]:
+        for pattern in patterns:
+            pattern.show(step["d"] if step else found["d_start"])
+        title.set_text(
+            f"after {step['presentation']} presentations of each pattern: {step['accuracy']:.0%} right"
+            if step else "before learning"
+        )
+        canvas.restore_region(still)
+        for artist in moving:
+            figure.draw_artist(artist)
+        frames.append(Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3].copy()))
+    path = run / "learning.gif"
+    durations = [PAUSE, *[STEP] * (len(frames) - 2), PAUSE] if len(frames) > 1 else [PAUSE]
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=durations, loop=0)
+    return str(path)
+
+
+def _moving(log: list[dict]) -> list[dict]:
+    """The entries in which a delay has moved by more than a hundredth of a ms since the last."""
+    kept = log[:1]
+    for entry in log[1:]:
+        if np.abs(np.array(entry["d"]) - np.array(kept[-1]["d"])).max() > 0.01:
+            kept.append(entry)
+    return kept
