@@ -17,7 +17,7 @@ from fast.training import engine
 from fast.training.checkpoints import PATTERN
 from fast.training.processes import Processes
 from fast.training.run_folder import Folder, NotWrittenError, RunFolder, is_unstarted
-from fast.training.settings import add_settings
+from fast.training.settings import add_settings, changed
 from fast.training.tensorboard import check_tensorboard
 from spec import SpecError
 from spec.checks import finite_number, whole_number
@@ -32,7 +32,10 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.train") 
     """
     words = list(sys.argv[1:] if argv is None else argv)
 
+    parser = _parser(prog, words)
+
     def body(options: argparse.Namespace) -> int:
+        options.changed = changed(options, parser)
         try:
             return _train(options)
         except KeyboardInterrupt:  # the second SIGINT; the last checkpoint is whole
@@ -43,7 +46,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.train") 
                 raise
             raise MemoryError("torch") from error
 
-    return _parser(prog, words).run(body, words, {NotWrittenError: NO_ROOM})
+    return parser.run(body, words, {NotWrittenError: NO_ROOM})
 
 
 def _train(options: argparse.Namespace) -> int:

@@ -24,7 +24,7 @@ h1 { font-size: 1.5rem; line-height: 1.25; margin: 0.5rem 0; }
 h2 { font-size: 1.15rem; margin: 2rem 0 0.5rem; border-bottom: 1px solid var(--line); break-after: avoid; }
 figure { margin: 1rem 0 1.5rem; break-inside: avoid; }
 img { display: block; width: 100%; height: auto; background: #fff; border-radius: 4px; }
-@media print { body { max-width: none; } img { width: 12cm; } }
+@media print { body { max-width: none; } img { width: 12cm; } details::details-content { content-visibility: visible; } }
 figcaption, .note { font-size: 0.9rem; color: var(--faint); margin-top: 0.4rem; }
 table { border-collapse: collapse; width: 100%; font-size: 0.85rem; }
 th, td { text-align: left; vertical-align: top; padding: 0.15rem 0.4rem 0.15rem 0;
@@ -70,9 +70,9 @@ def heading(content: str) -> str:
     return f"<h2>{escape(content)}</h2>"
 
 
-def folded(title: str, content: str) -> str:
-    """A section that can be folded; open at first, so that it is printed."""
-    return f"<details open><summary>{escape(title)}</summary>{content}</details>"
+def folded(title: str, content: str, is_open: bool = True) -> str:
+    """A section that can be folded. Printed pages show it in any case."""
+    return f"<details{' open' if is_open else ''}><summary>{escape(title)}</summary>{content}</details>"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[int] = ()) -> str:

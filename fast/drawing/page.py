@@ -7,6 +7,7 @@ from pathlib import Path
 import matplotlib
 
 from fast.drawing import confusion, curves, synapses
+from fast.drawing.arrivals_moved import arrivals_moved
 from fast.drawing.markup import captioned, document, folded, heading, lead, named_values, note, percent, table, text
 from fast.drawing.run_record import Run
 from fast.drawing.trials import trial_picture
@@ -27,13 +28,24 @@ def html(run: Run) -> str:
     """The page; equal records give equal bytes."""
     # With a fixed salt, Matplotlib gives the parts of a picture fixed names.
     with matplotlib.rc_context({"svg.hashsalt": "delayprop", "svg.fonttype": "path", "font.size": 9.0}):
-        parts = [*_head(run), *_epochs(run), *_answers(run), *_delays(run), *_trials(run), *_certificate(run)]
+        sections = (_head, _epochs, _answers, _delays, _trials, _certificate, _facts)
+        parts = [part for section in sections for part in section(run)]
     return document(f"{run.result['task']}, {run.result['network']}, seed {run.options['seed']}", parts)
 
 
 def _head(run: Run) -> list[str]:
+    """The result, and the curves."""
     found, epoch = run.result, run.tested["epoch"]
     low, high = found["interval"]
+    reached = f"Test accuracy {percent(found['test_accuracy'])} (95 % interval: {percent(low)} to {percent(high)})"
+    how = f"Validation chose epoch {epoch}" if run.by_validation else f"The options chose the last epoch, {epoch}"
+    chosen = f"{how}; its network was evaluated on the test split once, at the end."
+    return [lead(reached), captioned(curves.accuracy_and_loss(run)), text(chosen)]
+
+
+def _facts(run: Run) -> list[str]:
+    """Numbers of the run, and its settings; those that differ from the preset come first."""
+    found, epoch = run.result, run.tested["epoch"]
     rows = [
         ["test trials", str(sum(map(sum, found["answers"])))],
         ["spike counts alone", percent(found["count_baseline"])],
@@ -44,12 +56,14 @@ def _head(run: Run) -> list[str]:
         ["validation accuracy in it", percent(run.tested["valid_accuracy"])],
         ["time of all epochs", f"{sum(run.values('seconds')):.0f} s"],
     ]
-    how = f"Validation chose epoch {epoch}" if run.by_validation else f"The options chose the last epoch, {epoch}"
-    chosen = f"{how}; its network was evaluated on the test split once, at the end."
-    reached = f"Test accuracy {percent(found['test_accuracy'])} (95 % interval: {percent(low)} to {percent(high)})"
-    settings = [(name, _plain(value)) for name, value in run.options.items()]
-    folded_settings = folded(f"All {len(settings)} settings", named_values(settings))
-    return [lead(reached), table((), rows), text(chosen), folded_settings]
+    settings = {name: _plain(value) for name, value in run.options.items() if name != "changed"}
+    first = [name for name in run.options.get("changed", "").split() if name in settings]
+    in_order = [(name, settings[name]) for name in [*first, *(name for name in settings if name not in first)]]
+    title = f"All {len(settings)} settings"
+    if "changed" in run.options:
+        preset = f"the preset {settings.get('preset', '')}".rstrip()
+        title += f"; the first {len(first)} differ from {preset}" if first else f"; none differs from {preset}"
+    return [heading("The run"), table((), rows), folded(title, named_values(in_order), is_open=False)]
 
 
 def _plain(value: object) -> str:
@@ -64,8 +78,8 @@ def _plain(value: object) -> str:
 
 
 def _epochs(run: Run) -> list[str]:
-    pictures = (curves.accuracy_and_loss(run), curves.activity(run), curves.learning(run))
-    return [heading("Epochs"), *map(captioned, pictures)]
+    pictures = (curves.activity(run), curves.learning(run))
+    return [heading("Activity and learning"), *map(captioned, pictures)]
 
 
 def _answers(run: Run) -> list[str]:
@@ -82,6 +96,8 @@ def _delays(run: Run) -> list[str]:
         if moved is None:
             value = "" if spread is not None else f": all are {layer.d_after.flat[0]:.4g} ms"
             parts.append(text(f"No delay from {layer.name} moved{value}."))
+    arrivals = arrivals_moved(run.page)
+    parts += [] if arrivals is None else [captioned(arrivals)]
     rows = synapses.moved_most(run.page)
     if rows:
         legend = "The delays (ms) of all layers that moved most, with the weights after training; neurons count from 0."

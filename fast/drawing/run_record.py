@@ -21,7 +21,7 @@ RESULT = {
     "task": TEXT, "network": TEXT, "best_epoch": COUNT, "test_accuracy": NUMBER, "interval": (NUMBER, NUMBER),
     "count_baseline": NUMBER, "answers": [[COUNT]],
 }
-OPTIONS = {"seed": COUNT, "dtype": {"float32", "float64"}, "choose?": {"best", "last"}}
+OPTIONS = {"seed": COUNT, "dtype": {"float32", "float64"}, "choose?": {"best", "last"}, "changed?": TEXT}
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from fast.training.settings import with_defaults
 from spec import SpecError
 from spec.errors import Verbatim
 
-HOW_IT_RAN = frozenset({"out", "resume", "save_seconds", "data", "workers", "tensorboard", "test"})
-"""Options that do not change the result of a run."""
+HOW_IT_RAN = frozenset({"out", "resume", "save_seconds", "data", "workers", "tensorboard", "test", "changed"})
+"""Options that do not change the result of a run, or follow from others."""
 
 
 def records(folder: Path) -> tuple[dict, dict, list[dict]]:

@@ -16,7 +16,7 @@ from spec import SpecError
 from spec.errors import Verbatim
 
 OPTIONS, RESULT, LOCK, LOG = "options.json", "result.json", ".lock", "history.jsonl"
-MAY_CHANGE = ("out", "resume", "save_seconds")
+MAY_CHANGE = ("out", "resume", "save_seconds", "changed")  # `changed` follows from the others
 """Options that may differ whenever a run is resumed."""
 
 

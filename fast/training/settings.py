@@ -198,6 +198,12 @@ def add_settings(parser: argparse.ArgumentParser, presets: Mapping[str, Settings
         _add_group(parser.add_argument_group(title), [by_name[name] for name in names], presets[preset])
 
 
+def changed(options: argparse.Namespace, parser: argparse.ArgumentParser) -> str:
+    """The names of the settings that differ from the preset's; `parser` has the options of it."""
+    names = [one.name for one in fields(Settings) if one.name in options]
+    return " ".join(name for name in names if getattr(options, name) != parser.get_default(name))
+
+
 def _add_group(group: argparse._ArgumentGroup, settings: Sequence[Field], preset: Settings) -> None:
     types = typing.get_type_hints(Settings)
     for one in settings:

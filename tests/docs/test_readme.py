@@ -1,4 +1,4 @@
-"""The program of the README learns; its links and commands, and CONTRIBUTING's, exist."""
+"""Programs of the README and of the first page run; links and commands of README and CONTRIBUTING exist."""
 
 from __future__ import annotations
 
@@ -8,15 +8,26 @@ from importlib.util import find_spec
 import pytest
 
 from tests import ROOT
-from tests.support.house.docs_pages import blocks
+from tests.support.house.docs_pages import blocks, run
 
 TEXTS = {name: (ROOT / f"{name}.md").read_text(encoding="utf-8") for name in ("README", "CONTRIBUTING")}
-PROGRAM = blocks(TEXTS["README"])[0].program
+PROGRAM = blocks((ROOT / "docs" / "index.md").read_text(encoding="utf-8"))[1].program
+
+
+def test_the_programs_of_the_readme_print_what_it_shows() -> None:
+    assert [bool(block.prints) for block in blocks(TEXTS["README"])] == [True, True]
+    run("README.md", TEXTS["README"])
+
+
+def test_the_readme_is_a_page() -> None:
+    lines = TEXTS["README"].splitlines()
+    assert len(lines) <= 110
+    assert max(len(line) for line in lines if not line.startswith("|")) <= 100
 
 
 def learned(program: str, capsys: pytest.CaptureFixture[str]) -> list[float]:
     """The distance from the targets (ms) at each step that the program prints."""
-    exec(compile(program, "README.md", "exec"), {})
+    exec(compile(program, "index.md", "exec"), {})
     printed = capsys.readouterr().out
     found = re.findall(r"^step +\d+: +(\S+) ms off, smallest conditioning (\S+)$", printed, re.MULTILINE)
     assert len(found) == len(printed.splitlines()) > 1
@@ -24,7 +35,7 @@ def learned(program: str, capsys: pytest.CaptureFixture[str]) -> list[float]:
     return [float(off) for off, _ in found]
 
 
-def test_the_program_of_the_readme_learns(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_program_of_the_first_page_learns(capsys: pytest.CaptureFixture[str]) -> None:
     """The distance falls from milliseconds to microseconds."""
     off = learned(PROGRAM, capsys)
     assert off[0] > 5.0 and off[-1] < 0.05 and off == sorted(off, reverse=True)

@@ -7,11 +7,13 @@ import errno
 import os
 import re
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from fast.drawing.arrivals_moved import arrivals_moved
 from fast.drawing.confusion import by_class, confusion
 from fast.drawing.curves import accuracy_and_loss, certificate
 from fast.drawing.page import html
@@ -54,7 +56,7 @@ def test_the_page_needs_nothing_but_itself(content: str) -> None:
 
 def test_every_picture_has_a_name_and_one_sentence(content: str) -> None:
     names, captions = Outline(content).names(), re.findall(r"<figcaption>(.*?)</figcaption>", content)
-    assert len(captions) == len(names) == len(set(names)) == 12
+    assert len(captions) == len(names) == len(set(names)) == 13
     for caption in captions:
         assert caption.endswith(".") and not re.search(r"\. [A-Z]", caption)
 
@@ -71,6 +73,37 @@ def test_the_page_says_what_the_records_say(content: str) -> None:
         "A test trial of class 1, answer 1 (correct)",
     ):
         assert words in text, words
+
+
+def test_the_curves_come_first_and_the_settings_last_and_folded(content: str) -> None:
+    places = [content.index(words) for words in ("Test accuracy", "<figure>", "<h2>Activity", "<h2>The run", "All 9")]
+    assert places == sorted(places) and content.index("<h2>") > places[1]
+    assert re.search(r"<details><summary>All 9 settings</summary>", content)
+
+
+def test_settings_that_differ_from_the_preset_come_first(tmp_path: Path) -> None:
+    settings(preset="best", changed="lr hidden")(made(tmp_path))
+    page = html(read(tmp_path))
+    title = "All 10 settings; the first 2 differ from the preset best"
+    assert re.search(rf"{title}</summary><dl><div><dt>lr</dt><dd>0.02</dd></div>\s*<div><dt>hidden</dt>", page)
+    settings(preset="best", changed="")(made(tmp_path))
+    assert "All 10 settings; none differs from the preset best" in html(read(tmp_path))
+
+
+def test_the_arrivals_before_and_after_are_those_of_the_neuron_that_moved_most(tmp_path: Path) -> None:
+    """Its marks are the input spikes plus its delays; without a delay that moved there is no picture."""
+    run = read(made(tmp_path))
+    layer, (times, units) = run.page.layers[0], run.page.trials[0].spikes[0]
+    picture = arrivals_moved(run.page)
+    assert picture is not None
+    neuron = int((np.abs(layer.w_after) * np.abs(layer.d_after - layer.d_before)).sum(0).argmax())
+    assert f"hidden [{neuron}]" in picture.name
+    for axes, delays in zip(picture.figure.axes, (layer.d_before, layer.d_after)):
+        arrived = times + delays[units, neuron]
+        marks = np.concatenate([line.get_xdata() for line in axes.lines])
+        assert sorted(marks) == pytest.approx(sorted(arrived[arrived <= run.page.duration]))
+    still = replace(run.page, layers=[replace(layer, d_after=layer.d_before), *run.page.layers[1:]])
+    assert arrivals_moved(still) is None
 
 
 def test_the_roundoff_is_that_of_the_run(tmp_path: Path) -> None:
