@@ -105,7 +105,8 @@ class Classification:
             return
         if batch == 0:
             self.epoch, self.began = Epoch(), time.perf_counter()
-        self._learn(epoch * self.batches.per_epoch + batch)
+        with self.processes.asked(check):  # no kernel runs after the optimiser's step
+            self._learn(epoch * self.batches.per_epoch + batch)
         self.progress.update(epoch + 1, batch + 1, self.epoch)
 
     def _learn(self, number: int) -> None:

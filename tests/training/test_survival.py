@@ -139,20 +139,3 @@ def test_every_epoch_has_an_order_of_its_own() -> None:
     assert seen[0] == seen[1]
     assert all(sorted(order) == list(range(13)) for order in seen[0])
     assert len({str(order) for order in seen[0]}) == 3
-
-
-def test_a_second_interrupt_stops_at_once_and_harms_nothing(tmp_path: Path) -> None:
-    training = classification()
-    take = training.step
-
-    def interrupted(number: int, folder: Folder, check: Callable[[], None]) -> None:
-        if number == 5:
-            os.kill(os.getpid(), signal.SIGINT)
-            os.kill(os.getpid(), signal.SIGINT)
-        take(number, folder, check)
-
-    training.step = interrupted  # type: ignore[method-assign]
-    with pytest.raises(KeyboardInterrupt):
-        run(training, tmp_path / "run")
-    kept, wrong = Checkpoints(tmp_path / "run").load()
-    assert kept["step"] == 5 and wrong == []
