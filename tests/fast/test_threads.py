@@ -61,8 +61,9 @@ def test_an_error_of_a_piece_is_raised_once_all_have_ended() -> None:
 
 @pytest.mark.parametrize("number", [1, 2])
 def test_a_check_may_end_the_work_between_pieces(number: int) -> None:
-    """Also that of threads, which begin no piece after it raises; without the check all are done."""
-    before, done = torch.get_num_threads(), []
+    """Threads begin no piece after it has raised; without the check all are done."""
+    before = torch.get_num_threads()
+    done: list[int] = []
 
     def check() -> None:
         if len(done) >= 3:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
 from functools import cache
 from itertools import chain
 from pathlib import Path
@@ -17,7 +16,7 @@ import pytest
 from fast.data.spike_files import SpikeData
 from fast.training import engine
 from fast.training.checkpoints import Checkpoints, digest
-from fast.training.run_folder import LOG, Folder
+from fast.training.run_folder import LOG
 from tests.support.runs.short_runs import KilledError, Make, classification, killed_before, log, run, sequence
 
 

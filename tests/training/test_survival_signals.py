@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from fast.cpu import solver, threads
 from fast.training import engine
 from fast.training.checkpoints import Checkpoints, decoded, digest
+from fast.training.run_folder import Folder
 from tests.support.forking import Child, called, started
 from tests.support.runs.deaf import AT_WORK, OF_A_PIECE, PIECES
 from tests.support.runs.short_runs import classification, run
@@ -73,7 +75,8 @@ def test_a_signal_between_pieces_gives_the_step_up_and_loses_nothing(
     stopped, resumed, whole = classification(), classification(), classification()
     run(whole, tmp_path / "whole")
     name = "backward_sweep" if at == "backward" else "forward_sweep"
-    sweep, under_way, after = getattr(solver, name), [0], []
+    sweep, under_way = getattr(solver, name), [0]
+    after: list[int] = []
 
     def signalled(*arguments: Any) -> Any:
         if under_way[0] == (7 if at == "evaluation" else 5):
@@ -84,9 +87,9 @@ def test_a_signal_between_pieces_gives_the_step_up_and_loses_nothing(
 
     take = stopped.step
 
-    def counted(number: int, *more: Any) -> None:
+    def counted(number: int, folder: Folder, check: Callable[[], None]) -> None:
         under_way[0] = number
-        take(number, *more)
+        take(number, folder, check)
 
     stopped.step = counted  # type: ignore[method-assign]
     with monkeypatch.context() as patch:
