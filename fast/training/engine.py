@@ -13,8 +13,9 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from fast.solving.bound import bounded_spikes
-from fast.training.checkpoints import Checkpoints, decoded, digest, encoded
+from fast.training.checkpoints import Checkpoints, DamagedError, decoded, digest, encoded
 from fast.training.processes import Processes
+from fast.training.restoring import check_content, check_like
 from fast.training.run_folder import RESULT, Folder, NotWrittenError
 from fast.training.signals import StoppedError, StopSignals
 
@@ -129,10 +130,25 @@ class CheckpointKeeper:
 
     def _newest(self) -> bytes:
         assert self.checkpoints is not None, "only the first process reads"
-        content, wrong = self.checkpoints.load()
+        content, wrong = self.checkpoints.load(self._use)
         for damage in wrong:
             print(f"warning: skipped {damage}", flush=True)
         return encoded(content)
+
+    def _use(self, content: dict[str, Any]) -> None:
+        """Restores a state that fits; no process of the run has used another one by then.
+
+        Raises:
+            DamagedError: it does not fit; a later call with one that fits restores that.
+        """
+        check_content(content, self.training.steps)
+        check_like(content["training"], self.training.state(), "training")
+        try:
+            self.training.restore(content["training"])
+        except DamagedError:
+            raise
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            raise DamagedError(f"training does not fit ({type(error).__name__})") from None
 
     def save(self, step: int) -> None:
         """Saves the state after `step` steps."""

@@ -43,7 +43,7 @@ def test_the_bar_counts_epochs_and_the_time_left_of_the_run(monkeypatch: pytest.
 
 
 def test_a_clock_that_is_set_back_changes_no_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each look at the clock of the day finds it an hour earlier, as after a change of the clock."""
+    """Each look at the clock of the day finds it an hour earlier than the last one."""
     hours = count()
     monkeypatch.setattr(time, "time", lambda: 1e9 - 3600.0 * next(hours))
     began = time.monotonic()

@@ -41,7 +41,7 @@ FAULTS = (
     ),
     (fault("all half removed", "checkpoints.py", 'f".*{HALF}"', '".*"'), CHECKPOINTS, "nothing_else"),
     (
-        fault("optimiser forgotten", "classify.py", 'self.optimiser.load_state_dict(state["optimiser"])', "pass"),
+        fault("optimiser forgotten", "classify.py", 'restore_optimiser(self.optimiser, state["optimiser"])', "pass"),
         SURVIVAL,
         KILLED,
     ),
