@@ -85,7 +85,7 @@ def check_within(times: Tensor, offsets: Tensor, size: int, duration: float) -> 
     n = int(times.detach().argmax())
     train = int(torch.searchsorted(offsets, n, right=True)) - 1
     got = Verbatim(f"{float(times[n]):g}, of neuron {train % size} in trial {train // size}")
-    remedy = f"give the `unit` of the times, or a longer `duration`; then `.until({duration:g})` leaves later spikes out"
+    remedy = f"give the `unit` of the times, or a longer `duration`; `.until({duration:g})` then cuts the trials"
     raise SpecError("times", f"at most `duration`, {duration:g} (ms)", got, remedy)
 
 

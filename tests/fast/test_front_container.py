@@ -55,11 +55,11 @@ def test_trials_are_cut_at_a_time_that_the_user_names(end: float) -> None:
 
 
 def test_a_spike_after_the_end_is_refused_by_what_makes_spikes_of_data() -> None:
-    """A layer would not see it. One at the end, and a cut, are no error; nor is a time that moved."""
+    """A spike at the end is none of them, nor is a time that moved there."""
     late = [[[1.0, 8.0], []], [[], [3.0, 8.5]]]
     with pytest.raises(SpecError, match=(
         r"`times` must be at most `duration`, 8 \(ms\), got 8.5, of neuron 1 in trial 1; give the `unit` of the times, "
-        r"or a longer `duration`; then `.until\(8\)` leaves later spikes out"
+        r"or a longer `duration`; `.until\(8\)` then cuts the trials"
     )):
         Spikes.from_trains(late, 8.0)
     events = [8.5, 1.0, 3.0, 8.0], [1, 0, 1, 0], [1, 0, 1, 0]
