@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fast.drawing.comparison import draw_comparison
-from fast.tasks.saved_runs import HOW_IT_RAN, records
+from fast.tasks.saved_runs import HOW_IT_RAN, check_network, records
 from fast.training.intervals import FEWEST, interval_of_percents, mean_half_width
 from spec import SpecError
-from spec.command import OneLineParser, report, run_and_exit
+from spec.command import OneLineParser, run_and_exit
 from spec.errors import Verbatim
 
 NOT_A_SETTING = HOW_IT_RAN | {"seed", "preset", "certify"}
@@ -35,12 +35,13 @@ def grouped(folders: Sequence[Path]) -> list[Group]:
     """The runs in groups of equal settings, in the order given.
 
     Raises:
-        SpecError: a run that is not finished, does not classify, or appears twice; runs of
-            different tasks.
+        SpecError: a run that is not finished, does not classify, has a network that is not finite,
+            or appears twice; runs of different tasks.
     """
     groups: list[Group] = []
     for folder in folders:
         options, result, log = records(folder)
+        check_network(folder)
         if "test_accuracy" not in result:
             raise SpecError(str(folder), "a run that classifies", Verbatim(options.get("task")), "leave it out")
         if groups and options["task"] != groups[0].settings["task"]:
@@ -118,14 +119,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.compare"
     parser = OneLineParser(prog, "Compare finished runs: mean ± sd over seeds, and the 95 % interval of the mean.")
     parser.add_argument("runs", metavar="RUN", nargs="+", type=Path, help="folder of a finished run (its --out)")
     parser.add_argument("--picture", metavar="FILE", type=Path, help="also draw the test accuracies into this file")
-
-    def body(options: argparse.Namespace) -> int:
-        try:
-            return _compare(options)
-        except OSError as error:
-            return report(prog, f"cannot write: {error}")
-
-    return parser.run(body, argv)
+    return parser.run_writer(_compare, argv)
 
 
 def _compare(options: argparse.Namespace) -> int:

@@ -16,7 +16,7 @@ from fast.tasks.saved_runs import opened
 from fast.training.evaluation import Evaluation
 from fast.training.gridded import OnGrid, lines, on_grids
 from spec.checks import positive_number
-from spec.command import OneLineParser, report, run_and_exit
+from spec.command import OneLineParser, run_and_exit
 
 SPLITS = ("train", "valid", "test")
 CONFUSIONS = 5
@@ -34,14 +34,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.evaluate
         help="also with delays, and spike times, rounded to these steps; draws grid-SPLIT.png in RUN, unless --json",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object, with all confusions")
-
-    def body(options: argparse.Namespace) -> int:
-        try:
-            return _evaluate(options)
-        except OSError as error:
-            return report(prog, f"cannot write: {error}")
-
-    return parser.run(body, argv)
+    return parser.run_writer(_evaluate, argv)
 
 
 def _evaluate(options: argparse.Namespace) -> int:

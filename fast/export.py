@@ -13,7 +13,7 @@ from fast.tasks.saved_runs import opened
 from spec import SpecError
 from spec.case import save_case
 from spec.checks import whole_number
-from spec.command import OneLineParser, report, run_and_exit
+from spec.command import OneLineParser, run_and_exit
 from spec.errors import Verbatim
 from spec.nir_graph import to_nir
 from spec.nir_nodes import library
@@ -27,18 +27,10 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.export")
     parser.add_argument("--trial", type=int, default=0, help="its index in the test split (default: %(default)s)")
     parser.add_argument("--nir", metavar="FILE", type=Path, help="write a graph of NIR, in ms (pip install nir)")
     parser.add_argument("--data", nargs="+", help="the data, as --data of the task (default: the data of the run)")
-
-    def body(options: argparse.Namespace) -> int:
-        try:
-            _export(options)
-        except OSError as error:
-            return report(prog, f"cannot write: {error}")
-        return 0
-
-    return parser.run(body, argv)
+    return parser.run_writer(_export, argv)
 
 
-def _export(options: argparse.Namespace) -> None:
+def _export(options: argparse.Namespace) -> int:
     if options.case is None and options.nir is None:
         raise SpecError("--case", "given, or --nir", Verbatim("neither"), "name the file to write")
     training = opened(options.run, options.data)
@@ -52,6 +44,7 @@ def _export(options: argparse.Namespace) -> None:
         save_case(case_of(layers, spikes, 0, int(labels[0])), options.case)
     if options.nir is not None:
         library().write(options.nir, to_nir(network_of(layers)))
+    return 0
 
 
 if __name__ == "__main__":

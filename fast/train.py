@@ -18,6 +18,7 @@ from fast.training.checkpoints import PATTERN
 from fast.training.processes import Processes
 from fast.training.run_folder import Folder, NotWrittenError, RunFolder, is_unstarted
 from fast.training.settings import add_settings, changed
+from fast.training.signals import INTERRUPTED
 from fast.training.tensorboard import check_tensorboard
 from spec import SpecError
 from spec.checks import finite_number, whole_number
@@ -31,15 +32,14 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.train") 
     cannot be written; 130 and 143: stopped by SIGINT and SIGTERM.
     """
     words = list(sys.argv[1:] if argv is None else argv)
-
     parser = _parser(prog, words)
 
     def body(options: argparse.Namespace) -> int:
         options.changed = changed(options, parser)
         try:
             return _train(options)
-        except KeyboardInterrupt:  # the second SIGINT; the last checkpoint is whole
-            return report(prog, "interrupted; --resume goes on from the last checkpoint", 130)
+        except KeyboardInterrupt:  # before the first step, or after the last
+            return report(prog, INTERRUPTED, 130)
         except RuntimeError as error:
             # On the CPU torch has no type of its own for this error.
             if "allocate memory" not in str(error) and not isinstance(error, torch.OutOfMemoryError):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import platform
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from fast.tasks.saved_runs import HOW_IT_RAN, records
 from fast.training.checkpoints import Checkpoints, digest
+from fast.training.restoring import check_content
 from spec.command import OneLineParser, run_and_exit
 
 
@@ -20,7 +23,7 @@ def entry(folder: Path) -> dict:
         SpecError: the folder holds no finished run.
     """
     options, result, log = records(folder)
-    state, _ = Checkpoints(folder, own=False).load()
+    state, _ = Checkpoints(folder, own=False).load(partial(check_content, steps=math.inf))
     return {
         **{name: value for name, value in options.items() if name not in HOW_IT_RAN},
         "network": result["network"], "best_epoch": result["best_epoch"], "test_accuracy": result["test_accuracy"],

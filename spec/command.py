@@ -52,6 +52,19 @@ class OneLineParser(argparse.ArgumentParser):
         """Run `body` on the options in `argv` (None: the command line), as `guarded` does."""
         return guarded(self.prog, lambda: body(self.parse_args(argv)), codes)
 
+    def run_writer(self, body: Callable[[argparse.Namespace], int], argv: Sequence[str] | None) -> int:
+        """As `run`, for a `body` whose `OSError` is a file that cannot be written: exit code 2."""
+
+        def writing(options: argparse.Namespace) -> int:
+            try:
+                return body(options)
+            except BrokenPipeError:  # no file: the reader of the output has left, see `run_and_exit`
+                raise
+            except OSError as error:
+                return report(self.prog, f"cannot write: {error}")
+
+        return self.run(writing, argv)
+
 
 def guarded(prog: str, body: Callable[[], int], codes: Codes = MappingProxyType({})) -> int:
     """Run the body of a command and return its exit code; report an error of the user in one line.

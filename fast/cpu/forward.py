@@ -26,7 +26,7 @@ from fast.cpu.deposit import (
     empty_ring,
     scratch_pointers,
 )
-from fast.cpu.emitted import USUAL, no_spikes, with_room
+from fast.cpu.emitted import TOO_MANY, USUAL, no_spikes, with_room
 from fast.cpu.intrinsics import CELL, link_of, pointer
 from fast.cpu.vector_step import advance, integrate, step
 from fast.physics.bin_step import level_for_next_bin
@@ -173,14 +173,15 @@ def forward_trial(trial, number, arriving, layer, clock, neuron_record, work, em
 
 
 @outermost
-def forward_sweep(number, first_trial, last_trial, arriving, most, layer, clock, neuron_record):
+def forward_sweep(number, first_trial, last_trial, arriving, most, layer, clock, neuron_record, most_spikes):
     """Block `number` of a layer that is not recurrent, in trials `first_trial..last_trial-1`.
 
-    `most`: see `most_under_way`. Fills `neuron_record [trial, block, NEURON_RECORD, LANES]`.
+    `most`: see `most_under_way`. `most_spikes`: of the block in a trial. Fills `neuron_record
+    [trial, block, NEURON_RECORD, LANES]`.
 
     Returns:
         The spikes; the end of each trial's spikes `[trials]`; and the neuron that spikes too fast,
-        or NONE.
+        TOO_MANY, or NONE.
     """
     work = work_for(layer, most, clock)
     emitted, ends, n = no_spikes(layer.synapses.w), np.empty(last_trial - first_trial, np.int64), np.int64(0)
@@ -190,11 +191,13 @@ def forward_sweep(number, first_trial, last_trial, arriving, most, layer, clock,
             record = neuron_record[trial, number]
             record[:] = 0.0
             end, status = forward_trial(trial, number, arriving, layer, clock, record, work, emitted, n)
-            if status != FULL:
+            if status != FULL or end - n > most_spikes:
                 break
             emitted = with_room(emitted, 2 * emitted.bin.size)
         if status == STUCK:
             return emitted, ends, end
+        if end - n > most_spikes:
+            return emitted, ends, TOO_MANY
         n = end
         ends[trial - first_trial] = n
     return emitted, ends, NONE

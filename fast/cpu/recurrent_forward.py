@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from fast.cpu.deposit import clear_ring
-from fast.cpu.emitted import USUAL, no_spikes, with_room
+from fast.cpu.emitted import TOO_MANY, USUAL, no_spikes, with_room
 from fast.cpu.forward import start_trial
 from fast.cpu.pending import TOUCHED, I, X, earliest, predict, settle, touch
 from fast.cpu.recurrent_steps import deliver_same_bin, deposit_everywhere, enter_bin, leave_bin
@@ -124,7 +124,7 @@ def recurrent_trial(trial, arriving, layer, clock, neuron_record, work, emitted)
 
 
 @outermost
-def recurrent_sweep(first_trial, last_trial, arriving, most, layer, clock, neuron_record):
+def recurrent_sweep(first_trial, last_trial, arriving, most, layer, clock, neuron_record, most_spikes):
     """All blocks of a recurrent layer; arguments and result as `fast.cpu.forward.forward_sweep`."""
     longest = 0
     for trial in range(first_trial, last_trial):
@@ -139,7 +139,7 @@ def recurrent_sweep(first_trial, last_trial, arriving, most, layer, clock, neuro
                 neuron_record[trial] = 0.0
                 work.position[EMITTED], work.pending.is_touched[:] = n, 0
             end, status = recurrent_trial(trial, arriving, layer, clock, neuron_record[trial], work, emitted)
-            if status == FULL:
+            if status == FULL and end - n <= most_spikes:
                 emitted = with_room(emitted, 2 * emitted.bin.size)
             elif status >= NO_SPIKES:
                 work = with_more(work, status, layer.synapses.w)
@@ -147,6 +147,8 @@ def recurrent_sweep(first_trial, last_trial, arriving, most, layer, clock, neuro
                 break
         if status == STUCK:
             return emitted, ends, end
+        if end - n > most_spikes:
+            return emitted, ends, TOO_MANY
         n = end
         ends[trial - first_trial] = n
     return emitted, ends, NONE

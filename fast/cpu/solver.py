@@ -11,7 +11,7 @@ from torch import Tensor
 
 from fast.cpu.backward import Found, Given, backward_sweep
 from fast.cpu.deposit import most_under_way
-from fast.cpu.emitted import Emitted
+from fast.cpu.emitted import TOO_MANY, Emitted
 from fast.cpu.forward import forward_sweep
 from fast.cpu.recurrent_backward import recurrent_backward_sweep
 from fast.cpu.recurrent_forward import recurrent_sweep
@@ -24,6 +24,7 @@ from fast.physics.neuron_record import NEURON_RECORD
 from fast.physics.polynomials import LANES
 from fast.physics.within_bin import NONE
 from fast.solving import packing
+from fast.solving.bound import spikes_per_train, too_many
 from fast.solving.problem import Problem
 from fast.solving.solved import Solved, Sums, Trains, solved, too_fast
 
@@ -85,7 +86,8 @@ def solve(problem: Problem) -> Solved:
 
     Raises:
         UnsupportedError: more bins, in a trial or a delay, than can be counted.
-        ArithmeticError: a neuron spikes too fast, or without end.
+        ArithmeticError: a neuron spikes too fast, or without end; or a layer beyond the bound of
+            `fast.solving.bound`.
     """
     # Packing copies, so tensors that are changed in place later do not reach the backward pass.
     delays = packing.delays(problem)
@@ -112,16 +114,24 @@ def _swept(problem: Problem, arriving: Arriving, layer: Layer) -> tuple[Trains, 
     under_way = most_under_way(arriving, layer.slots + BATCH)
     record = np.zeros((problem.trials, blocks, NEURON_RECORD, LANES))
     pieces = pieces_of(problem.trials, clock.last + 1, blocks, layer.copies > 0)
+    per_train = spikes_per_train(problem)
 
-    def sweep(piece: Piece) -> tuple[Emitted, np.ndarray, int]:
+    def sweep(piece: Piece) -> tuple[Emitted, np.ndarray]:
+        neurons = post if layer.copies else min(LANES, post - piece.blocks.start * LANES)
+        most = int(neurons * per_train)
+        given = piece.first, piece.last, arriving, under_way, layer, clock, record, most
         if layer.copies:
-            return recurrent_sweep(piece.first, piece.last, arriving, under_way, layer, clock, record)
-        return forward_sweep(piece.blocks.start, piece.first, piece.last, arriving, under_way, layer, clock, record)
-
-    spikes, trials = [], []
-    for piece, (emitted, ends, stuck) in zip(pieces, in_threads(sweep, pieces), strict=True):
+            emitted, ends, stuck = recurrent_sweep(*given)
+        else:
+            emitted, ends, stuck = forward_sweep(piece.blocks.start, *given)
+        if stuck == TOO_MANY:
+            raise too_many(problem)
         if stuck != NONE:
             raise too_fast(stuck)
+        return emitted, ends
+
+    spikes, trials = [], []
+    for piece, (emitted, ends) in zip(pieces, in_threads(sweep, pieces), strict=True):
         # Copies without the free room of the buffers, since they are kept until the backward pass.
         spikes.append(PieceSpikes(Emitted(*(part[: ends[-1]].copy() for part in emitted)), ends))
         trials.append(np.repeat(np.arange(piece.first, piece.last), np.diff(ends, prepend=0)))

@@ -8,8 +8,10 @@ number of threads.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple, TypeVar
@@ -22,6 +24,7 @@ BINS_PER_PIECE = 2000  # about, so that a piece is worth a call: a small batch i
 
 P = TypeVar("P")
 R = TypeVar("R")
+_check: ContextVar[Callable[[], None]] = ContextVar("_check", default=lambda: None)
 
 
 class Piece(NamedTuple):
@@ -44,16 +47,36 @@ def pieces_of(trials: int, bins: int, blocks: int, together: bool) -> list[Piece
     return [Piece(slice(start, start + each), first, last) for start in starts for first, last in pairwise(edges)]
 
 
+@contextmanager
+def asked_between_pieces(check: Callable[[], None]) -> Iterator[None]:
+    """Context in which every piece begins with a call of `check`, which may raise.
+
+    A kernel does not return to Python before its piece is done, so nothing else can end a layer of
+    many pieces early.
+    """
+    before = _check.set(check)
+    try:
+        yield
+    finally:
+        _check.reset(before)
+
+
 def in_threads(solve: Callable[[P], R], pieces: Sequence[P]) -> list[R]:
     """`solve` of each piece, in order, on at most as many threads as torch uses.
 
     Kernels release the GIL.
     """
     threads = torch.get_num_threads()
+    check = _check.get()  # of the thread that calls
+
+    def asking(piece: P) -> R:
+        check()
+        return solve(piece)
+
     if threads == 1 or len(pieces) == 1:
-        return list(map(solve, pieces))
+        return list(map(asking, pieces))
     pool = _pool(threads)
-    started = [pool.submit(solve, piece) for piece in pieces]
+    started = [pool.submit(asking, piece) for piece in pieces]
     wait(started)  # also where one raises: the others still write to arrays of the caller
     return [one.result() for one in started]
 

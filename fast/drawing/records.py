@@ -11,6 +11,7 @@ from spec.errors import Verbatim
 
 NUMBER = "a finite number"
 NUMBER_OR_NULL = "a finite number or null"
+AMOUNT = "a finite number of at least 0"
 COUNT = "a whole number of at least 0"
 TEXT = "text"
 
@@ -67,9 +68,9 @@ def check_shape(value: object, shape: object, name: str) -> None:
     """Refuses a value of another shape.
 
     Args:
-        shape: `NUMBER`, `NUMBER_OR_NULL`, `COUNT` or `TEXT`; a set of choices; a dict of required
-            keys (`key?` may be missing); a list of one shape: a list of one or more such values; a
-            tuple of shapes: a list of that length.
+        shape: `NUMBER`, `NUMBER_OR_NULL`, `AMOUNT`, `COUNT` or `TEXT`; a set of choices; a dict of
+            required keys (`key?` may be missing); a list of one shape: a list of one or more such
+            values; a tuple of shapes: a list of that length.
 
     Raises:
         RecordError: names the first entry that differs.
@@ -102,7 +103,9 @@ def _is(value: object, shape: object) -> bool:
         return type(value) is int and value >= 0
     if value is None:
         return shape == NUMBER_OR_NULL
-    return type(value) in (int, float) and abs(value) < math.inf  # type: ignore[arg-type]  # a number by now
+    if type(value) not in (int, float) or not abs(value) < math.inf:  # type: ignore[arg-type]
+        return False
+    return shape != AMOUNT or value >= 0  # type: ignore[operator]  # a number by now
 
 
 def _described(value: object) -> str:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fast.drawing.arrays import Page, page
-from fast.drawing.records import COUNT, NUMBER, NUMBER_OR_NULL, TEXT, RecordError, history, record
+from fast.drawing.records import AMOUNT, COUNT, NUMBER, NUMBER_OR_NULL, TEXT, RecordError, history, record
 
 GROUPS = ("w", "w_out", "d", "tau")
 LINE = {
     "epoch": COUNT, "train_accuracy": NUMBER, "train_loss": NUMBER, "valid_accuracy": NUMBER, "valid_loss": NUMBER,
     "spikes_per_neuron": NUMBER, "silent": NUMBER, "silent_steps": COUNT, "clamped": COUNT,
-    "gradient": {f"{group}?": NUMBER for group in GROUPS}, "kappa_min": NUMBER_OR_NULL, "seconds": NUMBER,
+    "gradient": {f"{group}?": NUMBER for group in GROUPS}, "kappa_min": NUMBER_OR_NULL, "seconds": AMOUNT,
     "A": NUMBER_OR_NULL, "B": NUMBER_OR_NULL, "C": NUMBER_OR_NULL,
 }
 RESULT = {

@@ -74,6 +74,21 @@ def check_layout(times: Tensor, offsets: Tensor, trains: int) -> None:
     raise SpecError(f"times[{n}]", expected, float(times[n]), "sort each train")
 
 
+def check_within(times: Tensor, offsets: Tensor, size: int, duration: float) -> None:
+    """Refuse a spike after the end of its trial: no layer would see it, and no gradient reach it.
+
+    Raises:
+        SpecError: names the last of these spikes.
+    """
+    if not len(times) or not float(times.detach().max()) > duration:  # nan-ok: `check_layout` refuses NaN
+        return
+    n = int(times.detach().argmax())
+    train = int(torch.searchsorted(offsets, n, right=True)) - 1
+    got = Verbatim(f"{float(times[n]):g}, of neuron {train % size} in trial {train // size}")
+    remedy = f"give the `unit` of the times, or a longer `duration`; `.until({duration:g})` then cuts the trials"
+    raise SpecError("times", f"at most `duration`, {duration:g} (ms)", got, remedy)
+
+
 def of_trains(trials: Sequence[SpikeTrains | Sequence], unit: str) -> tuple[Tensor, Tensor, int]:
     """Times (ms), offsets, and number of neurons, from trains `[trial][neuron][spike]`; see
     `Spikes.from_trains`."""

@@ -10,7 +10,15 @@ import torch
 from torch import Tensor
 
 from fast.nn.devices import check_device
-from fast.nn.layouts import check_layout, checked_duration, of_dense, of_events, of_trains, on_grid
+from fast.nn.layouts import (
+    check_layout,
+    check_within,
+    checked_duration,
+    of_dense,
+    of_events,
+    of_trains,
+    on_grid,
+)
 from fast.nn.raster import draw_raster
 from fast.nn.trials import Trials
 from spec import SpecError, SpikeTrains
@@ -31,7 +39,8 @@ class Spikes(Trials):
         offsets: `[trials * size + 1]`, int64: the train of neuron `i` in trial `b` is
             `times[offsets[b * size + i] : offsets[b * size + i + 1]]`.
         trials, size: batch size and number of neurons.
-        duration: `T`, ms; a trial is `[0, T]`.
+        duration: `T`, ms; a trial is `[0, T]`. Later times have no effect and gradient 0: an
+            optimiser may move times there. `from_trains` and `from_events` refuse them.
 
     Raises:
         SpecError: as `check`.
@@ -62,10 +71,11 @@ class Spikes(Trials):
             unit: of the times: `ms`, `s` or `us`.
 
         Raises:
-            SpecError: no trial, trials of different sizes, or times `spec.SpikeTrains` refuses.
+            SpecError: no trial, trials of different sizes, times `spec.SpikeTrains` refuses, or a
+                time after `duration`.
         """
         times, offsets, size = of_trains(trials, unit)
-        return cls(times, offsets, len(trials), size, checked_duration(duration))
+        return cls._within(times, offsets, len(trials), size, checked_duration(duration))
 
     @classmethod
     def from_events(
@@ -82,10 +92,17 @@ class Spikes(Trials):
             unit: of the times: `ms`, `s` or `us`.
 
         Raises:
-            SpecError: different lengths, an index out of range, or a time that `check` refuses.
+            SpecError: different lengths, an index out of range, or a time that `check` refuses or
+                that is after `duration`.
         """
         found, offsets, batch = of_events(times, neurons, trials, size, batch, unit)
-        return cls(found, offsets, batch, size, checked_duration(duration))
+        return cls._within(found, offsets, batch, size, checked_duration(duration))
+
+    @classmethod
+    def _within(cls, times: Tensor, offsets: Tensor, trials: int, size: int, duration: float) -> Spikes:
+        made = cls(times, offsets, trials, size, duration)
+        check_within(times, offsets, size, duration)
+        return made
 
     @classmethod
     def from_dense(cls, raster: Tensor, dt: float) -> Spikes:

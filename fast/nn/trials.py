@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from spec import SpecError
+from spec.checks import duration as spec_duration
 from spec.errors import Verbatim
 
 
@@ -41,6 +42,18 @@ class Trials:
     def dtype(self) -> torch.dtype:
         """Of `times`."""
         return self.times.dtype
+
+    def until(self, duration: float) -> Self:
+        """The spikes up to `duration` (ms), of trials that end there; differentiable.
+
+        Cut recordings by it: give the constructor a duration that holds all spikes.
+
+        Raises:
+            SpecError: no duration.
+        """
+        stays = self.times.detach() <= spec_duration(duration, "duration")
+        before = torch.cat([self.offsets[:1], stays.cumsum(0)])  # spikes that stay, before each spike
+        return replace(self, times=self.times[stays], offsets=before[self.offsets], duration=float(duration))
 
     def __getitem__(self, trials: int | slice | Sequence[int] | Tensor) -> Self:
         """The spikes of some trials: a number, a slice, numbers, or a boolean per trial.

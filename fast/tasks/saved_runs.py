@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from fast.drawing.records import COUNT, NUMBER, TEXT, RecordError, history, record
+from fast.drawing.records import AMOUNT, COUNT, NUMBER, TEXT, RecordError, history, record
 from fast.nn.devices import DTYPES
 from fast.tasks.registry import CLASSIFYING
 from fast.training.classify import Classification
@@ -20,6 +20,7 @@ from spec.errors import Verbatim
 
 HOW_IT_RAN = frozenset({"out", "resume", "save_seconds", "data", "workers", "tensorboard", "test", "changed"})
 """Options that do not change the result of a run, or follow from others."""
+NETWORK = "network.pt"
 
 
 def records(folder: Path) -> tuple[dict, dict, list[dict]]:
@@ -31,11 +32,28 @@ def records(folder: Path) -> tuple[dict, dict, list[dict]]:
     try:
         given = with_defaults(record(folder, "options.json", {"seed": COUNT, "task": TEXT}))
         found = record(folder, "result.json", {"test_accuracy?": NUMBER})
-        line = {"valid_accuracy": NUMBER, "seconds": NUMBER} if "test_accuracy" in found else {}
+        line = {"valid_accuracy": NUMBER, "seconds": AMOUNT} if "test_accuracy" in found else {}
         return given, found, history(folder, line)
     except RecordError as error:
         expected, remedy = "the folder of a finished run", "let it finish, or --resume it"
         raise SpecError(str(folder), expected, Verbatim(error), remedy) from None
+
+
+def check_network(folder: Path) -> None:
+    """Refuses a run whose kept network, if its folder has one, is not finite.
+
+    Raises:
+        SpecError: names the first parameter that is not.
+    """
+    path = folder / NETWORK
+    if not path.exists():
+        return
+    try:
+        _check_finite(folder, _parameters(path))
+    except SpecError:
+        raise
+    except Exception as error:  # torch has no single error type for content that it refuses
+        raise _of_another_version(folder, error) from None
 
 
 def opened(folder: Path, data: list[str] | None = None) -> Classification:
@@ -45,7 +63,8 @@ def opened(folder: Path, data: list[str] | None = None) -> Classification:
         data: `--data` of the task, if the data have moved; other content gives a warning.
 
     Raises:
-        SpecError: the folder holds no finished run that classifies, or the data are missing.
+        SpecError: the folder holds no finished run that classifies, its network is not finite, or
+            the data are missing.
     """
     saved, _, _ = records(folder)
     if saved.get("task") not in CLASSIFYING:
@@ -60,14 +79,31 @@ def opened(folder: Path, data: list[str] | None = None) -> Classification:
         given.data = data if several else data[0]
     try:
         training = CLASSIFYING[given.task].prepare(given, DTYPES[given.dtype], Processes())
-        content = (folder / "network.pt").read_bytes()
-        training.take(torch.load(io.BytesIO(content), weights_only=True))
+        parameters = _parameters(folder / NETWORK)
+        training.take(parameters)
+        _check_finite(folder, parameters)
     except SpecError:
         raise
     except Exception as error:  # a missing option, a network of another shape: torch has no single error type
-        got = Verbatim(f"{folder} ({type(error).__name__}: {error})")
-        raise SpecError("RUN", "the folder of a run of this version", got, "train again with this version") from None
+        raise _of_another_version(folder, error) from None
     now = getattr(given, "data_sha256", None)
     if now != before:
         print(f"warning: the run had other data: SHA-256 {before}, now {now}", file=sys.stderr)
     return training
+
+
+def _parameters(path: Path) -> dict[str, torch.Tensor]:
+    found: dict[str, torch.Tensor] = torch.load(io.BytesIO(path.read_bytes()), weights_only=True)
+    return found
+
+
+def _check_finite(folder: Path, parameters: dict[str, torch.Tensor]) -> None:
+    for name, values in parameters.items():
+        if count := int((~torch.isfinite(values)).sum()):
+            got = Verbatim(f"{count} NaN or infinite entries in {name}")
+            raise SpecError(str(folder), "a run whose network is finite", got, "train again with smaller steps")
+
+
+def _of_another_version(folder: Path, error: Exception) -> SpecError:
+    got = Verbatim(f"{folder} ({type(error).__name__}: {error})")
+    return SpecError("RUN", "the folder of a run of this version", got, "train again with this version")

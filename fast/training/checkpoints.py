@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +60,12 @@ class Checkpoints:
             old.unlink()
         return path
 
-    def load(self) -> tuple[dict, list[str]]:
+    def load(self, use: Callable[[dict], None] = lambda state: None) -> tuple[dict, list[str]]:
         """The newest intact state, and the damage of each newer file.
+
+        Args:
+            use: is called with the newest state, and with an older one where it raises
+                `DamagedError`.
 
         Raises:
             SpecError: no checkpoint is intact.
@@ -68,12 +73,16 @@ class Checkpoints:
         wrong: list[str] = []
         for path in self.paths():
             try:
-                return decoded(path.read_bytes()), wrong
+                state = decoded(path.read_bytes())
+                use(state)
             except (DamagedError, OSError) as error:
                 wrong.append(f"{path.name}: {error}")
-        got = Verbatim("; ".join(wrong) if wrong else f"{self.folder} without one")
-        expected = "given with the --out of a run that has a checkpoint"
-        raise SpecError("--resume", expected, got, "start without --resume")
+            else:
+                return state, wrong
+        expected, remedy = "given with the --out of a run that has a checkpoint", "start a new run in another folder"
+        if not wrong:
+            raise SpecError("--resume", expected, Verbatim(f"{self.folder} without one"), "start without --resume")
+        raise SpecError("--resume", expected, Verbatim("damaged ones"), f"{remedy} ({'; '.join(wrong)})")
 
 
 def encoded(state: dict) -> bytes:
@@ -95,7 +104,7 @@ def decoded(content: bytes) -> dict:
     try:
         head = json.loads(line)
         length, digest, kind = int(head["bytes"]), str(head["sha256"]), str(head["format"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):  # the last two: Infinity, deep nesting
         raise DamagedError("no checkpoint of this project, or its first line is damaged") from None
     if kind != FORMAT:
         raise DamagedError(f"of format {kind}; this version reads {FORMAT}: go on with the version that wrote it")

@@ -34,6 +34,7 @@ from fast.training.model import Classifier
 from fast.training.optimiser import Optimiser
 from fast.training.page_arrays import page_arrays
 from fast.training.processes import Processes
+from fast.training.restoring import restore_optimiser
 from fast.training.run_folder import Folder
 from fast.training.settings import Settings
 from spec import SpecError
@@ -105,7 +106,8 @@ class Classification:
             return
         if batch == 0:
             self.epoch, self.began = Epoch(), time.perf_counter()
-        self._learn(epoch * self.batches.per_epoch + batch)
+        with self.processes.asked(check):  # no kernel runs after the optimiser's step
+            self._learn(epoch * self.batches.per_epoch + batch)
         self.progress.update(epoch + 1, batch + 1, self.epoch)
 
     def _learn(self, number: int) -> None:
@@ -218,7 +220,7 @@ class Classification:
         self.network.load_state_dict(state["network"])
         if self.averaged is not None:
             self.averaged.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        restore_optimiser(self.optimiser, state["optimiser"])
         self.best, self.epoch, self.initial_parameters = state["best"], Epoch(**state["epoch"]), state["first"]
         self.ended = state["ended"]
 

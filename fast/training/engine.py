@@ -12,8 +12,10 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from fast.training.checkpoints import Checkpoints, decoded, digest, encoded
+from fast.solving.bound import bounded_spikes
+from fast.training.checkpoints import Checkpoints, DamagedError, decoded, digest, encoded
 from fast.training.processes import Processes
+from fast.training.restoring import check_content, check_like
 from fast.training.run_folder import RESULT, Folder, NotWrittenError
 from fast.training.signals import StoppedError, StopSignals
 
@@ -41,8 +43,8 @@ class Training(Protocol):
             check: raises if a signal has come; called only while the state is that before the step.
 
         Raises:
-            NotFiniteError, CertificateError: a value is NaN or infinite, or a gradient is not
-                exact; the state is that before the step.
+            ArithmeticError: a value is NaN or infinite, a gradient is not exact, or neurons spike
+                too fast or too often; the state is that before the step.
         """
 
     def last_inputs(self) -> dict[str, Any]:
@@ -73,12 +75,11 @@ def run(training: Training, folder: Folder, options: dict[str, Any], processes: 
 
     Raises:
         SpecError: there is no run to resume.
-        NotFiniteError, CertificateError: the last checkpoint and a file that repeats the step are
-            on the disk.
+        ArithmeticError: the last checkpoint and a file that repeats the step are on the disk.
         NotWrittenError: the last checkpoint that could be written is on the disk.
     """
     keeper = CheckpointKeeper(training, folder, processes)
-    with StopSignals(processes) as signals:
+    with StopSignals(processes) as signals, bounded_spikes():
         step = keeper.resume() if options["resume"] else keeper.begin()
         saved_at, saved = time.monotonic(), step
         try:
@@ -95,7 +96,7 @@ def run(training: Training, folder: Folder, options: dict[str, Any], processes: 
                 keeper.save(step)
             print(f"stopped by {stopped} after step {step} of {training.steps}; --resume goes on", flush=True)
             return signals.exit_code
-        except ArithmeticError:  # `NotFiniteError`, `CertificateError`, or neurons that spike too fast
+        except ArithmeticError:
             _write_reproducer(training, folder, step, options)
             raise
     print(f"state sha256 {digest(training.state())}", flush=True)
@@ -129,10 +130,25 @@ class CheckpointKeeper:
 
     def _newest(self) -> bytes:
         assert self.checkpoints is not None, "only the first process reads"
-        content, wrong = self.checkpoints.load()
+        content, wrong = self.checkpoints.load(self._use)
         for damage in wrong:
             print(f"warning: skipped {damage}", flush=True)
         return encoded(content)
+
+    def _use(self, content: dict[str, Any]) -> None:
+        """Restores a state that fits; no process of the run has used another one by then.
+
+        Raises:
+            DamagedError: it does not fit; a later call with one that fits restores that.
+        """
+        check_content(content, self.training.steps)
+        check_like(content["training"], self.training.state(), "training")
+        try:
+            self.training.restore(content["training"])
+        except DamagedError:
+            raise
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            raise DamagedError(f"training does not fit ({type(error).__name__})") from None
 
     def save(self, step: int) -> None:
         """Saves the state after `step` steps."""

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from fast.data.spike_files import SpikeData
 from fast.nn.spikes import Spikes
+from fast.solving.bound import bounded_spikes
 from fast.training.intervals import wilson_interval
 from fast.training.processes import Processes
 
@@ -80,7 +81,10 @@ def evaluate(
     """Evaluates a network on all trials of a split, which the processes share.
 
     Args:
-        check: is called before each batch, and may raise.
+        check: is called before each batch, and between the pieces of a layer; may raise.
+
+    Raises:
+        ArithmeticError: neurons spike too fast, or too often.
     """
     classes, device = data.classes, processes.device
     confusion, loss = torch.zeros(classes, classes + 1, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)
@@ -89,7 +93,8 @@ def evaluate(
         own = processes.shard(trials)
         if len(own):
             spikes, labels = data.batch(own, duration)
-            y, _ = network(spikes.to(device))
+            with bounded_spikes(), processes.asked(check):
+                y, _ = network(spikes.to(device))
             loss += float(network.loss(y, labels.to(device))) * len(own)
             largest = y.cpu().argmax(1)
             answers = torch.where(correct(y.cpu(), largest), largest, classes)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Self
 
 import numpy as np
@@ -17,6 +18,7 @@ from torch import Tensor, distributed, nn
 from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
+from fast.cpu.threads import asked_between_pieces
 from spec import SpecError
 from spec.errors import Verbatim
 
@@ -89,6 +91,11 @@ class Processes:
             return module
         self._parallel.append(DistributedDataParallel(module))
         return self._parallel[-1]
+
+    def asked(self, check: Callable[[], None]) -> AbstractContextManager[None]:
+        """Context in which kernels call `check` between pieces, which may raise. Several processes
+        do not: all of them must stop at one point."""
+        return asked_between_pieces(check) if self.world == 1 else nullcontext()
 
     def sum(self, tensor: Tensor) -> Tensor:
         """The sum over all processes."""

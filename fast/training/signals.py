@@ -1,14 +1,25 @@
-"""SIGINT and SIGTERM end a run after the step that is being taken; its state is then saved."""
+"""SIGINT and SIGTERM end a run after the step that is being taken; its state is then saved.
+
+Python runs a handler in the main thread, between two of its instructions: not while a kernel runs.
+Kernels of a layer run in pieces, and a run looks for a signal between them. The second SIGINT must
+end a process whatever the main thread does. Python's own C code writes the number of each signal
+into a pipe at the moment of its arrival (`signal.set_wakeup_fd`); a thread waits at the other end.
+Rejected: SIGINT with its default action, which only a handler could restore, and threads that
+`sigwait`, since every other thread, torch's as well, would have to block the signal.
+"""
 
 from __future__ import annotations
 
+import os
 import signal
+import threading
 from types import FrameType, TracebackType
 from typing import Self
 
 from fast.training.processes import Processes
 
 EXIT = {signal.SIGINT: 130, signal.SIGTERM: 143}  # the exit codes that shells use
+INTERRUPTED = "interrupted; --resume goes on from the last checkpoint"
 
 
 class StoppedError(Exception):
@@ -16,7 +27,11 @@ class StoppedError(Exception):
 
 
 class StopSignals:
-    """Context that records the first signal; a second SIGINT interrupts at once."""
+    """Context that records the signals; the second SIGINT ends the process at once.
+
+    Checkpoints are whole or absent, so this end does no harm; the lock of the folder ends with the
+    process.
+    """
 
     def __init__(self, processes: Processes) -> None:
         self.received: signal.Signals | None = None
@@ -24,15 +39,21 @@ class StopSignals:
 
     def __enter__(self) -> Self:
         self._before = {number: signal.signal(number, self._receive) for number in EXIT}
+        reader, self._writer = os.pipe()
+        os.set_blocking(self._writer, False)  # the C code may not wait
+        self._pipe_before = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+        self._thread = threading.Thread(target=_end_at_second_interrupt, args=(reader,), daemon=True)
+        self._thread.start()
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        signal.set_wakeup_fd(self._pipe_before)
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        os.close(self._writer)  # the thread reads the end of the pipe
+        self._thread.join()
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        if self.received == signal.SIGINT == number:
-            raise KeyboardInterrupt
         self.received = signal.Signals(number)
 
     def check(self) -> None:
@@ -50,3 +71,13 @@ class StopSignals:
     def exit_code(self) -> int:
         """The exit code of the signal received."""
         return EXIT[signal.Signals.SIGINT if self.received is None else self.received]
+
+
+def _end_at_second_interrupt(reader: int) -> None:
+    interrupts = 0
+    while numbers := os.read(reader, 64):
+        interrupts += numbers.count(signal.SIGINT)
+        if interrupts > 1:
+            os.write(2, f"\n{INTERRUPTED}\n".encode())  # the line may have a progress bar
+            os._exit(EXIT[signal.SIGINT])  # `sys.exit` would wait for the threads of kernels
+    os.close(reader)

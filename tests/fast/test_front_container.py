@@ -40,6 +40,40 @@ def test_it_is_iterated_trial_by_trial() -> None:
     assert [trial.to_lists() for trial in given_spikes()] == [[trial] for trial in TRIALS]
 
 
+@pytest.mark.parametrize("end", [0.3, 2.6, 4.1, 16.0, 20.0])
+def test_trials_are_cut_at_a_time_that_the_user_names(end: float) -> None:
+    """A spike at that time stays; gradients reach those that stay."""
+    spikes = given_spikes()
+    spikes.times.requires_grad_()
+    found = spikes.until(end)
+    assert found.to_lists() == [[[t for t in train if t <= end] for train in trial] for trial in TRIALS]
+    assert found.duration == end and found.shape == spikes.shape
+    (gradient,) = torch.autograd.grad(found.times.sum(), spikes.times)
+    assert gradient.tolist() == [float(t <= end) for trial in TRIALS for train in trial for t in train]
+    with pytest.raises(SpecError, match="`duration` must be a finite number above 0"):
+        spikes.until(0.0)
+
+
+def test_a_spike_after_the_end_is_refused_by_what_makes_spikes_of_data() -> None:
+    """A spike at the end is none of them, nor is a time that moved there."""
+    late = [[[1.0, 8.0], []], [[], [3.0, 8.5]]]
+    with pytest.raises(SpecError, match=(
+        r"`times` must be at most `duration`, 8 \(ms\), got 8.5, of neuron 1 in trial 1; give the `unit` of the times, "
+        r"or a longer `duration`; `.until\(8\)` then cuts the trials"
+    )):
+        Spikes.from_trains(late, 8.0)
+    events = [8.5, 1.0, 3.0, 8.0], [1, 0, 1, 0], [1, 0, 1, 0]
+    with pytest.raises(SpecError, match=r"got 8.5, of neuron 1 in trial 1"):
+        Spikes.from_events(*events, size=2, duration=8.0)
+    with pytest.raises(SpecError, match=r"at most `duration`, 8 \(ms\), got 1000, of neuron 0 in trial 0"):
+        Spikes.from_events([1.0], [0], size=2, duration=8.0, unit="s")
+    assert Spikes.from_trains(late, 9.0).until(8.0) == Spikes.from_events(*events, size=2, duration=8.5).until(8.0)
+    assert Spikes.from_trains(late, 8.5).to_lists() == late
+    moved = Spikes.from_trains(late, 8.5)
+    moved.times[1] += 5.0
+    moved.check()
+
+
 def test_a_trial_that_is_not_there() -> None:
     with pytest.raises(IndexError):
         given_spikes()[3]

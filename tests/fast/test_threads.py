@@ -16,7 +16,7 @@ import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from fast.cpu.threads import in_threads
+from fast.cpu.threads import asked_between_pieces, in_threads
 from fast.cpu.trains import are_trains
 from tests import ROOT
 
@@ -57,6 +57,31 @@ def test_an_error_of_a_piece_is_raised_once_all_have_ended() -> None:
     with pytest.raises(ZeroDivisionError):
         in_threads(solve, [0.0, 0.5, 0.25])
     assert sorted(ended) == [2.0, 4.0]
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_check_may_end_the_work_between_pieces(number: int) -> None:
+    """Threads begin no piece after it has raised; without the check all are done."""
+    before = torch.get_num_threads()
+    done: list[int] = []
+
+    def check() -> None:
+        if len(done) >= 3:
+            raise InterruptedError
+
+    def solve(piece: int) -> None:
+        time.sleep(0.01)
+        done.append(piece)
+
+    torch.set_num_threads(number)
+    try:
+        with asked_between_pieces(check), pytest.raises(InterruptedError):
+            in_threads(solve, range(20))
+        assert 3 <= len(done) < 3 + number
+        in_threads(solve, range(20))
+    finally:
+        torch.set_num_threads(before)
+    assert len(done) >= 23
 
 
 def test_a_fork_starts_threads_of_its_own() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from spec.command import READER_LEFT, run_and_exit
+from spec.command import READER_LEFT, OneLineParser, run_and_exit
 from tests import ROOT
 from tests.support.commands import lines_read
 
@@ -42,6 +42,22 @@ def test_a_command_that_is_read_keeps_its_code(code: int, capfd: pytest.CaptureF
         run_and_exit(lambda: print("done") or code)
     assert stop.value.code == code
     assert capfd.readouterr() == ("done\n", "")
+
+
+def test_a_file_that_cannot_be_written_is_one_line_and_a_reader_that_left_is_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parser = OneLineParser("writes", "Writes.")
+    assert parser.run_writer(lambda _: (tmp_path / "no" / "file").write_text("x"), []) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("writes: cannot write: ") and str(tmp_path) in err and err.count("\n") == 1
+
+    def leave(_: object) -> int:
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        parser.run_writer(leave, [])
+    assert parser.run_writer(lambda _: 1, []) == 1
 
 
 def test_a_fault_of_ours_is_not_taken_for_a_closed_pipe() -> None:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import sys
+import time
+from itertools import count
+from pathlib import Path
 
 import pytest
 import torch
 
 from fast.training import epoch
 from fast.training.epoch import Epoch, Progress
+from fast.training.run_folder import LOG
+from tests.support.runs.short_runs import classification, run
 
 
 class Terminal(io.StringIO):
@@ -34,6 +40,16 @@ def test_the_bar_counts_epochs_and_the_time_left_of_the_run(monkeypatch: pytest.
     progress.bar.refresh()
     progress.close()
     assert "epoch 2 of 4" in terminal.getvalue() and "run=01:15 left" in terminal.getvalue()
+
+
+def test_a_clock_that_is_set_back_changes_no_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each look at the clock of the day finds it an hour earlier than the last one."""
+    hours = count()
+    monkeypatch.setattr(time, "time", lambda: 1e9 - 3600.0 * next(hours))
+    began = time.monotonic()
+    run(classification(), tmp_path / "run")
+    seconds = [json.loads(line)["seconds"] for line in (tmp_path / "run" / LOG).read_text().splitlines()]
+    assert len(seconds) == 3 and min(seconds) > 0 and sum(seconds) < time.monotonic() - began
 
 
 def test_nothing_is_drawn_into_a_file(capfd: pytest.CaptureFixture[str]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import nir
 import numpy as np
 import pytest
+import torch
 
 from fast.compare import main as compare
 from fast.data.spike_files import fingerprints
@@ -99,6 +100,7 @@ DAMAGED = {
     "epochs without accuracy": ("history.jsonl", "{}\n"),
     "epochs that are none": ("history.jsonl", "null\n"),
     "no text": ("history.jsonl", "\ud800"),
+    "an epoch that ended before it began": ("history.jsonl", '{"valid_accuracy": 0.5, "seconds": -3600.0}\n'),
 }
 
 
@@ -111,6 +113,37 @@ def test_a_damaged_record_is_named(
     assert compare([str(copy)]) == 2
     err = capsys.readouterr().err
     assert "must be the folder of a finished run" in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["evaluate", "compare", "export"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_network_that_is_not_finite_is_refused(
+    command: str, value: float, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = shutil.copytree(folder / "free0", tmp_path / "copy")
+    parameters = torch.load(copy / "network.pt", weights_only=True)
+    parameters["out.w"][2, 1] = value
+    torch.save(parameters, copy / "network.pt")
+    given = [str(copy), "--nir", str(tmp_path / "x.nir")] if command == "export" else [str(copy)]
+    assert {"evaluate": evaluate, "compare": compare, "export": export}[command](given) == 2
+    out, err = capsys.readouterr()
+    assert not out and err.count("\n") == 1 and not (tmp_path / "x.nir").exists()
+    assert "must be a run whose network is finite, got 1 NaN or infinite entries in out.w; train again" in err
+
+
+@pytest.mark.parametrize("command", ["evaluate", "compare"])
+@pytest.mark.parametrize("content", [b"", b"no network", None], ids=["empty", "text", "a list"])
+def test_a_network_that_is_none_is_refused(
+    command: str, content: bytes | None, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = shutil.copytree(folder / "free0", tmp_path / "copy")
+    if content is None:
+        torch.save([1.0], copy / "network.pt")
+    else:
+        (copy / "network.pt").write_bytes(content)
+    assert {"evaluate": evaluate, "compare": compare}[command]([str(copy)]) == 2
+    out, err = capsys.readouterr()
+    assert not out and err.count("\n") == 1 and "`RUN` must be the folder of a run of this version" in err
 
 
 def test_a_run_of_an_earlier_version_is_read_with_neutral_settings(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
 from functools import cache
 from itertools import chain
 from pathlib import Path
@@ -17,7 +16,7 @@ import pytest
 from fast.data.spike_files import SpikeData
 from fast.training import engine
 from fast.training.checkpoints import Checkpoints, digest
-from fast.training.run_folder import LOG, Folder
+from fast.training.run_folder import LOG
 from tests.support.runs.short_runs import KilledError, Make, classification, killed_before, log, run, sequence
 
 
@@ -139,20 +138,3 @@ def test_every_epoch_has_an_order_of_its_own() -> None:
     assert seen[0] == seen[1]
     assert all(sorted(order) == list(range(13)) for order in seen[0])
     assert len({str(order) for order in seen[0]}) == 3
-
-
-def test_a_second_interrupt_stops_at_once_and_harms_nothing(tmp_path: Path) -> None:
-    training = classification()
-    take = training.step
-
-    def interrupted(number: int, folder: Folder, check: Callable[[], None]) -> None:
-        if number == 5:
-            os.kill(os.getpid(), signal.SIGINT)
-            os.kill(os.getpid(), signal.SIGINT)
-        take(number, folder, check)
-
-    training.step = interrupted  # type: ignore[method-assign]
-    with pytest.raises(KeyboardInterrupt):
-        run(training, tmp_path / "run")
-    kept, wrong = Checkpoints(tmp_path / "run").load()
-    assert kept["step"] == 5 and wrong == []

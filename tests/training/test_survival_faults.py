@@ -18,6 +18,7 @@ CHECKPOINTS, SURVIVAL, CLASSIFY, PROCESSES, ACTIVITY, EVALUATION, DROPOUT, AVERA
     )
 )
 REFUSALS = SURVIVAL.replace("test_survival", "test_survival_refusals")
+SIGNALS = SURVIVAL.replace("test_survival", "test_survival_signals")
 AUGMENT = "data/test_augment.py"
 KILLED = "test_a_run_that_was_killed_ends_in_the_same_bits and classification and 7"
 
@@ -40,7 +41,7 @@ FAULTS = (
     ),
     (fault("all half removed", "checkpoints.py", 'f".*{HALF}"', '".*"'), CHECKPOINTS, "nothing_else"),
     (
-        fault("optimiser forgotten", "classify.py", 'self.optimiser.load_state_dict(state["optimiser"])', "pass"),
+        fault("optimiser forgotten", "classify.py", 'restore_optimiser(self.optimiser, state["optimiser"])', "pass"),
         SURVIVAL,
         KILLED,
     ),
@@ -63,7 +64,12 @@ FAULTS = (
     ),
     (fault("SIGTERM ignored", "signals.py", ", signal.SIGTERM: 143", ""), SURVIVAL, "signal_ends and 143 and step"),
     (fault("not asked in evaluation", "evaluation.py", "        check()\n", ""), SURVIVAL, "within_the_evaluation"),
-    (fault("second interrupt ignored", "signals.py", "raise KeyboardInterrupt", "pass"), SURVIVAL, "second_interrupt"),
+    (fault("second interrupt ignored", "signals.py", "if interrupts > 1:", "if False:"), SIGNALS, "second_interrupt"),
+    (
+        fault("not asked between pieces", "processes.py", "if self.world == 1 else", "if False else"),
+        SIGNALS,
+        "between_pieces",
+    ),
     (fault("no lock", "run_folder.py", "fcntl.LOCK_EX | fcntl.LOCK_NB", "fcntl.LOCK_SH"), REFUSALS, "two_runs"),
     (fault("log not cut", "run_folder.py", "self.write_bytes(LOG,", "len("), SURVIVAL, "done_again"),
     (

@@ -36,6 +36,7 @@ from fast.tasks.sequence.plan import plan
 from fast.training.evaluation import correct
 from fast.training.gradient_checks import LEGEND, check_finite
 from fast.training.processes import Processes
+from fast.training.restoring import restore_optimiser
 from fast.training.run_folder import RESULT, Folder
 from fast.training.settings import delay_step_size
 from spec import SpecError
@@ -163,8 +164,9 @@ class Sequence:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Sets the state."""
-        for name, part in state.items():
-            getattr(self, name).load_state_dict(part)
+        self.layer.load_state_dict(state["layer"])
+        restore_optimiser(self.learn, state["learn"])
+        restore_optimiser(self.settle, state["settle"])
 
     def finish(self, folder: Folder, check: Callable[[], None]) -> int:
         """Evaluates, records, draws and prints; 0 if all classes are correct, else 1."""

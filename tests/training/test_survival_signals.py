@@ -1,0 +1,113 @@
+"""Signals that come while kernels run, and neurons that spike without measure."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fast.cpu import solver, threads
+from fast.training import engine
+from fast.training.checkpoints import Checkpoints, decoded, digest
+from fast.training.run_folder import Folder
+from tests.support.forking import Child, called, started
+from tests.support.runs.deaf import AT_WORK, OF_A_PIECE, PIECES
+from tests.support.runs.short_runs import classification, run
+
+SOON = 5.0  # s; on a machine that does other work too
+
+
+def at_work(kind: str, folder: Path) -> Child:
+    """A run in its long step, in a process of its own."""
+    child = started("tests.support.runs.deaf:main", kind, folder)
+    while not (folder / AT_WORK).exists():
+        time.sleep(0.01)
+    time.sleep(0.3)
+    return child
+
+
+def running(child: Child) -> bool:
+    """Whether the process has not ended, also one that nobody has waited for."""
+    return Path(f"/proc/{child.pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()[0] != "Z"
+
+
+def test_a_second_interrupt_ends_a_process_whose_kernel_runs(tmp_path: Path) -> None:
+    """Python runs no handler there; the first interrupt, as a control, is not heard."""
+    child = at_work("kernel", tmp_path / "run")
+    os.kill(child.pid, signal.SIGINT)
+    time.sleep(1.0)
+    assert running(child)
+    os.kill(child.pid, signal.SIGINT)
+    sent = time.monotonic()
+    while running(child) and time.monotonic() < sent + SOON:
+        time.sleep(0.01)
+    ended = not running(child)
+    if not ended:
+        os.kill(child.pid, signal.SIGKILL)
+    done = child.wait()
+    assert ended and done.returncode == 130 and "interrupted; --resume goes on" in done.stderr
+    kept, wrong = Checkpoints(tmp_path / "run").load()
+    assert kept["step"] == 0 and wrong == []
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_is_heard_between_pieces_by_a_process(number: signal.Signals, code: int, tmp_path: Path) -> None:
+    """The step would take 20 s; the state before it is saved."""
+    child = at_work("pieces", tmp_path / "run")
+    os.kill(child.pid, number)
+    sent = time.monotonic()
+    done = child.wait()
+    assert time.monotonic() - sent < SOON < PIECES * OF_A_PIECE
+    assert done.returncode == code and "after step 0 of 1; --resume goes on" in done.stdout
+
+
+@pytest.mark.parametrize("at", ["learning", "backward", "evaluation"])
+def test_a_signal_between_pieces_gives_the_step_up_and_loses_nothing(
+    at: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No further piece begins. The resumed run ends in the bits of one that was never stopped."""
+    monkeypatch.setattr(threads, "BINS_PER_PIECE", 1)  # of all runs, since sums depend on it
+    stopped, resumed, whole = classification(), classification(), classification()
+    run(whole, tmp_path / "whole")
+    name = "backward_sweep" if at == "backward" else "forward_sweep"
+    sweep, under_way = getattr(solver, name), [0]
+    after: list[int] = []
+
+    def signalled(*arguments: Any) -> Any:
+        if under_way[0] == (7 if at == "evaluation" else 5):
+            after.append(len(after))
+            if len(after) == 1:
+                os.kill(os.getpid(), signal.SIGTERM)
+        return sweep(*arguments)
+
+    take = stopped.step
+
+    def counted(number: int, folder: Folder, check: Callable[[], None]) -> None:
+        under_way[0] = number
+        take(number, folder, check)
+
+    stopped.step = counted  # type: ignore[method-assign]
+    with monkeypatch.context() as patch:
+        patch.setattr(solver, name, signalled)
+        assert run(stopped, tmp_path / "run") == 143
+    assert len(after) == 1, "each layer has several pieces"
+    assert Checkpoints(tmp_path / "run").load()[0]["step"] == under_way[0]
+    run(resumed, tmp_path / "run", resume=True)
+    assert digest(resumed.state()) == digest(whole.state())
+
+
+@pytest.mark.parametrize("words", [("--lr", "1e6"), ("--weight-decay", "1e6"), ("--w-mean", "1e5")])
+def test_a_network_that_spikes_without_measure_ends_its_run(words: tuple[str, str], tmp_path: Path) -> None:
+    """It took gigabytes. The step can be repeated, and the checkpoint before it stays."""
+    out = tmp_path / "run"
+    done = called("tests.support.runs.undrawn:main", "--task", "yin-yang", *words, "--out", out)
+    assert done.returncode == 3 and done.stderr.count("\n") == 1
+    assert "spikes each in a trial of 35 ms; lower their weights" in done.stderr or "too fast" in done.stderr
+    again = decoded((out / engine.REPRODUCER).read_bytes())
+    assert again["step"] <= 2 and len(again["under_way"]["labels"]) == 50
+    assert Checkpoints(out).load()[1] == []
