@@ -21,7 +21,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from docs import mathml
+from docs.formulas import formula
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = "source"  # folder of the pages made from repository files
@@ -63,6 +63,8 @@ def on_files(files: Any, config: Any) -> Any:
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """The page as Markdown without directives."""
     uri = page.file.src_uri
+    if uri.startswith(f"{SOURCE}/"):
+        page.meta.setdefault("search", {"boost": 0.5})  # below the pages of the site
     return markdown if is_program(uri) else shown(markdown, uri)
 
 
@@ -79,7 +81,7 @@ def shown(markdown: str, uri: str) -> str:
     text = outside_code(text, lambda part: LINK.sub(lambda m: f"]({new[m[1]]}{m[2] or ''})", part))
     if uri.startswith(f"{SOURCE}/"):
         return text
-    return outside_code(text, lambda part: FORMULA.sub(lambda f: mathml.of(f[1] or f[2], bool(f[1])), part))
+    return outside_code(text, lambda part: FORMULA.sub(lambda f: formula(f[1] or f[2], bool(f[1])), part))
 
 
 def is_program(uri: str) -> bool:

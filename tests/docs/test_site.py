@@ -1,0 +1,161 @@
+"""The built site: it is whole, fetches nothing, fits its columns, and is searched from a folder."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+from html import unescape
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+
+import fast
+from docs import hooks
+from tests import ROOT
+from tests.support.house.browser import after_scripts, browser
+from tests.support.house.docs_pages import elements, fetched_from_afar
+
+DOCS = ROOT / "docs"
+SETTINGS = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+PAGES = {path.relative_to(DOCS).as_posix(): path.read_text(encoding="utf-8") for path in sorted(DOCS.rglob("*.md"))}
+WIDEST = 96  # characters of code that fit the column where the window is 1280 px wide
+CODE = re.compile(r"^```\w*\n(.*?)^```$|^((?: {4}[^\n]*\n)+)", re.MULTILINE | re.DOTALL)
+needs_mkdocs = pytest.mark.skipif(
+    any(importlib.util.find_spec(name) is None for name in ("mkdocs", "ziamath")), reason="needs the group `docs`"
+)
+needs_browser = pytest.mark.skipif(browser() is None, reason="needs a browser without a window, such as chromium")
+
+# Measures each page in a frame of each width; a page in a frame lays itself out for the frame.
+PROBE = """<body><pre></pre><script>
+const found = {};
+function measure([page, width]) {
+  return new Promise((done) => {
+    const frame = document.createElement("iframe");
+    Object.assign(frame, {width, height: 900, src: page});
+    frame.onload = () => setTimeout(() => {
+      const root = frame.contentDocument;
+      const over = (node) => node.scrollWidth > node.clientWidth + 1;
+      const wide = (kind) => [...root.querySelectorAll(kind)].filter(over).map((node) => node.textContent.trim());
+      found[page + " " + width] = {
+        page: over(root.documentElement), code: wide("pre > code"), tables: wide(".md-typeset__scrollwrap"),
+        formulas: wide("div.formula").length, drawn: root.querySelectorAll(".formula svg").length,
+      };
+      frame.remove();
+      done();
+    }, 300);
+    document.body.append(frame);
+  });
+}
+onload = async () => {
+  for (const one of JOBS) await measure(one);
+  document.querySelector("pre").textContent = JSON.stringify(found);
+};
+</script>"""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site, built as strictly as by `make docs`: MkDocs finds dead links and anchors."""
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def layout(site: Path, profile: Path) -> dict[str, dict[str, Any]]:
+    """What is wider than its box, on each page at 1280 and at 390 px."""
+    jobs = [(name.replace(".md", ".html"), width) for name in PAGES for width in (1280, 390)]
+    (site / "probe.html").write_text(PROBE.replace("JOBS", json.dumps(jobs)), encoding="utf-8")
+    html = after_scripts((site / "probe.html").as_uri(), profile, "--allow-file-access-from-files")
+    found = re.search(r"<pre>(\{.*\})</pre>", html, re.DOTALL)
+    assert found, html[:2000]
+    measured: dict[str, dict[str, Any]] = json.loads(unescape(found[1]))
+    assert len(measured) == len(jobs)
+    return measured
+
+
+@needs_mkdocs
+def test_the_site_is_whole_and_fetches_nothing(site: Path) -> None:
+    assert re.search(r"^  links:\n    not_found: warn\n    anchors: warn\n", SETTINGS, re.MULTILINE)
+    built = sorted(path.relative_to(site).as_posix() for path in site.rglob("*.html"))
+    assert {name.replace(".md", ".html") for name in PAGES} <= set(built)
+    for name in built:
+        assert fetched_from_afar(name, (site / name).read_text(encoding="utf-8")) == [], name
+    for style in site.rglob("*.css"):
+        assert fetched_from_afar(style.name, style.read_text(encoding="utf-8")) == [], style.name
+    api = elements((site / "api.html").read_text(encoding="utf-8")).ids
+    assert set(fast.__all__) <= {name.rpartition(".")[2] for name in api}
+
+
+@needs_mkdocs
+@needs_browser
+@pytest.mark.parametrize("page", ["index.html", "tutorials/certificate.html"])
+def test_the_search_works_in_a_folder(site: Path, tmp_path: Path, page: str) -> None:
+    html = after_scripts(f"{(site / page).as_uri()}?q=grazing", tmp_path)
+    results = re.findall(r'<a href="([^"]+)" class="md-search-result__link"', html)
+    assert any("limits.html" in address for address in results), results
+    assert all(address.startswith(site.as_uri()) for address in results)
+
+
+@needs_mkdocs
+@needs_browser
+def test_control_without_the_frame_there_is_no_search(site: Path, tmp_path: Path) -> None:
+    script = site / "iframe-worker.js"
+    text = script.read_text(encoding="utf-8")
+    script.write_text("", encoding="utf-8")
+    try:
+        html = after_scripts(f"{(site / 'index.html').as_uri()}?q=grazing", tmp_path)
+    finally:
+        script.write_text(text, encoding="utf-8")
+    assert "md-search" in html and "md-search-result__link" not in html
+
+
+@needs_mkdocs
+@needs_browser
+def test_pages_fit_their_columns(site: Path, tmp_path: Path) -> None:
+    """On a telephone, code and tables may scroll within themselves; a page never does."""
+    measured = layout(site, tmp_path)
+    assert [name for name, found in measured.items() if found["page"]] == []
+    assert {name: found["formulas"] for name, found in measured.items() if found["formulas"]} == {}
+    wide = {name: found["code"] + found["tables"] for name, found in measured.items() if name.endswith(" 1280")}
+    assert {name: parts for name, parts in wide.items() if parts} == {}
+    assert measured["method.html 390"]["drawn"] > 20, "the control: there are formulas to measure"
+
+
+@needs_mkdocs
+@needs_browser
+def test_control_what_is_too_wide_is_found(site: Path, tmp_path: Path) -> None:
+    page = site / "limits.html"
+    text = page.read_text(encoding="utf-8")
+    planted = f"<pre><code>{'x' * (WIDEST + 10)}</code></pre><div style='width: 2000px'>.</div>"
+    page.write_text(text.replace("</article>", f"{planted}</article>", 1), encoding="utf-8")
+    try:
+        found = layout(site, tmp_path)
+    finally:
+        page.write_text(text, encoding="utf-8")
+    assert found["limits.html 1280"]["page"] and found["limits.html 390"]["page"]
+    assert found["limits.html 1280"]["code"] == ["x" * (WIDEST + 10)]
+
+
+def long_lines(text: str) -> list[str]:
+    """Lines of code that are longer than the column."""
+    found = [line for fenced, indented in CODE.findall(text) for line in (fenced or dedent(indented)).splitlines()]
+    return [line for line in found if len(line) > WIDEST]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_code_is_as_narrow_as_its_column(name: str) -> None:
+    """This needs no browser; a test above measures the built pages."""
+    assert long_lines(hooks.expanded(PAGES[name], name)) == []
+
+
+@pytest.mark.parametrize("code", ["```python\n{}\n```\n", "text\n\n    {}\n"])
+def test_control_a_long_line_of_code_is_found(code: str) -> None:
+    assert long_lines(code.format("x" * (WIDEST + 1))) and not long_lines(code.format("x" * WIDEST))
+    assert long_lines("x " * WIDEST) == []
