@@ -45,7 +45,7 @@ class Classification:
 
     Args:
         settings: network, initial values and learning.
-        options: of the command line; read are `task`, `seed` and `workers`.
+        options: of the command line; read are `task`, `seed`, `workers` and `valid_speakers`.
         data: the splits `train`, `valid`, `test`.
         duration: of a trial, ms.
         dtype: of the parameters.
@@ -75,6 +75,7 @@ class Classification:
         self.optimiser = Optimiser(self.network, settings, settings.epochs, self.batches.per_epoch)
         self.data_parallel = processes.data_parallel(self.network)
         self.extendable = settings.schedule == "constant"
+        self.valid_name = "held-out speakers" if getattr(options, "valid_speakers", None) else "valid"
         self.ended = 0  # the epoch after which `patience` has ended the run
         self.initial_parameters, self.epoch, self.began = self._parameters(), Epoch(), time.perf_counter()
         self.best: dict[str, Any] = {"accuracy": -1.0, "epoch": 0, "network": self.initial_parameters}
@@ -168,7 +169,7 @@ class Classification:
         entry = self.epoch.log_entry(epoch, valid, time.perf_counter() - self.began)
         self.progress.close()
         folder.append(entry)
-        print(printed_line(entry), flush=True)
+        print(printed_line(entry, self.valid_name), flush=True)
         if entry["silent_steps"]:
             print(
                 f"warning: all neurons of a hidden layer were silent in {entry['silent_steps']} of "

@@ -62,12 +62,12 @@ class Epoch:
         }
 
 
-def printed_line(entry: dict[str, Any]) -> str:
-    """The printed line of a `log_entry`."""
+def printed_line(entry: dict[str, Any], valid: str = "valid") -> str:
+    """The printed line of a `log_entry`; `valid`: what the validation trials are called."""
     certificate = Residuals(entry["A"], entry["B"], entry["C"])
     return (
         f"{entry['epoch']:3d}  loss {entry['train_loss']:.3f}  train {entry['train_accuracy']:.1%}  "
-        f"valid {entry['valid_accuracy']:.1%}  spikes per neuron {entry['spikes_per_neuron']:.2f}  "
+        f"{valid} {entry['valid_accuracy']:.1%}  spikes per neuron {entry['spikes_per_neuron']:.2f}  "
         f"silent {entry['silent']:.0%}  {certificate}  {entry['seconds']:.0f} s"
     )
 

@@ -7,7 +7,6 @@ import argparse
 import numpy as np
 
 from fast.drawing.traces import arrivals, voltage
-from fast.nn.certificate import Residuals
 from fast.nn.layers import LI
 from fast.tasks.sequence.patterns import NAMES, Ring
 
@@ -29,16 +28,15 @@ def traces(layer: LI, ring: Ring) -> list[dict]:
     return found
 
 
-def step_line(epoch: int, patterns: str, loss: float, accuracy: float, layer: LI, ring: Ring, found: Residuals) -> str:
-    """The line of a step: the delays of two inputs, or correct classes and the longest move."""
+def step_numbers(loss: float, accuracy: float, layer: LI, ring: Ring) -> str:
+    """What is printed of a step: the delays of two inputs, or correct classes and the longest move."""
     if ring.inputs == 2:
         d = layer.d.tolist()
         details = "  ".join(f"d[{i}][{j}] {d[i][j]:6.3f}" for i in range(2) for j in range(2))
     else:
-        patterns = "all"
         correct, moved = correct_classes(accuracy, ring), longest_move(layer, ring)
         details = f"correct {correct:2d}/{ring.inputs}  moved up to {moved:7.3f} ms"
-    return f"{epoch:4d} {patterns:3}  loss {loss:.4f}  accuracy {accuracy:4.0%}  {details}  {found}"
+    return f"loss {loss:.4f}  accuracy {accuracy:4.0%}  {details}"
 
 
 def correct_classes(accuracy: float, ring: Ring) -> int:

@@ -30,7 +30,7 @@ from fast.nn.certificate import Residuals, residuals, watched
 from fast.nn.layers import LI
 from fast.nn.losses import cross_entropy
 from fast.nn.spikes import Spikes
-from fast.tasks.sequence.output import UNSEEN, correct_classes, kept_from, print_end, step_line, traces
+from fast.tasks.sequence.output import UNSEEN, correct_classes, kept_from, print_end, step_numbers, traces
 from fast.tasks.sequence.patterns import GAP, MOST_DISTRACTORS, MOST_INPUTS, NAMES, Ring
 from fast.tasks.sequence.plan import plan
 from fast.training.evaluation import correct
@@ -43,6 +43,7 @@ from spec import SpecError
 from spec.checks import finite_number, whole_number
 
 TAU_MEM, TAU_SYN = 10.0, 5.0
+SETTLED = 2  # steps without a change that are still printed
 
 
 def optimum() -> float:
@@ -111,6 +112,7 @@ class Sequence:
         self.learn = torch.optim.Adam([self.layer.d], lr=options.lr, betas=self.plan.betas)
         self.settle = torch.optim.Adam([self.layer.d], lr=options.lr * self.plan.end, betas=(0.0, 0.9))
         self.presented: Spikes | None = None
+        self.printed, self.unchanged = "", 0
 
     def start(self, folder: Folder) -> None:
         """Prints the header."""
@@ -152,7 +154,16 @@ class Sequence:
         }
         entry = {"presentation": epoch, "patterns": patterns, "loss": loss, "accuracy": accuracy, **more}
         folder.append({**entry, "d": self.layer.d.tolist(), "A": found.A, "B": found.B, "C": found.C})
-        print(step_line(epoch, patterns, loss, accuracy, self.layer, self.ring, found), flush=True)
+        self._print(epoch, patterns, step_numbers(loss, accuracy, self.layer, self.ring), found)
+
+    def _print(self, epoch: int, patterns: str, numbers: str, found: Residuals) -> None:
+        """Prints the line of a step, unless no printed number has changed in the last steps."""
+        self.unchanged = self.unchanged + 1 if numbers == self.printed else 0
+        self.printed = numbers
+        if self.unchanged <= SETTLED:
+            print(f"{epoch:4d} {patterns if self.ring.inputs == 2 else 'all':3}  {numbers}  {found}", flush=True)
+        elif self.unchanged == SETTLED + 1:
+            print("     settled: later steps are printed if a number changes", flush=True)
 
     def last_inputs(self) -> dict[str, Any]:
         """The patterns of the last step."""
