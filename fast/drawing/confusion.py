@@ -9,6 +9,7 @@ from fast.drawing.panels import colour_bar, panels
 from fast.drawing.run_record import Run
 from fast.drawing.style import plain
 
+TICKS = 200  # classes: up to this number every fifth has a tick
 NUMBERED = 10  # classes: with more, a number does not fit into its cell
 NONE = "none"
 CLASS_COLUMNS = ("class", "trials", "correct", "accuracy", "most frequent error")
@@ -24,7 +25,7 @@ def confusion(run: Run) -> Picture:
         for (row, column), count in np.ndenumerate(counts):
             colour = "white" if share[row, column] > 0.5 else "black"
             axes.text(column, row, str(count), ha="center", va="center", color=colour)
-    step = 1 if len(counts) <= 2 * NUMBERED else 5
+    step = 1 if len(counts) <= 2 * NUMBERED else 5 * -(-len(counts) // TICKS)
     ticks = list(range(0, len(counts), step))
     axes.set_yticks(ticks)
     if unanswered:

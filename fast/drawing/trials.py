@@ -14,6 +14,7 @@ DENSE = 400  # spikes or arrivals: as many or more are rasterised
 RASTER, VOLTAGES, ARRIVALS = 1.2, 1.6, 1.0  # heights, inches
 POINTS = 72  # per inch
 FEW = 5  # rows: up to this number each has a tick
+OTHERS = 40  # outputs: of more, those that reach highest are drawn
 
 
 def trial_picture(page: Page, trial: Trial) -> Picture:
@@ -46,10 +47,11 @@ def _raster(axes: Axes, times: np.ndarray, units: np.ndarray, size: int) -> None
 
 
 def _voltages(axes: Axes, page: Page, trial: Trial) -> None:
-    """Draws the output of the class blue, that of a wrong answer red, and all others grey."""
+    """Draws the output of the class blue, that of a wrong answer red, and others grey."""
     others = [V for j, V in enumerate(trial.V) if j not in (trial.label, trial.answer)]
-    for n, V in enumerate(others):
-        axes.plot(page.t, V, color="0.7", lw=0.8, label="others" if n == 0 else None)
+    name = "others" if len(others) <= OTHERS else f"highest {OTHERS} of {len(others)} others"
+    for n, V in enumerate(sorted(others, key=np.max, reverse=True)[:OTHERS] if len(others) > OTHERS else others):
+        axes.plot(page.t, V, color="0.7", lw=0.8, label=name if n == 0 else None)
     if trial.answer not in (None, trial.label):
         axes.plot(page.t, trial.V[trial.answer], color=COLOURS[1], ls="--", label=f"{trial.answer}, answer")
     axes.plot(page.t, trial.V[trial.label], color=COLOURS[0], lw=2, label=f"{trial.label}, class")

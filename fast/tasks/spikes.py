@@ -24,6 +24,7 @@ from spec.errors import Verbatim
 
 SHARE = 10  # one trial in 10 is held out for validation, if no file is given for it
 MOST = 2**31 - 1
+MOST_CLASSES = 1000  # the record and the page have a number for each pair of a class and an answer
 LAYOUT = "the layout is that of fast/data/spike_files.py"
 PRESETS = {
     "best": Settings(
@@ -63,7 +64,7 @@ def read(paths: list[Path], seed: int) -> tuple[dict[str, SpikeData], float]:
     """The splits, and the duration of a trial: the last spike time of all files, and a tenth.
 
     Raises:
-        SpecError: a file is missing, damaged, or without any spike.
+        SpecError: a file is missing, damaged, or without any spike; or has too many classes.
     """
     found = [read_spike_file(path, MOST, MOST, math.inf) for path in paths]
     for path, data in zip(paths, found, strict=True):
@@ -71,6 +72,9 @@ def read(paths: list[Path], seed: int) -> tuple[dict[str, SpikeData], float]:
             raise SpecError(path.name, "trials with spikes after 0", Verbatim("none"), LAYOUT)
     channels = 1 + max(int(units.max()) for data in found for units in data.units if len(units))
     classes = 1 + max(int(data.labels.max()) for data in found)
+    if classes > MOST_CLASSES:
+        remedy = "number the classes from 0 without gaps, or train in a loop of your own"
+        raise SpecError("--data", f"of at most {MOST_CLASSES} classes", Verbatim(f"label {classes - 1}"), remedy)
     duration = 1.1 * max(float(times[-1]) for data in found for times in data.times if len(times))
     found = [replace(data, channels=channels, classes=classes) for data in found]
     if len(found) == 3:

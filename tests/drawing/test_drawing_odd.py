@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from fast.drawing.confusion import confusion
+from fast.drawing.run_record import read
+from fast.drawing.trials import OTHERS, trial_picture
 from tests.support.runs.recorded_runs import Arrays, Change, lines, made, recorded, results
 from tests.support.runs.run_pages import drawn
 
@@ -91,6 +95,25 @@ def test_an_odd_run_is_drawn(changes: list[Change], there: list[str], absent: li
     outline = drawn(tmp_path)
     assert all(words in outline.text for words in there)
     assert not any(name.startswith(words) for words in absent for name in outline.names())
+
+
+@pytest.mark.parametrize(("classes", "outputs"), [(40, 40), (60, OTHERS + 1)])
+def test_of_many_outputs_those_that_reach_highest_are_drawn(classes: int, outputs: int, tmp_path: Path) -> None:
+    """The output of the class is always among them."""
+    page = read(made(tmp_path, (4, 5, classes))).page
+    trial = replace(page.trials[0], y=np.eye(classes)[page.trials[0].label])
+    drawn_lines = [line.get_ydata() for line in trial_picture(page, trial).figure.axes[-2].lines]
+    others = sorted((np.max(V) for j, V in enumerate(trial.V) if j != trial.label), reverse=True)
+    assert len(drawn_lines) == outputs and np.array_equal(drawn_lines[-1], trial.V[trial.label])
+    assert sorted((np.max(V) for V in drawn_lines[:-1]), reverse=True) == others[:OTHERS]
+
+
+@pytest.mark.parametrize(("classes", "ticks"), [(10, 10), (100, 20), (600, 40)])
+def test_a_confusion_matrix_of_many_classes_has_ticks_that_can_be_read(
+    classes: int, ticks: int, tmp_path: Path
+) -> None:
+    figure = confusion(read(made(tmp_path, (4, 5, classes)))).figure
+    assert len(figure.axes[0].get_yticks()) == ticks
 
 
 @pytest.mark.parametrize("sizes", [(4, 5, 6, 3), (1, 1, 2), (24, 8, 27)])

@@ -155,6 +155,10 @@ BAD_FILES = {
     "missing": (["train.h5", "nowhere.h5"], "nowhere.h5"),
     "text": (["train.h5", "text.h5"], "text.h5"),
     "empty": (["train.h5", "empty.h5"], "empty.h5"),
+    "classes": (
+        ["train.h5", "many.h5"],
+        "`--data` must be of at most 1000 classes, got label 1000; number the classes from 0 without gaps",
+    ),
     "max-delay": (["train.h5", "train.h5", "--max-delay", "5"], "`--delay` must be at most --max-delay, 5.0 (ms)"),
     "tau": (["train.h5", "train.h5", "--tau-mem", "0"], "`--tau-mem` must be"),
 }
@@ -167,6 +171,8 @@ def test_files_that_cannot_be_used(
     monkeypatch.chdir(tmp_path)
     own_files(tmp_path, ("train",))
     Path("text.h5").write_text("<html>not found</html>")
+    times, units, labels = small_trials(4, 0)
+    write(Path("many.h5"), times, units, np.where(np.arange(4) == 2, 1000, labels))
     write(Path("empty.h5"), [np.empty(0)] * 4, [np.empty(0)] * 4, np.zeros(4, np.uint16))
     given = ["--data", *data] if data else []
     assert main(["--task", "spikes", *given]) == 2
