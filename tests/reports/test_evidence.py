@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -23,8 +24,9 @@ def test_green(n, measured):
     measured.keep("numbers", {"n": np.float64(n), "array": np.arange(2)})
 
 @pytest.mark.check(3, 4, control=True)
-def test_control():
-    pass
+@pytest.mark.parametrize("fault", [4.0, 3.0])
+def test_control(fault, measured):
+    measured(fault, 1.5, 1)
 
 @pytest.mark.check(4)
 def test_red(measured):
@@ -38,6 +40,7 @@ def test_skipped():
 @pytest.mark.check(6)
 def test_without_control(measured):
     measured(0, 0, 1)
+    measured(float("nan"), 1, 1)
 
 @pytest.mark.check(7)
 def test_green_7(measured):
@@ -91,10 +94,17 @@ def test_what_was_measured(found: dict) -> None:
     check = found["checks"][2]
     assert (check["worst"], check["limit"], check["cases"], check["tests"]) == (5e-12, 1e-11, 12, 6)
     assert check["headroom"] == pytest.approx(2.0) and check["seeds"] == ["0 to 1"]
-    assert (check["controls"], check["caught"]) == (1, 1)
+    assert (check["controls"], check["caught"]) == (2, 2)
+    assert (check["fault"], check["fault_limit"]) == (3.0, 1.5), "the control nearest to the limit"
+    assert found["checks"][6]["fault"] is None, "a control without a number"
     assert [entry["n"] for entry in found["figures"]["numbers"]] == list(range(6))
     assert found["figures"]["numbers"][0]["array"] == [0, 1]
     assert len(found["checks"]) == len(CHECKS) and {"python", "packages", "cores"} <= set(found["environment"])
+
+
+def test_a_nan_is_beyond_every_limit(found: dict) -> None:
+    check = found["checks"][5]
+    assert math.isnan(check["worst"]) and check["headroom"] == 0
 
 
 def test_a_second_run_with_workers_writes_an_equal_record(found: dict, tmp_path: Path) -> None:

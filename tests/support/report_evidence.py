@@ -3,8 +3,9 @@
 A plug-in of pytest. `measured(value, limit, cases)` records the distance of a test from its limit;
 `measured.keep(name, data)` keeps the data of a figure. The file has one record per check of
 `report_checks.py`: green if all its tests and controls passed, red if one failed, "not run" if one
-did not run or none exists. The file names no machine and no path. Except for `made`, two runs on
-one machine write equal files.
+did not run or none exists. `worst` is the value nearest to its limit, or farthest beyond it, of the
+tests; `fault` that of the controls, which must exceed its limit. The file names no machine and no
+path. Except for `made`, two runs on one machine write equal files.
 """
 
 from __future__ import annotations
@@ -104,14 +105,15 @@ class Evidence:
         status = GREEN if tests and controls and not wrong else NOT_RUN
         if any(test["outcome"] == "failed" for test in own.values()):
             status = RED
-        found = [entry for test in tests for entry in test.get("measured", [])]
-        worst = max(found, key=lambda entry: _share(entry), default=None)
+        found, planted = ([e for test in some for e in test.get("measured", [])] for some in (tests, controls))
+        worst, nearest = max(found, key=_share, default=None), min(planted, key=_share, default=None)
         return {
             **vars(BY_NUMBER[number]), "status": status, "tests": len(tests), "controls": len(controls),
             "caught": sum(test["outcome"] == "passed" for test in controls),
             "cases": sum(entry["cases"] for entry in found), "seeds": sorted({e["seeds"] for e in found} - {""}),
             "worst": worst and worst["value"], "limit": worst and worst["limit"],
             "headroom": worst and (1 / _share(worst) if _share(worst) else None), "wrong": wrong,
+            "fault": nearest and nearest["value"], "fault_limit": nearest and nearest["limit"],
         }
 
 
@@ -122,6 +124,8 @@ def _plain(value: Any) -> Any:
 
 def _share(entry: dict[str, Any]) -> float:
     """The value as a share of its limit."""
+    if math.isnan(entry["value"]):  # nan-ok: it counts as beyond every limit
+        return math.inf
     if not entry["limit"]:
         return math.inf if entry["value"] else 0.0
     return float(entry["value"] / entry["limit"])
