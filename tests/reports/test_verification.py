@@ -122,3 +122,15 @@ def test_checks_that_break_off_are_an_error(
     monkeypatch.setattr(command, "run", lambda path, quick: None)
     assert main(["--out", str(tmp_path)]) == 2
     assert "must be a verification record, got none" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("options", "words"), [
+    ([], "all networks; --quick takes few: about 10 minutes"), (["--quick"], "few networks per check: about a minute"),
+])
+def test_the_duration_is_told_before_the_run(
+    options: list[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = []
+    monkeypatch.setattr(command, "run", lambda path, quick: told.append(capsys.readouterr().out))
+    main([*options, "--out", str(tmp_path)])
+    assert words in told[0]

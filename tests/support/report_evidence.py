@@ -25,6 +25,7 @@ import pytest
 
 from tests.support.effort import EFFORT
 from tests.support.report_checks import BY_NUMBER, CHECKS
+from tests.support.report_run import Progress, count_tests, has_no_check, middle_items
 
 FORMAT = "delayprop-verification/1"
 EXPECTED = "tests of checks"
@@ -170,10 +171,16 @@ def pytest_configure(config: pytest.Config) -> None:
     """Collects in the controlling process only."""
     if config.getoption("--evidence") and not hasattr(config, "workerinput"):
         config.pluginmanager.register(Evidence(Path(config.getoption("--evidence")).absolute()), PLUGIN)
+        config.pluginmanager.register(Progress(config), f"{PLUGIN}-progress")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leaves files without a check alone: importing them takes seconds in each process."""
+    return True if config.getoption("--evidence") and has_no_check(collection_path) else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Attaches each test to its check; `--evidence` runs tests of checks only (quick: two each)."""
+    """Attaches each test to its check; `--evidence` runs tests of checks only (quick: one each)."""
     expected: dict[str, dict[str, Any]] = {}
     for item in items:
         mark = item.get_closest_marker("check")
@@ -185,17 +192,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.getoption("--evidence"):
         chosen = [item for item in items if item.get_closest_marker("check") is not None]
         config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
-        items[:] = _few(chosen) if EFFORT == "quick" else chosen
+        items[:] = middle_items(chosen) if EFFORT == "quick" else chosen
         wanted = {item.nodeid: expected[item.nodeid] for item in items}
+        count_tests(list(wanted.values()))
         if hasattr(config, "workeroutput"):
             config.workeroutput[EXPECTED] = wanted
         elif (gathering := config.pluginmanager.get_plugin(PLUGIN)) is not None:
             gathering.expected |= wanted
-
-
-def _few(items: list[pytest.Item]) -> list[pytest.Item]:
-    """The first and the middle item of each parametrised test."""
-    of: defaultdict[str, list[pytest.Item]] = defaultdict(list)
-    for item in items:
-        of[item.nodeid.split("[")[0]].append(item)
-    return [item for several in of.values() for item in dict.fromkeys((several[0], several[len(several) // 2]))]
