@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from fast.drawing.records import RecordError
@@ -85,8 +86,10 @@ def run(record: Path, quick: bool) -> None:
 
 def write(record: Verification, out: Path) -> int:
     """Write page and PDF of a record; 1 if a check is red."""
-    (out / PAGE).write_text(html(record, studies()), encoding="utf-8", newline="\n")
-    save_pdf(record, out / PDF)
+    with ProcessPoolExecutor(1) as other:  # drawing takes seconds, and two processes half of them
+        paper = other.submit(save_pdf, record, out / PDF)
+        (out / PAGE).write_text(html(record, studies()), encoding="utf-8", newline="\n")
+        paper.result()
     for check in record.checks:
         if check["status"] == RED:
             print(f"RED {check['number']} {check['title']}: {next(iter(check['wrong'].items()))}")
