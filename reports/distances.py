@@ -45,7 +45,7 @@ class Distance:
     @property
     def failed(self) -> bool:
         """Whether the check is red, or its value is beyond the limit."""
-        return self.check["status"] == RED or (self.share is not None and not self.share <= 1)
+        return self.check["status"] == RED or (self.share is not None and self.share > 1)
 
     @property
     def passed(self) -> bool:
@@ -113,6 +113,7 @@ class Axis:
 def axis(of: Sequence[Distance]) -> Axis:
     """The axis that has a place for all values, as far as `FARTHEST` decades."""
     shares = (share for one in of for share in (one.share, one.fault))
+    # nan-ok: an infinity has its place at the end of any axis
     powers = [math.log10(abs(share)) for share in shares if share and math.isfinite(share)]
     low, high = math.floor(min(powers, default=0)), math.ceil(max(powers, default=0))
     return Axis(max(-FARTHEST, min(-NEAREST, low)), min(FARTHEST, max(NEAREST, high)))
@@ -122,10 +123,10 @@ def marks(one: Distance, scale: Axis) -> Iterator[tuple[str, float]]:
     """The symbols of a row, each with its share; the most important is drawn last."""
     share = one.share or 0.0
     if one.fault is not None:
-        yield ("failed" if one.missed or not one.fault > 1 else "fault"), one.fault
+        yield ("failed" if one.missed or one.fault <= 1 else "fault"), one.fault
     if one.unmeasured:
         yield "failed", math.inf
-    elif one.share is not None and not share <= 1:
+    elif one.share is not None and share > 1:
         yield "failed", share
     elif one.check["status"] == NOT_RUN:
         yield "missing", share
