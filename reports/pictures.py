@@ -18,7 +18,7 @@ NARROW = 4.3  # inches: the width of a figure for a narrow screen
 PIXELS = 82  # per inch of a figure that scrolls: a font of 8 points is 9 pixels high
 STYLE = """
 .drawn { overflow-x: auto; }
-@media (max-width: 600px) {
+@media screen and (max-width: 600px) {
   .drawn .fixed { width: var(--drawn); max-width: none; }
   table { display: block; overflow-x: auto; }
 }
