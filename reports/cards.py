@@ -11,9 +11,10 @@ from reports.record import GREEN, NOT_RUN, RED
 MARKS = {GREEN: "\N{CHECK MARK}", RED: "\N{BALLOT X}", NOT_RUN: "\N{EN DASH}"}
 CLASSES = {GREEN: "green", RED: "red", NOT_RUN: "missing"}
 STYLE = """
-.glance { display: flex; flex-wrap: wrap; gap: 4px; margin: 1rem 0; }
-.glance a { width: 2.2rem; padding: 0.2rem 0; text-align: center; border-radius: 4px; color: #fff; font-size: 0.85rem;
-            text-decoration: none; font-variant-numeric: tabular-nums; }
+.glance { display: grid; grid-template-columns: repeat(auto-fill, minmax(10rem, 1fr)); gap: 4px; margin: 1rem 0; }
+.glance a { padding: 0.25rem 0.5rem; border-radius: 4px; color: #fff; font-size: 0.8rem; line-height: 1.25;
+            text-decoration: none; break-inside: avoid; print-color-adjust: exact; }
+.glance .red { font-weight: 700; outline: 3px double #b3261e; outline-offset: 1px; }
 .green a, a.green { background: #2f7d3f; } .red a, a.red { background: #b3261e; } a.missing { background: #6e7781; }
 .card { border-left: 4px solid #2f7d3f; padding: 0.1rem 0 0.1rem 0.8rem; margin: 1rem 0; break-inside: avoid; }
 .card.red { border-color: #b3261e; } .card.missing { border-color: #6e7781; }
@@ -27,10 +28,9 @@ h3 { margin: 1.6rem 0 0.4rem; }
 
 
 def glance(checks: Sequence[dict[str, Any]]) -> str:
-    """A square per check that links to its card."""
+    """A square per check, with its name and outcome, that links to its card."""
     squares = (
-        f'<a class="{CLASSES[c["status"]]}" href="#check-{c["number"]}" title="{escape(c["title"])}: {c["status"]}">'
-        f"{c['number']}</a>"
+        f'<a class="{CLASSES[c["status"]]}" href="#check-{c["number"]}">{titled(c)}</a>'
         for c in checks
     )
     return f'<nav class="glance">{"".join(squares)}</nav>'
@@ -45,8 +45,7 @@ def cards(checks: Sequence[dict[str, Any]]) -> Iterator[str]:
 
 def card(check: dict[str, Any]) -> str:
     """The claim of a check, its criterion, the values found, and the reasons if it is not green."""
-    status = check["status"]
-    title = f"{MARKS[status]} {check['number']} {escape(check['title'])}" + ("" if status == GREEN else f": {status}")
+    status, title = check["status"], titled(check)
     facts = "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in found(check))
     why = "".join(f'<p class="note">{escape(reason)}</p>' for reason in reasons(check))
     return (
@@ -54,6 +53,12 @@ def card(check: dict[str, Any]) -> str:
         f"<p>{escape(check['shows'])}</p><p class=\"note\">Criterion: {escape(check['criterion'])}.</p>"
         f"<dl>{facts}</dl>{why}</section>"
     )
+
+
+def titled(check: dict[str, Any]) -> str:
+    """Number and name of a check, with its outcome."""
+    status = check["status"]
+    return f"{MARKS[status]} {check['number']} {escape(check['title'])}" + ("" if status == GREEN else f": {status}")
 
 
 def found(check: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -69,6 +74,8 @@ def found(check: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "headroom", f"{number(check['headroom'])}\N{MULTIPLICATION SIGN}"
     if check["cases"]:
         yield "cases", str(check["cases"])
+    if check["fault"] is not None and check["fault_limit"]:
+        yield "planted fault nearest to the limit", f"{number(check['fault'] / check['fault_limit'])} of it"
     if check["controls"]:
         yield "controls passed", f"{check['caught']} of {check['controls']}"
 

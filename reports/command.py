@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from fast.drawing.records import RecordError
@@ -18,6 +19,8 @@ ROOT = Path(__file__).resolve().parents[1]
 RECORD, PAGE, PDF = "verification.json", "verification.html", "verification.pdf"
 STUDIES = {name: ROOT / "results" / f"{name}.json" for name in ("grid", "conformance")}
 WORKERS = 2
+DURATIONS = {True: "about a minute", False: "about 10 minutes"}
+"""By `quick`; measured on two cores that did nothing else."""
 
 
 def make(out: Path, quick: bool) -> int:
@@ -37,8 +40,16 @@ def make(out: Path, quick: bool) -> int:
     out.mkdir(parents=True, exist_ok=True)
     record = out / RECORD
     record.unlink(missing_ok=True)
+    print(announced(quick), flush=True)
     run(record.absolute(), quick)
     return write(read(record), out)
+
+
+def announced(quick: bool) -> str:
+    """How long the run will take, and what it will do."""
+    networks = "few networks per check" if quick else "all networks; --quick takes few"
+    first = "A first run compiles the kernels, which takes one minute more."
+    return f"All checks, {networks}: {DURATIONS[quick]} on two free cores. {first}"
 
 
 def studies() -> dict[str, dict]:
@@ -65,7 +76,7 @@ def run(record: Path, quick: bool) -> None:
     """
     environment = {**os.environ, "DELAYPROP_EFFORT": "quick" if quick else "full"}
     words = ["-m", "pytest", "-q", "-n", str(WORKERS), "--dist", "worksteal", "-p", "no:cacheprovider"]
-    words += ["--no-header", "--tb=line", "--evidence", str(record), "tests"]
+    words += ["-o", "console_output_style=classic", "--no-header", "--tb=line", "--evidence", str(record), "tests"]
     done = subprocess.run([sys.executable, *words], cwd=ROOT, env=environment, check=False)
     broken = done.returncode not in (0, 1) or not record.exists()
     if broken or (done.returncode == 1 and not read(record).red):
@@ -75,8 +86,10 @@ def run(record: Path, quick: bool) -> None:
 
 def write(record: Verification, out: Path) -> int:
     """Write page and PDF of a record; 1 if a check is red."""
-    (out / PAGE).write_text(html(record, studies()), encoding="utf-8", newline="\n")
-    save_pdf(record, out / PDF)
+    with ProcessPoolExecutor(1) as other:  # drawing takes seconds, and two processes half of them
+        paper = other.submit(save_pdf, record, out / PDF)
+        (out / PAGE).write_text(html(record, studies()), encoding="utf-8", newline="\n")
+        paper.result()
     for check in record.checks:
         if check["status"] == RED:
             print(f"RED {check['number']} {check['title']}: {next(iter(check['wrong'].items()))}")

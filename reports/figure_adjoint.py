@@ -9,13 +9,24 @@ from matplotlib.figure import Figure
 
 from fast.drawing.markup import Picture
 from fast.drawing.style import COLOURS, plain
+from reports.pictures import NARROW, drawing
 
 NAMES = {"hidden": 1, "out": 2}
 
 
 def adjoint(entry: dict[str, Any]) -> Picture:
     """Spikes and arrivals, voltages, currents, and the adjoint variables with their jumps."""
-    figure = Figure(figsize=(8.6, 8.4))
+    caption = (
+        "Forwards in time: a spike leaves its neuron, arrives after its delay, and adds its weight to the current. "
+        "Where the voltage reaches the threshold it is reset. Backwards in time: the adjoint variables decay, and "
+        "jump at each spike of their own neuron (dotted). Their values at each arrival (dashed) give the gradients "
+        "of weight and delay."
+    )
+    return drawing("A small network forwards and backwards", lambda narrow: _drawn(entry, narrow), caption)
+
+
+def _drawn(entry: dict[str, Any], narrow: bool) -> Figure:
+    figure = Figure(figsize=(NARROW if narrow else 8.6, 8.4))
     raster, voltage, current, by_voltage, by_current = figure.subplots(
         5, 1, sharex=True, gridspec_kw={"height_ratios": [1.1, 1.5, 1.0, 1.5, 1.2]}
     )
@@ -39,14 +50,7 @@ def adjoint(entry: dict[str, Any]) -> Picture:
     plain(by_current, "time, ms", r"$\lambda_I$")
     voltage.legend(frameon=False, fontsize=8, loc="upper left")
     raster.set_xlim(0, entry["duration"])
-    figure.tight_layout(h_pad=0.4)
-    caption = (
-        "Forwards in time: a spike leaves its neuron, arrives after its delay, and adds its weight to the current. "
-        "Where the voltage reaches the threshold it is reset. Backwards in time: the adjoint variables decay, and "
-        "jump at each spike of their own neuron (dotted). Their values at each arrival (dashed) give the gradients "
-        "of weight and delay."
-    )
-    return Picture("A small network forwards and backwards", figure, caption)
+    return figure
 
 
 def _raster(axes: Axes, entry: dict[str, Any]) -> None:
@@ -90,5 +94,5 @@ def _formulas(by_voltage: Axes, by_current: Axes, entry: dict[str, Any]) -> None
     ):
         axes.annotate(
             formula, point, (0.03, 0.6), textcoords="axes fraction", fontsize=9,
-            arrowprops={"arrowstyle": "->", "color": "0.4"},
+            arrowprops={"arrowstyle": "->", "color": "0.4"}, bbox={"fc": "w", "ec": "none", "alpha": 0.85, "pad": 1},
         )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks.grid import figures
-from fast.drawing.markup import Picture, captioned, heading, percent, table, text
+from fast.drawing.markup import Picture, heading, percent, table, text
+from reports.pictures import shown
 
 SENTENCES = {
     "errors":
@@ -27,7 +28,7 @@ def grid(record: dict[str, Any]) -> list[str]:
         "steps. A grid that is exact within a step is compared here with the exact gradient. "
         "benchmarks/grid/FINDINGS.md has the whole study."
     )
-    pictures = [captioned(Picture(name, figures.PICTURES[name](record), words)) for name, words in SENTENCES.items()]
+    pictures = [shown(Picture(name, figures.PICTURES[name](record), words)) for name, words in SENTENCES.items()]
     return [heading("The cost of a time grid"), text(introduction), *pictures, _yin_yang(record)]
 
 

@@ -1,4 +1,4 @@
-"""Figures over all checks: their headroom, and which check finds which fault."""
+"""Figures over all checks: their distances from the limits, and which check finds which fault."""
 
 from __future__ import annotations
 
@@ -11,28 +11,45 @@ from matplotlib.patches import Rectangle
 
 from fast.drawing.markup import Picture
 from fast.drawing.style import COLOURS, plain
-from reports.record import NOT_RUN
+from reports.distances import CAPTION, axis, distances, marks
 
-MOST = 1e8  # a larger headroom is drawn as this
+SIZE = 30  # of a mark, in square points
+MARKS = {
+    "passed": ("o", "#2f7d3f", "passed"), "zero": ("<", "#2f7d3f", "exactly 0, or beyond this end"),
+    "fault": ("D", "#7a3fa0", "control: the planted fault nearest to the limit"), "failed": ("X", "#b3261e", "failed"),
+    "missing": ("h", "0.6", "did not run in full"),
+}
+"""Symbol, colour and meaning, by the names of `distance_rows`."""
 
 
-def headroom(checks: Sequence[dict[str, Any]]) -> Picture:
-    """Limit over worst measured value, of every check that measures one."""
-    known = [check for check in checks if check["headroom"] and check["status"] != NOT_RUN]
-    figure = Figure(figsize=(8.0, 0.6 + 0.22 * len(known)))
+def distances_of(checks: Sequence[dict[str, Any]]) -> Picture:
+    """The first figure, for paper: worst value over limit of every check that measures one."""
+    along = [one for one in distances(checks) if one.numbered]
+    scale = axis(along)
+    figure = Figure(figsize=(8.0, 1.0 + 0.24 * len(along)))
     axes = figure.subplots()
-    values = [min(check["headroom"], MOST) for check in known]
-    axes.barh(range(len(known)), values, color=[COLOURS[int(value < 1)] for value in values], height=0.7)
-    axes.set_yticks(range(len(known)), [f"{check['number']} {check['title']}" for check in known], fontsize=8)
-    axes.set_xscale("log")
-    axes.axvline(1, color="0.3", lw=1)
+    seen = set()
+    for y, one in enumerate(along):
+        for kind, share in marks(one, scale):
+            symbol, colour, meaning = MARKS[kind]
+            face = "none" if kind == "fault" else colour
+            x = scale.low + scale.place(share) * (scale.high - scale.low)
+            label = None if kind in seen else meaning
+            axes.scatter(x, y, SIZE, face, marker=symbol, edgecolors=colour, label=label, zorder=3)
+            seen.add(kind)
+    names = [f"{one.check['number']} {one.check['title']}{': FAILED' if one.failed else ''}" for one in along]
+    axes.set_yticks(range(len(along)), names, fontsize=8)
+    for tick, one in zip(axes.get_yticklabels(), along, strict=True):
+        tick.set_color(MARKS["failed"][1] if one.failed else "k")
+    axes.set_xticks(scale.ticks, [f"$10^{{{power}}}$" if power else "limit" for power in scale.ticks])
+    axes.set_xlim(scale.low - 0.5, scale.high + 0.5)
+    axes.axvline(0, color="0.3", lw=1.2)
+    axes.grid(axis="y", color="0.9", lw=0.6)
     axes.invert_yaxis()
-    plain(axes, "limit / worst measured value", "")
-    figure.tight_layout()
-    return Picture("Headroom", figure, (
-        "The distance of the worst value of each check from its limit; a bar left of the line exceeds it. Checks that "
-        "allow no difference, and found none, have no bar."
-    ))
+    plain(axes, "worst value / limit", "")
+    figure.legend(frameon=False, fontsize=8, loc="lower left", ncols=3)
+    figure.tight_layout(rect=(0, 0.07, 1, 1))
+    return Picture("Distances from the limits", figure, CAPTION)
 
 
 def faults(entries: Sequence[dict[str, Any]]) -> Picture:

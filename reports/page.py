@@ -9,7 +9,6 @@ import matplotlib
 
 from fast.drawing.markup import (
     Picture,
-    captioned,
     document,
     folded,
     heading,
@@ -23,10 +22,14 @@ from fast.drawing.markup import (
 from reports import figures, overview
 from reports.cards import STYLE, cards, glance, number
 from reports.derivation import chapter
+from reports.distance_rows import STYLE as ROWS
+from reports.distance_rows import distance_rows
 from reports.figure_adjoint import adjoint
 from reports.grid import grid
 from reports.left_unproved import limits
 from reports.peers import peers
+from reports.pictures import STYLE as PICTURES
+from reports.pictures import shown
 from reports.record import GREEN, NOT_RUN, RED, Verification
 
 
@@ -40,13 +43,12 @@ def html(record: Verification, studies: Mapping[str, dict[str, Any]]) -> str:
         chapters = [part for name, write in STUDIES.items() if name in studies for part in write(studies[name])]
         proofs = {entry["tag"]: entry["residuals"] for entry in record.figures.get("proofs", [])}
         parts = [
-            *_head(record), *map(captioned, pictures(record, FIRST)),
+            *_head(record), *map(shown, pictures(record, FIRST)),
             heading("The checks"), glance(record.checks), *cards(record.checks),
-            captioned(overview.headroom(record.checks)),
-            *limits(record), heading("Findings of the checks"), *map(captioned, pictures(record, FIGURES)),
+            *limits(record), heading("Findings of the checks"), *map(shown, pictures(record, FIGURES)),
             *_certified(record), *_faults(record), *_mutants(record), *chapters, *chapter(proofs), *_about(record),
         ]
-    return document("delayprop: verification report", parts, STYLE)
+    return document("delayprop: verification report", parts, "\n".join((STYLE, ROWS, PICTURES)))
 
 
 def verdict(record: Verification) -> str:
@@ -62,6 +64,7 @@ def _head(record: Verification) -> list[str]:
     not_run = f" Not run here: {', '.join(stops)}." if stops else ""
     return [
         lead(verdict(record) + "."),
+        distance_rows(record.checks),
         text(
             "delayprop computes gradients of weights and delays of spiking networks, event by event, without a time "
             "grid. Is this gradient right? This page shows the measurements: each check with its criterion, the worst "
@@ -84,7 +87,7 @@ def _head(record: Verification) -> list[str]:
             "In the criteria, u is the unit of rounding, and kappa the slope at which a voltage crosses its "
             "threshold, at the worst spike of a network: 0 is grazing. A block is the gradient by one kind of "
             "parameter of one connection or population. Its error is relative to its size, or to a thousandth of the "
-            "largest block if it is smaller. Squares: green passed, with controls; red failed; grey did not run."
+            "largest block if it is smaller."
         ),
     ]
 
@@ -136,7 +139,7 @@ def _faults(record: Verification) -> list[str]:
     if not entries:
         return []
     return [
-        heading("Faults"), *map(captioned, pictures(record, FAULTS)),
+        heading("Faults"), *map(shown, pictures(record, FAULTS)),
         text("Faults of published systems, or of their kind:"),
         table(("fault", "place"), overview.sources(entries)),
     ]

@@ -30,8 +30,8 @@ def save_pdf(record: Verification, path: Path) -> None:
             figure, part = Figure(figsize=A4), "\n".join(lines[start : start + LINES])
             figure.text(0.08, 0.95, part, va="top", family="monospace", fontsize=7.5, linespacing=1.5)
             pages.savefig(figure)
-        headroom = overview.headroom(record.checks)
-        for picture in (*pictures(record, FIRST), headroom, *pictures(record, {**FIGURES, **FAULTS})):
+        every = overview.distances_of(record.checks)
+        for picture in (every, *pictures(record, FIRST), *pictures(record, {**FIGURES, **FAULTS})):
             caption = textwrap.fill(picture.caption, 110)
             picture.figure.text(0.02, -0.02, caption, va="top", fontsize=8, color="0.3")
             pages.savefig(picture.figure, bbox_inches="tight", pad_inches=0.4)

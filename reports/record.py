@@ -13,7 +13,7 @@ FORMAT = "delayprop-verification/1"
 GREEN, RED, NOT_RUN = "green", "red", "not run"
 KEYS = (
     "number", "group", "title", "shows", "criterion", "status", "tests", "controls", "caught", "cases", "seeds",
-    "worst", "limit", "headroom", "wrong",
+    "worst", "limit", "headroom", "fault", "fault_limit", "wrong",
 )
 
 

@@ -105,11 +105,15 @@ def percent(share: float) -> str:
 
 def captioned(picture: Picture) -> str:
     """A picture and its caption."""
-    content = io.BytesIO()
-    picture.figure.savefig(content, format="svg", dpi=DPI, metadata={"Date": None})
-    image = f"data:image/svg+xml;base64,{base64.b64encode(content.getvalue()).decode()}"
     caption = f"<figcaption>{escape(picture.caption)}</figcaption>"
-    return f'<figure><img alt="{escape(picture.name)}" src="{image}">{caption}</figure>'
+    return f'<figure><img alt="{escape(picture.name)}" src="{embedded(picture.figure)}">{caption}</figure>'
+
+
+def embedded(figure: Figure) -> str:
+    """The address of a figure within the page: an SVG."""
+    content = io.BytesIO()
+    figure.savefig(content, format="svg", dpi=DPI, metadata={"Date": None})
+    return f"data:image/svg+xml;base64,{base64.b64encode(content.getvalue()).decode()}"
 
 
 def document(title: str, parts: Sequence[str], style: str = "") -> str:

@@ -13,13 +13,14 @@ import reference
 from fast.run import run_case
 from spec import Case, Connection, CrossEntropy, Network, Result, Tie, load_case
 from spec.results import TIE_KINDS
-from tests.support.comparison import Agreement, assert_same_results, scaled
+from tests.support.comparison import Agreement, assert_same_results, block_errors, gradient_limit, scaled
 from tests.support.conditioning import condition
 from tests.support.effort import many
 from tests.support.networks.failures import stored_on_failure
 from tests.support.networks.strategies import cases, families, seeded_case
 from tests.support.networks.ties import one_neuron, ties
 from tests.support.report_evidence import Measured
+from tests.support.sameness import share
 
 DIGITS = 30
 
@@ -101,20 +102,23 @@ def test_the_condition_number_bounds_the_cost_of_a_chain_of_spikes() -> None:
 
 
 @pytest.mark.check(17, control=True)
-def test_control_a_fault_of_a_billionth_exceeds_what_a_chain_may_cost() -> None:
+def test_control_a_fault_of_a_billionth_exceeds_what_a_chain_may_cost(measured: Measured) -> None:
     """In the weights: all other blocks of this network cancel."""
     case, exact, number = chained()
     wrong = replace(exact, gradients=scaled(exact.gradients, "w", 1 + 1e-9))
+    errors = block_errors(case, wrong.gradients, exact.gradients)
+    measured(max(errors.values()), gradient_limit(1 / number), 1)
     with pytest.raises(AssertionError, match="beyond the tolerance"):
         assert_same_results(case, wrong, exact, kappa=1 / number)
 
 
 @pytest.mark.check(17, control=True)
-def test_control_a_delay_changed_by_a_millionth_does_not_agree() -> None:
+def test_control_a_delay_changed_by_a_millionth_does_not_agree(measured: Measured) -> None:
     case = seeded_case(2, "layers")
     first, *others = case.network.connections
     moved = Connection(first.source, first.target, first.w, first.d * (1 + 1e-6))
     other = replace(case, network=Network(case.network.populations, (moved, *others)))
+    measured(share(case, run_case(other), reference.run(case)), 1.0, 1)
     with pytest.raises(AssertionError):
         agreement(case, lambda _: run_case(other))
 

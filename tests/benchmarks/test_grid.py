@@ -83,7 +83,7 @@ FAULTS = {
 
 @pytest.mark.check(22, control=True)
 @pytest.mark.parametrize("fault", FAULTS)
-def test_control_with_a_planted_fault_it_does_not(fault: str) -> None:
+def test_control_with_a_planted_fault_it_does_not(fault: str, measured: Measured) -> None:
     text, wrong, which = FAULTS[fault]
     source = Path(stepped.__file__).read_text(encoding="utf-8")
     assert source.count(text) == 1
@@ -91,6 +91,7 @@ def test_control_with_a_planted_fault_it_does_not(fault: str) -> None:
     exec(compile(source.replace(text, wrong), fault, "exec"), planted.__dict__)
     networks = stable_networks("recurrent", "spike_time_mse")
     slope, last = slopes_and_last(networks, planted.run_many, which)
+    measured(1 - slope, ORDER, len(networks))
     assert last > 3 * SMALL and slope < 1 - ORDER
 
 

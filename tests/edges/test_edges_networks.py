@@ -20,10 +20,12 @@ from spec import (
     SpikeTrains,
     case_from_text,
 )
+from tests.support.comparison import block_errors, gradient_limit
 from tests.support.implementations import Run, assert_true, every_readout, every_run
 from tests.support.networks.closed_forms import case_of, lif, loss_of
 from tests.support.report_evidence import Measured
 from tests.support.tolerances import U64
+from tests.support.truth import gradient
 
 
 def chain(read: str, delays: list) -> Case:
@@ -61,10 +63,13 @@ def test_no_delay(run: Run, read: str, measured: Measured) -> None:
 
 @pytest.mark.check(26, control=True)
 @every_run
-def test_control_a_delay_of_a_nanosecond_is_seen(run: Run) -> None:
+def test_control_a_delay_of_a_nanosecond_is_seen(run: Run, measured: Measured) -> None:
     case = chain("spikes", [[0.0, 0.0], [0.0, 0.0]])
+    found = run(chain("spikes", [[1e-6, 0.0], [0.0, 0.0]]))
+    errors = block_errors(case, found.gradients, gradient(case))
+    measured(max(errors.values()), gradient_limit(found.kappa_min), 1)
     with pytest.raises(AssertionError):
-        assert_true(case, run(chain("spikes", [[1e-6, 0.0], [0.0, 0.0]])))
+        assert_true(case, found)
 
 
 @pytest.mark.check(26)

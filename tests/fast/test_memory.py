@@ -85,5 +85,7 @@ def test_control_a_voltage_a_ms_is_seen() -> None:
 
 
 @pytest.mark.check(35, control=True)
-def test_control_memory_that_grows_with_the_square_is_seen() -> None:
-    assert unevenness([(n, b + n * n // 1000) for n, b in (step(trials) for trials in (1, 10, 100))]) > EVEN
+def test_control_memory_that_grows_with_the_square_is_seen(measured: Measured) -> None:
+    uneven = unevenness([(n, b + n * n // 1000) for n, b in (step(trials) for trials in (1, 10, 100))])
+    measured(uneven, EVEN, 3)
+    assert uneven > EVEN

@@ -28,8 +28,8 @@ from tests.support.networks.rewriting import (
 )
 from tests.support.networks.strategies import families, seeded_case
 from tests.support.report_evidence import Measured
-from tests.support.sameness import assert_bitwise, assert_equal, assert_same
-from tests.support.tolerances import U64, VANISHES, relative
+from tests.support.sameness import assert_bitwise, assert_equal, assert_same, share
+from tests.support.tolerances import SAME_SUM, U64, VANISHES, relative
 from tests.support.truth import Problem, difference
 
 CASES = many(4)  # per family
@@ -76,12 +76,14 @@ def test_a_shift_of_time(run: str, family: str, measured: Measured) -> None:
 
 @pytest.mark.check(11, control=True)
 @pytest.mark.parametrize("run", RUNS)
-def test_control_a_shift_that_leaves_the_targets_is_seen(run: str) -> None:
+def test_control_a_shift_that_leaves_the_targets_is_seen(run: str, measured: Measured) -> None:
     found = (seeded_case(seed, "layers") for seed in count())
     case = next(case for case in found if isinstance(case.loss, SpikeTimeMSE) and reference.run(case).loss > 0)
     shifted, move = later(case, 3.7)
+    pair = RUNS[run](replace(shifted, loss=case.loss)), move(result(run, case))
+    measured(share(shifted, *pair), 1.0, 1)
     with pytest.raises(AssertionError):
-        assert_same(shifted, RUNS[run](replace(shifted, loss=case.loss)), move(result(run, case)))
+        assert_same(shifted, *pair)
 
 
 @every_family
@@ -116,7 +118,7 @@ def test_the_order_of_everything(run: str, family: str, measured: Measured) -> N
 
 @pytest.mark.check(12, control=True)
 @pytest.mark.parametrize("run", RUNS)
-def test_control_another_order_is_seen(run: str) -> None:
+def test_control_another_order_is_seen(run: str, measured: Measured) -> None:
     """The expected gradient has its sources shifted by one."""
     found = (seeded_case(seed, "layers") for seed in count())
     case = next(case for case in found if all(len(c.w) > 1 for c in case.network.connections)
@@ -126,6 +128,7 @@ def test_control_another_order_is_seen(run: str) -> None:
         move(result(run, case)),
         lambda of: [ConnectionGradient(np.roll(g.dL_dw, 1, axis=0), np.roll(g.dL_dd, 1, axis=0)) for g in of],
     )
+    measured(share(rewritten, RUNS[run](rewritten), moved, SAME_SUM), 1.0, 1)
     with pytest.raises(AssertionError):
         assert_equal(run, rewritten, RUNS[run](rewritten), moved)
 
@@ -140,8 +143,9 @@ def test_a_delay_is_a_later_input(run: str, family: str, measured: Measured) -> 
 
 @pytest.mark.check(13, control=True)
 @pytest.mark.parametrize("run", RUNS)
-def test_control_a_delay_a_millionth_longer_is_seen(run: str) -> None:
+def test_control_a_delay_a_millionth_longer_is_seen(run: str, measured: Measured) -> None:
     case, later, delayed = next(two_ways("layers", 1 + 1e-6))
+    measured(share(case, RUNS[run](later), RUNS[run](delayed)), 1.0, 1)
     with pytest.raises(AssertionError):
         assert_same(case, RUNS[run](later), RUNS[run](delayed))
 
@@ -210,13 +214,13 @@ def test_neurons_that_nobody_reads(run: str, family: str, measured: Measured) ->
 
 @pytest.mark.check(15, control=True)
 @pytest.mark.parametrize("run", RUNS)
-def test_control_a_synapse_of_a_billionth_is_seen(run: str) -> None:
+def test_control_a_synapse_of_a_billionth_is_seen(run: str, measured: Measured) -> None:
     """The synapse changes every number by about a billionth."""
     case = seeded_case(2, "layers")
     first = case.network.connections[0]
     faint = Connection(first.source, first.target, np.full(first.w.shape, 1e-9), first.d + 0.1)
-    more = with_connections(case, [*case.network.connections, faint])
-    found = with_gradients_of(RUNS[run](more), lambda of: of[:-1])
+    found = with_gradients_of(RUNS[run](with_connections(case, [*case.network.connections, faint])), lambda of: of[:-1])
+    measured(share(case, found, result(run, case)), 1.0, 1)
     with pytest.raises(AssertionError):
         assert_same(case, found, result(run, case))
 

@@ -20,6 +20,7 @@ from tests.support.certified.stored import (
     right_digits,
 )
 from tests.support.comparison import scaled
+from tests.support.report_evidence import Measured
 from tests.tools.make_certified import as_strings
 
 
@@ -30,12 +31,13 @@ def known() -> tuple[Case, Mapping, dict]:
 
 
 @pytest.mark.check(9, control=True)
-def test_a_gradient_off_by_1e_9_has_nine_digits(known: tuple[Case, Mapping, dict]) -> None:
+def test_a_gradient_off_by_1e_9_has_nine_digits(known: tuple[Case, Mapping, dict], measured: Measured) -> None:
     case, certified, _ = known
     for kind, end in (("w", "weights"), ("d", "delays"), ("tau_mem", "tau_mem"), ("v_reset", "reset"), ("t_in", "in")):
         result = reference.run(case)
         off = Result(*(vars(result) | {"gradients": scaled(result.gradients, kind, 1 + 1e-9)}).values())
         found = digits_by_block(off.to_dict(case.network), certified)
+        measured(12 / min(found.values()), 1.0, 1)
         assert {path for path, digits in found.items() if digits < 12} == {p for p in found if p.endswith(f"/{end}")}
         assert 8.9 < min(found.values()) < 9.1
 

@@ -71,13 +71,15 @@ def test_tangent_is_the_true_one(family: str) -> None:
 @pytest.mark.check(7, control=True)
 @pytest.mark.parametrize("kind", ["w", "d", "t_in", *CONSTANTS])
 @pytest.mark.parametrize("factor", [1.001, -1.0], ids=["0.1 % off", "flipped"])
-def test_the_dot_product_notices(kind: str, factor: float) -> None:
+def test_the_dot_product_notices(kind: str, factor: float, measured: Measured) -> None:
     """Control: a gradient that is wrong in one kind of parameter fails."""
     case = seeded_case(1, "recurrent")
     gradient = reference.run(case).gradients
     direction = random_direction(gradient, 0)
     right, wrong = residual(case, gradient, direction), residual(case, scaled(gradient, kind, factor), direction)
-    assert right is not None and wrong is not None and right <= DOT_PRODUCT < wrong
+    assert right is not None and wrong is not None
+    measured(wrong, DOT_PRODUCT, 1)
+    assert right <= DOT_PRODUCT < wrong
 
 
 @pytest.mark.parametrize("size", [1e-9, 0.3, 2.0, 40.0])

@@ -154,11 +154,12 @@ def test_the_remainder_is_the_second_derivative(kind: str, measured: Measured) -
 
 @pytest.mark.check(6, control=True)
 @pytest.mark.parametrize("kind", KINDS)
-def test_control_a_thousandth_changes_the_constant(kind: str) -> None:
+def test_control_a_thousandth_changes_the_constant(kind: str, measured: Measured) -> None:
     for seed in range(10):
         case = seeded_case(seed, "recurrent")
         right, wrong = (constant_is_off(case, kind, seed, factor) for factor in (1.0, 1.001))
         if right is not None and wrong is not None:
+            measured(wrong, CONSTANT, 1)
             assert right <= CONSTANT < wrong
             return
     pytest.fail("none of these networks has a constant")
@@ -166,10 +167,12 @@ def test_control_a_thousandth_changes_the_constant(kind: str) -> None:
 
 @pytest.mark.check(4, control=True)
 @pytest.mark.parametrize("kind", ["w", "d"])
-def test_control_a_millionth_shows_at_40_digits(kind: str) -> None:
+def test_control_a_millionth_shows_at_40_digits(kind: str, measured: Measured) -> None:
     case = seeded_case(1, "recurrent")
     found = slopes(multiprecision(40), case, kind, 0, STEPS_40, 1 + 1e-6)
-    assert not isinstance(found, str) and 2 - found[1] > SLOPE_40
+    assert not isinstance(found, str)
+    measured(2 - found[1], SLOPE_40, 1)
+    assert 2 - found[1] > SLOPE_40
 
 
 @pytest.mark.check(5, control=True)
@@ -180,6 +183,7 @@ def test_the_checker_notices(kind: str, factor: float, measured: Measured) -> No
     case = seeded_case(1, "recurrent")
     right, wrong = (slopes(FLOAT64, case, kind, 0, STEPS, f) for f in (1.0, factor))
     assert not isinstance(right, str) and not isinstance(wrong, str)
+    measured(2 - wrong[1], SLOPE, 1)
     assert abs(right[1] - 2) <= SLOPE < 2 - wrong[1]
     if factor == -1.0:
         for name, f in (("right", 1.0), ("flipped", factor)):

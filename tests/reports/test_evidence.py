@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -23,8 +25,9 @@ def test_green(n, measured):
     measured.keep("numbers", {"n": np.float64(n), "array": np.arange(2)})
 
 @pytest.mark.check(3, 4, control=True)
-def test_control():
-    pass
+@pytest.mark.parametrize("fault", [4.0, 3.0])
+def test_control(fault, measured):
+    measured(fault, 1.5, 1)
 
 @pytest.mark.check(4)
 def test_red(measured):
@@ -38,6 +41,7 @@ def test_skipped():
 @pytest.mark.check(6)
 def test_without_control(measured):
     measured(0, 0, 1)
+    measured(float("nan"), 1, 1)
 
 @pytest.mark.check(7)
 def test_green_7(measured):
@@ -62,13 +66,19 @@ def test_of_no_check():
 
 def evidence(folder: Path, *words: str, effort: str = "ordinary") -> dict:
     """The record of a run of `TESTS`."""
+    output(folder, *words, effort=effort)
+    return json.loads((folder / "record.json").read_text())
+
+
+def output(folder: Path, *words: str, effort: str = "ordinary") -> str:
+    """The output of a run of `TESTS`."""
     (folder / "test_some.py").write_text(TESTS)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.support.report_evidence", "-p", "no:cacheprovider"]
-    command += [*words, "--rootdir", str(folder), "--evidence", str(folder / "record.json"), "test_some.py"]
+    command += [*words, "--rootdir", str(folder), "--evidence", str(folder / "record.json"), "."]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "DELAYPROP_EFFORT": effort}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 1 and "must not run" not in done.stdout, done.stdout + done.stderr
-    return json.loads((folder / "record.json").read_text())
+    return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -91,10 +101,17 @@ def test_what_was_measured(found: dict) -> None:
     check = found["checks"][2]
     assert (check["worst"], check["limit"], check["cases"], check["tests"]) == (5e-12, 1e-11, 12, 6)
     assert check["headroom"] == pytest.approx(2.0) and check["seeds"] == ["0 to 1"]
-    assert (check["controls"], check["caught"]) == (1, 1)
+    assert (check["controls"], check["caught"]) == (2, 2)
+    assert (check["fault"], check["fault_limit"]) == (3.0, 1.5), "the control nearest to the limit"
+    assert found["checks"][6]["fault"] is None, "a control without a number"
     assert [entry["n"] for entry in found["figures"]["numbers"]] == list(range(6))
     assert found["figures"]["numbers"][0]["array"] == [0, 1]
     assert len(found["checks"]) == len(CHECKS) and {"python", "packages", "cores"} <= set(found["environment"])
+
+
+def test_a_nan_is_beyond_every_limit(found: dict) -> None:
+    check = found["checks"][5]
+    assert math.isnan(check["worst"]) and check["headroom"] == 0
 
 
 def test_a_second_run_with_workers_writes_an_equal_record(found: dict, tmp_path: Path) -> None:
@@ -102,6 +119,25 @@ def test_a_second_run_with_workers_writes_an_equal_record(found: dict, tmp_path:
     assert {**again, "made": ""} == {**found, "made": ""}
 
 
-def test_quick_runs_two_of_many(tmp_path: Path) -> None:
-    check = evidence(tmp_path, effort="quick")["checks"][2]
-    assert (check["tests"], check["worst"]) == (2, 3e-12)
+def test_quick_runs_the_middle_of_many_and_leaves_no_check_out(found: dict, tmp_path: Path) -> None:
+    checks = evidence(tmp_path, effort="quick")["checks"]
+    assert (checks[2]["tests"], checks[2]["worst"], checks[2]["limit"]) == (1, 3e-12, 1e-11)
+    for quick, ordinary in zip(checks, found["checks"], strict=True):
+        assert quick["status"] == ordinary["status"]
+        assert bool(quick["tests"]) == bool(ordinary["tests"]) and bool(quick["controls"]) == bool(ordinary["controls"])
+
+
+@pytest.mark.parametrize("words", [(), ("-n", "2")], ids=["one process", "workers"])
+def test_a_line_per_check_that_has_ended(words: tuple[str, ...], tmp_path: Path) -> None:
+    shown = output(tmp_path, *words)
+    lines = re.findall(r"^ +\d+ s +(\d+) of (\d+) +(passed|FAILED|did not run) +(\d+) (.*)$", shown, re.MULTILINE)
+    assert [int(done) for done, *_ in lines] == list(range(1, 7)) and {int(of) for _, of, *_ in lines} == {len(CHECKS)}
+    assert {int(n): status for _, _, status, n, _ in lines} == {
+        3: "passed", 4: "FAILED", 5: "did not run", 6: "passed", 7: "FAILED", 8: "FAILED"
+    }
+    assert all(title == CHECKS[int(n) - 1].title for *_, n, title in lines)
+
+
+def test_a_file_without_a_check_is_not_imported(tmp_path: Path) -> None:
+    (tmp_path / "test_other.py").write_text("raise RuntimeError('must not run')")
+    assert evidence(tmp_path)["checks"][2]["status"] == "green"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -16,29 +15,15 @@ from reports.page import html, verdict
 from reports.record import read
 from tests import ROOT
 from tests.support.report_checks import CHECKS, GROUPS
-from tests.support.report_evidence import FORMAT
+from tests.support.runs import verification_records
 from tests.support.runs.traced import small, traced
+from tests.support.runs.verification_records import FAILED, SKIPPED
 
 ALL = len(CHECKS)
 
 
 def record(folder: Path, figures: dict | None = None, **changes: dict[str, Any]) -> Path:
-    """A record with all checks green, except for the changes `check_N` of check N."""
-    found = {"tests": 3, "controls": 2, "caught": 2, "cases": 7, "seeds": ["0 to 6"], "worst": 3.21e-13, "limit": 1e-11}
-    green = {**found, "status": "green", "headroom": 31.2, "wrong": {}}
-    content = {
-        "format": FORMAT, "made": "2026-01-01T00:00:00+00:00", "effort": "full", "commit": "c0ffee", "changed": False,
-        "environment": {"python": "3.11.7", "machine": "x86_64", "packages": {"numpy": "2.0"}},
-        "checks": [{**vars(check), **green, **changes.get(f"check_{check.number}", {})} for check in CHECKS],
-        "figures": figures or {},
-    }
-    path = folder / command.RECORD
-    path.write_text(json.dumps(content))
-    return path
-
-
-FAILED = {"status": "red", "wrong": {"tests/test_x.py::test_y[z]": "error 1e-3 > 1e-11 <tag>"}, "caught": 1}
-SKIPPED = {"status": "not run", "wrong": {"tests/cuda/test_gpu.py::test_y": "Skipped: no GPU"}, "worst": None}
+    return verification_records.record(folder / command.RECORD, figures, **changes)
 
 
 def test_every_check_has_a_group_tests_and_controls() -> None:
@@ -122,3 +107,15 @@ def test_checks_that_break_off_are_an_error(
     monkeypatch.setattr(command, "run", lambda path, quick: None)
     assert main(["--out", str(tmp_path)]) == 2
     assert "must be a verification record, got none" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("options", "words"), [
+    ([], "all networks; --quick takes few: about 10 minutes"), (["--quick"], "few networks per check: about a minute"),
+])
+def test_the_duration_is_told_before_the_run(
+    options: list[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = []
+    monkeypatch.setattr(command, "run", lambda path, quick: told.append(capsys.readouterr().out))
+    main([*options, "--out", str(tmp_path)])
+    assert words in told[0]

@@ -3,8 +3,9 @@
 A plug-in of pytest. `measured(value, limit, cases)` records the distance of a test from its limit;
 `measured.keep(name, data)` keeps the data of a figure. The file has one record per check of
 `report_checks.py`: green if all its tests and controls passed, red if one failed, "not run" if one
-did not run or none exists. The file names no machine and no path. Except for `made`, two runs on
-one machine write equal files.
+did not run or none exists. `worst` is the value nearest to its limit, or farthest beyond it, of the
+tests; `fault` that of the controls, which must exceed its limit. The file names no machine and no
+path. Except for `made`, two runs on one machine write equal files.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import pytest
 
 from tests.support.effort import EFFORT
 from tests.support.report_checks import BY_NUMBER, CHECKS
+from tests.support.report_run import Progress, count_tests, has_no_check, middle_items
 
 FORMAT = "delayprop-verification/1"
 EXPECTED = "tests of checks"
@@ -104,14 +106,15 @@ class Evidence:
         status = GREEN if tests and controls and not wrong else NOT_RUN
         if any(test["outcome"] == "failed" for test in own.values()):
             status = RED
-        found = [entry for test in tests for entry in test.get("measured", [])]
-        worst = max(found, key=lambda entry: _share(entry), default=None)
+        found, planted = ([e for test in some for e in test.get("measured", [])] for some in (tests, controls))
+        worst, nearest = max(found, key=_share, default=None), min(planted, key=_share, default=None)
         return {
             **vars(BY_NUMBER[number]), "status": status, "tests": len(tests), "controls": len(controls),
             "caught": sum(test["outcome"] == "passed" for test in controls),
             "cases": sum(entry["cases"] for entry in found), "seeds": sorted({e["seeds"] for e in found} - {""}),
             "worst": worst and worst["value"], "limit": worst and worst["limit"],
             "headroom": worst and (1 / _share(worst) if _share(worst) else None), "wrong": wrong,
+            "fault": nearest and nearest["value"], "fault_limit": nearest and nearest["limit"],
         }
 
 
@@ -122,6 +125,8 @@ def _plain(value: Any) -> Any:
 
 def _share(entry: dict[str, Any]) -> float:
     """The value as a share of its limit."""
+    if math.isnan(entry["value"]):  # nan-ok: it counts as beyond every limit
+        return math.inf
     if not entry["limit"]:
         return math.inf if entry["value"] else 0.0
     return float(entry["value"] / entry["limit"])
@@ -166,10 +171,16 @@ def pytest_configure(config: pytest.Config) -> None:
     """Collects in the controlling process only."""
     if config.getoption("--evidence") and not hasattr(config, "workerinput"):
         config.pluginmanager.register(Evidence(Path(config.getoption("--evidence")).absolute()), PLUGIN)
+        config.pluginmanager.register(Progress(config), f"{PLUGIN}-progress")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leaves files without a check alone: importing them takes seconds in each process."""
+    return True if config.getoption("--evidence") and has_no_check(collection_path) else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Attaches each test to its check; `--evidence` runs tests of checks only (quick: two each)."""
+    """Attaches each test to its check; `--evidence` runs tests of checks only (quick: one each)."""
     expected: dict[str, dict[str, Any]] = {}
     for item in items:
         mark = item.get_closest_marker("check")
@@ -181,17 +192,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.getoption("--evidence"):
         chosen = [item for item in items if item.get_closest_marker("check") is not None]
         config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
-        items[:] = _few(chosen) if EFFORT == "quick" else chosen
+        items[:] = middle_items(chosen) if EFFORT == "quick" else chosen
         wanted = {item.nodeid: expected[item.nodeid] for item in items}
+        count_tests(list(wanted.values()))
         if hasattr(config, "workeroutput"):
             config.workeroutput[EXPECTED] = wanted
         elif (gathering := config.pluginmanager.get_plugin(PLUGIN)) is not None:
             gathering.expected |= wanted
-
-
-def _few(items: list[pytest.Item]) -> list[pytest.Item]:
-    """The first and the middle item of each parametrised test."""
-    of: defaultdict[str, list[pytest.Item]] = defaultdict(list)
-    for item in items:
-        of[item.nodeid.split("[")[0]].append(item)
-    return [item for several in of.values() for item in dict.fromkeys((several[0], several[len(several) // 2]))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from spec import Case, Result
-from tests.support.comparison import assert_same_activity, assert_same_gradients, gradient_blocks
+from tests.support.comparison import assert_same_activity, assert_same_gradients, block_errors, gradient_blocks
 from tests.support.tolerances import SAME_NETWORK, SAME_SUM, U64, WELL_CONDITIONED, relative
 
 
@@ -20,8 +20,18 @@ def assert_bitwise(case: Case, found: Result, true: Result) -> None:
 def assert_same(case: Case, found: Result, true: Result, limit: float = SAME_NETWORK) -> float:
     """Asserts float64 gradients equal to the limit, less near grazing; returns the used share."""
     assert_same_activity(case, found, true, true.gradients)
-    allowed = limit / WELL_CONDITIONED * relative(U64, true.kappa_min)
-    return assert_same_gradients(case, found.gradients, true.gradients, true.kappa_min, limit=allowed).used
+    return assert_same_gradients(
+        case, found.gradients, true.gradients, true.kappa_min, limit=_allowed(true, limit)
+    ).used
+
+
+def share(case: Case, found: Result, true: Result, limit: float = SAME_NETWORK) -> float:
+    """Largest error of a block of the gradient, as a share of what `assert_same` allows."""
+    return max(block_errors(case, found.gradients, true.gradients).values()) / _allowed(true, limit)
+
+
+def _allowed(true: Result, limit: float) -> float:
+    return limit / WELL_CONDITIONED * relative(U64, true.kappa_min)
 
 
 def assert_equal(run: str, case: Case, found: Result, true: Result) -> float:
