@@ -24,7 +24,8 @@ h1 { font-size: 1.5rem; line-height: 1.25; margin: 0.5rem 0; }
 h2 { font-size: 1.15rem; margin: 2rem 0 0.5rem; border-bottom: 1px solid var(--line); break-after: avoid; }
 figure { margin: 1rem 0 1.5rem; break-inside: avoid; }
 img { display: block; width: 100%; height: auto; background: #fff; border-radius: 4px; }
-@media print { body { max-width: none; } img { width: 12cm; } details::details-content { content-visibility: visible; } }
+@media print { body { max-width: none; } img { width: 12cm; }
+               details::details-content { content-visibility: visible; } }
 figcaption, .note { font-size: 0.9rem; color: var(--faint); margin-top: 0.4rem; }
 table { border-collapse: collapse; width: 100%; font-size: 0.85rem; }
 th, td { text-align: left; vertical-align: top; padding: 0.15rem 0.4rem 0.15rem 0;

@@ -34,7 +34,8 @@ def draw(run: Path) -> list[str]:
             raise RecordError(f"result.json trace {n} V", "one voltage per time", got)
     delays = delays_of_two(log, found) if inputs == 2 else delays_of_ring(log, found)
     drawn = [save(delays, run, "delays.png"), save(_voltages(found, inputs), run, "voltages.png")]
-    return [*drawn, animate(log, found, run)] if inputs == 2 and {"gap", "tau_mem", "tau_syn"} <= found.keys() else drawn
+    animated = inputs == 2 and {"gap", "tau_mem", "tau_syn"} <= found.keys()
+    return [*drawn, animate(log, found, run)] if animated else drawn
 
 
 def _records(run: Path, inputs: int) -> tuple[list[dict], dict]:
@@ -42,7 +43,8 @@ def _records(run: Path, inputs: int) -> tuple[list[dict], dict]:
     matrix = ((NUMBER,) * inputs,) * inputs
     line = {**LINE, "accuracy": NUMBER, **({"d": matrix} if inputs == 2 else {})}
     # Older runs have no record of the numbers that an animation needs.
-    more = {"optimum": NUMBER, "gap?": NUMBER, "tau_mem?": NUMBER, "tau_syn?": NUMBER} if inputs == 2 else {"gap": NUMBER, "kept_from": NUMBER_OR_NULL, "d": matrix}
+    two = {"optimum": NUMBER, "gap?": NUMBER, "tau_mem?": NUMBER, "tau_syn?": NUMBER}
+    more = two if inputs == 2 else {"gap": NUMBER, "kept_from": NUMBER_OR_NULL, "d": matrix}
     return history(run, line), record(run, "result.json", {**RESULT, **more, "d_start": matrix})
 
 

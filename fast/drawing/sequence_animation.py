@@ -72,8 +72,9 @@ def animate(log: list[dict], found: dict, run: Path) -> str:
     """Draws `learning.gif` into the folder of a run with two inputs; returns its path.
 
     Args:
-        log: the history; found: the result, with the `gap` between the spikes of a pattern, and `tau_mem,
-            tau_syn` of the outputs, ms.
+        log: the history.
+        found: the result, with the `gap` between the spikes of a pattern, and `tau_mem, tau_syn` of
+            the outputs, ms.
 
     Raises:
         OSError: the folder cannot be written to.

@@ -1,4 +1,4 @@
-"""Programs of the README and of the first page run; links and commands of README and CONTRIBUTING exist."""
+"""Programs of README and first page run; links and commands of README and CONTRIBUTING exist."""
 
 from __future__ import annotations
 

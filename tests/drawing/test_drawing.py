@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from PIL import Image
+from PIL import Image, ImageSequence
 
 from fast.drawing.classification import overview
 from fast.drawing.run_record import read
@@ -48,12 +48,12 @@ def test_a_sequence_run_is_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 
 def test_an_animation_shows_each_move_of_the_delays(tmp_path: Path) -> None:
-    """A frame before learning, one per step that moves a delay, none for steps that move nothing."""
+    """A frame before learning, and one for each step that moves a delay."""
     lines = [{**SEQUENCE_LINE, "d": [[x, 10.0 - x], [10.0 - x, x]]} for x in (1.0, 5.0, 5.0, 9.0)]
     numbers = {"gap": 10.0, "tau_mem": 10.0, "tau_syn": 5.0}
     assert main([str(record(tmp_path, {**SEQUENCE, **numbers}, lines))]) == 0
     with Image.open(tmp_path / "learning.gif") as animation:
-        frames = [np.asarray((animation.seek(n), animation.convert("RGB"))[1]) for n in range(animation.n_frames)]
+        frames = [np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(animation)]
     assert len(frames) == 4 and all((a != b).any() for a, b in itertools.pairwise(frames))
 
 

@@ -91,7 +91,7 @@ def test_settings_that_differ_from_the_preset_come_first(tmp_path: Path) -> None
 
 
 def test_the_arrivals_before_and_after_are_those_of_the_neuron_that_moved_most(tmp_path: Path) -> None:
-    """Its marks are the input spikes plus its delays; without a delay that moved there is no picture."""
+    """Its marks are input spikes plus its delays; where no delay moved there is no picture."""
     run = read(made(tmp_path))
     layer, (times, units) = run.page.layers[0], run.page.trials[0].spikes[0]
     picture = arrivals_moved(run.page)

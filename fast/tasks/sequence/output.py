@@ -29,7 +29,7 @@ def traces(layer: LI, ring: Ring) -> list[dict]:
 
 
 def step_numbers(loss: float, accuracy: float, layer: LI, ring: Ring) -> str:
-    """What is printed of a step: the delays of two inputs, or correct classes and the longest move."""
+    """Numbers of a step: the delays of two inputs, or correct classes and the longest move."""
     if ring.inputs == 2:
         d = layer.d.tolist()
         details = "  ".join(f"d[{i}][{j}] {d[i][j]:6.3f}" for i in range(2) for j in range(2))
