@@ -122,7 +122,7 @@ def gather(first, last, spikes, block, ring, scratch, keep, sums, width):
             scratch.special[k] = special
             any_special |= special
         # Not above: LLVM would hand what is gathered on lane by lane. Two loops, since a store under
-        # a condition is slow on machines without AVX-512.
+        # a condition is slow without AVX-512.
         if keep:
             add_group(start, stop, first, spikes, block, scratch, True, sums, width)
         else:
