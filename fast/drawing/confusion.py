@@ -9,7 +9,7 @@ from fast.drawing.panels import colour_bar, panels
 from fast.drawing.run_record import Run
 from fast.drawing.style import plain
 
-TICKS = 200  # classes: up to this number every fifth has a tick
+TICKS = 60  # classes: up to this number every fifth has a tick
 NUMBERED = 10  # classes: with more, a number does not fit into its cell
 NONE = "none"
 CLASS_COLUMNS = ("class", "trials", "correct", "accuracy", "most frequent error")

@@ -99,8 +99,8 @@ def _parameters(path: Path) -> dict[str, torch.Tensor]:
 
 def _check_finite(folder: Path, parameters: dict[str, torch.Tensor]) -> None:
     for name, values in parameters.items():
-        if count := int((~torch.isfinite(values)).sum()):
-            got = Verbatim(f"{count} NaN or infinite entries in {name}")
+        if not bool(torch.isfinite(values).all()):
+            got = Verbatim(f"{int((~torch.isfinite(values)).sum())} NaN or infinite entries in {name}")
             raise SpecError(str(folder), "a run whose network is finite", got, "train again with smaller steps")
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,42 +17,49 @@ from fast.cpu import solver, threads
 from fast.training import engine
 from fast.training.checkpoints import Checkpoints, decoded, digest
 from fast.training.run_folder import Folder
-from tests.support.forking import Child, called, started
+from tests import ROOT
+from tests.support.forking import called
 from tests.support.runs.deaf import AT_WORK, OF_A_PIECE, PIECES
 from tests.support.runs.short_runs import classification, run
 
 SOON = 5.0  # s; on a machine that does other work too
 
 
-def at_work(kind: str, folder: Path) -> Child:
-    """A run in its long step, in a process of its own."""
-    child = started("tests.support.runs.deaf:main", kind, folder)
+def at_work(kind: str, folder: Path) -> subprocess.Popen[str]:
+    """A run in its long step, in a process of its own; of the package `fast` that is imported here,
+    which may be a copy with a fault."""
+    program = f"import sys; from tests.support.runs.deaf import main; sys.exit(main({kind!r}, {str(folder)!r}))"
+    path = os.pathsep.join([str(Path(engine.__file__).parents[2]), str(ROOT)])
+    child = subprocess.Popen(
+        [sys.executable, "-P", "-c", program], env={**os.environ, "PYTHONPATH": path}, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True,
+    )
     while not (folder / AT_WORK).exists():
+        assert child.poll() is None, child.communicate()[1]
         time.sleep(0.01)
     time.sleep(0.3)
     return child
 
 
-def running(child: Child) -> bool:
-    """Whether the process has not ended, also one that nobody has waited for."""
-    return Path(f"/proc/{child.pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()[0] != "Z"
+def ended(child: subprocess.Popen[str]) -> tuple[int, str, str]:
+    """Exit code and output of a process that ends soon; one that does not is killed."""
+    try:
+        out, err = child.communicate(timeout=SOON)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        out, err = child.communicate()
+    return child.returncode, out, err
 
 
 def test_a_second_interrupt_ends_a_process_whose_kernel_runs(tmp_path: Path) -> None:
     """Python runs no handler there; the first interrupt, as a control, is not heard."""
     child = at_work("kernel", tmp_path / "run")
-    os.kill(child.pid, signal.SIGINT)
+    child.send_signal(signal.SIGINT)
     time.sleep(1.0)
-    assert running(child)
-    os.kill(child.pid, signal.SIGINT)
-    sent = time.monotonic()
-    while running(child) and time.monotonic() < sent + SOON:
-        time.sleep(0.01)
-    ended = not running(child)
-    if not ended:
-        os.kill(child.pid, signal.SIGKILL)
-    done = child.wait()
-    assert ended and done.returncode == 130 and "interrupted; --resume goes on" in done.stderr
+    assert child.poll() is None
+    child.send_signal(signal.SIGINT)
+    code, _, err = ended(child)
+    assert code == 130 and "interrupted; --resume goes on" in err
     kept, wrong = Checkpoints(tmp_path / "run").load()
     assert kept["step"] == 0 and wrong == []
 
@@ -58,12 +67,11 @@ def test_a_second_interrupt_ends_a_process_whose_kernel_runs(tmp_path: Path) -> 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_is_heard_between_pieces_by_a_process(number: signal.Signals, code: int, tmp_path: Path) -> None:
     """The step would take 20 s; the state before it is saved."""
+    assert SOON < PIECES * OF_A_PIECE
     child = at_work("pieces", tmp_path / "run")
-    os.kill(child.pid, number)
-    sent = time.monotonic()
-    done = child.wait()
-    assert time.monotonic() - sent < SOON < PIECES * OF_A_PIECE
-    assert done.returncode == code and "after step 0 of 1; --resume goes on" in done.stdout
+    child.send_signal(number)
+    found, out, _ = ended(child)
+    assert found == code and "after step 0 of 1; --resume goes on" in out
 
 
 @pytest.mark.parametrize("at", ["learning", "backward", "evaluation"])
