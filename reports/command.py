@@ -20,7 +20,7 @@ RECORD, PAGE, PDF = "verification.json", "verification.html", "verification.pdf"
 STUDIES = {name: ROOT / "results" / f"{name}.json" for name in ("grid", "conformance")}
 WORKERS = 2
 DURATIONS = {True: "60 to 90 seconds", False: "10 to 15 minutes"}
-"""By `quick`: half the CPU time of a run, which two cores share that do nothing else."""
+"""By `quick`, on two cores that do nothing else: half the CPU time, and the ends of a run."""
 
 
 def make(out: Path, quick: bool) -> int:
