@@ -19,8 +19,8 @@ ROOT = Path(__file__).resolve().parents[1]
 RECORD, PAGE, PDF = "verification.json", "verification.html", "verification.pdf"
 STUDIES = {name: ROOT / "results" / f"{name}.json" for name in ("grid", "conformance")}
 WORKERS = 2
-DURATIONS = {True: "about a minute", False: "about 10 minutes"}
-"""By `quick`; measured on two cores that did nothing else."""
+DURATIONS = {True: "60 to 90 seconds", False: "10 to 15 minutes"}
+"""By `quick`, on two cores that do nothing else: half the CPU time, and the ends of a run."""
 
 
 def make(out: Path, quick: bool) -> int:

@@ -110,7 +110,8 @@ def test_checks_that_break_off_are_an_error(
 
 
 @pytest.mark.parametrize(("options", "words"), [
-    ([], "all networks; --quick takes few: about 10 minutes"), (["--quick"], "few networks per check: about a minute"),
+    ([], "all networks; --quick takes few: 10 to 15 minutes"),
+    (["--quick"], "few networks per check: 60 to 90 seconds"),
 ])
 def test_the_duration_is_told_before_the_run(
     options: list[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
