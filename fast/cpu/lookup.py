@@ -121,8 +121,8 @@ def gather(first, last, spikes, block, ring, scratch, keep, sums, width):
             special = gather_row(ring, moved(scratch.place, k * LANES), moved(scratch.terms, k * (TERMS * LANES)))
             scratch.special[k] = special
             any_special |= special
-        # Not above: LLVM would hand what is gathered on lane by lane. Two loops, since a store under
-        # a condition is slow without AVX-512.
+        # Not above: LLVM would hand what is gathered on lane by lane. Two loops: a store under a
+        # condition is slow without AVX-512.
         if keep:
             add_group(start, stop, first, spikes, block, scratch, True, sums, width)
         else:
