@@ -8,6 +8,8 @@ from importlib.util import find_spec
 import pytest
 
 from tests import ROOT
+from tests.support.faults.callers import AT_EDGES, CALLERS, ON_CUDA
+from tests.support.faults.catalogue import FAULTS
 from tests.support.house.docs_pages import blocks, run
 
 TEXTS = {name: (ROOT / f"{name}.md").read_text(encoding="utf-8") for name in ("README", "CONTRIBUTING")}
@@ -23,6 +25,11 @@ def test_the_readme_is_a_page() -> None:
     lines = TEXTS["README"].splitlines()
     assert len(lines) <= 110
     assert max(len(line) for line in lines if not line.startswith("|")) <= 100
+
+
+def test_the_readme_counts_the_planted_faults() -> None:
+    count = sum(map(len, (FAULTS, CALLERS, ON_CUDA, AT_EDGES)))
+    assert f"each of {count} planted faults" in TEXTS["README"]
 
 
 def learned(program: str, capsys: pytest.CaptureFixture[str]) -> list[float]:
