@@ -77,7 +77,7 @@ def test_a_run_ends_with_its_pictures_and_can_be_drawn_again(run: Run, tmp_path:
     drawn = run("delayprop", "report", "run")
     assert (drawn.returncode, drawn.stderr) == (0, "")
     pictures = drawn.stdout.split()
-    assert len(pictures) == 2 and all((tmp_path / picture).stat().st_size > 10_000 for picture in pictures)
+    assert len(pictures) == 3 and all((tmp_path / picture).stat().st_size > 10_000 for picture in pictures)
 
 
 def test_the_verification_report_needs_a_checkout(run: Run) -> None:

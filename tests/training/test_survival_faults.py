@@ -63,7 +63,11 @@ FAULTS = (
         "not_finite",
     ),
     (fault("SIGTERM ignored", "signals.py", ", signal.SIGTERM: 143", ""), SURVIVAL, "signal_ends and 143 and step"),
-    (fault("not asked in evaluation", "evaluation.py", "        check()\n", ""), SURVIVAL, "within_the_evaluation"),
+    (
+        fault("not asked in evaluation", "classify.py", 'self.evaluate("valid", check=check)', 'self.evaluate("valid")'),
+        SURVIVAL,
+        "within_the_evaluation",
+    ),
     (fault("second interrupt ignored", "signals.py", "if interrupts > 1:", "if False:"), SIGNALS, "second_interrupt"),
     (
         fault("not asked between pieces", "processes.py", "if self.world == 1 else", "if False else"),
