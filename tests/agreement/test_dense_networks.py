@@ -17,7 +17,7 @@ import torch
 from fast.nn.layers import LI
 from fast.nn.spikes import Spikes
 from fast.run import run_case
-from spec import Case, case_from_text
+from spec import Case, Gradients, case_from_text
 from tests.support.comparison import gradient_blocks, scaled
 from tests.support.tangent import directional_derivative, random_direction
 from tests.support.tolerances import DOT_PRODUCT, WELL_CONDITIONED
@@ -61,7 +61,7 @@ def test_a_dense_recurrent_network_has_the_gradient_of_the_tangent() -> None:
     direction = random_direction(found.gradients, 0)
     tangent = directional_derivative(case, direction)
 
-    def residual(gradients) -> float:  # type: ignore[no-untyped-def]
+    def residual(gradients: Gradients) -> float:
         blocks, moves = gradient_blocks(case, gradients), gradient_blocks(case, direction)
         terms = [float(g * move) for name, block in blocks.items() for g, move in zip(block, moves[name], strict=True)]
         return abs(fsum([*terms, -tangent])) / fsum(map(abs, terms))

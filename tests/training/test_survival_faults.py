@@ -64,7 +64,7 @@ FAULTS = (
     ),
     (fault("SIGTERM ignored", "signals.py", ", signal.SIGTERM: 143", ""), SURVIVAL, "signal_ends and 143 and step"),
     (
-        fault("not asked in evaluation", "classify.py", 'self.evaluate("valid", check=check)', 'self.evaluate("valid")'),
+        fault("not asked in evaluation", "classify.py", '"valid", check=check)', '"valid")'),
         SURVIVAL,
         "within_the_evaluation",
     ),
