@@ -9,17 +9,18 @@ from fast.drawing.arrays import Page
 from fast.drawing.markup import Picture
 from fast.drawing.panels import empty, legend_above, panels
 from fast.drawing.style import COLOURS, plain
+from fast.drawing.synapses import change
+from fast.drawing.trials import DENSE
 
 RASTER, SUMS = 1.6, 1.3  # heights, inches
 BINS = 60
-DENSE = 400  # arrivals: as many or more are rasterised
 
 
 def arrivals_moved(page: Page) -> Picture | None:
     """The arrivals at the hidden neuron whose input delays, times weights, moved most, in the first
     trial; None if no such delay moved, or no trial was recorded."""
     layer = page.layers[0]
-    moved = np.abs(layer.d_after.astype(float) - layer.d_before)
+    moved = change(layer)
     neuron = int((np.abs(layer.w_after) * moved).sum(axis=0).argmax())
     if not page.trials or not moved[:, neuron].any():
         return None
@@ -44,7 +45,7 @@ def arrivals_moved(page: Page) -> Picture | None:
         f"arrivals at {layer.post} [{neuron}], before and after", figure,
         f"A test trial of class {trial.label}: each mark is the arrival of an input spike at {layer.post} [{neuron}], "
         "the neuron whose delays, times weights, moved most, with the delays before and after training (blue: "
-        f"excitation, red: inhibition, by the weight after training), and below the weights that arrive in each of "
+        "excitation, red: inhibition, by the weight after training), and below the weights that arrive in each of "
         f"{BINS} intervals.",
     )
 

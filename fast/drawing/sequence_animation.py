@@ -1,4 +1,7 @@
-"""`learning.gif`: delays of two inputs that slide, step by step, until their spikes meet."""
+"""`learning.gif`: delays of two inputs change, step by step, until their spikes meet.
+
+The voltages are those of weights of 1, which the task keeps fixed.
+"""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def histogram(axes: Axes, layer: Layer) -> None:
 
 def distribution(layer: Layer) -> Picture | None:
     """A histogram of the delays of a layer; None if all are equal before and after."""
-    if _equal(layer.d_before) and not _moved(layer).any():
+    if _equal(layer.d_before) and not change(layer).any():
         return None
     figure, (axes,) = panels([2])
     histogram(axes, layer)
@@ -46,7 +46,7 @@ def distribution(layer: Layer) -> Picture | None:
 
 def movement(layer: Layer) -> Picture | None:
     """Delays after training over delays before it, or over weights; None if none moved."""
-    if not _moved(layer).any():
+    if not change(layer).any():
         return None
     figure, (axes,) = panels([3.5], right=0.8)
     size, one_start = np.abs(layer.w_after).ravel(), _equal(layer.d_before)
@@ -77,7 +77,7 @@ def moved_most(page: Page) -> list[list[str]]:
     """The rows of a table with the columns `MOVED_COLUMNS`: at most `TOP` delays of all layers."""
     found = []
     for layer in [*page.layers, *page.recurrent]:
-        moved = _moved(layer)
+        moved = change(layer)
         for flat in np.argsort(-moved, axis=None, kind="stable")[:TOP].tolist():
             i, j = divmod(flat, moved.shape[1])
             cells = [f"{layer.d_before[i, j]:.2f}", f"{layer.d_after[i, j]:.2f}", f"{layer.w_after[i, j]:.3g}"]
@@ -86,7 +86,7 @@ def moved_most(page: Page) -> list[list[str]]:
     return [row for moved, row in found[:TOP] if moved > 0]
 
 
-def _moved(layer: Layer) -> np.ndarray:
+def change(layer: Layer) -> np.ndarray:
     """The absolute change of each delay, ms."""
     return np.abs(layer.d_after.astype(float) - layer.d_before)
 

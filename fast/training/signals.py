@@ -1,4 +1,6 @@
-"""SIGINT and SIGTERM end a run after the step that is being taken; its state is then saved.
+"""SIGINT and SIGTERM end a run after a step, or within it between two pieces of a layer.
+
+The state that is saved is that of the last whole step.
 
 Python runs a handler in the main thread, between two of its instructions: not while a kernel runs.
 Kernels of a layer run in pieces, and a run looks for a signal between them. The second SIGINT must

@@ -116,11 +116,14 @@ def test_ssc_runs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads((folder / "run" / "result.json").read_text())["network"] == "700-4-35"
 
 
-def test_shd_runs(folder: Path) -> None:
-    """The preset makes one input of five channels."""
+def test_shd_runs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The preset makes one input of five channels. The column of held-out speakers is named, and
+    the settings that differ from the preset are stored."""
     sizes = ["--epochs", "1", "--hidden", "4", "--batch", "10", "--valid-speakers", "1"]
     assert main(["--task", "shd", "--data", str(folder), "--out", str(folder / "run"), *sizes]) in (0, 1)
     assert json.loads((folder / "run" / "result.json").read_text())["network"] == "140-4-20"
+    assert "  held-out speakers " in capsys.readouterr().out
+    assert json.loads((folder / "run" / "options.json").read_text())["changed"] == "epochs hidden batch"
 
 
 def own_files(folder: Path, names: tuple[str, ...]) -> list[str]:

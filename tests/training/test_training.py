@@ -42,7 +42,24 @@ def test_delays_are_learned_in_six_presentations_and_reach_the_optimum(
 @pytest.mark.pictures
 def test_a_run_draws_its_pictures(tmp_path: Path) -> None:
     sequence_run(tmp_path / "run", "--epochs", "1")
-    assert {p.name for p in (tmp_path / "run").iterdir()} >= {"delays.png", "voltages.png", "options.json"}
+    names = {"delays.png", "voltages.png", "learning.gif", "options.json"}
+    assert {p.name for p in (tmp_path / "run").iterdir()} >= names
+
+
+def test_a_run_that_has_settled_prints_so_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """All steps are in the log; lines are printed as long as a number in them changes."""
+    _, _, history = sequence_run(tmp_path / "run")
+    steps = [line for line in capsys.readouterr().out.splitlines() if "  loss " in line]
+    numbers = [line.split("  loss ")[1].split("  A ")[0] for line in steps]
+    assert len(numbers) < len(history) and len(set(numbers)) == len(numbers) - 2  # two steps without a change
+
+
+def test_control_a_run_that_has_not_settled_prints_every_step(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, _, history = sequence_run(tmp_path / "run", "--epochs", "6")
+    out = capsys.readouterr().out
+    assert sum("  loss " in line for line in out.splitlines()) == len(history) and "settled" not in out
 
 
 @pytest.mark.check(33)
