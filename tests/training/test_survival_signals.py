@@ -7,11 +7,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from fast.cpu import solver, threads
 from fast.training import engine
@@ -23,6 +24,15 @@ from tests.support.runs.deaf import AT_WORK, OF_A_PIECE, PIECES
 from tests.support.runs.short_runs import classification, run
 
 SOON = 5.0  # s; on a machine that does other work too
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Python hears signals in the main thread alone, and one thread solves all pieces there."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def at_work(kind: str, folder: Path) -> subprocess.Popen[str]:
@@ -74,6 +84,7 @@ def test_a_signal_is_heard_between_pieces_by_a_process(number: signal.Signals, c
     assert found == code and "after step 0 of 1; --resume goes on" in out
 
 
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("at", ["learning", "backward", "evaluation"])
 def test_a_signal_between_pieces_gives_the_step_up_and_loses_nothing(
     at: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
