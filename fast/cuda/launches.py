@@ -25,6 +25,8 @@ from fast.physics.clock import Clock
 from fast.physics.layout import Arriving, Layer
 from fast.physics.neuron_record import NEURON_RECORD
 from fast.physics.polynomials import LANES
+from fast.solving.bound import spikes_per_train, too_many
+from fast.solving.problem import Problem
 from fast.solving.solved import Sums, Trains, too_fast
 
 WARP = 32  # threads that run side by side
@@ -87,19 +89,25 @@ def _view(value: Any) -> Any:
     return value
 
 
-def forward(arriving: Arriving, trials: int, layer: Layer, clock: Clock, sizes: Sizes) -> Emitted:
+def forward(problem: Problem, arriving: Arriving, layer: Layer, sizes: Sizes) -> Emitted:
     """Sweep forward, and again with larger buffers if one is too small.
 
     Raises:
-        ArithmeticError: a neuron spikes too fast, or without end.
+        ArithmeticError: a neuron spikes too fast, or without end, or a layer above the bound
+            (`fast.solving.bound`).
     """
-    sweep = _recurrent_forward if layer.copies else _feed_forward
-    return sweep(arriving, trials, layer, clock, sizes)
+    return (_recurrent_forward if layer.copies else _feed_forward)(problem, arriving, layer, sizes)
 
 
-def _feed_forward(arriving: Arriving, trials: int, layer: Layer, clock: Clock, sizes: Sizes) -> Emitted:
+def _allowed(problem: Problem, layer: Layer) -> int:
+    """The most spikes that all neurons of a layer may emit in one trial."""
+    return int(layer.post * spikes_per_train(problem))
+
+
+def _feed_forward(problem: Problem, arriving: Arriving, layer: Layer, sizes: Sizes) -> Emitted:
     """The first sweep counts all spikes, so that the second one has room for each."""
-    device, post, trains, blocks = layer.constants.device, layer.post, trials * layer.post, len(layer.constants)
+    clock, trials, post = problem.clock, problem.trials, layer.post
+    device, trains, blocks = layer.constants.device, trials * post, len(layer.constants)
     record = torch.zeros(trials, blocks, NEURON_RECORD, LANES, dtype=torch.float64, device=device)
     at_once = min(trials, max(workspace.MEMORY // workspace.bytes_ahead(layer, sizes.under_way), 1))
     ahead = workspace.bins_ahead(at_once, layer, sizes.under_way)
@@ -116,9 +124,13 @@ def _feed_forward(arriving: Arriving, trials: int, layer: Layer, clock: Clock, s
     starts = room * torch.arange(trains + 1, device=device)
     found = sweep(starts, room * trains)
     offsets = torch.cat([starts[:1], found.counts.cumsum(0)])
-    total, most, least = torch.stack([offsets[-1], found.counts.max(), found.counts.min()]).tolist()
+    of_trials = found.counts.view(trials, post).sum(dim=1)
+    numbers = offsets[-1], found.counts.max(), found.counts.min(), of_trials.max()
+    total, most, least, of_a_trial = torch.stack(numbers).tolist()
     if least == IS_STUCK:
         raise too_fast(int((found.counts == IS_STUCK).nonzero()[0]) % post)
+    if of_a_trial > _allowed(problem, layer):
+        raise too_many(problem)
     if most > room:
         workspace.remember("room", layer, workspace.whole_power(most))
         record.zero_()
@@ -129,8 +141,9 @@ def _feed_forward(arriving: Arriving, trials: int, layer: Layer, clock: Clock, s
     return Emitted(spikes, spikes, None, record)
 
 
-def _recurrent_forward(arriving: Arriving, trials: int, layer: Layer, clock: Clock, sizes: Sizes) -> Emitted:
+def _recurrent_forward(problem: Problem, arriving: Arriving, layer: Layer, sizes: Sizes) -> Emitted:
     """A sweep stops where a buffer is too small, and is repeated until each is long enough."""
+    clock, trials, allowed = problem.clock, problem.trials, _allowed(problem, layer)
     device, lanes = layer.constants.device, len(layer.constants) * LANES
     most = workspace.remembered("spikes", layer, workspace.FIRST_ROOM)
     ring = max(workspace.remembered("ring", layer, workspace.FIRST_ROOM), sizes.under_way)
@@ -145,12 +158,15 @@ def _recurrent_forward(arriving: Arriving, trials: int, layer: Layer, clock: Clo
             arguments = (first, arriving, layer, clock, ahead, shared, found)
             launch(recurrent_forward_kernel, min(at_once, trials - first), threads, device, *arguments)
         lacks = [(found.lacks & bit).max() for bit in (NO_ROOM, NO_RING)]
-        least, no_room, no_ring, total = torch.stack([found.counts.min(), *lacks, found.counts.sum()]).tolist()
+        numbers = found.counts.min(), found.counts.max(), found.counts.sum(), *lacks
+        least, of_a_trial, total, no_room, no_ring = torch.stack(numbers).tolist()
         if least < 0:
             raise too_fast(-1 - least)
+        if of_a_trial > allowed or (no_room and most >= allowed):
+            raise too_many(problem)
         if not (no_room or no_ring):
             return _in_trains(found, total, layer.post)
-        most, ring = 4 * most if no_room else most, 2 * ring if no_ring else ring
+        most, ring = min(4 * most, allowed) if no_room else most, 2 * ring if no_ring else ring
         workspace.remember("spikes", layer, most)
         workspace.remember("ring", layer, ring)
 

@@ -56,7 +56,8 @@ def solve(problem: Problem) -> Solved:
 
     Raises:
         UnsupportedError: more bins, in a trial or a delay, than can be counted.
-        ArithmeticError: a neuron spikes too fast, or without end.
+        ArithmeticError: a neuron spikes too fast, or without end, or a layer above the bound
+            (`fast.solving.bound`).
     """
     # Packing copies, so tensors that are changed in place later do not reach the backward pass.
     delays = packing.delays(problem)
@@ -65,7 +66,7 @@ def solve(problem: Problem) -> Solved:
     layer, behind = packing.layer(problem, delays, sizes.longest)
     times = packing.instants(found.bin, found.time, layer.ticks)
     arriving = Arriving(*map(some, found._replace(time=times)))
-    emitted = launches.forward(arriving, problem.trials, layer, problem.clock, sizes)
+    emitted = launches.forward(problem, arriving, layer, sizes)
     swept = Swept(
         arriving, len(order), layer, problem.clock, emitted.own, emitted.order, emitted.neuron_record
     )

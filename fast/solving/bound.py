@@ -24,7 +24,8 @@ _bounded: ContextVar[bool] = ContextVar("_bounded", default=False)
 def bounded_spikes() -> Iterator[None]:
     """Context in which a layer that emits too many spikes raises `ArithmeticError`.
 
-    What counts is the average over the neurons of a piece (`fast.cpu.threads`) in one trial.
+    The average counts: over the neurons of a piece (`fast.cpu.threads`), on a GPU over all neurons
+    of the layer, in one trial.
     """
     before = _bounded.set(True)
     try:

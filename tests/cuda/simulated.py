@@ -25,6 +25,7 @@ from fast.solving import packing
 from fast.solving.problem import Problem
 from spec import Case, Connection, CrossEntropy, Network, Population, SpikeTimeMSE, SpikeTrains
 from tests.support.comparison import assert_not_all_zero, assert_same_results
+from tests.support.networks.busy import assert_bounded
 from tests.support.networks.layers import LOSSES, assert_batch_is_mean
 from tests.support.networks.strategies import families, seeded_case
 from tests.support.tolerances import U32, U64
@@ -188,3 +189,13 @@ def test_a_neuron_that_spikes_without_end_is_an_error(own: bool) -> None:
     constants = [torch.full((2,), value) for value in (20.0, 5.0, 1.0, 0.0)]
     with pytest.raises(ArithmeticError, match="neuron 1 of a layer spikes too fast, or without end; lower its weights"):
         propagate(spikes, w, torch.zeros_like(w), *constants, recurrent=own)
+
+
+@pytest.mark.parametrize("first_room", [1, 1000], ids=["little room", "much room"])
+@pytest.mark.parametrize(("own", "neurons"), [(False, 5), (True, 2)], ids=["feed-forward", "recurrent"])
+def test_a_layer_may_emit_as_many_spikes_as_the_bound_and_no_more(
+    own: bool, neurons: int, first_room: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workspace, "_needed", {})
+    monkeypatch.setattr(workspace, "FIRST_ROOM", first_room)
+    assert_bounded(own, neurons, monkeypatch)

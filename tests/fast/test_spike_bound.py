@@ -3,28 +3,10 @@
 from __future__ import annotations
 
 import pytest
-import torch
 
-from fast import LIF, Spikes
 from fast.solving import bound
 from fast.solving.bound import bounded_spikes
-
-DURATION = 20.0
-FILLED = {"w": 60.0, "d": 1.0, "w_rec": 0.0, "d_rec": 1.0}
-
-
-def layer(recurrent: bool, neurons: int) -> LIF:
-    """Every neuron spikes often, and each as often as any other."""
-    made = LIF(1, neurons, recurrent=recurrent, tau_mem=10.0, tau_syn=5.0, dtype=torch.float64)
-    with torch.no_grad():
-        for name, parameter in made.named_parameters():
-            if name in FILLED:
-                parameter.fill_(FILLED[name])
-    return made
-
-
-def spikes_of(made: LIF, trials: int = 3) -> Spikes:
-    return made(Spikes.from_trains([[[1.0, 4.0, 9.0]]] * trials, DURATION))
+from tests.support.networks.busy import assert_bounded, busy_layer, spikes_of
 
 
 @pytest.mark.parametrize("neurons", [1, 5, 40], ids=["one", "a few", "two blocks"])
@@ -32,22 +14,10 @@ def spikes_of(made: LIF, trials: int = 3) -> Spikes:
 def test_a_layer_may_emit_as_many_spikes_as_the_bound_and_no_more(
     recurrent: bool, neurons: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = layer(recurrent, neurons)
-    free = spikes_of(made)
-    each = int(free.counts()[0, 0])
-    assert each > 40 and bool((free.counts() == each).all()), "more than a buffer has room for at first"
-    monkeypatch.setattr(bound, "PER_MS", 0.0)
-    monkeypatch.setattr(bound, "PER_TRIAL", each)
-    with bounded_spikes():
-        assert bool((spikes_of(made).times == free.times).all())
-    monkeypatch.setattr(bound, "PER_TRIAL", each - 1)
-    with bounded_spikes(), pytest.raises(ArithmeticError, match=f"more than {each - 1} spikes each in a trial of 20"):
-        spikes_of(made)
-    assert bool((spikes_of(made).times == free.times).all()), "outside there is no bound"
+    assert_bounded(recurrent, neurons, monkeypatch)
 
 
 def test_the_bound_of_a_long_trial_is_one_spike_per_ms(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bound, "PER_TRIAL", 1)
     with bounded_spikes(), pytest.raises(ArithmeticError, match="more than 20 spikes each in a trial of 20 ms"):
-        spikes_of(layer(False, 2))
-
+        spikes_of(busy_layer(False, 2))

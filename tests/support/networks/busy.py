@@ -1,0 +1,43 @@
+"""A layer whose neurons all spike often, and its bound of `fast.solving.bound`."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from fast import LIF, Spikes
+from fast.solving import bound
+from fast.solving.bound import bounded_spikes
+
+DURATION = 20.0
+FILLED = {"w": 60.0, "d": 1.0, "w_rec": 0.0, "d_rec": 1.0}
+
+
+def busy_layer(recurrent: bool, neurons: int) -> LIF:
+    """Every neuron spikes often, and each as often as any other."""
+    made = LIF(1, neurons, recurrent=recurrent, tau_mem=10.0, tau_syn=5.0, dtype=torch.float64)
+    with torch.no_grad():
+        for name, parameter in made.named_parameters():
+            if name in FILLED:
+                parameter.fill_(FILLED[name])
+    return made
+
+
+def spikes_of(made: LIF, trials: int = 3) -> Spikes:
+    return made(Spikes.from_trains([[[1.0, 4.0, 9.0]]] * trials, DURATION))
+
+
+def assert_bounded(recurrent: bool, neurons: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asserts that a layer may emit as many spikes as the bound, and not one more per neuron."""
+    made = busy_layer(recurrent, neurons)
+    free = spikes_of(made)
+    each = int(free.counts()[0, 0])
+    assert each > 40 and bool((free.counts() == each).all()), "more than a buffer has room for at first"
+    monkeypatch.setattr(bound, "PER_MS", 0.0)
+    monkeypatch.setattr(bound, "PER_TRIAL", each)
+    with bounded_spikes():
+        assert bool((spikes_of(made).times == free.times).all())
+    monkeypatch.setattr(bound, "PER_TRIAL", each - 1)
+    with bounded_spikes(), pytest.raises(ArithmeticError, match=f"more than {each - 1} spikes each in a trial of 20"):
+        spikes_of(made)
+    assert bool((spikes_of(made).times == free.times).all()), "outside there is no bound"
