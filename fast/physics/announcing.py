@@ -1,40 +1,58 @@
-"""A line on a terminal for each kernel that is compiled, so that a first run never looks hung."""
+"""A bar on a terminal for each kernel that is compiled, so that a first run never looks hung."""
 
 from __future__ import annotations
 
 import sys
-import time
+from types import FunctionType
 from typing import Any
 
 from numba.core.event import Event, Listener, register
+from tqdm import tqdm
 
 KERNELS = "fast."  # compiled functions of these modules are announced
+LINE = "{desc} {percentage:3.0f}%|{bar}| {elapsed}"
 
 
 class _Announcer(Listener):
-    """Announces the outermost function that is being compiled; inner ones are parts of it."""
+    """Announces the outermost function that is being compiled; its bar counts the functions that it
+    calls, which are compiled before it."""
 
     def __init__(self) -> None:
-        self.depth, self.began, self.started = 0, 0.0, False
+        self.depth = 0
+        self.bar: tqdm | None = None
+        self.left: set[FunctionType] = set()
 
     def on_start(self, event: Event) -> None:
         self.depth += 1
-        name = _kernel(event.data["dispatcher"])
-        if self.depth == 1 and name and sys.stderr.isatty():
-            self.began, self.started = time.perf_counter(), True
-            print(f"compiling {name}, once for this machine ...", end=" ", file=sys.stderr, flush=True)
+        outermost = event.data["dispatcher"]
+        if self.depth == 1 and outermost.py_func.__module__.startswith(KERNELS) and sys.stderr.isatty():
+            self.left = functions_of(outermost)
+            name = f"compiling {outermost.py_func.__name__.replace('_', ' ')}, once for this machine"
+            self.bar = tqdm(desc=name, total=len(self.left), leave=False, mininterval=0, bar_format=LINE)
 
     def on_end(self, event: Event) -> None:
         self.depth -= 1
-        if self.depth == 0 and self.started:
-            self.started = False
-            print(f"{time.perf_counter() - self.began:.0f} s", file=sys.stderr, flush=True)
+        if self.bar is not None:
+            self.left.discard(event.data["dispatcher"].py_func)
+            self.bar.update(self.bar.total - len(self.left) - self.bar.n)
+            if self.depth == 0:
+                self.bar.close()
+                self.bar = None
 
 
-def _kernel(dispatcher: Any) -> str:
-    """The name of a kernel in words; "" for a function of another package."""
-    function = dispatcher.py_func
-    return function.__name__.replace("_", " ") if function.__module__.startswith(KERNELS) else ""
+def functions_of(kernel: Any) -> set[FunctionType]:
+    """The functions that are compiled with a kernel, itself included.
+
+    Those that its code names, and so on.
+    """
+    found, open_ = {kernel.py_func}, [kernel.py_func]
+    while open_:
+        function = open_.pop()
+        named = (function.__globals__.get(name) for name in function.__code__.co_names)
+        new = {one.py_func for one in named if hasattr(one, "py_func")} - found
+        found |= new
+        open_ += new
+    return found
 
 
 register("numba:compile", _Announcer())

@@ -1,8 +1,9 @@
-"""A terminal is told which kernel is being compiled; a file or a pipe is not."""
+"""A terminal shows a bar while a kernel is being compiled; a file or a pipe shows none."""
 
 from __future__ import annotations
 
 import io
+import re
 import sys
 from types import SimpleNamespace
 from typing import Any
@@ -10,8 +11,10 @@ from typing import Any
 import pytest
 from numba.core.event import trigger_event
 
-from fast.cpu.forward import forward_sweep
+from fast.cpu.forward import forward_sweep, forward_trial
 from fast.cpu.sorting import sort_by_bin
+from fast.physics.announcing import functions_of
+from fast.physics.within_bin import collect
 
 
 class Screen(io.StringIO):
@@ -30,12 +33,26 @@ def compile_(outer: Any, *inner: Any) -> None:
 
 
 @pytest.mark.parametrize("terminal", [True, False])
-def test_each_kernel_is_announced_once(terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Inner functions, and those of other packages, are not."""
+def test_each_kernel_has_a_bar(terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Inner functions, and kernels of other packages, have none."""
     screen = Screen(terminal)
     monkeypatch.setattr(sys, "stderr", screen)
-    compile_(forward_sweep, sort_by_bin)
+    compile_(forward_sweep, forward_trial)
     compile_(SimpleNamespace(py_func=io.open))
     compile_(sort_by_bin)
-    lines = [f"compiling {name}, once for this machine ... 0 s" for name in ("forward sweep", "sort by bin")]
-    assert screen.getvalue().splitlines() == (lines if terminal else [])
+    shown = screen.getvalue()
+    for name, times in (("forward sweep", 1), ("sort by bin", 1), ("forward trial", 0), ("open", 0)):
+        assert (f"compiling {name}, once for this machine   0%|" in shown) == (terminal and times)
+    assert terminal or not shown
+    assert not shown.rpartition("\r")[2].strip(), "the line is free again"
+
+
+def test_the_bar_counts_the_functions_of_a_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = Screen(terminal=True)
+    monkeypatch.setattr(sys, "stderr", screen)
+    functions = functions_of(forward_sweep)
+    assert {forward_sweep.py_func, forward_trial.py_func, collect.py_func} < functions and len(functions) > 30
+    inner = [SimpleNamespace(py_func=function) for function in functions - {forward_sweep.py_func}]
+    compile_(forward_sweep, *inner, *inner)  # for several types, some are compiled several times
+    shown = [int(percent) for percent in re.findall(r"(\d+)%", screen.getvalue())]
+    assert shown == sorted(shown) and shown[0] == 0 and shown[-1] == 100 and len(set(shown)) > 30
