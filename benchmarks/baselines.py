@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from benchmarks.command import guarded, use_threads
 from fast.data.augment import Augmentation
 from fast.data.batches import Batches
-from fast.data.spike_files import SpikeData, held_out
+from fast.data.spike_data import SpikeData, held_out
 from fast.nn.spikes import Spikes
 from fast.tasks import shd
 from fast.training.evaluation import Evaluation, evaluate

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from fast.data.augment import Augmentation, by_class
-from fast.data.spike_files import SpikeData
+from fast.data.spike_data import SpikeData
 from fast.nn.spikes import Spikes
 
 

@@ -13,7 +13,7 @@ import argparse
 import numpy as np
 import torch
 
-from fast.data.spike_files import SpikeData, held_out
+from fast.data.spike_data import SpikeData, held_out
 from fast.tasks.spike_folder import SpikeFolder
 from fast.training.classify import Classification
 from fast.training.processes import Processes

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import torch
 
-from fast.data.spike_files import SpikeData, fingerprints, read_spike_file
+from fast.data.spike_data import SpikeData
+from fast.data.spike_files import fingerprints, read_spike_file
 from fast.training.classify import Classification
 from fast.training.processes import Processes
 from fast.training.settings import Settings

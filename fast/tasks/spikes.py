@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from fast.data.spike_files import SpikeData, fingerprints, held_out, read_spike_file
+from fast.data.spike_data import SpikeData, held_out
+from fast.data.spike_files import fingerprints, read_spike_file
 from fast.training.classify import Classification
 from fast.training.processes import Processes
 from fast.training.settings import Settings

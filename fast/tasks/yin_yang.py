@@ -13,7 +13,7 @@ import argparse
 import numpy as np
 import torch
 
-from fast.data.spike_files import SpikeData
+from fast.data.spike_data import SpikeData
 from fast.training.classify import Classification
 from fast.training.processes import Processes
 from fast.training.settings import Settings

@@ -20,7 +20,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from fast.data.augment import Augmentation
 from fast.data.batches import Batches
-from fast.data.spike_files import SpikeData
+from fast.data.spike_data import SpikeData
 from fast.drawing.classification import draw
 from fast.nn.certificate import Residuals
 from fast.nn.spikes import Spikes

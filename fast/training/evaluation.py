@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fast.data.spike_files import SpikeData
+from fast.data.spike_data import SpikeData
 from fast.nn.spikes import Spikes
 from fast.solving.bound import bounded_spikes
 from fast.training.intervals import wilson_interval

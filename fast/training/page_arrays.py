@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fast.data.spike_files import SpikeData
+from fast.data.spike_data import SpikeData
 from fast.drawing.traces import arrivals, voltage
 from fast.training.model import Classifier
 

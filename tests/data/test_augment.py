@@ -7,7 +7,7 @@ import pytest
 
 from fast.data.augment import Augmentation, by_class
 from fast.data.batches import Batches
-from fast.data.spike_files import SpikeData
+from fast.data.spike_data import SpikeData
 
 DURATION, CHANNELS = 100.0, 40
 RANDOM = np.random.default_rng(5)

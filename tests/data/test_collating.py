@@ -11,7 +11,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from fast.data.collating import collate
-from fast.data.spike_files import SpikeData
+from fast.data.spike_data import SpikeData
 from spec import SpecError
 
 EVENTS = np.dtype([("t", int), ("x", int), ("p", int)])

@@ -6,7 +6,7 @@ import numpy as np
 
 from fast.data.augment import Augmentation
 from fast.data.batches import Batches
-from fast.data.spike_files import SpikeData
+from fast.data.spike_data import SpikeData
 
 DURATION = 100.0
 

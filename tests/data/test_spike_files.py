@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from fast.data.spike_files import SpikeData, read_spike_file
+from fast.data.spike_data import SpikeData
+from fast.data.spike_files import read_spike_file
 from fast.tasks.braille import DATA
 from fast.train import main
 from fast.training.evaluation import correct

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from fast.data import spike_files
 from tests import ROOT
 from tests.data import test_spike_files_damage as damage
 from tests.support.faults.planting import Fault
@@ -18,6 +19,11 @@ def fault(name: str, text: str, wrong: str) -> Fault:
     return Fault(name, "fast", "data/spike_files.py", text, wrong)
 
 
+def of_record(name: str, text: str, wrong: str) -> Fault:
+    """A fault in the checks of one record."""
+    return Fault(name, "fast", "data/spike_data.py", text, wrong)
+
+
 FAULTS = (
     (fault("a file that cannot be read", "except (OSError, TypeError", "except (TypeError"), "a page of the server"),
     (fault("a name that is missing", "except KeyError as error:", "except EOFError as error:"), "other names"),
@@ -26,20 +32,20 @@ FAULTS = (
     (fault("no record", "or not len(labels):", "or False:"), "no trial at all"),
     (fault("which record it is", '{path.name} record {n}"', '{path.name} record 0"'), "an infinite time"),
     (fault("which file it is", 'name = f"{path.name} ', 'name = f"the file\'s '), "an infinite time"),
-    (fault("rows of one dimension", "if row.ndim != 1:", "if row.ndim == 0:"), "rows of two dimensions"),
-    (fault("a unit for each time", "if len(times) != len(units):", "if False:"), "a time too many"),
+    (of_record("rows of one dimension", "if row.ndim != 1:", "if row.ndim == 0:"), "rows of two dimensions"),
+    (of_record("a unit for each time", "if len(times) != len(units):", "if False:"), "a time too many"),
     (
-        fault("units are whole numbers", "if not np.issubdtype(units.dtype, np.integer) or", "if False or"),
+        of_record("units are whole numbers", "if not np.issubdtype(units.dtype, np.integer) or", "if False or"),
         "units that are no whole numbers",
     ),
-    (fault("labels are numbers", "or not isinstance(label, np.integer):", "or False:"), "two labels a trial"),
-    (fault("finite times", "if not np.isfinite(times).all():", "if False:"), "a NaN in front"),
-    (fault("times before 0", "times.min() < 0 or", "False or"), "a time below 0"),
-    (fault("times after the trial", "or times.max() > duration", "or False"), "times in ms, in one record"),
-    (fault("order", "if (np.diff(times) < 0).any():", "if False:"), "the last two times exchanged"),
-    (fault("units below 0", "not (0 <= units.min() and", "not (True and"), "a unit below 0"),
-    (fault("units too large", "and units.max() < channels)", "and True)"), "a unit beyond 64 bits"),
-    (fault("labels out of range", "if not 0 <= label < classes:", "if False:"), "a label too large"),
+    (of_record("labels are numbers", "or not isinstance(label, np.integer):", "or False:"), "two labels a trial"),
+    (of_record("finite times", "if not np.isfinite(times).all():", "if False:"), "a NaN in front"),
+    (of_record("times before 0", "times.min() < 0 or", "False or"), "a time below 0"),
+    (of_record("times after the trial", "or times.max() > duration", "or False"), "times in ms, in one record"),
+    (of_record("order", "if (np.diff(times) < 0).any():", "if False:"), "the last two times exchanged"),
+    (of_record("units below 0", "not (0 <= units.min() and", "not (True and"), "a unit below 0"),
+    (of_record("units too large", "and units.max() < channels)", "and True)"), "a unit beyond 64 bits"),
+    (of_record("labels out of range", "if not 0 <= label < classes:", "if False:"), "a label too large"),
 )
 
 
@@ -56,16 +62,20 @@ def passes(name: str, path: Path) -> bool:
     return True
 
 
-def read_by(source: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Gives the tests a reader with this source."""
+def read_by(file: str, source: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gives the tests a reader of which this file has this source."""
     path = folder / f"reader{len(list(folder.glob('reader*.py')))}.py"  # Python caches by size and second
     path.write_text(source, encoding="utf-8")
     spec = spec_from_file_location("reader_with_a_fault", path)
     assert spec is not None and spec.loader is not None
-    reader = module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, spec.name, reader)
-    spec.loader.exec_module(reader)
-    monkeypatch.setattr(damage, "read_spike_file", reader.read_spike_file)
+    module = module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, module)
+    spec.loader.exec_module(module)
+    if file == "data/spike_files.py":
+        monkeypatch.setattr(damage, "read_spike_file", module.read_spike_file)
+        return
+    for name in ("check_record", "plain_times"):
+        monkeypatch.setattr(spike_files, name, getattr(module, name))
 
 
 @pytest.mark.parametrize(("planted", "name"), FAULTS, ids=[planted.name for planted, _ in FAULTS])
@@ -74,7 +84,7 @@ def test_a_check_that_is_missing_is_seen(
 ) -> None:
     source = (ROOT / planted.package / planted.file).read_text(encoding="utf-8")
     assert source.count(planted.text) == 1, f"`{planted.text}` must occur once"
-    read_by(source, tmp_path, monkeypatch)
+    read_by(planted.file, source, tmp_path, monkeypatch)
     assert passes(name, tmp_path / "mine.h5"), "control: without the fault"
-    read_by(source.replace(planted.text, planted.wrong), tmp_path, monkeypatch)
+    read_by(planted.file, source.replace(planted.text, planted.wrong), tmp_path, monkeypatch)
     assert not passes(name, tmp_path / "mine.h5")

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from fast import Spikes
-from fast.data.spike_files import SpikeData, held_out
+from fast.data.spike_data import SpikeData, held_out
 from fast.training.checkpoints import digest
 from fast.training.classify import Classification
 from fast.training.evaluation import Evaluation, count_baseline, evaluate

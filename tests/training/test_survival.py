@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fast.data.spike_files import SpikeData
+from fast.data.spike_data import SpikeData
 from fast.training import engine
 from fast.training.checkpoints import Checkpoints, digest
 from fast.training.run_folder import LOG

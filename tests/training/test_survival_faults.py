@@ -106,7 +106,7 @@ FAULTS = (
         "rows_are",
     ),
     (
-        fault("one split for ever", "data/spike_files.py", "default_rng([seed, DRAWS])", "default_rng(0)"),
+        fault("one split for ever", "data/spike_data.py", "default_rng([seed, DRAWS])", "default_rng(0)"),
         EVALUATION,
         "each_seed",
     ),

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from fast.data.spike_files import SpikeData
+from fast.data.spike_data import SpikeData
 from fast.tasks.sequence.task import Sequence
 from fast.train import main
 from fast.training import engine
