@@ -20,6 +20,7 @@ from fast import (
     spike_time_mse,
 )
 from fast.data.collating import collate
+from fast.data.spike_files import write_spike_file
 from fast.nn.autograd import Record
 from fast.nn.certificate import Residuals, residuals, watched
 from fast.nn.interchange import case_of, load_into, network_of
@@ -59,5 +60,5 @@ __all__ = [
     "SpikeTimeMSELoss", "SpikeTrains", "Spikes", "Tie", "UnsupportedError", "case_from_text", "case_of",
     "case_to_dict", "check", "collate", "cross_entropy", "first_spike_time", "from_nir", "joined", "load_case",
     "load_into", "network_of", "param_groups", "project_", "propagate", "residuals", "run_case", "save_case",
-    "spike_time_mse", "to_nir", "watched",
+    "spike_time_mse", "to_nir", "watched", "write_spike_file",
 ]

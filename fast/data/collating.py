@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -35,26 +36,36 @@ def collate(
     Raises:
         SpecError: no entries, one of another kind, or as `Spikes.from_events`.
     """
-    if not len(entries):
-        raise SpecError("entries", "at least one", Verbatim("none"), "give the entries of a batch")
-    times, neurons, labels = [], [], []
-    for n, entry in enumerate(entries):
-        try:
-            events, label = entry
-            t, x = (events["t"], events["x"]) if isinstance(events, np.ndarray) else events
-            times.append(np.asarray(t, np.float64))
-            neurons.append(np.asarray(x))
-            labels.append(int(label))
-        except (TypeError, ValueError, KeyError, IndexError) as error:
-            expected = "events with `t` and `x`, or times and neurons, and a label"
-            raise SpecError(f"entries[{n}]", expected, Verbatim(error), "look at one entry of the dataset") from None
+    times, neurons, labels = separated(entries)
     lengths = [len(t) for t in times]
-    if lengths != [len(x) for x in neurons]:
-        n = next(n for n, x in enumerate(neurons) if len(x) != lengths[n])
-        raise SpecError(f"entries[{n}]", f"one neuron per time, {lengths[n]}", len(neurons[n]), "give both alike")
     trials = np.repeat(np.arange(len(entries)), lengths)
     of = [x.astype(np.int64) if x.dtype.kind in "iu" or not len(x) else x for x in neurons]
     spikes = Spikes.from_events(
         np.concatenate(times), np.concatenate(of), trials, size=size, duration=duration, batch=len(entries), unit=unit
     )
     return spikes, torch.tensor(labels)
+
+
+def separated(entries: Sequence[tuple[Any, Any]]) -> tuple[list[np.ndarray], list[np.ndarray], list[int]]:
+    """Times (float64), neurons and label of each entry, which `collate` describes.
+
+    Raises:
+        SpecError: no entries, or one of another kind.
+    """
+    if not len(entries):
+        raise SpecError("entries", "at least one", Verbatim("none"), "give the entries of a batch")
+    times, neurons, labels = [], [], []
+    for n in range(len(entries)):
+        try:
+            events, label = entries[n]
+            t, x = (events["t"], events["x"]) if isinstance(events, np.ndarray) else events
+            times.append(np.asarray(t, np.float64))
+            neurons.append(np.asarray(x))
+            labels.append(operator.index(label))
+        except (TypeError, ValueError, KeyError, IndexError) as error:
+            expected = "events with `t` and `x`, or times and neurons, and a whole label"
+            raise SpecError(f"entries[{n}]", expected, Verbatim(error), "look at one entry of the dataset") from None
+        if len(times[n]) != len(neurons[n]):
+            expected = f"one neuron per time, {len(times[n])}"
+            raise SpecError(f"entries[{n}]", expected, len(neurons[n]), "give both alike")
+    return times, neurons, labels

@@ -1,22 +1,32 @@
 """Spike data in HDF5 files with the layout of the Spiking Heidelberg Digits, at exact times.
 
 Datasets: `spikes/times` (variable length, seconds, ascending), `spikes/units` (variable length,
-channel numbers), `labels`, and optionally `extra/speaker`.
+channel numbers), `labels`, and optionally `extra/speaker`. HDF5's own checksum does not cover rows
+of variable length. So a file may state the SHA-256 of its content, as the attribute
+`content_sha256`; `write_spike_file` does.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 
+from fast.data.collating import separated
 from fast.data.spike_data import SpikeData, check_record, plain_times
+from fast.nn.layouts import UNITS
 from spec import SpecError
+from spec.checks import one_of
 from spec.errors import Verbatim
+
+CONTENT = "content_sha256"
+MOST = 2**31 - 1  # channels and classes of a file
 
 
 def read_spike_file(path: Path, channels: int, classes: int, duration: float) -> SpikeData:
@@ -28,8 +38,8 @@ def read_spike_file(path: Path, channels: int, classes: int, duration: float) ->
         duration: of a trial, ms; no spike may be later.
 
     Raises:
-        SpecError: the file is missing or damaged, lacks a dataset, or has a record that breaks the
-            layout; the message names the record.
+        SpecError: the file is missing or damaged, lacks a dataset, has a record that breaks the
+            layout, which the message names, or not the content that it states.
     """
     try:
         with h5py.File(path, "r") as file:
@@ -37,6 +47,7 @@ def read_spike_file(path: Path, channels: int, classes: int, duration: float) ->
             units = [np.asarray(u) for u in file["spikes/units"][:]]
             labels = np.asarray(file["labels"][:])
             speakers = np.asarray(file["extra/speaker"][:]) if "extra/speaker" in file else None
+            stated = file.attrs.get(CONTENT)
     except KeyError as error:
         expected = "a file with `spikes/times`, `spikes/units`, `labels`"
         got = Verbatim(f"a file without one of them ({error.args[0]})")
@@ -57,8 +68,55 @@ def read_spike_file(path: Path, channels: int, classes: int, duration: float) ->
         with np.errstate(over="ignore"):  # an infinite time is refused below
             times.append(plain_times(name, seconds[n], units[n]) * 1000)
         check_record(name, times[n], units[n], labels[n], channels, classes, duration)
+    if stated is not None and stated != _content(seconds, units, labels):
+        got = Verbatim("another SHA-256, so it was damaged or changed")
+        remedy = "get the complete file, or write yours anew with `write_spike_file`"
+        raise SpecError(str(path), f"a file with the content that its `{CONTENT}` states", got, remedy)
     units = [u.astype(np.int64) for u in units]
     return SpikeData(times, units, labels.astype(np.int64), channels, classes, speakers)
+
+
+def write_spike_file(path: str | os.PathLike, entries: Sequence[tuple[Any, Any]], unit: str = "us") -> None:
+    """Writes a file for `delayprop train --task spikes`, with the SHA-256 of its content.
+
+    Args:
+        path: the file, in a folder that exists; an older one is replaced.
+        entries: `(events, label)` per trial, as for `collate`; a dataset of tonic, for example.
+            Events may have any order. Channels and labels are whole numbers from 0.
+        unit: of the times: `us`, as in tonic, `ms` or `s`.
+
+    Raises:
+        SpecError: the folder is missing, or an entry breaks the layout; the message names it.
+    """
+    path, scale = Path(path), UNITS[one_of(unit, "unit", tuple(UNITS))]
+    if not path.parent.is_dir():
+        raise SpecError("path", "in a folder that exists", str(path), "make the folder first")
+    times, units, labels = separated(entries)
+    for n, label in enumerate(labels):
+        name = f"entries[{n}]"
+        times[n] = plain_times(name, times[n], units[n])
+        order = np.argsort(times[n], kind="stable")
+        times[n], units[n] = times[n][order], units[n][order]
+        check_record(name, scale * times[n], units[n], np.int64(label), MOST, MOST, math.inf)
+        times[n], units[n] = times[n] * (scale / 1000), units[n].astype(np.int64)
+    half = path.with_name(path.name + ".part")
+    with h5py.File(half, "w") as file:
+        for key, rows, kind in (("times", times, np.float64), ("units", units, np.int64)):
+            data = file.create_dataset(f"spikes/{key}", (len(rows),), dtype=h5py.vlen_dtype(kind))
+            for n, row in enumerate(rows):
+                data[n] = row
+        file["labels"] = np.array(labels, np.int64)
+        file.attrs[CONTENT] = _content(times, units, np.array(labels))
+    os.replace(half, path)
+
+
+def _content(seconds: Sequence[np.ndarray], units: Sequence[np.ndarray], labels: np.ndarray) -> str:
+    """SHA-256 of times (s), channels and labels; all as 64-bit numbers, trial by trial."""
+    found = hashlib.sha256()
+    for t, u, label in zip(seconds, units, labels, strict=True):
+        found.update(np.array([len(t), label], "<i8").tobytes())
+        found.update(np.asarray(t, "<f8").tobytes() + np.asarray(u, "<i8").tobytes())
+    return found.hexdigest()
 
 
 def _trouble(path: Path, error: Exception) -> tuple[str, str]:

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from fast.data.spike_data import SpikeData, held_out
-from fast.data.spike_files import fingerprints, read_spike_file
+from fast.data.spike_files import MOST, fingerprints, read_spike_file
 from fast.training.classify import Classification
 from fast.training.processes import Processes
 from fast.training.settings import Settings
@@ -24,9 +24,8 @@ from spec import SpecError
 from spec.errors import Verbatim
 
 SHARE = 10  # one trial in 10 is held out for validation, if no file is given for it
-MOST = 2**31 - 1
 MOST_CLASSES = 1000  # the record and the page have a number for each pair of a class and an answer
-LAYOUT = "the layout is that of fast/data/spike_files.py"
+LAYOUT = "`delayprop.write_spike_file` writes such files"
 PRESETS = {
     "best": Settings(
         epochs=20, hidden=(128,), batch=32, w_mean=1.0, w_sd=1.0, inner_mean=0.0, inner_sd=0.3, out_sd=0.09, delay=30.0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 from pathlib import Path
 
@@ -122,7 +123,10 @@ def test_shd_runs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sizes = ["--epochs", "1", "--hidden", "4", "--batch", "10", "--valid-speakers", "1"]
     assert main(["--task", "shd", "--data", str(folder), "--out", str(folder / "run"), *sizes]) in (0, 1)
     assert json.loads((folder / "run" / "result.json").read_text())["network"] == "140-4-20"
-    assert "  held-out speakers " in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "  held-out speakers " in out
+    contents = [hashlib.sha256((folder / f"shd_{split}.h5").read_bytes()).hexdigest() for split in ("train", "test")]
+    assert out.splitlines()[:2] == [f"train: sha256 {contents[0]}", f"test: sha256 {contents[1]}"]
     assert json.loads((folder / "run" / "options.json").read_text())["changed"] == "epochs hidden batch"
 
 

@@ -1,0 +1,142 @@
+"""`write_spike_file`: what goes in comes out, and no damage of such a file goes unseen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from fast.data import spike_files
+from fast.data.spike_data import SpikeData
+from fast.data.spike_files import CONTENT, MOST, read_spike_file, write_spike_file
+from spec import SpecError
+
+EVENTS = np.dtype([("t", int), ("x", int), ("p", int)])
+FLIPS = 60
+
+
+def entries(trials: int = 12) -> list:
+    """Trials of 0 to 11 spikes in no order; times in us."""
+    random = np.random.default_rng(1)
+    return [((1e6 * random.random(n), random.integers(0, 5, n)), n % 3) for n in range(trials)]
+
+
+def read(path: Path) -> SpikeData:
+    return read_spike_file(path, MOST, MOST, 1000.0)
+
+
+@pytest.mark.parametrize(("unit", "in_us"), [("us", 1.0), ("ms", 1e3), ("s", 1e6)])
+def test_trials_come_back_in_order_of_time(unit: str, in_us: float, tmp_path: Path) -> None:
+    given = [((times / in_us, units), label) for (times, units), label in entries()]
+    write_spike_file(tmp_path / "mine.h5", given, unit=unit)
+    data = read(tmp_path / "mine.h5")
+    assert len(data) == 12 and [path.name for path in tmp_path.iterdir()] == ["mine.h5"]
+    for n, ((times, units), label) in enumerate(entries()):
+        order = np.argsort(times)
+        np.testing.assert_allclose(data.times[n], times[order] / 1000, rtol=1e-15, atol=0)
+        assert data.units[n].tolist() == units[order].tolist() and data.labels[n] == label
+
+
+def test_events_of_tonic_go_in_as_they_are(tmp_path: Path) -> None:
+    events = np.array([(2500, 1, 1), (1000, 0, 1)], EVENTS)
+    write_spike_file(str(tmp_path / "mine.h5"), [(events, np.int64(2))])
+    data = read(tmp_path / "mine.h5")
+    assert data.times[0].tolist() == [1.0, 2.5] and data.units[0].tolist() == [0, 1] and data.labels.tolist() == [2]
+
+
+def test_seconds_stay_as_they_are(tmp_path: Path) -> None:
+    times = np.random.default_rng(0).random(50)
+    write_spike_file(tmp_path / "mine.h5", [((times, np.zeros(50, int)), 0)], unit="s")
+    with h5py.File(tmp_path / "mine.h5") as file:
+        assert file["spikes/times"][0].tolist() == sorted(times.tolist())
+
+
+WRONG: dict[str, tuple[list, str]] = {
+    "a fraction as label": ([(([1.0], [0]), 1.5)], r"`entries\[0\]` must be .* and a whole label"),
+    "a text as label": ([(([1.0], [0]), "zwei")], r"`entries\[0\]` must be .* and a whole label"),
+    "a label below 0": ([(([1.0], [0]), -1)], r"`entries\[0\] label` must be from 0 "),
+    "a time below 0": ([(([1.0], [0]), 1), (([-1.0], [0]), 1)], r"`entries\[1\] times` must be from 0 "),
+    "NaN": ([(([np.nan], [0]), 1)], r"`entries\[0\] times` must be finite"),
+    "half a channel": ([(([1.0], [0.5]), 1)], r"`entries\[0\] units and label` must be whole numbers"),
+    "a channel below 0": ([(([1.0], [-1]), 1)], r"`entries\[0\] units` must be from 0 "),
+    "no entry": ([], "`entries` must be at least one, got none"),
+}
+
+
+@pytest.mark.parametrize(("given", "words"), WRONG.values(), ids=WRONG.keys())
+def test_a_wrong_entry_is_named_and_the_old_file_stays(given: list, words: str, tmp_path: Path) -> None:
+    write_spike_file(tmp_path / "mine.h5", entries())
+    before = (tmp_path / "mine.h5").read_bytes()
+    with pytest.raises(SpecError, match=words):
+        write_spike_file(tmp_path / "mine.h5", given)
+    assert (tmp_path / "mine.h5").read_bytes() == before
+
+
+def test_a_missing_folder_and_a_foreign_unit_are_named(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="`path` must be in a folder that exists"):
+        write_spike_file(tmp_path / "none" / "mine.h5", entries())
+    with pytest.raises(SpecError, match="`unit` must be"):
+        write_spike_file(tmp_path / "mine.h5", entries(), unit="min")
+
+
+def changed_times(file: h5py.File) -> None:
+    file["spikes/times"][11] = file["spikes/times"][11] * (1 - 1e-15)
+
+
+def changed_units(file: h5py.File) -> None:
+    file["spikes/units"][11] = (file["spikes/units"][11] + 1) % 5
+
+
+def changed_labels(file: h5py.File) -> None:
+    file["labels"][0] = 1
+
+
+def a_trial_less(file: h5py.File) -> None:
+    for name in ("spikes/times", "spikes/units", "labels"):
+        rows = file[name][:-1]
+        del file[name]
+        file.create_dataset(name, data=rows, dtype=rows.dtype if name == "labels" else h5py.vlen_dtype(rows[1].dtype))
+
+
+@pytest.mark.parametrize("change", [changed_times, changed_units, changed_labels, a_trial_less])
+def test_other_content_is_refused(change: Callable[[h5py.File], None], tmp_path: Path) -> None:
+    path = tmp_path / "mine.h5"
+    write_spike_file(path, entries())
+    with h5py.File(path, "r+") as file:
+        change(file)
+    with pytest.raises(SpecError, match=f"must be a file with the content that its `{CONTENT}` states, got another"):
+        read(path)
+    with h5py.File(path, "r+") as file:
+        del file.attrs[CONTENT]
+    read(path)  # control: a file may state nothing
+
+
+def unseen(path: Path, good: bytes) -> int:
+    """How many of `FLIPS` flipped bits give other trials, without an error."""
+    random, found = np.random.default_rng(3), 0
+    path.write_bytes(good)
+    before = read(path)
+    known = spike_files._content(before.times, before.units, before.labels)
+    for place in random.integers(0, len(good), FLIPS):
+        wrong = bytearray(good)
+        wrong[place] ^= 1 << int(random.integers(8))
+        path.write_bytes(wrong)
+        try:
+            data = read(path)
+        except SpecError:
+            continue
+        found += spike_files._content(data.times, data.units, data.labels) != known
+    return found
+
+
+def test_no_flipped_bit_goes_unseen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Control: the reader that compares nothing takes some of these files."""
+    path = tmp_path / "mine.h5"
+    write_spike_file(path, [((np.linspace(0, 1e6, 300), np.arange(300) % 5), n % 3) for n in range(20)])
+    good = path.read_bytes()
+    assert unseen(path, good) == 0
+    monkeypatch.setattr(spike_files, "CONTENT", "not stated")
+    assert unseen(path, good) > 0
