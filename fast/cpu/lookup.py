@@ -24,8 +24,8 @@ from fast.cpu.arrivals import (
 )
 from fast.cpu.intrinsics import lowest_bit, moved, pointer
 from fast.cpu.rows import gather_row
-from fast.physics.adjoint import ADJOINT, DRIVE, flow_back
-from fast.physics.compiling import allocating, compiled, inlined, summing, vectorised
+from fast.physics.adjoint import ADJOINT, DRIVE, LAMBDA_I, LAMBDA_V, TAU_MEM, TAU_SYN, X, Y, Z, tau_back
+from fast.physics.compiling import allocating, inlined, summing, vectorised
 from fast.physics.factors import (
     adjoint_terms,
     both_factors,
@@ -39,7 +39,7 @@ from fast.physics.factors import (
 )
 from fast.physics.instants import arrival_of, carries, left_in_bin, masked, sum_of
 from fast.physics.layout import FLOW_PM, FLOW_PS
-from fast.physics.own_events import add_at_arrival, add_pinned_kick, add_tau, add_terms, adjoint_among_events
+from fast.physics.own_events import add_at_arrival, add_pinned_kick, add_terms, adjoint_among_events
 from fast.physics.polynomials import LANES
 
 TERMS, OF_V, OF_I, OF_G = 3, 0, LANES, 2 * LANES  # of a spike: columns, a lane each
@@ -160,22 +160,24 @@ def add_driven(first, last, spikes, block, full_adjoint_ring, ring, scratch, sum
             add[OF_G + lane] += of_g
 
 
-@compiled
-def add_all_tau(first, last, time, source, clock, place, b):
+@vectorised
+def add_all_tau(first, last, spikes, block, w, constants, full_adjoint_ring, ring, scratch, dL_dconstants):
     """[tau-flow] Add the terms of arrivals outside special bins to the gradients of the time
-    constants."""
-    ticks, synapses = b.block.ticks, b.block.synapses
+    constants. Arrays are pointers."""
+    ticks, of_mem, of_syn = block.ticks, moved(dL_dconstants, TAU_MEM * LANES), moved(dL_dconstants, TAU_SYN * LANES)
+    pm, ps = moved(constants, TAU_MEM * LANES), moved(constants, TAU_SYN * LANES)
     for n in range(first, last):
+        time, row, place = spikes.time[n], spikes.source[n] * LANES, moved(scratch.place, (n - first) * LANES)
         for lane in range(LANES):
-            p, delay = place[n - first, lane] >> 1, synapses.delay[source[n], lane]
-            if b.ring[2 * p] != b.ring[2 * p] or delay < 0:  # nan-ok: NaN marks a bin with own events
-                continue
-            _, rest, _ = arrival_of(delay, time[n], ticks)
-            for k in range(ADJOINT):
-                b.other[k, lane] = b.full_adjoint_ring[p, k]
-            g = b.full_adjoint_ring[p, DRIVE]
-            flow_back(b.other, lane, float(left_in_bin(rest, ticks)), g, b.block, clock.terms, True)
-            add_tau(source[n], lane, b)
+            p, (_, rest, _) = place[lane] >> 1, arrival_of(block.delay[row + lane], time, ticks)
+            there, h = moved(full_adjoint_ring, p * (ADJOINT + 1)), float(left_in_bin(rest, ticks))
+            X_before, Z_before = tau_back(
+                there[LAMBDA_V], there[LAMBDA_I], there[X], there[Y], there[Z], h, there[DRIVE], pm[lane], ps[lane],
+                lane, block.coefficients, block.rate, block.clock.terms,
+            )  # zeros for a synapse that does not exist
+            weight = w[row + lane] if ring[2 * p] == ring[2 * p] else 0.0  # nan-ok: NaN marks a bin with own events
+            of_mem[lane] += weight * X_before
+            of_syn[lane] += weight * Z_before
 
 
 @summing
@@ -211,7 +213,10 @@ def look_up_plain(first, last, time, source, clock, want_tau, scratch, b, dL_dt_
     if block.rate >= 0.0:
         add_driven(first, last, spikes, block, pointer(b.full_adjoint_ring), ring, scratch_, sums, width)
     if want_tau:
-        add_all_tau(first, last, time, source, clock, scratch.place, b)
+        add_all_tau(
+            first, last, spikes, block, pointer(b.block.synapses.w), pointer(b.block.constants),
+            pointer(b.full_adjoint_ring), ring, scratch_, pointer(b.dL_dconstants),
+        )
     if dL_dt_pre.size > 0:
         add_dL_dt_pre(first, last, spikes.source, block, scratch_, pointer(dL_dt_pre))
     return any_special

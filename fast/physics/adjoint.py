@@ -99,12 +99,12 @@ def flow_back(adjoint, lane, h, g, block, terms, want_tau):
     adjoint[LAMBDA_V, lane] = V * a
     adjoint[LAMBDA_I, lane] = I * b + V * h * polynomial(coefficients, PS_AB, lane, h, terms)
     if want_tau:
-        k = pm * h * polynomial(coefficients, AB, lane, h, terms)
-        aab = h * h * polynomial(coefficients, AAB, lane, h, terms)
-        abb = h * h * polynomial(coefficients, ABB, lane, h, terms)
-        adjoint[X, lane] = adjoint[X, lane] * b + adjoint[Y, lane] * k + V * (k - pm * pm * aab)
-        adjoint[Y, lane] = a * (adjoint[Y, lane] - pm * h * V)
-        adjoint[Z, lane] = b * (adjoint[Z, lane] - ps * h * I) - ps * ps * abb * V
+        X_before, Z_before = tau_back(
+            V, I, adjoint[X, lane], adjoint[Y, lane], adjoint[Z, lane], h, g, pm, ps, lane, coefficients, block.rate,
+            terms,
+        )
+        adjoint[X, lane], adjoint[Y, lane] = X_before, a * (adjoint[Y, lane] - pm * h * V)
+        adjoint[Z, lane] = Z_before
     if block.rate >= 0.0:
         ra = h * polynomial(coefficients, RA, lane, h, terms)
         rab = h * h * polynomial(coefficients, RAB, lane, h, terms)
@@ -112,11 +112,26 @@ def flow_back(adjoint, lane, h, g, block, terms, want_tau):
         adjoint[LAMBDA_I, lane] -= ps * pm * g * rab
         if want_tau:
             raa = h * h * polynomial(coefficients, RAA, lane, h, terms)
-            raab = h * h * h * polynomial(coefficients, RAAB, lane, h, terms)
-            rabb = h * h * h * polynomial(coefficients, RABB, lane, h, terms)
             adjoint[Y, lane] += pm * pm * g * raa
-            adjoint[X, lane] -= pm * pm * g * (rab - pm * raab)
-            adjoint[Z, lane] += ps * ps * pm * g * rabb
+
+
+@inlined
+def tau_back(V, I, X, Y, Z, h, g, pm, ps, lane, coefficients, rate, terms):
+    """[tau-flow] The sensitivities `X, Z` of a lane, a time `h` before its adjoint is `V, I, X, Y,
+    Z`; `g`: as in `flow_back`."""
+    b = polynomial(coefficients, B, lane, h, terms)
+    k = pm * h * polynomial(coefficients, AB, lane, h, terms)
+    aab = h * h * polynomial(coefficients, AAB, lane, h, terms)
+    abb = h * h * polynomial(coefficients, ABB, lane, h, terms)
+    X_before = X * b + Y * k + V * (k - pm * pm * aab)
+    Z_before = b * (Z - ps * h * I) - ps * ps * abb * V
+    if rate >= 0.0:
+        rab = h * h * polynomial(coefficients, RAB, lane, h, terms)
+        raab = h * h * h * polynomial(coefficients, RAAB, lane, h, terms)
+        rabb = h * h * h * polynomial(coefficients, RABB, lane, h, terms)
+        X_before -= pm * pm * g * (rab - pm * raab)
+        Z_before += ps * ps * pm * g * rabb
+    return X_before, Z_before
 
 
 @inlined
