@@ -32,6 +32,8 @@ class OneLineParser(argparse.ArgumentParser):
 
     def _meant(self, message: str) -> str:
         """`; did you mean ...?` for a word that is nearly an option, or a value of one."""
+        if re.search(r"invalid (int|float) value: '[^']*,", message):
+            return "; separate the numbers by spaces"
         choice = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message)
         option = re.search(r"unrecognized arguments: (--[^\s=]+)", message)
         if choice:

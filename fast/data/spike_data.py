@@ -9,11 +9,13 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from fast.data.collating import separated
 from fast.nn.spikes import Spikes
 from spec import SpecError
 from spec.errors import Verbatim
 
 DRAWS = 2**31 - 1  # separates the draw of a validation split from all other draws
+LONG = 60_000.0  # ms; hardly anyone has trials of a minute
 OTHER_LAYOUT = "the data are damaged or of another layout"
 
 
@@ -61,20 +63,12 @@ class SpikeData(Dataset):
         Raises:
             SpecError: an entry lacks them or breaks the layout; the message names it.
         """
-        times, units, labels = [], [], []
-        for n in range(len(dataset)):  # type: ignore[arg-type]  # torch's `Dataset` declares no length
+        times, units, labels = separated(dataset, "dataset")
+        for n, label in enumerate(labels):
             name = f"dataset[{n}]"
-            try:
-                events, label = dataset[n]
-                t, x = np.asarray(events["t"]), np.asarray(events["x"])
-            except (TypeError, ValueError, KeyError, IndexError) as error:
-                remedy = "give a dataset of tonic, untransformed"
-                raise SpecError(name, "events with `t` and `x`, and a label", Verbatim(error), remedy) from None
-            times.append(plain_times(name, t, x) / 1000)
-            units.append(x.astype(np.int64))
-            labels.append(int(label))
-            check_record(name, times[n], x, np.int64(labels[n]), channels, classes, duration)
-        return cls(times, units, np.array(labels, np.int64), channels, classes)
+            times[n] = plain_times(name, times[n], units[n]) / 1000
+            check_record(name, times[n], units[n], np.int64(label), channels, classes, duration)
+        return cls(times, [u.astype(np.int64) for u in units], np.array(labels, np.int64), channels, classes)
 
     def batch(self, trials: np.ndarray, duration: float) -> tuple[Spikes, torch.Tensor]:
         """Spikes and labels of these trials."""
@@ -108,6 +102,17 @@ def batch_of(times: Sequence[np.ndarray], units: Sequence[np.ndarray], channels:
     offsets = np.concatenate([[0], counts.ravel().cumsum()])
     flat = torch.from_numpy(np.concatenate([np.empty(0), *ordered]))
     return Spikes(flat, torch.from_numpy(offsets), len(times), channels, duration)
+
+
+def doubts(data: SpikeData, duration: float) -> list[str]:
+    """Possible data that are rarely meant, in words; `duration`: of a trial, ms."""
+    found = []
+    if duration > LONG:
+        found.append(f"a trial lasts {duration / 1000:.4g} s: times in a file must be in seconds, not in ms or us")
+    for name, numbers in (("label", data.labels), ("channel", np.concatenate(data.units))):
+        if len(numbers) and numbers.min() > 0:
+            found.append(f"the smallest {name} of the training trials is {numbers.min()}: they count from 0")
+    return found
 
 
 def held_out(data: SpikeData, share: int, seed: int) -> dict[str, SpikeData]:

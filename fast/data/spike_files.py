@@ -48,10 +48,10 @@ def read_spike_file(path: Path, channels: int, classes: int, duration: float) ->
             labels = np.asarray(file["labels"][:])
             speakers = np.asarray(file["extra/speaker"][:]) if "extra/speaker" in file else None
             stated = file.attrs.get(CONTENT)
-    except KeyError as error:
+    except KeyError:
         expected = "a file with `spikes/times`, `spikes/units`, `labels`"
-        got = Verbatim(f"a file without one of them ({error.args[0]})")
-        raise SpecError(str(path), expected, got, "check the file") from None
+        remedy = "`delayprop.write_spike_file` writes such files"
+        raise SpecError(str(path), expected, Verbatim("a file without one of them"), remedy) from None
     except (OSError, TypeError, ValueError) as error:
         trouble, remedy = _trouble(path, error)
         raise SpecError(str(path), "a readable HDF5 file of spikes", Verbatim(trouble), remedy) from None
@@ -76,14 +76,14 @@ def read_spike_file(path: Path, channels: int, classes: int, duration: float) ->
     return SpikeData(times, units, labels.astype(np.int64), channels, classes, speakers)
 
 
-def write_spike_file(path: str | os.PathLike, entries: Sequence[tuple[Any, Any]], unit: str = "us") -> None:
+def write_spike_file(path: str | os.PathLike, entries: Sequence[tuple[Any, Any]], unit: str) -> None:
     """Writes a file for `delayprop train --task spikes`, with the SHA-256 of its content.
 
     Args:
         path: the file, in a folder that exists; an older one is replaced.
         entries: `(events, label)` per trial, as for `collate`; a dataset of tonic, for example.
             Events may have any order. Channels and labels are whole numbers from 0.
-        unit: of the times: `us`, as in tonic, `ms` or `s`.
+        unit: of the times: `us`, as tonic has them, `ms` or `s`.
 
     Raises:
         SpecError: the folder is missing, or an entry breaks the layout; the message names it.

@@ -20,14 +20,23 @@ from spec.errors import Verbatim
 
 UNITS = {"ms": 1.0, "s": 1e3, "us": 1e-3}
 """Units in which data may come, in ms."""
+EARLY = 0.002  # of a trial: no real input ends there, but seconds or ms that were taken for ms or us do
 SHORTEST = 0.1  # ms: no trial and no time constant is shorter, unless its unit is wrong
 
 
 def warn_if_short(value: float, name: str) -> None:
     """Warn of a time so short that it was probably meant in seconds."""
     if value < SHORTEST:
-        words = f"`{name}` is {value:g} ms, which looks like seconds: all times are in ms, so 0.02 s are 20.0"
+        meant = f"all times are in ms, so {value:g} s are {1000 * value:g}"
+        words = f"`{name}` is {value:g} ms, which looks like seconds: {meant}"
         warnings.warn(words, UserWarning, stacklevel=4)
+
+
+def warn_if_early(latest: float, spikes: int, duration: float) -> None:
+    """Warn of spikes so early in their trials that their unit was probably another."""
+    if spikes >= 10 and latest < EARLY * duration:
+        words = f"all spikes lie in the first {latest:.3g} of {duration:g} ms: is `unit` the unit of their times?"
+        warnings.warn(words, UserWarning, stacklevel=5)
 
 
 def checked_duration(duration: object) -> float:
@@ -76,11 +85,14 @@ def check_layout(times: Tensor, offsets: Tensor, trains: int) -> None:
 
 def check_within(times: Tensor, offsets: Tensor, size: int, duration: float) -> None:
     """Refuse a spike after the end of its trial: no layer would see it, and no gradient reach it.
+    Warn of spikes that are all very early.
 
     Raises:
         SpecError: names the last of these spikes.
     """
-    if not bool((times.detach() > duration).any()):
+    latest = float(times.detach().max()) if len(times) else duration
+    if latest <= duration:
+        warn_if_early(latest, len(times), duration)
         return
     n = int(times.detach().argmax())
     train = int(torch.searchsorted(offsets, n, right=True)) - 1
@@ -132,7 +144,8 @@ def of_events(
         outside = (index < 0) | (index >= bound)
         if bool(outside.any()):
             n = int(outside.nonzero()[0])
-            raise SpecError(f"{name}[{n}]", f"from 0 to {bound - 1}", int(index[n]), "count from 0")
+            remedy = f"count from 0, or raise `{'size' if name == 'neurons' else 'batch'}`"
+            raise SpecError(f"{name}[{n}]", f"from 0 to {bound - 1}", int(index[n]), remedy)
     train = trial * size + neuron
     in_time = torch.argsort(times.detach(), stable=True)
     order = in_time[torch.argsort(train[in_time], stable=True)]

@@ -10,7 +10,9 @@ from torch import nn
 
 from fast.nn.layers import LI, LIF
 from fast.nn.network import Network
+from spec import SpecError
 from spec.checks import positive_number
+from spec.errors import Verbatim
 
 KINDS = ("weights", "delays", "constants")
 
@@ -29,8 +31,14 @@ def param_groups(
         constants_lr: of time constants, thresholds and resets, which then learn; None: they do not.
 
     Raises:
-        SpecError: a step size that is no positive number.
+        SpecError: `net` is no module, or a step size no positive number.
     """
+    if not isinstance(net, nn.Module):
+        got = Verbatim(type(net).__name__)
+        raise SpecError("net", "a torch module", got, "give the network itself, not its parameters")
+    if delay_lr == 0:
+        remedy = "to keep delays as they are: `layer.d.requires_grad_(False)`"
+        raise SpecError("delay_lr", "a finite number above 0 (ms)", delay_lr, remedy)
     rates = {"weights": positive_number(lr, "lr"), "delays": positive_number(delay_lr, "delay_lr", "ms")}
     if constants_lr is not None:
         rates["constants"] = positive_number(constants_lr, "constants_lr", "ms")

@@ -29,6 +29,9 @@ def records(folder: Path) -> tuple[dict, dict, list[dict]]:
     Raises:
         SpecError: the run has not finished, or its files cannot be read.
     """
+    if not folder.is_dir():
+        got, remedy = Verbatim("no such folder"), "give the folder of `--out`"
+        raise SpecError(str(folder), "the folder of a finished run", got, remedy)
     try:
         given = with_defaults(record(folder, "options.json", {"seed": COUNT, "task": TEXT}))
         found = record(folder, "result.json", {"test_accuracy?": NUMBER})

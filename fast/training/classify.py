@@ -20,14 +20,14 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from fast.data.augment import Augmentation
 from fast.data.batches import Batches
-from fast.data.spike_data import SpikeData
+from fast.data.spike_data import SpikeData, doubts
 from fast.drawing.classification import draw
 from fast.nn.certificate import Residuals
 from fast.nn.spikes import Spikes
 from fast.training.activity import excite_silent_, is_silenced, regularisation
 from fast.training.conclusion import conclude, network_bytes
 from fast.training.dropout import kept_neurons
-from fast.training.epoch import Epoch, Progress, printed_line
+from fast.training.epoch import Epoch, Progress, printed_line, silence
 from fast.training.evaluation import Evaluable, Evaluation, correct, count_baseline, evaluate
 from fast.training.gradient_checks import LEGEND, certify, check_certificate, check_finite, smallest_kappa
 from fast.training.model import Classifier
@@ -95,7 +95,9 @@ class Classification:
     def start(self, folder: Folder) -> None:
         """Prints the header."""
         splits = ", ".join(f"{len(part)} {name}" for name, part in self.data.items())
-        print(f"{self.task}, {self.network.name}, seed {self.seed}; trials: {splits}")
+        print(f"{self.task}, {self.network.name}, seed {self.seed}; trials of {self.duration:.4g} ms: {splits}")
+        for doubt in doubts(self.data["train"], self.duration):
+            print(f"warning: {doubt}")
         print("  ".join(f"{name} {value}" for name, value in vars(self.settings).items()))
         print(f"{LEGEND}; the worst of an epoch", flush=True)
 
@@ -171,11 +173,7 @@ class Classification:
         folder.append(entry)
         print(printed_line(entry, self.valid_name), flush=True)
         if entry["silent_steps"]:
-            print(
-                f"warning: all neurons of a hidden layer were silent in {entry['silent_steps']} of "
-                f"{self.batches.per_epoch} steps: no gradient passed; take smaller steps, or a seed with other weights",
-                flush=True,
-            )
+            print(f"warning: {silence(entry['silent_steps'], self.batches.per_epoch)}", flush=True)
         if valid.accuracy > self.best["accuracy"] or self.settings.choose == "last":
             self.best = {"accuracy": valid.accuracy, "epoch": epoch, "network": self._parameters()}
         elif self.settings.patience and epoch - self.best["epoch"] >= self.settings.patience:

@@ -72,6 +72,14 @@ def printed_line(entry: dict[str, Any], valid: str = "valid") -> str:
     )
 
 
+def silence(silent: int, steps: int) -> str:
+    """The warning of an epoch some of whose steps had a silent layer."""
+    return (
+        f"all neurons of a hidden layer were silent in {silent} of {steps} steps: no gradient passed; take smaller "
+        "steps, or a seed with other weights"
+    )
+
+
 class Progress:
     """A progress bar per epoch on standard error, if that is a terminal; it shows the time left.
 

@@ -15,6 +15,7 @@ from fast.data.spike_data import SpikeData
 from spec import SpecError
 
 EVENTS = np.dtype([("t", int), ("x", int), ("p", int)])
+IMAGE = np.dtype([("t", int), ("x", int), ("y", int)])
 
 
 class Digits(Dataset):
@@ -38,7 +39,7 @@ class Digits(Dataset):
 def test_batches_of_a_loader_are_the_trials_of_the_dataset() -> None:
     digits = Digits()
     data = SpikeData.of(digits, channels=7, classes=4, duration=100.0)
-    loader: Any = DataLoader(digits, batch_size=4, collate_fn=partial(collate, size=7, duration=100.0))
+    loader: Any = DataLoader(digits, batch_size=4, collate_fn=partial(collate, size=7, duration=100.0, unit="us"))
     batches = list(loader)
     assert [len(spikes) for spikes, _ in batches] == [4, 4, 2]
     for n, (spikes, labels) in enumerate(batches):
@@ -60,7 +61,16 @@ WRONG: dict[str, tuple[list, str]] = {
     "no field": ([(np.zeros(1, [("t", int)]), 0)], r"`entries\[0\]` must be events with `t` and `x`"),
     "lengths": ([(([1.0], [0]), 0), (([1.0], [0, 1]), 0)], r"`entries\[1\]` must be one neuron per time, 1, got 2"),
     "halves": ([(([1.0], [0.5]), 0)], "`neurons` must be whole numbers, one per time"),
-    "neuron": ([(([1.0], [2]), 0)], r"`neurons\[0\]` must be from 0 to 1, got 2"),
+    "neuron": (
+        [(([1.0], [1]), 0), (([1.0], [2]), 0)],
+        r"`entries\[1\] neurons` must be from 0 to 1, since `size` is 2, got 2; raise `size`, or count neurons from 0",
+    ),
+    "neuron below 0": ([(([1.0], [-1]), 0)], r"`entries\[0\] neurons` must be from 0 to 1, since `size` is 2, got -1"),
+    "NaN": ([(([1.0, np.nan], [0, 1]), 0)], r"`entries\[0\] times` must be finite numbers, got nan"),
+    "label in words": ([(([1.0], [1]), "zwei")], r"`entries\[0\] label` must be a whole number, got 'zwei'"),
+    "half a label": ([(([1.0], [1]), 0.5)], r"`entries\[0\] label` must be a whole number, got 0.5"),
+    "an image": ([(np.array([(1, 0, 0), (2, 1, 3)], IMAGE), 0)], r"`entries\[0\] y` must be one value in all events"),
+    "polarity": ([(np.array([(1, 0, 0), (2, 1, 1)], EVENTS), 0)], r"`entries\[0\] p` must be one value in all ev"),
 }
 
 

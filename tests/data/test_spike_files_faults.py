@@ -26,7 +26,7 @@ def of_record(name: str, text: str, wrong: str) -> Fault:
 
 FAULTS = (
     (fault("a file that cannot be read", "except (OSError, TypeError", "except (TypeError"), "a page of the server"),
-    (fault("a name that is missing", "except KeyError as error:", "except EOFError as error:"), "other names"),
+    (fault("a name that is missing", "except KeyError:", "except EOFError:"), "other names"),
     (fault("no row at all", "TypeError, ValueError) as", "EOFError) as"), "one label for all"),
     (fault("numbers of records", "len(set(lengths.values())) > 1", "False"), "more labels than trials"),
     (fault("no record", "or not len(labels):", "or False:"), "no trial at all"),

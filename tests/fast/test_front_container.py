@@ -176,5 +176,17 @@ def test_what_is_no_raster_is_refused(raster: torch.Tensor, words: str) -> None:
 
 
 def test_a_duration_in_seconds_is_warned_of() -> None:
-    with pytest.warns(UserWarning, match=r"`duration` is 0\.05 ms, which looks like seconds: all times are in ms"):
+    with pytest.warns(UserWarning, match=r"`duration` is 0\.05 ms, which looks like seconds: .* 0\.05 s are 50"):
         Spikes.from_trains([[[0.01]]], 0.05)
+
+
+@pytest.mark.parametrize("unit", ["us", "ms", "s"])
+def test_spikes_that_are_all_very_early_are_warned_of(unit: str, recwarn: pytest.WarningsRecorder) -> None:
+    """Trials of 0.9 s, of which the times are in ms."""
+    times = np.linspace(0.0, 800.0, 50) / {"us": 1.0, "ms": 1.0, "s": 1000.0}[unit]
+    made = Spikes.from_events(times, np.zeros(50, int), size=1, duration=900.0, unit=unit)
+    words = "all spikes lie in the first 0.8 of 900 ms: is `unit` the unit of their times?"
+    assert [str(warning.message) for warning in recwarn] == ([words] if unit == "us" else [])
+    Spikes.from_events(np.zeros(9), np.zeros(9, int), size=1, duration=900.0)
+    assert len(recwarn) == (unit == "us"), "few spikes may be early"
+    assert len(made.times) == 50

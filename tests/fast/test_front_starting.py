@@ -143,6 +143,14 @@ def test_step_sizes_are_positive(changed: dict) -> None:
         param_groups(network(), **{"lr": 0.1, "delay_lr": 0.1, **changed})
 
 
+def test_wrong_use_of_param_groups_says_what_to_do() -> None:
+    net = network()
+    with pytest.raises(SpecError, match="`net` must be a torch module, got generator; give the network itself"):
+        param_groups(net.parameters(), 0.1, 0.1)  # type: ignore[arg-type]
+    with pytest.raises(SpecError, match=r"to keep delays as they are: `layer\.d\.requires_grad_\(False\)`"):
+        param_groups(net, 0.1, 0.0)
+
+
 def test_all_delays_of_a_network_are_projected() -> None:
     layer, graph = LIF(1, 2, max_delay=3.0), Network(network_of([LIF(3, 2)]))
     net = nn.ModuleList([layer, graph])

@@ -147,6 +147,12 @@ def test_own_files_are_learned(names: tuple[str, ...], tmp_path: Path) -> None:
     assert result["network"] == "7-16-2" and result["test_accuracy"] > 0.9
 
 
+def test_a_run_that_learned_nothing_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--epochs", "1", "--hidden", "4", "--lr", "1e-6", "--out", str(tmp_path / "run")]
+    assert main(["--task", "spikes", "--data", *own_files(tmp_path, ("train", "test")), *options]) == 1
+    assert "\nnot above spike counts, so exit code 1: " in capsys.readouterr().out
+
+
 def test_a_tenth_is_held_out_and_the_rest_is_all_there(tmp_path: Path) -> None:
     data, duration = spikes.read([Path(path) for path in own_files(tmp_path, ("train", "test"))], 3)
     assert [len(data[name]) for name in ("train", "valid", "test")] == [58, 6, 64]
