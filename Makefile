@@ -69,7 +69,7 @@ setup:
 	  "$(PYTHON)" -c 'import sys; sys.version_info < (3, 11) and sys.exit("setup: `PYTHON` must be 3.11 or newer, got %d.%d (%s); say make PYTHON=/path/to/python3" % (sys.version_info[0], sys.version_info[1], sys.executable))'; \
 	  "$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || \
 	    { echo 'setup: `PYTHON` must have the modules venv and ensurepip, got $(PYTHON) without; on Debian and Ubuntu: apt-get install python3-venv' >&2; exit 1; }; \
-	  echo "setup: building .venv with $(PYTHON) and installing the dependencies (some minutes, once)"; \
+	  echo "setup: building .venv with $(PYTHON) and installing the dependencies (3 to 5 minutes, once; pip is silent until it is done)"; \
 	  "$(PYTHON)" -m venv --clear .venv; \
 	else \
 	  echo "setup: installing into .venv what pyproject.toml now asks for"; \
