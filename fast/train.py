@@ -60,8 +60,8 @@ def _train(options: argparse.Namespace) -> int:
         raise SpecError("--save-seconds", "at least 0 (s)", options.save_seconds, "0 saves after every step")
     with Processes(options.device) as processes, _only_first_prints(processes):
         training = TASKS[options.task].prepare(options, DTYPES[options.dtype], processes)
-        for split, found in getattr(options, "data_sha256", {}).items():
-            print(f"{split}: sha256 {found}")
+        for split, digest in getattr(options, "data_sha256", {}).items():
+            print(f"{split}: sha256 {digest}")
         with closing(_folder(options, training, processes)) as folder:
             code = engine.run(training, folder, vars(options), processes)
             return 0 if processes.world > 1 and code == 1 else code  # `torchrun` restarts a process that returns 1

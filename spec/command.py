@@ -32,8 +32,10 @@ class OneLineParser(argparse.ArgumentParser):
 
     def _meant(self, message: str) -> str:
         """`; did you mean ...?` for a word that is nearly an option, or a value of one."""
-        if re.search(r"invalid (int|float) value: '[^']*,", message):
-            return "; separate the numbers by spaces"
+        number = re.search(r"argument (--[\w-]+): invalid (?:int|float) value: '[^']*,", message)
+        if number:
+            several = any(number[1] in one.option_strings and one.nargs in ("+", "*") for one in self._actions)
+            return "; separate numbers by spaces" if several else "; write a decimal point"
         choice = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message)
         option = re.search(r"unrecognized arguments: (--[^\s=]+)", message)
         if choice:

@@ -169,12 +169,13 @@ def add_all_tau(first, last, spikes, block, w, constants, full_adjoint_ring, rin
     for n in range(first, last):
         time, row, place = spikes.time[n], spikes.source[n] * LANES, moved(scratch.place, (n - first) * LANES)
         for lane in range(LANES):
-            p, (_, rest, _) = place[lane] >> 1, arrival_of(block.delay[row + lane], time, ticks)
-            there, h = moved(full_adjoint_ring, p * (ADJOINT + 1)), float(left_in_bin(rest, ticks))
+            _, rest, _ = arrival_of(block.delay[row + lane], time, ticks)
+            h, p = float(left_in_bin(rest, ticks)), place[lane] >> 1
+            there = moved(full_adjoint_ring, p * (ADJOINT + 1))
             X_before, Z_before = tau_back(
                 there[LAMBDA_V], there[LAMBDA_I], there[X], there[Y], there[Z], h, there[DRIVE], pm[lane], ps[lane],
                 lane, block.coefficients, block.rate, block.clock.terms,
-            )  # zeros for a synapse that does not exist
+            )
             weight = w[row + lane] if ring[2 * p] == ring[2 * p] else 0.0  # nan-ok: NaN marks a bin with own events
             of_mem[lane] += weight * X_before
             of_syn[lane] += weight * Z_before

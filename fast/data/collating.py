@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -12,9 +13,16 @@ from torch import Tensor
 
 from fast.nn.spikes import Spikes
 from spec import SpecError
+from spec.checks import whole_number
 from spec.errors import Verbatim
 
-WHICH = "raise `size`, or count neurons from 0"
+
+class Events(NamedTuple):
+    """Per trial: times (float64, in the unit of the user), neurons (int64) and the label."""
+
+    times: list[np.ndarray]
+    neurons: list[np.ndarray]
+    labels: list[int]
 
 
 def collate(
@@ -27,9 +35,9 @@ def collate(
 
     Args:
         entries: `(events, label)` per trial. `events`: a structured array with fields `t` and `x`,
-            as the package tonic has them, or a pair `(times, neurons)`; in any order. Fields `y`
-            and `p` must not vary: give `(times, neurons)` with a neuron for each place and polarity
-            of an image.
+            as the package tonic has them, or a pair `(times, neurons)`; in any order. Further
+            fields, such as `y` and `p`, must have one value in the whole batch; where they vary,
+            give `(times, neurons)` with a neuron for each place and polarity.
         size: number of neurons.
         duration: of each trial, ms.
         unit: of the times: `us`, as tonic has them, `ms` or `s`.
@@ -40,53 +48,95 @@ def collate(
     Raises:
         SpecError: no entries, one of another kind, or as `Spikes.from_events`.
     """
-    times, neurons, labels = separated(entries)
-    lengths = [len(t) for t in times]
-    for n, x in enumerate(neurons):
-        if len(x) and x.dtype.kind in "iu" and not (0 <= x.min() and x.max() < size):
-            worst = int(x.min() if x.min() < 0 else x.max())
-            raise SpecError(f"entries[{n}] neurons", f"from 0 to {size - 1}, since `size` is {size}", worst, WHICH)
-    trials = np.repeat(np.arange(len(entries)), lengths)
-    of = [x.astype(np.int64) if x.dtype.kind in "iu" or not len(x) else x for x in neurons]
+    whole_number(size, "size", 1, 2**31 - 1, "give the number of neurons")
+    times, neurons, labels = separated(entries, most=size, bound="size")
+    trials = np.repeat(np.arange(len(labels)), [len(t) for t in times])
     spikes = Spikes.from_events(
-        np.concatenate(times), np.concatenate(of), trials, size=size, duration=duration, batch=len(entries), unit=unit
+        np.concatenate(times), np.concatenate(neurons), trials, size=size, duration=duration, batch=len(labels),
+        unit=unit,
     )
     return spikes, torch.tensor(labels)
 
 
-def separated(entries: Any, called: str = "entries") -> tuple[list[np.ndarray], list[np.ndarray], list[int]]:
-    """Times (float64), neurons and label of each entry, which `collate` describes; `called`: what
-    messages call the entries.
+def separated(entries: Any, called: str = "entries", most: int = 2**31, bound: str = "") -> Events:
+    """The numbers of each entry, which `collate` describes; an error names the entry.
+
+    Args:
+        called: the name of the entries in messages.
+        most, bound: neurons are below `most`; the name of the argument that says so, if any.
 
     Raises:
-        SpecError: no entries, or one of another kind.
+        SpecError: no entries, one of another kind, or a number out of range.
     """
+    if not (hasattr(entries, "__len__") and hasattr(entries, "__getitem__")):
+        got = Verbatim(type(entries).__name__)
+        raise SpecError(called, "a list or a dataset of `(events, label)`", got, f"give `list({called})`")
     if not len(entries):
-        raise SpecError(called, "at least one", Verbatim("none"), "give the entries of a batch")
-    times, neurons, labels = [], [], []
+        raise SpecError(called, "at least one", Verbatim("none"), "give an entry per trial")
+    found = Events([], [], [])
+    only: dict[str, Any] = {}
     for n in range(len(entries)):
         name = f"{called}[{n}]"
         try:
             events, label = entries[n]
-            t, x = (events["t"], events["x"]) if isinstance(events, np.ndarray) else events
-            times.append(np.asarray(t, np.float64))
-            neurons.append(np.asarray(x))
+            times, neurons = (events["t"], events["x"]) if isinstance(events, np.ndarray) else events
         except (TypeError, ValueError, KeyError, IndexError) as error:
             expected = "events with `t` and `x`, or times and neurons; and a label"
             raise SpecError(name, expected, Verbatim(error), "look at one entry of the dataset") from None
-        try:
-            labels.append(operator.index(label))
-        except TypeError:
-            raise SpecError(f"{name} label", "a whole number", label, "number the classes from 0") from None
-        for field in ("y", "p"):
-            if isinstance(events, np.ndarray) and field in events.dtype.names and len(np.unique(events[field])) > 1:
-                got = Verbatim("several values, which would be lost")
-                remedy = "give `(times, neurons)`, with a neuron for each place and polarity"
-                raise SpecError(f"{name} {field}", "one value in all events", got, remedy)
-        if len(times[n]) != len(neurons[n]):
-            expected = f"one neuron per time, {len(times[n])}"
-            raise SpecError(name, expected, len(neurons[n]), "give both alike")
-        if not np.isfinite(times[n]).all():
-            bad = times[n][~np.isfinite(times[n])][0]
-            raise SpecError(f"{name} times", "finite numbers", float(bad), "look at that entry of the dataset")
-    return times, neurons, labels
+        if isinstance(events, np.ndarray):
+            _check_other_fields(name, events, only)
+        times = _row(f"{name} times", times, "fiu", "real numbers")
+        neurons = _row(f"{name} neurons", neurons, "iu", "whole numbers")
+        if len(times) != len(neurons):
+            raise SpecError(name, f"one neuron per time, {len(times)}", len(neurons), "give both alike")
+        if len(times) and not (np.isfinite(times).all() and times.min() >= 0):
+            wrong = next(t for t in times.tolist() if not (math.isfinite(t) and t >= 0))
+            raise SpecError(f"{name} times", "finite, and at least 0", wrong, "look at that entry of the dataset")
+        if len(neurons) and not (0 <= neurons.min() and neurons.max() < most):
+            outside = int(neurons.min() if neurons.min() < 0 else neurons.max())
+            expected = f"from 0 to {most - 1}" + (f", since `{bound}` is {most}" if bound else "")
+            remedy = f"raise `{bound}`, or count neurons from 0" if bound else "count neurons from 0"
+            raise SpecError(f"{name} neurons", expected, outside, remedy)
+        found.times.append(times.astype(np.float64))
+        found.neurons.append(neurons.astype(np.int64))
+        found.labels.append(_label(name, label))
+    return found
+
+
+def _row(name: str, values: Any, kinds: str, expected: str) -> np.ndarray:
+    """Numbers of one row. Without any, they may be of any kind."""
+    try:
+        row = np.asarray(values.detach() if isinstance(values, Tensor) else values)
+    except (TypeError, ValueError) as error:
+        raise SpecError(name, f"a row of {expected}", Verbatim(error), "look at that entry of the dataset") from None
+    if row.ndim != 1:
+        got = Verbatim("a single number" if row.ndim == 0 else f"an array of shape {list(row.shape)}")
+        raise SpecError(name, "a row, one entry per spike", got, "look at that entry of the dataset")
+    if not row.size:
+        return np.empty(0, np.int64)
+    if row.dtype.kind not in kinds:
+        raise SpecError(name, expected, Verbatim(row.dtype), "convert them first")
+    return row
+
+
+def _label(name: str, label: Any) -> int:
+    try:
+        found = operator.index(label)
+    except TypeError:
+        found = -1
+    if not 0 <= found < 2**31:
+        raise SpecError(f"{name} label", "a whole number from 0", label, "number the classes from 0")
+    return found
+
+
+def _check_other_fields(name: str, events: np.ndarray, only: dict[str, Any]) -> None:
+    """Refuses fields beside `t` and `x` that vary, for they would be lost; `only`: their value in
+    the entries before."""
+    for field in events.dtype.names or ():
+        if field in ("t", "x") or not len(events):
+            continue
+        value = only.setdefault(field, events[field][0])
+        if (events[field] != value).any():
+            got = Verbatim("several values, which would be lost")
+            remedy = "give `(times, neurons)`, with a neuron for each place and polarity"
+            raise SpecError(f"{name} {field}", "one value in all events", got, remedy)

@@ -10,12 +10,13 @@ import torch
 from torch.utils.data import Dataset
 
 from fast.data.collating import separated
+from fast.nn.layouts import in_ms
 from fast.nn.spikes import Spikes
 from spec import SpecError
 from spec.errors import Verbatim
 
 DRAWS = 2**31 - 1  # separates the draw of a validation split from all other draws
-LONG = 60_000.0  # ms; hardly anyone has trials of a minute
+SHORT, LONG = 5.0, 60_000.0  # ms; hardly any trial is shorter, or longer
 OTHER_LAYOUT = "the data are damaged or of another layout"
 
 
@@ -63,12 +64,11 @@ class SpikeData(Dataset):
         Raises:
             SpecError: an entry lacks them or breaks the layout; the message names it.
         """
-        times, units, labels = separated(dataset, "dataset")
+        times, units, labels = separated(dataset, "dataset", channels, "channels")
+        times = [in_ms(t, "us") for t in times]
         for n, label in enumerate(labels):
-            name = f"dataset[{n}]"
-            times[n] = plain_times(name, times[n], units[n]) / 1000
-            check_record(name, times[n], units[n], np.int64(label), channels, classes, duration)
-        return cls(times, [u.astype(np.int64) for u in units], np.array(labels, np.int64), channels, classes)
+            check_record(f"dataset[{n}]", times[n], units[n], np.int64(label), channels, classes, duration)
+        return cls(times, units, np.array(labels, np.int64), channels, classes)
 
     def batch(self, trials: np.ndarray, duration: float) -> tuple[Spikes, torch.Tensor]:
         """Spikes and labels of these trials."""
@@ -107,11 +107,12 @@ def batch_of(times: Sequence[np.ndarray], units: Sequence[np.ndarray], channels:
 def doubts(data: SpikeData, duration: float) -> list[str]:
     """Possible data that are rarely meant, in words; `duration`: of a trial, ms."""
     found = []
-    if duration > LONG:
-        found.append(f"a trial lasts {duration / 1000:.4g} s: times in a file must be in seconds, not in ms or us")
-    for name, numbers in (("label", data.labels), ("channel", np.concatenate(data.units))):
-        if len(numbers) and numbers.min() > 0:
-            found.append(f"the smallest {name} of the training trials is {numbers.min()}: they count from 0")
+    if not SHORT <= duration <= LONG:
+        found.append(f"a trial lasts {duration:.4g} ms: did its times come in another unit? Files hold seconds")
+    channels = [int(units.min()) for units in data.units if len(units)]
+    for name, smallest in (("label", int(data.labels.min())), ("channel", min(channels, default=0))):
+        if smallest > 0:
+            found.append(f"the smallest {name} of the training trials is {smallest}: they count from 0")
     return found
 
 
@@ -120,21 +121,6 @@ def held_out(data: SpikeData, share: int, seed: int) -> dict[str, SpikeData]:
     order = np.random.default_rng([seed, DRAWS]).permutation(len(data))
     out = np.isin(np.arange(len(order)), order[: max(1, len(order) // share)])
     return {"train": data.where(~out), "valid": data.where(out)}
-
-
-def plain_times(name: str, times: np.ndarray, units: np.ndarray) -> np.ndarray:
-    """The times of a record as float64.
-
-    Raises:
-        SpecError: times or units are not one-dimensional, or times are not real numbers.
-    """
-    for what, row in (("times", times), ("units", units)):
-        if row.ndim != 1:
-            got = Verbatim("a single entry" if row.ndim == 0 else f"an array of shape {list(row.shape)}")
-            raise SpecError(f"{name} {what}", "one-dimensional, one entry per spike", got, OTHER_LAYOUT)
-    if times.dtype.kind not in "fiu":
-        raise SpecError(f"{name} times", "real numbers", Verbatim(times.dtype), OTHER_LAYOUT)
-    return times.astype(np.float64)
 
 
 def check_record(

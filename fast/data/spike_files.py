@@ -2,14 +2,13 @@
 
 Datasets: `spikes/times` (variable length, seconds, ascending), `spikes/units` (variable length,
 channel numbers), `labels`, and optionally `extra/speaker`. HDF5's own checksum does not cover rows
-of variable length. So a file may state the SHA-256 of its content, as the attribute
-`content_sha256`; `write_spike_file` does.
+of variable length. So a file may state the SHA-256 of its times, channels and labels, as the
+attribute `content_sha256`; `write_spike_file` does.
 """
 
 from __future__ import annotations
 
 import hashlib
-import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,14 +18,15 @@ import h5py
 import numpy as np
 
 from fast.data.collating import separated
-from fast.data.spike_data import SpikeData, check_record, plain_times
-from fast.nn.layouts import UNITS
+from fast.data.spike_data import OTHER_LAYOUT, SpikeData, check_record
 from spec import SpecError
 from spec.checks import one_of
 from spec.errors import Verbatim
 
+NAMES = ("spikes/times", "spikes/units", "labels")
 CONTENT = "content_sha256"
-MOST = 2**31 - 1  # channels and classes of a file
+MOST = 2**31  # channels and classes of a file
+PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6}
 
 
 def read_spike_file(path: Path, channels: int, classes: int, duration: float) -> SpikeData:
@@ -43,15 +43,17 @@ def read_spike_file(path: Path, channels: int, classes: int, duration: float) ->
     """
     try:
         with h5py.File(path, "r") as file:
+            missing = [f"`{name}`" for name in NAMES if name not in file]
+            if missing:
+                raise KeyError(", ".join(missing))
             seconds = [np.asarray(t) for t in file["spikes/times"][:]]
             units = [np.asarray(u) for u in file["spikes/units"][:]]
             labels = np.asarray(file["labels"][:])
             speakers = np.asarray(file["extra/speaker"][:]) if "extra/speaker" in file else None
             stated = file.attrs.get(CONTENT)
-    except KeyError:
-        expected = "a file with `spikes/times`, `spikes/units`, `labels`"
-        remedy = "`delayprop.write_spike_file` writes such files"
-        raise SpecError(str(path), expected, Verbatim("a file without one of them"), remedy) from None
+    except KeyError as error:
+        got = Verbatim(f"one without {error.args[0]}")
+        raise SpecError(str(path), "a complete file of spikes", got, "get the file again, or write it anew") from None
     except (OSError, TypeError, ValueError) as error:
         trouble, remedy = _trouble(path, error)
         raise SpecError(str(path), "a readable HDF5 file of spikes", Verbatim(trouble), remedy) from None
@@ -66,14 +68,31 @@ def read_spike_file(path: Path, channels: int, classes: int, duration: float) ->
     for n in range(len(labels)):
         name = f"{path.name} record {n}"
         with np.errstate(over="ignore"):  # an infinite time is refused below
-            times.append(plain_times(name, seconds[n], units[n]) * 1000)
+            times.append(_plain_times(name, seconds[n], units[n]) * 1000)
         check_record(name, times[n], units[n], labels[n], channels, classes, duration)
-    if stated is not None and stated != _content(seconds, units, labels):
+    if isinstance(stated, bytes):  # as other programs write texts
+        stated = stated.decode("ascii", "replace")
+    if stated is not None and (not isinstance(stated, str) or stated != _content(seconds, units, labels)):
         got = Verbatim("another SHA-256, so it was damaged or changed")
         remedy = "get the complete file, or write yours anew with `write_spike_file`"
         raise SpecError(str(path), f"a file with the content that its `{CONTENT}` states", got, remedy)
     units = [u.astype(np.int64) for u in units]
     return SpikeData(times, units, labels.astype(np.int64), channels, classes, speakers)
+
+
+def _plain_times(name: str, times: np.ndarray, units: np.ndarray) -> np.ndarray:
+    """The times of a record as float64.
+
+    Raises:
+        SpecError: times or units are not one-dimensional, or times are not real numbers.
+    """
+    for what, row in (("times", times), ("units", units)):
+        if row.ndim != 1:
+            got = Verbatim("a single entry" if row.ndim == 0 else f"an array of shape {list(row.shape)}")
+            raise SpecError(f"{name} {what}", "one-dimensional, one entry per spike", got, OTHER_LAYOUT)
+    if times.dtype.kind not in "fiu":
+        raise SpecError(f"{name} times", "real numbers", Verbatim(times.dtype), OTHER_LAYOUT)
+    return times.astype(np.float64)
 
 
 def write_spike_file(path: str | os.PathLike, entries: Sequence[tuple[Any, Any]], unit: str) -> None:
@@ -82,32 +101,32 @@ def write_spike_file(path: str | os.PathLike, entries: Sequence[tuple[Any, Any]]
     Args:
         path: the file, in a folder that exists; an older one is replaced.
         entries: `(events, label)` per trial, as for `collate`; a dataset of tonic, for example.
-            Events may have any order. Channels and labels are whole numbers from 0.
-        unit: of the times: `us`, as tonic has them, `ms` or `s`.
+            Events may have any order. Neurons, the channels of the file, and labels count from 0.
+        unit: of the times: `us`, as tonic has them, `ms` or `s`. The file holds seconds.
 
     Raises:
-        SpecError: the folder is missing, or an entry breaks the layout; the message names it.
+        SpecError: `path` is no file in a folder, or as `collate`.
+        OSError: the file cannot be written.
     """
-    path, scale = Path(path), UNITS[one_of(unit, "unit", tuple(UNITS))]
-    if not path.parent.is_dir():
-        raise SpecError("path", "in a folder that exists", str(path), "make the folder first")
+    path, per_second = Path(path), PER_SECOND[one_of(unit, "unit", tuple(PER_SECOND))]
+    if not path.name or path.is_dir() or not path.parent.is_dir():
+        raise SpecError("path", "a file in a folder that exists", str(path), "make the folder first")
     times, units, labels = separated(entries)
-    for n, label in enumerate(labels):
-        name = f"entries[{n}]"
-        times[n] = plain_times(name, times[n], units[n])
-        order = np.argsort(times[n], kind="stable")
-        times[n], units[n] = times[n][order], units[n][order]
-        check_record(name, scale * times[n], units[n], np.int64(label), MOST, MOST, math.inf)
-        times[n], units[n] = times[n] * (scale / 1000), units[n].astype(np.int64)
+    orders = [np.argsort(t, kind="stable") for t in times]
+    times = [t[order] / per_second for t, order in zip(times, orders, strict=True)]
+    units = [u[order] for u, order in zip(units, orders, strict=True)]
     half = path.with_name(path.name + ".part")
-    with h5py.File(half, "w") as file:
-        for key, rows, kind in (("times", times, np.float64), ("units", units, np.int64)):
-            data = file.create_dataset(f"spikes/{key}", (len(rows),), dtype=h5py.vlen_dtype(kind))
-            for n, row in enumerate(rows):
-                data[n] = row
-        file["labels"] = np.array(labels, np.int64)
-        file.attrs[CONTENT] = _content(times, units, np.array(labels))
-    os.replace(half, path)
+    try:
+        with h5py.File(half, "w") as file:
+            for key, rows, kind in (("times", times, np.float64), ("units", units, np.int64)):
+                data = file.create_dataset(f"spikes/{key}", (len(rows),), dtype=h5py.vlen_dtype(kind))
+                for n, row in enumerate(rows):
+                    data[n] = row
+            file["labels"] = np.array(labels, np.int64)
+            file.attrs[CONTENT] = _content(times, units, np.array(labels))
+        os.replace(half, path)
+    finally:
+        half.unlink(missing_ok=True)
 
 
 def _content(seconds: Sequence[np.ndarray], units: Sequence[np.ndarray], labels: np.ndarray) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Self
 
 import torch
@@ -13,6 +12,7 @@ from fast.nn import calibration
 from fast.nn.autograd import propagate
 from fast.nn.spikes import Spikes
 from fast.nn.synaptic_layer import LEAST_RECURRENT_DELAY, Constant, SynapticLayer
+from fast.nn.warned import warn
 from spec import VOLTAGE_READOUTS, SpecError
 from spec.checks import one_of, positive_number
 from spec.errors import Verbatim
@@ -152,7 +152,7 @@ class LIF(SynapticLayer):
             self.warns_of_silence = False
             words = f"all {self.post} neurons of a LIF layer are silent, so no gradient passes through it"
             remedy = "draw its weights with `layer.initialise_for_(spikes, rate=5)`"
-            warnings.warn(f"{words}; {remedy}", SilentLayerWarning, stacklevel=4)
+            warn(f"{words}; {remedy}", SilentLayerWarning)
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}{', recurrent=True' if self.recurrent else ''}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,15 +12,23 @@ from torch import Tensor
 
 from fast.cpu.trains import are_trains
 from fast.nn.devices import numpy_reads
+from fast.nn.warned import warn
 from spec import SpecError, SpikeTrains
 from spec.checks import duration as spec_duration
 from spec.checks import one_of, positive_number, whole_number
 from spec.errors import Verbatim
 
-UNITS = {"ms": 1.0, "s": 1e3, "us": 1e-3}
-"""Units in which data may come, in ms."""
-EARLY = 0.002  # of a trial: no real input ends there, but seconds or ms that were taken for ms or us do
+UNITS = ("ms", "s", "us")
+"""Units in which data may come."""
+EARLY = 0.002  # of a trial: input rarely ends there, but seconds or ms that were taken for ms or us do
 SHORTEST = 0.1  # ms: no trial and no time constant is shorter, unless its unit is wrong
+
+
+def in_ms(times: Any, unit: str) -> Any:
+    """Times of a unit, an array or a tensor, in ms: each with one rounding at most."""
+    if unit == "ms":
+        return times
+    return times * 1000 if unit == "s" else times / 1000
 
 
 def warn_if_short(value: float, name: str) -> None:
@@ -29,14 +36,13 @@ def warn_if_short(value: float, name: str) -> None:
     if value < SHORTEST:
         meant = f"all times are in ms, so {value:g} s are {1000 * value:g}"
         words = f"`{name}` is {value:g} ms, which looks like seconds: {meant}"
-        warnings.warn(words, UserWarning, stacklevel=4)
+        warn(words)
 
 
 def warn_if_early(latest: float, spikes: int, duration: float) -> None:
     """Warn of spikes so early in their trials that their unit was probably another."""
-    if spikes >= 10 and latest < EARLY * duration:
-        words = f"all spikes lie in the first {latest:.3g} of {duration:g} ms: is `unit` the unit of their times?"
-        warnings.warn(words, UserWarning, stacklevel=5)
+    if spikes >= 10 and 0 < latest < EARLY * duration:
+        warn(f"all spikes lie in the first {latest:.3g} of {duration:g} ms: is `unit` the unit of their times?")
 
 
 def checked_duration(duration: object) -> float:
@@ -104,7 +110,7 @@ def check_within(times: Tensor, offsets: Tensor, size: int, duration: float) -> 
 def of_trains(trials: Sequence[SpikeTrains | Sequence], unit: str) -> tuple[Tensor, Tensor, int]:
     """Times (ms), offsets, and number of neurons, from trains `[trial][neuron][spike]`; see
     `Spikes.from_trains`."""
-    scale = UNITS[one_of(unit, "unit", tuple(UNITS))]
+    one_of(unit, "unit", UNITS)
     if len(trials) == 0:
         expected = "a list of at least one trial"
         raise SpecError("trials", expected, Verbatim("none"), "give one list of trains per trial")
@@ -124,7 +130,7 @@ def of_trains(trials: Sequence[SpikeTrains | Sequence], unit: str) -> tuple[Tens
     else:
         times = torch.from_numpy(np.concatenate([np.empty(0), *given]))
     offsets = torch.from_numpy(np.cumsum([0, *map(len, given)], dtype=np.int64)).to(times.device)
-    return times if scale == 1 else scale * times, offsets, len(trials[0])
+    return in_ms(times, unit), offsets, len(trials[0])
 
 
 def of_events(
@@ -132,7 +138,7 @@ def of_events(
 ) -> tuple[Tensor, Tensor, int]:
     """Times (ms), offsets, and number of trials, from events in any order; see
     `Spikes.from_events`."""
-    scale = UNITS[one_of(unit, "unit", tuple(UNITS))]
+    one_of(unit, "unit", UNITS)
     whole_number(size, "size", 1, 2**31 - 1, "give the number of neurons")
     times = torch.as_tensor(times, dtype=torch.float64)
     neuron = _indices(neurons, "neurons", times)
@@ -151,7 +157,7 @@ def of_events(
     order = in_time[torch.argsort(train[in_time], stable=True)]
     counts = torch.bincount(train, minlength=batch * size)
     offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
-    return (times if scale == 1 else scale * times)[order], offsets, batch
+    return in_ms(times, unit)[order], offsets, batch
 
 
 def _indices(values: Any, name: str, times: Tensor) -> Tensor:

@@ -56,7 +56,8 @@ class BlockAdjoint(NamedTuple):
             has an own event in the bin, so that arrivals there are looked up among them; 0 in the
             place of synapses that do not exist.
         full_adjoint_ring: all rows of the adjoint there, and `DRIVE`; read for gradients of time
-            constants and integral readouts only (the order of its axes differs on CPU and GPU).
+            constants and integral readouts only (the order of its axes differs on CPU and GPU). On
+            the CPU it also is 0 in the place of synapses that do not exist.
         adjoint, solved, other: `[ADJOINT, LANES]`: at the end of the bin; in a lane with own
             events, at `position`; scratch of a look-up.
         drive, position, marked: `[LANES]`: driving term of an integral readout at `t = 0`; where
@@ -116,15 +117,15 @@ def flow_back(adjoint, lane, h, g, block, terms, want_tau):
 
 
 @inlined
-def tau_back(V, I, X, Y, Z, h, g, pm, ps, lane, coefficients, rate, terms):
-    """[tau-flow] The sensitivities `X, Z` of a lane, a time `h` before its adjoint is `V, I, X, Y,
-    Z`; `g`: as in `flow_back`."""
+def tau_back(V, I, X_after, Y_after, Z_after, h, g, pm, ps, lane, coefficients, rate, terms):
+    """[tau-flow] The sensitivities `X, Z` of a lane, a time `h` before the given adjoint and its
+    sensitivities; `g`: as in `flow_back`."""
     b = polynomial(coefficients, B, lane, h, terms)
     k = pm * h * polynomial(coefficients, AB, lane, h, terms)
     aab = h * h * polynomial(coefficients, AAB, lane, h, terms)
     abb = h * h * polynomial(coefficients, ABB, lane, h, terms)
-    X_before = X * b + Y * k + V * (k - pm * pm * aab)
-    Z_before = b * (Z - ps * h * I) - ps * ps * abb * V
+    X_before = X_after * b + Y_after * k + V * (k - pm * pm * aab)
+    Z_before = b * (Z_after - ps * h * I) - ps * ps * abb * V
     if rate >= 0.0:
         rab = h * h * polynomial(coefficients, RAB, lane, h, terms)
         raab = h * h * h * polynomial(coefficients, RAAB, lane, h, terms)

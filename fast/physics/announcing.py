@@ -26,7 +26,7 @@ class _Announcer(Listener):
         self.depth += 1
         outermost = event.data["dispatcher"]
         if self.depth == 1 and outermost.py_func.__module__.startswith(KERNELS) and sys.stderr.isatty():
-            self.left = functions_of(outermost)
+            self.left = to_compile(outermost)
             name = f"compiling {outermost.py_func.__name__.replace('_', ' ')}, once for this machine"
             self.bar = tqdm(desc=name, total=len(self.left), leave=False, mininterval=0, bar_format=LINE)
 
@@ -40,18 +40,22 @@ class _Announcer(Listener):
                 self.bar = None
 
 
-def functions_of(kernel: Any) -> set[FunctionType]:
+def to_compile(kernel: Any) -> set[FunctionType]:
     """The functions that are compiled with a kernel, itself included.
 
-    Those that its code names, and so on.
+    They are found by the names in the code of each. A function that an earlier kernel calls too is
+    compiled already; if this kernel itself is, then for other types, and all are compiled anew.
     """
-    found, open_ = {kernel.py_func}, [kernel.py_func]
-    while open_:
-        function = open_.pop()
+    found, unread = {kernel.py_func}, [kernel.py_func]
+    while unread:
+        function = unread.pop()
         named = (function.__globals__.get(name) for name in function.__code__.co_names)
-        new = {one.py_func for one in named if hasattr(one, "py_func")} - found
+        new = {
+            one.py_func for one in named
+            if hasattr(one, "py_func") and (getattr(kernel, "overloads", None) or not getattr(one, "overloads", None))
+        } - found
         found |= new
-        open_ += new
+        unread += new
     return found
 
 

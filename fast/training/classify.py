@@ -27,7 +27,7 @@ from fast.nn.spikes import Spikes
 from fast.training.activity import excite_silent_, is_silenced, regularisation
 from fast.training.conclusion import conclude, network_bytes
 from fast.training.dropout import kept_neurons
-from fast.training.epoch import Epoch, Progress, printed_line, silence
+from fast.training.epoch import Epoch, Progress, printed_line, silence_warning
 from fast.training.evaluation import Evaluable, Evaluation, correct, count_baseline, evaluate
 from fast.training.gradient_checks import LEGEND, certify, check_certificate, check_finite, smallest_kappa
 from fast.training.model import Classifier
@@ -173,7 +173,7 @@ class Classification:
         folder.append(entry)
         print(printed_line(entry, self.valid_name), flush=True)
         if entry["silent_steps"]:
-            print(f"warning: {silence(entry['silent_steps'], self.batches.per_epoch)}", flush=True)
+            print(f"warning: {silence_warning(entry['silent_steps'], self.batches.per_epoch)}", flush=True)
         if valid.accuracy > self.best["accuracy"] or self.settings.choose == "last":
             self.best = {"accuracy": valid.accuracy, "epoch": epoch, "network": self._parameters()}
         elif self.settings.patience and epoch - self.best["epoch"] >= self.settings.patience:

@@ -72,8 +72,8 @@ def printed_line(entry: dict[str, Any], valid: str = "valid") -> str:
     )
 
 
-def silence(silent: int, steps: int) -> str:
-    """The warning of an epoch some of whose steps had a silent layer."""
+def silence_warning(silent: int, steps: int) -> str:
+    """The warning that in `silent` of `steps` steps a layer was silent."""
     return (
         f"all neurons of a hidden layer were silent in {silent} of {steps} steps: no gradient passed; take smaller "
         "steps, or a seed with other weights"

@@ -25,7 +25,7 @@ from fast.solving import packing
 from fast.solving.problem import Problem
 from spec import Case, Connection, CrossEntropy, Network, Population, SpikeTimeMSE, SpikeTrains
 from tests.support.comparison import assert_not_all_zero, assert_same_results
-from tests.support.networks.busy import assert_bounded
+from tests.support.networks.busy import assert_average_counts, assert_bounded
 from tests.support.networks.layers import LOSSES, assert_batch_is_mean
 from tests.support.networks.strategies import families, seeded_case
 from tests.support.tolerances import U32, U64
@@ -199,3 +199,8 @@ def test_a_layer_may_emit_as_many_spikes_as_the_bound_and_no_more(
     monkeypatch.setattr(workspace, "_needed", {})
     monkeypatch.setattr(workspace, "FIRST_ROOM", first_room)
     assert_bounded(own, neurons, monkeypatch)
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["feed-forward", "recurrent"])
+def test_the_bound_is_that_of_the_average_in_each_trial(own: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert_average_counts(own, monkeypatch)

@@ -55,26 +55,55 @@ def test_times_and_neurons_may_come_as_a_pair() -> None:
     assert spikes.to_lists() == [[[1.0], [3.0]], [[], []]] and labels.tolist() == [2, 0]
 
 
-WRONG: dict[str, tuple[list, str]] = {
+def trial(times: Any, neurons: Any, label: Any = 0) -> list:
+    """One trial, after one without a fault."""
+    return [(([1.0], [0]), 0), ((times, neurons), label)]
+
+
+WRONG: dict[str, tuple[Any, str]] = {
     "none": ([], "`entries` must be at least one, got none"),
+    "a generator": ((n for n in [(([1.0], [0]), 0)]), "`entries` must be a list or a dataset of .* got generator"),
     "no label": ([(np.zeros(1, EVENTS),)], r"`entries\[0\]` must be events with `t` and `x`"),
     "no field": ([(np.zeros(1, [("t", int)]), 0)], r"`entries\[0\]` must be events with `t` and `x`"),
-    "lengths": ([(([1.0], [0]), 0), (([1.0], [0, 1]), 0)], r"`entries\[1\]` must be one neuron per time, 1, got 2"),
-    "halves": ([(([1.0], [0.5]), 0)], "`neurons` must be whole numbers, one per time"),
+    "lengths": (trial([1.0], [0, 1]), r"`entries\[1\]` must be one neuron per time, 1, got 2"),
+    "halves": (trial([1.0], [0.5]), r"`entries\[1\] neurons` must be whole numbers, got float64"),
     "neuron": (
-        [(([1.0], [1]), 0), (([1.0], [2]), 0)],
+        trial([1.0], [2]),
         r"`entries\[1\] neurons` must be from 0 to 1, since `size` is 2, got 2; raise `size`, or count neurons from 0",
     ),
-    "neuron below 0": ([(([1.0], [-1]), 0)], r"`entries\[0\] neurons` must be from 0 to 1, since `size` is 2, got -1"),
-    "NaN": ([(([1.0, np.nan], [0, 1]), 0)], r"`entries\[0\] times` must be finite numbers, got nan"),
-    "label in words": ([(([1.0], [1]), "zwei")], r"`entries\[0\] label` must be a whole number, got 'zwei'"),
-    "half a label": ([(([1.0], [1]), 0.5)], r"`entries\[0\] label` must be a whole number, got 0.5"),
+    "neuron below 0": (trial([1.0], [-1]), r"`entries\[1\] neurons` must be from 0 to 1, since `size` is 2, got -1"),
+    "NaN": (trial([1.0, np.nan], [0, 1]), r"`entries\[1\] times` must be finite, and at least 0, got nan"),
+    "a time below 0": (trial([-1.0], [0]), r"`entries\[1\] times` must be finite, and at least 0, got -1.0"),
+    "complex times": (trial([1.0 + 1.0j], [0]), r"`entries\[1\] times` must be real numbers, got complex128"),
+    "times as text": (trial(["0.1"], [0]), r"`entries\[1\] times` must be real numbers, got <U3"),
+    "times as bool": (trial([True], [0]), r"`entries\[1\] times` must be real numbers, got bool"),
+    "dates": (trial(np.array([5], "timedelta64[ms]"), [0]), r"`entries\[1\] times` must be real numbers, got time"),
+    "one number": (trial(5.0, 1), r"`entries\[1\] times` must be a row, one entry per spike, got a single number"),
+    "a table": (trial([[1.0]], [0]), r"`entries\[1\] times` must be a row, .* got an array of shape \[1, 1\]"),
+    "rows of two lengths": (trial([[1.0], []], [0, 0]), r"`entries\[1\] times` must be a row of real numbers, got "),
+    "label in words": (trial([1.0], [1], "zwei"), r"`entries\[1\] label` must be a whole number from 0, got 'zwei'"),
+    "half a label": (trial([1.0], [1], 0.5), r"`entries\[1\] label` must be a whole number from 0, got 0.5"),
+    "label below 0": (trial([1.0], [1], -1), r"`entries\[1\] label` must be a whole number from 0, got -1"),
+    "a long label": (trial([1.0], [1], 2**63), r"`entries\[1\] label` must be a whole number from 0"),
     "an image": ([(np.array([(1, 0, 0), (2, 1, 3)], IMAGE), 0)], r"`entries\[0\] y` must be one value in all events"),
-    "polarity": ([(np.array([(1, 0, 0), (2, 1, 1)], EVENTS), 0)], r"`entries\[0\] p` must be one value in all ev"),
+    "polarity": (
+        [(np.array([(1, 0, p)], EVENTS), 0) for p in (0, 1)], r"`entries\[1\] p` must be one value in all events",
+    ),
 }
 
 
 @pytest.mark.parametrize(("entries", "words"), WRONG.values(), ids=WRONG.keys())
-def test_what_is_no_event_is_named(entries: list, words: str) -> None:
+def test_what_is_no_event_is_named(entries: Any, words: str) -> None:
     with pytest.raises(SpecError, match=words):
         collate(entries, size=2, duration=10.0, unit="ms")
+
+
+def test_a_size_that_is_no_number_is_refused() -> None:
+    with pytest.raises(SpecError, match="`size` must be a whole number"):
+        collate([(([1.0], [0]), 0)], size="5", duration=10.0, unit="ms")  # type: ignore[arg-type]
+
+
+def test_tensors_that_learn_and_trials_without_spikes_are_entries() -> None:
+    times = torch.tensor([3.0, 1.0], requires_grad=True)
+    spikes, _ = collate([((times, torch.tensor([0, 1])), 0), (([], []), 1)], size=2, duration=10.0, unit="ms")
+    assert spikes.to_lists() == [[[3.0], [1.0]], [[], []]]

@@ -166,7 +166,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "empty": (lambda path: path.write_bytes(b""), "a readable HDF5 file"),
     "truncated": (lambda path: path.write_bytes(path.read_bytes()[:2000]), "a readable HDF5 file"),
     "text": (lambda path: path.write_text("<html>not here</html>"), "a readable HDF5 file"),
-    "no units": (damaged(drop_units), "`spikes/times`, `spikes/units`, `labels`"),
+    "no units": (damaged(drop_units), "one without `spikes/units`"),
     "too few labels": (damaged(drop_one_label), "96 times, 96 units, 95 labels"),
     "float labels": (damaged(float_labels), "record 0 units and label"),
     "label out of range": (damaged(set_label), "record 3 label` must be from 0 to 26, got 27"),
@@ -239,10 +239,11 @@ def test_a_dataset_of_frames_is_refused() -> None:
         SpikeData.of(frames, 4, 2, 1000.0)  # type: ignore[arg-type]
 
 
-def test_a_minute_and_numbers_from_1_raise_doubts() -> None:
+@pytest.mark.parametrize("duration", [0.9, 70_000.0])
+def test_odd_durations_and_numbers_from_1_raise_doubts(duration: float) -> None:
     from_1 = SpikeData([np.array([1.0])], [np.array([1])], np.array([2]), 4, 3)
-    assert doubts(from_1, 70_000.0) == [
-        "a trial lasts 70 s: times in a file must be in seconds, not in ms or us",
+    assert doubts(from_1, duration) == [
+        f"a trial lasts {duration:.4g} ms: did its times come in another unit? Files hold seconds",
         "the smallest label of the training trials is 2: they count from 0",
         "the smallest channel of the training trials is 1: they count from 0",
     ]

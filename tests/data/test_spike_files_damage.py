@@ -114,7 +114,7 @@ def one_label(value: int) -> Callable[[np.ndarray], np.ndarray]:
     return lambda before: np.where(np.arange(TRIALS) == 17, value, before)
 
 
-KEYS, READABLE = r"without one of them; `delayprop.write", "must be a readable HDF5 file of spikes"
+KEYS, READABLE = "must be a complete file of spikes, got one without `", "must be a readable HDF5 file of spikes"
 IN_ORDER = np.linspace(0.1, 0.3, 12)
 
 DAMAGES: dict[str, tuple[Change, str]] = {

@@ -26,13 +26,13 @@ def of_record(name: str, text: str, wrong: str) -> Fault:
 
 FAULTS = (
     (fault("a file that cannot be read", "except (OSError, TypeError", "except (TypeError"), "a page of the server"),
-    (fault("a name that is missing", "except KeyError:", "except EOFError:"), "other names"),
+    (fault("a name that is missing", "except KeyError as error:", "except EOFError as error:"), "other names"),
     (fault("no row at all", "TypeError, ValueError) as", "EOFError) as"), "one label for all"),
     (fault("numbers of records", "len(set(lengths.values())) > 1", "False"), "more labels than trials"),
     (fault("no record", "or not len(labels):", "or False:"), "no trial at all"),
     (fault("which record it is", '{path.name} record {n}"', '{path.name} record 0"'), "an infinite time"),
     (fault("which file it is", 'name = f"{path.name} ', 'name = f"the file\'s '), "an infinite time"),
-    (of_record("rows of one dimension", "if row.ndim != 1:", "if row.ndim == 0:"), "rows of two dimensions"),
+    (fault("rows of one dimension", "if row.ndim != 1:", "if row.ndim == 0:"), "rows of two dimensions"),
     (of_record("a unit for each time", "if len(times) != len(units):", "if False:"), "a time too many"),
     (
         of_record("units are whole numbers", "if not np.issubdtype(units.dtype, np.integer) or", "if False or"),
@@ -74,8 +74,7 @@ def read_by(file: str, source: str, folder: Path, monkeypatch: pytest.MonkeyPatc
     if file == "data/spike_files.py":
         monkeypatch.setattr(damage, "read_spike_file", module.read_spike_file)
         return
-    for name in ("check_record", "plain_times"):
-        monkeypatch.setattr(spike_files, name, getattr(module, name))
+    monkeypatch.setattr(spike_files, "check_record", module.check_record)
 
 
 @pytest.mark.parametrize(("planted", "name"), FAULTS, ids=[planted.name for planted, _ in FAULTS])

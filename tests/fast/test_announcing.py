@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import sys
-from types import SimpleNamespace
+from types import FunctionType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from numba.core.event import trigger_event
 
 from fast.cpu.forward import forward_sweep, forward_trial
 from fast.cpu.sorting import sort_by_bin
-from fast.physics.announcing import functions_of
+from fast.physics.announcing import to_compile
 
 
 class Screen(io.StringIO):
@@ -46,10 +46,23 @@ def test_each_kernel_has_a_bar(terminal: bool, monkeypatch: pytest.MonkeyPatch) 
     assert not shown.rpartition("\r")[2].strip(), "the line is free again"
 
 
-def test_the_bar_counts_the_functions_of_a_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_functions_of_an_earlier_kernel_do_not_count() -> None:
+    def before() -> None: ...
+    def after() -> None: ...
+
+    named = {
+        "early": SimpleNamespace(py_func=before, overloads={1: 1}),
+        "late": SimpleNamespace(py_func=after, overloads={}),
+    }
+    kernel = FunctionType(compile("early(), late()", "kernel", "exec"), named)
+    assert to_compile(SimpleNamespace(py_func=kernel, overloads={})) == {kernel, after}
+    assert to_compile(SimpleNamespace(py_func=kernel, overloads={1: 1})) == {kernel, before, after}
+
+
+def test_the_bar_counts_the_to_compile_a_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = Screen(terminal=True)
     monkeypatch.setattr(sys, "stderr", screen)
-    functions = functions_of(forward_sweep)
+    functions = to_compile(forward_sweep)
     names = {function.__name__ for function in functions}
     assert {"forward_sweep", "forward_trial", "collect"} < names and len(names) > 30
     inner = [SimpleNamespace(py_func=one) for one in functions if one.__name__ != "forward_sweep"]

@@ -187,6 +187,8 @@ def test_spikes_that_are_all_very_early_are_warned_of(unit: str, recwarn: pytest
     made = Spikes.from_events(times, np.zeros(50, int), size=1, duration=900.0, unit=unit)
     words = "all spikes lie in the first 0.8 of 900 ms: is `unit` the unit of their times?"
     assert [str(warning.message) for warning in recwarn] == ([words] if unit == "us" else [])
-    Spikes.from_events(np.zeros(9), np.zeros(9, int), size=1, duration=900.0)
-    assert len(recwarn) == (unit == "us"), "few spikes may be early"
+    Spikes.from_events(np.full(9, 0.1), np.zeros(9, int), size=1, duration=900.0)
+    Spikes.from_events(np.zeros(50), np.zeros(50, int), size=1, duration=900.0)
+    assert len(recwarn) == (unit == "us"), "few spikes may be early, and many at 0"
+    assert all(warning.filename == __file__ for warning in recwarn), "the line of the user"
     assert len(made.times) == 50

@@ -129,7 +129,8 @@ NEARLY = {
     "a task": (["--task", "yinyang"], "; did you mean `yin-yang`? (see --help)"),
     "an option": (["--task", "shd", "--hiden", "3"], "; did you mean `--hidden`? (see --help)"),
     "an option with its value": (["--task", "shd", "--delay-rl=3"], "; did you mean `--delay-lr`? (see --help)"),
-    "commas": (["--task", "shd", "--hidden", "8,8"], "'8,8'; separate the numbers by spaces (see --help)"),
+    "commas": (["--task", "shd", "--hidden", "8,8"], "'8,8'; separate numbers by spaces (see --help)"),
+    "a comma": (["--task", "shd", "--seed", "0,5"], "'0,5'; write a decimal point (see --help)"),
     "a value": (["--task", "shd", "--schedule", "cosin"], "; did you mean `cosine`? (see --help)"),
     "nothing near": (["--task", "xxxx"], "'spikes') (see --help)"),
 }

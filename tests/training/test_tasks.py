@@ -147,10 +147,20 @@ def test_own_files_are_learned(names: tuple[str, ...], tmp_path: Path) -> None:
     assert result["network"] == "7-16-2" and result["test_accuracy"] > 0.9
 
 
+def test_a_run_whose_labels_begin_with_1_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    times, units, labels = small_trials(64, 0)
+    for name in ("train", "test"):
+        write(tmp_path / f"{name}.h5", times, units, labels + 1)
+    data = [str(tmp_path / f"{name}.h5") for name in ("train", "test")]
+    options = ["--epochs", "1", "--hidden", "4", "--out", str(tmp_path / "run")]
+    assert main(["--task", "spikes", "--data", *data, *options]) in (0, 1)
+    assert "\nwarning: the smallest label of the training trials is 1: they count from 0\n" in capsys.readouterr().out
+
+
 def test_a_run_that_learned_nothing_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = ["--epochs", "1", "--hidden", "4", "--lr", "1e-6", "--out", str(tmp_path / "run")]
     assert main(["--task", "spikes", "--data", *own_files(tmp_path, ("train", "test")), *options]) == 1
-    assert "\nnot above spike counts, so exit code 1: " in capsys.readouterr().out
+    assert "\nthe network is not above spike counts: it has learned nothing from time\n" in capsys.readouterr().out
 
 
 def test_a_tenth_is_held_out_and_the_rest_is_all_there(tmp_path: Path) -> None:

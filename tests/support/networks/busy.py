@@ -41,3 +41,22 @@ def assert_bounded(recurrent: bool, neurons: int, monkeypatch: pytest.MonkeyPatc
     with bounded_spikes(), pytest.raises(ArithmeticError, match=f"more than {each - 1} spikes each in a trial of 20"):
         spikes_of(made)
     assert bool((spikes_of(made).times == free.times).all()), "outside there is no bound"
+
+
+def assert_average_counts(recurrent: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asserts that the bound holds for the average over neurons, and for each trial alone.
+
+    One of two neurons is silent, in one of three trials; in the other trials both are.
+    """
+    made = busy_layer(recurrent, 2)
+    with torch.no_grad():
+        made.w[0, 1] = 0.0
+    spikes = Spikes.from_trains([[[]], [[1.0, 4.0, 9.0]], [[]]], DURATION)
+    each = int(made(spikes).counts().max())
+    monkeypatch.setattr(bound, "PER_MS", 0.0)
+    monkeypatch.setattr(bound, "PER_TRIAL", each / 2)
+    with bounded_spikes():
+        assert made(spikes).counts().tolist() == [[0, 0], [each, 0], [0, 0]]
+    monkeypatch.setattr(bound, "PER_TRIAL", (each - 1) / 2)
+    with bounded_spikes(), pytest.raises(ArithmeticError, match="spikes each in a trial of 20 ms"):
+        made(spikes)
