@@ -24,10 +24,12 @@ def entry(folder: Path) -> dict:
     """
     options, result, log = records(folder)
     state, _ = Checkpoints(folder, own=False).load(partial(check_content, steps=math.inf))
+    tested = next(line for line in log if line["epoch"] == result["best_epoch"])
     return {
         **{name: value for name, value in options.items() if name not in HOW_IT_RAN},
         "network": result["network"], "best_epoch": result["best_epoch"], "test_accuracy": result["test_accuracy"],
-        "valid_accuracy": max(line["valid_accuracy"] for line in log), "count_baseline": result["count_baseline"],
+        "train_accuracy": tested["train_accuracy"], "valid_accuracy": tested["valid_accuracy"],
+        "count_baseline": result["count_baseline"],
         "seconds": round(sum(line["seconds"] for line in log), 1), "machine": platform.machine(),
         "state_sha256": digest(state["training"]),
     }

@@ -174,7 +174,7 @@ def add_all_tau(first, last, spikes, block, w, constants, full_adjoint_ring, rin
             there = moved(full_adjoint_ring, p * (ADJOINT + 1))
             X_before, Z_before = tau_back(
                 there[LAMBDA_V], there[LAMBDA_I], there[X], there[Y], there[Z], h, there[DRIVE], pm[lane], ps[lane],
-                lane, block.coefficients, block.rate, block.clock.terms,
+                lane, block, block.clock.terms,
             )
             weight = w[row + lane] if ring[2 * p] == ring[2 * p] else 0.0  # nan-ok: NaN marks a bin with own events
             of_mem[lane] += weight * X_before

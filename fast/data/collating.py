@@ -90,7 +90,7 @@ def separated(entries: Any, called: str = "entries", most: int = 2**31, bound: s
         if len(times) != len(neurons):
             raise SpecError(name, f"one neuron per time, {len(times)}", len(neurons), "give both alike")
         if len(times) and not (np.isfinite(times).all() and times.min() >= 0):
-            wrong = next(t for t in times.tolist() if not (math.isfinite(t) and t >= 0))
+            wrong = next(t for t in times.tolist() if not (math.isfinite(t) and t >= 0))  # nan-ok: it is refused
             raise SpecError(f"{name} times", "finite, and at least 0", wrong, "look at that entry of the dataset")
         if len(neurons) and not (0 <= neurons.min() and neurons.max() < most):
             outside = int(neurons.min() if neurons.min() < 0 else neurons.max())

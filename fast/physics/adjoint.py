@@ -101,8 +101,7 @@ def flow_back(adjoint, lane, h, g, block, terms, want_tau):
     adjoint[LAMBDA_I, lane] = I * b + V * h * polynomial(coefficients, PS_AB, lane, h, terms)
     if want_tau:
         X_before, Z_before = tau_back(
-            V, I, adjoint[X, lane], adjoint[Y, lane], adjoint[Z, lane], h, g, pm, ps, lane, coefficients, block.rate,
-            terms,
+            V, I, adjoint[X, lane], adjoint[Y, lane], adjoint[Z, lane], h, g, pm, ps, lane, block, terms
         )
         adjoint[X, lane], adjoint[Y, lane] = X_before, a * (adjoint[Y, lane] - pm * h * V)
         adjoint[Z, lane] = Z_before
@@ -117,16 +116,17 @@ def flow_back(adjoint, lane, h, g, block, terms, want_tau):
 
 
 @inlined
-def tau_back(V, I, X_after, Y_after, Z_after, h, g, pm, ps, lane, coefficients, rate, terms):
+def tau_back(V, I, X_after, Y_after, Z_after, h, g, pm, ps, lane, block, terms):
     """[tau-flow] The sensitivities `X, Z` of a lane, a time `h` before the given adjoint and its
     sensitivities; `g`: as in `flow_back`."""
+    coefficients = block.coefficients
     b = polynomial(coefficients, B, lane, h, terms)
     k = pm * h * polynomial(coefficients, AB, lane, h, terms)
     aab = h * h * polynomial(coefficients, AAB, lane, h, terms)
     abb = h * h * polynomial(coefficients, ABB, lane, h, terms)
     X_before = X_after * b + Y_after * k + V * (k - pm * pm * aab)
     Z_before = b * (Z_after - ps * h * I) - ps * ps * abb * V
-    if rate >= 0.0:
+    if block.rate >= 0.0:
         rab = h * h * polynomial(coefficients, RAB, lane, h, terms)
         raab = h * h * h * polynomial(coefficients, RAAB, lane, h, terms)
         rabb = h * h * h * polynomial(coefficients, RABB, lane, h, terms)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from fast.data.spike_data import SpikeData, doubts
+from fast.data.spike_data import SpikeData
 from fast.data.spike_files import read_spike_file
 from fast.tasks.braille import DATA
 from fast.train import main
@@ -237,15 +237,3 @@ def test_a_dataset_of_frames_is_refused() -> None:
     frames = [(np.zeros((10, 4)), 0)]
     with pytest.raises(SpecError, match=r"`dataset\[0\]` must be events with `t` and `x`, or times"):
         SpikeData.of(frames, 4, 2, 1000.0)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("duration", [0.9, 70_000.0])
-def test_odd_durations_and_numbers_from_1_raise_doubts(duration: float) -> None:
-    from_1 = SpikeData([np.array([1.0])], [np.array([1])], np.array([2]), 4, 3)
-    assert doubts(from_1, duration) == [
-        f"a trial lasts {duration:.4g} ms: did its times come in another unit? Files hold seconds",
-        "the smallest label of the training trials is 2: they count from 0",
-        "the smallest channel of the training trials is 1: they count from 0",
-    ]
-    from_0 = SpikeData([np.array([1.0]), np.array([])], [np.array([0]), np.array([], int)], np.array([2, 0]), 4, 3)
-    assert doubts(from_0, 60_000.0) == []
