@@ -132,7 +132,7 @@ NEARLY = {
     "commas": (["--task", "shd", "--hidden", "8,8"], "'8,8'; separate numbers by spaces (see --help)"),
     "a comma": (["--task", "shd", "--seed", "0,5"], "'0,5'; write a decimal point (see --help)"),
     "a value": (["--task", "shd", "--schedule", "cosin"], "; did you mean `cosine`? (see --help)"),
-    "nothing near": (["--task", "xxxx"], "'spikes') (see --help)"),
+    "nothing near": (["--task", "xxxx"], ") (see --help)"),
 }
 
 
