@@ -37,7 +37,7 @@ test-all: setup ## run every test that needs no GPU
 	@$(PY) -m pytest -n $(WORKERS) --dist worksteal -m "not gpu" $(ARGS)
 
 report: setup ## run every check and write the verification report, verification/verification.html
-	@echo "report: every check, then verification/verification.html; 10 to 15 minutes (ARGS=--quick: about one)"
+	@echo "report: every check, then verification/verification.html; 6 to 10 minutes (ARGS=--quick: about one)"
 	@$(PY) -m reports $(ARGS)
 
 test-gpu: setup ## run the tests that need a GPU; make EXTRAS=dev,cuda test-gpu installs what they need

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RECORD, PAGE, PDF = "verification.json", "verification.html", "verification.pdf"
 STUDIES = {name: ROOT / "results" / f"{name}.json" for name in ("grid", "conformance")}
 WORKERS = 2
-DURATIONS = {True: "60 to 90 seconds", False: "10 to 15 minutes"}
+DURATIONS = {True: "60 to 90 seconds", False: "6 to 10 minutes"}
 """By `quick`, on two cores that do nothing else: half the CPU time, and the ends of a run."""
 
 

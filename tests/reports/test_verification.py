@@ -110,7 +110,7 @@ def test_checks_that_break_off_are_an_error(
 
 
 @pytest.mark.parametrize(("options", "words"), [
-    ([], "all networks; --quick takes few: 10 to 15 minutes"),
+    ([], "all networks; --quick takes few: 6 to 10 minutes"),
     (["--quick"], "few networks per check: 60 to 90 seconds"),
 ])
 def test_the_duration_is_told_before_the_run(
