@@ -15,7 +15,7 @@ from reports.page import FAULTS, FIGURES, FIRST, pictures, verdict
 from reports.record import Verification
 
 A4 = (8.27, 11.69)  # inches
-LINES = 60  # per page of text
+WIDTH, LINES = 100, 70  # of a page of text, characters
 
 
 def save_pdf(record: Verification, path: Path) -> None:
@@ -40,10 +40,10 @@ def save_pdf(record: Verification, path: Path) -> None:
 def _lines(record: Verification) -> list[str]:
     about = record.about
     made = f"{verdict(record)}. Made {about['made']}, commit {about['commit']}."
-    found = ["delayprop: verification report", made, ""]
+    found = ["delayprop: verification report", *textwrap.wrap(made, WIDTH), ""]
     for check in record.checks:
         worst = "" if check["worst"] is None else f"worst {number(check['worst'])} of {number(check['limit'])}, "
         counted = f"{check['cases']} cases, controls {check['caught']} of {check['controls']}"
         found.append(f"{check['number']:2d} {check['title']}: {MARKS[check['status']]} {check['status']}")
-        found += textwrap.wrap(f"   {check['criterion']}; {worst}{counted}", 100, subsequent_indent="   ")
+        found += textwrap.wrap(f"   {check['criterion']}; {worst}{counted}", WIDTH, subsequent_indent="   ")
     return found

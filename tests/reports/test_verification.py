@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from reports import command
+from reports import command, pdf
 from reports.__main__ import main
 from reports.cards import number
 from reports.page import html, verdict
@@ -41,6 +41,7 @@ def test_a_green_record_is_a_green_page(tmp_path: Path, capsys: pytest.CaptureFi
     assert f"{ALL} of {ALL} checks are green." in page and "c0ffee" in page
     for check in CHECKS:
         assert f'id="check-{check.number}"' in page and check.title.replace("'", "&#x27;") in page
+    assert max(map(len, pdf._lines(read(record(tmp_path))))) <= pdf.WIDTH
     assert page.count("3.2e-13") == ALL and (tmp_path / command.PDF).read_bytes().startswith(b"%PDF")
     assert f"{ALL} of {ALL} checks are green" in capsys.readouterr().out
 
