@@ -106,8 +106,8 @@ def separated(entries: Any, called: str = "entries", most: int = 2**31, bound: s
 def _row(name: str, values: Any, kinds: str, expected: str) -> np.ndarray:
     """Numbers of one row. Without any, they may be of any kind."""
     try:
-        row = np.asarray(values.detach() if isinstance(values, Tensor) else values)
-    except (TypeError, ValueError) as error:
+        row = np.asarray(values)
+    except (TypeError, ValueError, RuntimeError) as error:  # a tensor that learns: its gradient would be lost
         raise SpecError(name, f"a row of {expected}", Verbatim(error), "look at that entry of the dataset") from None
     if row.ndim != 1:
         got = Verbatim("a single number" if row.ndim == 0 else f"an array of shape {list(row.shape)}")

@@ -103,7 +103,9 @@ def test_a_size_that_is_no_number_is_refused() -> None:
         collate([(([1.0], [0]), 0)], size="5", duration=10.0, unit="ms")  # type: ignore[arg-type]
 
 
-def test_tensors_that_learn_and_trials_without_spikes_are_entries() -> None:
-    times = torch.tensor([3.0, 1.0], requires_grad=True)
-    spikes, _ = collate([((times, torch.tensor([0, 1])), 0), (([], []), 1)], size=2, duration=10.0, unit="ms")
+def test_tensors_and_trials_without_spikes_are_entries_and_no_gradient_is_lost() -> None:
+    times, neurons = torch.tensor([3.0, 1.0]), torch.tensor([0, 1])
+    spikes, _ = collate([((times, neurons), 0), (([], []), 1)], size=2, duration=10.0, unit="ms")
     assert spikes.to_lists() == [[[3.0], [1.0]], [[], []]]
+    with pytest.raises(SpecError, match=r"`entries\[0\] times` must be a row of real numbers, got .* requires grad"):
+        collate([((times.requires_grad_(), neurons), 0)], size=2, duration=10.0, unit="ms")
