@@ -18,7 +18,7 @@ STYLE = """
 .distances ul { list-style: none; margin: 0; padding: 0; }
 .distances h4 { margin: 0.5rem 0 0.1rem; font-size: 0.85rem; color: var(--faint); break-after: avoid; }
 .distances a { color: inherit; text-decoration: none; } .distances a:hover { text-decoration: underline; }
-.distances .row { display: grid; grid-template-columns: 15.5rem 1fr 5.2rem; column-gap: 0.6rem; align-items: center;
+.distances .row { display: grid; grid-template-columns: 15.5rem 1fr 5.2rem; column-gap: 1.3rem; align-items: center;
                   break-inside: avoid; padding: 0.06rem 0.2rem; border-left: 4px solid transparent; }
 .distances .value { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .distances .track { position: relative; height: 1.25rem; border-bottom: 1px solid var(--line); }
