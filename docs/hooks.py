@@ -205,9 +205,9 @@ def runs(path: Path) -> str:
 
 
 def delays(entry: dict[str, Any]) -> str:
-    """The kind of delays of a run, and whatever else it learns otherwise than usual."""
+    """The kind of delays of a run, and what it learns less or more than usual besides."""
     if entry["freeze_delays"]:
         return "none" if entry["delay"] == 0 else "as drawn"
-    if entry.get("freeze_weights"):  # runs of before lack the newer settings
+    if entry.get("freeze_weights"):  # old runs lack the newer settings
         return "learned, weights as drawn"
     return "learned, with time constants" if entry.get("learn_constants") else "learned"

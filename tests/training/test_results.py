@@ -5,30 +5,32 @@ from __future__ import annotations
 import json
 import re
 import statistics
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from docs.hooks import delays
-from fast.tasks import yin_yang
+from fast.tasks import shd, yin_yang
 from fast.train import main as train
 from fast.training.intervals import wilson_interval
 from results.__main__ import main as results
 from tests import ROOT
 
 SAID = {
-    "yin-yang": ("yin-yang.jsonl", 10, {"no delays": "none"}),
+    "yin-yang": ("yin-yang.jsonl", 10, {"no delays": "none", "weights as drawn": "learned, weights as drawn"}),
     "braille": ("braille.jsonl", 5, {"delays as drawn": "as drawn"}),
     "shd": ("shd-kinds.jsonl", 3, {"delays as drawn": "as drawn", "no delays": "none"}),
 }
 """Task, and file, number of seeds, and the controls: their words in the README, kind of delays."""
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+RECORDS = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
 
 
 def accuracies(name: str, kind: str, seeds: int) -> list[float]:
     """Test accuracies in per cent, by seed."""
     lines = (ROOT / "results" / name).read_text(encoding="utf-8").splitlines()
-    entries = sorted((one for one in map(json.loads, lines) if delays(one) == kind), key=lambda one: one["seed"])
+    entries = [entry for entry in map(json.loads, lines) if delays(entry) == kind]
     assert [entry["seed"] for entry in entries] == list(range(seeds)), "every seed must be there once"
     assert len({(entry["epochs"], entry["lr"], entry["delay_lr"], entry["network"]) for entry in entries}) == 1
     return [100 * entry["test_accuracy"] for entry in entries]
@@ -53,6 +55,30 @@ def test_the_readme_says_what_the_run_on_shd_reached() -> None:
     assert lstm["network"] == "lstm" and lstm["data_sha256"] == entry["data_sha256"]
     own = f"{entry['epochs']} epochs | {100 * entry['test_accuracy']:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
     assert f"{own} | LSTM of torch: {100 * lstm['test_accuracy']:.1f} % |" in README
+
+
+@pytest.mark.parametrize("kind", ["learned", "as drawn", "none"])
+def test_the_table_of_kinds_of_delays_has_every_run(kind: str) -> None:
+    lines = (ROOT / "results" / "shd-kinds.jsonl").read_text(encoding="utf-8").splitlines()
+    test = accuracies("shd-kinds.jsonl", kind, 3)
+    train = [100 * entry["train_accuracy"] for entry in map(json.loads, lines) if delays(entry) == kind]
+    cells = " | ".join(f"{of_test:.1f} % ({of_train:.1f})" for of_test, of_train in zip(test, train, strict=True))
+    found = re.search(rf"^\| {kind}.*? \| (.+) \|$", RECORDS.split("`shd-kinds.jsonl`, test")[1], re.MULTILINE)
+    assert found is not None and found[1] == f"{cells} | {statistics.mean(test):.1f} %"
+
+
+def test_the_table_of_what_was_tried_has_the_run_of_the_preset() -> None:
+    entry = json.loads((ROOT / "results" / "shd.jsonl").read_text(encoding="utf-8"))
+    train, valid, test = (f"{100 * entry[f'{split}_accuracy']:.1f} %" for split in ("train", "valid", "test"))
+    row = re.search(r"^\| \*\*the preset\*\*.*?\| (.+) \|$", RECORDS, re.MULTILINE)
+    assert row is not None and row[1] == f"{entry['epochs']} | {train} | {valid} (one in 20) | {test}"
+
+
+def test_the_preset_is_that_of_the_recorded_run() -> None:
+    entry = json.loads((ROOT / "results" / "shd.jsonl").read_text(encoding="utf-8"))
+    preset = asdict(shd.PRESETS["best"])
+    preset.update(choose="last", hidden=list(preset["hidden"]))
+    assert {name: entry[name] for name in preset if name != "test"} == {n: v for n, v in preset.items() if n != "test"}
 
 
 def test_a_line_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
