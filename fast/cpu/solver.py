@@ -93,19 +93,20 @@ def solve(problem: Problem) -> Solved:
     delays = packing.delays(problem)
     layer, behind = packing.layer(problem, delays, int(delays.longest))
     arriving, order = _arriving(problem, layer.ticks)
-    trains, swept = _swept(problem, _as_arrays(arriving), _as_arrays(layer))
+    trains, swept = _swept(problem, arriving, _as_arrays(layer))
     return solved(problem, layer, behind, order, trains, swept)
 
 
 def _arriving(problem: Problem, ticks: Ticks) -> tuple[Arriving, Tensor]:
     """Arriving spikes up to `T` as kernels read them, and the number of each in the problem."""
-    bin_, rest = packing.split(problem.times, problem)
-    starts, counts = np.empty(problem.trials + 1, np.int64), np.empty(problem.clock.last + 2, np.int64)
-    order, source = np.empty(len(bin_), np.int64), np.empty(len(bin_), np.int32)
-    sort_by_bin(bin_.numpy(), problem.offsets.numpy(), counts, starts, order, source)
-    kept, sources = (torch.from_numpy(part[: starts[-1]]) for part in (order, source))
-    bin_, rest = bin_.index_select(0, kept), rest.index_select(0, kept)
-    return Arriving(torch.from_numpy(starts), bin_, packing.instants(bin_, rest, ticks), sources), kept
+    n = len(problem.times)
+    counts, order = np.empty(problem.clock.last + 2, np.int64), np.empty(n, np.int64)
+    found = Arriving(
+        np.empty(problem.trials + 1, np.int64), np.empty(n, np.int32), np.empty(n, ticks.kind), np.empty(n, np.int32)
+    )
+    sort_by_bin(problem.times.numpy(), problem.offsets.numpy(), 1.0 / problem.width, ticks, counts, found, order)
+    kept = found.offsets[-1]
+    return Arriving(found.offsets, *(part[:kept] for part in found[1:])), torch.from_numpy(order[:kept])
 
 
 def _swept(problem: Problem, arriving: Arriving, layer: Layer) -> tuple[Trains, Swept]:
@@ -116,7 +117,7 @@ def _swept(problem: Problem, arriving: Arriving, layer: Layer) -> tuple[Trains, 
     pieces = pieces_of(problem.trials, clock.last + 1, blocks, layer.copies > 0)
     per_train = spikes_per_train(problem)
 
-    def sweep(piece: Piece) -> tuple[Emitted, np.ndarray]:
+    def sweep(piece: Piece) -> PieceSpikes:
         neurons = post if layer.copies else min(LANES, post - piece.blocks.start * LANES)
         most = int(neurons * per_train)
         given = piece.first, piece.last, arriving, under_way, layer, clock, record, most
@@ -128,22 +129,24 @@ def _swept(problem: Problem, arriving: Arriving, layer: Layer) -> tuple[Trains, 
             raise too_many(problem)
         if stuck != NONE:
             raise too_fast(stuck)
-        return emitted, ends
+        # A copy without the free room of the buffers, since it is kept until the backward pass.
+        return PieceSpikes(Emitted(*(part[: ends[-1]].copy() for part in emitted)), ends)
 
-    spikes, trials = [], []
-    for piece, (emitted, ends) in zip(pieces, in_threads(sweep, pieces), strict=True):
-        # Copies without the free room of the buffers, since they are kept until the backward pass.
-        spikes.append(PieceSpikes(Emitted(*(part[: ends[-1]].copy() for part in emitted)), ends))
-        trials.append(np.repeat(np.arange(piece.first, piece.last), np.diff(ends, prepend=0)))
-    found = [np.concatenate(parts) for parts in zip(*(own.emitted for own in spikes), strict=True)]
-    offsets, rank = np.empty(problem.trials * post + 1, np.int64), np.empty(len(found[0]), np.int64)
-    # The spikes of one train are in order of time already.
-    sort_by_train(np.concatenate(trials) * post + found[0], offsets, rank)
-    by_train = [np.empty_like(part) for part in found]
-    for placed, part in zip(by_train, found, strict=True):
-        placed[rank] = part
-    trains = Trains(*map(torch.from_numpy, (offsets, *by_train)))
+    spikes = in_threads(sweep, pieces)
+    trains, rank = _by_train(spikes, pieces, problem.trials, post)
     return trains, Swept(arriving, layer, clock, pieces, spikes, rank, torch.from_numpy(record))
+
+
+def _by_train(spikes: list[PieceSpikes], pieces: list[Piece], trials: int, post: int) -> tuple[Trains, np.ndarray]:
+    """The spikes of all pieces by (trial, neuron), and the place there of each."""
+    found = Emitted(*(np.concatenate(parts) for parts in zip(*(own.emitted for own in spikes), strict=True)))
+    trial = np.concatenate([np.arange(piece.first, piece.last) for piece in pieces])
+    edges = np.cumsum([0, *(own.ends[-1] for own in spikes[:-1])])
+    ends = np.concatenate([edge + own.ends for edge, own in zip(edges, spikes, strict=True)])
+    offsets, rank = np.empty(trials * post + 1, np.int64), np.empty(len(found.bin), np.int64)
+    by_train = Emitted(*(np.empty_like(part) for part in found))
+    sort_by_train(found, trial, ends, post, offsets, rank, by_train)
+    return Trains(*map(torch.from_numpy, (offsets, *by_train))), rank
 
 
 def _as_arrays(packed: Any) -> Any:

@@ -1,54 +1,76 @@
 """Stable counting sorts: arriving spikes by (trial, bin), emitted spikes by train.
 
-torch sorts by comparison, which takes longer than the kernels of a small layer.
+torch sorts by comparison, which takes longer than the kernels of a small layer, and every call of
+torch or NumPy takes as long as some ten solved bins.
 """
 
 from __future__ import annotations
 
 from fast.physics.compiling import outermost
+from fast.physics.instants import instant_of
 
 
 @outermost
-def sort_by_bin(bin_, offsets, counts, starts, order, source):
-    """Sort arriving spikes by (trial, bin), without the spikes after `T`.
+def sort_by_bin(times, offsets, per_ms, ticks, counts, arriving, order):
+    """Sort arriving spikes by (trial, bin), without the spikes after the last bin.
 
-    `bin_ [n], offsets [trials * sources + 1]`: bin of each spike, start of each train. `counts
-    [last + 2]`: scratch. Fills `starts [trials + 1]`, and `order, source` up to `starts[trials]`:
-    number and source of each sorted spike.
+    Fills `arriving`, and `order`, the number of each sorted spike; both up to the last of
+    `arriving.offsets`, which is the count of the spikes that are kept.
+
+    Args:
+        times: `[n]`, ms; `offsets [trials * sources + 1]`: start of each train.
+        per_ms: bins per ms, a power of two, so that nothing rounds.
+        counts: `[last + 2]`, scratch.
     """
-    trials, last, n = starts.size - 1, counts.size - 2, 0
+    starts, trials, last, n = arriving.offsets, arriving.offsets.size - 1, counts.size - 2, 0
     sources = (offsets.size - 1) // trials
     for trial in range(trials):
         starts[trial], first = n, trial * sources
         counts[:] = 0
         for k in range(offsets[first], offsets[first + sources]):
-            if bin_[k] <= last:
-                counts[bin_[k] + 1] += 1
+            if times[k] * per_ms < last + 1:
+                counts[int(times[k] * per_ms) + 1] += 1
         for b in range(1, counts.size):
             counts[b] += counts[b - 1]
         for s in range(sources):
             for k in range(offsets[first + s], offsets[first + s + 1]):
-                if bin_[k] <= last:
-                    order[n + counts[bin_[k]]], source[n + counts[bin_[k]]] = k, s
-                    counts[bin_[k]] += 1
+                if times[k] * per_ms < last + 1:
+                    b = int(times[k] * per_ms)
+                    place = n + counts[b]
+                    counts[b] += 1
+                    order[place], arriving.source[place], arriving.bin[place] = k, s, b
+                    arriving.time[place] = instant_of(b, times[k] * per_ms - b, ticks)
         n += counts[last]
     starts[trials] = n
 
 
 @outermost
-def sort_by_train(train, offsets, rank):
-    """Sort emitted spikes by `train [n]`.
+def sort_by_train(emitted, trial, ends, post, offsets, rank, by_train):
+    """Sort emitted spikes by (trial, neuron).
 
-    Fills `offsets [trains + 1]`, the start of each train, and `rank [n]`, the place of each spike.
+    Fills `offsets [trials * post + 1]`, the start of each train; `rank [n]`, the place of each
+    spike; and `by_train`, the spikes in order.
+
+    Args:
+        emitted: in runs of spikes of one trial, in which each train is in order of time.
+        trial, ends: of each run, its trial, and its end in `emitted`.
     """
-    offsets[:] = 0
-    for n in range(train.size):
-        offsets[train[n] + 1] += 1
+    offsets[:], n = 0, 0
+    for run in range(ends.size):
+        while n < ends[run]:
+            offsets[trial[run] * post + emitted.neuron[n] + 1] += 1
+            n += 1
     for t in range(1, offsets.size):
         offsets[t] += offsets[t - 1]
-    for n in range(train.size):
-        rank[n] = offsets[train[n]]
-        offsets[train[n]] += 1
+    n = 0
+    for run in range(ends.size):
+        while n < ends[run]:
+            train = trial[run] * post + emitted.neuron[n]
+            place = offsets[train]
+            offsets[train] += 1
+            rank[n], by_train.neuron[place], by_train.bin[place] = place, emitted.neuron[n], emitted.bin[n]
+            by_train.rest[place], by_train.I[place] = emitted.rest[n], emitted.I[n]
+            n += 1
     for t in range(offsets.size - 1, 0, -1):  # each start has become the start of the next train
         offsets[t] = offsets[t - 1]
     offsets[0] = 0

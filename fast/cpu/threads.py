@@ -16,7 +16,6 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple, TypeVar
 
-import numpy as np
 import torch
 
 PIECES = 16  # at least, if there are enough trials
@@ -42,7 +41,7 @@ def pieces_of(trials: int, bins: int, blocks: int, together: bool) -> list[Piece
     """
     each = blocks if together else 1
     chunks = min(trials, -(-PIECES * each // blocks), -(-trials * bins // BINS_PER_PIECE))
-    edges = np.linspace(0, trials, chunks + 1).astype(int).tolist()
+    edges = [trials * n // chunks for n in range(chunks + 1)]
     starts = range(0, blocks, each)
     return [Piece(slice(start, start + each), first, last) for start in starts for first, last in pairwise(edges)]
 

@@ -43,6 +43,11 @@ class Ticks(NamedTuple):
     tick: float
     one: float
 
+    @property
+    def kind(self) -> type[np.signedinteger]:
+        """The type of an instant."""
+        return np.int32 if self.turn < 2**31 else np.int64
+
 
 def ticks_for(longest: int, dtype: type, width: float) -> Ticks:
     """The ticks of a layer; `longest`: its longest delay, in whole bins.
@@ -123,7 +128,7 @@ def in_bins(rest, ticks):
 @inlined
 def to_tick(x, latest, ticks):
     """An instant of a bin rounded to a tick, at most `latest`, and before the end of the bin."""
-    exact = x / ticks.tick
+    exact = x * (ticks.rest + 1)
     rest = math.floor(exact)
     if exact - rest >= 0.5 and rest < ticks.rest and (rest + 1.0) * ticks.tick <= latest:
         rest += 1.0
@@ -134,6 +139,12 @@ def to_tick(x, latest, ticks):
 def time_of(bin_, x, ticks):
     """The instant of a spike in a bin, at a whole tick `x` within it."""
     return ((int(bin_) << ticks.bits) & ticks.turn) | int(x / ticks.tick)
+
+
+@inlined
+def instant_of(bin_, rest, ticks):
+    """The instant of a spike in a bin, whose rest is rounded to a tick before its end."""
+    return ((int(bin_) << ticks.bits) & ticks.turn) | int(min(np.rint(rest * (ticks.rest + 1)), float(ticks.rest)))
 
 
 @inlined

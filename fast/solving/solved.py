@@ -187,15 +187,16 @@ def _of_synapses(sums: Tensor, layer: Layer, behind: Behind) -> tuple[Tensor, Te
     adjoint taken back to the spikes, and `behind` takes it on to the arrivals."""
     of_V, of_I, *more = (unpacked(part, layer.post) for part in sums.split(LANES, dim=2))
     pm, ps = (layer.constants[:, n].flatten()[: layer.post] for n in (0, 1))
-    lambda_V, lambda_I = behind.a * of_V, behind.b * of_I + ps * behind.ab * of_V
-    difference = lambda_V - lambda_I
+    # In place, since new memory takes longer than the arithmetic.
+    lambda_I = (behind.ab * of_V).mul_(ps).addcmul_(behind.b, of_I)
+    difference = (behind.a * of_V).sub_(lambda_I)
     if behind.ra is not None and behind.rab is not None:
         of_g, among_events, difference_among_events = more
         lambda_I += among_events - pm * ps * behind.rab * of_g
         difference += difference_among_events + pm * (ps * behind.rab - behind.ra) * of_g
     w, exists = unpacked(layer.synapses.w, layer.post), unpacked(layer.synapses.delay, layer.post) >= 0
     # [arrival-w] -tau_syn lambda_I; [arrival-d] w (lambda_V - lambda_I)
-    return torch.where(exists, -lambda_I / ps, 0.0), w * difference
+    return lambda_I.div_(-ps).masked_fill_(~exists, 0.0), difference.mul_(w)
 
 
 def too_fast(neuron: int) -> ArithmeticError:

@@ -130,8 +130,8 @@ FAULTS = (
         "flipped sign of the delay gradient",
         "fast",
         "solving/solved.py",
-        "0.0), w * difference",
-        "0.0), -w * difference",
+        "difference.mul_(w)",
+        "difference.mul_(-w)",
     ),
     Fault(
         "same slope before and after the reset",
@@ -151,8 +151,8 @@ FAULTS = (
         "no tau_syn in the weight gradient",
         "fast",
         "solving/solved.py",
-        "-lambda_I / ps, 0.0",
-        "-lambda_I, 0.0",
+        "lambda_I.div_(-ps)",
+        "lambda_I.neg_()",
     ),
     Fault(
         "delay cut to whole ms",
@@ -193,8 +193,8 @@ FAULTS = (
         "lambda_V left out of the delay gradient",
         "fast",
         "solving/solved.py",
-        "0.0), w * difference",
-        "0.0), -w * lambda_I",
+        "difference.mul_(w)",
+        "lambda_I.mul(ps * w)  # which is divided by -ps",
     ),
     Fault(
         "reset gradient from the wrong side of the spike",

@@ -1,0 +1,78 @@
+"""Spikes sorted on the CPU, against torch and NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fast.cpu.emitted import Emitted
+from fast.cpu.sorting import sort_by_bin, sort_by_train
+from fast.physics.instants import ticks_for
+from fast.physics.layout import Arriving
+from fast.solving import packing
+from fast.solving.problem import Problem
+
+WIDTH, DURATION = 0.5, 9.75
+
+
+def problem_of(times: np.ndarray, offsets: np.ndarray, trials: int, sources: int, dtype: type) -> Problem:
+    w = torch.zeros(sources, 1, dtype=torch.float32 if dtype is np.float32 else torch.float64)
+    constants = tuple(torch.tensor([value], dtype=w.dtype) for value in (20.0, 5.0, 1.0, 0.0))
+    return Problem(
+        times=torch.from_numpy(times), offsets=torch.from_numpy(offsets), trials=trials, sources=sources,
+        duration=DURATION, w=w, d=w, exists=None, constants=constants, readout=None, bin_width=WIDTH,
+    )
+
+
+@given(st.sampled_from([np.float32, np.float64]), st.integers(0, 2000), st.integers(1, 4), st.integers(1, 5),
+       st.integers(0, 2**32))
+def test_arriving_spikes_are_split_as_those_of_a_gpu(
+    dtype: type, longest: int, trials: int, sources: int, seed: int
+) -> None:
+    """By torch: some at edges of bins and just before them, some after the last bin."""
+    random = np.random.default_rng(seed)
+    counts = random.integers(0, 6, trials * sources)
+    times = random.uniform(0, 1.2 * DURATION, counts.sum())
+    times = np.where(random.random(len(times)) < 0.3, np.round(times), times)
+    times = np.where(random.random(len(times)) < 0.1, np.nextafter(np.round(times), 0.0), times)
+    offsets = np.cumsum([0, *counts])
+    problem, ticks = problem_of(times, offsets, trials, sources, dtype), ticks_for(longest, dtype, WIDTH)
+    bin_, rest = packing.split(problem.times, problem)
+    time = packing.instants(bin_, rest, ticks).numpy()
+    last, n = problem.clock.last, len(times)
+    found = Arriving(
+        np.empty(trials + 1, np.int64), np.empty(n, np.int32), np.empty(n, ticks.kind), np.empty(n, np.int32)
+    )
+    order = np.empty(n, np.int64)
+    sort_by_bin(times, offsets, 1 / WIDTH, ticks, np.empty(last + 2, np.int64), found, order)
+    train = np.repeat(np.arange(trials * sources), counts)
+    expected = np.lexsort((train, bin_.numpy(), train // sources))
+    expected = expected[bin_.numpy()[expected] <= last]
+    kept = found.offsets[-1]
+    assert order[:kept].tolist() == expected.tolist()
+    assert found.bin[:kept].tolist() == bin_.numpy()[expected].tolist()
+    assert found.time[:kept].tolist() == time[expected].tolist()
+    assert found.source[:kept].tolist() == (train % sources)[expected].tolist()
+    assert np.diff(found.offsets).tolist() == np.bincount(train[expected] // sources, minlength=trials).tolist()
+
+
+@given(st.integers(1, 4), st.integers(1, 5), st.integers(0, 2**32))
+def test_emitted_spikes_are_sorted_by_train(trials: int, post: int, seed: int) -> None:
+    """Runs of several pieces: blocks of neurons one after the other, each over all trials."""
+    random = np.random.default_rng(seed)
+    runs = [(trial, random.integers(0, post, random.integers(0, 6))) for _ in range(2) for trial in range(trials)]
+    neuron = np.concatenate([part for _, part in runs]).astype(np.int32)
+    trial, n = np.array([trial for trial, _ in runs]), len(neuron)
+    numbers = np.arange(n)
+    emitted = Emitted(neuron, numbers.astype(np.int32), numbers.astype(np.float32), numbers.astype(float))
+    by_train, rank = Emitted(*(np.empty_like(part) for part in emitted)), np.empty(n, np.int64)
+    offsets = np.empty(trials * post + 1, np.int64)
+    sort_by_train(emitted, trial, np.cumsum([len(part) for _, part in runs]), post, offsets, rank, by_train)
+    train = np.repeat(trial, [len(part) for _, part in runs]) * post + neuron
+    order = np.argsort(train, kind="stable")
+    assert np.diff(offsets).tolist() == np.bincount(train, minlength=trials * post).tolist()
+    assert rank[order].tolist() == list(range(n))
+    for sorted_, part in zip(by_train, emitted, strict=True):
+        assert sorted_.tolist() == part[order].tolist()
