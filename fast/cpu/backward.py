@@ -19,7 +19,8 @@ import numpy as np
 from fast.cpu.arrivals import SIDE_BY_SIDE, ring_places
 from fast.cpu.emitted import Emitted
 from fast.cpu.intrinsics import pointer
-from fast.cpu.lookup import LookupScratch, look_up_plain, look_up_special, lookup_scratch
+from fast.cpu.lookup import LookupScratch, look_up_plain, lookup_scratch
+from fast.cpu.special_lookup import look_up_special
 from fast.cpu.vector_step import publish, publish_full, retreat, retreat_full
 from fast.physics.adjoint import ADJOINT, BlockAdjoint, Events
 from fast.physics.compiling import allocating, compiled, inlined, outermost

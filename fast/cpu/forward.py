@@ -27,6 +27,7 @@ from fast.cpu.deposit import (
     scratch_pointers,
 )
 from fast.cpu.emitted import TOO_MANY, USUAL, no_spikes, with_room
+from fast.cpu.gaps import GapScratch, arrivals_with_gaps, gap_scratch, put_in_order
 from fast.cpu.intrinsics import CELL, link_of, pointer
 from fast.cpu.vector_step import advance, integrate, step
 from fast.physics.bin_step import level_for_next_bin
@@ -41,9 +42,7 @@ from fast.physics.within_bin import (
     NONE,
     REACHED_END,
     STUCK,
-    Arrivals,
     collect,
-    stays_below,
     to_next_crossing,
 )
 
@@ -60,9 +59,9 @@ class Work(NamedTuple):
     """Arrays of the sweep of one block, reused by every trial.
 
     `ring`: the bins ahead. `next [spikes under way, LANES]`: links of the chains. `rest, weight`:
-    arrivals of a bin that is solved. `state, ahead [2 * LANES]`: V and I of each lane, at the start
-    and at the end of a bin. `level [LANES]`: the voltage above which a lane is solved event by
-    event; `needs_solve [LANES]`: whether it may pass.
+    arrivals of a bin that is solved; `gaps`: see `fast.cpu.gaps`. `state, ahead [2 * LANES]`: V and
+    I of each lane, at the start and at the end of a bin. `level [LANES]`: the voltage above which a
+    lane is solved event by event; `needs_solve [LANES]`: whether it may pass.
     """
 
     ring: Ring
@@ -70,6 +69,7 @@ class Work(NamedTuple):
     next: np.ndarray
     rest: np.ndarray
     weight: np.ndarray
+    gaps: GapScratch
     state: np.ndarray
     ahead: np.ndarray
     level: np.ndarray
@@ -82,16 +82,14 @@ def work_for(layer, most, clock):
     w = layer.synapses.w
     return Work(
         empty_ring(layer.ticks, layer.rate >= 0.0, clock), deposit_scratch(w), np.empty((most, LANES), np.int32),
-        np.empty(most, w.dtype), np.empty(most, w.dtype), np.empty(2 * LANES),
+        np.empty(most, w.dtype), np.empty(most, w.dtype), gap_scratch(most, w), np.empty(2 * LANES),
         np.empty(2 * LANES), np.empty(LANES), np.empty(LANES, np.uint8),
     )
 
 
 @inlined
 def solve_needed(slot, bin_, number, arriving, block, clock, neuron_record, work, emitted, n):
-    """Solve the marked lanes of block `number` event by event, unless a step suffices after all.
-
-    Emits from index `n` on.
+    """Solve the marked lanes of block `number` event by event; emits from index `n` on.
 
     Returns:
         The number of spikes, and REACHED_END; or the neuron, and STUCK; or the number, and FULL if
@@ -104,12 +102,12 @@ def solve_needed(slot, bin_, number, arriving, block, clock, neuron_record, work
         V, I, x, k = work.state[lane], work.state[LANES + lane], 0.0, np.int64(0)
         link = link_of(pointer(work.ring.cells), CELL * (slot + lane))
         count = collect(
-            link, lane, arriving.time, arriving.source, work.next, block, clock, is_last, work.rest, work.weight,
+            link, lane, arriving.time, arriving.source, work.next, block, clock, is_last, work.gaps.rest,
+            work.gaps.weight,
         )
-        arrivals = Arrivals(work.rest, work.weight, count)
-        if not is_last and stays_below(V, I, arrivals, block.constants[0, lane], work.level[lane], 64 * clock.u):
-            work.needs_solve[lane] = 0
-            continue
+        put_in_order(count, work.gaps, work.rest, work.weight)
+        end = float(clock.end) if is_last else 1.0
+        arrivals = arrivals_with_gaps(work.rest, work.weight, 0, count, end, lane, block, clock, work.gaps)
         while True:
             V, I, x, k, status = to_next_crossing(
                 V, I, x, k, arrivals, bin_, lane, block, clock, neuron_record, True

@@ -22,7 +22,7 @@ from fast.cpu.arrivals import (
     set_factors,
     spike_pointers,
 )
-from fast.cpu.intrinsics import lowest_bit, moved, pointer
+from fast.cpu.intrinsics import moved, pointer
 from fast.cpu.rows import gather_row
 from fast.physics.adjoint import ADJOINT, DRIVE, LAMBDA_I, LAMBDA_V, TAU_MEM, TAU_SYN, X, Y, Z, tau_back
 from fast.physics.compiling import allocating, inlined, summing, vectorised
@@ -39,7 +39,6 @@ from fast.physics.factors import (
 )
 from fast.physics.instants import arrival_of, carries, left_in_bin, masked, sum_of
 from fast.physics.layout import FLOW_PM, FLOW_PS
-from fast.physics.own_events import add_at_arrival, add_pinned_kick, add_terms, adjoint_among_events
 from fast.physics.polynomials import LANES
 
 TERMS, OF_V, OF_I, OF_G = 3, 0, LANES, 2 * LANES  # of a spike: columns, a lane each
@@ -50,13 +49,14 @@ class LookupScratch(NamedTuple):
 
     `factors [FACTORS, SIDE_BY_SIDE]`. Of its arrivals: `place [..., LANES]`, in the ring; `terms
     [..., TERMS * LANES]`, the adjoint there, and then its terms; `special`: one bit per lane whose
-    arrival lies among own events.
+    arrival lies among own events. `listed [... * LANES]`: those arrivals, one after the other.
     """
 
     factors: np.ndarray
     place: np.ndarray
     terms: np.ndarray
     special: np.ndarray
+    listed: np.ndarray
 
 
 @allocating
@@ -65,6 +65,7 @@ def lookup_scratch(w):
     return LookupScratch(
         aligned(FACTORS, SIDE_BY_SIDE, w), aligned(SIDE_BY_SIDE, LANES, np.empty(0, np.int32)),
         aligned(SIDE_BY_SIDE, TERMS * LANES, w), np.empty(SIDE_BY_SIDE, np.int64),
+        np.empty(SIDE_BY_SIDE * LANES, np.int32),
     )
 
 
@@ -207,7 +208,8 @@ def look_up_plain(first, last, time, source, clock, want_tau, scratch, b, dL_dt_
     """
     spikes, block, width = spike_pointers(time, source), pointers_of(b.block, clock), b.sums.shape[1]
     scratch_ = LookupScratch(
-        pointer(scratch.factors), pointer(scratch.place), pointer(scratch.terms), pointer(scratch.special)
+        pointer(scratch.factors), pointer(scratch.place), pointer(scratch.terms), pointer(scratch.special),
+        pointer(scratch.listed),
     )
     ring, sums = pointer(b.ring), pointer(b.sums)
     any_special = gather(first, last, spikes, block, ring, scratch_, dL_dt_pre.size > 0, sums, width)
@@ -221,30 +223,3 @@ def look_up_plain(first, last, time, source, clock, want_tau, scratch, b, dL_dt_
     if dL_dt_pre.size > 0:
         add_dL_dt_pre(first, last, spikes.source, block, scratch_, pointer(dL_dt_pre))
     return any_special
-
-
-@inlined
-def look_up_special(base, first, last, bins, time, source, clock, want_tau, scratch, b, dL_dt_pre):
-    """Look up the special arrivals of spikes `first..last-1`, emitted in `bins`, of a group from
-    `base` on."""
-    want_dt, factors = dL_dt_pre.size > 0, pointer(scratch.factors)
-    kept = b.block.alike and scratch.place.shape[0] <= SIDE_BY_SIDE  # the factors of the whole group
-    for n in range(first, last):
-        bits = scratch.special[n - base]
-        while bits:
-            lane = lowest_bit(bits)
-            bits &= bits - 1
-            arrival = arrival_of(b.block.synapses.delay[source[n], lane], time[n], b.block.ticks)
-            V, I, event = adjoint_among_events(arrival, source[n], lane, bins[n], clock, want_tau, b)
-            if b.block.rate >= 0.0:
-                dL_dt = add_at_arrival(source[n], lane, V, I, b)
-            else:
-                if kept:
-                    both = factors_at(n - base, factors)
-                else:
-                    both = both_factors(time[n], lane, True, b.block, clock.terms)
-                dL_dt = add_terms(one_of(arrival[2], both), source[n], lane, V, I, want_dt, b)
-            if event >= 0:
-                dL_dt += add_pinned_kick(arrival, source[n], lane, bins[n], clock, b)
-            if want_dt:
-                dL_dt_pre[n] += dL_dt

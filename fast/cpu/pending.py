@@ -11,11 +11,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fast.cpu.gaps import GapScratch, arrivals_with_gaps, gap_scratch, put_in_order
 from fast.physics.compiling import allocating, compiled, inlined
 from fast.physics.layout import block_of
 from fast.physics.neuron_record import NEURON_RECORD
 from fast.physics.polynomials import LANES
-from fast.physics.within_bin import NONE, REACHED_END, Arrivals, collect, stays_below, to_next_crossing
+from fast.physics.within_bin import NONE, REACHED_END, collect, to_next_crossing
 
 V, I, X, N = range(4)  # of a state; X: instant in the bin, N: number of arrivals before it
 CHOSEN, TOUCHED, TAKEN = range(3)  # of `how_many`
@@ -35,6 +36,7 @@ class Pending(NamedTuple):
         neuron_record: `[..., NEURON_RECORD]`, as settled.
         first, arrivals, capacity: start of its arrivals in `rest, weight [room]`, their count, and
             their room.
+        gaps: scratch for the arrivals of one lane.
     """
 
     how_many: np.ndarray
@@ -51,6 +53,7 @@ class Pending(NamedTuple):
     capacity: np.ndarray
     rest: np.ndarray
     weight: np.ndarray
+    gaps: GapScratch
 
 
 @allocating
@@ -60,7 +63,7 @@ def no_pending(lanes, room, w):
         np.zeros(3, np.int64), np.zeros(lanes, np.int64), np.zeros(lanes, np.int64), np.zeros(lanes, np.uint8),
         np.zeros((lanes, 4)), np.zeros((lanes, 4)), np.zeros(lanes, np.int64), np.zeros(lanes),
         np.zeros((lanes, NEURON_RECORD)), np.zeros(lanes, np.int64), np.zeros(lanes, np.int64),
-        np.zeros(lanes, np.int64), np.empty(room, w.dtype), np.empty(room, w.dtype),
+        np.zeros(lanes, np.int64), np.empty(room, w.dtype), np.empty(room, w.dtype), gap_scratch(room, w),
     )
 
 
@@ -89,8 +92,11 @@ def take_arrivals(pending, number, link, spikes, next_, block, clock, is_last):
     """Collect the arrivals of a lane that has just become pending, from its chain, whose last is
     `link`."""
     first = pending.how_many[TAKEN]
-    rest, weight = pending.rest[first:], pending.weight[first:]
-    count = collect(link, number % LANES, spikes.time, spikes.source, next_, block, clock, is_last, rest, weight)
+    rest, weight, gaps = pending.rest[first:], pending.weight[first:], pending.gaps
+    count = collect(
+        link, number % LANES, spikes.time, spikes.source, next_, block, clock, is_last, gaps.rest, gaps.weight,
+    )
+    put_in_order(count, gaps, rest, weight)
     pending.first[number], pending.arrivals[number] = first, count
     pending.capacity[number] = min(2 * count + 4, rest.size)
     pending.how_many[TAKEN] += pending.capacity[number]
@@ -120,17 +126,13 @@ def insert_arrival(pending, number, r, w):
 
 
 @inlined
-def arrivals_of(pending, number):
-    """The arrivals of a pending lane."""
-    first = pending.first[number]
-    return Arrivals(pending.rest[first:], pending.weight[first:], pending.arrivals[number])
-
-
-@inlined
-def is_false_alarm(pending, number, constants, level, slack):
-    """Whether a lane that is settled up to the start of the bin stays below its level after all."""
-    settled = pending.settled[number]
-    return stays_below(settled[V], settled[I], arrivals_of(pending, number), constants[0, number % LANES], level, slack)
+def arrivals_of(pending, number, bin_, block, clock):
+    """The arrivals of a pending lane, and the gaps from where it is settled on."""
+    first, end = pending.first[number], float(clock.end) if bin_ == clock.last else 1.0
+    return arrivals_with_gaps(
+        pending.rest[first:], pending.weight[first:], int(pending.settled[number, N]), pending.arrivals[number], end,
+        number % LANES, block, clock, pending.gaps,
+    )
 
 
 @compiled
@@ -142,10 +144,10 @@ def predict(pending, number, bin_, layer, clock, neuron_record):
     lane, record = number % LANES, neuron_record[number // LANES]
     for k in range(NEURON_RECORD):
         record[k, lane] = pending.neuron_record[number, k]
-    now, then = pending.settled[number], pending.predicted[number]
+    now, then, block = pending.settled[number], pending.predicted[number], block_of(layer, number // LANES)
     then[V], then[I], then[X], n, status = to_next_crossing(
-        now[V], now[I], now[X], int(now[N]), arrivals_of(pending, number), bin_, lane,
-        block_of(layer, number // LANES), clock, record, True,
+        now[V], now[I], now[X], int(now[N]), arrivals_of(pending, number, bin_, block, clock), bin_, lane, block,
+        clock, record, True,
     )
     then[N], pending.status[number] = n, status
     pending.when[number] = math.inf if status == REACHED_END else then[X]

@@ -15,7 +15,8 @@ import numpy as np
 
 from fast.cpu.arrivals import FACTORS, SIDE_BY_SIDE, ring_places
 from fast.cpu.backward import Found, enter_bin, leave_bin, most_in_a_trial
-from fast.cpu.lookup import TERMS, LookupScratch, look_up_plain, look_up_special
+from fast.cpu.lookup import TERMS, LookupScratch, look_up_plain
+from fast.cpu.special_lookup import look_up_special
 from fast.physics.adjoint import ADJOINT, BlockAdjoint, Events, end_of
 from fast.physics.compiling import allocating, compiled, inlined, outermost
 from fast.physics.instants import BATCH, time_of
@@ -64,6 +65,7 @@ def work_for(layer, full, most, own):
     scratch = LookupScratch(
         np.empty((blocks, FACTORS, SIDE_BY_SIDE), w.dtype), np.empty((blocks, group, LANES), np.int32),
         np.empty((blocks, group, TERMS * LANES), w.dtype), np.empty((blocks, group), np.int64),
+        np.empty((blocks, group * LANES), np.int32),
     )
     events = Events(
         np.empty(size), np.empty(size, np.int64), np.empty((2 * size, ADJOINT)), np.empty(2 * size),
@@ -94,7 +96,8 @@ def adjoint_of(number, trial, given, layer, work, found):
 def scratch_of(number, scratch):
     """The scratch of one block."""
     return LookupScratch(
-        scratch.factors[number], scratch.place[number], scratch.terms[number], scratch.special[number]
+        scratch.factors[number], scratch.place[number], scratch.terms[number], scratch.special[number],
+        scratch.listed[number],
     )
 
 
@@ -114,6 +117,11 @@ def look_up_special_everywhere(trial, base, first, last, spikes, given, layer, c
     """`look_up_special` in every block, of spikes `first..last-1` of the group that began with
     `base`."""
     for number in range(layer.constants.shape[0]):
+        marked = np.int64(0)
+        for k in range(first - base, last - base):
+            marked |= work.scratch.special[number, k]
+        if not marked:
+            continue
         b = adjoint_of(number, trial, given, layer, work, found)
         look_up_special(
             base, first, last, spikes.bin, spikes.time, spikes.source, clock, given.want_tau,

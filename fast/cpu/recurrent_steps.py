@@ -19,7 +19,6 @@ from fast.cpu.pending import (
     I,
     V,
     insert_arrival,
-    is_false_alarm,
     predict,
     start_pending,
     take_arrivals,
@@ -153,9 +152,5 @@ def enter_bin(slot, bin_, layer, clock, neuron_record, work):
             number = b * LANES + lane
             if not add_pending(number, slot, bin_, layer, clock, neuron_record, work):
                 return False
-            if not is_last and is_false_alarm(pending, number, layer.constants[b], work.level[b, lane], 64 * clock.u):
-                pending.how_many[CHOSEN] -= 1
-                needs_solve[lane] = 0
-            else:
-                predict(pending, number, bin_, layer, clock, neuron_record)
+            predict(pending, number, bin_, layer, clock, neuron_record)
     return True

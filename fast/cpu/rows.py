@@ -26,7 +26,7 @@ def _add_row(typing: Any, cells: Any, place: Any, amount: Any, before: Any, link
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         cells, place, amount, before, link = arguments
         link = link if bits.width == 32 else builder.sext(link, bits)
-        links = _splat(builder, builder.bitcast(link, number), row)
+        links = splat(builder, builder.bitcast(link, number), row)
         for start in range(0, LANES, 16):
             V, I, up = (_row_at(builder, amount, n * LANES + start, row) for n in range(3))
             old, four = None, _in_cells(builder, V, I, up)
@@ -82,7 +82,7 @@ def _shuffled(builder: Any, a: Any, b: Any, order: Any) -> Any:
     return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(ir.IntType(32), len(order)), list(order)))
 
 
-def _splat(builder: Any, value: Any, kind: ir.VectorType) -> Any:
+def splat(builder: Any, value: Any, kind: ir.VectorType) -> Any:
     one = builder.insert_element(ir.Constant(kind, ir.Undefined), value, ir.IntType(32)(0))
     return _shuffled(builder, one, one, [0] * kind.count)
 

@@ -32,7 +32,7 @@ from fast.physics.instants import arrival_of, left_in_bin, masked
 from fast.physics.layout import FLOW_PM, block_of
 from fast.physics.neuron_record import INTEGRAL, MAX_BIN, RECENT_BIN
 from fast.physics.polynomials import LANES
-from fast.physics.within_bin import CROSSED, STUCK, Arrivals, collect, stays_below, to_next_crossing
+from fast.physics.within_bin import CROSSED, STUCK, arrivals_in_order, to_next_crossing
 
 IS_STUCK = -1  # in place of a number of spikes
 
@@ -165,13 +165,10 @@ def forward_lane(trial, here, number, lane, arriving, layer, clock, ahead, found
         needs_solve = passes_level(V, I, slot, lane, deposits, block.flow, level, slack)
         if is_last and (integral_read or chain[slot + lane] >= 0):  # the last bin ends at T
             needs_solve = True
-        arrivals = Arrivals(rest, weight, 0)
         if needs_solve:
-            arrivals = Arrivals(rest, weight, collect(
+            arrivals = arrivals_in_order(
                 chain[slot + lane], lane, arriving.time, arriving.source, next_, block, clock, is_last, rest, weight,
-            ))
-            needs_solve = is_last or not stays_below(V, I, arrivals, block.constants[0, lane], level, slack)
-        if needs_solve:
+            )
             x, k = 0.0, 0
             while True:
                 V, I, x, k, status = to_next_crossing(V, I, x, k, arrivals, bin_, lane, block, clock, record, True)

@@ -14,7 +14,7 @@ from fast.physics.instants import time_of
 from fast.physics.layout import Layer, block_of
 from fast.physics.neuron_record import MAX_BIN, RECENT_BIN
 from fast.physics.polynomials import LANES
-from fast.physics.within_bin import NONE, REACHED_END, Arrivals, collect, to_next_crossing
+from fast.physics.within_bin import NONE, REACHED_END, arrivals_in_order, to_next_crossing
 
 NO_ROOM, NO_RING = 1, 2  # the buffer that is too small, as bits
 
@@ -126,13 +126,13 @@ def predict(number, here, trial, bin_, ring_index, sweep, final):
     layer, clock, ahead, t = sweep.layer, sweep.clock, sweep.ahead, sweep.together
     b, lane = number // LANES, number % LANES
     block, rest, weight = block_of(layer, b), ahead.rest[here, b, :, lane], ahead.weight[here, b, :, lane]
-    count = collect(
+    arrivals = arrivals_in_order(
         ahead.chain[here, b, ring_index * LANES + lane], lane, t.time[here], t.source[here], ahead.next[here, b],
         block, clock, bin_ == clock.last, rest, weight,
     )
     V, I, x, n, status = to_next_crossing(
         t.V_settled[here, number], t.I_settled[here, number], t.x_settled[here, number], t.n_settled[here, number],
-        Arrivals(rest, weight, count), bin_, lane, block, clock, sweep.found.neuron_record[trial, b], final,
+        arrivals, bin_, lane, block, clock, sweep.found.neuron_record[trial, b], final,
     )
     if final:
         t.V_settled[here, number], t.I_settled[here, number] = V, I

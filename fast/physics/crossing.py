@@ -37,9 +37,10 @@ def time_to_threshold(V, I, V_end, I_end, x_end, lane, block, clock):
     """[crossing-time] First time in [0, x_end] at which `V` reaches `v_th > 0` and rises; -1: none.
 
     The caller ensures that `I` exceeds both `V` and `v_th`. `V_end, I_end`: state at `x_end`. Where
-    `V` rises it is concave, so Newton steps from the left never pass the crossing, and a step from
-    the right, from where the chord crosses, ends left of it and near. A peak (where `V = I`) that
-    exceeds `v_th` only by rounding touches it, and is no crossing (specification, section 4).
+    `V` rises it is concave, so Newton steps end left of the crossing, from either side. The first
+    one starts where the parabola through both ends crosses, with the slope at the first. After a
+    step of `sqrt(u)` bins the next one would be below rounding. A peak (where `V = I`) that exceeds
+    `v_th` only by rounding touches it, and is no crossing (specification, section 4).
     """
     pm, ps, v_th = block.constants[0, lane], block.constants[1, lane], block.constants[2, lane]
     if v_th <= V or not I < math.inf:  # a current beyond float64: at once, and then refused as endless
@@ -52,12 +53,15 @@ def time_to_threshold(V, I, V_end, I_end, x_end, lane, block, clock):
             return -1.0
     elif V_end < v_th:
         return -1.0
-    x = x_last * (v_th - V) / (V_last - V)
+    least, rise, slope = math.sqrt(clock.u), v_th - V, pm * (I - V)
+    bend = (V_last - V - slope * x_last) / (x_last * x_last)
+    x = 2.0 * rise / (slope + math.sqrt(max(slope * slope + 4.0 * bend * rise, 0.0)))
     a, k, b = short_factors(x, pm, block.coefficients, lane, clock.terms)
     V_x = V * a + I * k
     slope = pm * (I * b - V_x)
-    x = max(x - (V_x - v_th) / slope, 0.0) if slope > 0.0 else 0.0
-    while True:
+    step = (v_th - V_x) / slope if slope > 0.0 else -x
+    x = min(max(x + step, 0.0), x_last)
+    while abs(step) > least:
         a, k, b = short_factors(x, pm, block.coefficients, lane, clock.terms)
         V_x = V * a + I * k
         slope = pm * (I * b - V_x)
@@ -65,9 +69,10 @@ def time_to_threshold(V, I, V_end, I_end, x_end, lane, block, clock):
             return x
         if slope <= 0.0:
             return x_last
-        later = x + (v_th - V_x) / slope
-        if later <= x:
+        step = (v_th - V_x) / slope
+        if step <= 0.0:
             return x
-        if later >= x_last:
+        if x + step >= x_last:
             return x_last
-        x = later
+        x += step
+    return x

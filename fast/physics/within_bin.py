@@ -23,24 +23,30 @@ from fast.physics.neuron_record import (
     flag,
     offer_maximum,
 )
-from fast.physics.polynomials import RA, RAB, polynomial
+from fast.physics.polynomials import RA, RAB, B, polynomial
 
 REACHED_END, CROSSED, STUCK, FULL = 0, 1, 2, 3  # status of a solution; FULL: a buffer is full
 NONE = -1  # in place of the number of a neuron
+GAP_A, GAP_B, GAP_AB, GAP_FACTORS = 0, 1, 2, 3  # rows of `Arrivals.factors`
 MOST_SPIKES = 2.0**26  # that one current may cause (specification, section 1)
 
 
 class Arrivals(NamedTuple):
-    """Arrivals at one neuron in one bin, in order of time: `rest, weight [length or more]`."""
+    """Arrivals at one neuron in one bin, in order of time: `rest, weight [length or more]`.
+
+    `factors [GAP_FACTORS, known]`: polynomials A, B, AB of the gap before each arrival, and of that
+    after the last; those of gaps from `known` on are computed where they are needed.
+    """
 
     rest: np.ndarray
     weight: np.ndarray
     length: int
+    factors: np.ndarray
 
 
 @compiled
 def collect(link, lane, time, source, next_, block, clock, is_last, rest, weight):
-    """Write the arrivals of a chain, in order of time, into `rest, weight`; their count. Those
+    """Write the arrivals of a chain, latest spike first, into `rest, weight`; their count. Those
     after `T` are left out.
 
     Args:
@@ -57,27 +63,15 @@ def collect(link, lane, time, source, next_, block, clock, is_last, rest, weight
             rest[count], weight[count] = r, synapses.w[s, lane]
             count += 1
         link = next_[link & mask, lane]
-    sort_by_rest(rest, weight, count)
     return count
 
 
-@compiled
-def stays_below(V, I, arrivals, pm, level, slack):
-    """Whether a bound keeps the voltage below `level` in a bin with these arrivals.
-
-    The bound needs no `exp`: between arrivals `I` does not grow beyond its value, or 0, and `V`
-    moves towards `I` at most as fast as at first.
-    """
-    rest, weight, count = arrivals.rest, arrivals.weight, arrivals.length
-    x, V_max, I_max = 0.0, V, max(I, 0.0)
-    for n in range(count + 1):
-        x_next = float(rest[n]) if n < count else 1.0
-        V_max += pm * (x_next - x) * max(I_max - V_max, 0.0)
-        if V_max + slack * (abs(V_max) + I_max) > level:
-            return False
-        if n < count:
-            I_max, x = max(I_max + weight[n], 0.0), x_next
-    return True
+@inlined
+def arrivals_in_order(link, lane, time, source, next_, block, clock, is_last, rest, weight):
+    """`collect`, in order of time."""
+    count = collect(link, lane, time, source, next_, block, clock, is_last, rest, weight)
+    sort_by_rest(rest, weight, count)
+    return Arrivals(rest, weight, count, block.constants[:GAP_FACTORS, :0])
 
 
 @inlined
@@ -93,18 +87,20 @@ def to_next_crossing(V, I, x, n, arrivals, bin_, lane, block, clock, neuron_reco
         `V, I, x, n`, just after the reset if it spiked, and CROSSED, REACHED_END, or STUCK if
         spikes follow too fast, or without end.
     """
-    constants, coefficients, rest, weight, count = (
-        block.constants, block.coefficients, arrivals.rest, arrivals.weight, arrivals.length
-    )
+    constants, coefficients = block.constants, block.coefficients
+    rest, weight, count, factors = arrivals
     pm, ps, v_th, v_reset = constants[0, lane], constants[1, lane], constants[2, lane], constants[3, lane]
     rate, read_maximum = block.rate, block.read_maximum
     is_last = bin_ == clock.last
     end = float(clock.end) if is_last else 1.0
-    touch = TOUCH * clock.u
+    touch, from_start = TOUCH * clock.u, n == 0 and x == 0.0  # of the gap
     while True:
         x_next = float(rest[n]) if n < count else end
         h = x_next - x
-        a, k, b = short_factors(h, pm, coefficients, lane, clock.terms)
+        if from_start and n < factors.shape[1]:
+            a, k, b = factors[GAP_A, n], pm * h * factors[GAP_AB, n], factors[GAP_B, n]
+        else:
+            a, k, b = short_factors(h, pm, coefficients, lane, clock.terms)
         V_next, I_next = V * a + I * k, I * b
         x_cross = -1.0
         if v_th < I and V < I and (v_th <= V_next or I_next <= V_next or v_th <= V or I == math.inf):
@@ -123,7 +119,7 @@ def to_next_crossing(V, I, x, n, arrivals, bin_, lane, block, clock, neuron_reco
         if crosses:
             if not I * pm <= MOST_SPIKES * ps * (v_th - v_reset):
                 return V, I, x_to, n, STUCK
-            I *= math.exp(-ps * h)
+            I *= polynomial(coefficients, B, lane, h, clock.terms)
             if record:
                 slope = pm * (I - v_th)
                 if neuron_record[RECENT_BIN, lane] == bin_ and neuron_record[RECENT_REST, lane] == x_to:
@@ -146,7 +142,7 @@ def to_next_crossing(V, I, x, n, arrivals, bin_, lane, block, clock, neuron_reco
                 neuron_record[SOLVED, lane] += 1.0
             return V, I, x, n, REACHED_END
         # all arrivals of this instant: they commute
-        group, I_minus = 0, I
+        group, I_minus, from_start = 0, I, True
         while n < count and rest[n] == x:
             I += weight[n]
             n += 1

@@ -13,6 +13,7 @@ GUARD = "a guard of slopes that round to 0, where the gradient is refused; no sl
 LOOSER = "equivalent: a looser bound, so more bins are solved event by event, with the same result"
 AT_EDGE = "shows only where an arrival falls on the instant of a crossing at the edge of a bin"
 ONE_TRIAL = "shows only in batches of several trials; a case is one trial"
+SEVERAL = "shows only where two neurons have several connections to each other; no case of the mutants has that"
 MAXIMA = "shows only where a recurrent layer's largest voltage is read; no case of the mutants has that"
 
 REASONS: dict[tuple[str, str], str] = {
@@ -35,8 +36,8 @@ REASONS: dict[tuple[str, str], str] = {
     ("fast/cpu/lookup.py", "TERMS, OF_V, OF_I, OF_G = 4, 0, LANES, 2 * LANES  # of a spike: columns, a lane each"): (
         "equivalent: more room than is used"
     ),
-    ("fast/cpu/lookup.py", "if b.block.rate > 0.0:"): (
-        "shows only where the mean voltage of a neuron that spikes is read; no case of the mutants has that"
+    ("fast/cpu/special_lookup.py", "if e < -1 or events.later[e] >= 0 or events.rest[e] == rest:"): (
+        "shows only where the adjoint itself is NaN; the cases have finite losses"
     ),
     ("fast/cpu/backward.py",
      "np.empty(size), np.empty(size, np.int64), np.empty((2 * size, ADJOINT)), np.empty( 3 * size),"): (
@@ -51,9 +52,11 @@ REASONS: dict[tuple[str, str], str] = {
     ),
     ("fast/cpu/recurrent_backward.py", "np.empty( 1, np.int64),"): "equivalent: more room than is used",
     ("fast/cpu/recurrent_backward.py",
-     "np.empty(spikes ** copies, np.int32), np.empty(spikes * copies, s.delay.dtype),"): (
-        "shows only where two neurons have several connections to each other; no case of the mutants has that"
-    ),
+     "enter_bin(bin_, slot, damping, e_last - e_first * number * LANES, clock, given.want_tau, b)"): MAXIMA,
+    ("fast/cpu/recurrent_backward.py",
+     "own.source[n] = layer.external + (n - e * copies) ** layer.post + emitted.neuron[e]"): SEVERAL,
+    ("fast/cpu/recurrent_backward.py",
+     "np.empty(spikes ** copies, np.int32), np.empty(spikes * copies, s.delay.dtype),"): SEVERAL,
     ("fast/cpu/recurrent_backward.py",
      "work = work_for(layer, layer.rate == 0.0 or given.want_tau, most_in_a_trial(given.ends), own)"): (
         "shows only where a recurrent layer reads an integral and learns no constant; no case of the mutants has that"

@@ -47,6 +47,34 @@ CALLERS = (
         "alike = bool((problem.host_constants[:2] == problem.host_constants[:2, :1]).all())",
         "alike = True",
     ),
+    Fault(
+        "arrivals of a solved bin in no order",
+        "fast",
+        "cpu/gaps.py",
+        "rest[place], weight[place] =",
+        "rest[n], weight[n] =",
+    ),
+    Fault(
+        "the gap before an arrival begins with its bin",
+        "fast",
+        "cpu/gaps.py",
+        "gap[n] = float(rest[n]) - before",
+        "gap[n] = float(rest[n])",
+    ),
+    Fault(
+        "arrivals before and after an own event change places",
+        "fast",
+        "cpu/special_lookup.py",
+        "int(rest > events.rest[e])",
+        "int(rest < events.rest[e])",
+    ),
+    Fault(
+        "Newton ends one step early",
+        "fast",
+        "physics/crossing.py",
+        "while abs(step) > least:",
+        "while abs(step) > 1000.0 * least:",
+    ),
 )
 """Faults in the CPU callers of the shared physics, and on the way of an arrival."""
 

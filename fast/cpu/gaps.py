@@ -1,0 +1,91 @@
+"""Arrivals of a solved bin in order of time, and the flow over the gaps between them, side by side.
+
+A neuron is followed from arrival to arrival, one after the other. What does not depend on its state
+is computed before, for all arrivals of the bin at once: their order, and the factors of the flow
+over each gap.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from fast.cpu.intrinsics import moved, pointer
+from fast.cpu.short_rows import FEW, GAPS, count_before, polynomial_row
+from fast.physics.clock import sort_by_rest
+from fast.physics.compiling import allocating, inlined, vectorised
+from fast.physics.polynomials import AB, A, B
+from fast.physics.within_bin import GAP_A, GAP_AB, GAP_B, GAP_FACTORS, Arrivals
+
+
+class GapScratch(NamedTuple):
+    """Of the arrivals of a bin, `[room]`: `rest, weight`, in any order; `rank`, of up to FEW. Of
+    the gaps: `gap`, their length; `factors [GAP_FACTORS, room]`."""
+
+    rest: np.ndarray
+    weight: np.ndarray
+    rank: np.ndarray
+    gap: np.ndarray
+    factors: np.ndarray
+
+
+@allocating
+def gap_scratch(most, w):
+    """Scratch for `most` arrivals of a bin."""
+    room = most + FEW
+    return GapScratch(
+        np.zeros(room, w.dtype), np.zeros(room, w.dtype), np.zeros(FEW, np.int32), np.zeros(room),
+        np.zeros((GAP_FACTORS, room)),
+    )
+
+
+@vectorised
+def rank_few(found, count, rank):
+    """The place of each of `count` instants in order of time, at most FEW; of equal ones the last
+    goes first. Pointers."""
+    for n in range(FEW):
+        rank[n] = 0
+    for other in range(count):
+        count_before(found, other, rank)
+
+
+@inlined
+def put_in_order(count, scratch, rest, weight):
+    """Write the `count` arrivals of a scratch, latest spike first, into `rest, weight` in order of
+    time; at one instant the earlier spike goes first."""
+    if count <= FEW:
+        rank_few(pointer(scratch.rest), count, pointer(scratch.rank))
+        for n in range(count):
+            place = scratch.rank[n]
+            rest[place], weight[place] = scratch.rest[n], scratch.weight[n]
+        return
+    for n in range(count):
+        rest[n], weight[n] = scratch.rest[n], scratch.weight[n]
+    sort_by_rest(rest, weight, count)
+
+
+@vectorised
+def set_factors_of_gaps(rest, first, count, end, lane, coefficients, terms, gap, factors, room):
+    """Set the factors of the gaps between `count` instants of a bin that ends at `end`, from gap
+    `first` on. Arrays are pointers."""
+    before = float(rest[first - 1]) if first > 0 else 0.0
+    for n in range(first, count):
+        gap[n] = float(rest[n]) - before
+        before = float(rest[n])
+    gap[count] = end - before
+    for n in range(first, count + 1, GAPS):
+        polynomial_row(coefficients, A, lane, moved(gap, n), terms, moved(factors, GAP_A * room + n))
+        polynomial_row(coefficients, B, lane, moved(gap, n), terms, moved(factors, GAP_B * room + n))
+        polynomial_row(coefficients, AB, lane, moved(gap, n), terms, moved(factors, GAP_AB * room + n))
+
+
+@inlined
+def arrivals_with_gaps(rest, weight, first, count, end, lane, block, clock, scratch):
+    """`count` arrivals at a lane, in order of time, and the factors of the gaps from `first` on."""
+    factors = scratch.factors
+    set_factors_of_gaps(
+        pointer(rest), first, count, end, lane, pointer(block.coefficients), clock.terms, pointer(scratch.gap),
+        pointer(factors), factors.shape[1],
+    )
+    return Arrivals(rest, weight, count, factors)

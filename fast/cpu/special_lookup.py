@@ -1,0 +1,74 @@
+"""Arrivals among own events, looked up one by one.
+
+Most of them lie in a bin with one event. Such an arrival takes the adjoint before or after it, and
+the next one need not wait: nothing branches on the order of the two.
+"""
+
+from __future__ import annotations
+
+from fast.cpu.arrivals import SIDE_BY_SIDE, factors_at
+from fast.cpu.intrinsics import lowest_bit, pointer
+from fast.physics.adjoint import ADJOINT, LAMBDA_I, LAMBDA_V, Events
+from fast.physics.compiling import inlined
+from fast.physics.factors import both_factors, one_of
+from fast.physics.instants import arrival_of, in_bins
+from fast.physics.own_events import add_at_arrival, add_pinned_kick, add_terms, adjoint_among_events
+from fast.physics.polynomials import LANES
+
+
+@inlined
+def list_special(first, last, special, listed):
+    """List the arrivals marked in `special[first..last-1]` as spike * LANES + lane; their count."""
+    count = 0
+    for k in range(first, last):
+        bits = special[k]
+        while bits:
+            listed[count] = k * LANES + lowest_bit(bits)
+            count += 1
+            bits &= bits - 1
+    return count
+
+
+@inlined
+def row_around_one_event(turn, rest, lane, events):
+    """Row of `at_end` for an arrival in a bin with one own event, at another instant; -1 in any
+    other bin. `events`: pointers."""
+    e = events.first[turn * LANES + lane]
+    if e < 0 or events.later[e] >= 0 or events.rest[e] == rest:
+        return -1
+    return 2 * e + int(rest > events.rest[e])
+
+
+@inlined
+def look_up_special(base, first, last, bins, time, source, clock, want_tau, scratch, b, dL_dt_pre):
+    """Look up the special arrivals of spikes `first..last-1`, emitted in `bins`, of a group from
+    `base` on."""
+    want_dt, factors, ticks = dL_dt_pre.size > 0, pointer(scratch.factors), b.block.ticks
+    kept = b.block.alike and scratch.place.shape[0] <= SIDE_BY_SIDE  # the factors of the whole group
+    simple, last_turn = b.block.rate < 0.0 and not want_tau, clock.last & (ticks.bins - 1)
+    e = b.events
+    events = Events(pointer(e.rest), pointer(e.later), pointer(e.at_end), pointer(e.position), pointer(e.first))
+    listed, delay = pointer(scratch.listed), pointer(b.block.synapses.delay)
+    for m in range(list_special(first - base, last - base, pointer(scratch.special), listed)):
+        n, lane = base + listed[m] // LANES, listed[m] % LANES
+        arrival = arrival_of(delay[source[n] * LANES + lane], time[n], ticks)
+        turn, ticks_after, carried = arrival
+        row = -1
+        if simple and turn != last_turn:
+            row = row_around_one_event(turn, float(in_bins(ticks_after, ticks)), lane, events)
+        if row >= 0:
+            V, I, event = events.at_end[row * ADJOINT + LAMBDA_V], events.at_end[row * ADJOINT + LAMBDA_I], -1
+        else:
+            V, I, event = adjoint_among_events(arrival, source[n], lane, bins[n], clock, want_tau, b)
+        if b.block.rate >= 0.0:
+            dL_dt = add_at_arrival(source[n], lane, V, I, b)
+        else:
+            if kept:
+                both = factors_at(n - base, factors)
+            else:
+                both = both_factors(time[n], lane, True, b.block, clock.terms)
+            dL_dt = add_terms(one_of(carried, both), source[n], lane, V, I, want_dt, b)
+        if event >= 0:
+            dL_dt += add_pinned_kick(arrival, source[n], lane, bins[n], clock, b)
+        if want_dt:
+            dL_dt_pre[n] += dL_dt
