@@ -106,8 +106,7 @@ def solve_needed(slot, bin_, number, arriving, block, clock, neuron_record, work
             work.gaps.weight,
         )
         put_in_order(count, work.gaps, work.rest, work.weight)
-        end = float(clock.end) if is_last else 1.0
-        arrivals = arrivals_with_gaps(work.rest, work.weight, 0, count, end, lane, block, clock, work.gaps)
+        arrivals = arrivals_with_gaps(work.rest, work.weight, 0, count, bin_, lane, block, clock, work.gaps)
         while True:
             V, I, x, k, status = to_next_crossing(
                 V, I, x, k, arrivals, bin_, lane, block, clock, neuron_record, True

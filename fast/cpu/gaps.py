@@ -1,8 +1,8 @@
 """Arrivals of a solved bin in order of time, and the flow over the gaps between them, side by side.
 
-A neuron is followed from arrival to arrival, one after the other. What does not depend on its state
-is computed before, for all arrivals of the bin at once: their order, and the factors of the flow
-over each gap.
+A neuron is followed from arrival to arrival, one after the other. The order of the arrivals and the
+factors of the flow over each gap do not depend on its state: they are computed before, for all
+arrivals of the bin at once.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from fast.physics.within_bin import GAP_A, GAP_AB, GAP_B, GAP_FACTORS, Arrivals
 
 
 class GapScratch(NamedTuple):
-    """Of the arrivals of a bin, `[room]`: `rest, weight`, in any order; `rank`, of up to FEW. Of
-    the gaps: `gap`, their length; `factors [GAP_FACTORS, room]`."""
+    """Of the arrivals of a bin, `[room]`: `rest, weight`, latest spike first; `rank`, of up to FEW.
+    Of the gaps: `gap`, their length; `factors [GAP_FACTORS, room]`."""
 
     rest: np.ndarray
     weight: np.ndarray
@@ -33,7 +33,7 @@ class GapScratch(NamedTuple):
 @allocating
 def gap_scratch(most, w):
     """Scratch for `most` arrivals of a bin."""
-    room = most + FEW
+    room = most + max(FEW, GAPS)  # whole rows are read and written
     return GapScratch(
         np.zeros(room, w.dtype), np.zeros(room, w.dtype), np.zeros(FEW, np.int32), np.zeros(room),
         np.zeros((GAP_FACTORS, room)),
@@ -52,8 +52,8 @@ def rank_few(found, count, rank):
 
 @inlined
 def put_in_order(count, scratch, rest, weight):
-    """Write the `count` arrivals of a scratch, latest spike first, into `rest, weight` in order of
-    time; at one instant the earlier spike goes first."""
+    """Write the `count` arrivals of a scratch into `rest, weight` in order of time; at one instant,
+    and if there are few, the earlier spike goes first."""
     if count <= FEW:
         rank_few(pointer(scratch.rest), count, pointer(scratch.rank))
         for n in range(count):
@@ -81,9 +81,9 @@ def set_factors_of_gaps(rest, first, count, end, lane, coefficients, terms, gap,
 
 
 @inlined
-def arrivals_with_gaps(rest, weight, first, count, end, lane, block, clock, scratch):
+def arrivals_with_gaps(rest, weight, first, count, bin_, lane, block, clock, scratch):
     """`count` arrivals at a lane, in order of time, and the factors of the gaps from `first` on."""
-    factors = scratch.factors
+    factors, end = scratch.factors, float(clock.end) if bin_ == clock.last else 1.0
     set_factors_of_gaps(
         pointer(rest), first, count, end, lane, pointer(block.coefficients), clock.terms, pointer(scratch.gap),
         pointer(factors), factors.shape[1],

@@ -127,10 +127,10 @@ def insert_arrival(pending, number, r, w):
 
 @inlined
 def arrivals_of(pending, number, bin_, block, clock):
-    """The arrivals of a pending lane, and the gaps from where it is settled on."""
-    first, end = pending.first[number], float(clock.end) if bin_ == clock.last else 1.0
+    """The arrivals of a pending lane, and the factors of the gaps from where it is settled on."""
+    first = pending.first[number]
     return arrivals_with_gaps(
-        pending.rest[first:], pending.weight[first:], int(pending.settled[number, N]), pending.arrivals[number], end,
+        pending.rest[first:], pending.weight[first:], int(pending.settled[number, N]), pending.arrivals[number], bin_,
         number % LANES, block, clock, pending.gaps,
     )
 

@@ -28,7 +28,7 @@ def _add_row(typing: Any, cells: Any, place: Any, amount: Any, before: Any, link
         link = link if bits.width == 32 else builder.sext(link, bits)
         links = splat(builder, builder.bitcast(link, number), row)
         for start in range(0, LANES, 16):
-            V, I, up = (_row_at(builder, amount, n * LANES + start, row) for n in range(3))
+            V, I, up = (row_at(builder, amount, n * LANES + start, row) for n in range(3))
             old, four = None, _in_cells(builder, V, I, up)
             for j, amounts in enumerate(four):  # lanes j, j + 4, j + 8, j + 12 of the sixteen
                 lanes = (start + j + 4 * k for k in range(4))
@@ -95,7 +95,7 @@ def _joined(builder: Any, parts: list[Any]) -> Any:
     return parts[0]
 
 
-def _row_at(builder: Any, numbers: Any, n: int, kind: ir.VectorType) -> Any:
+def row_at(builder: Any, numbers: Any, n: int, kind: ir.VectorType) -> Any:
     start = builder.gep(numbers, [ir.IntType(32)(n)])
     return builder.load(builder.bitcast(start, kind.as_pointer()), align=4)
 

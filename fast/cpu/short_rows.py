@@ -12,17 +12,13 @@ from llvmlite import ir
 from numba import types
 
 from fast.cpu.intrinsics import float_type
-from fast.cpu.rows import splat
+from fast.cpu.rows import row_at, splat
 from fast.physics.compiling import built
 from fast.physics.polynomials import LANES, polynomial
 
 FEW = 16  # instants that are ranked side by side
 GAPS = 8  # times at which a polynomial is computed side by side
 _I32 = ir.IntType(32)
-
-
-def _row_of(builder: Any, pointer: Any, kind: ir.VectorType) -> Any:
-    return builder.load(builder.bitcast(pointer, kind.as_pointer()), align=4)
 
 
 def _count_before(typing: Any, found: Any, other: Any, rank: Any) -> Any:
@@ -32,13 +28,13 @@ def _count_before(typing: Any, found: Any, other: Any, rank: Any) -> Any:
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         found, other, rank = arguments
-        row = _row_of(builder, found, number)
+        row = row_at(builder, found, 0, number)
         this = splat(builder, builder.load(builder.gep(found, [other])), number)
         place = splat(builder, builder.trunc(other, _I32), whole)
         later = builder.icmp_signed(">", place, whole(list(range(FEW))))
         equal = builder.and_(builder.fcmp_ordered("==", this, row), later)
         before = builder.or_(builder.fcmp_ordered("<", this, row), equal)
-        sums = builder.add(_row_of(builder, rank, whole), builder.zext(before, whole))
+        sums = builder.add(row_at(builder, rank, 0, whole), builder.zext(before, whole))
         builder.store(sums, builder.bitcast(rank, whole.as_pointer()), align=4)
         return context.get_dummy_value()
 
@@ -52,7 +48,7 @@ def _polynomial_row(typing: Any, coefficients: Any, which: Any, lane: Any, x: An
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         coefficients, which, lane, x, _, row = arguments
         first = builder.add(builder.mul(which, ir.IntType(64)(len(terms) * LANES)), lane)
-        value, at = None, _row_of(builder, x, kind)
+        value, at = None, row_at(builder, x, 0, kind)
         for n in range(len(terms) - 1, -1, -1):
             one = builder.load(builder.gep(coefficients, [builder.add(first, ir.IntType(64)(n * LANES))]))
             one = splat(builder, one if one.type == double else builder.fpext(one, double), kind)

@@ -18,7 +18,7 @@ def sort_by_bin(times, offsets, per_ms, ticks, counts, arriving, order):
     `arriving.offsets`, which is the count of the spikes that are kept.
 
     Args:
-        times: `[n]`, ms; `offsets [trials * sources + 1]`: start of each train.
+        times: `[n]`, ms, at least 0; `offsets [trials * sources + 1]`: start of each train.
         per_ms: bins per ms, a power of two, so that nothing rounds.
         counts: `[last + 2]`, scratch.
     """

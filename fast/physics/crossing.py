@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from fast.physics.compiling import compiled
+from fast.physics.compiling import compiled, inlined
 from fast.physics.polynomials import AB, A, B, polynomial
 
 TOUCH = 16  # in u v_th: width of "at the threshold", above it for peaks, below it for voltages
@@ -32,15 +32,24 @@ def time_to_peak(V, I, pm, ps):
     return (I - V) / (ps * I) * (-math.log1p(-z) / z if z != 0 else 1.0)
 
 
+@inlined
+def voltage_at(V, I, x, pm, lane, block, clock):
+    """`V` after a time `x`, and its slope there."""
+    a, k, b = short_factors(x, pm, block.coefficients, lane, clock.terms)
+    V_x = V * a + I * k
+    return V_x, pm * (I * b - V_x)
+
+
 @compiled
 def time_to_threshold(V, I, V_end, I_end, x_end, lane, block, clock):
     """[crossing-time] First time in [0, x_end] at which `V` reaches `v_th > 0` and rises; -1: none.
 
     The caller ensures that `I` exceeds both `V` and `v_th`. `V_end, I_end`: state at `x_end`. Where
     `V` rises it is concave, so Newton steps end left of the crossing, from either side. The first
-    one starts where the parabola through both ends crosses, with the slope at the first. After a
-    step of `sqrt(u)` bins the next one would be below rounding. A peak (where `V = I`) that exceeds
-    `v_th` only by rounding touches it, and is no crossing (specification, section 4).
+    one starts where a parabola crosses that meets `V` at both ends, with its slope at the first.
+    After a step of `sqrt(u)` bins `V` misses `v_th` by at most `u |V''| / 2`. A peak (where `V =
+    I`) that exceeds `v_th` only by rounding touches it, and is no crossing (specification, section
+    4).
     """
     pm, ps, v_th = block.constants[0, lane], block.constants[1, lane], block.constants[2, lane]
     if v_th <= V or not I < math.inf:  # a current beyond float64: at once, and then refused as endless
@@ -54,17 +63,15 @@ def time_to_threshold(V, I, V_end, I_end, x_end, lane, block, clock):
     elif V_end < v_th:
         return -1.0
     least, rise, slope = math.sqrt(clock.u), v_th - V, pm * (I - V)
-    bend = (V_last - V - slope * x_last) / (x_last * x_last)
-    x = 2.0 * rise / (slope + math.sqrt(max(slope * slope + 4.0 * bend * rise, 0.0)))
-    a, k, b = short_factors(x, pm, block.coefficients, lane, clock.terms)
-    V_x = V * a + I * k
-    slope = pm * (I * b - V_x)
+    bend = (V_last - V - slope * x_last) / (slope * x_last * x_last)
+    straight = rise / slope  # where the tangent at the start crosses
+    square = 1.0 + 4.0 * bend * straight  # 0 at a peak, so perhaps less by rounding
+    x = 2.0 * straight / (1.0 + math.sqrt(square) if square > 0.0 else 1.0)
+    V_x, slope = voltage_at(V, I, x, pm, lane, block, clock)
     step = (v_th - V_x) / slope if slope > 0.0 else -x
     x = min(max(x + step, 0.0), x_last)
     while abs(step) > least:
-        a, k, b = short_factors(x, pm, block.coefficients, lane, clock.terms)
-        V_x = V * a + I * k
-        slope = pm * (I * b - V_x)
+        V_x, slope = voltage_at(V, I, x, pm, lane, block, clock)
         if V_x >= v_th:
             return x
         if slope <= 0.0:

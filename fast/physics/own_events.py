@@ -114,6 +114,24 @@ def events_around(lane, slot, rest, b):
 
 
 @inlined
+def row_around_one_event(turn, rest, lane, events):
+    """`events_around` without a branch on the order of arrival and event: the row for an arrival in
+    a bin with one own event, at another instant; -1 in any other bin. `events`: pointers.
+
+    In a recurrent layer an event at NEVER follows, which stands for the end of the bin.
+    """
+    e = events.first[turn * LANES + lane]
+    if e < 0 or events.rest[e] == rest:
+        return -1
+    later = events.later[e]
+    if later < 0:
+        return 2 * e + int(rest > events.rest[e])
+    if events.later[later] >= 0 or events.rest[later] != NEVER:
+        return -1
+    return 2 * (later if rest > events.rest[e] else e)
+
+
+@inlined
 def add_pinned_kick(arrival, source, lane, bin_, clock, b):
     """[max-pinned] Add what the maximum that is read adds to `lambda_V` at an arrival that pins it,
     beyond the kink; returns its part of the derivative by the time of the arrival."""

@@ -34,8 +34,9 @@ MOST_SPIKES = 2.0**26  # that one current may cause (specification, section 1)
 class Arrivals(NamedTuple):
     """Arrivals at one neuron in one bin, in order of time: `rest, weight [length or more]`.
 
-    `factors [GAP_FACTORS, known]`: polynomials A, B, AB of the gap before each arrival, and of that
-    after the last; those of gaps from `known` on are computed where they are needed.
+    `factors [GAP_FACTORS, room]`: polynomials A, B, AB of the gap before each arrival, and of that
+    after the last, from the first gap that is still to come; without room each is computed where it
+    is needed.
     """
 
     rest: np.ndarray
@@ -68,7 +69,7 @@ def collect(link, lane, time, source, next_, block, clock, is_last, rest, weight
 
 @inlined
 def arrivals_in_order(link, lane, time, source, next_, block, clock, is_last, rest, weight):
-    """`collect`, in order of time."""
+    """`collect`, in order of time, without factors of gaps: for a kernel of one neuron."""
     count = collect(link, lane, time, source, next_, block, clock, is_last, rest, weight)
     sort_by_rest(rest, weight, count)
     return Arrivals(rest, weight, count, block.constants[:GAP_FACTORS, :0])
@@ -93,7 +94,8 @@ def to_next_crossing(V, I, x, n, arrivals, bin_, lane, block, clock, neuron_reco
     rate, read_maximum = block.rate, block.read_maximum
     is_last = bin_ == clock.last
     end = float(clock.end) if is_last else 1.0
-    touch, from_start = TOUCH * clock.u, n == 0 and x == 0.0  # of the gap
+    touch = TOUCH * clock.u
+    from_start = n == 0 and x == 0.0  # whether gap n begins at x
     while True:
         x_next = float(rest[n]) if n < count else end
         h = x_next - x

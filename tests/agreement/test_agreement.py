@@ -94,7 +94,7 @@ def chained() -> tuple[Case, Result, float]:
 
 def test_the_condition_number_bounds_the_cost_of_a_chain_of_spikes() -> None:
     """Of 20,000 seeded networks, 1250 of each family, this one alone has needed the condition
-    number: weights that differ by 2^-50 move its gradients by three usual tolerances."""
+    number: weights moved by 2^-50, with these signs, move its gradients by three tolerances."""
     case, exact, number = chained()
     assert exact.kappa_min is not None and number > 1e4 / exact.kappa_min
     signs = np.random.default_rng(2)

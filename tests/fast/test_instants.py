@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from fast.physics import factors, instants
 from fast.physics.clock import clock_for
-from fast.physics.instants import BATCH, REST_BITS, Ticks, ticks_for
+from fast.physics.instants import BATCH, REST_BITS, ticks_for
 from fast.physics.layout import Block, Synapses
 from fast.solving import packing
 from fast.solving.problem import Problem
@@ -34,16 +34,12 @@ arrival_factors, both_factors, factors_of, one_of, driven_factors_of, driven_a_b
 )
 
 
-def kind(ticks: Ticks) -> type:
-    return np.int32 if ticks.turn < 2**31 else np.int64
-
-
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("longest", [0, 1, 13, 14, 15, 100, 1006, 1007, 5000, 100_000])
 def test_a_ring_has_room_for_a_batch_and_a_rest_its_digits(longest: int, dtype: type) -> None:
     ticks, most = ticks_for(longest, dtype, 1.0), REST_BITS[np.dtype(dtype).itemsize]
     assert ticks.bins > longest + BATCH and ticks.bins & (ticks.bins - 1) == 0
-    assert ticks.turn == (ticks.bins - 1) << ticks.bits and ticks.turn | ticks.rest <= np.iinfo(kind(ticks)).max
+    assert ticks.turn == (ticks.bins - 1) << ticks.bits and ticks.turn | ticks.rest <= np.iinfo(ticks.kind).max
     assert ticks.bits == most or (ticks.bits >= 21 and (ticks.turn | ticks.rest).bit_length() in (31, 63))
     assert float(dtype(ticks.rest * 2.0**-ticks.bits)) == ticks.rest / 2**ticks.bits, "every rest is a number"
 
@@ -60,8 +56,8 @@ def test_the_sum_of_a_spike_and_a_delay_is_exact(dtype: type, longest: int, data
     bin_, delay = data.draw(st.integers(0, 10**6)), data.draw(st.integers(0, longest))
     q, r = (data.draw(st.integers(0, ticks.rest) | st.sampled_from([0, 1, ticks.rest])) for _ in range(2))
     x = float(Fraction(q, ticks.rest + 1))
-    time = kind(ticks)(time_of(bin_, x, ticks))
-    turn, rest, carried = arrival_of(kind(ticks)(delay << ticks.bits | r), time, ticks)
+    time = ticks.kind(time_of(bin_, x, ticks))
+    turn, rest, carried = arrival_of(ticks.kind(delay << ticks.bits | r), time, ticks)
     exact = bin_ + delay + Fraction(q + r, ticks.rest + 1)
     assert turn == int(exact) % ticks.bins and Fraction(float(in_bins(rest, ticks))) == exact - int(exact)
     assert carried == (q + r > ticks.rest)

@@ -13,7 +13,7 @@ GUARD = "a guard of slopes that round to 0, where the gradient is refused; no sl
 LOOSER = "equivalent: a looser bound, so more bins are solved event by event, with the same result"
 AT_EDGE = "shows only where an arrival falls on the instant of a crossing at the edge of a bin"
 ONE_TRIAL = "shows only in batches of several trials; a case is one trial"
-SEVERAL = "shows only where two neurons have several connections to each other; no case of the mutants has that"
+NAN = "shows only where the adjoint itself is NaN; the cases have finite losses"
 MAXIMA = "shows only where a recurrent layer's largest voltage is read; no case of the mutants has that"
 
 REASONS: dict[tuple[str, str], str] = {
@@ -27,17 +27,13 @@ REASONS: dict[tuple[str, str], str] = {
      "connections = tuple(ConnectionGradient(w, d) for w, d in zip(self.dL_dw, self.dL_dd, strict=False))"): (
         "equivalent: both lists are made of the same connections"
     ),
-    ("fast/physics/own_events.py", "if want_tau or block.rate > 0.0:"): (
-        "shows only where the mean voltage is read and no constant is learned; the cases ask for all gradients"
+    ("fast/physics/own_events.py", "if e <= 0 or events.rest[e] == rest:"): (
+        "equivalent: arrivals around the first event of a trial take the longer way"
     ),
-    ("fast/physics/own_events.py", "return 0.0, 0.0, 1"): (
-        "shows only where an arrival after `T` has the synapse and the bin of one that pins a maximum; no case has that"
-    ),
-    ("fast/cpu/lookup.py", "TERMS, OF_V, OF_I, OF_G = 4, 0, LANES, 2 * LANES  # of a spike: columns, a lane each"): (
-        "equivalent: more room than is used"
-    ),
-    ("fast/cpu/special_lookup.py", "if e < -1 or events.later[e] >= 0 or events.rest[e] == rest:"): (
-        "shows only where the adjoint itself is NaN; the cases have finite losses"
+    ("fast/physics/own_events.py", "e, last, here = events.first[slot + lane], not 1, -1"): NAN,
+    ("fast/cpu/special_lookup.py",
+     "want_dt, factors, ticks = dL_dt_pre.size >= 0, pointer(scratch.factors), b.block.ticks"): (
+        "shows only where no input time is learned; the cases ask for all gradients"
     ),
     ("fast/cpu/backward.py",
      "np.empty(size), np.empty(size, np.int64), np.empty((2 * size, ADJOINT)), np.empty( 3 * size),"): (
@@ -54,12 +50,8 @@ REASONS: dict[tuple[str, str], str] = {
     ("fast/cpu/recurrent_backward.py",
      "enter_bin(bin_, slot, damping, e_last - e_first * number * LANES, clock, given.want_tau, b)"): MAXIMA,
     ("fast/cpu/recurrent_backward.py",
-     "own.source[n] = layer.external + (n - e * copies) ** layer.post + emitted.neuron[e]"): SEVERAL,
-    ("fast/cpu/recurrent_backward.py",
-     "np.empty(spikes ** copies, np.int32), np.empty(spikes * copies, s.delay.dtype),"): SEVERAL,
-    ("fast/cpu/recurrent_backward.py",
-     "work = work_for(layer, layer.rate == 0.0 or given.want_tau, most_in_a_trial(given.ends), own)"): (
-        "shows only where a recurrent layer reads an integral and learns no constant; no case of the mutants has that"
+     "own.source[n] = layer.external + (n - e * copies) ** layer.post + emitted.neuron[e]"): (
+        "shows only where two neurons have several connections to each other; no case of the mutants has that"
     ),
     ("fast/cuda/lookup.py", "if delay < -1:"): (
         "equivalent: a synapse that does not exist has weight 0, and its sums are left out"

@@ -64,12 +64,12 @@ CALLERS = (
     Fault(
         "arrivals before and after an own event change places",
         "fast",
-        "cpu/special_lookup.py",
+        "physics/own_events.py",
         "int(rest > events.rest[e])",
         "int(rest < events.rest[e])",
     ),
     Fault(
-        "Newton ends one step early",
+        "Newton ends after a step 1000 times too large",
         "fast",
         "physics/crossing.py",
         "while abs(step) > least:",

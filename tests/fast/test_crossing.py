@@ -1,0 +1,105 @@
+"""The time of a crossing within a bin, against the exact voltage."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import mpmath
+import numpy as np
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from fast.physics.clock import clock_for
+from fast.physics.crossing import TOUCH, time_to_threshold
+from fast.physics.polynomials import LANES, coefficients
+from tests.support.convolution import convolution
+from tests.support.kernels import from_python
+
+DTYPES = [np.float32, np.float64]
+LANE, V_TH = 3, 1.0
+called = from_python(time_to_threshold)
+
+
+class Neuron(NamedTuple):
+    constants: np.ndarray
+    coefficients: np.ndarray
+
+
+def voltage(V: float, I: float, x: float, pm: float, ps: float) -> mpmath.mpf:
+    return V * mpmath.exp(-pm * x) + I * pm * x * convolution((pm, ps), x)
+
+
+def current(I: float, x: float, ps: float) -> mpmath.mpf:
+    return I * mpmath.exp(-ps * x)
+
+
+def highest(V: float, I: float, x_end: float, pm: float, ps: float) -> mpmath.mpf:
+    """The largest voltage up to `x_end`: there, or before it, where it meets the current."""
+    low, high = mpmath.mpf(0), mpmath.mpf(x_end)
+    if voltage(V, I, x_end, pm, ps) <= current(I, x_end, ps):
+        return voltage(V, I, x_end, pm, ps)
+    for _ in range(120):
+        middle = (low + high) / 2
+        low, high = (middle, high) if voltage(V, I, middle, pm, ps) < current(I, middle, ps) else (low, middle)
+    return voltage(V, I, low, pm, ps)
+
+
+def check(dtype: type, V: float, I: float, x_end: float, pm: float, ps: float) -> float:
+    """The crossing, in bins, or -1, as the kernels find it; asserts that it is one."""
+    constants = np.tile(np.array([[pm], [ps], [V_TH], [0.0]]), (1, LANES))
+    of_pm, of_ps = np.full((1, LANES), pm), np.full((1, LANES), ps)
+    clock = clock_for(1.0, 10.0, dtype)
+    u = clock.u
+    with mpmath.workdps(40):
+        V_end, I_end = float(voltage(V, I, x_end, pm, ps)), float(current(I, x_end, ps))
+        neuron = Neuron(constants, coefficients(of_pm, of_ps, -1.0, dtype).reshape(-1))
+        x = called(V, I, V_end, I_end, x_end, LANE, neuron, clock)
+        top = highest(V, I, x_end, pm, ps)
+        slack = 8 * u * (abs(V) + abs(I) * pm * x_end + V_TH)
+        if x < 0:
+            assert x == -1 and top <= V_TH * (1 + TOUCH * u) + slack
+            return x
+        assert 0 <= x <= x_end and top >= V_TH - slack
+        V_x, I_x = voltage(V, I, x, pm, ps), current(I, x, ps)
+        slope = pm * (I_x - V_x)
+        assert abs(V_x - V_TH) <= u * pm * abs(ps * I_x + slope) / 2 + slack
+        assert slope >= -slack, "it rises"
+        return x
+
+
+@given(
+    st.sampled_from(DTYPES), st.floats(-3, 1, exclude_max=True), st.floats(-12, 4), st.floats(1e-6, 1),
+    st.sampled_from([1 / 80, 1 / 20, 1 / 4]), st.sampled_from([1 / 80, 1 / 20, 1 / 4]),
+)
+@example(np.float64, -3.0, 15.0, 1.0, 1 / 80, 1 / 4)  # a current beyond all that networks have
+@example(np.float32, 0.0, 15.0, 1e-6, 1 / 4, 1 / 4)
+def test_a_crossing_is_where_the_voltage_reaches_the_threshold(
+    dtype: type, V: float, above: float, x_end: float, pm: float, ps: float
+) -> None:
+    """`above`: power of ten of the current beyond the threshold."""
+    check(dtype, V, 1.0 + 10.0**above, x_end, pm, ps)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@given(st.floats(-15, -1), st.floats(0.05, 0.95), st.sampled_from([(1 / 20, 1 / 5), (1 / 5, 1 / 20), (1 / 10, 1 / 10)]))
+def test_a_grazing_crossing_is_found_or_a_touch(
+    dtype: type, beyond: float, x_peak: float, rates: tuple[float, float]
+) -> None:
+    """The voltage peaks at `x_peak`, 10^beyond above its threshold: there it equals the current."""
+    pm, ps = rates
+    with mpmath.workdps(40):
+        I = float((V_TH + mpmath.mpf(10) ** beyond) * mpmath.exp(ps * x_peak))
+        driven = voltage(0.0, I, x_peak, pm, ps)
+        V = float((current(I, x_peak, ps) - driven) * mpmath.exp(pm * x_peak))
+    assume(V < V_TH)
+    x = check(dtype, V, I, 1.0, pm, ps)
+    assert x < 0 or x <= x_peak + math.sqrt(64 * clock_for(1.0, 10.0, dtype).u)
+    if 10.0**beyond > 100 * clock_for(1.0, 10.0, dtype).u:
+        assert x >= 0
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_no_crossing_before_the_voltage_is_high_enough(dtype: type) -> None:
+    assert check(dtype, 0.0, 2.0, 1.0, 1 / 20, 1 / 5) == -1
