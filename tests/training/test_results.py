@@ -7,13 +7,13 @@ import re
 import statistics
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from docs.hooks import delays
 from fast.tasks import shd, yin_yang
 from fast.train import main as train
-from fast.training.intervals import wilson_interval
 from results.__main__ import main as results
 from tests import ROOT
 
@@ -27,13 +27,16 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 RECORDS = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
 
 
+def entries(name: str) -> list[dict[str, Any]]:
+    return list(map(json.loads, (ROOT / "results" / name).read_text(encoding="utf-8").splitlines()))
+
+
 def accuracies(name: str, kind: str, seeds: int) -> list[float]:
     """Test accuracies in per cent, by seed."""
-    lines = (ROOT / "results" / name).read_text(encoding="utf-8").splitlines()
-    entries = [entry for entry in map(json.loads, lines) if delays(entry) == kind]
-    assert [entry["seed"] for entry in entries] == list(range(seeds)), "every seed must be there once"
-    assert len({(entry["epochs"], entry["lr"], entry["delay_lr"], entry["network"]) for entry in entries}) == 1
-    return [100 * entry["test_accuracy"] for entry in entries]
+    runs = [entry for entry in entries(name) if delays(entry) == kind]
+    assert [entry["seed"] for entry in runs] == list(range(seeds)), "every seed must be there once"
+    assert len({(entry["epochs"], entry["lr"], entry["delay_lr"], entry["network"]) for entry in runs}) == 1
+    return [100 * entry["test_accuracy"] for entry in runs]
 
 
 @pytest.mark.parametrize("task", SAID)
@@ -48,37 +51,42 @@ def spread(found: list[float]) -> str:
     return f"{statistics.mean(found):.1f} ± {statistics.stdev(found):.1f} %"
 
 
-def test_the_readme_says_what_the_run_on_shd_reached() -> None:
-    (entry,) = map(json.loads, (ROOT / "results" / "shd.jsonl").read_text(encoding="utf-8").splitlines())
+def test_the_readme_says_what_the_runs_on_shd_reached() -> None:
+    own, (recurrent,) = entries("shd.jsonl"), entries("shd-recurrent.jsonl")
     lstm, *_ = json.loads((ROOT / "results" / "shd-baselines.json").read_text(encoding="utf-8"))
-    low, high = wilson_interval(round(2264 * entry["test_accuracy"]), 2264)
-    assert lstm["network"] == "lstm" and lstm["data_sha256"] == entry["data_sha256"]
-    own = f"{entry['epochs']} epochs | {100 * entry['test_accuracy']:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
-    assert f"{own} | LSTM of torch: {100 * lstm['test_accuracy']:.1f} % |" in README
+    assert lstm["network"] == "lstm" and {entry["recurrent"] for entry in own} == {False} and recurrent["recurrent"]
+    assert all(entry["data_sha256"] == lstm["data_sha256"] for entry in [*own, recurrent])
+    reached = spread(accuracies("shd.jsonl", "learned", 3))
+    others = f"recurrent, {recurrent['epochs']} epochs, one seed: {100 * recurrent['test_accuracy']:.1f} %"
+    row = f"| `shd`, 256 hidden neurons, {own[0]['epochs']} epochs, 3 seeds | {reached} |"
+    assert f"{row} {others}; LSTM of torch: {100 * lstm['test_accuracy']:.1f} % |" in README
 
 
 @pytest.mark.parametrize("kind", ["learned", "as drawn", "none"])
 def test_the_table_of_kinds_of_delays_has_every_run(kind: str) -> None:
-    lines = (ROOT / "results" / "shd-kinds.jsonl").read_text(encoding="utf-8").splitlines()
     test = accuracies("shd-kinds.jsonl", kind, 3)
-    train = [100 * entry["train_accuracy"] for entry in map(json.loads, lines) if delays(entry) == kind]
+    train = [100 * entry["train_accuracy"] for entry in entries("shd-kinds.jsonl") if delays(entry) == kind]
     cells = " | ".join(f"{of_test:.1f} % ({of_train:.1f})" for of_test, of_train in zip(test, train, strict=True))
     found = re.search(rf"^\| {kind}.*? \| (.+) \|$", RECORDS.split("`shd-kinds.jsonl`, test")[1], re.MULTILINE)
     assert found is not None and found[1] == f"{cells} | {statistics.mean(test):.1f} %"
 
 
-def test_the_table_of_what_was_tried_has_the_run_of_the_preset() -> None:
-    entry = json.loads((ROOT / "results" / "shd.jsonl").read_text(encoding="utf-8"))
-    train, valid, test = (f"{100 * entry[f'{split}_accuracy']:.1f} %" for split in ("train", "valid", "test"))
-    row = re.search(r"^\| \*\*the preset\*\*.*?\| (.+) \|$", RECORDS, re.MULTILINE)
-    assert row is not None and row[1] == f"{entry['epochs']} | {train} | {valid} (one in 20) | {test}"
+def test_the_table_of_what_was_tried_has_the_runs_of_the_preset() -> None:
+    named = {f"**the preset**, seed {seed}": entry for seed, entry in enumerate(entries("shd.jsonl"))}
+    (recurrent,) = entries("shd-recurrent.jsonl")
+    for name, entry in {**named, "the preset, `--recurrent`": recurrent}.items():
+        train, valid, test = (f"{100 * entry[f'{split}_accuracy']:.1f} %" for split in ("train", "valid", "test"))
+        assert f"| {name} | {entry['epochs']} | {train} | {valid} (one in 20) | {test} |" in RECORDS
 
 
-def test_the_preset_is_that_of_the_recorded_run() -> None:
-    entry = json.loads((ROOT / "results" / "shd.jsonl").read_text(encoding="utf-8"))
+def test_the_preset_is_that_of_the_recorded_runs() -> None:
     preset = asdict(shd.PRESETS["best"])
     preset.update(choose="last", hidden=list(preset["hidden"]))
-    assert {name: entry[name] for name in preset if name != "test"} == {n: v for n, v in preset.items() if n != "test"}
+    del preset["test"]
+    for entry in entries("shd.jsonl"):
+        assert {name: entry[name] for name in preset} == preset
+    (recurrent,) = entries("shd-recurrent.jsonl")
+    assert {name: recurrent[name] for name in preset} == {**preset, "recurrent": True, "epochs": recurrent["epochs"]}
 
 
 def test_a_line_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
