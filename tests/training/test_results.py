@@ -79,6 +79,14 @@ def test_the_table_of_what_was_tried_has_the_runs_of_the_preset() -> None:
         assert f"| {name} | {entry['epochs']} | {train} | {valid} (one in 20) | {test} |" in RECORDS
 
 
+def test_the_table_of_what_was_tried_on_braille_has_the_recurrent_runs() -> None:
+    runs = entries("braille-recurrent.jsonl")
+    train, valid = (statistics.mean(100 * entry[f"{split}_accuracy"] for entry in runs) for split in ("train", "valid"))
+    reached = spread(accuracies("braille-recurrent.jsonl", "learned", 3))
+    cells = f"{runs[0]['epochs']} | {train:.1f} % | {valid:.1f} % | {reached} |"
+    assert f"| the same, `--recurrent --dropout 0.1`, 3 seeds | {cells}" in RECORDS
+
+
 def test_the_preset_is_that_of_the_recorded_runs() -> None:
     preset = asdict(shd.PRESETS["best"])
     preset.update(choose="last", hidden=list(preset["hidden"]))
