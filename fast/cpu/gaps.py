@@ -13,7 +13,7 @@ import numpy as np
 
 from fast.cpu.intrinsics import moved, pointer
 from fast.cpu.short_rows import FEW, GAPS, count_before, polynomial_row
-from fast.physics.clock import sort_by_rest
+from fast.physics.clock import end_of, sort_by_rest
 from fast.physics.compiling import allocating, inlined, vectorised
 from fast.physics.polynomials import AB, A, B
 from fast.physics.within_bin import GAP_A, GAP_AB, GAP_B, GAP_FACTORS, Arrivals
@@ -83,9 +83,9 @@ def set_factors_of_gaps(rest, first, count, end, lane, coefficients, terms, gap,
 @inlined
 def arrivals_with_gaps(rest, weight, first, count, bin_, lane, block, clock, scratch):
     """`count` arrivals at a lane, in order of time, and the factors of the gaps from `first` on."""
-    factors, end = scratch.factors, float(clock.end) if bin_ == clock.last else 1.0
+    factors = scratch.factors
     set_factors_of_gaps(
-        pointer(rest), first, count, end, lane, pointer(block.coefficients), clock.terms, pointer(scratch.gap),
-        pointer(factors), factors.shape[1],
+        pointer(rest), first, count, end_of(bin_, clock), lane, pointer(block.coefficients), clock.terms,
+        pointer(scratch.gap), pointer(factors), factors.shape[1],
     )
     return Arrivals(rest, weight, count, factors)

@@ -17,7 +17,8 @@ from fast.cpu.arrivals import FACTORS, SIDE_BY_SIDE, ring_places
 from fast.cpu.backward import Found, enter_bin, leave_bin, most_in_a_trial
 from fast.cpu.lookup import TERMS, LookupScratch, look_up_plain
 from fast.cpu.special_lookup import look_up_special
-from fast.physics.adjoint import ADJOINT, BlockAdjoint, Events, end_of
+from fast.physics.adjoint import ADJOINT, BlockAdjoint, Events
+from fast.physics.clock import end_of
 from fast.physics.compiling import allocating, compiled, inlined, outermost
 from fast.physics.instants import BATCH, time_of
 from fast.physics.layout import block_of

@@ -162,9 +162,3 @@ def jump_at_spike(adjoint, lane, I_cross, dL_dt, driven, b, want_tau):
 def drive_at(drive, lane, bin_, x, rate):
     """The driving term of a lane's adjoint at an instant."""
     return drive[lane] * math.exp(-rate * (bin_ + x)) if rate >= 0.0 else 0.0
-
-
-@inlined
-def end_of(bin_, clock):
-    """Where a bin ends, in bins: at `T` in the last one."""
-    return float(clock.end) if bin_ == clock.last else 1.0

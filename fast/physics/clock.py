@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fast.physics.compiling import compiled
+from fast.physics.compiling import compiled, inlined
 from fast.physics.polynomials import TERMS
 from spec import UnsupportedError
 from spec.errors import Verbatim
@@ -55,6 +55,12 @@ def clock_for(bin_width: float, duration: float, dtype: type) -> Clock:
         raise UnsupportedError("duration", f"at most {MOST_BINS} bins long", got, "`python -m reference` needs no bins")
     end, u = (duration - last * bin_width) / bin_width, float(np.finfo(dtype).eps) / 2
     return Clock(last, dtype(end), u, dtype(0), tuple(range(TERMS[np.dtype(dtype).itemsize])))
+
+
+@inlined
+def end_of(bin_, clock):
+    """Where a bin ends, in bins: at `T` in the last one."""
+    return float(clock.end) if bin_ == clock.last else 1.0
 
 
 @compiled

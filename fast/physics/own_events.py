@@ -13,10 +13,10 @@ from fast.physics.adjoint import (
     X,
     Z,
     drive_at,
-    end_of,
     flow_back,
     jump_at_spike,
 )
+from fast.physics.clock import end_of
 from fast.physics.compiling import inlined
 from fast.physics.factors import adjoint_terms, dL_dt_arrival
 from fast.physics.instants import bin_of, in_bins, masked

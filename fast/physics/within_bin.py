@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fast.physics.clock import sort_by_rest
+from fast.physics.clock import end_of, sort_by_rest
 from fast.physics.compiling import compiled, inlined
 from fast.physics.crossing import TOUCH, short_factors, time_to_peak, time_to_threshold
 from fast.physics.instants import arrival_of, in_bins, to_tick
@@ -23,7 +23,7 @@ from fast.physics.neuron_record import (
     flag,
     offer_maximum,
 )
-from fast.physics.polynomials import RA, RAB, B, polynomial
+from fast.physics.polynomials import RA, RAB, polynomial
 
 REACHED_END, CROSSED, STUCK, FULL = 0, 1, 2, 3  # status of a solution; FULL: a buffer is full
 NONE = -1  # in place of the number of a neuron
@@ -93,7 +93,7 @@ def to_next_crossing(V, I, x, n, arrivals, bin_, lane, block, clock, neuron_reco
     pm, ps, v_th, v_reset = constants[0, lane], constants[1, lane], constants[2, lane], constants[3, lane]
     rate, read_maximum = block.rate, block.read_maximum
     is_last = bin_ == clock.last
-    end = float(clock.end) if is_last else 1.0
+    end = end_of(bin_, clock)
     touch = TOUCH * clock.u
     from_start = n == 0 and x == 0.0  # whether gap n begins at x
     while True:
@@ -121,7 +121,7 @@ def to_next_crossing(V, I, x, n, arrivals, bin_, lane, block, clock, neuron_reco
         if crosses:
             if not I * pm <= MOST_SPIKES * ps * (v_th - v_reset):
                 return V, I, x_to, n, STUCK
-            I *= polynomial(coefficients, B, lane, h, clock.terms)
+            I *= math.exp(-ps * h)
             if record:
                 slope = pm * (I - v_th)
                 if neuron_record[RECENT_BIN, lane] == bin_ and neuron_record[RECENT_REST, lane] == x_to:
