@@ -1,4 +1,7 @@
-"""`python -m results FOLDER...`: print one line of JSON for each finished run."""
+"""`python -m results FOLDER...`: print one line of JSON for each finished run.
+
+A run with `--no-test` has the accuracy on its validation split alone.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,15 @@ import argparse
 import json
 import math
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from fast.tasks.saved_runs import HOW_IT_RAN, records
+from fast.tasks.saved_runs import HOW_IT_RAN, NETWORK, records
 from fast.training.checkpoints import Checkpoints, digest
 from fast.training.restoring import check_content
+from fast.training.run_folder import RESULT
 from spec.command import OneLineParser, run_and_exit
 
 
@@ -22,17 +27,25 @@ def entry(folder: Path) -> dict:
     Raises:
         SpecError: the folder holds no finished run.
     """
-    options, result, log = records(folder)
+    untested = (folder / NETWORK).exists() and not (folder / RESULT).exists()
+    options, result, log = records(folder, untested)
     state, _ = Checkpoints(folder, own=False).load(partial(check_content, steps=math.inf))
-    tested = next(line for line in log if line["epoch"] == result["best_epoch"])
+    training = state["training"]
+    best = next(line for line in log if line["epoch"] == training["best"]["epoch"])
     return {
         **{name: value for name, value in options.items() if name not in HOW_IT_RAN},
-        "network": result["network"], "best_epoch": result["best_epoch"], "test_accuracy": result["test_accuracy"],
-        "train_accuracy": tested["train_accuracy"], "valid_accuracy": tested["valid_accuracy"],
-        "count_baseline": result["count_baseline"],
+        "network": _sizes(training["network"]), "best_epoch": best["epoch"],
+        **{name: result[name] for name in ("test_accuracy", "count_baseline") if name in result},
+        "train_accuracy": best["train_accuracy"], "valid_accuracy": best["valid_accuracy"],
         "seconds": round(sum(line["seconds"] for line in log), 1), "machine": platform.machine(),
-        "state_sha256": digest(state["training"]),
+        "state_sha256": digest(training),
     }
+
+
+def _sizes(parameters: Mapping[str, Any]) -> str:
+    """The size of each layer, as in `700-256-20`, from the weights onto each."""
+    shapes = [weights.shape for name, weights in parameters.items() if name.endswith(".w")]
+    return "-".join(map(str, [shapes[0][0], *(post for _, post in shapes)]))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

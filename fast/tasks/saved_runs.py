@@ -14,6 +14,7 @@ from fast.nn.devices import DTYPES
 from fast.tasks.registry import CLASSIFYING
 from fast.training.classify import Classification
 from fast.training.processes import Processes
+from fast.training.run_folder import RESULT
 from fast.training.settings import with_defaults
 from spec import SpecError
 from spec.errors import Verbatim
@@ -23,8 +24,11 @@ HOW_IT_RAN = frozenset({"out", "resume", "save_seconds", "data", "workers", "ten
 NETWORK = "network.pt"
 
 
-def records(folder: Path) -> tuple[dict, dict, list[dict]]:
+def records(folder: Path, untested: bool = False) -> tuple[dict, dict, list[dict]]:
     """Options, result and log of a run.
+
+    Args:
+        untested: whether the test split was left alone, so that there is no result.
 
     Raises:
         SpecError: the run has not finished, or its files cannot be read.
@@ -34,8 +38,8 @@ def records(folder: Path) -> tuple[dict, dict, list[dict]]:
         raise SpecError(str(folder), "the folder of a finished run", got, remedy)
     try:
         given = with_defaults(record(folder, "options.json", {"seed": COUNT, "task": TEXT}))
-        found = record(folder, "result.json", {"test_accuracy?": NUMBER})
-        line = {"valid_accuracy": NUMBER, "seconds": AMOUNT} if "test_accuracy" in found else {}
+        found = {} if untested else record(folder, RESULT, {"test_accuracy?": NUMBER})
+        line = {"valid_accuracy": NUMBER, "seconds": AMOUNT} if untested or "test_accuracy" in found else {}
         return given, found, history(folder, line)
     except RecordError as error:
         expected, remedy = "the folder of a finished run", "let it finish, or --resume it"

@@ -106,6 +106,26 @@ def test_a_line_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
     assert entry["seed"] == 7 and entry["network"] == "4-30-3" and last == f"state sha256 {entry['state_sha256']}"
 
 
+def test_a_line_of_a_run_without_a_test(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It has the validation accuracy alone. A run that has not ended has no line."""
+    monkeypatch.setattr(yin_yang, "POINTS", {"train": 50, "valid": 50, "test": 50})
+    run = ["--task", "yin-yang", "--epochs", "2", "--hidden", "3", "4", "--out", str(tmp_path / "run")]
+    assert train([*run, "--no-test"]) == 0
+    capsys.readouterr()
+    assert results([str(tmp_path / "run")]) == 0
+    line = json.loads(capsys.readouterr().out)
+    assert line["network"] == "4-3-4-3" and 0 <= line["valid_accuracy"] <= 1 and "test_accuracy" not in line
+    train([*run, "--resume", "--test"])
+    capsys.readouterr()
+    assert results([str(tmp_path / "run")]) == 0
+    assert "test_accuracy" in json.loads(capsys.readouterr().out)
+    for name in ("network.pt", "result.json"):
+        (tmp_path / "run" / name).unlink()
+    assert results([str(tmp_path / "run")]) == 2
+
+
 def test_a_run_that_is_not_finished(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert results([str(tmp_path)]) == 2
     assert "the folder of a finished run" in capsys.readouterr().err
