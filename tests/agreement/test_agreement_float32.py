@@ -30,6 +30,7 @@ from tests.support.tolerances import VANISHES
 SEEDS = many(25)  # of each family: 400 in all
 
 
+@pytest.mark.full
 @pytest.mark.check(18)
 def test_float32_on_seeded_networks(measured: Measured) -> None:
     seen = Float32()

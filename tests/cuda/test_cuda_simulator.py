@@ -40,7 +40,8 @@ def test_nothing_of_cuda_is_imported_on_the_cpu() -> None:
     subprocess.run([sys.executable, "-c", PROGRAM], cwd=ROOT, check=True)
 
 
-@pytest.mark.parametrize("networks", [pytest.param(NETWORKS[0], marks=pytest.mark.full), NETWORKS[1]])
+@pytest.mark.full
+@pytest.mark.parametrize("networks", NETWORKS)
 def test_cuda_kernels_on_a_simulated_gpu(networks: str) -> None:
     """The kernels run as plain Python."""
     simulate(networks, "-m", "not full", NUMBA_DISABLE_JIT="1")

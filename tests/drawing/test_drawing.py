@@ -57,7 +57,10 @@ def test_an_animation_shows_each_move_of_the_delays(tmp_path: Path) -> None:
     assert len(frames) == 4 and all((a != b).any() for a, b in itertools.pairwise(frames))
 
 
-@pytest.mark.parametrize(("task", "epochs"), [("yin-yang", 3), ("braille", 1), ("shd", 2), ("spikes", 40)])
+@pytest.mark.parametrize(("task", "epochs"), [
+    ("yin-yang", 3), pytest.param("braille", 1, marks=pytest.mark.full), ("shd", 2),
+    pytest.param("spikes", 40, marks=pytest.mark.full),
+])
 def test_a_classification_is_drawn(
     task: str, epochs: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

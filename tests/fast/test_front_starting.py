@@ -26,7 +26,7 @@ def poisson(size: int, rate: float, trials: int = 3, duration: float = 200.0, bu
     return Spikes.from_trains(trains, duration)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("dtype", [torch.float32, pytest.param(torch.float64, marks=pytest.mark.full)])
 @pytest.mark.parametrize("recurrent", [False, True])
 @pytest.mark.parametrize(("pre", "post", "given", "rate"), [
     (1, 5, 20.0, 2.0), (10, 40, 5.0, 1.0), (100, 40, 10.0, 5.0), (300, 128, 4.0, 10.0), (300, 3, 0.1, 4.0),

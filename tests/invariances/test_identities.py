@@ -46,6 +46,7 @@ def test_fast_float64(family: str, measured: Measured) -> None:
     assert_identities(family, run_case, U64, measured)
 
 
+@pytest.mark.full
 @pytest.mark.check(10)
 @pytest.mark.parametrize("family", families())
 def test_fast_float32(family: str, measured: Measured) -> None:

@@ -87,7 +87,7 @@ def test_control_a_shift_that_leaves_the_targets_is_seen(run: str, measured: Mea
 
 
 @every_family
-@pytest.mark.parametrize("ms", [4.0, 1e-3], ids=["quarter_ms", "s"])
+@pytest.mark.parametrize("ms", [4.0, pytest.param(1e-3, marks=pytest.mark.full)], ids=["quarter_ms", "s"])
 def test_the_unit_of_time(run: str, family: str, ms: float) -> None:
     """All times in another unit; a power of 2 as the factor leaves even the rounding unchanged."""
     for case in cases(family):

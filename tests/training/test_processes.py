@@ -82,6 +82,7 @@ def log(folder: Path, run: str) -> list[dict]:
     return [json.loads(line) for line in (folder / run / "history.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.full
 def test_two_processes_learn_what_one_learns(folder: Path) -> None:
     """Batches of 6 and 7 trials in uneven shares; augmented, regularised and woken."""
     done = ran([*TORCHRUN, "2", "--standalone", "-m", UNDRAWN, *given(folder, "two", 3)], folder)

@@ -80,6 +80,7 @@ def trained(folder: Path, plant: str = "-") -> Seen:
     return watched(folder, plant, *OPTIONS, "--out", str(folder / "out" / "run"))
 
 
+@pytest.mark.full
 def test_a_run_talks_to_nobody_and_writes_only_into_its_folder(tmp_path: Path) -> None:
     seen = trained(tmp_path)
     assert seen.code in (0, 1), seen.said
