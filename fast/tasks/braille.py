@@ -6,6 +6,8 @@ Data of Mueller-Cleve et al., Front. Neurosci. 16:951164 (2022), Zenodo 7050094,
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fast.tasks.spike_folder import SpikeFolder
 from fast.training.settings import Settings
 
@@ -13,11 +15,13 @@ DATA = SpikeFolder(
     "braille", ("train", "valid", "test"), channels=24, classes=27, duration=1350.0,
     source="get them from Zenodo 7050094 in the layout of fast/data/spike_files.py",
 )
+FEED_FORWARD = Settings(
+    epochs=25, hidden=(256,), batch=32, tau_mem=50.0, tau_syn=20.0, readout="exp_weighted_voltage", gain=100.0,
+    w_mean=0.3, w_sd=1.0, inner_mean=0.0, inner_sd=0.5, out_sd=0.01, delay=600.0, max_delay=DATA.duration, lr=6e-3,
+    delay_lr=4.0, schedule="cosine", spikes_strength=1e-5, spikes_target=4.0, stretch=0.05, drop=0.05,
+)
 PRESETS = {
-    "best": Settings(
-        epochs=25, hidden=(256,), batch=32, tau_mem=50.0, tau_syn=20.0, readout="exp_weighted_voltage", gain=100.0,
-        w_mean=0.3, w_sd=1.0, inner_mean=0.0, inner_sd=0.5, out_sd=0.01, delay=600.0, max_delay=DATA.duration, lr=6e-3,
-        delay_lr=4.0, schedule="cosine", spikes_strength=1e-5, spikes_target=4.0, stretch=0.05, drop=0.05,
-    ),
+    "best": replace(FEED_FORWARD, recurrent=True, w_mean=0.6, w_sd=2.0, dropout=0.1, average=0.998),
+    "feed-forward": FEED_FORWARD,
 }
 add_options, prepare = DATA.add_options, DATA.prepare
