@@ -102,7 +102,10 @@ def test_control_an_address_that_is_fetched_is_found(name: str, text: str) -> No
     assert fetched_from_afar("a.html", '<a href="https://example.org">read</a>') == []
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "results").glob("*.jsonl")), ids=lambda path: path.stem)
+TESTED = [path for path in sorted((ROOT / "results").glob("*.jsonl")) if path.stem != "shd-speakers"]  # no test split
+
+
+@pytest.mark.parametrize("path", TESTED, ids=lambda path: path.stem)
 def test_tables_of_results_show_the_recorded_runs(path: Path) -> None:
     table, entries = hooks.runs(path), [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     for kind in {hooks.delays(entry) for entry in entries}:

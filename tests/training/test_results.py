@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from docs.hooks import delays
-from fast.tasks import shd, yin_yang
+from fast.tasks import braille, shd, yin_yang
 from fast.train import main as train
+from fast.training.settings import Settings, with_defaults
 from results.__main__ import main as results
 from tests import ROOT
 
@@ -23,6 +24,8 @@ SAID = {
     "shd": ("shd-kinds.jsonl", 3, {"delays as drawn": "as drawn", "no delays": "none"}),
 }
 """Task, and file, number of seeds, and the controls: their words in the README, kind of delays."""
+SPLITS = ("train", "valid")
+SMALL: dict[str, Any] = {"hidden": [128], "epochs": 10, "average": 0.998}
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 RECORDS = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
 
@@ -53,13 +56,21 @@ def spread(found: list[float]) -> str:
 
 def test_the_readme_says_what_the_runs_on_shd_reached() -> None:
     own, (recurrent,) = entries("shd.jsonl"), entries("shd-recurrent.jsonl")
-    lstm, *_ = json.loads((ROOT / "results" / "shd-baselines.json").read_text(encoding="utf-8"))
-    assert lstm["network"] == "lstm" and {entry["recurrent"] for entry in own} == {False} and recurrent["recurrent"]
-    assert all(entry["data_sha256"] == lstm["data_sha256"] for entry in [*own, recurrent])
+    lstms = [entry for entry in lstms_of_torch() if not entry["valid_speakers"]]
+    assert [entry["seed"] for entry in lstms] == [entry["seed"] for entry in own] == [0, 1, 2]
+    assert {entry["recurrent"] for entry in own} == {False} and recurrent["recurrent"]
+    assert all(entry["data_sha256"] == lstms[0]["data_sha256"] for entry in [*own, recurrent, *lstms])
+    first, second, third = (f"{100 * entry['test_accuracy']:.1f}" for entry in lstms)
+    assert f"three seeds reach {first}, {second} and {third} %" in " ".join(RECORDS.split())
     reached = spread(accuracies("shd.jsonl", "learned", 3))
     others = f"recurrent, {recurrent['epochs']} epochs, one seed: {100 * recurrent['test_accuracy']:.1f} %"
     row = f"| `shd`, 256 hidden neurons, {own[0]['epochs']} epochs, 3 seeds | {reached} |"
-    assert f"{row} {others}; LSTM of torch: {100 * lstm['test_accuracy']:.1f} % |" in README
+    assert f"{row} {others}; LSTM of torch: {spread([100 * e['test_accuracy'] for e in lstms])} |" in README
+
+
+def lstms_of_torch() -> list[dict[str, Any]]:
+    found = json.loads((ROOT / "results" / "shd-baselines.json").read_text(encoding="utf-8"))
+    return [entry for entry in found if entry["network"] == "lstm"]
 
 
 @pytest.mark.parametrize("kind", ["learned", "as drawn", "none"])
@@ -79,6 +90,20 @@ def test_the_table_of_what_was_tried_has_the_runs_of_the_preset() -> None:
         assert f"| {name} | {entry['epochs']} | {train} | {valid} (one in 20) | {test} |" in RECORDS
 
 
+def test_the_table_of_new_speakers_has_every_run() -> None:
+    """The runs of `fast.train`, and those of the LSTM, with each pair of speakers held out."""
+    lstms = {tuple(entry["valid_speakers"]): entry for entry in lstms_of_torch() if entry["valid_speakers"]}
+    runs = {tuple(entry["valid_speakers"]): entry for entry in entries("shd-speakers.jsonl")}
+    assert runs.keys() == lstms.keys() and len(runs) == 5 and sorted(sum(runs, ())) == [*range(4), *range(6, 12)]
+    rows = {
+        f"{pair[0]}, {pair[1]}": [100 * kind[pair][f"{split}_accuracy"] for kind in (runs, lstms) for split in SPLITS]
+        for pair in runs
+    }
+    rows["mean"] = [statistics.mean(column) for column in zip(*rows.values(), strict=True)]
+    for name, row in rows.items():
+        assert f"| {name} | {' | '.join(f'{value:.1f} %' for value in row)} |" in RECORDS
+
+
 def test_the_table_of_what_was_tried_on_braille_has_the_recurrent_runs() -> None:
     runs = entries("braille-recurrent.jsonl")
     train, valid = (statistics.mean(100 * entry[f"{split}_accuracy"] for entry in runs) for split in ("train", "valid"))
@@ -87,14 +112,22 @@ def test_the_table_of_what_was_tried_on_braille_has_the_recurrent_runs() -> None
     assert f"| the same, `--recurrent --dropout 0.1`, 3 seeds | {cells}" in RECORDS
 
 
-def test_the_preset_is_that_of_the_recorded_runs() -> None:
-    preset = asdict(shd.PRESETS["best"])
-    preset.update(choose="last", hidden=list(preset["hidden"]))
-    del preset["test"]
-    for entry in entries("shd.jsonl"):
-        assert {name: entry[name] for name in preset} == preset
-    (recurrent,) = entries("shd-recurrent.jsonl")
-    assert {name: recurrent[name] for name in preset} == {**preset, "recurrent": True, "epochs": recurrent["epochs"]}
+@pytest.mark.parametrize(
+    ("name", "preset", "more"),
+    [
+        ("shd.jsonl", shd.PRESETS["best"], {"choose": "last"}),
+        ("shd-recurrent.jsonl", shd.PRESETS["best"], {"choose": "last", "recurrent": True, "epochs": 20}),
+        ("shd-speakers.jsonl", shd.PRESETS["best"], {"choose": "last", **SMALL}),
+        ("braille.jsonl", braille.PRESETS["feed-forward"], {}),
+        ("braille-recurrent.jsonl", braille.PRESETS["best"], {}),
+    ],
+)
+def test_the_preset_is_that_of_the_recorded_runs(name: str, preset: Settings, more: dict[str, Any]) -> None:
+    said = {**asdict(preset), "hidden": list(preset.hidden), **more}
+    for unsaid in ("test", "certify", "freeze_delays"):  # the first two change no result, the last is the control
+        del said[unsaid]
+    for entry in map(with_defaults, entries(name)):
+        assert {name: entry[name] for name in said} == said
 
 
 def test_a_line_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
