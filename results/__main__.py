@@ -1,6 +1,6 @@
 """`python -m results FOLDER...`: print one line of JSON for each finished run.
 
-A run with `--no-test` has the accuracy on its validation split alone.
+The line of a run with `--no-test` has no accuracy on the test split.
 """
 
 from __future__ import annotations
@@ -14,23 +14,35 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from fast.tasks.saved_runs import HOW_IT_RAN, NETWORK, records
+from fast.tasks.registry import CLASSIFYING
+from fast.tasks.saved_runs import HOW_IT_RAN, NETWORK, check_network, records
 from fast.training.checkpoints import Checkpoints, digest
 from fast.training.restoring import check_content
 from fast.training.run_folder import RESULT
+from spec import SpecError
 from spec.command import OneLineParser, run_and_exit
+from spec.errors import Verbatim
 
 
 def entry(folder: Path) -> dict:
     """The result of a finished run.
 
     Raises:
-        SpecError: the folder holds no finished run.
+        SpecError: the folder holds no finished run of a task that classifies, or a damaged one.
     """
     untested = (folder / NETWORK).exists() and not (folder / RESULT).exists()
     options, result, log = records(folder, untested)
-    state, _ = Checkpoints(folder, own=False).load(partial(check_content, steps=math.inf))
+    if options["task"] not in CLASSIFYING:
+        expected = f"the run of a task that classifies, {', '.join(CLASSIFYING)}"
+        raise SpecError(str(folder), expected, Verbatim(options["task"]), "name another run")
+    check_network(folder)
+    state, damage = Checkpoints(folder, own=False).load(partial(check_content, steps=math.inf))
     training = state["training"]
+    epochs = training["ended"] or options["epochs"]
+    lack = damage[0] if damage else f"{len(log)} of {epochs} epochs" if len(log) != epochs else ""
+    if lack or (untested and options["test"]):
+        got = Verbatim(lack or f"one without {RESULT}")
+        raise SpecError(str(folder), "the folder of a finished run", got, "let it finish, or --resume it")
     best = next(line for line in log if line["epoch"] == training["best"]["epoch"])
     return {
         **{name: value for name, value in options.items() if name not in HOW_IT_RAN},
