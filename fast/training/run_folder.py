@@ -16,8 +16,9 @@ from spec import SpecError
 from spec.errors import Verbatim
 
 OPTIONS, RESULT, LOCK, LOG = "options.json", "result.json", ".lock", "history.jsonl"
-MAY_CHANGE = ("out", "resume", "save_seconds", "changed")  # `changed` follows from the others
-"""Options that may differ whenever a run is resumed."""
+MAY_CHANGE = ("out", "resume", "save_seconds", "preset", "changed")
+"""Options that may differ whenever a run is resumed; `preset` and `changed` say where settings come
+from, and each setting is compared by itself."""
 
 
 class NotWrittenError(Exception):

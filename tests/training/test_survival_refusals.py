@@ -9,11 +9,13 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from fast.tasks import yin_yang
 from fast.train import main
 from fast.training import engine
 from fast.training.checkpoints import Checkpoints, decoded, digest
@@ -180,6 +182,17 @@ def test_resume_starts_a_run_that_has_no_checkpoint_yet(
     main([*words, "--out", str(again), "--resume"])
     said = capsys.readouterr().out.splitlines()
     assert said[0] == f"no checkpoint in {again} yet: the run starts" and said[-1] == before
+
+
+def test_a_run_resumes_under_the_new_name_of_its_preset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A preset gives defaults; each setting is compared by itself."""
+    monkeypatch.setattr(yin_yang, "POINTS", {"train": 40, "valid": 40, "test": 40})
+    best = yin_yang.PRESETS["best"]
+    monkeypatch.setattr(yin_yang, "PRESETS", {"best": best, "renamed": best, "other": replace(best, lr=2 * best.lr)})
+    given = ["--task", "yin-yang", "--epochs", "1", "--hidden", "3", "--no-test", "--out", str(tmp_path / "run")]
+    assert main(given) == 0
+    assert main([*given, "--resume", "--preset", "renamed"]) == 0
+    assert main([*given, "--resume", "--preset", "other"]) == 2
 
 
 def test_resume_refuses_a_folder_of_something_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
