@@ -53,27 +53,39 @@ def test_the_readme_says_what_the_runs_reached(task: str) -> None:
     assert re.search(rf"^\| `{task}`, .*{seeds} seeds \| {learned} \| {said} \|$", README, re.MULTILINE) is not None
 
 
+def learned(name: str) -> list[dict[str, Any]]:
+    """The runs with learned delays."""
+    return [entry for entry in entries(name) if delays(entry) == "learned"]
+
+
 def spread(found: list[float]) -> str:
     return f"{statistics.mean(found):.1f} ± {statistics.stdev(found):.1f} %"
 
 
 def test_the_readme_says_what_the_runs_on_shd_reached() -> None:
-    own, (recurrent,) = entries("shd.jsonl"), entries("shd-recurrent.jsonl")
-    lstms = [entry for entry in lstms_of_torch() if not entry["valid_speakers"]]
+    own, (recurrent,) = learned("shd.jsonl"), entries("shd-recurrent.jsonl")
+    lstms = [entry for entry in of_torch("lstm") if not entry["valid_speakers"]]
     assert [entry["seed"] for entry in lstms] == [entry["seed"] for entry in own] == [0, 1, 2]
     assert {entry["recurrent"] for entry in own} == {False} and recurrent["recurrent"]
-    assert all(entry["data_sha256"] == lstms[0]["data_sha256"] for entry in [*own, recurrent, *lstms])
+    assert all(entry["data_sha256"] == lstms[0]["data_sha256"] for entry in [*entries("shd.jsonl"), recurrent, *lstms])
     first, second, third = (f"{100 * entry['test_accuracy']:.1f}" for entry in lstms)
     assert f"three seeds reach {first}, {second} and {third} %" in " ".join(RECORDS.split())
     reached = spread(accuracies("shd.jsonl", "learned", 3))
-    others = f"recurrent, {recurrent['epochs']} epochs, one seed: {100 * recurrent['test_accuracy']:.1f} %"
+    drawn, none, again = (
+        f"{100 * entry['test_accuracy']:.1f} %" for entry in [*entries("shd.jsonl")[-2:], recurrent]
+    )
+    more = f"recurrent, {recurrent['epochs']} epochs: {again}"
+    others = f"seed 0 with delays as drawn: {drawn}, no delays: {none}, {more}"
     row = f"| `shd`, 256 hidden neurons, {own[0]['epochs']} epochs, 3 seeds | {reached} |"
-    assert f"{row} {others}; LSTM of torch: {spread([100 * e['test_accuracy'] for e in lstms])} |" in README
+    (cnn,) = (100 * entry["test_accuracy"] for entry in of_torch("cnn"))
+    lstm = spread([100 * entry["test_accuracy"] for entry in lstms])
+    yardsticks = f"LSTM of torch: {lstm}; CNN, one seed: {cnn:.1f} %"
+    assert f"{row} {others}; {yardsticks} |" in README
 
 
-def lstms_of_torch() -> list[dict[str, Any]]:
+def of_torch(network: str) -> list[dict[str, Any]]:
     found = json.loads((ROOT / "results" / "shd-baselines.json").read_text(encoding="utf-8"))
-    return [entry for entry in found if entry["network"] == "lstm"]
+    return [entry for entry in found if entry["network"] == network]
 
 
 @pytest.mark.parametrize("kind", ["learned", "as drawn", "none"])
@@ -85,8 +97,17 @@ def test_the_table_of_kinds_of_delays_has_every_run(kind: str) -> None:
     assert found is not None and found[1] == f"{cells} | {statistics.mean(test):.1f} %"
 
 
+def test_the_kinds_of_delays_at_full_length_are_those_of_the_records() -> None:
+    one, *_, drawn, none = (
+        f"{100 * entry['test_accuracy']:.1f} % ({100 * entry['train_accuracy']:.1f}" for entry in entries("shd.jsonl")
+    )
+    said = f"learned delays reach {one} in training), delays as drawn {drawn}), and a network without delays {none})"
+    assert said in " ".join(RECORDS.split())
+    assert [delays(entry) for entry in entries("shd.jsonl")] == [*3 * ["learned"], "as drawn", "none"]
+
+
 def test_the_table_of_what_was_tried_has_the_runs_of_the_preset() -> None:
-    named = {f"**the preset**, seed {seed}": entry for seed, entry in enumerate(entries("shd.jsonl"))}
+    named = {f"**the preset**, seed {seed}": entry for seed, entry in enumerate(learned("shd.jsonl"))}
     (recurrent,) = entries("shd-recurrent.jsonl")
     for name, entry in {**named, "the preset, `--recurrent`": recurrent}.items():
         train, valid, test = (f"{100 * entry[f'{split}_accuracy']:.1f} %" for split in ("train", "valid", "test"))
@@ -95,7 +116,7 @@ def test_the_table_of_what_was_tried_has_the_runs_of_the_preset() -> None:
 
 def test_the_table_of_new_speakers_has_every_run() -> None:
     """The runs of `fast.train`, and those of the LSTM, with each pair of speakers held out."""
-    lstms = {tuple(entry["valid_speakers"]): entry for entry in lstms_of_torch() if entry["valid_speakers"]}
+    lstms = {tuple(entry["valid_speakers"]): entry for entry in of_torch("lstm") if entry["valid_speakers"]}
     runs = {tuple(entry["valid_speakers"]): entry for entry in entries("shd-speakers.jsonl")}
     every = [*runs.values(), *lstms.values()]
     assert {entry["seed"] for entry in every} == {0}
@@ -119,7 +140,7 @@ def test_the_table_of_new_speakers_has_every_run() -> None:
 
 
 def test_the_table_of_what_was_tried_on_braille_has_the_recurrent_runs() -> None:
-    runs = [entry for entry in entries("braille-recurrent.jsonl") if delays(entry) == "learned"]
+    runs = learned("braille-recurrent.jsonl")
     train, valid = (statistics.mean(100 * entry[f"{split}_accuracy"] for entry in runs) for split in ("train", "valid"))
     reached = spread(accuracies("braille-recurrent.jsonl", "learned", 3))
     cells = f"{runs[0]['epochs']} | {train:.1f} % | {valid:.1f} % | {reached} |"
@@ -138,10 +159,11 @@ def test_the_table_of_what_was_tried_on_braille_has_the_recurrent_runs() -> None
 )
 def test_the_preset_is_that_of_the_recorded_runs(name: str, preset: Settings, more: dict[str, Any]) -> None:
     said = {**asdict(preset), "hidden": list(preset.hidden), **more}
-    for unsaid in ("test", "certify", *(["freeze_delays"] if "braille" in name else [])):  # no result; the control
+    for unsaid in ("test", "certify"):  # they change no result
         del said[unsaid]
+    controls = {"freeze_delays": True}, {"freeze_delays": True, "delay": 0.0}
     for entry in map(with_defaults, entries(name)):
-        assert {name: entry[name] for name in said} == said
+        assert {name: entry[name] for name in said} in (said, *({**said, **control} for control in controls))
 
 
 def test_a_line_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
