@@ -14,8 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from fast.tasks.registry import CLASSIFYING
-from fast.tasks.saved_runs import HOW_IT_RAN, NETWORK, check_network, records
+from fast.tasks.saved_runs import HOW_IT_RAN, NETWORK, check_classifies, check_network, records
 from fast.training.checkpoints import Checkpoints, digest
 from fast.training.restoring import check_content
 from fast.training.run_folder import RESULT
@@ -32,9 +31,7 @@ def entry(folder: Path) -> dict:
     """
     untested = (folder / NETWORK).exists() and not (folder / RESULT).exists()
     options, result, log = records(folder, untested)
-    if options["task"] not in CLASSIFYING:
-        expected = f"the run of a task that classifies, {', '.join(CLASSIFYING)}"
-        raise SpecError(str(folder), expected, Verbatim(options["task"]), "name another run")
+    check_classifies(folder, options)
     check_network(folder)
     state, damage = Checkpoints(folder, own=False).load(partial(check_content, steps=math.inf))
     training = state["training"]

@@ -46,6 +46,17 @@ def records(folder: Path, untested: bool = False) -> tuple[dict, dict, list[dict
         raise SpecError(str(folder), expected, Verbatim(error), remedy) from None
 
 
+def check_classifies(folder: Path, options: dict) -> None:
+    """Refuses the run of a task that does not classify.
+
+    Raises:
+        SpecError: names the tasks that do.
+    """
+    if options["task"] not in CLASSIFYING:
+        expected = f"the run of a task that classifies, {', '.join(CLASSIFYING)}"
+        raise SpecError(str(folder), expected, Verbatim(options["task"]), "name another run")
+
+
 def check_network(folder: Path) -> None:
     """Refuses a run whose kept network, if its folder has one, is not finite.
 
@@ -74,9 +85,7 @@ def opened(folder: Path, data: list[str] | None = None) -> Classification:
             the data are missing.
     """
     saved, _, _ = records(folder)
-    if saved.get("task") not in CLASSIFYING:
-        expected = f"the run of a task that classifies, {', '.join(CLASSIFYING)}"
-        raise SpecError(str(folder), expected, Verbatim(saved.get("task")), "name another run")
+    check_classifies(folder, saved)
     before = saved.pop("data_sha256", None)
     given = argparse.Namespace(**saved)
     if data is not None:

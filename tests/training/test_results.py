@@ -46,11 +46,11 @@ def accuracies(name: str, kind: str, seeds: int) -> list[float]:
 @pytest.mark.parametrize("task", SAID)
 def test_the_readme_says_what_the_runs_reached(task: str) -> None:
     name, seeds, controls = SAID[task]
-    learned = spread(accuracies(name, "learned", seeds))
+    reached = spread(accuracies(name, "learned", seeds))
     said = "; ".join(f"{words}: {spread(accuracies(name, kind, seeds))}" for words, kind in controls.items())
     if task == "braille":
         said += f"; not recurrent, 5 seeds: {spread(accuracies('braille.jsonl', 'learned', 5))}"
-    assert re.search(rf"^\| `{task}`, .*{seeds} seeds \| {learned} \| {said} \|$", README, re.MULTILINE) is not None
+    assert re.search(rf"^\| `{task}`, .*{seeds} seeds \| {reached} \| {said} \|$", README, re.MULTILINE) is not None
 
 
 def learned(name: str) -> list[dict[str, Any]]:
@@ -136,7 +136,8 @@ def test_the_table_of_new_speakers_has_every_run() -> None:
     better = sum(row[1] > row[3] for row in rows.values())
     said = " ".join(RECORDS.split())
     assert f"differs by up to {between:.0f} points, that of the LSTM by up to {between_theirs:.0f}." in said
-    assert f"Their means differ by {ours - theirs:.1f} points." in said and (better, len(rows)) == (3, 5)
+    assert f"Their means differ by {ours - theirs:.1f} points." in said
+    assert better == 3 and "The preset is better on three pairs, the LSTM on two." in said
 
 
 def test_the_table_of_what_was_tried_on_braille_has_the_recurrent_runs() -> None:
@@ -203,14 +204,12 @@ def shorten_the_log(folder: Path) -> None:
     log.write_text(log.read_text(encoding="utf-8").splitlines(keepends=True)[0], encoding="utf-8")
 
 
-def ask_for_more_epochs(folder: Path) -> None:
-    options = json.loads((folder / "options.json").read_text(encoding="utf-8"))
-    (folder / "options.json").write_text(json.dumps({**options, "epochs": 5}), encoding="utf-8")
+def another_option(name: str, value: object) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        options = json.loads((folder / "options.json").read_text(encoding="utf-8"))
+        (folder / "options.json").write_text(json.dumps({**options, name: value}), encoding="utf-8")
 
-
-def ask_for_the_test(folder: Path) -> None:
-    options = json.loads((folder / "options.json").read_text(encoding="utf-8"))
-    (folder / "options.json").write_text(json.dumps({**options, "test": True}), encoding="utf-8")
+    return change
 
 
 def damage_the_last_checkpoint(folder: Path) -> None:
@@ -223,13 +222,17 @@ def damage_the_network(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "interrupt",
-    [shorten_the_log, ask_for_more_epochs, ask_for_the_test, damage_the_last_checkpoint, damage_the_network],
+    "spoil",
+    [
+        shorten_the_log, another_option("epochs", 5), another_option("test", True), another_option("task", "sequence"),
+        damage_the_last_checkpoint, damage_the_network,
+    ],
+    ids=["log", "more epochs", "test not ended", "sequence", "checkpoint", "network"],
 )
 def test_no_line_of_a_run_that_has_not_ended_or_is_damaged(
-    interrupt: Callable[[Path], None], folder: Path, capsys: pytest.CaptureFixture[str]
+    spoil: Callable[[Path], None], folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    interrupt(folder)
+    spoil(folder)
     assert results([str(folder)]) == 2
     assert capsys.readouterr().out == ""
 
