@@ -47,9 +47,10 @@ def test_a_network_learns_what_counts_cannot_tell(
     """Two classes of equal counts and opposite order; accuracy beats the baseline."""
     monkeypatch.setenv("DELAYPROP_DATA", str(folder))
     run = folder / "run"
-    network = ["--hidden", "24", "--readout", "max_voltage", "--gain", "1", "--out-sd", "0.2", "--delay", "300"]
+    network = ["--preset", "feed-forward", "--hidden", "24", "--readout", "max_voltage", "--gain", "1"]
+    first = ["--out-sd", "0.2", "--delay", "300"]
     learning = ["--epochs", "6", "--batch", "16", "--schedule", "constant", "--drop", "0", "--stretch", "0"]
-    assert main(["--task", "braille", *network, *learning, "--spikes-strength", "0", "--out", str(run)]) == 0
+    assert main(["--task", "braille", *network, *first, *learning, "--spikes-strength", "0", "--out", str(run)]) == 0
     result = json.loads((run / "result.json").read_text())
     assert result["count_baseline"] < 0.7 and result["test_accuracy"] > 0.9
     with np.load(run / "page.npz", allow_pickle=False) as page:
