@@ -16,6 +16,7 @@ from fast.cpu.forward import forward_sweep
 from fast.cpu.recurrent_backward import recurrent_backward_sweep
 from fast.cpu.recurrent_forward import recurrent_sweep
 from fast.cpu.sorting import sort_by_bin, sort_by_train
+from fast.cpu.synapses import gradients_of_block, pack_block
 from fast.cpu.threads import Piece, in_threads, pieces_of
 from fast.physics.clock import Clock
 from fast.physics.instants import BATCH, Ticks
@@ -78,7 +79,10 @@ class Swept:
             sums[piece.blocks] += one.sums
             dL_dt_pre += one.dL_dt_pre
             dL_dconstants[piece.blocks] += one.dL_dconstants
-        return Sums(*map(torch.from_numpy, (sums, dL_dt_pre, dL_dconstants)))
+        dL_dw, dL_dd = (np.empty((sources, blocks * LANES), layer.synapses.w.dtype) for _ in range(2))
+        in_threads(lambda block: gradients_of_block(block, sums[block], layer, dL_dw, dL_dd), range(blocks))
+        of_synapses = dL_dw[:, : layer.post], dL_dd[:, : layer.post]
+        return Sums(*map(torch.from_numpy, (*of_synapses, dL_dt_pre, dL_dconstants)))
 
 
 def solve(problem: Problem) -> Solved:
@@ -90,11 +94,19 @@ def solve(problem: Problem) -> Solved:
             `fast.solving.bound`.
     """
     # Packing copies, so tensors that are changed in place later do not reach the backward pass.
-    delays = packing.delays(problem)
-    layer, behind = packing.layer(problem, delays, int(delays.longest))
+    layer = packing.layer(problem, int(packing.longest_delay(problem)))
+    arrays = _as_arrays(layer)
+    _pack(problem, arrays)
     arriving, order = _arriving(problem, layer.ticks)
-    trains, swept = _swept(problem, arriving, _as_arrays(layer))
-    return solved(problem, layer, behind, order, trains, swept)
+    trains, swept = _swept(problem, arriving, arrays)
+    return solved(problem, layer, order, trains, swept)
+
+
+def _pack(problem: Problem, layer: Layer) -> None:
+    """Fill the synapses of a layer."""
+    w, d, exists = (values.numpy() for values in packing.in_lanes(problem))
+    per_ms, last = 1.0 / problem.width, problem.clock.last
+    in_threads(lambda number: pack_block(number, w, d, exists, per_ms, last, layer), range(len(layer.constants)))
 
 
 def _arriving(problem: Problem, ticks: Ticks) -> tuple[Arriving, Tensor]:

@@ -21,11 +21,13 @@ from fast.cuda.forward import IS_STUCK, Found, forward_kernel
 from fast.cuda.recurrent_backward import recurrent_backward_kernel
 from fast.cuda.recurrent_forward import recurrent_forward_kernel
 from fast.cuda.recurrent_steps import NO_RING, NO_ROOM, FoundInOrder
+from fast.cuda.synapses import Gradients, gradients_kernel, pack_kernel
 from fast.physics.clock import Clock
 from fast.physics.layout import Arriving, Layer
 from fast.physics.neuron_record import NEURON_RECORD
 from fast.physics.polynomials import LANES
 from fast.solving.bound import spikes_per_train, too_many
+from fast.solving.packing import in_lanes
 from fast.solving.problem import Problem
 from fast.solving.solved import Sums, Trains, too_fast
 
@@ -87,6 +89,19 @@ def _view(value: Any) -> Any:
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return type(value)(*map(_view, value))
     return value
+
+
+def pack(problem: Problem, layer: Layer) -> None:
+    """Fill the synapses of a layer."""
+    per_ms, last = 1.0 / problem.width, problem.clock.last
+    _for_each_synapse(pack_kernel, layer, *in_lanes(problem), per_ms, last, layer)
+
+
+def _for_each_synapse(kernel: Any, layer: Layer, *arguments: Any) -> None:
+    lanes = layer.synapses.w.numel()
+    if lanes:
+        threads, blocks = threads_for(lanes, THREADS)
+        launch(kernel, blocks, threads, layer.constants.device, *arguments)
 
 
 def forward(problem: Problem, arriving: Arriving, layer: Layer, sizes: Sizes) -> Emitted:
@@ -207,4 +222,7 @@ def backward(given: Given, spikes: int, layer: Layer, clock: Clock, want_dt: boo
         grid = -(-(last - first) // each) * parts
         launch(kernel, grid, threads, device, first, last, each, parts, given, layer, clock, want_tau, passed, sums)
         dL_dt_pre.append(of_spikes.sum(dim=1, dtype=torch.float64)[:n])
-    return Sums(of_synapses.sum(dim=0, dtype=torch.float64), torch.cat(dL_dt_pre), dL_dconstants.sum(dim=0))
+    dL_dw, dL_dd = (packed.new_empty(sources, blocks * LANES) for _ in range(2))
+    found = Gradients(of_synapses.sum(dim=0, dtype=torch.float64), dL_dw, dL_dd)
+    _for_each_synapse(gradients_kernel, layer, found, layer)
+    return Sums(dL_dw[:, : layer.post], dL_dd[:, : layer.post], torch.cat(dL_dt_pre), dL_dconstants.sum(dim=0))

@@ -19,7 +19,6 @@ from fast.cuda.workspace import some
 from fast.physics.clock import Clock
 from fast.physics.layout import Arriving, Layer
 from fast.solving import packing
-from fast.solving.packing import Delays
 from fast.solving.problem import Problem
 from fast.solving.solved import Solved, Sums, Trains, solved
 
@@ -60,17 +59,17 @@ def solve(problem: Problem) -> Solved:
             (`fast.solving.bound`).
     """
     # Packing copies, so tensors that are changed in place later do not reach the backward pass.
-    delays = packing.delays(problem)
     found, order = _arriving(problem)
-    sizes = _sizes(problem, delays, found)
-    layer, behind = packing.layer(problem, delays, sizes.longest)
+    sizes = _sizes(problem, packing.longest_delay(problem), found)
+    layer = packing.layer(problem, sizes.longest)
+    launches.pack(problem, layer)
     times = packing.instants(found.bin, found.time, layer.ticks)
     arriving = Arriving(*map(some, found._replace(time=times)))
     emitted = launches.forward(problem, arriving, layer, sizes)
     swept = Swept(
         arriving, len(order), layer, problem.clock, emitted.own, emitted.order, emitted.neuron_record
     )
-    return solved(problem, layer, behind, order, emitted.trains, swept)
+    return solved(problem, layer, order, emitted.trains, swept)
 
 
 def _arriving(problem: Problem) -> tuple[Arriving, Tensor]:
@@ -90,15 +89,15 @@ def _arriving(problem: Problem) -> tuple[Arriving, Tensor]:
     return Arriving(starts, bin_[order], rest[order], source[order]), order
 
 
-def _sizes(problem: Problem, delays: Delays, arriving: Arriving) -> Sizes:
+def _sizes(problem: Problem, longest_delay: Tensor, arriving: Arriving) -> Sizes:
     """See `Sizes`; the host waits once for all three."""
-    bins, last, under_way = arriving.bin, problem.clock.last, delays.longest.new_zeros((), dtype=torch.int64)
+    bins, last, under_way = arriving.bin, problem.clock.last, longest_delay.new_zeros(())
     if len(bins):
         # Spikes are sorted by (trial, bin): the spikes under way when one is emitted lie before it,
         # back to the oldest within a turn of the ring.
         here = torch.arange(len(bins), device=bins.device)
         begin = (torch.searchsorted(arriving.offsets, here, right=True) - 1) * (last + 2)
-        oldest = torch.searchsorted(begin + bins, torch.maximum(begin + bins - delays.longest - 1, begin))
+        oldest = torch.searchsorted(begin + bins, torch.maximum(begin + bins - longest_delay - 1, begin))
         under_way = torch.where(bins <= last, here + 1 - oldest, 0).max()
-    longest, most, of_a_trial = torch.stack([delays.longest, under_way, arriving.offsets.diff().max()]).tolist()
+    longest, most, of_a_trial = torch.stack([longest_delay, under_way, arriving.offsets.diff().max()]).tolist()
     return Sizes(longest, max(most, 1), of_a_trial)

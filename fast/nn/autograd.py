@@ -205,11 +205,14 @@ def _check(spikes: Spikes, named: dict[str, Tensor | None], exists: Tensor | Non
 
 def _check_values(given: dict[str, Tensor]) -> None:
     positive = [name for name in ("tau_mem", "tau_syn", "v_th") if name in given]
-    wrong = [~torch.isfinite(tensor).all() for tensor in given.values()]
-    wrong += [(given["d"] < 0).any(), *((given[name] <= 0).any() for name in positive)]
-    if "v_th" in given:
-        wrong.append((given["v_reset"] >= given["v_th"]).any())
-    if not bool(torch.stack(wrong).any()):  # the host waits for a GPU once
+    # An extreme is NaN where an entry is; the host waits for a GPU once.
+    filled = [name for name, tensor in given.items() if tensor.numel()]
+    found = [end.double() for name in filled for end in torch.aminmax(given[name])]
+    found.append((given["v_reset"] >= given["v_th"]).any().double() if "v_th" in given else torch.zeros_like(found[0]))
+    *ends, reset_too_high = torch.stack(found).tolist()
+    least = dict(zip(filled, ends[::2], strict=True))
+    finite = all(map(math.isfinite, ends))
+    if finite and least.get("d", 0.0) >= 0 and all(least[name] > 0 for name in positive) and not reset_too_high:
         return
     for name, tensor in given.items():
         if not bool(torch.isfinite(tensor).all()):

@@ -144,7 +144,15 @@ def time_of(bin_, x, ticks):
 @inlined
 def instant_of(bin_, rest, ticks):
     """The instant of a spike in a bin, whose rest is rounded to a tick before its end."""
-    return ((int(bin_) << ticks.bits) & ticks.turn) | int(min(np.rint(rest * (ticks.rest + 1)), float(ticks.rest)))
+    return ((int(bin_) << ticks.bits) & ticks.turn) | min(_nearest(rest * (ticks.rest + 1)), ticks.rest)
+
+
+@inlined
+def _nearest(x):
+    """`np.rint` of a number that is not negative, as whole number: a call, no loop of lanes has."""
+    whole = int(x)
+    rest = x - whole
+    return whole + int((rest > 0.5) | ((rest == 0.5) & ((whole & 1) == 1)))
 
 
 @inlined

@@ -63,6 +63,7 @@ class Layer(NamedTuple):
             a neuron.
         flow: `[blocks, FLOW * LANES]`: columns as above.
         coefficients: `[blocks, polynomials * terms * LANES]`, see `fast.physics.polynomials`.
+        exact: the same in float64, for synapses.
         alike: whether all neurons have equal time constants.
         rate: rate of an integral readout per bin; negative: no integral is read.
         read_maximum: whether the largest voltage is read.
@@ -78,6 +79,7 @@ class Layer(NamedTuple):
     constants: Array
     flow: Array
     coefficients: Array
+    exact: Array
     alike: bool
     rate: float
     read_maximum: bool
@@ -95,6 +97,7 @@ class Block(NamedTuple):
     constants: Array
     flow: Array
     coefficients: Array
+    exact: Array
     alike: bool
     rate: float
     read_maximum: bool
@@ -106,6 +109,6 @@ def block_of(layer, number):
     s = layer.synapses
     synapses = Synapses(s.delay[number], s.w[number], s.w_b[number], s.w_ab[number], s.w_rab[number])
     return Block(
-        synapses, layer.ticks, layer.constants[number], layer.flow[number], layer.coefficients[number], layer.alike,
-        layer.rate, layer.read_maximum,
+        synapses, layer.ticks, layer.constants[number], layer.flow[number], layer.coefficients[number],
+        layer.exact[number], layer.alike, layer.rate, layer.read_maximum,
     )

@@ -3,46 +3,16 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from fast.physics.instants import ABSENT, Ticks, ticks_for
+from fast.physics.instants import Ticks, ticks_for
 from fast.physics.layout import Layer, Synapses
 from fast.physics.polynomials import AAB, AB, ABB, LANES, RA, RAA, RAAB, RAB, RABB, coefficients
 from fast.solving.problem import Problem
-
-
-class Delays(NamedTuple):
-    """Delays in bins, `[sources, post]`.
-
-    Attributes:
-        bin, rest: whole bins, and the rest of each delay.
-        counts: whether the synapse exists and its delay is no longer than the trial.
-        longest: the largest `bin` of those that count, one number on the device.
-    """
-
-    bin: Tensor
-    rest: Tensor
-    counts: Tensor
-    longest: Tensor
-
-
-class Behind(NamedTuple):
-    """Convolutions of `fast.physics.polynomials` at minus the rest of each delay, float64.
-
-    `[sources, post]`: `[pm]`, `[ps]`, `[pm, ps]`; with an integral readout `[-r, pm]` and `[-r, pm,
-    ps]` too.
-    """
-
-    a: Tensor
-    b: Tensor
-    ab: Tensor
-    ra: Tensor | None
-    rab: Tensor | None
 
 
 def split(times: Tensor, problem: Problem) -> tuple[Tensor, Tensor]:
@@ -63,88 +33,67 @@ def instants(bin_: Tensor, rest: Tensor, ticks: Ticks) -> Tensor:
     return in_ticks.bitwise_or_(bin_.to(torch.int64).bitwise_left_shift_(ticks.bits).bitwise_and_(ticks.turn)).to(kind)
 
 
-def delays(problem: Problem) -> Delays:
-    """The delays of a layer."""
-    bin_, rest = split(problem.d, problem)
-    counts = bin_ <= problem.clock.last
+def longest_delay(problem: Problem) -> Tensor:
+    """The largest whole number of bins in a delay that is no longer than the trial, one number on
+    the device."""
+    in_bins = problem.d.to(torch.float64, copy=True).div_(problem.width)
+    if not in_bins.numel():
+        return in_bins.new_zeros((), dtype=torch.int64)
+    counts = in_bins < problem.clock.last + 1
     if problem.exists is not None:
         counts &= problem.exists
-    longest = (bin_ * counts).max() if bin_.numel() else bin_.new_zeros(())
-    return Delays(bin_, rest, counts, longest)
+    return in_bins.masked_fill_(~counts, 0.0).max().long()
 
 
-def layer(problem: Problem, found: Delays, longest: int) -> tuple[Layer, Behind]:
-    """The neurons and synapses of a problem, and the factors of the synapses that gradients need.
+def in_lanes(problem: Problem) -> list[Tensor]:
+    """`w`, `d` and `exists` of a problem, `[sources, blocks * LANES]`; no synapse exists in lanes
+    without a neuron."""
+    exists = torch.ones_like(problem.w, dtype=torch.bool) if problem.exists is None else problem.exists
+    without = -problem.w.shape[1] % LANES
+    return [pad(values, (0, without)).contiguous() for values in (problem.w, problem.d, exists)]
+
+
+def layer(problem: Problem, longest: int) -> Layer:
+    """The neurons of a problem, and room for its synapses, which `fast.physics.synapse` fills.
 
     Args:
-        found: its delays; `longest`: their `longest`, on the host.
+        longest: its `longest_delay`, on the host.
 
     Raises:
         UnsupportedError: delays of more bins than can be counted.
     """
-    w, (sources, post) = problem.w, problem.w.shape
+    w, (sources, post), empty = problem.w, problem.w.shape, problem.w.new_empty
     ticks = ticks_for(longest, problem.dtype, problem.width)
     key = (problem.host_constants.tobytes(), problem.width, problem.rate, problem.dtype)
-    constants, flow, factors = (torch.from_numpy(values).to(w.device) for values in _of_neurons(*key))
-    delay = instants(found.bin, found.rest, ticks)
-    rest, weight = delay.bitwise_and(ticks.rest).double() * 2.0**-ticks.bits, torch.where(found.counts, w, 0.0)
-    pm, ps = (problem.width / torch.from_numpy(tau).to(w.device) for tau in problem.host_constants[:2])
-    behind = _behind(rest, pm, ps, problem.rate)
-    factors_of_w = [row for row in (behind.b, behind.ab, behind.rab) if row is not None]
-    rows = [weight, *((weight.double() * row).to(w.dtype) for row in factors_of_w)]
-    packed = [_packed(torch.where(found.counts, delay, ABSENT), ABSENT), *(_packed(row, 0.0) for row in rows)]
-    if behind.rab is None:
-        packed.append(w.new_zeros(len(constants), 0, LANES))
+    constants, flow, factors, exact = (torch.from_numpy(values).to(w.device) for values in _of_neurons(*key))
+    shape = (-(-post // LANES), sources, LANES)
+    synapses = Synapses(
+        empty(shape, dtype=torch.int32 if ticks.kind is np.int32 else torch.int64), empty(shape), empty(shape),
+        empty(shape), empty(shape if problem.rate >= 0 else (shape[0], 0, LANES)),
+    )
     alike = bool((problem.host_constants[:2] == problem.host_constants[:2, :1]).all())
     return Layer(
-        Synapses(*packed), ticks, longest + 2, constants, flow, factors, alike, problem.rate,
+        synapses, ticks, longest + 2, constants, flow, factors, exact, alike, problem.rate,
         problem.readout == "max_voltage", problem.sources, (sources - problem.sources) // post, post,
-    ), behind
-
-
-def _behind(r: Tensor, pm: Tensor, ps: Tensor, rate: float) -> Behind:
-    """See `Behind`; `r`: the rests."""
-    a, ab = (pm * r).exp_(), _convolution(r, pm, ps)
-    if rate < 0:
-        return Behind(a, (ps * r).exp_(), ab, None, None)
-    ra = _convolution(r, torch.full_like(pm, -rate), pm)
-    return Behind(a, (ps * r).exp_(), ab, ra, (ra - ab) / (ps + rate))
-
-
-def _convolution(r: Tensor, p: Tensor, q: Tensor) -> Tensor:
-    """`[p, q]` at `-r`, also where `p` and `q` are equal, or almost."""
-    z = (q - p) * r
-    return -r * (p * r).exp_() * torch.where(z == 0, 1.0, torch.expm1(z) / torch.where(z == 0, 1.0, z))
-
-
-def _packed(values: Tensor, absent: float) -> Tensor:
-    """`[sources, post]` as `[blocks, sources, LANES]`; `absent` in lanes without a neuron."""
-    sources, post = values.shape
-    blocks = -(-post // LANES)
-    padded = pad(values, (0, blocks * LANES - post), value=absent)
-    return padded.reshape(sources, blocks, LANES).transpose(0, 1).contiguous()
-
-
-def unpacked(values: Tensor, post: int) -> Tensor:
-    """`[blocks, sources, LANES]` as `[sources, post]`."""
-    return values.transpose(0, 1).reshape(values.shape[1], -1)[:, :post]
+    )
 
 
 @lru_cache(maxsize=64)
 def _of_neurons(constants: bytes, width: float, rate: float, dtype: type) -> tuple[np.ndarray, ...]:
-    """`constants`, `flow`, `coefficients` of a layer.
+    """`constants`, `flow`, `coefficients` and `exact` of a layer.
 
     They are cached: they seldom change from step to step, and take as long as a small layer.
     """
     tau_mem, tau_syn, v_th, v_reset = np.frombuffer(constants).reshape(4, -1)
     pm, ps = _padded(width / tau_mem, 0.25), _padded(width / tau_syn, 0.25)
-    exact = coefficients(pm, ps, max(rate, 0.0), np.float64).sum(axis=2)
+    at_1 = coefficients(pm, ps, max(rate, 0.0), np.float64).sum(axis=2)
     a, b = np.exp(-pm), np.exp(-ps)
-    whole = [exact[:, which] for which in (AB, AAB, ABB, RA, RAB, RAA, RAAB, RABB)]
+    whole = [at_1[:, which] for which in (AB, AAB, ABB, RA, RAB, RAA, RAAB, RABB)]
     return (
         np.stack([pm, ps, _padded(v_th, np.inf), _padded(v_reset, 0.0)], axis=1),
-        np.concatenate([a, pm * exact[:, AB], b, pm, ps, *whole], axis=1),
+        np.concatenate([a, pm * at_1[:, AB], b, pm, ps, *whole], axis=1),
         coefficients(pm, ps, rate, dtype).reshape(len(pm), -1),
+        coefficients(pm, ps, rate, np.float64).reshape(len(pm), -1),
     )
 
 

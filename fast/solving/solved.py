@@ -25,7 +25,6 @@ from fast.physics.neuron_record import (
     TIES,
 )
 from fast.physics.polynomials import LANES
-from fast.solving.packing import Behind, unpacked
 from fast.solving.problem import Problem
 
 
@@ -47,13 +46,13 @@ class Sums(NamedTuple):
     """Sums of a backward sweep over all trials, in bins, float64.
 
     Attributes:
-        of_synapses: `[blocks, sources, 2 * LANES]`, or `5 * LANES` with an integral readout: see
-            `fast.physics.adjoint.BlockAdjoint`.
+        dL_dw, dL_dd: `[sources, post]`, in the precision of the weights.
         dL_dt_pre: by arriving spike, in the order of the kernels; empty unless wanted.
         dL_dconstants: `[blocks, 4, LANES]`; zeros for the time constants unless wanted.
     """
 
-    of_synapses: Tensor
+    dL_dw: Tensor
+    dL_dd: Tensor
     dL_dt_pre: Tensor
     dL_dconstants: Tensor
 
@@ -72,7 +71,8 @@ class Swept(Protocol):
 class Gradients(NamedTuple):
     """Gradients of a problem, float64, times in ms.
 
-    `t_in`: by arriving spike, None unless wanted; `w, d [sources, post]`; constants `[post]`.
+    `t_in`: by arriving spike, None unless wanted; `w, d [sources, post]`, in the precision of the
+    weights; constants `[post]`.
     """
 
     t_in: Tensor | None
@@ -100,8 +100,7 @@ class Solved:
         solved_bins: `[trials, post]`: number of bins that were solved event by event.
         width: of a bin.
         given, order: number of arriving spikes; of each one that the kernels read, its number.
-        layer, behind, swept: input of the kernels, what gradients need of its synapses, and what
-            the forward sweep left.
+        layer, swept: input of the kernels, and what the forward sweep left.
     """
 
     times: Tensor
@@ -117,7 +116,6 @@ class Solved:
     given: int
     order: Tensor
     layer: Layer
-    behind: Behind
     swept: Swept
 
     def backward(self, dL_dt_post: Tensor, dL_dy: Tensor, want_dt: bool, want_tau: bool) -> Gradients:
@@ -136,13 +134,12 @@ class Solved:
             raise ArithmeticError(f"a spike grazes its threshold, so its gradient is infinite; {remedy}")
         layer, post, width = self.layer, self.layer.post, self.width
         in_lanes = pad(dL_dy.contiguous(), (0, len(layer.constants) * LANES - post)).reshape(len(dL_dy), -1, LANES)
-        sums, dL_dt_pre, dL_dconstants = self.swept.backward(
+        dL_dw, dL_dd, dL_dt_pre, dL_dconstants = self.swept.backward(
             dL_dt_post.contiguous() * width, in_lanes, want_dt, want_tau
         )
         if layer.read_maximum:  # the readout of a neuron that spikes is `v_th` itself
             spiked = self.swept.neuron_record[:, :, RECENT_BIN] >= 0
             dL_dconstants[:, 2] += _over_trials(torch.where(spiked, in_lanes, 0.0))
-        dL_dw, dL_dd = _of_synapses(sums, layer, self.behind)
         tau_mem, tau_syn, v_th, v_reset = dL_dconstants.transpose(0, 1).reshape(4, -1)[:, :post]
         t_in = None
         if want_dt:
@@ -150,13 +147,11 @@ class Solved:
         return Gradients(t_in, dL_dw, dL_dd / width, tau_mem / width, tau_syn / width, v_th, v_reset)
 
 
-def solved(
-    problem: Problem, layer: Layer, behind: Behind, order: Tensor, trains: Trains, swept: Swept
-) -> Solved:
+def solved(problem: Problem, layer: Layer, order: Tensor, trains: Trains, swept: Swept) -> Solved:
     """The solution, from the results of the forward sweep of a device.
 
     Args:
-        layer, behind: neurons and synapses.
+        layer: neurons and synapses.
         order: which arriving spikes the sweep read, in order.
         trains: its spikes by (trial, neuron).
         swept: results of the sweep; `neuron_record` loses the maxima of neurons that spike.
@@ -177,26 +172,8 @@ def solved(
         given=len(problem.times),
         order=order,
         layer=layer,
-        behind=behind,
         swept=swept,
     )
-
-
-def _of_synapses(sums: Tensor, layer: Layer, behind: Behind) -> tuple[Tensor, Tensor]:
-    """`dL_dw, dL_dd [sources, post]`, per bin, from the sums of the backward sweep: these are the
-    adjoint taken back to the spikes, and `behind` takes it on to the arrivals."""
-    of_V, of_I, *more = (unpacked(part, layer.post) for part in sums.split(LANES, dim=2))
-    pm, ps = (layer.constants[:, n].flatten()[: layer.post] for n in (0, 1))
-    # In place, since new memory takes longer than the arithmetic.
-    lambda_I = (behind.ab * of_V).mul_(ps).addcmul_(behind.b, of_I)
-    difference = (behind.a * of_V).sub_(lambda_I)
-    if behind.ra is not None and behind.rab is not None:
-        of_g, among_events, difference_among_events = more
-        lambda_I += among_events - pm * ps * behind.rab * of_g
-        difference += difference_among_events + pm * (ps * behind.rab - behind.ra) * of_g
-    w, exists = unpacked(layer.synapses.w, layer.post), unpacked(layer.synapses.delay, layer.post) >= 0
-    # [arrival-w] -tau_syn lambda_I; [arrival-d] w (lambda_V - lambda_I)
-    return lambda_I.div_(-ps).masked_fill_(~exists, 0.0), difference.mul_(w)
 
 
 def too_fast(neuron: int) -> ArithmeticError:

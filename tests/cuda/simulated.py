@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,8 @@ from torch import Tensor
 import reference
 from fast import Spikes, propagate
 from fast.cuda import launches, workspace
+from fast.physics.layout import Layer
 from fast.run import run_case
-from fast.solving import packing
 from fast.solving.problem import Problem
 from spec import Case, Connection, CrossEntropy, Network, Population, SpikeTimeMSE, SpikeTrains
 from tests.support.comparison import assert_not_all_zero, assert_same_results
@@ -83,12 +84,12 @@ def test_a_batch_is_the_mean_of_what_the_reference_finds_in_its_trials(name: str
 
 
 def test_control_a_delay_changed_by_a_millionth_does_not_agree(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = packing.split
+    before = launches.pack
 
-    def off(times: Tensor, problem: Problem) -> tuple[Tensor, Tensor]:
-        return before(times * (1 + 1e-6), problem)
+    def off(problem: Problem, layer: Layer) -> None:
+        before(replace(problem, d=problem.d * (1 + 1e-6)), layer)
 
-    monkeypatch.setattr(packing, "split", off)
+    monkeypatch.setattr(launches, "pack", off)
     with pytest.raises(AssertionError):
         agree(seeded_case(2, "layers"), "float64")
 

@@ -13,7 +13,10 @@ from tests.support import cuda_kernels
 
 pytestmark = pytest.mark.full
 
-KERNELS = ("forward_kernel", "backward_kernel", "recurrent_forward_kernel", "recurrent_backward_kernel")
+KERNELS = (
+    "pack_kernel", "forward_kernel", "backward_kernel", "recurrent_forward_kernel", "recurrent_backward_kernel",
+    "gradients_kernel",
+)
 MOST_SPILLED = 256  # bytes of registers that a kernel may spill: a quarter of its 255 registers
 
 needs_numba_cuda = pytest.mark.skipif(

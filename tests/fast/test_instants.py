@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fast.physics import factors, instants
+from fast.physics import factors, instants, synapse
 from fast.physics.clock import clock_for
 from fast.physics.instants import BATCH, REST_BITS, ticks_for
 from fast.physics.layout import Block, Synapses
@@ -32,6 +32,7 @@ arrival_factors, both_factors, factors_of, one_of, driven_factors_of, driven_a_b
         factors.driven_a_bin_more,
     ),
 )
+behind, driven_behind = from_python(synapse.behind), from_python(synapse.driven_behind)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -78,10 +79,11 @@ def block(pm: float, ps: float, rate: float, dtype: type) -> Block:
     """A block of equal neurons without synapses."""
     width = 1.0
     constants = np.array([[width / pm], [width / ps], [1.0], [0.0]])
-    _, flow, coefficients = packing._of_neurons(constants.tobytes(), width, rate, dtype)
+    _, flow, coefficients, exact = packing._of_neurons(constants.tobytes(), width, rate, dtype)
     none = np.empty((0, 32))
     ticks = ticks_for(3, dtype, width)
-    return Block(Synapses(none, none, none, none, none), ticks, constants, flow[0], coefficients[0], True, rate, False)
+    synapses = Synapses(none, none, none, none, none)
+    return Block(synapses, ticks, constants, flow[0], coefficients[0], exact[0], True, rate, False)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -96,11 +98,8 @@ def test_the_flow_of_an_arrival_is_the_product_of_spike_and_synapse(pm: float, p
         carried = q + r >= scale
         x, y = Fraction(scale - q, scale), Fraction(r, scale)
         left = float(x - y + (1 if carried else 0))
-        times = torch.tensor([[float(y)]], dtype=torch.float64)
-        pm_, ps_ = (torch.tensor([p], dtype=torch.float64) for p in (pm, ps))
-        behind = packing._behind(times, pm_, ps_, rate)
-        assert behind.ra is not None and behind.rab is not None
-        a_r, b_r, ab_r, ra_r, rab_r = (float(part) for part in behind if part is not None)
+        a_r, b_r, ab_r = behind(float(y), 0, b)
+        ra_r, rab_r = driven_behind(float(y), 0, b)
         a, b_, ab = one_of(carried, both_factors(np.int64(q), 0, False, b, terms))
         assert (a, b_, ab) == pytest.approx(arrival_factors(np.int64(q), carried, 0, False, b, terms), rel=4 * u)
         assert arrival_factors(np.int64(q), carried, 0, True, b, terms)[2] == pytest.approx(ps * ab, rel=4 * u)

@@ -32,7 +32,8 @@ from tests.support.faults.planting import few_threads
 
 MODULES = (
     "reference/jumps.py", "reference/adjoint.py",
-    "fast/physics/factors.py", "fast/physics/adjoint.py", "fast/physics/own_events.py", "fast/physics/bin_step.py",
+    "fast/physics/factors.py", "fast/physics/synapse.py", "fast/physics/adjoint.py", "fast/physics/own_events.py",
+    "fast/physics/bin_step.py",
     "fast/cpu/lookup.py", "fast/cpu/special_lookup.py", "fast/cpu/vector_step.py", "fast/cpu/backward.py",
     "fast/cpu/recurrent_backward.py",
     "fast/cuda/lookup.py", "fast/cuda/backward.py", "fast/cuda/recurrent_backward.py",

@@ -119,9 +119,9 @@ AT_EDGES = (
         Fault(
             "absent synapses receive",
             "fast",
-            "solving/packing.py",
-            "_packed(torch.where(found.counts, delay, ABSENT), ABSENT), *",
-            "_packed(delay, ABSENT), *",
+            "physics/synapse.py",
+            "= delay if counts else ABSENT",
+            "= delay",
         ),
         "edges/test_edges_networks.py",
         "beyond_the_trial",

@@ -129,9 +129,9 @@ FAULTS = (
     Fault(
         "flipped sign of the delay gradient",
         "fast",
-        "solving/solved.py",
-        "difference.mul_(w)",
-        "difference.mul_(-w)",
+        "physics/synapse.py",
+        "block.synapses.w[source, lane] * difference",
+        "-block.synapses.w[source, lane] * difference",
     ),
     Fault(
         "same slope before and after the reset",
@@ -150,16 +150,16 @@ FAULTS = (
     Fault(
         "no tau_syn in the weight gradient",
         "fast",
-        "solving/solved.py",
-        "lambda_I.div_(-ps)",
-        "lambda_I.neg_()",
+        "physics/synapse.py",
+        "-lambda_I / ps if",
+        "-lambda_I if",
     ),
     Fault(
         "delay cut to whole ms",
         "fast",
-        "solving/packing.py",
-        "split(problem.d, problem)",
-        "split(problem.d.floor(), problem)",
+        "physics/synapse.py",
+        "float(d) * per_ms",
+        "float(int(d)) * per_ms",
     ),
     Fault(
         "adjoint looked up at t, not at t + d",
@@ -192,9 +192,9 @@ FAULTS = (
     Fault(
         "lambda_V left out of the delay gradient",
         "fast",
-        "solving/solved.py",
-        "difference.mul_(w)",
-        "lambda_I.mul(ps * w)  # which is divided by -ps",
+        "physics/synapse.py",
+        "difference = a * of_V - lambda_I",
+        "difference = -lambda_I",
     ),
     Fault(
         "reset gradient from the wrong side of the spike",

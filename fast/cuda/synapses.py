@@ -1,0 +1,47 @@
+"""All synapses of a layer, one thread for each: packed, and their gradients."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from numba import cuda
+
+from fast.cuda.compiling import Array, kernel
+from fast.physics.compiling import compiled
+from fast.physics.layout import block_of
+from fast.physics.polynomials import LANES
+from fast.physics.synapse import gradients_of, pack
+
+
+class Gradients(NamedTuple):
+    """`sums [blocks, sources, sums * LANES]`, see `fast.physics.adjoint.BlockAdjoint`; and the
+    gradients `dL_dw`, and `dL_dd` per bin, `[sources, blocks * LANES]`."""
+
+    sums: Array
+    dL_dw: Array
+    dL_dd: Array
+
+
+@kernel
+def pack_kernel(w, d, exists, per_ms, last, layer):
+    """See `fast.cpu.synapses.pack_block`."""
+    number, source, lane = _place(cuda.grid(1), layer)
+    if number < layer.constants.shape[0]:
+        j = number * LANES + lane
+        pack(source, lane, w[source, j], d[source, j], exists[source, j], per_ms, last, block_of(layer, number))
+
+
+@kernel
+def gradients_kernel(of, layer):
+    """Write the `Gradients` of all synapses."""
+    number, source, lane = _place(cuda.grid(1), layer)
+    if number < layer.constants.shape[0]:
+        dL_dw, dL_dd = gradients_of(source, lane, of.sums[number, source], block_of(layer, number))
+        of.dL_dw[source, number * LANES + lane], of.dL_dd[source, number * LANES + lane] = dL_dw, dL_dd
+
+
+@compiled
+def _place(n, layer):
+    """Block, source and lane of synapse `n`; neighbouring threads take neighbouring lanes."""
+    sources = layer.synapses.w.shape[1]
+    return n // (LANES * sources), n // LANES % sources, n % LANES
