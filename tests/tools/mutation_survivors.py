@@ -27,6 +27,10 @@ REASONS: dict[tuple[str, str], str] = {
      "connections = tuple(ConnectionGradient(w, d) for w, d in zip(self.dL_dw, self.dL_dd, strict=False))"): (
         "equivalent: both lists are made of the same connections"
     ),
+    ("fast/physics/synapse.py",
+     "in_bins, weight = in_bins if counts else 1.0, float(w) if counts else 0.0"): (
+        "equivalent: the delay of a synapse that is absent is not used"
+    ),
     ("fast/physics/own_events.py", "if e <= 0 or events.rest[e] == rest:"): (
         "equivalent: arrivals around the first event of a trial take the longer way"
     ),
