@@ -81,8 +81,8 @@ class Swept:
             dL_dconstants[piece.blocks] += one.dL_dconstants
         dL_dw, dL_dd = (np.empty((sources, blocks * LANES), layer.synapses.w.dtype) for _ in range(2))
         in_threads(lambda block: gradients_of_block(block, sums[block], layer, dL_dw, dL_dd), range(blocks))
-        of_synapses = dL_dw[:, : layer.post], dL_dd[:, : layer.post]
-        return Sums(*map(torch.from_numpy, (*of_synapses, dL_dt_pre, dL_dconstants)))
+        in_neurons = (np.ascontiguousarray(part[:, : layer.post]) for part in (dL_dw, dL_dd))
+        return Sums(*map(torch.from_numpy, (*in_neurons, dL_dt_pre, dL_dconstants)))
 
 
 def solve(problem: Problem) -> Solved:

@@ -1,7 +1,8 @@
-"""Sweeps of a layer as launches of kernels, on tensors in place and on torch's current stream.
+"""Launches of the kernels of a layer, on tensors in place and on torch's current stream.
 
-A layer that is not recurrent takes one thread for each neuron of each trial; a recurrent one, whose
-neurons are solved together, one block of threads for each trial.
+Packing synapses, and taking their gradients, takes one thread for each synapse. A sweep takes one
+thread for each neuron of each trial; in a recurrent layer, whose neurons are solved together, one
+block of threads for each trial.
 """
 
 from __future__ import annotations
@@ -225,4 +226,5 @@ def backward(given: Given, spikes: int, layer: Layer, clock: Clock, want_dt: boo
     dL_dw, dL_dd = (packed.new_empty(sources, blocks * LANES) for _ in range(2))
     found = Gradients(of_synapses.sum(dim=0, dtype=torch.float64), dL_dw, dL_dd)
     _for_each_synapse(gradients_kernel, layer, found, layer)
-    return Sums(dL_dw[:, : layer.post], dL_dd[:, : layer.post], torch.cat(dL_dt_pre), dL_dconstants.sum(dim=0))
+    dL_dw, dL_dd = (part[:, : layer.post].contiguous() for part in (dL_dw, dL_dd))
+    return Sums(dL_dw, dL_dd, torch.cat(dL_dt_pre), dL_dconstants.sum(dim=0))

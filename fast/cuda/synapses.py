@@ -32,12 +32,13 @@ def pack_kernel(w, d, exists, per_ms, last, layer):
 
 
 @kernel
-def gradients_kernel(of, layer):
+def gradients_kernel(found, layer):
     """Write the `Gradients` of all synapses."""
     number, source, lane = _place(cuda.grid(1), layer)
     if number < layer.constants.shape[0]:
-        dL_dw, dL_dd = gradients_of(source, lane, of.sums[number, source], block_of(layer, number))
-        of.dL_dw[source, number * LANES + lane], of.dL_dd[source, number * LANES + lane] = dL_dw, dL_dd
+        dL_dw, dL_dd = gradients_of(source, lane, found.sums[number, source], block_of(layer, number))
+        found.dL_dw[source, number * LANES + lane] = dL_dw
+        found.dL_dd[source, number * LANES + lane] = dL_dd
 
 
 @compiled

@@ -143,13 +143,17 @@ def time_of(bin_, x, ticks):
 
 @inlined
 def instant_of(bin_, rest, ticks):
-    """The instant of a spike in a bin, whose rest is rounded to a tick before its end."""
+    """The instant of a spike, or a delay, in a bin; its rest is rounded to a tick before the end of
+    the bin."""
     return ((int(bin_) << ticks.bits) & ticks.turn) | min(_nearest(rest * (ticks.rest + 1)), ticks.rest)
 
 
 @inlined
 def _nearest(x):
-    """`np.rint` of a number that is not negative, as whole number: a call, no loop of lanes has."""
+    """A number that is not negative, rounded to a whole one, halves to the even one.
+
+    `np.rint` is a call, which would keep loops over lanes from taking vectors.
+    """
     whole = int(x)
     rest = x - whole
     return whole + int((rest > 0.5) | ((rest == 0.5) & ((whole & 1) == 1)))

@@ -33,7 +33,7 @@ def pack(source, lane, w, d, exists, per_ms, last, block):
     Args:
         exists: whether the synapse does.
         per_ms: bins per ms, a power of two, so that nothing rounds.
-        last: the last bin of a trial. A longer delay leaves the synapse absent.
+        last: the last bin of a trial. A delay of more whole bins leaves the synapse absent.
     """
     synapses, ticks = block.synapses, block.ticks
     in_bins = float(d) * per_ms

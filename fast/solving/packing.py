@@ -1,4 +1,8 @@
-"""A problem packed, on the device of its tensors, into the layouts of `fast.physics.layout`."""
+"""A problem in the layouts of `fast.physics.layout`, on the device of its tensors.
+
+Spikes as instants, for the GPU; the neurons; and room for the synapses, which kernels pack
+(`fast.physics.synapse`).
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,7 @@ from fast.solving.problem import Problem
 
 
 def split(times: Tensor, problem: Problem) -> tuple[Tensor, Tensor]:
-    """`(bin, rest)` of times or delays in ms, int32 and float64.
+    """`(bin, rest)` of times in ms, int32 and float64.
 
     A time beyond the trial gives `(last + 1, 0)`. The width of a bin is a power of two, so nothing
     rounds.
@@ -27,7 +31,7 @@ def split(times: Tensor, problem: Problem) -> tuple[Tensor, Tensor]:
 
 
 def instants(bin_: Tensor, rest: Tensor, ticks: Ticks) -> Tensor:
-    """Times or delays, split, as instants of the ring (`fast.physics.instants`)."""
+    """Times, split, as instants of the ring (`fast.physics.instants`)."""
     kind = torch.int32 if ticks.kind is np.int32 else torch.int64
     in_ticks = (rest * 2.0**ticks.bits).round_().clamp_(max=ticks.rest).to(torch.int64)
     return in_ticks.bitwise_or_(bin_.to(torch.int64).bitwise_left_shift_(ticks.bits).bitwise_and_(ticks.turn)).to(kind)

@@ -1,4 +1,4 @@
-"""A solved problem: spikes, readout and ties from the kernels; gradients from their sums."""
+"""A solved problem: spikes, readout, ties and gradients from the kernels, in ms."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ class Trains(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """Sums of a backward sweep over all trials, in bins, float64.
+    """Gradients that a backward sweep sums over all trials, times in bins.
 
     Attributes:
-        dL_dw, dL_dd: `[sources, post]`, in the precision of the weights.
+        dL_dw, dL_dd: `[sources, post]`, in the precision of the weights; all others are float64.
         dL_dt_pre: by arriving spike, in the order of the kernels; empty unless wanted.
         dL_dconstants: `[blocks, 4, LANES]`; zeros for the time constants unless wanted.
     """
@@ -69,10 +69,10 @@ class Swept(Protocol):
 
 
 class Gradients(NamedTuple):
-    """Gradients of a problem, float64, times in ms.
+    """Gradients of a problem, times in ms.
 
     `t_in`: by arriving spike, None unless wanted; `w, d [sources, post]`, in the precision of the
-    weights; constants `[post]`.
+    weights; constants `[post]`. All but `w` and `d` are float64.
     """
 
     t_in: Tensor | None

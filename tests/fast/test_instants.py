@@ -22,8 +22,9 @@ from tests.support.convolution import convolution
 from tests.support.kernels import from_python
 
 DTYPES = [np.float32, np.float64]
-arrival_of, in_bins, time_of, to_tick = map(
-    from_python, (instants.arrival_of, instants.in_bins, instants.time_of, instants.to_tick)
+arrival_of, in_bins, instant_of, time_of, to_tick = map(
+    from_python,
+    (instants.arrival_of, instants.in_bins, instants.instant_of, instants.time_of, instants.to_tick),
 )
 arrival_factors, both_factors, factors_of, one_of, driven_factors_of, driven_a_bin_more = map(
     from_python,
@@ -73,6 +74,16 @@ def test_a_crossing_is_rounded_to_the_nearest_tick_and_never_past_its_bounds(dty
             assert to_tick((n + off) * one, 1.0, ticks) == n * one
     assert to_tick(1.0, 1.0, ticks) == 1.0 - one
     assert to_tick(5.75 * one, 5.875 * one, ticks) == 5 * one
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_half_tick_is_rounded_to_the_even_one(dtype: type) -> None:
+    """And the last one down, so that no instant leaves its bin."""
+    ticks = ticks_for(1000, dtype, 1.0)
+    for n in (0, 1, 2, 3, 1000, 1001):
+        for off in (0.0, 0.25, 0.5, 0.75):
+            assert instant_of(2, (n + off) / (ticks.rest + 1), ticks) == (2 << ticks.bits) + np.rint(n + off)
+    assert instant_of(2, np.nextafter(1.0, 0.0), ticks) == (2 << ticks.bits) + ticks.rest
 
 
 def block(pm: float, ps: float, rate: float, dtype: type) -> Block:

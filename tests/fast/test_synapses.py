@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
+from typing import NamedTuple
 
 import mpmath
 import numpy as np
@@ -11,6 +13,7 @@ import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from fast import LI, Spikes
 from fast.cpu.solver import _as_arrays, _pack
 from fast.cpu.synapses import gradients_of_block
 from fast.physics.instants import ABSENT
@@ -20,37 +23,42 @@ from fast.solving import packing
 from fast.solving.problem import Problem
 from tests.support.convolution import convolution
 
-DURATION, WIDTH = 9.0, 0.25
-TAU_MEM, TAU_SYN = 2.0, 1.0
-PM, PS = WIDTH / TAU_MEM, WIDTH / TAU_SYN
+WIDTH = 0.25
 
 
-def problem_of(w: np.ndarray, d: np.ndarray, exists: np.ndarray | None, readout: str | None) -> Problem:
-    kind = torch.from_numpy(w).dtype
-    values = (torch.full((w.shape[1],), value, dtype=kind) for value in (TAU_MEM, TAU_SYN, 1.0, 0.0))
-    return Problem(
-        times=torch.zeros(0, dtype=torch.float64), offsets=torch.zeros(len(w) + 1, dtype=torch.int64), trials=1,
-        sources=len(w), duration=DURATION, w=torch.from_numpy(w), d=torch.from_numpy(d),
-        exists=None if exists is None else torch.from_numpy(exists), constants=tuple(values), readout=readout,
+class Drawn(NamedTuple):
+    """A problem, its synapses packed, and the readout's rate per bin (0 without an integral)."""
+
+    problem: Problem
+    layer: Layer
+    rate: float
+
+
+def drawn(seed: int, sources: int, post: int, dtype: type, duration: float, readout: str | None) -> Drawn:
+    """Delays are at edges of bins, just before them, and longer than the trial, among others.
+
+    Every neuron has constants of its own; with each third seed all are equal.
+    """
+    rng = np.random.default_rng(seed)
+    d = rng.uniform(0.0, 1.3 * duration, (sources, post))
+    d = np.where(rng.random(d.shape) < 0.3, rng.integers(0, 4, d.shape) * WIDTH, d).astype(dtype)
+    d = np.where(rng.random(d.shape) < 0.3, np.nextafter(d, dtype(0.0)), d)
+    d = np.where(rng.random(d.shape) < 0.05, dtype(duration + WIDTH), d)  # the end of the last bin
+    spread = np.zeros((2, post)) if seed % 3 == 0 else rng.uniform(0.0, 3.0, (2, post))
+    tau_mem, tau_syn = (np.array([[2.0], [1.0]]) + spread).astype(dtype)
+    given = [rng.normal(size=d.shape).astype(dtype), d, rng.random(d.shape) < 0.8]
+    constants = [tau_mem, tau_syn, np.ones(post, dtype), np.zeros(post, dtype)]
+    w, d_, exists, *neurons = map(torch.from_numpy, [*given, *constants])
+    problem = Problem(
+        times=torch.zeros(0, dtype=torch.float64), offsets=torch.zeros(sources + 1, dtype=torch.int64), trials=1,
+        sources=sources, duration=duration, w=w, d=d_, exists=exists, constants=tuple(neurons), readout=readout,
+        bin_width=WIDTH,
     )
-
-
-def packed(problem: Problem) -> Layer:
     layer: Layer = _as_arrays(packing.layer(problem, int(packing.longest_delay(problem))))
     for part in layer.synapses:
         part.fill(7)  # what the memory held before
     _pack(problem, layer)
-    return layer
-
-
-def drawn(seed: int, sources: int, post: int, dtype: type) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Weights, delays and which synapses exist: delays at edges of bins, just before them, and
-    longer than the trial among them."""
-    rng = np.random.default_rng(seed)
-    d = rng.uniform(0.0, 1.3 * DURATION, (sources, post))
-    d = np.where(rng.random(d.shape) < 0.3, np.round(d / WIDTH) * WIDTH, d).astype(dtype)
-    d = np.where(rng.random(d.shape) < 0.1, np.nextafter(d, dtype(0.0)), d)
-    return rng.normal(size=d.shape).astype(dtype), d, rng.random(d.shape) < 0.8
+    return Drawn(problem, layer, max(problem.rate, 0.0))
 
 
 def behind(rates: tuple[float, ...], r: Fraction) -> float:
@@ -59,45 +67,49 @@ def behind(rates: tuple[float, ...], r: Fraction) -> float:
         return float(convolution(rates, -float(r)) * (-mpmath.mpf(float(r))) ** (len(rates) - 1))
 
 
-DRAWN = st.integers(0, 3), st.sampled_from([1, 31, 32, 33, 70]), st.integers(0, 2**32)
-READOUT = st.sampled_from([None, "mean_voltage"])
+DRAWN = (
+    st.integers(0, 2**32), st.integers(0, 2), st.sampled_from([1, 31, 32, 33, 70]),
+    st.sampled_from([np.float32, np.float64]), st.sampled_from([9.0, 120.0, 300.0]),
+    st.sampled_from([None, "mean_voltage", "exp_weighted_voltage"]),
+)
 
 
-@given(*DRAWN, st.sampled_from([np.float32, np.float64]), READOUT)
-@example(1, 33, 0, np.float32, "mean_voltage")
+@given(*DRAWN)
+@example(1, 2, 33, np.float32, 120.0, "exp_weighted_voltage")
+@example(1, 2, 70, np.float64, 300.0, "exp_weighted_voltage")
 def test_synapses_hold_their_delay_and_the_flow_behind_it(
-    sources: int, post: int, seed: int, dtype: type, readout: str | None
+    seed: int, sources: int, post: int, dtype: type, duration: float, readout: str | None
 ) -> None:
-    w, d, exists = drawn(seed, sources, post, dtype)
-    problem = problem_of(w, d, exists, readout)
-    layer, u = packed(problem), float(np.finfo(dtype).eps)
-    ticks, last = layer.ticks, problem.clock.last
+    problem, layer, rate = drawn(seed, sources, post, dtype, duration, readout)
+    ticks, u = layer.ticks, float(np.finfo(dtype).eps)
+    rounded = packing.instants(*packing.split(problem.d, problem), ticks).numpy()
+    assert problem.exists is not None
     for source, number, lane in np.ndindex(sources, len(layer.constants), LANES):
-        j, (delay, *found) = number * LANES + lane, [p[number, source, lane] for p in layer.synapses[:4]]
+        j, (delay, *found) = number * LANES + lane, [part[number, source, lane] for part in layer.synapses[:4]]
         if readout:
             found.append(layer.synapses.w_rab[number, source, lane])
-        if j >= post or not exists[source, j] or d[source, j] >= (last + 1) * WIDTH:
+        if j >= post or not problem.exists[source, j] or problem.d[source, j] >= (problem.clock.last + 1) * WIDTH:
             assert delay == ABSENT and not any(found)
             continue
-        in_ticks = Fraction(float(d[source, j])) / Fraction(WIDTH) * (ticks.rest + 1)
-        in_its_bin = in_ticks % (ticks.rest + 1) <= ticks.rest  # the last half of a tick is rounded down
-        assert abs(delay - in_ticks) <= (Fraction(1, 2) if in_its_bin else 1)
-        assert delay >> ticks.bits == int(d[source, j] / WIDTH)
-        r = Fraction(int(delay & ticks.rest), ticks.rest + 1)
-        true = [1.0, behind((PS,), r), behind((PM, PS), r), behind((0.0, PM, PS), r)]
-        assert found == pytest.approx([float(w[source, j]) * one for one in true[: len(found)]], rel=4 * u, abs=1e-300)
+        assert delay == rounded[source, j]
+        r, w = Fraction(int(delay & ticks.rest), ticks.rest + 1), float(problem.w[source, j])
+        pm, ps = (WIDTH / float(constant[j]) for constant in problem.constants[:2])
+        true = [1.0, behind((ps,), r), behind((pm, ps), r), behind((-rate, pm, ps), r)]
+        assert found == pytest.approx([w * one for one in true[: len(found)]], rel=4 * u, abs=1e-300)
 
 
-@given(*DRAWN, READOUT)
-@example(1, 33, 0, "mean_voltage")
+@given(*DRAWN)
+@example(1, 2, 33, np.float32, 120.0, "exp_weighted_voltage")
+@example(1, 2, 70, np.float64, 300.0, "exp_weighted_voltage")
 def test_gradients_are_the_adjoint_taken_on_to_the_arrivals(
-    sources: int, post: int, seed: int, readout: str | None
+    seed: int, sources: int, post: int, dtype: type, duration: float, readout: str | None
 ) -> None:
-    w, d, exists = drawn(seed, sources, post, np.float64)
-    layer = packed(problem_of(w, d, exists, readout))
-    sums = np.random.default_rng(seed).normal(size=(len(layer.constants), sources, (5 if readout else 2) * LANES))
-    dL_dw, dL_dd = np.full((2, sources, len(layer.constants) * LANES), 7.0)
-    for number in range(len(layer.constants)):
+    problem, layer, rate = drawn(seed, sources, post, dtype, duration, readout)
+    blocks = len(layer.constants)
+    sums = np.random.default_rng(seed).normal(size=(blocks, sources, (5 if readout else 2) * LANES))
+    dL_dw: np.ndarray = np.full((sources, blocks * LANES), 7.0, dtype)
+    dL_dd = dL_dw.copy()
+    for number in range(blocks):
         gradients_of_block(number, sums[number], layer, dL_dw, dL_dd)
     for source, j in np.ndindex(dL_dw.shape):
         number, lane = divmod(j, LANES)
@@ -106,22 +118,42 @@ def test_gradients_are_the_adjoint_taken_on_to_the_arrivals(
             assert dL_dw[source, j] == dL_dd[source, j] == 0.0
             continue
         r = Fraction(int(delay & layer.ticks.rest), layer.ticks.rest + 1)
+        pm, ps = (WIDTH / float(constant[j]) for constant in problem.constants[:2])
         of_V, of_I, *of_readout = sums[number, source].reshape(-1, LANES)[:, lane]
-        lambda_V = behind((PM,), r) * of_V
-        lambda_I = PS * behind((PM, PS), r) * of_V + behind((PS,), r) * of_I
+        lambda_V = behind((pm,), r) * of_V
+        lambda_I = ps * behind((pm, ps), r) * of_V + behind((ps,), r) * of_I
         difference = lambda_V - lambda_I
         if readout:
             of_g, among_events, difference_among_events = of_readout
-            ra, rab = behind((0.0, PM), r), behind((0.0, PM, PS), r)
-            lambda_I += among_events - PM * PS * rab * of_g
-            difference += difference_among_events + PM * (PS * rab - ra) * of_g
-        expected = [-lambda_I / PS, w[source, j] * difference]
-        assert [dL_dw[source, j], dL_dd[source, j]] == pytest.approx(expected, rel=1e-13, abs=1e-13)
+            ra, rab = behind((-rate, pm), r), behind((-rate, pm, ps), r)
+            lambda_I += among_events - pm * ps * rab * of_g
+            difference += difference_among_events + pm * (ps * rab - ra) * of_g
+        expected = [-lambda_I / ps, float(problem.w[source, j]) * difference]
+        near = max(1e-13, float(np.finfo(dtype).eps))
+        assert [dL_dw[source, j], dL_dd[source, j]] == pytest.approx(expected, rel=near, abs=1e-12)
 
 
-def test_a_synapse_that_is_absent_does_not_lengthen_the_ring() -> None:
-    d = np.array([[1.0, 8.0, 1e30, 20.0]])
-    exists = np.array([[True, False, True, True]])
-    assert int(packing.longest_delay(problem_of(np.ones((1, 4)), d, exists, None))) == 4
-    assert int(packing.longest_delay(problem_of(np.ones((1, 4)), d, None, None))) == 32
-    assert int(packing.longest_delay(problem_of(np.ones((0, 4)), np.ones((0, 4)), None, None))) == 0
+def test_a_delay_in_the_last_half_of_a_tick_stays_in_its_bin() -> None:
+    """Delays of the drawn problems that would round up to the next bin; at both precisions."""
+    for dtype, duration in ((np.float32, 120.0), (np.float64, 300.0)):
+        problem, layer, _ = drawn(1, 2, 70, dtype, duration, None)
+        below = problem.d.numpy() == np.nextafter(dtype(WIDTH), dtype(0.0))
+        below &= problem.exists.numpy()  # type: ignore[union-attr]
+        delays = layer.synapses.delay.transpose(1, 0, 2).reshape(2, -1)[:, :70][below]
+        assert below.any() and (delays == layer.ticks.rest).all()
+
+
+def test_an_absent_synapse_does_not_lengthen_the_ring() -> None:
+    problem = drawn(0, 1, 1, np.float64, 9.0, None).problem
+    d, exists = torch.tensor([[1.0, 8.0, 1e30, 20.0]]).double(), torch.tensor([[True, False, True, True]])
+    for given_, of, bins in ((exists, d, 4), (None, d, 32), (None, d[:0], 0)):
+        changed = replace(problem, d=of, exists=given_)
+        assert int(packing.longest_delay(changed)) == bins
+
+
+def test_gradients_have_no_room_for_neurons_that_are_not_there() -> None:
+    layer = LI(3, 33, readout="mean_voltage")
+    layer(Spikes.from_trains([[[1.0], [2.0], []]], 20.0))[0].sum().backward()
+    for parameter in (layer.w, layer.d):
+        assert parameter.grad is not None and parameter.grad.is_contiguous()
+        assert parameter.grad.untyped_storage().nbytes() == parameter.numel() * parameter.element_size()
