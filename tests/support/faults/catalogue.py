@@ -193,8 +193,8 @@ FAULTS = (
         "lambda_V left out of the delay gradient",
         "fast",
         "physics/synapse.py",
-        "difference = a * of_V - lambda_I",
-        "difference = -lambda_I",
+        "block.synapses.w[source, lane] * difference",
+        "block.synapses.w[source, lane] * -lambda_I",
     ),
     Fault(
         "reset gradient from the wrong side of the spike",
