@@ -59,6 +59,7 @@ clean: ## remove .venv and every cache; runs/ stays
 	@rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist site
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+# pip 23, of Python 3.11, finds no versions of torch and numba-cuda that agree on a release of CUDA, though there are some.
 # A torch wheel that pip finds at hand (PIP_FIND_LINKS) is taken first: the one from the index brings gigabytes of CUDA.
 setup:
 	@if [ -x $(PY) ] && [ -e $(STAMP) ]; then exit 0; fi; \
@@ -74,6 +75,7 @@ setup:
 	else \
 	  echo "setup: installing into .venv what pyproject.toml now asks for"; \
 	fi; \
+	$(PIP) 'pip>=25'; \
 	$(PIP) --no-index --no-deps torch >/dev/null 2>&1 || true; \
 	$(PIP) --editable '.[$(EXTRAS)]'; \
 	rm -f .venv/.ready-*; \
