@@ -1,6 +1,7 @@
 """All synapses of a block: packed in one pass, and their gradients in one.
 
-In torch each of some thirty operations would write an array as large as the weights.
+In torch each of some thirty operations would write an array as large as the weights. Rows are a
+`compiled` function: an `outermost` one would release the arrays of a block, which it does not own.
 """
 
 from __future__ import annotations

@@ -99,9 +99,9 @@ def pack(problem: Problem, layer: Layer) -> None:
 
 
 def _for_each_synapse(kernel: Any, layer: Layer, *arguments: Any) -> None:
-    lanes = layer.synapses.w.numel()
-    if lanes:
-        threads, blocks = threads_for(lanes, THREADS)
+    synapses = layer.synapses.w.numel()
+    if synapses:
+        threads, blocks = threads_for(synapses, THREADS)
         launch(kernel, blocks, threads, layer.constants.device, *arguments)
 
 

@@ -63,7 +63,7 @@ class Layer(NamedTuple):
             a neuron.
         flow: `[blocks, FLOW * LANES]`: columns as above.
         coefficients: `[blocks, polynomials * terms * LANES]`, see `fast.physics.polynomials`.
-        exact: `coefficients` in float64, for synapses.
+        exact: `coefficients` in float64, for synapses; with the polynomials of a rate in any layer.
         alike: whether all neurons have equal time constants.
         rate: rate of an integral readout per bin; negative: no integral is read.
         read_maximum: whether the largest voltage is read.

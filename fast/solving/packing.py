@@ -90,14 +90,15 @@ def _of_neurons(constants: bytes, width: float, rate: float, dtype: type) -> tup
     """
     tau_mem, tau_syn, v_th, v_reset = np.frombuffer(constants).reshape(4, -1)
     pm, ps = _padded(width / tau_mem, 0.25), _padded(width / tau_syn, 0.25)
-    at_1 = coefficients(pm, ps, max(rate, 0.0), np.float64).sum(axis=2)
+    exact = coefficients(pm, ps, max(rate, 0.0), np.float64)
+    at_1 = exact.sum(axis=2)
     a, b = np.exp(-pm), np.exp(-ps)
     whole = [at_1[:, which] for which in (AB, AAB, ABB, RA, RAB, RAA, RAAB, RABB)]
     return (
         np.stack([pm, ps, _padded(v_th, np.inf), _padded(v_reset, 0.0)], axis=1),
         np.concatenate([a, pm * at_1[:, AB], b, pm, ps, *whole], axis=1),
         coefficients(pm, ps, rate, dtype).reshape(len(pm), -1),
-        coefficients(pm, ps, rate, np.float64).reshape(len(pm), -1),
+        exact.reshape(len(pm), -1),
     )
 
 

@@ -67,26 +67,26 @@ def behind(rates: tuple[float, ...], r: Fraction) -> float:
         return float(convolution(rates, -float(r)) * (-mpmath.mpf(float(r))) ** (len(rates) - 1))
 
 
-DRAWN = (
-    st.integers(0, 2**32), st.integers(0, 2), st.sampled_from([1, 31, 32, 33, 70]),
+DRAWN = st.builds(
+    drawn, st.integers(0, 2**32), st.integers(0, 2), st.sampled_from([1, 31, 32, 33, 70]),
     st.sampled_from([np.float32, np.float64]), st.sampled_from([9.0, 120.0, 300.0]),
     st.sampled_from([None, "mean_voltage", "exp_weighted_voltage"]),
 )
+NARROW = drawn(1, 2, 33, np.float32, 120.0, "exp_weighted_voltage")
+WIDE = drawn(1, 2, 70, np.float64, 300.0, "exp_weighted_voltage")
 
 
-@given(*DRAWN)
-@example(1, 2, 33, np.float32, 120.0, "exp_weighted_voltage")
-@example(1, 2, 70, np.float64, 300.0, "exp_weighted_voltage")
-def test_synapses_hold_their_delay_and_the_flow_behind_it(
-    seed: int, sources: int, post: int, dtype: type, duration: float, readout: str | None
-) -> None:
-    problem, layer, rate = drawn(seed, sources, post, dtype, duration, readout)
-    ticks, u = layer.ticks, float(np.finfo(dtype).eps)
+@given(DRAWN)
+@example(NARROW)
+@example(WIDE)
+def test_synapses_hold_their_delay_and_the_flow_behind_it(case: Drawn) -> None:
+    problem, layer, rate = case
+    (sources, post), ticks, u = problem.w.shape, layer.ticks, float(np.finfo(problem.dtype).eps)
     rounded = packing.instants(*packing.split(problem.d, problem), ticks).numpy()
     assert problem.exists is not None
     for source, number, lane in np.ndindex(sources, len(layer.constants), LANES):
         j, (delay, *found) = number * LANES + lane, [part[number, source, lane] for part in layer.synapses[:4]]
-        if readout:
+        if problem.readout:
             found.append(layer.synapses.w_rab[number, source, lane])
         if j >= post or not problem.exists[source, j] or problem.d[source, j] >= (problem.clock.last + 1) * WIDTH:
             assert delay == ABSENT and not any(found)
@@ -98,16 +98,14 @@ def test_synapses_hold_their_delay_and_the_flow_behind_it(
         assert found == pytest.approx([w * one for one in true[: len(found)]], rel=4 * u, abs=1e-300)
 
 
-@given(*DRAWN)
-@example(1, 2, 33, np.float32, 120.0, "exp_weighted_voltage")
-@example(1, 2, 70, np.float64, 300.0, "exp_weighted_voltage")
-def test_gradients_are_the_adjoint_taken_on_to_the_arrivals(
-    seed: int, sources: int, post: int, dtype: type, duration: float, readout: str | None
-) -> None:
-    problem, layer, rate = drawn(seed, sources, post, dtype, duration, readout)
-    blocks = len(layer.constants)
-    sums = np.random.default_rng(seed).normal(size=(blocks, sources, (5 if readout else 2) * LANES))
-    dL_dw: np.ndarray = np.full((sources, blocks * LANES), 7.0, dtype)
+@given(DRAWN)
+@example(NARROW)
+@example(WIDE)
+def test_gradients_are_the_adjoint_taken_on_to_the_arrivals(case: Drawn) -> None:
+    problem, layer, rate = case
+    blocks, sources, _ = layer.synapses.w.shape
+    sums = np.random.default_rng(0).normal(size=(blocks, sources, (5 if problem.readout else 2) * LANES))
+    dL_dw: np.ndarray = np.full((sources, blocks * LANES), 7.0, problem.dtype)
     dL_dd = dL_dw.copy()
     for number in range(blocks):
         gradients_of_block(number, sums[number], layer, dL_dw, dL_dd)
@@ -123,13 +121,13 @@ def test_gradients_are_the_adjoint_taken_on_to_the_arrivals(
         lambda_V = behind((pm,), r) * of_V
         lambda_I = ps * behind((pm, ps), r) * of_V + behind((ps,), r) * of_I
         difference = lambda_V - lambda_I
-        if readout:
+        if problem.readout:
             of_g, among_events, difference_among_events = of_readout
             ra, rab = behind((-rate, pm), r), behind((-rate, pm, ps), r)
             lambda_I += among_events - pm * ps * rab * of_g
             difference += difference_among_events + pm * (ps * rab - ra) * of_g
         expected = [-lambda_I / ps, float(problem.w[source, j]) * difference]
-        near = max(1e-13, float(np.finfo(dtype).eps))
+        near = max(1e-13, float(np.finfo(problem.dtype).eps))
         assert [dL_dw[source, j], dL_dd[source, j]] == pytest.approx(expected, rel=near, abs=1e-12)
 
 
