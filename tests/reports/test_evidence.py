@@ -64,26 +64,30 @@ def test_of_no_check():
 """
 
 
-def evidence(folder: Path, *words: str, effort: str = "ordinary") -> dict:
-    """The record of a run of `TESTS`."""
-    output(folder, *words, effort=effort)
-    return json.loads((folder / "record.json").read_text())
-
-
-def output(folder: Path, *words: str, effort: str = "ordinary") -> str:
-    """The output of a run of `TESTS`."""
+def evidence(folder: Path, *words: str, effort: str = "ordinary") -> tuple[dict, str]:
+    """The record of a run of `TESTS`, and its output."""
     (folder / "test_some.py").write_text(TESTS)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.support.report_evidence", "-p", "no:cacheprovider"]
     command += [*words, "--rootdir", str(folder), "--evidence", str(folder / "record.json"), "."]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "DELAYPROP_EFFORT": effort}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 1 and "must not run" not in done.stdout, done.stdout + done.stderr
-    return done.stdout
+    return json.loads((folder / "record.json").read_text()), done.stdout
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> dict:
-    return evidence(tmp_path_factory.mktemp("evidence"))
+def alone(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, str]:
+    return evidence(tmp_path_factory.mktemp("alone"))
+
+
+@pytest.fixture(scope="module")
+def with_workers(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, str]:
+    return evidence(tmp_path_factory.mktemp("workers"), "-n", "2")
+
+
+@pytest.fixture(scope="module")
+def found(alone: tuple[dict, str]) -> dict:
+    return alone[0]
 
 
 @pytest.mark.parametrize(("number", "status", "words"), [
@@ -114,22 +118,21 @@ def test_a_nan_is_beyond_every_limit(found: dict) -> None:
     assert math.isnan(check["worst"]) and check["headroom"] == 0
 
 
-def test_a_second_run_with_workers_writes_an_equal_record(found: dict, tmp_path: Path) -> None:
-    again = evidence(tmp_path, "-n", "2")
-    assert {**again, "made": ""} == {**found, "made": ""}
+def test_a_second_run_with_workers_writes_an_equal_record(found: dict, with_workers: tuple[dict, str]) -> None:
+    assert {**with_workers[0], "made": ""} == {**found, "made": ""}
 
 
 def test_quick_runs_the_middle_of_many_and_leaves_no_check_out(found: dict, tmp_path: Path) -> None:
-    checks = evidence(tmp_path, effort="quick")["checks"]
+    checks = evidence(tmp_path, effort="quick")[0]["checks"]
     assert (checks[2]["tests"], checks[2]["worst"], checks[2]["limit"]) == (1, 3e-12, 1e-11)
     for quick, ordinary in zip(checks, found["checks"], strict=True):
         assert quick["status"] == ordinary["status"]
         assert bool(quick["tests"]) == bool(ordinary["tests"]) and bool(quick["controls"]) == bool(ordinary["controls"])
 
 
-@pytest.mark.parametrize("words", [(), ("-n", "2")], ids=["one process", "workers"])
-def test_a_line_per_check_that_has_ended(words: tuple[str, ...], tmp_path: Path) -> None:
-    shown = output(tmp_path, *words)
+@pytest.mark.parametrize("run", ["alone", "with_workers"])
+def test_a_line_per_check_that_has_ended(run: str, request: pytest.FixtureRequest) -> None:
+    _, shown = request.getfixturevalue(run)
     lines = re.findall(r"^ +\d+ s +(\d+) of (\d+) +(passed|FAILED|did not run) +(\d+) (.*)$", shown, re.MULTILINE)
     assert [int(done) for done, *_ in lines] == list(range(1, 7)) and {int(of) for _, of, *_ in lines} == {len(CHECKS)}
     assert {int(n): status for _, _, status, n, _ in lines} == {
@@ -140,4 +143,4 @@ def test_a_line_per_check_that_has_ended(words: tuple[str, ...], tmp_path: Path)
 
 def test_a_file_without_a_check_is_not_imported(tmp_path: Path) -> None:
     (tmp_path / "test_other.py").write_text("raise RuntimeError('must not run')")
-    assert evidence(tmp_path)["checks"][2]["status"] == "green"
+    assert evidence(tmp_path)[0]["checks"][2]["status"] == "green"

@@ -97,6 +97,8 @@ def uses_of_nan(tree: ast.AST, known: set[str]) -> dict[int, str]:
 def marks(text: str) -> dict[int, str]:
     """The reason of each `# nan-ok:`, by the line that it covers."""
     found: dict[int, str] = {}
+    if MARK.search(text) is None:
+        return found
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         mark = MARK.fullmatch(token.string) if token.type == tokenize.COMMENT else None
         if mark is not None:
