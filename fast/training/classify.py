@@ -157,7 +157,7 @@ class Classification:
 
     def _certified(self, spikes: Spikes, labels: Tensor, kept: list[Tensor] | None) -> Residuals:
         """Checks the gradient of this batch; the largest residuals over all processes."""
-        found, usual, limit = certify(self.network, spikes, labels, kept)
+        found, usual, limit = certify(self.network, spikes, labels, kept, self.settings.label_smoothing)
         worst = {name: self.processes.max(-1.0 if r is None else r) for name, r in vars(found).items()}
         found = Residuals(**{name: None if r < 0 else r for name, r in worst.items()})
         for warning in check_certificate(found, usual, self.processes.max(limit)):

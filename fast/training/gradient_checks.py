@@ -49,12 +49,14 @@ def check_finite(named: Iterable[tuple[str, Tensor | None]]) -> None:
 
 
 def certify(
-    network: Classifier, spikes: Spikes, labels: Tensor, kept: Sequence[Tensor] | None = None
+    network: Classifier, spikes: Spikes, labels: Tensor, kept: Sequence[Tensor] | None = None,
+    label_smoothing: float = 0.0,
 ) -> tuple[Residuals, float, float]:
     """Residuals of the gradient of one batch's loss; the parameters' own `.grad` stay unchanged.
 
     Args:
         kept: as for `Classifier.forward`.
+        label_smoothing: as for `Classifier.loss`.
 
     Returns:
         The residuals, the residual that rounding usually leaves, and the limit that includes
@@ -65,7 +67,7 @@ def certify(
     with watched(network.layers, spikes):
         y, _ = network(spikes, kept)
         y.retain_grad()
-        network.loss(y, labels).backward()
+        network.loss(y, labels, label_smoothing).backward()
         assert y.grad is not None
         found = residuals(network.layers, spikes, y, y.grad)
     for parameter, grad in zip(network.parameters(), before, strict=True):

@@ -22,6 +22,7 @@ from fast.training.engine import REPRODUCER
 from fast.training.evaluation import Evaluation
 from fast.training.gradient_checks import CertificateError, certify, check_certificate
 from fast.training.tensorboard import ScalarWriter
+from spec import SpecError
 from tests.support.runs.short_runs import KilledError, classification, killed_before, log, run
 
 
@@ -134,14 +135,34 @@ def test_the_certificate_sees_a_wrong_gradient_and_leaves_the_training_alone(mon
     assert bool((training.network.out.w.grad == 1).all()) and training.network.layers[0].d.grad is None
     loss = type(training.network).loss
 
-    def wrong(self: Any, y: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    def wrong(self: Any, *given: Any) -> torch.Tensor:
         for layer in self.layers:
             layer.d.register_hook(torch.neg)
-        return loss(self, y, labels)
+        return loss(self, *given)
 
     monkeypatch.setattr(type(training.network), "loss", wrong)
     with pytest.raises(CertificateError, match="identity B"):
         check_certificate(*certify(training.network, spikes, labels))
+
+
+def test_the_certified_loss_is_the_one_that_is_learned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every loss of training has smoothed labels, those of evaluations have none."""
+    training, seen = classification(label_smoothing=0.1), list[tuple[bool, float]]()
+    loss = type(training.network).loss
+
+    def watched(self: Any, y: torch.Tensor, labels: torch.Tensor, label_smoothing: float = 0.0) -> torch.Tensor:
+        seen.append((torch.is_grad_enabled(), label_smoothing))
+        return loss(self, y, labels, label_smoothing)
+
+    monkeypatch.setattr(type(training.network), "loss", watched)
+    run(training, tmp_path / "run")
+    certified = 3 * 2  # steps 1 and 3 of three epochs
+    assert seen.count((True, 0.1)) == 3 * 3 + certified and set(seen) == {(True, 0.1), (False, 0.0)}
+
+
+def test_more_neighbours_than_channels_are_refused() -> None:
+    with pytest.raises(SpecError, match="`--pool` must be at most the number of channels, 4, got 5"):
+        classification(pool=5)
 
 
 def test_what_a_grazing_spike_may_explain_is_said() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +23,8 @@ SETTINGS = Settings(
 )
 
 
-def network() -> Classifier:
-    return Classifier(4, 3, SETTINGS, torch.float64, 0)
+def network(recurrent: bool = False) -> Classifier:
+    return Classifier(4, 3, replace(SETTINGS, recurrent=recurrent, rec_sd=0.5), torch.float64, 0)
 
 
 def spikes(trials: int) -> tuple[Spikes, Tensor]:
@@ -48,9 +49,13 @@ def test_the_share_that_is_left_out_is_the_one_asked_for() -> None:
     assert float(kept.mean(0).std()) < 0.06 and float(kept.mean(1).std()) < 0.09, "rows and columns are independent"
 
 
-def test_what_is_left_is_the_network_without_the_other_neurons() -> None:
-    """One trial: the rows of dropped neurons are 0, the other weights grow by 1 / (1 - dropout)."""
-    whole, left = network(), network()
+@pytest.mark.parametrize("recurrent", [False, True], ids=["feed-forward", "recurrent"])
+def test_what_is_left_is_the_network_without_the_other_neurons(recurrent: bool) -> None:
+    """One trial: the rows of dropped neurons are 0, the other weights grow by 1 / (1 - dropout).
+
+    Neurons of a recurrent layer reach each other, dropped or not.
+    """
+    whole, left = network(recurrent), network(recurrent)
     given, label = spikes(1)
     kept = [torch.tensor([[True, False, True, True, True, False]]), torch.tensor([[True, True, False, True, True]])]
     y, emitted = whole(given, kept)

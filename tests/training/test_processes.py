@@ -98,6 +98,20 @@ def test_two_processes_learn_what_one_learns(folder: Path) -> None:
     assert result["answers"] == json.loads((folder / "one" / "result.json").read_text())["answers"]
 
 
+@pytest.fixture(scope="module")
+def pair(folder: Path) -> str:
+    """The end of three epochs in two processes."""
+    train(folder, "pair", 2, 3)
+    return end(folder, "pair")
+
+
+def test_two_processes_that_stop_and_go_on_end_in_the_same_bits(pair: str, folder: Path) -> None:
+    train(folder, "pair resumed", 2, 1)
+    assert end(folder, "pair resumed") != pair
+    assert "resumed after step" in train(folder, "pair resumed", 2, 3, "--resume")
+    assert end(folder, "pair resumed") == pair
+
+
 @pytest.mark.parametrize("order", [(1, 2), (2, 1)], ids=["one, then two", "two, then one"])
 def test_a_run_goes_on_with_another_number_of_processes(order: tuple[int, int], folder: Path) -> None:
     run = f"then {order[1]}"
@@ -109,8 +123,11 @@ def test_a_run_goes_on_with_another_number_of_processes(order: tuple[int, int], 
 
 @pytest.mark.full
 @pytest.mark.parametrize("how", ["plain", "standalone"])
-def test_a_process_that_is_lost_is_started_again(how: str, folder: Path) -> None:
-    """`torchrun --max-restarts`: process 2 of the first attempt dies in its second epoch."""
+def test_a_process_that_is_lost_is_started_again(how: str, pair: str, folder: Path) -> None:
+    """`torchrun --max-restarts`: process 2 of the first attempt dies in its second epoch.
+
+    The run ends in the bits of a run that was left alone.
+    """
     driver = folder / "dies.py"
     driver.write_text(
         "import os, sys\n"
@@ -130,7 +147,7 @@ def test_a_process_that_is_lost_is_started_again(how: str, folder: Path) -> None
     done = ran([*TORCHRUN, "2", "--max-restarts", "1", *where, str(driver), *given(folder, run, 3)], folder)
     assert done.returncode == 0, done.stderr
     assert "resumed after step" in done.stdout
-    assert apart(folder, run) < 1e-9
+    assert end(folder, run) == pair
 
 
 def test_a_batch_too_small_for_all(folder: Path) -> None:

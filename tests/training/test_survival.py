@@ -17,16 +17,27 @@ from fast.data.spike_data import SpikeData
 from fast.training import engine
 from fast.training.checkpoints import Checkpoints, digest
 from fast.training.run_folder import LOG
-from tests.support.runs.short_runs import KilledError, Make, classification, killed_before, log, run, sequence
+from tests.support.runs.short_runs import (
+    SETTINGS,
+    KilledError,
+    Make,
+    classification,
+    killed_before,
+    log,
+    run,
+    sequence,
+)
+
+EVERYTHING: dict[str, Any] = {
+    "hidden": (6, 5), "inner_mean": 1.5, "inner_sd": 0.8, "recurrent": True, "rec_sd": 0.5, "rec_delay": 2.0, "pool": 2,
+    "dropout": 0.3, "average": 0.8, "label_smoothing": 0.1, "warm_up": 1.5, "clip": 0.5, "learn_constants": True,
+    "constants_lr": 0.05, "least_tau": 4.9, "spikes_strength": 0.01,
+}
+"""Every option that adds state, draws or parameters."""
 
 
 def everything() -> Any:
-    """A classification with every option that adds state, draws or parameters."""
-    return classification(
-        hidden=(6, 5), inner_mean=1.5, inner_sd=0.8, recurrent=True, rec_sd=0.5, rec_delay=2.0, pool=2, dropout=0.3,
-        average=0.8, label_smoothing=0.1, warm_up=1.5, clip=0.5, learn_constants=True, constants_lr=0.05,
-        spikes_strength=0.01,
-    )
+    return classification(**EVERYTHING)
 
 
 @cache
@@ -46,6 +57,23 @@ def test_a_run_that_was_killed_ends_in_the_same_bits(make: Make, step: int, tmp_
         run(killed_before(make(), step), tmp_path / "killed")
     run(resumed, tmp_path / "killed", resume=True)
     assert (digest(resumed.state()), log(tmp_path / "killed")) == straight(make)
+
+
+@cache
+def networks_of(*changed: tuple[str, Any]) -> str:
+    """The digest of both networks of `everything`, the kept one and the one that learns."""
+    training = classification(**EVERYTHING | dict(changed))
+    with TemporaryDirectory() as folder:
+        run(training, Path(folder) / "run")
+    return digest({"kept": training.best["network"], "learning": dict(training.network.named_parameters())})
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", EVERYTHING)
+def test_control_each_option_changes_where_a_run_ends(name: str) -> None:
+    """So each of them takes part in the runs that are killed and resumed."""
+    other = 1.0 if name == "rec_delay" else getattr(SETTINGS, name)  # whose delay is above its bound
+    assert networks_of((name, other)) != networks_of()
 
 
 def test_control_another_seed_ends_elsewhere(tmp_path: Path) -> None:

@@ -142,6 +142,18 @@ FAULTS = (
         SURVIVAL,
         KILLED.replace("classification", "everything"),
     ),
+    (fault("channels not pooled", "classify.py", "pool=settings.pool", "pool=1"), SURVIVAL, "each_option and pool"),
+    (
+        fault("another loss certified", "classify.py", "kept, self.settings.label_smoothing", "kept"),
+        CLASSIFY,
+        "certified_loss",
+    ),
+    (
+        fault("labels not smoothed", "classify.py", "y, labels, self.settings.label_smoothing", "y, labels"),
+        SURVIVAL,
+        "each_option and smoothing",
+    ),
+    (fault("first delays not bounded", "model.py", "settings.rec_delay", "1.0"), SURVIVAL, "each_option and rec_delay"),
     (fault("spikes pushed off", "activity.py", "dR_dt = -strength", "dR_dt = strength"), ACTIVITY, "the_pull_is"),
 )
 SLOW = (  # training in processes without compiled kernels

@@ -117,7 +117,11 @@ def test_a_run_is_not_resumed_as_another_network_or_on_other_data(
         write(Path(file), *small_trials(20, seed))
     given = ["--task", "spikes", "--data", *files, "--hidden", "4", "--epochs", "1", "--out", str(tmp_path / "run")]
     assert main(given) in (0, 1)
-    for changed in (["--hidden", "5"], ["--hidden", "4", "4"], ["--readout", "mean_voltage"]):
+    for changed in (
+        ["--hidden", "5"], ["--hidden", "4", "4"], ["--readout", "mean_voltage"], ["--recurrent"], ["--pool", "2"],
+        ["--dropout", "0.5"], ["--average", "0.9"], ["--label-smoothing", "0.1"], ["--warm-up", "1"], ["--clip", "1"],
+        ["--learn-constants"], ["--constants-lr", "1"], ["--least-tau", "1"], ["--rec-sd", "1"], ["--rec-delay", "1"],
+    ):
         assert main([*given, "--resume", *changed]) == 2
         assert f"`{changed[0]}` must be" in capsys.readouterr().err
     write(Path(files[1]), *small_trials(20, 7))
