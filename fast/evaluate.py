@@ -1,5 +1,7 @@
 """`delayprop evaluate RUN`: accuracy and frequent errors of a finished run, split by split.
 
+Where the data have speakers, also the accuracies on known and on new ones.
+
 With `--grid` also what it costs to run the network on hardware with a clock of that step.
 """
 
@@ -10,6 +12,8 @@ import json
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+
+import numpy as np
 
 from fast.drawing.grid import draw_grids
 from fast.tasks.saved_runs import opened
@@ -33,7 +37,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.evaluate
         "--grid", type=float, nargs="+", metavar="MS", default=[],
         help="also with delays, and spike times, rounded to these steps; draws grid-SPLIT.png in RUN, unless --json",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object, with all confusions")
+    parser.add_argument("--json", action="store_true", help="print one JSON object, with all confusions and speakers")
     return parser.run_writer(_evaluate, argv)
 
 
@@ -43,14 +47,16 @@ def _evaluate(options: argparse.Namespace) -> int:
     found = {split: training.evaluate(split) for split in options.split}
     grids = {split: on_grids(steps, training.network, partial(training.evaluate, split)) for split in options.split}
     if options.json:
-        print(json.dumps({split: _plain(found[split]) | _plain_grids(grids[split]) for split in options.split}))
+        run = {"task": training.task, "network": training.network.name, "seed": training.seed}
+        splits = {split: _plain(found[split]) | _plain_grids(grids[split]) for split in options.split}
+        print(json.dumps({**run, **splits}))
         return 0
     print(f"{training.task}, {training.network.name}, seed {training.seed}")
     for split, answers in found.items():
         low, high = answers.interval
         share = f"{answers.accuracy:.1%} (95 %: {low:.1%} to {high:.1%})"
         print(f"{split:5}  {answers.correct} of {answers.trials} right, {share}, loss {answers.loss:.3f}")
-        for line in _confused(answers):
+        for line in [*by_speakers(answers, training.data["train"].speakers), *_confused(answers)]:
             print(f"       {line}")
         if steps:
             print("\n".join(lines(answers, grids[split])))
@@ -64,7 +70,11 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 
 def _plain(found: Evaluation) -> dict:
-    return {"accuracy": found.accuracy, "interval": found.interval, "loss": found.loss, "answers": found.confusion}
+    speakers = {"speakers": found.speakers} if found.speakers else {}
+    return {
+        "accuracy": found.accuracy, "interval": found.interval, "loss": found.loss, "answers": found.confusion,
+        **speakers,
+    }
 
 
 def _plain_grids(grids: Sequence[OnGrid]) -> dict:
@@ -74,6 +84,22 @@ def _plain_grids(grids: Sequence[OnGrid]) -> dict:
         for one in grids
     ]
     return {"grid": entries} if entries else {}
+
+
+def by_speakers(answers: Evaluation, trained: np.ndarray | None) -> list[str]:
+    """Accuracies on the speakers of the training split, and on others, if the data have both."""
+    known = set() if trained is None else set(trained.tolist())
+    groups = {
+        "speakers of the training split": [one for name, one in answers.speakers.items() if name in known],
+        "other speakers": [one for name, one in answers.speakers.items() if name not in known],
+    }
+    if not all(groups.values()):
+        return []
+    lines = []
+    for name, group in groups.items():
+        right, trials = (sum(column) for column in zip(*group, strict=True))
+        lines.append(f"{name}: {right} of {trials} right, {right / trials:.1%}")
+    return lines
 
 
 def _confused(answers: Evaluation) -> list[str]:

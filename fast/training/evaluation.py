@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -37,10 +37,12 @@ class Evaluation:
         confusion: `[classes, classes + 1]`, trials of each class by answer; the last column counts
             trials without an answer, where no single readout is largest.
         loss: mean over trials.
+        speakers: correct trials and trials of each speaker, if the data have speakers.
     """
 
     confusion: list[list[int]]
     loss: float
+    speakers: dict[int, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def trials(self) -> int:
@@ -88,6 +90,8 @@ def evaluate(
     """
     classes, device = data.classes, processes.device
     confusion, loss = torch.zeros(classes, classes + 1, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)
+    names, speaker = np.unique(np.zeros(len(data)) if data.speakers is None else data.speakers, return_inverse=True)
+    by_speaker = torch.zeros(len(names), 2, dtype=torch.float64)  # correct trials, trials
     for trials in np.array_split(np.arange(len(data)), math.ceil(len(data) / batch)):
         check()
         own = processes.shard(trials)
@@ -99,8 +103,12 @@ def evaluate(
             largest = y.cpu().argmax(1)
             answers = torch.where(correct(y.cpu(), largest), largest, classes)
             confusion.index_put_((labels, answers), torch.ones(1, dtype=torch.float64), accumulate=True)
-    confusion, loss = processes.sum(confusion), processes.sum(loss)
-    return Evaluation(confusion.long().tolist(), float(loss) / len(data))
+            counted = torch.stack([answers == labels, torch.ones_like(labels, dtype=torch.bool)], 1).double()
+            by_speaker.index_add_(0, torch.from_numpy(speaker[own]), counted)
+    confusion, loss, by_speaker = processes.sum(confusion), processes.sum(loss), processes.sum(by_speaker)
+    pairs = zip(names.tolist(), by_speaker.long().tolist(), strict=True)
+    speakers = {} if data.speakers is None else {name: (right, trials) for name, (right, trials) in pairs}
+    return Evaluation(confusion.long().tolist(), float(loss) / len(data), speakers)
 
 
 def count_baseline(train: SpikeData, test: SpikeData) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from fast import Spikes
 from fast.data.spike_data import SpikeData, held_out
+from fast.evaluate import by_speakers
 from fast.training.checkpoints import digest
 from fast.training.classify import Classification
 from fast.training.evaluation import Evaluation, count_baseline, evaluate
@@ -45,6 +47,22 @@ def test_rows_are_classes_and_columns_answers() -> None:
     found = evaluate(Answers(), data, DURATION, 2, Processes())
     assert found.confusion == [[0, 0, 1, 0], [0, 1, 0, 0], [0, 2, 0, 1]]
     assert (found.correct, found.trials, found.accuracy) == (1, 5, 0.2)
+
+
+def test_the_trials_of_each_speaker_are_counted() -> None:
+    data = trials_of([[1], [1], [3], [2], [1]], [2, 1, 2, 2, 0])
+    found = evaluate(Answers(), replace(data, speakers=np.array([40_000, 7, 7, 40_000, 0])), DURATION, 2, Processes())
+    assert found.speakers == {0: (0, 1), 7: (1, 2), 40_000: (1, 2)}
+    assert evaluate(Answers(), data, DURATION, 2, Processes()).speakers == {}
+
+
+def test_known_and_new_speakers_are_told_apart() -> None:
+    found = Evaluation([[4, 3]], 0.0, {0: (1, 2), 5: (3, 3), 6: (0, 2)})
+    assert by_speakers(found, np.array([0, 6, 0, 1])) == [
+        "speakers of the training split: 1 of 4 right, 25.0%", "other speakers: 3 of 3 right, 100.0%"
+    ]
+    assert by_speakers(found, np.array([0, 5, 6])) == by_speakers(found, None) == []
+    assert by_speakers(Evaluation([[4, 3]], 0.0), np.array([0])) == []
 
 
 def test_each_seed_holds_out_trials_of_its_own() -> None:
