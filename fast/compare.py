@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fast.drawing.comparison import draw_comparison
+from fast.drawing.comparison import comparison
 from fast.tasks.saved_runs import HOW_IT_RAN, check_network, records
 from fast.training.intervals import FEWEST, interval_of_percents, mean_half_width
 from spec import SpecError
@@ -29,6 +29,8 @@ class Group:
     test: list[float] = field(default_factory=list)
     valid: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
+    of_trials: list[tuple[float, float]] = field(default_factory=list)
+    """Of each run, the 95 % interval of its test accuracy by the number of trials, in per cent."""
 
 
 def grouped(folders: Sequence[Path]) -> list[Group]:
@@ -42,7 +44,7 @@ def grouped(folders: Sequence[Path]) -> list[Group]:
     for folder in folders:
         options, result, log = records(folder)
         check_network(folder)
-        if "test_accuracy" not in result:
+        if not {"test_accuracy", "interval"} <= result.keys():
             raise SpecError(str(folder), "a run that classifies", Verbatim(options.get("task")), "leave it out")
         if groups and options["task"] != groups[0].settings["task"]:
             expected = f"a run of {groups[0].settings['task']}, as the first"
@@ -58,6 +60,8 @@ def grouped(folders: Sequence[Path]) -> list[Group]:
         group.test.append(100 * result["test_accuracy"])
         group.valid.append(100 * max(line["valid_accuracy"] for line in log))
         group.seconds.append(sum(line["seconds"] for line in log))
+        low, high = result["interval"]
+        group.of_trials.append((100 * low, 100 * high))
     return groups
 
 
@@ -131,7 +135,8 @@ def _compare(options: argparse.Namespace) -> int:
         if options.picture.suffix.lstrip(".") not in ("png", "svg", "pdf"):
             raise SpecError("--picture", "a file that ends in .png, .svg or .pdf", str(options.picture), "name it so")
         tests, task = [group.test for group in groups], groups[0].settings["task"]
-        draw_comparison(options.picture, task, labels, tests, list(map(interval_of_percents, tests)))
+        figure = comparison(task, labels, tests, [group.of_trials for group in groups])
+        figure.savefig(options.picture, dpi=150, bbox_inches="tight")
         print(f"picture: {options.picture}")
     return 0
 

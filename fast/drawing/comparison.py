@@ -4,36 +4,36 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from fast.drawing.style import COLOURS, plain
+from fast.training.intervals import interval_of_percents
 
 
-def draw_comparison(
-    path: Path, task: str, labels: Sequence[str], accuracies: Sequence[Sequence[float]],
-    intervals: Sequence[tuple[float, float] | None],
-) -> None:
-    """Draws a row per setting: a point per seed, the mean, and its 95 % interval.
+def comparison(
+    task: str, labels: Sequence[str], accuracies: Sequence[Sequence[float]],
+    of_trials: Sequence[Sequence[tuple[float, float]]],
+) -> Figure:
+    """A row per setting: a point per seed, the mean, and its 95 % interval.
+
+    A setting of too few seeds for this interval has a thin bar per seed: the 95 % interval of one
+    run, from the number of its test trials.
 
     Args:
         labels: one per setting.
-        accuracies: per cent, of each setting's seeds; `intervals`: of their means.
-
-    Raises:
-        OSError: the file cannot be written.
+        accuracies: per cent, of each setting's seeds; `of_trials`: the interval of each run.
     """
     figure = Figure(figsize=(7, 1.2 + 0.5 * len(labels)))
     axes = figure.subplots()
-    for row, (values, interval) in enumerate(zip(accuracies, intervals, strict=True)):
-        mean, colour = statistics.mean(values), COLOURS[row % len(COLOURS)]
-        if interval is not None:
-            axes.plot(interval, [row, row], color=colour, linewidth=6, alpha=0.3, solid_capstyle="butt")
+    for row, (values, of_runs) in enumerate(zip(accuracies, of_trials, strict=True)):
+        mean, colour, interval = statistics.mean(values), COLOURS[row % len(COLOURS)], interval_of_percents(values)
+        for ends, width in [(ends, 1) for ends in of_runs] if interval is None else [(interval, 6)]:
+            axes.plot(ends, [row, row], color=colour, linewidth=width, alpha=0.3, solid_capstyle="butt")
         axes.plot(values, [row] * len(values), "o", color=colour, markersize=4, alpha=0.8)
         axes.plot([mean], [row], "|", color=colour, markersize=18, markeredgewidth=2)
     axes.set_yticks(range(len(labels)), [label or "all runs" for label in labels])
     axes.set_ylim(len(labels) - 0.5, -0.5)
-    title = f"{task}: points are seeds, lines their mean, bars its 95 % interval"
-    plain(axes, "test accuracy, %", "", title)
-    figure.savefig(path, dpi=150, bbox_inches="tight")
+    explained = "points are seeds, lines their mean, bars its 95 % interval\n(thin bars: of one run, by its trials)"
+    plain(axes, "test accuracy, %", "", f"{task}: {explained}")
+    return figure

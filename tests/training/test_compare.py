@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fast.compare import grouped
 from fast.compare import main as compare
+from fast.drawing.comparison import comparison
 from fast.training.intervals import mean_half_width, student_t, wilson_interval
 from tests.support.runs.finished_runs import make_runs
 
@@ -80,6 +82,23 @@ def test_a_comparison_is_drawn(folder: Path, tmp_path: Path, capsys: pytest.Capt
     for name, said in (("picture.xyz", "`--picture` must be a file that ends in"), ("no/where.png", "cannot write")):
         assert compare([*runs, "--picture", str(tmp_path / name)]) == 2
         assert said in capsys.readouterr().err
+
+
+def test_bars_are_intervals_of_means_and_thin_ones_of_single_runs() -> None:
+    drawn = comparison("task", ["three seeds", "one"], [[50.0, 60.0, 70.0], [40.0]], [[(0.0, 1.0)] * 3, [(35.0, 45.5)]])
+    lines = [line for line in drawn.axes[0].lines if line.get_marker() == "None"]
+    half = mean_half_width([50.0, 60.0, 70.0])
+    assert half is not None and len(lines) == 2
+    assert np.asarray(lines[0].get_xdata()).tolist() == pytest.approx([60.0 - half, 60.0 + half]) and lines[0].get_linewidth() == 6
+    assert np.asarray(lines[1].get_xdata()).tolist() == [35.0, 45.5] and lines[1].get_linewidth() == 1
+    points = [line for line in drawn.axes[0].lines if line.get_marker() == "o"]
+    assert [np.asarray(line.get_xdata()).tolist() for line in points] == [[50.0, 60.0, 70.0], [40.0]]
+
+
+def test_a_run_has_the_interval_of_its_trials(folder: Path) -> None:
+    result = json.loads((folder / "free0" / "result.json").read_text())
+    (group,) = grouped([folder / "free0"])
+    assert group.of_trials == [tuple(100 * end for end in result["interval"])]
 
 
 def test_runs_of_different_tasks_are_not_compared(

@@ -96,6 +96,7 @@ DAMAGED = {
     "options without a seed": ("options.json", "{}"),
     "a result that is a list": ("result.json", "[1]"),
     "an accuracy that is none": ("result.json", '{"test_accuracy": null}'),
+    "an interval of one end": ("result.json", '{"test_accuracy": 0.5, "interval": [0.4]}'),
     "no epochs": ("history.jsonl", ""),
     "epochs without accuracy": ("history.jsonl", "{}\n"),
     "epochs that are none": ("history.jsonl", "null\n"),
