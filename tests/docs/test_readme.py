@@ -11,6 +11,7 @@ from tests import ROOT
 from tests.support.faults.callers import AT_EDGES, CALLERS, ON_CUDA
 from tests.support.faults.catalogue import FAULTS
 from tests.support.house.docs_pages import blocks, run
+from tests.support.tolerances import TRUTH, U64, WELL_CONDITIONED, identity
 
 TEXTS = {name: (ROOT / f"{name}.md").read_text(encoding="utf-8") for name in ("README", "CONTRIBUTING")}
 PROGRAM = blocks((ROOT / "docs" / "index.md").read_text(encoding="utf-8"))[1].program
@@ -30,6 +31,13 @@ def test_the_readme_is_a_page() -> None:
 def test_the_readme_counts_the_planted_faults() -> None:
     count = sum(map(len, (FAULTS, CALLERS, ON_CUDA, AT_EDGES)))
     assert f"each of {count} planted faults" in TEXTS["README"]
+
+
+def test_the_readme_has_the_tolerances_of_the_tests() -> None:
+    limits = [WELL_CONDITIONED, TRUTH, identity(U64)]
+    _, table = TEXTS["README"].split("| right: compared | error allowed |")
+    rows = table.split("\n\n")[0].splitlines()[2:]
+    assert [float(row.split("|")[2].removesuffix("of their terms ")) for row in rows] == limits
 
 
 def learned(program: str, capsys: pytest.CaptureFixture[str]) -> list[float]:
