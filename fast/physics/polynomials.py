@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.polynomial.chebyshev import cheb2poly
 
 from fast.physics.compiling import inlined
 
@@ -29,6 +30,7 @@ TERMS = {4: 6, 8: 11}
 """Terms of a polynomial, by bytes of a number: on [-1, 1] the truncation error stays below u,
 relative (a test)."""
 _TAYLOR = 18
+_CHEBYSHEV = [cheb2poly([0.0] * m + [1.0]) / 2.0 ** max(m - 1, 0) for m in range(_TAYLOR)]  # highest coefficient 1
 
 
 def coefficients(pm: np.ndarray, ps: np.ndarray, rate: float, dtype: type) -> np.ndarray:
@@ -64,8 +66,7 @@ def _economised(series: np.ndarray, terms: int) -> np.ndarray:
     its best approximation."""
     series = series.copy()
     for m in range(series.shape[1] - 1, terms - 1, -1):
-        chebyshev = np.polynomial.chebyshev.cheb2poly([0.0] * m + [1.0])
-        series[:, :m] -= series[:, m : m + 1] * (chebyshev / chebyshev[-1])[None, :m, None]
+        series[:, :m] -= series[:, m : m + 1] * _CHEBYSHEV[m][None, :m, None]
     return series[:, :terms]
 
 
