@@ -135,7 +135,8 @@ def _compare(options: argparse.Namespace) -> int:
         if options.picture.suffix.lstrip(".") not in ("png", "svg", "pdf"):
             raise SpecError("--picture", "a file that ends in .png, .svg or .pdf", str(options.picture), "name it so")
         tests, task = [group.test for group in groups], groups[0].settings["task"]
-        figure = comparison(task, labels, tests, [group.of_trials for group in groups])
+        of_means, of_trials = [interval_of_percents(test) for test in tests], [group.of_trials for group in groups]
+        figure = comparison(task, labels, tests, of_means, of_trials)
         figure.savefig(options.picture, dpi=150, bbox_inches="tight")
         print(f"picture: {options.picture}")
     return 0

@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from fast.drawing.style import COLOURS, plain
-from fast.training.intervals import interval_of_percents
 
 
 def comparison(
     task: str, labels: Sequence[str], accuracies: Sequence[Sequence[float]],
-    of_trials: Sequence[Sequence[tuple[float, float]]],
+    of_means: Sequence[tuple[float, float] | None], of_trials: Sequence[Sequence[tuple[float, float]]],
 ) -> Figure:
     """A row per setting: a point per seed, the mean, and its 95 % interval.
 
@@ -22,13 +21,15 @@ def comparison(
 
     Args:
         labels: one per setting.
-        accuracies: per cent, of each setting's seeds; `of_trials`: the interval of each run.
+        accuracies: per cent, of each setting's seeds.
+        of_means, of_trials: the intervals of each setting's mean (None: too few seeds), and of each
+            of its runs.
     """
     figure = Figure(figsize=(7, 1.2 + 0.5 * len(labels)))
     axes = figure.subplots()
-    for row, (values, of_runs) in enumerate(zip(accuracies, of_trials, strict=True)):
-        mean, colour, interval = statistics.mean(values), COLOURS[row % len(COLOURS)], interval_of_percents(values)
-        for ends, width in [(ends, 1) for ends in of_runs] if interval is None else [(interval, 6)]:
+    for row, (values, of_mean, of_runs) in enumerate(zip(accuracies, of_means, of_trials, strict=True)):
+        mean, colour = statistics.mean(values), COLOURS[row % len(COLOURS)]
+        for ends, width in [(ends, 1) for ends in of_runs] if of_mean is None else [(of_mean, 6)]:
             axes.plot(ends, [row, row], color=colour, linewidth=width, alpha=0.3, solid_capstyle="butt")
         axes.plot(values, [row] * len(values), "o", color=colour, markersize=4, alpha=0.8)
         axes.plot([mean], [row], "|", color=colour, markersize=18, markeredgewidth=2)

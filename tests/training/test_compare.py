@@ -85,14 +85,11 @@ def test_a_comparison_is_drawn(folder: Path, tmp_path: Path, capsys: pytest.Capt
 
 
 def test_bars_are_intervals_of_means_and_thin_ones_of_single_runs() -> None:
-    drawn = comparison("task", ["three seeds", "one"], [[50.0, 60.0, 70.0], [40.0]], [[(0.0, 1.0)] * 3, [(35.0, 45.5)]])
-    lines = [line for line in drawn.axes[0].lines if line.get_marker() == "None"]
-    half = mean_half_width([50.0, 60.0, 70.0])
-    assert half is not None and len(lines) == 2
-    assert np.asarray(lines[0].get_xdata()).tolist() == pytest.approx([60.0 - half, 60.0 + half]) and lines[0].get_linewidth() == 6
-    assert np.asarray(lines[1].get_xdata()).tolist() == [35.0, 45.5] and lines[1].get_linewidth() == 1
-    points = [line for line in drawn.axes[0].lines if line.get_marker() == "o"]
-    assert [np.asarray(line.get_xdata()).tolist() for line in points] == [[50.0, 60.0, 70.0], [40.0]]
+    accuracies, of_trials = [[50.0, 60.0, 70.0], [40.0]], [[(0.0, 1.0)] * 3, [(35.0, 45.5)]]
+    drawn = comparison("task", ["three seeds", "one"], accuracies, [(55.0, 65.0), None], of_trials)
+    lines = [(line.get_linewidth(), np.asarray(line.get_xdata()).tolist()) for line in drawn.axes[0].lines]
+    assert lines[0] == (6, [55.0, 65.0]) and lines[3] == (1, [35.0, 45.5]) and len(lines) == 6
+    assert [lines[1][1], lines[4][1]] == accuracies, "a point per run"
 
 
 def test_a_run_has_the_interval_of_its_trials(folder: Path) -> None:

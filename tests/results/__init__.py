@@ -1,0 +1,1 @@
+"""The records under `results/`, and the pages that take their figures from them."""

@@ -1,0 +1,60 @@
+"""The recorded runs, and the pages that state their figures."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+from docs.hooks import delays
+from tests import ROOT
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+RECORDS = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
+PROSE = " ".join(RECORDS.split())
+
+
+def entries(name: str) -> list[dict[str, Any]]:
+    """The lines of a file under `results/`."""
+    return list(map(json.loads, (ROOT / "results" / name).read_text(encoding="utf-8").splitlines()))
+
+
+def of_kind(name: str, kind: str) -> list[dict[str, Any]]:
+    """The lines with these delays, one per seed from 0 on, with equal settings."""
+    runs = [entry for entry in entries(name) if delays(entry) == kind]
+    assert [entry["seed"] for entry in runs] == list(range(len(runs))), "every seed must be there once"
+    assert len({(entry["epochs"], entry["lr"], entry["delay_lr"], entry["network"]) for entry in runs}) == 1
+    return runs
+
+
+def percents(runs: Sequence[dict[str, Any]], split: str = "test") -> list[float]:
+    """Accuracies on a split, in per cent."""
+    return [100 * entry[f"{split}_accuracy"] for entry in runs]
+
+
+def baselines(network: str) -> list[dict[str, Any]]:
+    """The runs of a network of torch."""
+    found = json.loads((ROOT / "results" / "shd-baselines.json").read_text(encoding="utf-8"))
+    return [entry for entry in found if entry["network"] == network]
+
+
+def spread(found: Sequence[float]) -> str:
+    """Mean and standard deviation."""
+    return f"{statistics.mean(found):.1f} ± {statistics.stdev(found):.1f} %"
+
+
+def listed(found: Sequence[float]) -> str:
+    """`0.7, 0.3 and 0.2`."""
+    *first, last = (f"{value:.1f}" for value in found)
+    return f"{', '.join(first)} and {last}"
+
+
+def has_row(*cells: str) -> bool:
+    """Whether a table of `results/README.md` has a row of these cells."""
+    return f"| {' | '.join(cells)} |" in RECORDS
+
+
+def rounded(value: float) -> str:
+    """A share as per cent."""
+    return f"{100 * value:.1f} %"

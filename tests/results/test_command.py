@@ -1,0 +1,88 @@
+"""`python -m results`: a line per finished run, and none of a run that is not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fast.tasks import yin_yang
+from fast.train import main as train
+from results.__main__ import main as results
+
+
+def test_a_line_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(yin_yang, "POINTS", {"train": 50, "valid": 50, "test": 50})
+    train(["--task", "yin-yang", "--epochs", "1", "--seed", "7", "--out", str(tmp_path / "run")])
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert results([str(tmp_path / "run")]) == 0
+    entry = json.loads(capsys.readouterr().out)
+    assert entry["seed"] == 7 and entry["network"] == "4-30-3" and last == f"state sha256 {entry['state_sha256']}"
+
+
+FEW = ["--task", "yin-yang", "--epochs", "2", "--hidden", "3", "4", "--schedule", "constant", "--save-seconds", "0"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Path:
+    """A finished run of few trials, with `--no-test`."""
+    monkeypatch.setattr(yin_yang, "POINTS", {"train": 50, "valid": 50, "test": 50})
+    assert train([*FEW, "--out", str(tmp_path / "run"), "--no-test"]) == 0
+    capsys.readouterr()
+    return tmp_path / "run"
+
+
+def test_a_line_of_a_run_without_a_test(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert results([str(folder)]) == 0
+    line = json.loads(capsys.readouterr().out)
+    assert line["network"] == "4-3-4-3" and 0 <= line["valid_accuracy"] <= 1
+    assert not {"test_accuracy", "count_baseline"} & line.keys()
+    train([*FEW, "--out", str(folder), "--resume", "--test"])
+    capsys.readouterr()
+    assert results([str(folder)]) == 0
+    assert {"test_accuracy", "count_baseline"} <= json.loads(capsys.readouterr().out).keys()
+
+
+def shorten_the_log(folder: Path) -> None:
+    log = folder / "history.jsonl"
+    log.write_text(log.read_text(encoding="utf-8").splitlines(keepends=True)[0], encoding="utf-8")
+
+
+def another_option(name: str, value: object) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        options = json.loads((folder / "options.json").read_text(encoding="utf-8"))
+        (folder / "options.json").write_text(json.dumps({**options, name: value}), encoding="utf-8")
+
+    return change
+
+
+def damage_the_last_checkpoint(folder: Path) -> None:
+    path = sorted(folder.glob("checkpoint-*.pt"))[-1]
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def damage_the_network(folder: Path) -> None:
+    (folder / "network.pt").write_bytes(b"x")
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        shorten_the_log, another_option("epochs", 5), another_option("test", True), another_option("task", "sequence"),
+        damage_the_last_checkpoint, damage_the_network,
+    ],
+    ids=["log", "more epochs", "test not ended", "sequence", "checkpoint", "network"],
+)
+def test_no_line_of_a_run_that_has_not_ended_or_is_damaged(
+    spoil: Callable[[Path], None], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spoil(folder)
+    assert results([str(folder)]) == 2
+    assert capsys.readouterr().out == ""
+
+
+def test_a_run_that_is_not_finished(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert results([str(tmp_path)]) == 2
+    assert "the folder of a finished run" in capsys.readouterr().err

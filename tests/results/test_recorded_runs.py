@@ -1,0 +1,99 @@
+"""Every result that the README states is in a file under `results/`, made with the presets."""
+
+from __future__ import annotations
+
+import re
+import statistics
+from dataclasses import asdict
+from typing import Any
+
+import pytest
+
+from fast.tasks import braille, shd, yin_yang
+from fast.training.settings import Settings, with_defaults
+from tests.results.records import PROSE, README, RECORDS, baselines, entries, listed, of_kind, percents, spread
+
+SAID = {
+    "yin-yang": ("yin-yang.jsonl", 10, {"no delays": "none", "weights as drawn": "learned, weights as drawn"}),
+    "braille": ("braille-recurrent.jsonl", 3, {"delays as drawn": "as drawn"}),
+    "shd": ("shd-kinds.jsonl", 3, {"delays as drawn": "as drawn", "no delays": "none"}),
+}
+"""Task, and file, number of seeds, and the controls: their words in the README, kind of delays."""
+SMALL: dict[str, Any] = {"hidden": [128], "epochs": 10, "average": 0.998}
+SHORT = {"stretch": 0.2, "delay": 150.0}
+
+
+@pytest.mark.parametrize("task", SAID)
+def test_the_readme_says_what_the_runs_reached(task: str) -> None:
+    name, seeds, controls = SAID[task]
+    found = {kind: percents(of_kind(name, kind)) for kind in ("learned", *controls.values())}
+    assert {len(values) for values in found.values()} == {seeds}
+    said = "; ".join(f"{words}: {spread(found[kind])}" for words, kind in controls.items())
+    if task == "braille":
+        said += f"; not recurrent, 5 seeds: {spread(percents(of_kind('braille.jsonl', 'learned')))}"
+    row = rf"^\| `{task}`, .*{seeds} seeds \| {spread(found['learned'])} \| {said} \|$"
+    assert re.search(row, README, re.MULTILINE)
+
+
+def test_the_readme_says_what_the_runs_on_shd_reached() -> None:
+    own, (recurrent,) = of_kind("shd.jsonl", "learned"), entries("shd-recurrent.jsonl")
+    lstms = [entry for entry in baselines("lstm") if not entry["valid_speakers"]]
+    assert [entry["seed"] for entry in lstms] == [entry["seed"] for entry in own] == [0, 1, 2]
+    assert {entry["recurrent"] for entry in own} == {False} and recurrent["recurrent"]
+    assert all(entry["data_sha256"] == lstms[0]["data_sha256"] for entry in [*entries("shd.jsonl"), recurrent, *lstms])
+    assert f"three seeds reach {listed(percents(lstms))} %" in PROSE
+    drawn = spread(percents(of_kind("shd.jsonl", "as drawn")))
+    (none,) = percents(of_kind("shd.jsonl", "none"))
+    more = f"recurrent, {recurrent['epochs']} epochs: {100 * recurrent['test_accuracy']:.1f} %"
+    others = f"delays as drawn: {drawn}; seed 0 without delays: {none:.1f} %, {more}"
+    row = f"| `shd`, 256 hidden neurons, {own[0]['epochs']} epochs, 3 seeds | {spread(percents(own))} |"
+    (cnn,) = percents(baselines("cnn"))
+    yardsticks = f"LSTM of torch: {spread(percents(lstms))}; CNN, one seed: {cnn:.1f} %"
+    assert f"{row} {others}; {yardsticks} |" in README
+
+
+@pytest.mark.parametrize("name", ["shd-kinds", "shd"])
+@pytest.mark.parametrize("kind", ["learned", "as drawn", "none"])
+def test_the_tables_of_kinds_of_delays_have_every_run(name: str, kind: str) -> None:
+    runs = of_kind(f"{name}.jsonl", kind)
+    test, train = percents(runs), percents(runs, "train")
+    cells = [f"{of_test:.1f} % ({of_train:.1f})" for of_test, of_train in zip(test, train, strict=True)]
+    cells += (3 - len(runs)) * ["not run"] + [f"{statistics.mean(test):.1f} %" if len(runs) == 3 else ""]
+    _, table = re.split(rf"`{name}\.jsonl`,\s+test\s+accuracy", RECORDS)
+    found = re.search(rf"^\| {kind}.*? \| (.+)\|$", table, re.MULTILINE)
+    assert found is not None and [cell.strip() for cell in found[1].split("|")] == cells
+
+
+@pytest.mark.parametrize(("name", "words"), [
+    ("shd.jsonl", "learned delays are better with each seed, by {} points"),
+    ("shd-kinds.jsonl", "In short training, learning the delays adds {} points"),
+    ("braille-recurrent.jsonl", "so learning the delays adds {} points"),
+])
+def test_what_learning_the_delays_adds_is_the_difference_of_the_runs(name: str, words: str) -> None:
+    learned, drawn = (percents(of_kind(name, kind)) for kind in ("learned", "as drawn"))
+    added = [one - other for one, other in zip(learned, drawn, strict=True)]
+    assert words.format(listed(added)) in PROSE and min(added) > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "preset", "more"),
+    [
+        ("yin-yang.jsonl", yin_yang.PRESETS["best"], {}),
+        ("shd.jsonl", shd.PRESETS["best"], {"choose": "last"}),
+        ("shd-recurrent.jsonl", shd.PRESETS["best"], {"choose": "last", "recurrent": True, "epochs": 20}),
+        ("shd-kinds.jsonl", shd.PRESETS["best"], {"choose": "last", **SMALL, **SHORT}),
+        ("tried/shd-speakers.jsonl", shd.PRESETS["best"], {"choose": "last", **SMALL}),
+        ("braille.jsonl", braille.PRESETS["feed-forward"], {}),
+        ("braille-recurrent.jsonl", braille.PRESETS["best"], {}),
+    ],
+)
+def test_the_preset_is_that_of_the_recorded_runs(name: str, preset: Settings, more: dict[str, Any]) -> None:
+    said = {**asdict(preset), "hidden": list(preset.hidden), **more}
+    for unsaid in ("test", "certify"):  # they change no result
+        del said[unsaid]
+    controls = {"freeze_delays": True}, {"freeze_delays": True, "delay": 0.0}, {"freeze_weights": True}
+    for entry in entries(name):
+        line = entry if name == "yin-yang.jsonl" else with_defaults(entry)  # its old lines have few settings
+        made = {setting: line[setting] for setting in said if setting in line}
+        made["hidden"] = [made["hidden"]] if isinstance(made["hidden"], int) else made["hidden"]
+        assert any({**said, **control, **made} == {**said, **control} for control in ({}, *controls))
