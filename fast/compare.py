@@ -12,6 +12,7 @@ from pathlib import Path
 from fast.drawing.comparison import comparison
 from fast.tasks.saved_runs import HOW_IT_RAN, check_network, records
 from fast.training.intervals import FEWEST, interval_of_percents, mean_half_width
+from fast.training.run_folder import RESULT
 from spec import SpecError
 from spec.command import OneLineParser, run_and_exit
 from spec.errors import Verbatim
@@ -44,7 +45,7 @@ def grouped(folders: Sequence[Path]) -> list[Group]:
     for folder in folders:
         options, result, log = records(folder)
         check_network(folder)
-        if not {"test_accuracy", "interval"} <= result.keys():
+        if "test_accuracy" not in result:
             raise SpecError(str(folder), "a run that classifies", Verbatim(options.get("task")), "leave it out")
         if groups and options["task"] != groups[0].settings["task"]:
             expected = f"a run of {groups[0].settings['task']}, as the first"
@@ -60,9 +61,17 @@ def grouped(folders: Sequence[Path]) -> list[Group]:
         group.test.append(100 * result["test_accuracy"])
         group.valid.append(100 * max(line["valid_accuracy"] for line in log))
         group.seconds.append(sum(line["seconds"] for line in log))
-        low, high = result["interval"]
-        group.of_trials.append((100 * low, 100 * high))
+        group.of_trials.append(_interval(folder, result))
     return groups
+
+
+def _interval(folder: Path, result: dict) -> tuple[float, float]:
+    """The 95 % interval of the test accuracy of a run, in per cent."""
+    low, high = result.get("interval", (1.0, 0.0))
+    if low > high:
+        got = Verbatim(result.get("interval", "none"))
+        raise SpecError(f"{folder / RESULT} interval", "the interval of the test accuracy", got, "train again")
+    return 100 * low, 100 * high
 
 
 def table(groups: Sequence[Group]) -> list[str]:

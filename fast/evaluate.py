@@ -45,18 +45,24 @@ def _evaluate(options: argparse.Namespace) -> int:
     steps = sorted({positive_number(step, "--grid", "ms") for step in options.grid})
     training = opened(options.run, options.data)
     found = {split: training.evaluate(split) for split in options.split}
+    trained = training.data["train"].speakers
     grids = {split: on_grids(steps, training.network, partial(training.evaluate, split)) for split in options.split}
     if options.json:
         run = {"task": training.task, "network": training.network.name, "seed": training.seed}
-        splits = {split: _plain(found[split]) | _plain_grids(grids[split]) for split in options.split}
-        print(json.dumps({**run, **splits}))
+        splits = {
+            split: _plain(answers) | _plain_speakers(answers, trained) | _plain_grids(grids[split])
+            for split, answers in found.items()
+        }
+        print(json.dumps({"run": run, **splits}))
         return 0
     print(f"{training.task}, {training.network.name}, seed {training.seed}")
     for split, answers in found.items():
         low, high = answers.interval
         share = f"{answers.accuracy:.1%} (95 %: {low:.1%} to {high:.1%})"
         print(f"{split:5}  {answers.correct} of {answers.trials} right, {share}, loss {answers.loss:.3f}")
-        for line in [*by_speakers(answers, training.data["train"].speakers), *_confused(answers)]:
+        for group, (right, trials) in known_and_new(answers, trained).items():
+            print(f"       {group}: {right} of {trials} right, {right / trials:.1%}")
+        for line in _confused(answers):
             print(f"       {line}")
         if steps:
             print("\n".join(lines(answers, grids[split])))
@@ -70,11 +76,13 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 
 def _plain(found: Evaluation) -> dict:
-    speakers = {"speakers": found.speakers} if found.speakers else {}
-    return {
-        "accuracy": found.accuracy, "interval": found.interval, "loss": found.loss, "answers": found.confusion,
-        **speakers,
-    }
+    return {"accuracy": found.accuracy, "interval": found.interval, "loss": found.loss, "answers": found.confusion}
+
+
+def _plain_speakers(found: Evaluation, trained: np.ndarray | None) -> dict:
+    """The entries of speakers, if there are any: correct trials and trials."""
+    groups = {group.replace(" ", "_"): counts for group, counts in known_and_new(found, trained).items()}
+    return {**groups, "speakers": found.speakers} if groups else {}
 
 
 def _plain_grids(grids: Sequence[OnGrid]) -> dict:
@@ -86,20 +94,16 @@ def _plain_grids(grids: Sequence[OnGrid]) -> dict:
     return {"grid": entries} if entries else {}
 
 
-def by_speakers(answers: Evaluation, trained: np.ndarray | None) -> list[str]:
-    """Accuracies on the speakers of the training split, and on others, if the data have both."""
+def known_and_new(answers: Evaluation, trained: np.ndarray | None) -> dict[str, tuple[int, int]]:
+    """Correct trials and trials of the speakers in the training split, and of all others; a group
+    without trials has no entry."""
     known = set() if trained is None else set(trained.tolist())
-    groups = {
-        "speakers of the training split": [one for name, one in answers.speakers.items() if name in known],
-        "other speakers": [one for name, one in answers.speakers.items() if name not in known],
-    }
-    if not all(groups.values()):
-        return []
-    lines = []
-    for name, group in groups.items():
-        right, trials = (sum(column) for column in zip(*group, strict=True))
-        lines.append(f"{name}: {right} of {trials} right, {right / trials:.1%}")
-    return lines
+    found = dict[str, tuple[int, int]]()
+    for speaker, (right, trials) in answers.speakers.items():
+        group = "known speakers" if speaker in known else "new speakers"
+        before = found.get(group, (0, 0))
+        found[group] = before[0] + right, before[1] + trials
+    return found
 
 
 def _confused(answers: Evaluation) -> list[str]:

@@ -59,6 +59,10 @@ def read_spike_file(path: Path, channels: int, classes: int, duration: float) ->
         raise SpecError(str(path), "a readable HDF5 file of spikes", Verbatim(trouble), remedy) from None
     lengths = {"times": len(seconds), "units": len(units), "labels": len(labels)}
     if speakers is not None:
+        if speakers.ndim != 1 or speakers.dtype.kind not in "iu":
+            got = Verbatim(f"{speakers.dtype} of shape {list(speakers.shape)}")
+            remedy = "number the speakers from 0, or leave the dataset out"
+            raise SpecError(f"{path.name} extra/speaker", "a whole number per record", got, remedy)
         lengths["speakers"] = len(speakers)
     if len(set(lengths.values())) > 1 or not len(labels):
         expected = "equal numbers of records in all datasets, at least one"

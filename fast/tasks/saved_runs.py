@@ -38,7 +38,7 @@ def records(folder: Path, untested: bool = False) -> tuple[dict, dict, list[dict
         raise SpecError(str(folder), "the folder of a finished run", got, remedy)
     try:
         given = with_defaults(record(folder, "options.json", {"seed": COUNT, "task": TEXT}))
-        found = {} if untested else record(folder, RESULT, {"test_accuracy?": NUMBER, "interval?": (AMOUNT, AMOUNT)})
+        found = {} if untested else record(folder, RESULT, {"test_accuracy?": NUMBER, "interval?": (NUMBER, NUMBER)})
         line = {"valid_accuracy": NUMBER, "seconds": AMOUNT} if untested or "test_accuracy" in found else {}
         return given, found, history(folder, line)
     except RecordError as error:

@@ -15,7 +15,8 @@ def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
     """Wilson's score interval of a proportion; it holds near 0 and 1 too."""
     p, n = successes / trials, trials
     middle, half = p + Z**2 / (2 * n), Z * math.sqrt(p * (1 - p) / n + (Z / (2 * n)) ** 2)
-    return (middle - half) / (1 + Z**2 / n), (middle + half) / (1 + Z**2 / n)
+    low, high = (middle - half) / (1 + Z**2 / n), (middle + half) / (1 + Z**2 / n)
+    return 0.0 if successes == 0 else low, 1.0 if successes == trials else high  # exact there, but for rounding
 
 
 def mean_half_width(values: Sequence[float]) -> float | None:

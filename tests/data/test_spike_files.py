@@ -40,6 +40,16 @@ def test_times_go_in_as_they_are(folder: Path) -> None:
             assert spikes.train(n, channel).tolist() == expected.tolist()
 
 
+@pytest.mark.parametrize("speakers", [
+    np.arange(96)[:, None], np.arange(96) / 2, np.array([b"ann"] * 96), np.full(96, np.nan),
+], ids=["a column", "halves", "names", "NaN"])
+def test_speakers_that_are_no_numbers_are_refused(speakers: np.ndarray, folder: Path) -> None:
+    with h5py.File(folder / "braille_train.h5", "a") as file:
+        file["extra/speaker"] = speakers
+    with pytest.raises(SpecError, match=r"extra/speaker` must be a whole number per record, got .* leave the dataset"):
+        read_spike_file(folder / "braille_train.h5", CHANNELS, CLASSES, DURATION)
+
+
 @pytest.mark.full
 def test_a_network_learns_what_counts_cannot_tell(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

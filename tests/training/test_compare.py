@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
-from fast.compare import grouped
+import fast.compare
 from fast.compare import main as compare
 from fast.drawing.comparison import comparison
 from fast.training.intervals import mean_half_width, student_t, wilson_interval
@@ -51,7 +53,8 @@ def copies(folder: Path, into: Path, tests: list[float], **changed: object) -> l
     paths = []
     for seed, accuracy in enumerate(tests):
         path = shutil.copytree(folder / "free0", into / str(seed))
-        for name, more in (("options.json", {"seed": seed, **changed}), ("result.json", {"test_accuracy": accuracy})):
+        result = {"test_accuracy": accuracy, "interval": [accuracy, accuracy]}
+        for name, more in (("options.json", {"seed": seed, **changed}), ("result.json", result)):
             (path / name).write_text(json.dumps({**json.loads((path / name).read_text()), **more}))
         paths.append(str(path))
     return paths
@@ -88,14 +91,36 @@ def test_bars_are_intervals_of_means_and_thin_ones_of_single_runs() -> None:
     accuracies, of_trials = [[50.0, 60.0, 70.0], [40.0]], [[(0.0, 1.0)] * 3, [(35.0, 45.5)]]
     drawn = comparison("task", ["three seeds", "one"], accuracies, [(55.0, 65.0), None], of_trials)
     lines = [(line.get_linewidth(), np.asarray(line.get_xdata()).tolist()) for line in drawn.axes[0].lines]
+    assert "from the number of its test trials" in drawn.axes[0].get_title(loc="left")
     assert lines[0] == (6, [55.0, 65.0]) and lines[3] == (1, [35.0, 45.5]) and len(lines) == 6
     assert [lines[1][1], lines[4][1]] == accuracies, "a point per run"
 
 
-def test_a_run_has_the_interval_of_its_trials(folder: Path) -> None:
-    result = json.loads((folder / "free0" / "result.json").read_text())
-    (group,) = grouped([folder / "free0"])
-    assert group.of_trials == [tuple(100 * end for end in result["interval"])]
+def test_a_run_has_the_interval_of_its_trials(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    drawn = []
+
+    def watched(*given: Any) -> Figure:
+        drawn.append(given[3:])
+        return comparison(*given)
+
+    monkeypatch.setattr(fast.compare, "comparison", watched)
+    assert compare([str(folder / "free0"), "--picture", str(tmp_path / "picture.svg")]) == 0
+    answers = json.loads((folder / "free0" / "result.json").read_text())["answers"]
+    right, trials = sum(row[label] for label, row in enumerate(answers)), sum(map(sum, answers))
+    interval = pytest.approx([100 * end for end in wilson_interval(right, trials)], rel=1e-12)
+    assert drawn == [([None], [[interval]])]
+
+
+@pytest.mark.parametrize("interval", [None, [0.9, 0.8]])
+def test_a_run_without_an_interval_of_its_accuracy_is_named(
+    interval: list[float] | None, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = shutil.copytree(folder / "free0", tmp_path / "copy")
+    result = json.loads((copy / "result.json").read_text())
+    del result["interval"]
+    (copy / "result.json").write_text(json.dumps({**result, **({"interval": interval} if interval else {})}))
+    assert compare([str(copy)]) == 2
+    assert "result.json interval` must be the interval of the test accuracy" in capsys.readouterr().err
 
 
 def test_runs_of_different_tasks_are_not_compared(
@@ -111,6 +136,7 @@ def test_intervals_are_those_of_the_tables() -> None:
     known = {1: 12.7062, 2: 4.3027, 3: 3.1824, 4: 2.7764, 9: 2.2622, 30: 2.0423, 120: 1.9799}
     assert {n: round(student_t(n), 4) for n in known} == known
     assert wilson_interval(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)
+    assert (wilson_interval(0, 51)[0], wilson_interval(51, 51)[1]) == (0.0, 1.0), "not rounded"
     low, high = wilson_interval(0, 10)
     assert low == pytest.approx(0.0, abs=1e-12) and high == pytest.approx(0.2775, abs=1e-4)
     assert mean_half_width([1.0, 3.0]) is None and mean_half_width([1.0, 2.0, 3.0]) == pytest.approx(2.4841, abs=1e-4)

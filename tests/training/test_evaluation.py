@@ -13,7 +13,7 @@ from torch import Tensor
 
 from fast import Spikes
 from fast.data.spike_data import SpikeData, held_out
-from fast.evaluate import by_speakers
+from fast.evaluate import known_and_new
 from fast.training.checkpoints import digest
 from fast.training.classify import Classification
 from fast.training.evaluation import Evaluation, count_baseline, evaluate
@@ -56,13 +56,20 @@ def test_the_trials_of_each_speaker_are_counted() -> None:
     assert evaluate(Answers(), data, DURATION, 2, Processes()).speakers == {}
 
 
+def test_processes_add_their_counts_of_speakers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if another process had an equal share."""
+    processes = Processes()
+    monkeypatch.setattr(processes, "sum", lambda own: 2 * own)
+    data = replace(trials_of([[1], [2]], [1, 0]), speakers=np.array([3, 4]))
+    assert evaluate(Answers(), data, DURATION, 2, processes).speakers == {3: (2, 2), 4: (0, 2)}
+
+
 def test_known_and_new_speakers_are_told_apart() -> None:
     found = Evaluation([[4, 3]], 0.0, {0: (1, 2), 5: (3, 3), 6: (0, 2)})
-    assert by_speakers(found, np.array([0, 6, 0, 1])) == [
-        "speakers of the training split: 1 of 4 right, 25.0%", "other speakers: 3 of 3 right, 100.0%"
-    ]
-    assert by_speakers(found, np.array([0, 5, 6])) == by_speakers(found, None) == []
-    assert by_speakers(Evaluation([[4, 3]], 0.0), np.array([0])) == []
+    assert known_and_new(found, np.array([0, 6, 0, 1])) == {"known speakers": (1, 4), "new speakers": (3, 3)}
+    assert known_and_new(found, np.array([0, 5, 6])) == {"known speakers": (4, 7)}
+    assert known_and_new(found, None) == {"new speakers": (4, 7)}
+    assert known_and_new(Evaluation([[4, 3]], 0.0), np.array([0])) == {}
 
 
 def test_each_seed_holds_out_trials_of_its_own() -> None:

@@ -105,7 +105,7 @@ def pair(folder: Path) -> str:
     return end(folder, "pair")
 
 
-def test_two_processes_that_stop_and_go_on_end_in_the_same_bits(pair: str, folder: Path) -> None:
+def test_two_processes_that_are_resumed_end_in_the_same_bits(pair: str, folder: Path) -> None:
     train(folder, "pair resumed", 2, 1)
     assert end(folder, "pair resumed") != pair
     assert "resumed after step" in train(folder, "pair resumed", 2, 3, "--resume")

@@ -72,7 +72,7 @@ def networks_of(*changed: tuple[str, Any]) -> str:
 @pytest.mark.parametrize("name", EVERYTHING)
 def test_control_each_option_changes_where_a_run_ends(name: str) -> None:
     """So each of them takes part in the runs that are killed and resumed."""
-    other = 1.0 if name == "rec_delay" else getattr(SETTINGS, name)  # whose delay is above its bound
+    other = 1.0 if name == "rec_delay" else getattr(SETTINGS, name)  # its default is above the bound of delays
     assert networks_of((name, other)) != networks_of()
 
 
