@@ -38,8 +38,8 @@ def grouped(folders: Sequence[Path]) -> list[Group]:
     """The runs in groups of equal settings, in the order given.
 
     Raises:
-        SpecError: a run that is not finished, does not classify, has a network that is not finite,
-            or appears twice; runs of different tasks.
+        SpecError: a run that is not finished, does not classify, lacks the interval of its
+            accuracy, has a network that is not finite, or appears twice; runs of different tasks.
     """
     groups: list[Group] = []
     for folder in folders:
