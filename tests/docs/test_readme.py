@@ -40,6 +40,14 @@ def test_the_readme_has_the_tolerances_of_the_tests() -> None:
     assert [float(row.split("|")[2].removesuffix("of their terms ")) for row in rows] == limits
 
 
+def test_the_times_in_the_readme_are_those_of_the_log() -> None:
+    log = (ROOT / "benchmarks" / "LOG.md").read_text(encoding="utf-8")
+    rows = r"^\| .*AMD EPYC \| (.+) s \|\n\| .*: (\d+) times as long \| (.+) s \|$"
+    ((own, factor, grid),) = re.findall(rows, TEXTS["README"], re.MULTILINE)
+    said = " ".join(log.split("## The figures of the README")[1].split())
+    assert f"a step takes {own} s, the grid of 1 ms in torch {grid} s, {factor} times as long." in said
+
+
 def learned(program: str, capsys: pytest.CaptureFixture[str]) -> list[float]:
     """The distance from the targets (ms) at each step that the program prints."""
     exec(compile(program, "index.md", "exec"), {})
