@@ -12,11 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.patches import Polygon, Rectangle
 from PIL import Image, ImageSequence
 
+from fast.drawing.arrays import Layer
 from fast.drawing.classification import overview
 from fast.drawing.run_record import read
 from fast.drawing.sequence import delays_of_two
+from fast.drawing.synapses import distribution
 from fast.tasks import registry
 from reports.__main__ import main
 from tests.support.runs.recorded_runs import made, results
@@ -180,3 +183,18 @@ def test_epochs_are_whole_and_a_share_has_an_axis_of_its_own(tmp_path: Path) -> 
         assert len(ticks) and all(tick == round(tick) for tick in ticks)
     labels = {axes.get_ylabel() for axes in figure.axes if axes.lines}
     assert {"spikes per hidden neuron and trial", "silent hidden neurons, %"} <= labels
+
+
+def test_the_histogram_counts_every_delay_before_and_after() -> None:
+    """Two delays grow from below 2 ms to 9 ms; the other four stay."""
+    before = np.array([[0.5, 1.5, 4.0], [5.0, 6.0, 10.0]])
+    after = np.where(before < 2, 9.0, before)
+    picture = distribution(Layer("inputs", "hidden", np.ones((2, 3)), before, after))
+    assert picture is not None
+    patches = picture.figure.axes[0].patches
+    bars = [patch for patch in patches if isinstance(patch, Rectangle)]
+    (outline,) = (patch for patch in patches if isinstance(patch, Polygon))
+    assert sum(bar.get_height() for bar in bars) == 6
+    assert [bar.get_height() for bar in bars if 0 < 9.0 - bar.get_x() <= bar.get_width()] == [2]
+    assert not any(bar.get_height() for bar in bars if bar.get_x() + bar.get_width() < 2)
+    assert np.asarray(outline.get_xy())[:, 0].min() == pytest.approx(0.5), "delays before begin at 0.5 ms"
