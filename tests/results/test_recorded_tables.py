@@ -126,18 +126,19 @@ def changed(entry: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
     return {name: entry[name] for name, value in settings.items() if entry[name] != value}
 
 
-CONSTANTS: dict[str, dict[str, Any]] = {
+CHANGES: dict[str, dict[str, Any]] = {
     "`--tau-mem 40 --tau-syn 10`": {"tau_mem": 40.0, "tau_syn": 10.0}, "`--tau-mem 10 --tau-syn 5`": {"tau_mem": 10.0},
-    "`--learn-constants`": {"learn_constants": True}, "20 and 5 ms (the preset)": {}, "both: the preset": {},
+    "`--learn-constants`": {"learn_constants": True}, "`--shift 20`": {"shift": 20}, "none: the preset": {},
+    "both: the preset": {},
 }
 
 
-@pytest.mark.parametrize("name", CONSTANTS)
+@pytest.mark.parametrize("name", CHANGES)
 def test_the_tables_of_one_change_have_the_recorded_runs(name: str) -> None:
     preset = settings_of(shd.PRESETS["best"]) | {"hidden": [128], "epochs": 10, "average": 0.998, "choose": "last"}
     runs = [
-        entry for file in ("shd-speakers", "shd-constants") for entry in entries(f"tried/{file}.jsonl")
-        if changed(entry, preset) == CONSTANTS[name] and entry["valid_speakers"] in ([3, 6], [1, 9])
+        entry for file in ("shd-speakers", "shd-changes") for entry in entries(f"tried/{file}.jsonl")
+        if changed(entry, preset) == CHANGES[name] and entry["valid_speakers"] in ([3, 6], [1, 9])
     ]
     assert [entry["valid_speakers"] for entry in runs] == [[3, 6], [1, 9]] and {entry["seed"] for entry in runs} == {0}
     cells = [rounded(entry[f"{split}_accuracy"]) for entry in runs for split in SPLITS]
