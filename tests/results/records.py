@@ -52,7 +52,7 @@ def listed(found: Sequence[float]) -> str:
 
 def has_row(*cells: str) -> bool:
     """Whether a table of `results/README.md` has a row of these cells."""
-    return f"| {' | '.join(cells)} |" in RECORDS
+    return f"\n| {' | '.join(cells)} |\n" in RECORDS
 
 
 def rounded(value: float) -> str:
