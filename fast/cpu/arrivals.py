@@ -33,6 +33,7 @@ class BlockPointers(NamedTuple):
     w_ab: np.ndarray
     w_rab: np.ndarray
     coefficients: np.ndarray
+    exact: np.ndarray
     flow: np.ndarray
     ticks: Ticks
     clock: Clock
@@ -52,7 +53,7 @@ def pointers_of(block, clock):
     s = block.synapses
     return BlockPointers(
         pointer(s.delay), pointer(s.w_b), pointer(s.w_ab), pointer(s.w_rab), pointer(block.coefficients),
-        pointer(block.flow), block.ticks, clock, block.alike, block.rate,
+        pointer(block.exact), pointer(block.flow), block.ticks, clock, block.alike, block.rate,
     )
 
 

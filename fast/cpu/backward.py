@@ -19,7 +19,8 @@ import numpy as np
 from fast.cpu.arrivals import SIDE_BY_SIDE, ring_places
 from fast.cpu.emitted import Emitted
 from fast.cpu.intrinsics import pointer
-from fast.cpu.lookup import LookupScratch, look_up_plain, lookup_scratch
+from fast.cpu.lookup import look_up_plain
+from fast.cpu.lookup_scratch import TERMS, LookupScratch, end_pieces, lookup_scratch
 from fast.cpu.special_lookup import look_up_special
 from fast.cpu.vector_step import publish, publish_full, retreat, retreat_full
 from fast.physics.adjoint import ADJOINT, BlockAdjoint, Events
@@ -127,12 +128,12 @@ def enter_bin(bin_, slot, damping, first_maximum, clock, want_tau, b):
 
 
 @inlined
-def leave_bin(bin_, damping, any_marked, clock, want_tau, b):
+def leave_bin(bin_, damping, any_marked, want_tau, b):
     """Take every lane of a block to the start of a bin."""
     if any_marked:
         for lane in range(LANES):
             if b.marked[lane]:
-                back_to(0.0, lane, bin_, clock, want_tau, b)
+                back_to(0.0, lane, bin_, want_tau, b)
     if b.block.rate >= 0.0 or want_tau:
         retreat_full(damping, b)
     else:
@@ -148,7 +149,7 @@ def backward_trial(trial, number, e_first, e_last, given, layer, clock, work, fo
     b = BlockAdjoint(
         block_of(layer, number), work.ring, work.full_adjoint_ring, work.adjoint, work.solved, work.other,
         work.drive, work.position, work.marked, work.events, given.neuron_record[trial, number],
-        given.dL_dy[trial, number], found.sums, found.dL_dconstants,
+        given.dL_dy[trial, number], found.sums, work.scratch.piece, found.dL_dconstants,
     )
     ticks, rate, T = layer.ticks, layer.rate, clock.last + float(clock.end)
     b.ring[:], b.adjoint[:], b.full_adjoint_ring[:] = clock.zero, 0.0, 0.0
@@ -163,7 +164,7 @@ def backward_trial(trial, number, e_first, e_last, given, layer, clock, work, fo
             lane, x, any_marked = emitted.neuron[e] - number * LANES, float(emitted.rest[e]), True
             take_spike(e - e_first, lane, bin_, slot, x, emitted.I[e], given.dL_dt[e], clock, want_tau, b)
             e -= 1
-        leave_bin(bin_, damping, any_marked, clock, want_tau, b)
+        leave_bin(bin_, damping, any_marked, want_tau, b)
         if bin_ % BATCH != 0:
             continue
         last = n
@@ -187,12 +188,13 @@ def backward_sweep(number, first_trial, last_trial, given, layer, clock):
     `Found`, over the trials."""
     w, full = layer.synapses.w, layer.rate >= 0.0 or given.want_tau
     found = Found(
-        np.zeros((w.shape[1], (5 if layer.rate >= 0.0 else 2) * LANES), w.dtype),
-        np.zeros(given.arriving.time.size if given.want_dt else 0), np.zeros((4, LANES)),
+        np.zeros((w.shape[1], TERMS * LANES)), np.zeros(given.arriving.time.size if given.want_dt else 0),
+        np.zeros((4, LANES)),
     )
     work, e_first = work_for(layer, full, most_in_a_trial(given.ends)), np.int64(0)
     for trial in range(first_trial, last_trial):
         e_last = given.ends[trial - first_trial]
         backward_trial(trial, number, e_first, e_last, given, layer, clock, work, found)
         e_first = e_last
+    end_pieces(work.scratch, found.sums)
     return found

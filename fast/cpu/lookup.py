@@ -2,71 +2,29 @@
 
 A ring holds the adjoint at the end of each bin ahead (which the sweep, backwards in time, has
 passed). At an arrival it is multiplied by the factors of the spike (`fast.physics.factors`), as in
-its deposit. Where a neuron has an own event in the bin, the ring holds NaN: those few arrivals are
-looked up among the events (`fast.physics.own_events`).
+its deposit; where an integral is read, it flows back to the arrival itself. Where a neuron has an
+own event in the bin, the ring holds NaN: those few arrivals are looked up among the events
+(`fast.physics.own_events`).
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-import numpy as np
-
-from fast.cpu.arrivals import (
-    FACTORS,
-    SIDE_BY_SIDE,
-    aligned,
-    factors_at,
-    place_of,
-    pointers_of,
-    set_factors,
-    spike_pointers,
-)
+from fast.cpu.arrivals import SIDE_BY_SIDE, factors_at, place_of, pointers_of, set_factors, spike_pointers
 from fast.cpu.intrinsics import moved, pointer
+from fast.cpu.lookup_scratch import DIFFERENCE, OF_I, OF_V, PIECE, TERMS, LookupScratch, end_piece
 from fast.cpu.rows import gather_row
 from fast.physics.adjoint import ADJOINT, DRIVE, LAMBDA_I, LAMBDA_V, TAU_MEM, TAU_SYN, X, Y, Z, tau_back
-from fast.physics.compiling import allocating, inlined, summing, vectorised
+from fast.physics.compiling import inlined, summing, vectorised
 from fast.physics.factors import (
     adjoint_terms,
     both_factors,
     dL_dt_arrival,
-    driven_a_bin_more,
-    driven_dL_dt_arrival,
-    driven_factors_of,
-    driven_terms,
-    factors_of,
+    driven_at_arrival,
     one_of,
 )
-from fast.physics.instants import arrival_of, carries, left_in_bin, masked, sum_of
+from fast.physics.instants import arrival_of, carries, left_in_bin, sum_of
 from fast.physics.layout import FLOW_PM, FLOW_PS
-from fast.physics.polynomials import LANES
-
-TERMS, OF_V, OF_I, OF_G = 3, 0, LANES, 2 * LANES  # of a spike: columns, a lane each
-
-
-class LookupScratch(NamedTuple):
-    """Of each spike of a group, `[spikes, ...]`: SIDE_BY_SIDE, or the copies of own spikes if more.
-
-    `factors [FACTORS, SIDE_BY_SIDE]`. Of its arrivals: `place [..., LANES]`, in the ring; `terms
-    [..., TERMS * LANES]`, the adjoint there, and then its terms; `special`: one bit per lane whose
-    arrival lies among own events. `listed [... * LANES]`: those arrivals, one after the other.
-    """
-
-    factors: np.ndarray
-    place: np.ndarray
-    terms: np.ndarray
-    special: np.ndarray
-    listed: np.ndarray
-
-
-@allocating
-def lookup_scratch(w):
-    """Scratch of the precision of `w`."""
-    return LookupScratch(
-        aligned(FACTORS, SIDE_BY_SIDE, w), aligned(SIDE_BY_SIDE, LANES, np.empty(0, np.int32)),
-        aligned(SIDE_BY_SIDE, TERMS * LANES, w), np.empty(SIDE_BY_SIDE, np.int64),
-        np.empty(SIDE_BY_SIDE * LANES, np.int32),
-    )
+from fast.physics.polynomials import EXACT, LANES
 
 
 @inlined
@@ -86,11 +44,12 @@ def add_to_sums(lane, time, both, row, block, terms, keep, sums):
 
 
 @inlined
-def add_group(start, stop, first, spikes, block, scratch, keep, sums, width):
+def add_group(start, stop, first, spikes, block, scratch, keep):
     """`add_to_sums` for spikes `start..stop-1` of a group that began with `first`."""
     for n in range(start, stop):
-        time, row = spikes.time[n], spikes.source[n] * LANES
-        terms, add = moved(scratch.terms, (n - first) * (TERMS * LANES)), moved(sums, spikes.source[n] * width)
+        time, source = spikes.time[n], spikes.source[n]
+        row, add = source * LANES, moved(scratch.piece, source * (TERMS * LANES))
+        terms = moved(scratch.terms, (n - first) * (TERMS * LANES))
         if block.alike:
             both = factors_at(n - start, scratch.factors)
             for lane in range(LANES):
@@ -102,17 +61,17 @@ def add_group(start, stop, first, spikes, block, scratch, keep, sums, width):
 
 
 @vectorised
-def gather(first, last, spikes, block, ring, scratch, keep, sums, width):
+def gather(first, last, spikes, block, ring, scratch, keep, sums):
     """Look the adjoint up at the arrivals of spikes `first..last-1`.
 
-    Adds their terms to `sums [sources, width]`, leaves them in `scratch.terms` if they are to be
-    kept, and marks in `scratch.special` the arrivals among own events; returns whether there are
-    any. Arrays are pointers.
+    Adds their terms to the sums, unless an integral is read, and leaves them in `scratch.terms` if
+    they are to be kept. Marks in `scratch.special` the arrivals among own events; returns whether
+    there are any. Arrays are pointers.
     """
-    any_special = 0
+    any_special, plain = 0, block.rate < 0.0
     for start in range(first, last, SIDE_BY_SIDE):
         stop = min(start + SIDE_BY_SIDE, last)
-        if block.alike:
+        if block.alike and plain:
             set_factors(start, stop, spikes, block, True, scratch.factors)
         for n in range(start, stop):
             time, row, place = spikes.time[n], spikes.source[n] * LANES, moved(scratch.place, (n - first) * LANES)
@@ -124,41 +83,43 @@ def gather(first, last, spikes, block, ring, scratch, keep, sums, width):
             any_special |= special
         # Not above: LLVM would hand what is gathered on lane by lane. Two loops: a store under a
         # condition is slow without AVX-512.
-        if keep:
-            add_group(start, stop, first, spikes, block, scratch, True, sums, width)
-        else:
-            add_group(start, stop, first, spikes, block, scratch, False, sums, width)
+        if plain and keep:
+            add_group(start, stop, first, spikes, block, scratch, True)
+        elif plain:
+            add_group(start, stop, first, spikes, block, scratch, False)
+        for n in range(start, stop if plain else start):
+            source = spikes.source[n]
+            scratch.added[source] += 1
+            if scratch.added[source] == PIECE:
+                end_piece(source, scratch.piece, scratch.added, sums)
     return any_special
 
 
 @vectorised
-def add_driven(first, last, spikes, block, full_adjoint_ring, ring, scratch, sums, width):
-    """[readout-adjoint] Add the terms that an integral readout drives within the bins of arrivals
-    just gathered.
+def add_all_driven(first, last, spikes, block, full_adjoint_ring, ring, scratch, sums):
+    """[readout-adjoint] Add the adjoint, which an integral readout drives, at the arrivals just
+    gathered.
 
     `full_adjoint_ring [places, ADJOINT + 1]`: at the ends of bins. Arrays are pointers.
     """
-    ticks, terms, rate = block.ticks, block.clock.terms, block.rate
+    ticks, pm, ps = block.ticks, moved(block.flow, FLOW_PM), moved(block.flow, FLOW_PS)
     for n in range(first, last):
         time, delay = spikes.time[n], moved(block.delay, spikes.source[n] * LANES)
         place, found = moved(scratch.place, (n - first) * LANES), moved(scratch.terms, (n - first) * (TERMS * LANES))
-        add, x = moved(sums, spikes.source[n] * width), left_in_bin(masked(time, ticks.rest), ticks)
+        add = moved(sums, spikes.source[n] * (TERMS * LANES))
         for lane in range(LANES):
-            _, _, carried = arrival_of(delay[lane], time, ticks)
-            p, pm = place[lane] >> 1, block.flow[FLOW_PM + lane]
+            _, rest, _ = arrival_of(delay[lane], time, ticks)
+            h, p = left_in_bin(rest, ticks), place[lane] >> 1
+            there = moved(full_adjoint_ring, p * (ADJOINT + 1))
+            difference, lambda_I = driven_at_arrival(
+                there[LAMBDA_V], there[LAMBDA_I], there[DRIVE], h, block.rate, pm[lane], ps[lane], lane,
+                block.coefficients, block.clock.terms,
+            )
             is_number = ring[2 * p] == ring[2 * p]  # nan-ok: NaN marks a bin with own events
-            g = full_adjoint_ring[p * (ADJOINT + 1) + DRIVE] if is_number else 0.0
-            a, b, ab = factors_of(x, lane, block.coefficients, terms)
-            ra, rab, e = driven_factors_of(x, a, pm, rate, lane, block.coefficients, terms)
-            if carried:
-                ra, rab, e = driven_a_bin_more(a, b, ab, ra, rab, e, rate, lane, block.flow)
-            of_V, of_I, of_g = driven_terms(g, ra, rab, e, pm, block.flow[FLOW_PS + lane])
-            found[OF_V + lane] += of_V
-            found[OF_I + lane] += of_I
-            found[OF_G + lane] = of_g
-            add[OF_V + lane] += of_V
-            add[OF_I + lane] += of_I
-            add[OF_G + lane] += of_g
+            difference, lambda_I = difference if is_number else 0.0, lambda_I if is_number else 0.0
+            found[DIFFERENCE + lane] = difference
+            add[DIFFERENCE + lane] += difference
+            add[OF_I + lane] += lambda_I
 
 
 @vectorised
@@ -166,36 +127,41 @@ def add_all_tau(first, last, spikes, block, w, constants, full_adjoint_ring, rin
     """[tau-flow] Add the terms of arrivals outside special bins to the gradients of the time
     constants. Arrays are pointers."""
     ticks, of_mem, of_syn = block.ticks, moved(dL_dconstants, TAU_MEM * LANES), moved(dL_dconstants, TAU_SYN * LANES)
-    pm, ps = moved(constants, TAU_MEM * LANES), moved(constants, TAU_SYN * LANES)
+    pm, ps, rate = moved(constants, TAU_MEM * LANES), moved(constants, TAU_SYN * LANES), block.rate
     for n in range(first, last):
         time, row, place = spikes.time[n], spikes.source[n] * LANES, moved(scratch.place, (n - first) * LANES)
         for lane in range(LANES):
             _, rest, _ = arrival_of(block.delay[row + lane], time, ticks)
             h, p = float(left_in_bin(rest, ticks)), place[lane] >> 1
             there = moved(full_adjoint_ring, p * (ADJOINT + 1))
-            X_before, Z_before = tau_back(
-                there[LAMBDA_V], there[LAMBDA_I], there[X], there[Y], there[Z], h, there[DRIVE], pm[lane], ps[lane],
-                lane, block, block.clock.terms,
-            )
+            after = there[LAMBDA_V], there[LAMBDA_I], there[X], there[Y], there[Z]
+            # An integral is hardly sensitive to tau_mem: its sensitivity is a small difference.
+            if rate >= 0.0:
+                X_before, Z_before = tau_back(after, h, there[DRIVE], rate, pm[lane], ps[lane], lane, block.exact, EXACT)
+            else:
+                X_before, Z_before = tau_back(
+                    after, h, 0.0, rate, pm[lane], ps[lane], lane, block.coefficients, block.clock.terms
+                )
             weight = w[row + lane] if ring[2 * p] == ring[2 * p] else 0.0  # nan-ok: NaN marks a bin with own events
             of_mem[lane] += weight * X_before
             of_syn[lane] += weight * Z_before
 
 
 @summing
-def add_dL_dt_pre(first, last, source, block, scratch, dL_dt_pre):
+def add_dL_dt_pre(first, last, source, block, w, scratch, dL_dt_pre):
     """[arrival-time] Add the derivative of the loss by each spike, from the terms of its arrivals.
     Pointers."""
     pm = moved(block.flow, FLOW_PM)
     for n in range(first, last):
         found, row = moved(scratch.terms, (n - first) * (TERMS * LANES)), source[n] * LANES
-        w_b, w_ab, w_rab = moved(block.w_b, row), moved(block.w_ab, row), moved(block.w_rab, row)
         total = 0.0
-        for lane in range(LANES):
-            total += dL_dt_arrival(found[OF_V + lane], found[OF_I + lane], pm[lane], w_b[lane], w_ab[lane])
         if block.rate >= 0.0:
             for lane in range(LANES):
-                total += driven_dL_dt_arrival(found[OF_G + lane], pm[lane], block.rate, w_ab[lane], w_rab[lane])
+                total += w[row + lane] * found[DIFFERENCE + lane]
+        else:
+            w_b, w_ab = moved(block.w_b, row), moved(block.w_ab, row)
+            for lane in range(LANES):
+                total += dL_dt_arrival(found[OF_V + lane], found[OF_I + lane], pm[lane], w_b[lane], w_ab[lane])
         dL_dt_pre[n] += total
 
 
@@ -206,20 +172,18 @@ def look_up_plain(first, last, time, source, clock, want_tau, scratch, b, dL_dt_
 
     `dL_dt_pre`: by spike, empty if not wanted. Returns whether there are special arrivals.
     """
-    spikes, block, width = spike_pointers(time, source), pointers_of(b.block, clock), b.sums.shape[1]
+    spikes, block, w = spike_pointers(time, source), pointers_of(b.block, clock), pointer(b.block.synapses.w)
     scratch_ = LookupScratch(
         pointer(scratch.factors), pointer(scratch.place), pointer(scratch.terms), pointer(scratch.special),
-        pointer(scratch.listed),
+        pointer(scratch.listed), pointer(scratch.piece), pointer(scratch.added),
     )
-    ring, sums = pointer(b.ring), pointer(b.sums)
-    any_special = gather(first, last, spikes, block, ring, scratch_, dL_dt_pre.size > 0, sums, width)
+    ring, full_ring, sums = pointer(b.ring), pointer(b.full_adjoint_ring), pointer(b.sums)
+    any_special = gather(first, last, spikes, block, ring, scratch_, dL_dt_pre.size > 0, sums)
     if block.rate >= 0.0:
-        add_driven(first, last, spikes, block, pointer(b.full_adjoint_ring), ring, scratch_, sums, width)
+        add_all_driven(first, last, spikes, block, full_ring, ring, scratch_, sums)
     if want_tau:
-        add_all_tau(
-            first, last, spikes, block, pointer(b.block.synapses.w), pointer(b.block.constants),
-            pointer(b.full_adjoint_ring), ring, scratch_, pointer(b.dL_dconstants),
-        )
+        constants, dL_dconstants = pointer(b.block.constants), pointer(b.dL_dconstants)
+        add_all_tau(first, last, spikes, block, w, constants, full_ring, ring, scratch_, dL_dconstants)
     if dL_dt_pre.size > 0:
-        add_dL_dt_pre(first, last, spikes.source, block, scratch_, pointer(dL_dt_pre))
+        add_dL_dt_pre(first, last, spikes.source, block, w, scratch_, pointer(dL_dt_pre))
     return any_special

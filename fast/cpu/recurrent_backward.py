@@ -15,7 +15,8 @@ import numpy as np
 
 from fast.cpu.arrivals import FACTORS, SIDE_BY_SIDE, ring_places
 from fast.cpu.backward import Found, enter_bin, leave_bin, most_in_a_trial
-from fast.cpu.lookup import TERMS, LookupScratch, look_up_plain
+from fast.cpu.lookup import look_up_plain
+from fast.cpu.lookup_scratch import TERMS, LookupScratch, end_pieces
 from fast.cpu.special_lookup import look_up_special
 from fast.physics.adjoint import ADJOINT, BlockAdjoint, Events
 from fast.physics.clock import end_of
@@ -66,7 +67,8 @@ def work_for(layer, full, most, own):
     scratch = LookupScratch(
         np.empty((blocks, FACTORS, SIDE_BY_SIDE), w.dtype), np.empty((blocks, group, LANES), np.int32),
         np.empty((blocks, group, TERMS * LANES), w.dtype), np.empty((blocks, group), np.int64),
-        np.empty((blocks, group * LANES), np.int32),
+        np.empty((blocks, group * LANES), np.int32), np.zeros((blocks, w.shape[1], TERMS * LANES), w.dtype),
+        np.zeros((blocks, w.shape[1]), np.int32),
     )
     events = Events(
         np.empty(size), np.empty(size, np.int64), np.empty((2 * size, ADJOINT)), np.empty(2 * size),
@@ -89,7 +91,7 @@ def adjoint_of(number, trial, given, layer, work, found):
         block_of(layer, number), work.ring[number], work.full_adjoint_ring[number], work.adjoint[number],
         work.solved[number], work.other, work.drive[number], work.position[number], work.marked[number], events,
         given.neuron_record[trial, number], given.dL_dy[trial, number], found.sums[number],
-        found.dL_dconstants[number],
+        work.scratch.piece[number], found.dL_dconstants[number],
     )
 
 
@@ -98,7 +100,7 @@ def scratch_of(number, scratch):
     """The scratch of one block."""
     return LookupScratch(
         scratch.factors[number], scratch.place[number], scratch.terms[number], scratch.special[number],
-        scratch.listed[number],
+        scratch.listed[number], scratch.piece[number], scratch.added[number],
     )
 
 
@@ -193,7 +195,7 @@ def recurrent_backward_trial(trial, e_first, e_last, given, layer, clock, work, 
         take_spikes(trial, bin_, slot, e, later, e_first, given, layer, clock, work, found)
         for number in range(blocks):
             b = adjoint_of(number, trial, given, layer, work, found)
-            leave_bin(bin_, damping, True, clock, given.want_tau, b)
+            leave_bin(bin_, damping, True, given.want_tau, b)
         if bin_ % BATCH != 0:
             continue
         last = n
@@ -207,12 +209,19 @@ def recurrent_backward_trial(trial, e_first, e_last, given, layer, clock, work, 
             )
 
 
+@compiled
+def end_all_pieces(scratch, sums):
+    """`end_pieces` of every block."""
+    for number in range(sums.shape[0]):
+        end_pieces(scratch_of(number, scratch), sums[number])
+
+
 @outermost
 def recurrent_backward_sweep(first_trial, last_trial, given, layer, clock):
     """All blocks of a recurrent layer in trials `first_trial..last_trial-1`; `Found`, by block and
     over the trials."""
     copies, s = layer.copies, layer.synapses
-    sums = np.zeros((s.w.shape[0], s.w.shape[1], (5 if layer.rate >= 0.0 else 2) * LANES), s.w.dtype)
+    sums = np.zeros((s.w.shape[0], s.w.shape[1], TERMS * LANES))
     found = Found(
         sums, np.zeros(given.arriving.time.size if given.want_dt else 0), np.zeros((s.w.shape[0], 4, LANES))
     )
@@ -231,4 +240,5 @@ def recurrent_backward_sweep(first_trial, last_trial, given, layer, clock):
         e_last = given.ends[trial - first_trial]
         recurrent_backward_trial(trial, e_first, e_last, given, layer, clock, work, found)
         e_first = e_last
+    end_all_pieces(work.scratch, found.sums)
     return found

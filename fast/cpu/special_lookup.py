@@ -13,7 +13,7 @@ from fast.physics.compiling import inlined
 from fast.physics.factors import both_factors, one_of
 from fast.physics.instants import arrival_of, in_bins
 from fast.physics.own_events import (
-    add_at_arrival,
+    add_driven,
     add_pinned_kick,
     add_terms,
     adjoint_among_events,
@@ -54,10 +54,11 @@ def look_up_special(base, first, last, bins, time, source, clock, want_tau, scra
             row = row_around_one_event(turn, float(in_bins(ticks_after, ticks)), lane, events)
         if row >= 0:
             V, I, event = events.at_end[row * ADJOINT + LAMBDA_V], events.at_end[row * ADJOINT + LAMBDA_I], -1
+            g, h = 0.0, 0.0
         else:
-            V, I, event = adjoint_among_events(arrival, source[n], lane, bins[n], clock, want_tau, b)
+            V, I, g, h, event = adjoint_among_events(arrival, source[n], lane, bins[n], clock, want_tau, b)
         if b.block.rate >= 0.0:
-            dL_dt = add_at_arrival(source[n], lane, V, I, b)
+            dL_dt = add_driven(source[n], lane, V, I, g, h, clock, b)
         else:
             if kept:
                 both = factors_at(n - base, factors)

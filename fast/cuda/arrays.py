@@ -92,7 +92,7 @@ def adjoint_of(trial, chunk, block, sweep, scratch):
         block_of(layer, block), passed.ring[chunk, block], passed.full_adjoint_ring[chunk, block], scratch[:SOLVED],
         scratch[SOLVED:OTHER], scratch[OTHER:DRIVES], scratch[DRIVES], scratch[POSITION], scratch[MARKED], events,
         given.neuron_record[trial, block], given.dL_dy[trial, block], sums.of_synapses[chunk, block],
-        sums.dL_dconstants[chunk, block],
+        sums.of_synapses[chunk, block], sums.dL_dconstants[chunk, block],
     )
 
 

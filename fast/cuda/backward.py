@@ -51,11 +51,11 @@ def damping_of(bin_, rate):
 
 
 @compiled
-def leave_bin(lane, bin_, clock, want_tau, b):
+def leave_bin(lane, bin_, want_tau, b):
     """Go to the start of a bin, in one step if there was no event."""
     adjoint, rate = b.adjoint, b.block.rate
     if b.marked[lane]:
-        back_to(0.0, lane, bin_, clock, want_tau, b)
+        back_to(0.0, lane, bin_, want_tau, b)
         for k in range(ADJOINT):
             adjoint[k, lane] = b.solved[k, lane]
         b.marked[lane] = 0.0
@@ -88,7 +88,7 @@ def backward_lane(chunk, block, lane, first_trial, last_trial, sweep, scratch):
                 x = float(given.own_rest[e])
                 take_spike(e, lane, bin_, slot, x, given.own_I[e], given.dL_dt[e], clock, want_tau, b)
                 e -= 1
-            leave_bin(lane, bin_, clock, want_tau, b)
+            leave_bin(lane, bin_, want_tau, b)
             n = look_up_arrivals_in_lane(n_first, n, number, bin_, sweep, b)
 
 

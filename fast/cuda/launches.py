@@ -212,8 +212,9 @@ def backward(given: Given, spikes: int, layer: Layer, clock: Clock, want_dt: boo
     kernel, parts = (recurrent_backward_kernel, 1) if layer.copies else (backward_kernel, parts)
     chunks = workspace.chunks_of(trials, layer, full)
     passed = workspace.passed_by(chunks, layer, full, len(given.dL_dt))
-    of_synapses = packed.new_zeros(chunks, blocks, sources, (5 if layer.rate >= 0 else 2) * LANES)
-    dL_dconstants = torch.zeros(chunks, blocks, 4, LANES, dtype=torch.float64, device=device)
+    float64 = {"dtype": torch.float64, "device": device}
+    of_synapses = torch.zeros(chunks, blocks, sources, 2 * LANES, **float64)
+    dL_dconstants = torch.zeros(chunks, blocks, 4, LANES, **float64)
     dL_dt_pre = []
     for first, last, first_spike, last_spike in workspace.in_waves(given.offsets, spikes, layer, want_dt):
         each = -(-(last - first) // chunks)
@@ -224,7 +225,7 @@ def backward(given: Given, spikes: int, layer: Layer, clock: Clock, want_dt: boo
         launch(kernel, grid, threads, device, first, last, each, parts, given, layer, clock, want_tau, passed, sums)
         dL_dt_pre.append(of_spikes.sum(dim=1, dtype=torch.float64)[:n])
     dL_dw, dL_dd = (packed.new_empty(sources, blocks * LANES) for _ in range(2))
-    found = Gradients(of_synapses.sum(dim=0, dtype=torch.float64), dL_dw, dL_dd)
+    found = Gradients(of_synapses.sum(dim=0), dL_dw, dL_dd)
     _for_each_synapse(gradients_kernel, layer, found, layer)
     dL_dw, dL_dd = (part[:, : layer.post].contiguous() for part in (dL_dw, dL_dd))
     return Sums(dL_dw, dL_dd, torch.cat(dL_dt_pre), dL_dconstants.sum(dim=0))

@@ -3,44 +3,12 @@ neurons side by side."""
 
 from __future__ import annotations
 
-from fast.physics.adjoint import ADJOINT, DRIVE, flow_back
+from fast.physics.adjoint import ADJOINT, DRIVE, LAMBDA_I, LAMBDA_V, X, Z, flow_back
 from fast.physics.compiling import compiled
-from fast.physics.factors import (
-    arrival_factors,
-    dL_dt_arrival,
-    driven_a_bin_more,
-    driven_dL_dt_arrival,
-    driven_factors_of,
-    driven_terms,
-    factors_of,
-)
-from fast.physics.instants import arrival_of, left_in_bin, masked
-from fast.physics.layout import FLOW_PM, FLOW_PS
-from fast.physics.own_events import add_at_arrival, add_pinned_kick, add_tau, add_terms, adjoint_among_events
+from fast.physics.factors import arrival_factors
+from fast.physics.instants import arrival_of, left_in_bin
+from fast.physics.own_events import add_driven, add_pinned_kick, add_tau, add_terms, adjoint_among_events
 from fast.physics.polynomials import LANES
-
-
-@compiled
-def add_driven_terms(time, carried, source, lane, g, clock, b):
-    """[readout-adjoint] Add the terms of an arrival that an integral readout drives.
-
-    `time, carried`: instant of the spike, whether its rest and that of the delay carry; `g`:
-    driving term at the end of the bin. Returns its part of the derivative by the time of the
-    arrival.
-    """
-    block, synapses, coefficients, flow = b.block, b.block.synapses, b.block.coefficients, b.block.flow
-    pm, ps, rate = flow[FLOW_PM + lane], flow[FLOW_PS + lane], block.rate
-    x = left_in_bin(masked(time, block.ticks.rest), block.ticks)
-    a, b_, ab = factors_of(x, lane, coefficients, clock.terms)
-    ra, rab, e = driven_factors_of(x, a, pm, rate, lane, coefficients, clock.terms)
-    if carried:
-        ra, rab, e = driven_a_bin_more(a, b_, ab, ra, rab, e, rate, lane, flow)
-    of_V, of_I, of_g = driven_terms(g, ra, rab, e, pm, ps)
-    b.sums[source, lane] += of_V
-    b.sums[source, LANES + lane] += of_I
-    b.sums[source, 2 * LANES + lane] += of_g
-    w_b, w_ab, w_rab = synapses.w_b[source, lane], synapses.w_ab[source, lane], synapses.w_rab[source, lane]
-    return dL_dt_arrival(of_V, of_I, pm, w_b, w_ab) + driven_dL_dt_arrival(of_g, pm, rate, w_ab, w_rab)
 
 
 @compiled
@@ -50,26 +18,28 @@ def look_up_in_lane(time, source, bin_, lane, clock, want_tau, b):
 
     Returns the derivative of the loss by the time of the arrival.
     """
-    delay, ticks = b.block.synapses.delay[source, lane], b.block.ticks
+    block, full = b.block, b.full_adjoint_ring
+    delay, ticks, rate = block.synapses.delay[source, lane], block.ticks, block.rate
     if delay < 0:
         return 0.0
     arrival = turn, rest, carried = arrival_of(delay, time, ticks)
-    cell = turn * LANES + lane
-    V, I, event, integral_read = b.ring[2 * cell], b.ring[2 * cell + 1], -1, b.block.rate >= 0.0
+    cell, g, h = turn * LANES + lane, 0.0, float(left_in_bin(rest, ticks))
+    V, I, event = b.ring[2 * cell], b.ring[2 * cell + 1], -1
     if V != V:  # nan-ok: NaN marks a bin with own events
-        V, I, event = adjoint_among_events(arrival, source, lane, bin_, clock, want_tau, b)
-        if integral_read:
-            return add_at_arrival(source, lane, V, I, b)
-    elif want_tau:
-        for k in range(ADJOINT):
-            b.other[k, lane] = b.full_adjoint_ring[k, cell]
-        g = b.full_adjoint_ring[DRIVE, cell]
-        flow_back(b.other, lane, float(left_in_bin(rest, ticks)), g, b.block, clock.terms, True)
-        add_tau(source, lane, b)
-    factors = arrival_factors(time, carried, lane, True, b.block, clock.terms)
+        V, I, g, h, event = adjoint_among_events(arrival, source, lane, bin_, clock, want_tau, b)
+    elif rate >= 0.0 or want_tau:
+        g = full[DRIVE, cell]
+        if rate >= 0.0:
+            V, I = full[LAMBDA_V, cell], full[LAMBDA_I, cell]
+        if want_tau:
+            for k in range(ADJOINT):
+                b.other[k, lane] = full[k, cell]
+            flow_back(b.other, lane, h, g, block, True)
+            add_tau(source, lane, b.other[X, lane], b.other[Z, lane], b)
+    if rate >= 0.0:
+        return add_driven(source, lane, V, I, g, h, clock, b)
+    factors = arrival_factors(time, carried, lane, True, block, clock.terms)
     dL_dt = add_terms(factors, source, lane, V, I, True, b)
-    if integral_read:
-        dL_dt += add_driven_terms(time, carried, source, lane, b.full_adjoint_ring[DRIVE, cell], clock, b)
     return dL_dt + add_pinned_kick(arrival, source, lane, bin_, clock, b) if event >= 0 else dL_dt
 
 

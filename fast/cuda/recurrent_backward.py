@@ -80,7 +80,7 @@ def leave_all(thread, threads, chunk, trial, bin_, n_first, n, sweep):
         n_here -= 1
     for number in range(thread, sweep.layer.post, threads):
         b = adjoint_at(number, trial, chunk, sweep)
-        leave_bin(number % LANES, bin_, sweep.clock, sweep.want_tau, b)
+        leave_bin(number % LANES, bin_, sweep.want_tau, b)
         look_up_arrivals_in_lane(n_first, n, number, bin_, sweep, b)
     return n_here
 

@@ -100,7 +100,7 @@ def chunks_of(trials: int, layer: Layer, full: bool) -> int:
     blocks, sources, _ = layer.synapses.w.shape
     item, cells = layer.synapses.w.element_size(), layer.ticks.bins * LANES
     ring = cells * (2 * item + 8 + (8 * (ADJOINT + 1) if full else 0))
-    each = blocks * (5 * sources * LANES * item + ring + LANES * 8 * (2 * ADJOINT + 4))
+    each = blocks * (2 * sources * LANES * 8 + ring + LANES * 8 * (2 * ADJOINT + 4))
     chunks = min(trials, max(MEMORY // each, 1))
     return -(-trials // -(-trials // chunks))
 

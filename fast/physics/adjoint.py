@@ -19,7 +19,7 @@ import numpy as np
 
 from fast.physics.compiling import inlined
 from fast.physics.layout import Block
-from fast.physics.polynomials import AAB, AB, ABB, PS_AB, RA, RAA, RAAB, RAB, RABB, A, B, polynomial
+from fast.physics.polynomials import AAB, AB, ABB, EXACT, PS_AB, RA, RAA, RAAB, RAB, RABB, A, B, polynomial
 
 LAMBDA_V, LAMBDA_I, X, Y, Z = range(5)  # rows of an adjoint `[5, LANES]`
 ADJOINT = 5
@@ -64,10 +64,9 @@ class BlockAdjoint(NamedTuple):
             `solved` stands in the bin; whether the lane has an own event in it.
         events: own events. `neuron_record`: of the forward pass, `[NEURON_RECORD, LANES]`.
         dL_dy: `[LANES]`: derivative of the loss by the voltage readout.
-        sums: `[sources, 2 * LANES]`: sums of `adjoint_terms` (`fast.physics.factors`) over the
-            arrivals of each synapse; with an integral readout `[sources, 5 * LANES]`: of the
-            driving term too, and, over arrivals among own events, of `lambda_I` and of `lambda_V -
-            lambda_I` themselves.
+        sums: `[sources, 2 * LANES]`, float64: sums of `adjoint_terms` (`fast.physics.factors`) over
+            the arrivals of each synapse; with an integral readout of `driven_at_arrival`. `piece`:
+            of some last arrivals, not yet in `sums`, on the CPU; on a GPU `sums` itself.
         dL_dconstants: `[4, LANES]`: gradients of `tau_mem, tau_syn, v_th, v_reset`.
     """
 
@@ -84,24 +83,26 @@ class BlockAdjoint(NamedTuple):
     neuron_record: np.ndarray
     dL_dy: np.ndarray
     sums: np.ndarray
+    piece: np.ndarray
     dL_dconstants: np.ndarray
 
 
 @inlined
-def flow_back(adjoint, lane, h, g, block, terms, want_tau):
+def flow_back(adjoint, lane, h, g, block, want_tau):
     """[adjoint-flow] Take a lane of an adjoint back by a time `h` (forth if negative), in place,
-    with no own event on the way.
+    with no own event on the way; in float64.
 
     `g`: the driving term, `drive exp(-r t)`, where the lane starts.
     """
-    pm, ps, coefficients = block.constants[0, lane], block.constants[1, lane], block.coefficients
+    pm, ps, coefficients, terms = block.constants[0, lane], block.constants[1, lane], block.exact, EXACT
     V, I = adjoint[LAMBDA_V, lane], adjoint[LAMBDA_I, lane]
     a, b = polynomial(coefficients, A, lane, h, terms), polynomial(coefficients, B, lane, h, terms)
     adjoint[LAMBDA_V, lane] = V * a
     adjoint[LAMBDA_I, lane] = I * b + V * h * polynomial(coefficients, PS_AB, lane, h, terms)
     if want_tau:
         X_before, Z_before = tau_back(
-            V, I, adjoint[X, lane], adjoint[Y, lane], adjoint[Z, lane], h, g, pm, ps, lane, block, terms
+            (V, I, adjoint[X, lane], adjoint[Y, lane], adjoint[Z, lane]), h, g, block.rate, pm, ps, lane, coefficients,
+            terms,
         )
         adjoint[X, lane], adjoint[Y, lane] = X_before, a * (adjoint[Y, lane] - pm * h * V)
         adjoint[Z, lane] = Z_before
@@ -116,17 +117,17 @@ def flow_back(adjoint, lane, h, g, block, terms, want_tau):
 
 
 @inlined
-def tau_back(V, I, X_after, Y_after, Z_after, h, g, pm, ps, lane, block, terms):
-    """[tau-flow] The sensitivities `X, Z` of a lane, a time `h` before the given adjoint and its
-    sensitivities; `g`: as in `flow_back`."""
-    coefficients = block.coefficients
+def tau_back(after, h, g, rate, pm, ps, lane, coefficients, terms):
+    """[tau-flow] The sensitivities `X, Z` of a lane, a time `h` before `after`, the rows of an
+    adjoint; `g`: as in `flow_back`."""
+    V, I, X_after, Y_after, Z_after = after
     b = polynomial(coefficients, B, lane, h, terms)
     k = pm * h * polynomial(coefficients, AB, lane, h, terms)
     aab = h * h * polynomial(coefficients, AAB, lane, h, terms)
     abb = h * h * polynomial(coefficients, ABB, lane, h, terms)
     X_before = X_after * b + Y_after * k + V * (k - pm * pm * aab)
     Z_before = b * (Z_after - ps * h * I) - ps * ps * abb * V
-    if block.rate >= 0.0:
+    if rate >= 0.0:
         rab = h * h * polynomial(coefficients, RAB, lane, h, terms)
         raab = h * h * h * polynomial(coefficients, RAAB, lane, h, terms)
         rabb = h * h * h * polynomial(coefficients, RABB, lane, h, terms)

@@ -18,9 +18,9 @@ from fast.physics.adjoint import (
 )
 from fast.physics.clock import end_of
 from fast.physics.compiling import inlined
-from fast.physics.factors import adjoint_terms, dL_dt_arrival
+from fast.physics.factors import adjoint_terms, dL_dt_arrival, driven_at_arrival
 from fast.physics.instants import bin_of, in_bins, masked
-from fast.physics.layout import FLOW_PM
+from fast.physics.layout import FLOW_PM, FLOW_PS
 from fast.physics.neuron_record import MAX_BIN, MAX_GROUP, MAX_REST, MAX_SLOPE
 from fast.physics.polynomials import LANES, PS_AB, A, polynomial
 
@@ -39,10 +39,10 @@ def mark(lane, bin_, slot, clock, b):
 
 
 @inlined
-def back_to(x, lane, bin_, clock, want_tau, b):
+def back_to(x, lane, bin_, want_tau, b):
     """Take the solved adjoint of a lane back from its `position` in the bin to `x`."""
     h, g = b.position[lane] - x, drive_at(b.drive, lane, bin_, b.position[lane], b.block.rate)
-    flow_back(b.solved, lane, h, g, b.block, clock.terms, want_tau)
+    flow_back(b.solved, lane, h, g, b.block, want_tau)
     b.position[lane] = x
 
 
@@ -61,7 +61,7 @@ def note_event(event, lane, bin_, slot, rest, x, adjoint, clock, want_tau, b):
         for k in range(ADJOINT):
             b.other[k, lane] = b.adjoint[k, lane] if after else adjoint[k, lane]
         if b.block.rate < 0.0 and position < 1.0:
-            flow_back(b.other, lane, position - 1.0, 0.0, b.block, clock.terms, want_tau)
+            flow_back(b.other, lane, position - 1.0, 0.0, b.block, want_tau)
             position = 1.0
         events.position[row] = position
         for k in range(ADJOINT):
@@ -82,7 +82,7 @@ def take_maximum(event, lane, bin_, slot, clock, want_tau, b):
     """[max-interior] Let the largest voltage of a lane, reached in this bin, kick its adjoint."""
     x, kick = b.neuron_record[MAX_REST, lane], -b.dL_dy[lane] * b.block.constants[0, lane]
     mark(lane, bin_, slot, clock, b)
-    back_to(x, lane, bin_, clock, want_tau, b)
+    back_to(x, lane, bin_, want_tau, b)
     b.solved[LAMBDA_V, lane] += kick
     at_T = bin_ == clock.last and x == clock.end and b.neuron_record[MAX_GROUP, lane] == 0.0  # after all arrivals
     note_event(event, lane, bin_, slot, NEVER if at_T else x, x, b.solved, clock, want_tau, b)
@@ -95,7 +95,7 @@ def take_spike(event, lane, bin_, slot, x, I_cross, dL_dt, clock, want_tau, b):
     `dL_dt`: total derivative of the loss with respect to this spike time, arrivals included.
     """
     mark(lane, bin_, slot, clock, b)
-    back_to(x, lane, bin_, clock, want_tau, b)
+    back_to(x, lane, bin_, want_tau, b)
     jump_at_spike(b.solved, lane, I_cross, dL_dt, drive_at(b.drive, lane, bin_, x, b.block.rate), b, want_tau)
     note_event(event, lane, bin_, slot, x, x, b.solved, clock, want_tau, b)
 
@@ -141,18 +141,18 @@ def add_pinned_kick(arrival, source, lane, bin_, clock, b):
         return 0.0
     r = float(in_bins(masked(block.synapses.delay[source, lane], block.ticks.rest), block.ticks))
     kick = b.dL_dy[lane] * max(0.0, record[MAX_SLOPE, lane] - block.constants[0, lane] * w)
-    b.sums[source, lane] += kick / w * polynomial(block.coefficients, A, lane, r, clock.terms)
-    b.sums[source, LANES + lane] += kick / w * r * polynomial(block.coefficients, PS_AB, lane, r, clock.terms)
+    b.piece[source, lane] += kick / w * polynomial(block.coefficients, A, lane, r, clock.terms)
+    b.piece[source, LANES + lane] += kick / w * r * polynomial(block.coefficients, PS_AB, lane, r, clock.terms)
     return kick
 
 
 @inlined
-def add_tau(source, lane, b):
-    """[tau-flow] Add the terms of an arrival, at which `other` is the adjoint, to the gradients of
-    the time constants."""
+def add_tau(source, lane, X_here, Z_here, b):
+    """[tau-flow] Add the terms of an arrival, from the sensitivities there, to the gradients of the
+    time constants."""
     w = b.block.synapses.w[source, lane]
-    b.dL_dconstants[TAU_MEM, lane] += w * b.other[X, lane]
-    b.dL_dconstants[TAU_SYN, lane] += w * b.other[Z, lane]
+    b.dL_dconstants[TAU_MEM, lane] += w * X_here
+    b.dL_dconstants[TAU_SYN, lane] += w * Z_here
 
 
 @inlined
@@ -164,8 +164,8 @@ def add_terms(factors, source, lane, V, I, want_dt, b):
     """
     block, synapses = b.block, b.block.synapses
     of_V, of_I = adjoint_terms(V, I, *factors)
-    b.sums[source, lane] += of_V
-    b.sums[source, LANES + lane] += of_I
+    b.piece[source, lane] += of_V
+    b.piece[source, LANES + lane] += of_I
     if not want_dt:
         return 0.0
     w_b, w_ab = synapses.w_b[source, lane], synapses.w_ab[source, lane]
@@ -175,36 +175,35 @@ def add_terms(factors, source, lane, V, I, want_dt, b):
 @inlined
 def adjoint_among_events(arrival, source, lane, bin_, clock, want_tau, b):
     """`lambda_V, lambda_I` for an arrival in a bin with own events, at the end of the bin; with an
-    integral readout, at the arrival. The spike is emitted in bin `bin_`; `arrival`: see
+    integral readout, at the next event. The spike is emitted in bin `bin_`; `arrival`: see
     `arrival_of`.
 
     They are 0 where the arrival is after `T`, or at `T` and an integral is read. Returns as well
-    the event at the very instant of the arrival, -1: none. Adds to the gradients of the time
-    constants, if wanted.
+    the driving term there, the time from the arrival to there, and the event at the very instant of
+    the arrival, -1: none. Adds to the gradients of the time constants, if wanted.
     """
     block, (turn, ticks_after, _) = b.block, arrival
     target, rest = bin_of(turn, bin_, block.ticks), float(in_bins(ticks_after, block.ticks))
     if target == clock.last and (rest > clock.end or (rest == clock.end and block.rate >= 0.0)):
-        return 0.0, 0.0, -1
+        return 0.0, 0.0, 0.0, 0.0, -1
     row, event = events_around(lane, turn * LANES, rest, b)
     for k in range(ADJOINT if want_tau else 2):  # without an event the adjoint itself is NaN
         b.other[k, lane] = b.events.at_end[row, k] if row >= 0 else math.nan
     V, I = b.other[LAMBDA_V, lane], b.other[LAMBDA_I, lane]
-    if want_tau or block.rate >= 0.0:
-        x = b.events.position[row] if row >= 0 else 1.0
-        g = drive_at(b.drive, lane, target, x, block.rate)
-        flow_back(b.other, lane, x - rest, g, block, clock.terms, want_tau)
+    x = b.events.position[row] if row >= 0 else 1.0
+    h, g = x - rest, drive_at(b.drive, lane, target, x, block.rate)
     if want_tau:
-        add_tau(source, lane, b)
-    if block.rate >= 0.0:
-        return b.other[LAMBDA_V, lane], b.other[LAMBDA_I, lane], event
-    return V, I, event
+        flow_back(b.other, lane, h, g, block, True)
+        add_tau(source, lane, b.other[X, lane], b.other[Z, lane], b)
+    return V, I, g, h, event
 
 
 @inlined
-def add_at_arrival(source, lane, V, I, b):
-    """[arrival-w] [arrival-d] Add the adjoint at an arrival itself, where an integral is read;
-    returns [arrival-time]."""
-    b.sums[source, 3 * LANES + lane] += I
-    b.sums[source, 4 * LANES + lane] += V - I
-    return b.block.synapses.w[source, lane] * (V - I)
+def add_driven(source, lane, V, I, g, h, clock, b):
+    """[arrival-w] [arrival-d] Add `driven_at_arrival` to the sums of a synapse; returns
+    [arrival-time]."""
+    pm, ps, coefficients = b.block.flow[FLOW_PM + lane], b.block.flow[FLOW_PS + lane], b.block.coefficients
+    difference, lambda_I = driven_at_arrival(V, I, g, h, b.block.rate, pm, ps, lane, coefficients, clock.terms)
+    b.sums[source, lane] += difference
+    b.sums[source, LANES + lane] += lambda_I
+    return b.block.synapses.w[source, lane] * difference

@@ -25,10 +25,11 @@ LANES = 32  # neurons computed side by side
 # `np.int64`, since Numba compiles a function anew for each literal integer.
 # With pm, ps and r, the rates of membrane, synapse and of the weight of an integral readout:
 A, B, AB, PS_AB, AAB, ABB = map(np.int64, range(6))  # [pm], [ps], [pm, ps], ps [pm, ps], [pm, pm, ps], [pm, ps, ps]
-RA, RAB, RAA, RAAB, RABB = map(np.int64, range(6, 11))  # [-r, pm], [-r, pm, ps], [-r, pm, pm], ...
+RA, RAB, RAA, RAAB, RABB, RB = map(np.int64, range(6, 12))  # [-r, pm], [-r, pm, ps], [-r, pm, pm], ..., [-r, ps]
 TERMS = {4: 6, 8: 11}
 """Terms of a polynomial, by bytes of a number: on [-1, 1] the truncation error stays below u,
 relative (a test)."""
+EXACT = tuple(range(TERMS[8]))  # as long as the polynomials of `fast.physics.layout.Layer.exact`
 _TAYLOR = 18
 _CHEBYSHEV = [cheb2poly([0.0] * m + [1.0]) / 2.0 ** max(m - 1, 0) for m in range(_TAYLOR)]  # highest coefficient 1
 
@@ -43,7 +44,7 @@ def coefficients(pm: np.ndarray, ps: np.ndarray, rate: float, dtype: type) -> np
     r = np.full_like(pm, -rate)
     sets: list[tuple[np.ndarray, ...]] = [(pm,), (ps,), (pm, ps), (pm, ps), (pm, pm, ps), (pm, ps, ps)]
     if rate >= 0:
-        sets += [(r, pm), (r, pm, ps), (r, pm, pm), (r, pm, pm, ps), (r, pm, ps, ps)]
+        sets += [(r, pm), (r, pm, ps), (r, pm, pm), (r, pm, pm, ps), (r, pm, ps, ps), (r, ps)]
     found = np.stack([_economised(_series(rates), TERMS[np.dtype(dtype).itemsize]) for rates in sets], axis=1)
     found[:, PS_AB] *= ps[:, None]
     return found.astype(dtype)

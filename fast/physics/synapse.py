@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from fast.physics.compiling import inlined
 from fast.physics.instants import ABSENT, instant_of
-from fast.physics.polynomials import AB, LANES, RA, RAB, TERMS, A, B, polynomial
-
-EXACT = tuple(range(TERMS[8]))  # as long as the polynomials of `Layer.exact`
+from fast.physics.polynomials import AB, EXACT, LANES, RAB, A, B, polynomial
 
 
 @inlined
@@ -18,12 +16,6 @@ def behind(r, lane, block):
     """`[pm]`, `[ps]` and `[pm, ps]` of `fast.physics.polynomials`, at `-r`."""
     a, b = polynomial(block.exact, A, lane, -r, EXACT), polynomial(block.exact, B, lane, -r, EXACT)
     return a, b, -r * polynomial(block.exact, AB, lane, -r, EXACT)
-
-
-@inlined
-def driven_behind(r, lane, block):
-    """`[-rate, pm]` and `[-rate, pm, ps]`, of an integral readout, at `-r`."""
-    return -r * polynomial(block.exact, RA, lane, -r, EXACT), r * r * polynomial(block.exact, RAB, lane, -r, EXACT)
 
 
 @inlined
@@ -46,7 +38,7 @@ def pack(source, lane, w, d, exists, per_ms, last, block):
     synapses.delay[source, lane] = delay if counts else ABSENT
     synapses.w[source, lane], synapses.w_b[source, lane], synapses.w_ab[source, lane] = weight, weight * b, weight * ab
     if block.rate >= 0.0:
-        synapses.w_rab[source, lane] = weight * driven_behind(r, lane, block)[1]
+        synapses.w_rab[source, lane] = weight * r * r * polynomial(block.exact, RAB, lane, -r, EXACT)
 
 
 @inlined
@@ -54,19 +46,16 @@ def gradients_of(source, lane, sums, block):
     """`dL_dw`, and `dL_dd` per bin, of a synapse; 0 where it is absent.
 
     `sums`: of the source, see `fast.physics.adjoint.BlockAdjoint`: the adjoint taken back to the
-    spikes. The flow over `-r` takes it on to the arrivals.
+    spikes, which the flow over `-r` takes on to the arrivals; or, of an integral readout, at them.
     """
     delay = block.synapses.delay[source, lane]
     r = (delay & block.ticks.rest) * float(block.ticks.tick)
-    pm, ps = block.constants[0, lane], block.constants[1, lane]
-    a, b, ab = behind(r, lane, block)
-    of_V, of_I = sums[lane], sums[LANES + lane]
-    lambda_I = ps * ab * of_V + b * of_I
-    difference = a * of_V - lambda_I  # lambda_V - lambda_I
-    if block.rate >= 0.0:
-        ra, rab = driven_behind(r, lane, block)
-        of_g = sums[2 * LANES + lane]
-        lambda_I += sums[3 * LANES + lane] - pm * ps * rab * of_g
-        difference += sums[4 * LANES + lane] + pm * (ps * rab - ra) * of_g
+    ps = block.constants[1, lane]
+    difference, lambda_I = sums[lane], sums[LANES + lane]  # lambda_V - lambda_I
+    if block.rate < 0.0:
+        a, b, ab = behind(r, lane, block)
+        of_V, of_I = difference, lambda_I
+        lambda_I = ps * ab * of_V + b * of_I
+        difference = a * of_V - lambda_I
     # [arrival-w] -tau_syn lambda_I; [arrival-d] w (lambda_V - lambda_I)
     return -lambda_I / ps if delay >= 0 else 0.0, block.synapses.w[source, lane] * difference

@@ -11,10 +11,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fast.physics import factors, instants, synapse
+from fast.physics import factors, instants, polynomials, synapse
 from fast.physics.clock import clock_for
 from fast.physics.instants import BATCH, REST_BITS, ticks_for
 from fast.physics.layout import Block, Synapses
+from fast.physics.polynomials import EXACT, RAB
 from fast.solving import packing
 from fast.solving.problem import Problem
 from spec import UnsupportedError
@@ -33,7 +34,7 @@ arrival_factors, both_factors, factors_of, one_of, driven_factors_of, driven_a_b
         factors.driven_a_bin_more,
     ),
 )
-behind, driven_behind = from_python(synapse.behind), from_python(synapse.driven_behind)
+behind, polynomial = from_python(synapse.behind), from_python(polynomials.polynomial)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -110,7 +111,7 @@ def test_the_flow_of_an_arrival_is_the_product_of_spike_and_synapse(pm: float, p
         x, y = Fraction(scale - q, scale), Fraction(r, scale)
         left = float(x - y + (1 if carried else 0))
         a_r, b_r, ab_r = behind(float(y), 0, b)
-        ra_r, rab_r = driven_behind(float(y), 0, b)
+        rab_r = float(y * y) * polynomial(b.exact, RAB, 0, -float(y), EXACT)
         a, b_, ab = one_of(carried, both_factors(np.int64(q), 0, False, b, terms))
         assert (a, b_, ab) == pytest.approx(arrival_factors(np.int64(q), carried, 0, False, b, terms), rel=4 * u)
         assert arrival_factors(np.int64(q), carried, 0, True, b, terms)[2] == pytest.approx(ps * ab, rel=4 * u)
@@ -118,7 +119,7 @@ def test_the_flow_of_an_arrival_is_the_product_of_spike_and_synapse(pm: float, p
         driven = driven_factors_of(float(x), now[0], pm, rate, 0, b.coefficients, terms)
         ra, rab, e = driven_a_bin_more(*now, *driven, rate, 0, b.flow) if carried else driven
         found = {
-            (pm,): a * a_r, (ps,): b_ * b_r, (pm, ps): a * ab_r + ab * b_r, (-rate, pm): e * ra_r + ra * a_r,
+            (pm,): a * a_r, (ps,): b_ * b_r, (pm, ps): a * ab_r + ab * b_r,
             (-rate, pm, ps): e * rab_r + ra * ab_r + rab * b_r,
         }
         with mpmath.workdps(40):

@@ -56,10 +56,10 @@ FAULTS = (
         fault(
             "marked arrivals left out",
             "physics/own_events.py",
-            "    b.sums[source, LANES + lane] += of_I\n    if not want_dt:\n",
-            "    b.sums[source, LANES + lane] += of_I\n"
+            "    b.piece[source, LANES + lane] += of_I\n    if not want_dt:\n",
+            "    b.piece[source, LANES + lane] += of_I\n"
             "    for k in (lane, LANES + lane):\n"
-            "        b.sums[source, k] = b.sums[source, k] if b.sums[source, k] == b.sums[source, k] else 0.0\n"
+            "        b.piece[source, k] = b.piece[source, k] if b.piece[source, k] == b.piece[source, k] else 0.0\n"
             "    if not want_dt:\n",
         ),
         SPIKES,

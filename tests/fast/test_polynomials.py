@@ -21,6 +21,7 @@ RATES = {
     "RAA": lambda pm, ps, r: (-r, pm, pm),
     "RAAB": lambda pm, ps, r: (-r, pm, pm, ps),
     "RABB": lambda pm, ps, r: (-r, pm, ps, ps),
+    "RB": lambda pm, ps, r: (-r, ps),
 }
 """The rates of the convolved exponentials, by their number as in `fast.physics.polynomials`."""
 

@@ -102,9 +102,9 @@ def test_synapses_hold_their_delay_and_the_flow_behind_it(case: Drawn) -> None:
 @example(NARROW)
 @example(WIDE)
 def test_gradients_are_the_adjoint_taken_on_to_the_arrivals(case: Drawn) -> None:
-    problem, layer, rate = case
+    problem, layer, _ = case
     blocks, sources, _ = layer.synapses.w.shape
-    sums = np.random.default_rng(0).normal(size=(blocks, sources, (5 if problem.readout else 2) * LANES))
+    sums = np.random.default_rng(0).normal(size=(blocks, sources, 2 * LANES))
     dL_dw: np.ndarray = np.full((sources, blocks * LANES), 7.0, problem.dtype)
     dL_dd = dL_dw.copy()
     for number in range(blocks):
@@ -117,15 +117,12 @@ def test_gradients_are_the_adjoint_taken_on_to_the_arrivals(case: Drawn) -> None
             continue
         r = Fraction(int(delay & layer.ticks.rest), layer.ticks.rest + 1)
         pm, ps = (WIDTH / float(constant[j]) for constant in problem.constants[:2])
-        of_V, of_I, *of_readout = sums[number, source].reshape(-1, LANES)[:, lane]
-        lambda_V = behind((pm,), r) * of_V
-        lambda_I = ps * behind((pm, ps), r) * of_V + behind((ps,), r) * of_I
-        difference = lambda_V - lambda_I
-        if problem.readout:
-            of_g, among_events, difference_among_events = of_readout
-            ra, rab = behind((-rate, pm), r), behind((-rate, pm, ps), r)
-            lambda_I += among_events - pm * ps * rab * of_g
-            difference += difference_among_events + pm * (ps * rab - ra) * of_g
+        of_V, of_I = sums[number, source].reshape(-1, LANES)[:, lane]
+        if problem.readout:  # the sums are those at the arrivals
+            difference, lambda_I = of_V, of_I
+        else:
+            lambda_I = ps * behind((pm, ps), r) * of_V + behind((ps,), r) * of_I
+            difference = behind((pm,), r) * of_V - lambda_I
         expected = [-lambda_I / ps, float(problem.w[source, j]) * difference]
         near = max(1e-13, float(np.finfo(problem.dtype).eps))
         assert [dL_dw[source, j], dL_dd[source, j]] == pytest.approx(expected, rel=near, abs=1e-12)

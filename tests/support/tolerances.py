@@ -43,3 +43,10 @@ def times(u: float, kappa_min: float | None, duration: float, spikes: int = 0) -
 def identity(u: float) -> float:
     """Residual allowed per conservation identity, as a share of the sum of absolute terms."""
     return 1e-12 if u == U64 else 1e-5
+
+
+def sum_of_arrivals(u: float, count: int) -> float:
+    """Error allowed in the gradient of a synapse, as a share of the sum of its absolute terms: some
+    ten operations per term, and 128 terms added in the precision of the weights; then float64 adds
+    `count` terms in sequence at most."""
+    return 16 * u + count * U64

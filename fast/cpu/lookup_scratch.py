@@ -1,0 +1,68 @@
+"""Scratch of look-ups, and the sums of their terms.
+
+The terms of PIECE arrivals of a synapse are added in the precision of the weights, and such pieces
+in float64: the rounding error of a sum does not grow with the number of arrivals.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from fast.cpu.arrivals import FACTORS, SIDE_BY_SIDE, aligned
+from fast.cpu.intrinsics import moved, pointer
+from fast.physics.compiling import allocating, compiled, inlined
+from fast.physics.polynomials import LANES
+
+TERMS, OF_V, OF_I = 2, 0, LANES  # of a spike: columns, a lane each
+DIFFERENCE = OF_V  # with an integral readout
+PIECE = 128  # arrivals of a source that are added in the precision of the weights
+
+
+class LookupScratch(NamedTuple):
+    """Of each spike of a group, `[spikes, ...]`: SIDE_BY_SIDE, or the copies of own spikes if more.
+
+    `factors [FACTORS, SIDE_BY_SIDE]`. Of its arrivals: `place [..., LANES]`, in the ring; `terms
+    [..., TERMS * LANES]`, the adjoint there, and then its terms; `special`: one bit per lane whose
+    arrival lies among own events. `listed [... * LANES]`: those arrivals, one after the other.
+    `piece [sources, TERMS * LANES]`: see `fast.physics.adjoint.BlockAdjoint`; `added [sources]`:
+    the number of spikes in it.
+    """
+
+    factors: np.ndarray
+    place: np.ndarray
+    terms: np.ndarray
+    special: np.ndarray
+    listed: np.ndarray
+    piece: np.ndarray
+    added: np.ndarray
+
+
+@allocating
+def lookup_scratch(w):
+    """Scratch for synapses `w [blocks, sources, LANES]`, of their precision."""
+    piece = aligned(w.shape[1], TERMS * LANES, w)
+    piece[:] = 0.0
+    return LookupScratch(
+        aligned(FACTORS, SIDE_BY_SIDE, w), aligned(SIDE_BY_SIDE, LANES, np.empty(0, np.int32)),
+        aligned(SIDE_BY_SIDE, TERMS * LANES, w), np.empty(SIDE_BY_SIDE, np.int64),
+        np.empty(SIDE_BY_SIDE * LANES, np.int32), piece, np.zeros(w.shape[1], np.int32),
+    )
+
+
+@inlined
+def end_piece(source, piece, added, sums):
+    """Move the piece of a source to its sums. Arrays are pointers."""
+    of, to = moved(piece, source * (TERMS * LANES)), moved(sums, source * (TERMS * LANES))
+    for k in range(TERMS * LANES):
+        to[k] += of[k]
+        of[k] = 0.0
+    added[source] = 0
+
+
+@compiled
+def end_pieces(scratch, sums):
+    """Move all pieces to the sums, which then are complete."""
+    for source in range(sums.shape[0]):
+        end_piece(source, pointer(scratch.piece), pointer(scratch.added), pointer(sums))
