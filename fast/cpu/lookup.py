@@ -137,7 +137,8 @@ def add_all_tau(first, last, spikes, block, w, constants, full_adjoint_ring, rin
             after = there[LAMBDA_V], there[LAMBDA_I], there[X], there[Y], there[Z]
             # An integral is hardly sensitive to tau_mem: its sensitivity is a small difference.
             if rate >= 0.0:
-                X_before, Z_before = tau_back(after, h, there[DRIVE], rate, pm[lane], ps[lane], lane, block.exact, EXACT)
+                g = there[DRIVE]
+                X_before, Z_before = tau_back(after, h, g, rate, pm[lane], ps[lane], lane, block.exact, EXACT)
             else:
                 X_before, Z_before = tau_back(
                     after, h, 0.0, rate, pm[lane], ps[lane], lane, block.coefficients, block.clock.terms
