@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from fast.nn.certificate import Residuals, residuals, watched
+from fast.nn.layers import LI, LIF
 from fast.nn.spikes import Spikes
 from fast.training.model import Classifier
 
@@ -54,34 +55,43 @@ def certify(
 ) -> tuple[Residuals, float, float]:
     """Residuals of the gradient of one batch's loss; the parameters' own `.grad` stay unchanged.
 
+    Each layer is certified by itself, by the gradients of the spikes that it receives and emits:
+    its terms then have its own size, and only its own spikes can graze.
+
     Args:
         kept: as for `Classifier.forward`.
         label_smoothing: as for `Classifier.loss`.
 
     Returns:
-        The residuals, the residual that rounding usually leaves, and the limit that includes
-        grazing spikes.
+        The largest residual of each identity, the residual that rounding usually leaves, and the
+        limit that includes grazing spikes: that of a layer which exceeds its own, or the largest.
     """
     before = [parameter.grad for parameter in network.parameters()]
     network.zero_grad(set_to_none=True)
     with watched(network.layers, spikes):
-        y, _ = network(spikes, kept)
-        y.retain_grad()
+        y, hidden_spikes = network(spikes, kept)
+        outputs = [*(emitted.times for emitted in hidden_spikes), y]
+        for output in outputs:
+            output.retain_grad()
         network.loss(y, labels, label_smoothing).backward()
-        assert y.grad is not None
-        found = residuals(network.layers, spikes, y, y.grad)
+        given = zip(network.layers, [spikes, *hidden_spikes], outputs, strict=True)
+        found = [vars(residuals([layer], arriving, output, output.grad)) for layer, arriving, output in given]
     for parameter, grad in zip(network.parameters(), before, strict=True):
         parameter.grad = grad
     u = torch.finfo(network.out.w.dtype).eps / 2
-    kappa = smallest_kappa(network)
     taus = [float(tau.min()) for layer in network.layers for tau in (layer.tau_mem.detach(), layer.tau_syn.detach())]
-    usual = max(USUAL, spikes.duration / min(taus))  # rounding of a time is relative to T, its effect to a tau
-    return found, u * usual, u * max(usual, GRAZING / min(kappa, 1.0) if kappa else math.inf)
+    usual = u * max(USUAL, spikes.duration / min(taus))  # rounding of a time is relative to T, its effect to a tau
+    kappas = [smallest_kappa([layer]) for layer in network.layers]
+    limits = [max(usual, u * GRAZING / min(kappa, 1.0) if kappa else math.inf) for kappa in kappas]
+    largest = [max((r for r in of_layer.values() if r is not None), default=0.0) for of_layer in found]
+    exceeded = [limit for one, limit in zip(largest, limits, strict=True) if one > limit]
+    worst = {name: max((one[name] for one in found if one[name] is not None), default=None) for name in "ABC"}
+    return Residuals(**worst), usual, min(exceeded, default=max(limits))
 
 
-def smallest_kappa(network: Classifier) -> float:
+def smallest_kappa(layers: Sequence[LIF | LI]) -> float:
     """The worst conditioning of a spike in the last forward pass; infinite without spikes."""
-    found = [layer.record.kappa_min for layer in network.layers if layer.record is not None]
+    found = [layer.record.kappa_min for layer in layers if layer.record is not None]
     return min((kappa for kappa in found if kappa is not None), default=math.inf)
 
 
