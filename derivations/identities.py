@@ -167,7 +167,7 @@ def identity_C() -> Residuals:
     total = from_outside + dL_dt_arr_down - formulas.dL_dt_post_at_crossing(dl_p_dt_post, 0, 0, dL_dt_arr_down)
     drive = g * sp.exp(-r * h)
     readout = charge(*on_an_interval(h, drive)) - charge(*on_an_interval(sp.S.Zero, drive))
-    passed = sp.exp(-r * h) * formulas.V_flow(V, I, h, *TAUS) - V  # int (exp(-r t) V)' dt
+    passed = sp.exp(-r * h) * formulas.V_flow(V, I, h, *TAUS) - V + r * formulas.V_integral(V, I, h, r, *TAUS)
     return {
         "constant between events": sp.diff(charge(*on_an_interval(s, sp.S.Zero)), s),
         "arrival: + dL/dt_arr": arrival - formulas.dL_dt_arr(w, lambda_V, lambda_I),
@@ -176,7 +176,7 @@ def identity_C() -> Residuals:
         "maximum on an arrival: + dL/dt_arr as corrected": pinned - dL_dt_arr,
         "maximum at T: + dL/dy Vdot(T)": at_end - dL_dy * formulas.Vdot(V, I, tau_mem),
         "the sum over events": total - (from_outside - dl_p_dt_post),
-        "running readout: + g int exp(-r t) Vdot dt": readout - g * (passed + r * formulas.V_integral(V, I, h, r, *TAUS)),
+        "running readout: + g int exp(-r t) Vdot dt": readout - g * passed,
     }
 
 
@@ -193,9 +193,9 @@ def identity_B() -> Residuals:
 
     # A running readout: the time constants have their share of it, and t H grows by the rest.
     integral = formulas.V_integral(V, I, h, r, *TAUS)
-    by_mem_read = by_mem + g * formulas.dV_integral_dtau_mem(V, I, h, r, *TAUS)
-    by_syn_read = by_syn + g * formulas.dV_integral_dtau_syn(I, h, r, *TAUS)
-    read = h * formulas.shift_charge(*on_an_interval(h, g * sp.exp(-r * h))) - tau_mem * by_mem_read - tau_syn * by_syn_read
+    of_taus = tau_mem * (by_mem + g * formulas.dV_integral_dtau_mem(V, I, h, r, *TAUS))
+    of_taus += tau_syn * (by_syn + g * formulas.dV_integral_dtau_syn(I, h, r, *TAUS))
+    read = h * formulas.shift_charge(*on_an_interval(h, g * sp.exp(-r * h))) - of_taus
     late = h * sp.exp(-r * h) * formulas.V_flow(V, I, h, *TAUS) - integral - r * sp.diff(integral, r)
     return {
         "between events: + tau_mem g_tau_mem + tau_syn g_tau_syn": grown - tau_mem * by_mem - tau_syn * by_syn,

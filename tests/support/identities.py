@@ -11,8 +11,8 @@ sum over the gradient. It also follows directly from the change of unit or origi
                               = sum_k t_k dL/dt_k - sum_j dL/dy_j T dy_j/dT
     C  origin of time     t_in later by s: so are all spikes, and the last s before T is lost
                           sum g_t_in = sum_k dL/dt_k + sum_j dL/dy_j dy_j/ds
-                          The same for the delays of all connections into a population and those that
-                          it reaches, from all others: sum g_d instead of sum g_t_in.
+                          The same with sum g_d of all connections from other populations
+                          into one and those that it reaches
 
 The gradient has no entry for `T`, so its effect on voltages stands on the right. It takes the state
 at `T` and one more integral, which this file computes from the spikes in closed form, without code
