@@ -16,7 +16,6 @@ from types import SimpleNamespace
 from typing import cast
 
 import numpy as np
-import torch
 
 from benchmarks.allowed_errors import FINITE_DIFFERENCES, IDENTITIES, READOUTS, SPIKE_TIMES, Disagreement, limit
 from benchmarks.arrivals import neuron_trains, sources
@@ -93,22 +92,16 @@ def certified(workload: Workload) -> tuple[Step, Residuals]:
         output.retain_grad()
         workload.loss(trains, y).backward()
         assert output.grad is not None
-        layers = [layer for stage in model.stages for layer in _as_layers(stage)]
-        found = residuals(cast("list[LIF | LI]", layers), spikes, output, output.grad)
+        found = residuals([_as_layer(stage) for stage in model.stages], spikes, output, output.grad)
         return found_by(workload, trains, y), found
 
 
-def _as_layers(stage: Stage) -> list:
-    """A stage as the certificate reads it: a layer per connection; the first has the constants."""
+def _as_layer(stage: Stage) -> LIF | LI:
+    """A stage as the certificate reads it."""
     if isinstance(stage, LIF | LI):
-        return [stage]
-    none = torch.zeros(0, dtype=torch.float64, device=links(stage)[0].w.device)
-    none.grad = torch.zeros_like(none)
-    no_constants = {"tau_mem": none, "tau_syn": none, "v_th": None, "v_reset": None}
-    return [
-        SimpleNamespace(weights=[link.w], delays=[link.d], record=stage.record, **own)
-        for link, own in zip(links(stage), (constants(stage), no_constants), strict=True)
-    ]
+        return stage
+    weights, delays = [link.w for link in links(stage)], [link.d for link in links(stage)]
+    return cast("LIF", SimpleNamespace(weights=weights, delays=delays, record=stage.record, **constants(stage)))
 
 
 def _follow(workload: Workload, true: Step) -> Followed:

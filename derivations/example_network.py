@@ -146,6 +146,7 @@ def network_identities() -> Residuals:
     scale = total(w, w_r, w_o, v_th, v_th_b, v_reset)
     unit = total(d, d_r, d_o, tau_mem, tau_syn, t_in) - sum(t * c for t, c in zip(TIMES, DL_DT, strict=True))
     shift = gradient[t_in] - sum(DL_DT)
+    onto_b = gradient[d_o] - DL_DT[-1]
 
     # Slopes and thresholds are those of the trajectory; two crossings of v_th fix the reset of a.
     first, second, third = crossings = [(named(V), named(I)) for V, I in CROSSINGS]
@@ -155,4 +156,5 @@ def network_identities() -> Residuals:
         "A": named(scale).subs({v_th: first[0], v_th_b: third[0]}).subs(v_reset, reset),
         "B": named(unit).subs(slopes),
         "C": named(shift).subs(slopes),
+        "C, delays onto b": named(onto_b).subs(slopes),
     }

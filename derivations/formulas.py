@@ -224,3 +224,16 @@ def shift_of_running_readout(y: sp.Expr, V_T: sp.Expr, r: sp.Expr, T: sp.Expr) -
 def unit_of_running_readout(y: sp.Expr, V_T: sp.Expr, moment: sp.Expr, r: sp.Expr, T: sp.Expr) -> sp.Expr:
     """Derivative of y by a common factor of all times except T."""
     return y - sp.exp(-r * T) * V_T - r * moment
+
+
+def moment_of_running_readout(
+    y: sp.Expr, V_T: sp.Expr, I_T: sp.Expr, late: sp.Expr, r: sp.Expr, T: sp.Expr, tau_mem: sp.Expr, tau_syn: sp.Expr
+) -> sp.Expr:
+    """`moment` of an LI neuron; `I_T` is I at T, `late` the sum of w t exp(-r t) over arrivals.
+
+    The equations of motion times exp(-r t) and t exp(-r t), integrated over the trial.
+    """
+    at_end = sp.exp(-r * T)
+    integral_I = (1 + r * tau_mem) * T * y + tau_mem * at_end * V_T
+    moment_I = tau_syn * (late - T * at_end * I_T + integral_I) / (1 + r * tau_syn)
+    return (moment_I / T + tau_mem * (y - at_end * V_T)) / (1 + r * tau_mem)

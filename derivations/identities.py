@@ -8,6 +8,10 @@ y is a `max_voltage` readout (interior, or on an inhibitory arrival).
                            = sum t_k dl_p/dt_k
     C  shift of time:  sum g_t_in = sum dl_p/dt_k
 
+C holds at every layer too: if all delays of the spikes from outside are longer by one time, all
+spikes of this layer and of those after it are later, so the sum of these g_d is that of the
+dl_p/dt_k behind it.
+
 Shown twice. First, scaling or shifting maps solutions to solutions, so spike times and readouts are
 homogeneous, and Euler's theorem gives the identities. Second, from the adjoint formulas alone: each
 symmetry has a charge, summed over neurons. It is constant between events, changes at each event by
@@ -23,7 +27,9 @@ formula breaks this sum.
 
 A maximum at T adds dL/dy Vdot(T) to the left of C, and T times this term to the left of B. A
 running readout adds y dL/dy to the right of A, and dL/dy times `shift_of_running_readout` and
-`unit_of_running_readout` to the right of C and B, where T counts as fixed.
+`unit_of_running_readout` to the right of C and B, where T counts as fixed. The charges show this
+for any neuron, spiking or not: they grow by the integral of g exp(-r t) Vdot and of t times it, and
+the terms l_V_minus - l_V_plus of its spikes take the resets out again.
 """
 
 import sympy as sp
@@ -155,9 +161,13 @@ def identity_C() -> Residuals:
     dL_dt_arr += formulas.dL_dt_arr_at_pinned_maximum(dL_dy, turn, tau_mem, -down)
     at_end = -charge(V, I, formulas.lambda_V_at_maximum(sp.S.Zero, dL_dy, tau_mem), sp.S.Zero)
 
-    # The sum over events after the arrivals caused by spikes have cancelled.
-    from_inputs = sp.Symbol("from_inputs")
-    total = from_inputs + dL_dt_arr_down - formulas.dL_dt_post_at_crossing(dl_p_dt_post, 0, 0, dL_dt_arr_down)
+    # The sum over events after the arrivals caused by spikes have cancelled. For the neurons of a
+    # layer and those after it, the arrivals from outside are in g_d of the layer.
+    from_outside = sp.Symbol("from_outside")
+    total = from_outside + dL_dt_arr_down - formulas.dL_dt_post_at_crossing(dl_p_dt_post, 0, 0, dL_dt_arr_down)
+    drive = g * sp.exp(-r * h)
+    readout = charge(*on_an_interval(h, drive)) - charge(*on_an_interval(sp.S.Zero, drive))
+    passed = sp.exp(-r * h) * formulas.V_flow(V, I, h, *TAUS) - V + r * formulas.V_integral(V, I, h, r, *TAUS)
     return {
         "constant between events": sp.diff(charge(*on_an_interval(s, sp.S.Zero)), s),
         "arrival: + dL/dt_arr": arrival - formulas.dL_dt_arr(w, lambda_V, lambda_I),
@@ -165,7 +175,8 @@ def identity_C() -> Residuals:
         "interior maximum: nothing": maximum,
         "maximum on an arrival: + dL/dt_arr as corrected": pinned - dL_dt_arr,
         "maximum at T: + dL/dy Vdot(T)": at_end - dL_dy * formulas.Vdot(V, I, tau_mem),
-        "the sum over events": total - (from_inputs - dl_p_dt_post),
+        "the sum over events": total - (from_outside - dl_p_dt_post),
+        "running readout: + g int exp(-r t) Vdot dt": readout - g * passed,
     }
 
 
@@ -179,8 +190,16 @@ def identity_B() -> Residuals:
     # An arrival caused by a spike adds t_arr dL/dt_arr, the spike subtracts t_post dL/dt_arr.
     down = dL_dt_arr_down
     caused = (t_post + d) * down - t_post * formulas.dL_dt_post_at_crossing(dl_p_dt_post, 0, 0, down)
+
+    # A running readout: the time constants have their share of it, and t H grows by the rest.
+    integral = formulas.V_integral(V, I, h, r, *TAUS)
+    of_taus = tau_mem * (by_mem + g * formulas.dV_integral_dtau_mem(V, I, h, r, *TAUS))
+    of_taus += tau_syn * (by_syn + g * formulas.dV_integral_dtau_syn(I, h, r, *TAUS))
+    read = h * formulas.shift_charge(*on_an_interval(h, g * sp.exp(-r * h))) - of_taus
+    late = h * sp.exp(-r * h) * formulas.V_flow(V, I, h, *TAUS) - integral - r * sp.diff(integral, r)
     return {
         "between events: + tau_mem g_tau_mem + tau_syn g_tau_syn": grown - tau_mem * by_mem - tau_syn * by_syn,
+        "running readout: + g int t exp(-r t) Vdot dt": read - g * late,
         "a spike and its arrivals: + d g_d - t_post dl_p/dt_post": caused - d * down + t_post * dl_p_dt_post,
     }
 
@@ -193,9 +212,11 @@ def running_readouts() -> Residuals:
     V_T = formulas.V_flow(sp.S.Zero, w, left, *TAUS)
     scaled = tau_mem * sp.diff(y, tau_mem) + tau_syn * sp.diff(y, tau_syn) + t_in * sp.diff(y, t_in)
     moment = -sp.diff(y, r)
+    I_T, late = formulas.I_flow(w, left, tau_syn), w * t_in * sp.exp(-r * t_in)
     return {
         "C": sp.diff(y, t_in) - formulas.shift_of_running_readout(y, V_T, r, T),
         "B": scaled - formulas.unit_of_running_readout(y, V_T, moment, r, T),
+        "the moment": moment - formulas.moment_of_running_readout(y, V_T, I_T, late, r, T, *TAUS),
         "C, mean": sp.limit(formulas.shift_of_running_readout(y, V_T, r, T), r, 0) + V_T / T,
         "y dL/dy = w g_w": w * sp.diff(y, w) - y,
     }

@@ -30,19 +30,20 @@ class Record:
         kappa: `[n]`: conditioning `(tau_mem Vdot_minus / v_th)^2` of each spike, in the order of
             the spikes.
         ties: `[trials, size]`, bits as in `fast.physics.neuron_record`.
-        sees_end: whether the outputs depend on `T` in a way that `dy_dT` leaves out: through an
-            integral of the voltage, or a spike exactly at `T`. A shift of time is no symmetry then.
-        dy_dT: `[trials, size]`: derivative of the readout by `T`, the slope of a largest voltage
-            that is reached there.
+        spikes_at_end: whether a neuron spikes exactly at `T`, so that gradients are one-sided.
+        dy_dT: `[trials, size]`: of a largest voltage, its derivative by `T`: its slope if it is
+            reached there.
         solved_bins: `[trials, size]`: number of bins in which a bound could not exclude a spike, a
             tie or a new largest voltage, so that the neuron was solved event by event.
+        integrated: the problem, as it was solved, if an integral of the voltage is read.
     """
 
     kappa: np.ndarray
     ties: np.ndarray
-    sees_end: bool
+    spikes_at_end: bool
     dy_dT: np.ndarray
     solved_bins: np.ndarray
+    integrated: Problem | None
 
     def split(self, sizes: Sequence[int], counts: Tensor) -> list[Record]:
         """One record per population, for populations side by side of `sizes` neurons.
@@ -57,7 +58,8 @@ class Record:
         of_spikes = np.repeat(np.tile(part, len(counts)), counts.flatten().cpu().numpy())
         ties, dy_dT, solved = (np.split(one, ends, axis=1) for one in (self.ties, self.dy_dT, self.solved_bins))
         return [
-            Record(self.kappa[of_spikes == n], ties[n], self.sees_end, dy_dT[n], solved[n]) for n in range(len(sizes))
+            Record(self.kappa[of_spikes == n], ties[n], self.spikes_at_end, dy_dT[n], solved[n], self.integrated)
+            for n in range(len(sizes))
         ]
 
     @property
@@ -130,17 +132,17 @@ def propagate(
         v_th, v_reset = torch.full_like(tau_mem, torch.inf), torch.zeros_like(tau_mem)
     given = (spikes.times, w, d, tau_mem, tau_syn, v_th, v_reset)
     times, w_now, d_now, *constants = (tensor.detach() for tensor in given)
-    solved = _solver(w.device)(
-        Problem(
-            times=times, offsets=spikes.offsets, trials=spikes.trials, sources=spikes.size, duration=spikes.duration,
-            w=w_now, d=d_now, exists=exists, constants=tuple(constants), readout=readout, bin_width=bin_width,
-        )
+    problem = Problem(
+        times=times, offsets=spikes.offsets, trials=spikes.trials, sources=spikes.size, duration=spikes.duration,
+        w=w_now, d=d_now, exists=exists, constants=tuple(constants), readout=readout, bin_width=bin_width,
     )
+    solved = _solver(w.device)(problem)
     times_out, y = _Propagate.apply(solved, *given)
     emitted = Spikes(times_out, solved.offsets, spikes.trials, w.shape[1], spikes.duration)
     outcomes = (solved.kappa, solved.ties, solved.dy_dT, solved.solved_bins)
     kappa, ties, dy_dT, solved_bins = (tensor.cpu().numpy() for tensor in outcomes)
-    return emitted, y if readout else None, Record(kappa, ties, solved.sees_end, dy_dT, solved_bins)
+    integrated = problem if problem.rate >= 0 else None
+    return emitted, y if readout else None, Record(kappa, ties, solved.spikes_at_end, dy_dT, solved_bins, integrated)
 
 
 def _solver(device: torch.device) -> Callable[[Problem], Solved]:

@@ -4,15 +4,18 @@ They follow from the symmetries of the model (proofs: `derivations`), so the che
 implementation:
 
     A  scale of weights, thresholds: sum w g_w + v_th g_v_th + v_reset g_v_reset = sum y dL/dy
-    B  unit of time:  sum d g_d + tau_mem g_tau_mem + tau_syn g_tau_syn + t_in g_t_in + T dL/dT
-                      = sum t dL/dt
-    C  shift of time: sum g_t_in + dL/dT = sum dL/dt
+    B  unit of time:  sum d g_d + tau_mem g_tau_mem + tau_syn g_tau_syn + t_in g_t_in
+                      = sum t dL/dt + sum u dL/dy
+    C  shift of time: sum g_t_in = sum g_d of each layer = sum dL/dt + sum s dL/dy
 
-The right sides belong to the loss: `y` are the voltages read, `t` the spike times. `dL/dT` differs
-from 0 only where a maximum of the voltage lies exactly at `T`. An exact gradient leaves rounding
-errors; `tests/agreement/test_planted_faults.py` shows what faults leave. Read all three: A is blind
-to delays, C to weights. A loss that depends on `T` otherwise, through an integral of the voltage or
-a spike exactly at `T`, obeys A only.
+The right sides belong to the loss: `y` are the voltages read, `t` the spike times, `u` and `s` the
+change of `y` with unit and origin of time, while `T` stays (`fast.nn.moved_readouts`). In C the
+delays of a layer are those of the spikes from outside it: if all are longer, all spikes of this
+layer and of those after it are later. So C checks the delays of every layer against their own size,
+however small they are.
+
+An exact gradient leaves rounding errors; `tests/agreement/test_planted_faults.py` shows what faults
+leave. Read all three: A is blind to times, C to weights. With a spike exactly at `T` only A holds.
 """
 
 from __future__ import annotations
@@ -25,14 +28,19 @@ import torch
 from torch import Tensor
 
 from fast.nn.layers import LI, LIF
+from fast.nn.moved_readouts import moved
 from fast.nn.spikes import Spikes
+
+LEAST = 1e-20
+"""Of `lambda_I`: below, adjoints come near the smallest numbers of float32."""
 
 
 @dataclass(frozen=True)
 class Residuals:
     """Residual of each identity, relative to the sum of the absolute values of its terms.
 
-    None if the identity does not apply, or if all its terms are 0, which certifies nothing.
+    C is the largest residual of the input times and of the delays of each layer. None if the
+    identity does not apply, or if all its terms are 0, which certifies nothing.
     """
 
     A: float | None
@@ -79,28 +87,41 @@ def residuals(layers: Sequence[LIF | LI], spikes: Spikes, output: Tensor, dL_dou
         output: the argument of the loss: the readout of the last layer, or its spike times (ms).
         dL_doutput: the derivative of the loss by `output`.
     """
-    A, B, C = [], [_product(spikes.times)], [_gradient(spikes.times)]
+    A, B = [], [_product(spikes.times)]
     for layer in layers:
         A += [_product(parameter) for parameter in (*layer.weights, layer.v_th, layer.v_reset) if parameter is not None]
         B += [_product(parameter) for parameter in (*layer.delays, layer.tau_mem, layer.tau_syn)]
-    dL_doutput = dL_doutput.detach().double()
+    output, dL_doutput = output.detach().double(), dL_doutput.detach().double()
     last = layers[-1].record
     assert last is not None, "call within `watched`"
     if isinstance(layers[-1], LI):
-        dL_dT = dL_doutput * torch.from_numpy(last.dy_dT).to(dL_doutput.device)
+        unit, shift = moved(last, output, spikes.duration)
         A.append(-output * dL_doutput)
-        B.append(spikes.duration * dL_dT)
-        C.append(dL_dT)
+        B += [-change * dL_doutput for change in unit]
+        C = [-change * dL_doutput for change in shift]
     else:
         B.append(-output * dL_doutput)
-        C.append(-dL_doutput)
-    if any(layer.record is not None and layer.record.sees_end for layer in layers):
+        C = [-dL_doutput]
+    if any(layer.record is not None and layer.record.spikes_at_end for layer in layers):
         return Residuals(_relative(A), None, None)
-    # The gradient of a time sums w (lambda_V - lambda_I) over arrivals, so it has the rounding
-    # error of these parts; dL/dw gives lambda_I. If no time matters (one spike), they cancel.
-    tau_syn = min(float(layer.tau_syn.detach().min()) for layer in layers if len(layer.tau_syn))
-    parts = [_gradient(layers[0].delays[0]), *(_product(w) / tau_syn for layer in layers for w in layer.weights)]
-    return Residuals(_relative(A), _relative(B), _relative(C, parts))
+    found, parts = [], list[Tensor]()
+    for layer in reversed(layers):
+        parts += _parts(layer)
+        found.append(_relative([_gradient(layer.delays[0]), *C], parts))
+    found.append(_relative([_gradient(spikes.times), *C], parts))
+    return Residuals(_relative(A), _relative(B), max((r for r in found if r is not None), default=None))
+
+
+def _parts(layer: LIF | LI) -> list[Tensor]:
+    """The summands of the gradient of a time, which may cancel.
+
+    It sums `w (lambda_V - lambda_I)` over arrivals, and may vanish although the parts do not (if
+    one spike arrives, no time matters); `dL/dw` gives `lambda_I`. With an integral readout the
+    difference has one sign, and is exact however far below the parts it lies, down to `LEAST`.
+    """
+    least = LEAST if layer.record is not None and layer.record.integrated is not None else 1.0
+    tau_syn = layer.tau_syn.detach().double().min()
+    return [_gradient(layer.delays[0]), *(_product(w) * least / tau_syn for w in layer.weights)]
 
 
 def _gradient(parameter: Tensor) -> Tensor:

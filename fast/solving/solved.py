@@ -95,8 +95,8 @@ class Solved:
         kappa: `[n]`: conditioning `(tau_mem Vdot_minus / v_th)^2` of each spike.
         grazes: whether a spike meets its threshold with slope 0, so that its gradient is infinite.
         ties: `[trials, post]`, bits as in `fast.physics.neuron_record`.
-        sees_end: whether the outputs depend on `T` in a way that `dy_dT` leaves out.
-        dy_dT: `[trials, post]`: derivative of the readout by `T`.
+        spikes_at_end: whether a neuron spikes exactly at `T`.
+        dy_dT: `[trials, post]`: derivative of a largest voltage by `T`.
         solved_bins: `[trials, post]`: number of bins that were solved event by event.
         width: of a bin.
         given, order: number of arriving spikes; of each one that the kernels read, its number.
@@ -109,7 +109,7 @@ class Solved:
     kappa: Tensor
     grazes: Tensor
     ties: Tensor
-    sees_end: bool
+    spikes_at_end: bool
     dy_dT: Tensor
     solved_bins: Tensor
     width: float
@@ -165,7 +165,7 @@ def solved(problem: Problem, layer: Layer, order: Tensor, trains: Trains, swept:
         kappa=((trains.I - v_th) / v_th) ** 2,  # [crossing-slope] tau_mem Vdot_minus = I - v_th
         grazes=(trains.I <= v_th).any(),
         ties=ties,
-        sees_end=layer.rate >= 0 or bool((ties & SPIKE_AT_END).any()),
+        spikes_at_end=bool((ties & SPIKE_AT_END).any()),
         dy_dT=dy_dT,
         solved_bins=_by_neuron(swept.neuron_record[:, :, SOLVED], layer),
         width=problem.width,

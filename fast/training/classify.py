@@ -134,7 +134,7 @@ class Classification:
         learned = [(name, p.grad) for name, p in self.network.named_parameters() if p.requires_grad]
         check_finite([("the loss", torch.tensor(loss_sum))])
         check_finite((f"the gradient of {name}", grad) for name, grad in learned)
-        norms, kappa_min = self.optimiser.norms(), self.processes.min(smallest_kappa(self.network))
+        norms, kappa_min = self.optimiser.norms(), self.processes.min(smallest_kappa(self.network.layers))
         clamped = self.optimiser.take_step(number) + sum(layer.project_() for layer in self.network.layers)
         if self.averaged is not None:
             self.averaged.update_parameters(self.network)

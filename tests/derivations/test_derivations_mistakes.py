@@ -39,7 +39,7 @@ DECIDES = {
     "readout-spike": ("running_loss_drop",),
     "identity-A": ("scale_charge",),
     "identity-C": ("shift_charge",),
-    "identity-readout": ("shift_of_running_readout", "unit_of_running_readout"),
+    "identity-readout": ("shift_of_running_readout", "unit_of_running_readout", "moment_of_running_readout"),
 }
 """The claims that a proof decides: it must fail for the negated claim."""
 DECIDED_BY = [(name, tag) for tag, names in DECIDES.items() for name in names]
@@ -94,6 +94,16 @@ MISTAKES: tuple[Mistake, ...] = (
      lambda lambda_V, lambda_I, I, h, tau_mem, tau_syn: (
          -tau_mem * lambda_V * formulas.dV_dtau_syn(I, h, tau_mem, tau_syn)
      ), ("tau-integrals", "identity-B")),
+    ("the lost end of a readout left out of C", "shift_of_running_readout",
+     lambda y, V_T, r, T: -r * y, ("identity-readout",)),
+    ("the weight of a readout shifted with the input", "shift_of_running_readout",
+     lambda y, V_T, r, T: -sp.exp(-r * T) * V_T / T, ("identity-readout",)),
+    ("the weight of a readout left out of B", "unit_of_running_readout",
+     lambda y, V_T, moment, r, T: y - sp.exp(-r * T) * V_T, ("identity-readout",)),
+    ("arrivals counted without their time in the moment", "moment_of_running_readout",
+     lambda y, V_T, I_T, late, r, T, tau_mem, tau_syn: CLAIMS["moment_of_running_readout"](
+         y, V_T, I_T, 0, r, T, tau_mem, tau_syn
+     ), ("identity-readout",)),
 )
 """The mistake, the claim, the wrong formula, and the proofs that must fail."""
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from unittest import mock
 
 import pytest
 import torch
 from torch import Tensor
 
 from fast import LI, LIF, Spikes
+from fast.nn import moved_readouts
 from fast.nn.certificate import Residuals, residuals, watched
+from spec import VOLTAGE_READOUTS
 from tests.support.tolerances import U32, U64, identity
 
 TRIALS = [[[1.0, 9.0], [4.0], []], [[2.5], [1.0, 12.0], [3.0]]]
@@ -26,10 +29,13 @@ def network(dtype: torch.dtype, last: str) -> list[LIF | LI]:
 
 
 def certified(
-    layers: list[LIF | LI], spikes: Spikes, loss_of: Callable[[Tensor], Tensor] = torch.linalg.norm
+    layers: Sequence[LIF | LI], spikes: Spikes, loss_of: Callable[[Tensor], Tensor] = torch.linalg.norm
 ) -> Residuals:
     with watched(layers, spikes):
-        found = layers[1](layers[0](spikes))
+        found: Spikes | Tensor = spikes
+        for layer in layers:
+            assert isinstance(found, Spikes)
+            found = layer(found)
         output = found.times if isinstance(found, Spikes) else found
         output.retain_grad()
         loss_of(output).backward()
@@ -39,9 +45,9 @@ def certified(
 
 @pytest.mark.parametrize("precision", DTYPES)
 @pytest.mark.parametrize("duration", [60.0, 14.0], ids=["whole", "cut"])
-@pytest.mark.parametrize("last", ["max_voltage", "spikes"])
+@pytest.mark.parametrize("last", [*VOLTAGE_READOUTS, "spikes"])
 def test_exact_gradients_leave_rounding(last: str, duration: float, precision: str) -> None:
-    """A, B and C hold; in a shortened trial a maximum lies at `T`, and `dL/dT` enters."""
+    """A, B and C hold; in a shortened trial a maximum lies at `T`, and its slope enters."""
     dtype, u = DTYPES[precision]
     layers, spikes = network(dtype, last), Spikes.from_trains(TRIALS, duration)
     found = certified(layers, spikes)
@@ -81,10 +87,51 @@ def test_a_wrong_gradient_is_seen() -> None:
     assert found.A > 1e-5 and found.B > 1e-3
 
 
-def test_an_integral_obeys_a_only_and_silence_certifies_nothing() -> None:
+@pytest.mark.parametrize("taus", [(20.0, 5.0), (5.0, 20.0), (10.0, 10.0), (10.0, 10.0 + 1e-9)], ids=str)
+@pytest.mark.parametrize("readout", ["mean_voltage", "exp_weighted_voltage"])
+def test_an_integral_obeys_all_laws(readout: str, taus: tuple[float, float]) -> None:
+    """Arrivals early, shortly before `T` and after it; constants in any order; several chunks."""
+    out = LI(3, 4, readout=readout, tau_mem=taus[0], tau_syn=taus[1], dtype=torch.float64)
+    out.initialise_(1.0, 1.0, 6.0, torch.Generator().manual_seed(5))
+    spikes = Spikes.from_trains([[[1.0, 9.0, 29.0], [25.0], []], [[], [], []], [[2.5], [1.0, 12.0], [28.9]]], 30.0)
+    with watched([out], spikes), mock.patch.object(moved_readouts, "CHUNK", 8):
+        y = out(spikes)
+        y.retain_grad()
+        torch.linalg.norm(y).backward()
+        assert y.grad is not None and out.d.grad is not None
+        found = residuals([out], spikes, y, y.grad)
+        assert found.A is not None and found.B is not None and found.C is not None
+        assert max(found.A, found.B, found.C) <= identity(U64)
+        out.d.grad *= 1.001
+        wrong = residuals([out], spikes, y, y.grad)
+    assert wrong.B is not None and wrong.B > 1e-5 and wrong.C is not None and wrong.C > 1e-4
+
+
+@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.parametrize("readout", ["mean_voltage", "exp_weighted_voltage"])
+def test_the_delays_of_every_layer_are_checked_by_c(readout: str, number: int) -> None:
+    """A maximum moves with the input, so there the terms of C add up to 0 with any factor."""
+    layers, spikes = network(torch.float64, readout), Spikes.from_trains(TRIALS, 60.0)
+    with watched(layers, spikes):
+        y = layers[1](layers[0](spikes))
+        y.retain_grad()
+        (y * torch.tensor([1.0, -2.0])).sum().backward()
+        grad = layers[number].d.grad
+        assert grad is not None
+        grad.mul_(1.01)
+        found = residuals(layers, spikes, y, y.grad)
+    assert found.C is not None and found.C > 1e-5
+
+
+def test_silence_certifies_nothing() -> None:
     layers = network(torch.float64, "mean_voltage")
-    found = certified(layers, Spikes.from_trains(TRIALS, 60.0))
-    assert found.A is not None and found.A <= identity(U64)
-    assert found.B is None and found.C is None
     silent = certified(layers, Spikes.from_trains([[[], [], []]], 60.0), lambda y: y.sum())
     assert str(silent) == "A -  B -  C -"
+
+
+def test_adjoints_too_small_for_float32_are_no_fault() -> None:
+    """63 time constants before `T`, the gradient by a delay is 1e-27 of that by a weight."""
+    out = LI(1, 1, readout="mean_voltage", tau_mem=10.0, tau_syn=5.0)
+    out.initialise_(1.0, 0.0, 0.0)
+    found = certified([out], Spikes.from_trains([[[1.0]]], 2000.0))
+    assert found.C is not None and found.C <= identity(U32)

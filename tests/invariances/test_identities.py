@@ -53,7 +53,7 @@ def test_fast_float32(family: str, measured: Measured) -> None:
     assert_identities(family, lambda case: run_case(case, "float32"), U32, measured)
 
 
-BREAKS = {"w": "A", "v_th": "A", "v_reset": "A", "d": "B", "tau_mem": "B", "tau_syn": "B", "t_in": "BC"}
+BREAKS = {"w": "A", "v_th": "A", "v_reset": "A", "d": "BC", "tau_mem": "B", "tau_syn": "B", "t_in": "BC"}
 
 
 FACTORS = {"0.1 % off": 1.001, "flipped": -1.0, "dropped": 0.0, "without tau_syn": 0.2}

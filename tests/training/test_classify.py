@@ -131,7 +131,7 @@ def test_the_certificate_sees_a_wrong_gradient_and_leaves_the_training_alone(mon
     training.network.out.w.grad = torch.ones_like(training.network.out.w)
     found, usual, limit = certify(training.network, spikes, labels)
     assert check_certificate(found, usual, limit) == []
-    assert found.B is not None and found.B < usual / 100 and usual == 1e4 * torch.finfo(torch.float32).eps / 2
+    assert found.B is not None and found.B < usual / 10 and usual == 1e3 * torch.finfo(torch.float32).eps / 2
     assert bool((training.network.out.w.grad == 1).all()) and training.network.layers[0].d.grad is None
     loss = type(training.network).loss
 
@@ -165,9 +165,9 @@ def test_more_neighbours_than_channels_are_refused() -> None:
         classification(pool=5)
 
 
-def test_what_a_grazing_spike_may_explain_is_said() -> None:
+def test_what_rounding_may_explain_is_said() -> None:
     said = check_certificate(Residuals(1e-3, 1e-5, None), 6e-4, 0.1)
-    assert said == ["identity A is off by 1.0e-03; grazing spikes explain up to 1.0e-01"]
+    assert said == ["identity A is off by 1.0e-03; rounding may explain 1.0e-01"]
 
 
 @pytest.mark.parametrize("changed", [
