@@ -23,7 +23,7 @@ from fast.cpu.lookup import look_up_plain
 from fast.cpu.lookup_scratch import TERMS, LookupScratch, end_pieces, lookup_scratch
 from fast.cpu.special_lookup import look_up_special
 from fast.cpu.vector_step import publish, publish_full, retreat, retreat_full
-from fast.physics.adjoint import ADJOINT, BlockAdjoint, Events
+from fast.physics.adjoint import ADJOINT, EXCESS, BlockAdjoint, Events, excess_at_T
 from fast.physics.compiling import allocating, compiled, inlined, outermost
 from fast.physics.instants import BATCH
 from fast.physics.layout import Arriving, block_of
@@ -155,6 +155,7 @@ def backward_trial(trial, number, e_first, e_last, given, layer, clock, work, fo
     b.ring[:], b.adjoint[:], b.full_adjoint_ring[:] = clock.zero, 0.0, 0.0
     for lane in range(LANES):
         b.drive[lane] = b.dL_dy[lane] / T if rate >= 0.0 else 0.0
+        b.adjoint[EXCESS, lane] = excess_at_T(b.drive[lane], b.block.constants[0, lane], rate, clock)
     n, n_first, e = arriving.offsets[trial + 1], arriving.offsets[trial], e_last - 1
     for bin_ in range(clock.last, -1, -1):
         slot = (bin_ & (ticks.bins - 1)) * LANES

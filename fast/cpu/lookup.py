@@ -11,15 +11,28 @@ from __future__ import annotations
 
 from fast.cpu.arrivals import SIDE_BY_SIDE, factors_at, place_of, pointers_of, set_factors, spike_pointers
 from fast.cpu.intrinsics import moved, pointer
-from fast.cpu.lookup_scratch import DIFFERENCE, OF_I, OF_V, PIECE, TERMS, LookupScratch, end_piece
+from fast.cpu.lookup_scratch import OF_I, OF_V, PIECE, TERMS, LookupScratch, end_piece
 from fast.cpu.rows import gather_row
-from fast.physics.adjoint import ADJOINT, DRIVE, LAMBDA_I, LAMBDA_V, TAU_MEM, TAU_SYN, X, Y, Z, tau_back
+from fast.physics.adjoint import (
+    ADJOINT,
+    DIFFERENCE,
+    DRIVE,
+    EXCESS,
+    LAMBDA_I,
+    LAMBDA_V,
+    TAU_MEM,
+    TAU_SYN,
+    X,
+    Y,
+    Z,
+    driven_at_arrival,
+    tau_back,
+)
 from fast.physics.compiling import inlined, summing, vectorised
 from fast.physics.factors import (
     adjoint_terms,
     both_factors,
     dL_dt_arrival,
-    driven_at_arrival,
     one_of,
 )
 from fast.physics.instants import arrival_of, carries, left_in_bin, sum_of
@@ -111,14 +124,14 @@ def add_all_driven(first, last, spikes, block, full_adjoint_ring, ring, scratch,
             _, rest, _ = arrival_of(delay[lane], time, ticks)
             h, p = left_in_bin(rest, ticks), place[lane] >> 1
             there = moved(full_adjoint_ring, p * (ADJOINT + 1))
+            after = there[LAMBDA_V], there[LAMBDA_I], there[EXCESS], there[DIFFERENCE], there[DRIVE]
             difference, lambda_I = driven_at_arrival(
-                there[LAMBDA_V], there[LAMBDA_I], there[DRIVE], h, block.rate, pm[lane], ps[lane], lane,
-                block.coefficients, block.clock.terms,
+                after, h, block.rate, pm[lane], ps[lane], lane, block.coefficients, block.clock.terms
             )
             is_number = ring[2 * p] == ring[2 * p]  # nan-ok: NaN marks a bin with own events
             difference, lambda_I = difference if is_number else 0.0, lambda_I if is_number else 0.0
-            found[DIFFERENCE + lane] = difference
-            add[DIFFERENCE + lane] += difference
+            found[OF_V + lane] = difference  # here, and in the sums, in its place
+            add[OF_V + lane] += difference
             add[OF_I + lane] += lambda_I
 
 
@@ -158,7 +171,7 @@ def add_dL_dt_pre(first, last, source, block, w, scratch, dL_dt_pre):
         total = 0.0
         if block.rate >= 0.0:
             for lane in range(LANES):
-                total += w[row + lane] * found[DIFFERENCE + lane]
+                total += w[row + lane] * found[OF_V + lane]
         else:
             w_b, w_ab = moved(block.w_b, row), moved(block.w_ab, row)
             for lane in range(LANES):

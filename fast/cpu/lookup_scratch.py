@@ -16,7 +16,6 @@ from fast.physics.compiling import allocating, compiled, inlined
 from fast.physics.polynomials import LANES
 
 TERMS, OF_V, OF_I = 2, 0, LANES  # of a spike: columns, a lane each
-DIFFERENCE = OF_V  # with an integral readout
 PIECE = 128  # arrivals of a source that are added in the precision of the weights
 
 

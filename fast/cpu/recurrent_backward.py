@@ -18,7 +18,7 @@ from fast.cpu.backward import Found, enter_bin, leave_bin, most_in_a_trial
 from fast.cpu.lookup import look_up_plain
 from fast.cpu.lookup_scratch import TERMS, LookupScratch, end_pieces
 from fast.cpu.special_lookup import look_up_special
-from fast.physics.adjoint import ADJOINT, BlockAdjoint, Events
+from fast.physics.adjoint import ADJOINT, EXCESS, BlockAdjoint, Events, excess_at_T
 from fast.physics.clock import end_of
 from fast.physics.compiling import allocating, compiled, inlined, outermost
 from fast.physics.instants import BATCH, time_of
@@ -183,6 +183,8 @@ def recurrent_backward_trial(trial, e_first, e_last, given, layer, clock, work, 
     for number in range(blocks):
         for lane in range(LANES):
             work.drive[number, lane] = given.dL_dy[trial, number, lane] / T if rate >= 0.0 else 0.0
+            pm = layer.constants[number, 0, lane]
+            work.adjoint[number, EXCESS, lane] = excess_at_T(work.drive[number, lane], pm, rate, clock)
     n, n_first, e = arriving.offsets[trial + 1], arriving.offsets[trial], e_last
     for bin_ in range(clock.last, -1, -1):
         slot = (bin_ & (ticks.bins - 1)) * LANES

@@ -54,17 +54,17 @@ def look_up_special(base, first, last, bins, time, source, clock, want_tau, scra
             row = row_around_one_event(turn, float(in_bins(ticks_after, ticks)), lane, events)
         if row >= 0:
             V, I, event = events.at_end[row * ADJOINT + LAMBDA_V], events.at_end[row * ADJOINT + LAMBDA_I], -1
-            g, h = 0.0, 0.0
+            there, h = (V, I, 0.0, 0.0, 0.0), 0.0
         else:
-            V, I, g, h, event = adjoint_among_events(arrival, source[n], lane, bins[n], clock, want_tau, b)
+            there, h, event = adjoint_among_events(arrival, source[n], lane, bins[n], clock, want_tau, b)
         if b.block.rate >= 0.0:
-            dL_dt = add_driven(source[n], lane, V, I, g, h, clock, b)
+            dL_dt = add_driven(source[n], lane, there, h, clock, b)
         else:
             if kept:
                 both = factors_at(n - base, factors)
             else:
                 both = both_factors(time[n], lane, True, b.block, clock.terms)
-            dL_dt = add_terms(one_of(carried, both), source[n], lane, V, I, want_dt, b)
+            dL_dt = add_terms(one_of(carried, both), source[n], lane, there[0], there[1], want_dt, b)
         if event >= 0:
             dL_dt += add_pinned_kick(arrival, source[n], lane, bins[n], clock, b)
         if want_dt:

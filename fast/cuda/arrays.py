@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from fast.cuda.compiling import Array
-from fast.physics.adjoint import ADJOINT, BlockAdjoint, Events
+from fast.physics.adjoint import ADJOINT, EXCESS, BlockAdjoint, Events, excess_at_T
 from fast.physics.clock import Clock
 from fast.physics.compiling import compiled
 from fast.physics.layout import Layer, block_of
 from fast.physics.polynomials import LANES
 
 # Scratch of a block of neurons, `[ROWS, LANES]`: four adjoints, then numbers.
-SOLVED, OTHER, DRIVES, POSITION, MARKED = ADJOINT, 2 * ADJOINT, 3 * ADJOINT, 16, 17
-ROWS = 18
+SOLVED, OTHER, DRIVES, POSITION, MARKED = ADJOINT, 2 * ADJOINT, 3 * ADJOINT, 22, 23
+ROWS = 24
 
 
 class Given(NamedTuple):
@@ -102,6 +102,7 @@ def start_at_end(lane, bins, clock, b):
     for k in range(ADJOINT):
         b.adjoint[k, lane] = 0.0
     b.drive[lane] = b.dL_dy[lane] / (clock.last + float(clock.end)) if b.block.rate >= 0.0 else 0.0
+    b.adjoint[EXCESS, lane] = excess_at_T(b.drive[lane], b.block.constants[0, lane], b.block.rate, clock)
     b.marked[lane] = 0.0
     full = b.full_adjoint_ring.shape[1] > 1
     for cell in range(lane, bins * LANES, LANES):

@@ -3,7 +3,7 @@ neurons side by side."""
 
 from __future__ import annotations
 
-from fast.physics.adjoint import ADJOINT, DRIVE, LAMBDA_I, LAMBDA_V, X, Z, flow_back
+from fast.physics.adjoint import DIFFERENCE, DRIVE, EXCESS, LAMBDA_I, LAMBDA_V, X, Y, Z
 from fast.physics.compiling import compiled
 from fast.physics.factors import arrival_factors
 from fast.physics.instants import arrival_of, left_in_bin
@@ -23,23 +23,21 @@ def look_up_in_lane(time, source, bin_, lane, clock, want_tau, b):
     if delay < 0:
         return 0.0
     arrival = turn, rest, carried = arrival_of(delay, time, ticks)
-    cell, g, h = turn * LANES + lane, 0.0, float(left_in_bin(rest, ticks))
-    V, I, event = b.ring[2 * cell], b.ring[2 * cell + 1], -1
-    if V != V:  # nan-ok: NaN marks a bin with own events
-        V, I, g, h, event = adjoint_among_events(arrival, source, lane, bin_, clock, want_tau, b)
+    cell, h = turn * LANES + lane, float(left_in_bin(rest, ticks))
+    there, event = (float(b.ring[2 * cell]), float(b.ring[2 * cell + 1]), 0.0, 0.0, 0.0), -1
+    if there[0] != there[0]:  # nan-ok: NaN marks a bin with own events
+        there, h, event = adjoint_among_events(arrival, source, lane, bin_, clock, want_tau, b)
     elif rate >= 0.0 or want_tau:
         g = full[DRIVE, cell]
         if rate >= 0.0:
-            V, I = full[LAMBDA_V, cell], full[LAMBDA_I, cell]
+            there = full[LAMBDA_V, cell], full[LAMBDA_I, cell], full[EXCESS, cell], full[DIFFERENCE, cell], g
         if want_tau:
-            for k in range(ADJOINT):
-                b.other[k, lane] = full[k, cell]
-            flow_back(b.other, lane, h, g, block, True)
-            add_tau(source, lane, b.other[X, lane], b.other[Z, lane], b)
+            after = full[LAMBDA_V, cell], full[LAMBDA_I, cell], full[X, cell], full[Y, cell], full[Z, cell]
+            add_tau(source, lane, after, h, g, b)
     if rate >= 0.0:
-        return add_driven(source, lane, V, I, g, h, clock, b)
+        return add_driven(source, lane, there, h, clock, b)
     factors = arrival_factors(time, carried, lane, True, block, clock.terms)
-    dL_dt = add_terms(factors, source, lane, V, I, True, b)
+    dL_dt = add_terms(factors, source, lane, there[0], there[1], True, b)
     return dL_dt + add_pinned_kick(arrival, source, lane, bin_, clock, b) if event >= 0 else dL_dt
 
 

@@ -7,7 +7,11 @@ over arrivals: the weight times a sensitivity, the integral per unit of current 
 for `tau_syn`; `Y` is the sensitivity of the integral for `tau_mem` to voltage. So no state of the
 forward pass is stored.
 
-A readout `(1/T) int exp(-r t) V dt` drives the adjoint with `drive exp(-r t)`, `drive = dL_dy / T`.
+A readout `(1/T) int exp(-r t) V dt` drives the adjoint with `g = drive exp(-r t)`, `drive = dL_dy /
+T`. Long before `T`, `lambda_V` and `lambda_I` both follow the driving term, and their difference,
+of which the gradients of delays are sums, is far smaller than they are. So two more numbers flow
+back: `lambda_V` beyond `-g pm / (pm + r)`, which decays by itself, and the difference, as a sum of
+terms of one sign where nothing but the readout acts. No small difference of large numbers is taken.
 """
 
 from __future__ import annotations
@@ -19,11 +23,11 @@ import numpy as np
 
 from fast.physics.compiling import inlined
 from fast.physics.layout import Block
-from fast.physics.polynomials import AAB, AB, ABB, EXACT, PS_AB, RA, RAA, RAAB, RAB, RABB, A, B, polynomial
+from fast.physics.polynomials import AAB, AB, ABB, EXACT, PS_AB, RA, RAA, RAAB, RAB, RABB, RB, A, B, polynomial
 
-LAMBDA_V, LAMBDA_I, X, Y, Z = range(5)  # rows of an adjoint `[5, LANES]`
-ADJOINT = 5
-DRIVE = 5  # in a ring of full adjoints: the driving term, after the rows of the adjoint
+LAMBDA_V, LAMBDA_I, X, Y, Z, EXCESS, DIFFERENCE = range(7)  # rows of an adjoint `[7, LANES]`
+ADJOINT = 7
+DRIVE = 7  # in a ring of full adjoints: the driving term, after the rows of the adjoint
 TAU_MEM, TAU_SYN, V_TH, V_RESET = range(4)  # rows of `dL_dconstants`; of `Block.constants`: pm, ps, v_th, v_reset
 
 
@@ -111,9 +115,34 @@ def flow_back(adjoint, lane, h, g, block, want_tau):
         rab = h * h * polynomial(coefficients, RAB, lane, h, terms)
         adjoint[LAMBDA_V, lane] -= pm * g * ra
         adjoint[LAMBDA_I, lane] -= ps * pm * g * rab
+        ab, rb = h * polynomial(coefficients, AB, lane, h, terms), h * polynomial(coefficients, RB, lane, h, terms)
+        adjoint[DIFFERENCE, lane] = difference_back(
+            adjoint[DIFFERENCE, lane], adjoint[EXCESS, lane], g, b, ab, rb, block.rate, pm
+        )
+        adjoint[EXCESS, lane] *= a
         if want_tau:
             raa = h * h * polynomial(coefficients, RAA, lane, h, terms)
             adjoint[Y, lane] += pm * pm * g * raa
+
+
+@inlined
+def difference_back(difference, excess, g, b, ab, rb, rate, pm):
+    """[readout-adjoint] `lambda_V - lambda_I` with an integral readout, from that at a later time.
+
+    `b, ab, rb`: the convolutions `[ps]`, `[pm, ps]` and `[-r, ps]` over the time between.
+    """
+    return b * difference - pm * ab * excess - pm / (pm + rate) * rate * rb * g
+
+
+@inlined
+def driven_at_arrival(after, h, rate, pm, ps, lane, coefficients, terms):
+    """[readout-adjoint] `lambda_V - lambda_I` and `lambda_I` at an arrival, a time `h` before
+    `after`: the rows LAMBDA_V, LAMBDA_I, EXCESS, DIFFERENCE of an adjoint, and the driving term."""
+    V, I, excess, difference, g = after
+    b = polynomial(coefficients, B, lane, h, terms)
+    ab, rb = h * polynomial(coefficients, AB, lane, h, terms), h * polynomial(coefficients, RB, lane, h, terms)
+    rab = h * h * polynomial(coefficients, RAB, lane, h, terms)
+    return difference_back(difference, excess, g, b, ab, rb, rate, pm), b * I + ps * (ab * V - pm * rab * g)
 
 
 @inlined
@@ -157,6 +186,15 @@ def jump_at_spike(adjoint, lane, I_cross, dL_dt, driven, b, want_tau):
     dL_dconstants[V_TH, lane] += lambda_V_minus / pm
     dL_dconstants[V_RESET, lane] -= lambda_V_plus / pm
     adjoint[LAMBDA_V, lane] = lambda_V_minus
+    if b.block.rate >= 0.0:
+        adjoint[EXCESS, lane] += lambda_V_minus - lambda_V_plus
+        adjoint[DIFFERENCE, lane] = lambda_V_minus - adjoint[LAMBDA_I, lane]
+
+
+@inlined
+def excess_at_T(drive, pm, rate, clock):
+    """`EXCESS` of an adjoint that begins at `T`, as 0."""
+    return pm / (pm + rate) * drive * math.exp(-rate * (clock.last + float(clock.end))) if rate >= 0.0 else 0.0
 
 
 @inlined

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from fast.physics.adjoint import LAMBDA_I, LAMBDA_V, X, Y, Z
+from fast.physics.adjoint import DIFFERENCE, EXCESS, LAMBDA_I, LAMBDA_V, X, Y, Z, difference_back
 from fast.physics.compiling import compiled, inlined
 from fast.physics.layout import (
     FLOW_A,
@@ -24,6 +24,7 @@ from fast.physics.layout import (
     FLOW_RAAB,
     FLOW_RAB,
     FLOW_RABB,
+    FLOW_RB,
 )
 from fast.physics.neuron_record import MAX_V, RECENT_BIN, RECENT_REST
 
@@ -92,6 +93,11 @@ def full_adjoint_across_bin(adjoint, lane, flow, drive, damping, rate):
     adjoint[Z, lane] = b * (adjoint[Z, lane] - ps * I) - ps * ps * flow[FLOW_ABB + lane] * V
     adjoint[LAMBDA_V, lane], adjoint[LAMBDA_I, lane] = adjoint_across_bin(V, I, lane, flow)
     if rate >= 0.0:
+        adjoint[DIFFERENCE, lane] = difference_back(
+            adjoint[DIFFERENCE, lane], adjoint[EXCESS, lane], drive * damping, b, flow[FLOW_AB + lane],
+            flow[FLOW_RB + lane], rate, pm,
+        )
+        adjoint[EXCESS, lane] *= a
         g = pm * drive * damping
         adjoint[LAMBDA_V, lane] -= g * flow[FLOW_RA + lane]
         adjoint[LAMBDA_I, lane] -= g * ps * flow[FLOW_RAB + lane]

@@ -13,7 +13,7 @@ import math
 from fast.physics.compiling import inlined
 from fast.physics.instants import left_in_bin, masked
 from fast.physics.layout import FLOW_A, FLOW_AB, FLOW_B, FLOW_PS, FLOW_RA, FLOW_RAB
-from fast.physics.polynomials import AB, RA, RAB, RB, A, B, polynomial
+from fast.physics.polynomials import AB, RA, RAB, A, B, polynomial
 
 
 @inlined
@@ -100,20 +100,3 @@ def adjoint_terms(V, I, a, b, k):
 def dL_dt_arrival(of_V, of_I, pm, w_b, w_ab):
     """[arrival-time] `w (lambda_V - lambda_I)` at an arrival, from the terms of `adjoint_terms`."""
     return (w_b - pm * w_ab) * of_V - w_b * of_I
-
-
-@inlined
-def driven_at_arrival(V, I, g, h, rate, pm, ps, lane, coefficients, terms):
-    """[readout-adjoint] `lambda_V - lambda_I` and `lambda_I` at an arrival, a time `h` before the
-    adjoint `V, I` that an integral readout drives by `g`.
-
-    Long before `T` both lambdas follow the driving term, and their difference is far smaller than
-    they are. So it flows by itself: each sum below has terms of one sign where nothing but the
-    readout acts, and no small difference of large numbers is taken in low precision.
-    """
-    b = polynomial(coefficients, B, lane, h, terms)
-    ab, rb = h * polynomial(coefficients, AB, lane, h, terms), h * polynomial(coefficients, RB, lane, h, terms)
-    rab = h * h * polynomial(coefficients, RAB, lane, h, terms)
-    follows = pm / (pm + rate)  # of the driving term, by `lambda_V`; its distance decays by `a` alone
-    difference = b * (V - I) - pm * ab * (V + follows * g) - follows * rate * rb * g
-    return difference, b * I + ps * (ab * V - pm * rab * g)

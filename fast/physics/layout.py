@@ -16,9 +16,9 @@ Array = Any  # a NumPy array, a tensor, or in a kernel a device array
 # Columns of `Layer.flow`: factors that take a state or an adjoint across one whole bin. `V` decays
 # by a, `I` by b, and adds k of itself to `V`; then the rates pm, ps per bin, and the convolutions
 # of `fast.physics.polynomials` at 1.
-FLOW = 13
+FLOW = 14
 FLOW_A, FLOW_K, FLOW_B, FLOW_PM, FLOW_PS, FLOW_AB, FLOW_AAB, FLOW_ABB = (n * LANES for n in range(8))
-FLOW_RA, FLOW_RAB, FLOW_RAA, FLOW_RAAB, FLOW_RABB = (n * LANES for n in range(8, FLOW))
+FLOW_RA, FLOW_RAB, FLOW_RAA, FLOW_RAAB, FLOW_RABB, FLOW_RB = (n * LANES for n in range(8, FLOW))
 
 
 class Arriving(NamedTuple):

@@ -6,23 +6,28 @@ import math
 
 from fast.physics.adjoint import (
     ADJOINT,
+    DIFFERENCE,
+    EXCESS,
     LAMBDA_I,
     LAMBDA_V,
     TAU_MEM,
     TAU_SYN,
     X,
+    Y,
     Z,
     drive_at,
+    driven_at_arrival,
     flow_back,
     jump_at_spike,
+    tau_back,
 )
 from fast.physics.clock import end_of
 from fast.physics.compiling import inlined
-from fast.physics.factors import adjoint_terms, dL_dt_arrival, driven_at_arrival
+from fast.physics.factors import adjoint_terms, dL_dt_arrival
 from fast.physics.instants import bin_of, in_bins, masked
 from fast.physics.layout import FLOW_PM, FLOW_PS
 from fast.physics.neuron_record import MAX_BIN, MAX_GROUP, MAX_REST, MAX_SLOPE
-from fast.physics.polynomials import LANES, PS_AB, A, polynomial
+from fast.physics.polynomials import EXACT, LANES, PS_AB, A, polynomial
 
 NEVER = 2.0  # as the rest of an event: after all arrivals of its bin
 
@@ -147,12 +152,14 @@ def add_pinned_kick(arrival, source, lane, bin_, clock, b):
 
 
 @inlined
-def add_tau(source, lane, X_here, Z_here, b):
-    """[tau-flow] Add the terms of an arrival, from the sensitivities there, to the gradients of the
-    time constants."""
-    w = b.block.synapses.w[source, lane]
-    b.dL_dconstants[TAU_MEM, lane] += w * X_here
-    b.dL_dconstants[TAU_SYN, lane] += w * Z_here
+def add_tau(source, lane, after, h, g, b):
+    """[tau-flow] Add the terms of an arrival, a time `h` before `after`, to the gradients of the
+    time constants; see `tau_back`."""
+    block, w = b.block, b.block.synapses.w[source, lane]
+    pm, ps = block.constants[0, lane], block.constants[1, lane]
+    X_before, Z_before = tau_back(after, h, g, block.rate, pm, ps, lane, block.exact, EXACT)
+    b.dL_dconstants[TAU_MEM, lane] += w * X_before
+    b.dL_dconstants[TAU_SYN, lane] += w * Z_before
 
 
 @inlined
@@ -174,36 +181,37 @@ def add_terms(factors, source, lane, V, I, want_dt, b):
 
 @inlined
 def adjoint_among_events(arrival, source, lane, bin_, clock, want_tau, b):
-    """`lambda_V, lambda_I` for an arrival in a bin with own events, at the end of the bin; with an
-    integral readout, at the next event. The spike is emitted in bin `bin_`; `arrival`: see
-    `arrival_of`.
+    """The adjoint for an arrival in a bin with own events, as `driven_at_arrival` takes it: at the
+    end of the bin; with an integral readout, at the next event. The spike is emitted in bin `bin_`;
+    `arrival`: see `arrival_of`.
 
-    They are 0 where the arrival is after `T`, or at `T` and an integral is read. Returns as well
-    the driving term there, the time from the arrival to there, and the event at the very instant of
-    the arrival, -1: none. Adds to the gradients of the time constants, if wanted.
+    It is 0 where the arrival is after `T`, or at `T` and an integral is read. Returns as well the
+    time from the arrival to there, and the event at the very instant of the arrival, -1: none. Adds
+    to the gradients of the time constants, if wanted.
     """
     block, (turn, ticks_after, _) = b.block, arrival
     target, rest = bin_of(turn, bin_, block.ticks), float(in_bins(ticks_after, block.ticks))
     if target == clock.last and (rest > clock.end or (rest == clock.end and block.rate >= 0.0)):
-        return 0.0, 0.0, 0.0, 0.0, -1
+        return (0.0, 0.0, 0.0, 0.0, 0.0), 0.0, -1
     row, event = events_around(lane, turn * LANES, rest, b)
-    for k in range(ADJOINT if want_tau else 2):  # without an event the adjoint itself is NaN
+    # Without an event the adjoint itself is NaN.
+    for k in range(ADJOINT if want_tau or block.rate >= 0.0 else 2):
         b.other[k, lane] = b.events.at_end[row, k] if row >= 0 else math.nan
     V, I = b.other[LAMBDA_V, lane], b.other[LAMBDA_I, lane]
     x = b.events.position[row] if row >= 0 else 1.0
     h, g = x - rest, drive_at(b.drive, lane, target, x, block.rate)
+    there = V, I, b.other[EXCESS, lane], b.other[DIFFERENCE, lane], g
     if want_tau:
-        flow_back(b.other, lane, h, g, block, True)
-        add_tau(source, lane, b.other[X, lane], b.other[Z, lane], b)
-    return V, I, g, h, event
+        add_tau(source, lane, (V, I, b.other[X, lane], b.other[Y, lane], b.other[Z, lane]), h, g, b)
+    return there, h, event
 
 
 @inlined
-def add_driven(source, lane, V, I, g, h, clock, b):
+def add_driven(source, lane, there, h, clock, b):
     """[arrival-w] [arrival-d] Add `driven_at_arrival` to the sums of a synapse; returns
     [arrival-time]."""
     pm, ps, coefficients = b.block.flow[FLOW_PM + lane], b.block.flow[FLOW_PS + lane], b.block.coefficients
-    difference, lambda_I = driven_at_arrival(V, I, g, h, b.block.rate, pm, ps, lane, coefficients, clock.terms)
+    difference, lambda_I = driven_at_arrival(there, h, b.block.rate, pm, ps, lane, coefficients, clock.terms)
     b.sums[source, lane] += difference
     b.sums[source, LANES + lane] += lambda_I
     return b.block.synapses.w[source, lane] * difference

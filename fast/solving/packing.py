@@ -15,7 +15,7 @@ from torch.nn.functional import pad
 
 from fast.physics.instants import Ticks, ticks_for
 from fast.physics.layout import Layer, Synapses
-from fast.physics.polynomials import AAB, AB, ABB, LANES, RA, RAA, RAAB, RAB, RABB, coefficients
+from fast.physics.polynomials import AAB, AB, ABB, LANES, RA, RAA, RAAB, RAB, RABB, RB, coefficients
 from fast.solving.problem import Problem
 
 
@@ -93,7 +93,7 @@ def _of_neurons(constants: bytes, width: float, rate: float, dtype: type) -> tup
     exact = coefficients(pm, ps, max(rate, 0.0), np.float64)
     at_1 = exact.sum(axis=2)
     a, b = np.exp(-pm), np.exp(-ps)
-    whole = [at_1[:, which] for which in (AB, AAB, ABB, RA, RAB, RAA, RAAB, RABB)]
+    whole = [at_1[:, which] for which in (AB, AAB, ABB, RA, RAB, RAA, RAAB, RABB, RB)]
     return (
         np.stack([pm, ps, _padded(v_th, np.inf), _padded(v_reset, 0.0)], axis=1),
         np.concatenate([a, pm * at_1[:, AB], b, pm, ps, *whole], axis=1),

@@ -45,8 +45,8 @@ def identity(u: float) -> float:
     return 1e-12 if u == U64 else 1e-5
 
 
-def sum_of_arrivals(u: float, count: int) -> float:
+def sum_of_arrivals(u: float, count: int, bins: float) -> float:
     """Error allowed in the gradient of a synapse, as a share of the sum of its absolute terms: some
     ten operations per term, and 128 terms added in the precision of the weights; then float64 adds
-    `count` terms in sequence at most."""
-    return 16 * u + count * U64
+    `count` terms in sequence at most, and takes the adjoint back over `bins`, 4 roundings each."""
+    return 16 * u + (count + 4 * bins) * U64
