@@ -78,6 +78,9 @@ class Population:
                 expected = f"below the threshold {self.v_th[j]}"
                 raise SpecError(f"v_reset[{j}]", expected, float(self.v_reset[j]), "lower it")
 
+    def __repr__(self) -> str:
+        return f"Population({self.name}: {self.size} {self.kind})"
+
 
 @dataclass(frozen=True, eq=False)
 class Connection:
@@ -121,6 +124,10 @@ class Connection:
         """Values `[pre, post]` as a list of rows, with None where no synapse is."""
         return np.where(self.exists, values, np.array(None)).tolist()
 
+    def __repr__(self) -> str:
+        count = f"{self.exists.sum()} of {self.exists.size}"
+        return f"Connection({self.source} -> {self.target}: {count} synapses)"
+
 
 @dataclass(frozen=True, eq=False)
 class Network:
@@ -158,6 +165,9 @@ class Network:
     def population(self, name: str) -> Population:
         """The population of that name."""
         return next(population for population in self.populations if population.name == name)
+
+    def __repr__(self) -> str:
+        return "\n".join(["Network(", *(f"  {one}" for one in (*self.populations, *self.connections)), ")"])
 
     def _refuse_instant_loops(self) -> None:
         """Follow synapses of delay 0 depth first; a neuron that is met again closes a loop."""

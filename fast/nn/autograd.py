@@ -65,6 +65,12 @@ class Record:
         """The smallest conditioning; None without a spike."""
         return float(self.kappa.min()) if len(self.kappa) else None
 
+    def __repr__(self) -> str:
+        trials, size = self.ties.shape
+        least = "" if self.kappa_min is None else f", kappa_min {self.kappa_min:.2g}"
+        tied = f"ties in {np.count_nonzero(self.ties)} trains"
+        return f"Record({trials} trials x {size} neurons, {len(self.kappa)} spikes{least}, {tied})"
+
 
 @outermost
 def propagate(

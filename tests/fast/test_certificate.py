@@ -10,6 +10,7 @@ from torch import Tensor
 
 from fast import LI, LIF, Spikes
 from fast.nn.certificate import Residuals, residuals, watched
+from spec import SpecError
 from tests.support.tolerances import U32, U64, identity
 
 TRIALS = [[[1.0, 9.0], [4.0], []], [[2.5], [1.0, 12.0], [3.0]]]
@@ -79,6 +80,19 @@ def test_a_wrong_gradient_is_seen() -> None:
         found = residuals(layers, spikes, y, y.grad)
     assert found.A is not None and found.B is not None
     assert found.A > 1e-5 and found.B > 1e-3
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
+def test_a_missing_gradient_is_named_with_its_remedy() -> None:
+    layers, spikes = network(torch.float64, "max_voltage"), Spikes.from_trains(TRIALS, 60.0)
+    with pytest.raises(SpecError, match="`layers` must be of parameters .* `with watched"):
+        residuals(layers, spikes, torch.ones(2, 2), torch.ones(2, 2))
+    y = layers[1](layers[0](spikes))
+    torch.linalg.norm(y).backward()
+    with pytest.raises(SpecError, match=r"`dL_doutput` must be the gradient of `output`, got None; call `output.retain"):
+        residuals(layers, spikes, y, y.grad)
+    with pytest.raises(SpecError, match="`layers` must be of parameters .* `with watched"):
+        residuals(layers, spikes, y, torch.ones(2, 2))
 
 
 def test_an_integral_obeys_a_only_and_silence_certifies_nothing() -> None:
