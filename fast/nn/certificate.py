@@ -26,6 +26,7 @@ from torch import Tensor
 
 from fast.nn.layers import LI, LIF
 from fast.nn.spikes import Spikes
+from fast.nn.trials import check_spikes
 from spec import SpecError
 from spec.errors import Verbatim
 
@@ -56,6 +57,7 @@ def watched(layers: Sequence[LIF | LI], spikes: Spikes) -> Iterator[None]:
         layers: every layer of the network, in order.
         spikes: the input of the first layer.
     """
+    check_spikes(spikes)
     parameters = [spikes.times, *(parameter for layer in layers for parameter in layer.parameters())]
     before = [(parameter.requires_grad, parameter.grad) for parameter in parameters]
     for parameter, (_, grad) in zip(parameters, before, strict=True):

@@ -20,6 +20,7 @@ from torch import Tensor
 from fast.nn.constants import CONSTANTS
 from fast.nn.layers import LI, LIF
 from fast.nn.spikes import Spikes
+from fast.nn.trials import check_spikes
 from spec import Case, Connection, CrossEntropy, Network, Population, SpecError, SpikeTrains
 from spec.checks import sequence, text, whole_number
 from spec.errors import Verbatim
@@ -102,6 +103,7 @@ def case_of(
     if not isinstance(last, LI):
         remedy = "build a `spec.Case` with a loss of spike times from `network_of`"
         raise SpecError(f"layers[{len(layers) - 1}]", "an LI layer, which is read", Verbatim("an LIF layer"), remedy)
+    check_spikes(spikes)
     if spikes.size != layers[0].pre:
         expected = f"of {layers[0].pre} neurons, as layers[0].pre"
         raise SpecError("spikes", expected, Verbatim(f"{spikes.size}"), "give the input of the first layer")

@@ -89,7 +89,7 @@ def test_a_missing_gradient_is_named_with_its_remedy() -> None:
         residuals(layers, spikes, torch.ones(2, 2), torch.ones(2, 2))
     y = layers[1](layers[0](spikes))
     torch.linalg.norm(y).backward()
-    with pytest.raises(SpecError, match=r"`dL_doutput` must be the gradient of `output`, got None; call `output.retain"):
+    with pytest.raises(SpecError, match=r"`dL_doutput` must be the gradient of `output`, got None; call `output"):
         residuals(layers, spikes, y, y.grad)
     with pytest.raises(SpecError, match="`layers` must be of parameters .* `with watched"):
         residuals(layers, spikes, y, torch.ones(2, 2))
