@@ -69,8 +69,8 @@ class Record:
     def __repr__(self) -> str:
         trials, size = self.ties.shape
         least = "" if self.kappa_min is None else f", kappa_min {self.kappa_min:.2g}"
-        tied = f"ties in {np.count_nonzero(self.ties)} trains"
-        return f"Record({trials} trials x {size} neurons, {len(self.kappa)} spikes{least}, {tied})"
+        tied = np.count_nonzero(self.ties)
+        return f"Record(trials {trials}, neurons {size}, spikes {len(self.kappa)}{least}, ties {tied})"
 
 
 @outermost

@@ -18,7 +18,7 @@ def joined(parts: Sequence[Spikes]) -> Spikes:
     Raises:
         SpecError: no parts, or parts of different numbers of trials or durations.
     """
-    if not parts:
+    if len(parts) == 0:
         raise SpecError("parts", "a list of at least one `Spikes`", Verbatim("none"), "give the spikes to join")
     for n, part in enumerate(parts):
         check_spikes(part, f"parts[{n}]")

@@ -180,12 +180,14 @@ def of_dense(raster: Tensor, dt: float, batch: int | None) -> tuple[Tensor, Tens
         expected, got = "of shape [trials, steps, neurons]", Verbatim(list(raster.shape))
         raise SpecError("raster", expected, got, "`raster[None]` is one trial")
     trials, steps, size = raster.shape
+    if batch is not None:
+        whole_number(batch, "batch", 1, 2**31 - 1, "give the number of trials")
     brief = (steps == 1 or steps * dt < BRIEF) and steps < max(trials, size)
     if brief if batch is None else batch != trials:
         expected = "of shape [trials, steps, neurons]" if batch is None else f"of {batch} trials, as `batch`"
         got = Verbatim(f"{list(raster.shape)}, so {trials} trials of {steps * dt:g} ms")
         remedy = "give `raster.swapaxes(0, 1)` if time comes first, `.swapaxes(1, 2)` if it comes last"
-        confirm = f"; `batch={trials}` confirms this order" if batch is None else ""
+        confirm = f"; `batch={trials}` confirms this order, and `dt` is in ms" if batch is None else ""
         raise SpecError("raster", expected, got, remedy + confirm)
     counts = raster.to(torch.int64)
     wrong = (counts != raster) | (counts < 0)

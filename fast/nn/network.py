@@ -17,7 +17,7 @@ from fast.nn.spikes import Spikes
 from fast.nn.trials import check_spikes
 from spec import VOLTAGE_READOUTS, Connection, Population, SpecError
 from spec import Network as NetworkSpec
-from spec.checks import one_of
+from spec.checks import one_of, sequence
 from spec.errors import Verbatim
 
 
@@ -198,6 +198,8 @@ class Network(nn.Module):
                 got = Verbatim(f"{spikes.trials} trials of {spikes.duration} ms")
                 raise SpecError(f"inputs.{key}", expected, got, "all inputs share their trials")
         if read is not None:
+            if len(sequence(read, "read", None, "a population and its readout")) != 2:
+                raise SpecError("read", "a population and its readout", read, "or give the population's name alone")
             one_of(read[0], "read[0]", self._simulated())
             one_of(read[1], "read[1]", VOLTAGE_READOUTS)
 

@@ -62,7 +62,7 @@ NAMES: dict[str, str] = {
     **dict.fromkeys(("Delay", "SynapticDelay", "SynapseFilter"), f"{_LAYER}; `layer.d` are the delays, in ms"),
     **dict.fromkeys(("SequentialState", "Sequential"), "`torch.nn.Sequential` holds layers: there is no state"),
     **dict.fromkeys(("reset", "reset_net", "functional"), "there is no state to reset: each call begins at 0"),
-    **dict.fromkeys(("surrogate", "spikegen", "encoding"), "no surrogate and no raster: see `Spikes`"),
+    **dict.fromkeys(("surrogate", "spikegen", "encoding"), "the gradient is exact, and spikes are times: see `Spikes`"),
     **dict.fromkeys(("ce_count_loss", "ce_rate_loss", "mse_count_loss"), _RATE),
     "ce_max_membrane_loss": "`cross_entropy` of `LI(..., readout='max_voltage')`",
     "mse_temporal_loss": "`spike_time_mse` compares spike times, in ms",

@@ -85,13 +85,13 @@ def test_a_wrong_gradient_is_seen() -> None:
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
 def test_a_missing_gradient_is_named_with_its_remedy() -> None:
     layers, spikes = network(torch.float64, "max_voltage"), Spikes.from_trains(TRIALS, 60.0)
-    with pytest.raises(SpecError, match="`layers` must be of parameters .* `with watched"):
+    with pytest.raises(SpecError, match=r"`layers` must be of parameters .* `with watched"):
         residuals(layers, spikes, torch.ones(2, 2), torch.ones(2, 2))
     y = layers[1](layers[0](spikes))
     torch.linalg.norm(y).backward()
     with pytest.raises(SpecError, match=r"`dL_doutput` must be the gradient of `output`, got None; call `output"):
         residuals(layers, spikes, y, y.grad)
-    with pytest.raises(SpecError, match="`layers` must be of parameters .* `with watched"):
+    with pytest.raises(SpecError, match=r"`layers` must be of parameters .* `with watched"):
         residuals(layers, spikes, y, torch.ones(2, 2))
 
 

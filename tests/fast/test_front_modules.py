@@ -155,7 +155,7 @@ def test_the_repr_of_a_layer_shows_sizes_and_constants() -> None:
     assert repr(LIF(3, 2).to("meta")).startswith("LIF(3 -> 2, tau_mem=per neuron")
     trained = first_layer()
     trained(given_spikes())
-    assert repr(trained.record) == "Record(3 trials x 2 neurons, 10 spikes, kappa_min 0.073, ties in 0 trains)"
+    assert repr(trained.record) == "Record(trials 3, neurons 2, spikes 10, kappa_min 0.073, ties 0)"
     assert repr(FirstSpikeTime(2.5)) == "FirstSpikeTime(time_scale=2.5)"
     assert repr(CrossEntropyLoss()) == "CrossEntropyLoss()" and repr(SpikeTimeMSELoss()) == "SpikeTimeMSELoss()"
 

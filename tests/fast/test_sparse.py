@@ -71,6 +71,9 @@ def test_a_call_that_names_nothing_is_answered() -> None:
     net, two = Network(described()), (Population("a", "input", 3), Population("b", "input", 3))
     with pytest.raises(SpecError, match="`read` must be one of hidden, out, got 'max_voltage'; choose"):
         net(given_spikes(), read="max_voltage")
+    for read in (3, ("out",)):
+        with pytest.raises(SpecError, match=r"`read` must be a.* population and its readout, got"):
+            net(given_spikes(), read=read)
     for inputs, name in ((torch.zeros(9, 2, 3), "inputs"), ({"in": torch.zeros(9, 2, 3)}, "inputs.in")):
         with pytest.raises(SpecError, match=f"`{name}` must be a `delayprop.Spikes`, got Tensor .* `Spikes.from_dense"):
             net(inputs)
