@@ -25,6 +25,10 @@ else:
 
             if hasattr(public, name):
                 return getattr(public, name)
+            from fast.nn.other_tools import NAMES, PAGE
+
+            if name in NAMES:  # `from delayprop import` would replace the words of an AttributeError
+                raise ImportError(f"delayprop has no `{name}`: {NAMES[name]} ({PAGE})", name=name)
         raise AttributeError(f"module 'delayprop' has no attribute {name!r}")
 
     def __dir__() -> list[str]:

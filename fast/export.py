@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from fast.nn.interchange import case_of, network_of
-from fast.tasks.saved_runs import opened
+from fast.tasks.saved_runs import kept_network, opened
 from spec import SpecError
 from spec.case import save_case
 from spec.checks import whole_number
@@ -26,24 +26,26 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.export")
     parser.add_argument("--case", metavar="FILE", type=Path, help="write the network and one trial as a case file")
     parser.add_argument("--trial", type=int, default=0, help="its index in the test split (default: %(default)s)")
     parser.add_argument("--nir", metavar="FILE", type=Path, help="write a graph of NIR, in ms (pip install nir)")
-    parser.add_argument("--data", nargs="+", help="the data, as --data of the task (default: the data of the run)")
+    parser.add_argument("--data", nargs="+", help="the data, for --case (default: the data of the run)")
     return parser.run_writer(_export, argv)
 
 
 def _export(options: argparse.Namespace) -> int:
     if options.case is None and options.nir is None:
         raise SpecError("--case", "given, or --nir", Verbatim("neither"), "name the file to write")
-    training = opened(options.run, options.data)
-    layers = training.network.layers
-    if options.case is not None:
+    if options.case is None:
+        network = kept_network(options.run)
+    else:
+        training = opened(options.run, options.data)
+        network = training.network
         test = training.data["test"]
         trial = whole_number(options.trial, "--trial", 0, len(test) - 1, "count from 0")
         spikes, labels = test.batch(np.array([trial]), training.duration)
-        if training.network.gain != 1:  # a case has no gain: equal spikes and readouts, another loss
-            print(f"the run's loss takes {training.network.gain} times the readout, that of the case the readout")
-        save_case(case_of(layers, spikes, 0, int(labels[0])), options.case)
+        if network.gain != 1:  # a case has no gain: equal spikes and readouts, another loss
+            print(f"the run's loss takes {network.gain} times the readout, that of the case the readout")
+        save_case(case_of(network.layers, spikes, 0, int(labels[0])), options.case)
     if options.nir is not None:
-        library().write(options.nir, to_nir(network_of(layers)))
+        library().write(options.nir, to_nir(network_of(network.layers)))
     return 0
 
 

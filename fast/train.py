@@ -60,6 +60,9 @@ def _train(options: argparse.Namespace) -> int:
         raise SpecError("--save-seconds", "at least 0 (s)", options.save_seconds, "0 saves after every step")
     with Processes(options.device) as processes, _only_first_prints(processes):
         training = TASKS[options.task].prepare(options, DTYPES[options.dtype], processes)
+        if getattr(options, "data", None):  # `evaluate` may run in another working directory
+            several = isinstance(options.data, list)
+            options.data = [*map(os.path.abspath, options.data)] if several else os.path.abspath(options.data)
         for split, digest in getattr(options, "data_sha256", {}).items():
             print(f"{split}: sha256 {digest}")
         with closing(_folder(options, training, processes)) as folder:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -78,6 +78,9 @@ class Population:
                 expected = f"below the threshold {self.v_th[j]}"
                 raise SpecError(f"v_reset[{j}]", expected, float(self.v_reset[j]), "lower it")
 
+    def __repr__(self) -> str:
+        return f"Population({self.name}: {self.size} {self.kind})"
+
 
 @dataclass(frozen=True, eq=False)
 class Connection:
@@ -85,9 +88,11 @@ class Connection:
 
     Args:
         source, target: names of populations.
-        w: weights `[pre, post]`; None means no synapse.
+        w: weights `[pre, post]`, lists or an array; an entry None means no synapse.
         d: delays `[pre, post]`, ms, at least 0, or one number for all synapses. An entry may be
             None where no synapse is.
+        exists: booleans `[pre, post]`, which synapses exist; the other entries of `w` and `d` are
+            not read. None: those whose weight is not None.
 
     Attributes:
         w, d: read-only float64 arrays `[pre, post]`, 0 where no synapse is.
@@ -101,25 +106,30 @@ class Connection:
     target: str
     w: Any
     d: Any
-    exists: np.ndarray = field(init=False)
+    exists: Any = None
 
     def __post_init__(self) -> None:
         checks.text(self.source, "source")
         checks.text(self.target, "target")
-        w, exists = _matrix(self.w, "w", checks.finite_number)
-        if checks.is_list(self.d):
-            d, has_delay = _matrix(self.d, "d", checks.non_negative_time, w.shape)
+        mask = None if self.exists is None else _mask(self.exists)
+        w, exists = _matrix(self.w, "w", checks.finite_number, None if mask is None else mask.shape, mask)
+        if checks.is_list(self.d) or getattr(self.d, "ndim", 0) > 0:
+            d, has_delay = _matrix(self.d, "d", checks.non_negative_time, w.shape, mask)
             for i, j in np.argwhere(exists & ~has_delay):
                 expected = "a finite number of at least 0 (ms)"
                 raise SpecError(f"d[{i}][{j}]", expected, Verbatim("null"), "every synapse has a delay")
         else:
             d = np.full(w.shape, checks.non_negative_time(self.d, "d"))
-        for name, value in (("w", w), ("d", np.where(exists, d, 0.0)), ("exists", exists)):
+        for name, value in (("w", w), ("d", np.where(exists, d, 0.0) + 0.0), ("exists", exists)):
             object.__setattr__(self, name, checks.frozen(value))
 
     def rows(self, values: np.ndarray) -> list[list]:
         """Values `[pre, post]` as a list of rows, with None where no synapse is."""
         return np.where(self.exists, values, np.array(None)).tolist()
+
+    def __repr__(self) -> str:
+        count = f"{self.exists.sum()} of {self.exists.size}"
+        return f"Connection({self.source} -> {self.target}: {count} synapses)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,6 +169,9 @@ class Network:
         """The population of that name."""
         return next(population for population in self.populations if population.name == name)
 
+    def __repr__(self) -> str:
+        return "\n".join(["Network(", *(f"  {one}" for one in (*self.populations, *self.connections)), ")"])
+
     def _refuse_instant_loops(self) -> None:
         """Follow synapses of delay 0 depth first; a neuron that is met again closes a loop."""
         targets: dict[tuple[str, int], list[tuple[str, int]]] = {}
@@ -183,10 +196,30 @@ class Network:
             finished.update(path)
 
 
+def _mask(value: Any) -> np.ndarray:
+    try:
+        mask = np.asarray(value).copy()
+        got = f"{mask.dtype} {list(mask.shape)}"
+    except ValueError:
+        got = "rows of several lengths"
+    if not got.startswith("bool") or mask.ndim != 2:
+        raise SpecError("exists", "booleans of shape [pre, post]", Verbatim(got), "give True where a synapse exists")
+    return mask
+
+
 def _matrix(
-    value: object, name: str, check: Any, shape: tuple[int, int] | None = None
+    value: Any, name: str, check: Any, shape: tuple[int, ...] | None, mask: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """`value` as a float64 matrix of checked numbers, and a mask of entries other than None."""
+    """`value` as a float64 matrix of checked numbers, and which of them are given: those of `mask`,
+    or without one all but None."""
+    if getattr(value, "ndim", 0) == 2:  # arrays and torch's tensors
+        value = np.asarray(value)
+        if value.dtype.kind in "fiu" and value.size and value.shape == (shape or value.shape):
+            given = np.ones(value.shape, dtype=bool) if mask is None else mask
+            numbers = np.where(given, value, 0).astype(np.float64)
+            for i, j in np.argwhere(~np.isfinite(numbers) | (numbers < 0 if name == "d" else False))[:1]:
+                check(value[i, j], f"{name}[{i}][{j}]")  # raises
+            return numbers, given
     rows = checks.sequence(value, name, shape[0] if shape else None, "source neuron" if shape else "rows")
     if not rows:
         raise SpecError(name, "a list of rows", Verbatim("an empty list"), "one row per source neuron")
@@ -194,7 +227,7 @@ def _matrix(
     numbers, given = np.zeros((len(rows), width)), np.ones((len(rows), width), dtype=bool)
     for i, row in enumerate(rows):
         for j, entry in enumerate(checks.sequence(row, f"{name}[{i}]", width, "target neuron")):
-            if entry is None:
+            if entry is None if mask is None else not mask[i, j]:
                 given[i, j] = False
             else:
                 numbers[i, j] = check(entry, f"{name}[{i}][{j}]")

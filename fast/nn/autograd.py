@@ -15,6 +15,7 @@ from fast.cpu import solver as cpu
 from fast.nn.autograd_guards import differentiable_once, outermost
 from fast.nn.devices import check_tensors, on_gpu
 from fast.nn.spikes import Spikes
+from fast.nn.trials import check_spikes
 from fast.solving.problem import Problem
 from fast.solving.solved import Solved
 from spec import VOLTAGE_READOUTS, SpecError
@@ -66,6 +67,12 @@ class Record:
     def kappa_min(self) -> float | None:
         """The smallest conditioning; None without a spike."""
         return float(self.kappa.min()) if len(self.kappa) else None
+
+    def __repr__(self) -> str:
+        trials, size = self.ties.shape
+        least = "" if self.kappa_min is None else f", kappa_min {self.kappa_min:.2g}"
+        tied = np.count_nonzero(self.ties)
+        return f"Record(trials {trials}, neurons {size}, spikes {len(self.kappa)}{least}, ties {tied})"
 
 
 @outermost
@@ -174,9 +181,7 @@ class _Propagate(torch.autograd.Function):
 def _check(spikes: Spikes, named: dict[str, Tensor | None], exists: Tensor | None, recurrent: bool) -> None:
     given = {name: tensor for name, tensor in named.items() if tensor is not None}
     w, d = given["w"], given["d"]
-    if not isinstance(spikes, Spikes):
-        got = Verbatim(type(spikes).__name__)
-        raise SpecError("spikes", "a `fast.Spikes`", got, "`Spikes.from_trains` makes one of lists")
+    check_spikes(spikes)
     spikes.check()
     if w.ndim == 2 and w.shape[1] == 0:
         raise SpecError("w", "of shape [pre, post] with at least one neuron", Verbatim(list(w.shape)), "give a neuron")

@@ -30,6 +30,9 @@ from torch import Tensor
 from fast.nn.layers import LI, LIF
 from fast.nn.moved_readouts import moved
 from fast.nn.spikes import Spikes
+from fast.nn.trials import check_spikes
+from spec import SpecError
+from spec.errors import Verbatim
 
 LEAST = 1e-20
 """Of `lambda_I`: below, adjoints come near the smallest numbers of float32."""
@@ -62,6 +65,7 @@ def watched(layers: Sequence[LIF | LI], spikes: Spikes) -> Iterator[None]:
         layers: every layer of the network, in order.
         spikes: the input of the first layer.
     """
+    check_spikes(spikes)
     parameters = [spikes.times, *(parameter for layer in layers for parameter in layer.parameters())]
     before = [(parameter.requires_grad, parameter.grad) for parameter in parameters]
     for parameter, (_, grad) in zip(parameters, before, strict=True):
@@ -78,7 +82,7 @@ def watched(layers: Sequence[LIF | LI], spikes: Spikes) -> Iterator[None]:
                 parameter.grad = None
 
 
-def residuals(layers: Sequence[LIF | LI], spikes: Spikes, output: Tensor, dL_doutput: Tensor) -> Residuals:
+def residuals(layers: Sequence[LIF | LI], spikes: Spikes, output: Tensor, dL_doutput: Tensor | None) -> Residuals:
     """The residuals after one backward pass; call it within `watched`.
 
     Args:
@@ -86,14 +90,21 @@ def residuals(layers: Sequence[LIF | LI], spikes: Spikes, output: Tensor, dL_dou
         spikes: the input of the first layer.
         output: the argument of the loss: the readout of the last layer, or its spike times (ms).
         dL_doutput: the derivative of the loss by `output`.
+
+    Raises:
+        SpecError: a gradient is missing, since the call is not within `watched`, or since `output`
+            did not retain its own.
     """
+    if dL_doutput is None:
+        remedy = "call `output.retain_grad()` before the backward pass"
+        raise SpecError("dL_doutput", "the gradient of `output`", Verbatim("None"), remedy)
     A, B = [], [_product(spikes.times)]
     for layer in layers:
         A += [_product(parameter) for parameter in (*layer.weights, layer.v_th, layer.v_reset) if parameter is not None]
         B += [_product(parameter) for parameter in (*layer.delays, layer.tau_mem, layer.tau_syn)]
     output, dL_doutput = output.detach().double(), dL_doutput.detach().double()
     last = layers[-1].record
-    assert last is not None, "call within `watched`"
+    assert last is not None, "its parameters have gradients"
     if isinstance(layers[-1], LI):
         unit, shift = moved(last, output, spikes.duration)
         A.append(-output * dL_doutput)
@@ -125,7 +136,9 @@ def _parts(layer: LIF | LI) -> list[Tensor]:
 
 
 def _gradient(parameter: Tensor) -> Tensor:
-    assert parameter.grad is not None, "call within `watched`"
+    if parameter.grad is None:
+        remedy = "run forward pass, `backward()` and `residuals` in one block `with watched(layers, spikes):`"
+        raise SpecError("layers", "of parameters and input times with gradients", Verbatim("one without"), remedy)
     return parameter.grad.double()
 
 

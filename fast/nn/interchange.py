@@ -6,12 +6,14 @@
 
 Nothing is rounded: `network_of` converts float32 to float64, which is exact, and `load_into`
 refuses numbers that a layer's dtype cannot hold. For connections that skip a layer or lead back,
-use `fast.Network`, which takes a network of the specification as it is.
+use `fast.Network`, which takes a network of the specification as it is; `network_of` returns it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +21,9 @@ from torch import Tensor
 
 from fast.nn.constants import CONSTANTS
 from fast.nn.layers import LI, LIF
+from fast.nn.network import Network as Graph
 from fast.nn.spikes import Spikes
+from fast.nn.trials import check_spikes
 from spec import Case, Connection, CrossEntropy, Network, Population, SpecError, SpikeTrains
 from spec.checks import sequence, text, whole_number
 from spec.errors import Verbatim
@@ -27,16 +31,21 @@ from spec.errors import Verbatim
 Layer = LIF | LI
 
 
-def network_of(layers: Sequence[Layer], names: Sequence[str] | None = None) -> Network:
-    """The network of the specification that equals this chain of layers.
+def network_of(layers: Sequence[Layer] | Graph, names: Sequence[str] | None = None) -> Network:
+    """The network of the specification that equals this chain of layers, or this `fast.Network`.
 
     Args:
-        layers: `LIF` layers; the last one may be an `LI` layer.
-        names: of the input and of each layer's neurons; default: `in`, `hidden1`, ..., `out`.
+        layers: `LIF` layers, of which the last may be an `LI` layer; or a `fast.Network`.
+        names: of the input and of each layer's neurons; default: `in`, `hidden1`, ..., `out`. The
+            populations of a `fast.Network` have their names.
 
     Raises:
         SpecError: layers that do not fit each other, or numbers that the specification refuses.
     """
+    if isinstance(layers, Graph):
+        if names is not None:
+            raise SpecError("names", "left out for a `Network`", names, "its populations have names")
+        return _of_graph(layers)
     _check(layers)
     names = _names(names, len(layers))
     populations, connections = [Population(names[0], "input", layers[0].pre)], []
@@ -52,6 +61,23 @@ def network_of(layers: Sequence[Layer], names: Sequence[str] | None = None) -> N
                 connections.append(Connection(names[n + 1], names[n + 1], *own))
         except SpecError as error:
             raise error.within(f"layers[{n}]") from None
+    return Network(tuple(populations), tuple(connections))
+
+
+def _of_graph(net: Graph) -> Network:
+    populations, connections = list(net.network.populations), list(net.network.connections)
+    for p, own in enumerate(net.constants):
+        given = {name: getattr(own, name) for name in CONSTANTS}
+        values: dict[str, Any] = {name: _numbers(tensor) for name, tensor in given.items() if tensor is not None}
+        try:
+            populations[p] = replace(populations[p], **values)
+        except SpecError as error:
+            raise error.within(f"constants[{p}]") from None
+    for c, synapses in enumerate(net.synapses):
+        try:
+            connections[c] = replace(connections[c], w=_numbers(synapses.w), d=_numbers(synapses.d))
+        except SpecError as error:
+            raise error.within(f"synapses[{c}]") from None
     return Network(tuple(populations), tuple(connections))
 
 
@@ -102,6 +128,7 @@ def case_of(
     if not isinstance(last, LI):
         remedy = "build a `spec.Case` with a loss of spike times from `network_of`"
         raise SpecError(f"layers[{len(layers) - 1}]", "an LI layer, which is read", Verbatim("an LIF layer"), remedy)
+    check_spikes(spikes)
     if spikes.size != layers[0].pre:
         expected = f"of {layers[0].pre} neurons, as layers[0].pre"
         raise SpecError("spikes", expected, Verbatim(f"{spikes.size}"), "give the input of the first layer")

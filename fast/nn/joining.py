@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from fast.nn.spikes import Spikes
+from fast.nn.trials import check_spikes
 from spec import SpecError
 from spec.errors import Verbatim
 
@@ -17,8 +18,10 @@ def joined(parts: Sequence[Spikes]) -> Spikes:
     Raises:
         SpecError: no parts, or parts of different numbers of trials or durations.
     """
-    if not parts:
+    if len(parts) == 0:
         raise SpecError("parts", "a list of at least one `Spikes`", Verbatim("none"), "give the spikes to join")
+    for n, part in enumerate(parts):
+        check_spikes(part, f"parts[{n}]")
     if len(parts) == 1:
         return parts[0]
     trials, duration = parts[0].trials, parts[0].duration

@@ -10,8 +10,10 @@ from torch import Tensor, nn
 
 from fast.nn import calibration
 from fast.nn.autograd import propagate
+from fast.nn.other_tools import answers_foreign_words
 from fast.nn.spikes import Spikes
 from fast.nn.synaptic_layer import LEAST_RECURRENT_DELAY, Constant, SynapticLayer
+from fast.nn.trials import check_spikes
 from fast.nn.warned import warn
 from spec import VOLTAGE_READOUTS, SpecError
 from spec.checks import one_of, positive_number
@@ -48,6 +50,7 @@ class LIF(SynapticLayer):
     `spikes.times.register_hook` works. `torch.compile` works; each layer is a graph break.
     """
 
+    @answers_foreign_words
     def __init__(
         self,
         pre: int,
@@ -110,6 +113,7 @@ class LIF(SynapticLayer):
             SpecError: `rate` not above 0, above one spike per ms, or reached by no weights; silent
                 input; `d_max` as for `initialise_`.
         """
+        check_spikes(spikes)
         if positive_number(rate, "rate") > spikes.duration:
             expected = f"at most one spike per ms, {spikes.duration:g}"
             raise SpecError("rate", expected, rate, "`rate` counts the spikes of a neuron in a whole trial")
@@ -167,6 +171,7 @@ class LI(SynapticLayer):
     All other arguments, attributes and errors: as `LIF`, without threshold and reset.
     """
 
+    @answers_foreign_words
     def __init__(
         self,
         pre: int,

@@ -21,6 +21,7 @@ from spec.errors import Verbatim
 UNITS = ("ms", "s", "us")
 """Units in which data may come."""
 EARLY = 0.002  # of a trial: input rarely ends there, but seconds or ms that were taken for ms or us do
+BRIEF = 20.0  # ms: a raster of shorter trials, with more trials or neurons than steps, is probably transposed
 SHORTEST = 0.1  # ms: no trial and no time constant is shorter, unless its unit is wrong
 
 
@@ -171,13 +172,23 @@ def _indices(values: Any, name: str, times: Tensor) -> Tensor:
     return found.to(times.device, torch.int64)
 
 
-def of_dense(raster: Tensor, dt: float) -> tuple[Tensor, Tensor]:
+def of_dense(raster: Tensor, dt: float, batch: int | None) -> tuple[Tensor, Tensor]:
     """Times (ms) and offsets from counts `[trials, steps, size]`; see `Spikes.from_dense`."""
     positive_number(dt, "dt", "ms")
     raster = torch.as_tensor(raster)
     if raster.ndim != 3 or 0 in raster.shape:
         expected, got = "of shape [trials, steps, neurons]", Verbatim(list(raster.shape))
         raise SpecError("raster", expected, got, "`raster[None]` is one trial")
+    trials, steps, size = raster.shape
+    if batch is not None:
+        whole_number(batch, "batch", 1, 2**31 - 1, "give the number of trials")
+    brief = (steps == 1 or steps * dt < BRIEF) and steps < max(trials, size)
+    if brief if batch is None else batch != trials:
+        expected = "of shape [trials, steps, neurons]" if batch is None else f"of {batch} trials, as `batch`"
+        got = Verbatim(f"{list(raster.shape)}, so {trials} trials of {steps * dt:g} ms")
+        remedy = "give `raster.swapaxes(0, 1)` if time comes first, `.swapaxes(1, 2)` if it comes last"
+        confirm = f"; `batch={trials}` confirms this order, and `dt` is in ms" if batch is None else ""
+        raise SpecError("raster", expected, got, remedy + confirm)
     counts = raster.to(torch.int64)
     wrong = (counts != raster) | (counts < 0)
     if bool(wrong.any()):

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from fast.nn.spikes import Spikes
+from fast.nn.trials import check_spikes
 from spec import SpecError, SpikeTrains
 from spec.checks import finite_number, positive_number, sequence
 from spec.errors import Verbatim
@@ -41,7 +42,7 @@ def cross_entropy(y: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> Te
         raise SpecError("labels", "a tensor of integers", Verbatim(type(labels).__name__), "`torch.tensor(labels)`")
     if labels.shape != (trials,) or labels.is_floating_point() or labels.dtype == torch.bool:
         got = Verbatim(f"{labels.dtype} {list(labels.shape)}")
-        raise SpecError("labels", f"integers of shape [{trials}]", got, "give one label per trial")
+        raise SpecError("labels", f"integers of shape [{trials}]", got, "give one per trial; a raster has trials first")
     if bool(((labels < 0) | (labels >= classes)).any()):
         got = Verbatim(f"{int(labels.min())} to {int(labels.max())}")
         raise SpecError("labels", f"from 0 to {classes - 1}", got, f"the readout has {classes} neurons")
@@ -69,6 +70,7 @@ def first_spike_time(spikes: Spikes, time_scale: float) -> Tensor:
     Raises:
         SpecError: a `time_scale` that is not a positive number.
     """
+    check_spikes(spikes)
     return -spikes.first() / positive_number(time_scale, "time_scale", "ms")
 
 
@@ -82,6 +84,7 @@ def spike_time_mse(spikes: Spikes, targets: Sequence[SpikeTrains | Sequence]) ->
     Raises:
         SpecError: other numbers of trials or neurons, or times that `spec.SpikeTrains` refuses.
     """
+    check_spikes(spikes)
     trials = sequence(targets, "targets", None, "target trains, one entry per trial")
     checked = [_targets(trains, f"targets[{b}]") for b, trains in enumerate(trials)]
     if [len(trains) for trains in checked] != [spikes.size] * spikes.trials:

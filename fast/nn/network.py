@@ -14,9 +14,10 @@ from fast.nn.constants import CONSTANTS, constants_text, register_constants
 from fast.nn.graph import Group, groups, matrix
 from fast.nn.joining import joined
 from fast.nn.spikes import Spikes
+from fast.nn.trials import check_spikes
 from spec import VOLTAGE_READOUTS, Connection, Population, SpecError
 from spec import Network as NetworkSpec
-from spec.checks import one_of
+from spec.checks import one_of, sequence
 from spec.errors import Verbatim
 
 
@@ -81,17 +82,26 @@ class Network(nn.Module):
         self.synapses = cast("Sequence[_Synapses]", synapses)
         self.constants = cast("Sequence[_Constants]", constants)
 
-    def forward(self, inputs: Mapping[str, Spikes], read: tuple[str, str] | None = None) -> Activity:
+    def forward(
+        self, inputs: Spikes | Mapping[str, Spikes], read: str | tuple[str, str] | None = None
+    ) -> Activity:
         """Simulate the network.
 
         Args:
-            inputs: the spikes of every input population, all of equal trials and duration.
-            read: a population and the voltage readout of it, such as `("out", "max_voltage")`.
+            inputs: the spikes of the input population; of several, by their names, all of equal
+                trials and duration.
+            read: the population to read, by its `max_voltage`; or with another voltage readout,
+                such as `("out", "mean_voltage")`.
 
         Raises:
             SpecError: an input is missing or has another size; no such population or readout.
             SpecError, UnsupportedError, ArithmeticError: as `propagate`.
         """
+        if not isinstance(inputs, Mapping):
+            inputs = self._by_name(inputs)
+        if isinstance(read, str):
+            one_of(read, "read", self._simulated())
+            read = read, "max_voltage"
         self._check(inputs, read)
         spikes, records, y = dict(inputs), {}, None
         any_input = next(iter(inputs.values()))
@@ -151,9 +161,22 @@ class Network(nn.Module):
             lines.append(f"  {connection.source} -> {connection.target}: {count} synapses")
         return "\n".join(["Network(", *lines, ")"])
 
+    def _by_name(self, spikes: Spikes) -> dict[str, Spikes]:
+        """The spikes of the only input population; a network without one takes any spikes."""
+        check_spikes(spikes, "inputs")
+        names = [population.name for population in self.network.populations if population.kind == "input"]
+        if len(names) > 1:
+            expected, got = f"a dict with the spikes of {', '.join(names)}", Verbatim("one `Spikes`")
+            raise SpecError("inputs", expected, got, "give the spikes of each input population by its name")
+        return {names[0] if names else "": spikes}
+
+    def _simulated(self) -> list[str]:
+        return [population.name for population in self.network.populations if population.kind != "input"]
+
     def _check(self, inputs: Mapping[str, Spikes], read: tuple[str, str] | None) -> None:
         names = [population.name for population in self.network.populations if population.kind == "input"]
-        for name in inputs:
+        for name, spikes in inputs.items():
+            check_spikes(spikes, f"inputs.{name}")
             if name not in names and names:
                 one_of(name, f"inputs.{name}", names)
         if not inputs:
@@ -175,7 +198,9 @@ class Network(nn.Module):
                 got = Verbatim(f"{spikes.trials} trials of {spikes.duration} ms")
                 raise SpecError(f"inputs.{key}", expected, got, "all inputs share their trials")
         if read is not None:
-            one_of(read[0], "read[0]", [p.name for p in self.network.populations if p.kind != "input"])
+            if len(sequence(read, "read", None, "a population and its readout")) != 2:
+                raise SpecError("read", "a population and its readout", read, "or give the population's name alone")
+            one_of(read[0], "read[0]", self._simulated())
             one_of(read[1], "read[1]", VOLTAGE_READOUTS)
 
 

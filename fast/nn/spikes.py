@@ -105,17 +105,19 @@ class Spikes(Trials):
         return made
 
     @classmethod
-    def from_dense(cls, raster: Tensor, dt: float) -> Spikes:
+    def from_dense(cls, raster: Tensor, dt: float, batch: int | None = None) -> Spikes:
         """The spikes of a raster of counts on a time grid, each in the middle of its step.
 
         Args:
             raster: `[trials, steps, size]`, whole numbers of at least 0.
             dt: width of a step, ms.
+            batch: the number of trials, as a check of the order of axes; None: a raster of fewer
+                steps than trials or neurons is refused if it has one step or is below 20 ms long.
 
         Raises:
             SpecError: another shape, an entry that is no count, or a `dt` that is not positive.
         """
-        times, offsets = of_dense(raster, dt)
+        times, offsets = of_dense(raster, dt, batch)
         return cls(times, offsets, raster.shape[0], raster.shape[2], checked_duration(raster.shape[1] * dt))
 
     def counts(self) -> Tensor:

@@ -14,6 +14,24 @@ from spec.checks import duration as spec_duration
 from spec.errors import Verbatim
 
 
+def check_spikes(given: object, name: str = "spikes") -> None:
+    """Refuse anything but `Spikes`, such as a raster.
+
+    Raises:
+        SpecError: names the constructor that makes `Spikes` of it.
+    """
+    if isinstance(given, Trials):
+        return
+    shape = list(getattr(given, "shape", ()))
+    got = Verbatim(f"{type(given).__name__} {shape}" if shape else type(given).__name__)
+    trains, counts = "times [trial][neuron][spike], in ms", "counts [trials, steps, neurons]"
+    remedy = f"`Spikes.from_trains` makes one of {trains}, `Spikes.from_dense` of {counts}"
+    if len(shape) == 3:
+        swapped = "use `raster.swapaxes(0, 1)` if time comes first"
+        remedy = f"`Spikes.from_dense(raster, dt)` makes one of {counts}; {swapped}"
+    raise SpecError(name, "a `delayprop.Spikes`", got, remedy)
+
+
 @dataclass(frozen=True, eq=False)
 class Trials:
     """The fields of `fast.Spikes`, and what every container has."""

@@ -13,9 +13,10 @@ from fast.drawing.records import AMOUNT, COUNT, NUMBER, TEXT, RecordError, histo
 from fast.nn.devices import DTYPES
 from fast.tasks.registry import CLASSIFYING
 from fast.training.classify import Classification
+from fast.training.model import Classifier
 from fast.training.processes import Processes
 from fast.training.run_folder import RESULT
-from fast.training.settings import with_defaults
+from fast.training.settings import Settings, with_defaults
 from spec import SpecError
 from spec.errors import Verbatim
 
@@ -106,6 +107,30 @@ def opened(folder: Path, data: list[str] | None = None) -> Classification:
     if now != before:
         print(f"warning: the run had other data: SHA-256 {before}, now {now}", file=sys.stderr)
     return training
+
+
+def kept_network(folder: Path) -> Classifier:
+    """The network that a run kept, from its folder alone: no data are read.
+
+    Raises:
+        SpecError: the folder holds no finished run that classifies, or its network is not finite.
+    """
+    saved, _, _ = records(folder, untested=True)
+    if saved.get("test", True):
+        records(folder)
+    check_classifies(folder, saved)
+    given = argparse.Namespace(**saved)
+    try:
+        parameters = _parameters(folder / NETWORK)
+        channels, classes = len(parameters["hidden.0.w"]), parameters["out.w"].shape[1]
+        network = Classifier(channels, classes, Settings.of(given), DTYPES[given.dtype], given.seed)
+        network.load_state_dict(parameters)
+        _check_finite(folder, parameters)
+    except SpecError:
+        raise
+    except Exception as error:  # as in `opened`
+        raise _of_another_version(folder, error) from None
+    return network
 
 
 def _parameters(path: Path) -> dict[str, torch.Tensor]:

@@ -12,7 +12,7 @@ from torch import Tensor
 from fast import LI, LIF, Spikes
 from fast.nn import moved_readouts
 from fast.nn.certificate import Residuals, residuals, watched
-from spec import VOLTAGE_READOUTS
+from spec import VOLTAGE_READOUTS, SpecError
 from tests.support.tolerances import U32, U64, identity
 
 TRIALS = [[[1.0, 9.0], [4.0], []], [[2.5], [1.0, 12.0], [3.0]]]
@@ -121,6 +121,19 @@ def test_the_delays_of_every_layer_are_checked_by_c(readout: str, number: int) -
         grad.mul_(1.01)
         found = residuals(layers, spikes, y, y.grad)
     assert found.C is not None and found.C > 1e-5
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
+def test_a_missing_gradient_is_named_with_its_remedy() -> None:
+    layers, spikes = network(torch.float64, "max_voltage"), Spikes.from_trains(TRIALS, 60.0)
+    with pytest.raises(SpecError, match=r"`layers` must be of parameters .* `with watched"):
+        residuals(layers, spikes, torch.ones(2, 2), torch.ones(2, 2))
+    y = layers[1](layers[0](spikes))
+    torch.linalg.norm(y).backward()
+    with pytest.raises(SpecError, match=r"`dL_doutput` must be the gradient of `output`, got None; call `output"):
+        residuals(layers, spikes, y, y.grad)
+    with pytest.raises(SpecError, match=r"`layers` must be of parameters .* `with watched"):
+        residuals(layers, spikes, y, torch.ones(2, 2))
 
 
 def test_silence_certifies_nothing() -> None:

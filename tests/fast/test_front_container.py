@@ -175,6 +175,31 @@ def test_what_is_no_raster_is_refused(raster: torch.Tensor, words: str) -> None:
         Spikes.from_dense(raster, 1.0)
 
 
+TRANSPOSED = {
+    "time first": ((100, 8, 3), None, r"\[100, 8, 3\], so 100 trials of 8 ms; .*; `batch=100` conf"),
+    "time last": ((8, 3, 100), None, r"\[8, 3, 100\], so 8 trials of 3 ms; .* `.swapaxes\(1, 2\)` if it comes last"),
+    "one trial, time first": ((60, 1, 1), None, "so 60 trials of 1 ms; give `raster.swapaxes"),
+    "another batch": ((100, 32, 3), 32, r"32 trials, as `batch`, got \[100, 32, 3\]"),
+}
+
+
+@pytest.mark.parametrize(("shape", "batch", "words"), TRANSPOSED.values(), ids=TRANSPOSED.keys())
+def test_a_raster_that_is_evidently_transposed_is_refused(
+    shape: tuple[int, ...], batch: int | None, words: str
+) -> None:
+    raster = torch.zeros(shape)
+    with pytest.raises(SpecError, match=f"`raster` must be of .*{words}"):
+        Spikes.from_dense(raster, 1.0, batch)
+    assert Spikes.from_dense(raster, 1.0, len(raster)).shape == (shape[0], shape[2]), "a batch confirms the order"
+    axes = (1, 2) if shape[2] == 100 else (0, 1)
+    assert Spikes.from_dense(raster.swapaxes(*axes), 1.0).duration == max(shape)
+
+
+@pytest.mark.parametrize("shape", [(256, 100, 700), (1000, 30, 5), (1, 1, 1), (2, 5, 3)])
+def test_a_raster_of_trials_of_usual_length_is_taken(shape: tuple[int, ...]) -> None:
+    assert Spikes.from_dense(torch.zeros(shape), 1.0).shape == (shape[0], shape[2])
+
+
 def test_a_duration_in_seconds_is_warned_of() -> None:
     with pytest.warns(UserWarning, match=r"`duration` is 0\.05 ms, which looks like seconds: .* 0\.05 s are 50"):
         Spikes.from_trains([[[0.01]]], 0.05)

@@ -153,6 +153,9 @@ def test_the_repr_of_a_layer_shows_sizes_and_constants() -> None:
     assert repr(LI(2, 1, readout="max_voltage")) == text
     assert repr(LI(2, 1, readout="max_voltage").requires_grad_().double()) == text
     assert repr(LIF(3, 2).to("meta")).startswith("LIF(3 -> 2, tau_mem=per neuron")
+    trained = first_layer()
+    trained(given_spikes())
+    assert repr(trained.record) == "Record(trials 3, neurons 2, spikes 10, kappa_min 0.073, ties 0)"
     assert repr(FirstSpikeTime(2.5)) == "FirstSpikeTime(time_scale=2.5)"
     assert repr(CrossEntropyLoss()) == "CrossEntropyLoss()" and repr(SpikeTimeMSELoss()) == "SpikeTimeMSELoss()"
 
@@ -166,7 +169,17 @@ def test_the_repr_of_a_network_lists_populations_and_connections() -> None:
         Connection("in", "hidden", [[1.0, 2.0], [None, 1.0], [1.0, 1.0]], [[0.0, 0.0], [None, 0.0], [0.0, 0.0]]),
         Connection("hidden", "out", [[1.0], [1.0]], [[0.0], [2.0]]),
     )
-    assert repr(Network(NetworkSpec(populations, connections))).splitlines() == [
+    described = NetworkSpec(populations, connections)
+    assert repr(described).splitlines() == [
+        "Network(",
+        "  Population(in: 3 input)",
+        "  Population(hidden: 2 lif)",
+        "  Population(out: 1 li)",
+        "  Connection(in -> hidden: 5 of 6 synapses)",
+        "  Connection(hidden -> out: 2 of 2 synapses)",
+        ")",
+    ]
+    assert repr(Network(described)).splitlines() == [
         "Network(",
         "  in: 3 input",
         "  hidden: 2 lif, tau_mem=9.5, tau_syn=per neuron, v_th=1, v_reset=-0.3",

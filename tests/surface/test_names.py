@@ -12,6 +12,7 @@ import delayprop
 import fast
 import spec
 from delayprop import public
+from fast.nn.other_tools import NAMES
 from tests import ROOT
 
 
@@ -39,6 +40,14 @@ def test_a_name_that_is_not_there_is_named() -> None:
         _ = delayprop.LIFE  # type: ignore[attr-defined]
     with pytest.raises(ImportError, match="cannot import name 'LIFE' from 'delayprop'"):
         exec("from delayprop import LIFE")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_of_another_tool_is_answered(name: str) -> None:
+    answer = f"delayprop has no `{name}`: {NAMES[name]} (docs/from-other-tools.md)"
+    with pytest.raises(ImportError, match=f"^{re.escape(answer)}$"):
+        exec(f"from delayprop import {name}")
+    assert name not in public.__all__
 
 
 def imported(program: str) -> set[str]:

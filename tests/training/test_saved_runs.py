@@ -66,11 +66,31 @@ def test_an_exported_network_runs_in_the_reference(folder: Path, capsys: pytest.
 
 
 def test_an_exported_network_is_a_graph_of_nir(folder: Path) -> None:
-    assert export([str(folder / "free0"), "--nir", str(folder / "network.nir")]) == 0
+    """It needs the folder of the run alone, tested or not: no data, no page."""
+    alone = folder / "alone"
+    alone.mkdir()
+    for name in ("options.json", "history.jsonl", "network.pt"):
+        shutil.copy(folder / "free0" / name, alone)
+    options = json.loads((alone / "options.json").read_text())
+    (alone / "options.json").write_text(json.dumps({**options, "data": ["gone"], "test": False}))
+    assert export([str(alone), "--nir", str(folder / "network.nir")]) == 0
     network = from_nir(nir.read(str(folder / "network.nir")))
     with np.load(folder / "free0" / "page.npz", allow_pickle=False) as page:
         assert (network.connections[0].d == page["d_after_0"]).all()
         assert (network.connections[1].w == page["w_after_1"]).all()
+
+
+def test_a_run_is_evaluated_from_any_working_directory(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its data were named relative to the directory in which it was trained."""
+    monkeypatch.chdir(folder)
+    run = [*OPTIONS, "--epochs", "1", "--data", "train.h5", "valid.h5", "test.h5", "--out", "here"]
+    assert undrawn.main(*run) in (0, 1)
+    assert undrawn.main(*run, "--resume") in (0, 1)
+    monkeypatch.chdir(tmp_path)
+    assert evaluate([str(folder / "here"), "--json"]) == 0
+    assert "warning" not in capsys.readouterr().err
 
 
 WRONG = {

@@ -1,0 +1,86 @@
+"""Words of snnTorch, Norse and SpikingJelly that their users bring, each with its answer here.
+
+`docs/from-other-tools.md` has the tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from inspect import signature
+from typing import ParamSpec
+
+from spec import SpecError
+
+P = ParamSpec("P")
+PAGE = "docs/from-other-tools.md"
+
+_OUT = "left out"
+_EXACT = _OUT, "the gradient is exact: there is no surrogate"
+_REST = _OUT, "the resting voltage is 0: subtract it from `v_th` and `v_reset`"
+_REFRACTORY = _OUT, "there is no refractory period; a `v_reset` below 0 delays the next spike"
+_NO_STEP = _OUT, "there is no time step and no state: each call begins at 0"
+_DELAYS = _OUT, "the delays are `layer.d`: `layer.initialise_(w_mean, w_std, d_max)` draws them"
+_WEIGHTS = _OUT, "the weights are `layer.w`: `layer.initialise_(w_mean, w_std)` draws them"
+_LEARN = _OUT, "`layer.tau_mem.requires_grad_()` makes a constant learn; so do `tau_syn`, `v_th`, `v_reset`"
+_NEVER = _OUT, "LI neurons never spike: make a `LIF` layer"
+KEYWORDS: dict[str, tuple[str, str]] = {
+    "bias": (_OUT, f"subtract a constant current from `v_th` and `v_reset`, which is exact; {PAGE}, A bias"),
+    "beta": ("given as `tau_mem` (ms)", "`tau_mem = -dt / math.log(beta)`, with the step `dt` in ms"),
+    "alpha": ("given as `tau_syn` (ms)", "`tau_syn = -dt / math.log(alpha)`, with the step `dt` in ms"),
+    "tau": ("given as `tau_mem` and `tau_syn` (ms)", f"multiply steps by their width in ms; {PAGE}"),
+    "tau_mem_inv": ("given as `tau_mem` (ms)", "`tau_mem = 1000 / tau_mem_inv`, if that is per s"),
+    "tau_syn_inv": ("given as `tau_syn` (ms)", "`tau_syn = 1000 / tau_syn_inv`, if that is per s"),
+    "reset_mechanism": (_OUT, "a spike sets the voltage to `v_reset`; no threshold is subtracted"),
+    "device": (_OUT, "`layer.to(device)` moves a layer"),
+    "readout": (_OUT, "a `LIF` layer returns spikes; `LI(pre, post, readout=...)` is read"),
+    **dict.fromkeys(("threshold", "v_threshold"), ("given as `v_th`", "rename it")),
+    **dict.fromkeys(("in_features", "input_size"), ("given as `pre`", "rename it")),
+    **dict.fromkeys(("out_features", "hidden_size"), ("given as `post`", "rename it")),
+    **dict.fromkeys(("v_leak", "v_rest"), _REST),
+    **dict.fromkeys(("refractory", "refractory_period", "refrac", "tau_ref", "t_ref"), _REFRACTORY),
+    **dict.fromkeys(("spike_grad", "surrogate_function", "surrogate_disable", "method", "detach_reset"), _EXACT),
+    **dict.fromkeys(("learn_alpha", "learn_beta", "learn_threshold"), _LEARN),
+    **dict.fromkeys(("dt", "init_hidden", "reset_delay", "step_mode", "store_v_seq", "output"), _NO_STEP),
+    **dict.fromkeys(("d", "delay", "delays"), _DELAYS),
+    **dict.fromkeys(("w", "weight", "weights"), _WEIGHTS),
+    **dict.fromkeys(("v_th", "v_reset", "recurrent"), _NEVER),
+}
+"""Arguments that a layer lacks: what they must be, and what to do."""
+
+_LAYER = "`LIF(pre, post)` has weights, delays, synapses and neurons in one layer"
+_LOOP = "`LIF(pre, post, recurrent=True)` is a recurrent layer"
+_READ = "`LI(pre, post, readout=...)` has weights, delays, synapses and neurons in one layer"
+_CELL = f"{_LAYER}, and takes whole trials: there is no loop over time"
+_TORCH = "use that of `torch.nn`"
+_RATE = "counts have no gradient: `cross_entropy` of an `LI` readout, or `spike_time_mse`"
+NAMES: dict[str, str] = {
+    **dict.fromkeys(("Leaky", "Synaptic", "Alpha", "Lapicque", "LIFNode", "IFNode", "ParametricLIFNode"), _LAYER),
+    **dict.fromkeys(("LIFCell", "LIFFeedForwardCell", "LIFParameters", "LIFState"), _CELL),
+    **dict.fromkeys(("RLeaky", "RSynaptic", "LIFRecurrent", "LIFRecurrentCell", "LinearRecurrentContainer"), _LOOP),
+    **dict.fromkeys(("LICell", "LILinearCell", "NonSpikingLIFNode"), _READ),
+    **dict.fromkeys(("Delay", "SynapticDelay", "SynapseFilter"), f"{_LAYER}; `layer.d` are the delays, in ms"),
+    **dict.fromkeys(("SequentialState", "Sequential"), "`torch.nn.Sequential` holds layers: there is no state"),
+    **dict.fromkeys(("reset", "reset_net", "functional"), "there is no state to reset: each call begins at 0"),
+    **dict.fromkeys(("surrogate", "spikegen", "encoding"), "the gradient is exact, and spikes are times: see `Spikes`"),
+    **dict.fromkeys(("ce_count_loss", "ce_rate_loss", "mse_count_loss"), _RATE),
+    "ce_max_membrane_loss": "`cross_entropy` of `LI(..., readout='max_voltage')`",
+    "mse_temporal_loss": "`spike_time_mse` compares spike times, in ms",
+    **dict.fromkeys(("Linear", "Dropout", "Module"), f"{_TORCH}; between layers, `spikes.keep(mask)` drops neurons"),
+}
+"""Names that `delayprop` lacks, with the name that takes their place."""
+
+
+def answers_foreign_words(init: Callable[P, None]) -> Callable[P, None]:
+    """An `__init__` that refuses arguments of other tools by `SpecError`, with their name here."""
+    own = signature(init).parameters
+
+    @wraps(init)
+    def checked(*args: P.args, **given: P.kwargs) -> None:
+        for word in given:
+            if word in KEYWORDS and word not in own:
+                expected, remedy = KEYWORDS[word]
+                raise SpecError(word, expected, given[word], remedy)
+        init(*args, **given)
+
+    return checked

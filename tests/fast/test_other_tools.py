@@ -1,0 +1,63 @@
+"""Rasters, and arguments of snnTorch, Norse and SpikingJelly, get an answer with the name here."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+
+from fast import LI, LIF, first_spike_time, joined, spike_time_mse
+from fast.nn.certificate import watched
+from fast.nn.interchange import case_of
+from fast.nn.other_tools import KEYWORDS
+from spec import SpecError
+from tests.support.networks.layers import first_layer
+
+TAKES_SPIKES: dict[str, Callable[[Any], object]] = {
+    "spikes": lambda spikes: first_layer()(spikes),
+    "spikes of a readout": lambda spikes: LI(3, 2, readout="max_voltage")(spikes),
+    "spikes to start with": lambda spikes: first_layer().initialise_for_(spikes, rate=1.0),
+    "spikes to certify": lambda spikes: watched([first_layer()], spikes).__enter__(),
+    "spikes of a case": lambda spikes: case_of([LI(3, 2, readout="max_voltage")], spikes, 0, 0),
+    "spikes of a loss": lambda spikes: spike_time_mse(spikes, []),
+    "spikes of first times": lambda spikes: first_spike_time(spikes, 1.0),
+    "parts[0]": lambda spikes: joined([spikes]),
+}
+
+
+@pytest.mark.parametrize("name", TAKES_SPIKES)
+def test_a_raster_is_no_spikes_and_the_constructor_is_named(name: str) -> None:
+    name, call = re.escape(name.split()[0]), TAKES_SPIKES[name]
+    dense = r"Tensor \[100, 8, 3\]; `Spikes.from_dense\(raster, dt\)` .*\[trials, steps, neurons\]; use `raster.swap"
+    for given, words in ((torch.zeros(100, 8, 3), dense), ([[1.0]], "list; `Spikes.from_trains` makes one of times")):
+        with pytest.raises(SpecError, match=f"`{name}` must be a `delayprop.Spikes`, got {words}"):
+            call(given)
+
+
+@pytest.mark.parametrize("layer", [LIF, partial(LI, readout="max_voltage")], ids=["LIF", "LI"])
+def test_an_argument_of_another_tool_is_answered(layer: Any) -> None:
+    own = inspect.signature(layer).parameters
+    for word, (expected, remedy) in KEYWORDS.items():
+        if word not in own:
+            with pytest.raises(SpecError) as refusal:
+                layer(**{word: 0.9})
+            assert str(refusal.value) == f"`{word}` must be {expected}, got 0.9; {remedy}"
+    assert {"pre", "post", "tau_mem", "tau_syn", "max_delay", "dtype"} <= {*own} - {*KEYWORDS}
+    with pytest.raises(TypeError, match="unexpected keyword argument 'gamma'"):
+        layer(3, 2, gamma=0.9)
+
+
+def test_the_answers_name_the_argument_that_takes_the_place() -> None:
+    """And `bias` the exact shift."""
+    for word, words in {
+        "beta": r"must be given as `tau_mem` \(ms\), got 0.9; `tau_mem = -dt / math.log",
+        "threshold": "must be given as `v_th`, got 0.9", "refractory": "there is no refractory period; a `v_reset`",
+        "bias": "subtract a constant current from `v_th` and `v_reset`, which is exact; docs/from-other-tools.md",
+    }.items():
+        with pytest.raises(SpecError, match=f"`{word}` .*{words}"):
+            LIF(3, 2, **{word: 0.9})  # type: ignore[arg-type]

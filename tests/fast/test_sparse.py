@@ -1,0 +1,112 @@
+"""Sparse networks: arrays with a mask of synapses, and `Network` of torch with short calls."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from fast import Network, Spikes, cross_entropy, joined, param_groups, project_
+from fast.nn.interchange import network_of
+from spec import Connection, Population, SpecError
+from spec import Network as NetworkSpec
+from tests.support.networks.layers import given_spikes
+from tests.support.networks.nir_networks import bits
+
+MASK = np.array([[True, False, True, False], [False, True, True, False], [True, True, False, True]])
+NAN, WEIGHTS = float("nan"), np.arange(12.0).reshape(3, 4) / 4 + 2
+DELAYS = np.linspace(0.0, 5.5, 12).reshape(3, 4)
+RAGGED = np.where(MASK, WEIGHTS, NAN), np.where(MASK, DELAYS, -1.0)  # what no synapse has is not read
+
+
+def described(dtype: torch.dtype = torch.float64) -> NetworkSpec:
+    """3 inputs, 4 hidden neurons with the synapses of `MASK`, 2 outputs."""
+    populations = (
+        Population("in", "input", 3), Population("hidden", "lif", 4, 20.0, 5.0, 1.0, -0.2),
+        Population("out", "li", 2, 20.0, 5.0),
+    )
+    to_out = torch.linspace(-1.0, 1.0, 8, dtype=dtype).reshape(4, 2)
+    return NetworkSpec(populations, (Connection("in", "hidden", *RAGGED, MASK), Connection("hidden", "out", to_out, 1)))
+
+
+@pytest.mark.parametrize("made", [np.array, torch.tensor, np.ndarray.tolist], ids=["array", "tensor", "lists"])
+def test_a_mask_is_none_where_it_is_false(made: Any) -> None:
+    plain = [[w if given else None for w, given in zip(*pair, strict=True)] for pair in zip(WEIGHTS, MASK, strict=True)]
+    wanted = Connection("in", "hidden", plain, DELAYS.tolist())
+    for w, d in (RAGGED, (WEIGHTS, DELAYS)):
+        found = Connection("in", "hidden", made(w), made(d), made(MASK))
+        assert all(np.array_equal(getattr(found, name), getattr(wanted, name)) for name in ("w", "d", "exists"))
+    assert Connection("in", "hidden", made(WEIGHTS), 1).exists.all()
+
+
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "mask of numbers": ({"exists": MASK * 1.0}, r"`exists` must be booleans of shape \[pre, post\], got float64"),
+    "mask of ragged rows": ({"exists": [[True], [True, False]]}, "`exists` .* got rows of several lengths; give True"),
+    "mask of a row": ({"exists": MASK[0]}, r"`exists` must be booleans .* got bool \[4\]"),
+    "mask of another shape": ({"exists": MASK[:2]}, "`w` must be a list of 2, one for each source neuron, got"),
+    "NaN at a synapse": ({"w": np.where(WEIGHTS == 2.5, NAN, 1.0)}, r"`w\[0\]\[2\]` must be a finite number, got nan"),
+    "no weight at a synapse": ({"w": [[None] * 4] * 3}, r"`w\[0\]\[0\]` must be a finite number, got null"),
+    "a delay below 0": ({"d": DELAYS - 1}, r"`d\[0\]\[0\]` must be a finite number of at least 0 \(ms\), got -1.0"),
+    "delays of another shape": ({"d": DELAYS[:, 1:]}, r"`d\[0\]` must be a list of 4, one for each target neuron"),
+}
+
+
+@pytest.mark.parametrize(("change", "words"), WRONG.values(), ids=WRONG.keys())
+def test_a_synapse_without_its_numbers_is_named(change: dict[str, Any], words: str) -> None:
+    with pytest.raises(SpecError, match=words):
+        Connection("in", "hidden", **{"w": WEIGHTS, "d": DELAYS, "exists": MASK, **change})
+
+
+def test_one_input_needs_no_name_and_a_name_is_read_by_its_largest_voltage() -> None:
+    net = Network(described(), torch.float64)
+    long = net({"in": given_spikes()}, ("out", "max_voltage"))
+    short = net(given_spikes(), read="out")
+    assert torch.equal(short.y, long.y) and long.y.any() and short.spikes["hidden"] == long.spikes["hidden"]
+    assert not torch.equal(net(given_spikes(), read=("out", "mean_voltage")).y, short.y)
+
+
+def test_a_call_that_names_nothing_is_answered() -> None:
+    net, two = Network(described()), (Population("a", "input", 3), Population("b", "input", 3))
+    with pytest.raises(SpecError, match="`read` must be one of hidden, out, got 'max_voltage'; choose"):
+        net(given_spikes(), read="max_voltage")
+    for read in (3, ("out",)):
+        with pytest.raises(SpecError, match=r"`read` must be a.* population and its readout, got"):
+            net(given_spikes(), read=read)
+    for inputs, name in ((torch.zeros(9, 2, 3), "inputs"), ({"in": torch.zeros(9, 2, 3)}, "inputs.in")):
+        with pytest.raises(SpecError, match=f"`{name}` must be a `delayprop.Spikes`, got Tensor .* `Spikes.from_dense"):
+            net(inputs)
+    with pytest.raises(SpecError, match="`inputs` must be a dict with the spikes of a, b, got one `Spikes`; give"):
+        Network(NetworkSpec((*two, *described().populations[1:2]), ()))(given_spikes())
+    with pytest.raises(SpecError, match=r"`inputs.in` must be spikes of 3 neurons, got 6"):
+        net(joined([given_spikes(), given_spikes()]))
+    alone = Network(NetworkSpec(described().populations[1:], described().connections[1:]))
+    assert alone(Spikes.from_trains([[[1.0]]], 9.0)).spikes["hidden"].shape == (1, 4), "no input: any spikes do"
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_training_leaves_absent_synapses_and_the_description_has_what_was_learned(dtype: torch.dtype) -> None:
+    net = Network(described(), dtype)
+    optimiser = torch.optim.Adam(param_groups(net, lr=0.05, delay_lr=0.5, constants_lr=0.01))
+    for _ in range(5):
+        optimiser.zero_grad()
+        y = net(given_spikes(), read="out").y
+        cross_entropy(y, torch.tensor([0, 1, 1])).backward()
+        optimiser.step()
+        project_(net)
+    w, d = net.synapses[0].w.detach().numpy(), net.synapses[0].d.detach().numpy()
+    assert not w[~MASK].any() and not d[~MASK].any() and (w[MASK] != WEIGHTS[MASK].astype(w.dtype)).all()
+    learned = network_of(net)
+    assert [bits(learned)] != [bits(described())]
+    assert bits(network_of(Network(learned, dtype))) == bits(learned)
+    first = learned.connections[0]
+    assert np.array_equal(first.w, w) and np.array_equal(first.d, d) and np.array_equal(first.exists, MASK)
+    v_th = net.constants[1].v_th
+    assert v_th is not None and learned.populations[1].v_th.tolist() == v_th.tolist() != [1.0] * 4
+    assert torch.equal(Network(learned, dtype)(given_spikes(), read="out").y, net(given_spikes(), read="out").y)
+    with pytest.raises(SpecError, match="`names` must be left out for a `Network`"):
+        network_of(net, ["a", "b", "c"])
+    torch.nn.init.constant_(net.synapses[1].d, -0.5)
+    with pytest.raises(SpecError, match=r"`synapses\[1\].d\[0\]\[0\]` must be a finite number of at least 0"):
+        network_of(net)
