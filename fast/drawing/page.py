@@ -30,15 +30,15 @@ TASKS = {
     "yin-yang": "Yin-Yang", "braille": "Braille letters", "shd": "Spoken digits (SHD)", "ssc": "Spoken commands (SSC)",
     "spikes": "Spikes of your own",
 }
-# Side by side where two columns fit. A column is never wider than a page of text.
+# A section has two columns where they fit, of about equal height.
 STYLE = """
 @media screen { body { max-width: 92rem; } }
 nav { display: flex; flex-wrap: wrap; gap: 0.2rem 1.2rem; margin: 0.8rem 0; }
 a { color: inherit; }
-section { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(30rem, 100%), 1fr)); gap: 0 2rem;
-          align-items: start; }
-section > * { min-width: 0; max-width: 44rem; }
-section > h2, section > details { grid-column: 1 / -1; max-width: none; }
+section { columns: 30rem 2; column-gap: 2rem; }
+section > * { break-inside: avoid; }
+section > figure { margin-top: 0; }
+section > h2, section > details { column-span: all; }
 """
 
 
@@ -58,10 +58,12 @@ def html(run: Run) -> str:
     # With a fixed salt, Matplotlib gives the parts of a picture fixed names.
     with matplotlib.rc_context({"svg.hashsalt": "delayprop", "svg.fonttype": "path", "font.size": 9.0}):
         parts = [section(title, content(run)) for title, content in SECTIONS.items()]
-    low, high = run.result["interval"]
-    accuracy = percent(run.result["test_accuracy"])
-    reached = f"Test accuracy {accuracy} (95 % interval: {percent(low)} to {percent(high)})"
-    return document(title(run), [lead(reached), contents(tuple(SECTIONS)), *parts], STYLE)
+    found, epoch = run.result, run.tested["epoch"]
+    low, high = found["interval"]
+    reached = f"Test accuracy {percent(found['test_accuracy'])} (95 % interval: {percent(low)} to {percent(high)})"
+    how = f"Validation chose epoch {epoch}" if run.by_validation else f"The options chose the last epoch, {epoch}"
+    chosen = f"{how}; its network was evaluated on the test split once, at the end."
+    return document(title(run), [lead(reached), text(chosen), contents(tuple(SECTIONS)), *parts], STYLE)
 
 
 def title(run: Run) -> str:
@@ -76,12 +78,7 @@ def title(run: Run) -> str:
 
 
 def _learning(run: Run) -> list[str]:
-    """The curves, and how the network was chosen."""
-    epoch = run.tested["epoch"]
-    how = f"Validation chose epoch {epoch}" if run.by_validation else f"The options chose the last epoch, {epoch}"
-    chosen = f"{how}; its network was evaluated on the test split once, at the end."
-    pictures = (curves.accuracy_and_loss(run), curves.activity(run), curves.learning(run))
-    return [*map(captioned, pictures), text(chosen)]
+    return list(map(captioned, (curves.accuracy_and_loss(run), curves.activity(run), curves.learning(run))))
 
 
 def _facts(run: Run) -> list[str]:
