@@ -1,6 +1,7 @@
 # Every target sets itself up from make and a Python of 3.11 or newer alone. PYTHON chooses the one that builds .venv.
+# EXTRAS names groups of pyproject.toml, as in EXTRAS=dev,cuda; without it a target installs what it needs.
 PYTHON  ?= python3
-EXTRAS  ?= dev
+EXTRAS  ?=
 WORKERS ?= 2
 ARGS    ?=
 
@@ -10,46 +11,57 @@ export PATH
 
 PY  := .venv/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check
-# Set-up has been done when the stamp of this very pyproject.toml exists.
-STAMP := .venv/.ready-$(firstword $(shell cksum < pyproject.toml))-$(EXTRAS)
+# A group is installed when its stamp of this very pyproject.toml exists; `base`: the dependencies alone.
+READY  := .venv/.ready-$(firstword $(shell cksum < pyproject.toml))-
+COMMA  := ,
+STAMPS := $(addprefix $(READY),base $(subst $(COMMA), ,$(EXTRAS)))
+need    = @$(MAKE) --no-print-directory EXTRAS=$(or $(EXTRAS),$(1)) setup
 
 .DEFAULT_GOAL := help
+.NOTPARALLEL:
 .PHONY: help setup sequence derivations test test-all test-gpu report docs lint clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1#/p' Makefile | awk -F'#' '{ printf "%-20s%s\n", $$1, $$2 }'
 	@echo 'ARGS="..." is handed on: make sequence ARGS=--help, make test ARGS="-k adjoint".'
 
-sequence: setup ## train weights and delays on the sequence task
+sequence: ## train weights and delays on the sequence task
+	$(call need)
 	@echo "sequence: training weights and delays: python -m fast.train --task sequence $(ARGS)"
 	@$(PY) -m fast.train --task sequence $(ARGS)
 
-derivations: setup ## prove every equation with SymPy
+derivations: ## prove every equation with SymPy
+	$(call need)
 	@echo "derivations: proving every equation with SymPy"
 	@$(PY) -m derivations $(ARGS)
 
-test: setup ## run the core of the tests: agreement, truth, edges, refusals, survival
+test: ## run the core of the tests: agreement, truth, edges, refusals, survival
+	$(call need,dev)
 	@echo "test: pytest on $(WORKERS) workers, without the tests marked full or gpu"
 	@$(PY) -m pytest -n $(WORKERS) --dist worksteal -m "not full and not gpu" $(ARGS)
 
-test-all: setup ## run every test that needs no GPU
+test-all: ## run every test that needs no GPU
+	$(call need,dev)
 	@echo "test-all: pytest on $(WORKERS) workers, without the tests marked gpu"
 	@$(PY) -m pytest -n $(WORKERS) --dist worksteal -m "not gpu" $(ARGS)
 
-report: setup ## run every check and write the verification report, verification/verification.html
+report: ## run every check and write the verification report, verification/verification.html
+	$(call need,dev)
 	@echo "report: every check, then verification/verification.html; 6 to 10 minutes (ARGS=--quick: about one)"
 	@$(PY) -m reports $(ARGS)
 
-test-gpu: setup ## run the tests that need a GPU; make EXTRAS=dev,cuda test-gpu installs what they need
+test-gpu: ## run the tests that need a GPU; make EXTRAS=dev,cuda test-gpu installs what they need
+	$(call need,dev)
 	@echo "test-gpu: pytest, the tests marked gpu"
 	@$(PY) -m pytest -m gpu $(ARGS)
 
 docs: ## build the documentation into site/
-	@$(MAKE) --no-print-directory EXTRAS=dev,docs setup
+	$(call need,dev$(COMMA)docs)
 	@echo "docs: mkdocs build --strict, into site/"
 	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict $(ARGS)
 
-lint: setup ## run ruff and mypy
+lint: ## run ruff and mypy
+	$(call need,dev)
 	@echo "lint: ruff, then mypy"
 	@$(PY) -m ruff check .
 	@$(PY) -m mypy
@@ -62,7 +74,7 @@ clean: ## remove .venv and every cache; runs/ stays
 # pip 23, of Python 3.11, finds no versions of torch and numba-cuda that agree on a release of CUDA, though there are some.
 # A torch wheel that pip finds at hand (PIP_FIND_LINKS) is taken first: the one from the index brings gigabytes of CUDA.
 setup:
-	@if [ -x $(PY) ] && [ -e $(STAMP) ]; then exit 0; fi; \
+	@if [ -x $(PY) ] && ls $(STAMPS) >/dev/null 2>&1; then exit 0; fi; \
 	set -e; \
 	if ! $(PY) -m pip --version >/dev/null 2>&1; then \
 	  command -v "$(PYTHON)" >/dev/null || \
@@ -73,10 +85,10 @@ setup:
 	  echo "setup: building .venv with $(PYTHON) and installing the dependencies (3 to 5 minutes, once; pip is silent until it is done)"; \
 	  "$(PYTHON)" -m venv --clear .venv; \
 	else \
-	  echo "setup: installing into .venv what pyproject.toml now asks for"; \
+	  echo "setup: installing into .venv what pyproject.toml asks for$(if $(EXTRAS), in the groups $(EXTRAS))"; \
 	fi; \
 	$(PIP) 'pip>=25'; \
 	$(PIP) --no-index --no-deps torch >/dev/null 2>&1 || true; \
-	$(PIP) --editable '.[$(EXTRAS)]'; \
-	rm -f .venv/.ready-*; \
-	touch $(STAMP)
+	$(PIP) --editable '.$(if $(EXTRAS),[$(EXTRAS)])'; \
+	for stamp in .venv/.ready-*; do case $$stamp in $(READY)*) ;; *) rm -f "$$stamp" ;; esac; done; \
+	touch $(STAMPS)

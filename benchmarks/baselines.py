@@ -143,7 +143,10 @@ def run(options: argparse.Namespace) -> dict:
     if options.test:
         test = tested(network, data["test"], options.batch)
         theirs, ours = data["test"].speakers, data["train"].speakers
-        found |= {"test_accuracy": test.accuracy, "interval": test.interval}
+        found |= {
+            "test_accuracy": test.accuracy, "interval": test.interval, "trials_sha256": data["test"].sha256(),
+            "wrong": test.wrong,
+        }
         if theirs is not None and ours is not None:
             known = np.isin(theirs, ours)
             for name, chosen in (("known_speakers", known), ("new_speakers", ~known)):

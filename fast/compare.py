@@ -1,5 +1,9 @@
 """`delayprop compare RUN RUN...`: a table of finished runs, one row per group of seeds, and with
-`--picture` their accuracies as points."""
+`--picture` their accuracies as points.
+
+Below the table: the difference of each row to the first over seeds, and, since two runs on the same
+trials are paired, McNemar's test of each pair of runs.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fast.drawing.comparison import comparison
+from fast.drawing.records import COUNT, check_shape
 from fast.tasks.saved_runs import HOW_IT_RAN, check_network, records
-from fast.training.intervals import FEWEST, interval_of_percents, mean_half_width
+from fast.training.intervals import FEWEST, interval_of_percents, mcnemar, mean_half_width
 from fast.training.run_folder import RESULT
 from spec import SpecError
 from spec.command import OneLineParser, run_and_exit
@@ -32,6 +37,8 @@ class Group:
     seconds: list[float] = field(default_factory=list)
     of_trials: list[tuple[float, float]] = field(default_factory=list)
     """Of each run, the 95 % interval of its test accuracy by the number of trials, in per cent."""
+    wrong: list[tuple[str, frozenset[int]] | None] = field(default_factory=list)
+    """Of each run, the SHA-256 of its test trials, and the wrong ones; None: not recorded."""
 
 
 def grouped(folders: Sequence[Path]) -> list[Group]:
@@ -62,6 +69,7 @@ def grouped(folders: Sequence[Path]) -> list[Group]:
         group.valid.append(100 * max(line["valid_accuracy"] for line in log))
         group.seconds.append(sum(line["seconds"] for line in log))
         group.of_trials.append(_interval(folder, result))
+        group.wrong.append(_wrong(folder, result))
     return groups
 
 
@@ -72,6 +80,15 @@ def _interval(folder: Path, result: dict) -> tuple[float, float]:
         got = Verbatim(result.get("interval", "none"))
         raise SpecError(f"{folder / RESULT} interval", "the interval of the test accuracy", got, "train again")
     return 100 * low, 100 * high
+
+
+def _wrong(folder: Path, result: dict) -> tuple[str, frozenset[int]] | None:
+    """The test trials of a run, as their SHA-256, and which of them it has wrong."""
+    if not {"trials_sha256", "wrong"} <= result.keys():
+        return None  # a run of an older version
+    if result["wrong"] != []:
+        check_shape(result["wrong"], [(COUNT, COUNT)], f"{folder / RESULT} wrong")
+    return result["trials_sha256"], frozenset(trial for trial, _ in result["wrong"])
 
 
 def table(groups: Sequence[Group]) -> list[str]:
@@ -89,7 +106,10 @@ def table(groups: Sequence[Group]) -> list[str]:
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in [head, *rows]
     ]
-    return [*lines, "", *(_difference(groups[0], group, n) for n, group in enumerate(groups[1:], start=2))]
+    lines.append("")
+    for n, group in enumerate(groups[1:], start=2):
+        lines += [_difference(groups[0], group, n), *_by_trial(groups[0], group, n)]
+    return lines
 
 
 def differing_settings(groups: Sequence[Group]) -> list[str]:
@@ -125,6 +145,26 @@ def _difference(first: Group, other: Group, row: int) -> str:
     mean, basis = statistics.mean(pairs), f"95 % of {len(pairs)} pairs of a seed"
     verdict = "apart" if mean - half > 0 or mean + half < 0 else "not told apart"
     return f"row {row} - row 1: {mean:+.1f} ({mean - half:+.1f} to {mean + half:+.1f}, {basis}): {verdict}"
+
+
+def _by_trial(first: Group, other: Group, row: int) -> list[str]:
+    """A line for each pair of runs: McNemar's test of their answers to the same trials."""
+    pairs = [(seed, seed) for seed in first.seeds if seed in other.seeds]
+    if not pairs and len(first.seeds) == len(other.seeds) == 1:
+        pairs = [(first.seeds[0], other.seeds[0])]
+    lines = []
+    for seed, seed_of_other in pairs:
+        name = f"  seed {seed}" if seed == seed_of_other else f"  seeds {seed} and {seed_of_other}"
+        one, two = first.wrong[first.seeds.index(seed)], other.wrong[other.seeds.index(seed_of_other)]
+        if one is None or two is None or one[0] != two[0]:
+            reason = "other test trials" if one and two else "an older version recorded no answers by trial"
+            lines.append(f"{name}: not compared trial by trial: {reason}")
+            continue
+        only_first, only_other = len(two[1] - one[1]), len(one[1] - two[1])
+        p = mcnemar(only_first, only_other)
+        right = f"{only_first} trials are right in row 1 alone, {only_other} in row {row} alone"
+        lines.append(f"{name}: {right}: p {p:.2g} (McNemar, exact)")
+    return lines
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.compare") -> int:

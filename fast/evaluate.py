@@ -50,7 +50,10 @@ def _evaluate(options: argparse.Namespace) -> int:
     if options.json:
         run = {"task": training.task, "network": training.network.name, "seed": training.seed}
         splits = {
-            split: _plain(answers) | _plain_speakers(answers, trained) | _plain_grids(grids[split])
+            split: {
+                "trials_sha256": training.data[split].sha256(), **_plain(answers), **_plain_speakers(answers, trained),
+                **_plain_grids(grids[split]),
+            }
             for split, answers in found.items()
         }
         print(json.dumps({"run": run, **splits}))
@@ -76,7 +79,10 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 
 def _plain(found: Evaluation) -> dict:
-    return {"accuracy": found.accuracy, "interval": found.interval, "loss": found.loss, "answers": found.confusion}
+    return {
+        "accuracy": found.accuracy, "interval": found.interval, "loss": found.loss, "answers": found.confusion,
+        "wrong": found.wrong,
+    }
 
 
 def _plain_speakers(found: Evaluation, trained: np.ndarray | None) -> dict:

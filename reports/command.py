@@ -34,7 +34,7 @@ def make(out: Path, quick: bool) -> int:
         OSError: the folder is not writable.
     """
     if not (ROOT / "tests" / "support" / "report_checks.py").exists() or importlib.util.find_spec("xdist") is None:
-        remedy = "run it in a clone of the project, in the environment of `make setup`"
+        remedy = "run `make report` in a clone of the project"
         raise RecordError("tests", "there, with pytest-xdist", f"neither at {ROOT}", remedy)
     studies()
     out.mkdir(parents=True, exist_ok=True)

@@ -22,6 +22,8 @@ from spec import SpecError
 from spec.command import OneLineParser, run_and_exit
 from spec.errors import Verbatim
 
+OF_THE_TEST = ("test_accuracy", "count_baseline", "trials_sha256", "wrong")
+
 
 def entry(folder: Path) -> dict:
     """The result of a finished run.
@@ -44,7 +46,7 @@ def entry(folder: Path) -> dict:
     return {
         **{name: value for name, value in options.items() if name not in HOW_IT_RAN},
         "network": _sizes(training["network"]), "best_epoch": best["epoch"],
-        **{name: result[name] for name in ("test_accuracy", "count_baseline") if name in result},
+        **{name: result[name] for name in OF_THE_TEST if name in result},
         "train_accuracy": best["train_accuracy"], "valid_accuracy": best["valid_accuracy"],
         "seconds": round(sum(line["seconds"] for line in log), 1), "machine": platform.machine(),
         "state_sha256": digest(training),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -87,9 +88,22 @@ class SpikeData(Dataset):
         speakers = None if self.speakers is None else self.speakers[chosen]
         return replace(self, times=times, units=units, labels=self.labels[chosen], speakers=speakers)
 
+    def sha256(self) -> str:
+        """SHA-256 of the trials, which tells whether two runs saw the same."""
+        return content_sha256(self.times, self.units, self.labels)
+
     def counts(self) -> np.ndarray:
         """Spike counts, `[trials, channels]`."""
         return np.stack([np.bincount(units, minlength=self.channels) for units in self.units])
+
+
+def content_sha256(times: Sequence[np.ndarray], units: Sequence[np.ndarray], labels: np.ndarray) -> str:
+    """SHA-256 of times, channels and labels; all as 64-bit numbers, trial by trial."""
+    found = hashlib.sha256()
+    for t, u, label in zip(times, units, labels, strict=True):
+        found.update(np.array([len(t), label], "<i8").tobytes())
+        found.update(np.asarray(t, "<f8").tobytes() + np.asarray(u, "<i8").tobytes())
+    return found.hexdigest()
 
 
 def batch_of(times: Sequence[np.ndarray], units: Sequence[np.ndarray], channels: int, duration: float) -> Spikes:

@@ -18,7 +18,7 @@ import h5py
 import numpy as np
 
 from fast.data.collating import separated
-from fast.data.spike_data import OTHER_LAYOUT, SpikeData, check_record
+from fast.data.spike_data import OTHER_LAYOUT, SpikeData, check_record, content_sha256
 from spec import SpecError
 from spec.checks import one_of
 from spec.errors import Verbatim
@@ -76,7 +76,7 @@ def read_spike_file(path: Path, channels: int, classes: int, duration: float) ->
         check_record(name, times[n], units[n], labels[n], channels, classes, duration)
     if isinstance(stated, bytes):  # as other programs write texts
         stated = stated.decode("ascii", "replace")
-    if stated is not None and (not isinstance(stated, str) or stated != _content(seconds, units, labels)):
+    if stated is not None and (not isinstance(stated, str) or stated != content_sha256(seconds, units, labels)):
         got = Verbatim("another SHA-256, so it was damaged or changed")
         remedy = "get the complete file, or write yours anew with `write_spike_file`"
         raise SpecError(str(path), f"a file with the content that its `{CONTENT}` states", got, remedy)
@@ -127,19 +127,10 @@ def write_spike_file(path: str | os.PathLike, entries: Sequence[tuple[Any, Any]]
                 for n, row in enumerate(rows):
                     data[n] = row
             file["labels"] = np.array(labels, np.int64)
-            file.attrs[CONTENT] = _content(times, units, np.array(labels))
+            file.attrs[CONTENT] = content_sha256(times, units, np.array(labels))
         os.replace(half, path)
     finally:
         half.unlink(missing_ok=True)
-
-
-def _content(seconds: Sequence[np.ndarray], units: Sequence[np.ndarray], labels: np.ndarray) -> str:
-    """SHA-256 of times (s), channels and labels; all as 64-bit numbers, trial by trial."""
-    found = hashlib.sha256()
-    for t, u, label in zip(seconds, units, labels, strict=True):
-        found.update(np.array([len(t), label], "<i8").tobytes())
-        found.update(np.asarray(t, "<f8").tobytes() + np.asarray(u, "<i8").tobytes())
-    return found.hexdigest()
 
 
 def _trouble(path: Path, error: Exception) -> tuple[str, str]:

@@ -71,6 +71,26 @@ def heading(content: str) -> str:
     return f"<h2>{escape(content)}</h2>"
 
 
+def section(title: str, parts: Sequence[str]) -> str:
+    """A section, and its address."""
+    return f'<section id="{_address(title)}">{heading(title)}' + "\n".join(parts) + "</section>"
+
+
+def contents(titles: Sequence[str]) -> str:
+    """Links to the sections of a page."""
+    links = (f'<a href="#{_address(title)}">{escape(title)}</a>' for title in titles)
+    return "<nav>" + "\n".join(links) + "</nav>"
+
+
+def _address(title: str) -> str:
+    return title.lower().replace(" ", "-")
+
+
+def together(*parts: str) -> str:
+    """Elements that stand in one column."""
+    return "<div>" + "\n".join(parts) + "</div>"
+
+
 def folded(title: str, content: str, is_open: bool = True) -> str:
     """A section that can be folded. Printed pages show it in any case."""
     return f"<details{' open' if is_open else ''}><summary>{escape(title)}</summary>{content}</details>"

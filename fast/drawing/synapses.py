@@ -45,32 +45,35 @@ def distribution(layer: Layer) -> Picture | None:
 
 
 def movement(layer: Layer) -> Picture | None:
-    """Delays after training over delays before it, or over weights; None if none moved."""
+    """Delays after training over delays before it, coloured by weight; or over weights, where all
+    were equal before. None if none moved."""
     if not change(layer).any():
         return None
-    figure, (axes,) = panels([3.5], right=0.8)
     size, one_start = np.abs(layer.w_after).ravel(), _equal(layer.d_before)
+    figure, (axes,) = panels([3.5]) if one_start else panels([3.5], right=0.8)
     order = np.argsort(size, kind="stable")  # the strongest are drawn last, on top
     x, y = (layer.w_after if one_start else layer.d_before).ravel()[order], layer.d_after.ravel()[order]
     area = min(14.0, max(2.0, 12 * DENSE / len(x)))
-    points = axes.scatter(
-        x, y, area, size[order], cmap="viridis_r", vmin=0, linewidths=0, rasterized=len(x) >= DENSE, zorder=2
-    )
-    colour_bar(figure, axes, points, "|weight|")
+    dense = len(x) >= DENSE
     if one_start:
+        axes.scatter(x, y, area, COLOURS[0], linewidths=0, rasterized=dense, zorder=2)
         start = float(layer.d_before.flat[0])
         axes.axhline(start, color="0.5", lw=1, zorder=1)
         plain(axes, "weight after", "delay after, ms")
         line = f"all delays were {start:.4g} ms before (line), so the distance from it is the change"
     else:
+        points = axes.scatter(
+            x, y, area, size[order], cmap="viridis_r", vmin=0, linewidths=0, rasterized=dense, zorder=2
+        )
+        colour_bar(figure, axes, points, "|weight|")
         ends = [min(float(x.min()), float(y.min())), max(float(x.max()), float(y.max()))]
         axes.plot(ends, ends, color="0.5", lw=1, zorder=1)
         plain(axes, "delay before, ms", "delay after, ms")
-        line = "delays on the line did not change, above it they grew, below it they shrank"
-    return Picture(
-        f"moved delays, {layer.name}", figure,
-        f"One point per synapse from {layer.name}, darker for a larger absolute weight after training: {line}.",
-    )
+        line = (
+            "darker for a larger absolute weight after training; delays on the line did not change, above it they "
+            "grew, below it they shrank"
+        )
+    return Picture(f"moved delays, {layer.name}", figure, f"One point per synapse from {layer.name}: {line}.")
 
 
 def moved_most(page: Page) -> list[list[str]]:

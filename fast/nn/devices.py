@@ -14,6 +14,7 @@ from spec.checks import one_of
 from spec.errors import Verbatim
 
 DEVICES = ("cpu", "cuda")
+CUDA_GROUP = "by `pip install '.[cuda]'` in a clone of the project"
 DTYPES = {"float64": torch.float64, "float32": torch.float32}
 # `torch.autograd.Function.apply` calls it too. It is private: where it is missing, torch refuses.
 within_transforms: Callable[[], bool] = getattr(torch._C, "_are_functorch_transforms_active", bool)
@@ -30,10 +31,10 @@ def check_device(device: str) -> None:
     if kind == "cpu":
         return
     if find_spec("numba_cuda") is None:
-        raise _missing("cuda without numba-cuda", "install it with `pip install 'delayprop[cuda]'`, or use the CPU")
+        raise _missing("cuda without numba-cuda", f"install it {CUDA_GROUP}, or use the CPU")
     if torch.version.cuda is None:
-        remedy = "install one of CUDA 13 with `pip install 'delayprop[cuda]'`, or use the CPU"
-        raise _missing("cuda with a torch that is built for the CPU", remedy)
+        got = "cuda with a torch that is built for the CPU"
+        raise _missing(got, f"install one of CUDA 13 {CUDA_GROUP}, or use the CPU")
     if not torch.cuda.is_available():
         raise _missing("cuda without a GPU that torch finds", "run where `nvidia-smi` lists one, or use the CPU")
 

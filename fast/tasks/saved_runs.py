@@ -23,6 +23,8 @@ from spec.errors import Verbatim
 HOW_IT_RAN = frozenset({"out", "resume", "save_seconds", "data", "workers", "tensorboard", "test", "changed"})
 """Options that do not change the result of a run, or follow from others."""
 NETWORK = "network.pt"
+TESTED = {"test_accuracy?": NUMBER, "interval?": (NUMBER, NUMBER), "trials_sha256?": TEXT}
+"""The shape of a result; that of another task has no accuracy."""
 
 
 def records(folder: Path, untested: bool = False) -> tuple[dict, dict, list[dict]]:
@@ -39,7 +41,7 @@ def records(folder: Path, untested: bool = False) -> tuple[dict, dict, list[dict
         raise SpecError(str(folder), "the folder of a finished run", got, remedy)
     try:
         given = with_defaults(record(folder, "options.json", {"seed": COUNT, "task": TEXT}))
-        found = {} if untested else record(folder, RESULT, {"test_accuracy?": NUMBER, "interval?": (NUMBER, NUMBER)})
+        found = {} if untested else record(folder, RESULT, TESTED)
         line = {"valid_accuracy": NUMBER, "seconds": AMOUNT} if untested or "test_accuracy" in found else {}
         return given, found, history(folder, line)
     except RecordError as error:

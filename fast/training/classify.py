@@ -244,5 +244,6 @@ class Classification:
         finally:
             self.evaluated.load_state_dict(last)
         given = {"task": self.task, "network": self.network.name, "best_epoch": best["epoch"]}
+        given["trials_sha256"] = self.data["test"].sha256()
         baseline = count_baseline(self.data["train"], self.data["test"])
         return conclude(folder, given, how, test, baseline, arrays, self.draw)

@@ -28,7 +28,8 @@ def conclude(
     """Records, draws and prints the result of a run.
 
     Args:
-        given: the task, the network, and the epoch that was tested, for the record.
+        given: the task, the network, the epoch that was tested, the SHA-256 of the test trials;
+            for the record.
         how: the choice of that epoch, in words.
         baseline: accuracy of spike counts alone.
         arrays: content of `page.npz`.
@@ -42,7 +43,7 @@ def conclude(
     (low, high), accuracy = test.interval, test.accuracy
     folder.write(RESULT, {
         **given, "test_accuracy": accuracy, "interval": (low, high), "count_baseline": baseline,
-        "answers": test.confusion,
+        "answers": test.confusion, "wrong": test.wrong,
     })
     folder.write_bytes("page.npz", arrays)
     print(

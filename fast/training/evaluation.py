@@ -37,12 +37,14 @@ class Evaluation:
         confusion: `[classes, classes + 1]`, trials of each class by answer; the last column counts
             trials without an answer, where no single readout is largest.
         loss: mean over trials.
+        wrong: the trials with a wrong answer, and their answers (the number of classes: none).
         speakers: correct trials and trials of each speaker, if the data have speakers.
     """
 
     confusion: list[list[int]]
     loss: float
     speakers: dict[int, tuple[int, int]] = field(default_factory=dict)
+    wrong: list[tuple[int, int]] = field(default_factory=list)
 
     @property
     def trials(self) -> int:
@@ -89,9 +91,7 @@ def evaluate(
         ArithmeticError: neurons spike too fast, or too often.
     """
     classes, device = data.classes, processes.device
-    confusion, loss = torch.zeros(classes, classes + 1, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)
-    names, speaker = np.unique(np.zeros(len(data)) if data.speakers is None else data.speakers, return_inverse=True)
-    by_speaker = torch.zeros(len(names), 2, dtype=torch.float64)  # correct trials, trials
+    answers, loss = torch.zeros(len(data), dtype=torch.float64), torch.zeros(1, dtype=torch.float64)
     for trials in np.array_split(np.arange(len(data)), math.ceil(len(data) / batch)):
         check()
         own = processes.shard(trials)
@@ -101,14 +101,17 @@ def evaluate(
                 y, _ = network(spikes.to(device))
             loss += float(network.loss(y, labels.to(device))) * len(own)
             largest = y.cpu().argmax(1)
-            answers = torch.where(correct(y.cpu(), largest), largest, classes)
-            confusion.index_put_((labels, answers), torch.ones(1, dtype=torch.float64), accumulate=True)
-            counted = torch.stack([answers == labels, torch.ones_like(labels, dtype=torch.bool)], 1).double()
-            by_speaker.index_add_(0, torch.from_numpy(speaker[own]), counted)
-    confusion, loss, by_speaker = processes.sum(confusion), processes.sum(loss), processes.sum(by_speaker)
-    pairs = zip(names.tolist(), by_speaker.long().tolist(), strict=True)
-    speakers = {} if data.speakers is None else {name: (right, trials) for name, (right, trials) in pairs}
-    return Evaluation(confusion.long().tolist(), float(loss) / len(data), speakers)
+            answers[own] = torch.where(correct(y.cpu(), largest), largest, classes).double()
+    given, mean_loss = processes.sum(answers).long().numpy(), float(processes.sum(loss)) / len(data)
+    confusion = np.zeros((classes, classes + 1), np.int64)
+    np.add.at(confusion, (data.labels, given), 1)
+    right, speakers = given == data.labels, {}
+    if data.speakers is not None:
+        for name in np.unique(data.speakers).tolist():
+            own = data.speakers == name
+            speakers[name] = int(right[own].sum()), int(own.sum())
+    wrong = [(trial, int(given[trial])) for trial in np.flatnonzero(~right).tolist()]
+    return Evaluation(confusion.tolist(), mean_loss, speakers, wrong)
 
 
 def count_baseline(train: SpikeData, test: SpikeData) -> float:

@@ -17,7 +17,10 @@ from torch import Tensor, nn
 
 from fast.nn.spikes import Spikes
 from fast.training.evaluation import Evaluation
+from fast.training.intervals import mcnemar
 from fast.training.model import Classifier
+
+WIDTH = 26  # of a column of the table, characters
 
 
 @dataclass(frozen=True)
@@ -68,14 +71,17 @@ def on_grids(steps: Sequence[float], network: Classifier, evaluated: Callable[[G
 
 
 def lines(exact: Evaluation, grids: Sequence[OnGrid]) -> list[str]:
-    """A table of accuracies, and of their differences to the exact network in points."""
-    head = f"{'grid, ms':>10}  {'delays rounded':>20}  {'spike times as well':>20}"
+    """A table of accuracies, and of their differences to the exact network: in points, and the `p`
+    of McNemar's exact test."""
+    head = f"{'grid, ms':>10}  {'delays rounded':>{WIDTH}}  {'spike times as well':>{WIDTH}}"
     rows = [
-        f"{grid.step:>10g}  " + "  ".join(f"{_against(exact, one):>20}" for one in (grid.delays, grid.delays_and_times))
+        f"{grid.step:>10g}  {_against(exact, grid.delays):>{WIDTH}}  {_against(exact, grid.delays_and_times):>{WIDTH}}"
         for grid in grids
     ]
     return [head, f"{'exact':>10}  {f'{exact.accuracy:.1%}':>11}", *rows]
 
 
 def _against(exact: Evaluation, other: Evaluation) -> str:
-    return f"{other.accuracy:.1%} ({100 * (other.accuracy - exact.accuracy):+.1f})"
+    before, after = ({trial for trial, _ in found.wrong} for found in (exact, other))
+    p = mcnemar(len(after - before), len(before - after))
+    return f"{other.accuracy:.1%} ({100 * (other.accuracy - exact.accuracy):+.1f}, p {p:.2g})"

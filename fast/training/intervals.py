@@ -1,4 +1,5 @@
-"""Confidence intervals of 95 %: of a proportion of trials, and of the mean of a few runs."""
+"""Confidence intervals of 95 %: of a proportion of trials, and of the mean of a few runs; and
+McNemar's test of two runs on the same trials."""
 
 from __future__ import annotations
 
@@ -29,6 +30,18 @@ def interval_of_percents(values: Sequence[float]) -> tuple[float, float] | None:
     """The interval of a mean of percentages, which ends at 0 and 100; None below FEWEST values."""
     half, mean = mean_half_width(values), statistics.mean(values)
     return None if half is None else (max(0.0, mean - half), min(100.0, mean + half))
+
+
+def mcnemar(only_first: int, only_second: int) -> float:
+    """The two-sided p of McNemar's exact test (Psychometrika 12, 1947): if both runs are equally
+    good, a trial that only one of them has right is as likely to be right in either.
+
+    Args:
+        only_first, only_second: trials that only the one, or only the other run has right.
+    """
+    n = only_first + only_second
+    tail = sum(math.comb(n, k) for k in range(min(only_first, only_second) + 1))
+    return min(1.0, 2 * tail / 2**n)
 
 
 def student_t(freedom: int) -> float:

@@ -47,7 +47,7 @@ def test_a_baseline_learns(
     words = ["--network", network, "--epochs", "8", "--batch", "16"]
     one = found(folder, capsys, *words)
     assert one["test_accuracy"] > 0.9 and one["known_speakers"] > 0.8 and one["new_speakers"] > 0.8
-    assert one["interval"][0] < one["test_accuracy"]
+    assert one["interval"][0] < one["test_accuracy"] and len(one["trials_sha256"]) == 64 and "wrong" in one
     assert set(one["data_sha256"]) == {"train", "test"}
     again = found(folder, capsys, *words)
     assert {**one, "seconds": 0} == {**again, "seconds": 0}

@@ -20,7 +20,7 @@ KERNELS = (
 MOST_SPILLED = 256  # bytes of registers that a kernel may spill: a quarter of its 255 registers
 
 needs_numba_cuda = pytest.mark.skipif(
-    find_spec("numba_cuda") is None, reason="numba-cuda is not installed: pip install 'delayprop[cuda]'"
+    find_spec("numba_cuda") is None, reason="numba-cuda is not installed: pip install '.[cuda]'"
 )
 
 

@@ -16,10 +16,11 @@ import pytest
 from fast.drawing.arrivals_moved import arrivals_moved
 from fast.drawing.confusion import by_class, confusion
 from fast.drawing.curves import accuracy_and_loss, certificate
-from fast.drawing.page import html
+from fast.drawing.page import html, title
 from fast.drawing.run_record import read
-from fast.drawing.synapses import moved_most
+from fast.drawing.synapses import moved_most, movement
 from reports.__main__ import main
+from tests.support.house.browser import after_scripts, browser
 from tests.support.runs.recorded_runs import Arrays, made, recorded, results, settings
 from tests.support.runs.run_pages import NO_BREAK, Outline, drawn
 
@@ -44,7 +45,7 @@ def test_the_page_needs_nothing_but_itself(content: str) -> None:
     outline = Outline(content)
     assert "http" not in content and "@import" not in content and "url(" not in content
     assert not {"script", "link", "iframe", "object"} & {tag for tag, _ in outline.elements}
-    assert not any("href" in attributes for _, attributes in outline.elements)
+    assert all(tag == "a" for tag, attributes in outline.elements if "href" in attributes), "see the contents"
     for picture in pictures(outline):
         root = ElementTree.fromstring(picture)
         references = [
@@ -64,7 +65,8 @@ def test_every_picture_has_a_name_and_one_sentence(content: str) -> None:
 def test_the_page_says_what_the_records_say(content: str) -> None:
     text = Outline(content).text
     for words in (
-        "yin-yang, 4-6-3, seed 7", "Test accuracy 75.0 % (95 % interval: 66.0 % to 82.0 %)", "test trials 120",
+        "Yin-Yang: 6 hidden neurons, learned delays, seed 7", "task yin-yang network 4-6-3",
+        "Test accuracy 75.0 % (95 % interval: 66.0 % to 82.0 %)", "test trials 120",
         "spike counts alone 35.0 %", "best epoch 2 of 3", "validation accuracy in it 65.0 %",
         "Validation chose epoch 2; its network was evaluated on the test split once", "time of all epochs 4 s",
         "All 9 settings", "out runs/mine", "resume no", "dtype float32", "hidden 30", "lr 0.02", "data -",
@@ -75,17 +77,57 @@ def test_the_page_says_what_the_records_say(content: str) -> None:
         assert words in text, words
 
 
+def test_the_contents_lead_to_every_section_in_order(content: str) -> None:
+    outline = Outline(content)
+    ids = [attributes["id"] for tag, attributes in outline.elements if tag == "section"]
+    assert [attributes["href"] for tag, attributes in outline.elements if tag == "a"] == [f"#{one}" for one in ids]
+    assert ids == ["learning", "answers", "delays", "trials", "certificate", "the-run"]
+
+
+@pytest.mark.parametrize(("given", "words"), [
+    ({"freeze_delays": True, "delay": 5.0}, "6 hidden neurons, delays as drawn"),
+    ({"freeze_delays": True, "delay": 0.0}, "6 hidden neurons, no delays"),
+    ({"recurrent": True}, "6 recurrent neurons, learned delays"),
+])
+def test_the_title_names_the_kind_of_network(given: dict, words: str, tmp_path: Path) -> None:
+    settings(**given)(made(tmp_path))
+    assert title(read(tmp_path)).startswith(f"Yin-Yang: {words}")
+
+
+@pytest.mark.skipif(browser() is None, reason="needs a browser without a window, such as chromium")
+def test_two_columns_where_the_page_is_wide(content: str, tmp_path: Path) -> None:
+    """And one on a telephone; no page is wider than its window."""
+    script = """<script>onload = () => document.title = JSON.stringify([
+        document.documentElement.scrollWidth <= innerWidth, document.querySelector("#delays").children.length,
+        new Set([...document.querySelectorAll("#delays > figure")].map((one) => one.offsetLeft)).size])</script>"""
+    (tmp_path / "page.html").write_text(content.replace("</head>", f"{script}</head>"), encoding="utf-8")
+    for width, columns in ((1600, 2), (500, 1)):
+        address = (tmp_path / "page.html").as_uri()
+        page = after_scripts(address, tmp_path / str(width), f"--window-size={width},900")
+        assert re.search(rf"<title>\[true,[0-9]+,{columns}\]", page), page[:600]
+
+
+def test_a_colour_says_what_no_axis_says(tmp_path: Path) -> None:
+    """Where all delays were equal at first the weight is the x axis, and no colour repeats it."""
+    layers = read(made(tmp_path)).page.layers
+    assert [len(np.unique(layer.d_before)) > 1 for layer in layers] == [True, False]
+    pictures = [movement(layer) for layer in layers]
+    assert [picture is not None and len(picture.figure.axes) for picture in pictures] == [2, 1]
+    assert [picture is not None and "darker" in picture.caption for picture in pictures] == [True, False]
+
+
 def test_the_curves_come_first_and_the_settings_last_and_folded(content: str) -> None:
-    places = [content.index(words) for words in ("Test accuracy", "<figure>", "<h2>Activity", "<h2>The run", "All 9")]
-    assert places == sorted(places) and content.index("<h2>") > places[1]
+    words = ("Test accuracy", "<nav>", "<figure>", "<h2>Answers", "<h2>The run", "All 9")
+    places = [content.index(one) for one in words]
+    assert places == sorted(places)
     assert re.search(r"<details><summary>All 9 settings</summary>", content)
 
 
 def test_settings_that_differ_from_the_preset_come_first(tmp_path: Path) -> None:
     settings(preset="best", changed="lr hidden")(made(tmp_path))
     page = html(read(tmp_path))
-    title = "All 10 settings; the first 2 differ from the preset best"
-    assert re.search(rf"{title}</summary><dl><div><dt>lr</dt><dd>0.02</dd></div>\s*<div><dt>hidden</dt>", page)
+    summary = "All 10 settings; the first 2 differ from the preset best"
+    assert re.search(rf"{summary}</summary><dl><div><dt>lr</dt><dd>0.02</dd></div>\s*<div><dt>hidden</dt>", page)
     settings(preset="best", changed="")(made(tmp_path))
     assert "All 10 settings; none differs from the preset best" in html(read(tmp_path))
 

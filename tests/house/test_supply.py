@@ -1,13 +1,17 @@
-"""Actions are pinned by commit, packages by hash; planted exceptions are found."""
+"""Actions are pinned by commit, packages by hash; planted exceptions are found; what is set up."""
 
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 import tomllib
+from pathlib import Path
 
 import pytest
 
 from tests import ROOT
+from tests.support.house.sources import FILES, read
 from tests.support.house.supply import entries, lowest, not_locked, outside_ranges, unpinned_actions
 
 LOCK = (ROOT / "requirements" / "locked.txt").read_text(encoding="utf-8")
@@ -96,3 +100,36 @@ def test_control_a_lower_end_that_has_moved_is_found() -> None:
 @pytest.mark.parametrize("words", ["run: .ci/run", "-r requirements/lowest.txt", "-r requirements/locked.txt"])
 def test_ci_tests_the_newest_the_lowest_and_the_locked_versions(words: str) -> None:
     assert words in WORKFLOWS["ci.yml"]
+
+
+PYTHON = """#!/bin/sh
+case "$*" in *--editable*|'-m pytest'*|'-m fast.train'*) echo "$*" >> log ;; esac
+"""
+
+
+def test_a_target_installs_what_it_needs_and_keeps_what_is_there(tmp_path: Path) -> None:
+    """With a `.venv/bin/python` that only logs; the dependencies alone for the first command."""
+    for name in ("Makefile", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "python").write_text(PYTHON)
+    (tmp_path / ".venv" / "bin" / "python").chmod(0o755)
+    log = tmp_path / "log"
+
+    def made(*words: str) -> list[str]:
+        """The groups that are installed: `.` for none, and `run` for the target's own command."""
+        log.write_text("")
+        subprocess.run(["make", *words], cwd=tmp_path, check=True, capture_output=True, env={"PATH": "/usr/bin:/bin"})
+        return [line.split()[-1] if "--editable" in line else "run" for line in log.read_text().splitlines()]
+
+    assert made("sequence") == [".", "run"] and made("sequence") == ["run"]
+    assert made("test") == [".[dev]", "run"] and made("sequence", "test") == ["run", "run"]
+    assert made("EXTRAS=dev,cuda", "test-gpu") == [".[dev,cuda]", "run"] and made("test") == ["run"]
+    (tmp_path / "pyproject.toml").write_text("")
+    assert made("sequence", "test") == [".", "run", ".[dev]", "run"]
+
+
+def test_no_text_installs_the_package_from_an_index() -> None:
+    """It is on none."""
+    found = [path for path in FILES if re.search(r"pip install ['\"]?delayprop|delayprop\[", read(path))]
+    assert found == []

@@ -33,12 +33,6 @@ def percents(runs: Sequence[dict[str, Any]], split: str = "test") -> list[float]
     return [100 * entry[f"{split}_accuracy"] for entry in runs]
 
 
-def baselines(network: str) -> list[dict[str, Any]]:
-    """The runs of a network of torch."""
-    found = json.loads((ROOT / "results" / "shd-baselines.json").read_text(encoding="utf-8"))
-    return [entry for entry in found if entry["network"] == network]
-
-
 def spread(found: Sequence[float]) -> str:
     """Mean and standard deviation."""
     return f"{statistics.mean(found):.1f} ± {statistics.stdev(found):.1f} %"

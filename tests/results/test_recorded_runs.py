@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 import statistics
 from dataclasses import asdict
-from typing import Any
 
 import pytest
 
-from fast.tasks import braille, shd, yin_yang
+from fast.tasks import braille, yin_yang
 from fast.training.intervals import mean_half_width
 from fast.training.settings import Settings, with_defaults
-from tests.results.records import PROSE, README, RECORDS, baselines, entries, listed, of_kind, percents, spread
+from tests.results.records import PROSE, README, RECORDS, entries, listed, of_kind, percents, spread
+from tests.support.house.sources import FILES, read
 
 SAID = {
     "yin-yang": (
@@ -23,11 +23,10 @@ SAID = {
         },
     ),
     "braille": ("braille-recurrent.jsonl", 3, {"delays as drawn": "as drawn"}),
-    "shd": ("shd.jsonl", 3, {"delays as drawn": "as drawn", "no delays": "none"}),
 }
 """Task, and file, number of seeds, and the controls: their words in the README, kind of delays."""
-SMALL: dict[str, Any] = {"hidden": [128], "epochs": 10, "average": 0.998}
-SHORT = {"stretch": 0.2, "delay": 150.0}
+FIRST, SHD = "b955ca95", "8197e00d387b5c3d7993aa718325fdb18b8d5323ce8674ad3e5342073e6e244c"
+"""The SHA-256 of the training file of SHD: of the first, which was wrong, and of that in use."""
 
 
 @pytest.mark.parametrize("task", SAID)
@@ -42,35 +41,17 @@ def test_the_readme_says_what_the_runs_reached(task: str) -> None:
     assert re.search(row, README, re.MULTILINE)
 
 
-def test_the_readme_says_what_recurrent_networks_and_the_baselines_reached() -> None:
-    recurrent, lstms = entries("shd-recurrent.jsonl"), [run for run in baselines("lstm") if not run["valid_speakers"]]
-    assert all(run["recurrent"] for run in recurrent) and [run["seed"] for run in recurrent] == [0, 1, 2]
-    assert [run["seed"] for run in lstms] == [0, 1, 2]
-    every = [*entries("shd.jsonl"), *recurrent, *lstms, *baselines("cnn")]
-    assert all(run["data_sha256"] == lstms[0]["data_sha256"] for run in every)
-    (cnn,) = percents(baselines("cnn"))
-    yardsticks = f"LSTM of torch, 3 seeds: {spread(percents(lstms))}; CNN, one seed: {cnn:.1f} %"
-    reached = spread(percents(recurrent))
-    assert f"| `shd`, recurrent, {recurrent[0]['epochs']} epochs, 3 seeds | {reached} | {yardsticks} |" in README
-    means = [statistics.mean(percents(runs)) for runs in (lstms, of_kind("shd.jsonl", "learned"))]
-    assert f"three seeds reach {listed(percents(lstms))} %, in the mean {means[0] - means[1]:.1f} points more" in PROSE
-
-
-@pytest.mark.parametrize("name", ["shd-kinds", "shd"])
-@pytest.mark.parametrize("kind", ["learned", "as drawn", "none"])
-def test_the_tables_of_kinds_of_delays_have_every_run(name: str, kind: str) -> None:
-    runs = of_kind(f"{name}.jsonl", kind)
-    test, train = percents(runs), percents(runs, "train")
-    cells = [f"{of_test:.1f} % ({of_train:.1f})" for of_test, of_train in zip(test, train, strict=True)]
-    cells += [f"{statistics.mean(test):.1f} %"]
-    _, table = re.split(rf"`{name}\.jsonl`,\s+test\s+accuracy", RECORDS)
-    found = re.search(rf"^\| {kind}.*? \| (.+)\|$", table, re.MULTILINE)
-    assert found is not None and [cell.strip() for cell in found[1].split("|")] == cells
+def test_no_figure_of_the_first_shd_files_is_left() -> None:
+    """Pages have rows of SHD only beside records of it, all of the files in use."""
+    found = [str(path) for path in FILES if FIRST in read(path)]
+    assert found == ["results/README.md", "tests/results/test_recorded_runs.py"]
+    texts = [read(path) for path in FILES if re.fullmatch(r"results/.*shd.*\.jsonl?", str(path))]
+    assert [text.count(SHD) for text in texts] == [text.count('"data_sha256"') for text in texts]
+    rows = re.findall(r"^\| (?:`shd`|LSTM|CNN).*$", f"{README}\n{RECORDS}", re.MULTILINE)
+    assert bool(rows) == bool(texts)
 
 
 @pytest.mark.parametrize(("name", "words"), [
-    ("shd.jsonl", "learned delays are better with each seed, by {} points"),
-    ("shd-kinds.jsonl", "In short training, learning the delays adds {} points"),
     ("braille-recurrent.jsonl", "so learning the delays adds {} points"),
 ])
 def test_what_learning_the_delays_adds_is_the_difference_of_the_runs(name: str, words: str) -> None:
@@ -90,18 +71,14 @@ def test_what_learning_the_time_constants_adds_on_yin_yang() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "preset", "more"),
+    ("name", "preset"),
     [
-        ("shd.jsonl", shd.PRESETS["best"], {"choose": "last"}),
-        ("shd-recurrent.jsonl", shd.PRESETS["best"], {"choose": "last", "recurrent": True, "epochs": 20}),
-        ("shd-kinds.jsonl", shd.PRESETS["best"], {"choose": "last", **SMALL, **SHORT}),
-        ("tried/shd-speakers.jsonl", shd.PRESETS["best"], {"choose": "last", **SMALL}),
-        ("braille.jsonl", braille.PRESETS["feed-forward"], {}),
-        ("braille-recurrent.jsonl", braille.PRESETS["best"], {}),
+        ("braille.jsonl", braille.PRESETS["feed-forward"]),
+        ("braille-recurrent.jsonl", braille.PRESETS["best"]),
     ],
 )
-def test_the_preset_is_that_of_the_recorded_runs(name: str, preset: Settings, more: dict[str, Any]) -> None:
-    said = {**asdict(preset), "hidden": list(preset.hidden), **more}
+def test_the_preset_is_that_of_the_recorded_runs(name: str, preset: Settings) -> None:
+    said = asdict(preset) | {"hidden": list(preset.hidden)}
     for unsaid in ("test", "certify"):  # they change no result
         del said[unsaid]
     allowed = [said, said | {"freeze_delays": True}, said | {"freeze_delays": True, "delay": 0.0}]

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 import fast.compare
 from fast.compare import main as compare
 from fast.drawing.comparison import comparison
-from fast.training.intervals import mean_half_width, student_t, wilson_interval
+from fast.training.intervals import mcnemar, mean_half_width, student_t, wilson_interval
 from tests.support.runs.finished_runs import make_runs
 
 
@@ -33,7 +33,8 @@ def test_runs_that_differ_in_their_seed_are_one_row(folder: Path, capsys: pytest
         for name in ("free", "frozen")
     ]
     assert f"{np.mean(tests[0]):.1f} ± {np.std(tests[0], ddof=1):.1f}" in lines[1]
-    assert f"row 2 - row 1: {np.mean(tests[1]) - np.mean(tests[0]):+.1f}, too few seeds in common" in lines[-1]
+    assert f"row 2 - row 1: {np.mean(tests[1]) - np.mean(tests[0]):+.1f}, too few seeds in common" in lines[-3]
+    assert [line.split(":")[0] for line in lines[-2:]] == ["  seed 0", "  seed 1"], "McNemar's test of each pair"
     assert "(too few seeds)" in lines[1], "two seeds give no interval"
 
 
@@ -48,12 +49,12 @@ def test_runs_that_cannot_be_compared(
     assert words in err and err.count("\n") == 1
 
 
-def copies(folder: Path, into: Path, tests: list[float], **changed: object) -> list[str]:
-    """Copies of a run as if these were its test accuracies, one per seed."""
+def copies(folder: Path, into: Path, tests: list[float], record: dict | None = None, **changed: object) -> list[str]:
+    """Copies of a run as if these were its test accuracies, one per seed, and this its record."""
     paths = []
     for seed, accuracy in enumerate(tests):
         path = shutil.copytree(folder / "free0", into / str(seed))
-        result = {"test_accuracy": accuracy, "interval": [accuracy, accuracy]}
+        result = {"test_accuracy": accuracy, "interval": [accuracy, accuracy], **(record or {})}
         for name, more in (("options.json", {"seed": seed, **changed}), ("result.json", result)):
             (path / name).write_text(json.dumps({**json.loads((path / name).read_text()), **more}))
         paths.append(str(path))
@@ -63,9 +64,40 @@ def copies(folder: Path, into: Path, tests: list[float], **changed: object) -> l
 def test_equal_runs_are_not_told_apart(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     one = copies(folder, tmp_path / "one", [0.5, 0.6, 0.7])
     assert compare([*one, *copies(folder, tmp_path / "other", [0.5, 0.6, 0.7], wake=0.5)]) == 0
-    assert capsys.readouterr().out.rstrip().endswith(": not told apart")
+    *_, verdict, first, _, _ = capsys.readouterr().out.splitlines()
+    assert verdict.endswith(": not told apart")
+    assert first == "  seed 0: 0 trials are right in row 1 alone, 0 in row 2 alone: p 1 (McNemar, exact)"
     assert compare([*one, *copies(folder, tmp_path / "worse", [0.4, 0.51, 0.6], wake=0.2)]) == 0
-    assert capsys.readouterr().out.rstrip().endswith(": apart")
+    assert capsys.readouterr().out.splitlines()[-4].endswith(": apart")
+
+
+def test_two_runs_are_compared_trial_by_trial(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """6 trials are right in the first run alone, 1 in the second: p = 2 (1 + 7) / 2^7."""
+
+    def said(*paths: str) -> str:
+        assert compare([*paths]) == 0
+        return capsys.readouterr().out.splitlines()[-1]
+
+    one = copies(folder, tmp_path / "one", [0.9], {"wrong": [[0, 1], [9, 0]]})
+    wrong = {"wrong": [[n, 1] for n in range(7)]}
+    other = copies(folder, tmp_path / "two", [0.6], wrong, wake=0.5)
+    pair = "6 trials are right in row 1 alone, 1 in row 2 alone: p 0.12 (McNemar, exact)"
+    assert said(*one, *other) == f"  seed 0: {pair}"
+    assert said(*one, *copies(folder, tmp_path / "4", [0.6], wrong, seed=4, wake=0.5)) == f"  seeds 0 and 4: {pair}"
+    right = copies(folder, tmp_path / "right", [1.0], {"wrong": []}, wake=0.6)
+    assert "0 trials are right in row 1 alone, 2 in row 2 alone: p 0.5 " in said(*one, *right)
+    others = copies(folder, tmp_path / "others", [1.0], {"wrong": [], "trials_sha256": "a"}, wake=0.7)
+    assert said(*one, *others) == "  seed 0: not compared trial by trial: other test trials"
+    old = Path(copies(folder, tmp_path / "old", [1.0], wake=0.8)[0])
+    result = json.loads((old / "result.json").read_text())
+    del result["wrong"]
+    (old / "result.json").write_text(json.dumps(result))
+    assert said(*one, str(old)).endswith("an older version recorded no answers by trial")
+    damaged = copies(folder, tmp_path / "damaged", [1.0], {"wrong": [[3]]}, wake=0.9)
+    assert compare([*one, *damaged]) == 2
+    assert "result.json wrong[0]` must be a list of 2, got a list of 1" in capsys.readouterr().err
 
 
 def test_an_interval_stays_within_0_and_100_per_cent(
@@ -132,11 +164,13 @@ def test_runs_of_different_tasks_are_not_compared(
 
 
 def test_intervals_are_those_of_the_tables() -> None:
-    """Student's 0.975 quantiles; Wilson's interval for 8 of 10 and for 0 of 10."""
+    """Student's 0.975 quantiles; Wilson's interval for 8 and for 0 of 10; sums of binomials."""
     known = {1: 12.7062, 2: 4.3027, 3: 3.1824, 4: 2.7764, 9: 2.2622, 30: 2.0423, 120: 1.9799}
     assert {n: round(student_t(n), 4) for n in known} == known
     assert wilson_interval(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)
     assert (wilson_interval(0, 51)[0], wilson_interval(51, 51)[1]) == (0.0, 1.0), "not rounded"
+    assert [mcnemar(*pair) for pair in ((0, 0), (3, 3), (0, 5), (5, 0), (1, 6))] == [1.0, 1.0, 1 / 16, 1 / 16, 1 / 8]
+    assert mcnemar(2400, 2600) == pytest.approx(0.00489, rel=0.01), "as the normal distribution, nearly"
     low, high = wilson_interval(0, 10)
     assert low == pytest.approx(0.0, abs=1e-12) and high == pytest.approx(0.2775, abs=1e-4)
     assert mean_half_width([1.0, 3.0]) is None and mean_half_width([1.0, 2.0, 3.0]) == pytest.approx(2.4841, abs=1e-4)

@@ -56,12 +56,29 @@ def test_the_trials_of_each_speaker_are_counted() -> None:
     assert evaluate(Answers(), data, DURATION, 2, Processes()).speakers == {}
 
 
-def test_processes_add_their_counts_of_speakers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if another process had an equal share."""
-    processes = Processes()
-    monkeypatch.setattr(processes, "sum", lambda own: 2 * own)
-    data = replace(trials_of([[1], [2]], [1, 0]), speakers=np.array([3, 4]))
-    assert evaluate(Answers(), data, DURATION, 2, processes).speakers == {3: (2, 2), 4: (0, 2)}
+def test_wrong_trials_are_named_with_their_answers() -> None:
+    """3: no answer."""
+    data = trials_of([[1], [1], [3], [2], [1]], [2, 1, 2, 2, 0])
+    assert evaluate(Answers(), data, DURATION, 2, Processes()).wrong == [(0, 1), (2, 3), (4, 1)]
+    other = trials_of([[1], [1], [3], [2], [1]], [2, 1, 2, 2, 1])
+    assert data.sha256() == replace(data, pool=2).sha256() != other.sha256()
+
+
+def test_processes_add_their_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of two processes evaluates every other trial."""
+    data = replace(trials_of([[1], [1], [3], [2], [1]], [2, 1, 2, 2, 0]), speakers=np.array([3, 4, 4, 4, 3]))
+    of_first: list[Tensor] = []
+
+    def first(own: Tensor) -> Tensor:
+        of_first.append(own)
+        return own
+
+    for rank, add in enumerate((first, lambda own: own + of_first.pop(0))):
+        processes = Processes()
+        monkeypatch.setattr(processes, "shard", lambda trials, rank=rank: trials[trials % 2 == rank])
+        monkeypatch.setattr(processes, "sum", add)
+        found = evaluate(Answers(), data, DURATION, 2, processes)
+    assert found == evaluate(Answers(), data, DURATION, 2, Processes()) and not of_first
 
 
 def test_known_and_new_speakers_are_told_apart() -> None:

@@ -33,7 +33,9 @@ def test_an_evaluation_finds_what_the_run_found(folder: Path, capsys: pytest.Cap
     found = json.loads(capsys.readouterr().out)
     result = json.loads((folder / "free0" / "result.json").read_text())
     best = [json.loads(line) for line in (folder / "free0" / "history.jsonl").read_text().splitlines()]
-    assert found["test"]["answers"] == result["answers"] and found["test"]["accuracy"] == result["test_accuracy"]
+    assert found["test"]["accuracy"] == result["test_accuracy"] and found["test"]["wrong"] == result["wrong"] != []
+    assert all(found["test"][name] == result[name] for name in ("answers", "trials_sha256"))
+    assert found["valid"]["trials_sha256"] != result["trials_sha256"]
     assert found["valid"]["accuracy"] == max(line["valid_accuracy"] for line in best)
     assert evaluate([str(folder / "free0"), "--split", "train"]) == 0
     assert "train  " in capsys.readouterr().out
