@@ -61,7 +61,7 @@ def datasets(path: Path, names: Sequence[str], optional: Sequence[str], attribut
 def _dataset(file: h5py.File, path: Path, name: str) -> h5py.Dataset:
     found: Any = file
     for part in name.split("/"):
-        if part not in found.keys():
+        if part not in [*found]:  # `in found` follows links
             got = Verbatim(f"one without `{name}`")
             raise SpecError(str(path), "a complete file of spikes", got, "get the file again, or write it anew")
         if not isinstance(found.get(part, getlink=True), h5py.HardLink):

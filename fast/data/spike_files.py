@@ -27,7 +27,6 @@ from spec.errors import Verbatim
 NAMES = ("spikes/times", "spikes/units", "labels")
 SPEAKERS = "extra/speaker"
 CONTENT = "content_sha256"
-MOST = 2**31  # channels and classes of a file
 PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6}
 
 
