@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from delayprop import __version__
 from delayprop.packages import foreign
-from spec.command import OneLineParser, report, run_and_exit
+from spec.command import OneLineParser, guarded, report, run_and_exit
 
 Main = Callable[[Sequence[str], str], int]
 COMMANDS = {
@@ -35,7 +35,8 @@ def main(argv: Sequence[str] | None = None, prog: str = "delayprop") -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     if words and words[0] in COMMANDS:
-        return command(words[0])(words[1:], f"{prog} {words[0]}")
+        name = f"{prog} {words[0]}"
+        return guarded(name, lambda: command(words[0])(words[1:], name))  # its import may refuse DELAYPROP_CACHE
     parser = OneLineParser(prog, "Exact gradients of weights and delays in spiking networks.")
     parser.add_argument("--version", action="version", version=f"delayprop {__version__}")
     parser.add_argument("command", metavar="COMMAND", choices=tuple(COMMANDS), help="one of the commands below")

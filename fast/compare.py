@@ -20,7 +20,7 @@ from fast.training.intervals import FEWEST, interval_of_percents, mcnemar, mean_
 from fast.training.run_folder import RESULT
 from spec import SpecError
 from spec.command import OneLineParser, run_and_exit
-from spec.errors import Verbatim
+from spec.errors import Verbatim, printable
 
 NOT_A_SETTING = HOW_IT_RAN | {"seed", "preset", "certify"}
 HASH = 8  # shown digits of the SHA-256 of a file
@@ -177,7 +177,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.compare"
 
 def _compare(options: argparse.Namespace) -> int:
     groups = grouped(options.runs)
-    print("\n".join(table(groups)).rstrip())
+    print("\n".join(map(printable, table(groups))).rstrip())
     if options.picture is not None:
         names = differing_settings(groups)
         labels = [", ".join(f"{name} {_shown(group.settings.get(name))}" for name in names) for group in groups]

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import NoReturn
 
 from spec.case import Case, load_case
-from spec.errors import SpecError
+from spec.errors import SpecError, printable
 from spec.results import Result
 
 BAD_INPUT, NOT_FINITE, NO_MEMORY, NO_ROOM = 2, 3, 3, 4
@@ -108,7 +108,7 @@ def run_and_exit(main: Callable[[], int]) -> NoReturn:
 
 def report(prog: str, message: object, code: int = BAD_INPUT) -> int:
     """Print `message` in one line on standard error; returns the exit code."""
-    print(f"{prog}: " + " ".join(str(message).split()), file=sys.stderr)
+    print(printable(f"{prog}: " + " ".join(str(message).split())), file=sys.stderr)
     return code
 
 

@@ -14,7 +14,7 @@ class SpecError(ValueError):
 
     def __init__(self, name: str, expected: str, got: object, remedy: str) -> None:
         self.name, self.expected, self.got, self.remedy = name, expected, got, remedy
-        super().__init__(" ".join(f"`{name}` must be {expected}, got {shown(got)}; {remedy}".split()))
+        super().__init__(printable(" ".join(f"`{name}` must be {expected}, got {shown(got)}; {remedy}".split())))
 
     def within(self, path: str, rename: Mapping[str, str] | None = None) -> SpecError:
         """This fault, named from the object at `path`: `tau_mem[2]` in `populations[1]`.
@@ -32,6 +32,14 @@ class SpecError(ValueError):
 
 class UnsupportedError(SpecError):
     """Input that is legal, but not offered by this implementation; the remedy names one that is."""
+
+
+def printable(text: str) -> str:
+    """A line with an escape, such as `\\x1b`, in place of each character that a terminal obeys.
+
+    A file of a stranger could otherwise move the cursor, or change what is on the screen.
+    """
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 def shown(value: object) -> str:

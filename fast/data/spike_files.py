@@ -18,14 +18,15 @@ import h5py
 import numpy as np
 
 from fast.data.collating import separated
+from fast.data.hdf5_reading import datasets
 from fast.data.spike_data import OTHER_LAYOUT, SpikeData, check_record, content_sha256
 from spec import SpecError
 from spec.checks import one_of
 from spec.errors import Verbatim
 
 NAMES = ("spikes/times", "spikes/units", "labels")
+SPEAKERS = "extra/speaker"
 CONTENT = "content_sha256"
-MOST = 2**31  # channels and classes of a file
 PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6}
 
 
@@ -42,21 +43,14 @@ def read_spike_file(path: Path, channels: int, classes: int, duration: float) ->
             layout, which the message names, or not the content that it states.
     """
     try:
-        with h5py.File(path, "r") as file:
-            missing = [f"`{name}`" for name in NAMES if name not in file]
-            if missing:
-                raise KeyError(", ".join(missing))
-            seconds = [np.asarray(t) for t in file["spikes/times"][:]]
-            units = [np.asarray(u) for u in file["spikes/units"][:]]
-            labels = np.asarray(file["labels"][:])
-            speakers = np.asarray(file["extra/speaker"][:]) if "extra/speaker" in file else None
-            stated = file.attrs.get(CONTENT)
-    except KeyError as error:
-        got = Verbatim(f"one without {error.args[0]}")
-        raise SpecError(str(path), "a complete file of spikes", got, "get the file again, or write it anew") from None
-    except (OSError, TypeError, ValueError) as error:
+        found, stated = datasets(path, NAMES, (SPEAKERS,), CONTENT)
+    except SpecError:
+        raise
+    except Exception as error:  # h5py has no single error type for damage
         trouble, remedy = _trouble(path, error)
         raise SpecError(str(path), "a readable HDF5 file of spikes", Verbatim(trouble), remedy) from None
+    seconds, units = ([np.asarray(row) for row in found[name]] for name in NAMES[:2])
+    labels, speakers = found["labels"], found.get(SPEAKERS)
     lengths = {"times": len(seconds), "units": len(units), "labels": len(labels)}
     if speakers is not None:
         if speakers.ndim != 1 or speakers.dtype.kind not in "iu":
@@ -120,8 +114,9 @@ def write_spike_file(path: str | os.PathLike, entries: Sequence[tuple[Any, Any]]
     times = [t[order] / per_second for t, order in zip(times, orders, strict=True)]
     units = [u[order] for u, order in zip(units, orders, strict=True)]
     half = path.with_name(path.name + ".part")
+    half.unlink(missing_ok=True)  # of a writer that was killed
     try:
-        with h5py.File(half, "w") as file:
+        with h5py.File(half, "x") as file:  # follows no link
             for key, rows, kind in (("times", times, np.float64), ("units", units, np.int64)):
                 data = file.create_dataset(f"spikes/{key}", (len(rows),), dtype=h5py.vlen_dtype(kind))
                 for n, row in enumerate(rows):
@@ -143,9 +138,13 @@ def _trouble(path: Path, error: Exception) -> tuple[str, str]:
         return "a folder", "name the file in it"
     if not os.access(path, os.R_OK):
         return "a file that may not be read", "give yourself the right to read it"
-    if isinstance(error, OSError):
-        return "a file that is damaged, or not HDF5", "get the complete file"
-    return "a file with spikes of another kind", "get the complete file"
+    if not path.is_file():
+        return "a pipe or a device", "name a file on a disk"
+    if isinstance(error, MemoryError):
+        return "a file that is damaged, or too large for the memory", "get the complete file, or a smaller one"
+    if isinstance(error, TypeError | ValueError):
+        return "a file with spikes of another kind", "get the complete file"
+    return "a file that is damaged, or not HDF5", "get the complete file"
 
 
 def fingerprints(paths: Mapping[str, Path]) -> dict[str, str]:

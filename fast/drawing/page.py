@@ -7,6 +7,7 @@ from pathlib import Path
 
 import matplotlib
 
+from fast.data.new_files import new_file
 from fast.drawing import confusion, curves, synapses
 from fast.drawing.arrivals_moved import arrivals_moved
 from fast.drawing.markup import (
@@ -49,7 +50,9 @@ def save_page(run: Run, folder: Path) -> str:
         OSError: the folder cannot be written to.
     """
     path = folder / "run.html"
-    path.write_text(html(run), encoding="utf-8", newline="\n")
+    content = html(run).encode()
+    with new_file(path) as file:
+        file.write(content)
     return str(path)
 
 

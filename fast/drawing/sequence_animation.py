@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from PIL import Image
 
+from fast.data.new_files import new_file
 from fast.drawing.style import COLOURS
 from fast.drawing.traces import voltage_of
 
@@ -111,7 +112,8 @@ def animate(log: list[dict], found: dict, run: Path) -> str:
         frames.append(Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3].copy()))
     path = run / "learning.gif"
     durations = [PAUSE, *[STEP] * (len(frames) - 2), PAUSE] if len(frames) > 1 else [PAUSE]
-    frames[0].save(path, save_all=True, append_images=frames[1:], duration=durations, loop=0)
+    with new_file(path) as file:
+        frames[0].save(file, "GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0)
     return str(path)
 
 

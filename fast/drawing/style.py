@@ -11,6 +11,8 @@ matplotlib.use("Agg")
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from fast.data.new_files import new_file
+
 COLOURS = ("#0b6fa4", "#d1495b", "#3a7d44", "#8a5a9e")
 
 
@@ -29,5 +31,6 @@ def save(figure: Figure, run: Path, name: str) -> str:
         OSError: the folder cannot be written to.
     """
     path = run / name
-    figure.savefig(path, dpi=150, bbox_inches="tight")
+    with new_file(path) as file:
+        figure.savefig(file, format="png", dpi=150, bbox_inches="tight")
     return str(path)

@@ -8,7 +8,6 @@ folder carries the hash of all of them.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -20,24 +19,22 @@ from numba.core.compiler import Compiler
 from numba.extending import intrinsic
 
 import fast.physics.announcing  # noqa: F401  # a terminal sees what takes time
+from fast.physics.caching import PACKAGE, writable_folder
 
-PACKAGE = Path(__file__).parents[1]
 KERNELS = (PACKAGE / "physics", PACKAGE / "cpu")  # any kernel may call their functions
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}  # divide as NumPy does
 
 
 @cache
-def cache_folder(of: Path) -> Path:
+def cache_folder(of: Path) -> Path | None:
     """Folder for kernels compiled from exactly the sources in `KERNELS` and in the folder `of`.
 
-    It lies in the package, or in the user's cache where the package is not writable.
+    None where no folder can be written: kernels are then compiled at each start.
     """
     folders = sorted({*KERNELS, of})
     sources = b"".join(path.read_bytes() for folder in folders for path in sorted(folder.glob("*.py")))
-    name = "kernels-" + hashlib.sha256(sources).hexdigest()[:16]
-    if os.access(PACKAGE, os.W_OK):
-        return PACKAGE / "__pycache__" / name
-    return Path.home() / ".cache" / "delayprop" / name
+    place = writable_folder()
+    return place and place / f"kernels-{hashlib.sha256(sources).hexdigest()[:16]}"
 
 
 def outermost(function: Callable) -> Callable:
@@ -46,10 +43,11 @@ def outermost(function: Callable) -> Callable:
 
     Numba reads `CACHE_DIR` when `njit` is called.
     """
+    folder = cache_folder(Path(function.__code__.co_filename).parent)
     before = getattr(config, "CACHE_DIR")  # noqa: B009 - made at import, so unknown to type checkers
-    setattr(config, "CACHE_DIR", str(cache_folder(Path(function.__code__.co_filename).parent)))  # noqa: B010
+    setattr(config, "CACHE_DIR", str(folder or before))  # noqa: B010
     try:
-        return njit(cache=True, **_OPTIONS)(function)
+        return njit(cache=folder is not None, **_OPTIONS)(function)
     finally:
         setattr(config, "CACHE_DIR", before)  # noqa: B010
 

@@ -18,7 +18,7 @@ from fast.training.processes import Processes
 from fast.training.run_folder import RESULT
 from fast.training.settings import Settings, with_defaults
 from spec import SpecError
-from spec.errors import Verbatim
+from spec.errors import Verbatim, printable
 
 HOW_IT_RAN = frozenset({"out", "resume", "save_seconds", "data", "workers", "tensorboard", "test", "changed"})
 """Options that do not change the result of a run, or follow from others."""
@@ -107,7 +107,7 @@ def opened(folder: Path, data: list[str] | None = None) -> Classification:
         raise _of_another_version(folder, error) from None
     now = getattr(given, "data_sha256", None)
     if now != before:
-        print(f"warning: the run had other data: SHA-256 {before}, now {now}", file=sys.stderr)
+        print(printable(f"warning: the run had other data: SHA-256 {before}, now {now}"), file=sys.stderr)
     return training
 
 

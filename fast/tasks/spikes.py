@@ -8,7 +8,6 @@ rate of the input.
 from __future__ import annotations
 
 import argparse
-import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +15,7 @@ import numpy as np
 import torch
 
 from fast.data.spike_data import SpikeData, held_out
-from fast.data.spike_files import MOST, fingerprints, read_spike_file
+from fast.data.spike_files import fingerprints, read_spike_file
 from fast.training.classify import Classification
 from fast.training.processes import Processes
 from fast.training.settings import Settings
@@ -25,6 +24,8 @@ from spec.errors import Verbatim
 
 SHARE = 10  # one trial in 10 is held out for validation, if no file is given for it
 MOST_CLASSES = 1000  # the record and the page have a number for each pair of a class and an answer
+MOST_CHANNELS = 2**20  # a weight each per hidden neuron
+LONGEST, SHORTEST = 3.6e6, 1e-3  # ms; an hour, and a microsecond: the bounds of a trial and of times that matter
 LAYOUT = "`delayprop.write_spike_file` writes such files"
 PRESETS = {
     "best": Settings(
@@ -66,15 +67,11 @@ def read(paths: list[Path], seed: int) -> tuple[dict[str, SpikeData], float]:
     Raises:
         SpecError: a file is missing, damaged, or without any spike; or has too many classes.
     """
-    found = [read_spike_file(path, MOST, MOST, math.inf) for path in paths]
+    found = [read_spike_file(path, MOST_CHANNELS, MOST_CLASSES, LONGEST) for path in paths]
     for path, data in zip(paths, found, strict=True):
-        if not any(times.any() for times in data.times):
-            raise SpecError(path.name, "trials with spikes after 0", Verbatim("none"), LAYOUT)
+        _check_times(path.name, data)
     channels = 1 + max(int(units.max()) for data in found for units in data.units if len(units))
     classes = 1 + max(int(data.labels.max()) for data in found)
-    if classes > MOST_CLASSES:
-        remedy = "number the classes from 0 without gaps, or train in a loop of your own"
-        raise SpecError("--data", f"of at most {MOST_CLASSES} classes", Verbatim(f"label {classes - 1}"), remedy)
     duration = 1.1 * max(float(times[-1]) for data in found for times in data.times if len(times))
     found = [replace(data, channels=channels, classes=classes) for data in found]
     if len(found) == 3:
@@ -83,6 +80,25 @@ def read(paths: list[Path], seed: int) -> tuple[dict[str, SpikeData], float]:
         got = Verbatim("one trial")
         raise SpecError(f"{paths[0].name}", "at least two trials", got, "one is held out for validation")
     return {**held_out(found[0], SHARE, seed), "test": found[1]}, duration
+
+
+def _check_times(name: str, data: SpikeData) -> None:
+    """Refuses times that are no times: the first weights follow from them, and would be silent.
+
+    Raises:
+        SpecError: names the file and the record.
+    """
+    if not any(times.any() for times in data.times):
+        raise SpecError(name, "trials with spikes after 0", Verbatim("none"), LAYOUT)
+    last = [float(times[-1]) if len(times) else 0.0 for times in data.times]
+    if max(last) < SHORTEST:
+        got = Verbatim(f"{max(last):.3g} ms in record {int(np.argmax(last))}, the latest")
+        raise SpecError(f"{name} times", f"in s, some of them later than {SHORTEST} ms", got, LAYOUT)
+    for n, times in enumerate(data.times):
+        if len(times) > 1 and 0 < times[-1] - times[0] < SHORTEST / 1000:
+            got = Verbatim(f"{times[-1] - times[0]:.3g} ms")
+            expected = f"equal, or at least {SHORTEST / 1000} ms apart from first to last"
+            raise SpecError(f"{name} record {n} times", expected, got, LAYOUT)
 
 
 def rate(data: SpikeData) -> float:

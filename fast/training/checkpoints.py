@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fast.data.new_files import new_file
 from spec import SpecError
 from spec.errors import Verbatim
 
@@ -127,7 +128,7 @@ def write_whole(path: Path, content: bytes) -> None:
     """
     half = path.with_name(f".{path.name}{HALF}")
     try:
-        with half.open("wb") as file:
+        with new_file(half) as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

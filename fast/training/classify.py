@@ -34,7 +34,7 @@ from fast.training.model import Classifier
 from fast.training.optimiser import Optimiser
 from fast.training.page_arrays import page_arrays
 from fast.training.processes import Processes
-from fast.training.restoring import restore_optimiser
+from fast.training.restoring import check_counters, restore_optimiser
 from fast.training.run_folder import Folder
 from fast.training.settings import Settings
 from spec import SpecError
@@ -216,10 +216,11 @@ class Classification:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Sets the state."""
+        check_counters(state, self.settings, self.batches.per_epoch)
+        restore_optimiser(self.optimiser, state["optimiser"], self.optimiser.steps)
         self.network.load_state_dict(state["network"])
         if self.averaged is not None:
             self.averaged.load_state_dict(state["average"])
-        restore_optimiser(self.optimiser, state["optimiser"])
         self.best, self.epoch, self.initial_parameters = state["best"], Epoch(**state["epoch"]), state["first"]
         self.ended = state["ended"]
 

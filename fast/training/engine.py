@@ -18,6 +18,7 @@ from fast.training.processes import Processes
 from fast.training.restoring import check_content, check_like
 from fast.training.run_folder import RESULT, Folder, NotWrittenError
 from fast.training.signals import StoppedError, StopSignals
+from spec.errors import printable
 
 REPRODUCER = "reproducer.pt"
 
@@ -132,7 +133,7 @@ class CheckpointKeeper:
         assert self.checkpoints is not None, "only the first process reads"
         content, wrong = self.checkpoints.load(self._use)
         for damage in wrong:
-            print(f"warning: skipped {damage}", flush=True)
+            print(printable(f"warning: skipped {damage}"), flush=True)
         return encoded(content)
 
     def _use(self, content: dict[str, Any]) -> None:

@@ -6,15 +6,18 @@ does not fit is named in a few words, and the run goes on from the checkpoint be
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from fast.training.checkpoints import DamagedError
+from fast.training.settings import Settings
 
 OPTIMISER = {"state", "param_groups"}  # the keys of a torch optimiser's state
 MOMENTS = ("exp_avg", "exp_avg_sq")
+FREE = ("lr", "params")  # of a group: a schedule sets the step size, and torch compares the numbers of parameters
 
 
 def check_content(content: object, steps: float) -> None:
@@ -47,6 +50,9 @@ def check_like(found: object, like: object, name: str) -> None:
     if isinstance(like, dict):
         if not isinstance(found, dict):
             raise _differs(name, "an object", found)
+        more = found.keys() - like.keys() if like and name != "it" else ()
+        if more:
+            raise DamagedError(f"{name} has {min(map(repr, more))}, which is not of this run")
         for key, inner in (like or dict.fromkeys(found, 0.0)).items():
             if key not in found:
                 raise DamagedError(f"{name} lacks {key!r}")
@@ -58,9 +64,11 @@ def check_like(found: object, like: object, name: str) -> None:
         for n, inner in enumerate(like):
             check_like(found[n], inner, f"{name}[{n}]")
     elif isinstance(like, Tensor):
-        fits = isinstance(found, Tensor) and found.dtype == like.dtype and found.ndim == like.ndim
+        fits = isinstance(found, Tensor) and found.dtype == like.dtype and found.ndim == like.ndim and _is_dense(found)
         if not fits or (found.shape != like.shape and like.shape != (1,)):  # type: ignore[attr-defined]
             raise _differs(name, _kind(like), found)
+        if not bool(torch.isfinite(found).all()):  # type: ignore[arg-type]  # a tensor by now
+            raise DamagedError(f"{name} is not finite")
     elif like is None:
         if found is not None:
             check_like(found, 0.0, name)
@@ -71,25 +79,103 @@ def check_like(found: object, like: object, name: str) -> None:
         wanted = (int,) if isinstance(like, int) else (int, float)
         if type(found) not in wanted or (wanted == (int,) and found < 0):  # type: ignore[operator]
             raise _differs(name, "a whole number of at least 0" if wanted == (int,) else "a number", found)
+        if not math.isfinite(found) and found != like:  # type: ignore[arg-type]  # a number by now
+            raise _differs(name, "finite", found)
 
 
-def restore_optimiser(optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> None:
-    """Sets the state of an optimiser of the family of Adam.
+def check_counters(state: dict[str, Any], settings: Settings, per_epoch: int) -> None:
+    """Refuses counts of a classification beyond its run, and shares outside of 0 to 1.
+
+    Args:
+        per_epoch: steps per epoch, each for a batch.
 
     Raises:
-        DamagedError: it belongs to other parameters, or lacks a part.
+        DamagedError: names the first that is out of range.
     """
+    best, epoch, epochs, neurons = state["best"], state["epoch"], settings.epochs, sum(settings.hidden)
+    if len(epoch["fired"]) not in (1, neurons):  # 1: as before the first step
+        raise DamagedError(f"training.epoch.fired is of {len(epoch['fired'])} neurons, not {neurons}")
+    sums, residuals = epoch["sums"], [value for value in epoch["residuals"].values() if value is not None]
+    started = best["accuracy"] >= 0  # -1 in epoch 0: nothing is evaluated yet
+    for name, value, low, high in (
+        ("ended", state["ended"], 0, epochs if settings.patience else 0),
+        ("best.epoch", best["epoch"], int(started), epochs if started else 0),
+        ("best.accuracy", best["accuracy"], 0 if started else -1, 1 if started else -1),
+        ("epoch.sums.steps", sums["steps"], 0, per_epoch),
+        ("epoch.sums.right", sums["right"], 0, sums["trials"]),
+        ("epoch.sums.silent_steps", sums["silent_steps"], 0, sums["steps"]),
+        ("epoch.kappa_min", epoch["kappa_min"], 0, math.inf),
+        ("the least of epoch.fired", float(epoch["fired"].min()), 0, math.inf),
+        *((f"epoch.sums.{one}", sums[one], 0, math.inf) for one in ("trials", "loss", "clamped")),
+        *((f"epoch.norms.{one}", norm, 0, math.inf) for one, norm in epoch["norms"].items()),
+        *(("epoch.residuals", residual, 0, math.inf) for residual in residuals),
+    ):
+        if not low <= value <= high:
+            raise DamagedError(f"training.{name} is {value!r}, not from {low} to {high}")
+
+
+def restore_optimiser(optimiser: torch.optim.Optimizer, state: dict[str, Any], steps: int) -> None:
+    """Sets the state of an optimiser of the family of Adam.
+
+    Args:
+        steps: the largest number of steps that it may have taken.
+
+    Raises:
+        DamagedError: it belongs to other parameters or options, or lacks a part.
+    """
+    _check_groups(optimiser.state_dict()["param_groups"], state.get("param_groups"))
+    parameters = [one for group in optimiser.param_groups for one in group["params"]]
+    found = state["state"]
+    if not isinstance(found, dict) or set(found) not in (set(), {*range(len(parameters))}):  # empty before a step
+        raise DamagedError("the optimiser's state does not fit its parameters")
+    for number, entry in found.items():
+        _check_entry(f"the optimiser's state does not fit a parameter of shape {list(parameters[number].shape)}",
+                     entry, parameters[number], steps)
+    if len({float(entry["step"]) for entry in found.values()}) > 1:
+        raise DamagedError("the optimiser's state does not fit: its parameters took different numbers of steps")
+    own = {number: {name: value.clone() for name, value in entry.items()} for number, entry in found.items()}
     try:
-        optimiser.load_state_dict(state)
+        optimiser.load_state_dict({**state, "state": own})
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise DamagedError(f"the optimiser's state does not fit ({type(error).__name__})") from None
-    if not optimiser.state:  # as before the first step
-        return
-    for parameter in (one for group in optimiser.param_groups for one in group["params"]):
-        kept = optimiser.state.get(parameter, {})
-        shapes = [getattr(kept.get(name), "shape", None) for name in ("step", *MOMENTS)]
-        if shapes != [(), parameter.shape, parameter.shape]:
-            raise DamagedError(f"the optimiser's state does not fit a parameter of shape {list(parameter.shape)}")
+
+
+def _check_groups(built: list[dict], found: object) -> None:
+    """Refuses groups that differ from those that the options build. A switch may be missing: torch
+    adds switches from version to version."""
+    if not isinstance(found, list) or len(found) != len(built) or not all(isinstance(one, dict) for one in found):
+        raise DamagedError("the optimiser's state does not fit: it has other groups")
+    for group, like in zip(found, built, strict=True):
+        for name in sorted({*group, *like} - {*FREE}, key=repr):
+            value, wanted = group.get(name, KeyError), like.get(name, KeyError)
+            switch = wanted is None or isinstance(wanted, bool)
+            if (type(value), value) != (type(wanted), wanted) and not (value is KeyError and switch):
+                raise DamagedError(f"the optimiser's {name} is {_kind(value)}, not {wanted!r}")
+        lr, numbers = group.get("lr"), group.get("params")
+        if type(lr) not in (int, float) or not 0 <= lr < math.inf:
+            raise DamagedError(f"the optimiser's lr is {_kind(lr)}, not a finite number of at least 0")
+        if numbers != like["params"] or {*map(type, numbers)} != {int}:
+            raise DamagedError("the optimiser's state does not fit: its groups have other parameters")
+
+
+def _check_entry(words: str, entry: object, parameter: Tensor, steps: int) -> None:
+    """Refuses step and moments of a parameter that no run of `steps` steps can have."""
+    if not isinstance(entry, dict) or set(entry) != {"step", *MOMENTS}:
+        raise DamagedError(words)
+    for name, shape in (("step", torch.Size()), *((one, parameter.shape) for one in MOMENTS)):
+        value = entry[name]
+        if not isinstance(value, Tensor) or not _is_dense(value) or value.shape != shape:
+            raise DamagedError(f"{words}: {name} is {_kind(value)}")
+        if value.dtype != (torch.float32 if name == "step" else parameter.dtype):
+            raise DamagedError(f"{words}: {name} is {_kind(value)}")
+        if not bool(torch.isfinite(value).all()) or (name != "exp_avg" and bool((value < 0).any())):
+            raise DamagedError(f"{words}: {name} is below 0, or not finite")
+    if not 1 <= float(entry["step"]) <= steps or not float(entry["step"]).is_integer():
+        raise DamagedError(f"{words}: step is {float(entry['step'])}, not from 1 to {steps}")
+
+
+def _is_dense(value: Tensor) -> bool:
+    return value.layout == torch.strided and value.device.type != "meta" and not value.is_quantized
 
 
 def _differs(name: str, expected: str, found: object) -> DamagedError:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
+from fast.data.new_files import unlinked
 from fast.training.checkpoints import HALF, write_whole
 from fast.training.settings import with_defaults
 from fast.training.tensorboard import ScalarWriter
@@ -83,7 +84,7 @@ class RunFolder(Folder):
     ) -> None:
         with _refused_as_option():
             super().__init__(_existing(out) if resume else _new(out, task))
-            self._lock = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT)
+            self._lock = unlinked(str(self.path / LOCK), os.O_RDWR | os.O_CREAT)
             try:
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -118,7 +119,7 @@ class RunFolder(Folder):
             write_whole(self.path / name, content)
 
     def append(self, content: dict) -> None:
-        with self.writing(), (self.path / LOG).open("a", encoding="utf-8") as file:
+        with self.writing(), open(self.path / LOG, "a", encoding="utf-8", opener=unlinked) as file:
             file.write(json.dumps(content) + "\n")
             file.flush()
             os.fsync(file.fileno())  # a checkpoint counts these lines

@@ -25,9 +25,8 @@ def of_record(name: str, text: str, wrong: str) -> Fault:
 
 
 FAULTS = (
-    (fault("a file that cannot be read", "except (OSError, TypeError", "except (TypeError"), "a page of the server"),
-    (fault("a name that is missing", "except KeyError as error:", "except EOFError as error:"), "other names"),
-    (fault("no row at all", "TypeError, ValueError) as", "EOFError) as"), "one label for all"),
+    (fault("a file that cannot be read", "except Exception as", "except EOFError as"), "a page of the server"),
+    (fault("a name that is missing", "except SpecError:", "except EOFError:"), "other names"),
     (fault("numbers of records", "len(set(lengths.values())) > 1", "False"), "more labels than trials"),
     (fault("no record", "or not len(labels):", "or False:"), "no trial at all"),
     (fault("which record it is", '{path.name} record {n}"', '{path.name} record 0"'), "an infinite time"),

@@ -12,11 +12,12 @@ import pytest
 
 from fast.data import spike_files
 from fast.data.spike_data import SpikeData
-from fast.data.spike_files import CONTENT, MOST, read_spike_file, write_spike_file
+from fast.data.spike_files import CONTENT, read_spike_file, write_spike_file
 from spec import SpecError
 
 EVENTS = np.dtype([("t", int), ("x", int), ("p", int)])
 FLIPS = 60
+MOST = 2**31  # channels, and classes
 
 
 def entries(trials: int = 12) -> list:

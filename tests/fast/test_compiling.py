@@ -1,12 +1,18 @@
-"""No edit of the kernels leaves a stale kernel in the cache."""
+"""The cache of kernels: an edit leaves none stale, and a start without a place for it goes on."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+from fast.physics import caching, compiling
+from spec import SpecError
 from tests import ROOT
 from tests.support.faults.planting import edit, plant
 
@@ -42,3 +48,81 @@ def test_an_edit_of_a_called_function_reaches_a_compiled_kernel(tmp_path: Path) 
     assert run(folder) == 2.0
     edit(folder / "fast" / "physics" / "polynomials.py", "    return value\n", "    return 1.5 * value\n")
     assert run(folder) == 3.0
+
+
+@pytest.fixture
+def sealed(tmp_path: Path) -> Path:
+    """A folder with a copy of `fast` that cannot be written, not even by root, and with `temp`."""
+    plant(None, "fast", tmp_path)
+    (tmp_path / "fast" / "__pycache__").write_text("a file")
+    (tmp_path / "temp").mkdir()
+    return tmp_path
+
+
+# A user without an entry in the system's list of users, as `docker run --user 4242` has it.
+STRANGER = "import os, runpy, sys; os.getuid = lambda: 2**31 - 3; "
+PROGRAMS = {
+    "the command": "sys.argv[1:] = ['run', '--help']; runpy.run_module('delayprop', run_name='__main__')",
+    "the module": "sys.argv[1:] = ['--help']; runpy.run_module('fast.run', run_name='__main__')",
+    "the package": "import delayprop; delayprop.LIF; import matplotlib.pyplot",
+}
+
+
+def as_stranger(sealed: Path, program: str, **more: str) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": os.defpath, "TMPDIR": str(sealed / "temp"), "PYTHONPATH": f"{sealed}{os.pathsep}{ROOT}"}
+    command = [sys.executable, "-P", "-c", STRANGER + program]
+    return subprocess.run(command, cwd=sealed, env={**environment, **more}, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(("name", "home"), [("the command", "none"), ("the module", "a file"), ("the package", "none")])
+def test_nobody_needs_a_home_or_a_package_that_can_be_written(name: str, home: str, sealed: Path) -> None:
+    done = as_stranger(sealed, PROGRAMS[name], **({} if home == "none" else {"HOME": str(sealed / "fast/run.py/home")}))
+    assert done.returncode == 0, done.stderr
+    folder = sealed / "temp" / f"delayprop-{os.geteuid()}"
+    said = f"neither {sealed / 'fast'} nor a home can be written: compiled kernels are kept in {folder}; set DELAYPROP"
+    assert said in done.stderr and done.stderr.count("\n") == 2, "one warning, and the line that it quotes"
+    assert [path.name for path in folder.glob("kernels-*")] and folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_named_cache_is_used_and_a_bad_name_is_refused_in_one_line(sealed: Path) -> None:
+    done = as_stranger(sealed, PROGRAMS["the command"], DELAYPROP_CACHE=str(sealed / "mine"))
+    assert done.returncode == 0 and done.stderr == "" and [*(sealed / "mine").glob("kernels-*")]
+    done = as_stranger(sealed, PROGRAMS["the command"], DELAYPROP_CACHE=str(sealed / "fast" / "run.py"))
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert " run: `DELAYPROP_CACHE` must be an absolute path of a folder that can be made and written" in done.stderr
+
+
+@pytest.mark.parametrize("value", ["mine", "/dev/null/mine"])
+def test_a_cache_that_cannot_be_used_is_named(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DELAYPROP_CACHE", value)
+    with pytest.raises(SpecError, match=f"`DELAYPROP_CACHE` must be an absolute path .*got '{value}'; name another"):
+        caching.writable_folder.__wrapped__()
+
+
+def anybodys(folder: Path) -> None:
+    folder.mkdir()
+    folder.chmod(0o777)
+
+
+def a_link(folder: Path) -> None:
+    (folder.parent / "elsewhere").mkdir(mode=0o700)
+    folder.symlink_to("elsewhere")
+
+
+@pytest.mark.parametrize("made", [anybodys, a_link, Path.touch])
+def test_a_folder_that_another_user_could_have_made_keeps_no_kernel(
+    made: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kernel is a pickle, which runs code when it is read. Then nothing is kept."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(caching, "PACKAGE", Path("/dev/null"))
+    monkeypatch.setenv("HOME", "/dev/null")
+    made(tmp_path / f"delayprop-{os.geteuid()}")
+    with pytest.warns(UserWarning, match="compiled kernels are not kept, so that each start compiles them anew"):
+        assert caching.writable_folder.__wrapped__() is None
+    monkeypatch.setattr(compiling, "cache_folder", lambda of: None)
+    assert compiling.outermost(next_number)(1) == 2
+
+
+def next_number(n: int) -> int:
+    return n + 1

@@ -27,8 +27,8 @@ def compile_kernels() -> None:
     """
     from fast.physics.compiling import KERNELS, cache_folder
 
-    stamp = cache_folder(KERNELS[-1]) / "complete"
-    if stamp.exists():
+    folder = cache_folder(KERNELS[-1])
+    if folder is None or (stamp := folder / "complete").exists():
         return
     print("compiling the kernels, once for all test processes (about a minute)", file=sys.stderr, flush=True)
     commands = [[sys.executable, "-m", "tests.support.kernels", family] for family in FAMILIES]

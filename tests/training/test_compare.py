@@ -174,3 +174,14 @@ def test_intervals_are_those_of_the_tables() -> None:
     low, high = wilson_interval(0, 10)
     assert low == pytest.approx(0.0, abs=1e-12) and high == pytest.approx(0.2775, abs=1e-4)
     assert mean_half_width([1.0, 3.0]) is None and mean_half_width([1.0, 2.0, 3.0]) == pytest.approx(2.4841, abs=1e-4)
+
+
+def test_settings_of_a_stranger_move_no_cursor(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(folder / "free0", tmp_path / "run")
+    options = json.loads((tmp_path / "run" / "options.json").read_text())
+    (tmp_path / "run" / "options.json").write_text(json.dumps({**options, "lr": "\x1b[2J\u202e"}))
+    assert compare([str(folder / "free0"), str(tmp_path / "run")]) == 0
+    out = capsys.readouterr().out
+    assert r"\x1b[2J\u202e" in out and "\x1b" not in out and "\u202e" not in out

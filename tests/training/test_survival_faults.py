@@ -41,7 +41,10 @@ FAULTS = (
     ),
     (fault("all half removed", "checkpoints.py", 'f".*{HALF}"', '".*"'), CHECKPOINTS, "nothing_else"),
     (
-        fault("optimiser forgotten", "classify.py", 'restore_optimiser(self.optimiser, state["optimiser"])', "pass"),
+        fault(
+            "optimiser forgotten", "classify.py",
+            'restore_optimiser(self.optimiser, state["optimiser"], self.optimiser.steps)', "pass",
+        ),
         SURVIVAL,
         KILLED,
     ),

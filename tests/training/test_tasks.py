@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
+from fast.data.spike_files import write_spike_file
 from fast.tasks import shd, spikes, yin_yang
 from fast.tasks.yin_yang import DOT, EARLY, LATE, YANG, YIN, part_of, points, spikes_of
 from fast.train import main
@@ -180,10 +181,20 @@ BAD_FILES = {
     "empty": (["train.h5", "empty.h5"], "empty.h5"),
     "classes": (
         ["train.h5", "many.h5"],
-        "`--data` must be of at most 1000 classes, got label 1000; number the classes from 0 without gaps",
+        "`many.h5 record 2 label` must be from 0 to 999, got 1000",
     ),
+    "late": (["train.h5", "late.h5"], "`late.h5 record 3 times` must be from 0 to 3600000.0 ms, got "),
+    "nearly at once": (["brief.h5", "train.h5"], "`brief.h5 times` must be in s, some of them later than 0.001 ms"),
+    "no distance": (["close.h5", "train.h5"], "`close.h5 record 3 times` must be equal, or at least 1e-06 ms apart"),
+    "channels": (["train.h5", "wide.h5"], "`wide.h5 record 3 units` must be from 0 to 1048575, got "),
     "max-delay": (["train.h5", "train.h5", "--max-delay", "5"], "`--delay` must be at most --max-delay, 5.0 (ms)"),
     "tau": (["train.h5", "train.h5", "--tau-mem", "0"], "`--tau-mem` must be"),
+}
+
+
+ABSURD = {
+    "late": ([0.1, 1e6], [1, 2]), "brief": ([5e-324], [1]), "close": ([5e-324, 1e-323], [1, 2]),
+    "wide": ([0.1], [2**31 - 1]),
 }
 
 
@@ -196,6 +207,9 @@ def test_files_that_cannot_be_used(
     Path("text.h5").write_text("<html>not found</html>")
     times, units, labels = small_trials(4, 0)
     write(Path("many.h5"), times, units, np.where(np.arange(4) == 2, 1000, labels))
+    good = [((t, u), int(label)) for t, u, label in zip(times, units, labels, strict=True)]
+    for name, trial in ABSURD.items():
+        write_spike_file(f"{name}.h5", [(trial, 0)] * 4 if name == "brief" else [*good[:3], (trial, 0)], unit="s")
     write(Path("empty.h5"), [np.empty(0)] * 4, [np.empty(0)] * 4, np.zeros(4, np.uint16))
     given = ["--data", *data] if data else []
     assert main(["--task", "spikes", *given]) == 2

@@ -176,8 +176,9 @@ class Sequence:
     def restore(self, state: dict[str, Any]) -> None:
         """Sets the state."""
         self.layer.load_state_dict(state["layer"])
-        restore_optimiser(self.learn, state["learn"])
-        restore_optimiser(self.settle, state["settle"])
+        steps = self.steps * self.ring.inputs  # one per pattern at most
+        restore_optimiser(self.learn, state["learn"], steps)
+        restore_optimiser(self.settle, state["settle"], steps)
 
     def finish(self, folder: Folder, check: Callable[[], None]) -> int:
         """Evaluates, records, draws and prints; 0 if all classes are correct, else 1."""
