@@ -23,6 +23,7 @@ from fast.data.batches import Batches
 from fast.data.spike_data import SpikeData, doubts
 from fast.drawing.classification import draw
 from fast.nn.certificate import Residuals
+from fast.nn.parameters import project_
 from fast.nn.spikes import Spikes
 from fast.training.activity import excite_silent_, is_silenced, regularisation
 from fast.training.conclusion import conclude, network_bytes
@@ -135,7 +136,8 @@ class Classification:
         check_finite([("the loss", torch.tensor(loss_sum))])
         check_finite((f"the gradient of {name}", grad) for name, grad in learned)
         norms, kappa_min = self.optimiser.norms(), self.processes.min(smallest_kappa(self.network))
-        clamped = self.optimiser.take_step(number) + sum(layer.project_() for layer in self.network.layers)
+        self.optimiser.take_step(number)
+        clamped = project_(self.network, self.settings.least_tau)
         if self.averaged is not None:
             self.averaged.update_parameters(self.network)
         silenced = is_silenced([arrived, *(float(layer.sum()) for layer in self._by_layer(fired))])
