@@ -28,10 +28,10 @@ from fast.nn.spikes import Spikes
 from fast.training.activity import excite_silent_, is_silenced, regularisation
 from fast.training.conclusion import conclude, network_bytes
 from fast.training.dropout import kept_neurons
-from fast.training.epoch import Epoch, Progress, printed_line, silence_warning
+from fast.training.epoch import Epoch, Progress, printed_line, silence_warnings
 from fast.training.evaluation import Evaluable, Evaluation, correct, count_baseline, evaluate
 from fast.training.gradient_checks import LEGEND, certify, check_certificate, check_finite, smallest_kappa
-from fast.training.model import Classifier
+from fast.training.model import Classifier, scale_first_weights_
 from fast.training.optimiser import Optimiser
 from fast.training.page_arrays import page_arrays
 from fast.training.processes import Processes
@@ -65,6 +65,7 @@ class Classification:
         self.duration, self.draw, self.processes, train = duration, draw, processes, self.data["train"]
         self.network = Classifier(train.inputs, train.classes, initial or settings, dtype, options.seed)
         self.network.to(processes.device)
+        self.rates = [scale_first_weights_(self.network, train, duration, settings.rate)] if settings.rate else []
         average = get_ema_multi_avg_fn(settings.average)
         self.averaged = AveragedModel(self.network, multi_avg_fn=average) if settings.average else None
         augmentation = Augmentation(settings.shift, settings.spread, settings.stretch, settings.blend, settings.drop)
@@ -100,7 +101,7 @@ class Classification:
         for doubt in doubts(self.data["train"], self.duration):
             print(f"warning: {doubt}")
         print("  ".join(f"{name} {value}" for name, value in vars(self.settings).items()))
-        print(f"{LEGEND}; the worst of an epoch", flush=True)
+        print(*self.rates, f"{LEGEND}; the worst of an epoch", sep="\n", flush=True)
 
     def step(self, number: int, folder: Folder, check: Callable[[], None]) -> None:
         """Learns from one batch, or ends an epoch."""
@@ -174,8 +175,8 @@ class Classification:
         self.progress.close()
         folder.append(entry)
         print(printed_line(entry, self.valid_name), flush=True)
-        if entry["silent_steps"]:
-            print(f"warning: {silence_warning(entry['silent_steps'], self.batches.per_epoch)}", flush=True)
+        for warning in silence_warnings(entry, self.batches.per_epoch, self.settings.rate):
+            print(f"warning: {warning}", flush=True)
         if valid.accuracy > self.best["accuracy"] or self.settings.choose == "last":
             self.best = {"accuracy": valid.accuracy, "epoch": epoch, "network": self._parameters()}
         elif self.settings.patience and epoch - self.best["epoch"] >= self.settings.patience:

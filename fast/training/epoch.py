@@ -14,6 +14,7 @@ from tqdm import tqdm
 from fast.nn.certificate import Residuals
 from fast.training.evaluation import Evaluation
 
+MANY = 0.5  # silent hidden neurons, of all
 SUMS = ("steps", "trials", "loss", "right", "silent_steps", "clamped")  # `loss`: weighted by the trials of each step
 
 
@@ -72,12 +73,23 @@ def printed_line(entry: dict[str, Any], valid: str = "valid") -> str:
     )
 
 
-def silence_warning(silent: int, steps: int) -> str:
-    """The warning that in `silent` of `steps` steps a layer was silent."""
-    return (
-        f"all neurons of a hidden layer were silent in {silent} of {steps} steps: no gradient passed; take smaller "
-        "steps, or a seed with other weights"
-    )
+def silence_warnings(entry: dict[str, Any], steps: int, rate: float) -> list[str]:
+    """Warnings of a `log_entry`: steps, of so many, with a silent layer; many silent neurons.
+
+    Args:
+        rate: the setting, 0 where first weights are not scaled.
+    """
+    remedy = "take smaller steps, or let `--wake 0.05` raise weights onto silent neurons"
+    if not rate:
+        remedy += "; start with spikes: `--rate 3` scales the first weights"
+    found = []
+    if entry["silent_steps"]:
+        where = f"{entry['silent_steps']} of {steps} steps"
+        found.append(f"all neurons of a hidden layer were silent in {where}: no gradient passed; {remedy}")
+    elif entry["silent"] >= MANY:
+        share = f"{entry['silent']:.0%} of the hidden neurons were silent in this epoch"
+        found.append(f"{share}: they learn nothing; {remedy}")
+    return found
 
 
 class Progress:
