@@ -170,9 +170,9 @@ class Classification:
     def _end_epoch(self, epoch: int, folder: Folder, check: Callable[[], None]) -> None:
         """Evaluates the validation split, records the epoch, keeps the network if it is best."""
         check_finite(self.network.named_parameters())
+        self.progress.close()
         valid = self.evaluate("valid", check=check)
         entry = self.epoch.log_entry(epoch, valid, time.perf_counter() - self.began)
-        self.progress.close()
         folder.append(entry)
         print(printed_line(entry, self.valid_name), flush=True)
         for warning in silence_warnings(entry, self.batches.per_epoch, self.settings.rate):
@@ -247,5 +247,4 @@ class Classification:
         finally:
             self.evaluated.load_state_dict(last)
         given = {"task": self.task, "network": self.network.name, "best_epoch": best["epoch"]}
-        baseline = count_baseline(self.data["train"], self.data["test"])
-        return conclude(folder, given, how, test, baseline, arrays, self.draw)
+        return conclude(folder, given, how, test, count_baseline(self.data["train"], self.data["test"]), arrays, self.draw)
