@@ -134,8 +134,7 @@ class Classification:
         total = self.processes.sum(torch.cat([fired, fired.new_tensor(own)])).cpu()
         fired, (loss_sum, right, arrived) = total[:-3], total[-3:].tolist()
         learned = [(name, p.grad) for name, p in self.network.named_parameters() if p.requires_grad]
-        check_finite([("the loss", torch.tensor(loss_sum))])
-        check_finite((f"the gradient of {name}", grad) for name, grad in learned)
+        check_finite([("the loss", torch.tensor(loss_sum)), *((f"the gradient of {name}", g) for name, g in learned)])
         norms, kappa_min = self.optimiser.norms(), self.processes.min(smallest_kappa(self.network))
         self.optimiser.take_step(number)
         clamped = project_(self.network, self.settings.least_tau)
@@ -247,4 +246,5 @@ class Classification:
         finally:
             self.evaluated.load_state_dict(last)
         given = {"task": self.task, "network": self.network.name, "best_epoch": best["epoch"]}
-        return conclude(folder, given, how, test, count_baseline(self.data["train"], self.data["test"]), arrays, self.draw)
+        baseline = count_baseline(self.data["train"], self.data["test"])
+        return conclude(folder, given, how, test, baseline, arrays, self.draw)
