@@ -10,12 +10,29 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from fast.nn.spikes import Spikes
 from spec import SpecError
+from spec.checks import positive_number
 from spec.errors import Verbatim
 
 TRIALS = 8  # at most, that are simulated
 CLOSE = 0.02  # relative: the search ends
 DOUBLINGS, HALVINGS = 60, 30
+
+
+def typical(spikes: Spikes, rate: float) -> Spikes:
+    """The trials that are simulated.
+
+    Raises:
+        SpecError: `rate` is not above 0, or above one spike per ms; silent input.
+    """
+    if positive_number(rate, "rate") > spikes.duration:
+        expected = f"at most one spike per ms, {spikes.duration:g}"
+        raise SpecError("rate", expected, rate, "`rate` counts the spikes of a neuron in a whole trial")
+    few = spikes[:TRIALS].detach()
+    if not len(few.times):
+        raise SpecError("spikes", "some spikes", Verbatim("silent input"), "give typical input of the layer")
+    return few
 
 
 def scale_for(rate: float, rate_at: Callable[[float], float], start: float) -> float:

@@ -16,7 +16,7 @@ from fast.nn.synaptic_layer import LEAST_RECURRENT_DELAY, Constant, SynapticLaye
 from fast.nn.trials import check_spikes
 from fast.nn.warned import warn
 from spec import VOLTAGE_READOUTS, SpecError
-from spec.checks import one_of, positive_number
+from spec.checks import one_of
 from spec.errors import Verbatim
 
 
@@ -114,13 +114,23 @@ class LIF(SynapticLayer):
                 input; `d_max` as for `initialise_`.
         """
         check_spikes(spikes)
-        if positive_number(rate, "rate") > spikes.duration:
-            expected = f"at most one spike per ms, {spikes.duration:g}"
-            raise SpecError("rate", expected, rate, "`rate` counts the spikes of a neuron in a whole trial")
-        few = spikes[: calibration.TRIALS].detach()
-        if not len(few.times):
-            raise SpecError("spikes", "some spikes", Verbatim("silent input"), "give typical input of the layer")
+        few = calibration.typical(spikes, rate)
         self._draw(self.w, self.d, 1.0, 1.0, d_max, generator)
+        return self._scale_for(few, rate, 1.0)
+
+    @torch.no_grad()
+    def scale_for_(self, spikes: Spikes, rate: float) -> Self:
+        """Multiply `w` by the factor at which neurons spike about `rate` times, on these spikes.
+
+        Arguments, result and errors: as `initialise_for_`, which draws weights and delays first.
+        """
+        few, size = calibration.typical(spikes, rate), float(self.w.abs().mean())
+        if not size:
+            raise SpecError("w", "other than 0", Verbatim("0 everywhere"), "draw weights first")
+        return self._scale_for(few, rate, size)
+
+    def _scale_for(self, few: Spikes, rate: float, size: float) -> Self:
+        """Scale `w`, whose entries have about this size."""
         pattern = self.w.clone()
 
         def rate_at(scale: float) -> float:
@@ -131,7 +141,7 @@ class LIF(SynapticLayer):
                 return math.inf
 
         assert self.v_th is not None
-        current = float(self.tau_syn.mean()) * len(few.times) / (few.trials * few.duration)  # mean, of weights of 1
+        current = size * float(self.tau_syn.mean()) * len(few.times) / (few.trials * few.duration)  # mean
         self.w.copy_(calibration.scale_for(rate, rate_at, float(self.v_th.mean()) / current) * pattern)
         self.record = None
         return self

@@ -1,37 +1,52 @@
-"""The parameters of a network in the groups that an optimiser needs, and delays within bounds."""
+"""The parameters of a network in the groups that an optimiser needs, and within their bounds."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.utils.parametrize import is_parametrized
 
+from fast.nn.constants import LEAST_TAU, behind, clamp_, project_constants_
 from fast.nn.layers import LI, LIF
 from fast.nn.network import Network
+from fast.nn.synaptic_layer import LEAST_RECURRENT_DELAY
 from spec import SpecError
-from spec.checks import positive_number
+from spec.checks import one_of, positive_number
 from spec.errors import Verbatim
 
-KINDS = ("weights", "delays", "constants")
+KINDS = ("weights", "delays", "constants", "thresholds")
+OF_NAME = {
+    "w": "weights", "w_rec": "weights", "d": "delays", "d_rec": "delays", "tau_mem": "constants",
+    "tau_syn": "constants", "v_th": "thresholds", "v_reset": "thresholds",
+}
+HOLDERS = ("torch.nn.modules.module", "torch.nn.modules.container", "torch.nn.utils.parametrize")
+"""Modules of torch whose classes hold parameters that someone else made."""
 
 
 def param_groups(
-    net: nn.Module, lr: float, delay_lr: float, constants_lr: float | None = None
+    net: nn.Module, lr: float, delay_lr: float, constants_lr: float | None = None, threshold_lr: float | None = None,
+    kinds: Mapping[str, str] | None = None,
 ) -> list[dict[str, Any]]:
     """Groups for an optimiser: `torch.optim.Adam(param_groups(net, lr=2e-3, delay_lr=1.0))`.
 
-    Delays are in ms, so they take larger steps than weights, and no weight decay. Parameters of
-    other modules go with the weights. Each parameter is in one group.
+    Delays are in ms, so they take larger steps than weights. Delays and constants have no weight
+    decay. Each parameter that learns is in one group; pruned and parametrized ones too. Parameters
+    of torch's own modules go with the weights.
 
     Args:
         net: any module.
         lr, delay_lr: step sizes of weights, and of delays (ms).
-        constants_lr: of time constants, thresholds and resets, which then learn; None: they do not.
+        constants_lr: of time constants (ms), which then learn; None: they do not.
+        threshold_lr: of thresholds and resets, in the unit of `v_th`; as `constants_lr`.
+        kinds: `weights`, `delays`, `constants` or `thresholds`, for parameters of modules of your
+            own; by the name of a parameter, or of a module for all parameters in it.
 
     Raises:
-        SpecError: `net` is no module, or a step size no positive number.
+        SpecError: `net` is no module; a step size is no positive number, or missing; a parameter is
+            of no known kind.
     """
     if not isinstance(net, nn.Module):
         got = Verbatim(type(net).__name__)
@@ -42,33 +57,84 @@ def param_groups(
     rates = {"weights": positive_number(lr, "lr"), "delays": positive_number(delay_lr, "delay_lr", "ms")}
     if constants_lr is not None:
         rates["constants"] = positive_number(constants_lr, "constants_lr", "ms")
-    kinds: dict[str, list[nn.Parameter]] = {kind: [] for kind in KINDS}
-    for module in net.modules():
-        own = dict(module.named_parameters(recurse=False))
-        spiking = isinstance(module, LIF | LI) or type(module).__module__ == Network.__module__
-        for name, parameter in own.items():
-            kind = "weights"
-            if spiking and name in ("d", "d_rec"):
-                kind = "delays"
-            elif spiking and name not in ("w", "w_rec"):
-                kind = "constants"
-                parameter.requires_grad_(parameter.requires_grad or constants_lr is not None)
-            kinds[kind].append(parameter)
-    plain = {"delays": {"weight_decay": 0.0}, "constants": {"weight_decay": 0.0}, "weights": {}}
+    if threshold_lr is not None:
+        rates["thresholds"] = positive_number(threshold_lr, "threshold_lr", "the unit of `v_th`")
+    by_kind = by_kinds(net, kinds)
+    for kind, name in (("constants", "constants_lr"), ("thresholds", "threshold_lr")):
+        if kind not in rates and (learning := [own for own, p in by_kind[kind].items() if p.requires_grad]):
+            expected = f"the step size of {learning[0]}, which requires a gradient"
+            raise SpecError(name, expected, None, f"give it, or `{learning[0]}.requires_grad_(False)`")
+        for parameter in by_kind[kind].values() if kind in rates else ():
+            parameter.requires_grad_()
+    decay = {kind: {} if kind == "weights" else {"weight_decay": 0.0} for kind in KINDS}
     return [
-        {"params": kinds[kind], "lr": rate, "name": kind, **plain[kind]} for kind, rate in rates.items() if kinds[kind]
+        {"params": list(by_kind[kind].values()), "lr": rate, "name": kind, **decay[kind]}
+        for kind, rate in rates.items() if by_kind[kind]
     ]
 
 
+def by_kinds(net: nn.Module, given: Mapping[str, str] | None = None) -> dict[str, dict[str, nn.Parameter]]:
+    """The parameters of a network by kind and name; `given`: the `kinds` of `param_groups`.
+
+    Raises:
+        SpecError: a parameter that learns is of no known kind, or of several.
+    """
+    known: dict[nn.Parameter, set[str]] = {}
+    for module in net.modules():
+        for kind, parameters in _own(module):
+            for parameter in parameters:
+                known.setdefault(parameter, set()).add(kind)
+    given, used, unknown = dict(given or {}), set[str](), list[str]()
+    found: dict[str, dict[str, nn.Parameter]] = {kind: {} for kind in KINDS}
+    for name, parameter in net.named_parameters():
+        words = name.split(".")
+        within = [part for n in range(len(words), -1, -1) if (part := ".".join(words[:n])) in given]
+        used.update(within)
+        kinds = {one_of(given[within[0]], f"kinds[{within[0]!r}]", KINDS)} if within else known.get(parameter, set())
+        if len(kinds) == 1:
+            found[kinds.pop()][name] = parameter
+        elif parameter.requires_grad:
+            unknown.append(name)
+    if unknown:
+        remedy = f"say it, as `kinds={{{unknown[0]!r}: 'weights'}}`, or one of {', '.join(KINDS[1:])}"
+        got = Verbatim(f"nothing for {', '.join(unknown)}")
+        raise SpecError("kinds", "given for parameters of no known kind", got, remedy)
+    if strange := sorted({*given} - used):
+        raise SpecError("kinds", "of parameters or modules of the network", strange[0], "see `net.named_parameters()`")
+    return found
+
+
+def _own(module: nn.Module) -> list[tuple[str, list[nn.Parameter]]]:
+    """The parameters of a module without its children, with their kinds where these are known."""
+    written = type(module).__bases__[0] if is_parametrized(module) else type(module)
+    if isinstance(module, LIF | LI) or written.__module__ == Network.__module__:
+        return [(kind, behind(module, name)) for name, kind in OF_NAME.items()]
+    if not written.__module__.startswith("torch.") or written.__module__ in HOLDERS:
+        return []
+    computed = getattr(module, "parametrizations", ()) if is_parametrized(module) else ()
+    own = [*module.parameters(recurse=False), *(p for name in computed for p in behind(module, name))]
+    return [("weights", own)]
+
+
 @torch.no_grad()
-def project_(net: nn.Module) -> int:
-    """Clamp all delays of a network to their bounds, after an optimiser step; how many changed."""
+def project_(net: nn.Module, least_tau: float = LEAST_TAU) -> int:
+    """Clamp the parameters of a network to their bounds, after an optimiser step; how many changed.
+
+    Bounds are those of `LIF.project_`. Delays within a loop of populations of a `Network` stay at
+    least 0.1 ms.
+
+    Raises:
+        SpecError: a parametrization without `right_inverse` has left the bounds.
+    """
     changed = 0
     for module in net.modules():
         if isinstance(module, LIF | LI):
-            changed += module.project_()
+            changed += module.project_(least_tau)
         elif isinstance(module, Network):
-            for synapses in module.synapses:
-                changed += int((synapses.d < 0).sum())
-                synapses.d.clamp_(0.0, math.inf)
+            loops = {c for group in module.groups for layer in group.inside for c in layer}
+            for c, synapses in enumerate(module.synapses):
+                learns = any(d.requires_grad for d in behind(synapses, "d"))
+                low = LEAST_RECURRENT_DELAY if c in loops and learns else 0.0
+                changed += clamp_(synapses, "d", low * synapses.exists.to(synapses.d.dtype))
+            changed += sum(project_constants_(constants, least_tau) for constants in module.constants)
     return changed

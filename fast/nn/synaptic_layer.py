@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from fast.nn.autograd import Record
-from fast.nn.constants import constants_text, register_constants
+from fast.nn.constants import LEAST_TAU, clamp_, constants_text, project_constants_, register_constants
 from fast.nn.layouts import warn_if_short
 from spec import Population, SpecError
 from spec.checks import finite_number, non_negative_time, whole_number
@@ -108,17 +108,20 @@ class SynapticLayer(nn.Module):
         d.uniform_(d_min, d_max, generator=generator)
 
     @torch.no_grad()
-    def project_(self) -> int:
+    def project_(self, least_tau: float = LEAST_TAU) -> int:
         """Clamp the delays to [0, max_delay], after an optimiser step; returns how many changed.
 
-        `d_rec` is kept above LEAST_RECURRENT_DELAY, 0.1 ms.
+        `d_rec` is kept above LEAST_RECURRENT_DELAY, 0.1 ms. Constants that learn are bounded too:
+        time constants stay at least `least_tau` (ms), thresholds at least 0.001, and resets at most
+        0.99 of the threshold.
+
+        Raises:
+            SpecError: a parametrization without `right_inverse` has left the bounds.
         """
-        changed = 0
-        for d, least in zip(self.delays, (0.0, LEAST_RECURRENT_DELAY), strict=False):
-            before = d.clone()
-            d.clamp_(least, self.max_delay)
-            changed += int((d != before).sum())
-        return changed
+        changed = clamp_(self, "d", 0.0, self.max_delay)
+        if self.recurrent:
+            changed += clamp_(self, "d_rec", LEAST_RECURRENT_DELAY, self.max_delay)
+        return changed + project_constants_(self, least_tau)
 
     def _check_delays(self) -> None:
         """Refuse a delay above `max_delay`: an optimiser has moved it."""

@@ -1,4 +1,7 @@
-"""A bar on a terminal for each kernel that is compiled, so that a first run never looks hung."""
+"""Shows on standard error that kernels are being compiled, so that a first run never looks hung.
+
+On a terminal each kernel has a bar; elsewhere, as in a notebook or a log, one line comes first.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from numba.core.event import Event, Listener, register
 from tqdm import tqdm
 
 KERNELS = "fast."  # compiled functions of these modules are announced
+TOLD = "delayprop compiles its kernels, once for this machine: a minute or two"
 LINE = "{desc} {percentage:3.0f}%|{bar}| {elapsed}"
 
 
@@ -18,17 +22,22 @@ class _Announcer(Listener):
     calls, which are compiled before it."""
 
     def __init__(self) -> None:
-        self.depth = 0
+        self.depth, self.told = 0, False
         self.bar: tqdm | None = None
         self.left: set[FunctionType] = set()
 
     def on_start(self, event: Event) -> None:
         self.depth += 1
         outermost = event.data["dispatcher"]
-        if self.depth == 1 and outermost.py_func.__module__.startswith(KERNELS) and sys.stderr.isatty():
+        if self.depth > 1 or sys.stderr is None or not outermost.py_func.__module__.startswith(KERNELS):
+            return
+        if sys.stderr.isatty():
             self.left = to_compile(outermost)
             name = f"compiling {outermost.py_func.__name__.replace('_', ' ')}, once for this machine"
             self.bar = tqdm(desc=name, total=len(self.left), leave=False, mininterval=0, bar_format=LINE)
+        elif not self.told:
+            self.told = True
+            print(TOLD, file=sys.stderr, flush=True)
 
     def on_end(self, event: Event) -> None:
         self.depth -= 1
@@ -59,4 +68,5 @@ def to_compile(kernel: Any) -> set[FunctionType]:
     return found
 
 
-register("numba:compile", _Announcer())
+announcer = _Announcer()
+register("numba:compile", announcer)

@@ -90,7 +90,7 @@ def opened(folder: Path, data: list[str] | None = None) -> Classification:
     saved, _, _ = records(folder)
     check_classifies(folder, saved)
     before = saved.pop("data_sha256", None)
-    given = argparse.Namespace(**saved)
+    given = argparse.Namespace(**{**saved, "rate": 0.0})  # of first weights, which the kept network replaces
     if data is not None:
         several = isinstance(saved.get("data"), list)
         if not several and len(data) > 1:

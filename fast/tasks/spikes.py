@@ -2,7 +2,7 @@
 
 Channels, classes and the duration of a trial follow from the files. `--w-mean` and `--w-sd` are in
 units of `1 / (rate tau_syn)`, the weight that brings a hidden neuron near its threshold at the mean
-rate of the input.
+rate of the input. Long delays spread the input: `--rate` then raises the weights.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from fast.data.spike_files import fingerprints, read_spike_file
 from fast.training.classify import Classification
 from fast.training.processes import Processes
 from fast.training.settings import Settings
-from spec import SpecError
+from spec import SpecError, checks
 from spec.errors import Verbatim
 
 SHARE = 10  # one trial in 10 is held out for validation, if no file is given for it
@@ -29,8 +29,8 @@ LONGEST, SHORTEST = 3.6e6, 1e-3  # ms; an hour, and a microsecond: the bounds of
 LAYOUT = "`delayprop.write_spike_file` writes such files"
 PRESETS = {
     "best": Settings(
-        epochs=20, hidden=(128,), batch=32, w_mean=1.0, w_sd=1.0, inner_mean=0.0, inner_sd=0.3, out_sd=0.09, delay=30.0,
-        max_delay=100.0, lr=2e-3, delay_lr=1.0,
+        epochs=20, hidden=(128,), batch=32, rate=3.0, w_mean=1.0, w_sd=1.0, inner_mean=0.0, inner_sd=0.3, out_sd=0.09,
+        delay=30.0, max_delay=100.0, lr=2e-3, delay_lr=1.0,
     ),
 }
 
@@ -40,6 +40,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", nargs="+", metavar="FILE", default=[],
         help=f"TRAIN TEST, or TRAIN VALID TEST; without VALID one trial in {SHARE} of TRAIN is held out",
+    )
+    parser.add_argument(
+        "--duration", type=float,
+        help="duration of a trial, ms; later arrivals have no effect (default: 1.1 times the last spike time)",
     )
 
 
@@ -53,7 +57,7 @@ def prepare(options: argparse.Namespace, dtype: torch.dtype, processes: Processe
     paths = [Path(path) for path in options.data]
     if len(paths) not in (2, 3):
         raise SpecError("--data", "TRAIN TEST, or TRAIN VALID TEST", Verbatim(f"{len(paths)} files"), LAYOUT)
-    data, duration = read(paths, options.seed)
+    data, duration = read(paths, options.seed, getattr(options, "duration", None))
     splits = ("train", "valid", "test") if len(paths) == 3 else ("train", "test")
     options.data_sha256 = fingerprints(dict(zip(splits, paths, strict=True)))
     unit = 1.0 / (rate(data["train"]) * settings.tau_syn)
@@ -61,18 +65,22 @@ def prepare(options: argparse.Namespace, dtype: torch.dtype, processes: Processe
     return Classification(settings, options, data, duration, dtype, processes, initial)
 
 
-def read(paths: list[Path], seed: int) -> tuple[dict[str, SpikeData], float]:
-    """The splits, and the duration of a trial: the last spike time of all files, and a tenth.
+def read(paths: list[Path], seed: int, given: float | None = None) -> tuple[dict[str, SpikeData], float]:
+    """The splits, and the duration of a trial: as given, or the last spike time and a tenth.
 
     Raises:
-        SpecError: a file is missing, damaged, or without any spike; or has too many classes.
+        SpecError: a file is missing, damaged, or without any spike; or has too many classes; or a
+            spike comes after the given duration.
     """
     found = [read_spike_file(path, MOST_CHANNELS, MOST_CLASSES, LONGEST) for path in paths]
     for path, data in zip(paths, found, strict=True):
         _check_times(path.name, data)
     channels = 1 + max(int(units.max()) for data in found for units in data.units if len(units))
     classes = 1 + max(int(data.labels.max()) for data in found)
-    duration = 1.1 * max(float(times[-1]) for data in found for times in data.times if len(times))
+    last = max(float(times[-1]) for data in found for times in data.times if len(times))
+    duration = 1.1 * last if given is None else checks.duration(given, "--duration")
+    if duration < last:
+        raise SpecError("--duration", f"at least the last spike time of all files, {last} (ms)", given, "raise it")
     found = [replace(data, channels=channels, classes=classes) for data in found]
     if len(found) == 3:
         return dict(zip(("train", "valid", "test"), found, strict=True)), duration

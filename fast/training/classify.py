@@ -23,14 +23,15 @@ from fast.data.batches import Batches
 from fast.data.spike_data import SpikeData, doubts
 from fast.drawing.classification import draw
 from fast.nn.certificate import Residuals
+from fast.nn.parameters import project_
 from fast.nn.spikes import Spikes
 from fast.training.activity import excite_silent_, is_silenced, regularisation
 from fast.training.conclusion import conclude, network_bytes
 from fast.training.dropout import kept_neurons
-from fast.training.epoch import Epoch, Progress, printed_line, silence_warning
+from fast.training.epoch import Epoch, Progress, printed_line, silence_warnings
 from fast.training.evaluation import Evaluable, Evaluation, correct, count_baseline, evaluate
 from fast.training.gradient_checks import LEGEND, certify, check_certificate, check_finite, smallest_kappa
-from fast.training.model import Classifier
+from fast.training.model import Classifier, scale_first_weights_
 from fast.training.optimiser import Optimiser
 from fast.training.page_arrays import page_arrays
 from fast.training.processes import Processes
@@ -64,6 +65,7 @@ class Classification:
         self.duration, self.draw, self.processes, train = duration, draw, processes, self.data["train"]
         self.network = Classifier(train.inputs, train.classes, initial or settings, dtype, options.seed)
         self.network.to(processes.device)
+        self.rates = [scale_first_weights_(self.network, train, duration, settings.rate)] if settings.rate else []
         average = get_ema_multi_avg_fn(settings.average)
         self.averaged = AveragedModel(self.network, multi_avg_fn=average) if settings.average else None
         augmentation = Augmentation(settings.shift, settings.spread, settings.stretch, settings.blend, settings.drop)
@@ -99,7 +101,7 @@ class Classification:
         for doubt in doubts(self.data["train"], self.duration):
             print(f"warning: {doubt}")
         print("  ".join(f"{name} {value}" for name, value in vars(self.settings).items()))
-        print(f"{LEGEND}; the worst of an epoch", flush=True)
+        print(*self.rates, f"{LEGEND}; the worst of an epoch", sep="\n", flush=True)
 
     def step(self, number: int, folder: Folder, check: Callable[[], None]) -> None:
         """Learns from one batch, or ends an epoch."""
@@ -135,7 +137,8 @@ class Classification:
         check_finite([("the loss", torch.tensor(loss_sum))])
         check_finite((f"the gradient of {name}", grad) for name, grad in learned)
         norms, kappa_min = self.optimiser.norms(), self.processes.min(smallest_kappa(self.network.layers))
-        clamped = self.optimiser.take_step(number) + sum(layer.project_() for layer in self.network.layers)
+        self.optimiser.take_step(number)
+        clamped = project_(self.network, self.settings.least_tau)
         if self.averaged is not None:
             self.averaged.update_parameters(self.network)
         silenced = is_silenced([arrived, *(float(layer.sum()) for layer in self._by_layer(fired))])
@@ -167,13 +170,13 @@ class Classification:
     def _end_epoch(self, epoch: int, folder: Folder, check: Callable[[], None]) -> None:
         """Evaluates the validation split, records the epoch, keeps the network if it is best."""
         check_finite(self.network.named_parameters())
+        self.progress.close()
         valid = self.evaluate("valid", check=check)
         entry = self.epoch.log_entry(epoch, valid, time.perf_counter() - self.began)
-        self.progress.close()
         folder.append(entry)
         print(printed_line(entry, self.valid_name), flush=True)
-        if entry["silent_steps"]:
-            print(f"warning: {silence_warning(entry['silent_steps'], self.batches.per_epoch)}", flush=True)
+        for warning in silence_warnings(entry, self.batches.per_epoch, self.settings.rate):
+            print(f"warning: {warning}", flush=True)
         if valid.accuracy > self.best["accuracy"] or self.settings.choose == "last":
             self.best = {"accuracy": valid.accuracy, "epoch": epoch, "network": self._parameters()}
         elif self.settings.patience and epoch - self.best["epoch"] >= self.settings.patience:

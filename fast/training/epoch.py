@@ -1,4 +1,4 @@
-"""One epoch of a classification: sums over its steps, its progress bar, and its line of the log."""
+"""One epoch of a classification: sums over its steps, its progress, and its line of the log."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from fast.nn.certificate import Residuals
 from fast.training.evaluation import Evaluation
+from fast.training.progress import Bar
 
+MANY = 0.5  # silent hidden neurons, of all
 SUMS = ("steps", "trials", "loss", "right", "silent_steps", "clamped")  # `loss`: weighted by the trials of each step
 
 
@@ -72,16 +73,27 @@ def printed_line(entry: dict[str, Any], valid: str = "valid") -> str:
     )
 
 
-def silence_warning(silent: int, steps: int) -> str:
-    """The warning that in `silent` of `steps` steps a layer was silent."""
-    return (
-        f"all neurons of a hidden layer were silent in {silent} of {steps} steps: no gradient passed; take smaller "
-        "steps, or a seed with other weights"
-    )
+def silence_warnings(entry: dict[str, Any], steps: int, rate: float) -> list[str]:
+    """Warnings of a `log_entry`: steps, of so many, with a silent layer; many silent neurons.
+
+    Args:
+        rate: the setting, 0 where first weights are not scaled.
+    """
+    remedy = "take smaller steps, or let `--wake 0.05` raise weights onto silent neurons"
+    if not rate:
+        remedy += "; start with spikes: `--rate 3` scales the first weights"
+    found = []
+    if entry["silent_steps"]:
+        where = f"{entry['silent_steps']} of {steps} steps"
+        found.append(f"all neurons of a hidden layer were silent in {where}: no gradient passed; {remedy}")
+    elif entry["silent"] >= MANY:
+        share = f"{entry['silent']:.0%} of the hidden neurons were silent in this epoch"
+        found.append(f"{share}: they learn nothing; {remedy}")
+    return found
 
 
 class Progress:
-    """A progress bar per epoch on standard error, if that is a terminal; it shows the time left.
+    """The progress within each epoch, with the time left of the run.
 
     Args:
         steps: number of steps in an epoch.
@@ -90,27 +102,24 @@ class Progress:
     """
 
     def __init__(self, steps: int, epochs: int, prints: bool) -> None:
-        self.steps, self.epochs = steps, epochs
-        self.disable = None if prints else True  # None: tqdm hides the bar unless on a terminal
-        self.bar: tqdm | None = None
+        self.steps, self.epochs, self.prints = steps, epochs, prints
+        self.bar: Bar | None = None
         self.began, self.taken = time.perf_counter(), 0  # steps of this process, which may have resumed
 
     def update(self, number: int, done: int, epoch: Epoch) -> None:
         """Shows that `done` steps of epoch `number` are taken."""
         if self.bar is None:
-            self.bar = tqdm(total=self.steps, disable=self.disable, leave=False, dynamic_ncols=True, unit="step")
+            self.bar = Bar(self.steps, "step", self.prints)
         trials = epoch.sums["trials"]
         self.taken += 1
         left = (self.epochs - number) * self.steps + self.steps - done
         seconds = left * (time.perf_counter() - self.began) / self.taken
-        self.bar.set_description(f"epoch {number} of {self.epochs}", refresh=False)
-        self.bar.set_postfix({
-            "run": f"{tqdm.format_interval(seconds)} left",
-            "loss": f"{epoch.sums['loss'] / trials:.3f}", "accuracy": f"{epoch.sums['right'] / trials:.1%}",
-            "spikes": f"{float(epoch.fired.mean()) / trials:.1f}",
-            "silent": f"{float((epoch.fired == 0).double().mean()):.0%}",
-        }, refresh=False)
-        self.bar.update(done - self.bar.n)
+        self.bar.show(
+            done, f"epoch {number} of {self.epochs}", run=f"{Bar.format_interval(seconds)} left",
+            loss=f"{epoch.sums['loss'] / trials:.3f}", accuracy=f"{epoch.sums['right'] / trials:.1%}",
+            spikes=f"{float(epoch.fired.mean()) / trials:.1f}",
+            silent=f"{float((epoch.fired == 0).double().mean()):.0%}",
+        )
 
     def close(self) -> None:
         """Removes the bar at the end of an epoch."""

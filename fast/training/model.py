@@ -9,14 +9,19 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from fast.data.spike_data import SpikeData
+from fast.nn.calibration import TRIALS
 from fast.nn.layers import LI, LIF
 from fast.nn.losses import cross_entropy
 from fast.nn.spikes import Spikes
+from fast.solving.bound import bounded_spikes
 from fast.training.settings import Settings
+from spec import SpecError
 
 
 class Classifier(nn.Module):
@@ -76,6 +81,35 @@ class Classifier(nn.Module):
     def loss(self, y: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> Tensor:
         """Cross-entropy of the scaled readouts, mean over trials."""
         return cross_entropy(self.gain * y, labels, label_smoothing)
+
+
+@torch.no_grad()
+def scale_first_weights_(network: Classifier, data: SpikeData, duration: float, rate: float) -> str:
+    """Scales the weights onto hidden layers that emit less than `rate` spikes per neuron and trial.
+
+    It simulates trials from all parts of the data, for files that are ordered by class.
+
+    Returns:
+        A line with the spikes per neuron and trial that each layer now emits.
+
+    Raises:
+        SpecError: as `LIF.scale_for_`; it names `--rate`, `--data` or `--w-sd`.
+    """
+    some = np.flatnonzero([len(times) > 0 for times in data.times])
+    places = np.linspace(0, max(0, len(some) - 1), min(len(some), TRIALS)).astype(int)
+    spikes, _ = data.batch(some[places] if len(some) else np.arange(1), duration)
+    spikes, rates = spikes.to(network.out.w.device), []
+    for layer in network.hidden_layers:
+        try:
+            with bounded_spikes():
+                emitted = layer(spikes)
+                if scaled := float(emitted.counts().double().mean()) < rate:
+                    emitted = layer.scale_for_(spikes, rate)(spikes)
+        except SpecError as error:
+            raise error.within("", {"rate": "--rate", "spikes": "--data", "w": "--w-sd"}) from None
+        layer.record, spikes = None, emitted
+        rates.append(f"{float(spikes.counts().double().mean()):.3g}{' (scaled)' if scaled else ''}")
+    return f"first weights: {', '.join(rates)} spikes per hidden neuron and trial"
 
 
 def _through(layer: LIF | LI, spikes: Spikes, factor: float) -> Any:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor
 
+from fast.nn.parameters import by_kinds
 from fast.training.model import Classifier
 from fast.training.settings import Settings
 
@@ -24,10 +24,10 @@ class Optimiser(torch.optim.AdamW):
 
     def __init__(self, network: Classifier, settings: Settings, epochs: int, per_epoch: int) -> None:
         self.settings, self.steps, self.warm_up = settings, epochs * per_epoch, settings.warm_up * per_epoch
-        self.taus: list[Tensor] = [tau for layer in network.layers for tau in (layer.tau_mem, layer.tau_syn)]
-        every: dict[str, list[Tensor]] = {
-            "w": [w for layer in network.hidden_layers for w in layer.weights], "w_out": [network.out.w],
-            "d": [d for layer in network.layers for d in layer.delays], "tau": self.taus,
+        kinds = {kind: list(found.values()) for kind, found in by_kinds(network).items()}
+        every = {
+            "w": [w for w in kinds["weights"] if w is not network.out.w], "w_out": [network.out.w],
+            "d": kinds["delays"], "tau": kinds["constants"],
         }
         frozen = {
             "w": settings.freeze_weights, "w_out": settings.freeze_weights, "d": settings.freeze_delays,
@@ -46,12 +46,8 @@ class Optimiser(torch.optim.AdamW):
             if not frozen[name]
         ])
 
-    def take_step(self, number: int) -> int:
-        """Takes step `number`, counted from 0.
-
-        Returns:
-            How many time constants were put back to their lower bound.
-        """
+    def take_step(self, number: int) -> None:
+        """Takes step `number`, counted from 0."""
         scheduled = 1.0 if self.settings.schedule == "constant" else (1 + math.cos(math.pi * number / self.steps)) / 2
         scheduled *= min(1.0, (number + 1) / self.warm_up) if self.warm_up else 1.0
         for group in self.param_groups:
@@ -61,13 +57,6 @@ class Optimiser(torch.optim.AdamW):
             if self.settings.clip:
                 torch.nn.utils.clip_grad_norm_(group["params"], self.settings.clip)
         self.step()
-        if not self.settings.learn_constants:
-            return 0
-        with torch.no_grad():
-            below = sum(int((tau < self.settings.least_tau).sum()) for tau in self.taus)
-            for tau in self.taus:
-                tau.clamp_(min=self.settings.least_tau)
-        return below
 
     def norms(self) -> dict[str, float]:
         """The Euclidean norm of each group's gradient."""

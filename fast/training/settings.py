@@ -77,7 +77,8 @@ class Settings:
     Initial weights are drawn from N(w_mean, w_sd) onto the first hidden layer, from N(inner_mean,
     inner_sd) onto later hidden layers, from N(0, rec_sd) within recurrent layers, and from N(0,
     out_sd) onto outputs. Initial delays are drawn from U(0, delay) onto hidden layers, from U(0,
-    rec_delay) within recurrent layers, and are 0 onto outputs.
+    rec_delay) within recurrent layers, and are 0 onto outputs. Weights
+    onto a hidden layer that emits less than `rate` spikes per neuron and trial are scaled up.
     """
 
     epochs: int = setting(20, count, "passes over the training split")
@@ -89,6 +90,11 @@ class Settings:
     tau_syn: float = setting(5.0, time_constant, "synaptic time constant of all neurons, ms")
     readout: str = setting("max_voltage", None, "readout of an output's voltage", VOLTAGE_READOUTS)
     gain: float = setting(1.0, positive_number, "factor from a readout to its logit")
+    rate: float = setting(
+        0.0, amount,
+        "spikes per hidden neuron and trial at which training starts, at least: a factor raises the initial weights "
+        "onto a hidden layer that emits fewer on training trials; 0: never",
+    )
     w_mean: float = setting(0.03, finite_number, "mean of the initial weights onto the first hidden layer")
     w_sd: float = setting(0.01, amount, "standard deviation of the initial weights onto the first hidden layer")
     inner_mean: float = setting(0.02, finite_number, "mean of the initial weights between hidden layers")
@@ -175,7 +181,7 @@ def with_defaults(options: dict[str, Any]) -> dict[str, Any]:
 GROUPS: dict[str, tuple[str, ...]] = {
     "network": ("hidden", "recurrent", "pool", "tau_mem", "tau_syn", "readout", "gain", "max_delay"),
     "first values": (
-        "w_mean", "w_sd", "inner_mean", "inner_sd", "rec_sd", "out_sd", "delay", "rec_delay",
+        "rate", "w_mean", "w_sd", "inner_mean", "inner_sd", "rec_sd", "out_sd", "delay", "rec_delay",
     ),
     "steps": (
         "epochs", "batch", "lr", "out_lr", "delay_lr", "schedule", "warm_up", "ease_in", "clip", "weight_decay",

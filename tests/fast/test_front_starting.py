@@ -133,11 +133,20 @@ def test_constants_learn_if_they_have_a_step() -> None:
     assert not any(p.requires_grad for name, p in net.named_parameters() if name.endswith("tau_mem"))
     groups = {group["name"]: group for group in param_groups(net, 0.01, 0.5, constants_lr=0.1)}
     assert all(parameter.requires_grad for parameter in groups["constants"]["params"])
-    found = sum(len(group["params"]) for group in groups.values())
-    assert found == len(list(net.parameters())) and groups["constants"]["lr"] == 0.1
+    assert {name.split(".")[-1] for name, p in net.named_parameters() if p.requires_grad} == {
+        "w", "w_rec", "d", "d_rec", "weight", "bias", "tau_mem", "tau_syn"
+    }, "a step in ms moves no threshold"
+    every = {group["name"]: group for group in param_groups(net, 0.01, 0.5, constants_lr=0.1, threshold_lr=0.02)}
+    assert [(every[kind]["lr"], every[kind]["weight_decay"]) for kind in ("constants", "thresholds")] == [
+        (0.1, 0.0), (0.02, 0.0)
+    ]
+    found = [id(parameter) for group in every.values() for parameter in group["params"]]
+    assert sorted(found) == sorted(map(id, net.parameters())) and groups["constants"]["lr"] == 0.1
 
 
-@pytest.mark.parametrize("changed", [{"lr": 0.0}, {"delay_lr": -1.0}, {"constants_lr": float("nan")}], ids=str)
+@pytest.mark.parametrize("changed", [
+    {"lr": 0.0}, {"delay_lr": -1.0}, {"constants_lr": float("nan")}, {"threshold_lr": 0.0},
+], ids=str)
 def test_step_sizes_are_positive(changed: dict) -> None:
     with pytest.raises(SpecError, match=f"`{next(iter(changed))}` must be a finite number above 0"):
         param_groups(network(), **{"lr": 0.1, "delay_lr": 0.1, **changed})

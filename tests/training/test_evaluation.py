@@ -106,6 +106,24 @@ def test_the_baseline_is_fitted_on_training_trials() -> None:
     assert count_baseline(train, test) == 0.0
 
 
+def test_the_baseline_takes_few_evaluations_of_its_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    """200 channels whose counts rise and fall together, as loud and quiet words do."""
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 3, 900)
+    loud = random.gamma(3.0, 1.0, (900, 1)) * random.gamma(2.0, 1.0, (1, 200))
+    counts = random.poisson(loud * (1 + 0.1 * np.cos(labels[:, None] + np.arange(200))))
+    data, calls = trials_of(counts.tolist(), labels.tolist()), [0]
+    entropy = torch.nn.functional.cross_entropy
+
+    def counted(logits: Tensor, classes: Tensor) -> Tensor:
+        calls[0] += 1
+        return entropy(logits, classes)
+
+    monkeypatch.setattr(torch.nn.functional, "cross_entropy", counted)
+    chosen = np.arange(900) < 600
+    assert count_baseline(data.where(chosen), data.where(~chosen)) > 0.6 and calls[0] < 100
+
+
 def test_each_split_has_its_own_trials(tmp_path: Path) -> None:
     """The loss that the log states is found again on the validation split alone."""
     training = classification(epochs=1)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from fast.nn.constants import project_constants_
 from fast.training.model import Classifier
 from fast.training.optimiser import Optimiser, ease_in
 from fast.training.settings import Settings
@@ -24,10 +25,13 @@ def made(steps: int = 10, epochs: int = 1, **changed: Any) -> tuple[Classifier, 
     return network, optimiser
 
 
+@torch.no_grad()
 def moved(network: Classifier, optimiser: Optimiser, number: int) -> dict[str, float]:
     """The move of each group in one step; Adam's first step is its learning rate."""
     before = {name: value.detach().clone() for name, value in network.named_parameters()}
     optimiser.take_step(number)
+    for layer in network.layers:
+        project_constants_(layer, optimiser.settings.least_tau)
     return {
         name: float((before[name] - value.detach()).abs().max()) for name, value in network.named_parameters()
     }

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from fast.training import epoch
+from fast.training import epoch, progress
 from fast.training.epoch import Epoch, Progress
 from fast.training.run_folder import LOG
 from tests.support.runs.short_runs import classification, run
@@ -30,15 +30,15 @@ def test_the_bar_counts_epochs_and_the_time_left_of_the_run(monkeypatch: pytest.
     terminal = Terminal()
     monkeypatch.setattr(epoch.time, "perf_counter", lambda: seconds[0])
     monkeypatch.setattr(sys, "stderr", terminal)
-    progress, sums = Progress(10, 4, True), Epoch()
+    bars, sums = Progress(10, 4, True), Epoch()
     sums.fired = torch.zeros(3)
     sums.sums["trials"] = 5.0
     for done in range(1, 6):
         seconds[0] += 3.0
-        progress.update(2, done, sums)
-    assert progress.bar is not None
-    progress.bar.refresh()
-    progress.close()
+        bars.update(2, done, sums)
+    assert bars.bar is not None
+    bars.bar.refresh()
+    bars.close()
     assert "epoch 2 of 4" in terminal.getvalue() and "run=01:15 left" in terminal.getvalue()
 
 
@@ -52,9 +52,34 @@ def test_a_clock_that_is_set_back_changes_no_time(tmp_path: Path, monkeypatch: p
     assert len(seconds) == 3 and min(seconds) > 0 and sum(seconds) < time.monotonic() - began
 
 
-def test_nothing_is_drawn_into_a_file(capfd: pytest.CaptureFixture[str]) -> None:
-    progress, sums = Progress(2, 1, True), Epoch()
-    sums.sums["trials"] = 1.0
-    progress.update(1, 1, sums)
-    progress.close()
-    assert not re.search("epoch", capfd.readouterr().err)
+def test_a_log_gets_a_line_per_minute_and_no_bar(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A step takes 25 s: lines after steps 3 and 6 of 7. Other processes write none."""
+    seconds = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: seconds[0])
+    for prints in (True, False):
+        bars, sums = Progress(7, 2, prints), Epoch()
+        sums.sums["trials"], seconds[0] = 1.0, -25.0
+        for done in range(8):
+            seconds[0] += 25.0
+            bars.update(1, done, sums)
+        bars.close()
+    lines = capfd.readouterr().err.splitlines()
+    assert [line.partition(", run ")[0] for line in lines] == [f"epoch 1 of 2: step {n} of 7" for n in (3, 6)]
+    assert all(re.search(r"run [0-9:]+ left, loss 0\.000, accuracy 0\.0%", line) for line in lines)
+
+
+def test_an_evaluation_shows_its_trials(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    """On a terminal by a bar that goes away; six trials in batches of five."""
+    training, terminal = classification(), Terminal()
+    training.evaluate("test")
+    capfd.readouterr()  # a line that kernels are compiled
+    training.evaluate("test")
+    assert capfd.readouterr().err == ""
+    monkeypatch.setattr(progress, "EVERY", 0.0)
+    training.evaluate("test")
+    assert capfd.readouterr().err == "evaluating: trial 3 of 6\nevaluating: trial 6 of 6\n"
+    monkeypatch.setattr(sys, "stderr", terminal)
+    training.evaluate("test")
+    assert "/6 [" in terminal.getvalue() and terminal.getvalue().endswith("\r")
