@@ -10,6 +10,7 @@ from fast.drawing import confusion, curves, synapses
 from fast.drawing.arrivals_moved import arrivals_moved
 from fast.drawing.markup import captioned, document, folded, heading, lead, named_values, note, percent, table, text
 from fast.drawing.run_record import Run
+from fast.drawing.style import write
 from fast.drawing.trials import trial_picture
 
 
@@ -19,9 +20,7 @@ def save_page(run: Run, folder: Path) -> str:
     Raises:
         OSError: the folder cannot be written to.
     """
-    path = folder / "run.html"
-    path.write_text(html(run), encoding="utf-8", newline="\n")
-    return str(path)
+    return write(html(run).encode(), folder, "run.html")
 
 
 def html(run: Run) -> str:

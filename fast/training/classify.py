@@ -21,11 +21,10 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from fast.data.augment import Augmentation
 from fast.data.batches import Batches
 from fast.data.spike_data import SpikeData, doubts
-from fast.drawing.classification import draw
 from fast.nn.certificate import Residuals
 from fast.nn.spikes import Spikes
 from fast.training.activity import excite_silent_, is_silenced, regularisation
-from fast.training.conclusion import conclude, network_bytes
+from fast.training.conclusion import conclude, draw, network_bytes
 from fast.training.dropout import kept_neurons
 from fast.training.epoch import Epoch, Progress, printed_line, silence_warning
 from fast.training.evaluation import Evaluable, Evaluation, correct, count_baseline, evaluate
@@ -224,7 +223,7 @@ class Classification:
         self.ended = state["ended"]
 
     def finish(self, folder: Folder, check: Callable[[], None]) -> int:
-        """Evaluates the kept network on the test split, records and draws the run; see `conclude`.
+        """Evaluates the kept network on the test split, and records the result; see `conclude`.
 
         With `--no-test` the test split stays untouched, and the exit code is 0.
         """
@@ -245,4 +244,4 @@ class Classification:
             self.evaluated.load_state_dict(last)
         given = {"task": self.task, "network": self.network.name, "best_epoch": best["epoch"]}
         baseline = count_baseline(self.data["train"], self.data["test"])
-        return conclude(folder, given, how, test, baseline, arrays, self.draw)
+        return conclude(folder, given, how, test, baseline, arrays)
