@@ -27,6 +27,8 @@ from fast.nn.interchange import case_of, load_into, network_of
 from fast.nn.layers import SilentLayerWarning
 from fast.nn.network import Activity
 from fast.run import run_case
+from fast.tasks.run import Run
+from fast.train import train
 from spec import (
     READOUTS,
     VOLTAGE_READOUTS,
@@ -56,9 +58,9 @@ from spec.nir_graph import from_nir, to_nir
 __all__ = [
     "LI", "LIF", "READOUTS", "VOLTAGE_READOUTS", "Activity", "Case", "Connection", "ConnectionGradient",
     "CrossEntropy", "CrossEntropyLoss", "FirstSpikeTime", "Gradients", "Loss", "Network", "NetworkSpec", "Population",
-    "PopulationGradient", "Record", "Residuals", "Result", "SilentLayerWarning", "SpecError", "SpikeTimeMSE",
+    "PopulationGradient", "Record", "Residuals", "Result", "Run", "SilentLayerWarning", "SpecError", "SpikeTimeMSE",
     "SpikeTimeMSELoss", "SpikeTrains", "Spikes", "Tie", "UnsupportedError", "case_from_text", "case_of",
     "case_to_dict", "check", "collate", "cross_entropy", "first_spike_time", "from_nir", "joined", "load_case",
     "load_into", "network_of", "param_groups", "project_", "propagate", "residuals", "run_case", "save_case",
-    "spike_time_mse", "to_nir", "watched", "write_spike_file",
+    "spike_time_mse", "to_nir", "train", "watched", "write_spike_file",
 ]
