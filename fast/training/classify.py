@@ -23,7 +23,7 @@ from fast.data.batches import Batches
 from fast.data.spike_data import SpikeData, doubts
 from fast.nn.certificate import Residuals
 from fast.nn.spikes import Spikes
-from fast.training.activity import excite_silent_, is_silenced, regularisation
+from fast.training.activity import is_silenced, regularisation, wake_
 from fast.training.conclusion import conclude, draw, network_bytes
 from fast.training.dropout import kept_neurons
 from fast.training.epoch import Epoch, Progress, printed_line, silence_warning
@@ -180,7 +180,7 @@ class Classification:
             print(f"no better validation accuracy in {self.settings.patience} epochs: the run ends", flush=True)
         if self.settings.wake and not self.settings.freeze_weights:  # last: the kept network is the validated one
             for layer, fired in zip(self.network.hidden_layers, self._by_layer(self.epoch.fired), strict=True):
-                excite_silent_(layer, fired, self.settings.wake)
+                wake_(layer, fired, self.settings.wake)
 
     def evaluate(
         self, split: str, network: Evaluable | None = None, check: Callable[[], None] = lambda: None

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fast.drawing.traces import arrivals, voltage
+from fast.drawing.traces import arrivals, membrane_traces
 from fast.nn.layers import LI
 from fast.tasks.sequence.patterns import NAMES, Ring
 
@@ -20,11 +20,11 @@ def traces(layer: LI, ring: Ring) -> list[dict]:
     found = []
     for label in (0, 1):
         spikes = ring.clean.spikes([label], np.random.default_rng(0))
+        V = membrane_traces(layer, spikes, times).tolist()
         for neuron in (0, 1):
-            V = voltage(layer, spikes, neuron, times)
             found.append({
-                "pattern": NAMES[label], "output": neuron, "t": times.tolist(), "V": V.tolist(),
-                "arrivals": [t for t, _ in arrivals(layer, spikes, neuron)],
+                "pattern": NAMES[label], "output": neuron, "t": times.tolist(), "V": V[neuron],
+                "arrivals": arrivals(layer, spikes, neuron)[:, 0].tolist(),
             })
     return found
 
