@@ -70,7 +70,7 @@ def _voltage(layer: LIF | LI, spikes: Spikes, own: Spikes | None, neuron: int, t
 
 
 def arrivals(layer: LIF | LI, spikes: Spikes, neuron: int) -> np.ndarray:
-    """`t_arr` (ms) and `w` of every arrival at one neuron in trial 0, `[n, 2]`, by source neuron."""
+    """`t_arr` (ms) and `w` of each arrival at one neuron in trial 0, `[n, 2]`, by source neuron."""
     return _through(layer.w, layer.d, spikes, neuron)
 
 

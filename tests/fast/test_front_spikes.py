@@ -121,7 +121,8 @@ def test_a_raster_of_several_trials_has_them_one_above_the_other(trials: Sequenc
     rows = [[t, 3 * n + i] for n, trial in enumerate(trials) for i, train in enumerate(TRIALS[trial]) for t in train]
     assert np.array_equal(ax.lines[0].get_xydata(), rows) and ax.get_ylim() == (-0.5, 3 * len(trials) - 0.5)
     assert [label.get_text() for label in ax.get_yticklabels()] == [str(trial) for trial in trials]
-    assert [float(np.ravel(line.get_ydata())[0]) for line in ax.lines[1:]] == [3 * n - 0.5 for n in range(1, len(trials))]
+    between = [float(np.ravel(line.get_ydata())[0]) for line in ax.lines[1:]]
+    assert between == [3 * n - 0.5 for n in range(1, len(trials))]
     pyplot.close("all")
     with pytest.raises(SpecError, match="`trial` must be a whole number from 0 to 2, got 3"):
         given_spikes().plot([0, 3])
