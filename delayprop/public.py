@@ -21,12 +21,17 @@ from fast import (
 )
 from fast.data.collating import collate
 from fast.data.spike_files import write_spike_file
+from fast.drawing.traces import membrane_traces
 from fast.nn.autograd import Record
 from fast.nn.certificate import Residuals, residuals, watched
 from fast.nn.interchange import case_of, load_into, network_of
 from fast.nn.layers import SilentLayerWarning
 from fast.nn.network import Activity
 from fast.run import run_case
+from fast.tasks.run import Run
+from fast.train import train
+from fast.training.activity import spike_count_penalty, wake_
+from fast.training.evaluation import confusion_matrix, plot_confusion
 from spec import (
     READOUTS,
     VOLTAGE_READOUTS,
@@ -54,11 +59,12 @@ from spec.conformance import check
 from spec.nir_graph import from_nir, to_nir
 
 __all__ = [
-    "LI", "LIF", "READOUTS", "VOLTAGE_READOUTS", "Activity", "Case", "Connection", "ConnectionGradient",
-    "CrossEntropy", "CrossEntropyLoss", "FirstSpikeTime", "Gradients", "Loss", "Network", "NetworkSpec", "Population",
-    "PopulationGradient", "Record", "Residuals", "Result", "SilentLayerWarning", "SpecError", "SpikeTimeMSE",
-    "SpikeTimeMSELoss", "SpikeTrains", "Spikes", "Tie", "UnsupportedError", "case_from_text", "case_of",
-    "case_to_dict", "check", "collate", "cross_entropy", "first_spike_time", "from_nir", "joined", "load_case",
-    "load_into", "network_of", "param_groups", "project_", "propagate", "residuals", "run_case", "save_case",
-    "spike_time_mse", "to_nir", "watched", "write_spike_file",
+    "LI", "LIF", "READOUTS", "VOLTAGE_READOUTS", "Activity", "Case", "Connection", "ConnectionGradient", "CrossEntropy",
+    "CrossEntropyLoss", "FirstSpikeTime", "Gradients", "Loss", "Network", "NetworkSpec", "Population",
+    "PopulationGradient", "Record", "Residuals", "Result", "Run", "SilentLayerWarning", "SpecError", "SpikeTimeMSE",
+    "SpikeTimeMSELoss", "SpikeTrains", "Spikes", "Tie", "UnsupportedError", "case_from_text", "case_of", "case_to_dict",
+    "check", "collate", "confusion_matrix", "cross_entropy", "first_spike_time", "from_nir", "joined", "load_case",
+    "load_into", "membrane_traces", "network_of", "param_groups", "plot_confusion", "project_", "propagate",
+    "residuals", "run_case", "save_case", "spike_count_penalty", "spike_time_mse", "to_nir", "train", "wake_",
+    "watched", "write_spike_file",
 ]

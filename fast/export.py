@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from fast.nn.interchange import case_of, network_of
-from fast.tasks.saved_runs import kept_network, opened
+from fast.tasks.saved_runs import kept_classifier, opened
 from spec import SpecError
 from spec.case import save_case
 from spec.checks import whole_number
@@ -34,7 +34,7 @@ def _export(options: argparse.Namespace) -> int:
     if options.case is None and options.nir is None:
         raise SpecError("--case", "given, or --nir", Verbatim("neither"), "name the file to write")
     if options.case is None:
-        network = kept_network(options.run)
+        network = kept_classifier(options.run)
     else:
         training = opened(options.run, options.data)
         network = training.network

@@ -1,28 +1,33 @@
-"""`delayprop train --task TASK`: train a network on a task."""
+"""`delayprop train --task TASK`, and `delayprop.train(task=...)`: train a network on a task."""
 
 from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, redirect_stdout
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from fast.nn.devices import DEVICES, DTYPES, check_device
+from fast.nn.devices import DTYPES, check_device
+from fast.tasks.options import options_of, parser_of, task_and_preset
 from fast.tasks.registry import CLASSIFYING, TASKS
+from fast.tasks.run import Run
 from fast.training import engine
 from fast.training.checkpoints import PATTERN
 from fast.training.processes import Processes
 from fast.training.run_folder import Folder, NotWrittenError, RunFolder, is_unstarted
-from fast.training.settings import add_settings, changed
-from fast.training.signals import INTERRUPTED
+from fast.training.settings import changed
+from fast.training.signals import EXIT, INTERRUPTED
 from fast.training.tensorboard import check_tensorboard
-from spec import SpecError
-from spec.checks import finite_number, whole_number
-from spec.command import NO_ROOM, OneLineParser, report, run_and_exit
+from spec import SpecError, UnsupportedError
+from spec.checks import finite_number, one_of, whole_number
+from spec.command import NO_ROOM, report, run_and_exit
+from spec.errors import Verbatim
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.train") -> int:
@@ -32,12 +37,12 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.train") 
     cannot be written; 130 and 143: stopped by SIGINT and SIGTERM.
     """
     words = list(sys.argv[1:] if argv is None else argv)
-    parser = _parser(prog, words)
+    parser = parser_of(prog, *task_and_preset(words))
 
     def body(options: argparse.Namespace) -> int:
         options.changed = changed(options, parser)
         try:
-            return _train(options)
+            return _train(options)[0]
         except KeyboardInterrupt:  # before the first step, or after the last
             return report(prog, INTERRUPTED, 130)
         except RuntimeError as error:
@@ -49,7 +54,50 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.train") 
     return parser.run(body, words, {NotWrittenError: NO_ROOM})
 
 
-def _train(options: argparse.Namespace) -> int:
+def train(task: str, data: str | os.PathLike | Sequence[str | os.PathLike] | None = None, **settings: Any) -> Run:
+    """Train a network on a task, as the command `delayprop train` does.
+
+        run = delayprop.train("spikes", ["train.h5", "test.h5"], hidden=24, lr=0.02, out="my-run")
+
+    Ctrl-C and SIGTERM end a run after its step, as `KeyboardInterrupt` and `SystemExit(143)`; a
+    second signal ends it at once. Outside the main thread, no signal reaches a run.
+
+    Args:
+        task: `sequence`, `yin-yang`, `braille`, `shd`, `ssc` or `spikes`.
+        data: as `--data` of the task.
+        settings: the other options of the command, by their names with `_` for `-`, such as
+            `delay_lr=1.0`; flags are True or False, such as `test=False` for `--no-test`.
+            `delayprop train --task TASK --help` lists them. With `out="my-run", resume=True` and
+            equal settings, a run goes on from its last checkpoint.
+
+    Returns:
+        The finished run, whether or not the network has learned.
+
+    Raises:
+        SpecError: bad settings or data, in the words of the command.
+        UnsupportedError: a device that is missing; several processes, which the command has.
+        ArithmeticError: a value is not finite, or a gradient not exact; the last checkpoint stays.
+        NotWrittenError: a file of the run cannot be written; the last checkpoint stays.
+    """
+    if os.environ.get("WORLD_SIZE", "1") != "1":
+        remedy = "let torchrun start the command, `-m fast.train`"
+        raise UnsupportedError("train", "called in one process", Verbatim("several of torchrun"), remedy)
+    one_of(task, "--task", tuple(TASKS))
+    if task in CLASSIFYING and "preset" in settings:
+        one_of(settings["preset"], "--preset", tuple(CLASSIFYING[task].PRESETS))
+    parser = parser_of("delayprop train", task, settings.get("preset"))
+    options = options_of(parser, {"task": task, **({} if data is None else {"data": data}), **settings})
+    options.changed = changed(options, parser)
+    code, folder = _train(options, ends=False)
+    if code == EXIT[signal.SIGINT]:
+        raise KeyboardInterrupt
+    if code == EXIT[signal.SIGTERM]:
+        raise SystemExit(code)
+    return Run(folder)
+
+
+def _train(options: argparse.Namespace, ends: bool = True) -> tuple[int, Path]:
+    """Runs a training; returns its exit code and its folder. `ends`: as for `StopSignals`."""
     whole_number(options.seed, "--seed", 0, 2**63 - 1, "give the seed of all random numbers")
     check_device(options.device)
     if "workers" in options:
@@ -66,8 +114,9 @@ def _train(options: argparse.Namespace) -> int:
         for split, digest in getattr(options, "data_sha256", {}).items():
             print(f"{split}: sha256 {digest}")
         with closing(_folder(options, training, processes)) as folder:
-            code = engine.run(training, folder, vars(options), processes)
-            return 0 if processes.world > 1 and code == 1 else code  # `torchrun` restarts a process that returns 1
+            code = engine.run(training, folder, vars(options), processes, ends)
+            # `torchrun` restarts a process that returns 1
+            return 0 if processes.world > 1 and code == 1 else code, folder.path
 
 
 @contextmanager
@@ -100,39 +149,6 @@ def _folder(options: argparse.Namespace, training: engine.Training, processes: P
     sent = processes.broadcast(open_folder)
     options.resume = bool(sent[0])
     return folder[0] if folder else Folder(Path(os.fsdecode(sent[1:])))
-
-
-def _parser(prog: str, argv: Sequence[str]) -> OneLineParser:
-    """The options, also of the task that `argv` names, with the defaults of its preset."""
-    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    first.add_argument("--task")
-    first.add_argument("--preset")
-    try:
-        known = first.parse_known_args(argv)[0]
-        task, preset = known.task, known.preset
-    except argparse.ArgumentError:
-        task = preset = None
-    parser = OneLineParser(prog, "Train a network with delays by exact gradients.")
-    parser.add_argument("--task", choices=tuple(TASKS), required=True, help="the task; with --help: its options")
-    parser.add_argument("--seed", type=int, default=0, help="seed of all random numbers (default: %(default)s)")
-    parser.add_argument("--out", help="folder of the run (default: the first free runs/TASK-N)")
-    parser.add_argument(
-        "--resume", action="store_true",
-        help="continue the run in --out from its last checkpoint; start it if there is none",
-    )
-    parser.add_argument(
-        "--save-seconds", type=float, default=60.0, help="time between checkpoints, s (default: %(default)s)"
-    )
-    parser.add_argument("--tensorboard", action="store_true", help="also write the log for TensorBoard, in --out")
-    parser.add_argument("--device", choices=DEVICES, default="cpu", help="device that computes (default: %(default)s)")
-    parser.add_argument("--dtype", choices=tuple(DTYPES), default="float32", help="precision (default: %(default)s)")
-    if task in TASKS:
-        TASKS[task].add_options(parser)
-    if task in CLASSIFYING:
-        parser.add_argument("--workers", type=int, default=0, help="processes that prepare batches (default: 0)")
-        presets = CLASSIFYING[task].PRESETS
-        add_settings(parser, presets, preset if preset in presets else next(iter(presets)))
-    return parser
 
 
 if __name__ == "__main__":

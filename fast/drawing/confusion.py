@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.image import AxesImage
 
 from fast.drawing.markup import Picture, percent
 from fast.drawing.panels import colour_bar, panels
@@ -17,9 +19,27 @@ CLASS_COLUMNS = ("class", "trials", "correct", "accuracy", "most frequent error"
 
 def confusion(run: Run) -> Picture:
     """The confusion matrix; its last column, no answer, is left out if it is empty."""
-    counts, trials, unanswered = _counts(run)
-    share = np.divide(counts, trials, out=np.zeros(counts.shape), where=trials > 0)
     figure, (axes,) = panels([3.7], right=0.8)
+    table = np.array(run.result["answers"])
+    _, image = draw_counts(table, axes)
+    colour_bar(figure, axes, image, "% of class")
+    unanswered = "the last column: no answer, no single readout is largest"
+    last = unanswered if table[:, -1].any() else "every trial has an answer"
+    return Picture(
+        "confusion matrix", figure,
+        "Trials of the test split by class (row) and answer (column), darker for a larger percentage of the class; "
+        f"correct answers are on the diagonal ({last}).",
+    )
+
+
+def draw_counts(table: np.ndarray, axes: Axes | None) -> tuple[Axes, AxesImage]:
+    """Draws trials by class and answer, `[classes, classes + 1]`, on axes; None: new ones."""
+    if axes is None:
+        from matplotlib import pyplot
+
+        axes = pyplot.subplots(layout="constrained")[1]
+    counts, trials, unanswered = _counts(table)
+    share = np.divide(counts, trials, out=np.zeros(counts.shape), where=trials > 0)
     image = axes.imshow(100 * share, cmap="Blues", aspect="auto", vmin=0, vmax=100)
     if len(counts) <= NUMBERED:
         for (row, column), count in np.ndenumerate(counts):
@@ -34,18 +54,12 @@ def confusion(run: Run) -> Picture:
     else:
         axes.set_xticks(ticks)
     plain(axes, "answer", "class")
-    colour_bar(figure, axes, image, "% of class")
-    last = "the last column: no answer, no single readout is largest" if unanswered else "every trial has an answer"
-    return Picture(
-        "confusion matrix", figure,
-        "Trials of the test split by class (row) and answer (column), darker for a larger percentage of the class; "
-        f"correct answers are on the diagonal ({last}).",
-    )
+    return axes, image
 
 
 def by_class(run: Run) -> list[list[str]]:
     """The rows of a table with the columns `CLASS_COLUMNS`."""
-    counts, trials, _ = _counts(run)
+    counts, trials, _ = _counts(np.array(run.result["answers"]))
     rows = []
     for label, (row, total) in enumerate(zip(counts, trials[:, 0].tolist())):
         correct, wrong = int(row[label]), row.copy()
@@ -56,8 +70,7 @@ def by_class(run: Run) -> list[list[str]]:
     return rows
 
 
-def _counts(run: Run) -> tuple[np.ndarray, np.ndarray, bool]:
+def _counts(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool]:
     """Trials by class and answer, trials by class, and whether the column `NONE` is kept."""
-    counts = np.array(run.result["answers"])
     trials, unanswered = counts.sum(1, keepdims=True), bool(counts[:, -1].any())
     return counts if unanswered else counts[:, :-1], trials, unanswered

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import matplotlib
 
-from fast.data.new_files import new_file
 from fast.drawing import confusion, curves, synapses
 from fast.drawing.arrivals_moved import arrivals_moved
 from fast.drawing.markup import (
@@ -25,6 +24,7 @@ from fast.drawing.markup import (
     together,
 )
 from fast.drawing.run_record import Run
+from fast.drawing.style import write
 from fast.drawing.trials import trial_picture
 
 TASKS = {
@@ -49,11 +49,7 @@ def save_page(run: Run, folder: Path) -> str:
     Raises:
         OSError: the folder cannot be written to.
     """
-    path = folder / "run.html"
-    content = html(run).encode()
-    with new_file(path) as file:
-        file.write(content)
-    return str(path)
+    return write(html(run).encode(), folder, "run.html")
 
 
 def html(run: Run) -> str:

@@ -5,6 +5,7 @@ The voltages are those of weights of 1, which the task keeps fixed.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,8 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from PIL import Image
 
-from fast.data.new_files import new_file
-from fast.drawing.style import COLOURS
+from fast.drawing.style import COLOURS, write
 from fast.drawing.traces import voltage_of
 
 PAUSE, STEP = 2000, 150  # ms that the first and the last frame are shown, and each other one
@@ -110,11 +110,10 @@ def animate(log: list[dict], found: dict, run: Path) -> str:
         for artist in moving:
             figure.draw_artist(artist)
         frames.append(Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3].copy()))
-    path = run / "learning.gif"
+    content = io.BytesIO()
     durations = [PAUSE, *[STEP] * (len(frames) - 2), PAUSE] if len(frames) > 1 else [PAUSE]
-    with new_file(path) as file:
-        frames[0].save(file, "GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0)
-    return str(path)
+    frames[0].save(content, "GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0)
+    return write(content.getvalue(), run, "learning.gif")
 
 
 def _moving(log: list[dict]) -> list[dict]:

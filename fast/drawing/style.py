@@ -1,12 +1,13 @@
-"""The style that all pictures share: colours, axes, and the backend that needs no display."""
+"""The style that all pictures share: colours and axes; and how a picture is written.
+
+Pictures are made without `pyplot`: they need no display, and leave a notebook's backend alone.
+"""
 
 from __future__ import annotations
 
+import io
+import os
 from pathlib import Path
-
-import matplotlib
-
-matplotlib.use("Agg")
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -30,7 +31,22 @@ def save(figure: Figure, run: Path, name: str) -> str:
     Raises:
         OSError: the folder cannot be written to.
     """
-    path = run / name
-    with new_file(path) as file:
-        figure.savefig(file, format="png", dpi=150, bbox_inches="tight")
+    content = io.BytesIO()
+    figure.savefig(content, format=Path(name).suffix[1:], dpi=150, bbox_inches="tight")
+    return write(content.getvalue(), run, name)
+
+
+def write(content: bytes, run: Path, name: str) -> str:
+    """Writes the content of a picture, whole or not at all; returns its path.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    path, half = run / name, run / f".{name}.half-written-by-delayprop"
+    try:
+        with new_file(half) as file:
+            file.write(content)
+        os.replace(half, path)
+    finally:
+        half.unlink(missing_ok=True)
     return str(path)

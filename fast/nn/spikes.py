@@ -225,10 +225,11 @@ class Spikes(Trials):
         """
         return on_grid(self.times.detach(), self.offsets, self.trials, self.size, self.duration, dt)
 
-    def plot(self, trial: int = 0, ax: Axes | None = None) -> Axes:
-        """Draw the raster of one trial with matplotlib: one mark per spike, time (ms) and neuron.
+    def plot(self, trial: int | Sequence[int] = 0, ax: Axes | None = None) -> Axes:
+        """Draw the raster of a trial with matplotlib: one mark per spike, time (ms) and neuron.
 
         Args:
+            trial: its number; several are drawn one above the other, the first at the bottom.
             ax: the axes to draw on; None: new ones, of `pyplot`.
 
         Returns:
@@ -238,10 +239,7 @@ class Spikes(Trials):
             SpecError: no such trial.
             UnsupportedError: matplotlib cannot be imported.
         """
-        whole_number(trial, "trial", 0, self.trials - 1, "count from 0")
-        begin, end = self.offsets[trial * self.size].item(), self.offsets[(trial + 1) * self.size].item()
-        neurons = torch.arange(self.size).repeat_interleave(self.counts()[trial].cpu())
-        return draw_raster(self.times[begin:end].detach().cpu(), neurons, self.size, self.duration, ax)
+        return draw_raster(self, trial, ax)
 
     def __repr__(self) -> str:
         numbers = {"trial": self.trials, "neuron": self.size, "spike": len(self.times)}

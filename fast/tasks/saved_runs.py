@@ -11,7 +11,9 @@ import torch
 
 from fast.drawing.records import AMOUNT, COUNT, NUMBER, TEXT, RecordError, history, record
 from fast.nn.devices import DTYPES
+from fast.nn.layers import LI
 from fast.tasks.registry import CLASSIFYING
+from fast.tasks.sequence import task as sequence
 from fast.training.classify import Classification
 from fast.training.model import Classifier
 from fast.training.processes import Processes
@@ -111,18 +113,34 @@ def opened(folder: Path, data: list[str] | None = None) -> Classification:
     return training
 
 
-def kept_network(folder: Path) -> Classifier:
+def kept_classifier(folder: Path) -> Classifier:
     """The network that a run kept, from its folder alone: no data are read.
 
     Raises:
         SpecError: the folder holds no finished run that classifies, or its network is not finite.
     """
-    saved, _, _ = records(folder, untested=True)
+    saved, _, result = records(folder, untested=True)
     if saved.get("test", True):
         records(folder)
     check_classifies(folder, saved)
-    given = argparse.Namespace(**saved)
+    network = kept_network(folder, saved, result)
+    assert isinstance(network, Classifier), "of a run that classifies"
+    return network
+
+
+def kept_network(folder: Path, options: dict, result: dict) -> Classifier | LI:
+    """The network that a run has kept, from its folder alone; on the CPU.
+
+    Raises:
+        SpecError: it is damaged, not finite, or of another version.
+    """
+    given = argparse.Namespace(**{**options, "device": "cpu"})
     try:
+        if given.task == "sequence":
+            layer = sequence.prepare(given, DTYPES[given.dtype], Processes()).layer
+            layer.load_state_dict({**layer.state_dict(), "d": torch.tensor(result["d"])})
+            _check_finite(folder, layer.state_dict())
+            return layer
         parameters = _parameters(folder / NETWORK)
         channels, classes = len(parameters["hidden.0.w"]), parameters["out.w"].shape[1]
         network = Classifier(channels, classes, Settings.of(given), DTYPES[given.dtype], given.seed)
@@ -136,7 +154,8 @@ def kept_network(folder: Path) -> Classifier:
 
 
 def _parameters(path: Path) -> dict[str, torch.Tensor]:
-    found: dict[str, torch.Tensor] = torch.load(io.BytesIO(path.read_bytes()), weights_only=True)
+    content = io.BytesIO(path.read_bytes())
+    found: dict[str, torch.Tensor] = torch.load(content, map_location="cpu", weights_only=True)
     return found
 
 

@@ -12,7 +12,7 @@ this gives `dR/dV(t_k-) = strength (N_mean - target) / (trials v_th)`. A voltage
     dR/dt_k = -Vdot_minus strength (N_mean - target) / (trials v_th)
 
 has the same jump of `lambda_V`. `Vdot_minus` cancels the pole of the jump, so grazing spikes weigh
-no more than others. A silent neuron has no `t_k`: `excite_silent_` raises its weights instead.
+no more than others. A silent neuron has no `t_k`: `wake_` raises its weights instead.
 """
 
 from __future__ import annotations
@@ -26,50 +26,80 @@ from torch import Tensor
 from fast.nn.layers import LIF
 from fast.nn.spikes import Spikes
 from fast.training.settings import Settings
+from spec import SpecError
+from spec.checks import finite_number
+from spec.errors import Verbatim
 
 
 def regularisation(
     layers: Sequence[LIF], hidden_spikes: Sequence[Spikes], settings: Settings, total: Callable[[Tensor], Tensor]
 ) -> Tensor:
-    """The sum of `spike_count_term` over the hidden layers, with the target of the settings."""
+    """The sum of `spike_count_penalty` over the hidden layers, with the target of the settings."""
     term = hidden_spikes[0].times.new_zeros(())
     if settings.spikes_strength:
         for layer, emitted in zip(layers, hidden_spikes, strict=True):
-            term = term + spike_count_term(layer, emitted, settings.spikes_target, settings.spikes_strength, total)
+            term = term + spike_count_penalty(layer, emitted, settings.spikes_target, settings.spikes_strength, total)
     return term
 
 
-def spike_count_term(
+def spike_count_penalty(
     layer: LIF, emitted: Spikes, target: float, strength: float, total: Callable[[Tensor], Tensor] = torch.clone
 ) -> Tensor:
-    """A scalar to add to a batch's loss for the gradient of `R`; its value has no meaning.
+    """A penalty that pulls the spike counts of a layer to a target: a scalar to add to the loss.
+
+        R = strength / 2 * sum_neurons (N_mean - target)^2,    N_mean: spikes per trial, batch mean
+
+    The derivative of a count is 0. The gradient here is that of Nowotny, Turner, Knight (arXiv
+    2212.01232), as if a higher voltage at a spike were more spikes. Neurons that are silent in the
+    batch have none: see `wake_`. Check `residuals` before you add it.
 
     Args:
         layer: the layer that has just emitted these spikes.
+        emitted: its spikes, before `keep`.
         target: spikes per neuron and trial.
         total: sums a tensor over all processes that share the batch.
+
+    Raises:
+        SpecError: other spikes than those of the layer's last forward pass; `target` or `strength`
+            below 0 or not finite.
     """
+    for name, value in (("target", target), ("strength", strength)):
+        if finite_number(value, name) < 0:
+            raise SpecError(name, "at least 0", value, "give 0 for none")
+    if layer.record is None or len(layer.record.kappa) != len(emitted.times) or emitted.size != layer.post:
+        got = Verbatim(f"{len(emitted.times)} spikes of {emitted.size} neurons")
+        raise SpecError("emitted", "the last spikes of the layer", got, "call it after the forward pass, before `keep`")
     counts = emitted.counts()
     sums = total(torch.cat([counts.sum(0), counts.new_tensor([len(counts)])]).double())
     excess = sums[:-1] / sums[-1] - target
-    assert layer.record is not None and layer.v_th is not None
     neuron = torch.arange(emitted.size, device=counts.device).repeat(emitted.trials)
     neuron = neuron.repeat_interleave(counts.flatten(), output_size=len(emitted.times))
     slope = torch.from_numpy(layer.record.kappa).to(counts.device).double().sqrt() / layer.tau_mem.double()[neuron]
     dR_dt = -strength / sums[-1] * excess[neuron] * slope  # kappa is relative to v_th, and so is the slope
-    return (dR_dt.detach() * emitted.times).sum()
+    term = (dR_dt.detach() * emitted.times).sum()  # of no meaning but its gradient
+    return term - term.detach() + strength / 2 * excess.square().sum()
 
 
 @torch.no_grad()
-def excite_silent_(layer: LIF, spike_counts: Tensor, increment: float) -> int:
-    """Adds `increment` to all weights onto silent neurons, as the paper's code does each epoch.
+def wake_(layer: LIF, spike_counts: Tensor, increment: float) -> int:
+    """Add `increment` to all weights onto silent neurons, which no gradient reaches.
+
+    The code of Nowotny, Turner, Knight (arXiv 2212.01232) does so after each epoch.
 
     Args:
-        spike_counts: `[post]`.
+        spike_counts: `[post]`: spikes of each neuron, such as the sum of `emitted.counts().sum(0)`
+            over an epoch.
 
     Returns:
         The number of silent neurons.
+
+    Raises:
+        SpecError: another shape; `increment` not finite.
     """
+    finite_number(increment, "increment")
+    if spike_counts.shape != (layer.post,):
+        got = Verbatim(f"shape {list(spike_counts.shape)}")
+        raise SpecError("spike_counts", f"of shape [{layer.post}]", got, "sum the counts over trials")
     silent = spike_counts.to(layer.w.device) == 0
     layer.w[:, silent] += increment
     return int(silent.sum())

@@ -21,12 +21,11 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from fast.data.augment import Augmentation
 from fast.data.batches import Batches
 from fast.data.spike_data import SpikeData, doubts
-from fast.drawing.classification import draw
 from fast.nn.certificate import Residuals
 from fast.nn.parameters import project_
 from fast.nn.spikes import Spikes
-from fast.training.activity import excite_silent_, is_silenced, regularisation
-from fast.training.conclusion import conclude, network_bytes
+from fast.training.activity import is_silenced, regularisation, wake_
+from fast.training.conclusion import conclude, draw, network_bytes
 from fast.training.dropout import kept_neurons
 from fast.training.epoch import Epoch, Progress, printed_line, silence_warnings
 from fast.training.evaluation import Evaluable, Evaluation, correct, count_baseline, evaluate
@@ -184,7 +183,7 @@ class Classification:
             print(f"no better validation accuracy in {self.settings.patience} epochs: the run ends", flush=True)
         if self.settings.wake and not self.settings.freeze_weights:  # last: the kept network is the validated one
             for layer, fired in zip(self.network.hidden_layers, self._by_layer(self.epoch.fired), strict=True):
-                excite_silent_(layer, fired, self.settings.wake)
+                wake_(layer, fired, self.settings.wake)
 
     def evaluate(
         self, split: str, network: Evaluable | None = None, check: Callable[[], None] = lambda: None
@@ -228,7 +227,7 @@ class Classification:
         self.ended = state["ended"]
 
     def finish(self, folder: Folder, check: Callable[[], None]) -> int:
-        """Evaluates the kept network on the test split, records and draws the run; see `conclude`.
+        """Evaluates the kept network on the test split, and records the result; see `conclude`.
 
         With `--no-test` the test split stays untouched, and the exit code is 0.
         """
@@ -250,4 +249,4 @@ class Classification:
         given = {"task": self.task, "network": self.network.name, "best_epoch": best["epoch"]}
         given["trials_sha256"] = self.data["test"].sha256()
         baseline = count_baseline(self.data["train"], self.data["test"])
-        return conclude(folder, given, how, test, baseline, arrays, self.draw)
+        return conclude(folder, given, how, test, baseline, arrays)

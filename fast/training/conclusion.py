@@ -1,9 +1,8 @@
-"""The end of a classification: its record, its pictures, and what it prints."""
+"""The end of a classification: its record, what it prints, and its pictures."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -22,10 +21,9 @@ def network_bytes(parameters: dict[str, Tensor]) -> bytes:
 
 
 def conclude(
-    folder: Folder, given: dict[str, object], how: str, test: Evaluation, baseline: float, arrays: bytes,
-    draw: Callable[[Path], list[str]],
+    folder: Folder, given: dict[str, object], how: str, test: Evaluation, baseline: float, arrays: bytes
 ) -> int:
-    """Records, draws and prints the result of a run.
+    """Records and prints the result of a run.
 
     Args:
         given: the task, the network, the epoch that was tested, the SHA-256 of the test trials;
@@ -49,10 +47,14 @@ def conclude(
     print(
         f"\ntest accuracy {accuracy:.1%} ({how}; 95 %: {low:.1%} to {high:.1%}); spike counts alone give {baseline:.1%}"
     )
-    with folder.writing():
-        pictures = draw(folder.path)
-    print(f"pictures: {', '.join(pictures)}; record and network: {folder.path}")
     if low > baseline:
         return 0
     print("the network is not above spike counts: it has learned nothing from time")
     return 1
+
+
+def draw(folder: Path) -> list[str]:
+    """Draws the pictures of a classification; see `fast.drawing.classification`."""
+    from fast.drawing import classification  # with matplotlib, which a training loop of one's own does not need
+
+    return classification.draw(folder)

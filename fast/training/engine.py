@@ -10,6 +10,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Protocol
 
 from fast.solving.bound import bounded_spikes
@@ -58,18 +59,24 @@ class Training(Protocol):
         """Sets the state to one that `state` has returned."""
 
     def finish(self, folder: Folder, check: Callable[[], None]) -> int:
-        """Evaluates, records, draws and prints; returns the exit code. May be repeated.
+        """Evaluates, records and prints; returns the exit code. May be repeated.
 
         Args:
             check: as for `step`; a run that it ends goes on here when it is resumed.
         """
 
+    def draw(self, folder: Path) -> list[str]:
+        """Draws the pictures of a finished run, each whole or not at all; returns their paths."""
 
-def run(training: Training, folder: Folder, options: dict[str, Any], processes: Processes) -> int:
+
+def run(
+    training: Training, folder: Folder, options: dict[str, Any], processes: Processes, ends: bool = True
+) -> int:
     """Runs a training to its end, or until a signal.
 
     Args:
         options: of the command line: `resume`, and `save_seconds` between two checkpoints.
+        ends: as for `StopSignals`.
 
     Returns:
         The training's exit code, or 130 (SIGINT) or 143 (SIGTERM).
@@ -78,9 +85,10 @@ def run(training: Training, folder: Folder, options: dict[str, Any], processes: 
         SpecError: there is no run to resume.
         ArithmeticError: the last checkpoint and a file that repeats the step are on the disk.
         NotWrittenError: the last checkpoint that could be written is on the disk.
+        KeyboardInterrupt: not `ends`, and a second signal has come; the last checkpoint is there.
     """
     keeper = CheckpointKeeper(training, folder, processes)
-    with StopSignals(processes) as signals, bounded_spikes():
+    with StopSignals(processes, ends) as signals, bounded_spikes():
         step = keeper.resume() if options["resume"] else keeper.begin()
         saved_at, saved = time.monotonic(), step
         try:
@@ -100,8 +108,23 @@ def run(training: Training, folder: Folder, options: dict[str, Any], processes: 
         except ArithmeticError:
             _write_reproducer(training, folder, step, options)
             raise
+        try:
+            with signals.at_once():
+                if processes.is_first and (folder.path / RESULT).exists():  # none with --no-test
+                    _draw(training, folder)
+        except KeyboardInterrupt:
+            assert signals.received is not None
+            left = f"the run is finished, and `delayprop report {folder.path}` draws its pictures"
+            print(f"stopped by {signals.received.name} after the last step; {left}", flush=True)
+            return signals.exit_code
     print(f"state sha256 {digest(training.state())}", flush=True)
     return code
+
+
+def _draw(training: Training, folder: Folder) -> None:
+    with folder.writing():
+        pictures = training.draw(folder.path)
+    print(f"pictures: {', '.join(pictures)}; all files: {folder.path}", flush=True)
 
 
 class CheckpointKeeper:

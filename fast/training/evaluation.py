@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
@@ -17,6 +17,11 @@ from fast.solving.bound import bounded_spikes
 from fast.training.intervals import wilson_interval
 from fast.training.processes import Processes
 from fast.training.progress import Bar
+from spec import SpecError
+from spec.errors import Verbatim
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 def correct(y: Tensor, labels: Tensor) -> Tensor:
@@ -28,6 +33,60 @@ def correct(y: Tensor, labels: Tensor) -> Tensor:
     own = labels[:, None]
     others = y.scatter(1, own, -torch.inf)
     return (y.gather(1, own) > others).all(dim=1)
+
+
+def answers_of(y: Tensor) -> Tensor:
+    """The class of the largest readout, `[trials]`; the number of classes where none is."""
+    largest = y.argmax(1)
+    return torch.where(correct(y, largest), largest, y.shape[1])
+
+
+def confusion_matrix(y: Tensor, labels: Tensor) -> Tensor:
+    """Trials of each class by answer, `[classes, classes + 1]`, int64; sum it over batches.
+
+    The last column counts trials without an answer, where no single readout is largest.
+
+    Args:
+        y: readouts, `[trials, classes]`.
+        labels: classes, `[trials]`.
+
+    Raises:
+        SpecError: other shapes, or a label that is no class.
+        ArithmeticError: a readout is NaN or infinite.
+    """
+    if y.ndim != 2 or labels.shape != y.shape[:1]:
+        got = Verbatim(f"{list(y.shape)} and {list(labels.shape)}")
+        raise SpecError("y, labels", "of shapes [trials, classes] and [trials]", got, "give a label per trial")
+    if not bool(torch.isfinite(y).all()):
+        raise ArithmeticError("a readout is NaN or infinite, which answers nothing; look at the network's parameters")
+    classes, labels = y.shape[1], labels.to(y.device).long()
+    for label in labels[(labels < 0) | (labels >= classes)].tolist()[:1]:
+        raise SpecError("labels", f"from 0 to {classes - 1}", label, "`y` has a column per class")
+    answers = answers_of(y)
+    table = (labels * (classes + 1) + answers).bincount(minlength=classes * (classes + 1))
+    return table.reshape(classes, classes + 1)
+
+
+def plot_confusion(matrix: Tensor, ax: Axes | None = None) -> Axes:
+    """Draw a confusion matrix with matplotlib, each row in percent of its class.
+
+    Args:
+        matrix: as `confusion_matrix` returns it.
+        ax: the axes to draw on; None: new ones, of `pyplot`.
+
+    Returns:
+        The axes.
+
+    Raises:
+        SpecError: another shape.
+    """
+    from fast.drawing.confusion import draw_counts  # with matplotlib, which training does not need
+
+    table = torch.as_tensor(matrix).cpu()
+    if table.ndim != 2 or table.shape[1] != table.shape[0] + 1:
+        got = Verbatim(f"shape {list(table.shape)}")
+        raise SpecError("matrix", "of shape [classes, classes + 1]", got, "make it with `confusion_matrix`")
+    return draw_counts(table.numpy(), ax)[0]
 
 
 @dataclass(frozen=True)
@@ -102,8 +161,7 @@ def evaluate(
             with bounded_spikes(), processes.asked(check):
                 y, _ = network(spikes.to(device))
             loss += float(network.loss(y, labels.to(device))) * len(own)
-            largest = y.cpu().argmax(1)
-            answers[own] = torch.where(correct(y.cpu(), largest), largest, classes).double()
+            answers[own] = answers_of(y.cpu()).double()
         done += len(trials)
         bar.show(done, "evaluating")
     bar.close()

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from fast.data.spike_data import SpikeData
-from fast.drawing.traces import arrivals, voltage
+from fast.drawing.traces import arrivals, membrane_traces
 from fast.training.model import Classifier
 
 TRIALS = 3
@@ -44,8 +44,8 @@ def page_arrays(network: Classifier, before: dict[str, Tensor], data: SpikeData,
             found[f"times_{e}_{n}"] = layer.times.cpu().numpy()
             found[f"units_{e}_{n}"] = np.repeat(np.arange(layer.size), layer.counts()[0].cpu().numpy())
         last = hidden_spikes[-1]
-        found[f"V_{e}"] = np.array([voltage(network.out, last, j, found["t"]) for j in range(data.classes)])
-        found[f"arrivals_{e}"] = np.array(arrivals(network.out, last, label)).reshape(-1, 2)
+        found[f"V_{e}"] = membrane_traces(network.out, last, found["t"]).numpy()
+        found[f"arrivals_{e}"] = arrivals(network.out, last, label)
     content = io.BytesIO()
     np.savez_compressed(content, **found)  # type: ignore[arg-type]  # NumPy 2.0 types have no `allow_pickle` here
     return content.getvalue()

@@ -1,6 +1,7 @@
 """SIGINT and SIGTERM end a run after a step, or within it between two pieces of a layer.
 
-The state that is saved is that of the last whole step.
+The state that is saved is that of the last whole step. While pictures are drawn, a signal ends a
+run at once: it is finished, and a picture is written whole or not at all.
 
 Python runs a handler in the main thread, between two of its instructions: not while a kernel runs.
 Kernels of a layer run in pieces, and a run looks for a signal between them. The second SIGINT must
@@ -15,6 +16,8 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Self
 
@@ -33,30 +36,63 @@ class StopSignals:
 
     Checkpoints are whole or absent, so this end does no harm; the lock of the folder ends with the
     process.
+
+    Args:
+        ends: whether the process is the run's alone. If not, a second signal raises
+            `KeyboardInterrupt` instead; and outside the main thread, to which Python gives all
+            signals, none is recorded.
     """
 
-    def __init__(self, processes: Processes) -> None:
+    def __init__(self, processes: Processes, ends: bool = True) -> None:
         self.received: signal.Signals | None = None
-        self.processes = processes
+        self.processes, self.ends, self._raises = processes, ends, False
 
     def __enter__(self) -> Self:
-        self._before = {number: signal.signal(number, self._receive) for number in EXIT}
+        listens = self.ends or threading.current_thread() is threading.main_thread()
+        self._before = {number: signal.signal(number, self._receive) for number in EXIT if listens}
+        if self.ends:
+            self._watch()
+        return self
+
+    def _watch(self) -> None:
         reader, self._writer = os.pipe()
         os.set_blocking(self._writer, False)  # the C code may not wait
         self._pipe_before = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
         self._thread = threading.Thread(target=_end_at_second_interrupt, args=(reader,), daemon=True)
         self._thread.start()
-        return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        signal.set_wakeup_fd(self._pipe_before)
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        if not self.ends:
+            return
+        signal.set_wakeup_fd(self._pipe_before)
         os.close(self._writer)  # the thread reads the end of the pipe
         self._thread.join()
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        self.received = signal.Signals(number)
+        again, self.received = self.received is not None and not self.ends, signal.Signals(number)
+        if again or self._raises:
+            raise KeyboardInterrupt
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Context in which no step is under way: a signal, also one that has come before, raises.
+
+        Raises:
+            KeyboardInterrupt: this process has received a signal.
+        """
+        self._raises = True
+        try:
+            self._raise_received()
+            yield
+            self._raise_received()  # a handler that runs in a finaliser raises in vain
+        finally:
+            self._raises = False
+
+    def _raise_received(self) -> None:
+        if self.received is not None:
+            raise KeyboardInterrupt
 
     def check(self) -> None:
         """Every process calls it, at points where no step is half taken.

@@ -6,6 +6,8 @@ import errno
 import itertools
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from fast.drawing.sequence import delays_of_two
 from fast.drawing.synapses import distribution
 from fast.tasks import registry
 from reports.__main__ import main
+from tests import ROOT
 from tests.support.runs.recorded_runs import made, results
 
 TRACES = [
@@ -48,6 +51,12 @@ def test_a_sequence_run_is_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert main([str(record(tmp_path, SEQUENCE, [SEQUENCE_LINE] * 2))]) == 0
     assert capsys.readouterr() == ("".join(f"{tmp_path / name}\n" for name in names), "")
     assert all((tmp_path / name).stat().st_size > 10_000 for name in names)
+
+
+def test_drawing_leaves_the_backend_of_a_notebook_alone() -> None:
+    program = "import matplotlib; matplotlib.use('svg'); import fast.drawing.classification, fast.drawing.sequence"
+    line = [sys.executable, "-c", f"{program}; print(matplotlib.get_backend())"]
+    assert subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=True).stdout == "svg\n"
 
 
 def test_an_animation_shows_each_move_of_the_delays(tmp_path: Path) -> None:

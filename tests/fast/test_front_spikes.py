@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 import sys
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -112,6 +113,21 @@ def test_a_raster_without_axes_makes_its_own() -> None:
     ax = given_spikes().plot()
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("time, ms", "neuron") and np.shape(ax.lines[0].get_xydata()) == (5, 2)
     pyplot.close("all")
+
+
+@pytest.mark.parametrize("trials", [[2, 0], range(3), np.array([1, 1])], ids=str)
+def test_a_raster_of_several_trials_has_them_one_above_the_other(trials: Sequence[int]) -> None:
+    ax = given_spikes().plot(trials)
+    rows = [[t, 3 * n + i] for n, trial in enumerate(trials) for i, train in enumerate(TRIALS[trial]) for t in train]
+    assert np.array_equal(ax.lines[0].get_xydata(), rows) and ax.get_ylim() == (-0.5, 3 * len(trials) - 0.5)
+    assert [label.get_text() for label in ax.get_yticklabels()] == [str(trial) for trial in trials]
+    between = [float(np.ravel(line.get_ydata())[0]) for line in ax.lines[1:]]
+    assert between == [3 * n - 0.5 for n in range(1, len(trials))]
+    pyplot.close("all")
+    with pytest.raises(SpecError, match="`trial` must be a whole number from 0 to 2, got 3"):
+        given_spikes().plot([0, 3])
+    with pytest.raises(SpecError, match="`trials` must be at least one trial"):
+        given_spikes().plot([])
 
 
 def test_a_raster_is_refused_for_no_such_trial_and_without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:

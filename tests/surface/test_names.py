@@ -59,6 +59,7 @@ def imported(program: str) -> set[str]:
     ("program", "used", "unused"),
     [
         ("import delayprop; delayprop.__version__", "delayprop", {"numpy", "torch"}),
+        ("from delayprop import LIF, train", "fast.train", {"matplotlib"}),
         ("import delayprop.__main__ as m; m.main(['--help'])", "spec", {"torch", "fast"}),
         ("import delayprop.__main__ as m; m.main(['conformance', '--list'])", "spec.conformance", {"torch", "fast"}),
         ("import delayprop.__main__ as m; m.main(['run', '--help'])", "fast.run", {"fast.tasks", "matplotlib"}),

@@ -7,9 +7,7 @@ import math
 import pytest
 import torch
 
-from fast.nn.layers import LIF
-from fast.nn.spikes import Spikes
-from fast.training.activity import excite_silent_, spike_count_term
+from delayprop import LIF, SpecError, Spikes, spike_count_penalty, wake_
 
 TAU_MEM, TAU_SYN, STRENGTH = 20.0, 5.0, 0.3
 
@@ -33,7 +31,7 @@ def test_the_pull_is_that_of_the_voltage_at_each_spike() -> None:
     spikes = Spikes.from_trains([[[2.0], [3.0]], [[4.0], []], [[], [1.0]]], 12.0)
     emitted = of(spikes)
     assert emitted.counts().tolist() == [[1, 1], [1, 1], [0, 0]]
-    spike_count_term(of, emitted, 0.25, STRENGTH).backward()
+    spike_count_penalty(of, emitted, 0.25, STRENGTH).backward()
     assert of.w.grad is not None
     factor = STRENGTH * (2 / 3 - 0.25) / (3 * 0.8)
     for i in range(2):
@@ -49,8 +47,24 @@ def test_the_pull_is_that_of_the_voltage_at_each_spike() -> None:
 def test_at_the_target_there_is_no_pull() -> None:
     of = layer([[5.0]], [[0.0]])
     emitted = of(Spikes.from_trains([[[2.0]], [[2.0]]], 12.0))
-    spike_count_term(of, emitted, 1.0, STRENGTH).backward()
+    spike_count_penalty(of, emitted, 1.0, STRENGTH).backward()
     assert of.w.grad is not None and float(of.w.grad.abs().max()) == 0.0
+
+
+def test_the_penalty_has_its_value_and_refuses_other_spikes() -> None:
+    of = layer([[6.0, 6.5], [1.0, 0.5]], [[1.0, 2.0], [0.5, 0.0]])
+    spikes = Spikes.from_trains([[[2.0], [3.0]], [[4.0], []], [[], [1.0]]], 12.0)
+    emitted = of(spikes)
+    assert float(spike_count_penalty(of, emitted, 0.25, 0.3)) == pytest.approx(0.15 * 2 * (2 / 3 - 0.25) ** 2)
+    with pytest.raises(SpecError, match="`emitted` must be the last spikes of the layer, got 2 spikes of 2 neurons"):
+        spike_count_penalty(of, emitted.keep(torch.tensor([True, False])), 1.0, 1.0)
+    for name, values in {"target": (-1.0, 1.0), "strength": (1.0, math.nan)}.items():
+        with pytest.raises(SpecError, match=f"`{name}` must be"):
+            spike_count_penalty(of, emitted, *values)
+    with pytest.raises(SpecError, match=r"`spike_counts` must be of shape \[2\], got shape \[3, 2\]"):
+        wake_(of, emitted.counts(), 0.1)
+    with pytest.raises(SpecError, match="`increment` must be a finite number"):
+        wake_(of, emitted.counts().sum(0), math.inf)
 
 
 @pytest.mark.parametrize("target", [1.0, 6.0])
@@ -64,12 +78,12 @@ def test_counts_come_to_their_target(target: float) -> None:
     for _ in range(200):
         adam.zero_grad()
         emitted = of(spikes)
-        spike_count_term(of, emitted, target, STRENGTH).backward()
+        spike_count_penalty(of, emitted, target, STRENGTH).backward()
         adam.step()
     assert (of(spikes).counts().double().mean(0) - target).abs().max() <= 0.5
 
 
 def test_only_neurons_that_never_fired_are_woken() -> None:
     of = layer([[1.0, 2.0], [3.0, 4.0]], [[0.0, 0.0]] * 2)
-    assert excite_silent_(of, torch.tensor([0.0, 5.0]), 0.25) == 1
+    assert wake_(of, torch.tensor([0.0, 5.0]), 0.25) == 1
     assert of.w.tolist() == [[1.25, 2.0], [3.25, 4.0]]

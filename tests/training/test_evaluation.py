@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from matplotlib import pyplot
 from torch import Tensor
 
-from fast import Spikes
+from delayprop import SpecError, Spikes, confusion_matrix, plot_confusion
 from fast.data.spike_data import SpikeData, held_out
 from fast.evaluate import known_and_new
 from fast.training.checkpoints import digest
@@ -47,6 +48,31 @@ def test_rows_are_classes_and_columns_answers() -> None:
     found = evaluate(Answers(), data, DURATION, 2, Processes())
     assert found.confusion == [[0, 0, 1, 0], [0, 1, 0, 0], [0, 2, 0, 1]]
     assert (found.correct, found.trials, found.accuracy) == (1, 5, 0.2)
+
+
+def test_a_confusion_matrix_of_one_batch_and_its_picture() -> None:
+    y = torch.tensor([[0.0, 2.0, 1.0], [3.0, 3.0, 1.0], [0.0, 0.0, 5.0], [0.0, 4.0, 0.0]])
+    matrix = confusion_matrix(y.requires_grad_(), torch.tensor([1, 0, 0, 2]))
+    assert matrix.tolist() == [[0, 0, 1, 1], [0, 1, 0, 0], [0, 1, 0, 0]] and matrix.dtype == torch.int64
+    axes = pyplot.subplots()[1]
+    assert plot_confusion(matrix, axes) is axes
+    assert axes.images[0].get_array().tolist() == [[0, 0, 50, 50], [0, 100, 0, 0], [0, 100, 0, 0]]  # type: ignore[union-attr]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("answer", "class")
+    assert plot_confusion(matrix) is not axes
+    pyplot.close("all")
+
+
+def test_what_makes_no_confusion_matrix() -> None:
+    y = torch.zeros(2, 3)
+    for labels in (torch.zeros(3), torch.zeros(2, 1)):
+        with pytest.raises(SpecError, match=r"`y, labels` must be of shapes \[trials, classes\] and \[trials\], got"):
+            confusion_matrix(y, labels)
+    with pytest.raises(SpecError, match="`labels` must be from 0 to 2, got 3"):
+        confusion_matrix(y, torch.tensor([0, 3]))
+    with pytest.raises(ArithmeticError, match="a readout is NaN or infinite"):
+        confusion_matrix(y / 0, torch.tensor([0, 1]))
+    with pytest.raises(SpecError, match=r"`matrix` must be of shape \[classes, classes \+ 1\], got shape \[2, 3, 1\]"):
+        plot_confusion(y[..., None])
 
 
 def test_the_trials_of_each_speaker_are_counted() -> None:

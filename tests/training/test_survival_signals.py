@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -13,8 +14,10 @@ from typing import Any
 
 import pytest
 import torch
+from matplotlib.figure import Figure
 
 from fast.cpu import solver, threads
+from fast.drawing import style
 from fast.training import engine
 from fast.training.checkpoints import Checkpoints, decoded, digest
 from fast.training.run_folder import Folder
@@ -118,6 +121,34 @@ def test_a_signal_between_pieces_gives_the_step_up_and_loses_nothing(
     assert Checkpoints(tmp_path / "run").load()[0]["step"] == under_way[0]
     run(resumed, tmp_path / "run", resume=True)
     assert digest(resumed.state()) == digest(whole.state())
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_while_pictures_are_drawn_leaves_a_finished_run(
+    number: signal.Signals, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It comes when half of a picture is made, and no part of this picture is written."""
+    training, out, save, drawn = classification(), tmp_path / "run", Figure.savefig, list[str]()
+    training.draw = lambda folder: [style.save(Figure(), folder, name) for name in ("first.png", "second.png")]
+
+    def saved(figure: Figure, target: Any, **how: Any) -> None:
+        save(figure, target, **how)
+        drawn.append("a picture")
+        if len(drawn) == 2:
+            target.truncate(100) if isinstance(target, io.BytesIO) else os.truncate(target, 100)
+            os.kill(os.getpid(), number)
+            save(figure, target, **how)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Figure, "savefig", saved)
+        assert run(training, out) == code
+    line = f"stopped by {number.name} after the last step; the run is finished, and `delayprop report {out}` draws"
+    assert capsys.readouterr().out.splitlines()[-1].startswith(line)
+    pictures = {one.name for one in out.iterdir() if one.suffix not in (".pt", ".json", ".jsonl", ".npz")}
+    assert pictures == {".lock", "first.png"}
+    assert (out / "result.json").exists() and (out / "network.pt").exists()
+    assert run(training, out, resume=True) in (0, 1) and (out / "second.png").exists()
 
 
 @pytest.mark.parametrize("words", [("--lr", "1e6"), ("--weight-decay", "1e6"), ("--w-mean", "1e5")])

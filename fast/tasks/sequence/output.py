@@ -1,12 +1,13 @@
-"""Printed lines of a sequence run, and the voltage traces that it records."""
+"""Printed lines of a sequence run, the voltage traces that it records, and its pictures."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 import numpy as np
 
-from fast.drawing.traces import arrivals, voltage
+from fast.drawing.traces import arrivals, membrane_traces
 from fast.nn.layers import LI
 from fast.tasks.sequence.patterns import NAMES, Ring
 
@@ -19,11 +20,11 @@ def traces(layer: LI, ring: Ring) -> list[dict]:
     found = []
     for label in (0, 1):
         spikes = ring.clean.spikes([label], np.random.default_rng(0))
+        V = membrane_traces(layer, spikes, times).tolist()
         for neuron in (0, 1):
-            V = voltage(layer, spikes, neuron, times)
             found.append({
-                "pattern": NAMES[label], "output": neuron, "t": times.tolist(), "V": V.tolist(),
-                "arrivals": [t for t, _ in arrivals(layer, spikes, neuron)],
+                "pattern": NAMES[label], "output": neuron, "t": times.tolist(), "V": V[neuron],
+                "arrivals": arrivals(layer, spikes, neuron)[:, 0].tolist(),
             })
     return found
 
@@ -63,9 +64,7 @@ def kept_from(history: list[dict]) -> int | None:
     return int(history[wrong[-1] + 1 if wrong else 0]["presentation"])
 
 
-def print_end(
-    layer: LI, ring: Ring, result: dict, options: argparse.Namespace, pictures: list[str], folder: str
-) -> None:
+def print_end(layer: LI, ring: Ring, result: dict, options: argparse.Namespace) -> None:
     """Prints the final delays and accuracy."""
     if ring.inputs == 2:
         _print_difference(layer, result["optimum"])
@@ -88,7 +87,13 @@ def print_end(
     print(f"\n100 % reached: {when}; accuracy on {samples}: {result['unseen_accuracy']:.1%}")
     if ring.inputs == 2 and result["learned"] and result["presentations"] > PAPER:
         print(f"slower than the {PAPER} presentations of each pattern that the paper reports")
-    print(f"pictures: {', '.join(pictures)}; record: {folder}")
+
+
+def draw(folder: Path) -> list[str]:
+    """Draws the pictures of a run; see `fast.drawing.sequence`."""
+    from fast.drawing import sequence  # with matplotlib, which a training loop of one's own does not need
+
+    return sequence.draw(folder)
 
 
 def _print_difference(layer: LI, optimum: float) -> None:

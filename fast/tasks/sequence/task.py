@@ -25,12 +25,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fast.drawing.sequence import draw
 from fast.nn.certificate import Residuals, residuals, watched
 from fast.nn.layers import LI
 from fast.nn.losses import cross_entropy
 from fast.nn.spikes import Spikes
-from fast.tasks.sequence.output import UNSEEN, correct_classes, kept_from, print_end, step_numbers, traces
+from fast.tasks.sequence.output import UNSEEN, correct_classes, draw, kept_from, print_end, step_numbers, traces
 from fast.tasks.sequence.patterns import GAP, MOST_DISTRACTORS, MOST_INPUTS, NAMES, Ring
 from fast.tasks.sequence.plan import plan
 from fast.training.evaluation import correct
@@ -97,7 +96,7 @@ class Sequence:
     def __init__(
         self, options: argparse.Namespace, dtype: torch.dtype, inputs: int = 2, distractors: int = 0
     ) -> None:
-        self.options, self.steps, self.plan = options, options.epochs, plan(inputs)
+        self.options, self.steps, self.plan, self.draw = options, options.epochs, plan(inputs), draw
         # a membrane of time constant 10 ms peaks within 7 ms of the last arrival
         self.ring = ring = Ring(inputs, options.jitter, distractors, room=25.0 + 10.0 * self.plan.slow)
         self.layer = LI(
@@ -181,7 +180,7 @@ class Sequence:
         restore_optimiser(self.settle, state["settle"], steps)
 
     def finish(self, folder: Folder, check: Callable[[], None]) -> int:
-        """Evaluates, records, draws and prints; 0 if all classes are correct, else 1."""
+        """Evaluates, records and prints; 0 if all classes are correct, else 1."""
         unseen = np.random.default_rng([self.options.seed, self.steps, 1])
         history, inputs = folder.history, self.ring.inputs
         unseen_accuracy = _accuracy(self.layer, [*range(inputs)] * (UNSEEN // inputs), self.ring, unseen)
@@ -197,9 +196,7 @@ class Sequence:
             "after": traces(self.layer, self.ring),
         }
         folder.write(RESULT, result)
-        with folder.writing():
-            pictures = draw(folder.path)
-        print_end(self.layer, self.ring, result, self.options, pictures, str(folder.path))
+        print_end(self.layer, self.ring, result, self.options)
         return 0 if learned else 1
 
 

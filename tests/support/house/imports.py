@@ -32,6 +32,7 @@ MORE = {
     "fast/drawing": {"matplotlib", "PIL"},
     "fast/nn/raster.py": {"matplotlib"},  # imported when drawn
     "fast/nn/spikes.py": {"matplotlib"},  # a type alone
+    "fast/training/evaluation.py": {"matplotlib"},  # a type alone
     "docs/formulas.py": {"ziamath"},  # the build of the site alone has it
     "benchmarks/drawing.py": {"matplotlib"},
     "benchmarks/grid": {"reference", "matplotlib"},  # the exact gradient that a grid is compared with

@@ -63,6 +63,10 @@ class Deaf:
         """Done."""
         return 0
 
+    def draw(self, folder: Path) -> list[str]:
+        """Nothing."""
+        return []
+
 
 def _piece(number: int) -> None:
     """Time in a kernel, which a signal does not shorten."""

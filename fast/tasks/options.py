@@ -1,0 +1,120 @@
+"""The options of a training: the parser of the command's words, and its options from Python values.
+
+Both give one namespace. `fast.train` runs it, and does not know where it comes from.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from fast.nn.devices import DEVICES, DTYPES
+from fast.tasks.registry import CLASSIFYING, TASKS
+from fast.training.settings import add_settings
+from spec import SpecError
+from spec.checks import described, is_list, one_of
+from spec.command import OneLineParser
+from spec.errors import Verbatim
+
+FLAGS = argparse.BooleanOptionalAction, argparse._StoreTrueAction
+
+
+def parser_of(prog: str, task: str | None, preset: str | None = None) -> OneLineParser:
+    """The options of all tasks, and those of `task` with the defaults of the preset."""
+    parser = OneLineParser(prog, "Train a network with delays by exact gradients.")
+    parser.add_argument("--task", choices=tuple(TASKS), required=True, help="the task; with --help: its options")
+    parser.add_argument("--seed", type=int, default=0, help="seed of all random numbers (default: %(default)s)")
+    parser.add_argument("--out", help="folder of the run (default: the first free runs/TASK-N)")
+    parser.add_argument(
+        "--resume", action="store_true",
+        help="continue the run in --out from its last checkpoint; start it if there is none",
+    )
+    parser.add_argument(
+        "--save-seconds", type=float, default=60.0, help="time between checkpoints, s (default: %(default)s)"
+    )
+    parser.add_argument("--tensorboard", action="store_true", help="also write the log for TensorBoard, in --out")
+    parser.add_argument("--device", choices=DEVICES, default="cpu", help="device that computes (default: %(default)s)")
+    parser.add_argument("--dtype", choices=tuple(DTYPES), default="float32", help="precision (default: %(default)s)")
+    if task in TASKS:
+        TASKS[task].add_options(parser)
+    if task in CLASSIFYING:
+        parser.add_argument("--workers", type=int, default=0, help="processes that prepare batches (default: 0)")
+        presets = CLASSIFYING[task].PRESETS
+        add_settings(parser, presets, next(iter(presets)) if preset not in presets else str(preset))
+    return parser
+
+
+def task_and_preset(words: list[str]) -> tuple[str | None, str | None]:
+    """`--task` and `--preset` of a command line, on which its other options depend."""
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    first.add_argument("--task")
+    first.add_argument("--preset")
+    try:
+        known = first.parse_known_args(words)[0]
+    except argparse.ArgumentError:
+        return None, None
+    return known.task, known.preset
+
+
+def options_of(parser: argparse.ArgumentParser, given: Mapping[str, object]) -> argparse.Namespace:
+    """The options that the words of a command line would give, from values by name.
+
+    Ranges are checked later, for both alike.
+
+    Args:
+        given: by the names of the options, with `_` for `-`. A number or a path may stand for a
+            list of one.
+
+    Raises:
+        SpecError: no such option, or a value of another type.
+    """
+    actions = {one.dest: one for one in parser._actions if one.dest != "help"}
+    found = argparse.Namespace(**{name: parser.get_default(name) for name in actions})
+    for name, value in given.items():
+        if name not in actions:
+            near = difflib.get_close_matches(name, actions, 1)
+            listed = f"`delayprop train --task {given['task']} --help` lists them"
+            remedy = f"did you mean `{near[0]}`?" if near else listed
+            raise SpecError(name, f"a setting of the task {given['task']}", Verbatim("another name"), remedy)
+        setattr(found, name, _checked(actions[name], value))
+    return found
+
+
+def _checked(action: argparse.Action, value: object) -> object:
+    name = action.option_strings[0]
+    if value is None and action.default is None:
+        return None
+    if isinstance(action, FLAGS):
+        if not isinstance(value, bool | np.bool_):
+            raise SpecError(name, "True or False", described(value), "give one of the two")
+        return bool(value)
+    if action.nargs not in ("+", "*"):
+        return _plain(action, value, name)
+    entries = list(value) if is_list(value) else [value]  # type: ignore[call-overload]
+    if not entries and action.nargs == "+":
+        raise SpecError(name, "a list of at least one", Verbatim("an empty list"), "give an entry")
+    return [_plain(action, entry, name) for entry in entries]
+
+
+def _plain(action: argparse.Action, value: Any, name: str) -> object:
+    """One value as the command line gives it: the options of a run are stored as JSON."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if action.choices is not None:
+        return one_of(value, name, list(action.choices))
+    if action.type is int and type(value) is not int:
+        raise SpecError(name, "a whole number", described(value), "give it without quotes and without a point")
+    if action.type is float:
+        if type(value) not in (int, float):
+            raise SpecError(name, "a number", described(value), "give it without quotes")
+        return float(value)
+    if action.type is None:
+        if not isinstance(value, str | os.PathLike):
+            raise SpecError(name, "a path", described(value), "give text, or a `Path`")
+        return os.fspath(value)
+    return value

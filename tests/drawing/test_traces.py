@@ -1,0 +1,76 @@
+"""Voltages over time: against spikes and readouts of the kernels, and the equation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from delayprop import LI, LIF, SpecError, Spikes, membrane_traces
+
+TRAINS = [[[1.0, 9.0, 9.5], [4.0], []], [[2.5], [1.0, 12.0], [3.0, 20.0]]]
+DURATION = 40.0
+
+
+def hidden(recurrent: bool = False, **constants: float) -> LIF:
+    random = torch.Generator().manual_seed(1)
+    layer = LIF(3, 5, v_th=0.8, v_reset=-0.3, recurrent=recurrent, dtype=torch.float64, **constants)
+    if recurrent:
+        layer.initialise_recurrent_(-0.3, 0.5, 4.0, random)
+    return layer.initialise_(4.0, 1.5, 5.0, random)
+
+
+def spikes() -> Spikes:
+    return Spikes.from_trains(TRAINS, DURATION)
+
+
+@pytest.mark.parametrize("constants", [{}, {"tau_mem": 6.0, "tau_syn": 6.0}], ids=["two rates", "one rate"])
+@pytest.mark.parametrize("recurrent", [False, True])
+@pytest.mark.parametrize("trial", [0, 1])
+def test_a_neuron_spikes_where_its_trace_reaches_the_threshold(
+    trial: int, recurrent: bool, constants: dict[str, float]
+) -> None:
+    layer = hidden(recurrent, **constants)
+    emitted = layer(spikes())
+    record, counts = layer.record, emitted.counts()[trial]
+    assert counts.sum() > 5
+    grid = np.linspace(0.0, DURATION, 4001)
+    assert float(membrane_traces(layer, spikes(), grid, trial).max()) <= 0.8 + 1e-9
+    for neuron in range(5):
+        t = emitted.train(trial, neuron).detach()
+        if len(t):
+            at, before = (membrane_traces(layer, spikes(), times, trial)[neuron] for times in (t, t - 1e-9))
+            assert at.numpy() == pytest.approx(-0.3, abs=1e-9) and before.numpy() == pytest.approx(0.8, abs=1e-7)
+    assert layer.record is record
+
+
+def test_a_trace_obeys_its_equation() -> None:
+    """`tau_mem dV/dt + V` is a current that decays with `tau_syn` after the last event."""
+    layer = hidden()
+    arrivals = torch.cat([(t + layer.d[i]).flatten() for i in range(3) for t in spikes().train(0, i)])
+    last = float(torch.cat([arrivals, layer(spikes())[0].times]).detach().max())
+    times = np.linspace(last + 0.1, DURATION, 2001)
+    V = membrane_traces(layer, spikes(), times).numpy()
+    current = 20.0 * np.gradient(V, times[1] - times[0], axis=1, edge_order=2) + V
+    assert last < 30.0 and current == pytest.approx(current[:, :1] * np.exp(-(times - times[0]) / 5.0), rel=1e-4)
+
+
+@pytest.mark.parametrize("readout", ["max_voltage", "mean_voltage"])
+def test_the_traces_of_a_readout_layer_give_its_readouts(readout: str) -> None:
+    layer = LI(3, 4, readout=readout, dtype=torch.float64).initialise_(0.2, 1.0, 5.0, torch.Generator().manual_seed(2))
+    V = membrane_traces(layer, spikes(), torch.linspace(0.0, DURATION, 40_001), trial=1)
+    found = V.max(1).values if readout == "max_voltage" else V.mean(1)
+    assert found.tolist() == pytest.approx(layer(spikes())[1].tolist(), rel=1e-3, abs=1e-6)
+
+
+def test_what_has_no_trace() -> None:
+    layer = hidden()
+    for changed, words in (
+        ({"trial": 2}, "`trial` must be a whole number from 0 to 1, got 2"),
+        ({"spikes": spikes().split([1, 2])[1]}, "`spikes` must be of 3 neurons, got 2"),
+        ({"times": [[0.0]]}, "`times` must be finite numbers"),
+        ({"times": [np.nan]}, "`times` must be finite numbers"),
+        ({"times": [41.0]}, "`times` must be at most the duration, 40 .ms., got 41.0"),
+    ):
+        with pytest.raises(SpecError, match=words):
+            membrane_traces(layer, **{"spikes": spikes(), "times": [0.0], **changed})  # type: ignore[arg-type]
