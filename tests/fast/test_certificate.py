@@ -81,6 +81,24 @@ def test_a_wrong_gradient_is_seen() -> None:
     assert found.A > 1e-5 and found.B > 1e-3
 
 
+def test_a_shift_is_measured_by_the_shortest_tau_syn() -> None:
+    """Of one spike the time gradient is 0: parts that cancel, each up to `w g_w / tau_syn`."""
+    layers, spikes = network(torch.float64, "max_voltage"), Spikes.from_trains([[[1.0], [], []]], 60.0)
+    with torch.no_grad():
+        layers[0].tau_syn.copy_(torch.tensor([2.0, *[30.0] * 7]))
+        layers[1].tau_syn.fill_(40.0)
+    with watched(layers, spikes):
+        y = layers[1](layers[0](spikes))
+        y.retain_grad()
+        torch.linalg.norm(y).backward()
+        grads = [(layer.w.detach(), layer.w.grad, layer.d.grad) for layer in layers]
+        assert spikes.times.grad is not None and y.grad is not None and abs(float(spikes.times.grad)) < 1e-12
+        spikes.times.grad += 1e-6  # the fault
+        found = residuals(layers, spikes, y, y.grad)
+    size = float(grads[0][2].abs().sum() + sum((w * dL_dw).abs().sum() for w, dL_dw, _ in grads) / 2.0)
+    assert found.C == pytest.approx(1e-6 / size, rel=1e-6)
+
+
 def test_an_integral_obeys_a_only_and_silence_certifies_nothing() -> None:
     layers = network(torch.float64, "mean_voltage")
     found = certified(layers, Spikes.from_trains(TRIALS, 60.0))

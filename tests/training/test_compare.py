@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,10 +49,12 @@ def test_runs_that_cannot_be_compared(
     assert words in err and err.count("\n") == 1
 
 
-def copies(folder: Path, into: Path, tests: list[float], **changed: object) -> list[str]:
+def copies(
+    folder: Path, into: Path, tests: list[float], seeds: Sequence[int] = (0, 1, 2), **changed: object
+) -> list[str]:
     """Copies of a run as if these were its test accuracies, one per seed."""
     paths = []
-    for seed, accuracy in enumerate(tests):
+    for seed, accuracy in zip(seeds, tests, strict=False):
         path = shutil.copytree(folder / "free0", into / str(seed))
         result = {"test_accuracy": accuracy, "interval": [accuracy, accuracy]}
         for name, more in (("options.json", {"seed": seed, **changed}), ("result.json", result)):
@@ -66,6 +69,19 @@ def test_equal_runs_are_not_told_apart(folder: Path, tmp_path: Path, capsys: pyt
     assert capsys.readouterr().out.rstrip().endswith(": not told apart")
     assert compare([*one, *copies(folder, tmp_path / "worse", [0.4, 0.51, 0.6], wake=0.2)]) == 0
     assert capsys.readouterr().out.rstrip().endswith(": apart")
+
+
+def test_pairs_are_of_one_seed_whatever_the_order(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Seeds 1, 2 and 3 are common: each gains 4 to 6 points, while the accuracies differ by 40."""
+    one = copies(folder, tmp_path / "one", [0.3, 0.5, 0.7, 0.9], (0, 1, 2, 3))
+    other = copies(folder, tmp_path / "other", [0.95, 0.1, 0.54, 0.76], (3, 9, 1, 2), wake=0.5)
+    assert compare([*one, *other]) == 0
+    half = mean_half_width([4.0, 6.0, 5.0])
+    assert half is not None and capsys.readouterr().out.splitlines()[-1] == (
+        f"row 2 - row 1: +5.0 ({5 - half:+.1f} to {5 + half:+.1f}, 95 % of 3 pairs of a seed): apart"
+    )
 
 
 def test_an_interval_stays_within_0_and_100_per_cent(
