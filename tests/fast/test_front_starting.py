@@ -131,9 +131,10 @@ def test_weights_alone_decay() -> None:
     """Of an optimiser that has a decay by default; a time constant would shrink, step by step."""
     net = network()
     adam = torch.optim.AdamW(param_groups(net, 0.01, 0.5, constants_lr=0.1), weight_decay=0.1)
-    before = {name: p.detach().clone() for name, p in net.named_parameters()}
     for parameter in net.parameters():
+        parameter.data += 1.0  # a weight of 0 has nothing to lose
         parameter.grad = torch.zeros_like(parameter)
+    before = {name: p.detach().clone() for name, p in net.named_parameters()}
     adam.step()
     moved = {name for name, p in net.named_parameters() if not torch.equal(p, before[name])}
     assert moved == {"0.w", "0.w_rec", "1.w", "2.synapses.0.w", "2.synapses.1.w", "3.weight", "3.bias"}

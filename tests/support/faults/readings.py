@@ -126,6 +126,10 @@ READINGS = (
         PAGE, "did_not_run_show",
     ),
     (
+        Fault("every control passed", "reports", "cards.py", "{check['caught']} of", "{check['controls']} of"),
+        PAGE, "did_not_run_show",
+    ),
+    (
         Fault(
             "accuracy on its own grid", "reports", "grid.py", "percent(way['on_exact']['mean'])",
             "percent(way['on_grid']['mean'])",
