@@ -11,7 +11,9 @@ import pytest
 import torch
 
 from benchmarks import baselines
+from fast.data.spike_data import SpikeData
 from fast.tasks import shd
+from fast.training.evaluation import Evaluation
 from tests.support.runs.written_files import write
 
 
@@ -51,6 +53,34 @@ def test_a_baseline_learns(
     assert set(one["data_sha256"]) == {"train", "test"}
     again = found(folder, capsys, *words)
     assert {**one, "seconds": 0} == {**again, "seconds": 0}
+
+
+class ByChannel(torch.nn.Module):
+    """Answers the half of the channels with more spikes, which is the class in `folder`."""
+
+    def __init__(self, *_: int) -> None:
+        super().__init__()
+        self.unused = torch.nn.Parameter(torch.zeros(1))
+
+    def forward(self, counts: torch.Tensor) -> torch.Tensor:
+        halves = [half.sum((1, 2)) for half in (counts[:, :, :35], counts[:, :, 35:])]
+        return torch.nn.functional.pad(torch.stack(halves, 1), (0, 18)) + self.unused
+
+
+def test_accuracies_are_of_the_last_epoch_and_of_the_speakers_named(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The network is always right; its evaluation is right on speaker 1 alone, who also trains."""
+    monkeypatch.setitem(baselines.NETWORKS, "cnn", ByChannel)
+
+    def tested(network: object, data: SpikeData, batch: int) -> Evaluation:
+        known = int((data.speakers == 1).sum())
+        return Evaluation([[known, len(data) - known, 0]], 0.0)
+
+    monkeypatch.setattr(baselines, "tested", tested)
+    made = found(folder, capsys, "--network", "cnn", "--epochs", "2")
+    assert made["train_accuracy"] == 1.0
+    assert (made["known_speakers"], made["new_speakers"], made["test_accuracy"]) == (1.0, 0.0, 0.5)
 
 
 def test_the_test_split_may_stay_untouched(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

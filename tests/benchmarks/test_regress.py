@@ -43,6 +43,28 @@ def test_a_step_beyond_the_limit_exits_1(
     assert "slower: a step takes more than 1.1 times that of BASE" in capsys.readouterr().out
 
 
+class Timed:
+    """A worker with these times of its turns, in BASE and here: the third pair is disturbed."""
+
+    TURNS = (((8.0, 24.0), (2.0, 3.0), (4.0, 8.0)), ((16.0, 32.0), (3.0, 7.5), (40.0, 80.0)))
+
+    def __init__(self, checkout: Path, workload: str, threads: int) -> None:
+        self.turns = iter(self.TURNS[checkout == regress.ROOT])
+
+    def answer(self) -> None: ...
+
+    def time(self) -> tuple[float, float]:
+        return next(self.turns)
+
+    def close(self) -> None: ...
+
+
+def test_the_median_of_the_ratios_of_pairs_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Not their mean, nor the ratio of medians (4.0)."""
+    monkeypatch.setattr(regress, "Worker", Timed)
+    assert regress.compare(tmp_path, "yin-yang", 1, 3) == regress.Ratio(2.1, 2.0, 2.5, seconds=10.5, base=5.0)
+
+
 def test_a_checkout_is_as_fast_as_itself() -> None:
     found = regress.compare(ROOT, "yin-yang", threads=1, pairs=3)
     assert 0.3 < found.step < 3 and 0.3 < found.forward < 3 and 0.3 < found.backward < 3

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -39,15 +41,17 @@ def test_a_shift_moves_all_channels_alike_and_no_time() -> None:
 
 
 def test_a_spread_stretches_channels_about_their_mean_and_moves_no_time() -> None:
-    factors = []
+    factors, offsets = [], []
     for epoch in range(200):
         times, units = trial(Augmentation(spread=0.4), 3, epoch=epoch)
         own, mean = DATA.units[3], DATA.units[3].mean()
         assert (times == DATA.times[3]).all()
-        factor = np.polyfit(own - mean, units - mean, 1)[0]
+        factor, offset = np.polyfit(own - mean, units - mean, 1)
         assert np.abs(units - mean - factor * (own - mean)).max() < 1.1, "each within half a channel, and the fit"
         assert 1 / 1.45 < factor < 1.45
         factors.append(factor)
+        offsets.append(offset)
+    assert np.mean(offsets) == pytest.approx(0.0, abs=0.05), "rounded to the nearest channel, not towards 0"
     assert np.ptp(factors) > 0.5 and np.mean(np.array(factors) > 1) == pytest.approx(0.5, abs=0.12)
 
 
@@ -100,6 +104,12 @@ def test_what_is_drawn_follows_from_seed_epoch_and_trial() -> None:
     assert all((a == b).all() for a, b in zip(first, trial(every, 3, 1, 2), strict=True))
     for other in (trial(every, 3, 1, 3), trial(every, 3, 2, 2), trial(every, 6, 1, 2)):
         assert len(other[0]) != len(first[0]) or (other[0] != first[0]).any()
+    alike = replace(DATA, times=[DATA.times[0]] * 12, units=[DATA.units[0]] * 12)
+    drawn = [
+        Augmentation(stretch=0.3).trial(alike, by_class(alike), n, seed, epoch, DURATION)[0][0]
+        for seed in range(4) for epoch in range(4) for n in range(12)
+    ]
+    assert len(set(drawn)) == len(drawn), "of equal trials too, each has a draw of its own"
 
 
 def test_batches_are_a_dataset_whose_workers_change_nothing() -> None:

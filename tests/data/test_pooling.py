@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
+import pytest
 
 from fast.data.augment import Augmentation
 from fast.data.batches import Batches
@@ -11,19 +14,20 @@ from fast.data.spike_data import SpikeData
 DURATION = 100.0
 
 
-def test_pooled_channels_become_one_neuron() -> None:
-    """Seven channels, three to a neuron: the last neuron has one channel."""
+@pytest.mark.parametrize(("channels", "pool"), [(7, 3), (700, 1), (70_000, 200)])
+def test_pooled_channels_become_one_neuron(channels: int, pool: int) -> None:
+    """Of seven channels the last neuron has one. The larger numbers need more than 8 or 16 bits."""
     random = np.random.default_rng(0)
     times = [np.sort(random.uniform(0, DURATION, 40)) for _ in range(3)]
-    units = [random.integers(0, 7, 40) for _ in range(3)]
-    data = SpikeData(times, units, np.array([0, 1, 0]), 7, 2, pool=3)
+    units = [random.integers(0, channels, 40) for _ in range(3)]
+    data = SpikeData(times, units, np.array([0, 1, 0]), channels, 2, pool=pool)
     spikes, labels = data.batch(np.array([2, 1]), DURATION)
-    assert spikes.size == data.inputs == 3 and labels.tolist() == [0, 1]
+    assert spikes.size == data.inputs == math.ceil(channels / pool) and labels.tolist() == [0, 1]
     for n, trial in enumerate((2, 1)):
-        for neuron in range(3):
-            own = np.isin(units[trial], range(3 * neuron, 3 * neuron + 3))
+        for neuron in range(spikes.size):
+            own = np.isin(units[trial], range(pool * neuron, pool * (neuron + 1)))
             assert spikes.train(n, neuron).tolist() == times[trial][own].tolist()
-    assert data.where(np.array([True, False, True])).pool == 3
+    assert data.where(np.array([True, False, True])).pool == pool
 
 
 def test_channels_are_shifted_before_they_are_pooled() -> None:

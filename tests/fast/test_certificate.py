@@ -136,6 +136,24 @@ def test_a_missing_gradient_is_named_with_its_remedy() -> None:
         residuals(layers, spikes, y, torch.ones(2, 2))
 
 
+def test_a_shift_is_measured_by_the_shortest_tau_syn() -> None:
+    """Of one spike the time gradient is 0: parts that cancel, each up to `w g_w / tau_syn`."""
+    layers, spikes = network(torch.float64, "max_voltage"), Spikes.from_trains([[[1.0], [], []]], 60.0)
+    with torch.no_grad():
+        layers[0].tau_syn.copy_(torch.tensor([2.0, *[30.0] * 7]))
+        layers[1].tau_syn.fill_(40.0)
+    with watched(layers, spikes):
+        y = layers[1](layers[0](spikes))
+        y.retain_grad()
+        torch.linalg.norm(y).backward()
+        grads = [(layer.w.detach(), layer.w.grad, layer.d.grad) for layer in layers]
+        assert spikes.times.grad is not None and y.grad is not None and abs(float(spikes.times.grad)) < 1e-12
+        spikes.times.grad += 1e-6  # the fault
+        found = residuals(layers, spikes, y, y.grad)
+    size = sum(float(dL_dd.abs().sum() + (w * dL_dw).abs().sum() / tau) for (w, dL_dw, dL_dd), tau in zip(grads, (2.0, 40.0)))
+    assert found.C == pytest.approx(1e-6 / size, rel=1e-6)
+
+
 def test_silence_certifies_nothing() -> None:
     layers = network(torch.float64, "mean_voltage")
     silent = certified(layers, Spikes.from_trains([[[], [], []]], 60.0), lambda y: y.sum())

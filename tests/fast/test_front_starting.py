@@ -125,7 +125,19 @@ def test_every_parameter_is_in_its_group() -> None:
     weights = {of[id(p)] for p in groups["weights"]["params"]}
     assert weights == {"0.w", "0.w_rec", "1.w", "2.synapses.0.w", "2.synapses.1.w", "3.weight", "3.bias"}
     assert (groups["weights"]["lr"], groups["delays"]["lr"], groups["delays"]["weight_decay"]) == (0.01, 0.5, 0.0)
-    torch.optim.AdamW(param_groups(net, 0.01, 0.5), weight_decay=0.1)
+
+
+def test_weights_alone_decay() -> None:
+    """Of an optimiser that has a decay by default; a time constant would shrink, step by step."""
+    net = network()
+    adam = torch.optim.AdamW(param_groups(net, 0.01, 0.5, constants_lr=0.1), weight_decay=0.1)
+    for parameter in net.parameters():
+        parameter.data += 1.0  # a weight of 0 has nothing to lose
+        parameter.grad = torch.zeros_like(parameter)
+    before = {name: p.detach().clone() for name, p in net.named_parameters()}
+    adam.step()
+    moved = {name for name, p in net.named_parameters() if not torch.equal(p, before[name])}
+    assert moved == {"0.w", "0.w_rec", "1.w", "2.synapses.0.w", "2.synapses.1.w", "3.weight", "3.bias"}
 
 
 def test_constants_learn_if_they_have_a_step() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from reports.distance_rows import WORD, distance_rows
 from reports.distances import FARTHEST, Axis, axis, distance, distances, marks
-from reports.overview import distances_of
+from reports.overview import distances_of, faults
 from reports.page import html
 from reports.record import read
 from tests.support.report_checks import CHECKS, GROUPS
@@ -56,6 +56,8 @@ def test_a_check_is_left_of_the_limit_and_its_control_right(tmp_path: Path) -> N
     assert "nearest planted fault 200 of the limit" in shown and "FAILED" not in shown
     legend = distance_rows(checks(tmp_path)).split("</div>")[0]
     assert 'class="fault"' in legend and "control: the planted fault" in legend
+    other = {"fault": 2e-9, "fault_limit": 1e-10}  # a control may have a limit of its own
+    assert "nearest planted fault 20 of the limit" in row(distance_rows(checks(tmp_path, check_8=other)), 8)
 
 
 def test_a_value_beyond_the_limit_is_a_cross_with_a_word(tmp_path: Path) -> None:
@@ -78,6 +80,12 @@ def test_a_control_that_is_not_found_fails_the_row(tmp_path: Path) -> None:
     places = symbols(shown)
     assert places["failed"] < limit(shown) and "fault" not in places
     assert "a control failed" in shown and WORD in shown
+
+
+@pytest.mark.parametrize("fault", [5e-12, 1e-11], ids=["left of the limit", "at the limit"])
+def test_a_control_on_the_wrong_side_is_no_sign_of_a_fault_that_was_found(fault: float, tmp_path: Path) -> None:
+    places = symbols(row(distance_rows(checks(tmp_path, check_7={"fault": fault})), 7))
+    assert places.keys() == {"passed", "failed"} and places["passed"] < places["failed"]
 
 
 @pytest.mark.parametrize(("change", "words", "kind"), [
@@ -115,6 +123,18 @@ def test_the_paper_has_these_rows_too(tmp_path: Path) -> None:
     (axes,) = picture.figure.axes
     names = [label.get_text() for label in axes.get_yticklabels()]
     assert len(names) == len(CHECKS) - 1 and f"7 {CHECKS[6].title}: FAILED" in names
+
+
+def test_a_finding_stands_in_the_column_of_its_check() -> None:
+    """Also where an entry names its checks in another order; a green cell has a power of ten."""
+    entries = [
+        {"package": "fast", "fault": "f", "found": {"a": 100.0, "b": 0.5}},
+        {"package": "fast", "fault": "g", "found": {"b": 0.5, "a": 1000.0}},
+    ]
+    (axes,) = faults(entries).figure.axes
+    assert {cell.get_position(): cell.get_text() for cell in axes.texts} == {
+        (0, 0): "2", (1, 0): "", (0, 1): "3", (1, 1): ""
+    }
 
 
 def test_squares_carry_names_and_outcomes(tmp_path: Path) -> None:

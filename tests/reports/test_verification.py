@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from reports import command, pdf
+from reports import command, grid, pdf
 from reports.__main__ import main
 from reports.cards import number
 from reports.page import html, verdict
@@ -53,6 +53,8 @@ def test_red_checks_and_checks_that_did_not_run_show(tmp_path: Path, capsys: pyt
     page = (tmp_path / command.PAGE).read_text(encoding="utf-8")
     assert "error 1e-3 &gt; 1e-11 &lt;tag&gt;" in page and "<tag>" not in page
     assert page.count("no GPU") == 2, "at the check, and among the limits"
+    assert page.count("<dt>headroom</dt>") == ALL - 2, "a check that is not green has none"
+    assert page.count("<dt>controls passed</dt><dd>1 of 2</dd>") == 1
     assert f"RED 7 {CHECKS[6].title}" in capsys.readouterr().out
 
 
@@ -64,6 +66,17 @@ def test_the_page_depends_on_the_record_alone_and_loads_nothing(tmp_path: Path) 
     loaded = re.findall(r'(?:src|href)="([^"]{0,20})', page)
     assert loaded and all(one.startswith(("data:image/svg+xml", "#check-")) for one in loaded)
     assert "<script" not in page and "@import" not in page and "url(" not in page
+
+
+def test_the_cost_of_a_grid_is_told_in_continuous_time() -> None:
+    """Not on the grid that each gradient was trained on."""
+    ways = [
+        {"dt": dt, "pinned": False, "seeds": 5, "on_exact": {"mean": mean, "sd": 0.01}, "on_grid": {"mean": 0, "sd": 0}}
+        for dt, mean in ((None, 0.95), (1.0, 0.75))
+    ]
+    shown = grid._yin_yang({"yin-yang": {"summary": ways}}).replace("\N{NO-BREAK SPACE}", " ")
+    cells = re.findall(r"<td[^>]*>(.*?)</td>", shown)
+    assert cells == ["events", "95.0 % ± 1.0 %", "5", "steps of 1 ms", "75.0 % ± 1.0 %", "5"]
 
 
 @pytest.mark.parametrize(("value", "shown"), [(0.00123, "0.0012"), (1234.0, "1,234"), (3e8, "3e+08"), (17.3, "17")])

@@ -10,6 +10,8 @@ import pytest
 
 from fast.tasks import yin_yang
 from fast.train import main as train
+from fast.training.classify import Classification
+from fast.training.evaluation import Evaluation
 from results.__main__ import main as results
 
 
@@ -44,6 +46,25 @@ def test_a_line_of_a_run_without_a_test(folder: Path, capsys: pytest.CaptureFixt
     capsys.readouterr()
     assert results([str(folder)]) == 0
     assert json.loads(capsys.readouterr().out).keys() >= OF_THE_TEST
+
+
+def test_a_line_is_of_the_epoch_that_was_kept(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Validation is best in the second of three epochs; the time is that of all."""
+    right = iter([20, 40, 30])
+    monkeypatch.setattr(
+        Classification, "evaluate", lambda *_, **__: Evaluation([[n := next(right), 50 - n, 0], [0, 0, 0]], 1.0)
+    )
+    assert train([*FEW, "--epochs", "3", "--out", str(tmp_path / "three"), "--no-test"]) == 0
+    path = tmp_path / "three" / "history.jsonl"
+    log = [{**json.loads(one), "train_accuracy": n / 10} for n, one in enumerate(path.read_text("utf-8").splitlines())]
+    path.write_text("".join(json.dumps(one) + "\n" for one in log), encoding="utf-8")
+    capsys.readouterr()
+    assert results([str(tmp_path / "three")]) == 0
+    line = json.loads(capsys.readouterr().out)
+    assert (line["best_epoch"], line["valid_accuracy"], line["train_accuracy"]) == (2, 0.8, 0.1)
+    assert line["seconds"] == pytest.approx(sum(one["seconds"] for one in log), abs=0.05)
 
 
 def shorten_the_log(folder: Path) -> None:

@@ -20,28 +20,48 @@ def layer(w: list[list[float]], d: list[list[float]]) -> LIF:
     return found
 
 
-def kernel(x: float) -> float:
+def kernel(x: float, tau_mem: float, tau_syn: float) -> float:
     """Voltage at a time `x` after the arrival of a weight of 1."""
-    return TAU_SYN / (TAU_MEM - TAU_SYN) * (math.exp(-x / TAU_MEM) - math.exp(-x / TAU_SYN)) if x > 0 else 0.0
+    return tau_syn / (tau_mem - tau_syn) * (math.exp(-x / tau_mem) - math.exp(-x / tau_syn)) if x > 0 else 0.0
 
 
 def test_the_pull_is_that_of_the_voltage_at_each_spike() -> None:
-    """For one spike at most, `dR/dw = sum strength (N_mean - target) / (trials v_th) kernel`."""
+    """For one spike at most, `dR/dw = sum strength (N_mean - target) / (trials v_th) kernel`.
+
+    Each neuron has constants of its own.
+    """
     of = layer([[6.0, 6.5], [1.0, 0.5]], [[1.0, 2.0], [0.5, 0.0]])
+    constants = {"tau_mem": [20.0, 12.0], "tau_syn": [5.0, 4.0], "v_th": [0.8, 1.1]}
+    with torch.no_grad():
+        for name, values in constants.items():
+            getattr(of, name).copy_(torch.tensor(values, dtype=torch.float64))
     spikes = Spikes.from_trains([[[2.0], [3.0]], [[4.0], []], [[], [1.0]]], 12.0)
     emitted = of(spikes)
     assert emitted.counts().tolist() == [[1, 1], [1, 1], [0, 0]]
     spike_count_penalty(of, emitted, 0.25, STRENGTH).backward()
     assert of.w.grad is not None
-    factor = STRENGTH * (2 / 3 - 0.25) / (3 * 0.8)
     for i in range(2):
         for j in range(2):
             arrivals = [(b, t + float(of.d[i, j].detach())) for b in range(3) for t in spikes.train(b, i).tolist()]
+            tau_mem, tau_syn, v_th = (values[j] for values in constants.values())
+            factor = STRENGTH * (2 / 3 - 0.25) / (3 * v_th)
             expected = sum(
-                factor * kernel(t_post - t_arr) for b, t_arr in arrivals for t_post in emitted.train(b, j).tolist()
+                factor * kernel(t_post - t_arr, tau_mem, tau_syn)
+                for b, t_arr in arrivals for t_post in emitted.train(b, j).tolist()
             )
             assert float(of.w.grad[i, j]) == pytest.approx(expected, rel=1e-10)
             assert expected != 0
+
+
+def test_processes_share_the_counts_and_the_trials() -> None:
+    """As if another process had equal trials: the mean count stays, a trial weighs half."""
+    found = []
+    for share in (torch.clone, lambda own: 2 * own):
+        of = layer([[6.0]], [[1.0]])
+        emitted = of(Spikes.from_trains([[[2.0]], [[4.0]]], 12.0))
+        spike_count_term(of, emitted, 0.25, STRENGTH, share).backward()
+        found.append(float(of.w.grad))
+    assert found[0] != 0 and found[1] == pytest.approx(found[0] / 2, rel=1e-12)
 
 
 def test_at_the_target_there_is_no_pull() -> None:

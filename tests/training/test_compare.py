@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +50,13 @@ def test_runs_that_cannot_be_compared(
     assert words in err and err.count("\n") == 1
 
 
-def copies(folder: Path, into: Path, tests: list[float], record: dict | None = None, **changed: object) -> list[str]:
+def copies(
+    folder: Path, into: Path, tests: list[float], record: dict | None = None, seeds: Sequence[int] = range(3),
+    **changed: object,
+) -> list[str]:
     """Copies of a run as if these were its test accuracies, one per seed, and this its record."""
     paths = []
-    for seed, accuracy in enumerate(tests):
+    for seed, accuracy in zip(seeds, tests, strict=False):
         path = shutil.copytree(folder / "free0", into / str(seed))
         result = {"test_accuracy": accuracy, "interval": [accuracy, accuracy], **(record or {})}
         for name, more in (("options.json", {"seed": seed, **changed}), ("result.json", result)):
@@ -98,6 +102,19 @@ def test_two_runs_are_compared_trial_by_trial(
     damaged = copies(folder, tmp_path / "damaged", [1.0], {"wrong": [[3]]}, wake=0.9)
     assert compare([*one, *damaged]) == 2
     assert "result.json wrong[0]` must be a list of 2, got a list of 1" in capsys.readouterr().err
+
+
+def test_pairs_are_of_one_seed_whatever_the_order(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Seeds 1, 2 and 3 are common: each gains 4 to 6 points, while the accuracies differ by 40."""
+    one = copies(folder, tmp_path / "one", [0.3, 0.5, 0.7, 0.9], seeds=(0, 1, 2, 3))
+    other = copies(folder, tmp_path / "other", [0.95, 0.1, 0.54, 0.76], seeds=(3, 9, 1, 2), wake=0.5)
+    assert compare([*one, *other]) == 0
+    half = mean_half_width([4.0, 6.0, 5.0])
+    assert half is not None and capsys.readouterr().out.splitlines()[-4] == (
+        f"row 2 - row 1: +5.0 ({5 - half:+.1f} to {5 + half:+.1f}, 95 % of 3 pairs of a seed): apart"
+    )
 
 
 def test_an_interval_stays_within_0_and_100_per_cent(

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from fast import Spikes
+from fast.training import gradient_checks
 from fast.training.dropout import kept_neurons
 from fast.training.gradient_checks import certify
 from fast.training.model import Classifier
@@ -39,8 +40,11 @@ def test_a_draw_follows_from_seed_step_and_trial_alone() -> None:
     for rank in range(3):
         part = kept_neurons((6, 5), 0.4, 3, 7, TRIALS[rank::3])
         assert all(torch.equal(own, kept[rank::3]) for own, kept in zip(part, whole, strict=True))
-    for seed, step in ((4, 7), (3, 8)):
-        assert not torch.equal(kept_neurons((6, 5), 0.4, seed, step, TRIALS)[0], whole[0])
+    drawn = [
+        row.numpy().tobytes() for seed in range(4) for step in range(8)
+        for kept in kept_neurons((50, 50), 0.4, seed, step, np.arange(6)) for row in kept
+    ]
+    assert len(set(drawn)) == len(drawn), "each seed, step, trial and layer has a draw of its own"
 
 
 def test_the_share_that_is_left_out_is_the_one_asked_for() -> None:
@@ -86,6 +90,19 @@ def test_the_certificate_holds() -> None:
     broken = certify(made, given, labels, kept)[0]
     scaled.remove()
     assert broken.A is not None and broken.A > limit
+
+
+@pytest.mark.parametrize("name", ["tau_mem", "tau_syn"])
+@pytest.mark.parametrize("layer", range(3))
+def test_the_shortest_time_constant_sets_the_usual_rounding(
+    layer: int, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gradient_checks, "USUAL", 1.0)
+    made, (given, labels) = network(), spikes(5)
+    with torch.no_grad():
+        getattr(made.layers[layer], name)[0] = 2.0  # the others are 5 and 20 ms
+    _, usual, _ = certify(made, given, labels)
+    assert usual == given.duration / 2.0 * torch.finfo(torch.float64).eps / 2
 
 
 def test_evaluation_drops_nothing_and_training_does(tmp_path: Path) -> None:

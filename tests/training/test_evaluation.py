@@ -32,14 +32,14 @@ def trials_of(counts: list[list[int]], labels: list[int]) -> SpikeData:
 
 
 class Answers(torch.nn.Module):
-    """Answers the number of spikes in channel 0, and nothing where there are 3."""
+    """Answers the number of spikes in channel 0, nothing where there are 3; loss is the label."""
 
     def forward(self, spikes: Spikes) -> tuple[Tensor, list[Spikes]]:
         answer = spikes.counts()[:, 0]
         return torch.nn.functional.one_hot(answer, 4)[:, :3].double(), []
 
     def loss(self, y: Tensor, labels: Tensor) -> Tensor:
-        return torch.zeros(())
+        return labels.double().mean()
 
 
 def test_rows_are_classes_and_columns_answers() -> None:
@@ -48,6 +48,7 @@ def test_rows_are_classes_and_columns_answers() -> None:
     found = evaluate(Answers(), data, DURATION, 2, Processes())
     assert found.confusion == [[0, 0, 1, 0], [0, 1, 0, 0], [0, 2, 0, 1]]
     assert (found.correct, found.trials, found.accuracy) == (1, 5, 0.2)
+    assert found.loss == pytest.approx(1.4), "a mean over trials, not over the batches of 2, 2 and 1"
 
 
 def test_a_confusion_matrix_of_one_batch_and_its_picture() -> None:

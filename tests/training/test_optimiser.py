@@ -73,16 +73,16 @@ def test_weights_are_eased_in_and_delays_are_not() -> None:
     assert found["out.d"] == pytest.approx(0.5, rel=1e-6)
 
 
-def test_weights_decay_and_delays_do_not() -> None:
-    network, optimiser = made(lr=0.01, weight_decay=0.5)
+def test_weights_decay_and_nothing_else_does() -> None:
+    network, optimiser = made(lr=0.01, weight_decay=0.5, recurrent=True, learn_constants=True)
     before = {name: value.detach().clone() for name, value in network.named_parameters()}
     for _, parameter in network.named_parameters():
         if parameter.grad is not None:
             parameter.grad.zero_()
     optimiser.take_step(0)
     for name, value in network.named_parameters():
-        expected = before[name] * (1 - 0.01 * 0.5) if name.endswith(".w") else before[name]
-        assert torch.allclose(value, expected, rtol=1e-12, atol=0)
+        expected = before[name] * (1 - 0.01 * 0.5) if name.endswith((".w", ".w_rec")) else before[name]
+        assert torch.allclose(value, expected, rtol=1e-12, atol=0), name
 
 
 def test_norms_are_those_of_the_gradient() -> None:

@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from fast.nn.certificate import Residuals
 from fast.training import epoch, progress
 from fast.training.epoch import Epoch, Progress
+from fast.training.evaluation import Evaluation
 from fast.training.run_folder import LOG
 from tests.support.runs.short_runs import classification, run
 
@@ -40,6 +42,25 @@ def test_the_bar_counts_epochs_and_the_time_left_of_the_run(monkeypatch: pytest.
     bars.bar.refresh()
     bars.close()
     assert "epoch 2 of 4" in terminal.getvalue() and "run=01:15 left" in terminal.getvalue()
+
+
+def test_the_line_of_an_epoch_is_of_all_its_steps() -> None:
+    """Three steps of 5, 3 and 2 trials, two neurons; the extremes are in none of them alone."""
+    sums = Epoch()
+    for fired, norms, kappa, residuals, trials, loss, right, silent, clamped in (
+        ([4.0, 0.0], {"w": 1.0, "d": 3.0}, 1e-2, Residuals(1e-9, None, 4e-9), 5, 10.0, 4, False, 2),
+        ([1.0, 0.0], {"w": 3.0, "d": 1.0}, 1e-4, Residuals(1e-8, 5e-9, None), 3, 4.0, 1, True, 1),
+        ([0.0, 0.0], {"w": 5.0, "d": 0.5}, 1e-3, Residuals(2e-9, 1e-9, None), 2, 1.0, 0, True, 0),
+    ):
+        sums.add(
+            torch.tensor(fired), norms, kappa, residuals, trials=trials, loss=loss, right=right, silent_steps=silent,
+            clamped=clamped,
+        )
+    assert sums.log_entry(7, Evaluation([[3, 1, 0], [0, 0, 0]], 0.75), 2.5) == {
+        "epoch": 7, "train_loss": 1.5, "train_accuracy": 0.5, "valid_accuracy": 0.75, "valid_loss": 0.75,
+        "spikes_per_neuron": 0.25, "silent": 0.5, "silent_steps": 2, "clamped": 3, "gradient": {"w": 3.0, "d": 1.5},
+        "kappa_min": 1e-4, "seconds": 2.5, "A": 1e-8, "B": 5e-9, "C": 4e-9,
+    }
 
 
 def test_a_clock_that_is_set_back_changes_no_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

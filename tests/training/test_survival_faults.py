@@ -1,4 +1,7 @@
-"""Faults of training code, most of them reported elsewhere: each, planted, turns a test red."""
+"""Faults of training code, most of them reported elsewhere, and of numbers that a person reads.
+
+Each, planted, turns a test red.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.faults.planting import Fault, outcome
+from tests.support.faults.readings import READINGS
 
 pytestmark = pytest.mark.full
 
@@ -167,17 +171,19 @@ SLOW = (  # training in processes without compiled kernels
         "two_processes",
     ),
 )
+QUICK = (*FAULTS, *READINGS)
+ALL = (*QUICK, *SLOW)
 
 
-@pytest.mark.parametrize(("planted", "file", "chosen"), (*FAULTS, *SLOW), ids=[str(one[0]) for one in (*FAULTS, *SLOW)])
+@pytest.mark.parametrize(("planted", "file", "chosen"), ALL, ids=[str(one[0]) for one in ALL])
 def test_fault_is_seen(planted: Fault, file: str, chosen: str, tmp_path: Path) -> None:
     done = outcome(planted, tmp_path, file, chosen, compiled=file != PROCESSES)
     ended = done.returncode == -signal.SIGTERM  # by the uncaught signal
     assert ended or (done.returncode == 1 and " failed" in done.stdout), done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("file", sorted({file for _, file, _ in FAULTS}))
+@pytest.mark.parametrize("file", sorted({file for _, file, _ in QUICK}))
 def test_control_without_a_fault_all_of_them_pass(file: str, tmp_path: Path) -> None:
-    chosen = " or ".join(f"({chosen})" for _, name, chosen in FAULTS if name == file)
+    chosen = " or ".join(f"({chosen})" for _, name, chosen in QUICK if name == file)
     done = outcome(None, tmp_path, file, chosen, compiled=True)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -2,7 +2,8 @@
 
 Each copy is used in a child process (`tests.support.forking`), whose imports it diverts. The
 kernels of a copy run uncompiled: on networks this small, Python is faster than the compiler. A copy
-with a fault in `training/` or `data/` can use the compiled kernels of this checkout.
+with a fault beside the kernels (`WITHOUT_KERNELS`, or another package than `fast`) can use the
+compiled kernels of this checkout.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from tests import ROOT
 from tests.support.faults.catalogue import Fault
 from tests.support.forking import HUNG, called
 
-WITHOUT_KERNELS = ("training", "data")  # folders of `fast` that the server of forks has not imported
+WITHOUT_KERNELS = ("training", "data", "compare")  # parts of `fast` that the server of forks has not imported
 
 
 def plant(fault: Fault | None, package: str, folder: Path) -> Path:
@@ -62,15 +63,16 @@ def results(package: str, folder: Path) -> dict[str, dict]:
 def outcome(
     fault: Fault | None, folder: Path, file: str, chosen: str, compiled: bool
 ) -> subprocess.CompletedProcess[str]:
-    """Run the tests of `tests/FILE` that `-k CHOSEN` selects, on a copy of `fast` in `folder`.
+    """Run the tests of `tests/FILE` that `-k CHOSEN` selects, on a copy in `folder` of the package
+    that has the fault.
 
     Args:
-        compiled: use the kernels of this checkout; the fault must be in `WITHOUT_KERNELS`.
+        compiled: use the kernels of this checkout; a fault in `fast` must be in `WITHOUT_KERNELS`.
     """
-    assert not compiled or fault is None or fault.file.startswith(WITHOUT_KERNELS)
-    return called(
-        "tests.support.faults.planting:run_tests", plant(fault, "fast", folder), compiled, f"tests/{file}", chosen
-    )
+    package = "fast" if fault is None else fault.package
+    assert not compiled or fault is None or package != "fast" or fault.file.startswith(WITHOUT_KERNELS)
+    plant(fault, package, folder)
+    return called("tests.support.faults.planting:run_tests", folder, package, compiled, f"tests/{file}", chosen)
 
 
 def _printed(function: str, package: str, folder: Path, *more: Path) -> dict[str, Any]:
@@ -160,9 +162,12 @@ def runner(package: str) -> Callable[[Case], Result]:
     return fast.run.run_case
 
 
-def run_tests(folder: str, compiled: bool, file: str, chosen: str) -> int:
+def run_tests(folder: str, package: str, compiled: bool, file: str, chosen: str) -> int:
     """Runs `outcome` in the child; returns the exit code of pytest."""
-    (use_copy_but_kernels if compiled else use_copy)(folder)
+    if package == "fast":
+        (use_copy_but_kernels if compiled else use_copy)(folder)
+    else:  # which the server has not imported
+        _forget("tests")
     import pytest
 
     code = pytest.main([
@@ -171,7 +176,7 @@ def run_tests(folder: str, compiled: bool, file: str, chosen: str) -> int:
         "-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning",  # imported by the server
         "-o", f"pythonpath={folder} {ROOT}", file, "-k", chosen,
     ])
-    for name in [name for name in sys.modules if name.startswith("fast.")]:
-        if not compiled or name.startswith("fast.training"):
-            _assert_copied(name, folder)
+    of_copy = "fast.training" if package == "fast" and compiled else f"{package}."
+    for name in [name for name in sys.modules if name.startswith(of_copy)]:
+        _assert_copied(name, folder)
     return int(code)
