@@ -119,7 +119,7 @@ def kept_classifier(folder: Path) -> Classifier:
     Raises:
         SpecError: the folder holds no finished run that classifies, or its network is not finite.
     """
-    saved, _, result = records(folder, untested=True)
+    saved, result, _ = records(folder, untested=True)
     if saved.get("test", True):
         records(folder)
     check_classifies(folder, saved)

@@ -150,7 +150,10 @@ def test_a_shift_is_measured_by_the_shortest_tau_syn() -> None:
         assert spikes.times.grad is not None and y.grad is not None and abs(float(spikes.times.grad)) < 1e-12
         spikes.times.grad += 1e-6  # the fault
         found = residuals(layers, spikes, y, y.grad)
-    size = sum(float(dL_dd.abs().sum() + (w * dL_dw).abs().sum() / tau) for (w, dL_dw, dL_dd), tau in zip(grads, (2.0, 40.0)))
+    size = 0.0
+    for (w, dL_dw, dL_dd), tau_syn in zip(grads, (2.0, 40.0), strict=True):
+        assert dL_dw is not None and dL_dd is not None
+        size += float(dL_dd.abs().sum() + (w * dL_dw).abs().sum() / tau_syn)
     assert found.C == pytest.approx(1e-6 / size, rel=1e-6)
 
 
