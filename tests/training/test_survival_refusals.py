@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import shutil
 import signal
@@ -19,7 +18,7 @@ import torch
 from fast.tasks import yin_yang
 from fast.train import main
 from fast.training import engine
-from fast.training.checkpoints import HALF, Checkpoints, decoded, digest
+from fast.training.checkpoints import Checkpoints, decoded, digest
 from fast.training.classify import Classification
 from fast.training.gradient_checks import NotFiniteError
 from fast.training.run_folder import LOG, Folder, NotWrittenError, RunFolder
@@ -219,39 +218,3 @@ def test_a_log_that_is_a_folder_and_a_name_that_is_no_text_are_refused(
     err = capsys.readouterr().err.splitlines()
     assert "must be given for a run whose log is a file" in err[0]
     assert "`--out` must be a name of letters that can be printed" in err[1] and len(err) == 2
-
-
-def test_a_link_in_a_prepared_folder_leads_to_no_other_file(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Whoever prepares a folder could otherwise have any file of the user overwritten."""
-    letter, run = tmp_path / "letter", tmp_path / "run"
-    letter.write_text("dear")
-    run.mkdir()
-    words = ["--task", "sequence", "--epochs", "2", "--out", str(run)]
-    (run / f".options.json{HALF}").symlink_to(letter)
-    (run / f".checkpoint-000000000.pt{HALF}").symlink_to(letter)
-    assert main(words) in (0, 1)
-    for name in ("delays.png", "learning.gif", LOG):
-        (run / name).rename(run / f"own-{name}")
-        (run / name).symlink_to(letter if name != LOG else run / f"own-{name}")
-    assert main([*words, "--resume", "--epochs", "3"]) in (0, 1)
-    assert letter.read_text() == "dear" and not any(path.is_symlink() for path in run.iterdir())
-    assert len((run / f"own-{LOG}").read_text().splitlines()) < len((run / LOG).read_text().splitlines())
-    (run / ".lock").unlink()
-    (run / ".lock").symlink_to(tmp_path / "new")
-    capsys.readouterr()
-    assert main([*words, "--resume", "--epochs", "3"]) == 2
-    assert "`--out` must be a folder that can be made and read, got" in capsys.readouterr().err
-    assert not (tmp_path / "new").exists()
-
-
-def test_options_of_a_stranger_move_no_cursor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["--task", "sequence", "--epochs", "2", "--out", str(tmp_path / "run")]
-    assert main(words) in (0, 1)
-    path = tmp_path / "run" / "options.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "dtype": "\x1b[2Jfloat32", "\x1b]0;": 1}))
-    capsys.readouterr()
-    assert main([*words, "--resume"]) == 2
-    err = capsys.readouterr().err
-    assert "\x1b" not in err and r"--\x1b]0;` must be" in err and err.count("\n") == 1
