@@ -1,7 +1,7 @@
 """The networks that are measured: torch modules made of public parts of `fast`.
 
 A network is a list of stages. A stage is a layer of `fast`, or a recurrent population (a
-`fast.Network` of one population). `links` and `constants` read its connections and its constants.
+`delayprop.Network` of one population). `links` and `constants` read its connections and constants.
 """
 
 from __future__ import annotations

@@ -8,11 +8,7 @@
 
 from typing import TYPE_CHECKING
 
-from delayprop.packages import check_packages
-
 __version__ = "0.1.0"
-
-check_packages()
 
 if TYPE_CHECKING:
     from delayprop.public import *  # noqa: F403  # the names that `__getattr__` finds

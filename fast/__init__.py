@@ -11,20 +11,6 @@ Commands: `run`, `train`, `evaluate`, `compare`, `export`. A room imports only r
     training    the loop, checkpoints, run folders, several processes
     tasks       the training tasks, one module or folder per task
 """
-# ruff: noqa: E402  # a foreign `spec` is refused before an import can run it
-
-import sys
-from importlib.util import find_spec
-from pathlib import Path
-
-_spec = find_spec("spec")
-if _spec is None or not (Path(str(_spec.origin)).parent / "SPECIFICATION.md").exists():
-    # As `delayprop.packages` does for all packages; a lower package cannot import it.
-    _line = f"`spec` must be the package of delayprop, got {_spec and _spec.origin}; rename it, or start elsewhere"
-    if sys.argv[:1] == ["-m"]:  # Python looks for the module of `python -m fast.train`
-        print(f"fast: {_line}", file=sys.stderr)
-        sys.exit(2)
-    raise ImportError(_line)
 
 from fast.nn.autograd import propagate
 from fast.nn.joining import joined

@@ -6,7 +6,8 @@
 
 Nothing is rounded: `network_of` converts float32 to float64, which is exact, and `load_into`
 refuses numbers that a layer's dtype cannot hold. For connections that skip a layer or lead back,
-use `fast.Network`, which takes a network of the specification as it is; `network_of` returns it.
+use `delayprop.Network`, which takes a network of the specification as it is; `network_of` returns
+it.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ Layer = LIF | LI
 
 
 def network_of(layers: Sequence[Layer] | Graph, names: Sequence[str] | None = None) -> Network:
-    """The network of the specification that equals this chain of layers, or this `fast.Network`.
+    """The network of the specification that this chain of layers, or `delayprop.Network`, equals.
 
     Args:
         layers: `LIF` layers, of which the last may be an `LI` layer; or a `fast.Network`.

@@ -82,7 +82,7 @@ def spike_time_mse(spikes: Spikes, targets: Sequence[SpikeTrains | Sequence]) ->
             missing spike has the time `duration` and gradient 0.
 
     Raises:
-        SpecError: other numbers of trials or neurons, or times that `spec.SpikeTrains` refuses.
+        SpecError: other numbers of trials or neurons, or times that `SpikeTrains` refuses.
     """
     check_spikes(spikes)
     trials = sequence(targets, "targets", None, "target trains, one entry per trial")

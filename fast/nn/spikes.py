@@ -71,7 +71,7 @@ class Spikes(Trials):
             unit: of the times: `ms`, `s` or `us`.
 
         Raises:
-            SpecError: no trial, trials of different sizes, times `spec.SpikeTrains` refuses, or a
+            SpecError: no trial, trials of different sizes, times that `SpikeTrains` refuses, or a
                 time after `duration`.
         """
         times, offsets, size = of_trains(trials, unit)

@@ -16,7 +16,7 @@ import sys
 from fast import LI, Spikes
 from tests import ROOT
 LI(1, 1, readout="max_voltage")(Spikes.from_trains([[[0.5]]], 20.0))
-assert not [name for name in sys.modules if name.startswith(("numba.cuda", "fast.cuda"))]
+assert not [name for name in sys.modules if name.startswith(("numba.cuda", "delayprop.fast.cuda"))]
 """
 NETWORKS = ["recurrent or feedback", "not recurrent and not feedback"]
 

@@ -37,7 +37,8 @@ def test_proved(tag: str, measured: Measured) -> None:
 
 def test_every_module_with_a_theorem_is_a_chapter_and_in_the_readme() -> None:
     readme = (ROOT / "derivations" / "README.md").read_text(encoding="utf-8")
-    modules = [importlib.import_module(f"derivations.{one.name}") for one in pkgutil.iter_modules(derivations.__path__)]
+    names = [one.name for one in pkgutil.iter_modules(derivations.__path__)]
+    modules = [importlib.import_module(f"derivations.{name}") for name in names]
     proving = [module for module in modules if any(isinstance(value, Theorem) for value in vars(module).values())]
     assert set(proving) == set(CHAPTERS) and len(THEOREMS) == len(theorems()), "tags are unique"
     assert [chapter.__name__ for chapter in CHAPTERS if f"`{chapter.__name__.split('.')[-1]}.py`" not in readme] == []

@@ -54,7 +54,7 @@ def test_a_sequence_run_is_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 
 def test_drawing_leaves_the_backend_of_a_notebook_alone() -> None:
-    program = "import matplotlib; matplotlib.use('svg'); import fast.drawing.classification, fast.drawing.sequence"
+    program = "import matplotlib; matplotlib.use('svg'); from fast.drawing import classification, sequence"
     line = [sys.executable, "-c", f"{program}; print(matplotlib.get_backend())"]
     assert subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=True).stdout == "svg\n"
 

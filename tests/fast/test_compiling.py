@@ -18,9 +18,9 @@ from tests.support.faults.planting import edit, plant
 
 KERNEL = """
 import numpy as np
-from fast.physics.compiling import outermost
-from fast.physics.crossing import short_factors
-from fast.physics.polynomials import LANES
+from delayprop.fast.physics.compiling import outermost
+from delayprop.fast.physics.crossing import short_factors
+from delayprop.fast.physics.polynomials import LANES
 
 @outermost
 def factor(coefficients):
@@ -35,8 +35,8 @@ def run(folder: Path) -> float:
     """The factor that a kernel of the copy computes: `1 + x` with all coefficients 1."""
     environment = {**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "fast.cpu.kernel"], cwd=folder, env=environment, capture_output=True, text=True,
-        check=True,
+        [sys.executable, "-P", "-m", "delayprop.fast.cpu.kernel"], cwd=folder, env=environment, capture_output=True,
+        text=True, check=True,
     )
     return float(done.stdout)
 

@@ -140,7 +140,7 @@ def test_a_module_is_its_function() -> None:
 
 
 def test_only_the_network_has_its_name_from_the_specification() -> None:
-    """`fast.CrossEntropy` would be confused with `spec.CrossEntropy`, an entry of a case file."""
+    """A loss `CrossEntropy` would be confused with the `CrossEntropy` of a case file."""
     assert {*fast.__all__} & {*spec.__all__} == {"Network"}
     assert all(hasattr(fast, name) for name in fast.__all__)
 

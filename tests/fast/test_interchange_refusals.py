@@ -116,7 +116,7 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "absent": (
         loading(with_last(w=None)),
-        r"`connections\[2\].w\[0\]\[0\]` must be a synapse, got null; a layer has every synapse; use `fast.Network`",
+        r"`connections\[2\].w\[0\]\[0\]` must be a synapse, got null; a layer has every synapse; use `delayprop.N",
     ),
     "beyond the bound": (
         bounded,

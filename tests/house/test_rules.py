@@ -112,7 +112,7 @@ LOADING = Rule(
         "import numpy as np\nnp.load(path)", "import numpy as np\nnp.load(path, mmap_mode='r', allow_pickle=False)",
         "import yaml\nyaml.safe_load(text)", "import json\njson.loads(text)", "import re\nre.compile(text)",
         "from ast import literal_eval\nliteral_eval(text)", "model.eval()", "kept = checkpoints.load()",
-        "before = builder.load(at)", "def load(path):\n    return read(path)\nload(path)", "from fast import pickles",
+        "before = builder.load(at)", "def load(path):\n    return read(path)\nload(path)", "from a import pickles",
     ],
 )
 HOMES = [f"see /{folder}/ann/data" for folder in ("home", "root", "Users", "work")]

@@ -14,6 +14,7 @@ import spec
 from delayprop import public
 from fast.nn.other_tools import NAMES
 from tests import ROOT
+from tests.support.house.imports import LINKED
 
 
 def test_the_public_names_are_those_of_fast_and_of_the_specification() -> None:
@@ -50,6 +51,9 @@ def test_a_name_of_another_tool_is_answered(name: str) -> None:
     assert name not in public.__all__
 
 
+MAIN = "import delayprop.__main__ as m; m.main"
+
+
 def imported(program: str) -> set[str]:
     line = [sys.executable, "-c", f"import sys; {program}; print(*sys.modules, file=sys.stderr)"]
     return {*subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=True).stderr.split()}
@@ -59,15 +63,25 @@ def imported(program: str) -> set[str]:
     ("program", "used", "unused"),
     [
         ("import delayprop; delayprop.__version__", "delayprop", {"numpy", "torch"}),
-        ("from delayprop import LIF, train", "fast.train", {"matplotlib"}),
-        ("import delayprop.__main__ as m; m.main(['--help'])", "spec", {"torch", "fast"}),
-        ("import delayprop.__main__ as m; m.main(['conformance', '--list'])", "spec.conformance", {"torch", "fast"}),
-        ("import delayprop.__main__ as m; m.main(['run', '--help'])", "fast.run", {"fast.tasks", "matplotlib"}),
+        ("from delayprop import LIF, train", "delayprop.fast.train", {"matplotlib"}),
+        (f"{MAIN}(['--help'])", "delayprop.spec", {"torch", "delayprop.fast"}),
+        (f"{MAIN}(['conformance', '--list'])", "delayprop.spec.conformance", {"torch", "delayprop.fast"}),
+        (f"{MAIN}(['run', '--help'])", "delayprop.fast.run", {"delayprop.fast.tasks", "matplotlib"}),
     ],
 )
 def test_only_the_packages_in_use_are_imported(program: str, used: str, unused: set[str]) -> None:
     found = imported(program)
     assert used in found and not unused & found
+
+
+@pytest.mark.parametrize("name", ["fast.train", "fast.drawing", "reference", "derivations", "reports"])
+def test_a_command_of_the_checkout_imports_no_module_twice(name: str) -> None:
+    """`python -m fast.train` imports `fast`, as Python must, and all else within `delayprop`."""
+    line = [sys.executable, "-X", "importtime", "-m", name, "--help"]
+    log = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=True).stderr
+    found = re.findall(r"^import time:.*\| +(\S+)$", log, re.MULTILINE)
+    assert any(each.startswith("delayprop.") for each in found)
+    assert [each for each in found if each.split(".")[0] in LINKED and not f"{name}.".startswith(f"{each}.")] == []
 
 
 def test_the_version_is_that_of_the_citation() -> None:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,19 +15,25 @@ from pathlib import Path
 import pytest
 
 from tests import ROOT
+from tests.support.house.imports import LINKED
 
 pytestmark = pytest.mark.full
 
-PACKAGES = ("delayprop", "derivations", "fast", "reference", "spec")
 CASES = ("one-neuron", "max-voltage", "recurrent-whole-ms")
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Made from the archive of sources, which is a checkout with folders in place of links."""
     folder = tmp_path_factory.mktemp("wheel")
+    subprocess.run([sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(folder)], cwd=ROOT, check=True)
+    archive = next(folder.glob("delayprop-*.tar.gz"))
+    with tarfile.open(archive) as sources:
+        names = {name.partition("/")[2] for name in sources.getnames()}
+    assert {f"{place}{name}/__init__.py" for name in LINKED for place in ("", "delayprop/")} <= names
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
-    subprocess.run([*pip, "--wheel-dir", str(folder), str(ROOT)], check=True)
+    subprocess.run([*pip, "--wheel-dir", str(folder), str(archive)], check=True)
     return next(folder.glob("delayprop-*.whl"))
 
 
@@ -59,13 +66,17 @@ def run(installed: Path, tmp_path: Path) -> Run:
 def test_the_wheel_holds_the_files_of_its_packages_and_no_others(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         found = {name for name in archive.namelist() if ".dist-info/" not in name}
-    files = {path.relative_to(ROOT).as_posix() for name in PACKAGES for path in (ROOT / name).rglob("*.*")}
+    folders = {"delayprop": ROOT / "delayprop", **{f"delayprop/{name}": ROOT / name for name in LINKED}}
+    files = {f"{name}/{p.relative_to(at).as_posix()}" for name, at in folders.items() for p in at.rglob("*.*")}
     assert found == {name for name in files if "__pycache__" not in name}
-    assert {f"{name}/py.typed" for name in PACKAGES} <= found
+    assert "delayprop/py.typed" in found
 
 
-def test_the_names_come_from_the_installed_package(run: Run, installed: Path) -> None:
-    done = run("python", "-c", "from delayprop import *; import delayprop; print(delayprop.__file__, LIF(3, 2))")
+def test_the_names_come_from_the_installed_package(run: Run, installed: Path, tmp_path: Path) -> None:
+    for name in LINKED:  # of the user, and first on the path
+        (tmp_path / f"{name}.py").write_text("raise SystemExit(__file__)\n", encoding="utf-8")
+    program = "from delayprop import *; import delayprop.reference, delayprop.derivations.proof; "
+    done = run("python", "-c", program + "print(delayprop.__file__, LIF(3, 2))")
     file, _, layer = done.stdout.strip().partition(" ")
     assert (done.returncode, done.stderr) == (0, "") and layer.startswith("LIF(3 -> 2, ")
     assert Path(file).is_relative_to(installed.parent)

@@ -16,7 +16,6 @@ import importlib
 import json
 import os
 import resource
-import shutil
 import signal
 import sys
 import tempfile
@@ -28,7 +27,7 @@ from pathlib import Path
 import numpy as np
 
 from tests import ROOT
-from tests.support.faults.planting import few_threads
+from tests.support.faults.planting import few_threads, forget, plant
 
 MODULES = (
     "reference/jumps.py", "reference/adjoint.py",
@@ -95,16 +94,17 @@ def outcome(mutant: Mutant, text: str, evidence: dict) -> tuple[str, str]:
     """The outcome of a mutant, and the check that found it."""
     package = mutant.file.split("/")[0]
     with tempfile.TemporaryDirectory() as folder:
-        shutil.copytree(ROOT / package, Path(folder) / package, ignore=shutil.ignore_patterns("__pycache__", "*.md"))
+        plant(None, package, Path(folder))
         (Path(folder) / mutant.file).write_text(text, encoding="utf-8")
         return in_a_fork(lambda: first_finding(package, folder, evidence))
 
 
 def first_finding(package: str, folder: str, evidence: dict) -> str:
     """The first check with a finding in the copy, or ""."""
+    forget("delayprop")
     sys.path.insert(0, folder)
     checks = importlib.import_module("tests.support.faults.findings")
-    module = importlib.import_module(package)
+    module = importlib.import_module(f"delayprop.{package}")
     if os.environ["NUMBA_ENABLE_CUDASIM"] == "1":
         few_threads()
     assert str(module.__file__).startswith(folder), "not the copy"
@@ -155,7 +155,7 @@ def main() -> None:
     if on_cuda and len(on_cuda) < len(options.files):
         parser.error("files of `fast/cuda` run in Numba's simulator: give them in a command of their own")
     os.environ |= {"NUMBA_DISABLE_JIT": "1", "NUMBA_ENABLE_CUDASIM": str(int(bool(on_cuda)))}
-    for name in ("torch", "numba", "mpmath", "spec"):
+    for name in ("torch", "numba", "mpmath", "delayprop.spec"):
         importlib.import_module(name)
     evidence = gathered(more=not on_cuda)
     found: list[Mutant] = []

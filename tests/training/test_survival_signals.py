@@ -42,7 +42,7 @@ def at_work(kind: str, folder: Path) -> subprocess.Popen[str]:
     """A run in its long step, in a process of its own; of the package `fast` that is imported here,
     which may be a copy with a fault."""
     program = f"import sys; from tests.support.runs.deaf import main; sys.exit(main({kind!r}, {str(folder)!r}))"
-    path = os.pathsep.join([str(Path(engine.__file__).parents[2]), str(ROOT)])
+    path = os.pathsep.join([str(Path(engine.__file__).parents[3]), str(ROOT)])
     child = subprocess.Popen(
         [sys.executable, "-P", "-c", program], env={**os.environ, "PYTHONPATH": path}, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True,

@@ -148,7 +148,8 @@ def test_control_other_errors_of_torch_are_not_taken_for_it(tmp_path: Path, monk
 
 
 @pytest.mark.parametrize(
-    ("command", "name", "run_name"), [(fast.run, "fast.run", "run_case"), (reference.__main__, "reference", "run")]
+    ("command", "name", "run_name"),
+    [(fast.run, "fast.run", "run_case"), (reference.__main__, "reference", "run")],
 )
 def test_a_case_without_memory_is_one_line_and_exit_3(
     command: ModuleType, name: str, run_name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

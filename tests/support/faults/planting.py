@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from spec import Case, Result
+from delayprop.spec import Case, Result
 from tests import ROOT
 from tests.support.faults.catalogue import Fault
 from tests.support.forking import HUNG, called
@@ -26,8 +26,16 @@ WITHOUT_KERNELS = ("training", "data", "compare")  # parts of `fast` that the se
 
 
 def plant(fault: Fault | None, package: str, folder: Path) -> Path:
-    """Copy `package` into `folder`, with the fault if there is one; returns `folder`."""
-    shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+    """Copy `delayprop` and `package` into `folder`, with the fault if there is one.
+
+    Returns:
+        `folder`, a checkout whose other packages are links to this one.
+    """
+    for name in ("delayprop", package):
+        shutil.copytree(ROOT / name, folder / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+    for link in (ROOT / "delayprop").iterdir():
+        if link.is_symlink() and link.name != package:
+            (folder / link.name).symlink_to(ROOT / link.name)
     if fault is not None:
         edit(folder / package / fault.file, fault.text, fault.wrong)
     return folder
@@ -92,19 +100,21 @@ def use_copy(folder: str) -> None:
     setattr(config, "DISABLE_JIT", True)  # noqa: B010 - made at import, so unknown to type checkers
     os.environ |= {"NUMBA_DISABLE_JIT": "1", "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}
     sys.path.insert(0, folder)
-    _forget("fast", "reference", "tests")
+    forget("delayprop", "tests")
 
 
 def use_copy_but_kernels(folder: str) -> None:
     """Import from the copy of `fast` in `folder` all that is not imported yet."""
-    import fast
+    import delayprop.fast as fast
 
-    assert not [name for name in sys.modules if name.startswith(tuple(f"fast.{each}" for each in WITHOUT_KERNELS))]
-    fast.__path__[:] = [f"{folder}/fast"]
-    _forget("tests")
+    later = tuple(f"delayprop.fast.{each}" for each in WITHOUT_KERNELS)
+    assert not [name for name in sys.modules if name.startswith(later)]
+    fast.__path__[:] = [f"{folder}/delayprop/fast"]
+    forget("tests")
 
 
-def _forget(*packages: str) -> None:
+def forget(*packages: str) -> None:
+    """Let the next import of these packages look for them anew."""
     for name in [name for name in sys.modules if name.split(".")[0] in packages]:
         del sys.modules[name]
 
@@ -120,12 +130,12 @@ def print_findings(package: str, folder: str, evidence: str) -> None:
     from tests.support.faults.findings import worst
 
     print(json.dumps(worst(package, json.loads(Path(evidence).read_text(encoding="utf-8")))))
-    _assert_copied(package, folder)
+    _assert_copied(f"delayprop.{package}", folder)
 
 
 def few_threads() -> None:
     """Small blocks for the simulator, whose threads are Python threads."""
-    from fast.cuda import launches
+    from delayprop.fast.cuda import launches
 
     launches.WARP = launches.TOGETHER = 3
     sys.setswitchinterval(1e-5)  # the simulator polls, and would keep its threads from running
@@ -138,28 +148,27 @@ def simulate(folder: str, evidence: str) -> None:
 
     few_threads()
     print(json.dumps(worst("fast", json.loads(Path(evidence).read_text(encoding="utf-8")))))
-    _assert_copied("fast", folder)
-    _assert_copied("fast.cuda.solver", folder)
+    _assert_copied("delayprop.fast.cuda.solver", folder)
 
 
 def print_results(package: str, folder: str) -> None:
     """`results`, as JSON."""
     use_copy(folder)
-    from spec.conformance.cases import stored
+    from delayprop.spec.conformance.cases import stored
 
     run = runner(package)
     print(json.dumps({one.name: run(one.case).to_dict(one.case.network) for one in stored()}))
-    _assert_copied(package, folder)
+    _assert_copied(f"delayprop.{package}", folder)
 
 
 def runner(package: str) -> Callable[[Case], Result]:
     if package == "reference":
-        import reference
+        from delayprop.reference import run
 
-        return reference.run
-    import fast.run
+        return run
+    from delayprop.fast.run import run_case
 
-    return fast.run.run_case
+    return run_case
 
 
 def run_tests(folder: str, package: str, compiled: bool, file: str, chosen: str) -> int:
@@ -167,7 +176,7 @@ def run_tests(folder: str, package: str, compiled: bool, file: str, chosen: str)
     if package == "fast":
         (use_copy_but_kernels if compiled else use_copy)(folder)
     else:  # which the server has not imported
-        _forget("tests")
+        forget("tests")
     import pytest
 
     code = pytest.main([
@@ -176,7 +185,7 @@ def run_tests(folder: str, package: str, compiled: bool, file: str, chosen: str)
         "-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning",  # imported by the server
         "-o", f"pythonpath={folder} {ROOT}", file, "-k", chosen,
     ])
-    of_copy = "fast.training" if package == "fast" and compiled else f"{package}."
+    of_copy = {"fast": "delayprop.fast.training" if compiled else "delayprop.fast."}.get(package, f"{package}.")
     for name in [name for name in sys.modules if name.startswith(of_copy)]:
         _assert_copied(name, folder)
     return int(code)

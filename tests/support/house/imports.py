@@ -13,15 +13,18 @@ from tests.support.house.sources import absolute
 MAY_IMPORT = {
     "spec": {"numpy"},
     "derivations": {"sympy"},
-    "reference": {"spec", "numpy", "mpmath"},
-    "fast": {"spec", "torch", "numpy", "numba", "llvmlite", "h5py", "tqdm"},
-    "delayprop": {"spec", "derivations", "reference", "fast"},
-    "benchmarks": {"fast", "spec", "torch", "numpy", "numba"},
-    "reports": {"spec", "derivations", "fast.drawing", "benchmarks.grid", "matplotlib", "numpy", "sympy"},
-    "results": {"fast", "spec"},
-    "docs": {"fast", "delayprop", "optuna"},
+    "reference": {"delayprop.spec", "numpy", "mpmath"},
+    "fast": {"delayprop.spec", "torch", "numpy", "numba", "llvmlite", "h5py", "tqdm"},
+    "delayprop": set(),
+    "benchmarks": {"delayprop.fast", "delayprop.spec", "torch", "numpy", "numba"},
+    "reports": {
+        "delayprop.spec", "delayprop.derivations", "delayprop.fast.drawing", "benchmarks.grid", "matplotlib", "numpy",
+        "sympy",
+    },
+    "results": {"delayprop.fast", "delayprop.spec"},
+    "docs": {"delayprop", "optuna"},
     "examples": {
-        "benchmarks", "delayprop", "spec", "numpy", "torch", "snntorch", "eventax", "jax", "equinox", "optimistix",
+        "benchmarks", "delayprop", "numpy", "torch", "snntorch", "eventax", "jax", "equinox", "optimistix",
         "diffrax", "eventax_maxima",
     },
 }
@@ -35,11 +38,15 @@ MORE = {
     "fast/training/evaluation.py": {"matplotlib"},  # a type alone
     "docs/formulas.py": {"ziamath"},  # the build of the site alone has it
     "benchmarks/drawing.py": {"matplotlib"},
-    "benchmarks/grid": {"reference", "matplotlib"},  # the exact gradient that a grid is compared with
-    "benchmarks/without_kernels.py": {"reference"},  # follows single neurons before anything is timed
+    "benchmarks/grid": {"delayprop.reference", "matplotlib"},  # the exact gradient that a grid is compared with
+    "benchmarks/without_kernels.py": {"delayprop.reference"},  # follows single neurons before anything is timed
     "delayprop/__main__.py": {"reports"},  # the verification report, where there is a checkout
 }
 """Further imports of one file or folder."""
+
+LINKED = ("spec", "derivations", "reference", "fast")
+"""Packages of `delayprop`. A bare name would import a module twice; so might a relative one, from a
+command."""
 
 ROOMS = {
     "physics": 0, "solving": 1, "cpu": 2, "cuda": 2, "nn": 3, "data": 4, "drawing": 5, "training": 6, "tasks": 7,
@@ -83,16 +90,21 @@ def within(name: str, packages: Iterable[str]) -> bool:
     return any(f"{name}.".startswith(f"{package}.") for package in packages)
 
 
+def within_delayprop(name: str) -> str:
+    """The full name of a package or module, given its place at the root."""
+    return f"delayprop.{name}" if within(name, LINKED) else name
+
+
 def forbidden_imports(path: PurePosixPath, text: str) -> list[str]:
     package = path.parts[0]
-    allowed = {*MAY_IMPORT.get(package, ()), package, *sys.stdlib_module_names}
+    allowed = {*MAY_IMPORT.get(package, ()), within_delayprop(package), *sys.stdlib_module_names}
     for place, more in MORE.items():
         if path.is_relative_to(place):
             allowed |= more
     found = {}
     for line, name in imported(path, ast.parse(text)):
         lawful = within(name, allowed) if package in MAY_IMPORT else package == "tests" or not within(name, ["tests"])
-        if not lawful:
+        if not lawful or within(name, LINKED):
             found[line] = f"{path}:{line}: imports {name}"
     return list(found.values())
 
@@ -108,8 +120,8 @@ def arrows_up(path: PurePosixPath, text: str) -> list[str]:
         return []
     own, found = room(path.parts), {}
     for line, name in imported(path, ast.parse(text)):
-        other = room(tuple(name.split(".")))
-        if within(name, ["fast"]) and own != other and ROOMS[other] >= ROOMS[own]:
+        other = room(tuple(name.split(".")[1:]))
+        if within(name, ["delayprop.fast"]) and own != other and ROOMS[other] >= ROOMS[own]:
             found[line] = f"{path}:{line}: {own} imports {name} of {other}"
     return list(found.values())
 
@@ -122,11 +134,12 @@ def runtime(tree: ast.Module) -> ast.Module:
 
 def circle(texts: dict[PurePosixPath, str]) -> list[str]:
     """The modules of one circle of imports, the first again at the end; empty if none exists."""
-    modules = {".".join(path.with_suffix("").parts).removesuffix(".__init__"): path for path in texts}
+    names = {path: ".".join(path.with_suffix("").parts).removesuffix(".__init__") for path in texts}
+    modules = {within_delayprop(name): path for path, name in names.items()}
     graph: dict[str, set[str]] = {}
     for module, path in modules.items():
-        names = {name for _, name in imported(path, runtime(ast.parse(texts[path])))}
-        known = {name if name in modules else name.rpartition(".")[0] for name in names}
+        found = {name for _, name in imported(path, runtime(ast.parse(texts[path])))}
+        known = {name if name in modules else name.rpartition(".")[0] for name in found}
         graph[module] = known & modules.keys() - {module}
     try:
         TopologicalSorter(graph).prepare()

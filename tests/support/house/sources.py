@@ -20,7 +20,7 @@ def repository_files() -> list[PurePosixPath]:
     def walk(folder: Path) -> Iterator[PurePosixPath]:
         for entry in sorted(folder.iterdir()):
             path = PurePosixPath(entry.relative_to(ROOT).as_posix())
-            if is_ignored(path):
+            if is_ignored(path) or entry.is_symlink():  # of `delayprop`, to folders at the root
                 continue
             if entry.is_dir():
                 yield from walk(entry)
