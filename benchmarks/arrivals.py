@@ -6,7 +6,7 @@ import numpy as np
 
 from benchmarks.networks import Link, links
 from benchmarks.workloads import Workload
-from fast import Spikes
+from delayprop.fast import Spikes
 
 AT_ONCE = 2**24  # pairs of a spike and a target that are counted together
 

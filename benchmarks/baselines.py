@@ -20,15 +20,15 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.command import guarded, use_threads
-from fast.data.augment import Augmentation
-from fast.data.batches import Batches
-from fast.data.spike_data import SpikeData, held_out
-from fast.nn.spikes import Spikes
-from fast.tasks import shd
-from fast.training.evaluation import Evaluation, evaluate
-from fast.training.processes import Processes
-from spec.checks import whole_number
-from spec.command import OneLineParser
+from delayprop.fast.data.augment import Augmentation
+from delayprop.fast.data.batches import Batches
+from delayprop.fast.data.spike_data import SpikeData, held_out
+from delayprop.fast.nn.spikes import Spikes
+from delayprop.fast.tasks import shd
+from delayprop.fast.training.evaluation import Evaluation, evaluate
+from delayprop.fast.training.processes import Processes
+from delayprop.spec.checks import whole_number
+from delayprop.spec.command import OneLineParser
 
 PROG = "python -m benchmarks.baselines"
 STEP, POOL = 10.0, 10  # ms, and channels, of a count

@@ -18,10 +18,10 @@ from benchmarks.arrivals import arrivals
 from benchmarks.memory import peak_added_mb
 from benchmarks.step import step, times
 from benchmarks.workloads import Workload
-from fast import Spikes
-from spec.checks import whole_number
-from spec.command import guarded as guarded_command
-from spec.command import report
+from delayprop.fast import Spikes
+from delayprop.spec.checks import whole_number
+from delayprop.spec.command import guarded as guarded_command
+from delayprop.spec.command import report
 
 WRONG = 1
 

@@ -24,8 +24,8 @@ from benchmarks.precision import Precision, precision
 from benchmarks.step import Step, found_by, step
 from benchmarks.without_kernels import differences, followed
 from benchmarks.workloads import Workload
-from fast import LI, LIF
-from fast.nn.certificate import Residuals, residuals, watched
+from delayprop.fast import LI, LIF
+from delayprop.fast.nn.certificate import Residuals, residuals, watched
 
 FOLLOWED = 6  # neurons of each stage
 TRIALS = 1  # of finite differences: with few spikes, larger steps change no spike count

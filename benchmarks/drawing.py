@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
 
-from fast.drawing.style import plain
+from delayprop.fast.drawing.style import plain
 
 COLOURS = {"forward": "#0b6fa4", "backward": "#d1495b", "memory": "#3a7d44"}
 

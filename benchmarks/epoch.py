@@ -20,12 +20,12 @@ from typing import Any
 import torch
 
 from benchmarks.command import cores, device_name, use_threads, versions
-from fast import train
-from fast.data.batches import Batches
-from fast.tasks import shd
-from fast.training.classify import Classification
-from fast.training.model import Classifier
-from spec.command import OneLineParser
+from delayprop.fast import train
+from delayprop.fast.data.batches import Batches
+from delayprop.fast.tasks import shd
+from delayprop.fast.training.classify import Classification
+from delayprop.fast.training.model import Classifier
+from delayprop.spec.command import OneLineParser
 
 WORKLOAD = "shd-epoch"
 PARTS: tuple[tuple[str, Any, str], ...] = (

@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fast import LI, LIF, Network, Spikes
-from fast.nn.autograd import Record
-from spec import Connection, Population
-from spec import Network as NetworkSpec
+from delayprop.fast import LI, LIF, Network, Spikes
+from delayprop.fast.nn.autograd import Record
+from delayprop.spec import Connection, Population
+from delayprop.spec import Network as NetworkSpec
 
 TAU_MEM, TAU_SYN = 20.0, 5.0  # ms, of every neuron
 
@@ -31,7 +31,7 @@ class Link:
 
 
 class Recurrent(nn.Module):
-    """Recurrently connected LIF neurons, as a `fast.Network`: spikes in, spikes out.
+    """Recurrently connected LIF neurons, as a `delayprop.Network`: spikes in, spikes out.
 
     Args:
         pre, post: numbers of source neurons and of neurons.

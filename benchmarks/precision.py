@@ -27,7 +27,7 @@ from benchmarks.allowed_errors import FLOAT32_GRADIENTS, FLOAT64_GRADIENTS, SPIK
 from benchmarks.networks import Recurrent, Stage, links
 from benchmarks.step import Step
 from benchmarks.workloads import Workload, first_trials
-from fast import Spikes
+from delayprop.fast import Spikes
 
 TRIALS = 32  # of a stage that runs alone: with more, more neurons have a spike that grazes
 TRIALS_RECURRENT, DELAYS = 8, 2

@@ -19,10 +19,10 @@ from pathlib import Path
 
 from benchmarks.command import WRONG, device_name, guarded
 from benchmarks.sizes import WORKLOADS
-from spec import SpecError
-from spec.checks import one_of, whole_number
-from spec.command import OneLineParser
-from spec.errors import Verbatim
+from delayprop.spec import SpecError
+from delayprop.spec.checks import one_of, whole_number
+from delayprop.spec.command import OneLineParser
+from delayprop.spec.errors import Verbatim
 
 PROG = "python -m benchmarks.regress"
 ROOT = Path(__file__).parents[1]

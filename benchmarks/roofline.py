@@ -18,7 +18,7 @@ from numba import njit
 from benchmarks.arrivals import neurons_of, sources
 from benchmarks.step import timed
 from benchmarks.workloads import Workload
-from fast import Spikes
+from delayprop.fast import Spikes
 
 
 @njit(cache=True, nogil=True)

@@ -22,9 +22,9 @@ from benchmarks.correctness import agree
 from benchmarks.drawing import draw
 from benchmarks.sizes import DEFAULTS, Sizes
 from benchmarks.workloads import build
-from spec import SpecError
-from spec.command import OneLineParser
-from spec.errors import Verbatim
+from delayprop.spec import SpecError
+from delayprop.spec.command import OneLineParser
+from delayprop.spec.errors import Verbatim
 
 PROG = "python -m benchmarks.scaling"
 REPEATS, PATIENCE = 3, 20.0  # steps, whose median counts; a step longer than 20 s is taken once

@@ -6,10 +6,10 @@ import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from fast.nn.devices import DTYPES, check_device
-from spec import SpecError
-from spec.checks import duration, non_negative_time, one_of, whole_number
-from spec.errors import Verbatim
+from delayprop.fast.nn.devices import DTYPES, check_device
+from delayprop.spec import SpecError
+from delayprop.spec.checks import duration, non_negative_time, one_of, whole_number
+from delayprop.spec.errors import Verbatim
 
 MANY = 1_000_000_000
 WORKLOADS = ("shd-like", "yin-yang", "recurrent", "deep")

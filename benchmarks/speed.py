@@ -21,8 +21,8 @@ from benchmarks.roofline import roofline
 from benchmarks.sizes import add_options, sizes_of
 from benchmarks.workloads import Workload, build
 from benchmarks.yardstick import yardstick
-from spec.checks import whole_number
-from spec.command import OneLineParser
+from delayprop.spec.checks import whole_number
+from delayprop.spec.command import OneLineParser
 
 PROG = "python -m benchmarks.speed"
 

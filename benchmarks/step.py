@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.workloads import Workload
-from fast import Spikes
+from delayprop.fast import Spikes
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,10 +10,10 @@ import torch
 
 from benchmarks.step import step
 from benchmarks.workloads import Workload
-from reference.arithmetic import FLOAT64
-from reference.readouts import drive
-from reference.simulate import simulate
-from spec import Case, Connection, CrossEntropy, Network, Population, SpikeTrains
+from delayprop.reference.arithmetic import FLOAT64
+from delayprop.reference.readouts import drive
+from delayprop.reference.simulate import simulate
+from delayprop.spec import Case, Connection, CrossEntropy, Network, Population, SpikeTrains
 
 
 def followed(

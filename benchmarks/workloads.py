@@ -17,10 +17,10 @@ from torch import Tensor
 
 from benchmarks.networks import TAU_MEM, TAU_SYN, Model, Recurrent, Stage
 from benchmarks.sizes import Sizes
-from fast import LI, LIF, Spikes, cross_entropy, first_spike_time
-from fast.nn.devices import DTYPES
-from spec import SpecError
-from spec.errors import Verbatim
+from delayprop.fast import LI, LIF, Spikes, cross_entropy, first_spike_time
+from delayprop.fast.nn.devices import DTYPES
+from delayprop.spec import SpecError
+from delayprop.spec.errors import Verbatim
 
 RATE = 14.0  # spikes per hidden neuron and trial
 TIME_SCALE = 5.0  # ms, of the first spikes of yin-yang

@@ -24,7 +24,7 @@ from benchmarks.arrivals import neurons_of
 from benchmarks.networks import TAU_MEM, TAU_SYN, links
 from benchmarks.step import timed
 from benchmarks.workloads import Workload
-from fast import LI, cross_entropy
+from delayprop.fast import LI, cross_entropy
 
 DT = {"yin-yang": 0.1}  # ms; all others: 1
 REPEATS, PATIENCE = 3, 10.0  # maximum of steps; a step longer than 10 s is taken once

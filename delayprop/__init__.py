@@ -21,7 +21,7 @@ else:
 
             if hasattr(public, name):
                 return getattr(public, name)
-            from fast.nn.other_tools import NAMES, PAGE
+            from delayprop.fast.nn.other_tools import NAMES, PAGE
 
             if name in NAMES:  # `from delayprop import` would replace the words of an AttributeError
                 raise ImportError(f"delayprop has no `{name}`: {NAMES[name]} ({PAGE})", name=name)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from delayprop import __version__
-from spec.command import OneLineParser, guarded, report, run_and_exit
+from delayprop.spec.command import OneLineParser, guarded, report, run_and_exit
 
 Main = Callable[[Sequence[str], str], int]
 COMMANDS = {
@@ -48,17 +48,17 @@ def command(name: str) -> Main:
     """The `main` of a command. Only this command is imported: `run --help` needs no task."""
     match name:
         case "train":
-            from fast.train import main
+            from delayprop.fast.train import main
         case "run":
-            from fast.run import main
+            from delayprop.fast.run import main
         case "evaluate":
-            from fast.evaluate import main
+            from delayprop.fast.evaluate import main
         case "compare":
-            from fast.compare import main
+            from delayprop.fast.compare import main
         case "export":
-            from fast.export import main
+            from delayprop.fast.export import main
         case "conformance":
-            from spec.conformance.__main__ import main
+            from delayprop.spec.conformance.__main__ import main
         case _:
             return report_command
     return main
@@ -70,7 +70,7 @@ def report_command(argv: Sequence[str], prog: str) -> int:
         sys.path.insert(0, str(ROOT))  # before a user's own `reports`
         from reports.__main__ import main
     else:
-        from fast.drawing.__main__ import main
+        from delayprop.fast.drawing.__main__ import main
 
         if all(word.startswith("-") for word in argv) and not {"-h", "--help"} & {*argv}:
             remedy = "name a finished run, or clone the project: the verification report needs its tests"

@@ -3,7 +3,7 @@
 `Network` is the torch module; the network of the specification, `spec.Network`, is `NetworkSpec`.
 """
 
-from fast import (
+from delayprop.fast import (
     LI,
     LIF,
     CrossEntropyLoss,
@@ -19,20 +19,20 @@ from fast import (
     propagate,
     spike_time_mse,
 )
-from fast.data.collating import collate
-from fast.data.spike_files import write_spike_file
-from fast.drawing.traces import membrane_traces
-from fast.nn.autograd import Record
-from fast.nn.certificate import Residuals, residuals, watched
-from fast.nn.interchange import case_of, load_into, network_of
-from fast.nn.layers import SilentLayerWarning
-from fast.nn.network import Activity
-from fast.run import run_case
-from fast.tasks.run import Run
-from fast.train import train
-from fast.training.activity import spike_count_penalty, wake_
-from fast.training.evaluation import confusion_matrix, plot_confusion
-from spec import (
+from delayprop.fast.data.collating import collate
+from delayprop.fast.data.spike_files import write_spike_file
+from delayprop.fast.drawing.traces import membrane_traces
+from delayprop.fast.nn.autograd import Record
+from delayprop.fast.nn.certificate import Residuals, residuals, watched
+from delayprop.fast.nn.interchange import case_of, load_into, network_of
+from delayprop.fast.nn.layers import SilentLayerWarning
+from delayprop.fast.nn.network import Activity
+from delayprop.fast.run import run_case
+from delayprop.fast.tasks.run import Run
+from delayprop.fast.train import train
+from delayprop.fast.training.activity import spike_count_penalty, wake_
+from delayprop.fast.training.evaluation import confusion_matrix, plot_confusion
+from delayprop.spec import (
     READOUTS,
     VOLTAGE_READOUTS,
     Case,
@@ -54,9 +54,9 @@ from spec import (
     load_case,
     save_case,
 )
-from spec import Network as NetworkSpec
-from spec.conformance import check
-from spec.nir_graph import from_nir, to_nir
+from delayprop.spec import Network as NetworkSpec
+from delayprop.spec.conformance import check
+from delayprop.spec.nir_graph import from_nir, to_nir
 
 __all__ = [
     "LI", "LIF", "READOUTS", "VOLTAGE_READOUTS", "Activity", "Case", "Connection", "ConnectionGradient", "CrossEntropy",

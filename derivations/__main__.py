@@ -7,8 +7,8 @@ import time
 from collections.abc import Sequence
 from typing import NoReturn
 
-from derivations.chapters import theorems
-from derivations.errata import ERRATA
+from delayprop.derivations.chapters import theorems
+from delayprop.derivations.errata import ERRATA
 
 SHOWN_RESIDUAL = 300  # characters; a refuted residual can be pages long
 

@@ -16,9 +16,9 @@ constant between events.
 
 import sympy as sp
 
-from derivations import formulas
-from derivations.proof import Residuals, theorem, under_integrals
-from derivations.symbols import I, V, g, h, lambda_I, lambda_V, r, s, tau_mem, tau_syn
+from delayprop.derivations import formulas
+from delayprop.derivations.proof import Residuals, theorem, under_integrals
+from delayprop.derivations.symbols import I, V, g, h, lambda_I, lambda_V, r, s, tau_mem, tau_syn
 
 mu_V, mu_I = sp.symbols("mu_V mu_I", real=True)
 

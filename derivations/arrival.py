@@ -15,9 +15,9 @@ Note: the delay gradient is proportional to w, so a synapse of weight 0 never le
 
 import sympy as sp
 
-from derivations import formulas
-from derivations.proof import Residuals, theorem
-from derivations.symbols import I, V, d, g, h, lambda_I, lambda_V, r, t_arr, t_pre, tau_mem, tau_syn, w
+from delayprop.derivations import formulas
+from delayprop.derivations.proof import Residuals, theorem
+from delayprop.derivations.symbols import I, V, d, g, h, lambda_I, lambda_V, r, t_arr, t_pre, tau_mem, tau_syn, w
 
 mu_V, mu_I = -tau_mem * lambda_V, -tau_syn * lambda_I  # at the end of the interval
 

@@ -2,13 +2,13 @@
 
 from importlib import import_module
 
-from derivations.proof import Theorem
+from delayprop.derivations.proof import Theorem
 
 NAMES = (
     "flow", "crossing", "adjoint", "arrival", "spike_jump", "parameters", "readouts", "maximum", "identities",
     "example_network", "example_explicit", "errata",
 )
-CHAPTERS = tuple(import_module(f"derivations.{name}") for name in NAMES)
+CHAPTERS = tuple(import_module(f"delayprop.derivations.{name}") for name in NAMES)
 
 
 def theorems() -> tuple[Theorem, ...]:

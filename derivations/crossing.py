@@ -15,9 +15,9 @@ kappa^(-1/2). This is the model, not an error: with a slightly smaller weight th
 
 import sympy as sp
 
-from derivations import formulas
-from derivations.proof import Nonzero, Residuals, theorem
-from derivations.symbols import I, V, Vdot_minus, h, s, tau_mem, tau_syn, v_reset, v_th
+from delayprop.derivations import formulas
+from delayprop.derivations.proof import Nonzero, Residuals, theorem
+from delayprop.derivations.symbols import I, V, Vdot_minus, h, s, tau_mem, tau_syn, v_reset, v_th
 
 
 @theorem("crossing-slope", "Vdot_minus = (I - v_th)/tau_mem, Vdot_plus = (I - v_reset)/tau_mem: the reset between them")

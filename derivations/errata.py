@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import sympy as sp
 
-from derivations import formulas
-from derivations.proof import Residuals, theorem
-from derivations.symbols import I, V, Vdot_minus, s, tau_mem, tau_syn, w
+from delayprop.derivations import formulas
+from delayprop.derivations.proof import Residuals, theorem
+from delayprop.derivations.symbols import I, V, Vdot_minus, s, tau_mem, tau_syn, w
 
 
 @dataclass(frozen=True)

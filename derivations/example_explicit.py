@@ -12,10 +12,21 @@ side needs no implicit function theorem and no adjoint: roots, logarithms and `s
 
 import sympy as sp
 
-from derivations import formulas
-from derivations.example_network import State, arrive, at_crossing, backwards, by_tau, c_1, c_2, d_o, forwards, w_o
-from derivations.proof import Residuals, theorem
-from derivations.symbols import d, dL_dy, t_in, tau_mem, tau_syn, v_reset, v_th, w
+from delayprop.derivations import formulas
+from delayprop.derivations.example_network import (
+    State,
+    arrive,
+    at_crossing,
+    backwards,
+    by_tau,
+    c_1,
+    c_2,
+    d_o,
+    forwards,
+    w_o,
+)
+from delayprop.derivations.proof import Residuals, theorem
+from delayprop.derivations.symbols import d, dL_dy, t_in, tau_mem, tau_syn, v_reset, v_th, w
 
 # The problem is written in its roots: x = exp(-h/tau_mem) at the first crossing, z at the second.
 x, z = sp.symbols("x z", positive=True)

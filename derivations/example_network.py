@@ -12,9 +12,9 @@ and these obey the identities A, B and C.
 
 import sympy as sp
 
-from derivations import formulas
-from derivations.proof import Residuals, theorem
-from derivations.symbols import d, t_in, tau_mem, tau_syn, v_reset, v_th, w
+from delayprop.derivations import formulas
+from delayprop.derivations.proof import Residuals, theorem
+from delayprop.derivations.symbols import d, t_in, tau_mem, tau_syn, v_reset, v_th, w
 
 w_r, w_o, v_th_b = sp.symbols("w_r w_o v_th_b", real=True)
 d_r, d_o = sp.symbols("d_r d_o", nonnegative=True)

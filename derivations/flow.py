@@ -15,9 +15,9 @@ the crossing never passes it. For I <= 0 none of this holds, and none is needed.
 
 import sympy as sp
 
-from derivations import formulas
-from derivations.proof import Residuals, integral, theorem, under_integrals
-from derivations.symbols import I, V, h, s, tau_mem, tau_syn, w
+from delayprop.derivations import formulas
+from delayprop.derivations.proof import Residuals, integral, theorem, under_integrals
+from delayprop.derivations.symbols import I, V, h, s, tau_mem, tau_syn, w
 
 p, q, u = sp.symbols("p q u", positive=True)
 

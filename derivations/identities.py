@@ -34,9 +34,9 @@ the terms l_V_minus - l_V_plus of its spikes take the resets out again.
 
 import sympy as sp
 
-from derivations import formulas
-from derivations.proof import Residuals, theorem
-from derivations.symbols import (
+from delayprop.derivations import formulas
+from delayprop.derivations.proof import Residuals, theorem
+from delayprop.derivations.symbols import (
     I,
     T,
     V,

@@ -19,9 +19,9 @@ slope Vdot_plus - w/tau_mem: either it rises, or the maximum stays where the oth
 
 import sympy as sp
 
-from derivations import formulas
-from derivations.proof import Nonzero, Residuals, theorem
-from derivations.symbols import I, V, dL_dy, h, lambda_I, lambda_V, tau_mem, tau_syn, w
+from delayprop.derivations import formulas
+from delayprop.derivations.proof import Nonzero, Residuals, theorem
+from delayprop.derivations.symbols import I, V, dL_dy, h, lambda_I, lambda_V, tau_mem, tau_syn, w
 
 
 @theorem("max-interior", "an interior maximum kicks lambda_V by -(dL/dy)/tau_mem; lambda_I is not kicked")

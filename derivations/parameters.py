@@ -11,9 +11,9 @@ the derivative of its integral. So an implementation may accumulate either form,
 
 import sympy as sp
 
-from derivations import formulas
-from derivations.proof import Residuals, integral, theorem
-from derivations.symbols import I, V, g, h, lambda_I, lambda_V, r, s, tau_mem, tau_syn
+from delayprop.derivations import formulas
+from delayprop.derivations.proof import Residuals, integral, theorem
+from delayprop.derivations.symbols import I, V, g, h, lambda_I, lambda_V, r, s, tau_mem, tau_syn
 
 
 def integrals(drive: sp.Expr) -> tuple[sp.Expr, sp.Expr]:

@@ -11,9 +11,9 @@ step and no quadrature is needed, and tau_mem = tau_syn is no special case.
 
 import sympy as sp
 
-from derivations import formulas
-from derivations.proof import Residuals, theorem
-from derivations.symbols import I, T, V, dL_dy, h, r, s, tau_mem, tau_syn, v_reset
+from delayprop.derivations import formulas
+from delayprop.derivations.proof import Residuals, theorem
+from delayprop.derivations.symbols import I, T, V, dL_dy, h, r, s, tau_mem, tau_syn, v_reset
 
 
 @theorem("readout-integral", "int_0^h exp(-r s) V ds = exp(-r h) [V E(h; -r, 1/tau_mem) + I/tau_mem E(h; -r, ., .)]")

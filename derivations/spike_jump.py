@@ -19,9 +19,9 @@ the arrival's own term supplies the difference (`self_arrival`).
 
 import sympy as sp
 
-from derivations import formulas
-from derivations.proof import Nonzero, Residuals, theorem
-from derivations.symbols import (
+from delayprop.derivations import formulas
+from delayprop.derivations.proof import Nonzero, Residuals, theorem
+from delayprop.derivations.symbols import (
     I,
     dL_dt_arr_down,
     dl_p_dt_post,

@@ -18,7 +18,7 @@ import optuna
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from fast.train import main as train
+from delayprop.fast.train import main as train
 
 TRIALS = 10  # per worker
 

@@ -12,10 +12,10 @@ Commands: `run`, `train`, `evaluate`, `compare`, `export`. A room imports only r
     tasks       the training tasks, one module or folder per task
 """
 
-from fast.nn.autograd import propagate
-from fast.nn.joining import joined
-from fast.nn.layers import LI, LIF
-from fast.nn.losses import (
+from delayprop.fast.nn.autograd import propagate
+from delayprop.fast.nn.joining import joined
+from delayprop.fast.nn.layers import LI, LIF
+from delayprop.fast.nn.losses import (
     CrossEntropyLoss,
     FirstSpikeTime,
     SpikeTimeMSELoss,
@@ -23,9 +23,9 @@ from fast.nn.losses import (
     first_spike_time,
     spike_time_mse,
 )
-from fast.nn.network import Network
-from fast.nn.parameters import param_groups, project_
-from fast.nn.spikes import Spikes
+from delayprop.fast.nn.network import Network
+from delayprop.fast.nn.parameters import param_groups, project_
+from delayprop.fast.nn.spikes import Spikes
 
 __all__ = [
     "LI",

@@ -13,14 +13,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fast.drawing.comparison import comparison
-from fast.drawing.records import COUNT, check_shape
-from fast.tasks.saved_runs import HOW_IT_RAN, check_network, records
-from fast.training.intervals import FEWEST, interval_of_percents, mcnemar, mean_half_width
-from fast.training.run_folder import RESULT
-from spec import SpecError
-from spec.command import OneLineParser, run_and_exit
-from spec.errors import Verbatim, printable
+from delayprop.fast.drawing.comparison import comparison
+from delayprop.fast.drawing.records import COUNT, check_shape
+from delayprop.fast.tasks.saved_runs import HOW_IT_RAN, check_network, records
+from delayprop.fast.training.intervals import FEWEST, interval_of_percents, mcnemar, mean_half_width
+from delayprop.fast.training.run_folder import RESULT
+from delayprop.spec import SpecError
+from delayprop.spec.command import OneLineParser, run_and_exit
+from delayprop.spec.errors import Verbatim, printable
 
 NOT_A_SETTING = HOW_IT_RAN | {"seed", "preset", "certify"}
 HASH = 8  # shown digits of the SHA-256 of a file

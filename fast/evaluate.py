@@ -15,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
-from fast.drawing.grid import draw_grids
-from fast.tasks.saved_runs import opened
-from fast.training.evaluation import Evaluation
-from fast.training.gridded import OnGrid, lines, on_grids
-from spec.checks import positive_number
-from spec.command import OneLineParser, run_and_exit
+from delayprop.fast.drawing.grid import draw_grids
+from delayprop.fast.tasks.saved_runs import opened
+from delayprop.fast.training.evaluation import Evaluation
+from delayprop.fast.training.gridded import OnGrid, lines, on_grids
+from delayprop.spec.checks import positive_number
+from delayprop.spec.command import OneLineParser, run_and_exit
 
 SPLITS = ("train", "valid", "test")
 CONFUSIONS = 5

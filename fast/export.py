@@ -8,15 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from fast.nn.interchange import case_of, network_of
-from fast.tasks.saved_runs import kept_classifier, opened
-from spec import SpecError
-from spec.case import save_case
-from spec.checks import whole_number
-from spec.command import OneLineParser, run_and_exit
-from spec.errors import Verbatim
-from spec.nir_graph import to_nir
-from spec.nir_nodes import library
+from delayprop.fast.nn.interchange import case_of, network_of
+from delayprop.fast.tasks.saved_runs import kept_classifier, opened
+from delayprop.spec import SpecError
+from delayprop.spec.case import save_case
+from delayprop.spec.checks import whole_number
+from delayprop.spec.command import OneLineParser, run_and_exit
+from delayprop.spec.errors import Verbatim
+from delayprop.spec.nir_graph import to_nir
+from delayprop.spec.nir_nodes import library
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.export") -> int:

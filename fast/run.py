@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fast.nn.devices import DEVICES, DTYPES, check_device
-from fast.nn.layouts import of_trains
-from fast.nn.losses import cross_entropy, first_spike_time, spike_time_mse
-from fast.nn.network import Activity, Network
-from fast.nn.spikes import Spikes
-from spec import (
+from delayprop.fast.nn.devices import DEVICES, DTYPES, check_device
+from delayprop.fast.nn.layouts import of_trains
+from delayprop.fast.nn.losses import cross_entropy, first_spike_time, spike_time_mse
+from delayprop.fast.nn.network import Activity, Network
+from delayprop.fast.nn.spikes import Spikes
+from delayprop.spec import (
     VOLTAGE_READOUTS,
     Case,
     ConnectionGradient,
@@ -25,9 +25,9 @@ from spec import (
     SpikeTrains,
     Tie,
 )
-from spec.checks import one_of
-from spec.command import OneLineParser, run_and_exit, run_case_command
-from spec.results import TIE_KINDS
+from delayprop.spec.checks import one_of
+from delayprop.spec.command import OneLineParser, run_and_exit, run_case_command
+from delayprop.spec.results import TIE_KINDS
 
 
 def run_case(case: Case, dtype: str = "float64", device: str = "cpu") -> Result:

@@ -13,21 +13,21 @@ from typing import Any
 
 import torch
 
-from fast.nn.devices import DTYPES, check_device
-from fast.tasks.options import options_of, parser_of, task_and_preset
-from fast.tasks.registry import CLASSIFYING, TASKS
-from fast.tasks.run import Run
-from fast.training import engine
-from fast.training.checkpoints import PATTERN
-from fast.training.processes import Processes
-from fast.training.run_folder import Folder, NotWrittenError, RunFolder, is_unstarted
-from fast.training.settings import changed
-from fast.training.signals import EXIT, INTERRUPTED
-from fast.training.tensorboard import check_tensorboard
-from spec import SpecError, UnsupportedError
-from spec.checks import finite_number, one_of, whole_number
-from spec.command import NO_ROOM, report, run_and_exit
-from spec.errors import Verbatim
+from delayprop.fast.nn.devices import DTYPES, check_device
+from delayprop.fast.tasks.options import options_of, parser_of, task_and_preset
+from delayprop.fast.tasks.registry import CLASSIFYING, TASKS
+from delayprop.fast.tasks.run import Run
+from delayprop.fast.training import engine
+from delayprop.fast.training.checkpoints import PATTERN
+from delayprop.fast.training.processes import Processes
+from delayprop.fast.training.run_folder import Folder, NotWrittenError, RunFolder, is_unstarted
+from delayprop.fast.training.settings import changed
+from delayprop.fast.training.signals import EXIT, INTERRUPTED
+from delayprop.fast.training.tensorboard import check_tensorboard
+from delayprop.spec import SpecError, UnsupportedError
+from delayprop.spec.checks import finite_number, one_of, whole_number
+from delayprop.spec.command import NO_ROOM, report, run_and_exit
+from delayprop.spec.errors import Verbatim
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.train") -> int:

@@ -4,6 +4,6 @@ Reading order: `arithmetic`, `flow` (between events), `jumps` (at events), `even
 (forward), `readouts` (the loss), `adjoint` (backward), `run`.
 """
 
-from reference.run import run
+from delayprop.reference.run import run
 
 __all__ = ["run"]

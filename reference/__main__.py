@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reference.run import run
-from spec.command import OneLineParser, run_and_exit, run_case_command
+from delayprop.reference.run import run
+from delayprop.spec.command import OneLineParser, run_and_exit, run_case_command
 
 
 def main(argv: Sequence[str] | None = None) -> int:

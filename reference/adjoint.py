@@ -14,10 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reference.arithmetic import Arithmetic, Real
-from reference.events import Arrivals, Crossing, Event, Neuron, Spike, Trial
-from reference.flow import adjoint_flow, flow_derivatives, weighted_integral_derivatives
-from reference.jumps import (
+from delayprop.reference.arithmetic import Arithmetic, Real
+from delayprop.reference.events import Arrivals, Crossing, Event, Neuron, Spike, Trial
+from delayprop.reference.flow import adjoint_flow, flow_derivatives, weighted_integral_derivatives
+from delayprop.reference.jumps import (
     dL_dt_arr,
     dL_dt_arr_at_pinned_maximum,
     dL_dv_reset_at_crossing,
@@ -27,8 +27,8 @@ from reference.jumps import (
     lambda_V_at_maximum,
     running_loss_drop,
 )
-from reference.readouts import Drive, Maximum
-from spec import Case, ConnectionGradient, Gradients, PopulationGradient
+from delayprop.reference.readouts import Drive, Maximum
+from delayprop.spec import Case, ConnectionGradient, Gradients, PopulationGradient
 
 
 @dataclass

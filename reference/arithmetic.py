@@ -14,7 +14,7 @@ from typing import Any
 import mpmath
 import numpy as np
 
-from spec.checks import whole_number
+from delayprop.spec.checks import whole_number
 
 Real = Any  # a float or an mpmath number
 

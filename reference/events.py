@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from reference.arithmetic import Real
-from reference.flow import Constants
-from spec import Tie
+from delayprop.reference.arithmetic import Real
+from delayprop.reference.flow import Constants
+from delayprop.spec import Tie
 
 # eq=False: neurons, spikes and events are compared, and looked up, by identity.
 

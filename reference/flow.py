@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reference.arithmetic import Arithmetic, Real
+from delayprop.reference.arithmetic import Arithmetic, Real
 
 TOUCH = 16  # in u v_th: width of "at the threshold" (specification, section 4)
 

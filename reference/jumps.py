@@ -9,7 +9,7 @@ adjoint to plain sensitivities.
 
 from __future__ import annotations
 
-from reference.arithmetic import Real
+from delayprop.reference.arithmetic import Real
 
 
 def dL_dw_at_arrival(tau_syn: Real, lambda_I: Real) -> Real:

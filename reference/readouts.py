@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from reference.arithmetic import Arithmetic, Real
-from reference.events import Arrivals, Event, Neuron, Spike, Trial
-from reference.flow import flow, time_to_peak, weighted_integral
-from spec import Case, CrossEntropy, SpikeTimeMSE, Tie
+from delayprop.reference.arithmetic import Arithmetic, Real
+from delayprop.reference.events import Arrivals, Event, Neuron, Spike, Trial
+from delayprop.reference.flow import flow, time_to_peak, weighted_integral
+from delayprop.spec import Case, CrossEntropy, SpikeTimeMSE, Tie
 
 
 @dataclass(eq=False)

@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from reference.adjoint import gradients
-from reference.arithmetic import FLOAT64, multiprecision
-from reference.events import Crossing, Neuron
-from reference.readouts import drive
-from reference.simulate import simulate
-from spec import Case, Result
+from delayprop.reference.adjoint import gradients
+from delayprop.reference.arithmetic import FLOAT64, multiprecision
+from delayprop.reference.events import Crossing, Neuron
+from delayprop.reference.readouts import drive
+from delayprop.reference.simulate import simulate
+from delayprop.spec import Case, Result
 
 
 def run(case: Case, digits: int | None = None) -> Result:

@@ -16,10 +16,10 @@ from __future__ import annotations
 
 import heapq
 
-from reference.arithmetic import Arithmetic, Real
-from reference.events import Arrivals, Crossing, Event, Neuron, Spike, Synapse, Trial
-from reference.flow import TOUCH, Constants, flow, time_to_threshold
-from spec import Case, Population, Tie
+from delayprop.reference.arithmetic import Arithmetic, Real
+from delayprop.reference.events import Arrivals, Crossing, Event, Neuron, Spike, Synapse, Trial
+from delayprop.reference.flow import TOUCH, Constants, flow, time_to_threshold
+from delayprop.spec import Case, Population, Tie
 
 CROSSING, CHECK, ARRIVAL = 0, 1, 2  # the order at one instant
 MOST_SPIKES = 2**26  # maximum of one current (specification, section 1)

@@ -9,12 +9,12 @@ import inspect
 from collections.abc import Mapping
 from html import escape
 
-from derivations import formulas
-from derivations.chapters import CHAPTERS
-from derivations.errata import ERRATA
-from derivations.formulas import PAPER
-from derivations.proof import Theorem
-from fast.drawing.markup import folded, heading, note, table, text
+from delayprop.derivations import formulas
+from delayprop.derivations.chapters import CHAPTERS
+from delayprop.derivations.errata import ERRATA
+from delayprop.derivations.formulas import PAPER
+from delayprop.derivations.proof import Theorem
+from delayprop.fast.drawing.markup import folded, heading, note, table, text
 from reports.formulas import claim
 
 

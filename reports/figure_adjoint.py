@@ -7,8 +7,8 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fast.drawing.markup import Picture
-from fast.drawing.style import COLOURS, plain
+from delayprop.fast.drawing.markup import Picture
+from delayprop.fast.drawing.style import COLOURS, plain
 from reports.pictures import NARROW, drawing
 
 NAMES = {"hidden": 1, "out": 2}

@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fast.drawing.markup import Picture
-from fast.drawing.style import COLOURS, plain
+from delayprop.fast.drawing.markup import Picture
+from delayprop.fast.drawing.style import COLOURS, plain
 from reports.pictures import NARROW, drawing
 
 U64, U32 = 2.0**-53, 2.0**-24

@@ -10,7 +10,7 @@ from html import escape
 import sympy as sp
 from sympy.printing.mathml import mathml
 
-from derivations import symbols
+from delayprop.derivations import symbols
 
 GREEK = {"lambda": "&lambda;", "tau": "&tau;", "kappa": "&kappa;"}
 SIGNS = {"minus": "\N{MINUS SIGN}", "plus": "+"}

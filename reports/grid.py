@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks.grid import figures
-from fast.drawing.markup import Picture, heading, percent, table, text
+from delayprop.fast.drawing.markup import Picture, heading, percent, table, text
 from reports.pictures import shown
 
 SENTENCES = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fast.drawing.markup import heading, table
+from delayprop.fast.drawing.markup import heading, table
 from reports.cards import reasons
 from reports.record import NOT_RUN, Verification
 

@@ -9,8 +9,8 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from fast.drawing.markup import Picture
-from fast.drawing.style import COLOURS, plain
+from delayprop.fast.drawing.markup import Picture
+from delayprop.fast.drawing.style import COLOURS, plain
 from reports.distances import CAPTION, axis, distances, marks
 
 SIZE = 30  # of a mark, in square points

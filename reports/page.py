@@ -7,7 +7,7 @@ from typing import Any
 
 import matplotlib
 
-from fast.drawing.markup import (
+from delayprop.fast.drawing.markup import (
     Picture,
     document,
     folded,

@@ -12,7 +12,7 @@ from html import escape
 
 from matplotlib.figure import Figure
 
-from fast.drawing.markup import Picture, embedded
+from delayprop.fast.drawing.markup import Picture, embedded
 
 NARROW = 4.3  # inches: the width of a figure for a narrow screen
 PIXELS = 82  # per inch of a figure that scrolls: a font of 8 points is 9 pixels high

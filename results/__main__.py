@@ -14,13 +14,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from fast.tasks.saved_runs import HOW_IT_RAN, NETWORK, check_classifies, check_network, records
-from fast.training.checkpoints import Checkpoints, digest
-from fast.training.restoring import check_content
-from fast.training.run_folder import RESULT
-from spec import SpecError
-from spec.command import OneLineParser, run_and_exit
-from spec.errors import Verbatim
+from delayprop.fast.tasks.saved_runs import HOW_IT_RAN, NETWORK, check_classifies, check_network, records
+from delayprop.fast.training.checkpoints import Checkpoints, digest
+from delayprop.fast.training.restoring import check_content
+from delayprop.fast.training.run_folder import RESULT
+from delayprop.spec import SpecError
+from delayprop.spec.command import OneLineParser, run_and_exit
+from delayprop.spec.errors import Verbatim
 
 OF_THE_TEST = ("test_accuracy", "count_baseline", "trials_sha256", "wrong")
 

@@ -5,12 +5,12 @@ they are built, so every implementation refuses the same input with the same mes
 holds no dynamics, no derivative and no randomness.
 """
 
-from spec.case import Case, case_from_text, case_to_dict, load_case, save_case
-from spec.errors import SpecError, UnsupportedError
-from spec.losses import READOUTS, VOLTAGE_READOUTS, CrossEntropy, Loss, SpikeTimeMSE
-from spec.network import Connection, Network, Population
-from spec.results import ConnectionGradient, Gradients, PopulationGradient, Result, Tie
-from spec.spikes import SpikeTrains
+from delayprop.spec.case import Case, case_from_text, case_to_dict, load_case, save_case
+from delayprop.spec.errors import SpecError, UnsupportedError
+from delayprop.spec.losses import READOUTS, VOLTAGE_READOUTS, CrossEntropy, Loss, SpikeTimeMSE
+from delayprop.spec.network import Connection, Network, Population
+from delayprop.spec.results import ConnectionGradient, Gradients, PopulationGradient, Result, Tie
+from delayprop.spec.spikes import SpikeTrains
 
 __all__ = [
     "READOUTS", "VOLTAGE_READOUTS", "Case", "Connection", "ConnectionGradient", "CrossEntropy", "Gradients", "Loss",

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from spec import checks
-from spec.errors import SpecError, Verbatim
-from spec.losses import CrossEntropy, Loss, SpikeTimeMSE, check_loss
-from spec.network import FILE_NAMES, KINDS, Connection, Network, Population
-from spec.spikes import SpikeTrains
+from delayprop.spec import checks
+from delayprop.spec.errors import SpecError, Verbatim
+from delayprop.spec.losses import CrossEntropy, Loss, SpikeTimeMSE, check_loss
+from delayprop.spec.network import FILE_NAMES, KINDS, Connection, Network, Population
+from delayprop.spec.spikes import SpikeTrains
 
 FORMAT = "eventprop-case/1"
 _T = TypeVar("_T")

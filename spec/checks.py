@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from spec.errors import SpecError, Verbatim
+from delayprop.spec.errors import SpecError, Verbatim
 
 MAX_SIZE = 10_000_000
 SHORTEST, LONGEST = 1e-9, 1e9  # ms; beyond, rates and their products leave float64

@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NoReturn
 
-from spec.case import Case, load_case
-from spec.errors import SpecError, printable
-from spec.results import Result
+from delayprop.spec.case import Case, load_case
+from delayprop.spec.errors import SpecError, printable
+from delayprop.spec.results import Result
 
 BAD_INPUT, NOT_FINITE, NO_MEMORY, NO_ROOM = 2, 3, 3, 4
 READER_LEFT = 141  # 128 + SIGPIPE, as a shell reports a program that this signal ended

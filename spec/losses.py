@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from spec import checks
-from spec.errors import SpecError, Verbatim
-from spec.network import Network
-from spec.spikes import SpikeTrains
+from delayprop.spec import checks
+from delayprop.spec.errors import SpecError, Verbatim
+from delayprop.spec.network import Network
+from delayprop.spec.spikes import SpikeTrains
 
 VOLTAGE_READOUTS = ("max_voltage", "mean_voltage", "exp_weighted_voltage")
 READOUTS = (*VOLTAGE_READOUTS, "first_spike_time")

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from spec import checks
-from spec.errors import SpecError, Verbatim
+from delayprop.spec import checks
+from delayprop.spec.errors import SpecError, Verbatim
 
 CHECKS = {
     "tau_mem": checks.time_constant,

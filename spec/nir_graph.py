@@ -37,11 +37,11 @@ from typing import Any
 
 import numpy as np
 
-from spec.checks import MAX_SIZE, one_of, whole_number
-from spec.errors import SpecError, UnsupportedError, Verbatim
-from spec.network import Network, Population
-from spec.nir_nodes import NEURONS, Node, gain, kind, library, node_of, population_of
-from spec.nir_synapses import LIMIT, TRANSFORMS, connections_of, nodes_of, start, through
+from delayprop.spec.checks import MAX_SIZE, one_of, whole_number
+from delayprop.spec.errors import SpecError, UnsupportedError, Verbatim
+from delayprop.spec.network import Network, Population
+from delayprop.spec.nir_nodes import NEURONS, Node, gain, kind, library, node_of, population_of
+from delayprop.spec.nir_synapses import LIMIT, TRANSFORMS, connections_of, nodes_of, start, through
 
 Graph = Any  # `nir.NIRGraph`
 UNITS = {"ms": 1.0, "s": 1e3}

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from spec.errors import SpecError, UnsupportedError, Verbatim
-from spec.network import KINDS, Population
+from delayprop.spec.errors import SpecError, UnsupportedError, Verbatim
+from delayprop.spec.network import KINDS, Population
 
 Node = Any  # `nir.NIRNode`: the package is optional, and publishes no types
 NEURONS = {"Input": "input", "CubaLIF": "lif", "CubaLI": "li"}

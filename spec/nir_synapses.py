@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from spec.errors import SpecError, UnsupportedError, Verbatim
-from spec.network import Connection
-from spec.nir_nodes import Node, kind, library, numbers, refuse
+from delayprop.spec.errors import SpecError, UnsupportedError, Verbatim
+from delayprop.spec.network import Connection
+from delayprop.spec.nir_nodes import Node, kind, library, numbers, refuse
 
 LIMIT = 2**26
 TRANSFORMS = ("Linear", "Affine", "Scale", "Delay")

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from spec.checks import is_list
-from spec.network import CONSTANTS, FILE_NAMES, Network
+from delayprop.spec.checks import is_list
+from delayprop.spec.network import CONSTANTS, FILE_NAMES, Network
 
 TIE_KINDS = (
     "arrival_at_crossing", "spike_at_end", "arrival_at_end", "equal_maxima", "simultaneous_arrivals_at_maximum",

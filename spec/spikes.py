@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spec import checks
-from spec.errors import SpecError
+from delayprop.spec import checks
+from delayprop.spec.errors import SpecError
 
 
 @dataclass(frozen=True, eq=False)

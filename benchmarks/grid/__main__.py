@@ -13,9 +13,9 @@ import torch
 from benchmarks.command import guarded, use_threads
 from benchmarks.grid import study, training
 from benchmarks.grid.measure import DTS
-from spec import SpecError
-from spec.command import OneLineParser, run_and_exit
-from spec.errors import Verbatim
+from delayprop.spec import SpecError
+from delayprop.spec.command import OneLineParser, run_and_exit
+from delayprop.spec.errors import Verbatim
 
 PROG = "python -m benchmarks.grid"
 FORMAT = "delayprop-grid/1"

@@ -21,10 +21,10 @@ from matplotlib.lines import Line2D
 from benchmarks.command import guarded
 from benchmarks.grid.axes import dots, fraction, published, steps, triangle, with_quartiles
 from benchmarks.grid.networks import KINDS, LOSSES, WHERE
-from fast.drawing.style import COLOURS, plain
-from spec import SpecError
-from spec.command import OneLineParser, run_and_exit
-from spec.errors import Verbatim
+from delayprop.fast.drawing.style import COLOURS, plain
+from delayprop.spec import SpecError
+from delayprop.spec.command import OneLineParser, run_and_exit
+from delayprop.spec.errors import Verbatim
 
 PROG = "python -m benchmarks.grid.figures"
 OF_LOSS = dict(zip(LOSSES, (COLOURS[0], "0.6", COLOURS[2], COLOURS[1], COLOURS[3]), strict=True))

@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from spec import Case, ConnectionGradient, Network, SpecError
-from spec.errors import Verbatim
-from spec.network import CONSTANTS
+from delayprop.spec import Case, ConnectionGradient, Network, SpecError
+from delayprop.spec.errors import Verbatim
+from delayprop.spec.network import CONSTANTS
 
 NEVER = (1.0, 1.0, np.inf, 0.0)
 """Constants of input neurons, which emit given spikes only; `li` neurons share the threshold."""

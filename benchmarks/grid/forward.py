@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.grid.flat import Flat
-from spec import SpecError
-from spec.checks import one_of, positive_number
+from delayprop.spec import SpecError
+from delayprop.spec.checks import one_of, positive_number
 
 ROUNDINGS = ("nearest", "down")
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks.grid.flat import Flat
 from benchmarks.grid.forward import Trace
-from spec import Case, CrossEntropy
+from delayprop.spec import Case, CrossEntropy
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,10 +15,10 @@ from benchmarks.grid.forward import forward
 from benchmarks.grid.losses import driven
 from benchmarks.grid.networks import Drawn, drawn, norm, vector
 from benchmarks.grid.stepped import backward, results
-from reference.arithmetic import FLOAT64
-from reference.readouts import drive
-from reference.simulate import simulate
-from spec import Case, Result
+from delayprop.reference.arithmetic import FLOAT64
+from delayprop.reference.readouts import drive
+from delayprop.reference.simulate import simulate
+from delayprop.spec import Case, Result
 
 DTS = tuple(2.0**-n for n in range(9))  # ms: 1 to 1/256
 

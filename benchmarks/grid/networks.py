@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reference.run import run
-from spec import Case, Connection, CrossEntropy, Network, Population, Result, SpikeTimeMSE, SpikeTrains
-from spec.checks import one_of
+from delayprop.reference.run import run
+from delayprop.spec import Case, Connection, CrossEntropy, Network, Population, Result, SpikeTimeMSE, SpikeTrains
+from delayprop.spec.checks import one_of
 
 KINDS = ("recurrent", "feed-forward")
 LOSSES = ("mean_voltage", "exp_weighted_voltage", "max_voltage", "spike_time_mse", "first_spike_time")

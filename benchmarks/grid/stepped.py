@@ -36,7 +36,7 @@ import numpy as np
 from benchmarks.grid.flat import Flat, flat
 from benchmarks.grid.forward import Trace, forward, gain
 from benchmarks.grid.losses import Driven, driven
-from spec import Case, Gradients, Result
+from delayprop.spec import Case, Gradients, Result
 
 
 def run(case: Case, dt: float, rounding: str = "nearest", pinned: bool = False) -> Result:

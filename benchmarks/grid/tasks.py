@@ -18,10 +18,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from fast import LI, LIF, Spikes
-from fast.tasks import yin_yang
-from fast.training.model import Classifier
-from spec import Case, Connection, CrossEntropy, Network, Population, SpikeTrains
+from delayprop.fast import LI, LIF, Spikes
+from delayprop.fast.tasks import yin_yang
+from delayprop.fast.training.model import Classifier
+from delayprop.spec import Case, Connection, CrossEntropy, Network, Population, SpikeTrains
 
 APARTS = (4.0, 2.0, 1.0, 0.5, 0.25)  # ms
 LEAST_BASE, MOST_BASE, ONSET = 4.0, 5.0, 5.0

@@ -24,11 +24,11 @@ from benchmarks.grid.measure import same_spikes
 from benchmarks.grid.networks import vector
 from benchmarks.grid.stepped import backward, run_many
 from benchmarks.grid.tasks import APARTS, Task, interval_base, interval_task, network_of, spikes_of, yin_yang_task
-from fast import LI, LIF, cross_entropy
-from fast.run import run_case
-from fast.training.evaluation import correct
-from fast.training.intervals import mean_half_width
-from spec import Case
+from delayprop.fast import LI, LIF, cross_entropy
+from delayprop.fast.run import run_case
+from delayprop.fast.training.evaluation import correct
+from delayprop.fast.training.intervals import mean_half_width
+from delayprop.spec import Case
 
 Layers = list[LIF | LI]
 ALIKE_DTS = (1.0, 1 / 8, 1 / 64)  # ms

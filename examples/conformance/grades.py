@@ -21,10 +21,10 @@ from importlib.metadata import version
 
 import numpy as np
 
-from spec.conformance.cases import stored
-from spec.conformance.layout import QUANTITIES
-from spec.conformance.peers import of_command
-from spec.conformance.report import CaseReport, Report, Summary, graded
+from delayprop.spec.conformance.cases import stored
+from delayprop.spec.conformance.layout import QUANTITIES
+from delayprop.spec.conformance.peers import of_command
+from delayprop.spec.conformance.report import CaseReport, Report, Summary, graded
 
 FORMAT = "conformance-grades/1"
 CONSTANTS = ("tau_mem", "tau_syn", "v_th", "v_reset")

@@ -26,7 +26,7 @@ import sys
 from importlib.metadata import version
 
 from benchmarks.grid.stepped import run
-from spec import SpecError, load_case
+from delayprop.spec import SpecError, load_case
 
 
 def main() -> int:

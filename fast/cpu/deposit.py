@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fast.cpu.arrivals import FACTORS, SIDE_BY_SIDE, aligned, factors_at, place_of, ring_places, set_factors
-from fast.cpu.intrinsics import CELL, add_to_cell, clear_cell, moved, pointer
-from fast.cpu.rows import add_row
-from fast.physics.compiling import allocating, compiled, inlined, outermost, vectorised
-from fast.physics.factors import (
+from delayprop.fast.cpu.arrivals import FACTORS, SIDE_BY_SIDE, aligned, factors_at, place_of, ring_places, set_factors
+from delayprop.fast.cpu.intrinsics import CELL, add_to_cell, clear_cell, moved, pointer
+from delayprop.fast.cpu.rows import add_row
+from delayprop.fast.physics.compiling import allocating, compiled, inlined, outermost, vectorised
+from delayprop.fast.physics.factors import (
     arrival_amounts,
     both_factors,
     driven_a_bin_more,
@@ -25,9 +25,9 @@ from fast.physics.factors import (
     integral_amount,
     one_of,
 )
-from fast.physics.instants import left_in_bin, masked
-from fast.physics.layout import FLOW_PM
-from fast.physics.polynomials import LANES
+from delayprop.fast.physics.instants import left_in_bin, masked
+from delayprop.fast.physics.layout import FLOW_PM
+from delayprop.fast.physics.polynomials import LANES
 
 AMOUNTS, V, I, UP = 3, 0, LANES, 2 * LANES  # of a spike: columns, a lane each
 

@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fast.cpu.arrivals import pointers_of, spike_pointers
-from fast.cpu.deposit import (
+from delayprop.fast.cpu.arrivals import pointers_of, spike_pointers
+from delayprop.fast.cpu.deposit import (
     DepositScratch,
     Links,
     Ring,
@@ -26,17 +26,17 @@ from fast.cpu.deposit import (
     empty_ring,
     scratch_pointers,
 )
-from fast.cpu.emitted import TOO_MANY, USUAL, no_spikes, with_room
-from fast.cpu.gaps import GapScratch, arrivals_with_gaps, gap_scratch, put_in_order
-from fast.cpu.intrinsics import CELL, link_of, pointer
-from fast.cpu.vector_step import advance, integrate, step
-from fast.physics.bin_step import level_for_next_bin
-from fast.physics.compiling import allocating, compiled, inlined, outermost
-from fast.physics.instants import BATCH
-from fast.physics.layout import block_of
-from fast.physics.neuron_record import INTEGRAL, MAX_BIN, RECENT_BIN
-from fast.physics.polynomials import LANES
-from fast.physics.within_bin import (
+from delayprop.fast.cpu.emitted import TOO_MANY, USUAL, no_spikes, with_room
+from delayprop.fast.cpu.gaps import GapScratch, arrivals_with_gaps, gap_scratch, put_in_order
+from delayprop.fast.cpu.intrinsics import CELL, link_of, pointer
+from delayprop.fast.cpu.vector_step import advance, integrate, step
+from delayprop.fast.physics.bin_step import level_for_next_bin
+from delayprop.fast.physics.compiling import allocating, compiled, inlined, outermost
+from delayprop.fast.physics.instants import BATCH
+from delayprop.fast.physics.layout import block_of
+from delayprop.fast.physics.neuron_record import INTEGRAL, MAX_BIN, RECENT_BIN
+from delayprop.fast.physics.polynomials import LANES
+from delayprop.fast.physics.within_bin import (
     CROSSED,
     FULL,
     NONE,

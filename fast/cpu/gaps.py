@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fast.cpu.intrinsics import moved, pointer
-from fast.cpu.short_rows import FEW, GAPS, count_before, polynomial_row
-from fast.physics.clock import end_of, sort_by_rest
-from fast.physics.compiling import allocating, inlined, vectorised
-from fast.physics.polynomials import AB, A, B
-from fast.physics.within_bin import GAP_A, GAP_AB, GAP_B, GAP_FACTORS, Arrivals
+from delayprop.fast.cpu.intrinsics import moved, pointer
+from delayprop.fast.cpu.short_rows import FEW, GAPS, count_before, polynomial_row
+from delayprop.fast.physics.clock import end_of, sort_by_rest
+from delayprop.fast.physics.compiling import allocating, inlined, vectorised
+from delayprop.fast.physics.polynomials import AB, A, B
+from delayprop.fast.physics.within_bin import GAP_A, GAP_AB, GAP_B, GAP_FACTORS, Arrivals
 
 
 class GapScratch(NamedTuple):

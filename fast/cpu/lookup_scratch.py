@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fast.cpu.arrivals import FACTORS, SIDE_BY_SIDE, aligned
-from fast.cpu.intrinsics import moved, pointer
-from fast.physics.compiling import allocating, compiled, inlined
-from fast.physics.polynomials import LANES
+from delayprop.fast.cpu.arrivals import FACTORS, SIDE_BY_SIDE, aligned
+from delayprop.fast.cpu.intrinsics import moved, pointer
+from delayprop.fast.physics.compiling import allocating, compiled, inlined
+from delayprop.fast.physics.polynomials import LANES
 
 TERMS, OF_V, OF_I = 2, 0, LANES  # of a spike: columns, a lane each
 PIECE = 128  # arrivals of a source that are added in the precision of the weights

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from fast.cpu.deposit import clear_ring
-from fast.cpu.emitted import TOO_MANY, USUAL, no_spikes, with_room
-from fast.cpu.forward import start_trial
-from fast.cpu.pending import TOUCHED, I, X, earliest, predict, settle, touch
-from fast.cpu.recurrent_steps import deliver_same_bin, deposit_everywhere, enter_bin, leave_bin
-from fast.cpu.workspace import (
+from delayprop.fast.cpu.deposit import clear_ring
+from delayprop.fast.cpu.emitted import TOO_MANY, USUAL, no_spikes, with_room
+from delayprop.fast.cpu.forward import start_trial
+from delayprop.fast.cpu.pending import TOUCHED, I, X, earliest, predict, settle, touch
+from delayprop.fast.cpu.recurrent_steps import deliver_same_bin, deposit_everywhere, enter_bin, leave_bin
+from delayprop.fast.cpu.workspace import (
     ARRIVED,
     AT_START,
     BIN,
@@ -29,10 +29,10 @@ from fast.cpu.workspace import (
     with_more,
     work_for,
 )
-from fast.physics.compiling import compiled, inlined, outermost
-from fast.physics.instants import BATCH, time_of
-from fast.physics.polynomials import LANES
-from fast.physics.within_bin import FULL, NONE, REACHED_END, STUCK
+from delayprop.fast.physics.compiling import compiled, inlined, outermost
+from delayprop.fast.physics.instants import BATCH, time_of
+from delayprop.fast.physics.polynomials import LANES
+from delayprop.fast.physics.within_bin import FULL, NONE, REACHED_END, STUCK
 
 
 @inlined

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 
-from fast.cpu.arrivals import pointers_of, ring_places, spike_pointers
-from fast.cpu.deposit import (
+from delayprop.fast.cpu.arrivals import pointers_of, ring_places, spike_pointers
+from delayprop.fast.cpu.deposit import (
     Links,
     deposit,
     deposit_in_bin,
     deposit_integral,
     scratch_pointers,
 )
-from fast.cpu.intrinsics import CELL, CELL_I, CELL_UP, CELL_V, link_of, lowest_bit, pointer
-from fast.cpu.pending import (
+from delayprop.fast.cpu.intrinsics import CELL, CELL_I, CELL_UP, CELL_V, link_of, lowest_bit, pointer
+from delayprop.fast.cpu.pending import (
     CHOSEN,
     TAKEN,
     I,
@@ -24,13 +24,13 @@ from fast.cpu.pending import (
     take_arrivals,
     touch,
 )
-from fast.cpu.vector_step import advance, integrate, step
-from fast.physics.bin_step import level_for_next_bin, state_across_bin, voltage_may_pass
-from fast.physics.compiling import compiled, inlined
-from fast.physics.instants import arrival_of, in_bins
-from fast.physics.layout import block_of
-from fast.physics.neuron_record import INTEGRAL
-from fast.physics.polynomials import LANES
+from delayprop.fast.cpu.vector_step import advance, integrate, step
+from delayprop.fast.physics.bin_step import level_for_next_bin, state_across_bin, voltage_may_pass
+from delayprop.fast.physics.compiling import compiled, inlined
+from delayprop.fast.physics.instants import arrival_of, in_bins
+from delayprop.fast.physics.layout import block_of
+from delayprop.fast.physics.neuron_record import INTEGRAL
+from delayprop.fast.physics.polynomials import LANES
 
 
 @inlined

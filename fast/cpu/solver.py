@@ -9,25 +9,25 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fast.cpu.backward import Found, Given, backward_sweep
-from fast.cpu.deposit import most_under_way
-from fast.cpu.emitted import TOO_MANY, Emitted
-from fast.cpu.forward import forward_sweep
-from fast.cpu.recurrent_backward import recurrent_backward_sweep
-from fast.cpu.recurrent_forward import recurrent_sweep
-from fast.cpu.sorting import sort_by_bin, sort_by_train
-from fast.cpu.synapses import gradients_of_block, pack_block
-from fast.cpu.threads import Piece, in_threads, pieces_of
-from fast.physics.clock import Clock
-from fast.physics.instants import BATCH, Ticks
-from fast.physics.layout import Arriving, Layer
-from fast.physics.neuron_record import NEURON_RECORD
-from fast.physics.polynomials import LANES
-from fast.physics.within_bin import NONE
-from fast.solving import packing
-from fast.solving.bound import spikes_per_train, too_many
-from fast.solving.problem import Problem
-from fast.solving.solved import Solved, Sums, Trains, solved, too_fast
+from delayprop.fast.cpu.backward import Found, Given, backward_sweep
+from delayprop.fast.cpu.deposit import most_under_way
+from delayprop.fast.cpu.emitted import TOO_MANY, Emitted
+from delayprop.fast.cpu.forward import forward_sweep
+from delayprop.fast.cpu.recurrent_backward import recurrent_backward_sweep
+from delayprop.fast.cpu.recurrent_forward import recurrent_sweep
+from delayprop.fast.cpu.sorting import sort_by_bin, sort_by_train
+from delayprop.fast.cpu.synapses import gradients_of_block, pack_block
+from delayprop.fast.cpu.threads import Piece, in_threads, pieces_of
+from delayprop.fast.physics.clock import Clock
+from delayprop.fast.physics.instants import BATCH, Ticks
+from delayprop.fast.physics.layout import Arriving, Layer
+from delayprop.fast.physics.neuron_record import NEURON_RECORD
+from delayprop.fast.physics.polynomials import LANES
+from delayprop.fast.physics.within_bin import NONE
+from delayprop.fast.solving import packing
+from delayprop.fast.solving.bound import spikes_per_train, too_many
+from delayprop.fast.solving.problem import Problem
+from delayprop.fast.solving.solved import Solved, Sums, Trains, solved, too_fast
 
 
 class PieceSpikes(NamedTuple):

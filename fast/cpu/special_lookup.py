@@ -6,20 +6,20 @@ an index and not by a branch, which the processor would often predict wrong.
 
 from __future__ import annotations
 
-from fast.cpu.arrivals import SIDE_BY_SIDE, factors_at
-from fast.cpu.intrinsics import lowest_bit, pointer
-from fast.physics.adjoint import ADJOINT, LAMBDA_I, LAMBDA_V, Events
-from fast.physics.compiling import inlined
-from fast.physics.factors import both_factors, one_of
-from fast.physics.instants import arrival_of, in_bins
-from fast.physics.own_events import (
+from delayprop.fast.cpu.arrivals import SIDE_BY_SIDE, factors_at
+from delayprop.fast.cpu.intrinsics import lowest_bit, pointer
+from delayprop.fast.physics.adjoint import ADJOINT, LAMBDA_I, LAMBDA_V, Events
+from delayprop.fast.physics.compiling import inlined
+from delayprop.fast.physics.factors import both_factors, one_of
+from delayprop.fast.physics.instants import arrival_of, in_bins
+from delayprop.fast.physics.own_events import (
     add_driven,
     add_pinned_kick,
     add_terms,
     adjoint_among_events,
     row_around_one_event,
 )
-from fast.physics.polynomials import LANES
+from delayprop.fast.physics.polynomials import LANES
 
 
 @inlined

@@ -6,10 +6,10 @@ In torch each of some thirty operations would write an array as large as the wei
 
 from __future__ import annotations
 
-from fast.physics.compiling import compiled, outermost, vectorised
-from fast.physics.layout import block_of
-from fast.physics.polynomials import LANES
-from fast.physics.synapse import gradients_of, pack
+from delayprop.fast.physics.compiling import compiled, outermost, vectorised
+from delayprop.fast.physics.layout import block_of
+from delayprop.fast.physics.polynomials import LANES
+from delayprop.fast.physics.synapse import gradients_of, pack
 
 
 @outermost

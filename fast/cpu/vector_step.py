@@ -5,17 +5,17 @@ The loops have no branch, so the compiler handles many lanes with one instructio
 
 from __future__ import annotations
 
-from fast.cpu.intrinsics import CELL, CELL_I, CELL_UP, CELL_V, clear_cell, moved
-from fast.physics.adjoint import ADJOINT, DRIVE, LAMBDA_I, LAMBDA_V
-from fast.physics.bin_step import (
+from delayprop.fast.cpu.intrinsics import CELL, CELL_I, CELL_UP, CELL_V, clear_cell, moved
+from delayprop.fast.physics.adjoint import ADJOINT, DRIVE, LAMBDA_I, LAMBDA_V
+from delayprop.fast.physics.bin_step import (
     adjoint_across_bin,
     full_adjoint_across_bin,
     state_across_bin,
     voltage_integral_across_bin,
     voltage_may_pass,
 )
-from fast.physics.compiling import compiled, vectorised
-from fast.physics.polynomials import LANES
+from delayprop.fast.physics.compiling import compiled, vectorised
+from delayprop.fast.physics.polynomials import LANES
 
 
 @vectorised

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from fast.cuda.compiling import Array
-from fast.physics.adjoint import ADJOINT, EXCESS, BlockAdjoint, Events, excess_at_T
-from fast.physics.clock import Clock
-from fast.physics.compiling import compiled
-from fast.physics.layout import Layer, block_of
-from fast.physics.polynomials import LANES
+from delayprop.fast.cuda.compiling import Array
+from delayprop.fast.physics.adjoint import ADJOINT, EXCESS, BlockAdjoint, Events, excess_at_T
+from delayprop.fast.physics.clock import Clock
+from delayprop.fast.physics.compiling import compiled
+from delayprop.fast.physics.layout import Layer, block_of
+from delayprop.fast.physics.polynomials import LANES
 
 # Scratch of a block of neurons, `[ROWS, LANES]`: four adjoints, then numbers.
 SOLVED, OTHER, DRIVES, POSITION, MARKED = ADJOINT, 2 * ADJOINT, 3 * ADJOINT, 22, 23

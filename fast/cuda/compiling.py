@@ -8,7 +8,7 @@ from typing import Any
 
 from numba import config, cuda
 
-from fast.physics.compiling import cache_folder
+from delayprop.fast.physics.compiling import cache_folder
 
 Array = Any  # a tensor to the host, a device array to a kernel
 # Maximum of threads per block, a power of two, and size of shared arrays.

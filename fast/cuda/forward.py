@@ -12,15 +12,15 @@ from typing import NamedTuple
 
 from numba import cuda
 
-from fast.cuda.compiling import Array, kernel
-from fast.physics.bin_step import (
+from delayprop.fast.cuda.compiling import Array, kernel
+from delayprop.fast.physics.bin_step import (
     level_for_next_bin,
     state_across_bin,
     voltage_integral_across_bin,
     voltage_may_pass,
 )
-from fast.physics.compiling import compiled
-from fast.physics.factors import (
+from delayprop.fast.physics.compiling import compiled
+from delayprop.fast.physics.factors import (
     arrival_amounts,
     arrival_factors,
     driven_a_bin_more,
@@ -28,11 +28,11 @@ from fast.physics.factors import (
     factors_of,
     integral_amount,
 )
-from fast.physics.instants import arrival_of, left_in_bin, masked
-from fast.physics.layout import FLOW_PM, block_of
-from fast.physics.neuron_record import INTEGRAL, MAX_BIN, RECENT_BIN
-from fast.physics.polynomials import LANES
-from fast.physics.within_bin import CROSSED, STUCK, arrivals_in_order, to_next_crossing
+from delayprop.fast.physics.instants import arrival_of, left_in_bin, masked
+from delayprop.fast.physics.layout import FLOW_PM, block_of
+from delayprop.fast.physics.neuron_record import INTEGRAL, MAX_BIN, RECENT_BIN
+from delayprop.fast.physics.polynomials import LANES
+from delayprop.fast.physics.within_bin import CROSSED, STUCK, arrivals_in_order, to_next_crossing
 
 IS_STUCK = -1  # in place of a number of spikes
 

@@ -13,24 +13,24 @@ import torch
 from numba import config, cuda
 from torch import Tensor
 
-from fast.cuda import workspace
-from fast.cuda.arrays import Given
-from fast.cuda.arrays import Sums as KernelSums
-from fast.cuda.backward import backward_kernel
-from fast.cuda.compiling import THREADS, TOGETHER
-from fast.cuda.forward import IS_STUCK, Found, forward_kernel
-from fast.cuda.recurrent_backward import recurrent_backward_kernel
-from fast.cuda.recurrent_forward import recurrent_forward_kernel
-from fast.cuda.recurrent_steps import NO_RING, NO_ROOM, FoundInOrder
-from fast.cuda.synapses import Gradients, gradients_kernel, pack_kernel
-from fast.physics.clock import Clock
-from fast.physics.layout import Arriving, Layer
-from fast.physics.neuron_record import NEURON_RECORD
-from fast.physics.polynomials import LANES
-from fast.solving.bound import spikes_per_train, too_many
-from fast.solving.packing import in_lanes
-from fast.solving.problem import Problem
-from fast.solving.solved import Sums, Trains, too_fast
+from delayprop.fast.cuda import workspace
+from delayprop.fast.cuda.arrays import Given
+from delayprop.fast.cuda.arrays import Sums as KernelSums
+from delayprop.fast.cuda.backward import backward_kernel
+from delayprop.fast.cuda.compiling import THREADS, TOGETHER
+from delayprop.fast.cuda.forward import IS_STUCK, Found, forward_kernel
+from delayprop.fast.cuda.recurrent_backward import recurrent_backward_kernel
+from delayprop.fast.cuda.recurrent_forward import recurrent_forward_kernel
+from delayprop.fast.cuda.recurrent_steps import NO_RING, NO_ROOM, FoundInOrder
+from delayprop.fast.cuda.synapses import Gradients, gradients_kernel, pack_kernel
+from delayprop.fast.physics.clock import Clock
+from delayprop.fast.physics.layout import Arriving, Layer
+from delayprop.fast.physics.neuron_record import NEURON_RECORD
+from delayprop.fast.physics.polynomials import LANES
+from delayprop.fast.solving.bound import spikes_per_train, too_many
+from delayprop.fast.solving.packing import in_lanes
+from delayprop.fast.solving.problem import Problem
+from delayprop.fast.solving.solved import Sums, Trains, too_fast
 
 WARP = 32  # threads that run side by side
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 from numba import cuda, float64, int32
 
-from fast.cuda.compiling import TOGETHER, kernel, on_device
-from fast.cuda.recurrent_steps import (
+from delayprop.fast.cuda.compiling import TOGETHER, kernel, on_device
+from delayprop.fast.cuda.recurrent_steps import (
     NO_RING,
     NO_ROOM,
     Sweep,
@@ -26,7 +26,7 @@ from fast.cuda.recurrent_steps import (
     start_trial,
     take_arrivals,
 )
-from fast.physics.within_bin import CROSSED, NONE, STUCK
+from delayprop.fast.physics.within_bin import CROSSED, NONE, STUCK
 
 
 @on_device

@@ -12,15 +12,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fast.cuda import launches
-from fast.cuda.arrays import Given
-from fast.cuda.launches import Sizes
-from fast.cuda.workspace import some
-from fast.physics.clock import Clock
-from fast.physics.layout import Arriving, Layer
-from fast.solving import packing
-from fast.solving.problem import Problem
-from fast.solving.solved import Solved, Sums, Trains, solved
+from delayprop.fast.cuda import launches
+from delayprop.fast.cuda.arrays import Given
+from delayprop.fast.cuda.launches import Sizes
+from delayprop.fast.cuda.workspace import some
+from delayprop.fast.physics.clock import Clock
+from delayprop.fast.physics.layout import Arriving, Layer
+from delayprop.fast.solving import packing
+from delayprop.fast.solving.problem import Problem
+from delayprop.fast.solving.solved import Solved, Sums, Trains, solved
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 from numba import cuda
 
-from fast.cuda.compiling import Array, kernel
-from fast.physics.compiling import compiled
-from fast.physics.layout import block_of
-from fast.physics.polynomials import LANES
-from fast.physics.synapse import gradients_of, pack
+from delayprop.fast.cuda.compiling import Array, kernel
+from delayprop.fast.physics.compiling import compiled
+from delayprop.fast.physics.layout import block_of
+from delayprop.fast.physics.polynomials import LANES
+from delayprop.fast.physics.synapse import gradients_of, pack
 
 
 class Gradients(NamedTuple):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from fast.cuda.arrays import ROWS, Passed
-from fast.cuda.forward import Ahead, Found
-from fast.cuda.recurrent_steps import FoundInOrder, Together
-from fast.physics.adjoint import ADJOINT, DRIVE
-from fast.physics.layout import Layer
-from fast.physics.neuron_record import NEURON_RECORD
-from fast.physics.polynomials import LANES
+from delayprop.fast.cuda.arrays import ROWS, Passed
+from delayprop.fast.cuda.forward import Ahead, Found
+from delayprop.fast.cuda.recurrent_steps import FoundInOrder, Together
+from delayprop.fast.physics.adjoint import ADJOINT, DRIVE
+from delayprop.fast.physics.layout import Layer
+from delayprop.fast.physics.neuron_record import NEURON_RECORD
+from delayprop.fast.physics.polynomials import LANES
 
 MEMORY = 2**30
 """Bytes for bins ahead, and for sums of the backward pass; constant, since it groups the sums."""

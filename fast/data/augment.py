@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fast.data.spike_data import SpikeData
+from delayprop.fast.data.spike_data import SpikeData
 
 DRAWS = 1  # separates these draws from the draw of an epoch's order
 

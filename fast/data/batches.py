@@ -13,9 +13,9 @@ import numpy as np
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from fast.data.augment import Augmentation, by_class
-from fast.data.spike_data import SpikeData
-from fast.nn.spikes import Spikes
+from delayprop.fast.data.augment import Augmentation, by_class
+from delayprop.fast.data.spike_data import SpikeData
+from delayprop.fast.nn.spikes import Spikes
 
 
 class Batches(Dataset):

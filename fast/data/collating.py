@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fast.nn.spikes import Spikes
-from spec import SpecError
-from spec.checks import whole_number
-from spec.errors import Verbatim
+from delayprop.fast.nn.spikes import Spikes
+from delayprop.spec import SpecError
+from delayprop.spec.checks import whole_number
+from delayprop.spec.errors import Verbatim
 
 
 class Events(NamedTuple):

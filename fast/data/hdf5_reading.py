@@ -19,8 +19,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from spec import SpecError
-from spec.errors import Verbatim
+from delayprop.spec import SpecError
+from delayprop.spec.errors import Verbatim
 
 COPY = "copy it into this file: its SHA-256 covers no other"
 HEAP, HEADER = re.compile(rb"GCOL\x01"), 16  # how a collection begins; bytes before it, and before each of its objects

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from fast.data.collating import separated
-from fast.nn.layouts import in_ms
-from fast.nn.spikes import Spikes
-from spec import SpecError
-from spec.errors import Verbatim
+from delayprop.fast.data.collating import separated
+from delayprop.fast.nn.layouts import in_ms
+from delayprop.fast.nn.spikes import Spikes
+from delayprop.spec import SpecError
+from delayprop.spec.errors import Verbatim
 
 DRAWS = 2**31 - 1  # separates the draw of a validation split from all other draws
 SHORT, LONG = 5.0, 60_000.0  # ms; hardly any trial is shorter, or longer

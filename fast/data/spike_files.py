@@ -17,12 +17,12 @@ from typing import Any
 import h5py
 import numpy as np
 
-from fast.data.collating import separated
-from fast.data.hdf5_reading import datasets
-from fast.data.spike_data import OTHER_LAYOUT, SpikeData, check_record, content_sha256
-from spec import SpecError
-from spec.checks import one_of
-from spec.errors import Verbatim
+from delayprop.fast.data.collating import separated
+from delayprop.fast.data.hdf5_reading import datasets
+from delayprop.fast.data.spike_data import OTHER_LAYOUT, SpikeData, check_record, content_sha256
+from delayprop.spec import SpecError
+from delayprop.spec.checks import one_of
+from delayprop.spec.errors import Verbatim
 
 NAMES = ("spikes/times", "spikes/units", "labels")
 SPEAKERS = "extra/speaker"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fast.drawing.records import RecordError
+from delayprop.fast.drawing.records import RecordError
 
 NAME = "page.npz"
 DAMAGED = (OSError, ValueError, EOFError, KeyError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)

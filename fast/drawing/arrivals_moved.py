@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 
-from fast.drawing.arrays import Page
-from fast.drawing.markup import Picture
-from fast.drawing.panels import empty, legend_above, panels
-from fast.drawing.style import COLOURS, plain
-from fast.drawing.synapses import change
-from fast.drawing.trials import DENSE
+from delayprop.fast.drawing.arrays import Page
+from delayprop.fast.drawing.markup import Picture
+from delayprop.fast.drawing.panels import empty, legend_above, panels
+from delayprop.fast.drawing.style import COLOURS, plain
+from delayprop.fast.drawing.synapses import change
+from delayprop.fast.drawing.trials import DENSE
 
 RASTER, SUMS = 1.6, 1.3  # heights, inches
 BINS = 60

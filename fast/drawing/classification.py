@@ -6,11 +6,11 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from fast.drawing.curves import draw_accuracy, draw_loss, whole_epochs
-from fast.drawing.page import save_page
-from fast.drawing.run_record import Run, read
-from fast.drawing.style import COLOURS, plain, save
-from fast.drawing.synapses import histogram
+from delayprop.fast.drawing.curves import draw_accuracy, draw_loss, whole_epochs
+from delayprop.fast.drawing.page import save_page
+from delayprop.fast.drawing.run_record import Run, read
+from delayprop.fast.drawing.style import COLOURS, plain, save
+from delayprop.fast.drawing.synapses import histogram
 
 
 def draw(folder: Path) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from fast.drawing.style import COLOURS, plain
+from delayprop.fast.drawing.style import COLOURS, plain
 
 APART = 0.15  # rows, between the runs of a setting of few seeds
 

@@ -6,10 +6,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 
-from fast.drawing.markup import Picture, percent
-from fast.drawing.panels import colour_bar, panels
-from fast.drawing.run_record import Run
-from fast.drawing.style import plain
+from delayprop.fast.drawing.markup import Picture, percent
+from delayprop.fast.drawing.panels import colour_bar, panels
+from delayprop.fast.drawing.run_record import Run
+from delayprop.fast.drawing.style import plain
 
 TICKS = 60  # classes: up to this number every fifth has a tick
 NUMBERED = 10  # classes: with more, a number does not fit into its cell

@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
-from fast.drawing.markup import Picture
-from fast.drawing.panels import empty, legend_above, panels
-from fast.drawing.run_record import GROUPS, Run
-from fast.drawing.style import COLOURS, plain
+from delayprop.fast.drawing.markup import Picture
+from delayprop.fast.drawing.panels import empty, legend_above, panels
+from delayprop.fast.drawing.run_record import GROUPS, Run
+from delayprop.fast.drawing.style import COLOURS, plain
 
 FARTHEST = 100  # decades: the limit of a log axis
 FLAT = 1e-3  # relative range below which losses count as equal

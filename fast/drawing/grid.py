@@ -7,7 +7,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from fast.drawing.style import COLOURS, plain, save
+from delayprop.fast.drawing.style import COLOURS, plain, save
 
 
 def draw_grids(

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import matplotlib
 
-from fast.drawing import confusion, curves, synapses
-from fast.drawing.arrivals_moved import arrivals_moved
-from fast.drawing.markup import (
+from delayprop.fast.drawing import confusion, curves, synapses
+from delayprop.fast.drawing.arrivals_moved import arrivals_moved
+from delayprop.fast.drawing.markup import (
     captioned,
     contents,
     document,
@@ -23,9 +23,9 @@ from fast.drawing.markup import (
     text,
     together,
 )
-from fast.drawing.run_record import Run
-from fast.drawing.style import write
-from fast.drawing.trials import trial_picture
+from delayprop.fast.drawing.run_record import Run
+from delayprop.fast.drawing.style import write
+from delayprop.fast.drawing.trials import trial_picture
 
 TASKS = {
     "yin-yang": "Yin-Yang", "braille": "Braille letters", "shd": "Spoken digits (SHD)", "ssc": "Spoken commands (SSC)",

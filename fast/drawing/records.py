@@ -6,8 +6,8 @@ import json
 import math
 from pathlib import Path
 
-from spec import SpecError
-from spec.errors import Verbatim
+from delayprop.spec import SpecError
+from delayprop.spec.errors import Verbatim
 
 NUMBER = "a finite number"
 NUMBER_OR_NULL = "a finite number or null"

@@ -7,10 +7,10 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fast.drawing.records import NUMBER, NUMBER_OR_NULL, RecordError, history, record
-from fast.drawing.sequence_animation import animate
-from fast.drawing.sequence_rings import delays_of_ring
-from fast.drawing.style import COLOURS, plain, save
+from delayprop.fast.drawing.records import NUMBER, NUMBER_OR_NULL, RecordError, history, record
+from delayprop.fast.drawing.sequence_animation import animate
+from delayprop.fast.drawing.sequence_rings import delays_of_ring
+from delayprop.fast.drawing.style import COLOURS, plain, save
 
 LINE = {"presentation": NUMBER, "loss": NUMBER}
 TRACE = {"pattern": {"A", "B"}, "output": {0, 1}, "t": [NUMBER], "V": [NUMBER], "arrivals": [NUMBER]}

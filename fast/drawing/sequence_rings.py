@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
-from fast.drawing.style import COLOURS, plain
+from delayprop.fast.drawing.style import COLOURS, plain
 
 
 def delays_of_ring(log: list[dict], found: dict) -> Figure:

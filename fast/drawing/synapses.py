@@ -6,10 +6,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from fast.drawing.arrays import Layer, Page
-from fast.drawing.markup import Picture
-from fast.drawing.panels import colour_bar, legend_above, panels
-from fast.drawing.style import COLOURS, plain
+from delayprop.fast.drawing.arrays import Layer, Page
+from delayprop.fast.drawing.markup import Picture
+from delayprop.fast.drawing.panels import colour_bar, legend_above, panels
+from delayprop.fast.drawing.style import COLOURS, plain
 
 BINS = 40
 DENSE = 1000  # synapses: as many or more are rasterised

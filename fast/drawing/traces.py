@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fast.nn.layers import LI, LIF
-from fast.nn.spikes import Spikes
-from spec import SpecError
-from spec.checks import whole_number
-from spec.errors import Verbatim
+from delayprop.fast.nn.layers import LI, LIF
+from delayprop.fast.nn.spikes import Spikes
+from delayprop.spec import SpecError
+from delayprop.spec.checks import whole_number
+from delayprop.spec.errors import Verbatim
 
 BLOCK = 1024  # arrivals whose voltages are in memory at once
 

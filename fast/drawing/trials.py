@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 
-from fast.drawing.arrays import Page, Trial
-from fast.drawing.markup import Picture
-from fast.drawing.panels import empty, legend_above, panels
-from fast.drawing.style import COLOURS, plain
+from delayprop.fast.drawing.arrays import Page, Trial
+from delayprop.fast.drawing.markup import Picture
+from delayprop.fast.drawing.panels import empty, legend_above, panels
+from delayprop.fast.drawing.style import COLOURS, plain
 
 DENSE = 400  # spikes or arrivals: as many or more are rasterised
 RASTER, VOLTAGES, ARRIVALS = 1.2, 1.6, 1.0  # heights, inches

@@ -11,16 +11,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fast.cpu import solver as cpu
-from fast.nn.autograd_guards import differentiable_once, outermost
-from fast.nn.devices import check_tensors, on_gpu
-from fast.nn.spikes import Spikes
-from fast.nn.trials import check_spikes
-from fast.solving.problem import Problem
-from fast.solving.solved import Solved
-from spec import VOLTAGE_READOUTS, SpecError
-from spec.checks import one_of, positive_number
-from spec.errors import Verbatim
+from delayprop.fast.cpu import solver as cpu
+from delayprop.fast.nn.autograd_guards import differentiable_once, outermost
+from delayprop.fast.nn.devices import check_tensors, on_gpu
+from delayprop.fast.nn.spikes import Spikes
+from delayprop.fast.nn.trials import check_spikes
+from delayprop.fast.solving.problem import Problem
+from delayprop.fast.solving.solved import Solved
+from delayprop.spec import VOLTAGE_READOUTS, SpecError
+from delayprop.spec.checks import one_of, positive_number
+from delayprop.spec.errors import Verbatim
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,7 +155,7 @@ def propagate(
 def _solver(device: torch.device) -> Callable[[Problem], Solved]:
     if not on_gpu(device):
         return cpu.solve
-    from fast.cuda import solver as cuda  # an optional dependency
+    from delayprop.fast.cuda import solver as cuda  # an optional dependency
 
     return cuda.solve
 

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from fast.nn.devices import within_transforms
-from fast.nn.spikes import Spikes
-from spec import UnsupportedError
-from spec.errors import Verbatim
+from delayprop.fast.nn.devices import within_transforms
+from delayprop.fast.nn.spikes import Spikes
+from delayprop.spec import UnsupportedError
+from delayprop.spec.errors import Verbatim
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -10,10 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from fast.nn.spikes import Spikes
-from spec import SpecError
-from spec.checks import positive_number
-from spec.errors import Verbatim
+from delayprop.fast.nn.spikes import Spikes
+from delayprop.spec import SpecError
+from delayprop.spec.checks import positive_number
+from delayprop.spec.errors import Verbatim
 
 TRIALS = 8  # at most, that are simulated
 CLOSE = 0.02  # relative: the search ends

@@ -27,12 +27,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fast.nn.layers import LI, LIF
-from fast.nn.moved_readouts import moved
-from fast.nn.spikes import Spikes
-from fast.nn.trials import check_spikes
-from spec import SpecError
-from spec.errors import Verbatim
+from delayprop.fast.nn.layers import LI, LIF
+from delayprop.fast.nn.moved_readouts import moved
+from delayprop.fast.nn.spikes import Spikes
+from delayprop.fast.nn.trials import check_spikes
+from delayprop.spec import SpecError
+from delayprop.spec.errors import Verbatim
 
 LEAST = 1e-20
 """Of `lambda_I`: below, adjoints come near the smallest numbers of float32."""

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
-from spec import Population, SpecError
-from spec.errors import Verbatim
+from delayprop.spec import Population, SpecError
+from delayprop.spec.errors import Verbatim
 
 CONSTANTS = ("tau_mem", "tau_syn", "v_th", "v_reset")
 LEAST_TAU = 0.1  # ms: lower bound of time constants that learn

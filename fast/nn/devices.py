@@ -9,9 +9,9 @@ import torch
 from numba import config
 from torch import Tensor
 
-from spec import SpecError, UnsupportedError
-from spec.checks import one_of
-from spec.errors import Verbatim
+from delayprop.spec import SpecError, UnsupportedError
+from delayprop.spec.checks import one_of
+from delayprop.spec.errors import Verbatim
 
 DEVICES = ("cpu", "cuda")
 CUDA_GROUP = "by `pip install '.[cuda]'` in a clone of the project"

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from spec import Network as NetworkSpec
+from delayprop.spec import Network as NetworkSpec
 
 
 @dataclass(frozen=True)

@@ -20,14 +20,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fast.nn.constants import CONSTANTS
-from fast.nn.layers import LI, LIF
-from fast.nn.network import Network as Graph
-from fast.nn.spikes import Spikes
-from fast.nn.trials import check_spikes
-from spec import Case, Connection, CrossEntropy, Network, Population, SpecError, SpikeTrains
-from spec.checks import sequence, text, whole_number
-from spec.errors import Verbatim
+from delayprop.fast.nn.constants import CONSTANTS
+from delayprop.fast.nn.layers import LI, LIF
+from delayprop.fast.nn.network import Network as Graph
+from delayprop.fast.nn.spikes import Spikes
+from delayprop.fast.nn.trials import check_spikes
+from delayprop.spec import Case, Connection, CrossEntropy, Network, Population, SpecError, SpikeTrains
+from delayprop.spec.checks import sequence, text, whole_number
+from delayprop.spec.errors import Verbatim
 
 Layer = LIF | LI
 
@@ -36,9 +36,9 @@ def network_of(layers: Sequence[Layer] | Graph, names: Sequence[str] | None = No
     """The network of the specification that this chain of layers, or `delayprop.Network`, equals.
 
     Args:
-        layers: `LIF` layers, of which the last may be an `LI` layer; or a `fast.Network`.
+        layers: `LIF` layers, of which the last may be an `LI` layer; or a `delayprop.Network`.
         names: of the input and of each layer's neurons; default: `in`, `hidden1`, ..., `out`. The
-            populations of a `fast.Network` have their names.
+            populations of a `delayprop.Network` have their names.
 
     Raises:
         SpecError: layers that do not fit each other, or numbers that the specification refuses.
@@ -127,7 +127,7 @@ def case_of(
     network = network_of(layers, names)
     last = layers[-1]
     if not isinstance(last, LI):
-        remedy = "build a `spec.Case` with a loss of spike times from `network_of`"
+        remedy = "build a `delayprop.Case` with a loss of spike times from `network_of`"
         raise SpecError(f"layers[{len(layers) - 1}]", "an LI layer, which is read", Verbatim("an LIF layer"), remedy)
     check_spikes(spikes)
     if spikes.size != layers[0].pre:
@@ -161,7 +161,7 @@ def _loop(network: Network, population: Population, layer: Layer, name: str) -> 
     if len(own) == layer.recurrent:
         return own[0] if own else None
     expected = f"with {'one connection' if layer.recurrent else 'no connection'} onto itself, as {name}"
-    remedy = "build the layer for this network, or use `fast.Network`"
+    remedy = "build the layer for this network, or use `delayprop.Network`"
     raise SpecError(f"population {population.name}", expected, Verbatim(f"{len(own)}"), remedy)
 
 
@@ -174,7 +174,7 @@ def _fit(layer: Layer, name: str, pre: int, connection: Connection, path: str, k
         got = Verbatim(f"{given[0]} -> {given[1]} {given[2]} neurons")
         raise SpecError(path, expected, got, "build the layer for this network")
     for i, j in np.argwhere(~connection.exists)[:1]:
-        remedy = "a layer has every synapse; use `fast.Network`"
+        remedy = "a layer has every synapse; use `delayprop.Network`"
         raise SpecError(f"{path}.w[{i}][{j}]", "a synapse", Verbatim("null"), remedy)
     if layer.max_delay is not None:
         for i, j in np.argwhere(connection.d > layer.max_delay)[:1]:
@@ -208,7 +208,7 @@ def _chain(network: Network, layers: int) -> list[tuple[int, Population]]:
     if len({population.name for _, population in chain}) < layers:
         expected = f"an input and {layers} populations in a chain"
         got = Verbatim(f"{len(inputs)} inputs, {others} others, {len(network.connections)} connections")
-        raise SpecError("network", expected, got, "use `fast.Network` for any other graph")
+        raise SpecError("network", expected, got, "use `delayprop.Network` for any other graph")
     return chain
 
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import torch
 
-from fast.nn.spikes import Spikes
-from fast.nn.trials import check_spikes
-from spec import SpecError
-from spec.errors import Verbatim
+from delayprop.fast.nn.spikes import Spikes
+from delayprop.fast.nn.trials import check_spikes
+from delayprop.spec import SpecError
+from delayprop.spec.errors import Verbatim
 
 
 def joined(parts: Sequence[Spikes]) -> Spikes:

@@ -8,16 +8,16 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from fast.nn import calibration
-from fast.nn.autograd import propagate
-from fast.nn.other_tools import answers_foreign_words
-from fast.nn.spikes import Spikes
-from fast.nn.synaptic_layer import LEAST_RECURRENT_DELAY, Constant, SynapticLayer
-from fast.nn.trials import check_spikes
-from fast.nn.warned import warn
-from spec import VOLTAGE_READOUTS, SpecError
-from spec.checks import one_of
-from spec.errors import Verbatim
+from delayprop.fast.nn import calibration
+from delayprop.fast.nn.autograd import propagate
+from delayprop.fast.nn.other_tools import answers_foreign_words
+from delayprop.fast.nn.spikes import Spikes
+from delayprop.fast.nn.synaptic_layer import LEAST_RECURRENT_DELAY, Constant, SynapticLayer
+from delayprop.fast.nn.trials import check_spikes
+from delayprop.fast.nn.warned import warn
+from delayprop.spec import VOLTAGE_READOUTS, SpecError
+from delayprop.spec.checks import one_of
+from delayprop.spec.errors import Verbatim
 
 
 class SilentLayerWarning(UserWarning):

@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fast.cpu.trains import are_trains
-from fast.nn.devices import numpy_reads
-from fast.nn.warned import warn
-from spec import SpecError, SpikeTrains
-from spec.checks import duration as spec_duration
-from spec.checks import one_of, positive_number, whole_number
-from spec.errors import Verbatim
+from delayprop.fast.cpu.trains import are_trains
+from delayprop.fast.nn.devices import numpy_reads
+from delayprop.fast.nn.warned import warn
+from delayprop.spec import SpecError, SpikeTrains
+from delayprop.spec.checks import duration as spec_duration
+from delayprop.spec.checks import one_of, positive_number, whole_number
+from delayprop.spec.errors import Verbatim
 
 UNITS = ("ms", "s", "us")
 """Units in which data may come."""

@@ -1,7 +1,7 @@
 """The losses of the specification; any torch function of spike times and readouts is one too.
 
 Each loss is a function and a module. The modules have torch's names (`CrossEntropyLoss`), because
-`spec.CrossEntropy` and `spec.SpikeTimeMSE` are entries of a case file.
+`delayprop.CrossEntropy` and `delayprop.SpikeTimeMSE` are entries of a case file.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fast.nn.spikes import Spikes
-from fast.nn.trials import check_spikes
-from spec import SpecError, SpikeTrains
-from spec.checks import finite_number, positive_number, sequence
-from spec.errors import Verbatim
+from delayprop.fast.nn.spikes import Spikes
+from delayprop.fast.nn.trials import check_spikes
+from delayprop.spec import SpecError, SpikeTrains
+from delayprop.spec.checks import finite_number, positive_number, sequence
+from delayprop.spec.errors import Verbatim
 
 
 def cross_entropy(y: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> Tensor:

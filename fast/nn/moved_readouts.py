@@ -14,8 +14,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from fast.nn.autograd import Record
-from fast.solving.problem import Problem
+from delayprop.fast.nn.autograd import Record
+from delayprop.fast.solving.problem import Problem
 
 CHUNK = 2**20  # arrivals that are looked at together, which bounds the memory
 

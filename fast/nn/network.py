@@ -9,16 +9,16 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from fast.nn.autograd import Record, propagate
-from fast.nn.constants import CONSTANTS, constants_text, register_constants
-from fast.nn.graph import Group, groups, matrix
-from fast.nn.joining import joined
-from fast.nn.spikes import Spikes
-from fast.nn.trials import check_spikes
-from spec import VOLTAGE_READOUTS, Connection, Population, SpecError
-from spec import Network as NetworkSpec
-from spec.checks import one_of, sequence
-from spec.errors import Verbatim
+from delayprop.fast.nn.autograd import Record, propagate
+from delayprop.fast.nn.constants import CONSTANTS, constants_text, register_constants
+from delayprop.fast.nn.graph import Group, groups, matrix
+from delayprop.fast.nn.joining import joined
+from delayprop.fast.nn.spikes import Spikes
+from delayprop.fast.nn.trials import check_spikes
+from delayprop.spec import VOLTAGE_READOUTS, Connection, Population, SpecError
+from delayprop.spec import Network as NetworkSpec
+from delayprop.spec.checks import one_of, sequence
+from delayprop.spec.errors import Verbatim
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +57,7 @@ class _Constants(nn.Module):
 
 
 class Network(nn.Module):
-    """The network that a `spec.Network` describes, recurrent or not.
+    """The network that a `delayprop.NetworkSpec` describes, recurrent or not.
 
     Args:
         network: its weights, delays and constants become the parameters.

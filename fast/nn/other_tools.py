@@ -10,7 +10,7 @@ from functools import wraps
 from inspect import signature
 from typing import ParamSpec
 
-from spec import SpecError
+from delayprop.spec import SpecError
 
 P = ParamSpec("P")
 PAGE = "docs/from-other-tools.md"

@@ -9,13 +9,13 @@ import torch
 from torch import nn
 from torch.nn.utils.parametrize import is_parametrized
 
-from fast.nn.constants import LEAST_TAU, behind, clamp_, project_constants_
-from fast.nn.layers import LI, LIF
-from fast.nn.network import Network
-from fast.nn.synaptic_layer import LEAST_RECURRENT_DELAY
-from spec import SpecError
-from spec.checks import one_of, positive_number
-from spec.errors import Verbatim
+from delayprop.fast.nn.constants import LEAST_TAU, behind, clamp_, project_constants_
+from delayprop.fast.nn.layers import LI, LIF
+from delayprop.fast.nn.network import Network
+from delayprop.fast.nn.synaptic_layer import LEAST_RECURRENT_DELAY
+from delayprop.spec import SpecError
+from delayprop.spec.checks import one_of, positive_number
+from delayprop.spec.errors import Verbatim
 
 KINDS = ("weights", "delays", "constants", "thresholds")
 OF_NAME = {

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from fast.nn.trials import Trials
-from spec import UnsupportedError
-from spec.checks import is_list, whole_number
-from spec.errors import Verbatim
+from delayprop.fast.nn.trials import Trials
+from delayprop.spec import UnsupportedError
+from delayprop.spec.checks import is_list, whole_number
+from delayprop.spec.errors import Verbatim
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

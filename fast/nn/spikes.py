@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from fast.nn.devices import check_device
-from fast.nn.layouts import (
+from delayprop.fast.nn.devices import check_device
+from delayprop.fast.nn.layouts import (
     check_layout,
     check_within,
     checked_duration,
@@ -19,12 +19,12 @@ from fast.nn.layouts import (
     of_trains,
     on_grid,
 )
-from fast.nn.raster import draw_raster
-from fast.nn.trials import Trials
-from spec import SpecError, SpikeTrains
-from spec.checks import duration as spec_duration
-from spec.checks import whole_number
-from spec.errors import Verbatim
+from delayprop.fast.nn.raster import draw_raster
+from delayprop.fast.nn.trials import Trials
+from delayprop.spec import SpecError, SpikeTrains
+from delayprop.spec.checks import duration as spec_duration
+from delayprop.spec.checks import whole_number
+from delayprop.spec.errors import Verbatim
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

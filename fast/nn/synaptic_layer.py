@@ -8,12 +8,12 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from fast.nn.autograd import Record
-from fast.nn.constants import LEAST_TAU, clamp_, constants_text, project_constants_, register_constants
-from fast.nn.layouts import warn_if_short
-from spec import Population, SpecError
-from spec.checks import finite_number, non_negative_time, whole_number
-from spec.errors import Verbatim
+from delayprop.fast.nn.autograd import Record
+from delayprop.fast.nn.constants import LEAST_TAU, clamp_, constants_text, project_constants_, register_constants
+from delayprop.fast.nn.layouts import warn_if_short
+from delayprop.spec import Population, SpecError
+from delayprop.spec.checks import finite_number, non_negative_time, whole_number
+from delayprop.spec.errors import Verbatim
 
 Constant = float | Sequence[float]
 LEAST_RECURRENT_DELAY = 0.1

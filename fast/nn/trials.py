@@ -9,9 +9,9 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from spec import SpecError
-from spec.checks import duration as spec_duration
-from spec.errors import Verbatim
+from delayprop.spec import SpecError
+from delayprop.spec.checks import duration as spec_duration
+from delayprop.spec.errors import Verbatim
 
 
 def check_spikes(given: object, name: str = "spikes") -> None:
@@ -34,7 +34,7 @@ def check_spikes(given: object, name: str = "spikes") -> None:
 
 @dataclass(frozen=True, eq=False)
 class Trials:
-    """The fields of `fast.Spikes`, and what every container has."""
+    """The fields of `delayprop.Spikes`, and what every container has."""
 
     times: Tensor
     offsets: Tensor

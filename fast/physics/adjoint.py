@@ -21,9 +21,24 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fast.physics.compiling import inlined
-from fast.physics.layout import Block
-from fast.physics.polynomials import AAB, AB, ABB, EXACT, PS_AB, RA, RAA, RAAB, RAB, RABB, RB, A, B, polynomial
+from delayprop.fast.physics.compiling import inlined
+from delayprop.fast.physics.layout import Block
+from delayprop.fast.physics.polynomials import (
+    AAB,
+    AB,
+    ABB,
+    EXACT,
+    PS_AB,
+    RA,
+    RAA,
+    RAAB,
+    RAB,
+    RABB,
+    RB,
+    A,
+    B,
+    polynomial,
+)
 
 LAMBDA_V, LAMBDA_I, X, Y, Z, EXCESS, DIFFERENCE = range(7)  # rows of an adjoint `[7, LANES]`
 ADJOINT = 7

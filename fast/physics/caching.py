@@ -15,8 +15,8 @@ import warnings
 from functools import cache
 from pathlib import Path
 
-from spec import SpecError
-from spec.command import report
+from delayprop.spec import SpecError
+from delayprop.spec.command import report
 
 PACKAGE = Path(__file__).parents[1]
 VARIABLE = "DELAYPROP_CACHE"

@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fast.physics.compiling import compiled, inlined
-from fast.physics.polynomials import TERMS
-from spec import UnsupportedError
-from spec.errors import Verbatim
+from delayprop.fast.physics.compiling import compiled, inlined
+from delayprop.fast.physics.polynomials import TERMS
+from delayprop.spec import UnsupportedError
+from delayprop.spec.errors import Verbatim
 
 MOST_BINS = 2**26  # counts of spikes per bin then take half a GB
 

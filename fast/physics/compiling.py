@@ -18,8 +18,8 @@ from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 from numba.extending import intrinsic
 
-import fast.physics.announcing  # noqa: F401  # a terminal sees what takes time
-from fast.physics.caching import PACKAGE, writable_folder
+import delayprop.fast.physics.announcing  # noqa: F401  # a terminal sees what takes time
+from delayprop.fast.physics.caching import PACKAGE, writable_folder
 
 KERNELS = (PACKAGE / "physics", PACKAGE / "cpu")  # any kernel may call their functions
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}  # divide as NumPy does

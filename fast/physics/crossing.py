@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 
-from fast.physics.compiling import compiled, inlined
-from fast.physics.polynomials import AB, A, B, polynomial
+from delayprop.fast.physics.compiling import compiled, inlined
+from delayprop.fast.physics.polynomials import AB, A, B, polynomial
 
 TOUCH = 16  # in u v_th: width of "at the threshold", above it for peaks, below it for voltages
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import math
 
-from fast.physics.compiling import inlined
-from fast.physics.instants import left_in_bin, masked
-from fast.physics.layout import FLOW_A, FLOW_AB, FLOW_B, FLOW_PS, FLOW_RA, FLOW_RAB
-from fast.physics.polynomials import AB, RA, RAB, A, B, polynomial
+from delayprop.fast.physics.compiling import inlined
+from delayprop.fast.physics.instants import left_in_bin, masked
+from delayprop.fast.physics.layout import FLOW_A, FLOW_AB, FLOW_B, FLOW_PS, FLOW_RA, FLOW_RAB
+from delayprop.fast.physics.polynomials import AB, RA, RAB, A, B, polynomial
 
 
 @inlined

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fast.physics.compiling import built, inlined
-from spec import UnsupportedError
-from spec.errors import Verbatim
+from delayprop.fast.physics.compiling import built, inlined
+from delayprop.spec import UnsupportedError
+from delayprop.spec.errors import Verbatim
 
 BATCH = 16  # bins whose spikes are deposited, or looked up, at once
 ABSENT = -1  # in place of the delay of a synapse that does not exist, or is longer than the trial

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from fast.physics.compiling import inlined
-from fast.physics.instants import Ticks
-from fast.physics.polynomials import LANES
+from delayprop.fast.physics.compiling import inlined
+from delayprop.fast.physics.instants import Ticks
+from delayprop.fast.physics.polynomials import LANES
 
 Array = Any  # a NumPy array, a tensor, or in a kernel a device array
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from fast.physics.adjoint import (
+from delayprop.fast.physics.adjoint import (
     ADJOINT,
     DIFFERENCE,
     EXCESS,
@@ -21,13 +21,13 @@ from fast.physics.adjoint import (
     jump_at_spike,
     tau_back,
 )
-from fast.physics.clock import end_of
-from fast.physics.compiling import inlined
-from fast.physics.factors import adjoint_terms, dL_dt_arrival
-from fast.physics.instants import bin_of, in_bins, masked
-from fast.physics.layout import FLOW_PM, FLOW_PS
-from fast.physics.neuron_record import MAX_BIN, MAX_GROUP, MAX_REST, MAX_SLOPE
-from fast.physics.polynomials import EXACT, LANES, PS_AB, A, polynomial
+from delayprop.fast.physics.clock import end_of
+from delayprop.fast.physics.compiling import inlined
+from delayprop.fast.physics.factors import adjoint_terms, dL_dt_arrival
+from delayprop.fast.physics.instants import bin_of, in_bins, masked
+from delayprop.fast.physics.layout import FLOW_PM, FLOW_PS
+from delayprop.fast.physics.neuron_record import MAX_BIN, MAX_GROUP, MAX_REST, MAX_SLOPE
+from delayprop.fast.physics.polynomials import EXACT, LANES, PS_AB, A, polynomial
 
 NEVER = 2.0  # as the rest of an event: after all arrivals of its bin
 

@@ -18,7 +18,7 @@ import math
 import numpy as np
 from numpy.polynomial.chebyshev import cheb2poly
 
-from fast.physics.compiling import inlined
+from delayprop.fast.physics.compiling import inlined
 
 LANES = 32  # neurons computed side by side
 

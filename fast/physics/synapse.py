@@ -6,9 +6,9 @@ The flow over the rest `r` of a delay, backwards, is the flow at `-r`: the polyn
 
 from __future__ import annotations
 
-from fast.physics.compiling import inlined
-from fast.physics.instants import ABSENT, instant_of
-from fast.physics.polynomials import AB, EXACT, LANES, RAB, A, B, polynomial
+from delayprop.fast.physics.compiling import inlined
+from delayprop.fast.physics.instants import ABSENT, instant_of
+from delayprop.fast.physics.polynomials import AB, EXACT, LANES, RAB, A, B, polynomial
 
 
 @inlined

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from fast.solving.problem import Problem
+from delayprop.fast.solving.problem import Problem
 
 PER_TRIAL, PER_MS = 1000, 1.0
 """Spikes per neuron and trial; the larger of both counts."""

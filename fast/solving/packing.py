@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from fast.physics.instants import Ticks, ticks_for
-from fast.physics.layout import Layer, Synapses
-from fast.physics.polynomials import AAB, AB, ABB, LANES, RA, RAA, RAAB, RAB, RABB, RB, coefficients
-from fast.solving.problem import Problem
+from delayprop.fast.physics.instants import Ticks, ticks_for
+from delayprop.fast.physics.layout import Layer, Synapses
+from delayprop.fast.physics.polynomials import AAB, AB, ABB, LANES, RA, RAA, RAAB, RAB, RABB, RB, coefficients
+from delayprop.fast.solving.problem import Problem
 
 
 def split(times: Tensor, problem: Problem) -> tuple[Tensor, Tensor]:

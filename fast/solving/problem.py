@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fast.physics.clock import Clock, bin_width_for, clock_for
+from delayprop.fast.physics.clock import Clock, bin_width_for, clock_for
 
 
 @dataclass(frozen=True, eq=False)

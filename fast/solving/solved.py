@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from fast.physics.layout import Layer
-from fast.physics.neuron_record import (
+from delayprop.fast.physics.layout import Layer
+from delayprop.fast.physics.neuron_record import (
     EQUAL_MAXIMA,
     INTEGRAL,
     MAX_BIN,
@@ -24,8 +24,8 @@ from fast.physics.neuron_record import (
     SPIKE_AT_END,
     TIES,
 )
-from fast.physics.polynomials import LANES
-from fast.solving.problem import Problem
+from delayprop.fast.physics.polynomials import LANES
+from delayprop.fast.solving.problem import Problem
 
 
 class Trains(NamedTuple):

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fast.tasks.spike_folder import SpikeFolder
-from fast.training.settings import Settings
+from delayprop.fast.tasks.spike_folder import SpikeFolder
+from delayprop.fast.training.settings import Settings
 
 DATA = SpikeFolder(
     "braille", ("train", "valid", "test"), channels=24, classes=27, duration=1350.0,

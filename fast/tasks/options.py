@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from fast.nn.devices import DEVICES, DTYPES
-from fast.tasks.registry import CLASSIFYING, TASKS
-from fast.training.settings import add_settings
-from spec import SpecError
-from spec.checks import described, is_list, one_of
-from spec.command import OneLineParser
-from spec.errors import Verbatim
+from delayprop.fast.nn.devices import DEVICES, DTYPES
+from delayprop.fast.tasks.registry import CLASSIFYING, TASKS
+from delayprop.fast.training.settings import add_settings
+from delayprop.spec import SpecError
+from delayprop.spec.checks import described, is_list, one_of
+from delayprop.spec.command import OneLineParser
+from delayprop.spec.errors import Verbatim
 
 FLAGS = argparse.BooleanOptionalAction, argparse._StoreTrueAction
 

@@ -8,8 +8,8 @@ refuses bad options and data before anything is written, and returns a `Training
 
 from __future__ import annotations
 
-from fast.tasks import braille, shd, spikes, ssc, yin_yang
-from fast.tasks.sequence import task as sequence
+from delayprop.fast.tasks import braille, shd, spikes, ssc, yin_yang
+from delayprop.fast.tasks.sequence import task as sequence
 
 CLASSIFYING = {"yin-yang": yin_yang, "braille": braille, "shd": shd, "ssc": ssc, "spikes": spikes}
 TASKS = {"sequence": sequence, **CLASSIFYING}

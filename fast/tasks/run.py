@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from fast.drawing.records import NUMBER, check_shape
-from fast.nn.layers import LI
-from fast.tasks.saved_runs import NETWORK, kept_network, records
-from fast.training.model import Classifier
-from fast.training.run_folder import RESULT
+from delayprop.fast.drawing.records import NUMBER, check_shape
+from delayprop.fast.nn.layers import LI
+from delayprop.fast.tasks.saved_runs import NETWORK, kept_network, records
+from delayprop.fast.training.model import Classifier
+from delayprop.fast.training.run_folder import RESULT
 
 TESTED = {"test_accuracy": NUMBER, "interval": (NUMBER, NUMBER), "count_baseline": NUMBER}
 

@@ -9,18 +9,18 @@ from pathlib import Path
 
 import torch
 
-from fast.drawing.records import AMOUNT, COUNT, NUMBER, TEXT, RecordError, history, record
-from fast.nn.devices import DTYPES
-from fast.nn.layers import LI
-from fast.tasks.registry import CLASSIFYING
-from fast.tasks.sequence import task as sequence
-from fast.training.classify import Classification
-from fast.training.model import Classifier
-from fast.training.processes import Processes
-from fast.training.run_folder import RESULT
-from fast.training.settings import Settings, with_defaults
-from spec import SpecError
-from spec.errors import Verbatim, printable
+from delayprop.fast.drawing.records import AMOUNT, COUNT, NUMBER, TEXT, RecordError, history, record
+from delayprop.fast.nn.devices import DTYPES
+from delayprop.fast.nn.layers import LI
+from delayprop.fast.tasks.registry import CLASSIFYING
+from delayprop.fast.tasks.sequence import task as sequence
+from delayprop.fast.training.classify import Classification
+from delayprop.fast.training.model import Classifier
+from delayprop.fast.training.processes import Processes
+from delayprop.fast.training.run_folder import RESULT
+from delayprop.fast.training.settings import Settings, with_defaults
+from delayprop.spec import SpecError
+from delayprop.spec.errors import Verbatim, printable
 
 HOW_IT_RAN = frozenset({"out", "resume", "save_seconds", "data", "workers", "tensorboard", "test", "changed"})
 """Options that do not change the result of a run, or follow from others."""

@@ -13,13 +13,13 @@ import argparse
 import numpy as np
 import torch
 
-from fast.data.spike_data import SpikeData, held_out
-from fast.tasks.spike_folder import SpikeFolder
-from fast.training.classify import Classification
-from fast.training.processes import Processes
-from fast.training.settings import Settings
-from spec import SpecError
-from spec.errors import Verbatim
+from delayprop.fast.data.spike_data import SpikeData, held_out
+from delayprop.fast.tasks.spike_folder import SpikeFolder
+from delayprop.fast.training.classify import Classification
+from delayprop.fast.training.processes import Processes
+from delayprop.fast.training.settings import Settings
+from delayprop.spec import SpecError
+from delayprop.spec.errors import Verbatim
 
 DATA = SpikeFolder(
     "shd", ("train", "test"), channels=700, classes=20, duration=1400.0,

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import torch
 
-from fast.data.spike_data import SpikeData
-from fast.data.spike_files import fingerprints, read_spike_file
-from fast.training.classify import Classification
-from fast.training.processes import Processes
-from fast.training.settings import Settings
-from spec import SpecError
-from spec.errors import Verbatim
+from delayprop.fast.data.spike_data import SpikeData
+from delayprop.fast.data.spike_files import fingerprints, read_spike_file
+from delayprop.fast.training.classify import Classification
+from delayprop.fast.training.processes import Processes
+from delayprop.fast.training.settings import Settings
+from delayprop.spec import SpecError
+from delayprop.spec.errors import Verbatim
 
 FOLDER = "DELAYPROP_DATA"
 

@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from fast.data.spike_data import SpikeData, held_out
-from fast.data.spike_files import fingerprints, read_spike_file
-from fast.training.classify import Classification
-from fast.training.processes import Processes
-from fast.training.settings import Settings
-from spec import SpecError, checks
-from spec.errors import Verbatim
+from delayprop.fast.data.spike_data import SpikeData, held_out
+from delayprop.fast.data.spike_files import fingerprints, read_spike_file
+from delayprop.fast.training.classify import Classification
+from delayprop.fast.training.processes import Processes
+from delayprop.fast.training.settings import Settings
+from delayprop.spec import SpecError, checks
+from delayprop.spec.errors import Verbatim
 
 SHARE = 10  # one trial in 10 is held out for validation, if no file is given for it
 MOST_CLASSES = 1000  # the record and the page have a number for each pair of a class and an answer

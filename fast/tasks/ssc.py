@@ -7,8 +7,8 @@ Data of Cramer, Stradmann, Schemmel, Zenke, IEEE TNNLS 33 (2022), from zenkelab.
 
 from __future__ import annotations
 
-from fast.tasks.spike_folder import SpikeFolder
-from fast.training.settings import Settings
+from delayprop.fast.tasks.spike_folder import SpikeFolder
+from delayprop.fast.training.settings import Settings
 
 DATA = SpikeFolder(
     "ssc", ("train", "valid", "test"), channels=700, classes=35, duration=1400.0,

@@ -13,10 +13,10 @@ import argparse
 import numpy as np
 import torch
 
-from fast.data.spike_data import SpikeData
-from fast.training.classify import Classification
-from fast.training.processes import Processes
-from fast.training.settings import Settings
+from delayprop.fast.data.spike_data import SpikeData
+from delayprop.fast.training.classify import Classification
+from delayprop.fast.training.processes import Processes
+from delayprop.fast.training.settings import Settings
 
 BIG, SMALL = 0.5, 0.1
 YIN, YANG, DOT = 0, 1, 2

@@ -23,12 +23,12 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from fast.nn.layers import LIF
-from fast.nn.spikes import Spikes
-from fast.training.settings import Settings
-from spec import SpecError
-from spec.checks import finite_number
-from spec.errors import Verbatim
+from delayprop.fast.nn.layers import LIF
+from delayprop.fast.nn.spikes import Spikes
+from delayprop.fast.training.settings import Settings
+from delayprop.spec import SpecError
+from delayprop.spec.checks import finite_number
+from delayprop.spec.errors import Verbatim
 
 
 def regularisation(

@@ -18,9 +18,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fast.data.new_files import new_file
-from spec import SpecError
-from spec.errors import Verbatim
+from delayprop.fast.data.new_files import new_file
+from delayprop.spec import SpecError
+from delayprop.spec.errors import Verbatim
 
 FORMAT = "delayprop-checkpoint/2"  # /1 had no settings, no initial network, and no early stop
 KEPT = 2

@@ -18,26 +18,26 @@ import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from fast.data.augment import Augmentation
-from fast.data.batches import Batches
-from fast.data.spike_data import SpikeData, doubts
-from fast.nn.certificate import Residuals
-from fast.nn.parameters import project_
-from fast.nn.spikes import Spikes
-from fast.training.activity import is_silenced, regularisation, wake_
-from fast.training.conclusion import conclude, draw, network_bytes
-from fast.training.dropout import kept_neurons
-from fast.training.epoch import Epoch, Progress, printed_line, silence_warnings
-from fast.training.evaluation import Evaluable, Evaluation, correct, count_baseline, evaluate
-from fast.training.gradient_checks import LEGEND, certify, check_certificate, check_finite, smallest_kappa
-from fast.training.model import Classifier, scale_first_weights_
-from fast.training.optimiser import Optimiser
-from fast.training.page_arrays import page_arrays
-from fast.training.processes import Processes
-from fast.training.restoring import check_counters, restore_optimiser
-from fast.training.run_folder import Folder
-from fast.training.settings import Settings
-from spec import SpecError
+from delayprop.fast.data.augment import Augmentation
+from delayprop.fast.data.batches import Batches
+from delayprop.fast.data.spike_data import SpikeData, doubts
+from delayprop.fast.nn.certificate import Residuals
+from delayprop.fast.nn.parameters import project_
+from delayprop.fast.nn.spikes import Spikes
+from delayprop.fast.training.activity import is_silenced, regularisation, wake_
+from delayprop.fast.training.conclusion import conclude, draw, network_bytes
+from delayprop.fast.training.dropout import kept_neurons
+from delayprop.fast.training.epoch import Epoch, Progress, printed_line, silence_warnings
+from delayprop.fast.training.evaluation import Evaluable, Evaluation, correct, count_baseline, evaluate
+from delayprop.fast.training.gradient_checks import LEGEND, certify, check_certificate, check_finite, smallest_kappa
+from delayprop.fast.training.model import Classifier, scale_first_weights_
+from delayprop.fast.training.optimiser import Optimiser
+from delayprop.fast.training.page_arrays import page_arrays
+from delayprop.fast.training.processes import Processes
+from delayprop.fast.training.restoring import check_counters, restore_optimiser
+from delayprop.fast.training.run_folder import Folder
+from delayprop.fast.training.settings import Settings
+from delayprop.spec import SpecError
 
 
 class Classification:

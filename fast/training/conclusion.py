@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from fast.training.evaluation import Evaluation
-from fast.training.run_folder import RESULT, Folder
+from delayprop.fast.training.evaluation import Evaluation
+from delayprop.fast.training.run_folder import RESULT, Folder
 
 
 def network_bytes(parameters: dict[str, Tensor]) -> bytes:
@@ -55,6 +55,8 @@ def conclude(
 
 def draw(folder: Path) -> list[str]:
     """Draws the pictures of a classification; see `fast.drawing.classification`."""
-    from fast.drawing import classification  # with matplotlib, which a training loop of one's own does not need
+    from delayprop.fast.drawing import (
+        classification,  # with matplotlib, which a training loop of one's own does not need
+    )
 
     return classification.draw(folder)

@@ -13,13 +13,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-from fast.solving.bound import bounded_spikes
-from fast.training.checkpoints import Checkpoints, DamagedError, decoded, digest, encoded
-from fast.training.processes import Processes
-from fast.training.restoring import check_content, check_like
-from fast.training.run_folder import RESULT, Folder, NotWrittenError
-from fast.training.signals import StoppedError, StopSignals
-from spec.errors import printable
+from delayprop.fast.solving.bound import bounded_spikes
+from delayprop.fast.training.checkpoints import Checkpoints, DamagedError, decoded, digest, encoded
+from delayprop.fast.training.processes import Processes
+from delayprop.fast.training.restoring import check_content, check_like
+from delayprop.fast.training.run_folder import RESULT, Folder, NotWrittenError
+from delayprop.fast.training.signals import StoppedError, StopSignals
+from delayprop.spec.errors import printable
 
 REPRODUCER = "reproducer.pt"
 

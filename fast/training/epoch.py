@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fast.nn.certificate import Residuals
-from fast.training.evaluation import Evaluation
-from fast.training.progress import Bar
+from delayprop.fast.nn.certificate import Residuals
+from delayprop.fast.training.evaluation import Evaluation
+from delayprop.fast.training.progress import Bar
 
 MANY = 0.5  # silent hidden neurons, of all
 SUMS = ("steps", "trials", "loss", "right", "silent_steps", "clamped")  # `loss`: weighted by the trials of each step

@@ -11,14 +11,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fast.data.spike_data import SpikeData
-from fast.nn.spikes import Spikes
-from fast.solving.bound import bounded_spikes
-from fast.training.intervals import wilson_interval
-from fast.training.processes import Processes
-from fast.training.progress import Bar
-from spec import SpecError
-from spec.errors import Verbatim
+from delayprop.fast.data.spike_data import SpikeData
+from delayprop.fast.nn.spikes import Spikes
+from delayprop.fast.solving.bound import bounded_spikes
+from delayprop.fast.training.intervals import wilson_interval
+from delayprop.fast.training.processes import Processes
+from delayprop.fast.training.progress import Bar
+from delayprop.spec import SpecError
+from delayprop.spec.errors import Verbatim
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -80,7 +80,7 @@ def plot_confusion(matrix: Tensor, ax: Axes | None = None) -> Axes:
     Raises:
         SpecError: another shape.
     """
-    from fast.drawing.confusion import draw_counts  # with matplotlib, which training does not need
+    from delayprop.fast.drawing.confusion import draw_counts  # with matplotlib, which training does not need
 
     table = torch.as_tensor(matrix).cpu()
     if table.ndim != 2 or table.shape[1] != table.shape[0] + 1:

@@ -18,10 +18,10 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
-from fast.nn.certificate import Residuals, residuals, watched
-from fast.nn.layers import LI, LIF
-from fast.nn.spikes import Spikes
-from fast.training.model import Classifier
+from delayprop.fast.nn.certificate import Residuals, residuals, watched
+from delayprop.fast.nn.layers import LI, LIF
+from delayprop.fast.nn.spikes import Spikes
+from delayprop.fast.training.model import Classifier
 
 USUAL = 1e3  # units of roundoff: 10 per term, and terms that cancel to 1 % of their sizes
 MOST = 1e4  # units of roundoff: terms that cancel to 0.1 %

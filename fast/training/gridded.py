@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from fast.nn.spikes import Spikes
-from fast.training.evaluation import Evaluation
-from fast.training.intervals import mcnemar
-from fast.training.model import Classifier
+from delayprop.fast.nn.spikes import Spikes
+from delayprop.fast.training.evaluation import Evaluation
+from delayprop.fast.training.intervals import mcnemar
+from delayprop.fast.training.model import Classifier
 
 WIDTH = 26  # of a column of the table, characters
 

@@ -14,14 +14,14 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from fast.data.spike_data import SpikeData
-from fast.nn.calibration import TRIALS
-from fast.nn.layers import LI, LIF
-from fast.nn.losses import cross_entropy
-from fast.nn.spikes import Spikes
-from fast.solving.bound import bounded_spikes
-from fast.training.settings import Settings
-from spec import SpecError
+from delayprop.fast.data.spike_data import SpikeData
+from delayprop.fast.nn.calibration import TRIALS
+from delayprop.fast.nn.layers import LI, LIF
+from delayprop.fast.nn.losses import cross_entropy
+from delayprop.fast.nn.spikes import Spikes
+from delayprop.fast.solving.bound import bounded_spikes
+from delayprop.fast.training.settings import Settings
+from delayprop.spec import SpecError
 
 
 class Classifier(nn.Module):

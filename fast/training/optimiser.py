@@ -6,9 +6,9 @@ import math
 
 import torch
 
-from fast.nn.parameters import by_kinds
-from fast.training.model import Classifier
-from fast.training.settings import Settings
+from delayprop.fast.nn.parameters import by_kinds
+from delayprop.fast.training.model import Classifier
+from delayprop.fast.training.settings import Settings
 
 WEIGHTS = ("w", "w_out")  # groups
 GROWTH = 1.05  # of the step size of weights while it is eased in, as in the paper's code

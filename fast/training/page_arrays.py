@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fast.data.spike_data import SpikeData
-from fast.drawing.traces import arrivals, membrane_traces
-from fast.training.model import Classifier
+from delayprop.fast.data.spike_data import SpikeData
+from delayprop.fast.drawing.traces import arrivals, membrane_traces
+from delayprop.fast.training.model import Classifier
 
 TRIALS = 3
 POINTS = 281  # of a voltage

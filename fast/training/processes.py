@@ -18,9 +18,9 @@ from torch import Tensor, distributed, nn
 from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
-from fast.cpu.threads import asked_between_pieces
-from spec import SpecError
-from spec.errors import Verbatim
+from delayprop.fast.cpu.threads import asked_between_pieces
+from delayprop.spec import SpecError
+from delayprop.spec.errors import Verbatim
 
 EXIT_OF_OTHERS = 2  # exit code of the other processes after an error of the first
 

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fast.training.checkpoints import DamagedError
-from fast.training.settings import Settings
+from delayprop.fast.training.checkpoints import DamagedError
+from delayprop.fast.training.settings import Settings
 
 OPTIMISER = {"state", "param_groups"}  # the keys of a torch optimiser's state
 MOMENTS = ("exp_avg", "exp_avg_sq")

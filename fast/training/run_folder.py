@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
-from fast.data.new_files import unlinked
-from fast.training.checkpoints import HALF, write_whole
-from fast.training.settings import with_defaults
-from fast.training.tensorboard import ScalarWriter
-from spec import SpecError
-from spec.errors import Verbatim
+from delayprop.fast.data.new_files import unlinked
+from delayprop.fast.training.checkpoints import HALF, write_whole
+from delayprop.fast.training.settings import with_defaults
+from delayprop.fast.training.tensorboard import ScalarWriter
+from delayprop.spec import SpecError
+from delayprop.spec.errors import Verbatim
 
 OPTIONS, RESULT, LOCK, LOG = "options.json", "result.json", ".lock", "history.jsonl"
 MAY_CHANGE = ("out", "resume", "save_seconds", "preset", "changed")

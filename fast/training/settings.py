@@ -13,10 +13,10 @@ from dataclasses import Field, dataclass, field, fields
 from functools import partial
 from typing import Any
 
-from fast.nn.synaptic_layer import LEAST_RECURRENT_DELAY
-from spec import VOLTAGE_READOUTS, SpecError
-from spec.checks import finite_number, non_negative_time, one_of, positive_number, time_constant, whole_number
-from spec.errors import Verbatim
+from delayprop.fast.nn.synaptic_layer import LEAST_RECURRENT_DELAY
+from delayprop.spec import VOLTAGE_READOUTS, SpecError
+from delayprop.spec.checks import finite_number, non_negative_time, one_of, positive_number, time_constant, whole_number
+from delayprop.spec.errors import Verbatim
 
 LARGEST = 1e6  # step sizes and other amounts: far above any use, far below where sums overflow
 MOST = 1_000_000

@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Self
 
-from fast.training.processes import Processes
+from delayprop.fast.training.processes import Processes
 
 EXIT = {signal.SIGINT: 130, signal.SIGTERM: 143}  # the exit codes that shells use
 INTERRUPTED = "interrupted; --resume goes on from the last checkpoint"

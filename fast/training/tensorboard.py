@@ -6,8 +6,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from spec import UnsupportedError
-from spec.errors import Verbatim
+from delayprop.spec import UnsupportedError
+from delayprop.spec.errors import Verbatim
 
 FOLDER = "tensorboard"
 

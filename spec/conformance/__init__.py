@@ -1,9 +1,9 @@
 """Grades another simulator against the conformance set; `README.md` beside this file explains how.
 
-    from spec.conformance import check
+    from delayprop.spec.conformance import check
     print(check(my_function))
 """
 
-from spec.conformance.report import Report, check
+from delayprop.spec.conformance.report import Report, check
 
 __all__ = ["Report", "check"]

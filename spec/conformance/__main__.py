@@ -9,13 +9,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from spec.checks import finite_number, positive_number
-from spec.command import OneLineParser, run_and_exit
-from spec.conformance.capabilities import needs
-from spec.conformance.cases import Stored, stored
-from spec.conformance.peers import of_command
-from spec.conformance.report import graded
-from spec.errors import SpecError, Verbatim
+from delayprop.spec.checks import finite_number, positive_number
+from delayprop.spec.command import OneLineParser, run_and_exit
+from delayprop.spec.conformance.capabilities import needs
+from delayprop.spec.conformance.cases import Stored, stored
+from delayprop.spec.conformance.peers import of_command
+from delayprop.spec.conformance.report import graded
+from delayprop.spec.errors import SpecError, Verbatim
 
 TIMEOUT, DIGITS = 60.0, 1.0
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from spec.conformance.cases import Stored
-from spec.losses import VOLTAGE_READOUTS, CrossEntropy, SpikeTimeMSE
+from delayprop.spec.conformance.cases import Stored
+from delayprop.spec.losses import VOLTAGE_READOUTS, CrossEntropy, SpikeTimeMSE
 
 
 class Facts:

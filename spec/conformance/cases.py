@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from spec.case import Case, case_from_text
-from spec.checks import one_of
+from delayprop.spec.case import Case, case_from_text
+from delayprop.spec.checks import one_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +50,7 @@ def stored(names: Sequence[str] | None = None) -> tuple[Stored, ...]:
 
 @cache
 def _everything() -> tuple[Stored, ...]:
-    entries = (files("spec.conformance") / "cases").iterdir()
+    entries = (files("delayprop.spec.conformance") / "cases").iterdir()
     cases = [entry for entry in entries if entry.name.endswith(".json")]
     read = [_stored(entry.name.removesuffix(".json"), entry.read_text(encoding="utf-8")) for entry in cases]
     return tuple(sorted(read, key=_size))

@@ -20,8 +20,8 @@ from importlib.resources import files
 
 import numpy as np
 
-from spec.conformance.grading import GRADES, Block, log10_norm
-from spec.conformance.layout import GRADIENTS
+from delayprop.spec.conformance.grading import GRADES, Block, log10_norm
+from delayprop.spec.conformance.layout import GRADIENTS
 
 FORMAT = "conformance-faults/1"
 WRONG = 10.0 ** -dict(GRADES)["single precision"]
@@ -99,7 +99,7 @@ class Factor:
 @cache
 def known() -> tuple[Fault, ...]:
     """All known faults."""
-    document = json.loads((files("spec.conformance") / "faults.json").read_text(encoding="utf-8"))
+    document = json.loads((files("delayprop.spec.conformance") / "faults.json").read_text(encoding="utf-8"))
     assert document["format"] == FORMAT
     return tuple(
         Fault(

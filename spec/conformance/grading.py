@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from spec.case import Case
-from spec.conformance.cases import Stored
-from spec.conformance.layout import GRADIENTS, Place, found_at, numbers, places, plain
-from spec.errors import SpecError
+from delayprop.spec.case import Case
+from delayprop.spec.conformance.cases import Stored
+from delayprop.spec.conformance.layout import GRADIENTS, Place, found_at, numbers, places, plain
+from delayprop.spec.errors import SpecError
 
 CANCELLATION = 1e-3
 MOST_DIGITS = -math.log10(2.0**-53)

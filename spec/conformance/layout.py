@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from spec import checks
-from spec.errors import SpecError
-from spec.network import CONSTANTS, FILE_NAMES
+from delayprop.spec import checks
+from delayprop.spec.errors import SpecError
+from delayprop.spec.network import CONSTANTS, FILE_NAMES
 
 GRADIENTS = ("w", "d", *CONSTANTS, "t_in")
 QUANTITIES = ("spikes", "loss", "readout", "kappa", *GRADIENTS)

@@ -16,10 +16,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
 from typing import IO
 
-from spec.case import Case
-from spec.conformance.cases import Stored
-from spec.errors import SpecError, UnsupportedError, Verbatim, shown
-from spec.results import Result
+from delayprop.spec.case import Case
+from delayprop.spec.conformance.cases import Stored
+from delayprop.spec.errors import SpecError, UnsupportedError, Verbatim, shown
+from delayprop.spec.results import Result
 
 NOT_OFFERED = 5
 """Exit code of a command that does not offer a case."""

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
-from spec.conformance.capabilities import CAPABILITIES
-from spec.conformance.layout import GRADIENTS, QUANTITIES
+from delayprop.spec.conformance.capabilities import CAPABILITIES
+from delayprop.spec.conformance.layout import GRADIENTS, QUANTITIES
 
 if TYPE_CHECKING:
-    from spec.conformance.faults import Factor
-    from spec.conformance.report import Report, Summary
+    from delayprop.spec.conformance.faults import Factor
+    from delayprop.spec.conformance.report import Report, Summary
 
 FORMAT = "conformance-report/1"
 COLUMNS = {

@@ -6,15 +6,15 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from spec.case import Case
-from spec.checks import finite_number
-from spec.conformance.capabilities import needs
-from spec.conformance.cases import Stored, stored
-from spec.conformance.faults import Factor, Likeness, factors, known, likeness
-from spec.conformance.grading import Block, blocks, grade
-from spec.conformance.layout import QUANTITIES, places, unknown_keys
-from spec.conformance.peers import Peer, of_function
-from spec.conformance.rendering import document, text
+from delayprop.spec.case import Case
+from delayprop.spec.checks import finite_number
+from delayprop.spec.conformance.capabilities import needs
+from delayprop.spec.conformance.cases import Stored, stored
+from delayprop.spec.conformance.faults import Factor, Likeness, factors, known, likeness
+from delayprop.spec.conformance.grading import Block, blocks, grade
+from delayprop.spec.conformance.layout import QUANTITIES, places, unknown_keys
+from delayprop.spec.conformance.peers import Peer, of_function
+from delayprop.spec.conformance.rendering import document, text
 
 OFFERED = ("graded", "failed", "another network")
 

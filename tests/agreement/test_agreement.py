@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-import reference
-from fast.run import run_case
-from spec import Case, Connection, CrossEntropy, Network, Result, Tie, load_case
-from spec.results import TIE_KINDS
+import delayprop.reference as reference
+from delayprop.fast.run import run_case
+from delayprop.spec import Case, Connection, CrossEntropy, Network, Result, Tie, load_case
+from delayprop.spec.results import TIE_KINDS
 from tests.support.comparison import Agreement, assert_same_results, block_errors, gradient_limit, scaled
 from tests.support.conditioning import condition
 from tests.support.effort import many

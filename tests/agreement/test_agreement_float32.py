@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-import reference
-from fast.run import run_case
-from reference.adjoint import gradients
-from reference.arithmetic import Arithmetic
-from reference.readouts import drive
-from reference.simulate import simulate as simulate_plainly
-from spec import Case
+import delayprop.reference as reference
+from delayprop.fast.run import run_case
+from delayprop.reference.adjoint import gradients
+from delayprop.reference.arithmetic import Arithmetic
+from delayprop.reference.readouts import drive
+from delayprop.reference.simulate import simulate as simulate_plainly
+from delayprop.spec import Case
 from tests.support.comparison import compared, largest_block
 from tests.support.effort import many
 from tests.support.float32 import MEDIAN_32, P99_32, Float32, counts

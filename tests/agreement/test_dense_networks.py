@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 import torch
 
-from fast.nn.layers import LI
-from fast.nn.spikes import Spikes
-from fast.run import run_case
-from spec import Case, Gradients, case_from_text
+from delayprop.fast.nn.layers import LI
+from delayprop.fast.nn.spikes import Spikes
+from delayprop.fast.run import run_case
+from delayprop.spec import Case, Gradients, case_from_text
 from tests.support.comparison import gradient_blocks, scaled
 from tests.support.tangent import directional_derivative, random_direction
 from tests.support.tolerances import DOT_PRODUCT, WELL_CONDITIONED

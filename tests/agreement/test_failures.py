@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from hypothesis import assume, given, settings
 
-import reference
-from fast.run import run_case
-from spec import Case, Result, case_to_dict, load_case
+import delayprop.reference as reference
+from delayprop.fast.run import run_case
+from delayprop.spec import Case, Result, case_to_dict, load_case
 from tests.support.comparison import block_errors, gradient_limit
 from tests.support.networks.failures import FOLDER, stored_on_failure
 from tests.support.networks.strategies import cases, seeded_case

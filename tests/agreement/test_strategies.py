@@ -8,7 +8,7 @@ import hypothesis
 import pytest
 from hypothesis import given, settings
 
-from spec import Case, case_to_dict
+from delayprop.spec import Case, case_to_dict
 from tests.support.networks.census import CLASSES, LOOPS, Census, classes
 from tests.support.networks.strategies import cases, families, seeded_case
 from tests.support.report_evidence import Measured

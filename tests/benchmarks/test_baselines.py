@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from benchmarks import baselines
-from fast.data.spike_data import SpikeData
-from fast.tasks import shd
-from fast.training.evaluation import Evaluation
+from delayprop.fast.data.spike_data import SpikeData
+from delayprop.fast.tasks import shd
+from delayprop.fast.training.evaluation import Evaluation
 from tests.support.runs.written_files import write
 
 

@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import Tensor
 
-import fast.nn.layers
+import delayprop.fast.nn.layers
 from benchmarks import command, memory, scaling, speed
 from benchmarks.allowed_errors import Disagreement
 from benchmarks.arrivals import arrivals, neurons_of, through
@@ -26,7 +26,7 @@ from benchmarks.step import step
 from benchmarks.without_kernels import followed
 from benchmarks.workloads import build
 from benchmarks.yardstick import Grid
-from fast import LIF, Spikes
+from delayprop.fast import LIF, Spikes
 
 pytestmark = pytest.mark.full
 
@@ -122,8 +122,8 @@ def test_a_fault_is_found_and_no_speed_is_printed(
     fault: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     planted, message = FAULTS[fault]
-    right = fast.nn.layers.propagate
-    monkeypatch.setattr(fast.nn.layers, "propagate", lambda *given, **named: planted(right, *given, **named))
+    right = delayprop.fast.nn.layers.propagate
+    monkeypatch.setattr(delayprop.fast.nn.layers, "propagate", lambda *given, **named: planted(right, *given, **named))
     assert speed.main(["--workload", "shd-like", *SMALL, *INPUT]) == 1
     out, err = capsys.readouterr()
     assert out == "" and err.count("\n") == 1

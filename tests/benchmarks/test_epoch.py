@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from benchmarks import speed
-from fast.data.batches import Batches
-from fast.training.classify import Classification
+from delayprop.fast.data.batches import Batches
+from delayprop.fast.training.classify import Classification
 from tests.support.runs.written_files import small_trials, write
 
 pytestmark = pytest.mark.full

@@ -18,8 +18,8 @@ from benchmarks.grid.forward import forward
 from benchmarks.grid.losses import driven
 from benchmarks.grid.measure import pinned, same_spikes
 from benchmarks.grid.networks import KINDS, LOSSES, Drawn, drawn, norm, vector
-from reference.run import run as exact_run
-from spec import Case, Connection, CrossEntropy, Network, Population, Result, SpecError, SpikeTrains
+from delayprop.reference.run import run as exact_run
+from delayprop.spec import Case, Connection, CrossEntropy, Network, Population, Result, SpecError, SpikeTrains
 from tests.support.networks.families import FAMILIES
 from tests.support.networks.strategies import seeded_case
 from tests.support.report_evidence import Measured

@@ -15,8 +15,8 @@ from benchmarks.grid.measure import DTS, measured
 from benchmarks.grid.networks import drawn, placed, vector
 from benchmarks.grid.stepped import run
 from benchmarks.grid.tasks import interval_task, yin_yang_task
-from fast.training.intervals import mean_half_width
-from reference.run import run as exact_run
+from delayprop.fast.training.intervals import mean_half_width
+from delayprop.reference.run import run as exact_run
 
 pytestmark = pytest.mark.full
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from spec import READOUTS, load_case
+from delayprop.spec import READOUTS, load_case
 from tests.support.commands import skeleton
 from tests.support.implementations import Run, every_run
 from tests.support.tolerances import WELL_CONDITIONED

@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import pytest
 
-import reference
-from spec import Case
-from spec.conformance import check
-from spec.conformance.grading import grade
+import delayprop.reference as reference
+from delayprop.spec import Case
+from delayprop.spec.conformance import check
+from delayprop.spec.conformance.grading import grade
 from tests.support.peers.reports import ONE, answers, of
 
 

@@ -15,10 +15,10 @@ from select import select
 
 import pytest
 
-from spec import load_case
-from spec.conformance.__main__ import main
-from spec.conformance.cases import stored
-from spec.conformance.faults import known
+from delayprop.spec import load_case
+from delayprop.spec.conformance.__main__ import main
+from delayprop.spec.conformance.cases import stored
+from delayprop.spec.conformance.faults import known
 from tests import ROOT
 from tests.support.commands import lines_read, refusal_of
 from tests.support.peers.conformance_documents import DOCUMENTS
@@ -215,7 +215,7 @@ def test_help() -> None:
 def test_the_cases_are_data_of_the_package(tmp_path: Path) -> None:
     """The cases are found even in an archive."""
     code = (
-        "import spec.conformance.cases as c, spec.conformance.faults as f\n"
+        "import delayprop.spec.conformance.cases as c, delayprop.spec.conformance.faults as f\n"
         "print(len(c.stored()), len(f.known()), '.zip' in c.__file__)"
     )
     shutil.copytree(ROOT / "delayprop", tmp_path / "kit" / "delayprop", ignore=shutil.ignore_patterns("fast"))

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spec.conformance.cases import stored
-from spec.conformance.faults import NEAR, SAME, known
+from delayprop.spec.conformance.cases import stored
+from delayprop.spec.conformance.faults import NEAR, SAME, known
 from tests.support.faults.catalogue import FAULTS, Fault
 from tests.support.faults.fault_signatures import BEYOND_ROUNDING, WRITTEN, all_faulty_results, document, planted
 from tests.support.faults.planting import plant, results
@@ -92,7 +92,7 @@ def test_a_fault_is_named_as_itself(name: str) -> None:
 def test_control_without_itself_a_fault_is_like_no_other(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The margin of the bound: every other fault is at least 1.5 times as far away."""
     others = tuple(fault for fault in known() if fault.name != name)
-    monkeypatch.setattr("spec.conformance.report.known", lambda: others)
+    monkeypatch.setattr("delayprop.spec.conformance.report.known", lambda: others)
     found = near(graded(faulty()[name]))
     assert found.distance > 1.5 * NEAR and not found.clear
 

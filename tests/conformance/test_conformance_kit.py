@@ -10,14 +10,14 @@ from importlib.resources import files
 import numpy as np
 import pytest
 
-import reference
-from fast.run import run_case
-from spec import Case, Connection, Network, Result, SpecError, UnsupportedError
-from spec.conformance import check
-from spec.conformance.capabilities import CAPABILITIES, needs
-from spec.conformance.cases import stored
-from spec.conformance.grading import GRADES, MOST_DIGITS, grade, right_digits
-from spec.conformance.layout import GRADIENTS, QUANTITIES
+import delayprop.reference as reference
+from delayprop.fast.run import run_case
+from delayprop.spec import Case, Connection, Network, Result, SpecError, UnsupportedError
+from delayprop.spec.conformance import check
+from delayprop.spec.conformance.capabilities import CAPABILITIES, needs
+from delayprop.spec.conformance.cases import stored
+from delayprop.spec.conformance.grading import GRADES, MOST_DIGITS, grade, right_digits
+from delayprop.spec.conformance.layout import GRADIENTS, QUANTITIES
 from tests.support.implementations import Run, every_run
 from tests.support.peers.conformance_documents import DOCUMENTS
 from tests.support.peers.reports import ONE, answers, of
@@ -58,7 +58,7 @@ def test_every_case_and_capability_is_in_the_set() -> None:
     assert by_name["silent-network"] == (
         "one layer", "feed-forward", "spike_time_mse", "missing spikes", "silent neurons", "silent network"
     ), "gradients of 0 test neither delays nor constants"
-    assert (files("spec.conformance") / "faults.json").is_file()
+    assert (files("delayprop.spec.conformance") / "faults.json").is_file()
 
 
 def test_a_limited_simulator_finds_cases_that_it_can_do() -> None:

@@ -17,12 +17,12 @@ from typing import Any
 
 import pytest
 
-from fast.drawing.records import RecordError
+from delayprop.fast.drawing.records import RecordError
+from delayprop.spec import case_to_dict
+from delayprop.spec.conformance.capabilities import CAPABILITIES
+from delayprop.spec.conformance.cases import stored
+from delayprop.spec.conformance.layout import QUANTITIES
 from reports.peers import COLUMNS, FORMAT, NOT_OFFERED, cell, peers, shown
-from spec import case_to_dict
-from spec.conformance.capabilities import CAPABILITIES
-from spec.conformance.cases import stored
-from spec.conformance.layout import QUANTITIES
 from tests import ROOT
 
 EXAMPLES = ROOT / "examples" / "conformance"

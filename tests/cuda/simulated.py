@@ -18,13 +18,13 @@ from numba.cuda.simulator.kernelapi import FakeCUDAShared
 from numba.np.numpy_support import as_dtype
 from torch import Tensor
 
-import reference
-from fast import Spikes, propagate
-from fast.cuda import launches, workspace
-from fast.physics.layout import Layer
-from fast.run import run_case
-from fast.solving.problem import Problem
-from spec import Case, Connection, CrossEntropy, Network, Population, SpikeTimeMSE, SpikeTrains
+import delayprop.reference as reference
+from delayprop.fast import Spikes, propagate
+from delayprop.fast.cuda import launches, workspace
+from delayprop.fast.physics.layout import Layer
+from delayprop.fast.run import run_case
+from delayprop.fast.solving.problem import Problem
+from delayprop.spec import Case, Connection, CrossEntropy, Network, Population, SpikeTimeMSE, SpikeTrains
 from tests.support.comparison import assert_not_all_zero, assert_same_results
 from tests.support.networks.busy import assert_average_counts, assert_bounded
 from tests.support.networks.layers import LOSSES, assert_batch_is_mean

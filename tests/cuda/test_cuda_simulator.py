@@ -13,7 +13,7 @@ from tests.support.forking import HUNG
 
 PROGRAM = """
 import sys
-from fast import LI, Spikes
+from delayprop.fast import LI, Spikes
 from tests import ROOT
 LI(1, 1, readout="max_voltage")(Spikes.from_trains([[[0.5]]], 20.0))
 assert not [name for name in sys.modules if name.startswith(("numba.cuda", "delayprop.fast.cuda"))]

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-import reference
-from fast import LI, LIF, Spikes, cross_entropy
-from fast.run import run_case
+import delayprop.reference as reference
+from delayprop.fast import LI, LIF, Spikes, cross_entropy
+from delayprop.fast.run import run_case
 from tests.support.comparison import assert_same_results
 from tests.support.float32 import Float32, counts
 from tests.support.networks.strategies import families, seeded_case

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fast.data.augment import Augmentation, by_class
-from fast.data.batches import Batches
-from fast.data.spike_data import SpikeData
+from delayprop.fast.data.augment import Augmentation, by_class
+from delayprop.fast.data.batches import Batches
+from delayprop.fast.data.spike_data import SpikeData
 
 DURATION, CHANNELS = 100.0, 40
 RANDOM = np.random.default_rng(5)

@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from fast.data.collating import collate
-from fast.data.spike_data import SpikeData
-from spec import SpecError
+from delayprop.fast.data.collating import collate
+from delayprop.fast.data.spike_data import SpikeData
+from delayprop.spec import SpecError
 
 EVENTS = np.dtype([("t", int), ("x", int), ("p", int)])
 IMAGE = np.dtype([("t", int), ("x", int), ("y", int)])

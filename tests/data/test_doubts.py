@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fast.data.spike_data import SpikeData, doubts
+from delayprop.fast.data.spike_data import SpikeData, doubts
 
 
 @pytest.mark.parametrize("duration", [0.9, 70_000.0])

@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from fast.data.augment import Augmentation
-from fast.data.batches import Batches
-from fast.data.spike_data import SpikeData
+from delayprop.fast.data.augment import Augmentation
+from delayprop.fast.data.batches import Batches
+from delayprop.fast.data.spike_data import SpikeData
 
 DURATION = 100.0
 

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-from fast.data.spike_data import SpikeData
-from fast.data.spike_files import read_spike_file
-from fast.tasks.braille import DATA
-from fast.train import main
-from fast.training.evaluation import correct
-from spec import SpecError
+from delayprop.fast.data.spike_data import SpikeData
+from delayprop.fast.data.spike_files import read_spike_file
+from delayprop.fast.tasks.braille import DATA
+from delayprop.fast.train import main
+from delayprop.fast.training.evaluation import correct
+from delayprop.spec import SpecError
 from tests.support.runs import undrawn
 from tests.support.runs.written_files import CHANNELS, CLASSES, DURATION, small_trials, write
 

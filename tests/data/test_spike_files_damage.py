@@ -11,8 +11,8 @@ import h5py
 import numpy as np
 import pytest
 
-from fast.data.spike_files import read_spike_file
-from spec import SpecError
+from delayprop.fast.data.spike_files import read_spike_file
+from delayprop.spec import SpecError
 from tests.support.runs.written_files import CHANNELS, CLASSES, DURATION, small_trials, write
 
 TRIALS = 24

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fast.data import spike_files
+from delayprop.fast.data import spike_files
 from tests import ROOT
 from tests.data import test_spike_files_damage as damage
 from tests.support.faults.planting import Fault

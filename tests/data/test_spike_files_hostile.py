@@ -10,9 +10,9 @@ import h5py
 import numpy as np
 import pytest
 
-from fast.data.spike_data import SpikeData
-from fast.data.spike_files import read_spike_file, write_spike_file
-from spec import SpecError
+from delayprop.fast.data.spike_data import SpikeData
+from delayprop.fast.data.spike_files import read_spike_file, write_spike_file
+from delayprop.spec import SpecError
 
 FILES = 1000
 Change = Callable[[h5py.File], None]

@@ -10,10 +10,10 @@ import h5py
 import numpy as np
 import pytest
 
-from fast.data import spike_files
-from fast.data.spike_data import SpikeData
-from fast.data.spike_files import CONTENT, read_spike_file, write_spike_file
-from spec import SpecError
+from delayprop.fast.data import spike_files
+from delayprop.fast.data.spike_data import SpikeData
+from delayprop.fast.data.spike_files import CONTENT, read_spike_file, write_spike_file
+from delayprop.spec import SpecError
 
 EVENTS = np.dtype([("t", int), ("x", int), ("p", int)])
 FLIPS = 60

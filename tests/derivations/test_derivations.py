@@ -7,12 +7,12 @@ import pkgutil
 
 import pytest
 
-import derivations
-from derivations import __main__ as command
-from derivations import formulas
-from derivations.chapters import CHAPTERS, theorems
-from derivations.errata import ERRATA
-from derivations.proof import Theorem
+import delayprop.derivations as derivations
+from delayprop.derivations import __main__ as command
+from delayprop.derivations import formulas
+from delayprop.derivations.chapters import CHAPTERS, theorems
+from delayprop.derivations.errata import ERRATA
+from delayprop.derivations.proof import Theorem
 from tests import ROOT
 from tests.support.commands import run
 from tests.support.report_evidence import Measured
@@ -38,7 +38,7 @@ def test_proved(tag: str, measured: Measured) -> None:
 def test_every_module_with_a_theorem_is_a_chapter_and_in_the_readme() -> None:
     readme = (ROOT / "derivations" / "README.md").read_text(encoding="utf-8")
     names = [one.name for one in pkgutil.iter_modules(derivations.__path__)]
-    modules = [importlib.import_module(f"derivations.{name}") for name in names]
+    modules = [importlib.import_module(f"delayprop.derivations.{name}") for name in names]
     proving = [module for module in modules if any(isinstance(value, Theorem) for value in vars(module).values())]
     assert set(proving) == set(CHAPTERS) and len(THEOREMS) == len(theorems()), "tags are unique"
     assert [chapter.__name__ for chapter in CHAPTERS if f"`{chapter.__name__.split('.')[-1]}.py`" not in readme] == []

@@ -8,9 +8,9 @@ from collections.abc import Callable
 import pytest
 import sympy as sp
 
-from derivations import formulas
-from derivations.chapters import theorems
-from derivations.proof import Nonzero, Proof, integral, simplest, theorem
+from delayprop.derivations import formulas
+from delayprop.derivations.chapters import theorems
+from delayprop.derivations.proof import Nonzero, Proof, integral, simplest, theorem
 
 pytestmark = pytest.mark.full
 

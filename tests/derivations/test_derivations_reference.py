@@ -8,9 +8,9 @@ import random
 import pytest
 import sympy as sp
 
-from derivations import formulas, symbols
-from reference import flow, jumps
-from reference.arithmetic import multiprecision
+from delayprop.derivations import formulas, symbols
+from delayprop.reference import flow, jumps
+from delayprop.reference.arithmetic import multiprecision
 from tests.support.report_evidence import Measured
 
 CLAIMS = {name: claim for name, claim in vars(formulas).items() if inspect.isfunction(claim)}

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-import fast
+import delayprop.fast as fast
 from docs import hooks
 from tests import ROOT
 from tests.support.house.browser import after_scripts, browser

@@ -17,12 +17,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Polygon, Rectangle
 from PIL import Image, ImageSequence
 
-from fast.drawing.arrays import Layer
-from fast.drawing.classification import overview
-from fast.drawing.run_record import read
-from fast.drawing.sequence import delays_of_two
-from fast.drawing.synapses import distribution
-from fast.tasks import registry
+from delayprop.fast.drawing.arrays import Layer
+from delayprop.fast.drawing.classification import overview
+from delayprop.fast.drawing.run_record import read
+from delayprop.fast.drawing.sequence import delays_of_two
+from delayprop.fast.drawing.synapses import distribution
+from delayprop.fast.tasks import registry
 from reports.__main__ import main
 from tests import ROOT
 from tests.support.runs.recorded_runs import made, results
@@ -54,7 +54,7 @@ def test_a_sequence_run_is_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 
 def test_drawing_leaves_the_backend_of_a_notebook_alone() -> None:
-    program = "import matplotlib; matplotlib.use('svg'); from fast.drawing import classification, sequence"
+    program = "import matplotlib; matplotlib.use('svg'); from delayprop.fast.drawing import classification, sequence"
     line = [sys.executable, "-c", f"{program}; print(matplotlib.get_backend())"]
     assert subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=True).stdout == "svg\n"
 

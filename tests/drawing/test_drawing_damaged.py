@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fast.drawing.run_record import read
+from delayprop.fast.drawing.run_record import read
 from reports.__main__ import main
 from tests.support.runs.recorded_runs import Change, lines, made, recorded, results, settings
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fast.drawing.confusion import confusion
-from fast.drawing.run_record import read
-from fast.drawing.trials import OTHERS, trial_picture
+from delayprop.fast.drawing.confusion import confusion
+from delayprop.fast.drawing.run_record import read
+from delayprop.fast.drawing.trials import OTHERS, trial_picture
 from tests.support.runs.recorded_runs import Arrays, Change, lines, made, recorded, results
 from tests.support.runs.run_pages import drawn
 

@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fast.drawing.arrivals_moved import arrivals_moved
-from fast.drawing.confusion import by_class, confusion
-from fast.drawing.curves import accuracy_and_loss, certificate
-from fast.drawing.page import html, title
-from fast.drawing.run_record import read
-from fast.drawing.synapses import moved_most, movement
+from delayprop.fast.drawing.arrivals_moved import arrivals_moved
+from delayprop.fast.drawing.confusion import by_class, confusion
+from delayprop.fast.drawing.curves import accuracy_and_loss, certificate
+from delayprop.fast.drawing.page import html, title
+from delayprop.fast.drawing.run_record import read
+from delayprop.fast.drawing.synapses import moved_most, movement
 from reports.__main__ import main
 from tests.support.house.browser import after_scripts, browser
 from tests.support.runs.recorded_runs import Arrays, made, recorded, results, settings

@@ -9,16 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import fast.run
-import reference.__main__
-from spec import save_case
+import delayprop.fast.run
+import delayprop.reference.__main__
+from delayprop.spec import save_case
 from tests.support.identities import residuals
 from tests.support.implementations import RUNS, Run, assert_true, every_readout, every_run
 from tests.support.networks.closed_forms import case_of, lif, loss_of, one_neuron
 from tests.support.report_evidence import Measured
 from tests.support.tolerances import U64, WELL_CONDITIONED, identity
 
-MAINS = {"reference": reference.__main__.main, "fast": fast.run.main}
+MAINS = {"reference": delayprop.reference.__main__.main, "fast": delayprop.fast.run.main}
 
 
 @pytest.mark.check(29)
@@ -99,7 +99,7 @@ def test_control_one_lost_spike_breaks_the_identities(measured: Measured) -> Non
     """The identities lack the last of a thousand spikes, which the loss reads."""
     loss = {"kind": "spike_time_mse", "targets": [[5.0] * 900, [3.0]]}
     case = case_of(lif(reset=0.0), [[2000.0, 30.0]], [[1.75, 2.0]], [[0.5]], loss, 200.0)
-    result = reference.run(case)
+    result = delayprop.reference.run(case)
     first, second = result.spikes["out"]
     assert len(first) >= 900 and max(residuals(case, result, U64).values()) <= identity(U64)
     lost = replace(result, spikes={"out": [np.delete(first, 899), second]})

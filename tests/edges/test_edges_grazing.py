@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from spec import Case, Connection, Network
+from delayprop.spec import Case, Connection, Network
 from tests.support.comparison import block_errors, gradient_limit
 from tests.support.implementations import Run, assert_true, every_run
 from tests.support.networks.closed_forms import case_of, lif

@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from fast import Spikes, propagate
-from spec import SpecError
+from delayprop.fast import Spikes, propagate
+from delayprop.spec import SpecError
 
 T = 20.0
 
@@ -32,7 +32,7 @@ def test_a_spike_just_below_the_edge_of_a_bin_in_float32() -> None:
 
 WITHIN_BOUNDS = """
 import torch
-from fast import Spikes, propagate
+from delayprop.fast import Spikes, propagate
 taus = [torch.full((2,), value, dtype=torch.float64) for value in (20.0, 4.0)]
 times = [[k + 0.9 for k in range(12)]]
 w = torch.full((1, 2), 0.3, dtype=torch.float64, requires_grad=True)

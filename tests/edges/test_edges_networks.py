@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from spec import (
+from delayprop.spec import (
     Case,
     Connection,
     CrossEntropy,

@@ -15,7 +15,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from spec import Case, Result, SpikeTimeMSE, SpikeTrains, Tie, case_from_text
+from delayprop.spec import Case, Result, SpikeTimeMSE, SpikeTrains, Tie, case_from_text
 from tests.support.comparison import assert_same_activity, assert_same_gradients
 from tests.support.implementations import RUNS, Run, every_run
 from tests.support.report_evidence import Measured

@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from fast import LI, LIF, Spikes
-from fast.nn import moved_readouts
-from fast.nn.certificate import Residuals, residuals, watched
-from spec import VOLTAGE_READOUTS, SpecError
+from delayprop.fast import LI, LIF, Spikes
+from delayprop.fast.nn import moved_readouts
+from delayprop.fast.nn.certificate import Residuals, residuals, watched
+from delayprop.spec import VOLTAGE_READOUTS, SpecError
 from tests.support.tolerances import U32, U64, identity
 
 TRIALS = [[[1.0, 9.0], [4.0], []], [[2.5], [1.0, 12.0], [3.0]]]

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from fast.physics import caching, compiling
-from spec import SpecError
+from delayprop.fast.physics import caching, compiling
+from delayprop.spec import SpecError
 from tests import ROOT
 from tests.support.faults.planting import edit, plant
 

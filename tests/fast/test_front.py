@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from fast import LI, LIF, Spikes, spike_time_mse
-from spec import VOLTAGE_READOUTS
+from delayprop.fast import LI, LIF, Spikes, spike_time_mse
+from delayprop.spec import VOLTAGE_READOUTS
 from tests.support.networks.layers import (
     DURATION,
     LOSSES,

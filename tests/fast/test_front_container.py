@@ -11,8 +11,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fast import Spikes
-from spec import SpecError
+from delayprop.fast import Spikes
+from delayprop.spec import SpecError
 from tests.support.networks.layers import DURATION, TRIALS, first_layer, given_spikes
 
 

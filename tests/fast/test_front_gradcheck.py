@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.autograd import gradcheck
 
-from fast import LIF, CrossEntropyLoss, FirstSpikeTime, Network, Spikes, SpikeTimeMSELoss, joined, propagate
-from spec import VOLTAGE_READOUTS, Connection, Population, SpikeTimeMSE
-from spec import Network as NetworkSpec
+from delayprop.fast import LIF, CrossEntropyLoss, FirstSpikeTime, Network, Spikes, SpikeTimeMSELoss, joined, propagate
+from delayprop.spec import VOLTAGE_READOUTS, Connection, Population, SpikeTimeMSE
+from delayprop.spec import Network as NetworkSpec
 from tests.support.networks.layers import TRIALS, case_of, first_layer, given_spikes, second_layer, trains
 from tests.support.report_evidence import Measured
 

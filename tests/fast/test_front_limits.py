@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad, functional
 
-from fast import LI, propagate
-from spec import UnsupportedError
+from delayprop.fast import LI, propagate
+from delayprop.spec import UnsupportedError
 from tests import ROOT
 from tests.support.networks.layers import first_layer, given_spikes
 
@@ -154,6 +154,6 @@ def test_a_layer_is_a_graph_break_of_compiled_code() -> None:
 
 def test_a_layer_alone_does_not_import_the_compiler() -> None:
     """The plain decorator `torch.compiler.disable` would cost every start a second."""
-    program = "import sys, fast.run; from tests.support.networks.layers import first_layer, given_spikes; "
+    program = "import sys, delayprop.fast.run; from tests.support.networks.layers import first_layer, given_spikes; "
     program += "first_layer()(given_spikes()); sys.exit('torch._dynamo' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == 0

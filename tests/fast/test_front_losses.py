@@ -8,9 +8,9 @@ import mpmath
 import pytest
 import torch
 
-import fast
-import spec
-from fast import (
+import delayprop.fast as fast
+import delayprop.spec as spec
+from delayprop.fast import (
     CrossEntropyLoss,
     FirstSpikeTime,
     Spikes,
@@ -19,7 +19,7 @@ from fast import (
     first_spike_time,
     spike_time_mse,
 )
-from spec import SpecError
+from delayprop.spec import SpecError
 from tests.support.networks.layers import DURATION, TRIALS, given_spikes, trains
 from tests.support.tolerances import U64
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fast import LI, LIF, CrossEntropyLoss, FirstSpikeTime, Network, SpikeTimeMSELoss, first_spike_time
-from spec import Connection, Population, SpecError
-from spec import Network as NetworkSpec
+from delayprop.fast import LI, LIF, CrossEntropyLoss, FirstSpikeTime, Network, SpikeTimeMSELoss, first_spike_time
+from delayprop.spec import Connection, Population, SpecError
+from delayprop.spec import Network as NetworkSpec
 from tests.support.networks.front_modules import MODULES, found_by, network, reader
 from tests.support.networks.layers import filled, first_layer, given_spikes, second_layer
 

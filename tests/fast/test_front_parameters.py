@@ -9,10 +9,10 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize, prune
 
-from fast import LI, LIF, Network, param_groups, project_
-from fast.nn.interchange import network_of
-from spec import Connection, Population, SpecError
-from spec import Network as NetworkSpec
+from delayprop.fast import LI, LIF, Network, param_groups, project_
+from delayprop.fast.nn.interchange import network_of
+from delayprop.spec import Connection, Population, SpecError
+from delayprop.spec import Network as NetworkSpec
 from tests.support.networks.layers import given_spikes
 
 

@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from fast import LI, LIF, Spikes, cross_entropy, joined, propagate, spike_time_mse
-from fast.nn.devices import check_device
-from fast.run import run_case
-from spec import SpecError, UnsupportedError
+from delayprop.fast import LI, LIF, Spikes, cross_entropy, joined, propagate, spike_time_mse
+from delayprop.fast.nn.devices import check_device
+from delayprop.fast.run import run_case
+from delayprop.spec import SpecError, UnsupportedError
 from tests.support.networks.layers import DURATION, first_layer, given_spikes, trains
 from tests.support.networks.strategies import seeded_case
 
@@ -192,7 +192,7 @@ def test_times_that_an_optimiser_has_moved_are_checked_again(moved: float) -> No
 @pytest.mark.parametrize(
     ("missing", "absent", "got"),
     [
-        ("fast.nn.devices.find_spec", lambda name: None, "cuda without numba-cuda; install it with"),
+        ("delayprop.fast.nn.devices.find_spec", lambda name: None, "cuda without numba-cuda; install it with"),
         ("torch.version.cuda", None, "cuda with a torch that is built for the CPU; install one of CUDA 13"),
         ("torch.cuda.is_available", lambda: False, "cuda without a GPU that torch finds; run where"),
     ],
@@ -201,7 +201,7 @@ def test_cuda_is_refused_where_a_part_of_it_is_missing(
     missing: str, absent: object, got: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All three parts are simulated as present, then one as missing, so no GPU is needed."""
-    monkeypatch.setattr("fast.nn.devices.find_spec", lambda name: name)
+    monkeypatch.setattr("delayprop.fast.nn.devices.find_spec", lambda name: name)
     monkeypatch.setattr("torch.version.cuda", "13.0")
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     check_device("cuda")

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from fast import LIF, Spikes
-from fast.tasks import braille
-from fast.train import main
-from fast.training import model
-from fast.training.activity import is_silenced
+from delayprop.fast import LIF, Spikes
+from delayprop.fast.tasks import braille
+from delayprop.fast.train import main
+from delayprop.fast.training import model
+from delayprop.fast.training.activity import is_silenced
 from tests.support.networks.layers import TRIALS, first_layer, given_spikes, second_layer
 from tests.support.runs.written_files import small_trials, write
 
@@ -59,7 +59,7 @@ def test_the_task_warns_once_an_epoch(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("fast.training.classify.draw", lambda folder: [])
+    monkeypatch.setattr("delayprop.fast.training.classify.draw", lambda folder: [])
     if silent:
         monkeypatch.setattr(model, "LIF", partial(LIF, v_th=1e6))
     main(options)

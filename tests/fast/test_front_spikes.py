@@ -12,8 +12,8 @@ import pytest
 import torch
 from matplotlib import pyplot
 
-from fast import Spikes, first_spike_time, joined
-from spec import SpecError, UnsupportedError
+from delayprop.fast import Spikes, first_spike_time, joined
+from delayprop.spec import SpecError, UnsupportedError
 from tests.support.networks.layers import DURATION, TRIALS, first_layer, given_spikes, trains
 
 

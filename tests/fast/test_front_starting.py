@@ -10,11 +10,11 @@ import pytest
 import torch
 from torch import nn
 
-from fast import LI, LIF, Network, Spikes, cross_entropy, param_groups, project_
-from fast.nn.calibration import scale_for
-from fast.nn.interchange import network_of
-from fast.nn.layers import SilentLayerWarning
-from spec import SpecError
+from delayprop.fast import LI, LIF, Network, Spikes, cross_entropy, param_groups, project_
+from delayprop.fast.nn.calibration import scale_for
+from delayprop.fast.nn.interchange import network_of
+from delayprop.fast.nn.layers import SilentLayerWarning
+from delayprop.spec import SpecError
 from tests.support.networks.layers import first_layer, given_spikes
 
 

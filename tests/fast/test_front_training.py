@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_, parameters_to_vector, vector_to_parameters
 
-from fast import Spikes, spike_time_mse
+from delayprop.fast import Spikes, spike_time_mse
 from tests.support.networks.front_modules import TARGETS, found_by, network
 from tests.support.networks.layers import first_layer, given_spikes, second_layer
 from tests.support.tolerances import SAME_SUM

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numba import njit
 
-from fast.cpu import gaps
-from fast.cpu.intrinsics import pointer
-from fast.cpu.short_rows import FEW, GAPS, counted_before
-from fast.physics.polynomials import AB, LANES, TERMS, A, B, coefficients, polynomial
-from fast.physics.within_bin import GAP_A, GAP_AB, GAP_B
+from delayprop.fast.cpu import gaps
+from delayprop.fast.cpu.intrinsics import pointer
+from delayprop.fast.cpu.short_rows import FEW, GAPS, counted_before
+from delayprop.fast.physics.polynomials import AB, LANES, TERMS, A, B, coefficients, polynomial
+from delayprop.fast.physics.within_bin import GAP_A, GAP_AB, GAP_B
 from tests.support.kernels import from_python
 
 DTYPES = [np.float32, np.float64]

@@ -11,14 +11,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fast.physics import factors, instants, polynomials, synapse
-from fast.physics.clock import clock_for
-from fast.physics.instants import BATCH, REST_BITS, ticks_for
-from fast.physics.layout import Block, Synapses
-from fast.physics.polynomials import EXACT, RAB
-from fast.solving import packing
-from fast.solving.problem import Problem
-from spec import UnsupportedError
+from delayprop.fast.physics import factors, instants, polynomials, synapse
+from delayprop.fast.physics.clock import clock_for
+from delayprop.fast.physics.instants import BATCH, REST_BITS, ticks_for
+from delayprop.fast.physics.layout import Block, Synapses
+from delayprop.fast.physics.polynomials import EXACT, RAB
+from delayprop.fast.solving import packing
+from delayprop.fast.solving.problem import Problem
+from delayprop.spec import UnsupportedError
 from tests.support.convolution import convolution
 from tests.support.kernels import from_python
 

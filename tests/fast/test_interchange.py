@@ -12,12 +12,12 @@ import pytest
 import torch
 from torch import nn
 
-from fast import LIF, cross_entropy
-from fast.nn.interchange import case_of, load_into, network_of
-from reference import run
-from reference.__main__ import main
-from spec import Network, load_case, save_case
-from spec.nir_graph import from_nir, to_nir
+from delayprop.fast import LIF, cross_entropy
+from delayprop.fast.nn.interchange import case_of, load_into, network_of
+from delayprop.reference import run
+from delayprop.reference.__main__ import main
+from delayprop.spec import Network, load_case, save_case
+from delayprop.spec.nir_graph import from_nir, to_nir
 from tests.support.networks.layers import DURATION, given_spikes
 from tests.support.networks.nir_networks import bits
 from tests.support.networks.rows import LABELS, row, trained

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from fast import LI, LIF, Spikes
-from fast.nn.interchange import Layer, case_of, load_into, network_of
-from spec import Connection, Network, Population, SpecError
+from delayprop.fast import LI, LIF, Spikes
+from delayprop.fast.nn.interchange import Layer, case_of, load_into, network_of
+from delayprop.spec import Connection, Network, Population, SpecError
 from tests.support.networks.layers import given_spikes
 from tests.support.networks.nir_networks import bits, busy
 from tests.support.networks.rows import row
@@ -100,7 +100,7 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     "shape": (
         loading(lambda made: busy().network),
         "`network` must be an input and 3 populations in a chain, got 1 inputs, 2 others, 4 connections; "
-        "use `fast.Network`",
+        "use `delayprop.Network`",
     ),
     "a loop": (
         loading(lambda made: Network(network_of(made).populations, (*network_of(made).connections[:2], LOOP))),

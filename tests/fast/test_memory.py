@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from fast import LIF, Spikes
+from delayprop.fast import LIF, Spikes
 from tests.support.report_evidence import Measured
 
 EVEN = 0.1  # relative tolerance of the bytes per further spike

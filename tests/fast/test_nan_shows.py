@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fast import LI, Spikes, joined, propagate
+from delayprop.fast import LI, Spikes, joined, propagate
 from tests.support.networks.layers import DURATION, first_layer, given_spikes, second_layer
 
 READOUTS = ("max_voltage", "mean_voltage", "exp_weighted_voltage")

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 import torch
 
-from fast import LI, LIF, first_spike_time, joined, spike_time_mse
-from fast.nn.certificate import watched
-from fast.nn.interchange import case_of
-from fast.nn.other_tools import KEYWORDS
-from spec import SpecError
+from delayprop.fast import LI, LIF, first_spike_time, joined, spike_time_mse
+from delayprop.fast.nn.certificate import watched
+from delayprop.fast.nn.interchange import case_of
+from delayprop.fast.nn.other_tools import KEYWORDS
+from delayprop.spec import SpecError
 from tests.support.networks.layers import first_layer
 
 TAKES_SPIKES: dict[str, Callable[[Any], object]] = {

@@ -6,7 +6,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from fast.physics.polynomials import LANES, PS_AB, TERMS, coefficients
+from delayprop.fast.physics.polynomials import LANES, PS_AB, TERMS, coefficients
 from tests.support.convolution import convolution
 
 RATES = {

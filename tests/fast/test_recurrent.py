@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-import reference
-from fast import Network, Spikes
-from fast.run import run_case
-from spec import Case, Connection, CrossEntropy, Population, SpikeTimeMSE, SpikeTrains
-from spec import Network as NetworkSpec
+import delayprop.reference as reference
+from delayprop.fast import Network, Spikes
+from delayprop.fast.run import run_case
+from delayprop.spec import Case, Connection, CrossEntropy, Population, SpikeTimeMSE, SpikeTrains
+from delayprop.spec import Network as NetworkSpec
 from tests.support.comparison import assert_same_results
 from tests.support.tolerances import U32, U64, identity, relative
 
@@ -174,7 +174,7 @@ def test_readout_of_a_population_within_a_loop() -> None:
 
 VOLLEY = """
 import resource, torch
-from fast import Spikes, propagate
+from delayprop.fast import Spikes, propagate
 torch.manual_seed(0)
 def volley(size):
     w = torch.cat([torch.full((1, size), 8.5), torch.randn(size, size) * 0.3 / size]).double()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from fast.nn.layers import LIF
-from fast.nn.spikes import Spikes
+from delayprop.fast.nn.layers import LIF
+from delayprop.fast.nn.spikes import Spikes
 
 
 def spikes_of(delay: float) -> list[list[float]]:

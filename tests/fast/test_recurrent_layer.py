@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-import reference
-from fast import LI, LIF, Network, Spikes, cross_entropy
-from fast.nn.certificate import residuals, watched
-from fast.nn.interchange import case_of, load_into, network_of
-from spec import Connection, SpecError
-from spec import Network as NetworkSpec
+import delayprop.reference as reference
+from delayprop.fast import LI, LIF, Network, Spikes, cross_entropy
+from delayprop.fast.nn.certificate import residuals, watched
+from delayprop.fast.nn.interchange import case_of, load_into, network_of
+from delayprop.spec import Connection, SpecError
+from delayprop.spec import Network as NetworkSpec
 from tests.support.networks.layers import DURATION, given_spikes
 from tests.support.tolerances import U64, identity
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from fast import Spikes, propagate
-from fast.nn.autograd import Record
+from delayprop.fast import Spikes, propagate
+from delayprop.fast.nn.autograd import Record
 
 DURATION, BIN = 63.75, 1.0
 

@@ -7,12 +7,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fast.cpu.emitted import Emitted
-from fast.cpu.sorting import sort_by_bin, sort_by_train
-from fast.physics.instants import ticks_for
-from fast.physics.layout import Arriving
-from fast.solving import packing
-from fast.solving.problem import Problem
+from delayprop.fast.cpu.emitted import Emitted
+from delayprop.fast.cpu.sorting import sort_by_bin, sort_by_train
+from delayprop.fast.physics.instants import ticks_for
+from delayprop.fast.physics.layout import Arriving
+from delayprop.fast.solving import packing
+from delayprop.fast.solving.problem import Problem
 
 WIDTH, DURATION = 0.5, 9.75
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from fast import Network, Spikes, cross_entropy, joined, param_groups, project_
-from fast.nn.interchange import network_of
-from spec import Connection, Population, SpecError
-from spec import Network as NetworkSpec
+from delayprop.fast import Network, Spikes, cross_entropy, joined, param_groups, project_
+from delayprop.fast.nn.interchange import network_of
+from delayprop.spec import Connection, Population, SpecError
+from delayprop.spec import Network as NetworkSpec
 from tests.support.networks.layers import given_spikes
 from tests.support.networks.nir_networks import bits
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from fast.solving import bound
-from fast.solving.bound import bounded_spikes
+from delayprop.fast.solving import bound
+from delayprop.fast.solving.bound import bounded_spikes
 from tests.support.networks.busy import assert_average_counts, assert_bounded, busy_layer, spikes_of
 
 

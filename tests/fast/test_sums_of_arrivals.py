@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from fast import LI, Spikes
+from delayprop.fast import LI, Spikes
 from tests.support.tolerances import U32, U64, sum_of_arrivals
 
 TAU_MEM, TAU_SYN, D, W, T = 20.0, 5.0, 3.25, 0.5, 1000.0

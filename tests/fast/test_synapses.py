@@ -13,14 +13,14 @@ import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from fast import LI, Spikes
-from fast.cpu.solver import _as_arrays, _pack
-from fast.cpu.synapses import gradients_of_block
-from fast.physics.instants import ABSENT
-from fast.physics.layout import Layer
-from fast.physics.polynomials import LANES
-from fast.solving import packing
-from fast.solving.problem import Problem
+from delayprop.fast import LI, Spikes
+from delayprop.fast.cpu.solver import _as_arrays, _pack
+from delayprop.fast.cpu.synapses import gradients_of_block
+from delayprop.fast.physics.instants import ABSENT
+from delayprop.fast.physics.layout import Layer
+from delayprop.fast.physics.polynomials import LANES
+from delayprop.fast.solving import packing
+from delayprop.fast.solving.problem import Problem
 from tests.support.convolution import convolution
 
 WIDTH = 0.25

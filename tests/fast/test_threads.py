@@ -16,8 +16,8 @@ import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from fast.cpu.threads import asked_between_pieces, in_threads
-from fast.cpu.trains import are_trains
+from delayprop.fast.cpu.threads import asked_between_pieces, in_threads
+from delayprop.fast.cpu.trains import are_trains
 from tests import ROOT
 
 
@@ -87,7 +87,7 @@ def test_a_check_may_end_the_work_between_pieces(number: int) -> None:
 def test_a_fork_starts_threads_of_its_own() -> None:
     """The threads of the parent do not exist in a fork: work handed to them would wait for ever."""
     program = (
-        "import os, torch; from fast.cpu.threads import in_threads; torch.set_num_threads(2)\n"
+        "import os, torch; from delayprop.fast.cpu.threads import in_threads; torch.set_num_threads(2)\n"
         "assert in_threads(abs, [-1, -2]) == [1, 2]\n"
         "child = os.fork()\n"
         "if not child: os._exit(in_threads(abs, [-1, -2]) != [1, 2])\n"

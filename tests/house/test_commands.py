@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from spec import Case, Population, load_case
+from delayprop.spec import Case, Population, load_case
 from tests import ROOT
 from tests.support.commands import refusal_of, result_of, run, skeleton
 from tests.support.comparison import gradient_limit

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from spec.command import READER_LEFT, OneLineParser, run_and_exit
+from delayprop.spec.command import READER_LEFT, OneLineParser, run_and_exit
 from tests import ROOT
 from tests.support.commands import lines_read
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-import reference
-from fast.run import run_case
-from spec import Case, Result
+import delayprop.reference as reference
+from delayprop.fast.run import run_case
+from delayprop.spec import Case, Result
 from tests.support.comparison import scaled
 from tests.support.effort import many
 from tests.support.identities import residuals

@@ -10,8 +10,8 @@ from itertools import count
 import numpy as np
 import pytest
 
-import reference
-from spec import Case, Connection, ConnectionGradient, Network, Population, Result, SpikeTimeMSE
+import delayprop.reference as reference
+from delayprop.spec import Case, Connection, ConnectionGradient, Network, Population, Result, SpikeTimeMSE
 from tests.support.comparison import largest_block
 from tests.support.effort import many
 from tests.support.implementations import RUNS

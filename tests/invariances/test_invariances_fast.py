@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from fast import Spikes, propagate
-from spec import VOLTAGE_READOUTS
+from delayprop.fast import Spikes, propagate
+from delayprop.spec import VOLTAGE_READOUTS
 from tests.support.report_evidence import Measured
 from tests.support.tolerances import SAME_SUM, WELL_CONDITIONED
 

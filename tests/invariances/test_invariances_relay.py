@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from spec import Case, Connection, Network, Population, SpikeTimeMSE
+from delayprop.spec import Case, Connection, Network, Population, SpikeTimeMSE
 from tests.support.implementations import RUNS
 from tests.support.networks.rewriting import SPARE, trains_of
 from tests.support.report_evidence import Measured

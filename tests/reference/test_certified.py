@@ -8,9 +8,9 @@ import mpmath
 import numpy as np
 import pytest
 
-import reference
+import delayprop.reference as reference
 import tests.tools.make_certified
-from spec import Case, Result, load_case
+from delayprop.spec import Case, Result, load_case
 from tests.support.certified.parts import Certified
 from tests.support.certified.stored import FOLDER, RUNS, changed_digit, files, row_of
 from tests.support.comparison import scaled

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 
 import pytest
 
-import reference
-from reference.__main__ import main as reference_main
-from spec import Case, Result, load_case
+import delayprop.reference as reference
+from delayprop.reference.__main__ import main as reference_main
+from delayprop.spec import Case, Result, load_case
 from tests.support.certified.stored import (
     DIGITS,
     FOLDER,

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from spec import READOUTS, Case, Connection, Population, SpikeTimeMSE, load_case
+from delayprop.spec import READOUTS, Case, Connection, Population, SpikeTimeMSE, load_case
 from tests.support.certified.stored import CLASSES, certified_values, files
 
 

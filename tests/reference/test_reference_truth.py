@@ -8,8 +8,8 @@ from itertools import count, islice
 
 import pytest
 
-import reference
-from spec import Case, Gradients
+import delayprop.reference as reference
+from delayprop.spec import Case, Gradients
 from tests.support import tolerances
 from tests.support.comparison import (
     Agreement,

@@ -9,8 +9,8 @@ import mpmath
 import numpy as np
 import pytest
 
-import reference
-from spec import Case, Gradients
+import delayprop.reference as reference
+from delayprop.spec import Case, Gradients
 from tests.support.comparison import CONSTANTS, gradient_blocks, scaled
 from tests.support.effort import many
 from tests.support.networks.strategies import families, seeded_case

@@ -19,8 +19,8 @@ import mpmath
 import numpy as np
 import pytest
 
-from reference.arithmetic import FLOAT64, Arithmetic, multiprecision
-from spec import Case
+from delayprop.reference.arithmetic import FLOAT64, Arithmetic, multiprecision
+from delayprop.spec import Case
 from tests.support.comparison import CONSTANTS, scaled
 from tests.support.effort import many
 from tests.support.networks.strategies import families, seeded_case

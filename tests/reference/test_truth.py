@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from mpmath import mpf
 
-from spec import Case
+from delayprop.spec import Case
 from tests.support.networks.closed_forms import DIGITS, EXACT, one_neuron, response, spikes_of_a_quadratic
 from tests.support.networks.strategies import seeded_case
 from tests.support.truth import Problem, Truth, simulate

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from mpmath import mpf
 
-from spec import Case, Network
+from delayprop.spec import Case, Network
 from tests.support.comparison import block_errors, gradient_blocks
 from tests.support.networks.closed_forms import (
     DIFFERENCED,

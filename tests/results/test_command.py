@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from fast.tasks import yin_yang
-from fast.train import main as train
-from fast.training.classify import Classification
-from fast.training.evaluation import Evaluation
+from delayprop.fast.tasks import yin_yang
+from delayprop.fast.train import main as train
+from delayprop.fast.training.classify import Classification
+from delayprop.fast.training.evaluation import Evaluation
 from results.__main__ import main as results
 
 

@@ -8,9 +8,9 @@ from dataclasses import asdict
 
 import pytest
 
-from fast.tasks import braille, yin_yang
-from fast.training.intervals import mean_half_width
-from fast.training.settings import Settings, with_defaults
+from delayprop.fast.tasks import braille, yin_yang
+from delayprop.fast.training.intervals import mean_half_width
+from delayprop.fast.training.settings import Settings, with_defaults
 from tests.results.records import PROSE, README, RECORDS, entries, listed, of_kind, percents, spread
 from tests.support.house.sources import FILES, read
 

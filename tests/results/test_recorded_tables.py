@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from fast.tasks import braille
-from fast.training.settings import Settings
+from delayprop.fast.tasks import braille
+from delayprop.fast.training.settings import Settings
 from tests.results.records import RECORDS, entries, has_row, of_kind, percents, rounded, spread
 
 SPLITS = ("train", "valid")

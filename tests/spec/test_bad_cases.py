@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-import fast.run
-import reference.__main__
-from spec import SpecError, load_case
+import delayprop.fast.run
+import delayprop.reference.__main__
+from delayprop.spec import SpecError, load_case
 from tests.support.networks.bad_cases import GOOD, BadCase, bad_cases, changed
 from tests.support.report_evidence import Measured
 
 CATALOGUE = list(bad_cases())
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
-    "python -m reference": reference.__main__.main,
-    "python -m fast.run": fast.run.main,
+    "python -m reference": delayprop.reference.__main__.main,
+    "python -m fast.run": delayprop.fast.run.main,
 }
 
 GOOD_VARIANTS: dict[str, dict] = {

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from spec import Case, Connection, Network, Population, SpecError, UnsupportedError
-from spec.nir_graph import from_nir, to_nir
+from delayprop.spec import Case, Connection, Network, Population, SpecError, UnsupportedError
+from delayprop.spec.nir_graph import from_nir, to_nir
 from tests.support.networks.nir_networks import LIF, awkward, bits, busy, chain, numbers_of
 from tests.support.networks.strategies import cases
 

@@ -12,9 +12,9 @@ import nir
 import numpy as np
 import pytest
 
-from reference import run
-from spec import Case, CrossEntropy, Network, SpikeTrains
-from spec.nir_graph import UNITS, from_nir, to_nir
+from delayprop.reference import run
+from delayprop.spec import Case, CrossEntropy, Network, SpikeTrains
+from delayprop.spec.nir_graph import UNITS, from_nir, to_nir
 from tests.support.networks.nir_euler import integrate
 from tests.support.networks.nir_networks import busy
 from tests.support.networks.strategies import seeded_case

@@ -8,8 +8,8 @@ import nir
 import numpy as np
 import pytest
 
-from spec import SpecError
-from spec.nir_graph import from_nir, to_nir
+from delayprop.spec import SpecError
+from delayprop.spec.nir_graph import from_nir, to_nir
 from tests.support.networks.nir_networks import bits, busy
 
 

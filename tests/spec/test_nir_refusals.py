@@ -10,8 +10,8 @@ import nir
 import numpy as np
 import pytest
 
-from spec import SpecError, nir_synapses
-from spec.nir_graph import from_nir, to_nir
+from delayprop.spec import SpecError, nir_synapses
+from delayprop.spec.nir_graph import from_nir, to_nir
 from tests.support.networks.nir_networks import busy
 
 Edge = tuple[str, str]

@@ -21,7 +21,7 @@ from typing import Protocol
 import mpmath
 import numpy as np
 
-from spec import Case, ConnectionGradient, Gradients, PopulationGradient, Result
+from delayprop.spec import Case, ConnectionGradient, Gradients, PopulationGradient, Result
 from tests.support import tolerances
 from tests.support.tolerances import CANCELLATION, U64, VANISHES
 

@@ -16,8 +16,8 @@ import json
 from collections.abc import Iterator
 from itertools import count
 
-import reference
-from spec import Case, Result, case_from_text, case_to_dict
+import delayprop.reference as reference
+from delayprop.spec import Case, Result, case_from_text, case_to_dict
 from tests.support.certified.parts import Certified
 from tests.support.certified.stored import right_digits
 from tests.support.comparison import block_errors, time_unit

@@ -15,8 +15,8 @@ from unittest import mock
 import torch
 from torch import Tensor
 
-from fast.nn.spikes import Spikes
-from fast.solving.problem import Problem
+from delayprop.fast.nn.spikes import Spikes
+from delayprop.fast.solving.problem import Problem
 
 
 class Caught(NamedTuple):
@@ -26,7 +26,7 @@ class Caught(NamedTuple):
 
 def caught(dtype: torch.dtype) -> dict[str, Caught]:
     """The launches of a forward and a backward pass per kind of layer, by name of the kernel."""
-    from fast.cuda import launches, solver
+    from delayprop.fast.cuda import launches, solver
 
     found: dict[str, Caught] = {}
 

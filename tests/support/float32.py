@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-import reference
-from fast.run import run_case
-from spec import Case, Result
+import delayprop.reference as reference
+from delayprop.fast.run import run_case
+from delayprop.spec import Case, Result
 from tests.support.comparison import compared, largest_block
 from tests.support.tolerances import VANISHES
 from tests.support.truth import Problem, simulate

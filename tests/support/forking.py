@@ -129,7 +129,7 @@ def serve() -> None:
     import pytest  # noqa: F401
     import torch
 
-    from fast.run import run_case
+    from delayprop.fast.run import run_case
     from tests.support.networks.strategies import seeded_case
 
     torch.set_num_threads(1)

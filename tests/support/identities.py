@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from spec import Case, CrossEntropy, Result, SpikeTimeMSE
+from delayprop.spec import Case, CrossEntropy, Result, SpikeTimeMSE
 from tests.support.comparison import CONSTANTS, largest_block, time_unit
 from tests.support.tolerances import U32, VANISHES, identity
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-import reference
-from fast.run import run_case
-from spec import Case, Result
+import delayprop.reference as reference
+from delayprop.fast.run import run_case
+from delayprop.spec import Case, Result
 from tests.support.comparison import Agreement, assert_not_all_zero, assert_same_activity, assert_same_gradients
 from tests.support.truth import Problem, gradient, simulate
 

@@ -25,7 +25,7 @@ def compile_kernels() -> None:
     Raises:
         subprocess.CalledProcessError: a kernel does not compile.
     """
-    from fast.physics.compiling import KERNELS, cache_folder
+    from delayprop.fast.physics.compiling import KERNELS, cache_folder
 
     folder = cache_folder(KERNELS[-1])
     if folder is None or (stamp := folder / "complete").exists():
@@ -50,7 +50,7 @@ def from_python(function: Callable) -> Callable:
 
 
 def main(family: str) -> None:
-    from fast.run import run_case
+    from delayprop.fast.run import run_case
     from tests.support.networks.strategies import seeded_case
 
     for precision in ("float64", "float32"):

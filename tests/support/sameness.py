@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from spec import Case, Result
+from delayprop.spec import Case, Result
 from tests.support.comparison import assert_same_activity, assert_same_gradients, block_errors, gradient_blocks
 from tests.support.tolerances import SAME_NETWORK, SAME_SUM, U64, WELL_CONDITIONED, relative
 

@@ -22,11 +22,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reference.arithmetic import FLOAT64
-from reference.events import Arrivals, Crossing, Neuron, Spike, Trial
-from reference.readouts import drive
-from reference.simulate import simulate
-from spec import Case, ConnectionGradient, Gradients, PopulationGradient, SpikeTimeMSE
+from delayprop.reference.arithmetic import FLOAT64
+from delayprop.reference.events import Arrivals, Crossing, Neuron, Spike, Trial
+from delayprop.reference.readouts import drive
+from delayprop.reference.simulate import simulate
+from delayprop.spec import Case, ConnectionGradient, Gradients, PopulationGradient, SpikeTimeMSE
 
 Direction = Gradients  # a direction in the space of all parameters, in the layout of a gradient
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from reference.adjoint import gradients
-from reference.arithmetic import Arithmetic
-from reference.readouts import drive
-from reference.simulate import simulate
-from spec import Case, Connection, Gradients, Network, Population, SpikeTrains
+from delayprop.reference.adjoint import gradients
+from delayprop.reference.arithmetic import Arithmetic
+from delayprop.reference.readouts import drive
+from delayprop.reference.simulate import simulate
+from delayprop.spec import Case, Connection, Gradients, Network, Population, SpikeTrains
 
 
 def loss_and_gradient(m: Arithmetic, case: Case) -> tuple[object, Gradients]:

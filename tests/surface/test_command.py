@@ -8,7 +8,7 @@ import pytest
 
 import delayprop
 import delayprop.__main__ as command
-import fast.run
+import delayprop.fast.run
 from tests import ROOT
 from tests.support.commands import refusal_of, run
 
@@ -84,7 +84,7 @@ def test_a_run_is_drawn_without_a_checkout(
 def test_a_command_prints_what_its_module_prints(capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main(["run", CASE]) == 0
     found = capsys.readouterr()
-    assert fast.run.main([CASE]) == 0
+    assert delayprop.fast.run.main([CASE]) == 0
     assert found == capsys.readouterr() and found.out.startswith("{")
 
 

@@ -9,10 +9,10 @@ import sys
 import pytest
 
 import delayprop
-import fast
-import spec
+import delayprop.fast as fast
+import delayprop.spec as spec
 from delayprop import public
-from fast.nn.other_tools import NAMES
+from delayprop.fast.nn.other_tools import NAMES
 from tests import ROOT
 from tests.support.house.imports import LINKED
 

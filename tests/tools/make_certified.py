@@ -15,9 +15,9 @@ from itertools import zip_longest
 
 import mpmath
 
-import reference
-from spec import Case, Result, SpecError, case_from_text
-from spec.checks import one_of
+import delayprop.reference as reference
+from delayprop.spec import Case, Result, SpecError, case_from_text
+from delayprop.spec.checks import one_of
 from tests.support.certified.average import NETWORKS as AVERAGE
 from tests.support.certified.higher import NETWORKS as HIGHER
 from tests.support.certified.lower import NETWORKS as LOWER

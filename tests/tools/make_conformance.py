@@ -12,7 +12,7 @@ import json
 import mpmath
 import numpy as np
 
-from spec import ConnectionGradient, Gradients, PopulationGradient, Result, case_from_text
+from delayprop.spec import ConnectionGradient, Gradients, PopulationGradient, Result, case_from_text
 from tests import ROOT
 from tests.support.peers.conformance_documents import DOCUMENTS
 from tests.support.truth import Problem, gradient, simulate

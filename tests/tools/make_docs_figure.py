@@ -8,8 +8,8 @@ from typing import Any
 
 import matplotlib
 
+from delayprop.spec import Case
 from reports.figure_adjoint import adjoint
-from spec import Case
 from tests import ROOT
 from tests.support.runs.traced import small, traced
 

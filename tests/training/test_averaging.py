@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from fast.tasks import yin_yang
-from fast.tasks.saved_runs import opened
-from fast.train import main
-from fast.training import classify
-from fast.training.checkpoints import digest
-from fast.training.classify import Classification
-from fast.training.evaluation import Evaluation
+from delayprop.fast.tasks import yin_yang
+from delayprop.fast.tasks.saved_runs import opened
+from delayprop.fast.train import main
+from delayprop.fast.training import classify
+from delayprop.fast.training.checkpoints import digest
+from delayprop.fast.training.classify import Classification
+from delayprop.fast.training.evaluation import Evaluation
 from tests.support.runs.short_runs import classification, run
 
 DECAY = 0.8

@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from fast import Spikes
-from fast.solving.solved import Gradients, Solved
-from fast.training.gradient_checks import CertificateError, certify, check_certificate
-from fast.training.model import Classifier
-from fast.training.settings import Settings
+from delayprop.fast import Spikes
+from delayprop.fast.solving.solved import Gradients, Solved
+from delayprop.fast.training.gradient_checks import CertificateError, certify, check_certificate
+from delayprop.fast.training.model import Classifier
+from delayprop.fast.training.settings import Settings
 
 T, TRIALS, CHANNELS = 1000.0, 16, 70
 INTEGRALS = ["mean_voltage", "exp_weighted_voltage"]

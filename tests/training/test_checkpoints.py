@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from fast.training.checkpoints import FORMAT, HALF, Checkpoints, DamagedError, decoded, digest, encoded
-from fast.training.model import Classifier
-from spec import SpecError
+from delayprop.fast.training.checkpoints import FORMAT, HALF, Checkpoints, DamagedError, decoded, digest, encoded
+from delayprop.fast.training.model import Classifier
+from delayprop.spec import SpecError
 from tests import ROOT
 from tests.support.forking import called
 from tests.support.runs.short_runs import SETTINGS

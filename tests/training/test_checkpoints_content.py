@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 import torch
 
-from fast.train import main
-from fast.training.checkpoints import FORMAT, Checkpoints, DamagedError, decoded, digest, encoded
-from fast.training.engine import CheckpointKeeper
-from fast.training.processes import Processes
-from fast.training.run_folder import LOG, Folder
-from spec import SpecError
+from delayprop.fast.train import main
+from delayprop.fast.training.checkpoints import FORMAT, Checkpoints, DamagedError, decoded, digest, encoded
+from delayprop.fast.training.engine import CheckpointKeeper
+from delayprop.fast.training.processes import Processes
+from delayprop.fast.training.run_folder import LOG, Folder
+from delayprop.spec import SpecError
 from tests.support.runs.short_runs import KilledError, Make, classification, killed_before, run, sequence
 
 MAKERS: dict[str, Make] = {"classification": classification, "sequence": sequence}

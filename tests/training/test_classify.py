@@ -12,17 +12,17 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from fast.nn.certificate import Residuals
-from fast.tasks import yin_yang
-from fast.train import main
-from fast.training import classify
-from fast.training.checkpoints import HALF, Checkpoints, digest
-from fast.training.classify import Classification
-from fast.training.engine import REPRODUCER
-from fast.training.evaluation import Evaluation
-from fast.training.gradient_checks import CertificateError, certify, check_certificate
-from fast.training.tensorboard import ScalarWriter
-from spec import SpecError
+from delayprop.fast.nn.certificate import Residuals
+from delayprop.fast.tasks import yin_yang
+from delayprop.fast.train import main
+from delayprop.fast.training import classify
+from delayprop.fast.training.checkpoints import HALF, Checkpoints, digest
+from delayprop.fast.training.classify import Classification
+from delayprop.fast.training.engine import REPRODUCER
+from delayprop.fast.training.evaluation import Evaluation
+from delayprop.fast.training.gradient_checks import CertificateError, certify, check_certificate
+from delayprop.fast.training.tensorboard import ScalarWriter
+from delayprop.spec import SpecError
 from tests.support.runs.short_runs import KilledError, classification, killed_before, log, run
 
 

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-import fast.compare
-from fast.compare import main as compare
-from fast.drawing.comparison import comparison
-from fast.training.intervals import mcnemar, mean_half_width, student_t, wilson_interval
+import delayprop.fast.compare
+from delayprop.fast.compare import main as compare
+from delayprop.fast.drawing.comparison import comparison
+from delayprop.fast.training.intervals import mcnemar, mean_half_width, student_t, wilson_interval
 from tests.support.runs.finished_runs import make_runs
 
 
@@ -152,7 +152,7 @@ def test_a_run_has_the_interval_of_its_trials(folder: Path, monkeypatch: pytest.
         drawn.append(given[3:])
         return comparison(*given)
 
-    monkeypatch.setattr(fast.compare, "comparison", watched)
+    monkeypatch.setattr(delayprop.fast.compare, "comparison", watched)
     assert compare([str(folder / "free0"), "--picture", str(tmp_path / "picture.svg")]) == 0
     answers = json.loads((folder / "free0" / "result.json").read_text())["answers"]
     right, trials = sum(row[label] for label, row in enumerate(answers)), sum(map(sum, answers))

@@ -10,12 +10,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from fast import Spikes
-from fast.training import gradient_checks
-from fast.training.dropout import kept_neurons
-from fast.training.gradient_checks import certify
-from fast.training.model import Classifier
-from fast.training.settings import Settings
+from delayprop.fast import Spikes
+from delayprop.fast.training import gradient_checks
+from delayprop.fast.training.dropout import kept_neurons
+from delayprop.fast.training.gradient_checks import certify
+from delayprop.fast.training.model import Classifier
+from delayprop.fast.training.settings import Settings
 from tests.support.runs.short_runs import classification, log, run
 
 TRIALS = np.arange(40)

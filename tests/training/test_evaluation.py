@@ -13,12 +13,12 @@ from matplotlib import pyplot
 from torch import Tensor
 
 from delayprop import SpecError, Spikes, confusion_matrix, plot_confusion
-from fast.data.spike_data import SpikeData, held_out
-from fast.evaluate import known_and_new
-from fast.training.checkpoints import digest
-from fast.training.classify import Classification
-from fast.training.evaluation import Evaluation, count_baseline, evaluate
-from fast.training.processes import Processes
+from delayprop.fast.data.spike_data import SpikeData, held_out
+from delayprop.fast.evaluate import known_and_new
+from delayprop.fast.training.checkpoints import digest
+from delayprop.fast.training.classify import Classification
+from delayprop.fast.training.evaluation import Evaluation, count_baseline, evaluate
+from delayprop.fast.training.processes import Processes
 from tests.support.runs.short_runs import classification, run
 
 DURATION = 10.0

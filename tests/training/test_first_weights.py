@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from fast.training.epoch import silence_warnings
-from fast.training.model import Classifier, scale_first_weights_
-from fast.training.settings import Settings
+from delayprop.fast.training.epoch import silence_warnings
+from delayprop.fast.training.model import Classifier, scale_first_weights_
+from delayprop.fast.training.settings import Settings
 from tests.support.runs import undrawn
 from tests.support.runs.short_runs import DURATION, letters
 from tests.support.runs.written_files import write

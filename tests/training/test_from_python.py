@@ -17,12 +17,12 @@ import torch
 
 import delayprop
 from delayprop import Run, SpecError, UnsupportedError
-from fast.data.spike_files import read_spike_file
-from fast.train import main
-from fast.training.classify import Classification
-from fast.training.evaluation import evaluate
-from fast.training.processes import Processes
-from fast.training.signals import StopSignals
+from delayprop.fast.data.spike_files import read_spike_file
+from delayprop.fast.train import main
+from delayprop.fast.training.classify import Classification
+from delayprop.fast.training.evaluation import evaluate
+from delayprop.fast.training.processes import Processes
+from delayprop.fast.training.signals import StopSignals
 from tests.support.runs.finished_runs import OPTIONS, data_of
 from tests.support.runs.written_files import small_trials, write
 

@@ -11,12 +11,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from fast import Spikes
-from fast.evaluate import main as evaluate
-from fast.training.evaluation import Evaluation
-from fast.training.gridded import Gridded, lines, on_grids
-from fast.training.model import Classifier
-from fast.training.settings import Settings
+from delayprop.fast import Spikes
+from delayprop.fast.evaluate import main as evaluate
+from delayprop.fast.training.evaluation import Evaluation
+from delayprop.fast.training.gridded import Gridded, lines, on_grids
+from delayprop.fast.training.model import Classifier
+from delayprop.fast.training.settings import Settings
 from tests.support.runs import undrawn
 from tests.support.runs.written_files import small_trials, write
 

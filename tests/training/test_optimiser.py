@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import torch
 
-from fast.nn.constants import project_constants_
-from fast.training.model import Classifier
-from fast.training.optimiser import Optimiser, ease_in
-from fast.training.settings import Settings
+from delayprop.fast.nn.constants import project_constants_
+from delayprop.fast.training.model import Classifier
+from delayprop.fast.training.optimiser import Optimiser, ease_in
+from delayprop.fast.training.settings import Settings
 
 
 def made(steps: int = 10, epochs: int = 1, **changed: Any) -> tuple[Classifier, Optimiser]:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from fast.train import main
-from fast.training.checkpoints import HALF
-from fast.training.run_folder import LOG
+from delayprop.fast.train import main
+from delayprop.fast.training.checkpoints import HALF
+from delayprop.fast.training.run_folder import LOG
 
 
 @pytest.mark.pictures

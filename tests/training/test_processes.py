@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fast.training.checkpoints import Checkpoints, digest
+from delayprop.fast.training.checkpoints import Checkpoints, digest
 from tests import ROOT
 from tests.support.forking import HUNG, started
 from tests.support.runs.written_files import small_trials, write
@@ -131,8 +131,8 @@ def test_a_process_that_is_lost_is_started_again(how: str, pair: str, folder: Pa
     driver = folder / "dies.py"
     driver.write_text(
         "import os, sys\n"
-        "from fast.training.epoch import Epoch\n"
-        "from fast.train import main\n"
+        "from delayprop.fast.training.epoch import Epoch\n"
+        "from delayprop.fast.train import main\n"
         "if os.environ['RANK'] == '1' and os.environ['TORCHELASTIC_RESTART_COUNT'] == '0':\n"
         "    add, steps = Epoch.add, []\n"
         "    def dying(*given, **named):\n"

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from fast.nn.certificate import Residuals
-from fast.training import epoch, progress
-from fast.training.epoch import Epoch, Progress
-from fast.training.evaluation import Evaluation
-from fast.training.run_folder import LOG
+from delayprop.fast.nn.certificate import Residuals
+from delayprop.fast.training import epoch, progress
+from delayprop.fast.training.epoch import Epoch, Progress
+from delayprop.fast.training.evaluation import Evaluation
+from delayprop.fast.training.run_folder import LOG
 from tests.support.runs.short_runs import classification, run
 
 

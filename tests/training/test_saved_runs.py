@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import torch
 
-from fast.compare import main as compare
-from fast.data.spike_files import fingerprints
-from fast.evaluate import main as evaluate
-from fast.export import main as export
-from fast.train import main
-from reference.__main__ import main as reference
-from spec.nir_graph import from_nir
+from delayprop.fast.compare import main as compare
+from delayprop.fast.data.spike_files import fingerprints
+from delayprop.fast.evaluate import main as evaluate
+from delayprop.fast.export import main as export
+from delayprop.fast.train import main
+from delayprop.reference.__main__ import main as reference
+from delayprop.spec.nir_graph import from_nir
 from tests.support.runs import undrawn
 from tests.support.runs.finished_runs import OPTIONS, data_of, make_runs
 from tests.support.runs.written_files import small_trials, write

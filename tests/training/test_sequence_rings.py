@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 import torch
 
-from fast.tasks.sequence import task as sequence
-from fast.tasks.sequence.output import kept_from
-from fast.tasks.sequence.patterns import GAP, Ring
-from fast.tasks.sequence.plan import plan
-from fast.tasks.sequence.task import Sequence
-from fast.train import main
-from fast.training.checkpoints import digest
-from fast.training.run_folder import RunFolder
+from delayprop.fast.tasks.sequence import task as sequence
+from delayprop.fast.tasks.sequence.output import kept_from
+from delayprop.fast.tasks.sequence.patterns import GAP, Ring
+from delayprop.fast.tasks.sequence.plan import plan
+from delayprop.fast.tasks.sequence.task import Sequence
+from delayprop.fast.train import main
+from delayprop.fast.training.checkpoints import digest
+from delayprop.fast.training.run_folder import RunFolder
 from reports.__main__ import main as reports
 from tests.support.runs.short_runs import KilledError, killed_before, log, options, sequence_run
 from tests.support.runs.short_runs import run as run_training

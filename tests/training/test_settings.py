@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from fast.tasks.registry import CLASSIFYING
-from fast.train import main
-from fast.training.settings import GROUPS, Settings, add_settings
-from spec import SpecError
+from delayprop.fast.tasks.registry import CLASSIFYING
+from delayprop.fast.train import main
+from delayprop.fast.training.settings import GROUPS, Settings, add_settings
+from delayprop.spec import SpecError
 from tests import ROOT
 
 DEFAULT = Settings()

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fast.data.spike_data import SpikeData
-from fast.training import engine
-from fast.training.checkpoints import Checkpoints, digest
-from fast.training.run_folder import LOG
+from delayprop.fast.data.spike_data import SpikeData
+from delayprop.fast.training import engine
+from delayprop.fast.training.checkpoints import Checkpoints, digest
+from delayprop.fast.training.run_folder import LOG
 from tests.support.runs.short_runs import (
     SETTINGS,
     KilledError,

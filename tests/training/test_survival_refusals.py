@@ -15,14 +15,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from fast.tasks import yin_yang
-from fast.train import main
-from fast.training import engine
-from fast.training.checkpoints import Checkpoints, decoded, digest
-from fast.training.classify import Classification
-from fast.training.gradient_checks import NotFiniteError
-from fast.training.run_folder import LOG, Folder, NotWrittenError, RunFolder
-from spec import SpecError
+from delayprop.fast.tasks import yin_yang
+from delayprop.fast.train import main
+from delayprop.fast.training import engine
+from delayprop.fast.training.checkpoints import Checkpoints, decoded, digest
+from delayprop.fast.training.classify import Classification
+from delayprop.fast.training.gradient_checks import NotFiniteError
+from delayprop.fast.training.run_folder import LOG, Folder, NotWrittenError, RunFolder
+from delayprop.spec import SpecError
 from tests.support.forking import Child, started
 from tests.support.runs.short_runs import classification, options, run, sequence
 from tests.support.runs.written_files import small_trials, write

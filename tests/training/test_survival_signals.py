@@ -16,11 +16,11 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from fast.cpu import solver, threads
-from fast.drawing import style
-from fast.training import engine
-from fast.training.checkpoints import Checkpoints, decoded, digest
-from fast.training.run_folder import Folder
+from delayprop.fast.cpu import solver, threads
+from delayprop.fast.drawing import style
+from delayprop.fast.training import engine
+from delayprop.fast.training.checkpoints import Checkpoints, decoded, digest
+from delayprop.fast.training.run_folder import Folder
 from tests import ROOT
 from tests.support.forking import called
 from tests.support.runs.deaf import AT_WORK, OF_A_PIECE, PIECES

@@ -11,10 +11,10 @@ import h5py
 import numpy as np
 import pytest
 
-from fast.data.spike_files import write_spike_file
-from fast.tasks import shd, spikes, yin_yang
-from fast.tasks.yin_yang import DOT, EARLY, LATE, YANG, YIN, part_of, points, spikes_of
-from fast.train import main
+from delayprop.fast.data.spike_files import write_spike_file
+from delayprop.fast.tasks import shd, spikes, yin_yang
+from delayprop.fast.tasks.yin_yang import DOT, EARLY, LATE, YANG, YIN, part_of, points, spikes_of
+from delayprop.fast.train import main
 from tests.support.runs.written_files import small_trials, write
 
 RANDOM = np.random.default_rng(0)

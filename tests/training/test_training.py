@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from fast.nn.certificate import Residuals
-from fast.tasks.sequence import task as sequence
+from delayprop.fast.nn.certificate import Residuals
+from delayprop.fast.tasks.sequence import task as sequence
 from tests.support.report_evidence import Measured
 from tests.support.runs.short_runs import sequence_run
 

@@ -9,12 +9,12 @@ from types import ModuleType
 
 import pytest
 
-import fast.run
-import reference.__main__
-from fast.tasks.sequence import task as sequence
-from fast.train import main
-from fast.training.run_folder import RunFolder
-from spec import SpecError
+import delayprop.fast.run
+import delayprop.reference.__main__
+from delayprop.fast.tasks.sequence import task as sequence
+from delayprop.fast.train import main
+from delayprop.fast.training.run_folder import RunFolder
+from delayprop.spec import SpecError
 from tests import ROOT
 
 BAD_OPTIONS = {
@@ -149,7 +149,7 @@ def test_control_other_errors_of_torch_are_not_taken_for_it(tmp_path: Path, monk
 
 @pytest.mark.parametrize(
     ("command", "name", "run_name"),
-    [(fast.run, "fast.run", "run_case"), (reference.__main__, "reference", "run")],
+    [(delayprop.fast.run, "fast.run", "run_case"), (delayprop.reference.__main__, "reference", "run")],
 )
 def test_a_case_without_memory_is_one_line_and_exit_3(
     command: ModuleType, name: str, run_name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from fast.drawing.traces import arrivals, membrane_traces
-from fast.nn.layers import LI
-from fast.tasks.sequence.patterns import NAMES, Ring
+from delayprop.fast.drawing.traces import arrivals, membrane_traces
+from delayprop.fast.nn.layers import LI
+from delayprop.fast.tasks.sequence.patterns import NAMES, Ring
 
 PAPER, UNSEEN = 6, 500  # presentations that the paper needs; unseen samples
 
@@ -91,7 +91,7 @@ def print_end(layer: LI, ring: Ring, result: dict, options: argparse.Namespace) 
 
 def draw(folder: Path) -> list[str]:
     """Draws the pictures of a run; see `fast.drawing.sequence`."""
-    from fast.drawing import sequence  # with matplotlib, which a training loop of one's own does not need
+    from delayprop.fast.drawing import sequence  # with matplotlib, which a training loop of one's own does not need
 
     return sequence.draw(folder)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fast.nn.spikes import Spikes
+from delayprop.fast.nn.spikes import Spikes
 
 GAP = 10.0  # ms
 NAMES = "ABCDEFGHIJKLMNOP"

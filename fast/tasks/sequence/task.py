@@ -25,21 +25,29 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fast.nn.certificate import Residuals, residuals, watched
-from fast.nn.layers import LI
-from fast.nn.losses import cross_entropy
-from fast.nn.spikes import Spikes
-from fast.tasks.sequence.output import UNSEEN, correct_classes, draw, kept_from, print_end, step_numbers, traces
-from fast.tasks.sequence.patterns import GAP, MOST_DISTRACTORS, MOST_INPUTS, NAMES, Ring
-from fast.tasks.sequence.plan import plan
-from fast.training.evaluation import correct
-from fast.training.gradient_checks import LEGEND, check_finite
-from fast.training.processes import Processes
-from fast.training.restoring import restore_optimiser
-from fast.training.run_folder import RESULT, Folder
-from fast.training.settings import delay_step_size
-from spec import SpecError
-from spec.checks import finite_number, whole_number
+from delayprop.fast.nn.certificate import Residuals, residuals, watched
+from delayprop.fast.nn.layers import LI
+from delayprop.fast.nn.losses import cross_entropy
+from delayprop.fast.nn.spikes import Spikes
+from delayprop.fast.tasks.sequence.output import (
+    UNSEEN,
+    correct_classes,
+    draw,
+    kept_from,
+    print_end,
+    step_numbers,
+    traces,
+)
+from delayprop.fast.tasks.sequence.patterns import GAP, MOST_DISTRACTORS, MOST_INPUTS, NAMES, Ring
+from delayprop.fast.tasks.sequence.plan import plan
+from delayprop.fast.training.evaluation import correct
+from delayprop.fast.training.gradient_checks import LEGEND, check_finite
+from delayprop.fast.training.processes import Processes
+from delayprop.fast.training.restoring import restore_optimiser
+from delayprop.fast.training.run_folder import RESULT, Folder
+from delayprop.fast.training.settings import delay_step_size
+from delayprop.spec import SpecError
+from delayprop.spec.checks import finite_number, whole_number
 
 TAU_MEM, TAU_SYN = 10.0, 5.0
 SETTLED = 2  # steps without a change that are still printed

@@ -16,9 +16,9 @@ from typing import Any
 
 import mpmath
 
-import reference
-from fast.run import run_case
-from spec import Case, Result, load_case
+import delayprop.reference as reference
+from delayprop.fast.run import run_case
+from delayprop.spec import Case, Result, load_case
 from tests import ROOT
 
 FOLDER = ROOT / "spec" / "certified"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-import reference
-from fast.run import run_case
-from spec import Case, Result, case_from_text, case_to_dict, load_case
+import delayprop.reference as reference
+from delayprop.fast.run import run_case
+from delayprop.spec import Case, Result, case_from_text, case_to_dict, load_case
 from tests import ROOT
 from tests.support.networks.strategies import families, seeded_case
 from tests.support.networks.ties import ties

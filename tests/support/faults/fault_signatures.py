@@ -14,9 +14,9 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from spec.conformance.cases import Stored, stored
-from spec.conformance.faults import FORMAT
-from spec.conformance.layout import found_at, numbers, places
+from delayprop.spec.conformance.cases import Stored, stored
+from delayprop.spec.conformance.faults import FORMAT
+from delayprop.spec.conformance.layout import found_at, numbers, places
 from tests.support.faults.catalogue import FAULTS
 from tests.support.faults.planting import edit, plant, results
 

@@ -14,7 +14,7 @@ from unittest import mock
 
 import numpy as np
 
-from spec import Case, ConnectionGradient, Gradients, PopulationGradient, Result, case_from_text
+from delayprop.spec import Case, ConnectionGradient, Gradients, PopulationGradient, Result, case_from_text
 from tests.support.comparison import block_errors, gradient_blocks, gradient_limit
 from tests.support.faults.planting import runner
 from tests.support.identities import residuals
@@ -71,7 +71,7 @@ def wrong_slope(case: Case, found: Result) -> float:
 
 def as_in_training(case: Case, found: Result) -> Result:
     """The result with gradients of a run without learned constants: kernels take a shorter path."""
-    from fast.nn.network import Network
+    from delayprop.fast.nn.network import Network
 
     def synapses_only(network: Network) -> Network:
         for synapses in network.synapses:

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from spec import Case, Connection, CrossEntropy, Network, Population, SpikeTimeMSE, SpikeTrains
+from delayprop.spec import Case, Connection, CrossEntropy, Network, Population, SpikeTimeMSE, SpikeTrains
 from tests.support.networks.families import Family, Picker, Source
 
 

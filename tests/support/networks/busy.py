@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from fast import LIF, Spikes
-from fast.solving import bound
-from fast.solving.bound import bounded_spikes
+from delayprop.fast import LIF, Spikes
+from delayprop.fast.solving import bound
+from delayprop.fast.solving.bound import bounded_spikes
 
 DURATION = 20.0
 FILLED = {"w": 60.0, "d": 1.0, "w_rec": 0.0, "d_rec": 1.0}

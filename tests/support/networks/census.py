@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 
-from spec import READOUTS, VOLTAGE_READOUTS, Case, CrossEntropy, SpikeTimeMSE
+from delayprop.spec import READOUTS, VOLTAGE_READOUTS, Case, CrossEntropy, SpikeTimeMSE
 from tests.support.truth import Problem, Truth, simulate
 
 _STRUCTURE = (

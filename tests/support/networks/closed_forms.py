@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import mpmath
 from mpmath import mpf
 
-from spec import Case, case_from_text
+from delayprop.spec import Case, case_from_text
 from tests.support.truth import Problem
 
 DIGITS = 50  # digits of the ground truth; mpmath computes the closed forms with 70

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hypothesis.errors import UnsatisfiedAssumption
 
-from spec import Case, case_to_dict, save_case
+from delayprop.spec import Case, case_to_dict, save_case
 from tests import ROOT
 
 FOLDER = ROOT / "tests" / "agreement" / "failures"

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from fast import LI, LIF, Network
-from spec import SpikeTimeMSE
+from delayprop.fast import LI, LIF, Network
+from delayprop.spec import SpikeTimeMSE
 from tests.support.networks.layers import TRIALS, case_of, first_layer, given_spikes, second_layer, trains
 
 TARGETS = trains([6.0, 9.0], [8.0])

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-import reference
-from fast import LIF, Spikes, cross_entropy, first_spike_time, spike_time_mse
-from spec import Case, Connection, CrossEntropy, Loss, Network, Population, SpikeTimeMSE, SpikeTrains
+import delayprop.reference as reference
+from delayprop.fast import LIF, Spikes, cross_entropy, first_spike_time, spike_time_mse
+from delayprop.spec import Case, Connection, CrossEntropy, Loss, Network, Population, SpikeTimeMSE, SpikeTrains
 from tests.support.tolerances import SAME_NETWORK
 
 DURATION = 16.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from spec import Case, Connection, CrossEntropy, Network, Population, SpikeTrains
+from delayprop.spec import Case, Connection, CrossEntropy, Network, Population, SpikeTrains
 
 LIF = {"tau_mem": 20.0, "tau_syn": 5.0, "v_th": 1.0, "v_reset": 0.0}
 

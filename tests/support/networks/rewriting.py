@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from spec import (
+from delayprop.spec import (
     Case,
     Connection,
     ConnectionGradient,

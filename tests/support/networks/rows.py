@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from fast import LI, LIF, cross_entropy
-from fast.nn.interchange import Layer
+from delayprop.fast import LI, LIF, cross_entropy
+from delayprop.fast.nn.interchange import Layer
 from tests.support.networks.layers import given_spikes
 
 LABELS = torch.tensor([0, 2, 1])

@@ -6,7 +6,7 @@ import zlib
 
 from hypothesis import strategies as st
 
-from spec import Case
+from delayprop.spec import Case
 from tests.support.networks.building import build
 from tests.support.networks.families import FAMILIES, Seeded
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-import reference
-from spec import Case, Connection, CrossEntropy, Network, Population, SpikeTrains
+import delayprop.reference as reference
+from delayprop.spec import Case, Connection, CrossEntropy, Network, Population, SpikeTrains
 
 
 def one_neuron(kind: str, arrivals: list[tuple[float, float]], duration: float) -> Case:

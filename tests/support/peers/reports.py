@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 
-import reference
-from spec import Case
-from spec.conformance import Report, check
-from spec.conformance.cases import stored
-from spec.conformance.faults import Likeness
+import delayprop.reference as reference
+from delayprop.spec import Case
+from delayprop.spec.conformance import Report, check
+from delayprop.spec.conformance.cases import stored
+from delayprop.spec.conformance.faults import Likeness
 
 ONE = "one-neuron"
 Change = Callable[[dict], object]

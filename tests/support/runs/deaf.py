@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from fast.cpu.threads import in_threads
-from fast.training.processes import Processes
-from fast.training.run_folder import Folder
+from delayprop.fast.cpu.threads import in_threads
+from delayprop.fast.training.processes import Processes
+from delayprop.fast.training.run_folder import Folder
 from tests.support.runs.short_runs import run
 
 AT_WORK = "at-work"  # a file in the folder of the run: its kernel has begun

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import torch
 
-from fast.training.checkpoints import HALF, Checkpoints, encoded
-from spec import SpecError
+from delayprop.fast.training.checkpoints import HALF, Checkpoints, encoded
+from delayprop.spec import SpecError
 
 STATE = {"network": torch.arange(200_000, dtype=torch.float64)}
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from fast import LI, LIF, Spikes, cross_entropy
+from delayprop.fast import LI, LIF, Spikes, cross_entropy
 
 WARM_UP = 500
 TRIALS = [[[1.5 + trial + 2.0 * channel] for channel in range(4)] for trial in range(4)]

@@ -106,8 +106,8 @@ def train(plant: str, options: tuple[str, ...]) -> int:
     if not options:
         PLANTS[plant]()
         return 0
-    from fast import train  # under watch
-    from fast.tasks import yin_yang
+    from delayprop.fast import train  # under watch
+    from delayprop.fast.tasks import yin_yang
     from tests.support.runs.undrawn import without_pictures
 
     drawn = yin_yang.points

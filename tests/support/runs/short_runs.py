@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from fast.data.spike_data import SpikeData
-from fast.tasks.sequence.task import Sequence
-from fast.train import main
-from fast.training import engine
-from fast.training.classify import Classification
-from fast.training.processes import Processes
-from fast.training.run_folder import LOG, Folder, RunFolder
-from fast.training.settings import Settings
+from delayprop.fast.data.spike_data import SpikeData
+from delayprop.fast.tasks.sequence.task import Sequence
+from delayprop.fast.train import main
+from delayprop.fast.training import engine
+from delayprop.fast.training.classify import Classification
+from delayprop.fast.training.processes import Processes
+from delayprop.fast.training.run_folder import LOG, Folder, RunFolder
+from delayprop.fast.training.settings import Settings
 
 DURATION = 12.0
 Make = Callable[[], engine.Training]

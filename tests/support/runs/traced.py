@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from reference.adjoint import Adjoint, _Sweep
-from reference.arithmetic import FLOAT64
-from reference.events import Arrivals, Crossing, Event, Neuron
-from reference.flow import adjoint_flow, flow
-from reference.readouts import drive
-from reference.simulate import simulate
-from spec import Case, case_from_text
+from delayprop.reference.adjoint import Adjoint, _Sweep
+from delayprop.reference.arithmetic import FLOAT64
+from delayprop.reference.events import Arrivals, Crossing, Event, Neuron
+from delayprop.reference.flow import adjoint_flow, flow
+from delayprop.reference.readouts import drive
+from delayprop.reference.simulate import simulate
+from delayprop.spec import Case, case_from_text
 
 SAMPLES = 40  # per stretch between two events
 

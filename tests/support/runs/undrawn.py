@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from fast import train
+from delayprop.fast import train
 
-DRAWING = ("fast.tasks.sequence.task", "fast.training.classify")
+DRAWING = ("delayprop.fast.tasks.sequence.task", "delayprop.fast.training.classify")
 
 
 @contextmanager

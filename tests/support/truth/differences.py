@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import mpmath
 import numpy as np
 
-from spec import Case, ConnectionGradient, Gradients, PopulationGradient
+from delayprop.spec import Case, ConnectionGradient, Gradients, PopulationGradient
 from tests.support.truth.numbers import Real, mpf, real, working_precision
 from tests.support.truth.problem import CONSTANTS, Key, Problem
 from tests.support.truth.run import Run

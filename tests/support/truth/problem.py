@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import mpmath
 import numpy as np
 
-from spec import Case
+from delayprop.spec import Case
 
 Key = tuple[str | int, ...]
 """The key of a parameter: ("w" or "d", connection, pre, post), (a constant, population, neuron) or

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from spec import CrossEntropy, Loss, SpikeTimeMSE
+from delayprop.spec import CrossEntropy, Loss, SpikeTimeMSE
 from tests.support.truth.numbers import INFINITY, Real, exp, log, real
 
 Place = tuple
