@@ -74,7 +74,7 @@ def test_accuracies_are_of_the_last_epoch_and_of_the_speakers_named(
     monkeypatch.setitem(baselines.NETWORKS, "cnn", ByChannel)
 
     def tested(network: object, data: SpikeData, batch: int) -> Evaluation:
-        known = int((data.speakers == 1).sum())
+        known = int(np.isin(data.speakers, 1).sum()) if data.speakers is not None else 0
         return Evaluation([[known, len(data) - known, 0]], 0.0)
 
     monkeypatch.setattr(baselines, "tested", tested)

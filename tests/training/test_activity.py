@@ -62,6 +62,7 @@ def test_processes_share_the_counts_and_the_trials() -> None:
         of = layer([[6.0]], [[1.0]])
         emitted = of(Spikes.from_trains([[[2.0]], [[4.0]]], 12.0))
         spike_count_term(of, emitted, 0.25, STRENGTH, share).backward()
+        assert of.w.grad is not None
         found.append(float(of.w.grad))
     assert found[0] != 0 and found[1] == pytest.approx(found[0] / 2, rel=1e-12)
 
