@@ -30,7 +30,7 @@ KIND = {
 """The checks, by kind; checks of one kind share their basis."""
 
 BLIND: dict[str, set[str]] = {
-    "flipped sign of the delay gradient": {"identity A", "identity C"},
+    "flipped sign of the delay gradient": {"identity A"},
     "same slope before and after the reset": {"identity A"},
     "no jump at the first spike": set(),
     "no tau_syn in the weight gradient": {"identity B", "identity C"},
@@ -39,14 +39,14 @@ BLIND: dict[str, set[str]] = {
     "1e-3 added to a denominator": {"identity A"},
     "0.1 % error": {"identity A"},
     "no jump at the last spike": {"identity A"},
-    "lambda_V left out of the delay gradient": {"identity A", "identity C"},
+    "lambda_V left out of the delay gradient": {"identity A"},
     "reset gradient from the wrong side of the spike": {"identity B", "identity C"},
     "flipped sign of the threshold gradient": {"identity B", "identity C"},
     "flipped sign of the gradient by tau_syn": {"identity A", "identity C"},
 }
 """Identity A scales voltages: it is blind to times, and to a jump scaled by any factor (also 0, if
-the membrane does nothing later). B and C are blind to weights, C also to delays. The tangent
-follows the events of the reference, so it is blind to faults in these."""
+the membrane does nothing later). B and C are blind to weights, C also to time constants. The
+tangent follows the events of the reference, so it is blind to faults in these."""
 
 CORE = ("flipped sign of the delay gradient", "no jump at the last spike", "delay cut to whole ms", "0.1 % error")
 """Faults that `make test` plants; `make test-all` plants all."""
