@@ -133,18 +133,15 @@ class Classification:
         total = self.processes.sum(torch.cat([fired, fired.new_tensor(own)])).cpu()
         fired, (loss_sum, right, arrived) = total[:-3], total[-3:].tolist()
         learned = [(name, p.grad) for name, p in self.network.named_parameters() if p.requires_grad]
-        check_finite([("the loss", torch.tensor(loss_sum))])
-        check_finite((f"the gradient of {name}", grad) for name, grad in learned)
+        check_finite([("the loss", torch.tensor(loss_sum)), *((f"the gradient of {name}", g) for name, g in learned)])
         norms, kappa_min = self.optimiser.norms(), self.processes.min(smallest_kappa(self.network.layers))
         self.optimiser.take_step(number)
         clamped = project_(self.network, self.settings.least_tau)
         if self.averaged is not None:
             self.averaged.update_parameters(self.network)
         silenced = is_silenced([arrived, *(float(layer.sum()) for layer in self._by_layer(fired))])
-        self.epoch.add(
-            fired, norms, kappa_min, residuals, trials=trials, loss=loss_sum, right=right, silent_steps=silenced,
-            clamped=clamped,
-        )
+        counted = {"trials": trials, "loss": loss_sum, "right": right, "silent_steps": silenced, "clamped": clamped}
+        self.epoch.add(fired, norms, kappa_min, residuals, **counted)
 
     def _kept(self, number: int) -> list[Tensor] | None:
         """The hidden neurons of this process's trials that pass their spikes on; None: all."""
