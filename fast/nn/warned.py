@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 
-INSIDE = ("fast.", "torch.")
+INSIDE = ("delayprop.", "torch.")
 
 
 def warn(words: str, category: type[Warning] = UserWarning) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from numba.core.event import Event, Listener, register
 from tqdm import tqdm
 
-KERNELS = "fast."  # compiled functions of these modules are announced
+KERNELS = "delayprop.fast."  # compiled functions of these modules are announced
 TOLD = "delayprop compiles its kernels, once for this machine: a minute or two"
 LINE = "{desc} {percentage:3.0f}%|{bar}| {elapsed}"
 

@@ -41,7 +41,7 @@ def writable_folder() -> Path | None:
         expected = "an absolute path of a folder that can be made and written"
         error = SpecError(VARIABLE, expected, named, "name another folder, or unset it")
         if sys.argv[:1] == ["-m"]:  # Python imports this package before `python -m fast.train` has begun
-            sys.exit(report("fast", error))
+            sys.exit(report("delayprop", error))
         raise error
     if _is_usable(PACKAGE / "__pycache__"):
         return PACKAGE / "__pycache__"

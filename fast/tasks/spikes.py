@@ -29,7 +29,7 @@ LONGEST, SHORTEST = 3.6e6, 1e-3  # ms; an hour, and a microsecond: the bounds of
 LAYOUT = "`delayprop.write_spike_file` writes such files"
 PRESETS = {
     "best": Settings(
-        epochs=20, hidden=(128,), batch=32, rate=1.0, w_mean=1.0, w_sd=1.0, inner_mean=0.0, inner_sd=0.3, out_sd=0.09,
+        epochs=20, hidden=(128,), batch=32, rate=3.0, w_mean=1.0, w_sd=1.0, inner_mean=0.0, inner_sd=0.3, out_sd=0.09,
         delay=30.0, max_delay=100.0, lr=2e-3, delay_lr=1.0,
     ),
 }

@@ -192,7 +192,7 @@ def test_times_that_an_optimiser_has_moved_are_checked_again(moved: float) -> No
 @pytest.mark.parametrize(
     ("missing", "absent", "got"),
     [
-        ("delayprop.fast.nn.devices.find_spec", lambda name: None, "cuda without numba-cuda; install it with"),
+        ("delayprop.fast.nn.devices.find_spec", lambda name: None, "cuda without numba-cuda; install it by"),
         ("torch.version.cuda", None, "cuda with a torch that is built for the CPU; install one of CUDA 13"),
         ("torch.cuda.is_available", lambda: False, "cuda without a GPU that torch finds; run where"),
     ],

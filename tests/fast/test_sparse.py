@@ -88,7 +88,7 @@ def test_a_call_that_names_nothing_is_answered() -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 def test_training_leaves_absent_synapses_and_the_description_has_what_was_learned(dtype: torch.dtype) -> None:
     net = Network(described(), dtype)
-    optimiser = torch.optim.Adam(param_groups(net, lr=0.05, delay_lr=0.5, constants_lr=0.01))
+    optimiser = torch.optim.Adam(param_groups(net, lr=0.05, delay_lr=0.5, constants_lr=0.01, threshold_lr=0.01))
     for _ in range(5):
         optimiser.zero_grad()
         y = net(given_spikes(), read="out").y

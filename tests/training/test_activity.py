@@ -76,7 +76,7 @@ def test_the_penalty_has_its_value_and_refuses_other_spikes() -> None:
     of = layer([[6.0, 6.5], [1.0, 0.5]], [[1.0, 2.0], [0.5, 0.0]])
     spikes = Spikes.from_trains([[[2.0], [3.0]], [[4.0], []], [[], [1.0]]], 12.0)
     emitted = of(spikes)
-    assert float(spike_count_penalty(of, emitted, 0.25, 0.3)) == pytest.approx(0.15 * 2 * (2 / 3 - 0.25) ** 2)
+    assert spike_count_penalty(of, emitted, 0.25, 0.3).item() == pytest.approx(0.15 * 2 * (2 / 3 - 0.25) ** 2)
     with pytest.raises(SpecError, match="`emitted` must be the last spikes of the layer, got 2 spikes of 2 neurons"):
         spike_count_penalty(of, emitted.keep(torch.tensor([True, False])), 1.0, 1.0)
     for name, values in {"target": (-1.0, 1.0), "strength": (1.0, math.nan)}.items():
