@@ -20,7 +20,7 @@ from tests.support.forking import called
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
 
-KERNELS = ROOT / "fast" / "__pycache__"
+KERNELS = ROOT / "delayprop" / "fast" / "__pycache__"
 PROGRAMS = {
     "ldconfig", "gcc", "cc", "ld", "objdump",  # ctypes (Numba) searches a library
     "uname",  # platform

@@ -108,7 +108,10 @@ FAULTS = (
     (fault("the end forgotten", "classify.py", 'self.ended = state["ended"]', "pass"), CLASSIFY, "stays_ended"),
     (fault("draws by themselves", "data/augment.py", "[seed, epoch, trial, DRAWS]", ""), AUGMENT, "what_is_drawn"),
     (
-        fault("confusions transposed", "evaluation.py", "index_put_((labels, answers)", "index_put_((answers, labels)"),
+        fault(
+            "confusions transposed", "evaluation.py", "(confusion, (data.labels, given)",
+            "(confusion.T, (data.labels, given)",
+        ),
         EVALUATION,
         "rows_are",
     ),

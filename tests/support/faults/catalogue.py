@@ -165,8 +165,8 @@ FAULTS = (
         "adjoint looked up at t, not at t + d",
         "fast",
         "cpu/lookup.py",
-        "pm[lane], w_b[lane], w_ab[lane])\n        if",
-        "pm[lane], w_b[lane], 0.0 * w_ab[lane])\n        if",
+        "pm[lane], w_b[lane], w_ab[lane])\n        dL_dt_pre",
+        "pm[lane], w_b[lane], 0.0 * w_ab[lane])\n        dL_dt_pre",
     ),
     Fault(
         "1e-3 added to a denominator",
