@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from delayprop.fast.tasks import braille
-from delayprop.fast.training.settings import Settings
+from delayprop.fast.training.settings import Settings, with_defaults
 from tests.results.records import RECORDS, entries, has_row, of_kind, percents, rounded, spread
 
 SPLITS = ("train", "valid")
@@ -44,6 +44,7 @@ def settings_of(preset: Settings) -> dict[str, Any]:
 
 def changed(entry: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
     """The settings of a run that differ from these."""
+    entry = with_defaults(entry)  # a line of before has no later settings
     return {name: entry[name] for name, value in settings.items() if entry[name] != value}
 
 

@@ -39,11 +39,12 @@ REASONS: dict[tuple[str, str], str] = {
      "want_dt, factors, ticks = dL_dt_pre.size >= 0, pointer(scratch.factors), b.block.ticks"): (
         "shows only where no input time is learned; the cases ask for all gradients"
     ),
+    ("fast/cpu/special_lookup.py",
+     "want_dt, factors, ticks = dL_dt_pre.size != 0, pointer(scratch.factors), b.block.ticks"): (
+        "equivalent: a size is not negative"
+    ),
     ("fast/cpu/backward.py",
      "np.empty(size), np.empty(size, np.int64), np.empty((2 * size, ADJOINT)), np.empty( 3 * size),"): (
-        "equivalent: more room than is used"
-    ),
-    ("fast/cpu/backward.py", "np.zeros((w.shape[1], (5 if layer.rate >= 0.0 else 3) * LANES), w.dtype),"): (
         "equivalent: more room than is used"
     ),
     ("fast/cpu/backward.py",
@@ -68,9 +69,12 @@ REASONS: dict[tuple[str, str], str] = {
      "last_event = passed.rest.shape[0] - 1 - (chunk + layer.constants.shape[0] * LANES + number)"): MAXIMA,
     ("fast/cuda/recurrent_backward.py",
      "last_event = passed.rest.shape[0] - 1 - (chunk - layer.constants.shape[0] * LANES + number)"): MAXIMA,
+    ("fast/cuda/recurrent_backward.py", "while n_here >= n_first and sweep.given.bin[n_here - 1] == bin_:"): ONE_TRIAL,
     ("fast/cuda/recurrent_backward.py", "half = TOGETHER ** 2"): "equivalent: the first halvings add nothing",
     ("fast/physics/bin_step.py",
      "if neuron_record[RECENT_BIN, lane] == bin_ and neuron_record[RECENT_REST, lane] - 1.001 >= 1.0:"): AT_EDGE,
+    ("fast/physics/bin_step.py",
+     "if neuron_record[RECENT_BIN, lane] == bin_ and neuron_record[RECENT_REST, lane] // 1.001 >= 1.0:"): AT_EDGE,
     ("fast/physics/bin_step.py",
      "alone = V_end if I * flow[FLOW_B + lane] >= V_end else V + (1.0 - a) * max(I - V, 1.0)"): LOOSER,
 }
