@@ -193,7 +193,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "complex times": (replaced("spikes/times", np.full((96, 12), 0.1 + 1j)), "record 0 times` must be real numbers"),
     "boolean times": (replaced("spikes/times", np.zeros((96, 12), bool)), "record 0 times` must be real numbers"),
     "text rows": (rows_of("spikes/times", "S4", b"soon"), "record 0 times` must be real numbers, got |S4"),
-    "text for rows": (damaged(text_rows), "must be one-dimensional, one entry per spike, got a single entry"),
+    "text for rows": (damaged(text_rows), "a readable HDF5 file of spikes, got a file with spikes of another kind"),
     "enormous time": (rows_of("spikes/times", "f8", 1e306), "record 0 times` must be finite, got inf"),
     "a unit too few": (set_row("spikes/units", 9, [1] * 11), "record 9 units` must be one per time, 12, got 11"),
 }

@@ -58,6 +58,10 @@ REASONS: dict[tuple[str, str], str] = {
      "own.source[n] = layer.external + (n - e * copies) ** layer.post + emitted.neuron[e]"): (
         "shows only where two neurons have several connections to each other; no case of the mutants has that"
     ),
+    ("fast/cpu/recurrent_backward.py",
+     "work.drive[number, lane] = given.dL_dy[trial, number, lane] / T if rate > 0.0 else 0.0"): (
+        "shows only where the mean voltage of a recurrent layer is read; no case of the mutants has that"
+    ),
     ("fast/cuda/lookup.py", "if delay < -1:"): (
         "equivalent: a synapse that does not exist has weight 0, and its sums are left out"
     ),
