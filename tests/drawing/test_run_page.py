@@ -231,7 +231,7 @@ def test_a_page_that_cannot_be_written_has_its_own_message(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     made(tmp_path)
-    monkeypatch.setattr(Path, "write_text", refuse)
+    monkeypatch.setattr("delayprop.fast.drawing.style.new_file", refuse)
     assert main([str(tmp_path)]) == 2
     expected = f"a folder with room for pictures, got No space left on device: {tmp_path}; make room"
     assert capsys.readouterr() == ("", f"python -m reports: `RUN` must be {expected}\n")

@@ -84,7 +84,9 @@ def test_the_names_come_from_the_installed_package(run: Run, installed: Path, tm
 
 def test_a_run_ends_with_its_pictures_and_can_be_drawn_again(run: Run, tmp_path: Path) -> None:
     trained = run("delayprop", "train", "--task", "sequence", "--out", "run")
-    assert (trained.returncode, trained.stderr) == (0, "") and "pictures: run/delays.png" in trained.stdout
+    compiling = "delayprop compiles its kernels, once for this machine: a minute or two\n"  # of a new installation
+    assert trained.returncode == 0 and trained.stderr in ("", compiling)
+    assert "pictures: run/delays.png" in trained.stdout
     drawn = run("delayprop", "report", "run")
     assert (drawn.returncode, drawn.stderr) == (0, "")
     pictures = drawn.stdout.split()
