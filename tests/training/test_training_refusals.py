@@ -80,18 +80,14 @@ def test_a_folder_below_a_file_is_refused(tmp_path: Path, capsys: pytest.Capture
     assert "`--out` must be a folder that can be made and read, got Not a directory" in capsys.readouterr().err
 
 
-def refusing(method: str, reason: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes the file system refuse: tests may run as root, who may write anywhere."""
-
-    def refuse(path: Path, *_: object, **__: object) -> None:
-        raise OSError(reason, os.strerror(reason), str(path))
-
-    monkeypatch.setattr(Path, method, refuse)
-
-
 @pytest.mark.parametrize("method", ["mkdir", "iterdir"])
 def test_a_place_without_permission_is_refused(method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    refusing(method, errno.EACCES, monkeypatch)
+    """The method refuses, as tests may run as root, who may write anywhere."""
+
+    def refuse(path: Path, *_: object, **__: object) -> None:
+        raise OSError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(Path, method, refuse)
     with pytest.raises(SpecError, match=r"^`--out` must be a folder that can be made and read, got Permission denied"):
         RunFolder(str(tmp_path), "task", {})
 
