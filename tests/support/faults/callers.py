@@ -90,8 +90,8 @@ ON_CUDA = (
         "0.1 % error of the plain look-up",
         "fast",
         "cuda/lookup.py",
-        "source, lane, V, I, True, b)",
-        "source, lane, V, 1.001 * I, True, b)",
+        "add_terms(factors, source, lane, there[0], there[1], True, b)",
+        "add_terms(factors, source, lane, there[0], 1.001 * there[1], True, b)",
     ),
     Fault(
         "arrivals of own spikes left out",
