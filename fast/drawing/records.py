@@ -6,6 +6,7 @@ import json
 import math
 from pathlib import Path
 
+from delayprop.fast.data.new_files import content_of
 from delayprop.spec import SpecError
 from delayprop.spec.errors import Verbatim
 
@@ -49,7 +50,7 @@ def record(run: Path, name: str, shape: dict) -> dict:
 
 def _read(run: Path, name: str) -> str:
     try:
-        return (run / name).read_text(encoding="utf-8")
+        return content_of(run / name).decode("utf-8")
     except (OSError, ValueError) as error:  # ValueError: not UTF-8
         reason = error.strerror if isinstance(error, OSError) else type(error).__name__
         raise RecordError("RUN", f"the folder of a finished run, with {name}", f"{reason}: {run}") from None

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from delayprop.fast.data.new_files import content_of
 from delayprop.fast.drawing.records import AMOUNT, COUNT, NUMBER, TEXT, RecordError, history, record
 from delayprop.fast.nn.devices import DTYPES
 from delayprop.fast.nn.layers import LI
@@ -154,7 +155,7 @@ def kept_network(folder: Path, options: dict, result: dict) -> Classifier | LI:
 
 
 def _parameters(path: Path) -> dict[str, torch.Tensor]:
-    content = io.BytesIO(path.read_bytes())
+    content = io.BytesIO(content_of(path))
     found: dict[str, torch.Tensor] = torch.load(content, map_location="cpu", weights_only=True)
     return found
 

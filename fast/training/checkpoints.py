@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from delayprop.fast.data.new_files import new_file
+from delayprop.fast.data.new_files import content_of, new_file
 from delayprop.spec import SpecError
 from delayprop.spec.errors import Verbatim
 
@@ -74,7 +74,7 @@ class Checkpoints:
         wrong: list[str] = []
         for path in self.paths():
             try:
-                state = decoded(path.read_bytes())
+                state = decoded(content_of(path))
                 use(state)
             except (DamagedError, OSError) as error:
                 wrong.append(f"{path.name}: {error}")

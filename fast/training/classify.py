@@ -93,6 +93,10 @@ class Classification:
         """Steps of all epochs, up to the one after which `patience` has ended the run."""
         return (self.ended or self.settings.epochs) * (self.batches.per_epoch + 1)
 
+    def lines(self, step: int) -> int:
+        """Lines of the log: one for each epoch that has ended."""
+        return step // (self.batches.per_epoch + 1)
+
     def start(self, folder: Folder) -> None:
         """Prints the header."""
         splits = ", ".join(f"{len(part)} {name}" for name, part in self.data.items())

@@ -35,6 +35,9 @@ class Training(Protocol):
     def extendable(self) -> bool:
         """Whether a larger `--epochs` leaves earlier steps unchanged: a run may then continue."""
 
+    def lines(self, step: int) -> int:
+        """Number of lines that the log has after `step` steps."""
+
     def start(self, folder: Folder) -> None:
         """Prints a header, once, before the first step."""
 
@@ -146,7 +149,7 @@ class CheckpointKeeper:
         """Restores the newest intact state; returns the number of steps taken."""
         content = decoded(self.processes.broadcast(self._newest))
         self.training.restore(content["training"])
-        self.folder.truncate_log(content["lines"])
+        self.folder.truncate_log(self.training.lines(content["step"]))
         print(f"resumed after step {content['step']} of {self.training.steps}", flush=True)
         if content["step"] < self.training.steps:
             self.folder.remove(RESULT)  # it belongs to fewer steps
@@ -178,8 +181,7 @@ class CheckpointKeeper:
         """Saves the state after `step` steps."""
         if self.checkpoints is not None:
             with self.folder.writing():
-                lines = len(self.folder.history)
-                self.checkpoints.save(step, {"step": step, "lines": lines, "training": self.training.state()})
+                self.checkpoints.save(step, {"step": step, "training": self.training.state()})
 
 
 def _check_space(training: Training, folder: Folder) -> None:

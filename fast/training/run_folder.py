@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
-from delayprop.fast.data.new_files import unlinked
+from delayprop.fast.data.new_files import content_of, unlinked
 from delayprop.fast.training.checkpoints import HALF, write_whole
 from delayprop.fast.training.settings import with_defaults
 from delayprop.fast.training.tensorboard import ScalarWriter
@@ -134,13 +134,13 @@ class RunFolder(Folder):
 
     def truncate_log(self, lines: int) -> None:
         path = self.path / LOG
-        if path.is_dir():
-            got = Verbatim(f"the folder {path}")
-            raise SpecError("--resume", "given for a run whose log is a file", got, "remove it")
         try:
-            found = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-            self.history = [json.loads(line) for line in found[:lines]]
-        except ValueError:
+            found = content_of(path).decode("utf-8").splitlines() if path.exists() else []
+            self.history = [dict(json.loads(line)) for line in found[:lines]]
+        except OSError as error:
+            got = Verbatim(f"{error.strerror}: {path}")
+            raise SpecError("--resume", "given for a run whose log can be read", got, "start a new run") from None
+        except (TypeError, ValueError):
             found, self.history = [], []
         if len(self.history) < lines:
             got = Verbatim(f"{len(self.history)} of {lines} lines of {path}")
@@ -197,7 +197,7 @@ def _existing(out: str | None) -> Path:
     if out is None:
         raise SpecError("--resume", "given with --out", Verbatim("no --out"), "name the folder of the run")
     path = Path(out)
-    if not (path / OPTIONS).is_file():
+    if not (path / OPTIONS).exists():
         got = Verbatim(f"{path} without one")
         raise SpecError("--resume", "given with the --out of a run", got, "start without --resume")
     return path
@@ -206,12 +206,13 @@ def _existing(out: str | None) -> Path:
 def _compare(folder: Path, options: dict, may_change: set[str]) -> dict:
     """The stored options; refuses changed options, and fewer epochs."""
     try:
-        before = json.loads((folder / OPTIONS).read_text(encoding="utf-8"))
+        before = json.loads(content_of(folder / OPTIONS))
         if not isinstance(before, dict):
             raise ValueError("it holds no options")
         before = with_defaults(before)
     except (OSError, ValueError) as error:
-        got = Verbatim(f"{folder / OPTIONS} that cannot be read ({error})")
+        reason = error.strerror if isinstance(error, OSError) else error
+        got = Verbatim(f"{reason}: {folder / OPTIONS}")
         raise SpecError("--resume", "given for a run with readable options", got, "start a new run") from None
     for name in sorted({*before, *options} - may_change):
         if before.get(name) != options.get(name):

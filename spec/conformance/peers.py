@@ -18,7 +18,7 @@ from typing import IO
 
 from delayprop.spec.case import Case
 from delayprop.spec.conformance.cases import Stored
-from delayprop.spec.errors import SpecError, UnsupportedError, Verbatim, shown
+from delayprop.spec.errors import SpecError, UnsupportedError, Verbatim, printable, shown
 from delayprop.spec.results import Result
 
 NOT_OFFERED = 5
@@ -147,5 +147,5 @@ def _failed(reason: str) -> Answer:
 
 def _line(text: object) -> str:
     """The text in one line of at most 200 characters."""
-    line = " ".join(str(text).split())
+    line = printable(" ".join(str(text).split()))
     return line if len(line) <= 200 else line[:197] + "..."

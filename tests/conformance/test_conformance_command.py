@@ -91,6 +91,7 @@ def test_digits_set_the_criterion(tmp_path: Path) -> None:
 
 BROKEN = {
     "crash": ("raise ValueError('of my own')", "one-neuron: exit code 1: ValueError: of my own"),
+    "escapes": (r"raise ValueError('\x1b[2J')", r"one-neuron: exit code 1: ValueError: \x1b[2J"),
     "silent crash": ("import sys; sys.exit(7)", "one-neuron: exit code 7"),
     "signal": ("import os; os.abort()", "one-neuron: ended by signal 6"),
     "no output": ("pass", "got nothing"),

@@ -50,7 +50,6 @@ CONTENT: dict[str, tuple[Callable[[dict], Any], str]] = {
     "a step beyond the end": (change("step", to=999), "step is 999 of 12"),
     "a fraction of a step": (change("step", to=1.5), "step is 1.5, not a whole number"),
     "truth for a step": (change("step", to=True), "step is True, not a whole number"),
-    "negative lines": (change("lines", to=-1), "lines is -1, not a whole number"),
     "no training": (change("training", to=KeyError), "it lacks the object 'training'"),
     "a training that is a list": (change("training", to=[]), "it lacks the object 'training'"),
     "no network": (change("training", "network", to=KeyError), "training lacks 'network'"),
@@ -154,7 +153,7 @@ def test_the_checkpoint_before_is_used(name: str, tmp_path: Path, capsys: pytest
 
 
 @pytest.mark.parametrize("kind", MAKERS)
-@pytest.mark.parametrize("name", ["no step", "negative lines", "no training"])
+@pytest.mark.parametrize("name", ["no step", "a negative step", "no training"])
 def test_a_run_without_a_checkpoint_that_fits_is_refused_in_one_line(name: str, kind: str, tmp_path: Path) -> None:
     wrong, words = CONTENT[name]
     state = killed(tmp_path / "run", kind)
@@ -210,7 +209,7 @@ def test_the_command_says_it_in_one_line(tmp_path: Path, capsys: pytest.CaptureF
     words = ["--task", "sequence", "--epochs", "3", "--out", str(tmp_path)]
     main(words)
     for path in Checkpoints(tmp_path).paths():
-        path.write_bytes(encoded({"step": 1, "lines": 1, "training": {"layer": 3}}))
+        path.write_bytes(encoded({"step": 1, "training": {"layer": 3}}))
     log = (tmp_path / LOG).read_bytes()
     capsys.readouterr()
     assert main([*words, "--resume"]) == 2

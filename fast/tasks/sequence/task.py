@@ -121,6 +121,11 @@ class Sequence:
         self.presented: Spikes | None = None
         self.printed, self.unchanged = "", 0
 
+    def lines(self, step: int) -> int:
+        """Lines of the log: one for each presentation."""
+        one_by_one = min(step, self.plan.learn) if self.plan.one_by_one else 0
+        return step + one_by_one * (self.ring.inputs - 1)
+
     def start(self, folder: Folder) -> None:
         """Prints the header."""
         many = f"{self.ring.inputs} inputs, " if self.ring.inputs > 2 else ""
