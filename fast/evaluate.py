@@ -18,9 +18,11 @@ import numpy as np
 from delayprop.fast.drawing.grid import draw_grids
 from delayprop.fast.tasks.saved_runs import opened
 from delayprop.fast.training.evaluation import Evaluation
-from delayprop.fast.training.gridded import OnGrid, lines, on_grids
-from delayprop.spec.checks import positive_number
+from delayprop.fast.training.gridded import OnGrid, columns, lines, on_grids
+from delayprop.spec import SpecError
+from delayprop.spec.checks import positive_number, whole_number
 from delayprop.spec.command import OneLineParser, run_and_exit
+from delayprop.spec.errors import Verbatim
 
 SPLITS = ("train", "valid", "test")
 CONFUSIONS = 5
@@ -37,16 +39,25 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.evaluate
         "--grid", type=float, nargs="+", metavar="MS", default=[],
         help="also with delays, and spike times, rounded to these steps; draws grid-SPLIT.png in RUN, unless --json",
     )
+    what = "with --grid: also with delays of at most so many steps, as on a chip (62 on Loihi 2)"
+    parser.add_argument("--max-steps", type=int, metavar="N", help=what)
     parser.add_argument("--json", action="store_true", help="print one JSON object, with all confusions and speakers")
     return parser.run_writer(_evaluate, argv)
 
 
 def _evaluate(options: argparse.Namespace) -> int:
     steps = sorted({positive_number(step, "--grid", "ms") for step in options.grid})
+    most = options.max_steps
+    if most is not None:
+        whole_number(most, "--max-steps", 1, 1_000_000, "name what the chip can hold")
+        if not steps:
+            raise SpecError("--max-steps", "given with --grid", Verbatim("no --grid"), "name the step of the chip, ms")
     training = opened(options.run, options.data)
     found = {split: training.evaluate(split) for split in options.split}
     trained = training.data["train"].speakers
-    grids = {split: on_grids(steps, training.network, partial(training.evaluate, split)) for split in options.split}
+    grids = {
+        split: on_grids(steps, training.network, partial(training.evaluate, split), most) for split in options.split
+    }
     if options.json:
         run = {"task": training.task, "network": training.network.name, "seed": training.seed}
         splits = {
@@ -68,11 +79,9 @@ def _evaluate(options: argparse.Namespace) -> int:
         for line in _confused(answers):
             print(f"       {line}")
         if steps:
-            print("\n".join(lines(answers, grids[split])))
-            accuracies = {
-                "delays rounded": [grid.delays.accuracy for grid in grids[split]],
-                "spike times as well": [grid.delays_and_times.accuracy for grid in grids[split]],
-            }
+            print("\n".join(lines(answers, grids[split], most)))
+            found_on = [columns(grid, most) for grid in grids[split]]
+            accuracies = {name: [one[name].accuracy for one in found_on] for name in found_on[0]}
             picture = draw_grids(options.run, split, answers.accuracy, answers.interval, steps, accuracies)
             print(f"picture: {picture}")
     return 0
@@ -92,9 +101,12 @@ def _plain_speakers(found: Evaluation, trained: np.ndarray | None) -> dict:
 
 
 def _plain_grids(grids: Sequence[OnGrid]) -> dict:
-    """The entry `grid`, if there is one: both evaluations by step."""
+    """The entry `grid`, if there is one: the evaluations by step."""
     entries = [
-        {"step": one.step, "delays": _plain(one.delays), "delays_and_times": _plain(one.delays_and_times)}
+        {
+            "step": one.step, "delays": _plain(one.delays), "delays_and_times": _plain(one.delays_and_times),
+            **({"cut_delays": _plain(one.cut_delays), "share_cut": one.share} if one.cut_delays else {}),
+        }
         for one in grids
     ]
     return {"grid": entries} if entries else {}

@@ -4,11 +4,14 @@ Such hardware keeps a delay as a whole number of steps, and sees spikes at its t
 rounds both to the nearest tick, which may move an arrival forward; everything else stays exact. So
 the difference in accuracy is what the grid costs. Spikes within a recurrent layer arrive with
 rounded delays of at least one step, at exact times.
+
+A chip also has room for a number of steps alone (62 on Loihi 2): `most_steps` cuts longer delays.
 """
 
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -25,11 +28,19 @@ WIDTH = 26  # of a column of the table, characters
 
 @dataclass(frozen=True)
 class OnGrid:
-    """The evaluations of a network on a grid of `step` ms."""
+    """The evaluations of a network on a grid of `step` ms.
+
+    Attributes:
+        cut_delays: with delays of `most_steps` at most, and spike times on the grid; None: no such
+            bound.
+        share: of the delays that are cut.
+    """
 
     step: float
     delays: Evaluation
     delays_and_times: Evaluation
+    cut_delays: Evaluation | None = None
+    share: float = 0.0
 
 
 class Gridded(nn.Module):
@@ -39,16 +50,19 @@ class Gridded(nn.Module):
         network: stays as it is.
         step: of the grid, ms.
         times: whether the spikes that arrive at a layer are rounded too.
+        most_steps: the longest delay that is kept, in steps; None: any.
     """
 
-    def __init__(self, network: Classifier, step: float, times: bool) -> None:
+    def __init__(self, network: Classifier, step: float, times: bool, most_steps: int | None = None) -> None:
         super().__init__()
         self.network, self.step, self.times, self.loss = copy.deepcopy(network), step, times, network.loss
+        self.most = math.inf if most_steps is None else most_steps * step  # ms
+        self.delays = self.cut = 0
         with torch.no_grad():
             for layer in self.network.layers:
-                layer.d.copy_(self._rounded(layer.d))
+                layer.d.copy_(self._held(layer.d))
                 if layer.d_rec is not None:
-                    layer.d_rec.copy_(self._rounded(layer.d_rec).clamp_(min=step))
+                    layer.d_rec.copy_(self._held(layer.d_rec).clamp_(min=step))
 
     def forward(self, spikes: Spikes) -> tuple[Tensor, list[Spikes]]:
         """As `Classifier.forward`."""
@@ -61,24 +75,52 @@ class Gridded(nn.Module):
     def _seen(self, spikes: Spikes) -> Spikes:
         return replace(spikes, times=self._rounded(spikes.times)) if self.times else spikes
 
+    def _held(self, delays: Tensor) -> Tensor:
+        """Delays as the chip holds them; counts those that are cut."""
+        rounded = self._rounded(delays)
+        self.delays += rounded.numel()
+        self.cut += int((rounded > self.most * (1 + 1e-6)).sum())  # a product of steps is rounded in float32
+        return rounded.clamp_(max=self.most)
+
     def _rounded(self, times: Tensor) -> Tensor:
         return (times.double() / self.step).round_().mul_(self.step).to(times.dtype)
 
 
-def on_grids(steps: Sequence[float], network: Classifier, evaluated: Callable[[Gridded], Evaluation]) -> list[OnGrid]:
+def on_grids(
+    steps: Sequence[float], network: Classifier, evaluated: Callable[[Gridded], Evaluation],
+    most_steps: int | None = None,
+) -> list[OnGrid]:
     """The network on each grid; `evaluated`: evaluates a network on a split."""
-    return [OnGrid(step, *(evaluated(Gridded(network, step, times)) for times in (False, True))) for step in steps]
+    found = []
+    for step in steps:
+        both = [evaluated(Gridded(network, step, times)) for times in (False, True)]
+        if most_steps is None:
+            found.append(OnGrid(step, *both))
+        else:
+            short = Gridded(network, step, True, most_steps)
+            found.append(OnGrid(step, *both, evaluated(short), short.cut / short.delays))
+    return found
 
 
-def lines(exact: Evaluation, grids: Sequence[OnGrid]) -> list[str]:
+def columns(grid: OnGrid, most_steps: int | None) -> dict[str, Evaluation]:
+    """The evaluations on a grid by the heads of their columns."""
+    found = {"delays rounded": grid.delays, "spike times as well": grid.delays_and_times}
+    return found if grid.cut_delays is None else {**found, f"delays up to {most_steps} steps": grid.cut_delays}
+
+
+def lines(exact: Evaluation, grids: Sequence[OnGrid], most_steps: int | None = None) -> list[str]:
     """A table of accuracies, and of their differences to the exact network: in points, and the `p`
-    of McNemar's exact test."""
-    head = f"{'grid, ms':>10}  {'delays rounded':>{WIDTH}}  {'spike times as well':>{WIDTH}}"
+    of McNemar's exact test. A line for each grid on which delays are cut says how many."""
+    heads = "".join(f"  {head:>{WIDTH}}" for head in columns(grids[0], most_steps))
     rows = [
-        f"{grid.step:>10g}  {_against(exact, grid.delays):>{WIDTH}}  {_against(exact, grid.delays_and_times):>{WIDTH}}"
+        f"{grid.step:>10g}" + "".join(f"  {_against(exact, one):>{WIDTH}}" for one in columns(grid, most_steps).values())
         for grid in grids
     ]
-    return [head, f"{'exact':>10}  {f'{exact.accuracy:.1%}':>11}", *rows]
+    cut = [
+        f"{grid.share:.1%} of the delays exceed {most_steps} steps of {grid.step:g} ms and are cut"
+        for grid in grids if grid.share
+    ]
+    return [f"{'grid, ms':>10}{heads}", f"{'exact':>10}  {f'{exact.accuracy:.1%}':>11}", *rows, *cut]
 
 
 def _against(exact: Evaluation, other: Evaluation) -> str:

@@ -61,6 +61,21 @@ def test_it_is_the_network_with_rounded_numbers(step: float, times: bool) -> Non
 
 
 @torch.no_grad()
+def test_delays_beyond_the_steps_of_a_chip_are_cut_and_counted() -> None:
+    made, step, most = network(), 0.5, 3
+    delays = torch.cat([d.flatten() for layer in made.layers for d in (layer.d, layer.d_rec) if d is not None])
+    gridded = Gridded(made, step, True, most)
+    for layer, own in zip(gridded.network.layers, made.layers, strict=True):
+        assert torch.equal(layer.d, rounded(own.d, step).clamp(max=most * step))
+        if layer.d_rec is not None:
+            assert torch.equal(layer.d_rec, rounded(own.d_rec, step).clamp(step, most * step))
+    wanted = int((rounded(delays, step) > most * step).sum())
+    assert 0 < wanted < gridded.delays == len(delays) and gridded.cut == wanted
+    assert not torch.equal(gridded(given())[0], Gridded(made, step, True)(given())[0])
+    assert Gridded(made, step, True, 100).cut == 0
+
+
+@torch.no_grad()
 def test_a_fine_grid_costs_nothing() -> None:
     made = network()
     assert torch.allclose(Gridded(made, 1e-9, True)(given())[0], made(given())[0], rtol=1e-6, atol=1e-9)
@@ -89,6 +104,27 @@ def test_the_command_prints_a_table_and_draws_it(run: Path, capsys: pytest.Captu
     losses = [found["loss"], *(one["delays"]["loss"] for one in found["grid"])]
     assert len(set(losses)) == 3 and abs(losses[1] - losses[0]) < abs(losses[2] - losses[0])
     assert found["grid"][1]["delays_and_times"]["loss"] != losses[2]
+
+
+def test_the_command_shows_what_few_steps_cost(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = [str(run), "--split", "test", "--grid", "0.5", "--max-steps", "2"]
+    assert evaluate(words) == 0
+    said = capsys.readouterr().out
+    assert "delays up to 2 steps" in said and "% of the delays exceed 2 steps of 0.5 ms and are cut" in said
+    assert evaluate([*words, "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)["test"]["grid"]
+    assert 0 < found["share_cut"] <= 1 and found["cut_delays"]["loss"] != found["delays_and_times"]["loss"]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [(["--max-steps", "62"], "given with --grid"), (["--grid", "1", "--max-steps", "0"], "a whole number from 1")],
+)
+def test_a_bound_that_is_none_is_refused(
+    words: list[str], expected: str, run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert evaluate([str(run), *words]) == 2
+    assert f"`--max-steps` must be {expected}" in capsys.readouterr().err
 
 
 def test_without_a_grid_nothing_of_it_is_said(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
