@@ -93,12 +93,12 @@ def on_grids(
     """The network on each grid; `evaluated`: evaluates a network on a split."""
     found = []
     for step in steps:
-        both = [evaluated(Gridded(network, step, times)) for times in (False, True)]
+        delays, both = (evaluated(Gridded(network, step, times)) for times in (False, True))
         if most_steps is None:
-            found.append(OnGrid(step, *both))
+            found.append(OnGrid(step, delays, both))
         else:
             short = Gridded(network, step, True, most_steps)
-            found.append(OnGrid(step, *both, evaluated(short), short.cut / short.delays))
+            found.append(OnGrid(step, delays, both, evaluated(short), short.cut / short.delays))
     return found
 
 
@@ -113,7 +113,8 @@ def lines(exact: Evaluation, grids: Sequence[OnGrid], most_steps: int | None = N
     of McNemar's exact test. A line for each grid on which delays are cut says how many."""
     heads = "".join(f"  {head:>{WIDTH}}" for head in columns(grids[0], most_steps))
     rows = [
-        f"{grid.step:>10g}" + "".join(f"  {_against(exact, one):>{WIDTH}}" for one in columns(grid, most_steps).values())
+        f"{grid.step:>10g}"
+        + "".join(f"  {_against(exact, found):>{WIDTH}}" for found in columns(grid, most_steps).values())
         for grid in grids
     ]
     cut = [
