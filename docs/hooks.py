@@ -21,6 +21,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from delayprop.fast.training.settings import kind_of_delays
 from docs.formulas import formula
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -182,7 +183,7 @@ def runs(path: Path) -> str:
     entries = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     groups: dict[tuple[str, str, int], list[dict[str, Any]]] = {}
     for entry in entries:
-        groups.setdefault((delays(entry), entry["network"], entry["epochs"]), []).append(entry)
+        groups.setdefault((kind_of_delays(entry), entry["network"], entry["epochs"]), []).append(entry)
     lines = ["| delays | test accuracy | lowest to highest | seeds | spike counts | network | epochs | min per run |",
              "|---|--:|--:|--:|--:|---|--:|--:|"]
     for (name, network, epochs), members in groups.items():
@@ -195,19 +196,11 @@ def runs(path: Path) -> str:
         cells = name, accuracy, extremes, str(len(members)), f"{counts:.1f} %", network, str(epochs), f"{minutes:.1f}"
         lines.append("| " + " | ".join(cell.replace(" ", "\N{NO-BREAK SPACE}") for cell in cells) + " |")
     rows = "".join(
-        f"<tr><td>{escape(delays(entry))}</td><td>{entry['seed']}</td><td>{100 * entry['test_accuracy']:.2f} %</td>"
+        f"<tr><td>{escape(kind_of_delays(entry))}</td><td>{entry['seed']}</td>"
+        f"<td>{100 * entry['test_accuracy']:.2f} %</td>"
         f"<td>{entry['best_epoch']}</td><td>{entry['seconds']:.0f}</td><td><code>{entry['state_sha256'][:12]}</code></td></tr>"
         for entry in entries
     )
     head = "<tr><th>delays</th><th>seed</th><th>test</th><th>epoch</th><th>s</th><th>state</th></tr>"
     every = f"<details><summary>Each run ({len(entries)})</summary><table>{head}{rows}</table></details>"
     return "\n".join([*lines, "", every, ""])
-
-
-def delays(entry: dict[str, Any]) -> str:
-    """The kind of delays of a run, and what it learns less or more than usual besides."""
-    if entry["freeze_delays"]:
-        return "none" if entry["delay"] == 0 else "as drawn"
-    if entry.get("freeze_weights"):  # old runs lack the newer settings
-        return "learned, weights as drawn"
-    return "learned, with time constants" if entry.get("learn_constants") else "learned"

@@ -8,87 +8,22 @@ trials are paired, McNemar's test of each pair of runs.
 from __future__ import annotations
 
 import argparse
+import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from delayprop.fast.drawing.comparison import comparison
-from delayprop.fast.drawing.records import COUNT, check_shape
-from delayprop.fast.tasks.saved_runs import HOW_IT_RAN, check_network, records
+from delayprop.fast.drawing.comparison import accuracies_over, comparison
+from delayprop.fast.tasks.compared_runs import Group, differing_settings, grouped
 from delayprop.fast.training.intervals import FEWEST, interval_of_percents, mcnemar, mean_half_width
-from delayprop.fast.training.run_folder import RESULT
+from delayprop.fast.training.settings import kind_of_delays
 from delayprop.spec import SpecError
 from delayprop.spec.command import OneLineParser, run_and_exit
 from delayprop.spec.errors import Verbatim, printable
 
-NOT_A_SETTING = HOW_IT_RAN | {"seed", "preset", "certify"}
 HASH = 8  # shown digits of the SHA-256 of a file
-
-
-@dataclass
-class Group:
-    """Runs that differ only in their seed."""
-
-    settings: dict
-    seeds: list[int] = field(default_factory=list)
-    test: list[float] = field(default_factory=list)
-    valid: list[float] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
-    of_trials: list[tuple[float, float]] = field(default_factory=list)
-    """Of each run, the 95 % interval of its test accuracy by the number of trials, in per cent."""
-    wrong: list[tuple[str, frozenset[int]] | None] = field(default_factory=list)
-    """Of each run, the SHA-256 of its test trials, and the wrong ones; None: not recorded."""
-
-
-def grouped(folders: Sequence[Path]) -> list[Group]:
-    """The runs in groups of equal settings, in the order given.
-
-    Raises:
-        SpecError: a run that is not finished, does not classify, lacks the interval of its
-            accuracy, has a network that is not finite, or appears twice; runs of different tasks.
-    """
-    groups: list[Group] = []
-    for folder in folders:
-        options, result, log = records(folder)
-        check_network(folder)
-        if "test_accuracy" not in result:
-            raise SpecError(str(folder), "a run that classifies", Verbatim(options.get("task")), "leave it out")
-        if groups and options["task"] != groups[0].settings["task"]:
-            expected = f"a run of {groups[0].settings['task']}, as the first"
-            raise SpecError(str(folder), expected, options["task"], "compare runs of one task")
-        settings = {name: value for name, value in options.items() if name not in NOT_A_SETTING}
-        group = next((one for one in groups if one.settings == settings), None)
-        if group is None:
-            groups.append(group := Group(settings))
-        if options["seed"] in group.seeds:
-            got = Verbatim(f"seed {options['seed']} twice")
-            raise SpecError(str(folder), "a run of another seed or settings", got, "name each run once")
-        group.seeds.append(options["seed"])
-        group.test.append(100 * result["test_accuracy"])
-        group.valid.append(100 * max(line["valid_accuracy"] for line in log))
-        group.seconds.append(sum(line["seconds"] for line in log))
-        group.of_trials.append(_interval(folder, result))
-        group.wrong.append(_wrong(folder, result))
-    return groups
-
-
-def _interval(folder: Path, result: dict) -> tuple[float, float]:
-    """The 95 % interval of the test accuracy of a run, in per cent."""
-    low, high = result.get("interval", (1.0, 0.0))
-    if low > high:
-        got = Verbatim(result.get("interval", "none"))
-        raise SpecError(f"{folder / RESULT} interval", "the interval of the test accuracy", got, "train again")
-    return 100 * low, 100 * high
-
-
-def _wrong(folder: Path, result: dict) -> tuple[str, frozenset[int]] | None:
-    """The test trials of a run, as their SHA-256, and which of them it has wrong."""
-    if not {"trials_sha256", "wrong"} <= result.keys():
-        return None  # a run of an older version
-    if result["wrong"] != []:
-        check_shape(result["wrong"], [(COUNT, COUNT)], f"{folder / RESULT} wrong")
-    return result["trials_sha256"], frozenset(trial for trial, _ in result["wrong"])
+KINDS = frozenset({"delay", "rec_delay", "freeze_delays", "freeze_weights", "learn_constants"})
+"""Settings that `kind_of_delays` puts in words."""
 
 
 def table(groups: Sequence[Group]) -> list[str]:
@@ -110,12 +45,6 @@ def table(groups: Sequence[Group]) -> list[str]:
     for n, group in enumerate(groups[1:], start=2):
         lines += [_difference(groups[0], group, n), *_by_trial(groups[0], group, n)]
     return lines
-
-
-def differing_settings(groups: Sequence[Group]) -> list[str]:
-    """The settings in which the groups differ."""
-    names = sorted({name for group in groups for name in group.settings})
-    return [n for n in names if len({repr(group.settings.get(n)) for group in groups}) > 1]
 
 
 def _shown(value: object) -> str:
@@ -170,25 +99,70 @@ def _by_trial(first: Group, other: Group, row: int) -> list[str]:
 def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.compare") -> int:
     """The command; returns the exit code (0; 2: no such run)."""
     parser = OneLineParser(prog, "Compare finished runs: mean ± sd over seeds, and the 95 % interval of the mean.")
-    parser.add_argument("runs", metavar="RUN", nargs="+", type=Path, help="folder of a finished run (its --out)")
+    what = "folder of a finished run (its --out), or a .jsonl file of lines that `python -m results` printed"
+    parser.add_argument("runs", metavar="RUN", nargs="+", type=Path, help=what)
     parser.add_argument("--picture", metavar="FILE", type=Path, help="also draw the test accuracies into this file")
+    what = "with --picture: draw them against this setting, such as `hidden`, in a panel per task"
+    parser.add_argument("--over", metavar="SETTING", help=what)
     return parser.run_writer(_compare, argv)
 
 
 def _compare(options: argparse.Namespace) -> int:
-    groups = grouped(options.runs)
-    print("\n".join(map(printable, table(groups))).rstrip())
-    if options.picture is not None:
-        names = differing_settings(groups)
-        labels = [", ".join(f"{name} {_shown(group.settings.get(name))}" for name in names) for group in groups]
-        if options.picture.suffix.lstrip(".") not in ("png", "svg", "pdf"):
-            raise SpecError("--picture", "a file that ends in .png, .svg or .pdf", str(options.picture), "name it so")
-        tests, task = [group.test for group in groups], groups[0].settings["task"]
+    picture, over = options.picture, options.over
+    if over is not None and picture is None:
+        raise SpecError("--over", "given with --picture", Verbatim("no --picture"), "name the file to draw")
+    if picture is not None and picture.suffix.lstrip(".") not in ("png", "svg", "pdf"):
+        raise SpecError("--picture", "a file that ends in .png, .svg or .pdf", str(picture), "name it so")
+    groups = grouped(options.runs, several_tasks=over is not None)
+    tasks = list(dict.fromkeys(group.settings["task"] for group in groups))
+    of_task = {task: [group for group in groups if group.settings["task"] == task] for task in tasks}
+    for task, found in of_task.items():
+        print("\n".join(map(printable, [*([task] if len(tasks) > 1 else []), *table(found)])).rstrip())
+    if picture is None:
+        return 0
+    if over is None:
+        tests, labels = [group.test for group in groups], list(map(", ".join, _labels(groups)))
         of_means, of_trials = [interval_of_percents(test) for test in tests], [group.of_trials for group in groups]
-        figure = comparison(task, labels, tests, of_means, of_trials)
-        figure.savefig(options.picture, dpi=150, bbox_inches="tight")
-        print(f"picture: {options.picture}")
+        figure = comparison(tasks[0], labels, tests, of_means, of_trials)
+    else:
+        figure = accuracies_over(over, {task: _curves(found, over) for task, found in of_task.items()})
+    figure.savefig(picture, dpi=150, bbox_inches="tight")
+    print(f"picture: {picture}")
     return 0
+
+
+def _labels(groups: Sequence[Group], without: str = "") -> list[list[str]]:
+    """The settings of each group that differ between groups, but `without`."""
+    names = [name for name in differing_settings(groups) if name != without]
+    return [[f"{name} {_shown(group.settings.get(name))}" for name in names] for group in groups]
+
+
+def _curves(groups: Sequence[Group], over: str) -> dict[str, dict[float, list[float]]]:
+    """The accuracies of runs by their other settings, then by the value of the setting `over`."""
+    curves: dict[str, dict[float, list[float]]] = {}
+    names = [name for name in differing_settings(groups) if name not in (over, *KINDS, "recurrent")]
+    for group in groups:
+        words = [f"delays {kind_of_delays(group.settings)}"]
+        words += ["recurrent"] if group.settings.get("recurrent") else []
+        words += [f"{name} {_shown(group.settings.get(name))}" for name in names]
+        curve = curves.setdefault(", ".join(words), {})
+        value = _number(group, over)
+        if value in curve:
+            got = Verbatim(f"two settings at {value:g}")
+            raise SpecError("--over", "a setting of one value per curve", got, "leave out the runs of one of them")
+        curve[value] = group.test
+    return curves
+
+
+def _number(group: Group, over: str) -> float:
+    """The value of a setting of numbers; a list of one number counts as it."""
+    value = group.settings.get(over)
+    if isinstance(value, list | tuple) and len(value) == 1:
+        (value,) = value
+    if type(value) not in (int, float) or not 0 < value < math.inf:  # type: ignore[operator]  # a number by now
+        got = Verbatim(f"{over} {value!r}")
+        raise SpecError("--over", "a setting that is one number above 0 in each run", got, "name another")
+    return float(value)  # type: ignore[arg-type]  # as above
 
 
 if __name__ == "__main__":

@@ -1,20 +1,22 @@
-"""The picture of `delayprop compare --picture`: test accuracies by setting, seed by seed."""
+"""The pictures of `delayprop compare --picture`: test accuracies by setting, seed by seed, or with
+`--over` against one setting."""
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 
 from delayprop.fast.drawing.style import COLOURS, plain
 
+RECURRENT = ", recurrent"  # of a label: drawn dashed, in the colour of the label without it
 APART = 0.15  # rows, between the runs of a setting of few seeds
 
 
 def comparison(
     task: str, labels: Sequence[str], accuracies: Sequence[Sequence[float]],
-    of_means: Sequence[tuple[float, float] | None], of_trials: Sequence[Sequence[tuple[float, float]]],
+    of_means: Sequence[tuple[float, float] | None], of_trials: Sequence[Sequence[tuple[float, float] | None]],
 ) -> Figure:
     """A row per setting: a point per seed, the mean, and its 95 % interval.
 
@@ -25,7 +27,7 @@ def comparison(
         labels: one per setting.
         accuracies: per cent, of each setting's seeds.
         of_means, of_trials: the intervals of each setting's mean (None: too few seeds), and of each
-            of its runs.
+            of its runs (None: not recorded).
     """
     figure = Figure(figsize=(7, 1.2 + 0.5 * len(labels)))
     axes = figure.subplots()
@@ -34,7 +36,8 @@ def comparison(
         if of_mean is None:
             heights = [row + APART * (n - (len(values) - 1) / 2) for n in range(len(values))]
             for ends, height in zip(of_runs, heights, strict=True):
-                axes.plot(ends, [height, height], color=colour, linewidth=1, alpha=0.6)
+                if ends is not None:
+                    axes.plot(ends, [height, height], color=colour, linewidth=1, alpha=0.6)
         else:
             heights = [row] * len(values)
             axes.plot(of_mean, [row, row], color=colour, linewidth=6, alpha=0.3, solid_capstyle="butt")
@@ -46,4 +49,36 @@ def comparison(
     if None in of_means:
         explained += "\nthin bars: 95 % interval of one run, from the number of its test trials"
     plain(axes, "test accuracy, %", "", f"{task}: {explained}")
+    return figure
+
+
+def accuracies_over(setting: str, panels: Mapping[str, Mapping[str, Mapping[float, Sequence[float]]]]) -> Figure:
+    """A panel per task: the mean accuracy of each curve against a setting, in a band from the
+    lowest to the highest seed.
+
+    Args:
+        panels: test accuracies of seeds, per cent, by task, curve, and value of the setting.
+    """
+    figure = Figure(figsize=(0.6 + 3.6 * len(panels), 3.4))
+    labels = list(dict.fromkeys(label for curves in panels.values() for label in curves))
+    kinds = list(dict.fromkeys(label.replace(RECURRENT, "") for label in labels))
+    for axes, (task, curves) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
+        for label, curve in curves.items():
+            values = sorted(curve)
+            means, tests = [statistics.mean(curve[value]) for value in values], [curve[value] for value in values]
+            colour = COLOURS[kinds.index(label.replace(RECURRENT, "")) % len(COLOURS)]
+            line, mark = ("--", "s") if RECURRENT in label else ("-", "o")
+            axes.fill_between(values, [*map(min, tests)], [*map(max, tests)], color=colour, alpha=0.2, linewidth=0)
+            axes.plot(values, means, line + mark, color=colour, markersize=4, label=label)
+        ticks = sorted({value for curve in curves.values() for value in curve})
+        axes.set_xscale("log")
+        axes.set_xticks(ticks, [f"{value:g}" for value in ticks])
+        axes.set_xticks([], minor=True)
+        plain(axes, setting, "test accuracy, %" if axes is figure.axes[0] else "", task)
+    lines = {str(line.get_label()): line for axes in figure.axes for line in axes.get_lines()}
+    figure.legend(
+        [*lines.values()], [*lines], loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=3, frameon=False,
+        fontsize=8,
+    )
+    figure.tight_layout()
     return figure

@@ -178,6 +178,15 @@ def with_defaults(options: dict[str, Any]) -> dict[str, Any]:
     return {**newer, **options}
 
 
+def kind_of_delays(settings: Mapping[str, Any]) -> str:
+    """The kind of delays of a run, and what it learns less or more than usual besides."""
+    if settings["freeze_delays"]:
+        return "none" if settings["delay"] == 0 else "as drawn"
+    if settings.get("freeze_weights"):  # old runs lack the newer settings
+        return "learned, weights as drawn"
+    return "learned, with time constants" if settings.get("learn_constants") else "learned"
+
+
 GROUPS: dict[str, tuple[str, ...]] = {
     "network": ("hidden", "recurrent", "pool", "tau_mem", "tau_syn", "readout", "gain", "max_delay"),
     "first values": (

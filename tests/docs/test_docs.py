@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from delayprop.fast.training.settings import kind_of_delays
 from docs import hooks
 from docs.formulas import formula, picture
 from tests import ROOT
@@ -108,8 +109,8 @@ TESTED = [path for path in sorted((ROOT / "results").glob("*.jsonl")) if path.st
 @pytest.mark.parametrize("path", TESTED, ids=lambda path: path.stem)
 def test_tables_of_results_show_the_recorded_runs(path: Path) -> None:
     table, entries = hooks.runs(path), [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    for kind in {hooks.delays(entry) for entry in entries}:
-        test = [100 * entry["test_accuracy"] for entry in entries if hooks.delays(entry) == kind]
+    for kind in {kind_of_delays(entry) for entry in entries}:
+        test = [100 * entry["test_accuracy"] for entry in entries if kind_of_delays(entry) == kind]
         spread = f"\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{statistics.stdev(test):.1f}" if len(test) > 1 else ""
         assert f"| {kind.replace(' ', chr(160))} | {statistics.mean(test):.1f}{spread}\N{NO-BREAK SPACE}% |" in table
     assert table.count("<tr><td>") == len(entries)
@@ -180,4 +181,4 @@ def test_the_figure_shows_the_numbers_of_today(tmp_path: Path) -> None:
     ],
 )
 def test_runs_that_learn_different_things_are_told_apart(settings: dict, kind: str) -> None:
-    assert hooks.delays(settings) == kind
+    assert kind_of_delays(settings) == kind

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from docs.hooks import delays
+from delayprop.fast.training.settings import kind_of_delays
 from tests import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -22,7 +22,7 @@ def entries(name: str) -> list[dict[str, Any]]:
 
 def of_kind(name: str, kind: str) -> list[dict[str, Any]]:
     """The lines with these delays, one per seed from 0 on, with equal settings."""
-    runs = [entry for entry in entries(name) if delays(entry) == kind]
+    runs = [entry for entry in entries(name) if kind_of_delays(entry) == kind]
     assert [entry["seed"] for entry in runs] == list(range(len(runs))), "every seed must be there once"
     assert len({(entry["epochs"], entry["lr"], entry["delay_lr"], entry["network"]) for entry in runs}) == 1
     return runs

@@ -1,0 +1,131 @@
+"""Finished runs to compare, from their folders or from lines of results, in groups of seeds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from delayprop.fast.data.new_files import content_of
+from delayprop.fast.drawing.records import AMOUNT, COUNT, NUMBER, TEXT, RecordError, check_shape
+from delayprop.fast.tasks.saved_runs import HOW_IT_RAN, check_network, records
+from delayprop.fast.training.run_folder import RESULT
+from delayprop.fast.training.settings import with_defaults
+from delayprop.spec import SpecError
+from delayprop.spec.errors import Verbatim
+
+LINES = ".jsonl"
+LINE = {"task": TEXT, "seed": COUNT, "test_accuracy": NUMBER, "valid_accuracy": NUMBER, "seconds": AMOUNT}
+OF_THE_RESULT = frozenset({
+    "network", "best_epoch", "test_accuracy", "count_baseline", "interval", "trials_sha256", "wrong", "train_accuracy",
+    "valid_accuracy", "seconds", "machine", "state_sha256",
+})
+"""The entries of a line of `python -m results` that are no setting."""
+NOT_A_SETTING = HOW_IT_RAN | OF_THE_RESULT | {"seed", "preset", "certify"}
+
+
+@dataclass
+class Group:
+    """Runs that differ only in their seed."""
+
+    settings: dict
+    seeds: list[int] = field(default_factory=list)
+    test: list[float] = field(default_factory=list)
+    valid: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    of_trials: list[tuple[float, float] | None] = field(default_factory=list)
+    """Of each run, the 95 % interval of its test accuracy by the number of trials, in per cent;
+    None: of a line that does not have it."""
+    wrong: list[tuple[str, frozenset[int]] | None] = field(default_factory=list)
+    """Of each run, the SHA-256 of its test trials, and the wrong ones; None: not recorded."""
+
+
+def grouped(paths: Sequence[Path], several_tasks: bool = False) -> list[Group]:
+    """The runs in groups of equal settings, in the order given.
+
+    Args:
+        paths: folders of finished runs, and files of lines that `python -m results` has printed.
+        several_tasks: whether the runs may be of different tasks.
+
+    Raises:
+        SpecError: a run that is not finished, does not classify, lacks the interval of its
+            accuracy, has a network that is not finite, or appears twice; runs of different tasks;
+            a line that is none of a finished run.
+    """
+    groups: list[Group] = []
+    for path in paths:
+        for where, run in _lines(path) if path.suffix == LINES else [(str(path), _of_folder(path))]:
+            if groups and run["task"] != groups[0].settings["task"] and not several_tasks:
+                expected = f"a run of {groups[0].settings['task']}, as the first"
+                raise SpecError(where, expected, run["task"], "compare runs of one task")
+            settings = {name: value for name, value in run.items() if name not in NOT_A_SETTING}
+            group = next((one for one in groups if one.settings == settings), None)
+            if group is None:
+                groups.append(group := Group(settings))
+            if run["seed"] in group.seeds:
+                got = Verbatim(f"seed {run['seed']} twice")
+                raise SpecError(where, "a run of another seed or settings", got, "name each run once")
+            group.seeds.append(run["seed"])
+            group.test.append(100 * run["test_accuracy"])
+            group.valid.append(100 * run["valid_accuracy"])
+            group.seconds.append(run["seconds"])
+            group.of_trials.append(run.get("interval"))
+            group.wrong.append(_wrong(str(path / RESULT) if path.is_dir() else where, run))
+    return groups
+
+
+def _of_folder(folder: Path) -> dict:
+    """Settings and result of a run, with the names of a line."""
+    options, result, log = records(folder)
+    check_network(folder)
+    if "test_accuracy" not in result:
+        raise SpecError(str(folder), "a run that classifies", Verbatim(options.get("task")), "leave it out")
+    found = {name: result[name] for name in ("test_accuracy", "trials_sha256", "wrong") if name in result}
+    return {
+        **options, **found, "interval": _interval(folder, result), "seconds": sum(line["seconds"] for line in log),
+        "valid_accuracy": max(line["valid_accuracy"] for line in log),
+    }
+
+
+def _lines(path: Path) -> list[tuple[str, dict]]:
+    """The lines of a file of results, each with its place, for a message."""
+    found = []
+    try:
+        lines = content_of(path).decode("utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise SpecError(str(path), "a file of results", Verbatim(reason), "make it with `python -m results`") from None
+    for n, line in enumerate(lines, start=1):
+        where = f"{path} line {n}"
+        try:
+            run = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise RecordError(where, "JSON", error, "make it with `python -m results`") from None
+        check_shape(run, LINE, where)
+        found.append((where, with_defaults(run)))
+    return found
+
+
+def _interval(folder: Path, result: dict) -> tuple[float, float]:
+    """The 95 % interval of the test accuracy of a run, in per cent."""
+    low, high = result.get("interval", (1.0, 0.0))
+    if low > high:
+        got = Verbatim(result.get("interval", "none"))
+        raise SpecError(f"{folder / RESULT} interval", "the interval of the test accuracy", got, "train again")
+    return 100 * low, 100 * high
+
+
+def _wrong(where: str, run: dict) -> tuple[str, frozenset[int]] | None:
+    """The test trials of a run, as their SHA-256, and which of them it has wrong."""
+    if not {"trials_sha256", "wrong"} <= run.keys():
+        return None  # a run of an older version
+    if run["wrong"] != []:
+        check_shape(run["wrong"], [(COUNT, COUNT)], f"{where} wrong")
+    return run["trials_sha256"], frozenset(trial for trial, _ in run["wrong"])
+
+
+def differing_settings(groups: Sequence[Group]) -> list[str]:
+    """The settings in which the groups differ."""
+    names = sorted({name for group in groups for name in group.settings})
+    return [n for n in names if len({repr(group.settings.get(n)) for group in groups}) > 1]
