@@ -199,7 +199,8 @@ def test_accuracies_are_drawn_over_a_setting(
     curve, _ = figure.axes[0].get_lines()
     assert np.array_equal(curve.get_xydata(), [[8.0, 60.0], [16.0, 80.0]])
     band = np.asarray(figure.axes[0].collections[0].get_paths()[0].vertices)
-    assert {tuple(point) for point in band.tolist()} == {(8.0, 50.0), (8.0, 70.0), (16.0, 80.0)}, "lowest to highest seed"
+    ends = {(8.0, 50.0), (8.0, 70.0), (16.0, 80.0)}
+    assert {tuple(point) for point in band.tolist()} == ends, "lowest to highest seed"
 
 
 @pytest.mark.parametrize(
