@@ -103,8 +103,8 @@ class Classification:
         print(f"{self.task}, {self.network.name}, seed {self.seed}; trials of {self.duration:.4g} ms: {splits}")
         for doubt in doubts(self.data["train"], self.duration):
             print(f"warning: {doubt}")
-        print("  ".join(f"{name} {value}" for name, value in vars(self.settings).items()))
-        print(*self.rates, f"{LEGEND}; the worst of an epoch", sep="\n", flush=True)
+        settings = "  ".join(f"{name} {value}" for name, value in vars(self.settings).items())
+        print(settings, *self.rates, f"{LEGEND}; the worst of an epoch", sep="\n", flush=True)
 
     def step(self, number: int, folder: Folder, check: Callable[[], None]) -> None:
         """Learns from one batch, or ends an epoch."""
@@ -203,18 +203,15 @@ class Classification:
 
     def last_inputs(self) -> dict[str, Any]:
         """The batch of the last step."""
-        if self.last_batch is None:
-            return {}
-        spikes, labels, kept = self.last_batch
-        return {**vars(spikes), "times": spikes.times.detach(), "labels": labels, "kept": kept}
+        spikes, labels, kept = self.last_batch or (None, None, None)
+        return {**vars(spikes), "times": spikes.times.detach(), "labels": labels, "kept": kept} if spikes else {}
 
     def state(self) -> dict[str, Any]:
         """Network, average, optimiser, best network, sums of the epoch, first parameters, end."""
         average = {} if self.averaged is None else {"average": self.averaged.state_dict()}
         return {
-            **average,
-            "network": self.network.state_dict(), "optimiser": self.optimiser.state_dict(), "best": self.best,
-            "epoch": vars(self.epoch), "first": self.initial_parameters, "ended": self.ended,
+            **average, "network": self.network.state_dict(), "optimiser": self.optimiser.state_dict(),
+            "best": self.best, "epoch": vars(self.epoch), "first": self.initial_parameters, "ended": self.ended,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -249,5 +246,4 @@ class Classification:
             self.evaluated.load_state_dict(last)
         given = {"task": self.task, "network": self.network.name, "best_epoch": best["epoch"]}
         given["trials_sha256"] = self.data["test"].sha256()
-        baseline = count_baseline(self.data["train"], self.data["test"])
-        return conclude(folder, given, how, test, baseline, arrays)
+        return conclude(folder, given, how, test, count_baseline(self.data["train"], self.data["test"]), arrays)

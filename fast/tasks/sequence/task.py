@@ -101,9 +101,7 @@ class Sequence:
 
     extendable = True
 
-    def __init__(
-        self, options: argparse.Namespace, dtype: torch.dtype, inputs: int = 2, distractors: int = 0
-    ) -> None:
+    def __init__(self, options: argparse.Namespace, dtype: torch.dtype, inputs: int = 2, distractors: int = 0) -> None:
         self.options, self.steps, self.plan, self.draw = options, options.epochs, plan(inputs), draw
         # a membrane of time constant 10 ms peaks within 7 ms of the last arrival
         self.ring = ring = Ring(inputs, options.jitter, distractors, room=25.0 + 10.0 * self.plan.slow)
@@ -123,8 +121,7 @@ class Sequence:
 
     def lines(self, step: int) -> int:
         """Lines of the log: one for each presentation."""
-        one_by_one = min(step, self.plan.learn) if self.plan.one_by_one else 0
-        return step + one_by_one * (self.ring.inputs - 1)
+        return step + self.plan.one_by_one * min(step, self.plan.learn) * (self.ring.inputs - 1)
 
     def start(self, folder: Folder) -> None:
         """Prints the header."""
