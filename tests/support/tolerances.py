@@ -1,4 +1,4 @@
-"""Every tolerance of the suite, with its reason. No test has a number of its own.
+"""The tolerances of the product, each with its reason.
 
 `u` is the unit roundoff: 2^-53 in float64, 2^-24 in float32. A tolerance follows from the cost of
 the arithmetic, not from measurements. A fault of 0.1 % exceeds each by orders of magnitude.
