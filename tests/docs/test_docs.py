@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+import delayprop.reference
 from delayprop.fast.training.settings import kind_of_delays
 from docs import hooks
 from docs.formulas import formula, picture
@@ -26,6 +27,14 @@ NOT_RUN = {"training.md"}  # its block loads a data set
 RUN = sorted(name for name, text in PAGES.items() if blocks(text) and name not in NOT_RUN)
 pytestmark = pytest.mark.filterwarnings("ignore:path is deprecated:DeprecationWarning")  # in the import of ziafont
 needs_ziamath = pytest.mark.skipif(importlib.util.find_spec("ziamath") is None, reason="needs the group `docs`")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_programs_import_public_names(name: str) -> None:
+    text = PAGES[name] if name != "index.md" else PAGES[name] + (ROOT / "README.md").read_text(encoding="utf-8")
+    for module, names in re.findall(r"^from (delayprop\S*) import \(?([\w, ]+)", text, re.MULTILINE):
+        public = {"delayprop": delayprop, "delayprop.reference": delayprop.reference}[module].__all__
+        assert {*names.split(", ")} <= {*public}, names
 
 
 @pytest.mark.parametrize("name", RUN)
