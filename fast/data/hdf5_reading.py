@@ -26,6 +26,7 @@ COPY = "copy it into this file: its SHA-256 covers no other"
 HEAP, HEADER = re.compile(rb"GCOL\x01"), 16  # how a collection begins; bytes before it, and before each of its objects
 REFERENCE = np.dtype([("length", "<u4"), ("place", "<u8"), ("number", "<u4")])  # of a row of variable length
 FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE}  # gzip; other ways to store references are refused
+LONGEST = 1024  # bytes of a text in an attribute
 LENGTHS = (8, 8)  # bytes of an address and of a length; the library writes no others unless it is asked to
 
 
@@ -33,11 +34,14 @@ class DamagedFileError(Exception):
     """The library would not return from reading this file, or would fill the memory."""
 
 
-def datasets(path: Path, names: Sequence[str], optional: Sequence[str], attribute: str) -> tuple[dict, Any]:
-    """The contents of the datasets, by name, and an attribute of the file or None.
+def datasets(
+    path: Path, names: Sequence[str], optional: Sequence[str], attribute: str
+) -> tuple[dict, bytes | None]:
+    """The contents of the datasets, by name, and an attribute of the file or None (`_stated`).
 
     Raises:
         SpecError: a dataset is missing, or is stored in another file.
+        TypeError: a dataset holds neither numbers nor rows of numbers.
         Exception: the file is damaged, or cannot be read; h5py has no single type for it.
     """
     if not path.is_file():
@@ -48,25 +52,47 @@ def datasets(path: Path, names: Sequence[str], optional: Sequence[str], attribut
             if file.id.get_create_plist().get_sizes() != LENGTHS or file.userblock_size:
                 raise TypeError
             found = {}
-            for name in [*names, *(name for name in optional if name in file)]:
+            for name in [*names, *optional]:
                 rows = _dataset(file, path, name)
+                if rows is None and name in optional:
+                    continue
+                if rows is None:
+                    got = Verbatim(f"one without `{name}`")
+                    raise SpecError(str(path), "a complete file of spikes", got, "get the file again, or write it anew")
+                numbers = h5py.check_vlen_dtype(rows.dtype) or rows.dtype
+                if numbers.kind not in "iufb":
+                    raise TypeError
                 if math.prod(rows.shape) > len(content):  # a row takes more than a byte
                     raise DamagedFileError
                 if rows.dtype.kind == "O":
                     _check_references(rows, content, heaps)
                 found[name] = np.asarray(rows[:])
-            return found, file.attrs.get(attribute)
+            return found, _stated(file, attribute)
 
 
-def _dataset(file: h5py.File, path: Path, name: str) -> h5py.Dataset:
+def _stated(file: h5py.File, attribute: str) -> bytes | None:
+    """A text in an attribute of the file; None: there is none; empty: of another kind. A text
+    of variable length counts as such: the library would trust the length that the file states."""
+    if attribute not in file.attrs:
+        return None
+    kept = h5py.h5a.open(file.id, attribute.encode())
+    kind = kept.get_type()
+    if kept.shape != () or kind.get_class() != h5py.h5t.STRING or kind.is_variable_str() or kind.get_size() > LONGEST:
+        return b""
+    return bytes(file.attrs[attribute])
+
+
+def _dataset(file: h5py.File, path: Path, name: str) -> h5py.Dataset | None:
+    """The dataset of this name; None: there is none. No link is followed to find it."""
     found: Any = file
     for part in name.split("/"):
-        if part not in [*found]:  # `in found` follows links
-            got = Verbatim(f"one without `{name}`")
-            raise SpecError(str(path), "a complete file of spikes", got, "get the file again, or write it anew")
+        if not isinstance(found, h5py.Group) or not found.id.links.exists(part.encode()):
+            return None
         if not isinstance(found.get(part, getlink=True), h5py.HardLink):
             raise SpecError(f"{path.name} {name}", "stored in this file", Verbatim("a link"), COPY)
         found = found[part]
+    if not isinstance(found, h5py.Dataset):
+        return None
     if found.external or found.is_virtual:
         raise SpecError(f"{path.name} {name}", "stored in this file", Verbatim("data of another file"), COPY)
     return found

@@ -68,9 +68,7 @@ def read_spike_file(path: Path, channels: int, classes: int, duration: float) ->
         with np.errstate(over="ignore"):  # an infinite time is refused below
             times.append(_plain_times(name, seconds[n], units[n]) * 1000)
         check_record(name, times[n], units[n], labels[n], channels, classes, duration)
-    if isinstance(stated, bytes):  # as other programs write texts
-        stated = stated.decode("ascii", "replace")
-    if stated is not None and (not isinstance(stated, str) or stated != content_sha256(seconds, units, labels)):
+    if stated is not None and stated != content_sha256(seconds, units, labels).encode():
         got = Verbatim("another SHA-256, so it was damaged or changed")
         remedy = "get the complete file, or write yours anew with `write_spike_file`"
         raise SpecError(str(path), f"a file with the content that its `{CONTENT}` states", got, remedy)
@@ -122,7 +120,7 @@ def write_spike_file(path: str | os.PathLike, entries: Sequence[tuple[Any, Any]]
                 for n, row in enumerate(rows):
                     data[n] = row
             file["labels"] = np.array(labels, np.int64)
-            file.attrs[CONTENT] = content_sha256(times, units, np.array(labels))
+            file.attrs[CONTENT] = np.bytes_(content_sha256(times, units, np.array(labels)))
         os.replace(half, path)
     finally:
         half.unlink(missing_ok=True)

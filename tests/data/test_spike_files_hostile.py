@@ -71,6 +71,22 @@ def endless(file: h5py.File) -> None:
     file.create_dataset("labels", (2**40,), np.int64, chunks=(1024,))
 
 
+def many_rows(file: h5py.File) -> None:
+    """In place of the folder of the spikes."""
+    del file["spikes"]
+    file.create_dataset("spikes", (2 * 10**8,), np.int64, chunks=(1024,))
+
+
+def long_labels(file: h5py.File) -> None:
+    del file["labels"]
+    file.create_dataset("labels", (2,), "S500000000", chunks=(1,))
+
+
+def rows_of_rows(file: h5py.File) -> None:
+    del file["labels"]
+    file.create_dataset("labels", (2,), h5py.vlen_dtype(h5py.vlen_dtype(np.int64)))
+
+
 STORED = "labels` must be stored in this file, got"
 HOSTILE: dict[str, tuple[Change, str]] = {
     "data of another file": (elsewhere, f"{STORED} data of another file; copy it into this file"),
@@ -78,6 +94,12 @@ HOSTILE: dict[str, tuple[Change, str]] = {
     "a link to another file": (replaced("labels", h5py.ExternalLink("other.h5", "labels")), f"{STORED} a link"),
     "a folder of another file": (replaced("spikes", h5py.ExternalLink("other.h5", "spikes")), "this file, got a link"),
     "a link to itself": (replaced("labels", h5py.SoftLink("/labels")), f"{STORED} a link"),
+    "an optional folder of another file": (
+        lambda file: file.__setitem__("extra", h5py.ExternalLink("other.h5", "/")), "extra/speaker` must be stored in"
+    ),
+    "rows for a folder": (many_rows, "got one without `spikes/times`; get the file again"),
+    "labels of 500 MB": (long_labels, "a file with spikes of another kind"),
+    "rows of rows": (rows_of_rows, "a file with spikes of another kind"),
     "more rows than bytes": (endless, "a file that is damaged, or not HDF5; get the complete file"),
 }
 

@@ -106,14 +106,13 @@ def test_other_content_is_refused(change: Callable[[h5py.File], None], tmp_path:
     read(path)  # control: a file may state nothing
 
 
-def test_the_content_may_be_stated_in_bytes_and_not_in_numbers(tmp_path: Path) -> None:
+@pytest.mark.parametrize("wrong", [np.arange(3), "a text of variable length", np.bytes_("a" * 2000)], ids=str)
+def test_the_content_is_stated_in_a_short_text_of_fixed_length(wrong: object, tmp_path: Path) -> None:
     path = tmp_path / "mine.h5"
     write_spike_file(path, entries(), unit="us")
-    with h5py.File(path, "r+") as file:
-        file.attrs[CONTENT] = np.bytes_(file.attrs[CONTENT])
     assert len(read(path)) == 12
     with h5py.File(path, "r+") as file:
-        file.attrs[CONTENT] = np.arange(3)
+        file.attrs[CONTENT] = wrong
     with pytest.raises(SpecError, match="must be a file with the content"):
         read(path)
 
