@@ -26,6 +26,7 @@ COPY = "copy it into this file: its SHA-256 covers no other"
 HEAP, HEADER = re.compile(rb"GCOL\x01"), 16  # how a collection begins; bytes before it, and before each of its objects
 REFERENCE = np.dtype([("length", "<u4"), ("place", "<u8"), ("number", "<u4")])  # of a row of variable length
 FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE}  # gzip; other ways to store references are refused
+WIDEST = 64  # bytes of an entry of a dataset
 LONGEST = 1024  # bytes of a text in an attribute
 LENGTHS = (8, 8)  # bytes of an address and of a length; the library writes no others unless it is asked to
 
@@ -41,7 +42,7 @@ def datasets(
 
     Raises:
         SpecError: a dataset is missing, or is stored in another file.
-        TypeError: a dataset holds neither numbers nor rows of numbers.
+        TypeError: a dataset is a folder, or its entries are texts or rows of any length.
         Exception: the file is damaged, or cannot be read; h5py has no single type for it.
     """
     if not path.is_file():
@@ -59,8 +60,8 @@ def datasets(
                 if rows is None:
                     got = Verbatim(f"one without `{name}`")
                     raise SpecError(str(path), "a complete file of spikes", got, "get the file again, or write it anew")
-                numbers = h5py.check_vlen_dtype(rows.dtype) or rows.dtype
-                if numbers.kind not in "iufb":
+                entry = np.dtype(h5py.check_vlen_dtype(rows.dtype) or rows.dtype)
+                if entry.kind in "OVU" or entry.itemsize > WIDEST:
                     raise TypeError
                 if math.prod(rows.shape) > len(content):  # a row takes more than a byte
                     raise DamagedFileError
@@ -92,7 +93,7 @@ def _dataset(file: h5py.File, path: Path, name: str) -> h5py.Dataset | None:
             raise SpecError(f"{path.name} {name}", "stored in this file", Verbatim("a link"), COPY)
         found = found[part]
     if not isinstance(found, h5py.Dataset):
-        return None
+        raise TypeError
     if found.external or found.is_virtual:
         raise SpecError(f"{path.name} {name}", "stored in this file", Verbatim("data of another file"), COPY)
     return found

@@ -69,7 +69,7 @@ def read_spike_file(path: Path, channels: int, classes: int, duration: float) ->
             times.append(_plain_times(name, seconds[n], units[n]) * 1000)
         check_record(name, times[n], units[n], labels[n], channels, classes, duration)
     if stated is not None and stated != content_sha256(seconds, units, labels).encode():
-        got = Verbatim("another SHA-256, so it was damaged or changed")
+        got = Verbatim("another SHA-256, so it was damaged or changed" if stated else "no text of fixed length there")
         remedy = "get the complete file, or write yours anew with `write_spike_file`"
         raise SpecError(str(path), f"a file with the content that its `{CONTENT}` states", got, remedy)
     units = [u.astype(np.int64) for u in units]
