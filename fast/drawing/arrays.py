@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from delayprop.fast.data.new_files import content_of
 from delayprop.fast.drawing.records import RecordError
 
 NAME = "page.npz"
@@ -121,7 +123,7 @@ class _Arrays:
 
     def __init__(self, run: Path) -> None:
         try:
-            with (run / NAME).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+            with np.load(io.BytesIO(content_of(run / NAME)), allow_pickle=False) as file:
                 self.found = {name: file[name] for name in file.files}
         except FileNotFoundError as error:
             expected = f"the folder of a finished run, with {NAME}"

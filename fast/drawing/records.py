@@ -18,12 +18,17 @@ TEXT = "text"
 
 
 class RecordError(SpecError):
-    """A record that cannot be used: it is missing, damaged, or contradicts another."""
+    """A record that cannot be used: it is missing, damaged, or contradicts another.
+
+    Attributes:
+        brief: the record, and what is wrong with it.
+    """
 
     def __init__(
-        self, name: str, expected: str, got: object, remedy: str = "give the folder of a finished run"
+        self, name: str, expected: str, got: object, remedy: str = "give the folder of a finished run", brief: str = ""
     ) -> None:
         super().__init__(name, expected, Verbatim(got), remedy)
+        self.brief = brief or f"{name}: {got}"
 
 
 def history(run: Path, shape: dict) -> list[dict]:
@@ -53,7 +58,8 @@ def _read(run: Path, name: str) -> str:
         return content_of(run / name).decode("utf-8")
     except (OSError, ValueError) as error:  # ValueError: not UTF-8
         reason = error.strerror if isinstance(error, OSError) else type(error).__name__
-        raise RecordError("RUN", f"the folder of a finished run, with {name}", f"{reason}: {run}") from None
+        expected = f"the folder of a finished run, with {name}"
+        raise RecordError("RUN", expected, f"{reason}: {run}", brief=f"{name}: {reason}") from None
 
 
 def _checked(text: str, shape: dict, name: str) -> dict:

@@ -49,7 +49,7 @@ def records(folder: Path, untested: bool = False) -> tuple[dict, dict, list[dict
         return given, found, history(folder, line)
     except RecordError as error:
         expected, remedy = "the folder of a finished run", "let it finish, or --resume it"
-        raise SpecError(str(folder), expected, Verbatim(error), remedy) from None
+        raise SpecError(str(folder), expected, Verbatim(error.brief), remedy) from None
 
 
 def check_classifies(folder: Path, options: dict) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -16,6 +17,7 @@ from delayprop.fast.training.tensorboard import ScalarWriter
 from delayprop.spec import SpecError
 from delayprop.spec.errors import Verbatim
 
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 OPTIONS, RESULT, LOCK, LOG = "options.json", "result.json", ".lock", "history.jsonl"
 MAY_CHANGE = ("out", "resume", "save_seconds", "preset", "changed")
 """Options that may differ whenever a run is resumed; `preset` and `changed` say where settings come
@@ -111,8 +113,8 @@ class RunFolder(Folder):
         try:
             yield
         except OSError as error:
-            where = error.filename or self.path
-            raise NotWrittenError(f"{error.strerror or error}: {where}; make room, then go on with --resume") from None
+            where, remedy = error.filename or self.path, "make room" if error.errno in FULL else "put it right"
+            raise NotWrittenError(f"{error.strerror or error}: {where}; {remedy}, then go on with --resume") from None
 
     def write_bytes(self, name: str, content: bytes) -> None:
         with self.writing():
@@ -140,7 +142,7 @@ class RunFolder(Folder):
         except OSError as error:
             got = Verbatim(f"{error.strerror}: {path}")
             raise SpecError("--resume", "given for a run whose log can be read", got, "start a new run") from None
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, RecursionError):
             found, self.history = [], []
         if len(self.history) < lines:
             got = Verbatim(f"{len(self.history)} of {lines} lines of {path}")
@@ -210,7 +212,7 @@ def _compare(folder: Path, options: dict, may_change: set[str]) -> dict:
         if not isinstance(before, dict):
             raise ValueError("it holds no options")
         before = with_defaults(before)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         got = Verbatim(f"{reason}: {folder / OPTIONS}")
         raise SpecError("--resume", "given for a run with readable options", got, "start a new run") from None

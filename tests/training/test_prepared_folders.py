@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from delayprop.fast.train import main
-from delayprop.fast.training.checkpoints import HALF
-from delayprop.fast.training.run_folder import LOG
+from delayprop.fast.training.run_folder import LOG, OPTIONS
 
 
 @pytest.mark.pictures
@@ -47,3 +47,39 @@ def test_options_of_a_stranger_move_no_cursor(tmp_path: Path, capsys: pytest.Cap
     assert main([*words, "--resume"]) == 2
     err = capsys.readouterr().err
     assert "\x1b" not in err and r"--\x1b]0;` must be" in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", [LOG, OPTIONS, "checkpoint-000000002.pt"])
+def test_a_pipe_in_the_folder_of_a_run_is_refused(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """To read it would wait for a writer for ever."""
+    words = ["--task", "sequence", "--epochs", "2", "--out", str(tmp_path)]
+    assert main(words) in (0, 1)
+    (tmp_path / name).unlink()
+    os.mkfifo(tmp_path / name)
+    capsys.readouterr()
+    code, said = main([*words, "--resume"]), capsys.readouterr()
+    assert "it is a pipe or a device" in said.out + said.err
+    assert code == (2 if name in (LOG, OPTIONS) else 1), "a checkpoint has one before it"
+
+
+@pytest.mark.parametrize("name", [LOG, OPTIONS])
+def test_json_without_end_in_the_folder_of_a_run_is_refused(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--task", "sequence", "--epochs", "2", "--out", str(tmp_path)]
+    assert main(words) in (0, 1)
+    (tmp_path / name).write_text("[" * 200_000)
+    capsys.readouterr()
+    assert main([*words, "--resume"]) == 2
+    err = capsys.readouterr().err
+    assert "`--resume` must be given for a run" in err and err.count("\n") == 1
+
+
+def test_a_folder_in_the_way_of_a_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--task", "sequence", "--epochs", "2", "--out", str(tmp_path)]
+    assert main(words) in (0, 1)
+    (tmp_path / f".result.json{HALF}").mkdir()
+    assert main([*words, "--resume"]) == 4
+    assert "put it right, then go on with --resume" in capsys.readouterr().err

@@ -135,7 +135,7 @@ def test_a_damaged_record_is_named(
     (copy / name).write_bytes(content.encode("utf-8", "surrogatepass"))
     assert compare([str(copy)]) == 2
     err = capsys.readouterr().err
-    assert "must be the folder of a finished run" in err and err.count("\n") == 1
+    assert f"must be the folder of a finished run, got {name}" in err and err.count("\n") == 1
 
 
 @pytest.mark.parametrize("command", ["evaluate", "compare", "export"])

@@ -21,7 +21,7 @@ from delayprop.fast.training import engine
 from delayprop.fast.training.checkpoints import Checkpoints, decoded, digest
 from delayprop.fast.training.classify import Classification
 from delayprop.fast.training.gradient_checks import NotFiniteError
-from delayprop.fast.training.run_folder import LOG, OPTIONS, Folder, NotWrittenError, RunFolder
+from delayprop.fast.training.run_folder import LOG, Folder, NotWrittenError, RunFolder
 from delayprop.spec import SpecError
 from tests.support.forking import Child, started
 from tests.support.runs.short_runs import classification, options, run, sequence
@@ -204,21 +204,6 @@ def test_resume_refuses_a_folder_of_something_else(tmp_path: Path, capsys: pytes
     assert main(["--task", "sequence", "--out", str(tmp_path), "--resume"]) == 2
     assert "`--resume` must be given with the --out of a run" in capsys.readouterr().err
     assert [one.name for one in tmp_path.iterdir()] == ["letter.txt"]
-
-
-@pytest.mark.parametrize("name", [LOG, OPTIONS, "checkpoint-000000002.pt"])
-def test_a_pipe_in_the_folder_of_a_run_is_refused(
-    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """To read it would wait for a writer for ever."""
-    words = ["--task", "sequence", "--epochs", "2", "--out", str(tmp_path)]
-    assert main(words) in (0, 1)
-    (tmp_path / name).unlink()
-    os.mkfifo(tmp_path / name)
-    capsys.readouterr()
-    code, said = main([*words, "--resume"]), capsys.readouterr()
-    assert "it is a pipe or a device" in said.out + said.err
-    assert code == (2 if name in (LOG, OPTIONS) else 1), "a checkpoint has one before it"
 
 
 def test_a_log_that_is_a_folder_and_a_name_that_is_no_text_are_refused(
