@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from delayprop.fast.train import main
+from delayprop.fast.training.checkpoints import HALF
 from delayprop.fast.training.run_folder import LOG, OPTIONS
 
 
