@@ -48,10 +48,10 @@ def table(groups: Sequence[Group]) -> list[str]:
 
 
 def _shown(value: object) -> str:
-    """A setting as text; for files, the first digits of their hashes."""
+    """A setting as text: sizes of layers as in `128-64`; for files, the first digits of their hashes."""
     if isinstance(value, dict):
         return " ".join(str(entry)[:HASH] for entry in value.values())
-    return str(value)
+    return "-".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _mean(values: Sequence[float]) -> str:

@@ -26,7 +26,7 @@ def draw_grids(
     """
     figure = Figure(figsize=(6, 4))
     axes = figure.subplots()
-    axes.axhspan(100 * interval[0], 100 * interval[1], color="0.92", label="exact, 95 %")
+    axes.axhspan(100 * interval[0], 100 * interval[1], color="0.82", label="exact, 95 %")
     axes.axhline(100 * exact, color="0.5", linewidth=1)
     for (label, found), colour, mark in zip(accuracies.items(), COLOURS, "os^", strict=False):
         axes.plot(steps, [100 * one for one in found], mark + "-", color=colour, label=label)

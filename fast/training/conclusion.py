@@ -49,7 +49,8 @@ def conclude(
     )
     if low > baseline:
         return 0
-    print("the network is not above spike counts: it has learned nothing from time")
+    remedy = "do the delays reach across the pauses that matter (--delay, --max-delay)? then try --lr, --delay-lr, --hidden"
+    print(f"the network is not above spike counts: it has learned nothing from time; {remedy}")
     return 1
 
 

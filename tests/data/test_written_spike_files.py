@@ -113,7 +113,7 @@ def test_the_content_is_stated_in_a_short_text_of_fixed_length(wrong: object, tm
     assert len(read(path)) == 12
     with h5py.File(path, "r+") as file:
         file.attrs[CONTENT] = wrong
-    with pytest.raises(SpecError, match="must be a file with the content .* got no text of fixed length"):
+    with pytest.raises(SpecError, match=r"must be a file with the content .* got no text of fixed length"):
         read(path)
 
 
