@@ -48,7 +48,7 @@ def table(groups: Sequence[Group]) -> list[str]:
 
 
 def _shown(value: object) -> str:
-    """A setting as text: sizes of layers as in `128-64`; for files, the first digits of their hashes."""
+    """A setting as text: sizes of layers as `128-64`; of files, the first digits of their hashes."""
     if isinstance(value, dict):
         return " ".join(str(entry)[:HASH] for entry in value.values())
     return "-".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -49,7 +49,7 @@ def conclude(
     )
     if low > baseline:
         return 0
-    remedy = "do the delays reach across the pauses that matter (--delay, --max-delay)? then try --lr, --delay-lr, --hidden"
+    remedy = "do the delays reach across the pauses that matter (--delay, --max-delay)? then try --lr, --delay-lr"
     print(f"the network is not above spike counts: it has learned nothing from time; {remedy}")
     return 1
 
