@@ -8,6 +8,8 @@ trials are paired, McNemar's test of each pair of runs.
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 import math
 import statistics
 from collections.abc import Sequence
@@ -48,7 +50,7 @@ def table(groups: Sequence[Group]) -> list[str]:
 
 
 def _shown(value: object) -> str:
-    """A setting as text: sizes of layers as `128-64`; of files, the first digits of their hashes."""
+    """A setting as text: sizes of layers as `128-64`; of files, first digits of their hashes."""
     if isinstance(value, dict):
         return " ".join(str(entry)[:HASH] for entry in value.values())
     return "-".join(map(str, value)) if isinstance(value, list) else str(value)
@@ -120,15 +122,24 @@ def _compare(options: argparse.Namespace) -> int:
         print("\n".join(map(printable, [*([task] if len(tasks) > 1 else []), *table(found)])).rstrip())
     if picture is None:
         return 0
+    content = ""
     if over is None:
         tests, labels = [group.test for group in groups], list(map(", ".join, _labels(groups)))
         of_means, of_trials = [interval_of_percents(test) for test in tests], [group.of_trials for group in groups]
         figure = comparison(tasks[0], labels, tests, of_means, of_trials)
     else:
-        figure = accuracies_over(over, {task: _curves(found, over) for task, found in of_task.items()})
-    figure.savefig(picture, dpi=150, bbox_inches="tight")
+        curves = {task: curves_over(found, over) for task, found in of_task.items()}
+        figure, content = accuracies_over(over, curves), sha256_of(curves)
+    shown = {"Description": content} if content and picture.suffix != ".pdf" else {}
+    figure.savefig(picture, dpi=150, bbox_inches="tight", metadata=shown)
     print(f"picture: {picture}")
     return 0
+
+
+def sha256_of(curves: dict[str, dict[str, dict[float, list[float]]]]) -> str:
+    """The SHA-256 that a picture of these curves states: a stored picture can be held against lines
+    of results without drawing it again."""
+    return hashlib.sha256(json.dumps(curves, sort_keys=True).encode()).hexdigest()
 
 
 def _labels(groups: Sequence[Group], without: str = "") -> list[list[str]]:
@@ -137,7 +148,7 @@ def _labels(groups: Sequence[Group], without: str = "") -> list[list[str]]:
     return [[f"{name} {_shown(group.settings.get(name))}" for name in names] for group in groups]
 
 
-def _curves(groups: Sequence[Group], over: str) -> dict[str, dict[float, list[float]]]:
+def curves_over(groups: Sequence[Group], over: str) -> dict[str, dict[float, list[float]]]:
     """The accuracies of runs by their other settings, then by the value of the setting `over`."""
     curves: dict[str, dict[float, list[float]]] = {}
     names = [name for name in differing_settings(groups) if name not in (over, *KINDS, "recurrent")]

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 import delayprop.fast.compare
 from delayprop.fast.compare import main as compare
+from delayprop.fast.compare import sha256_of
 from delayprop.fast.drawing.comparison import accuracies_over
 
 LINE = {
@@ -44,6 +45,7 @@ def test_accuracies_are_drawn_over_a_setting(
     assert compare([lines, "--over", "hidden", "--picture", str(picture)]) == 0
     assert capsys.readouterr().out.endswith(f"picture: {picture}\n") and picture.stat().st_size > 5000
     ((setting, panels), figure), = drawn
+    assert sha256_of(panels) in picture.read_text(), "the picture states what it shows"
     assert setting == "hidden" and panels == {
         "yin-yang": {
             "delays learned": {8.0: [50.0, 70.0], 16.0: [80.0]}, "delays none, recurrent": {8.0: [40.0]},
