@@ -29,7 +29,7 @@ from delayprop.fast.physics.instants import left_in_bin, masked
 from delayprop.fast.physics.layout import FLOW_PM
 from delayprop.fast.physics.polynomials import LANES
 
-AMOUNTS, V, I, UP = 3, 0, LANES, 2 * LANES  # of a spike: columns, a lane each
+AMOUNTS, V, I, UP = 3, 0, LANES, 2 * LANES  # columns per spike, LANES wide each
 
 
 class Ring(NamedTuple):

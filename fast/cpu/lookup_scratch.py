@@ -15,12 +15,13 @@ from delayprop.fast.cpu.intrinsics import moved, pointer
 from delayprop.fast.physics.compiling import allocating, compiled, inlined
 from delayprop.fast.physics.polynomials import LANES
 
-TERMS, OF_V, OF_I = 2, 0, LANES  # of a spike: columns, a lane each
+TERMS, OF_V, OF_I = 2, 0, LANES  # columns per spike, LANES wide each
 PIECE = 128  # arrivals of a source that are added in the precision of the weights
 
 
 class LookupScratch(NamedTuple):
-    """Of each spike of a group, `[spikes, ...]`: SIDE_BY_SIDE, or the copies of own spikes if more.
+    """Scratch per spike of a group, `[spikes, ...]`: of SIDE_BY_SIDE spikes, or of the copies of own
+    spikes if these are more.
 
     `factors [FACTORS, SIDE_BY_SIDE]`. Of its arrivals: `place [..., LANES]`, in the ring; `terms
     [..., TERMS * LANES]`, the adjoint there, and then its terms; `special`: one bit per lane whose

@@ -89,8 +89,7 @@ def touch(pending, number):
 
 @inlined
 def take_arrivals(pending, number, link, spikes, next_, block, clock, is_last):
-    """Collect the arrivals of a lane that has just become pending, from its chain, whose last is
-    `link`."""
+    """Collect the arrivals of a newly pending lane; `link` is the head of its chain."""
     first = pending.how_many[TAKEN]
     rest, weight, gaps = pending.rest[first:], pending.weight[first:], pending.gaps
     count = collect(

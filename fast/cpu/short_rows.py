@@ -22,8 +22,8 @@ _I32 = ir.IntType(32)
 
 
 def _count_before(typing: Any, found: Any, other: Any, rank: Any) -> Any:
-    """Add 1 to the rank of each of FEW instants that instant `other` of them goes before; of equal
-    ones, the last goes first."""
+    """`rank[n] += 1` wherever instant `other` of FEW precedes instant n; of equal ones, the last
+    goes first."""
     number, whole = ir.VectorType(float_type(found.dtype), FEW), ir.VectorType(_I32, FEW)
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

@@ -42,8 +42,8 @@ class Swept:
     """Results of the forward sweeps of all pieces, for their backward sweeps.
 
     Attributes:
-        arriving, layer: as arrays.
-        pieces, spikes: in one order.
+        arriving, layer: NumPy views of input and layer.
+        pieces, spikes: `spikes[k]` belongs to `pieces[k]`.
         rank: `[n]`: place by (trial, neuron) of each spike in this order.
         neuron_record: `[trials, blocks, NEURON_RECORD, LANES]`.
     """

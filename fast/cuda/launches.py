@@ -55,9 +55,9 @@ class Sizes(NamedTuple):
 class Emitted(NamedTuple):
     """Emitted spikes of a forward sweep, and the record of each neuron.
 
-    `trains`: by (trial, neuron). `own`: in the order that the backward kernel reads, and `order`:
-    of each spike in `trains`, its number in `own`; None where both are one. If `own` is by (trial,
-    time), its offsets are of the trials.
+    `trains`: by (trial, neuron). `own`: in the order that the backward kernel reads. `order`: the
+    index in `own` of each spike in `trains`, or None if both are the same array. If `own` is by
+    (trial, time), `own.offsets` has one entry per trial.
     """
 
     trains: Trains

@@ -31,7 +31,7 @@ def remember(name: str, layer: Layer, needed: int) -> None:
 
 
 def some(part: Tensor) -> Tensor:
-    """The tensor, or one number in place of an empty one, which has no address for a kernel."""
+    """The tensor, or one of one number in place of an empty one: kernels need an address."""
     return part if part.numel() else part.new_zeros(1)
 
 

@@ -63,7 +63,8 @@ def separated(entries: Any, called: str = "entries", most: int = 2**31, bound: s
 
     Args:
         called: the name of the entries in messages.
-        most, bound: neurons are below `most`; the name of the argument that says so, if any.
+        most: upper bound of neuron numbers, exclusive.
+        bound: name of the argument that sets it, for the message, if any.
 
     Raises:
         SpecError: no entries, one of another kind, or a number out of range.

@@ -108,8 +108,8 @@ class BlockAdjoint(NamedTuple):
 
 @inlined
 def flow_back(adjoint, lane, h, g, block, want_tau):
-    """[adjoint-flow] Take a lane of an adjoint back by a time `h` (forth if negative), in place,
-    with no own event on the way; in float64.
+    """[adjoint-flow] Flow one lane of an adjoint back by a time `h` (forth if negative), in place
+    and in float64. No own event may lie between.
 
     `g`: the driving term, `drive exp(-r t)`, where the lane starts.
     """

@@ -34,9 +34,9 @@ MOST_SPIKES = 2.0**26  # that one current may cause (specification, section 1)
 class Arrivals(NamedTuple):
     """Arrivals at one neuron in one bin, in order of time: `rest, weight [length or more]`.
 
-    `factors [GAP_FACTORS, room]`: polynomials A, B, AB of the gap before each arrival, and of that
-    after the last, from the first gap that is still to come; without room each is computed where it
-    is needed.
+    `factors [GAP_FACTORS, room]`: column n is the flow (polynomials A, B, AB) over the gap before
+    arrival n; the last column is the gap up to the end. Without room, as on a GPU, each is computed
+    when it is needed.
     """
 
     rest: np.ndarray

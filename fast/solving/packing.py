@@ -1,7 +1,7 @@
 """A problem in the layouts of `fast.physics.layout`, on the device of its tensors.
 
-Spikes as instants, for the GPU; the neurons; and room for the synapses, which kernels pack
-(`fast.physics.synapse`).
+Converts spike times to instants (for the GPU), packs neurons, and allocates room for the synapses,
+which kernels pack (`fast.physics.synapse`).
 """
 
 from __future__ import annotations

@@ -99,8 +99,10 @@ class Solved:
         dy_dT: `[trials, post]`: derivative of a largest voltage by `T`.
         solved_bins: `[trials, post]`: number of bins that were solved event by event.
         width: of a bin.
-        given, order: number of arriving spikes; of each one that the kernels read, its number.
-        layer, swept: input of the kernels, and what the forward sweep left.
+        given: number of input spikes.
+        order: `order[k]`: index of the k-th spike that the kernels read.
+        layer: packed input of the kernels.
+        swept: state that the forward sweep keeps for the backward sweep.
     """
 
     times: Tensor
@@ -152,7 +154,7 @@ def solved(problem: Problem, layer: Layer, order: Tensor, trains: Trains, swept:
 
     Args:
         layer: neurons and synapses.
-        order: which arriving spikes the sweep read, in order.
+        order: indices of the input spikes, in the order of the sweep.
         trains: its spikes by (trial, neuron).
         swept: results of the sweep; `neuron_record` loses the maxima of neurons that spike.
     """

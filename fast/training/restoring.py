@@ -1,7 +1,7 @@
 """Checks of a checkpoint's content before a run goes on from it.
 
-The checksum of a file tells that it is as it was written, not that this run has written it. What
-does not fit is named in a few words, and the run goes on from the checkpoint before, if that fits.
+A checksum proves that a file is whole, not that it belongs to this run. An entry that does not fit
+is named in a few words, and the run goes on from the checkpoint before, if that fits.
 """
 
 from __future__ import annotations
