@@ -20,8 +20,8 @@ from delayprop.fast.physics.within_bin import GAP_A, GAP_AB, GAP_B, GAP_FACTORS,
 
 
 class GapScratch(NamedTuple):
-    """The arrivals of one bin, `[room]`: `rest, weight`, latest spike first; `rank` of the first FEW.
-    The gaps between them: `gap`, the length; `factors [GAP_FACTORS, room]`."""
+    """The arrivals of one bin, `[room]`: `rest, weight`, latest first; `rank` of the first FEW. The
+    gaps between them: `gap`, the length; `factors [GAP_FACTORS, room]`."""
 
     rest: np.ndarray
     weight: np.ndarray

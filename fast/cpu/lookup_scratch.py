@@ -20,8 +20,8 @@ PIECE = 128  # arrivals of a source that are added in the precision of the weigh
 
 
 class LookupScratch(NamedTuple):
-    """Scratch per spike of a group, `[spikes, ...]`: of SIDE_BY_SIDE spikes, or of the copies of own
-    spikes if these are more.
+    """Scratch per spike of a group, `[spikes, ...]`: of SIDE_BY_SIDE spikes, or of the copies of
+    own spikes if these are more.
 
     `factors [FACTORS, SIDE_BY_SIDE]`. Of its arrivals: `place [..., LANES]`, in the ring; `terms
     [..., TERMS * LANES]`, the adjoint there, and then its terms; `special`: one bit per lane whose

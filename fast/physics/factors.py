@@ -31,8 +31,8 @@ def a_bin_more(a, b, ab, lane, flow):
 
 @inlined
 def arrival_factors(time, carried, lane, backward, block, terms):
-    """The factors of an arrival at a neuron. `carried`: the fractions of spike time and delay sum to
-    more than one bin. `backward`: `ab` times `ps`, for look-ups."""
+    """The factors of an arrival at a neuron. `carried`: the fractions of spike time and delay sum
+    to more than one bin. `backward`: `ab` times `ps`, for look-ups."""
     x = left_in_bin(masked(time, block.ticks.rest), block.ticks)
     a, b, ab = factors_of(x, lane, block.coefficients, terms)
     if carried:

@@ -138,8 +138,8 @@ def row_around_one_event(turn, rest, lane, events):
 
 @inlined
 def add_pinned_kick(arrival, source, lane, bin_, clock, b):
-    """[max-pinned] Add the term of an arrival that pins the largest voltage to the sums; returns its
-    part of `dL/dt_arr`. The kink of the voltage is not part of it."""
+    """[max-pinned] Add the term of an arrival that pins the largest voltage to the sums; returns
+    its part of `dL/dt_arr`. The kink of the voltage is not part of it."""
     record, block = b.neuron_record, b.block
     w, target = block.synapses.w[source, lane], bin_of(arrival[0], bin_, block.ticks)
     if record[MAX_BIN, lane] != target or record[MAX_GROUP, lane] == 0.0 or w == 0.0:
