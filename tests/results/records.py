@@ -10,6 +10,8 @@ from typing import Any
 from delayprop.fast.training.settings import kind_of_delays
 from tests import ROOT
 
+SHD = "8197e00d387b5c3d7993aa718325fdb18b8d5323ce8674ad3e5342073e6e244c"
+"""The SHA-256 of the training file of SHD in use."""
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 RECORDS = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
 PROSE = " ".join(RECORDS.split())

@@ -1,0 +1,63 @@
+"""Accuracy against size: the picture of the README and the table of `results/README.md` are those
+of the recorded runs."""
+
+from __future__ import annotations
+
+import re
+import statistics
+from pathlib import Path
+
+from delayprop.fast.compare import curves_over, sha256_of
+from delayprop.fast.tasks.compared_runs import grouped
+from tests import ROOT
+from tests.results.records import README, SHD, entries, has_row
+
+LINES, PICTURE = ROOT / "results" / "sizes.jsonl", "docs/sizes.svg"
+KINDS = ("delays learned", "delays as drawn", "delays none")
+Curves = dict[str, dict[str, dict[float, list[float]]]]
+
+
+def curves(path: Path = LINES) -> Curves:
+    groups = grouped([path], several_tasks=True)
+    tasks = dict.fromkeys(group.settings["task"] for group in groups)
+    return {task: curves_over([one for one in groups if one.settings["task"] == task], "hidden") for task in tasks}
+
+
+def test_the_picture_shows_the_lines() -> None:
+    assert f"]({PICTURE})" in README
+    assert sha256_of(curves()) in (ROOT / PICTURE).read_text(encoding="utf-8")
+
+
+def test_the_table_has_the_lines() -> None:
+    rows = 0
+    for task, found in curves().items():
+        for size in sorted({size for curve in found.values() for size in curve}):
+            cells = [cell(found[kind].get(size, [])) for kind in KINDS]
+            assert has_row(f"`{task}`", f"{size:g}", *cells), (task, size, cells)
+            rows += 1
+    assert rows > 5
+
+
+def cell(found: list[float]) -> str:
+    """Mean, and sd over seeds."""
+    if len(found) < 2:
+        return f"{found[0]:.1f} %" if found else ""
+    return f"{statistics.mean(found):.1f} ± {statistics.stdev(found):.1f} %"
+
+
+def test_kinds_of_delays_differ_in_nothing_else() -> None:
+    for task in curves():
+        runs = [run for run in entries("sizes.jsonl") if run["task"] == task]
+        varied = {"hidden", "seed", "freeze_delays", "delay", "network"}
+        settings = {name for name in runs[0] if re.fullmatch(r"[a-z_]+", name) and name not in varied | RESULT}
+        assert len({tuple(str(run[name]) for name in sorted(settings)) for run in runs}) == 1
+
+
+RESULT = {
+    "best_epoch", "test_accuracy", "count_baseline", "trials_sha256", "wrong", "train_accuracy", "valid_accuracy",
+    "seconds", "state_sha256",
+}
+
+
+def test_runs_on_shd_are_of_the_files_in_use() -> None:
+    assert {run["data_sha256"]["train"] for run in entries("sizes.jsonl") if run["task"] == "shd"} == {SHD}
