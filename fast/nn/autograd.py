@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from delayprop.fast.cpu import solver as cpu
-from delayprop.fast.nn.autograd_guards import differentiable_once, outermost
+from delayprop.fast.nn.autograd_guards import differentiable_once, outside_transforms
 from delayprop.fast.nn.devices import check_tensors, on_gpu
 from delayprop.fast.nn.spikes import Spikes
 from delayprop.fast.nn.trials import check_spikes
@@ -75,7 +75,7 @@ class Record:
         return f"Record(trials {trials}, neurons {size}, spikes {len(self.kappa)}{least}, ties {tied})"
 
 
-@outermost
+@outside_transforms
 def propagate(
     spikes: Spikes,
     w: Tensor,

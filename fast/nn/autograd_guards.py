@@ -24,7 +24,7 @@ R = TypeVar("R")
 Backward = Callable[..., tuple[Tensor | None, ...]]
 
 
-def outermost(function: Callable[P, R]) -> Callable[P, R]:
+def outside_transforms(function: Callable[P, R]) -> Callable[P, R]:
     """A function of tensors that runs outside of `torch.compile`, refused within `torch.func`.
 
     torch refuses by itself, in words for the author of the function and not for its caller.
