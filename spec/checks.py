@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from types import UnionType
 
 import numpy as np
 
@@ -94,6 +95,12 @@ def sequence(value: object, name: str, length: int | None, what: str) -> Sequenc
     if length is not None and len(entries) != length:
         raise SpecError(name, expected, Verbatim(f"a list of {len(entries)}"), "add or remove entries")
     return entries
+
+
+def of_type(value: object, name: str, kinds: type | UnionType, expected: str, remedy: str) -> None:
+    """Refuse a value of another type."""
+    if not isinstance(value, kinds):
+        raise SpecError(name, expected, Verbatim(type(value).__name__), remedy)
 
 
 def is_list(value: object) -> bool:

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from delayprop.fast.nn.layers import LI, LIF
+from delayprop.fast.nn.layers import LI, LIF, check_layer
 from delayprop.fast.nn.spikes import Spikes
+from delayprop.fast.nn.trials import check_spikes
 from delayprop.spec import SpecError
 from delayprop.spec.checks import sequence, whole_number
 from delayprop.spec.errors import Verbatim
@@ -36,10 +37,12 @@ def membrane_traces(
         neurons: their numbers; None: all.
 
     Raises:
-        SpecError: no such trial or neuron, spikes of another number of neurons; times that are not
-            finite, or of a LIF layer after the trial.
+        SpecError: no layer, no such trial or neuron, spikes of another number of neurons; times
+            that are not finite, or of a LIF layer after the trial.
         ArithmeticError: as the layer's forward pass.
     """
+    check_layer(layer, reads=True)
+    check_spikes(spikes)
     whole_number(trial, "trial", 0, spikes.trials - 1, "count from 0")
     if spikes.size != layer.pre:
         raise SpecError("spikes", f"of {layer.pre} neurons", spikes.size, "give the spikes that the layer receives")

@@ -16,7 +16,7 @@ from delayprop.fast.nn.synaptic_layer import LEAST_RECURRENT_DELAY, Constant, Sy
 from delayprop.fast.nn.trials import check_spikes
 from delayprop.fast.nn.warned import warn
 from delayprop.spec import VOLTAGE_READOUTS, SpecError
-from delayprop.spec.checks import one_of
+from delayprop.spec.checks import of_type, one_of
 from delayprop.spec.errors import Verbatim
 
 
@@ -209,3 +209,14 @@ class LI(SynapticLayer):
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, readout={self.readout}"
+
+
+def check_layer(given: object, reads: bool = False) -> None:
+    """Refuse anything but a LIF layer, or an LI layer where one may be read.
+
+    Raises:
+        SpecError: names the type that is taken.
+    """
+    remedy = "give one layer, such as `net[0]` of a `Sequential`; a `Network` has none (docs/limits.md)"
+    kinds = (LIF | LI, "a LIF or LI layer") if reads else (LIF, "a LIF layer")
+    of_type(given, "layer", *kinds, remedy)
