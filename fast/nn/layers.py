@@ -75,6 +75,7 @@ class LIF(SynapticLayer):
             self.w_rec = nn.Parameter(torch.zeros(post, post, dtype=dtype))
             self.d_rec = nn.Parameter(torch.full((post, post), LEAST_RECURRENT_DELAY, dtype=dtype))
 
+    @answers_foreign_words
     @torch.no_grad()
     def initialise_recurrent_(
         self, w_mean: float, w_std: float, d_max: float, generator: torch.Generator | None = None
