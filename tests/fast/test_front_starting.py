@@ -68,10 +68,14 @@ REFUSED = [
     (lambda: LIF(3, 2).initialise_for_(given_spikes()[2], 1.0), "`spikes` must be some spikes, got silent input"),
     (lambda: LIF(3, 2, max_delay=4.0).initialise_for_(given_spikes(), 1.0, 5.0), "`d_max` must be at most max_delay"),
     (lambda: LIF(3, 2).initialise_for_(given_spikes(), 17.0), "`rate` must be at most one spike per ms, 16, got 17.0"),
+    (
+        lambda: LIF(1, 2).initialise_for_(Spikes.from_trains([[[0.2]]], 1.5), 5.0),
+        r"`rate` must be at most one spike per ms, 1.5, got 5.0; are the times in seconds\? `Spikes` takes ms",
+    ),
 ]
 
 
-@pytest.mark.parametrize(("made", "words"), REFUSED, ids=["rate", "silent", "d_max", "too fast"])
+@pytest.mark.parametrize(("made", "words"), REFUSED, ids=["rate", "silent", "d_max", "too fast", "seconds"])
 def test_what_has_no_such_weights_is_refused(made: Callable[[], LIF], words: str) -> None:
     with pytest.raises(SpecError, match=words):
         made()
