@@ -167,6 +167,11 @@ class LIF(SynapticLayer):
             self.warns_of_silence = False
             words = f"all {self.post} neurons of a LIF layer are silent, so no gradient passes through it"
             remedy = "draw its weights with `layer.initialise_for_(spikes, rate=5)`"
+            source = torch.arange(spikes.size, device=spikes.device).repeat(spikes.trials)
+            soonest = self.d.detach().amin(1)[source.repeat_interleave(spikes.offsets.diff())]
+            if not bool((spikes.times.detach() + soonest <= spikes.duration).any()):
+                words += f"; the delays carry all spikes beyond `duration`, {spikes.duration:g} ms"
+                remedy = "give longer trials, or smaller delays"
             warn(f"{words}; {remedy}", SilentLayerWarning)
 
     def extra_repr(self) -> str:

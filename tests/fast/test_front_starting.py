@@ -107,6 +107,20 @@ def test_a_silent_layer_warns_once_and_only_where_a_gradient_is_wanted() -> None
             silent()(given_spikes())
 
 
+@pytest.mark.parametrize(("late", "cause"), [(12, "carry all spikes beyond `duration`, 16 ms; give longer trials"), (
+    11, r"passes through it; draw its weights with `layer.initialise_for_",
+)])
+def test_a_layer_that_no_spike_reaches_in_time_names_its_delays(late: int, cause: str) -> None:
+    """Of 12 arrivals, all or all but one come after the trial."""
+    layer = silent().initialise_(0.1, 0.0)
+    spikes = Spikes.from_trains([[[1.0], [2.0], [3.0]], [[4.0], [], [9.0, 9.5]]], 16.0)
+    with torch.no_grad():
+        layer.d.fill_(20.0)
+        layer.d[1, 1] = 20.0 if late == 12 else 13.0
+    with pytest.warns(SilentLayerWarning, match=cause):
+        layer(spikes)
+
+
 @pytest.mark.parametrize("name", ["tau_mem", "tau_syn"])
 def test_time_constants_in_seconds_are_warned_of(name: str) -> None:
     with pytest.warns(UserWarning, match=rf"`{name}` is 0\.02 ms, which looks like seconds"):
