@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from inspect import signature
+from types import UnionType
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 
 from delayprop.spec.errors import SpecError, Verbatim
 
+P = ParamSpec("P")
+R = TypeVar("R")
 MAX_SIZE = 10_000_000
 SHORTEST, LONGEST = 1e-9, 1e9  # ms; beyond, rates and their products leave float64
 
@@ -94,6 +100,35 @@ def sequence(value: object, name: str, length: int | None, what: str) -> Sequenc
     if length is not None and len(entries) != length:
         raise SpecError(name, expected, Verbatim(f"a list of {len(entries)}"), "add or remove entries")
     return entries
+
+
+def of_type(value: object, name: str, kinds: type | UnionType, expected: str, remedy: str) -> None:
+    """Refuse a value of another type."""
+    if not isinstance(value, kinds):
+        raise SpecError(name, expected, Verbatim(type(value).__name__), remedy)
+
+
+def answering(words: Mapping[str, tuple[str, str]]) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """A decorator: a function that lacks an argument answers its name by `SpecError`.
+
+    Args:
+        words: by the name of the argument, what it must be, and what to do.
+    """
+
+    def of(function: Callable[P, R]) -> Callable[P, R]:
+        own = signature(function).parameters
+
+        @wraps(function)
+        def checked(*args: P.args, **given: P.kwargs) -> R:
+            for word in given:
+                if word in words and word not in own:
+                    expected, remedy = words[word]
+                    raise SpecError(word, expected, given[word], remedy)
+            return function(*args, **given)
+
+        return checked
+
+    return of
 
 
 def is_list(value: object) -> bool:

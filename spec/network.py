@@ -132,6 +132,11 @@ class Connection:
         return f"Connection({self.source} -> {self.target}: {count} synapses)"
 
 
+Connection.__init__ = checks.answering(  # type: ignore[method-assign]
+    {word: (f"given as `{name}`", "rename it") for name, word in {**FILE_NAMES, "exists": "mask"}.items()}
+)(Connection.__init__)
+
+
 @dataclass(frozen=True, eq=False)
 class Network:
     """Populations and connections: any graph whose loops take time.

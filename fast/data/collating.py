@@ -35,9 +35,10 @@ def collate(
 
     Args:
         entries: `(events, label)` per trial. `events`: a structured array with fields `t` and `x`,
-            as the package tonic has them, or a pair `(times, neurons)`; in any order. Further
-            fields, such as `y` and `p`, must have one value in the whole batch; where they vary,
-            give `(times, neurons)` with a neuron for each place and polarity.
+            as the package tonic has them, or a pair `(times, neurons)`, in any order; or `Spikes`
+            of one trial, in ms. Further fields, such as `y` and `p`, must have one value in the
+            whole batch; where they vary, give `(times, neurons)` with a neuron for each place and
+            polarity.
         size: number of neurons.
         duration: of each trial, ms.
         unit: of the times: `us`, as tonic has them, `ms` or `s`.
@@ -49,7 +50,7 @@ def collate(
         SpecError: no entries, one of another kind, or as `Spikes.from_events`.
     """
     whole_number(size, "size", 1, 2**31 - 1, "give the number of neurons")
-    times, neurons, labels = separated(entries, most=size, bound="size")
+    times, neurons, labels = separated(entries, unit, most=size, bound="size")
     trials = np.repeat(np.arange(len(labels)), [len(t) for t in times])
     spikes = Spikes.from_events(
         np.concatenate(times), np.concatenate(neurons), trials, size=size, duration=duration, batch=len(labels),
@@ -58,10 +59,11 @@ def collate(
     return spikes, torch.tensor(labels)
 
 
-def separated(entries: Any, called: str = "entries", most: int = 2**31, bound: str = "") -> Events:
+def separated(entries: Any, unit: str, called: str = "entries", most: int = 2**31, bound: str = "") -> Events:
     """The numbers of each entry, which `collate` describes; an error names the entry.
 
     Args:
+        unit: of the times; `Spikes` are in ms.
         called: the name of the entries in messages.
         most: upper bound of neuron numbers, exclusive.
         bound: name of the argument that sets it, for the message, if any.
@@ -79,8 +81,10 @@ def separated(entries: Any, called: str = "entries", most: int = 2**31, bound: s
     for n in range(len(entries)):
         name = f"{called}[{n}]"
         try:
-            events, label = entries[n]
+            events, label = _pair(name, entries[n], unit)
             times, neurons = (events["t"], events["x"]) if isinstance(events, np.ndarray) else events
+        except SpecError:
+            raise
         except (TypeError, ValueError, KeyError, IndexError) as error:
             expected = "events with `t` and `x`, or times and neurons; and a label"
             raise SpecError(name, expected, Verbatim(error), "look at one entry of the dataset") from None
@@ -102,6 +106,25 @@ def separated(entries: Any, called: str = "entries", most: int = 2**31, bound: s
         found.neurons.append(neurons.astype(np.int64))
         found.labels.append(_label(name, label))
     return found
+
+
+def _pair(name: str, entry: Any, unit: str) -> tuple[Any, Any]:
+    """Events and label of an entry; `Spikes` become times and neurons."""
+    each = "give `list(zip(spikes, labels))`, an entry per trial"
+    if isinstance(entry, Spikes):
+        raise SpecError(name, "a pair of events and label", Verbatim("a `Spikes`"), each)
+    events, label = entry
+    if isinstance(events, Spikes):
+        if events.trials != 1:
+            raise SpecError(name, "spikes of one trial", Verbatim(f"of {events.trials}"), each)
+        if unit != "ms":
+            raise SpecError("unit", f"'ms', since `{name}` is a `Spikes`", unit, "all times of `Spikes` are in ms")
+        return (events.times, np.repeat(np.arange(events.size), events.counts()[0].cpu())), label
+    if getattr(events, "ndim", 1) > 1 and len(events) != 2:
+        got, expected = Verbatim(f"a raster {list(events.shape)}"), "events, or `Spikes` of one trial"
+        remedy = "`Spikes.from_dense(raster[None], dt)` makes one of counts [steps, neurons]; give `unit='ms'`"
+        raise SpecError(name, expected, got, remedy)
+    return events, label
 
 
 def _row(name: str, values: Any, kinds: str, expected: str) -> np.ndarray:

@@ -65,7 +65,7 @@ class SpikeData(Dataset):
         Raises:
             SpecError: an entry lacks them or breaks the layout; the message names it.
         """
-        times, units, labels = separated(dataset, "dataset", channels, "channels")
+        times, units, labels = separated(dataset, "us", "dataset", channels, "channels")
         times = [in_ms(t, "us") for t in times]
         for n, label in enumerate(labels):
             check_record(f"dataset[{n}]", times[n], units[n], np.int64(label), channels, classes, duration)

@@ -96,7 +96,8 @@ def write_spike_file(path: str | os.PathLike, entries: Sequence[tuple[Any, Any]]
 
     Args:
         path: the file, in a folder that exists; an older one is replaced.
-        entries: `(events, label)` per trial, as for `collate`; a dataset of tonic, for example.
+        entries: `(events, label)` per trial, as for `collate`; a dataset of tonic, for example,
+            or `list(zip(spikes, labels))` of a `Spikes`.
             Events may have any order. Neurons, the channels of the file, and labels count from 0.
         unit: of the times: `us`, as tonic has them, `ms` or `s`. The file holds seconds.
 
@@ -107,7 +108,7 @@ def write_spike_file(path: str | os.PathLike, entries: Sequence[tuple[Any, Any]]
     path, per_second = Path(path), PER_SECOND[one_of(unit, "unit", tuple(PER_SECOND))]
     if not path.name or path.is_dir() or not path.parent.is_dir():
         raise SpecError("path", "a file in a folder that exists", str(path), "make the folder first")
-    times, units, labels = separated(entries)
+    times, units, labels = separated(entries, unit)
     orders = [np.argsort(t, kind="stable") for t in times]
     times = [t[order] / per_second for t, order in zip(times, orders, strict=True)]
     units = [u[order] for u, order in zip(units, orders, strict=True)]

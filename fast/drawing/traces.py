@@ -2,46 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from delayprop.fast.nn.layers import LI, LIF
+from delayprop.fast.nn.layers import LI, LIF, check_layer
 from delayprop.fast.nn.spikes import Spikes
+from delayprop.fast.nn.trials import check_spikes
 from delayprop.spec import SpecError
-from delayprop.spec.checks import whole_number
+from delayprop.spec.checks import sequence, whole_number
 from delayprop.spec.errors import Verbatim
-
-BLOCK = 1024  # arrivals whose voltages are in memory at once
 
 
 @torch.no_grad()
-def membrane_traces(layer: LIF | LI, spikes: Spikes, times: Tensor | np.ndarray | Sequence, trial: int = 0) -> Tensor:
-    """The voltages of the neurons of a layer in one trial, float64, `[post, points]`.
+def membrane_traces(
+    layer: LIF | LI, spikes: Spikes, times: Tensor | np.ndarray | Sequence, trial: int = 0,
+    neurons: Tensor | np.ndarray | Sequence[int] | None = None,
+) -> Tensor:
+    """The voltages of neurons of a layer in one trial, float64, `[neurons, points]`.
 
     A neuron with the arrivals `(t_arr, w)` and the spikes `t_k` up to `t` has
 
         V(t) = sum_arr w k(t - t_arr) - (v_th - v_reset) sum_k exp(-(t - t_k) / tau_mem)
 
     where `k` is the voltage that a weight of 1 causes. At the time of a spike, `V` is the reset.
+    The time of a call grows with the arrivals plus the points.
 
     Args:
         spikes: as in the layer's forward pass.
-        times: `[points]`, ms.
+        times: `[points]`, ms, in any order.
+        neurons: their numbers; None: all.
 
     Raises:
-        SpecError: no such trial, spikes of another number of neurons; times that are not finite, or
-            of a LIF layer after the trial.
+        SpecError: no layer, no such trial or neuron, spikes of another number of neurons; times
+            that are not finite, or of a LIF layer after the trial.
         ArithmeticError: as the layer's forward pass.
     """
+    check_layer(layer, reads=True)
+    check_spikes(spikes)
     whole_number(trial, "trial", 0, spikes.trials - 1, "count from 0")
     if spikes.size != layer.pre:
         raise SpecError("spikes", f"of {layer.pre} neurons", spikes.size, "give the spikes that the layer receives")
     at = np.asarray(torch.as_tensor(times).cpu(), np.float64)
     if at.ndim != 1 or not np.isfinite(at).all():
         raise SpecError("times", "finite numbers [points] (ms)", Verbatim(f"shape {list(at.shape)}"), "give a list")
+    given: Any = range(layer.post) if neurons is None else neurons.tolist() if isinstance(neurons, Tensor) else neurons
+    numbers = sequence(list(given) if isinstance(given, range) else given, "neurons", None, "numbers of neurons")
+    chosen = [whole_number(j, f"neurons[{n}]", 0, layer.post - 1, "count from 0") for n, j in enumerate(numbers)]
     one, own = spikes[trial].detach(), None
     if isinstance(layer, LIF):
         if len(at) and at.max() > one.duration:
@@ -52,21 +62,19 @@ def membrane_traces(layer: LIF | LI, spikes: Spikes, times: Tensor | np.ndarray 
             own = layer(one)
         finally:
             layer.record = record
-    return torch.from_numpy(np.array([_voltage(layer, one, own, neuron, at) for neuron in range(layer.post)]))
+    V = [_voltage(layer, one, own, neuron, at) for neuron in chosen]
+    return torch.from_numpy(np.array(V).reshape(len(chosen), len(at)))
 
 
 def _voltage(layer: LIF | LI, spikes: Spikes, own: Spikes | None, neuron: int, times: np.ndarray) -> np.ndarray:
     arriving = arrivals(layer, spikes, neuron)
     if own is not None and layer.w_rec is not None and layer.d_rec is not None:
         arriving = np.concatenate([arriving, _through(layer.w_rec, layer.d_rec, own, neuron)])
-    tau_mem, tau_syn = float(layer.tau_mem[neuron]), float(layer.tau_syn[neuron])
-    V = voltage_of(arriving, tau_mem, tau_syn, times)
+    constants = float(layer.tau_mem[neuron]), float(layer.tau_syn[neuron])
     if own is None or layer.v_th is None or layer.v_reset is None:
-        return V
+        return voltage_of(arriving, *constants, times)
     fall = float(layer.v_th[neuron]) - float(layer.v_reset[neuron])
-    for t in own.train(0, neuron).tolist():
-        V -= fall * np.where(times >= t, np.exp(-np.maximum(times - t, 0.0) / tau_mem), 0.0)
-    return V
+    return voltage_of(arriving, *constants, times, own.train(0, neuron).cpu().numpy(), fall)
 
 
 def arrivals(layer: LIF | LI, spikes: Spikes, neuron: int) -> np.ndarray:
@@ -81,14 +89,44 @@ def _through(w: Tensor, d: Tensor, spikes: Spikes, neuron: int) -> np.ndarray:
     return torch.stack([t + delays, weights], dim=1).numpy()
 
 
-def voltage_of(arrivals: np.ndarray | Sequence, tau_mem: float, tau_syn: float, times: np.ndarray) -> np.ndarray:
-    """`V(t)` of a neuron without threshold from its arrivals `t_arr, w`, `[n, 2]`; in ms."""
-    pm, ps = 1 / tau_mem, 1 / tau_syn
-    total, found = np.zeros_like(times), np.asarray(arrivals, np.float64).reshape(-1, 2)
-    for first in range(0, len(found), BLOCK):
-        t_arr, w = found[first : first + BLOCK, :, None].transpose(1, 0, 2)
-        x = np.maximum(times - t_arr, 0.0)
+def voltage_of(
+    arrivals: np.ndarray | Sequence, tau_mem: float, tau_syn: float, times: np.ndarray,
+    emitted: np.ndarray | Sequence = (), fall: float = 0.0,
+) -> np.ndarray:
+    """`V(t)` of a neuron from its arrivals `t_arr, w`, `[n, 2]`, and its spikes; in ms.
+
+    An event acts at the first point that is not before it. Voltage and current pass from point to
+    point, exactly, so both only decay in between.
+
+    Args:
+        emitted: times at which the voltage falls by `fall`.
+    """
+    order = np.argsort(times, kind="stable")
+    points, pm, ps = times[order], 1 / tau_mem, 1 / tau_syn
+    t_arr, w = np.asarray(arrivals, np.float64).reshape(-1, 2).T
+
+    def k(x: np.ndarray) -> np.ndarray:
         z = np.abs(ps - pm) * x
         shape = np.divide(-np.expm1(-z), z, out=np.ones_like(z), where=z > 0)
-        total += (w * pm * x * np.exp(-min(pm, ps) * x) * shape).sum(0)
-    return total
+        return pm * x * np.exp(-min(pm, ps) * x) * shape
+
+    def at_points(events: np.ndarray, effect: Callable[[np.ndarray], np.ndarray], sizes: np.ndarray) -> np.ndarray:
+        first = points.searchsorted(events)
+        acts = first < len(points)
+        first = first[acts]
+        return np.bincount(first, sizes[acts] * effect(points[first] - events[acts]), len(points))
+
+    def decay(rate: float) -> Callable[[np.ndarray], np.ndarray]:
+        return lambda x: np.exp(-rate * x)
+
+    spikes = np.asarray(emitted, np.float64)
+    dV = at_points(t_arr, k, w) - at_points(spikes, decay(pm), np.full(len(spikes), fall))
+    steps = np.diff(points, prepend=points[:1])
+    passing = (f(steps).tolist() for f in (decay(pm), decay(ps), k))
+    V, current, carried = 0.0, 0.0, []
+    for V_new, I_new, V_stays, I_stays, gain in zip(dV.tolist(), at_points(t_arr, decay(ps), w).tolist(), *passing):
+        V, current = V_stays * V + gain * current + V_new, I_stays * current + I_new
+        carried.append(V)
+    found = np.empty(len(points))
+    found[order] = carried
+    return found

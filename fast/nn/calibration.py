@@ -17,6 +17,7 @@ from delayprop.spec.errors import Verbatim
 
 TRIALS = 8  # at most, that are simulated
 CLOSE = 0.02  # relative: the search ends
+BRIEFEST = 2.0  # ms: hardly any trial is shorter
 DOUBLINGS, HALVINGS = 60, 30
 
 
@@ -28,7 +29,10 @@ def typical(spikes: Spikes, rate: float) -> Spikes:
     """
     if positive_number(rate, "rate") > spikes.duration:
         expected = f"at most one spike per ms, {spikes.duration:g}"
-        raise SpecError("rate", expected, rate, "`rate` counts the spikes of a neuron in a whole trial")
+        remedy = "`rate` counts the spikes of a neuron in a whole trial"
+        if spikes.duration < BRIEFEST:
+            remedy = "are the times in seconds? `Spikes` takes ms"
+        raise SpecError("rate", expected, rate, remedy)
     few = spikes[:TRIALS].detach()
     if not len(few.times):
         raise SpecError("spikes", "some spikes", Verbatim("silent input"), "give typical input of the layer")

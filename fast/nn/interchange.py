@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from delayprop.fast.nn.constants import CONSTANTS
 from delayprop.fast.nn.layers import LI, LIF
@@ -26,7 +26,7 @@ from delayprop.fast.nn.network import Network as Graph
 from delayprop.fast.nn.spikes import Spikes
 from delayprop.fast.nn.trials import check_spikes
 from delayprop.spec import Case, Connection, CrossEntropy, Network, Population, SpecError, SpikeTrains
-from delayprop.spec.checks import sequence, text, whole_number
+from delayprop.spec.checks import of_type, sequence, text, whole_number
 from delayprop.spec.errors import Verbatim
 
 Layer = LIF | LI
@@ -94,6 +94,7 @@ def load_into(layers: Sequence[Layer], network: Network) -> None:
             number that the layer's dtype would round.
     """
     _check(layers)
+    of_type(network, "network", Network, "a `delayprop.NetworkSpec`", "`network_of(net)` makes one of a `Network`")
     new: list[tuple[Tensor, Tensor]] = []
     for n, (layer, (c, population)) in enumerate(zip(layers, _chain(network, len(layers)), strict=True)):
         values = [(f"{population.name}.{key}", key, getattr(population, key)) for key in CONSTANTS]
@@ -124,6 +125,7 @@ def case_of(
     Raises:
         SpecError: a last layer without a readout, spikes of another size, no such trial or label.
     """
+    _check(layers)
     network = network_of(layers, names)
     last = layers[-1]
     if not isinstance(last, LI):
@@ -141,6 +143,8 @@ def case_of(
 
 def _check(layers: Sequence[Layer]) -> None:
     """Refuse layers that form no chain."""
+    kinds, remedy = Sequence | nn.Sequential | nn.ModuleList, "list them; `delayprop.Network(network)` loads any graph"
+    of_type(layers, "layers", kinds, "a list of LIF and LI layers", remedy)
     if len(layers) == 0:
         raise SpecError("layers", "a list of at least one layer", Verbatim("none"), "give LIF and LI layers")
     for n, layer in enumerate(layers):

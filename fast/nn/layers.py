@@ -16,7 +16,7 @@ from delayprop.fast.nn.synaptic_layer import LEAST_RECURRENT_DELAY, Constant, Sy
 from delayprop.fast.nn.trials import check_spikes
 from delayprop.fast.nn.warned import warn
 from delayprop.spec import VOLTAGE_READOUTS, SpecError
-from delayprop.spec.checks import one_of
+from delayprop.spec.checks import of_type, one_of
 from delayprop.spec.errors import Verbatim
 
 
@@ -75,6 +75,7 @@ class LIF(SynapticLayer):
             self.w_rec = nn.Parameter(torch.zeros(post, post, dtype=dtype))
             self.d_rec = nn.Parameter(torch.full((post, post), LEAST_RECURRENT_DELAY, dtype=dtype))
 
+    @answers_foreign_words
     @torch.no_grad()
     def initialise_recurrent_(
         self, w_mean: float, w_std: float, d_max: float, generator: torch.Generator | None = None
@@ -166,6 +167,11 @@ class LIF(SynapticLayer):
             self.warns_of_silence = False
             words = f"all {self.post} neurons of a LIF layer are silent, so no gradient passes through it"
             remedy = "draw its weights with `layer.initialise_for_(spikes, rate=5)`"
+            source = torch.arange(spikes.size, device=spikes.device).repeat(spikes.trials)
+            soonest = self.d.detach().amin(1)[source.repeat_interleave(spikes.offsets.diff())]
+            if not bool((spikes.times.detach() + soonest <= spikes.duration).any()):
+                words += f"; the delays carry all spikes beyond `duration`, {spikes.duration:g} ms"
+                remedy = "give longer trials, or smaller delays"
             warn(f"{words}; {remedy}", SilentLayerWarning)
 
     def extra_repr(self) -> str:
@@ -209,3 +215,14 @@ class LI(SynapticLayer):
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, readout={self.readout}"
+
+
+def check_layer(given: object, reads: bool = False) -> None:
+    """Refuse anything but a LIF layer, or an LI layer where one may be read.
+
+    Raises:
+        SpecError: names the type that is taken.
+    """
+    remedy = "give one layer, such as `net[0]` of a `Sequential`; a `Network` has none (docs/limits.md)"
+    kinds = (LIF | LI, "a LIF or LI layer") if reads else (LIF, "a LIF layer")
+    of_type(given, "layer", *kinds, remedy)

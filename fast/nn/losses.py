@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from delayprop.fast.nn.spikes import Spikes
 from delayprop.fast.nn.trials import check_spikes
 from delayprop.spec import SpecError, SpikeTrains
-from delayprop.spec.checks import finite_number, positive_number, sequence
+from delayprop.spec.checks import finite_number, of_type, positive_number, sequence
 from delayprop.spec.errors import Verbatim
 
 
@@ -34,6 +34,8 @@ def cross_entropy(y: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> Te
     Computed as `log(1 + sum_others exp(y_j - y_label))`: loss and gradient keep their relative
     accuracy where the softmax saturates (`torch.nn.functional.cross_entropy` forms `p - 1` there).
     """
+    remedy = "read spikes by an `LI` layer, or by `first_spike_time(spikes, time_scale)`"
+    of_type(y, "y", Tensor, "a readout, a tensor [trials, classes]", remedy)
     if y.ndim != 2 or len(y) == 0:
         expected = "of shape [trials, classes], at least one trial"
         raise SpecError("y", expected, Verbatim(list(y.shape)), "give one row per trial")
@@ -71,6 +73,9 @@ def first_spike_time(spikes: Spikes, time_scale: float) -> Tensor:
         SpecError: a `time_scale` that is not a positive number.
     """
     check_spikes(spikes)
+    if isinstance(time_scale, Tensor):
+        remedy = "labels come later: `cross_entropy(first_spike_time(spikes, time_scale), labels)`"
+        raise SpecError("time_scale", "a finite number above 0 (ms)", Verbatim("a tensor"), remedy)
     return -spikes.first() / positive_number(time_scale, "time_scale", "ms")
 
 

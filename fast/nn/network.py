@@ -17,7 +17,7 @@ from delayprop.fast.nn.spikes import Spikes
 from delayprop.fast.nn.trials import check_spikes
 from delayprop.spec import VOLTAGE_READOUTS, Connection, Population, SpecError
 from delayprop.spec import Network as NetworkSpec
-from delayprop.spec.checks import one_of, sequence
+from delayprop.spec.checks import of_type, one_of, sequence
 from delayprop.spec.errors import Verbatim
 
 
@@ -74,6 +74,8 @@ class Network(nn.Module):
 
     def __init__(self, network: NetworkSpec, dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
+        remedy = "`network_of([layer])` makes one of layers, `NetworkSpec(populations, connections)` of populations"
+        of_type(network, "network", NetworkSpec, "a `delayprop.NetworkSpec`", remedy)
         self.network = network
         self.groups = groups(network)
         synapses = nn.ModuleList(_Synapses(connection, dtype) for connection in network.connections)

@@ -1,18 +1,12 @@
-"""Words of snnTorch, Norse and SpikingJelly that their users bring, each with its answer here.
+"""Words of snnTorch, Norse, SpikingJelly and lava-dl, each with its answer here.
 
 `docs/from-other-tools.md` has the tables.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
-from inspect import signature
-from typing import ParamSpec
+from delayprop.spec.checks import answering
 
-from delayprop.spec import SpecError
-
-P = ParamSpec("P")
 PAGE = "docs/from-other-tools.md"
 
 _OUT = "left out"
@@ -23,6 +17,8 @@ _NO_STEP = _OUT, "there is no time step and no state: each call begins at 0"
 _DELAYS = _OUT, "the delays are `layer.d`: `layer.initialise_(w_mean, w_std, d_max)` draws them"
 _WEIGHTS = _OUT, "the weights are `layer.w`: `layer.initialise_(w_mean, w_std)` draws them"
 _LEARN = _OUT, "`layer.tau_mem.requires_grad_()` makes a constant learn; so do `tau_syn`, `v_th`, `v_reset`"
+_DRAWN = "`layer.initialise_(w_mean, w_std, d_max)` draws weights and delays"
+_ALL = _OUT, "a layer has every synapse; `Connection(..., exists=mask)` of a `Network` lacks some"
 _NEVER = _OUT, "LI neurons never spike: make a `LIF` layer"
 KEYWORDS: dict[str, tuple[str, str]] = {
     "bias": (_OUT, f"subtract a constant current from `v_th` and `v_reset`, which is exact; {PAGE}, A bias"),
@@ -34,6 +30,15 @@ KEYWORDS: dict[str, tuple[str, str]] = {
     "reset_mechanism": (_OUT, "a spike sets the voltage to `v_reset`; no threshold is subtracted"),
     "device": (_OUT, "`layer.to(device)` moves a layer"),
     "readout": (_OUT, "a `LIF` layer returns spikes; `LI(pre, post, readout=...)` is read"),
+    "tau_m": ("given as `tau_mem` (ms)", "rename it"),
+    "tau_s": ("given as `tau_syn` (ms)", "rename it"),
+    "delay_max": ("given as `max_delay` (ms)", f"rename it: an upper bound; {_DRAWN}"),
+    "d_max": (_OUT, f"{_DRAWN}; `max_delay` bounds them"),
+    "mean": ("given as `w_mean`", _DRAWN),
+    "std": ("given as `w_std`", _DRAWN),
+    "dropout": (_OUT, "between layers, `spikes.keep(mask)` drops neurons"),
+    "batch_first": (_OUT, "a `Spikes` holds times of trials; `Spikes.from_dense` takes a raster with trials first"),
+    **dict.fromkeys(("mask", "sparsity"), _ALL),
     **dict.fromkeys(("threshold", "v_threshold"), ("given as `v_th`", "rename it")),
     **dict.fromkeys(("in_features", "input_size"), ("given as `pre`", "rename it")),
     **dict.fromkeys(("out_features", "hidden_size"), ("given as `post`", "rename it")),
@@ -56,6 +61,7 @@ _TORCH = "use that of `torch.nn`"
 _RATE = "counts have no gradient: `cross_entropy` of an `LI` readout, or `spike_time_mse`"
 NAMES: dict[str, str] = {
     **dict.fromkeys(("Leaky", "Synaptic", "Alpha", "Lapicque", "LIFNode", "IFNode", "ParametricLIFNode"), _LAYER),
+    **dict.fromkeys(("IF", "Lif", "Dense"), _LAYER),
     **dict.fromkeys(("LIFCell", "LIFFeedForwardCell", "LIFParameters", "LIFState"), _CELL),
     **dict.fromkeys(("RLeaky", "RSynaptic", "LIFRecurrent", "LIFRecurrentCell", "LinearRecurrentContainer"), _LOOP),
     **dict.fromkeys(("LICell", "LILinearCell", "NonSpikingLIFNode"), _READ),
@@ -70,17 +76,5 @@ NAMES: dict[str, str] = {
 }
 """Names that `delayprop` lacks, with the name that takes their place."""
 
-
-def answers_foreign_words(init: Callable[P, None]) -> Callable[P, None]:
-    """An `__init__` that refuses arguments of other tools by `SpecError`, with their name here."""
-    own = signature(init).parameters
-
-    @wraps(init)
-    def checked(*args: P.args, **given: P.kwargs) -> None:
-        for word in given:
-            if word in KEYWORDS and word not in own:
-                expected, remedy = KEYWORDS[word]
-                raise SpecError(word, expected, given[word], remedy)
-        init(*args, **given)
-
-    return checked
+answers_foreign_words = answering(KEYWORDS)
+"""A function that refuses arguments of other tools by `SpecError`, with their name here."""

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from delayprop.fast.nn.autograd import Record
 from delayprop.fast.nn.constants import LEAST_TAU, clamp_, constants_text, project_constants_, register_constants
 from delayprop.fast.nn.layouts import warn_if_short
+from delayprop.fast.nn.other_tools import answers_foreign_words
 from delayprop.spec import Population, SpecError
 from delayprop.spec.checks import finite_number, non_negative_time, whole_number
 from delayprop.spec.errors import Verbatim
@@ -73,6 +74,7 @@ class SynapticLayer(nn.Module):
         """`d`, and `d_rec` of a recurrent layer."""
         return [d for d in (self.d, self.d_rec) if d is not None]
 
+    @answers_foreign_words
     @torch.no_grad()
     def initialise_(
         self, w_mean: float, w_std: float, d_max: float = 0.0, generator: torch.Generator | None = None

@@ -115,6 +115,7 @@ def _plain(action: argparse.Action, value: Any, name: str) -> object:
         return float(value)
     if action.type is None:
         if not isinstance(value, str | os.PathLike):
-            raise SpecError(name, "a path", described(value), "give text, or a `Path`")
+            remedy = "; `delayprop.write_spike_file` writes a file of spikes" if name == "--data" else ""
+            raise SpecError(name, "a path", described(value), f"give text, or a `Path`{remedy}")
         return os.fspath(value)
     return value

@@ -23,8 +23,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from delayprop.fast.nn.layers import LIF
+from delayprop.fast.nn.layers import LIF, check_layer
 from delayprop.fast.nn.spikes import Spikes
+from delayprop.fast.nn.trials import check_spikes
 from delayprop.fast.training.settings import Settings
 from delayprop.spec import SpecError
 from delayprop.spec.checks import finite_number
@@ -63,6 +64,8 @@ def spike_count_penalty(
         SpecError: other spikes than those of the layer's last forward pass; `target` or `strength`
             below 0 or not finite.
     """
+    check_layer(layer)
+    check_spikes(emitted, "emitted")
     for name, value in (("target", target), ("strength", strength)):
         if finite_number(value, name) < 0:
             raise SpecError(name, "at least 0", value, "give 0 for none")
@@ -96,6 +99,7 @@ def wake_(layer: LIF, spike_counts: Tensor, increment: float) -> int:
     Raises:
         SpecError: another shape; `increment` not finite.
     """
+    check_layer(layer)
     finite_number(increment, "increment")
     if spike_counts.shape != (layer.post,):
         got = Verbatim(f"shape {list(spike_counts.shape)}")

@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from delayprop.fast.data.collating import collate
 from delayprop.fast.data.spike_data import SpikeData
+from delayprop.fast.nn.spikes import Spikes
 from delayprop.spec import SpecError
 
 EVENTS = np.dtype([("t", int), ("x", int), ("p", int)])
@@ -60,9 +61,15 @@ def trial(times: Any, neurons: Any, label: Any = 0) -> list:
     return [(([1.0], [0]), 0), ((times, neurons), label)]
 
 
+SPIKES = Spikes.from_trains([[[3.0], [1.0, 2.0]], [[], []], [[], [4.0]]], 10.0)
 WRONG: dict[str, tuple[Any, str]] = {
     "none": ([], "`entries` must be at least one, got none"),
     "a generator": ((n for n in [(([1.0], [0]), 0)]), "`entries` must be a list or a dataset of .* got generator"),
+    "a batch": ((SPIKES, 1), r"`entries\[0\]` must be a pair of events and label, got a `Spikes`; give `list.zip.sp"),
+    "two trials": (SPIKES[:2], r"`entries\[0\]` must be a pair of events and label, got a `Spikes`; give `list.zip.sp"),
+    "three trials": ([(SPIKES, 0)], r"`entries\[0\]` must be spikes of one trial, got of 3; give `list.zip.spikes, la"),
+    "a raster": ([(torch.zeros(9, 3), 0)], r"`entries\[0\]` must .* got a raster \[9, 3\]; `Spikes.from_dense.raster"),
+    "a raster of NumPy": ([(np.zeros((9, 3)), 0)], r"`entries\[0\]` must be .* got a raster \[9, 3\]; `Spikes.from_de"),
     "no label": ([(np.zeros(1, EVENTS),)], r"`entries\[0\]` must be events with `t` and `x`"),
     "no field": ([(np.zeros(1, [("t", int)]), 0)], r"`entries\[0\]` must be events with `t` and `x`"),
     "lengths": (trial([1.0], [0, 1]), r"`entries\[1\]` must be one neuron per time, 1, got 2"),
@@ -96,6 +103,13 @@ WRONG: dict[str, tuple[Any, str]] = {
 def test_what_is_no_event_is_named(entries: Any, words: str) -> None:
     with pytest.raises(SpecError, match=words):
         collate(entries, size=2, duration=10.0, unit="ms")
+
+
+def test_trials_of_spikes_are_entries() -> None:
+    spikes, labels = collate(list(zip(SPIKES, torch.tensor([1, 0, 2]), strict=True)), size=2, duration=10.0, unit="ms")
+    assert spikes == SPIKES and labels.tolist() == [1, 0, 2]
+    with pytest.raises(SpecError, match=r"`unit` must be 'ms', since `entries\[0\]` is a `Spikes`, got 'us'; all"):
+        collate([(SPIKES[0], 1)], size=2, duration=10.0, unit="us")
 
 
 def test_a_size_that_is_no_number_is_refused() -> None:

@@ -13,6 +13,7 @@ import pytest
 from delayprop.fast.data import spike_files
 from delayprop.fast.data.spike_data import SpikeData
 from delayprop.fast.data.spike_files import CONTENT, read_spike_file, write_spike_file
+from delayprop.fast.nn.spikes import Spikes
 from delayprop.spec import SpecError
 
 EVENTS = np.dtype([("t", int), ("x", int), ("p", int)])
@@ -41,6 +42,13 @@ def test_trials_come_back_in_order_of_time(unit: str, per_second: float, tmp_pat
         order = np.argsort(times)
         assert data.times[n].tolist() == (np.array(times)[order] / per_second * 1000).tolist()
         assert data.units[n].tolist() == np.array(units)[order].tolist() and data.labels[n] == label
+
+
+def test_trials_of_spikes_go_in(tmp_path: Path) -> None:
+    spikes = Spikes.from_trains([[[1.0, 9.5], [2.5]], [[], [4.0]]], 10.0)
+    write_spike_file(tmp_path / "mine.h5", list(zip(spikes, [2, 1], strict=True)), unit="ms")
+    data = read_spike_file(tmp_path / "mine.h5", 2, 3, 10.0)
+    assert data.batch(np.array([0, 1]), 10.0)[0] == spikes and data.labels.tolist() == [2, 1]
 
 
 def test_events_of_tonic_go_in_as_they_are(tmp_path: Path) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from time import process_time
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
 from delayprop import LI, LIF, SpecError, Spikes, membrane_traces
+from delayprop.fast.drawing.traces import voltage_of
 
 TRAINS = [[[1.0, 9.0, 9.5], [4.0], []], [[2.5], [1.0, 12.0], [3.0, 20.0]]]
 DURATION = 40.0
@@ -63,6 +67,30 @@ def test_the_traces_of_a_readout_layer_give_its_readouts(readout: str) -> None:
     assert found.tolist() == pytest.approx(layer(spikes())[1].tolist(), rel=1e-3, abs=1e-6)
 
 
+@pytest.mark.parametrize(("tau_mem", "tau_syn"), [(20.0, 5.0), (5.0, 20.0), (6.0, 6.0), (6.0, 6.0 + 1e-9), (0.2, 0.1)])
+def test_a_voltage_is_the_sum_over_its_events_in_time_of_events_plus_points(tau_mem: float, tau_syn: float) -> None:
+    """50000 of both, in no order; a pass over all pairs takes a minute. The sum: at few points."""
+    random, n = np.random.default_rng(0), 50_000
+    t_arr, w, points = random.uniform(0, 1e4, n), random.normal(0.0, 1.0, n), random.uniform(-10, 1.1e4, n)
+    emitted = np.append(random.uniform(0, 1e4, 300), points[:3])
+    start = process_time()
+    V = voltage_of(np.stack([t_arr, w], 1), tau_mem, tau_syn, points, emitted, 1.3)
+    assert process_time() - start < 5.0
+    for t, found in zip(points[:50], V, strict=False):
+        x, (low, high) = t - t_arr[t_arr <= t], sorted((1 / tau_mem, 1 / tau_syn))
+        rise = np.exp(-low * x) / tau_mem * (x if low == high else -np.expm1((low - high) * x) / (high - low))
+        falls = 1.3 * np.exp(-(t - emitted[emitted <= t]) / tau_mem)
+        assert found == pytest.approx((w[t_arr <= t] * rise).sum() - falls.sum(), rel=1e-9, abs=1e-9)
+    assert np.ptp(V[:50]) > 1.0
+
+
+@pytest.mark.parametrize("neurons", [[3, 0, 3], np.array([1]), torch.tensor([4, 2]), range(2), []], ids=str)
+def test_the_traces_of_some_neurons(neurons: Any) -> None:
+    every, times = hidden(True), np.linspace(0.0, DURATION, 11)
+    found = membrane_traces(every, spikes(), times, neurons=neurons)
+    assert torch.equal(found, membrane_traces(every, spikes(), times)[torch.as_tensor(neurons, dtype=torch.long)])
+
+
 def test_what_has_no_trace() -> None:
     layer = hidden()
     for changed, words in (
@@ -70,6 +98,8 @@ def test_what_has_no_trace() -> None:
         ({"spikes": spikes().split([1, 2])[1]}, "`spikes` must be of 3 neurons, got 2"),
         ({"times": [[0.0]]}, "`times` must be finite numbers"),
         ({"times": [np.nan]}, "`times` must be finite numbers"),
+        ({"neurons": [0, 5]}, r"`neurons\[1\]` must be a whole number from 0 to 4, got 5"),
+        ({"neurons": 3}, "`neurons` must be a list of numbers of neurons, got 3"),
         ({"times": [41.0]}, "`times` must be at most the duration, 40 .ms., got 41.0"),
     ):
         with pytest.raises(SpecError, match=words):

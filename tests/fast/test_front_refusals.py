@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from delayprop.fast import LI, LIF, Spikes, cross_entropy, joined, propagate, spike_time_mse
+from delayprop.fast import LI, LIF, Spikes, cross_entropy, first_spike_time, joined, propagate, spike_time_mse
 from delayprop.fast.nn.devices import check_device
 from delayprop.fast.run import run_case
 from delayprop.spec import SpecError, UnsupportedError
@@ -130,6 +130,14 @@ def cases_refused() -> dict[str, tuple[Callable[[], object], str]]:
         "labels a trial": (lambda: cross_entropy(y, index([0])), r"`labels` must be integers of shape \[3\], got"),
         "labels no integers": (lambda: cross_entropy(y, full(3)), r"`labels` .* got torch.float64 \[3\]"),
         "labels a mask": (lambda: cross_entropy(y, full(3) > 0), r"`labels` .* got torch.bool \[3\]"),
+        "labels without a readout": (
+            lambda: cross_entropy(spikes, index([0, 1, 1])),  # type: ignore[arg-type]
+            r"`y` must be a readout, .* got Spikes; read spikes by an `LI` layer, or by `first_spike_time",
+        ),
+        "labels for a scale": (
+            lambda: first_spike_time(spikes, index([0, 1, 1])),  # type: ignore[arg-type]
+            r"`time_scale` must be a finite number above 0 \(ms\), got a tensor; labels come later: `cross_entropy",
+        ),
         "label too large": (lambda: cross_entropy(y, index([0, 1, 2])), "`labels` must be from 0 to 1, got 0 to 2"),
         "label below 0": (lambda: cross_entropy(y, index([-1, 1, 0])), "`labels` must be from 0 to 1, got -1 to 1"),
         "targets of fewer trials": (

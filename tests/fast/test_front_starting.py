@@ -68,10 +68,14 @@ REFUSED = [
     (lambda: LIF(3, 2).initialise_for_(given_spikes()[2], 1.0), "`spikes` must be some spikes, got silent input"),
     (lambda: LIF(3, 2, max_delay=4.0).initialise_for_(given_spikes(), 1.0, 5.0), "`d_max` must be at most max_delay"),
     (lambda: LIF(3, 2).initialise_for_(given_spikes(), 17.0), "`rate` must be at most one spike per ms, 16, got 17.0"),
+    (
+        lambda: LIF(1, 2).initialise_for_(Spikes.from_trains([[[0.2]]], 1.5), 5.0),
+        r"`rate` must be at most one spike per ms, 1.5, got 5.0; are the times in seconds\? `Spikes` takes ms",
+    ),
 ]
 
 
-@pytest.mark.parametrize(("made", "words"), REFUSED, ids=["rate", "silent", "d_max", "too fast"])
+@pytest.mark.parametrize(("made", "words"), REFUSED, ids=["rate", "silent", "d_max", "too fast", "seconds"])
 def test_what_has_no_such_weights_is_refused(made: Callable[[], LIF], words: str) -> None:
     with pytest.raises(SpecError, match=words):
         made()
@@ -101,6 +105,20 @@ def test_a_silent_layer_warns_once_and_only_where_a_gradient_is_wanted() -> None
         first_layer()(given_spikes())
         with torch.no_grad():
             silent()(given_spikes())
+
+
+@pytest.mark.parametrize(("late", "cause"), [(12, "carry all spikes beyond `duration`, 16 ms; give longer trials"), (
+    11, r"passes through it; draw its weights with `layer.initialise_for_",
+)])
+def test_a_layer_that_no_spike_reaches_in_time_names_its_delays(late: int, cause: str) -> None:
+    """Of 12 arrivals, all or all but one come after the trial."""
+    layer = silent().initialise_(0.1, 0.0)
+    spikes = Spikes.from_trains([[[1.0], [2.0], [3.0]], [[4.0], [], [9.0, 9.5]]], 16.0)
+    with torch.no_grad():
+        layer.d.fill_(20.0)
+        layer.d[1, 1] = 20.0 if late == 12 else 13.0
+    with pytest.warns(SilentLayerWarning, match=cause):
+        layer(spikes)
 
 
 @pytest.mark.parametrize("name", ["tau_mem", "tau_syn"])

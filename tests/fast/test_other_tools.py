@@ -15,7 +15,7 @@ from delayprop.fast import LI, LIF, first_spike_time, joined, spike_time_mse
 from delayprop.fast.nn.certificate import watched
 from delayprop.fast.nn.interchange import case_of
 from delayprop.fast.nn.other_tools import KEYWORDS
-from delayprop.spec import SpecError
+from delayprop.spec import Connection, SpecError
 from tests.support.networks.layers import first_layer
 
 TAKES_SPIKES: dict[str, Callable[[Any], object]] = {
@@ -58,6 +58,22 @@ def test_the_answers_name_the_argument_that_takes_the_place() -> None:
         "beta": r"must be given as `tau_mem` \(ms\), got 0.9; `tau_mem = -dt / math.log",
         "threshold": "must be given as `v_th`, got 0.9", "refractory": "there is no refractory period; a `v_reset`",
         "bias": "subtract a constant current from `v_th` and `v_reset`, which is exact; docs/from-other-tools.md",
+        "d_max": "left out, got 0.9; `layer.initialise_.w_mean, w_std, d_max.` draws",
+        "delay_max": r"given as `max_delay` \(ms\), got 0.9; rename it: an upper bound",
+        "mask": r"a layer has every synapse; `Connection\(..., exists=mask\)`", "dropout": "`spikes.keep.mask.` drops",
     }.items():
         with pytest.raises(SpecError, match=f"`{word}` .*{words}"):
             LIF(3, 2, **{word: 0.9})  # type: ignore[arg-type]
+
+
+def test_functions_that_draw_and_connections_answer_too() -> None:
+    layer, w = LIF(3, 2, recurrent=True), [[1.0]]
+    calls: list[tuple[Callable[..., object], str, str]] = [
+        (layer.initialise_, "mean", "w_mean"), (layer.initialise_, "std", "w_std"),
+        (layer.initialise_recurrent_, "std", "w_std"), (partial(Connection, "a", "b", w, 1.0), "mask", "exists"),
+        (partial(Connection, "a", "b", d=1.0), "weights", "w"), (partial(Connection, "a", "b", w), "delays", "d"),
+    ]
+    for call, word, here in calls:
+        with pytest.raises(SpecError, match=f"`{word}` must be given as `{here}`, got "):
+            call(**{word: w})
+    assert layer.initialise_(w_mean=1.0, w_std=0.0) is layer and Connection("a", "b", w, 1.0, exists=[[True]]).exists

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
-from delayprop.fast import Network, Spikes, cross_entropy, joined, param_groups, project_
-from delayprop.fast.nn.interchange import network_of
+from delayprop import membrane_traces, spike_count_penalty, wake_
+from delayprop.fast import LIF, Network, Spikes, cross_entropy, joined, param_groups, project_
+from delayprop.fast.nn.interchange import case_of, load_into, network_of
 from delayprop.spec import Connection, Population, SpecError
 from delayprop.spec import Network as NetworkSpec
 from tests.support.networks.layers import given_spikes
@@ -65,6 +68,27 @@ def test_one_input_needs_no_name_and_a_name_is_read_by_its_largest_voltage() -> 
     short = net(given_spikes(), read="out")
     assert torch.equal(short.y, long.y) and long.y.any() and short.spikes["hidden"] == long.spikes["hidden"]
     assert not torch.equal(net(given_spikes(), read=("out", "mean_voltage")).y, short.y)
+
+
+LAYERS: dict[str, tuple[Callable[[Any], object], str]] = {
+    "penalty": (lambda net: spike_count_penalty(net, given_spikes(), 1.0, 1.0), "`layer` must be a LIF layer, got {}"),
+    "wake": (lambda net: wake_(net, torch.zeros(2), 0.1), "`layer` must be a LIF layer, got {}; give one layer, such"),
+    "traces": (lambda net: membrane_traces(net, given_spikes(), [1.0]), "`layer` must be a LIF or LI layer, got {}"),
+    "graph": (Network, "`network` must be a `delayprop.NetworkSpec`, got {}; `network_of.* `NetworkSpec.popul"),
+    "load": (lambda net: load_into([LIF(3, 2)], net), "`network` must be a `delayprop.NetworkSpec`, got {}; `network_"),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_helper_of_layers_or_of_networks_names_what_it_takes(name: str) -> None:
+    call, words = LAYERS[name]
+    wrong: list[Any] = [nn.Sequential(LIF(3, 2)), Network(described())]
+    for given in [*wrong, LIF(3, 2), described().populations] if name == "graph" else wrong:
+        with pytest.raises(SpecError, match=words.format(type(given).__name__)):
+            call(given)
+    for call in (lambda net: load_into(net, described()), lambda net: case_of(net, given_spikes(), 0, 0)):
+        with pytest.raises(SpecError, match="`layers` must be a list of LIF and LI layers, got Network; list them"):
+            call(wrong[1])
 
 
 def test_a_call_that_names_nothing_is_answered() -> None:

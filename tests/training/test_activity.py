@@ -79,6 +79,8 @@ def test_the_penalty_has_its_value_and_refuses_other_spikes() -> None:
     assert spike_count_penalty(of, emitted, 0.25, 0.3).item() == pytest.approx(0.15 * 2 * (2 / 3 - 0.25) ** 2)
     with pytest.raises(SpecError, match="`emitted` must be the last spikes of the layer, got 2 spikes of 2 neurons"):
         spike_count_penalty(of, emitted.keep(torch.tensor([True, False])), 1.0, 1.0)
+    with pytest.raises(SpecError, match=r"`emitted` must be a `delayprop\.Spikes`, got Tensor"):
+        spike_count_penalty(of, emitted.counts(), 1.0, 1.0)
     for name, values in {"target": (-1.0, 1.0), "strength": (1.0, math.nan)}.items():
         with pytest.raises(SpecError, match=f"`{name}` must be"):
             spike_count_penalty(of, emitted, *values)

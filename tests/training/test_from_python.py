@@ -16,7 +16,7 @@ import pytest
 import torch
 
 import delayprop
-from delayprop import Run, SpecError, UnsupportedError
+from delayprop import Run, SpecError, Spikes, UnsupportedError
 from delayprop.fast.data.spike_files import read_spike_file
 from delayprop.fast.train import main
 from delayprop.fast.training.classify import Classification
@@ -133,6 +133,11 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "a fraction of a neuron": ({"hidden": [2.5]}, "`--hidden` must be a whole number, got 2.5"),
     "no neurons": ({"hidden": []}, "`--hidden` must be a list of at least one, got an empty list"),
     "nothing": ({"epochs": None}, "`--epochs` must be a whole number, got null"),
+    "spikes for files": (
+        {"task": "spikes", "data": [Spikes.from_trains([[[1.0]]], 9.0)] * 2},
+        "`--data` must be a path, got Spikes(1 trial x 1 neuron, 1 spike, 9 ms, cpu); give text, or a `Path`; "
+        "`delayprop.write_spike_file` writes a file of spikes",
+    ),
     "a folder that is none": ({"out": 3}, "`--out` must be a path, got 3"),
 }
 
@@ -140,7 +145,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize(("settings", "words"), WRONG.values(), ids=WRONG.keys())
 def test_a_setting_of_another_kind_is_named(settings: dict[str, Any], words: str, tmp_path: Path) -> None:
     with pytest.raises(SpecError) as caught:
-        delayprop.train("yin-yang", **{"out": tmp_path / "run", **settings})
+        delayprop.train(**{"task": "yin-yang", "out": tmp_path / "run", **settings})
     assert str(caught.value).startswith(words) and not (tmp_path / "run").exists()
 
 
