@@ -45,6 +45,17 @@ def cell(found: list[float]) -> str:
     return f"{statistics.mean(found):.1f} ± {statistics.stdev(found):.1f} %"
 
 
+def test_the_tutorial_states_a_recorded_run() -> None:
+    page = " ".join((ROOT / "docs" / "tutorials" / "speech.md").read_text(encoding="utf-8").split())
+    (run,) = [
+        one for one in entries("sizes.jsonl")
+        if (one["task"], one["hidden"], one["seed"], one["freeze_delays"]) == ("shd", [32], 0, False)
+    ]
+    assert f"reached {100 * run['test_accuracy']:.1f} % there" in page
+    assert f"alone gives {100 * run['count_baseline']:.1f} %" in page
+    assert f"took {run['seconds'] / 60:.0f} minutes on one core" in page
+
+
 def test_kinds_of_delays_differ_in_nothing_else() -> None:
     for task in curves():
         runs = [run for run in entries("sizes.jsonl") if run["task"] == task]
