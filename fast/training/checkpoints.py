@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -114,7 +115,9 @@ def decoded(content: bytes) -> dict:
     if hashlib.sha256(body).hexdigest() != digest:
         raise DamagedError("its checksum is wrong")
     try:
-        state: dict = torch.load(io.BytesIO(body), weights_only=True)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Validating sparse tensor invariants")  # torch 2.15: that it is slow
+            state: dict = torch.load(io.BytesIO(body), weights_only=True)
     except Exception as error:  # torch has no single error type for content that it refuses
         raise DamagedError(f"not tensors and plain values ({type(error).__name__})") from None
     return state
