@@ -246,5 +246,5 @@ def test_a_dataset_that_breaks_the_layout(wrong: dict, words: str) -> None:
 
 def test_a_dataset_of_frames_is_refused() -> None:
     frames = [(np.zeros((10, 4)), 0)]
-    with pytest.raises(SpecError, match=r"`dataset\[0\]` must be events with `t` and `x`, or times"):
+    with pytest.raises(SpecError, match=r"`dataset\[0\]` must be events, or `Spikes` of one trial, got a raster"):
         SpikeData.of(frames, 4, 2, 1000.0)  # type: ignore[arg-type]
