@@ -25,7 +25,7 @@ from delayprop.spec.errors import Verbatim, printable
 
 HASH = 8  # shown digits of the SHA-256 of a file
 KINDS = frozenset({"delay", "rec_delay", "freeze_delays", "freeze_weights", "learn_constants"})
-"""Settings that `kind_of_delays` puts in words."""
+"""Settings that a curve does not name where `kind_of_delays` tells its runs apart."""
 
 
 def table(groups: Sequence[Group]) -> list[str]:
@@ -124,7 +124,7 @@ def _compare(options: argparse.Namespace) -> int:
         return 0
     content = ""
     if over is None:
-        tests, labels = [group.test for group in groups], list(map(", ".join, _labels(groups)))
+        tests, labels = [group.test for group in groups], _labels(groups)
         of_means, of_trials = [interval_of_percents(test) for test in tests], [group.of_trials for group in groups]
         figure = comparison(tasks[0], labels, tests, of_means, of_trials)
     else:
@@ -142,16 +142,19 @@ def sha256_of(curves: dict[str, dict[str, dict[float, list[float]]]]) -> str:
     return hashlib.sha256(json.dumps(curves, sort_keys=True).encode()).hexdigest()
 
 
-def _labels(groups: Sequence[Group], without: str = "") -> list[list[str]]:
-    """The settings of each group that differ between groups, but `without`."""
-    names = [name for name in differing_settings(groups) if name != without]
-    return [[f"{name} {_shown(group.settings.get(name))}" for name in names] for group in groups]
+def _labels(groups: Sequence[Group]) -> list[str]:
+    """The settings of each group that differ between groups."""
+    names = differing_settings(groups)
+    return [", ".join(f"{name} {_shown(group.settings.get(name))}" for name in names) for group in groups]
 
 
 def curves_over(groups: Sequence[Group], over: str) -> dict[str, dict[float, list[float]]]:
     """The accuracies of runs by their other settings, then by the value of the setting `over`."""
     curves: dict[str, dict[float, list[float]]] = {}
-    names = [name for name in differing_settings(groups) if name not in (over, *KINDS, "recurrent")]
+    kinds = [kind_of_delays(group.settings) for group in groups]
+    of_kind = [[group for group, own in zip(groups, kinds, strict=True) if own == kind] for kind in {*kinds}]
+    named = {name for alike in of_kind for name in differing_settings(alike)} | ({*differing_settings(groups)} - KINDS)
+    names = sorted(named - {over, "recurrent"})
     for group in groups:
         words = [f"delays {kind_of_delays(group.settings)}"]
         words += ["recurrent"] if group.settings.get("recurrent") else []

@@ -17,6 +17,7 @@ from delayprop.spec.errors import Verbatim
 
 LINES = ".jsonl"
 LINE = {"task": TEXT, "seed": COUNT, "test_accuracy": NUMBER, "valid_accuracy": NUMBER, "seconds": AMOUNT}
+WITH, REMEDY = {"hidden", "delay", "freeze_delays"}, "give lines of `python -m results`, of runs with a test"
 OF_THE_RESULT = frozenset({
     "network", "best_epoch", "test_accuracy", "count_baseline", "interval", "trials_sha256", "wrong", "train_accuracy",
     "valid_accuracy", "seconds", "machine", "state_sha256",
@@ -81,10 +82,11 @@ def _of_folder(folder: Path) -> dict:
     check_network(folder)
     if "test_accuracy" not in result:
         raise SpecError(str(folder), "a run that classifies", Verbatim(options.get("task")), "leave it out")
+    valid = [line["valid_accuracy"] for line in log]
     found = {name: result[name] for name in ("test_accuracy", "trials_sha256", "wrong") if name in result}
     return {
         **options, **found, "interval": _interval(folder, result), "seconds": sum(line["seconds"] for line in log),
-        "valid_accuracy": max(line["valid_accuracy"] for line in log),
+        "valid_accuracy": valid[-1] if options.get("choose") == "last" else max(valid),
     }
 
 
@@ -95,14 +97,21 @@ def _lines(path: Path) -> list[tuple[str, dict]]:
         lines = content_of(path).decode("utf-8").splitlines()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise SpecError(str(path), "a file of results", Verbatim(reason), "make it with `python -m results`") from None
+        raise SpecError(str(path), "a file of results", Verbatim(reason), REMEDY) from None
+    if not lines:
+        raise SpecError(str(path), "a file of at least one line", Verbatim("an empty one"), REMEDY)
     for n, line in enumerate(lines, start=1):
         where = f"{path} line {n}"
         try:
             run = json.loads(line)
+            check_shape(run, LINE, where)
+        except RecordError as error:
+            raise RecordError(error.name, error.expected, error.got, REMEDY) from None
         except (ValueError, RecursionError) as error:
-            raise RecordError(where, "JSON", error, "make it with `python -m results`") from None
-        check_shape(run, LINE, where)
+            raise RecordError(where, "JSON", error, REMEDY) from None
+        if not run.keys() >= WITH:
+            raise RecordError(where, "a line with all settings", f"one without {min(WITH - run.keys())}", REMEDY)
+        run.pop("interval", None)  # a line has none
         found.append((where, with_defaults(run)))
     return found
 

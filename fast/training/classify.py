@@ -204,7 +204,7 @@ class Classification:
     def last_inputs(self) -> dict[str, Any]:
         """The batch of the last step."""
         spikes, labels, kept = self.last_batch or (None, None, None)
-        return {**vars(spikes), "times": spikes.times.detach(), "labels": labels, "kept": kept} if spikes else {}
+        return {**vars(spikes), "times": spikes.times.detach(), "labels": labels, "kept": kept} if spikes is not None else {}
 
     def state(self) -> dict[str, Any]:
         """Network, average, optimiser, best network, sums of the epoch, first parameters, end."""

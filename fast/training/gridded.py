@@ -79,7 +79,7 @@ class Gridded(nn.Module):
         """Delays as the chip holds them; counts those that are cut."""
         rounded = self._rounded(delays)
         self.delays += rounded.numel()
-        self.cut += int((rounded > self.most * (1 + 1e-6)).sum())  # a product of steps is rounded in float32
+        self.cut += int((rounded > self.most + self.step / 2).sum())  # a number of steps is rounded in float32
         return rounded.clamp_(max=self.most)
 
     def _rounded(self, times: Tensor) -> Tensor:

@@ -124,7 +124,7 @@ class RunFolder(Folder):
         with self.writing(), open(self.path / LOG, "a", encoding="utf-8", opener=unlinked) as file:
             file.write(json.dumps(content) + "\n")
             file.flush()
-            os.fsync(file.fileno())  # a checkpoint counts these lines
+            os.fsync(file.fileno())  # the next checkpoint counts on these lines
         super().append(content)
         if self._tensorboard is not None:
             with self.writing():
@@ -138,11 +138,13 @@ class RunFolder(Folder):
         path = self.path / LOG
         try:
             found = content_of(path).decode("utf-8").splitlines() if path.exists() else []
-            self.history = [dict(json.loads(line)) for line in found[:lines]]
+            self.history = [json.loads(line) for line in found[:lines]]
+            if not all(isinstance(line, dict) for line in self.history):
+                raise ValueError("a line is no object")
         except OSError as error:
             got = Verbatim(f"{error.strerror}: {path}")
             raise SpecError("--resume", "given for a run whose log can be read", got, "start a new run") from None
-        except (TypeError, ValueError, RecursionError):
+        except (ValueError, RecursionError):
             found, self.history = [], []
         if len(self.history) < lines:
             got = Verbatim(f"{len(self.history)} of {lines} lines of {path}")

@@ -9,10 +9,16 @@ import pytest
 
 from delayprop.fast.tasks import braille
 from delayprop.fast.training.settings import Settings, with_defaults
-from tests.results.records import RECORDS, entries, has_row, of_kind, percents, rounded, spread
+from tests.results.records import PROSE, RECORDS, entries, has_row, of_kind, percents, rounded, spread
 
 SPLITS = ("train", "valid")
-RECORDED = {"`yin-yang`, seed 0": of_kind("yin-yang.jsonl", "learned")[0]}
+RECORDED = {
+    "`yin-yang`, seed 0": of_kind("yin-yang.jsonl", "learned")[0],
+    "`shd`, 32 neurons, seed 0": next(
+        run for run in entries("sizes.jsonl")
+        if (run["network"], run["seed"], run["freeze_delays"]) == ("140-32-20", 0, False)
+    ),
+}
 """Runs by their words in the tables."""
 
 
@@ -33,7 +39,13 @@ def test_the_table_of_clocks_has_every_evaluation() -> None:
     for name, test in EVALUATED.items():
         for grid in test["grid"]:
             cells = [rounded(one["accuracy"]) for one in (test, grid["delays"], grid["delays_and_times"])]
+            cells.append(rounded(grid["cut_delays"]["accuracy"]) if "cut_delays" in grid else "")
             assert has_row(name, f"{grid['step']:g} ms", *cells)
+
+
+def test_the_text_below_says_how_many_delays_are_cut() -> None:
+    for grid in EVALUATED["`shd`, 32 neurons, seed 0"]["grid"]:
+        assert f"{100 * grid['share_cut']:.0f} % of the delays at {grid['step']:g} ms" in PROSE
 
 
 def settings_of(preset: Settings) -> dict[str, Any]:

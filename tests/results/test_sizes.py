@@ -3,12 +3,11 @@ of the recorded runs."""
 
 from __future__ import annotations
 
-import re
 import statistics
 from pathlib import Path
 
 from delayprop.fast.compare import curves_over, sha256_of
-from delayprop.fast.tasks.compared_runs import grouped
+from delayprop.fast.tasks.compared_runs import OF_THE_RESULT, grouped
 from tests import ROOT
 from tests.results.records import README, SHD, entries, has_row
 
@@ -59,15 +58,8 @@ def test_the_tutorial_states_a_recorded_run() -> None:
 def test_kinds_of_delays_differ_in_nothing_else() -> None:
     for task in curves():
         runs = [run for run in entries("sizes.jsonl") if run["task"] == task]
-        varied = {"hidden", "seed", "freeze_delays", "delay", "network"}
-        settings = {name for name in runs[0] if re.fullmatch(r"[a-z_]+", name) and name not in varied | RESULT}
+        settings = runs[0].keys() - {"hidden", "seed", "freeze_delays", "delay"} - OF_THE_RESULT
         assert len({tuple(str(run[name]) for name in sorted(settings)) for run in runs}) == 1
-
-
-RESULT = {
-    "best_epoch", "test_accuracy", "count_baseline", "trials_sha256", "wrong", "train_accuracy", "valid_accuracy",
-    "seconds", "state_sha256",
-}
 
 
 def test_runs_on_shd_are_of_the_files_in_use() -> None:

@@ -11,9 +11,10 @@ import pytest
 from matplotlib.figure import Figure
 
 import delayprop.fast.compare
+from delayprop.fast.compare import curves_over, sha256_of
 from delayprop.fast.compare import main as compare
-from delayprop.fast.compare import sha256_of
 from delayprop.fast.drawing.comparison import accuracies_over
+from delayprop.fast.tasks.compared_runs import grouped
 
 LINE = {
     "task": "yin-yang", "seed": 0, "hidden": 8, "delay": 10.0, "freeze_delays": False, "test_accuracy": 0.5,
@@ -46,7 +47,7 @@ def test_accuracies_are_drawn_over_a_setting(
     assert capsys.readouterr().out.endswith(f"picture: {picture}\n") and picture.stat().st_size > 5000
     ((setting, panels), figure), = drawn
     assert sha256_of(panels) in picture.read_text(), "the picture states what it shows"
-    assert setting == "hidden" and panels == {
+    assert setting == "hidden" and panels == {  # `delay` names no curve, since the kind of delays does
         "yin-yang": {
             "delays learned": {8.0: [50.0, 70.0], 16.0: [80.0]}, "delays none, recurrent": {8.0: [40.0]},
         },
@@ -65,10 +66,11 @@ def test_accuracies_are_drawn_over_a_setting(
         ([{}], ["--over", "hidden"], "`--over` must be given with --picture"),
         ([{"hidden": [8, 8]}], ["--over", "hidden", "--picture", "a.svg"], "got hidden [8, 8]"),
         ([{}], ["--over", "nothing", "--picture", "a.svg"], "got nothing None"),
-        ([{}, {"max_delay": 5.0, "delay": 5.0}, {"delay": 5.0}], ["--over", "hidden", "--picture", "a.svg"], "two set"),
+        ([{"hidden": 8}, {"hidden": [8]}], ["--over", "hidden", "--picture", "a.svg"], "got two settings at 8; leave"),
         ([{}, {"task": "shd"}], [], "a run of yin-yang, as the first"),
         ([{}, {}], [], "lines.jsonl line 2` must be a run of another seed"),
-        ([{"seed": -1}], [], "lines.jsonl line 1 seed` must be a whole number of at least 0"),
+        ([{"seed": -1}], [], "line 1 seed` must be a whole number of at least 0, got -1; give lines"),
+        ([{"test_accuracy": None}], [], "line 1 test_accuracy` must be a finite number, got null; give lines"),
     ],
 )
 def test_lines_that_cannot_be_compared(
@@ -79,7 +81,7 @@ def test_lines_that_cannot_be_compared(
     assert said in err and err.count("\n") == 1
 
 
-@pytest.mark.parametrize("text", [b"{", b"\xff", b"[" * 10000, None])
+@pytest.mark.parametrize("text", [b"{", b"\xff", b"[" * 10000, b"", None])
 def test_a_file_of_lines_that_is_none_is_refused(
     text: bytes | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -89,3 +91,16 @@ def test_a_file_of_lines_that_is_none_is_refused(
     assert compare([str(path)]) == 2
     err = capsys.readouterr().err
     assert "python -m results" in err and err.count("\n") == 1
+
+
+def test_runs_of_one_kind_that_differ_otherwise_are_curves_of_their_own(tmp_path: Path) -> None:
+    path = Path(write_lines(tmp_path / "lines.jsonl", {}, {"delay": 5.0}, {"freeze_delays": True, "delay": 0.0}))
+    assert {*curves_over(grouped([path]), "hidden")} == {
+        "delays learned, delay 10.0", "delays learned, delay 5.0", "delays none, delay 0.0",
+    }
+
+
+def test_a_line_without_its_settings_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "lines.jsonl").write_text(json.dumps({key: LINE[key] for key in LINE if key != "hidden"}))
+    assert compare([str(tmp_path / "lines.jsonl")]) == 2
+    assert "line 1` must be a line with all settings, got one without hidden" in capsys.readouterr().err
