@@ -203,8 +203,10 @@ class Classification:
 
     def last_inputs(self) -> dict[str, Any]:
         """The batch of the last step."""
-        spikes, labels, kept = self.last_batch or (None, None, None)
-        return {**vars(spikes), "times": spikes.times.detach(), "labels": labels, "kept": kept} if spikes is not None else {}
+        if self.last_batch is None:
+            return {}
+        spikes, labels, kept = self.last_batch
+        return {**vars(spikes), "times": spikes.times.detach(), "labels": labels, "kept": kept}
 
     def state(self) -> dict[str, Any]:
         """Network, average, optimiser, best network, sums of the epoch, first parameters, end."""
@@ -226,9 +228,7 @@ class Classification:
 
     def finish(self, folder: Folder, check: Callable[[], None]) -> int:
         """Evaluates the kept network on the test split, and records the result; see `conclude`.
-
-        With `--no-test` the test split stays untouched, and the exit code is 0.
-        """
+        With `--no-test` the test split stays untouched, and the exit code is 0."""
         best = self.best
         how = f"epoch {best['epoch']}, {'the last' if self.settings.choose == 'last' else 'chosen on valid'}"
         folder.write_bytes("network.pt", network_bytes(best["network"]))

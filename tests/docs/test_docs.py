@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import json
 import re
@@ -12,7 +13,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-import delayprop.reference
+from delayprop import public as public_names
+from delayprop import reference
 from delayprop.fast.training.settings import kind_of_delays
 from docs import hooks
 from docs.formulas import formula, picture
@@ -29,12 +31,29 @@ pytestmark = pytest.mark.filterwarnings("ignore:path is deprecated:DeprecationWa
 needs_ziamath = pytest.mark.skipif(importlib.util.find_spec("ziamath") is None, reason="needs the group `docs`")
 
 
+def private_names(program: str) -> list[str]:
+    """The names that a program imports from this package, but those in `__all__`."""
+    public = {"delayprop": public_names.__all__, "delayprop.reference": reference.__all__}
+    found = []
+    for node in ast.walk(ast.parse(program)):
+        if isinstance(node, ast.Import):
+            found += [one.name for one in node.names if one.name.startswith("delayprop.")]
+        elif isinstance(node, ast.ImportFrom) and str(node.module).startswith("delayprop"):
+            names = public.get(str(node.module), [])
+            found += [f"{node.module}.{one.name}" for one in node.names if one.name not in names]
+    return found
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_programs_import_public_names(name: str) -> None:
-    text = PAGES[name] if name != "index.md" else PAGES[name] + (ROOT / "README.md").read_text(encoding="utf-8")
-    for module, names in re.findall(r"^from (delayprop\S*) import \(?([\w, ]+)", text, re.MULTILINE):
-        public = {"delayprop": delayprop, "delayprop.reference": delayprop.reference}[module].__all__
-        assert {*names.split(", ")} <= {*public}, names
+    assert [found for block in blocks(PAGES[name]) for found in private_names(block.program)] == []
+
+
+@pytest.mark.parametrize("line", [
+    "import delayprop.fast.run", "from delayprop.fast import run", "from delayprop import nothing",
+])
+def test_control_a_private_import_is_found(line: str) -> None:
+    assert len(private_names(f"if True:\n    {line}  # planted")) == 1
 
 
 @pytest.mark.parametrize("name", RUN)

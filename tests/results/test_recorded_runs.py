@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import statistics
 from dataclasses import asdict
@@ -47,7 +48,9 @@ def test_no_figure_of_the_first_shd_files_is_left() -> None:
     assert found == ["results/README.md", "tests/results/test_recorded_runs.py"]
     texts = [read(path) for path in FILES if re.fullmatch(r"results/.*\.jsonl?", str(path))]
     runs = [line for text in texts for line in text.splitlines() if '"task": "shd"' in line]
-    assert runs and all(SHD in line for line in runs)
+    tested = {json.loads(line)["trials_sha256"] for line in runs if SHD in line}
+    evaluated = [json.loads(line)["test"]["trials_sha256"] for line in runs if SHD not in line]
+    assert len(tested) == 1 and {*evaluated} <= tested, "an evaluation is of the same test trials"
 
 
 @pytest.mark.parametrize(("name", "words"), [
