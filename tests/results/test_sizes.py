@@ -64,3 +64,21 @@ def test_kinds_of_delays_differ_in_nothing_else() -> None:
 
 def test_runs_on_shd_are_of_the_files_in_use() -> None:
     assert {run["data_sha256"]["train"] for run in entries("sizes.jsonl") if run["task"] == "shd"} == {SHD}
+
+
+def sentence() -> str:
+    """What the picture shows: the means of learned delays and of delays as drawn, size by size."""
+    words = []
+    for task, name in (("yin-yang", "Yin-Yang"), ("shd", "SHD")):
+        learned, drawn = (curves()[task][kind] for kind in KINDS[:2])
+        added = [statistics.mean(learned[size]) - statistics.mean(drawn[size]) for size in learned if size in drawn]
+        words.append(f"{min(added):.1f} to {max(added):.1f} points on {name}")
+    return f"Learning the delays adds {' and '.join(words)}."
+
+
+def test_the_readme_says_what_the_picture_shows() -> None:
+    assert sentence() in " ".join(README.split())
+    for found in curves().values():
+        drawn, none = (found[kind] for kind in KINDS[1:])
+        assert all(statistics.mean(drawn[size]) > statistics.mean(none[size]) for size in drawn if size in none)
+    assert "Drawn ones beat none at each size" in " ".join(README.split())
