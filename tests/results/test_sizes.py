@@ -9,7 +9,7 @@ from pathlib import Path
 from delayprop.fast.compare import curves_over, sha256_of
 from delayprop.fast.tasks.compared_runs import OF_THE_RESULT, grouped
 from tests import ROOT
-from tests.results.records import README, SHD, entries, has_row
+from tests.results.records import PROSE, README, SHD, entries, has_row
 
 LINES, PICTURE = ROOT / "results" / "sizes.jsonl", "docs/sizes.svg"
 KINDS = ("delays learned", "delays as drawn", "delays none")
@@ -60,6 +60,14 @@ def test_kinds_of_delays_differ_in_nothing_else() -> None:
         runs = [run for run in entries("sizes.jsonl") if run["task"] == task]
         settings = runs[0].keys() - {"hidden", "seed", "freeze_delays", "delay"} - OF_THE_RESULT
         assert len({tuple(str(run[name]) for name in sorted(settings)) for run in runs}) == 1
+
+
+def test_the_text_below_the_table_has_the_accuracies_in_training() -> None:
+    fitted = {
+        run["network"]: f"{100 * run['train_accuracy']:.1f} %" for run in entries("sizes.jsonl")
+        if (run["task"], run["seed"], run["freeze_delays"]) == ("shd", 0, False)
+    }
+    assert f"({fitted['140-128-20']} against {fitted['140-32-20']}, the augmented ones)" in PROSE
 
 
 def test_runs_on_shd_are_of_the_files_in_use() -> None:
