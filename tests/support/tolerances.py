@@ -48,5 +48,7 @@ def identity(u: float) -> float:
 def sum_of_arrivals(u: float, count: int, bins: float) -> float:
     """Error allowed in the gradient of a synapse, as a share of the sum of its absolute terms: some
     ten operations per term, and 128 terms added in the precision of the weights; then float64 adds
-    `count` terms in sequence at most, and takes the adjoint back over `bins`, 4 roundings each."""
+    `count` terms in sequence at most, and takes the adjoint back over `bins`, 4 roundings each. A
+    tick, `u` of a bin, by which an arrival may move, is not in it: it counts within some bins of
+    the instant that is read."""
     return 16 * u + (count + 4 * bins) * U64
