@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from delayprop.fast.drawing.comparison import accuracies_over, comparison
-from delayprop.fast.tasks.compared_runs import Group, differing_settings, grouped
+from delayprop.fast.tasks.compared_runs import Group, by_task, differing_settings, grouped
 from delayprop.fast.training.intervals import FEWEST, interval_of_percents, mcnemar, mean_half_width
 from delayprop.fast.training.settings import kind_of_delays
 from delayprop.spec import SpecError
@@ -116,17 +116,16 @@ def _compare(options: argparse.Namespace) -> int:
     if picture is not None and picture.suffix.lstrip(".") not in ("png", "svg", "pdf"):
         raise SpecError("--picture", "a file that ends in .png, .svg or .pdf", str(picture), "name it so")
     groups = grouped(options.runs, several_tasks=over is not None)
-    tasks = list(dict.fromkeys(group.settings["task"] for group in groups))
-    of_task = {task: [group for group in groups if group.settings["task"] == task] for task in tasks}
+    of_task = by_task(groups)
     for task, found in of_task.items():
-        print("\n".join(map(printable, [*([task] if len(tasks) > 1 else []), *table(found)])).rstrip())
+        print("\n".join(map(printable, [*([task] if len(of_task) > 1 else []), *table(found)])).rstrip())
     if picture is None:
         return 0
     content = ""
     if over is None:
         tests, labels = [group.test for group in groups], _labels(groups)
         of_means, of_trials = [interval_of_percents(test) for test in tests], [group.of_trials for group in groups]
-        figure = comparison(tasks[0], labels, tests, of_means, of_trials)
+        figure = comparison(groups[0].settings["task"], labels, tests, of_means, of_trials)
     else:
         curves = {task: curves_over(found, over) for task, found in of_task.items()}
         figure, content = accuracies_over(over, curves), sha256_of(curves)

@@ -134,6 +134,14 @@ def _wrong(where: str, run: dict) -> tuple[str, frozenset[int]] | None:
     return run["trials_sha256"], frozenset(trial for trial, _ in run["wrong"])
 
 
+def by_task(groups: Sequence[Group]) -> dict[str, list[Group]]:
+    """The groups of each task, in the order given."""
+    found: dict[str, list[Group]] = {}
+    for group in groups:
+        found.setdefault(group.settings["task"], []).append(group)
+    return found
+
+
 def differing_settings(groups: Sequence[Group]) -> list[str]:
     """The settings in which the groups differ."""
     names = sorted({name for group in groups for name in group.settings})

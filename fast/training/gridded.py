@@ -98,7 +98,8 @@ def on_grids(
             found.append(OnGrid(step, delays, both))
         else:
             short = Gridded(network, step, True, most_steps)
-            found.append(OnGrid(step, delays, both, evaluated(short), short.cut / short.delays))
+            cut = evaluated(short) if short.cut else both  # the same network
+            found.append(OnGrid(step, delays, both, cut, short.cut / short.delays))
     return found
 
 

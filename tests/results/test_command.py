@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
 
 from delayprop.fast.tasks import yin_yang
+from delayprop.fast.tasks.compared_runs import grouped
 from delayprop.fast.train import main as train
 from delayprop.fast.training.classify import Classification
 from delayprop.fast.training.evaluation import Evaluation
@@ -45,7 +47,12 @@ def test_a_line_of_a_run_without_a_test(folder: Path, capsys: pytest.CaptureFixt
     train([*FEW, "--out", str(folder), "--resume", "--test"])
     capsys.readouterr()
     assert results([str(folder)]) == 0
-    assert json.loads(capsys.readouterr().out).keys() >= OF_THE_TEST
+    tested = folder.with_suffix(".jsonl")
+    tested.write_text(capsys.readouterr().out)
+    assert json.loads(tested.read_text()).keys() >= OF_THE_TEST
+    (of_folder,), (of_line,) = grouped([folder]), grouped([tested])
+    same = attrgetter("settings", "seeds", "test", "valid", "wrong")
+    assert same(of_line) == same(of_folder), "`compare` takes either"
 
 
 def test_a_line_is_of_the_epoch_that_was_kept(

@@ -7,7 +7,7 @@ import statistics
 from pathlib import Path
 
 from delayprop.fast.compare import curves_over, sha256_of
-from delayprop.fast.tasks.compared_runs import OF_THE_RESULT, grouped
+from delayprop.fast.tasks.compared_runs import OF_THE_RESULT, by_task, grouped
 from tests import ROOT
 from tests.results.records import PROSE, README, SHD, entries, has_row
 
@@ -17,9 +17,7 @@ Curves = dict[str, dict[str, dict[float, list[float]]]]
 
 
 def curves(path: Path = LINES) -> Curves:
-    groups = grouped([path], several_tasks=True)
-    tasks = dict.fromkeys(group.settings["task"] for group in groups)
-    return {task: curves_over([one for one in groups if one.settings["task"] == task], "hidden") for task in tasks}
+    return {task: curves_over(found, "hidden") for task, found in by_task(grouped([path], several_tasks=True)).items()}
 
 
 def test_the_picture_shows_the_lines() -> None:

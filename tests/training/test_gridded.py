@@ -72,7 +72,15 @@ def test_delays_beyond_the_steps_of_a_chip_are_cut_and_counted() -> None:
     wanted = int((rounded(delays, step) > most * step).sum())
     assert 0 < wanted < gridded.delays == len(delays) and gridded.cut == wanted
     assert not torch.equal(gridded(given())[0], Gridded(made, step, True)(given())[0])
-    assert Gridded(made, step, True, 100).cut == 0
+    seen: list[Gridded] = []
+
+    def evaluated(one: Gridded) -> Evaluation:
+        seen.append(one)
+        return Evaluation([[len(seen), 0]], 0.1)
+
+    short, long = (on_grids([step], made, evaluated, bound)[0] for bound in (most, 100))
+    assert short.cut_delays is not short.delays_and_times and short.share == wanted / len(delays)
+    assert long.cut_delays is long.delays_and_times and long.share == 0 and len(seen) == 5
 
 
 @torch.no_grad()
