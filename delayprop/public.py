@@ -21,14 +21,14 @@ from delayprop.fast import (
 )
 from delayprop.fast.data.collating import collate
 from delayprop.fast.data.spike_files import write_spike_file
-from delayprop.fast.drawing.traces import membrane_traces
 from delayprop.fast.nn.autograd import Record
 from delayprop.fast.nn.certificate import Residuals, residuals, watched
 from delayprop.fast.nn.interchange import case_of, load_into, network_of
 from delayprop.fast.nn.layers import SilentLayerWarning
 from delayprop.fast.nn.network import Activity
+from delayprop.fast.nn.traces import membrane_traces
 from delayprop.fast.run import run_case
-from delayprop.fast.tasks.run import Run
+from delayprop.fast.runs.run import Run
 from delayprop.fast.train import train
 from delayprop.fast.training.activity import spike_count_penalty, wake_
 from delayprop.fast.training.evaluation import confusion_matrix, plot_confusion

@@ -2,6 +2,8 @@
 
 Commands: `run`, `train`, `evaluate`, `compare`, `export`. A room imports only rooms above it:
 
+    compiling   Numba's compiler, and the folder of compiled kernels
+    layout      times, layers and spikes as the kernels read them
     physics     the equations as scalar functions, shared by CPU and CUDA
     solving     one layer as a problem: packed for the kernels, its gradients assembled
     cpu, cuda   the kernels: simulate a layer, and its adjoint
@@ -10,6 +12,7 @@ Commands: `run`, `train`, `evaluate`, `compare`, `export`. A room imports only r
     drawing     pictures and pages of a run
     training    the loop, checkpoints, run folders, several processes
     tasks       the training tasks, one module or folder per task
+    runs        finished runs: read, compared, their networks loaded
 """
 
 from delayprop.fast.nn.autograd import propagate

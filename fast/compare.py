@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from delayprop.fast.drawing.comparison import accuracies_over, comparison
-from delayprop.fast.tasks.compared_runs import Group, by_task, differing_settings, grouped
+from delayprop.fast.runs.compared_runs import Group, by_task, differing_settings, grouped
 from delayprop.fast.training.intervals import FEWEST, interval_of_percents, mcnemar, mean_half_width
 from delayprop.fast.training.settings import kind_of_delays
 from delayprop.spec import SpecError

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from delayprop.fast.nn.interchange import case_of, network_of
-from delayprop.fast.tasks.saved_runs import kept_classifier, opened
+from delayprop.fast.runs.saved_runs import kept_classifier, opened
 from delayprop.spec import SpecError
 from delayprop.spec.case import save_case
 from delayprop.spec.checks import whole_number

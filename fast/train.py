@@ -14,9 +14,9 @@ from typing import Any
 import torch
 
 from delayprop.fast.nn.devices import DTYPES, check_device
+from delayprop.fast.runs.run import Run
 from delayprop.fast.tasks.options import options_of, parser_of, task_and_preset
 from delayprop.fast.tasks.registry import CLASSIFYING, TASKS
-from delayprop.fast.tasks.run import Run
 from delayprop.fast.training import engine
 from delayprop.fast.training.checkpoints import PATTERN
 from delayprop.fast.training.processes import Processes

@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from delayprop.fast.data.records import RecordError
 from delayprop.fast.drawing import __main__ as drawing
-from delayprop.fast.drawing.records import RecordError
 from delayprop.spec.command import BAD_INPUT, OneLineParser, report, run_and_exit
 from reports import command
 

@@ -10,7 +10,7 @@ import sys
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from delayprop.fast.drawing.records import RecordError
+from delayprop.fast.data.records import RecordError
 from reports.page import html, verdict
 from reports.pdf import save_pdf
 from reports.record import RED, Verification, read

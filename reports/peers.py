@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
 
+from delayprop.fast.data.records import RecordError
 from delayprop.fast.drawing.markup import heading, note, table, text
-from delayprop.fast.drawing.records import RecordError
 
 FORMAT = "conformance-grades/1"
 REMEDY = "make it with `python examples/conformance/grades.py`"

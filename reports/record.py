@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from delayprop.fast.drawing.records import RecordError
+from delayprop.fast.data.records import RecordError
 
 FORMAT = "delayprop-verification/1"
 GREEN, RED, NOT_RUN = "green", "red", "not run"

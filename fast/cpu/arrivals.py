@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from delayprop.fast.compiling.compiler import allocating, compiled, inlined
 from delayprop.fast.cpu.intrinsics import moved, pointer
+from delayprop.fast.layout.arrays import LANES
+from delayprop.fast.layout.instants import Ticks, carries, masked, shifted, sum_of
 from delayprop.fast.physics.clock import Clock
-from delayprop.fast.physics.compiling import allocating, compiled, inlined
 from delayprop.fast.physics.factors import both_factors
-from delayprop.fast.physics.instants import Ticks, carries, masked, shifted, sum_of
-from delayprop.fast.physics.polynomials import LANES
 
 SIDE_BY_SIDE = 16  # spikes whose arrivals are computed before any is deposited, or looked up
 A, B, AB, NEXT, FACTORS = 0, 1, 2, 3, 6  # rows of factors of a spike; NEXT: of a bin more

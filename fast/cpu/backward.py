@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from delayprop.fast.compiling.compiler import allocating, compiled, inlined, outermost
 from delayprop.fast.cpu.arrivals import SIDE_BY_SIDE, ring_places
 from delayprop.fast.cpu.emitted import Emitted
 from delayprop.fast.cpu.intrinsics import pointer
@@ -23,13 +24,11 @@ from delayprop.fast.cpu.lookup import look_up_plain
 from delayprop.fast.cpu.lookup_scratch import TERMS, LookupScratch, end_pieces, lookup_scratch
 from delayprop.fast.cpu.special_lookup import look_up_special
 from delayprop.fast.cpu.vector_step import publish, publish_full, retreat, retreat_full
+from delayprop.fast.layout.arrays import LANES, Arriving, block_of
+from delayprop.fast.layout.instants import BATCH
+from delayprop.fast.layout.neuron_record import MAX_BIN
 from delayprop.fast.physics.adjoint import ADJOINT, EXCESS, BlockAdjoint, Events, excess_at_T
-from delayprop.fast.physics.compiling import allocating, compiled, inlined, outermost
-from delayprop.fast.physics.instants import BATCH
-from delayprop.fast.physics.layout import Arriving, block_of
-from delayprop.fast.physics.neuron_record import MAX_BIN
 from delayprop.fast.physics.own_events import back_to, start_at_T, take_maximum, take_spike
-from delayprop.fast.physics.polynomials import LANES
 
 
 class Given(NamedTuple):

@@ -12,10 +12,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from delayprop.fast.compiling.compiler import allocating, compiled, inlined, outermost, vectorised
 from delayprop.fast.cpu.arrivals import FACTORS, SIDE_BY_SIDE, aligned, factors_at, place_of, ring_places, set_factors
 from delayprop.fast.cpu.intrinsics import CELL, add_to_cell, clear_cell, moved, pointer
 from delayprop.fast.cpu.rows import add_row
-from delayprop.fast.physics.compiling import allocating, compiled, inlined, outermost, vectorised
+from delayprop.fast.layout.arrays import FLOW_PM, LANES
+from delayprop.fast.layout.instants import left_in_bin, masked
 from delayprop.fast.physics.factors import (
     arrival_amounts,
     both_factors,
@@ -25,9 +27,6 @@ from delayprop.fast.physics.factors import (
     integral_amount,
     one_of,
 )
-from delayprop.fast.physics.instants import left_in_bin, masked
-from delayprop.fast.physics.layout import FLOW_PM
-from delayprop.fast.physics.polynomials import LANES
 
 AMOUNTS, V, I, UP = 3, 0, LANES, 2 * LANES  # columns per spike, LANES wide each
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from delayprop.fast.physics.compiling import allocating
+from delayprop.fast.compiling.compiler import allocating
 
 USUAL = 32  # spikes per neuron and trial for which there is room at first
 TOO_MANY = -2  # in place of the number of a neuron: more spikes than a trial may have

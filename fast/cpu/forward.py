@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from delayprop.fast.compiling.compiler import allocating, compiled, inlined, outermost
 from delayprop.fast.cpu.arrivals import pointers_of, spike_pointers
 from delayprop.fast.cpu.deposit import (
     DepositScratch,
@@ -30,12 +31,10 @@ from delayprop.fast.cpu.emitted import TOO_MANY, USUAL, no_spikes, with_room
 from delayprop.fast.cpu.gaps import GapScratch, arrivals_with_gaps, gap_scratch, put_in_order
 from delayprop.fast.cpu.intrinsics import CELL, link_of, pointer
 from delayprop.fast.cpu.vector_step import advance, integrate, step
+from delayprop.fast.layout.arrays import LANES, block_of
+from delayprop.fast.layout.instants import BATCH
+from delayprop.fast.layout.neuron_record import INTEGRAL, MAX_BIN, RECENT_BIN
 from delayprop.fast.physics.bin_step import level_for_next_bin
-from delayprop.fast.physics.compiling import allocating, compiled, inlined, outermost
-from delayprop.fast.physics.instants import BATCH
-from delayprop.fast.physics.layout import block_of
-from delayprop.fast.physics.neuron_record import INTEGRAL, MAX_BIN, RECENT_BIN
-from delayprop.fast.physics.polynomials import LANES
 from delayprop.fast.physics.within_bin import (
     CROSSED,
     FULL,

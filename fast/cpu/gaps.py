@@ -11,10 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from delayprop.fast.compiling.compiler import allocating, inlined, vectorised
 from delayprop.fast.cpu.intrinsics import moved, pointer
 from delayprop.fast.cpu.short_rows import FEW, GAPS, count_before, polynomial_row
-from delayprop.fast.physics.clock import end_of, sort_by_rest
-from delayprop.fast.physics.compiling import allocating, inlined, vectorised
+from delayprop.fast.layout.sorting import sort_by_rest
+from delayprop.fast.physics.clock import end_of
 from delayprop.fast.physics.polynomials import AB, A, B
 from delayprop.fast.physics.within_bin import GAP_A, GAP_AB, GAP_B, GAP_FACTORS, Arrivals
 

@@ -26,7 +26,7 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 
-from delayprop.fast.physics.compiling import built
+from delayprop.fast.compiling.compiler import built
 
 CELL, CELL_V, CELL_I, CELL_LINK, CELL_UP = 4, 0, 1, 2, 3
 NO_LINK = -1

@@ -9,10 +9,13 @@ own event in the bin, the ring holds NaN: those few arrivals are looked up among
 
 from __future__ import annotations
 
+from delayprop.fast.compiling.compiler import inlined, summing, vectorised
 from delayprop.fast.cpu.arrivals import SIDE_BY_SIDE, factors_at, place_of, pointers_of, set_factors, spike_pointers
 from delayprop.fast.cpu.intrinsics import moved, pointer
 from delayprop.fast.cpu.lookup_scratch import OF_I, OF_V, PIECE, TERMS, LookupScratch, end_piece
 from delayprop.fast.cpu.rows import gather_row
+from delayprop.fast.layout.arrays import FLOW_PM, FLOW_PS, LANES
+from delayprop.fast.layout.instants import arrival_of, carries, left_in_bin, sum_of
 from delayprop.fast.physics.adjoint import (
     ADJOINT,
     DIFFERENCE,
@@ -28,16 +31,13 @@ from delayprop.fast.physics.adjoint import (
     driven_at_arrival,
     tau_back,
 )
-from delayprop.fast.physics.compiling import inlined, summing, vectorised
 from delayprop.fast.physics.factors import (
     adjoint_terms,
     both_factors,
     dL_dt_arrival,
     one_of,
 )
-from delayprop.fast.physics.instants import arrival_of, carries, left_in_bin, sum_of
-from delayprop.fast.physics.layout import FLOW_PM, FLOW_PS
-from delayprop.fast.physics.polynomials import EXACT, LANES
+from delayprop.fast.physics.polynomials import EXACT
 
 
 @inlined

@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from delayprop.fast.compiling.compiler import allocating, compiled, inlined
 from delayprop.fast.cpu.arrivals import FACTORS, SIDE_BY_SIDE, aligned
 from delayprop.fast.cpu.intrinsics import moved, pointer
-from delayprop.fast.physics.compiling import allocating, compiled, inlined
-from delayprop.fast.physics.polynomials import LANES
+from delayprop.fast.layout.arrays import LANES
 
 TERMS, OF_V, OF_I = 2, 0, LANES  # columns per spike, LANES wide each
 PIECE = 128  # arrivals of a source that are added in the precision of the weights

@@ -11,11 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from delayprop.fast.compiling.compiler import allocating, compiled, inlined
 from delayprop.fast.cpu.gaps import GapScratch, arrivals_with_gaps, gap_scratch, put_in_order
-from delayprop.fast.physics.compiling import allocating, compiled, inlined
-from delayprop.fast.physics.layout import block_of
-from delayprop.fast.physics.neuron_record import NEURON_RECORD
-from delayprop.fast.physics.polynomials import LANES
+from delayprop.fast.layout.arrays import LANES, block_of
+from delayprop.fast.layout.neuron_record import NEURON_RECORD
 from delayprop.fast.physics.within_bin import NONE, REACHED_END, collect, to_next_crossing
 
 V, I, X, N = range(4)  # of a state; X: instant in the bin, N: number of arrivals before it

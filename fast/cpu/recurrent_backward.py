@@ -13,18 +13,17 @@ from typing import NamedTuple
 
 import numpy as np
 
+from delayprop.fast.compiling.compiler import allocating, compiled, inlined, outermost
 from delayprop.fast.cpu.arrivals import FACTORS, SIDE_BY_SIDE, ring_places
 from delayprop.fast.cpu.backward import Found, enter_bin, leave_bin, most_in_a_trial
 from delayprop.fast.cpu.lookup import look_up_plain
 from delayprop.fast.cpu.lookup_scratch import TERMS, LookupScratch, end_pieces
 from delayprop.fast.cpu.special_lookup import look_up_special
+from delayprop.fast.layout.arrays import LANES, block_of
+from delayprop.fast.layout.instants import BATCH, time_of
 from delayprop.fast.physics.adjoint import ADJOINT, EXCESS, BlockAdjoint, Events, excess_at_T
 from delayprop.fast.physics.clock import end_of
-from delayprop.fast.physics.compiling import allocating, compiled, inlined, outermost
-from delayprop.fast.physics.instants import BATCH, time_of
-from delayprop.fast.physics.layout import block_of
 from delayprop.fast.physics.own_events import NEVER, mark, note_event, take_spike
-from delayprop.fast.physics.polynomials import LANES
 
 
 class Own(NamedTuple):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from delayprop.fast.compiling.compiler import compiled, inlined, outermost
 from delayprop.fast.cpu.deposit import clear_ring
 from delayprop.fast.cpu.emitted import TOO_MANY, USUAL, no_spikes, with_room
 from delayprop.fast.cpu.forward import start_trial
@@ -29,9 +30,8 @@ from delayprop.fast.cpu.workspace import (
     with_more,
     work_for,
 )
-from delayprop.fast.physics.compiling import compiled, inlined, outermost
-from delayprop.fast.physics.instants import BATCH, time_of
-from delayprop.fast.physics.polynomials import LANES
+from delayprop.fast.layout.arrays import LANES
+from delayprop.fast.layout.instants import BATCH, time_of
 from delayprop.fast.physics.within_bin import FULL, NONE, REACHED_END, STUCK
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from delayprop.fast.compiling.compiler import compiled, inlined
 from delayprop.fast.cpu.arrivals import pointers_of, ring_places, spike_pointers
 from delayprop.fast.cpu.deposit import (
     Links,
@@ -25,12 +26,10 @@ from delayprop.fast.cpu.pending import (
     touch,
 )
 from delayprop.fast.cpu.vector_step import advance, integrate, step
+from delayprop.fast.layout.arrays import LANES, block_of
+from delayprop.fast.layout.instants import arrival_of, in_bins
+from delayprop.fast.layout.neuron_record import INTEGRAL
 from delayprop.fast.physics.bin_step import level_for_next_bin, state_across_bin, voltage_may_pass
-from delayprop.fast.physics.compiling import compiled, inlined
-from delayprop.fast.physics.instants import arrival_of, in_bins
-from delayprop.fast.physics.layout import block_of
-from delayprop.fast.physics.neuron_record import INTEGRAL
-from delayprop.fast.physics.polynomials import LANES
 
 
 @inlined

@@ -11,9 +11,9 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 
+from delayprop.fast.compiling.compiler import built
 from delayprop.fast.cpu.intrinsics import CELL, CELL_LINK, added, cell_at, float_type
-from delayprop.fast.physics.compiling import built
-from delayprop.fast.physics.polynomials import LANES
+from delayprop.fast.layout.arrays import LANES
 
 
 def _add_row(typing: Any, cells: Any, place: Any, amount: Any, before: Any, link: Any) -> Any:

@@ -11,10 +11,11 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 
+from delayprop.fast.compiling.compiler import built
 from delayprop.fast.cpu.intrinsics import float_type
 from delayprop.fast.cpu.rows import row_at, splat
-from delayprop.fast.physics.compiling import built
-from delayprop.fast.physics.polynomials import LANES, polynomial
+from delayprop.fast.layout.arrays import LANES
+from delayprop.fast.physics.polynomials import polynomial
 
 FEW = 16  # instants that are ranked side by side
 GAPS = 8  # times at which a polynomial is computed side by side

@@ -18,11 +18,10 @@ from delayprop.fast.cpu.recurrent_forward import recurrent_sweep
 from delayprop.fast.cpu.sorting import sort_by_bin, sort_by_train
 from delayprop.fast.cpu.synapses import gradients_of_block, pack_block
 from delayprop.fast.cpu.threads import Piece, in_threads, pieces_of
+from delayprop.fast.layout.arrays import LANES, Arriving, Layer
+from delayprop.fast.layout.instants import BATCH, Ticks
+from delayprop.fast.layout.neuron_record import NEURON_RECORD
 from delayprop.fast.physics.clock import Clock
-from delayprop.fast.physics.instants import BATCH, Ticks
-from delayprop.fast.physics.layout import Arriving, Layer
-from delayprop.fast.physics.neuron_record import NEURON_RECORD
-from delayprop.fast.physics.polynomials import LANES
 from delayprop.fast.physics.within_bin import NONE
 from delayprop.fast.solving import packing
 from delayprop.fast.solving.bound import spikes_per_train, too_many

@@ -6,8 +6,8 @@ torch or NumPy takes as long as some ten solved bins.
 
 from __future__ import annotations
 
-from delayprop.fast.physics.compiling import outermost
-from delayprop.fast.physics.instants import instant_of
+from delayprop.fast.compiling.compiler import outermost
+from delayprop.fast.layout.instants import instant_of
 
 
 @outermost

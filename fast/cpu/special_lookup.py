@@ -6,12 +6,13 @@ an index and not by a branch, which the processor would often predict wrong.
 
 from __future__ import annotations
 
+from delayprop.fast.compiling.compiler import inlined
 from delayprop.fast.cpu.arrivals import SIDE_BY_SIDE, factors_at
 from delayprop.fast.cpu.intrinsics import lowest_bit, pointer
+from delayprop.fast.layout.arrays import LANES
+from delayprop.fast.layout.instants import arrival_of, in_bins
 from delayprop.fast.physics.adjoint import ADJOINT, LAMBDA_I, LAMBDA_V, Events
-from delayprop.fast.physics.compiling import inlined
 from delayprop.fast.physics.factors import both_factors, one_of
-from delayprop.fast.physics.instants import arrival_of, in_bins
 from delayprop.fast.physics.own_events import (
     add_driven,
     add_pinned_kick,
@@ -19,7 +20,6 @@ from delayprop.fast.physics.own_events import (
     adjoint_among_events,
     row_around_one_event,
 )
-from delayprop.fast.physics.polynomials import LANES
 
 
 @inlined

@@ -6,9 +6,8 @@ In torch each of some thirty operations would write an array as large as the wei
 
 from __future__ import annotations
 
-from delayprop.fast.physics.compiling import compiled, outermost, vectorised
-from delayprop.fast.physics.layout import block_of
-from delayprop.fast.physics.polynomials import LANES
+from delayprop.fast.compiling.compiler import compiled, outermost, vectorised
+from delayprop.fast.layout.arrays import LANES, block_of
 from delayprop.fast.physics.synapse import gradients_of, pack
 
 

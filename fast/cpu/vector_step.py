@@ -5,7 +5,9 @@ The loops have no branch, so the compiler handles many lanes with one instructio
 
 from __future__ import annotations
 
+from delayprop.fast.compiling.compiler import compiled, vectorised
 from delayprop.fast.cpu.intrinsics import CELL, CELL_I, CELL_UP, CELL_V, clear_cell, moved
+from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.physics.adjoint import ADJOINT, DRIVE, LAMBDA_I, LAMBDA_V
 from delayprop.fast.physics.bin_step import (
     adjoint_across_bin,
@@ -14,8 +16,6 @@ from delayprop.fast.physics.bin_step import (
     voltage_integral_across_bin,
     voltage_may_pass,
 )
-from delayprop.fast.physics.compiling import compiled, vectorised
-from delayprop.fast.physics.polynomials import LANES
 
 
 @vectorised

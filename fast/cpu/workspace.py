@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from delayprop.fast.compiling.compiler import allocating
 from delayprop.fast.cpu.arrivals import ring_places
 from delayprop.fast.cpu.deposit import DepositScratch, Ring, deposit_scratch
 from delayprop.fast.cpu.emitted import USUAL
 from delayprop.fast.cpu.intrinsics import CELL
 from delayprop.fast.cpu.pending import Pending, no_pending
-from delayprop.fast.physics.compiling import allocating
-from delayprop.fast.physics.polynomials import LANES
+from delayprop.fast.layout.arrays import LANES
 
 NO_SPIKES, NO_LINKS, NO_ARRIVALS = 10, 11, 12  # the buffer of `Work` that is full
 # Resume point of a sweep that stopped because a buffer was full: the bin (or AT_START: the trial

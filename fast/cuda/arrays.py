@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from delayprop.fast.compiling.compiler import compiled
 from delayprop.fast.cuda.compiling import Array
+from delayprop.fast.layout.arrays import LANES, Layer, block_of
 from delayprop.fast.physics.adjoint import ADJOINT, EXCESS, BlockAdjoint, Events, excess_at_T
 from delayprop.fast.physics.clock import Clock
-from delayprop.fast.physics.compiling import compiled
-from delayprop.fast.physics.layout import Layer, block_of
-from delayprop.fast.physics.polynomials import LANES
 
 # Scratch of a block of neurons, `[ROWS, LANES]`: four adjoints, then numbers.
 SOLVED, OTHER, DRIVES, POSITION, MARKED = ADJOINT, 2 * ADJOINT, 3 * ADJOINT, 22, 23
@@ -19,7 +18,7 @@ ROWS = 24
 class Given(NamedTuple):
     """Input of the backward pass: spikes, the loss, and the record of the forward pass.
 
-    `offsets, bin, time, source`: as `fast.physics.layout.Arriving`. `own_offsets`: of each train,
+    `offsets, bin, time, source`: as `fast.layout.arrays.Arriving`. `own_offsets`: of each train,
     or of each trial where all neurons are solved together; `own_neuron` (then only), `own_bin,
     own_rest, own_I`, and `dL_dt`, the derivative of the loss by each spike. `dL_dy [trials, blocks,
     LANES]`; `neuron_record [trials, blocks, NEURON_RECORD, LANES]`.

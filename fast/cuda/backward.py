@@ -12,15 +12,15 @@ import math
 
 from numba import cuda, float64
 
+from delayprop.fast.compiling.compiler import compiled
 from delayprop.fast.cuda.arrays import ROWS, Sweep, adjoint_of, start_at_end
 from delayprop.fast.cuda.compiling import THREADS, kernel
 from delayprop.fast.cuda.lookup import last_in_time, look_up_arrivals_in_lane
+from delayprop.fast.layout.arrays import LANES
+from delayprop.fast.layout.neuron_record import MAX_BIN
 from delayprop.fast.physics.adjoint import ADJOINT, DRIVE, LAMBDA_I, LAMBDA_V
 from delayprop.fast.physics.bin_step import adjoint_across_bin, full_adjoint_across_bin
-from delayprop.fast.physics.compiling import compiled
-from delayprop.fast.physics.neuron_record import MAX_BIN
 from delayprop.fast.physics.own_events import back_to, start_at_T, take_maximum, take_spike
-from delayprop.fast.physics.polynomials import LANES
 
 GROUPS = THREADS // LANES
 

@@ -1,4 +1,4 @@
-"""Numba's CUDA compiler, with a cache keyed by all sources, as in `fast.physics.compiling`."""
+"""Numba's CUDA compiler, with a cache keyed by all sources, as in `fast.compiling.compiler`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from numba import config, cuda
 
-from delayprop.fast.physics.compiling import cache_folder
+from delayprop.fast.compiling.compiler import cache_folder
 
 Array = Any  # a tensor to the host, a device array to a kernel
 # Maximum of threads per block, a power of two, and size of shared arrays.

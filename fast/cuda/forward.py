@@ -12,14 +12,17 @@ from typing import NamedTuple
 
 from numba import cuda
 
+from delayprop.fast.compiling.compiler import compiled
 from delayprop.fast.cuda.compiling import Array, kernel
+from delayprop.fast.layout.arrays import FLOW_PM, LANES, block_of
+from delayprop.fast.layout.instants import arrival_of, left_in_bin, masked
+from delayprop.fast.layout.neuron_record import INTEGRAL, MAX_BIN, RECENT_BIN
 from delayprop.fast.physics.bin_step import (
     level_for_next_bin,
     state_across_bin,
     voltage_integral_across_bin,
     voltage_may_pass,
 )
-from delayprop.fast.physics.compiling import compiled
 from delayprop.fast.physics.factors import (
     arrival_amounts,
     arrival_factors,
@@ -28,10 +31,6 @@ from delayprop.fast.physics.factors import (
     factors_of,
     integral_amount,
 )
-from delayprop.fast.physics.instants import arrival_of, left_in_bin, masked
-from delayprop.fast.physics.layout import FLOW_PM, block_of
-from delayprop.fast.physics.neuron_record import INTEGRAL, MAX_BIN, RECENT_BIN
-from delayprop.fast.physics.polynomials import LANES
 from delayprop.fast.physics.within_bin import CROSSED, STUCK, arrivals_in_order, to_next_crossing
 
 IS_STUCK = -1  # in place of a number of spikes

@@ -23,10 +23,9 @@ from delayprop.fast.cuda.recurrent_backward import recurrent_backward_kernel
 from delayprop.fast.cuda.recurrent_forward import recurrent_forward_kernel
 from delayprop.fast.cuda.recurrent_steps import NO_RING, NO_ROOM, FoundInOrder
 from delayprop.fast.cuda.synapses import Gradients, gradients_kernel, pack_kernel
+from delayprop.fast.layout.arrays import LANES, Arriving, Layer
+from delayprop.fast.layout.neuron_record import NEURON_RECORD
 from delayprop.fast.physics.clock import Clock
-from delayprop.fast.physics.layout import Arriving, Layer
-from delayprop.fast.physics.neuron_record import NEURON_RECORD
-from delayprop.fast.physics.polynomials import LANES
 from delayprop.fast.solving.bound import spikes_per_train, too_many
 from delayprop.fast.solving.packing import in_lanes
 from delayprop.fast.solving.problem import Problem

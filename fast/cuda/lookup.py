@@ -3,12 +3,12 @@ neurons side by side."""
 
 from __future__ import annotations
 
+from delayprop.fast.compiling.compiler import compiled
+from delayprop.fast.layout.arrays import LANES
+from delayprop.fast.layout.instants import arrival_of, left_in_bin
 from delayprop.fast.physics.adjoint import DIFFERENCE, DRIVE, EXCESS, LAMBDA_I, LAMBDA_V, X, Y, Z
-from delayprop.fast.physics.compiling import compiled
 from delayprop.fast.physics.factors import arrival_factors
-from delayprop.fast.physics.instants import arrival_of, left_in_bin
 from delayprop.fast.physics.own_events import add_driven, add_pinned_kick, add_tau, add_terms, adjoint_among_events
-from delayprop.fast.physics.polynomials import LANES
 
 
 @compiled

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from numba import cuda, float64
 
+from delayprop.fast.compiling.compiler import compiled
 from delayprop.fast.cuda.arrays import Sweep, adjoint_of, start_at_end
 from delayprop.fast.cuda.backward import enter_bin, leave_bin
 from delayprop.fast.cuda.compiling import TOGETHER, kernel, on_device
 from delayprop.fast.cuda.lookup import last_in_time, look_up_arrivals_in_lane, look_up_in_lane
-from delayprop.fast.physics.compiling import compiled
-from delayprop.fast.physics.instants import time_of
+from delayprop.fast.layout.arrays import LANES
+from delayprop.fast.layout.instants import time_of
 from delayprop.fast.physics.own_events import take_spike
-from delayprop.fast.physics.polynomials import LANES
 
 
 @compiled

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from delayprop.fast.compiling.compiler import compiled
 from delayprop.fast.cuda.compiling import Array
 from delayprop.fast.cuda.forward import (
     Ahead,
@@ -14,13 +15,11 @@ from delayprop.fast.cuda.forward import (
     integrate_bin,
     passes_level,
 )
+from delayprop.fast.layout.arrays import LANES, Layer, block_of
+from delayprop.fast.layout.instants import time_of
+from delayprop.fast.layout.neuron_record import MAX_BIN, RECENT_BIN
 from delayprop.fast.physics.bin_step import level_for_next_bin
 from delayprop.fast.physics.clock import Clock
-from delayprop.fast.physics.compiling import compiled
-from delayprop.fast.physics.instants import time_of
-from delayprop.fast.physics.layout import Layer, block_of
-from delayprop.fast.physics.neuron_record import MAX_BIN, RECENT_BIN
-from delayprop.fast.physics.polynomials import LANES
 from delayprop.fast.physics.within_bin import NONE, REACHED_END, arrivals_in_order, to_next_crossing
 
 NO_ROOM, NO_RING = 1, 2  # the buffer that is too small, as bits

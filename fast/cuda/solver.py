@@ -16,8 +16,8 @@ from delayprop.fast.cuda import launches
 from delayprop.fast.cuda.arrays import Given
 from delayprop.fast.cuda.launches import Sizes
 from delayprop.fast.cuda.workspace import some
+from delayprop.fast.layout.arrays import Arriving, Layer
 from delayprop.fast.physics.clock import Clock
-from delayprop.fast.physics.layout import Arriving, Layer
 from delayprop.fast.solving import packing
 from delayprop.fast.solving.problem import Problem
 from delayprop.fast.solving.solved import Solved, Sums, Trains, solved

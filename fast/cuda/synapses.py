@@ -6,10 +6,9 @@ from typing import NamedTuple
 
 from numba import cuda
 
+from delayprop.fast.compiling.compiler import compiled
 from delayprop.fast.cuda.compiling import Array, kernel
-from delayprop.fast.physics.compiling import compiled
-from delayprop.fast.physics.layout import block_of
-from delayprop.fast.physics.polynomials import LANES
+from delayprop.fast.layout.arrays import LANES, block_of
 from delayprop.fast.physics.synapse import gradients_of, pack
 
 

@@ -8,10 +8,9 @@ from torch import Tensor
 from delayprop.fast.cuda.arrays import ROWS, Passed
 from delayprop.fast.cuda.forward import Ahead, Found
 from delayprop.fast.cuda.recurrent_steps import FoundInOrder, Together
+from delayprop.fast.layout.arrays import LANES, Layer
+from delayprop.fast.layout.neuron_record import NEURON_RECORD
 from delayprop.fast.physics.adjoint import ADJOINT, DRIVE
-from delayprop.fast.physics.layout import Layer
-from delayprop.fast.physics.neuron_record import NEURON_RECORD
-from delayprop.fast.physics.polynomials import LANES
 
 MEMORY = 2**30
 """Bytes for bins ahead, and for sums of the backward pass; constant, since it groups the sums."""

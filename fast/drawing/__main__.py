@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from delayprop.fast.data.records import RecordError, record
 from delayprop.fast.drawing import classification, sequence
-from delayprop.fast.drawing.records import RecordError, record
 from delayprop.spec.command import BAD_INPUT, OneLineParser, report, run_and_exit
 
 DRAWERS = {"sequence": sequence, **dict.fromkeys(("yin-yang", "braille", "shd", "ssc", "spikes"), classification)}

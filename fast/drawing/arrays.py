@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from delayprop.fast.data.new_files import content_of
-from delayprop.fast.drawing.records import RecordError
+from delayprop.fast.data.records import RecordError
 
 NAME = "page.npz"
 DAMAGED = (OSError, ValueError, EOFError, KeyError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)

@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from delayprop.fast.data.records import AMOUNT, COUNT, NUMBER, NUMBER_OR_NULL, TEXT, RecordError, history, record
 from delayprop.fast.drawing.arrays import Page, page
-from delayprop.fast.drawing.records import AMOUNT, COUNT, NUMBER, NUMBER_OR_NULL, TEXT, RecordError, history, record
 
 GROUPS = ("w", "w_out", "d", "tau")
 LINE = {

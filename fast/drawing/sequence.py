@@ -7,7 +7,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from delayprop.fast.drawing.records import NUMBER, NUMBER_OR_NULL, RecordError, history, record
+from delayprop.fast.data.records import NUMBER, NUMBER_OR_NULL, RecordError, history, record
 from delayprop.fast.drawing.sequence_animation import animate
 from delayprop.fast.drawing.sequence_rings import delays_of_ring
 from delayprop.fast.drawing.style import COLOURS, plain, save

@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 from PIL import Image
 
 from delayprop.fast.drawing.style import COLOURS, write
-from delayprop.fast.drawing.traces import voltage_of
+from delayprop.fast.nn.traces import voltage_of
 
 PAUSE, STEP = 2000, 150  # ms that the first and the last frame are shown, and each other one
 

@@ -30,7 +30,7 @@ class Record:
     Attributes:
         kappa: `[n]`: conditioning `(tau_mem Vdot_minus / v_th)^2` of each spike, in the order of
             the spikes.
-        ties: `[trials, size]`, bits as in `fast.physics.neuron_record`.
+        ties: `[trials, size]`, bits as in `fast.layout.neuron_record`.
         spikes_at_end: whether a neuron spikes exactly at `T`, so that gradients are one-sided.
         dy_dT: `[trials, size]`: of a largest voltage, its derivative by `T`: its slope if it is
             reached there.

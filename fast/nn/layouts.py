@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from delayprop.fast.cpu.trains import are_trains
 from delayprop.fast.nn.devices import numpy_reads
+from delayprop.fast.nn.trains import are_trains
 from delayprop.fast.nn.warned import warn
 from delayprop.spec import SpecError, SpikeTrains
 from delayprop.spec.checks import duration as spec_duration

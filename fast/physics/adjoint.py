@@ -21,8 +21,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from delayprop.fast.physics.compiling import inlined
-from delayprop.fast.physics.layout import Block
+from delayprop.fast.compiling.compiler import inlined
+from delayprop.fast.layout.arrays import Block
 from delayprop.fast.physics.polynomials import (
     AAB,
     AB,

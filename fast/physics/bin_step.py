@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import math
 
-from delayprop.fast.physics.adjoint import DIFFERENCE, EXCESS, LAMBDA_I, LAMBDA_V, X, Y, Z, difference_back
-from delayprop.fast.physics.compiling import compiled, inlined
-from delayprop.fast.physics.layout import (
+from delayprop.fast.compiling.compiler import compiled, inlined
+from delayprop.fast.layout.arrays import (
     FLOW_A,
     FLOW_AAB,
     FLOW_AB,
@@ -26,7 +25,8 @@ from delayprop.fast.physics.layout import (
     FLOW_RABB,
     FLOW_RB,
 )
-from delayprop.fast.physics.neuron_record import MAX_V, RECENT_BIN, RECENT_REST
+from delayprop.fast.layout.neuron_record import MAX_V, RECENT_BIN, RECENT_REST
+from delayprop.fast.physics.adjoint import DIFFERENCE, EXCESS, LAMBDA_I, LAMBDA_V, X, Y, Z, difference_back
 
 
 @inlined

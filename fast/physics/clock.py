@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from delayprop.fast.physics.compiling import compiled, inlined
+from delayprop.fast.compiling.compiler import inlined
 from delayprop.fast.physics.polynomials import TERMS
 from delayprop.spec import UnsupportedError
 from delayprop.spec.errors import Verbatim
@@ -61,43 +61,3 @@ def clock_for(bin_width: float, duration: float, dtype: type) -> Clock:
 def end_of(bin_, clock):
     """Where a bin ends, in bins: at `T` in the last one."""
     return float(clock.end) if bin_ == clock.last else 1.0
-
-
-@compiled
-def sort_by_rest(rest, weight, count):
-    """Sort the first `count` arrivals of a bin by time, in place: few by insertion, many as a heap.
-
-    The input has the latest spike first. At one instant the earlier spike goes first (in a heap:
-    any).
-    """
-    if count <= 48:
-        for n in range(1, count):
-            r, w = rest[n], weight[n]
-            k = n
-            while k > 0 and rest[k - 1] >= r:
-                rest[k], weight[k] = rest[k - 1], weight[k - 1]
-                k -= 1
-            rest[k], weight[k] = r, w
-        return
-    for top in range(count // 2 - 1, -1, -1):
-        _sift(rest, weight, top, count)
-    for bottom in range(count - 1, 0, -1):
-        rest[0], rest[bottom] = rest[bottom], rest[0]
-        weight[0], weight[bottom] = weight[bottom], weight[0]
-        _sift(rest, weight, 0, bottom)
-
-
-@compiled
-def _sift(rest, weight, top, count):
-    """Let an arrival sink to its place in a heap with the latest arrival on top."""
-    while True:
-        child = 2 * top + 1
-        if child >= count:
-            return
-        if child + 1 < count and rest[child + 1] > rest[child]:
-            child += 1
-        if rest[top] >= rest[child]:
-            return
-        rest[top], rest[child] = rest[child], rest[top]
-        weight[top], weight[child] = weight[child], weight[top]
-        top = child

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from delayprop.fast.physics.compiling import compiled, inlined
+from delayprop.fast.compiling.compiler import compiled, inlined
 from delayprop.fast.physics.polynomials import AB, A, B, polynomial
 
 TOUCH = 16  # in u v_th: width of "at the threshold", above it for peaks, below it for voltages

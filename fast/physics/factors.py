@@ -3,16 +3,16 @@
 An arrival lies `x - r` before the end of its bin: `x` from the spike on (to the end of the bin of
 the spike, and one bin more where the rests carry), less the rest `r` of the delay. The flow over
 `x - r` is the product of that over `x`, which belongs to the spike, and of that over `-r`, which
-the synapse holds (`fast.physics.layout.Synapses`).
+the synapse holds (`fast.layout.arrays.Synapses`).
 """
 
 from __future__ import annotations
 
 import math
 
-from delayprop.fast.physics.compiling import inlined
-from delayprop.fast.physics.instants import left_in_bin, masked
-from delayprop.fast.physics.layout import FLOW_A, FLOW_AB, FLOW_B, FLOW_PS, FLOW_RA, FLOW_RAB
+from delayprop.fast.compiling.compiler import inlined
+from delayprop.fast.layout.arrays import FLOW_A, FLOW_AB, FLOW_B, FLOW_PS, FLOW_RA, FLOW_RAB
+from delayprop.fast.layout.instants import left_in_bin, masked
 from delayprop.fast.physics.polynomials import AB, RA, RAB, A, B, polynomial
 
 

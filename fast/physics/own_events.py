@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import math
 
+from delayprop.fast.compiling.compiler import inlined
+from delayprop.fast.layout.arrays import FLOW_PM, FLOW_PS, LANES
+from delayprop.fast.layout.instants import bin_of, in_bins, masked
+from delayprop.fast.layout.neuron_record import MAX_BIN, MAX_GROUP, MAX_REST, MAX_SLOPE
 from delayprop.fast.physics.adjoint import (
     ADJOINT,
     DIFFERENCE,
@@ -22,12 +26,8 @@ from delayprop.fast.physics.adjoint import (
     tau_back,
 )
 from delayprop.fast.physics.clock import end_of
-from delayprop.fast.physics.compiling import inlined
 from delayprop.fast.physics.factors import adjoint_terms, dL_dt_arrival
-from delayprop.fast.physics.instants import bin_of, in_bins, masked
-from delayprop.fast.physics.layout import FLOW_PM, FLOW_PS
-from delayprop.fast.physics.neuron_record import MAX_BIN, MAX_GROUP, MAX_REST, MAX_SLOPE
-from delayprop.fast.physics.polynomials import EXACT, LANES, PS_AB, A, polynomial
+from delayprop.fast.physics.polynomials import EXACT, PS_AB, A, polynomial
 
 NEVER = 2.0  # as the rest of an event: after all arrivals of its bin
 

@@ -18,9 +18,8 @@ import math
 import numpy as np
 from numpy.polynomial.chebyshev import cheb2poly
 
-from delayprop.fast.physics.compiling import inlined
-
-LANES = 32  # neurons computed side by side
+from delayprop.fast.compiling.compiler import inlined
+from delayprop.fast.layout.arrays import LANES
 
 # `np.int64`, since Numba compiles a function anew for each literal integer.
 # With pm, ps and r, the rates of membrane, synapse and of the weight of an integral readout:
@@ -29,7 +28,7 @@ RA, RAB, RAA, RAAB, RABB, RB = map(np.int64, range(6, 12))  # [-r, pm], [-r, pm,
 TERMS = {4: 6, 8: 11}
 """Terms of a polynomial, by bytes of a number: on [-1, 1] the truncation error stays below u,
 relative (a test)."""
-EXACT = tuple(range(TERMS[8]))  # as long as the polynomials of `fast.physics.layout.Layer.exact`
+EXACT = tuple(range(TERMS[8]))  # as long as the polynomials of `fast.layout.arrays.Layer.exact`
 _TAYLOR = 18
 _CHEBYSHEV = [cheb2poly([0.0] * m + [1.0]) / 2.0 ** max(m - 1, 0) for m in range(_TAYLOR)]  # highest coefficient 1
 

@@ -6,9 +6,10 @@ The flow over the rest `r` of a delay, backwards, is the flow at `-r`: the polyn
 
 from __future__ import annotations
 
-from delayprop.fast.physics.compiling import inlined
-from delayprop.fast.physics.instants import ABSENT, instant_of
-from delayprop.fast.physics.polynomials import AB, EXACT, LANES, RAB, A, B, polynomial
+from delayprop.fast.compiling.compiler import inlined
+from delayprop.fast.layout.arrays import LANES
+from delayprop.fast.layout.instants import ABSENT, instant_of
+from delayprop.fast.physics.polynomials import AB, EXACT, RAB, A, B, polynomial
 
 
 @inlined

@@ -7,11 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from delayprop.fast.physics.clock import end_of, sort_by_rest
-from delayprop.fast.physics.compiling import compiled, inlined
-from delayprop.fast.physics.crossing import TOUCH, short_factors, time_to_peak, time_to_threshold
-from delayprop.fast.physics.instants import arrival_of, in_bins, to_tick
-from delayprop.fast.physics.neuron_record import (
+from delayprop.fast.compiling.compiler import compiled, inlined
+from delayprop.fast.layout.instants import arrival_of, in_bins, to_tick
+from delayprop.fast.layout.neuron_record import (
     ARRIVAL_AT_CROSSING,
     ARRIVAL_AT_END,
     INTEGRAL,
@@ -23,6 +21,9 @@ from delayprop.fast.physics.neuron_record import (
     flag,
     offer_maximum,
 )
+from delayprop.fast.layout.sorting import sort_by_rest
+from delayprop.fast.physics.clock import end_of
+from delayprop.fast.physics.crossing import TOUCH, short_factors, time_to_peak, time_to_threshold
 from delayprop.fast.physics.polynomials import RA, RAB, polynomial
 
 REACHED_END, CROSSED, STUCK, FULL = 0, 1, 2, 3  # status of a solution; FULL: a buffer is full

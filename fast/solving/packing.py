@@ -1,4 +1,4 @@
-"""A problem in the layouts of `fast.physics.layout`, on the device of its tensors.
+"""A problem in the layouts of `fast.layout.arrays`, on the device of its tensors.
 
 Converts spike times to instants (for the GPU), packs neurons, and allocates room for the synapses,
 which kernels pack (`fast.physics.synapse`).
@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from delayprop.fast.physics.instants import Ticks, ticks_for
-from delayprop.fast.physics.layout import Layer, Synapses
-from delayprop.fast.physics.polynomials import AAB, AB, ABB, LANES, RA, RAA, RAAB, RAB, RABB, RB, coefficients
+from delayprop.fast.layout.arrays import LANES, Layer, Synapses
+from delayprop.fast.layout.instants import Ticks, ticks_for
+from delayprop.fast.physics.polynomials import AAB, AB, ABB, RA, RAA, RAAB, RAB, RABB, RB, coefficients
 from delayprop.fast.solving.problem import Problem
 
 
@@ -31,7 +31,7 @@ def split(times: Tensor, problem: Problem) -> tuple[Tensor, Tensor]:
 
 
 def instants(bin_: Tensor, rest: Tensor, ticks: Ticks) -> Tensor:
-    """Times, split, as instants of the ring (`fast.physics.instants`)."""
+    """Times, split, as instants of the ring (`fast.layout.instants`)."""
     kind = torch.int32 if ticks.kind is np.int32 else torch.int64
     in_ticks = (rest * 2.0**ticks.bits).round_().clamp_(max=ticks.rest).to(torch.int64)
     return in_ticks.bitwise_or_(bin_.to(torch.int64).bitwise_left_shift_(ticks.bits).bitwise_and_(ticks.turn)).to(kind)

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from delayprop.fast.physics.layout import Layer
-from delayprop.fast.physics.neuron_record import (
+from delayprop.fast.layout.arrays import LANES, Layer
+from delayprop.fast.layout.neuron_record import (
     EQUAL_MAXIMA,
     INTEGRAL,
     MAX_BIN,
@@ -24,7 +24,6 @@ from delayprop.fast.physics.neuron_record import (
     SPIKE_AT_END,
     TIES,
 )
-from delayprop.fast.physics.polynomials import LANES
 from delayprop.fast.solving.problem import Problem
 
 
@@ -62,7 +61,7 @@ class Swept(Protocol):
 
     @property
     def neuron_record(self) -> Tensor:
-        """`[trials, blocks, NEURON_RECORD, LANES]`, see `fast.physics.neuron_record`."""
+        """`[trials, blocks, NEURON_RECORD, LANES]`, see `fast.layout.neuron_record`."""
 
     def backward(self, dL_dt_post: Tensor, dL_dy: Tensor, want_dt: bool, want_tau: bool) -> Sums:
         """Sweep back: `dL_dt_post` by emitted spike, per bin; `dL_dy [trials, blocks, LANES]`."""
@@ -94,7 +93,7 @@ class Solved:
         y: `[trials, post]`, float64: the voltage readout; 0 without one.
         kappa: `[n]`: conditioning `(tau_mem Vdot_minus / v_th)^2` of each spike.
         grazes: whether a spike meets its threshold with slope 0, so that its gradient is infinite.
-        ties: `[trials, post]`, bits as in `fast.physics.neuron_record`.
+        ties: `[trials, post]`, bits as in `fast.layout.neuron_record`.
         spikes_at_end: whether a neuron spikes exactly at `T`.
         dy_dT: `[trials, post]`: derivative of a largest voltage by `T`.
         solved_bins: `[trials, post]`: number of bins that were solved event by event.

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from delayprop.fast.data.spike_data import SpikeData
-from delayprop.fast.drawing.traces import arrivals, membrane_traces
+from delayprop.fast.nn.traces import arrivals, membrane_traces
 from delayprop.fast.training.model import Classifier
 
 TRIALS = 3

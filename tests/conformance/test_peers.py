@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from delayprop.fast.drawing.records import RecordError
+from delayprop.fast.data.records import RecordError
 from delayprop.spec import case_to_dict
 from delayprop.spec.conformance.capabilities import CAPABILITIES
 from delayprop.spec.conformance.cases import stored

@@ -21,7 +21,7 @@ from torch import Tensor
 import delayprop.reference as reference
 from delayprop.fast import Spikes, propagate
 from delayprop.fast.cuda import launches, workspace
-from delayprop.fast.physics.layout import Layer
+from delayprop.fast.layout.arrays import Layer
 from delayprop.fast.run import run_case
 from delayprop.fast.solving.problem import Problem
 from delayprop.spec import Case, Connection, CrossEntropy, Network, Population, SpikeTimeMSE, SpikeTrains

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from delayprop import LI, LIF, SpecError, Spikes, membrane_traces
-from delayprop.fast.drawing.traces import voltage_of
+from delayprop.fast.nn.traces import voltage_of
 
 TRAINS = [[[1.0, 9.0, 9.5], [4.0], []], [[2.5], [1.0, 12.0], [3.0, 20.0]]]
 DURATION = 40.0

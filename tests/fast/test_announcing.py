@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from numba.core.event import trigger_event
 
+from delayprop.fast.compiling.announcing import TOLD, announcer, to_compile
 from delayprop.fast.cpu.forward import forward_sweep, forward_trial
 from delayprop.fast.cpu.sorting import sort_by_bin
-from delayprop.fast.physics.announcing import TOLD, announcer, to_compile
 
 
 class Screen(io.StringIO):

@@ -11,16 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from delayprop.fast.physics import caching, compiling
+from delayprop.fast.compiling import caching, compiler
 from delayprop.spec import SpecError
 from tests import ROOT
 from tests.support.faults.planting import edit, plant
 
 KERNEL = """
 import numpy as np
-from delayprop.fast.physics.compiling import outermost
+from delayprop.fast.compiling.compiler import outermost
 from delayprop.fast.physics.crossing import short_factors
-from delayprop.fast.physics.polynomials import LANES
+from delayprop.fast.layout.arrays import LANES
 
 @outermost
 def factor(coefficients):
@@ -120,8 +120,8 @@ def test_a_folder_that_another_user_could_have_made_keeps_no_kernel(
     made(tmp_path / f"delayprop-{os.geteuid()}")
     with pytest.warns(UserWarning, match="compiled kernels are not kept, so that each start compiles them anew"):
         assert caching.writable_folder.__wrapped__() is None
-    monkeypatch.setattr(compiling, "cache_folder", lambda of: None)
-    assert compiling.outermost(next_number)(1) == 2
+    monkeypatch.setattr(compiler, "cache_folder", lambda of: None)
+    assert compiler.outermost(next_number)(1) == 2
 
 
 def next_number(n: int) -> int:

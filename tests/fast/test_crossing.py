@@ -11,9 +11,10 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.physics.clock import clock_for
 from delayprop.fast.physics.crossing import TOUCH, time_to_threshold
-from delayprop.fast.physics.polynomials import LANES, coefficients
+from delayprop.fast.physics.polynomials import coefficients
 from tests.support.convolution import convolution
 from tests.support.kernels import from_python
 

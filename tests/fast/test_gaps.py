@@ -11,7 +11,8 @@ from numba import njit
 from delayprop.fast.cpu import gaps
 from delayprop.fast.cpu.intrinsics import pointer
 from delayprop.fast.cpu.short_rows import FEW, GAPS, counted_before
-from delayprop.fast.physics.polynomials import AB, LANES, TERMS, A, B, coefficients, polynomial
+from delayprop.fast.layout.arrays import LANES
+from delayprop.fast.physics.polynomials import AB, TERMS, A, B, coefficients, polynomial
 from delayprop.fast.physics.within_bin import GAP_A, GAP_AB, GAP_B
 from tests.support.kernels import from_python
 

@@ -11,10 +11,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from delayprop.fast.physics import factors, instants, polynomials, synapse
+from delayprop.fast.layout import instants
+from delayprop.fast.layout.arrays import Block, Synapses
+from delayprop.fast.layout.instants import BATCH, REST_BITS, ticks_for
+from delayprop.fast.physics import factors, polynomials, synapse
 from delayprop.fast.physics.clock import clock_for
-from delayprop.fast.physics.instants import BATCH, REST_BITS, ticks_for
-from delayprop.fast.physics.layout import Block, Synapses
 from delayprop.fast.physics.polynomials import EXACT, RAB
 from delayprop.fast.solving import packing
 from delayprop.fast.solving.problem import Problem

@@ -6,7 +6,8 @@ import mpmath
 import numpy as np
 import pytest
 
-from delayprop.fast.physics.polynomials import LANES, PS_AB, TERMS, coefficients
+from delayprop.fast.layout.arrays import LANES
+from delayprop.fast.physics.polynomials import PS_AB, TERMS, coefficients
 from tests.support.convolution import convolution
 
 RATES = {

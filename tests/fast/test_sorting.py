@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from delayprop.fast.cpu.emitted import Emitted
 from delayprop.fast.cpu.sorting import sort_by_bin, sort_by_train
-from delayprop.fast.physics.instants import ticks_for
-from delayprop.fast.physics.layout import Arriving
+from delayprop.fast.layout.arrays import Arriving
+from delayprop.fast.layout.instants import ticks_for
 from delayprop.fast.solving import packing
 from delayprop.fast.solving.problem import Problem
 

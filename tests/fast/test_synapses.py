@@ -16,9 +16,8 @@ from hypothesis import strategies as st
 from delayprop.fast import LI, Spikes
 from delayprop.fast.cpu.solver import _as_arrays, _pack
 from delayprop.fast.cpu.synapses import gradients_of_block
-from delayprop.fast.physics.instants import ABSENT
-from delayprop.fast.physics.layout import Layer
-from delayprop.fast.physics.polynomials import LANES
+from delayprop.fast.layout.arrays import LANES, Layer
+from delayprop.fast.layout.instants import ABSENT
 from delayprop.fast.solving import packing
 from delayprop.fast.solving.problem import Problem
 from tests.support.convolution import convolution

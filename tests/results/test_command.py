@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from delayprop.fast.runs.compared_runs import grouped
 from delayprop.fast.tasks import yin_yang
-from delayprop.fast.tasks.compared_runs import grouped
 from delayprop.fast.train import main as train
 from delayprop.fast.training.classify import Classification
 from delayprop.fast.training.evaluation import Evaluation

@@ -7,7 +7,7 @@ import statistics
 from pathlib import Path
 
 from delayprop.fast.compare import curves_over, sha256_of
-from delayprop.fast.tasks.compared_runs import OF_THE_RESULT, by_task, grouped
+from delayprop.fast.runs.compared_runs import OF_THE_RESULT, by_task, grouped
 from tests import ROOT
 from tests.results.records import PROSE, README, SHD, entries, has_row
 

@@ -25,7 +25,7 @@ def compile_kernels() -> None:
     Raises:
         subprocess.CalledProcessError: a kernel does not compile.
     """
-    from delayprop.fast.physics.compiling import KERNELS, cache_folder
+    from delayprop.fast.compiling.compiler import KERNELS, cache_folder
 
     folder = cache_folder(KERNELS[-1])
     if folder is None or (stamp := folder / "complete").exists():

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from delayprop.fast.physics.announcing import TOLD
+from delayprop.fast.compiling.announcing import TOLD
 from tests import ROOT
 from tests.support.house.imports import LINKED, MAY_IMPORT
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from delayprop.fast.runs.saved_runs import opened
 from delayprop.fast.tasks import yin_yang
-from delayprop.fast.tasks.saved_runs import opened
 from delayprop.fast.train import main
 from delayprop.fast.training import classify
 from delayprop.fast.training.checkpoints import digest

@@ -14,7 +14,7 @@ import delayprop.fast.compare
 from delayprop.fast.compare import curves_over, sha256_of
 from delayprop.fast.compare import main as compare
 from delayprop.fast.drawing.comparison import accuracies_over
-from delayprop.fast.tasks.compared_runs import grouped
+from delayprop.fast.runs.compared_runs import grouped
 
 LINE = {
     "task": "yin-yang", "seed": 0, "hidden": 8, "delay": 10.0, "freeze_delays": False, "test_accuracy": 0.5,

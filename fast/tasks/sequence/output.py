@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from delayprop.fast.drawing.traces import arrivals, membrane_traces
 from delayprop.fast.nn.layers import LI
+from delayprop.fast.nn.traces import arrivals, membrane_traces
 from delayprop.fast.tasks.sequence.patterns import NAMES, Ring
 
 PAPER, UNSEEN = 6, 500  # presentations that the paper needs; unseen samples

@@ -36,7 +36,7 @@ CALLERS = (
     Fault(
         "ring too short for a batch",
         "fast",
-        "physics/instants.py",
+        "layout/instants.py",
         "(longest + 1 + BATCH)",
         "(longest + 1)",
     ),

@@ -18,8 +18,8 @@ MAY_IMPORT = {
     "delayprop": set(),
     "benchmarks": {"delayprop.fast", "delayprop.spec", "torch", "numpy", "numba"},
     "reports": {
-        "delayprop.spec", "delayprop.derivations", "delayprop.fast.drawing", "benchmarks.grid", "matplotlib", "numpy",
-        "sympy",
+        "delayprop.spec", "delayprop.derivations", "delayprop.fast.data.records", "delayprop.fast.drawing",
+        "benchmarks.grid", "matplotlib", "numpy", "sympy",
     },
     "results": {"delayprop.fast", "delayprop.spec"},
     "docs": {"delayprop", "optuna"},
@@ -49,8 +49,8 @@ LINKED = ("spec", "derivations", "reference", "fast")
 command."""
 
 ROOMS = {
-    "physics": 0, "solving": 1, "cpu": 2, "cuda": 2, "nn": 3, "data": 4, "drawing": 5, "training": 6, "tasks": 7,
-    "commands": 8,
+    "compiling": 0, "layout": 1, "physics": 2, "solving": 3, "cpu": 4, "cuda": 4, "nn": 5, "data": 6, "drawing": 7,
+    "training": 8, "tasks": 9, "runs": 10, "commands": 11,
 }
 """The rooms of `fast` and their levels: a room imports itself and rooms of lower levels only."""
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from delayprop.fast.physics.compiling import inlined
-from delayprop.fast.physics.instants import Ticks
-from delayprop.fast.physics.polynomials import LANES
+from delayprop.fast.compiling.compiler import inlined
+from delayprop.fast.layout.instants import Ticks
+
+LANES = 32  # neurons computed side by side
 
 Array = Any  # a NumPy array, a tensor, or in a kernel a device array
 
@@ -23,7 +24,7 @@ FLOW_RA, FLOW_RAB, FLOW_RAA, FLOW_RAAB, FLOW_RABB, FLOW_RB = (n * LANES for n in
 
 class Arriving(NamedTuple):
     """Spikes from outside the layer, by (trial, bin): `offsets [trials + 1]`, `bin, time, source
-    [n]`; `time`: the instant in the ring, see `fast.physics.instants`."""
+    [n]`; `time`: the instant in the ring, see `fast.layout.instants`."""
 
     offsets: Array
     bin: Array

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 
-from delayprop.fast.physics.compiling import outermost
+from delayprop.fast.compiling.compiler import outermost
 
 
 @outermost

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from delayprop.fast.data.new_files import content_of
-from delayprop.fast.drawing.records import AMOUNT, COUNT, NUMBER, TEXT, RecordError, history, record
+from delayprop.fast.data.records import AMOUNT, COUNT, NUMBER, TEXT, RecordError, history, record
 from delayprop.fast.nn.devices import DTYPES
 from delayprop.fast.nn.layers import LI
 from delayprop.fast.tasks.registry import CLASSIFYING

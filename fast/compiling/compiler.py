@@ -18,10 +18,11 @@ from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 from numba.extending import intrinsic
 
-import delayprop.fast.physics.announcing  # noqa: F401  # a terminal sees what takes time
-from delayprop.fast.physics.caching import PACKAGE, writable_folder
+import delayprop.fast.compiling.announcing  # noqa: F401  # a terminal sees what takes time
+from delayprop.fast.compiling.caching import PACKAGE, writable_folder
 
-KERNELS = (PACKAGE / "physics", PACKAGE / "cpu")  # any kernel may call their functions
+# Any kernel may call their functions.
+KERNELS = tuple(PACKAGE / room for room in ("compiling", "layout", "physics", "cpu"))
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}  # divide as NumPy does
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from delayprop.fast.drawing.records import NUMBER, check_shape
+from delayprop.fast.data.records import NUMBER, check_shape
 from delayprop.fast.nn.layers import LI
-from delayprop.fast.tasks.saved_runs import NETWORK, kept_network, records
+from delayprop.fast.runs.saved_runs import NETWORK, kept_network, records
 from delayprop.fast.training.model import Classifier
 from delayprop.fast.training.run_folder import RESULT
 

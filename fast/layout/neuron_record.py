@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from delayprop.fast.physics.compiling import compiled
+from delayprop.fast.compiling.compiler import compiled
 
 # Rows of a record `[NEURON_RECORD, LANES]` of a block, float64.
 RECENT_BIN, RECENT_REST, RECENT_SLOPE = 0, 1, 2  # last spike (bin -1: none), and Vdot_minus there

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from delayprop.fast.physics.compiling import built, inlined
+from delayprop.fast.compiling.compiler import built, inlined
 from delayprop.spec import UnsupportedError
 from delayprop.spec.errors import Verbatim
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from delayprop.fast.data.new_files import content_of
-from delayprop.fast.drawing.records import AMOUNT, COUNT, NUMBER, TEXT, RecordError, check_shape
-from delayprop.fast.tasks.saved_runs import HOW_IT_RAN, check_network, records
+from delayprop.fast.data.records import AMOUNT, COUNT, NUMBER, TEXT, RecordError, check_shape
+from delayprop.fast.runs.saved_runs import HOW_IT_RAN, check_network, records
 from delayprop.fast.training.run_folder import RESULT
 from delayprop.fast.training.settings import with_defaults
 from delayprop.spec import SpecError

@@ -1,0 +1,1 @@
+"""Numba's compiler, the folder of compiled kernels, and a progress bar while it compiles."""

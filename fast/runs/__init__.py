@@ -1,0 +1,1 @@
+"""Finished runs: read from their folders, compared, and their networks loaded."""
