@@ -69,6 +69,7 @@ def recurrent_trial(trial, arriving, layer, clock, neuron_record, work, emitted)
         oldest = work.oldest_at[max(bin_ - layer.slots - BATCH + 2, 0) & (ticks.bins - 1)]
         while bin_ % BATCH == 0 and s + more < n_last and arriving.bin[s + more] < bin_ + BATCH:
             more += 1
+        # room for a spike per neuron; without it the caller makes more, and enters the bin again
         lack = REACHED_END  # unless each neuron can spike once in this bin
         if n_emitted + layer.post > emitted.bin.size:
             lack = FULL
@@ -81,6 +82,7 @@ def recurrent_trial(trial, arriving, layer, clock, neuron_record, work, emitted)
             position[EMITTED], position[OLDEST] = n_emitted, oldest
             return n_emitted, lack
         position[BIN] = AT_START  # from here on the bin is under way
+        # deposit the arrivals from outside
         for k in range(more):
             spikes.time[n + k], spikes.source[n + k] = arriving.time[s + k], arriving.source[s + k]
         deposit_everywhere(n, n + more, layer, clock, work)
@@ -88,6 +90,7 @@ def recurrent_trial(trial, arriving, layer, clock, neuron_record, work, emitted)
         first_own = n
         if not enter_bin(slot, bin_, layer, clock, neuron_record, work):
             return n_emitted, NO_ARRIVALS
+        # the neurons' own spikes, the earliest first: each may move the next
         while True:
             number = earliest(pending)
             if number == NONE:
@@ -100,12 +103,14 @@ def recurrent_trial(trial, arriving, layer, clock, neuron_record, work, emitted)
                 return n_emitted, NO_SPIKES
             if n + layer.copies - oldest > links:
                 return n_emitted, NO_LINKS
+            # emit it
             x = pending.predicted[number, X]
             emitted.neuron[n_emitted], emitted.bin[n_emitted] = number, bin_
             emitted.rest[n_emitted], emitted.I[n_emitted] = x, pending.predicted[number, I]
             n_emitted += 1
             settle(pending, number, neuron_record[number // LANES])
             touch(pending, number)
+            # deliver it to the neurons that it reaches in this bin, and predict these again
             for copy in range(layer.copies):
                 spikes.time[n] = time_of(bin_, x, ticks)
                 spikes.source[n] = layer.external + copy * layer.post + number

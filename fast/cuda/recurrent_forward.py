@@ -64,6 +64,7 @@ def recurrent_forward_kernel(first_trial, arriving, layer, clock, ahead, togethe
     status = CROSSED
     for bin_ in range(clock.last + 1):
         ring_index = bin_ & (layer.ticks.bins - 1)
+        # arrivals from outside, written by all threads
         first, s_next = n, end_of_arrivals(s, s_last, bin_, arriving.bin)
         oldest = oldest_under_way(oldest, n, bin_, layer.slots, together.bin[here])
         n += s_next - s
@@ -73,6 +74,7 @@ def recurrent_forward_kernel(first_trial, arriving, layer, clock, ahead, togethe
         take_arrivals(thread, threads, here, s, s_next, first, arriving, together)
         s = s_next
         cuda.syncthreads()
+        # the neurons' own spikes, the earliest of all threads first
         when, number = enter_bin(thread, threads, here, trial, bin_, ring_index, first, n, sweep)
         while cuda.syncthreads_or(np.int32(number != NONE)):
             winner = earliest(thread, threads, when, number, whens, numbers)
@@ -82,6 +84,7 @@ def recurrent_forward_kernel(first_trial, arriving, layer, clock, ahead, togethe
                 lacks |= NO_ROOM
             if lacks != 0:
                 break
+            # the thread of the winner emits; then all deliver, and predict again
             if winner % threads == thread:
                 shared_status[0] = settle(winner, here, trial, bin_, ring_index, n, count, sweep)
             cuda.syncthreads()

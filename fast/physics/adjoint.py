@@ -184,23 +184,26 @@ def tau_back(after, h, g, rate, pm, ps, lane, coefficients, terms):
 def jump_at_spike(adjoint, lane, I_cross, dL_dt, driven, b, want_tau):
     """[spike-jump] Take a lane of an adjoint from just after to just before an own spike.
 
-    Adds to the gradients of constants: [spike-v_th], [spike-v_reset], and [tau-flow] up to this
-    spike.
+    Adds to the gradients of the constants.
 
     `dL_dt`: total derivative of the loss with respect to this spike time, arrivals included.
     `driven`: the driving term of an integral readout at the spike.
     """
     constants, dL_dconstants = b.block.constants, b.dL_dconstants
     pm, v_th, v_reset = constants[0, lane], constants[2, lane], constants[3, lane]
+    # [tau-flow] up to this spike, where V starts anew
     if want_tau:
         dL_dconstants[TAU_MEM, lane] += v_reset * adjoint[Y, lane] + I_cross * adjoint[X, lane]
         adjoint[X, lane] = adjoint[Y, lane] = 0.0
     Vdot_minus, Vdot_plus = pm * (I_cross - v_th), pm * (I_cross - v_reset)
     lambda_V_plus = adjoint[LAMBDA_V, lane]
+    # [spike-jump] with the derivative by the spike time, and the step of V that a readout sees
     lambda_V_minus = Vdot_plus / Vdot_minus * lambda_V_plus + (dL_dt + driven * (v_th - v_reset)) * pm / Vdot_minus
+    # [spike-v_th] [spike-v_reset]
     dL_dconstants[V_TH, lane] += lambda_V_minus / pm
     dL_dconstants[V_RESET, lane] -= lambda_V_plus / pm
     adjoint[LAMBDA_V, lane] = lambda_V_minus
+    # [readout-adjoint] the two numbers that replace small differences
     if b.block.rate >= 0.0:
         adjoint[EXCESS, lane] += lambda_V_minus - lambda_V_plus
         adjoint[DIFFERENCE, lane] = lambda_V_minus - adjoint[LAMBDA_I, lane]

@@ -62,10 +62,12 @@ def time_to_threshold(V, I, V_end, I_end, x_end, lane, block, clock):
             return -1.0
     elif V_end < v_th:
         return -1.0
+    # the parabola through both ends
     least, rise, slope = math.sqrt(clock.u), v_th - V, pm * (I - V)
     bend = (V_last - V - slope * x_last) / (x_last * x_last)
     square = slope * slope + 4.0 * bend * rise  # 0 at a peak, so perhaps less by rounding
     x = 2.0 * rise / (slope + math.sqrt(square) if square > 0.0 else slope)
+    # one Newton step from either side, then from the left
     V_x, slope = voltage_at(V, I, x, pm, lane, block, clock)
     step = (v_th - V_x) / slope if slope > 0.0 else -x
     x = min(max(x + step, 0.0), x_last)

@@ -100,11 +100,13 @@ def to_next_crossing(V, I, x, n, arrivals, bin_, lane, block, clock, neuron_reco
     while True:
         x_next = float(rest[n]) if n < count else end
         h = x_next - x
+        # [flow-V-I] to the next arrival, or the end
         if from_start and n < factors.shape[1]:
             a, k, b = factors[GAP_A, n], pm * h * factors[GAP_AB, n], factors[GAP_B, n]
         else:
             a, k, b = short_factors(h, pm, coefficients, lane, clock.terms)
         V_next, I_next = V * a + I * k, I * b
+        # [crossing-time] where a bound does not exclude it
         x_cross = -1.0
         if v_th < I and V < I and (v_th <= V_next or I_next <= V_next or v_th <= V or I == math.inf):
             x_cross = time_to_threshold(V, I, V_next, I_next, h, lane, block, clock)
@@ -114,11 +116,13 @@ def to_next_crossing(V, I, x, n, arrivals, bin_, lane, block, clock, neuron_reco
         if crosses:
             h = x_cross
         x_to = to_tick(min(x + h, x_next), x_next, block.ticks) if crosses else x_next
+        # the integral over this gap
         if record and rate >= 0.0:
             weight_end = math.exp(-rate * (bin_ + x_to))
             of_a = h * polynomial(coefficients, RA, lane, h, clock.terms)
             of_k = pm * h * h * polynomial(coefficients, RAB, lane, h, clock.terms)
             neuron_record[INTEGRAL, lane] += weight_end * (V * of_a + I * of_k)
+        # a spike: its slope and ties are recorded, V is reset
         if crosses:
             if not I * pm <= MOST_SPIKES * ps * (v_th - v_reset):
                 return V, I, x_to, n, STUCK
@@ -132,12 +136,14 @@ def to_next_crossing(V, I, x, n, arrivals, bin_, lane, block, clock, neuron_reco
                 if (clock.last - bin_ + (clock.end - x_to)) * slope <= touch * v_th:
                     flag(neuron_record, lane, SPIKE_AT_END)
             return v_reset, I, x_to, n, CROSSED
+        # a peak within the gap
         h_peak = math.inf
         if read_maximum and record and V < I and I > 0.0:
             h_peak = time_to_peak(V, I, pm, ps)
             if h_peak < h:
                 offer_maximum(neuron_record, lane, I * math.exp(-ps * h_peak), bin_, x + h_peak, 0.0, 0, touch)
         V, I, x = V_next, I_next, x_next
+        # the end of the bin; at T a voltage that still rises is a maximum
         if n == count:
             if read_maximum and record and is_last and h_peak >= h and V < I:
                 offer_maximum(neuron_record, lane, V, bin_, x, pm * (I - V), 0, touch)
@@ -150,6 +156,7 @@ def to_next_crossing(V, I, x, n, arrivals, bin_, lane, block, clock, neuron_reco
             I += weight[n]
             n += 1
             group += 1
+        # ties, and a maximum that arrivals pin
         if record:
             since = (bin_ - neuron_record[RECENT_BIN, lane]) + (x - neuron_record[RECENT_REST, lane])
             if neuron_record[RECENT_BIN, lane] >= 0 and since * neuron_record[RECENT_SLOPE, lane] <= touch * v_th:
