@@ -24,8 +24,8 @@ class SpikePointers(NamedTuple):
     source: np.ndarray
 
 
-class BlockPointers(NamedTuple):
-    """The arrays of a block that each arrival reads, as pointers: of its synapses, and of its
+class PackPointers(NamedTuple):
+    """The arrays of a pack that each arrival reads, as pointers: of its synapses, and of its
     neurons; and the division of instants."""
 
     delay: np.ndarray
@@ -48,12 +48,12 @@ def spike_pointers(time, source):
 
 
 @inlined
-def pointers_of(block, clock):
-    """Pointers to the arrays of a block."""
-    s = block.synapses
-    return BlockPointers(
-        pointer(s.delay), pointer(s.w_b), pointer(s.w_ab), pointer(s.w_rab), pointer(block.coefficients),
-        pointer(block.exact), pointer(block.flow), block.ticks, clock, block.alike, block.rate,
+def pointers_of(pack, clock):
+    """Pointers to the arrays of a pack."""
+    s = pack.synapses
+    return PackPointers(
+        pointer(s.delay), pointer(s.w_b), pointer(s.w_ab), pointer(s.w_rab), pointer(pack.coefficients),
+        pointer(pack.exact), pointer(pack.flow), pack.ticks, clock, pack.alike, pack.rate,
     )
 
 
@@ -72,11 +72,11 @@ def aligned(rows, columns, like):
 
 
 @inlined
-def set_factors(first, last, spikes, block, backward, factors):
+def set_factors(first, last, spikes, pack, backward, factors):
     """Set the factors of spikes `first..last-1`, at most SIDE_BY_SIDE, for neurons that are alike:
     `[FACTORS, SIDE_BY_SIDE]`."""
     for n in range(first, last):
-        a, b, ab, a_more, b_more, ab_more = both_factors(spikes.time[n], 0, backward, block, block.clock.terms)
+        a, b, ab, a_more, b_more, ab_more = both_factors(spikes.time[n], 0, backward, pack, pack.clock.terms)
         own = moved(factors, n - first)
         own[A * SIDE_BY_SIDE], own[B * SIDE_BY_SIDE], own[AB * SIDE_BY_SIDE] = a, b, ab
         own[(NEXT + A) * SIDE_BY_SIDE], own[(NEXT + B) * SIDE_BY_SIDE] = a_more, b_more

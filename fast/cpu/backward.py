@@ -1,4 +1,4 @@
-"""Backward kernel: one sweep back through time, for one block of neurons side by side.
+"""Backward kernel: one sweep back through time, for one pack of neurons side by side.
 
 In each bin, from the last to the first,
 1. the adjoint at its end is published in the ring; where a lane has an own event (a spike, or the
@@ -24,19 +24,19 @@ from delayprop.fast.cpu.lookup import look_up_plain
 from delayprop.fast.cpu.lookup_scratch import TERMS, LookupScratch, end_pieces, lookup_scratch
 from delayprop.fast.cpu.special_lookup import look_up_special
 from delayprop.fast.cpu.vector_step import publish, publish_full, retreat, retreat_full
-from delayprop.fast.layout.arrays import LANES, Arriving, block_of
+from delayprop.fast.layout.arrays import LANES, Arriving, pack_of
 from delayprop.fast.layout.instants import BATCH
 from delayprop.fast.layout.neuron_record import MAX_BIN
-from delayprop.fast.physics.adjoint import ADJOINT, EXCESS, BlockAdjoint, Events, excess_at_T
+from delayprop.fast.physics.adjoint import ADJOINT, EXCESS, Events, PackAdjoint, excess_at_T
 from delayprop.fast.physics.own_events import back_to, start_at_T, take_maximum, take_spike
 
 
-class Given(NamedTuple):
+class BackwardInput(NamedTuple):
     """Input of the backward pass: both spike trains, the loss, and the record of the forward pass.
 
-    `emitted, ends`: spikes of the blocks that are solved together, as the forward sweep left them;
-    `dL_dt`: derivative of the loss by each. `dL_dy [trials, blocks, LANES]`. `neuron_record
-    [trials, blocks, NEURON_RECORD, LANES]`. `want_dt, want_tau`: whether the gradients of input
+    `emitted, ends`: spikes of the packs that are solved together, as the forward sweep left them;
+    `dL_dt`: derivative of the loss by each. `dL_dy [trials, packs, LANES]`. `neuron_record
+    [trials, packs, NEURON_RECORD, LANES]`. `want_dt, want_tau`: whether the gradients of input
     times, and of time constants, are asked for.
     """
 
@@ -50,8 +50,8 @@ class Given(NamedTuple):
     want_tau: bool
 
 
-class Found(NamedTuple):
-    """Sums of the backward pass over trials, see `fast.physics.adjoint.BlockAdjoint`.
+class BackwardSums(NamedTuple):
+    """Sums of the backward pass over trials, see `fast.physics.adjoint.PackAdjoint`.
 
     `dL_dt_pre [spikes]`: derivative of the loss by each spike from outside; empty unless wanted.
     """
@@ -61,8 +61,8 @@ class Found(NamedTuple):
     dL_dconstants: np.ndarray
 
 
-class Work(NamedTuple):
-    """Arrays of the sweep of one block, reused by every trial.
+class BackwardWork(NamedTuple):
+    """Arrays of the sweep of one pack, reused by every trial.
 
     `ring [2 * places]`; `full_adjoint_ring [places, ADJOINT + 1]`, empty where it is not needed.
     """
@@ -89,14 +89,14 @@ def most_in_a_trial(ends):
 
 
 @allocating
-def work_for(layer, full, most):
+def backward_work(layer, full, most):
     """Arrays for trials of at most `most` own spikes."""
     size, places, w = most + LANES, ring_places(layer.ticks), layer.synapses.w
     events = Events(
         np.empty(size), np.empty(size, np.int64), np.empty((2 * size, ADJOINT)), np.empty(2 * size),
         np.empty(places, np.int64),
     )
-    return Work(
+    return BackwardWork(
         np.zeros(2 * places, w.dtype), np.zeros((places if full else 0, ADJOINT + 1)), lookup_scratch(w),
         np.zeros((ADJOINT, LANES)), np.zeros((ADJOINT, LANES)), np.zeros((ADJOINT, LANES)), np.zeros(LANES, np.uint8),
         np.zeros(LANES), np.zeros(LANES), events,
@@ -111,14 +111,14 @@ def enter_bin(bin_, slot, damping, first_maximum, clock, want_tau, b):
     or of `T`, of lane 0.
     """
     publish(slot, pointer(b.adjoint), pointer(b.ring), pointer(b.events.first))
-    if b.block.rate >= 0.0 or want_tau:
+    if b.pack.rate >= 0.0 or want_tau:
         publish_full(slot, b.adjoint, b.drive, damping, b.full_adjoint_ring)
     any_marked = False
-    if b.block.rate >= 0.0 and bin_ == clock.last:  # the last bin ends at T
+    if b.pack.rate >= 0.0 and bin_ == clock.last:  # the last bin ends at T
         any_marked = True
         for lane in range(LANES):
             start_at_T(first_maximum + lane, lane, bin_, slot, clock, want_tau, b)
-    if b.block.read_maximum:
+    if b.pack.read_maximum:
         for lane in range(LANES):
             if b.neuron_record[MAX_BIN, lane] == bin_:
                 any_marked = True
@@ -128,25 +128,25 @@ def enter_bin(bin_, slot, damping, first_maximum, clock, want_tau, b):
 
 @inlined
 def leave_bin(bin_, damping, any_marked, want_tau, b):
-    """Take every lane of a block to the start of a bin."""
+    """Take every lane of a pack to the start of a bin."""
     if any_marked:
         for lane in range(LANES):
             if b.marked[lane]:
                 back_to(0.0, lane, bin_, want_tau, b)
-    if b.block.rate >= 0.0 or want_tau:
+    if b.pack.rate >= 0.0 or want_tau:
         retreat_full(damping, b)
     else:
-        retreat(pointer(b.adjoint), pointer(b.block.flow), pointer(b.marked), pointer(b.solved))
+        retreat(pointer(b.adjoint), pointer(b.pack.flow), pointer(b.marked), pointer(b.solved))
     if any_marked:
         b.marked[:] = 0
 
 
 @compiled
 def backward_trial(trial, number, e_first, e_last, given, layer, clock, work, found):
-    """Block `number` in one trial, whose spikes are `e_first..e_last-1`; adds to `found`."""
+    """Pack `number` in one trial, whose spikes are `e_first..e_last-1`; adds to `found`."""
     arriving, emitted, want_tau = given.arriving, given.emitted, given.want_tau
-    b = BlockAdjoint(
-        block_of(layer, number), work.ring, work.full_adjoint_ring, work.adjoint, work.solved, work.other,
+    b = PackAdjoint(
+        pack_of(layer, number), work.ring, work.full_adjoint_ring, work.adjoint, work.solved, work.other,
         work.drive, work.position, work.marked, work.events, given.neuron_record[trial, number],
         given.dL_dy[trial, number], found.sums, work.scratch.piece, found.dL_dconstants,
     )
@@ -154,7 +154,7 @@ def backward_trial(trial, number, e_first, e_last, given, layer, clock, work, fo
     b.ring[:], b.adjoint[:], b.full_adjoint_ring[:] = clock.zero, 0.0, 0.0
     for lane in range(LANES):
         b.drive[lane] = b.dL_dy[lane] / T if rate >= 0.0 else 0.0
-        b.adjoint[EXCESS, lane] = excess_at_T(b.drive[lane], b.block.constants[0, lane], rate, clock)
+        b.adjoint[EXCESS, lane] = excess_at_T(b.drive[lane], b.pack.constants[0, lane], rate, clock)
     n, n_first, e = arriving.offsets[trial + 1], arriving.offsets[trial], e_last - 1
     for bin_ in range(clock.last, -1, -1):
         slot = (bin_ & (ticks.bins - 1)) * LANES
@@ -184,14 +184,14 @@ def backward_trial(trial, number, e_first, e_last, given, layer, clock, work, fo
 
 @outermost
 def backward_sweep(number, first_trial, last_trial, given, layer, clock):
-    """Block `number` of a layer that is not recurrent, in trials `first_trial..last_trial-1`;
-    `Found`, over the trials."""
+    """Pack `number` of a layer that is not recurrent, in trials `first_trial..last_trial-1`;
+    `BackwardSums`, over the trials."""
     w, full = layer.synapses.w, layer.rate >= 0.0 or given.want_tau
-    found = Found(
+    found = BackwardSums(
         np.zeros((w.shape[1], TERMS * LANES)), np.zeros(given.arriving.time.size if given.want_dt else 0),
         np.zeros((4, LANES)),
     )
-    work, e_first = work_for(layer, full, most_in_a_trial(given.ends)), np.int64(0)
+    work, e_first = backward_work(layer, full, most_in_a_trial(given.ends)), np.int64(0)
     for trial in range(first_trial, last_trial):
         e_last = given.ends[trial - first_trial]
         backward_trial(trial, number, e_first, e_last, given, layer, clock, work, found)

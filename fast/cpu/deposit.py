@@ -32,7 +32,7 @@ AMOUNTS, V, I, UP = 3, 0, LANES, 2 * LANES  # columns per spike, LANES wide each
 
 
 class Ring(NamedTuple):
-    """The bins ahead of a block, and one more for synapses that do not exist, which is never read.
+    """The bins ahead of a pack, and one more for synapses that do not exist, which is never read.
 
     `cells [4 * places]`: see `fast.cpu.intrinsics`. `integral [places]`: the part that the arrivals
     of a bin add to the integral of the voltage in it; empty if no integral is read.
@@ -104,37 +104,37 @@ def most_under_way(arriving, slots):
 
 
 @inlined
-def set_amount(lane, carried, both, row, block, amount):
+def set_amount(lane, carried, both, row, pack, amount):
     """Set the amounts of an arrival; `both`: its factors; `row`: where the synapses of its source
     begin."""
     a, b, ab = one_of(carried, both)
-    dV, dI = arrival_amounts(a, b, ab, block.w_b[row + lane], block.w_ab[row + lane])
-    amount[V + lane], amount[I + lane], amount[UP + lane] = dV, dI, max(dV, block.clock.zero)
+    dV, dI = arrival_amounts(a, b, ab, pack.w_b[row + lane], pack.w_ab[row + lane])
+    amount[V + lane], amount[I + lane], amount[UP + lane] = dV, dI, max(dV, pack.clock.zero)
 
 
 @vectorised
-def deposit(first, last, spikes, block, links, cells, scratch):
-    """Add the arrivals of spikes `first..last-1` to one block; arrays are pointers.
+def deposit(first, last, spikes, pack, links, cells, scratch):
+    """Add the arrivals of spikes `first..last-1` to one pack; arrays are pointers.
 
     The loops over lanes have no branch, so the compiler handles many lanes with one instruction.
     """
     for start in range(first, last, SIDE_BY_SIDE):
         stop = min(start + SIDE_BY_SIDE, last)
-        if block.alike:
-            set_factors(start, stop, spikes, block, False, scratch.factors)
+        if pack.alike:
+            set_factors(start, stop, spikes, pack, False, scratch.factors)
         for n in range(start, stop):
             k, time, row = n - start, spikes.time[n], spikes.source[n] * LANES
             place, amount = moved(scratch.place, k * LANES), moved(scratch.amount, k * (AMOUNTS * LANES))
-            if block.alike:
+            if pack.alike:
                 both = factors_at(k, scratch.factors)
                 for lane in range(LANES):
-                    place[lane], carried = place_of(block.delay[row + lane], time, lane, block.ticks, CELL)
-                    set_amount(lane, carried, both, row, block, amount)
+                    place[lane], carried = place_of(pack.delay[row + lane], time, lane, pack.ticks, CELL)
+                    set_amount(lane, carried, both, row, pack, amount)
             else:
                 for lane in range(LANES):
-                    place[lane], carried = place_of(block.delay[row + lane], time, lane, block.ticks, CELL)
-                    both = both_factors(time, lane, False, block, block.clock.terms)
-                    set_amount(lane, carried, both, row, block, amount)
+                    place[lane], carried = place_of(pack.delay[row + lane], time, lane, pack.ticks, CELL)
+                    both = both_factors(time, lane, False, pack, pack.clock.terms)
+                    set_amount(lane, carried, both, row, pack, amount)
         for n in range(start, stop):
             k = n - start
             place, amount = moved(scratch.place, k * LANES), moved(scratch.amount, k * (AMOUNTS * LANES))
@@ -142,38 +142,38 @@ def deposit(first, last, spikes, block, links, cells, scratch):
 
 
 @inlined
-def deposit_in_bin(slot, n, time, source, lane, block, links, cells):
+def deposit_in_bin(slot, n, time, source, lane, pack, links, cells):
     """Add the arrival of spike `n` at one lane, if it arrives in the bin in which it is emitted.
 
     `slot`: first place of that bin. Arrays are pointers. Returns whether it arrives there.
     """
     at = source * LANES + lane
-    place, carried = place_of(block.delay[at], time, lane, block.ticks, CELL)
+    place, carried = place_of(pack.delay[at], time, lane, pack.ticks, CELL)
     if carried or place != CELL * (slot + lane):
         return False
-    x = left_in_bin(masked(time, block.ticks.rest), block.ticks)
-    a, b, ab = factors_of(x, lane, block.coefficients, block.clock.terms)
-    dV, dI = arrival_amounts(a, b, ab, block.w_b[at], block.w_ab[at])
+    x = left_in_bin(masked(time, pack.ticks.rest), pack.ticks)
+    a, b, ab = factors_of(x, lane, pack.coefficients, pack.clock.terms)
+    dV, dI = arrival_amounts(a, b, ab, pack.w_b[at], pack.w_ab[at])
     links.next[(n & links.mask) * LANES + lane] = add_to_cell(
-        cells, place, dV, dI, max(dV, block.clock.zero), np.int32(n)
+        cells, place, dV, dI, max(dV, pack.clock.zero), np.int32(n)
     )
     return True
 
 
 @vectorised
-def deposit_integral(first, last, spikes, block, integral):
+def deposit_integral(first, last, spikes, pack, integral):
     """Like `deposit` for an integral readout, without the factor `1/tau_mem`."""
-    ticks, terms, rate = block.ticks, block.clock.terms, block.rate
+    ticks, terms, rate = pack.ticks, pack.clock.terms, pack.rate
     for n in range(first, last):
         time, row = spikes.time[n], spikes.source[n] * LANES
         delay, w_b, w_ab, w_rab = (
-            moved(block.delay, row), moved(block.w_b, row), moved(block.w_ab, row), moved(block.w_rab, row)
+            moved(pack.delay, row), moved(pack.w_b, row), moved(pack.w_ab, row), moved(pack.w_rab, row)
         )
         x = left_in_bin(masked(time, ticks.rest), ticks)
         for lane in range(LANES):
             place, carried = place_of(delay[lane], time, lane, ticks, 1)
-            a, b, ab = factors_of(x, lane, block.coefficients, terms)
-            ra, rab, e = driven_factors_of(x, a, block.flow[FLOW_PM + lane], rate, lane, block.coefficients, terms)
+            a, b, ab = factors_of(x, lane, pack.coefficients, terms)
+            ra, rab, e = driven_factors_of(x, a, pack.flow[FLOW_PM + lane], rate, lane, pack.coefficients, terms)
             if carried:
-                ra, rab, e = driven_a_bin_more(a, b, ab, ra, rab, e, rate, lane, block.flow)
+                ra, rab, e = driven_a_bin_more(a, b, ab, ra, rab, e, rate, lane, pack.flow)
             integral[place] += integral_amount(ra, rab, e, w_b[lane], w_ab[lane], w_rab[lane])

@@ -1,4 +1,4 @@
-"""Forward kernel: one sweep through time, for one block of neurons side by side.
+"""Forward kernel: one sweep through time, for one pack of neurons side by side.
 
 1. Every BATCH bins, the spikes from outside that are emitted in them are deposited in the bins
    ahead (`fast.cpu.deposit`).
@@ -31,7 +31,7 @@ from delayprop.fast.cpu.emitted import TOO_MANY, USUAL, no_spikes, with_room
 from delayprop.fast.cpu.gaps import GapScratch, arrivals_with_gaps, gap_scratch, put_in_order
 from delayprop.fast.cpu.intrinsics import CELL, link_of, pointer
 from delayprop.fast.cpu.vector_step import advance, integrate, step
-from delayprop.fast.layout.arrays import LANES, block_of
+from delayprop.fast.layout.arrays import LANES, pack_of
 from delayprop.fast.layout.instants import BATCH
 from delayprop.fast.layout.neuron_record import INTEGRAL, MAX_BIN, RECENT_BIN
 from delayprop.fast.physics.bin_step import level_for_next_bin
@@ -54,8 +54,8 @@ def start_trial(neuron_record, level, constants, read_maximum):
         level[lane] = level_for_next_bin(neuron_record, lane, 0, constants[2, lane], read_maximum)
 
 
-class Work(NamedTuple):
-    """Arrays of the sweep of one block, reused by every trial.
+class ForwardWork(NamedTuple):
+    """Arrays of the sweep of one pack, reused by every trial.
 
     `ring`: the bins ahead. `next [spikes under way, LANES]`: links of the chains. `rest, weight`:
     arrivals of a bin that is solved; `gaps`: see `fast.cpu.gaps`. `state, ahead [2 * LANES]`: V and
@@ -76,10 +76,10 @@ class Work(NamedTuple):
 
 
 @allocating
-def work_for(layer, most, clock):
+def forward_work(layer, most, clock):
     """Arrays for `most` spikes under way."""
     w = layer.synapses.w
-    return Work(
+    return ForwardWork(
         empty_ring(layer.ticks, layer.rate >= 0.0, clock), deposit_scratch(w), np.empty((most, LANES), np.int32),
         np.empty(most, w.dtype), np.empty(most, w.dtype), gap_scratch(most, w), np.empty(2 * LANES),
         np.empty(2 * LANES), np.empty(LANES), np.empty(LANES, np.uint8),
@@ -87,8 +87,8 @@ def work_for(layer, most, clock):
 
 
 @inlined
-def solve_needed(slot, bin_, number, arriving, block, clock, neuron_record, work, emitted, n):
-    """Solve the marked lanes of block `number` event by event; emits from index `n` on.
+def solve_needed(slot, bin_, number, arriving, pack, clock, neuron_record, work, emitted, n):
+    """Solve the marked lanes of pack `number` event by event; emits from index `n` on.
 
     Returns:
         The number of spikes, and REACHED_END; or the neuron, and STUCK; or the number, and FULL if
@@ -101,14 +101,14 @@ def solve_needed(slot, bin_, number, arriving, block, clock, neuron_record, work
         V, I, x, k = work.state[lane], work.state[LANES + lane], 0.0, np.int64(0)
         link = link_of(pointer(work.ring.cells), CELL * (slot + lane))
         count = collect(
-            link, lane, arriving.time, arriving.source, work.next, block, clock, is_last, work.gaps.rest,
+            link, lane, arriving.time, arriving.source, work.next, pack, clock, is_last, work.gaps.rest,
             work.gaps.weight,
         )
         put_in_order(count, work.gaps, work.rest, work.weight)
-        arrivals = arrivals_with_gaps(work.rest, work.weight, 0, count, bin_, lane, block, clock, work.gaps)
+        arrivals = arrivals_with_gaps(work.rest, work.weight, 0, count, bin_, lane, pack, clock, work.gaps)
         while True:
             V, I, x, k, status = to_next_crossing(
-                V, I, x, k, arrivals, bin_, lane, block, clock, neuron_record, True
+                V, I, x, k, arrivals, bin_, lane, pack, clock, neuron_record, True
             )
             if status != CROSSED:
                 break
@@ -120,17 +120,17 @@ def solve_needed(slot, bin_, number, arriving, block, clock, neuron_record, work
         if status == STUCK:
             return number * LANES + lane, STUCK
         work.ahead[lane], work.ahead[LANES + lane] = V, I
-        v_th = block.constants[2, lane]
-        work.level[lane] = level_for_next_bin(neuron_record, lane, bin_, v_th, block.read_maximum)
+        v_th = pack.constants[2, lane]
+        work.level[lane] = level_for_next_bin(neuron_record, lane, bin_, v_th, pack.read_maximum)
     return n, REACHED_END
 
 
 @compiled
 def forward_trial(trial, number, arriving, layer, clock, neuron_record, work, emitted, n_emitted):
-    """Block `number` in one trial; fills `neuron_record [NEURON_RECORD, LANES]`. Returns as
+    """Pack `number` in one trial; fills `neuron_record [NEURON_RECORD, LANES]`. Returns as
     `solve_needed`."""
-    ticks, integral_read, block = layer.ticks, layer.rate >= 0.0, block_of(layer, number)
-    block_, spikes = pointers_of(block, clock), spike_pointers(arriving.time, arriving.source)
+    ticks, integral_read, pack = layer.ticks, layer.rate >= 0.0, pack_of(layer, number)
+    pointers, spikes = pointers_of(pack, clock), spike_pointers(arriving.time, arriving.source)
     cells, integral = pointer(work.ring.cells), pointer(work.ring.integral)
     links, scratch = Links(pointer(work.next), work.next.shape[0] - 1), scratch_pointers(work.scratch)
     state, ahead, level, needs_solve = (
@@ -139,7 +139,7 @@ def forward_trial(trial, number, arriving, layer, clock, neuron_record, work, em
     slack = 64 * clock.u
     clear_ring(work.ring, clock)
     work.state[:] = 0.0
-    start_trial(neuron_record, work.level, block.constants, layer.read_maximum)
+    start_trial(neuron_record, work.level, pack.constants, layer.read_maximum)
     n, n_last = arriving.offsets[trial], arriving.offsets[trial + 1]
     for bin_ in range(clock.last + 1):
         slot = (bin_ & (ticks.bins - 1)) * LANES
@@ -147,39 +147,39 @@ def forward_trial(trial, number, arriving, layer, clock, neuron_record, work, em
             first = n
             while n < n_last and arriving.bin[n] < bin_ + BATCH:
                 n += 1
-            deposit(first, n, spikes, block_, links, cells, scratch)
+            deposit(first, n, spikes, pointers, links, cells, scratch)
             if integral_read:
-                deposit_integral(first, n, spikes, block_, integral)
-        any_needs_solve = step(slot, state, block_.flow, level, cells, slack, needs_solve, ahead)
+                deposit_integral(first, n, spikes, pointers, integral)
+        any_needs_solve = step(slot, state, pointers.flow, level, cells, slack, needs_solve, ahead)
         if bin_ == clock.last:  # the last bin ends at T
             for lane in range(LANES):
                 if integral_read or link_of(cells, CELL * (slot + lane)) >= 0:
                     work.needs_solve[lane], any_needs_solve = 1, 1
         if any_needs_solve:
             n_emitted, status = solve_needed(
-                slot, bin_, number, arriving, block, clock, neuron_record, work, emitted, n_emitted
+                slot, bin_, number, arriving, pack, clock, neuron_record, work, emitted, n_emitted
             )
             if status != REACHED_END:
                 return n_emitted, status
         if integral_read:
             weight_end = math.exp(-layer.rate * (bin_ + 1))
-            integrate(slot, state, block_.flow, integral, weight_end, needs_solve, pointer(neuron_record[INTEGRAL]))
+            integrate(slot, state, pointers.flow, integral, weight_end, needs_solve, pointer(neuron_record[INTEGRAL]))
         advance(slot, state, ahead, cells)
     return n_emitted, REACHED_END
 
 
 @outermost
 def forward_sweep(number, first_trial, last_trial, arriving, most, layer, clock, neuron_record, most_spikes):
-    """Block `number` of a layer that is not recurrent, in trials `first_trial..last_trial-1`.
+    """Pack `number` of a layer that is not recurrent, in trials `first_trial..last_trial-1`.
 
-    `most`: see `most_under_way`. `most_spikes`: of the block in a trial. Fills `neuron_record
-    [trial, block, NEURON_RECORD, LANES]`.
+    `most`: see `most_under_way`. `most_spikes`: of the pack in a trial. Fills `neuron_record
+    [trial, pack, NEURON_RECORD, LANES]`.
 
     Returns:
         The spikes; the end of each trial's spikes `[trials]`; and the neuron that spikes too fast,
         TOO_MANY, or NONE.
     """
-    work = work_for(layer, most, clock)
+    work = forward_work(layer, most, clock)
     emitted, ends, n = no_spikes(layer.synapses.w), np.empty(last_trial - first_trial, np.int64), np.int64(0)
     for trial in range(first_trial, last_trial):
         emitted = with_room(emitted, n + USUAL * LANES)

@@ -82,11 +82,11 @@ def set_factors_of_gaps(rest, first, count, end, lane, coefficients, terms, gap,
 
 
 @inlined
-def arrivals_with_gaps(rest, weight, first, count, bin_, lane, block, clock, scratch):
+def arrivals_with_gaps(rest, weight, first, count, bin_, lane, pack, clock, scratch):
     """`count` arrivals at a lane, in order of time, and the factors of the gaps from `first` on."""
     factors = scratch.factors
     set_factors_of_gaps(
-        pointer(rest), first, count, end_of(bin_, clock), lane, pointer(block.coefficients), clock.terms,
+        pointer(rest), first, count, end_of(bin_, clock), lane, pointer(pack.coefficients), clock.terms,
         pointer(scratch.gap), pointer(factors), factors.shape[1],
     )
     return Arrivals(rest, weight, count, factors)

@@ -41,15 +41,15 @@ from delayprop.fast.physics.polynomials import EXACT
 
 
 @inlined
-def add_to_sums(lane, time, both, row, block, terms, keep, sums):
+def add_to_sums(lane, time, both, row, pack, terms, keep, sums):
     """Add the terms of an arrival, whose adjoint is in `terms`, to the sums of its source; `both`:
     its factors; `row`: where the synapses of the source begin; `keep`: whether the terms take the
     place of the adjoint."""
-    a, b, ab = one_of(carries(sum_of(block.delay[row + lane], time), time, block.ticks), both)
+    a, b, ab = one_of(carries(sum_of(pack.delay[row + lane], time), time, pack.ticks), both)
     V, I = terms[OF_V + lane], terms[OF_I + lane]
     is_nan = V != V  # nan-ok: NaN marks a bin with own events
     of_V, of_I = adjoint_terms(V, I, a, b, ab)
-    of_V, of_I = block.clock.zero if is_nan else of_V, block.clock.zero if is_nan else of_I
+    of_V, of_I = pack.clock.zero if is_nan else of_V, pack.clock.zero if is_nan else of_I
     if keep:
         terms[OF_V + lane], terms[OF_I + lane] = of_V, of_I
     sums[OF_V + lane] += of_V  # [arrival-w], [arrival-d]
@@ -57,39 +57,39 @@ def add_to_sums(lane, time, both, row, block, terms, keep, sums):
 
 
 @inlined
-def add_group(start, stop, first, spikes, block, scratch, keep):
+def add_group(start, stop, first, spikes, pack, scratch, keep):
     """`add_to_sums` for spikes `start..stop-1` of a group that began with `first`."""
     for n in range(start, stop):
         time, source = spikes.time[n], spikes.source[n]
         row, add = source * LANES, moved(scratch.piece, source * (TERMS * LANES))
         terms = moved(scratch.terms, (n - first) * (TERMS * LANES))
-        if block.alike:
+        if pack.alike:
             both = factors_at(n - start, scratch.factors)
             for lane in range(LANES):
-                add_to_sums(lane, time, both, row, block, terms, keep, add)
+                add_to_sums(lane, time, both, row, pack, terms, keep, add)
         else:
             for lane in range(LANES):
-                both = both_factors(time, lane, True, block, block.clock.terms)
-                add_to_sums(lane, time, both, row, block, terms, keep, add)
+                both = both_factors(time, lane, True, pack, pack.clock.terms)
+                add_to_sums(lane, time, both, row, pack, terms, keep, add)
 
 
 @vectorised
-def gather(first, last, spikes, block, ring, scratch, keep, sums):
+def gather(first, last, spikes, pack, ring, scratch, keep, sums):
     """Look the adjoint up at the arrivals of spikes `first..last-1`.
 
     Adds their terms to the sums, unless an integral is read, and leaves them in `scratch.terms` if
     they are to be kept. Marks in `scratch.special` the arrivals among own events; returns whether
     there are any. Arrays are pointers.
     """
-    any_special, plain = 0, block.rate < 0.0
+    any_special, plain = 0, pack.rate < 0.0
     for start in range(first, last, SIDE_BY_SIDE):
         stop = min(start + SIDE_BY_SIDE, last)
-        if block.alike and plain:
-            set_factors(start, stop, spikes, block, True, scratch.factors)
+        if pack.alike and plain:
+            set_factors(start, stop, spikes, pack, True, scratch.factors)
         for n in range(start, stop):
             time, row, place = spikes.time[n], spikes.source[n] * LANES, moved(scratch.place, (n - first) * LANES)
             for lane in range(LANES):
-                place[lane], _ = place_of(block.delay[row + lane], time, lane, block.ticks, 2)
+                place[lane], _ = place_of(pack.delay[row + lane], time, lane, pack.ticks, 2)
         for k in range(start - first, stop - first):
             special = gather_row(ring, moved(scratch.place, k * LANES), moved(scratch.terms, k * (TERMS * LANES)))
             scratch.special[k] = special
@@ -97,9 +97,9 @@ def gather(first, last, spikes, block, ring, scratch, keep, sums):
         # Not above: LLVM would hand what is gathered on lane by lane. Two loops: a store under a
         # condition is slow without AVX-512.
         if plain and keep:
-            add_group(start, stop, first, spikes, block, scratch, True)
+            add_group(start, stop, first, spikes, pack, scratch, True)
         elif plain:
-            add_group(start, stop, first, spikes, block, scratch, False)
+            add_group(start, stop, first, spikes, pack, scratch, False)
         for n in range(start, stop if plain else start):
             source = spikes.source[n]
             scratch.added[source] += 1
@@ -109,15 +109,15 @@ def gather(first, last, spikes, block, ring, scratch, keep, sums):
 
 
 @vectorised
-def add_all_driven(first, last, spikes, block, full_adjoint_ring, ring, scratch, sums):
+def add_all_driven(first, last, spikes, pack, full_adjoint_ring, ring, scratch, sums):
     """[readout-adjoint] Add the adjoint, which an integral readout drives, at the arrivals just
     gathered.
 
     `full_adjoint_ring [places, ADJOINT + 1]`: at the ends of bins. Arrays are pointers.
     """
-    ticks, pm, ps = block.ticks, moved(block.flow, FLOW_PM), moved(block.flow, FLOW_PS)
+    ticks, pm, ps = pack.ticks, moved(pack.flow, FLOW_PM), moved(pack.flow, FLOW_PS)
     for n in range(first, last):
-        time, delay = spikes.time[n], moved(block.delay, spikes.source[n] * LANES)
+        time, delay = spikes.time[n], moved(pack.delay, spikes.source[n] * LANES)
         place, found = moved(scratch.place, (n - first) * LANES), moved(scratch.terms, (n - first) * (TERMS * LANES))
         add = moved(sums, spikes.source[n] * (TERMS * LANES))
         for lane in range(LANES):
@@ -126,7 +126,7 @@ def add_all_driven(first, last, spikes, block, full_adjoint_ring, ring, scratch,
             there = moved(full_adjoint_ring, p * (ADJOINT + 1))
             after = there[LAMBDA_V], there[LAMBDA_I], there[EXCESS], there[DIFFERENCE], there[DRIVE]
             difference, lambda_I = driven_at_arrival(
-                after, h, block.rate, pm[lane], ps[lane], lane, block.coefficients, block.clock.terms
+                after, h, pack.rate, pm[lane], ps[lane], lane, pack.coefficients, pack.clock.terms
             )
             is_number = ring[2 * p] == ring[2 * p]  # nan-ok: NaN marks a bin with own events
             difference, lambda_I = difference if is_number else 0.0, lambda_I if is_number else 0.0
@@ -136,25 +136,25 @@ def add_all_driven(first, last, spikes, block, full_adjoint_ring, ring, scratch,
 
 
 @vectorised
-def add_all_tau(first, last, spikes, block, w, constants, full_adjoint_ring, ring, scratch, dL_dconstants):
+def add_all_tau(first, last, spikes, pack, w, constants, full_adjoint_ring, ring, scratch, dL_dconstants):
     """[tau-flow] Add the terms of arrivals outside special bins to the gradients of the time
     constants. Arrays are pointers."""
-    ticks, of_mem, of_syn = block.ticks, moved(dL_dconstants, TAU_MEM * LANES), moved(dL_dconstants, TAU_SYN * LANES)
-    pm, ps, rate = moved(constants, TAU_MEM * LANES), moved(constants, TAU_SYN * LANES), block.rate
+    ticks, of_mem, of_syn = pack.ticks, moved(dL_dconstants, TAU_MEM * LANES), moved(dL_dconstants, TAU_SYN * LANES)
+    pm, ps, rate = moved(constants, TAU_MEM * LANES), moved(constants, TAU_SYN * LANES), pack.rate
     for n in range(first, last):
         time, row, place = spikes.time[n], spikes.source[n] * LANES, moved(scratch.place, (n - first) * LANES)
         for lane in range(LANES):
-            _, rest, _ = arrival_of(block.delay[row + lane], time, ticks)
+            _, rest, _ = arrival_of(pack.delay[row + lane], time, ticks)
             h, p = float(left_in_bin(rest, ticks)), place[lane] >> 1
             there = moved(full_adjoint_ring, p * (ADJOINT + 1))
             after = there[LAMBDA_V], there[LAMBDA_I], there[X], there[Y], there[Z]
             # An integral is hardly sensitive to tau_mem: its sensitivity is a small difference.
             if rate >= 0.0:
                 g = there[DRIVE]
-                X_before, Z_before = tau_back(after, h, g, rate, pm[lane], ps[lane], lane, block.exact, EXACT)
+                X_before, Z_before = tau_back(after, h, g, rate, pm[lane], ps[lane], lane, pack.exact, EXACT)
             else:
                 X_before, Z_before = tau_back(
-                    after, h, 0.0, rate, pm[lane], ps[lane], lane, block.coefficients, block.clock.terms
+                    after, h, 0.0, rate, pm[lane], ps[lane], lane, pack.coefficients, pack.clock.terms
                 )
             weight = w[row + lane] if ring[2 * p] == ring[2 * p] else 0.0  # nan-ok: NaN marks a bin with own events
             of_mem[lane] += weight * X_before
@@ -162,18 +162,18 @@ def add_all_tau(first, last, spikes, block, w, constants, full_adjoint_ring, rin
 
 
 @summing
-def add_dL_dt_pre(first, last, source, block, w, scratch, dL_dt_pre):
+def add_dL_dt_pre(first, last, source, pack, w, scratch, dL_dt_pre):
     """[arrival-time] Add the derivative of the loss by each spike, from the terms of its arrivals.
     Pointers."""
-    pm = moved(block.flow, FLOW_PM)
+    pm = moved(pack.flow, FLOW_PM)
     for n in range(first, last):
         found, row = moved(scratch.terms, (n - first) * (TERMS * LANES)), source[n] * LANES
         total = 0.0
-        if block.rate >= 0.0:
+        if pack.rate >= 0.0:
             for lane in range(LANES):
                 total += w[row + lane] * found[OF_V + lane]
         else:
-            w_b, w_ab = moved(block.w_b, row), moved(block.w_ab, row)
+            w_b, w_ab = moved(pack.w_b, row), moved(pack.w_ab, row)
             for lane in range(LANES):
                 total += dL_dt_arrival(found[OF_V + lane], found[OF_I + lane], pm[lane], w_b[lane], w_ab[lane])
         dL_dt_pre[n] += total
@@ -186,18 +186,18 @@ def look_up_plain(first, last, time, source, clock, want_tau, scratch, b, dL_dt_
 
     `dL_dt_pre`: by spike, empty if not wanted. Returns whether there are special arrivals.
     """
-    spikes, block, w = spike_pointers(time, source), pointers_of(b.block, clock), pointer(b.block.synapses.w)
+    spikes, pack, w = spike_pointers(time, source), pointers_of(b.pack, clock), pointer(b.pack.synapses.w)
     scratch_ = LookupScratch(
         pointer(scratch.factors), pointer(scratch.place), pointer(scratch.terms), pointer(scratch.special),
         pointer(scratch.listed), pointer(scratch.piece), pointer(scratch.added),
     )
     ring, full_ring, sums = pointer(b.ring), pointer(b.full_adjoint_ring), pointer(b.sums)
-    any_special = gather(first, last, spikes, block, ring, scratch_, dL_dt_pre.size > 0, sums)
-    if block.rate >= 0.0:
-        add_all_driven(first, last, spikes, block, full_ring, ring, scratch_, sums)
+    any_special = gather(first, last, spikes, pack, ring, scratch_, dL_dt_pre.size > 0, sums)
+    if pack.rate >= 0.0:
+        add_all_driven(first, last, spikes, pack, full_ring, ring, scratch_, sums)
     if want_tau:
-        constants, dL_dconstants = pointer(b.block.constants), pointer(b.dL_dconstants)
-        add_all_tau(first, last, spikes, block, w, constants, full_ring, ring, scratch_, dL_dconstants)
+        constants, dL_dconstants = pointer(b.pack.constants), pointer(b.dL_dconstants)
+        add_all_tau(first, last, spikes, pack, w, constants, full_ring, ring, scratch_, dL_dconstants)
     if dL_dt_pre.size > 0:
-        add_dL_dt_pre(first, last, spikes.source, block, w, scratch_, pointer(dL_dt_pre))
+        add_dL_dt_pre(first, last, spikes.source, pack, w, scratch_, pointer(dL_dt_pre))
     return any_special

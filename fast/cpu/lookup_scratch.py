@@ -26,7 +26,7 @@ class LookupScratch(NamedTuple):
     `factors [FACTORS, SIDE_BY_SIDE]`. Of its arrivals: `place [..., LANES]`, in the ring; `terms
     [..., TERMS * LANES]`, the adjoint there, and then its terms; `special`: one bit per lane whose
     arrival lies among own events. `listed [... * LANES]`: those arrivals, one after the other.
-    `piece [sources, TERMS * LANES]`: see `fast.physics.adjoint.BlockAdjoint`; `added [sources]`:
+    `piece [sources, TERMS * LANES]`: see `fast.physics.adjoint.PackAdjoint`; `added [sources]`:
     the number of spikes in it.
     """
 
@@ -41,7 +41,7 @@ class LookupScratch(NamedTuple):
 
 @allocating
 def lookup_scratch(w):
-    """Scratch for synapses `w [blocks, sources, LANES]`, of their precision."""
+    """Scratch for synapses `w [packs, sources, LANES]`, of their precision."""
     piece = aligned(w.shape[1], TERMS * LANES, w)
     piece[:] = 0.0
     return LookupScratch(

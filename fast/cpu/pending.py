@@ -13,7 +13,7 @@ import numpy as np
 
 from delayprop.fast.compiling.compiler import allocating, compiled, inlined
 from delayprop.fast.cpu.gaps import GapScratch, arrivals_with_gaps, gap_scratch, put_in_order
-from delayprop.fast.layout.arrays import LANES, block_of
+from delayprop.fast.layout.arrays import LANES, pack_of
 from delayprop.fast.layout.neuron_record import NEURON_RECORD
 from delayprop.fast.physics.within_bin import NONE, REACHED_END, collect, to_next_crossing
 
@@ -26,7 +26,7 @@ class Pending(NamedTuple):
 
     Attributes:
         how_many: numbers of lanes CHOSEN and TOUCHED, and of places TAKEN in `rest, weight`.
-        lanes, touched: `[blocks * LANES]`: numbers of the pending lanes, and of lanes to be
+        lanes, touched: `[packs * LANES]`: numbers of the pending lanes, and of lanes to be
             predicted again; the other arrays are by lane.
         is_touched: whether the lane is among `touched`.
         settled, predicted: `[..., 4]`: state just after the last final spike, and just after the
@@ -87,12 +87,12 @@ def touch(pending, number):
 
 
 @inlined
-def take_arrivals(pending, number, link, spikes, next_, block, clock, is_last):
+def take_arrivals(pending, number, link, spikes, next_, pack, clock, is_last):
     """Collect the arrivals of a newly pending lane; `link` is the head of its chain."""
     first = pending.how_many[TAKEN]
     rest, weight, gaps = pending.rest[first:], pending.weight[first:], pending.gaps
     count = collect(
-        link, number % LANES, spikes.time, spikes.source, next_, block, clock, is_last, gaps.rest, gaps.weight,
+        link, number % LANES, spikes.time, spikes.source, next_, pack, clock, is_last, gaps.rest, gaps.weight,
     )
     put_in_order(count, gaps, rest, weight)
     pending.first[number], pending.arrivals[number] = first, count
@@ -124,12 +124,12 @@ def insert_arrival(pending, number, r, w):
 
 
 @inlined
-def arrivals_of(pending, number, bin_, block, clock):
+def arrivals_of(pending, number, bin_, pack, clock):
     """The arrivals of a pending lane, and the factors of the gaps from where it is settled on."""
     first = pending.first[number]
     return arrivals_with_gaps(
         pending.rest[first:], pending.weight[first:], int(pending.settled[number, N]), pending.arrivals[number], bin_,
-        number % LANES, block, clock, pending.gaps,
+        number % LANES, pack, clock, pending.gaps,
     )
 
 
@@ -137,14 +137,14 @@ def arrivals_of(pending, number, bin_, block, clock):
 def predict(pending, number, bin_, layer, clock, neuron_record):
     """Follow a pending lane from where it is settled to its next spike, or to the end of the bin.
 
-    `neuron_record [blocks, ...]`: filled up to there.
+    `neuron_record [packs, ...]`: filled up to there.
     """
     lane, record = number % LANES, neuron_record[number // LANES]
     for k in range(NEURON_RECORD):
         record[k, lane] = pending.neuron_record[number, k]
-    now, then, block = pending.settled[number], pending.predicted[number], block_of(layer, number // LANES)
+    now, then, pack = pending.settled[number], pending.predicted[number], pack_of(layer, number // LANES)
     then[V], then[I], then[X], n, status = to_next_crossing(
-        now[V], now[I], now[X], int(now[N]), arrivals_of(pending, number, bin_, block, clock), bin_, lane, block,
+        now[V], now[I], now[X], int(now[N]), arrivals_of(pending, number, bin_, pack, clock), bin_, lane, pack,
         clock, record, True,
     )
     then[N], pending.status[number] = n, status

@@ -1,4 +1,4 @@
-"""Backward kernel of a recurrent layer: all blocks of neurons together.
+"""Backward kernel of a recurrent layer: all packs of neurons together.
 
 In each bin the lanes with own events are marked. The layer's own spikes look the adjoint up at
 their arrivals, a group at once. An arrival that needs an exact look-up waits until all later events
@@ -15,13 +15,13 @@ import numpy as np
 
 from delayprop.fast.compiling.compiler import allocating, compiled, inlined, outermost
 from delayprop.fast.cpu.arrivals import FACTORS, SIDE_BY_SIDE, ring_places
-from delayprop.fast.cpu.backward import Found, enter_bin, leave_bin, most_in_a_trial
+from delayprop.fast.cpu.backward import BackwardSums, enter_bin, leave_bin, most_in_a_trial
 from delayprop.fast.cpu.lookup import look_up_plain
 from delayprop.fast.cpu.lookup_scratch import TERMS, LookupScratch, end_pieces
 from delayprop.fast.cpu.special_lookup import look_up_special
-from delayprop.fast.layout.arrays import LANES, block_of
+from delayprop.fast.layout.arrays import LANES, pack_of
 from delayprop.fast.layout.instants import BATCH, time_of
-from delayprop.fast.physics.adjoint import ADJOINT, EXCESS, BlockAdjoint, Events, excess_at_T
+from delayprop.fast.physics.adjoint import ADJOINT, EXCESS, Events, PackAdjoint, excess_at_T
 from delayprop.fast.physics.clock import end_of
 from delayprop.fast.physics.own_events import NEVER, mark, note_event, take_spike
 
@@ -36,11 +36,11 @@ class Own(NamedTuple):
     dL_dt: np.ndarray
 
 
-class Work(NamedTuple):
-    """Arrays of the sweep of every block, `[blocks, ...]`, reused by every trial.
+class RecurrentBackwardWork(NamedTuple):
+    """Arrays of the sweep of every pack, `[packs, ...]`, reused by every trial.
 
-    `scratch`: of a group of spikes, `[blocks, group, ...]`. `events`: of all blocks, but for
-    `first_event [blocks, places]`. `own`: own spikes.
+    `scratch`: of a group of spikes, `[packs, group, ...]`. `events`: of all packs, but for
+    `first_event [packs, places]`. `own`: own spikes.
     """
 
     ring: np.ndarray
@@ -58,36 +58,36 @@ class Work(NamedTuple):
 
 
 @allocating
-def work_for(layer, full, most, own):
+def recurrent_backward_work(layer, full, most, own):
     """Arrays for trials of at most `most` own spikes."""
     w, places = layer.synapses.w, ring_places(layer.ticks)
-    blocks, group = w.shape[0], max(SIDE_BY_SIDE, layer.copies)
-    size = 2 * most + blocks * LANES
+    packs, group = w.shape[0], max(SIDE_BY_SIDE, layer.copies)
+    size = 2 * most + packs * LANES
     scratch = LookupScratch(
-        np.empty((blocks, FACTORS, SIDE_BY_SIDE), w.dtype), np.empty((blocks, group, LANES), np.int32),
-        np.empty((blocks, group, TERMS * LANES), w.dtype), np.empty((blocks, group), np.int64),
-        np.empty((blocks, group * LANES), np.int32), np.zeros((blocks, w.shape[1], TERMS * LANES), w.dtype),
-        np.zeros((blocks, w.shape[1]), np.int32),
+        np.empty((packs, FACTORS, SIDE_BY_SIDE), w.dtype), np.empty((packs, group, LANES), np.int32),
+        np.empty((packs, group, TERMS * LANES), w.dtype), np.empty((packs, group), np.int64),
+        np.empty((packs, group * LANES), np.int32), np.zeros((packs, w.shape[1], TERMS * LANES), w.dtype),
+        np.zeros((packs, w.shape[1]), np.int32),
     )
     events = Events(
         np.empty(size), np.empty(size, np.int64), np.empty((2 * size, ADJOINT)), np.empty(2 * size),
         np.empty(0, np.int64),
     )
-    return Work(
-        np.zeros((blocks, 2 * places), w.dtype), np.zeros((blocks, places if full else 0, ADJOINT + 1)), scratch,
-        np.zeros((blocks, ADJOINT, LANES)), np.zeros((blocks, ADJOINT, LANES)), np.zeros((ADJOINT, LANES)),
-        np.zeros((blocks, LANES), np.uint8), np.zeros((blocks, LANES)), np.zeros((blocks, LANES)), events,
-        np.empty((blocks, places), np.int64), own,
+    return RecurrentBackwardWork(
+        np.zeros((packs, 2 * places), w.dtype), np.zeros((packs, places if full else 0, ADJOINT + 1)), scratch,
+        np.zeros((packs, ADJOINT, LANES)), np.zeros((packs, ADJOINT, LANES)), np.zeros((ADJOINT, LANES)),
+        np.zeros((packs, LANES), np.uint8), np.zeros((packs, LANES)), np.zeros((packs, LANES)), events,
+        np.empty((packs, places), np.int64), own,
     )
 
 
 @inlined
 def adjoint_of(number, trial, given, layer, work, found):
-    """The adjoint of one block: its part of every array, with its own chains of events."""
+    """The adjoint of one pack: its part of every array, with its own chains of events."""
     e = work.events
     events = Events(e.rest, e.later, e.at_end, e.position, work.first_event[number])
-    return BlockAdjoint(
-        block_of(layer, number), work.ring[number], work.full_adjoint_ring[number], work.adjoint[number],
+    return PackAdjoint(
+        pack_of(layer, number), work.ring[number], work.full_adjoint_ring[number], work.adjoint[number],
         work.solved[number], work.other, work.drive[number], work.position[number], work.marked[number], events,
         given.neuron_record[trial, number], given.dL_dy[trial, number], found.sums[number],
         work.scratch.piece[number], found.dL_dconstants[number],
@@ -96,7 +96,7 @@ def adjoint_of(number, trial, given, layer, work, found):
 
 @inlined
 def scratch_of(number, scratch):
-    """The scratch of one block."""
+    """The scratch of one pack."""
     return LookupScratch(
         scratch.factors[number], scratch.place[number], scratch.terms[number], scratch.special[number],
         scratch.listed[number], scratch.piece[number], scratch.added[number],
@@ -105,7 +105,7 @@ def scratch_of(number, scratch):
 
 @compiled
 def look_up_everywhere(trial, first, last, spikes, given, layer, clock, work, found, dL_dt):
-    """`look_up_plain` in every block; `spikes`: with `time, source`; `dL_dt`: by spike, empty if
+    """`look_up_plain` in every pack; `spikes`: with `time, source`; `dL_dt`: by spike, empty if
     not wanted."""
     for number in range(layer.constants.shape[0]):
         b = adjoint_of(number, trial, given, layer, work, found)
@@ -116,7 +116,7 @@ def look_up_everywhere(trial, first, last, spikes, given, layer, clock, work, fo
 
 @compiled
 def look_up_special_everywhere(trial, base, first, last, spikes, given, layer, clock, work, found, dL_dt):
-    """`look_up_special` in every block, of spikes `first..last-1` of the group that began with
+    """`look_up_special` in every pack, of spikes `first..last-1` of the group that began with
     `base`."""
     for number in range(layer.constants.shape[0]):
         marked = np.int64(0)
@@ -175,11 +175,11 @@ def take_spikes(trial, bin_, slot, e, later, e_first, given, layer, clock, work,
 
 @compiled
 def recurrent_backward_trial(trial, e_first, e_last, given, layer, clock, work, found):
-    """All blocks in one trial, whose spikes are `e_first..e_last-1`; adds to `found`."""
-    arriving, ticks, rate, blocks = given.arriving, layer.ticks, layer.rate, layer.constants.shape[0]
+    """All packs in one trial, whose spikes are `e_first..e_last-1`; adds to `found`."""
+    arriving, ticks, rate, packs = given.arriving, layer.ticks, layer.rate, layer.constants.shape[0]
     T = clock.last + float(clock.end)
     work.ring[:], work.full_adjoint_ring[:], work.adjoint[:] = clock.zero, 0.0, 0.0
-    for number in range(blocks):
+    for number in range(packs):
         for lane in range(LANES):
             work.drive[number, lane] = given.dL_dy[trial, number, lane] / T if rate >= 0.0 else 0.0
             pm = layer.constants[number, 0, lane]
@@ -188,13 +188,13 @@ def recurrent_backward_trial(trial, e_first, e_last, given, layer, clock, work, 
     for bin_ in range(clock.last, -1, -1):
         slot = (bin_ & (ticks.bins - 1)) * LANES
         damping = math.exp(-rate * (bin_ + 1)) if rate >= 0.0 else 0.0
-        for number in range(blocks):
+        for number in range(packs):
             b = adjoint_of(number, trial, given, layer, work, found)
             enter_bin(bin_, slot, damping, e_last - e_first + number * LANES, clock, given.want_tau, b)
         later = e
         e = mark_spikes(trial, bin_, slot, e, e_first, e_last, given, layer, clock, work, found)
         take_spikes(trial, bin_, slot, e, later, e_first, given, layer, clock, work, found)
-        for number in range(blocks):
+        for number in range(packs):
             b = adjoint_of(number, trial, given, layer, work, found)
             leave_bin(bin_, damping, True, given.want_tau, b)
         if bin_ % BATCH != 0:
@@ -212,18 +212,18 @@ def recurrent_backward_trial(trial, e_first, e_last, given, layer, clock, work, 
 
 @compiled
 def end_all_pieces(scratch, sums):
-    """`end_pieces` of every block."""
+    """`end_pieces` of every pack."""
     for number in range(sums.shape[0]):
         end_pieces(scratch_of(number, scratch), sums[number])
 
 
 @outermost
 def recurrent_backward_sweep(first_trial, last_trial, given, layer, clock):
-    """All blocks of a recurrent layer in trials `first_trial..last_trial-1`; `Found`, by block and
-    over the trials."""
+    """All packs of a recurrent layer in trials `first_trial..last_trial-1`; `BackwardSums`, by pack
+    and over the trials."""
     copies, s = layer.copies, layer.synapses
     sums = np.zeros((s.w.shape[0], s.w.shape[1], TERMS * LANES))
-    found = Found(
+    found = BackwardSums(
         sums, np.zeros(given.arriving.time.size if given.want_dt else 0), np.zeros((s.w.shape[0], 4, LANES))
     )
     spikes, emitted = given.dL_dt.size, given.emitted
@@ -235,7 +235,7 @@ def recurrent_backward_sweep(first_trial, last_trial, given, layer, clock):
         for n in range(e * copies, e * copies + copies):
             own.bin[n], own.time[n] = emitted.bin[e], time_of(emitted.bin[e], emitted.rest[e], layer.ticks)
             own.source[n] = layer.external + (n - e * copies) * layer.post + emitted.neuron[e]
-    work = work_for(layer, layer.rate >= 0.0 or given.want_tau, most_in_a_trial(given.ends), own)
+    work = recurrent_backward_work(layer, layer.rate >= 0.0 or given.want_tau, most_in_a_trial(given.ends), own)
     e_first = np.int64(0)
     for trial in range(first_trial, last_trial):
         e_last = given.ends[trial - first_trial]

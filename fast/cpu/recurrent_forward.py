@@ -1,4 +1,4 @@
-"""Forward kernel of a recurrent layer: all blocks together, since their spikes reach each other.
+"""Forward kernel of a recurrent layer: all packs together, since their spikes reach each other.
 
 A delay may be shorter than a bin, so a spike may act within its own bin. The lanes that may spike
 in a bin are therefore pending (`fast.cpu.pending`), and the earliest of their predicted spikes is
@@ -27,8 +27,8 @@ from delayprop.fast.cpu.workspace import (
     NO_LINKS,
     NO_SPIKES,
     OLDEST,
+    recurrent_work,
     with_more,
-    work_for,
 )
 from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.layout.instants import BATCH, time_of
@@ -46,9 +46,9 @@ def start(layer, clock, neuron_record, work):
 
 @compiled
 def recurrent_trial(trial, arriving, layer, clock, neuron_record, work, emitted):
-    """All blocks in one trial, from `work.position` on.
+    """All packs in one trial, from `work.position` on.
 
-    Fills `neuron_record [block, NEURON_RECORD, LANES]`.
+    Fills `neuron_record [pack, NEURON_RECORD, LANES]`.
 
     Returns:
         The number of spikes, and REACHED_END; or the neuron, and STUCK; or the number, and FULL if
@@ -130,11 +130,11 @@ def recurrent_trial(trial, arriving, layer, clock, neuron_record, work, emitted)
 
 @outermost
 def recurrent_sweep(first_trial, last_trial, arriving, most, layer, clock, neuron_record, most_spikes):
-    """All blocks of a recurrent layer; arguments and result as `fast.cpu.forward.forward_sweep`."""
+    """All packs of a recurrent layer; arguments and result as `fast.cpu.forward.forward_sweep`."""
     longest = 0
     for trial in range(first_trial, last_trial):
         longest = max(longest, arriving.offsets[trial + 1] - arriving.offsets[trial])
-    work, emitted = work_for(layer, most, longest, clock), no_spikes(layer.synapses.w)
+    work, emitted = recurrent_work(layer, most, longest, clock), no_spikes(layer.synapses.w)
     ends, n = np.empty(last_trial - first_trial, np.int64), 0
     for trial in range(first_trial, last_trial):
         emitted = with_room(emitted, n + USUAL * layer.post)

@@ -1,4 +1,4 @@
-"""One bin of a recurrent layer: blocks enter it, spikes in it reach lanes, blocks leave it."""
+"""One bin of a recurrent layer: packs enter it, spikes in it reach lanes, packs leave it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from delayprop.fast.cpu.pending import (
     touch,
 )
 from delayprop.fast.cpu.vector_step import advance, integrate, step
-from delayprop.fast.layout.arrays import LANES, block_of
+from delayprop.fast.layout.arrays import LANES, pack_of
 from delayprop.fast.layout.instants import arrival_of, in_bins
 from delayprop.fast.layout.neuron_record import INTEGRAL
 from delayprop.fast.physics.bin_step import level_for_next_bin, state_across_bin, voltage_may_pass
@@ -34,28 +34,28 @@ from delayprop.fast.physics.bin_step import level_for_next_bin, state_across_bin
 
 @inlined
 def cells_of(b, layer, work):
-    """Pointer to the cells of block `b`."""
+    """Pointer to the cells of pack `b`."""
     places = ring_places(layer.ticks)
     return pointer(work.ring.cells[b * places * CELL : (b + 1) * places * CELL])
 
 
 @inlined
 def integral_of(b, layer, work):
-    """Pointer to the integrals of block `b`."""
+    """Pointer to the integrals of pack `b`."""
     places = ring_places(layer.ticks)
     return pointer(work.ring.integral[b * places : (b + 1) * places])
 
 
 @compiled
 def deposit_everywhere(first, last, layer, clock, work):
-    """Deposit spikes `first..last-1` in every block."""
+    """Deposit spikes `first..last-1` in every pack."""
     spikes, mask = spike_pointers(work.spikes.time, work.spikes.source), work.spikes.next.shape[1] - 1
     scratch = scratch_pointers(work.scratch)
     for b in range(layer.constants.shape[0]):
-        block, links = pointers_of(block_of(layer, b), clock), Links(pointer(work.spikes.next[b]), mask)
-        deposit(first, last, spikes, block, links, cells_of(b, layer, work), scratch)
+        pack, links = pointers_of(pack_of(layer, b), clock), Links(pointer(work.spikes.next[b]), mask)
+        deposit(first, last, spikes, pack, links, cells_of(b, layer, work), scratch)
         if layer.rate >= 0.0:
-            deposit_integral(first, last, spikes, block, integral_of(b, layer, work))
+            deposit_integral(first, last, spikes, pack, integral_of(b, layer, work))
 
 
 @compiled
@@ -67,7 +67,7 @@ def add_pending(number, slot, bin_, layer, clock, neuron_record, work):
     link = link_of(cells_of(b, layer, work), CELL * (slot + lane))
     start_pending(pending, number, work.state[b], lane, neuron_record[b])
     take_arrivals(
-        pending, number, link, work.spikes, work.spikes.next[b], block_of(layer, b), clock, bin_ == clock.last
+        pending, number, link, work.spikes, work.spikes.next[b], pack_of(layer, b), clock, bin_ == clock.last
     )
     work.needs_solve[b, lane] = 1
     return True
@@ -82,20 +82,20 @@ def deliver_same_bin(n, slot, bin_, layer, clock, neuron_record, work):
     spikes, pending, mask = work.spikes, work.pending, work.spikes.next.shape[1] - 1
     source, time = spikes.source[n], spikes.time[n]
     for b in range(layer.constants.shape[0]):
-        bits, cells, block = work.near[b, source - layer.external], cells_of(b, layer, work), block_of(layer, b)
-        block_, links = pointers_of(block, clock), Links(pointer(spikes.next[b]), mask)
+        bits, cells, pack = work.near[b, source - layer.external], cells_of(b, layer, work), pack_of(layer, b)
+        pointers, links = pointers_of(pack, clock), Links(pointer(spikes.next[b]), mask)
         while bits:
             lane = lowest_bit(bits)
             bits &= bits - 1
-            if not deposit_in_bin(slot, n, time, source, lane, block_, links, cells):
+            if not deposit_in_bin(slot, n, time, source, lane, pointers, links, cells):
                 continue
             number, c = b * LANES + lane, CELL * (slot + lane)
             if work.needs_solve[b, lane]:
-                _, ticks_after, _ = arrival_of(block.synapses.delay[source, lane], time, layer.ticks)
+                _, ticks_after, _ = arrival_of(pack.synapses.delay[source, lane], time, layer.ticks)
                 r = in_bins(ticks_after, layer.ticks)
                 if bin_ == clock.last and r > clock.end:
                     continue
-                if not insert_arrival(pending, number, r, block.synapses.w[source, lane]):
+                if not insert_arrival(pending, number, r, pack.synapses.w[source, lane]):
                     return False
                 touch(pending, number)
                 continue

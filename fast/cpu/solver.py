@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from delayprop.fast.cpu.backward import Found, Given, backward_sweep
+from delayprop.fast.cpu.backward import BackwardInput, BackwardSums, backward_sweep
 from delayprop.fast.cpu.deposit import most_under_way
 from delayprop.fast.cpu.emitted import TOO_MANY, Emitted
 from delayprop.fast.cpu.forward import forward_sweep
 from delayprop.fast.cpu.recurrent_backward import recurrent_backward_sweep
 from delayprop.fast.cpu.recurrent_forward import recurrent_sweep
 from delayprop.fast.cpu.sorting import sort_by_bin, sort_by_train
-from delayprop.fast.cpu.synapses import gradients_of_block, pack_block
+from delayprop.fast.cpu.synapses import gradients_of_pack, write_synapses
 from delayprop.fast.cpu.threads import Piece, in_threads, pieces_of
 from delayprop.fast.layout.arrays import LANES, Arriving, Layer
 from delayprop.fast.layout.instants import BATCH, Ticks
@@ -37,14 +37,14 @@ class PieceSpikes(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Swept:
+class SweptOnCpu:
     """Results of the forward sweeps of all pieces, for their backward sweeps.
 
     Attributes:
         arriving, layer: NumPy views of input and layer.
         pieces, spikes: `spikes[k]` belongs to `pieces[k]`.
         rank: `[n]`: place by (trial, neuron) of each spike in this order.
-        neuron_record: `[trials, blocks, NEURON_RECORD, LANES]`.
+        neuron_record: `[trials, packs, NEURON_RECORD, LANES]`.
     """
 
     arriving: Arriving
@@ -61,25 +61,25 @@ class Swept:
         dL_dt, dL_dy_, record = dL_dt_post.numpy()[self.rank], dL_dy.numpy(), self.neuron_record.numpy()
         edges = np.cumsum([0, *(len(own.emitted.bin) for own in self.spikes)])
 
-        def sweep(number: int) -> Found:
-            (blocks, first, last), own = self.pieces[number], self.spikes[number]
+        def sweep(number: int) -> BackwardSums:
+            (packs, first, last), own = self.pieces[number], self.spikes[number]
             of_own = dL_dt[edges[number] : edges[number + 1]]
-            given = Given(self.arriving, *own, of_own, dL_dy_, record, want_dt, want_tau)
+            given = BackwardInput(self.arriving, *own, of_own, dL_dy_, record, want_dt, want_tau)
             if layer.copies:
                 return recurrent_backward_sweep(first, last, given, layer, clock)
-            return backward_sweep(blocks.start, first, last, given, layer, clock)
+            return backward_sweep(packs.start, first, last, given, layer, clock)
 
         found = in_threads(sweep, range(len(self.pieces)))
-        blocks, sources, _ = layer.synapses.w.shape
-        sums = np.zeros((blocks, sources, found[0].sums.shape[-1]))
-        dL_dconstants = np.zeros((blocks, 4, LANES))
+        packs, sources, _ = layer.synapses.w.shape
+        sums = np.zeros((packs, sources, found[0].sums.shape[-1]))
+        dL_dconstants = np.zeros((packs, 4, LANES))
         dL_dt_pre = np.zeros_like(found[0].dL_dt_pre)
         for piece, one in zip(self.pieces, found, strict=True):
-            sums[piece.blocks] += one.sums
+            sums[piece.packs] += one.sums
             dL_dt_pre += one.dL_dt_pre
-            dL_dconstants[piece.blocks] += one.dL_dconstants
-        dL_dw, dL_dd = (np.empty((sources, blocks * LANES), layer.synapses.w.dtype) for _ in range(2))
-        in_threads(lambda block: gradients_of_block(block, sums[block], layer, dL_dw, dL_dd), range(blocks))
+            dL_dconstants[piece.packs] += one.dL_dconstants
+        dL_dw, dL_dd = (np.empty((sources, packs * LANES), layer.synapses.w.dtype) for _ in range(2))
+        in_threads(lambda pack: gradients_of_pack(pack, sums[pack], layer, dL_dw, dL_dd), range(packs))
         in_neurons = (np.ascontiguousarray(part[:, : layer.post]) for part in (dL_dw, dL_dd))
         return Sums(*map(torch.from_numpy, (*in_neurons, dL_dt_pre, dL_dconstants)))
 
@@ -105,7 +105,7 @@ def _pack(problem: Problem, layer: Layer) -> None:
     """Fill the synapses of a layer."""
     w, d, exists = (values.numpy() for values in packing.in_lanes(problem))
     per_ms, last = 1.0 / problem.width, problem.clock.last
-    in_threads(lambda number: pack_block(number, w, d, exists, per_ms, last, layer), range(len(layer.constants)))
+    in_threads(lambda number: write_synapses(number, w, d, exists, per_ms, last, layer), range(len(layer.constants)))
 
 
 def _arriving(problem: Problem, ticks: Ticks) -> tuple[Arriving, Tensor]:
@@ -120,22 +120,22 @@ def _arriving(problem: Problem, ticks: Ticks) -> tuple[Arriving, Tensor]:
     return Arriving(found.offsets, *(part[:kept] for part in found[1:])), torch.from_numpy(order[:kept])
 
 
-def _swept(problem: Problem, arriving: Arriving, layer: Layer) -> tuple[Trains, Swept]:
+def _swept(problem: Problem, arriving: Arriving, layer: Layer) -> tuple[Trains, SweptOnCpu]:
     """Sweep forward: emitted spikes by (trial, neuron), and the input of the backward sweep."""
-    clock, blocks, post = problem.clock, len(layer.constants), layer.post
+    clock, packs, post = problem.clock, len(layer.constants), layer.post
     under_way = most_under_way(arriving, layer.slots + BATCH)
-    record = np.zeros((problem.trials, blocks, NEURON_RECORD, LANES))
-    pieces = pieces_of(problem.trials, clock.last + 1, blocks, layer.copies > 0)
+    record = np.zeros((problem.trials, packs, NEURON_RECORD, LANES))
+    pieces = pieces_of(problem.trials, clock.last + 1, packs, layer.copies > 0)
     per_train = spikes_per_train(problem)
 
     def sweep(piece: Piece) -> PieceSpikes:
-        neurons = post if layer.copies else min(LANES, post - piece.blocks.start * LANES)
+        neurons = post if layer.copies else min(LANES, post - piece.packs.start * LANES)
         most = int(neurons * per_train)
         given = piece.first, piece.last, arriving, under_way, layer, clock, record, most
         if layer.copies:
             emitted, ends, stuck = recurrent_sweep(*given)
         else:
-            emitted, ends, stuck = forward_sweep(piece.blocks.start, *given)
+            emitted, ends, stuck = forward_sweep(piece.packs.start, *given)
         if stuck == TOO_MANY:
             raise too_many(problem)
         if stuck != NONE:
@@ -145,7 +145,7 @@ def _swept(problem: Problem, arriving: Arriving, layer: Layer) -> tuple[Trains, 
 
     spikes = in_threads(sweep, pieces)
     trains, rank = _by_train(spikes, pieces, problem.trials, post)
-    return trains, Swept(arriving, layer, clock, pieces, spikes, rank, torch.from_numpy(record))
+    return trains, SweptOnCpu(arriving, layer, clock, pieces, spikes, rank, torch.from_numpy(record))
 
 
 def _by_train(spikes: list[PieceSpikes], pieces: list[Piece], trials: int, post: int) -> tuple[Trains, np.ndarray]:

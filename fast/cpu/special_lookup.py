@@ -39,12 +39,12 @@ def list_special(first, last, special, listed):
 def look_up_special(base, first, last, bins, time, source, clock, want_tau, scratch, b, dL_dt_pre):
     """Look up the special arrivals of spikes `first..last-1`, emitted in `bins`, of a group from
     `base` on."""
-    want_dt, factors, ticks = dL_dt_pre.size > 0, pointer(scratch.factors), b.block.ticks
-    kept = b.block.alike and scratch.place.shape[0] <= SIDE_BY_SIDE  # the factors of the whole group
-    simple, last_turn = b.block.rate < 0.0 and not want_tau, clock.last & (ticks.bins - 1)
+    want_dt, factors, ticks = dL_dt_pre.size > 0, pointer(scratch.factors), b.pack.ticks
+    kept = b.pack.alike and scratch.place.shape[0] <= SIDE_BY_SIDE  # the factors of the whole group
+    simple, last_turn = b.pack.rate < 0.0 and not want_tau, clock.last & (ticks.bins - 1)
     e = b.events
     events = Events(pointer(e.rest), pointer(e.later), pointer(e.at_end), pointer(e.position), pointer(e.first))
-    listed, delay = pointer(scratch.listed), pointer(b.block.synapses.delay)
+    listed, delay = pointer(scratch.listed), pointer(b.pack.synapses.delay)
     for m in range(list_special(first - base, last - base, pointer(scratch.special), listed)):
         n, lane = base + listed[m] // LANES, listed[m] % LANES
         arrival = arrival_of(delay[source[n] * LANES + lane], time[n], ticks)
@@ -57,13 +57,13 @@ def look_up_special(base, first, last, bins, time, source, clock, want_tau, scra
             there, h = (V, I, 0.0, 0.0, 0.0), 0.0
         else:
             there, h, event = adjoint_among_events(arrival, source[n], lane, bins[n], clock, want_tau, b)
-        if b.block.rate >= 0.0:
+        if b.pack.rate >= 0.0:
             dL_dt = add_driven(source[n], lane, there, h, clock, b)
         else:
             if kept:
                 both = factors_at(n - base, factors)
             else:
-                both = both_factors(time[n], lane, True, b.block, clock.terms)
+                both = both_factors(time[n], lane, True, b.pack, clock.terms)
             dL_dt = add_terms(one_of(carried, both), source[n], lane, there[0], there[1], want_dt, b)
         if event >= 0:
             dL_dt += add_pinned_kick(arrival, source[n], lane, bins[n], clock, b)

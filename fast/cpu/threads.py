@@ -1,6 +1,6 @@
 """A layer in pieces, on threads.
 
-A piece is a block of neurons over some trials. Pieces do not depend on the number of threads, and
+A piece is a pack of neurons over some trials. Pieces do not depend on the number of threads, and
 each one fills arrays of its own, which are added up in one order: results are bitwise equal for any
 number of threads.
 """
@@ -27,22 +27,22 @@ _check: ContextVar[Callable[[], None]] = ContextVar("_check", default=lambda: No
 
 
 class Piece(NamedTuple):
-    """Blocks of neurons in trials `first..last-1`."""
+    """Packs of neurons in trials `first..last-1`."""
 
-    blocks: slice
+    packs: slice
     first: int
     last: int
 
 
-def pieces_of(trials: int, bins: int, blocks: int, together: bool) -> list[Piece]:
-    """The pieces of a layer of `blocks` blocks over `trials` trials of `bins` bins.
+def pieces_of(trials: int, bins: int, packs: int, together: bool) -> list[Piece]:
+    """The pieces of a layer of `packs` packs over `trials` trials of `bins` bins.
 
-    `together`: whether each piece holds all blocks, since their neurons reach each other.
+    `together`: whether each piece holds all packs, since their neurons reach each other.
     """
-    each = blocks if together else 1
-    chunks = min(trials, -(-PIECES * each // blocks), -(-trials * bins // BINS_PER_PIECE))
+    each = packs if together else 1
+    chunks = min(trials, -(-PIECES * each // packs), -(-trials * bins // BINS_PER_PIECE))
     edges = [trials * n // chunks for n in range(chunks + 1)]
-    starts = range(0, blocks, each)
+    starts = range(0, packs, each)
     return [Piece(slice(start, start + each), first, last) for start in starts for first, last in pairwise(edges)]
 
 

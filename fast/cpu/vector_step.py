@@ -1,4 +1,4 @@
-"""One bin for all lanes of a block at once: `fast.physics.bin_step` in loops over lanes.
+"""One bin for all lanes of a pack at once: `fast.physics.bin_step` in loops over lanes.
 
 The loops have no branch, so the compiler handles many lanes with one instruction.
 """
@@ -97,4 +97,4 @@ def retreat_full(damping, b):
             for k in range(ADJOINT):
                 b.adjoint[k, lane] = b.solved[k, lane]
         else:
-            full_adjoint_across_bin(b.adjoint, lane, b.block.flow, b.drive[lane], damping, b.block.rate)
+            full_adjoint_across_bin(b.adjoint, lane, b.pack.flow, b.drive[lane], damping, b.pack.rate)

@@ -14,7 +14,7 @@ from delayprop.fast.cpu.intrinsics import CELL
 from delayprop.fast.cpu.pending import Pending, no_pending
 from delayprop.fast.layout.arrays import LANES
 
-NO_SPIKES, NO_LINKS, NO_ARRIVALS = 10, 11, 12  # the buffer of `Work` that is full
+NO_SPIKES, NO_LINKS, NO_ARRIVALS = 10, 11, 12  # the buffer of `RecurrentWork` that is full
 # Resume point of a sweep that stopped because a buffer was full: the bin (or AT_START: the trial
 # begins anew), the numbers of spikes deposited, arrived from outside, and
 # emitted, and the oldest spike under way.
@@ -23,7 +23,7 @@ AT_START = -1
 
 
 class Spikes(NamedTuple):
-    """Spikes of a trial in the order they are deposited: `time, source [room]`; `next [blocks,
+    """Spikes of a trial in the order they are deposited: `time, source [room]`; `next [packs,
     room, LANES]`: links."""
 
     time: np.ndarray
@@ -31,13 +31,13 @@ class Spikes(NamedTuple):
     next: np.ndarray
 
 
-class Work(NamedTuple):
+class RecurrentWork(NamedTuple):
     """Arrays of the sweep, reused by every trial.
 
-    `ring`, `state, ahead [blocks, 2 * LANES]`, `level, needs_solve [blocks, LANES]`: as
-    `fast.cpu.forward.Work`, of every block. `oldest_at [bins]`: the first spike of each bin under
-    way. `near [blocks, copies * post]`: one bit per lane that a spike of the layer can reach in the
-    bin in which it is emitted. `position [5]`: resume point, see above.
+    `ring`, `state, ahead [packs, 2 * LANES]`, `level, needs_solve [packs, LANES]`: as
+    `fast.cpu.forward.ForwardWork`, of every pack. `oldest_at [bins]`: the first spike of each bin
+    under way. `near [packs, copies * post]`: one bit per lane that a spike of the layer can reach
+    in the bin in which it is emitted. `position [5]`: resume point, see above.
     """
 
     ring: Ring
@@ -54,15 +54,15 @@ class Work(NamedTuple):
 
 
 @allocating
-def work_for(layer, most, longest, clock):
+def recurrent_work(layer, most, longest, clock):
     """Arrays for `most` spikes from outside under way, `longest` in a trial, and some of the
     layer's own."""
     w, places, own = layer.synapses.w, ring_places(layer.ticks), layer.copies * layer.post
-    blocks, bits = w.shape[0], layer.ticks.bits
-    cells, integrals = blocks * places * CELL, blocks * places if layer.rate >= 0.0 else 0
+    packs, bits = w.shape[0], layer.ticks.bits
+    cells, integrals = packs * places * CELL, packs * places if layer.rate >= 0.0 else 0
     ring = Ring(np.full(cells, clock.zero), np.full(integrals, clock.zero))
-    near = np.zeros((blocks, own), np.int64)
-    for b in range(blocks):
+    near = np.zeros((packs, own), np.int64)
+    for b in range(packs):
         for source in range(own):
             for lane in range(LANES):
                 delay = layer.synapses.delay[b, layer.external + source, lane]
@@ -70,12 +70,12 @@ def work_for(layer, most, longest, clock):
     room = longest + USUAL * own
     spikes = Spikes(
         np.empty(room, layer.synapses.delay.dtype), np.empty(room, np.int32),
-        np.empty((blocks, 2 * most, LANES), np.int32),
+        np.empty((packs, 2 * most, LANES), np.int32),
     )
-    return Work(
-        ring, deposit_scratch(w), np.empty((blocks, 2 * LANES)), np.empty((blocks, 2 * LANES)),
-        np.empty((blocks, LANES)), np.empty((blocks, LANES), np.uint8), np.empty(layer.ticks.bins, np.int64), near,
-        np.zeros(5, np.int64), spikes, no_pending(blocks * LANES, 4 * most + 1024, w),
+    return RecurrentWork(
+        ring, deposit_scratch(w), np.empty((packs, 2 * LANES)), np.empty((packs, 2 * LANES)),
+        np.empty((packs, LANES)), np.empty((packs, LANES), np.uint8), np.empty(layer.ticks.bins, np.int64), near,
+        np.zeros(5, np.int64), spikes, no_pending(packs * LANES, 4 * most + 1024, w),
     )
 
 
@@ -89,14 +89,14 @@ def with_more(work, lack, w):
         time = np.concatenate((time, np.empty_like(time)))
         source = np.concatenate((source, np.empty_like(source)))
     elif lack == NO_LINKS:
-        blocks, room, _ = next_.shape
-        next_ = np.empty((blocks, 2 * room, LANES), np.int32)
+        packs, room, _ = next_.shape
+        next_ = np.empty((packs, 2 * room, LANES), np.int32)
         if work.position[BIN] != AT_START:
             for n in range(work.position[OLDEST], work.position[DEPOSITED]):
                 next_[:, n & (2 * room - 1)] = spikes.next[:, n & (room - 1)]
     else:
         pending = no_pending(pending.lanes.size, 2 * pending.rest.size, w)
-    return Work(
+    return RecurrentWork(
         work.ring, work.scratch, work.state, work.ahead, work.level, work.needs_solve, work.oldest_at, work.near,
         work.position, Spikes(time, source, next_), pending,
     )

@@ -6,22 +6,22 @@ from typing import NamedTuple
 
 from delayprop.fast.compiling.compiler import compiled
 from delayprop.fast.cuda.compiling import Array
-from delayprop.fast.layout.arrays import LANES, Layer, block_of
-from delayprop.fast.physics.adjoint import ADJOINT, EXCESS, BlockAdjoint, Events, excess_at_T
+from delayprop.fast.layout.arrays import LANES, Layer, pack_of
+from delayprop.fast.physics.adjoint import ADJOINT, EXCESS, Events, PackAdjoint, excess_at_T
 from delayprop.fast.physics.clock import Clock
 
-# Scratch of a block of neurons, `[ROWS, LANES]`: four adjoints, then numbers.
+# Scratch of a pack of neurons, `[ROWS, LANES]`: four adjoints, then numbers.
 SOLVED, OTHER, DRIVES, POSITION, MARKED = ADJOINT, 2 * ADJOINT, 3 * ADJOINT, 22, 23
 ROWS = 24
 
 
-class Given(NamedTuple):
+class BackwardInput(NamedTuple):
     """Input of the backward pass: spikes, the loss, and the record of the forward pass.
 
     `offsets, bin, time, source`: as `fast.layout.arrays.Arriving`. `own_offsets`: of each train,
     or of each trial where all neurons are solved together; `own_neuron` (then only), `own_bin,
-    own_rest, own_I`, and `dL_dt`, the derivative of the loss by each spike. `dL_dy [trials, blocks,
-    LANES]`; `neuron_record [trials, blocks, NEURON_RECORD, LANES]`.
+    own_rest, own_I`, and `dL_dt`, the derivative of the loss by each spike. `dL_dy [trials, packs,
+    LANES]`; `neuron_record [trials, packs, NEURON_RECORD, LANES]`.
     """
 
     offsets: Array
@@ -39,7 +39,7 @@ class Given(NamedTuple):
 
 
 class Passed(NamedTuple):
-    """Bins that the sweep has passed, and all own events: `[chunks, blocks, ...]`.
+    """Bins that the sweep has passed, and all own events: `[chunks, packs, ...]`.
 
     `ring [2 * bins * LANES]`; `full_adjoint_ring [ADJOINT + 1, bins * LANES]` (one place if it is
     not needed); `first` and the other arrays of `fast.physics.adjoint.Events`: of all spikes, then
@@ -58,9 +58,9 @@ class Passed(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """Sums of the kernel, see `fast.physics.adjoint.BlockAdjoint`.
+    """Sums of the kernel, see `fast.physics.adjoint.PackAdjoint`.
 
-    `of_synapses [chunks, blocks, sources, 2 * LANES]`; `dL_dconstants [chunks, blocks, 4, LANES]`;
+    `of_synapses [chunks, packs, sources, 2 * LANES]`; `dL_dconstants [chunks, packs, 4, LANES]`;
     `dL_dt_pre [spikes, lanes]`: derivative by each spike from outside, through each neuron, from
     spike `first_dL_dt_pre` on (one place unless wanted).
     """
@@ -71,10 +71,10 @@ class Sums(NamedTuple):
     first_dL_dt_pre: int
 
 
-class Sweep(NamedTuple):
+class BackwardSweep(NamedTuple):
     """Everything that the threads of a backward kernel share."""
 
-    given: Given
+    given: BackwardInput
     layer: Layer
     clock: Clock
     want_tau: bool
@@ -83,15 +83,15 @@ class Sweep(NamedTuple):
 
 
 @compiled
-def adjoint_of(trial, chunk, block, sweep, scratch):
-    """The adjoint of a block in a trial: its part of every array; `scratch [ROWS, LANES]`."""
+def adjoint_of(trial, chunk, pack, sweep, scratch):
+    """The adjoint of a pack in a trial: its part of every array; `scratch [ROWS, LANES]`."""
     given, layer, passed, sums = sweep.given, sweep.layer, sweep.passed, sweep.sums
-    events = Events(passed.rest, passed.later, passed.at_end, passed.position, passed.first[chunk, block])
-    return BlockAdjoint(
-        block_of(layer, block), passed.ring[chunk, block], passed.full_adjoint_ring[chunk, block], scratch[:SOLVED],
+    events = Events(passed.rest, passed.later, passed.at_end, passed.position, passed.first[chunk, pack])
+    return PackAdjoint(
+        pack_of(layer, pack), passed.ring[chunk, pack], passed.full_adjoint_ring[chunk, pack], scratch[:SOLVED],
         scratch[SOLVED:OTHER], scratch[OTHER:DRIVES], scratch[DRIVES], scratch[POSITION], scratch[MARKED], events,
-        given.neuron_record[trial, block], given.dL_dy[trial, block], sums.of_synapses[chunk, block],
-        sums.of_synapses[chunk, block], sums.dL_dconstants[chunk, block],
+        given.neuron_record[trial, pack], given.dL_dy[trial, pack], sums.of_synapses[chunk, pack],
+        sums.of_synapses[chunk, pack], sums.dL_dconstants[chunk, pack],
     )
 
 
@@ -100,8 +100,8 @@ def start_at_end(lane, bins, clock, b):
     """Before the last bin of a trial: the adjoint is 0, and no bin has been passed."""
     for k in range(ADJOINT):
         b.adjoint[k, lane] = 0.0
-    b.drive[lane] = b.dL_dy[lane] / (clock.last + float(clock.end)) if b.block.rate >= 0.0 else 0.0
-    b.adjoint[EXCESS, lane] = excess_at_T(b.drive[lane], b.block.constants[0, lane], b.block.rate, clock)
+    b.drive[lane] = b.dL_dy[lane] / (clock.last + float(clock.end)) if b.pack.rate >= 0.0 else 0.0
+    b.adjoint[EXCESS, lane] = excess_at_T(b.drive[lane], b.pack.constants[0, lane], b.pack.rate, clock)
     b.marked[lane] = 0.0
     full = b.full_adjoint_ring.shape[1] > 1
     for cell in range(lane, bins * LANES, LANES):

@@ -13,7 +13,7 @@ import math
 from numba import cuda, float64
 
 from delayprop.fast.compiling.compiler import compiled
-from delayprop.fast.cuda.arrays import ROWS, Sweep, adjoint_of, start_at_end
+from delayprop.fast.cuda.arrays import ROWS, BackwardSweep, adjoint_of, start_at_end
 from delayprop.fast.cuda.compiling import THREADS, kernel
 from delayprop.fast.cuda.lookup import last_in_time, look_up_arrivals_in_lane
 from delayprop.fast.layout.arrays import LANES
@@ -31,7 +31,7 @@ def enter_bin(lane, bin_, slot, last_event, clock, want_tau, b):
 
     `last_event`: event of the maximum.
     """
-    rate = b.block.rate
+    rate = b.pack.rate
     b.ring[2 * (slot + lane)], b.ring[2 * (slot + lane) + 1] = b.adjoint[LAMBDA_V, lane], b.adjoint[LAMBDA_I, lane]
     b.events.first[slot + lane] = -1
     if rate >= 0.0 or want_tau:
@@ -40,7 +40,7 @@ def enter_bin(lane, bin_, slot, last_event, clock, want_tau, b):
         b.full_adjoint_ring[DRIVE, slot + lane] = b.drive[lane] * damping_of(bin_, rate)
     if rate >= 0.0 and bin_ == clock.last:  # the last bin ends at T
         start_at_T(last_event, lane, bin_, slot, clock, want_tau, b)
-    if b.block.read_maximum and b.neuron_record[MAX_BIN, lane] == bin_:
+    if b.pack.read_maximum and b.neuron_record[MAX_BIN, lane] == bin_:
         take_maximum(last_event, lane, bin_, slot, clock, want_tau, b)
 
 
@@ -53,7 +53,7 @@ def damping_of(bin_, rate):
 @compiled
 def leave_bin(lane, bin_, want_tau, b):
     """Go to the start of a bin, in one step if there was no event."""
-    adjoint, rate = b.adjoint, b.block.rate
+    adjoint, rate = b.adjoint, b.pack.rate
     if b.marked[lane]:
         back_to(0.0, lane, bin_, want_tau, b)
         for k in range(ADJOINT):
@@ -62,21 +62,21 @@ def leave_bin(lane, bin_, want_tau, b):
     elif rate >= 0.0 or want_tau:
         # The product that `enter_bin` publishes: in another grouping last digits would differ.
         driven = b.drive[lane] * damping_of(bin_, rate)
-        full_adjoint_across_bin(adjoint, lane, b.block.flow, driven, 1.0, rate)
+        full_adjoint_across_bin(adjoint, lane, b.pack.flow, driven, 1.0, rate)
     else:
         adjoint[LAMBDA_V, lane], adjoint[LAMBDA_I, lane] = adjoint_across_bin(
-            adjoint[LAMBDA_V, lane], adjoint[LAMBDA_I, lane], lane, b.block.flow
+            adjoint[LAMBDA_V, lane], adjoint[LAMBDA_I, lane], lane, b.pack.flow
         )
 
 
 @compiled
-def backward_lane(chunk, block, lane, first_trial, last_trial, sweep, scratch):
+def backward_lane(chunk, pack, lane, first_trial, last_trial, sweep, scratch):
     """One neuron in trials `first_trial..last_trial-1`."""
     given, layer, clock, want_tau = sweep.given, sweep.layer, sweep.clock, sweep.want_tau
-    number, bins = block * LANES + lane, layer.ticks.bins
+    number, bins = pack * LANES + lane, layer.ticks.bins
     last_event = sweep.passed.rest.shape[0] - 1 - (chunk * layer.constants.shape[0] * LANES + number)
     for trial in range(first_trial, last_trial):
-        b, train = adjoint_of(trial, chunk, block, sweep, scratch), trial * layer.post + number
+        b, train = adjoint_of(trial, chunk, pack, sweep, scratch), trial * layer.post + number
         start_at_end(lane, bins, clock, b)
         e_first, e = given.own_offsets[train], given.own_offsets[train + 1] - 1
         n_first = given.offsets[trial]
@@ -102,5 +102,5 @@ def backward_kernel(first_trial, last_trial, trials, parts, given, layer, clock,
         first = first_trial + chunk * trials
         backward_lane(
             chunk, number // LANES, number % LANES, first, min(first + trials, last_trial),
-            Sweep(given, layer, clock, want_tau, passed, sums), scratch[cuda.threadIdx.x // LANES],
+            BackwardSweep(given, layer, clock, want_tau, passed, sums), scratch[cuda.threadIdx.x // LANES],
         )

@@ -14,7 +14,7 @@ from numba import cuda
 
 from delayprop.fast.compiling.compiler import compiled
 from delayprop.fast.cuda.compiling import Array, kernel
-from delayprop.fast.layout.arrays import FLOW_PM, LANES, block_of
+from delayprop.fast.layout.arrays import FLOW_PM, LANES, pack_of
 from delayprop.fast.layout.instants import arrival_of, left_in_bin, masked
 from delayprop.fast.layout.neuron_record import INTEGRAL, MAX_BIN, RECENT_BIN
 from delayprop.fast.physics.bin_step import (
@@ -37,7 +37,7 @@ IS_STUCK = -1  # in place of a number of spikes
 
 
 class Ahead(NamedTuple):
-    """Bins ahead, `[trials at once, blocks, ...]`.
+    """Bins ahead, `[trials at once, packs, ...]`.
 
     `deposits [4 * bins * LANES]`: amounts of V and I that arrive in each bin and lane, of
     excitation, then of inhibition. `integral, chain [bins * LANES]`: amount of an integral
@@ -53,12 +53,12 @@ class Ahead(NamedTuple):
     weight: Array
 
 
-class Found(NamedTuple):
+class Emission(NamedTuple):
     """Emitted spikes: `bin, rest, I [n]`; and `neuron_record`, zeros before.
 
     `starts [trains + 1]`: where the buffer of each train begins (a train is a neuron in a trial).
     `counts [trains]`: spikes of each train, those beyond its buffer included, or IS_STUCK.
-    `neuron_record [trials, blocks, NEURON_RECORD, LANES]`.
+    `neuron_record [trials, packs, NEURON_RECORD, LANES]`.
     """
 
     starts: Array
@@ -70,20 +70,20 @@ class Found(NamedTuple):
 
 
 @compiled
-def deposit_in_lane(n, time, source, lane, layer, clock, ahead, here, block):
+def deposit_in_lane(n, time, source, lane, layer, clock, ahead, here, pack):
     """Add the arrival of spike `n` at one neuron; see `fast.cpu.deposit.deposit`."""
-    b, next_ = block_of(layer, block), ahead.next[here, block]
+    b, next_ = pack_of(layer, pack), ahead.next[here, pack]
     delay, w_b, w_ab = b.synapses.delay[source, lane], b.synapses.w_b[source, lane], b.synapses.w_ab[source, lane]
     if delay < 0:
         return
     turn, _, carried = arrival_of(delay, time, layer.ticks)
-    cell, deposits, chain = turn * LANES + lane, ahead.deposits[here, block], ahead.chain[here, block]
+    cell, deposits, chain = turn * LANES + lane, ahead.deposits[here, pack], ahead.chain[here, pack]
     dV, dI = arrival_amounts(*arrival_factors(time, carried, lane, False, b, clock.terms), w_b, w_ab)
     sign = 0 if dV >= 0.0 else 2  # excitation, or inhibition
     deposits[4 * cell + sign] += dV
     deposits[4 * cell + sign + 1] += dI
     if layer.rate >= 0.0:
-        ahead.integral[here, block, cell] += integral_of(time, carried, source, lane, b, clock)
+        ahead.integral[here, pack, cell] += integral_of(time, carried, source, lane, b, clock)
     next_[n & (next_.shape[0] - 1), lane] = chain[cell]
     chain[cell] = n
 
@@ -109,11 +109,11 @@ def passes_level(V, I, slot, lane, deposits, flow, level, slack):
 
 
 @compiled
-def integrate_bin(V, I, bin_, slot, lane, block, integral, neuron_record):
+def integrate_bin(V, I, bin_, slot, lane, pack, integral, neuron_record):
     """Add the voltage of a bin that is not solved to the integral readout, if one is read."""
-    if block.rate >= 0.0:
-        added = voltage_integral_across_bin(V, I, integral[slot + lane], lane, block.flow)
-        neuron_record[INTEGRAL, lane] += math.exp(-block.rate * (bin_ + 1)) * added
+    if pack.rate >= 0.0:
+        added = voltage_integral_across_bin(V, I, integral[slot + lane], lane, pack.flow)
+        neuron_record[INTEGRAL, lane] += math.exp(-pack.rate * (bin_ + 1)) * added
 
 
 @compiled
@@ -124,13 +124,13 @@ def cross_in_one_step(V, I, slot, lane, deposits, flow):
 
 
 @compiled
-def clear_bin(slot, lane, clock, integral_read, ahead, here, block):
+def clear_bin(slot, lane, clock, integral_read, ahead, here, pack):
     """Empty a bin, for the one a whole turn of the ring later."""
     for d in range(4 * (slot + lane), 4 * (slot + lane) + 4):
-        ahead.deposits[here, block, d] = clock.zero
+        ahead.deposits[here, pack, d] = clock.zero
     if integral_read:
-        ahead.integral[here, block, slot + lane] = clock.zero
-    ahead.chain[here, block, slot + lane] = -1
+        ahead.integral[here, pack, slot + lane] = clock.zero
+    ahead.chain[here, pack, slot + lane] = -1
 
 
 @compiled
@@ -143,15 +143,15 @@ def emit_into(found, train, count, bin_, rest, I):
 
 @compiled
 def forward_lane(trial, here, number, lane, arriving, layer, clock, ahead, found):
-    """One neuron of block `number` in one trial, index `here` of the trials at once.
+    """One neuron of pack `number` in one trial, index `here` of the trials at once.
 
     `ahead` is empty before and after.
     """
     bins, integral_read, read_maximum = layer.ticks.bins, layer.rate >= 0.0, layer.read_maximum
-    block, record = block_of(layer, number), found.neuron_record[trial, number]
+    pack, record = pack_of(layer, number), found.neuron_record[trial, number]
     deposits, chain, next_ = ahead.deposits[here, number], ahead.chain[here, number], ahead.next[here, number]
     rest, weight = ahead.rest[here, number, :, lane], ahead.weight[here, number, :, lane]
-    slack, train, count, v_th = 64 * clock.u, trial * layer.post + number * LANES + lane, 0, block.constants[2, lane]
+    slack, train, count, v_th = 64 * clock.u, trial * layer.post + number * LANES + lane, 0, pack.constants[2, lane]
     V, I = 0.0, 0.0
     record[RECENT_BIN, lane], record[MAX_BIN, lane] = -1.0, -1.0
     level = level_for_next_bin(record, lane, 0, v_th, read_maximum)
@@ -161,16 +161,16 @@ def forward_lane(trial, here, number, lane, arriving, layer, clock, ahead, found
             deposit_in_lane(n, arriving.time[n], arriving.source[n], lane, layer, clock, ahead, here, number)
             n += 1
         slot, is_last = (bin_ & (bins - 1)) * LANES, bin_ == clock.last
-        needs_solve = passes_level(V, I, slot, lane, deposits, block.flow, level, slack)
+        needs_solve = passes_level(V, I, slot, lane, deposits, pack.flow, level, slack)
         if is_last and (integral_read or chain[slot + lane] >= 0):  # the last bin ends at T
             needs_solve = True
         if needs_solve:
             arrivals = arrivals_in_order(
-                chain[slot + lane], lane, arriving.time, arriving.source, next_, block, clock, is_last, rest, weight,
+                chain[slot + lane], lane, arriving.time, arriving.source, next_, pack, clock, is_last, rest, weight,
             )
             x, k = 0.0, 0
             while True:
-                V, I, x, k, status = to_next_crossing(V, I, x, k, arrivals, bin_, lane, block, clock, record, True)
+                V, I, x, k, status = to_next_crossing(V, I, x, k, arrivals, bin_, lane, pack, clock, record, True)
                 if status != CROSSED:
                     break
                 emit_into(found, train, count, bin_, x, I)
@@ -180,8 +180,8 @@ def forward_lane(trial, here, number, lane, arriving, layer, clock, ahead, found
                 break
             level = level_for_next_bin(record, lane, bin_, v_th, read_maximum)
         else:
-            integrate_bin(V, I, bin_, slot, lane, block, ahead.integral[here, number], record)
-            V, I = cross_in_one_step(V, I, slot, lane, deposits, block.flow)
+            integrate_bin(V, I, bin_, slot, lane, pack, ahead.integral[here, number], record)
+            V, I = cross_in_one_step(V, I, slot, lane, deposits, pack.flow)
         clear_bin(slot, lane, clock, integral_read, ahead, here, number)
     for later in range(bins):  # arrivals after T
         clear_bin(later * LANES, lane, clock, integral_read, ahead, here, number)

@@ -14,15 +14,15 @@ from numba import config, cuda
 from torch import Tensor
 
 from delayprop.fast.cuda import workspace
-from delayprop.fast.cuda.arrays import Given
+from delayprop.fast.cuda.arrays import BackwardInput
 from delayprop.fast.cuda.arrays import Sums as KernelSums
 from delayprop.fast.cuda.backward import backward_kernel
 from delayprop.fast.cuda.compiling import THREADS, TOGETHER
-from delayprop.fast.cuda.forward import IS_STUCK, Found, forward_kernel
+from delayprop.fast.cuda.forward import IS_STUCK, Emission, forward_kernel
 from delayprop.fast.cuda.recurrent_backward import recurrent_backward_kernel
 from delayprop.fast.cuda.recurrent_forward import recurrent_forward_kernel
-from delayprop.fast.cuda.recurrent_steps import NO_RING, NO_ROOM, FoundInOrder
-from delayprop.fast.cuda.synapses import Gradients, gradients_kernel, pack_kernel
+from delayprop.fast.cuda.recurrent_steps import NO_RING, NO_ROOM, EmissionInOrder
+from delayprop.fast.cuda.synapses import SynapseGradients, gradients_kernel, write_synapses_kernel
 from delayprop.fast.layout.arrays import LANES, Arriving, Layer
 from delayprop.fast.layout.neuron_record import NEURON_RECORD
 from delayprop.fast.physics.clock import Clock
@@ -91,10 +91,10 @@ def _view(value: Any) -> Any:
     return value
 
 
-def pack(problem: Problem, layer: Layer) -> None:
+def write_synapses(problem: Problem, layer: Layer) -> None:
     """Fill the synapses of a layer."""
     per_ms, last = 1.0 / problem.width, problem.clock.last
-    _for_each_synapse(pack_kernel, layer, *in_lanes(problem), per_ms, last, layer)
+    _for_each_synapse(write_synapses_kernel, layer, *in_lanes(problem), per_ms, last, layer)
 
 
 def _for_each_synapse(kernel: Any, layer: Layer, *arguments: Any) -> None:
@@ -122,13 +122,13 @@ def _allowed(problem: Problem, layer: Layer) -> int:
 def _feed_forward(problem: Problem, arriving: Arriving, layer: Layer, sizes: Sizes) -> Emitted:
     """The first sweep counts all spikes, so that the second one has room for each."""
     clock, trials, post = problem.clock, problem.trials, layer.post
-    device, trains, blocks = layer.constants.device, trials * post, len(layer.constants)
-    record = torch.zeros(trials, blocks, NEURON_RECORD, LANES, dtype=torch.float64, device=device)
+    device, trains, packs = layer.constants.device, trials * post, len(layer.constants)
+    record = torch.zeros(trials, packs, NEURON_RECORD, LANES, dtype=torch.float64, device=device)
     at_once = min(trials, max(workspace.MEMORY // workspace.bytes_ahead(layer, sizes.under_way), 1))
     ahead = workspace.bins_ahead(at_once, layer, sizes.under_way)
-    threads, parts = threads_for(blocks * LANES, THREADS)
+    threads, parts = threads_for(packs * LANES, THREADS)
 
-    def sweep(starts: Tensor, size: int) -> Found:
+    def sweep(starts: Tensor, size: int) -> Emission:
         found = workspace.found_from(starts, size, layer, record)
         for first in range(0, trials, at_once):
             grid = min(at_once, trials - first) * parts
@@ -186,7 +186,7 @@ def _recurrent_forward(problem: Problem, arriving: Arriving, layer: Layer, sizes
         workspace.remember("ring", layer, ring)
 
 
-def _in_trains(found: FoundInOrder, total: int, post: int) -> Emitted:
+def _in_trains(found: EmissionInOrder, total: int, post: int) -> Emitted:
     """The spikes of a recurrent layer, without the free room of their buffers, and by train."""
     trials, room = found.bin.shape
     numbers = torch.arange(total, device=found.bin.device)
@@ -200,31 +200,31 @@ def _in_trains(found: FoundInOrder, total: int, post: int) -> Emitted:
     return Emitted(Trains(starts, *(part[order] for part in own)), Trains(offsets, *own), order, found.neuron_record)
 
 
-def backward(given: Given, spikes: int, layer: Layer, clock: Clock, want_dt: bool, want_tau: bool) -> Sums:
+def backward(given: BackwardInput, spikes: int, layer: Layer, clock: Clock, want_dt: bool, want_tau: bool) -> Sums:
     """Sweep back, over chunks of trials, each with sums of its own.
 
     `spikes`: number of arriving spikes, since their arrays have at least one place.
     """
     packed, trials, device = layer.synapses.w, len(given.dL_dy), layer.constants.device
-    (blocks, sources, _), full = packed.shape, want_tau or layer.rate >= 0
-    threads, parts = threads_for(blocks * LANES, TOGETHER if layer.copies else THREADS)
+    (packs, sources, _), full = packed.shape, want_tau or layer.rate >= 0
+    threads, parts = threads_for(packs * LANES, TOGETHER if layer.copies else THREADS)
     kernel, parts = (recurrent_backward_kernel, 1) if layer.copies else (backward_kernel, parts)
     chunks = workspace.chunks_of(trials, layer, full)
     passed = workspace.passed_by(chunks, layer, full, len(given.dL_dt))
     float64 = {"dtype": torch.float64, "device": device}
-    of_synapses = torch.zeros(chunks, blocks, sources, 2 * LANES, **float64)
-    dL_dconstants = torch.zeros(chunks, blocks, 4, LANES, **float64)
+    of_synapses = torch.zeros(chunks, packs, sources, 2 * LANES, **float64)
+    dL_dconstants = torch.zeros(chunks, packs, 4, LANES, **float64)
     dL_dt_pre = []
     for first, last, first_spike, last_spike in workspace.in_waves(given.offsets, spikes, layer, want_dt):
         each = -(-(last - first) // chunks)
         n = last_spike - first_spike if want_dt else 0
-        of_spikes = packed.new_zeros(n, blocks * LANES) if n else packed.new_zeros(1, 1)
+        of_spikes = packed.new_zeros(n, packs * LANES) if n else packed.new_zeros(1, 1)
         sums = KernelSums(of_synapses, dL_dconstants, of_spikes, first_spike)
         grid = -(-(last - first) // each) * parts
         launch(kernel, grid, threads, device, first, last, each, parts, given, layer, clock, want_tau, passed, sums)
         dL_dt_pre.append(of_spikes.sum(dim=1, dtype=torch.float64)[:n])
-    dL_dw, dL_dd = (packed.new_empty(sources, blocks * LANES) for _ in range(2))
-    found = Gradients(of_synapses.sum(dim=0), dL_dw, dL_dd)
+    dL_dw, dL_dd = (packed.new_empty(sources, packs * LANES) for _ in range(2))
+    found = SynapseGradients(of_synapses.sum(dim=0), dL_dw, dL_dd)
     _for_each_synapse(gradients_kernel, layer, found, layer)
     dL_dw, dL_dd = (part[:, : layer.post].contiguous() for part in (dL_dw, dL_dd))
     return Sums(dL_dw, dL_dd, torch.cat(dL_dt_pre), dL_dconstants.sum(dim=0))

@@ -1,4 +1,4 @@
-"""The adjoint looked up at the arrivals at one neuron, as `fast.cpu.lookup` does for a block of
+"""The adjoint looked up at the arrivals at one neuron, as `fast.cpu.lookup` does for a pack of
 neurons side by side."""
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ def look_up_in_lane(time, source, bin_, lane, clock, want_tau, b):
 
     Returns the derivative of the loss by the time of the arrival.
     """
-    block, full = b.block, b.full_adjoint_ring
-    delay, ticks, rate = block.synapses.delay[source, lane], block.ticks, block.rate
+    pack, full = b.pack, b.full_adjoint_ring
+    delay, ticks, rate = pack.synapses.delay[source, lane], pack.ticks, pack.rate
     if delay < 0:
         return 0.0
     arrival = turn, rest, carried = arrival_of(delay, time, ticks)
@@ -36,7 +36,7 @@ def look_up_in_lane(time, source, bin_, lane, clock, want_tau, b):
             add_tau(source, lane, after, h, g, b)
     if rate >= 0.0:
         return add_driven(source, lane, there, h, clock, b)
-    factors = arrival_factors(time, carried, lane, True, block, clock.terms)
+    factors = arrival_factors(time, carried, lane, True, pack, clock.terms)
     dL_dt = add_terms(factors, source, lane, there[0], there[1], True, b)
     return dL_dt + add_pinned_kick(arrival, source, lane, bin_, clock, b) if event >= 0 else dL_dt
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from numba import cuda, float64
 
 from delayprop.fast.compiling.compiler import compiled
-from delayprop.fast.cuda.arrays import Sweep, adjoint_of, start_at_end
+from delayprop.fast.cuda.arrays import BackwardSweep, adjoint_of, start_at_end
 from delayprop.fast.cuda.backward import enter_bin, leave_bin
 from delayprop.fast.cuda.compiling import TOGETHER, kernel, on_device
 from delayprop.fast.cuda.lookup import last_in_time, look_up_arrivals_in_lane, look_up_in_lane
@@ -21,9 +21,9 @@ from delayprop.fast.physics.own_events import take_spike
 
 @compiled
 def adjoint_at(number, trial, chunk, sweep):
-    """The adjoint of the block of a neuron."""
-    block = number // LANES
-    return adjoint_of(trial, chunk, block, sweep, sweep.passed.scratch[chunk, block])
+    """The adjoint of the pack of a neuron."""
+    pack = number // LANES
+    return adjoint_of(trial, chunk, pack, sweep, sweep.passed.scratch[chunk, pack])
 
 
 @compiled
@@ -104,7 +104,7 @@ def sum_of_all(thread, threads, value, values):
 @kernel
 def recurrent_backward_kernel(first_trial, last_trial, trials, parts, given, layer, clock, want_tau, passed, sums):
     """One block of threads for each chunk of `trials`; `parts` is 1."""
-    sweep = Sweep(given, layer, clock, want_tau, passed, sums)
+    sweep = BackwardSweep(given, layer, clock, want_tau, passed, sums)
     values = cuda.shared.array(TOGETHER, float64)
     thread, threads, chunk = cuda.threadIdx.x, cuda.blockDim.x, cuda.blockIdx.x
     first = first_trial + chunk * trials

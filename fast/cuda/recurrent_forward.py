@@ -15,7 +15,7 @@ from delayprop.fast.cuda.compiling import TOGETHER, kernel, on_device
 from delayprop.fast.cuda.recurrent_steps import (
     NO_RING,
     NO_ROOM,
-    Sweep,
+    RecurrentSweep,
     end_of_arrivals,
     end_trial,
     enter_bin,
@@ -51,7 +51,7 @@ def earliest(thread, threads, when, number, whens, numbers):
 @kernel
 def recurrent_forward_kernel(first_trial, arriving, layer, clock, ahead, together, found):
     """One block of threads for each trial, from `first_trial` on."""
-    sweep = Sweep(layer, clock, ahead, together, found)
+    sweep = RecurrentSweep(layer, clock, ahead, together, found)
     whens = cuda.shared.array(TOGETHER, float64)
     numbers = cuda.shared.array(TOGETHER, int32)
     shared_status = cuda.shared.array(1, int32)

@@ -15,7 +15,7 @@ from delayprop.fast.cuda.forward import (
     integrate_bin,
     passes_level,
 )
-from delayprop.fast.layout.arrays import LANES, Layer, block_of
+from delayprop.fast.layout.arrays import LANES, Layer, pack_of
 from delayprop.fast.layout.instants import time_of
 from delayprop.fast.layout.neuron_record import MAX_BIN, RECENT_BIN
 from delayprop.fast.physics.bin_step import level_for_next_bin
@@ -48,11 +48,11 @@ class Together(NamedTuple):
     when: Array
 
 
-class FoundInOrder(NamedTuple):
+class EmissionInOrder(NamedTuple):
     """Emitted spikes of each trial, in order of time: `neuron, bin, rest, I [trials, room]`.
 
     `counts [trials]`: number of spikes; or, below 0, -1 minus the neuron that spikes too fast.
-    `lacks [trials]`: NO_ROOM, NO_RING. `neuron_record`: as in `fast.cuda.forward.Found`.
+    `lacks [trials]`: NO_ROOM, NO_RING. `neuron_record`: as in `fast.cuda.forward.Emission`.
     """
 
     counts: Array
@@ -64,14 +64,14 @@ class FoundInOrder(NamedTuple):
     neuron_record: Array
 
 
-class Sweep(NamedTuple):
+class RecurrentSweep(NamedTuple):
     """Everything that the threads of the kernel share."""
 
     layer: Layer
     clock: Clock
     ahead: Ahead
     together: Together
-    found: FoundInOrder
+    found: EmissionInOrder
 
 
 @compiled
@@ -79,11 +79,11 @@ def start_trial(thread, threads, here, trial, sweep):
     """Every neuron of a thread at rest."""
     layer, together = sweep.layer, sweep.together
     for number in range(thread, layer.post, threads):
-        block, lane = number // LANES, number % LANES
-        record = sweep.found.neuron_record[trial, block]
+        pack, lane = number // LANES, number % LANES
+        record = sweep.found.neuron_record[trial, pack]
         record[RECENT_BIN, lane], record[MAX_BIN, lane] = -1.0, -1.0
         together.V[here, number], together.I[here, number] = 0.0, 0.0
-        v_th = layer.constants[block, 2, lane]
+        v_th = layer.constants[pack, 2, lane]
         together.level[here, number] = level_for_next_bin(record, lane, 0, v_th, layer.read_maximum)
 
 
@@ -131,14 +131,14 @@ def predict(number, here, trial, bin_, ring_index, sweep, final):
     """
     layer, clock, ahead, t = sweep.layer, sweep.clock, sweep.ahead, sweep.together
     b, lane = number // LANES, number % LANES
-    block, rest, weight = block_of(layer, b), ahead.rest[here, b, :, lane], ahead.weight[here, b, :, lane]
+    pack, rest, weight = pack_of(layer, b), ahead.rest[here, b, :, lane], ahead.weight[here, b, :, lane]
     arrivals = arrivals_in_order(
         ahead.chain[here, b, ring_index * LANES + lane], lane, t.time[here], t.source[here], ahead.next[here, b],
-        block, clock, bin_ == clock.last, rest, weight,
+        pack, clock, bin_ == clock.last, rest, weight,
     )
     V, I, x, n, status = to_next_crossing(
         t.V_settled[here, number], t.I_settled[here, number], t.x_settled[here, number], t.n_settled[here, number],
-        arrivals, bin_, lane, block, clock, sweep.found.neuron_record[trial, b], final,
+        arrivals, bin_, lane, pack, clock, sweep.found.neuron_record[trial, b], final,
     )
     if final:
         t.V_settled[here, number], t.I_settled[here, number] = V, I
@@ -166,13 +166,13 @@ def enter_bin(thread, threads, here, trial, bin_, ring_index, first, last, sweep
     layer, clock, ahead, together = sweep.layer, sweep.clock, sweep.ahead, sweep.together
     when, best, slot = math.inf, NONE, ring_index * LANES
     for number in range(thread, layer.post, threads):
-        block, lane = number // LANES, number % LANES
+        pack, lane = number // LANES, number % LANES
         deposit_all(number, here, first, last, sweep)
         needs_solve = passes_level(
-            together.V[here, number], together.I[here, number], slot, lane, ahead.deposits[here, block],
-            layer.flow[block], together.level[here, number], 64 * clock.u,
+            together.V[here, number], together.I[here, number], slot, lane, ahead.deposits[here, pack],
+            layer.flow[pack], together.level[here, number], 64 * clock.u,
         )
-        if bin_ == clock.last and (layer.rate >= 0.0 or ahead.chain[here, block, slot + lane] >= 0):
+        if bin_ == clock.last and (layer.rate >= 0.0 or ahead.chain[here, pack, slot + lane] >= 0):
             needs_solve = True  # the last bin ends at T
         together.needs_solve[here, number] = 0
         if needs_solve:
@@ -205,9 +205,9 @@ def spread(thread, threads, winner, here, trial, bin_, ring_index, first, last, 
     ahead, together = sweep.ahead, sweep.together
     when, best, slot = math.inf, NONE, ring_index * LANES
     for number in range(thread, sweep.layer.post, threads):
-        block, lane = number // LANES, number % LANES
+        pack, lane = number // LANES, number % LANES
         deposit_all(number, here, first, last, sweep)
-        if number == winner or ahead.chain[here, block, slot + lane] >= first:
+        if number == winner or ahead.chain[here, pack, slot + lane] >= first:
             if not together.needs_solve[here, number]:
                 start_pending(number, here, together)
             predict(number, here, trial, bin_, ring_index, sweep, False)
@@ -222,16 +222,16 @@ def leave_bin(thread, threads, here, trial, bin_, ring_index, sweep):
     layer, ahead, together, slot = sweep.layer, sweep.ahead, sweep.together, ring_index * LANES
     for number in range(thread, layer.post, threads):
         b, lane = number // LANES, number % LANES
-        block, record = block_of(layer, b), sweep.found.neuron_record[trial, b]
+        pack, record = pack_of(layer, b), sweep.found.neuron_record[trial, b]
         V, I = together.V[here, number], together.I[here, number]
         if together.needs_solve[here, number]:
             predict(number, here, trial, bin_, ring_index, sweep, True)
             V, I = together.V_settled[here, number], together.I_settled[here, number]
-            v_th = block.constants[2, lane]
+            v_th = pack.constants[2, lane]
             together.level[here, number] = level_for_next_bin(record, lane, bin_, v_th, layer.read_maximum)
         else:
-            integrate_bin(V, I, bin_, slot, lane, block, ahead.integral[here, b], record)
-            V, I = cross_in_one_step(V, I, slot, lane, ahead.deposits[here, b], block.flow)
+            integrate_bin(V, I, bin_, slot, lane, pack, ahead.integral[here, b], record)
+            V, I = cross_in_one_step(V, I, slot, lane, ahead.deposits[here, b], pack.flow)
         together.V[here, number], together.I[here, number] = V, I
         clear_bin(slot, lane, sweep.clock, layer.rate >= 0.0, ahead, here, b)
 

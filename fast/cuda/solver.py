@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from delayprop.fast.cuda import launches
-from delayprop.fast.cuda.arrays import Given
+from delayprop.fast.cuda.arrays import BackwardInput
 from delayprop.fast.cuda.launches import Sizes
 from delayprop.fast.cuda.workspace import some
 from delayprop.fast.layout.arrays import Arriving, Layer
@@ -24,7 +24,7 @@ from delayprop.fast.solving.solved import Solved, Sums, Trains, solved
 
 
 @dataclass(frozen=True, eq=False)
-class Swept:
+class SweptOnGpu:
     """Results of a forward sweep, for its backward sweep.
 
     Attributes:
@@ -46,7 +46,7 @@ class Swept:
         if self.order is not None:
             dL_dt = torch.empty_like(dL_dt_post).index_copy_(0, self.order, dL_dt_post)
         own = Trains(*map(some, self.own))
-        given = Given(*self.arriving, *own, some(dL_dt), dL_dy, self.neuron_record)
+        given = BackwardInput(*self.arriving, *own, some(dL_dt), dL_dy, self.neuron_record)
         return launches.backward(given, self.spikes, self.layer, self.clock, want_dt, want_tau)
 
 
@@ -62,11 +62,11 @@ def solve(problem: Problem) -> Solved:
     found, order = _arriving(problem)
     sizes = _sizes(problem, packing.longest_delay(problem), found)
     layer = packing.layer(problem, sizes.longest)
-    launches.pack(problem, layer)
+    launches.write_synapses(problem, layer)
     times = packing.instants(found.bin, found.time, layer.ticks)
     arriving = Arriving(*map(some, found._replace(time=times)))
     emitted = launches.forward(problem, arriving, layer, sizes)
-    swept = Swept(
+    swept = SweptOnGpu(
         arriving, len(order), layer, problem.clock, emitted.own, emitted.order, emitted.neuron_record
     )
     return solved(problem, layer, order, emitted.trains, swept)

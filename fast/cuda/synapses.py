@@ -8,13 +8,13 @@ from numba import cuda
 
 from delayprop.fast.compiling.compiler import compiled
 from delayprop.fast.cuda.compiling import Array, kernel
-from delayprop.fast.layout.arrays import LANES, block_of
-from delayprop.fast.physics.synapse import gradients_of, pack
+from delayprop.fast.layout.arrays import LANES, pack_of
+from delayprop.fast.physics.synapse import gradients_of, write_synapse
 
 
-class Gradients(NamedTuple):
-    """`sums [blocks, sources, sums * LANES]`, see `fast.physics.adjoint.BlockAdjoint`; and the
-    gradients `dL_dw`, and `dL_dd` per bin, `[sources, blocks * LANES]`."""
+class SynapseGradients(NamedTuple):
+    """`sums [packs, sources, sums * LANES]`, see `fast.physics.adjoint.PackAdjoint`; and the
+    gradients `dL_dw`, and `dL_dd` per bin, `[sources, packs * LANES]`."""
 
     sums: Array
     dL_dw: Array
@@ -22,26 +22,26 @@ class Gradients(NamedTuple):
 
 
 @kernel
-def pack_kernel(w, d, exists, per_ms, last, layer):
-    """See `fast.cpu.synapses.pack_block`."""
+def write_synapses_kernel(w, d, exists, per_ms, last, layer):
+    """See `fast.cpu.synapses.write_synapses`."""
     number, source, lane = _place(cuda.grid(1), layer)
     if number < layer.constants.shape[0]:
         j = number * LANES + lane
-        pack(source, lane, w[source, j], d[source, j], exists[source, j], per_ms, last, block_of(layer, number))
+        write_synapse(source, lane, w[source, j], d[source, j], exists[source, j], per_ms, last, pack_of(layer, number))
 
 
 @kernel
 def gradients_kernel(found, layer):
-    """Write the `Gradients` of all synapses."""
+    """Write the `SynapseGradients` of all synapses."""
     number, source, lane = _place(cuda.grid(1), layer)
     if number < layer.constants.shape[0]:
-        dL_dw, dL_dd = gradients_of(source, lane, found.sums[number, source], block_of(layer, number))
+        dL_dw, dL_dd = gradients_of(source, lane, found.sums[number, source], pack_of(layer, number))
         found.dL_dw[source, number * LANES + lane] = dL_dw
         found.dL_dd[source, number * LANES + lane] = dL_dd
 
 
 @compiled
 def _place(n, layer):
-    """Block, source and lane of synapse `n`; neighbouring threads take neighbouring lanes."""
+    """Pack, source and lane of synapse `n`; neighbouring threads take neighbouring lanes."""
     sources = layer.synapses.w.shape[1]
     return n // (LANES * sources), n // LANES % sources, n % LANES

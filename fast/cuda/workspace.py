@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from delayprop.fast.cuda.arrays import ROWS, Passed
-from delayprop.fast.cuda.forward import Ahead, Found
-from delayprop.fast.cuda.recurrent_steps import FoundInOrder, Together
+from delayprop.fast.cuda.forward import Ahead, Emission
+from delayprop.fast.cuda.recurrent_steps import EmissionInOrder, Together
 from delayprop.fast.layout.arrays import LANES, Layer
 from delayprop.fast.layout.neuron_record import NEURON_RECORD
 from delayprop.fast.physics.adjoint import ADJOINT, DRIVE
@@ -45,11 +45,11 @@ def _empty(layer: Layer, dtype: torch.dtype, *shape: int) -> Tensor:
 
 def bins_ahead(trials: int, layer: Layer, under_way: int) -> Ahead:
     """Bins ahead of `trials` trials at once, each with room for `under_way` spikes."""
-    packed, blocks = layer.synapses.w, len(layer.constants)
-    cells, links = layer.ticks.bins * LANES, (trials, blocks, whole_power(under_way), LANES)
+    packed, packs = layer.synapses.w, len(layer.constants)
+    cells, links = layer.ticks.bins * LANES, (trials, packs, whole_power(under_way), LANES)
     return Ahead(
-        packed.new_zeros(trials, blocks, 4 * cells), packed.new_zeros(trials, blocks, cells if layer.rate >= 0 else 1),
-        _empty(layer, torch.int32, trials, blocks, cells).fill_(-1), _empty(layer, torch.int32, *links),
+        packed.new_zeros(trials, packs, 4 * cells), packed.new_zeros(trials, packs, cells if layer.rate >= 0 else 1),
+        _empty(layer, torch.int32, trials, packs, cells).fill_(-1), _empty(layer, torch.int32, *links),
         packed.new_empty(links), packed.new_empty(links),
     )
 
@@ -60,23 +60,23 @@ def bytes_ahead(layer: Layer, under_way: int) -> int:
     return lanes * (layer.ticks.bins * (5 * item + 4) + whole_power(under_way) * (2 * item + 4))
 
 
-def found_from(starts: Tensor, size: int, layer: Layer, neuron_record: Tensor) -> Found:
+def found_from(starts: Tensor, size: int, layer: Layer, neuron_record: Tensor) -> Emission:
     """Buffers for `size` spikes; each train begins at its entry of `starts`."""
     size, packed = max(size, 1), layer.synapses.w
-    return Found(
+    return Emission(
         starts, torch.empty_like(starts[1:]), _empty(layer, torch.int32, size), packed.new_empty(size),
         _empty(layer, torch.float64, size), neuron_record,
     )
 
 
-def found_in_order(trials: int, size: int, layer: Layer) -> FoundInOrder:
+def found_in_order(trials: int, size: int, layer: Layer) -> EmissionInOrder:
     """Buffers for `size` spikes of each trial of a recurrent layer."""
-    int32, float64, blocks = torch.int32, torch.float64, len(layer.constants)
-    return FoundInOrder(
+    int32, float64, packs = torch.int32, torch.float64, len(layer.constants)
+    return EmissionInOrder(
         _empty(layer, torch.int64, trials).zero_(), _empty(layer, int32, trials).zero_(),
         _empty(layer, int32, trials, size), _empty(layer, int32, trials, size),
         layer.synapses.w.new_empty(trials, size), _empty(layer, float64, trials, size),
-        _empty(layer, float64, trials, blocks, NEURON_RECORD, LANES).zero_(),
+        _empty(layer, float64, trials, packs, NEURON_RECORD, LANES).zero_(),
     )
 
 
@@ -96,23 +96,23 @@ def chunks_of(trials: int, layer: Layer, full: bool) -> int:
 
     `full`: whether the sweep needs the full adjoint.
     """
-    blocks, sources, _ = layer.synapses.w.shape
+    packs, sources, _ = layer.synapses.w.shape
     item, cells = layer.synapses.w.element_size(), layer.ticks.bins * LANES
     ring = cells * (2 * item + 8 + (8 * (ADJOINT + 1) if full else 0))
-    each = blocks * (2 * sources * LANES * 8 + ring + LANES * 8 * (2 * ADJOINT + 4))
+    each = packs * (2 * sources * LANES * 8 + ring + LANES * 8 * (2 * ADJOINT + 4))
     chunks = min(trials, max(MEMORY // each, 1))
     return -(-trials // -(-trials // chunks))
 
 
 def passed_by(chunks: int, layer: Layer, full: bool, spikes: int) -> Passed:
     """Rings and own events of a backward sweep over `spikes` own spikes."""
-    blocks, cells, float64 = len(layer.constants), layer.ticks.bins * LANES, torch.float64
-    events = spikes + chunks * blocks * LANES
-    scratch = (chunks, blocks) if layer.copies else (1, 1)
+    packs, cells, float64 = len(layer.constants), layer.ticks.bins * LANES, torch.float64
+    events = spikes + chunks * packs * LANES
+    scratch = (chunks, packs) if layer.copies else (1, 1)
     return Passed(
-        layer.synapses.w.new_empty(chunks, blocks, 2 * cells),
-        _empty(layer, float64, chunks, blocks, DRIVE + 1, cells if full else 1),
-        _empty(layer, torch.int64, chunks, blocks, cells), _empty(layer, float64, events),
+        layer.synapses.w.new_empty(chunks, packs, 2 * cells),
+        _empty(layer, float64, chunks, packs, DRIVE + 1, cells if full else 1),
+        _empty(layer, torch.int64, chunks, packs, cells), _empty(layer, float64, events),
         _empty(layer, torch.int64, events), _empty(layer, float64, 2 * events, ADJOINT),
         _empty(layer, float64, 2 * events), _empty(layer, float64, *scratch, ROWS, LANES),
     )

@@ -1,4 +1,4 @@
-"""The arrays that kernels read: a layer packed in blocks of `LANES` neurons, and arriving spikes.
+"""The arrays that kernels read: a layer packed in packs of `LANES` neurons, and arriving spikes.
 
 The CPU holds NumPy arrays in these tuples, the GPU device arrays of the same shapes.
 """
@@ -33,7 +33,7 @@ class Arriving(NamedTuple):
 
 
 class Synapses(NamedTuple):
-    """Synapses, `[blocks, sources, LANES]` (or of one block, without its axis).
+    """Synapses, `[packs, sources, LANES]` (or of one pack, without its axis).
 
     The flow over the time from an arrival to the end of its bin factorises into that over the rest
     of the delay, backwards, and that from the spike on: a synapse holds the first, a spike the
@@ -58,12 +58,12 @@ class Layer(NamedTuple):
     """Neurons that are solved together, and all synapses onto them; times in bins.
 
     Attributes:
-        synapses: onto the neurons of each block.
+        synapses: onto the neurons of each pack.
         ticks: the division of instants. `slots`: bins that an arrival can lie ahead, and one more.
-        constants: `[blocks, 4, LANES]`: pm, ps, v_th, v_reset; `v_th` is infinite in lanes without
+        constants: `[packs, 4, LANES]`: pm, ps, v_th, v_reset; `v_th` is infinite in lanes without
             a neuron.
-        flow: `[blocks, FLOW * LANES]`: columns as above.
-        coefficients: `[blocks, polynomials * terms * LANES]`, see `fast.physics.polynomials`.
+        flow: `[packs, FLOW * LANES]`: columns as above.
+        coefficients: `[packs, polynomials * terms * LANES]`, see `fast.physics.polynomials`.
         exact: `coefficients` in float64, for synapses; with the polynomials of a rate in any layer.
         alike: whether all neurons have equal time constants.
         rate: rate of an integral readout per bin; negative: no integral is read.
@@ -89,8 +89,8 @@ class Layer(NamedTuple):
     post: int
 
 
-class Block(NamedTuple):
-    """The part of a `Layer` that belongs to one block: `[sources, LANES]`, `[4, LANES]`, and flat
+class Pack(NamedTuple):
+    """The part of a `Layer` that belongs to one pack: `[sources, LANES]`, `[4, LANES]`, and flat
     arrays."""
 
     synapses: Synapses
@@ -105,11 +105,11 @@ class Block(NamedTuple):
 
 
 @inlined
-def block_of(layer, number):
-    """Block `number` of a layer."""
+def pack_of(layer, number):
+    """Pack `number` of a layer."""
     s = layer.synapses
     synapses = Synapses(s.delay[number], s.w[number], s.w_b[number], s.w_ab[number], s.w_rab[number])
-    return Block(
+    return Pack(
         synapses, layer.ticks, layer.constants[number], layer.flow[number], layer.coefficients[number],
         layer.exact[number], layer.alike, layer.rate, layer.read_maximum,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from delayprop.fast.compiling.compiler import compiled
 
-# Rows of a record `[NEURON_RECORD, LANES]` of a block, float64.
+# Rows of a record `[NEURON_RECORD, LANES]` of a pack, float64.
 RECENT_BIN, RECENT_REST, RECENT_SLOPE = 0, 1, 2  # last spike (bin -1: none), and Vdot_minus there
 MAX_V, MAX_BIN, MAX_REST = 3, 4, 5  # largest voltage, and its instant (bin -1: the initial 0)
 MAX_SLOPE, MAX_GROUP = 6, 7  # slope just after it (0 inside a stretch); number of arrivals that pin it

@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from delayprop.fast.compiling.compiler import inlined
-from delayprop.fast.layout.arrays import Block
+from delayprop.fast.layout.arrays import Pack
 from delayprop.fast.physics.polynomials import (
     AAB,
     AB,
@@ -43,11 +43,11 @@ from delayprop.fast.physics.polynomials import (
 LAMBDA_V, LAMBDA_I, X, Y, Z, EXCESS, DIFFERENCE = range(7)  # rows of an adjoint `[7, LANES]`
 ADJOINT = 7
 DRIVE = 7  # in a ring of full adjoints: the driving term, after the rows of the adjoint
-TAU_MEM, TAU_SYN, V_TH, V_RESET = range(4)  # rows of `dL_dconstants`; of `Block.constants`: pm, ps, v_th, v_reset
+TAU_MEM, TAU_SYN, V_TH, V_RESET = range(4)  # rows of `dL_dconstants`; of `Pack.constants`: pm, ps, v_th, v_reset
 
 
 class Events(NamedTuple):
-    """Own events of a block in one trial: the spikes in order, then one maximum per lane.
+    """Own events of a pack in one trial: the spikes in order, then one maximum per lane.
 
     Attributes:
         rest: `[events]`: instant within the bin. `later`: next event of the lane in that bin; -1:
@@ -66,11 +66,11 @@ class Events(NamedTuple):
     first: np.ndarray
 
 
-class BlockAdjoint(NamedTuple):
-    """The adjoint of one block in one trial, the ring of bins passed, and the sums of gradients.
+class PackAdjoint(NamedTuple):
+    """The adjoint of one pack in one trial, the ring of bins passed, and the sums of gradients.
 
     Attributes:
-        block: the neurons and their synapses.
+        pack: the neurons and their synapses.
         ring: `lambda_V, lambda_I` in turn, at the ends of the bins of the ring; NaN where the lane
             has an own event in the bin, so that arrivals there are looked up among them; 0 in the
             place of synapses that do not exist.
@@ -89,7 +89,7 @@ class BlockAdjoint(NamedTuple):
         dL_dconstants: `[4, LANES]`: gradients of `tau_mem, tau_syn, v_th, v_reset`.
     """
 
-    block: Block
+    pack: Pack
     ring: np.ndarray
     full_adjoint_ring: np.ndarray
     adjoint: np.ndarray
@@ -107,32 +107,32 @@ class BlockAdjoint(NamedTuple):
 
 
 @inlined
-def flow_back(adjoint, lane, h, g, block, want_tau):
+def flow_back(adjoint, lane, h, g, pack, want_tau):
     """[adjoint-flow] Flow one lane of an adjoint back by a time `h` (forth if negative), in place
     and in float64. No own event may lie between.
 
     `g`: the driving term, `drive exp(-r t)`, where the lane starts.
     """
-    pm, ps, coefficients, terms = block.constants[0, lane], block.constants[1, lane], block.exact, EXACT
+    pm, ps, coefficients, terms = pack.constants[0, lane], pack.constants[1, lane], pack.exact, EXACT
     V, I = adjoint[LAMBDA_V, lane], adjoint[LAMBDA_I, lane]
     a, b = polynomial(coefficients, A, lane, h, terms), polynomial(coefficients, B, lane, h, terms)
     adjoint[LAMBDA_V, lane] = V * a
     adjoint[LAMBDA_I, lane] = I * b + V * h * polynomial(coefficients, PS_AB, lane, h, terms)
     if want_tau:
         X_before, Z_before = tau_back(
-            (V, I, adjoint[X, lane], adjoint[Y, lane], adjoint[Z, lane]), h, g, block.rate, pm, ps, lane, coefficients,
+            (V, I, adjoint[X, lane], adjoint[Y, lane], adjoint[Z, lane]), h, g, pack.rate, pm, ps, lane, coefficients,
             terms,
         )
         adjoint[X, lane], adjoint[Y, lane] = X_before, a * (adjoint[Y, lane] - pm * h * V)
         adjoint[Z, lane] = Z_before
-    if block.rate >= 0.0:
+    if pack.rate >= 0.0:
         ra = h * polynomial(coefficients, RA, lane, h, terms)
         rab = h * h * polynomial(coefficients, RAB, lane, h, terms)
         adjoint[LAMBDA_V, lane] -= pm * g * ra
         adjoint[LAMBDA_I, lane] -= ps * pm * g * rab
         ab, rb = h * polynomial(coefficients, AB, lane, h, terms), h * polynomial(coefficients, RB, lane, h, terms)
         adjoint[DIFFERENCE, lane] = difference_back(
-            adjoint[DIFFERENCE, lane], adjoint[EXCESS, lane], g, b, ab, rb, block.rate, pm
+            adjoint[DIFFERENCE, lane], adjoint[EXCESS, lane], g, b, ab, rb, pack.rate, pm
         )
         adjoint[EXCESS, lane] *= a
         if want_tau:
@@ -189,7 +189,7 @@ def jump_at_spike(adjoint, lane, I_cross, dL_dt, driven, b, want_tau):
     `dL_dt`: total derivative of the loss with respect to this spike time, arrivals included.
     `driven`: the driving term of an integral readout at the spike.
     """
-    constants, dL_dconstants = b.block.constants, b.dL_dconstants
+    constants, dL_dconstants = b.pack.constants, b.dL_dconstants
     pm, v_th, v_reset = constants[0, lane], constants[2, lane], constants[3, lane]
     # [tau-flow] up to this spike, where V starts anew
     if want_tau:
@@ -204,7 +204,7 @@ def jump_at_spike(adjoint, lane, I_cross, dL_dt, driven, b, want_tau):
     dL_dconstants[V_RESET, lane] -= lambda_V_plus / pm
     adjoint[LAMBDA_V, lane] = lambda_V_minus
     # [readout-adjoint] the two numbers that replace small differences
-    if b.block.rate >= 0.0:
+    if b.pack.rate >= 0.0:
         adjoint[EXCESS, lane] += lambda_V_minus - lambda_V_plus
         adjoint[DIFFERENCE, lane] = lambda_V_minus - adjoint[LAMBDA_I, lane]
 

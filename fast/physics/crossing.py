@@ -33,15 +33,15 @@ def time_to_peak(V, I, pm, ps):
 
 
 @inlined
-def voltage_at(V, I, x, pm, lane, block, clock):
+def voltage_at(V, I, x, pm, lane, pack, clock):
     """`V` after a time `x`, and its slope there."""
-    a, k, b = short_factors(x, pm, block.coefficients, lane, clock.terms)
+    a, k, b = short_factors(x, pm, pack.coefficients, lane, clock.terms)
     V_x = V * a + I * k
     return V_x, pm * (I * b - V_x)
 
 
 @compiled
-def time_to_threshold(V, I, V_end, I_end, x_end, lane, block, clock):
+def time_to_threshold(V, I, V_end, I_end, x_end, lane, pack, clock):
     """[crossing-time] First time in [0, x_end] at which `V` reaches `v_th > 0` and rises; -1: none.
 
     The caller ensures that `I` exceeds both `V` and `v_th`. `V_end, I_end`: state at `x_end`. Where
@@ -51,7 +51,7 @@ def time_to_threshold(V, I, V_end, I_end, x_end, lane, block, clock):
     I`) that exceeds `v_th` only by rounding touches it, and is no crossing (specification, section
     4).
     """
-    pm, ps, v_th = block.constants[0, lane], block.constants[1, lane], block.constants[2, lane]
+    pm, ps, v_th = pack.constants[0, lane], pack.constants[1, lane], pack.constants[2, lane]
     if v_th <= V or not I < math.inf:  # a current beyond float64: at once, and then refused as endless
         return 0.0
     x_last, V_last = x_end, V_end
@@ -68,11 +68,11 @@ def time_to_threshold(V, I, V_end, I_end, x_end, lane, block, clock):
     square = slope * slope + 4.0 * bend * rise  # 0 at a peak, so perhaps less by rounding
     x = 2.0 * rise / (slope + math.sqrt(square) if square > 0.0 else slope)
     # one Newton step from either side, then from the left
-    V_x, slope = voltage_at(V, I, x, pm, lane, block, clock)
+    V_x, slope = voltage_at(V, I, x, pm, lane, pack, clock)
     step = (v_th - V_x) / slope if slope > 0.0 else -x
     x = min(max(x + step, 0.0), x_last)
     while abs(step) > least:
-        V_x, slope = voltage_at(V, I, x, pm, lane, block, clock)
+        V_x, slope = voltage_at(V, I, x, pm, lane, pack, clock)
         if V_x >= v_th:
             return x
         if slope <= 0.0:

@@ -30,23 +30,23 @@ def a_bin_more(a, b, ab, lane, flow):
 
 
 @inlined
-def arrival_factors(time, carried, lane, backward, block, terms):
+def arrival_factors(time, carried, lane, backward, pack, terms):
     """The factors of an arrival at a neuron. `carried`: the fractions of spike time and delay sum
     to more than one bin. `backward`: `ab` times `ps`, for look-ups."""
-    x = left_in_bin(masked(time, block.ticks.rest), block.ticks)
-    a, b, ab = factors_of(x, lane, block.coefficients, terms)
+    x = left_in_bin(masked(time, pack.ticks.rest), pack.ticks)
+    a, b, ab = factors_of(x, lane, pack.coefficients, terms)
     if carried:
-        a, b, ab = a_bin_more(a, b, ab, lane, block.flow)
-    return a, b, block.flow[FLOW_PS + lane] * ab if backward else ab
+        a, b, ab = a_bin_more(a, b, ab, lane, pack.flow)
+    return a, b, pack.flow[FLOW_PS + lane] * ab if backward else ab
 
 
 @inlined
-def both_factors(time, lane, backward, block, terms):
+def both_factors(time, lane, backward, pack, terms):
     """`arrival_factors` not carried, and carried."""
-    x = left_in_bin(masked(time, block.ticks.rest), block.ticks)
-    a, b, ab = factors_of(x, lane, block.coefficients, terms)
-    a_more, b_more, ab_more = a_bin_more(a, b, ab, lane, block.flow)
-    scale = block.flow[FLOW_PS + lane] if backward else 1.0
+    x = left_in_bin(masked(time, pack.ticks.rest), pack.ticks)
+    a, b, ab = factors_of(x, lane, pack.coefficients, terms)
+    a_more, b_more, ab_more = a_bin_more(a, b, ab, lane, pack.flow)
+    scale = pack.flow[FLOW_PS + lane] if backward else 1.0
     return a, b, scale * ab, a_more, b_more, scale * ab_more
 
 

@@ -46,8 +46,8 @@ def mark(lane, bin_, slot, clock, b):
 @inlined
 def back_to(x, lane, bin_, want_tau, b):
     """Take the solved adjoint of a lane back from its `position` in the bin to `x`."""
-    h, g = b.position[lane] - x, drive_at(b.drive, lane, bin_, b.position[lane], b.block.rate)
-    flow_back(b.solved, lane, h, g, b.block, want_tau)
+    h, g = b.position[lane] - x, drive_at(b.drive, lane, bin_, b.position[lane], b.pack.rate)
+    flow_back(b.solved, lane, h, g, b.pack, want_tau)
     b.position[lane] = x
 
 
@@ -65,8 +65,8 @@ def note_event(event, lane, bin_, slot, rest, x, adjoint, clock, want_tau, b):
         row, position = 2 * event + after, end_of(bin_, clock) if after else x
         for k in range(ADJOINT):
             b.other[k, lane] = b.adjoint[k, lane] if after else adjoint[k, lane]
-        if b.block.rate < 0.0 and position < 1.0:
-            flow_back(b.other, lane, position - 1.0, 0.0, b.block, want_tau)
+        if b.pack.rate < 0.0 and position < 1.0:
+            flow_back(b.other, lane, position - 1.0, 0.0, b.pack, want_tau)
             position = 1.0
         events.position[row] = position
         for k in range(ADJOINT):
@@ -85,7 +85,7 @@ def start_at_T(event, lane, bin_, slot, clock, want_tau, b):
 @inlined
 def take_maximum(event, lane, bin_, slot, clock, want_tau, b):
     """[max-interior] Let the largest voltage of a lane, reached in this bin, kick its adjoint."""
-    x, kick = b.neuron_record[MAX_REST, lane], -b.dL_dy[lane] * b.block.constants[0, lane]
+    x, kick = b.neuron_record[MAX_REST, lane], -b.dL_dy[lane] * b.pack.constants[0, lane]
     mark(lane, bin_, slot, clock, b)
     back_to(x, lane, bin_, want_tau, b)
     b.solved[LAMBDA_V, lane] += kick
@@ -101,7 +101,7 @@ def take_spike(event, lane, bin_, slot, x, I_cross, dL_dt, clock, want_tau, b):
     """
     mark(lane, bin_, slot, clock, b)
     back_to(x, lane, bin_, want_tau, b)
-    jump_at_spike(b.solved, lane, I_cross, dL_dt, drive_at(b.drive, lane, bin_, x, b.block.rate), b, want_tau)
+    jump_at_spike(b.solved, lane, I_cross, dL_dt, drive_at(b.drive, lane, bin_, x, b.pack.rate), b, want_tau)
     note_event(event, lane, bin_, slot, x, x, b.solved, clock, want_tau, b)
 
 
@@ -140,14 +140,14 @@ def row_around_one_event(turn, rest, lane, events):
 def add_pinned_kick(arrival, source, lane, bin_, clock, b):
     """[max-pinned] Add the term of an arrival that pins the largest voltage to the sums; returns
     its part of `dL/dt_arr`. The kink of the voltage is not part of it."""
-    record, block = b.neuron_record, b.block
-    w, target = block.synapses.w[source, lane], bin_of(arrival[0], bin_, block.ticks)
+    record, pack = b.neuron_record, b.pack
+    w, target = pack.synapses.w[source, lane], bin_of(arrival[0], bin_, pack.ticks)
     if record[MAX_BIN, lane] != target or record[MAX_GROUP, lane] == 0.0 or w == 0.0:
         return 0.0
-    r = float(in_bins(masked(block.synapses.delay[source, lane], block.ticks.rest), block.ticks))
-    kick = b.dL_dy[lane] * max(0.0, record[MAX_SLOPE, lane] - block.constants[0, lane] * w)
-    b.piece[source, lane] += kick / w * polynomial(block.coefficients, A, lane, r, clock.terms)
-    b.piece[source, LANES + lane] += kick / w * r * polynomial(block.coefficients, PS_AB, lane, r, clock.terms)
+    r = float(in_bins(masked(pack.synapses.delay[source, lane], pack.ticks.rest), pack.ticks))
+    kick = b.dL_dy[lane] * max(0.0, record[MAX_SLOPE, lane] - pack.constants[0, lane] * w)
+    b.piece[source, lane] += kick / w * polynomial(pack.coefficients, A, lane, r, clock.terms)
+    b.piece[source, LANES + lane] += kick / w * r * polynomial(pack.coefficients, PS_AB, lane, r, clock.terms)
     return kick
 
 
@@ -155,9 +155,9 @@ def add_pinned_kick(arrival, source, lane, bin_, clock, b):
 def add_tau(source, lane, after, h, g, b):
     """[tau-flow] Add the terms of an arrival, a time `h` before `after`, to the gradients of the
     time constants; see `tau_back`."""
-    block, w = b.block, b.block.synapses.w[source, lane]
-    pm, ps = block.constants[0, lane], block.constants[1, lane]
-    X_before, Z_before = tau_back(after, h, g, block.rate, pm, ps, lane, block.exact, EXACT)
+    pack, w = b.pack, b.pack.synapses.w[source, lane]
+    pm, ps = pack.constants[0, lane], pack.constants[1, lane]
+    X_before, Z_before = tau_back(after, h, g, pack.rate, pm, ps, lane, pack.exact, EXACT)
     b.dL_dconstants[TAU_MEM, lane] += w * X_before
     b.dL_dconstants[TAU_SYN, lane] += w * Z_before
 
@@ -169,14 +169,14 @@ def add_terms(factors, source, lane, V, I, want_dt, b):
     `factors`: of the arrival; `V, I`: adjoint at the end of the bin. Returns [arrival-time], the
     derivative by the time of the arrival, if wanted.
     """
-    block, synapses = b.block, b.block.synapses
+    pack, synapses = b.pack, b.pack.synapses
     of_V, of_I = adjoint_terms(V, I, *factors)
     b.piece[source, lane] += of_V
     b.piece[source, LANES + lane] += of_I
     if not want_dt:
         return 0.0
     w_b, w_ab = synapses.w_b[source, lane], synapses.w_ab[source, lane]
-    return dL_dt_arrival(of_V, of_I, block.flow[FLOW_PM + lane], w_b, w_ab)
+    return dL_dt_arrival(of_V, of_I, pack.flow[FLOW_PM + lane], w_b, w_ab)
 
 
 @inlined
@@ -189,17 +189,17 @@ def adjoint_among_events(arrival, source, lane, bin_, clock, want_tau, b):
     time from the arrival to there, and the event at the very instant of the arrival, -1: none. Adds
     to the gradients of the time constants, if wanted.
     """
-    block, (turn, ticks_after, _) = b.block, arrival
-    target, rest = bin_of(turn, bin_, block.ticks), float(in_bins(ticks_after, block.ticks))
-    if target == clock.last and (rest > clock.end or (rest == clock.end and block.rate >= 0.0)):
+    pack, (turn, ticks_after, _) = b.pack, arrival
+    target, rest = bin_of(turn, bin_, pack.ticks), float(in_bins(ticks_after, pack.ticks))
+    if target == clock.last and (rest > clock.end or (rest == clock.end and pack.rate >= 0.0)):
         return (0.0, 0.0, 0.0, 0.0, 0.0), 0.0, -1
     row, event = events_around(lane, turn * LANES, rest, b)
     # Without an event the adjoint itself is NaN.
-    for k in range(ADJOINT if want_tau or block.rate >= 0.0 else 2):
+    for k in range(ADJOINT if want_tau or pack.rate >= 0.0 else 2):
         b.other[k, lane] = b.events.at_end[row, k] if row >= 0 else math.nan
     V, I = b.other[LAMBDA_V, lane], b.other[LAMBDA_I, lane]
     x = b.events.position[row] if row >= 0 else 1.0
-    h, g = x - rest, drive_at(b.drive, lane, target, x, block.rate)
+    h, g = x - rest, drive_at(b.drive, lane, target, x, pack.rate)
     there = V, I, b.other[EXCESS, lane], b.other[DIFFERENCE, lane], g
     if want_tau:
         add_tau(source, lane, (V, I, b.other[X, lane], b.other[Y, lane], b.other[Z, lane]), h, g, b)
@@ -210,8 +210,8 @@ def adjoint_among_events(arrival, source, lane, bin_, clock, want_tau, b):
 def add_driven(source, lane, there, h, clock, b):
     """[arrival-w] [arrival-d] Add `driven_at_arrival` to the sums of a synapse; returns
     [arrival-time]."""
-    pm, ps, coefficients = b.block.flow[FLOW_PM + lane], b.block.flow[FLOW_PS + lane], b.block.coefficients
-    difference, lambda_I = driven_at_arrival(there, h, b.block.rate, pm, ps, lane, coefficients, clock.terms)
+    pm, ps, coefficients = b.pack.flow[FLOW_PM + lane], b.pack.flow[FLOW_PS + lane], b.pack.coefficients
+    difference, lambda_I = driven_at_arrival(there, h, b.pack.rate, pm, ps, lane, coefficients, clock.terms)
     b.sums[source, lane] += difference
     b.sums[source, LANES + lane] += lambda_I
-    return b.block.synapses.w[source, lane] * difference
+    return b.pack.synapses.w[source, lane] * difference

@@ -34,10 +34,10 @@ _CHEBYSHEV = [cheb2poly([0.0] * m + [1.0]) / 2.0 ** max(m - 1, 0) for m in range
 
 
 def coefficients(pm: np.ndarray, ps: np.ndarray, rate: float, dtype: type) -> np.ndarray:
-    """Coefficients `[blocks, polynomial, term, lane]` of neurons with these rates.
+    """Coefficients `[packs, polynomial, term, lane]` of neurons with these rates.
 
     Args:
-        pm, ps: `[blocks, LANES]`, per bin, at most 1/4.
+        pm, ps: `[packs, LANES]`, per bin, at most 1/4.
         rate: `r`, per bin; negative: no integral readout, so no polynomials of `r`.
     """
     r = np.full_like(pm, -rate)
@@ -50,7 +50,7 @@ def coefficients(pm: np.ndarray, ps: np.ndarray, rate: float, dtype: type) -> np
 
 
 def _series(rates: tuple[np.ndarray, ...]) -> np.ndarray:
-    """`(-1)^m h_m / (n - 1 + m)!`, `[blocks, m, lane]`."""
+    """`(-1)^m h_m / (n - 1 + m)!`, `[packs, m, lane]`."""
     h = np.zeros((_TAYLOR, *rates[0].shape))
     h[0] = 1.0
     for p in rates:
@@ -74,7 +74,7 @@ def _economised(series: np.ndarray, terms: int) -> np.ndarray:
 def polynomial(coefficients, which, lane, x, terms):
     """Polynomial `which` of a lane at `x` in [-1, 1], without its power `x^(n-1)`.
 
-    `coefficients`: of one block, flat.
+    `coefficients`: of one pack, flat.
     """
     last = (which + 1) * len(terms) - 1
     value = coefficients[last * LANES + lane]

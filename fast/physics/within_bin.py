@@ -47,7 +47,7 @@ class Arrivals(NamedTuple):
 
 
 @compiled
-def collect(link, lane, time, source, next_, block, clock, is_last, rest, weight):
+def collect(link, lane, time, source, next_, pack, clock, is_last, rest, weight):
     """Write the arrivals of a chain, latest spike first, into `rest, weight`; their count. Those
     after `T` are left out.
 
@@ -56,11 +56,11 @@ def collect(link, lane, time, source, next_, block, clock, is_last, rest, weight
             spike.
         time, source: of all spikes, by number.
     """
-    count, mask, synapses = 0, next_.shape[0] - 1, block.synapses
+    count, mask, synapses = 0, next_.shape[0] - 1, pack.synapses
     while link >= 0:
         s = source[link]
-        _, ticks_after, _ = arrival_of(synapses.delay[s, lane], time[link], block.ticks)
-        r = in_bins(ticks_after, block.ticks)
+        _, ticks_after, _ = arrival_of(synapses.delay[s, lane], time[link], pack.ticks)
+        r = in_bins(ticks_after, pack.ticks)
         if not (is_last and r > clock.end):
             rest[count], weight[count] = r, synapses.w[s, lane]
             count += 1
@@ -69,15 +69,15 @@ def collect(link, lane, time, source, next_, block, clock, is_last, rest, weight
 
 
 @inlined
-def arrivals_in_order(link, lane, time, source, next_, block, clock, is_last, rest, weight):
+def arrivals_in_order(link, lane, time, source, next_, pack, clock, is_last, rest, weight):
     """`collect`, in order of time, without factors of gaps: for a kernel of one neuron."""
-    count = collect(link, lane, time, source, next_, block, clock, is_last, rest, weight)
+    count = collect(link, lane, time, source, next_, pack, clock, is_last, rest, weight)
     sort_by_rest(rest, weight, count)
-    return Arrivals(rest, weight, count, block.constants[:GAP_FACTORS, :0])
+    return Arrivals(rest, weight, count, pack.constants[:GAP_FACTORS, :0])
 
 
 @inlined
-def to_next_crossing(V, I, x, n, arrivals, bin_, lane, block, clock, neuron_record, record):
+def to_next_crossing(V, I, x, n, arrivals, bin_, lane, pack, clock, neuron_record, record):
     """[flow-V-I] [crossing-time] Follow a neuron from `x` to its next spike, or the end of its bin.
 
     Args:
@@ -89,10 +89,10 @@ def to_next_crossing(V, I, x, n, arrivals, bin_, lane, block, clock, neuron_reco
         `V, I, x, n`, just after the reset if it spiked, and CROSSED, REACHED_END, or STUCK if
         spikes follow too fast, or without end.
     """
-    constants, coefficients = block.constants, block.coefficients
+    constants, coefficients = pack.constants, pack.coefficients
     rest, weight, count, factors = arrivals
     pm, ps, v_th, v_reset = constants[0, lane], constants[1, lane], constants[2, lane], constants[3, lane]
-    rate, read_maximum = block.rate, block.read_maximum
+    rate, read_maximum = pack.rate, pack.read_maximum
     is_last = bin_ == clock.last
     end = end_of(bin_, clock)
     touch = TOUCH * clock.u
@@ -109,13 +109,13 @@ def to_next_crossing(V, I, x, n, arrivals, bin_, lane, block, clock, neuron_reco
         # [crossing-time] where a bound does not exclude it
         x_cross = -1.0
         if v_th < I and V < I and (v_th <= V_next or I_next <= V_next or v_th <= V or I == math.inf):
-            x_cross = time_to_threshold(V, I, V_next, I_next, h, lane, block, clock)
+            x_cross = time_to_threshold(V, I, V_next, I_next, h, lane, pack, clock)
         if x_cross < 0.0 and (n < count or is_last) and v_th - V_next <= touch * v_th < I_next - v_th:
             x_cross = h  # an arrival, or T, at the very instant of a crossing: the crossing comes first
         crosses = x_cross >= 0.0
         if crosses:
             h = x_cross
-        x_to = to_tick(min(x + h, x_next), x_next, block.ticks) if crosses else x_next
+        x_to = to_tick(min(x + h, x_next), x_next, pack.ticks) if crosses else x_next
         # the integral over this gap
         if record and rate >= 0.0:
             weight_end = math.exp(-rate * (bin_ + x_to))

@@ -50,7 +50,7 @@ def longest_delay(problem: Problem) -> Tensor:
 
 
 def in_lanes(problem: Problem) -> list[Tensor]:
-    """`w`, `d` and `exists` of a problem, `[sources, blocks * LANES]`; no synapse exists in lanes
+    """`w`, `d` and `exists` of a problem, `[sources, packs * LANES]`; no synapse exists in lanes
     without a neuron."""
     exists = torch.ones_like(problem.w, dtype=torch.bool) if problem.exists is None else problem.exists
     without = -problem.w.shape[1] % LANES
@@ -103,7 +103,7 @@ def _of_neurons(constants: bytes, width: float, rate: float, dtype: type) -> tup
 
 
 def _padded(values: np.ndarray, other: float) -> np.ndarray:
-    """`[post]` as `[blocks, LANES]`, `other` in lanes without a neuron."""
+    """`[post]` as `[packs, LANES]`, `other` in lanes without a neuron."""
     padded = np.full((-(-len(values) // LANES), LANES), other)
     padded.ravel()[: len(values)] = values
     return padded

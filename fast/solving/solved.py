@@ -47,7 +47,7 @@ class Sums(NamedTuple):
     Attributes:
         dL_dw, dL_dd: `[sources, post]`, in the precision of the weights; all others are float64.
         dL_dt_pre: by arriving spike, in the order of the kernels; empty unless wanted.
-        dL_dconstants: `[blocks, 4, LANES]`; zeros for the time constants unless wanted.
+        dL_dconstants: `[packs, 4, LANES]`; zeros for the time constants unless wanted.
     """
 
     dL_dw: Tensor
@@ -61,10 +61,10 @@ class Swept(Protocol):
 
     @property
     def neuron_record(self) -> Tensor:
-        """`[trials, blocks, NEURON_RECORD, LANES]`, see `fast.layout.neuron_record`."""
+        """`[trials, packs, NEURON_RECORD, LANES]`, see `fast.layout.neuron_record`."""
 
     def backward(self, dL_dt_post: Tensor, dL_dy: Tensor, want_dt: bool, want_tau: bool) -> Sums:
-        """Sweep back: `dL_dt_post` by emitted spike, per bin; `dL_dy [trials, blocks, LANES]`."""
+        """Sweep back: `dL_dt_post` by emitted spike, per bin; `dL_dy [trials, packs, LANES]`."""
 
 
 class Gradients(NamedTuple):
@@ -203,7 +203,7 @@ def _read(record: Tensor, layer: Layer, problem: Problem) -> tuple[Tensor, Tenso
 
 
 def _by_neuron(values: Tensor, layer: Layer) -> Tensor:
-    """`[trials, blocks, LANES]` as `[trials, post]`."""
+    """`[trials, packs, LANES]` as `[trials, post]`."""
     return values.reshape(len(values), -1)[:, : layer.post]
 
 

@@ -84,12 +84,12 @@ def test_a_batch_is_the_mean_of_what_the_reference_finds_in_its_trials(name: str
 
 
 def test_control_a_delay_changed_by_a_millionth_does_not_agree(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = launches.pack
+    before = launches.write_synapses
 
     def off(problem: Problem, layer: Layer) -> None:
         before(replace(problem, d=problem.d * (1 + 1e-6)), layer)
 
-    monkeypatch.setattr(launches, "pack", off)
+    monkeypatch.setattr(launches, "write_synapses", off)
     with pytest.raises(AssertionError):
         agree(seeded_case(2, "layers"), "float64")
 

@@ -14,8 +14,8 @@ from tests.support import cuda_kernels
 pytestmark = pytest.mark.full
 
 KERNELS = (
-    "pack_kernel", "forward_kernel", "backward_kernel", "recurrent_forward_kernel", "recurrent_backward_kernel",
-    "gradients_kernel",
+    "write_synapses_kernel", "forward_kernel", "backward_kernel", "recurrent_forward_kernel",
+    "recurrent_backward_kernel", "gradients_kernel",
 )
 MOST_SPILLED = 256  # bytes of registers that a kernel may spill: a quarter of its 255 registers
 

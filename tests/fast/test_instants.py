@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from delayprop.fast.layout import instants
-from delayprop.fast.layout.arrays import Block, Synapses
+from delayprop.fast.layout.arrays import Pack, Synapses
 from delayprop.fast.layout.instants import BATCH, REST_BITS, ticks_for
 from delayprop.fast.physics import factors, polynomials, synapse
 from delayprop.fast.physics.clock import clock_for
@@ -88,15 +88,15 @@ def test_a_half_tick_is_rounded_to_the_even_one(dtype: type) -> None:
     assert instant_of(2, np.nextafter(1.0, 0.0), ticks) == (2 << ticks.bits) + ticks.rest
 
 
-def block(pm: float, ps: float, rate: float, dtype: type) -> Block:
-    """A block of equal neurons without synapses."""
+def pack(pm: float, ps: float, rate: float, dtype: type) -> Pack:
+    """A pack of equal neurons without synapses."""
     width = 1.0
     constants = np.array([[width / pm], [width / ps], [1.0], [0.0]])
     _, flow, coefficients, exact = packing._of_neurons(constants.tobytes(), width, rate, dtype)
     none = np.empty((0, 32))
     ticks = ticks_for(3, dtype, width)
     synapses = Synapses(none, none, none, none, none)
-    return Block(synapses, ticks, constants, flow[0], coefficients[0], exact[0], True, rate, False)
+    return Pack(synapses, ticks, constants, flow[0], coefficients[0], exact[0], True, rate, False)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -105,7 +105,7 @@ def block(pm: float, ps: float, rate: float, dtype: type) -> Block:
 )
 def test_the_flow_of_an_arrival_is_the_product_of_spike_and_synapse(pm: float, ps: float, dtype: type) -> None:
     """With and without a carry, for an integral readout too, and for almost equal constants."""
-    rate, b = 0.01, block(pm, ps, 0.01, dtype)
+    rate, b = 0.01, pack(pm, ps, 0.01, dtype)
     u, terms, scale = float(np.finfo(dtype).eps) / 2, clock_for(1.0, 9.0, dtype).terms, 2**b.ticks.bits
     for q, r in ((0, 0), (scale // 3, scale // 2), (scale // 2, scale // 2), (scale - 1, scale - 1), (7, scale - 1)):
         carried = q + r >= scale

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from delayprop.fast import LI, Spikes
 from delayprop.fast.cpu.solver import _as_arrays, _pack
-from delayprop.fast.cpu.synapses import gradients_of_block
+from delayprop.fast.cpu.synapses import gradients_of_pack
 from delayprop.fast.layout.arrays import LANES, Layer
 from delayprop.fast.layout.instants import ABSENT
 from delayprop.fast.solving import packing
@@ -107,7 +107,7 @@ def test_gradients_are_the_adjoint_taken_on_to_the_arrivals(case: Drawn) -> None
     dL_dw: np.ndarray = np.full((sources, blocks * LANES), 7.0, problem.dtype)
     dL_dd = dL_dw.copy()
     for number in range(blocks):
-        gradients_of_block(number, sums[number], layer, dL_dw, dL_dd)
+        gradients_of_pack(number, sums[number], layer, dL_dw, dL_dd)
     for source, j in np.ndindex(dL_dw.shape):
         number, lane = divmod(j, LANES)
         delay = layer.synapses.delay[number, source, lane]

@@ -36,11 +36,11 @@ REASONS: dict[tuple[str, str], str] = {
     ),
     ("fast/physics/own_events.py", "e, last, here = events.first[slot + lane], not 1, -1"): NAN,
     ("fast/cpu/special_lookup.py",
-     "want_dt, factors, ticks = dL_dt_pre.size >= 0, pointer(scratch.factors), b.block.ticks"): (
+     "want_dt, factors, ticks = dL_dt_pre.size >= 0, pointer(scratch.factors), b.pack.ticks"): (
         "shows only where no input time is learned; the cases ask for all gradients"
     ),
     ("fast/cpu/special_lookup.py",
-     "want_dt, factors, ticks = dL_dt_pre.size != 0, pointer(scratch.factors), b.block.ticks"): (
+     "want_dt, factors, ticks = dL_dt_pre.size != 0, pointer(scratch.factors), b.pack.ticks"): (
         "equivalent: a size is not negative"
     ),
     ("fast/cpu/backward.py",

@@ -130,8 +130,8 @@ FAULTS = (
         "flipped sign of the delay gradient",
         "fast",
         "physics/synapse.py",
-        "block.synapses.w[source, lane] * difference",
-        "-block.synapses.w[source, lane] * difference",
+        "pack.synapses.w[source, lane] * difference",
+        "-pack.synapses.w[source, lane] * difference",
     ),
     Fault(
         "same slope before and after the reset",
@@ -193,8 +193,8 @@ FAULTS = (
         "lambda_V left out of the delay gradient",
         "fast",
         "physics/synapse.py",
-        "block.synapses.w[source, lane] * difference",
-        "block.synapses.w[source, lane] * -lambda_I",
+        "pack.synapses.w[source, lane] * difference",
+        "pack.synapses.w[source, lane] * -lambda_I",
     ),
     Fault(
         "reset gradient from the wrong side of the spike",
@@ -214,7 +214,7 @@ FAULTS = (
         "flipped sign of the gradient by tau_syn",
         "fast",
         "cpu/solver.py",
-        "dL_dconstants[piece.blocks] += one.dL_dconstants",
-        "dL_dconstants[piece.blocks] += one.dL_dconstants * np.array([[1.0], [-1.0], [1.0], [1.0]])",
+        "dL_dconstants[piece.packs] += one.dL_dconstants",
+        "dL_dconstants[piece.packs] += one.dL_dconstants * np.array([[1.0], [-1.0], [1.0], [1.0]])",
     ),
 )
