@@ -80,6 +80,8 @@ def _home() -> Path | None:
 
 def _private_folder() -> Path | None:
     """A folder of temporary files that no other user can write, named by the user's number."""
+    if not hasattr(os, "geteuid"):  # Windows
+        return None
     try:
         folder = Path(tempfile.gettempdir()) / f"delayprop-{os.geteuid()}"
         folder.mkdir(mode=0o700, exist_ok=True)
