@@ -8,13 +8,16 @@ from collections.abc import Mapping
 class SpecError(ValueError):
     """Input that the specification refuses: "`name` must be <expected>, got <got>; <remedy>".
 
+    Where that is no natural sentence, `expected` is empty: "`name` <got>; <remedy>".
+
     `name` is relative to the object that found the fault. `within` puts the place of that object
     before it, so the user reads the entry of the case: `connections[0].delays[1][2]`.
     """
 
     def __init__(self, name: str, expected: str, got: object, remedy: str) -> None:
         self.name, self.expected, self.got, self.remedy = name, expected, got, remedy
-        super().__init__(printable(" ".join(f"`{name}` must be {expected}, got {shown(got)}; {remedy}".split())))
+        fault = f"must be {expected}, got {shown(got)}" if expected else str(got)
+        super().__init__(printable(" ".join(f"`{name}` {fault}; {remedy}".split())))
 
     def within(self, path: str, rename: Mapping[str, str] | None = None) -> SpecError:
         """This fault, named from the object at `path`: `tau_mem[2]` in `populations[1]`.

@@ -17,7 +17,6 @@ from torch.autograd import forward_ad
 from delayprop.fast.nn.devices import within_transforms
 from delayprop.fast.nn.spikes import Spikes
 from delayprop.spec import UnsupportedError
-from delayprop.spec.errors import Verbatim
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -34,11 +33,11 @@ def outside_transforms(function: Callable[P, R]) -> Callable[P, R]:
     @wraps(function)
     def checked(*args: P.args, **kwargs: P.kwargs) -> R:
         if within_transforms():
-            raise _unsupported("called outside of `torch.func`", "a call within `grad`, `vmap`, `jvp` or their kin")
+            raise _unsupported("cannot run within `grad`, `vmap`, `jvp` or another transform of `torch.func`")
         for given in (*args, *kwargs.values()):
             tensor = given.times if isinstance(given, Spikes) else given
             if isinstance(tensor, Tensor) and forward_ad.unpack_dual(tensor).tangent is not None:
-                raise _unsupported("differentiated in reverse mode", "a tensor with a tangent")
+                raise _unsupported("has no derivatives in forward mode, and got a tensor with a tangent")
         return function(*args, **kwargs)
 
     uncompiled: list[Callable[P, R]] = []
@@ -68,7 +67,7 @@ def differentiable_once(backward: Backward) -> Backward:
         try:
             gradients[0].untyped_storage()  # a batch of gradients under one name has none
         except NotImplementedError:
-            raise _unsupported("differentiated for one gradient at a time", "a batch of them") from None
+            raise _unsupported("has one gradient at a time, and was asked for a batch of them") from None
         return _Gradient.apply(backward, ctx, len(gradients), *gradients, *ctx.variables)
 
     return call
@@ -83,9 +82,9 @@ class _Gradient(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *_: Tensor) -> None:
-        raise _unsupported("differentiated once", "a second derivative")
+        raise _unsupported("has first derivatives only, and was asked for a second one")
 
 
-def _unsupported(expected: str, got: str) -> UnsupportedError:
+def _unsupported(fault: str) -> UnsupportedError:
     remedy = "use `loss.backward()` or `torch.autograd.grad`; for other derivatives, differences of gradients"
-    return UnsupportedError("layer", expected, Verbatim(got), remedy)
+    return UnsupportedError("layer", "", fault, remedy)

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from delayprop.fast.nn.spikes import Spikes
 from delayprop.spec import SpecError
 from delayprop.spec.checks import positive_number
-from delayprop.spec.errors import Verbatim
 
 TRIALS = 8  # at most, that are simulated
 CLOSE = 0.02  # relative: the search ends
@@ -35,7 +34,7 @@ def typical(spikes: Spikes, rate: float) -> Spikes:
         raise SpecError("rate", expected, rate, remedy)
     few = spikes[:TRIALS].detach()
     if not len(few.times):
-        raise SpecError("spikes", "some spikes", Verbatim("silent input"), "give typical input of the layer")
+        raise SpecError("spikes", "", "has no spikes", "give typical input of the layer")
     return few
 
 
@@ -63,8 +62,8 @@ def scale_for(rate: float, rate_at: Callable[[float], float], start: float) -> f
             break
         low, high = high, 2 * high
     else:
-        got = Verbatim(f"{rate:g} spikes per neuron and trial, where {rate - best[0]:.3g} is the most")
-        raise SpecError("rate", "reached by some weights", got, "give more input spikes, or a lower rate")
+        fault = f"is {rate:g} spikes per neuron and trial, and no weights reach more than {rate - best[0]:.3g}"
+        raise SpecError("rate", "", fault, "give more input spikes, or a lower rate")
     for _ in range(HALVINGS):
         if best[0] <= CLOSE * rate:
             break

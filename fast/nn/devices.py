@@ -31,12 +31,12 @@ def check_device(device: str) -> None:
     if kind == "cpu":
         return
     if find_spec("numba_cuda") is None:
-        raise _missing("cuda without numba-cuda", f"install it {CUDA_GROUP}, or use the CPU")
+        raise _missing("cuda needs numba-cuda", f"install it {CUDA_GROUP}, or use the CPU")
     if torch.version.cuda is None:
-        got = "cuda with a torch that is built for the CPU"
-        raise _missing(got, f"install one of CUDA 13 {CUDA_GROUP}, or use the CPU")
+        fault = "cuda needs a torch that is built for CUDA"
+        raise _missing(fault, f"install one of CUDA 13 {CUDA_GROUP}, or use the CPU")
     if not torch.cuda.is_available():
-        raise _missing("cuda without a GPU that torch finds", "run where `nvidia-smi` lists one, or use the CPU")
+        raise _missing("cuda needs a GPU, and torch finds none", "run where `nvidia-smi` lists one, or use the CPU")
 
 
 def check_tensors(named: Mapping[str, Tensor | None]) -> None:
@@ -70,5 +70,5 @@ def numpy_reads(tensor: Tensor) -> bool:
     return tensor.device.type == "cpu" and not within_transforms()
 
 
-def _missing(got: str, remedy: str) -> UnsupportedError:
-    return UnsupportedError("device", "one that is there", Verbatim(got), remedy)
+def _missing(fault: str, remedy: str) -> UnsupportedError:
+    return UnsupportedError("device", "", fault, remedy)

@@ -196,5 +196,5 @@ def test_a_grid_that_is_none_or_a_spike_after_the_trial_is_refused() -> None:
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is there")
 def test_a_gpu_that_is_missing_is_named() -> None:
-    with pytest.raises(UnsupportedError, match=r"`device` must be one that is there, got cuda wi.*, or use the CPU"):
+    with pytest.raises(UnsupportedError, match=r"`device` cuda needs .*, or use the CPU"):
         given_spikes().to("cuda")

@@ -65,7 +65,7 @@ def test_one_generator_gives_one_layer() -> None:
 
 REFUSED = [
     (lambda: LIF(3, 2).initialise_for_(given_spikes(), 0.0), "`rate` must be a finite number above 0"),
-    (lambda: LIF(3, 2).initialise_for_(given_spikes()[2], 1.0), "`spikes` must be some spikes, got silent input"),
+    (lambda: LIF(3, 2).initialise_for_(given_spikes()[2], 1.0), "`spikes` has no spikes; give typical input"),
     (lambda: LIF(3, 2, max_delay=4.0).initialise_for_(given_spikes(), 1.0, 5.0), "`d_max` must be at most max_delay"),
     (lambda: LIF(3, 2).initialise_for_(given_spikes(), 17.0), "`rate` must be at most one spike per ms, 16, got 17.0"),
     (
@@ -85,7 +85,7 @@ def test_the_search_ends_near_a_rate_that_jumps() -> None:
     """From 0 to 8 spikes at a scale of 3: the nearer of the two is taken."""
     assert scale_for(7.0, lambda scale: 8.0 if scale >= 3 else 0.0, 1.0) >= 3
     assert scale_for(1.0, lambda scale: 8.0 if scale >= 3 else 0.0, 1.0) < 3
-    with pytest.raises(SpecError, match=r"`rate` must be reached by some weights, got 9 spikes .*, where 8 is"):
+    with pytest.raises(SpecError, match=r"`rate` is 9 spikes per neuron and trial, and no weights reach more than 8"):
         scale_for(9.0, lambda scale: 8.0, 1.0)
 
 

@@ -38,7 +38,7 @@ BAD_OPTIONS = {
     "jitter 11": (["--task", "sequence", "--jitter", "11"], "`--jitter` must be from 0 to 10.0 (ms), got 11.0"),
     "seed -1": (["--task", "sequence", "--seed", "-1"], "`--seed` must be a whole number from 0"),
     "seed x": (["--task", "sequence", "--seed", "x"], "--seed"),
-    "device cuda": (["--task", "sequence", "--device", "cuda"], "`device` must be one that is there, got cuda with"),
+    "device cuda": (["--task", "sequence", "--device", "cuda"], "`device` cuda needs"),
     "device tpu": (["--task", "sequence", "--device", "tpu"], "--device"),
     "dtype float16": (["--task", "sequence", "--dtype", "float16"], "--dtype"),
     "hidden 0": (["--task", "braille", "--hidden", "0"], "`--hidden` must be"),
