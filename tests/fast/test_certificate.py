@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from delayprop.fast import LI, LIF, Spikes
-from delayprop.fast.nn import moved_readouts
+from delayprop.fast.nn import certificate
 from delayprop.fast.nn.certificate import Residuals, residuals, watched
 from delayprop.spec import VOLTAGE_READOUTS, SpecError
 from tests.support.tolerances import U32, U64, identity
@@ -94,7 +94,7 @@ def test_an_integral_obeys_all_laws(readout: str, taus: tuple[float, float]) -> 
     out = LI(3, 4, readout=readout, tau_mem=taus[0], tau_syn=taus[1], dtype=torch.float64)
     out.initialise_(1.0, 1.0, 6.0, torch.Generator().manual_seed(5))
     spikes = Spikes.from_trains([[[1.0, 9.0, 29.0], [25.0], []], [[], [], []], [[2.5], [1.0, 12.0], [28.9]]], 30.0)
-    with watched([out], spikes), mock.patch.object(moved_readouts, "CHUNK", 8):
+    with watched([out], spikes), mock.patch.object(certificate, "CHUNK", 8):
         y = out(spikes)
         y.retain_grad()
         torch.linalg.norm(y).backward()

@@ -17,7 +17,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from delayprop.fast.cpu.threads import asked_between_pieces, in_threads
-from delayprop.fast.nn.trains import are_trains
+from delayprop.fast.nn.conversion import are_trains
 from tests import ROOT
 
 
