@@ -11,7 +11,7 @@ import pytest
 import delayprop.reference as reference
 from delayprop.reference.__main__ import main as reference_main
 from delayprop.spec import Case, Result, load_case
-from tests.support.certified.stored import (
+from tests.support.certified import (
     DIGITS,
     FOLDER,
     certified_values,

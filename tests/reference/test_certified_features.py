@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 
 from delayprop.spec import READOUTS, Case, Connection, Population, SpikeTimeMSE, load_case
-from tests.support.certified.stored import CLASSES, certified_values, files
+from tests.support.certified import CLASSES, certified_values, files
 
 
 def synapses(case: Case) -> list[tuple[Connection, int, int]]:

@@ -18,8 +18,7 @@ from itertools import count
 
 import delayprop.reference as reference
 from delayprop.spec import Case, Result, case_from_text, case_to_dict
-from tests.support.certified.parts import Certified
-from tests.support.certified.stored import right_digits
+from tests.support.certified import right_digits
 from tests.support.comparison import block_errors, time_unit
 from tests.tools.make_certified import by_adjoint
 
@@ -31,15 +30,14 @@ STEP = 1e-12  # relative: float64 holds the change to four digits, and results c
 _PARAMETERS = ("weights", "delays", "tau_mem", "tau_syn", "threshold", "reset")
 
 
-def conditioned(network: Certified, ulp: float) -> float:
+def conditioned(document: dict, ulp: float) -> float:
     """Right digits after a nudge of every number by `ulp` of itself: the worst of all patterns.
 
     Raises:
         ArithmeticError: it is open whether a number of the gradient is 0.
     """
-    true = by_adjoint(network)
-    moved = (Certified("", nudged(network.document, ulp, pattern)) for pattern in range(PATTERNS))
-    return min(right_digits(by_adjoint(one), true) for one in moved)
+    true = by_adjoint(document)
+    return min(right_digits(by_adjoint(nudged(document, ulp, pattern)), true) for pattern in range(PATTERNS))
 
 
 def condition(case: Case, true: Result) -> float:

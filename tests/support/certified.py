@@ -26,9 +26,7 @@ CLASSES = ("lower", "average", "higher")
 DIGITS = 30  # number of certified digits, which is the largest count
 
 RUNS: dict[str, Callable[[Case], Result]] = {
-    "reference": reference.run,
-    "fast float64": run_case,
-    "fast float32": lambda case: run_case(case, "float32"),
+    "reference": reference.run, "fast float64": run_case, "fast float32": lambda case: run_case(case, "float32"),
 }
 
 
