@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.faults.callers import AT_EDGES, CALLERS, ON_CUDA
-from tests.support.faults.catalogue import FAULTS, Fault
+from tests.support.faults.catalogue import AT_EDGES, CALLERS, FAULTS, ON_CUDA, Fault
 from tests.support.faults.evidence import gather
 from tests.support.faults.planting import findings, findings_on_cuda, outcome, plant
 from tests.support.report_evidence import Measured
