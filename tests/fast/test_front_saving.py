@@ -66,9 +66,7 @@ def saved_whole(module: Any) -> Any:
 
 
 COPIES: dict[str, Callable[[Any], Any]] = {
-    "deepcopy": copy.deepcopy,
-    "pickle": lambda module: pickle.loads(pickle.dumps(module)),
-    "saved whole": saved_whole,
+    "deepcopy": copy.deepcopy, "pickle": lambda module: pickle.loads(pickle.dumps(module)), "saved whole": saved_whole,
 }
 
 

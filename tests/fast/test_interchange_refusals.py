@@ -65,33 +65,27 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
         r"`layers\[1\]` must be an LIF or LI layer, got ReLU; leave it out",
     ),
     "LI before the end": (
-        lambda: network_of(row()[::-1]),
-        r"`layers\[0\]` must be an LIF layer, as it is not the last",
+        lambda: network_of(row()[::-1]), r"`layers\[0\]` must be an LIF layer, as it is not the last",
     ),
     "not in a row": (lambda: network_of(row()[::2]), r"`layers\[1\].pre` must be 6, as layers\[0\].post, got 4; give"),
     "names": (lambda: network_of(row(), ["a"]), "`names` must be a list of 4, one for each layer, and the input first"),
     "name": (lambda: network_of([LIF(1, 1)], ["a", ""]), r"`names\[1\]` must be a string that is not empty, got ''"),
     "a name twice": (
-        lambda: network_of([LIF(1, 1)], ["a", "a"]),
-        r"`populations\[1\].name` must be a name that no other",
+        lambda: network_of([LIF(1, 1)], ["a", "a"]), r"`populations\[1\].name` must be a name that no other",
     ),
     "delay": (
-        lambda: network_of(changed(1, "d", -0.5)),
-        r"`layers\[1\].d\[0\]\[2\]` must be a finite number of at least 0",
+        lambda: network_of(changed(1, "d", -0.5)), r"`layers\[1\].d\[0\]\[2\]` must be a finite number of at least 0",
     ),
     "weight": (
-        lambda: network_of(changed(0, "w", np.nan)),
-        r"`layers\[0\].w\[0\]\[2\]` must be a finite number, got nan",
+        lambda: network_of(changed(0, "w", np.nan)), r"`layers\[0\].w\[0\]\[2\]` must be a finite number, got nan",
     ),
     "reset": (
-        lambda: network_of(changed(1, "v_reset", 0.9)),
-        r"`layers\[1\].v_reset\[2\]` must be below the threshold 0.8",
+        lambda: network_of(changed(1, "v_reset", 0.9)), r"`layers\[1\].v_reset\[2\]` must be below the threshold 0.8",
     ),
     "case of a LIF": (lambda: case_of(row()[:2], SPIKES, 0, 0), r"`layers\[1\]` must be an LI layer, .*, got an LIF"),
     "trial": (lambda: case_of(row(), SPIKES, 3, 0), "`trial` must be a whole number from 0 to 2, got 3; count from 0"),
     "label": (
-        lambda: case_of(row(), SPIKES, 0, 3),
-        "`loss.label` must be a whole number from 0 to 2, got 3; `out` has",
+        lambda: case_of(row(), SPIKES, 0, 3), "`loss.label` must be a whole number from 0 to 2, got 3; `out` has",
     ),
     "inputs": (
         lambda: case_of(row(), Spikes.from_trains([[[1.0]]], 5.0), 0, 0),
@@ -119,8 +113,7 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
         r"`connections\[2\].w\[0\]\[0\]` must be a synapse, got null; a layer has every synapse; use `delayprop.N",
     ),
     "beyond the bound": (
-        bounded,
-        r"`connections\[0\].d\[.\]\[.\]` must be at most max_delay of layers\[0\], 5.0 \(ms\), got",
+        bounded, r"`connections\[0\].d\[.\]\[.\]` must be at most max_delay of layers\[0\], 5.0 \(ms\), got",
     ),
     "weight beyond float32": (
         loading(with_last(w=0.1), torch.float32),

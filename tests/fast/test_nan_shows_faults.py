@@ -41,9 +41,7 @@ FAULTS = (
            f"index_copy_(0, self.order, {without_nan('dL_dt_pre')} / width)"), SPIKES),
     (
         fault(
-            "at the threshold",
-            "physics/adjoint.py",
-            "    adjoint[LAMBDA_V, lane] = lambda_V_minus\n",
+            "at the threshold", "physics/adjoint.py", "    adjoint[LAMBDA_V, lane] = lambda_V_minus\n",
             "    adjoint[LAMBDA_V, lane] = lambda_V_minus if abs(lambda_V_minus) < math.inf else 0.0\n",
         ),
         SPIKES,

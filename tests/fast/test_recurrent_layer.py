@@ -12,8 +12,6 @@ import delayprop.reference as reference
 from delayprop.fast import LI, LIF, Network, Spikes, cross_entropy
 from delayprop.fast.nn.certificate import residuals, watched
 from delayprop.fast.nn.interchange import case_of, load_into, network_of
-from delayprop.spec import Connection, SpecError
-from delayprop.spec import Network as NetworkSpec
 from tests.support.networks.layers import DURATION, given_spikes
 from tests.support.tolerances import U64, identity
 
@@ -110,26 +108,3 @@ def test_a_network_with_a_connection_back_is_loaded_bit_for_bit() -> None:
     load_into([other, read], network_of([hidden, out]))
     for one, two in zip(hidden.parameters(), other.parameters(), strict=True):
         assert torch.equal(one, two)
-
-
-def test_what_does_not_fit_is_refused() -> None:
-    hidden, out = layers()
-    plain = LIF(3, 4, dtype=torch.float64)
-    with pytest.raises(SpecError, match="`recurrent` must be True, got False; make the layer with"):
-        plain.initialise_recurrent_(0.0, 1.0, 2.0)
-    with pytest.raises(SpecError, match="`recurrent` must be True or False, got 2"):
-        LIF(3, 4, recurrent=2)  # type: ignore[arg-type]
-    with pytest.raises(SpecError, match=r"`d_max` must be at least 0.1 \(ms\), got 0.05; a loop needs a delay"):
-        hidden.initialise_recurrent_(0.0, 1.0, 0.05)
-    with pytest.raises(SpecError, match=r"`max_delay` must be at least 0.1 \(ms\) for a recurrent layer"):
-        LIF(2, 2, recurrent=True, max_delay=0.0)
-    with pytest.raises(SpecError, match="`d_max` must be at most max_delay, 8"):
-        hidden.initialise_recurrent_(0.0, 1.0, 9.0)
-    with pytest.raises(SpecError, match=r"must be with no connection onto itself, as layers\[0\], got 1; build"):
-        load_into([plain, out], network_of([hidden, out]))
-    with pytest.raises(SpecError, match="`population hidden1` must be with one connection onto itself"):
-        load_into([hidden, out], network_of([plain, out]))
-    twice = network_of([hidden, out])
-    again = Connection("hidden1", "hidden1", np.ones((4, 4)), np.ones((4, 4)))
-    with pytest.raises(SpecError, match="got 2"):
-        load_into([hidden, out], NetworkSpec(twice.populations, (*twice.connections, again)))

@@ -52,11 +52,8 @@ def by_the_scale(loss: Callable[[Tensor], Tensor]) -> None:
 
 
 SECOND: dict[str, Callable[[Callable[[Tensor], Tensor]], object]] = {
-    "penalty": penalty,
-    "by the scale": by_the_scale,
-    "hessian": lambda loss: functional.hessian(loss, W),
-    "hvp": lambda loss: functional.hvp(loss, W, W),
-    "vhp": lambda loss: functional.vhp(loss, W, W),
+    "penalty": penalty, "by the scale": by_the_scale, "hessian": lambda loss: functional.hessian(loss, W),
+    "hvp": lambda loss: functional.hvp(loss, W, W), "vhp": lambda loss: functional.vhp(loss, W, W),
     "jvp by two passes": lambda loss: functional.jvp(loss, W, W),
 }
 
@@ -105,14 +102,11 @@ OUTSIDE, REVERSE, ONE = "called outside of `torch.func`", "differentiated in rev
 TRANSFORMS: dict[str, tuple[Callable[[], object], str]] = {
     "grad": (lambda: torch.func.grad(linear)(W), OUTSIDE),
     "vmap": (lambda: torch.vmap(linear)(torch.stack([W] * 2)), OUTSIDE),
-    "jvp": (lambda: torch.func.jvp(linear, (W,), (W,)), OUTSIDE),
-    "vjp": (lambda: torch.func.vjp(linear, W), OUTSIDE),
+    "jvp": (lambda: torch.func.jvp(linear, (W,), (W,)), OUTSIDE), "vjp": (lambda: torch.func.vjp(linear, W), OUTSIDE),
     "jacrev": (lambda: torch.func.jacrev(times)(W), OUTSIDE),
     "grad by something else": (lambda: torch.func.grad(lambda x: x * linear(W))(torch.tensor(1.0)), OUTSIDE),
-    "tangent": (with_a_tangent, REVERSE),
-    "tangent of times": (times_with_a_tangent, REVERSE),
-    "is_grads_batched": (several_gradients_at_once, ONE),
-    "vmap of the backward pass": (several_gradients_by_vmap, ONE),
+    "tangent": (with_a_tangent, REVERSE), "tangent of times": (times_with_a_tangent, REVERSE),
+    "is_grads_batched": (several_gradients_at_once, ONE), "vmap of the backward pass": (several_gradients_by_vmap, ONE),
     "vectorize": (lambda: functional.jacobian(times, W, vectorize=True), ONE),
 }
 

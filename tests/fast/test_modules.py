@@ -10,30 +10,16 @@ import torch
 from torch import Tensor, nn
 
 from delayprop.fast import LI, LIF, CrossEntropyLoss, FirstSpikeTime, Network, SpikeTimeMSELoss, first_spike_time
-from delayprop.spec import Connection, Population, SpecError
+from delayprop.spec import Connection, Population
 from delayprop.spec import Network as NetworkSpec
 from tests.support.networks.front_modules import MODULES, found_by, network, reader
-from tests.support.networks.layers import filled, first_layer, given_spikes, second_layer
+from tests.support.networks.layers import first_layer, given_spikes, second_layer
 
 
 def test_a_network_is_its_layers() -> None:
     emitted = second_layer()(first_layer()(given_spikes()))
     assert torch.equal(found_by(network()), emitted.times)
     assert len(emitted.times) > 0
-
-
-@pytest.mark.parametrize(
-    ("max_delay", "left", "outside"),
-    [(None, [[0.0, 0.0, 3.0, 99.0]], 1), (3.0, [[0.0, 0.0, 3.0, 3.0]], 2)],
-    ids=["no bound", "bound"],
-)
-def test_project_clamps_delays_and_counts_those_outside(max_delay: float | None, left: list, outside: int) -> None:
-    """A delay on the bound is inside."""
-    layer = LIF(1, 4, max_delay=max_delay)
-    filled(layer, [[1.0] * 4], [[-0.5, 0.0, 3.0, 99.0]])
-    assert layer.project_() == outside
-    assert layer.d.tolist() == left
-    assert layer.project_() == 0
 
 
 def test_hooks_run() -> None:
@@ -81,14 +67,6 @@ def test_a_module_can_be_cast(name: str, cast: str) -> None:
     plain = found_by(MODULES[name](torch.float64))
     assert torch.equal(emitted, plain) == (dtype == torch.float64)
     assert torch.allclose(emitted.double(), plain, rtol=1e-5)
-
-
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
-@pytest.mark.parametrize("name", MODULES)
-def test_a_module_cast_to_half_is_refused_when_it_is_used(name: str, dtype: torch.dtype) -> None:
-    """torch casts to any dtype; a half would keep three digits of a delay of 100 ms."""
-    with pytest.raises(SpecError, match=f"`w` must be float32 or float64, got {dtype}; convert it"):
-        found_by(MODULES[name](torch.float64).to(dtype))
 
 
 def test_autocast_leaves_a_layer_alone() -> None:

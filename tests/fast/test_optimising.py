@@ -37,8 +37,7 @@ def test_parameter_groups_step_with_their_own_rates(name: str) -> None:
     start = {"w": layer.w.detach().clone(), "d": layer.d.detach().clone()}
     optimiser = OPTIMISERS[name](
         [
-            {"params": [layer.w], "lr": 1e-3},
-            {"params": [layer.d], "lr": 3e-3},
+            {"params": [layer.w], "lr": 1e-3}, {"params": [layer.d], "lr": 3e-3},
             {"params": [getattr(layer, constant) for constant in frozen], "lr": 0.0},
         ]
     )

@@ -53,10 +53,7 @@ def options(tmp_path: Path) -> list[str]:
 
 @pytest.mark.parametrize("silent", [True, False], ids=["silent", "control"])
 def test_the_task_warns_once_an_epoch(
-    silent: bool,
-    options: list[str],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    silent: bool, options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr("delayprop.fast.training.classify.draw", lambda folder: [])
