@@ -25,12 +25,8 @@ def simulate(networks: str, *options: str, **environment: str) -> None:
     """Runs the tests of `simulated.py` that `-k networks` selects."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
     done = subprocess.run(
-        [*command, "tests/cuda/simulated.py", "-k", networks, *options],
-        cwd=ROOT,
-        env={**os.environ, "NUMBA_ENABLE_CUDASIM": "1", **environment},
-        capture_output=True,
-        text=True,
-        timeout=HUNG,
+        [*command, "tests/cuda/simulated.py", "-k", networks, *options], cwd=ROOT,
+        env={**os.environ, "NUMBA_ENABLE_CUDASIM": "1", **environment}, capture_output=True, text=True, timeout=HUNG,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     print(done.stdout.splitlines()[-1])

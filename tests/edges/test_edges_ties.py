@@ -35,12 +35,9 @@ def case_of(arrivals: list[tuple[float, float]], loss: dict, kind: str = "lif", 
     ]
     weights = [[w, None] for w, _ in arrivals]
     document = {
-        "format": "eventprop-case/1",
-        "duration": T,
-        "populations": populations,
+        "format": "eventprop-case/1", "duration": T, "populations": populations,
         "connections": [{"source": "in", "target": "out", "weights": weights, "delays": DELAY}],
-        "inputs": {"in": [[t - DELAY] for _, t in arrivals]},
-        "loss": {"population": "out", **loss},
+        "inputs": {"in": [[t - DELAY] for _, t in arrivals]}, "loss": {"population": "out", **loss},
     }
     return case_from_text(json.dumps(document))
 

@@ -120,8 +120,7 @@ ELSEWHERE = ["https://example.org/home/x", "docs/home/x and ~/home/x"]
 MACHINES = Rule(machine_paths, FILES, HOMES, ELSEWHERE)
 LONG = Rule(long_file, PYTHON_FILES, ["x\n" * (LINES + 1)], ["x\n" * LINES])
 PARAMETER_LISTS = Rule(
-    wide_functions,
-    PYTHON_FILES,
+    wide_functions, PYTHON_FILES,
     [f"def f({WIDE}): pass", f"class A:\n    def f({WIDE}): pass", f"f = lambda {WIDE}: 0", f"def f(*, {WIDE}): pass"],
     [f"def f({WIDE.removesuffix(f', p{PARAMETERS}')}): pass", f"f({WIDE})"],
 )

@@ -203,8 +203,7 @@ def test_neurons_that_nobody_reads(run: str, family: str, measured: Measured) ->
         nothing = [*vars(by.connections[-1]).values(), *vars(by.populations["spare"]).values(), by.inputs["idle"][0]]
         assert not any(values.any() for values in nothing)
         rest = replace(
-            by,
-            connections=by.connections[:-1],
+            by, connections=by.connections[:-1],
             populations={name: g for name, g in by.populations.items() if name in names},
             inputs={name: g for name, g in by.inputs.items() if name in names},
         )

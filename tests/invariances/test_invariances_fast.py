@@ -54,10 +54,7 @@ def trials(seed: int = 0, count: int = TRIALS) -> list[list[list[float]]]:
 
 
 def outcome(
-    batch: list[list[list[float]]],
-    parameters: list[Tensor],
-    readout: str | None,
-    spiking: bool = True,
+    batch: list[list[list[float]]], parameters: list[Tensor], readout: str | None, spiking: bool = True,
     **options: float | bool,
 ) -> Outcome:
     """Spikes, readout, kappa, ties, and the gradient of a loss with one weight per readout."""

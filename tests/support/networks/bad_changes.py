@@ -17,11 +17,7 @@ _POSITIVE = "a finite number above 0 (ms), got "
 _LOOP = "without a loop of zero total delay, got "
 _SPIKES: dict = {"kind": "spike_time_mse", "population": "hid", "targets": [[1.0], [2.0], []]}
 _FIRST: dict = {
-    "kind": "cross_entropy",
-    "readout": "first_spike_time",
-    "population": "hid",
-    "label": 0,
-    "time_scale": 5.0,
+    "kind": "cross_entropy", "readout": "first_spike_time", "population": "hid", "label": 0, "time_scale": 5.0,
 }
 _NONE = [None, None, None]
 
@@ -70,10 +66,7 @@ CHANGES: tuple[tuple, ...] = (
     ("ragged constants", "populations[1].tau_mem[0]", [[1.0], [2.0, 3.0]], _POSITIVE + "a list of 2"),
     ("reset at threshold", "populations[1].reset", 1.0, "below the threshold 1.0, got 1.0", "populations[1].reset[0]"),
     (
-        "reset above one",
-        "populations[1].reset",
-        [0, 2, 0],
-        "below the threshold 1.0, got 2.0",
+        "reset above one", "populations[1].reset", [0, 2, 0], "below the threshold 1.0, got 2.0",
         "populations[1].reset[1]",
     ),
     ("zero threshold", "populations[1].threshold", 0, "a finite number above 0, got 0.0"),
@@ -92,10 +85,7 @@ CHANGES: tuple[tuple, ...] = (
     ("vector of weights", "connections[0].weights[0]", 8.0, "a list of numbers, one per target neuron, got 8.0"),
     ("ragged weights", "connections[0].weights[1]", [1.0], "a list of 3, one for each target neuron, got a list of 1"),
     (
-        "weights of too few rows",
-        "connections[0].weights",
-        [[1.0, 2.0, 3.0]],
-        "a list of 1, one for each source",
+        "weights of too few rows", "connections[0].weights", [[1.0, 2.0, 3.0]], "a list of 1, one for each source",
         "connections[0].delays",
     ),
     ("weights of other size", "connections[1].weights", [[1.0], [2.0]], "a matrix of 3 rows (source) and 2 columns"),
@@ -103,10 +93,7 @@ CHANGES: tuple[tuple, ...] = (
     ("null weights", "connections[1].weights", None, "a list of rows, got null"),
     ("ragged delays", "connections[0].delays[1]", [2.0], "a list of 3, one for each target neuron, got a list of 1"),
     (
-        "ragged list of delays",
-        "connections[0].delays",
-        [[0.0], 1.0],
-        "a list of 3, one for each",
+        "ragged list of delays", "connections[0].delays", [[0.0], 1.0], "a list of 3, one for each",
         "connections[0].delays[0]",
     ),
     ("negative delay", "connections[0].delays[1][1]", -0.5, _TIME + "-0.5"),
@@ -117,18 +104,12 @@ CHANGES: tuple[tuple, ...] = (
     ("negative delay of no synapse", "connections[0].delays[0][2]", -1.0, _TIME + "-1.0"),
     ("null delays", "connections[1].delays", None, _TIME + "null"),
     (
-        "instant loop of one",
-        "connections[1]",
-        _recurrent([_NONE, [None, 1.0, None], _NONE], 0.0),
-        _LOOP + "hid[1] -> hid[1]",
-        "connections",
+        "instant loop of one", "connections[1]", _recurrent([_NONE, [None, 1.0, None], _NONE], 0.0),
+        _LOOP + "hid[1] -> hid[1]", "connections",
     ),
     (
-        "instant loop of weight 0",
-        "connections[1]",
-        _recurrent([[0.0, None, None], _NONE, _NONE], 0),
-        _LOOP + "hid[0] -> hid[0]",
-        "connections",
+        "instant loop of weight 0", "connections[1]", _recurrent([[0.0, None, None], _NONE, _NONE], 0),
+        _LOOP + "hid[0] -> hid[0]", "connections",
     ),
     (
         "instant loop of two",
@@ -142,9 +123,7 @@ CHANGES: tuple[tuple, ...] = (
     ("no trains", "inputs.in", ABSENT, "given: `in` is a population of kind `input`, got nothing"),
     ("too few trains", "inputs.in", [[0.5]], "a list of 2 spike trains, one for each neuron, got a list of 1"),
     (
-        "trains of lif",
-        "inputs.hid",
-        [[], [], []],
+        "trains of lif", "inputs.hid", [[], [], []],
         "absent: no population of kind `input` has this name, got spike trains",
     ),
     ("trains of nothing", "inputs.inn", [[]], "absent: no population of kind `input` has this name, got spike trains"),
@@ -158,9 +137,7 @@ CHANGES: tuple[tuple, ...] = (
     ("boolean time", "inputs.in[1][0]", True, _TIME + "True"),
     ("unknown loss", "loss.kind", "mse", "one of cross_entropy, spike_time_mse, got 'mse'"),
     (
-        "unknown readout",
-        "loss.readout",
-        "last_voltage",
+        "unknown readout", "loss.readout", "last_voltage",
         "one of max_voltage, mean_voltage, exp_weighted_voltage, first_",
     ),
     ("label out of range", "loss.label", 2, "a whole number from 0 to 1, got 2"),
@@ -170,20 +147,14 @@ CHANGES: tuple[tuple, ...] = (
     ("loss of input", "loss.population", "in", "one of hid, out, got 'in'"),
     ("loss of nothing", "loss.population", "output", "one of hid, out, got 'output'"),
     (
-        "first spike of li",
-        "loss",
-        {**_FIRST, "population": "out"},
-        "the name of a lif population with",
+        "first spike of li", "loss", {**_FIRST, "population": "out"}, "the name of a lif population with",
         "loss.population",
     ),
     ("no time_scale", "loss.readout", "first_spike_time", "given, got nothing", "loss.time_scale"),
     ("negative time_scale", "loss", {**_FIRST, "time_scale": -5.0}, _POSITIVE + "-5.0", "loss.time_scale"),
     ("superfluous time_scale", "loss.time_scale", 5.0, _NO_KEY + "5.0"),
     (
-        "spike times of li",
-        "loss",
-        {**_SPIKES, "population": "out"},
-        "the name of a lif population with",
+        "spike times of li", "loss", {**_SPIKES, "population": "out"}, "the name of a lif population with",
         "loss.population",
     ),
     ("spike times of input", "loss", {**_SPIKES, "population": "in"}, "one of hid, out, got 'in'", "loss.population"),

@@ -11,39 +11,18 @@ from delayprop.spec import READOUTS, VOLTAGE_READOUTS, Case, CrossEntropy, Spike
 from tests.support.truth import Problem, Truth, simulate
 
 _STRUCTURE = (
-    "two hidden layers",
-    "recurrent",
-    "self-connection",
-    "feedback",
-    "skip",
-    "parallel connections",
-    "no synapse",
-    "zero weight",
-    "inhibition",
-    "zero delay",
-    "delay beyond the trial",
-    "heterogeneous",
-    "tau_mem = tau_syn",
-    "tau_mem near tau_syn",
-    "tau_mem < tau_syn",
-    "threshold not 1",
-    "reset below 0",
-    "reset above 0",
+    "two hidden layers", "recurrent", "self-connection", "feedback", "skip", "parallel connections", "no synapse",
+    "zero weight", "inhibition", "zero delay", "delay beyond the trial", "heterogeneous", "tau_mem = tau_syn",
+    "tau_mem near tau_syn", "tau_mem < tau_syn", "threshold not 1", "reset below 0", "reset above 0",
     "input after the end",
 )
 _EVENTS = (
-    "several spikes of a neuron",
-    "several spikes in one synapse",
-    "simultaneous arrivals",
-    "burst",
-    "silent neuron",
-    "missing spike",
-    "spikes without a target",
+    "several spikes of a neuron", "several spikes in one synapse", "simultaneous arrivals", "burst", "silent neuron",
+    "missing spike", "spikes without a target",
     *(f"maximum: {place}" for place in ("initial", "interior", "arrival", "end", "spike")),
 )
 _LOSSES = (
-    "spike_time_mse",
-    "first_spike_time of lif",
+    "spike_time_mse", "first_spike_time of lif",
     *(f"{readout} of {kind}" for readout in VOLTAGE_READOUTS for kind in ("li", "lif")),
 )
 LOOPS = ("recurrent", "self-connection", "feedback")

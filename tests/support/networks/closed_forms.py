@@ -45,12 +45,7 @@ def loss_of(read: str) -> dict:
 
 
 def one_neuron(
-    read: str = "spikes",
-    kind: str = "lif",
-    w: float = 15.0,
-    tau_syn: float = 8.0,
-    T: float = 60.0,
-    t_in: float = 0.5,
+    read: str = "spikes", kind: str = "lif", w: float = 15.0, tau_syn: float = 8.0, T: float = 60.0, t_in: float = 0.5,
     d: float = 1.75,
 ) -> Case:
     """An input spike, and two neurons of `tau_mem` 16 ms; only the first has a synapse."""

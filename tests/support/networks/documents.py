@@ -22,12 +22,9 @@ def wire(source: str, target: str, weights: Sequence, delays: object) -> dict:
 def case(duration: float, inputs: Sequence[Sequence[float]], populations: list, wires: list, loss: dict) -> dict:
     """A case whose inputs are the population `in`."""
     return {
-        "format": "eventprop-case/1",
-        "duration": duration,
-        "populations": [{"name": "in", "kind": "input", "size": len(inputs)}, *populations],
-        "connections": wires,
-        "inputs": {"in": inputs},
-        "loss": loss,
+        "format": "eventprop-case/1", "duration": duration,
+        "populations": [{"name": "in", "kind": "input", "size": len(inputs)}, *populations], "connections": wires,
+        "inputs": {"in": inputs}, "loss": loss,
     }
 
 

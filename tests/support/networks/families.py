@@ -108,16 +108,9 @@ class Family:
 
 _RESETS = ("zero", "negative", "positive")
 _MIXED = Family(
-    skip=ANY,
-    parallel=ANY,
-    sparse=(False, False, True),
-    constants=("shared", "own"),
-    taus=("apart", "equal", "near"),
-    reset=_RESETS,
-    threshold=("one", "other"),
-    delays=("short", "zero", "same", "long", "beyond"),
-    inputs=("spread", "burst", "together", "late", "sparse"),
-    inhibitory=(0, 1, 2),
+    skip=ANY, parallel=ANY, sparse=(False, False, True), constants=("shared", "own"), taus=("apart", "equal", "near"),
+    reset=_RESETS, threshold=("one", "other"), delays=("short", "zero", "same", "long", "beyond"),
+    inputs=("spread", "burst", "together", "late", "sparse"), inhibitory=(0, 1, 2),
 )
 
 FAMILIES: dict[str, Family] = {
@@ -130,11 +123,7 @@ FAMILIES: dict[str, Family] = {
     "zero_delays": Family(delays=("zero", "same"), inputs=("spread", "together", "together")),
     "bursts": Family(inputs=("burst", "burst", "late", "sparse"), hidden=(0, 1), threshold=("one", "other")),
     "inhibited": Family(
-        inhibitory=(3, 4),
-        inhibition=1.2,
-        inputs=("spread", "sparse"),
-        gain=(1.8, 2.4),
-        hidden=(0,),
+        inhibitory=(3, 4), inhibition=1.2, inputs=("spread", "sparse"), gain=(1.8, 2.4), hidden=(0,),
         losses=("max_voltage:li",),
     ),
     "quiet": Family(gain=(0.3, 1.0), hidden=(0, 1)),
@@ -145,11 +134,7 @@ FAMILIES: dict[str, Family] = {
     ),
     "feedback": Family(hidden=(2,), recurrent=ANY, feedback=(True,), skip=ANY, sparse=ANY, delays=_MIXED.delays),
     "recurrent_inhibited": Family(
-        hidden=(1,),
-        recurrent=(True,),
-        inhibition=1.2,
-        inhibitory=(3,),
-        inputs=("spread", "burst"),
+        hidden=(1,), recurrent=(True,), inhibition=1.2, inhibitory=(3,), inputs=("spread", "burst"),
         losses=("max_voltage:li",),
     ),
     "recurrent_mixed": replace(_MIXED, hidden=(1, 2), recurrent=(True,), feedback=ANY),

@@ -19,8 +19,7 @@ def row(dtype: torch.dtype = torch.float64, seed: int = 0) -> list[Layer]:
     second = LIF(6, 4, tau_mem=12.0, tau_syn=[6.0, 5.5, 4.9, 6.1], v_th=[1.0, 0.9, 0.8, 1.1], dtype=dtype)
     out = LI(4, 3, readout="max_voltage", tau_syn=3.3, dtype=dtype)
     return [
-        first.initialise_(3.5, 1.5, 4.0, random),
-        second.initialise_(1.6, 0.8, 3.0, random),
+        first.initialise_(3.5, 1.5, 4.0, random), second.initialise_(1.6, 0.8, 3.0, random),
         out.initialise_(0.5, 0.5, 2.0, random),
     ]
 

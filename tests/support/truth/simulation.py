@@ -47,12 +47,8 @@ def simulate(problem: Problem, digits: float = 50) -> Truth:
         run = Run(problem.case, values, real(problem.duration), digits)
         readout = run.readout()
         return Truth(
-            mpf(run.loss()),
-            None if readout is None else _array(readout),
-            _by_population(run, run.spikes),
-            _by_population(run, run.kappa),
-            run.signature(),
-            float(run.margin),
+            mpf(run.loss()), None if readout is None else _array(readout), _by_population(run, run.spikes),
+            _by_population(run, run.kappa), run.signature(), float(run.margin),
         )
 
 

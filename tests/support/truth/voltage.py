@@ -31,15 +31,8 @@ class Voltage:
     """
 
     def __init__(
-        self,
-        tau_mem: Real,
-        tau_syn: Real,
-        v_th: Real | None,
-        v_reset: Real | None,
-        rate: Real,
-        tolerance: Real,
-        memo: Memo,
-        fills_memo: bool,
+        self, tau_mem: Real, tau_syn: Real, v_th: Real | None, v_reset: Real | None, rate: Real, tolerance: Real,
+        memo: Memo, fills_memo: bool,
     ) -> None:
         self.tau_mem, self.tau_syn, self.v_th, self.v_reset = tau_mem, tau_syn, v_th, v_reset
         self.rate, self.tolerance, self.memo, self.fills_memo = rate, tolerance, memo, fills_memo
