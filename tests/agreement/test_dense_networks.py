@@ -7,7 +7,6 @@ voltage.
 
 from __future__ import annotations
 
-import json
 from math import fsum
 
 import numpy as np
@@ -17,8 +16,9 @@ import torch
 from delayprop.fast.nn.layers import LI
 from delayprop.fast.nn.spikes import Spikes
 from delayprop.fast.run import run_case
-from delayprop.spec import Case, Gradients, case_from_text
+from delayprop.spec import Case, Gradients
 from tests.support.comparison import gradient_blocks, scaled
+from tests.support.networks.documents import cross_entropy, li, lif, read, wire
 from tests.support.tangent import directional_derivative, random_direction
 from tests.support.tolerances import DOT_PRODUCT, WELL_CONDITIONED
 
@@ -29,27 +29,16 @@ def dense() -> Case:
     """200 neurons that all reach each other, by delays of 0.5 to 10 ms; some spikes each."""
     rng = np.random.default_rng(0)
 
-    def drawn(mean: float, sd: float, longest: float, pre: int, post: int) -> dict:
+    def drawn(source: str, target: str, mean: float, sd: float, longest: float, pre: int, post: int) -> dict:
         weights = rng.normal(mean, sd, (pre, post)).tolist()
-        return {"weights": weights, "delays": rng.uniform(0.5, longest, (pre, post)).tolist()}
+        return wire(source, target, weights, rng.uniform(0.5, longest, (pre, post)).tolist())
 
-    taus = {"tau_mem": 20.0, "tau_syn": 5.0}
-    return case_from_text(json.dumps({
-        "format": "eventprop-case/1",
-        "duration": 20.0,
-        "populations": [
-            {"name": "in", "kind": "input", "size": INPUTS},
-            {"name": "hid", "kind": "lif", "size": NEURONS, **taus, "threshold": 1.0, "reset": 0.0},
-            {"name": "out", "kind": "li", "size": 2, **taus},
-        ],
-        "connections": [
-            {"source": "in", "target": "hid", **drawn(1.0, 1.0, 5.0, INPUTS, NEURONS)},
-            {"source": "hid", "target": "hid", **drawn(0.0, 0.15, 10.0, NEURONS, NEURONS)},
-            {"source": "hid", "target": "out", **drawn(0.02, 0.05, 5.0, NEURONS, 2)},
-        ],
-        "inputs": {"in": [[float(t)] for t in rng.uniform(0.0, 10.0, INPUTS)]},
-        "loss": {"population": "out", "kind": "cross_entropy", "readout": "max_voltage", "label": 0},
-    }))
+    wires = [
+        drawn("in", "hid", 1.0, 1.0, 5.0, INPUTS, NEURONS), drawn("hid", "hid", 0.0, 0.15, 10.0, NEURONS, NEURONS),
+        drawn("hid", "out", 0.02, 0.05, 5.0, NEURONS, 2),
+    ]
+    inputs = [[float(t)] for t in rng.uniform(0.0, 10.0, INPUTS)]
+    return read(20.0, inputs, [lif("hid", NEURONS), li("out", 2)], wires, cross_entropy("max_voltage"))
 
 
 @pytest.mark.full

@@ -72,19 +72,6 @@ def test_no_neuron_is_refused() -> None:
         propagate(spikes, nothing, nothing, *constants(0))
 
 
-@pytest.mark.parametrize("readout", ["max_voltage", "mean_voltage"])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
-def test_a_gradient_that_is_no_number_stays_none(readout: str, dtype: torch.dtype) -> None:
-    """NaN marks entries within the kernels; a NaN of the loss is not taken for such a mark."""
-    w = torch.ones(1, 2, dtype=dtype, requires_grad=True)
-    d = torch.zeros(1, 2, dtype=dtype, requires_grad=True)
-    _, y, _ = propagate(Spikes.from_trains([[[1.0, 6.0]]], T), w, d, *constants(2, dtype)[:2], readout=readout)
-    assert y is not None
-    (y * torch.tensor([torch.nan, 1.0], dtype=dtype)).sum().backward()
-    assert w.grad is not None and d.grad is not None
-    assert w.grad.isnan().tolist() == d.grad.isnan().tolist() == [[True, False]]
-
-
 def test_bins_too_wide_for_the_polynomials_are_refused() -> None:
     spikes, w = Spikes.from_trains([[[0.1]]], 0.5), torch.ones(1, 1, dtype=torch.float64)
     with pytest.raises(SpecError, match=r"`bin_width` must be at most a quarter .* 0.125, got 0.2"):

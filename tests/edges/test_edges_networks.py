@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import replace
 
@@ -18,11 +17,12 @@ from delayprop.spec import (
     Result,
     SpecError,
     SpikeTrains,
-    case_from_text,
 )
 from tests.support.comparison import block_errors, gradient_limit
 from tests.support.implementations import Run, assert_true, every_readout, every_run
 from tests.support.networks.closed_forms import case_of, lif, loss_of
+from tests.support.networks.documents import read as read_case
+from tests.support.networks.documents import wire
 from tests.support.report_evidence import Measured
 from tests.support.tolerances import U64
 from tests.support.truth import gradient
@@ -30,24 +30,12 @@ from tests.support.truth import gradient
 
 def chain(read: str, delays: list) -> Case:
     """Two inputs, two hidden neurons, two readout neurons; a delay of None means no synapse."""
-    out = {"name": "out", "size": 2, "tau_mem": 16.0, "tau_syn": 8.0}
     weights = [[None if d is None else 3.0 + i - j for j, d in enumerate(row)] for i, row in enumerate(delays)]
-    document = {
-        "format": "eventprop-case/1",
-        "duration": 60.0,
-        "populations": [
-            {"name": "in", "kind": "input", "size": 2},
-            {"name": "hidden", "size": 2, "tau_mem": 12.0, "tau_syn": 6.0, **lif()},
-            out | ({"kind": "li"} if read == "max_voltage" else lif()),
-        ],
-        "connections": [
-            {"source": "in", "target": "hidden", "weights": [[9.0, 2.0], [1.0, 8.0]], "delays": 0.0},
-            {"source": "hidden", "target": "out", "weights": weights, "delays": delays},
-        ],
-        "inputs": {"in": [[0.5], [3.5, 9.25]]},
-        "loss": {"population": "out", **loss_of(read)},
-    }
-    return case_from_text(json.dumps(document))
+    neurons = {"size": 2, "tau_mem": 16.0, "tau_syn": 8.0}
+    hidden = {**neurons, "name": "hidden", "tau_mem": 12.0, "tau_syn": 6.0, **lif()}
+    out = {**neurons, "name": "out", **({"kind": "li"} if read == "max_voltage" else lif())}
+    wires = [wire("in", "hidden", [[9.0, 2.0], [1.0, 8.0]], 0.0), wire("hidden", "out", weights, delays)]
+    return read_case(60.0, [[0.5], [3.5, 9.25]], [hidden, out], wires, {"population": "out", **loss_of(read)})
 
 
 @pytest.mark.check(26)

@@ -66,14 +66,6 @@ def test_a_silent_batch_has_a_finite_loss_and_no_gradient() -> None:
     assert all(p.grad is not None and not p.grad.any() for p in layer.parameters())
 
 
-def test_backward_twice_needs_the_graph_kept_and_gives_the_same() -> None:
-    layer = first_layer()
-    loss = layer(given_spikes()).times.square().sum()
-    once = torch.autograd.grad(loss, (layer.w, layer.d), retain_graph=True)
-    again = torch.autograd.grad(loss, (layer.w, layer.d))
-    assert all(torch.equal(a, b) for a, b in zip(once, again, strict=True))
-
-
 def scaled_twice(y: Tensor) -> Tensor:
     return y.mul_(2.0) / 2.0
 

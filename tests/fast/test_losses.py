@@ -6,8 +6,6 @@ import mpmath
 import pytest
 import torch
 
-import delayprop.fast as fast
-import delayprop.spec as spec
 from delayprop.fast import (
     CrossEntropyLoss,
     FirstSpikeTime,
@@ -17,7 +15,7 @@ from delayprop.fast import (
     first_spike_time,
     spike_time_mse,
 )
-from tests.support.networks.layers import DURATION, TRIALS, given_spikes, trains
+from tests.support.networks.layers import DURATION, TRIALS, given_spikes
 from tests.support.tolerances import U64
 
 CERTAIN = [[60.0, 0.0, -3.0], [800.0, 0.0, 1.0], [0.0, 1e-9, 36.0]]
@@ -51,16 +49,6 @@ def test_cross_entropy_of_one_class_is_zero() -> None:
     loss.backward()
     assert float(loss.detach()) == 0.0
     assert readout.grad is not None and readout.grad.tolist() == [[0.0], [0.0]]
-
-
-def test_missing_spikes_count_as_the_end_of_the_trial() -> None:
-    """`1/2 (5 - 4)^2 + 1/2 (16 - 10)^2`: a missing spike has no gradient, a third spike is free."""
-    spikes = given_spikes([[[5.0], [1.0, 2.0, 3.0]]])
-    spikes.times.requires_grad_()
-    loss = spike_time_mse(spikes, [trains([4.0, 10.0], [1.5, 2.0])])
-    loss.backward()
-    assert float(loss.detach()) == 0.5 * (1 + 36 + 0.25)
-    assert spikes.times.grad is not None and spikes.times.grad.tolist() == [1.0, -0.5, 0.0, 0.0]
 
 
 def test_every_target_meets_its_own_spike_in_every_trial() -> None:
@@ -112,12 +100,6 @@ def test_a_module_is_its_function() -> None:
     for name, (module, function) in pairs.items():
         gradients = [torch.autograd.grad(found.square().sum(), spikes.times)[0] for found in (module, function)]
         assert torch.equal(module, function) and torch.equal(*gradients) and gradients[0].any(), name
-
-
-def test_only_the_network_has_its_name_from_the_specification() -> None:
-    """A loss `CrossEntropy` would be confused with the `CrossEntropy` of a case file."""
-    assert {*fast.__all__} & {*spec.__all__} == {"Network"}
-    assert all(hasattr(fast, name) for name in fast.__all__)
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 1.0])

@@ -1,19 +1,26 @@
-"""Layers and networks behave as torch modules: hooks, casts, `repr`, sequences."""
+"""Layers and networks behave as torch modules: cast, shown, saved, copied, and trained in part."""
 
 from __future__ import annotations
 
+import copy
+import io
+import pickle
 from collections.abc import Callable
+from itertools import combinations
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from delayprop.fast import LI, LIF, CrossEntropyLoss, FirstSpikeTime, Network, SpikeTimeMSELoss, first_spike_time
+from delayprop.fast import LI, LIF, CrossEntropyLoss, FirstSpikeTime, Network, Spikes, SpikeTimeMSELoss, spike_time_mse
 from delayprop.spec import Connection, Population
 from delayprop.spec import Network as NetworkSpec
-from tests.support.networks.front_modules import MODULES, found_by, network, reader
+from tests.support.networks.front_modules import MODULES, TARGETS, found_by, network, reader
 from tests.support.networks.layers import first_layer, given_spikes, second_layer
+from tests.support.tolerances import SAME_SUM
+
+every_module = pytest.mark.parametrize("name", MODULES)
 
 
 def test_a_network_is_its_layers() -> None:
@@ -22,39 +29,15 @@ def test_a_network_is_its_layers() -> None:
     assert len(emitted.times) > 0
 
 
-def test_hooks_run() -> None:
-    layer, readout = first_layer(), reader()
-    ran: list[str] = []
-
-    def double(gradient: Tensor) -> Tensor:
-        ran.append("gradient")
-        return 2.0 * gradient
-
-    layer.register_forward_pre_hook(lambda module, inputs: ran.append("before"))
-    layer.register_forward_hook(lambda module, inputs, output: ran.append("after"))
-    layer.w.register_hook(double)
-    layer.d.register_post_accumulate_grad_hook(lambda parameter: ran.append("accumulated"))
-    plain = torch.autograd.grad(readout(layer(given_spikes())).square().sum(), layer.d)
-    loss = readout(layer(given_spikes())).square().sum()
-    (doubled,) = torch.autograd.grad(loss, layer.w, retain_graph=True)
-    loss.backward()
-    assert ran == ["before", "after"] * 2 + ["gradient", "gradient", "accumulated"]
-    assert layer.w.grad is not None and layer.d.grad is not None
-    assert torch.equal(layer.d.grad, plain[0]) and torch.equal(layer.w.grad, doubled)
-
-
 CASTS: dict[str, tuple[Callable[[nn.Module], nn.Module], torch.dtype]] = {
     "float": (lambda module: module.float(), torch.float32),
-    "double": (lambda module: module.double(), torch.float64),
-    "to float32": (lambda module: module.to(torch.float32), torch.float32),
     "to float64": (lambda module: module.to(torch.float64), torch.float64),
-    "to the CPU": (lambda module: module.to("cpu"), torch.float64),
     "to the CPU in float32": (lambda module: module.to("cpu", torch.float32), torch.float32),
 }
 
 
 @pytest.mark.parametrize("cast", CASTS)
-@pytest.mark.parametrize("name", MODULES)
+@every_module
 def test_a_module_can_be_cast(name: str, cast: str) -> None:
     """Gradients have the dtype of their parameter; times are float64 in both precisions."""
     change, dtype = CASTS[cast]
@@ -84,26 +67,7 @@ def test_initialise_draws_from_the_given_distributions() -> None:
     assert 0.0 <= float(d.min()) < 0.1 and 2.9 < float(d.max()) <= 3.0
 
 
-@pytest.mark.filterwarnings("ignore:Full backward hook is firing")  # the input is no tensor; newer torch warns of that
-def test_a_full_backward_hook_sees_what_comes_back_to_a_readout() -> None:
-    out = reader()
-    seen: list[Any] = []  # torch types these hooks differently from one release to the next
-
-    def triple(module: Any, gradients: Any) -> Any:
-        return (3.0 * gradients[0],)
-
-    out.register_full_backward_hook(lambda module, into, gradients: seen.append(gradients))
-    out.register_full_backward_pre_hook(triple)
-    y = out(first_layer()(given_spikes()))
-    y.sum().backward()
-    assert [[g.tolist() for g in gradients] for gradients in seen] == [[[[3.0, 3.0]] * 3]]
-    other = reader()
-    found_by(other).sum().backward()
-    assert out.d.grad is not None and other.d.grad is not None
-    assert torch.allclose(out.d.grad, 3.0 * other.d.grad, rtol=1e-14) and out.d.grad.any()
-
-
-def test_a_backward_hook_of_the_module_is_skipped_with_a_warning_and_a_hook_of_the_times_runs() -> None:
+def test_backward_hooks_of_times_run_and_those_of_layers_are_warned_of() -> None:
     layer = first_layer()
     seen: list[object] = []
     layer.register_full_backward_hook(lambda *_: seen.append("module"))
@@ -114,71 +78,155 @@ def test_a_backward_hook_of_the_module_is_skipped_with_a_warning_and_a_hook_of_t
     assert seen == [[1.0] * len(spikes.times)]
 
 
-def test_without_gradients_nothing_is_tracked() -> None:
-    layer = first_layer()
-    with torch.no_grad():
-        assert not layer(given_spikes()).times.requires_grad
-    assert layer(given_spikes()).times.requires_grad
+@pytest.mark.parametrize(("made", "text"), [
+    (lambda: LIF(700, 256, max_delay=62.0), "LIF(700 -> 256, tau_mem=20, tau_syn=5, v_th=1, v_reset=0, max_delay=62)"),
+    (
+        lambda: LIF(3, 2, tau_mem=[9.5, 20.0], v_reset=-0.5),
+        "LIF(3 -> 2, tau_mem=per neuron, tau_syn=5, v_th=1, v_reset=-0.5, max_delay=None)",
+    ),
+    (
+        lambda: LI(2, 1, readout="max_voltage").requires_grad_().double(),
+        "LI(2 -> 1, tau_mem=20, tau_syn=5, max_delay=None, readout=max_voltage)",
+    ),
+    (
+        lambda: LIF(3, 2, recurrent=True).to("meta"),
+        "LIF(3 -> 2, tau_mem=per neuron, tau_syn=per neuron, v_th=per neuron, v_reset=per neuron, max_delay=None, "
+        "recurrent=True)",
+    ),
+    (lambda: FirstSpikeTime(2.5), "FirstSpikeTime(time_scale=2.5)"),
+    (CrossEntropyLoss, "CrossEntropyLoss()"), (SpikeTimeMSELoss, "SpikeTimeMSELoss()"),
+])
+def test_a_module_shows_sizes_and_constants(made: Callable[[], nn.Module], text: str) -> None:
+    assert repr(made()) == text
 
 
-def test_the_repr_of_a_layer_shows_sizes_and_constants() -> None:
-    constants = "tau_mem=20, tau_syn=5, v_th=1, v_reset=0"
-    assert repr(LIF(700, 256, max_delay=62.0)) == f"LIF(700 -> 256, {constants}, max_delay=62)"
-    mixed = LIF(3, 2, tau_mem=[9.5, 20.0], v_reset=-0.5)
-    constants = "tau_mem=per neuron, tau_syn=5, v_th=1, v_reset=-0.5"
-    assert repr(mixed) == f"LIF(3 -> 2, {constants}, max_delay=None)"
-    text = "LI(2 -> 1, tau_mem=20, tau_syn=5, max_delay=None, readout=max_voltage)"
-    assert repr(LI(2, 1, readout="max_voltage")) == text
-    assert repr(LI(2, 1, readout="max_voltage").requires_grad_().double()) == text
-    assert repr(LIF(3, 2).to("meta")).startswith("LIF(3 -> 2, tau_mem=per neuron")
+def test_a_record_shows_its_numbers() -> None:
     trained = first_layer()
     trained(given_spikes())
     assert repr(trained.record) == "Record(trials 3, neurons 2, spikes 10, kappa_min 0.073, ties 0)"
-    assert repr(FirstSpikeTime(2.5)) == "FirstSpikeTime(time_scale=2.5)"
-    assert repr(CrossEntropyLoss()) == "CrossEntropyLoss()" and repr(SpikeTimeMSELoss()) == "SpikeTimeMSELoss()"
 
 
-def test_the_repr_of_a_network_lists_populations_and_connections() -> None:
-    populations = (
-        Population("in", "input", 3), Population("hidden", "lif", 2, 9.5, [4.5, 5.0], 1.0, -0.3),
-        Population("out", "li", 1, 10.0, 5.0),
+def test_a_network_shows_populations_and_connections() -> None:
+    described = NetworkSpec(
+        (
+            Population("in", "input", 3), Population("hidden", "lif", 2, 9.5, [4.5, 5.0], 1.0, -0.3),
+            Population("out", "li", 1, 10.0, 5.0),
+        ),
+        (
+            Connection("in", "hidden", [[1.0, 2.0], [None, 1.0], [1.0, 1.0]], [[0.0, 0.0], [None, 0.0], [0.0, 0.0]]),
+            Connection("hidden", "out", [[1.0], [1.0]], [[0.0], [2.0]]),
+        ),
     )
-    connections = (
-        Connection("in", "hidden", [[1.0, 2.0], [None, 1.0], [1.0, 1.0]], [[0.0, 0.0], [None, 0.0], [0.0, 0.0]]),
-        Connection("hidden", "out", [[1.0], [1.0]], [[0.0], [2.0]]),
-    )
-    described = NetworkSpec(populations, connections)
-    assert repr(described).splitlines() == [
-        "Network(",
-        "  Population(in: 3 input)",
-        "  Population(hidden: 2 lif)",
-        "  Population(out: 1 li)",
-        "  Connection(in -> hidden: 5 of 6 synapses)",
-        "  Connection(hidden -> out: 2 of 2 synapses)",
-        ")",
-    ]
-    assert repr(Network(described)).splitlines() == [
-        "Network(",
-        "  in: 3 input",
-        "  hidden: 2 lif, tau_mem=9.5, tau_syn=per neuron, v_th=1, v_reset=-0.3",
-        "  out: 1 li, tau_mem=10, tau_syn=5",
-        "  in -> hidden: 5 of 6 synapses",
-        "  hidden -> out: 2 of 2 synapses",
-        ")",
-    ]
+    assert repr(described) == """Network(
+  Population(in: 3 input)
+  Population(hidden: 2 lif)
+  Population(out: 1 li)
+  Connection(in -> hidden: 5 of 6 synapses)
+  Connection(hidden -> out: 2 of 2 synapses)
+)"""
+    assert repr(Network(described)) == """Network(
+  in: 3 input
+  hidden: 2 lif, tau_mem=9.5, tau_syn=per neuron, v_th=1, v_reset=-0.3
+  out: 1 li, tau_mem=10, tau_syn=5
+  in -> hidden: 5 of 6 synapses
+  hidden -> out: 2 of 2 synapses
+)"""
 
 
-def test_layers_stand_in_a_sequence_with_modules_of_torch() -> None:
-    stack = nn.Sequential(first_layer(), second_layer(), FirstSpikeTime(2.0), nn.Linear(2, 4, dtype=torch.float64))
-    alone = first_spike_time(second_layer()(first_layer()(given_spikes())), 2.0)
-    assert torch.equal(stack[:3](given_spikes()), alone)
-    stack(given_spikes()).square().sum().backward()
-    assert all(bool(p.grad.any()) for p in stack.parameters() if p.requires_grad and p.grad is not None)
-    assert [name for name, _ in stack.named_parameters()][:2] == ["0.w", "0.d"]
+@every_module
+def test_a_state_dict_keeps_every_number_bit_for_bit(name: str) -> None:
+    """The file is read with `weights_only`, after a training step has made the numbers odd."""
+    trained, restored = MODULES[name](torch.float32), MODULES[name](torch.float32)
+    optimiser = torch.optim.Adam(trained.requires_grad_().parameters(), lr=0.01)
+    found_by(trained).square().sum().backward()
+    optimiser.step()
+    file = io.BytesIO()
+    torch.save(trained.state_dict(), file)
+    file.seek(0)
+    assert not torch.equal(found_by(restored), found_by(trained))
+    restored.load_state_dict(torch.load(file, weights_only=True))
+    assert {*restored.state_dict()} == {*trained.state_dict()}
+    for key, tensor in trained.state_dict().items():
+        assert torch.equal(restored.state_dict()[key], tensor), key
+    assert torch.equal(found_by(restored), found_by(trained))
 
 
-def test_functional_call_uses_the_parameters_given() -> None:
+def test_a_state_dict_names_what_is_learned() -> None:
+    constants = ["tau_mem", "tau_syn", "v_th", "v_reset"]
+    assert list(first_layer().state_dict()) == ["w", "d", *constants]
+    assert list(reader().state_dict()) == ["w", "d", *constants[:2]]
+    synapses = [f"synapses.{n}.{name}" for n in (0, 1) for name in ("w", "d", "exists")]
+    assert list(network().state_dict()) == synapses + [f"constants.{n}.{name}" for n in (1, 2) for name in constants]
+
+
+@pytest.mark.parametrize("way", [copy.deepcopy, lambda module: pickle.loads(pickle.dumps(module))])
+@every_module
+def test_a_copy_does_the_same_and_is_independent(name: str, way: Callable[[Any], Any]) -> None:
+    """The copy is made after a step, when the module holds a record and gradients."""
+    module = MODULES[name](torch.float64).requires_grad_()
+    before = found_by(module)
+    before.square().sum().backward()
+    copied = way(module)
+    assert torch.equal(found_by(copied), before)
+    for (key, ours), (_, theirs) in zip(module.named_parameters(), copied.named_parameters(), strict=True):
+        assert ours.data_ptr() != theirs.data_ptr() and ours.requires_grad == theirs.requires_grad, key
+    with torch.no_grad():
+        for parameter in copied.parameters():
+            parameter.mul_(1.25)
+    assert not torch.equal(found_by(copied), before)
+    assert torch.equal(found_by(module), before)
+
+
+PARAMETERS = ("w", "d", "tau_mem", "tau_syn", "v_th", "v_reset")
+
+
+def mean_loss(emitted: Spikes) -> Tensor:
+    return spike_time_mse(emitted, [TARGETS] * emitted.trials)
+
+
+def test_constants_are_learned_only_when_asked() -> None:
     layer = first_layer()
-    heavier = {name: p.detach().clone() for name, p in layer.named_parameters()} | {"w": 1.2 * layer.w.detach()}
-    emitted = torch.func.functional_call(layer, heavier, (given_spikes(),))
-    assert len(emitted.times) > len(layer(given_spikes()).times)
+    mean_loss(layer(given_spikes())).backward()
+    assert {name for name, p in layer.named_parameters() if p.grad is not None} == {"w", "d"}
+    layer.tau_syn.requires_grad_()
+    mean_loss(layer(given_spikes())).backward()
+    assert layer.tau_syn.grad is not None and layer.tau_mem.grad is None
+
+
+@pytest.mark.parametrize(("rate_w", "rate_d"), [(1e-3, 3e-3), (0.0, 3e-3), (1e-3, 0.0)])
+def test_weights_and_delays_move_by_their_own_rate_times_their_gradient(rate_w: float, rate_d: float) -> None:
+    layer = first_layer()
+    w, d = layer.w.detach().clone(), layer.d.detach().clone()
+    optimiser = torch.optim.SGD([{"params": [layer.w], "lr": rate_w}, {"params": [layer.d], "lr": rate_d}])
+    mean_loss(layer(given_spikes())).backward()
+    optimiser.step()
+    for now, before, rate in ((layer.w, w, rate_w), (layer.d, d, rate_d)):
+        assert now.grad is not None and now.grad.any()
+        assert torch.equal(now.detach(), before - rate * now.grad)
+
+
+def gradients_of(free: tuple[str, ...]) -> dict[str, Tensor | None]:
+    """The gradients of two layers in which only the parameters of these names require gradients."""
+    layers = [first_layer().requires_grad_(False), second_layer().requires_grad_(False)]
+    for layer in layers:
+        for name in free:
+            getattr(layer, name).requires_grad_()
+    mean_loss(layers[1](layers[0](given_spikes()))).backward()
+    return {f"{n}.{name}": getattr(layer, name).grad for n, layer in enumerate(layers) for name in PARAMETERS}
+
+
+def test_any_subset_can_be_frozen() -> None:
+    """A free parameter keeps its gradient, a frozen parameter has none."""
+    everything = gradients_of(PARAMETERS)
+    assert all(gradient is not None and gradient.any() for gradient in everything.values())
+    for frozen in (subset for size in range(len(PARAMETERS)) for subset in combinations(PARAMETERS, size)):
+        found = gradients_of(tuple(name for name in PARAMETERS if name not in frozen))
+        for name, gradient in found.items():
+            full = everything[name]
+            assert (gradient is None) == (name[2:] in frozen), (frozen, name)
+            if gradient is not None and full is not None:
+                assert float((gradient - full).norm()) <= SAME_SUM * float(full.norm()), (frozen, name)
+
+
+def test_with_everything_frozen_there_is_nothing_to_differentiate() -> None:
+    assert not first_layer().requires_grad_(False)(given_spikes()).times.requires_grad

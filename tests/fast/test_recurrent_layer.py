@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import copy
 
-import numpy as np
-import pytest
 import torch
 
-import delayprop.reference as reference
 from delayprop.fast import LI, LIF, Network, Spikes, cross_entropy
 from delayprop.fast.nn.certificate import residuals, watched
-from delayprop.fast.nn.interchange import case_of, load_into, network_of
-from tests.support.networks.layers import DURATION, given_spikes
+from delayprop.fast.nn.interchange import load_into, network_of
+from tests.support.networks.layers import given_spikes
 from tests.support.tolerances import U64, identity
 
 OUT = "exp_weighted_voltage"
@@ -43,23 +40,6 @@ def test_it_is_the_network_with_a_connection_back() -> None:
     into, back = network.synapses[:2]
     for name, theirs in (("w", into.w), ("d", into.d), ("w_rec", back.w), ("d_rec", back.d)):
         assert theirs.grad is not None and torch.equal(ours[name], theirs.grad) and bool((theirs.grad != 0).any())
-
-
-@pytest.mark.parametrize("trial", [0, 1])
-def test_the_reference_finds_its_spikes_and_gradients(trial: int) -> None:
-    hidden, out = layers()
-    case = case_of([hidden, out], given_spikes(), trial, 1)
-    true = reference.run(case)
-    alone = Spikes.from_trains([given_spikes().to_lists()[trial]], DURATION)
-    found = hidden(alone)
-    cross_entropy(out(found), torch.tensor([1])).backward()
-    for ours, exact in zip(found.to_lists()[0], true.spikes["hidden1"], strict=True):
-        assert ours == pytest.approx(list(exact), abs=1e-10)
-    own = next(c for c, one in enumerate(case.network.connections) if one.source == one.target)
-    truth = true.gradients.connections[own]
-    for parameter, wanted in ((hidden.w_rec, truth.dL_dw), (hidden.d_rec, truth.dL_dd)):
-        assert parameter is not None and parameter.grad is not None
-        assert np.allclose(parameter.grad.numpy(), wanted, rtol=1e-8, atol=1e-12)
 
 
 def test_its_own_weights_and_delays_are_in_the_identities() -> None:

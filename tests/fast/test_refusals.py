@@ -106,7 +106,7 @@ USED: Refusals = {
     "one of two pictures": (lambda: SPIKES.plot([0, 3]), "`trial` must be a whole number from 0 to 2, got 3"),
     "no picture": (lambda: SPIKES.plot([]), "`trials` must be at least one trial"),
 }
-UNSORTED = [[[], [], []], [[], [2.0, 1.0], []], [[]] * 3]
+UNSORTED: list = [[[], [], []], [[], [2.0, 1.0], []], [[]] * 3]
 LOSSES: Refusals = {
     "one label": (lambda: cross_entropy(Y, INDEX([0])), r"`labels` must be integers of shape \[3\], got"),
     "labels no integers": (lambda: cross_entropy(Y, Y[:, 0]), r"`labels` .* got torch.float64 \[3\]"),
@@ -133,7 +133,7 @@ LOSSES: Refusals = {
     ),
     "unsorted targets": (lambda: spike_time_mse(SPIKES, UNSORTED), r"`targets\[1\]\[1\]\[1\]` .* got 1.0; sort"),
     "a text as target": (
-        lambda: spike_time_mse(SPIKES, [[[]] * 3, [[]] * 3, [[], [], ["soon"]]]),  # type: ignore[list-item]
+        lambda: spike_time_mse(SPIKES, [[[]] * 3, [[]] * 3, [[], [], ["soon"]]]),
         r"`targets\[2\]\[2\]\[0\]` .* got 'soon'",
     ),
     "no trains of targets": (

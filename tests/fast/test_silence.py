@@ -31,11 +31,6 @@ def test_a_silent_layer_counts_its_neurons_and_passes_no_gradient() -> None:
     assert all(p.grad is not None and not p.grad.any() for p in (first.w, first.d, second.w, second.d))
 
 
-def test_a_neuron_that_spikes_in_one_trial_is_not_silent() -> None:
-    assert first_layer()(given_spikes()).silent() == 0
-    assert [given_spikes(TRIALS[n:]).silent() for n in (0, 1, 2)] == [0, 2, 3]
-
-
 def test_a_layer_that_gets_nothing_has_not_been_silenced() -> None:
     some, none = given_spikes(), given_spikes(TRIALS[2:])
     alone = Spikes.from_trains([[[1.0], []]], 16.0)

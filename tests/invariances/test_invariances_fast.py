@@ -182,31 +182,3 @@ def test_threads_and_batch_of_a_recurrent_layer(dtype: torch.dtype, threads: Non
     alone = outcome(trials()[2:3], recurrent_layer(dtype=dtype), "mean_voltage", recurrent=True)
     first, last = found[0]["offsets"][2 * POST], found[0]["offsets"][3 * POST]
     assert last > first and np.array_equal(alone["times"], found[0]["times"][first:last])
-
-
-@every_kind
-@pytest.mark.parametrize("readout", [None, "max_voltage", "exp_weighted_voltage"])
-def test_the_order_of_synapses(readout: str | None, recurrent: bool) -> None:
-    rng = np.random.default_rng(3)
-    sources, neurons = rng.permutation(PRE), rng.permutation(POST)
-    w, d, *constants = recurrent_layer() if recurrent else layer()
-    rows = np.concatenate([sources, PRE + neurons]) if recurrent else sources
-    moved = [w[rows][:, neurons], d[rows][:, neurons], *(values[neurons] for values in constants)]
-    weights = torch.linspace(0.5, 1.5, POST, dtype=torch.float64)
-
-    def gradients(parameters: list[Tensor], order: np.ndarray, batch: list) -> list[np.ndarray]:
-        leaves = [values.clone().requires_grad_() for values in parameters]
-        given = Spikes.from_trains(batch, T)
-        emitted, y, _ = propagate(given, *leaves, readout=readout, recurrent=recurrent)
-        neuron = torch.arange(POST).repeat(len(batch)).repeat_interleave(emitted.offsets.diff())
-        loss = (emitted.times.square() * weights[order][neuron]).sum() * 1e-2
-        if y is not None:
-            loss = loss + (y * weights[order]).square().sum()
-        loss.backward()
-        return [leaf.grad.numpy() for leaf in leaves]  # type: ignore[union-attr]
-
-    true = gradients([w, d, *constants], np.arange(POST), trials())
-    found = gradients(moved, neurons, [[trial[i] for i in sources] for trial in trials()])
-    for n, (one, other) in enumerate(zip(found, true, strict=True)):
-        expected = other[rows][:, neurons] if n < 2 else other[neurons]
-        assert np.linalg.norm(one - expected) <= WELL_CONDITIONED * np.linalg.norm(expected), n

@@ -43,12 +43,6 @@ def test_spikes_are_the_roots_of_a_quadratic() -> None:
     assert abs(truth.kappa["out"][0][0] - (15 * (2 * u * u - u)) ** 2) < 100 * EXACT
 
 
-def test_a_missing_spike_counts_as_the_end() -> None:
-    truth = simulate(Problem.from_case(one_neuron(w=4.2)), DIGITS)
-    (t,) = truth.spikes["out"][0]
-    assert abs(truth.loss - ((t - 10) ** 2 + (60 - mpf(20)) ** 2) / 2) < 100 * EXACT
-
-
 @pytest.mark.parametrize("tau_syn", [8.0, 4.0, 24.0, 16.0])
 def test_the_height_of_a_response(tau_syn: float) -> None:
     y, silent = readout_of(one_neuron("max_voltage", "li", tau_syn=tau_syn, T=200.0))
@@ -143,14 +137,6 @@ def test_units_do_not_matter(family: str) -> None:
     trains = [(a, b) for name in first.spikes for a, b in zip(first.spikes[name], second.spikes[name], strict=True)]
     assert sum(len(a) for a, _ in trains) > 0
     assert all(abs(s * ms - t) < 1000 * EXACT for a, b in trains for s, t in zip(a, b, strict=True))
-
-
-@pytest.mark.parametrize("family", ["near_taus", "recurrent", "delays"])
-def test_all_digits_are_right(family: str) -> None:
-    problem = Problem.from_case(seeded_case(4, family))
-    few, many = simulate(problem, DIGITS), simulate(problem, 90)
-    assert few.signature == many.signature
-    assert abs(few.loss - many.loss) < EXACT * (1 + abs(many.loss))
 
 
 def test_what_comes_after_the_end_does_not_exist() -> None:

@@ -153,7 +153,7 @@ AT_EDGES = (
     (
         Fault("an own spike arrives after the end of the trial", "fast", "cpu/recurrent_steps.py",
               "if bin_ == clock.last and r > clock.end:", "if bin_ == clock.last and r > 2.0:"),
-        "fast/test_recurrent_end.py", "after_the_end",
+        "fast/test_recurrent.py", "after_the_end",
     ),
 )
 """Faults that show at an edge alone (of a bin, of the trial, a tie), and the tests of this edge."""

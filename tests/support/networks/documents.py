@@ -1,8 +1,12 @@
-"""Short notation for the case files of the stored sets: populations, connections and losses."""
+"""Short notation for case files: populations, connections and losses."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from typing import Any
+
+from delayprop.spec import Case, case_from_text
 
 
 def lif(name: str, size: int, **constants: object) -> dict:
@@ -36,3 +40,8 @@ def cross_entropy(readout: str, label: int = 0, **time_scale: float) -> dict:
 def mse(*targets: Sequence[float]) -> dict:
     """A loss of the spike times of `out`, one list of targets per neuron."""
     return {"kind": "spike_time_mse", "population": "out", "targets": list(targets)}
+
+
+def read(*document: Any) -> Case:
+    """The case of a document, given by the arguments of `case`."""
+    return case_from_text(json.dumps(case(*document)))

@@ -11,7 +11,8 @@ from torch import Tensor
 
 import delayprop.reference as reference
 from delayprop.fast import LIF, Spikes, cross_entropy, first_spike_time, spike_time_mse
-from delayprop.spec import Case, Connection, CrossEntropy, Loss, Network, Population, SpikeTimeMSE, SpikeTrains
+from delayprop.fast.nn.interchange import network_of
+from delayprop.spec import Case, CrossEntropy, Loss, SpikeTimeMSE, SpikeTrains
 from tests.support.tolerances import SAME_NETWORK
 
 DURATION = 16.0
@@ -52,18 +53,7 @@ def filled(layer: LIF, w: list[list[float]], d: list[list[float]]) -> LIF:
 
 def case_of(layers: list[LIF], trial: list[list[float]], loss: Loss) -> Case:
     """The network of the layers as a case: populations `in`, `layer0`, `layer1`, ..."""
-
-    def numbers(tensor: Tensor | None) -> np.ndarray:
-        assert tensor is not None
-        return tensor.detach().double().numpy()
-
-    populations = [Population("in", "input", layers[0].pre)]
-    connections = []
-    for n, layer in enumerate(layers):
-        constants = (numbers(c) for c in (layer.tau_mem, layer.tau_syn, layer.v_th, layer.v_reset))
-        populations.append(Population(f"layer{n}", "lif", layer.post, *constants))
-        connections.append(Connection(populations[n].name, f"layer{n}", numbers(layer.w), numbers(layer.d)))
-    network = Network(tuple(populations), tuple(connections))
+    network = network_of(layers, ["in", *(f"layer{n}" for n in range(len(layers)))])
     return Case(network, DURATION, {"in": trains(*trial)}, loss)
 
 
