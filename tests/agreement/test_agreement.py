@@ -29,11 +29,8 @@ SEEDS = many(25)  # of each family: 400 in all
 
 
 def agreement(case: Case, run: Callable[[Case], Result] = run_case, chains: bool = True) -> Agreement:
-    """Compare all numbers; where float64 disagrees, the reference at 30 digits decides.
-
-    `chains`: whether the condition number may bound the cost of rounding, where spikes enlarge each
-    other's errors.
-    """
+    """Compare all numbers; where float64 disagrees, the reference at 30 digits decides. `chains`:
+    whether the condition number may bound rounding, where spikes enlarge each other's errors."""
     found, true = run(case), reference.run(case)
     assert found.ties == true.ties
     try:

@@ -26,8 +26,8 @@ from delayprop.fast.run import run_case
 from delayprop.fast.solving.problem import Problem
 from delayprop.spec import Case, Connection, CrossEntropy, Network, Population, SpikeTimeMSE, SpikeTrains
 from tests.support.comparison import assert_not_all_zero, assert_same_results
-from tests.support.networks.busy import assert_average_counts, assert_bounded
 from tests.support.networks.layers import LOSSES, assert_batch_is_mean
+from tests.support.networks.spike_bounds import assert_average_counts, assert_bounded
 from tests.support.networks.strategies import families, seeded_case
 from tests.support.tolerances import U32, U64
 

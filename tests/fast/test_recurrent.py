@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -107,11 +108,12 @@ def test_networks_of_realistic_size_obey_the_identities(recurrent: bool, hidden:
     spikes.times.requires_grad_()
     activity = network(spikes, ("out", "max_voltage"))
     assert all(len(activity.spikes[name].times) > hidden for name in ("ab" if recurrent else "a"))
+    assert activity.y is not None
     y = activity.y.detach().double().requires_grad_()
     (dL_dy,) = torch.autograd.grad(torch.nn.functional.cross_entropy(y, torch.tensor([3])), y)
     activity.y.backward(dL_dy.to(dtype))
 
-    def products(parameters: Iterable[torch.Tensor | None]) -> list[torch.Tensor]:
+    def products(parameters: Iterable[Any]) -> list[torch.Tensor]:
         return [(p.detach().double() * p.grad.double()).flatten() for p in parameters if p is not None]
 
     dL_dT = (dL_dy * torch.from_numpy(activity.records["out"].dy_dT)).flatten()

@@ -6,7 +6,7 @@ import pytest
 
 from delayprop.fast.solving import bound
 from delayprop.fast.solving.bound import bounded_spikes
-from tests.support.networks.busy import assert_average_counts, assert_bounded, busy_layer, spikes_of
+from tests.support.networks.spike_bounds import assert_average_counts, assert_bounded, busy_layer, spikes_of
 
 
 @pytest.mark.parametrize("neurons", [1, 5, 40], ids=["one", "a few", "two blocks"])

@@ -44,12 +44,8 @@ def with_gradient(seed: int, family: str) -> tuple[Case, Gradients | None]:
 
 
 class Truths:
-    """Cases of a family by seed, with their true gradients.
-
-    Attributes:
-        silent: number of yielded cases whose whole gradient is 0; they are no evidence.
-        discarded: number of cases whose order of events changes within the step of the differences.
-    """
+    """Cases of a family by seed, with their true gradients. `silent`: cases without a gradient,
+    no evidence; `discarded`: cases whose order of events changes within the step."""
 
     def __init__(self, family: str) -> None:
         self.family, self.silent, self.discarded = family, 0, 0

@@ -44,11 +44,9 @@ FITTED = 4  # number of steps in the fit of a slope: the smallest steps above ro
 
 
 def slopes(m: Arithmetic, case: Case, kind: str, seed: int, steps: np.ndarray, factor: float = 1.0) -> str | np.ndarray:
-    """The slopes of both remainders, with the gradient times `factor`; or why there are none.
-
-    `zero`: the loss does not depend on these parameters. `changed`: the order of events changes.
-    `flat`: rounding hides the remainders of too many steps.
-    """
+    """The slopes of both remainders, with the gradient times `factor`; or why there are none: no
+    dependence on these parameters (`zero`), another order of events (`changed`), or too many
+    remainders hidden by rounding (`flat`)."""
     found = remainders(m, case, kind, seed, steps, factor)
     if isinstance(found, str):
         return found
@@ -124,10 +122,8 @@ CONVERGED = 1e-3  # relative change of a second difference that may remain when 
 
 
 def constant_is_off(case: Case, kind: str, seed: int, factor: float = 1.0) -> float | None:
-    """Relative error of the remainder against half the second difference of the loss, or None.
-
-    The step is the largest with a converged second difference, in which the gradient cancels.
-    """
+    """Relative error of the remainder against half the second difference of the loss, or None; at
+    the largest step with a converged second difference, in which the gradient cancels."""
     found = remainders(FLOAT64, case, kind, seed, STEPS, factor)
     if isinstance(found, str):
         return None

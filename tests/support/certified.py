@@ -47,11 +47,7 @@ def right_digits(found: Mapping, certified: Mapping) -> float:
 
 def digits_by_block(found: Mapping, certified: Mapping) -> dict[str, float]:
     """Right digits of each block, by its path: 0 (no digit, NaN, missing, a spike too many) to 30.
-
-    Args:
-        found: results in the layout of the command lines; strings hold more digits than float64.
-        certified: the certified results in that layout.
-    """
+    In `found`, strings hold more digits than float64."""
     with mpmath.workdps(2 * DIGITS):
         return {path: _digits(_at(found, path), _at(certified, path)) for path in _blocks(certified)}
 

@@ -48,11 +48,8 @@ class Activity(Protocol):
 class Block:
     """One block of a gradient, found and true.
 
-    Attributes:
-        error: norm of the difference, relative to the norm of the block or its share of the
-            largest; infinite if a number is missing or not finite.
-        alone: norm of the difference relative to the norm of the block.
-        zero: whether the true block vanishes.
+    `error`: norm of the difference, relative to the norm of the block or its share of the largest;
+    infinite if a number is missing or not finite. `alone`: relative to the block. `zero`: it is 0.
     """
 
     name: str
@@ -65,14 +62,9 @@ class Block:
 
 @dataclass(frozen=True)
 class Agreement:
-    """The numbers of a comparison that passed.
-
-    Attributes:
-        used: largest error of a block, as a share of the error allowed.
-        blocks: number of blocks.
-        zero: number of blocks that vanish.
-        cancelled: number of blocks that would fail relative to their own norm.
-    """
+    """The numbers of a comparison that passed: the largest error of a block as a share of the error
+    allowed, and the numbers of blocks: all, those that vanish, and those that would fail relative
+    to their own norm."""
 
     used: float
     blocks: int
@@ -132,11 +124,8 @@ def gradient_blocks(case: Case, gradients: Gradients) -> dict[str, list[mpmath.m
 def assert_same_gradients(
     case: Case, found: Gradients, true: Gradients, kappa_min: float | None, u: float = U64, limit: float | None = None
 ) -> Agreement:
-    """Asserts that every block is right to `limit`, by default `tolerances.relative`.
-
-    Raises:
-        AssertionError: names every wrong block, both values, the tolerance and kappa_min.
-    """
+    """Asserts that every block is right to `limit`, by default `tolerances.relative`; names every
+    wrong block, both values, the tolerance and kappa_min."""
     allowed = tolerances.relative(u, kappa_min) if limit is None else limit
     blocks = compared(case, found, true)
     wrong = [
@@ -154,12 +143,8 @@ def assert_same_gradients(
 def assert_same_activity(
     case: Case, found: Activity, true: Activity, true_gradient: Gradients, u: float = U64, kappa: float | None = None
 ) -> None:
-    """Asserts equal spike counts and order, and times, kappa, readout and loss to rounding.
-
-    Args:
-        true_gradient: its size is the scale of the rounding of the loss.
-        kappa: in place of the worst conditioning of a spike.
-    """
+    """Asserts equal spike counts and order, and times, kappa, readout and loss to rounding, scaled
+    by `true_gradient`; `kappa`: in place of the worst conditioning of a spike."""
     kappa_min = true.kappa_min if kappa is None else kappa
     limit, slack, instants = tolerances.relative(u, kappa_min), 0.0, []
     for name, trains in true.spikes.items():

@@ -31,24 +31,15 @@ _PARAMETERS = ("weights", "delays", "tau_mem", "tau_syn", "threshold", "reset")
 
 
 def conditioned(document: dict, ulp: float) -> float:
-    """Right digits after a nudge of every number by `ulp` of itself: the worst of all patterns.
-
-    Raises:
-        ArithmeticError: it is open whether a number of the gradient is 0.
-    """
+    """Right digits after a nudge of every number by `ulp` of itself: the worst of all patterns."""
     true = by_adjoint(document)
     return min(right_digits(by_adjoint(nudged(document, ulp, pattern)), true) for pattern in range(PATTERNS))
 
 
 def condition(case: Case, true: Result) -> float:
     """The condition number of a case: the largest relative change of a block of the gradient, or of
-    a spike time in units of `tau_mem`, per relative change of all parameters.
-
-    `true`: the result at 30 digits.
-
-    Raises:
-        AssertionError: a spike comes or goes, so the case lies at a tie.
-    """
+    a spike time in units of `tau_mem`, per relative change of all parameters; `true` has 30 digits.
+    A spike that comes or goes is an AssertionError: the case lies at a tie."""
     found: list[float] = []
     for pattern in range(PATTERNS):
         moved = reference.run(case_from_text(json.dumps(nudged(case_to_dict(case), STEP, pattern))), DIGITS)

@@ -91,11 +91,7 @@ def assemblers() -> list[str]:
 
 
 def assembled(text: str, compute_capability: tuple[int, int], folder: Path) -> str | None:
-    """Output of `ptxas -v` for a kernel; None without a recent assembler.
-
-    Raises:
-        AssertionError: the kernel does not assemble.
-    """
+    """Output of `ptxas -v` for a kernel; None without a recent assembler."""
     (folder / "kernel.ptx").write_text(text)
     arch = f"sm_{compute_capability[0]}{compute_capability[1]}"
     for ptxas in assemblers():

@@ -25,10 +25,8 @@ hundred exponentials. Relative, of a voltage and its threshold, of two instants,
 class Float32:
     """Networks in float32 compared with the reference.
 
-    Attributes:
-        device: the device of the networks.
-        errors: largest block error of each network with the right spikes and a gradient.
-        lost: networks with other spike counts, each with its margin.
+    `errors`: the largest block error of each network with the right spikes and a gradient. `lost`:
+    networks with other spike counts, each with its margin.
     """
 
     device: str = "cpu"

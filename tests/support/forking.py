@@ -48,13 +48,8 @@ class Child:
 
 
 def started(function: str, *arguments: Any, folder: Path = ROOT, environment: dict[str, str] | None = None) -> Child:
-    """Forks a child that calls `function` ("module:name") and exits with its result (None: 0).
-
-    Args:
-        arguments: plain values; paths become strings.
-        folder: working directory of the child.
-        environment: variables besides those of this process.
-    """
+    """Forks a child that calls `function` ("module:name") with plain values (paths become strings)
+    and exits with its result (None: 0); `environment`: variables besides those of this process."""
     out, err = (_empty_file() for _ in range(2))
     request = {
         "function": function, "arguments": arguments, "folder": folder, "out": out, "err": err,
@@ -106,11 +101,7 @@ class Server:
         atexit.register(self.process.communicate)  # closes the pipe, which ends the server
 
     def ask(self, request: dict[str, Any]) -> int:
-        """Sends a request; returns the answer.
-
-        Raises:
-            AssertionError: the server has ended.
-        """
+        """Sends a request; returns the answer, unless the server has ended."""
         assert self.process.stdin is not None and self.process.stdout is not None
         print(json.dumps(request, default=str), file=self.process.stdin, flush=True)
         answer = self.process.stdout.readline()

@@ -63,11 +63,8 @@ def by_differences(document: dict, sides: Mapping[Key, int]) -> dict:
 
 
 def as_strings(case: Case, result: Result) -> dict:
-    """The result in the layout of the command lines, each number a string of 30 digits.
-
-    Raises:
-        Disagreement: it is open whether a number of the gradient is 0.
-    """
+    """The result in the layout of the command lines, each number a string of 30 digits; raises
+    `Disagreement` where it is open whether a number of the gradient is 0."""
     with mpmath.workdps(ADJOINT_DIGITS):
         largest = max(abs(number) for block in gradient_blocks(case, result.gradients).values() for number in block)
         numbers = _numbers(case, result, largest)
@@ -105,11 +102,7 @@ def without_ties(results: Mapping) -> dict:
 
 
 def with_certified(document: dict, sides: Mapping[Key, int]) -> str:
-    """The text of the file: the case, with the certified results as `expected`.
-
-    Raises:
-        Disagreement: the routes differ in one of 30 digits.
-    """
+    """The text of the file, with the certified results as `expected`; raises `Disagreement`."""
     adjoint = by_adjoint(document)
     found, other = without_ties(adjoint), without_ties(by_differences(document, sides))
     if found != other:

@@ -26,11 +26,8 @@ WITHOUT_KERNELS = ("training", "data", "compare")  # parts of `fast` that the se
 
 
 def plant(fault: Fault | None, package: str, folder: Path) -> Path:
-    """Copy `delayprop` and `package` into `folder`, with the fault if there is one.
-
-    Returns:
-        `folder`, a checkout whose other packages are links to this one.
-    """
+    """Copy `delayprop` and `package` into `folder`, with the fault if there is one; its other
+    packages are links to this checkout. Returns `folder`."""
     for name in ("delayprop", package):
         shutil.copytree(ROOT / name, folder / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
     for link in (ROOT / "delayprop").iterdir():
@@ -72,11 +69,8 @@ def outcome(
     fault: Fault | None, folder: Path, file: str, chosen: str, compiled: bool
 ) -> subprocess.CompletedProcess[str]:
     """Run the tests of `tests/FILE` that `-k CHOSEN` selects, on a copy in `folder` of the package
-    that has the fault.
-
-    Args:
-        compiled: use the kernels of this checkout; a fault in `fast` must be in `WITHOUT_KERNELS`.
-    """
+    that has the fault; `compiled`: with the kernels of this checkout, which a fault of
+    `WITHOUT_KERNELS` allows."""
     package = "fast" if fault is None else fault.package
     assert not compiled or fault is None or package != "fast" or fault.file.startswith(WITHOUT_KERNELS)
     plant(fault, package, folder)

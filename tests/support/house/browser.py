@@ -20,11 +20,7 @@ def browser() -> str | None:
 
 
 def after_scripts(address: str, profile: Path, *flags: str) -> str:
-    """The HTML of a page after its scripts have run.
-
-    Args:
-        profile: an empty folder, for the browser's own files.
-    """
+    """The HTML of a page after its scripts have run; `profile`: an empty folder for the browser."""
     program = browser()
     assert program is not None
     command = [program, *FLAGS, *flags, f"--user-data-dir={profile}", f"--virtual-time-budget={TIME}", "--dump-dom"]

@@ -23,9 +23,6 @@ def stored_on_failure(case: Case, name: str, folder: Path = FOLDER) -> Iterator[
 
     One file stays per name and test run: the last case, which is the smallest, since Hypothesis
     shrinks a failing case step by step.
-
-    Args:
-        name: of the test, with its parameter if it has one.
     """
     try:
         yield

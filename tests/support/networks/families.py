@@ -67,21 +67,9 @@ SPIKE_LOSSES = ("spike_time_mse", "first_spike_time")
 class Family:
     """The options of each feature; a network has one of each.
 
-    Attributes:
-        hidden: number of hidden layers.
-        recurrent: a hidden layer onto itself, with self-connections.
-        feedback: a later layer onto an earlier one.
-        skip, parallel: connections past a layer; double connections.
-        sparse: absent synapses or weights of 0.
-        constants: `shared`: one value per population; `own`: one per neuron.
-        taus: `tau_mem` and `tau_syn` of a neuron: `apart`, `equal`, or `near` each other.
-        reset, threshold: sign of the reset; whether the threshold is 1.
-        delays: `short`, `zero` (half of them), `same` (one for all), `long` (several spikes under
-            way), `beyond` (some longer than the trial).
-        inputs: `spread`, `burst`, `together` (equal times), `late` (some after the end), `sparse`.
-        gain: mean input current, in units of the threshold.
-        inhibitory: number of inhibitory synapses in 8; `inhibition`: their strength.
-        losses: readout, and kind of the population read.
+    `taus`: the two time constants of a neuron. `reset`: its sign. `gain`: mean input current, in
+    units of the threshold. `inhibitory`: inhibitory synapses in 8, of strength `inhibition`.
+    `losses`: readout, and kind of the population read.
     """
 
     hidden: tuple[int, ...] = (0, 1, 2)

@@ -21,13 +21,8 @@ Memo: TypeAlias = dict[tuple[Real, Real, Real], tuple[Real, Real]]
 class Voltage:
     """V(t) of one neuron, given its events so far.
 
-    Args:
-        tau_mem, tau_syn: ms.
-        v_th, v_reset: None for a neuron that never spikes.
-        rate: 1/ms; `integral` has the weight `exp(-rate t)`.
-        tolerance: relative error of a crossing time.
-        memo: exponentials by time and constants, shared by runs of equal precision.
-        fills_memo: whether this neuron adds to them.
+    `v_th`, `v_reset`: None for a neuron that never spikes. `integral` has the weight
+    `exp(-rate t)`. `memo`: exponentials, shared by runs of equal precision.
     """
 
     def __init__(
