@@ -70,7 +70,7 @@ def test_float64_on_seeded_networks(family: str, measured: Measured) -> None:
     measured(max(one.used for one in found), 1.0, SEEDS, f"0 to {SEEDS - 1} of each family")
 
 
-def test_the_30_digits_decide_where_float64_rounds_apart() -> None:
+def test_30_digits_decide_where_float64_rounds_apart() -> None:
     """A gradient that cancels to 1e-11, of which the reference is off by 2.5 tolerances: an exact
     result is accepted all the same, and `fast` is where its condition number allows it to be."""
     case = load_case(Path(__file__).parent / "hard" / "two-outputs-almost-alike.json")

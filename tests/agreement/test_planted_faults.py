@@ -72,9 +72,7 @@ def _line(row: tuple[str, dict[str, float]]) -> str:
 
 @pytest.mark.check(30, control=True)
 @pytest.mark.parametrize("package", ["reference", "fast"])
-def test_control_nothing_is_found_where_nothing_is_planted(
-    package: str, evidence: Path, table: dict, tmp_path: Path
-) -> None:
+def test_control_no_fault_no_finding(package: str, evidence: Path, table: dict, tmp_path: Path) -> None:
     table[package] = found = findings(package, plant(None, package, tmp_path), evidence)
     assert all(found[check] <= 1.0 for check in KIND), found
 
@@ -97,9 +95,7 @@ def test_fault_is_found(fault: Fault, evidence: Path, table: dict, tmp_path: Pat
 @pytest.mark.full
 @pytest.mark.check(30)
 @pytest.mark.parametrize("fault", CALLERS, ids=str)
-def test_a_fault_in_a_caller_of_the_physics_is_found(
-    fault: Fault, evidence: Path, tmp_path: Path, measured: Measured
-) -> None:
+def test_a_fault_in_a_caller_is_found(fault: Fault, evidence: Path, tmp_path: Path, measured: Measured) -> None:
     found = findings("fast", plant(fault, "fast", tmp_path), evidence)
     assert len({KIND[check] for check in KIND if found[check] > 1.0}) >= 2, found
     measured(0, 0, 1)
@@ -108,9 +104,7 @@ def test_a_fault_in_a_caller_of_the_physics_is_found(
 @pytest.mark.full
 @pytest.mark.check(30)
 @pytest.mark.parametrize(("fault", "file", "chosen"), AT_EDGES, ids=str)
-def test_a_fault_at_an_edge_turns_its_tests_red(
-    fault: Fault, file: str, chosen: str, tmp_path: Path, measured: Measured
-) -> None:
+def test_a_fault_at_an_edge_is_found(fault: Fault, file: str, chosen: str, tmp_path: Path, measured: Measured) -> None:
     right = outcome(None, tmp_path / "right", file, chosen, compiled=False)
     wrong = outcome(fault, tmp_path / "wrong", file, chosen, compiled=False)
     assert right.returncode == 0, right.stdout
@@ -124,9 +118,7 @@ SHARED = tuple(fault for fault in FAULTS if fault.file.startswith("physics/"))
 @pytest.mark.full
 @pytest.mark.check(30)
 @pytest.mark.parametrize("fault", (*SHARED, *ON_CUDA), ids=str)
-def test_a_fault_is_found_in_the_cuda_kernels(
-    fault: Fault, evidence: Path, tmp_path: Path, measured: Measured
-) -> None:
+def test_a_fault_on_cuda_is_found(fault: Fault, evidence: Path, tmp_path: Path, measured: Measured) -> None:
     found = findings_on_cuda(plant(fault, "fast", tmp_path), evidence)
     assert len({KIND[check] for check in KIND if found[check] > 1.0}) >= 2, found
     measured(0, 0, 1)
@@ -134,7 +126,7 @@ def test_a_fault_is_found_in_the_cuda_kernels(
 
 @pytest.mark.full
 @pytest.mark.check(30, control=True)
-def test_control_nothing_is_found_in_the_cuda_kernels_as_they_are(evidence: Path, tmp_path: Path) -> None:
+def test_control_no_fault_no_finding_on_cuda(evidence: Path, tmp_path: Path) -> None:
     found = findings_on_cuda(plant(None, "fast", tmp_path), evidence)
     assert all(found[check] <= 1.0 for check in KIND), found
 

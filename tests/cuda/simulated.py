@@ -79,7 +79,7 @@ def test_seeded_networks(family: str, precision: str) -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
 @pytest.mark.parametrize("name", LOSSES)
-def test_a_batch_is_the_mean_of_what_the_reference_finds_in_its_trials(name: str, dtype: torch.dtype) -> None:
+def test_a_batch_is_the_mean_of_its_trials(name: str, dtype: torch.dtype) -> None:
     assert_batch_is_mean(name, dtype)
 
 
@@ -194,9 +194,7 @@ def test_a_neuron_that_spikes_without_end_is_an_error(own: bool) -> None:
 
 @pytest.mark.parametrize("first_room", [1, 1000], ids=["little room", "much room"])
 @pytest.mark.parametrize(("own", "neurons"), [(False, 5), (True, 2)], ids=["feed-forward", "recurrent"])
-def test_a_layer_may_emit_as_many_spikes_as_the_bound_and_no_more(
-    own: bool, neurons: int, first_room: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_bound_is_exact(own: bool, neurons: int, first_room: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workspace, "_needed", {})
     monkeypatch.setattr(workspace, "FIRST_ROOM", first_room)
     assert_bounded(own, neurons, monkeypatch)

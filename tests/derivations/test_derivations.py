@@ -23,9 +23,7 @@ LONG = ("example-network", "example-explicit", "example-identities")
 
 
 @pytest.mark.check(1)
-@pytest.mark.parametrize(
-    "tag", [pytest.param(tag, marks=pytest.mark.full) if tag in LONG else tag for tag in THEOREMS]
-)
+@pytest.mark.parametrize("tag", [pytest.param(tag, marks=pytest.mark.full) if tag in LONG else tag for tag in THEOREMS])
 def test_proved(tag: str, measured: Measured) -> None:
     proof = THEOREMS[tag].prove()
     assert proof.residuals
@@ -69,9 +67,7 @@ def test_command_refuses_in_one_line(arguments: tuple[str, ...]) -> None:
     assert len(done.stderr.splitlines()) == 1 and "see --help" in done.stderr
 
 
-def test_command_exits_1_on_a_planted_fault(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_command_exits_1_on_a_fault(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(formulas, "dL_dt_arr", lambda w, lambda_V, lambda_I: w * (lambda_I - lambda_V))
     assert command.main(["arrival-w", "arrival-time"]) == 1
     weight, time, left, last = capsys.readouterr().out.splitlines()

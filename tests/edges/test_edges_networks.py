@@ -8,16 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from delayprop.spec import (
-    Case,
-    Connection,
-    CrossEntropy,
-    Network,
-    Population,
-    Result,
-    SpecError,
-    SpikeTrains,
-)
+from delayprop.spec import Case, Connection, CrossEntropy, Network, Population, Result, SpecError, SpikeTrains
 from tests.support.comparison import block_errors, gradient_limit
 from tests.support.implementations import Run, assert_true, every_readout, every_run
 from tests.support.networks.closed_forms import case_of, lif, loss_of

@@ -113,7 +113,7 @@ def test_an_arrival_at_a_crossing(run: Run, w: float, measured: Measured) -> Non
 @pytest.mark.check(25, control=True)
 @every_run
 @pytest.mark.parametrize("w", [3.0, -3.0], ids=["excitatory", "inhibitory"])
-def test_control_the_other_side_of_a_tie_has_another_derivative(run: Run, w: float, measured: Measured) -> None:
+def test_control_the_other_side_of_a_tie(run: Run, w: float, measured: Measured) -> None:
     alone = case_of([DRIVE], spikes_near(3.0, 5.0))
     t, sides = first_crossing(alone)
     case = case_of([DRIVE, (w, float(t))], spikes_near(3.0, 5.0, 9.0))

@@ -54,7 +54,7 @@ def test_any_loss_through_two_layers_equals_a_finite_difference() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
 @pytest.mark.parametrize("name", LOSSES)
-def test_a_batch_is_the_mean_of_what_the_reference_finds_in_its_trials(name: str, dtype: torch.dtype) -> None:
+def test_a_batch_is_the_mean_of_its_trials(name: str, dtype: torch.dtype) -> None:
     assert_batch_is_mean(name, dtype)
 
 
@@ -83,7 +83,7 @@ def test_a_readout_may_be_changed_in_place(readout: str) -> None:
 
 @pytest.mark.parametrize("name", ["w", "d", "tau_mem", "tau_syn", "v_th", "v_reset"])
 @pytest.mark.parametrize("pre", [1, 3])
-def test_a_parameter_changed_before_the_backward_pass_is_no_silent_error(name: str, pre: int) -> None:
+def test_a_parameter_changed_before_the_backward_pass(name: str, pre: int) -> None:
     """The gradient is that of the forward pass, or torch refuses with its in-place error."""
     gradients = []
     for factor in (1.0, 1.25):

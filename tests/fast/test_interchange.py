@@ -28,7 +28,7 @@ DTYPES = {torch.float32: 1e-4, torch.float64: 1e-10}
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("trial", range(3))
-def test_a_trained_network_does_the_same_in_the_reference(
+def test_trained_layers_in_the_reference(
     dtype: torch.dtype, trial: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Spikes, readout and loss are equal through a case file and the command line."""
@@ -95,7 +95,7 @@ def test_a_trained_network_goes_through_nir_into_other_row(dtype: torch.dtype, t
     assert torch.equal(nn.Sequential(*loaded)(given_spikes()), nn.Sequential(*made)(given_spikes()))
 
 
-def test_what_network_and_case_hold(tmp_path: Path) -> None:
+def test_contents_of_network_and_case(tmp_path: Path) -> None:
     """float32 numbers become equal float64 numbers; kinds, names, inputs and loss stay."""
     made = row(torch.float32)
     network = network_of(made)

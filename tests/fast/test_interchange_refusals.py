@@ -135,7 +135,7 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_does_not_fit_is_refused(name: str) -> None:
+def test_networks_that_do_not_fit_are_refused(name: str) -> None:
     call, message = REFUSED[name]
     with pytest.raises(SpecError, match=message):
         call()

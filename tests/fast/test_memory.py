@@ -60,7 +60,7 @@ def unevenness(sizes: list[tuple[int, int]]) -> float:
 
 
 @pytest.mark.check(35)
-def test_a_spike_takes_as_much_whether_there_are_a_thousand_or_a_million(measured: Measured) -> None:
+def test_memory_per_spike_is_constant(measured: Measured) -> None:
     sizes = [step(trials) for trials in (1, 2, 10, 100, 1000)]
     assert sizes[0][0] < 2e3 and sizes[-1][0] > 1e6
     print("spikes, bytes kept: ", sizes)

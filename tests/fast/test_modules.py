@@ -67,7 +67,7 @@ def test_initialise_draws_from_the_given_distributions() -> None:
     assert 0.0 <= float(d.min()) < 0.1 and 2.9 < float(d.max()) <= 3.0
 
 
-def test_backward_hooks_of_times_run_and_those_of_layers_are_warned_of() -> None:
+def test_backward_hooks() -> None:
     layer = first_layer()
     seen: list[object] = []
     layer.register_full_backward_hook(lambda *_: seen.append("module"))
@@ -194,7 +194,7 @@ def test_constants_are_learned_only_when_asked() -> None:
 
 
 @pytest.mark.parametrize(("rate_w", "rate_d"), [(1e-3, 3e-3), (0.0, 3e-3), (1e-3, 0.0)])
-def test_weights_and_delays_move_by_their_own_rate_times_their_gradient(rate_w: float, rate_d: float) -> None:
+def test_weights_and_delays_have_their_own_rates(rate_w: float, rate_d: float) -> None:
     layer = first_layer()
     w, d = layer.w.detach().clone(), layer.d.detach().clone()
     optimiser = torch.optim.SGD([{"params": [layer.w], "lr": rate_w}, {"params": [layer.d], "lr": rate_d}])
@@ -228,5 +228,5 @@ def test_any_subset_can_be_frozen() -> None:
                 assert float((gradient - full).norm()) <= SAME_SUM * float(full.norm()), (frozen, name)
 
 
-def test_with_everything_frozen_there_is_nothing_to_differentiate() -> None:
+def test_everything_can_be_frozen() -> None:
     assert not first_layer().requires_grad_(False)(given_spikes()).times.requires_grad

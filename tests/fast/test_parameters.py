@@ -96,9 +96,7 @@ def learning(name: str) -> nn.Module:
 
 
 REFUSED: Refusals = {
-    "own": (
-        lambda: names_by_group(own()), r"nothing for 0\.gain, 0\.lags\.0; say it, as `kinds=\{'0\.gain': 'wei"
-    ),
+    "own": (lambda: names_by_group(own()), r"nothing for 0\.gain, 0\.lags\.0; say it, as `kinds=\{'0\.gain': 'wei"),
     "bare": (lambda: names_by_group(bare()), "nothing for delay"),
     "a dict": (lambda: names_by_group(nn.ParameterDict({"delay": torch.ones(1)})), "nothing for delay"),
     "a wrong name": (

@@ -147,7 +147,7 @@ print(int(counts.min()), (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - b
 """
 
 
-def test_a_volley_within_one_bin_takes_memory_with_its_spikes() -> None:
+def test_memory_of_a_volley_within_one_bin() -> None:
     """384 neurons spike at almost one instant: lists copied at each arrival would take 200 MB."""
     done = subprocess.run([sys.executable, "-c", VOLLEY], capture_output=True, text=True, check=True)
     spikes, added = done.stdout.split()
@@ -168,12 +168,12 @@ def spikes_until_the_end(delay: float) -> list[list[float]]:
     return [emitted.train(0, neuron).tolist() for neuron in (0, 1)]
 
 
-def test_an_own_spike_that_arrives_after_the_end_has_no_effect() -> None:
+def test_own_spikes_that_arrive_after_the_end() -> None:
     first, second = spikes_until_the_end(0.85)
     assert first[:3] == sorted(first)[:3] and first[2] + 0.85 < 11.0  # three arrivals after T, in its bin
     assert second == []
 
 
-def test_control_an_own_spike_that_arrives_before_the_end_has_one() -> None:
+def test_control_own_spikes_that_arrive_before_the_end() -> None:
     first, second = spikes_until_the_end(0.75)
     assert second and first[0] + 0.75 < second[0] < second[-1] <= 10.9

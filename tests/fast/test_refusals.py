@@ -125,9 +125,7 @@ LOSSES: Refusals = {
         lambda: spike_time_mse(SPIKES, THREE[:1]),
         r"`targets` must be 3 entries \(trials\) of 3 trains \(neurons\), got \[3\]; give \[\] for a free neuron",
     ),
-    "targets of fewer neurons": (
-        lambda: spike_time_mse(SPIKES, [trains([1.0])] * 3), r"`targets` .* got \[1, 1, 1\]"
-    ),
+    "targets of fewer neurons": (lambda: spike_time_mse(SPIKES, [trains([1.0])] * 3), r"`targets` .* got \[1, 1, 1\]"),
     "NaN target": (
         lambda: spike_time_mse(SPIKES, [[[NAN], [], []]] * 3), r"`targets\[0\]\[0\]\[0\]` must be a finite .* got nan"
     ),

@@ -92,9 +92,7 @@ LAYERS: Refusals = {
     "layer readout": (lambda: LI(3, 2, readout="max"), "`readout` must be one of max_voltage, .* got 'max'"),
     "rate 0": (lambda: plain().initialise_for_(SPIKES, 0.0), "`rate` must be a finite number above 0"),
     "silent": (lambda: plain().initialise_for_(SPIKES[2], 1.0), "`spikes` must be some spikes, got silent input"),
-    "d_max": (
-        lambda: LIF(3, 2, max_delay=4.0).initialise_for_(SPIKES, 1.0, 5.0), "`d_max` must be at most max_delay"
-    ),
+    "d_max": (lambda: LIF(3, 2, max_delay=4.0).initialise_for_(SPIKES, 1.0, 5.0), "`d_max` must be at most max_delay"),
     "too fast": (
         lambda: plain().initialise_for_(SPIKES, 17.0), "`rate` must be at most one spike per ms, 16, got 17.0"
     ),
@@ -172,7 +170,7 @@ def test_too_many_bins_are_unsupported(name: str, d: float, duration: float) -> 
     ("torch.version.cuda", None, "cuda with a torch that is built for the CPU; install one of CUDA 13"),
     ("torch.cuda.is_available", lambda: False, "cuda without a GPU that torch finds; run where"),
 ])
-def test_cuda_is_refused_where_a_part_of_it_is_missing(
+def test_a_missing_part_of_cuda_is_named(
     missing: str, absent: object, got: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All three parts are simulated as present, then one as missing, so no GPU is needed."""

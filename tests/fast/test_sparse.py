@@ -62,7 +62,7 @@ def test_a_synapse_without_its_numbers_is_named(change: dict[str, Any], words: s
         Connection("in", "hidden", **{"w": WEIGHTS, "d": DELAYS, "exists": MASK, **change})
 
 
-def test_one_input_needs_no_name_and_a_name_is_read_by_its_largest_voltage() -> None:
+def test_short_calls_of_a_network() -> None:
     net = Network(described(), torch.float64)
     long = net({"in": given_spikes()}, ("out", "max_voltage"))
     short = net(given_spikes(), read="out")
@@ -80,7 +80,7 @@ LAYERS: dict[str, tuple[Callable[[Any], object], str]] = {
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_a_helper_of_layers_or_of_networks_names_what_it_takes(name: str) -> None:
+def test_helpers_of_layers_and_networks_refuse_others(name: str) -> None:
     call, words = LAYERS[name]
     wrong: list[Any] = [nn.Sequential(LIF(3, 2)), Network(described())]
     for given in [*wrong, LIF(3, 2), described().populations] if name == "graph" else wrong:
@@ -110,7 +110,7 @@ def test_a_call_that_names_nothing_is_answered() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
-def test_training_leaves_absent_synapses_and_the_description_has_what_was_learned(dtype: torch.dtype) -> None:
+def test_training_of_a_sparse_network_and_its_description(dtype: torch.dtype) -> None:
     net = Network(described(), dtype)
     optimiser = torch.optim.Adam(param_groups(net, lr=0.05, delay_lr=0.5, constants_lr=0.01, threshold_lr=0.01))
     for _ in range(5):

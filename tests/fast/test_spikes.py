@@ -123,7 +123,7 @@ def test_kept_neurons_keep_their_spikes_and_their_gradient(chosen: list) -> None
 
 
 @pytest.mark.parametrize("trial", range(3))
-def test_a_picture_has_a_mark_at_every_spike_of_its_trial(trial: int) -> None:
+def test_a_picture_of_one_trial(trial: int) -> None:
     figure, ax = pyplot.subplots()
     assert learned_spikes().plot(trial, ax) is ax
     marks = [[t, i] for i, train in enumerate(TRIALS[trial]) for t in train]
@@ -133,7 +133,7 @@ def test_a_picture_has_a_mark_at_every_spike_of_its_trial(trial: int) -> None:
 
 
 @pytest.mark.parametrize("trials", [[2, 0], range(3), np.array([1, 1])], ids=str)
-def test_a_picture_of_several_trials_has_them_one_above_the_other(trials: Sequence[int]) -> None:
+def test_a_picture_of_several_trials(trials: Sequence[int]) -> None:
     ax = given_spikes().plot(trials)
     rows = [[t, 3 * n + i] for n, trial in enumerate(trials) for i, train in enumerate(TRIALS[trial]) for t in train]
     assert np.array_equal(ax.lines[0].get_xydata(), rows) and ax.get_ylim() == (-0.5, 3 * len(trials) - 0.5)

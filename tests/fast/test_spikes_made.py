@@ -15,7 +15,7 @@ from tests.support.networks.layers import DURATION, TRIALS, first_layer, given_s
 from tests.support.refusals import assert_refused
 
 
-def test_trains_may_be_of_the_specification_or_tensors_that_carry_gradients() -> None:
+def test_trains_of_the_specification_and_of_tensors() -> None:
     assert Spikes.from_trains([trains(*trial) for trial in TRIALS], DURATION) == given_spikes()
     leaves = [torch.tensor(train, dtype=torch.float64, requires_grad=True) for trial in TRIALS for train in trial]
     spikes = Spikes.from_trains([leaves[n : n + 3] for n in (0, 3, 6)], DURATION)
@@ -66,7 +66,7 @@ def test_trials_are_cut_at_a_time_that_the_user_names(end: float) -> None:
     assert gradient.tolist() == [float(t <= end) for trial in TRIALS for train in trial for t in train]
 
 
-def test_a_spike_after_the_end_is_refused_by_constructors_of_data() -> None:
+def test_a_spike_after_the_end_is_refused() -> None:
     """A spike at the end is none of them, nor is a time that moved there."""
     late, events = [[[1.0, 8.0], []], [[], [3.0, 8.5]]], ([8.5, 1.0, 3.0, 8.0], [1, 0, 1, 0], [1, 0, 1, 0])
     words = r"`times` must be at most `duration`, 8 \(ms\), got 8.5, of neuron 1 in trial 1; give the `unit` of the "
@@ -99,9 +99,7 @@ TRANSPOSED = {
 
 
 @pytest.mark.parametrize(("shape", "batch", "words"), TRANSPOSED.values(), ids=TRANSPOSED.keys())
-def test_a_raster_that_is_evidently_transposed_is_refused(
-    shape: tuple[int, ...], batch: int | None, words: str
-) -> None:
+def test_a_transposed_raster_is_refused(shape: tuple[int, ...], batch: int | None, words: str) -> None:
     raster = torch.zeros(shape)
     assert_refused(lambda: Spikes.from_dense(raster, 1.0, batch), f"`raster` must be of .*{words}")
     assert Spikes.from_dense(raster, 1.0, len(raster)).shape == (shape[0], shape[2]), "a batch confirms the order"

@@ -28,7 +28,7 @@ def poisson(size: int, rate: float, trials: int = 3, duration: float = 200.0, bu
 @pytest.mark.parametrize(("pre", "post", "given", "rate"), [
     (1, 5, 20.0, 2.0), (10, 40, 5.0, 1.0), (100, 40, 10.0, 5.0), (300, 128, 4.0, 10.0), (300, 3, 0.1, 4.0),
 ])
-def test_neurons_spike_about_as_often_as_asked(
+def test_first_weights_give_the_rate(
     pre: int, post: int, given: float, rate: float, recurrent: bool, dtype: torch.dtype
 ) -> None:
     """On stationary input and on a burst."""
@@ -72,7 +72,7 @@ def silent() -> LIF:
     return LIF(3, 2, dtype=torch.float64)
 
 
-def test_a_silent_layer_warns_once_and_only_where_a_gradient_is_wanted() -> None:
+def test_a_silent_layer_that_learns_warns_once() -> None:
     layer = silent()
     with pytest.warns(SilentLayerWarning, match=r"draw its weights with `layer.initialise_for_\(spikes, rate=5\)`"):
         layer(given_spikes())
@@ -89,7 +89,7 @@ def test_a_silent_layer_warns_once_and_only_where_a_gradient_is_wanted() -> None
 @pytest.mark.parametrize(("late", "cause"), [(12, "carry all spikes beyond `duration`, 16 ms; give longer trials"), (
     11, r"passes through it; draw its weights with `layer.initialise_for_",
 )])
-def test_a_layer_that_no_spike_reaches_in_time_names_its_delays(late: int, cause: str) -> None:
+def test_a_layer_silenced_by_its_delays_names_them(late: int, cause: str) -> None:
     """Of 12 arrivals, all or all but one come after the trial."""
     layer = silent().initialise_(0.1, 0.0)
     spikes = Spikes.from_trains([[[1.0], [2.0], [3.0]], [[4.0], [], [9.0, 9.5]]], 16.0)

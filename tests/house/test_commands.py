@@ -100,7 +100,7 @@ FILES = {"CASE": "one-neuron"}
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_cannot_be_done_is_one_line_and_exit_code_2(name: str) -> None:
+def test_refusals_are_one_line_and_exit_code_2(name: str) -> None:
     command, arguments, message = REFUSED[name]
     paths = [CONFORMANCE / f"{FILES[a]}.json" if a in FILES else a for a in arguments]
     assert re.search(message, refusal_of(run(command, *paths), command))

@@ -10,14 +10,7 @@ import pytest
 
 import delayprop.reference as reference
 from delayprop.spec import Case, Result, load_case
-from tests.support.certified import (
-    DIGITS,
-    FOLDER,
-    certified_values,
-    changed_digit,
-    digits_by_block,
-    right_digits,
-)
+from tests.support.certified import DIGITS, FOLDER, certified_values, changed_digit, digits_by_block, right_digits
 from tests.support.comparison import scaled
 from tests.support.report_evidence import Measured
 from tests.tools.make_certified import as_strings
@@ -52,7 +45,7 @@ def test_a_digit_is_counted(known: tuple[Case, Mapping, dict]) -> None:
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, None, "x", True, [], [1.0]])
-def test_what_is_no_number_has_no_digit(known: tuple[Case, Mapping, dict], value: object) -> None:
+def test_no_number_has_no_digit(known: tuple[Case, Mapping, dict], value: object) -> None:
     _, certified, found = known
     assert digits_by_block({**found, "loss": value}, certified)["loss"] == 0
     assert right_digits({key: value for key, value in found.items() if key != "spikes"}, certified) == 0

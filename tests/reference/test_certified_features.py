@@ -60,10 +60,7 @@ FEATURES: dict[str, Callable[[Case], bool]] = {
     "a silent neuron": lambda case: any([] in trains for trains in certified_values(case)["spikes"].values()),
     "an input spike after T": lambda case: any(t > case.duration for ts in case.inputs.values() for u in ts for t in u),
     "kappa below 2e-10": lambda case: float(certified_values(case)["kappa_min"] or 1) < 2e-10,
-} | {
-    readout: lambda case, readout=readout: getattr(case.loss, "readout", None) == readout
-    for readout in READOUTS
-}
+} | {readout: lambda case, readout=readout: getattr(case.loss, "readout", None) == readout for readout in READOUTS}
 FEATURES["spike_time_mse"] = lambda case: isinstance(case.loss, SpikeTimeMSE)
 
 

@@ -67,7 +67,7 @@ def test_integrals_against_quadrature(kind: str, readout: str) -> None:
 
 
 @pytest.mark.parametrize("readout", ["mean_voltage", "exp_weighted_voltage", "max_voltage", "first_spike_time"])
-def test_equal_time_constants_are_the_limit_of_nearly_equal_ones(readout: str) -> None:
+def test_equal_time_constants_are_a_limit(readout: str) -> None:
     problem = Problem.from_case(one_neuron(readout, tau_syn=16.0))
     at = simulate(problem, DIGITS)
     problem.values["tau_syn", "out", 0] *= 1 + mpf("1e-30")
@@ -139,7 +139,7 @@ def test_units_do_not_matter(family: str) -> None:
     assert all(abs(s * ms - t) < 1000 * EXACT for a, b in trains for s, t in zip(a, b, strict=True))
 
 
-def test_what_comes_after_the_end_does_not_exist() -> None:
+def test_events_after_the_end_have_no_effect() -> None:
     problem = Problem.from_case(one_neuron(T=12.0))
     inside = [t for t in spikes_of_a_quadratic(problem) if t < 12]
     assert 0 < len(inside) < 5

@@ -136,7 +136,7 @@ def test_a_peak_that_only_touches_the_threshold_is_no_spike(above: str, count: i
     assert len(simulate(problem).spikes["out"][0]) == count
 
 
-def test_an_arrival_that_makes_a_voltage_at_threshold_rise_is_a_spike() -> None:
+def test_an_arrival_at_a_peak_that_touches() -> None:
     problem, _ = arrival_at_a_crossing()
     t_peak = mpf("2.25") + 16 * mpmath.log(2)
     problem.values |= {W: mpf(4), SECOND_INPUT: t_peak, ("w", 0, 1, 0): mpf("0.5")}

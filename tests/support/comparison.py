@@ -13,7 +13,7 @@ hundred `u` of the largest block.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
@@ -178,22 +178,23 @@ def assert_not_all_zero(case: Case, gradients: Gradients) -> None:
     assert any(abs(number) > VANISHES for block in blocks.values() for number in block), "the whole gradient is 0"
 
 
-def scaled(gradients: Gradients, kind: str, factor: float) -> Gradients:
-    """A planted fault: the gradient by one kind of parameter (`w`, `d`, `t_in`, ...), scaled."""
-    times = {name: factor if name == kind else 1.0 for name in ("w", "d", "t_in", *CONSTANTS)}
+def changed(gradients: Gradients, change: Callable[[str, np.ndarray], np.ndarray]) -> Gradients:
+    """Every array of a gradient changed, given the kind of its parameters: `w`, `d`, `t_in`, ..."""
 
-    def of(gradient: PopulationGradient, constant: str) -> np.ndarray | None:
-        values = getattr(gradient, f"dL_d{constant}")
-        return None if values is None else values * times[constant]
+    def constants(by: PopulationGradient) -> PopulationGradient:
+        values = ((constant, getattr(by, f"dL_d{constant}")) for constant in CONSTANTS)
+        return PopulationGradient(*(None if one is None else change(name, one) for name, one in values))  # type: ignore[arg-type]
 
     return Gradients(
-        tuple(ConnectionGradient(g.dL_dw * times["w"], g.dL_dd * times["d"]) for g in gradients.connections),
-        {
-            name: PopulationGradient(*(of(gradient, constant) for constant in CONSTANTS))  # type: ignore[arg-type]
-            for name, gradient in gradients.populations.items()
-        },
-        {name: [train * times["t_in"] for train in trains] for name, trains in gradients.inputs.items()},
+        tuple(ConnectionGradient(change("w", g.dL_dw), change("d", g.dL_dd)) for g in gradients.connections),
+        {name: constants(by) for name, by in gradients.populations.items()},
+        {name: [change("t_in", train) for train in trains] for name, trains in gradients.inputs.items()},
     )
+
+
+def scaled(gradients: Gradients, kind: str, factor: float) -> Gradients:
+    """A planted fault: the gradient by one kind of parameter (`w`, `d`, `t_in`, ...), scaled."""
+    return changed(gradients, lambda name, values: values * (factor if name == kind else 1.0))
 
 
 def _unit(case: Case, name: str) -> float:
