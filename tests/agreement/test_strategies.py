@@ -4,22 +4,14 @@ from __future__ import annotations
 
 import json
 
-import hypothesis
 import pytest
 from hypothesis import given, settings
 
 from delayprop.spec import Case, case_to_dict
-from tests.support.networks.census import CLASSES, LOOPS, Census, classes
+from tests.support.networks.census import CLASSES, LOOPS, Census
 from tests.support.networks.strategies import cases, families, seeded_case
 from tests.support.report_evidence import Measured
 from tests.support.truth import Problem, simulate
-
-
-def _size(case: Case) -> int:
-    return sum(p.size for p in case.network.populations) + sum(
-        len(t) for trains in case.inputs.values() for t in trains
-    )
-
 
 LEAST = 0.015  # minimum share of cases of each class
 
@@ -74,12 +66,3 @@ def test_drawn_cases_hit_every_class() -> None:
 
         draw()
     census.require(0.005)
-
-
-@pytest.mark.full
-def test_a_failure_shrinks_to_a_small_network() -> None:
-    def wanted(case: Case) -> bool:
-        return {"recurrent", "several spikes of a neuron"} <= classes(case)
-
-    smallest = hypothesis.find(cases(feed_forward=False), wanted, settings=settings(max_examples=200, database=None))
-    assert _size(smallest) <= 12

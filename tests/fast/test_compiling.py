@@ -74,7 +74,7 @@ def as_stranger(sealed: Path, program: str, **more: str) -> subprocess.Completed
     return subprocess.run(command, cwd=sealed, env={**environment, **more}, capture_output=True, text=True)
 
 
-@pytest.mark.parametrize(("name", "home"), [("the command", "none"), ("the module", "a file"), ("the package", "none")])
+@pytest.mark.parametrize(("name", "home"), [("the module", "a file"), ("the package", "none")])
 def test_no_home_and_no_writable_package(name: str, home: str, sealed: Path) -> None:
     done = as_stranger(sealed, PROGRAMS[name], **({} if home == "none" else {"HOME": str(sealed / "fast/run.py/home")}))
     assert done.returncode == 0, done.stderr

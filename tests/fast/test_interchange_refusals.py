@@ -11,10 +11,10 @@ from torch import nn
 
 from delayprop.fast import LI, LIF, Spikes
 from delayprop.fast.nn.interchange import Layer, case_of, load_into, network_of
-from delayprop.spec import Connection, Network, Population, SpecError
-from tests.support.networks.layers import given_spikes
+from delayprop.spec import Connection, Network, Population
+from tests.support.networks.layers import given_spikes, row
 from tests.support.networks.nir_networks import bits, busy
-from tests.support.networks.rows import row
+from tests.support.refusals import Refusals, assert_refused
 
 DTYPES = (torch.float32, torch.float64)
 
@@ -58,7 +58,7 @@ def bounded() -> None:
 
 LOOP = Connection("hidden2", "hidden1", np.ones((4, 6)), 1.0)
 SPIKES = given_spikes()
-REFUSED: dict[str, tuple[Callable[[], object], str]] = {
+REFUSED: Refusals = {
     "none": (lambda: network_of([]), "`layers` must be a list of at least one layer, got none; give LIF and LI layers"),
     "no layer": (
         lambda: network_of([LIF(1, 1), nn.ReLU()]),  # type: ignore[list-item]
@@ -136,9 +136,7 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_networks_that_do_not_fit_are_refused(name: str) -> None:
-    call, message = REFUSED[name]
-    with pytest.raises(SpecError, match=message):
-        call()
+    assert_refused(*REFUSED[name])
 
 
 def test_control_a_last_layer_that_fits_is_loaded() -> None:

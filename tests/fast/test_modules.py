@@ -16,8 +16,16 @@ from torch import Tensor, nn
 from delayprop.fast import LI, LIF, CrossEntropyLoss, FirstSpikeTime, Network, Spikes, SpikeTimeMSELoss, spike_time_mse
 from delayprop.spec import Connection, Population
 from delayprop.spec import Network as NetworkSpec
-from tests.support.networks.front_modules import MODULES, TARGETS, found_by, network, reader
-from tests.support.networks.layers import first_layer, given_spikes, second_layer
+from tests.support.networks.layers import (
+    MODULES,
+    TARGETS,
+    first_layer,
+    found_by,
+    given_spikes,
+    network,
+    reader,
+    second_layer,
+)
 from tests.support.tolerances import SAME_SUM
 
 every_module = pytest.mark.parametrize("name", MODULES)

@@ -11,7 +11,7 @@ import pytest
 from mpmath import mpf
 
 from delayprop.spec import Case, Network
-from tests.support.comparison import block_errors, gradient_blocks
+from tests.support.comparison import block_errors
 from tests.support.networks.closed_forms import (
     DIFFERENCED,
     EXACT,
@@ -172,12 +172,3 @@ def test_a_direction_is_the_sum_of_its_parts() -> None:
     size = mpmath.fsum(abs(part) for part in parts)
     assert size > 0
     assert abs(directional(problem, direction) - mpmath.fsum(parts)) < DIFFERENCED * (1 + size)
-
-
-def test_every_parameter_is_in_the_gradient() -> None:
-    case = seeded_case(9, "recurrent_mixed")
-    problem = Problem.from_case(case)
-    numbers = [number for block in gradient_blocks(case, gradient(case)).values() for number in block]
-    assert len(numbers) == len(problem.values)
-    along_all = directional(problem, dict.fromkeys(problem.values, 1.0))
-    assert abs(mpmath.fsum(numbers) - along_all) < DIFFERENCED * (1 + mpmath.fsum(abs(n) for n in numbers))
