@@ -130,7 +130,6 @@ def test_control_a_delay_changed_by_a_millionth_does_not_agree(measured: Measure
 
 @pytest.mark.parametrize("kind", TIE_KINDS)
 def test_float64_at_ties(kind: str) -> None:
-    """Both implementations flag a tie, and give the derivative of the same side."""
     case = ties()[kind]
     assert reference.run(case).ties == (Tie("out", 0, kind),)
     agreement(case)

@@ -36,7 +36,6 @@ def dense() -> Case:
 
 @pytest.mark.full
 def test_a_dense_recurrent_network_has_the_gradient_of_the_tangent() -> None:
-    """A gradient that is off by 1e-9 in its weights, the control, has not."""
     case = dense()
     found = run_case(case)
     assert sum(map(len, found.spikes["hid"])) > NEURONS

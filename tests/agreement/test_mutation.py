@@ -17,7 +17,6 @@ MOST = 0.05  # maximum share of survivors, without mutants that change nothing
 
 
 def judged(content: dict) -> tuple[float, int]:
-    """Share of relevant mutants that survived, and number tried; asserts a whole record."""
     assert list(content["files"]) == list(MODULES)
     for file, entry in content["files"].items():
         assert entry["sha256"] == code_sha256(file), f"{file} has changed since: python -m tests.tools.mutation"

@@ -60,7 +60,6 @@ def evidence(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def table() -> Iterator[dict[str, dict[str, float]]]:
-    """The finding of every check in every copy, in units of its limit; printed at the end."""
     rows: dict[str, dict[str, float]] = {}
     yield rows
     print("\n".join([f"{'':50}" + "".join(f"{check:>20}" for check in KIND), *map(_line, rows.items())]))
@@ -82,7 +81,6 @@ def test_control_no_fault_no_finding(package: str, evidence: Path, table: dict, 
     "fault", [fault if fault.name in CORE else pytest.param(fault, marks=pytest.mark.full) for fault in FAULTS], ids=str
 )
 def test_fault_is_found(fault: Fault, evidence: Path, table: dict, tmp_path: Path, measured: Measured) -> None:
-    """Every check that can see the fault finds it, and so do checks of at least two kinds."""
     table[str(fault)] = found = findings(fault.package, plant(fault, fault.package, tmp_path), evidence)
     caught = {check for check in KIND if found[check] > 1.0}
     measured.keep("faults", {"fault": fault.name, "package": fault.package, "found": found, "source": fault.source})

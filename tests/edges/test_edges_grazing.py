@@ -105,7 +105,6 @@ def test_control_differences_that_cross_nothing_are_not_refused(height: float) -
 
 @every_run
 def test_a_peak_that_touches(run: Run) -> None:
-    """A peak at threshold is no spike (`dV/dt > 0` fails); a slightly higher peak is one."""
     assert [len(train) for train in run(grazing(0.0)).spikes["out"]] == [0, 0]
     assert [len(train) for train in run(grazing(1e-14)).spikes["out"]] == [1, 0]
 

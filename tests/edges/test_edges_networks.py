@@ -33,7 +33,6 @@ def chain(read: str, delays: list) -> Case:
 @every_run
 @every_readout
 def test_no_delay(run: Run, read: str, measured: Measured) -> None:
-    """Spikes pass two layers without delay; the derivative is that of a later arrival."""
     case = chain(read, [[0.0, 0.0], [0.0, 0.0]])
     result = run(case)
     measured(assert_true(case, result).used, 1.0, 1)
@@ -82,7 +81,6 @@ def test_a_delay_beyond_the_trial(run: Run, read: str, d: float) -> None:
 @every_run
 @every_readout
 def test_an_input_after_the_end(run: Run, read: str) -> None:
-    """The input spike has gradient 0 and changes no bit."""
     case = chain(read, [[0.7, 0.4], [0.2, 0.3]])
     first, second = case.inputs["in"]
     late = replace(case, inputs={"in": SpikeTrains((first, np.append(second, 60.5)))})
@@ -97,7 +95,6 @@ def test_an_input_after_the_end(run: Run, read: str) -> None:
 @every_run
 @every_readout
 def test_a_silent_network(run: Run, read: str) -> None:
-    """The loss is finite, and the gradient exactly 0, except of integrals of the voltage."""
     w = -1.0 if read == "max_voltage" else 0.5
     result = run(case_of(lif(), [[w, w]], [[1.0, 2.0]], [[0.5]], loss_of(read), 60.0))
     assert math.isfinite(result.loss) and result.kappa_min is None and result.ties == ()
@@ -110,7 +107,6 @@ def test_a_silent_network(run: Run, read: str) -> None:
 @pytest.mark.parametrize("size", [1, 2])
 @pytest.mark.parametrize("given", [False, True], ids=["no input population", "no connection"])
 def test_a_network_of_almost_nothing(run: Run, readout: str, size: int, given: bool) -> None:
-    """One or two neurons without input: the loss of equal readouts, and a gradient of 0."""
     kind = "lif" if readout == "first_spike_time" else "li"
     constants = [np.full(size, value) for value in ((10.0, 5.0, 1.0, 0.0) if kind == "lif" else (10.0, 5.0))]
     inputs = {"in": SpikeTrains((np.array([1.0]),))} if given else {}

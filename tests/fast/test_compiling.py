@@ -32,7 +32,6 @@ if __name__ == "__main__":
 
 
 def run(folder: Path) -> float:
-    """The factor that a kernel of the copy computes: `1 + x` with all coefficients 1."""
     environment = {**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}
     done = subprocess.run(
         [sys.executable, "-P", "-m", "delayprop.fast.cpu.kernel"], cwd=folder, env=environment, capture_output=True,

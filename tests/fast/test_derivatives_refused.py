@@ -123,7 +123,6 @@ def test_transforms_are_refused(name: str) -> None:
 
 
 def test_a_jacobian_is_offered_one_row_at_a_time() -> None:
-    """This is the remedy for `vectorize=True`."""
     jacobian = functional.jacobian(times, W)
     w = W.clone().requires_grad_()
     found = times(w)

@@ -45,13 +45,11 @@ def with_times(times: Tensor) -> Spikes:
 
 
 def free_arguments(spiking: bool) -> list[Tensor]:
-    """Input times, weights, delays and constants, which all require gradients."""
     free = [given_spikes().times, *first().parameters()]  # w, d, tau_mem, tau_syn, v_th, v_reset
     return leaves(free if spiking else free[:5])
 
 
 def outputs(readout: str | None, spiking: bool) -> Callable[..., tuple[Tensor, ...]]:
-    """Spike times and readout as a function of `free_arguments`."""
 
     def function(times: Tensor, *arguments: Tensor) -> tuple[Tensor, ...]:
         emitted, y, _ = propagate(with_times(times), *arguments, readout=readout)
@@ -102,7 +100,6 @@ def two_layers(spiking: bool) -> list[Tensor]:
 
 
 def run_two(times: Tensor, *arguments: Tensor, readout: str | None = None) -> tuple[Spikes, Tensor | None]:
-    """Spikes and readout of the second layer; asserts that both layers are well conditioned."""
     spikes = with_times(times)
     hidden, _, inner = propagate(spikes, *arguments[:6])
     emitted, y, outer = propagate(joined([spikes, hidden]), *arguments[6:], readout=readout)

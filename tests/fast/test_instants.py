@@ -79,7 +79,6 @@ def test_a_crossing_is_rounded_to_a_tick_within_its_bounds(dtype: type) -> None:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_a_half_tick_is_rounded_to_the_even_one(dtype: type) -> None:
-    """And the last one down, so that no instant leaves its bin."""
     ticks = ticks_for(1000, dtype, 1.0)
     for n in (0, 1, 2, 3, 1000, 1001):
         for off in (0.0, 0.25, 0.5, 0.75):
@@ -88,7 +87,6 @@ def test_a_half_tick_is_rounded_to_the_even_one(dtype: type) -> None:
 
 
 def block(pm: float, ps: float, rate: float, dtype: type) -> Block:
-    """A block of equal neurons without synapses."""
     width = 1.0
     constants = np.array([[width / pm], [width / ps], [1.0], [0.0]])
     _, flow, coefficients, exact = packing._of_neurons(constants.tobytes(), width, rate, dtype)

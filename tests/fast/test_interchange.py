@@ -25,7 +25,6 @@ DTYPES = {torch.float32: 1e-4, torch.float64: 1e-10}
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("trial", range(3))
 def test_trained_layers_in_the_reference(dtype: torch.dtype, trial: int, tmp_path: Path) -> None:
-    """Spikes, readout and loss are equal through a case file."""
     made, spikes, error = trained(dtype), given_spikes(), DTYPES[dtype]
     save_case(case_of(made, spikes, trial, int(LABELS[trial])), tmp_path / "case.json")
     result = run(load_case(tmp_path / "case.json"))
@@ -43,7 +42,6 @@ def test_trained_layers_in_the_reference(dtype: torch.dtype, trial: int, tmp_pat
 
 
 def test_training_has_changed_every_connection() -> None:
-    """So the interchange tests use numbers that no new layer has."""
     start, end = network_of(row()), network_of(trained(torch.float64))
     for before, after in zip(start.connections, end.connections):
         assert (before.w != after.w).any() and (before.d != after.d).any()

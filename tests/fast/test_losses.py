@@ -52,7 +52,6 @@ def test_cross_entropy_of_one_class_is_zero() -> None:
 
 
 def test_every_target_meets_its_own_spike_in_every_trial() -> None:
-    """Loss and gradient train by train; some trains have too few, too many or no spikes."""
     spikes = given_spikes()
     spikes.times.requires_grad_()
     targets = [[[1.0, 2.0, 3.0], [], [0.5]], [[4.0], [0.0, 1.0], []], [[], [7.0, 8.0], [9.0]]]
@@ -69,7 +68,6 @@ def test_every_target_meets_its_own_spike_in_every_trial() -> None:
 
 
 def test_the_loss_is_one_node_whatever_the_number_of_trains() -> None:
-    """One slice per train would make the backward pass quadratic."""
 
     def nodes(neurons: int) -> int:
         spikes = Spikes.from_trains([[[1.0]] * neurons], DURATION)

@@ -17,7 +17,6 @@ CHANNELS, NEURONS, GIVEN, ACTIVE = 50, 50, 10, 500.0  # spikes per channel and t
 
 
 def kept_bytes(step: Any) -> int:
-    """Bytes of all arrays that the backward pass of a step holds."""
     seen: dict[int, int] = {}
 
     def look(thing: Any) -> None:
@@ -71,7 +70,6 @@ def test_memory_per_spike_is_constant(measured: Measured) -> None:
 
 @pytest.mark.check(35)
 def test_silence_takes_nothing(measured: Measured) -> None:
-    """A trial ten times as long without further events takes no more bytes."""
     first, longer = (step(10, ACTIVE * factor) for factor in (10, 100))
     assert longer == first
     measured(0, 0, 2, "0")
@@ -79,7 +77,6 @@ def test_silence_takes_nothing(measured: Measured) -> None:
 
 @pytest.mark.check(35, control=True)
 def test_control_a_voltage_a_ms_is_seen() -> None:
-    """A time grid keeps one voltage per neuron and step."""
     first, second = (step(10, T, np.zeros((10, NEURONS, int(T)), np.float32)) for T in (10 * ACTIVE, 100 * ACTIVE))
     assert second[1] > 2 * first[1] and second[0] == first[0]
 

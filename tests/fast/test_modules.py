@@ -170,7 +170,6 @@ def test_a_state_dict_names_what_is_learned() -> None:
 @pytest.mark.parametrize("way", [copy.deepcopy, lambda module: pickle.loads(pickle.dumps(module))])
 @every_module
 def test_a_copy_does_the_same_and_is_independent(name: str, way: Callable[[Any], Any]) -> None:
-    """The copy is made after a step, when the module holds a record and gradients."""
     module = MODULES[name](torch.float64).requires_grad_()
     before = found_by(module)
     before.square().sum().backward()
@@ -214,7 +213,6 @@ def test_weights_and_delays_have_their_own_rates(rate_w: float, rate_d: float) -
 
 
 def gradients_of(free: tuple[str, ...]) -> dict[str, Tensor | None]:
-    """The gradients of two layers in which only the parameters of these names require gradients."""
     layers = [first_layer().requires_grad_(False), second_layer().requires_grad_(False)]
     for layer in layers:
         for name in free:
@@ -224,7 +222,6 @@ def gradients_of(free: tuple[str, ...]) -> dict[str, Tensor | None]:
 
 
 def test_any_subset_can_be_frozen() -> None:
-    """A free parameter keeps its gradient, a frozen parameter has none."""
     everything = gradients_of(PARAMETERS)
     assert all(gradient is not None and gradient.any() for gradient in everything.values())
     for frozen in (subset for size in range(len(PARAMETERS)) for subset in combinations(PARAMETERS, size)):

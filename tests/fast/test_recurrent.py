@@ -53,7 +53,6 @@ def test_delays_much_shorter_than_a_bin_are_exact(delay: float, populations: int
 
 
 def test_two_neurons_that_spike_at_the_same_instant() -> None:
-    """Equal neurons excite each other: the order of equal times does not matter."""
     w, d = np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([[1.0, 2.0], [2.0, 1.0]])
     network = NetworkSpec(
         (Population("in", "input", 1), population("p", 2)),

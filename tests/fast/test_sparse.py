@@ -26,7 +26,6 @@ RAGGED = np.where(MASK, WEIGHTS, NAN), np.where(MASK, DELAYS, -1.0)  # what no s
 
 
 def described(dtype: torch.dtype = torch.float64) -> NetworkSpec:
-    """3 inputs, 4 hidden neurons with the synapses of `MASK`, 2 outputs."""
     populations = (
         Population("in", "input", 3), Population("hidden", "lif", 4, 20.0, 5.0, 1.0, -0.2),
         Population("out", "li", 2, 20.0, 5.0),

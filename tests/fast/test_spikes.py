@@ -69,7 +69,6 @@ def test_equality_is_that_of_every_bit() -> None:
 
 
 def test_first_spikes_and_trains_carry_gradients() -> None:
-    """A silent neuron has the end of the trial, without a gradient."""
     spikes = learned_spikes()
     first, train = spikes.first(), spikes.train(0, 2)
     assert first.tolist() == [[0.7, 1.9, 2.6], [DURATION, 0.4, DURATION], [DURATION] * 3]

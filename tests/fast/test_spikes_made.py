@@ -67,7 +67,6 @@ def test_trials_are_cut_at_a_time_that_the_user_names(end: float) -> None:
 
 
 def test_a_spike_after_the_end_is_refused() -> None:
-    """A spike at the end is none of them, nor is a time that moved there."""
     late, events = [[[1.0, 8.0], []], [[], [3.0, 8.5]]], ([8.5, 1.0, 3.0, 8.0], [1, 0, 1, 0], [1, 0, 1, 0])
     words = r"`times` must be at most `duration`, 8 \(ms\), got 8.5, of neuron 1 in trial 1; give the `unit` of the "
     words += r"times, or a longer `duration`; `.until\(8\)` then cuts the trials"

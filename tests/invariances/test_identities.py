@@ -21,7 +21,6 @@ CASES = many(15, least=3)  # per family
 
 
 def assert_identities(family: str, run: Callable[[Case], Result], u: float, measured: Measured) -> None:
-    """Asserts all three identities on the seeds of a family."""
     worst, counted = dict.fromkeys("ABC", 0.0), dict.fromkeys("ABC", 0)
     for seed in range(CASES):
         case = seeded_case(seed, family)
@@ -63,7 +62,6 @@ FACTORS = {"0.1 % off": 1.001, "flipped": -1.0, "dropped": 0.0, "without tau_syn
 @pytest.mark.parametrize("fault", FACTORS)
 @pytest.mark.parametrize("kind", BREAKS)
 def test_the_identities_notice(kind: str, fault: str, measured: Measured) -> None:
-    """Control: a wrong kind of gradient breaks the identities that contain it, and no other."""
     largest = dict.fromkeys("ABC", 0.0)
     for seed in range(5):
         case = seeded_case(seed, "recurrent")

@@ -20,7 +20,6 @@ Outcome = dict[str, np.ndarray]
 
 @pytest.fixture
 def threads() -> Iterator[None]:
-    """Restores the number of threads."""
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)
@@ -69,7 +68,6 @@ def outcome(
 
 
 def assert_near(found: Outcome, true: Outcome, limit: float) -> None:
-    """Asserts equal spikes, and all else equal to rounding."""
     for name, values in true.items():
         if name in ("offsets", "ties"):
             assert np.array_equal(found[name], values), name

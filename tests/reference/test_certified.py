@@ -71,7 +71,6 @@ def test_the_readme_has_the_table_and_no_file_is_left_over() -> None:
     for name in NAMES
 ])
 def test_what_is_stored_is_what_the_adjoint_finds(name: str) -> None:
-    """Every character agrees, and a changed digit is found."""
     document = document_of(name)
     results = by_adjoint(document)
     assert stored(name) == text_of(document, results)
@@ -115,7 +114,6 @@ def test_fewer_digits_only_where_an_ulp_leaves_no_more(name: str) -> None:
 
 @pytest.mark.check(9, control=True)
 def test_conditioning_excuses_no_well_conditioned_network() -> None:
-    """The control of `ILL_CONDITIONED`."""
     assert conditioned(document_of("lower-one-neuron"), ULP["reference"]) - SLACK > LIMITS["reference"]["lower"]
 
 

@@ -35,7 +35,6 @@ def test_a_gradient_off_by_1e_9_has_nine_digits(known: tuple[Case, Mapping, dict
 
 
 def test_a_digit_is_counted(known: tuple[Case, Mapping, dict]) -> None:
-    """A result of 60 digits has all 30 right, and any wrong certified digit is found."""
     case, certified, _ = known
     found = as_strings(case, reference.run(case, 60))
     assert right_digits(found, certified) == DIGITS

@@ -20,7 +20,6 @@ def receiving(case: Case) -> list[Population]:
 
 
 def arrives_at_the_end(case: Case) -> bool:
-    """Whether the sum of a spike time and a delay is exactly `T`."""
     return any(
         Fraction(float(t)) + Fraction(float(c.d[i, j])) == Fraction(case.duration)
         for c, i, j in synapses(case)

@@ -105,7 +105,6 @@ def test_50_digits(family: str, measured: Measured) -> None:
 @pytest.mark.parametrize("factor", [1.001, -1.0, 0.0], ids=["0.1 % off", "flipped", "missing"])
 @pytest.mark.parametrize("kind", ["w", "d", "tau_mem", "tau_syn", "v_th", "v_reset", "t_in"])
 def test_the_comparison_names_a_wrong_block(kind: str, factor: float, measured: Measured) -> None:
-    """Control: a gradient wrong in one kind of parameter fails, in exactly this kind."""
     ending = {"w": ".weights", "d": ".delays", "t_in": "inputs.in"}.get(kind, f".{kind}")
     case, true = next(islice(Truths("recurrent").until(2), 1))
     errors = block_errors(case, scaled(true, kind, factor), true)

@@ -34,7 +34,6 @@ KINDS = ("w", "d", *CONSTANTS, "t_in")
 
 
 def in_core(*kinds: str) -> list[object]:
-    """All kinds of parameters, of which these belong to the core of the tests."""
     return [kind if kind in kinds else pytest.param(kind, marks=pytest.mark.full) for kind in KINDS]
 
 
@@ -61,7 +60,6 @@ def slopes(m: Arithmetic, case: Case, kind: str, seed: int, steps: np.ndarray, f
 def remainders(
     m: Arithmetic, case: Case, kind: str, seed: int, steps: np.ndarray, factor: float = 1.0
 ) -> str | tuple[Any, list[list[Any]]]:
-    """The loss and both remainders of each step, or the reason why there are none."""
     loss, gradient = loss_and_gradient(m, case)
     g = parts(case, scaled(gradient, kind, factor), kind)
     base, v = parameters(case, kind), direction(case, kind, seed)

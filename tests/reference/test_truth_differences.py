@@ -146,7 +146,6 @@ def test_an_arrival_at_a_peak_that_touches() -> None:
 
 @pytest.mark.parametrize("delta", [1e-13, -1e-13])
 def test_equal_time_constants_are_no_special_place(delta: float) -> None:
-    """The gradient is continuous there, from both sides."""
     case = seeded_case(5, "equal_taus")
     populations = tuple(
         p if p.tau_mem is None else replace(p, tau_mem=p.tau_mem * (1 + delta)) for p in case.network.populations
@@ -157,7 +156,6 @@ def test_equal_time_constants_are_no_special_place(delta: float) -> None:
 
 @pytest.mark.parametrize("family", ["layers", "recurrent", "near_taus", "delays", "zero_delays"])
 def test_the_digits_of_a_gradient(family: str) -> None:
-    """A smaller step and more digits change nothing that counts."""
     case = seeded_case(6, family)
     errors = block_errors(case, gradient(case), gradient(case, digits=80, h="1e-24"))
     assert 0 < max(errors.values()) < 1e-26

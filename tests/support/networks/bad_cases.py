@@ -54,21 +54,15 @@ _FILES: tuple[tuple[str, bytes, str], ...] = (
     ("list", b"[1, 2]", "`case` must be an object, got a list of 2"),
     ("number", b"3", "`case` must be an object, got 3"),
     ("null", b"null", "`case` must be an object, got null"),
-    (
-        "duplicate key", _TEXT.replace(b'"size": 2}', b'"size": 2, "size": 2}', 1),
-        "`size` must be given once in its object",
-    ),
-    (
-        "number beyond float64", _TEXT.replace(b"40.0", b"1e999"),
-        "`duration` must be a finite number above 0 (ms), got inf",
-    ),
+    ("duplicate key", _TEXT.replace(b'"size": 2}', b'"size": 2, "size": 2}', 1),
+     "`size` must be given once in its object"),
+    ("number beyond float64", _TEXT.replace(b"40.0", b"1e999"),
+     "`duration` must be a finite number above 0 (ms), got inf"),
     ("endless integer", _TEXT.replace(b"40.0", b"1" * 5000), "`case` must be one JSON object, got Exceeds the limit"),
     ("deep nesting", b"[" * 100_000, "`case` must be one JSON object, got too deep a nesting"),
     ("deep nesting inside", _TEXT.replace(b"40.0", b"[" * 100_000), "`case` must be one JSON object, got too deep"),
-    (
-        "loop of three populations", json.dumps(_THREE_POPULATIONS).encode(),
-        "without a loop of zero total delay, got a[0] ->",
-    ),
+    ("loop of three populations", json.dumps(_THREE_POPULATIONS).encode(),
+     "without a loop of zero total delay, got a[0] ->"),
 )
 
 

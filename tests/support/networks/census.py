@@ -30,23 +30,10 @@ CLASSES = _STRUCTURE + _EVENTS + _LOSSES
 assert all(any(name.startswith(readout) for name in _LOSSES) for readout in READOUTS)
 
 
-class Census:
-    def __init__(self) -> None:
-        self.cases = 0
-        self.counts: Counter[str] = Counter()
-
-    def add(self, case: Case, truth: Truth | None = None) -> None:
-        self.cases += 1
-        self.counts.update(classes(case, truth))
-
-    def require(self, share: float, ignore: Collection[str] = ()) -> None:
-        """Fail if any class is rarer than `share` of all cases."""
-        rare = {name: self.counts[name] for name in CLASSES if self.counts[name] < share * self.cases}
-        rare = {name: count for name, count in rare.items() if name not in ignore}
-        assert not rare, f"of {self.cases} cases too few are of these classes: {rare}"
-
-    def __str__(self) -> str:
-        return "\n".join(f"{self.counts[name] / max(self.cases, 1):6.1%}  {name}" for name in CLASSES)
+def require(counts: Counter[str], cases: int, share: float, ignore: Collection[str] = ()) -> None:
+    """Fail if any class is rarer than `share` of all cases."""
+    rare = {name: counts[name] for name in CLASSES if counts[name] < share * cases and name not in ignore}
+    assert not rare, f"of {cases} cases too few are of these classes: {rare}"
 
 
 def classes(case: Case, truth: Truth | None = None) -> set[str]:
