@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
 import pytest
 import torch
 from torch import Tensor
@@ -28,35 +24,6 @@ def test_a_spike_just_below_the_edge_of_a_bin_in_float32() -> None:
     found.append(propagate(Spikes.from_trains([times], T), w.double(), d.double(), *constants(3))[0])
     assert torch.equal(found[0].counts(), found[1].counts()) and found[1].counts()[0, 0] > 0
     assert torch.allclose(found[0].times, found[1].times, atol=1e-4)
-
-
-WITHIN_BOUNDS = """
-import torch
-from delayprop.fast import Spikes, propagate
-taus = [torch.full((2,), value, dtype=torch.float64) for value in (20.0, 4.0)]
-times = [[k + 0.9 for k in range(12)]]
-w = torch.full((1, 2), 0.3, dtype=torch.float64, requires_grad=True)
-d = torch.tensor([[0.5, 0.9]], dtype=torch.float64)
-for readout in ("max_voltage", "mean_voltage"):
-    _, y, _ = propagate(Spikes.from_trains([times], 14.0), w, d, *taus,
-                        exists=torch.tensor([[True, False]]), readout=readout)
-    y.sum().backward()
-assert w.grad[0, 1] == 0.0 and w.grad[0, 0] != 0.0
-w = torch.tensor([[2.0, 2.0], [0.3, 0.1], [-0.1, 0.2]], dtype=torch.float64, requires_grad=True)
-d = torch.tensor([[0.5, 0.9], [0.001, 30.0], [0.2, 0.01]], dtype=torch.float64)
-more = [torch.full((2,), value, dtype=torch.float64) for value in (1.0, 0.0)]
-for readout in (None, "mean_voltage"):
-    emitted, y, _ = propagate(Spikes.from_trains([times], 14.0), w, d, *taus, *more, recurrent=True, readout=readout)
-    (emitted.times.sum() if y is None else y.sum()).backward()
-assert len(emitted.times) > 4
-"""
-
-
-def test_a_missing_synapse_stays_within_the_ring() -> None:
-    """Without the compiler, NumPy checks every index."""
-    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
-    done = subprocess.run([sys.executable, "-c", WITHIN_BOUNDS], env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
 
 
 def test_no_source_at_all() -> None:

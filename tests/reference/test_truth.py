@@ -124,21 +124,6 @@ def arrivals(case: Case, truth: Truth, name: str, j: int) -> list[tuple[mpf, mpf
     return found
 
 
-@pytest.mark.parametrize("family", ["mixed", "recurrent_mixed", "equal_taus"])
-def test_units_do_not_matter(family: str) -> None:
-    case = seeded_case(1, family)
-    problem, other = Problem.from_case(case), Problem.from_case(case)
-    ms, unit = mpf("3.7"), mpf("0.31")
-    other.duration *= ms
-    for key in other.values:
-        other.values[key] *= unit if key[0] in ("w", "v_th", "v_reset") else ms
-    first, second = simulate(problem, DIGITS), simulate(other, DIGITS)
-    assert first.signature == second.signature
-    trains = [(a, b) for name in first.spikes for a, b in zip(first.spikes[name], second.spikes[name], strict=True)]
-    assert sum(len(a) for a, _ in trains) > 0
-    assert all(abs(s * ms - t) < 1000 * EXACT for a, b in trains for s, t in zip(a, b, strict=True))
-
-
 def test_events_after_the_end_have_no_effect() -> None:
     problem = Problem.from_case(one_neuron(T=12.0))
     inside = [t for t in spikes_of_a_quadratic(problem) if t < 12]

@@ -108,27 +108,6 @@ def test_a_crossing_comes_before_an_arrival_at_its_instant() -> None:
     assert 0 < abs(difference(problem, SECOND_INPUT) - later) < mpf("1e-7")
 
 
-def test_a_spike_at_the_end_counts() -> None:
-    problem = Problem.from_case(one_neuron())
-    first, second, *_ = spikes_of_a_quadratic(problem)
-    for shift, count in ((mpf(0), 2), (mpf("1e-40"), 2), (-mpf("1e-40"), 1)):
-        problem.duration = second + shift
-        assert len(simulate(problem).spikes["out"][0]) == count
-    problem.duration = second
-    with pytest.raises(OrderChanged):
-        difference(problem, D)
-    expected = first - 10 + second - 20
-    assert abs(difference(problem, D, side=-1) - expected) < DIFFERENCED * (1 + abs(expected))
-
-
-def test_an_arrival_at_the_end_counts() -> None:
-    problem = pinned_maximum("mean_voltage")
-    problem.duration = mpf(3)
-    assert simulate(problem).signature.arrivals[0] == (frozenset({(0, 0), (1, 0)}),)
-    problem.duration -= mpf("1e-40")
-    assert simulate(problem).signature.arrivals[0] == (frozenset({(0, 0)}),)
-
-
 @pytest.mark.parametrize("above, count", [("1e-30", 0), ("0", 0), ("-1e-30", 1)])
 def test_a_peak_that_only_touches_the_threshold_is_no_spike(above: str, count: int) -> None:
     problem = Problem.from_case(one_neuron(w=4.0))  # the peak is w/4, a number without rounding
