@@ -65,7 +65,6 @@ def test_float64_on_networks_that_hypothesis_draws(measured: Measured) -> None:
 def test_float64_on_seeded_networks(family: str, measured: Measured) -> None:
     found = [agreement(seeded_case(seed, family), chains=False) for seed in range(SEEDS)]
     blocks, zero = sum(one.blocks for one in found), sum(one.zero for one in found)
-    print(f"{family}: largest error {max(one.used for one in found):.2g} of what is allowed; {zero} of {blocks} vanish")
     assert zero < blocks
     measured(max(one.used for one in found), 1.0, SEEDS, f"0 to {SEEDS - 1} of each family")
 

@@ -7,7 +7,6 @@ Checks of two independent kinds must find every fault, and none may find anythin
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -58,21 +57,16 @@ def evidence(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
-def table() -> Iterator[dict[str, dict[str, float]]]:
-    rows: dict[str, dict[str, float]] = {}
-    yield rows
-    print("\n".join([f"{'':50}" + "".join(f"{check:>20}" for check in KIND), *map(_line, rows.items())]))
-
-
-def _line(row: tuple[str, dict[str, float]]) -> str:
-    return f"{row[0]:50}" + "".join(f"{row[1][check]:20.1e}" for check in KIND)
+def found_in(package: str, fault: Fault | None, folder: Path, evidence: Path) -> dict[str, float]:
+    """The finding of every check; package `cuda`: `fast`, with the CUDA kernels."""
+    plant(fault, "fast" if package == "cuda" else package, folder)
+    return findings_on_cuda(folder, evidence) if package == "cuda" else findings(package, folder, evidence)
 
 
 @pytest.mark.check(30, control=True)
-@pytest.mark.parametrize("package", ["reference", "fast"])
-def test_control_no_fault_no_finding(package: str, evidence: Path, table: dict, tmp_path: Path) -> None:
-    table[package] = found = findings(package, plant(None, package, tmp_path), evidence)
+@pytest.mark.parametrize("package", ["reference", "fast", pytest.param("cuda", marks=pytest.mark.full)])
+def test_control_no_fault_no_finding(package: str, evidence: Path, tmp_path: Path) -> None:
+    found = found_in(package, None, tmp_path, evidence)
     assert all(found[check] <= 1.0 for check in KIND), found
 
 
@@ -80,8 +74,8 @@ def test_control_no_fault_no_finding(package: str, evidence: Path, table: dict, 
 @pytest.mark.parametrize(
     "fault", [fault if fault.name in CORE else pytest.param(fault, marks=pytest.mark.full) for fault in FAULTS], ids=str
 )
-def test_fault_is_found(fault: Fault, evidence: Path, table: dict, tmp_path: Path, measured: Measured) -> None:
-    table[str(fault)] = found = findings(fault.package, plant(fault, fault.package, tmp_path), evidence)
+def test_fault_is_found(fault: Fault, evidence: Path, tmp_path: Path, measured: Measured) -> None:
+    found = found_in(fault.package, fault, tmp_path, evidence)
     caught = {check for check in KIND if found[check] > 1.0}
     measured.keep("faults", {"fault": fault.name, "package": fault.package, "found": found, "source": fault.source})
     assert len({KIND[check] for check in caught}) >= 2
@@ -90,11 +84,18 @@ def test_fault_is_found(fault: Fault, evidence: Path, table: dict, tmp_path: Pat
     measured(0, 0, 1)
 
 
+SHARED = tuple(fault for fault in FAULTS if fault.file.startswith("physics/"))
+
+
 @pytest.mark.full
 @pytest.mark.check(30)
-@pytest.mark.parametrize("fault", CALLERS, ids=str)
-def test_a_fault_in_a_caller_is_found(fault: Fault, evidence: Path, tmp_path: Path, measured: Measured) -> None:
-    found = findings("fast", plant(fault, "fast", tmp_path), evidence)
+@pytest.mark.parametrize(
+    ("package", "fault"), [*(("fast", one) for one in CALLERS), *(("cuda", one) for one in SHARED + ON_CUDA)], ids=str
+)
+def test_a_fault_in_a_caller_or_on_cuda_is_found(
+    package: str, fault: Fault, evidence: Path, tmp_path: Path, measured: Measured
+) -> None:
+    found = found_in(package, fault, tmp_path, evidence)
     assert len({KIND[check] for check in KIND if found[check] > 1.0}) >= 2, found
     measured(0, 0, 1)
 
@@ -108,25 +109,6 @@ def test_a_fault_at_an_edge_is_found(fault: Fault, file: str, chosen: str, tmp_p
     assert right.returncode == 0, right.stdout
     assert wrong.returncode == 1 and " failed" in wrong.stdout, wrong.stdout
     measured(0, 0, 1)
-
-
-SHARED = tuple(fault for fault in FAULTS if fault.file.startswith("physics/"))
-
-
-@pytest.mark.full
-@pytest.mark.check(30)
-@pytest.mark.parametrize("fault", (*SHARED, *ON_CUDA), ids=str)
-def test_a_fault_on_cuda_is_found(fault: Fault, evidence: Path, tmp_path: Path, measured: Measured) -> None:
-    found = findings_on_cuda(plant(fault, "fast", tmp_path), evidence)
-    assert len({KIND[check] for check in KIND if found[check] > 1.0}) >= 2, found
-    measured(0, 0, 1)
-
-
-@pytest.mark.full
-@pytest.mark.check(30, control=True)
-def test_control_no_fault_no_finding_on_cuda(evidence: Path, tmp_path: Path) -> None:
-    found = findings_on_cuda(plant(None, "fast", tmp_path), evidence)
-    assert all(found[check] <= 1.0 for check in KIND), found
 
 
 def test_every_fault_is_planted_in_both_implementations() -> None:

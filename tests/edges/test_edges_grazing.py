@@ -34,7 +34,6 @@ def test_grazing(run: Run, height: float, measured: Measured) -> None:
     case = grazing(height)
     result = run(case)
     used = assert_true(case, result).used
-    print(f"peak {height:.0e} above threshold: kappa {result.kappa_min:.1e}, error {used:.2g} of what is allowed")
     measured(used, 1.0, 1)
     true, name = gradient(case), "connections[0].weights"
     step = 1e-6 * case.network.connections[0].w[0, 0]

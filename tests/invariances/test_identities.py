@@ -29,7 +29,6 @@ def assert_identities(family: str, run: Callable[[Case], Result], u: float, meas
             assert r <= identity(u), f"identity {name}, seed {seed}: residual {r:.1e}"
             measured.keep("identities", {"u": u, "identity": name, "residual": r, "fault": ""})
     measured(max(worst.values()), identity(u), CASES, f"0 to {CASES - 1} of each family")
-    print(f"{family}: " + ", ".join(f"{name} {worst[name]:.1e} ({counted[name]} cases)" for name in worst))
     assert min(counted.values()) >= CASES / 3
 
 

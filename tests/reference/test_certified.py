@@ -93,7 +93,6 @@ def test_differences_find_the_same(name: str) -> None:
 ])
 def test_right_digits(path: Path, measured: Measured) -> None:
     row = row_of(path)
-    print("  ".join(f"{label} {row[label]:.2f}" for label in RUNS))
     low = {label for label in RUNS if row[label] < LIMITS[label][row["class"]]}
     excused = {label for label in RUNS if path.stem in ILL_CONDITIONED[label]}
     asked = {label: LIMITS[label][row["class"]] for label in RUNS if label not in excused}
@@ -108,7 +107,6 @@ def test_fewer_digits_only_where_an_ulp_leaves_no_more(name: str) -> None:
     row = row_of(FOLDER / f"{name}.json")
     for label in (label for label in RUNS if name in ILL_CONDITIONED[label]):
         left = conditioned(document_of(name), ULP[label])
-        print(f"{label}: {row[label]:.2f} right digits, {left:.2f} left by an ulp")
         assert left - SLACK < LIMITS[label]["higher"] and row[label] >= left - SLACK
 
 

@@ -138,5 +138,4 @@ def test_every_class_and_feature_is_there() -> None:
     assert all(len(files(difficulty)) >= 8 for difficulty in CLASSES)
     cases = [load_case(path) for path in files()]
     found = {name: sum(map(has, cases)) for name, has in FEATURES.items()}
-    print(found)
     assert [name for name, number in found.items() if not 0 < number < len(cases)] == []

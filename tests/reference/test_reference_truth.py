@@ -78,14 +78,8 @@ def test_float64(family: str, enough: int, measured: Measured) -> None:
         if largest_block(case, true) > VANISHES:
             error = max(block_errors(case, result.gradients, true).values())
             measured.keep("float64", {"error": error, "kappa": truth.kappa_min and float(truth.kappa_min)})
-    used = max(a.used for a in seen)
-    blocks, zero, cancelled = (sum(getattr(a, name) for a in seen) for name in ("blocks", "zero", "cancelled"))
-    measured(used, 1.0, len(seen), f"from 0, {enough} of each family")
-    print(
-        f"{family}: largest error {used:.2g} of what is allowed, {len(seen)} cases, {truths.silent} without a gradient"
-    )
-    print(f"    of {blocks} blocks {zero} vanish and {cancelled} cancel to less than their rounding")
-    assert cancelled <= DISCARDED * blocks
+    measured(max(a.used for a in seen), 1.0, len(seen), f"from 0, {enough} of each family")
+    assert sum(a.cancelled for a in seen) <= DISCARDED * sum(a.blocks for a in seen)
 
 
 @pytest.mark.check(3)
@@ -98,7 +92,6 @@ def test_50_digits(family: str, measured: Measured) -> None:
         agreement = assert_same_gradients(case, result.gradients, true, result.kappa_min, limit=tolerances.TRUTH)
         used, seen = max(used, agreement.used), seen + 1
     measured(used * tolerances.TRUTH, tolerances.TRUTH, seen, f"from 0, {AT_50_DIGITS} of each family")
-    print(f"{family}: largest error {used:.2g} of what is allowed")
 
 
 @pytest.mark.check(3, 8, control=True)

@@ -98,7 +98,6 @@ def assert_slopes(
             worst = max(worst, off)
             assert off <= tolerance, f"{family}, seed {seed}: slopes {found}"
     measured(worst, tolerance, seen["fitted"], f"0 to {seeds - 1} of each family")
-    print(f"{kind}: slopes within {worst:.1e} of 1 and 2; {dict(seen)}")
     assert seen["fitted"] >= seeds * len(families()) / 2
     assert seen["changed"] + seen["flat"] <= DISCARDED * seeds * len(families())
 
