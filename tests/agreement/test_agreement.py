@@ -1,7 +1,5 @@
 """`fast` equals `reference` in float64, block by block; both share the specification alone."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path

@@ -4,8 +4,6 @@ Spike counts may differ only where a voltage comes closer to its threshold than 
 each such network is listed.
 """
 
-from __future__ import annotations
-
 import mpmath
 import numpy as np
 import pytest

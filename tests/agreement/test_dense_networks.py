@@ -1,8 +1,6 @@
 """A network too dense for differences: a spike changes place within any useful step. The tangent
 decides, which follows the events of the reference without an adjoint."""
 
-from __future__ import annotations
-
 from math import fsum
 
 import numpy as np

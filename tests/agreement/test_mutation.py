@@ -1,7 +1,5 @@
 """The mutation record: it fits this code, few mutants survive, and survivors are explained."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 

@@ -4,8 +4,6 @@ Checks of two independent kinds must find every fault, and none may find anythin
 `BLIND` lists the faults that a check cannot see by its nature.
 """
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

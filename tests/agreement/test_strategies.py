@@ -1,7 +1,5 @@
 """The networks that other tests draw: they cover all classes, and are reproducible."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 

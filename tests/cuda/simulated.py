@@ -4,8 +4,6 @@ Numba chooses the simulator at import, for a whole process. Then the CUDA kernel
 of `fast`. Blocks have few threads, which are Python threads, and several neurons per thread.
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterator
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """The CUDA kernels without a GPU: on a simulated one, and compiled for two generations of GPUs."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

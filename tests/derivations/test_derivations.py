@@ -1,7 +1,5 @@
 """Every proof holds, every chapter is proved and listed, and the command prints the proofs."""
 
-from __future__ import annotations
-
 import importlib
 import pkgutil
 

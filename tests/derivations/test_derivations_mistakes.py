@@ -1,7 +1,5 @@
 """Every claim can be refuted: negated, or with a mistake that people have made."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """The reference implements the proved formulas: jumps symbol by symbol, flows to 52 digits."""
 
-from __future__ import annotations
-
 import inspect
 import random
 

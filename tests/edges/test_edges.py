@@ -1,7 +1,5 @@
 """Networks at the limits of floating point, each with its expected result."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 from pathlib import Path

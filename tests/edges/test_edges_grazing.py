@@ -1,7 +1,5 @@
 """Grazing spikes: the gradient obeys the root law and keeps its digits; differences fail."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 

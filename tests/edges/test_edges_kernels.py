@@ -1,7 +1,5 @@
 """Odd input of the kernels: edges of arrays, NaN, endless spiking."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torch import Tensor

@@ -1,7 +1,5 @@
 """Networks with almost no events, or at odd times, each with its expected result."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 

@@ -5,8 +5,6 @@ the side with the order of events that the rule names. If a crossing is part of 
 crossing is earlier on this side; the derivative of the crossing time gives the side.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """The live certificate: residuals at rounding for exact gradients, its controls and its limits."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from unittest import mock

@@ -1,7 +1,5 @@
 """The compiler of kernels: its cache, and what a terminal shows meanwhile."""
 
-from __future__ import annotations
-
 import io
 import os
 import re

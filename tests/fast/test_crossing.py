@@ -1,7 +1,5 @@
 """The time of a crossing within a bin, against the exact voltage."""
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """Derivatives of torch that the layers do not offer: each is refused, none returns a number."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """`gradcheck`: every entry of the Jacobian of `fast`, by all that can learn, by differences."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

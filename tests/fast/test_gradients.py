@@ -1,7 +1,5 @@
 """Gradients of arbitrary torch functions of spike times and readouts are exact, in any batch."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torch import Tensor

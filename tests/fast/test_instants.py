@@ -1,7 +1,5 @@
 """Instants in ticks, and the flow of an arrival as a product, against exact arithmetic."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 
 import mpmath

@@ -1,7 +1,5 @@
 """Layers of `fast` to networks and cases of the specification, and back, with equal spikes."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import nir

@@ -1,7 +1,5 @@
 """Networks that are no row of layers, or do not fit one, are refused by name."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Losses on torch tensors, as functions and as modules."""
 
-from __future__ import annotations
-
 import mpmath
 import pytest
 import torch

@@ -1,7 +1,5 @@
 """Memory between the passes of a step: constant per spike, independent of the trial's length."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Layers and networks behave as torch modules: cast, shown, saved, copied, and trained in part."""
 
-from __future__ import annotations
-
 import copy
 import io
 import pickle

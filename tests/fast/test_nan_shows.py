@@ -4,8 +4,6 @@ The gradient of a layer is linear in the upstream gradient, so an entry that dep
 infinity must not be finite.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

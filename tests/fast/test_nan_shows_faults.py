@@ -1,7 +1,5 @@
 """Each way to hide a NaN that training code elsewhere has, planted in a copy, turns a test red."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Rasters, and arguments of snnTorch, Norse and SpikingJelly, get an answer with the name here."""
 
-from __future__ import annotations
-
 import inspect
 import re
 from collections.abc import Callable

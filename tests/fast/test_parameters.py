@@ -1,7 +1,5 @@
 """Each parameter that learns is in one group or named in an error; all are put back into bounds."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Recurrent networks in `fast`: delays below a bin, the end of a trial, realistic sizes."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """`LIF(..., recurrent=True)`: one module whose neurons also reach each other."""
 
-from __future__ import annotations
-
 import copy
 
 import torch

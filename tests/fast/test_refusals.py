@@ -1,7 +1,5 @@
 """Refusals of `Spikes`, losses and rasters: each names the argument, the value and a remedy."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any

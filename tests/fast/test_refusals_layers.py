@@ -1,7 +1,5 @@
 """Refusals of layers and of `propagate`: each names the argument, the value and a remedy."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 

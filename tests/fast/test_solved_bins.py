@@ -1,7 +1,5 @@
 """The record counts the bins that were solved event by event, per neuron and trial."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,7 +1,5 @@
 """Spikes sorted on the CPU, against torch and NumPy."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from hypothesis import given

@@ -1,7 +1,5 @@
 """Sparse networks: arrays with a mask of synapses, and `Network` of torch with short calls."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

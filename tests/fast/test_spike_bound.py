@@ -1,7 +1,5 @@
 """The bound on spikes of a training run: exact, and absent outside of one."""
 
-from __future__ import annotations
-
 import pytest
 
 from delayprop.fast.solving import bound

@@ -1,7 +1,5 @@
 """`Spikes` as a container: read, chosen, joined, split, moved, copied and drawn."""
 
-from __future__ import annotations
-
 import copy
 import pickle
 import sys

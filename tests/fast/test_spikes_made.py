@@ -1,7 +1,5 @@
 """`Spikes` made of trains, events and rasters, cut, and put on a grid."""
 
-from __future__ import annotations
-
 import itertools
 
 import numpy as np

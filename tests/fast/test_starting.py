@@ -1,7 +1,5 @@
 """A first network: weights at which neurons spike; a silent one warns, once and per epoch."""
 
-from __future__ import annotations
-
 import json
 import warnings
 from functools import partial

@@ -1,7 +1,5 @@
 """The gradient of a synapse sums over its arrivals, right to rounding however many there are."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

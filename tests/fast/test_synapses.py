@@ -1,7 +1,5 @@
 """Synapses as the kernels read them, and their gradients, against numbers of 40 digits."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from fractions import Fraction
 from typing import NamedTuple

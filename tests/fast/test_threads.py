@@ -1,7 +1,5 @@
 """Pieces of a layer on threads that stay, and the check of spike trains in one pass."""
 
-from __future__ import annotations
-
 import math
 import subprocess
 import sys

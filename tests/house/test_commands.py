@@ -1,7 +1,5 @@
 """The commands print one JSON object of the specified layout, or one line of error; exit codes."""
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path

@@ -4,8 +4,6 @@
 `spec` and nothing else.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import PurePosixPath
 

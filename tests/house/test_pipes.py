@@ -1,7 +1,5 @@
 """`python -m ... | head`: a command ends silently when the reader of its output has left."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

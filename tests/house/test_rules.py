@@ -1,7 +1,5 @@
 """The rules of the house for single files: planted faults are found, lawful neighbours are not."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
 from typing import NamedTuple

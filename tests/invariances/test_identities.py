@@ -1,7 +1,5 @@
 """The identities of `tests/support/identities.py` hold for every kind of network and readout."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 

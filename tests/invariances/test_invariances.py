@@ -1,7 +1,5 @@
 """One network written in two ways has the same spikes, loss and gradient, in another place."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache

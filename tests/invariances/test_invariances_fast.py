@@ -1,7 +1,5 @@
 """`fast` does not depend on bin width, threads and other trials."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import numpy as np

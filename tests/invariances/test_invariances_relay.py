@@ -1,7 +1,5 @@
 """A relay neuron, which answers every spike with one spike, splits a delay in two."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The certified set: two routes agree on its digits, and both implementations reach them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import mpmath

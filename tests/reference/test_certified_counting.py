@@ -1,7 +1,5 @@
 """The certified set: the count of right digits, and the difficulties that it covers."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Callable, Mapping

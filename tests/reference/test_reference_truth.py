@@ -1,7 +1,5 @@
 """The reference against the ground truth: differences of 50-digit simulations without adjoint."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from functools import cache
 from itertools import count, islice

@@ -1,7 +1,5 @@
 """The dot-product test: the tangent of the loss equals the gradient times the direction."""
 
-from __future__ import annotations
-
 import math
 from itertools import count
 

@@ -9,8 +9,6 @@ The loss is smooth at a fixed order of events; directions that change it are dis
 Slopes have limits on both sides: too steep is wrong too.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from itertools import pairwise
 from typing import Any

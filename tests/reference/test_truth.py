@@ -1,7 +1,5 @@
 """The ground truth against closed-form answers."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from itertools import pairwise
 

@@ -1,7 +1,5 @@
 """Differences of the ground truth against closed-form derivatives, and at ties."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 

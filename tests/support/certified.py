@@ -7,8 +7,6 @@ connection or population. Its right digits are `-log10` of its relative error, n
 difference over norm (NIST: log relative error). A block of zeros must be exactly 0.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path

@@ -10,8 +10,6 @@ constant). So a smaller block is compared with `CANCELLATION` times the largest,
 hundred `u` of the largest block.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -10,8 +10,6 @@ bounds the error of the last; the condition number does. A few draws of the sign
 results that it judges.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from itertools import count

@@ -1,7 +1,5 @@
 """Every CUDA kernel with the argument types of its launches, which are caught instead of made."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 from collections.abc import Iterator

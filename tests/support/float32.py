@@ -1,7 +1,5 @@
 """The distribution of errors in float32, and the networks that may lose a spike."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 import numpy as np

@@ -19,8 +19,6 @@ at `T` and one more integral, which this file computes from the spikes in closed
 of either implementation.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -3,8 +3,6 @@
 `python -m tests.support.kernels FAMILY` compiles one kind of layer, at both precisions.
 """
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from collections.abc import Callable

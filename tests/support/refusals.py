@@ -1,7 +1,5 @@
 """The form of a refusal: "`name` must be ..., got ...; remedy" (specification, section 8)."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from typing import Any

@@ -15,8 +15,6 @@ parameters `p + epsilon dp`:
 The events are those of the reference; its derivatives are not used.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

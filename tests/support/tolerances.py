@@ -4,8 +4,6 @@
 the arithmetic, not from measurements. A fault of 0.1 % exceeds each by orders of magnitude.
 """
 
-from __future__ import annotations
-
 import math
 
 U64, U32 = 2.0**-53, 2.0**-24

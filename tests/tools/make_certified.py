@@ -7,8 +7,6 @@ at 110. A number of a gradient is 0 if both routes find it below 1e-38 of the la
 and 1e-25 of the largest it could be either, so the file is refused.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import sys

@@ -5,8 +5,6 @@ gradients by central differences, rounded to float64. No case is at or near a ti
 implementation in float64 has equal spikes.
 """
 
-from __future__ import annotations
-
 import json
 
 import mpmath

@@ -1,7 +1,5 @@
 """Faults that gradients have had, or might have, each as a replacement of one source text."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 SOURCES = {

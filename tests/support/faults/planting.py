@@ -6,8 +6,6 @@ with a fault beside the kernels (`WITHOUT_KERNELS`, or another package than `fas
 compiled kernels of this checkout.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

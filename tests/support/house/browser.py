@@ -1,7 +1,5 @@
 """A browser without a window, for pages that lie in a folder; it reaches no network."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 from pathlib import Path

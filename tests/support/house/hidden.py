@@ -5,8 +5,6 @@ carries the comment `# nan-ok: reason`, or follows a line with this comment alon
 the comment covers the name.
 """
 
-from __future__ import annotations
-
 import ast
 import io
 import re

@@ -1,7 +1,5 @@
 """The rules of imports: who may import whom, the order of the rooms of `fast`, no circles."""
 
-from __future__ import annotations
-
 import ast
 import sys
 from collections.abc import Iterable, Iterator

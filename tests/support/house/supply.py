@@ -1,7 +1,5 @@
 """Rules of supply, as functions of texts: actions pinned by commit, packages by their hashes."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass

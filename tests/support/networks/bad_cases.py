@@ -1,7 +1,5 @@
 """Cases that must be refused, each with its message."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator

@@ -4,8 +4,6 @@ Each entry: the fault; the path of the change; the new value; the message after 
 path in the message, if another.
 """
 
-from __future__ import annotations
-
 import math
 
 ABSENT = object()

@@ -1,7 +1,5 @@
 """Builds one case of a family from a source of integers."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from itertools import pairwise
 

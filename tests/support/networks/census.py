@@ -1,7 +1,5 @@
 """The classes of drawn cases, by the ground truth at 20 digits, so that a test can require each."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 

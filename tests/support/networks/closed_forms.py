@@ -1,7 +1,5 @@
 """Networks with spikes and voltages in closed form, for the tests of the ground truth."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import mpmath

@@ -1,7 +1,5 @@
 """Short notation for case files: populations, connections and losses."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """Keeps the cases that failed a test; later runs repeat them."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterator

@@ -6,8 +6,6 @@ range repeat, and equal numbers would make ties. So every number is moved within
 grid, by an amount that depends only on the count of numbers before it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar

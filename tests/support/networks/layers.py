@@ -1,7 +1,5 @@
 """Small networks: two layers and a reader, as modules and as a case; three layers in a row."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

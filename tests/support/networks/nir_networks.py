@@ -1,7 +1,5 @@
 """Networks for the tests of interchange, and their comparison to the last bit."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from delayprop.spec import Case, Connection, CrossEntropy, Network, Population, SpikeTrains

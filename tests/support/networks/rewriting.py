@@ -4,8 +4,6 @@ Each function returns the rewritten case, and the function from a result of the 
 result expected of the rewritten case.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """A layer whose neurons all spike often, and its bound of `fast.solving.bound`."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 

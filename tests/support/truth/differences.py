@@ -4,8 +4,6 @@ With values of 50 digits and a step of 1e-16, the error of a central difference 
 step times the third derivative, plus rounding of 1e-50 / 1e-16: 30 digits, fewer near grazing.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import mpmath

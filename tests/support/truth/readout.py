@@ -1,7 +1,5 @@
 """Readouts and losses of the specification, from voltages and spikes."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from delayprop.spec import CrossEntropy, Loss, SpikeTimeMSE

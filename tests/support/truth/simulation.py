@@ -1,7 +1,5 @@
 """The loss, readouts and spikes of a problem."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

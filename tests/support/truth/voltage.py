@@ -9,8 +9,6 @@ exp(-(t-t_k)/tau_mem). For almost equal time constants K is large and its terms 
 adds digits (`simulation.py`).
 """
 
-from __future__ import annotations
-
 from typing import TypeAlias
 
 from tests.support.truth.numbers import Real, exp, log, sqrt
