@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from delayprop.fast.nn.conversion import of_trains
 from delayprop.fast.nn.devices import DEVICES, DTYPES, check_device
-from delayprop.fast.nn.layouts import of_trains
 from delayprop.fast.nn.losses import cross_entropy, first_spike_time, spike_time_mse
 from delayprop.fast.nn.network import Activity, Network
 from delayprop.fast.nn.spikes import Spikes

@@ -5,8 +5,6 @@
 Agreement of `fast` with `reference` takes four times these examples: 200, 2000 or 8000 networks.
 """
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import HealthCheck, settings
 

@@ -11,8 +11,8 @@ import torch
 from torch.utils.data import Dataset
 
 from delayprop.fast.data.collating import separated
-from delayprop.fast.nn.layouts import in_ms
 from delayprop.fast.nn.spikes import Spikes
+from delayprop.fast.nn.units import in_ms
 from delayprop.spec import SpecError
 from delayprop.spec.errors import Verbatim
 

@@ -14,8 +14,8 @@ from torch import Tensor
 from delayprop.fast.cpu import solver as cpu
 from delayprop.fast.nn.autograd_guards import differentiable_once, outside_transforms
 from delayprop.fast.nn.devices import check_tensors, on_gpu
+from delayprop.fast.nn.joining import check_spikes
 from delayprop.fast.nn.spikes import Spikes
-from delayprop.fast.nn.trials import check_spikes
 from delayprop.fast.solving.problem import Problem
 from delayprop.fast.solving.solved import Solved
 from delayprop.spec import VOLTAGE_READOUTS, SpecError

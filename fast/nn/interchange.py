@@ -21,10 +21,10 @@ import torch
 from torch import Tensor, nn
 
 from delayprop.fast.nn.constants import CONSTANTS
+from delayprop.fast.nn.joining import check_spikes
 from delayprop.fast.nn.layers import LI, LIF
 from delayprop.fast.nn.network import Network as Graph
 from delayprop.fast.nn.spikes import Spikes
-from delayprop.fast.nn.trials import check_spikes
 from delayprop.spec import Case, Connection, CrossEntropy, Network, Population, SpecError, SpikeTrains
 from delayprop.spec.checks import of_type, sequence, text, whole_number
 from delayprop.spec.errors import Verbatim

@@ -1,4 +1,4 @@
-"""Populations side by side as one."""
+"""Arguments that must be `Spikes`, and the spikes of several populations as one."""
 
 from __future__ import annotations
 
@@ -7,9 +7,22 @@ from collections.abc import Sequence
 import torch
 
 from delayprop.fast.nn.spikes import Spikes
-from delayprop.fast.nn.trials import check_spikes
 from delayprop.spec import SpecError
 from delayprop.spec.errors import Verbatim
+
+
+def check_spikes(given: object, name: str = "spikes") -> None:
+    """Refuse anything but `Spikes`, such as a raster; name the constructor of some."""
+    if isinstance(given, Spikes):
+        return
+    shape = list(getattr(given, "shape", ()))
+    got = Verbatim(f"{type(given).__name__} {shape}" if shape else type(given).__name__)
+    trains, counts = "times [trial][neuron][spike], in ms", "counts [trials, steps, neurons]"
+    remedy = f"`Spikes.from_trains` makes one of {trains}, `Spikes.from_dense` of {counts}"
+    if len(shape) == 3:
+        swapped = "use `raster.swapaxes(0, 1)` if time comes first"
+        remedy = f"`Spikes.from_dense(raster, dt)` makes one of {counts}; {swapped}"
+    raise SpecError(name, "a `delayprop.Spikes`", got, remedy)
 
 
 def joined(parts: Sequence[Spikes]) -> Spikes:

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 from delayprop.fast.nn import calibration
 from delayprop.fast.nn.autograd import propagate
+from delayprop.fast.nn.joining import check_spikes
 from delayprop.fast.nn.other_tools import answers_foreign_words
 from delayprop.fast.nn.spikes import Spikes
 from delayprop.fast.nn.synaptic_layer import LEAST_RECURRENT_DELAY, Constant, SynapticLayer
-from delayprop.fast.nn.trials import check_spikes
-from delayprop.fast.nn.warned import warn
+from delayprop.fast.nn.units import warn
 from delayprop.spec import VOLTAGE_READOUTS, SpecError
 from delayprop.spec.checks import of_type, one_of
 from delayprop.spec.errors import Verbatim

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from delayprop.fast.nn.joining import check_spikes
 from delayprop.fast.nn.spikes import Spikes
-from delayprop.fast.nn.trials import check_spikes
 from delayprop.spec import SpecError, SpikeTrains
 from delayprop.spec.checks import finite_number, of_type, positive_number, sequence
 from delayprop.spec.errors import Verbatim

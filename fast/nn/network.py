@@ -12,9 +12,8 @@ from torch import Tensor, nn
 from delayprop.fast.nn.autograd import Record, propagate
 from delayprop.fast.nn.constants import CONSTANTS, constants_text, register_constants
 from delayprop.fast.nn.graph import Group, groups, matrix
-from delayprop.fast.nn.joining import joined
+from delayprop.fast.nn.joining import check_spikes, joined
 from delayprop.fast.nn.spikes import Spikes
-from delayprop.fast.nn.trials import check_spikes
 from delayprop.spec import VOLTAGE_READOUTS, Connection, Population, SpecError
 from delayprop.spec import Network as NetworkSpec
 from delayprop.spec.checks import of_type, one_of, sequence

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
+from delayprop.fast.nn import conversion
 from delayprop.fast.nn.devices import check_device
-from delayprop.fast.nn.layouts import (
-    check_layout,
-    check_within,
-    checked_duration,
-    of_dense,
-    of_events,
-    of_trains,
-    on_grid,
-)
-from delayprop.fast.nn.raster import draw_raster
-from delayprop.fast.nn.trials import Trials
+from delayprop.fast.nn.units import checked_duration
 from delayprop.spec import SpecError, SpikeTrains
 from delayprop.spec.checks import duration as spec_duration
 from delayprop.spec.checks import whole_number
@@ -31,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Spikes(Trials):
+class Spikes:
     """The spikes of `size` neurons in `trials` trials of equal duration.
 
     Attributes:
@@ -46,21 +37,24 @@ class Spikes(Trials):
         SpecError: as `check`.
     """
 
+    times: Tensor
+    offsets: Tensor
+    trials: int
+    size: int
+    duration: float
+
     def __post_init__(self) -> None:
         self.check()
 
     def check(self) -> None:
-        """Check the layout: kernels index by `offsets`, and need ascending trains.
+        """Refuse tensors of another shape or dtype, and times below 0, not finite or out of order.
 
         Runs on construction and before each use, since an optimiser may change times in place.
-
-        Raises:
-            SpecError: another shape or dtype, or a time below 0, not finite or out of order.
         """
         whole_number(self.trials, "trials", 1, 2**31 - 1, "give the number of trials")
         whole_number(self.size, "size", 0, 2**31 - 1, "give the number of neurons")
         spec_duration(self.duration, "duration")
-        check_layout(self.times.detach(), self.offsets, self.trials * self.size)
+        conversion.check_layout(self.times.detach(), self.offsets, self.trials * self.size)
 
     @classmethod
     def from_trains(cls, trials: Sequence[SpikeTrains | Sequence], duration: float, unit: str = "ms") -> Spikes:
@@ -71,11 +65,10 @@ class Spikes(Trials):
             unit: of the times: `ms`, `s` or `us`.
 
         Raises:
-            SpecError: no trial, trials of different sizes, times that `SpikeTrains` refuses, or a
-                time after `duration`.
+            SpecError: no trial, trials of different sizes, or a bad time, or one after `duration`.
         """
-        times, offsets, size = of_trains(trials, unit)
-        return cls._within(times, offsets, len(trials), size, checked_duration(duration))
+        times, offsets, size = conversion.of_trains(trials, unit)
+        return conversion.within(cls(times, offsets, len(trials), size, checked_duration(duration)))
 
     @classmethod
     def from_events(
@@ -88,21 +81,13 @@ class Spikes(Trials):
             times, neurons, trials: time, neuron and trial of each event, arrays or tensors `[n]`;
                 `trials` None: one trial. Gradients pass to `times`.
             size, batch: numbers of neurons and of trials; `batch` None: up to the last trial named.
-            duration: of each trial, ms.
-            unit: of the times: `ms`, `s` or `us`.
+            duration, unit: as for `from_trains`.
 
         Raises:
-            SpecError: different lengths, an index out of range, or a time that `check` refuses or
-                that is after `duration`.
+            SpecError: different lengths, an index out of range, or a bad time.
         """
-        found, offsets, batch = of_events(times, neurons, trials, size, batch, unit)
-        return cls._within(found, offsets, batch, size, checked_duration(duration))
-
-    @classmethod
-    def _within(cls, times: Tensor, offsets: Tensor, trials: int, size: int, duration: float) -> Spikes:
-        made = cls(times, offsets, trials, size, duration)
-        check_within(times, offsets, size, duration)
-        return made
+        found, offsets, batch = conversion.of_events(times, neurons, trials, size, batch, unit)
+        return conversion.within(cls(found, offsets, batch, size, checked_duration(duration)))
 
     @classmethod
     def from_dense(cls, raster: Tensor, dt: float, batch: int | None = None) -> Spikes:
@@ -113,41 +98,82 @@ class Spikes(Trials):
             dt: width of a step, ms.
             batch: the number of trials, as a check of the order of axes; None: a raster of fewer
                 steps than trials or neurons is refused if it has one step or is below 20 ms long.
-
-        Raises:
-            SpecError: another shape, an entry that is no count, or a `dt` that is not positive.
         """
-        times, offsets = of_dense(raster, dt, batch)
+        times, offsets = conversion.of_dense(raster, dt, batch)
         return cls(times, offsets, raster.shape[0], raster.shape[2], checked_duration(raster.shape[1] * dt))
+
+    def __len__(self) -> int:
+        """The number of trials."""
+        return self.trials
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Numbers of trials and of neurons."""
+        return self.trials, self.size
+
+    @property
+    def device(self) -> torch.device:
+        """Where `times` lies."""
+        return self.times.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of `times`."""
+        return self.times.dtype
+
+    def until(self, duration: float) -> Spikes:
+        """The spikes up to `duration` (ms), of trials that end there; differentiable.
+
+        Cut recordings by it: give the constructor a duration that holds all spikes.
+        """
+        stays = self.times.detach() <= spec_duration(duration, "duration")
+        before = torch.cat([self.offsets[:1], stays.cumsum(0)])  # spikes that stay, before each spike
+        return replace(self, times=self.times[stays], offsets=before[self.offsets], duration=float(duration))
+
+    def __getitem__(self, trials: int | slice | Sequence[int] | Tensor) -> Spikes:
+        """The spikes of some trials: a number, a slice, numbers, or a boolean per trial."""
+        chosen = torch.arange(self.trials, device=self.device)[trials].reshape(-1)
+        if not len(chosen):
+            raise SpecError("trials", "at least one trial", Verbatim("none"), "name a trial")
+        trains = (chosen[:, None] * self.size + torch.arange(self.size, device=self.device)).flatten()
+        lengths = self.offsets.diff()[trains]
+        offsets = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
+        # Number k of a train is that many places after the start of the train.
+        start = (self.offsets[:-1][trains] - offsets[:-1]).repeat_interleave(lengths)
+        index = start + torch.arange(len(start), device=self.device)
+        return replace(self, times=self.times[index], offsets=offsets, trials=len(chosen))
+
+    def __iter__(self) -> Iterator[Spikes]:
+        """Trial by trial."""
+        return (self[trial] for trial in range(self.trials))
+
+    def __eq__(self, other: object) -> bool:
+        """Whether all trains, sizes and durations are equal, to the last bit."""
+        if not isinstance(other, Spikes):
+            return NotImplemented
+        return (self.shape, self.duration, self.device) == (other.shape, other.duration, other.device) and (
+            torch.equal(self.offsets, other.offsets) and torch.equal(self.times, other.times)
+        )
+
+    __hash__ = None  # type: ignore[assignment]  # times may be changed in place
 
     def counts(self) -> Tensor:
         """The number of spikes, `[trials, size]`."""
         return self.offsets.diff().reshape(self.trials, self.size)
 
     def silent(self) -> int:
-        """The number of neurons that spike in no trial; they pass no gradient in this batch.
-
-        If a whole layer is silent, no layer before it learns, and nothing else reports it: raise
-        the layer's weights, or find the step that silenced it.
-        """
+        """The number of neurons that spike in no trial; they pass no gradient in this batch."""
         return int((self.counts() == 0).all(dim=0).sum())
 
     def first(self) -> Tensor:
-        """The first spike times, `[trials, size]`, ms.
-
-        A silent neuron has `duration`, with gradient 0.
-        """
+        """The first spike times, `[trials, size]`, ms; of a silent neuron `duration`."""
         times = torch.cat([self.times, self.times.new_full((1,), self.duration)])
         silent = self.offsets.diff() == 0
         index = torch.where(silent, len(self.times), self.offsets[:-1])
         return times[index].reshape(self.trials, self.size)
 
     def train(self, trial: int, neuron: int) -> Tensor:
-        """The spike times of one neuron in one trial, ms.
-
-        Raises:
-            SpecError: no such trial or neuron.
-        """
+        """The spike times of one neuron in one trial, ms; `SpecError` without it."""
         whole_number(trial, "trial", 0, self.trials - 1, "count from 0")
         whole_number(neuron, "neuron", 0, self.size - 1, "count from 0")
         n = trial * self.size + neuron
@@ -156,13 +182,8 @@ class Spikes(Trials):
     def keep(self, neurons: Tensor) -> Spikes:
         """The spikes of the chosen neurons; the others become silent, without gradient.
 
-        Dropout is `spikes.keep(torch.rand(spikes.shape, device=spikes.device) >= 0.3)`.
-
-        Args:
-            neurons: boolean, `[trials, size]`, or `[size]` for all trials.
-
-        Raises:
-            SpecError: another type, shape, dtype or device.
+        `neurons`: boolean, `[trials, size]`, or `[size]` for all trials. Dropout is
+        `spikes.keep(torch.rand(spikes.shape, device=spikes.device) >= 0.3)`.
         """
         if not isinstance(neurons, Tensor) or neurons.device != self.device:
             got = Verbatim(neurons.device if isinstance(neurons, Tensor) else type(neurons).__name__)
@@ -180,8 +201,7 @@ class Spikes(Trials):
         """The spikes of consecutive blocks of neurons, of these sizes; the inverse of `joined`."""
         if len(sizes) == 1:
             return [self]
-        counts = self.counts()
-        parts = []
+        counts, parts = self.counts(), []
         block = torch.arange(len(sizes)).repeat_interleave(torch.tensor(list(sizes))).to(counts.device)
         for n, part in enumerate(counts.split(list(sizes), dim=1)):
             offsets = torch.cat([counts.new_zeros(1), part.flatten().cumsum(0)])
@@ -190,12 +210,7 @@ class Spikes(Trials):
         return parts
 
     def to(self, device: torch.device | str) -> Spikes:
-        """These spikes on another device; differentiable.
-
-        Raises:
-            SpecError: a dtype instead of a device. Times are float64 for layers of any dtype.
-            UnsupportedError: a GPU that is missing; the message names the missing part.
-        """
+        """These spikes on another device; differentiable. Times stay float64."""
         if not isinstance(device, torch.device | str):
             remedy = "times are float64 for every layer; `layer.to(dtype)` changes the precision"
             raise SpecError("device", "a torch device or its name", Verbatim(device), remedy)
@@ -212,34 +227,21 @@ class Spikes(Trials):
         return [[self.train(b, i).tolist() for i in range(self.size)] for b in range(self.trials)]
 
     def to_dense(self, dt: float) -> Tensor:
-        """Spike counts on a time grid, float32, `[trials, steps, size]`, for tools that need one.
+        """Spike counts in steps of `dt` ms, float32, `[trials, steps, size]`, for tools of grids.
 
         Step `k` counts the spikes in `[k dt, (k + 1) dt)`, its edges exact to rounding; a spike at
         `duration` is in the last step, and later ones are refused. Gradients are lost.
-
-        Args:
-            dt: width of a step, ms.
-
-        Raises:
-            SpecError: a `dt` that is no positive number; a spike after `duration`.
         """
-        return on_grid(self.times.detach(), self.offsets, self.trials, self.size, self.duration, dt)
+        return conversion.on_grid(self.times.detach(), self.offsets, self.trials, self.size, self.duration, dt)
 
     def plot(self, trial: int | Sequence[int] = 0, ax: Axes | None = None) -> Axes:
         """Draw the raster of a trial with matplotlib: one mark per spike, time (ms) and neuron.
 
         Args:
             trial: its number; several are drawn one above the other, the first at the bottom.
-            ax: the axes to draw on; None: new ones, of `pyplot`.
-
-        Returns:
-            The axes.
-
-        Raises:
-            SpecError: no such trial.
-            UnsupportedError: matplotlib cannot be imported.
+            ax: the axes to draw on, which are returned; None: new ones, of `pyplot`.
         """
-        return draw_raster(self, trial, ax)
+        return conversion.draw_raster(self, trial, ax)
 
     def __repr__(self) -> str:
         numbers = {"trial": self.trials, "neuron": self.size, "spike": len(self.times)}

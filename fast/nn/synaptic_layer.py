@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from delayprop.fast.nn.autograd import Record
 from delayprop.fast.nn.constants import LEAST_TAU, clamp_, constants_text, project_constants_, register_constants
-from delayprop.fast.nn.layouts import warn_if_short
 from delayprop.fast.nn.other_tools import answers_foreign_words
+from delayprop.fast.nn.units import warn_if_short
 from delayprop.spec import Population, SpecError
 from delayprop.spec.checks import finite_number, non_negative_time, whole_number
 from delayprop.spec.errors import Verbatim

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from delayprop.fast.nn.joining import check_spikes
 from delayprop.fast.nn.layers import LI, LIF, check_layer
 from delayprop.fast.nn.spikes import Spikes
-from delayprop.fast.nn.trials import check_spikes
 from delayprop.spec import SpecError
 from delayprop.spec.checks import sequence, whole_number
 from delayprop.spec.errors import Verbatim

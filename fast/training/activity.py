@@ -23,9 +23,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from delayprop.fast.nn.joining import check_spikes
 from delayprop.fast.nn.layers import LIF, check_layer
 from delayprop.fast.nn.spikes import Spikes
-from delayprop.fast.nn.trials import check_spikes
 from delayprop.fast.training.settings import Settings
 from delayprop.spec import SpecError
 from delayprop.spec.checks import finite_number

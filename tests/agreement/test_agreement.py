@@ -1,7 +1,5 @@
 """`fast` equals `reference` in float64, block by block; both share the specification alone."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -29,11 +27,8 @@ SEEDS = many(25)  # of each family: 400 in all
 
 
 def agreement(case: Case, run: Callable[[Case], Result] = run_case, chains: bool = True) -> Agreement:
-    """Compare all numbers; where float64 disagrees, the reference at 30 digits decides.
-
-    `chains`: whether the condition number may bound the cost of rounding, where spikes enlarge each
-    other's errors.
-    """
+    """Compare all numbers; where float64 disagrees, the reference at 30 digits decides. `chains`:
+    whether the condition number may bound rounding, where spikes enlarge each other's errors."""
     found, true = run(case), reference.run(case)
     assert found.ties == true.ties
     try:
@@ -68,12 +63,11 @@ def test_float64_on_networks_that_hypothesis_draws(measured: Measured) -> None:
 def test_float64_on_seeded_networks(family: str, measured: Measured) -> None:
     found = [agreement(seeded_case(seed, family), chains=False) for seed in range(SEEDS)]
     blocks, zero = sum(one.blocks for one in found), sum(one.zero for one in found)
-    print(f"{family}: largest error {max(one.used for one in found):.2g} of what is allowed; {zero} of {blocks} vanish")
     assert zero < blocks
     measured(max(one.used for one in found), 1.0, SEEDS, f"0 to {SEEDS - 1} of each family")
 
 
-def test_the_30_digits_decide_where_float64_rounds_apart() -> None:
+def test_30_digits_decide_where_float64_rounds_apart() -> None:
     """A gradient that cancels to 1e-11, of which the reference is off by 2.5 tolerances: an exact
     result is accepted all the same, and `fast` is where its condition number allows it to be."""
     case = load_case(Path(__file__).parent / "hard" / "two-outputs-almost-alike.json")
@@ -133,7 +127,6 @@ def test_control_a_delay_changed_by_a_millionth_does_not_agree(measured: Measure
 
 @pytest.mark.parametrize("kind", TIE_KINDS)
 def test_float64_at_ties(kind: str) -> None:
-    """Both implementations flag a tie, and give the derivative of the same side."""
     case = ties()[kind]
     assert reference.run(case).ties == (Tie("out", 0, kind),)
     agreement(case)

@@ -4,8 +4,6 @@ Spike counts may differ only where a voltage comes closer to its threshold than 
 each such network is listed.
 """
 
-from __future__ import annotations
-
 import mpmath
 import numpy as np
 import pytest
@@ -88,7 +86,6 @@ def test_float32_is_no_worse_than_plain_code(measured: Measured) -> None:
 @pytest.mark.full
 @pytest.mark.check(18, control=True)
 def test_control_code_of_three_bits_more_is_better(measured: Measured) -> None:
-    """The comparison can fail: `fast` in float32 is worse than plain code of 27 bits."""
     fast, plain = errors_in_float32(27, min(3, many(3)))
     most = max(own / allowed for own, allowed in no_worse(fast, plain))
     measured(most, 1.0, len(fast))

@@ -1,7 +1,5 @@
 """Cases that once failed, against the ground truth; failing cases are stored."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

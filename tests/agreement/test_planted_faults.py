@@ -4,16 +4,12 @@ Checks of two independent kinds must find every fault, and none may find anythin
 `BLIND` lists the faults that a check cannot see by its nature.
 """
 
-from __future__ import annotations
-
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.faults.callers import AT_EDGES, CALLERS, ON_CUDA
-from tests.support.faults.catalogue import FAULTS, Fault
+from tests.support.faults.catalogue import AT_EDGES, CALLERS, FAULTS, ON_CUDA, Fault
 from tests.support.faults.evidence import gather
 from tests.support.faults.planting import findings, findings_on_cuda, outcome, plant
 from tests.support.report_evidence import Measured
@@ -59,24 +55,16 @@ def evidence(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
-def table() -> Iterator[dict[str, dict[str, float]]]:
-    """The finding of every check in every copy, in units of its limit; printed at the end."""
-    rows: dict[str, dict[str, float]] = {}
-    yield rows
-    print("\n".join([f"{'':50}" + "".join(f"{check:>20}" for check in KIND), *map(_line, rows.items())]))
-
-
-def _line(row: tuple[str, dict[str, float]]) -> str:
-    return f"{row[0]:50}" + "".join(f"{row[1][check]:20.1e}" for check in KIND)
+def found_in(package: str, fault: Fault | None, folder: Path, evidence: Path) -> dict[str, float]:
+    """The finding of every check; package `cuda`: `fast`, with the CUDA kernels."""
+    plant(fault, "fast" if package == "cuda" else package, folder)
+    return findings_on_cuda(folder, evidence) if package == "cuda" else findings(package, folder, evidence)
 
 
 @pytest.mark.check(30, control=True)
-@pytest.mark.parametrize("package", ["reference", "fast"])
-def test_control_nothing_is_found_where_nothing_is_planted(
-    package: str, evidence: Path, table: dict, tmp_path: Path
-) -> None:
-    table[package] = found = findings(package, plant(None, package, tmp_path), evidence)
+@pytest.mark.parametrize("package", ["reference", "fast", pytest.param("cuda", marks=pytest.mark.full)])
+def test_control_no_fault_no_finding(package: str, evidence: Path, tmp_path: Path) -> None:
+    found = found_in(package, None, tmp_path, evidence)
     assert all(found[check] <= 1.0 for check in KIND), found
 
 
@@ -84,9 +72,8 @@ def test_control_nothing_is_found_where_nothing_is_planted(
 @pytest.mark.parametrize(
     "fault", [fault if fault.name in CORE else pytest.param(fault, marks=pytest.mark.full) for fault in FAULTS], ids=str
 )
-def test_fault_is_found(fault: Fault, evidence: Path, table: dict, tmp_path: Path, measured: Measured) -> None:
-    """Every check that can see the fault finds it, and so do checks of at least two kinds."""
-    table[str(fault)] = found = findings(fault.package, plant(fault, fault.package, tmp_path), evidence)
+def test_fault_is_found(fault: Fault, evidence: Path, tmp_path: Path, measured: Measured) -> None:
+    found = found_in(fault.package, fault, tmp_path, evidence)
     caught = {check for check in KIND if found[check] > 1.0}
     measured.keep("faults", {"fault": fault.name, "package": fault.package, "found": found, "source": fault.source})
     assert len({KIND[check] for check in caught}) >= 2
@@ -95,13 +82,18 @@ def test_fault_is_found(fault: Fault, evidence: Path, table: dict, tmp_path: Pat
     measured(0, 0, 1)
 
 
+SHARED = tuple(fault for fault in FAULTS if fault.file.startswith("physics/"))
+
+
 @pytest.mark.full
 @pytest.mark.check(30)
-@pytest.mark.parametrize("fault", CALLERS, ids=str)
-def test_a_fault_in_a_caller_of_the_physics_is_found(
-    fault: Fault, evidence: Path, tmp_path: Path, measured: Measured
+@pytest.mark.parametrize(
+    ("package", "fault"), [*(("fast", one) for one in CALLERS), *(("cuda", one) for one in SHARED + ON_CUDA)], ids=str
+)
+def test_a_fault_in_a_caller_or_on_cuda_is_found(
+    package: str, fault: Fault, evidence: Path, tmp_path: Path, measured: Measured
 ) -> None:
-    found = findings("fast", plant(fault, "fast", tmp_path), evidence)
+    found = found_in(package, fault, tmp_path, evidence)
     assert len({KIND[check] for check in KIND if found[check] > 1.0}) >= 2, found
     measured(0, 0, 1)
 
@@ -109,35 +101,12 @@ def test_a_fault_in_a_caller_of_the_physics_is_found(
 @pytest.mark.full
 @pytest.mark.check(30)
 @pytest.mark.parametrize(("fault", "file", "chosen"), AT_EDGES, ids=str)
-def test_a_fault_at_an_edge_turns_its_tests_red(
-    fault: Fault, file: str, chosen: str, tmp_path: Path, measured: Measured
-) -> None:
+def test_a_fault_at_an_edge_is_found(fault: Fault, file: str, chosen: str, tmp_path: Path, measured: Measured) -> None:
     right = outcome(None, tmp_path / "right", file, chosen, compiled=False)
     wrong = outcome(fault, tmp_path / "wrong", file, chosen, compiled=False)
     assert right.returncode == 0, right.stdout
     assert wrong.returncode == 1 and " failed" in wrong.stdout, wrong.stdout
     measured(0, 0, 1)
-
-
-SHARED = tuple(fault for fault in FAULTS if fault.file.startswith("physics/"))
-
-
-@pytest.mark.full
-@pytest.mark.check(30)
-@pytest.mark.parametrize("fault", (*SHARED, *ON_CUDA), ids=str)
-def test_a_fault_is_found_in_the_cuda_kernels(
-    fault: Fault, evidence: Path, tmp_path: Path, measured: Measured
-) -> None:
-    found = findings_on_cuda(plant(fault, "fast", tmp_path), evidence)
-    assert len({KIND[check] for check in KIND if found[check] > 1.0}) >= 2, found
-    measured(0, 0, 1)
-
-
-@pytest.mark.full
-@pytest.mark.check(30, control=True)
-def test_control_nothing_is_found_in_the_cuda_kernels_as_they_are(evidence: Path, tmp_path: Path) -> None:
-    found = findings_on_cuda(plant(None, "fast", tmp_path), evidence)
-    assert all(found[check] <= 1.0 for check in KIND), found
 
 
 def test_every_fault_is_planted_in_both_implementations() -> None:

@@ -1,25 +1,16 @@
-"""The networks that other tests draw: they cover all classes, shrink, and are reproducible."""
-
-from __future__ import annotations
+"""The networks that other tests draw: they cover all classes, and are reproducible."""
 
 import json
+from collections import Counter
 
-import hypothesis
 import pytest
 from hypothesis import given, settings
 
 from delayprop.spec import Case, case_to_dict
-from tests.support.networks.census import CLASSES, LOOPS, Census, classes
+from tests.support.networks.census import CLASSES, LOOPS, classes, require
 from tests.support.networks.strategies import cases, families, seeded_case
 from tests.support.report_evidence import Measured
 from tests.support.truth import Problem, simulate
-
-
-def _size(case: Case) -> int:
-    return sum(p.size for p in case.network.populations) + sum(
-        len(t) for trains in case.inputs.values() for t in trains
-    )
-
 
 LEAST = 0.015  # minimum share of cases of each class
 
@@ -27,26 +18,23 @@ LEAST = 0.015  # minimum share of cases of each class
 @pytest.mark.check(32)
 @pytest.mark.parametrize("feed_forward", [True, False])
 def test_seeded_cases_hit_every_class(feed_forward: bool, measured: Measured) -> None:
-    census = Census()
-    for seed in range(250):
+    counts, ignored, number = Counter[str](), LOOPS if feed_forward else (), 250
+    for seed in range(number):
         case = seeded_case(seed, feed_forward=feed_forward)
         truth = simulate(Problem.from_case(case), 20)
-        census.add(case, truth)
+        counts.update(classes(case, truth))
         assert sum(len(train) for trains in truth.spikes.values() for train in trains) < 400
-    ignored = LOOPS if feed_forward else ()
-    census.require(LEAST, ignore=ignored)
-    hit = {name: census.counts[name] for name in CLASSES if name not in ignored}
-    measured(LEAST * census.cases / min(hit.values()), 1.0, census.cases, "0 to 249")
-    measured.keep("census", {"loops": not feed_forward, "cases": census.cases, "hits": hit})
+    require(counts, number, LEAST, ignored)
+    hit = {name: counts[name] for name in CLASSES if name not in ignored}
+    measured(LEAST * number / min(hit.values()), 1.0, number, "0 to 249")
+    measured.keep("census", {"loops": not feed_forward, "cases": number, "hits": hit})
 
 
 @pytest.mark.check(32, control=True)
 def test_control_networks_of_one_family_do_not_hit_every_class() -> None:
-    census = Census()
-    for seed in range(50):
-        census.add(seeded_case(seed, "layers"))
-    with pytest.raises(AssertionError):
-        census.require(LEAST)
+    counts = Counter(name for seed in range(50) for name in classes(seeded_case(seed, "layers")))
+    with pytest.raises(AssertionError, match="of 50 cases too few"):
+        require(counts, 50, LEAST)
 
 
 def test_ill_conditioned_seeds_are_rare() -> None:
@@ -64,22 +52,13 @@ def test_seeded_cases_are_reproducible() -> None:
 
 def test_drawn_cases_hit_every_class() -> None:
     """Family by family: Hypothesis derives examples from each other, so few draws cover little."""
-    census = Census()
+    found: list[set[str]] = []
     for family in families():
 
         @settings(max_examples=25, database=None)
         @given(cases(family=family))
         def draw(case: Case) -> None:
-            census.add(case)
+            found.append(classes(case))
 
         draw()
-    census.require(0.005)
-
-
-@pytest.mark.full
-def test_a_failure_shrinks_to_a_small_network() -> None:
-    def wanted(case: Case) -> bool:
-        return {"recurrent", "several spikes of a neuron"} <= classes(case)
-
-    smallest = hypothesis.find(cases(feed_forward=False), wanted, settings=settings(max_examples=200, database=None))
-    assert _size(smallest) <= 12
+    require(Counter(name for one in found for name in one), len(found), 0.005)

@@ -1,7 +1,5 @@
 """The CUDA kernels on a GPU (`make test-gpu`): equal to `reference`, repeatable, on any stream."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torch import Tensor

@@ -1,7 +1,5 @@
 """Every claim can be refuted: negated, or with a mistake that people have made."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable
 
@@ -18,26 +16,16 @@ THEOREMS = {each.tag: each for each in theorems()}
 CLAIMS = {name: claim for name, claim in vars(formulas).items() if inspect.isfunction(claim)}
 
 DECIDES = {
-    "flow-E": ("E",),
-    "flow-V-I": ("Vdot", "I_flow", "V_flow"),
-    "flow-peak": ("peak_time",),
-    "flow-bound": ("V_bound",),
-    "crossing-time": ("dt_post_at_crossing",),
-    "crossing-grazing": ("kappa", "kappa_near_grazing"),
-    "adjoint-flow": ("lambda_V_flow", "lambda_I_flow"),
-    "arrival-w": ("dL_dw_at_arrival",),
-    "arrival-time": ("dL_dt_arr",),
-    "spike-jump": ("dL_dt_post_at_crossing", "lambda_V_at_crossing"),
-    "spike-v_th": ("dL_dv_th_at_crossing",),
-    "spike-v_reset": ("dL_dv_reset_at_crossing",),
-    "max-interior": ("lambda_V_at_maximum",),
-    "max-pinned": ("dL_dt_arr_at_pinned_maximum",),
+    "flow-E": ("E",), "flow-V-I": ("Vdot", "I_flow", "V_flow"), "flow-peak": ("peak_time",), "flow-bound": ("V_bound",),
+    "crossing-time": ("dt_post_at_crossing",), "crossing-grazing": ("kappa", "kappa_near_grazing"),
+    "adjoint-flow": ("lambda_V_flow", "lambda_I_flow"), "arrival-w": ("dL_dw_at_arrival",),
+    "arrival-time": ("dL_dt_arr",), "spike-jump": ("dL_dt_post_at_crossing", "lambda_V_at_crossing"),
+    "spike-v_th": ("dL_dv_th_at_crossing",), "spike-v_reset": ("dL_dv_reset_at_crossing",),
+    "max-interior": ("lambda_V_at_maximum",), "max-pinned": ("dL_dt_arr_at_pinned_maximum",),
     "tau-flow": ("dV_dtau_mem", "dV_dtau_syn", "dI_dtau_syn"),
     "tau-integrals": ("dL_dtau_mem_over_interval", "dL_dtau_syn_over_interval"),
     "readout-integral": ("V_integral", "dV_integral_dtau_mem", "dV_integral_dtau_syn"),
-    "readout-adjoint": ("drive_of_readout",),
-    "readout-spike": ("running_loss_drop",),
-    "identity-A": ("scale_charge",),
+    "readout-adjoint": ("drive_of_readout",), "readout-spike": ("running_loss_drop",), "identity-A": ("scale_charge",),
     "identity-C": ("shift_charge",),
     "identity-readout": ("shift_of_running_readout", "unit_of_running_readout", "moment_of_running_readout"),
 }
@@ -62,8 +50,7 @@ MISTAKES: tuple[Mistake, ...] = (
      lambda tau_syn, lambda_I: -lambda_I, ("arrival-w", "identity-A")),
     ("one slope on both sides of the reset", "lambda_V_at_crossing",
      jump(lambda minus, plus: sp.S.One), ("spike-jump", "identity-C")),
-    ("slopes exchanged", "lambda_V_at_crossing",
-     jump(lambda minus, plus: minus / plus), ("spike-jump", "identity-C")),
+    ("slopes exchanged", "lambda_V_at_crossing", jump(lambda minus, plus: minus / plus), ("spike-jump", "identity-C")),
     ("a jump dropped", "lambda_V_at_crossing",
      lambda lambda_V_plus, dL_dt_post, tau_mem, Vdot_minus, Vdot_plus: lambda_V_plus,
      ("spike-jump", "spike-self", "example-explicit")),
@@ -135,12 +122,9 @@ x, y, z = sp.symbols("x y z", positive=True)
 @pytest.mark.parametrize(
     "zero",
     [
-        0,
-        sp.exp(x / y + z) - sp.exp(x / y) * sp.exp(z),
-        (sp.exp(x) - sp.exp(y)) / (sp.exp(-y) - sp.exp(-x)) - sp.exp(x + y),
-        sp.sin(x) ** 2 + sp.cos(x) ** 2 - 1,
-        1 / (x - y) + 1 / (y - x),
-        sp.log(x * y) - sp.log(x) - sp.log(y),
+        0, sp.exp(x / y + z) - sp.exp(x / y) * sp.exp(z),
+        (sp.exp(x) - sp.exp(y)) / (sp.exp(-y) - sp.exp(-x)) - sp.exp(x + y), sp.sin(x) ** 2 + sp.cos(x) ** 2 - 1,
+        1 / (x - y) + 1 / (y - x), sp.log(x * y) - sp.log(x) - sp.log(y),
     ],
 )
 def test_a_residual_of_0_is_a_proof(zero: sp.Expr) -> None:

@@ -1,7 +1,5 @@
 """The reference implements the proved formulas: jumps symbol by symbol, flows to 52 digits."""
 
-from __future__ import annotations
-
 import inspect
 import random
 
@@ -68,12 +66,9 @@ def test_flow_of_the_reference_is_the_claim(gap: sp.Rational, measured: Measured
         c = flow.Constants(number(tau_mem), number(tau_syn), None, None)
         V_, I_, h_, r_, lambda_V_, lambda_I_ = (number(each) for each in (V, I, h, r, lambda_V, lambda_I))
         computed = (
-            *flow.flow(m, V_, I_, h_, c),
-            *flow.adjoint_flow(m, lambda_V_, lambda_I_, h_, c),
-            *flow.flow_derivatives(m, V_, I_, h_, c),
-            flow.weighted_integral(m, V_, I_, h_, r_, c),
-            *flow.weighted_integral_derivatives(m, V_, I_, h_, r_, c),
-            flow.time_to_peak(m, V_, I_, c),
+            *flow.flow(m, V_, I_, h_, c), *flow.adjoint_flow(m, lambda_V_, lambda_I_, h_, c),
+            *flow.flow_derivatives(m, V_, I_, h_, c), flow.weighted_integral(m, V_, I_, h_, r_, c),
+            *flow.weighted_integral_derivatives(m, V_, I_, h_, r_, c), flow.time_to_peak(m, V_, I_, c),
         )
         claimed = (
             f.V_flow(V, I, h, *taus), f.I_flow(I, h, tau_syn),
@@ -81,8 +76,7 @@ def test_flow_of_the_reference_is_the_claim(gap: sp.Rational, measured: Measured
             f.dV_dtau_mem(V, I, h, *taus), f.dV_dtau_syn(I, h, *taus), f.dI_dtau_syn(I, h, tau_syn),
             f.V_integral(V, I, h, r, *taus),
             sp.diff(f.V_integral(x, I, h, r, *taus), x), sp.diff(f.V_integral(V, x, h, r, *taus), x),
-            f.dV_integral_dtau_mem(V, I, h, r, *taus), f.dV_integral_dtau_syn(I, h, r, *taus),
-            f.peak_time(V, I, *taus),
+            f.dV_integral_dtau_mem(V, I, h, r, *taus), f.dV_integral_dtau_syn(I, h, r, *taus), f.peak_time(V, I, *taus),
         )
         for found, claim in zip(computed, claimed, strict=True):
             exact = sp.N(claim, DIGITS + 40)

@@ -8,8 +8,7 @@ from importlib.util import find_spec
 import pytest
 
 from tests import ROOT
-from tests.support.faults.callers import AT_EDGES, CALLERS, ON_CUDA
-from tests.support.faults.catalogue import FAULTS
+from tests.support.faults.catalogue import AT_EDGES, CALLERS, FAULTS, ON_CUDA
 from tests.support.house.docs_pages import blocks, run
 from tests.support.tolerances import TRUTH, U64, WELL_CONDITIONED, identity
 

@@ -1,7 +1,5 @@
 """Networks at the limits of floating point, each with its expected result."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -76,11 +74,8 @@ def test_long_and_short_trials(run: Run, read: str, T: float) -> None:
 @pytest.mark.check(28)
 @every_run
 def test_a_burst_of_100000_spikes(run: Run, measured: Measured) -> None:
-    """No spike is dropped: charge is conserved, and the gradient obeys the identities.
-
-    An arrival brings a charge of `w tau_syn`; a spike takes `tau_mem (v_th - v_reset)`. The rest
-    has leaked through the membrane below threshold, or remains.
-    """
+    """No spike is dropped: an arrival brings a charge of `w tau_syn`, a spike takes `tau_mem (v_th
+    - v_reset)`, the rest leaks or remains; and the gradient obeys the identities."""
     wanted = 100_000
     loss = {"kind": "spike_time_mse", "targets": [[5.0] * (wanted - 1000), [3.0]]}
     case = case_of(lif(reset=0.0), [[2.0 * wanted, 30.0]], [[1.75, 2.0]], [[0.5]], loss, 200.0)

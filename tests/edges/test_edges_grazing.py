@@ -1,7 +1,5 @@
 """Grazing spikes: the gradient obeys the root law and keeps its digits; differences fail."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 
@@ -34,7 +32,6 @@ def test_grazing(run: Run, height: float, measured: Measured) -> None:
     case = grazing(height)
     result = run(case)
     used = assert_true(case, result).used
-    print(f"peak {height:.0e} above threshold: kappa {result.kappa_min:.1e}, error {used:.2g} of what is allowed")
     measured(used, 1.0, 1)
     true, name = gradient(case), "connections[0].weights"
     step = 1e-6 * case.network.connections[0].w[0, 0]
@@ -105,7 +102,6 @@ def test_control_differences_that_cross_nothing_are_not_refused(height: float) -
 
 @every_run
 def test_a_peak_that_touches(run: Run) -> None:
-    """A peak at threshold is no spike (`dV/dt > 0` fails); a slightly higher peak is one."""
     assert [len(train) for train in run(grazing(0.0)).spikes["out"]] == [0, 0]
     assert [len(train) for train in run(grazing(1e-14)).spikes["out"]] == [1, 0]
 

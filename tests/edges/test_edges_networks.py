@@ -1,28 +1,17 @@
 """Networks with almost no events, or at odd times, each with its expected result."""
 
-from __future__ import annotations
-
-import json
 import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from delayprop.spec import (
-    Case,
-    Connection,
-    CrossEntropy,
-    Network,
-    Population,
-    Result,
-    SpecError,
-    SpikeTrains,
-    case_from_text,
-)
+from delayprop.spec import Case, Connection, CrossEntropy, Network, Population, Result, SpecError, SpikeTrains
 from tests.support.comparison import block_errors, gradient_limit
 from tests.support.implementations import Run, assert_true, every_readout, every_run
 from tests.support.networks.closed_forms import case_of, lif, loss_of
+from tests.support.networks.documents import read as read_case
+from tests.support.networks.documents import wire
 from tests.support.report_evidence import Measured
 from tests.support.tolerances import U64
 from tests.support.truth import gradient
@@ -30,31 +19,18 @@ from tests.support.truth import gradient
 
 def chain(read: str, delays: list) -> Case:
     """Two inputs, two hidden neurons, two readout neurons; a delay of None means no synapse."""
-    out = {"name": "out", "size": 2, "tau_mem": 16.0, "tau_syn": 8.0}
     weights = [[None if d is None else 3.0 + i - j for j, d in enumerate(row)] for i, row in enumerate(delays)]
-    document = {
-        "format": "eventprop-case/1",
-        "duration": 60.0,
-        "populations": [
-            {"name": "in", "kind": "input", "size": 2},
-            {"name": "hidden", "size": 2, "tau_mem": 12.0, "tau_syn": 6.0, **lif()},
-            out | ({"kind": "li"} if read == "max_voltage" else lif()),
-        ],
-        "connections": [
-            {"source": "in", "target": "hidden", "weights": [[9.0, 2.0], [1.0, 8.0]], "delays": 0.0},
-            {"source": "hidden", "target": "out", "weights": weights, "delays": delays},
-        ],
-        "inputs": {"in": [[0.5], [3.5, 9.25]]},
-        "loss": {"population": "out", **loss_of(read)},
-    }
-    return case_from_text(json.dumps(document))
+    neurons = {"size": 2, "tau_mem": 16.0, "tau_syn": 8.0}
+    hidden = {**neurons, "name": "hidden", "tau_mem": 12.0, "tau_syn": 6.0, **lif()}
+    out = {**neurons, "name": "out", **({"kind": "li"} if read == "max_voltage" else lif())}
+    wires = [wire("in", "hidden", [[9.0, 2.0], [1.0, 8.0]], 0.0), wire("hidden", "out", weights, delays)]
+    return read_case(60.0, [[0.5], [3.5, 9.25]], [hidden, out], wires, {"population": "out", **loss_of(read)})
 
 
 @pytest.mark.check(26)
 @every_run
 @every_readout
 def test_no_delay(run: Run, read: str, measured: Measured) -> None:
-    """Spikes pass two layers without delay; the derivative is that of a later arrival."""
     case = chain(read, [[0.0, 0.0], [0.0, 0.0]])
     result = run(case)
     measured(assert_true(case, result).used, 1.0, 1)
@@ -103,7 +79,6 @@ def test_a_delay_beyond_the_trial(run: Run, read: str, d: float) -> None:
 @every_run
 @every_readout
 def test_an_input_after_the_end(run: Run, read: str) -> None:
-    """The input spike has gradient 0 and changes no bit."""
     case = chain(read, [[0.7, 0.4], [0.2, 0.3]])
     first, second = case.inputs["in"]
     late = replace(case, inputs={"in": SpikeTrains((first, np.append(second, 60.5)))})
@@ -118,7 +93,6 @@ def test_an_input_after_the_end(run: Run, read: str) -> None:
 @every_run
 @every_readout
 def test_a_silent_network(run: Run, read: str) -> None:
-    """The loss is finite, and the gradient exactly 0, except of integrals of the voltage."""
     w = -1.0 if read == "max_voltage" else 0.5
     result = run(case_of(lif(), [[w, w]], [[1.0, 2.0]], [[0.5]], loss_of(read), 60.0))
     assert math.isfinite(result.loss) and result.kappa_min is None and result.ties == ()
@@ -131,7 +105,6 @@ def test_a_silent_network(run: Run, read: str) -> None:
 @pytest.mark.parametrize("size", [1, 2])
 @pytest.mark.parametrize("given", [False, True], ids=["no input population", "no connection"])
 def test_a_network_of_almost_nothing(run: Run, readout: str, size: int, given: bool) -> None:
-    """One or two neurons without input: the loss of equal readouts, and a gradient of 0."""
     kind = "lif" if readout == "first_spike_time" else "li"
     constants = [np.full(size, value) for value in ((10.0, 5.0, 1.0, 0.0) if kind == "lif" else (10.0, 5.0))]
     inputs = {"in": SpikeTrains((np.array([1.0]),))} if given else {}

@@ -5,9 +5,6 @@ the side with the order of events that the rule names. If a crossing is part of 
 crossing is earlier on this side; the derivative of the crossing time gives the side.
 """
 
-from __future__ import annotations
-
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -15,9 +12,11 @@ import mpmath
 import numpy as np
 import pytest
 
-from delayprop.spec import Case, Result, SpikeTimeMSE, SpikeTrains, Tie, case_from_text
+from delayprop.spec import Case, Result, SpikeTimeMSE, SpikeTrains, Tie
 from tests.support.comparison import assert_same_activity, assert_same_gradients
 from tests.support.implementations import RUNS, Run, every_run
+from tests.support.networks import closed_forms
+from tests.support.networks.closed_forms import lif
 from tests.support.report_evidence import Measured
 from tests.support.tolerances import CANCELLATION, DIFFERENCE_OF_TIE, VANISHES, WELL_CONDITIONED
 from tests.support.truth import Key, Problem, difference, gradient, simulate
@@ -28,21 +27,9 @@ DRIVE = (14.0, 2.25)  # weight and time of an arrival that makes a LIF neuron sp
 
 def case_of(arrivals: list[tuple[float, float]], loss: dict, kind: str = "lif", T: float = 60.0) -> Case:
     """One neuron with these arrivals, each from its own input neuron, and one without any."""
-    constants = {"threshold": 1.0, "reset": -0.25} if kind == "lif" else {}
-    populations = [
-        {"name": "in", "kind": "input", "size": len(arrivals)},
-        {"name": "out", "kind": kind, "size": 2, "tau_mem": 16.0, "tau_syn": 6.0, **constants},
-    ]
-    weights = [[w, None] for w, _ in arrivals]
-    document = {
-        "format": "eventprop-case/1",
-        "duration": T,
-        "populations": populations,
-        "connections": [{"source": "in", "target": "out", "weights": weights, "delays": DELAY}],
-        "inputs": {"in": [[t - DELAY] for _, t in arrivals]},
-        "loss": {"population": "out", **loss},
-    }
-    return case_from_text(json.dumps(document))
+    out = (lif() if kind == "lif" else {"kind": kind}) | {"tau_syn": 6.0}
+    weights, delays = [[w, None] for w, _ in arrivals], [[DELAY, None]] * len(arrivals)
+    return closed_forms.case_of(out, weights, delays, [[t - DELAY] for _, t in arrivals], loss, T)
 
 
 def spikes_near(*targets: float) -> dict:
@@ -124,7 +111,7 @@ def test_an_arrival_at_a_crossing(run: Run, w: float, measured: Measured) -> Non
 @pytest.mark.check(25, control=True)
 @every_run
 @pytest.mark.parametrize("w", [3.0, -3.0], ids=["excitatory", "inhibitory"])
-def test_control_the_other_side_of_a_tie_has_another_derivative(run: Run, w: float, measured: Measured) -> None:
+def test_control_the_other_side_of_a_tie(run: Run, w: float, measured: Measured) -> None:
     alone = case_of([DRIVE], spikes_near(3.0, 5.0))
     t, sides = first_crossing(alone)
     case = case_of([DRIVE, (w, float(t))], spikes_near(3.0, 5.0, 9.0))

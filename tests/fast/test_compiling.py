@@ -1,17 +1,23 @@
-"""The cache of kernels: an edit leaves none stale, and a start without a place for it goes on."""
+"""The compiler of kernels: its cache, and what a terminal shows meanwhile."""
 
-from __future__ import annotations
-
+import io
 import os
+import re
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from types import FunctionType, SimpleNamespace
+from typing import Any
 
 import pytest
+from numba.core.event import trigger_event
 
 from delayprop.fast.compiling import caching, compiler
+from delayprop.fast.compiling.announcing import TOLD, announcer, to_compile
+from delayprop.fast.cpu.forward import forward_sweep, forward_trial
+from delayprop.fast.cpu.sorting import sort_by_bin
 from delayprop.spec import SpecError
 from tests import ROOT
 from tests.support.faults.planting import edit, plant
@@ -32,7 +38,6 @@ if __name__ == "__main__":
 
 
 def run(folder: Path) -> float:
-    """The factor that a kernel of the copy computes: `1 + x` with all coefficients 1."""
     environment = {**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}
     done = subprocess.run(
         [sys.executable, "-P", "-m", "delayprop.fast.cpu.kernel"], cwd=folder, env=environment, capture_output=True,
@@ -74,8 +79,8 @@ def as_stranger(sealed: Path, program: str, **more: str) -> subprocess.Completed
     return subprocess.run(command, cwd=sealed, env={**environment, **more}, capture_output=True, text=True)
 
 
-@pytest.mark.parametrize(("name", "home"), [("the command", "none"), ("the module", "a file"), ("the package", "none")])
-def test_nobody_needs_a_home_or_a_package_that_can_be_written(name: str, home: str, sealed: Path) -> None:
+@pytest.mark.parametrize(("name", "home"), [("the module", "a file"), ("the package", "none")])
+def test_no_home_and_no_writable_package(name: str, home: str, sealed: Path) -> None:
     done = as_stranger(sealed, PROGRAMS[name], **({} if home == "none" else {"HOME": str(sealed / "fast/run.py/home")}))
     assert done.returncode == 0, done.stderr
     folder = sealed / "temp" / f"delayprop-{os.geteuid()}"
@@ -84,7 +89,7 @@ def test_nobody_needs_a_home_or_a_package_that_can_be_written(name: str, home: s
     assert [path.name for path in folder.glob("kernels-*")] and folder.stat().st_mode & 0o777 == 0o700
 
 
-def test_a_named_cache_is_used_and_a_bad_name_is_refused_in_one_line(sealed: Path) -> None:
+def test_a_cache_can_be_named(sealed: Path) -> None:
     done = as_stranger(sealed, PROGRAMS["the command"], DELAYPROP_CACHE=str(sealed / "mine"))
     assert done.returncode == 0 and done.stderr == "" and [*(sealed / "mine").glob("kernels-*")]
     done = as_stranger(sealed, PROGRAMS["the command"], DELAYPROP_CACHE=str(sealed / "fast" / "run.py"))
@@ -110,7 +115,7 @@ def a_link(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("made", [anybodys, a_link, Path.touch])
-def test_a_folder_that_another_user_could_have_made_keeps_no_kernel(
+def test_a_folder_of_another_user_keeps_no_kernel(
     made: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A kernel is a pickle, which runs code when it is read. Then nothing is kept."""
@@ -126,3 +131,61 @@ def test_a_folder_that_another_user_could_have_made_keeps_no_kernel(
 
 def next_number(n: int) -> int:
     return n + 1
+
+
+class Screen(io.StringIO):
+    def __init__(self, terminal: bool) -> None:
+        super().__init__()
+        self.terminal = terminal
+
+    def isatty(self) -> bool:
+        return self.terminal
+
+
+def compile_(outer: Any, *inner: Any) -> None:
+    with trigger_event("numba:compile", data={"dispatcher": outer}):
+        for one in inner:
+            compile_(one)
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_each_kernel_has_a_bar(terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Inner functions, and kernels of other packages, have none. No terminal: one line for all."""
+    screen = Screen(terminal)
+    monkeypatch.setattr(announcer, "told", False)
+    monkeypatch.setattr(sys, "stderr", screen)
+    compile_(forward_sweep, forward_trial)
+    compile_(SimpleNamespace(py_func=io.open))
+    compile_(sort_by_bin)
+    shown = screen.getvalue()
+    for name, times in (("forward sweep", 1), ("sort by bin", 1), ("forward trial", 0), ("open", 0)):
+        assert (f"compiling {name}, once for this machine   0%|" in shown) == (terminal and times)
+    if terminal:
+        assert not shown.rpartition("\r")[2].strip(), "the line is free again"
+    else:
+        assert shown == f"{TOLD}\n"
+
+
+def test_functions_of_an_earlier_kernel_do_not_count() -> None:
+    def before() -> None: ...
+    def after() -> None: ...
+
+    named = {
+        "early": SimpleNamespace(py_func=before, overloads={1: 1}),
+        "late": SimpleNamespace(py_func=after, overloads={}),
+    }
+    kernel = FunctionType(compile("early(), late()", "kernel", "exec"), named)
+    assert to_compile(SimpleNamespace(py_func=kernel, overloads={})) == {kernel, after}
+    assert to_compile(SimpleNamespace(py_func=kernel, overloads={1: 1})) == {kernel, before, after}
+
+
+def test_the_bar_counts_the_to_compile_a_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = Screen(terminal=True)
+    monkeypatch.setattr(sys, "stderr", screen)
+    functions = to_compile(forward_sweep)
+    names = {function.__name__ for function in functions}
+    assert {"forward_sweep", "forward_trial", "collect"} < names and len(names) > 30
+    inner = [SimpleNamespace(py_func=one) for one in functions if one.__name__ != "forward_sweep"]
+    compile_(forward_sweep, *inner, *inner)  # for several types, some are compiled several times
+    shown = [int(percent) for percent in re.findall(r"(\d+)%", screen.getvalue())]
+    assert shown == sorted(shown) and shown[0] == 0 and shown[-1] == 100 and len(set(shown)) > 30

@@ -1,7 +1,5 @@
 """Arrivals of a solved bin in order, and the flow over the gaps between them."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given

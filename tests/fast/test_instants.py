@@ -1,7 +1,5 @@
 """Instants in ticks, and the flow of an arrival as a product, against exact arithmetic."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 
 import mpmath
@@ -25,8 +23,7 @@ from tests.support.kernels import from_python
 
 DTYPES = [np.float32, np.float64]
 arrival_of, in_bins, instant_of, time_of, to_tick = map(
-    from_python,
-    (instants.arrival_of, instants.in_bins, instants.instant_of, instants.time_of, instants.to_tick),
+    from_python, (instants.arrival_of, instants.in_bins, instants.instant_of, instants.time_of, instants.to_tick),
 )
 arrival_factors, both_factors, factors_of, one_of, driven_factors_of, driven_a_bin_more = map(
     from_python,
@@ -68,7 +65,7 @@ def test_the_sum_of_a_spike_and_a_delay_is_exact(dtype: type, longest: int, data
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_a_crossing_is_rounded_to_the_nearest_tick_and_never_past_its_bounds(dtype: type) -> None:
+def test_a_crossing_is_rounded_to_a_tick_within_its_bounds(dtype: type) -> None:
     ticks = ticks_for(10, dtype, 1.0)
     one = 2.0**-ticks.bits
     for n in (0, 1, 5, ticks.rest // 2, ticks.rest - 1):
@@ -80,7 +77,6 @@ def test_a_crossing_is_rounded_to_the_nearest_tick_and_never_past_its_bounds(dty
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_a_half_tick_is_rounded_to_the_even_one(dtype: type) -> None:
-    """And the last one down, so that no instant leaves its bin."""
     ticks = ticks_for(1000, dtype, 1.0)
     for n in (0, 1, 2, 3, 1000, 1001):
         for off in (0.0, 0.25, 0.5, 0.75):
@@ -89,7 +85,6 @@ def test_a_half_tick_is_rounded_to_the_even_one(dtype: type) -> None:
 
 
 def pack(pm: float, ps: float, rate: float, dtype: type) -> Pack:
-    """A pack of equal neurons without synapses."""
     width = 1.0
     constants = np.array([[width / pm], [width / ps], [1.0], [0.0]])
     _, flow, coefficients, exact = packing._of_neurons(constants.tobytes(), width, rate, dtype)

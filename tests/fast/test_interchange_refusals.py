@@ -1,7 +1,5 @@
 """Networks that are no row of layers, or do not fit one, are refused by name."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np
@@ -11,10 +9,10 @@ from torch import nn
 
 from delayprop.fast import LI, LIF, Spikes
 from delayprop.fast.nn.interchange import Layer, case_of, load_into, network_of
-from delayprop.spec import Connection, Network, Population, SpecError
-from tests.support.networks.layers import given_spikes
+from delayprop.spec import Connection, Network, Population
+from tests.support.networks.layers import given_spikes, row
 from tests.support.networks.nir_networks import bits, busy
-from tests.support.networks.rows import row
+from tests.support.refusals import Refusals, assert_refused
 
 DTYPES = (torch.float32, torch.float64)
 
@@ -58,40 +56,34 @@ def bounded() -> None:
 
 LOOP = Connection("hidden2", "hidden1", np.ones((4, 6)), 1.0)
 SPIKES = given_spikes()
-REFUSED: dict[str, tuple[Callable[[], object], str]] = {
+REFUSED: Refusals = {
     "none": (lambda: network_of([]), "`layers` must be a list of at least one layer, got none; give LIF and LI layers"),
     "no layer": (
         lambda: network_of([LIF(1, 1), nn.ReLU()]),  # type: ignore[list-item]
         r"`layers\[1\]` must be an LIF or LI layer, got ReLU; leave it out",
     ),
     "LI before the end": (
-        lambda: network_of(row()[::-1]),
-        r"`layers\[0\]` must be an LIF layer, as it is not the last",
+        lambda: network_of(row()[::-1]), r"`layers\[0\]` must be an LIF layer, as it is not the last",
     ),
     "not in a row": (lambda: network_of(row()[::2]), r"`layers\[1\].pre` must be 6, as layers\[0\].post, got 4; give"),
     "names": (lambda: network_of(row(), ["a"]), "`names` must be a list of 4, one for each layer, and the input first"),
     "name": (lambda: network_of([LIF(1, 1)], ["a", ""]), r"`names\[1\]` must be a string that is not empty, got ''"),
     "a name twice": (
-        lambda: network_of([LIF(1, 1)], ["a", "a"]),
-        r"`populations\[1\].name` must be a name that no other",
+        lambda: network_of([LIF(1, 1)], ["a", "a"]), r"`populations\[1\].name` must be a name that no other",
     ),
     "delay": (
-        lambda: network_of(changed(1, "d", -0.5)),
-        r"`layers\[1\].d\[0\]\[2\]` must be a finite number of at least 0",
+        lambda: network_of(changed(1, "d", -0.5)), r"`layers\[1\].d\[0\]\[2\]` must be a finite number of at least 0",
     ),
     "weight": (
-        lambda: network_of(changed(0, "w", np.nan)),
-        r"`layers\[0\].w\[0\]\[2\]` must be a finite number, got nan",
+        lambda: network_of(changed(0, "w", np.nan)), r"`layers\[0\].w\[0\]\[2\]` must be a finite number, got nan",
     ),
     "reset": (
-        lambda: network_of(changed(1, "v_reset", 0.9)),
-        r"`layers\[1\].v_reset\[2\]` must be below the threshold 0.8",
+        lambda: network_of(changed(1, "v_reset", 0.9)), r"`layers\[1\].v_reset\[2\]` must be below the threshold 0.8",
     ),
     "case of a LIF": (lambda: case_of(row()[:2], SPIKES, 0, 0), r"`layers\[1\]` must be an LI layer, .*, got an LIF"),
     "trial": (lambda: case_of(row(), SPIKES, 3, 0), "`trial` must be a whole number from 0 to 2, got 3; count from 0"),
     "label": (
-        lambda: case_of(row(), SPIKES, 0, 3),
-        "`loss.label` must be a whole number from 0 to 2, got 3; `out` has",
+        lambda: case_of(row(), SPIKES, 0, 3), "`loss.label` must be a whole number from 0 to 2, got 3; `out` has",
     ),
     "inputs": (
         lambda: case_of(row(), Spikes.from_trains([[[1.0]]], 5.0), 0, 0),
@@ -119,8 +111,7 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
         r"`connections\[2\].w\[0\]\[0\]` must be a synapse, got null; a layer has every synapse; use `delayprop.N",
     ),
     "beyond the bound": (
-        bounded,
-        r"`connections\[0\].d\[.\]\[.\]` must be at most max_delay of layers\[0\], 5.0 \(ms\), got",
+        bounded, r"`connections\[0\].d\[.\]\[.\]` must be at most max_delay of layers\[0\], 5.0 \(ms\), got",
     ),
     "weight beyond float32": (
         loading(with_last(w=0.1), torch.float32),
@@ -142,10 +133,8 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_does_not_fit_is_refused(name: str) -> None:
-    call, message = REFUSED[name]
-    with pytest.raises(SpecError, match=message):
-        call()
+def test_networks_that_do_not_fit_are_refused(name: str) -> None:
+    assert_refused(*REFUSED[name])
 
 
 def test_control_a_last_layer_that_fits_is_loaded() -> None:

@@ -1,7 +1,5 @@
 """Memory between the passes of a step: constant per spike, independent of the trial's length."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 from typing import Any
 
@@ -17,7 +15,6 @@ CHANNELS, NEURONS, GIVEN, ACTIVE = 50, 50, 10, 500.0  # spikes per channel and t
 
 
 def kept_bytes(step: Any) -> int:
-    """Bytes of all arrays that the backward pass of a step holds."""
     seen: dict[int, int] = {}
 
     def look(thing: Any) -> None:
@@ -60,10 +57,9 @@ def unevenness(sizes: list[tuple[int, int]]) -> float:
 
 
 @pytest.mark.check(35)
-def test_a_spike_takes_as_much_whether_there_are_a_thousand_or_a_million(measured: Measured) -> None:
+def test_memory_per_spike_is_constant(measured: Measured) -> None:
     sizes = [step(trials) for trials in (1, 2, 10, 100, 1000)]
     assert sizes[0][0] < 2e3 and sizes[-1][0] > 1e6
-    print("spikes, bytes kept: ", sizes)
     measured(unevenness(sizes), EVEN, len(sizes), "0")
     measured.keep("memory", {"spikes": [n for n, _ in sizes], "bytes": [b for _, b in sizes]})
     assert unevenness(sizes) <= EVEN
@@ -71,7 +67,6 @@ def test_a_spike_takes_as_much_whether_there_are_a_thousand_or_a_million(measure
 
 @pytest.mark.check(35)
 def test_silence_takes_nothing(measured: Measured) -> None:
-    """A trial ten times as long without further events takes no more bytes."""
     first, longer = (step(10, ACTIVE * factor) for factor in (10, 100))
     assert longer == first
     measured(0, 0, 2, "0")
@@ -79,7 +74,6 @@ def test_silence_takes_nothing(measured: Measured) -> None:
 
 @pytest.mark.check(35, control=True)
 def test_control_a_voltage_a_ms_is_seen() -> None:
-    """A time grid keeps one voltage per neuron and step."""
     first, second = (step(10, T, np.zeros((10, NEURONS, int(T)), np.float32)) for T in (10 * ACTIVE, 100 * ACTIVE))
     assert second[1] > 2 * first[1] and second[0] == first[0]
 

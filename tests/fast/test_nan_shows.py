@@ -4,8 +4,6 @@ The gradient of a layer is linear in the upstream gradient, so an entry that dep
 infinity must not be finite.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -73,9 +71,7 @@ def three_layers(dtype: torch.dtype) -> Net:
     torch.manual_seed(2)
     spikes, first, second = input_spikes(), first_layer(dtype), second_layer(dtype)
     out = LI(5, 2, readout="max_voltage", tau_mem=9.0, tau_syn=4.0, dtype=dtype).initialise_(1.0, 0.5, 3.0)
-    return Net(
-        learned(spikes, first, second, out), lambda: out(joined([spikes, second(first(spikes))])).flatten()
-    )
+    return Net(learned(spikes, first, second, out), lambda: out(joined([spikes, second(first(spikes))])).flatten())
 
 
 NETS: dict[str, Callable[[torch.dtype], Net]] = {
@@ -98,7 +94,7 @@ def came_through(out: Tensor, given: dict[str, Tensor], upstream: Tensor) -> dic
 @pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")  # NumPy warns in uncompiled kernels
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
 @pytest.mark.parametrize("name", NETS)
-def test_what_is_not_finite_upstream_is_never_finite_below(name: str, dtype: torch.dtype) -> None:
+def test_nothing_finite_comes_of_nan_or_infinity(name: str, dtype: torch.dtype) -> None:
     """Each upstream entry in turn, alone and among finite entries."""
     net = NETS[name](dtype)
     out, moved = net.out(), dict.fromkeys(net.given, 0)

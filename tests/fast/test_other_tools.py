@@ -1,7 +1,5 @@
 """Rasters, and arguments of snnTorch, Norse and SpikingJelly, get an answer with the name here."""
 
-from __future__ import annotations
-
 import inspect
 import re
 from collections.abc import Callable
@@ -53,7 +51,6 @@ def test_an_argument_of_another_tool_is_answered(layer: Any) -> None:
 
 
 def test_the_answers_name_the_argument_that_takes_the_place() -> None:
-    """And `bias` the exact shift."""
     for word, words in {
         "beta": r"must be given as `tau_mem` \(ms\), got 0.9; `tau_mem = -dt / math.log",
         "threshold": "must be given as `v_th`, got 0.9", "refractory": "there is no refractory period; a `v_reset`",

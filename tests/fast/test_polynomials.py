@@ -1,7 +1,5 @@
 """The polynomials of the kernels equal the convolutions of exponentials, to rounding."""
 
-from __future__ import annotations
-
 import mpmath
 import numpy as np
 import pytest

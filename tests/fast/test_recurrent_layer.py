@@ -1,20 +1,13 @@
 """`LIF(..., recurrent=True)`: one module whose neurons also reach each other."""
 
-from __future__ import annotations
-
 import copy
 
-import numpy as np
-import pytest
 import torch
 
-import delayprop.reference as reference
 from delayprop.fast import LI, LIF, Network, Spikes, cross_entropy
 from delayprop.fast.nn.certificate import residuals, watched
-from delayprop.fast.nn.interchange import case_of, load_into, network_of
-from delayprop.spec import Connection, SpecError
-from delayprop.spec import Network as NetworkSpec
-from tests.support.networks.layers import DURATION, given_spikes
+from delayprop.fast.nn.interchange import load_into, network_of
+from tests.support.networks.layers import given_spikes
 from tests.support.tolerances import U64, identity
 
 OUT = "exp_weighted_voltage"
@@ -45,23 +38,6 @@ def test_it_is_the_network_with_a_connection_back() -> None:
     into, back = network.synapses[:2]
     for name, theirs in (("w", into.w), ("d", into.d), ("w_rec", back.w), ("d_rec", back.d)):
         assert theirs.grad is not None and torch.equal(ours[name], theirs.grad) and bool((theirs.grad != 0).any())
-
-
-@pytest.mark.parametrize("trial", [0, 1])
-def test_the_reference_finds_its_spikes_and_gradients(trial: int) -> None:
-    hidden, out = layers()
-    case = case_of([hidden, out], given_spikes(), trial, 1)
-    true = reference.run(case)
-    alone = Spikes.from_trains([given_spikes().to_lists()[trial]], DURATION)
-    found = hidden(alone)
-    cross_entropy(out(found), torch.tensor([1])).backward()
-    for ours, exact in zip(found.to_lists()[0], true.spikes["hidden1"], strict=True):
-        assert ours == pytest.approx(list(exact), abs=1e-10)
-    own = next(c for c, one in enumerate(case.network.connections) if one.source == one.target)
-    truth = true.gradients.connections[own]
-    for parameter, wanted in ((hidden.w_rec, truth.dL_dw), (hidden.d_rec, truth.dL_dd)):
-        assert parameter is not None and parameter.grad is not None
-        assert np.allclose(parameter.grad.numpy(), wanted, rtol=1e-8, atol=1e-12)
 
 
 def test_its_own_weights_and_delays_are_in_the_identities() -> None:
@@ -110,26 +86,3 @@ def test_a_network_with_a_connection_back_is_loaded_bit_for_bit() -> None:
     load_into([other, read], network_of([hidden, out]))
     for one, two in zip(hidden.parameters(), other.parameters(), strict=True):
         assert torch.equal(one, two)
-
-
-def test_what_does_not_fit_is_refused() -> None:
-    hidden, out = layers()
-    plain = LIF(3, 4, dtype=torch.float64)
-    with pytest.raises(SpecError, match="`recurrent` must be True, got False; make the layer with"):
-        plain.initialise_recurrent_(0.0, 1.0, 2.0)
-    with pytest.raises(SpecError, match="`recurrent` must be True or False, got 2"):
-        LIF(3, 4, recurrent=2)  # type: ignore[arg-type]
-    with pytest.raises(SpecError, match=r"`d_max` must be at least 0.1 \(ms\), got 0.05; a loop needs a delay"):
-        hidden.initialise_recurrent_(0.0, 1.0, 0.05)
-    with pytest.raises(SpecError, match=r"`max_delay` must be at least 0.1 \(ms\) for a recurrent layer"):
-        LIF(2, 2, recurrent=True, max_delay=0.0)
-    with pytest.raises(SpecError, match="`d_max` must be at most max_delay, 8"):
-        hidden.initialise_recurrent_(0.0, 1.0, 9.0)
-    with pytest.raises(SpecError, match=r"must be with no connection onto itself, as layers\[0\], got 1; build"):
-        load_into([plain, out], network_of([hidden, out]))
-    with pytest.raises(SpecError, match="`population hidden1` must be with one connection onto itself"):
-        load_into([hidden, out], network_of([plain, out]))
-    twice = network_of([hidden, out])
-    again = Connection("hidden1", "hidden1", np.ones((4, 4)), np.ones((4, 4)))
-    with pytest.raises(SpecError, match="got 2"):
-        load_into([hidden, out], NetworkSpec(twice.populations, (*twice.connections, again)))

@@ -1,7 +1,5 @@
 """The record counts the bins that were solved event by event, per neuron and trial."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch
@@ -36,7 +34,6 @@ def test_only_bins_that_may_hold_a_spike_are_solved() -> None:
 
 
 def test_the_last_bin_is_solved_if_a_spike_arrives_in_it() -> None:
-    """It ends at T, so arrivals after T must be left out."""
     assert solved_by([[DURATION - 0.25]], [[0.5]])[1].solved_bins.tolist() == [[1]]
 
 

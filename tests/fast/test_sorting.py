@@ -1,7 +1,5 @@
 """Spikes sorted on the CPU, against torch and NumPy."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from hypothesis import given
@@ -28,9 +26,7 @@ def problem_of(times: np.ndarray, offsets: np.ndarray, trials: int, sources: int
 
 @given(st.sampled_from([np.float32, np.float64]), st.integers(0, 2000), st.integers(1, 4), st.integers(1, 5),
        st.integers(0, 2**32))
-def test_arriving_spikes_are_split_as_those_of_a_gpu(
-    dtype: type, longest: int, trials: int, sources: int, seed: int
-) -> None:
+def test_arriving_spikes_are_sorted_by_bin(dtype: type, longest: int, trials: int, sources: int, seed: int) -> None:
     """By torch: some at edges of bins and just before them, some after the last bin."""
     random = np.random.default_rng(seed)
     counts = random.integers(0, 6, trials * sources)

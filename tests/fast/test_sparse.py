@@ -1,7 +1,5 @@
 """Sparse networks: arrays with a mask of synapses, and `Network` of torch with short calls."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 
@@ -13,10 +11,11 @@ from torch import nn
 from delayprop import membrane_traces, spike_count_penalty, wake_
 from delayprop.fast import LIF, Network, Spikes, cross_entropy, joined, param_groups, project_
 from delayprop.fast.nn.interchange import case_of, load_into, network_of
-from delayprop.spec import Connection, Population, SpecError
+from delayprop.spec import Connection, Population
 from delayprop.spec import Network as NetworkSpec
 from tests.support.networks.layers import given_spikes
 from tests.support.networks.nir_networks import bits
+from tests.support.refusals import assert_refused
 
 MASK = np.array([[True, False, True, False], [False, True, True, False], [True, True, False, True]])
 NAN, WEIGHTS = float("nan"), np.arange(12.0).reshape(3, 4) / 4 + 2
@@ -25,7 +24,6 @@ RAGGED = np.where(MASK, WEIGHTS, NAN), np.where(MASK, DELAYS, -1.0)  # what no s
 
 
 def described(dtype: torch.dtype = torch.float64) -> NetworkSpec:
-    """3 inputs, 4 hidden neurons with the synapses of `MASK`, 2 outputs."""
     populations = (
         Population("in", "input", 3), Population("hidden", "lif", 4, 20.0, 5.0, 1.0, -0.2),
         Population("out", "li", 2, 20.0, 5.0),
@@ -56,13 +54,14 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
-@pytest.mark.parametrize(("change", "words"), WRONG.values(), ids=WRONG.keys())
-def test_a_synapse_without_its_numbers_is_named(change: dict[str, Any], words: str) -> None:
-    with pytest.raises(SpecError, match=words):
-        Connection("in", "hidden", **{"w": WEIGHTS, "d": DELAYS, "exists": MASK, **change})
+@pytest.mark.parametrize("name", WRONG)
+def test_a_synapse_without_its_numbers_is_named(name: str) -> None:
+    change, words = WRONG[name]
+    given: dict[str, Any] = {"w": WEIGHTS, "d": DELAYS, "exists": MASK, **change}
+    assert_refused(lambda: Connection("in", "hidden", **given), words)
 
 
-def test_one_input_needs_no_name_and_a_name_is_read_by_its_largest_voltage() -> None:
+def test_short_calls_of_a_network() -> None:
     net = Network(described(), torch.float64)
     long = net({"in": given_spikes()}, ("out", "max_voltage"))
     short = net(given_spikes(), read="out")
@@ -80,37 +79,36 @@ LAYERS: dict[str, tuple[Callable[[Any], object], str]] = {
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_a_helper_of_layers_or_of_networks_names_what_it_takes(name: str) -> None:
+def test_helpers_of_layers_and_networks_refuse_others(name: str) -> None:
     call, words = LAYERS[name]
     wrong: list[Any] = [nn.Sequential(LIF(3, 2)), Network(described())]
     for given in [*wrong, LIF(3, 2), described().populations] if name == "graph" else wrong:
-        with pytest.raises(SpecError, match=words.format(type(given).__name__)):
-            call(given)
-    for call in (lambda net: load_into(net, described()), lambda net: case_of(net, given_spikes(), 0, 0)):
-        with pytest.raises(SpecError, match="`layers` must be a list of LIF and LI layers, got Network; list them"):
-            call(wrong[1])
+        assert_refused(lambda given=given: call(given), words.format(type(given).__name__))  # type: ignore[misc]
+    words = "`layers` must be a list of LIF and LI layers, got Network; list them"
+    assert_refused(lambda: load_into(wrong[1], described()), words)
+    assert_refused(lambda: case_of(wrong[1], given_spikes(), 0, 0), words)
 
 
 def test_a_call_that_names_nothing_is_answered() -> None:
-    net, two = Network(described()), (Population("a", "input", 3), Population("b", "input", 3))
-    with pytest.raises(SpecError, match="`read` must be one of hidden, out, got 'max_voltage'; choose"):
-        net(given_spikes(), read="max_voltage")
+    net, spikes, raster = Network(described()), given_spikes(), torch.zeros(9, 2, 3)
+    words = "`read` must be one of hidden, out, got 'max_voltage'; choose"
+    assert_refused(lambda: net(spikes, read="max_voltage"), words)
     for read in (3, ("out",)):
-        with pytest.raises(SpecError, match=r"`read` must be a.* population and its readout, got"):
-            net(given_spikes(), read=read)
-    for inputs, name in ((torch.zeros(9, 2, 3), "inputs"), ({"in": torch.zeros(9, 2, 3)}, "inputs.in")):
-        with pytest.raises(SpecError, match=f"`{name}` must be a `delayprop.Spikes`, got Tensor .* `Spikes.from_dense"):
-            net(inputs)
-    with pytest.raises(SpecError, match="`inputs` must be a dict with the spikes of a, b, got one `Spikes`; give"):
-        Network(NetworkSpec((*two, *described().populations[1:2]), ()))(given_spikes())
-    with pytest.raises(SpecError, match=r"`inputs.in` must be spikes of 3 neurons, got 6"):
-        net(joined([given_spikes(), given_spikes()]))
+        words = r"`read` must be a.* population and its readout, got"
+        assert_refused(lambda read=read: net(spikes, read=read), words)  # type: ignore[misc]
+    for inputs, name in ((raster, "inputs"), ({"in": raster}, "inputs.in")):
+        words = f"`{name}` must be a `delayprop.Spikes`, got Tensor .* `Spikes.from_dense"
+        assert_refused(lambda inputs=inputs: net(inputs), words)  # type: ignore[misc]
+    two = (Population("a", "input", 3), Population("b", "input", 3), *described().populations[1:2])
+    words = "`inputs` must be a dict with the spikes of a, b, got one `Spikes`; give"
+    assert_refused(lambda: Network(NetworkSpec(two, ()))(spikes), words)
+    assert_refused(lambda: net(joined([spikes, spikes])), r"`inputs.in` must be spikes of 3 neurons, got 6")
     alone = Network(NetworkSpec(described().populations[1:], described().connections[1:]))
     assert alone(Spikes.from_trains([[[1.0]]], 9.0)).spikes["hidden"].shape == (1, 4), "no input: any spikes do"
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
-def test_training_leaves_absent_synapses_and_the_description_has_what_was_learned(dtype: torch.dtype) -> None:
+def test_training_of_a_sparse_network_and_its_description(dtype: torch.dtype) -> None:
     net = Network(described(), dtype)
     optimiser = torch.optim.Adam(param_groups(net, lr=0.05, delay_lr=0.5, constants_lr=0.01, threshold_lr=0.01))
     for _ in range(5):
@@ -129,8 +127,6 @@ def test_training_leaves_absent_synapses_and_the_description_has_what_was_learne
     v_th = net.constants[1].v_th
     assert v_th is not None and learned.populations[1].v_th.tolist() == v_th.tolist() != [1.0] * 4
     assert torch.equal(Network(learned, dtype)(given_spikes(), read="out").y, net(given_spikes(), read="out").y)
-    with pytest.raises(SpecError, match="`names` must be left out for a `Network`"):
-        network_of(net, ["a", "b", "c"])
+    assert_refused(lambda: network_of(net, ["a", "b", "c"]), "`names` must be left out for a `Network`")
     torch.nn.init.constant_(net.synapses[1].d, -0.5)
-    with pytest.raises(SpecError, match=r"`synapses\[1\].d\[0\]\[0\]` must be a finite number of at least 0"):
-        network_of(net)
+    assert_refused(lambda: network_of(net), r"`synapses\[1\].d\[0\]\[0\]` must be a finite number of at least 0")

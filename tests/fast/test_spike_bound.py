@@ -1,19 +1,15 @@
 """The bound on spikes of a training run: exact, and absent outside of one."""
 
-from __future__ import annotations
-
 import pytest
 
 from delayprop.fast.solving import bound
 from delayprop.fast.solving.bound import bounded_spikes
-from tests.support.networks.busy import assert_average_counts, assert_bounded, busy_layer, spikes_of
+from tests.support.networks.spike_bounds import assert_average_counts, assert_bounded, busy_layer, spikes_of
 
 
 @pytest.mark.parametrize("neurons", [1, 5, 40], ids=["one", "a few", "two blocks"])
 @pytest.mark.parametrize("recurrent", [False, True], ids=["feed-forward", "recurrent"])
-def test_a_layer_may_emit_as_many_spikes_as_the_bound_and_no_more(
-    recurrent: bool, neurons: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_bound_is_exact(recurrent: bool, neurons: int, monkeypatch: pytest.MonkeyPatch) -> None:
     assert_bounded(recurrent, neurons, monkeypatch)
 
 

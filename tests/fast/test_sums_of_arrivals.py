@@ -1,7 +1,5 @@
 """The gradient of a synapse sums over its arrivals, right to rounding however many there are."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch
@@ -51,9 +49,7 @@ def spikes_of(until: float, count: int, trials: int, readout: str) -> Spikes:
     ("count", "trials", "until"),
     [(1, 1, 0.9), (1, 256, 0.1), (33, 7, 0.7), (1000, 32, 0.9), (1000, 256, 0.7), (10**6, 1, 0.9)],
 )
-def test_errors_do_not_grow_with_the_arrivals(
-    count: int, trials: int, until: float, readout: str, dtype: torch.dtype
-) -> None:
+def test_errors_of_many_arrivals(count: int, trials: int, until: float, readout: str, dtype: torch.dtype) -> None:
     spikes = spikes_of(until, count, trials, readout)
     layer = LI(1, 1, readout=readout, tau_mem=TAU_MEM, tau_syn=TAU_SYN).to(dtype)
     with torch.no_grad():

@@ -1,7 +1,5 @@
 """Synapses as the kernels read them, and their gradients, against numbers of 40 digits."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from fractions import Fraction
 from typing import NamedTuple
@@ -10,7 +8,7 @@ import mpmath
 import numpy as np
 import pytest
 import torch
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from delayprop.fast import LI, Spikes
@@ -75,6 +73,7 @@ NARROW = drawn(1, 2, 33, np.float32, 120.0, "exp_weighted_voltage")
 WIDE = drawn(1, 2, 70, np.float64, 300.0, "exp_weighted_voltage")
 
 
+@settings(max_examples=settings().max_examples // 2)
 @given(DRAWN)
 @example(NARROW)
 @example(WIDE)
@@ -97,6 +96,7 @@ def test_synapses_hold_their_delay_and_the_flow_behind_it(case: Drawn) -> None:
         assert found == pytest.approx([w * one for one in true[: len(found)]], rel=4 * u, abs=1e-300)
 
 
+@settings(max_examples=settings().max_examples // 2)
 @given(DRAWN)
 @example(NARROW)
 @example(WIDE)

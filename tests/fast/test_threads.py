@@ -1,7 +1,5 @@
 """Pieces of a layer on threads that stay, and the check of spike trains in one pass."""
 
-from __future__ import annotations
-
 import math
 import subprocess
 import sys
@@ -17,7 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from delayprop.fast.cpu.threads import asked_between_pieces, in_threads
-from delayprop.fast.nn.trains import are_trains
+from delayprop.fast.nn.conversion import are_trains
 from tests import ROOT
 
 
@@ -60,9 +58,8 @@ def test_an_error_of_a_piece_is_raised_once_all_have_ended() -> None:
 
 
 @pytest.mark.parametrize("number", [1, 2])
-def test_a_check_may_end_the_work_between_pieces(number: int) -> None:
+def test_a_check_may_end_the_work_between_pieces(number: int, two_threads: None) -> None:
     """Threads begin no piece after it has raised; without the check all are done."""
-    before = torch.get_num_threads()
     done: list[int] = []
 
     def check() -> None:
@@ -74,13 +71,10 @@ def test_a_check_may_end_the_work_between_pieces(number: int) -> None:
         done.append(piece)
 
     torch.set_num_threads(number)
-    try:
-        with asked_between_pieces(check), pytest.raises(InterruptedError):
-            in_threads(solve, range(20))
-        assert 3 <= len(done) < 3 + number
+    with asked_between_pieces(check), pytest.raises(InterruptedError):
         in_threads(solve, range(20))
-    finally:
-        torch.set_num_threads(before)
+    assert 3 <= len(done) < 3 + number
+    in_threads(solve, range(20))
     assert len(done) >= 23
 
 

@@ -4,8 +4,6 @@
 `spec` and nothing else.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import PurePosixPath
 
@@ -76,9 +74,7 @@ LAWFUL = {
         "import heapq\nimport numpy as np\nfrom mpmath import mp\nfrom delayprop.spec import Network",
         "from delayprop.reference import jumps",
     ),
-    "fast/a.py": (
-        "import torch, h5py\nfrom numba import cuda, njit", 'import_module(f"delayprop.fast.tasks.{name}")',
-    ),
+    "fast/a.py": ("import torch, h5py\nfrom numba import cuda, njit", 'import_module(f"delayprop.fast.tasks.{name}")'),
     "fast/drawing/a.py": ("from matplotlib.figure import Figure",),
     "reports/a.py": (
         "from delayprop.fast.drawing.markup import table\nfrom delayprop.fast import drawing",
@@ -116,9 +112,7 @@ DOWN = {
         for text in texts
     ],
 )
-def test_control_planted_imports_are_found_and_lawful_ones_are_not(
-    rule: Rule, path: str, text: str, findings: int
-) -> None:
+def test_control_planted_and_lawful_imports(rule: Rule, path: str, text: str, findings: int) -> None:
     assert len(rule(PurePosixPath(path), text)) == findings
 
 

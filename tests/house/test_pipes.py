@@ -1,7 +1,5 @@
 """`python -m ... | head`: a command ends silently when the reader of its output has left."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 
@@ -44,9 +42,7 @@ def test_a_command_that_is_read_keeps_its_code(code: int, capfd: pytest.CaptureF
     assert capfd.readouterr() == ("done\n", "")
 
 
-def test_a_file_that_cannot_be_written_is_one_line_and_a_reader_that_left_is_none(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_writing_fails_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     parser = OneLineParser("writes", "Writes.")
     assert parser.run_writer(lambda _: (tmp_path / "no" / "file").write_text("x"), []) == 2
     err = capsys.readouterr().err

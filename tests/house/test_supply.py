@@ -1,7 +1,5 @@
 """Actions are pinned by commit, packages by hash; planted exceptions are found; what is set up."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """The identities of `tests/support/identities.py` hold for every kind of network and readout."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -21,7 +19,6 @@ CASES = many(15, least=3)  # per family
 
 
 def assert_identities(family: str, run: Callable[[Case], Result], u: float, measured: Measured) -> None:
-    """Asserts all three identities on the seeds of a family."""
     worst, counted = dict.fromkeys("ABC", 0.0), dict.fromkeys("ABC", 0)
     for seed in range(CASES):
         case = seeded_case(seed, family)
@@ -30,7 +27,6 @@ def assert_identities(family: str, run: Callable[[Case], Result], u: float, meas
             assert r <= identity(u), f"identity {name}, seed {seed}: residual {r:.1e}"
             measured.keep("identities", {"u": u, "identity": name, "residual": r, "fault": ""})
     measured(max(worst.values()), identity(u), CASES, f"0 to {CASES - 1} of each family")
-    print(f"{family}: " + ", ".join(f"{name} {worst[name]:.1e} ({counted[name]} cases)" for name in worst))
     assert min(counted.values()) >= CASES / 3
 
 
@@ -63,7 +59,6 @@ FACTORS = {"0.1 % off": 1.001, "flipped": -1.0, "dropped": 0.0, "without tau_syn
 @pytest.mark.parametrize("fault", FACTORS)
 @pytest.mark.parametrize("kind", BREAKS)
 def test_the_identities_notice(kind: str, fault: str, measured: Measured) -> None:
-    """Control: a wrong kind of gradient breaks the identities that contain it, and no other."""
     largest = dict.fromkeys("ABC", 0.0)
     for seed in range(5):
         case = seeded_case(seed, "recurrent")

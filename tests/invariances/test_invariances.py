@@ -1,7 +1,5 @@
 """One network written in two ways has the same spikes, loss and gradient, in another place."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
@@ -39,7 +37,6 @@ every_family = pytest.mark.parametrize(("run", "family"), PAIRS)
 
 
 def cases(family: str, suits: Callable[[Case], bool] = lambda case: True) -> Iterator[Case]:
-    """The first suitable cases of a family with a gradient other than 0."""
     found = 0
     for seed in range(20 * CASES):
         case = drawn(family, seed)
@@ -100,7 +97,6 @@ def test_the_unit_of_time(run: str, family: str, ms: float) -> None:
     ("run", "family"), [pair for pair in PAIRS if set(FAMILIES[pair[1]].losses) & set(SPIKE_LOSSES)]
 )
 def test_the_unit_of_voltage(run: str, family: str) -> None:
-    """Weights, thresholds and resets in another unit, if only spikes are read."""
     for case in cases(family, lambda case: isinstance(case.loss, SpikeTimeMSE) or case.loss.time_scale is not None):
         rewritten, move = in_units(case, 1.0, 0.5)
         assert_equal(run, rewritten, RUNS[run](rewritten), move(result(run, case)))
@@ -119,7 +115,6 @@ def test_the_order_of_everything(run: str, family: str, measured: Measured) -> N
 @pytest.mark.check(12, control=True)
 @pytest.mark.parametrize("run", RUNS)
 def test_control_another_order_is_seen(run: str, measured: Measured) -> None:
-    """The expected gradient has its sources shifted by one."""
     found = (seeded_case(seed, "layers") for seed in count())
     case = next(case for case in found if all(len(c.w) > 1 for c in case.network.connections)
                 and largest_block(case, reference.run(case).gradients) > VANISHES)
@@ -136,7 +131,6 @@ def test_control_another_order_is_seen(run: str, measured: Measured) -> None:
 @pytest.mark.check(13)
 @every_family
 def test_a_delay_is_a_later_input(run: str, family: str, measured: Measured) -> None:
-    """A delay common to all synapses of an input neuron equals a shift of its spike times."""
     used = [assert_same(case, RUNS[run](later), RUNS[run](delayed)) for case, later, delayed in two_ways(family, 1.0)]
     measured(max(used), 1.0, len(used), f"from 0, {CASES} of each family")
 
@@ -183,7 +177,6 @@ def test_two_synapses_of_half_the_weight(run: str, family: str) -> None:
 
 
 def halved(case: Case) -> Case:
-    """Every connection becomes two, at half the weight."""
     return with_connections(case, [with_numbers(c, c.w / 2, c.d) for c in case.network.connections for _ in range(2)])
 
 
@@ -203,8 +196,7 @@ def test_neurons_that_nobody_reads(run: str, family: str, measured: Measured) ->
         nothing = [*vars(by.connections[-1]).values(), *vars(by.populations["spare"]).values(), by.inputs["idle"][0]]
         assert not any(values.any() for values in nothing)
         rest = replace(
-            by,
-            connections=by.connections[:-1],
+            by, connections=by.connections[:-1],
             populations={name: g for name, g in by.populations.items() if name in names},
             inputs={name: g for name, g in by.inputs.items() if name in names},
         )
@@ -215,7 +207,6 @@ def test_neurons_that_nobody_reads(run: str, family: str, measured: Measured) ->
 @pytest.mark.check(15, control=True)
 @pytest.mark.parametrize("run", RUNS)
 def test_control_a_synapse_of_a_billionth_is_seen(run: str, measured: Measured) -> None:
-    """The synapse changes every number by about a billionth."""
     case = seeded_case(2, "layers")
     first = case.network.connections[0]
     faint = Connection(first.source, first.target, np.full(first.w.shape, 1e-9), first.d + 0.1)

@@ -1,6 +1,4 @@
-"""`fast` depends neither on bin width, threads and other trials, nor on the order of synapses."""
-
-from __future__ import annotations
+"""`fast` does not depend on bin width, threads and other trials."""
 
 from collections.abc import Iterator
 
@@ -20,44 +18,35 @@ Outcome = dict[str, np.ndarray]
 
 @pytest.fixture
 def threads() -> Iterator[None]:
-    """Restores the number of threads."""
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)
 
 
-def layer(seed: int = 0, dtype: torch.dtype = torch.float64) -> list[Tensor]:
-    """Weights, delays (some beyond the trial) and constants of a layer with many spikes."""
-    rng = np.random.default_rng(seed)
+def layer(recurrent: bool = False, dtype: torch.dtype = torch.float64) -> list[Tensor]:
+    """Weights, delays (some beyond the trial) and constants of a layer with many spikes; recurrent
+    excitation and inhibition, with some tiny delays."""
+    rng = np.random.default_rng(0)
     w = rng.normal(1.0, 1.2, (PRE, POST))
     d = rng.uniform(0.0, 12.0, (PRE, POST)) + np.where(rng.random((PRE, POST)) < 0.1, T, 0.0)
     constants = (rng.uniform(8.0, 20.0, POST), rng.uniform(3.0, 9.0, POST), rng.uniform(0.8, 1.2, POST), np.zeros(POST))
+    if recurrent:
+        rng = np.random.default_rng(50)
+        own_w, own_d = rng.normal(0.0, 0.5, (POST, POST)), rng.uniform(0.0, 12.0, (POST, POST))
+        w, d = np.vstack([w, own_w]), np.vstack([d, np.where(rng.random((POST, POST)) < 0.2, 1e-3, own_d)])
     return [torch.tensor(values, dtype=dtype) for values in (w, d, *constants)]
 
 
-def recurrent_layer(seed: int = 0, dtype: torch.dtype = torch.float64) -> list[Tensor]:
-    """The neurons of `layer` with recurrent excitation and inhibition; some delays are tiny."""
-    rng = np.random.default_rng(seed + 50)
-    w, d, *constants = layer(seed, torch.float64)
-    own_w, own_d = rng.normal(0.0, 0.5, (POST, POST)), rng.uniform(0.0, 12.0, (POST, POST))
-    own_d = np.where(rng.random((POST, POST)) < 0.2, 1e-3, own_d)
-    together = (torch.cat([w, torch.tensor(own_w)]), torch.cat([d, torch.tensor(own_d)]), *constants)
-    return [values.to(dtype) for values in together]
-
-
-def trials(seed: int = 0, count: int = TRIALS) -> list[list[list[float]]]:
+def trials() -> list[list[list[float]]]:
     """Spike trains of a batch, the second trial silent."""
-    rng = np.random.default_rng(seed + 100)
-    drawn = [[np.sort(rng.uniform(0.0, T, rng.integers(0, 6))).tolist() for _ in range(PRE)] for _ in range(count)]
+    rng = np.random.default_rng(100)
+    drawn = [[np.sort(rng.uniform(0.0, T, rng.integers(0, 6))).tolist() for _ in range(PRE)] for _ in range(TRIALS)]
     drawn[1] = [[] for _ in range(PRE)]
     return drawn
 
 
 def outcome(
-    batch: list[list[list[float]]],
-    parameters: list[Tensor],
-    readout: str | None,
-    spiking: bool = True,
+    batch: list[list[list[float]]], parameters: list[Tensor], readout: str | None, spiking: bool = True,
     **options: float | bool,
 ) -> Outcome:
     """Spikes, readout, kappa, ties, and the gradient of a loss with one weight per readout."""
@@ -77,7 +66,6 @@ def outcome(
 
 
 def assert_near(found: Outcome, true: Outcome, limit: float) -> None:
-    """Asserts equal spikes, and all else equal to rounding."""
     for name, values in true.items():
         if name in ("offsets", "ties"):
             assert np.array_equal(found[name], values), name
@@ -91,31 +79,44 @@ def assert_bitwise(found: Outcome, true: Outcome) -> None:
         assert np.array_equal(found[name], values), name
 
 
+LIFS: list[tuple] = [(None, True, False), *((name, True, False) for name in VOLTAGE_READOUTS)]
+LIS: list[tuple] = [(name, False, False) for name in VOLTAGE_READOUTS]
+RECURRENT: list[tuple] = [(None, True, True), ("mean_voltage", True, True)]
+
+
+def named(kind: tuple) -> str:
+    readout, spiking, recurrent = kind
+    return f"{readout}-{'recurrent' if recurrent else 'lif' if spiking else 'li'}"
+
+
 every_readout = pytest.mark.parametrize(
-    ("readout", "spiking"),
-    [(None, True)] + [(name, spiking) for name in VOLTAGE_READOUTS for spiking in (True, False)],
-    ids=lambda value: str(value) if not isinstance(value, bool) else ("lif" if value else "li"),
+    ("readout", "spiking"), [kind[:2] for kind in LIFS + LIS], ids=map(named, LIFS + LIS)
 )
-every_kind = pytest.mark.parametrize("recurrent", [False, True], ids=["", "recurrent"])
+every_layer = pytest.mark.parametrize(
+    ("readout", "spiking", "recurrent"), LIFS + LIS + RECURRENT, ids=map(named, LIFS + LIS + RECURRENT)
+)
 every_dtype = pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
 
 
-@every_readout
+@every_layer
 @pytest.mark.parametrize("width", [0.5, 0.3, 0.0625, 0.7])
-def test_the_width_of_bins(readout: str | None, spiking: bool, width: float) -> None:
+def test_the_width_of_bins(readout: str | None, spiking: bool, recurrent: bool, width: float) -> None:
     """Another bin width, also one that is no power of 2, changes rounding alone."""
-    true = outcome(trials(), layer(), readout, spiking)
+    true, found = (
+        outcome(trials(), layer(recurrent), readout, spiking, recurrent=recurrent, **given)
+        for given in ({}, {"bin_width": width})
+    )
     assert not spiking or len(true["times"]) > 3 * POST
-    assert_near(outcome(trials(), layer(), readout, spiking, bin_width=width), true, WELL_CONDITIONED)
+    assert_near(found, true, WELL_CONDITIONED)
 
 
-@every_readout
+@every_layer
 @every_dtype
-def test_threads(readout: str | None, spiking: bool, dtype: torch.dtype, threads: None) -> None:
+def test_threads(readout: str | None, spiking: bool, recurrent: bool, dtype: torch.dtype, threads: None) -> None:
     found = []
     for number in (1, 2, 3):
         torch.set_num_threads(number)
-        found.append(outcome(trials(), layer(dtype=dtype), readout, spiking))
+        found.append(outcome(trials(), layer(recurrent, dtype), readout, spiking, recurrent=recurrent))
     assert_bitwise(found[1], found[0])
     assert_bitwise(found[2], found[0])
 
@@ -125,7 +126,7 @@ def test_threads(readout: str | None, spiking: bool, dtype: torch.dtype, threads
 @every_dtype
 def test_a_trial_is_as_if_alone(readout: str | None, spiking: bool, dtype: torch.dtype, measured: Measured) -> None:
     """No bit depends on other trials, although some delays are longer than a trial."""
-    batch, parameters = trials(), layer(dtype=dtype)
+    batch, parameters = trials(), layer(False, dtype)
     together = outcome(batch, parameters, readout, spiking)
     spikes, inputs = 0, 0
     for b, trial in enumerate(batch):
@@ -167,49 +168,10 @@ def test_a_batch_is_the_sum_of_its_trials(readout: str | None, spiking: bool, me
     measured(max(errors), SAME_SUM, 2, "0")
 
 
-@pytest.mark.parametrize("width", [0.5, 0.0625])
-def test_the_width_of_bins_in_a_recurrent_layer(width: float) -> None:
-    true = outcome(trials(), recurrent_layer(), None, recurrent=True)
-    assert len(true["times"]) > 3 * POST
-    assert_near(outcome(trials(), recurrent_layer(), None, recurrent=True, bin_width=width), true, WELL_CONDITIONED)
-
-
 @every_dtype
-def test_threads_and_batch_of_a_recurrent_layer(dtype: torch.dtype, threads: None) -> None:
-    """No bit depends on the number of threads, and no spike on other trials."""
-    found = []
-    for number in (1, 2):
-        torch.set_num_threads(number)
-        found.append(outcome(trials(), recurrent_layer(dtype=dtype), "mean_voltage", recurrent=True))
-    assert_bitwise(found[1], found[0])
-    alone = outcome(trials()[2:3], recurrent_layer(dtype=dtype), "mean_voltage", recurrent=True)
-    first, last = found[0]["offsets"][2 * POST], found[0]["offsets"][3 * POST]
-    assert last > first and np.array_equal(alone["times"], found[0]["times"][first:last])
-
-
-@every_kind
-@pytest.mark.parametrize("readout", [None, "max_voltage", "exp_weighted_voltage"])
-def test_the_order_of_synapses(readout: str | None, recurrent: bool) -> None:
-    rng = np.random.default_rng(3)
-    sources, neurons = rng.permutation(PRE), rng.permutation(POST)
-    w, d, *constants = recurrent_layer() if recurrent else layer()
-    rows = np.concatenate([sources, PRE + neurons]) if recurrent else sources
-    moved = [w[rows][:, neurons], d[rows][:, neurons], *(values[neurons] for values in constants)]
-    weights = torch.linspace(0.5, 1.5, POST, dtype=torch.float64)
-
-    def gradients(parameters: list[Tensor], order: np.ndarray, batch: list) -> list[np.ndarray]:
-        leaves = [values.clone().requires_grad_() for values in parameters]
-        given = Spikes.from_trains(batch, T)
-        emitted, y, _ = propagate(given, *leaves, readout=readout, recurrent=recurrent)
-        neuron = torch.arange(POST).repeat(len(batch)).repeat_interleave(emitted.offsets.diff())
-        loss = (emitted.times.square() * weights[order][neuron]).sum() * 1e-2
-        if y is not None:
-            loss = loss + (y * weights[order]).square().sum()
-        loss.backward()
-        return [leaf.grad.numpy() for leaf in leaves]  # type: ignore[union-attr]
-
-    true = gradients([w, d, *constants], np.arange(POST), trials())
-    found = gradients(moved, neurons, [[trial[i] for i in sources] for trial in trials()])
-    for n, (one, other) in enumerate(zip(found, true, strict=True)):
-        expected = other[rows][:, neurons] if n < 2 else other[neurons]
-        assert np.linalg.norm(one - expected) <= WELL_CONDITIONED * np.linalg.norm(expected), n
+def test_a_trial_of_a_recurrent_layer_is_as_if_alone(dtype: torch.dtype) -> None:
+    together, alone = (
+        outcome(batch, layer(True, dtype), "mean_voltage", recurrent=True) for batch in (trials(), trials()[2:3])
+    )
+    first, last = together["offsets"][2 * POST], together["offsets"][3 * POST]
+    assert last > first and np.array_equal(alone["times"], together["times"][first:last])

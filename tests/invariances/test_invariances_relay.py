@@ -1,7 +1,5 @@
 """A relay neuron, which answers every spike with one spike, splits a delay in two."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np
@@ -32,7 +30,6 @@ def test_control_a_latency_a_millionth_longer_is_seen(run: str, measured: Measur
 
 
 def relay_is_off(run: str, factor: float) -> float:
-    """Relative error of gradients if delays longer by `factor` times its latency replace it."""
     rng = np.random.default_rng(4)
     inputs = {"in": trains_of([np.array([t]) for t in (1.1, 3.6, 7.9)])}
     constants = (np.full(3, value) for value in (8.0, 3.0, 1.0, -9.0))

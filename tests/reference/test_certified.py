@@ -1,7 +1,5 @@
 """The certified set: two routes agree on its digits, and both implementations reach them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import mpmath
@@ -11,18 +9,20 @@ import pytest
 import delayprop.reference as reference
 import tests.tools.make_certified
 from delayprop.spec import Case, Result, load_case
-from tests.support.certified.parts import Certified
-from tests.support.certified.stored import FOLDER, RUNS, changed_digit, files, row_of
+from tests.support.certified import FOLDER, RUNS, changed_digit, files, row_of
 from tests.support.comparison import scaled
 from tests.support.conditioning import conditioned
 from tests.support.report_evidence import Measured
 from tests.support.truth import OrderChanged, Problem, simulate
 from tests.tools.make_certified import (
-    NETWORKS,
+    NAMES,
+    ROW,
+    SIDES,
     Disagreement,
     by_adjoint,
     by_differences,
     case_of,
+    document_of,
     text_of,
     with_certified,
     with_table,
@@ -41,14 +41,8 @@ ILL_CONDITIONED = {
     "reference": {"higher-grazing-10"},
     "fast float64": {"higher-grazing-10", "higher-outputs-almost-alike"},
     "fast float32": {
-        "higher-amplifying-chain",
-        "higher-grazing-4",
-        "higher-grazing-6",
-        "higher-grazing-8",
-        "higher-grazing-10",
-        "higher-maxima-almost-alike",
-        "higher-outputs-almost-alike",
-        "higher-targets-nearly-met",
+        "higher-amplifying-chain", "higher-grazing-4", "higher-grazing-6", "higher-grazing-8", "higher-grazing-10",
+        "higher-maxima-almost-alike", "higher-outputs-almost-alike", "higher-targets-nearly-met",
     },
 }
 """Below the limit by their conditioning: at most `SLACK` digits fewer than an ulp leaves."""
@@ -60,36 +54,35 @@ QUICK = ("lower-arrival-at-the-end", "lower-zero-delays", "average-at-once", "hi
 LONG = "higher-far-apart-time-constants"  # the reference takes 15 s: its Taylor steps are short
 
 
+def stored(name: str) -> str:
+    return (FOLDER / f"{name}.json").read_text(encoding="utf-8")
+
+
 def test_the_readme_has_the_table_and_no_file_is_left_over() -> None:
-    assert {path.stem for path in files()} == set(NETWORKS)
     readme = (FOLDER / "README.md").read_text(encoding="utf-8")
-    assert readme == with_table(readme) and all(f"`{name}`" in readme for name in NETWORKS)
+    assert readme == with_table(readme) and sorted(name for name, _ in ROW.findall(readme)) == sorted(NAMES)
 
 
 @pytest.mark.check(9)
 @pytest.mark.parametrize("name", [
     name if name in QUICK or name.startswith("lower") else pytest.param(name, marks=pytest.mark.full)
-    for name in NETWORKS
+    for name in NAMES
 ])
 def test_what_is_stored_is_what_the_adjoint_finds(name: str) -> None:
-    """Every character agrees; a changed digit of a value or of the case is found."""
-    stored = (FOLDER / f"{name}.json").read_text(encoding="utf-8")
-    results = by_adjoint(NETWORKS[name])
-    assert stored == text_of(NETWORKS[name].document, results)
-    assert stored != text_of(NETWORKS[name].document, results | {"loss": changed_digit(results["loss"])})
+    document = document_of(name)
+    results = by_adjoint(document)
+    assert stored(name) == text_of(document, results)
+    assert stored(name) != text_of(document, results | {"loss": changed_digit(results["loss"])})
 
 
 @pytest.mark.check(9)
-@pytest.mark.parametrize("name", QUICK)
+@pytest.mark.parametrize("name", [
+    name if name in QUICK else pytest.param(name, marks=pytest.mark.full) for name in NAMES
+])
 def test_differences_find_the_same(name: str) -> None:
     expected = load_case(FOLDER / f"{name}.json").expected
-    assert expected is not None and without_ties(expected) == without_ties(by_differences(NETWORKS[name]))
-
-
-@pytest.mark.full
-@pytest.mark.parametrize("name", NETWORKS)
-def test_both_routes_find_what_is_stored(name: str) -> None:
-    assert (FOLDER / f"{name}.json").read_text(encoding="utf-8") == with_certified(NETWORKS[name])
+    assert expected is not None
+    assert without_ties(expected) == without_ties(by_differences(document_of(name), SIDES.get(name, {})))
 
 
 @pytest.mark.check(9)
@@ -98,7 +91,6 @@ def test_both_routes_find_what_is_stored(name: str) -> None:
 ])
 def test_right_digits(path: Path, measured: Measured) -> None:
     row = row_of(path)
-    print("  ".join(f"{label} {row[label]:.2f}" for label in RUNS))
     low = {label for label in RUNS if row[label] < LIMITS[label][row["class"]]}
     excused = {label for label in RUNS if path.stem in ILL_CONDITIONED[label]}
     asked = {label: LIMITS[label][row["class"]] for label in RUNS if label not in excused}
@@ -112,22 +104,21 @@ def test_right_digits(path: Path, measured: Measured) -> None:
 def test_fewer_digits_only_where_an_ulp_leaves_no_more(name: str) -> None:
     row = row_of(FOLDER / f"{name}.json")
     for label in (label for label in RUNS if name in ILL_CONDITIONED[label]):
-        left = conditioned(NETWORKS[name], ULP[label])
-        print(f"{label}: {row[label]:.2f} right digits, {left:.2f} left by an ulp")
+        left = conditioned(document_of(name), ULP[label])
         assert left - SLACK < LIMITS[label]["higher"] and row[label] >= left - SLACK
 
 
 @pytest.mark.check(9, control=True)
 def test_conditioning_excuses_no_well_conditioned_network() -> None:
-    """The control of `ILL_CONDITIONED`."""
-    assert conditioned(NETWORKS["lower-one-neuron"], ULP["reference"]) - SLACK > LIMITS["reference"]["lower"]
+    assert conditioned(document_of("lower-one-neuron"), ULP["reference"]) - SLACK > LIMITS["reference"]["lower"]
 
 
 @pytest.mark.check(9, control=True)
 def test_routes_that_differ_are_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    network = NETWORKS["lower-arrival-at-the-end"]
+    name = "lower-arrival-at-the-end"
+    assert with_certified(document_of(name), SIDES[name]) == stored(name)
     with pytest.raises(OrderChanged):  # a two-sided derivative, where the specification has a one-sided one
-        with_certified(Certified("", network.document))
+        with_certified(document_of(name), {})
     honest = reference.run
 
     def off(case: Case, digits: int) -> Result:
@@ -136,7 +127,7 @@ def test_routes_that_differ_are_not_written(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(tests.tools.make_certified.reference, "run", off)
     with pytest.raises(Disagreement, match="numbers differ, the first"):
-        with_certified(network)
+        with_certified(document_of(name), SIDES[name])
 
 
 @pytest.mark.parametrize(
@@ -144,7 +135,7 @@ def test_routes_that_differ_are_not_written(monkeypatch: pytest.MonkeyPatch) -> 
     [("higher-spike-just-before-the-end", 0, 6), ("higher-inhibition-just-after-a-crossing", 0, 2)],
 )
 def test_just_after_is_the_next_number_of_float64(name: str, neuron: int, spike: int) -> None:
-    case = case_of(NETWORKS[name])
+    case = case_of(document_of(name))
     t = simulate(Problem.from_case(case)).spikes["out"][neuron][spike]
     after = case.duration if name.endswith("end") else float(case.inputs["in"][1][0])
     assert mpmath.mpf(float(np.nextafter(after, 0.0))) < t < mpmath.mpf(after)

@@ -1,22 +1,23 @@
-"""The count of right digits: an error costs its digits, a value that is no number has none."""
-
-from __future__ import annotations
+"""The certified set: the count of right digits, and the difficulties that it covers."""
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from fractions import Fraction
 
+import numpy as np
 import pytest
 
 import delayprop.reference as reference
-from delayprop.reference.__main__ import main as reference_main
-from delayprop.spec import Case, Result, load_case
-from tests.support.certified.stored import (
+from delayprop.spec import READOUTS, Case, Connection, Population, Result, SpikeTimeMSE, load_case
+from tests.support.certified import (
+    CLASSES,
     DIGITS,
     FOLDER,
     certified_values,
     changed_digit,
     digits_by_block,
+    files,
     right_digits,
 )
 from tests.support.comparison import scaled
@@ -42,17 +43,7 @@ def test_a_gradient_off_by_1e_9_has_nine_digits(known: tuple[Case, Mapping, dict
         assert 8.9 < min(found.values()) < 9.1
 
 
-@pytest.mark.check(9, control=True)
-def test_a_flipped_sign_has_no_digit(known: tuple[Case, Mapping, dict]) -> None:
-    _, certified, found = known
-    assert right_digits(found, certified) > 12
-    delays = found["gradients"]["connections"][0]["delays"]
-    delays[0] = [-d for d in delays[0]]
-    assert right_digits(found, certified) == 0
-
-
 def test_a_digit_is_counted(known: tuple[Case, Mapping, dict]) -> None:
-    """A result of 60 digits has all 30 right, and any wrong certified digit is found."""
     case, certified, _ = known
     found = as_strings(case, reference.run(case, 60))
     assert right_digits(found, certified) == DIGITS
@@ -62,7 +53,7 @@ def test_a_digit_is_counted(known: tuple[Case, Mapping, dict]) -> None:
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, None, "x", True, [], [1.0]])
-def test_what_is_no_number_has_no_digit(known: tuple[Case, Mapping, dict], value: object) -> None:
+def test_no_number_has_no_digit(known: tuple[Case, Mapping, dict], value: object) -> None:
     _, certified, found = known
     assert digits_by_block({**found, "loss": value}, certified)["loss"] == 0
     assert right_digits({key: value for key, value in found.items() if key != "spikes"}, certified) == 0
@@ -88,8 +79,61 @@ def test_a_block_that_is_0_must_be_0() -> None:
     assert wrong == {"gradients/populations/out/reset"} and right_digits(found, zero) == 0
 
 
-def test_the_command_line_takes_the_files(capsys: pytest.CaptureFixture[str]) -> None:
-    """It prints the layout that `right_digits` reads."""
-    path = FOLDER / "lower-one-neuron.json"
-    assert reference_main([str(path)]) == 0
-    assert right_digits(json.loads(capsys.readouterr().out), certified_values(load_case(path))) > 12
+def synapses(case: Case) -> list[tuple[Connection, int, int]]:
+    return [(c, int(i), int(j)) for c in case.network.connections for i, j in np.argwhere(c.exists)]
+
+
+def receiving(case: Case) -> list[Population]:
+    return [population for population in case.network.populations if population.kind != "input"]
+
+
+def arrives_at_the_end(case: Case) -> bool:
+    return any(
+        Fraction(float(t)) + Fraction(float(c.d[i, j])) == Fraction(case.duration)
+        for c, i, j in synapses(case)
+        if c.source in case.inputs
+        for t in case.inputs[c.source][i]
+    )
+
+
+def ends_in_free_spikes(case: Case) -> bool:
+    """The last spikes of a neuron that is read, and drives nothing, come after its targets."""
+    if not isinstance(case.loss, SpikeTimeMSE) or case.loss.population in {c.source for c in case.network.connections}:
+        return False
+    trains = certified_values(case)["spikes"][case.loss.population]
+    return any(len(train) > len(targets) > 0 for train, targets in zip(trains, case.loss.targets, strict=True))
+
+
+def parallel(case: Case) -> bool:
+    pairs = [(connection.source, connection.target) for connection in case.network.connections]
+    return len(set(pairs)) < len(pairs)
+
+
+FEATURES: dict[str, Callable[[Case], bool]] = {
+    "spikes after which nothing matters": ends_in_free_spikes,
+    "an arrival exactly at T": arrives_at_the_end,
+    "a delay beyond T": lambda case: any(c.d[i, j] > case.duration for c, i, j in synapses(case)),
+    "a delay of 0": lambda case: any(c.d[i, j] == 0 for c, i, j in synapses(case)),
+    "equal time constants": lambda case: any(np.any(p.tau_mem == p.tau_syn) for p in receiving(case)),
+    "almost equal time constants": lambda case: any(
+        np.any((p.tau_mem != p.tau_syn) & np.isclose(p.tau_mem, p.tau_syn, 1e-11, 0.0))
+        for p in receiving(case)
+    ),
+    "constants of each neuron": lambda case: any(len(set(np.atleast_1d(p.tau_mem))) > 1 for p in receiving(case)),
+    "inhibition": lambda case: any(c.w[i, j] < 0 for c, i, j in synapses(case)),
+    "a self-connection": lambda case: any(c.source == c.target and i == j for c, i, j in synapses(case)),
+    "parallel connections": parallel,
+    "absent synapses": lambda case: any(not c.exists.all() for c in case.network.connections),
+    "a silent neuron": lambda case: any([] in trains for trains in certified_values(case)["spikes"].values()),
+    "an input spike after T": lambda case: any(t > case.duration for ts in case.inputs.values() for u in ts for t in u),
+    "kappa below 2e-10": lambda case: float(certified_values(case)["kappa_min"] or 1) < 2e-10,
+} | {readout: lambda case, readout=readout: getattr(case.loss, "readout", None) == readout for readout in READOUTS}
+FEATURES["spike_time_mse"] = lambda case: isinstance(case.loss, SpikeTimeMSE)
+
+
+def test_every_class_and_feature_is_there() -> None:
+    """No feature is in every case, so each could be missing."""
+    assert all(len(files(difficulty)) >= 8 for difficulty in CLASSES)
+    cases = [load_case(path) for path in files()]
+    found = {name: sum(map(has, cases)) for name, has in FEATURES.items()}
+    assert [name for name, number in found.items() if not 0 < number < len(cases)] == []

@@ -1,7 +1,5 @@
 """The dot-product test: the tangent of the loss equals the gradient times the direction."""
 
-from __future__ import annotations
-
 import math
 from itertools import count
 
@@ -47,13 +45,11 @@ def test_tangent_is_adjoint_times_direction(family: str, measured: Measured) -> 
             break
         assert seed < 3 * CASES + 5, "too many gradients are 0"
     measured(max(found), DOT_PRODUCT, len(found), f"from 0, {CASES} of each family")
-    print(f"{family}: largest residual {max(found):.1e}")
     assert max(found) <= DOT_PRODUCT
 
 
 @pytest.mark.parametrize("family", families())
 def test_tangent_is_the_true_one(family: str) -> None:
-    """The tangent along a random direction equals the difference of two simulations along it."""
     checked = 0
     for seed in range(5):
         case = seeded_case(seed, family)
@@ -72,7 +68,6 @@ def test_tangent_is_the_true_one(family: str) -> None:
 @pytest.mark.parametrize("kind", ["w", "d", "t_in", *CONSTANTS])
 @pytest.mark.parametrize("factor", [1.001, -1.0], ids=["0.1 % off", "flipped"])
 def test_the_dot_product_notices(kind: str, factor: float, measured: Measured) -> None:
-    """Control: a gradient that is wrong in one kind of parameter fails."""
     case = seeded_case(1, "recurrent")
     gradient = reference.run(case).gradients
     direction = random_direction(gradient, 0)

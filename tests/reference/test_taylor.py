@@ -9,8 +9,6 @@ The loss is smooth at a fixed order of events; directions that change it are dis
 Slopes have limits on both sides: too steep is wrong too.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from itertools import pairwise
 from typing import Any
@@ -34,7 +32,6 @@ KINDS = ("w", "d", *CONSTANTS, "t_in")
 
 
 def in_core(*kinds: str) -> list[object]:
-    """All kinds of parameters, of which these belong to the core of the tests."""
     return [kind if kind in kinds else pytest.param(kind, marks=pytest.mark.full) for kind in KINDS]
 
 
@@ -44,11 +41,9 @@ FITTED = 4  # number of steps in the fit of a slope: the smallest steps above ro
 
 
 def slopes(m: Arithmetic, case: Case, kind: str, seed: int, steps: np.ndarray, factor: float = 1.0) -> str | np.ndarray:
-    """The slopes of both remainders, with the gradient times `factor`; or why there are none.
-
-    `zero`: the loss does not depend on these parameters. `changed`: the order of events changes.
-    `flat`: rounding hides the remainders of too many steps.
-    """
+    """The slopes of both remainders, with the gradient times `factor`; or why there are none: no
+    dependence on these parameters (`zero`), another order of events (`changed`), or too many
+    remainders hidden by rounding (`flat`)."""
     found = remainders(m, case, kind, seed, steps, factor)
     if isinstance(found, str):
         return found
@@ -63,7 +58,6 @@ def slopes(m: Arithmetic, case: Case, kind: str, seed: int, steps: np.ndarray, f
 def remainders(
     m: Arithmetic, case: Case, kind: str, seed: int, steps: np.ndarray, factor: float = 1.0
 ) -> str | tuple[Any, list[list[Any]]]:
-    """The loss and both remainders of each step, or the reason why there are none."""
     loss, gradient = loss_and_gradient(m, case)
     g = parts(case, scaled(gradient, kind, factor), kind)
     base, v = parameters(case, kind), direction(case, kind, seed)
@@ -102,7 +96,6 @@ def assert_slopes(
             worst = max(worst, off)
             assert off <= tolerance, f"{family}, seed {seed}: slopes {found}"
     measured(worst, tolerance, seen["fitted"], f"0 to {seeds - 1} of each family")
-    print(f"{kind}: slopes within {worst:.1e} of 1 and 2; {dict(seen)}")
     assert seen["fitted"] >= seeds * len(families()) / 2
     assert seen["changed"] + seen["flat"] <= DISCARDED * seeds * len(families())
 
@@ -124,10 +117,8 @@ CONVERGED = 1e-3  # relative change of a second difference that may remain when 
 
 
 def constant_is_off(case: Case, kind: str, seed: int, factor: float = 1.0) -> float | None:
-    """Relative error of the remainder against half the second difference of the loss, or None.
-
-    The step is the largest with a converged second difference, in which the gradient cancels.
-    """
+    """Relative error of the remainder against half the second difference of the loss, or None; at
+    the largest step with a converged second difference, in which the gradient cancels."""
     found = remainders(FLOAT64, case, kind, seed, STEPS, factor)
     if isinstance(found, str):
         return None

@@ -1,7 +1,5 @@
 """The ground truth against closed-form answers."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -43,12 +41,6 @@ def test_spikes_are_the_roots_of_a_quadratic() -> None:
     assert abs(truth.kappa["out"][0][0] - (15 * (2 * u * u - u)) ** 2) < 100 * EXACT
 
 
-def test_a_missing_spike_counts_as_the_end() -> None:
-    truth = simulate(Problem.from_case(one_neuron(w=4.2)), DIGITS)
-    (t,) = truth.spikes["out"][0]
-    assert abs(truth.loss - ((t - 10) ** 2 + (60 - mpf(20)) ** 2) / 2) < 100 * EXACT
-
-
 @pytest.mark.parametrize("tau_syn", [8.0, 4.0, 24.0, 16.0])
 def test_the_height_of_a_response(tau_syn: float) -> None:
     y, silent = readout_of(one_neuron("max_voltage", "li", tau_syn=tau_syn, T=200.0))
@@ -73,7 +65,7 @@ def test_integrals_against_quadrature(kind: str, readout: str) -> None:
 
 
 @pytest.mark.parametrize("readout", ["mean_voltage", "exp_weighted_voltage", "max_voltage", "first_spike_time"])
-def test_equal_time_constants_are_the_limit_of_nearly_equal_ones(readout: str) -> None:
+def test_equal_time_constants_are_a_limit(readout: str) -> None:
     problem = Problem.from_case(one_neuron(readout, tau_syn=16.0))
     at = simulate(problem, DIGITS)
     problem.values["tau_syn", "out", 0] *= 1 + mpf("1e-30")
@@ -130,30 +122,7 @@ def arrivals(case: Case, truth: Truth, name: str, j: int) -> list[tuple[mpf, mpf
     return found
 
 
-@pytest.mark.parametrize("family", ["mixed", "recurrent_mixed", "equal_taus"])
-def test_units_do_not_matter(family: str) -> None:
-    case = seeded_case(1, family)
-    problem, other = Problem.from_case(case), Problem.from_case(case)
-    ms, unit = mpf("3.7"), mpf("0.31")
-    other.duration *= ms
-    for key in other.values:
-        other.values[key] *= unit if key[0] in ("w", "v_th", "v_reset") else ms
-    first, second = simulate(problem, DIGITS), simulate(other, DIGITS)
-    assert first.signature == second.signature
-    trains = [(a, b) for name in first.spikes for a, b in zip(first.spikes[name], second.spikes[name], strict=True)]
-    assert sum(len(a) for a, _ in trains) > 0
-    assert all(abs(s * ms - t) < 1000 * EXACT for a, b in trains for s, t in zip(a, b, strict=True))
-
-
-@pytest.mark.parametrize("family", ["near_taus", "recurrent", "delays"])
-def test_all_digits_are_right(family: str) -> None:
-    problem = Problem.from_case(seeded_case(4, family))
-    few, many = simulate(problem, DIGITS), simulate(problem, 90)
-    assert few.signature == many.signature
-    assert abs(few.loss - many.loss) < EXACT * (1 + abs(many.loss))
-
-
-def test_what_comes_after_the_end_does_not_exist() -> None:
+def test_events_after_the_end_have_no_effect() -> None:
     problem = Problem.from_case(one_neuron(T=12.0))
     inside = [t for t in spikes_of_a_quadratic(problem) if t < 12]
     assert 0 < len(inside) < 5

@@ -1,7 +1,5 @@
 """Command lines in child processes, and parts of their output."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

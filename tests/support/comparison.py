@@ -10,10 +10,8 @@ constant). So a smaller block is compared with `CANCELLATION` times the largest,
 hundred `u` of the largest block.
 """
 
-from __future__ import annotations
-
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
@@ -48,11 +46,8 @@ class Activity(Protocol):
 class Block:
     """One block of a gradient, found and true.
 
-    Attributes:
-        error: norm of the difference, relative to the norm of the block or its share of the
-            largest; infinite if a number is missing or not finite.
-        alone: norm of the difference relative to the norm of the block.
-        zero: whether the true block vanishes.
+    `error`: norm of the difference, relative to the norm of the block or its share of the largest;
+    infinite if a number is missing or not finite. `alone`: relative to the block. `zero`: it is 0.
     """
 
     name: str
@@ -65,14 +60,9 @@ class Block:
 
 @dataclass(frozen=True)
 class Agreement:
-    """The numbers of a comparison that passed.
-
-    Attributes:
-        used: largest error of a block, as a share of the error allowed.
-        blocks: number of blocks.
-        zero: number of blocks that vanish.
-        cancelled: number of blocks that would fail relative to their own norm.
-    """
+    """The numbers of a comparison that passed: the largest error of a block as a share of the error
+    allowed, and the numbers of blocks: all, those that vanish, and those that would fail relative
+    to their own norm."""
 
     used: float
     blocks: int
@@ -132,11 +122,8 @@ def gradient_blocks(case: Case, gradients: Gradients) -> dict[str, list[mpmath.m
 def assert_same_gradients(
     case: Case, found: Gradients, true: Gradients, kappa_min: float | None, u: float = U64, limit: float | None = None
 ) -> Agreement:
-    """Asserts that every block is right to `limit`, by default `tolerances.relative`.
-
-    Raises:
-        AssertionError: names every wrong block, both values, the tolerance and kappa_min.
-    """
+    """Asserts that every block is right to `limit`, by default `tolerances.relative`; names every
+    wrong block, both values, the tolerance and kappa_min."""
     allowed = tolerances.relative(u, kappa_min) if limit is None else limit
     blocks = compared(case, found, true)
     wrong = [
@@ -154,12 +141,8 @@ def assert_same_gradients(
 def assert_same_activity(
     case: Case, found: Activity, true: Activity, true_gradient: Gradients, u: float = U64, kappa: float | None = None
 ) -> None:
-    """Asserts equal spike counts and order, and times, kappa, readout and loss to rounding.
-
-    Args:
-        true_gradient: its size is the scale of the rounding of the loss.
-        kappa: in place of the worst conditioning of a spike.
-    """
+    """Asserts equal spike counts and order, and times, kappa, readout and loss to rounding, scaled
+    by `true_gradient`; `kappa`: in place of the worst conditioning of a spike."""
     kappa_min = true.kappa_min if kappa is None else kappa
     limit, slack, instants = tolerances.relative(u, kappa_min), 0.0, []
     for name, trains in true.spikes.items():
@@ -193,22 +176,23 @@ def assert_not_all_zero(case: Case, gradients: Gradients) -> None:
     assert any(abs(number) > VANISHES for block in blocks.values() for number in block), "the whole gradient is 0"
 
 
-def scaled(gradients: Gradients, kind: str, factor: float) -> Gradients:
-    """A planted fault: the gradient by one kind of parameter (`w`, `d`, `t_in`, ...), scaled."""
-    times = {name: factor if name == kind else 1.0 for name in ("w", "d", "t_in", *CONSTANTS)}
+def changed(gradients: Gradients, change: Callable[[str, np.ndarray], np.ndarray]) -> Gradients:
+    """Every array of a gradient changed, given the kind of its parameters: `w`, `d`, `t_in`, ..."""
 
-    def of(gradient: PopulationGradient, constant: str) -> np.ndarray | None:
-        values = getattr(gradient, f"dL_d{constant}")
-        return None if values is None else values * times[constant]
+    def constants(by: PopulationGradient) -> PopulationGradient:
+        values = ((constant, getattr(by, f"dL_d{constant}")) for constant in CONSTANTS)
+        return PopulationGradient(*(None if one is None else change(name, one) for name, one in values))  # type: ignore[arg-type]
 
     return Gradients(
-        tuple(ConnectionGradient(g.dL_dw * times["w"], g.dL_dd * times["d"]) for g in gradients.connections),
-        {
-            name: PopulationGradient(*(of(gradient, constant) for constant in CONSTANTS))  # type: ignore[arg-type]
-            for name, gradient in gradients.populations.items()
-        },
-        {name: [train * times["t_in"] for train in trains] for name, trains in gradients.inputs.items()},
+        tuple(ConnectionGradient(change("w", g.dL_dw), change("d", g.dL_dd)) for g in gradients.connections),
+        {name: constants(by) for name, by in gradients.populations.items()},
+        {name: [change("t_in", train) for train in trains] for name, trains in gradients.inputs.items()},
     )
+
+
+def scaled(gradients: Gradients, kind: str, factor: float) -> Gradients:
+    """A planted fault: the gradient by one kind of parameter (`w`, `d`, `t_in`, ...), scaled."""
+    return changed(gradients, lambda name, values: values * (factor if name == kind else 1.0))
 
 
 def _unit(case: Case, name: str) -> float:

@@ -10,16 +10,13 @@ bounds the error of the last; the condition number does. A few draws of the sign
 results that it judges.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from itertools import count
 
 import delayprop.reference as reference
 from delayprop.spec import Case, Result, case_from_text, case_to_dict
-from tests.support.certified.parts import Certified
-from tests.support.certified.stored import right_digits
+from tests.support.certified import right_digits
 from tests.support.comparison import block_errors, time_unit
 from tests.tools.make_certified import by_adjoint
 
@@ -31,26 +28,16 @@ STEP = 1e-12  # relative: float64 holds the change to four digits, and results c
 _PARAMETERS = ("weights", "delays", "tau_mem", "tau_syn", "threshold", "reset")
 
 
-def conditioned(network: Certified, ulp: float) -> float:
-    """Right digits after a nudge of every number by `ulp` of itself: the worst of all patterns.
-
-    Raises:
-        ArithmeticError: it is open whether a number of the gradient is 0.
-    """
-    true = by_adjoint(network)
-    moved = (Certified("", nudged(network.document, ulp, pattern)) for pattern in range(PATTERNS))
-    return min(right_digits(by_adjoint(one), true) for one in moved)
+def conditioned(document: dict, ulp: float) -> float:
+    """Right digits after a nudge of every number by `ulp` of itself: the worst of all patterns."""
+    true = by_adjoint(document)
+    return min(right_digits(by_adjoint(nudged(document, ulp, pattern)), true) for pattern in range(PATTERNS))
 
 
 def condition(case: Case, true: Result) -> float:
     """The condition number of a case: the largest relative change of a block of the gradient, or of
-    a spike time in units of `tau_mem`, per relative change of all parameters.
-
-    `true`: the result at 30 digits.
-
-    Raises:
-        AssertionError: a spike comes or goes, so the case lies at a tie.
-    """
+    a spike time in units of `tau_mem`, per relative change of all parameters; `true` has 30 digits.
+    A spike that comes or goes is an AssertionError: the case lies at a tie."""
     found: list[float] = []
     for pattern in range(PATTERNS):
         moved = reference.run(case_from_text(json.dumps(nudged(case_to_dict(case), STEP, pattern))), DIGITS)

@@ -1,7 +1,5 @@
 """Convolutions of exponentials, exactly."""
 
-from __future__ import annotations
-
 import mpmath
 
 

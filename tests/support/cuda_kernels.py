@@ -1,7 +1,5 @@
 """Every CUDA kernel with the argument types of its launches, which are caught instead of made."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -91,11 +89,7 @@ def assemblers() -> list[str]:
 
 
 def assembled(text: str, compute_capability: tuple[int, int], folder: Path) -> str | None:
-    """Output of `ptxas -v` for a kernel; None without a recent assembler.
-
-    Raises:
-        AssertionError: the kernel does not assemble.
-    """
+    """Output of `ptxas -v` for a kernel; None without a recent assembler."""
     (folder / "kernel.ptx").write_text(text)
     arch = f"sm_{compute_capability[0]}{compute_capability[1]}"
     for ptxas in assemblers():

@@ -1,7 +1,5 @@
 """The number of networks that tests draw: ordinary, or fewer or more for a report."""
 
-from __future__ import annotations
-
 import os
 
 FACTORS = {"quick": 0.1, "ordinary": 1.0, "full": 2.0}

@@ -1,7 +1,5 @@
 """The distribution of errors in float32, and the networks that may lose a spike."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,10 +23,8 @@ hundred exponentials. Relative, of a voltage and its threshold, of two instants,
 class Float32:
     """Networks in float32 compared with the reference.
 
-    Attributes:
-        device: the device of the networks.
-        errors: largest block error of each network with the right spikes and a gradient.
-        lost: networks with other spike counts, each with its margin.
+    `errors`: the largest block error of each network with the right spikes and a gradient. `lost`:
+    networks with other spike counts, each with its margin.
     """
 
     device: str = "cpu"

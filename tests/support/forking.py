@@ -5,13 +5,12 @@ them once and forks a child per request. Each child has its own folder, environm
 exit code. Use `subprocess` to test imports, `python -m` itself or the seed of hashes.
 """
 
-from __future__ import annotations
-
 import atexit
 import faulthandler
 import json
 import os
 import runpy
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -32,48 +31,31 @@ NO_THREADS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 @dataclass(frozen=True)
 class Child:
-    """A running child, with the files of its streams."""
+    """A running child, with the folder of its streams."""
 
     pid: int
-    out: Path
-    err: Path
+    streams: Path
 
     def wait(self) -> subprocess.CompletedProcess[str]:
-        """Exit code (minus the signal that ended the child) and output; removes both files."""
-        code = _server().ask({"wait": self.pid})
-        texts = [path.read_text(encoding="utf-8") for path in (self.out, self.err)]
-        for path in (self.out, self.err):
-            path.unlink()
+        """Exit code (minus the signal that ended the child) and output; removes the folder."""
+        code = _ask({"wait": self.pid})
+        texts = [(self.streams / name).read_text(encoding="utf-8") for name in ("out", "err")]
+        shutil.rmtree(self.streams)
         return subprocess.CompletedProcess([], code, *texts)
 
 
 def started(function: str, *arguments: Any, folder: Path = ROOT, environment: dict[str, str] | None = None) -> Child:
-    """Forks a child that calls `function` ("module:name") and exits with its result (None: 0).
-
-    Args:
-        arguments: plain values; paths become strings.
-        folder: working directory of the child.
-        environment: variables besides those of this process.
-    """
-    out, err = (_empty_file() for _ in range(2))
-    request = {
-        "function": function, "arguments": arguments, "folder": folder, "out": out, "err": err,
-        "environment": {**os.environ, **(environment or {})},
-    }
-    return Child(_server().ask(request), out, err)
+    """Forks a child that calls `function` ("module:name") with plain values (paths become strings)
+    and exits with its result (None: 0); `environment`: variables besides those of this process."""
+    streams = Path(tempfile.mkdtemp(prefix="delayprop-"))
+    variables = {**os.environ, **(environment or {})}
+    request = {"function": function, "arguments": arguments, "folder": folder, "streams": streams}
+    return Child(_ask({**request, "environment": variables}), streams)
 
 
-def _empty_file() -> Path:
-    number, name = tempfile.mkstemp(prefix="delayprop-")
-    os.close(number)
-    return Path(name)
-
-
-def called(
-    function: str, *arguments: Any, folder: Path = ROOT, environment: dict[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
+def called(function: str, *arguments: Any, **given: Any) -> subprocess.CompletedProcess[str]:
     """`started`, then `wait`."""
-    return started(function, *arguments, folder=folder, environment=environment).wait()
+    return started(function, *arguments, **given).wait()
 
 
 def command(name: str, *arguments: object, **given: Any) -> subprocess.CompletedProcess[str]:
@@ -93,32 +75,26 @@ def run_module(name: str, *arguments: object) -> None:
     runpy.run_module(name, run_name="__main__", alter_sys=True)
 
 
-class Server:
+@cache
+def _server() -> subprocess.Popen[str]:
     """The server, for a test process: one JSON line per request, one number per answer."""
-
-    def __init__(self) -> None:
-        command = [sys.executable, "-P", "-m", "tests.support.forking"]
-        path = [*filter(None, [os.environ.get("PYTHONPATH")]), str(ROOT)]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path), **NO_THREADS}
-        self.process = subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        atexit.register(self.process.communicate)  # closes the pipe, which ends the server
-
-    def ask(self, request: dict[str, Any]) -> int:
-        """Sends a request; returns the answer.
-
-        Raises:
-            AssertionError: the server has ended.
-        """
-        assert self.process.stdin is not None and self.process.stdout is not None
-        print(json.dumps(request, default=str), file=self.process.stdin, flush=True)
-        answer = self.process.stdout.readline()
-        assert answer, f"the server of forks ended with exit code {self.process.wait()}"
-        return int(answer)
+    path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(ROOT)]))
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "tests.support.forking"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": path, **NO_THREADS}, text=True,
+    )
+    atexit.register(process.communicate)  # closes the pipe, which ends the server
+    return process
 
 
-_server = cache(Server)
+def _ask(request: dict[str, Any]) -> int:
+    """Sends a request; returns the answer, unless the server has ended."""
+    server = _server()
+    assert server.stdin is not None and server.stdout is not None
+    print(json.dumps(request, default=str), file=server.stdin, flush=True)
+    answer = server.stdout.readline()
+    assert answer, f"the server of forks ended with exit code {server.wait()}"
+    return int(answer)
 
 
 def serve() -> None:
@@ -147,11 +123,9 @@ def serve() -> None:
         print(answer, flush=True)
 
 
-def _child(
-    function: str, arguments: list[Any], folder: str, out: str, err: str, environment: dict[str, str]
-) -> int:
+def _child(function: str, arguments: list[Any], folder: str, streams: str, environment: dict[str, str]) -> int:
     """Calls the function in the child; returns the exit code."""
-    for path, stream in ((os.devnull, 0), (out, 1), (err, 2)):
+    for path, stream in ((os.devnull, 0), (f"{streams}/out", 1), (f"{streams}/err", 2)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT if stream else os.O_RDONLY), stream)
     code: Any = 1
     faulthandler.dump_traceback_later(HUNG, exit=True, file=2)

@@ -19,8 +19,6 @@ at `T` and one more integral, which this file computes from the spikes in closed
 of either implementation.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 
@@ -155,8 +153,7 @@ def residuals(case: Case, result: Result, u: float) -> dict[str, float]:
     """The sum of the terms of each identity, as a share of the sum of their absolute values.
 
     All terms of C may cancel within themselves (a maximum that moves with the input). The rest is
-    then compared with the largest block of the gradient, see `comparison`. C is the largest of its
-    lists. Identities without terms are left out.
+    then compared with the largest block of the gradient. Identities without terms are left out.
     """
     found: dict[str, float] = {}
     for law, terms in identities(case, result).items():

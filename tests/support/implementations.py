@@ -1,7 +1,5 @@
 """Both implementations, and the comparison of a result with the ground truth."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import pytest

@@ -3,8 +3,6 @@
 `python -m tests.support.kernels FAMILY` compiles one kind of layer, at both precisions.
 """
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from collections.abc import Callable
@@ -21,9 +19,6 @@ def compile_kernels() -> None:
 
     The processes write into one cache. Two that compile one function for two precisions at one
     moment might lose an entry of its index, so they are split by family and not by precision.
-
-    Raises:
-        subprocess.CalledProcessError: a kernel does not compile.
     """
     from delayprop.fast.compiling.compiler import KERNELS, cache_folder
 

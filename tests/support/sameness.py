@@ -1,7 +1,5 @@
 """Two ways to write one network give one result: bitwise, or to rounding."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from delayprop.spec import Case, Result

@@ -15,8 +15,6 @@ parameters `p + epsilon dp`:
 The events are those of the reference; its derivatives are not used.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 
@@ -26,7 +24,8 @@ from delayprop.reference.arithmetic import FLOAT64
 from delayprop.reference.events import Arrivals, Crossing, Neuron, Spike, Trial
 from delayprop.reference.readouts import drive
 from delayprop.reference.simulate import simulate
-from delayprop.spec import Case, ConnectionGradient, Gradients, PopulationGradient, SpikeTimeMSE
+from delayprop.spec import Case, Gradients, SpikeTimeMSE
+from tests.support.comparison import changed
 
 Direction = Gradients  # a direction in the space of all parameters, in the layout of a gradient
 
@@ -38,18 +37,7 @@ def directional_derivative(case: Case, direction: Direction) -> float:
 def random_direction(like: Gradients, seed: int) -> Direction:
     """Independent normal numbers, one per parameter."""
     rng = np.random.default_rng(seed)
-
-    def normal(values: np.ndarray | None) -> np.ndarray | None:
-        return None if values is None else rng.normal(size=values.shape)
-
-    return Gradients(
-        tuple(ConnectionGradient(normal(g.dL_dw), normal(g.dL_dd)) for g in like.connections),  # type: ignore[arg-type]
-        {
-            name: PopulationGradient(*(normal(values) for values in vars(g).values()))  # type: ignore[arg-type]
-            for name, g in like.populations.items()
-        },
-        {name: [rng.normal(size=len(train)) for train in trains] for name, trains in like.inputs.items()},
-    )
+    return changed(like, lambda _, values: rng.normal(size=values.shape))
 
 
 def exponential(matrix: np.ndarray) -> np.ndarray:

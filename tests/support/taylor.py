@@ -1,7 +1,5 @@
 """Loss, gradient and parameters of a case along a direction, in float64 or with more digits."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

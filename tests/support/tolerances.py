@@ -4,8 +4,6 @@
 the arithmetic, not from measurements. A fault of 0.1 % exceeds each by orders of magnitude.
 """
 
-from __future__ import annotations
-
 import math
 
 U64, U32 = 2.0**-53, 2.0**-24
@@ -32,11 +30,8 @@ def relative(u: float, kappa_min: float | None) -> float:
 
 
 def times(u: float, kappa_min: float | None, duration: float, spikes: int = 0) -> float:
-    """Error allowed per spike time, ms: rounding moves a crossing by u tau_mem / sqrt(kappa).
-
-    Args:
-        spikes: number of earlier spikes of the neuron; each of them moves the next.
-    """
+    """Error allowed per spike time, ms: rounding moves a crossing by u tau_mem / sqrt(kappa), and
+    each of the `spikes` before it by as much."""
     return (100 + spikes) * u * duration / math.sqrt(min(1.0, 1.0 if kappa_min is None else float(kappa_min)))
 
 

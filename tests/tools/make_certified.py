@@ -1,14 +1,14 @@
-"""`python -m tests.tools.make_certified [NAME ...]`: write `spec/certified/*.json` and their table.
+"""`python -m tests.tools.make_certified [NAME ...]`: write `expected` of `spec/certified/*.json`.
 
-Each number is computed by two routes that share no code, and is written only if both agree to 30
-digits: the adjoint of `reference` at 80 digits, and central differences, with step 1e-36, of the
-ground truth at 110. A number of a gradient is 0 if both routes find it below 1e-38 of the largest.
-Between that and 1e-25 of the largest it could be either, so the file is refused.
+A file without `expected`, with a row in the table of `README.md`, is a new network. Each number is
+computed by two routes that share no code, and is written only if both agree to 30 digits: the
+adjoint of `reference` at 80 digits, and central differences, with step 1e-36, of the ground truth
+at 110. A number of a gradient is 0 if both routes find it below 1e-38 of the largest. Between that
+and 1e-25 of the largest it could be either, so the file is refused.
 """
 
-from __future__ import annotations
-
 import json
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
@@ -18,52 +18,51 @@ import mpmath
 import delayprop.reference as reference
 from delayprop.spec import Case, Result, SpecError, case_from_text
 from delayprop.spec.checks import one_of
-from tests.support.certified.average import NETWORKS as AVERAGE
-from tests.support.certified.higher import NETWORKS as HIGHER
-from tests.support.certified.lower import NETWORKS as LOWER
-from tests.support.certified.parts import Certified
-from tests.support.certified.stored import CLASSES, DIGITS, FOLDER, neurons, spikes_and_kappa
+from tests.support.certified import DIGITS, FOLDER, files, neurons, spikes_and_kappa
 from tests.support.comparison import gradient_blocks
-from tests.support.truth import Problem, gradient, simulate
+from tests.support.truth import Key, Problem, gradient, simulate
 
 ADJOINT_DIGITS, TRUTH_DIGITS, STEP = 80, 110, "1e-36"
 ZERO, SMALL = mpmath.mpf("1e-38"), mpmath.mpf("1e-25")
-NETWORKS: dict[str, Certified] = {
-    f"{difficulty}-{name}": network
-    for difficulty, networks in zip(CLASSES, (LOWER, AVERAGE, HIGHER), strict=True)
-    for name, network in networks.items()
+NAMES = tuple(path.stem for path in files())
+SIDES: dict[str, dict[Key, int]] = {
+    "lower-arrival-at-the-end": {("d", 0, 1, 0): -1, ("d", 0, 1, 1): -1, ("t_in", "in", 1, 0): -1},
 }
-START, END = "<!-- table -->", "<!-- end of the table -->"
+"""Parameters with a one-sided derivative (specification, section 4), and the side."""
+ROW = re.compile(r"^\| `([\w-]+)` \| ([^|]*) \|.*", re.MULTILINE)  # of the table in README.md
 
 
 class Disagreement(ArithmeticError):
     """The digits of the two routes differ."""
 
 
-def case_of(network: Certified) -> Case:
-    return case_from_text(json.dumps(network.document))
+def document_of(name: str) -> dict:
+    """The case of a file, without its results."""
+    document = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+    return {key: value for key, value in document.items() if key != "expected"}
 
 
-def by_adjoint(network: Certified) -> dict:
+def case_of(document: dict) -> Case:
+    return case_from_text(json.dumps(document))
+
+
+def by_adjoint(document: dict) -> dict:
     """The results by the reference, as strings."""
-    case = case_of(network)
+    case = case_of(document)
     return as_strings(case, reference.run(case, ADJOINT_DIGITS))
 
 
-def by_differences(network: Certified) -> dict:
+def by_differences(document: dict, sides: Mapping[Key, int]) -> dict:
     """The results by the ground truth, as strings, without ties."""
-    case = case_of(network)
+    case = case_of(document)
     truth = simulate(Problem.from_case(case), TRUTH_DIGITS)
-    slopes = gradient(case, TRUTH_DIGITS, STEP, network.sides)
+    slopes = gradient(case, TRUTH_DIGITS, STEP, sides)
     return as_strings(case, Result(truth.loss, truth.spikes, truth.kappa, truth.readout, slopes, ()))
 
 
 def as_strings(case: Case, result: Result) -> dict:
-    """The result in the layout of the command lines, each number a string of 30 digits.
-
-    Raises:
-        Disagreement: it is open whether a number of the gradient is 0.
-    """
+    """The result in the layout of the command lines, each number a string of 30 digits; raises
+    `Disagreement` where it is open whether a number of the gradient is 0."""
     with mpmath.workdps(ADJOINT_DIGITS):
         largest = max(abs(number) for block in gradient_blocks(case, result.gradients).values() for number in block)
         numbers = _numbers(case, result, largest)
@@ -100,18 +99,14 @@ def without_ties(results: Mapping) -> dict:
     return {key: value for key, value in results.items() if key != "ties"}
 
 
-def with_certified(network: Certified) -> str:
-    """The text of the file: the case, with the certified results as `expected`.
-
-    Raises:
-        Disagreement: the routes differ in one of 30 digits.
-    """
-    adjoint = by_adjoint(network)
-    found, other = without_ties(adjoint), without_ties(by_differences(network))
+def with_certified(document: dict, sides: Mapping[Key, int]) -> str:
+    """The text of the file, with the certified results as `expected`; raises `Disagreement`."""
+    adjoint = by_adjoint(document)
+    found, other = without_ties(adjoint), without_ties(by_differences(document, sides))
     if found != other:
         (a, b), *others = [pair for pair in zip_longest(_strings(found), _strings(other)) if pair[0] != pair[1]]
         raise Disagreement(f"{1 + len(others)} numbers differ, the first: {a} by adjoint, {b} by differences")
-    return text_of(network.document, adjoint)
+    return text_of(document, adjoint)
 
 
 def text_of(document: Mapping, results: Mapping) -> str:
@@ -129,32 +124,28 @@ def _strings(value: object) -> Iterator[str]:
         yield from _strings(entry)
 
 
-def table() -> str:
-    lines = ["| file | about | neurons | spikes | smallest kappa |", "|---|---|---|---|---|"]
-    for name, network in NETWORKS.items():
-        case = case_from_text((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+def with_table(readme: str) -> str:
+    """The README with the numbers of its table; the second column is written by hand."""
+
+    def row(found: re.Match[str]) -> str:
+        case = case_from_text((FOLDER / f"{found[1]}.json").read_text(encoding="utf-8"))
         assert case.expected is not None
         spikes, kappa_min = spikes_and_kappa(case.expected)
         shown = "" if kappa_min is None else f"{kappa_min:.3g}"
-        lines.append(f"| `{name}` | {network.about} | {neurons(case)} | {spikes} | {shown} |")
-    return "\n".join(lines)
+        return f"| `{found[1]}` | {found[2]} | {neurons(case)} | {spikes} | {shown} |"
 
-
-def with_table(readme: str) -> str:
-    before, _, rest = readme.partition(START)
-    _, _, after = rest.partition(END)
-    return f"{before}{START}\n{table()}\n{END}{after}"
+    return ROW.sub(row, readme)
 
 
 def main(names: Sequence[str]) -> int:
-    """Write the named files, or all, and the table; return the exit code."""
+    """Write the results of the named files, or of all, and the table; return the exit code."""
     try:
-        chosen = [one_of(name, "NAME", tuple(NETWORKS)) for name in names] or list(NETWORKS)
+        chosen = [one_of(name, "NAME", NAMES) for name in names] or NAMES
     except SpecError as error:
         print(f"tests.tools.make_certified: {error}", file=sys.stderr)
         return 2
     for name in chosen:
-        text = with_certified(NETWORKS[name])
+        text = with_certified(document_of(name), SIDES.get(name, {}))
         (FOLDER / f"{name}.json").write_text(text, encoding="utf-8")
         print(f"{name}: both routes have the same {DIGITS} digits", flush=True)
     readme = FOLDER / "README.md"

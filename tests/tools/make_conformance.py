@@ -5,15 +5,14 @@ gradients by central differences, rounded to float64. No case is at or near a ti
 implementation in float64 has equal spikes.
 """
 
-from __future__ import annotations
-
 import json
 
 import mpmath
 import numpy as np
 
-from delayprop.spec import ConnectionGradient, Gradients, PopulationGradient, Result, case_from_text
+from delayprop.spec import Result, case_from_text
 from tests import ROOT
+from tests.support.comparison import changed
 from tests.support.peers.conformance_documents import DOCUMENTS
 from tests.support.truth import Problem, gradient, simulate
 
@@ -26,23 +25,10 @@ def with_results(document: dict) -> str:
     case = case_from_text(json.dumps(document))
     truth, true = simulate(Problem.from_case(case)), gradient(case)
     assert truth.margin > 1e-4 and (truth.kappa_min is None or truth.kappa_min > 1e-3), "too near a tie"
-    result = Result(truth.loss, truth.spikes, truth.kappa, truth.readout, _cleaned(true), ())
+    cleaned = changed(true, lambda _, values: np.where(abs(values) > SMALLEST, values, 0.0))
+    result = Result(truth.loss, truth.spikes, truth.kappa, truth.readout, cleaned, ())
     lines = {**document, "expected": result.to_dict(case.network)}
     return "{\n" + ",\n".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in lines.items()) + "\n}\n"
-
-
-def _cleaned(gradients: Gradients) -> Gradients:
-    def clean(values: np.ndarray) -> np.ndarray:
-        return np.where(abs(values) > SMALLEST, values, 0.0)
-
-    def arrays(found: object) -> list[np.ndarray]:
-        return [clean(values) for values in vars(found).values() if values is not None]
-
-    return Gradients(
-        tuple(ConnectionGradient(*arrays(found)) for found in gradients.connections),
-        {name: PopulationGradient(*arrays(found)) for name, found in gradients.populations.items()},
-        {name: tuple(map(clean, trains)) for name, trains in gradients.inputs.items()},
-    )
 
 
 def main() -> None:

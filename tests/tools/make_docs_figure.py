@@ -1,7 +1,5 @@
 """`python -m tests.tools.make_docs_figure`: draws the figure of `docs/method.md`."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from typing import Any

@@ -7,8 +7,6 @@ too. Numba compiles nothing here. The processes are forked from one that has imp
 modules, so a mutant takes about a second; POSIX only.
 """
 
-from __future__ import annotations
-
 import argparse
 import ast
 import hashlib

@@ -4,8 +4,6 @@ A reason that begins with "equivalent" means that the mutant computes equal numb
 not count. Cases that the checks lack could find the others.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -6,8 +6,6 @@ with a fault beside the kernels (`WITHOUT_KERNELS`, or another package than `fas
 compiled kernels of this checkout.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import shutil
@@ -26,11 +24,8 @@ WITHOUT_KERNELS = ("training", "data", "compare")  # parts of `fast` that the se
 
 
 def plant(fault: Fault | None, package: str, folder: Path) -> Path:
-    """Copy `delayprop` and `package` into `folder`, with the fault if there is one.
-
-    Returns:
-        `folder`, a checkout whose other packages are links to this one.
-    """
+    """Copy `delayprop` and `package` into `folder`, with the fault if there is one; its other
+    packages are links to this checkout. Returns `folder`."""
     for name in ("delayprop", package):
         shutil.copytree(ROOT / name, folder / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
     for link in (ROOT / "delayprop").iterdir():
@@ -49,42 +44,39 @@ def edit(path: Path, text: str, wrong: str) -> None:
 
 def findings(package: str, folder: Path, evidence: Path) -> dict[str, float]:
     """The largest finding of each check on the copy of `package` in `folder`."""
-    return _printed("tests.support.faults.planting:print_findings", package, folder, evidence)
+    return _printed("print_findings", folder, package, evidence)
 
 
 def findings_on_cuda(folder: Path, evidence: Path) -> dict[str, float]:
     """`findings` with the CUDA kernels on a simulated GPU, which takes a fresh interpreter."""
-    program = f"from tests.support.faults.planting import simulate; simulate({str(folder)!r}, {str(evidence)!r})"
+    call = f"print_findings({str(folder)!r}, 'fast', {str(evidence)!r}, on_cuda=True)"
+    command = [sys.executable, "-c", f"from tests.support.faults.planting import print_findings; {call}"]
     environment = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1", "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-c", program]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=HUNG)
-    assert done.returncode == 0, done.stderr
-    found: dict[str, float] = json.loads(done.stdout)
-    return found
+    return _loaded(subprocess.run(command, env=environment, capture_output=True, text=True, timeout=HUNG))
 
 
 def results(package: str, folder: Path) -> dict[str, dict]:
     """The results of the copy of `package` in `folder` on the conformance set, by case."""
-    return _printed("tests.support.faults.planting:print_results", package, folder)
+    return _printed("print_results", folder, package)
 
 
 def outcome(
     fault: Fault | None, folder: Path, file: str, chosen: str, compiled: bool
 ) -> subprocess.CompletedProcess[str]:
     """Run the tests of `tests/FILE` that `-k CHOSEN` selects, on a copy in `folder` of the package
-    that has the fault.
-
-    Args:
-        compiled: use the kernels of this checkout; a fault in `fast` must be in `WITHOUT_KERNELS`.
-    """
+    that has the fault; `compiled`: with the kernels of this checkout, which a fault of
+    `WITHOUT_KERNELS` allows."""
     package = "fast" if fault is None else fault.package
     assert not compiled or fault is None or package != "fast" or fault.file.startswith(WITHOUT_KERNELS)
     plant(fault, package, folder)
     return called("tests.support.faults.planting:run_tests", folder, package, compiled, f"tests/{file}", chosen)
 
 
-def _printed(function: str, package: str, folder: Path, *more: Path) -> dict[str, Any]:
-    done = called(function, package, folder, *more)
+def _printed(function: str, *arguments: object) -> dict[str, Any]:
+    return _loaded(called(f"tests.support.faults.planting:{function}", *arguments))
+
+
+def _loaded(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     return found
@@ -124,13 +116,15 @@ def _assert_copied(module: str, folder: str) -> None:
     assert file is not None and Path(file).is_relative_to(folder), f"ran {file}, which is not the copy"
 
 
-def print_findings(package: str, folder: str, evidence: str) -> None:
+def print_findings(folder: str, package: str, evidence: str, on_cuda: bool = False) -> None:
     """`findings`, as JSON."""
     use_copy(folder)
     from tests.support.faults.findings import worst
 
+    if on_cuda:
+        few_threads()
     print(json.dumps(worst(package, json.loads(Path(evidence).read_text(encoding="utf-8")))))
-    _assert_copied(f"delayprop.{package}", folder)
+    _assert_copied("delayprop.fast.cuda.solver" if on_cuda else f"delayprop.{package}", folder)
 
 
 def few_threads() -> None:
@@ -141,17 +135,7 @@ def few_threads() -> None:
     sys.setswitchinterval(1e-5)  # the simulator polls, and would keep its threads from running
 
 
-def simulate(folder: str, evidence: str) -> None:
-    """`findings_on_cuda`, as JSON."""
-    use_copy(folder)
-    from tests.support.faults.findings import worst
-
-    few_threads()
-    print(json.dumps(worst("fast", json.loads(Path(evidence).read_text(encoding="utf-8")))))
-    _assert_copied("delayprop.fast.cuda.solver", folder)
-
-
-def print_results(package: str, folder: str) -> None:
+def print_results(folder: str, package: str) -> None:
     """`results`, as JSON."""
     use_copy(folder)
     from delayprop.spec.conformance.cases import stored

@@ -1,7 +1,5 @@
 """A browser without a window, for pages that lie in a folder; it reaches no network."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 from pathlib import Path
@@ -20,11 +18,7 @@ def browser() -> str | None:
 
 
 def after_scripts(address: str, profile: Path, *flags: str) -> str:
-    """The HTML of a page after its scripts have run.
-
-    Args:
-        profile: an empty folder, for the browser's own files.
-    """
+    """The HTML of a page after its scripts have run; `profile`: an empty folder for the browser."""
     program = browser()
     assert program is not None
     command = [program, *FLAGS, *flags, f"--user-data-dir={profile}", f"--virtual-time-budget={TIME}", "--dump-dom"]

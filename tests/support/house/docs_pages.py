@@ -1,7 +1,5 @@
 """Checks of documentation pages: functions of texts that return findings."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import math

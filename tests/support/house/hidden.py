@@ -1,11 +1,9 @@
-"""Hidden faults: NaN lost, denominators softened, exceptions swallowed; and machine paths.
+"""Hidden faults: NaN lost, denominators softened, exceptions swallowed; machine paths, long files.
 
 Each rule is a function of (path, text) that returns its findings. A line that has to test for NaN
 carries the comment `# nan-ok: reason`, or follows a line with this comment alone; at an assignment
 the comment covers the name.
 """
-
-from __future__ import annotations
 
 import ast
 import io
@@ -151,8 +149,6 @@ def hidden_faults(path: PurePosixPath, text: str) -> list[str]:
     for node in located(ast.parse(text)):
         what = ""
         match node:
-            case ast.ExceptHandler(type=None):
-                what = "bare except"
             case ast.ExceptHandler(type=ast.Name(id="Exception" | "BaseException"), body=body) if does_nothing(body):
                 what = "exception swallowed"
             case ast.Call(
@@ -176,3 +172,11 @@ def machine_paths(path: PurePosixPath, text: str) -> list[str]:
     """Absolute paths of one machine."""
     lines = enumerate(text.split("\n"), start=1)
     return [f"{path}:{number}: machine path" for number, line in lines if MACHINE_PATH.search(line)]
+
+
+LINES = 250
+
+
+def long_file(path: PurePosixPath, text: str) -> list[str]:
+    lines = len(text.splitlines())
+    return [f"{path}: {lines} lines"] if lines > LINES else []

@@ -1,7 +1,5 @@
 """The rules of imports: who may import whom, the order of the rooms of `fast`, no circles."""
 
-from __future__ import annotations
-
 import ast
 import sys
 from collections.abc import Iterable, Iterator
@@ -33,7 +31,7 @@ MAY_IMPORT = {
 MORE = {
     "spec/nir_nodes.py": {"nir"},  # optional, imported when used
     "fast/drawing": {"matplotlib", "PIL"},
-    "fast/nn/raster.py": {"matplotlib"},  # imported when drawn
+    "fast/nn/conversion.py": {"matplotlib"},  # imported when drawn
     "fast/nn/spikes.py": {"matplotlib"},  # a type alone
     "fast/training/evaluation.py": {"matplotlib"},  # a type alone
     "docs/formulas.py": {"ziamath"},  # the build of the site alone has it

@@ -4,8 +4,6 @@ A file that is unpickled, or a text that is evaluated, can run any code. So chec
 with `weights_only=True`, arrays without pickles, and no package uses another reader of objects.
 """
 
-from __future__ import annotations
-
 import ast
 from pathlib import PurePosixPath
 

@@ -1,7 +1,5 @@
 """The files of the repository, and how the names in a Python file resolve."""
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterator
 from fnmatch import fnmatch

@@ -1,7 +1,5 @@
 """Rules of supply, as functions of texts: actions pinned by commit, packages by their hashes."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -67,8 +65,7 @@ def entries(text: str) -> list[Entry]:
 def not_locked(text: str) -> list[str]:
     """Entries of a lock that do not determine one file by its hash."""
     faults = {
-        "no hash": lambda entry: not entry.hashes,
-        "not one version": lambda entry: entry.version is None,
+        "no hash": lambda entry: not entry.hashes, "not one version": lambda entry: entry.version is None,
         "from an address": lambda entry: entry.requirement.url,
     }
     return [f"{entry.name}: {what}" for entry in entries(text) for what, holds in faults.items() if holds(entry)]

@@ -1,7 +1,5 @@
 """Cases that must be refused, each with its message."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator
@@ -14,15 +12,12 @@ GOOD: dict = {
     "format": "eventprop-case/1",
     "duration": 40.0,
     "populations": [
-        {"name": "in", "kind": "input", "size": 2},
-        {"name": "hid", **LIF},
+        {"name": "in", "kind": "input", "size": 2}, {"name": "hid", **LIF},
         {"name": "out", "kind": "li", "size": 2, "tau_mem": 20.0, "tau_syn": [5.0, 6.0]},
     ],
     "connections": [
         {
-            "source": "in",
-            "target": "hid",
-            "weights": [[8.0, 6.0, None], [-2.0, 7.0, 9.0]],
+            "source": "in", "target": "hid", "weights": [[8.0, 6.0, None], [-2.0, 7.0, 9.0]],
             "delays": [[0.0, 1.5, None], [2.0, 3.0, 50.0]],
         },
         {"source": "hid", "target": "out", "weights": [[1.0, -1.0], [0.5, 2.0], [0.0, 1.0]], "delays": 1.0},
@@ -38,11 +33,7 @@ _THREE_POPULATIONS = {
     "connections": [
         {"source": source, "target": target, "weights": [[1.0]], "delays": delay}
         for source, target, delay in (
-            ("a", "c", 0.0),
-            ("a", "b", 0.0),
-            ("b", "b", 1.0),
-            ("b", "c", 0.0),
-            ("c", "a", 0.0),
+            ("a", "c", 0.0), ("a", "b", 0.0), ("b", "b", 1.0), ("b", "c", 0.0), ("c", "a", 0.0),
         )
     ],
 }
@@ -61,24 +52,15 @@ _FILES: tuple[tuple[str, bytes, str], ...] = (
     ("list", b"[1, 2]", "`case` must be an object, got a list of 2"),
     ("number", b"3", "`case` must be an object, got 3"),
     ("null", b"null", "`case` must be an object, got null"),
-    (
-        "duplicate key",
-        _TEXT.replace(b'"size": 2}', b'"size": 2, "size": 2}', 1),
-        "`size` must be given once in its object",
-    ),
-    (
-        "number beyond float64",
-        _TEXT.replace(b"40.0", b"1e999"),
-        "`duration` must be a finite number above 0 (ms), got inf",
-    ),
+    ("duplicate key", _TEXT.replace(b'"size": 2}', b'"size": 2, "size": 2}', 1),
+     "`size` must be given once in its object"),
+    ("number beyond float64", _TEXT.replace(b"40.0", b"1e999"),
+     "`duration` must be a finite number above 0 (ms), got inf"),
     ("endless integer", _TEXT.replace(b"40.0", b"1" * 5000), "`case` must be one JSON object, got Exceeds the limit"),
     ("deep nesting", b"[" * 100_000, "`case` must be one JSON object, got too deep a nesting"),
     ("deep nesting inside", _TEXT.replace(b"40.0", b"[" * 100_000), "`case` must be one JSON object, got too deep"),
-    (
-        "loop of three populations",
-        json.dumps(_THREE_POPULATIONS).encode(),
-        "without a loop of zero total delay, got a[0] ->",
-    ),
+    ("loop of three populations", json.dumps(_THREE_POPULATIONS).encode(),
+     "without a loop of zero total delay, got a[0] ->"),
 )
 
 

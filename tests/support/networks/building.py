@@ -1,7 +1,5 @@
 """Builds one case of a family from a source of integers."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -180,11 +178,8 @@ def _driving_weights(pattern: np.ndarray, target: Population, spikes: np.ndarray
 
 
 def _loop_weights(pattern: np.ndarray, target: Population, strength: float) -> np.ndarray:
-    """Weights too weak for self-sustained activity when all source neurons spike.
-
-    One spike of every source neuron brings `strength` of the charge `tau_mem (v_th - v_reset)`
-    that a spike costs.
-    """
+    """Weights too weak for self-sustained activity: one spike of every source neuron brings
+    `strength` of the charge `tau_mem (v_th - v_reset)` that a spike costs."""
     tau_mem, tau_syn, v_th, v_reset = _numbers(target)
     cost = strength * tau_mem * (v_th - v_reset) / (tau_syn * pattern.shape[0])
     weights = pattern.copy()

@@ -1,7 +1,5 @@
 """The classes of drawn cases, by the ground truth at 20 digits, so that a test can require each."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 
@@ -11,39 +9,18 @@ from delayprop.spec import READOUTS, VOLTAGE_READOUTS, Case, CrossEntropy, Spike
 from tests.support.truth import Problem, Truth, simulate
 
 _STRUCTURE = (
-    "two hidden layers",
-    "recurrent",
-    "self-connection",
-    "feedback",
-    "skip",
-    "parallel connections",
-    "no synapse",
-    "zero weight",
-    "inhibition",
-    "zero delay",
-    "delay beyond the trial",
-    "heterogeneous",
-    "tau_mem = tau_syn",
-    "tau_mem near tau_syn",
-    "tau_mem < tau_syn",
-    "threshold not 1",
-    "reset below 0",
-    "reset above 0",
+    "two hidden layers", "recurrent", "self-connection", "feedback", "skip", "parallel connections", "no synapse",
+    "zero weight", "inhibition", "zero delay", "delay beyond the trial", "heterogeneous", "tau_mem = tau_syn",
+    "tau_mem near tau_syn", "tau_mem < tau_syn", "threshold not 1", "reset below 0", "reset above 0",
     "input after the end",
 )
 _EVENTS = (
-    "several spikes of a neuron",
-    "several spikes in one synapse",
-    "simultaneous arrivals",
-    "burst",
-    "silent neuron",
-    "missing spike",
-    "spikes without a target",
+    "several spikes of a neuron", "several spikes in one synapse", "simultaneous arrivals", "burst", "silent neuron",
+    "missing spike", "spikes without a target",
     *(f"maximum: {place}" for place in ("initial", "interior", "arrival", "end", "spike")),
 )
 _LOSSES = (
-    "spike_time_mse",
-    "first_spike_time of lif",
+    "spike_time_mse", "first_spike_time of lif",
     *(f"{readout} of {kind}" for readout in VOLTAGE_READOUTS for kind in ("li", "lif")),
 )
 LOOPS = ("recurrent", "self-connection", "feedback")
@@ -51,23 +28,10 @@ CLASSES = _STRUCTURE + _EVENTS + _LOSSES
 assert all(any(name.startswith(readout) for name in _LOSSES) for readout in READOUTS)
 
 
-class Census:
-    def __init__(self) -> None:
-        self.cases = 0
-        self.counts: Counter[str] = Counter()
-
-    def add(self, case: Case, truth: Truth | None = None) -> None:
-        self.cases += 1
-        self.counts.update(classes(case, truth))
-
-    def require(self, share: float, ignore: Collection[str] = ()) -> None:
-        """Fail if any class is rarer than `share` of all cases."""
-        rare = {name: self.counts[name] for name in CLASSES if self.counts[name] < share * self.cases}
-        rare = {name: count for name, count in rare.items() if name not in ignore}
-        assert not rare, f"of {self.cases} cases too few are of these classes: {rare}"
-
-    def __str__(self) -> str:
-        return "\n".join(f"{self.counts[name] / max(self.cases, 1):6.1%}  {name}" for name in CLASSES)
+def require(counts: Counter[str], cases: int, share: float, ignore: Collection[str] = ()) -> None:
+    """Fail if any class is rarer than `share` of all cases."""
+    rare = {name: counts[name] for name in CLASSES if counts[name] < share * cases and name not in ignore}
+    assert not rare, f"of {cases} cases too few are of these classes: {rare}"
 
 
 def classes(case: Case, truth: Truth | None = None) -> set[str]:

@@ -1,14 +1,12 @@
 """Networks with spikes and voltages in closed form, for the tests of the ground truth."""
 
-from __future__ import annotations
-
-import json
 from collections.abc import Callable, Sequence
 
 import mpmath
 from mpmath import mpf
 
-from delayprop.spec import Case, case_from_text
+from delayprop.spec import Case
+from tests.support.networks.documents import read, wire
 from tests.support.truth import Problem
 
 DIGITS = 50  # digits of the ground truth; mpmath computes the closed forms with 70
@@ -17,18 +15,9 @@ DIFFERENCED = mpf("1e-28")  # error of a central difference for a derivative nea
 
 
 def case_of(out: dict, weights: list, delays: list, inputs: list, loss: dict, T: float) -> Case:
-    document = {
-        "format": "eventprop-case/1",
-        "duration": T,
-        "populations": [
-            {"name": "in", "kind": "input", "size": len(inputs)},
-            {"name": "out", "size": 2, "tau_mem": 16.0, "tau_syn": 8.0, **out},
-        ],
-        "connections": [{"source": "in", "target": "out", "weights": weights, "delays": delays}],
-        "inputs": {"in": inputs},
-        "loss": {"population": "out", **loss},
-    }
-    return case_from_text(json.dumps(document))
+    """Inputs onto two neurons, of 16 and 8 ms unless `out` has other constants."""
+    population = {"name": "out", "size": 2, "tau_mem": 16.0, "tau_syn": 8.0, **out}
+    return read(T, inputs, [population], [wire("in", "out", weights, delays)], {"population": "out", **loss})
 
 
 def lif(**constants: float) -> dict:
@@ -45,17 +34,11 @@ def loss_of(read: str) -> dict:
 
 
 def one_neuron(
-    read: str = "spikes",
-    kind: str = "lif",
-    w: float = 15.0,
-    tau_syn: float = 8.0,
-    T: float = 60.0,
-    t_in: float = 0.5,
+    read: str = "spikes", kind: str = "lif", w: float = 15.0, tau_syn: float = 8.0, T: float = 60.0, t_in: float = 0.5,
     d: float = 1.75,
 ) -> Case:
     """An input spike, and two neurons of `tau_mem` 16 ms; only the first has a synapse."""
-    constants = {"threshold": 1.0, "reset": -0.25} if kind == "lif" else {}
-    out = {"kind": kind, "tau_syn": tau_syn, **constants}
+    out = (lif() if kind == "lif" else {"kind": kind}) | {"tau_syn": tau_syn}
     return case_of(out, [[w, None]], [[d, None]], [[t_in]], loss_of(read), T)
 
 
@@ -100,8 +83,7 @@ def pinned_maximum(read: str = "max_voltage", weights: Sequence = ([2.0, None], 
 def arrival_at_a_crossing() -> tuple[Problem, mpf]:
     """`one_neuron` with an inhibitory arrival exactly at its first spike, and the time of both."""
     first, *_ = spikes_of_a_quadratic(Problem.from_case(one_neuron()))
-    out = {"kind": "lif", "threshold": 1.0, "reset": -0.25}
     weights, delays = [[15.0, None], [-9.0, None]], [[1.75, None], [0.0, None]]
-    problem = Problem.from_case(case_of(out, weights, delays, [[0.5], [3.0]], loss_of("spikes"), 60.0))
+    problem = Problem.from_case(case_of(lif(), weights, delays, [[0.5], [3.0]], loss_of("spikes"), 60.0))
     problem.values["t_in", "in", 1, 0] = first
     return problem, first

@@ -1,8 +1,10 @@
-"""Short notation for the case files of the stored sets: populations, connections and losses."""
+"""Short notation for case files: populations, connections and losses."""
 
-from __future__ import annotations
-
+import json
 from collections.abc import Sequence
+from typing import Any
+
+from delayprop.spec import Case, case_from_text
 
 
 def lif(name: str, size: int, **constants: object) -> dict:
@@ -22,12 +24,9 @@ def wire(source: str, target: str, weights: Sequence, delays: object) -> dict:
 def case(duration: float, inputs: Sequence[Sequence[float]], populations: list, wires: list, loss: dict) -> dict:
     """A case whose inputs are the population `in`."""
     return {
-        "format": "eventprop-case/1",
-        "duration": duration,
-        "populations": [{"name": "in", "kind": "input", "size": len(inputs)}, *populations],
-        "connections": wires,
-        "inputs": {"in": inputs},
-        "loss": loss,
+        "format": "eventprop-case/1", "duration": duration,
+        "populations": [{"name": "in", "kind": "input", "size": len(inputs)}, *populations], "connections": wires,
+        "inputs": {"in": inputs}, "loss": loss,
     }
 
 
@@ -39,3 +38,8 @@ def cross_entropy(readout: str, label: int = 0, **time_scale: float) -> dict:
 def mse(*targets: Sequence[float]) -> dict:
     """A loss of the spike times of `out`, one list of targets per neuron."""
     return {"kind": "spike_time_mse", "population": "out", "targets": list(targets)}
+
+
+def read(*document: Any) -> Case:
+    """The case of a document, given by the arguments of `case`."""
+    return case_from_text(json.dumps(case(*document)))

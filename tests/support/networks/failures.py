@@ -1,7 +1,5 @@
 """Keeps the cases that failed a test; later runs repeat them."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterator
@@ -23,9 +21,6 @@ def stored_on_failure(case: Case, name: str, folder: Path = FOLDER) -> Iterator[
 
     One file stays per name and test run: the last case, which is the smallest, since Hypothesis
     shrinks a failing case step by step.
-
-    Args:
-        name: of the test, with its parameter if it has one.
     """
     try:
         yield

@@ -6,8 +6,6 @@ range repeat, and equal numbers would make ties. So every number is moved within
 grid, by an amount that depends only on the count of numbers before it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
@@ -67,21 +65,9 @@ SPIKE_LOSSES = ("spike_time_mse", "first_spike_time")
 class Family:
     """The options of each feature; a network has one of each.
 
-    Attributes:
-        hidden: number of hidden layers.
-        recurrent: a hidden layer onto itself, with self-connections.
-        feedback: a later layer onto an earlier one.
-        skip, parallel: connections past a layer; double connections.
-        sparse: absent synapses or weights of 0.
-        constants: `shared`: one value per population; `own`: one per neuron.
-        taus: `tau_mem` and `tau_syn` of a neuron: `apart`, `equal`, or `near` each other.
-        reset, threshold: sign of the reset; whether the threshold is 1.
-        delays: `short`, `zero` (half of them), `same` (one for all), `long` (several spikes under
-            way), `beyond` (some longer than the trial).
-        inputs: `spread`, `burst`, `together` (equal times), `late` (some after the end), `sparse`.
-        gain: mean input current, in units of the threshold.
-        inhibitory: number of inhibitory synapses in 8; `inhibition`: their strength.
-        losses: readout, and kind of the population read.
+    `taus`: the two time constants of a neuron. `reset`: its sign. `gain`: mean input current, in
+    units of the threshold. `inhibitory`: inhibitory synapses in 8, of strength `inhibition`.
+    `losses`: readout, and kind of the population read.
     """
 
     hidden: tuple[int, ...] = (0, 1, 2)
@@ -108,16 +94,9 @@ class Family:
 
 _RESETS = ("zero", "negative", "positive")
 _MIXED = Family(
-    skip=ANY,
-    parallel=ANY,
-    sparse=(False, False, True),
-    constants=("shared", "own"),
-    taus=("apart", "equal", "near"),
-    reset=_RESETS,
-    threshold=("one", "other"),
-    delays=("short", "zero", "same", "long", "beyond"),
-    inputs=("spread", "burst", "together", "late", "sparse"),
-    inhibitory=(0, 1, 2),
+    skip=ANY, parallel=ANY, sparse=(False, False, True), constants=("shared", "own"), taus=("apart", "equal", "near"),
+    reset=_RESETS, threshold=("one", "other"), delays=("short", "zero", "same", "long", "beyond"),
+    inputs=("spread", "burst", "together", "late", "sparse"), inhibitory=(0, 1, 2),
 )
 
 FAMILIES: dict[str, Family] = {
@@ -130,11 +109,7 @@ FAMILIES: dict[str, Family] = {
     "zero_delays": Family(delays=("zero", "same"), inputs=("spread", "together", "together")),
     "bursts": Family(inputs=("burst", "burst", "late", "sparse"), hidden=(0, 1), threshold=("one", "other")),
     "inhibited": Family(
-        inhibitory=(3, 4),
-        inhibition=1.2,
-        inputs=("spread", "sparse"),
-        gain=(1.8, 2.4),
-        hidden=(0,),
+        inhibitory=(3, 4), inhibition=1.2, inputs=("spread", "sparse"), gain=(1.8, 2.4), hidden=(0,),
         losses=("max_voltage:li",),
     ),
     "quiet": Family(gain=(0.3, 1.0), hidden=(0, 1)),
@@ -145,11 +120,7 @@ FAMILIES: dict[str, Family] = {
     ),
     "feedback": Family(hidden=(2,), recurrent=ANY, feedback=(True,), skip=ANY, sparse=ANY, delays=_MIXED.delays),
     "recurrent_inhibited": Family(
-        hidden=(1,),
-        recurrent=(True,),
-        inhibition=1.2,
-        inhibitory=(3,),
-        inputs=("spread", "burst"),
+        hidden=(1,), recurrent=(True,), inhibition=1.2, inhibitory=(3,), inputs=("spread", "burst"),
         losses=("max_voltage:li",),
     ),
     "recurrent_mixed": replace(_MIXED, hidden=(1, 2), recurrent=(True,), feedback=ANY),

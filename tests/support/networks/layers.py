@@ -1,17 +1,16 @@
-"""A small network, as layers of `fast` and as a case of the specification."""
-
-from __future__ import annotations
+"""Small networks: two layers and a reader, as modules and as a case; three layers in a row."""
 
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 import delayprop.reference as reference
-from delayprop.fast import LIF, Spikes, cross_entropy, first_spike_time, spike_time_mse
-from delayprop.spec import Case, Connection, CrossEntropy, Loss, Network, Population, SpikeTimeMSE, SpikeTrains
+from delayprop.fast import LI, LIF, Network, Spikes, cross_entropy, first_spike_time, spike_time_mse
+from delayprop.fast.nn.interchange import Layer, network_of
+from delayprop.spec import Case, CrossEntropy, Loss, SpikeTimeMSE, SpikeTrains
 from tests.support.tolerances import SAME_NETWORK
 
 DURATION = 16.0
@@ -52,22 +51,63 @@ def filled(layer: LIF, w: list[list[float]], d: list[list[float]]) -> LIF:
 
 def case_of(layers: list[LIF], trial: list[list[float]], loss: Loss) -> Case:
     """The network of the layers as a case: populations `in`, `layer0`, `layer1`, ..."""
-
-    def numbers(tensor: Tensor | None) -> np.ndarray:
-        assert tensor is not None
-        return tensor.detach().double().numpy()
-
-    populations = [Population("in", "input", layers[0].pre)]
-    connections = []
-    for n, layer in enumerate(layers):
-        constants = (numbers(c) for c in (layer.tau_mem, layer.tau_syn, layer.v_th, layer.v_reset))
-        populations.append(Population(f"layer{n}", "lif", layer.post, *constants))
-        connections.append(Connection(populations[n].name, f"layer{n}", numbers(layer.w), numbers(layer.d)))
-    network = Network(tuple(populations), tuple(connections))
+    network = network_of(layers, ["in", *(f"layer{n}" for n in range(len(layers)))])
     return Case(network, DURATION, {"in": trains(*trial)}, loss)
 
 
 TARGETS = trains([6.0, 9.0, 15.5], [8.0])
+
+
+def reader(dtype: torch.dtype = torch.float64) -> LI:
+    layer = LI(2, 2, readout="max_voltage", dtype=dtype)
+    return layer.initialise_(1.0, 0.1, 3.0, torch.Generator().manual_seed(0))
+
+
+def network(dtype: torch.dtype = torch.float64) -> Network:
+    return Network(case_of([first_layer(), second_layer()], TRIALS[0], SpikeTimeMSE("layer1", TARGETS)).network, dtype)
+
+
+MODULES: dict[str, Callable[[torch.dtype], nn.Module]] = {"LIF": first_layer, "LI": reader, "Network": network}
+
+
+def found_by(module: nn.Module) -> Tensor:
+    """Spike times or readout for the given spikes; the first layer feeds an LI layer."""
+    if isinstance(module, Network):
+        return module({"in": given_spikes()}).spikes["layer1"].times
+    if isinstance(module, LIF):
+        return module(given_spikes()).times
+    return module(first_layer()(given_spikes()))
+
+
+LABELS = torch.tensor([0, 2, 1])
+
+
+def row(dtype: torch.dtype = torch.float64, seed: int = 0) -> list[Layer]:
+    """3 -> 6 -> 4 -> 3, delays per synapse, constants per neuron, busy hidden layers."""
+    random = torch.Generator().manual_seed(seed)
+    first = LIF(3, 6, tau_mem=[9.0, 9.5, 10.1, 8.3, 7.7, 12.0], tau_syn=4.0, v_reset=-0.3, dtype=dtype)
+    second = LIF(6, 4, tau_mem=12.0, tau_syn=[6.0, 5.5, 4.9, 6.1], v_th=[1.0, 0.9, 0.8, 1.1], dtype=dtype)
+    out = LI(4, 3, readout="max_voltage", tau_syn=3.3, dtype=dtype)
+    return [
+        first.initialise_(3.5, 1.5, 4.0, random), second.initialise_(1.6, 0.8, 3.0, random),
+        out.initialise_(0.5, 0.5, 2.0, random),
+    ]
+
+
+def trained(dtype: torch.dtype) -> list[Layer]:
+    """The row after two steps, in which constants learn too."""
+    made = row(dtype)
+    stack = nn.Sequential(*made).requires_grad_()
+    optimiser = torch.optim.Adam(stack.parameters(), lr=0.01)
+    for _ in range(2):
+        optimiser.zero_grad()
+        cross_entropy(stack(given_spikes()), LABELS).backward()
+        optimiser.step()
+        for layer in made:
+            layer.project_()
+    return made
+
+
 LOSSES: dict[str, tuple[Loss, Callable[[Spikes], Tensor]]] = {
     "spike_time_mse": (SpikeTimeMSE("layer1", TARGETS), lambda out: spike_time_mse(out, [TARGETS] * out.trials)),
     "first_spike_time": (

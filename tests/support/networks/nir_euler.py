@@ -4,8 +4,6 @@ Forward Euler, first order: spike times are off by some steps, and by half of th
 step. A spike is a Dirac: a signal of 1/step during one step. Times are in the unit of the graph.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Networks for the tests of interchange, and their comparison to the last bit."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from delayprop.spec import Case, Connection, CrossEntropy, Network, Population, SpikeTrains
@@ -26,8 +24,7 @@ def awkward() -> Network:
     populations = (
         Population("z out", "li", 2, [20.0, third], [5.0, 1e-9]),
         Population("später", "lif", 3, [9.0, 20.1, 1 / 3], [4.0, 1e9, 7.7], [1.0, 1.7, 0.3], [-0.0, -1e-300, 0.1]),
-        Population("connection0_weights", "input", 2),
-        Population("a", "lif", 1, **LIF),
+        Population("connection0_weights", "input", 2), Population("a", "lif", 1, **LIF),
         Population("unread", "input", 3),
     )
     connections = (
@@ -35,8 +32,7 @@ def awkward() -> Network:
         Connection("später", "a", [[1.0], [0.0], [None]], 0.0),
         Connection("connection0_weights", "a", [[0.7], [-0.3]], [[1 / 3], [tiny]]),
         Connection("später", "später", [[None, 1.0, None], [0.0, 2.0, 3.0], [None, None, None]], 1.1),
-        Connection("a", "später", [[None] * 3], [[None] * 3]),
-        Connection("a", "z out", [[0.3, 0.4]], [[1.0, 2.0]]),
+        Connection("a", "später", [[None] * 3], [[None] * 3]), Connection("a", "z out", [[0.3, 0.4]], [[1.0, 2.0]]),
         Connection("a", "z out", [[0.3, None]], [[1.0, None]]),
         Connection("später", "z out", [[1.0, 0.0]] * 3, [[0.25, 3.5]] * 3),
     )

@@ -4,8 +4,6 @@ Each function returns the rewritten case, and the function from a result of the 
 result expected of the rewritten case.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -25,7 +23,7 @@ from delayprop.spec import (
     SpikeTimeMSE,
     SpikeTrains,
 )
-from tests.support.comparison import CONSTANTS
+from tests.support.comparison import CONSTANTS, changed
 
 Rewritten = tuple[Case, Callable[[Result], Result]]
 SPARE = Population("spare", "lif", 2, *(np.full(2, value) for value in (10.0, 5.0, 1.0, 0.0)))
@@ -96,17 +94,8 @@ def in_units(case: Case, ms: float, unit: float) -> Rewritten:
         loss = replace(loss, time_scale=loss.time_scale * ms)
 
     def move(result: Result) -> Result:
-        g, by_time, by_voltage = result.gradients, of_loss / ms, of_loss / unit
-
-        def constants(by: PopulationGradient) -> PopulationGradient:
-            pairs = [(getattr(by, f"dL_d{name}"), by_time if name in TIMES else by_voltage) for name in CONSTANTS]
-            return PopulationGradient(*(None if values is None else values * factor for values, factor in pairs))  # type: ignore[arg-type]
-
-        gradients = Gradients(
-            tuple(ConnectionGradient(c.dL_dw * by_voltage, c.dL_dd * by_time) for c in g.connections),
-            {name: constants(by) for name, by in g.populations.items()},
-            {name: [train * by_time for train in trains] for name, trains in g.inputs.items()},
-        )
+        factors = {"w": of_loss / unit, "v_th": of_loss / unit, "v_reset": of_loss / unit}
+        gradients = changed(result.gradients, lambda kind, values: values * factors.get(kind, of_loss / ms))
         spikes = {name: [train * ms for train in trains] for name, trains in result.spikes.items()}
         return replace(result, loss=result.loss * of_loss, spikes=spikes, gradients=gradients)
 

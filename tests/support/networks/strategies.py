@@ -1,7 +1,5 @@
 """Cases that tests draw, by Hypothesis or by a seed, with one builder (`building.py`)."""
 
-from __future__ import annotations
-
 import zlib
 
 from hypothesis import strategies as st

@@ -1,7 +1,5 @@
 """Cases of one neuron, also one per kind of tie."""
 
-from __future__ import annotations
-
 import numpy as np
 
 import delayprop.reference as reference

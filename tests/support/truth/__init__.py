@@ -11,14 +11,4 @@ from tests.support.truth.problem import Key, Problem
 from tests.support.truth.run import Signature
 from tests.support.truth.simulation import Truth, simulate
 
-__all__ = [
-    "Key",
-    "OrderChanged",
-    "Problem",
-    "Signature",
-    "Truth",
-    "difference",
-    "directional",
-    "gradient",
-    "simulate",
-]
+__all__ = ["Key", "OrderChanged", "Problem", "Signature", "Truth", "difference", "directional", "gradient", "simulate"]

@@ -4,8 +4,6 @@ With values of 50 digits and a step of 1e-16, the error of a central difference 
 step times the third derivative, plus rounding of 1e-50 / 1e-16: 30 digits, fewer near grazing.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import mpmath
@@ -35,13 +33,8 @@ def gradient(
 ) -> Gradients:
     """The gradient of the loss, as object arrays of numbers of mpmath.
 
-    Delays and input times within the step of 0 are differenced from above.
-
-    Args:
-        sides: parameters that are differenced from one side; see `difference`.
-
-    Raises:
-        OrderChanged: the order of events changes within the step.
+    Delays and input times within the step of 0 are differenced from above; `sides`: further
+    parameters that are differenced from one side. Raises `OrderChanged`, as `difference`.
     """
     around, sides = _Neighbourhood(Problem.from_case(case), digits, h), sides or {}
     with working_precision(around.precision):
@@ -53,14 +46,10 @@ def gradient(
 
 
 def difference(problem: Problem, key: Key, digits: float = DIGITS, h: str = STEP, side: int = 0) -> mpmath.mpf:
-    """The derivative with respect to one parameter.
+    """The derivative by one parameter: central, or from above or below (`side` +1 or -1).
 
-    Args:
-        side: 0: central; +1, -1: from above, from below. Then the order of events must be constant
-            on that side, and may differ at the problem itself, as at a tie.
-
-    Raises:
-        OrderChanged: the order of events changes.
+    One-sided, the order of events must be constant on that side, and may differ at the problem
+    itself, as at a tie. Raises `OrderChanged` where it changes.
     """
     around = _Neighbourhood(problem, digits, h)
     with working_precision(around.precision):

@@ -1,7 +1,5 @@
 """Conversion between mpmath and MPFR, and the working precision."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TypeAlias

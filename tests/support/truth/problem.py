@@ -20,10 +20,8 @@ CONSTANTS = ("tau_mem", "tau_syn", "v_th", "v_reset")
 class Problem:
     """A case, and its numbers by key.
 
-    Attributes:
-        case: the structure: names, sizes, synapses, readout. Its own numbers are not used.
-        values: every parameter of the gradient, as a number of mpmath; may be changed in place.
-        duration: `T`, ms.
+    Only the structure of `case` is used. `values`, every parameter of the gradient, may be changed
+    in place. `duration`: `T`, ms.
     """
 
     case: Case

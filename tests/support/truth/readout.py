@@ -1,7 +1,5 @@
 """Readouts and losses of the specification, from voltages and spikes."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from delayprop.spec import CrossEntropy, Loss, SpikeTimeMSE
@@ -13,12 +11,8 @@ Place = tuple
 
 
 class Maximum:
-    """The largest of the local maxima, offered in order of time; the first is the initial 0.
-
-    Attributes:
-        value, place: of the earliest largest maximum.
-        gap: distance to the second largest.
-    """
+    """The largest of the local maxima, offered in order of time; the first is the initial 0. `gap`:
+    the distance of the earliest largest to the second largest."""
 
     def __init__(self) -> None:
         self.value, self.place, self.gap = Real(0), ("initial",), INFINITY

@@ -22,12 +22,9 @@ Arrival = tuple[int, int]  # the synapse, and the index of the spike of its sour
 class Signature:
     """The order of events, which must be equal in two runs whose difference is a derivative.
 
-    Arrivals between two spikes of a neuron commute, so the signature ignores their order.
-
-    Attributes:
-        arrivals: per neuron that is no input, in the order of the case: its arrivals before its
-            first spike, between the first and the second, ..., after the last.
-        maxima: place of the maximum of every neuron read; empty unless `max_voltage` is read.
+    `arrivals`: per neuron that is no input, those before its first spike, between the first and the
+    second, ..., after the last; within these groups they commute. `maxima`: the place of the
+    maximum of every neuron read, if `max_voltage` is read.
     """
 
     arrivals: tuple[tuple[frozenset[Arrival], ...], ...]
@@ -50,12 +47,8 @@ def _wiring(case: Case) -> tuple[list[tuple[str, int]], dict[tuple[str, int], li
 
 
 class Run:
-    """A simulation at the working precision of the caller.
-
-    Args:
-        near: a run of the case at almost equal values; it saves exponentials and Newton steps, and
-            changes results by rounding only.
-    """
+    """A simulation at the working precision of the caller; `near`: a run of the case at almost
+    equal values, which saves exponentials and Newton steps, and changes rounding only."""
 
     def __init__(self, case: Case, values: Mapping[Key, Real], T: Real, digits: float, near: Run | None = None) -> None:
         self.case, self.values, self.T = case, values, T

@@ -1,7 +1,5 @@
 """The loss, readouts and spikes of a problem."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,15 +14,10 @@ from tests.support.truth.run import Run, Signature
 
 @dataclass(frozen=True, eq=False)
 class Truth:
-    """The results of a run.
+    """The results of a run: loss, readout (None for spike times), spikes and kappa by population.
 
-    Attributes:
-        loss, readout: as specified; `readout` is None for a loss of spike times.
-        spikes, kappa: by population, one object array per neuron.
-        signature: the order of events.
-        margin: distance to another order of events: the smallest relative distance of a voltage
-            from a threshold that it misses, of two events whose order matters, and of the two
-            largest maxima.
+    `signature`: the order of events. `margin`: relative distance to another order: of a voltage
+    from a threshold that it misses, of two events whose order matters, of the two largest maxima.
     """
 
     loss: mpmath.mpf
@@ -47,24 +40,15 @@ def simulate(problem: Problem, digits: float = 50) -> Truth:
         run = Run(problem.case, values, real(problem.duration), digits)
         readout = run.readout()
         return Truth(
-            mpf(run.loss()),
-            None if readout is None else _array(readout),
-            _by_population(run, run.spikes),
-            _by_population(run, run.kappa),
-            run.signature(),
-            float(run.margin),
+            mpf(run.loss()), None if readout is None else _array(readout), _by_population(run, run.spikes),
+            _by_population(run, run.kappa), run.signature(), float(run.margin),
         )
 
 
 def guard_digits(problem: Problem, step: float = 0.0) -> float:
-    """Digits that cancellation costs, with a reserve.
-
-    Cancellation is large if `tau_mem` is near `tau_syn` (twice: the time of a peak divides by the
-    difference again), or if `T / tau` is large.
-
-    Args:
-        step: ms, the nudge of a time constant, by which equal constants then differ.
-    """
+    """Digits that cancellation costs, with a reserve: where `tau_mem` is near `tau_syn` (twice: the
+    time of a peak divides by the difference again), and where `T / tau` is large. `step`: the nudge
+    of a time constant (ms), by which equal constants then differ."""
     lost = 0.0
     for (kind, *neuron), tau_mem in problem.values.items():
         if kind == "tau_mem":

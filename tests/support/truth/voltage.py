@@ -9,8 +9,6 @@ exp(-(t-t_k)/tau_mem). For almost equal time constants K is large and its terms 
 adds digits (`simulation.py`).
 """
 
-from __future__ import annotations
-
 from typing import TypeAlias
 
 from tests.support.truth.numbers import Real, exp, log, sqrt
@@ -21,25 +19,13 @@ Memo: TypeAlias = dict[tuple[Real, Real, Real], tuple[Real, Real]]
 class Voltage:
     """V(t) of one neuron, given its events so far.
 
-    Args:
-        tau_mem, tau_syn: ms.
-        v_th, v_reset: None for a neuron that never spikes.
-        rate: 1/ms; `integral` has the weight `exp(-rate t)`.
-        tolerance: relative error of a crossing time.
-        memo: exponentials by time and constants, shared by runs of equal precision.
-        fills_memo: whether this neuron adds to them.
+    `v_th`, `v_reset`: None for a neuron that never spikes. `integral` has the weight
+    `exp(-rate t)`. `memo`: exponentials, shared by runs of equal precision.
     """
 
     def __init__(
-        self,
-        tau_mem: Real,
-        tau_syn: Real,
-        v_th: Real | None,
-        v_reset: Real | None,
-        rate: Real,
-        tolerance: Real,
-        memo: Memo,
-        fills_memo: bool,
+        self, tau_mem: Real, tau_syn: Real, v_th: Real | None, v_reset: Real | None, rate: Real, tolerance: Real,
+        memo: Memo, fills_memo: bool,
     ) -> None:
         self.tau_mem, self.tau_syn, self.v_th, self.v_reset = tau_mem, tau_syn, v_th, v_reset
         self.rate, self.tolerance, self.memo, self.fills_memo = rate, tolerance, memo, fills_memo

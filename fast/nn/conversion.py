@@ -1,56 +1,45 @@
-"""The layout of `Spikes` as plain tensors: checked, and made of trains, events and rasters."""
+"""Spikes as plain tensors: checked, made of trains, events and rasters, put on a grid, drawn."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from delayprop.fast.compiling.compiler import outermost
 from delayprop.fast.nn.devices import numpy_reads
-from delayprop.fast.nn.trains import are_trains
-from delayprop.fast.nn.warned import warn
-from delayprop.spec import SpecError, SpikeTrains
-from delayprop.spec.checks import duration as spec_duration
-from delayprop.spec.checks import one_of, positive_number, whole_number
+from delayprop.fast.nn.units import UNITS, in_ms, warn_if_early
+from delayprop.spec import SpecError, SpikeTrains, UnsupportedError
+from delayprop.spec.checks import is_list, one_of, positive_number, whole_number
 from delayprop.spec.errors import Verbatim
 
-UNITS = ("ms", "s", "us")
-"""Units in which data may come."""
-EARLY = 0.002  # of a trial: input rarely ends there, but seconds or ms that were taken for ms or us do
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from delayprop.fast.nn.spikes import Spikes
+
 BRIEF = 20.0  # ms: a raster of shorter trials, with more trials or neurons than steps, is probably transposed
-SHORTEST = 0.1  # ms: no trial and no time constant is shorter, unless its unit is wrong
 
 
-def in_ms(times: Any, unit: str) -> Any:
-    """Times of a unit, an array or a tensor, in ms: each with one rounding at most."""
-    if unit == "ms":
-        return times
-    return times * 1000 if unit == "s" else times / 1000
-
-
-def warn_if_short(value: float, name: str) -> None:
-    """Warn of a time so short that it was probably meant in seconds."""
-    if value < SHORTEST:
-        meant = f"all times are in ms, so {value:g} s are {1000 * value:g}"
-        words = f"`{name}` is {value:g} ms, which looks like seconds: {meant}"
-        warn(words)
-
-
-def warn_if_early(latest: float, spikes: int, duration: float) -> None:
-    """Warn of spikes so early in their trials that their unit was probably another."""
-    if spikes >= 10 and 0 < latest < EARLY * duration:
-        warn(f"all spikes lie in the first {latest:.3g} of {duration:g} ms: is `unit` the unit of their times?")
-
-
-def checked_duration(duration: object) -> float:
-    """The duration of a trial that a user gives, ms."""
-    found = spec_duration(duration, "duration")
-    warn_if_short(found, "duration")
-    return found
+@outermost
+def are_trains(times: np.ndarray, offsets: np.ndarray) -> bool:
+    """Whether `offsets` ascend from 0 to the number of `times`, and the times of each train are
+    finite, at least 0, and ascend; in torch this would take as long as a small layer."""
+    if offsets[0] != 0 or offsets[-1] != times.size:
+        return False
+    for train in range(offsets.size - 1):
+        before, last = 0.0, offsets[train + 1]
+        if not offsets[train] <= last <= times.size:
+            return False
+        for n in range(offsets[train], last):
+            if not before <= times[n] < math.inf:
+                return False
+            before = times[n]
+    return True
 
 
 def check_layout(times: Tensor, offsets: Tensor, trains: int) -> None:
@@ -90,20 +79,21 @@ def check_layout(times: Tensor, offsets: Tensor, trains: int) -> None:
     raise SpecError(f"times[{n}]", expected, float(times[n]), "sort each train")
 
 
-def check_within(times: Tensor, offsets: Tensor, size: int, duration: float) -> None:
-    """Refuse a spike after the end of its trial: no layer would see it, and no gradient reach it.
-    Warn of spikes that are all very early.
+def within(spikes: Spikes) -> Spikes:
+    """Spikes that end within their trials, as given; no layer would see later ones. Warns of
+    spikes that are all very early.
 
     Raises:
-        SpecError: names the last of these spikes.
+        SpecError: names the last spike after the end of its trial.
     """
-    latest = float(times.detach().max()) if len(times) else duration
+    times, duration = spikes.times.detach(), spikes.duration
+    latest = float(times.max()) if len(times) else duration
     if latest <= duration:
         warn_if_early(latest, len(times), duration)
-        return
-    n = int(times.detach().argmax())
-    train = int(torch.searchsorted(offsets, n, right=True)) - 1
-    got = Verbatim(f"{float(times[n]):g}, of neuron {train % size} in trial {train // size}")
+        return spikes
+    n = int(times.argmax())
+    trial, neuron = divmod(int(torch.searchsorted(spikes.offsets, n, right=True)) - 1, spikes.size)
+    got = Verbatim(f"{latest:g}, of neuron {neuron} in trial {trial}")
     remedy = f"give the `unit` of the times, or a longer `duration`; `.until({duration:g})` then cuts the trials"
     raise SpecError("times", f"at most `duration`, {duration:g} (ms)", got, remedy)
 
@@ -212,3 +202,29 @@ def on_grid(times: Tensor, offsets: Tensor, trials: int, size: int, duration: fl
     train = torch.arange(trials * size, device=times.device).repeat_interleave(offsets.diff(), output_size=len(times))
     place = (train // max(size, 1) * steps + step) * size + train % max(size, 1)
     return torch.bincount(place, minlength=trials * steps * size).reshape(trials, steps, size).float()
+
+
+def draw_raster(spikes: Spikes, trial: int | Sequence[int], ax: Axes | None) -> Axes:
+    """One mark per spike, and a row per trial and neuron; see `Spikes.plot`."""
+    several = list(trial) if is_list(trial) or isinstance(trial, range) else [trial]  # type: ignore[arg-type]
+    trials = [whole_number(one, "trial", 0, spikes.trials - 1, "count from 0") for one in several]
+    drawn, height = spikes[trials], max(spikes.size, 1)
+    try:
+        from matplotlib import pyplot
+        from matplotlib.ticker import MaxNLocator
+    except ImportError as error:
+        remedy = "install it with `pip install matplotlib`"
+        raise UnsupportedError("matplotlib", "installed", Verbatim(error), remedy) from None
+    ax = pyplot.subplots(layout="constrained")[1] if ax is None else ax
+    rows = torch.arange(len(trials) * spikes.size).repeat_interleave(drawn.offsets.diff().cpu())
+    points = max(1.0, min(6.0, 300 / (height * len(trials))))  # a mark is at most about one row high
+    ax.plot(drawn.times.detach().cpu(), rows, linestyle="none", marker="|", markersize=points, color="black")
+    ax.set(xlim=(0, spikes.duration), ylim=(-0.5, height * len(trials) - 0.5), xlabel="time, ms", ylabel="neuron")
+    if len(trials) == 1:
+        ax.yaxis.set_major_locator(MaxNLocator(integer=True))
+        return ax
+    for n in range(1, len(trials)):
+        ax.axhline(n * height - 0.5, color="0.8", linewidth=0.8)
+    ax.set_yticks([(n + 0.5) * height - 0.5 for n in range(len(trials))], [str(trial) for trial in trials])
+    ax.set_ylabel("trial, a row per neuron")
+    return ax

@@ -7,8 +7,6 @@ connection or population. Its right digits are `-log10` of its relative error, n
 difference over norm (NIST: log relative error). A block of zeros must be exactly 0.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -26,9 +24,7 @@ CLASSES = ("lower", "average", "higher")
 DIGITS = 30  # number of certified digits, which is the largest count
 
 RUNS: dict[str, Callable[[Case], Result]] = {
-    "reference": reference.run,
-    "fast float64": run_case,
-    "fast float32": lambda case: run_case(case, "float32"),
+    "reference": reference.run, "fast float64": run_case, "fast float32": lambda case: run_case(case, "float32"),
 }
 
 
@@ -49,11 +45,7 @@ def right_digits(found: Mapping, certified: Mapping) -> float:
 
 def digits_by_block(found: Mapping, certified: Mapping) -> dict[str, float]:
     """Right digits of each block, by its path: 0 (no digit, NaN, missing, a spike too many) to 30.
-
-    Args:
-        found: results in the layout of the command lines; strings hold more digits than float64.
-        certified: the certified results in that layout.
-    """
+    In `found`, strings hold more digits than float64."""
     with mpmath.workdps(2 * DIGITS):
         return {path: _digits(_at(found, path), _at(certified, path)) for path in _blocks(certified)}
 

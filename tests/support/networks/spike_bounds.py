@@ -1,7 +1,5 @@
 """A layer whose neurons all spike often, and its bound of `fast.solving.bound`."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 
@@ -44,10 +42,8 @@ def assert_bounded(recurrent: bool, neurons: int, monkeypatch: pytest.MonkeyPatc
 
 
 def assert_average_counts(recurrent: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Asserts that the bound holds for the average over neurons, and for each trial alone.
-
-    One of two neurons is silent, in one of three trials; in the other trials both are.
-    """
+    """Asserts that the bound holds for the average over neurons, and for each trial alone: one of
+    two neurons spikes, in one of three trials."""
     made = busy_layer(recurrent, 2)
     with torch.no_grad():
         made.w[0, 1] = 0.0

@@ -1,0 +1,235 @@
+"""Layers and networks behave as torch modules: cast, shown, saved, copied, and trained in part."""
+
+import copy
+import io
+import pickle
+from collections.abc import Callable
+from itertools import combinations
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from delayprop.fast import LI, LIF, CrossEntropyLoss, FirstSpikeTime, Network, Spikes, SpikeTimeMSELoss, spike_time_mse
+from delayprop.spec import Connection, Population
+from delayprop.spec import Network as NetworkSpec
+from tests.support.networks.layers import (
+    MODULES,
+    TARGETS,
+    first_layer,
+    found_by,
+    given_spikes,
+    network,
+    reader,
+    second_layer,
+)
+from tests.support.tolerances import SAME_SUM
+
+every_module = pytest.mark.parametrize("name", MODULES)
+
+
+def test_a_network_is_its_layers() -> None:
+    emitted = second_layer()(first_layer()(given_spikes()))
+    assert torch.equal(found_by(network()), emitted.times)
+    assert len(emitted.times) > 0
+
+
+CASTS: dict[str, tuple[Callable[[nn.Module], nn.Module], torch.dtype]] = {
+    "float": (lambda module: module.float(), torch.float32),
+    "to float64": (lambda module: module.to(torch.float64), torch.float64),
+    "to the CPU in float32": (lambda module: module.to("cpu", torch.float32), torch.float32),
+}
+
+
+@pytest.mark.parametrize("cast", CASTS)
+@every_module
+def test_a_module_can_be_cast(name: str, cast: str) -> None:
+    """Gradients have the dtype of their parameter; times are float64 in both precisions."""
+    change, dtype = CASTS[cast]
+    module = change(MODULES[name](torch.float64))
+    emitted = found_by(module)
+    emitted.square().sum().backward()
+    assert emitted.dtype == (dtype if name == "LI" else torch.float64)
+    learned = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    assert learned and all(p.grad is not None and p.grad.dtype == p.dtype == dtype for p in learned)
+    plain = found_by(MODULES[name](torch.float64))
+    assert torch.equal(emitted, plain) == (dtype == torch.float64)
+    assert torch.allclose(emitted.double(), plain, rtol=1e-5)
+
+
+def test_autocast_leaves_a_layer_alone() -> None:
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = nn.Sequential(first_layer(), reader())(given_spikes())
+    assert torch.equal(found, found_by(reader())) and found.dtype == torch.float64
+
+
+def test_initialise_draws_from_the_given_distributions() -> None:
+    layers = [LIF(40, 50).initialise_(2.0, 0.5, 3.0, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)]
+    assert torch.equal(layers[0].w, layers[1].w) and torch.equal(layers[0].d, layers[1].d)
+    assert not torch.equal(layers[0].w, layers[2].w)
+    w, d = layers[0].w.detach(), layers[0].d.detach()
+    assert abs(float(w.mean()) - 2.0) < 0.05 and abs(float(w.std()) - 0.5) < 0.05
+    assert 0.0 <= float(d.min()) < 0.1 and 2.9 < float(d.max()) <= 3.0
+
+
+def test_backward_hooks() -> None:
+    layer = first_layer()
+    seen: list[object] = []
+    layer.register_full_backward_hook(lambda *_: seen.append("module"))
+    with pytest.warns(UserWarning, match="For backward hooks to be called, module output should be a Tensor"):
+        spikes = layer(given_spikes())
+    spikes.times.register_hook(lambda gradient: seen.append(gradient.tolist()))
+    spikes.times.sum().backward()
+    assert seen == [[1.0] * len(spikes.times)]
+
+
+@pytest.mark.parametrize(("made", "text"), [
+    (lambda: LIF(700, 256, max_delay=62.0), "LIF(700 -> 256, tau_mem=20, tau_syn=5, v_th=1, v_reset=0, max_delay=62)"),
+    (
+        lambda: LIF(3, 2, tau_mem=[9.5, 20.0], v_reset=-0.5),
+        "LIF(3 -> 2, tau_mem=per neuron, tau_syn=5, v_th=1, v_reset=-0.5, max_delay=None)",
+    ),
+    (
+        lambda: LI(2, 1, readout="max_voltage").requires_grad_().double(),
+        "LI(2 -> 1, tau_mem=20, tau_syn=5, max_delay=None, readout=max_voltage)",
+    ),
+    (
+        lambda: LIF(3, 2, recurrent=True).to("meta"),
+        "LIF(3 -> 2, tau_mem=per neuron, tau_syn=per neuron, v_th=per neuron, v_reset=per neuron, max_delay=None, "
+        "recurrent=True)",
+    ),
+    (lambda: FirstSpikeTime(2.5), "FirstSpikeTime(time_scale=2.5)"),
+    (CrossEntropyLoss, "CrossEntropyLoss()"), (SpikeTimeMSELoss, "SpikeTimeMSELoss()"),
+])
+def test_a_module_shows_sizes_and_constants(made: Callable[[], nn.Module], text: str) -> None:
+    assert repr(made()) == text
+
+
+def test_a_record_shows_its_numbers() -> None:
+    trained = first_layer()
+    trained(given_spikes())
+    assert repr(trained.record) == "Record(trials 3, neurons 2, spikes 10, kappa_min 0.073, ties 0)"
+
+
+def test_a_network_shows_populations_and_connections() -> None:
+    described = NetworkSpec(
+        (
+            Population("in", "input", 3), Population("hidden", "lif", 2, 9.5, [4.5, 5.0], 1.0, -0.3),
+            Population("out", "li", 1, 10.0, 5.0),
+        ),
+        (
+            Connection("in", "hidden", [[1.0, 2.0], [None, 1.0], [1.0, 1.0]], [[0.0, 0.0], [None, 0.0], [0.0, 0.0]]),
+            Connection("hidden", "out", [[1.0], [1.0]], [[0.0], [2.0]]),
+        ),
+    )
+    assert repr(described) == """Network(
+  Population(in: 3 input)
+  Population(hidden: 2 lif)
+  Population(out: 1 li)
+  Connection(in -> hidden: 5 of 6 synapses)
+  Connection(hidden -> out: 2 of 2 synapses)
+)"""
+    assert repr(Network(described)) == """Network(
+  in: 3 input
+  hidden: 2 lif, tau_mem=9.5, tau_syn=per neuron, v_th=1, v_reset=-0.3
+  out: 1 li, tau_mem=10, tau_syn=5
+  in -> hidden: 5 of 6 synapses
+  hidden -> out: 2 of 2 synapses
+)"""
+
+
+@every_module
+def test_a_state_dict_keeps_every_number_bit_for_bit(name: str) -> None:
+    """The file is read with `weights_only`, after a training step has made the numbers odd."""
+    trained, restored = MODULES[name](torch.float32), MODULES[name](torch.float32)
+    optimiser = torch.optim.Adam(trained.requires_grad_().parameters(), lr=0.01)
+    found_by(trained).square().sum().backward()
+    optimiser.step()
+    file = io.BytesIO()
+    torch.save(trained.state_dict(), file)
+    file.seek(0)
+    assert not torch.equal(found_by(restored), found_by(trained))
+    restored.load_state_dict(torch.load(file, weights_only=True))
+    assert {*restored.state_dict()} == {*trained.state_dict()}
+    for key, tensor in trained.state_dict().items():
+        assert torch.equal(restored.state_dict()[key], tensor), key
+    assert torch.equal(found_by(restored), found_by(trained))
+
+
+def test_a_state_dict_names_what_is_learned() -> None:
+    constants = ["tau_mem", "tau_syn", "v_th", "v_reset"]
+    assert list(first_layer().state_dict()) == ["w", "d", *constants]
+    assert list(reader().state_dict()) == ["w", "d", *constants[:2]]
+    synapses = [f"synapses.{n}.{name}" for n in (0, 1) for name in ("w", "d", "exists")]
+    assert list(network().state_dict()) == synapses + [f"constants.{n}.{name}" for n in (1, 2) for name in constants]
+
+
+@pytest.mark.parametrize("way", [copy.deepcopy, lambda module: pickle.loads(pickle.dumps(module))])
+@every_module
+def test_a_copy_does_the_same_and_is_independent(name: str, way: Callable[[Any], Any]) -> None:
+    module = MODULES[name](torch.float64).requires_grad_()
+    before = found_by(module)
+    before.square().sum().backward()
+    copied = way(module)
+    assert torch.equal(found_by(copied), before)
+    for (key, ours), (_, theirs) in zip(module.named_parameters(), copied.named_parameters(), strict=True):
+        assert ours.data_ptr() != theirs.data_ptr() and ours.requires_grad == theirs.requires_grad, key
+    with torch.no_grad():
+        for parameter in copied.parameters():
+            parameter.mul_(1.25)
+    assert not torch.equal(found_by(copied), before)
+    assert torch.equal(found_by(module), before)
+
+
+PARAMETERS = ("w", "d", "tau_mem", "tau_syn", "v_th", "v_reset")
+
+
+def mean_loss(emitted: Spikes) -> Tensor:
+    return spike_time_mse(emitted, [TARGETS] * emitted.trials)
+
+
+def test_constants_are_learned_only_when_asked() -> None:
+    layer = first_layer()
+    mean_loss(layer(given_spikes())).backward()
+    assert {name for name, p in layer.named_parameters() if p.grad is not None} == {"w", "d"}
+    layer.tau_syn.requires_grad_()
+    mean_loss(layer(given_spikes())).backward()
+    assert layer.tau_syn.grad is not None and layer.tau_mem.grad is None
+
+
+@pytest.mark.parametrize(("rate_w", "rate_d"), [(1e-3, 3e-3), (0.0, 3e-3), (1e-3, 0.0)])
+def test_weights_and_delays_have_their_own_rates(rate_w: float, rate_d: float) -> None:
+    layer = first_layer()
+    w, d = layer.w.detach().clone(), layer.d.detach().clone()
+    optimiser = torch.optim.SGD([{"params": [layer.w], "lr": rate_w}, {"params": [layer.d], "lr": rate_d}])
+    mean_loss(layer(given_spikes())).backward()
+    optimiser.step()
+    for now, before, rate in ((layer.w, w, rate_w), (layer.d, d, rate_d)):
+        assert now.grad is not None and now.grad.any()
+        assert torch.equal(now.detach(), before - rate * now.grad)
+
+
+def gradients_of(free: tuple[str, ...]) -> dict[str, Tensor | None]:
+    layers = [first_layer().requires_grad_(False), second_layer().requires_grad_(False)]
+    for layer in layers:
+        for name in free:
+            getattr(layer, name).requires_grad_()
+    mean_loss(layers[1](layers[0](given_spikes()))).backward()
+    return {f"{n}.{name}": getattr(layer, name).grad for n, layer in enumerate(layers) for name in PARAMETERS}
+
+
+def test_any_subset_can_be_frozen() -> None:
+    everything = gradients_of(PARAMETERS)
+    assert all(gradient is not None and gradient.any() for gradient in everything.values())
+    for frozen in (subset for size in range(len(PARAMETERS)) for subset in combinations(PARAMETERS, size)):
+        found = gradients_of(tuple(name for name in PARAMETERS if name not in frozen))
+        for name, gradient in found.items():
+            full = everything[name]
+            assert (gradient is None) == (name[2:] in frozen), (frozen, name)
+            if gradient is not None and full is not None:
+                assert float((gradient - full).norm()) <= SAME_SUM * float(full.norm()), (frozen, name)
+
+
+def test_everything_can_be_frozen() -> None:
+    assert not first_layer().requires_grad_(False)(given_spikes()).times.requires_grad

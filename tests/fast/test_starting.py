@@ -1,0 +1,156 @@
+"""A first network: weights at which neurons spike; a silent one warns, once and per epoch."""
+
+import json
+import warnings
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from delayprop.fast import LI, LIF, Spikes, cross_entropy
+from delayprop.fast.nn.calibration import scale_for
+from delayprop.fast.nn.layers import SilentLayerWarning
+from delayprop.fast.tasks import braille
+from delayprop.fast.train import main
+from delayprop.fast.training import model
+from delayprop.fast.training.activity import is_silenced
+from delayprop.spec import SpecError
+from tests.support.networks.layers import TRIALS, first_layer, given_spikes, second_layer
+from tests.support.runs.written_files import small_trials, write
+
+
+def poisson(size: int, rate: float, trials: int = 3, duration: float = 200.0, burst: bool = False) -> Spikes:
+    """`rate`: spikes per source and trial; in a burst they all come within 20 ms."""
+    random = np.random.default_rng(size)
+    end = 20.0 if burst else duration
+    trains = [[np.sort(random.uniform(0, end, random.poisson(rate))) for _ in range(size)] for _ in range(trials)]
+    return Spikes.from_trains(trains, duration)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, pytest.param(torch.float64, marks=pytest.mark.full)])
+@pytest.mark.parametrize("recurrent", [False, True])
+@pytest.mark.parametrize(("pre", "post", "given", "rate"), [
+    (1, 5, 20.0, 2.0), (10, 40, 5.0, 1.0), (100, 40, 10.0, 5.0), (300, 128, 4.0, 10.0), (300, 3, 0.1, 4.0),
+])
+def test_first_weights_give_the_rate(
+    pre: int, post: int, given: float, rate: float, recurrent: bool, dtype: torch.dtype
+) -> None:
+    """On stationary input and on a burst."""
+    for burst in (False, True):
+        spikes = poisson(pre, given, burst=burst)
+        layer = LIF(pre, post, recurrent=recurrent, max_delay=20.0, dtype=dtype)
+        if recurrent:
+            layer.initialise_recurrent_(0.0, 0.2, 5.0, torch.Generator().manual_seed(1))
+        assert layer.initialise_for_(spikes, rate, 10.0, torch.Generator().manual_seed(0)) is layer
+        counted = float(layer(spikes).counts().double().mean())
+        assert counted == pytest.approx(rate, rel=0.1, abs=1.5 / post)
+        assert 0 < float(layer.d.detach().max()) <= 10.0 and float(layer.w.detach().std()) > 0
+
+
+def test_a_network_that_was_dead_learns() -> None:
+    spikes = poisson(50, 5.0)
+    with pytest.warns(SilentLayerWarning, match="all 20 neurons of a LIF layer are silent, so no gradient passes"):
+        LIF(50, 20)(spikes)
+    hidden, out = LIF(50, 20), LI(20, 3, readout="max_voltage")
+    hidden.initialise_for_(spikes, rate=5.0)
+    cross_entropy(out(hidden(spikes)), torch.tensor([0, 1, 2])).backward()
+    assert all(p.grad is not None and bool((p.grad != 0).any()) for p in (hidden.w, hidden.d))
+
+
+def test_one_generator_gives_one_layer() -> None:
+    spikes = poisson(20, 5.0)
+    made = [LIF(20, 10).initialise_for_(spikes, 3.0, 5.0, torch.Generator().manual_seed(n)) for n in (0, 0, 1)]
+    assert torch.equal(made[0].w, made[1].w) and torch.equal(made[0].d, made[1].d)
+    assert not torch.equal(made[0].w, made[2].w)
+
+
+def test_the_search_ends_near_a_rate_that_jumps() -> None:
+    """From 0 to 8 spikes at a scale of 3: the nearer of the two is taken."""
+    assert scale_for(7.0, lambda scale: 8.0 if scale >= 3 else 0.0, 1.0) >= 3
+    assert scale_for(1.0, lambda scale: 8.0 if scale >= 3 else 0.0, 1.0) < 3
+    with pytest.raises(SpecError, match=r"`rate` is 9 spikes per neuron and trial, and no weights reach more than 8"):
+        scale_for(9.0, lambda scale: 8.0, 1.0)
+
+
+def silent() -> LIF:
+    return LIF(3, 2, dtype=torch.float64)
+
+
+def test_a_silent_layer_that_learns_warns_once() -> None:
+    layer = silent()
+    with pytest.warns(SilentLayerWarning, match=r"draw its weights with `layer.initialise_for_\(spikes, rate=5\)`"):
+        layer(given_spikes())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        layer(given_spikes())
+        silent()(given_spikes()[2])  # it receives nothing
+        silent().requires_grad_(False)(given_spikes())
+        first_layer()(given_spikes())
+        with torch.no_grad():
+            silent()(given_spikes())
+
+
+@pytest.mark.parametrize(("late", "cause"), [(12, "carry all spikes beyond `duration`, 16 ms; give longer trials"), (
+    11, r"passes through it; draw its weights with `layer.initialise_for_",
+)])
+def test_a_layer_silenced_by_its_delays_names_them(late: int, cause: str) -> None:
+    """Of 12 arrivals, all or all but one come after the trial."""
+    layer = silent().initialise_(0.1, 0.0)
+    spikes = Spikes.from_trains([[[1.0], [2.0], [3.0]], [[4.0], [], [9.0, 9.5]]], 16.0)
+    with torch.no_grad():
+        layer.d.fill_(20.0)
+        layer.d[1, 1] = 20.0 if late == 12 else 13.0
+    with pytest.warns(SilentLayerWarning, match=cause):
+        layer(spikes)
+
+
+@pytest.mark.parametrize("name", ["tau_mem", "tau_syn"])
+def test_time_constants_in_seconds_are_warned_of(name: str) -> None:
+    with pytest.warns(UserWarning, match=rf"`{name}` is 0\.02 ms, which looks like seconds"):
+        LI(2, 2, readout="max_voltage", **{name: 0.02})  # type: ignore[arg-type]
+
+
+WARNING = "warning: all neurons of a hidden layer were silent in 2 of 2 steps: no gradient passed; take smaller"
+
+
+def test_a_silent_layer_counts_its_neurons_and_passes_no_gradient() -> None:
+    """Only the count shows it: the loss stays constant, and nothing raises."""
+    first, second = first_layer(), second_layer()
+    with torch.no_grad():
+        first.w.mul_(0.01)
+    hidden = first(given_spikes())
+    assert (given_spikes().silent(), hidden.silent()) == (0, 2)
+    second(hidden).first().square().sum().backward()
+    assert all(p.grad is not None and not p.grad.any() for p in (first.w, first.d, second.w, second.d))
+
+
+def test_a_layer_that_gets_nothing_has_not_been_silenced() -> None:
+    some, none = given_spikes(), given_spikes(TRIALS[2:])
+    alone = Spikes.from_trains([[[1.0], []]], 16.0)
+    pairs = [(some, some), (some, none), (none, none), (some, alone)]
+    assert [is_silenced([len(spikes.times) for spikes in pair]) for pair in pairs] == [False, True, False, False]
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> list[str]:
+    for seed, split in enumerate(braille.DATA.splits):
+        write(tmp_path / f"braille_{split}.h5", *small_trials(8, seed))
+    sizes = ["--epochs", "2", "--hidden", "4", "--batch", "4", "--delay", "300", "--drop", "0", "--stretch", "0"]
+    return ["--task", "braille", "--data", str(tmp_path), "--out", str(tmp_path / "run"), *sizes]
+
+
+@pytest.mark.parametrize("silent", [True, False], ids=["silent", "control"])
+def test_the_task_warns_once_an_epoch(
+    silent: bool, options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("delayprop.fast.training.classify.draw", lambda folder: [])
+    if silent:
+        monkeypatch.setattr(model, "LIF", partial(LIF, v_th=1e6))
+    main(options)
+    warnings = [line for line in capsys.readouterr().out.splitlines() if line.startswith("warning")]
+    history = (tmp_path / "run" / "history.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["silent_steps"] for line in history] == ([2, 2] if silent else [0, 0])
+    assert len(warnings) == (2 if silent else 0) and all(line.startswith(WARNING) for line in warnings)

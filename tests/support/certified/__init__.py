@@ -1,1 +1,0 @@
-"""The certified set: its networks and its stored values."""
