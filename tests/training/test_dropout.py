@@ -12,9 +12,8 @@ from torch import Tensor
 
 from delayprop.fast import Spikes
 from delayprop.fast.training import gradient_checks
-from delayprop.fast.training.dropout import kept_neurons
 from delayprop.fast.training.gradient_checks import certify
-from delayprop.fast.training.model import Classifier
+from delayprop.fast.training.model import Classifier, kept_neurons
 from delayprop.fast.training.settings import Settings
 from tests.support.runs.short_runs import classification, log, run
 

@@ -81,7 +81,7 @@ FAULTS = (
         SIGNALS,
         "between_pieces",
     ),
-    (fault("no lock", "run_folder.py", "fcntl.LOCK_EX | fcntl.LOCK_NB", "fcntl.LOCK_SH"), REFUSALS, "two_runs"),
+    (fault("no lock", "run_folder.py", "self._lock.acquire()", "pass"), REFUSALS, "two_runs"),
     (fault("log not cut", "run_folder.py", "self.write_bytes(LOG,", "len("), SURVIVAL, "done_again"),
     (
         fault("other options taken", "run_folder.py", "if before.get(name) != options.get(name):", "if False:"),
@@ -141,7 +141,7 @@ FAULTS = (
         "chosen_network",
     ),
     (fault("dropout not scaled", "model.py", "1 / (1 - self.dropout)", "1.0"), DROPOUT, "what_is_left"),
-    (fault("one mask for ever", "dropout.py", "[seed, step, int(trial), DRAWS]", "[seed, trial]"), DROPOUT, "a_draw"),
+    (fault("one mask for ever", "model.py", "[seed, step, int(trial), DRAWS]", "[seed, trial]"), DROPOUT, "a_draw"),
     (
         fault("average not evaluated", "classify.py", 'cast("Classifier", self.averaged.module)', "self.network"),
         AVERAGING,

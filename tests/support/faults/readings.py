@@ -40,7 +40,7 @@ READINGS = (
     ),
     (
         Fault(
-            "two steps, one mask", "fast", "training/dropout.py", "[seed, step, int(trial)",
+            "two steps, one mask", "fast", "training/model.py", "[seed, step, int(trial)",
             "[seed, step // 2, int(trial)",
         ),
         DROPOUT, "a_draw",
