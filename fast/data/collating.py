@@ -60,17 +60,8 @@ def collate(
 
 
 def separated(entries: Any, unit: str, called: str = "entries", most: int = 2**31, bound: str = "") -> Events:
-    """The numbers of each entry, which `collate` describes; an error names the entry.
-
-    Args:
-        unit: of the times; `Spikes` are in ms.
-        called: the name of the entries in messages.
-        most: upper bound of neuron numbers, exclusive.
-        bound: name of the argument that sets it, for the message, if any.
-
-    Raises:
-        SpecError: no entries, one of another kind, or a number out of range.
-    """
+    """The numbers of each entry, which `collate` describes; an error names the entry, one of
+    `called`. Neuron numbers are below `most`, which the argument `bound` sets, if it is one."""
     if not (hasattr(entries, "__len__") and hasattr(entries, "__getitem__")):
         got = Verbatim(type(entries).__name__)
         raise SpecError(called, "a list or a dataset of `(events, label)`", got, f"give `list({called})`")

@@ -31,17 +31,11 @@ PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6}
 
 
 def read_spike_file(path: Path, channels: int, classes: int, duration: float) -> SpikeData:
-    """Reads and checks a file.
+    """Reads and checks a file; a record that breaks the layout is named.
 
     Args:
-        path: the HDF5 file.
         channels, classes: upper bounds of units and labels, exclusive.
-        duration: of a trial, ms; no spike may be later.
-
-    Raises:
-        SpecError: the file is missing or damaged, lacks a dataset, has a record that breaks the
-            layout, which the message names, or not the content that it states.
-    """
+        duration: of a trial, ms; no spike may be later."""
     try:
         found, stated = datasets(path, NAMES, (SPEAKERS,), CONTENT)
     except SpecError:
@@ -77,11 +71,7 @@ def read_spike_file(path: Path, channels: int, classes: int, duration: float) ->
 
 
 def _plain_times(name: str, times: np.ndarray, units: np.ndarray) -> np.ndarray:
-    """The times of a record as float64.
-
-    Raises:
-        SpecError: times or units are not one-dimensional, or times are not real numbers.
-    """
+    """The times of a record as float64; times and units must be rows."""
     for what, row in (("times", times), ("units", units)):
         if row.ndim != 1:
             got = Verbatim("a single entry" if row.ndim == 0 else f"an array of shape {list(row.shape)}")

@@ -1,16 +1,17 @@
-"""Finished runs: their records, and their training with the network that was kept."""
+"""Finished runs: for Python, their records, and their training with the network that was kept."""
 
 from __future__ import annotations
 
 import argparse
 import io
+import os
 import sys
 from pathlib import Path
 
 import torch
 
 from delayprop.fast.data.new_files import content_of
-from delayprop.fast.data.records import AMOUNT, COUNT, NUMBER, TEXT, RecordError, history, record
+from delayprop.fast.data.records import AMOUNT, COUNT, NUMBER, TEXT, RecordError, check_shape, history, record
 from delayprop.fast.nn.devices import DTYPES
 from delayprop.fast.nn.layers import LI
 from delayprop.fast.tasks.registry import CLASSIFYING
@@ -28,17 +29,73 @@ HOW_IT_RAN = frozenset({"out", "resume", "save_seconds", "data", "workers", "ten
 NETWORK = "network.pt"
 TESTED = {"test_accuracy?": NUMBER, "interval?": (NUMBER, NUMBER), "trials_sha256?": TEXT}
 """The shape of a result; that of another task has no accuracy."""
+ACCURACIES = {"test_accuracy": NUMBER, "interval": (NUMBER, NUMBER), "count_baseline": NUMBER}
+
+
+class Run:
+    """A finished training run.
+
+    Args:
+        folder: of the run, as `out` of `train`.
+
+    Attributes:
+        folder: its path.
+        options: the settings, by name.
+        history: one entry per epoch, of the task `sequence` one per presentation.
+        result: the content of `result.json`, such as `answers`, the confusion matrix of the test
+            split; empty if the test split was left alone.
+        accuracies: fractions of correct trials, by split: `train`, `valid` and `test` of the epoch
+            whose network was kept. No `test` if that split was left alone. The task `sequence` has
+            `valid`, of the last presentation, and `test`, of unseen samples.
+        learned: whether the lower end of the test accuracy's interval is above the accuracy of
+            spike counts alone; of `sequence`, whether all classes are right. None without a test.
+
+    Raises:
+        SpecError: the folder holds no finished run, or its files cannot be read.
+    """
+
+    def __init__(self, folder: str | os.PathLike) -> None:
+        self.folder = Path(folder)
+        untested = (self.folder / NETWORK).is_file() and not (self.folder / RESULT).exists()
+        self.options, self.result, self.history = records(self.folder, untested)
+        if untested and self.options["test"]:
+            records(self.folder)  # names the missing result
+        log, found = self.history, self.result
+        self.learned: bool | None = None
+        if self.options["task"] == "sequence":
+            check_shape(found, {"unseen_accuracy": NUMBER}, RESULT)
+            check_shape(log[-1], {"accuracy": NUMBER}, "history.jsonl, last line")
+            self.accuracies = {"valid": log[-1]["accuracy"], "test": found["unseen_accuracy"]}
+            self.learned = self.accuracies["valid"] == 1.0
+            return
+        kept = log[-1] if self.options["choose"] == "last" else max(log, key=lambda line: line["valid_accuracy"])
+        check_shape(kept, {"train_accuracy": NUMBER, "valid_accuracy": NUMBER}, "history.jsonl")
+        self.accuracies = {split: kept[f"{split}_accuracy"] for split in ("train", "valid")}
+        if not untested:
+            check_shape(found, ACCURACIES, RESULT)
+            self.accuracies["test"] = found["test_accuracy"]
+            self.learned = found["interval"][0] > found["count_baseline"]
+
+    def network(self) -> Classifier | LI:
+        """The network that was kept: a torch module with the trained parameters, on the CPU.
+
+        That of a classification takes `Spikes` and returns the readout, `[trials, classes]`, and
+        the spikes of each hidden layer; that of `sequence` is one layer, which returns the readout.
+        With `pool` above 1 its inputs are pools of that many channels.
+
+        Raises:
+            SpecError: the network is damaged, not finite, or of another version.
+        """
+        return kept_network(self.folder, self.options, self.result)
+
+    def __repr__(self) -> str:
+        shares = ", ".join(f"{split} {share:.1%}" for split, share in self.accuracies.items())
+        return f"Run({str(self.folder)!r}, {self.options['task']}: {shares})"
 
 
 def records(folder: Path, untested: bool = False) -> tuple[dict, dict, list[dict]]:
-    """Options, result and log of a run.
-
-    Args:
-        untested: whether the test split was left alone, so that there is no result.
-
-    Raises:
-        SpecError: the run has not finished, or its files cannot be read.
-    """
+    """Options, result and log of a run; `untested`: the test split was left alone, so there is no
+    result."""
     if not folder.is_dir():
         got, remedy = Verbatim("no such folder"), "give the folder of `--out`"
         raise SpecError(str(folder), "the folder of a finished run", got, remedy)
@@ -53,22 +110,14 @@ def records(folder: Path, untested: bool = False) -> tuple[dict, dict, list[dict
 
 
 def check_classifies(folder: Path, options: dict) -> None:
-    """Refuses the run of a task that does not classify.
-
-    Raises:
-        SpecError: names the tasks that do.
-    """
+    """Refuses the run of a task that does not classify."""
     if options["task"] not in CLASSIFYING:
         expected = f"the run of a task that classifies, {', '.join(CLASSIFYING)}"
         raise SpecError(str(folder), expected, Verbatim(options["task"]), "name another run")
 
 
 def check_network(folder: Path) -> None:
-    """Refuses a run whose kept network, if its folder has one, is not finite.
-
-    Raises:
-        SpecError: names the first parameter that is not.
-    """
+    """Refuses a run whose kept network, if its folder has one, is not finite."""
     path = folder / NETWORK
     if not path.exists():
         return
@@ -81,15 +130,8 @@ def check_network(folder: Path) -> None:
 
 
 def opened(folder: Path, data: list[str] | None = None) -> Classification:
-    """The training of a run, with the network that was kept.
-
-    Args:
-        data: `--data` of the task, if the data have moved; other content gives a warning.
-
-    Raises:
-        SpecError: the folder holds no finished run that classifies, its network is not finite, or
-            the data are missing.
-    """
+    """The training of a run, with the network that was kept; `data`: `--data` of the task, if the
+    data have moved. Other content gives a warning."""
     saved, _, _ = records(folder)
     check_classifies(folder, saved)
     before = saved.pop("data_sha256", None)
@@ -115,11 +157,7 @@ def opened(folder: Path, data: list[str] | None = None) -> Classification:
 
 
 def kept_classifier(folder: Path) -> Classifier:
-    """The network that a run kept, from its folder alone: no data are read.
-
-    Raises:
-        SpecError: the folder holds no finished run that classifies, or its network is not finite.
-    """
+    """The network that a run kept, from its folder alone: no data are read."""
     saved, result, _ = records(folder, untested=True)
     if saved.get("test", True):
         records(folder)
@@ -130,11 +168,7 @@ def kept_classifier(folder: Path) -> Classifier:
 
 
 def kept_network(folder: Path, options: dict, result: dict) -> Classifier | LI:
-    """The network that a run has kept, from its folder alone; on the CPU.
-
-    Raises:
-        SpecError: it is damaged, not finite, or of another version.
-    """
+    """The network that a run has kept, from its folder alone; on the CPU."""
     given = argparse.Namespace(**{**options, "device": "cpu"})
     try:
         if given.task == "sequence":

@@ -53,11 +53,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def prepare(options: argparse.Namespace, dtype: torch.dtype, processes: Processes) -> Classification:
-    """The training.
-
-    Raises:
-        SpecError: an option is out of range, or data are missing or damaged.
-    """
+    """The training."""
     settings = Settings.of(options)
     train, test = DATA.read(options).values()
     if options.valid_speakers:
@@ -68,11 +64,7 @@ def prepare(options: argparse.Namespace, dtype: torch.dtype, processes: Processe
 
 
 def split_by_speaker(train: SpikeData, test: SpikeData, speakers: list[int]) -> dict[str, SpikeData]:
-    """The splits `train` without these speakers, `valid` of them alone, and `test`.
-
-    Raises:
-        SpecError: the file lacks speakers, one of these is not in it, or no other would be left.
-    """
+    """The splits `train` without these speakers, `valid` of them alone, and `test`."""
     if train.speakers is None:
         raise SpecError("shd_train.h5", "a file with `extra/speaker`", Verbatim("one without"), "get the complete file")
     available = sorted(set(train.speakers.tolist()))

@@ -142,14 +142,8 @@ def evaluate(
     network: Evaluable, data: SpikeData, duration: float, batch: int, processes: Processes,
     check: Callable[[], None] = lambda: None,
 ) -> Evaluation:
-    """Evaluates a network on all trials of a split, which the processes share.
-
-    Args:
-        check: is called before each batch, and between the pieces of a layer; may raise.
-
-    Raises:
-        ArithmeticError: neurons spike too fast, or too often.
-    """
+    """Evaluates a network on all trials of a split, which the processes share; `check` is called
+    before each batch, and between the pieces of a layer, and may raise."""
     classes, device = data.classes, processes.device
     answers, loss = torch.zeros(len(data), dtype=torch.float64), torch.zeros(1, dtype=torch.float64)
     bar, done = Bar(len(data), "trial", processes.is_first), 0

@@ -11,12 +11,7 @@ EVERY = 60.0  # s between two lines
 
 
 class Bar(tqdm):
-    """A bar that goes away when it is closed.
-
-    Args:
-        total: number of `unit`s.
-        prints: whether this process shows anything.
-    """
+    """A bar of `total` units, which goes away when it is closed; `prints`: whether it is shown."""
 
     def __init__(self, total: int, unit: str, prints: bool) -> None:
         super().__init__(total=total, unit=unit, leave=False, dynamic_ncols=True, disable=None if prints else True)

@@ -21,11 +21,7 @@ FREE = ("lr", "params")  # of a group: a schedule sets the step size, and torch 
 
 
 def check_content(content: object, steps: float) -> None:
-    """Refuses a checkpoint that is not of a run of at most `steps` steps.
-
-    Raises:
-        DamagedError: an entry is missing or of another kind.
-    """
+    """Refuses a checkpoint that is not of a run of at most `steps` steps."""
     check_like(content, {"step": 0}, "it")
     assert isinstance(content, dict)
     if not isinstance(content.get("training"), dict):
@@ -37,15 +33,9 @@ def check_content(content: object, steps: float) -> None:
 def check_like(found: object, like: object, name: str) -> None:
     """Refuses a state that lacks an entry of another state of the run, or has one of another kind.
 
-    Args:
-        found: the state.
-        like: the other state: of dicts, lists, tensors and plain values. An empty dict stands for
-            numbers by name, None for a number or None, a tensor of one number for one of any
-            length, and a whole number for one of at least 0.
-        name: of the state, for the message.
-
-    Raises:
-        DamagedError: names the first entry that differs.
+    `like`: dicts, lists, tensors and plain values. An empty dict stands for numbers by name, None
+    for a number or None, a tensor of one number for one of any length, and a whole number for one
+    of at least 0.
     """
     if isinstance(like, dict):
         if not isinstance(found, dict):
@@ -84,14 +74,7 @@ def check_like(found: object, like: object, name: str) -> None:
 
 
 def check_counters(state: dict[str, Any], settings: Settings, per_epoch: int) -> None:
-    """Refuses counts of a classification beyond its run, and shares outside of 0 to 1.
-
-    Args:
-        per_epoch: steps per epoch, each for a batch.
-
-    Raises:
-        DamagedError: names the first that is out of range.
-    """
+    """Refuses counts of a classification beyond its run, and shares outside of 0 to 1."""
     best, epoch, epochs, neurons = state["best"], state["epoch"], settings.epochs, sum(settings.hidden)
     if len(epoch["fired"]) not in (1, neurons):  # 1: as before the first step
         raise DamagedError(f"training.epoch.fired is of {len(epoch['fired'])} neurons, not {neurons}")
@@ -115,14 +98,7 @@ def check_counters(state: dict[str, Any], settings: Settings, per_epoch: int) ->
 
 
 def restore_optimiser(optimiser: torch.optim.Optimizer, state: dict[str, Any], steps: int) -> None:
-    """Sets the state of an optimiser of the family of Adam.
-
-    Args:
-        steps: the largest number of steps that it may have taken.
-
-    Raises:
-        DamagedError: it belongs to other parameters or options, or lacks a part.
-    """
+    """Sets the state of an optimiser of Adam's family, of at most `steps` steps, if it fits."""
     _check_groups(optimiser.state_dict()["param_groups"], state.get("param_groups"))
     parameters = [one for group in optimiser.param_groups for one in group["params"]]
     found = state["state"]
@@ -164,9 +140,8 @@ def _check_entry(words: str, entry: object, parameter: Tensor, steps: int) -> No
         raise DamagedError(words)
     for name, shape in (("step", torch.Size()), *((one, parameter.shape) for one in MOMENTS)):
         value = entry[name]
-        if not isinstance(value, Tensor) or not _is_dense(value) or value.shape != shape:
-            raise DamagedError(f"{words}: {name} is {_kind(value)}")
-        if value.dtype != (torch.float32 if name == "step" else parameter.dtype):
+        dtype = torch.float32 if name == "step" else parameter.dtype
+        if not isinstance(value, Tensor) or not _is_dense(value) or (value.shape, value.dtype) != (shape, dtype):
             raise DamagedError(f"{words}: {name} is {_kind(value)}")
         if not bool(torch.isfinite(value).all()) or (name != "exp_avg" and bool((value < 0).any())):
             raise DamagedError(f"{words}: {name} is below 0, or not finite")

@@ -79,8 +79,8 @@ def test_delays_beyond_the_steps_of_a_chip_are_cut_and_counted() -> None:
         return Evaluation([[len(seen), 0]], 0.1)
 
     short, long = (on_grids([step], made, evaluated, bound)[0] for bound in (most, 100))
-    assert short.cut_delays is not short.delays_and_times and short.share == wanted / len(delays)
-    assert long.cut_delays is long.delays_and_times and long.share == 0 and len(seen) == 5
+    assert short.found["cut_delays"] is not short.found["delays_and_times"] and short.share == wanted / len(delays)
+    assert long.found["cut_delays"] is long.found["delays_and_times"] and long.share == 0 and len(seen) == 5
 
 
 @torch.no_grad()

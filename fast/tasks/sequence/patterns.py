@@ -21,13 +21,9 @@ MOST_INPUTS, MOST_DISTRACTORS = len(NAMES), 100
 
 @dataclass(frozen=True)
 class Ring:
-    """The patterns of as many classes as inputs.
-
-    Args:
-        jitter: standard deviation of the noise on the times of a pattern, ms.
-        distractors: further spikes per presentation, of random inputs at random times.
-        room: of a trial after the last arrival, ms.
-    """
+    """The patterns of as many classes as inputs, with `jitter`, the standard deviation of the noise
+    on their times (ms), and `distractors`: further spikes per presentation, of random inputs at
+    random times. A trial has `room` (ms) after the last arrival."""
 
     inputs: int
     jitter: float = 0.0

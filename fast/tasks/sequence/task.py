@@ -78,11 +78,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def prepare(options: argparse.Namespace, dtype: torch.dtype, processes: Processes) -> Sequence:
-    """The training. Fills in the options whose defaults depend on other options.
-
-    Raises:
-        SpecError: an option is out of range.
-    """
+    """The training. Fills in the options whose defaults depend on other options."""
     inputs = whole_number(options.inputs, "--inputs", 2, MOST_INPUTS, "give the number of inputs, which fire in turn")
     planned = plan(inputs)
     options.epochs = planned.epochs if options.epochs is None else options.epochs
@@ -225,11 +221,7 @@ def _slowed(layer: LI, factor: float) -> Iterator[None]:
 
 
 def _step(layer: LI, spikes: Spikes, labels: list[int]) -> tuple[float, Residuals]:
-    """Loss of one step, and residuals of the identities of its gradient.
-
-    Raises:
-        NotFiniteError: the loss or the gradient is NaN or infinite.
-    """
+    """Loss of one step, and residuals of the identities of its gradient; both must be finite."""
     layer.zero_grad()
     with watched([layer], spikes):
         y: Tensor = layer(spikes)
