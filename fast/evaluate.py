@@ -5,8 +5,6 @@ Where the data have speakers, also the accuracies on known and on new ones.
 With `--grid` also what it costs to run the network on hardware with a clock of that step.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 from collections.abc import Sequence

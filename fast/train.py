@@ -1,7 +1,5 @@
 """`delayprop train --task TASK`, and `delayprop.train(task=...)`: train a network on a task."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import signal

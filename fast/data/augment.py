@@ -13,8 +13,6 @@ from the seed, the epoch and the number of the trial alone: not from the order o
 the number of processes.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -3,8 +3,6 @@
 So a `DataLoader` may prepare batches in worker processes, and a resumed run gets equal batches.
 """
 
-from __future__ import annotations
-
 import math
 import signal
 from collections.abc import Iterator

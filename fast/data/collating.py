@@ -1,7 +1,5 @@
 """Events of a `Dataset` as a batch: for the `collate_fn` of torch's `DataLoader`."""
 
-from __future__ import annotations
-
 import math
 import operator
 from collections.abc import Sequence

@@ -5,8 +5,6 @@ damage its library does not return; on other damage it fills the memory. Such fi
 before the library reads them.
 """
 
-from __future__ import annotations
-
 import math
 import mmap
 import re

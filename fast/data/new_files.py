@@ -1,8 +1,6 @@
 """Files of a folder that a stranger may have prepared: no link in it leads to another file, and no
 pipe makes a reader wait."""
 
-from __future__ import annotations
-
 import errno
 import os
 import stat

@@ -1,7 +1,5 @@
 """Reads the JSON records in the folder of a run, and checks their shape."""
 
-from __future__ import annotations
-
 import json
 import math
 from pathlib import Path

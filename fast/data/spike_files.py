@@ -6,8 +6,6 @@ of variable length. So a file may state the SHA-256 of its times, channels and l
 attribute `content_sha256`; `write_spike_file` does.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """Finished runs to compare, from their folders or from lines of results, in groups of seeds."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -1,11 +1,11 @@
 """Finished runs: for Python, their records, and their training with the network that was kept."""
 
-from __future__ import annotations
-
 import argparse
 import io
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -118,15 +118,9 @@ def check_classifies(folder: Path, options: dict) -> None:
 
 def check_network(folder: Path) -> None:
     """Refuses a run whose kept network, if its folder has one, is not finite."""
-    path = folder / NETWORK
-    if not path.exists():
-        return
-    try:
-        _check_finite(folder, _parameters(path))
-    except SpecError:
-        raise
-    except Exception as error:  # torch has no single error type for content that it refuses
-        raise _of_another_version(folder, error) from None
+    if (folder / NETWORK).exists():
+        with _of_this_version(folder):
+            _parameters(folder)
 
 
 def opened(folder: Path, data: list[str] | None = None) -> Classification:
@@ -141,15 +135,9 @@ def opened(folder: Path, data: list[str] | None = None) -> Classification:
         if not several and len(data) > 1:
             raise SpecError("--data", "one folder, for this task", Verbatim(f"{len(data)} words"), "name one")
         given.data = data if several else data[0]
-    try:
+    with _of_this_version(folder):
         training = CLASSIFYING[given.task].prepare(given, DTYPES[given.dtype], Processes())
-        parameters = _parameters(folder / NETWORK)
-        training.take(parameters)
-        _check_finite(folder, parameters)
-    except SpecError:
-        raise
-    except Exception as error:  # a missing option, a network of another shape: torch has no single error type
-        raise _of_another_version(folder, error) from None
+        training.take(_parameters(folder))
     now = getattr(given, "data_sha256", None)
     if now != before:
         print(printable(f"warning: the run had other data: SHA-256 {before}, now {now}"), file=sys.stderr)
@@ -170,37 +158,38 @@ def kept_classifier(folder: Path) -> Classifier:
 def kept_network(folder: Path, options: dict, result: dict) -> Classifier | LI:
     """The network that a run has kept, from its folder alone; on the CPU."""
     given = argparse.Namespace(**{**options, "device": "cpu"})
-    try:
+    with _of_this_version(folder):
         if given.task == "sequence":
             layer = sequence.prepare(given, DTYPES[given.dtype], Processes()).layer
-            layer.load_state_dict({**layer.state_dict(), "d": torch.tensor(result["d"])})
-            _check_finite(folder, layer.state_dict())
+            layer.load_state_dict(_finite(folder, {**layer.state_dict(), "d": torch.tensor(result["d"])}))
             return layer
-        parameters = _parameters(folder / NETWORK)
+        parameters = _parameters(folder)
         channels, classes = len(parameters["hidden.0.w"]), parameters["out.w"].shape[1]
         network = Classifier(channels, classes, Settings.of(given), DTYPES[given.dtype], given.seed)
         network.load_state_dict(parameters)
-        _check_finite(folder, parameters)
-    except SpecError:
-        raise
-    except Exception as error:  # as in `opened`
-        raise _of_another_version(folder, error) from None
     return network
 
 
-def _parameters(path: Path) -> dict[str, torch.Tensor]:
-    content = io.BytesIO(content_of(path))
-    found: dict[str, torch.Tensor] = torch.load(content, map_location="cpu", weights_only=True)
-    return found
+def _parameters(folder: Path) -> dict[str, torch.Tensor]:
+    """The parameters of the network that a run has kept, all of them finite."""
+    content = io.BytesIO(content_of(folder / NETWORK))
+    return _finite(folder, torch.load(content, map_location="cpu", weights_only=True))
 
 
-def _check_finite(folder: Path, parameters: dict[str, torch.Tensor]) -> None:
+def _finite(folder: Path, parameters: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     for name, values in parameters.items():
         if not bool(torch.isfinite(values).all()):
             got = Verbatim(f"{int((~torch.isfinite(values)).sum())} NaN or infinite entries in {name}")
             raise SpecError(str(folder), "a run whose network is finite", got, "train again with smaller steps")
+    return parameters
 
 
-def _of_another_version(folder: Path, error: Exception) -> SpecError:
-    got = Verbatim(f"{folder} ({type(error).__name__}: {error})")
-    return SpecError("RUN", "the folder of a run of this version", got, "train again with this version")
+@contextmanager
+def _of_this_version(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except SpecError:
+        raise
+    except Exception as error:  # a missing option, a network of another shape: torch has no single error type
+        got = Verbatim(f"{folder} ({type(error).__name__}: {error})")
+        raise SpecError("RUN", "the folder of a run of this version", got, "train again with this version") from None

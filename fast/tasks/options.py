@@ -3,8 +3,6 @@
 Both give one namespace. `fast.train` runs it, and does not know where it comes from.
 """
 
-from __future__ import annotations
-
 import argparse
 import difflib
 import os

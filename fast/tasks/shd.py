@@ -6,8 +6,6 @@ speakers are in the test split alone. So settings and epochs are chosen on speak
 out of training. A final run may learn from all speakers (`--valid-speakers --choose last`).
 """
 
-from __future__ import annotations
-
 import argparse
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Published data sets: a folder with one spike file per split."""
 
-from __future__ import annotations
-
 import argparse
 import os
 from dataclasses import dataclass

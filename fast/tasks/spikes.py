@@ -5,8 +5,6 @@ units of `1 / (rate tau_syn)`, the weight that brings a hidden neuron near its t
 rate of the input. Long delays spread the input: `--rate` then raises the weights.
 """
 
-from __future__ import annotations
-
 import argparse
 from dataclasses import replace
 from pathlib import Path

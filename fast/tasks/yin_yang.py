@@ -6,8 +6,6 @@ spike each for x, y, 1 - x and 1 - y, later for a larger value. All points are d
 5000 to train, 1000 to validate, 1000 to test, a third of each class.
 """
 
-from __future__ import annotations
-
 import argparse
 
 import numpy as np

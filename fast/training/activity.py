@@ -15,8 +15,6 @@ has the same jump of `lambda_V`. `Vdot_minus` cancels the pole of the jump, so g
 no more than others. A silent neuron has no `t_k`: `wake_` raises its weights instead.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 

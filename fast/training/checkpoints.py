@@ -5,8 +5,6 @@ A file is one line of JSON with the format, length and SHA-256 of the rest, and 
 then renamed. So a file that has the name of a checkpoint is whole, however the process ended.
 """
 
-from __future__ import annotations
-
 import hashlib
 import io
 import json

@@ -6,8 +6,6 @@ and the trial: no random generator has a state. Only the kept network (by defaul
 validation split) is evaluated on the test split, at the end.
 """
 
-from __future__ import annotations
-
 import argparse
 import time
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The end of a classification: its record, the arrays of its page, what it prints, its pictures."""
 
-from __future__ import annotations
-
 import io
 from pathlib import Path
 

@@ -4,8 +4,6 @@ A task is a `Training`. Its steps follow from its state and the number of the st
 killed run that is resumed from its last checkpoint ends in the same state, bit for bit.
 """
 
-from __future__ import annotations
-
 import json
 import shutil
 import time

@@ -1,7 +1,5 @@
 """One epoch of a classification: sums over its steps, its progress, and its line of the log."""
 
-from __future__ import annotations
-
 import math
 import time
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Accuracy on a split: its interval, the confusion matrix, and the baseline of spike counts."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -67,7 +65,7 @@ def confusion_matrix(y: Tensor, labels: Tensor) -> Tensor:
     return table.reshape(classes, classes + 1)
 
 
-def plot_confusion(matrix: Tensor, ax: Axes | None = None) -> Axes:
+def plot_confusion(matrix: Tensor, ax: "Axes | None" = None) -> "Axes":
     """Draw a confusion matrix with matplotlib, each row in percent of its class.
 
     Args:

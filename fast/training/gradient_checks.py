@@ -10,8 +10,6 @@ gradient of a network nearby. A residual above `USUAL` units gives a warning; on
 more where spikes graze, stops the run.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Sequence
 

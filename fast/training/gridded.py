@@ -8,8 +8,6 @@ rounded delays of at least one step, at exact times.
 A chip also has room for a number of steps alone (62 on Loihi 2): `most_steps` cuts longer delays.
 """
 
-from __future__ import annotations
-
 import copy
 import math
 from collections.abc import Callable, Sequence

@@ -1,8 +1,6 @@
 """Confidence intervals of 95 %: of a proportion of trials, and of the mean of a few runs; and
 McNemar's test of two runs on the same trials."""
 
-from __future__ import annotations
-
 import math
 import statistics
 from collections.abc import Sequence

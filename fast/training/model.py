@@ -6,8 +6,6 @@ seed, the step and the trial alone, so it depends neither on the number of proce
 run was resumed. The gradient is the exact one of the network that is left.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any

@@ -1,7 +1,5 @@
 """AdamW with one step size per parameter group, warmed up and scheduled."""
 
-from __future__ import annotations
-
 import math
 
 import torch

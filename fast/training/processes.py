@@ -5,8 +5,6 @@ DistributedDataParallel averages the gradients. Random draws do not depend on th
 processes, so the result is that of one process to rounding. Only the first writes and prints.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext

@@ -1,7 +1,5 @@
 """Progress on standard error: a bar on a terminal; a line per minute in a log or a notebook."""
 
-from __future__ import annotations
-
 import sys
 import time
 

@@ -4,8 +4,6 @@ A checksum proves that a file is whole, not that it belongs to this run. An entr
 is named in a few words, and the run goes on from the checkpoint before, if that fits.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 
@@ -105,8 +103,7 @@ def restore_optimiser(optimiser: torch.optim.Optimizer, state: dict[str, Any], s
     if not isinstance(found, dict) or set(found) not in (set(), {*range(len(parameters))}):  # empty before a step
         raise DamagedError("the optimiser's state does not fit its parameters")
     for number, entry in found.items():
-        _check_entry(f"the optimiser's state does not fit a parameter of shape {list(parameters[number].shape)}",
-                     entry, parameters[number], steps)
+        _check_entry(entry, parameters[number], steps)
     if len({float(entry["step"]) for entry in found.values()}) > 1:
         raise DamagedError("the optimiser's state does not fit: its parameters took different numbers of steps")
     own = {number: {name: value.clone() for name, value in entry.items()} for number, entry in found.items()}
@@ -134,19 +131,17 @@ def _check_groups(built: list[dict], found: object) -> None:
             raise DamagedError("the optimiser's state does not fit: its groups have other parameters")
 
 
-def _check_entry(words: str, entry: object, parameter: Tensor, steps: int) -> None:
+def _check_entry(entry: object, parameter: Tensor, steps: int) -> None:
     """Refuses step and moments of a parameter that no run of `steps` steps can have."""
-    if not isinstance(entry, dict) or set(entry) != {"step", *MOMENTS}:
-        raise DamagedError(words)
-    for name, shape in (("step", torch.Size()), *((one, parameter.shape) for one in MOMENTS)):
-        value = entry[name]
-        dtype = torch.float32 if name == "step" else parameter.dtype
-        if not isinstance(value, Tensor) or not _is_dense(value) or (value.shape, value.dtype) != (shape, dtype):
-            raise DamagedError(f"{words}: {name} is {_kind(value)}")
-        if not bool(torch.isfinite(value).all()) or (name != "exp_avg" and bool((value < 0).any())):
-            raise DamagedError(f"{words}: {name} is below 0, or not finite")
-    if not 1 <= float(entry["step"]) <= steps or not float(entry["step"]).is_integer():
-        raise DamagedError(f"{words}: step is {float(entry['step'])}, not from 1 to {steps}")
+    name = f"the optimiser's state of a parameter of shape {list(parameter.shape)}"
+    check_like(entry, {"step": torch.tensor(1.0), **dict.fromkeys(MOMENTS, parameter)}, name)
+    assert isinstance(entry, dict)
+    if any(entry[moment].shape != parameter.shape for moment in MOMENTS):  # of one number: `like` allows any length
+        raise DamagedError(f"{name} is of another shape")
+    if bool((entry["exp_avg_sq"] < 0).any()):
+        raise DamagedError(f"{name}.exp_avg_sq is below 0")
+    if not 1 <= (step := float(entry["step"])) <= steps or not step.is_integer():
+        raise DamagedError(f"{name}.step is {step}, not from 1 to {steps}")
 
 
 def _is_dense(value: Tensor) -> bool:

@@ -1,7 +1,5 @@
 """The folder of a training run: locked by one process, with a log that grows line by line."""
 
-from __future__ import annotations
-
 import errno
 import json
 import os

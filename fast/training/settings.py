@@ -4,14 +4,12 @@ The field `max_delay` is the option `--max-delay`. A preset of a task is a `Sett
 line overrides it.
 """
 
-from __future__ import annotations
-
 import argparse
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 from delayprop.fast.nn.synaptic_layer import LEAST_RECURRENT_DELAY
 from delayprop.spec import VOLTAGE_READOUTS, SpecError
@@ -137,7 +135,7 @@ class Settings:
     certify: int = setting(100, count_or_zero, "check the identities every n steps of an epoch; 0: never")
 
     @classmethod
-    def of(cls, options: argparse.Namespace) -> Settings:
+    def of(cls, options: argparse.Namespace) -> Self:
         """The settings of a command line; refuses options out of range, or that exclude another."""
         values: dict[str, Any] = {}
         for one in fields(cls):

@@ -11,8 +11,6 @@ Rejected: SIGINT with its default action, which only a handler could restore, an
 `sigwait`, since every other thread, torch's as well, would have to block the signal.
 """
 
-from __future__ import annotations
-
 import os
 import signal
 import threading

@@ -1,7 +1,5 @@
 """The numbers of a run's log for TensorBoard, with `--tensorboard`."""
 
-from __future__ import annotations
-
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Batches of a `DataLoader` from events, as the package tonic has them, at exact times."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any
 
@@ -57,7 +55,6 @@ def test_times_and_neurons_may_come_as_a_pair() -> None:
 
 
 def trial(times: Any, neurons: Any, label: Any = 0) -> list:
-    """One trial, after one without a fault."""
     return [(([1.0], [0]), 0), ((times, neurons), label)]
 
 

@@ -1,7 +1,5 @@
 """Damaged spike files are refused: the reader names the file and the damaged record."""
 
-from __future__ import annotations
-
 import gzip
 from collections.abc import Callable
 from pathlib import Path
@@ -49,6 +47,7 @@ def test_a_file_that_was_cut_is_refused(left: float, path: Path) -> None:
 
 
 OVERWRITTEN: dict[str, Callable[[bytes], bytes]] = {
+    "nothing": lambda content: b"",
     "nothing but zeros": lambda content: bytes(len(content)),
     "zeros where it begins": lambda content: bytes(512) + content[512:],
     "a page of the server": lambda content: b"<!DOCTYPE html>\n<html><body>404</body></html>\n" * 400,
@@ -60,16 +59,11 @@ OVERWRITTEN: dict[str, Callable[[bytes], bytes]] = {
 
 @pytest.mark.parametrize("change", OVERWRITTEN.values(), ids=OVERWRITTEN.keys())
 def test_a_file_of_other_bytes_is_refused(change: Callable[[bytes], bytes], path: Path) -> None:
-    """The last damage is a transfer as text, which the HDF5 signature reveals."""
     before = path.read_bytes()
     path.write_bytes(change(before))
     assert path.read_bytes() != before
     with pytest.raises(SpecError, match=NOT_READ):
         read(path)
-
-
-def moved(name: str, to: str) -> Change:
-    return lambda file: file.move(name, to)
 
 
 def replaced(name: str, values: Any) -> Change:
@@ -106,31 +100,27 @@ def no_trials(file: h5py.File) -> None:
         replaced(name, np.empty((0, 1), int))(file)
 
 
-def labels(make: Callable[[np.ndarray], Any]) -> Change:
-    return lambda file: replaced("labels", make(np.arange(TRIALS) % 2))(file)
-
-
-def one_label(value: int) -> Callable[[np.ndarray], np.ndarray]:
-    return lambda before: np.where(np.arange(TRIALS) == 17, value, before)
+def one_label(value: int) -> Change:
+    return replaced("labels", np.where(np.arange(TRIALS) == 17, value, 0))
 
 
 KEYS, READABLE = "must be a complete file of spikes, got one without `", "must be a readable HDF5 file of spikes"
 IN_ORDER = np.linspace(0.1, 0.3, 12)
 
 DAMAGES: dict[str, tuple[Change, str]] = {
-    "other names": (moved("spikes/times", "spikes/time"), KEYS),
-    "names of another level": (moved("spikes", "events"), KEYS),
-    "labels of another name": (moved("labels", "label"), KEYS),
+    "other names": (lambda file: file.move("spikes/times", "spikes/time"), KEYS),
+    "names of another level": (lambda file: file.move("spikes", "events"), KEYS),
+    "labels of another name": (lambda file: file.move("labels", "label"), KEYS),
     "a group for a dataset": (group("spikes/times"), READABLE),
     "a group for labels": (group("labels"), READABLE),
     "one label for all": (replaced("labels", 1), READABLE),
     "no trial at all": (no_trials, "got 0 times, 0 units, 0 labels"),
-    "no labels": (labels(lambda before: before[:0]), f"got {TRIALS} times, {TRIALS} units, 0 labels"),
-    "more labels than trials": (labels(lambda before: np.zeros(TRIALS + 1, int)), f"{TRIALS + 1} labels"),
-    "two labels a trial": (labels(lambda before: np.zeros((TRIALS, 2), int)), "record 0 units and label` must be"),
-    "labels in words": (labels(lambda before: np.array([b"one"] * TRIALS)), "record 0 units and label` must be"),
-    "a label below 0": (labels(one_label(-1)), "record 17 label` must be from 0 to 26, got -1"),
-    "a label too large": (labels(one_label(27)), "record 17 label` must be from 0 to 26, got 27"),
+    "no labels": (replaced("labels", np.zeros(0, int)), f"got {TRIALS} times, {TRIALS} units, 0 labels"),
+    "more labels than trials": (replaced("labels", np.zeros(TRIALS + 1, int)), f"{TRIALS + 1} labels"),
+    "two labels a trial": (replaced("labels", np.zeros((TRIALS, 2), int)), "record 0 units and label` must be"),
+    "labels in words": (replaced("labels", np.array([b"one"] * TRIALS)), "record 0 units and label` must be"),
+    "a label below 0": (one_label(-1), "record 17 label` must be from 0 to 26, got -1"),
+    "a label too large": (one_label(27), "record 17 label` must be from 0 to 26, got 27"),
     "units that are no whole numbers": (
         rows("spikes/units", "f8", lambda row: row + 0.5),
         "record 0 units and label` must be whole numbers, got float64",
@@ -138,6 +128,9 @@ DAMAGES: dict[str, tuple[Change, str]] = {
     "a unit below 0": (
         rows("spikes/units", "i4", lambda row: row.astype("i4") - 99, only=17),
         r"record 17 units` must be from 0 to 23, got -\d+",
+    ),
+    "a unit too large": (
+        rows("spikes/units", "u2", lambda row: np.full(len(row), 24), only=17), "units` must be from 0 to 23, got 24",
     ),
     "a unit beyond 64 bits": (
         rows("spikes/units", "u8", lambda row: np.full(len(row), 2**64 - 1, np.uint64), only=17),
@@ -179,6 +172,18 @@ DAMAGES: dict[str, tuple[Change, str]] = {
         replaced("spikes/times", np.full((TRIALS, 12, 1), 0.1)),
         r"record 0 times` must be one-dimensional, one entry per spike, got an array of shape \[12, 1\]",
     ),
+    "units of two dimensions": (replaced("spikes/units", np.zeros((TRIALS, 3, 4), int)), r"got an array of shape"),
+    "flat times": (replaced("spikes/times", np.full(TRIALS, 0.1)), "record 0 times` must be one-dimensional, one"),
+    "flat units": (replaced("spikes/units", np.zeros(TRIALS, int)), "record 0 units` must be one-dimensional"),
+    "complex times": (replaced("spikes/times", np.full((TRIALS, 12), 1j)), "record 0 times` must be real numbers"),
+    "boolean times": (replaced("spikes/times", np.zeros((TRIALS, 12), bool)), "record 0 times` must be real numbers"),
+    "text rows": (rows("spikes/times", "S4", lambda row: row), r"record 0 times` must be real numbers, got \|S4"),
+    "text for rows": (
+        replaced("spikes/times", np.array(["soon"] * TRIALS, h5py.string_dtype())), "got a file with spikes of another"
+    ),
+    "enormous time": (
+        rows("spikes/times", "f8", lambda row: np.full(len(row), 1e306)), "record 0 times` must be finite, got inf"
+    ),
 }
 
 
@@ -192,7 +197,6 @@ def test_a_damaged_record_is_named(change: Change, words: str, path: Path) -> No
 
 
 def test_what_is_in_the_way_is_said_in_plain_words(tmp_path: Path) -> None:
-    """Neither the system's nor the library's words."""
     (tmp_path / "folder.h5").mkdir()
     (tmp_path / "text.h5").write_text("spikes")
     for path, words in {

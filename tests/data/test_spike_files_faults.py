@@ -1,7 +1,5 @@
 """Each check of the reader, removed from a copy, turns a test of damage red."""
 
-from __future__ import annotations
-
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -20,7 +18,6 @@ def fault(name: str, text: str, wrong: str) -> Fault:
 
 
 def of_record(name: str, text: str, wrong: str) -> Fault:
-    """A fault in the checks of one record."""
     return Fault(name, "fast", "data/spike_data.py", text, wrong)
 
 
@@ -49,7 +46,6 @@ FAULTS = (
 
 
 def passes(name: str, path: Path) -> bool:
-    """Whether the test of this damage is green."""
     write(path, *small_trials(damage.TRIALS, 0))
     try:
         if name in damage.OVERWRITTEN:
@@ -62,7 +58,6 @@ def passes(name: str, path: Path) -> bool:
 
 
 def read_by(file: str, source: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Gives the tests a reader of which this file has this source."""
     path = folder / f"reader{len(list(folder.glob('reader*.py')))}.py"  # Python caches by size and second
     path.write_text(source, encoding="utf-8")
     spec = spec_from_file_location("reader_with_a_fault", path)

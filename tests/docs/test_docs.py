@@ -1,7 +1,5 @@
 """The pages: programs print the output shown, links lead somewhere, nothing is fetched."""
 
-from __future__ import annotations
-
 import ast
 import importlib.util
 import json
@@ -72,7 +70,6 @@ def test_control_a_block_that_prints_something_else_is_found(printed: str) -> No
 
 
 def test_control_a_block_that_fails_is_found_at_its_line() -> None:
-    """The second block has the names of the first, and no others."""
     with pytest.raises(NameError, match="y") as caught:
         run("a.md", "```python\nx = 1\n```\nthen\n\n```python\nx += 1\ny\n```\n")
     assert caught.traceback[-1].lineno == 7  # counted from 0
@@ -184,7 +181,6 @@ def test_a_formula_in_full() -> None:
 
 
 def curves(path: Path) -> list[list[float]]:
-    """Coordinates of the curves within the axes of a figure."""
     drawn = re.findall(r'<path d="([^"]+)" clip-path', path.read_text(encoding="utf-8"))
     return [[float(number) for number in re.findall(r"-?[\d.]+", one)] for one in drawn]
 

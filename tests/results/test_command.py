@@ -1,7 +1,5 @@
 """`python -m results`: a line per finished run, and none of a run that is not."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from operator import attrgetter

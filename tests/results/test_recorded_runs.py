@@ -1,7 +1,5 @@
 """Every result in the tables is in a file under `results/`, made with the presets."""
 
-from __future__ import annotations
-
 import json
 import re
 import statistics
@@ -43,7 +41,6 @@ def test_the_first_table_says_what_the_runs_reached(task: str) -> None:
 
 
 def test_no_figure_of_the_first_shd_files_is_left() -> None:
-    """Pages have rows of SHD only beside records of it, all of the files in use."""
     found = [str(path) for path in FILES if FIRST in read(path)]
     assert found == ["results/README.md", "tests/results/test_recorded_runs.py"]
     texts = [read(path) for path in FILES if re.fullmatch(r"results/.*\.jsonl?", str(path))]

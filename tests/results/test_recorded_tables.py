@@ -1,7 +1,5 @@
 """The tables of `results/README.md` beside the main results have the figures of their records."""
 
-from __future__ import annotations
-
 import statistics
 from typing import Any
 
@@ -55,7 +53,6 @@ def settings_of(preset: Settings) -> dict[str, Any]:
 
 
 def changed(entry: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings of a run that differ from these."""
     entry = with_defaults(entry)  # a line of before has no later settings
     return {name: entry[name] for name, value in settings.items() if entry[name] != value}
 

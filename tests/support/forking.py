@@ -5,8 +5,6 @@ them once and forks a child per request. Each child has its own folder, environm
 exit code. Use `subprocess` to test imports, `python -m` itself or the seed of hashes.
 """
 
-from __future__ import annotations
-
 import atexit
 import faulthandler
 import json

@@ -1,7 +1,5 @@
 """The command `delayprop`: all commands under one name, each named in messages as typed."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest
@@ -65,7 +63,6 @@ def test_a_refusal_is_one_line_that_names_the_command_as_typed(name: str, capsys
 def test_the_report_needs_a_checkout(
     words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An installed package has no `reports` beside it."""
     monkeypatch.setattr(command, "ROOT", tmp_path)
     assert command.main(["report", *words]) == 2
     err = capsys.readouterr().err

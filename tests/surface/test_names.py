@@ -1,7 +1,5 @@
 """`from delayprop import ...`: every public name, imported when it is used."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """A user's modules with names of ours, beside their script, break nothing."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys
@@ -23,14 +21,12 @@ print(LIF(3, 2), Case.__module__, Network.__module__)
 
 
 def python(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Runs Python in a user's folder, which comes first on the path, before this checkout."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     line = [sys.executable, *words]
     return subprocess.run(line, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
 def own(path: Path) -> None:
-    """A user's module, which prints when it runs."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f"print({MARK!r})\n", encoding="utf-8")
 

@@ -1,7 +1,5 @@
 """The wheel, installed outside the checkout: every command works there."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess
@@ -100,7 +98,6 @@ def test_the_verification_report_needs_a_checkout(run: Run) -> None:
 
 
 def test_the_kit_grades_the_installed_command(run: Run, installed: Path, tmp_path: Path) -> None:
-    """Three cases from the wheel are exact. Most of the time goes into compiling the kernels."""
     words = ["--command", f"'{installed / 'delayprop'}' run", "--json", "report.json", "--timeout", "600"]
     words += [word for name in CASES for word in ("--case", name)]
     done = run("delayprop", "conformance", *words)

@@ -1,7 +1,5 @@
 """`--average`: the average of all parameters is evaluated, kept and saved."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Checkpoints with a right checksum and wrong content: one clear line, never a traceback."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import math
@@ -19,9 +17,8 @@ from delayprop.fast.training.engine import CheckpointKeeper
 from delayprop.fast.training.processes import Processes
 from delayprop.fast.training.run_folder import LOG, Folder
 from delayprop.spec import SpecError
+from tests.support.runs.reading import Capture, refusal
 from tests.support.runs.short_runs import KilledError, Make, classification, killed_before, run, sequence
-
-MAKERS: dict[str, Make] = {"classification": classification, "sequence": sequence}
 
 
 def change(*path: str | int, to: Any) -> Callable[[dict], Any]:
@@ -104,23 +101,22 @@ CONTENT: dict[str, tuple[Callable[[dict], Any], str]] = {
 }
 
 
-def killed(folder: Path, kind: str, step: int = 6) -> dict:
+def killed(folder: Path, make: Make = classification) -> dict:
     """A run that was killed, and the state of its last checkpoint."""
     with pytest.raises(KilledError):
-        run(killed_before(MAKERS[kind](), step), folder)
+        run(killed_before(make(), 6), folder)
     return Checkpoints(folder).load()[0]
 
 
 @pytest.fixture(scope="module")
 def content(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    return encoded(killed(tmp_path_factory.mktemp("killed") / "run", "classification"))
+    return encoded(killed(tmp_path_factory.mktemp("killed")))
 
 
 @pytest.mark.parametrize(("wrong", "words"), CONTENT.values(), ids=CONTENT.keys())
 def test_wrong_content_is_named(
-    wrong: Callable[[dict], Any], words: str, content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    wrong: Callable[[dict], Any], words: str, content: bytes, tmp_path: Path, capsys: Capture
 ) -> None:
-    """Then the checkpoint before is used, which fits."""
     checkpoints = Checkpoints(tmp_path)
     for step, state in ((5, decoded(content)), (6, wrong(decoded(content)))):
         checkpoints.save(step, state)
@@ -134,52 +130,51 @@ def test_wrong_content_is_named(
 
 
 @pytest.mark.parametrize("name", ["a list", "another shape", "sparse moments", "no end"])
-def test_the_checkpoint_before_is_used(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_checkpoint_before_is_used(name: str, tmp_path: Path, capsys: Capture) -> None:
     """The resumed run ends in the bits of one that was never stopped."""
     wrong, words = CONTENT[name]
-    state, whole, resumed = killed(tmp_path / "run", "classification"), classification(), classification()
-    checkpoints = Checkpoints(tmp_path / "run")
-    newest, _ = checkpoints.paths()
+    state, whole, resumed = killed(tmp_path / "run"), classification(), classification()
+    newest, _ = Checkpoints(tmp_path / "run").paths()
     newest.write_bytes(encoded(wrong(state)))
     capsys.readouterr()
     run(resumed, tmp_path / "run", resume=True)
-    said = capsys.readouterr().out
-    warning = said.splitlines()[0]
-    assert warning.startswith(f"warning: skipped {newest.name}: ")
-    assert re.search(words, warning), warning
+    warning, said = capsys.readouterr().out.split("\n", 1)
+    assert re.search(f"^warning: skipped {newest.name}: .*{words}", warning), warning
     assert "resumed after step 5 of 12" in said
     run(whole, tmp_path / "whole")
     assert digest(resumed.state()) == digest(whole.state())
 
 
-@pytest.mark.parametrize("kind", MAKERS)
-@pytest.mark.parametrize("name", ["no step", "a negative step", "no training"])
-def test_a_run_without_a_checkpoint_that_fits_is_refused_in_one_line(name: str, kind: str, tmp_path: Path) -> None:
-    wrong, words = CONTENT[name]
-    state = killed(tmp_path / "run", kind)
-    for path in Checkpoints(tmp_path / "run").paths():
-        path.write_bytes(encoded(wrong(dict(state))))
+def refused_at_once(make: Make, state: Any, words: str, folder: Path) -> None:
+    """Asserts that a run with these checkpoints alone is not resumed."""
+    for path in Checkpoints(folder).paths():
+        path.write_bytes(encoded(state))
     with pytest.raises(SpecError, match=f"has a checkpoint, got damaged ones; start a new run .*{words}"):
-        run(MAKERS[kind](), tmp_path / "run", resume=True)
+        run(make(), folder, resume=True)
+
+
+@pytest.mark.parametrize("make", [classification, sequence])
+@pytest.mark.parametrize("name", ["no step", "a negative step", "no training"])
+def test_a_run_without_a_checkpoint_that_fits_is_refused_in_one_line(name: str, make: Make, tmp_path: Path) -> None:
+    wrong, words = CONTENT[name]
+    refused_at_once(make, wrong(killed(tmp_path, make)), words, tmp_path)
+
+
+def test_a_layer_of_another_shape_is_no_state_of_the_sequence_task(tmp_path: Path) -> None:
+    state = killed(tmp_path, sequence)
+    state["training"]["layer"]["d"] = torch.ones(3, 3)
+    words = r"layer.d is float32 of shape \[3, 3\], not float32 of shape \[2, 2\]"
+    refused_at_once(sequence, state, words, tmp_path)
 
 
 def test_moments_that_share_their_memory_are_parted(tmp_path: Path) -> None:
     """torch stores shared memory as shared: each step would change both."""
-    state, resumed = killed(tmp_path / "run", "classification"), classification()
+    state, resumed = killed(tmp_path), classification()
     entry = state["training"]["optimiser"]["state"][0]
     entry["exp_avg"] = entry["exp_avg_sq"] = entry["exp_avg_sq"].abs()
     resumed.restore(state["training"])
     own = resumed.optimiser.state_dict()["state"][0]
     assert own["exp_avg"].data_ptr() != own["exp_avg_sq"].data_ptr()
-
-
-def test_a_layer_of_another_shape_is_no_state_of_the_sequence_task(tmp_path: Path) -> None:
-    state = killed(tmp_path / "run", "sequence")
-    state["training"]["layer"]["d"] = torch.ones(3, 3)
-    for path in Checkpoints(tmp_path / "run").paths():
-        path.write_bytes(encoded(state))
-    with pytest.raises(SpecError, match=r"layer.d is float32 of shape \[3, 3\], not float32 of shape \[2, 2\]"):
-        run(sequence(), tmp_path / "run", resume=True)
 
 
 BODY = io.BytesIO()
@@ -205,14 +200,11 @@ def test_a_first_line_that_is_none_is_damage(head: str) -> None:
         decoded(head.encode() + b"\n" + BODY.getvalue())
 
 
-def test_the_command_says_it_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_says_it_in_one_line(tmp_path: Path, capsys: Capture) -> None:
     words = ["--task", "sequence", "--epochs", "3", "--out", str(tmp_path)]
     main(words)
     for path in Checkpoints(tmp_path).paths():
         path.write_bytes(encoded({"step": 1, "training": {"layer": 3}}))
     log = (tmp_path / LOG).read_bytes()
-    capsys.readouterr()
-    assert main([*words, "--resume"]) == 2
-    err = capsys.readouterr().err
-    assert err.count("\n") == 1 and "training.layer is 3, not an object" in err
+    assert "training.layer is 3, not an object" in refusal(capsys, main, *words, "--resume")
     assert (tmp_path / LOG).read_bytes() == log and (tmp_path / "result.json").exists(), "nothing was changed"

@@ -1,7 +1,5 @@
 """Dropout: drawn per trial and step, averaged weights, and an exact gradient of what is left."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

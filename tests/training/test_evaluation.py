@@ -1,7 +1,5 @@
 """An evaluation counts the right trials; the splits, and the baseline, are those they should be."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -43,7 +41,6 @@ class Answers(torch.nn.Module):
 
 
 def test_rows_are_classes_and_columns_answers() -> None:
-    """Class 2 is answered 1 twice and once with nothing; class 0 once 2, and class 1 rightly."""
     data = trials_of([[1], [1], [3], [2], [1]], [2, 2, 2, 0, 1])
     found = evaluate(Answers(), data, DURATION, 2, Processes())
     assert found.confusion == [[0, 0, 1, 0], [0, 1, 0, 0], [0, 2, 0, 1]]
@@ -92,7 +89,6 @@ def test_wrong_trials_are_named_with_their_answers() -> None:
 
 
 def test_processes_add_their_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each of two processes evaluates every other trial."""
     data = replace(trials_of([[1], [1], [3], [2], [1]], [2, 1, 2, 2, 0]), speakers=np.array([3, 4, 4, 4, 3]))
     of_first: list[Tensor] = []
 
@@ -117,7 +113,6 @@ def test_known_and_new_speakers_are_told_apart() -> None:
 
 
 def test_each_seed_holds_out_trials_of_its_own() -> None:
-    """Equal ones for an equal seed."""
     data = trials_of([[n] for n in range(60)], [0] * 60)
     first, again, other = (
         [len(units) for units in held_out(data, 10, seed)["valid"].units] for seed in (0, 0, 1)
@@ -154,7 +149,6 @@ def test_the_baseline_takes_few_evaluations_of_its_loss(monkeypatch: pytest.Monk
 
 
 def test_each_split_has_its_own_trials(tmp_path: Path) -> None:
-    """The loss that the log states is found again on the validation split alone."""
     training = classification(epochs=1)
     run(training, tmp_path / "run")
     (line,) = map(json.loads, (tmp_path / "run" / "history.jsonl").read_text().splitlines())

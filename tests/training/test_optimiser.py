@@ -1,7 +1,5 @@
 """Step sizes: one group each, eased in as in the paper's code, scheduled; frozen groups stay."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 
@@ -15,7 +13,6 @@ from delayprop.fast.training.settings import Settings
 
 
 def made(steps: int = 10, epochs: int = 1, **changed: Any) -> tuple[Classifier, Optimiser]:
-    """`steps`: of an epoch."""
     settings = Settings(hidden=(3, 2), **changed)
     network = Classifier(4, 2, settings, torch.float64, 0)
     optimiser = Optimiser(network, settings, epochs, steps)
@@ -91,7 +88,6 @@ def test_norms_are_those_of_the_gradient() -> None:
 
 
 def test_step_sizes_warm_up_beside_the_cosine() -> None:
-    """From 0 over two epochs of five steps; the weights are not eased in."""
     for number, share in ((0, 0.1), (4, 0.5), (9, 1.0), (12, 1.0)):
         settings = {"lr": 0.01, "delay_lr": 0.5, "warm_up": 2.0, "schedule": "cosine"}
         found = moved(*made(steps=5, epochs=3, **settings), number)
@@ -101,7 +97,6 @@ def test_step_sizes_warm_up_beside_the_cosine() -> None:
 
 
 def test_the_gradient_of_each_group_is_clipped_to_a_norm() -> None:
-    """The norms that are logged are those before."""
     optimiser = made(clip=2.0)[1]
     before = optimiser.norms()
     optimiser.take_step(0)

@@ -1,7 +1,5 @@
 """A run of several processes equals the run of one, and each continues the other."""
 
-from __future__ import annotations
-
 import json
 import os
 import socket
@@ -29,7 +27,6 @@ TORCHRUN = ["-m", "torch.distributed.run", "--nproc-per-node"]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Data, and a run of three epochs in one process."""
     path = tmp_path_factory.mktemp("processes")
     for seed, name in enumerate(("train", "test")):
         write(path / f"{name}.h5", *small_trials(31, seed))
@@ -43,7 +40,6 @@ def given(folder: Path, run: str, epochs: int, *more: str) -> list[str]:
 
 
 def train(folder: Path, run: str, processes: int, epochs: int, *more: str) -> str:
-    """Trains; returns the output of the first process."""
     first, *others = forked(folder, processes, *given(folder, run, epochs, *more))
     assert all(one.returncode in (0, 1) for one in (first, *others)), first.stderr
     assert not any(one.stdout for one in others)
@@ -84,7 +80,6 @@ def log(folder: Path, run: str) -> list[dict]:
 
 @pytest.mark.full
 def test_two_processes_learn_what_one_learns(folder: Path) -> None:
-    """Batches of 6 and 7 trials in uneven shares; augmented, regularised and woken."""
     done = ran([*TORCHRUN, "2", "--standalone", "-m", UNDRAWN, *given(folder, "two", 3)], folder)
     assert done.returncode in (0, 1), done.stderr
     assert apart(folder, "two") < 1e-9
@@ -100,7 +95,6 @@ def test_two_processes_learn_what_one_learns(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def pair(folder: Path) -> str:
-    """The end of three epochs in two processes."""
     train(folder, "pair", 2, 3)
     return end(folder, "pair")
 
@@ -159,7 +153,6 @@ def test_a_batch_too_small_for_all(folder: Path) -> None:
 
 @pytest.mark.parametrize("workers", [1, pytest.param(4, marks=pytest.mark.full)])
 def test_the_same_command_ends_in_the_same_state(workers: int, folder: Path) -> None:
-    """The states are equal to the last bit, with batches prepared by other processes."""
     train(folder, f"workers{workers}", 1, 3, "--workers", str(workers))
     assert end(folder, f"workers{workers}") == end(folder, "one")
 
@@ -179,6 +172,5 @@ def end(folder: Path, run: str) -> str:
 
 @pytest.mark.full
 def test_resume_starts_a_run_in_all_processes(folder: Path) -> None:
-    """No checkpoint is there yet: the first process says so, and the other begins with it."""
     assert "no checkpoint in" in train(folder, "early", 2, 3, "--resume")
     assert apart(folder, "early") < 1e-9

@@ -1,7 +1,5 @@
 """Signals that come while kernels run, and neurons that spike without measure."""
 
-from __future__ import annotations
-
 import io
 import os
 import signal
@@ -24,6 +22,7 @@ from delayprop.fast.training.run_folder import Folder
 from tests import ROOT
 from tests.support.forking import called
 from tests.support.runs.deaf import AT_WORK, OF_A_PIECE, PIECES
+from tests.support.runs.reading import Capture, Patch
 from tests.support.runs.short_runs import classification, run
 
 SOON = 5.0  # s; on a machine that does other work too
@@ -65,7 +64,6 @@ def ended(child: subprocess.Popen[str]) -> tuple[int, str, str]:
 
 
 def test_a_second_interrupt_ends_a_process_whose_kernel_runs(tmp_path: Path) -> None:
-    """Python runs no handler there; the first interrupt, as a control, is not heard."""
     child = at_work("kernel", tmp_path / "run")
     child.send_signal(signal.SIGINT)
     time.sleep(1.0)
@@ -77,7 +75,10 @@ def test_a_second_interrupt_ends_a_process_whose_kernel_runs(tmp_path: Path) -> 
     assert kept["step"] == 0 and wrong == []
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+BOTH = pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+
+
+@BOTH
 def test_a_signal_is_heard_between_pieces_by_a_process(number: signal.Signals, code: int, tmp_path: Path) -> None:
     """The step would take 20 s; the state before it is saved."""
     assert SOON < PIECES * OF_A_PIECE
@@ -90,7 +91,7 @@ def test_a_signal_is_heard_between_pieces_by_a_process(number: signal.Signals, c
 @pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("at", ["learning", "backward", "evaluation"])
 def test_a_signal_between_pieces_gives_the_step_up_and_loses_nothing(
-    at: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    at: str, tmp_path: Path, monkeypatch: Patch
 ) -> None:
     """No further piece begins. The resumed run ends in the bits of one that was never stopped."""
     monkeypatch.setattr(threads, "BINS_PER_PIECE", 1)  # of all runs, since sums depend on it
@@ -123,10 +124,9 @@ def test_a_signal_between_pieces_gives_the_step_up_and_loses_nothing(
     assert digest(resumed.state()) == digest(whole.state())
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@BOTH
 def test_a_signal_while_pictures_are_drawn_leaves_a_finished_run(
-    number: signal.Signals, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    number: signal.Signals, code: int, tmp_path: Path, monkeypatch: Patch, capsys: Capture
 ) -> None:
     """It comes when half of a picture is made, and no part of this picture is written."""
     training, out, save, drawn = classification(), tmp_path / "run", Figure.savefig, list[str]()

@@ -1,7 +1,5 @@
 """`python -m fast.train` learns the task, learns nothing without delays, refuses bad options."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest
@@ -20,7 +18,6 @@ SETTLED_64 = 1e-6  # ms
 def test_delays_are_learned_in_six_presentations_and_reach_the_optimum(
     seed: int, tmp_path: Path, measured: Measured
 ) -> None:
-    """100 % after at most 6 presentations of each pattern, with the delays of the closed form."""
     code, result, history = sequence_run(tmp_path / "run", "--seed", str(seed))
     assert code == 0
     assert result["presentations"] <= 6
@@ -77,7 +74,6 @@ def test_in_float64_the_learned_difference_is_the_optimum(
 @pytest.mark.check(33, 34, control=True)
 @pytest.mark.parametrize("seed", range(5))
 def test_frozen_delays_learn_nothing(seed: int, tmp_path: Path) -> None:
-    """The control: the task needs learned delays."""
     code, result, history = sequence_run(tmp_path / "run", "--seed", str(seed), "--freeze-delays")
     assert code == 1
     assert not result["learned"] and result["presentations"] is None
@@ -86,7 +82,6 @@ def test_frozen_delays_learn_nothing(seed: int, tmp_path: Path) -> None:
 
 
 def test_jitter_makes_samples_that_were_never_seen(tmp_path: Path) -> None:
-    """With jitter, accuracy on fresh samples is high, and not perfect."""
     code, result, history = sequence_run(tmp_path / "run", "--jitter", "1.5")
     assert code == 0
     assert result["unseen_accuracy"] > 0.95

@@ -5,10 +5,9 @@ spike counts hold no information. With two inputs, class 0 is input 0 first and 
 and class 1 the reverse.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
@@ -41,7 +40,7 @@ class Ring:
         return self.length + GAP / 2
 
     @property
-    def clean(self) -> Ring:
+    def clean(self) -> Self:
         """The patterns without jitter and distractors."""
         return replace(self, jitter=0.0, distractors=0)
 

@@ -13,8 +13,6 @@ derivative of the difference is 0 at `sinh((x - gap) / tau) sinh((x + gap) / tau
 `x = tau/2 arccosh(2 + cosh(2 gap / tau))`: more than the gap, since the wrong pattern spreads too.
 """
 
-from __future__ import annotations
-
 import argparse
 import math
 from collections.abc import Callable, Iterator
@@ -77,7 +75,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--freeze-delays", action="store_true", help="learn nothing, as a control")
 
 
-def prepare(options: argparse.Namespace, dtype: torch.dtype, processes: Processes) -> Sequence:
+def prepare(options: argparse.Namespace, dtype: torch.dtype, processes: Processes) -> "Sequence":
     """The training. Fills in the options whose defaults depend on other options."""
     inputs = whole_number(options.inputs, "--inputs", 2, MOST_INPUTS, "give the number of inputs, which fire in turn")
     planned = plan(inputs)

@@ -1,7 +1,5 @@
 """Runs whose main thread is in a kernel for a long time, in a process of their own."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from pathlib import Path

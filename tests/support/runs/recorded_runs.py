@@ -1,7 +1,5 @@
 """Synthetic folders of finished classification runs, small or large, plain or odd."""
 
-from __future__ import annotations
-
 import io
 import json
 from collections.abc import Callable

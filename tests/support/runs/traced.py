@@ -4,8 +4,6 @@ The reference keeps events only. Between them its flows give the state: forwards
 event, backwards from the next.
 """
 
-from __future__ import annotations
-
 import json
 from typing import Any
 
