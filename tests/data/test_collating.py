@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from delayprop.fast.data.collating import collate
 from delayprop.fast.data.spike_data import SpikeData
@@ -17,28 +17,19 @@ EVENTS = np.dtype([("t", int), ("x", int), ("p", int)])
 IMAGE = np.dtype([("t", int), ("x", int), ("y", int)])
 
 
-class Digits(Dataset):
+def digits() -> Any:
     """Ten trials of events in tonic's layout: microseconds, channels, polarity."""
-
-    def __init__(self) -> None:
-        random = np.random.default_rng(0)
-        self.events = []
-        for n in range(10):
-            events = np.zeros(n * 3, EVENTS)
-            events["t"], events["x"] = np.sort(random.integers(0, 100_000, n * 3)), random.integers(0, 7, n * 3)
-            self.events.append(events)
-
-    def __len__(self) -> int:
-        return 10
-
-    def __getitem__(self, n: int) -> tuple[np.ndarray, int]:
-        return self.events[n], n % 4
+    random, found = np.random.default_rng(0), []
+    for n in range(10):
+        events = np.zeros(n * 3, EVENTS)
+        events["t"], events["x"] = np.sort(random.integers(0, 100_000, n * 3)), random.integers(0, 7, n * 3)
+        found.append((events, n % 4))
+    return found
 
 
 def test_batches_of_a_loader_are_the_trials_of_the_dataset() -> None:
-    digits = Digits()
-    data = SpikeData.of(digits, channels=7, classes=4, duration=100.0)
-    loader: Any = DataLoader(digits, batch_size=4, collate_fn=partial(collate, size=7, duration=100.0, unit="us"))
+    data = SpikeData.of(digits(), channels=7, classes=4, duration=100.0)
+    loader: Any = DataLoader(digits(), batch_size=4, collate_fn=partial(collate, size=7, duration=100.0, unit="us"))
     batches = list(loader)
     assert [len(spikes) for spikes, _ in batches] == [4, 4, 2]
     for n, (spikes, labels) in enumerate(batches):

@@ -33,9 +33,7 @@ def test_channels_are_shifted_before_they_are_pooled() -> None:
     data = SpikeData([np.arange(8.0)] * 40, [channels] * 40, np.zeros(40, int), 12, 1, pool=3)
     spikes, _ = Batches(data, DURATION, 40, Augmentation(shift=2), 0)[0]
     found = {tuple(row) for row in spikes.counts().tolist()}
-    assert found == {
-        tuple(np.bincount((channels + shift) // 3, minlength=4).tolist()) for shift in range(-2, 3)
-    }
+    assert found == {tuple(np.bincount((channels + shift) // 3, minlength=4).tolist()) for shift in range(-2, 3)}
 
 
 @pytest.mark.parametrize("duration", [0.9, 70_000.0])

@@ -55,13 +55,13 @@ def test_a_network_learns_what_counts_cannot_tell(folder: Path, monkeypatch: Pat
     network = ["--preset", "feed-forward", "--hidden", "24", "--readout", "max_voltage", "--gain", "1"]
     first = ["--out-sd", "0.2", "--delay", "300"]
     learning = ["--epochs", "6", "--batch", "16", "--schedule", "constant", "--drop", "0", "--stretch", "0"]
-    assert main(["--task", "braille", *network, *first, *learning, "--spikes-strength", "0", "--out", str(run)]) == 0
+    words = ["--task", "braille", *network, *first, *learning, "--spikes-strength", "0", "--out", str(run)]
+    assert undrawn.main(*words) == 0 and (run / "network.pt").exists()
     assert result(run)["count_baseline"] < 0.7 and result(run)["test_accuracy"] > 0.9
     with np.load(run / "page.npz", allow_pickle=False) as page:
         assert (page["d_before_0"] != page["d_after_0"]).any()
     assert [line["epoch"] for line in history(run)] == [1, 2, 3, 4, 5, 6]
     assert all(line["A"] <= 1e-5 for line in history(run))
-    assert (run / "training.png").stat().st_size > 10_000 and (run / "network.pt").exists()
     assert "spike counts alone give" in capsys.readouterr().out
 
 

@@ -95,6 +95,14 @@ def rows(name: str, kind: str, make: Callable[[np.ndarray], np.ndarray], only: i
     return change
 
 
+def times(make: Callable[[np.ndarray], np.ndarray], only: int | None = 17) -> Change:
+    return rows("spikes/times", "f8", make, only)
+
+
+def units(kind: str, make: Callable[[np.ndarray], np.ndarray], only: int | None = 17) -> Change:
+    return rows("spikes/units", kind, make, only)
+
+
 def no_trials(file: h5py.File) -> None:
     for name in ("spikes/times", "spikes/units", "labels"):
         replaced(name, np.empty((0, 1), int))(file)
@@ -122,52 +130,31 @@ DAMAGES: dict[str, tuple[Change, str]] = {
     "a label below 0": (one_label(-1), "record 17 label` must be from 0 to 26, got -1"),
     "a label too large": (one_label(27), "record 17 label` must be from 0 to 26, got 27"),
     "units that are no whole numbers": (
-        rows("spikes/units", "f8", lambda row: row + 0.5),
-        "record 0 units and label` must be whole numbers, got float64",
+        units("f8", lambda row: row + 0.5, None), "record 0 units and label` must be whole numbers, got float64"
     ),
     "a unit below 0": (
-        rows("spikes/units", "i4", lambda row: row.astype("i4") - 99, only=17),
-        r"record 17 units` must be from 0 to 23, got -\d+",
+        units("i4", lambda row: row.astype("i4") - 99), r"record 17 units` must be from 0 to 23, got -\d+"
     ),
-    "a unit too large": (
-        rows("spikes/units", "u2", lambda row: np.full(len(row), 24), only=17), "units` must be from 0 to 23, got 24",
-    ),
+    "a unit too large": (units("u2", lambda row: np.full(len(row), 24)), "units` must be from 0 to 23, got 24"),
     "a unit beyond 64 bits": (
-        rows("spikes/units", "u8", lambda row: np.full(len(row), 2**64 - 1, np.uint64), only=17),
+        units("u8", lambda row: np.full(len(row), 2**64 - 1, np.uint64)),
         "record 17 units` must be from 0 to 23, got 18446744073709551615",
     ),
-    "times in ms": (
-        rows("spikes/times", "f8", lambda row: 1000 * row),
-        r"record 0 times` must be from 0 to 1350.0 ms, got 1\d{5}",
-    ),
+    "times in ms": (times(lambda row: 1000 * row, None), r"record 0 times` must be from 0 to 1350.0 ms, got 1\d{5}"),
     "times in ms, in one record": (
-        rows("spikes/times", "f8", lambda row: 1000 * row, only=17),
-        r"record 17 times` must be from 0 to 1350.0 ms, got 1\d{5}",
+        times(lambda row: 1000 * row), r"record 17 times` must be from 0 to 1350.0 ms, got 1\d{5}"
     ),
-    "an infinite time": (
-        rows("spikes/times", "f8", lambda row: np.append(row[:-1], np.inf), only=17),
-        "record 17 times` must be finite, got inf",
-    ),
-    "a NaN in front": (
-        rows("spikes/times", "f8", lambda row: np.append(np.nan, row[1:]), only=17),
-        "record 17 times` must be finite, got nan",
-    ),
-    "a time below 0": (
-        rows("spikes/times", "f8", lambda row: row - 0.2, only=17),
-        "record 17 times` must be from 0 to 1350.0 ms, got -",
-    ),
+    "an infinite time": (times(lambda row: np.append(row[:-1], np.inf)), "record 17 times` must be finite, got inf"),
+    "a NaN in front": (times(lambda row: np.append(np.nan, row[1:])), "record 17 times` must be finite, got nan"),
+    "a time below 0": (times(lambda row: row - 0.2), "record 17 times` must be from 0 to 1350.0 ms, got -"),
     "the last two times exchanged": (
-        rows("spikes/times", "f8", lambda row: IN_ORDER[[*range(10), 11, 10]], only=17),
+        times(lambda row: IN_ORDER[[*range(10), 11, 10]]),
         "record 17 times` must be in order, got a step back at spike 11",
     ),
     "a time too many": (
-        rows("spikes/times", "f8", lambda row: np.append(IN_ORDER, 0.4), only=17),
-        "record 17 units` must be one per time, 13, got 12",
+        times(lambda row: np.append(IN_ORDER, 0.4)), "record 17 units` must be one per time, 13, got 12"
     ),
-    "no unit for the times": (
-        rows("spikes/units", "u2", lambda row: row[:0], only=17),
-        "record 17 units` must be one per time, 12, got 0",
-    ),
+    "no unit for the times": (units("u2", lambda row: row[:0]), "record 17 units` must be one per time, 12, got 0"),
     "rows of two dimensions": (
         replaced("spikes/times", np.full((TRIALS, 12, 1), 0.1)),
         r"record 0 times` must be one-dimensional, one entry per spike, got an array of shape \[12, 1\]",
@@ -181,9 +168,7 @@ DAMAGES: dict[str, tuple[Change, str]] = {
     "text for rows": (
         replaced("spikes/times", np.array(["soon"] * TRIALS, h5py.string_dtype())), "got a file with spikes of another"
     ),
-    "enormous time": (
-        rows("spikes/times", "f8", lambda row: np.full(len(row), 1e306)), "record 0 times` must be finite, got inf"
-    ),
+    "enormous time": (times(lambda row: np.full(len(row), 1e306), None), "record 0 times` must be finite, got inf"),
 }
 
 
