@@ -22,16 +22,12 @@ from typing import Any
 
 from tests import ROOT
 
-HUNG = 1200
-"""Seconds after which a child shows where it is, and fails; no test takes half of it."""
-NO_THREADS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-"""A fork lacks the threads of its parent, so the parent starts none."""
+HUNG = 1200  # s after which a child shows where it is, and fails; no test takes half of it
+NO_THREADS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # a fork lacks the threads of its parent
 
 
 @dataclass(frozen=True)
 class Child:
-    """A running child, with the files of its streams."""
-
     pid: int
     out: Path
     err: Path
@@ -40,18 +36,15 @@ class Child:
         """Exit code (minus the signal that ended the child) and output; removes both files."""
         code = _server().ask({"wait": self.pid})
         texts = [path.read_text(encoding="utf-8") for path in (self.out, self.err)]
-        for path in (self.out, self.err):
-            path.unlink()
+        self.out.unlink()
+        self.err.unlink()
         return subprocess.CompletedProcess([], code, *texts)
 
 
 def started(function: str, *arguments: Any, folder: Path = ROOT, environment: dict[str, str] | None = None) -> Child:
     """Forks a child that calls `function` ("module:name") and exits with its result (None: 0).
 
-    Args:
-        arguments: plain values; paths become strings.
-        folder: working directory of the child.
-        environment: variables besides those of this process.
+    `arguments` are plain values; paths become strings. `environment`: besides that of this process.
     """
     out, err = (_empty_file() for _ in range(2))
     request = {
@@ -104,11 +97,7 @@ class Server:
         atexit.register(self.process.communicate)  # closes the pipe, which ends the server
 
     def ask(self, request: dict[str, Any]) -> int:
-        """Sends a request; returns the answer.
-
-        Raises:
-            AssertionError: the server has ended.
-        """
+        """Sends a request; returns the answer."""
         assert self.process.stdin is not None and self.process.stdout is not None
         print(json.dumps(request, default=str), file=self.process.stdin, flush=True)
         answer = self.process.stdout.readline()
@@ -145,9 +134,7 @@ def serve() -> None:
         print(answer, flush=True)
 
 
-def _child(
-    function: str, arguments: list[Any], folder: str, out: str, err: str, environment: dict[str, str]
-) -> int:
+def _child(function: str, arguments: list[Any], folder: str, out: str, err: str, environment: dict[str, str]) -> int:
     """Calls the function in the child; returns the exit code."""
     for path, stream in ((os.devnull, 0), (out, 1), (err, 2)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT if stream else os.O_RDONLY), stream)

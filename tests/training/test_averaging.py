@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import pytest
 import torch
 
 from delayprop.fast.runs.saved_runs import opened
@@ -12,12 +11,13 @@ from delayprop.fast.training import classify
 from delayprop.fast.training.checkpoints import digest
 from delayprop.fast.training.classify import Classification
 from delayprop.fast.training.evaluation import Evaluation
+from tests.support.runs.reading import Patch
 from tests.support.runs.short_runs import classification, run
 
 DECAY = 0.8
 
 
-def test_the_average_decays_step_by_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_average_decays_step_by_step(tmp_path: Path, monkeypatch: Patch) -> None:
     """The first step gives the first average; each later one adds a fifth of the parameters."""
     training, past = classification(average=DECAY), list[dict[str, torch.Tensor]]()
     learn = Classification._learn
@@ -38,7 +38,7 @@ def test_the_average_decays_step_by_step(tmp_path: Path, monkeypatch: pytest.Mon
             assert not torch.equal(value, past[-1][name])
 
 
-def test_the_average_is_what_is_evaluated_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_average_is_what_is_evaluated_and_kept(tmp_path: Path, monkeypatch: Patch) -> None:
     training, seen = classification(average=DECAY, choose="last"), list[torch.nn.Module]()
     evaluate = classify.evaluate
 
@@ -54,7 +54,7 @@ def test_the_average_is_what_is_evaluated_and_kept(tmp_path: Path, monkeypatch: 
         assert torch.equal(kept[name], value)
 
 
-def test_a_finished_run_is_opened_with_its_average(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_finished_run_is_opened_with_its_average(tmp_path: Path, monkeypatch: Patch) -> None:
     monkeypatch.setattr(yin_yang, "POINTS", {"train": 60, "valid": 40, "test": 40})
     words = ["--task", "yin-yang", "--epochs", "2", "--hidden", "4", "--average", "0.5", "--out", str(tmp_path / "run")]
     assert main(words) in (0, 1)
@@ -68,7 +68,7 @@ def test_without_an_average_the_learning_network_is_evaluated() -> None:
     assert training.evaluated is training.network and "average" not in training.state()
 
 
-def test_the_best_average_is_kept_and_patience_counts_from_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_best_average_is_kept_and_patience_counts_from_it(tmp_path: Path, monkeypatch: Patch) -> None:
     """The average of epoch 2 is the best; two epochs later the run ends with it."""
     accuracies, averages = [0.3, 0.5, 0.4, 0.4, 0.9], list[str]()
 

@@ -45,9 +45,7 @@ def test_accuracies_are_drawn_over_a_setting(tmp_path: Path, monkeypatch: Patch,
     ((setting, panels), figure), = drawn
     assert sha256_of(panels) in picture.read_text(), "the picture states what it shows"
     assert setting == "hidden" and panels == {  # `delay` names no curve, since the kind of delays does
-        "yin-yang": {
-            "delays learned": {8.0: [50.0, 70.0], 16.0: [80.0]}, "delays none, recurrent": {8.0: [40.0]},
-        },
+        "yin-yang": {"delays learned": {8.0: [50.0, 70.0], 16.0: [80.0]}, "delays none, recurrent": {8.0: [40.0]}},
         "shd": {"delays learned": {32.0: [50.0]}},
     }
     curve, _ = figure.axes[0].get_lines()

@@ -194,14 +194,3 @@ def test_a_damaged_record_is_named(
     with pytest.raises(SpecError) as caught:
         Run(copy)
     assert words in str(caught.value).replace("`", "")
-
-
-def test_a_network_that_is_damaged_is_refused(finished: Run, tmp_path: Path) -> None:
-    copy = shutil.copytree(finished.folder, tmp_path / "copy")
-    parameters = torch.load(copy / "network.pt", weights_only=True)
-    torch.save({**parameters, "out.w": parameters["out.w"] * np.inf}, copy / "network.pt")
-    with pytest.raises(SpecError, match=r"NaN or infinite entries in out\.w"):
-        Run(copy).network()
-    (copy / "network.pt").write_bytes(b"none")
-    with pytest.raises(SpecError, match="the folder of a run of this version"):
-        Run(copy).network()

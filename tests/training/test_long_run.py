@@ -9,9 +9,7 @@ from tests.support.forking import called
 
 MOST = 0.01  # largest growth of resident memory during the steps; the usual growth is a page or two
 
-pytestmark = [
-    pytest.mark.full, pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc")
-]
+pytestmark = [pytest.mark.full, pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc")]
 
 
 def growth(kind: str, steps: int) -> tuple[float, int]:

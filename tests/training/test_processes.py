@@ -1,6 +1,5 @@
 """A run of several processes equals the run of one, and each continues the other."""
 
-import json
 import os
 import socket
 import subprocess
@@ -12,6 +11,7 @@ import pytest
 from delayprop.fast.training.checkpoints import Checkpoints, digest
 from tests import ROOT
 from tests.support.forking import HUNG, started
+from tests.support.runs.reading import history, result
 from tests.support.runs.written_files import small_trials, write
 
 OPTIONS = [
@@ -74,23 +74,18 @@ def apart(folder: Path, run: str, other: str = "one") -> float:
     return max(float((ends[0][name] - ends[1][name]).abs().max()) for name in ends[0])
 
 
-def log(folder: Path, run: str) -> list[dict]:
-    return [json.loads(line) for line in (folder / run / "history.jsonl").read_text().splitlines()]
-
-
 @pytest.mark.full
 def test_two_processes_learn_what_one_learns(folder: Path) -> None:
     done = ran([*TORCHRUN, "2", "--standalone", "-m", UNDRAWN, *given(folder, "two", 3)], folder)
     assert done.returncode in (0, 1), done.stderr
     assert apart(folder, "two") < 1e-9
-    for one, two in zip(log(folder, "one"), log(folder, "two"), strict=True):
+    for one, two in zip(history(folder / "one"), history(folder / "two"), strict=True):
         assert one["spikes_per_neuron"] == two["spikes_per_neuron"] and one["silent"] == two["silent"]
         assert one["valid_accuracy"] == two["valid_accuracy"]
         assert two["train_loss"] == pytest.approx(one["train_loss"], rel=1e-9)
         assert two["A"] <= 1e-12 and two["B"] <= 1e-12
     assert done.stdout.count("state sha256") == 1, "one process prints"
-    result = json.loads((folder / "two" / "result.json").read_text())
-    assert result == json.loads((folder / "one" / "result.json").read_text())
+    assert result(folder / "two") == result(folder / "one")
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +107,7 @@ def test_a_run_goes_on_with_another_number_of_processes(order: tuple[int, int], 
     train(folder, run, order[0], 1)
     assert "resumed after step" in train(folder, run, order[1], 3, "--resume")
     assert apart(folder, run) < 1e-9
-    assert len(log(folder, run)) == 3
+    assert len(history(folder / run)) == 3
 
 
 @pytest.mark.full

@@ -140,7 +140,7 @@ def test_a_network_that_is_not_finite_is_refused(command: str, value: float, cop
     assert not copy.with_suffix(".nir").exists()
 
 
-@pytest.mark.parametrize("command", ["evaluate", "compare"])
+@pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("content", [b"", b"no network", None, "cut"], ids=["empty", "text", "a list", "cut"])
 def test_a_network_that_is_none_is_refused(command: str, content: Any, copy: Path, capsys: Capture) -> None:
     network = copy / "network.pt"

@@ -62,9 +62,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
         {"recurrent": True, "rec_delay": 30.0, "delay": 1.0, "max_delay": 20.0},
         r"`--rec-delay` must be from 0.1 to --max-delay, 20.0 \(ms\), got 30.0",
     ),
-    (
-        {"learn_constants": True, "least_tau": 6.0}, r"`--least-tau` must be at most --tau-mem and --tau-syn, 5.0",
-    ),
+    ({"learn_constants": True, "least_tau": 6.0}, r"`--least-tau` must be at most --tau-mem and --tau-syn, 5.0"),
     ({"max_delay": 1e39}, r"`--max-delay` must be at most 1e\+06 \(ms\), got 1e\+39"),
     ({"average": 1.0}, "`--average` must be at least 0 and below 1"),
     ({"dropout": 1.0}, "`--dropout` must be at least 0 and below 1"),

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -26,48 +27,21 @@ def spin(until: np.ndarray) -> int:
     return n
 
 
-class Deaf:
+def deaf(kind: str) -> Any:
     """A training of one step, which takes for ever in one kernel, or 20 s in many pieces."""
+    spin(np.ones(2, np.int64))  # compiles it
 
-    steps, extendable = 1, True
-
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
-        spin(np.ones(2, np.int64))  # compiles it
-
-    def lines(self, step: int) -> int:
-        """None, whatever the step."""
-        return 0
-
-    def start(self, folder: Folder) -> None:
-        """Prints nothing."""
-
-    def step(self, number: int, folder: Folder, check: Callable[[], None]) -> None:
-        """The long step."""
+    def step(number: int, folder: Folder, check: Callable[[], None]) -> None:
         (folder.path / AT_WORK).touch()
-        if self.kind == "kernel":
+        if kind == "kernel":
             spin(np.zeros(2, np.int64))
         with Processes().asked(check):
             in_threads(_piece, range(PIECES))
 
-    def last_inputs(self) -> dict[str, Any]:
-        """None."""
-        return {}
-
-    def state(self) -> dict[str, Any]:
-        """None."""
-        return {}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Nothing to set."""
-
-    def finish(self, folder: Folder, check: Callable[[], None]) -> int:
-        """Done."""
-        return 0
-
-    def draw(self, folder: Path) -> list[str]:
-        """Nothing."""
-        return []
+    return SimpleNamespace(
+        steps=1, extendable=True, lines=lambda step: 0, start=lambda folder: None, step=step, last_inputs=dict,
+        state=dict, restore=lambda state: None, finish=lambda folder, check: 0, draw=lambda folder: [],
+    )
 
 
 def _piece(number: int) -> None:
@@ -79,4 +53,4 @@ def _piece(number: int) -> None:
 
 def main(kind: str, folder: str) -> int:
     """Runs the training `kernel` or `pieces`; returns the exit code."""
-    return run(Deaf(kind), Path(folder))
+    return run(deaf(kind), Path(folder))
