@@ -146,8 +146,8 @@ def check_record(
 
     if len(times) != len(units):
         raise refuse("units", f"one per time, {len(times)}", len(units))
-    if not np.issubdtype(units.dtype, np.integer) or not isinstance(label, np.integer):
-        raise refuse("units and label", "whole numbers", f"{units.dtype} and {type(label).__name__}")
+    if not isinstance(label, np.integer):
+        raise refuse("label", "a whole number", type(label).__name__)
     if not np.isfinite(times).all():
         raise refuse("times", "finite", times[~np.isfinite(times)][0])
     if len(times) and (times.min() < 0 or times.max() > duration):

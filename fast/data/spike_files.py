@@ -15,7 +15,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from delayprop.fast.data.collating import separated
+from delayprop.fast.data.collating import row_of, separated
 from delayprop.fast.data.hdf5_reading import datasets
 from delayprop.fast.data.spike_data import OTHER_LAYOUT, SpikeData, check_record, content_sha256
 from delayprop.spec import SpecError
@@ -57,8 +57,10 @@ def read_spike_file(path: Path, channels: int, classes: int, duration: float) ->
     times = []
     for n in range(len(labels)):
         name = f"{path.name} record {n}"
+        row = row_of(f"{name} times", seconds[n], "fiu", "real numbers", OTHER_LAYOUT)
         with np.errstate(over="ignore"):  # an infinite time is refused below
-            times.append(_plain_times(name, seconds[n], units[n]) * 1000)
+            times.append(row.astype(np.float64) * 1000)
+        units[n] = row_of(f"{name} units", units[n], "iu", "whole numbers", OTHER_LAYOUT)
         check_record(name, times[n], units[n], labels[n], channels, classes, duration)
     if stated is not None and stated != content_sha256(seconds, units, labels).encode():
         got = Verbatim("another SHA-256, so it was damaged or changed" if stated else "no text of fixed length there")
@@ -66,17 +68,6 @@ def read_spike_file(path: Path, channels: int, classes: int, duration: float) ->
         raise SpecError(str(path), f"a file with the content that its `{CONTENT}` states", got, remedy)
     units = [u.astype(np.int64) for u in units]
     return SpikeData(times, units, labels.astype(np.int64), channels, classes, speakers)
-
-
-def _plain_times(name: str, times: np.ndarray, units: np.ndarray) -> np.ndarray:
-    """The times of a record as float64; times and units must be rows."""
-    for what, row in (("times", times), ("units", units)):
-        if row.ndim != 1:
-            got = Verbatim("a single entry" if row.ndim == 0 else f"an array of shape {list(row.shape)}")
-            raise SpecError(f"{name} {what}", "one-dimensional, one entry per spike", got, OTHER_LAYOUT)
-    if times.dtype.kind not in "fiu":
-        raise SpecError(f"{name} times", "real numbers", Verbatim(times.dtype), OTHER_LAYOUT)
-    return times.astype(np.float64)
 
 
 def write_spike_file(path: str | os.PathLike, entries: Sequence[tuple[Any, Any]], unit: str) -> None:

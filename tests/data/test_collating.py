@@ -39,10 +39,13 @@ def test_batches_of_a_loader_are_the_trials_of_the_dataset() -> None:
         assert torch.allclose(spikes.times, expected.times, rtol=1e-15, atol=0)
 
 
-def test_times_and_neurons_may_come_as_a_pair() -> None:
-    entries = [((np.array([0.003, 0.001]), np.array([1, 0])), 2), (([], []), torch.tensor(0))]
+def test_times_and_neurons_may_come_as_a_pair_and_no_gradient_is_lost() -> None:
+    times, neurons = torch.tensor([0.003, 0.001], dtype=torch.float64), torch.tensor([1, 0])
+    entries = [((times.numpy(), [1, 0]), 2), (([], []), torch.tensor(0)), ((times, neurons), 1)]
     spikes, labels = collate(entries, size=2, duration=10.0, unit="s")
-    assert spikes.to_lists() == [[[1.0], [3.0]], [[], []]] and labels.tolist() == [2, 0]
+    assert spikes.to_lists() == [[[1.0], [3.0]], [[], []], [[1.0], [3.0]]] and labels.tolist() == [2, 0, 1]
+    with pytest.raises(SpecError, match=r"`entries\[0\] times` must be a row of real numbers, got .* requires grad"):
+        collate([((times.requires_grad_(), neurons), 0)], size=2, duration=10.0, unit="ms")
 
 
 def trial(times: Any, neurons: Any, label: Any = 0) -> list:
@@ -103,11 +106,3 @@ def test_trials_of_spikes_are_entries() -> None:
 def test_a_size_that_is_no_number_is_refused() -> None:
     with pytest.raises(SpecError, match="`size` must be a whole number"):
         collate([(([1.0], [0]), 0)], size="5", duration=10.0, unit="ms")  # type: ignore[arg-type]
-
-
-def test_tensors_and_trials_without_spikes_are_entries_and_no_gradient_is_lost() -> None:
-    times, neurons = torch.tensor([3.0, 1.0]), torch.tensor([0, 1])
-    spikes, _ = collate([((times, neurons), 0), (([], []), 1)], size=2, duration=10.0, unit="ms")
-    assert spikes.to_lists() == [[[3.0], [1.0]], [[], []]]
-    with pytest.raises(SpecError, match=r"`entries\[0\] times` must be a row of real numbers, got .* requires grad"):
-        collate([((times.requires_grad_(), neurons), 0)], size=2, duration=10.0, unit="ms")

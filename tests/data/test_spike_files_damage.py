@@ -125,12 +125,12 @@ DAMAGES: dict[str, tuple[Change, str]] = {
     "no trial at all": (no_trials, "got 0 times, 0 units, 0 labels"),
     "no labels": (replaced("labels", np.zeros(0, int)), f"got {TRIALS} times, {TRIALS} units, 0 labels"),
     "more labels than trials": (replaced("labels", np.zeros(TRIALS + 1, int)), f"{TRIALS + 1} labels"),
-    "two labels a trial": (replaced("labels", np.zeros((TRIALS, 2), int)), "record 0 units and label` must be"),
-    "labels in words": (replaced("labels", np.array([b"one"] * TRIALS)), "record 0 units and label` must be"),
+    "two labels a trial": (replaced("labels", np.zeros((TRIALS, 2), int)), "record 0 label` must be a whole number"),
+    "labels in words": (replaced("labels", np.array([b"one"] * TRIALS)), "record 0 label` must be a whole number"),
     "a label below 0": (one_label(-1), "record 17 label` must be from 0 to 26, got -1"),
     "a label too large": (one_label(27), "record 17 label` must be from 0 to 26, got 27"),
     "units that are no whole numbers": (
-        units("f8", lambda row: row + 0.5, None), "record 0 units and label` must be whole numbers, got float64"
+        units("f8", lambda row: row + 0.5, None), "record 0 units` must be whole numbers, got float64"
     ),
     "a unit below 0": (
         units("i4", lambda row: row.astype("i4") - 99), r"record 17 units` must be from 0 to 23, got -\d+"
@@ -157,11 +157,11 @@ DAMAGES: dict[str, tuple[Change, str]] = {
     "no unit for the times": (units("u2", lambda row: row[:0]), "record 17 units` must be one per time, 12, got 0"),
     "rows of two dimensions": (
         replaced("spikes/times", np.full((TRIALS, 12, 1), 0.1)),
-        r"record 0 times` must be one-dimensional, one entry per spike, got an array of shape \[12, 1\]",
+        r"record 0 times` must be a row, one entry per spike, got an array of shape \[12, 1\]",
     ),
     "units of two dimensions": (replaced("spikes/units", np.zeros((TRIALS, 3, 4), int)), r"got an array of shape"),
-    "flat times": (replaced("spikes/times", np.full(TRIALS, 0.1)), "record 0 times` must be one-dimensional, one"),
-    "flat units": (replaced("spikes/units", np.zeros(TRIALS, int)), "record 0 units` must be one-dimensional"),
+    "flat times": (replaced("spikes/times", np.full(TRIALS, 0.1)), "record 0 times` must be a row, one"),
+    "flat units": (replaced("spikes/units", np.zeros(TRIALS, int)), "record 0 units` must be a row"),
     "complex times": (replaced("spikes/times", np.full((TRIALS, 12), 1j)), "record 0 times` must be real numbers"),
     "boolean times": (replaced("spikes/times", np.zeros((TRIALS, 12), bool)), "record 0 times` must be real numbers"),
     "text rows": (rows("spikes/times", "S4", lambda row: row), r"record 0 times` must be real numbers, got \|S4"),

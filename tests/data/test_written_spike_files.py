@@ -16,7 +16,6 @@ from delayprop.fast.nn.spikes import Spikes
 from delayprop.spec import SpecError
 from tests.support.runs.reading import Patch
 
-EVENTS = np.dtype([("t", int), ("x", int), ("p", int)])
 FLIPS = 60
 MOST = 2**31  # channels, and classes
 
@@ -48,13 +47,6 @@ def test_trials_of_spikes_go_in(tmp_path: Path) -> None:
     write_spike_file(tmp_path / "mine.h5", list(zip(spikes, [2, 1], strict=True)), unit="ms")
     data = read_spike_file(tmp_path / "mine.h5", 2, 3, 10.0)
     assert data.batch(np.array([0, 1]), 10.0)[0] == spikes and data.labels.tolist() == [2, 1]
-
-
-def test_events_of_tonic_go_in_as_they_are(tmp_path: Path) -> None:
-    events = np.array([(2500, 1, 1), (1000, 0, 1)], EVENTS)
-    write_spike_file(str(tmp_path / "mine.h5"), [(events, np.int64(2))], unit="us")
-    data = read(tmp_path / "mine.h5")
-    assert data.times[0].tolist() == [1.0, 2.5] and data.units[0].tolist() == [0, 1] and data.labels.tolist() == [2]
 
 
 WRONG: dict[str, tuple[list, str]] = {

@@ -11,7 +11,6 @@ import pytest
 import torch
 
 from delayprop.fast.compare import main as compare
-from delayprop.fast.data.spike_files import fingerprints
 from delayprop.fast.evaluate import main as evaluate
 from delayprop.fast.export import main as export
 from delayprop.fast.train import main
@@ -182,13 +181,3 @@ def test_a_recurrent_run_is_drawn_exported_and_put_on_a_grid(runs: Path, capsys:
 def test_a_picture_that_cannot_be_written_is_an_error_of_one_line(copy: Path, capsys: Capture) -> None:
     (copy / "grid-test.png").mkdir()
     assert "cannot write" in refusal(capsys, evaluate, copy, "--split", "test", "--grid", "1")
-
-
-def test_files_of_one_name_are_known_apart(tmp_path: Path) -> None:
-    paths = {}
-    for split, seed in (("train", 0), ("test", 1)):
-        (tmp_path / split).mkdir()
-        paths[split] = tmp_path / split / "data.h5"
-        write(paths[split], *small_trials(4, seed))
-    found = fingerprints(paths)
-    assert set(found) == {"train", "test"} and found["train"] != found["test"]

@@ -13,9 +13,9 @@ from tests.support.faults.readings import READINGS
 
 pytestmark = pytest.mark.full
 
-CHECKPOINTS, SURVIVAL, CLASSIFY, PROCESSES, ACTIVITY, EVALUATION, DROPOUT, AVERAGING, REFUSALS, SIGNALS = (
+CHECKPOINTS, SURVIVAL, CLASSIFY, PROCESSES, ACTIVITY, EVALUATION, GENERALISATION, REFUSALS, SIGNALS = (
     f"training/test_{name}.py" for name in (
-        "checkpoints", "survival", "classify", "processes", "activity", "evaluation", "dropout", "averaging",
+        "checkpoints", "survival", "classify", "processes", "activity", "evaluation", "generalisation",
         "survival_refusals", "survival_signals",
     )
 )
@@ -106,11 +106,13 @@ FAULTS = (
         "the last network tested", "classify.py", '.load_state_dict(best["network"])',
         ".eval()", EVALUATION, "chosen_network",
     ),
-    fault("dropout not scaled", "model.py", "1 / (1 - self.dropout)", "1.0", DROPOUT, "what_is_left"),
-    fault("one mask for ever", "model.py", "[seed, step, int(trial), DRAWS]", "[seed, trial]", DROPOUT, "a_draw"),
+    fault("dropout not scaled", "model.py", "1 / (1 - self.dropout)", "1.0", GENERALISATION, "what_is_left"),
+    fault(
+        "one mask for ever", "model.py", "[seed, step, int(trial), DRAWS]", "[seed, trial]", GENERALISATION, "a_draw",
+    ),
     fault(
         "average not evaluated", "classify.py", 'cast("Classifier", self.averaged.module)',
-        "self.network", AVERAGING, "what_is_evaluated",
+        "self.network", GENERALISATION, "what_is_evaluated",
     ),
     fault(
         "average forgotten", "classify.py", 'self.averaged.load_state_dict(state["average"])',
