@@ -28,7 +28,7 @@ from delayprop.fast.nn.layers import SilentLayerWarning
 from delayprop.fast.nn.network import Activity
 from delayprop.fast.nn.traces import membrane_traces
 from delayprop.fast.run import run_case
-from delayprop.fast.runs.run import Run
+from delayprop.fast.runs.saved_runs import Run
 from delayprop.fast.train import train
 from delayprop.fast.training.activity import spike_count_penalty, wake_
 from delayprop.fast.training.evaluation import confusion_matrix, plot_confusion

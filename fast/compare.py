@@ -5,8 +5,6 @@ Below the table: the difference of each row to the first over seeds, and, since 
 trials are paired, McNemar's test of each pair of runs.
 """
 
-from __future__ import annotations
-
 import argparse
 import hashlib
 import json

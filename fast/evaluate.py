@@ -5,8 +5,6 @@ Where the data have speakers, also the accuracies on known and on new ones.
 With `--grid` also what it costs to run the network on hardware with a clock of that step.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 from collections.abc import Sequence
@@ -60,13 +58,14 @@ def _evaluate(options: argparse.Namespace) -> int:
     }
     if options.json:
         run = {"task": training.task, "network": training.network.name, "seed": training.seed}
-        splits = {
-            split: {
-                "trials_sha256": training.data[split].sha256(), **_plain(answers), **_plain_speakers(answers, trained),
-                **_plain_grids(grids[split]),
-            }
-            for split, answers in found.items()
-        }
+        splits = {split: _plain(answers) for split, answers in found.items()}
+        for split, entry in splits.items():
+            entry["trials_sha256"] = training.data[split].sha256()
+            if groups := known_and_new(found[split], trained):
+                entry |= {group.replace(" ", "_"): counts for group, counts in groups.items()}
+                entry["speakers"] = found[split].speakers
+            if steps:
+                entry["grid"] = [_plain_grid(one) for one in grids[split]]
         print(json.dumps({"run": run, **splits}))
         return 0
     print(f"{training.task}, {training.network.name}, seed {training.seed}")
@@ -94,22 +93,9 @@ def _plain(found: Evaluation) -> dict:
     }
 
 
-def _plain_speakers(found: Evaluation, trained: np.ndarray | None) -> dict:
-    """The entries of speakers, if there are any: correct trials and trials."""
-    groups = {group.replace(" ", "_"): counts for group, counts in known_and_new(found, trained).items()}
-    return {**groups, "speakers": found.speakers} if groups else {}
-
-
-def _plain_grids(grids: Sequence[OnGrid]) -> dict:
-    """The entry `grid`, if there is one: the evaluations by step."""
-    entries = [
-        {
-            "step": one.step, "delays": _plain(one.delays), "delays_and_times": _plain(one.delays_and_times),
-            **({"cut_delays": _plain(one.cut_delays), "share_cut": one.share} if one.cut_delays else {}),
-        }
-        for one in grids
-    ]
-    return {"grid": entries} if entries else {}
+def _plain_grid(grid: OnGrid) -> dict:
+    found = {name: _plain(evaluation) for name, evaluation in grid.found.items()}
+    return {"step": grid.step, **found, **({"share_cut": grid.share} if "cut_delays" in found else {})}
 
 
 def known_and_new(answers: Evaluation, trained: np.ndarray | None) -> dict[str, tuple[int, int]]:
@@ -126,18 +112,15 @@ def known_and_new(answers: Evaluation, trained: np.ndarray | None) -> dict[str, 
 
 def _confused(answers: Evaluation) -> list[str]:
     """A line for each of the most frequent wrong answers."""
-    wrong = [
-        (count, label, answer)
-        for label, row in enumerate(answers.confusion)
-        for answer, count in enumerate(row)
-        if answer != label and count
-    ]
-    classes = len(answers.confusion)
-    return [
-        f"class {label}: {count} of {sum(answers.confusion[label])} answered "
-        f"{'nothing' if answer == classes else answer}"
-        for count, label, answer in sorted(wrong, key=lambda one: -one[0])[:CONFUSIONS]
-    ]
+    found = np.array(answers.confusion)
+    wrong = found * (np.arange(found.shape[1]) != np.arange(len(found))[:, None])
+    lines = []
+    for place in np.argsort(-wrong, axis=None, kind="stable")[:CONFUSIONS]:
+        label, answer = np.unravel_index(place, wrong.shape)
+        if count := wrong[label, answer]:
+            said = "nothing" if answer == len(found) else answer
+            lines.append(f"class {label}: {count} of {found[label].sum()} answered {said}")
+    return lines
 
 
 if __name__ == "__main__":

@@ -1,7 +1,5 @@
 """`delayprop export RUN`: write the network of a finished run as a case file or for NIR."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Sequence
 from pathlib import Path

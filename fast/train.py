@@ -1,7 +1,5 @@
 """`delayprop train --task TASK`, and `delayprop.train(task=...)`: train a network on a task."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import signal
@@ -14,7 +12,7 @@ from typing import Any
 import torch
 
 from delayprop.fast.nn.devices import DTYPES, check_device
-from delayprop.fast.runs.run import Run
+from delayprop.fast.runs.saved_runs import Run
 from delayprop.fast.tasks.options import options_of, parser_of, task_and_preset
 from delayprop.fast.tasks.registry import CLASSIFYING, TASKS
 from delayprop.fast.training import engine
@@ -129,8 +127,7 @@ def _folder(options: argparse.Namespace, training: engine.Training, processes: P
     """The folder of the run, which the first process writes.
 
     A restart by `torchrun` resumes the run. `--resume` starts it, if it died before its first
-    checkpoint, or never began: a job that is queued again always passes `--resume`.
-    """
+    checkpoint, or never began: a job that is queued again always passes `--resume`."""
     may_change = (
         "workers", "test", *(("epochs",) if training.extendable else ()),
         *(("data",) if hasattr(options, "data_sha256") else ()),

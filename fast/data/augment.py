@@ -13,8 +13,6 @@ from the seed, the epoch and the number of the trial alone: not from the order o
 the number of processes.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,11 +40,8 @@ class Augmentation:
     def trial(
         self, data: SpikeData, classmates: list[np.ndarray], trial: int, seed: int, epoch: int, duration: float
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Times (ms, ascending) and channels of one trial in one epoch.
-
-        Args:
-            classmates: the trials of each class.
-        """
+        """Times (ms, ascending) and channels of one trial in one epoch; `classmates`: see
+        `by_class`."""
         random = np.random.default_rng([seed, epoch, trial, DRAWS])
         times, units = data.times[trial], data.units[trial]
         if random.random() < self.blend:

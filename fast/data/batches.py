@@ -3,8 +3,6 @@
 So a `DataLoader` may prepare batches in worker processes, and a resumed run gets equal batches.
 """
 
-from __future__ import annotations
-
 import math
 import signal
 from collections.abc import Iterator
@@ -22,17 +20,10 @@ class Batches(Dataset):
     """The batches of all epochs; each epoch has its own order, and sizes that differ by at most 1.
 
     Args:
-        data: the training split.
-        duration: of a trial, ms.
         batch: largest number of trials per batch, over all processes.
-        augmentation: applied to each trial.
         seed: of the orders and the augmentation.
         workers: processes that prepare batches ahead; 0: this process prepares each one.
-        rank, world: number of this process, and number of processes that share each batch.
-
-    Attributes:
-        per_epoch: batches per epoch.
-    """
+        rank, world: number of this process, and number of processes that share each batch."""
 
     def __init__(
         self, data: SpikeData, duration: float, batch: int, augmentation: Augmentation, seed: int, workers: int = 0,

@@ -1,7 +1,5 @@
 """Events of a `Dataset` as a batch: for the `collate_fn` of torch's `DataLoader`."""
 
-from __future__ import annotations
-
 import math
 import operator
 from collections.abc import Sequence
@@ -60,17 +58,8 @@ def collate(
 
 
 def separated(entries: Any, unit: str, called: str = "entries", most: int = 2**31, bound: str = "") -> Events:
-    """The numbers of each entry, which `collate` describes; an error names the entry.
-
-    Args:
-        unit: of the times; `Spikes` are in ms.
-        called: the name of the entries in messages.
-        most: upper bound of neuron numbers, exclusive.
-        bound: name of the argument that sets it, for the message, if any.
-
-    Raises:
-        SpecError: no entries, one of another kind, or a number out of range.
-    """
+    """The numbers of each entry, which `collate` describes; an error names the entry, one of
+    `called`. Neuron numbers are below `most`, which the argument `bound` sets, if it is one."""
     if not (hasattr(entries, "__len__") and hasattr(entries, "__getitem__")):
         got = Verbatim(type(entries).__name__)
         raise SpecError(called, "a list or a dataset of `(events, label)`", got, f"give `list({called})`")
@@ -90,8 +79,8 @@ def separated(entries: Any, unit: str, called: str = "entries", most: int = 2**3
             raise SpecError(name, expected, Verbatim(error), "look at one entry of the dataset") from None
         if isinstance(events, np.ndarray):
             _check_other_fields(name, events, only)
-        times = _row(f"{name} times", times, "fiu", "real numbers")
-        neurons = _row(f"{name} neurons", neurons, "iu", "whole numbers")
+        times = row_of(f"{name} times", times, "fiu", "real numbers")
+        neurons = row_of(f"{name} neurons", neurons, "iu", "whole numbers")
         if len(times) != len(neurons):
             raise SpecError(name, f"one neuron per time, {len(times)}", len(neurons), "give both alike")
         if len(times) and not (np.isfinite(times).all() and times.min() >= 0):
@@ -127,7 +116,7 @@ def _pair(name: str, entry: Any, unit: str) -> tuple[Any, Any]:
     return events, label
 
 
-def _row(name: str, values: Any, kinds: str, expected: str) -> np.ndarray:
+def row_of(name: str, values: Any, kinds: str, expected: str, remedy: str = "") -> np.ndarray:
     """Numbers of one row. Without any, they may be of any kind."""
     try:
         row = np.asarray(values)
@@ -135,11 +124,11 @@ def _row(name: str, values: Any, kinds: str, expected: str) -> np.ndarray:
         raise SpecError(name, f"a row of {expected}", Verbatim(error), "look at that entry of the dataset") from None
     if row.ndim != 1:
         got = Verbatim("a single number" if row.ndim == 0 else f"an array of shape {list(row.shape)}")
-        raise SpecError(name, "a row, one entry per spike", got, "look at that entry of the dataset")
+        raise SpecError(name, "a row, one entry per spike", got, remedy or "look at that entry of the dataset")
     if not row.size:
         return np.empty(0, np.int64)
     if row.dtype.kind not in kinds:
-        raise SpecError(name, expected, Verbatim(row.dtype), "convert them first")
+        raise SpecError(name, expected, Verbatim(row.dtype), remedy or "convert them first")
     return row
 
 

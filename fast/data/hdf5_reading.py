@@ -5,8 +5,6 @@ damage its library does not return; on other damage it fills the memory. Such fi
 before the library reads them.
 """
 
-from __future__ import annotations
-
 import math
 import mmap
 import re
@@ -40,11 +38,8 @@ def datasets(
 ) -> tuple[dict, bytes | None]:
     """The contents of the datasets, by name, and an attribute of the file or None (`_stated`).
 
-    Raises:
-        SpecError: a dataset is missing, or is stored in another file.
-        TypeError: a dataset is a folder, or its entries are texts or rows of any length.
-        Exception: the file is damaged, or cannot be read; h5py has no single type for it.
-    """
+    A TypeError says that entries are of another kind; any other error that the file is damaged, or
+    cannot be read: h5py has no single type for it."""
     if not path.is_file():
         raise OSError  # a pipe would wait for a writer
     with path.open("rb") as raw, mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ) as content:
@@ -100,14 +95,9 @@ def _dataset(file: h5py.File, path: Path, name: str) -> h5py.Dataset | None:
 
 
 def _check_references(rows: h5py.Dataset, content: mmap.mmap, heaps: dict[int, dict[int, int]]) -> None:
-    """Refuses a reference whose length is not that of its row: the library writes beyond the row.
-
-    Args:
-        heaps: the lengths in bytes of the rows of each collection, by place and number.
-
-    Raises:
-        DamagedFileError: there is one; or rows together exceed the file, as some refer to one row.
-    """
+    """Refuses a reference whose length is not that of its row: the library writes beyond the row;
+    and rows that exceed the file together, as some refer to one row. `heaps`: the lengths in bytes
+    of the rows of each collection, by place and number."""
     kind, total = rows.id.get_type(), 0
     entry = kind.get_super().get_size() if kind.get_class() == h5py.h5t.VLEN else 1  # a letter
     for part in _references(rows, content):
@@ -120,11 +110,7 @@ def _check_references(rows: h5py.Dataset, content: mmap.mmap, heaps: dict[int, d
 
 
 def _references(found: h5py.Dataset, content: mmap.mmap) -> Iterator[bytes]:
-    """The references to rows of variable length that a dataset consists of, as bytes.
-
-    Raises:
-        TypeError: they are stored in a way that is not read here.
-    """
+    """The references to rows of variable length that a dataset consists of, as bytes."""
     kept = found.id.get_create_plist()
     size, layout = REFERENCE.itemsize, kept.get_layout()
     filters = [kept.get_filter(n)[0] for n in range(kept.get_nfilters())]
@@ -151,12 +137,8 @@ def _references(found: h5py.Dataset, content: mmap.mmap) -> Iterator[bytes]:
 
 
 def _lengths(content: mmap.mmap, start: int) -> dict[int, int]:
-    """The length in bytes of each row of a collection (HDF5's global heap), by number.
-
-    Raises:
-        DamagedFileError: the library would read it forever: it goes from row to row by the length
-            that each states.
-    """
+    """The length in bytes of each row of a collection (HDF5's global heap), by number. The library
+    goes from row to row by the length that each states; a row of length 0 would keep it forever."""
     found = dict[int, int]()
     end, place = start + int.from_bytes(content[start + 8 : start + HEADER], "little"), start + HEADER
     while place + HEADER <= min(end, len(content)):

@@ -1,8 +1,6 @@
 """Files of a folder that a stranger may have prepared: no link in it leads to another file, and no
 pipe makes a reader wait."""
 
-from __future__ import annotations
-
 import errno
 import os
 import stat
@@ -11,21 +9,13 @@ from typing import BinaryIO
 
 
 def new_file(path: Path) -> BinaryIO:
-    """Opens a new file for writing; an older one, or a link of this name, is removed first.
-
-    Raises:
-        OSError: the file cannot be made.
-    """
+    """Opens a new file for writing; an older one, or a link of this name, is removed first."""
     path.unlink(missing_ok=True)
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666), "wb")
 
 
 def content_of(path: Path) -> bytes:
-    """Reads a file.
-
-    Raises:
-        OSError: it cannot be read, or is a pipe or a device, which might never end.
-    """
+    """Reads a file; a pipe or a device, which might never end, is an `OSError`."""
     with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "it is a pipe or a device", str(path))

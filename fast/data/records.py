@@ -1,7 +1,5 @@
 """Reads the JSON records in the folder of a run, and checks their shape."""
 
-from __future__ import annotations
-
 import json
 import math
 from pathlib import Path
@@ -18,11 +16,7 @@ TEXT = "text"
 
 
 class RecordError(SpecError):
-    """A record that cannot be used: it is missing, damaged, or contradicts another.
-
-    Attributes:
-        brief: the record, and what is wrong with it.
-    """
+    """A record that cannot be used; `brief`: the record, and what is wrong with it."""
 
     def __init__(
         self, name: str, expected: str, got: object, remedy: str = "give the folder of a finished run", brief: str = ""
@@ -32,11 +26,7 @@ class RecordError(SpecError):
 
 
 def history(run: Path, shape: dict) -> list[dict]:
-    """The lines of `history.jsonl`, at least one, each of this shape (see `check_shape`).
-
-    Raises:
-        RecordError: the file is missing, or a line has another shape.
-    """
+    """The lines of `history.jsonl`, at least one, each of this shape (see `check_shape`)."""
     name = "history.jsonl"
     lines = _read(run, name).splitlines()
     if not lines:
@@ -45,11 +35,7 @@ def history(run: Path, shape: dict) -> list[dict]:
 
 
 def record(run: Path, name: str, shape: dict) -> dict:
-    """The content of a JSON file of the run, of this shape.
-
-    Raises:
-        RecordError: the file is missing, or has another shape.
-    """
+    """The content of a JSON file of the run, of this shape."""
     return _checked(_read(run, name), shape, name)
 
 
@@ -72,15 +58,11 @@ def _checked(text: str, shape: dict, name: str) -> dict:
 
 
 def check_shape(value: object, shape: object, name: str) -> None:
-    """Refuses a value of another shape.
+    """Refuses a value of another shape, by the name of the first entry that differs.
 
-    Args:
-        shape: `NUMBER`, `NUMBER_OR_NULL`, `AMOUNT`, `COUNT` or `TEXT`; a set of choices; a dict of
-            required keys (`key?` may be missing); a list of one shape: a list of one or more such
-            values; a tuple of shapes: a list of that length.
-
-    Raises:
-        RecordError: names the first entry that differs.
+    A shape is `NUMBER`, `NUMBER_OR_NULL`, `AMOUNT`, `COUNT` or `TEXT`; a set of choices; a dict of
+    required keys (`key?` may be missing); a list of one shape: a list of one or more such values; a
+    tuple of shapes: a list of that length.
     """
     if isinstance(shape, dict):
         if not isinstance(value, dict):

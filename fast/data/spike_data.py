@@ -1,10 +1,9 @@
 """Labelled trials of spikes at exact times, in memory."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 import torch
@@ -55,7 +54,7 @@ class SpikeData(Dataset):
         return self.times[trial], self.units[trial], int(self.labels[trial])
 
     @classmethod
-    def of(cls, dataset: Dataset, channels: int, classes: int, duration: float) -> SpikeData:
+    def of(cls, dataset: Dataset, channels: int, classes: int, duration: float) -> Self:
         """Converts a dataset of the package `tonic`, or any dataset with entries `(events, label)`.
 
         Args:
@@ -82,7 +81,7 @@ class SpikeData(Dataset):
         pooled = units if self.pool == 1 else [u // self.pool for u in units]
         return batch_of(times, pooled, self.inputs, duration), torch.from_numpy(self.labels[trials])
 
-    def where(self, chosen: np.ndarray) -> SpikeData:
+    def where(self, chosen: np.ndarray) -> Self:
         """The trials where a boolean array is true, in order."""
         times, units = ([rows[n] for n in np.flatnonzero(chosen)] for rows in (self.times, self.units))
         speakers = None if self.speakers is None else self.speakers[chosen]
@@ -147,8 +146,8 @@ def check_record(
 
     if len(times) != len(units):
         raise refuse("units", f"one per time, {len(times)}", len(units))
-    if not np.issubdtype(units.dtype, np.integer) or not isinstance(label, np.integer):
-        raise refuse("units and label", "whole numbers", f"{units.dtype} and {type(label).__name__}")
+    if not isinstance(label, np.integer):
+        raise refuse("label", "a whole number", type(label).__name__)
     if not np.isfinite(times).all():
         raise refuse("times", "finite", times[~np.isfinite(times)][0])
     if len(times) and (times.min() < 0 or times.max() > duration):

@@ -6,8 +6,6 @@ of variable length. So a file may state the SHA-256 of its times, channels and l
 attribute `content_sha256`; `write_spike_file` does.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
@@ -17,7 +15,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from delayprop.fast.data.collating import separated
+from delayprop.fast.data.collating import row_of, separated
 from delayprop.fast.data.hdf5_reading import datasets
 from delayprop.fast.data.spike_data import OTHER_LAYOUT, SpikeData, check_record, content_sha256
 from delayprop.spec import SpecError
@@ -31,17 +29,11 @@ PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6}
 
 
 def read_spike_file(path: Path, channels: int, classes: int, duration: float) -> SpikeData:
-    """Reads and checks a file.
+    """Reads and checks a file; a record that breaks the layout is named.
 
     Args:
-        path: the HDF5 file.
         channels, classes: upper bounds of units and labels, exclusive.
-        duration: of a trial, ms; no spike may be later.
-
-    Raises:
-        SpecError: the file is missing or damaged, lacks a dataset, has a record that breaks the
-            layout, which the message names, or not the content that it states.
-    """
+        duration: of a trial, ms; no spike may be later."""
     try:
         found, stated = datasets(path, NAMES, (SPEAKERS,), CONTENT)
     except SpecError:
@@ -65,8 +57,10 @@ def read_spike_file(path: Path, channels: int, classes: int, duration: float) ->
     times = []
     for n in range(len(labels)):
         name = f"{path.name} record {n}"
+        row = row_of(f"{name} times", seconds[n], "fiu", "real numbers", OTHER_LAYOUT)
         with np.errstate(over="ignore"):  # an infinite time is refused below
-            times.append(_plain_times(name, seconds[n], units[n]) * 1000)
+            times.append(row.astype(np.float64) * 1000)
+        units[n] = row_of(f"{name} units", units[n], "iu", "whole numbers", OTHER_LAYOUT)
         check_record(name, times[n], units[n], labels[n], channels, classes, duration)
     if stated is not None and stated != content_sha256(seconds, units, labels).encode():
         got = Verbatim("another SHA-256, so it was damaged or changed" if stated else "no text of fixed length there")
@@ -74,21 +68,6 @@ def read_spike_file(path: Path, channels: int, classes: int, duration: float) ->
         raise SpecError(str(path), f"a file with the content that its `{CONTENT}` states", got, remedy)
     units = [u.astype(np.int64) for u in units]
     return SpikeData(times, units, labels.astype(np.int64), channels, classes, speakers)
-
-
-def _plain_times(name: str, times: np.ndarray, units: np.ndarray) -> np.ndarray:
-    """The times of a record as float64.
-
-    Raises:
-        SpecError: times or units are not one-dimensional, or times are not real numbers.
-    """
-    for what, row in (("times", times), ("units", units)):
-        if row.ndim != 1:
-            got = Verbatim("a single entry" if row.ndim == 0 else f"an array of shape {list(row.shape)}")
-            raise SpecError(f"{name} {what}", "one-dimensional, one entry per spike", got, OTHER_LAYOUT)
-    if times.dtype.kind not in "fiu":
-        raise SpecError(f"{name} times", "real numbers", Verbatim(times.dtype), OTHER_LAYOUT)
-    return times.astype(np.float64)
 
 
 def write_spike_file(path: str | os.PathLike, entries: Sequence[tuple[Any, Any]], unit: str) -> None:

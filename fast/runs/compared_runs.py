@@ -1,7 +1,5 @@
 """Finished runs to compare, from their folders or from lines of results, in groups of seeds."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -43,17 +41,8 @@ class Group:
 
 
 def grouped(paths: Sequence[Path], several_tasks: bool = False) -> list[Group]:
-    """The runs in groups of equal settings, in the order given.
-
-    Args:
-        paths: folders of finished runs, and files of lines that `python -m results` has printed.
-        several_tasks: whether the runs may be of different tasks.
-
-    Raises:
-        SpecError: a run that is not finished, does not classify, lacks the interval of its
-            accuracy, has a network that is not finite, or appears twice; runs of different tasks;
-            a line that is none of a finished run.
-    """
+    """The runs, from folders of finished ones and from files of lines that `python -m results` has
+    printed, in groups of equal settings, in the order given."""
     groups: list[Group] = []
     for path in paths:
         for where, run in _lines(path) if path.suffix == LINES else [(str(path), _of_folder(path))]:

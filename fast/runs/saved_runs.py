@@ -1,16 +1,17 @@
-"""Finished runs: their records, and their training with the network that was kept."""
-
-from __future__ import annotations
+"""Finished runs: for Python, their records, and their training with the network that was kept."""
 
 import argparse
 import io
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 
 from delayprop.fast.data.new_files import content_of
-from delayprop.fast.data.records import AMOUNT, COUNT, NUMBER, TEXT, RecordError, history, record
+from delayprop.fast.data.records import AMOUNT, COUNT, NUMBER, TEXT, RecordError, check_shape, history, record
 from delayprop.fast.nn.devices import DTYPES
 from delayprop.fast.nn.layers import LI
 from delayprop.fast.tasks.registry import CLASSIFYING
@@ -28,17 +29,73 @@ HOW_IT_RAN = frozenset({"out", "resume", "save_seconds", "data", "workers", "ten
 NETWORK = "network.pt"
 TESTED = {"test_accuracy?": NUMBER, "interval?": (NUMBER, NUMBER), "trials_sha256?": TEXT}
 """The shape of a result; that of another task has no accuracy."""
+ACCURACIES = {"test_accuracy": NUMBER, "interval": (NUMBER, NUMBER), "count_baseline": NUMBER}
+
+
+class Run:
+    """A finished training run.
+
+    Args:
+        folder: of the run, as `out` of `train`.
+
+    Attributes:
+        folder: its path.
+        options: the settings, by name.
+        history: one entry per epoch, of the task `sequence` one per presentation.
+        result: the content of `result.json`, such as `answers`, the confusion matrix of the test
+            split; empty if the test split was left alone.
+        accuracies: fractions of correct trials, by split: `train`, `valid` and `test` of the epoch
+            whose network was kept. No `test` if that split was left alone. The task `sequence` has
+            `valid`, of the last presentation, and `test`, of unseen samples.
+        learned: whether the lower end of the test accuracy's interval is above the accuracy of
+            spike counts alone; of `sequence`, whether all classes are right. None without a test.
+
+    Raises:
+        SpecError: the folder holds no finished run, or its files cannot be read.
+    """
+
+    def __init__(self, folder: str | os.PathLike) -> None:
+        self.folder = Path(folder)
+        untested = (self.folder / NETWORK).is_file() and not (self.folder / RESULT).exists()
+        self.options, self.result, self.history = records(self.folder, untested)
+        if untested and self.options["test"]:
+            records(self.folder)  # names the missing result
+        log, found = self.history, self.result
+        self.learned: bool | None = None
+        if self.options["task"] == "sequence":
+            check_shape(found, {"unseen_accuracy": NUMBER}, RESULT)
+            check_shape(log[-1], {"accuracy": NUMBER}, "history.jsonl, last line")
+            self.accuracies = {"valid": log[-1]["accuracy"], "test": found["unseen_accuracy"]}
+            self.learned = self.accuracies["valid"] == 1.0
+            return
+        kept = log[-1] if self.options["choose"] == "last" else max(log, key=lambda line: line["valid_accuracy"])
+        check_shape(kept, {"train_accuracy": NUMBER, "valid_accuracy": NUMBER}, "history.jsonl")
+        self.accuracies = {split: kept[f"{split}_accuracy"] for split in ("train", "valid")}
+        if not untested:
+            check_shape(found, ACCURACIES, RESULT)
+            self.accuracies["test"] = found["test_accuracy"]
+            self.learned = found["interval"][0] > found["count_baseline"]
+
+    def network(self) -> Classifier | LI:
+        """The network that was kept: a torch module with the trained parameters, on the CPU.
+
+        That of a classification takes `Spikes` and returns the readout, `[trials, classes]`, and
+        the spikes of each hidden layer; that of `sequence` is one layer, which returns the readout.
+        With `pool` above 1 its inputs are pools of that many channels.
+
+        Raises:
+            SpecError: the network is damaged, not finite, or of another version.
+        """
+        return kept_network(self.folder, self.options, self.result)
+
+    def __repr__(self) -> str:
+        shares = ", ".join(f"{split} {share:.1%}" for split, share in self.accuracies.items())
+        return f"Run({str(self.folder)!r}, {self.options['task']}: {shares})"
 
 
 def records(folder: Path, untested: bool = False) -> tuple[dict, dict, list[dict]]:
-    """Options, result and log of a run.
-
-    Args:
-        untested: whether the test split was left alone, so that there is no result.
-
-    Raises:
-        SpecError: the run has not finished, or its files cannot be read.
-    """
+    """Options, result and log of a run; `untested`: the test split was left alone, so there is no
+    result."""
     if not folder.is_dir():
         got, remedy = Verbatim("no such folder"), "give the folder of `--out`"
         raise SpecError(str(folder), "the folder of a finished run", got, remedy)
@@ -53,43 +110,22 @@ def records(folder: Path, untested: bool = False) -> tuple[dict, dict, list[dict
 
 
 def check_classifies(folder: Path, options: dict) -> None:
-    """Refuses the run of a task that does not classify.
-
-    Raises:
-        SpecError: names the tasks that do.
-    """
+    """Refuses the run of a task that does not classify."""
     if options["task"] not in CLASSIFYING:
         expected = f"the run of a task that classifies, {', '.join(CLASSIFYING)}"
         raise SpecError(str(folder), expected, Verbatim(options["task"]), "name another run")
 
 
 def check_network(folder: Path) -> None:
-    """Refuses a run whose kept network, if its folder has one, is not finite.
-
-    Raises:
-        SpecError: names the first parameter that is not.
-    """
-    path = folder / NETWORK
-    if not path.exists():
-        return
-    try:
-        _check_finite(folder, _parameters(path))
-    except SpecError:
-        raise
-    except Exception as error:  # torch has no single error type for content that it refuses
-        raise _of_another_version(folder, error) from None
+    """Refuses a run whose kept network, if its folder has one, is not finite."""
+    if (folder / NETWORK).exists():
+        with _of_this_version(folder):
+            _parameters(folder)
 
 
 def opened(folder: Path, data: list[str] | None = None) -> Classification:
-    """The training of a run, with the network that was kept.
-
-    Args:
-        data: `--data` of the task, if the data have moved; other content gives a warning.
-
-    Raises:
-        SpecError: the folder holds no finished run that classifies, its network is not finite, or
-            the data are missing.
-    """
+    """The training of a run, with the network that was kept; `data`: `--data` of the task, if the
+    data have moved. Other content gives a warning."""
     saved, _, _ = records(folder)
     check_classifies(folder, saved)
     before = saved.pop("data_sha256", None)
@@ -99,15 +135,9 @@ def opened(folder: Path, data: list[str] | None = None) -> Classification:
         if not several and len(data) > 1:
             raise SpecError("--data", "one folder, for this task", Verbatim(f"{len(data)} words"), "name one")
         given.data = data if several else data[0]
-    try:
+    with _of_this_version(folder):
         training = CLASSIFYING[given.task].prepare(given, DTYPES[given.dtype], Processes())
-        parameters = _parameters(folder / NETWORK)
-        training.take(parameters)
-        _check_finite(folder, parameters)
-    except SpecError:
-        raise
-    except Exception as error:  # a missing option, a network of another shape: torch has no single error type
-        raise _of_another_version(folder, error) from None
+        training.take(_parameters(folder))
     now = getattr(given, "data_sha256", None)
     if now != before:
         print(printable(f"warning: the run had other data: SHA-256 {before}, now {now}"), file=sys.stderr)
@@ -115,11 +145,7 @@ def opened(folder: Path, data: list[str] | None = None) -> Classification:
 
 
 def kept_classifier(folder: Path) -> Classifier:
-    """The network that a run kept, from its folder alone: no data are read.
-
-    Raises:
-        SpecError: the folder holds no finished run that classifies, or its network is not finite.
-    """
+    """The network that a run kept, from its folder alone: no data are read."""
     saved, result, _ = records(folder, untested=True)
     if saved.get("test", True):
         records(folder)
@@ -130,43 +156,40 @@ def kept_classifier(folder: Path) -> Classifier:
 
 
 def kept_network(folder: Path, options: dict, result: dict) -> Classifier | LI:
-    """The network that a run has kept, from its folder alone; on the CPU.
-
-    Raises:
-        SpecError: it is damaged, not finite, or of another version.
-    """
+    """The network that a run has kept, from its folder alone; on the CPU."""
     given = argparse.Namespace(**{**options, "device": "cpu"})
-    try:
+    with _of_this_version(folder):
         if given.task == "sequence":
             layer = sequence.prepare(given, DTYPES[given.dtype], Processes()).layer
-            layer.load_state_dict({**layer.state_dict(), "d": torch.tensor(result["d"])})
-            _check_finite(folder, layer.state_dict())
+            layer.load_state_dict(_finite(folder, {**layer.state_dict(), "d": torch.tensor(result["d"])}))
             return layer
-        parameters = _parameters(folder / NETWORK)
+        parameters = _parameters(folder)
         channels, classes = len(parameters["hidden.0.w"]), parameters["out.w"].shape[1]
         network = Classifier(channels, classes, Settings.of(given), DTYPES[given.dtype], given.seed)
         network.load_state_dict(parameters)
-        _check_finite(folder, parameters)
-    except SpecError:
-        raise
-    except Exception as error:  # as in `opened`
-        raise _of_another_version(folder, error) from None
     return network
 
 
-def _parameters(path: Path) -> dict[str, torch.Tensor]:
-    content = io.BytesIO(content_of(path))
-    found: dict[str, torch.Tensor] = torch.load(content, map_location="cpu", weights_only=True)
-    return found
+def _parameters(folder: Path) -> dict[str, torch.Tensor]:
+    """The parameters of the network that a run has kept, all of them finite."""
+    content = io.BytesIO(content_of(folder / NETWORK))
+    return _finite(folder, torch.load(content, map_location="cpu", weights_only=True))
 
 
-def _check_finite(folder: Path, parameters: dict[str, torch.Tensor]) -> None:
+def _finite(folder: Path, parameters: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     for name, values in parameters.items():
         if not bool(torch.isfinite(values).all()):
             got = Verbatim(f"{int((~torch.isfinite(values)).sum())} NaN or infinite entries in {name}")
             raise SpecError(str(folder), "a run whose network is finite", got, "train again with smaller steps")
+    return parameters
 
 
-def _of_another_version(folder: Path, error: Exception) -> SpecError:
-    got = Verbatim(f"{folder} ({type(error).__name__}: {error})")
-    return SpecError("RUN", "the folder of a run of this version", got, "train again with this version")
+@contextmanager
+def _of_this_version(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except SpecError:
+        raise
+    except Exception as error:  # a missing option, a network of another shape: torch has no single error type
+        got = Verbatim(f"{folder} ({type(error).__name__}: {error})")
+        raise SpecError("RUN", "the folder of a run of this version", got, "train again with this version") from None

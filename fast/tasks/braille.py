@@ -4,8 +4,6 @@ Data of Mueller-Cleve et al., Front. Neurosci. 16:951164 (2022), Zenodo 7050094,
 `braille_{train,valid,test}.h5` in the layout of `fast.data.spike_files`.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from delayprop.fast.tasks.spike_folder import SpikeFolder

@@ -3,8 +3,6 @@
 Both give one namespace. `fast.train` runs it, and does not know where it comes from.
 """
 
-from __future__ import annotations
-
 import argparse
 import difflib
 import os
@@ -62,16 +60,8 @@ def task_and_preset(words: list[str]) -> tuple[str | None, str | None]:
 
 
 def options_of(parser: argparse.ArgumentParser, given: Mapping[str, object]) -> argparse.Namespace:
-    """The options that the words of a command line would give, from values by name.
-
-    Ranges are checked later, for both alike.
-
-    Args:
-        given: by the names of the options, with `_` for `-`. A number or a path may stand for a
-            list of one.
-
-    Raises:
-        SpecError: no such option, or a value of another type.
+    """The options that the words of a command line would give, from values by name, with `_` for
+    `-`; a number or a path may stand for a list of one. Ranges are checked later, for both alike.
     """
     actions = {one.dest: one for one in parser._actions if one.dest != "help"}
     found = argparse.Namespace(**{name: parser.get_default(name) for name in actions})

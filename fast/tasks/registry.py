@@ -6,8 +6,6 @@ refuses bad options and data before anything is written, and returns a `Training
 `PRESETS`: settings by name, the default first.
 """
 
-from __future__ import annotations
-
 from delayprop.fast.tasks import braille, shd, spikes, ssc, yin_yang
 from delayprop.fast.tasks.sequence import task as sequence
 

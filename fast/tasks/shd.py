@@ -6,8 +6,6 @@ speakers are in the test split alone. So settings and epochs are chosen on speak
 out of training. A final run may learn from all speakers (`--valid-speakers --choose last`).
 """
 
-from __future__ import annotations
-
 import argparse
 
 import numpy as np
@@ -53,11 +51,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def prepare(options: argparse.Namespace, dtype: torch.dtype, processes: Processes) -> Classification:
-    """The training.
-
-    Raises:
-        SpecError: an option is out of range, or data are missing or damaged.
-    """
+    """The training."""
     settings = Settings.of(options)
     train, test = DATA.read(options).values()
     if options.valid_speakers:
@@ -68,11 +62,7 @@ def prepare(options: argparse.Namespace, dtype: torch.dtype, processes: Processe
 
 
 def split_by_speaker(train: SpikeData, test: SpikeData, speakers: list[int]) -> dict[str, SpikeData]:
-    """The splits `train` without these speakers, `valid` of them alone, and `test`.
-
-    Raises:
-        SpecError: the file lacks speakers, one of these is not in it, or no other would be left.
-    """
+    """The splits `train` without these speakers, `valid` of them alone, and `test`."""
     if train.speakers is None:
         raise SpecError("shd_train.h5", "a file with `extra/speaker`", Verbatim("one without"), "get the complete file")
     available = sorted(set(train.speakers.tolist()))

@@ -1,7 +1,5 @@
 """Published data sets: a folder with one spike file per split."""
 
-from __future__ import annotations
-
 import argparse
 import os
 from dataclasses import dataclass
@@ -22,14 +20,8 @@ FOLDER = "DELAYPROP_DATA"
 
 @dataclass(frozen=True)
 class SpikeFolder:
-    """The files `<name>_<split>.h5` of a data set, in the layout of `fast.data.spike_files`.
-
-    Attributes:
-        name: of the data set.
-        splits: the splits that have a file.
-        channels, classes, duration: as for `read_spike_file`.
-        source: where the files are published, as the remedy of an error.
-    """
+    """The files `<name>_<split>.h5` of a data set, in the layout of `fast.data.spike_files`;
+    `source`: where they are published, as the remedy of an error."""
 
     name: str
     splits: tuple[str, ...]
@@ -48,11 +40,7 @@ class SpikeFolder:
         parser.add_argument("--data", help=f"folder of {self.files} (default: ${FOLDER})")
 
     def read(self, options: argparse.Namespace) -> dict[str, SpikeData]:
-        """Reads the splits, and adds the files' SHA-256 to the options as `data_sha256`.
-
-        Raises:
-            SpecError: no folder is given, or a file is missing or damaged.
-        """
+        """Reads the splits, and adds the files' SHA-256 to the options as `data_sha256`."""
         folder = options.data or os.environ.get(FOLDER)
         if not folder:
             expected, got = f"the folder of {self.files}", Verbatim("nothing")
@@ -64,9 +52,5 @@ class SpikeFolder:
         return data
 
     def prepare(self, options: argparse.Namespace, dtype: torch.dtype, processes: Processes) -> Classification:
-        """The training, if the splits are `train`, `valid` and `test`.
-
-        Raises:
-            SpecError: an option is out of range, or data are missing or damaged.
-        """
+        """The training, if the splits are `train`, `valid` and `test`."""
         return Classification(Settings.of(options), options, self.read(options), self.duration, dtype, processes)

@@ -5,8 +5,6 @@ units of `1 / (rate tau_syn)`, the weight that brings a hidden neuron near its t
 rate of the input. Long delays spread the input: `--rate` then raises the weights.
 """
 
-from __future__ import annotations
-
 import argparse
 from dataclasses import replace
 from pathlib import Path
@@ -48,11 +46,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def prepare(options: argparse.Namespace, dtype: torch.dtype, processes: Processes) -> Classification:
-    """The training.
-
-    Raises:
-        SpecError: an option is out of range, or data are missing or damaged.
-    """
+    """The training."""
     settings = Settings.of(options)
     paths = [Path(path) for path in options.data]
     if len(paths) not in (2, 3):
@@ -66,12 +60,7 @@ def prepare(options: argparse.Namespace, dtype: torch.dtype, processes: Processe
 
 
 def read(paths: list[Path], seed: int, given: float | None = None) -> tuple[dict[str, SpikeData], float]:
-    """The splits, and the duration of a trial: as given, or the last spike time and a tenth.
-
-    Raises:
-        SpecError: a file is missing, damaged, or without any spike; or has too many classes; or a
-            spike comes after the given duration.
-    """
+    """The splits, and the duration of a trial: as given, or the last spike time and a tenth."""
     found = [read_spike_file(path, MOST_CHANNELS, MOST_CLASSES, LONGEST) for path in paths]
     for path, data in zip(paths, found, strict=True):
         _check_times(path.name, data)
@@ -91,11 +80,7 @@ def read(paths: list[Path], seed: int, given: float | None = None) -> tuple[dict
 
 
 def _check_times(name: str, data: SpikeData) -> None:
-    """Refuses times that are no times: the first weights follow from them, and would be silent.
-
-    Raises:
-        SpecError: names the file and the record.
-    """
+    """Refuses times that are no times: the first weights follow from them, and would be silent."""
     if not any(times.any() for times in data.times):
         raise SpecError(name, "trials with spikes after 0", Verbatim("none"), LAYOUT)
     last = [float(times[-1]) if len(times) else 0.0 for times in data.times]
@@ -110,11 +95,7 @@ def _check_times(name: str, data: SpikeData) -> None:
 
 
 def rate(data: SpikeData) -> float:
-    """Input spikes per ms between the first and the last of a trial; mean over trials.
-
-    Raises:
-        SpecError: no trial has spikes at two times.
-    """
+    """Input spikes per ms between the first and the last of a trial; mean over trials."""
     rates = [len(t) / (t[-1] - t[0]) for t in data.times if len(t) > 1 and t[-1] > t[0]]
     if not rates:
         got = Verbatim("none with two spikes at two times")

@@ -5,8 +5,6 @@ Data of Cramer, Stradmann, Schemmel, Zenke, IEEE TNNLS 33 (2022), from zenkelab.
 `fast.data.spike_files`.
 """
 
-from __future__ import annotations
-
 from delayprop.fast.tasks.spike_folder import SpikeFolder
 from delayprop.fast.training.settings import Settings
 

@@ -6,8 +6,6 @@ spike each for x, y, 1 - x and 1 - y, later for a larger value. All points are d
 5000 to train, 1000 to validate, 1000 to test, a third of each class.
 """
 
-from __future__ import annotations
-
 import argparse
 
 import numpy as np
@@ -36,11 +34,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def prepare(options: argparse.Namespace, dtype: torch.dtype, processes: Processes) -> Classification:
-    """The training.
-
-    Raises:
-        SpecError: an option is out of range.
-    """
+    """The training."""
     settings = Settings.of(options)
     data = {split: spikes_of(*points(count, [options.seed, n])) for n, (split, count) in enumerate(POINTS.items())}
     return Classification(settings, options, data, DURATION, dtype, processes)

@@ -15,8 +15,6 @@ has the same jump of `lambda_V`. `Vdot_minus` cancels the pole of the jump, so g
 no more than others. A silent neuron has no `t_k`: `wake_` raises its weights instead.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
@@ -112,7 +110,5 @@ def wake_(layer: LIF, spike_counts: Tensor, increment: float) -> int:
 def is_silenced(spike_counts: Sequence[float]) -> bool:
     """Whether a layer receives spikes and emits none, so that no gradient passes through it.
 
-    Args:
-        spike_counts: totals of a batch: of the input, and of each hidden layer in order.
-    """
+    `spike_counts`: totals of a batch, of the input and of each hidden layer in order."""
     return any(received > 0 and emitted == 0 for received, emitted in pairwise(spike_counts))

@@ -5,8 +5,6 @@ A file is one line of JSON with the format, length and SHA-256 of the rest, and 
 then renamed. So a file that has the name of a checkpoint is whole, however the process ended.
 """
 
-from __future__ import annotations
-
 import hashlib
 import io
 import json
@@ -33,13 +31,7 @@ class DamagedError(ValueError):
 
 
 class Checkpoints:
-    """The checkpoints in the folder of a run.
-
-    Args:
-        folder: of the run.
-        own: whether this process holds the folder. If so, files that a killed process left half
-            written are removed.
-    """
+    """The checkpoints in the folder of a run; `own`: files left half written are removed."""
 
     def __init__(self, folder: Path, own: bool = True) -> None:
         self.folder = folder
@@ -51,11 +43,7 @@ class Checkpoints:
         return sorted(self.folder.glob(PATTERN), reverse=True)
 
     def save(self, step: int, state: dict) -> Path:
-        """Writes the state after `step` steps, and removes all but the last two checkpoints.
-
-        Raises:
-            OSError: the file cannot be written; the older checkpoints are unchanged.
-        """
+        """Writes the state after `step` steps, and removes all but the last two checkpoints."""
         path = self.folder / f"checkpoint-{step:09d}.pt"
         write_whole(path, encoded(state))
         for old in self.paths()[KEPT:]:
@@ -63,15 +51,10 @@ class Checkpoints:
         return path
 
     def load(self, use: Callable[[dict], None] = lambda state: None) -> tuple[dict, list[str]]:
-        """The newest intact state, and the damage of each newer file.
+        """The newest intact state that `use` takes, and the damage of each newer file.
 
-        Args:
-            use: is called with the newest state, and with an older one where it raises
-                `DamagedError`.
-
-        Raises:
-            SpecError: no checkpoint is intact.
-        """
+        `use` raises `DamagedError` for a state that does not fit; without any that does, the error
+        is a `SpecError`."""
         wrong: list[str] = []
         for path in self.paths():
             try:
@@ -99,9 +82,7 @@ def encoded(state: dict) -> bytes:
 def decoded(content: bytes) -> dict:
     """The state in a checkpoint's content; only tensors and plain values load, no code is executed.
 
-    Raises:
-        DamagedError: the content is damaged, or of a format that this version does not read.
-    """
+    Content that is damaged, or of another format, raises `DamagedError`."""
     line, _, body = content.partition(b"\n")
     try:
         head = json.loads(line)
@@ -124,11 +105,7 @@ def decoded(content: bytes) -> dict:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Writes a file atomically: its name leads to the whole new content or to the previous file.
-
-    Raises:
-        OSError: the file cannot be written; no part of it is left.
-    """
+    """Writes a file atomically: its name leads to the whole new content or to the previous file."""
     half = path.with_name(f".{path.name}{HALF}")
     try:
         with new_file(half) as file:

@@ -6,8 +6,6 @@ and the trial: no random generator has a state. Only the kept network (by defaul
 validation split) is evaluated on the test split, at the end.
 """
 
-from __future__ import annotations
-
 import argparse
 import time
 from collections.abc import Callable
@@ -25,14 +23,12 @@ from delayprop.fast.nn.certificate import Residuals
 from delayprop.fast.nn.parameters import project_
 from delayprop.fast.nn.spikes import Spikes
 from delayprop.fast.training.activity import is_silenced, regularisation, wake_
-from delayprop.fast.training.conclusion import conclude, draw, network_bytes
-from delayprop.fast.training.dropout import kept_neurons
+from delayprop.fast.training.conclusion import conclude, draw, network_bytes, page_arrays
 from delayprop.fast.training.epoch import Epoch, Progress, printed_line, silence_warnings
 from delayprop.fast.training.evaluation import Evaluable, Evaluation, correct, count_baseline, evaluate
 from delayprop.fast.training.gradient_checks import LEGEND, certify, check_certificate, check_finite, smallest_kappa
-from delayprop.fast.training.model import Classifier, scale_first_weights_
+from delayprop.fast.training.model import Classifier, kept_neurons, scale_first_weights_
 from delayprop.fast.training.optimiser import Optimiser
-from delayprop.fast.training.page_arrays import page_arrays
 from delayprop.fast.training.processes import Processes
 from delayprop.fast.training.restoring import check_counters, restore_optimiser
 from delayprop.fast.training.run_folder import Folder

@@ -1,15 +1,20 @@
-"""The end of a classification: its record, what it prints, and its pictures."""
-
-from __future__ import annotations
+"""The end of a classification: its record, the arrays of its page, what it prints, its pictures."""
 
 import io
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from delayprop.fast.data.spike_data import SpikeData
+from delayprop.fast.nn.traces import arrivals, membrane_traces
 from delayprop.fast.training.evaluation import Evaluation
+from delayprop.fast.training.model import Classifier
 from delayprop.fast.training.run_folder import RESULT, Folder
+
+TRIALS = 3
+POINTS = 281  # of a voltage
 
 
 def network_bytes(parameters: dict[str, Tensor]) -> bytes:
@@ -20,24 +25,48 @@ def network_bytes(parameters: dict[str, Tensor]) -> bytes:
     return content.getvalue()
 
 
+@torch.no_grad()
+def page_arrays(network: Classifier, before: dict[str, Tensor], data: SpikeData, duration: float) -> bytes:
+    """The content of an npz file, which `fast.drawing.arrays` reads.
+
+    For each layer `l`: `w_before_l`, `w_after_l`, `d_before_l`, `d_after_l`, `[pre, post]`; for a
+    recurrent one also `w_rec_before_l` and so on, `[post, post]`. For the
+    first trial `e` of each of the first classes: `label_e`, `y_e [classes]`; `times_e_l` (ms) and
+    `units_e_l` of the input (`l` 0) and of each hidden layer; `V_e [classes, points]` at the times
+    `t`; `arrivals_e`, times and weights of the arrivals at the output of the trial's class.
+    """
+    found: dict[str, np.ndarray] = {"t": np.linspace(0.0, duration, POINTS), "duration": np.array(duration)}
+    names = [*(f"hidden.{n}" for n in range(len(network.hidden))), "out"]
+    for n, name in enumerate(names):
+        for parameter in ("w", "d", "w_rec", "d_rec"):
+            after = getattr(network.layers[n], parameter)
+            if after is not None:
+                found[f"{parameter}_before_{n}"] = before[f"{name}.{parameter}"].cpu().numpy()
+                found[f"{parameter}_after_{n}"] = after.cpu().numpy()
+    _, firsts = np.unique(data.labels, return_index=True)
+    for e, trial in enumerate(np.sort(firsts)[:TRIALS].tolist()):
+        spikes, _ = data.batch(np.array([trial]), duration)
+        y, hidden_spikes = network(spikes.to(network.out.w.device))
+        label = int(data.labels[trial])
+        found |= {f"label_{e}": np.array(label), f"y_{e}": y[0].cpu().numpy()}
+        for n, layer in enumerate([spikes, *hidden_spikes]):
+            found[f"times_{e}_{n}"] = layer.times.cpu().numpy()
+            found[f"units_{e}_{n}"] = np.repeat(np.arange(layer.size), layer.counts()[0].cpu().numpy())
+        last = hidden_spikes[-1]
+        found[f"V_{e}"] = membrane_traces(network.out, last, found["t"]).numpy()
+        found[f"arrivals_{e}"] = arrivals(network.out, last, label)
+    content = io.BytesIO()
+    np.savez_compressed(content, **found)  # type: ignore[arg-type]  # NumPy 2.0 types have no `allow_pickle` here
+    return content.getvalue()
+
+
 def conclude(
     folder: Folder, given: dict[str, object], how: str, test: Evaluation, baseline: float, arrays: bytes
 ) -> int:
-    """Records and prints the result of a run.
+    """Records and prints the result of a run; `arrays`: content of `page.npz`.
 
-    Args:
-        given: the task, the network, the epoch that was tested, the SHA-256 of the test trials;
-            for the record.
-        how: the choice of that epoch, in words.
-        baseline: accuracy of spike counts alone.
-        arrays: content of `page.npz`.
-
-    Returns:
-        0 if the lower end of the test accuracy's interval is above the baseline, else 1.
-
-    Raises:
-        NotWrittenError: a file cannot be written.
-    """
+    Returns 0 if the lower end of the test accuracy's interval is above the baseline, that of spike
+    counts alone, else 1."""
     (low, high), accuracy = test.interval, test.accuracy
     folder.write(RESULT, {
         **given, "test_accuracy": accuracy, "interval": (low, high), "count_baseline": baseline,

@@ -4,8 +4,6 @@ A task is a `Training`. Its steps follow from its state and the number of the st
 killed run that is resumed from its last checkpoint ends in the same state, bit for bit.
 """
 
-from __future__ import annotations
-
 import json
 import shutil
 import time
@@ -42,15 +40,11 @@ class Training(Protocol):
         """Prints a header, once, before the first step."""
 
     def step(self, number: int, folder: Folder, check: Callable[[], None]) -> None:
-        """Takes step `number`, counted from 0.
+        """Takes step `number`, counted from 0; `check` raises if a signal has come, and is called
+        only while the state is that before the step.
 
-        Args:
-            check: raises if a signal has come; called only while the state is that before the step.
-
-        Raises:
-            ArithmeticError: a value is NaN or infinite, a gradient is not exact, or neurons spike
-                too fast or too often; the state is that before the step.
-        """
+        An ArithmeticError (a value is NaN or infinite, a gradient is not exact, neurons spike too
+        fast or too often) leaves the state before the step."""
 
     def last_inputs(self) -> dict[str, Any]:
         """Tensors and plain values that, with the state, are enough to repeat the last step."""
@@ -62,11 +56,8 @@ class Training(Protocol):
         """Sets the state to one that `state` has returned."""
 
     def finish(self, folder: Folder, check: Callable[[], None]) -> int:
-        """Evaluates, records and prints; returns the exit code. May be repeated.
-
-        Args:
-            check: as for `step`; a run that it ends goes on here when it is resumed.
-        """
+        """Evaluates, records and prints; returns the exit code. May be repeated. `check`: as for
+        `step`; a run that it ends goes on here when it is resumed."""
 
     def draw(self, folder: Path) -> list[str]:
         """Draws the pictures of a finished run, each whole or not at all; returns their paths."""
@@ -75,20 +66,10 @@ class Training(Protocol):
 def run(
     training: Training, folder: Folder, options: dict[str, Any], processes: Processes, ends: bool = True
 ) -> int:
-    """Runs a training to its end, or until a signal.
+    """Runs a training to its end, or until a signal; `ends`: as for `StopSignals`.
 
-    Args:
-        options: of the command line: `resume`, and `save_seconds` between two checkpoints.
-        ends: as for `StopSignals`.
-
-    Returns:
-        The training's exit code, or 130 (SIGINT) or 143 (SIGTERM).
-
-    Raises:
-        SpecError: there is no run to resume.
-        ArithmeticError: the last checkpoint and a file that repeats the step are on the disk.
-        NotWrittenError: the last checkpoint that could be written is on the disk.
-        KeyboardInterrupt: not `ends`, and a second signal has come; the last checkpoint is there.
+    Returns the training's exit code, or 130 (SIGINT) or 143 (SIGTERM). Whatever error it raises,
+    the last checkpoint is on the disk; at an ArithmeticError also a file that repeats the step.
     """
     keeper = CheckpointKeeper(training, folder, processes)
     with StopSignals(processes, ends) as signals, bounded_spikes():
@@ -163,11 +144,7 @@ class CheckpointKeeper:
         return encoded(content)
 
     def _use(self, content: dict[str, Any]) -> None:
-        """Restores a state that fits; no process of the run has used another one by then.
-
-        Raises:
-            DamagedError: it does not fit; a later call with one that fits restores that.
-        """
+        """Restores a state that fits; no process of the run has used another one by then."""
         check_content(content, self.training.steps)
         check_like(content["training"], self.training.state(), "training")
         try:

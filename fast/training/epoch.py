@@ -1,7 +1,5 @@
 """One epoch of a classification: sums over its steps, its progress, and its line of the log."""
 
-from __future__ import annotations
-
 import math
 import time
 from dataclasses import dataclass, field
@@ -75,10 +73,7 @@ def printed_line(entry: dict[str, Any], valid: str = "valid") -> str:
 
 def silence_warnings(entry: dict[str, Any], steps: int, rate: float) -> list[str]:
     """Warnings of a `log_entry`: steps, of so many, with a silent layer; many silent neurons.
-
-    Args:
-        rate: the setting, 0 where first weights are not scaled.
-    """
+    `rate`: the setting, 0 where first weights are not scaled."""
     remedy = "take smaller steps, or let `--wake 0.05` raise weights onto silent neurons"
     if not rate:
         remedy += "; start with spikes: `--rate 3` scales the first weights"
@@ -93,13 +88,7 @@ def silence_warnings(entry: dict[str, Any], steps: int, rate: float) -> list[str
 
 
 class Progress:
-    """The progress within each epoch, with the time left of the run.
-
-    Args:
-        steps: number of steps in an epoch.
-        epochs: of the whole run.
-        prints: whether this process prints at all.
-    """
+    """The progress within each epoch of so many steps, with the time left of the run."""
 
     def __init__(self, steps: int, epochs: int, prints: bool) -> None:
         self.steps, self.epochs, self.prints = steps, epochs, prints

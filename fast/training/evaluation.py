@@ -1,7 +1,5 @@
 """Accuracy on a split: its interval, the confusion matrix, and the baseline of spike counts."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -67,7 +65,7 @@ def confusion_matrix(y: Tensor, labels: Tensor) -> Tensor:
     return table.reshape(classes, classes + 1)
 
 
-def plot_confusion(matrix: Tensor, ax: Axes | None = None) -> Axes:
+def plot_confusion(matrix: Tensor, ax: "Axes | None" = None) -> "Axes":
     """Draw a confusion matrix with matplotlib, each row in percent of its class.
 
     Args:
@@ -142,14 +140,8 @@ def evaluate(
     network: Evaluable, data: SpikeData, duration: float, batch: int, processes: Processes,
     check: Callable[[], None] = lambda: None,
 ) -> Evaluation:
-    """Evaluates a network on all trials of a split, which the processes share.
-
-    Args:
-        check: is called before each batch, and between the pieces of a layer; may raise.
-
-    Raises:
-        ArithmeticError: neurons spike too fast, or too often.
-    """
+    """Evaluates a network on all trials of a split, which the processes share; `check` is called
+    before each batch, and between the pieces of a layer, and may raise."""
     classes, device = data.classes, processes.device
     answers, loss = torch.zeros(len(data), dtype=torch.float64), torch.zeros(1, dtype=torch.float64)
     bar, done = Bar(len(data), "trial", processes.is_first), 0

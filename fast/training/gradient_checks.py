@@ -10,8 +10,6 @@ gradient of a network nearby. A residual above `USUAL` units gives a warning; on
 more where spikes graze, stops the run.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Sequence
 
@@ -44,11 +42,7 @@ class CertificateError(ArithmeticError):
 
 
 def check_finite(named: Iterable[tuple[str, Tensor | None]]) -> None:
-    """Refuses tensors with an entry that is NaN or infinite.
-
-    Raises:
-        NotFiniteError: names the first such tensor.
-    """
+    """Refuses tensors with an entry that is NaN or infinite, by the name of the first."""
     for name, tensor in named:
         if tensor is not None and not bool(torch.isfinite(tensor).all()):
             raise NotFiniteError(name)
@@ -63,14 +57,9 @@ def certify(
     Each layer is certified by itself, by the gradients of the spikes that it receives and emits:
     its terms then have its own size, and only its own spikes can graze.
 
-    Args:
-        kept: as for `Classifier.forward`.
-        label_smoothing: as for `Classifier.loss`.
-
     Returns:
         The largest residual of each identity, the residual above which to warn, and the limit: that
-        of a layer which exceeds its own, or the largest.
-    """
+        of a layer which exceeds its own, or the largest."""
     before = [parameter.grad for parameter in network.parameters()]
     network.zero_grad(set_to_none=True)
     with watched(network.layers, spikes):
@@ -103,14 +92,7 @@ def smallest_kappa(layers: Sequence[LIF | LI]) -> float:
 
 
 def check_certificate(found: Residuals, usual: float, limit: float) -> list[str]:
-    """Refuses residuals above the limit.
-
-    Returns:
-        A warning for each residual above `usual`.
-
-    Raises:
-        CertificateError: names the identity.
-    """
+    """Refuses residuals above the limit; returns a warning for each one above `usual`."""
     warnings = []
     for name, residual in vars(found).items():
         if residual is not None and residual > limit:

@@ -8,8 +8,6 @@ rounded delays of at least one step, at exact times.
 A chip also has room for a number of steps alone (62 on Loihi 2): `most_steps` cuts longer delays.
 """
 
-from __future__ import annotations
-
 import copy
 import math
 from collections.abc import Callable, Sequence
@@ -26,32 +24,25 @@ from delayprop.fast.training.model import Classifier
 WIDTH = 26  # of a column of the table, characters
 
 
+HEADS = {
+    "delays": "delays rounded", "delays_and_times": "spike times as well", "cut_delays": "delays up to {} steps",
+}
+"""What is on the grid, and its column; `cut_delays`: all, with delays of `most_steps` at most."""
+
+
 @dataclass(frozen=True)
 class OnGrid:
-    """The evaluations of a network on a grid of `step` ms.
-
-    Attributes:
-        cut_delays: with delays of `most_steps` at most, and spike times on the grid; None: no such
-            bound.
-        share: of the delays that are cut.
-    """
+    """The evaluations of a network on a grid of `step` ms, by what is on it; `share`: of delays
+    cut."""
 
     step: float
-    delays: Evaluation
-    delays_and_times: Evaluation
-    cut_delays: Evaluation | None = None
+    found: dict[str, Evaluation]
     share: float = 0.0
 
 
 class Gridded(nn.Module):
-    """A copy of a network with delays, and if wanted spike times, on a grid.
-
-    Args:
-        network: stays as it is.
-        step: of the grid, ms.
-        times: whether the spikes that arrive at a layer are rounded too.
-        most_steps: the longest delay that is kept, in steps; None: any.
-    """
+    """A copy of a network with delays, and with `times` also arriving spikes, on a grid of `step`
+    ms; `most_steps`: the longest delay that is kept, None: any."""
 
     def __init__(self, network: Classifier, step: float, times: bool, most_steps: int | None = None) -> None:
         super().__init__()
@@ -93,20 +84,19 @@ def on_grids(
     """The network on each grid; `evaluated`: evaluates a network on a split."""
     found = []
     for step in steps:
-        delays, both = (evaluated(Gridded(network, step, times)) for times in (False, True))
-        if most_steps is None:
-            found.append(OnGrid(step, delays, both))
-        else:
+        rounded = zip(HEADS, (evaluated(Gridded(network, step, times)) for times in (False, True)), strict=False)
+        grid = OnGrid(step, dict(rounded))
+        if most_steps is not None:
             short = Gridded(network, step, True, most_steps)
-            cut = evaluated(short) if short.cut else both  # the same network
-            found.append(OnGrid(step, delays, both, cut, short.cut / short.delays))
+            cut = evaluated(short) if short.cut else grid.found["delays_and_times"]  # an equal network
+            grid = OnGrid(step, {**grid.found, "cut_delays": cut}, short.cut / short.delays)
+        found.append(grid)
     return found
 
 
 def columns(grid: OnGrid, most_steps: int | None) -> dict[str, Evaluation]:
     """The evaluations on a grid by the heads of their columns."""
-    found = {"delays rounded": grid.delays, "spike times as well": grid.delays_and_times}
-    return found if grid.cut_delays is None else {**found, f"delays up to {most_steps} steps": grid.cut_delays}
+    return {HEADS[name].format(most_steps): evaluation for name, evaluation in grid.found.items()}
 
 
 def lines(exact: Evaluation, grids: Sequence[OnGrid], most_steps: int | None = None) -> list[str]:

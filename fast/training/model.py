@@ -1,9 +1,10 @@
 """Networks that classify spike trains: hidden LIF layers, recurrent or not, and an LI output layer.
 
-LIF: leaky integrate-and-fire neurons. LI: leaky integrators, which emit no spikes.
+LIF: leaky integrate-and-fire neurons. LI: leaky integrators, which emit no spikes. Dropout: hidden
+neurons that pass no spikes on, drawn anew for each trial of each step. A draw follows from the
+seed, the step and the trial alone, so it depends neither on the number of processes nor on where a
+run was resumed. The gradient is the exact one of the network that is left.
 """
-
-from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -23,21 +24,17 @@ from delayprop.fast.solving.bound import bounded_spikes
 from delayprop.fast.training.settings import Settings
 from delayprop.spec import SpecError
 
+DRAWS = 2  # separates these draws from those of the augmentation
+
 
 class Classifier(nn.Module):
     """Input channels, hidden LIF layers, and one LI output per class.
-
-    Args:
-        settings: sizes of the hidden layers, constants, and distributions of the initial
-            parameters.
-        seed: of the initial parameters.
 
     Attributes:
         hidden_layers, out, layers: the hidden layers, the output layer, and all layers in order.
         gain: factor from a readout to its logit.
         dropout: fraction of hidden neurons that `kept` of `forward` leaves out.
-        name: the size of each layer, as in `700-256-20`.
-    """
+        name: the size of each layer, as in `700-256-20`."""
 
     def __init__(self, channels: int, classes: int, settings: Settings, dtype: torch.dtype, seed: int) -> None:
         super().__init__()
@@ -64,10 +61,8 @@ class Classifier(nn.Module):
     def forward(self, spikes: Spikes, kept: Sequence[Tensor] | None = None) -> tuple[Tensor, list[Spikes]]:
         """The readout, `[trials, classes]`, and the spikes of every hidden layer.
 
-        Args:
-            kept: which neurons of each hidden layer pass their spikes on, `[trials, neurons]`,
-                boolean; the weights onto the next layer are then multiplied by `1 / (1 -
-                dropout)`. None: all neurons.
+        `kept`: which neurons of each hidden layer pass their spikes on, `[trials, neurons]`; the
+        weights onto the next layer are then multiplied by `1 / (1 - dropout)`. None: all neurons.
         """
         hidden_spikes: list[Spikes] = []
         factor = 1.0
@@ -87,14 +82,8 @@ class Classifier(nn.Module):
 def scale_first_weights_(network: Classifier, data: SpikeData, duration: float, rate: float) -> str:
     """Scales the weights onto hidden layers that emit less than `rate` spikes per neuron and trial.
 
-    It simulates trials from all parts of the data, for files that are ordered by class.
-
-    Returns:
-        A line with the spikes per neuron and trial that each layer now emits.
-
-    Raises:
-        SpecError: as `LIF.scale_for_`; it names `--rate`, `--data` or `--w-sd`.
-    """
+    It simulates trials from all parts of the data, for files that are ordered by class. Returns a
+    line with the spikes per neuron and trial that each layer now emits; errors name the options."""
     some = np.flatnonzero([len(times) > 0 for times in data.times])
     places = np.linspace(0, max(0, len(some) - 1), min(len(some), TRIALS)).astype(int)
     spikes, _ = data.batch(some[places] if len(some) else np.arange(1), duration)
@@ -115,3 +104,9 @@ def scale_first_weights_(network: Classifier, data: SpikeData, duration: float, 
 def _through(layer: LIF | LI, spikes: Spikes, factor: float) -> Any:
     """The output of a layer whose incoming weights are multiplied by a factor."""
     return layer(spikes) if factor == 1 else functional_call(layer, {"w": factor * layer.w}, (spikes,))
+
+
+def kept_neurons(hidden: Sequence[int], dropout: float, seed: int, step: int, trials: np.ndarray) -> list[Tensor]:
+    """The neurons of each hidden layer that pass their spikes on, `[trials, neurons]`, boolean."""
+    draws = [np.random.default_rng([seed, step, int(trial), DRAWS]).random(sum(hidden)) for trial in trials]
+    return list((torch.from_numpy(np.stack(draws)) >= dropout).split(list(hidden), dim=1))

@@ -1,7 +1,5 @@
 """AdamW with one step size per parameter group, warmed up and scheduled."""
 
-from __future__ import annotations
-
 import math
 
 import torch
@@ -17,10 +15,8 @@ GROWTH = 1.05  # of the step size of weights while it is eased in, as in the pap
 class Optimiser(torch.optim.AdamW):
     """AdamW on groups: weights onto hidden neurons, weights onto outputs, delays, time constants.
 
-    Args:
-        network: the network that learns; parameters that `settings` freezes lose `requires_grad`.
-        epochs, per_epoch: of the whole run, and steps of an epoch, for the schedule.
-    """
+    The schedule is of the whole run, `epochs` of `per_epoch` steps. Parameters that `settings`
+    freezes lose `requires_grad`."""
 
     def __init__(self, network: Classifier, settings: Settings, epochs: int, per_epoch: int) -> None:
         self.settings, self.steps, self.warm_up = settings, epochs * per_epoch, settings.warm_up * per_epoch

@@ -5,8 +5,6 @@ DistributedDataParallel averages the gradients. Random draws do not depend on th
 processes, so the result is that of one process to rounding. Only the first writes and prints.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -28,13 +26,11 @@ EXIT_OF_OTHERS = 2  # exit code of the other processes after an error of the fir
 class Processes:
     """The group of processes. Without `torchrun` it is this process alone, and nothing is sent.
 
-    Args:
-        device: of the run; GPUs communicate by NCCL, CPUs by gloo.
+    GPUs communicate by NCCL, CPUs by gloo.
 
     Attributes:
         rank, world: number of this process, and number of processes.
-        restarted: whether `torchrun` has restarted the group after the loss of a process.
-    """
+        restarted: whether `torchrun` has restarted the group after the loss of a process."""
 
     def __init__(self, device: str = "cpu") -> None:
         self.world, self.rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
@@ -76,11 +72,7 @@ class Processes:
         return trials[self.rank :: self.world]
 
     def check_batch(self, smallest: int) -> None:
-        """Refuses batches that leave a process without a trial.
-
-        Raises:
-            SpecError: names `--batch`.
-        """
+        """Refuses batches that leave a process without a trial."""
         if smallest < self.world:
             got = Verbatim(f"a batch of {smallest}")
             raise SpecError("--batch", f"a trial for each of {self.world} processes", got, "raise it, or start fewer")
@@ -117,11 +109,8 @@ class Processes:
         return reduced.to(tensor.device)
 
     def broadcast(self, make: Callable[[], bytes]) -> bytes:
-        """The bytes that `make` returns in the first process, in every process.
-
-        Raises:
-            SystemExit: in the others, where `make` raises in the first.
-        """
+        """The bytes that `make` returns in the first process, in all; where it raises, the others
+        exit."""
         if self.world == 1:
             return make()
         content, size = b"", -1

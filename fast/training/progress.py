@@ -1,7 +1,5 @@
 """Progress on standard error: a bar on a terminal; a line per minute in a log or a notebook."""
 
-from __future__ import annotations
-
 import sys
 import time
 
@@ -11,12 +9,7 @@ EVERY = 60.0  # s between two lines
 
 
 class Bar(tqdm):
-    """A bar that goes away when it is closed.
-
-    Args:
-        total: number of `unit`s.
-        prints: whether this process shows anything.
-    """
+    """A bar of `total` units, which goes away when it is closed; `prints`: whether it is shown."""
 
     def __init__(self, total: int, unit: str, prints: bool) -> None:
         super().__init__(total=total, unit=unit, leave=False, dynamic_ncols=True, disable=None if prints else True)

@@ -4,8 +4,6 @@ A checksum proves that a file is whole, not that it belongs to this run. An entr
 is named in a few words, and the run goes on from the checkpoint before, if that fits.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 
@@ -21,11 +19,7 @@ FREE = ("lr", "params")  # of a group: a schedule sets the step size, and torch 
 
 
 def check_content(content: object, steps: float) -> None:
-    """Refuses a checkpoint that is not of a run of at most `steps` steps.
-
-    Raises:
-        DamagedError: an entry is missing or of another kind.
-    """
+    """Refuses a checkpoint that is not of a run of at most `steps` steps."""
     check_like(content, {"step": 0}, "it")
     assert isinstance(content, dict)
     if not isinstance(content.get("training"), dict):
@@ -37,15 +31,9 @@ def check_content(content: object, steps: float) -> None:
 def check_like(found: object, like: object, name: str) -> None:
     """Refuses a state that lacks an entry of another state of the run, or has one of another kind.
 
-    Args:
-        found: the state.
-        like: the other state: of dicts, lists, tensors and plain values. An empty dict stands for
-            numbers by name, None for a number or None, a tensor of one number for one of any
-            length, and a whole number for one of at least 0.
-        name: of the state, for the message.
-
-    Raises:
-        DamagedError: names the first entry that differs.
+    `like`: dicts, lists, tensors and plain values. An empty dict stands for numbers by name, None
+    for a number or None, a tensor of one number for one of any length, and a whole number for one
+    of at least 0.
     """
     if isinstance(like, dict):
         if not isinstance(found, dict):
@@ -84,14 +72,7 @@ def check_like(found: object, like: object, name: str) -> None:
 
 
 def check_counters(state: dict[str, Any], settings: Settings, per_epoch: int) -> None:
-    """Refuses counts of a classification beyond its run, and shares outside of 0 to 1.
-
-    Args:
-        per_epoch: steps per epoch, each for a batch.
-
-    Raises:
-        DamagedError: names the first that is out of range.
-    """
+    """Refuses counts of a classification beyond its run, and shares outside of 0 to 1."""
     best, epoch, epochs, neurons = state["best"], state["epoch"], settings.epochs, sum(settings.hidden)
     if len(epoch["fired"]) not in (1, neurons):  # 1: as before the first step
         raise DamagedError(f"training.epoch.fired is of {len(epoch['fired'])} neurons, not {neurons}")
@@ -115,22 +96,14 @@ def check_counters(state: dict[str, Any], settings: Settings, per_epoch: int) ->
 
 
 def restore_optimiser(optimiser: torch.optim.Optimizer, state: dict[str, Any], steps: int) -> None:
-    """Sets the state of an optimiser of the family of Adam.
-
-    Args:
-        steps: the largest number of steps that it may have taken.
-
-    Raises:
-        DamagedError: it belongs to other parameters or options, or lacks a part.
-    """
+    """Sets the state of an optimiser of Adam's family, of at most `steps` steps, if it fits."""
     _check_groups(optimiser.state_dict()["param_groups"], state.get("param_groups"))
     parameters = [one for group in optimiser.param_groups for one in group["params"]]
     found = state["state"]
     if not isinstance(found, dict) or set(found) not in (set(), {*range(len(parameters))}):  # empty before a step
         raise DamagedError("the optimiser's state does not fit its parameters")
     for number, entry in found.items():
-        _check_entry(f"the optimiser's state does not fit a parameter of shape {list(parameters[number].shape)}",
-                     entry, parameters[number], steps)
+        _check_entry(entry, parameters[number], steps)
     if len({float(entry["step"]) for entry in found.values()}) > 1:
         raise DamagedError("the optimiser's state does not fit: its parameters took different numbers of steps")
     own = {number: {name: value.clone() for name, value in entry.items()} for number, entry in found.items()}
@@ -158,20 +131,17 @@ def _check_groups(built: list[dict], found: object) -> None:
             raise DamagedError("the optimiser's state does not fit: its groups have other parameters")
 
 
-def _check_entry(words: str, entry: object, parameter: Tensor, steps: int) -> None:
+def _check_entry(entry: object, parameter: Tensor, steps: int) -> None:
     """Refuses step and moments of a parameter that no run of `steps` steps can have."""
-    if not isinstance(entry, dict) or set(entry) != {"step", *MOMENTS}:
-        raise DamagedError(words)
-    for name, shape in (("step", torch.Size()), *((one, parameter.shape) for one in MOMENTS)):
-        value = entry[name]
-        if not isinstance(value, Tensor) or not _is_dense(value) or value.shape != shape:
-            raise DamagedError(f"{words}: {name} is {_kind(value)}")
-        if value.dtype != (torch.float32 if name == "step" else parameter.dtype):
-            raise DamagedError(f"{words}: {name} is {_kind(value)}")
-        if not bool(torch.isfinite(value).all()) or (name != "exp_avg" and bool((value < 0).any())):
-            raise DamagedError(f"{words}: {name} is below 0, or not finite")
-    if not 1 <= float(entry["step"]) <= steps or not float(entry["step"]).is_integer():
-        raise DamagedError(f"{words}: step is {float(entry['step'])}, not from 1 to {steps}")
+    name = f"the optimiser's state of a parameter of shape {list(parameter.shape)}"
+    check_like(entry, {"step": torch.tensor(1.0), **dict.fromkeys(MOMENTS, parameter)}, name)
+    assert isinstance(entry, dict)
+    if any(entry[moment].shape != parameter.shape for moment in MOMENTS):  # of one number: `like` allows any length
+        raise DamagedError(f"{name} is of another shape")
+    if bool((entry["exp_avg_sq"] < 0).any()):
+        raise DamagedError(f"{name}.exp_avg_sq is below 0")
+    if not 1 <= (step := float(entry["step"])) <= steps or not step.is_integer():
+        raise DamagedError(f"{name}.step is {step}, not from 1 to {steps}")
 
 
 def _is_dense(value: Tensor) -> bool:

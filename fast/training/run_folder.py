@@ -1,14 +1,14 @@
 """The folder of a training run: locked by one process, with a log that grows line by line."""
 
-from __future__ import annotations
-
 import errno
-import fcntl
 import json
 import os
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from delayprop.fast.data.new_files import content_of, unlinked
 from delayprop.fast.training.checkpoints import HALF, write_whole
@@ -29,18 +29,29 @@ class NotWrittenError(Exception):
 
 
 class Folder:
-    """The folder of a run in a process that does not write: only `history` changes."""
+    """The folder of a run. A process that does not write changes only `history`."""
+
+    writes = False
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.history: list[dict] = []
+        self._tensorboard: ScalarWriter | None = None
 
-    def writing(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def writing(self) -> Iterator[None]:
         """Context in which a failed write (no space, no permission) raises `NotWrittenError`."""
-        return nullcontext()
+        try:
+            yield
+        except OSError as error:
+            where, remedy = error.filename or self.path, "make room" if error.errno in FULL else "put it right"
+            raise NotWrittenError(f"{error.strerror or error}: {where}; {remedy}, then go on with --resume") from None
 
     def write_bytes(self, name: str, content: bytes) -> None:
         """Writes a file, whole or not at all."""
+        if self.writes:
+            with self.writing():
+                write_whole(self.path / name, content)
 
     def write(self, name: str, content: dict) -> None:
         """Writes a JSON object as a file."""
@@ -49,9 +60,21 @@ class Folder:
     def append(self, content: dict) -> None:
         """Appends a line to the log and to `history`, and its numbers to TensorBoard if wanted."""
         self.history.append(content)
+        if not self.writes:
+            return
+        with self.writing():
+            with open(self.path / LOG, "a", encoding="utf-8", opener=unlinked) as file:
+                file.write(json.dumps(content) + "\n")
+                file.flush()
+                os.fsync(file.fileno())  # the next checkpoint counts on these lines
+            if self._tensorboard is not None:
+                self._tensorboard.add(len(self.history), content)
 
     def remove(self, name: str) -> None:
         """Removes a file that is out of date."""
+        if self.writes:
+            with self.writing():
+                (self.path / name).unlink(missing_ok=True)
 
     def truncate_log(self, lines: int) -> None:
         """Keeps the first lines of the log; a resumed run repeats the later ones.
@@ -59,82 +82,8 @@ class Folder:
         Raises:
             SpecError: the log has fewer lines.
         """
-
-    def close(self) -> None:
-        """Releases the lock."""
-
-
-class RunFolder(Folder):
-    """The folder of a run, locked until `close`, or until its process ends in any way.
-
-    Args:
-        out: path; must not exist, or be empty, unless the run is resumed. None: the first free
-            `runs/<task>-<n>`.
-        task: name of the task.
-        options: of the command line, stored with the run.
-        resume: whether to continue the run in the folder.
-        may_change: options that may differ when this run is resumed, beside `MAY_CHANGE`.
-
-    Raises:
-        SpecError: the folder is not empty, holds no run to resume or one with other options, is in
-            use, or cannot be created or read.
-        NotWrittenError: there is no space.
-    """
-
-    def __init__(
-        self, out: str | None, task: str, options: dict, resume: bool = False, may_change: tuple[str, ...] = ()
-    ) -> None:
-        with _refused_as_option():
-            super().__init__(_existing(out) if resume else _new(out, task))
-            self._lock = unlinked(str(self.path / LOCK), os.O_RDWR | os.O_CREAT)
-            try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                os.close(self._lock)
-                got = Verbatim(f"{self.path}, which another process uses")
-                raise SpecError("--out", "a folder that no other run uses", got, "wait for it, or stop it") from None
-        self._tensorboard = ScalarWriter(self.path) if options.get("tensorboard") else None
-        try:
-            if resume:
-                before = _compare(self.path, options, {*MAY_CHANGE, *may_change})
-                options = {**before, **{name: options[name] for name in may_change if name in options}}
-            self.write(OPTIONS, options)
-        except BaseException:
-            self.close()
-            raise
-
-    def close(self) -> None:
-        if self._tensorboard is not None:
-            self._tensorboard.close()
-        os.close(self._lock)
-
-    @contextmanager
-    def writing(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            where, remedy = error.filename or self.path, "make room" if error.errno in FULL else "put it right"
-            raise NotWrittenError(f"{error.strerror or error}: {where}; {remedy}, then go on with --resume") from None
-
-    def write_bytes(self, name: str, content: bytes) -> None:
-        with self.writing():
-            write_whole(self.path / name, content)
-
-    def append(self, content: dict) -> None:
-        with self.writing(), open(self.path / LOG, "a", encoding="utf-8", opener=unlinked) as file:
-            file.write(json.dumps(content) + "\n")
-            file.flush()
-            os.fsync(file.fileno())  # the next checkpoint counts on these lines
-        super().append(content)
-        if self._tensorboard is not None:
-            with self.writing():
-                self._tensorboard.add(len(self.history), content)
-
-    def remove(self, name: str) -> None:
-        with self.writing():
-            (self.path / name).unlink(missing_ok=True)
-
-    def truncate_log(self, lines: int) -> None:
+        if not self.writes:
+            return
         path = self.path / LOG
         try:
             found = content_of(path).decode("utf-8").splitlines() if path.exists() else []
@@ -151,6 +100,54 @@ class RunFolder(Folder):
             raise SpecError("--resume", "given for a run whose log is complete", got, "start a new run")
         self.write_bytes(LOG, "".join(line + "\n" for line in found[:lines]).encode())
 
+    def close(self) -> None:
+        """Releases the lock."""
+
+
+class RunFolder(Folder):
+    """The folder of a run, locked until `close`, or until its process ends in any way.
+
+    Args:
+        out: path; must not exist, or be empty, unless the run is resumed. None: the first free
+            `runs/<task>-<n>`.
+        options: of the command line, stored with the run.
+        may_change: options that may differ when this run is resumed, beside `MAY_CHANGE`.
+
+    Raises:
+        SpecError: the folder is not empty, holds no run to resume or one with other options, is in
+            use, or cannot be created or read.
+        NotWrittenError: there is no space.
+    """
+
+    writes = True
+
+    def __init__(
+        self, out: str | None, task: str, options: dict, resume: bool = False, may_change: tuple[str, ...] = ()
+    ) -> None:
+        with _refused_as_option():
+            super().__init__(_existing(out) if resume else _new(out, task))
+            # A soft lock would outlive a process that is killed.
+            self._lock = FileLock(self.path / LOCK, timeout=0, fallback_to_soft=False, thread_local=False)
+            try:
+                self._lock.acquire()
+            except Timeout:
+                got = Verbatim(f"{self.path}, which another process uses")
+                raise SpecError("--out", "a folder that no other run uses", got, "wait for it, or stop it") from None
+        self._tensorboard = ScalarWriter(self.path) if options.get("tensorboard") else None
+        try:
+            if resume:
+                before = _compare(self.path, options, {*MAY_CHANGE, *may_change})
+                options = {**before, **{name: options[name] for name in may_change if name in options}}
+            self.write(OPTIONS, options)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        if self._tensorboard is not None:
+            self._tensorboard.close()
+        self._lock.release()
+
 
 @contextmanager
 def _refused_as_option() -> Iterator[None]:
@@ -164,8 +161,16 @@ def _refused_as_option() -> Iterator[None]:
 
 
 def _new(out: str | None, task: str) -> Path:
+    """A folder of this name; None: the first free one, and as `mkdir` is the test, no runs share
+    it."""
     if out is None:
-        return _first_free(Path("runs"), task)
+        Path("runs").mkdir(exist_ok=True)
+        numbers = count(1)
+        while True:
+            free = Path("runs") / f"{task}-{next(numbers)}"
+            with suppress(FileExistsError):
+                free.mkdir()
+                return free
     if not out.isprintable():
         raise SpecError("--out", "a name of letters that can be printed", Verbatim(ascii(out)), "name another folder")
     path = Path(out)
@@ -181,20 +186,6 @@ def is_unstarted(path: Path) -> bool:
     first checkpoint."""
     names = {one.name for one in path.iterdir()} - {LOCK, OPTIONS} if path.is_dir() else set()
     return all(name.startswith(".") and name.endswith(HALF) for name in names) and not path.is_file()
-
-
-def _first_free(runs: Path, task: str) -> Path:
-    """Creates `<task>-<n>` with the lowest free `n`; as `mkdir` is the test, no runs share one."""
-    runs.mkdir(exist_ok=True)
-    n = 1
-    while True:
-        path = runs / f"{task}-{n}"
-        try:
-            path.mkdir()
-        except FileExistsError:
-            n += 1
-        else:
-            return path
 
 
 def _existing(out: str | None) -> Path:

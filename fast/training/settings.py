@@ -4,14 +4,12 @@ The field `max_delay` is the option `--max-delay`. A preset of a task is a `Sett
 line overrides it.
 """
 
-from __future__ import annotations
-
 import argparse
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 from delayprop.fast.nn.synaptic_layer import LEAST_RECURRENT_DELAY
 from delayprop.spec import VOLTAGE_READOUTS, SpecError
@@ -25,16 +23,19 @@ count = partial(whole_number, low=1, high=MOST, remedy="give a positive number")
 count_or_zero = partial(whole_number, low=0, high=MOST, remedy="give 0 for none")
 
 
-def step_size(value: Any, name: str, unit: str = "") -> float:
-    """A number above 0 and at most `LARGEST`."""
-    number = positive_number(value, name, unit)
+def bounded(
+    value: Any, name: str, check: Callable[[Any, str], float], unit: str = "", remedy: str = "give a smaller step"
+) -> float:
+    """A number that `check` takes, of at most `LARGEST`."""
+    number = check(value, name)
     if number > LARGEST:
-        expected = f"at most {LARGEST:g} ({unit})" if unit else f"at most {LARGEST:g}"
-        raise SpecError(name, expected, number, "give a smaller step")
+        raise SpecError(name, f"at most {LARGEST:g}{unit}", number, remedy)
     return number
 
 
-delay_step_size = partial(step_size, unit="ms")
+step_size = partial(bounded, check=positive_number)
+delay_step_size = partial(bounded, check=partial(positive_number, unit="ms"), unit=" (ms)")
+delay_bound = partial(bounded, check=non_negative_time, unit=" (ms)", remedy="give it in ms")
 
 
 def fraction(value: Any, name: str, zero: bool = True, one: bool = True) -> float:
@@ -52,14 +53,6 @@ def amount(value: Any, name: str) -> float:
     if not 0 <= number <= LARGEST:
         raise SpecError(name, f"from 0 to {LARGEST:g}", number, "give 0 for none")
     return number
-
-
-def delay_bound(value: Any, name: str) -> float:
-    """A delay in ms from 0 to `LARGEST`."""
-    delay = non_negative_time(value, name)
-    if delay > LARGEST:
-        raise SpecError(name, f"at most {LARGEST:g} (ms)", delay, "give it in ms")
-    return delay
 
 
 def setting(
@@ -142,12 +135,8 @@ class Settings:
     certify: int = setting(100, count_or_zero, "check the identities every n steps of an epoch; 0: never")
 
     @classmethod
-    def of(cls, options: argparse.Namespace) -> Settings:
-        """The settings of a command line.
-
-        Raises:
-            SpecError: an option is out of range or excludes another; the message names it.
-        """
+    def of(cls, options: argparse.Namespace) -> Self:
+        """The settings of a command line; refuses options out of range, or that exclude another."""
         values: dict[str, Any] = {}
         for one in fields(cls):
             name, value, check = f"--{one.name.replace('_', '-')}", getattr(options, one.name), one.metadata["check"]

@@ -11,8 +11,6 @@ Rejected: SIGINT with its default action, which only a handler could restore, an
 `sigwait`, since every other thread, torch's as well, would have to block the signal.
 """
 
-from __future__ import annotations
-
 import os
 import signal
 import threading
@@ -77,11 +75,7 @@ class StopSignals:
 
     @contextmanager
     def at_once(self) -> Iterator[None]:
-        """Context in which no step is under way: a signal, also one that has come before, raises.
-
-        Raises:
-            KeyboardInterrupt: this process has received a signal.
-        """
+        """Context in which no step is under way: a signal, now or before, raises an interrupt."""
         self._raises = True
         try:
             self._raise_received()
@@ -95,11 +89,7 @@ class StopSignals:
             raise KeyboardInterrupt
 
     def check(self) -> None:
-        """Every process calls it, at points where no step is half taken.
-
-        Raises:
-            StoppedError: one of the processes has received a signal.
-        """
+        """Every process calls it where no step is half taken; after a signal to one, all raise."""
         number = int(self.processes.max(0 if self.received is None else self.received))
         if number:
             self.received = signal.Signals(number)

@@ -1,7 +1,5 @@
 """The numbers of a run's log for TensorBoard, with `--tensorboard`."""
 
-from __future__ import annotations
-
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -13,21 +11,15 @@ FOLDER = "tensorboard"
 
 
 def check_tensorboard() -> None:
-    """Refuses the option where the package `tensorboard` is missing.
-
-    Raises:
-        UnsupportedError: names the package to install.
-    """
+    """Refuses the option where the package `tensorboard` is missing."""
     if find_spec("tensorboard") is None:
         got = Verbatim("none")
         raise UnsupportedError("--tensorboard", "given where tensorboard is installed", got, "pip install tensorboard")
 
 
 class ScalarWriter:
-    """Writes the numbers of each log line by name; the step is the number of the line.
-
-    A resumed run replaces the lines that it repeats.
-    """
+    """Writes the numbers of each log line by name; the step is the number of the line. A resumed
+    run replaces the lines that it repeats."""
 
     def __init__(self, run: Path) -> None:
         self.path = run / FOLDER

@@ -1,14 +1,12 @@
 """Batches of a `DataLoader` from events, as the package tonic has them, at exact times."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from delayprop.fast.data.collating import collate
 from delayprop.fast.data.spike_data import SpikeData
@@ -19,28 +17,19 @@ EVENTS = np.dtype([("t", int), ("x", int), ("p", int)])
 IMAGE = np.dtype([("t", int), ("x", int), ("y", int)])
 
 
-class Digits(Dataset):
+def digits() -> Any:
     """Ten trials of events in tonic's layout: microseconds, channels, polarity."""
-
-    def __init__(self) -> None:
-        random = np.random.default_rng(0)
-        self.events = []
-        for n in range(10):
-            events = np.zeros(n * 3, EVENTS)
-            events["t"], events["x"] = np.sort(random.integers(0, 100_000, n * 3)), random.integers(0, 7, n * 3)
-            self.events.append(events)
-
-    def __len__(self) -> int:
-        return 10
-
-    def __getitem__(self, n: int) -> tuple[np.ndarray, int]:
-        return self.events[n], n % 4
+    random, found = np.random.default_rng(0), []
+    for n in range(10):
+        events = np.zeros(n * 3, EVENTS)
+        events["t"], events["x"] = np.sort(random.integers(0, 100_000, n * 3)), random.integers(0, 7, n * 3)
+        found.append((events, n % 4))
+    return found
 
 
 def test_batches_of_a_loader_are_the_trials_of_the_dataset() -> None:
-    digits = Digits()
-    data = SpikeData.of(digits, channels=7, classes=4, duration=100.0)
-    loader: Any = DataLoader(digits, batch_size=4, collate_fn=partial(collate, size=7, duration=100.0, unit="us"))
+    data = SpikeData.of(digits(), channels=7, classes=4, duration=100.0)
+    loader: Any = DataLoader(digits(), batch_size=4, collate_fn=partial(collate, size=7, duration=100.0, unit="us"))
     batches = list(loader)
     assert [len(spikes) for spikes, _ in batches] == [4, 4, 2]
     for n, (spikes, labels) in enumerate(batches):
@@ -50,14 +39,16 @@ def test_batches_of_a_loader_are_the_trials_of_the_dataset() -> None:
         assert torch.allclose(spikes.times, expected.times, rtol=1e-15, atol=0)
 
 
-def test_times_and_neurons_may_come_as_a_pair() -> None:
-    entries = [((np.array([0.003, 0.001]), np.array([1, 0])), 2), (([], []), torch.tensor(0))]
+def test_times_and_neurons_may_come_as_a_pair_and_no_gradient_is_lost() -> None:
+    times, neurons = torch.tensor([0.003, 0.001], dtype=torch.float64), torch.tensor([1, 0])
+    entries = [((times.numpy(), [1, 0]), 2), (([], []), torch.tensor(0)), ((times, neurons), 1)]
     spikes, labels = collate(entries, size=2, duration=10.0, unit="s")
-    assert spikes.to_lists() == [[[1.0], [3.0]], [[], []]] and labels.tolist() == [2, 0]
+    assert spikes.to_lists() == [[[1.0], [3.0]], [[], []], [[1.0], [3.0]]] and labels.tolist() == [2, 0, 1]
+    with pytest.raises(SpecError, match=r"`entries\[0\] times` must be a row of real numbers, got .* requires grad"):
+        collate([((times.requires_grad_(), neurons), 0)], size=2, duration=10.0, unit="ms")
 
 
 def trial(times: Any, neurons: Any, label: Any = 0) -> list:
-    """One trial, after one without a fault."""
     return [(([1.0], [0]), 0), ((times, neurons), label)]
 
 
@@ -115,11 +106,3 @@ def test_trials_of_spikes_are_entries() -> None:
 def test_a_size_that_is_no_number_is_refused() -> None:
     with pytest.raises(SpecError, match="`size` must be a whole number"):
         collate([(([1.0], [0]), 0)], size="5", duration=10.0, unit="ms")  # type: ignore[arg-type]
-
-
-def test_tensors_and_trials_without_spikes_are_entries_and_no_gradient_is_lost() -> None:
-    times, neurons = torch.tensor([3.0, 1.0]), torch.tensor([0, 1])
-    spikes, _ = collate([((times, neurons), 0), (([], []), 1)], size=2, duration=10.0, unit="ms")
-    assert spikes.to_lists() == [[[3.0], [1.0]], [[], []]]
-    with pytest.raises(SpecError, match=r"`entries\[0\] times` must be a row of real numbers, got .* requires grad"):
-        collate([((times.requires_grad_(), neurons), 0)], size=2, duration=10.0, unit="ms")

@@ -1,7 +1,5 @@
 """Damaged spike files are refused: the reader names the file and the damaged record."""
 
-from __future__ import annotations
-
 import gzip
 from collections.abc import Callable
 from pathlib import Path
@@ -49,6 +47,7 @@ def test_a_file_that_was_cut_is_refused(left: float, path: Path) -> None:
 
 
 OVERWRITTEN: dict[str, Callable[[bytes], bytes]] = {
+    "nothing": lambda content: b"",
     "nothing but zeros": lambda content: bytes(len(content)),
     "zeros where it begins": lambda content: bytes(512) + content[512:],
     "a page of the server": lambda content: b"<!DOCTYPE html>\n<html><body>404</body></html>\n" * 400,
@@ -60,16 +59,11 @@ OVERWRITTEN: dict[str, Callable[[bytes], bytes]] = {
 
 @pytest.mark.parametrize("change", OVERWRITTEN.values(), ids=OVERWRITTEN.keys())
 def test_a_file_of_other_bytes_is_refused(change: Callable[[bytes], bytes], path: Path) -> None:
-    """The last damage is a transfer as text, which the HDF5 signature reveals."""
     before = path.read_bytes()
     path.write_bytes(change(before))
     assert path.read_bytes() != before
     with pytest.raises(SpecError, match=NOT_READ):
         read(path)
-
-
-def moved(name: str, to: str) -> Change:
-    return lambda file: file.move(name, to)
 
 
 def replaced(name: str, values: Any) -> Change:
@@ -101,84 +95,80 @@ def rows(name: str, kind: str, make: Callable[[np.ndarray], np.ndarray], only: i
     return change
 
 
+def times(make: Callable[[np.ndarray], np.ndarray], only: int | None = 17) -> Change:
+    return rows("spikes/times", "f8", make, only)
+
+
+def units(kind: str, make: Callable[[np.ndarray], np.ndarray], only: int | None = 17) -> Change:
+    return rows("spikes/units", kind, make, only)
+
+
 def no_trials(file: h5py.File) -> None:
     for name in ("spikes/times", "spikes/units", "labels"):
         replaced(name, np.empty((0, 1), int))(file)
 
 
-def labels(make: Callable[[np.ndarray], Any]) -> Change:
-    return lambda file: replaced("labels", make(np.arange(TRIALS) % 2))(file)
-
-
-def one_label(value: int) -> Callable[[np.ndarray], np.ndarray]:
-    return lambda before: np.where(np.arange(TRIALS) == 17, value, before)
+def one_label(value: int) -> Change:
+    return replaced("labels", np.where(np.arange(TRIALS) == 17, value, 0))
 
 
 KEYS, READABLE = "must be a complete file of spikes, got one without `", "must be a readable HDF5 file of spikes"
 IN_ORDER = np.linspace(0.1, 0.3, 12)
 
 DAMAGES: dict[str, tuple[Change, str]] = {
-    "other names": (moved("spikes/times", "spikes/time"), KEYS),
-    "names of another level": (moved("spikes", "events"), KEYS),
-    "labels of another name": (moved("labels", "label"), KEYS),
+    "other names": (lambda file: file.move("spikes/times", "spikes/time"), KEYS),
+    "names of another level": (lambda file: file.move("spikes", "events"), KEYS),
+    "labels of another name": (lambda file: file.move("labels", "label"), KEYS),
     "a group for a dataset": (group("spikes/times"), READABLE),
     "a group for labels": (group("labels"), READABLE),
     "one label for all": (replaced("labels", 1), READABLE),
     "no trial at all": (no_trials, "got 0 times, 0 units, 0 labels"),
-    "no labels": (labels(lambda before: before[:0]), f"got {TRIALS} times, {TRIALS} units, 0 labels"),
-    "more labels than trials": (labels(lambda before: np.zeros(TRIALS + 1, int)), f"{TRIALS + 1} labels"),
-    "two labels a trial": (labels(lambda before: np.zeros((TRIALS, 2), int)), "record 0 units and label` must be"),
-    "labels in words": (labels(lambda before: np.array([b"one"] * TRIALS)), "record 0 units and label` must be"),
-    "a label below 0": (labels(one_label(-1)), "record 17 label` must be from 0 to 26, got -1"),
-    "a label too large": (labels(one_label(27)), "record 17 label` must be from 0 to 26, got 27"),
+    "no labels": (replaced("labels", np.zeros(0, int)), f"got {TRIALS} times, {TRIALS} units, 0 labels"),
+    "more labels than trials": (replaced("labels", np.zeros(TRIALS + 1, int)), f"{TRIALS + 1} labels"),
+    "two labels a trial": (replaced("labels", np.zeros((TRIALS, 2), int)), "record 0 label` must be a whole number"),
+    "labels in words": (replaced("labels", np.array([b"one"] * TRIALS)), "record 0 label` must be a whole number"),
+    "a label below 0": (one_label(-1), "record 17 label` must be from 0 to 26, got -1"),
+    "a label too large": (one_label(27), "record 17 label` must be from 0 to 26, got 27"),
     "units that are no whole numbers": (
-        rows("spikes/units", "f8", lambda row: row + 0.5),
-        "record 0 units and label` must be whole numbers, got float64",
+        units("f8", lambda row: row + 0.5, None), "record 0 units` must be whole numbers, got float64"
     ),
     "a unit below 0": (
-        rows("spikes/units", "i4", lambda row: row.astype("i4") - 99, only=17),
-        r"record 17 units` must be from 0 to 23, got -\d+",
+        units("i4", lambda row: row.astype("i4") - 99), r"record 17 units` must be from 0 to 23, got -\d+"
     ),
+    "a unit too large": (units("u2", lambda row: np.full(len(row), 24)), "units` must be from 0 to 23, got 24"),
     "a unit beyond 64 bits": (
-        rows("spikes/units", "u8", lambda row: np.full(len(row), 2**64 - 1, np.uint64), only=17),
+        units("u8", lambda row: np.full(len(row), 2**64 - 1, np.uint64)),
         "record 17 units` must be from 0 to 23, got 18446744073709551615",
     ),
-    "times in ms": (
-        rows("spikes/times", "f8", lambda row: 1000 * row),
-        r"record 0 times` must be from 0 to 1350.0 ms, got 1\d{5}",
-    ),
+    "times in ms": (times(lambda row: 1000 * row, None), r"record 0 times` must be from 0 to 1350.0 ms, got 1\d{5}"),
     "times in ms, in one record": (
-        rows("spikes/times", "f8", lambda row: 1000 * row, only=17),
-        r"record 17 times` must be from 0 to 1350.0 ms, got 1\d{5}",
+        times(lambda row: 1000 * row), r"record 17 times` must be from 0 to 1350.0 ms, got 1\d{5}"
     ),
-    "an infinite time": (
-        rows("spikes/times", "f8", lambda row: np.append(row[:-1], np.inf), only=17),
-        "record 17 times` must be finite, got inf",
-    ),
-    "a NaN in front": (
-        rows("spikes/times", "f8", lambda row: np.append(np.nan, row[1:]), only=17),
-        "record 17 times` must be finite, got nan",
-    ),
-    "a time below 0": (
-        rows("spikes/times", "f8", lambda row: row - 0.2, only=17),
-        "record 17 times` must be from 0 to 1350.0 ms, got -",
-    ),
+    "an infinite time": (times(lambda row: np.append(row[:-1], np.inf)), "record 17 times` must be finite, got inf"),
+    "a NaN in front": (times(lambda row: np.append(np.nan, row[1:])), "record 17 times` must be finite, got nan"),
+    "a time below 0": (times(lambda row: row - 0.2), "record 17 times` must be from 0 to 1350.0 ms, got -"),
     "the last two times exchanged": (
-        rows("spikes/times", "f8", lambda row: IN_ORDER[[*range(10), 11, 10]], only=17),
+        times(lambda row: IN_ORDER[[*range(10), 11, 10]]),
         "record 17 times` must be in order, got a step back at spike 11",
     ),
     "a time too many": (
-        rows("spikes/times", "f8", lambda row: np.append(IN_ORDER, 0.4), only=17),
-        "record 17 units` must be one per time, 13, got 12",
+        times(lambda row: np.append(IN_ORDER, 0.4)), "record 17 units` must be one per time, 13, got 12"
     ),
-    "no unit for the times": (
-        rows("spikes/units", "u2", lambda row: row[:0], only=17),
-        "record 17 units` must be one per time, 12, got 0",
-    ),
+    "no unit for the times": (units("u2", lambda row: row[:0]), "record 17 units` must be one per time, 12, got 0"),
     "rows of two dimensions": (
         replaced("spikes/times", np.full((TRIALS, 12, 1), 0.1)),
-        r"record 0 times` must be one-dimensional, one entry per spike, got an array of shape \[12, 1\]",
+        r"record 0 times` must be a row, one entry per spike, got an array of shape \[12, 1\]",
     ),
+    "units of two dimensions": (replaced("spikes/units", np.zeros((TRIALS, 3, 4), int)), r"got an array of shape"),
+    "flat times": (replaced("spikes/times", np.full(TRIALS, 0.1)), "record 0 times` must be a row, one"),
+    "flat units": (replaced("spikes/units", np.zeros(TRIALS, int)), "record 0 units` must be a row"),
+    "complex times": (replaced("spikes/times", np.full((TRIALS, 12), 1j)), "record 0 times` must be real numbers"),
+    "boolean times": (replaced("spikes/times", np.zeros((TRIALS, 12), bool)), "record 0 times` must be real numbers"),
+    "text rows": (rows("spikes/times", "S4", lambda row: row), r"record 0 times` must be real numbers, got \|S4"),
+    "text for rows": (
+        replaced("spikes/times", np.array(["soon"] * TRIALS, h5py.string_dtype())), "got a file with spikes of another"
+    ),
+    "enormous time": (times(lambda row: np.full(len(row), 1e306), None), "record 0 times` must be finite, got inf"),
 }
 
 
@@ -192,7 +182,6 @@ def test_a_damaged_record_is_named(change: Change, words: str, path: Path) -> No
 
 
 def test_what_is_in_the_way_is_said_in_plain_words(tmp_path: Path) -> None:
-    """Neither the system's nor the library's words."""
     (tmp_path / "folder.h5").mkdir()
     (tmp_path / "text.h5").write_text("spikes")
     for path, words in {

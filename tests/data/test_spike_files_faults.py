@@ -1,7 +1,5 @@
 """Each check of the reader, removed from a copy, turns a test of damage red."""
 
-from __future__ import annotations
-
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -20,7 +18,6 @@ def fault(name: str, text: str, wrong: str) -> Fault:
 
 
 def of_record(name: str, text: str, wrong: str) -> Fault:
-    """A fault in the checks of one record."""
     return Fault(name, "fast", "data/spike_data.py", text, wrong)
 
 
@@ -31,13 +28,13 @@ FAULTS = (
     (fault("no record", "or not len(labels):", "or False:"), "no trial at all"),
     (fault("which record it is", '{path.name} record {n}"', '{path.name} record 0"'), "an infinite time"),
     (fault("which file it is", 'name = f"{path.name} ', 'name = f"the file\'s '), "an infinite time"),
-    (fault("rows of one dimension", "if row.ndim != 1:", "if row.ndim == 0:"), "rows of two dimensions"),
-    (of_record("a unit for each time", "if len(times) != len(units):", "if False:"), "a time too many"),
     (
-        of_record("units are whole numbers", "if not np.issubdtype(units.dtype, np.integer) or", "if False or"),
-        "units that are no whole numbers",
+        Fault("rows of one dimension", "fast", "data/collating.py", "if row.ndim != 1:", "if row.ndim == 0:"),
+        "rows of two dimensions",
     ),
-    (of_record("labels are numbers", "or not isinstance(label, np.integer):", "or False:"), "two labels a trial"),
+    (of_record("a unit for each time", "if len(times) != len(units):", "if False:"), "a time too many"),
+    (fault("units are whole numbers", '"iu", "whole', '"fiu", "whole'), "units that are no whole numbers"),
+    (of_record("labels are numbers", "if not isinstance(label, np.integer):", "if False:"), "two labels a trial"),
     (of_record("finite times", "if not np.isfinite(times).all():", "if False:"), "a NaN in front"),
     (of_record("times before 0", "times.min() < 0 or", "False or"), "a time below 0"),
     (of_record("times after the trial", "or times.max() > duration", "or False"), "times in ms, in one record"),
@@ -49,7 +46,6 @@ FAULTS = (
 
 
 def passes(name: str, path: Path) -> bool:
-    """Whether the test of this damage is green."""
     write(path, *small_trials(damage.TRIALS, 0))
     try:
         if name in damage.OVERWRITTEN:
@@ -62,7 +58,6 @@ def passes(name: str, path: Path) -> bool:
 
 
 def read_by(file: str, source: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Gives the tests a reader of which this file has this source."""
     path = folder / f"reader{len(list(folder.glob('reader*.py')))}.py"  # Python caches by size and second
     path.write_text(source, encoding="utf-8")
     spec = spec_from_file_location("reader_with_a_fault", path)
@@ -73,7 +68,8 @@ def read_by(file: str, source: str, folder: Path, monkeypatch: pytest.MonkeyPatc
     if file == "data/spike_files.py":
         monkeypatch.setattr(damage, "read_spike_file", module.read_spike_file)
         return
-    monkeypatch.setattr(spike_files, "check_record", module.check_record)
+    name = "row_of" if file == "data/collating.py" else "check_record"
+    monkeypatch.setattr(spike_files, name, getattr(module, name))
 
 
 @pytest.mark.parametrize(("planted", "name"), FAULTS, ids=[planted.name for planted, _ in FAULTS])

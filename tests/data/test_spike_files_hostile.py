@@ -1,10 +1,9 @@
 """Spike files that a stranger sends: no traceback, no crash, and no data of another file."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -54,9 +53,12 @@ def replaced(name: str, link: object) -> Change:
     return change
 
 
-def elsewhere(file: h5py.File) -> None:
-    del file["labels"]
-    file.create_dataset("labels", (2,), np.int64, external=[("other.raw", 0, 16)])
+def created(name: str, *given: Any, **how: Any) -> Change:
+    def change(file: h5py.File) -> None:
+        del file[name]
+        file.create_dataset(name, *given, **how)
+
+    return change
 
 
 def assembled(file: h5py.File) -> None:
@@ -66,30 +68,12 @@ def assembled(file: h5py.File) -> None:
     file.create_virtual_dataset("labels", layout)
 
 
-def endless(file: h5py.File) -> None:
-    del file["labels"]
-    file.create_dataset("labels", (2**40,), np.int64, chunks=(1024,))
-
-
-def many_rows(file: h5py.File) -> None:
-    """In place of the folder of the spikes."""
-    del file["spikes"]
-    file.create_dataset("spikes", (2 * 10**8,), np.int64, chunks=(1024,))
-
-
-def long_labels(file: h5py.File) -> None:
-    del file["labels"]
-    file.create_dataset("labels", (2,), "S500000000", chunks=(1,))
-
-
-def rows_of_rows(file: h5py.File) -> None:
-    del file["labels"]
-    file.create_dataset("labels", (2,), h5py.vlen_dtype(h5py.vlen_dtype(np.int64)))
-
-
 STORED = "labels` must be stored in this file, got"
 HOSTILE: dict[str, tuple[Change, str]] = {
-    "data of another file": (elsewhere, f"{STORED} data of another file; copy it into this file"),
+    "data of another file": (
+        created("labels", (2,), np.int64, external=[("other.raw", 0, 16)]),
+        f"{STORED} data of another file; copy it into this file",
+    ),
     "data of other datasets": (assembled, f"{STORED} data of another file; copy it into this file"),
     "a link to another file": (replaced("labels", h5py.ExternalLink("other.h5", "labels")), f"{STORED} a link"),
     "a folder of another file": (replaced("spikes", h5py.ExternalLink("other.h5", "spikes")), "this file, got a link"),
@@ -97,16 +81,21 @@ HOSTILE: dict[str, tuple[Change, str]] = {
     "an optional folder of another file": (
         lambda file: file.__setitem__("extra", h5py.ExternalLink("other.h5", "/")), "extra/speaker` must be stored in"
     ),
-    "rows for a folder": (many_rows, "got one without `spikes/times`; get the file again"),
-    "labels of 500 MB": (long_labels, "a file with spikes of another kind"),
-    "rows of rows": (rows_of_rows, "a file with spikes of another kind"),
-    "more rows than bytes": (endless, "a file that is damaged, or not HDF5; get the complete file"),
+    "rows for a folder": (
+        created("spikes", (2 * 10**8,), np.int64, chunks=(1024,)), "got one without `spikes/times`; get the file again"
+    ),
+    "labels of 500 MB": (created("labels", (2,), "S500000000", chunks=(1,)), "a file with spikes of another kind"),
+    "rows of rows": (
+        created("labels", (2,), h5py.vlen_dtype(h5py.vlen_dtype(np.int64))), "a file with spikes of another kind"
+    ),
+    "more rows than bytes": (
+        created("labels", (2**40,), np.int64, chunks=(1024,)), "a file that is damaged, or not HDF5; get the complete"
+    ),
 }
 
 
 @pytest.mark.parametrize(("change", "words"), HOSTILE.values(), ids=HOSTILE.keys())
 def test_what_a_file_takes_from_elsewhere_is_refused(change: Change, words: str, path: Path) -> None:
-    """The recorded SHA-256 of the file does not cover the other file."""
     (path.parent / "other.h5").write_bytes(path.read_bytes())
     (path.parent / "other.raw").write_bytes(np.array([1, 0]).tobytes())
     with h5py.File(path, "r+") as file:

@@ -1,7 +1,5 @@
 """The pages: programs print the output shown, links lead somewhere, nothing is fetched."""
 
-from __future__ import annotations
-
 import ast
 import importlib.util
 import json
@@ -20,6 +18,7 @@ from docs import hooks
 from docs.formulas import formula, picture
 from tests import ROOT
 from tests.support.house.docs_pages import REMOTE_IMAGE, alike, blocks, fetched_from_afar, nav, run
+from tests.support.runs.reading import Patch
 from tests.tools.make_docs_figure import PATH, draw
 
 DOCS = ROOT / "docs"
@@ -57,9 +56,7 @@ def test_control_a_private_import_is_found(line: str) -> None:
 
 
 @pytest.mark.parametrize("name", RUN)
-def test_every_block_runs_and_prints_what_the_page_shows(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_block_runs_and_prints_what_the_page_shows(name: str, tmp_path: Path, monkeypatch: Patch) -> None:
     monkeypatch.chdir(tmp_path)
     assert any(block.prints for block in blocks(PAGES[name]))
     run(name, PAGES[name])
@@ -72,7 +69,6 @@ def test_control_a_block_that_prints_something_else_is_found(printed: str) -> No
 
 
 def test_control_a_block_that_fails_is_found_at_its_line() -> None:
-    """The second block has the names of the first, and no others."""
     with pytest.raises(NameError, match="y") as caught:
         run("a.md", "```python\nx = 1\n```\nthen\n\n```python\nx += 1\ny\n```\n")
     assert caught.traceback[-1].lineno == 7  # counted from 0
@@ -136,7 +132,7 @@ TESTED = [path for path in sorted((ROOT / "results").glob("*.jsonl")) if path.st
 
 @pytest.mark.parametrize("path", TESTED, ids=lambda path: path.stem)
 def test_tables_of_results_show_the_recorded_runs(path: Path) -> None:
-    table, entries = hooks.runs(path), [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    table, entries = hooks.runs(path), list(map(json.loads, path.read_text(encoding="utf-8").splitlines()))
     for kind in {kind_of_delays(entry) for entry in entries}:
         test = [100 * entry["test_accuracy"] for entry in entries if kind_of_delays(entry) == kind]
         spread = f"\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{statistics.stdev(test):.1f}" if len(test) > 1 else ""
@@ -184,7 +180,6 @@ def test_a_formula_in_full() -> None:
 
 
 def curves(path: Path) -> list[list[float]]:
-    """Coordinates of the curves within the axes of a figure."""
     drawn = re.findall(r'<path d="([^"]+)" clip-path', path.read_text(encoding="utf-8"))
     return [[float(number) for number in re.findall(r"-?[\d.]+", one)] for one in drawn]
 

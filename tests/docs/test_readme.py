@@ -1,7 +1,5 @@
 """Programs of README and first page run; links and commands of the papers of the root exist."""
 
-from __future__ import annotations
-
 import re
 from importlib.util import find_spec
 
@@ -49,7 +47,6 @@ def test_the_times_in_the_readme_are_those_of_the_log() -> None:
 
 
 def learned(program: str, capsys: pytest.CaptureFixture[str]) -> list[float]:
-    """The distance from the targets (ms) at each step that the program prints."""
     exec(compile(program, "index.md", "exec"), {})
     printed = capsys.readouterr().out
     found = re.findall(r"^step +\d+: +(\S+) ms off, smallest conditioning (\S+)$", printed, re.MULTILINE)
@@ -59,7 +56,6 @@ def learned(program: str, capsys: pytest.CaptureFixture[str]) -> list[float]:
 
 
 def test_the_program_of_the_first_page_learns(capsys: pytest.CaptureFixture[str]) -> None:
-    """The distance falls from milliseconds to microseconds."""
     off = learned(PROGRAM, capsys)
     assert off[0] > 5.0 and off[-1] < 0.05 and off == sorted(off, reverse=True)
 

@@ -1,7 +1,5 @@
 """The built site: it is whole, fetches nothing, fits its columns, and is searched from a folder."""
 
-from __future__ import annotations
-
 import importlib.util
 import json
 import re
@@ -144,14 +142,12 @@ def test_control_what_is_too_wide_is_found(site: Path, tmp_path: Path) -> None:
 
 
 def long_lines(text: str) -> list[str]:
-    """Lines of code that are longer than the column."""
     found = [line for fenced, indented in CODE.findall(text) for line in (fenced or dedent(indented)).splitlines()]
     return [line for line in found if len(line) > WIDEST]
 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_code_is_as_narrow_as_its_column(name: str) -> None:
-    """This needs no browser; a test above measures the built pages."""
     assert long_lines(hooks.expanded(PAGES[name], name)) == []
 
 

@@ -1,7 +1,5 @@
 """The recorded runs, and the pages that state their figures."""
 
-from __future__ import annotations
-
 import json
 import statistics
 from collections.abc import Sequence
@@ -18,7 +16,6 @@ PROSE = " ".join(RECORDS.split())
 
 
 def entries(name: str) -> list[dict[str, Any]]:
-    """The lines of a file under `results/`."""
     return list(map(json.loads, (ROOT / "results" / name).read_text(encoding="utf-8").splitlines()))
 
 
@@ -31,26 +28,21 @@ def of_kind(name: str, kind: str) -> list[dict[str, Any]]:
 
 
 def percents(runs: Sequence[dict[str, Any]], split: str = "test") -> list[float]:
-    """Accuracies on a split, in per cent."""
     return [100 * entry[f"{split}_accuracy"] for entry in runs]
 
 
 def spread(found: Sequence[float]) -> str:
-    """Mean and standard deviation."""
     return f"{statistics.mean(found):.1f} ± {statistics.stdev(found):.1f} %"
 
 
 def listed(found: Sequence[float]) -> str:
-    """`0.7, 0.3 and 0.2`."""
     *first, last = (f"{value:.1f}" for value in found)
     return f"{', '.join(first)} and {last}"
 
 
 def has_row(*cells: str) -> bool:
-    """Whether a table of `results/README.md` has a row of these cells."""
     return f"\n| {' | '.join(cells)} |\n" in RECORDS
 
 
 def rounded(value: float) -> str:
-    """A share as per cent."""
     return f"{100 * value:.1f} %"

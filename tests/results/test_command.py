@@ -1,7 +1,5 @@
 """`python -m results`: a line per finished run, and none of a run that is not."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from operator import attrgetter
@@ -15,9 +13,10 @@ from delayprop.fast.train import main as train
 from delayprop.fast.training.classify import Classification
 from delayprop.fast.training.evaluation import Evaluation
 from results.__main__ import main as results
+from tests.support.runs.reading import Capture, Patch, history, refusal, rewrite
 
 
-def test_a_line_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_line_a_run(tmp_path: Path, monkeypatch: Patch, capsys: Capture) -> None:
     monkeypatch.setattr(yin_yang, "POINTS", {"train": 50, "valid": 50, "test": 50})
     train(["--task", "yin-yang", "--epochs", "1", "--seed", "7", "--out", str(tmp_path / "run")])
     last = capsys.readouterr().out.splitlines()[-1]
@@ -31,7 +30,7 @@ FEW = ["--task", "yin-yang", "--epochs", "2", "--hidden", "3", "4", "--schedule"
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Path:
+def folder(tmp_path: Path, monkeypatch: Patch, capsys: Capture) -> Path:
     """A finished run of few trials, with `--no-test`."""
     monkeypatch.setattr(yin_yang, "POINTS", {"train": 50, "valid": 50, "test": 50})
     assert train([*FEW, "--out", str(tmp_path / "run"), "--no-test"]) == 0
@@ -39,7 +38,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     return tmp_path / "run"
 
 
-def test_a_line_of_a_run_without_a_test(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_line_of_a_run_without_a_test(folder: Path, capsys: Capture) -> None:
     assert results([str(folder)]) == 0
     line = json.loads(capsys.readouterr().out)
     assert line["network"] == "4-3-4-3" and 0 <= line["valid_accuracy"] <= 1
@@ -56,7 +55,7 @@ def test_a_line_of_a_run_without_a_test(folder: Path, capsys: pytest.CaptureFixt
 
 
 def test_a_line_is_of_the_epoch_that_was_kept(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    folder: Path, monkeypatch: Patch, tmp_path: Path, capsys: Capture
 ) -> None:
     """Validation is best in the second of three epochs; the time is that of all."""
     right = iter([20, 40, 30])
@@ -64,9 +63,8 @@ def test_a_line_is_of_the_epoch_that_was_kept(
         Classification, "evaluate", lambda *_, **__: Evaluation([[n := next(right), 50 - n, 0], [0, 0, 0]], 1.0)
     )
     assert train([*FEW, "--epochs", "3", "--out", str(tmp_path / "three"), "--no-test"]) == 0
-    path = tmp_path / "three" / "history.jsonl"
-    log = [{**json.loads(one), "train_accuracy": n / 10} for n, one in enumerate(path.read_text("utf-8").splitlines())]
-    path.write_text("".join(json.dumps(one) + "\n" for one in log), encoding="utf-8")
+    log = [{**line, "train_accuracy": n / 10} for n, line in enumerate(history(tmp_path / "three"))]
+    (tmp_path / "three" / "history.jsonl").write_text("".join(json.dumps(one) + "\n" for one in log))
     capsys.readouterr()
     assert results([str(tmp_path / "three")]) == 0
     line = json.loads(capsys.readouterr().out)
@@ -74,44 +72,36 @@ def test_a_line_is_of_the_epoch_that_was_kept(
     assert line["seconds"] == pytest.approx(sum(one["seconds"] for one in log), abs=0.05)
 
 
-def shorten_the_log(folder: Path) -> None:
-    log = folder / "history.jsonl"
-    log.write_text(log.read_text(encoding="utf-8").splitlines(keepends=True)[0], encoding="utf-8")
+def another_option(**entries: object) -> Callable[[Path], object]:
+    return lambda folder: rewrite(folder / "options.json", **entries)
 
 
-def another_option(name: str, value: object) -> Callable[[Path], None]:
-    def change(folder: Path) -> None:
-        options = json.loads((folder / "options.json").read_text(encoding="utf-8"))
-        (folder / "options.json").write_text(json.dumps({**options, name: value}), encoding="utf-8")
+def damaged(name: str, end: int | None) -> Callable[[Path], object]:
+    """The content of the last such file up to an end."""
 
-    return change
+    def spoil(folder: Path) -> None:
+        path = sorted(folder.glob(name))[-1]
+        path.write_bytes(path.read_bytes()[:end])
 
-
-def damage_the_last_checkpoint(folder: Path) -> None:
-    path = sorted(folder.glob("checkpoint-*.pt"))[-1]
-    path.write_bytes(path.read_bytes()[:-1])
+    return spoil
 
 
-def damage_the_network(folder: Path) -> None:
-    (folder / "network.pt").write_bytes(b"x")
+SPOILT: dict[str, Callable[[Path], object]] = {
+    "log": lambda folder: (folder / "history.jsonl").write_text(json.dumps(history(folder)[0]) + "\n"),
+    "more epochs": another_option(epochs=5), "test not ended": another_option(test=True),
+    "sequence": another_option(task="sequence"), "checkpoint": damaged("checkpoint-*.pt", -1),
+    "network": damaged("network.pt", 1),
+}
 
 
-@pytest.mark.parametrize(
-    "spoil",
-    [
-        shorten_the_log, another_option("epochs", 5), another_option("test", True), another_option("task", "sequence"),
-        damage_the_last_checkpoint, damage_the_network,
-    ],
-    ids=["log", "more epochs", "test not ended", "sequence", "checkpoint", "network"],
-)
+@pytest.mark.parametrize("spoil", SPOILT.values(), ids=SPOILT)
 def test_no_line_of_a_run_that_has_not_ended_or_is_damaged(
-    spoil: Callable[[Path], None], folder: Path, capsys: pytest.CaptureFixture[str]
+    spoil: Callable[[Path], object], folder: Path, capsys: Capture
 ) -> None:
     spoil(folder)
     assert results([str(folder)]) == 2
     assert capsys.readouterr().out == ""
 
 
-def test_a_run_that_is_not_finished(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert results([str(tmp_path)]) == 2
-    assert "the folder of a finished run" in capsys.readouterr().err
+def test_a_run_that_is_not_finished(tmp_path: Path, capsys: Capture) -> None:
+    assert "the folder of a finished run" in refusal(capsys, results, tmp_path)

@@ -1,18 +1,17 @@
-"""Every result in the tables is in a file under `results/`, made with the presets."""
-
-from __future__ import annotations
+"""Every figure in the tables of `results/README.md` is of a file there, made with the presets."""
 
 import json
 import re
 import statistics
 from dataclasses import asdict
+from typing import Any
 
 import pytest
 
 from delayprop.fast.tasks import braille, yin_yang
 from delayprop.fast.training.intervals import mean_half_width
 from delayprop.fast.training.settings import Settings, with_defaults
-from tests.results.records import PROSE, RECORDS, SHD, entries, listed, of_kind, percents, spread
+from tests.results.records import PROSE, RECORDS, SHD, entries, has_row, listed, of_kind, percents, rounded, spread
 from tests.support.house.sources import FILES, read
 
 SAID = {
@@ -43,7 +42,6 @@ def test_the_first_table_says_what_the_runs_reached(task: str) -> None:
 
 
 def test_no_figure_of_the_first_shd_files_is_left() -> None:
-    """Pages have rows of SHD only beside records of it, all of the files in use."""
     found = [str(path) for path in FILES if FIRST in read(path)]
     assert found == ["results/README.md", "tests/results/test_recorded_runs.py"]
     texts = [read(path) for path in FILES if re.fullmatch(r"results/.*\.jsonl?", str(path))]
@@ -53,13 +51,10 @@ def test_no_figure_of_the_first_shd_files_is_left() -> None:
     assert len(tested) == 1 and {*evaluated} <= tested, "an evaluation is of the same test trials"
 
 
-@pytest.mark.parametrize(("name", "words"), [
-    ("braille-recurrent.jsonl", "so learning the delays adds {} points"),
-])
-def test_what_learning_the_delays_adds_is_the_difference_of_the_runs(name: str, words: str) -> None:
-    learned, drawn = (percents(of_kind(name, kind)) for kind in ("learned", "as drawn"))
+def test_what_learning_the_delays_adds_is_the_difference_of_the_runs() -> None:
+    learned, drawn = (percents(of_kind("braille-recurrent.jsonl", kind)) for kind in ("learned", "as drawn"))
     added = [one - other for one, other in zip(learned, drawn, strict=True)]
-    assert words.format(listed(added)) in PROSE and min(added) > 0
+    assert f"so learning the delays adds {listed(added)} points" in PROSE and min(added) > 0
 
 
 def test_what_learning_the_time_constants_adds_on_yin_yang() -> None:
@@ -72,19 +67,17 @@ def test_what_learning_the_time_constants_adds_on_yin_yang() -> None:
     assert f"it is better with {better} of the 10 seeds" in PROSE
 
 
-@pytest.mark.parametrize(
-    ("name", "preset"),
-    [
-        ("braille.jsonl", braille.PRESETS["feed-forward"]),
-        ("braille-recurrent.jsonl", braille.PRESETS["best"]),
-    ],
-)
-def test_the_preset_is_that_of_the_recorded_runs(name: str, preset: Settings) -> None:
-    said = asdict(preset) | {"hidden": list(preset.hidden)}
-    for unsaid in ("test", "certify"):  # they change no result
-        del said[unsaid]
+def settings_of(preset: Settings) -> dict[str, Any]:
+    """The settings of a preset that change results, as a line has them."""
+    kept = {name: value for name, value in vars(preset).items() if name not in ("test", "certify")}
+    return kept | {"hidden": list(preset.hidden)}
+
+
+@pytest.mark.parametrize(("name", "preset"), [("braille", "feed-forward"), ("braille-recurrent", "best")])
+def test_the_preset_is_that_of_the_recorded_runs(name: str, preset: str) -> None:
+    said = settings_of(braille.PRESETS[preset])
     allowed = [said, said | {"freeze_delays": True}, said | {"freeze_delays": True, "delay": 0.0}]
-    for entry in map(with_defaults, entries(name)):
+    for entry in map(with_defaults, entries(f"{name}.jsonl")):
         assert {setting: entry[setting] for setting in said} in allowed
 
 
@@ -96,3 +89,78 @@ def test_the_settings_in_the_lines_of_yin_yang_are_those_of_the_preset() -> None
         common = entry.keys() & preset.keys() - controls
         assert {"lr", "delay_lr", "schedule", "epochs"} <= common
         assert all(entry[name] in (preset[name], [preset[name]]) for name in common)
+
+
+SPLITS = ("train", "valid")
+RECORDED = {
+    "`yin-yang`, seed 0": of_kind("yin-yang.jsonl", "learned")[0],
+    "`shd`, 32 neurons, seed 0": next(
+        run for run in entries("sizes.jsonl")
+        if (run["network"], run["seed"], run["freeze_delays"]) == ("140-32-20", 0, False)
+    ),
+}
+"""Runs by their words in the tables."""
+
+
+def name_of(evaluation: dict[str, Any]) -> str:
+    """The words for the recorded run that was evaluated: of this network and seed, and as right."""
+    (name,) = (
+        name for name, run in RECORDED.items()
+        if {key: run[key] for key in ("task", "network", "seed")} == evaluation["run"]
+        and run["test_accuracy"] == evaluation["test"]["accuracy"]
+    )
+    return name
+
+
+EVALUATED = {name_of(evaluation): evaluation["test"] for evaluation in entries("evaluations.jsonl")}
+
+
+def test_the_table_of_clocks_has_every_evaluation() -> None:
+    for name, test in EVALUATED.items():
+        for grid in test["grid"]:
+            cells = [rounded(one["accuracy"]) for one in (test, grid["delays"], grid["delays_and_times"])]
+            cells.append(rounded(grid["cut_delays"]["accuracy"]) if "cut_delays" in grid else "")
+            assert has_row(name, f"{grid['step']:g} ms", *cells)
+
+
+def test_the_text_below_says_how_many_delays_are_cut() -> None:
+    for grid in EVALUATED["`shd`, 32 neurons, seed 0"]["grid"]:
+        assert f"{100 * grid['share_cut']:.0f} % of the delays at {grid['step']:g} ms" in PROSE
+
+
+def changed(entry: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+    entry = with_defaults(entry)  # a line of before has no later settings
+    return {name: entry[name] for name, value in settings.items() if entry[name] != value}
+
+
+TRIED: dict[str, dict[str, Any]] = {
+    "`--average 0.998`": {"average": 0.998},
+    "the same, `--w-sd 2 --w-mean 0.6`: twice the spikes": {"average": 0.998, "w_sd": 2.0, "w_mean": 0.6},
+    "`--average 0.998 --dropout 0.3 --label-smoothing 0.1`": {
+        "average": 0.998, "dropout": 0.3, "label_smoothing": 0.1, "epochs": 40,
+    },
+    "`--average 0.998 --w-sd 2 --w-mean 0.6 --dropout 0.15 --stretch 0.1 --drop 0.1`": {
+        "average": 0.998, "w_sd": 2.0, "w_mean": 0.6, "dropout": 0.15, "stretch": 0.1, "drop": 0.1, "epochs": 40,
+    },
+}
+
+
+@pytest.mark.parametrize("name", TRIED)
+def test_the_table_of_what_was_tried_on_braille_has_the_recorded_runs(name: str) -> None:
+    preset = settings_of(braille.PRESETS["feed-forward"])
+    (run,) = (entry for entry in entries("tried/braille.jsonl") if changed(entry, preset) == TRIED[name])
+    cells = [name, str(run["epochs"]), *(rounded(run[f"{split}_accuracy"]) for split in SPLITS)]
+    tested = f" {rounded(run['test_accuracy'])} |" if "test_accuracy" in run else " |"
+    assert f"| {' | '.join(cells)} |{tested}\n" in RECORDS and run["seed"] == 0
+
+
+def test_the_table_of_what_was_tried_on_braille_has_the_recurrent_runs() -> None:
+    runs = of_kind("braille-recurrent.jsonl", "learned")
+    train, valid = (f"{statistics.mean(percents(runs, split)):.1f} %" for split in SPLITS)
+    cells = (str(runs[0]["epochs"]), train, valid, spread(percents(runs)))
+    assert has_row("the same, `--recurrent --dropout 0.1`, 3 seeds", *cells)
+
+
+def test_the_table_of_other_results_on_braille_has_our_runs() -> None:
+    ours = [spread(percents(of_kind(f"{name}.jsonl", "learned"))) for name in ("braille-recurrent", "braille")]
+    assert has_row("here, the epoch chosen on validation", "256 neurons", "10", *ours)

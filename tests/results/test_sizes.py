@@ -1,8 +1,6 @@
 """Accuracy against size: the picture of the README and the table of `results/README.md` are those
 of the recorded runs."""
 
-from __future__ import annotations
-
 import statistics
 from pathlib import Path
 
@@ -36,7 +34,6 @@ def test_the_table_has_the_lines() -> None:
 
 
 def cell(found: list[float]) -> str:
-    """Mean, and sd over seeds."""
     if len(found) < 2:
         return f"{found[0]:.1f} %" if found else ""
     return f"{statistics.mean(found):.1f} ± {statistics.stdev(found):.1f} %"

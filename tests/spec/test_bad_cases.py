@@ -1,7 +1,5 @@
 """Bad cases are refused with one sentence, by the types and by both command lines."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A network passes through NIR and its files to the last bit, or is refused by name."""
 
-from __future__ import annotations
-
 import re
 import sys
 import tempfile
@@ -76,7 +74,6 @@ FORMS: dict[str, tuple[object, object, list[str]]] = {
 
 @pytest.mark.parametrize("name", FORMS)
 def test_a_connection_takes_its_smallest_form(name: str) -> None:
-    """Only existing synapses have channels; synapses of one source and one delay share one."""
     w, d, expected = FORMS[name]
     graph = to_nir(chain(w, d))
     found, at = [], "in"
@@ -108,7 +105,6 @@ def test_the_numbers_stand_where_nir_puts_them() -> None:
 
 
 def test_seconds_round_times_and_no_other_number() -> None:
-    """Times move by at most one last bit; hence the default unit is ms."""
     network = busy().network
     again = numbers_of(from_nir(through_a_file(to_nir(network, unit="s"))))
     for name, values in numbers_of(network).items():

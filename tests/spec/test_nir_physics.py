@@ -3,8 +3,6 @@
 The steps are of first order: an error is a number of steps, also at half the step.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Graphs of other tools are read with the meaning that NIR defines."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import nir

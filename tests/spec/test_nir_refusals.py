@@ -1,7 +1,5 @@
 """A graph of NIR beyond our model is refused, by node and property, with a remedy."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """The command `delayprop`: all commands under one name, each named in messages as typed."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest
@@ -11,25 +9,26 @@ import delayprop.__main__ as command
 import delayprop.fast.run
 from tests import ROOT
 from tests.support.commands import refusal_of, run
+from tests.support.runs.reading import Capture, Patch, refusal
 
 CASE = str(ROOT / "spec" / "conformance" / "cases" / "one-neuron.json")
 NOWHERE = "there-is-no-such-run"
 
 
-def test_help_has_a_line_for_each_command(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_has_a_line_for_each_command(capsys: Capture) -> None:
     assert command.main(["--help"]) == 0
     listed = capsys.readouterr().out.partition("commands, each with its own --help:\n")[2].splitlines()
     assert [line.split()[0] for line in listed] == list(command.COMMANDS)
     assert all(len(line) <= 100 for line in listed)
 
 
-def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+def test_version(capsys: Capture) -> None:
     assert command.main(["--version"]) == 0
     assert capsys.readouterr().out == f"delayprop {delayprop.__version__}\n"
 
 
 @pytest.mark.parametrize("name", command.COMMANDS)
-def test_help_of_a_command_shows_the_name_that_was_typed(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_of_a_command_shows_the_name_that_was_typed(name: str, capsys: Capture) -> None:
     assert command.main([name, "--help"]) == 0
     assert capsys.readouterr().out.startswith(f"usage: delayprop {name} ")
 
@@ -54,34 +53,27 @@ REFUSED: dict[str, tuple[list[str], str]] = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_a_refusal_is_one_line_that_names_the_command_as_typed(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_refusal_is_one_line_that_names_the_command_as_typed(name: str, capsys: Capture) -> None:
     words, line = REFUSED[name]
     assert command.main(words) == 2
     out, err = capsys.readouterr()
     assert out == "" and err.startswith(line) and err.count("\n") == 1
 
 
-@pytest.mark.parametrize("words", [(), ("--quick",)], ids=["nothing", "--quick"])
-def test_the_report_needs_a_checkout(
-    words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """An installed package has no `reports` beside it."""
-    monkeypatch.setattr(command, "ROOT", tmp_path)
-    assert command.main(["report", *words]) == 2
-    err = capsys.readouterr().err
-    assert err.startswith("delayprop report: `RUN` must be given outside a checkout of delayprop, got nothing; ")
-    assert err.count("\n") == 1
-
-
-def test_a_run_is_drawn_without_a_checkout(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("words", "said"), [
+    ((), "given outside a checkout of delayprop, got nothing; "),
+    (("--quick",), "given outside a checkout of delayprop, got nothing; "),
+    ((NOWHERE,), "the folder of a finished run, "),
+])
+def test_outside_a_checkout_only_runs_are_reported(
+    words: tuple[str, ...], said: str, tmp_path: Path, monkeypatch: Patch, capsys: Capture
 ) -> None:
     monkeypatch.setattr(command, "ROOT", tmp_path)
-    assert command.main(["report", NOWHERE]) == 2
-    assert capsys.readouterr().err.startswith("delayprop report: `RUN` must be the folder of a finished run, ")
+    err = refusal(capsys, command.main, "report", *words)
+    assert err.startswith(f"delayprop report: `RUN` must be {said}")
 
 
-def test_a_command_prints_what_its_module_prints(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_command_prints_what_its_module_prints(capsys: Capture) -> None:
     assert command.main(["run", CASE]) == 0
     found = capsys.readouterr()
     assert delayprop.fast.run.main([CASE]) == 0

@@ -1,10 +1,10 @@
-"""`from delayprop import ...`: every public name, imported when it is used."""
+"""`from delayprop import ...`: each public name, imported when used, beside modules of the user."""
 
-from __future__ import annotations
-
+import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,9 +12,10 @@ import delayprop
 import delayprop.fast as fast
 import delayprop.spec as spec
 from delayprop import public
+from delayprop.fast.compiling.announcing import TOLD
 from delayprop.fast.nn.other_tools import NAMES
 from tests import ROOT
-from tests.support.house.imports import LINKED
+from tests.support.house.imports import LINKED, MAY_IMPORT
 
 
 def test_the_public_names_are_those_of_fast_and_of_the_specification() -> None:
@@ -67,6 +68,8 @@ def imported(program: str) -> set[str]:
         (f"{MAIN}(['--help'])", "delayprop.spec", {"torch", "delayprop.fast"}),
         (f"{MAIN}(['conformance', '--list'])", "delayprop.spec.conformance", {"torch", "delayprop.fast"}),
         (f"{MAIN}(['run', '--help'])", "delayprop.fast.run", {"delayprop.fast.tasks", "matplotlib"}),
+        ("import delayprop.public, delayprop.fast.train", "delayprop.fast.tasks.yin_yang", {"matplotlib", "sympy"}),
+        ("import delayprop.fast.drawing.comparison", "matplotlib", set()),  # control
     ],
 )
 def test_only_the_packages_in_use_are_imported(program: str, used: str, unused: set[str]) -> None:
@@ -89,11 +92,46 @@ def test_the_version_is_that_of_the_citation() -> None:
     assert re.findall(r"^version: (.+)$", citation, re.MULTILINE) == [delayprop.__version__]
 
 
-@pytest.mark.parametrize(("modules", "brought"), [
-    ("delayprop.public, delayprop.fast.run, delayprop.fast.train, delayprop.fast.tasks.yin_yang", []),
-    ("delayprop.fast.drawing.comparison", ["matplotlib"]),  # control
-])
-def test_a_run_without_pictures_imports_no_library_of_pictures(modules: str, brought: list[str]) -> None:
-    code = f"import sys, {modules}; print([name for name in ('matplotlib', 'sympy') if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == str(brought)
+MARK = "a module of the user runs"
+SCRIPT = """
+import spec, fast, reference, derivations
+import delayprop.reference, delayprop.derivations.proof
+from delayprop import LIF, Case, Network
+print(LIF(3, 2), Case.__module__, Network.__module__)
+"""
+
+
+def python(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    line = [sys.executable, *words]
+    return subprocess.run(line, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+def own(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"print({MARK!r})\n", encoding="utf-8")
+
+
+@pytest.mark.parametrize("package", [False, True], ids=["file", "folder"])
+def test_a_script_has_its_own_modules_and_ours(package: bool, tmp_path: Path) -> None:
+    for name in LINKED:
+        own(tmp_path / name / "__init__.py" if package else tmp_path / f"{name}.py")
+    (tmp_path / "script.py").write_text(SCRIPT, encoding="utf-8")
+    done = python(tmp_path, "script.py")
+    assert (done.returncode, done.stderr) == (0, "")
+    *marks, last = done.stdout.splitlines()
+    assert marks == [MARK] * len(LINKED)
+    assert last.startswith("LIF(3 -> 2, ") and last.endswith(" delayprop.spec.case delayprop.fast.nn.network")
+
+
+@pytest.mark.parametrize("package", [False, pytest.param(True, marks=pytest.mark.full)], ids=["file", "folder"])
+def test_a_command_runs_none_of_the_modules_of_the_user(package: bool, tmp_path: Path) -> None:
+    """Nor one named like a folder of the checkout, from which `report` imports `reports`."""
+    for name in ({*MAY_IMPORT} | {"tests"}) - {"delayprop"}:
+        own(tmp_path / name / "__init__.py" if package else tmp_path / f"{name}.py")
+    done = python(tmp_path, "-m", "delayprop", "train", "--task", "sequence", "--epochs", "1", "--out", "run")
+    assert done.returncode in (0, 1) and MARK not in done.stdout and {*done.stderr.splitlines()} <= {TOLD}
+    picture = tmp_path / "run" / "voltages.png"
+    picture.unlink()
+    drawn = python(tmp_path, "-m", "delayprop", "report", "run")
+    assert (drawn.returncode, drawn.stderr) == (0, "") and MARK not in drawn.stdout and picture.exists()

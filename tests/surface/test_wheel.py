@@ -1,7 +1,5 @@
 """The wheel, installed outside the checkout: every command works there."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess
@@ -93,14 +91,7 @@ def test_a_run_ends_with_its_pictures_and_can_be_drawn_again(run: Run, tmp_path:
     assert len(pictures) == 3 and all((tmp_path / picture).stat().st_size > 10_000 for picture in pictures)
 
 
-def test_the_verification_report_needs_a_checkout(run: Run) -> None:
-    done = run("delayprop", "report")
-    assert (done.returncode, done.stdout) == (2, "") and done.stderr.count("\n") == 1
-    assert done.stderr.startswith("delayprop report: `RUN` must be given outside a checkout of delayprop, got nothing;")
-
-
 def test_the_kit_grades_the_installed_command(run: Run, installed: Path, tmp_path: Path) -> None:
-    """Three cases from the wheel are exact. Most of the time goes into compiling the kernels."""
     words = ["--command", f"'{installed / 'delayprop'}' run", "--json", "report.json", "--timeout", "600"]
     words += [word for name in CASES for word in ("--case", name)]
     done = run("delayprop", "conformance", *words)

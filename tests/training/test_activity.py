@@ -1,7 +1,5 @@
 """The pull on spike counts: gradient against a closed form, direction, waking of silent neurons."""
 
-from __future__ import annotations
-
 import math
 
 import pytest
@@ -54,7 +52,6 @@ def test_the_pull_is_that_of_the_voltage_at_each_spike() -> None:
 
 
 def test_processes_share_the_counts_and_the_trials() -> None:
-    """As if another process had equal trials: the mean count stays, a trial weighs half."""
     found = []
     for share in (torch.clone, lambda own: 2 * own):
         of = layer([[6.0]], [[1.0]])

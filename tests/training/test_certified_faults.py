@@ -1,7 +1,5 @@
 """Faults of kernels, planted where the readout is an integral: the certificate stops the run."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import pytest

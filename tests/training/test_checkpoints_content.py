@@ -1,7 +1,5 @@
 """Checkpoints with a right checksum and wrong content: one clear line, never a traceback."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import math
@@ -19,9 +17,8 @@ from delayprop.fast.training.engine import CheckpointKeeper
 from delayprop.fast.training.processes import Processes
 from delayprop.fast.training.run_folder import LOG, Folder
 from delayprop.spec import SpecError
+from tests.support.runs.reading import Capture, refusal
 from tests.support.runs.short_runs import KilledError, Make, classification, killed_before, run, sequence
-
-MAKERS: dict[str, Make] = {"classification": classification, "sequence": sequence}
 
 
 def change(*path: str | int, to: Any) -> Callable[[dict], Any]:
@@ -45,10 +42,8 @@ MOMENTS, GROUP = ("training", "optimiser", "state"), ("training", "optimiser", "
 CONTENT: dict[str, tuple[Callable[[dict], Any], str]] = {
     "a list": (lambda state: [state], "it is a list of 1, not an object"),
     "no step": (change("step", to=KeyError), "it lacks 'step'"),
-    "text for a step": (change("step", to="5"), "step is '5', not a whole number of at least 0"),
     "a negative step": (change("step", to=-1), "step is -1, not a whole number of at least 0"),
     "a step beyond the end": (change("step", to=999), "step is 999 of 12"),
-    "a fraction of a step": (change("step", to=1.5), "step is 1.5, not a whole number"),
     "truth for a step": (change("step", to=True), "step is True, not a whole number"),
     "no training": (change("training", to=KeyError), "it lacks the object 'training'"),
     "a training that is a list": (change("training", to=[]), "it lacks the object 'training'"),
@@ -59,33 +54,28 @@ CONTENT: dict[str, tuple[Callable[[dict], Any], str]] = {
         change(*WEIGHTS, to=torch.ones(3, 6)), r"training.network.out.w is float32 of shape \[3, 6\], not .* \[6, 3\]"
     ),
     "another precision": (change(*WEIGHTS, to=torch.ones(6, 3).double()), "out.w is float64 of shape"),
-    "another shape in the best": (change("training", "best", "network", "out.w", to=torch.ones(2)), "best.network.out"),
-    "no best accuracy": (change("training", "best", "accuracy", to=KeyError), "training.best lacks 'accuracy'"),
-    "text for the end": (change("training", "ended", to="never"), "training.ended is 'never', not a whole number"),
     "no sum": (change("training", "epoch", "sums", "loss", to=KeyError), "training.epoch.sums lacks 'loss'"),
     "another sum": (change("training", "epoch", "more", to=1.0), "training.epoch has 'more', which is not of this run"),
     "text for a norm": (change("training", "epoch", "norms", "w", to="x"), "epoch.norms.w is 'x', not a number"),
     "text for a residual": (change("training", "epoch", "residuals", "A", to="x"), "residuals.A is 'x', not a number"),
     "no groups": (change("training", "optimiser", "param_groups", to=[]), "the optimiser's state does not fit"),
-    "no moment": (change(*MOMENTS, 0, "exp_avg", to=KeyError), r"optimiser's state does not fit a parameter of shape"),
-    "a moment of another shape": (change(*MOMENTS, 0, "exp_avg_sq", to=torch.ones(2)), "optimiser's state does not"),
+    "no moment": (change(*MOMENTS, 0, "exp_avg", to=KeyError), "of a parameter of shape .* lacks 'exp_avg'"),
+    "a moment of another shape": (change(*MOMENTS, 0, "exp_avg_sq", to=torch.ones(2)), "exp_avg_sq is float32 of"),
     "no moments of one parameter": (change(*MOMENTS, 0, to=KeyError), "optimiser's state does not fit its parameters"),
     "another switch": (change(*GROUP, "maximize", to=True), "the optimiser's maximize is True, not False"),
     "a list of betas": (change(*GROUP, "betas", to=[0.9, 0.999]), "the optimiser's betas is a list of 2, not"),
-    "another beta": (change(*GROUP, "betas", to=(0.9, 1.5)), "the optimiser's betas is a list of 2, not"),
-    "text for eps": (change(*GROUP, "eps", to="x"), "the optimiser's eps is 'x', not 1e-08"),
     "another decay": (change(*GROUP, "weight_decay", to=-1.0), "the optimiser's weight_decay is -1.0, not 0.0"),
     "no betas": (change(*GROUP, "betas", to=KeyError), "the optimiser's betas is"),
     "an unknown option": (change(*GROUP, "more", to=1), "the optimiser's more is 1, not"),
     "an infinite lr": (change(*GROUP, "lr", to=math.inf), "the optimiser's lr is inf, not a finite number"),
     "parameters twice": (change(*GROUP, "params", to=[0, 0]), "its groups have other parameters"),
-    "a step that is a number": (change(*MOMENTS, 0, "step", to=4.0), "of shape .*: step is 4.0"),
-    "a step below 0": (change(*MOMENTS, 0, "step", to=torch.tensor(-3.0)), "step is below 0, or not finite"),
+    "a step that is a number": (change(*MOMENTS, 0, "step", to=4.0), "of shape .*step is 4.0, not float32"),
+    "a step below 0": (change(*MOMENTS, 0, "step", to=torch.tensor(-3.0)), "step is -3.0, not from 1 to"),
     "a step beyond the run": (change(*MOMENTS, 0, "step", to=torch.tensor(1e9)), "step is 1000000000.0, not from 1 to"),
     "steps of its own": (change(*MOMENTS, 0, "step", to=torch.tensor(2.0)), "took different numbers of steps"),
     "sparse moments": (change(*MOMENTS, 0, "exp_avg", to=torch.ones(4, 6).to_sparse()), "exp_avg is"),
-    "a moment of NaN": (change(*MOMENTS, 0, "exp_avg", to=torch.full((4, 6), math.nan)), "exp_avg is below 0, or not"),
-    "a negative square": (change(*MOMENTS, 0, "exp_avg_sq", to=torch.full((4, 6), -1.0)), "exp_avg_sq is below 0, or"),
+    "a moment of NaN": (change(*MOMENTS, 0, "exp_avg", to=torch.full((4, 6), math.nan)), "exp_avg is not finite"),
+    "a negative square": (change(*MOMENTS, 0, "exp_avg_sq", to=torch.full((4, 6), -1.0)), "exp_avg_sq is below 0"),
     "another precision of a moment": (change(*MOMENTS, 0, "exp_avg", to=torch.ones(4, 6).double()), "is float64 of"),
     "NaN in the first weights": (
         change("training", "first", "out.w", to=torch.full((6, 3), math.nan)), "training.first.out.w is not finite"
@@ -104,23 +94,22 @@ CONTENT: dict[str, tuple[Callable[[dict], Any], str]] = {
 }
 
 
-def killed(folder: Path, kind: str, step: int = 6) -> dict:
+def killed(folder: Path, make: Make = classification) -> dict:
     """A run that was killed, and the state of its last checkpoint."""
     with pytest.raises(KilledError):
-        run(killed_before(MAKERS[kind](), step), folder)
+        run(killed_before(make(), 6), folder)
     return Checkpoints(folder).load()[0]
 
 
 @pytest.fixture(scope="module")
 def content(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    return encoded(killed(tmp_path_factory.mktemp("killed") / "run", "classification"))
+    return encoded(killed(tmp_path_factory.mktemp("killed")))
 
 
 @pytest.mark.parametrize(("wrong", "words"), CONTENT.values(), ids=CONTENT.keys())
 def test_wrong_content_is_named(
-    wrong: Callable[[dict], Any], words: str, content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    wrong: Callable[[dict], Any], words: str, content: bytes, tmp_path: Path, capsys: Capture
 ) -> None:
-    """Then the checkpoint before is used, which fits."""
     checkpoints = Checkpoints(tmp_path)
     for step, state in ((5, decoded(content)), (6, wrong(decoded(content)))):
         checkpoints.save(step, state)
@@ -134,52 +123,51 @@ def test_wrong_content_is_named(
 
 
 @pytest.mark.parametrize("name", ["a list", "another shape", "sparse moments", "no end"])
-def test_the_checkpoint_before_is_used(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_checkpoint_before_is_used(name: str, tmp_path: Path, capsys: Capture) -> None:
     """The resumed run ends in the bits of one that was never stopped."""
     wrong, words = CONTENT[name]
-    state, whole, resumed = killed(tmp_path / "run", "classification"), classification(), classification()
-    checkpoints = Checkpoints(tmp_path / "run")
-    newest, _ = checkpoints.paths()
+    state, whole, resumed = killed(tmp_path / "run"), classification(), classification()
+    newest, _ = Checkpoints(tmp_path / "run").paths()
     newest.write_bytes(encoded(wrong(state)))
     capsys.readouterr()
     run(resumed, tmp_path / "run", resume=True)
-    said = capsys.readouterr().out
-    warning = said.splitlines()[0]
-    assert warning.startswith(f"warning: skipped {newest.name}: ")
-    assert re.search(words, warning), warning
+    warning, said = capsys.readouterr().out.split("\n", 1)
+    assert re.search(f"^warning: skipped {newest.name}: .*{words}", warning), warning
     assert "resumed after step 5 of 12" in said
     run(whole, tmp_path / "whole")
     assert digest(resumed.state()) == digest(whole.state())
 
 
-@pytest.mark.parametrize("kind", MAKERS)
-@pytest.mark.parametrize("name", ["no step", "a negative step", "no training"])
-def test_a_run_without_a_checkpoint_that_fits_is_refused_in_one_line(name: str, kind: str, tmp_path: Path) -> None:
-    wrong, words = CONTENT[name]
-    state = killed(tmp_path / "run", kind)
-    for path in Checkpoints(tmp_path / "run").paths():
-        path.write_bytes(encoded(wrong(dict(state))))
+def refused_at_once(make: Make, state: Any, words: str, folder: Path) -> None:
+    """Asserts that a run with these checkpoints alone is not resumed."""
+    for path in Checkpoints(folder).paths():
+        path.write_bytes(encoded(state))
     with pytest.raises(SpecError, match=f"has a checkpoint, got damaged ones; start a new run .*{words}"):
-        run(MAKERS[kind](), tmp_path / "run", resume=True)
+        run(make(), folder, resume=True)
+
+
+@pytest.mark.parametrize("make", [classification, sequence])
+@pytest.mark.parametrize("name", ["no step", "a negative step", "no training"])
+def test_a_run_without_a_checkpoint_that_fits_is_refused_in_one_line(name: str, make: Make, tmp_path: Path) -> None:
+    wrong, words = CONTENT[name]
+    refused_at_once(make, wrong(killed(tmp_path, make)), words, tmp_path)
+
+
+def test_a_layer_of_another_shape_is_no_state_of_the_sequence_task(tmp_path: Path) -> None:
+    state = killed(tmp_path, sequence)
+    state["training"]["layer"]["d"] = torch.ones(3, 3)
+    words = r"layer.d is float32 of shape \[3, 3\], not float32 of shape \[2, 2\]"
+    refused_at_once(sequence, state, words, tmp_path)
 
 
 def test_moments_that_share_their_memory_are_parted(tmp_path: Path) -> None:
     """torch stores shared memory as shared: each step would change both."""
-    state, resumed = killed(tmp_path / "run", "classification"), classification()
+    state, resumed = killed(tmp_path), classification()
     entry = state["training"]["optimiser"]["state"][0]
     entry["exp_avg"] = entry["exp_avg_sq"] = entry["exp_avg_sq"].abs()
     resumed.restore(state["training"])
     own = resumed.optimiser.state_dict()["state"][0]
     assert own["exp_avg"].data_ptr() != own["exp_avg_sq"].data_ptr()
-
-
-def test_a_layer_of_another_shape_is_no_state_of_the_sequence_task(tmp_path: Path) -> None:
-    state = killed(tmp_path / "run", "sequence")
-    state["training"]["layer"]["d"] = torch.ones(3, 3)
-    for path in Checkpoints(tmp_path / "run").paths():
-        path.write_bytes(encoded(state))
-    with pytest.raises(SpecError, match=r"layer.d is float32 of shape \[3, 3\], not float32 of shape \[2, 2\]"):
-        run(sequence(), tmp_path / "run", resume=True)
 
 
 BODY = io.BytesIO()
@@ -205,14 +193,11 @@ def test_a_first_line_that_is_none_is_damage(head: str) -> None:
         decoded(head.encode() + b"\n" + BODY.getvalue())
 
 
-def test_the_command_says_it_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_says_it_in_one_line(tmp_path: Path, capsys: Capture) -> None:
     words = ["--task", "sequence", "--epochs", "3", "--out", str(tmp_path)]
     main(words)
     for path in Checkpoints(tmp_path).paths():
         path.write_bytes(encoded({"step": 1, "training": {"layer": 3}}))
     log = (tmp_path / LOG).read_bytes()
-    capsys.readouterr()
-    assert main([*words, "--resume"]) == 2
-    err = capsys.readouterr().err
-    assert err.count("\n") == 1 and "training.layer is 3, not an object" in err
+    assert "training.layer is 3, not an object" in refusal(capsys, main, *words, "--resume")
     assert (tmp_path / LOG).read_bytes() == log and (tmp_path / "result.json").exists(), "nothing was changed"

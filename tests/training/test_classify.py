@@ -1,7 +1,5 @@
 """A classification run: its end, its choice of a network, its record, and its own stops."""
 
-from __future__ import annotations
-
 import json
 import math
 from pathlib import Path
@@ -23,11 +21,11 @@ from delayprop.fast.training.evaluation import Evaluation
 from delayprop.fast.training.gradient_checks import CertificateError, certify, check_certificate
 from delayprop.fast.training.tensorboard import ScalarWriter
 from delayprop.spec import SpecError
+from tests.support.runs.reading import Capture, Patch, result
 from tests.support.runs.short_runs import KilledError, classification, killed_before, log, run
 
 
-def with_validation(monkeypatch: pytest.MonkeyPatch, accuracies: list[float]) -> None:
-    """Replaces the accuracy on validation, epoch by epoch."""
+def with_validation(monkeypatch: Patch, accuracies: list[float]) -> None:
     left = list(accuracies)
 
     def found(self: Classification, split: str, check: Any = None) -> Evaluation:
@@ -39,7 +37,7 @@ def with_validation(monkeypatch: pytest.MonkeyPatch, accuracies: list[float]) ->
 
 @pytest.mark.parametrize(("patience", "epochs"), [(0, 6), (1, 3), (2, 5)])
 def test_a_run_ends_where_validation_stands_still(
-    patience: int, epochs: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    patience: int, epochs: int, tmp_path: Path, monkeypatch: Patch
 ) -> None:
     with_validation(monkeypatch, [0.3, 0.5, 0.4, 0.5, 0.45, 0.4] if patience < 2 else [0.3, 0.4, 0.5, 0.4, 0.5, 0.6])
     training = classification(epochs=6, patience=patience)
@@ -47,7 +45,7 @@ def test_a_run_ends_where_validation_stands_still(
     assert len(log(tmp_path / "run")) == epochs and training.best["epoch"] == (2 if patience < 2 else 3)
 
 
-def test_a_run_that_has_ended_stays_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_has_ended_stays_ended(tmp_path: Path, monkeypatch: Patch) -> None:
     with_validation(monkeypatch, [0.5, 0.4])
     run(classification(epochs=6, patience=1, schedule="constant"), tmp_path / "run")
     again = classification(epochs=6, patience=1, schedule="constant")
@@ -56,8 +54,7 @@ def test_a_run_that_has_ended_stays_ended(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize(("choose", "epoch"), [("best", 2), ("last", 3)])
-def test_the_network_that_is_kept(choose: str, epoch: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The kept network alone is tested on the test split, once."""
+def test_the_network_that_is_kept(choose: str, epoch: int, tmp_path: Path, monkeypatch: Patch) -> None:
     with_validation(monkeypatch, [0.3, 0.5, 0.5])
     training = classification(choose=choose)
     kept: list[str] = []
@@ -70,13 +67,10 @@ def test_the_network_that_is_kept(choose: str, epoch: int, tmp_path: Path, monke
     monkeypatch.setattr(Classification, "_end_epoch", watched)
     run(training, tmp_path / "run")
     assert digest(torch.load(tmp_path / "run" / "network.pt", weights_only=True)) == kept[epoch - 1]
-    assert json.loads((tmp_path / "run" / "result.json").read_text())["best_epoch"] == epoch
+    assert result(tmp_path / "run")["best_epoch"] == epoch
 
 
-def test_a_run_may_leave_the_test_split_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Later, the run tests the network that it would have tested."""
+def test_a_run_may_leave_the_test_split_alone(tmp_path: Path, monkeypatch: Patch, capsys: Capture) -> None:
     monkeypatch.setattr(yin_yang, "POINTS", {"train": 40, "valid": 40, "test": 40})
     few = ["--task", "yin-yang", "--epochs", "1", "--hidden", "3", "--out"]
     assert main([*few, str(tmp_path / "run"), "--no-test"]) == 0
@@ -85,12 +79,11 @@ def test_a_run_may_leave_the_test_split_alone(
     kept = (tmp_path / "run" / "network.pt").read_bytes()
     assert not (tmp_path / "run" / "result.json").exists()
     assert main([*few, str(tmp_path / "run"), "--resume"]) == main([*few, str(tmp_path / "straight")])
-    results = [json.loads((tmp_path / name / "result.json").read_text()) for name in ("run", "straight")]
-    assert results[0] == results[1] and (tmp_path / "run" / "network.pt").read_bytes() == kept
+    assert result(tmp_path / "run") == result(tmp_path / "straight")
+    assert (tmp_path / "run" / "network.pt").read_bytes() == kept
 
 
-def test_the_test_split_is_looked_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two runs with different test splits are equal before the end."""
+def test_the_test_split_is_looked_at_once(tmp_path: Path, monkeypatch: Patch) -> None:
     looked: list[str] = []
     evaluate = Classification.evaluate
 
@@ -107,8 +100,7 @@ def test_the_test_split_is_looked_at_once(tmp_path: Path, monkeypatch: pytest.Mo
     assert log(tmp_path / "one") == log(tmp_path / "other") and digest(one.state()) == digest(other.state())
 
 
-def test_a_gradient_that_breaks_an_identity_stops_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The run stops before the third certified optimiser step, and writes a reproducer."""
+def test_a_gradient_that_breaks_an_identity_stops_the_run(tmp_path: Path, monkeypatch: Patch) -> None:
     training, seen = classification(), list[int]()
 
     def broken(*given: Any) -> tuple[Residuals, float, float]:
@@ -124,8 +116,7 @@ def test_a_gradient_that_breaks_an_identity_stops_the_run(tmp_path: Path, monkey
     assert (tmp_path / "run" / REPRODUCER).exists()
 
 
-def test_the_certificate_sees_a_wrong_gradient_and_leaves_the_training_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The control: a delay gradient of the wrong sign is far beyond the limit."""
+def test_the_certificate_sees_a_wrong_gradient_and_leaves_the_training_alone(monkeypatch: Patch) -> None:
     training = classification()
     spikes, labels = training.batches[0]
     training.network.out.w.grad = torch.ones_like(training.network.out.w)
@@ -145,8 +136,7 @@ def test_the_certificate_sees_a_wrong_gradient_and_leaves_the_training_alone(mon
         check_certificate(*certify(training.network, spikes, labels))
 
 
-def test_the_certified_loss_is_the_one_that_is_learned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every loss of training has smoothed labels, those of evaluations have none."""
+def test_the_certified_loss_is_the_one_that_is_learned(tmp_path: Path, monkeypatch: Patch) -> None:
     training, seen = classification(label_smoothing=0.1), list[tuple[bool, float]]()
     loss = type(training.network).loss
 
@@ -170,40 +160,17 @@ def test_what_rounding_may_explain_is_said() -> None:
     assert said == ["identity A is off by 1.0e-03; rounding may explain 1.0e-01"]
 
 
-@pytest.mark.parametrize("changed", [
-    {"shift": 1, "spread": 0.2, "stretch": 0.2, "blend": 0.5, "drop": 0.1},
-    {"spikes_strength": 1.0, "spikes_target": 2.0}, {"wake": 0.1, "ease_in": 0.01},
-    {"weight_decay": 0.1, "out_lr": 0.05}, {"freeze_weights": True},
-    {"hidden": (4, 3), "w_mean": 5.0, "inner_mean": 6.0}, {"readout": "exp_weighted_voltage", "gain": 50.0},
-])
-def test_whatever_the_settings_a_killed_run_ends_in_the_same_bits(changed: dict[str, Any], tmp_path: Path) -> None:
-    straight, resumed = classification(**changed), classification(**changed)
-    run(straight, tmp_path / "straight")
-    with pytest.raises(KilledError):
-        run(killed_before(classification(**changed), 6), tmp_path / "killed")
-    run(resumed, tmp_path / "killed", resume=True)
-    assert digest(resumed.state()) == digest(straight.state()) != digest(classification(**changed).state())
-    assert log(tmp_path / "killed") == log(tmp_path / "straight")
-
-
-def test_silent_neurons_are_woken_at_the_end_of_an_epoch(tmp_path: Path) -> None:
-    training = classification(w_mean=0.0, w_sd=0.0, wake=0.5, epochs=2)
-    run(training, tmp_path / "run")
-    assert [line["silent"] for line in log(tmp_path / "run")] == [1.0, 1.0]
-    assert training.network.hidden_layers[0].w.unique().tolist() == [1.0]
-    assert training.best["epoch"] == 1 and training.best["network"]["hidden.0.w"].unique().tolist() == [0.0], (
-        "what is kept is what was validated"
-    )
-
-
-def test_frozen_weights_are_not_woken(tmp_path: Path) -> None:
-    training = classification(w_mean=0.0, w_sd=0.0, wake=0.5, epochs=2, freeze_weights=True)
-    run(training, tmp_path / "run")
-    assert training.network.hidden_layers[0].w.unique().tolist() == [0.0]
+@pytest.mark.parametrize("frozen", [False, True])
+def test_silent_neurons_are_woken_at_the_end_of_an_epoch(frozen: bool, tmp_path: Path) -> None:
+    training = classification(w_mean=0.0, w_sd=0.0, wake=0.5, epochs=2, freeze_weights=frozen)
+    run(training, tmp_path)
+    assert [line["silent"] for line in log(tmp_path)] == [1.0, 1.0]
+    assert training.network.hidden_layers[0].w.unique().tolist() == [0.0 if frozen else 1.0]
+    kept = training.best["network"]["hidden.0.w"]
+    assert training.best["epoch"] == 1 and kept.unique().tolist() == [0.0], "what is kept is what was validated"
 
 
 def test_a_run_that_goes_on_is_known_by_what_it_has_become(tmp_path: Path) -> None:
-    """More epochs enter the record, fewer are refused; the shorter result goes."""
     folder = tmp_path / "run"
     given = ["--task", "yin-yang", "--out", str(folder), "--schedule", "constant", "--hidden", "3", "--batch", "2500"]
     assert main([*given, "--epochs", "1"]) in (0, 1)

@@ -1,7 +1,5 @@
 """`delayprop compare --over`, and lines of results in place of the folders of runs."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from delayprop.fast.compare import curves_over, sha256_of
 from delayprop.fast.compare import main as compare
 from delayprop.fast.drawing.comparison import accuracies_over
 from delayprop.fast.runs.compared_runs import grouped
+from tests.support.runs.reading import Capture, Patch, refusal
 
 LINE = {
     "task": "yin-yang", "seed": 0, "hidden": 8, "delay": 10.0, "freeze_delays": False, "test_accuracy": 0.5,
@@ -27,9 +26,7 @@ def write_lines(path: Path, *changes: dict) -> str:
     return str(path)
 
 
-def test_accuracies_are_drawn_over_a_setting(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_accuracies_are_drawn_over_a_setting(tmp_path: Path, monkeypatch: Patch, capsys: Capture) -> None:
     """From lines of results, in a panel per task; `hidden` is a number, or a list of one."""
     drawn = []
 
@@ -48,9 +45,7 @@ def test_accuracies_are_drawn_over_a_setting(
     ((setting, panels), figure), = drawn
     assert sha256_of(panels) in picture.read_text(), "the picture states what it shows"
     assert setting == "hidden" and panels == {  # `delay` names no curve, since the kind of delays does
-        "yin-yang": {
-            "delays learned": {8.0: [50.0, 70.0], 16.0: [80.0]}, "delays none, recurrent": {8.0: [40.0]},
-        },
+        "yin-yang": {"delays learned": {8.0: [50.0, 70.0], 16.0: [80.0]}, "delays none, recurrent": {8.0: [40.0]}},
         "shd": {"delays learned": {32.0: [50.0]}},
     }
     curve, _ = figure.axes[0].get_lines()
@@ -74,23 +69,24 @@ def test_accuracies_are_drawn_over_a_setting(
     ],
 )
 def test_lines_that_cannot_be_compared(
-    changes: list[dict], words: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    changes: list[dict], words: list[str], said: str, tmp_path: Path, capsys: Capture
 ) -> None:
-    assert compare([write_lines(tmp_path / "lines.jsonl", *changes), *words]) == 2
-    err = capsys.readouterr().err
-    assert said in err and err.count("\n") == 1
+    assert said in refusal(capsys, compare, write_lines(tmp_path / "lines.jsonl", *changes), *words)
 
 
-@pytest.mark.parametrize("text", [b"{", b"\xff", b"[" * 10000, b"", None])
-def test_a_file_of_lines_that_is_none_is_refused(
-    text: bytes | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+WITHOUT = json.dumps({key: LINE[key] for key in LINE if key != "hidden"}).encode()
+
+
+@pytest.mark.parametrize(("text", "said"), [
+    *((text, "") for text in (b"{", b"\xff", b"[" * 10000, b"", None)),
+    (WITHOUT, "line 1` must be a line with all settings, got one without hidden"),
+])
+def test_a_file_without_such_lines_is_refused(text: bytes | None, said: str, tmp_path: Path, capsys: Capture) -> None:
     path = tmp_path / "lines.jsonl"
     if text is not None:
         path.write_bytes(text)
-    assert compare([str(path)]) == 2
-    err = capsys.readouterr().err
-    assert "python -m results" in err and err.count("\n") == 1
+    err = refusal(capsys, compare, path)
+    assert "python -m results" in err and said in err
 
 
 def test_runs_of_one_kind_that_differ_otherwise_are_curves_of_their_own(tmp_path: Path) -> None:
@@ -98,9 +94,3 @@ def test_runs_of_one_kind_that_differ_otherwise_are_curves_of_their_own(tmp_path
     assert {*curves_over(grouped([path]), "hidden")} == {
         "delays learned, delay 10.0", "delays learned, delay 5.0", "delays none, delay 0.0",
     }
-
-
-def test_a_line_without_its_settings_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "lines.jsonl").write_text(json.dumps({key: LINE[key] for key in LINE if key != "hidden"}))
-    assert compare([str(tmp_path / "lines.jsonl")]) == 2
-    assert "line 1` must be a line with all settings, got one without hidden" in capsys.readouterr().err

@@ -1,8 +1,5 @@
 """An evaluation counts the right trials; the splits, and the baseline, are those they should be."""
 
-from __future__ import annotations
-
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +16,7 @@ from delayprop.fast.training.checkpoints import digest
 from delayprop.fast.training.classify import Classification
 from delayprop.fast.training.evaluation import Evaluation, count_baseline, evaluate
 from delayprop.fast.training.processes import Processes
+from tests.support.runs.reading import Patch, history
 from tests.support.runs.short_runs import classification, run
 
 DURATION = 10.0
@@ -43,7 +41,6 @@ class Answers(torch.nn.Module):
 
 
 def test_rows_are_classes_and_columns_answers() -> None:
-    """Class 2 is answered 1 twice and once with nothing; class 0 once 2, and class 1 rightly."""
     data = trials_of([[1], [1], [3], [2], [1]], [2, 2, 2, 0, 1])
     found = evaluate(Answers(), data, DURATION, 2, Processes())
     assert found.confusion == [[0, 0, 1, 0], [0, 1, 0, 0], [0, 2, 0, 1]]
@@ -76,23 +73,17 @@ def test_what_makes_no_confusion_matrix() -> None:
         plot_confusion(y[..., None])
 
 
-def test_the_trials_of_each_speaker_are_counted() -> None:
+def test_the_trials_of_each_speaker_are_counted_and_wrong_ones_named() -> None:
+    """An answer of 3: none."""
     data = trials_of([[1], [1], [3], [2], [1]], [2, 1, 2, 2, 0])
     found = evaluate(Answers(), replace(data, speakers=np.array([40_000, 7, 7, 40_000, 0])), DURATION, 2, Processes())
-    assert found.speakers == {0: (0, 1), 7: (1, 2), 40_000: (1, 2)}
+    assert found.speakers == {0: (0, 1), 7: (1, 2), 40_000: (1, 2)} and found.wrong == [(0, 1), (2, 3), (4, 1)]
     assert evaluate(Answers(), data, DURATION, 2, Processes()).speakers == {}
-
-
-def test_wrong_trials_are_named_with_their_answers() -> None:
-    """3: no answer."""
-    data = trials_of([[1], [1], [3], [2], [1]], [2, 1, 2, 2, 0])
-    assert evaluate(Answers(), data, DURATION, 2, Processes()).wrong == [(0, 1), (2, 3), (4, 1)]
     other = trials_of([[1], [1], [3], [2], [1]], [2, 1, 2, 2, 1])
     assert data.sha256() == replace(data, pool=2).sha256() != other.sha256()
 
 
-def test_processes_add_their_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each of two processes evaluates every other trial."""
+def test_processes_add_their_answers(monkeypatch: Patch) -> None:
     data = replace(trials_of([[1], [1], [3], [2], [1]], [2, 1, 2, 2, 0]), speakers=np.array([3, 4, 4, 4, 3]))
     of_first: list[Tensor] = []
 
@@ -117,11 +108,8 @@ def test_known_and_new_speakers_are_told_apart() -> None:
 
 
 def test_each_seed_holds_out_trials_of_its_own() -> None:
-    """Equal ones for an equal seed."""
     data = trials_of([[n] for n in range(60)], [0] * 60)
-    first, again, other = (
-        [len(units) for units in held_out(data, 10, seed)["valid"].units] for seed in (0, 0, 1)
-    )
+    first, again, other = ([len(units) for units in held_out(data, 10, seed)["valid"].units] for seed in (0, 0, 1))
     assert len(first) == 6 and first == again and first != other
 
 
@@ -133,7 +121,7 @@ def test_the_baseline_is_fitted_on_training_trials() -> None:
     assert count_baseline(train, test) == 0.0
 
 
-def test_the_baseline_takes_few_evaluations_of_its_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_baseline_takes_few_evaluations_of_its_loss(monkeypatch: Patch) -> None:
     """Neighbouring channels rise and fall together, as in speech; the loss of plain coefficients
     takes 199."""
     random, channels = np.random.default_rng(0), np.arange(100)
@@ -154,15 +142,14 @@ def test_the_baseline_takes_few_evaluations_of_its_loss(monkeypatch: pytest.Monk
 
 
 def test_each_split_has_its_own_trials(tmp_path: Path) -> None:
-    """The loss that the log states is found again on the validation split alone."""
     training = classification(epochs=1)
-    run(training, tmp_path / "run")
-    (line,) = map(json.loads, (tmp_path / "run" / "history.jsonl").read_text().splitlines())
+    run(training, tmp_path)
+    (line,) = history(tmp_path)
     losses = {split: training.evaluate(split).loss for split in ("train", "valid", "test")}
     assert line["valid_loss"] == losses["valid"] and len(set(losses.values())) == 3
 
 
-def test_the_chosen_network_is_tested(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_chosen_network_is_tested(tmp_path: Path, monkeypatch: Patch) -> None:
     """Epoch 1 validates best, so the test split sees its network; then the last one is back."""
     seen: list[tuple[str, str]] = []
 

@@ -1,8 +1,5 @@
 """Training starts with spikes: first weights are scaled on the data; silence has a remedy."""
 
-from __future__ import annotations
-
-import json
 import re
 from pathlib import Path
 
@@ -10,16 +7,17 @@ import numpy as np
 import pytest
 import torch
 
+from delayprop.fast.train import main
 from delayprop.fast.training.epoch import silence_warnings
 from delayprop.fast.training.model import Classifier, scale_first_weights_
 from delayprop.fast.training.settings import Settings
 from tests.support.runs import undrawn
+from tests.support.runs.reading import Capture, history, refusal
 from tests.support.runs.short_runs import DURATION, letters
 from tests.support.runs.written_files import write
 
 
 def waves(path: Path, trials: int) -> str:
-    """Files of waves up, down and from the middle, over within 70 ms."""
     random, up = np.random.default_rng(trials), np.arange(12)
     labels = np.arange(trials, dtype=np.uint16) % 3
     order = [up, up[::-1], 2 * np.abs(up - 5.5)]
@@ -29,14 +27,14 @@ def waves(path: Path, trials: int) -> str:
     return str(path)
 
 
-def test_data_with_long_delays_do_not_start_silent(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_data_with_long_delays_do_not_start_silent(tmp_path: Path, capsys: Capture) -> None:
     """The control, with weights as drawn, is silent, and its warning names the remedy."""
     data = [waves(tmp_path / "train.h5", 150), waves(tmp_path / "test.h5", 60)]
     options = ["--data", *data, "--delay", "400", "--max-delay", "500", "--duration", "500", "--lr", "0.01"]
     options += ["--delay-lr", "4", "--hidden", "24", "--epochs", "3"]
     assert undrawn.main("--task", "spikes", "--out", str(tmp_path / "run"), *options) == 0
     out = capsys.readouterr().out
-    first = json.loads((tmp_path / "run" / "history.jsonl").read_text().splitlines()[0])
+    first = history(tmp_path / "run")[0]
     assert "trials of 500 ms" in out and "\nfirst weights: 3" in out and "warning" not in out
     assert first["silent"] < 0.2 and 2 < first["spikes_per_neuron"] < 5
     assert undrawn.main("--task", "spikes", "--out", str(tmp_path / "drawn"), *options, "--rate", "0") == 1
@@ -44,8 +42,8 @@ def test_data_with_long_delays_do_not_start_silent(tmp_path: Path, capsys: pytes
     assert out.count("were silent in 5 of 5 steps: no gradient passed; take smaller steps") == 3
     assert "silent 100%" in out and "; start with spikes: `--rate 3` scales the first weights\n" in out
     for wrong in (["--duration", "60"], ["--rate", "1e4"], ["--w-mean", "-1", "--w-sd", "0"]):
-        assert undrawn.main("--task", "spikes", "--out", str(tmp_path / "no"), *options, *wrong) == 2
-        assert f"`{'--rate' if wrong[0] == '--w-mean' else wrong[0]}` must be " in capsys.readouterr().err
+        said = refusal(capsys, main, "--task", "spikes", "--out", tmp_path / "no", *options, *wrong)
+        assert f"`{'--rate' if wrong[0] == '--w-mean' else wrong[0]}` must be " in said
     assert not (tmp_path / "no").exists()
 
 
@@ -62,7 +60,6 @@ def test_many_silent_neurons_are_followed_by_the_remedy(silent: float, steps: in
 
 
 def test_only_layers_with_too_few_spikes_are_scaled() -> None:
-    """The first layer has enough; the second follows with the spikes that it then gets."""
     network = Classifier(4, 3, Settings(hidden=(6, 5), w_mean=6.0, w_sd=0.5, delay=1.0), torch.float64, 0)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     line = scale_first_weights_(network, letters(13, 0), DURATION, 1.0)

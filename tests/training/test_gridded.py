@@ -1,10 +1,9 @@
 """`delayprop evaluate --grid`: delays and spike times on the clock of hardware."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +17,8 @@ from delayprop.fast.training.gridded import Gridded, lines, on_grids
 from delayprop.fast.training.model import Classifier
 from delayprop.fast.training.settings import Settings
 from tests.support.runs import undrawn
-from tests.support.runs.written_files import small_trials, write
+from tests.support.runs.finished_runs import OPTIONS, data_of
+from tests.support.runs.reading import Capture, refusal
 
 SETTINGS = Settings(
     hidden=(8, 6), recurrent=True, rec_sd=0.4, rec_delay=3.0, w_mean=3.0, w_sd=1.0, inner_mean=1.5, inner_sd=0.8,
@@ -79,8 +79,8 @@ def test_delays_beyond_the_steps_of_a_chip_are_cut_and_counted() -> None:
         return Evaluation([[len(seen), 0]], 0.1)
 
     short, long = (on_grids([step], made, evaluated, bound)[0] for bound in (most, 100))
-    assert short.cut_delays is not short.delays_and_times and short.share == wanted / len(delays)
-    assert long.cut_delays is long.delays_and_times and long.share == 0 and len(seen) == 5
+    assert short.found["cut_delays"] is not short.found["delays_and_times"] and short.share == wanted / len(delays)
+    assert long.found["cut_delays"] is long.found["delays_and_times"] and long.share == 0 and len(seen) == 5
 
 
 @torch.no_grad()
@@ -90,60 +90,48 @@ def test_a_fine_grid_costs_nothing() -> None:
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("gridded")
-    for seed, name in enumerate(("train", "valid", "test")):
-        write(path / f"{name}.h5", *small_trials(40, seed))
-    data = ["--data", *(str(path / f"{name}.h5") for name in ("train", "valid", "test"))]
-    words = ["--task", "spikes", "--epochs", "2", "--hidden", "8", "--average", "0.5", "--dtype", "float64"]
-    assert undrawn.main(*words, *data, "--out", str(path / "run")) in (0, 1)
-    return path / "run"
+def run(runs: Path) -> Path:
+    words = [*OPTIONS, *data_of(runs), "--average", "0.5", "--out", str(runs / "averaged")]
+    assert undrawn.main(*words) in (0, 1)
+    return runs / "averaged"
 
 
-def test_the_command_prints_a_table_and_draws_it(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def evaluated_json(capsys: Capture, run: Path, *words: str) -> dict[str, Any]:
+    assert evaluate([str(run), "--split", "test", *words, "--json"]) == 0
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)["test"]
+    return found
+
+
+def test_the_command_prints_a_table_and_draws_it(run: Path, capsys: Capture) -> None:
+    assert "grid" not in evaluated_json(capsys, run)
     assert evaluate([str(run), "--split", "test", "--grid", "0.5", "20"]) == 0
     said = capsys.readouterr().out.splitlines()
     head = next(n for n, line in enumerate(said) if line.split()[:4] == ["grid,", "ms", "delays", "rounded"])
     assert [line.split()[0] for line in said[head + 1 : head + 4]] == ["exact", "0.5", "20"]
     assert said[head + 4] == f"picture: {run / 'grid-test.png'}" and (run / "grid-test.png").stat().st_size > 5000
-    assert evaluate([str(run), "--split", "test", "--grid", "1e-6", "20", "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)["test"]
+    found = evaluated_json(capsys, run, "--grid", "1e-6", "20")
     assert [one["step"] for one in found["grid"]] == [1e-6, 20.0]
     losses = [found["loss"], *(one["delays"]["loss"] for one in found["grid"])]
     assert len(set(losses)) == 3 and abs(losses[1] - losses[0]) < abs(losses[2] - losses[0])
     assert found["grid"][1]["delays_and_times"]["loss"] != losses[2]
 
 
-def test_the_command_shows_what_few_steps_cost(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = [str(run), "--split", "test", "--grid", "0.5", "--max-steps", "2"]
-    assert evaluate(words) == 0
+def test_the_command_shows_what_few_steps_cost(run: Path, capsys: Capture) -> None:
+    words = ["--grid", "0.5", "--max-steps", "2"]
+    assert evaluate([str(run), "--split", "test", *words]) == 0
     said = capsys.readouterr().out
     assert "delays up to 2 steps" in said and "% of the delays exceed 2 steps of 0.5 ms and are cut" in said
-    assert evaluate([*words, "--json"]) == 0
-    (found,) = json.loads(capsys.readouterr().out)["test"]["grid"]
+    (found,) = evaluated_json(capsys, run, *words)["grid"]
     assert 0 < found["share_cut"] <= 1 and found["cut_delays"]["loss"] != found["delays_and_times"]["loss"]
 
 
-@pytest.mark.parametrize(
-    ("words", "expected"),
-    [(["--max-steps", "62"], "given with --grid"), (["--grid", "1", "--max-steps", "0"], "a whole number from 1")],
-)
-def test_a_bound_that_is_none_is_refused(
-    words: list[str], expected: str, run: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert evaluate([str(run), *words]) == 2
-    assert f"`--max-steps` must be {expected}" in capsys.readouterr().err
-
-
-def test_without_a_grid_nothing_of_it_is_said(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert evaluate([str(run), "--json"]) == 0
-    assert "grid" not in json.loads(capsys.readouterr().out)["test"]
-
-
-@pytest.mark.parametrize("step", ["0", "-1", "nan", "inf"])
-def test_a_step_that_is_no_step_is_refused(step: str, run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert evaluate([str(run), "--grid", step]) == 2
-    assert "`--grid` must be a finite number above 0 (ms)" in capsys.readouterr().err
+@pytest.mark.parametrize(("words", "expected"), [
+    (["--max-steps", "62"], "`--max-steps` must be given with --grid"),
+    (["--grid", "1", "--max-steps", "0"], "`--max-steps` must be a whole number from 1"),
+    *((["--grid", step], "`--grid` must be a finite number above 0 (ms)") for step in ("0", "-1", "nan", "inf")),
+])
+def test_a_grid_that_is_none_is_refused(words: list[str], expected: str, run: Path, capsys: Capture) -> None:
+    assert expected in refusal(capsys, evaluate, run, *words)
 
 
 def test_differences_are_in_points() -> None:

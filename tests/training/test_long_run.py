@@ -1,7 +1,5 @@
 """A long training needs no more memory and no more files than after its warm-up."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 
@@ -11,13 +9,10 @@ from tests.support.forking import called
 
 MOST = 0.01  # largest growth of resident memory during the steps; the usual growth is a page or two
 
-pytestmark = [
-    pytest.mark.full, pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc")
-]
+pytestmark = [pytest.mark.full, pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc")]
 
 
 def growth(kind: str, steps: int) -> tuple[float, int]:
-    """Growth of memory (as a share) and of open files during the steps after the warm-up."""
     done = called("tests.support.runs.long_run:main", kind, steps)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
@@ -28,26 +23,17 @@ def growth(kind: str, steps: int) -> tuple[float, int]:
     return (max(memory) - memory[0]) / memory[0], max(files) - files[0]
 
 
-def test_memory_and_files_stay_flat_for_2000_steps() -> None:
-    grown, opened = growth("plain", 2000)
+@pytest.mark.parametrize("steps", [2000, 10_000])
+def test_memory_and_files_stay_flat(steps: int) -> None:
+    grown, opened = growth("plain", steps)
     assert grown < MOST and opened == 0
 
 
-def test_memory_and_files_stay_flat_for_10000_steps() -> None:
-    grown, opened = growth("plain", 10_000)
-    assert grown < MOST and opened == 0
-
-
-def test_control_graphs_that_are_kept_are_seen() -> None:
-    grown, _ = growth("graphs", 1000)
-    assert grown > MOST
-
-
-def test_control_a_thousand_bytes_a_step_are_seen() -> None:
-    grown, _ = growth("numbers", 10_000)
-    assert grown > MOST
+@pytest.mark.parametrize(("kind", "steps"), [("graphs", 1000), ("numbers", 10_000)])
+def test_control_memory_that_is_kept_is_seen(kind: str, steps: int) -> None:
+    """Graphs of autograd, and a thousand bytes a step."""
+    assert growth(kind, steps)[0] > MOST
 
 
 def test_control_one_file_in_a_hundred_steps_is_seen() -> None:
-    _, opened = growth("files", 300)
-    assert opened == 3
+    assert growth("files", 300)[1] == 3

@@ -1,8 +1,5 @@
 """A run of several processes equals the run of one, and each continues the other."""
 
-from __future__ import annotations
-
-import json
 import os
 import socket
 import subprocess
@@ -14,6 +11,7 @@ import pytest
 from delayprop.fast.training.checkpoints import Checkpoints, digest
 from tests import ROOT
 from tests.support.forking import HUNG, started
+from tests.support.runs.reading import history, result
 from tests.support.runs.written_files import small_trials, write
 
 OPTIONS = [
@@ -29,7 +27,6 @@ TORCHRUN = ["-m", "torch.distributed.run", "--nproc-per-node"]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Data, and a run of three epochs in one process."""
     path = tmp_path_factory.mktemp("processes")
     for seed, name in enumerate(("train", "test")):
         write(path / f"{name}.h5", *small_trials(31, seed))
@@ -43,7 +40,6 @@ def given(folder: Path, run: str, epochs: int, *more: str) -> list[str]:
 
 
 def train(folder: Path, run: str, processes: int, epochs: int, *more: str) -> str:
-    """Trains; returns the output of the first process."""
     first, *others = forked(folder, processes, *given(folder, run, epochs, *more))
     assert all(one.returncode in (0, 1) for one in (first, *others)), first.stderr
     assert not any(one.stdout for one in others)
@@ -78,29 +74,22 @@ def apart(folder: Path, run: str, other: str = "one") -> float:
     return max(float((ends[0][name] - ends[1][name]).abs().max()) for name in ends[0])
 
 
-def log(folder: Path, run: str) -> list[dict]:
-    return [json.loads(line) for line in (folder / run / "history.jsonl").read_text().splitlines()]
-
-
 @pytest.mark.full
 def test_two_processes_learn_what_one_learns(folder: Path) -> None:
-    """Batches of 6 and 7 trials in uneven shares; augmented, regularised and woken."""
     done = ran([*TORCHRUN, "2", "--standalone", "-m", UNDRAWN, *given(folder, "two", 3)], folder)
     assert done.returncode in (0, 1), done.stderr
     assert apart(folder, "two") < 1e-9
-    for one, two in zip(log(folder, "one"), log(folder, "two"), strict=True):
+    for one, two in zip(history(folder / "one"), history(folder / "two"), strict=True):
         assert one["spikes_per_neuron"] == two["spikes_per_neuron"] and one["silent"] == two["silent"]
         assert one["valid_accuracy"] == two["valid_accuracy"]
         assert two["train_loss"] == pytest.approx(one["train_loss"], rel=1e-9)
         assert two["A"] <= 1e-12 and two["B"] <= 1e-12
     assert done.stdout.count("state sha256") == 1, "one process prints"
-    result = json.loads((folder / "two" / "result.json").read_text())
-    assert result == json.loads((folder / "one" / "result.json").read_text())
+    assert result(folder / "two") == result(folder / "one")
 
 
 @pytest.fixture(scope="module")
 def pair(folder: Path) -> str:
-    """The end of three epochs in two processes."""
     train(folder, "pair", 2, 3)
     return end(folder, "pair")
 
@@ -118,7 +107,7 @@ def test_a_run_goes_on_with_another_number_of_processes(order: tuple[int, int], 
     train(folder, run, order[0], 1)
     assert "resumed after step" in train(folder, run, order[1], 3, "--resume")
     assert apart(folder, run) < 1e-9
-    assert len(log(folder, run)) == 3
+    assert len(history(folder / run)) == 3
 
 
 @pytest.mark.full
@@ -159,7 +148,6 @@ def test_a_batch_too_small_for_all(folder: Path) -> None:
 
 @pytest.mark.parametrize("workers", [1, pytest.param(4, marks=pytest.mark.full)])
 def test_the_same_command_ends_in_the_same_state(workers: int, folder: Path) -> None:
-    """The states are equal to the last bit, with batches prepared by other processes."""
     train(folder, f"workers{workers}", 1, 3, "--workers", str(workers))
     assert end(folder, f"workers{workers}") == end(folder, "one")
 
@@ -179,6 +167,5 @@ def end(folder: Path, run: str) -> str:
 
 @pytest.mark.full
 def test_resume_starts_a_run_in_all_processes(folder: Path) -> None:
-    """No checkpoint is there yet: the first process says so, and the other begins with it."""
     assert "no checkpoint in" in train(folder, "early", 2, 3, "--resume")
     assert apart(folder, "early") < 1e-9

@@ -1,23 +1,19 @@
 """The bar of a run: the epoch of how many, and the time left of the whole run."""
 
-from __future__ import annotations
-
 import io
-import json
 import re
 import sys
 import time
 from itertools import count
 from pathlib import Path
 
-import pytest
 import torch
 
 from delayprop.fast.nn.certificate import Residuals
 from delayprop.fast.training import epoch, progress
 from delayprop.fast.training.epoch import Epoch, Progress
 from delayprop.fast.training.evaluation import Evaluation
-from delayprop.fast.training.run_folder import LOG
+from tests.support.runs.reading import Capture, Patch, history
 from tests.support.runs.short_runs import classification, run
 
 
@@ -26,7 +22,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_the_bar_counts_epochs_and_the_time_left_of_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_bar_counts_epochs_and_the_time_left_of_the_run(monkeypatch: Patch) -> None:
     """Four epochs of 10 steps, 3 s each: after 5 steps of the second epoch 25 are left, 75 s."""
     seconds = [100.0]
     terminal = Terminal()
@@ -63,19 +59,16 @@ def test_the_line_of_an_epoch_is_of_all_its_steps() -> None:
     }
 
 
-def test_a_clock_that_is_set_back_changes_no_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each look at the clock of the day finds it an hour earlier than the last one."""
+def test_a_clock_that_is_set_back_changes_no_time(tmp_path: Path, monkeypatch: Patch) -> None:
     hours = count()
     monkeypatch.setattr(time, "time", lambda: 1e9 - 3600.0 * next(hours))
     began = time.monotonic()
     run(classification(), tmp_path / "run")
-    seconds = [json.loads(line)["seconds"] for line in (tmp_path / "run" / LOG).read_text().splitlines()]
+    seconds = [line["seconds"] for line in history(tmp_path / "run")]
     assert len(seconds) == 3 and min(seconds) > 0 and sum(seconds) < time.monotonic() - began
 
 
-def test_a_log_gets_a_line_per_minute_and_no_bar(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_log_gets_a_line_per_minute_and_no_bar(monkeypatch: Patch, capfd: Capture) -> None:
     """A step takes 25 s: lines after steps 3 and 6 of 7. Other processes write none."""
     seconds = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: seconds[0])
@@ -91,7 +84,7 @@ def test_a_log_gets_a_line_per_minute_and_no_bar(
     assert all(re.search(r"run [0-9:]+ left, loss 0\.000, accuracy 0\.0%", line) for line in lines)
 
 
-def test_an_evaluation_shows_its_trials(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_evaluation_shows_its_trials(monkeypatch: Patch, capfd: Capture) -> None:
     """On a terminal by a bar that goes away; six trials in batches of five."""
     training, terminal = classification(), Terminal()
     training.evaluate("test")

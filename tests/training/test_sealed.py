@@ -4,8 +4,6 @@ It runs in a process under watch (`tests/support/runs/sealed_run.py`), as a user
 HOME is a file, so a write there fails.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess
@@ -106,20 +104,16 @@ def test_control_what_a_run_must_not_do_is_seen(plant: str, tmp_path: Path) -> N
         assert set(seen.outside()) == {f"open {tmp_path / 'here' / 'seen'}"}
 
 
-@pytest.mark.parametrize("plant", ["connect", "look up", "fetch", "listen", "send"])
+@pytest.mark.parametrize("plant", ["connect", "look up", "send"])
 def test_control_every_way_to_talk_is_seen(plant: str, tmp_path: Path) -> None:
     assert watched(tmp_path, plant).talked
 
 
 WRITES = {
     "write": ["open seen"],
-    "append": ["open seen"],
     "by number": ["open seen"],
-    "make": ["os.mkdir seen"],
     "rename": ["os.rename given", "os.rename seen"],
-    "link": ["os.symlink given", "os.symlink seen"],
     "remove": ["os.remove given"],
-    "touch": ["os.utime given"],
     "in an open folder": ["os.mkdir there", "os.mkdir there/inner"],
 }
 
@@ -127,7 +121,7 @@ WRITES = {
 @pytest.mark.parametrize("plant", WRITES)
 def test_control_every_way_to_write_is_seen(plant: str, tmp_path: Path) -> None:
     seen, here = watched(tmp_path, plant), f"{tmp_path / 'here'}/"
-    assert [line.replace(here, "") for line in seen.outside()][: len(WRITES[plant])] == WRITES[plant]
+    assert [line.replace(here, "") for line in seen.outside()] == WRITES[plant]
 
 
 def test_control_a_home_is_no_place_to_write_to(tmp_path: Path) -> None:

@@ -1,8 +1,5 @@
 """The sequence task with more than two inputs, and with spikes outside of all patterns."""
 
-from __future__ import annotations
-
-import json
 from contextlib import closing
 from pathlib import Path
 
@@ -15,11 +12,10 @@ from delayprop.fast.tasks.sequence.output import kept_from
 from delayprop.fast.tasks.sequence.patterns import GAP, Ring
 from delayprop.fast.tasks.sequence.plan import plan
 from delayprop.fast.tasks.sequence.task import Sequence
-from delayprop.fast.train import main
-from delayprop.fast.training.checkpoints import digest
 from delayprop.fast.training.run_folder import RunFolder
 from reports.__main__ import main as reports
-from tests.support.runs.short_runs import KilledError, killed_before, log, options, sequence_run
+from tests.support.runs.reading import Capture, refusal, rewrite
+from tests.support.runs.short_runs import ended, killed_and_resumed, options, sequence_run
 from tests.support.runs.short_runs import run as run_training
 
 SIZES = (2, 3, 4, 8, 16)
@@ -27,7 +23,6 @@ SIZES = (2, 3, 4, 8, 16)
 
 @pytest.mark.parametrize("inputs", SIZES)
 def test_every_class_has_one_spike_an_input_and_an_order_of_its_own(inputs: int) -> None:
-    """Only the order identifies a class, not the counts."""
     spikes = Ring(inputs, jitter=1.0).spikes(range(inputs), np.random.default_rng(0))
     assert spikes.counts().tolist() == [[1] * inputs] * inputs
     orders = [tuple(np.argsort(trains, axis=0).ravel().tolist()) for trains in spikes.to_lists()]
@@ -102,9 +97,7 @@ def test_the_start_is_the_worst_case_and_frozen_delays_stay_there(tmp_path: Path
     assert {line["right"] for line in history} == {0}
 
 
-def test_control_fast_membranes_do_not_leave_the_worst_start(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_control_fast_membranes_do_not_leave_the_worst_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The reason for the slow start: the plan for two inputs, used for four, ends wrong."""
     monkeypatch.setattr(sequence, "plan", lambda inputs: plan(2))
     code, result, _ = sequence_run(tmp_path / "run", "--inputs", "4")
@@ -136,21 +129,16 @@ def test_a_run_that_was_killed_ends_in_the_same_bits(step: int, tmp_path: Path) 
     def made() -> Sequence:
         return Sequence(options(lr=10.0), torch.float32, 4, 2)
 
-    straight, resumed = made(), made()
+    straight = made()
     run_training(straight, tmp_path / "straight")
-    with pytest.raises(KilledError):
-        run_training(killed_before(made(), step), tmp_path / "killed")
-    run_training(resumed, tmp_path / "killed", resume=True)
-    assert digest(resumed.state()) == digest(straight.state())
-    assert log(tmp_path / "killed") == log(tmp_path / "straight")
+    resumed = killed_and_resumed(made, step, tmp_path / "killed")
+    assert ended(resumed, tmp_path / "killed") == ended(straight, tmp_path / "straight")
 
 
 @pytest.mark.full
 @pytest.mark.pictures
 @pytest.mark.parametrize("inputs", [3, 16])
-def test_pictures_are_drawn_and_drawn_again(
-    inputs: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_pictures_are_drawn_and_drawn_again(inputs: int, tmp_path: Path, capsys: Capture) -> None:
     out = tmp_path / "run"
     sequence_run(out, "--inputs", str(inputs), "--epochs", "3", "--distractors", "3")
     pictures = [out / "delays.png", out / "voltages.png"]
@@ -173,34 +161,10 @@ BAD_RECORDS = {
 
 
 @pytest.mark.parametrize(("change", "words"), BAD_RECORDS.values(), ids=BAD_RECORDS.keys())
-def test_a_damaged_record_is_one_line(
-    change: dict, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    _, result, _ = sequence_run(tmp_path / "run", "--inputs", "4", "--epochs", "1")
-    (tmp_path / "run" / "result.json").write_text(json.dumps({**result, **change}))
-    capsys.readouterr()
-    assert reports([str(tmp_path / "run")]) == 2
-    assert words in capsys.readouterr().err
-
-
-BAD_OPTIONS = {
-    "inputs 1": (["--inputs", "1"], "`--inputs` must be a whole number from 2 to 16, got 1; give the number of inputs"),
-    "inputs 17": (["--inputs", "17"], "`--inputs` must be a whole number from 2 to 16, got 17; give the number"),
-    "inputs 2.5": (["--inputs", "2.5"], "--inputs"),
-    "distractors -1": (["--distractors", "-1"], "`--distractors` must be a whole number from 0 to 100, got -1; give 0"),
-    "distractors 101": (["--distractors", "101"], "`--distractors` must be a whole number from 0 to 100, got 101"),
-}
-
-
-@pytest.mark.parametrize(("given", "words"), BAD_OPTIONS.values(), ids=BAD_OPTIONS.keys())
-def test_bad_options_exit_2_in_one_line(
-    given: list[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert main(["--task", "sequence", *given]) == 2
-    out, err = capsys.readouterr()
-    assert out == "" and err.count("\n") == 1 and words in err
-    assert list(tmp_path.iterdir()) == []
+def test_a_damaged_record_is_one_line(change: dict, words: str, tmp_path: Path, capsys: Capture) -> None:
+    sequence_run(tmp_path, "--inputs", "4", "--epochs", "1")
+    rewrite(tmp_path / "result.json", **change)
+    assert words in refusal(capsys, reports, tmp_path)
 
 
 def test_when_100_percent_is_kept() -> None:

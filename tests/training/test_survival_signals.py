@@ -1,7 +1,5 @@
 """Signals that come while kernels run, and neurons that spike without measure."""
 
-from __future__ import annotations
-
 import io
 import os
 import signal
@@ -23,7 +21,8 @@ from delayprop.fast.training.checkpoints import Checkpoints, decoded, digest
 from delayprop.fast.training.run_folder import Folder
 from tests import ROOT
 from tests.support.forking import called
-from tests.support.runs.deaf import AT_WORK, OF_A_PIECE, PIECES
+from tests.support.runs.deaf import AT_WORK
+from tests.support.runs.reading import Capture, Patch
 from tests.support.runs.short_runs import classification, run
 
 SOON = 5.0  # s; on a machine that does other work too
@@ -38,10 +37,10 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def at_work(kind: str, folder: Path) -> subprocess.Popen[str]:
+def at_work(folder: Path) -> subprocess.Popen[str]:
     """A run in its long step, in a process of its own; of the package `fast` that is imported here,
     which may be a copy with a fault."""
-    program = f"import sys; from tests.support.runs.deaf import main; sys.exit(main({kind!r}, {str(folder)!r}))"
+    program = f"import sys; from tests.support.runs.deaf import main; sys.exit(main({str(folder)!r}))"
     path = os.pathsep.join([str(Path(engine.__file__).parents[3]), str(ROOT)])
     child = subprocess.Popen(
         [sys.executable, "-P", "-c", program], env={**os.environ, "PYTHONPATH": path}, stdout=subprocess.PIPE,
@@ -54,43 +53,26 @@ def at_work(kind: str, folder: Path) -> subprocess.Popen[str]:
     return child
 
 
-def ended(child: subprocess.Popen[str]) -> tuple[int, str, str]:
-    """Exit code and output of a process that ends soon; one that does not is killed."""
-    try:
-        out, err = child.communicate(timeout=SOON)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        out, err = child.communicate()
-    return child.returncode, out, err
-
-
 def test_a_second_interrupt_ends_a_process_whose_kernel_runs(tmp_path: Path) -> None:
     """Python runs no handler there; the first interrupt, as a control, is not heard."""
-    child = at_work("kernel", tmp_path / "run")
+    child = at_work(tmp_path)
     child.send_signal(signal.SIGINT)
     time.sleep(1.0)
     assert child.poll() is None
     child.send_signal(signal.SIGINT)
-    code, _, err = ended(child)
-    assert code == 130 and "interrupted; --resume goes on" in err
-    kept, wrong = Checkpoints(tmp_path / "run").load()
+    try:
+        err = child.communicate(timeout=SOON)[1]
+    finally:
+        child.kill()
+    assert child.returncode == 130 and "interrupted; --resume goes on" in err
+    kept, wrong = Checkpoints(tmp_path).load()
     assert kept["step"] == 0 and wrong == []
-
-
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_is_heard_between_pieces_by_a_process(number: signal.Signals, code: int, tmp_path: Path) -> None:
-    """The step would take 20 s; the state before it is saved."""
-    assert SOON < PIECES * OF_A_PIECE
-    child = at_work("pieces", tmp_path / "run")
-    child.send_signal(number)
-    found, out, _ = ended(child)
-    assert found == code and "after step 0 of 1; --resume goes on" in out
 
 
 @pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("at", ["learning", "backward", "evaluation"])
 def test_a_signal_between_pieces_gives_the_step_up_and_loses_nothing(
-    at: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    at: str, tmp_path: Path, monkeypatch: Patch
 ) -> None:
     """No further piece begins. The resumed run ends in the bits of one that was never stopped."""
     monkeypatch.setattr(threads, "BINS_PER_PIECE", 1)  # of all runs, since sums depend on it
@@ -125,8 +107,7 @@ def test_a_signal_between_pieces_gives_the_step_up_and_loses_nothing(
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_while_pictures_are_drawn_leaves_a_finished_run(
-    number: signal.Signals, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    number: signal.Signals, code: int, tmp_path: Path, monkeypatch: Patch, capsys: Capture
 ) -> None:
     """It comes when half of a picture is made, and no part of this picture is written."""
     training, out, save, drawn = classification(), tmp_path / "run", Figure.savefig, list[str]()

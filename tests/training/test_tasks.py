@@ -1,11 +1,10 @@
 """Tasks and their data: generation, files and splits."""
 
-from __future__ import annotations
-
 import argparse
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -15,13 +14,13 @@ from delayprop.fast.data.spike_files import write_spike_file
 from delayprop.fast.tasks import shd, spikes, yin_yang
 from delayprop.fast.tasks.yin_yang import DOT, EARLY, LATE, YANG, YIN, part_of, points, spikes_of
 from delayprop.fast.train import main
+from tests.support.runs.reading import Capture, Patch, refusal, result
 from tests.support.runs.written_files import small_trials, write
 
 RANDOM = np.random.default_rng(0)
 
 
 def test_half_a_turn_swaps_yin_and_yang() -> None:
-    """The symbol is symmetric; dots stay dots."""
     x, y = RANDOM.uniform(0, 1, (2, 20_000))
     within = np.hypot(x - 0.5, y - 0.5) < 0.5
     here, there = part_of(x[within], y[within]), part_of(1 - x[within], 1 - y[within])
@@ -45,15 +44,14 @@ def test_a_point_is_four_spikes_in_order() -> None:
     assert data.units[0].tolist() == [0, 1, 3, 2] and data.units[1].tolist() == [2, 1, 3, 0]
 
 
-def test_yin_yang_is_learned_beyond_chance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_yin_yang_is_learned_beyond_chance(tmp_path: Path, monkeypatch: Patch) -> None:
     monkeypatch.setattr(yin_yang, "POINTS", {"train": 1000, "valid": 300, "test": 300})
     assert main(["--task", "yin-yang", "--epochs", "4", "--out", str(tmp_path / "run")]) == 0
-    assert json.loads((tmp_path / "run" / "result.json").read_text())["test_accuracy"] > 0.65
+    assert result(tmp_path / "run")["test_accuracy"] > 0.65
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Files of 40 and 8 trials with speakers 0 to 3 in turn."""
     for seed, (name, count) in enumerate({"train": 40, "test": 8}.items()):
         write(tmp_path / f"shd_{name}.h5", *small_trials(count, seed))
         with h5py.File(tmp_path / f"shd_{name}.h5", "a") as file:
@@ -72,58 +70,55 @@ def test_speakers_are_held_out(folder: Path) -> None:
     assert {name: len(part) for name, part in data.items()} == {"train": 20, "valid": 20, "test": 8}
 
 
-BAD_SPEAKERS = {"nobody's": ["9"], "everybody's": ["0", "1", "2", "3"]}
-
-
-@pytest.mark.parametrize("speakers", BAD_SPEAKERS.values(), ids=BAD_SPEAKERS.keys())
-def test_speakers_who_cannot_be_held_out(
-    speakers: list[str], folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    options = ["--task", "shd", "--data", str(folder), "--out", str(folder / "run"), "--valid-speakers", *speakers]
-    assert main(options) == 2
-    err = capsys.readouterr().err
-    assert "`--valid-speakers` must be some of the speakers in the file, [0, 1, 2, 3], not all" in err
-    assert not (folder / "run").exists()
-
-
-def test_a_file_that_does_not_say_who_speaks(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def with_speakers(folder: Path, speakers: np.ndarray | None) -> None:
     with h5py.File(folder / "shd_train.h5", "a") as file:
         del file["extra"]
-    assert main(["--task", "shd", "--data", str(folder), "--out", str(folder / "run")]) == 2
-    assert "a file with `extra/speaker`" in capsys.readouterr().err
+        if speakers is not None:
+            file["extra/speaker"] = speakers
 
 
-def test_speakers_of_another_number(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with h5py.File(folder / "shd_train.h5", "a") as file:
-        del file["extra/speaker"]
-        file["extra/speaker"] = np.zeros(3, np.uint16)
-    assert main(["--task", "shd", "--data", str(folder), "--out", str(folder / "run")]) == 2
-    assert "40 times, 40 units, 40 labels, 3 speakers" in capsys.readouterr().err
+BAD_SPEAKERS: dict[str, tuple[list[str], Any, str]] = {
+    "nobody's": (["9"], np.arange(40) % 4, "must be some of the speakers in the file, [0, 1, 2, 3], not all"),
+    "everybody's": (["0", "1", "2", "3"], np.arange(40) % 4, "`--valid-speakers` must be some of the speakers in the"),
+    "not said": (["3"], None, "a file with `extra/speaker`"),
+    "of another number": (["3"], np.zeros(3, np.uint16), "40 times, 40 units, 40 labels, 3 speakers"),
+}
+
+
+@pytest.mark.parametrize(("held_out", "speakers", "said"), BAD_SPEAKERS.values(), ids=BAD_SPEAKERS.keys())
+def test_speakers_who_cannot_be_held_out(
+    held_out: list[str], speakers: np.ndarray | None, said: str, folder: Path, capsys: Capture
+) -> None:
+    with_speakers(folder, speakers)
+    out = folder / "run"
+    assert said in refusal(capsys, main, "--task", "shd", "--data", folder, "--out", out, "--valid-speakers", *held_out)
+    assert not out.exists()
+
+
+def train(folder: Path, task: str, *options: str) -> dict[str, Any]:
+    """The result of a run on the files of a folder."""
+    words = ["--task", task, "--data", str(folder), "--hidden", "4", "--batch", "10", "--out", str(folder / "run")]
+    assert main([*words, *options]) in (0, 1)
+    return result(folder / "run")
 
 
 def test_with_no_speaker_held_out_all_are_learned_from(folder: Path) -> None:
-    """A twentieth of the trials is left for validation; `--choose last` keeps the last network."""
-    options = ["--epochs", "2", "--hidden", "4", "--batch", "10", "--valid-speakers", "--choose", "last", "--lr", "1"]
-    assert main(["--task", "shd", "--data", str(folder), "--out", str(folder / "run"), *options]) in (0, 1)
-    assert json.loads((folder / "run" / "result.json").read_text())["best_epoch"] == 2
+    found = train(folder, "shd", "--epochs", "2", "--valid-speakers", "--choose", "last", "--lr", "1")
+    assert found["best_epoch"] == 2
 
 
-def test_ssc_runs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    options = ["--task", "ssc", "--data", str(folder), "--out", str(folder / "run"), "--epochs", "1", "--hidden", "4"]
-    assert main(options) == 2
-    assert "ssc_train.h5" in capsys.readouterr().err and not (folder / "run").exists()
+def test_ssc_runs(folder: Path, capsys: Capture) -> None:
+    assert "ssc_train.h5" in refusal(capsys, main, "--task", "ssc", "--data", folder, "--out", folder / "run")
+    assert not (folder / "run").exists()
     for seed, name in enumerate(("train", "valid", "test")):
         write(folder / f"ssc_{name}.h5", *small_trials(20, seed))
-    assert main(options) in (0, 1)
-    assert json.loads((folder / "run" / "result.json").read_text())["network"] == "700-4-35"
+    assert train(folder, "ssc", "--epochs", "1")["network"] == "700-4-35"
 
 
-def test_shd_runs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_shd_runs(folder: Path, capsys: Capture) -> None:
     """The preset makes one input of five channels. The column of held-out speakers is named, and
     the settings that differ from the preset are stored."""
-    sizes = ["--epochs", "1", "--hidden", "4", "--batch", "10", "--valid-speakers", "1"]
-    assert main(["--task", "shd", "--data", str(folder), "--out", str(folder / "run"), *sizes]) in (0, 1)
-    assert json.loads((folder / "run" / "result.json").read_text())["network"] == "140-4-20"
+    assert train(folder, "shd", "--epochs", "1", "--valid-speakers", "1")["network"] == "140-4-20"
     out = capsys.readouterr().out
     assert "  held-out speakers " in out
     contents = [hashlib.sha256((folder / f"shd_{split}.h5").read_bytes()).hexdigest() for split in ("train", "test")]
@@ -132,7 +127,6 @@ def test_shd_runs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def own_files(folder: Path, names: tuple[str, ...]) -> list[str]:
-    """Files of two classes that differ in the order of two bursts."""
     for seed, name in enumerate(names):
         write(folder / f"{name}.h5", *small_trials(64, seed))
     return [str(folder / f"{name}.h5") for name in names]
@@ -140,28 +134,22 @@ def own_files(folder: Path, names: tuple[str, ...]) -> list[str]:
 
 @pytest.mark.parametrize("names", [("train", "test"), ("train", "valid", "test")])
 def test_own_files_are_learned(names: tuple[str, ...], tmp_path: Path) -> None:
-    """Without further options; accuracy beats spike counts, which carry no information here."""
     data, delays = own_files(tmp_path, names), ["--max-delay", "300", "--delay", "200"]
     options = ["--epochs", "8", "--hidden", "16", "--batch", "16", "--lr", "0.02"]
     assert main(["--task", "spikes", "--data", *data, "--out", str(tmp_path / "run"), *options, *delays]) == 0
-    result = json.loads((tmp_path / "run" / "result.json").read_text())
-    assert result["network"] == "7-16-2" and result["test_accuracy"] > 0.9
+    found = result(tmp_path / "run")
+    assert found["network"] == "7-16-2" and found["test_accuracy"] > 0.9
 
 
-def test_a_run_whose_labels_begin_with_1_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_says_that_labels_begin_with_1_and_that_it_learned_nothing(tmp_path: Path, capsys: Capture) -> None:
     times, units, labels = small_trials(64, 0)
-    for name in ("train", "test"):
-        write(tmp_path / f"{name}.h5", times, units, labels + 1)
     data = [str(tmp_path / f"{name}.h5") for name in ("train", "test")]
-    options = ["--epochs", "1", "--hidden", "4", "--out", str(tmp_path / "run")]
-    assert main(["--task", "spikes", "--data", *data, *options]) in (0, 1)
-    assert "\nwarning: the smallest label of the training trials is 1: they count from 0\n" in capsys.readouterr().out
-
-
-def test_a_run_that_learned_nothing_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for path in data:
+        write(Path(path), times, units, labels + 1)
     options = ["--epochs", "1", "--hidden", "4", "--lr", "1e-6", "--out", str(tmp_path / "run")]
-    assert main(["--task", "spikes", "--data", *own_files(tmp_path, ("train", "test")), *options]) == 1
+    assert main(["--task", "spikes", "--data", *data, *options]) == 1
     out = capsys.readouterr().out
+    assert "\nwarning: the smallest label of the training trials is 1: they count from 0\n" in out
     assert "\nthe network is not above spike counts: it has learned nothing from time; do the delays reach" in out
 
 
@@ -180,10 +168,7 @@ BAD_FILES = {
     "missing": (["train.h5", "nowhere.h5"], "nowhere.h5"),
     "text": (["train.h5", "text.h5"], "text.h5"),
     "empty": (["train.h5", "empty.h5"], "empty.h5"),
-    "classes": (
-        ["train.h5", "many.h5"],
-        "`many.h5 record 2 label` must be from 0 to 999, got 1000",
-    ),
+    "classes": (["train.h5", "many.h5"], "`many.h5 record 2 label` must be from 0 to 999, got 1000"),
     "late": (["train.h5", "late.h5"], "`late.h5 record 3 times` must be from 0 to 3600000.0 ms, got "),
     "nearly at once": (["brief.h5", "train.h5"], "`brief.h5 times` must be in s, some of them later than 0.001 ms"),
     "no distance": (["close.h5", "train.h5"], "`close.h5 record 3 times` must be equal, or at least 1e-06 ms apart"),
@@ -201,7 +186,7 @@ ABSURD = {
 
 @pytest.mark.parametrize(("data", "words"), BAD_FILES.values(), ids=BAD_FILES.keys())
 def test_files_that_cannot_be_used(
-    data: list[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    data: list[str], words: str, tmp_path: Path, monkeypatch: Patch, capsys: Capture
 ) -> None:
     monkeypatch.chdir(tmp_path)
     own_files(tmp_path, ("train",))
@@ -212,8 +197,5 @@ def test_files_that_cannot_be_used(
     for name, trial in ABSURD.items():
         write_spike_file(f"{name}.h5", [(trial, 0)] * 4 if name == "brief" else [*good[:3], (trial, 0)], unit="s")
     write(Path("empty.h5"), [np.empty(0)] * 4, [np.empty(0)] * 4, np.zeros(4, np.uint16))
-    given = ["--data", *data] if data else []
-    assert main(["--task", "spikes", *given]) == 2
-    err = capsys.readouterr().err
-    assert words in err and err.count("\n") == 1
+    assert words in refusal(capsys, main, "--task", "spikes", *(["--data", *data] if data else []))
     assert not Path("runs").exists()

@@ -1,7 +1,5 @@
 """`python -m fast.train` learns the task, learns nothing without delays, refuses bad options."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest
@@ -9,6 +7,7 @@ import pytest
 from delayprop.fast.nn.certificate import Residuals
 from delayprop.fast.tasks.sequence import task as sequence
 from tests.support.report_evidence import Measured
+from tests.support.runs.reading import Capture, Patch
 from tests.support.runs.short_runs import sequence_run
 
 SETTLED = 1e-5  # ms; the last steps of float32 delays of 14 ms move by their rounding, 1e-6
@@ -20,17 +19,13 @@ SETTLED_64 = 1e-6  # ms
 def test_delays_are_learned_in_six_presentations_and_reach_the_optimum(
     seed: int, tmp_path: Path, measured: Measured
 ) -> None:
-    """100 % after at most 6 presentations of each pattern, with the delays of the closed form."""
-    code, result, history = sequence_run(tmp_path / "run", "--seed", str(seed))
-    assert code == 0
-    assert result["presentations"] <= 6
-    assert result["unseen_accuracy"] == 1.0
+    code, result, history = sequence_run(tmp_path, "--seed", str(seed))
+    assert code == 0 and result["presentations"] <= 6 and result["unseen_accuracy"] == 1.0
     d = result["d"]
     for j in (0, 1):
         assert d[j][j] - d[1 - j][j] == pytest.approx(sequence.optimum(), abs=SETTLED)
     assert history[0]["accuracy"] == 0.0, "the start must be the worst case"
-    worst = max(max(line["A"], line["B"], line["C"]) for line in history)
-    assert worst <= 1e-5
+    assert max(max(line["A"], line["B"], line["C"]) for line in history) <= 1e-5
     measured(result["presentations"], 6, 1, str(seed))
     measured.keep("sequence", {"seed": seed, "presentations": result["presentations"]})
     if not seed:
@@ -46,7 +41,7 @@ def test_a_run_draws_its_pictures(tmp_path: Path) -> None:
     assert {p.name for p in (tmp_path / "run").iterdir()} >= names
 
 
-def test_a_run_that_has_settled_prints_so_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_that_has_settled_prints_so_once(tmp_path: Path, capsys: Capture) -> None:
     """All steps are in the log; lines are printed as long as a number in them changes."""
     _, _, history = sequence_run(tmp_path / "run")
     steps = [line for line in capsys.readouterr().out.splitlines() if "  loss " in line]
@@ -54,9 +49,7 @@ def test_a_run_that_has_settled_prints_so_once(tmp_path: Path, capsys: pytest.Ca
     assert len(numbers) < len(history) and len(set(numbers)) == len(numbers) - 2  # two steps without a change
 
 
-def test_control_a_run_that_has_not_settled_prints_every_step(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_control_a_run_that_has_not_settled_prints_every_step(tmp_path: Path, capsys: Capture) -> None:
     _, _, history = sequence_run(tmp_path / "run", "--epochs", "6")
     out = capsys.readouterr().out
     assert sum("  loss " in line for line in out.splitlines()) == len(history) and "settled" not in out
@@ -64,11 +57,10 @@ def test_control_a_run_that_has_not_settled_prints_every_step(
 
 @pytest.mark.check(33)
 @pytest.mark.parametrize("seed", range(3))
-def test_in_float64_the_learned_difference_is_the_optimum(
-    seed: int, tmp_path: Path, measured: Measured
-) -> None:
-    code, result, _ = sequence_run(tmp_path / "run", "--seed", str(seed), "--dtype", "float64")
-    assert code == 0
+def test_in_float64_the_learned_difference_is_the_optimum(seed: int, tmp_path: Path, measured: Measured) -> None:
+    """And each step certifies itself to rounding."""
+    code, result, history = sequence_run(tmp_path, "--seed", str(seed), "--dtype", "float64")
+    assert code == 0 and max(max(line["A"], line["B"], line["C"]) for line in history) <= 1e-12
     off = max(abs(result["d"][j][j] - result["d"][1 - j][j] - sequence.optimum()) for j in (0, 1))
     measured(off, SETTLED_64, 1, str(seed))
     assert off <= SETTLED_64
@@ -77,26 +69,16 @@ def test_in_float64_the_learned_difference_is_the_optimum(
 @pytest.mark.check(33, 34, control=True)
 @pytest.mark.parametrize("seed", range(5))
 def test_frozen_delays_learn_nothing(seed: int, tmp_path: Path) -> None:
-    """The control: the task needs learned delays."""
-    code, result, history = sequence_run(tmp_path / "run", "--seed", str(seed), "--freeze-delays")
-    assert code == 1
-    assert not result["learned"] and result["presentations"] is None
+    code, result, history = sequence_run(tmp_path, "--seed", str(seed), "--freeze-delays")
+    assert code == 1 and not result["learned"] and result["presentations"] is None
     assert result["d"] == [[0.0, 10.0], [10.0, 0.0]]
     assert {line["accuracy"] for line in history} == {0.0}
 
 
 def test_jitter_makes_samples_that_were_never_seen(tmp_path: Path) -> None:
-    """With jitter, accuracy on fresh samples is high, and not perfect."""
-    code, result, history = sequence_run(tmp_path / "run", "--jitter", "1.5")
-    assert code == 0
-    assert result["unseen_accuracy"] > 0.95
-    losses = {line["loss"] for line in history[:20]}
-    assert len(losses) == 20, "every presentation must be a sample of its own"
-
-
-def test_the_same_seed_gives_the_same_run(tmp_path: Path) -> None:
-    first, again = (sequence_run(tmp_path / name, "--jitter", "1", "--epochs", "3") for name in ("first", "again"))
-    assert first == again
+    code, result, history = sequence_run(tmp_path, "--jitter", "1.5")
+    assert code == 0 and result["unseen_accuracy"] > 0.95
+    assert len({line["loss"] for line in history[:20]}) == 20, "every presentation must be a sample of its own"
 
 
 def test_too_few_presentations_do_not_count_as_learned(tmp_path: Path) -> None:
@@ -104,13 +86,8 @@ def test_too_few_presentations_do_not_count_as_learned(tmp_path: Path) -> None:
     assert code == 1 and not result["learned"]
 
 
-def test_float64_certifies_itself_to_rounding(tmp_path: Path) -> None:
-    _, _, history = sequence_run(tmp_path / "run", "--dtype", "float64", "--epochs", "6")
-    assert max(max(line["A"], line["B"], line["C"]) for line in history) <= 1e-12
-
-
 def test_an_identity_that_does_not_apply_is_a_dash_and_null(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: Patch, capsys: Capture
 ) -> None:
     monkeypatch.setattr(sequence, "residuals", lambda *_: Residuals(None, None, None))
     _, _, history = sequence_run(tmp_path / "run", "--epochs", "1")

@@ -1,7 +1,5 @@
 """Printed lines of a sequence run, the voltage traces that it records, and its pictures."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

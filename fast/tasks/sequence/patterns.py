@@ -5,10 +5,9 @@ spike counts hold no information. With two inputs, class 0 is input 0 first and 
 and class 1 the reverse.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
@@ -21,13 +20,9 @@ MOST_INPUTS, MOST_DISTRACTORS = len(NAMES), 100
 
 @dataclass(frozen=True)
 class Ring:
-    """The patterns of as many classes as inputs.
-
-    Args:
-        jitter: standard deviation of the noise on the times of a pattern, ms.
-        distractors: further spikes per presentation, of random inputs at random times.
-        room: of a trial after the last arrival, ms.
-    """
+    """The patterns of as many classes as inputs, with `jitter`, the standard deviation of the noise
+    on their times (ms), and `distractors`: further spikes per presentation, of random inputs at
+    random times. A trial has `room` (ms) after the last arrival."""
 
     inputs: int
     jitter: float = 0.0
@@ -45,7 +40,7 @@ class Ring:
         return self.length + GAP / 2
 
     @property
-    def clean(self) -> Ring:
+    def clean(self) -> Self:
         """The patterns without jitter and distractors."""
         return replace(self, jitter=0.0, distractors=0)
 

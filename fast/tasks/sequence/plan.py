@@ -21,8 +21,6 @@ presents all patterns; the first is 2.5 ms per input, as the delays have up to `
 the membranes are slow, the delays are not yet optimal for the final constants: 100 % may be lost.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

@@ -13,8 +13,6 @@ derivative of the difference is 0 at `sinh((x - gap) / tau) sinh((x + gap) / tau
 `x = tau/2 arccosh(2 + cosh(2 gap / tau))`: more than the gap, since the wrong pattern spreads too.
 """
 
-from __future__ import annotations
-
 import argparse
 import math
 from collections.abc import Callable, Iterator
@@ -77,12 +75,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--freeze-delays", action="store_true", help="learn nothing, as a control")
 
 
-def prepare(options: argparse.Namespace, dtype: torch.dtype, processes: Processes) -> Sequence:
-    """The training. Fills in the options whose defaults depend on other options.
-
-    Raises:
-        SpecError: an option is out of range.
-    """
+def prepare(options: argparse.Namespace, dtype: torch.dtype, processes: Processes) -> "Sequence":
+    """The training. Fills in the options whose defaults depend on other options."""
     inputs = whole_number(options.inputs, "--inputs", 2, MOST_INPUTS, "give the number of inputs, which fire in turn")
     planned = plan(inputs)
     options.epochs = planned.epochs if options.epochs is None else options.epochs
@@ -225,11 +219,7 @@ def _slowed(layer: LI, factor: float) -> Iterator[None]:
 
 
 def _step(layer: LI, spikes: Spikes, labels: list[int]) -> tuple[float, Residuals]:
-    """Loss of one step, and residuals of the identities of its gradient.
-
-    Raises:
-        NotFiniteError: the loss or the gradient is NaN or infinite.
-    """
+    """Loss of one step, and residuals of the identities of its gradient; both must be finite."""
     layer.zero_grad()
     with watched([layer], spikes):
         y: Tensor = layer(spikes)

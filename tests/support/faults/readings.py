@@ -12,8 +12,8 @@ MEASURED = "benchmarks/test_measured_numbers.py"
 REGRESS = "benchmarks/test_regress.py"
 BASELINES = "benchmarks/test_baselines.py"
 AUGMENT = "data/test_augment.py"
-POOLING = "data/test_pooling.py"
-DROPOUT = "training/test_dropout.py"
+POOLING = "data/test_spike_data.py"
+DROPOUT = "training/test_generalisation.py"
 ACTIVITY = "training/test_activity.py"
 EVALUATION = "training/test_evaluation.py"
 PROGRESS = "training/test_progress.py"
@@ -40,7 +40,7 @@ READINGS = (
     ),
     (
         Fault(
-            "two steps, one mask", "fast", "training/dropout.py", "[seed, step, int(trial)",
+            "two steps, one mask", "fast", "training/model.py", "[seed, step, int(trial)",
             "[seed, step // 2, int(trial)",
         ),
         DROPOUT, "a_draw",

@@ -12,7 +12,7 @@ MAY_IMPORT = {
     "spec": {"numpy"},
     "derivations": {"sympy"},
     "reference": {"delayprop.spec", "numpy", "mpmath"},
-    "fast": {"delayprop.spec", "torch", "numpy", "numba", "llvmlite", "h5py", "tqdm"},
+    "fast": {"delayprop.spec", "torch", "numpy", "numba", "llvmlite", "h5py", "tqdm", "filelock"},
     "delayprop": set(),
     "benchmarks": {"delayprop.fast", "delayprop.spec", "torch", "numpy", "numba"},
     "reports": {
@@ -34,6 +34,7 @@ MORE = {
     "fast/nn/conversion.py": {"matplotlib"},  # imported when drawn
     "fast/nn/spikes.py": {"matplotlib"},  # a type alone
     "fast/training/evaluation.py": {"matplotlib"},  # a type alone
+    "fast/training/intervals.py": {"mpmath"},
     "docs/formulas.py": {"ziamath"},  # the build of the site alone has it
     "benchmarks/drawing.py": {"matplotlib"},
     "benchmarks/grid": {"delayprop.reference", "matplotlib"},  # the exact gradient that a grid is compared with

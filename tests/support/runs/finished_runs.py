@@ -1,7 +1,5 @@
 """Finished runs of a small task: two seeds with learned delays, two with frozen delays."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from tests.support.runs import undrawn

@@ -5,8 +5,6 @@ STEPS, and the losses and spikes. KIND is `plain`, or a leak (the controls): `gr
 graphs, `numbers` keeps 256 numbers per step, `files` keeps one open file per hundred steps.
 """
 
-from __future__ import annotations
-
 import json
 import os
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Synthetic folders of finished classification runs, small or large, plain or odd."""
 
-from __future__ import annotations
-
 import io
 import json
 from collections.abc import Callable
@@ -10,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from tests.support.runs.reading import history, rewrite
 
 Arrays = dict[str, np.ndarray]
 DURATION, POINTS = 50.0, 60
@@ -83,21 +83,15 @@ Change = Callable[[Path], object]
 
 def results(**entries: object) -> Change:
     """Changes entries of `result.json`."""
-
-    def change(folder: Path) -> None:
-        path = folder / "result.json"
-        path.write_text(json.dumps({**json.loads(path.read_text()), **entries}))
-
-    return change
+    return lambda folder: rewrite(folder / "result.json", **entries)
 
 
 def lines(**entries: object) -> Change:
     """Changes entries of each line of the log."""
 
     def change(folder: Path) -> None:
-        path = folder / "history.jsonl"
-        found = [{**json.loads(entry), **entries} for entry in path.read_text().splitlines()]
-        path.write_text("".join(json.dumps(entry) + "\n" for entry in found))
+        found = [json.dumps({**line, **entries}) + "\n" for line in history(folder)]
+        (folder / "history.jsonl").write_text("".join(found))
 
     return change
 

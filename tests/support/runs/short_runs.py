@@ -1,9 +1,6 @@
 """Training runs of about a second: a classification and the sequence task."""
 
-from __future__ import annotations
-
 import argparse
-import json
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
@@ -11,16 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 
 from delayprop.fast.data.spike_data import SpikeData
 from delayprop.fast.tasks.sequence.task import Sequence
 from delayprop.fast.train import main
 from delayprop.fast.training import engine
+from delayprop.fast.training.checkpoints import digest
 from delayprop.fast.training.classify import Classification
 from delayprop.fast.training.processes import Processes
-from delayprop.fast.training.run_folder import LOG, Folder, RunFolder
+from delayprop.fast.training.run_folder import Folder, RunFolder
 from delayprop.fast.training.settings import Settings
+from tests.support.runs.reading import history, result
 
 DURATION = 12.0
 Make = Callable[[], engine.Training]
@@ -68,8 +68,7 @@ def run(training: engine.Training, out: Path, **changed: Any) -> int:
 def sequence_run(folder: Path, *given: str) -> tuple[int, dict, list[dict]]:
     """Exit code, result and history of the command for the sequence task."""
     code = main(["--task", "sequence", "--out", str(folder), *given])
-    lines = (folder / LOG).read_text(encoding="utf-8").splitlines()
-    return code, json.loads((folder / "result.json").read_text(encoding="utf-8")), [json.loads(line) for line in lines]
+    return code, result(folder), history(folder)
 
 
 class KilledError(Exception):
@@ -90,7 +89,20 @@ def killed_before(training: Any, step: int) -> engine.Training:
     return found
 
 
+def killed_and_resumed(make: Make, step: int, folder: Path, **changed: Any) -> engine.Training:
+    """A run that was killed before a step, and then resumed to its end."""
+    with pytest.raises(KilledError):
+        run(killed_before(make(), step), folder, **changed)
+    resumed = make()
+    run(resumed, folder, resume=True)
+    return resumed
+
+
+def ended(training: engine.Training, folder: Path) -> tuple[str, list[dict]]:
+    """The digest of the last state, and the log."""
+    return digest(training.state()), log(folder)
+
+
 def log(folder: Path) -> list[dict]:
     """The log without measured times."""
-    lines = [json.loads(line) for line in (folder / LOG).read_text(encoding="utf-8").splitlines()]
-    return [{name: value for name, value in line.items() if name != "seconds"} for line in lines]
+    return [{name: value for name, value in line.items() if name != "seconds"} for line in history(folder)]

@@ -4,8 +4,6 @@ The reference keeps events only. Between them its flows give the state: forwards
 event, backwards from the next.
 """
 
-from __future__ import annotations
-
 import json
 from typing import Any
 
@@ -77,10 +75,7 @@ class Traced(_Sweep):
 
 
 def traced(case: Case) -> list[dict[str, Any]]:
-    """Per receiving neuron: curves forwards and backwards, spikes and events.
-
-    Losses of spike times only: a running readout drives the adjoint between events.
-    """
+    """Per receiving neuron: curves forwards and backwards, spikes, events; of spike-time losses."""
     m = FLOAT64
     trial = simulate(m, case)
     sweep = Traced(m, case, trial, drive(m, case, trial))

@@ -1,7 +1,5 @@
 """Spike files of a small task, as `fast.data.spike_files` reads them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import h5py

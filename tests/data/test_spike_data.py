@@ -1,6 +1,4 @@
-"""Neighbouring channels that become one input: no spike is lost, and augmentation comes first."""
-
-from __future__ import annotations
+"""Trials in memory: pooled channels lose no spike, and data that are rarely meant are doubted."""
 
 import math
 
@@ -9,7 +7,7 @@ import pytest
 
 from delayprop.fast.data.augment import Augmentation
 from delayprop.fast.data.batches import Batches
-from delayprop.fast.data.spike_data import SpikeData
+from delayprop.fast.data.spike_data import SpikeData, doubts
 
 DURATION = 100.0
 
@@ -31,11 +29,20 @@ def test_pooled_channels_become_one_neuron(channels: int, pool: int) -> None:
 
 
 def test_channels_are_shifted_before_they_are_pooled() -> None:
-    """A shift of up to 2 of 12 channels, three to a neuron: spikes near an edge change neurons."""
     channels = np.arange(2, 10)
     data = SpikeData([np.arange(8.0)] * 40, [channels] * 40, np.zeros(40, int), 12, 1, pool=3)
     spikes, _ = Batches(data, DURATION, 40, Augmentation(shift=2), 0)[0]
     found = {tuple(row) for row in spikes.counts().tolist()}
-    assert found == {
-        tuple(np.bincount((channels + shift) // 3, minlength=4).tolist()) for shift in range(-2, 3)
-    }
+    assert found == {tuple(np.bincount((channels + shift) // 3, minlength=4).tolist()) for shift in range(-2, 3)}
+
+
+@pytest.mark.parametrize("duration", [0.9, 70_000.0])
+def test_odd_durations_and_numbers_from_1_raise_doubts(duration: float) -> None:
+    from_1 = SpikeData([np.array([1.0])], [np.array([1])], np.array([2]), 4, 3)
+    assert doubts(from_1, duration) == [
+        f"a trial lasts {duration:.4g} ms: did its times come in another unit? Files hold seconds",
+        "the smallest label of the training trials is 2: they count from 0",
+        "the smallest channel of the training trials is 1: they count from 0",
+    ]
+    from_0 = SpikeData([np.array([1.0]), np.array([])], [np.array([0]), np.array([], int)], np.array([2, 0]), 4, 3)
+    assert doubts(from_0, 60_000.0) == []

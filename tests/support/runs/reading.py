@@ -1,0 +1,35 @@
+"""What a run has written and a command has said."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Capture = pytest.CaptureFixture[str]
+Patch = pytest.MonkeyPatch
+
+
+def refusal(capsys: Capture, main: Callable[[list[str]], int], *words: object, code: int = 2) -> str:
+    """The one line on standard error with which a command ends; asserts the exit code."""
+    capsys.readouterr()
+    assert main([*map(str, words)]) == code
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    return err
+
+
+def result(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    return found
+
+
+def history(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "history.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def rewrite(path: Path, **entries: object) -> None:
+    """Changes entries of a JSON object in a file; `KeyError` stands for none."""
+    found = {**json.loads(path.read_text(encoding="utf-8")), **entries}
+    path.write_text(json.dumps({name: value for name, value in found.items() if value is not KeyError}))
