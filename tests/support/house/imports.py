@@ -23,10 +23,7 @@ MAY_IMPORT = {
     },
     "results": {"delayprop.fast", "delayprop.spec"},
     "docs": {"delayprop", "optuna"},
-    "examples": {
-        "benchmarks", "delayprop", "numpy", "torch", "snntorch", "eventax", "jax", "equinox", "optimistix",
-        "diffrax", "eventax_maxima",
-    },
+    "examples": {"benchmarks", "delayprop", "numpy", "torch", "snntorch"},
 }
 """Imports of a package beside the standard library and itself; `tests` may import all."""
 
