@@ -34,7 +34,6 @@ MORE = {
     "fast/nn/spikes.py": {"matplotlib"},  # a type alone
     "fast/training/evaluation.py": {"matplotlib"},  # a type alone
     "docs/formulas.py": {"ziamath"},  # the build of the site alone has it
-    "benchmarks/drawing.py": {"matplotlib"},
     "benchmarks/grid": {"delayprop.reference", "matplotlib"},  # the exact gradient that a grid is compared with
     "benchmarks/without_kernels.py": {"delayprop.reference"},  # follows single neurons before anything is timed
     "delayprop/__main__.py": {"reports"},  # the verification report, where there is a checkout
