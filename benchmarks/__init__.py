@@ -5,6 +5,6 @@
 
 Reading order: `sizes` (the options), `networks` and `workloads` (the networks that run), `step`
 (one training step, timed), `arrivals` (the unit of work), `correctness`, `precision`,
-`without_kernels` and `allowed_errors` (the checks), `memory`, `yardstick` and `roofline` (the
-comparisons), `command`, `speed` and `scaling` (the command lines), `drawing`.
+`without_kernels` and `allowed_errors` (the checks), `memory`, `yardstick` (the comparison),
+`command`, `speed` and `scaling` (the command lines).
 """

@@ -18,7 +18,6 @@ from benchmarks.arrivals import arrivals
 from benchmarks.memory import peak_added_mb
 from benchmarks.step import step, times
 from benchmarks.workloads import Workload
-from delayprop.fast import Spikes
 from delayprop.spec.checks import whole_number
 from delayprop.spec.command import guarded as guarded_command
 from delayprop.spec.command import report
@@ -51,11 +50,8 @@ def use_threads(options: argparse.Namespace) -> None:
         torch.set_num_threads(whole_number(options.threads, "--threads", 1, 1024, "give the number of threads"))
 
 
-def measured(workload: Workload, repeats: int, patience: float = math.inf) -> tuple[dict, list[Spikes]]:
-    """Time a workload's step, count its arrivals and measure its memory.
-
-    Returns:
-        The measurement as a JSON object, and the spikes of each stage.
+def measured(workload: Workload, repeats: int, patience: float = math.inf) -> dict:
+    """Time a workload's step, count its arrivals and measure its memory; a JSON object.
 
     Args:
         patience: s; see `benchmarks.step.timed`.
@@ -82,11 +78,23 @@ def measured(workload: Workload, repeats: int, patience: float = math.inf) -> tu
         "hidden_solved_bins_per_trial": sum(float(s.record.solved_bins.mean()) for s in hidden_stages) / sizes.layers,
         "peak_added_mb": peak,
         "device": sizes.device,
-        "device_name": device_name(sizes.device),
-        "threads": torch.get_num_threads(),
-        "cores": cores(),
-        "versions": versions(),
-    }, trains
+        **machine(sizes.device),
+    }
+
+
+def machine(device: str = "cpu") -> dict:
+    """The machine and the software, for the JSON object of a measurement."""
+    packages = {module.__name__: module.__version__ for module in (numpy, numba, torch)}
+    return {
+        "device_name": device_name(device), "threads": torch.get_num_threads(), "cores": cores(),
+        "versions": {"python": platform.python_version(), **packages},
+    }
+
+
+def on_machine(found: dict) -> str:
+    """The machine of a measurement in a line of text."""
+    versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
+    return f"on {found['device_name']}, {found['threads']} threads of {found['cores']} cores; {versions}"
 
 
 def device_name(device: str) -> str:
@@ -106,9 +114,3 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def versions() -> dict[str, str]:
-    """Versions of everything that computes."""
-    packages = {module.__name__: module.__version__ for module in (numpy, numba, torch)}
-    return {"python": platform.python_version(), **packages}

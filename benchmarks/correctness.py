@@ -12,20 +12,19 @@ for the gradients of input times and constants, and so takes another path throug
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import SimpleNamespace
-from typing import cast
 
 import numpy as np
 
 from benchmarks.allowed_errors import FINITE_DIFFERENCES, IDENTITIES, READOUTS, SPIKE_TIMES, Disagreement, limit
 from benchmarks.arrivals import neuron_trains, sources
-from benchmarks.networks import Stage, constants, links
+from benchmarks.networks import links
 from benchmarks.precision import Precision, precision
 from benchmarks.step import Step, found_by, step
 from benchmarks.without_kernels import differences, followed
 from benchmarks.workloads import Workload
-from delayprop.fast import LI, LIF
+from delayprop.fast import LI
 from delayprop.fast.nn.certificate import Residuals, residuals, watched
+from delayprop.spec.network import CONSTANTS
 
 FOLLOWED = 6  # neurons of each stage
 TRIALS = 1  # of finite differences: with few spikes, larger steps change no spike count
@@ -86,22 +85,14 @@ def certified(workload: Workload) -> tuple[Step, Residuals]:
     """A step in which every parameter and input time has a gradient, and its residuals."""
     model, spikes = workload.model, workload.spikes
     model.zero_grad()
-    with watched(cast("list[LIF | LI]", model.stages), spikes):
+    with watched(model.stages, spikes):
         trains, y = model(spikes)
         output = trains[-1].times if y is None else y
         output.retain_grad()
         workload.loss(trains, y).backward()
         assert output.grad is not None
-        found = residuals([_as_layer(stage) for stage in model.stages], spikes, output, output.grad)
+        found = residuals(model.stages, spikes, output, output.grad)
         return found_by(workload, trains, y), found
-
-
-def _as_layer(stage: Stage) -> LIF | LI:
-    """A stage as the certificate reads it."""
-    if isinstance(stage, LIF | LI):
-        return stage
-    weights, delays = [link.w for link in links(stage)], [link.d for link in links(stage)]
-    return cast("LIF", SimpleNamespace(weights=weights, delays=delays, record=stage.record, **constants(stage)))
 
 
 def _follow(workload: Workload, true: Step) -> Followed:
@@ -118,7 +109,8 @@ def _follow(workload: Workload, true: Step) -> Followed:
         arriving = [train for source, _ in here for train in neuron_trains(source, trial)]
         w, d = (np.concatenate([getattr(link, name).detach().cpu().numpy() for _, link in here]) for name in "wd")
         for j in random.choice(w.shape[1], min(FOLLOWED, w.shape[1]), replace=False).tolist():
-            own = {name: float(values[j]) for name, values in constants(stage).items() if values is not None}
+            values = {name: getattr(stage, name) for name in CONSTANTS}
+            own = {name: float(value[j]) for name, value in values.items() if value is not None}
             times, largest = followed(arriving, w[:, j], d[:, j], workload.spikes.duration, **own)
             found.neurons += 1
             if true.y is not None and isinstance(stage, LI):

@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.command import cores, device_name, use_threads, versions
+from benchmarks.command import machine, on_machine, use_threads
 from delayprop.fast import train
 from delayprop.fast.data.batches import Batches
 from delayprop.fast.tasks import shd
@@ -77,8 +77,7 @@ def measure(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
     seconds["rest"] = seconds["epoch"] - sum(seconds[part] for part, _, _ in PARTS)
     return code, {
         "workload": WORKLOAD, "hidden": options.hidden, "steps": steps, "workers": options.workers, "seconds": seconds,
-        "seconds_outside": whole - seconds["epoch"], "device_name": device_name("cpu"),
-        "threads": torch.get_num_threads(), "cores": cores(), "versions": versions(),
+        "seconds_outside": whole - seconds["epoch"], **machine(),
     }
 
 
@@ -117,8 +116,6 @@ def readable(found: dict[str, Any]) -> str:
     parts = " + ".join(f"{name} {s:.3g} s ({s / whole:.0%})" for name, s in seconds.items() if name != "epoch")
     return (
         f"{found['workload']}: 700-{found['hidden']}-20, {found['steps']} steps, {found['workers']} processes prepare "
-        f"batches\non {found['device_name']}, {found['threads']} threads of {found['cores']} cores; "
-        + ", ".join(f"{name} {version}" for name, version in found["versions"].items())
-        + f"\nepoch {whole:.3g} s = {parts}\n"
+        f"batches\n{on_machine(found)}\nepoch {whole:.3g} s = {parts}\n"
         f"outside it, once a run: {found['seconds_outside']:.3g} s to read and check the files, and to save"
     )

@@ -57,29 +57,19 @@ def measured(workload: Workload) -> float | None:
     else:
         before = _status("VmRSS")
         RESET.write_text("5", encoding="utf-8")
-    loss = None
     for _ in range(2):
         workload.model.zero_grad()
         loss = forward(workload)
         loss.backward()
-    assert loss is not None
     return ((torch.cuda.max_memory_allocated() if cuda else _status("VmHWM")) - before) / 1e6
 
 
 def _status(name: str) -> int:
     """An entry of the status file, in bytes."""
-    for line in STATUS.read_text(encoding="utf-8").splitlines():
-        if line.startswith(f"{name}:"):
-            return 1024 * int(line.split()[1])
-    raise RuntimeError(f"{STATUS} has no line {name}")
-
-
-def main() -> int:
-    """The process itself: prints the peak, or null."""
-    torch.set_num_threads(int(sys.argv[2]))
-    print(json.dumps(measured(build(Sizes(**json.loads(sys.argv[1]))))))
-    return 0
+    (line,) = (line for line in STATUS.read_text(encoding="utf-8").splitlines() if line.startswith(f"{name}:"))
+    return 1024 * int(line.split()[1])
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    torch.set_num_threads(int(sys.argv[2]))
+    print(json.dumps(measured(build(Sizes(**json.loads(sys.argv[1]))))))

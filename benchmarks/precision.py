@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.allowed_errors import FLOAT32_GRADIENTS, FLOAT64_GRADIENTS, SPIKES_OFF, Disagreement, limit
-from benchmarks.networks import Recurrent, Stage, links
+from benchmarks.networks import Stage, links
 from benchmarks.step import Step
 from benchmarks.workloads import Workload, first_trials
 from delayprop.fast import Spikes
@@ -89,7 +89,7 @@ def _stages_alone(workload: Workload, double: Workload, true: Step) -> dict[str,
     before = [workload.spikes, *true.trains]
     for n, (stage, stage64) in enumerate(zip(workload.model.stages, double.model.stages)):
         arriving = first_trials(before[n], TRIALS)
-        if isinstance(stage, Recurrent):
+        if stage.recurrent:
             duration = min(arriving.duration, DELAYS * workload.sizes.max_delay)
             arriving = replace(first_trials(arriving, TRIALS_RECURRENT), duration=duration)
         for found, expected in zip(_gradients(stage, arriving), _gradients(stage64, arriving), strict=True):

@@ -7,7 +7,6 @@ more than 10 % longer than in BASE.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import os
 import statistics
@@ -79,36 +78,27 @@ class Worker:
             stdout=subprocess.PIPE, text=True,
         )
 
-    def answer(self) -> tuple[float, ...]:
-        """The next line of numbers; the first one tells that the process is ready.
+    def answer(self, question: str = "") -> tuple[float, ...]:
+        """The next line of numbers; the first one, unasked, tells that the process is ready.
 
         Raises:
-            SpecError: the process has ended.
+            SpecError: the process has ended, here or in BASE.
         """
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
+        assert self.process.stdin is not None and self.process.stdout is not None
+        try:
+            self.process.stdin.write(question)
+            self.process.stdin.flush()
+            line = self.process.stdout.readline()
+        except BrokenPipeError:  # uncaught it would pass for a reader of our output that has left
+            line = ""
         if not line:
-            raise self.ended()
+            remedy = f"see its message above; it ran in {self.checkout}"
+            raise SpecError("checkout", "one whose benchmarks run", Verbatim("a process that ended"), remedy)
         return tuple(map(float, line.split()))
 
-    def ended(self) -> SpecError:
-        """The error of a process that ends too early, here or in BASE."""
-        remedy = f"see its message above; it ran in {self.checkout}"
-        return SpecError("checkout", "one whose benchmarks run", Verbatim("a process that ended"), remedy)
-
     def time(self) -> tuple[float, float]:
-        """Shortest forward and backward pass of a turn, s.
-
-        Raises:
-            SpecError: the process has ended.
-        """
-        assert self.process.stdin is not None
-        try:
-            self.process.stdin.write("\n")
-            self.process.stdin.flush()
-        except BrokenPipeError:  # uncaught it would pass for a reader of our output that has left
-            raise self.ended() from None
-        first, second = self.answer()
+        """Shortest forward and backward pass of a turn, s."""
+        first, second = self.answer("\n")
         return first, second
 
     def close(self) -> None:
@@ -147,11 +137,19 @@ def _run(argv: Sequence[str] | None) -> int:
     parser.add_argument("--threads", type=int, default=1, help="threads of the kernels and of torch (default: 1)")
     parser.add_argument("--pairs", type=int, default=9, help="turns of each process (default: 9)")
     options = parser.parse_args(argv)
-    _check(options)
-    print(f"step here / in {options.base}, on {device_name('cpu')}, {_threads(options.threads)}", flush=True)
+    for name in ("fast", "benchmarks"):
+        if not (options.base / name / "__init__.py").is_file():
+            remedy = "clone the project and check a commit out"
+            raise SpecError("BASE", f"a checkout with `{name}/`", str(options.base), remedy)
+    workloads = options.workload or ["shd-like", "recurrent", "yin-yang"]
+    for workload in workloads:
+        one_of(workload, "--workload", WORKLOADS)
+    threads = whole_number(options.threads, "--threads", 1, 1024, "give the number of threads")
+    whole_number(options.pairs, "--pairs", 1, 1000, "give the number of turns")
+    print(f"step here / in {options.base}, on {device_name('cpu')}, {threads} thread{'s' * (threads > 1)}", flush=True)
     slower = False
-    for workload in options.workload or ["shd-like", "recurrent", "yin-yang"]:
-        found = compare(options.base.resolve(), workload, options.threads, options.pairs)
+    for workload in workloads:
+        found = compare(options.base.resolve(), workload, threads, options.pairs)
         slower |= found.step > MOST
         print(
             f"{workload}: {found.step:.3f} (forward {found.forward:.3f}, backward {found.backward:.3f}); shortest step "
@@ -161,21 +159,6 @@ def _run(argv: Sequence[str] | None) -> int:
     if slower:
         print(f"slower: a step takes more than {MOST:g} times that of BASE")
     return WRONG if slower else 0
-
-
-def _check(options: argparse.Namespace) -> None:
-    for name in ("fast", "benchmarks"):
-        if not (options.base / name / "__init__.py").is_file():
-            remedy = "clone the project and check a commit out"
-            raise SpecError("BASE", f"a checkout with `{name}/`", str(options.base), remedy)
-    for workload in options.workload or ():
-        one_of(workload, "--workload", WORKLOADS)
-    whole_number(options.threads, "--threads", 1, 1024, "give the number of threads")
-    whole_number(options.pairs, "--pairs", 1, 1000, "give the number of turns")
-
-
-def _threads(count: int) -> str:
-    return "1 thread" if count == 1 else f"{count} threads"
 
 
 if __name__ == "__main__":

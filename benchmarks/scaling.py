@@ -2,8 +2,7 @@
 
 Each sweep changes one size of a `shd-like` network (`layers`: of a `deep` one). It checks its
 smallest point as `benchmarks.speed` does, then measures every point. The results are printed as a
-table, written to `OUT/WHAT.jsonl` with one line per point (as `benchmarks.speed --json`), and drawn
-as `OUT/WHAT.png`.
+table, and written to `OUT/WHAT.jsonl` with one line per point, as `benchmarks.speed --json`.
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ import torch
 
 from benchmarks.command import cores, guarded, measured
 from benchmarks.correctness import agree
-from benchmarks.drawing import draw
 from benchmarks.sizes import DEFAULTS, Sizes
 from benchmarks.workloads import build
 from delayprop.spec import SpecError
@@ -36,11 +34,10 @@ class Sweep:
     """One size that changes.
 
     Attributes:
-        axis: its name in the picture, with the unit.
+        axis: its name, with the unit.
         points: its values, from small to large.
         quick: the largest value of a quick run.
         sizes: the configuration at a value.
-        linear: whether the work is in proportion to it.
         measures: key of its measured value, where this may differ from the value asked for.
     """
 
@@ -48,7 +45,6 @@ class Sweep:
     points: tuple[float, ...]
     quick: float
     sizes: Callable[[float], Sizes]
-    linear: bool
     measures: str | None = None
 
 
@@ -68,20 +64,20 @@ def _deep(layers: float) -> Sizes:
 
 SWEEPS = {
     "arrivals": Sweep(
-        "arrivals per step", (1e5, 3e5, 1e6, 3e6, 1e7, 3e7, 1e8, 3e8, 1e9), 1e7, _arrivals, True, "arrivals"
+        "arrivals per step", (1e5, 3e5, 1e6, 3e6, 1e7, 3e7, 1e8, 3e8, 1e9), 1e7, _arrivals, "arrivals"
     ),
     "delays": Sweep(
         "largest delay, ms", (62.0, 125.0, 250.0, 500.0, 1000.0), 1000.0,
-        lambda ms: _shd(batch=4, max_delay=ms, duration=2000.0, window=1000.0), False,
+        lambda ms: _shd(batch=4, max_delay=ms, duration=2000.0, window=1000.0),
     ),
     "neurons": Sweep(
-        "hidden neurons", (64, 128, 256, 512, 1024, 2048, 4096), 512, lambda n: _shd(batch=4, hidden=int(n)), True
+        "hidden neurons", (64, 128, 256, 512, 1024, 2048, 4096), 512, lambda n: _shd(batch=4, hidden=int(n))
     ),
-    "layers": Sweep("hidden layers", (1, 2, 4, 8, 16), 4, _deep, True),
-    "threads": Sweep("threads", (1, 2, 4, 8, 16, 32, 64), 64, lambda n: _shd(batch=32), False),
+    "layers": Sweep("hidden layers", (1, 2, 4, 8, 16), 4, _deep),
+    "threads": Sweep("threads", (1, 2, 4, 8, 16, 32, 64), 64, lambda n: _shd(batch=32)),
     "duration": Sweep(
         "duration of a trial, ms (8000 input spikes each)", (125.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0),
-        4000.0, lambda ms: _shd(batch=4, duration=ms), False,
+        4000.0, lambda ms: _shd(batch=4, duration=ms),
     ),
 }
 
@@ -95,7 +91,7 @@ def _run(argv: Sequence[str] | None) -> int:
     parser = OneLineParser(PROG, "Measure how time and memory of a training step grow with its size.")
     parser.add_argument("--what", choices=tuple(SWEEPS), action="append", help="sweep; may be repeated (default: all)")
     parser.add_argument("--quick", action="store_true", help="leave out the large points")
-    parser.add_argument("--out", default="runs/scaling", help="folder for records and pictures (default: %(default)s)")
+    parser.add_argument("--out", default="runs/scaling", help="folder for the records (default: %(default)s)")
     options = parser.parse_args(argv)
     folder = Path(options.out)
     try:
@@ -108,8 +104,8 @@ def _run(argv: Sequence[str] | None) -> int:
     return 0
 
 
-def sweep(what: str, quick: bool, folder: Path) -> list[dict]:
-    """Run one sweep: print, record and draw its measurements, and return them.
+def sweep(what: str, quick: bool, folder: Path) -> None:
+    """Run one sweep: print and record its measurements.
 
     Raises:
         Disagreement: the smallest point is not computed right.
@@ -119,21 +115,19 @@ def sweep(what: str, quick: bool, folder: Path) -> list[dict]:
     points = [x for x in asked.points if (x <= asked.quick or not quick) and (what != "threads" or x <= cores())]
     agree(build(asked.sizes(points[0])))
     print(f"{asked.axis}\n{HEAD}")
-    found = []
     try:
         with (folder / f"{what}.jsonl").open("w", encoding="utf-8") as record:
             for x in points:
                 if what == "threads":
                     torch.set_num_threads(int(x))
-                measurement, _ = measured(build(asked.sizes(x)), REPEATS, PATIENCE)
-                found.append({"what": what, "x": measurement[asked.measures] if asked.measures else x, **measurement})
-                record.write(json.dumps(found[-1], allow_nan=False) + "\n")
+                measurement = measured(build(asked.sizes(x)), REPEATS, PATIENCE)
+                found = {"what": what, "x": measurement[asked.measures] if asked.measures else x, **measurement}
+                record.write(json.dumps(found, allow_nan=False) + "\n")
                 record.flush()
-                print(_row(found[-1]), flush=True)
+                print(_row(found), flush=True)
     finally:
         torch.set_num_threads(before)
-    print(draw(found, asked.axis, asked.linear, folder / f"{what}.png"), end="\n\n")
-    return found
+    print()
 
 
 HEAD = f"{'x':>12} {'arrivals':>9} {'forward s':>10} {'backward s':>10} {'ns/arrival':>15} {'peak MB':>7} {'spikes':>6}"

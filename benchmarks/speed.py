@@ -2,24 +2,22 @@
 
 In this order: the checks of `benchmarks.correctness` on this very configuration (a failure prints
 no speed), the memory of a step in a process of its own, and the time of a step. The same work is
-then timed on a time grid in torch (`yardstick`), and in loops over the arrivals (`roofline`).
+then timed on a time grid in torch (`yardstick`).
 `--workload shd-epoch --data FOLDER` times a whole epoch of the trainer (`benchmarks.epoch`).
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 
 from benchmarks import epoch
-from benchmarks.command import guarded, measured, use_threads
-from benchmarks.correctness import Agreement, agree
-from benchmarks.roofline import roofline
+from benchmarks.command import guarded, measured, on_machine, use_threads
+from benchmarks.correctness import agree
 from benchmarks.sizes import add_options, sizes_of
-from benchmarks.workloads import Workload, build
+from benchmarks.workloads import build
 from benchmarks.yardstick import yardstick
 from delayprop.spec.checks import whole_number
 from delayprop.spec.command import OneLineParser
@@ -46,24 +44,13 @@ def _run(argv: Sequence[str] | None) -> int:
     whole_number(options.repeats, "--repeats", 1, 1000, "give the number of steps to time")
     use_threads(options)
     workload = build(sizes_of(options))
-    agreement = agree(workload)
-    found = measure(options, workload, agreement)
-    print(json.dumps(found, allow_nan=False) if options.json else readable(found))
-    return 0
-
-
-def measure(options: argparse.Namespace, workload: Workload, agreement: Agreement) -> dict:
-    """All numbers that are printed, for a configuration that has passed the checks."""
-    found, trains = measured(workload, options.repeats)
-    found["agreement"] = asdict(agreement)
-    found["yardstick"] = found["roofline"] = None
+    agreement = asdict(agree(workload))
+    found = {**measured(workload, options.repeats), "agreement": agreement, "yardstick": None}
     if not options.no_yardstick:
         other = yardstick(workload, options.repeats)
         found["yardstick"] = {**other, "ratio": other["seconds"] / found["seconds"]}
-    if workload.sizes.device == "cpu":
-        floor = roofline(workload, trains, options.repeats)
-        found["roofline"] = {**floor, "ratio": found["seconds"] / floor["seconds"]}
-    return found
+    print(json.dumps(found, allow_nan=False) if options.json else readable(found))
+    return 0
 
 
 def readable(found: dict) -> str:
@@ -74,8 +61,7 @@ def readable(found: dict) -> str:
         f"{found['workload']}: {found['inputs']}-{layers}-{found['outputs']}, {found['batch']} trials of "
         f"{found['duration']:g} ms, {found['spikes']} input spikes each, delays to {found['max_delay']:g} ms, "
         f"{found['dtype']}",
-        f"on {found['device_name']}, {found['threads']} threads of {found['cores']} cores; "
-        + ", ".join(f"{name} {version}" for name, version in found["versions"].items()),
+        on_machine(found),
         f"right: {_checks(checks)}",
         f"step {_time(found['seconds'])} = forward {_time(found['seconds_forward'])} + backward "
         f"{_time(found['seconds_backward'])}  (median of {found['repeats']})",
@@ -86,17 +72,12 @@ def readable(found: dict) -> str:
         lines.append(f"{per['forward']:.2f} ns per arrival forward, {per['backward']:.2f} ns backward")
     peak = found["peak_added_mb"]
     lines.append("peak memory added: " + ("unknown here" if peak is None else f"{peak:.0f} MB"))
-    other, floor = found["yardstick"], found["roofline"]
+    other = found["yardstick"]
     if other is not None:
         scaled = f", {other['trials_run']} of {other['trials']} trials, scaled" if other["scaled_by"] != 1 else ""
         lines.append(
             f"time grid of {other['dt_ms']:g} ms in torch (approximate{scaled}): {_time(other['seconds'])}, "
             f"{other['ratio']:.1f} times ours"
-        )
-    if floor is not None:
-        lines.append(
-            f"only touching each arrival's weight and delay: {_time(floor['seconds'])}; "
-            f"we take {floor['ratio']:.1f} times that"
         )
     return "\n".join(lines)
 

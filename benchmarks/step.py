@@ -93,7 +93,10 @@ def timed(
 
 def times(workload: Workload, repeats: int, patience: float = math.inf) -> Times:
     """Median times of a workload's step; gradients are cleared before each step, untimed."""
-    cuda = workload.sizes.device == "cuda"
+
+    def done() -> None:
+        if workload.sizes.device == "cuda":
+            torch.cuda.synchronize()
 
     def halves() -> tuple[Callable[[], object], Callable[[], object]]:
         workload.model.zero_grad()
@@ -101,13 +104,11 @@ def times(workload: Workload, repeats: int, patience: float = math.inf) -> Times
 
         def first() -> None:
             losses.append(forward(workload))
-            if cuda:
-                torch.cuda.synchronize()
+            done()
 
         def second() -> None:
             losses[0].backward()
-            if cuda:
-                torch.cuda.synchronize()
+            done()
 
         return first, second
 

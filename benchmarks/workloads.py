@@ -15,10 +15,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.networks import TAU_MEM, TAU_SYN, Model, Recurrent, Stage
+from benchmarks.networks import Model, Stage
 from benchmarks.sizes import Sizes
 from delayprop.fast import LI, LIF, Spikes, cross_entropy, first_spike_time
 from delayprop.fast.nn.devices import DTYPES
+from delayprop.fast.tasks import yin_yang
 from delayprop.spec import SpecError
 from delayprop.spec.errors import Verbatim
 
@@ -62,13 +63,7 @@ def build(sizes: Sizes) -> Workload:
     Raises:
         SpecError: no mean weight makes the neurons spike `RATE` times per trial.
     """
-    random = np.random.default_rng(sizes.seed)
-    if sizes.workload == "yin-yang":
-        spikes, labels = _yin_yang(sizes, random)
-    else:
-        trials = [_poisson(sizes, random) for _ in range(sizes.batch)]
-        spikes = Spikes.from_trains(trials, sizes.duration)
-        labels = torch.from_numpy(random.integers(0, sizes.outputs, sizes.batch))
+    spikes, labels = _yin_yang(sizes) if sizes.workload == "yin-yang" else _random(sizes)
     stages: list[Stage] = []
     means: list[float] = []
     arriving = first_trials(spikes, SEARCH_TRIALS)
@@ -101,20 +96,22 @@ def _hidden(sizes: Sizes, layer: int, w_mean: float) -> Stage:
     # The current fluctuates with the square root of input spikes per ms: equally in every network.
     per_ms = (sizes.spikes if layer == 0 else RATE * sizes.hidden) / (sizes.window or sizes.duration)
     w_std = YIN_YANG_SD if sizes.workload == "yin-yang" else 0.05 * (8.0 / per_ms) ** 0.5
-    if sizes.workload == "recurrent":
+    recurrent = sizes.workload == "recurrent"
+    made = LIF(pre, sizes.hidden, recurrent=recurrent, max_delay=sizes.max_delay, dtype=dtype)
+    made.initialise_(w_mean, w_std, sizes.max_delay, random)
+    if recurrent:
         w_own = 0.005 * (8.0 * sizes.duration / (RATE * sizes.hidden)) ** 0.5
-        return Recurrent(pre, sizes.hidden, w_mean, w_std, w_own, sizes.max_delay, random, dtype)
-    made = LIF(pre, sizes.hidden, tau_mem=TAU_MEM, tau_syn=TAU_SYN, max_delay=sizes.max_delay, dtype=dtype)
-    return made.initialise_(w_mean, w_std, sizes.max_delay, random)
+        made.initialise_recurrent_(0.0, w_own, sizes.max_delay, random)
+    return made
 
 
 def _output(sizes: Sizes) -> Stage:
     random, dtype = _generator(sizes, sizes.layers), DTYPES[sizes.dtype]
     if sizes.workload == "yin-yang":
-        last = LIF(sizes.hidden, 3, tau_mem=TAU_MEM, tau_syn=TAU_SYN, max_delay=sizes.max_delay, dtype=dtype)
+        last = LIF(sizes.hidden, 3, max_delay=sizes.max_delay, dtype=dtype)
         return last.initialise_(YIN_YANG_OUT_MEAN, YIN_YANG_OUT_SD, sizes.max_delay, random)
     d_max = sizes.max_delay if sizes.workload == "deep" else 0.0
-    read = LI(sizes.hidden, sizes.outputs, readout="max_voltage", tau_mem=TAU_MEM, tau_syn=TAU_SYN, dtype=dtype)
+    read = LI(sizes.hidden, sizes.outputs, readout="max_voltage", dtype=dtype)
     return read.initialise_(0.0, sizes.hidden**-0.5, d_max, random)
 
 
@@ -144,28 +141,20 @@ def _searched(sizes: Sizes, layer: int, arriving: Spikes) -> float:
     return high
 
 
-def _poisson(sizes: Sizes, random: np.random.Generator) -> list[np.ndarray]:
-    """Input trains of one trial: each spike has a random neuron and a random time in the window."""
-    neurons = random.integers(0, sizes.inputs, sizes.spikes)
-    times = random.uniform(0.0, sizes.window or sizes.duration, sizes.spikes)
-    order = np.lexsort((times, neurons))
-    return np.split(times[order], np.bincount(neurons, minlength=sizes.inputs).cumsum()[:-1])
+def _random(sizes: Sizes) -> tuple[Spikes, Tensor]:
+    """Each input spike has a random neuron and a random time in the window; labels are random."""
+    random, trials = np.random.default_rng(sizes.seed), []
+    for _ in range(sizes.batch):
+        neurons = random.integers(0, sizes.inputs, sizes.spikes)
+        times = random.uniform(0.0, sizes.window or sizes.duration, sizes.spikes)
+        order = np.lexsort((times, neurons))
+        trials.append(np.split(times[order], np.bincount(neurons, minlength=sizes.inputs).cumsum()[:-1]))
+    labels = torch.from_numpy(random.integers(0, sizes.outputs, sizes.batch))
+    return Spikes.from_trains(trials, sizes.duration), labels
 
 
-def _yin_yang(sizes: Sizes, random: np.random.Generator) -> tuple[Spikes, Tensor]:
-    """Points of the yin-yang figure (Kriener et al. 2021), and their classes.
-
-    `x, y, 1 - x, 1 - y` are spikes from 0 to 20 ms, with a bias spike at 0. Classes 0 and 1 are the
-    halves of the figure, 2 its dots.
-    """
-    trials: list[list[list[float]]] = []
-    labels: list[int] = []
-    while len(trials) < sizes.batch:
-        x, y = random.uniform(0.0, 1.0, 2)
-        if np.hypot(x - 0.5, y - 0.5) > 0.5:
-            continue
-        left, right = np.hypot(x - 0.25, y - 0.5), np.hypot(x - 0.75, y - 0.5)
-        yin = left <= 0.25 or (right > 0.25 and y > 0.5)
-        labels.append(2 if min(left, right) <= 0.1 else int(yin))
-        trials.append([[20.0 * x], [20.0 * y], [20.0 * (1 - x)], [20.0 * (1 - y)], [0.0]])
-    return Spikes.from_trains(trials, sizes.duration), torch.tensor(labels)
+def _yin_yang(sizes: Sizes) -> tuple[Spikes, Tensor]:
+    """`x, y, 1 - x, 1 - y` of points of the figure as spikes from 0 to 20 ms, and a bias at 0."""
+    points, labels = yin_yang.points(sizes.batch, [sizes.seed])
+    times = 20.0 * np.concatenate([points, 1 - points, np.zeros((sizes.batch, 1))], axis=1)
+    return Spikes.from_trains(times[:, :, None].tolist(), sizes.duration), torch.from_numpy(labels)

@@ -21,13 +21,14 @@ from torch import Tensor, nn
 from torch.nn.functional import conv1d, pad
 
 from benchmarks.arrivals import neurons_of
-from benchmarks.networks import TAU_MEM, TAU_SYN, links
+from benchmarks.networks import links
 from benchmarks.step import timed
 from benchmarks.workloads import Workload
 from delayprop.fast import LI, cross_entropy
 
 DT = {"yin-yang": 0.1}  # ms; all others: 1
 REPEATS, PATIENCE = 3, 10.0  # maximum of steps; a step longer than 10 s is taken once
+TAU_MEM, TAU_SYN = 20.0, 5.0  # ms
 STEEPNESS = 10.0  # of the surrogate, per threshold
 MOST_FLOATS = 4e8  # kept by a step for its backward pass; trials beyond it do not run
 KEPT_A_STEP, KEPT_AN_ARRIVAL, KEPT_A_BIN = 20, 8, 4  # floats per neuron and step, input arrival, past bin

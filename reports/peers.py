@@ -96,9 +96,6 @@ def found(one: Mapping[str, Any]) -> Iterator[str]:
             if part is not None and part["digits"] is not None:
                 median = f"{part['median']:.1f} in the median case"
                 yield f"{need.capitalize()}: {part['digits']:.1f} digits at worst, {median}."
-    near = one["likeness"]
-    if near is not None:
-        yield f"The errors resemble a known fault: {near['fault']} ({near['what']})."
 
 
 def grouped(reasons: Mapping[str, str]) -> list[str]:

@@ -1,16 +1,87 @@
-"""The forward pass on a grid; `stepped.py` lists the choices and their reasons."""
+"""Many cases in one set of arrays, and their forward pass on a grid.
+
+In NumPy a step costs almost the same for many neurons as for few. So the networks of a study are
+stepped together; they share only the clock. `stepped.py` lists the choices and their reasons.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.grid.flat import Flat
-from delayprop.spec import SpecError
+from delayprop.spec import Case, SpecError
 from delayprop.spec.checks import one_of, positive_number
+from delayprop.spec.errors import Verbatim
+from delayprop.spec.network import CONSTANTS
 
 ROUNDINGS = ("nearest", "down")
+NEVER = (1.0, 1.0, np.inf, 0.0)
+"""Constants of input neurons, which emit given spikes only; `li` neurons share the threshold."""
+
+
+@dataclass(frozen=True, eq=False)
+class Flat:
+    """All neurons, inputs included, and all synapses: case by case, connection by connection.
+
+    Attributes:
+        constants: `tau_mem`, `tau_syn`, `v_th`, `v_reset`, each `[neurons]`.
+        pre, post, w, d: `[synapses]`, source and target neuron, weight, delay (ms).
+        source, time: neuron and time of each input spike.
+        neuron_at: number of each population's first neuron, one dict per case.
+    """
+
+    cases: tuple[Case, ...]
+    constants: np.ndarray
+    pre: np.ndarray
+    post: np.ndarray
+    w: np.ndarray
+    d: np.ndarray
+    source: np.ndarray
+    time: np.ndarray
+    neuron_at: tuple[dict[str, int], ...]
+
+    @property
+    def duration(self) -> float:
+        """Duration of every trial, ms."""
+        return self.cases[0].duration
+
+    def numbers(self, k: int, name: str) -> np.ndarray:
+        """The neurons of a population of case k."""
+        return self.neuron_at[k][name] + np.arange(self.cases[k].network.population(name).size)
+
+
+def flat(cases: Sequence[Case]) -> Flat:
+    """The arrays of some cases of one duration.
+
+    Raises:
+        SpecError: no case, or cases of different durations.
+    """
+    if not cases:
+        raise SpecError("cases", "a list of at least one case", Verbatim("none"), "give the cases to step")
+    neurons, neuron_at, constants = 0, list[dict[str, int]](), []
+    synapses, inputs = [(np.empty(0, np.int64),) * 2 + (np.empty(0),) * 2], [(np.empty(0, np.int64), np.empty(0))]
+    for k, case in enumerate(cases):
+        if case.duration != cases[0].duration:
+            expected = f"{cases[0].duration} ms, as in cases[0]"
+            raise SpecError(f"cases[{k}].duration", expected, case.duration, "step cases of one duration together")
+        at = dict[str, int]()
+        for population in case.network.populations:
+            at[population.name], neurons = neurons, neurons + population.size
+            own = [getattr(population, name) for name in CONSTANTS]
+            constants.append([np.full(population.size, x) if v is None else v for v, x in zip(own, NEVER, strict=True)])
+        for c in case.network.connections:
+            rows, columns = np.nonzero(c.exists)
+            synapses.append((rows + at[c.source], columns + at[c.target], c.w[c.exists], c.d[c.exists]))
+        for name, trains in case.inputs.items():
+            inputs += [(np.full(len(train), at[name] + i), train) for i, train in enumerate(trains)]
+        neuron_at.append(at)
+    pre, post, w, d = (np.concatenate(column) for column in zip(*synapses, strict=True))
+    source, time = (np.concatenate(column) for column in zip(*inputs, strict=True))
+    return Flat(
+        tuple(cases), np.concatenate(constants, axis=1), pre, post, w, d, source, time, tuple(neuron_at)
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,29 +89,24 @@ class Trace:
     """The record of a forward pass.
 
     Attributes:
-        step, neuron, I_minus_V: `[spikes]`, for each spike of a neuron, in order of time.
-        arrival_step, arrival_synapse, arrival_spike: `[arrivals]`, in order of time; the spike is
-            -1 for an arrival from an input.
-        read: neurons whose voltage is read.
-        V, I: `[steps + 1, read]`, their state at the end of each step, after resets and arrivals.
+        delay: `[synapses]`, in steps.
+        emitted: `[steps + 1 and more, neurons]`, spikes per step. A delay leads back at most to row
+            `-delay`, one of the rows of 0 at the end.
+        I_minus_V: `[steps + 1, neurons]`, where a neuron spikes, before its reset.
+        V, I: the state `[steps + 1]` of each neuron that is read, after resets and arrivals.
     """
 
     dt: float
     steps: int
-    step: np.ndarray
-    neuron: np.ndarray
+    delay: np.ndarray
+    emitted: np.ndarray
     I_minus_V: np.ndarray
-    arrival_step: np.ndarray
-    arrival_synapse: np.ndarray
-    arrival_spike: np.ndarray
-    read: np.ndarray
-    V: np.ndarray
-    I: np.ndarray
+    V: dict[int, np.ndarray]
+    I: dict[int, np.ndarray]
 
-    @property
-    def falling(self) -> np.ndarray:
-        """Mask `[spikes]` of spikes whose neuron's voltage falls at the end of the step."""
-        return self.I_minus_V < 0
+    def train(self, neuron: int) -> np.ndarray:
+        """The steps in which a neuron spikes."""
+        return np.flatnonzero(self.emitted[: self.steps + 1, neuron])
 
 
 def steps_of(duration: float, dt: float) -> int:
@@ -55,16 +121,6 @@ def steps_of(duration: float, dt: float) -> int:
     return steps
 
 
-def in_steps(times: np.ndarray, dt: float, rounding: str) -> np.ndarray:
-    """Times as whole numbers of steps.
-
-    Raises:
-        SpecError: an unknown rounding.
-    """
-    half = {"nearest": 0.5, "down": 0.0}[one_of(rounding, "rounding", ROUNDINGS)]
-    return np.floor(times / dt + half).astype(np.int64)
-
-
 def gain(tau: np.ndarray, other: np.ndarray, dt: float) -> np.ndarray:
     """Gain per step of a variable (`tau`) that is driven by a decaying one (`other`)."""
     x = dt / tau - dt / other
@@ -73,58 +129,34 @@ def gain(tau: np.ndarray, other: np.ndarray, dt: float) -> np.ndarray:
 
 
 def forward(arrays: Flat, dt: float, rounding: str = "nearest") -> Trace:
-    """Step through the trial."""
-    steps, neurons = steps_of(arrays.duration, dt), len(arrays.tau_mem)
-    delay, v_th, v_reset = in_steps(arrays.d, dt, rounding), arrays.v_th, arrays.v_reset
-    decay_V, decay_I = np.exp(-dt / arrays.tau_mem), np.exp(-dt / arrays.tau_syn)
-    to_V = gain(arrays.tau_mem, arrays.tau_syn, dt)
-    arriving = np.zeros((steps + 1, neurons))
-    spikes: list[tuple[int, np.ndarray, np.ndarray]] = []
-    arrivals: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
-    count = 0
+    """Step through the trial.
 
-    def send(source: np.ndarray, step: np.ndarray | int, spike: np.ndarray | int) -> None:
-        """Schedule the arrivals of the spikes of some sources."""
-        first = arrays.first[source]
-        sent = arrays.first[source + 1] - first
-        of = np.repeat(np.arange(len(source)), sent)
-        synapse = arrays.sorted[np.arange(len(of)) - (np.cumsum(sent) - sent)[of] + first[of]]
-        at = np.broadcast_to(step, source.shape)[of] + delay[synapse]
-        due = at <= steps
-        at, synapse, by = at[due], synapse[due], np.broadcast_to(spike, source.shape)[of][due]
-        np.add.at(arriving, (at, arrays.post[synapse]), arrays.w[synapse])
-        arrivals.append((at, synapse, by))
-
-    send(arrays.source, in_steps(arrays.time, dt, rounding), -1)
-    read = read_neurons(arrays)
-    V, I = np.zeros(neurons), arriving[0].copy()
-    V_read, I_read = np.zeros((2, steps + 1, len(read)))
-    I_read[0] = I[read]
-    for n in range(1, steps + 1):
-        V = decay_V * V + to_V * I
-        I = decay_I * I
-        fired = np.flatnonzero(V >= v_th)
-        if len(fired):
-            spikes.append((n, fired, I[fired] - V[fired]))
-            send(fired, n, np.arange(count, count + len(fired)))
-            count += len(fired)
-            V[fired] = v_reset[fired]
-        I += arriving[n]
-        V_read[n], I_read[n] = V[read], I[read]
-    at, synapse, by = (np.concatenate(column) for column in zip(*arrivals, strict=True))
-    order = np.argsort(at, kind="stable")
-    return Trace(
-        dt, steps, np.repeat([n for n, _, _ in spikes], [len(fired) for _, fired, _ in spikes]).astype(np.int64),
-        np.concatenate([np.empty(0, dtype=np.int64), *(fired for _, fired, _ in spikes)]),
-        np.concatenate([np.empty(0), *(left for _, _, left in spikes)]),
-        at[order], synapse[order], by[order], read, V_read, I_read,
-    )
-
-
-def read_neurons(arrays: Flat) -> np.ndarray:
-    """The neurons of the populations that the losses read."""
-    found = []
-    for case, at in zip(arrays.cases, arrays.neuron_at, strict=True):
-        name = case.loss.population
-        found.append(np.arange(at[name], at[name] + case.network.population(name).size))
-    return np.concatenate(found)
+    Raises:
+        SpecError: a step that does not divide the duration, or an unknown rounding.
+    """
+    steps, half = steps_of(arrays.duration, dt), 0.5 if one_of(rounding, "rounding", ROUNDINGS) == "nearest" else 0.0
+    tau_mem, tau_syn, v_th, v_reset = arrays.constants
+    neurons = len(tau_mem)
+    delay = np.minimum(np.floor(arrays.d / dt + half), steps + 1).astype(np.int64)
+    emitted = np.zeros((steps + 1 + delay.max(initial=0), neurons), dtype=np.int16)
+    at = np.floor(arrays.time / dt + half).astype(np.int64)
+    within = (at <= steps) & (arrays.time <= arrays.duration)
+    np.add.at(emitted, (at[within], arrays.source[within]), 1)
+    decay_V, decay_I, to_V = np.exp(-dt / tau_mem), np.exp(-dt / tau_syn), gain(tau_mem, tau_syn, dt)
+    I_minus_V = np.zeros((steps + 1, neurons))
+    read = np.concatenate([arrays.numbers(k, case.loss.population) for k, case in enumerate(arrays.cases)])
+    V, I = np.zeros((2, neurons))
+    seen = np.zeros((2, len(read), steps + 1))
+    for n in range(steps + 1):
+        if n > 0:
+            V = decay_V * V + to_V * I
+            I = decay_I * I
+            fired = V >= v_th
+            emitted[n, fired], I_minus_V[n, fired] = 1, (I - V)[fired]
+            V = np.where(fired, v_reset, V)
+        sent = emitted[n - delay, arrays.pre]
+        here = np.flatnonzero(sent)
+        np.add.at(I, arrays.post[here], sent[here] * arrays.w[here])
+        seen[:, :, n] = V[read], I[read]
+    V_read, I_read = (dict(zip(read.tolist(), rows, strict=True)) for rows in seen)
+    return Trace(dt, steps, delay, emitted, I_minus_V, V_read, I_read)

@@ -10,8 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from benchmarks.grid.flat import flat
-from benchmarks.grid.forward import forward
+from benchmarks.grid.forward import flat, forward
 from benchmarks.grid.losses import driven
 from benchmarks.grid.networks import Drawn, drawn, norm, vector
 from benchmarks.grid.stepped import backward, results
@@ -35,16 +34,15 @@ def measured(kind: str, loss: str, where: str, seeds: Sequence[int], dts: Sequen
     networks = [drawn(kind, loss, where, seed) for seed in seeds]
     records = [_exact(network) for network in networks]
     arrays = flat([network.case for network in networks])
+    first = [min(at.values()) for at in arrays.neuron_at]
     for dt in dts:
         trace = forward(arrays, dt)
         acting = driven(arrays, trace)
         found = results(arrays, trace, acting, *backward(arrays, trace, acting))
-        ends = [min(at.values()) for at in arrays.neuron_at[1:]] + [len(arrays.tau_mem)]
-        owner = np.searchsorted(np.array(ends), trace.neuron[trace.falling], side="right")
-        falling = np.bincount(owner, minlength=len(networks))
-        for network, record, result, wrong in zip(networks, records, found, falling, strict=True):
+        falling = np.add.reduceat(np.count_nonzero(trace.I_minus_V < 0, axis=0), first)
+        for network, record, result, wrong in zip(networks, records, found, falling.tolist(), strict=True):
             _compare(network.exact, result, record)
-            record["falling"].append(int(wrong))
+            record["falling"].append(wrong)
     return records
 
 

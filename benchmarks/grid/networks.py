@@ -14,7 +14,6 @@ import numpy as np
 
 from delayprop.reference.run import run
 from delayprop.spec import Case, Connection, CrossEntropy, Network, Population, Result, SpikeTimeMSE, SpikeTrains
-from delayprop.spec.checks import one_of
 
 KINDS = ("recurrent", "feed-forward")
 LOSSES = ("mean_voltage", "exp_weighted_voltage", "max_voltage", "spike_time_mse", "first_spike_time")
@@ -47,10 +46,8 @@ def drawn(kind: str, loss: str, where: str, seed: int) -> Drawn:
     """The network of a seed.
 
     Raises:
-        SpecError: an unknown kind, loss or place.
         ArithmeticError: a hundred draws in a row have no gradient.
     """
-    one_of(where, "where", WHERE)
     for number in range(100):
         case = placed(_case(kind, loss, np.random.default_rng([seed, number])), where)
         exact = run(case)
@@ -83,8 +80,6 @@ def placed(case: Case, where: str) -> Case:
 
 
 def _case(kind: str, loss: str, random: np.random.Generator) -> Case:
-    one_of(kind, "kind", KINDS)
-    one_of(loss, "loss", LOSSES)
     spiking = loss in ("spike_time_mse", "first_spike_time")
     out = Population("out", "lif", OUTPUTS, TAU_MEM, TAU_SYN, 1.0, 0.0) if spiking else Population(
         "out", "li", OUTPUTS, TAU_MEM, TAU_SYN

@@ -18,7 +18,7 @@ as `derivations/formulas.py` states them. The choices:
   `lambda` flows back exactly, under the drive of an integral readout, constant within the step.
 - **Falling spikes:** if a neuron passed its peak within the step, `I - V` is negative although
   `dV/dt` at the crossing was positive, so the jump has the wrong sign. This is kept, and counted
-  (`Trace.falling`). A value of 0 raises.
+  (`falling` in the record). A value of 0 raises.
 - **Pinned maxima:** a maximum that an inhibitory arrival makes moves with the arrival. The paper's
   equations lack this term (`python -m derivations --errata`), and so does this module unless
   `pinned` asks for it (max-pinned-tie).
@@ -33,10 +33,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from benchmarks.grid.flat import Flat, flat
-from benchmarks.grid.forward import Trace, forward, gain
+from benchmarks.grid.forward import Flat, Trace, flat, forward, gain
 from benchmarks.grid.losses import Driven, driven
-from delayprop.spec import Case, Gradients, Result
+from delayprop.spec import Case, ConnectionGradient, Gradients, Result
 
 
 def run(case: Case, dt: float, rounding: str = "nearest", pinned: bool = False) -> Result:
@@ -57,8 +56,8 @@ def run_many(cases: Sequence[Case], dt: float, rounding: str = "nearest", pinned
     """
     arrays = flat(cases)
     trace = forward(arrays, dt, rounding)
-    acting = driven(arrays, trace)
-    return results(arrays, trace, acting, *backward(arrays, trace, acting, pinned))
+    loss = driven(arrays, trace)
+    return results(arrays, trace, loss, *backward(arrays, trace, loss, pinned))
 
 
 def backward(arrays: Flat, trace: Trace, loss: Driven, pinned: bool = False) -> tuple[np.ndarray, np.ndarray]:
@@ -67,71 +66,61 @@ def backward(arrays: Flat, trace: Trace, loss: Driven, pinned: bool = False) -> 
     Raises:
         ArithmeticError: a spike's `I - V` is 0.
     """
-    if not np.all(trace.I_minus_V):
-        raise ArithmeticError("a spike's `I - V` is 0 at the end of its step, so its gradient is infinite")
-    dt, drop = trace.dt, arrays.v_th - arrays.v_reset
-    decay_V, decay_I = np.exp(-dt / arrays.tau_mem), np.exp(-dt / arrays.tau_syn)
-    to_I = gain(arrays.tau_syn, arrays.tau_mem, dt)
-    lambda_V, lambda_I = np.zeros(len(arrays.tau_mem)), np.zeros(len(arrays.tau_mem))
-    post = arrays.post[trace.arrival_synapse]
-    w, tau_syn = arrays.w[trace.arrival_synapse], arrays.tau_syn[post]
-    by_w, by_t = np.zeros(len(post)), np.zeros(len(post))
-    carried = carrying(arrays, trace, loss) if pinned else np.zeros(len(post))
-    dL_dt = np.append(loss.dL_dt, 0.0)  # the last entry collects input spikes
-    every = np.arange(trace.steps + 2)
-    arrival_at = np.searchsorted(trace.arrival_step, every)
-    spike_at, kick_at = np.searchsorted(trace.step, every), np.searchsorted(loss.kick_step, every)
+    dt, (tau_mem, tau_syn, v_th, v_reset) = trace.dt, arrays.constants
+    drop, spiking = v_th - v_reset, np.isfinite(v_th)
+    decay_V, decay_I, to_I = np.exp(-dt / tau_mem), np.exp(-dt / tau_syn), gain(tau_syn, tau_mem, dt)
+    lambda_V, lambda_I = np.zeros((2, len(tau_mem)))
+    dL_dw, dL_dd = np.zeros((2, len(arrays.w)))
+    dL_dt = loss.dL_dt.copy()
     for n in range(trace.steps, -1, -1):
         drive = loss.drive(n * dt)
-        here = slice(arrival_at[n], arrival_at[n + 1])
-        if here.start < here.stop:
-            now_V, now_I = lambda_V[post[here]], lambda_I[post[here]]
-            by_w[here], by_t[here] = -tau_syn[here] * now_I, w[here] * (now_V - now_I) + carried[here]
-            np.add.at(dL_dt, trace.arrival_spike[here], by_t[here])
-        fired = slice(spike_at[n], spike_at[n + 1])
-        if fired.start < fired.stop:
-            j, slope = trace.neuron[fired], trace.I_minus_V[fired]
-            dL_dt_post = dL_dt[:-1][fired] if drive is None else dL_dt[:-1][fired] + drive[j] * drop[j]
-            lambda_V[j] = (1 + drop[j] / slope) * lambda_V[j] + dL_dt_post / slope
-        kicked = slice(kick_at[n], kick_at[n + 1])
-        if kicked.start < kicked.stop:
-            j = loss.kick_neuron[kicked]
-            lambda_V[j] -= loss.kick[kicked] / arrays.tau_mem[j]
-        if drive is None:
-            lambda_I = decay_I * lambda_I + to_I * lambda_V
-            lambda_V = decay_V * lambda_V
-        else:
-            lambda_I = decay_I * (lambda_I + drive) + to_I * (lambda_V + drive) - drive
-            lambda_V = decay_V * (lambda_V + drive) - drive
-    size = len(arrays.w)
-    return np.bincount(trace.arrival_synapse, by_w, size), np.bincount(trace.arrival_synapse, by_t, size)
+        sent = trace.emitted[n - trace.delay, arrays.pre]
+        here = np.flatnonzero(sent)
+        j, w, number = arrays.post[here], arrays.w[here], sent[here]
+        by_t = w * (lambda_V[j] - lambda_I[j])
+        if pinned:
+            by_t += carried(arrays, loss, n, here)
+        dL_dw[here] -= number * tau_syn[j] * lambda_I[j]
+        dL_dd[here] += number * by_t
+        np.add.at(dL_dt, (n - trace.delay[here], arrays.pre[here]), by_t)
+        j = np.flatnonzero(trace.emitted[n] * spiking)
+        slope = trace.I_minus_V[n, j]
+        if not slope.all():
+            raise ArithmeticError("a spike's `I - V` is 0 at the end of its step, so its gradient is infinite")
+        dL_dt_post = dL_dt[n, j] + drive[j] * drop[j]
+        lambda_V[j] = (1 + drop[j] / slope) * lambda_V[j] + dL_dt_post / slope
+        j = np.flatnonzero(loss.kick_step == n)
+        lambda_V[j] -= loss.kick[j] / tau_mem[j]
+        lambda_I = decay_I * (lambda_I + drive) + to_I * (lambda_V + drive) - drive
+        lambda_V = decay_V * (lambda_V + drive) - drive
+    return dL_dw, dL_dd
 
 
-def carrying(arrays: Flat, trace: Trace, loss: Driven) -> np.ndarray:
-    """The term of pinned maxima, `[arrivals]`; 0 for an arrival that makes no maximum."""
-    kick = np.full(len(arrays.tau_mem), -1)
-    kick[loss.kick_neuron] = np.arange(len(loss.kick))
-    post = arrays.post[trace.arrival_synapse]
-    makes = kick[post] >= 0
-    found, own = np.zeros(len(post)), kick[post[makes]]
-    rise = (loss.kick_rise[own] - arrays.w[trace.arrival_synapse[makes]]) / arrays.tau_mem[post[makes]]
-    falls = (loss.kick_step[own] == trace.arrival_step[makes]) & (loss.kick_rise[own] <= 0)
-    found[makes] = np.where(falls & (rise > 0), loss.kick[own] * rise, 0.0)
-    return found
+def carried(arrays: Flat, loss: Driven, n: int, here: np.ndarray) -> np.ndarray:
+    """The term of pinned maxima of some arrivals of step n; 0 for one that makes no maximum."""
+    j = arrays.post[here]
+    rise = (loss.kick_rise[j] - arrays.w[here]) / arrays.constants[0][j]
+    makes = (loss.kick_step[j] == n) & (loss.kick_rise[j] <= 0) & (rise > 0)
+    return np.where(makes, loss.kick[j] * rise, 0.0)
 
 
 def results(arrays: Flat, trace: Trace, loss: Driven, dL_dw: np.ndarray, dL_dd: np.ndarray) -> list[Result]:
-    """The result of each case."""
-    order = np.argsort(trace.neuron, kind="stable")  # spikes neuron by neuron
-    first = np.searchsorted(trace.neuron[order], np.arange(len(arrays.tau_mem) + 1))
-    times, kappa = trace.dt * trace.step[order], (trace.I_minus_V / arrays.v_th[trace.neuron])[order] ** 2
-    found = []
-    for k, (case, at) in enumerate(zip(arrays.cases, arrays.neuron_at, strict=True)):
-        own = {p.name: range(at[p.name], at[p.name] + p.size) for p in case.network.populations if p.kind != "input"}
-        trains, grazing = (
-            {name: [values[first[j] : first[j + 1]] for j in neurons] for name, neurons in own.items()}
-            for values in (times, kappa)
-        )
-        gradients = Gradients(arrays.gradients(k, dL_dw, dL_dd), {}, {})
-        found.append(Result(float(loss.loss[k]), trains, grazing, loss.y[k], gradients, ()))
+    """The result of each case; the gradient is 0 where no synapse is."""
+    found, at, slope = [], 0, trace.I_minus_V / arrays.constants[2]
+    for k, case in enumerate(arrays.cases):
+        network = case.network
+        own = {p.name: arrays.numbers(k, p.name).tolist() for p in network.populations if p.kind != "input"}
+        steps = {name: [trace.train(j) for j in neurons] for name, neurons in own.items()}
+        kappa = {
+            name: [slope[n, j] ** 2 for j, n in zip(own[name], trains, strict=True)]
+            for name, trains in steps.items()
+        }
+        connections = []
+        for connection in network.connections:
+            end, matrices = at + int(connection.exists.sum()), np.zeros((2, *connection.w.shape))
+            matrices[:, connection.exists] = dL_dw[at:end], dL_dd[at:end]
+            connections.append(ConnectionGradient(*matrices))
+            at = end
+        spikes = {name: [trace.dt * train for train in trains] for name, trains in steps.items()}
+        found.append(Result(loss.loss[k], spikes, kappa, loss.y[k], Gradients(tuple(connections), {}, {}), ()))
     return found

@@ -73,11 +73,11 @@ def about(command: list[str]) -> dict[str, object]:
     line = shlex.join(command)
     for part, (system, settings, note) in OWN.items():
         if part in line:
-            own = {"system": system, "version": version("delayprop")}
             if part == "-m fast.run":
                 single = "float32" in line
                 settings = f"{'float32' if single else 'float64'}, {settings}"
                 note += " The limit of its digits is that of float32." if single else ""
+            own = {"system": system, "version": version("delayprop")}
             return {**own, "settings": settings, "note": note, "kinds": {}}
     done = subprocess.run([*command, "--about"], capture_output=True, text=True, check=False)
     if done.returncode:
@@ -90,7 +90,6 @@ def about(command: list[str]) -> dict[str, object]:
 def measured(report: Report) -> dict:
     """The content of the report, without times."""
     states = {state: [case for case in report.cases if case.state == state] for state in ("not offered", "failed")}
-    near = report.likeness
     return {
         "cases": {
             "all": len(report.cases),
@@ -99,29 +98,20 @@ def measured(report: Report) -> dict:
         },
         "quantities": by_group(report, None, tuple(GROUPS)),
         "capabilities": {
-            name: {**summary(found), "quantities": by_group(report, name, SHOWN)}
+            name: {**summary(report.summary(capability=name)), "quantities": by_group(report, name, SHOWN)}
             for name in dict.fromkeys(need for case in report.cases for need in case.needs)
-            if (found := report.summary(capability=name)).cases
         },
-        "likeness": {"fault": near.name, "what": near.what, "also": list(near.also), "distance": rounded(near.distance)}
-        if near is not None and near.clear
-        else None,
-        "factors": [
-            {"quantities": list(f.quantities), "factor": rounded(f.factor), "blocks": f.blocks, "of": f.of}
-            for f in report.factors
-        ],
     }
 
 
 def by_group(report: Report, capability: str | None, names: tuple[str, ...]) -> dict:
     """The summary of each group of quantities that some case has."""
+    cases = [case for case in report.cases if capability in (None, *case.needs)]
     found = {}
     for name in names:
-        members = GROUPS[name]
-        one = report.summary(members, capability)
+        one = report.summary(GROUPS[name], capability)
         if one.cases:
-            cases = [case for case in report.cases if capability in (None, *case.needs)]
-            found[name] = {**summary(one), **spread(cases, members)}
+            found[name] = {**summary(one), **spread(cases, GROUPS[name])}
             if name in COSINES:
                 found[name]["cosine"] = direction(cases, name)
     return found
@@ -134,16 +124,14 @@ def summary(found: Summary) -> dict:
 
 def spread(cases: list[CaseReport], members: tuple[str, ...]) -> dict:
     """Digits of each case's worst block: median, worst case, numbers graded and below 1."""
-    worst = {
-        case.name: min(digits)
-        for case in cases
-        if (digits := [block.digits for block in case.of(*members) if block.digits is not None])
+    digits = {case.name: [b.digits for b in case.of(*members) if b.digits is not None] for case in cases}
+    worst = {name: min(own) for name, own in digits.items() if own}
+    return {
+        "median": rounded(statistics.median(worst.values())) if worst else None,
+        "worst_case": min(worst, key=lambda name: worst[name], default=None),
+        "graded": len(worst),
+        "below": sum(least < 1 for least in worst.values()),
     }
-    if not worst:
-        return {"median": None, "worst_case": None, "graded": 0, "below": 0}
-    least, below = min(worst, key=lambda name: worst[name]), sum(digits < 1 for digits in worst.values())
-    median = rounded(statistics.median(worst.values()))
-    return {"median": median, "worst_case": least, "graded": len(worst), "below": below}
 
 
 def direction(cases: list[CaseReport], quantity: str) -> float | None:
@@ -155,9 +143,7 @@ def direction(cases: list[CaseReport], quantity: str) -> float | None:
     cosines = []
     for case in cases:
         pairs = [(b.found, b.true) for b in case.of(quantity) if b.found is not None and b.found.shape == b.true.shape]
-        if not pairs:
-            continue
-        found, true = (np.concatenate([side.ravel() for side in sides]) for sides in zip(*pairs, strict=True))
+        found, true = (np.concatenate([np.empty(0), *(pair[side].ravel() for pair in pairs)]) for side in (0, 1))
         size = float(np.linalg.norm(found) * np.linalg.norm(true))
         if true.any():
             cosines.append(float(found @ true) / size if size else 0.0)

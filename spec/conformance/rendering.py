@@ -10,7 +10,7 @@ from delayprop.spec.conformance.capabilities import CAPABILITIES
 from delayprop.spec.conformance.layout import GRADIENTS, QUANTITIES
 
 if TYPE_CHECKING:
-    from delayprop.spec.conformance.faults import Factor
+    from delayprop.spec.conformance.factors import Factor
     from delayprop.spec.conformance.report import Report, Summary
 
 FORMAT = "conformance-report/1"
@@ -58,7 +58,7 @@ def _lines(report: Report) -> Iterator[str]:
     unknown = [f"{case.name}: {', '.join(case.unknown_keys)}" for case in report.cases if case.unknown_keys]
     yield from _listed("keys without a meaning", unknown)
     yield from _listed(f"wrong (failed, other spikes, or fewer than {report.least:g} right digits)", report.wrong)
-    yield from _listed("pattern of the errors", _pattern(report))
+    yield from _listed("common factors", [_factor(factor) for factor in report.factors])
     yield ""
     yield _verdict(report)
 
@@ -96,24 +96,11 @@ def _left_out(report: Report) -> list[str]:
     return lines
 
 
-def _pattern(report: Report) -> list[str]:
-    lines, near = [], report.likeness
-    if near is not None:
-        distances = f"distance {near.distance:.1e} to that fault, {near.truth:.1e} to the right results"
-        if near.clear:
-            lines.append(f'like "{near.name}" ({near.what}): {distances}')
-            lines += [f'  equal numbers in all blocks offered: "{name}"' for name in near.also]
-        else:
-            lines.append(f'no known pattern; the nearest is "{near.name}": {distances}')
-    return lines + [_factor(factor) for factor in report.factors]
-
-
 def _factor(factor: Factor) -> str:
     kinds = ", ".join(KINDS.get(quantity, quantity) for quantity in factor.quantities)
-    which = "all" if factor.blocks == factor.of else f"{factor.blocks} of {factor.of} blocks of the"
     if factor.factor == 0.0:
-        return f"{which} {kinds} gradients are 0"
-    return f"{which} {kinds} gradients are {factor.factor:#.4g} times the right ones (to {factor.residual:.0e})"
+        return f"all {kinds} gradients are 0"
+    return f"all {kinds} gradients are {factor.factor:#.4g} times the right ones (to {factor.residual:.0e})"
 
 
 def _verdict(report: Report) -> str:
@@ -132,7 +119,6 @@ def document(report: Report) -> dict:
         found = {name: report.summary((name,), capability) for name in QUANTITIES}
         return {name: dict(vars(one)) for name, one in found.items() if one.cases}
 
-    near = report.likeness
     by_capability = {name: report.summary(capability=name) for name in CAPABILITIES}
     return {
         "format": FORMAT,
@@ -146,14 +132,6 @@ def document(report: Report) -> dict:
             name: {**vars(found), "quantities": by_quantity(name)}
             for name, found in by_capability.items()
             if found.cases
-        },
-        "likeness": None if near is None else {
-            "clear": near.clear,
-            "fault": near.name,
-            "what": near.what,
-            "also": list(near.also),
-            "distance": near.distance,
-            "distance_to_right": near.truth,
         },
         "factors": [{**vars(found), "quantities": list(found.quantities)} for found in report.factors],
         "cases": [

@@ -10,7 +10,7 @@ from delayprop.spec.case import Case
 from delayprop.spec.checks import finite_number
 from delayprop.spec.conformance.capabilities import needs
 from delayprop.spec.conformance.cases import Stored, stored
-from delayprop.spec.conformance.faults import Factor, Likeness, factors, known, likeness
+from delayprop.spec.conformance.factors import Factor, factors
 from delayprop.spec.conformance.grading import Block, blocks, grade
 from delayprop.spec.conformance.layout import QUANTITIES, places, unknown_keys
 from delayprop.spec.conformance.peers import Peer, of_function
@@ -77,14 +77,12 @@ class Report:
         name: the simulator.
         least: right digits below which a block counts as wrong.
         cases: the answers to all cases.
-        likeness: the known fault nearest to the wrong numbers; None if nothing is wrong.
         factors: gradients that are the right ones times one number.
     """
 
     name: str
     least: float
     cases: tuple[CaseReport, ...]
-    likeness: Likeness | None = field(repr=False)
     factors: tuple[Factor, ...] = field(repr=False)
 
     @property
@@ -183,6 +181,4 @@ def graded(
             found, unknown = tuple(blocks(one, answer.document)), tuple(unknown_keys(answer.document, one.expected))
         has = frozenset(place.quantity for place in places(one.expected))
         reports.append(CaseReport(one.name, needs(one), has, answer.state, answer.reason, seconds, unknown, found))
-    everything = [(case.name, block) for case in reports for block in case.blocks]
-    near = likeness(everything, known())
-    return Report(name, least, tuple(reports), near, tuple(factors([block for _, block in everything])))
+    return Report(name, least, tuple(reports), tuple(factors([block for case in reports for block in case.blocks])))

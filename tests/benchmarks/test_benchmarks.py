@@ -20,7 +20,6 @@ from benchmarks.allowed_errors import Disagreement
 from benchmarks.arrivals import arrivals, neurons_of, through
 from benchmarks.correctness import agree, certified
 from benchmarks.networks import Link
-from benchmarks.roofline import roofline
 from benchmarks.sizes import DEFAULTS, Sizes
 from benchmarks.step import step
 from benchmarks.without_kernels import followed
@@ -57,10 +56,9 @@ def test_a_measurement_has_all_its_numbers(capsys: pytest.CaptureFixture[str]) -
     assert set(found["versions"]) == {"python", "numpy", "numba", "torch"}
     assert 10 < found["hidden_spikes_per_trial"] < 18
     assert 0.5 * found["hidden_spikes_per_trial"] < found["hidden_solved_bins_per_trial"] < 200
-    other, floor = found["yardstick"], found["roofline"]
+    other = found["yardstick"]
     assert other["approximate"] is True and other["dt_ms"] == 1.0 and (other["trials_run"], other["trials"]) == (2, 2)
     assert other["ratio"] == pytest.approx(other["seconds"] / found["seconds"])
-    assert floor["ratio"] == pytest.approx(found["seconds"] / floor["seconds"])
     assert found["agreement"]["followed"]["spikes"] > 0 and set(found["agreement"]["residuals"]) == {"A", "B", "C"}
 
 
@@ -173,7 +171,6 @@ def test_arrivals_are_counted_one_by_one() -> None:
             for i, train in enumerate(trial):
                 expected += sum(t + d <= 200.0 for t in train for d in link.d[i].double().tolist())
     assert arrivals(workload, trains) == expected > 0
-    assert roofline(workload, trains, 1)["touched"] >= expected
 
 
 def test_the_yardstick_runs_the_network_of_the_workload() -> None:
@@ -228,14 +225,13 @@ def test_memory_is_unknown_where_the_system_has_no_counter(monkeypatch: pytest.M
     assert memory.measured(build(small("yin-yang"))) is None
 
 
-def test_a_sweep_is_recorded_and_drawn(
+def test_a_sweep_is_recorded(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(command, "peak_added_mb", lambda sizes: 1.0)
-    tiny = scaling.Sweep("trials", (1, 2, 4), 2, lambda n: small("yin-yang", batch=int(n)), True)
+    tiny = scaling.Sweep("trials", (1, 2, 4), 2, lambda n: small("yin-yang", batch=int(n)))
     monkeypatch.setitem(scaling.SWEEPS, "arrivals", tiny)
     assert scaling.main(["--what", "arrivals", "--quick", "--out", str(tmp_path / "deep" / "folder")]) == 0
     lines = (tmp_path / "deep" / "folder" / "arrivals.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["x"] for line in lines] == [1, 2]
-    assert (tmp_path / "deep" / "folder" / "arrivals.png").stat().st_size > 10_000
-    assert capsys.readouterr().out.count("\n") == 2 + 2 + 2
+    assert capsys.readouterr().out.count("\n") == 2 + 2 + 1

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks.grid import __main__ as command
-from benchmarks.grid import figures, study, training
+from benchmarks.grid import figures, study
 from benchmarks.grid.measure import DTS, measured
 from benchmarks.grid.networks import KINDS, LOSSES, WHERE
+from delayprop.fast.training.intervals import mean_half_width
 from tests import ROOT
 from tests.support.report_evidence import Measured
 
@@ -115,7 +116,7 @@ def facts(record: dict) -> list[list[str]]:
         ["wrong by", per_cent(min(medians)), per_cent(max(medians))],
         ["1 ms", f"{100 * published['lost_on_exact']['mean']:.0f} points", "1/8 ms",
          f"{100 * fine['lost_on_exact']['mean']:.1f} points"],
-        [f"{paired(training.mean_and_interval(moved_over))} points"],
+        [f"{paired(mean_and_interval(moved_over))} points"],
         ["1 ms", f"{published['apart_ms']['mean']:.1f} ms", f"{published['moved_ms']['mean']:.1f} ms",
          f"{fine['apart_ms']['mean']:.1f} ms", "1/8 ms"],
     ]
@@ -148,21 +149,36 @@ def test_control_the_numbers_of_another_record_are_missing(part: str) -> None:
     assert len(missing(other)) == (2 if part == "facts" else 1)
 
 
-def seeds(entries: Sequence[dict]) -> list[int]:
-    return [entry["seed"] for entry in entries]
+def mean_and_interval(values: Sequence[float]) -> dict[str, float]:
+    """Mean, standard deviation, and half the 95 % interval of the mean, over one value per seed."""
+    half = mean_half_width(values)
+    assert half is not None
+    numbers = {"mean": statistics.fmean(values), "sd": statistics.stdev(values), "half": half}
+    return {name: round(number, 5) for name, number in numbers.items()}
+
+
+def summary(runs: Sequence[dict]) -> Iterator[dict]:
+    """Over seeds, for each way: its numbers, and what it lost against the exact gradient."""
+    for n, way in enumerate(runs[0]["ways"]):
+        own, exact = [run["ways"][n] for run in runs], [run["ways"][0] for run in runs]
+        numbers = {name: [one[name] for one in own] for name in ("on_exact", "on_grid", "moved_ms", "apart_ms")}
+        for name in ("on_exact", "on_grid"):
+            numbers[f"lost_{name}"] = [a["on_exact"] - b[name] for a, b in zip(exact, own, strict=True)]
+        found = {name: mean_and_interval(values) for name, values in numbers.items()}
+        yield {"dt": way["dt"], "pinned": way["pinned"], "seeds": len(runs), **found}
 
 
 def test_the_record_is_whole() -> None:
     """Each seed occurs once; the summaries follow from the numbers."""
     assert RECORD["format"] == command.FORMAT and not RECORD["quick"] and RECORD["dts"] == list(DTS)
     for found in RECORD["gradients"]["networks"]:
-        assert seeds(found["networks"]) == list(range(study.FULL))
+        assert [network["seed"] for network in found["networks"]] == list(range(study.FULL))
     assert study.summary(RECORD["gradients"]["networks"]) == RECORD["gradients"]["summary"]
+    trained = [(RECORD["yin-yang"]["runs"], RECORD["yin-yang"]["summary"])]
     for entry in RECORD["interval"]["summary"]:
-        runs = [run for run in RECORD["interval"]["runs"] if run["apart"] == entry["apart"]]
-        assert seeds(runs) == list(range(command.SEEDS)) and training.summary(runs) == entry["ways"]
-    runs = RECORD["yin-yang"]["runs"]
-    assert seeds(runs) == list(range(command.SEEDS)) and training.summary(runs) == RECORD["yin-yang"]["summary"]
+        trained.append(([r for r in RECORD["interval"]["runs"] if r["apart"] == entry["apart"]], entry["ways"]))
+    for runs, ways in trained:
+        assert [run["seed"] for run in runs] == list(range(10)) and list(summary(runs)) == ways
 
 
 @pytest.mark.check(22)
@@ -176,8 +192,9 @@ def test_the_order_is_1(measured: Measured) -> None:
 
 
 def test_pictures_of_the_record(tmp_path: Path) -> None:
-    paths = figures.draw(RECORD, tmp_path, "svg")
-    assert len(paths) == len(figures.PICTURES) and all(Path(path).stat().st_size > 5000 for path in paths)
+    for name, picture in figures.PICTURES.items():
+        picture(RECORD).savefig(tmp_path / f"{name}.svg")
+        assert (tmp_path / f"{name}.svg").stat().st_size > 5000
 
 
 @pytest.mark.full
@@ -186,7 +203,45 @@ def test_the_command_finds_the_record_again() -> None:
     for found in RECORD["gradients"]["networks"]:
         again = measured(found["kind"], found["loss"], found["where"], range(10))
         for network, recorded in zip(again, found["networks"], strict=False):
-            for name in ("seed", "spikes", "kept", "pinned"):
+            for name in ("seed", "redrawn", "spikes", "kept", "ordered", "pinned", "falling"):
                 assert network[name] == recorded[name]
             for name in study.QUANTITIES:
                 assert network[name] == pytest.approx(recorded[name], rel=0.02, abs=2e-4)
+
+
+def test_orders_and_ranks() -> None:
+    assert study.order([0.1 * dt**1.5 for dt in DTS]) == pytest.approx(1.5)
+    assert study.stable({"ordered": "000111111"}) and not study.stable({"ordered": "111101111"})
+    assert study.rank_correlation([1, 2, 3, 4], [1, 4, 9, 16]) == pytest.approx(1.0)
+    assert study.rank_correlation([1, 2, 3, 4], [4, 3, 2, 1]) == pytest.approx(-1.0)
+    assert study.rank_correlation([1, 1, 2], [5, 5, 7]) == pytest.approx(1.0)  # equal values share a rank
+
+
+@pytest.mark.full
+def test_the_command_writes_the_gradients_and_keeps_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(study, "QUICK", 2)
+    monkeypatch.setattr(study, "LOSSES", ("max_voltage",))
+    path = tmp_path / "grid.json"
+    path.write_text(json.dumps({"format": command.FORMAT, "interval": "kept"}), encoding="utf-8")
+    assert command.main(["--quick", "--out", str(path)]) == 0
+    record = json.loads(path.read_text(encoding="utf-8"))
+    assert record["quick"] is True and record["interval"] == "kept" and record["dts"] == RECORD["dts"]
+    assert study.summary(record["gradients"]["networks"]) == record["gradients"]["summary"]
+    assert [len(group["networks"]) for group in record["gradients"]["networks"]] == [2] * 10
+
+
+@pytest.mark.parametrize(("out", "message"), [
+    ("none.json/grid.json", "`--out` must be a file that can be written"),
+    ("none.json", "`--out` must be a record of format"),
+])
+def test_refusals(
+    out: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "none.json").write_text("{}", encoding="utf-8")
+    monkeypatch.setattr(study, "groups", lambda quick: [])
+    monkeypatch.setattr(study, "summary", lambda found: {})
+    assert command.main(["--out", str(tmp_path / out)]) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1

@@ -18,10 +18,8 @@ import pytest
 from delayprop.spec import load_case
 from delayprop.spec.conformance.__main__ import main
 from delayprop.spec.conformance.cases import stored
-from delayprop.spec.conformance.faults import known
 from tests import ROOT
 from tests.support.commands import lines_read, refusal_of
-from tests.support.peers.conformance_documents import DOCUMENTS
 
 PEER = ROOT / "tests" / "support" / "peers" / "plain_peer.py"
 PLAIN = f"{sys.executable} -I -S {PEER}"
@@ -67,18 +65,12 @@ def test_a_partial_program_is_graded_on_its_part(tmp_path: Path) -> None:
     assert done.stdout.endswith("nothing offered is wrong; blocks left out are listed above\n")
 
 
-def test_a_flipped_sign_of_the_delays_is_named(tmp_path: Path) -> None:
+def test_a_flipped_sign_of_the_delays_is_found(tmp_path: Path) -> None:
     done = kit("--command", changed_peer(tmp_path, "dd[i][j] += weights", "dd[i][j] -= weights"))
     assert (done.returncode, done.stderr) == (1, "")
-    assert 'like "flipped sign of the delay gradient"' in done.stdout and "2.0e+00 to the right results" in done.stdout
     assert "all delay gradients are -1.000 times the right ones" in done.stdout
+    assert "one-neuron: gradients.connections[0].delays has -0.3 right digits" in done.stdout
     assert done.stdout.endswith("something offered is wrong\n")
-
-
-def test_the_reference_is_a_command_too() -> None:
-    done = kit("--command", f"{sys.executable} -m reference", "--case", "one-neuron", "--case", "max-voltage")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "2 cases, 2 answered" in done.stdout and "wrong  " not in done.stdout and "approximate" not in done.stdout
 
 
 def test_digits_set_the_criterion(tmp_path: Path) -> None:
@@ -89,34 +81,23 @@ def test_digits_set_the_criterion(tmp_path: Path) -> None:
     assert "one-neuron: gradients.connections[0].weights has 3.0 right digits" in done.stdout
 
 
-BROKEN = {
-    "crash": ("raise ValueError('of my own')", "one-neuron: exit code 1: ValueError: of my own"),
-    "escapes": (r"raise ValueError('\x1b[2J')", r"one-neuron: exit code 1: ValueError: \x1b[2J"),
-    "silent crash": ("import sys; sys.exit(7)", "one-neuron: exit code 7"),
-    "signal": ("import os; os.abort()", "one-neuron: ended by signal 6"),
-    "no output": ("pass", "got nothing"),
-    "broken JSON": ("print('{\"loss\": 1.0')", "standard output must be one JSON object (JSONDecodeError: "),
-    "more than JSON": ("print('ready'); print('{}')", "got 'ready\\n{}\\n'"),
-    "another encoding": (
-        "import sys; sys.stdout.buffer.write(b'{\"\\xff\": 1}')", "must be one JSON object (UnicodeDecodeError: "
-    ),
-    "deep": ("print('[' * 100000)", "must be one JSON object (RecursionError: "),
-    "a list": ("print('[1]')", "standard output must be one JSON object, got [1]"),
-    "NaN": ("print('{\"loss\": NaN}')", "one-neuron: `loss` must be a finite number, got nan"),
-    "a huge number": ("print('{\"loss\": 1' + '0' * 400 + '}')", "one-neuron: `loss` must be a finite number, got inf"),
-    "a wrong shape": (
-        "print('{\"spikes\": {\"out\": 1.0}}')", "`spikes.out` must be a list of 1, one for each entry, got 1.0"
-    ),
-    "endless output": (
-        "import sys\nwhile True: sys.stdout.write('x' * 2**20)", "one-neuron: more than 64 MiB of output"
-    ),
-    "waits for input": ("print(input())", "one-neuron: exit code 1: EOFError"),
-}
-
-
-@pytest.mark.parametrize("name", BROKEN)
-def test_a_broken_program_fails_by_name(name: str, tmp_path: Path) -> None:
-    text, reason = BROKEN[name]
+@pytest.mark.parametrize(("text", "reason"), [
+    (r"raise ValueError('of my own \x1b[2J')", r"one-neuron: exit code 1: ValueError: of my own \x1b[2J"),
+    ("import sys; sys.exit(7)", "one-neuron: exit code 7\n"),
+    ("import os; os.abort()", "one-neuron: ended by signal 6"),
+    ("pass", "got nothing"),
+    ("print('{\"loss\": 1.0')", "standard output must be one JSON object (JSONDecodeError: "),
+    ("print('ready'); print('{}')", "got 'ready\\n{}\\n'"),
+    ("import sys; sys.stdout.buffer.write(b'{\"\\xff\": 1}')", "must be one JSON object (UnicodeDecodeError: "),
+    ("print('[' * 100000)", "must be one JSON object (RecursionError: "),
+    ("print('[1]')", "standard output must be one JSON object, got [1]"),
+    ("print('{\"loss\": NaN}')", "one-neuron: `loss` must be a finite number, got nan"),
+    ("print('{\"loss\": 1' + '0' * 400 + '}')", "one-neuron: `loss` must be a finite number, got inf"),
+    ("print('{\"spikes\": {\"out\": 1.0}}')", "`spikes.out` must be a list of 1, one for each entry, got 1.0"),
+    ("import sys\nwhile True: sys.stdout.write('x' * 2**20)", "one-neuron: more than 64 MiB of output"),
+    ("print(input())", "one-neuron: exit code 1: EOFError"),
+])
+def test_a_broken_program_fails_by_name(text: str, reason: str, tmp_path: Path) -> None:
     done = kit("--command", program(tmp_path, text), "--case", "one-neuron", "--timeout", 60)
     assert (done.returncode, done.stderr) == (1, "")
     assert reason in done.stdout.partition("wrong (failed, ")[2]
@@ -160,7 +141,7 @@ def test_the_list_names_the_needs_of_each_case() -> None:
     done = kit("--list")
     assert (done.returncode, done.stderr) == (0, "")
     lines = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())
-    assert set(lines) == set(DOCUMENTS)
+    assert set(lines) == {one.name for one in stored()}
     assert lines["recurrent-whole-ms"].startswith("hidden layers, recurrent, one pair of time constants, ")
     assert kit("--list", "--case", "one-neuron").stdout.count("\n") == 1
 
@@ -168,8 +149,8 @@ def test_the_list_names_the_needs_of_each_case() -> None:
 def test_saved_files_are_cases(tmp_path: Path) -> None:
     folder = tmp_path / "a" / "b"
     done = kit("--save", folder)
-    assert (done.returncode, done.stdout, done.stderr) == (0, f"{len(DOCUMENTS)} cases in {folder}\n", "")
-    assert sorted(path.stem for path in folder.iterdir()) == sorted(DOCUMENTS)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{len(stored())} cases in {folder}\n", "")
+    assert len(list(folder.iterdir())) == len(stored())
     for one in stored():
         assert load_case(folder / f"{one.name}.json").expected == one.expected
     assert kit("--save", folder).returncode == 0, "equal files may stand there"
@@ -183,13 +164,11 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "nothing": ([], "give one of --command, --list and --save (see --help)"),
     "two jobs": (["--list", "--save", "x"], "give one of --command, --list and --save (see --help)"),
     "digits without a command": (["--list", "--digits", "3"], "--digits goes with --command only (see --help)"),
-    "json without a command": (["--save", "x", "--json", "y"], "--json goes with --command only (see --help)"),
     "unknown case": (["--list", "--case", "one"], "`case` must be one of after-the-end, "),
     "no program": (["--command", "./no x"], "`command` must be a program that can be started, got ./no: No such"),
     "no word": (["--command", " "], "`command` must be a program and its arguments, got nothing; name one"),
     "open quotes": (["--command", "a 'b"], "`command` must be a command line, got No closing quotation; close the"),
     "no time": (["--command", "x", "--timeout", "0"], "`timeout` must be a finite number above 0 (s), got 0.0"),
-    "endless time": (["--command", "x", "--timeout", "inf"], "`timeout` must be a finite number above 0 (s), got inf"),
     "no digits": (["--command", "x", "--digits", "nan"], "`digits` must be a finite number, got nan"),
     "digits in words": (["--command", "x", "--digits", "two"], "argument --digits: invalid float value: 'two'"),
     "json nowhere": (["--command", "x", "--json", "no/x"], "`json` must be a place that can be written to, got no/x: "),
@@ -215,13 +194,10 @@ def test_help() -> None:
 
 def test_the_cases_are_data_of_the_package(tmp_path: Path) -> None:
     """The cases are found even in an archive."""
-    code = (
-        "import delayprop.spec.conformance.cases as c, delayprop.spec.conformance.faults as f\n"
-        "print(len(c.stored()), len(f.known()), '.zip' in c.__file__)"
-    )
+    code = "import delayprop.spec.conformance.cases as c; print(len(c.stored()), '.zip' in c.__file__)"
     shutil.copytree(ROOT / "delayprop", tmp_path / "kit" / "delayprop", ignore=shutil.ignore_patterns("fast"))
     archive = shutil.make_archive(str(tmp_path / "kit"), "zip", tmp_path / "kit")
     environment = {**os.environ, "PYTHONPATH": archive}
     command = [sys.executable, "-P", "-c", code]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    assert done.stderr == "" and done.stdout.split() == [str(len(DOCUMENTS)), str(len(known())), "True"]
+    assert done.stderr == "" and done.stdout.split() == [str(len(stored())), "True"]

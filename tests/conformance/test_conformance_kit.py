@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import replace
-from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import delayprop.reference as reference
 from delayprop.fast.run import run_case
-from delayprop.spec import Case, Connection, Network, Result, SpecError, UnsupportedError
+from delayprop.spec import Case, Connection, Network, SpecError, UnsupportedError
 from delayprop.spec.conformance import check
-from delayprop.spec.conformance.capabilities import CAPABILITIES, needs
+from delayprop.spec.conformance.capabilities import CAPABILITIES
 from delayprop.spec.conformance.cases import stored
 from delayprop.spec.conformance.grading import GRADES, MOST_DIGITS, grade, right_digits
 from delayprop.spec.conformance.layout import GRADIENTS, QUANTITIES
+from tests.support.faults.catalogue import FAULTS, Fault
+from tests.support.faults.planting import plant, results
 from tests.support.implementations import Run, every_run
-from tests.support.peers.conformance_documents import DOCUMENTS
 from tests.support.peers.reports import ONE, answers, of
 from tests.support.tolerances import U64, WELL_CONDITIONED
 
-ALL = len(DOCUMENTS)
+ALL = len(stored())
 
 
 @every_run
@@ -31,56 +33,26 @@ def test_both_implementations_are_exact_in_all(run: Run) -> None:
     report = check(run)
     assert {of(report, name) for name in QUANTITIES} == {"exact"}
     assert {report.summary(capability=name).grade for name in CAPABILITIES} == {"exact"}
-    assert report.passed and report.likeness is None and report.factors == ()
+    assert report.passed and report.factors == ()
     worst = report.summary()
     assert worst.digits is not None and worst.digits > -math.log10(WELL_CONDITIONED)
     assert (worst.offered, worst.whole, worst.cases) == (ALL, ALL, ALL)
-    assert str(report).endswith("\nnothing offered is wrong") and "pattern" not in str(report)
+    assert str(report).endswith("\nnothing offered is wrong")
 
 
 def test_single_precision_has_its_grade() -> None:
     report = check(lambda case: run_case(case, "float32"))
     assert {of(report, name) for name in QUANTITIES} == {"single precision"}
-    assert report.passed and report.likeness is None
+    assert report.passed and report.factors == ()
 
 
-def test_every_case_and_capability_is_in_the_set() -> None:
-    by_name = {one.name: needs(one) for one in stored()}
-    assert sorted(by_name) == sorted(DOCUMENTS)
-    assert {name for found in by_name.values() for name in found} == set(CAPABILITIES)
-    assert by_name[ONE] == (
-        "one layer", "feed-forward", "one pair of time constants", "delays off the grid", "spike_time_mse",
-        "spikes beyond the targets",
-    )
-    assert {"recurrent", "absent synapses"} <= set(by_name["recurrent-self-connection"])
-    assert {"skip connections", "parallel connections"} <= set(by_name["skip-and-parallel"])
-    assert "events after the end" in by_name["after-the-end"] and "no delays" in by_name["hidden-layer-no-delays"]
-    assert by_name["silent-network"] == (
-        "one layer", "feed-forward", "spike_time_mse", "missing spikes", "silent neurons", "silent network"
-    ), "gradients of 0 test neither delays nor constants"
-    assert (files("delayprop.spec.conformance") / "faults.json").is_file()
-
-
-def test_a_limited_simulator_finds_cases_that_it_can_do() -> None:
-    """Networks with one pair of constants, and no special structure, have all delays and losses."""
-    special = ("recurrent", "several", "absent", "parallel", "skip", "tau_mem", "other than", "silent", "after the end")
-    plain = [set(needs(one)) for one in stored() if not any(s in n for n in needs(one) for s in special)]
-    for delays in ("no delays", "delays in whole ms", "delays off the grid"):
-        for layers in ("one layer", "hidden layers"):
-            assert any({delays, layers} <= need for need in plain), (delays, layers)
-    for loss in ("max_voltage", "mean_voltage", "first_spike_time", "spike_time_mse"):
-        assert any(loss in need and "delays in whole ms" in need for need in plain), loss
-
-
-def test_the_question_does_not_hold_the_answer() -> None:
-    seen: list[Case] = []
-
-    def run(case: Case) -> Result:
-        seen.append(case)
-        return reference.run(case)
-
-    assert check(run, cases=[ONE]).passed and seen[0].expected is None
-    assert all("expected" not in one.question for one in stored())
+@pytest.mark.full
+@pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault.package == "reference"], ids=lambda f: f.name)
+def test_control_planted_faults_are_not_exact(fault: Fault, tmp_path: Path) -> None:
+    found = results("reference", plant(fault, "reference", tmp_path))
+    answered = iter([found[one.name] for one in stored()])
+    report = check(lambda case: next(answered), digits=10.0)
+    assert report.graded and not report.passed
 
 
 def limited(case: Case) -> dict:
@@ -137,18 +109,6 @@ def test_a_simulator_that_offers_nothing_does_not_pass() -> None:
     assert not check(refuse).passed
 
 
-def negate_tau_mem(found: dict) -> None:
-    constants = found["gradients"]["populations"]["out"]
-    constants["tau_mem"] = [-number for number in constants["tau_mem"]]
-
-
-def test_one_wrong_block_is_found_and_no_other() -> None:
-    report = check(answers(negate_tau_mem), cases=[ONE])
-    assert [of(report, name) for name in GRADIENTS] == ["exact", "exact", "wrong", "exact", "exact", "exact", "exact"]
-    assert not report.passed
-    assert report.wrong == ["one-neuron: gradients.populations.out.tau_mem has -0.3 right digits"]
-
-
 def on_a_grid(case: Case) -> dict:
     """Delays rounded to whole ms: right on the grid; off it approximate, or another network."""
     connections = tuple(
@@ -163,35 +123,67 @@ def test_a_grid_is_right_on_itself_and_not_elsewhere() -> None:
     assert report.summary(capability="delays in whole ms").grade == "exact"
     assert report.summary(capability="no delays").grade == "exact"
     assert report.summary(capability="delays off the grid").grade == "wrong"
-    assert not report.passed and report.likeness is not None
-    assert not report.likeness.clear and "no known pattern; the nearest is " in str(report), "rounding is not cutting"
+    assert not report.passed and report.factors == ()
+
+
+def scaled(key: str, factor: float) -> Callable[[dict], None]:
+    """Changes the gradients with this key, or all of them."""
+
+    def change(value: object, inside: bool = False) -> object:
+        if isinstance(value, dict):
+            return {name: change(entry, inside or key in (name, "gradients")) for name, entry in value.items()}
+        if isinstance(value, list):
+            return [change(entry, inside) for entry in value]
+        return value * factor if inside and isinstance(value, float) else value
+
+    return lambda found: found.update(gradients=change(found["gradients"]))
+
+
+EVERYTHING = "weight, delay, tau_mem, tau_syn, threshold, reset, input-time"
+
+
+@pytest.mark.parametrize(("key", "factor", "line"), [
+    ("gradients", 0.25, f"all {EVERYTHING} gradients are 0.2500 times the right ones"),
+    ("weights", 0.0, "all weight gradients are 0"),
+    ("delays", -1.0, "all delay gradients are -1.000 times the right ones (to "),
+    ("inputs", -3.0, "all input-time gradients are -3.000 times the right ones"),
+])
+def test_a_common_factor_is_found(key: str, factor: float, line: str) -> None:
+    report = check(answers(scaled(key, factor)))
+    assert line in str(report) and len(report.factors) == 1
+    assert report.to_dict()["factors"][0]["factor"] == pytest.approx(factor, rel=1e-6)
+
+
+def test_one_wrong_block_is_found_and_no_other() -> None:
+    report = check(answers(scaled("tau_mem", -1.0)), cases=[ONE])
+    assert [of(report, name) for name in GRADIENTS] == ["exact", "exact", "wrong", "exact", "exact", "exact", "exact"]
+    assert not report.passed and report.factors == (), "a single number is a multiple of any other"
+    assert report.wrong == ["one-neuron: gradients.populations.out.tau_mem has -0.3 right digits"]
 
 
 def without_a_spike(found: dict) -> None:
-    name = next(name for name, trains in found["spikes"].items() if any(trains))
     for quantity in ("spikes", "kappa"):
-        found[quantity][name] = [train[:-1] for train in found[quantity][name]]
+        found[quantity]["out"] = [train[:-1] for train in found[quantity]["out"]]
 
 
-def test_the_gradient_of_another_network_has_no_digits() -> None:
-    report = check(answers(without_a_spike), cases=[ONE])
-    reason = "spikes.out[0]: 5 spikes, right are 6"
-    assert of(report, "spikes") == of(report, "w") == of(report, "loss") == "another network"
-    states = {block.path: (block.state, block.digits, block.reason) for block in report.cases[0].blocks}
-    assert states["spikes.out"] == states["gradients.connections[0].weights"] == ("another network", None, reason)
-    assert states["kappa.out"][0] == "another network", "other spikes"
-    assert not report.passed and report.wrong == [f"{ONE}: {reason}"]
+def without(*keys: str) -> Callable[[dict], object]:
+    return lambda found: [found.pop(key) for key in keys]
 
 
-def test_kappa_of_other_spikes_fails_alone() -> None:
-    report = check(answers(without_a_spike, lambda found: found.pop("spikes")), cases=[ONE])
-    assert of(report, "kappa") == "failed" and of(report, "w") == "exact"
-    assert report.wrong == [f"{ONE}: kappa.out[0]: 5 spikes, right are 6"]
-
-
-def test_control_spikes_that_are_left_out_change_nothing() -> None:
-    report = check(answers(without_a_spike, lambda found: [found.pop(key) for key in ("spikes", "kappa")]), cases=[ONE])
-    assert of(report, "spikes") == "not offered" and of(report, "w") == "exact" and report.passed
+@pytest.mark.parametrize(("left_out", "spikes", "kappa", "others", "wrong"), [
+    ((), "another network", "another network", "another network", ["spikes.out[0]: 5 spikes, right are 6"]),
+    (("spikes",), "not offered", "failed", "exact", ["kappa.out[0]: 5 spikes, right are 6"]),
+    (("spikes", "kappa"), "not offered", "not offered", "exact", []),
+])
+def test_numbers_of_another_network_have_no_digits(
+    left_out: tuple[str, ...], spikes: str, kappa: str, others: str, wrong: list[str]
+) -> None:
+    """A spike less; where the spikes are left out, only kappa shows it."""
+    report = check(answers(without_a_spike, without(*left_out)), cases=[ONE])
+    assert [of(report, name) for name in ("spikes", "kappa", "w", "loss")] == [spikes, kappa, others, others]
+    assert report.wrong == [f"{ONE}: {line}" for line in wrong] and report.passed != bool(wrong)
+    digits = {block.path: block.digits for block in report.cases[0].blocks if block.state != "left out"}
+    assert (digits["gradients.connections[0].weights"] is None) == (others == "another network")
 
 
 def test_digits_are_those_of_the_relative_error() -> None:
@@ -205,12 +197,13 @@ def test_digits_are_those_of_the_relative_error() -> None:
     assert [grade(least - 1e-9) for _, least in GRADES] == ["single precision", "approximate", "wrong"]
 
 
-def test_a_number_among_zeros_is_wrong() -> None:
+@pytest.mark.parametrize("number", [1e3, 1e300])
+def test_a_number_among_zeros_is_wrong(number: float) -> None:
     """The gradient of a silent network has no size of its own, so the loss is the scale."""
     report = check(
-        answers(lambda found: found["gradients"]["connections"][0].update(weights=[[1e3, 0.0]])), ["silent-network"]
+        answers(lambda found: found["gradients"]["connections"][0].update(weights=[[number, 0.0]])), ["silent-network"]
     )
-    assert of(report, "w") == "wrong" and of(report, "d") == "exact"
+    assert of(report, "w") == "wrong" and of(report, "d") == "exact" and report.factors == ()
 
 
 @pytest.mark.parametrize(("arguments", "name"), [({"cases": ["nowhere"]}, "case"), ({"digits": math.nan}, "digits")])

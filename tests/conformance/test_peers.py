@@ -32,20 +32,14 @@ NO_DIGITS = {"another network", "failed", NOT_OFFERED}
 GRADES = {"exact", "single precision", "approximate", "wrong", *NO_DIGITS}
 VOLTAGE = "one-layer-voltage-whole-ms"
 
-ADAPTERS: dict[str, tuple[str, str, dict[str, Any], str]] = {
-    "stepped": ("benchmarks", "one-layer-spike-times-whole-ms", {"duration": 40.5}, "dt"),
-    "snntorch": ("snntorch", "missing-and-free-spikes", {}, "reset"),
-    "eventax": ("eventax", "skip-and-parallel", {}, "several synapses"),
+ADAPTERS: dict[str, tuple[str, dict[str, Any], str]] = {
+    "stepped": ("one-layer-spike-times-whole-ms", {"duration": 40.5}, "dt"),
+    "snntorch": ("missing-and-free-spikes", {}, "reset"),
 }
-"""The package an adapter needs; a case that it refuses, with changes and words of the refusal."""
+"""A case that the adapter refuses, with changes, and words of the refusal."""
 
-adapters = pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=pytest.mark.skipif(not importlib.util.find_spec(needs), reason=f"no {needs} here"))
-        for name, (needs, *_) in ADAPTERS.items()
-    ],
-)
+NO_SNNTORCH = pytest.mark.skipif(not importlib.util.find_spec("snntorch"), reason="no snntorch here")
+adapters = pytest.mark.parametrize("name", ["stepped", pytest.param("snntorch", marks=NO_SNNTORCH)])
 
 
 def ask(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -63,7 +57,7 @@ def written(folder: Path, name: str, **changes: Any) -> str:
 
 
 @adapters
-def test_an_adapter_describes_itself_and_answers(name: str, tmp_path: Path) -> None:
+def test_an_adapter_describes_itself_answers_and_refuses(name: str, tmp_path: Path) -> None:
     """The loss of the adapter is near the right one, so its units are ours."""
     about = ask(f"{name}_adapter.py", "--about")
     assert about.returncode == 0, about.stderr
@@ -75,11 +69,7 @@ def test_an_adapter_describes_itself_and_answers(name: str, tmp_path: Path) -> N
     found, expected = json.loads(done.stdout), stored([VOLTAGE])[0].expected
     assert found["loss"] == pytest.approx(expected["loss"], rel=5e-2) and found["loss"] != expected["loss"]
     assert found["readout"] == pytest.approx(expected["readout"], abs=5e-2)
-
-
-@adapters
-def test_an_adapter_refuses_a_case_beyond_it(name: str, tmp_path: Path) -> None:
-    _, case, changes, words = ADAPTERS[name]
+    case, changes, words = ADAPTERS[name]
     done = ask(f"{name}_adapter.py", written(tmp_path, case, **changes))
     assert (done.returncode, done.stdout) == (5, "") and words in done.stderr, done.stderr
 
@@ -94,14 +84,10 @@ def test_a_finer_grid_is_nearer(tmp_path: Path) -> None:
 
 def test_grades_of_one_system_are_those_of_the_kit() -> None:
     """The plain peer does one layer and spike times, and no other case."""
-    done = ask("grades.py", f"plain={sys.executable} tests/support/peers/plain_peer.py")
+    done = ask("grades.py", f"plain_peer={sys.executable} tests/support/peers/plain_peer.py")
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
-    (one,) = document["systems"]
-    assert one["name"] == "plain" and one["quantities"]["w"]["grade"] == "exact"
-    assert one["cases"]["answered"] + len(one["cases"]["not_offered"]) == len(stored()) == one["cases"]["all"]
-    assert one["quantities"]["constants"]["grade"] == NOT_OFFERED and one["cases"]["not_offered"]
-    assert str(ROOT) not in done.stdout and sys.executable not in done.stdout, "no paths in the record"
+    assert {**document, "date": None} == {**RECORD, "date": None, "systems": [SYSTEMS["plain_peer"]]}
     assert "".join(peers(document)).count("<h3>") == 1
     assert ask("grades.py", "no-command").returncode == 2
 
@@ -129,16 +115,13 @@ def test_the_chapter_shows_every_system() -> None:
     page = "".join(peers(RECORD))
     for one in RECORD["systems"]:
         assert f"<td>{one['name']}</td>" in page and f"<h3>{one['name']}</h3>" in page
-        for name in COLUMNS:
-            assert f"<td>{shown(one, name)}</td>" in page
+        assert all(f"<td>{shown(one, name)}</td>" in page for name in COLUMNS)
     assert page.count("<tr>") == len(SYSTEMS) + 1
 
 
-def test_control_a_system_that_is_gone_or_changed_shows() -> None:
-    fewer, other = copy.deepcopy(RECORD), copy.deepcopy(RECORD)
-    gone = fewer["systems"].pop()
+def test_control_a_system_that_changed_shows() -> None:
+    other = copy.deepcopy(RECORD)
     other["systems"][-1]["quantities"]["w"]["digits"] = 3.21
-    assert f"<h3>{gone['name']}</h3>" not in "".join(peers(fewer))
     assert "3.2 (" in "".join(peers(other)) and "".join(peers(other)) != "".join(peers(RECORD))
 
 

@@ -21,10 +21,7 @@ MAY_IMPORT = {
     },
     "results": {"delayprop.fast", "delayprop.spec"},
     "docs": {"delayprop", "optuna"},
-    "examples": {
-        "benchmarks", "delayprop", "numpy", "torch", "snntorch", "eventax", "jax", "equinox", "optimistix",
-        "diffrax", "eventax_maxima",
-    },
+    "examples": {"benchmarks", "delayprop", "numpy", "torch", "snntorch"},
 }
 """Imports of a package beside the standard library and itself; `tests` may import all."""
 
@@ -36,7 +33,6 @@ MORE = {
     "fast/training/evaluation.py": {"matplotlib"},  # a type alone
     "fast/training/intervals.py": {"mpmath"},
     "docs/formulas.py": {"ziamath"},  # the build of the site alone has it
-    "benchmarks/drawing.py": {"matplotlib"},
     "benchmarks/grid": {"delayprop.reference", "matplotlib"},  # the exact gradient that a grid is compared with
     "benchmarks/without_kernels.py": {"delayprop.reference"},  # follows single neurons before anything is timed
     "delayprop/__main__.py": {"reports"},  # the verification report, where there is a checkout
