@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from reports.record import GREEN, NOT_RUN, RED
+from reports.wording import TEMPLATES
 
 FARTHEST = 15  # decades from the limit to an end of the axis, at most
 NEAREST = 3  # and at least
 LABELS = 8  # of the axis, at most
 
+KINDS = {GREEN: "passed", RED: "failed", NOT_RUN: "missing"}
 CAPTION = (
     "Worst value of each check over its limit, on a logarithmic scale. The line is the limit: a check passes left of "
     "it, and a control, which plants a fault, passes right of it. Controls that answer yes or no have no place on the "
@@ -48,9 +50,9 @@ class Distance:
         return self.check["status"] == RED or (self.share is not None and self.share > 1)
 
     @property
-    def passed(self) -> bool:
-        """Whether the check is green."""
-        return self.check["status"] == GREEN and not self.failed
+    def kind(self) -> str:
+        """The outcome."""
+        return "failed" if self.failed else KINDS[self.check["status"]]
 
     @property
     def numbered(self) -> bool:
@@ -134,12 +136,11 @@ def marks(one: Distance, scale: Axis) -> Iterator[tuple[str, float]]:
         yield ("zero" if scale.beyond(share) else "passed"), share
 
 
-def answer(one: Distance) -> str:
-    """What a check without a number found, in words."""
-    check = one.check
-    if check["status"] == NOT_RUN:
-        return "did not run"
-    if one.failed:
-        return "a test failed" if one.unmeasured else "a control failed"
-    cases = check["cases"]
-    return f"passed, {cases} {'case' if cases == 1 else 'cases'}" if cases else "passed"
+def distance_rows(checks: Iterable[dict[str, Any]]) -> str:
+    """The figure of the page: a row per check, which wraps on a narrow screen."""
+    all_of = distances(checks)
+    along, apart = [one for one in all_of if one.numbered], [one for one in all_of if not one.numbered]
+    scale = axis(along)
+    used = {"passed", "fault"} | {kind for one in along for kind, _ in marks(one, scale)}
+    values = {"along": along, "apart": apart, "scale": scale, "marks": marks, "used": used, "caption": CAPTION}
+    return TEMPLATES.get_template("distances.html").render(values)

@@ -12,12 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
-from delayprop.fast.data.new_files import content_of
-from delayprop.fast.data.records import RecordError
+from delayprop.fast.data.records import RecordError, content
 
 NAME = "page.npz"
-DAMAGED = (OSError, ValueError, EOFError, KeyError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
-"""Errors of a damaged file; RuntimeError: a damaged flag marks the file as encrypted."""
+DAMAGED = (
+    OSError, ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipFile, zlib.error,
+    RuntimeError,  # a damaged flag marks the file as encrypted
+    AttributeError, TypeError,  # a single array, no archive
+)
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,17 @@ class Layer:
     def name(self) -> str:
         """Both layers."""
         return f"{self.pre} to {'itself' if self.pre == self.post else self.post}"
+
+    @property
+    def start(self) -> float | None:
+        """The delay of all synapses before training, ms; None where they differed."""
+        first = self.d_before.flat[0]
+        return float(first) if (self.d_before == first).all() else None
+
+    @property
+    def moved(self) -> np.ndarray:
+        """The absolute change of each delay, ms."""
+        return np.abs(self.d_after.astype(float) - self.d_before)
 
 
 @dataclass(frozen=True)
@@ -122,13 +135,11 @@ class _Arrays:
     """The arrays of the file; each is checked when it is taken."""
 
     def __init__(self, run: Path) -> None:
+        whole = content(run, NAME)
         try:
-            with np.load(io.BytesIO(content_of(run / NAME)), allow_pickle=False) as file:
+            with np.load(io.BytesIO(whole), allow_pickle=False) as file:
                 self.found = {name: file[name] for name in file.files}
-        except FileNotFoundError as error:
-            expected = f"the folder of a finished run, with {NAME}"
-            raise RecordError("RUN", expected, f"{error.strerror}: {run}") from None
-        except (*DAMAGED, AttributeError, TypeError) as error:  # the last two: a single array, no archive
+        except DAMAGED as error:
             raise RecordError(NAME, "an intact file of arrays", f"{type(error).__name__}: {error}") from None
 
     def numbers(self, name: str, *shape: int | None) -> np.ndarray:

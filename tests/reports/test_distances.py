@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import math
 import re
+from html import unescape
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from reports.distance_rows import WORD, distance_rows
-from reports.distances import FARTHEST, Axis, axis, distance, distances, marks
+from reports.distances import FARTHEST, Axis, axis, distance, distance_rows, distances, marks
 from reports.overview import distances_of, faults
 from reports.page import html
 from reports.record import read
 from tests.support.report_checks import CHECKS, GROUPS
+from tests.support.runs.run_pages import Outline
 from tests.support.runs.verification_records import FAILED, SKIPPED, record
 
+WORD = '<span class="word">\N{BALLOT X} FAILED</span>'
 YES_OR_NO = {"worst": 0.0, "limit": 0.0, "headroom": None, "fault": None, "fault_limit": None}
 
 
@@ -26,7 +28,7 @@ def checks(folder: Path, **changes: dict[str, Any]) -> list[dict[str, Any]]:
 
 def row(page: str, number: int) -> str:
     """The row of a check."""
-    (found,) = re.findall(rf'<li class="row [^>]*><a href="#check-{number}">.*?</li>', page)
+    (found,) = re.findall(rf'<li class="row [^>]*><a href="#check-{number}">.*?</li>', page, re.DOTALL)
     return found
 
 
@@ -44,8 +46,8 @@ def test_every_check_of_the_record_has_one_row_by_its_name_right_under_the_verdi
     page = html(found, {})
     figure = page[page.index('id="distances"') : page.index("</figure>")]
     assert page.index('class="lead"') < page.index('id="distances"') < page.index("<p>")
-    names = re.findall(r'<a href="#check-\d+">([^<]*)</a>', figure)
-    assert sorted(names) == sorted(f"{c['number']} {c['title']}".replace("'", "&#x27;") for c in found.checks)
+    names = map(unescape, re.findall(r'<a href="#check-\d+">([^<]*)</a>', figure))
+    assert sorted(names) == sorted(f"{c['number']} {c['title']}" for c in found.checks)
     assert re.findall("<h4>(.*?)</h4>", figure) == [*GROUPS, "Checks that answer yes or no"]
 
 
@@ -119,8 +121,7 @@ def test_the_axis_holds_all_values_and_labels_the_limit(tmp_path: Path) -> None:
 
 
 def test_the_paper_has_these_rows_too(tmp_path: Path) -> None:
-    picture = distances_of(checks(tmp_path, check_7={**FAILED, "worst": 5e-9}, check_8=YES_OR_NO))
-    (axes,) = picture.figure.axes
+    (axes,) = distances_of(checks(tmp_path, check_7={**FAILED, "worst": 5e-9}, check_8=YES_OR_NO)).axes
     names = [label.get_text() for label in axes.get_yticklabels()]
     assert len(names) == len(CHECKS) - 1 and f"7 {CHECKS[6].title}: FAILED" in names
 
@@ -131,7 +132,7 @@ def test_a_finding_stands_in_the_column_of_its_check() -> None:
         {"package": "fast", "fault": "f", "found": {"a": 100.0, "b": 0.5}},
         {"package": "fast", "fault": "g", "found": {"b": 0.5, "a": 1000.0}},
     ]
-    (axes,) = faults(entries).figure.axes
+    (axes,) = faults({"faults": entries}, False).axes
     assert {cell.get_position(): cell.get_text() for cell in axes.texts} == {
         (0, 0): "2", (1, 0): "", (0, 1): "3", (1, 1): ""
     }
@@ -140,18 +141,20 @@ def test_a_finding_stands_in_the_column_of_its_check() -> None:
 def test_squares_carry_names_and_outcomes(tmp_path: Path) -> None:
     page = html(read(record(tmp_path / "record.json", check_7=FAILED, check_19=SKIPPED)), {})
     squares = re.findall(r"<a [^>]*>(.*?)</a>", page[page.index('<nav class="glance">') : page.index("</nav>")])
-    endings = {7: ": red", 19: ": not run"}
-    marked = {7: "\N{BALLOT X}", 19: "\N{EN DASH}"}
+    shown = {7: ("\N{BALLOT X}", ": red"), 19: ("\N{EN DASH}", ": not run")}
     for check, square in zip(CHECKS, squares, strict=True):
-        mark, title = marked.get(check.number, "\N{CHECK MARK}"), check.title.replace("'", "&#x27;")
-        assert square == f"{mark} {check.number} {title}{endings.get(check.number, '')}"
+        mark, ending = shown.get(check.number, ("\N{CHECK MARK}", ""))
+        assert unescape(square) == f"{mark} {check.number} {check.title}{ending}"
 
 
 def test_figures_have_a_narrow_version_or_a_box_to_scroll_in(tmp_path: Path) -> None:
-    memory = {"memory": [{"spikes": [1, 10], "bytes": [1e3, 1e4]}]}
-    faults = {"faults": [{"package": "fast", "fault": "f", "found": {"a": 2.0}, "source": ""}]}
-    page = html(read(record(tmp_path / "record.json", {**memory, **faults})), {})
-    assert len(re.findall("<img ", page)) == 2
-    narrow = r'<picture><source media="screen and \(max-width: 600px\)" srcset="data:image/svg'
-    assert len(re.findall(narrow, page)) == 1
-    assert len(re.findall(r'<div class="drawn"><img class="fixed" style="--drawn:\d+px"', page)) == 1
+    figures = {
+        "memory": [{"spikes": [1, 10], "bytes": [1e3, 1e4]}],
+        "faults": [{"package": "fast", "fault": "f", "found": {"a": 2.0}, "source": ""}],
+    }
+    elements = Outline(html(read(record(tmp_path / "record.json", figures)), {})).elements
+    drawn = [n for n, (_, attributes) in enumerate(elements) if attributes.get("class") == "drawn"]
+    (wraps, fixed) = (elements[n + 1 : n + 4] for n in drawn)
+    assert [tag for tag, _ in wraps] == ["picture", "source", "img"]
+    assert wraps[1][1]["media"] == "screen and (max-width: 600px)" and "data:image/svg" in str(wraps[1][1]["srcset"])
+    assert fixed[0][1]["class"] == "fixed" and re.fullmatch(r"--drawn:\d+px", str(fixed[0][1]["style"]))

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from reports import command, grid, pdf
+from reports import command, pdf
 from reports.__main__ import main
-from reports.cards import number
 from reports.page import html, verdict
 from reports.record import read
+from reports.wording import TEMPLATES, number
 from tests import ROOT
 from tests.support.report_checks import CHECKS, GROUPS
 from tests.support.runs import verification_records
@@ -40,7 +41,7 @@ def test_a_green_record_is_a_green_page(tmp_path: Path, capsys: pytest.CaptureFi
     page = (tmp_path / command.PAGE).read_text(encoding="utf-8")
     assert f"{ALL} of {ALL} checks are green." in page and "c0ffee" in page
     for check in CHECKS:
-        assert f'id="check-{check.number}"' in page and check.title.replace("'", "&#x27;") in page
+        assert f'id="check-{check.number}"' in page and check.title in unescape(page)
     assert max(map(len, pdf._lines(read(record(tmp_path))))) <= pdf.WIDTH
     assert page.count("3.2e-13") == ALL and (tmp_path / command.PDF).read_bytes().startswith(b"%PDF")
     assert f"{ALL} of {ALL} checks are green" in capsys.readouterr().out
@@ -74,7 +75,8 @@ def test_the_cost_of_a_grid_is_told_in_continuous_time() -> None:
         {"dt": dt, "pinned": False, "seeds": 5, "on_exact": {"mean": mean, "sd": 0.01}, "on_grid": {"mean": 0, "sd": 0}}
         for dt, mean in ((None, 0.95), (1.0, 0.75))
     ]
-    shown = grid._yin_yang({"yin-yang": {"summary": ways}}).replace("\N{NO-BREAK SPACE}", " ")
+    template: Any = TEMPLATES.get_template("grid_accuracies.html").module
+    shown = template.accuracies(ways).replace("\N{NO-BREAK SPACE}", " ")
     cells = re.findall(r"<td[^>]*>(.*?)</td>", shown)
     assert cells == ["events", "95.0 % ± 1.0 %", "5", "steps of 1 ms", "75.0 % ± 1.0 %", "5"]
 
@@ -107,7 +109,8 @@ def test_a_check_without_its_keys_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("arguments", "words"), [
     (["run", "--quick"], "--quick and --out are for the report"), (["--out"], "expected one argument"),
-    (["--slow"], "unrecognized arguments"),
+    (["--slow"], "unrecognized arguments"), (["a", "b"], "unrecognized arguments: b"),
+    (["nowhere"], "`RUN` must be the folder of a finished run, with result.json, got No such file or directory:"),
 ])
 def test_wrong_options(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == 2

@@ -1,4 +1,4 @@
-"""Synthetic folders of finished classification runs, small or large, plain or odd."""
+"""Synthetic folders of finished runs: a sequence; classifications, small or large, plain or odd."""
 
 from __future__ import annotations
 
@@ -75,6 +75,25 @@ def made(folder: Path, sizes: tuple[int, ...] = (4, 6, 3), epochs: int = 3, spik
     (folder / "history.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in lines))
     (folder / "options.json").write_text(json.dumps(options()))
     (folder / "page.npz").write_bytes(archive(arrays(sizes, spikes)))
+    return folder
+
+
+D = [[0.0, 10.0], [10.0, 0.0]]
+TRACES = [
+    {"pattern": pattern, "output": output, "t": [0.0, 1.0], "V": [0.0, 0.5], "arrivals": [0.5]}
+    for pattern in "AB"
+    for output in (0, 1)
+]
+SEQUENCE: dict[str, Any] = {
+    "task": "sequence", "optimum": 12.2, "presentations": None, "d_start": D, "before": TRACES, "after": TRACES,
+}
+SEQUENCE_LINES: list[dict] = [{"presentation": 1, "loss": 0.7, "accuracy": 0.5, "d": D}] * 2
+
+
+def made_sequence(folder: Path) -> Path:
+    """The folder of a run of the sequence task."""
+    (folder / "result.json").write_text(json.dumps(SEQUENCE))
+    (folder / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in SEQUENCE_LINES))
     return folder
 
 
