@@ -54,11 +54,6 @@ class Distance:
         """The outcome."""
         return "failed" if self.failed else KINDS[self.check["status"]]
 
-    @property
-    def numbered(self) -> bool:
-        """Whether the check has a place on the axis."""
-        return self.share is not None
-
 
 def distance(check: dict[str, Any]) -> Distance:
     """The distance of a check."""
@@ -67,11 +62,6 @@ def distance(check: dict[str, Any]) -> Distance:
     others = len(check["wrong"]) - (check["controls"] - check["caught"])
     unmeasured = check["status"] == RED and others > 0 and (share is None or share <= 1)
     return Distance(check, share, fault, unmeasured, missed)
-
-
-def distances(checks: Iterable[dict[str, Any]]) -> list[Distance]:
-    """The distances of all checks, in their order."""
-    return [distance(check) for check in checks]
 
 
 def _share(value: float | None, limit: float | None) -> float | None:
@@ -138,8 +128,8 @@ def marks(one: Distance, scale: Axis) -> Iterator[tuple[str, float]]:
 
 def distance_rows(checks: Iterable[dict[str, Any]]) -> str:
     """The figure of the page: a row per check, which wraps on a narrow screen."""
-    all_of = distances(checks)
-    along, apart = [one for one in all_of if one.numbered], [one for one in all_of if not one.numbered]
+    all_of = [distance(check) for check in checks]
+    along, apart = ([one for one in all_of if (one.share is None) == alone] for alone in (False, True))
     scale = axis(along)
     used = {"passed", "fault"} | {kind for one in along for kind, _ in marks(one, scale)}
     values = {"along": along, "apart": apart, "scale": scale, "marks": marks, "used": used, "caption": CAPTION}

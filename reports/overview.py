@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from delayprop.fast.drawing.style import COLOURS, plain
-from reports.distances import axis, distances, marks
+from reports.distances import axis, distance, marks
 from reports.pictures import Found
 
 SIZE = 30  # of a mark, in square points
@@ -24,7 +24,7 @@ MARKS = {
 
 def distances_of(checks: Sequence[dict[str, Any]]) -> Figure:
     """The first figure, for paper: worst value over limit of every check that measures one."""
-    along = [one for one in distances(checks) if one.numbered]
+    along = [one for one in map(distance, checks) if one.share is not None]
     scale = axis(along)
     figure = Figure(figsize=(8.0, 1.0 + 0.24 * len(along)))
     axes = figure.subplots()

@@ -24,12 +24,7 @@ DAMAGED = (
 
 @dataclass(frozen=True)
 class Layer:
-    """Synapses from one layer onto the next.
-
-    Attributes:
-        pre, post: names of the two layers.
-        w_after, d_before, d_after: `[pre, post]`; delays in ms.
-    """
+    """Synapses from layer `pre` onto layer `post`: weights and delays (ms), `[pre, post]`."""
 
     pre: str
     post: str
@@ -81,13 +76,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Page:
-    """The content of `page.npz`.
-
-    Attributes:
-        duration: of a trial, ms.
-        t: times of the voltages, ms.
-        layers: from each layer onto the next; `recurrent`: from a hidden layer onto itself.
-    """
+    """The content of the file; `t`: times of the voltages; `recurrent`: layers onto themselves."""
 
     duration: float
     t: np.ndarray
@@ -145,17 +134,15 @@ class _Arrays:
     def numbers(self, name: str, *shape: int | None) -> np.ndarray:
         """An array of finite numbers; None in the shape stands for any length."""
         array = self._array(name, "fiu", "numbers", shape)
-        if not np.isfinite(array).all():
-            where = np.argwhere(~np.isfinite(array))[0].tolist()
+        for where in np.argwhere(~np.isfinite(array)).tolist()[:1]:
             raise RecordError(f"{NAME} {name}", "finite numbers", f"{array[tuple(where)]} at {where}")
         return array
 
     def indices(self, name: str, size: int, *shape: int | None) -> np.ndarray:
         """An array of whole numbers from 0 to `size - 1`."""
         array = self._array(name, "iu", "whole numbers", shape)
-        wrong = (array < 0) | (array >= size)
-        if wrong.any():
-            raise RecordError(f"{NAME} {name}", f"whole numbers from 0 to {size - 1}", array[wrong][0])
+        for wrong in array[(array < 0) | (array >= size)].tolist()[:1]:
+            raise RecordError(f"{NAME} {name}", f"whole numbers from 0 to {size - 1}", wrong)
         return array
 
     def _array(self, name: str, kinds: str, expected: str, shape: tuple[int | None, ...]) -> np.ndarray:
@@ -165,9 +152,6 @@ class _Arrays:
         if array.dtype.kind not in kinds:
             raise RecordError(f"{NAME} {name}", expected, f"an array of {array.dtype}")
         if len(array.shape) != len(shape) or any(n not in (m, None) for n, m in zip(shape, array.shape)):
-            raise RecordError(f"{NAME} {name}", f"of shape {_shown(shape)}", f"shape {_shown(array.shape)}")
+            wanted, got = (", ".join("any" if n is None else str(n) for n in one) for one in (shape, array.shape))
+            raise RecordError(f"{NAME} {name}", f"of shape [{wanted}]", f"shape [{got}]")
         return array
-
-
-def _shown(shape: Sequence[int | None]) -> str:
-    return "[" + ", ".join("any" if n is None else str(n) for n in shape) + "]"

@@ -23,15 +23,14 @@ from typing import Any
 
 import pytest
 
+from reports.record import FORMAT, GREEN, NOT_RUN, RED
 from tests.support.effort import EFFORT
 from tests.support.report_checks import BY_NUMBER, CHECKS
 from tests.support.report_run import Progress, count_tests, has_no_check, middle_items
 
-FORMAT = "delayprop-verification/1"
 EXPECTED = "tests of checks"
 PACKAGES = ("numpy", "sympy", "mpmath", "torch", "numba", "hypothesis", "pytest")
 PLUGIN = "delayprop-evidence"
-GREEN, RED, NOT_RUN = "green", "red", "not run"
 
 
 class Measured:

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from reports.record import FORMAT
 from tests.support.report_checks import CHECKS
-from tests.support.report_evidence import FORMAT
 
 FAILED = {"status": "red", "wrong": {"tests/test_x.py::test_y[z]": "error 1e-3 > 1e-11 <tag>"}, "caught": 1}
 SKIPPED = {"status": "not run", "wrong": {"tests/cuda/test_gpu.py::test_y": "Skipped: no GPU"}, "worst": None}
