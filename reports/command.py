@@ -40,16 +40,11 @@ def make(out: Path, quick: bool) -> int:
     out.mkdir(parents=True, exist_ok=True)
     record = out / RECORD
     record.unlink(missing_ok=True)
-    print(announced(quick), flush=True)
-    run(record.absolute(), quick)
-    return write(read(record), out)
-
-
-def announced(quick: bool) -> str:
-    """How long the run will take, and what it will do."""
     networks = "few networks per check" if quick else "all networks; --quick takes few"
     first = "A first run compiles the kernels, which takes one minute more."
-    return f"All checks, {networks}: {DURATIONS[quick]} on two free cores. {first}"
+    print(f"All checks, {networks}: {DURATIONS[quick]} on two free cores. {first}", flush=True)
+    run(record.absolute(), quick)
+    return write(read(record), out)
 
 
 def studies() -> dict[str, dict]:

@@ -100,25 +100,23 @@ def made_sequence(folder: Path) -> Path:
 Change = Callable[[Path], object]
 
 
-def results(**entries: object) -> Change:
-    """Changes entries of `result.json`."""
+def _lines(name: str, entries: dict[str, object]) -> Change:
+    """Changes entries of each line of a file."""
 
     def change(folder: Path) -> None:
-        path = folder / "result.json"
-        path.write_text(json.dumps({**json.loads(path.read_text()), **entries}))
+        found = [{**json.loads(line), **entries} for line in (folder / name).read_text().splitlines()]
+        (folder / name).write_text("".join(json.dumps(entry) + "\n" for entry in found))
 
     return change
+
+
+def results(**entries: object) -> Change:
+    return _lines("result.json", entries)
 
 
 def lines(**entries: object) -> Change:
     """Changes entries of each line of the log."""
-
-    def change(folder: Path) -> None:
-        path = folder / "history.jsonl"
-        found = [{**json.loads(entry), **entries} for entry in path.read_text().splitlines()]
-        path.write_text("".join(json.dumps(entry) + "\n" for entry in found))
-
-    return change
+    return _lines("history.jsonl", entries)
 
 
 def settings(**entries: object) -> Change:
