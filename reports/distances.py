@@ -85,15 +85,11 @@ class Axis:
 
     def place(self, share: float) -> float:
         """The place of a share: 0 at the left end, or beyond it, to 1 at the right end."""
-        if not share:
-            return 0.0
-        if math.isinf(share):
-            return 1.0
-        return min(1.0, max(0.0, (math.log10(abs(share)) - self.low) / (self.high - self.low)))
+        return min(1.0, max(0.0, (_power(share) - self.low) / (self.high - self.low)))
 
     def beyond(self, share: float) -> bool:
         """Whether the share has no place between the ends, as 0 has none."""
-        return not share or math.isinf(share) or not self.low <= math.log10(abs(share)) <= self.high
+        return not self.low <= _power(share) <= self.high
 
     @property
     def ticks(self) -> list[int]:
@@ -102,11 +98,16 @@ class Axis:
         return [power for power in range(self.low, self.high + 1) if power % step == 0]
 
 
+def _power(share: float) -> float:
+    """The power of ten of a share; that of 0 is minus infinity."""
+    return math.log10(abs(share)) if share else -math.inf
+
+
 def axis(of: Sequence[Distance]) -> Axis:
     """The axis that has a place for all values, as far as `FARTHEST` decades."""
     shares = (share for one in of for share in (one.share, one.fault))
     # nan-ok: an infinity has its place at the end of any axis
-    powers = [math.log10(abs(share)) for share in shares if share and math.isfinite(share)]
+    powers = [_power(share) for share in shares if share and math.isfinite(share)]
     low, high = math.floor(min(powers, default=0)), math.ceil(max(powers, default=0))
     return Axis(max(-FARTHEST, min(-NEAREST, low)), min(FARTHEST, max(NEAREST, high)))
 

@@ -22,7 +22,7 @@ YES_OR_NO = {"worst": 0.0, "limit": 0.0, "headroom": None, "fault": None, "fault
 
 
 def checks(folder: Path, **changes: dict[str, Any]) -> list[dict[str, Any]]:
-    return read(record(folder / "record.json", **changes)).checks
+    return read(record(folder, **changes)).checks
 
 
 def row(page: str, number: int) -> str:
@@ -32,7 +32,7 @@ def row(page: str, number: int) -> str:
 
 
 def test_every_check_of_the_record_has_one_row_by_its_name_right_under_the_verdict(tmp_path: Path) -> None:
-    found = read(record(tmp_path / "record.json", check_5=YES_OR_NO, check_9=FAILED, check_19=SKIPPED))
+    found = read(record(tmp_path, check_5=YES_OR_NO, check_9=FAILED, check_19=SKIPPED))
     page = html(found, {})
     figure = page[page.index('id="distances"') : page.index("</figure>")]
     assert page.index('class="lead"') < page.index('id="distances"') < page.index("<p>")

@@ -16,16 +16,11 @@ from reports.record import read
 from reports.wording import TEMPLATES, number
 from tests import ROOT
 from tests.support.report_checks import CHECKS, GROUPS
-from tests.support.runs import verification_records
 from tests.support.runs.run_pages import Outline
 from tests.support.runs.traced import small, traced
-from tests.support.runs.verification_records import FAILED, SKIPPED
+from tests.support.runs.verification_records import FAILED, SKIPPED, record
 
 ALL = len(CHECKS)
-
-
-def record(folder: Path, figures: dict | None = None, **changes: dict[str, Any]) -> Path:
-    return verification_records.record(folder / command.RECORD, figures, **changes)
 
 
 def test_every_check_has_a_group_tests_and_controls() -> None:
