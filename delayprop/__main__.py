@@ -66,7 +66,7 @@ def command(name: str) -> Main:
 
 def report_command(argv: Sequence[str], prog: str) -> int:
     """Draw a run. In a checkout, make the verification report too; no wheel holds its packages."""
-    if (ROOT / "reports" / "left_unproved.py").exists():
+    if (ROOT / "reports" / "derivation.py").exists():
         sys.path.insert(0, str(ROOT))  # before a user's own `reports`
         from reports.__main__ import main
     else:

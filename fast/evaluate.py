@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from delayprop.fast.drawing.grid import draw_grids
+from delayprop.fast.drawing.comparison import draw_grids
 from delayprop.fast.runs.saved_runs import opened
 from delayprop.fast.training.evaluation import Evaluation
 from delayprop.fast.training.gridded import OnGrid, columns, lines, on_grids

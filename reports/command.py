@@ -40,16 +40,11 @@ def make(out: Path, quick: bool) -> int:
     out.mkdir(parents=True, exist_ok=True)
     record = out / RECORD
     record.unlink(missing_ok=True)
-    print(announced(quick), flush=True)
-    run(record.absolute(), quick)
-    return write(read(record), out)
-
-
-def announced(quick: bool) -> str:
-    """How long the run will take, and what it will do."""
     networks = "few networks per check" if quick else "all networks; --quick takes few"
     first = "A first run compiles the kernels, which takes one minute more."
-    return f"All checks, {networks}: {DURATIONS[quick]} on two free cores. {first}"
+    print(f"All checks, {networks}: {DURATIONS[quick]} on two free cores. {first}", flush=True)
+    run(record.absolute(), quick)
+    return write(read(record), out)
 
 
 def studies() -> dict[str, dict]:
@@ -79,7 +74,7 @@ def run(record: Path, quick: bool) -> None:
     words += ["-o", "console_output_style=classic", "--no-header", "--tb=line", "--evidence", str(record), "tests"]
     done = subprocess.run([sys.executable, *words], cwd=ROOT, env=environment, check=False)
     broken = done.returncode not in (0, 1) or not record.exists()
-    if broken or (done.returncode == 1 and not read(record).red):
+    if broken or (done.returncode == 1 and not read(record).count(RED)):
         got = f"pytest's exit code {done.returncode}"
         raise RecordError("the checks", "run to their end", got, "see its output above")
 
@@ -94,4 +89,4 @@ def write(record: Verification, out: Path) -> int:
         if check["status"] == RED:
             print(f"RED {check['number']} {check['title']}: {next(iter(check['wrong'].items()))}")
     print(f"{verdict(record)}: {out / PAGE}, {out / PDF}")
-    return int(record.red)
+    return int(record.count(RED) > 0)

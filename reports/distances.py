@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from reports.record import GREEN, NOT_RUN, RED
+from reports.wording import TEMPLATES
 
 FARTHEST = 15  # decades from the limit to an end of the axis, at most
 NEAREST = 3  # and at least
 LABELS = 8  # of the axis, at most
 
+KINDS = {GREEN: "passed", RED: "failed", NOT_RUN: "missing"}
 CAPTION = (
     "Worst value of each check over its limit, on a logarithmic scale. The line is the limit: a check passes left of "
     "it, and a control, which plants a fault, passes right of it. Controls that answer yes or no have no place on the "
@@ -48,14 +50,9 @@ class Distance:
         return self.check["status"] == RED or (self.share is not None and self.share > 1)
 
     @property
-    def passed(self) -> bool:
-        """Whether the check is green."""
-        return self.check["status"] == GREEN and not self.failed
-
-    @property
-    def numbered(self) -> bool:
-        """Whether the check has a place on the axis."""
-        return self.share is not None
+    def kind(self) -> str:
+        """The outcome."""
+        return "failed" if self.failed else KINDS[self.check["status"]]
 
 
 def distance(check: dict[str, Any]) -> Distance:
@@ -65,11 +62,6 @@ def distance(check: dict[str, Any]) -> Distance:
     others = len(check["wrong"]) - (check["controls"] - check["caught"])
     unmeasured = check["status"] == RED and others > 0 and (share is None or share <= 1)
     return Distance(check, share, fault, unmeasured, missed)
-
-
-def distances(checks: Iterable[dict[str, Any]]) -> list[Distance]:
-    """The distances of all checks, in their order."""
-    return [distance(check) for check in checks]
 
 
 def _share(value: float | None, limit: float | None) -> float | None:
@@ -93,15 +85,11 @@ class Axis:
 
     def place(self, share: float) -> float:
         """The place of a share: 0 at the left end, or beyond it, to 1 at the right end."""
-        if not share:
-            return 0.0
-        if math.isinf(share):
-            return 1.0
-        return min(1.0, max(0.0, (math.log10(abs(share)) - self.low) / (self.high - self.low)))
+        return min(1.0, max(0.0, (_power(share) - self.low) / (self.high - self.low)))
 
     def beyond(self, share: float) -> bool:
         """Whether the share has no place between the ends, as 0 has none."""
-        return not share or math.isinf(share) or not self.low <= math.log10(abs(share)) <= self.high
+        return not self.low <= _power(share) <= self.high
 
     @property
     def ticks(self) -> list[int]:
@@ -110,11 +98,16 @@ class Axis:
         return [power for power in range(self.low, self.high + 1) if power % step == 0]
 
 
+def _power(share: float) -> float:
+    """The power of ten of a share; that of 0 is minus infinity."""
+    return math.log10(abs(share)) if share else -math.inf
+
+
 def axis(of: Sequence[Distance]) -> Axis:
     """The axis that has a place for all values, as far as `FARTHEST` decades."""
     shares = (share for one in of for share in (one.share, one.fault))
     # nan-ok: an infinity has its place at the end of any axis
-    powers = [math.log10(abs(share)) for share in shares if share and math.isfinite(share)]
+    powers = [_power(share) for share in shares if share and math.isfinite(share)]
     low, high = math.floor(min(powers, default=0)), math.ceil(max(powers, default=0))
     return Axis(max(-FARTHEST, min(-NEAREST, low)), min(FARTHEST, max(NEAREST, high)))
 
@@ -134,12 +127,11 @@ def marks(one: Distance, scale: Axis) -> Iterator[tuple[str, float]]:
         yield ("zero" if scale.beyond(share) else "passed"), share
 
 
-def answer(one: Distance) -> str:
-    """What a check without a number found, in words."""
-    check = one.check
-    if check["status"] == NOT_RUN:
-        return "did not run"
-    if one.failed:
-        return "a test failed" if one.unmeasured else "a control failed"
-    cases = check["cases"]
-    return f"passed, {cases} {'case' if cases == 1 else 'cases'}" if cases else "passed"
+def distance_rows(checks: Iterable[dict[str, Any]]) -> str:
+    """The figure of the page: a row per check, which wraps on a narrow screen."""
+    all_of = [distance(check) for check in checks]
+    along, apart = ([one for one in all_of if (one.share is None) == alone] for alone in (False, True))
+    scale = axis(along)
+    used = {"passed", "fault"} | {kind for one in along for kind, _ in marks(one, scale)}
+    values = {"along": along, "apart": apart, "scale": scale, "marks": marks, "used": used, "caption": CAPTION}
+    return TEMPLATES.get_template("distances.html").render(values)

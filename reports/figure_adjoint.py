@@ -1,4 +1,4 @@
-"""The first figure: a small network forwards and backwards, over one time axis."""
+"""A small network forwards and backwards, over one time axis."""
 
 from __future__ import annotations
 
@@ -7,25 +7,18 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from delayprop.fast.drawing.markup import Picture
 from delayprop.fast.drawing.style import COLOURS, plain
-from reports.pictures import NARROW, drawing
+from reports.pictures import NARROW, Found
 
 NAMES = {"hidden": 1, "out": 2}
 
 
-def adjoint(entry: dict[str, Any]) -> Picture:
-    """Spikes and arrivals, voltages, currents, and the adjoint variables with their jumps."""
-    caption = (
-        "Forwards in time: a spike leaves its neuron, arrives after its delay, and adds its weight to the current. "
-        "Where the voltage reaches the threshold it is reset. Backwards in time: the adjoint variables decay, and "
-        "jump at each spike of their own neuron (dotted). Their values at each arrival (dashed) give the gradients "
-        "of weight and delay."
-    )
-    return drawing("A small network forwards and backwards", lambda narrow: _drawn(entry, narrow), caption)
-
-
-def _drawn(entry: dict[str, Any], narrow: bool) -> Figure:
+def adjoint(found: Found, narrow: bool) -> Figure:
+    """Forwards in time: a spike leaves its neuron, arrives after its delay, and adds its weight to
+    the current. Where the voltage reaches the threshold it is reset. Backwards in time: the adjoint
+    variables decay, and jump at each spike of their own neuron (dotted). Their values at each
+    arrival (dashed) give the gradients of weight and delay."""
+    entry = found["adjoint"][0]
     figure = Figure(figsize=(NARROW if narrow else 8.6, 8.4))
     raster, voltage, current, by_voltage, by_current = figure.subplots(
         5, 1, sharex=True, gridspec_kw={"height_ratios": [1.1, 1.5, 1.0, 1.5, 1.2]}

@@ -9,9 +9,9 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from delayprop.fast.drawing.markup import Picture
 from delayprop.fast.drawing.style import COLOURS, plain
-from reports.distances import CAPTION, axis, distances, marks
+from reports.distances import axis, distance, marks
+from reports.pictures import Found
 
 SIZE = 30  # of a mark, in square points
 MARKS = {
@@ -19,12 +19,12 @@ MARKS = {
     "fault": ("D", "#7a3fa0", "control: the planted fault nearest to the limit"), "failed": ("X", "#b3261e", "failed"),
     "missing": ("h", "0.6", "did not run in full"),
 }
-"""Symbol, colour and meaning, by the names of `distance_rows`."""
+"""Symbol, colour and meaning, by the names of `distances.marks`."""
 
 
-def distances_of(checks: Sequence[dict[str, Any]]) -> Picture:
+def distances_of(checks: Sequence[dict[str, Any]]) -> Figure:
     """The first figure, for paper: worst value over limit of every check that measures one."""
-    along = [one for one in distances(checks) if one.numbered]
+    along = [one for one in map(distance, checks) if one.share is not None]
     scale = axis(along)
     figure = Figure(figsize=(8.0, 1.0 + 0.24 * len(along)))
     axes = figure.subplots()
@@ -49,11 +49,14 @@ def distances_of(checks: Sequence[dict[str, Any]]) -> Picture:
     plain(axes, "worst value / limit", "")
     figure.legend(frameon=False, fontsize=8, loc="lower left", ncols=3)
     figure.tight_layout(rect=(0, 0.07, 1, 1))
-    return Picture("Distances from the limits", figure, CAPTION)
+    return figure
 
 
-def faults(entries: Sequence[dict[str, Any]]) -> Picture:
-    """Every planted fault against every check."""
+def faults(found: Found, narrow: bool) -> Figure:
+    """Faults planted in copies of the two implementations, and the checks that find them (green).
+    The number: the finding over its limit, in powers of ten. Grey: the check cannot find the fault
+    by its nature; a symmetry of voltages does not depend on times, for example."""
+    entries = found["faults"]
     names = list(entries[0]["found"])
     rows = [entry for package in ("reference", "fast") for entry in entries if entry["package"] == package]
     figure = Figure(figsize=(8.6, 1.2 + 0.24 * len(rows)))
@@ -72,14 +75,4 @@ def faults(entries: Sequence[dict[str, Any]]) -> Picture:
     axes.tick_params(length=0)
     for side in axes.spines.values():
         side.set_visible(False)
-    figure.tight_layout()
-    return Picture("Which check finds which fault", figure, (
-        "Faults planted in copies of the two implementations, and the checks that find them (green). The number: the "
-        "finding over its limit, in powers of ten. Grey: the check cannot find the fault by its nature; a symmetry of "
-        "voltages does not depend on times, for example."
-    ))
-
-
-def sources(entries: Sequence[dict[str, Any]]) -> list[list[str]]:
-    """A row per planted fault with its place in a published system."""
-    return [[name, where] for name, where in dict((e["fault"], e["source"]) for e in entries).items() if where]
+    return figure

@@ -10,9 +10,10 @@ from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 
 from reports import overview
-from reports.cards import MARKS, number
+from reports.distances import CAPTION
 from reports.page import FAULTS, FIGURES, FIRST, pictures, verdict
 from reports.record import Verification
+from reports.wording import MARKS, number
 
 A4 = (8.27, 11.69)  # inches
 WIDTH, LINES = 100, 70  # of a page of text, characters
@@ -30,11 +31,11 @@ def save_pdf(record: Verification, path: Path) -> None:
             figure, part = Figure(figsize=A4), "\n".join(lines[start : start + LINES])
             figure.text(0.08, 0.95, part, va="top", family="monospace", fontsize=7.5, linespacing=1.5)
             pages.savefig(figure)
-        every = overview.distances_of(record.checks)
-        for picture in (every, *pictures(record, FIRST), *pictures(record, {**FIGURES, **FAULTS})):
-            caption = textwrap.fill(picture.caption, 110)
-            picture.figure.text(0.02, -0.02, caption, va="top", fontsize=8, color="0.3")
-            pages.savefig(picture.figure, bbox_inches="tight", pad_inches=0.4)
+        shown = pictures(record, {**FIRST, **FIGURES, **FAULTS})
+        drawn = ((picture.drawn(record.figures), picture.caption) for picture in shown)
+        for figure, caption in ((overview.distances_of(record.checks), CAPTION), *drawn):
+            figure.text(0.02, -0.02, textwrap.fill(caption, 110), va="top", fontsize=8, color="0.3")
+            pages.savefig(figure, bbox_inches="tight", pad_inches=0.4)
 
 
 def _lines(record: Verification) -> list[str]:

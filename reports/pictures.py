@@ -1,60 +1,38 @@
-"""Figures of the page for wide and narrow screens.
-
-A figure with several panels has a second version for narrow screens, with fewer panels side by
-side. A figure without one keeps its size there, and scrolls in its own box.
-"""
+"""Figures of the record, for wide screens and paper, and for narrow screens."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from html import escape
+from typing import Any
 
 from matplotlib.figure import Figure
 
-from delayprop.fast.drawing.markup import Picture, embedded
-
 NARROW = 4.3  # inches: the width of a figure for a narrow screen
-PIXELS = 82  # per inch of a figure that scrolls: a font of 8 points is 9 pixels high
-STYLE = """
-.drawn { overflow-x: auto; }
-@media screen and (max-width: 600px) {
-  .drawn .fixed { width: var(--drawn); max-width: none; }
-  table { display: block; overflow-x: auto; }
-}
-""".strip()
+Found = dict[str, list[dict[str, Any]]]
+"""The data of the figures, by name."""
 
 
 @dataclass(frozen=True)
-class Drawing(Picture):
-    """A picture with a version for narrow screens, which is drawn when the page needs it."""
+class Picture:
+    """A figure that is drawn when a page needs it.
 
-    narrow: Callable[[], Figure] | None = None
-
-
-def drawing(name: str, draw: Callable[[bool], Figure], caption: str) -> Drawing:
-    """A picture in both versions.
-
-    Args:
-        draw: makes the figure; its argument: whether it is for a narrow screen.
+    Attributes:
+        draw: makes it from the data, for a narrow screen or not; its docstring is the caption.
+        narrow: whether it has a version for narrow screens; one without scrolls there.
     """
 
-    def finished(narrow: bool) -> Figure:
-        figure = draw(narrow)
+    name: str
+    draw: Callable[[Found, bool], Figure]
+    narrow: bool = True
+
+    @property
+    def caption(self) -> str:
+        """The caption in one line."""
+        return " ".join((self.draw.__doc__ or "").split())
+
+    def drawn(self, found: Found, narrow: bool = False) -> Figure:
+        """The figure."""
+        figure = self.draw(found, narrow)
         figure.tight_layout()
         return figure
-
-    return Drawing(name, finished(False), caption, lambda: finished(True))
-
-
-def shown(picture: Picture) -> str:
-    """A picture and its caption, as HTML."""
-    narrow = picture.narrow if isinstance(picture, Drawing) else None
-    wide, name = embedded(picture.figure), escape(picture.name)
-    if narrow is None:
-        pixels = round(PIXELS * float(picture.figure.get_figwidth()))
-        image = f'<img class="fixed" style="--drawn:{pixels}px" alt="{name}" src="{wide}">'
-    else:
-        source = f'<source media="screen and (max-width: 600px)" srcset="{embedded(narrow())}">'
-        image = f'<picture>{source}<img alt="{name}" src="{wide}"></picture>'
-    return f'<figure><div class="drawn">{image}</div><figcaption>{escape(picture.caption)}</figcaption></figure>'

@@ -35,11 +35,6 @@ class Verification:
         """The number of checks with this status."""
         return sum(check["status"] == status for check in self.checks)
 
-    @property
-    def red(self) -> bool:
-        """Whether a check failed."""
-        return bool(self.count(RED))
-
 
 def read(path: Path) -> Verification:
     """Read the file.

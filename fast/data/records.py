@@ -39,13 +39,28 @@ def record(run: Path, name: str, shape: dict) -> dict:
     return _checked(_read(run, name), shape, name)
 
 
+def content(run: Path, name: str) -> bytes:
+    """The content of a file of the run.
+
+    Raises:
+        RecordError: it cannot be read.
+    """
+    try:
+        return content_of(run / name)
+    except OSError as error:
+        raise _no_run(run, name, str(error.strerror)) from None
+
+
 def _read(run: Path, name: str) -> str:
     try:
-        return content_of(run / name).decode("utf-8")
-    except (OSError, ValueError) as error:  # ValueError: not UTF-8
-        reason = error.strerror if isinstance(error, OSError) else type(error).__name__
-        expected = f"the folder of a finished run, with {name}"
-        raise RecordError("RUN", expected, f"{reason}: {run}", brief=f"{name}: {reason}") from None
+        return content(run, name).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise _no_run(run, name, type(error).__name__) from None
+
+
+def _no_run(run: Path, name: str, reason: str) -> RecordError:
+    expected = f"the folder of a finished run, with {name}"
+    return RecordError("RUN", expected, f"{reason}: {run}", brief=f"{name}: {reason}")
 
 
 def _checked(text: str, shape: dict, name: str) -> dict:

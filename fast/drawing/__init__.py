@@ -1,1 +1,1 @@
-"""Pictures and pages of training runs, drawn from their records."""
+"""Pictures and pages of training runs, drawn from their records; `templates` has the words."""

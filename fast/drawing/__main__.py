@@ -6,11 +6,9 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from delayprop.fast.data.records import RecordError, record
+from delayprop.fast.data.records import TEXT, RecordError, record
 from delayprop.fast.drawing import classification, sequence
 from delayprop.spec.command import BAD_INPUT, OneLineParser, report, run_and_exit
-
-DRAWERS = {"sequence": sequence, **dict.fromkeys(("yin-yang", "braille", "shd", "ssc", "spikes"), classification)}
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.drawing") -> int:
@@ -20,8 +18,9 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.drawing"
 
     def body(options: argparse.Namespace) -> int:
         try:
-            task = record(options.run, "result.json", {"task": set(DRAWERS)})["task"]
-            drawn = DRAWERS[task].draw(options.run)
+            found = record(options.run, "result.json", {"task": TEXT})
+            kind = classification if "answers" in found else sequence
+            drawn = kind.draw(options.run)
         except OSError as error:  # a record that cannot be read is a RecordError
             reason = f"{error.strerror or error}: {options.run}"
             return report(prog, f"`RUN` must be a folder with room for pictures, got {reason}; make room")

@@ -12,22 +12,19 @@ from pathlib import Path
 
 import numpy as np
 
-from delayprop.fast.data.new_files import content_of
-from delayprop.fast.data.records import RecordError
+from delayprop.fast.data.records import RecordError, content
 
 NAME = "page.npz"
-DAMAGED = (OSError, ValueError, EOFError, KeyError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
-"""Errors of a damaged file; RuntimeError: a damaged flag marks the file as encrypted."""
+DAMAGED = (
+    OSError, ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipFile, zlib.error,
+    RuntimeError,  # a damaged flag marks the file as encrypted
+    AttributeError, TypeError,  # a single array, no archive
+)
 
 
 @dataclass(frozen=True)
 class Layer:
-    """Synapses from one layer onto the next.
-
-    Attributes:
-        pre, post: names of the two layers.
-        w_after, d_before, d_after: `[pre, post]`; delays in ms.
-    """
+    """Synapses from layer `pre` onto layer `post`: weights and delays (ms), `[pre, post]`."""
 
     pre: str
     post: str
@@ -39,6 +36,17 @@ class Layer:
     def name(self) -> str:
         """Both layers."""
         return f"{self.pre} to {'itself' if self.pre == self.post else self.post}"
+
+    @property
+    def start(self) -> float | None:
+        """The delay of all synapses before training, ms; None where they differed."""
+        first = self.d_before.flat[0]
+        return float(first) if (self.d_before == first).all() else None
+
+    @property
+    def moved(self) -> np.ndarray:
+        """The absolute change of each delay, ms."""
+        return np.abs(self.d_after.astype(float) - self.d_before)
 
 
 @dataclass(frozen=True)
@@ -68,13 +76,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Page:
-    """The content of `page.npz`.
-
-    Attributes:
-        duration: of a trial, ms.
-        t: times of the voltages, ms.
-        layers: from each layer onto the next; `recurrent`: from a hidden layer onto itself.
-    """
+    """The content of the file; `t`: times of the voltages; `recurrent`: layers onto themselves."""
 
     duration: float
     t: np.ndarray
@@ -122,29 +124,25 @@ class _Arrays:
     """The arrays of the file; each is checked when it is taken."""
 
     def __init__(self, run: Path) -> None:
+        whole = content(run, NAME)
         try:
-            with np.load(io.BytesIO(content_of(run / NAME)), allow_pickle=False) as file:
+            with np.load(io.BytesIO(whole), allow_pickle=False) as file:
                 self.found = {name: file[name] for name in file.files}
-        except FileNotFoundError as error:
-            expected = f"the folder of a finished run, with {NAME}"
-            raise RecordError("RUN", expected, f"{error.strerror}: {run}") from None
-        except (*DAMAGED, AttributeError, TypeError) as error:  # the last two: a single array, no archive
+        except DAMAGED as error:
             raise RecordError(NAME, "an intact file of arrays", f"{type(error).__name__}: {error}") from None
 
     def numbers(self, name: str, *shape: int | None) -> np.ndarray:
         """An array of finite numbers; None in the shape stands for any length."""
         array = self._array(name, "fiu", "numbers", shape)
-        if not np.isfinite(array).all():
-            where = np.argwhere(~np.isfinite(array))[0].tolist()
+        for where in np.argwhere(~np.isfinite(array)).tolist()[:1]:
             raise RecordError(f"{NAME} {name}", "finite numbers", f"{array[tuple(where)]} at {where}")
         return array
 
     def indices(self, name: str, size: int, *shape: int | None) -> np.ndarray:
         """An array of whole numbers from 0 to `size - 1`."""
         array = self._array(name, "iu", "whole numbers", shape)
-        wrong = (array < 0) | (array >= size)
-        if wrong.any():
-            raise RecordError(f"{NAME} {name}", f"whole numbers from 0 to {size - 1}", array[wrong][0])
+        for wrong in array[(array < 0) | (array >= size)].tolist()[:1]:
+            raise RecordError(f"{NAME} {name}", f"whole numbers from 0 to {size - 1}", wrong)
         return array
 
     def _array(self, name: str, kinds: str, expected: str, shape: tuple[int | None, ...]) -> np.ndarray:
@@ -154,9 +152,6 @@ class _Arrays:
         if array.dtype.kind not in kinds:
             raise RecordError(f"{NAME} {name}", expected, f"an array of {array.dtype}")
         if len(array.shape) != len(shape) or any(n not in (m, None) for n, m in zip(shape, array.shape)):
-            raise RecordError(f"{NAME} {name}", f"of shape {_shown(shape)}", f"shape {_shown(array.shape)}")
+            wanted, got = (", ".join("any" if n is None else str(n) for n in one) for one in (shape, array.shape))
+            raise RecordError(f"{NAME} {name}", f"of shape [{wanted}]", f"shape [{got}]")
         return array
-
-
-def _shown(shape: Sequence[int | None]) -> str:
-    return "[" + ", ".join("any" if n is None else str(n) for n in shape) + "]"

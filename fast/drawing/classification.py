@@ -1,4 +1,4 @@
-"""The pictures of a run of a task that classifies."""
+"""The pictures and the page of a run of a task that classifies."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from delayprop.fast.drawing.curves import draw_accuracy, draw_loss, whole_epochs
-from delayprop.fast.drawing.page import save_page
+from delayprop.fast.drawing import confusion, curves, synapses, trials
+from delayprop.fast.drawing.pages import page, templates
 from delayprop.fast.drawing.run_record import Run, read
-from delayprop.fast.drawing.style import COLOURS, plain, save
-from delayprop.fast.drawing.synapses import histogram
+from delayprop.fast.drawing.style import COLOURS, plain, save, write
+
+TASKS = {
+    "yin-yang": "Yin-Yang", "braille": "Braille letters", "shd": "Spoken digits (SHD)", "ssc": "Spoken commands (SSC)",
+    "spikes": "Spikes of your own",
+}
 
 
 def draw(folder: Path) -> list[str]:
@@ -21,7 +25,7 @@ def draw(folder: Path) -> list[str]:
         OSError: the folder cannot be written to.
     """
     run = read(folder)
-    return [save(overview(run), folder, "training.png"), save_page(run, folder)]
+    return [save(overview(run), folder, "training.png"), write(html(run).encode(), folder, "run.html")]
 
 
 def overview(run: Run) -> Figure:
@@ -29,9 +33,9 @@ def overview(run: Run) -> Figure:
     figure = Figure(figsize=(10, 6.5))
     (accuracy, loss), (spikes, delays) = figure.subplots(2, 2)
     silent = spikes.twinx()
-    draw_accuracy(accuracy, run)
-    draw_loss(loss, run)
-    histogram(delays, run.page.layers[0])
+    curves.draw_accuracy(accuracy, run)
+    curves.draw_loss(loss, run)
+    synapses.histogram(delays, run.page.layers[0])
     for axes, values, colour in (
         (spikes, run.values("spikes_per_neuron"), COLOURS[2]), (silent, run.percent("silent"), COLOURS[3])
     ):
@@ -41,7 +45,7 @@ def overview(run: Run) -> Figure:
     for axes in (accuracy, loss):
         axes.legend(frameon=False, fontsize=8)
     for axes in (accuracy, loss, spikes):
-        whole_epochs(axes)
+        curves.whole_epochs(axes)
     title = f"{run.result['task']}, {run.result['network']}: {run.result['test_accuracy']:.1%} on the test split"
     plain(accuracy, "epoch", "accuracy, %", title)
     plain(loss, "epoch", "loss")
@@ -53,3 +57,37 @@ def overview(run: Run) -> Figure:
     spikes.set_ylim(0, 1.1 * max(run.values("spikes_per_neuron")) or 1)
     figure.tight_layout()
     return figure
+
+
+def html(run: Run) -> str:
+    """The page of the run; equal records give equal bytes."""
+    settings = {name: _plain(value) for name, value in run.options.items() if name != "changed"}
+    first = [name for name in run.options.get("changed", "").split() if name in settings]
+    in_order = {name: settings[name] for name in [*first, *settings]}
+    return page(
+        templates(), "run.html", run=run, title=title(run), settings=in_order, first=first,
+        curves=curves, confusion=confusion, synapses=synapses, trials=trials,
+    )
+
+
+def title(run: Run) -> str:
+    """The task, the network and the kind of its delays, in words."""
+    found, options = run.result, run.options
+    hidden = " and ".join(found["network"].split("-")[1:-1])
+    recurrent = "recurrent" if options.get("recurrent") else "hidden"
+    delays = "delays as drawn" if options.get("freeze_delays") else "learned delays"
+    if options.get("freeze_delays") and options.get("delay") == 0:
+        delays = "no delays"
+    task = TASKS.get(found["task"], found["task"])
+    return f"{task}: {hidden} {recurrent} neurons, {delays}, seed {options['seed']}"
+
+
+def _plain(value: object) -> str:
+    """A value of the command line as text."""
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "-"}[value]
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {_plain(entry)}" for name, entry in value.items())
+    if isinstance(value, list):
+        return " ".join(map(_plain, value)) or "-"
+    return str(value)

@@ -1,14 +1,19 @@
-"""The pictures of `delayprop compare --picture`: test accuracies by setting, seed by seed, or with
-`--over` against one setting."""
+"""Pictures of accuracies.
+
+`delayprop compare --picture`: by setting, seed by seed, or with `--over` against one setting;
+`delayprop evaluate --grid`: against the step of a time grid.
+"""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from delayprop.fast.drawing.style import COLOURS, plain
+from delayprop.fast.drawing.style import COLOURS, plain, save
 
 RECURRENT = ", recurrent"  # of a label: drawn dashed, in the colour of the label without it
 APART = 0.15  # rows, between the runs of a setting of few seeds
@@ -71,9 +76,7 @@ def accuracies_over(setting: str, panels: Mapping[str, Mapping[str, Mapping[floa
             axes.fill_between(values, [*map(min, tests)], [*map(max, tests)], color=colour, alpha=0.2, linewidth=0)
             axes.plot(values, means, line + mark, color=colour, markersize=4, label=label)
         ticks = sorted({value for curve in curves.values() for value in curve})
-        axes.set_xscale("log")
-        axes.set_xticks(ticks, [f"{value:g}" for value in ticks])
-        axes.set_xticks([], minor=True)
+        _log_steps(axes, ticks)
         plain(axes, setting, "test accuracy, %" if axes is figure.axes[0] else "", task)
     lines = {str(line.get_label()): line for axes in figure.axes for line in axes.get_lines()}
     figure.legend(
@@ -82,3 +85,36 @@ def accuracies_over(setting: str, panels: Mapping[str, Mapping[str, Mapping[floa
     )
     figure.tight_layout()
     return figure
+
+
+def draw_grids(
+    run: Path, split: str, exact: float, interval: tuple[float, float], steps: Sequence[float],
+    accuracies: Mapping[str, Sequence[float]],
+) -> str:
+    """Draws `grid-SPLIT.png` into the folder of the run; returns its path.
+
+    Args:
+        exact, interval: accuracy without a grid, and its 95 % interval.
+        steps: of the grids, ms.
+        accuracies: by what is rounded, one per step.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    figure = Figure(figsize=(6, 4))
+    axes = figure.subplots()
+    axes.axhspan(100 * interval[0], 100 * interval[1], color="0.82", label="exact, 95 %")
+    axes.axhline(100 * exact, color="0.5", linewidth=1)
+    for (label, found), colour, mark in zip(accuracies.items(), COLOURS, "os^", strict=False):
+        axes.plot(steps, [100 * one for one in found], mark + "-", color=colour, label=label)
+    _log_steps(axes, steps)
+    axes.legend(frameon=False, fontsize=8)
+    plain(axes, "step of the grid, ms", "accuracy, %", f"{split} split")
+    return save(figure, run, f"grid-{split}.png")
+
+
+def _log_steps(axes: Axes, ticks: Sequence[float]) -> None:
+    """A logarithmic x axis with these ticks alone."""
+    axes.set_xscale("log")
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.set_xticks([], minor=True)

@@ -4,32 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from delayprop.fast.drawing.markup import Picture, percent
-from delayprop.fast.drawing.panels import colour_bar, panels
+from delayprop.fast.drawing.pages import percent
 from delayprop.fast.drawing.run_record import Run
-from delayprop.fast.drawing.style import plain
+from delayprop.fast.drawing.style import colour_bar, panels, plain
 
 TICKS = 60  # classes: up to this number every fifth has a tick
 NUMBERED = 10  # classes: with more, a number does not fit into its cell
 NONE = "none"
-CLASS_COLUMNS = ("class", "trials", "correct", "accuracy", "most frequent error")
 
 
-def confusion(run: Run) -> Picture:
+def confusion(run: Run) -> Figure:
     """The confusion matrix; its last column, no answer, is left out if it is empty."""
     figure, (axes,) = panels([3.7], right=0.8)
-    table = np.array(run.result["answers"])
-    _, image = draw_counts(table, axes)
+    _, image = draw_counts(np.array(run.result["answers"]), axes)
     colour_bar(figure, axes, image, "% of class")
-    unanswered = "the last column: no answer, no single readout is largest"
-    last = unanswered if table[:, -1].any() else "every trial has an answer"
-    return Picture(
-        "confusion matrix", figure,
-        "Trials of the test split by class (row) and answer (column), darker for a larger percentage of the class; "
-        f"correct answers are on the diagonal ({last}).",
-    )
+    return figure
 
 
 def draw_counts(table: np.ndarray, axes: Axes | None) -> tuple[Axes, AxesImage]:
@@ -58,7 +50,7 @@ def draw_counts(table: np.ndarray, axes: Axes | None) -> tuple[Axes, AxesImage]:
 
 
 def by_class(run: Run) -> list[list[str]]:
-    """The rows of a table with the columns `CLASS_COLUMNS`."""
+    """Per class: its trials, right answers, accuracy, and most frequent error."""
     counts, trials, _ = _counts(np.array(run.result["answers"]))
     rows = []
     for label, (row, total) in enumerate(zip(counts, trials[:, 0].tolist())):

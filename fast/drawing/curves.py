@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
-from delayprop.fast.drawing.markup import Picture
-from delayprop.fast.drawing.panels import empty, legend_above, panels
-from delayprop.fast.drawing.run_record import GROUPS, Run
-from delayprop.fast.drawing.style import COLOURS, plain
+from delayprop.fast.drawing.run_record import GROUPS, Run, any_known
+from delayprop.fast.drawing.style import COLOURS, empty, legend_above, panels, plain
 
 FARTHEST = 100  # decades: the limit of a log axis
 FLAT = 1e-3  # relative range below which losses count as equal
@@ -22,7 +18,7 @@ GROUP_NAMES = dict(zip(GROUPS, ("weights, hidden", "weights, output", "delays", 
 SPLIT_COLOURS = {"train": COLOURS[0], "valid": COLOURS[1]}
 
 
-def accuracy_and_loss(run: Run) -> Picture:
+def accuracy_and_loss(run: Run) -> Figure:
     """Accuracy and loss of the training and validation splits, and the test accuracy."""
     figure, (accuracy, loss) = _over_epochs(run, (1.6, 1))
     draw_accuracy(accuracy, run)
@@ -30,13 +26,7 @@ def accuracy_and_loss(run: Run) -> Picture:
     legend_above(accuracy)
     plain(accuracy, "", "accuracy, %")
     plain(loss, "epoch", "loss")
-    how = "which validation chose" if run.by_validation else "the last"
-    return Picture(
-        "accuracy and loss", figure,
-        "Accuracy and loss by epoch on the training split, during learning, and on the validation split, after each "
-        f"epoch: the dotted line marks epoch {run.tested['epoch']}, {how}, the star is the accuracy of its network on "
-        "the test split with its 95 % interval, and the dashed line is the accuracy that spike counts alone reach.",
-    )
+    return figure
 
 
 def draw_accuracy(axes: Axes, run: Run) -> None:
@@ -59,7 +49,7 @@ def draw_loss(axes: Axes, run: Run) -> None:
         axes.set_ylim(0, 1.1 * high)
 
 
-def activity(run: Run) -> Picture:
+def activity(run: Run) -> Figure:
     """Spikes per hidden neuron, and the percentage of silent hidden neurons."""
     figure, (spikes, silent) = _over_epochs(run, (1, 1))
     _from_zero(spikes, run, "spikes_per_neuron", COLOURS[2])
@@ -67,15 +57,10 @@ def activity(run: Run) -> Picture:
     silent.set_ylim(-3, 103)
     plain(spikes, "", "spikes")
     plain(silent, "epoch", "silent, %")
-    return Picture(
-        "activity", figure,
-        "Top: spikes per hidden neuron and training trial; bottom: the percentage of hidden neurons without a spike in "
-        "an epoch, which get no gradient; steps in which a whole hidden layer was silent: "
-        f"{sum(run.values('silent_steps'))}.",
-    )
+    return figure
 
 
-def learning(run: Run) -> Picture:
+def learning(run: Run) -> Figure:
     """Norms of the gradient, the smallest conditioning, and delays at their bounds."""
     figure, (gradient, kappa, clamped) = _over_epochs(run, (1.6, 1, 1))
     norms = {name: [line["gradient"].get(group) for line in run.log] for group, name in GROUP_NAMES.items()}
@@ -86,40 +71,17 @@ def learning(run: Run) -> Picture:
     plain(gradient, "", "gradient")
     plain(kappa, "", "kappa")
     plain(clamped, "epoch", "clamped")
-    return Picture(
-        "gradients", figure,
-        "Top: the Euclidean norm of the gradient of each parameter group, mean over steps (a triangle: exactly 0; no "
-        "curve: not learned); middle: the smallest conditioning kappa of a spike (the smaller, the closer the spike "
-        "grazed its threshold, and the larger the rounding of its gradient); bottom: how often a delay, or "
-        "a time constant, was clamped to its bounds.",
-    )
+    return figure
 
 
-def certificate(run: Run) -> Picture | None:
-    """The residuals of the identities; None if no step was certified."""
-    residuals = {name: run.values(name) for name in "ABC"}
-    residuals = {name: values for name, values in residuals.items() if any_known(values)}
-    if not residuals:
-        return None
+def certificate(run: Run) -> Figure:
+    """The residuals of the identities."""
     figure, (axes,) = _over_epochs(run, (1.8,))
-    dtype = run.options["dtype"]
-    u = float(np.finfo(dtype).eps) / 2
-    _log(axes, run.epochs, residuals, u)
-    axes.axhline(u, color="black", lw=1, label="unit roundoff")
+    _log(axes, run.epochs, run.residuals, run.roundoff)
+    axes.axhline(run.roundoff, color="black", lw=1, label="unit roundoff")
     legend_above(axes)
     plain(axes, "epoch", "residual")
-    return Picture(
-        "certificate", figure,
-        "Residuals of the identities of an exact gradient, A (scale of weights), B (unit of time) and C (shift of "
-        "time), relative to the sizes of their terms, at the worst certified step of an epoch (a triangle: exactly 0; "
-        f"a gap, or no curve: does not apply): the black line is the unit roundoff {u:.1e} of {dtype}, about the "
-        "effect of rounding where no spike grazes its threshold.",
-    )
-
-
-def any_known(values: Sequence[float | None]) -> bool:
-    """Whether one of the values is not None."""
-    return any(value is not None for value in values)
+    return figure
 
 
 def whole_epochs(axes: Axes) -> None:

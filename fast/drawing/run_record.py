@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from delayprop.fast.data.records import AMOUNT, COUNT, NUMBER, NUMBER_OR_NULL, TEXT, RecordError, history, record
 from delayprop.fast.drawing.arrays import Page, page
@@ -54,6 +57,17 @@ class Run:
         """The log entry of the epoch whose network was tested."""
         return max(self.log, key=lambda line: line["valid_accuracy"]) if self.by_validation else self.log[-1]
 
+    @property
+    def residuals(self) -> dict[str, list]:
+        """The residuals of the identities by epoch, of those that were certified."""
+        by_epoch = {name: self.values(name) for name in "ABC"}
+        return {name: values for name, values in by_epoch.items() if any_known(values)}
+
+    @property
+    def roundoff(self) -> float:
+        """The unit roundoff of the run."""
+        return float(np.finfo(self.options["dtype"]).eps) / 2
+
     def values(self, name: str) -> list:
         """The values under a name of the log, by epoch."""
         return [line[name] for line in self.log]
@@ -61,6 +75,11 @@ class Run:
     def percent(self, name: str) -> list[float]:
         """The fractions under a name of the log, by epoch, in percent."""
         return [100 * value for value in self.values(name)]
+
+
+def any_known(values: Sequence[float | None]) -> bool:
+    """Whether one of the values is not None."""
+    return any(value is not None for value in values)
 
 
 def read(folder: Path) -> Run:

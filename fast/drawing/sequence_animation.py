@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -29,6 +30,9 @@ class _Pattern:
         axes: for voltages, and for delays.
         emitted: time of the spike of each input, ms.
         constants: `tau_mem, tau_syn` of the outputs, ms.
+
+    Attributes:
+        moving: what changes from frame to frame.
     """
 
     def __init__(self, axes: Sequence[Axes], name: str, emitted: list[float], constants: tuple[float, float]) -> None:
@@ -36,18 +40,15 @@ class _Pattern:
         self.times = np.linspace(0.0, 60.0, 301)
         above, below = axes
         above.set_title(f"pattern {name}: input {name == 'B':d} first", loc="left", fontsize=10)
-        self.curves: list[Line2D] = []
-        self.bars: list[Line2D] = []
-        self.ends: list[Line2D] = []
+        self.moving: list[Line2D] = []
         for output in (0, 1):
-            colour, right = COLOURS[output], "AB"[output] == name
-            label = f"output {output}{', right' if right else ''}"
-            self.curves += above.plot([], [], color=colour, lw=2.5 if right else 1.2, label=label)
+            right = "AB"[output] == name
+            style: dict[str, Any] = {"color": COLOURS[output], "lw": 2.5 if right else 1.2}
+            self.moving += above.plot([], [], label=f"output {output}{', right' if right else ''}", **style)
             for source in (0, 1):
-                row = -(2.4 * output + source)
-                self.bars += below.plot([], [], color=colour, lw=2.5 if right else 1.2)
-                self.ends += below.plot([], [], "|", color=colour, ms=11, mew=2.5)
-                below.plot([emitted[source]], [row], "o", color="0.35", ms=4)
+                self.moving += below.plot([], [], **style)
+                self.moving += below.plot([], [], "|", color=COLOURS[output], ms=11, mew=2.5)
+                below.plot([emitted[source]], [-(2.4 * output + source)], "o", color="0.35", ms=4)
         above.set(xlim=(0, 60), ylim=(0, 0.56))
         below.set(xlim=(0, 60), ylim=(-4.2, 0.8), yticks=[0, -1, -2.4, -3.4], xlabel="ms")
         below.set_yticklabels([f"input {source} to output {output}" for output in (0, 1) for source in (0, 1)])
@@ -55,21 +56,17 @@ class _Pattern:
         for one in axes:
             one.spines[["top", "right"]].set_visible(False)
 
-    @property
-    def moving(self) -> list[Line2D]:
-        """What changes from frame to frame."""
-        return [*self.curves, *self.bars, *self.ends]
-
     def show(self, d: Sequence[Sequence[float]]) -> None:
         """Move everything to the delays `d[input][output]`, ms."""
+        artists = iter(self.moving)
         for output in (0, 1):
             arrivals = [self.emitted[source] + d[source][output] for source in (0, 1)]
             V = voltage_of([(t, 1.0) for t in arrivals], *self.constants, self.times)
-            self.curves[output].set_data(self.times, V)
+            next(artists).set_data(self.times, V)
             for source in (0, 1):
-                n, row = 2 * output + source, -(2.4 * output + source)
-                self.bars[n].set_data([self.emitted[source], arrivals[source]], [row, row])
-                self.ends[n].set_data([arrivals[source]], [row])
+                row = -(2.4 * output + source)
+                next(artists).set_data([self.emitted[source], arrivals[source]], [row, row])
+                next(artists).set_data([arrivals[source]], [row])
 
 
 def animate(log: list[dict], found: dict, run: Path) -> str:

@@ -1,20 +1,30 @@
-"""The style that all pictures share: colours and axes; and how a picture is written.
+"""The style that all pictures share: colours, axes, panels in one column; how one is written.
 
 Pictures are made without `pyplot`: they need no display, and leave a notebook's backend alone.
+Panels have equal widths and fixed margins, so that axes align over the whole page; finding margins
+from the labels would take longer than drawing.
 """
 
 from __future__ import annotations
 
 import io
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 
 from delayprop.fast.data.new_files import new_file
 
 COLOURS = ("#0b6fa4", "#d1495b", "#3a7d44", "#8a5a9e")
+
+# Inches, of panels.
+WIDTH = 5.2  # of a figure, inches: its text can be read on a phone
+LEFT, RIGHT, TOP, BOTTOM = 0.7, 0.12, 0.28, 0.45
+GAP, GAP_WITH_LEGEND = 0.2, 0.32  # above a panel
+LABEL = 0.57  # from the axes to the label of the y axis
 
 
 def plain(axes: Axes, x: str, y: str, title: str = "") -> None:
@@ -23,6 +33,48 @@ def plain(axes: Axes, x: str, y: str, title: str = "") -> None:
     axes.set_ylabel(y)
     axes.set_title(title, loc="left", fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def panels(heights: Sequence[float], right: float = RIGHT, legends: Sequence[int] = ()) -> tuple[Figure, list[Axes]]:
+    """A figure with panels that share the x axis.
+
+    Args:
+        heights: of the panels from the top, inches.
+        right: the right margin.
+        legends: panels, except the first, that need space for a legend above them.
+    """
+    gaps = [TOP, *(GAP_WITH_LEGEND if n in legends else GAP for n in range(1, len(heights)))]
+    width, height = WIDTH - LEFT - right, sum(heights) + sum(gaps) + BOTTOM
+    figure, found, top = Figure(figsize=(WIDTH, height)), list[Axes](), height
+    for own, gap in zip(heights, gaps):
+        top -= gap + own
+        place = (LEFT / WIDTH, top / height, width / WIDTH, own / height)
+        axes = figure.add_axes(place, sharex=found[0] if found else None)
+        axes.tick_params(labelsize=8, labelbottom=len(found) == len(heights) - 1)
+        axes.yaxis.set_label_coords(-LABEL / width, 0.5)
+        axes.xaxis.set_label_coords(0.5, -0.3 / own)
+        found.append(axes)
+    return figure, found
+
+
+def colour_bar(figure: Figure, axes: Axes, image: ScalarMappable, name: str) -> None:
+    """Adds a colour bar in the right margin of a single panel."""
+    place = axes.get_position()
+    bar = figure.add_axes((place.x1 + 0.15 / WIDTH, place.y0, 0.15 / WIDTH, place.height))
+    figure.colorbar(image, bar)
+    bar.set_title(name, fontsize=8)
+    bar.tick_params(labelsize=8)
+
+
+def empty(axes: Axes, reason: str) -> None:
+    """Writes into a panel why it is empty."""
+    axes.set_yticks([])
+    axes.text(0.5, 0.5, reason, transform=axes.transAxes, ha="center", va="center", color="0.4")
+
+
+def legend_above(axes: Axes, columns: int = 4) -> None:
+    """Adds a legend above the axes, where no curve crosses it."""
+    axes.legend(frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, borderaxespad=0.1)
 
 
 def save(figure: Figure, run: Path, name: str) -> str:

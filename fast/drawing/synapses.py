@@ -1,19 +1,18 @@
-"""Delays before and after training, and which of them moved."""
+"""Delays before and after training, which of them moved, and what that does to arrivals."""
 
 from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from delayprop.fast.drawing.arrays import Layer, Page
-from delayprop.fast.drawing.markup import Picture
-from delayprop.fast.drawing.panels import colour_bar, legend_above, panels
-from delayprop.fast.drawing.style import COLOURS, plain
+from delayprop.fast.drawing.style import COLOURS, colour_bar, empty, legend_above, panels, plain
 
 BINS = 40
-DENSE = 1000  # synapses: as many or more are rasterised
-MOVED_COLUMNS = ("from", "to", "before", "after", "weight")
+DENSE, DENSE_ARRIVALS = 1000, 400  # as many synapses, or arrivals, or more are rasterised
+INTERVALS = 60  # of arrivals
 TOP = 10
 
 
@@ -21,8 +20,8 @@ def histogram(axes: Axes, layer: Layer) -> None:
     """Draws the delays before and after; equal delays before become a line, which no bar hides."""
     before, after = layer.d_before.ravel(), layer.d_after.ravel()
     edges = np.histogram_bin_edges(np.concatenate([before, after]).astype(float), BINS).tolist()
-    if _equal(before):
-        axes.axvline(float(before[0]), color=COLOURS[0], lw=2, label=f"before: all {before[0]:.4g} ms")
+    if layer.start is not None:
+        axes.axvline(layer.start, color=COLOURS[0], lw=2, label=f"before: all {layer.start:.4g} ms")
     else:
         axes.hist(before, edges, color=COLOURS[0], histtype="step", lw=1.5, label="before", zorder=3)
     axes.hist(after, edges, color=COLOURS[1], alpha=0.6, label="after", zorder=2)
@@ -30,57 +29,42 @@ def histogram(axes: Axes, layer: Layer) -> None:
     legend_above(axes, 2)
 
 
-def distribution(layer: Layer) -> Picture | None:
-    """A histogram of the delays of a layer; None if all are equal before and after."""
-    if _equal(layer.d_before) and not change(layer).any():
-        return None
+def distribution(layer: Layer) -> Figure:
+    """A histogram of the delays of a layer."""
     figure, (axes,) = panels([2])
     histogram(axes, layer)
     plain(axes, "delay, ms", "synapses")
-    return Picture(
-        f"delays, {layer.name}", figure,
-        f"Histogram of the delays of the {layer.d_after.size} synapses from {layer.name}, before (blue outline or "
-        "line) and after training (red).",
-    )
+    return figure
 
 
-def movement(layer: Layer) -> Picture | None:
+def movement(layer: Layer) -> Figure:
     """Delays after training over delays before it, coloured by weight; or over weights, where all
-    were equal before. None if none moved."""
-    if not change(layer).any():
-        return None
-    size, one_start = np.abs(layer.w_after).ravel(), _equal(layer.d_before)
-    figure, (axes,) = panels([3.5]) if one_start else panels([3.5], right=0.8)
+    were equal before."""
+    size, start = np.abs(layer.w_after).ravel(), layer.start
     order = np.argsort(size, kind="stable")  # the strongest are drawn last, on top
-    x, y = (layer.w_after if one_start else layer.d_before).ravel()[order], layer.d_after.ravel()[order]
-    area = min(14.0, max(2.0, 12 * DENSE / len(x)))
-    dense = len(x) >= DENSE
-    if one_start:
-        axes.scatter(x, y, area, COLOURS[0], linewidths=0, rasterized=dense, zorder=2)
-        start = float(layer.d_before.flat[0])
+    y = layer.d_after.ravel()[order]
+    area, dense = min(14.0, max(2.0, 12 * DENSE / len(y))), len(y) >= DENSE
+    if start is not None:
+        figure, (axes,) = panels([3.5])
+        axes.scatter(layer.w_after.ravel()[order], y, area, COLOURS[0], linewidths=0, rasterized=dense, zorder=2)
         axes.axhline(start, color="0.5", lw=1, zorder=1)
         plain(axes, "weight after", "delay after, ms")
-        line = f"all delays were {start:.4g} ms before (line), so the distance from it is the change"
-    else:
-        points = axes.scatter(
-            x, y, area, size[order], cmap="viridis_r", vmin=0, linewidths=0, rasterized=dense, zorder=2
-        )
-        colour_bar(figure, axes, points, "|weight|")
-        ends = [min(float(x.min()), float(y.min())), max(float(x.max()), float(y.max()))]
-        axes.plot(ends, ends, color="0.5", lw=1, zorder=1)
-        plain(axes, "delay before, ms", "delay after, ms")
-        line = (
-            "darker for a larger absolute weight after training; delays on the line did not change, above it they "
-            "grew, below it they shrank"
-        )
-    return Picture(f"moved delays, {layer.name}", figure, f"One point per synapse from {layer.name}: {line}.")
+        return figure
+    figure, (axes,) = panels([3.5], right=0.8)
+    x = layer.d_before.ravel()[order]
+    points = axes.scatter(x, y, area, size[order], cmap="viridis_r", vmin=0, linewidths=0, rasterized=dense, zorder=2)
+    colour_bar(figure, axes, points, "|weight|")
+    ends = [min(float(x.min()), float(y.min())), max(float(x.max()), float(y.max()))]
+    axes.plot(ends, ends, color="0.5", lw=1, zorder=1)
+    plain(axes, "delay before, ms", "delay after, ms")
+    return figure
 
 
 def moved_most(page: Page) -> list[list[str]]:
-    """The rows of a table with the columns `MOVED_COLUMNS`: at most `TOP` delays of all layers."""
+    """At most `TOP` delays of all layers: from, to, before, after, and the weight."""
     found = []
     for layer in [*page.layers, *page.recurrent]:
-        moved = change(layer)
+        moved = layer.moved
         for flat in np.argsort(-moved, axis=None, kind="stable")[:TOP].tolist():
             i, j = divmod(flat, moved.shape[1])
             cells = [f"{layer.d_before[i, j]:.2f}", f"{layer.d_after[i, j]:.2f}", f"{layer.w_after[i, j]:.3g}"]
@@ -89,10 +73,45 @@ def moved_most(page: Page) -> list[list[str]]:
     return [row for moved, row in found[:TOP] if moved > 0]
 
 
-def change(layer: Layer) -> np.ndarray:
-    """The absolute change of each delay, ms."""
-    return np.abs(layer.d_after.astype(float) - layer.d_before)
+def moved_neuron(page: Page) -> int | None:
+    """The first hidden neuron whose input delays, times weights, moved most; None if none moved."""
+    layer = page.layers[0]
+    neuron = int((np.abs(layer.w_after) * layer.moved).sum(axis=0).argmax())
+    return neuron if layer.moved[:, neuron].any() else None
 
 
-def _equal(delays: np.ndarray) -> bool:
-    return bool((delays == delays.flat[0]).all())
+def arrivals(page: Page, neuron: int) -> Figure:
+    """The arrivals at a hidden neuron in the first trial, with the delays before and after."""
+    layer, trial = page.layers[0], page.trials[0]
+    times, units = trial.spikes[0]
+    weights = layer.w_after[units, neuron]
+    figure, (before, after, sums) = panels([1.6, 1.6, 1.3], legends=[2])
+    edges = np.linspace(0.0, page.duration, INTERVALS + 1)
+    for axes, delays, name, colour in (
+        (before, layer.d_before, "before", "0.55"), (after, layer.d_after, "after", COLOURS[0])
+    ):
+        arrived = times + delays[units, neuron]
+        _raster(axes, arrived, units, weights, len(layer.w_after), page.duration)
+        plain(axes, "", f"input, {name}")
+        total, _ = np.histogram(arrived, edges, weights=weights)
+        sums.stairs(total, edges, color=colour, lw=1.5, label=name)
+    sums.axhline(0, color="0.5", lw=0.8)
+    legend_above(sums, 2)
+    plain(sums, "ms", "sum of weights")
+    before.set_xlim(0, page.duration)
+    return figure
+
+
+def _raster(
+    axes: Axes, times: np.ndarray, units: np.ndarray, weights: np.ndarray, size: int, duration: float
+) -> None:
+    """Draws one mark per arrival within the trial."""
+    within = times <= duration
+    if not within.any():
+        empty(axes, "no arrivals")
+        return
+    dense = int(within.sum()) >= DENSE_ARRIVALS
+    for sign, colour in ((weights > 0, COLOURS[0]), (weights < 0, COLOURS[1])):
+        shown = within & sign
+        axes.plot(times[shown], units[shown], "|", color=colour, ms=3 if dense else 7, mew=0.8, rasterized=dense)
+    axes.set_ylim(-0.5 - 0.02 * size, size - 0.5 + 0.02 * size)

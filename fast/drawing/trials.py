@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from delayprop.fast.drawing.arrays import Page, Trial
-from delayprop.fast.drawing.markup import Picture
-from delayprop.fast.drawing.panels import empty, legend_above, panels
-from delayprop.fast.drawing.style import COLOURS, plain
+from delayprop.fast.drawing.style import COLOURS, empty, legend_above, panels, plain
 
 DENSE = 400  # spikes or arrivals: as many or more are rasterised
 RASTER, VOLTAGES, ARRIVALS = 1.2, 1.6, 1.0  # heights, inches
@@ -17,7 +16,7 @@ FEW = 5  # rows: up to this number each has a tick
 OTHERS = 40  # outputs: of more, those that reach highest are drawn
 
 
-def trial_picture(page: Page, trial: Trial) -> Picture:
+def trial_picture(page: Page, trial: Trial) -> Figure:
     """One trial on one time axis."""
     names = ["input", *(layer.post for layer in page.layers[:-1])]
     figure, found = panels([*(RASTER for _ in names), VOLTAGES, ARRIVALS], legends=[len(names)])
@@ -27,13 +26,7 @@ def trial_picture(page: Page, trial: Trial) -> Picture:
     _voltages(found[-2], page, trial)
     _arrivals(found[-1], page, trial)
     found[0].set_xlim(0, page.duration)
-    answer = f"answer {trial.answer} ({'correct' if trial.answer == trial.label else 'wrong'})"
-    return Picture(
-        f"a trial of class {trial.label}", figure,
-        f"A test trial of class {trial.label}, {'no answer' if trial.answer is None else answer}, from top to bottom: "
-        "input spikes, spikes of each hidden layer (one row per neuron), voltages of the outputs (blue: the output of "
-        "the class), and the arrivals at that output, each a stem as long as its weight.",
-    )
+    return figure
 
 
 def _raster(axes: Axes, times: np.ndarray, units: np.ndarray, size: int) -> None:

@@ -1,78 +1,51 @@
-"""`python -m reports` draws a finished run, and refuses other content in one line."""
+"""`python -m reports` draws a finished run; single pictures show what their records hold."""
 
 from __future__ import annotations
 
 import errno
 import itertools
-import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 from matplotlib.patches import Polygon, Rectangle
 from PIL import Image, ImageSequence
 
 from delayprop.fast.drawing.arrays import Layer
 from delayprop.fast.drawing.classification import overview
+from delayprop.fast.drawing.confusion import by_class, confusion
 from delayprop.fast.drawing.run_record import read
 from delayprop.fast.drawing.sequence import delays_of_two
-from delayprop.fast.drawing.synapses import distribution
-from delayprop.fast.tasks import registry
+from delayprop.fast.drawing.synapses import arrivals, distribution, moved_most, moved_neuron, movement
+from delayprop.fast.drawing.trials import OTHERS, trial_picture
 from reports.__main__ import main
 from tests import ROOT
-from tests.support.runs.recorded_runs import made, results
-
-TRACES = [
-    {"pattern": pattern, "output": output, "t": [0.0, 1.0], "V": [0.0, 0.5], "arrivals": [0.5]}
-    for pattern in "AB"
-    for output in (0, 1)
-]
-D = [[0.0, 10.0], [10.0, 0.0]]
-SEQUENCE: dict = {
-    "task": "sequence", "optimum": 12.2, "presentations": None, "d_start": D, "before": TRACES, "after": TRACES,
-}
-SEQUENCE_LINE: dict = {"presentation": 1, "loss": 0.7, "accuracy": 0.5, "d": D}
-TASKS = ", ".join(sorted(registry.TASKS))
-
-
-def record(folder: Path, result: object, lines: list[dict]) -> Path:
-    (folder / "result.json").write_text(json.dumps(result))
-    (folder / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    return folder
+from tests.support.runs.recorded_runs import (
+    SEQUENCE,
+    SEQUENCE_LINES,
+    Arrays,
+    lines,
+    made,
+    made_sequence,
+    recorded,
+    results,
+)
+from tests.support.runs.run_pages import NO_BREAK
 
 
 def test_a_sequence_run_is_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     names = ["delays.png", "voltages.png"]
-    assert main([str(record(tmp_path, SEQUENCE, [SEQUENCE_LINE] * 2))]) == 0
+    assert main([str(made_sequence(tmp_path))]) == 0
     assert capsys.readouterr() == ("".join(f"{tmp_path / name}\n" for name in names), "")
     assert all((tmp_path / name).stat().st_size > 10_000 for name in names)
 
 
-def test_drawing_leaves_the_backend_of_a_notebook_alone() -> None:
-    program = "import matplotlib; matplotlib.use('svg'); from delayprop.fast.drawing import classification, sequence"
-    line = [sys.executable, "-c", f"{program}; print(matplotlib.get_backend())"]
-    assert subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=True).stdout == "svg\n"
-
-
-def test_an_animation_shows_each_move_of_the_delays(tmp_path: Path) -> None:
-    """A frame before learning, and one for each step that moves a delay."""
-    lines = [{**SEQUENCE_LINE, "d": [[x, 10.0 - x], [10.0 - x, x]]} for x in (1.0, 5.0, 5.0, 9.0)]
-    numbers = {"gap": 10.0, "tau_mem": 10.0, "tau_syn": 5.0}
-    assert main([str(record(tmp_path, {**SEQUENCE, **numbers}, lines))]) == 0
-    with Image.open(tmp_path / "learning.gif") as animation:
-        frames = [np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(animation)]
-    assert len(frames) == 4 and all((a != b).any() for a, b in itertools.pairwise(frames))
-
-
-@pytest.mark.parametrize(("task", "epochs"), [
-    ("yin-yang", 3), pytest.param("braille", 1, marks=pytest.mark.full), ("shd", 2),
-    pytest.param("spikes", 40, marks=pytest.mark.full),
-])
+@pytest.mark.parametrize(("task", "epochs"), [("yin-yang", 3), pytest.param("spikes", 40, marks=pytest.mark.full)])
 def test_a_classification_is_drawn(
     task: str, epochs: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -83,101 +56,43 @@ def test_a_classification_is_drawn(
     assert all((tmp_path / name).stat().st_size > 10_000 for name in names)
 
 
-def result_json(text: str) -> Callable[[Path], object]:
-    return lambda folder: (folder / "result.json").write_text(text)
+def test_drawing_leaves_the_backend_of_a_notebook_alone() -> None:
+    program = "import matplotlib; matplotlib.use('svg'); from delayprop.fast.drawing import classification, sequence"
+    line = [sys.executable, "-c", f"{program}; print(matplotlib.get_backend())"]
+    assert subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=True).stdout == "svg\n"
 
 
-def history_jsonl(text: str) -> Callable[[Path], object]:
-    return lambda folder: (folder / "history.jsonl").write_text(text)
-
-
-def changed(**entries: object) -> Callable[[Path], object]:
-    return result_json(json.dumps({**SEQUENCE, **entries}))
-
-
-def line(**entries: object) -> Callable[[Path], object]:
-    return history_jsonl(json.dumps({**SEQUENCE_LINE, **entries}))
-
-
-BAD: dict[str, tuple[Callable[[Path], object], str]] = {
-    "no result": (lambda folder: (folder / "result.json").unlink(), "`RUN` must be the folder of a finished run, with"),
-    "no history": (lambda folder: (folder / "history.jsonl").unlink(), "with history.jsonl, got "),
-    "no text": (lambda folder: (folder / "result.json").write_bytes(b"\xff\xfe\x00"), "got UnicodeDecodeError: "),
-    "no JSON": (result_json("{"), "`result.json` must be JSON, got"),
-    "no object": (result_json("[1, 2]"), "`result.json` must be an object, got a list of 2; give the folder of"),
-    "no task": (result_json("{}"), "`result.json` must be an object with task, got one without"),
-    "unknown task": (changed(task="shapes"), f'`result.json task` must be one of {TASKS}, got "shapes"'),
-    "a list for a task": (changed(task=["sequence"]), f"`result.json task` must be one of {TASKS}, got a"),
-    "empty history": (history_jsonl(""), "`history.jsonl` must be at least one line, got an empty file"),
-    "half a line": (history_jsonl('{"presentation": 1'), "`history.jsonl line 1` must be JSON"),
-    "a line no object": (history_jsonl("3\n"), "`history.jsonl line 1` must be an object, got 3"),
-    "a line lacks a key": (history_jsonl('{"presentation": 1}\n'), "`history.jsonl line 1` must be an object with"),
-    "text for a number": (line(loss="low"), '`history.jsonl line 1 loss` must be a finite number, got "low"'),
-    "true for a number": (line(loss=True), "`history.jsonl line 1 loss` must be a finite number, got true"),
-    "NaN": (line(loss=float("nan")), "`history.jsonl line 1 loss` must be a finite number, got NaN"),
-    "null": (changed(optimum=None), "`result.json optimum` must be a finite number, got null"),
-    "matrix too small": (changed(d_start=[[1.0, 2.0]]), "`result.json d_start` must be a list of 2, got a list of 1"),
-    "no traces": (changed(before=[]), "`result.json before` must be a list of 4, got a list of 0"),
-    "no voltages": (
-        changed(after=[{**TRACES[0], "V": []}, *TRACES[1:]]),
-        "`result.json after[0] V` must be a list of at least one, got a list of 0",
-    ),
-    "voltages too few": (
-        changed(after=[{**TRACES[0], "V": [1.0]}, *TRACES[1:]]),
-        "`result.json trace 4 V` must be one voltage per time, got 1 for 2 times",
-    ),
-    "an output too many": (changed(after=[{**TRACES[0], "output": 2}, *TRACES[1:]]), "must be one of 0, 1, got 2"),
-}
-
-
-@pytest.mark.parametrize(("damage", "words"), BAD.values(), ids=BAD.keys())
-def test_what_is_no_finished_run_is_one_line_and_exit_2(
-    damage: Callable[[Path], object], words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("make", [made_sequence, pytest.param(made, marks=pytest.mark.full)])
+def test_what_cannot_be_written_has_its_own_message(
+    make: Callable[[Path], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    damage(record(tmp_path, SEQUENCE, [SEQUENCE_LINE]))
-    assert main([str(tmp_path)]) == 2
-    out, err = capsys.readouterr()
-    assert out == "" and err.startswith("python -m reports: ") and err.count("\n") == 1
-    assert words in err
-    assert not list(tmp_path.glob("*.png"))
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        (["a", "b"], "unrecognized arguments: b"),
-        (["nowhere"], "`RUN` must be the folder of a finished run, with result.json, got No such file or directory:"),
-    ],
-    ids=["two", "missing folder"],
-)
-def test_bad_arguments_are_one_line_and_exit_2(
-    options: list[str], words: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(options) == 2
-    out, err = capsys.readouterr()
-    assert out == "" and err.startswith("python -m reports: ") and err.count("\n") == 1
-    assert words in err
-
-
-def test_a_picture_that_cannot_be_written_has_its_own_message(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def refuse(*_: object, **__: object) -> None:
+    def refuse(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(Figure, "savefig", refuse)
-    assert main([str(record(tmp_path, SEQUENCE, [SEQUENCE_LINE]))]) == 2
+    make(tmp_path)
+    monkeypatch.setattr("delayprop.fast.drawing.style.new_file", refuse)
+    assert main([str(tmp_path)]) == 2
     expected = f"a folder with room for pictures, got No space left on device: {tmp_path}; make room"
     assert capsys.readouterr() == ("", f"python -m reports: `RUN` must be {expected}\n")
 
 
-def test_help(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--help"]) == 0
-    assert "RUN" in capsys.readouterr().out
+def test_an_animation_shows_each_move_of_the_delays(tmp_path: Path) -> None:
+    """A frame before learning, and one for each step that moves a delay."""
+    results(gap=10.0, tau_mem=10.0, tau_syn=5.0)(made_sequence(tmp_path))
+    log = tmp_path / "history.jsonl"
+    entries = []
+    for x in (1.0, 5.0, 5.0, 9.0):
+        lines(d=[[x, 10.0 - x], [10.0 - x, x]])(tmp_path)
+        entries.append(log.read_text().splitlines()[0])
+    log.write_text("\n".join(entries))
+    assert main([str(tmp_path)]) == 0
+    with Image.open(tmp_path / "learning.gif") as animation:
+        frames = [np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(animation)]
+    assert len(frames) == 4 and all((a != b).any() for a, b in itertools.pairwise(frames))
 
 
 def test_the_legend_of_the_delays_lies_on_no_curve() -> None:
-    figure = delays_of_two([SEQUENCE_LINE] * 2, SEQUENCE)
+    figure = delays_of_two(SEQUENCE_LINES, SEQUENCE)
     figure.draw_without_rendering()
     delays = figure.axes[0]
     legend = delays.get_legend()
@@ -198,12 +113,82 @@ def test_the_histogram_counts_every_delay_before_and_after() -> None:
     """Two delays grow from below 2 ms to 9 ms; the other four stay."""
     before = np.array([[0.5, 1.5, 4.0], [5.0, 6.0, 10.0]])
     after = np.where(before < 2, 9.0, before)
-    picture = distribution(Layer("inputs", "hidden", np.ones((2, 3)), before, after))
-    assert picture is not None
-    patches = picture.figure.axes[0].patches
+    patches = distribution(Layer("inputs", "hidden", np.ones((2, 3)), before, after)).axes[0].patches
     bars = [patch for patch in patches if isinstance(patch, Rectangle)]
     (outline,) = (patch for patch in patches if isinstance(patch, Polygon))
     assert sum(bar.get_height() for bar in bars) == 6
     assert [bar.get_height() for bar in bars if 0 < 9.0 - bar.get_x() <= bar.get_width()] == [2]
     assert not any(bar.get_height() for bar in bars if bar.get_x() + bar.get_width() < 2)
     assert np.asarray(outline.get_xy())[:, 0].min() == pytest.approx(0.5), "delays before begin at 0.5 ms"
+
+
+def test_a_colour_says_what_no_axis_says(tmp_path: Path) -> None:
+    """Where all delays were equal at first the weight is the x axis, and no colour repeats it."""
+    layers = read(made(tmp_path)).page.layers
+    assert [layer.start for layer in layers] == [None, 0.0]
+    assert [len(movement(layer).axes) for layer in layers] == [2, 1]
+
+
+def test_the_arrivals_before_and_after_are_those_of_the_neuron_that_moved_most(tmp_path: Path) -> None:
+    page = read(made(tmp_path)).page
+    layer, (times, units) = page.layers[0], page.trials[0].spikes[0]
+    neuron = int((np.abs(layer.w_after) * np.abs(layer.d_after - layer.d_before)).sum(0).argmax())
+    assert moved_neuron(page) == neuron
+    for axes, delays in zip(arrivals(page, neuron).axes, (layer.d_before, layer.d_after)):
+        arrived = times + delays[units, neuron]
+        marks = np.concatenate([line.get_xdata() for line in axes.lines])
+        assert sorted(marks) == pytest.approx(sorted(arrived[arrived <= page.duration]))
+    assert moved_neuron(replace(page, layers=[replace(layer, d_after=layer.d_before)])) is None
+
+
+def move(found: Arrays) -> None:
+    for n in (0, 1):
+        found[f"d_after_{n}"] = found[f"d_before_{n}"].copy()
+    found["d_before_0"][2, 5], found["d_after_0"][2, 5], found["w_after_0"][2, 5] = 3, 1, -0.25
+    found["d_before_1"][4, 1], found["d_after_1"][4, 1], found["w_after_1"][4, 1] = 0, 7.5, 2
+
+
+def test_the_delays_that_moved_most_are_listed_with_their_weights(tmp_path: Path) -> None:
+    page = read(made(tmp_path)).page
+    moved = [abs(float(after) - float(before)) for _, _, before, after, _ in moved_most(page)]
+    largest = max(np.abs(layer.d_after - layer.d_before).max() for layer in page.layers)
+    assert len(moved) == 10 and moved == sorted(moved, reverse=True) and moved[0] == pytest.approx(largest, abs=0.01)
+    recorded(move)(tmp_path)
+    assert moved_most(read(tmp_path).page) == [
+        ["hidden [4]", "output [1]", "0.00", "7.50", "2"],
+        ["input [2]", "hidden [5]", "3.00", "1.00", "-0.25"],
+    ]
+
+
+def test_the_table_of_classes_follows_the_answers(tmp_path: Path) -> None:
+    answers = [[5, 0, 0, 3], [1, 2, 1, 0], [0, 0, 0, 0]]
+    results(answers=answers, test_accuracy=7 / 12)(made(tmp_path))
+    assert by_class(read(tmp_path)) == [
+        ["0", "8", "5", f"62.5{NO_BREAK}%", "none (3)"],
+        ["1", "4", "2", f"50.0{NO_BREAK}%", "0 (1)"],
+        ["2", "0", "0", "-", "-"],
+    ]
+    labels = confusion(read(tmp_path)).axes[0].get_xticklabels()
+    assert [label.get_text() for label in labels] == ["0", "1", "2", "none"]
+    results(answers=[[5, 3, 0, 0], [1, 2, 1, 0], [0, 0, 0, 0]])(tmp_path)
+    assert [label.get_text() for label in confusion(read(tmp_path)).axes[0].get_xticklabels()] == ["0", "1", "2"]
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(("classes", "ticks"), [(10, 10), (50, 10), (100, 10), (600, 12)])
+def test_a_confusion_matrix_of_many_classes_has_ticks_that_can_be_read(
+    classes: int, ticks: int, tmp_path: Path
+) -> None:
+    assert len(confusion(read(made(tmp_path, (4, 5, classes)))).axes[0].get_yticks()) == ticks
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(("classes", "outputs"), [(40, 40), (60, OTHERS + 1)])
+def test_of_many_outputs_those_that_reach_highest_are_drawn(classes: int, outputs: int, tmp_path: Path) -> None:
+    """The output of the class is always among them."""
+    page = read(made(tmp_path, (4, 5, classes))).page
+    trial = replace(page.trials[0], y=np.eye(classes)[page.trials[0].label])
+    drawn = [line.get_ydata() for line in trial_picture(page, trial).axes[-2].lines]
+    others = sorted((np.max(V) for j, V in enumerate(trial.V) if j != trial.label), reverse=True)
+    assert len(drawn) == outputs and np.array_equal(drawn[-1], trial.V[trial.label])
+    assert sorted((np.max(V) for V in drawn[:-1]), reverse=True) == others[:OTHERS]

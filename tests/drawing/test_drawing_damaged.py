@@ -10,7 +10,16 @@ import pytest
 
 from delayprop.fast.drawing.run_record import read
 from reports.__main__ import main
-from tests.support.runs.recorded_runs import Change, lines, made, recorded, results, settings
+from tests.support.runs.recorded_runs import (
+    TRACES,
+    Change,
+    lines,
+    made,
+    made_sequence,
+    recorded,
+    results,
+    settings,
+)
 
 
 def put(name: str, value: object) -> Change:
@@ -25,6 +34,19 @@ def bytes_of(change: Callable[[bytes], bytes]) -> Change:
     return lambda folder: (folder / "page.npz").write_bytes(change((folder / "page.npz").read_bytes()))
 
 
+def gone(name: str) -> Change:
+    return lambda folder: (folder / name).unlink()
+
+
+def content(name: str, whole: bytes | str) -> Change:
+    return lambda folder: (folder / name).write_bytes(whole if isinstance(whole, bytes) else whole.encode())
+
+
+def trace(**entries: object) -> Change:
+    """Changes the first trace after learning."""
+    return results(after=[{**TRACES[0], **entries}, *TRACES[1:]])
+
+
 def one_array(folder: Path) -> None:
     with (folder / "page.npz").open("wb") as file:
         np.save(file, np.zeros(3))
@@ -36,20 +58,13 @@ def in_its_place(folder: Path) -> None:
 
 
 BAD: dict[str, tuple[Change, str]] = {
-    "no arrays": (lambda folder: (folder / "page.npz").unlink(), "a finished run, with page.npz, got"),
-    "no options": (lambda folder: (folder / "options.json").unlink(), "a finished run, with options.json, got"),
+    "no arrays": (gone("page.npz"), "a finished run, with page.npz, got"),
+    "no options": (gone("options.json"), "a finished run, with options.json, got"),
     "empty": (bytes_of(lambda whole: b""), "`page.npz` must be an intact file of arrays, got EOFError"),
     "cut": (bytes_of(lambda whole: whole[:-100]), "`page.npz` must be an intact file of arrays, got"),
-    "flipped": (
-        bytes_of(lambda whole: whole[:3000] + bytes([whole[3000] ^ 255]) + whole[3001:]),
-        "`page.npz` must be an intact file of arrays, got",
-    ),
     "no archive": (bytes_of(lambda whole: b"no archive"), "`page.npz` must be an intact file of arrays, got"),
     "one array": (one_array, "`page.npz` must be an intact file of arrays, got"),
-    "a folder": (
-        in_its_place,
-        "`page.npz` must be an intact file of arrays, got IsADirectoryError",
-    ),
+    "a folder": (in_its_place, "a finished run, with page.npz, got Is a directory"),
     "objects": (put("t", [None, {}]), "`page.npz` must be an intact file of arrays, got ValueError"),
     "an array missing": (recorded(lambda found: found.pop("d_after_1")), "`page.npz` must be a file of arrays with d"),
     "no trial": (recorded(lambda found: found.pop("label_0")), "`page.npz` must be a file of arrays with label_0"),
@@ -87,13 +102,39 @@ BAD: dict[str, tuple[Change, str]] = {
     "dtype": (settings(dtype="float16"), "`options.json dtype` must be one of float32, float64, got"),
     "seed": (settings(seed=None), "`options.json seed` must be a whole number of at least 0, got null"),
 }
+BAD_SEQUENCE: dict[str, tuple[Change, str]] = {
+    "no result": (gone("result.json"), "`RUN` must be the folder of a finished run, with result.json, got"),
+    "no history": (gone("history.jsonl"), "with history.jsonl, got "),
+    "no text": (content("result.json", b"\xff\xfe\x00"), "got UnicodeDecodeError: "),
+    "no JSON": (content("result.json", "{"), "`result.json` must be JSON, got"),
+    "no object": (content("result.json", "[1, 2]"), "`result.json` must be an object, got a list of 2; give the"),
+    "no task": (content("result.json", "{}"), "`result.json` must be an object with task, got one without"),
+    "a list for a task": (results(task=["sequence"]), "`result.json task` must be text, got a list of 1"),
+    "empty history": (content("history.jsonl", ""), "`history.jsonl` must be at least one line, got an empty file"),
+    "half a line": (content("history.jsonl", '{"presentation": 1'), "`history.jsonl line 1` must be JSON"),
+    "a line no object": (content("history.jsonl", "3\n"), "`history.jsonl line 1` must be an object, got 3"),
+    "a line lacks a key": (content("history.jsonl", "{}\n"), "`history.jsonl line 1` must be an object with"),
+    "text for a number": (lines(loss="low"), '`history.jsonl line 1 loss` must be a finite number, got "low"'),
+    "true for a number": (lines(loss=True), "`history.jsonl line 1 loss` must be a finite number, got true"),
+    "NaN": (lines(loss=float("nan")), "`history.jsonl line 1 loss` must be a finite number, got NaN"),
+    "null": (results(optimum=None), "`result.json optimum` must be a finite number, got null"),
+    "matrix too small": (results(d_start=[[1.0, 2.0]]), "`result.json d_start` must be a list of 2, got a list of 1"),
+    "no traces": (results(before=[]), "`result.json before` must be a list of 4, got a list of 0"),
+    "no voltages": (trace(V=[]), "`result.json after[0] V` must be a list of at least one, got a list of 0"),
+    "voltages too few": (trace(V=[1.0]), "`result.json trace 4 V` must be one voltage per time, got 1 for 2 times"),
+    "an output too many": (trace(output=2), "must be one of 0, 1, got 2"),
+}
+CASES = {
+    **{f"classification, {name}": (made, *one) for name, one in BAD.items()},
+    **{f"sequence, {name}": (made_sequence, *one) for name, one in BAD_SEQUENCE.items()},
+}
 
 
-@pytest.mark.parametrize(("damage", "words"), BAD.values(), ids=BAD.keys())
+@pytest.mark.parametrize(("make", "damage", "words"), CASES.values(), ids=CASES.keys())
 def test_a_damaged_record_is_one_line_and_exit_2(
-    damage: Change, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    make: Callable[[Path], Path], damage: Change, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    damage(made(tmp_path))
+    damage(make(tmp_path))
     assert main([str(tmp_path)]) == 2
     out, err = capsys.readouterr()
     assert out == "" and err.startswith("python -m reports: ") and err.count("\n") == 1
@@ -101,24 +142,22 @@ def test_a_damaged_record_is_one_line_and_exit_2(
     assert not list(tmp_path.glob("*.png")) and not list(tmp_path.glob("*.html"))
 
 
-@pytest.mark.parametrize("name", ["result.json", "options.json", "history.jsonl"])
+@pytest.mark.parametrize(("change", "name", "keys"), [
+    (results, "result.json", "task network best_epoch test_accuracy interval count_baseline answers"),
+    (settings, "options.json", "seed dtype"),
+    (
+        lines, "history.jsonl line 1",
+        "epoch train_accuracy train_loss valid_accuracy valid_loss spikes_per_neuron silent silent_steps clamped "
+        "gradient kappa_min seconds A B C",
+    ),
+])
 def test_every_entry_that_is_read_is_checked(
-    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    change: Callable[..., Change], name: str, keys: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    changed = {"result.json": results, "options.json": settings, "history.jsonl": lines}[name]
-    wanted = {
-        "result.json": ("task", "network", "best_epoch", "test_accuracy", "interval", "count_baseline", "answers"),
-        "options.json": ("seed", "dtype"),
-        "history.jsonl": (
-            "epoch", "train_accuracy", "train_loss", "valid_accuracy", "valid_loss", "spikes_per_neuron", "silent",
-            "silent_steps", "clamped", "gradient", "kappa_min", "seconds", "A", "B", "C",
-        ),
-    }[name]
-    for key in wanted:
-        changed(**{key: True})(made(tmp_path))
+    for key in keys.split():
+        change(**{key: True})(made(tmp_path))
         assert main([str(tmp_path)]) == 2
-        line = " line 1" if name == "history.jsonl" else ""
-        assert f"`{name}{line} {key}` must be " in capsys.readouterr().err
+        assert f"`{name} {key}` must be " in capsys.readouterr().err
 
 
 def test_no_damaged_byte_ends_in_a_traceback(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ LAWFUL = {
     "fast/a.py": ("import torch, h5py\nfrom numba import cuda, njit", 'import_module(f"delayprop.fast.tasks.{name}")'),
     "fast/drawing/a.py": ("from matplotlib.figure import Figure",),
     "reports/a.py": (
-        "from delayprop.fast.drawing.markup import table\nfrom delayprop.fast import drawing",
+        "from delayprop.fast.drawing.pages import page\nfrom delayprop.fast import drawing",
         "from delayprop.spec import Case\nfrom . import page",
     ),
     "delayprop/__init__.py": ("from delayprop.fast import LIF\nimport delayprop.reference\nfrom . import spec",),
@@ -95,7 +95,7 @@ DOWN = {
     "fast/nn/a.py": (
         "from delayprop.fast.cpu.kernels import advance\nfrom delayprop.fast.nn import layers\nimport delayprop.spec",
     ),
-    "fast/tasks/a/b.py": ("from delayprop.fast.drawing.page import write",),
+    "fast/tasks/a/b.py": ("from delayprop.fast.drawing.pages import page",),
     "fast/train.py": ("from delayprop.fast.tasks import shd\nfrom delayprop.fast import run",),
     "benchmarks/a.py": ("import delayprop.fast.train",),
 }

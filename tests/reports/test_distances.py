@@ -4,88 +4,82 @@ from __future__ import annotations
 
 import math
 import re
+from html import unescape
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from reports.distance_rows import WORD, distance_rows
-from reports.distances import FARTHEST, Axis, axis, distance, distances, marks
+from reports.distances import FARTHEST, Axis, axis, distance, distance_rows, marks
 from reports.overview import distances_of, faults
 from reports.page import html
 from reports.record import read
 from tests.support.report_checks import CHECKS, GROUPS
 from tests.support.runs.verification_records import FAILED, SKIPPED, record
 
+WORD = '<span class="word">\N{BALLOT X} FAILED</span>'
 YES_OR_NO = {"worst": 0.0, "limit": 0.0, "headroom": None, "fault": None, "fault_limit": None}
 
 
 def checks(folder: Path, **changes: dict[str, Any]) -> list[dict[str, Any]]:
-    return read(record(folder / "record.json", **changes)).checks
+    return read(record(folder, **changes)).checks
 
 
 def row(page: str, number: int) -> str:
     """The row of a check."""
-    (found,) = re.findall(rf'<li class="row [^>]*><a href="#check-{number}">.*?</li>', page)
+    (found,) = re.findall(rf'<li class="row [^>]*><a href="#check-{number}">.*?</li>', page, re.DOTALL)
     return found
 
 
-def symbols(row: str) -> dict[str, float]:
-    """The symbols on the track of a row, each with its place in percent."""
-    return {kind: float(place) for kind, place in re.findall(r'<svg class="(\w+)"[^>]*left:([\d.]+)%', row)}
-
-
-def limit(row: str) -> float:
-    return float(re.findall(r'class="limit" style="left:([\d.]+)%', row)[0])
-
-
 def test_every_check_of_the_record_has_one_row_by_its_name_right_under_the_verdict(tmp_path: Path) -> None:
-    found = read(record(tmp_path / "record.json", check_5=YES_OR_NO, check_9=FAILED, check_19=SKIPPED))
+    found = read(record(tmp_path, check_5=YES_OR_NO, check_9=FAILED, check_19=SKIPPED))
     page = html(found, {})
     figure = page[page.index('id="distances"') : page.index("</figure>")]
     assert page.index('class="lead"') < page.index('id="distances"') < page.index("<p>")
-    names = re.findall(r'<a href="#check-\d+">([^<]*)</a>', figure)
-    assert sorted(names) == sorted(f"{c['number']} {c['title']}".replace("'", "&#x27;") for c in found.checks)
+    names = map(unescape, re.findall(r'<a href="#check-\d+">([^<]*)</a>', figure))
+    assert sorted(names) == sorted(f"{c['number']} {c['title']}" for c in found.checks)
     assert re.findall("<h4>(.*?)</h4>", figure) == [*GROUPS, "Checks that answer yes or no"]
 
 
-def test_a_check_is_left_of_the_limit_and_its_control_right(tmp_path: Path) -> None:
-    shown = row(distance_rows(checks(tmp_path)), 8)
-    places = symbols(shown)
-    assert places.keys() == {"passed", "fault"} and places["passed"] < limit(shown) < places["fault"]
-    assert "nearest planted fault 200 of the limit" in shown and "FAILED" not in shown
-    legend = distance_rows(checks(tmp_path)).split("</div>")[0]
-    assert 'class="fault"' in legend and "control: the planted fault" in legend
-    other = {"fault": 2e-9, "fault_limit": 1e-10}  # a control may have a limit of its own
-    assert "nearest planted fault 20 of the limit" in row(distance_rows(checks(tmp_path, check_8=other)), 8)
+ROWS: dict[str, tuple[dict[str, Any], dict[str, str], str]] = {
+    "passed_and_its_control_right": (
+        {}, {"passed": "left", "fault": "right"}, "worst value 0.032 of the limit; nearest planted fault 200 of the",
+    ),
+    "control_right_by_a_limit_of_its_own": (
+        {"fault": 2e-9, "fault_limit": 1e-10}, {"passed": "left", "fault": "right"}, "planted fault 20 of the limit",
+    ),
+    "control_on_the_wrong_side": ({"fault": 5e-12}, {"passed": "left", "failed": "left"}, "fault 0.5 of the limit"),
+    "at_the_limit_is_the_wrong_side": ({"fault": 1e-11}, {"passed": "left", "failed": "limit"}, "fault 1 of"),
+    "exactly_0": ({"worst": 0.0, "headroom": None}, {"zero": "left end", "fault": "right"}, "worst value 0 of"),
+    "beyond_the_limit": (
+        {**FAILED, "worst": 5e-9, "caught": 2}, {"failed": "right", "fault": "right"}, "worst value 500 of the limit",
+    ),
+    "failed_without_a_value": (
+        {**FAILED, "caught": 2}, {"failed": "right end", "fault": "right"}, "a test failed without a value",
+    ),
+    "control_not_found": ({**FAILED, "fault": 5e-12}, {"passed": "left", "failed": "left"}, "a control failed"),
+}
 
 
-def test_a_value_beyond_the_limit_is_a_cross_with_a_word(tmp_path: Path) -> None:
-    page = distance_rows(checks(tmp_path, check_7={**FAILED, "worst": 5e-9, "caught": 2}))
-    shown = row(page, 7)
-    assert shown.startswith('<li class="row failed">') and WORD in shown
-    places = symbols(shown)
-    assert "passed" not in places and places["failed"] > limit(shown)
-    assert page.count(WORD) == 1 and 'class="failed"' in page.split("</div>")[0], "the legend has the cross"
+@pytest.mark.parametrize(("change", "sides", "words"), ROWS.values(), ids=ROWS)
+def test_a_row_shows_the_sides_of_the_limit(
+    change: dict[str, Any], sides: dict[str, str], words: str, tmp_path: Path
+) -> None:
+    page = distance_rows(checks(tmp_path, check_7=change))
+    shown, failed = row(page, 7), change.get("status") == "red"
+    (limit,) = re.findall(r'class="limit" style="left:([\d.]+)%', shown)
 
+    def side(place: str) -> str:
+        ends = {limit: "limit", "0.00": "left end", "100.00": "right end"}
+        return ends.get(place) or ("left" if float(place) < float(limit) else "right")
 
-def test_a_failure_without_a_value_is_no_dot_on_the_good_side(tmp_path: Path) -> None:
-    shown = row(distance_rows(checks(tmp_path, check_7={**FAILED, "caught": 2})), 7)
-    assert symbols(shown)["failed"] == 100.0 and "passed" not in symbols(shown)
-    assert "a test failed without a value" in shown and WORD in shown
-
-
-def test_a_control_that_is_not_found_fails_the_row(tmp_path: Path) -> None:
-    shown = row(distance_rows(checks(tmp_path, check_7={**FAILED, "fault": 5e-12})), 7)
-    places = symbols(shown)
-    assert places["failed"] < limit(shown) and "fault" not in places
-    assert "a control failed" in shown and WORD in shown
-
-
-@pytest.mark.parametrize("fault", [5e-12, 1e-11], ids=["left of the limit", "at the limit"])
-def test_a_control_on_the_wrong_side_is_no_sign_of_a_fault_that_was_found(fault: float, tmp_path: Path) -> None:
-    places = symbols(row(distance_rows(checks(tmp_path, check_7={"fault": fault})), 7))
-    assert places.keys() == {"passed", "failed"} and places["passed"] < places["failed"]
+    places = dict(re.findall(r'<svg class="(\w+)"[^>]*left:([\d.]+)%', shown))
+    assert {kind: side(place) for kind, place in places.items()} == sides
+    assert words in shown and (WORD in shown) == failed and page.count(WORD) == failed
+    assert shown.startswith(f'<li class="row {"failed" if failed else "passed"}">')
+    legend = page.split("</div>")[0]
+    assert "control: the planted fault" in legend
+    assert all(f'class="{kind}"' in legend for kind in sides)
 
 
 @pytest.mark.parametrize(("change", "words", "kind"), [
@@ -101,26 +95,23 @@ def test_checks_without_a_number_stand_apart(change: dict[str, Any], words: str,
     assert words in shown and f'class="row {kind}"' in shown and (WORD in shown) == (kind == "failed")
 
 
-def test_a_value_of_0_is_an_arrow_at_the_left_end(tmp_path: Path) -> None:
-    assert symbols(row(distance_rows(checks(tmp_path, check_7={"worst": 0.0, "headroom": None})), 7))["zero"] == 0.0
-
-
 def test_a_nan_is_right_of_the_limit_and_failed(tmp_path: Path) -> None:
     one = distance(checks(tmp_path, check_7={"worst": math.nan})[6])
     assert one.failed and list(marks(one, Axis(-3, 3))) == [("fault", pytest.approx(200.0)), ("failed", math.inf)]
 
 
 def test_the_axis_holds_all_values_and_labels_the_limit(tmp_path: Path) -> None:
-    scale = axis(distances(checks(tmp_path, check_7={"worst": 2e-20, "fault": 3e-5})))
+    scale, far = (
+        axis([distance(check) for check in checks(tmp_path, check_7={"worst": worst, "fault": fault})])
+        for worst, fault in ((2e-20, 3e-5), (1e-60, 1e60))
+    )
     assert (scale.low, scale.high) == (-9, 7) and 0 in scale.ticks and len(scale.ticks) <= 8
     assert scale.place(1.0) == pytest.approx(9 / 16) and not scale.beyond(1e-9) and scale.beyond(0.0)
-    far = axis(distances(checks(tmp_path, check_7={"worst": 1e-60, "fault": 1e60})))
     assert (far.low, far.high) == (-FARTHEST, FARTHEST) and far.place(1e-50) == 0 and far.place(1e50) == 1
 
 
 def test_the_paper_has_these_rows_too(tmp_path: Path) -> None:
-    picture = distances_of(checks(tmp_path, check_7={**FAILED, "worst": 5e-9}, check_8=YES_OR_NO))
-    (axes,) = picture.figure.axes
+    (axes,) = distances_of(checks(tmp_path, check_7={**FAILED, "worst": 5e-9}, check_8=YES_OR_NO)).axes
     names = [label.get_text() for label in axes.get_yticklabels()]
     assert len(names) == len(CHECKS) - 1 and f"7 {CHECKS[6].title}: FAILED" in names
 
@@ -131,27 +122,7 @@ def test_a_finding_stands_in_the_column_of_its_check() -> None:
         {"package": "fast", "fault": "f", "found": {"a": 100.0, "b": 0.5}},
         {"package": "fast", "fault": "g", "found": {"b": 0.5, "a": 1000.0}},
     ]
-    (axes,) = faults(entries).figure.axes
+    (axes,) = faults({"faults": entries}, False).axes
     assert {cell.get_position(): cell.get_text() for cell in axes.texts} == {
         (0, 0): "2", (1, 0): "", (0, 1): "3", (1, 1): ""
     }
-
-
-def test_squares_carry_names_and_outcomes(tmp_path: Path) -> None:
-    page = html(read(record(tmp_path / "record.json", check_7=FAILED, check_19=SKIPPED)), {})
-    squares = re.findall(r"<a [^>]*>(.*?)</a>", page[page.index('<nav class="glance">') : page.index("</nav>")])
-    endings = {7: ": red", 19: ": not run"}
-    marked = {7: "\N{BALLOT X}", 19: "\N{EN DASH}"}
-    for check, square in zip(CHECKS, squares, strict=True):
-        mark, title = marked.get(check.number, "\N{CHECK MARK}"), check.title.replace("'", "&#x27;")
-        assert square == f"{mark} {check.number} {title}{endings.get(check.number, '')}"
-
-
-def test_figures_have_a_narrow_version_or_a_box_to_scroll_in(tmp_path: Path) -> None:
-    memory = {"memory": [{"spikes": [1, 10], "bytes": [1e3, 1e4]}]}
-    faults = {"faults": [{"package": "fast", "fault": "f", "found": {"a": 2.0}, "source": ""}]}
-    page = html(read(record(tmp_path / "record.json", {**memory, **faults})), {})
-    assert len(re.findall("<img ", page)) == 2
-    narrow = r'<picture><source media="screen and \(max-width: 600px\)" srcset="data:image/svg'
-    assert len(re.findall(narrow, page)) == 1
-    assert len(re.findall(r'<div class="drawn"><img class="fixed" style="--drawn:\d+px"', page)) == 1

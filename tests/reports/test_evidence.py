@@ -76,18 +76,16 @@ def evidence(folder: Path, *words: str, effort: str = "ordinary") -> tuple[dict,
 
 
 @pytest.fixture(scope="module")
-def alone(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, str]:
-    return evidence(tmp_path_factory.mktemp("alone"))
+def runs(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[dict, str]]:
+    """One run alone, beside a file that has no check, and one with workers."""
+    folder = tmp_path_factory.mktemp("alone")
+    (folder / "test_other.py").write_text("raise RuntimeError('must not run')")
+    return [evidence(folder), evidence(tmp_path_factory.mktemp("workers"), "-n", "2")]
 
 
 @pytest.fixture(scope="module")
-def with_workers(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, str]:
-    return evidence(tmp_path_factory.mktemp("workers"), "-n", "2")
-
-
-@pytest.fixture(scope="module")
-def found(alone: tuple[dict, str]) -> dict:
-    return alone[0]
+def found(runs: list[tuple[dict, str]]) -> dict:
+    return runs[0][0]
 
 
 @pytest.mark.parametrize(("number", "status", "words"), [
@@ -118,8 +116,9 @@ def test_a_nan_is_beyond_every_limit(found: dict) -> None:
     assert math.isnan(check["worst"]) and check["headroom"] == 0
 
 
-def test_a_second_run_with_workers_writes_an_equal_record(found: dict, with_workers: tuple[dict, str]) -> None:
-    assert {**with_workers[0], "made": ""} == {**found, "made": ""}
+def test_a_second_run_with_workers_writes_an_equal_record(runs: list[tuple[dict, str]]) -> None:
+    first, second = ({**record, "made": ""} for record, _ in runs)
+    assert first == second
 
 
 def test_quick_runs_the_middle_of_many_and_leaves_no_check_out(found: dict, tmp_path: Path) -> None:
@@ -130,17 +129,12 @@ def test_quick_runs_the_middle_of_many_and_leaves_no_check_out(found: dict, tmp_
         assert bool(quick["tests"]) == bool(ordinary["tests"]) and bool(quick["controls"]) == bool(ordinary["controls"])
 
 
-@pytest.mark.parametrize("run", ["alone", "with_workers"])
-def test_a_line_per_check_that_has_ended(run: str, request: pytest.FixtureRequest) -> None:
-    _, shown = request.getfixturevalue(run)
+@pytest.mark.parametrize("n", [0, 1], ids=["alone", "with workers"])
+def test_a_line_per_check_that_has_ended(n: int, runs: list[tuple[dict, str]]) -> None:
+    _, shown = runs[n]
     lines = re.findall(r"^ +\d+ s +(\d+) of (\d+) +(passed|FAILED|did not run) +(\d+) (.*)$", shown, re.MULTILINE)
     assert [int(done) for done, *_ in lines] == list(range(1, 7)) and {int(of) for _, of, *_ in lines} == {len(CHECKS)}
     assert {int(n): status for _, _, status, n, _ in lines} == {
         3: "passed", 4: "FAILED", 5: "did not run", 6: "passed", 7: "FAILED", 8: "FAILED"
     }
     assert all(title == CHECKS[int(n) - 1].title for *_, n, title in lines)
-
-
-def test_a_file_without_a_check_is_not_imported(tmp_path: Path) -> None:
-    (tmp_path / "test_other.py").write_text("raise RuntimeError('must not run')")
-    assert evidence(tmp_path)[0]["checks"][2]["status"] == "green"

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from reports import command, grid, pdf
+from reports import command, pdf
 from reports.__main__ import main
-from reports.cards import number
 from reports.page import html, verdict
 from reports.record import read
+from reports.wording import TEMPLATES, number
 from tests import ROOT
 from tests.support.report_checks import CHECKS, GROUPS
-from tests.support.runs import verification_records
+from tests.support.runs.run_pages import Outline
 from tests.support.runs.traced import small, traced
-from tests.support.runs.verification_records import FAILED, SKIPPED
+from tests.support.runs.verification_records import FAILED, SKIPPED, record
 
 ALL = len(CHECKS)
-
-
-def record(folder: Path, figures: dict | None = None, **changes: dict[str, Any]) -> Path:
-    return verification_records.record(folder / command.RECORD, figures, **changes)
 
 
 def test_every_check_has_a_group_tests_and_controls() -> None:
@@ -40,7 +37,7 @@ def test_a_green_record_is_a_green_page(tmp_path: Path, capsys: pytest.CaptureFi
     page = (tmp_path / command.PAGE).read_text(encoding="utf-8")
     assert f"{ALL} of {ALL} checks are green." in page and "c0ffee" in page
     for check in CHECKS:
-        assert f'id="check-{check.number}"' in page and check.title.replace("'", "&#x27;") in page
+        assert f'id="check-{check.number}"' in page and check.title in unescape(page)
     assert max(map(len, pdf._lines(read(record(tmp_path))))) <= pdf.WIDTH
     assert page.count("3.2e-13") == ALL and (tmp_path / command.PDF).read_bytes().startswith(b"%PDF")
     assert f"{ALL} of {ALL} checks are green" in capsys.readouterr().out
@@ -56,16 +53,29 @@ def test_red_checks_and_checks_that_did_not_run_show(tmp_path: Path, capsys: pyt
     assert page.count("<dt>headroom</dt>") == ALL - 2, "a check that is not green has none"
     assert page.count("<dt>controls passed</dt><dd>1 of 2</dd>") == 1
     assert f"RED 7 {CHECKS[6].title}" in capsys.readouterr().out
+    squares = re.findall(r"<a [^>]*>(.*?)</a>", page[page.index('<nav class="glance">') : page.index("</nav>")])
+    shown = {7: ("\N{BALLOT X}", ": red"), 19: ("\N{EN DASH}", ": not run")}
+    for check, square in zip(CHECKS, squares, strict=True):
+        mark, ending = shown.get(check.number, ("\N{CHECK MARK}", ""))
+        assert unescape(square) == f"{mark} {check.number} {check.title}{ending}"
 
 
 def test_the_page_depends_on_the_record_alone_and_loads_nothing(tmp_path: Path) -> None:
+    """Its figures have a version for narrow screens, or a box to scroll in."""
     first = {"duration": 40.0, "inputs": [[1.0, 12.0], [3.0]], "targets": [18.0], "neurons": traced(small())}
-    found = read(record(tmp_path, {"adjoint": [first]}))
+    faults = [{"package": "fast", "fault": "f", "found": {"a": 2.0}, "source": ""}]
+    found = read(record(tmp_path, {"adjoint": [first], "faults": faults}))
     page = html(found, {})
     assert page == html(found, {}) and "A small network forwards and backwards" in page
-    loaded = re.findall(r'(?:src|href)="([^"]{0,20})', page)
+    loaded = re.findall(r'(?:src|srcset|href)="([^"]{0,20})', page)
     assert loaded and all(one.startswith(("data:image/svg+xml", "#check-")) for one in loaded)
     assert "<script" not in page and "@import" not in page and "url(" not in page
+    elements = Outline(page).elements
+    drawn = [n for n, (_, attributes) in enumerate(elements) if attributes.get("class") == "drawn"]
+    wraps, fixed = (elements[n + 1 : n + 4] for n in drawn)
+    assert [tag for tag, _ in wraps] == ["picture", "source", "img"]
+    assert wraps[1][1]["media"] == "screen and (max-width: 600px)"
+    assert fixed[0][1]["class"] == "fixed" and re.fullmatch(r"--drawn:\d+px", str(fixed[0][1]["style"]))
 
 
 def test_the_cost_of_a_grid_is_told_in_continuous_time() -> None:
@@ -74,7 +84,8 @@ def test_the_cost_of_a_grid_is_told_in_continuous_time() -> None:
         {"dt": dt, "pinned": False, "seeds": 5, "on_exact": {"mean": mean, "sd": 0.01}, "on_grid": {"mean": 0, "sd": 0}}
         for dt, mean in ((None, 0.95), (1.0, 0.75))
     ]
-    shown = grid._yin_yang({"yin-yang": {"summary": ways}}).replace("\N{NO-BREAK SPACE}", " ")
+    template: Any = TEMPLATES.get_template("grid_accuracies.html").module
+    shown = template.accuracies(ways).replace("\N{NO-BREAK SPACE}", " ")
     cells = re.findall(r"<td[^>]*>(.*?)</td>", shown)
     assert cells == ["events", "95.0 % ± 1.0 %", "5", "steps of 1 ms", "75.0 % ± 1.0 %", "5"]
 
@@ -107,7 +118,8 @@ def test_a_check_without_its_keys_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("arguments", "words"), [
     (["run", "--quick"], "--quick and --out are for the report"), (["--out"], "expected one argument"),
-    (["--slow"], "unrecognized arguments"),
+    (["--slow"], "unrecognized arguments"), (["a", "b"], "unrecognized arguments: b"),
+    (["nowhere"], "`RUN` must be the folder of a finished run, with result.json, got No such file or directory:"),
 ])
 def test_wrong_options(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == 2
@@ -115,22 +127,14 @@ def test_wrong_options(arguments: list[str], words: str, capsys: pytest.CaptureF
     assert words in err and err.count("\n") == 1
 
 
-def test_checks_that_break_off_are_an_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(command, "run", lambda path, quick: None)
-    assert main(["--out", str(tmp_path)]) == 2
-    assert "must be a verification record, got none" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize(("options", "words"), [
     ([], "all networks; --quick takes few: 6 to 10 minutes"),
     (["--quick"], "few networks per check: 60 to 90 seconds"),
 ])
-def test_the_duration_is_told_before_the_run(
+def test_the_duration_is_told_before_the_run_and_a_run_that_breaks_off_is_an_error(
     options: list[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     told = []
     monkeypatch.setattr(command, "run", lambda path, quick: told.append(capsys.readouterr().out))
-    main([*options, "--out", str(tmp_path)])
-    assert words in told[0]
+    assert main([*options, "--out", str(tmp_path)]) == 2
+    assert words in told[0] and "must be a verification record, got none" in capsys.readouterr().err

@@ -27,11 +27,11 @@ from tests.support.effort import EFFORT
 from tests.support.report_checks import BY_NUMBER, CHECKS
 from tests.support.report_run import Progress, count_tests, has_no_check, middle_items
 
-FORMAT = "delayprop-verification/1"
+FORMAT = "delayprop-verification/1"  # typed anew, as are the three: `reports` must not be imported here
+GREEN, RED, NOT_RUN = "green", "red", "not run"
 EXPECTED = "tests of checks"
 PACKAGES = ("numpy", "sympy", "mpmath", "torch", "numba", "hypothesis", "pytest")
 PLUGIN = "delayprop-evidence"
-GREEN, RED, NOT_RUN = "green", "red", "not run"
 
 
 class Measured:

@@ -51,9 +51,7 @@ class Progress:
         return (report.outcome, "", "") if report.skipped or report.when == "call" else None
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        check: Any = dict(report.user_properties).get("check")
-        if check is None:
-            return
+        check: Any = dict(report.user_properties).get("check", {"numbers": (), "of": ()})
         for number, tests in zip(check["numbers"], check["of"], strict=True):
             self.outcomes[number].add(report.outcome)
             if report.when == "teardown":
@@ -65,7 +63,7 @@ class Progress:
         outcomes, done = self.outcomes[number], sum(not left for left in self.left.values())
         status = "FAILED" if "failed" in outcomes else "did not run" if "skipped" in outcomes else "passed"
         seconds = f"{time.monotonic() - self.started:5.0f} s"
-        line = f"{seconds}  {done:2d} of {len(CHECKS)}  {status:11}  {number:2d} {BY_NUMBER[number].title}"
         reporter: Any = self.config.pluginmanager.get_plugin("terminalreporter")
         if reporter is not None:
-            reporter.write_line(line)
+            title = BY_NUMBER[number].title
+            reporter.write_line(f"{seconds}  {done:2d} of {len(CHECKS)}  {status:11}  {number:2d} {title}")

@@ -8,6 +8,7 @@ import matplotlib
 
 from delayprop.spec import Case
 from reports.figure_adjoint import adjoint
+from reports.pictures import Picture
 from tests import ROOT
 from tests.support.runs.traced import small, traced
 
@@ -23,8 +24,8 @@ def entry(case: Case) -> dict[str, Any]:
 def draw(path: Path) -> None:
     """Writes the figure; equal numbers give equal bytes with one version of Matplotlib."""
     with matplotlib.rc_context({"svg.hashsalt": "delayprop", "svg.fonttype": "path"}):
-        picture = adjoint(entry(small()))
-        picture.figure.savefig(path, format="svg", metadata={"Date": None, "Creator": None})
+        picture = Picture("", adjoint).drawn({"adjoint": [entry(small())]})
+        picture.savefig(path, format="svg", metadata={"Date": None, "Creator": None})
 
 
 def main() -> int:

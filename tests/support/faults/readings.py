@@ -122,17 +122,22 @@ READINGS = (
         DISTANCES, "column",
     ),
     (
-        Fault("headroom of a red check", "reports", "cards.py", ' and check["status"] == GREEN:', ":"),
-        PAGE, "did_not_run_show",
-    ),
-    (
-        Fault("every control passed", "reports", "cards.py", "{check['caught']} of", "{check['controls']} of"),
+        Fault(
+            "headroom of a red check", "reports", "templates/cards.html",
+            'check.headroom and check.status == "green"', "check.headroom",
+        ),
         PAGE, "did_not_run_show",
     ),
     (
         Fault(
-            "accuracy on its own grid", "reports", "grid.py", "percent(way['on_exact']['mean'])",
-            "percent(way['on_grid']['mean'])",
+            "every control passed", "reports", "templates/cards.html", 'check.caught ~ " of', 'check.controls ~ " of',
+        ),
+        PAGE, "did_not_run_show",
+    ),
+    (
+        Fault(
+            "accuracy on its own grid", "reports", "templates/grid_accuracies.html", "way.on_exact.mean",
+            "way.on_grid.mean",
         ),
         PAGE, "cost_of_a_grid",
     ),

@@ -27,7 +27,7 @@ MAY_IMPORT = {
 
 MORE = {
     "spec/nir_nodes.py": {"nir"},  # optional, imported when used
-    "fast/drawing": {"matplotlib", "PIL"},
+    "fast/drawing": {"jinja2", "matplotlib", "PIL"},
     "fast/nn/conversion.py": {"matplotlib"},  # imported when drawn
     "fast/nn/spikes.py": {"matplotlib"},  # a type alone
     "fast/training/evaluation.py": {"matplotlib"},  # a type alone

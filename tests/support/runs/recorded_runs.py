@@ -1,4 +1,4 @@
-"""Synthetic folders of finished classification runs, small or large, plain or odd."""
+"""Synthetic folders of finished runs: a sequence; classifications, small or large, plain or odd."""
 
 import io
 import json
@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-from tests.support.runs.reading import history, rewrite
 
 Arrays = dict[str, np.ndarray]
 DURATION, POINTS = 50.0, 60
@@ -78,22 +76,45 @@ def made(folder: Path, sizes: tuple[int, ...] = (4, 6, 3), epochs: int = 3, spik
     return folder
 
 
+D = [[0.0, 10.0], [10.0, 0.0]]
+TRACES = [
+    {"pattern": pattern, "output": output, "t": [0.0, 1.0], "V": [0.0, 0.5], "arrivals": [0.5]}
+    for pattern in "AB"
+    for output in (0, 1)
+]
+SEQUENCE: dict[str, Any] = {
+    "task": "sequence", "optimum": 12.2, "presentations": None, "d_start": D, "before": TRACES, "after": TRACES,
+}
+SEQUENCE_LINES: list[dict] = [{"presentation": 1, "loss": 0.7, "accuracy": 0.5, "d": D}] * 2
+
+
+def made_sequence(folder: Path) -> Path:
+    """The folder of a run of the sequence task."""
+    (folder / "result.json").write_text(json.dumps(SEQUENCE))
+    (folder / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in SEQUENCE_LINES))
+    return folder
+
+
 Change = Callable[[Path], object]
 
 
+def _lines(name: str, entries: dict[str, object]) -> Change:
+    """Changes entries of each line of a file."""
+
+    def change(folder: Path) -> None:
+        found = [{**json.loads(line), **entries} for line in (folder / name).read_text().splitlines()]
+        (folder / name).write_text("".join(json.dumps(entry) + "\n" for entry in found))
+
+    return change
+
+
 def results(**entries: object) -> Change:
-    """Changes entries of `result.json`."""
-    return lambda folder: rewrite(folder / "result.json", **entries)
+    return _lines("result.json", entries)
 
 
 def lines(**entries: object) -> Change:
     """Changes entries of each line of the log."""
-
-    def change(folder: Path) -> None:
-        found = [json.dumps({**line, **entries}) + "\n" for line in history(folder)]
-        (folder / "history.jsonl").write_text("".join(found))
-
-    return change
+    return _lines("history.jsonl", entries)
 
 
 def settings(**entries: object) -> Change:

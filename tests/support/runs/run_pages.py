@@ -7,7 +7,7 @@ from pathlib import Path
 
 from reports.__main__ import main
 
-VOID = {"meta", "img"}
+VOID = {"meta", "img", "source"}
 NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
