@@ -75,10 +75,10 @@ def agree(workload: Workload) -> Agreement:
     for name, residual in applying.items():
         limit(f"identity {name} of the float64 gradient", residual, IDENTITIES)
     neurons = _follow(double, true)
-    few = differences(double.of_trials(TRIALS))
-    if few.error is not None:
-        limit(f"the gradient against finite differences with step {few.h:g}", few.error, FINITE_DIFFERENCES)
-    return Agreement(found, identities, neurons, few.error, few.h)
+    error, h = differences(double.of_trials(TRIALS)) or (None, None)
+    if error is not None:
+        limit(f"the gradient against finite differences with step {h:g}", error, FINITE_DIFFERENCES)
+    return Agreement(found, identities, neurons, error, h)
 
 
 def certified(workload: Workload) -> tuple[Step, Residuals]:

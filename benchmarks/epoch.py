@@ -35,7 +35,7 @@ PARTS: tuple[tuple[str, Any, str], ...] = (
 """Parts of an epoch, and the method that takes the time of each."""
 
 
-def run(prog: str, argv: Sequence[str] | None) -> int:
+def main(prog: str, argv: Sequence[str]) -> int:
     """The command for this workload.
 
     Where the trainer ends with an error, no speed is printed, and its exit code is returned.
@@ -47,7 +47,10 @@ def run(prog: str, argv: Sequence[str] | None) -> int:
     parser.add_argument("--workers", type=int, default=0, help="processes that prepare batches (default: 0)")
     parser.add_argument("--hidden", type=int, default=256, help="hidden neurons (default: 256)")
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
-    options = parser.parse_args(argv)
+    return parser.run(_run, argv)
+
+
+def _run(options: argparse.Namespace) -> int:
     use_threads(options)
     code, found = measure(options)
     if not code:
