@@ -12,10 +12,11 @@ import io
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, redirect_stdout
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, redirect_stdout
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 
@@ -84,13 +85,12 @@ def measure(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
     }
 
 
-@contextmanager
 def timed(
     owner: Any, method: str, part: str, seconds: dict[str, float], running: list[str],
     before_call: Callable[..., None] = lambda *_: None,
-) -> Iterator[None]:
-    """Adds the time of every call of a method to its part, unless the call belongs to another part
-    that is running."""
+) -> Any:
+    """A context that adds the time of every call of a method to its part, unless the call belongs
+    to another part that is running."""
     original = getattr(owner, method)
 
     def called(*arguments: Any, **named: Any) -> Any:
@@ -105,11 +105,7 @@ def timed(
             seconds[part] += time.perf_counter() - begin
             running.pop()
 
-    setattr(owner, method, called)
-    try:
-        yield
-    finally:
-        setattr(owner, method, original)
+    return patch.object(owner, method, called)
 
 
 def readable(found: dict[str, Any]) -> str:
