@@ -24,8 +24,15 @@ FINITE_DIFFERENCES = 1e-5
 """Relative: curvature and rounding in a difference of losses at the best step."""
 
 
+WRONG = 1
+"""The exit code of a command that finds a wrong result."""
+
+
 class Disagreement(Exception):
     """The configuration is not computed right; the message names the check and the error."""
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}; no speed is printed for a wrong result"
 
 
 def limit(name: str, error: float, allowed: float) -> None:

@@ -48,8 +48,3 @@ def neurons_of(spikes: Spikes) -> np.ndarray:
     """The neuron of each spike."""
     counts = spikes.counts().cpu().numpy()
     return np.repeat(np.tile(np.arange(spikes.size), spikes.trials), counts.ravel())
-
-
-def neuron_trains(spikes: Spikes, trial: int) -> list[np.ndarray]:
-    """The spike trains of one trial, ms."""
-    return [spikes.train(trial, neuron).detach().cpu().numpy() for neuron in range(spikes.size)]

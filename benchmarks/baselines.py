@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks.command import guarded, use_threads
+from benchmarks.command import use_threads
 from delayprop.fast.data.augment import Augmentation
 from delayprop.fast.data.batches import Batches
 from delayprop.fast.data.spike_data import SpikeData, held_out
@@ -156,11 +156,7 @@ def run(options: argparse.Namespace) -> dict:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; the exit code, see `benchmarks.command.guarded`."""
-    return guarded(PROG, lambda: _run(argv))
-
-
-def _run(argv: Sequence[str] | None) -> int:
+    """The command line; exit code 2: bad options, or no data."""
     parser = OneLineParser(PROG, "Train a network of torch on spike counts, and test it; prints one line of JSON.")
     parser.add_argument("--network", choices=tuple(NETWORKS), required=True, help="the network to train")
     shd.add_options(parser)
@@ -170,7 +166,10 @@ def _run(argv: Sequence[str] | None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="seed of all random numbers (default: 0)")
     parser.add_argument("--test", action=argparse.BooleanOptionalAction, default=True, help="test the last network")
     parser.add_argument("--threads", type=int, help="threads of torch (default: torch's)")
-    options = parser.parse_args(argv)
+    return parser.run(_run, argv)
+
+
+def _run(options: argparse.Namespace) -> int:
     use_threads(options)
     print(json.dumps(run(options), allow_nan=False))
     return 0

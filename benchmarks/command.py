@@ -1,4 +1,4 @@
-"""Shared parts of the command lines: exit codes, error lines, a measurement and its machine."""
+"""Shared parts of the command lines: threads, a measurement and its machine."""
 
 from __future__ import annotations
 
@@ -6,38 +6,17 @@ import argparse
 import math
 import os
 import platform
-from collections.abc import Callable
 from pathlib import Path
 
 import numba
 import numpy
 import torch
 
-from benchmarks.allowed_errors import Disagreement
 from benchmarks.arrivals import arrivals
 from benchmarks.memory import peak_added_mb
 from benchmarks.step import step, times
 from benchmarks.workloads import Workload
 from delayprop.spec.checks import whole_number
-from delayprop.spec.command import guarded as guarded_command
-from delayprop.spec.command import report
-
-WRONG = 1
-
-
-def guarded(prog: str, body: Callable[[], int]) -> int:
-    """Run the body of a command; the exit code.
-
-    0: done; 1: a wrong result; 2: bad options; 3: not finite, or no memory.
-    """
-
-    def checked() -> int:
-        try:
-            return body()
-        except Disagreement as error:
-            return report(prog, f"{error}; no speed is printed for a wrong result", WRONG)
-
-    return guarded_command(prog, checked)
 
 
 def use_threads(options: argparse.Namespace) -> None:

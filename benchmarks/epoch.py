@@ -12,10 +12,11 @@ import io
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, redirect_stdout
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, redirect_stdout
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 
@@ -35,7 +36,7 @@ PARTS: tuple[tuple[str, Any, str], ...] = (
 """Parts of an epoch, and the method that takes the time of each."""
 
 
-def run(prog: str, argv: Sequence[str] | None) -> int:
+def main(prog: str, argv: Sequence[str]) -> int:
     """The command for this workload.
 
     Where the trainer ends with an error, no speed is printed, and its exit code is returned.
@@ -47,7 +48,10 @@ def run(prog: str, argv: Sequence[str] | None) -> int:
     parser.add_argument("--workers", type=int, default=0, help="processes that prepare batches (default: 0)")
     parser.add_argument("--hidden", type=int, default=256, help="hidden neurons (default: 256)")
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
-    options = parser.parse_args(argv)
+    return parser.run(_run, argv)
+
+
+def _run(options: argparse.Namespace) -> int:
     use_threads(options)
     code, found = measure(options)
     if not code:
@@ -81,13 +85,12 @@ def measure(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
     }
 
 
-@contextmanager
 def timed(
     owner: Any, method: str, part: str, seconds: dict[str, float], running: list[str],
     before_call: Callable[..., None] = lambda *_: None,
-) -> Iterator[None]:
-    """Adds the time of every call of a method to its part, unless the call belongs to another part
-    that is running."""
+) -> Any:
+    """A context that adds the time of every call of a method to its part, unless the call belongs
+    to another part that is running."""
     original = getattr(owner, method)
 
     def called(*arguments: Any, **named: Any) -> Any:
@@ -102,11 +105,7 @@ def timed(
             seconds[part] += time.perf_counter() - begin
             running.pop()
 
-    setattr(owner, method, called)
-    try:
-        yield
-    finally:
-        setattr(owner, method, original)
+    return patch.object(owner, method, called)
 
 
 def readable(found: dict[str, Any]) -> str:

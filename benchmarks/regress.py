@@ -7,6 +7,7 @@ more than 10 % longer than in BASE.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import os
 import statistics
@@ -16,7 +17,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.command import WRONG, device_name, guarded
+from benchmarks.allowed_errors import WRONG
+from benchmarks.command import device_name
 from benchmarks.sizes import WORKLOADS
 from delayprop.spec import SpecError
 from delayprop.spec.checks import one_of, whole_number
@@ -126,17 +128,16 @@ def compare(base: Path, workload: str, threads: int, pairs: int) -> Ratio:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; the exit code, see `benchmarks.command.guarded`."""
-    return guarded(PROG, lambda: _run(argv))
-
-
-def _run(argv: Sequence[str] | None) -> int:
+    """The command line; exit code 1: slower, 2: bad options, or benchmarks that do not run."""
     parser = OneLineParser(PROG, "Time training steps in turn with those of another checkout.")
     parser.add_argument("base", metavar="BASE", type=Path, help="folder of the other checkout")
     parser.add_argument("--workload", action="append", help="repeatable (default: shd-like, recurrent, yin-yang)")
     parser.add_argument("--threads", type=int, default=1, help="threads of the kernels and of torch (default: 1)")
     parser.add_argument("--pairs", type=int, default=9, help="turns of each process (default: 9)")
-    options = parser.parse_args(argv)
+    return parser.run(_run, argv)
+
+
+def _run(options: argparse.Namespace) -> int:
     for name in ("fast", "benchmarks"):
         if not (options.base / name / "__init__.py").is_file():
             remedy = "clone the project and check a commit out"

@@ -7,6 +7,7 @@ table, and written to `OUT/WHAT.jsonl` with one line per point, as `benchmarks.s
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import json
 import sys
@@ -16,7 +17,8 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.command import cores, guarded, measured
+from benchmarks.allowed_errors import WRONG, Disagreement
+from benchmarks.command import cores, measured
 from benchmarks.correctness import agree
 from benchmarks.sizes import DEFAULTS, Sizes
 from benchmarks.workloads import build
@@ -83,16 +85,15 @@ SWEEPS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; the exit code, see `benchmarks.command.guarded`."""
-    return guarded(PROG, lambda: _run(argv))
-
-
-def _run(argv: Sequence[str] | None) -> int:
+    """The command line; exit codes as of `benchmarks.speed`."""
     parser = OneLineParser(PROG, "Measure how time and memory of a training step grow with its size.")
     parser.add_argument("--what", choices=tuple(SWEEPS), action="append", help="sweep; may be repeated (default: all)")
     parser.add_argument("--quick", action="store_true", help="leave out the large points")
     parser.add_argument("--out", default="runs/scaling", help="folder for the records (default: %(default)s)")
-    options = parser.parse_args(argv)
+    return parser.run(_run, argv, {Disagreement: WRONG})
+
+
+def _run(options: argparse.Namespace) -> int:
     folder = Path(options.out)
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -8,13 +8,15 @@ then timed on a time grid in torch (`yardstick`).
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 
 from benchmarks import epoch
-from benchmarks.command import guarded, measured, on_machine, use_threads
+from benchmarks.allowed_errors import WRONG, Disagreement
+from benchmarks.command import measured, on_machine, use_threads
 from benchmarks.correctness import agree
 from benchmarks.sizes import add_options, sizes_of
 from benchmarks.workloads import build
@@ -26,21 +28,20 @@ PROG = "python -m benchmarks.speed"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; the exit code, see `benchmarks.command.guarded`."""
-    return guarded(PROG, lambda: _run(argv))
-
-
-def _run(argv: Sequence[str] | None) -> int:
+    """The command line; exit code 1: a wrong result, 2: bad options, 3: not finite, no memory."""
     words = sys.argv[1:] if argv is None else argv
     if epoch.WORKLOAD in words or f"--workload={epoch.WORKLOAD}" in words:
-        return epoch.run(PROG, words)
+        return epoch.main(PROG, words)
     parser = OneLineParser(PROG, "Check and time a training step: forward, backward, all weight and delay gradients.")
     add_options(parser)
     parser.add_argument("--threads", type=int, help="threads of the kernels and of torch (default: torch's)")
     parser.add_argument("--repeats", type=int, default=5, help="timed steps, whose median counts (default: 5)")
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
     parser.add_argument("--no-yardstick", action="store_true", help="leave out the slow time grid in torch")
-    options = parser.parse_args(argv)
+    return parser.run(_run, words, {Disagreement: WRONG})
+
+
+def _run(options: argparse.Namespace) -> int:
     whole_number(options.repeats, "--repeats", 1, 1000, "give the number of steps to time")
     use_threads(options)
     workload = build(sizes_of(options))

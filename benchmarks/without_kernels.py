@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -38,26 +37,6 @@ def followed(
     return np.array([spike.t for spike in trial.neurons["neuron"][0].spikes]), readout[0]
 
 
-@dataclass(frozen=True)
-class Differences:
-    """A directional derivative by the gradient, and by central differences of step `h`.
-
-    `by_differences` and `h` are None if every step tried changes a spike count.
-    """
-
-    by_gradient: float
-    by_differences: float | None
-    h: float | None
-
-    @property
-    def error(self) -> float | None:
-        """Relative error of the gradient."""
-        if self.by_differences is None:
-            return None
-        size = max(abs(self.by_gradient), abs(self.by_differences))
-        return abs(self.by_gradient - self.by_differences) / size if size > 0 else 0.0
-
-
 STEPS = (1e-6, 1e-7, 3e-8, 1e-8, 3e-9)
 """Tried in order; the smallest error counts.
 
@@ -66,15 +45,18 @@ deep networks they are close by. A wrong gradient is wrong at every step.
 """
 
 
-def differences(workload: Workload, steps: Sequence[float] = STEPS) -> Differences:
-    """The derivative of the loss along a random direction of all weights and delays, in two ways.
+def differences(workload: Workload) -> tuple[float, float] | None:
+    """Relative error of the loss's derivative along a random direction of all weights and delays.
 
     A weight moves in units of the spread of its connection's weights, a delay in ms. Delays within
     ten times the largest step of 0 do not move.
 
     Args:
         workload: in float64.
-        steps: tried in order, in units of the direction.
+
+    Returns:
+        The smallest error, and the step of its central difference in units of the direction; None
+        if every step tried changes a spike count.
     """
     random = torch.Generator().manual_seed(workload.sizes.seed + 17)
     start, by_gradient = step(workload), 0.0
@@ -85,7 +67,7 @@ def differences(workload: Workload, steps: Sequence[float] = STEPS) -> Differenc
             if name == "w":
                 v *= parameter.detach().std(correction=0)
             else:
-                v[parameter.detach() < 10 * max(steps)] = 0.0
+                v[parameter.detach() < 10 * max(STEPS)] = 0.0
             by_gradient += float((start.gradients[f"{name}[{n}]"] * v).sum())
             moved.append((parameter.data, parameter.detach().clone(), v))
 
@@ -97,13 +79,12 @@ def differences(workload: Workload, steps: Sequence[float] = STEPS) -> Differenc
         same = all(torch.equal(a.counts(), b.counts()) for a, b in zip(trains, start.trains))
         return float(workload.loss(trains, y)) if same else None
 
-    best = Differences(by_gradient, None, None)
-    for h in steps:
+    found = []
+    for h in STEPS:
         up, down = loss_at(h), loss_at(-h)
-        if up is None or down is None:
-            continue
-        found = Differences(by_gradient, (up - down) / (2 * h), h)
-        if best.error is None or (found.error is not None and found.error < best.error):
-            best = found
+        if up is not None and down is not None:
+            difference = (up - down) / (2 * h)
+            size = max(abs(by_gradient), abs(difference))
+            found.append((abs(by_gradient - difference) / size if size else 0.0, h))
     loss_at(0.0)
-    return best
+    return min(found, default=None)

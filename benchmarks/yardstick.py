@@ -52,7 +52,6 @@ class Grid(nn.Module):
     def __init__(self, workload: Workload, dt: float) -> None:
         super().__init__()
         self.dt, self.steps = dt, max(1, math.ceil(workload.spikes.duration / dt))
-        self.size = workload.spikes.size
         self.alpha, self.beta = math.exp(-dt / TAU_SYN), math.exp(-dt / TAU_MEM)
         self.gain = TAU_SYN / (TAU_SYN - TAU_MEM) * (self.alpha - self.beta)  # exact for arrivals on the grid
         own = [[link.own for link in links(stage)] for stage in workload.model.stages]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.command import guarded
 from benchmarks.grid import study
 from benchmarks.grid.measure import DTS
 from delayprop.spec import SpecError
@@ -21,15 +21,14 @@ FORMAT = "delayprop-grid/1"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; the exit code (0, 2: bad options, 3: not finite, or no memory)."""
-    return guarded(PROG, lambda: _run(argv))
-
-
-def _run(argv: Sequence[str] | None) -> int:
     parser = OneLineParser(PROG, "Measure the cost of a time grid for gradients.")
     parser.add_argument("--quick", action="store_true", help="a few networks of each group")
     help_ = "file to write; its other parts stay (default: %(default)s)"
     parser.add_argument("--out", default="runs/grid.json", metavar="FILE", help=help_)
-    options = parser.parse_args(argv)
+    return parser.run(_run, argv)
+
+
+def _run(options: argparse.Namespace) -> int:
     path = Path(options.out)
     before, began = _read(path) if path.exists() else {}, time.perf_counter()
     found = study.groups(options.quick)

@@ -22,21 +22,6 @@ TIMEOUT, DIGITS = 60.0, 1.0
 
 def main(argv: Sequence[str] | None = None, prog: str = "python -m spec.conformance") -> int:
     """The command line; exit code 0: nothing offered is wrong, 1: something is, 2: bad options."""
-    parser = _parser(prog)
-
-    def body(options: argparse.Namespace) -> int:
-        _check_combination(parser, options)
-        cases = stored(options.case)
-        if options.list:
-            return _list(cases)
-        if options.save is not None:
-            return _save(cases, options.save)
-        return _grade(cases, options)
-
-    return parser.run(body, argv)
-
-
-def _parser(prog: str) -> OneLineParser:
     parser = OneLineParser(prog, "Grade a simulator against cases with known results.")
     help_ = "the simulator; it gets the path of a case file and prints its result as `python -m reference` does"
     parser.add_argument("--command", metavar='"PROGRAM ARGUMENTS"', help=help_)
@@ -47,16 +32,19 @@ def _parser(prog: str) -> OneLineParser:
     parser.add_argument("--timeout", metavar="S", type=float, help=f"seconds per case (default: {TIMEOUT:g})")
     help_ = f"right digits below which a block counts as wrong (default: {DIGITS:g})"
     parser.add_argument("--digits", metavar="N", type=float, help=help_)
-    return parser
 
+    def body(options: argparse.Namespace) -> int:
+        if sum((options.command is not None, options.list, options.save is not None)) != 1:
+            parser.error("give one of --command, --list and --save")
+        for name in ("json", "timeout", "digits"):
+            if options.command is None and getattr(options, name) is not None:
+                parser.error(f"--{name} goes with --command only")
+        cases = stored(options.case)
+        if options.list:
+            return _list(cases)
+        return _grade(cases, options) if options.save is None else _save(cases, options.save)
 
-def _check_combination(parser: OneLineParser, options: argparse.Namespace) -> None:
-    jobs = [options.command is not None, options.list, options.save is not None]
-    if sum(jobs) != 1:
-        parser.error("give one of --command, --list and --save")
-    for name in ("json", "timeout", "digits"):
-        if options.command is None and getattr(options, name) is not None:
-            parser.error(f"--{name} goes with --command only")
+    return parser.run(body, argv)
 
 
 def _list(cases: Sequence[Stored]) -> int:

@@ -186,35 +186,27 @@ def test_the_yardstick_runs_the_network_of_the_workload() -> None:
         assert all(p.grad is not None and bool(p.grad.any()) for p in [*grid.w, *grid.d])
 
 
-REFUSED: dict[str, tuple[Callable[[list[str]], int], list[str], str]] = {
-    "no workload": (speed.main, [], "the following arguments are required: --workload"),
-    "unknown workload": (speed.main, ["--workload", "mnist"], "argument --workload: invalid choice: 'mnist'"),
-    "no trials": (speed.main, ["--workload", "deep", "--batch", "0"], "`--batch` must be a whole number from 1"),
-    "endless": (speed.main, ["--workload", "deep", "--duration", "inf"], "`--duration` must be a finite number"),
-    "backwards": (speed.main, ["--workload", "deep", "--max-delay", "-1"], "`--max-delay` must be a finite number of"),
-    "no threads": (speed.main, ["--workload", "deep", "--threads", "0"], "`--threads` must be a whole number from 1"),
-    "no repeats": (speed.main, ["--workload", "deep", "--repeats", "0"], "`--repeats` must be a whole number from 1"),
-    "a loop without time": (
-        speed.main, ["--workload", "recurrent", "--max-delay", "0"],
-        "`--max-delay` must be above 0 for recurrent, got 0.0; a loop must take time",
-    ),
-    "another task": (
-        speed.main, ["--workload", "yin-yang", "--inputs", "7"],
-        "`--inputs` must be left out for yin-yang, got 7; four coordinates and a bias are the task",
-    ),
-    "silence": (
-        speed.main, ["--workload", "shd-like", "--spikes", "1", "--batch", "1", "--inputs", "1", "--hidden", "1",
-                     "--max-delay", "5000"],
-        "`--spikes` must be enough to make hidden neurons spike 14 times per trial, got 1; give more input spikes",
-    ),
-    "unknown sweep": (scaling.main, ["--what", "colours"], "argument --what: invalid choice: 'colours'"),
-    "no folder": (scaling.main, ["--out", "README.md/x"], "`--out` must be a folder with room for records, got Not a"),
-}
-
-
-@pytest.mark.parametrize("name", REFUSED)
-def test_a_refusal_is_one_line_and_exit_code_2(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    main, arguments, message = REFUSED[name]
+@pytest.mark.parametrize(("main", "arguments", "message"), [
+    (speed.main, [], "the following arguments are required: --workload"),
+    (speed.main, ["--workload", "mnist"], "argument --workload: invalid choice: 'mnist'"),
+    (speed.main, ["--workload", "deep", "--batch", "0"], "`--batch` must be a whole number from 1"),
+    (speed.main, ["--workload", "deep", "--duration", "inf"], "`--duration` must be a finite number"),
+    (speed.main, ["--workload", "deep", "--max-delay", "-1"], "`--max-delay` must be a finite number of"),
+    (speed.main, ["--workload", "deep", "--threads", "0"], "`--threads` must be a whole number from 1"),
+    (speed.main, ["--workload", "deep", "--repeats", "0"], "`--repeats` must be a whole number from 1"),
+    (speed.main, ["--workload", "recurrent", "--max-delay", "0"],
+     "`--max-delay` must be above 0 for recurrent, got 0.0; a loop must take time"),
+    (speed.main, ["--workload", "yin-yang", "--inputs", "7"],
+     "`--inputs` must be left out for yin-yang, got 7; four coordinates and a bias are the task"),
+    (speed.main, ["--workload", "shd-like", "--spikes", "1", "--batch", "1", "--inputs", "1", "--hidden", "1",
+                  "--max-delay", "5000"],
+     "`--spikes` must be enough to make hidden neurons spike 14 times per trial, got 1; give more input spikes"),
+    (scaling.main, ["--what", "colours"], "argument --what: invalid choice: 'colours'"),
+    (scaling.main, ["--out", "README.md/x"], "`--out` must be a folder with room for records, got Not a"),
+])
+def test_a_refusal_is_one_line_and_exit_code_2(
+    main: Callable[[list[str]], int], arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(arguments) == 2
     out, err = capsys.readouterr()
     assert out == "" and err.count("\n") == 1 and message in err

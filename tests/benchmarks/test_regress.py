@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import regress
+from benchmarks.allowed_errors import WRONG
 from tests import ROOT
 
 pytestmark = pytest.mark.full
@@ -39,7 +40,7 @@ def test_a_step_beyond_the_limit_exits_1(
     assert regress.main([str(slow), "--workload", "deep", "--pairs", "3"]) == 0
     assert "deep: 0.500 (forward 0.500, backward 0.500)" in capsys.readouterr().out
     monkeypatch.setattr(regress, "ROOT", slow)
-    assert regress.main([str(quick), "--workload", "deep", "--pairs", "3"]) == regress.WRONG
+    assert regress.main([str(quick), "--workload", "deep", "--pairs", "3"]) == WRONG
     assert "slower: a step takes more than 1.1 times that of BASE" in capsys.readouterr().out
 
 
@@ -83,17 +84,13 @@ def test_bad_options_are_refused_in_one_line(
     assert message in capsys.readouterr().err
 
 
-def test_a_base_whose_benchmarks_do_not_run_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert regress.main([str(checkout(tmp_path / "empty")), "--workload", "yin-yang"]) == 2
-    err = capsys.readouterr().err
-    assert "`checkout` must be one whose benchmarks run, got a process that ended" in err
-    assert err.endswith(f"it ran in {tmp_path / 'empty'}\n")
-
-
-def test_a_process_that_ends_between_two_turns_is_an_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("worker", ["import benchmarks.sizes", "print(1, flush=True)"], ids=["at once", "later"])
+def test_a_base_whose_benchmarks_end_is_named(
+    worker: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(regress, "WORKER", "print(1, flush=True)")
+    monkeypatch.setattr(regress, "WORKER", worker)
     monkeypatch.setattr(regress, "ROOT", checkout(tmp_path / "here"))
     assert regress.main([str(checkout(tmp_path / "base")), "--workload", "deep"]) == 2
-    assert "`checkout` must be one whose benchmarks run" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "`checkout` must be one whose benchmarks run, got a process that ended" in err
+    assert err.endswith(f"it ran in {tmp_path / 'base'}\n")
