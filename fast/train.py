@@ -127,7 +127,8 @@ def _folder(options: argparse.Namespace, training: engine.Training, processes: P
     """The folder of the run, which the first process writes.
 
     A restart by `torchrun` resumes the run. `--resume` starts it, if it died before its first
-    checkpoint, or never began: a job that is queued again always passes `--resume`."""
+    checkpoint, or never began: a job that is queued again always passes `--resume`.
+    """
     may_change = (
         "workers", "test", *(("epochs",) if training.extendable else ()),
         *(("data",) if hasattr(options, "data_sha256") else ()),

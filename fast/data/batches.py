@@ -23,7 +23,8 @@ class Batches(Dataset):
         batch: largest number of trials per batch, over all processes.
         seed: of the orders and the augmentation.
         workers: processes that prepare batches ahead; 0: this process prepares each one.
-        rank, world: number of this process, and number of processes that share each batch."""
+        rank, world: number of this process, and number of processes that share each batch.
+    """
 
     def __init__(
         self, data: SpikeData, duration: float, batch: int, augmentation: Augmentation, seed: int, workers: int = 0,

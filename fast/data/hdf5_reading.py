@@ -39,7 +39,8 @@ def datasets(
     """The contents of the datasets, by name, and an attribute of the file or None (`_stated`).
 
     A TypeError says that entries are of another kind; any other error that the file is damaged, or
-    cannot be read: h5py has no single type for it."""
+    cannot be read: h5py has no single type for it.
+    """
     if not path.is_file():
         raise OSError  # a pipe would wait for a writer
     with path.open("rb") as raw, mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ) as content:

@@ -33,7 +33,8 @@ def read_spike_file(path: Path, channels: int, classes: int, duration: float) ->
 
     Args:
         channels, classes: upper bounds of units and labels, exclusive.
-        duration: of a trial, ms; no spike may be later."""
+        duration: of a trial, ms; no spike may be later.
+    """
     try:
         found, stated = datasets(path, NAMES, (SPEAKERS,), CONTENT)
     except SpecError:

@@ -110,5 +110,6 @@ def wake_(layer: LIF, spike_counts: Tensor, increment: float) -> int:
 def is_silenced(spike_counts: Sequence[float]) -> bool:
     """Whether a layer receives spikes and emits none, so that no gradient passes through it.
 
-    `spike_counts`: totals of a batch, of the input and of each hidden layer in order."""
+    `spike_counts`: totals of a batch, of the input and of each hidden layer in order.
+    """
     return any(received > 0 and emitted == 0 for received, emitted in pairwise(spike_counts))

@@ -54,7 +54,8 @@ class Checkpoints:
         """The newest intact state that `use` takes, and the damage of each newer file.
 
         `use` raises `DamagedError` for a state that does not fit; without any that does, the error
-        is a `SpecError`."""
+        is a `SpecError`.
+        """
         wrong: list[str] = []
         for path in self.paths():
             try:
@@ -82,7 +83,8 @@ def encoded(state: dict) -> bytes:
 def decoded(content: bytes) -> dict:
     """The state in a checkpoint's content; only tensors and plain values load, no code is executed.
 
-    Content that is damaged, or of another format, raises `DamagedError`."""
+    Content that is damaged, or of another format, raises `DamagedError`.
+    """
     line, _, body = content.partition(b"\n")
     try:
         head = json.loads(line)

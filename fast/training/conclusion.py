@@ -66,7 +66,8 @@ def conclude(
     """Records and prints the result of a run; `arrays`: content of `page.npz`.
 
     Returns 0 if the lower end of the test accuracy's interval is above the baseline, that of spike
-    counts alone, else 1."""
+    counts alone, else 1.
+    """
     (low, high), accuracy = test.interval, test.accuracy
     folder.write(RESULT, {
         **given, "test_accuracy": accuracy, "interval": (low, high), "count_baseline": baseline,

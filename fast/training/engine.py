@@ -44,7 +44,8 @@ class Training(Protocol):
         only while the state is that before the step.
 
         An ArithmeticError (a value is NaN or infinite, a gradient is not exact, neurons spike too
-        fast or too often) leaves the state before the step."""
+        fast or too often) leaves the state before the step.
+        """
 
     def last_inputs(self) -> dict[str, Any]:
         """Tensors and plain values that, with the state, are enough to repeat the last step."""

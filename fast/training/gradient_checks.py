@@ -59,7 +59,8 @@ def certify(
 
     Returns:
         The largest residual of each identity, the residual above which to warn, and the limit: that
-        of a layer which exceeds its own, or the largest."""
+        of a layer which exceeds its own, or the largest.
+    """
     before = [parameter.grad for parameter in network.parameters()]
     network.zero_grad(set_to_none=True)
     with watched(network.layers, spikes):

@@ -34,7 +34,8 @@ class Classifier(nn.Module):
         hidden_layers, out, layers: the hidden layers, the output layer, and all layers in order.
         gain: factor from a readout to its logit.
         dropout: fraction of hidden neurons that `kept` of `forward` leaves out.
-        name: the size of each layer, as in `700-256-20`."""
+        name: the size of each layer, as in `700-256-20`.
+    """
 
     def __init__(self, channels: int, classes: int, settings: Settings, dtype: torch.dtype, seed: int) -> None:
         super().__init__()
@@ -83,7 +84,8 @@ def scale_first_weights_(network: Classifier, data: SpikeData, duration: float, 
     """Scales the weights onto hidden layers that emit less than `rate` spikes per neuron and trial.
 
     It simulates trials from all parts of the data, for files that are ordered by class. Returns a
-    line with the spikes per neuron and trial that each layer now emits; errors name the options."""
+    line with the spikes per neuron and trial that each layer now emits; errors name the options.
+    """
     some = np.flatnonzero([len(times) > 0 for times in data.times])
     places = np.linspace(0, max(0, len(some) - 1), min(len(some), TRIALS)).astype(int)
     spikes, _ = data.batch(some[places] if len(some) else np.arange(1), duration)

@@ -16,7 +16,8 @@ class Optimiser(torch.optim.AdamW):
     """AdamW on groups: weights onto hidden neurons, weights onto outputs, delays, time constants.
 
     The schedule is of the whole run, `epochs` of `per_epoch` steps. Parameters that `settings`
-    freezes lose `requires_grad`."""
+    freezes lose `requires_grad`.
+    """
 
     def __init__(self, network: Classifier, settings: Settings, epochs: int, per_epoch: int) -> None:
         self.settings, self.steps, self.warm_up = settings, epochs * per_epoch, settings.warm_up * per_epoch

@@ -30,7 +30,8 @@ class Processes:
 
     Attributes:
         rank, world: number of this process, and number of processes.
-        restarted: whether `torchrun` has restarted the group after the loss of a process."""
+        restarted: whether `torchrun` has restarted the group after the loss of a process.
+    """
 
     def __init__(self, device: str = "cpu") -> None:
         self.world, self.rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))

@@ -16,7 +16,7 @@ from delayprop.fast.training.evaluation import correct
 from delayprop.spec import SpecError
 from tests.support.runs import undrawn
 from tests.support.runs.reading import Capture, Patch, history, refusal, result
-from tests.support.runs.written_files import CHANNELS, CLASSES, DURATION, small_trials, write
+from tests.support.runs.written_files import CHANNELS, CLASSES, DURATION, small_trials, splits, write
 
 
 @pytest.fixture
@@ -76,8 +76,7 @@ def test_rows_without_spikes_are_legal(tmp_path: Path) -> None:
 
 
 def test_one_trial_is_enough(tmp_path: Path, capsys: Capture) -> None:
-    for seed, split in enumerate(("train", "valid", "test")):
-        write(tmp_path / f"braille_{split}.h5", *small_trials(1, seed))
+    splits(tmp_path, 1, "braille_train", "braille_valid", "braille_test")
     run = tmp_path / "run"
     options = ["--data", str(tmp_path), "--epochs", "1", "--hidden", "4", "--out", str(run)]
     assert undrawn.main("--task", "braille", *options) < 2

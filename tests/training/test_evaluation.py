@@ -12,8 +12,6 @@ from torch import Tensor
 from delayprop import SpecError, Spikes, confusion_matrix, plot_confusion
 from delayprop.fast.data.spike_data import SpikeData, held_out
 from delayprop.fast.evaluate import known_and_new
-from delayprop.fast.training.checkpoints import digest
-from delayprop.fast.training.classify import Classification
 from delayprop.fast.training.evaluation import Evaluation, count_baseline, evaluate
 from delayprop.fast.training.processes import Processes
 from tests.support.runs.reading import Patch, history
@@ -147,18 +145,3 @@ def test_each_split_has_its_own_trials(tmp_path: Path) -> None:
     (line,) = history(tmp_path)
     losses = {split: training.evaluate(split).loss for split in ("train", "valid", "test")}
     assert line["valid_loss"] == losses["valid"] and len(set(losses.values())) == 3
-
-
-def test_the_chosen_network_is_tested(tmp_path: Path, monkeypatch: Patch) -> None:
-    """Epoch 1 validates best, so the test split sees its network; then the last one is back."""
-    seen: list[tuple[str, str]] = []
-
-    def evaluated(self: Classification, split: str, **_: object) -> Evaluation:
-        seen.append((split, digest(self.evaluated.state_dict())))
-        return Evaluation([[9, 1, 0], [0, 0, 0]] if len(seen) == 1 else [[1, 9, 0], [0, 0, 0]], 1.0)
-
-    monkeypatch.setattr(Classification, "evaluate", evaluated)
-    training = classification()
-    run(training, tmp_path / "run")
-    assert [split for split, _ in seen] == ["valid", "valid", "valid", "test"]
-    assert seen[3][1] == seen[0][1] != seen[2][1] == digest(training.evaluated.state_dict())

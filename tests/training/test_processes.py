@@ -12,7 +12,7 @@ from delayprop.fast.training.checkpoints import Checkpoints, digest
 from tests import ROOT
 from tests.support.forking import HUNG, started
 from tests.support.runs.reading import history, result
-from tests.support.runs.written_files import small_trials, write
+from tests.support.runs.written_files import splits
 
 OPTIONS = [
     "--task", "spikes", "--hidden", "6", "--batch", "9", "--lr", "0.01", "--dtype", "float64", "--save-seconds", "0",
@@ -28,8 +28,7 @@ TORCHRUN = ["-m", "torch.distributed.run", "--nproc-per-node"]
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("processes")
-    for seed, name in enumerate(("train", "test")):
-        write(path / f"{name}.h5", *small_trials(31, seed))
+    splits(path, 31, "train", "test")
     train(path, "one", 1, 3)
     return path
 

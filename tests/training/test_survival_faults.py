@@ -104,7 +104,7 @@ FAULTS = (
     ),
     fault(
         "the last network tested", "classify.py", '.load_state_dict(best["network"])',
-        ".eval()", EVALUATION, "chosen_network",
+        ".eval()", GENERALISATION, "best_average_is_kept",
     ),
     fault("dropout not scaled", "model.py", "1 / (1 - self.dropout)", "1.0", GENERALISATION, "what_is_left"),
     fault(

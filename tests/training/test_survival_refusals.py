@@ -24,7 +24,7 @@ from delayprop.spec import SpecError
 from tests.support.forking import Child, started
 from tests.support.runs.reading import Capture, Patch, refusal
 from tests.support.runs.short_runs import classification, options, run, sequence
-from tests.support.runs.written_files import small_trials, write
+from tests.support.runs.written_files import small_trials, splits, write
 
 
 def poison_parameter(training: Classification) -> None:
@@ -102,9 +102,7 @@ def test_a_run_is_not_resumed_with_other_options(name: str, value: str, tmp_path
 
 
 def test_a_run_is_not_resumed_as_another_network_or_on_other_data(tmp_path: Path, capsys: Capture) -> None:
-    files = [str(tmp_path / f"{name}.h5") for name in ("train", "test")]
-    for seed, file in enumerate(files):
-        write(Path(file), *small_trials(20, seed))
+    files = splits(tmp_path, 20, "train", "test")
     given = ["--task", "spikes", "--data", *files, "--hidden", "4", "--epochs", "1", "--out", str(tmp_path / "run")]
     assert main(given) in (0, 1)
     for changed in (

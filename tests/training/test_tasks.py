@@ -15,7 +15,7 @@ from delayprop.fast.tasks import shd, spikes, yin_yang
 from delayprop.fast.tasks.yin_yang import DOT, EARLY, LATE, YANG, YIN, part_of, points, spikes_of
 from delayprop.fast.train import main
 from tests.support.runs.reading import Capture, Patch, refusal, result
-from tests.support.runs.written_files import small_trials, write
+from tests.support.runs.written_files import small_trials, splits, write
 
 RANDOM = np.random.default_rng(0)
 
@@ -110,8 +110,7 @@ def test_with_no_speaker_held_out_all_are_learned_from(folder: Path) -> None:
 def test_ssc_runs(folder: Path, capsys: Capture) -> None:
     assert "ssc_train.h5" in refusal(capsys, main, "--task", "ssc", "--data", folder, "--out", folder / "run")
     assert not (folder / "run").exists()
-    for seed, name in enumerate(("train", "valid", "test")):
-        write(folder / f"ssc_{name}.h5", *small_trials(20, seed))
+    splits(folder, 20, "ssc_train", "ssc_valid", "ssc_test")
     assert train(folder, "ssc", "--epochs", "1")["network"] == "700-4-35"
 
 
@@ -126,15 +125,9 @@ def test_shd_runs(folder: Path, capsys: Capture) -> None:
     assert json.loads((folder / "run" / "options.json").read_text())["changed"] == "epochs hidden batch"
 
 
-def own_files(folder: Path, names: tuple[str, ...]) -> list[str]:
-    for seed, name in enumerate(names):
-        write(folder / f"{name}.h5", *small_trials(64, seed))
-    return [str(folder / f"{name}.h5") for name in names]
-
-
 @pytest.mark.parametrize("names", [("train", "test"), ("train", "valid", "test")])
 def test_own_files_are_learned(names: tuple[str, ...], tmp_path: Path) -> None:
-    data, delays = own_files(tmp_path, names), ["--max-delay", "300", "--delay", "200"]
+    data, delays = splits(tmp_path, 64, *names), ["--max-delay", "300", "--delay", "200"]
     options = ["--epochs", "8", "--hidden", "16", "--batch", "16", "--lr", "0.02"]
     assert main(["--task", "spikes", "--data", *data, "--out", str(tmp_path / "run"), *options, *delays]) == 0
     found = result(tmp_path / "run")
@@ -154,7 +147,7 @@ def test_a_run_says_that_labels_begin_with_1_and_that_it_learned_nothing(tmp_pat
 
 
 def test_a_tenth_is_held_out_and_the_rest_is_all_there(tmp_path: Path) -> None:
-    data, duration = spikes.read([Path(path) for path in own_files(tmp_path, ("train", "test"))], 3)
+    data, duration = spikes.read([Path(path) for path in splits(tmp_path, 64, "train", "test")], 3)
     assert [len(data[name]) for name in ("train", "valid", "test")] == [58, 6, 64]
     assert sorted(float(t[0]) for part in ("train", "valid") for t in data[part].times) == sorted(
         float(np.float64(np.float32(t[0])) * 1000) for t in small_trials(64, 0)[0]
@@ -189,7 +182,7 @@ def test_files_that_cannot_be_used(
     data: list[str], words: str, tmp_path: Path, monkeypatch: Patch, capsys: Capture
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    own_files(tmp_path, ("train",))
+    splits(tmp_path, 64, "train")
     Path("text.h5").write_text("<html>not found</html>")
     times, units, labels = small_trials(4, 0)
     write(Path("many.h5"), times, units, np.where(np.arange(4) == 2, 1000, labels))

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tests.support.runs import undrawn
-from tests.support.runs.written_files import small_trials, write
+from tests.support.runs.written_files import splits
 
 OPTIONS = ["--task", "spikes", "--epochs", "2", "--hidden", "5", "--batch", "16", "--dtype", "float64", "--gain", "2"]
 
@@ -15,8 +15,7 @@ def data_of(folder: Path) -> list[str]:
 
 def make_runs(folder: Path) -> Path:
     """Writes data and the runs `free0`, `free1`, `frozen0`, `frozen1` into a folder; returns it."""
-    for seed, name in enumerate(("train", "valid", "test")):
-        write(folder / f"{name}.h5", *small_trials(40, seed))
+    splits(folder, 40, "train", "valid", "test")
     for seed in range(2):
         for name, more in (("free", []), ("frozen", ["--freeze-delays"])):
             run = [*OPTIONS, *data_of(folder), "--seed", str(seed), "--out", str(folder / f"{name}{seed}"), *more]

@@ -31,3 +31,10 @@ def small_trials(count: int, seed: int) -> tuple[list[np.ndarray], list[np.ndarr
         times.append(t[order])
         units.append(u[order])
     return times, units, labels
+
+
+def splits(folder: Path, count: int, *names: str) -> list[str]:
+    """Writes a file of so many trials per name, each of its own seed; returns the paths."""
+    for seed, name in enumerate(names):
+        write(folder / f"{name}.h5", *small_trials(count, seed))
+    return [str(folder / f"{name}.h5") for name in names]
