@@ -28,21 +28,17 @@ NAN = Rule(
     PYTHON_FILES,
     [
         # functions that skip NaN
-        "g = np.nan_to_num(g)", "g.nan_to_num_()", "total = torch.nansum(g)", "total = g.nansum()",
-        "from numpy import nanmean", 'total = getattr(np, "nanmax")(g)', "worst = np.nanargmax(g)",
-        "g = np.fmax(g, 0.0)", "scaler = torch.amp.GradScaler()",
+        "g = np.nan_to_num(g)", "g.nan_to_num_()", "from numpy import nanmean", 'total = getattr(np, "nanmax")(g)',
+        "worst = np.nanargmax(g)", "g = np.fmax(g, 0.0)", "scaler = torch.amp.GradScaler()",
         # masks
-        "x[x != x] = 0", "a.x[a.x != a.x] = 0", "x[np.isnan(x)] = 0", "x[~torch.isfinite(x)] = 0",
-        "mask = ~isfinite(x)\nx[mask] = 0", "bad = x.isnan()\ny = x.masked_fill(bad, 0.0)", "y = x[x == x].sum()",
-        "y = x[x != x]", "y = x[~np.isnan(x)].sum()", "g.masked_fill_(g.isnan(), 0.0)",
+        "a.x[a.x != a.x] = 0", "x[~torch.isfinite(x)] = 0", "mask = ~isfinite(x)\nx[mask] = 0",
+        "bad = x.isnan()\ny = x.masked_fill(bad, 0.0)", "y = x[x == x].sum()", "g.masked_fill_(g.isnan(), 0.0)",
         "np.putmask(g, np.isnan(g), 0)", "np.copyto(g, 0.0, where=np.isnan(g))",
         # choices and branches
         "y = torch.where(torch.isnan(g), 0, g)", "y = torch.where(g == g, g, 0)", "y = g.where(~g.isnan(), g, other=0)",
-        "y = torch.where(torch.isfinite(g), g, torch.zeros_like(g))", "y = 0.0 if math.isnan(g) else g",
-        "y = g if g == g else 0.0", "y = sum(g for g in gs if g == g)",
+        "y = 0.0 if math.isnan(g) else g", "y = sum(g for g in gs if g == g)",
         "is_nan = g != g\ny = 0.0 if is_nan else g", "if (nan := x != x):\n    x = 0.0",
         "if not torch.isfinite(g).all():\n    g = torch.zeros_like(g)",
-        "if torch.isfinite(loss):\n    optimiser.step()",
         "for g in grads:\n    if g != g:\n        continue\n    total += g",
         'with np.errstate(invalid="ignore"):\n    f()', 'np.seterr(all="ignore")',
         # marks

@@ -25,20 +25,20 @@ def spikes_of(made: LIF, trials: int = 3) -> Spikes:
     return made(Spikes.from_trains([[[1.0, 4.0, 9.0]]] * trials, DURATION))
 
 
-def assert_bounded(recurrent: bool, neurons: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def assert_bounded(recurrent: bool, neurons: int, monkeypatch: pytest.MonkeyPatch, trials: int = 3) -> None:
     """Asserts that a layer may emit as many spikes as the bound, and not one more per neuron."""
     made = busy_layer(recurrent, neurons)
-    free = spikes_of(made)
+    free = spikes_of(made, trials)
     each = int(free.counts()[0, 0])
     assert each > 40 and bool((free.counts() == each).all()), "more than a buffer has room for at first"
     monkeypatch.setattr(bound, "PER_MS", 0.0)
     monkeypatch.setattr(bound, "PER_TRIAL", each)
     with bounded_spikes():
-        assert bool((spikes_of(made).times == free.times).all())
+        assert bool((spikes_of(made, trials).times == free.times).all())
     monkeypatch.setattr(bound, "PER_TRIAL", each - 1)
     with bounded_spikes(), pytest.raises(ArithmeticError, match=f"more than {each - 1} spikes each in a trial of 20"):
-        spikes_of(made)
-    assert bool((spikes_of(made).times == free.times).all()), "outside there is no bound"
+        spikes_of(made, trials)
+    assert bool((spikes_of(made, trials).times == free.times).all()), "outside there is no bound"
 
 
 def assert_average_counts(recurrent: bool, monkeypatch: pytest.MonkeyPatch) -> None:
