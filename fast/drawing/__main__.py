@@ -19,7 +19,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.drawing"
     def body(options: argparse.Namespace) -> int:
         try:
             found = record(options.run, "result.json", {"task": TEXT})
-            kind = classification if "answers" in found else sequence
+            kind = sequence if found["task"] == "sequence" else classification
             drawn = kind.draw(options.run)
         except OSError as error:  # a record that cannot be read is a RecordError
             reason = f"{error.strerror or error}: {options.run}"

@@ -59,16 +59,15 @@ class Folder:
 
     def append(self, content: dict) -> None:
         """Appends a line to the log and to `history`, and its numbers to TensorBoard if wanted."""
+        if self.writes:
+            with self.writing():
+                with open(self.path / LOG, "a", encoding="utf-8", opener=unlinked) as file:
+                    file.write(json.dumps(content) + "\n")
+                    file.flush()
+                    os.fsync(file.fileno())  # the next checkpoint counts on these lines
+                if self._tensorboard is not None:
+                    self._tensorboard.add(len(self.history) + 1, content)
         self.history.append(content)
-        if not self.writes:
-            return
-        with self.writing():
-            with open(self.path / LOG, "a", encoding="utf-8", opener=unlinked) as file:
-                file.write(json.dumps(content) + "\n")
-                file.flush()
-                os.fsync(file.fileno())  # the next checkpoint counts on these lines
-            if self._tensorboard is not None:
-                self._tensorboard.add(len(self.history), content)
 
     def remove(self, name: str) -> None:
         """Removes a file that is out of date."""

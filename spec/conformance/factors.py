@@ -1,4 +1,4 @@
-"""Gradients that are the right ones times one number, as with another unit, sign or mean."""
+"""Gradients that are the right ones times one number, as with another unit or sign."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ def test_what_is_drawn_follows_from_seed_epoch_and_trial() -> None:
 
 def test_batches_are_a_dataset_whose_workers_change_nothing() -> None:
     every = Augmentation(4, 0.2, 0.3, 0.5, 0.1)
-    here, ahead = (Batches(DATA, DURATION, 5, every, 3, workers) for workers in (0, 1))
+    here, ahead = (Batches(DATA, DURATION, 5, every, 3, workers) for workers in (0, 2))
     late = here[4]
     for number in [2, 3, 4, 5, 1]:
         (spikes, labels), (other, other_labels) = here[number], ahead.take(number, 6)

@@ -1,5 +1,9 @@
 """Odd input of the kernels: edges of arrays, NaN, endless spiking."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import Tensor
@@ -51,3 +55,45 @@ def test_a_reset_within_rounding_of_the_threshold_is_an_error(dtype: torch.dtype
     w = torch.tensor([[7.0], [0.1]], dtype=dtype)
     with pytest.raises(ArithmeticError, match="spikes too fast, or without end"):
         propagate(spikes, w, 0 * w, *constants(1, dtype, 1.0 - 12 * u))
+
+
+WITHIN_BOUNDS = """
+import torch
+from delayprop.fast import Spikes, propagate
+taus = [torch.full((2,), value, dtype=torch.float64) for value in (20.0, 4.0)]
+times = [[k + 0.9 for k in range(12)]]
+w = torch.full((1, 2), 0.3, dtype=torch.float64, requires_grad=True)
+d = torch.tensor([[0.5, 0.9]], dtype=torch.float64)
+for readout in ("max_voltage", "mean_voltage"):
+    _, y, _ = propagate(Spikes.from_trains([times], 14.0), w, d, *taus,
+                        exists=torch.tensor([[True, False]]), readout=readout)
+    y.sum().backward()
+assert w.grad[0, 1] == 0.0 and w.grad[0, 0] != 0.0
+w = torch.tensor([[2.0, 2.0], [0.3, 0.1], [-0.1, 0.2]], dtype=torch.float64, requires_grad=True)
+d = torch.tensor([[0.5, 0.9], [0.001, 30.0], [0.2, 0.01]], dtype=torch.float64)
+more = [torch.full((2,), value, dtype=torch.float64) for value in (1.0, 0.0)]
+for readout in (None, "mean_voltage"):
+    emitted, y, _ = propagate(Spikes.from_trains([times], 14.0), w, d, *taus, *more, recurrent=True, readout=readout)
+    (emitted.times.sum() if y is None else y.sum()).backward()
+assert len(emitted.times) > 4
+"""
+
+
+def test_a_missing_synapse_stays_within_the_ring() -> None:
+    """Without the compiler, NumPy checks every index."""
+    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
+    done = subprocess.run([sys.executable, "-c", WITHIN_BOUNDS], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("readout", ["max_voltage", "mean_voltage"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
+def test_a_gradient_that_is_no_number_stays_none(readout: str, dtype: torch.dtype) -> None:
+    """NaN marks entries within the kernels; a NaN of the loss is not taken for such a mark."""
+    w = torch.ones(1, 2, dtype=dtype, requires_grad=True)
+    d = torch.zeros(1, 2, dtype=dtype, requires_grad=True)
+    _, y, _ = propagate(Spikes.from_trains([[[1.0, 6.0]]], T), w, d, *constants(2, dtype)[:2], readout=readout)
+    assert y is not None
+    (y * torch.tensor([torch.nan, 1.0], dtype=dtype)).sum().backward()
+    assert w.grad is not None and d.grad is not None
+    assert w.grad.isnan().tolist() == d.grad.isnan().tolist() == [[True, False]]

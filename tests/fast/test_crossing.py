@@ -6,7 +6,7 @@ from typing import NamedTuple
 import mpmath
 import numpy as np
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from delayprop.fast.layout.arrays import LANES
@@ -80,7 +80,6 @@ def test_crossings_lie_at_threshold(dtype: type, V: float, above: float, x_end: 
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@settings(max_examples=settings().max_examples // 2)
 @given(st.floats(-15, -1), st.floats(0.05, 0.95), st.sampled_from([(1 / 20, 1 / 5), (1 / 5, 1 / 20), (1 / 10, 1 / 10)]))
 def test_grazing_crossings(dtype: type, beyond: float, x_peak: float, rates: tuple[float, float]) -> None:
     """The voltage peaks at `x_peak`, 10^beyond above its threshold: there it equals the current."""

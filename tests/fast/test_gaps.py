@@ -32,7 +32,7 @@ def ranked(found, count, rank):
 
 
 def coefficients_of(dtype: type) -> np.ndarray:
-    """Of one block; the rates of a lane are equal in every fourth."""
+    """Of one pack; the rates of a lane are equal in every fourth."""
     pm = np.linspace(0.01, 0.25, LANES)[None]
     ps = np.where(np.arange(LANES) % 4, 0.25 - pm / 2, pm)
     return coefficients(pm, ps, -1.0, dtype).reshape(-1)

@@ -129,12 +129,15 @@ def test_gradcheck_of_spikes_through_two_layers_and_around_one(read: str) -> Non
 
 
 @pytest.mark.check(20)
+@pytest.mark.parametrize("loss", [
+    pytest.param(False, id="readout", marks=pytest.mark.full), pytest.param(True, id="cross entropy")
+])
 @pytest.mark.parametrize("readout", VOLTAGE_READOUTS)
-def test_gradcheck_of_readouts_through_two_layers_and_around_one(readout: str) -> None:
+def test_gradcheck_of_readouts_through_two_layers_and_around_one(readout: str, loss: bool) -> None:
     def function(*arguments: Tensor) -> Tensor:
         _, y = run_two(*arguments, readout=readout)
         assert y is not None
-        return CrossEntropyLoss()(y, LABELS)
+        return CrossEntropyLoss()(y, LABELS) if loss else y
 
     assert jacobian_is_exact(function, two_layers(spiking=False))
 

@@ -13,7 +13,7 @@ import torch
 import delayprop.reference as reference
 from delayprop.fast import LIF, Network, Spikes
 from delayprop.fast.run import run_case
-from delayprop.spec import Case, Connection, Population, SpikeTimeMSE, SpikeTrains
+from delayprop.spec import Case, Connection, CrossEntropy, Population, SpikeTimeMSE, SpikeTrains
 from delayprop.spec import Network as NetworkSpec
 from tests.support.comparison import assert_same_results
 from tests.support.float32 import counts
@@ -174,3 +174,21 @@ def test_own_spikes_that_arrive_after_the_end() -> None:
 def test_control_own_spikes_that_arrive_before_the_end() -> None:
     first, second = spikes_until_the_end(0.75)
     assert second and first[0] + 0.75 < second[0] < second[-1] <= 10.9
+
+
+def test_zero_delays_within_a_loop_that_takes_time() -> None:
+    """A spike may arrive at its own instant and cause the next spike within the bin."""
+    case = loop(0.5, populations=2)
+    first, forth, back, *others = case.network.connections
+    forth = Connection(forth.source, forth.target, forth.w + 2.0, np.zeros(forth.w.shape))
+    network = NetworkSpec(case.network.populations, (first, forth, back, *others))
+    case = Case(network, case.duration, case.inputs, case.loss)
+    assert_same_results(case, run_case(case), reference.run(case))
+
+
+def test_readout_of_a_population_within_a_loop() -> None:
+    """Several populations are solved together; one of them is read."""
+    case = loop(0.4, populations=2)
+    for readout in ("max_voltage", "mean_voltage", "exp_weighted_voltage"):
+        read = Case(case.network, case.duration, case.inputs, CrossEntropy(readout, "p1", 1))
+        assert_same_results(read, run_case(read), reference.run(read))

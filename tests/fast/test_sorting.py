@@ -56,7 +56,7 @@ def test_arriving_spikes_are_sorted_by_bin(dtype: type, longest: int, trials: in
 
 @given(st.integers(1, 4), st.integers(1, 5), st.integers(0, 2**32))
 def test_emitted_spikes_are_sorted_by_train(trials: int, post: int, seed: int) -> None:
-    """Runs of several pieces: blocks of neurons one after the other, each over all trials."""
+    """Runs of several pieces: packs of neurons one after the other, each over all trials."""
     random = np.random.default_rng(seed)
     runs = [(trial, random.integers(0, post, random.integers(0, 6))) for _ in range(2) for trial in range(trials)]
     neuron = np.concatenate([part for _, part in runs]).astype(np.int32)

@@ -7,7 +7,7 @@ from delayprop.fast.solving.bound import bounded_spikes
 from tests.support.networks.spike_bounds import assert_average_counts, assert_bounded, busy_layer, spikes_of
 
 
-@pytest.mark.parametrize("neurons", [1, 5, 40], ids=["one", "a few", "two blocks"])
+@pytest.mark.parametrize("neurons", [1, 5, 40], ids=["one", "a few", "two packs"])
 @pytest.mark.parametrize("recurrent", [False, True], ids=["feed-forward", "recurrent"])
 def test_the_bound_is_exact(recurrent: bool, neurons: int, monkeypatch: pytest.MonkeyPatch) -> None:
     assert_bounded(recurrent, neurons, monkeypatch)

@@ -8,7 +8,7 @@ import mpmath
 import numpy as np
 import pytest
 import torch
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from delayprop.fast import LI, Spikes
@@ -73,7 +73,6 @@ NARROW = drawn(1, 2, 33, np.float32, 120.0, "exp_weighted_voltage")
 WIDE = drawn(1, 2, 70, np.float64, 300.0, "exp_weighted_voltage")
 
 
-@settings(max_examples=settings().max_examples // 2)
 @given(DRAWN)
 @example(NARROW)
 @example(WIDE)
@@ -96,7 +95,6 @@ def test_synapses_hold_their_delay_and_the_flow_behind_it(case: Drawn) -> None:
         assert found == pytest.approx([w * one for one in true[: len(found)]], rel=4 * u, abs=1e-300)
 
 
-@settings(max_examples=settings().max_examples // 2)
 @given(DRAWN)
 @example(NARROW)
 @example(WIDE)

@@ -32,6 +32,15 @@ def known() -> tuple[Case, Mapping, dict]:
 
 
 @pytest.mark.check(9, control=True)
+def test_a_flipped_sign_has_no_digit(known: tuple[Case, Mapping, dict]) -> None:
+    _, certified, found = known
+    assert right_digits(found, certified) > 12
+    delays = found["gradients"]["connections"][0]["delays"]
+    delays[0] = [-d for d in delays[0]]
+    assert right_digits(found, certified) == 0
+
+
+@pytest.mark.check(9, control=True)
 def test_a_gradient_off_by_1e_9_has_nine_digits(known: tuple[Case, Mapping, dict], measured: Measured) -> None:
     case, certified, _ = known
     for kind, end in (("w", "weights"), ("d", "delays"), ("tau_mem", "tau_mem"), ("v_reset", "reset"), ("t_in", "in")):

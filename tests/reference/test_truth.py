@@ -129,3 +129,11 @@ def test_events_after_the_end_have_no_effect() -> None:
     assert len(simulate(problem, DIGITS).spikes["out"][0]) == len(inside)
     problem.values["d", 0, 0, 0] = mpf(12)
     assert len(simulate(problem, DIGITS).spikes["out"][0]) == 0
+
+
+@pytest.mark.parametrize("family", ["near_taus", "recurrent", "delays"])
+def test_all_digits_are_right(family: str) -> None:
+    problem = Problem.from_case(seeded_case(4, family))
+    few, many = simulate(problem, DIGITS), simulate(problem, 90)
+    assert few.signature == many.signature
+    assert abs(few.loss - many.loss) < EXACT * (1 + abs(many.loss))

@@ -9,7 +9,7 @@ import pytest
 from mpmath import mpf
 
 from delayprop.spec import Case, Network
-from tests.support.comparison import block_errors
+from tests.support.comparison import block_errors, gradient_blocks
 from tests.support.networks.closed_forms import (
     DIFFERENCED,
     EXACT,
@@ -147,3 +147,33 @@ def test_a_direction_is_the_sum_of_its_parts() -> None:
     size = mpmath.fsum(abs(part) for part in parts)
     assert size > 0
     assert abs(directional(problem, direction) - mpmath.fsum(parts)) < DIFFERENCED * (1 + size)
+
+
+def test_a_spike_at_the_end_counts() -> None:
+    problem = Problem.from_case(one_neuron())
+    first, second, *_ = spikes_of_a_quadratic(problem)
+    for shift, count in ((mpf(0), 2), (mpf("1e-40"), 2), (-mpf("1e-40"), 1)):
+        problem.duration = second + shift
+        assert len(simulate(problem).spikes["out"][0]) == count
+    problem.duration = second
+    with pytest.raises(OrderChanged):
+        difference(problem, D)
+    expected = first - 10 + second - 20
+    assert abs(difference(problem, D, side=-1) - expected) < DIFFERENCED * (1 + abs(expected))
+
+
+def test_an_arrival_at_the_end_counts() -> None:
+    problem = pinned_maximum("mean_voltage")
+    problem.duration = mpf(3)
+    assert simulate(problem).signature.arrivals[0] == (frozenset({(0, 0), (1, 0)}),)
+    problem.duration -= mpf("1e-40")
+    assert simulate(problem).signature.arrivals[0] == (frozenset({(0, 0)}),)
+
+
+def test_every_parameter_is_in_the_gradient() -> None:
+    case = seeded_case(9, "recurrent_mixed")
+    problem = Problem.from_case(case)
+    numbers = [number for block in gradient_blocks(case, gradient(case)).values() for number in block]
+    assert len(numbers) == len(problem.values)
+    along_all = directional(problem, dict.fromkeys(problem.values, 1.0))
+    assert abs(mpmath.fsum(numbers) - along_all) < DIFFERENCED * (1 + mpmath.fsum(abs(n) for n in numbers))

@@ -11,7 +11,19 @@ import pytest
 from delayprop.fast.tasks import braille, yin_yang
 from delayprop.fast.training.intervals import mean_half_width
 from delayprop.fast.training.settings import Settings, with_defaults
-from tests.results.records import PROSE, RECORDS, SHD, entries, has_row, listed, of_kind, percents, rounded, spread
+from tests.results.records import (
+    PROSE,
+    README,
+    RECORDS,
+    SHD,
+    entries,
+    has_row,
+    listed,
+    of_kind,
+    percents,
+    rounded,
+    spread,
+)
 from tests.support.house.sources import FILES, read
 
 SAID = {
@@ -98,6 +110,7 @@ RECORDED = {
         run for run in entries("sizes.jsonl")
         if (run["network"], run["seed"], run["freeze_delays"]) == ("140-32-20", 0, False)
     ),
+    "`shd`, 128 neurons, 130 epochs": entries("shd.jsonl")[0],
 }
 """Runs by their words in the tables."""
 
@@ -117,10 +130,20 @@ EVALUATED = {name_of(evaluation): evaluation["test"] for evaluation in entries("
 
 def test_the_table_of_clocks_has_every_evaluation() -> None:
     for name, test in EVALUATED.items():
-        for grid in test["grid"]:
+        for grid in test.get("grid", []):
             cells = [rounded(one["accuracy"]) for one in (test, grid["delays"], grid["delays_and_times"])]
             cells.append(rounded(grid["cut_delays"]["accuracy"]) if "cut_delays" in grid else "")
             assert has_row(name, f"{grid['step']:g} ms", *cells)
+
+
+def test_the_table_of_the_long_run_on_shd() -> None:
+    (name,) = (name for name, run in RECORDED.items() if run["epochs"] == 130)
+    run, test = RECORDED[name], EVALUATED[name]
+    shares = [rounded(right / trials) for right, trials in (test["known_speakers"], test["new_speakers"])]
+    cells = [rounded(run["train_accuracy"]), *shares, rounded(run["test_accuracy"])]
+    assert has_row(name, str(run["epochs"]), *cells)
+    assert f"128 neurons reach {cells[-1]} on SHD" in " ".join(README.split())
+    assert "from {:.1f} to {:.1f} %".format(*(100 * end for end in test["interval"])) in PROSE
 
 
 def test_the_text_below_says_how_many_delays_are_cut() -> None:

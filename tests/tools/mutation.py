@@ -1,10 +1,15 @@
-"""Mutation testing of the adjoints: `python -m tests.tools.mutation [--sample N] FILE...`.
+"""Mutation testing of the adjoints: `python -m tests.tools.mutation [--sample N] ROOM...`.
 
-cosmic-ray (`pip install -e '.[mutation]'`) changes one operator, number, comparison or loop at a
-time. For each mutant the checks of `tests/support/faults/findings.py` run on a copy of the package,
-in a process of its own, until one has a finding. A mutant that raises or takes too long is found
-too. Numba compiles nothing here. The processes are forked from one that has imported the unchanged
-modules, so a mutant takes about a second; POSIX only.
+A room is a set of files that is judged alone: `ROOMS`. cosmic-ray (`pip install -e '.[mutation]'`)
+changes one operator, number, comparison or loop at a time. For each mutant the checks of
+`tests/support/faults/findings.py` run on a copy of the package, in a process of its own, until one
+has a finding. A mutant that raises or takes too long is counted apart. Numba compiles nothing here.
+The processes are forked from one that has imported the unchanged modules, so a mutant takes some
+seconds; POSIX only.
+
+`--again` tries the survivors on record anew, after the checks have gained something. Kernels of the
+GPU run in Numba's simulator: the room `cuda`, and others with `--simulated`, since some functions
+of `physics` serve the GPU alone.
 """
 
 import argparse
@@ -18,6 +23,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,16 +32,21 @@ import numpy as np
 
 from tests import ROOT
 from tests.support.faults.planting import few_threads, forget, plant
+from tests.tools.mutated_module import TESTS, failing_test
 
-MODULES = (
-    "reference/jumps.py", "reference/adjoint.py",
-    "fast/physics/factors.py", "fast/physics/synapse.py", "fast/physics/adjoint.py", "fast/physics/own_events.py",
-    "fast/physics/bin_step.py",
-    "fast/cpu/lookup.py", "fast/cpu/special_lookup.py", "fast/cpu/vector_step.py", "fast/cpu/backward.py",
-    "fast/cpu/recurrent_backward.py",
-    "fast/cuda/lookup.py", "fast/cuda/backward.py", "fast/cuda/recurrent_backward.py",
-)
-"""The adjoints: of the reference, the physics that all kernels of `fast` share, and its callers."""
+ROOMS = {
+    "reference": ("reference/jumps.py", "reference/adjoint.py"),
+    "physics": tuple(f"fast/physics/{n}.py" for n in ("factors", "synapse", "adjoint", "own_events", "bin_step")),
+    "cpu": tuple(
+        f"fast/cpu/{n}.py" for n in ("lookup", "special_lookup", "vector_step", "backward", "recurrent_backward")
+    ),
+    "cuda": tuple(f"fast/cuda/{n}.py" for n in ("lookup", "backward", "recurrent_backward")),
+    "nn": tuple(file for file in TESTS if file.startswith("fast/nn")),
+    "training": tuple(file for file in TESTS if file.startswith("fast/training")),
+}
+"""The adjoints: of the reference, the physics that all kernels of `fast` share, and its callers.
+Then the modules between kernels and user that decide gradients, steps and accuracies."""
+MODULES = tuple(file for files in ROOMS.values() for file in files)
 NOT_APPLIED = ("Shift", "Bit", "Mod", "_Is", "Decorator", "Invert", "Exception", "Variable")
 """Operators that do not occur here, do not apply to floats, or change nothing uncompiled."""
 
@@ -89,7 +100,9 @@ def _difference(source: str, text: str) -> tuple[int, str, str]:
 
 
 def outcome(mutant: Mutant, text: str, evidence: dict) -> tuple[str, str]:
-    """The outcome of a mutant, and the check that found it."""
+    """The outcome of a mutant, and the check or test that found it."""
+    if mutant.file in TESTS:
+        return in_a_fork(lambda: failing_test(mutant.file, text))
     package = mutant.file.split("/")[0]
     with tempfile.TemporaryDirectory() as folder:
         plant(None, package, Path(folder))
@@ -145,35 +158,42 @@ def code_sha256(file: str) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.tools.mutation", description=__doc__, allow_abbrev=False)
-    parser.add_argument("--sample", type=int, default=0, help="number of mutants per file, drawn by seed 0; 0: all")
+    parser.add_argument("--sample", type=int, default=0, help="number of mutants per room, drawn by seed 0; 0: all")
+    parser.add_argument("--again", action="store_true", help="try the survivors on record alone")
+    parser.add_argument("--simulated", action="store_true", help="run the kernels of the GPU")
     parser.add_argument("--out", type=Path, default=ROOT / "results" / "mutation.json", help="default: %(default)s")
-    parser.add_argument("files", nargs="+", help="files of MODULES; the record of all others stays")
+    parser.add_argument("rooms", nargs="+", choices=tuple(ROOMS), help="the record of all others stays")
     options = parser.parse_args()
-    on_cuda = [file for file in options.files if file.startswith("fast/cuda")]
-    if on_cuda and len(on_cuda) < len(options.files):
-        parser.error("files of `fast/cuda` run in Numba's simulator: give them in a command of their own")
-    os.environ |= {"NUMBA_DISABLE_JIT": "1", "NUMBA_ENABLE_CUDASIM": str(int(bool(on_cuda)))}
-    for name in ("torch", "numba", "mpmath", "delayprop.spec"):
+    how = {room: "simulated" if room == "cuda" else "compiled" if room in ("nn", "training") else "" for room in ROOMS}
+    if len({how[room] for room in options.rooms}) > 1:
+        parser.error("give `cuda`, which runs in Numba's simulator, or `nn` and `training` in a command of their own")
+    compiled = how[options.rooms[0]] == "compiled"
+    on_cuda = not compiled and (options.simulated or options.rooms == ["cuda"])
+    os.environ |= {"NUMBA_DISABLE_JIT": str(int(not compiled)), "NUMBA_ENABLE_CUDASIM": str(int(on_cuda))}
+    for name in ("torch", "numba", "mpmath", "hypothesis", "delayprop.spec"):
         importlib.import_module(name)
-    evidence = gathered(more=not on_cuda)
-    found: list[Mutant] = []
-    counts: dict[str, int] = {}
-    for file in options.files:
-        whole = Mutant(file, "none", 0, 0, "", "")
-        unchanged = outcome(whole, (ROOT / file).read_text(encoding="utf-8"), evidence)
-        assert unchanged == (SURVIVED, ""), f"nothing is changed, and {unchanged}"
-        everything = list(mutants(file))
-        counts[file] = len(everything)
-        if options.sample and options.sample < len(everything):
-            chosen = np.random.default_rng(0).choice(len(everything), options.sample, replace=False)
-            everything = [everything[n] for n in sorted(chosen.tolist())]
+    evidence = {} if compiled else gathered(more=not on_cuda)
+    record = read(options.out)
+    for room in options.rooms:
+        for file in ROOMS[room]:
+            unchanged = outcome(Mutant(file, "none", 0, 0, "", ""), (ROOT / file).read_text(encoding="utf-8"), evidence)
+            assert unchanged == (SURVIVED, ""), f"nothing is changed, and {unchanged}"
+        everything = [pair for file in ROOMS[room] for pair in mutants(file)]
+        if options.again:
+            survivors = {identity(one) for one in record["survivors"]}
+            everything = [pair for pair in everything if identity(asdict(pair[0])) in survivors]
+        else:
+            start(record, room, Counter(mutant.file for mutant, _ in everything))
+            if options.sample and options.sample < len(everything):
+                chosen = np.random.default_rng(0).choice(len(everything), options.sample, replace=False)
+                everything = [everything[n] for n in sorted(chosen.tolist())]
         for n, (mutant, text) in enumerate(everything, start=1):
             result, by = outcome(mutant, text, evidence)
-            found.append(Mutant(**{**asdict(mutant), "outcome": result, "by": by}))
+            add(record, {**asdict(mutant), "outcome": result, "by": by})
+            options.out.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
             if result == SURVIVED or not n % 50:
-                where = f"{file} {n}/{len(everything)}"
+                where = f"{mutant.file} {n}/{len(everything)}"
                 print(f"{time.strftime('%H:%M')} {where} {result} {mutant.line}: {mutant.after}", flush=True)
-        write(options.out, found, counts)
 
 
 def gathered(more: bool) -> dict:
@@ -186,21 +206,35 @@ def gathered(more: bool) -> dict:
     return json.loads(done.stdout)
 
 
-def write(out: Path, found: list[Mutant], counts: dict[str, int]) -> None:
-    """Write the record: counts and hash of each file, and the survivors."""
-    files = {}
-    for file, count in counts.items():
-        own = [one for one in found if one.file == file]
-        outcomes = {name: sum(one.outcome == name for one in own) for name in (NOTICED, BROKEN, TOO_LONG, SURVIVED)}
-        files[file] = {"sha256": code_sha256(file), "mutants": count, "tried": len(own), **outcomes}
-    survivors = [asdict(one) for one in found if one.outcome == SURVIVED]
-    if out.exists():  # results of other files stay
-        before = json.loads(out.read_text(encoding="utf-8"))
-        survivors = [one for one in before["survivors"] if one["file"] not in files] + survivors
-        files = {**before["files"], **files}
-    files = {file: files[file] for file in MODULES if file in files}
-    content = {"format": "delayprop-mutation/1", "files": files, "survivors": survivors}
-    out.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+def read(out: Path) -> dict:
+    """The record: counts and hash of each file, and the survivors."""
+    if out.exists():
+        return json.loads(out.read_text(encoding="utf-8"))
+    return {"format": "delayprop-mutation/1", "files": {}, "survivors": []}
+
+
+def start(record: dict, room: str, mutants: Counter[str]) -> None:
+    """Begin the record of a room anew."""
+    for file in ROOMS[room]:
+        none = dict.fromkeys(("tried", NOTICED, BROKEN, TOO_LONG, SURVIVED), 0)
+        record["files"][file] = {"sha256": code_sha256(file), "mutants": mutants[file], **none}
+    record["files"] = {file: record["files"][file] for file in MODULES if file in record["files"]}
+    record["survivors"] = [one for one in record["survivors"] if one["file"] not in ROOMS[room]]
+
+
+def add(record: dict, one: dict) -> None:
+    """Add the outcome of a mutant; one that is on record survived, and is tried again."""
+    entry, before = record["files"][one["file"]], len(record["survivors"])
+    record["survivors"] = [other for other in record["survivors"] if identity(other) != identity(one)]
+    again = before - len(record["survivors"])
+    entry["tried"], entry[SURVIVED] = entry["tried"] + 1 - again, entry[SURVIVED] - again
+    entry[one["outcome"]] += 1
+    if one["outcome"] == SURVIVED:
+        record["survivors"].append(one)
+
+
+def identity(one: dict) -> tuple[str, str, int]:
+    return one["file"], one["operator"], one["occurrence"]
 
 
 if __name__ == "__main__":

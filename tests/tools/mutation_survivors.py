@@ -12,6 +12,12 @@ LOOSER = "equivalent: a looser bound, so more bins are solved event by event, wi
 AT_EDGE = "shows only where an arrival falls on the instant of a crossing at the edge of a bin"
 ONE_TRIAL = "shows only in batches of several trials; a case is one trial"
 NAN = "shows only where the adjoint itself is NaN; the cases have finite losses"
+AT_EVENT = "shows only where an arrival falls on the very instant of an own event"
+SAME_BIN = "shows only where a neuron has several events in one bin, with an arrival, and no constant is learned"
+AFTER_T = "shows only where arrivals pin a maximum in the last bin and others come after T"
+LONGER_WAY = "equivalent: the general look-up has the same result"
+FOR_GPU = "of a function that serves the GPU alone, which the simulator does not reach in these cases"
+INTEGRAL = "shows only where an integral is read and no constant is learned; no case of the simulator has that"
 MAXIMA = "shows only where a recurrent layer's largest voltage is read; no case of the mutants has that"
 
 REASONS: dict[tuple[str, str], str] = {
@@ -29,6 +35,31 @@ REASONS: dict[tuple[str, str], str] = {
      "in_bins, weight = in_bins if counts else 1.0, float(w) if counts else 0.0"): (
         "equivalent: the delay of a synapse that is absent is not used"
     ),
+    ("fast/physics/synapse.py", "counts = exists & (in_bins <= last + 1)"): (
+        "equivalent: such a delay ends after the trial"
+    ),
+    ("fast/physics/own_events.py", "return - 0"): AT_EVENT,
+    ("fast/physics/own_events.py", "return +1"): SAME_BIN,
+    ("fast/physics/own_events.py", "if events.later[later] >= 1 or events.rest[later] != NEVER:"): (
+        "equivalent: event 0 follows no other"
+    ),
+    ("fast/physics/own_events.py", "if events.later[later] >= 0 or events.rest[later] <= NEVER:"): LONGER_WAY,
+    ("fast/physics/own_events.py", "if e < 0 or events.rest[e] <= rest:"): LONGER_WAY,
+    ("fast/physics/own_events.py", "if e != 0 or events.rest[e] == rest:"): LONGER_WAY,
+    ("fast/physics/own_events.py", "if e < 0 or events.rest[e] != rest:"): AT_EVENT,
+    ("fast/physics/own_events.py", "return 1.0"): "equivalent: no one reads a derivative that is not wanted",
+    ("fast/physics/own_events.py", "return (0.0, 0.0, 0.0, 0.0, 0.0), 0.0, - 0"): AFTER_T,
+    ("fast/physics/own_events.py", "return (0.0, 0.0, 0.0, 0.0, 0.0), 0.0, not 1"): AFTER_T,
+    ("fast/physics/own_events.py", "for k in range(ADJOINT if want_tau or pack.rate >= 0.0 else 3):"): (
+        "equivalent: copies a row that is not read"
+    ),
+    ("fast/physics/own_events.py",
+     "at_T = bin_ >= clock.last and x == clock.end and b.neuron_record[MAX_GROUP, lane] == 0.0"
+     "  # after all arrivals"): (
+        "equivalent: no bin comes after the last"
+    ),
+    ("fast/physics/own_events.py",
+     "if record[MAX_BIN, lane] > target or record[MAX_GROUP, lane] == 0.0 or w == 0.0:"): AT_EVENT,
     ("fast/physics/own_events.py", "if e <= 0 or events.rest[e] == rest:"): (
         "equivalent: arrivals around the first event of a trial take the longer way"
     ),
@@ -47,7 +78,7 @@ REASONS: dict[tuple[str, str], str] = {
     ),
     ("fast/cpu/backward.py",
      "any_marked = enter_bin(bin_, slot, damping, e_last // e_first, clock, want_tau, b)"): (
-        "shows only where one neuron of a block spikes in the bins in which another's maximum is read; no case has that"
+        "shows only where one neuron of a pack spikes in the bins in which another's maximum is read; no case has that"
     ),
     ("fast/cpu/recurrent_backward.py", "np.empty( 1, np.int64),"): "equivalent: more room than is used",
     ("fast/cpu/recurrent_backward.py",
@@ -62,6 +93,30 @@ REASONS: dict[tuple[str, str], str] = {
     ),
     ("fast/cuda/lookup.py", "if delay < -1:"): (
         "equivalent: a synapse that does not exist has weight 0, and its sums are left out"
+    ),
+    ("fast/cuda/lookup.py",
+     "there, event = (float(b.ring[2 * cell]), float(b.ring[2 * cell + 1]), 0.0, 1.0, 0.0), -1"): (
+        "equivalent: this row is read for an integral alone"
+    ),
+    ("fast/cuda/lookup.py",
+     "there, event = (float(b.ring[2 * cell]), float(b.ring[2 * cell + 1]), 0.0, 0.0, 0.0), - 2"): (
+        "equivalent: any negative number means no event"
+    ),
+    ("fast/cuda/lookup.py",
+     "return dL_dt + add_pinned_kick(arrival, source, lane, bin_, clock, b) if event > 0 else dL_dt"): AT_EVENT,
+    ("fast/cuda/backward.py", "if rate >= 1.0 or want_tau:"): INTEGRAL,
+    ("fast/cuda/backward.py", "elif rate != 0.0 or want_tau:"): INTEGRAL,
+    ("fast/cuda/backward.py", "elif rate >= -1.0 or want_tau:"): "equivalent: computes rows that are not read",
+    ("fast/cuda/backward.py",
+     "last_event = sweep.passed.rest.shape[ -1] - 1 - (chunk * layer.constants.shape[0] * LANES + number)"): (
+        "equivalent: the array has one axis"
+    ),
+    ("fast/cuda/backward.py",
+     "last_event = sweep.passed.rest.shape[0] - 1 - (chunk ** layer.constants.shape[0] * LANES + number)"): ONE_TRIAL,
+    ("fast/cuda/backward.py",
+     "b, train = adjoint_of(trial, chunk, pack, sweep, scratch), trial ** layer.post + number"): ONE_TRIAL,
+    ("fast/cuda/backward.py", "if rate >= 0.0 and bin_ >= clock.last:  # the last bin ends at T"): (
+        "equivalent: no bin comes after the last"
     ),
     ("fast/cuda/backward.py", "chunk = cuda.blockIdx.x ** parts"): ONE_TRIAL,
     ("fast/cuda/backward.py", "GROUPS = THREADS - LANES"): "equivalent: more scratch than the threads of a block need",
@@ -79,6 +134,22 @@ REASONS: dict[tuple[str, str], str] = {
      "if neuron_record[RECENT_BIN, lane] == bin_ and neuron_record[RECENT_REST, lane] // 1.001 >= 1.0:"): AT_EDGE,
     ("fast/physics/bin_step.py",
      "alone = V_end if I * flow[FLOW_B + lane] >= V_end else V + (1.0 - a) * max(I - V, 1.0)"): LOOSER,
+    ("fast/physics/bin_step.py",
+     "alone = V_end if I * flow[FLOW_B + lane] >= V_end else V + (1.0 - a) ** max(I - V, 0.0)"): (
+        "shows only where a voltage peaks within a bin and had been more than 1 below its current"
+    ),
+    ("fast/physics/bin_step.py",
+     "I, a, up = max(I, -1.0), flow[FLOW_A + lane], flow[FLOW_PM + lane] * up"): (
+        "equivalent: the bound also holds with inhibition that is there at the start"
+    ),
+    ("fast/physics/bin_step.py",
+     "I, a, up = max(I, 0.0), flow[FLOW_A + lane], flow[FLOW_PM + lane] + up"): LOOSER,
+    ("fast/physics/bin_step.py", "V_end = V + a + I * flow[FLOW_K + lane]"): LOOSER,
+    ("fast/physics/bin_step.py", "if read_maximum or neuron_record[RECENT_BIN, lane] < 0.0:"): LOOSER,
+    ("fast/physics/bin_step.py",
+     "if neuron_record[RECENT_BIN, lane] == bin_ and neuron_record[RECENT_REST, lane] * 0.0009999999999998899 >= 1.0:"
+     ): AT_EDGE,
+    ("fast/physics/bin_step.py", "if rate >= -1.0:"): "equivalent: adds a driving term of 0",
 }
 
 

@@ -112,8 +112,11 @@ def test_control_every_way_to_talk_is_seen(plant: str, tmp_path: Path) -> None:
 WRITES = {
     "write": ["open seen"],
     "by number": ["open seen"],
+    "make": ["os.mkdir seen"],
     "rename": ["os.rename given", "os.rename seen"],
+    "link": ["os.symlink given", "os.symlink seen"],
     "remove": ["os.remove given"],
+    "touch": ["os.utime given"],
     "in an open folder": ["os.mkdir there", "os.mkdir there/inner"],
 }
 

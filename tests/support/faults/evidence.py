@@ -24,17 +24,21 @@ LOSSES: list[tuple[str, dict]] = [
 ]
 
 
-def problem(kind: str, loss: dict, recurrent: bool = False) -> Case:
+UNDER_WAY = {"kind": "cross_entropy", "readout": "mean_voltage", "label": 0}, 17.8
+"""An integral readout, and a duration whose last bin has arrivals at the output."""
+
+
+def problem(kind: str, loss: dict, duration: float = 30.0, recurrent: bool = False, read: str = "out") -> Case:
     """A tiny network: several spikes per neuron, inhibition, resets not 0, fractional delays."""
     spiking = {"threshold": [1.2, 1.0], "reset": [0.1, -0.4]} if kind == "lif" else {}
     first = {"weights": [[4.0, 2.1], [1.7, 3.6], [-1.2, 2.4]], "delays": [[0.6, 2.3], [1.7, 0.9], [3.2, 1.4]]}
     second = {"weights": [[2.4, 1.3], [1.1, 1.6]], "delays": [[1.3, 2.8], [4.6, 0.7]]}
     document = {
         "format": "eventprop-case/1",
-        "duration": 30.0,
+        "duration": duration,
         "populations": [
             {"name": "in", "kind": "input", "size": 3},
-            {**HIDDEN, "threshold": [1.0, 0.8], "reset": [-0.3, 0.2]},
+            {**HIDDEN, "threshold": [1.0, 0.8 if read == "out" else 80.0], "reset": [-0.3, 0.2]},
             {**OUT, **spiking, "kind": kind},
         ],
         "connections": [
@@ -43,7 +47,7 @@ def problem(kind: str, loss: dict, recurrent: bool = False) -> Case:
             *([{"source": "hidden", "target": "hidden", **OWN}] if recurrent else []),
         ],
         "inputs": {"in": [[0.7, 4.1, 9.3], [1.9, 6.4], [3.3]]},
-        "loss": {**loss, "population": "out"},
+        "loss": {**loss, "population": read},
     }
     return case_from_text(json.dumps(document))
 
@@ -55,7 +59,7 @@ def truth(case: Case) -> Result:
 
 
 def gather(more: bool = False) -> dict:
-    """The evidence; `more` adds ties and a network of each family."""
+    """The evidence; `more` adds ties, and a network of each family."""
     runs = {"truth": truth, "reference": reference.run, "fast": run_case}
     problems = []
     for case in [*(problem(*loss) for loss in LOSSES), problem(*LOSSES[0], recurrent=True)]:
@@ -66,10 +70,10 @@ def gather(more: bool = False) -> dict:
         )
     files = sorted((ROOT / "spec" / "conformance" / "cases").glob("*.json"))
     conformance = [case_to_dict(load_case(file)) for file in files]
-    found: dict[str, list] = {"problems": problems, "conformance": conformance, "others": []}
+    del runs["truth"]
+    others = [problem("li", *UNDER_WAY), problem("li", LOSSES[2][1], recurrent=True, read="hidden")]
     if more:
-        del runs["truth"]
-        for case in [*ties().values(), *(seeded_case(3, family) for family in families())]:
-            pair = {name: run(case).to_dict(case.network) for name, run in runs.items()}
-            found["others"].append({"case": case_to_dict(case), **pair})
-    return found
+        others += [*ties().values(), *(seeded_case(3, family) for family in families())]
+    pairs = [{name: run(case).to_dict(case.network) for name, run in runs.items()} for case in others]
+    found = [{"case": case_to_dict(case), **pair} for case, pair in zip(others, pairs, strict=True)]
+    return {"problems": problems, "conformance": conformance, "others": found}
