@@ -11,7 +11,7 @@ from typing import Any
 from delayprop.fast.data.records import RecordError
 from reports.wording import TEMPLATES
 
-FORMAT = "conformance-grades/1"
+FORMAT = "conformance-grades/2"
 REMEDY = "make it with `python examples/conformance/grades.py`"
 COLUMNS = {"spikes": "spikes", "loss": "loss", "w": "by w", "d": "by d", "constants": "by constants"}
 SPLITS = {"w": ("one layer", "hidden layers"), "d": ("delays off the grid", "delays in whole ms")}

@@ -26,7 +26,7 @@ from delayprop.spec.conformance.layout import QUANTITIES
 from delayprop.spec.conformance.peers import of_command
 from delayprop.spec.conformance.report import CaseReport, Report, Summary, graded
 
-FORMAT = "conformance-grades/1"
+FORMAT = "conformance-grades/2"
 CONSTANTS = ("tau_mem", "tau_syn", "v_th", "v_reset")
 GROUPS = {**{name: (name,) for name in QUANTITIES}, "constants": CONSTANTS}
 SHOWN = ("spikes", "loss", "w", "d", "constants")

@@ -94,7 +94,7 @@ class Spikes:
         """The spikes of a raster of counts on a time grid, each in the middle of its step.
 
         Args:
-            raster: `[trials, steps, size]`, whole numbers of at least 0.
+            raster: `[trials, steps, size]`, whole numbers of at least 0, else `SpecError`.
             dt: width of a step, ms.
             batch: the number of trials, as a check of the order of axes; None: a raster of fewer
                 steps than trials or neurons is refused if it has one step or is below 20 ms long.
@@ -124,14 +124,14 @@ class Spikes:
     def until(self, duration: float) -> Spikes:
         """The spikes up to `duration` (ms), of trials that end there; differentiable.
 
-        Cut recordings by it: give the constructor a duration that holds all spikes.
+        Cut recordings by it: a longer trial holds all spikes. `SpecError`: not above 0.
         """
         stays = self.times.detach() <= spec_duration(duration, "duration")
         before = torch.cat([self.offsets[:1], stays.cumsum(0)])  # spikes that stay, before each spike
         return replace(self, times=self.times[stays], offsets=before[self.offsets], duration=float(duration))
 
     def __getitem__(self, trials: int | slice | Sequence[int] | Tensor) -> Spikes:
-        """The spikes of some trials: a number, a slice, numbers, or a boolean per trial."""
+        """The spikes of trials: number, slice, numbers or booleans; `SpecError` if that is none."""
         chosen = torch.arange(self.trials, device=self.device)[trials].reshape(-1)
         if not len(chosen):
             raise SpecError("trials", "at least one trial", Verbatim("none"), "name a trial")
@@ -182,7 +182,7 @@ class Spikes:
     def keep(self, neurons: Tensor) -> Spikes:
         """The spikes of the chosen neurons; the others become silent, without gradient.
 
-        `neurons`: boolean, `[trials, size]`, or `[size]` for all trials. Dropout is
+        `neurons`: boolean, `[trials, size]`, `[size]` for all trials; else `SpecError`. Dropout is
         `spikes.keep(torch.rand(spikes.shape, device=spikes.device) >= 0.3)`.
         """
         if not isinstance(neurons, Tensor) or neurons.device != self.device:
@@ -210,7 +210,7 @@ class Spikes:
         return parts
 
     def to(self, device: torch.device | str) -> Spikes:
-        """These spikes on another device; differentiable. Times stay float64."""
+        """These spikes on another device (`UnsupportedError`: it is missing); differentiable."""
         if not isinstance(device, torch.device | str):
             remedy = "times are float64 for every layer; `layer.to(dtype)` changes the precision"
             raise SpecError("device", "a torch device or its name", Verbatim(device), remedy)
@@ -230,12 +230,12 @@ class Spikes:
         """Spike counts in steps of `dt` ms, float32, `[trials, steps, size]`, for tools of grids.
 
         Step `k` counts the spikes in `[k dt, (k + 1) dt)`, its edges exact to rounding; a spike at
-        `duration` is in the last step, and later ones are refused. Gradients are lost.
+        `duration` is in the last step, and `SpecError` names a later one. Gradients are lost.
         """
         return conversion.on_grid(self.times.detach(), self.offsets, self.trials, self.size, self.duration, dt)
 
     def plot(self, trial: int | Sequence[int] = 0, ax: Axes | None = None) -> Axes:
-        """Draw the raster of a trial with matplotlib: one mark per spike, time (ms) and neuron.
+        """Draw a raster with matplotlib (`UnsupportedError` without it): time (ms) and neuron.
 
         Args:
             trial: its number; several are drawn one above the other, the first at the bottom.

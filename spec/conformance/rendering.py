@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from delayprop.spec.conformance.factors import Factor
     from delayprop.spec.conformance.report import Report, Summary
 
-FORMAT = "conformance-report/1"
+FORMAT = "conformance-report/2"
 COLUMNS = {
     "forward": ("spikes", "loss", "readout"),
     "kappa": ("kappa",),

@@ -86,7 +86,7 @@ def test_offered_quantities_are_graded_and_the_others_named() -> None:
     assert shown.endswith("nothing offered is wrong; blocks left out are listed above")
     assert (report.summary(("w",)).offered, report.summary(("w",)).cases) == (ALL - 3, ALL)
     document = json.loads(json.dumps(report.to_dict(), allow_nan=False))
-    assert document["format"] == "conformance-report/1" and document["passed"] and document["graded"]
+    assert document["format"] == "conformance-report/2" and document["passed"] and document["graded"]
     assert document["quantities"]["w"]["grade"] == "exact" and document["quantities"]["d"]["digits"] is None
     assert document["capabilities"]["recurrent"]["grade"] == "not offered" and len(document["cases"]) == ALL
 

@@ -128,7 +128,7 @@ def test_control_a_system_that_changed_shows() -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ({}, "`conformance.json format` must be 'conformance-grades/1', got None"),
+        ({}, "`conformance.json format` must be 'conformance-grades/2', got None"),
         ({"format": FORMAT, "systems": []}, "`conformance.json systems` must be a list of at least one system"),
     ],
 )

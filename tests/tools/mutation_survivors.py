@@ -10,7 +10,7 @@ from typing import Any
 GUARD = "a guard of slopes that round to 0, where the gradient is refused; no slope does in these cases"
 LOOSER = "equivalent: a looser bound, so more bins are solved event by event, with the same result"
 AT_EDGE = "shows only where an arrival falls on the instant of a crossing at the edge of a bin"
-ONE_TRIAL = "shows only in batches of several trials; a case is one trial"
+ONE_TRIAL = "shows only where trials are split into several chunks, for want of memory"
 NAN = "shows only where the adjoint itself is NaN; the cases have finite losses"
 AT_EVENT = "shows only where an arrival falls on the very instant of an own event"
 SAME_BIN = "shows only where a neuron has several events in one bin, with an arrival, and no constant is learned"
@@ -35,6 +35,8 @@ REASONS: dict[tuple[str, str], str] = {
      "in_bins, weight = in_bins if counts else 1.0, float(w) if counts else 0.0"): (
         "equivalent: the delay of a synapse that is absent is not used"
     ),
+    ("fast/physics/factors.py", "return a, b, pack.flow[FLOW_PS // lane] * ab if backward else ab"): FOR_GPU,
+    ("fast/physics/factors.py", "return a, b, pack.flow[FLOW_PS + lane] + ab if backward else ab"): FOR_GPU,
     ("fast/physics/synapse.py", "counts = exists & (in_bins <= last + 1)"): (
         "equivalent: such a delay ends after the trial"
     ),
@@ -91,6 +93,50 @@ REASONS: dict[tuple[str, str], str] = {
      "work.drive[number, lane] = given.dL_dy[trial, number, lane] / T if rate > 0.0 else 0.0"): (
         "shows only where the mean voltage of a recurrent layer is read; no case of the mutants has that"
     ),
+    ("fast/cpu/lookup.py",
+     "after, h, -1.0, rate, pm[lane], ps[lane], lane, pack.coefficients, pack.clock.terms"): (
+        "equivalent: a driving term is read for an integral alone"
+    ),
+    ("fast/cpu/special_lookup.py",
+     "want_dt, factors, ticks = dL_dt_pre.size > -1, pointer(scratch.factors), b.pack.ticks"): (
+        "shows only where no input time is learned; the cases ask for all gradients"
+    ),
+    ("fast/cpu/special_lookup.py",
+     "kept = b.pack.alike and scratch.place.shape[0] == SIDE_BY_SIDE  # the factors of the whole group"): (
+        "equivalent: factors are computed again"
+    ),
+    ("fast/cpu/special_lookup.py",
+     "simple, last_turn = b.pack.rate == 0.0 and not want_tau, clock.last & (ticks.bins - 1)"): (
+        "shows only where the mean voltage of spiking neurons is read and no constant is learned"
+    ),
+    ("fast/cpu/vector_step.py", "here[2 * lane] = adjoint[LAMBDA_V // LANES + lane]"): "equivalent: LAMBDA_V is 0",
+    ("fast/cpu/backward.py", "damping = math.exp(-rate * (bin_ + 1)) if rate >= 0.0 else -1.0"): (
+        "equivalent: a driving term of 0"
+    ),
+    ("fast/cpu/backward.py",
+     "lane, x, any_marked = emitted.neuron[e] + number * LANES, float(emitted.rest[e]), True"): (
+        "shows only in layers of more than 32 neurons"
+    ),
+    ("fast/cpu/backward.py", "e_last = given.ends[trial + first_trial]"): (
+        "shows only in batches of so many trials that they make several pieces"
+    ),
+    ("fast/cpu/recurrent_backward.py",
+     "np.zeros((packs, 2 * places), w.dtype), np.zeros((packs, places if full else 1, ADJOINT + 1)), scratch,"): (
+        "equivalent: more room than is used"
+    ),
+    ("fast/cpu/recurrent_backward.py",
+     "emitted, after_maxima = given.emitted, e_last - 3 * e_first + layer.constants.shape[0] * LANES"): ONE_TRIAL,
+    ("fast/cpu/recurrent_backward.py",
+     "np.empty(spikes * copies, np.int32), np.empty(spikes ** copies, s.delay.dtype),"): (
+        "shows only where two neurons have several connections to each other; no case of the mutants has that"
+    ),
+    ("fast/cpu/recurrent_backward.py", "if bin_ % BATCH < 0:"): "equivalent: looks up after each bin",
+    ("fast/cuda/recurrent_backward.py", "half = TOGETHER // 1"): "equivalent: the first halving adds nothing",
+    ("fast/cuda/recurrent_backward.py", "first = first_trial * chunk * trials"): ONE_TRIAL,
+    ("fast/cuda/recurrent_backward.py",
+     "last_event = passed.rest.shape[0] - 1 - (chunk * layer.constants.shape[0] * LANES ** number)"): MAXIMA,
+    ("fast/cuda/recurrent_backward.py",
+     "last_event = passed.rest.shape[0] - 1 * (chunk * layer.constants.shape[0] * LANES + number)"): MAXIMA,
     ("fast/cuda/lookup.py", "if delay < -1:"): (
         "equivalent: a synapse that does not exist has weight 0, and its sums are left out"
     ),
@@ -136,7 +182,7 @@ REASONS: dict[tuple[str, str], str] = {
      "alone = V_end if I * flow[FLOW_B + lane] >= V_end else V + (1.0 - a) * max(I - V, 1.0)"): LOOSER,
     ("fast/physics/bin_step.py",
      "alone = V_end if I * flow[FLOW_B + lane] >= V_end else V + (1.0 - a) ** max(I - V, 0.0)"): (
-        "shows only where a voltage peaks within a bin and had been more than 1 below its current"
+        "shows only where a voltage peaks within a bin, far below its current at the start"
     ),
     ("fast/physics/bin_step.py",
      "I, a, up = max(I, -1.0), flow[FLOW_A + lane], flow[FLOW_PM + lane] * up"): (
@@ -144,6 +190,14 @@ REASONS: dict[tuple[str, str], str] = {
     ),
     ("fast/physics/bin_step.py",
      "I, a, up = max(I, 0.0), flow[FLOW_A + lane], flow[FLOW_PM + lane] + up"): LOOSER,
+    ("fast/physics/bin_step.py",
+     "alone = V_end if I * flow[FLOW_B + lane] >= V_end else V + (1.0 / a) * max(I - V, 0.0)"): LOOSER,
+    ("fast/physics/bin_step.py",
+     "alone = V_end if I * flow[FLOW_B + lane] >= V_end else V + (1.0 // a) * max(I - V, 0.0)"): LOOSER,
+    ("fast/physics/bin_step.py",
+     "alone = V_end if I * flow[FLOW_B + lane] >= V_end else V + (1.0 - a) * max(I / V, 0.0)"): (
+        "shows only where a voltage peaks within a bin, far below its current at the start"
+    ),
     ("fast/physics/bin_step.py", "V_end = V + a + I * flow[FLOW_K + lane]"): LOOSER,
     ("fast/physics/bin_step.py", "if read_maximum or neuron_record[RECENT_BIN, lane] < 0.0:"): LOOSER,
     ("fast/physics/bin_step.py",

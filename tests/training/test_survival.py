@@ -42,6 +42,10 @@ def everything() -> Any:
     return classification(**EVERYTHING)
 
 
+def frozen() -> Any:
+    return classification(freeze_weights=True)
+
+
 @cache
 def straight(make: Make) -> tuple[str, list[dict]]:
     training = make()
@@ -50,7 +54,7 @@ def straight(make: Make) -> tuple[str, list[dict]]:
         return ended(training, Path(folder))
 
 
-@pytest.mark.parametrize("make", [classification, everything, sequence])
+@pytest.mark.parametrize("make", [classification, everything, frozen, sequence])
 @pytest.mark.parametrize("step", [0, 4, 11, *(pytest.param(n, marks=pytest.mark.full) for n in (1, 2, 3, 7))])
 def test_a_run_that_was_killed_ends_in_the_same_bits(make: Make, step: int, tmp_path: Path) -> None:
     """Weights, delays, optimiser, best network and log; kills anywhere in an epoch."""

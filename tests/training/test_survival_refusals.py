@@ -187,6 +187,15 @@ def test_resume_refuses_a_folder_of_something_else(tmp_path: Path, capsys: Captu
     assert [one.name for one in tmp_path.iterdir()] == ["letter.txt"]
 
 
+def test_a_log_that_is_a_folder_is_refused(tmp_path: Path, capsys: Capture) -> None:
+    words = ["--task", "sequence", "--epochs", "2", "--out", str(tmp_path / "run")]
+    assert main(words) in (0, 1)
+    (tmp_path / "run" / LOG).unlink()
+    (tmp_path / "run" / LOG).mkdir()
+    assert main([*words, "--resume"]) == 2
+    assert "must be given for a run whose log can be read, got Is a directory" in capsys.readouterr().err
+
+
 def test_a_name_that_is_no_text_is_refused(tmp_path: Path, capsys: Capture) -> None:
     name = os.fsdecode(bytes(tmp_path) + b"/\xff")
     said = refusal(capsys, main, "--task", "sequence", "--out", name)

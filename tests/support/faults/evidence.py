@@ -15,7 +15,8 @@ from tests.support.truth import Problem, gradient, simulate
 HIDDEN = {"name": "hidden", "kind": "lif", "size": 2, "tau_mem": [9.0, 11.0], "tau_syn": [4.0, 5.0]}
 OUT = {"name": "out", "size": 2, "tau_mem": [12.0, 10.0], "tau_syn": [5.0, 6.0]}
 OWN = {"weights": [[0.3, 1.2], [1.1, 0.2]], "delays": [[1.1, 0.06], [0.78, 3.1]]}
-"""Recurrent synapses; many arrivals share the bin of another spike."""
+MORE = {"weights": [[0.1, -0.2], [0.2, 0.1]], "delays": [[2.3, 1.7], [0.9, 4.1]]}
+"""Recurrent synapses, two between each pair; many arrivals share the bin of another spike."""
 
 LOSSES: list[tuple[str, dict]] = [
     ("lif", {"kind": "spike_time_mse", "targets": [[9.0, 12.0], [8.0, 12.0, 15.0]]}),
@@ -44,7 +45,7 @@ def problem(kind: str, loss: dict, duration: float = 30.0, recurrent: bool = Fal
         "connections": [
             {"source": "in", "target": "hidden", **first},
             {"source": "hidden", "target": "out", **second},
-            *([{"source": "hidden", "target": "hidden", **OWN}] if recurrent else []),
+            *({"source": "hidden", "target": "hidden", **own} for own in (OWN, MORE) if recurrent),
         ],
         "inputs": {"in": [[0.7, 4.1, 9.3], [1.9, 6.4], [3.3]]},
         "loss": {**loss, "population": read},
