@@ -125,10 +125,12 @@ REASONS: dict[tuple[str, str], str] = {
         "equivalent: more room than is used"
     ),
     ("fast/cpu/recurrent_backward.py",
-     "emitted, after_maxima = given.emitted, e_last - 3 * e_first + layer.constants.shape[0] * LANES"): ONE_TRIAL,
+     "emitted, after_maxima = given.emitted, e_last - 3 * e_first + layer.constants.shape[0] * LANES"): (
+        "shows only in later trials of a batch in which a recurrent layer's largest voltage is read"
+    ),
     ("fast/cpu/recurrent_backward.py",
      "np.empty(spikes * copies, np.int32), np.empty(spikes ** copies, s.delay.dtype),"): (
-        "shows only where two neurons have several connections to each other; no case of the mutants has that"
+        "equivalent: as much room, or more than is used"
     ),
     ("fast/cpu/recurrent_backward.py", "if bin_ % BATCH < 0:"): "equivalent: looks up after each bin",
     ("fast/cuda/recurrent_backward.py", "half = TOGETHER // 1"): "equivalent: the first halving adds nothing",

@@ -39,7 +39,7 @@ def problem(kind: str, loss: dict, duration: float = 30.0, recurrent: bool = Fal
         "duration": duration,
         "populations": [
             {"name": "in", "kind": "input", "size": 3},
-            {**HIDDEN, "threshold": [1.0, 0.8 if read == "out" else 80.0], "reset": [-0.3, 0.2]},
+            {**HIDDEN, "threshold": [1.0, 0.8] if read == "out" else [80.0, 80.0], "reset": [-0.3, 0.2]},
             {**OUT, **spiking, "kind": kind},
         ],
         "connections": [
