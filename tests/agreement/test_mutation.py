@@ -9,7 +9,7 @@ from delayprop.fast.training.intervals import wilson_interval
 from tests import ROOT
 from tests.support.report_evidence import Measured
 from tests.tools.mutation import BROKEN, NOTICED, ROOMS, SURVIVED, TOO_LONG, code_sha256
-from tests.tools.mutation_survivors import reason
+from tests.tools.mutation_survivors import REASONS, reason
 
 RECORD = ROOT / "results" / "mutation.json"
 JUDGED = ("reference", "physics", "cpu", "cuda")  # of `nn` and `training` no sample is on record yet
@@ -27,6 +27,7 @@ def judged(content: dict) -> dict[str, dict[str, float]]:
     survivors = content["survivors"]
     unexplained = [f"{one['file']}:{one['line']}: {one['after']}" for one in survivors if not reason(one)]
     assert not unexplained, "\n".join(unexplained)
+    assert REASONS.keys() <= {(one["file"], one["after"]) for one in survivors}, "a reason of a mutant that is found"
     found = {}
     for room in (*JUDGED, "all"):
         files = list(content["files"]) if room == "all" else ROOMS[room]

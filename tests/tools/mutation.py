@@ -46,6 +46,7 @@ ROOMS = {
 }
 """The adjoints: of the reference, the physics that all kernels of `fast` share, and its callers.
 Then the modules between kernels and user that decide gradients, steps and accuracies."""
+COMPILED = ("nn", "training")  # rooms that run beside compiled kernels
 MODULES = tuple(file for files in ROOMS.values() for file in files)
 NOT_APPLIED = ("Shift", "Bit", "Mod", "_Is", "Decorator", "Invert", "Exception", "Variable")
 """Operators that do not occur here, do not apply to floats, or change nothing uncompiled."""
@@ -164,10 +165,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "results" / "mutation.json", help="default: %(default)s")
     parser.add_argument("rooms", nargs="+", choices=tuple(ROOMS), help="the record of all others stays")
     options = parser.parse_args()
-    how = {room: "simulated" if room == "cuda" else "compiled" if room in ("nn", "training") else "" for room in ROOMS}
-    if len({how[room] for room in options.rooms}) > 1:
+    compiled = options.rooms[0] in COMPILED
+    if len({(room == "cuda", room in COMPILED) for room in options.rooms}) > 1:
         parser.error("give `cuda`, which runs in Numba's simulator, or `nn` and `training` in a command of their own")
-    compiled = how[options.rooms[0]] == "compiled"
     on_cuda = not compiled and (options.simulated or options.rooms == ["cuda"])
     os.environ |= {"NUMBA_DISABLE_JIT": str(int(not compiled)), "NUMBA_ENABLE_CUDASIM": str(int(on_cuda))}
     for name in ("torch", "numba", "mpmath", "hypothesis", "delayprop.spec"):

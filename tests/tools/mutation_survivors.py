@@ -11,13 +11,10 @@ GUARD = "a guard of slopes that round to 0, where the gradient is refused; no sl
 LOOSER = "equivalent: a looser bound, so more bins are solved event by event, with the same result"
 AT_EDGE = "shows only where an arrival falls on the instant of a crossing at the edge of a bin"
 ONE_TRIAL = "shows only where trials are split into several chunks, for want of memory"
-NAN = "shows only where the adjoint itself is NaN; the cases have finite losses"
 AT_EVENT = "shows only where an arrival falls on the very instant of an own event"
 SAME_BIN = "shows only where a neuron has several events in one bin, with an arrival, and no constant is learned"
 AFTER_T = "shows only where arrivals pin a maximum in the last bin and others come after T"
 LONGER_WAY = "equivalent: the general look-up has the same result"
-FOR_GPU = "of a function that serves the GPU alone, which the simulator does not reach in these cases"
-INTEGRAL = "shows only where an integral is read and no constant is learned; no case of the simulator has that"
 MAXIMA = "shows only where a recurrent layer's largest voltage is read; no case of the mutants has that"
 
 REASONS: dict[tuple[str, str], str] = {
@@ -31,16 +28,9 @@ REASONS: dict[tuple[str, str], str] = {
      "connections = tuple(ConnectionGradient(w, d) for w, d in zip(self.dL_dw, self.dL_dd, strict=False))"): (
         "equivalent: both lists are made of the same connections"
     ),
-    ("fast/physics/synapse.py",
-     "in_bins, weight = in_bins if counts else 1.0, float(w) if counts else 0.0"): (
-        "equivalent: the delay of a synapse that is absent is not used"
-    ),
-    ("fast/physics/factors.py", "return a, b, pack.flow[FLOW_PS // lane] * ab if backward else ab"): FOR_GPU,
-    ("fast/physics/factors.py", "return a, b, pack.flow[FLOW_PS + lane] + ab if backward else ab"): FOR_GPU,
     ("fast/physics/synapse.py", "counts = exists & (in_bins <= last + 1)"): (
         "equivalent: such a delay ends after the trial"
     ),
-    ("fast/physics/own_events.py", "return - 0"): AT_EVENT,
     ("fast/physics/own_events.py", "return +1"): SAME_BIN,
     ("fast/physics/own_events.py", "if events.later[later] >= 1 or events.rest[later] != NEVER:"): (
         "equivalent: event 0 follows no other"
@@ -48,7 +38,6 @@ REASONS: dict[tuple[str, str], str] = {
     ("fast/physics/own_events.py", "if events.later[later] >= 0 or events.rest[later] <= NEVER:"): LONGER_WAY,
     ("fast/physics/own_events.py", "if e < 0 or events.rest[e] <= rest:"): LONGER_WAY,
     ("fast/physics/own_events.py", "if e != 0 or events.rest[e] == rest:"): LONGER_WAY,
-    ("fast/physics/own_events.py", "if e < 0 or events.rest[e] != rest:"): AT_EVENT,
     ("fast/physics/own_events.py", "return 1.0"): "equivalent: no one reads a derivative that is not wanted",
     ("fast/physics/own_events.py", "return (0.0, 0.0, 0.0, 0.0, 0.0), 0.0, - 0"): AFTER_T,
     ("fast/physics/own_events.py", "return (0.0, 0.0, 0.0, 0.0, 0.0), 0.0, not 1"): AFTER_T,
@@ -62,44 +51,9 @@ REASONS: dict[tuple[str, str], str] = {
     ),
     ("fast/physics/own_events.py",
      "if record[MAX_BIN, lane] > target or record[MAX_GROUP, lane] == 0.0 or w == 0.0:"): AT_EVENT,
-    ("fast/physics/own_events.py", "if e <= 0 or events.rest[e] == rest:"): (
-        "equivalent: arrivals around the first event of a trial take the longer way"
-    ),
-    ("fast/physics/own_events.py", "e, last, here = events.first[slot + lane], not 1, -1"): NAN,
-    ("fast/cpu/special_lookup.py",
-     "want_dt, factors, ticks = dL_dt_pre.size >= 0, pointer(scratch.factors), b.pack.ticks"): (
-        "shows only where no input time is learned; the cases ask for all gradients"
-    ),
-    ("fast/cpu/special_lookup.py",
-     "want_dt, factors, ticks = dL_dt_pre.size != 0, pointer(scratch.factors), b.pack.ticks"): (
-        "equivalent: a size is not negative"
-    ),
-    ("fast/cpu/backward.py",
-     "np.empty(size), np.empty(size, np.int64), np.empty((2 * size, ADJOINT)), np.empty( 3 * size),"): (
-        "equivalent: more room than is used"
-    ),
-    ("fast/cpu/backward.py",
-     "any_marked = enter_bin(bin_, slot, damping, e_last // e_first, clock, want_tau, b)"): (
-        "shows only where one neuron of a pack spikes in the bins in which another's maximum is read; no case has that"
-    ),
-    ("fast/cpu/recurrent_backward.py", "np.empty( 1, np.int64),"): "equivalent: more room than is used",
-    ("fast/cpu/recurrent_backward.py",
-     "enter_bin(bin_, slot, damping, e_last - e_first * number * LANES, clock, given.want_tau, b)"): MAXIMA,
-    ("fast/cpu/recurrent_backward.py",
-     "own.source[n] = layer.external + (n - e * copies) ** layer.post + emitted.neuron[e]"): (
-        "shows only where two neurons have several connections to each other; no case of the mutants has that"
-    ),
-    ("fast/cpu/recurrent_backward.py",
-     "work.drive[number, lane] = given.dL_dy[trial, number, lane] / T if rate > 0.0 else 0.0"): (
-        "shows only where the mean voltage of a recurrent layer is read; no case of the mutants has that"
-    ),
     ("fast/cpu/lookup.py",
      "after, h, -1.0, rate, pm[lane], ps[lane], lane, pack.coefficients, pack.clock.terms"): (
         "equivalent: a driving term is read for an integral alone"
-    ),
-    ("fast/cpu/special_lookup.py",
-     "want_dt, factors, ticks = dL_dt_pre.size > -1, pointer(scratch.factors), b.pack.ticks"): (
-        "shows only where no input time is learned; the cases ask for all gradients"
     ),
     ("fast/cpu/special_lookup.py",
      "kept = b.pack.alike and scratch.place.shape[0] == SIDE_BY_SIDE  # the factors of the whole group"): (
@@ -134,7 +88,6 @@ REASONS: dict[tuple[str, str], str] = {
     ),
     ("fast/cpu/recurrent_backward.py", "if bin_ % BATCH < 0:"): "equivalent: looks up after each bin",
     ("fast/cuda/recurrent_backward.py", "half = TOGETHER // 1"): "equivalent: the first halving adds nothing",
-    ("fast/cuda/recurrent_backward.py", "first = first_trial * chunk * trials"): ONE_TRIAL,
     ("fast/cuda/recurrent_backward.py",
      "last_event = passed.rest.shape[0] - 1 - (chunk * layer.constants.shape[0] * LANES ** number)"): MAXIMA,
     ("fast/cuda/recurrent_backward.py",
@@ -152,8 +105,6 @@ REASONS: dict[tuple[str, str], str] = {
     ),
     ("fast/cuda/lookup.py",
      "return dL_dt + add_pinned_kick(arrival, source, lane, bin_, clock, b) if event > 0 else dL_dt"): AT_EVENT,
-    ("fast/cuda/backward.py", "if rate >= 1.0 or want_tau:"): INTEGRAL,
-    ("fast/cuda/backward.py", "elif rate != 0.0 or want_tau:"): INTEGRAL,
     ("fast/cuda/backward.py", "elif rate >= -1.0 or want_tau:"): "equivalent: computes rows that are not read",
     ("fast/cuda/backward.py",
      "last_event = sweep.passed.rest.shape[ -1] - 1 - (chunk * layer.constants.shape[0] * LANES + number)"): (
@@ -161,27 +112,9 @@ REASONS: dict[tuple[str, str], str] = {
     ),
     ("fast/cuda/backward.py",
      "last_event = sweep.passed.rest.shape[0] - 1 - (chunk ** layer.constants.shape[0] * LANES + number)"): ONE_TRIAL,
-    ("fast/cuda/backward.py",
-     "b, train = adjoint_of(trial, chunk, pack, sweep, scratch), trial ** layer.post + number"): ONE_TRIAL,
     ("fast/cuda/backward.py", "if rate >= 0.0 and bin_ >= clock.last:  # the last bin ends at T"): (
         "equivalent: no bin comes after the last"
     ),
-    ("fast/cuda/backward.py", "chunk = cuda.blockIdx.x ** parts"): ONE_TRIAL,
-    ("fast/cuda/backward.py", "GROUPS = THREADS - LANES"): "equivalent: more scratch than the threads of a block need",
-    ("fast/cuda/recurrent_backward.py",
-     "last_event = passed.rest.shape[0] - 0 - (chunk * layer.constants.shape[0] * LANES + number)"): MAXIMA,
-    ("fast/cuda/recurrent_backward.py",
-     "last_event = passed.rest.shape[0] - 1 - (chunk + layer.constants.shape[0] * LANES + number)"): MAXIMA,
-    ("fast/cuda/recurrent_backward.py",
-     "last_event = passed.rest.shape[0] - 1 - (chunk - layer.constants.shape[0] * LANES + number)"): MAXIMA,
-    ("fast/cuda/recurrent_backward.py", "while n_here >= n_first and sweep.given.bin[n_here - 1] == bin_:"): ONE_TRIAL,
-    ("fast/cuda/recurrent_backward.py", "half = TOGETHER ** 2"): "equivalent: the first halvings add nothing",
-    ("fast/physics/bin_step.py",
-     "if neuron_record[RECENT_BIN, lane] == bin_ and neuron_record[RECENT_REST, lane] - 1.001 >= 1.0:"): AT_EDGE,
-    ("fast/physics/bin_step.py",
-     "if neuron_record[RECENT_BIN, lane] == bin_ and neuron_record[RECENT_REST, lane] // 1.001 >= 1.0:"): AT_EDGE,
-    ("fast/physics/bin_step.py",
-     "alone = V_end if I * flow[FLOW_B + lane] >= V_end else V + (1.0 - a) * max(I - V, 1.0)"): LOOSER,
     ("fast/physics/bin_step.py",
      "alone = V_end if I * flow[FLOW_B + lane] >= V_end else V + (1.0 - a) ** max(I - V, 0.0)"): (
         "shows only where a voltage peaks within a bin, far below its current at the start"
