@@ -26,7 +26,7 @@ class RecordError(SpecError):
 
 
 def history(run: Path, shape: dict) -> list[dict]:
-    """The lines of `history.jsonl`, at least one, each of this shape (see `check_shape`)."""
+    """The lines of `history.jsonl`, at least one, each of this shape; else `RecordError`."""
     name = "history.jsonl"
     lines = _read(run, name).splitlines()
     if not lines:
@@ -35,7 +35,7 @@ def history(run: Path, shape: dict) -> list[dict]:
 
 
 def record(run: Path, name: str, shape: dict) -> dict:
-    """The content of a JSON file of the run, of this shape."""
+    """The content of a JSON file of the run, of this shape; else `RecordError`."""
     return _checked(_read(run, name), shape, name)
 
 

@@ -15,7 +15,6 @@ AT_EVENT = "shows only where an arrival falls on the very instant of an own even
 SAME_BIN = "shows only where a neuron has several events in one bin, with an arrival, and no constant is learned"
 AFTER_T = "shows only where arrivals pin a maximum in the last bin and others come after T"
 LONGER_WAY = "equivalent: the general look-up has the same result"
-MAXIMA = "shows only where a recurrent layer's largest voltage is read; no case of the mutants has that"
 
 REASONS: dict[tuple[str, str], str] = {
     ("reference/adjoint.py", "if event.Vdot_minus <= -1:"): GUARD,
@@ -89,9 +88,9 @@ REASONS: dict[tuple[str, str], str] = {
     ("fast/cpu/recurrent_backward.py", "if bin_ % BATCH < 0:"): "equivalent: looks up after each bin",
     ("fast/cuda/recurrent_backward.py", "half = TOGETHER // 1"): "equivalent: the first halving adds nothing",
     ("fast/cuda/recurrent_backward.py",
-     "last_event = passed.rest.shape[0] - 1 - (chunk * layer.constants.shape[0] * LANES ** number)"): MAXIMA,
-    ("fast/cuda/recurrent_backward.py",
-     "last_event = passed.rest.shape[0] - 1 * (chunk * layer.constants.shape[0] * LANES + number)"): MAXIMA,
+     "last_event = passed.rest.shape[0] - 1 - (chunk * layer.constants.shape[0] * LANES ** number)"): (
+        "shows only where arrivals at two silent neurons share the bins of their maxima"
+    ),
     ("fast/cuda/lookup.py", "if delay < -1:"): (
         "equivalent: a synapse that does not exist has weight 0, and its sums are left out"
     ),
