@@ -1,7 +1,5 @@
 """The errors that a timed configuration may have, and the exception for a larger one."""
 
-from __future__ import annotations
-
 SPIKES_OFF = 1e-3
 """Share of spikes that float32 may lose or gain, since they graze; float64 none."""
 

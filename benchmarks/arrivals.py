@@ -1,7 +1,5 @@
 """The unit of work: one spike through one existing synapse that reaches its target in the trial."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from benchmarks.networks import Link, links

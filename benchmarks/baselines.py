@@ -5,8 +5,6 @@ An LSTM, or a small convolutional network, on spike counts: the yardstick of a r
 and its protocol: the last network is tested, once.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import math

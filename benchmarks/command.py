@@ -1,7 +1,5 @@
 """Shared parts of the command lines: threads, a measurement and its machine."""
 
-from __future__ import annotations
-
 import argparse
 import math
 import os

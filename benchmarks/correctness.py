@@ -9,8 +9,6 @@ If the timed step is in float64 itself, (a) compares it with the step of (b). Th
 for the gradients of input times and constants, and so takes another path through the kernels.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

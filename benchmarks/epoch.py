@@ -5,8 +5,6 @@ certificate, validation and log included. Its certificate stops a run whose grad
 no speed is printed.
 """
 
-from __future__ import annotations
-
 import argparse
 import io
 import json

@@ -10,8 +10,6 @@ steps because a training loop holds the last step while it starts the next.
 On a GPU the mark is torch's own. Without such a file (not Linux) the peak is unknown.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """The networks that are measured: layers of `fast` one after the other, and their connections."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

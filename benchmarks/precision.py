@@ -16,8 +16,6 @@ spike moves all later ones.) So in float32
 The errors of the whole step by blocks are reported as well, without a limit.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 import torch

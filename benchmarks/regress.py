@@ -5,8 +5,6 @@ is busy for a while slows both. The median of the ratios of pairs counts. Exit c
 more than 10 % longer than in BASE.
 """
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import os

@@ -5,8 +5,6 @@ smallest point as `benchmarks.speed` does, then measures every point. The result
 table, and written to `OUT/WHAT.jsonl` with one line per point, as `benchmarks.speed --json`.
 """
 
-from __future__ import annotations
-
 import argparse
 import dataclasses
 import json

@@ -1,7 +1,5 @@
 """The options of a workload: sizes, precision and device, with the defaults of each workload."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -6,8 +6,6 @@ then timed on a time grid in torch (`yardstick`).
 `--workload shd-epoch --data FOLDER` times a whole epoch of the trainer (`benchmarks.epoch`).
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import sys

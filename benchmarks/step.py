@@ -1,7 +1,5 @@
 """One training step (forward, backward, gradients of all weights and delays), and its time."""
 
-from __future__ import annotations
-
 import math
 import statistics
 import time

@@ -1,7 +1,5 @@
 """Two checks that use no kernel: a neuron followed by `reference`, and finite differences."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

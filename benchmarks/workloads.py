@@ -5,8 +5,6 @@ the first trials finds the mean weight onto each hidden population. The means of
 are stored.
 """
 
-from __future__ import annotations
-
 import copy
 import dataclasses
 from dataclasses import dataclass
@@ -41,11 +39,11 @@ class Workload:
         """The cross entropy of the readout, or of the last stage's first spikes."""
         return cross_entropy(first_spike_time(trains[-1], TIME_SCALE) if y is None else y, self.labels)
 
-    def in_float64(self) -> Workload:
+    def in_float64(self) -> "Workload":
         """This workload with every number of its network converted to float64."""
         return dataclasses.replace(self, model=copy.deepcopy(self.model).double())
 
-    def of_trials(self, trials: int) -> Workload:
+    def of_trials(self, trials: int) -> "Workload":
         """The workload with its first `trials` trials."""
         return dataclasses.replace(self, spikes=first_trials(self.spikes, trials), labels=self.labels[:trials])
 

@@ -10,8 +10,6 @@ their largest voltage, also for `yin-yang`, since a time on a grid has no deriva
 Spikes and gradients are approximate. This module shares no code with the kernels of `fast`.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import Any

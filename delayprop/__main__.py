@@ -1,7 +1,5 @@
 """The command `delayprop COMMAND ...`, also `python -m delayprop COMMAND ...`."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Callable, Sequence

@@ -4,8 +4,6 @@ A picture is made of outlines. It needs no font and no script, and is equal in e
 ziamath leaves out TeX that it cannot draw, or prints it as it stands; `picture` refuses it.
 """
 
-from __future__ import annotations
-
 from typing import Any
 from xml.etree import ElementTree
 

@@ -10,8 +10,6 @@
 A path that does not exist stops the build.
 """
 
-from __future__ import annotations
-
 import json
 import posixpath
 import re

@@ -8,8 +8,6 @@ Each trial is one run of `fast.train` in its own folder, judged by its best vali
 run evaluates the test split (`--no-test`). A killed worker leaves the others and the journal whole.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 from pathlib import Path

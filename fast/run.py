@@ -1,7 +1,5 @@
 """`delayprop run CASE.json`: the result of a case as one JSON object."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Sequence
 

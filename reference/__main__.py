@@ -1,7 +1,5 @@
 """`python -m reference CASE.json`: the exact result of a case, as one JSON object."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from delayprop.reference.run import run

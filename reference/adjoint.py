@@ -7,8 +7,6 @@ earlier in the list, so the `dL/dt_post` of a spike is complete when its crossin
 its first event a neuron's state is 0 and has no gradient.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 

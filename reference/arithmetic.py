@@ -4,8 +4,6 @@ Every function of this package that needs more than `+ - * /` and powers takes a
 its first argument `m`, and uses `m.exp` and the like instead of `math.exp`.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 Each event happens to one neuron. `simulate` lists them, `adjoint` walks the list backwards.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 from delayprop.reference.arithmetic import Real
@@ -12,6 +10,15 @@ from delayprop.reference.flow import Constants
 from delayprop.spec import Tie
 
 # eq=False: neurons, spikes and events are compared, and looked up, by identity.
+
+
+@dataclass(eq=False)
+class Spike:
+    """A spike, given or emitted."""
+
+    population: str
+    index: int
+    t: Real
 
 
 @dataclass(eq=False)
@@ -27,17 +34,8 @@ class Neuron:
     t: Real
     V: Real
     I: Real
-    events: list[Event] = field(default_factory=list)
+    events: "list[Event]" = field(default_factory=list)
     spikes: list[Spike] = field(default_factory=list)
-
-
-@dataclass(eq=False)
-class Spike:
-    """A spike, given or emitted."""
-
-    population: str
-    index: int
-    t: Real
 
 
 @dataclass(eq=False)
@@ -105,5 +103,5 @@ class Trial:
     T: Real
     neurons: dict[str, list[Neuron]]
     inputs: dict[str, list[list[Spike]]]
-    events: list[Event]
+    events: "list[Event]"
     ties: set[Tie]

@@ -12,8 +12,6 @@ however close the rates are (`tau_mem = tau_syn` is no special case). Proved in 
 flow, peak, concavity, parameter derivatives.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from delayprop.reference.arithmetic import Arithmetic, Real

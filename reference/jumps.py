@@ -7,8 +7,6 @@ with the proved formulas. `dL/dV = -tau_mem lambda_V` and `dL/dI = -tau_syn lamb
 adjoint to plain sensitivities.
 """
 
-from __future__ import annotations
-
 from delayprop.reference.arithmetic import Real
 
 

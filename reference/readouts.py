@@ -4,8 +4,6 @@ A loss acts on the adjoint in three ways, collected in `Drive`: a kick of `lambd
 running drive of `lambda_V` (an integral of the voltage), and a derivative by a spike time.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 from delayprop.reference.arithmetic import Arithmetic, Real

@@ -1,7 +1,5 @@
 """From a case to its result."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -12,8 +12,6 @@ one instant in this order:
 The result is the list of events in their order. The adjoint walks it backwards.
 """
 
-from __future__ import annotations
-
 import heapq
 
 from delayprop.reference.arithmetic import Arithmetic, Real

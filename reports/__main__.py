@@ -1,7 +1,5 @@
 """`python -m reports`: the verification report; `python -m reports RUN`: the pictures of a run."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Sequence
 from pathlib import Path

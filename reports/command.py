@@ -1,7 +1,5 @@
 """Running all checks, and writing the report: `python -m reports [--quick] [--out DIR]`."""
 
-from __future__ import annotations
-
 import importlib.util
 import json
 import os

@@ -1,7 +1,5 @@
 """The derivation: chapters of the modules that prove, formulas as MathML, which browsers show."""
 
-from __future__ import annotations
-
 import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping

@@ -4,8 +4,6 @@ A check with a number has a place on a logarithmic axis; its planted fault, the 
 checks answer yes or no.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass

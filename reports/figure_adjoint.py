@@ -1,7 +1,5 @@
 """A small network forwards and backwards, over one time axis."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from matplotlib.axes import Axes

@@ -3,8 +3,6 @@
 The docstring of a figure is its caption.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Figures over all checks: their distances from the limits, and which check finds which fault."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import Any

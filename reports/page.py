@@ -1,7 +1,5 @@
 """The page: the checks, their measurements, and the limits, all from the record."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

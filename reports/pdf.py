@@ -1,7 +1,5 @@
 """The report as a PDF: the checks as text, then a page per figure."""
 
-from __future__ import annotations
-
 import textwrap
 from pathlib import Path
 

@@ -3,8 +3,6 @@
 `examples/conformance/grades.py` writes this file; the adapter of a system describes it there.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

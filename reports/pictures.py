@@ -1,7 +1,5 @@
 """Figures of the record, for wide screens and paper, and for narrow screens."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

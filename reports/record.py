@@ -1,7 +1,5 @@
 """Reading `verification.json`: the measurements of the tests, check by check."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from pathlib import Path

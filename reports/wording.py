@@ -1,7 +1,5 @@
 """Values of checks in words, and the templates that show them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any

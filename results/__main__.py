@@ -3,8 +3,6 @@
 The line of a run with `--no-test` has no accuracy on the test split.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import math

@@ -1,7 +1,5 @@
 """A case: a network, its input and its loss; and its file format `eventprop-case/1`."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Checks of single values and arrays; each raises `SpecError` under the name given to it."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps

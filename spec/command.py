@@ -1,7 +1,5 @@
 """Shared by the commands: exit codes, and one line on standard error per error of the user."""
 
-from __future__ import annotations
-
 import argparse
 import difflib
 import json

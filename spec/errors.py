@@ -1,7 +1,5 @@
 """The one error that bad input raises, and its one sentence."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 
@@ -19,7 +17,7 @@ class SpecError(ValueError):
         fault = f"must be {expected}, got {shown(got)}" if expected else str(got)
         super().__init__(printable(" ".join(f"`{name}` {fault}; {remedy}".split())))
 
-    def within(self, path: str, rename: Mapping[str, str] | None = None) -> SpecError:
+    def within(self, path: str, rename: Mapping[str, str] | None = None) -> "SpecError":
         """This fault, named from the object at `path`: `tau_mem[2]` in `populations[1]`.
 
         Args:

@@ -1,7 +1,5 @@
 """Readouts and losses by name; each implementation computes and differentiates them on its own."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from delayprop.spec import checks

@@ -1,7 +1,5 @@
 """Networks: populations of neurons and the connections between them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -30,8 +30,6 @@ Known limits: NIR requires an Input, and feeds input to every node that no edge 
 silent). Trials, losses and readouts have no place in NIR.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Neurons as nodes of NIR, and checks of a node's numbers; conventions: `spec.nir_graph`."""
 
-from __future__ import annotations
-
 from types import ModuleType
 from typing import Any
 

@@ -7,8 +7,6 @@ synapse. A further delay between these neurons becomes a synapse of a further co
 connection has one synapse per pair of neurons.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

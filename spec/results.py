@@ -3,8 +3,6 @@
 Arrays hold float64 or objects of a multiprecision type: this module only stores and prints them.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

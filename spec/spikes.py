@@ -1,7 +1,5 @@
 """Spike trains of a population."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """`python -m benchmarks.grid`: measure the cost of a grid for gradients, as JSON."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import time

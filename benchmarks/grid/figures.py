@@ -3,8 +3,6 @@
 The report shows them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import numpy as np

@@ -4,8 +4,6 @@ In NumPy a step costs almost the same for many neurons as for few. So the networ
 stepped together; they share only the clock. `stepped.py` lists the choices and their reasons.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

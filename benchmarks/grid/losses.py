@@ -6,8 +6,6 @@ voltage, and the first of equal ones (the threshold for a neuron that spikes; th
 on nothing). A spike's time is the end of its step. The losses are those of the specification.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -4,8 +4,6 @@ Errors are those of a network's whole gradient by weights, or by delays: the Euc
 difference over the norm of the exact gradient (`reference`). The cosine of a gradient of 0 is 0.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -6,8 +6,6 @@ a little later soon changes all others. A network counts only if it has a gradie
 that spike, and, if spikes are read, outputs that spike. Others are drawn again (`redrawn`).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -27,8 +27,6 @@ as `derivations/formulas.py` states them. The choices:
 Gradients are those of weights and delays; results hold none of constants and input times.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The study of gradients: its groups of networks, and the summary of their records."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from typing import Any
 

@@ -8,8 +8,6 @@ command describes itself: a JSON object with `system`, `version`, `settings`, `n
 derivative. The output depends on the answers and the date only; it does not contain the commands.
 """
 
-from __future__ import annotations
-
 import argparse
 import datetime
 import json

@@ -18,8 +18,6 @@ template for a Python simulator that shares an environment with `spec`; the othe
 file themselves.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import sys

@@ -3,8 +3,6 @@
 On a terminal each kernel has a bar; elsewhere, as in a notebook or a log, one line comes first.
 """
 
-from __future__ import annotations
-
 import sys
 from types import FunctionType
 from typing import Any

@@ -5,8 +5,6 @@ has installed. A cached kernel is a pickle, which runs code when it is read. So 
 shared folder of temporary files must belong to this user alone.
 """
 
-from __future__ import annotations
-
 import os
 import stat
 import sys

@@ -5,8 +5,6 @@ it calls: after an edit of such a file the old machine code would run on. So the
 folder carries the hash of all of them.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable
 from functools import cache

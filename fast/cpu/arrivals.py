@@ -1,7 +1,5 @@
 """Pointers, places and factors of arrivals, for deposits and look-ups alike."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

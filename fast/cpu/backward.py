@@ -9,8 +9,6 @@ In each bin, from the last to the first,
    arrivals (`fast.cpu.lookup`).
 """
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

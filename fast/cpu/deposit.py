@@ -6,8 +6,6 @@ synapse (`fast.physics.factors`). A chain links the spikes that arrive, for the 
 solved event by event.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Spikes that a sweep emits, in buffers that grow."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -7,8 +7,6 @@
    others are solved event by event (`fast.physics.within_bin`).
 """
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

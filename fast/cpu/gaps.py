@@ -5,8 +5,6 @@ factors of the flow over each gap do not depend on its state: they are computed 
 arrivals of the bin at once.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -18,8 +18,6 @@ Without the compiler each function runs as its Python meaning: a pointer is then
 from there on, and NumPy refuses an index beyond its end (a test).
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -7,8 +7,6 @@ own event in the bin, the ring holds NaN: those few arrivals are looked up among
 (`fast.physics.own_events`).
 """
 
-from __future__ import annotations
-
 from delayprop.fast.compiling.compiler import inlined, summing, vectorised
 from delayprop.fast.cpu.arrivals import SIDE_BY_SIDE, factors_at, place_of, pointers_of, set_factors, spike_pointers
 from delayprop.fast.cpu.intrinsics import moved, pointer

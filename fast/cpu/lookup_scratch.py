@@ -4,8 +4,6 @@ The terms of PIECE arrivals of a synapse are added in the precision of the weigh
 in float64: the rounding error of a sum does not grow with the number of arrivals.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

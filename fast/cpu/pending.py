@@ -4,8 +4,6 @@ A pending lane is settled up to its last final spike; its next spike, or its sta
 bin, is predicted. If an earlier spike of another lane arrives in the bin, it is predicted again.
 """
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

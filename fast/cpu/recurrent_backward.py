@@ -6,8 +6,6 @@ are solved: the spikes are then taken from the last to the first, and each jumps
 derivative is complete.
 """
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

@@ -7,8 +7,6 @@ or change their predictions. So any delay is exact, however small. Everywhere el
 deposited when the bin is left, like a spike from outside.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from delayprop.fast.compiling.compiler import compiled, inlined, outermost

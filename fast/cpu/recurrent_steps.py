@@ -1,7 +1,5 @@
 """One bin of a recurrent layer: packs enter it, spikes in it reach lanes, packs leave it."""
 
-from __future__ import annotations
-
 import math
 
 from delayprop.fast.compiling.compiler import compiled, inlined

@@ -4,8 +4,6 @@ LLVM finds no vectors in additions to cells at places that depend on data, so th
 spell them out; `fast.cpu.intrinsics` explains cells.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from llvmlite import ir

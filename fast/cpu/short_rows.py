@@ -3,8 +3,6 @@
 LLVM unrolls so short a loop before it looks for vectors.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """`solve` on the CPU: a problem packed, and swept forward and back in pieces on threads."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 

@@ -4,8 +4,6 @@ torch sorts by comparison, which takes longer than the kernels of a small layer,
 torch or NumPy takes as long as some ten solved bins.
 """
 
-from __future__ import annotations
-
 from delayprop.fast.compiling.compiler import outermost
 from delayprop.fast.layout.instants import instant_of
 

@@ -4,8 +4,6 @@ Most of them lie in a bin with one event. Such an arrival takes the adjoint befo
 an index and not by a branch, which the processor would often predict wrong.
 """
 
-from __future__ import annotations
-
 from delayprop.fast.compiling.compiler import inlined
 from delayprop.fast.cpu.arrivals import SIDE_BY_SIDE, factors_at
 from delayprop.fast.cpu.intrinsics import lowest_bit, pointer

@@ -4,8 +4,6 @@ In torch each of some thirty operations would write an array as large as the wei
 `compiled` function: an `outermost` one would release the arrays of a pack, which it does not own.
 """
 
-from __future__ import annotations
-
 from delayprop.fast.compiling.compiler import compiled, outermost, vectorised
 from delayprop.fast.layout.arrays import LANES, pack_of
 from delayprop.fast.physics.synapse import gradients_of, write_synapse

@@ -5,8 +5,6 @@ each one fills arrays of its own, which are added up in one order: results are b
 number of threads.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait

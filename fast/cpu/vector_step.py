@@ -3,8 +3,6 @@
 The loops have no branch, so the compiler handles many lanes with one instruction.
 """
 
-from __future__ import annotations
-
 from delayprop.fast.compiling.compiler import compiled, vectorised
 from delayprop.fast.cpu.intrinsics import CELL, CELL_I, CELL_UP, CELL_V, clear_cell, moved
 from delayprop.fast.layout.arrays import LANES

@@ -1,7 +1,5 @@
 """Arrays of the forward kernel of a recurrent layer, and how they grow."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

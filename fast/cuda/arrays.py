@@ -1,7 +1,5 @@
 """The arrays that the backward kernels read, work in and write."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from delayprop.fast.compiling.compiler import compiled

@@ -6,8 +6,6 @@ neuron by neuron, and added up afterwards as well. So no two threads add to one 
 are bitwise equal every time.
 """
 
-from __future__ import annotations
-
 import math
 
 from numba import cuda, float64

@@ -1,7 +1,5 @@
 """Numba's CUDA compiler, with a cache keyed by all sources, as in `fast.compiling.compiler`."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

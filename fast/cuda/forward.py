@@ -5,8 +5,6 @@ spikes, and neighbouring synapses. Each thread has its own bins ahead, its own c
 buffer for emitted spikes: nothing is shared, so nothing depends on which thread comes first.
 """
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

@@ -5,8 +5,6 @@ thread for each neuron of each trial; in a recurrent layer, whose neurons are so
 block of threads for each trial.
 """
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import torch

@@ -1,8 +1,6 @@
 """The adjoint looked up at the arrivals at one neuron, as `fast.cpu.lookup` does for a pack of
 neurons side by side."""
 
-from __future__ import annotations
-
 from delayprop.fast.compiling.compiler import compiled
 from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.layout.instants import arrival_of, left_in_bin

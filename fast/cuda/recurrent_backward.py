@@ -5,8 +5,6 @@ The derivative by the time of an own spike is the sum over all neurons, by a tre
 then the thread that has the neuron takes the spike.
 """
 
-from __future__ import annotations
-
 from numba import cuda, float64
 
 from delayprop.fast.compiling.compiler import compiled

@@ -6,8 +6,6 @@ every thread deposits it at its own neurons. So spikes are in order of time, for
 threads.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from numba import cuda, float64, int32
 

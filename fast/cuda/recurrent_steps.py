@@ -1,7 +1,5 @@
 """The steps of the forward kernel of a recurrent layer; each thread handles some neurons."""
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

@@ -5,8 +5,6 @@ on; the sizes of `fast.cuda.launches.Sizes`; and the number of emitted spikes. I
 spikes than a buffer has room for, the sweep is made once more.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

@@ -1,7 +1,5 @@
 """All synapses of a layer, one thread for each: packed, and their gradients."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from numba import cuda

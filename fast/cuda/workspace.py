@@ -1,7 +1,5 @@
 """Buffers of the kernels: as many trials at once as there is memory for."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

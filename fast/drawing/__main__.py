@@ -1,7 +1,5 @@
 """`python -m fast.drawing RUN`: draws the pictures of a run again."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Sequence
 from pathlib import Path

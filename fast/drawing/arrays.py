@@ -1,7 +1,5 @@
 """Reads and checks `page.npz`: parameters before and after training, and some test trials."""
 
-from __future__ import annotations
-
 import io
 import zipfile
 import zlib
@@ -109,7 +107,7 @@ def page(run: Path, sizes: Sequence[int]) -> Page:
     return Page(duration, t, layers, recurrent, trials)
 
 
-def _trial(arrays: _Arrays, e: int, sizes: Sequence[int], points: int) -> Trial:
+def _trial(arrays: "_Arrays", e: int, sizes: Sequence[int], points: int) -> Trial:
     classes, spikes = sizes[-1], []
     label = int(arrays.indices(f"label_{e}", classes))
     for n, size in enumerate(sizes[:-1]):

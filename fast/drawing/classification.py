@@ -1,7 +1,5 @@
 """The pictures and the page of a run of a task that classifies."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from matplotlib.figure import Figure

@@ -4,8 +4,6 @@
 `delayprop evaluate --grid`: against the step of a time grid.
 """
 
-from __future__ import annotations
-
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path

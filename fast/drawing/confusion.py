@@ -1,7 +1,5 @@
 """The confusion matrix of the test split, as a picture and as a table by class."""
 
-from __future__ import annotations
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure

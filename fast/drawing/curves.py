@@ -1,7 +1,5 @@
 """Pictures of a run's log by epoch: accuracy and loss, activity, gradients, and the certificate."""
 
-from __future__ import annotations
-
 import math
 
 from matplotlib.axes import Axes

@@ -1,7 +1,5 @@
 """HTML pages from templates, each in one file: pictures are embedded, and there is no script."""
 
-from __future__ import annotations
-
 import base64
 import io
 from pathlib import Path

@@ -1,7 +1,5 @@
 """All records of a classification run, checked against each other before anything is drawn."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """The pictures of a sequence run: its delays, output voltages before and after, an animation."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -3,8 +3,6 @@
 The voltages are those of weights of 1, which the task keeps fixed.
 """
 
-from __future__ import annotations
-
 import io
 from collections.abc import Sequence
 from pathlib import Path

@@ -5,8 +5,6 @@ Panels have equal widths and fixed margins, so that axes align over the whole pa
 from the labels would take longer than drawing.
 """
 
-from __future__ import annotations
-
 import io
 import os
 from collections.abc import Sequence

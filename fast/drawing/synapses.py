@@ -1,7 +1,5 @@
 """Delays before and after training, which of them moved, and what that does to arrivals."""
 
-from __future__ import annotations
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure

@@ -1,7 +1,5 @@
 """The activity of the trained network in single test trials."""
 
-from __future__ import annotations
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure

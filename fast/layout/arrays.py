@@ -3,8 +3,6 @@
 The CPU holds NumPy arrays in these tuples, the GPU device arrays of the same shapes.
 """
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 from delayprop.fast.compiling.compiler import inlined

@@ -7,8 +7,6 @@ its lower ones. The arithmetic is exact: deposits, the solution of a bin and loo
 arrival. Delays and spike times are rounded to ticks, as they are rounded to the precision anyway.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any, NamedTuple
 

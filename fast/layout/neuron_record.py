@@ -1,7 +1,5 @@
 """The record of one neuron over a trial: last spike, maximum, integral, ties, solved bins."""
 
-from __future__ import annotations
-
 from delayprop.fast.compiling.compiler import compiled
 
 # Rows of a record `[NEURON_RECORD, LANES]` of a pack, float64.

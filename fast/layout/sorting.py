@@ -1,7 +1,5 @@
 """Sorting the arrivals of a bin, in place and without scratch space, so on a GPU as well."""
 
-from __future__ import annotations
-
 from delayprop.fast.compiling.compiler import compiled
 
 

@@ -1,7 +1,5 @@
 """One layer for torch: spikes in; spikes and readout out, joined to the autograd graph."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -46,7 +44,7 @@ class Record:
     solved_bins: np.ndarray
     integrated: Problem | None
 
-    def split(self, sizes: Sequence[int], counts: Tensor) -> list[Record]:
+    def split(self, sizes: Sequence[int], counts: Tensor) -> "list[Record]":
         """One record per population, for populations side by side of `sizes` neurons.
 
         Args:

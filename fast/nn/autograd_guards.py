@@ -3,8 +3,6 @@
 These are second derivatives, `torch.func` and forward mode. `torch.compile` leaves a layer alone.
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable
 from functools import wraps

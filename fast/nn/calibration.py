@@ -5,8 +5,6 @@ searched instead: the weights `m z`, with `z` drawn once from N(1, 1), make more
 `m` is. The search starts where the mean current would reach the threshold.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 

@@ -18,8 +18,6 @@ An exact gradient leaves rounding errors; `tests/agreement/test_planted_faults.p
 leave. Read all three: A is blind to times, C to weights. With a spike exactly at `T` only A holds.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass

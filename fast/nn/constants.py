@@ -1,7 +1,5 @@
 """The constants of neurons as parameters of a module."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized

@@ -1,7 +1,5 @@
 """Spikes as plain tensors: checked, made of trains, events and rasters, put on a grid, drawn."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -79,7 +77,7 @@ def check_layout(times: Tensor, offsets: Tensor, trains: int) -> None:
     raise SpecError(f"times[{n}]", expected, float(times[n]), "sort each train")
 
 
-def within(spikes: Spikes) -> Spikes:
+def within(spikes: "Spikes") -> "Spikes":
     """Spikes that end within their trials, as given; no layer would see later ones. Warns of
     spikes that are all very early.
 
@@ -204,7 +202,7 @@ def on_grid(times: Tensor, offsets: Tensor, trials: int, size: int, duration: fl
     return torch.bincount(place, minlength=trials * steps * size).reshape(trials, steps, size).float()
 
 
-def draw_raster(spikes: Spikes, trial: int | Sequence[int], ax: Axes | None) -> Axes:
+def draw_raster(spikes: "Spikes", trial: int | Sequence[int], ax: "Axes | None") -> "Axes":
     """One mark per spike, and a row per trial and neuron; see `Spikes.plot`."""
     several = list(trial) if is_list(trial) or isinstance(trial, range) else [trial]  # type: ignore[arg-type]
     trials = [whole_number(one, "trial", 0, spikes.trials - 1, "count from 0") for one in several]

@@ -1,7 +1,5 @@
 """The devices and precisions on offer: the CPU, and a GPU if numba-cuda and torch support it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 

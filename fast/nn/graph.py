@@ -1,7 +1,5 @@
 """The populations of a network in groups that are solved together, and a group's synapses."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

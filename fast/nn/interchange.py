@@ -10,8 +10,6 @@ use `delayprop.Network`, which takes a network of the specification as it is; `n
 it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any

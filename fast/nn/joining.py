@@ -1,7 +1,5 @@
 """Arguments that must be `Spikes`, and the spikes of several populations as one."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

@@ -1,7 +1,5 @@
 """Layers as torch modules, with weights and delays as parameters."""
 
-from __future__ import annotations
-
 import math
 from typing import Self
 

@@ -4,8 +4,6 @@ Each loss is a function and a module. The modules have torch's names (`CrossEntr
 `delayprop.CrossEntropy` and `delayprop.SpikeTimeMSE` are entries of a case file.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A network of the specification as a torch module: any graph of populations."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast

@@ -3,8 +3,6 @@
 `docs/from-other-tools.md` has the tables.
 """
 
-from __future__ import annotations
-
 from delayprop.spec.checks import answering
 
 PAGE = "docs/from-other-tools.md"

@@ -1,7 +1,5 @@
 """The parameters of a network in the groups that an optimiser needs, and within their bounds."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The spike trains of a batch, as one torch tensor of times."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -57,7 +55,7 @@ class Spikes:
         conversion.check_layout(self.times.detach(), self.offsets, self.trials * self.size)
 
     @classmethod
-    def from_trains(cls, trials: Sequence[SpikeTrains | Sequence], duration: float, unit: str = "ms") -> Spikes:
+    def from_trains(cls, trials: Sequence[SpikeTrains | Sequence], duration: float, unit: str = "ms") -> "Spikes":
         """The spikes of trains `[trial][neuron][spike]`: lists, arrays or tensors, each in order.
 
         Args:
@@ -74,7 +72,7 @@ class Spikes:
     def from_events(
         cls, times: Any, neurons: Any, trials: Any = None, *, size: int, duration: float, batch: int | None = None,
         unit: str = "ms",
-    ) -> Spikes:
+    ) -> "Spikes":
         """The spikes of a list of events, in any order.
 
         Args:
@@ -90,7 +88,7 @@ class Spikes:
         return conversion.within(cls(found, offsets, batch, size, checked_duration(duration)))
 
     @classmethod
-    def from_dense(cls, raster: Tensor, dt: float, batch: int | None = None) -> Spikes:
+    def from_dense(cls, raster: Tensor, dt: float, batch: int | None = None) -> "Spikes":
         """The spikes of a raster of counts on a time grid, each in the middle of its step.
 
         Args:
@@ -121,7 +119,7 @@ class Spikes:
         """Of `times`."""
         return self.times.dtype
 
-    def until(self, duration: float) -> Spikes:
+    def until(self, duration: float) -> "Spikes":
         """The spikes up to `duration` (ms), of trials that end there; differentiable.
 
         Cut recordings by it: a longer trial holds all spikes. `SpecError`: not above 0.
@@ -130,7 +128,7 @@ class Spikes:
         before = torch.cat([self.offsets[:1], stays.cumsum(0)])  # spikes that stay, before each spike
         return replace(self, times=self.times[stays], offsets=before[self.offsets], duration=float(duration))
 
-    def __getitem__(self, trials: int | slice | Sequence[int] | Tensor) -> Spikes:
+    def __getitem__(self, trials: int | slice | Sequence[int] | Tensor) -> "Spikes":
         """The spikes of trials: number, slice, numbers or booleans; `SpecError` if that is none."""
         chosen = torch.arange(self.trials, device=self.device)[trials].reshape(-1)
         if not len(chosen):
@@ -143,7 +141,7 @@ class Spikes:
         index = start + torch.arange(len(start), device=self.device)
         return replace(self, times=self.times[index], offsets=offsets, trials=len(chosen))
 
-    def __iter__(self) -> Iterator[Spikes]:
+    def __iter__(self) -> "Iterator[Spikes]":
         """Trial by trial."""
         return (self[trial] for trial in range(self.trials))
 
@@ -179,7 +177,7 @@ class Spikes:
         n = trial * self.size + neuron
         return self.times[self.offsets[n] : self.offsets[n + 1]]
 
-    def keep(self, neurons: Tensor) -> Spikes:
+    def keep(self, neurons: Tensor) -> "Spikes":
         """The spikes of the chosen neurons; the others become silent, without gradient.
 
         `neurons`: boolean, `[trials, size]`, `[size]` for all trials; else `SpecError`. Dropout is
@@ -197,7 +195,7 @@ class Spikes:
         offsets = torch.cat([self.offsets[:1], torch.where(chosen, lengths, 0).cumsum(0)])
         return replace(self, times=times, offsets=offsets)
 
-    def split(self, sizes: Sequence[int]) -> list[Spikes]:
+    def split(self, sizes: Sequence[int]) -> "list[Spikes]":
         """The spikes of consecutive blocks of neurons, of these sizes; the inverse of `joined`."""
         if len(sizes) == 1:
             return [self]
@@ -209,7 +207,7 @@ class Spikes:
             parts.append(Spikes(self.times[mask], offsets, self.trials, part.shape[1], self.duration))
         return parts
 
-    def to(self, device: torch.device | str) -> Spikes:
+    def to(self, device: torch.device | str) -> "Spikes":
         """These spikes on another device (`UnsupportedError`: it is missing); differentiable."""
         if not isinstance(device, torch.device | str):
             remedy = "times are float64 for every layer; `layer.to(dtype)` changes the precision"
@@ -218,7 +216,7 @@ class Spikes:
             check_device(str(device))
         return replace(self, times=self.times.to(device), offsets=self.offsets.to(device))
 
-    def detach(self) -> Spikes:
+    def detach(self) -> "Spikes":
         """These spikes without their graph: no gradient passes, and `copy.deepcopy` works."""
         return replace(self, times=self.times.detach())
 
@@ -234,7 +232,7 @@ class Spikes:
         """
         return conversion.on_grid(self.times.detach(), self.offsets, self.trials, self.size, self.duration, dt)
 
-    def plot(self, trial: int | Sequence[int] = 0, ax: Axes | None = None) -> Axes:
+    def plot(self, trial: int | Sequence[int] = 0, ax: "Axes | None" = None) -> "Axes":
         """Draw a raster with matplotlib (`UnsupportedError` without it): time (ms) and neuron.
 
         Args:

@@ -1,7 +1,5 @@
 """Synapses onto neurons: the weights, delays and constants that both kinds of layers have."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Self
 

@@ -1,7 +1,5 @@
 """Voltages over time from their closed form: the kernels keep none."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Units of time, and warnings where a user has probably mixed them up."""
 
-from __future__ import annotations
-
 import sys
 import warnings
 from typing import Any

@@ -14,8 +14,6 @@ back: `lambda_V` beyond `-g pm / (pm + r)`, which decays by itself, and the diff
 terms of one sign where nothing but the readout acts. No small difference of large numbers is taken.
 """
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

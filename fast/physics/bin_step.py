@@ -4,8 +4,6 @@ Most bins need no more than this. The functions have no branch that depends on d
 lanes becomes vector instructions on the CPU.
 """
 
-from __future__ import annotations
-
 import math
 
 from delayprop.fast.compiling.compiler import compiled, inlined

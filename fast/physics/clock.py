@@ -5,8 +5,6 @@ has its full precision at any time. The width is a power of two, so splitting a 
 Nothing is rounded to a bin: results do not depend on the width, beyond rounding (a test).
 """
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

@@ -5,8 +5,6 @@ flows by `V(x) = V a + I k`, `I(x) = I b`. Times are in bins (`fast.physics.cloc
 here is at most 1.
 """
 
-from __future__ import annotations
-
 import math
 
 from delayprop.fast.compiling.compiler import compiled, inlined

@@ -6,8 +6,6 @@ the spike, and one bin more where the rests carry), less the rest `r` of the del
 the synapse holds (`fast.layout.arrays.Synapses`).
 """
 
-from __future__ import annotations
-
 import math
 
 from delayprop.fast.compiling.compiler import inlined

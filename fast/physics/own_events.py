@@ -1,7 +1,5 @@
 """Bins with own events of a neuron (spikes, its maximum), and the arrivals among these events."""
 
-from __future__ import annotations
-
 import math
 
 from delayprop.fast.compiling.compiler import inlined

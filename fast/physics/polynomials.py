@@ -11,8 +11,6 @@ few terms are right to rounding, and fewer still after economisation (its last t
 the best approximation of lower degree, by Chebyshev).
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

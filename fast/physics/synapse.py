@@ -4,8 +4,6 @@ The flow over the rest `r` of a delay, backwards, is the flow at `-r`: the polyn
 `fast.physics.polynomials` hold there too. It is computed in float64, as the sums are.
 """
 
-from __future__ import annotations
-
 from delayprop.fast.compiling.compiler import inlined
 from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.layout.instants import ABSENT, instant_of

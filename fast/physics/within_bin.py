@@ -1,7 +1,5 @@
 """The exact solution of one neuron within one bin, event by event."""
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

@@ -6,8 +6,6 @@ anything is far below the bound: one spike per ms is more than a neuron of any b
 outside `bounded_spikes` have no bound.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar

@@ -4,8 +4,6 @@ Converts spike times to instants (for the GPU), packs neurons, and allocates roo
 which kernels pack (`fast.physics.synapse`).
 """
 
-from __future__ import annotations
-
 from functools import lru_cache
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A layer and the spikes that arrive at it, and the bins of time that its kernels count in."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 

@@ -1,7 +1,5 @@
 """A solved problem: spikes, readout, ties and gradients from the kernels, in ms."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 

@@ -1,7 +1,5 @@
 """`python -m spec.conformance --command "PROGRAM"`: grade a simulator against stored cases."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import shlex

@@ -1,7 +1,5 @@
 """The capabilities that a simulator needs for a case, found from the case and its spikes."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from delayprop.spec.conformance.cases import Stored

@@ -1,7 +1,5 @@
 """The cases of the conformance set: package data in the folder `cases`."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass

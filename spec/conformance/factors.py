@@ -1,7 +1,5 @@
 """Gradients that are the right ones times one number, as with another unit or sign."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

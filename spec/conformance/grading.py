@@ -6,8 +6,6 @@ compared with a thousandth of the largest block of its case's gradient, both in 
 typical weight, a threshold, a time constant.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -4,8 +4,6 @@ A block holds one kind of number of one connection or population. Simulators lea
 and each block is graded on its own.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 

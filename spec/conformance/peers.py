@@ -3,8 +3,6 @@
 A failure of the simulator is an answer too; it never ends the run.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import signal

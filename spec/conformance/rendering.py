@@ -1,7 +1,5 @@
 """A report as text and as a JSON object."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from textwrap import wrap
 from typing import TYPE_CHECKING
@@ -26,12 +24,12 @@ KINDS = {"w": "weight", "d": "delay", "v_th": "threshold", "v_reset": "reset", "
 _MARKS = {"failed": "fail", "another network": "other", "not offered": "-"}
 
 
-def text(report: Report) -> str:
+def text(report: "Report") -> str:
     """The report as plain text."""
     return "\n".join(_lines(report))
 
 
-def _lines(report: Report) -> Iterator[str]:
+def _lines(report: "Report") -> Iterator[str]:
     states = [case.state for case in report.cases]
     counted = ", ".join(f"{states.count(state)} {state}" for state in ("answered", "not offered", "failed"))
     yield f"{report.name}: {len(states)} cases, {counted}"
@@ -68,22 +66,22 @@ def _listed(title: str, lines: list[str]) -> Iterator[str]:
         yield from ("", f"{title}:", *(f"  {line}" for line in lines))
 
 
-def _digits(summary: Summary) -> str:
+def _digits(summary: "Summary") -> str:
     return "-" if summary.digits is None else f"{summary.digits:.1f}"
 
 
-def _cell(summary: Summary) -> str:
+def _cell(summary: "Summary") -> str:
     """Right digits, or the reason why there are none."""
     return _MARKS.get(summary.grade, _digits(summary)) if summary.cases else ""
 
 
-def _notes(summary: Summary) -> str:
+def _notes(summary: "Summary") -> str:
     partly = summary.offered - summary.whole - summary.failed
     notes = {"failed": summary.failed, "of another network": summary.another_network, "in part": partly}
     return "".join(f"  {number} {note}" for note, number in notes.items() if number > 0)
 
 
-def _left_out(report: Report) -> list[str]:
+def _left_out(report: "Report") -> list[str]:
     """For each quantity: the number of answers that left some of it out; their names if not all."""
     lines = []
     answered = [case for case in report.cases if case.state == "answered"]
@@ -96,14 +94,14 @@ def _left_out(report: Report) -> list[str]:
     return lines
 
 
-def _factor(factor: Factor) -> str:
+def _factor(factor: "Factor") -> str:
     kinds = ", ".join(KINDS.get(quantity, quantity) for quantity in factor.quantities)
     if factor.factor == 0.0:
         return f"all {kinds} gradients are 0"
     return f"all {kinds} gradients are {factor.factor:#.4g} times the right ones (to {factor.residual:.0e})"
 
 
-def _verdict(report: Report) -> str:
+def _verdict(report: "Report") -> str:
     if not report.graded:
         return "nothing was offered, so nothing is graded"
     if report.wrong:
@@ -112,7 +110,7 @@ def _verdict(report: Report) -> str:
     return "nothing offered is wrong" + ("" if whole else "; blocks left out are listed above")
 
 
-def document(report: Report) -> dict:
+def document(report: "Report") -> dict:
     """The report as a JSON object."""
 
     def by_quantity(capability: str | None) -> dict:

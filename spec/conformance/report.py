@@ -1,7 +1,5 @@
 """Asks a simulator every case, and collects the grades."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """`python -m benchmarks.baselines`: networks of torch on the files that the trainer reads."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

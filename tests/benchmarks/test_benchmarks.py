@@ -1,7 +1,5 @@
 """The benchmark of speed counts right, finds planted faults, and then prints no speed."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Callable

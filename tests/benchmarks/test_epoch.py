@@ -1,7 +1,5 @@
 """The time of a whole epoch of the trainer, part by part."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

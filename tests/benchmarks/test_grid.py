@@ -1,7 +1,5 @@
 """EventProp on a grid converges to the exact gradient at order 1; a planted fault prevents it."""
 
-from __future__ import annotations
-
 import functools
 import types
 from collections.abc import Callable

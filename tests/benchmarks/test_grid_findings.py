@@ -1,7 +1,5 @@
 """`FINDINGS.md` holds the numbers of `results/grid.json`; the record is whole, and can be drawn."""
 
-from __future__ import annotations
-
 import copy
 import json
 import re

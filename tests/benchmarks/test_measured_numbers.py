@@ -1,7 +1,5 @@
 """The numbers that the benchmarks print: medians of steps, times of a part scaled to all, bytes."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The comparison of speed with another checkout: pairs, its limit, and its refusals."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

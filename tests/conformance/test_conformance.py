@@ -1,7 +1,5 @@
 """The conformance set: stored results are the ground truth, in the implementations' layout."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

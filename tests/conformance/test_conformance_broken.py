@@ -1,7 +1,5 @@
 """The conformance kit names unreadable results and functions that fail, and goes on."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """`python -m spec.conformance` on programs that are whole, partial or broken; and bad options."""
 
-from __future__ import annotations
-
 import json
 import os
 import shlex

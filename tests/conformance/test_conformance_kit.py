@@ -1,7 +1,5 @@
 """The conformance kit grades right results exact, partial ones on their part, wrong ones wrong."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Callable

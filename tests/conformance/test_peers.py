@@ -3,8 +3,6 @@
 Tests of a program that is not installed are skipped; the stepped one is part of this project.
 """
 
-from __future__ import annotations
-
 import copy
 import importlib.util
 import json

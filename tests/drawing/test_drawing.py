@@ -1,7 +1,5 @@
 """`python -m reports` draws a finished run; single pictures show what their records hold."""
 
-from __future__ import annotations
-
 import errno
 import itertools
 import os

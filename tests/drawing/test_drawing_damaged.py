@@ -1,7 +1,5 @@
 """A damaged record, or one at odds with another, is refused in one line, without a picture."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

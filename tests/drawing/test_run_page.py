@@ -1,7 +1,5 @@
 """`run.html`: one self-contained file with the content of the records, of odd runs too."""
 
-from __future__ import annotations
-
 import base64
 import re
 import xml.etree.ElementTree as ElementTree

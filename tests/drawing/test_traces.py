@@ -1,7 +1,5 @@
 """Voltages over time: against spikes and readouts of the kernels, and the equation."""
 
-from __future__ import annotations
-
 from time import process_time
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The first figure: a row per check of the record, with its control; a failure is unmistakable."""
 
-from __future__ import annotations
-
 import math
 import re
 from html import unescape

@@ -1,7 +1,5 @@
 """The record of the tests: complete, with failures and tests that did not run; repeatable."""
 
-from __future__ import annotations
-
 import json
 import math
 import os

@@ -1,7 +1,5 @@
 """The curves of the report's first figure: ends meet, and arrivals add up to the gradient."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The verification report shows the whole record, and needs nothing else."""
 
-from __future__ import annotations
-
 import re
 from html import unescape
 from pathlib import Path

@@ -5,8 +5,6 @@ control plants a fault, and passes only if the check finds it. Tests report thei
 the fixture `measured` (`report_evidence.py`).
 """
 
-from __future__ import annotations
-
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path

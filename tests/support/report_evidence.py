@@ -8,8 +8,6 @@ tests; `fault` that of the controls, which must exceed its limit. The file names
 path. Except for `made`, two runs on one machine write equal files.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import os

@@ -1,7 +1,5 @@
 """A run of the checks for the report: its tests, and a line per finished check."""
 
-from __future__ import annotations
-
 import time
 from collections import Counter, defaultdict
 from pathlib import Path

@@ -1,7 +1,5 @@
 """One mutated module of `fast`, beside the compiled kernels, against the tests of its file."""
 
-from __future__ import annotations
-
 import os
 import sys
 from importlib.abc import MetaPathFinder

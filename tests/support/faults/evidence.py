@@ -1,7 +1,5 @@
 """The evidence of the checks of planted faults, gathered with nothing planted."""
 
-from __future__ import annotations
-
 import json
 
 import delayprop.reference as reference

@@ -4,8 +4,6 @@ The checks run on the `reference` or `fast` that comes first on the path. They c
 evidence of `evidence.py`, with the conservation identities and with the tangent.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from dataclasses import replace

@@ -4,8 +4,6 @@ Each is a slip of a programmer: the last value for the smallest, the mean for th
 constant or one draw for several; a wrong unit, group, pair or side. The tests beside it find it.
 """
 
-from __future__ import annotations
-
 from tests.support.faults.catalogue import Fault
 
 MEASURED = "benchmarks/test_measured_numbers.py"

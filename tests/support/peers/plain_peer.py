@@ -6,8 +6,6 @@ NumPy, no `spec`. Between events the state flows in closed form; bisection finds
 the peak; the sensitivities `gV`, `gI` of the loss to the state flow back along the same events.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 from math import exp, log

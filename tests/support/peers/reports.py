@@ -1,7 +1,5 @@
 """Simulators for the conformance kit: the reference, with changes of its results."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 

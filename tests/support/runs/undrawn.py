@@ -1,7 +1,5 @@
 """`python -m tests.support.runs.undrawn OPTIONS`: `fast.train` without its slow pictures."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager

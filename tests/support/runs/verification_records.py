@@ -1,7 +1,5 @@
 """Records of the verification report, made up for tests of its page."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

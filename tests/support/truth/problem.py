@@ -1,7 +1,5 @@
 """A case, and its numbers by key."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import mpmath
@@ -29,7 +27,7 @@ class Problem:
     duration: mpmath.mpf
 
     @classmethod
-    def from_case(cls, case: Case) -> Problem:
+    def from_case(cls, case: Case) -> "Problem":
         """The case with its own numbers, exactly."""
         values: dict[Key, mpmath.mpf] = {}
         for c, connection in enumerate(case.network.connections):

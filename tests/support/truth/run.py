@@ -1,7 +1,5 @@
 """One simulation of a network, from spike to spike: its arrivals, its spikes and its loss."""
 
-from __future__ import annotations
-
 from bisect import insort
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -50,7 +48,9 @@ class Run:
     """A simulation at the working precision of the caller; `near`: a run of the case at almost
     equal values, which saves exponentials and Newton steps, and changes rounding only."""
 
-    def __init__(self, case: Case, values: Mapping[Key, Real], T: Real, digits: float, near: Run | None = None) -> None:
+    def __init__(
+        self, case: Case, values: Mapping[Key, Real], T: Real, digits: float, near: "Run | None" = None
+    ) -> None:
         self.case, self.values, self.T = case, values, T
         self.neurons, self.fan_out = _wiring(case)
         tolerance = Real(10) ** -Real(digits)
