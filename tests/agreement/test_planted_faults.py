@@ -45,7 +45,7 @@ the membrane does nothing later). B and C are blind to weights, C also to time c
 tangent follows the events of the reference, so it is blind to faults in these."""
 
 CORE = ("flipped sign of the delay gradient", "no jump at the last spike", "delay cut to whole ms", "0.1 % error")
-"""Faults that `make test` plants; `make test-all` plants all."""
+"""Those of `FAULTS` that `make test` plants, in either implementation."""
 
 
 @pytest.fixture(scope="module")

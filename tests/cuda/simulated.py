@@ -31,6 +31,7 @@ from tests.support.tolerances import U32, U64
 
 SEEDS = 2
 ROUNDOFF = {"float64": U64, "float32": U32}
+FEW = 6.0  # a weight with which a neuron of `busy_layer` spikes 7 times
 every_order = pytest.mark.parametrize("own", [False, True], ids=["feed-forward", "recurrent"])
 
 
@@ -196,9 +197,9 @@ def test_a_neuron_that_spikes_without_end_is_an_error(own: bool) -> None:
 def test_the_bound_is_exact(own: bool, neurons: int, first_room: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workspace, "_needed", {})
     monkeypatch.setattr(workspace, "FIRST_ROOM", first_room)
-    assert_bounded(own, neurons, monkeypatch, trials=1)
+    assert_bounded(own, neurons, monkeypatch, trials=1, w=FEW, least=5)
 
 
 @every_order
 def test_the_bound_is_that_of_the_average_in_each_trial(own: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert_average_counts(own, monkeypatch)
+    assert_average_counts(own, monkeypatch, w=FEW)

@@ -1,11 +1,11 @@
 """Mutation testing of the adjoints: `python -m tests.tools.mutation [--sample N] ROOM...`.
 
-A room is a set of files that is judged alone: `ROOMS`. cosmic-ray (`pip install -e '.[mutation]'`)
-changes one operator, number, comparison or loop at a time. For each mutant the checks of
-`tests/support/faults/findings.py` run on a copy of the package, in a process of its own, until one
-has a finding. A mutant that raises or takes too long is counted apart. Numba compiles nothing here.
-The processes are forked from one that has imported the unchanged modules, so a mutant takes some
-seconds; POSIX only.
+A room is a set of files with a share of survivors of its own: `ROOMS`. cosmic-ray (`pip install -e
+'.[mutation]'`) changes one operator, number, comparison or loop at a time. For each mutant the
+checks of `tests/support/faults/findings.py` run on a copy of the package, in a process of its own,
+until one has a finding. A mutant that raises or takes too long is counted apart. Numba compiles
+nothing here. The processes are forked from one that has imported the unchanged modules, so a mutant
+takes some seconds; POSIX only.
 
 `--again` tries the survivors on record anew, after the checks have gained something. Kernels of the
 GPU run in Numba's simulator: the room `cuda`, and others with `--simulated`, since some functions
