@@ -49,21 +49,19 @@ def test_training_has_changed_every_connection() -> None:
         assert (one.tau_mem != other.tau_mem).all()
 
 
+@pytest.mark.parametrize("through_nir", [False, True], ids=["directly", "through NIR"])
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
-def test_layers_load_a_network_bit_for_bit(dtype: torch.dtype) -> None:
+def test_layers_load_a_network_bit_for_bit(dtype: torch.dtype, through_nir: bool, tmp_path: Path) -> None:
     made, loaded = trained(dtype), row(dtype, seed=2)
-    assert bits(network_of(loaded)) != bits(network_of(made))
-    load_into(loaded, network_of(made))
+    network = network_of(made)
+    assert bits(network_of(loaded)) != bits(network)
+    if through_nir:
+        nir.write(tmp_path / "network.nir", to_nir(network))
+        network = from_nir(nir.read(tmp_path / "network.nir"))
+    load_into(loaded, network)
     assert bits(network_of(loaded)) == bits(network_of(made))
     for ours, theirs in zip(nn.Sequential(*made).parameters(), nn.Sequential(*loaded).parameters(), strict=True):
         assert ours.dtype == theirs.dtype == dtype and torch.equal(ours, theirs)
-
-
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
-def test_a_trained_network_goes_through_nir_into_other_row(dtype: torch.dtype, tmp_path: Path) -> None:
-    made, loaded = trained(dtype), row(dtype, seed=2)
-    nir.write(tmp_path / "network.nir", to_nir(network_of(made)))
-    load_into(loaded, from_nir(nir.read(tmp_path / "network.nir")))
     assert torch.equal(nn.Sequential(*loaded)(given_spikes()), nn.Sequential(*made)(given_spikes()))
 
 

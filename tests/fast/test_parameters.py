@@ -58,18 +58,6 @@ def test_every_parameter_is_in_its_group() -> None:
     }
 
 
-def test_weights_alone_decay() -> None:
-    """Of an optimiser that has a decay by default; a time constant would shrink, step by step."""
-    net = network()
-    adam = torch.optim.AdamW(param_groups(net, 0.01, 0.5, constants_lr=0.1), weight_decay=0.1)
-    for parameter in net.parameters():
-        parameter.data += 1.0  # a weight of 0 has nothing to lose
-        parameter.grad = torch.zeros_like(parameter)
-    before = {name: p.detach().clone() for name, p in net.named_parameters()}
-    adam.step()
-    assert {name for name, p in net.named_parameters() if not torch.equal(p, before[name])} == WEIGHTS
-
-
 def own() -> nn.Module:
     """Parameters of no known kind: never dropped, and never given the step of weights."""
     return nn.Sequential(Scaled(), nn.Linear(2, 2))

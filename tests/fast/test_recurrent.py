@@ -169,10 +169,7 @@ def test_own_spikes_that_arrive_after_the_end() -> None:
     first, second = spikes_until_the_end(0.85)
     assert first[:3] == sorted(first)[:3] and first[2] + 0.85 < 11.0  # three arrivals after T, in its bin
     assert second == []
-
-
-def test_control_own_spikes_that_arrive_before_the_end() -> None:
-    first, second = spikes_until_the_end(0.75)
+    first, second = spikes_until_the_end(0.75)  # the control: they arrive before it
     assert second and first[0] + 0.75 < second[0] < second[-1] <= 10.9
 
 

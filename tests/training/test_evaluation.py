@@ -14,7 +14,7 @@ from delayprop.fast.data.spike_data import SpikeData, held_out
 from delayprop.fast.evaluate import known_and_new
 from delayprop.fast.training.evaluation import Evaluation, count_baseline, evaluate
 from delayprop.fast.training.processes import Processes
-from tests.support.runs.reading import Patch, history
+from tests.support.runs.reading import Patch, calls, history
 from tests.support.runs.short_runs import classification, run
 
 DURATION = 10.0
@@ -127,16 +127,10 @@ def test_the_baseline_takes_few_evaluations_of_its_loss(monkeypatch: Patch) -> N
     loud, place = random.gamma(3.0, 20.0, (900, 1)), random.random((900, 1)) * 100
     classes = 1 + 0.3 * np.cos(2 * np.pi * labels[:, None] / 5 + channels / 8)
     counts = random.poisson(loud * np.exp(-(((channels - place) / 25) ** 2)) * classes)
-    data, calls = replace(trials_of(counts.tolist(), labels.tolist()), classes=5), [0]
-    entropy = torch.nn.functional.cross_entropy
-
-    def counted(logits: Tensor, classes: Tensor) -> Tensor:
-        calls[0] += 1
-        return entropy(logits, classes)
-
-    monkeypatch.setattr(torch.nn.functional, "cross_entropy", counted)
+    data = replace(trials_of(counts.tolist(), labels.tolist()), classes=5)
+    losses = calls(monkeypatch, torch.nn.functional, "cross_entropy", lambda *_: None)
     chosen = np.arange(900) < 600
-    assert count_baseline(data.where(chosen), data.where(~chosen)) > 0.6 and calls[0] < 130
+    assert count_baseline(data.where(chosen), data.where(~chosen)) > 0.6 and len(losses) < 130
 
 
 def test_each_split_has_its_own_trials(tmp_path: Path) -> None:

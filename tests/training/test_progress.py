@@ -1,8 +1,6 @@
 """The bar of a run: the epoch of how many, and the time left of the whole run."""
 
-import io
 import re
-import sys
 import time
 from itertools import count
 from pathlib import Path
@@ -13,21 +11,14 @@ from delayprop.fast.nn.certificate import Residuals
 from delayprop.fast.training import epoch, progress
 from delayprop.fast.training.epoch import Epoch, Progress
 from delayprop.fast.training.evaluation import Evaluation
-from tests.support.runs.reading import Capture, Patch, history
+from tests.support.runs.reading import Capture, Patch, history, screen
 from tests.support.runs.short_runs import classification, run
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
 
 
 def test_the_bar_counts_epochs_and_the_time_left_of_the_run(monkeypatch: Patch) -> None:
     """Four epochs of 10 steps, 3 s each: after 5 steps of the second epoch 25 are left, 75 s."""
-    seconds = [100.0]
-    terminal = Terminal()
+    seconds, terminal = [100.0], screen(monkeypatch)
     monkeypatch.setattr(epoch.time, "perf_counter", lambda: seconds[0])
-    monkeypatch.setattr(sys, "stderr", terminal)
     bars, sums = Progress(10, 4, True), Epoch()
     sums.fired = torch.zeros(3)
     sums.sums["trials"] = 5.0
@@ -86,7 +77,7 @@ def test_a_log_gets_a_line_per_minute_and_no_bar(monkeypatch: Patch, capfd: Capt
 
 def test_an_evaluation_shows_its_trials(monkeypatch: Patch, capfd: Capture) -> None:
     """On a terminal by a bar that goes away; six trials in batches of five."""
-    training, terminal = classification(), Terminal()
+    training = classification()
     training.evaluate("test")
     capfd.readouterr()  # a line that kernels are compiled
     training.evaluate("test")
@@ -94,6 +85,6 @@ def test_an_evaluation_shows_its_trials(monkeypatch: Patch, capfd: Capture) -> N
     monkeypatch.setattr(progress, "EVERY", 0.0)
     training.evaluate("test")
     assert capfd.readouterr().err == "evaluating: trial 3 of 6\nevaluating: trial 6 of 6\n"
-    monkeypatch.setattr(sys, "stderr", terminal)
+    terminal = screen(monkeypatch)
     training.evaluate("test")
     assert "/6 [" in terminal.getvalue() and terminal.getvalue().endswith("\r")

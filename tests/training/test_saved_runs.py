@@ -17,8 +17,8 @@ from delayprop.fast.train import main
 from delayprop.reference.__main__ import main as reference
 from delayprop.spec.nir_graph import from_nir
 from tests.support.runs import undrawn
-from tests.support.runs.finished_runs import OPTIONS, data_of
 from tests.support.runs.reading import Capture, Patch, history, refusal, result, rewrite
+from tests.support.runs.short_runs import OPTIONS, data_of
 from tests.support.runs.written_files import small_trials, write
 
 
@@ -90,9 +90,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("arguments", "words"), WRONG.values(), ids=WRONG.keys())
-def test_what_cannot_be_exported(
-    arguments: list[str], words: str, runs: Path, monkeypatch: Patch, capsys: Capture
-) -> None:
+def test_what_cannot_be_exported(arguments: list, words: str, runs: Path, monkeypatch: Patch, capsys: Capture) -> None:
     monkeypatch.chdir(runs)
     assert words in refusal(capsys, export, runs / "free0", *arguments)
 
