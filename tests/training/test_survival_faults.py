@@ -1,6 +1,9 @@
 """Faults of training code, most of them reported elsewhere, and of numbers that a person reads.
 
-Each, planted, turns a test red; so does each way to hide a NaN that training code elsewhere has.
+A number of an epoch, a run, a report or a benchmark is wrong by the slip of a programmer: the last
+value for the smallest, the mean for the median, one constant or one draw for several; a wrong unit,
+group, pair or side. Each fault, planted, turns a test red; so does each way to hide a NaN that
+training code elsewhere has.
 """
 
 import signal
@@ -9,14 +12,15 @@ from pathlib import Path
 import pytest
 
 from tests.support.faults.planting import Fault, outcome
-from tests.support.faults.readings import READINGS
 
 pytestmark = pytest.mark.full
 
 PROCESSES = "training/test_processes.py"  # slow: training in processes without compiled kernels
 HIDDEN = "fast/test_nan_shows.py"
+OTHERS = ("benchmarks", "reports", "results")
 SPIKES, READ = "one and layer and float64", "max_voltage and float64"
 KILLED = "test_a_run_that_was_killed_ends_in_the_same_bits and classification and 7"
+
 
 def without_nan(text: str) -> str:
     """An expression with 0 in place of NaN and infinity."""
@@ -25,79 +29,97 @@ def without_nan(text: str) -> str:
 
 PLANTED: dict[str, list[tuple[str, str, str, str, str]]] = {
     "training/test_checkpoints.py": [
-        ("no fsync", "checkpoints.py", "            os.fsync(file.fileno())\n", "", "order"),
-        ("folder not synced", "checkpoints.py", "        os.fsync(folder)", "        pass", "order"),
-        ("in place", "checkpoints.py", 'path.with_name(f".{path.name}{HALF}")', "path", "order"),
-        ("no checksum", "checkpoints.py", ".hexdigest() != digest:", ".hexdigest() == 0:", "one_byte"),
-        ("one kept", "checkpoints.py", "KEPT = 2", "KEPT = 1", "truncated or last_two"),
-        ("pickle", "checkpoints.py", "weights_only=True", "weights_only=False", "nothing_in_a_file"),
-        ("half stays", "checkpoints.py", "            path.unlink()\n\n", "            pass\n\n", "nothing_else"),
-        ("all half removed", "checkpoints.py", 'f".*{HALF}"', '".*"', "nothing_else"),
+        ("no fsync", "training/checkpoints.py", "            os.fsync(file.fileno())\n", "", "order"),
+        ("folder not synced", "training/checkpoints.py", "        os.fsync(folder)", "        pass", "order"),
+        ("in place", "training/checkpoints.py", 'path.with_name(f".{path.name}{HALF}")', "path", "order"),
+        ("no checksum", "training/checkpoints.py", ".hexdigest() != digest:", ".hexdigest() == 0:", "one_byte"),
+        ("one kept", "training/checkpoints.py", "KEPT = 2", "KEPT = 1", "truncated or last_two"),
+        ("pickle", "training/checkpoints.py", "weights_only=True", "weights_only=False", "nothing_in_a_file"),
+        ("half stays", "training/checkpoints.py", "            path.unlink()\n\n", "            pass\n\n",
+         "nothing_else"),
+        ("all half removed", "training/checkpoints.py", 'f".*{HALF}"', '".*"', "nothing_else"),
     ],
     "training/test_survival.py": [
-        ("optimiser forgotten", "classify.py",
+        ("optimiser forgotten", "training/classify.py",
          'restore_optimiser(self.optimiser, state["optimiser"], self.optimiser.steps)', "pass", KILLED),
-        ("best forgotten", "classify.py", 'state["best"], Epoch(', "self.best, Epoch(", KILLED),
-        ("sums forgotten", "classify.py", 'Epoch(**state["epoch"])', "Epoch()", KILLED),
+        ("best forgotten", "training/classify.py", 'state["best"], Epoch(', "self.best, Epoch(", KILLED),
+        ("sums forgotten", "training/classify.py", 'Epoch(**state["epoch"])', "Epoch()", KILLED),
         ("one order for ever", "data/batches.py", "default_rng([self.seed, epoch])", "default_rng(0)",
          "order_of_its_own"),
-        ("SIGTERM ignored", "signals.py", ", signal.SIGTERM: 143", "", "signal_ends and 143 and step"),
-        ("not asked in evaluation", "classify.py", '"valid", check=check)', '"valid")', "within_the_evaluation"),
-        ("log not cut", "run_folder.py", "self.write_bytes(LOG,", "len(", "done_again"),
-        ("average forgotten", "classify.py", 'self.averaged.load_state_dict(state["average"])', "pass",
+        ("SIGTERM ignored", "training/signals.py", ", signal.SIGTERM: 143", "", "signal_ends and 143 and step"),
+        ("not asked in evaluation", "training/classify.py", '"valid", check=check)', '"valid")',
+         "within_the_evaluation"),
+        ("log not cut", "training/run_folder.py", "self.write_bytes(LOG,", "len(", "done_again"),
+        ("average forgotten", "training/classify.py", 'self.averaged.load_state_dict(state["average"])', "pass",
          KILLED.replace("classification", "everything")),
-        ("channels not pooled", "classify.py", "pool=settings.pool", "pool=1", "each_option and pool"),
-        ("labels not smoothed", "classify.py", "y, labels, self.settings.label_smoothing", "y, labels",
+        ("channels not pooled", "training/classify.py", "pool=settings.pool", "pool=1", "each_option and pool"),
+        ("labels not smoothed", "training/classify.py", "y, labels, self.settings.label_smoothing", "y, labels",
          "each_option and smoothing"),
-        ("first delays not bounded", "model.py", "settings.rec_delay", "1.0", "each_option and rec_delay"),
+        ("first delays not bounded", "training/model.py", "settings.rec_delay", "1.0", "each_option and rec_delay"),
     ],
     "training/test_survival_refusals.py": [
-        ("finite asked too late", "classify.py", "        learned = [(",
+        ("finite asked too late", "training/classify.py", "        learned = [(",
          "        self.optimiser.step()\n        learned = [(", "not_finite"),
-        ("no lock", "run_folder.py", "self._lock.acquire()", "pass", "two_runs"),
-        ("other options taken", "run_folder.py", "if before.get(name) != options.get(name):", "if False:",
+        ("no lock", "training/run_folder.py", "self._lock.acquire()", "pass", "two_runs"),
+        ("other options taken", "training/run_folder.py", "if before.get(name) != options.get(name):", "if False:",
          "not_resumed_with and lr"),
-        ("room not asked for", "engine.py", "if free < needed:", "if False:", "no_room"),
-        ("a full disk swallowed", "checkpoints.py",
+        ("room not asked for", "training/engine.py", "if free < needed:", "if False:", "no_room"),
+        ("a full disk swallowed", "training/checkpoints.py",
          "    except OSError:\n        half.unlink(missing_ok=True)\n        raise\n",
          "    except OSError:\n        return\n", "full_disk"),
     ],
     "training/test_survival_signals.py": [
-        ("second interrupt ignored", "signals.py", "if interrupts > 1:", "if False:", "second_interrupt"),
-        ("not asked between pieces", "processes.py", "if self.world == 1 else", "if False else", "between_pieces"),
+        ("second interrupt ignored", "training/signals.py", "if interrupts > 1:", "if False:", "second_interrupt"),
+        ("not asked between pieces", "training/processes.py", "if self.world == 1 else", "if False else",
+         "between_pieces"),
     ],
     "training/test_classify.py": [
-        ("nothing certified", "classify.py", "check_certificate(found, usual, self.processes.max(limit))", "[]",
-         "breaks"),
-        ("chosen on test", "classify.py", 'self.evaluate("valid"', 'self.evaluate("test"', "looked_at"),
-        ("the end forgotten", "classify.py", 'self.ended = state["ended"]', "pass", "stays_ended"),
-        ("another loss certified", "classify.py", "kept, self.settings.label_smoothing", "kept", "certified_loss"),
+        ("nothing certified", "training/classify.py", "check_certificate(found, usual, self.processes.max(limit))",
+         "[]", "breaks"),
+        ("chosen on test", "training/classify.py", 'self.evaluate("valid"', 'self.evaluate("test"', "looked_at"),
+        ("the end forgotten", "training/classify.py", 'self.ended = state["ended"]', "pass", "stays_ended"),
+        ("another loss certified", "training/classify.py", "kept, self.settings.label_smoothing", "kept",
+         "certified_loss"),
     ],
     "data/test_augment.py": [
         ("draws by themselves", "data/augment.py", "[seed, epoch, trial, DRAWS]", "", "what_is_drawn"),
+        ("channels cut off", "data/augment.py", "np.rint(mean + factor * (units - mean))",
+         "(mean + factor * (units - mean))", "a_spread"),
+        ("two trials, one draw", "data/augment.py", "epoch, trial, DRAWS", "epoch, trial // 2, DRAWS", "what_is_drawn"),
     ],
     "training/test_evaluation.py": [
-        ("confusions transposed", "evaluation.py", "(confusion, (data.labels, given)",
+        ("confusions transposed", "training/evaluation.py", "(confusion, (data.labels, given)",
          "(confusion.T, (data.labels, given)", "rows_are"),
         ("one split for ever", "data/spike_data.py", "default_rng([seed, DRAWS])", "default_rng(0)", "each_seed"),
-        ("baseline fitted on test", "evaluation.py", "train.counts()).double(), torch.from_numpy(train.labels)",
+        ("baseline fitted on test", "training/evaluation.py",
+         "train.counts()).double(), torch.from_numpy(train.labels)",
          "test.counts()).double(), torch.from_numpy(test.labels)", "baseline"),
-        ("validated on training", "classify.py", 'self.evaluate("valid", check', 'self.evaluate("train", check',
-         "its_own_trials"),
+        ("validated on training", "training/classify.py", 'self.evaluate("valid", check',
+         'self.evaluate("train", check', "its_own_trials"),
+        ("loss of a full batch", "training/evaluation.py", "labels.to(device))) * len(own)",
+         "labels.to(device))) * batch", "rows_are"),
     ],
     "training/test_generalisation.py": [
-        ("the last network tested", "classify.py", '.load_state_dict(best["network"])', ".eval()",
+        ("the last network tested", "training/classify.py", '.load_state_dict(best["network"])', ".eval()",
          "best_average_is_kept"),
-        ("dropout not scaled", "model.py", "1 / (1 - self.dropout)", "1.0", "what_is_left"),
-        ("one mask for ever", "model.py", "[seed, step, int(trial), DRAWS]", "[seed, trial]", "a_draw"),
-        ("average not evaluated", "classify.py", 'cast("Classifier", self.averaged.module)', "self.network",
+        ("dropout not scaled", "training/model.py", "1 / (1 - self.dropout)", "1.0", "what_is_left"),
+        ("one mask for ever", "training/model.py", "[seed, step, int(trial), DRAWS]", "[seed, trial]", "a_draw"),
+        ("average not evaluated", "training/classify.py", 'cast("Classifier", self.averaged.module)', "self.network",
          "what_is_evaluated"),
+        ("two steps, one mask", "training/model.py", "[seed, step, int(trial)", "[seed, step // 2, int(trial)",
+         "a_draw"),
+        ("tau of the last layer", "training/gradient_checks.py", "duration / min(taus)", "duration / taus[-1]",
+         "shortest"),
     ],
     "training/test_activity.py": [
-        ("spikes pushed off", "activity.py", "dR_dt = -strength", "dR_dt = strength", "the_pull_is"),
+        ("spikes pushed off", "training/activity.py", "dR_dt = -strength", "dR_dt = strength", "the_pull_is"),
+        ("one tau_mem for all", "training/activity.py", "layer.tau_mem.double()[neuron]",
+         "layer.tau_mem.double().mean()", "the_pull_is"),
+        ("trials of one process", "training/activity.py", "-strength / sums[-1]", "-strength / len(counts)",
+         "processes"),
     ],
     PROCESSES: [
-        ("a share not weighed", "classify.py", "(share * loss +", "(loss +", "two_processes"),
+        ("a share not weighed", "training/classify.py", "(share * loss +", "(loss +", "two_processes"),
         ("all take all", "data/batches.py", "[self.rank :: self.world]", "", "two_processes"),
     ],
     HIDDEN: [
@@ -125,16 +147,66 @@ PLANTED: dict[str, list[tuple[str, str, str, str, str]]] = {
          "        return backward(of, *(one if whole else 0 * torch.ones_like(one) for one in tensors[:number]))",
          "three and float64"),
     ],
+    "data/test_spike_data.py": [
+        ("channels in 8 bits", "data/spike_data.py", "np.min_scalar_type(channels)", "np.uint8", "become_one"),
+    ],
+    "training/test_progress.py": [
+        ("kappa of the last step", "training/epoch.py", "min(self.kappa_min, kappa_min)", "kappa_min", "the_line"),
+        ("residual of the last step", "training/epoch.py", "max(residual, self.residuals[name] or 0.0)", "residual",
+         "the_line"),
+        ("spikes of the last step", "training/epoch.py", "self.fired + fired", "fired", "the_line"),
+        ("norm per trial", "training/epoch.py", "{name: total / steps for", "{name: total / trials for", "the_line"),
+    ],
+    "training/test_compare.py": [
+        ("pairs by rank", "compare.py", "pairs = [other.test[other.seeds.index(seed)] -",
+         "pairs = [sorted(other.test)[seeds.index(seed)] -", "one_seed"),
+    ],
+    "results/test_command.py": [
+        ("accuracy of the last epoch", "__main__.py", 'best["train_accuracy"]', 'log[-1]["train_accuracy"]',
+         "was_kept"),
+    ],
+    "reports/test_distances.py": [
+        ("control on the wrong side", "distances.py", "one.missed or one.fault <= 1", "one.missed", "wrong_side"),
+        ("limit of the check", "distances.py", 'check["fault_limit"])', 'check["limit"])', "control_right"),
+        ("columns in another order", "overview.py", 'entry["found"][name]', 'list(entry["found"].values())[x]',
+         "column"),
+    ],
+    "reports/test_verification.py": [
+        ("headroom of a red check", "templates/cards.html", 'check.headroom and check.status == "green"',
+         "check.headroom", "did_not_run_show"),
+        ("every control passed", "templates/cards.html", 'check.caught ~ " of', 'check.controls ~ " of',
+         "did_not_run_show"),
+        ("accuracy on its own grid", "templates/grid_accuracies.html", "way.on_exact.mean", "way.on_grid.mean",
+         "cost_of_a_grid"),
+    ],
+    "benchmarks/test_regress.py": [
+        ("mean of ratios", "regress.py", "step = statistics.median(", "step = statistics.mean(", "median"),
+        ("here and BASE exchanged", "regress.py", "min(map(sum, now)), min(map(sum, before))",
+         "min(map(sum, before)), min(map(sum, now))", "median"),
+    ],
+    "benchmarks/test_measured_numbers.py": [
+        ("mean of steps", "step.py", "statistics.median(column)", "statistics.mean(column)", "median"),
+        ("grid not scaled", "yardstick.py", '"seconds": found.step * scale', '"seconds": found.step', "scaled"),
+        ("kB of 1000 bytes", "memory.py", "return 1024 *", "return 1000 *", "units"),
+    ],
+    "benchmarks/test_baselines.py": [
+        ("known speakers are new", "baselines.py", '("known_speakers", known)', '("known_speakers", ~known)',
+         "speakers_named"),
+        ("right answers of all epochs", "baselines.py", "        right = 0\n        for n in", "        for n in",
+         "speakers_named"),
+    ],
 }
-"""By file of tests: a fault, its file, the text before and after, and tests that must see it."""
-ALL = [
-    *((Fault(name, "fast", file if "/" in file else f"training/{file}", text, wrong), tests, chosen)
-      for tests, faults in PLANTED.items() for name, file, text, wrong, chosen in faults),
-    *READINGS,
+"""By file of tests: a fault, its file, the text before and after, and tests that must see it.
+
+A fault is in the package of its room of tests, if it has one, or else in `fast`.
+"""
+FAULTS = [
+    (Fault(name, room if (room := tests.split("/")[0]) in OTHERS else "fast", file, text, wrong), tests, chosen)
+    for tests, faults in PLANTED.items() for name, file, text, wrong, chosen in faults
 ]
 
 
-@pytest.mark.parametrize(("planted", "file", "chosen"), ALL, ids=[str(one[0]) for one in ALL])
+@pytest.mark.parametrize(("planted", "file", "chosen"), FAULTS, ids=[str(one[0]) for one in FAULTS])
 def test_fault_is_seen(planted: Fault, file: str, chosen: str, tmp_path: Path) -> None:
     done = outcome(planted, tmp_path, file, chosen, compiled=file not in (PROCESSES, HIDDEN))
     ended = done.returncode == -signal.SIGTERM  # by the uncaught signal
@@ -142,8 +214,8 @@ def test_fault_is_seen(planted: Fault, file: str, chosen: str, tmp_path: Path) -
     assert ended or (done.returncode == 1 and words in done.stdout), done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("file", sorted({file for _, file, _ in ALL} - {PROCESSES}))
+@pytest.mark.parametrize("file", sorted({file for _, file, _ in FAULTS} - {PROCESSES}))
 def test_control_without_a_fault_all_of_them_pass(file: str, tmp_path: Path) -> None:
-    chosen = " or ".join(f"({chosen})" for _, name, chosen in ALL if name == file)
+    chosen = " or ".join(f"({chosen})" for _, name, chosen in FAULTS if name == file)
     done = outcome(None, tmp_path, file, chosen, compiled=file != HIDDEN)
     assert done.returncode == 0, done.stdout + done.stderr
