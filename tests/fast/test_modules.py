@@ -79,16 +79,12 @@ def test_a_record_shows_its_numbers() -> None:
 
 
 def test_a_network_shows_populations_and_connections() -> None:
-    described = NetworkSpec(
-        (
-            Population("in", "input", 3), Population("hidden", "lif", 2, 9.5, [4.5, 5.0], 1.0, -0.3),
-            Population("out", "li", 1, 10.0, 5.0),
-        ),
-        (
-            Connection("in", "hidden", [[1.0, 2.0], [None, 1.0], [1.0, 1.0]], [[0.0, 0.0], [None, 0.0], [0.0, 0.0]]),
-            Connection("hidden", "out", [[1.0], [1.0]], [[0.0], [2.0]]),
-        ),
+    populations = (
+        Population("in", "input", 3), Population("hidden", "lif", 2, 9.5, [4.5, 5.0], 1.0, -0.3),
+        Population("out", "li", 1, 10.0, 5.0),
     )
+    first = Connection("in", "hidden", [[1.0, 2.0], [None, 1.0], [1.0, 1.0]], [[0.0, 0.0], [None, 0.0], [0.0, 0.0]])
+    described = NetworkSpec(populations, (first, Connection("hidden", "out", [[1.0], [1.0]], [[0.0], [2.0]])))
     assert repr(described) == """Network(
   Population(in: 3 input)
   Population(hidden: 2 lif)

@@ -24,9 +24,9 @@ def population(name: str, size: int) -> Population:
     return Population(name, "lif", size, 10.0, 4.0, 1.0, -0.2)
 
 
-def loop(delay: float, seed: int = 0, populations: int = 1) -> Case:
+def loop(delay: float, populations: int = 1) -> Case:
     """Neurons in a loop of one or more populations, with delays from `delay` to twice `delay`."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     names = [f"p{n}" for n in range(populations)]
     connections = [Connection("in", "p0", rng.normal(3.0, 1.0, (4, 3)), rng.uniform(0.0, 5.0, (4, 3)))]
     for name, target in zip(names, names[1:] + names[:1], strict=True):

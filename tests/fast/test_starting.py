@@ -14,12 +14,12 @@ from delayprop.spec import SpecError
 from tests.support.networks.layers import TRIALS, first_layer, given_spikes
 
 
-def poisson(size: int, rate: float, trials: int = 3, duration: float = 200.0, burst: bool = False) -> Spikes:
+def poisson(size: int, rate: float, burst: bool = False) -> Spikes:
     """`rate`: spikes per source and trial; in a burst they all come within 20 ms."""
     random = np.random.default_rng(size)
-    end = 20.0 if burst else duration
-    trains = [[np.sort(random.uniform(0, end, random.poisson(rate))) for _ in range(size)] for _ in range(trials)]
-    return Spikes.from_trains(trains, duration)
+    end = 20.0 if burst else 200.0
+    trains = [[np.sort(random.uniform(0, end, random.poisson(rate))) for _ in range(size)] for _ in range(3)]
+    return Spikes.from_trains(trains, 200.0)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, pytest.param(torch.float64, marks=pytest.mark.full)])

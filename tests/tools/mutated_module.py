@@ -16,9 +16,9 @@ from tests import ROOT
 TESTS = {
     "fast/nn/autograd.py": ("fast/test_gradients.py", "fast/test_gradcheck.py", "fast/test_refusals_layers.py"),
     "fast/nn/losses.py": ("fast/test_losses.py",),
-    "fast/nn/graph.py": ("agreement/test_agreement.py", "fast/test_sparse.py"),
-    "fast/nn/network.py": ("agreement/test_agreement.py", "fast/test_sparse.py"),
-    "fast/nn/synaptic_layer.py": ("fast/test_gradients.py", "fast/test_parameters.py", "fast/test_recurrent_layer.py"),
+    "fast/nn/graph.py": ("agreement/test_agreement.py", "fast/test_networks.py"),
+    "fast/nn/network.py": ("agreement/test_agreement.py", "fast/test_networks.py"),
+    "fast/nn/synaptic_layer.py": ("fast/test_gradients.py", "fast/test_parameters.py", "fast/test_networks.py"),
     "fast/training/activity.py": ("training/test_activity.py",),
     "fast/training/epoch.py": ("training/test_sequence.py", "training/test_optimiser.py"),
     "fast/training/optimiser.py": ("training/test_optimiser.py",),

@@ -13,6 +13,7 @@ from delayprop.fast.train import main
 from delayprop.fast.training.epoch import silence_warnings
 from delayprop.fast.training.model import Classifier, scale_first_weights_
 from delayprop.fast.training.settings import Settings
+from tests.support.networks.layers import filled
 from tests.support.runs import undrawn
 from tests.support.runs.reading import Capture, history, refusal
 from tests.support.runs.short_runs import DURATION, letters
@@ -22,11 +23,7 @@ TAU_MEM, TAU_SYN, STRENGTH = 20.0, 5.0, 0.3
 
 
 def layer(w: list[list[float]], d: list[list[float]]) -> LIF:
-    found = LIF(len(w), len(w[0]), tau_mem=TAU_MEM, tau_syn=TAU_SYN, v_th=0.8, dtype=torch.float64)
-    with torch.no_grad():
-        found.w.copy_(torch.tensor(w))
-        found.d.copy_(torch.tensor(d))
-    return found
+    return filled(LIF(len(w), len(w[0]), tau_mem=TAU_MEM, tau_syn=TAU_SYN, v_th=0.8, dtype=torch.float64), w, d)
 
 
 def kernel(x: float, tau_mem: float, tau_syn: float) -> float:

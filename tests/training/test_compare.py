@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 
 import delayprop.fast.compare
 from delayprop.fast.compare import curves_over, sha256_of
@@ -172,13 +171,7 @@ def write_lines(path: Path, *changes: dict) -> str:
 
 def test_accuracies_are_drawn_over_a_setting(tmp_path: Path, monkeypatch: Patch, capsys: Capture) -> None:
     """From lines of results, in a panel per task; `hidden` is a number, or a list of one."""
-    drawn = []
-
-    def watched(*given: Any) -> Figure:
-        drawn.append((given, accuracies_over(*given)))
-        return drawn[-1][1]
-
-    monkeypatch.setattr(delayprop.fast.compare, "accuracies_over", watched)
+    drawn = calls(monkeypatch, delayprop.fast.compare, "accuracies_over", lambda *given: given)
     lines = write_lines(
         tmp_path / "lines.jsonl", {}, {"seed": 1, "test_accuracy": 0.7}, {"hidden": [16], "test_accuracy": 0.8},
         {"freeze_delays": True, "delay": 0.0, "recurrent": True, "test_accuracy": 0.4}, {"task": "shd", "hidden": 32},
@@ -186,15 +179,16 @@ def test_accuracies_are_drawn_over_a_setting(tmp_path: Path, monkeypatch: Patch,
     picture = tmp_path / "picture.svg"
     assert compare([lines, "--over", "hidden", "--picture", str(picture)]) == 0
     assert capsys.readouterr().out.endswith(f"picture: {picture}\n") and picture.stat().st_size > 5000
-    ((setting, panels), figure), = drawn
+    (setting, panels), = drawn
     assert sha256_of(panels) in picture.read_text(), "the picture states what it shows"
     assert setting == "hidden" and panels == {  # `delay` names no curve, since the kind of delays does
         "yin-yang": {"delays learned": {8.0: [50.0, 70.0], 16.0: [80.0]}, "delays none, recurrent": {8.0: [40.0]}},
         "shd": {"delays learned": {32.0: [50.0]}},
     }
-    curve, _ = figure.axes[0].get_lines()
+    axes = accuracies_over(setting, panels).axes[0]
+    curve, _ = axes.get_lines()
     assert np.array_equal(curve.get_xydata(), [[8.0, 60.0], [16.0, 80.0]])
-    band = np.asarray(figure.axes[0].collections[0].get_paths()[0].vertices)
+    band = np.asarray(axes.collections[0].get_paths()[0].vertices)
     ends = {(8.0, 50.0), (8.0, 70.0), (16.0, 80.0)}
     assert {tuple(point) for point in band.tolist()} == ends, "lowest to highest seed"
 
