@@ -143,6 +143,7 @@ def test_a_task_that_is_none_and_several_processes_are_refused(monkeypatch: Patc
 def test_a_stopped_run_goes_on(number: int, error: type, runs: Path, finished: Run, monkeypatch: Patch) -> None:
     before, out = signal.getsignal(number), f"stopped-{number}"
     with monkeypatch.context() as patch, pytest.raises(error):
+        # signal 0 is none
         calls(patch, Classification, "_learn", lambda _, step: os.kill(os.getpid(), number if step == 4 else 0))
         train(runs, out)
     assert signal.getsignal(number) is before

@@ -26,12 +26,14 @@ DECAY = 0.8
 
 def test_the_average_decays_step_by_step(tmp_path: Path, monkeypatch: Patch) -> None:
     """The first step gives the first average; each later one adds a fifth of the parameters."""
-    training = classification(average=DECAY)
+    training, past = classification(average=DECAY), list[dict[str, torch.Tensor]]()
+    learn = Classification._learn
 
-    def note(network: Classifier) -> dict[str, Tensor]:
-        return {name: value.detach().clone() for name, value in network.named_parameters()}
+    def watched(self: Classification, number: int) -> None:
+        learn(self, number)
+        past.append({name: value.detach().clone() for name, value in self.network.named_parameters()})
 
-    past = calls(monkeypatch, training.averaged, "update_parameters", note)
+    monkeypatch.setattr(Classification, "_learn", watched)
     run(training, tmp_path / "run")
     assert len(past) == 9
     for name, value in training.evaluated.named_parameters():

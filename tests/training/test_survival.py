@@ -90,6 +90,7 @@ def test_a_signal_ends_the_run(where: str, number: int, code: int, tmp_path: Pat
     stopped, resumed = classification(), classification()
     before, turn = signal.getsignal(signal.SIGINT), count()
     of: Any = {"save": engine.CheckpointKeeper, "take": stopped.batches}.get(where, stopped)
+    # signal 0 is none
     calls(monkeypatch, of, where, lambda *_, **__: os.kill(os.getpid(), number if next(turn) == 1 else 0))
     assert run(stopped, tmp_path / "stopped") == code
     monkeypatch.undo()
@@ -117,6 +118,7 @@ def test_a_signal_is_seen_within_the_evaluation(split: str, step: int, tmp_path:
     assert run(stopped, tmp_path) == 143
     assert sum(batches) == 1 and Checkpoints(tmp_path).load()[0]["step"] == step
     assert not (tmp_path / "result.json").exists()
+    assert split == "valid" or digest(stopped.state()) == straight("classification")[0]
     assert run(resumed, tmp_path, resume=True) in (0, 1) and (tmp_path / "result.json").exists()
     assert digest(resumed.state()) == straight("classification")[0]
 

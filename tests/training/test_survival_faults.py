@@ -98,6 +98,11 @@ PLANTED: dict[str, list[tuple[str, str, str, str, str]]] = {
          'self.evaluate("train", check', "its_own_trials"),
         ("loss of a full batch", "training/evaluation.py", "labels.to(device))) * len(own)",
          "labels.to(device))) * batch", "rows_are"),
+        ("kappa of the last step", "training/epoch.py", "min(self.kappa_min, kappa_min)", "kappa_min", "the_line"),
+        ("residual of the last step", "training/epoch.py", "max(residual, self.residuals[name] or 0.0)", "residual",
+         "the_line"),
+        ("spikes of the last step", "training/epoch.py", "self.fired + fired", "fired", "the_line"),
+        ("norm per trial", "training/epoch.py", "{name: total / steps for", "{name: total / trials for", "the_line"),
     ],
     "training/test_generalisation.py": [
         ("the last network tested", "training/classify.py", '.load_state_dict(best["network"])', ".eval()",
@@ -149,13 +154,6 @@ PLANTED: dict[str, list[tuple[str, str, str, str, str]]] = {
     ],
     "data/test_spike_data.py": [
         ("channels in 8 bits", "data/spike_data.py", "np.min_scalar_type(channels)", "np.uint8", "become_one"),
-    ],
-    "training/test_progress.py": [
-        ("kappa of the last step", "training/epoch.py", "min(self.kappa_min, kappa_min)", "kappa_min", "the_line"),
-        ("residual of the last step", "training/epoch.py", "max(residual, self.residuals[name] or 0.0)", "residual",
-         "the_line"),
-        ("spikes of the last step", "training/epoch.py", "self.fired + fired", "fired", "the_line"),
-        ("norm per trial", "training/epoch.py", "{name: total / steps for", "{name: total / trials for", "the_line"),
     ],
     "training/test_compare.py": [
         ("pairs by rank", "compare.py", "pairs = [other.test[other.seeds.index(seed)] -",
