@@ -193,19 +193,16 @@ def test_accuracies_are_drawn_over_a_setting(tmp_path: Path, monkeypatch: Patch,
     assert {tuple(point) for point in band.tolist()} == ends, "lowest to highest seed"
 
 
-@pytest.mark.parametrize(
-    ("changes", "words", "said"),
-    [
-        ([{}], ["--over", "hidden"], "`--over` must be given with --picture"),
-        ([{"hidden": [8, 8]}], ["--over", "hidden", "--picture", "a.svg"], "got hidden [8, 8]"),
-        ([{}], ["--over", "nothing", "--picture", "a.svg"], "got nothing None"),
-        ([{"hidden": 8}, {"hidden": [8]}], ["--over", "hidden", "--picture", "a.svg"], "got two settings at 8; leave"),
-        ([{}, {"task": "shd"}], [], "a run of yin-yang, as the first"),
-        ([{}, {}], [], "lines.jsonl line 2` must be a run of another seed"),
-        ([{"seed": -1}], [], "line 1 seed` must be a whole number of at least 0, got -1; give lines"),
-        ([{"test_accuracy": None}], [], "line 1 test_accuracy` must be a finite number, got null; give lines"),
-    ],
-)
+@pytest.mark.parametrize(("changes", "words", "said"), [
+    ([{}], ["--over", "hidden"], "`--over` must be given with --picture"),
+    ([{"hidden": [8, 8]}], ["--over", "hidden", "--picture", "a.svg"], "got hidden [8, 8]"),
+    ([{}], ["--over", "nothing", "--picture", "a.svg"], "got nothing None"),
+    ([{"hidden": 8}, {"hidden": [8]}], ["--over", "hidden", "--picture", "a.svg"], "got two settings at 8; leave"),
+    ([{}, {"task": "shd"}], [], "a run of yin-yang, as the first"),
+    ([{}, {}], [], "lines.jsonl line 2` must be a run of another seed"),
+    ([{"seed": -1}], [], "line 1 seed` must be a whole number of at least 0, got -1; give lines"),
+    ([{"test_accuracy": None}], [], "line 1 test_accuracy` must be a finite number, got null; give lines"),
+])
 def test_lines_that_cannot_be_compared(changes: list, words: list, said: str, tmp_path: Path, capsys: Capture) -> None:
     assert said in refusal(capsys, compare, write_lines(tmp_path / "lines.jsonl", *changes), *words)
 

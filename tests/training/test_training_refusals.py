@@ -69,10 +69,9 @@ def test_control_other_errors_of_torch_are_not_taken_for_it(tmp_path: Path, monk
         main(["--task", "sequence", "--out", str(tmp_path / "run")])
 
 
-@pytest.mark.parametrize(
-    ("command", "name", "run_name"),
-    [(delayprop.fast.run, "fast.run", "run_case"), (delayprop.reference.__main__, "reference", "run")],
-)
+@pytest.mark.parametrize(("command", "name", "run_name"), [
+    (delayprop.fast.run, "fast.run", "run_case"), (delayprop.reference.__main__, "reference", "run")
+])
 def test_a_case_without_memory_is_one_line_and_exit_3(
     command: ModuleType, name: str, run_name: str, monkeypatch: Patch, capsys: Capture
 ) -> None:
