@@ -1,7 +1,6 @@
 """Shared parts of the command lines: threads, a measurement and its machine."""
 
 import argparse
-import math
 import os
 import platform
 from pathlib import Path
@@ -27,18 +26,15 @@ def use_threads(options: argparse.Namespace) -> None:
         torch.set_num_threads(whole_number(options.threads, "--threads", 1, 1024, "give the number of threads"))
 
 
-def measured(workload: Workload, repeats: int, patience: float = math.inf) -> dict:
-    """Time a workload's step, count its arrivals and measure its memory; a JSON object.
-
-    Args:
-        patience: s; see `benchmarks.step.timed`.
-    """
+def measured(workload: Workload, repeats: int) -> dict:
+    """Time a workload's step, count its arrivals and measure its memory; a JSON object."""
     sizes = workload.sizes
     peak = peak_added_mb(sizes)
-    took = times(workload, repeats, patience)
+    took = times(workload, repeats)
     trains = step(workload).trains
     count = arrivals(workload, trains)
     hidden, hidden_stages = trains[: sizes.layers], workload.model.stages[: sizes.layers]
+    packages = {module.__name__: module.__version__ for module in (numpy, numba, torch)}
     asked = {name: value for name, value in vars(sizes).items() if name != "device"}
     return {
         **asked,
@@ -55,15 +51,9 @@ def measured(workload: Workload, repeats: int, patience: float = math.inf) -> di
         "hidden_solved_bins_per_trial": sum(float(s.record.solved_bins.mean()) for s in hidden_stages) / sizes.layers,
         "peak_added_mb": peak,
         "device": sizes.device,
-        **machine(sizes.device),
-    }
-
-
-def machine(device: str = "cpu") -> dict:
-    """The machine and the software, for the JSON object of a measurement."""
-    packages = {module.__name__: module.__version__ for module in (numpy, numba, torch)}
-    return {
-        "device_name": device_name(device), "threads": torch.get_num_threads(), "cores": cores(),
+        "device_name": device_name(sizes.device),
+        "threads": torch.get_num_threads(),
+        "cores": cores(),
         "versions": {"python": platform.python_version(), **packages},
     }
 

@@ -29,7 +29,6 @@ class Sizes:
         device: `cpu` or `cuda`.
         layers: number of hidden populations, in a chain.
         outputs: number of output neurons.
-        window: input spikes come within `[0, window]`, ms; None: within the whole trial.
         w_means: mean weight onto each hidden population; None: searched for by `workloads.build`.
         seed: of inputs, weights and delays.
 
@@ -49,7 +48,6 @@ class Sizes:
     device: str = "cpu"
     layers: int = 1
     outputs: int = 20
-    window: float | None = None
     w_means: tuple[float, ...] | None = None
     seed: int = 0
 
@@ -77,7 +75,7 @@ DEFAULTS = {
 FIXED = ("inputs", "spikes")
 """Sizes that the task fixes for yin-yang: four coordinates and a bias, one spike each."""
 
-DRIVE = ("inputs", "spikes", "duration", "hidden", "max_delay")
+DRIVE = ("inputs", "spikes", "duration", "hidden", "layers", "max_delay")
 """Sizes that change how often hidden neurons spike."""
 
 OPTIONS: dict[str, tuple[Callable[[str], object], str]] = {
@@ -86,6 +84,7 @@ OPTIONS: dict[str, tuple[Callable[[str], object], str]] = {
     "spikes": (int, "input spikes per trial"),
     "duration": (float, "length of a trial, ms"),
     "hidden": (int, "neurons of each hidden layer"),
+    "layers": (int, "hidden layers"),
     "max_delay": (float, "largest delay, ms"),
 }
 

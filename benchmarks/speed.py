@@ -3,7 +3,6 @@
 In this order: the checks of `benchmarks.correctness` on this very configuration (a failure prints
 no speed), the memory of a step in a process of its own, and the time of a step. The same work is
 then timed on a time grid in torch (`yardstick`).
-`--workload shd-epoch --data FOLDER` times a whole epoch of the trainer (`benchmarks.epoch`).
 """
 
 import argparse
@@ -12,7 +11,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from benchmarks import epoch
 from benchmarks.allowed_errors import WRONG, Disagreement
 from benchmarks.command import measured, on_machine, use_threads
 from benchmarks.correctness import agree
@@ -27,16 +25,13 @@ PROG = "python -m benchmarks.speed"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; exit code 1: a wrong result, 2: bad options, 3: not finite, no memory."""
-    words = sys.argv[1:] if argv is None else argv
-    if epoch.WORKLOAD in words or f"--workload={epoch.WORKLOAD}" in words:
-        return epoch.main(PROG, words)
     parser = OneLineParser(PROG, "Check and time a training step: forward, backward, all weight and delay gradients.")
     add_options(parser)
     parser.add_argument("--threads", type=int, help="threads of the kernels and of torch (default: torch's)")
     parser.add_argument("--repeats", type=int, default=5, help="timed steps, whose median counts (default: 5)")
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
     parser.add_argument("--no-yardstick", action="store_true", help="leave out the slow time grid in torch")
-    return parser.run(_run, words, {Disagreement: WRONG})
+    return parser.run(_run, argv, {Disagreement: WRONG})
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -89,7 +89,7 @@ def timed(
     return Times(step, forward, backward, len(seconds))
 
 
-def times(workload: Workload, repeats: int, patience: float = math.inf) -> Times:
+def times(workload: Workload, repeats: int) -> Times:
     """Median times of a workload's step; gradients are cleared before each step, untimed."""
 
     def done() -> None:
@@ -110,4 +110,4 @@ def times(workload: Workload, repeats: int, patience: float = math.inf) -> Times
 
         return first, second
 
-    return timed(repeats, halves, patience)
+    return timed(repeats, halves)

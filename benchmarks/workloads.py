@@ -92,7 +92,7 @@ def _hidden(sizes: Sizes, layer: int, w_mean: float) -> Stage:
     random, dtype = _generator(sizes, layer), DTYPES[sizes.dtype]
     pre = sizes.inputs if layer == 0 else sizes.hidden
     # The current fluctuates with the square root of input spikes per ms: equally in every network.
-    per_ms = (sizes.spikes if layer == 0 else RATE * sizes.hidden) / (sizes.window or sizes.duration)
+    per_ms = (sizes.spikes if layer == 0 else RATE * sizes.hidden) / sizes.duration
     w_std = YIN_YANG_SD if sizes.workload == "yin-yang" else 0.05 * (8.0 / per_ms) ** 0.5
     recurrent = sizes.workload == "recurrent"
     made = LIF(pre, sizes.hidden, recurrent=recurrent, max_delay=sizes.max_delay, dtype=dtype)
@@ -144,7 +144,7 @@ def _random(sizes: Sizes) -> tuple[Spikes, Tensor]:
     random, trials = np.random.default_rng(sizes.seed), []
     for _ in range(sizes.batch):
         neurons = random.integers(0, sizes.inputs, sizes.spikes)
-        times = random.uniform(0.0, sizes.window or sizes.duration, sizes.spikes)
+        times = random.uniform(0.0, sizes.duration, sizes.spikes)
         order = np.lexsort((times, neurons))
         trials.append(np.split(times[order], np.bincount(neurons, minlength=sizes.inputs).cumsum()[:-1]))
     labels = torch.from_numpy(random.integers(0, sizes.outputs, sizes.batch))

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 import delayprop.fast.nn.layers
-from benchmarks import command, memory, scaling, speed
+from benchmarks import command, memory, speed
 from benchmarks.allowed_errors import Disagreement
 from benchmarks.arrivals import arrivals, neurons_of, through
 from benchmarks.correctness import agree, certified
@@ -184,28 +184,26 @@ def test_the_yardstick_runs_the_network_of_the_workload() -> None:
         assert all(p.grad is not None and bool(p.grad.any()) for p in [*grid.w, *grid.d])
 
 
-@pytest.mark.parametrize(("main", "arguments", "message"), [
-    (speed.main, [], "the following arguments are required: --workload"),
-    (speed.main, ["--workload", "mnist"], "argument --workload: invalid choice: 'mnist'"),
-    (speed.main, ["--workload", "deep", "--batch", "0"], "`--batch` must be a whole number from 1"),
-    (speed.main, ["--workload", "deep", "--duration", "inf"], "`--duration` must be a finite number"),
-    (speed.main, ["--workload", "deep", "--max-delay", "-1"], "`--max-delay` must be a finite number of"),
-    (speed.main, ["--workload", "deep", "--threads", "0"], "`--threads` must be a whole number from 1"),
-    (speed.main, ["--workload", "deep", "--repeats", "0"], "`--repeats` must be a whole number from 1"),
-    (speed.main, ["--workload", "recurrent", "--max-delay", "0"],
+@pytest.mark.parametrize(("arguments", "message"), [
+    ([], "the following arguments are required: --workload"),
+    (["--workload", "mnist"], "argument --workload: invalid choice: 'mnist'"),
+    (["--workload", "deep", "--batch", "0"], "`--batch` must be a whole number from 1"),
+    (["--workload", "deep", "--duration", "inf"], "`--duration` must be a finite number"),
+    (["--workload", "deep", "--max-delay", "-1"], "`--max-delay` must be a finite number of"),
+    (["--workload", "deep", "--threads", "0"], "`--threads` must be a whole number from 1"),
+    (["--workload", "deep", "--repeats", "0"], "`--repeats` must be a whole number from 1"),
+    (["--workload", "recurrent", "--max-delay", "0"],
      "`--max-delay` must be above 0 for recurrent, got 0.0; a loop must take time"),
-    (speed.main, ["--workload", "yin-yang", "--inputs", "7"],
+    (["--workload", "yin-yang", "--inputs", "7"],
      "`--inputs` must be left out for yin-yang, got 7; four coordinates and a bias are the task"),
-    (speed.main, ["--workload", "shd-like", "--spikes", "1", "--batch", "1", "--inputs", "1", "--hidden", "1",
-                  "--max-delay", "5000"],
+    (["--workload", "shd-like", "--spikes", "1", "--batch", "1", "--inputs", "1", "--hidden", "1",
+      "--max-delay", "5000"],
      "`--spikes` must be enough to make hidden neurons spike 14 times per trial, got 1; give more input spikes"),
-    (scaling.main, ["--what", "colours"], "argument --what: invalid choice: 'colours'"),
-    (scaling.main, ["--out", "README.md/x"], "`--out` must be a folder with room for records, got Not a"),
 ])
 def test_a_refusal_is_one_line_and_exit_code_2(
-    main: Callable[[list[str]], int], arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(arguments) == 2
+    assert speed.main(arguments) == 2
     out, err = capsys.readouterr()
     assert out == "" and err.count("\n") == 1 and message in err
 
@@ -213,15 +211,3 @@ def test_a_refusal_is_one_line_and_exit_code_2(
 def test_memory_is_unknown_where_the_system_has_no_counter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(memory, "RESET", tmp_path / "nowhere")
     assert memory.measured(build(small("yin-yang"))) is None
-
-
-def test_a_sweep_is_recorded(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(command, "peak_added_mb", lambda sizes: 1.0)
-    tiny = scaling.Sweep("trials", (1, 2, 4), 2, lambda n: small("yin-yang", batch=int(n)))
-    monkeypatch.setitem(scaling.SWEEPS, "arrivals", tiny)
-    assert scaling.main(["--what", "arrivals", "--quick", "--out", str(tmp_path / "deep" / "folder")]) == 0
-    lines = (tmp_path / "deep" / "folder" / "arrivals.jsonl").read_text(encoding="utf-8").splitlines()
-    assert [json.loads(line)["x"] for line in lines] == [1, 2]
-    assert capsys.readouterr().out.count("\n") == 2 + 2 + 1
