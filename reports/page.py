@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from benchmarks.grid.figures import PICTURES as GRID
+from benchmarks.grid import figures as grid_figures
 from delayprop.derivations.errata import ERRATA
 from delayprop.fast.drawing.pages import page
 from reports import figures, overview
@@ -37,7 +37,7 @@ def html(record: Verification, studies: Mapping[str, dict[str, Any]]) -> str:
     return page(
         TEMPLATES, "report.html", record=record, verdict=verdict(record), distance_rows=distance_rows,
         first=pictures(record, FIRST), findings=pictures(record, FIGURES), faults=FAULTS["faults"],
-        grid=studies.get("grid"), grid_pictures=GRID, conformance=studies.get("conformance"), peers=peers,
+        grid=studies.get("grid"), grid_figures=grid_figures, conformance=studies.get("conformance"), peers=peers,
         chapters=chapters(proofs), claims=claims(), errata=ERRATA,
     )
 

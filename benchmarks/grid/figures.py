@@ -3,8 +3,6 @@
 The report shows them.
 """
 
-from collections.abc import Callable, Sequence
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -13,7 +11,6 @@ from benchmarks.grid.networks import KINDS, LOSSES
 from delayprop.fast.drawing.style import COLOURS, plain
 
 OF_LOSS = dict(zip(LOSSES, (COLOURS[0], "0.6", COLOURS[2], COLOURS[1], COLOURS[3]), strict=True))
-OF_WAY = {None: "0.2", 1.0: COLOURS[1], 0.125: COLOURS[0]}
 NAMED = {"w": "weights", "d": "delays"}
 
 
@@ -64,60 +61,6 @@ def _by_kind_and_parameter(record: dict, quantity: str) -> tuple[Figure, list[tu
     return figure, panels
 
 
-def training(record: dict) -> Figure:
-    """Both tasks: one point per seed, means as bars."""
-    figure = Figure(figsize=(10.5, 4), layout="constrained")
-    accuracy, boundary, points = figure.subplots(1, 3, width_ratios=(3, 3, 4))
-    runs = record["interval"]["runs"]
-    aparts = sorted({run["apart"] for run in runs}, reverse=True)
-    for shift, n in ((-0.15, 0), (0.15, 1)):
-        dt = runs[0]["ways"][n]["dt"]
-        own = [[run["ways"][n] for run in runs if run["apart"] == apart] for apart in aparts]
-        seen = [[100 * way["on_exact"] for way in ways] for ways in own]
-        _dots(accuracy, [x + shift for x in range(len(aparts))], seen, OF_WAY[dt], _way(dt))
-        off = [[abs(way["boundary_off"]) for way in ways] for ways in own]
-        _dots(boundary, [x + shift for x in range(len(aparts))], off, OF_WAY[dt], _way(dt), mean=False)
-    boundary.plot(range(len(aparts)), [apart / 2 for apart in aparts], color="0.6", ls="--", lw=1, label="needed")
-    boundary.set_yscale("symlog", linthresh=1e-3)
-    boundary.set_ylim(bottom=-2e-4)
-    for axes in (accuracy, boundary):
-        axes.set_xticks(range(len(aparts)), [f"{apart:g}" for apart in aparts])
-    figure.legend(*boundary.get_legend_handles_labels(), frameon=False, fontsize=8, loc="outside lower left", ncols=3)
-    plain(accuracy, "distance of the two intervals, ms", "test accuracy, %", "intervals, in continuous time")
-    plain(boundary, "distance of the two intervals, ms", "ms", "learned boundary, off the best one")
-    ways = record["yin-yang"]["runs"][0]["ways"]
-    for name, shift, face in (("on_exact", -0.16, None), ("on_grid", 0.16, "white")):
-        for x, way in enumerate(ways):
-            if way["dt"] is None and name == "on_grid":
-                continue
-            values = [100 * run["ways"][x][name] for run in record["yin-yang"]["runs"]]
-            _dots(points, [x + shift], [values], OF_WAY[way["dt"]], "", face=face)
-    terms = ["\n+ term" if way["pinned"] else "" for way in ways[1:]]
-    names = [f"{_fraction(way['dt'])} ms{term}" for way, term in zip(ways[1:], terms, strict=True)]
-    points.set_xticks(range(len(ways)), ["exact", *names], fontsize=8)
-    plain(points, "gradient", "test accuracy, %", "Yin-Yang (open: on its own grid)")
-    return figure
-
-
-def _dots(
-    axes: Axes, where: Sequence[float], values: list, colour: str, label: str, face: str | None = None,
-    mean: bool = True,
-) -> None:
-    """One dot per run beside each place, and their mean as a bar."""
-    for n, (x, own) in enumerate(zip(where, values, strict=True)):
-        spread = x + np.linspace(-0.1, 0.1, len(own))
-        axes.plot(spread, own, "o", ms=4, color=colour, mfc=face or colour, alpha=0.8, label=label if n == 0 else "")
-        if mean:
-            axes.plot([x - 0.14, x + 0.14], [np.mean(own)] * 2, color=colour, lw=2)
-
-
 def _fraction(dt: float) -> str:
     """A step as a fraction: 1/8, not 0.125."""
     return f"{dt:g}" if dt >= 1 else f"1/{1 / dt:g}"
-
-
-def _way(dt: float | None) -> str:
-    return "exact gradient" if dt is None else f"gradient on a grid of {_fraction(dt)} ms"
-
-
-PICTURES: dict[str, Callable[[dict], Figure]] = {"errors": errors, "cosines": cosines, "training": training}

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from delayprop.spec import Case, SpecError
-from delayprop.spec.checks import one_of, positive_number
+from delayprop.spec.checks import positive_number
 from delayprop.spec.errors import Verbatim
 from delayprop.spec.network import CONSTANTS
 
-ROUNDINGS = ("nearest", "down")
 NEVER = (1.0, 1.0, np.inf, 0.0)
 """Constants of input neurons, which emit given spikes only; `li` neurons share the threshold."""
 
@@ -126,18 +125,18 @@ def gain(tau: np.ndarray, other: np.ndarray, dt: float) -> np.ndarray:
     return dt / tau * np.exp(-dt / tau) * np.where(equal, 1.0, np.expm1(x) / np.where(equal, 1.0, x))
 
 
-def forward(arrays: Flat, dt: float, rounding: str = "nearest") -> Trace:
+def forward(arrays: Flat, dt: float) -> Trace:
     """Step through the trial.
 
     Raises:
-        SpecError: a step that does not divide the duration, or an unknown rounding.
+        SpecError: a step that does not divide the duration.
     """
-    steps, half = steps_of(arrays.duration, dt), 0.5 if one_of(rounding, "rounding", ROUNDINGS) == "nearest" else 0.0
+    steps = steps_of(arrays.duration, dt)
     tau_mem, tau_syn, v_th, v_reset = arrays.constants
     neurons = len(tau_mem)
-    delay = np.minimum(np.floor(arrays.d / dt + half), steps + 1).astype(np.int64)
+    delay = np.minimum(np.floor(arrays.d / dt + 0.5), steps + 1).astype(np.int64)
     emitted = np.zeros((steps + 1 + delay.max(initial=0), neurons), dtype=np.int16)
-    at = np.floor(arrays.time / dt + half).astype(np.int64)
+    at = np.floor(arrays.time / dt + 0.5).astype(np.int64)
     within = (at <= steps) & (arrays.time <= arrays.duration)
     np.add.at(emitted, (at[within], arrays.source[within]), 1)
     decay_V, decay_I, to_V = np.exp(-dt / tau_mem), np.exp(-dt / tau_syn), gain(tau_mem, tau_syn, dt)

@@ -8,8 +8,8 @@ with a gradient of the delays.
 
 Offers: every case whose duration is a whole number of steps; gradients of weights and delays.
 
-Settings: float64; `--dt`; `--rounding nearest` or `down`, of delays and input times; `--pinned`
-adds the term of maxima that move with an arrival, which published implementations lack.
+Settings: float64; `--dt`; `--pinned` adds the term of maxima that move with an arrival, which
+published implementations lack.
 
 Conventions: ours, since it takes and returns the types of `spec`.
 
@@ -30,7 +30,6 @@ from delayprop.spec import SpecError, load_case
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--dt", type=float, default=1.0, metavar="MS")
-    parser.add_argument("--rounding", choices=("nearest", "down"), default="nearest")
     parser.add_argument("--pinned", action="store_true", help="add the term of maxima that move with an arrival")
     parser.add_argument("--about", action="store_true", help="print what this is, as JSON")
     parser.add_argument("case", nargs="?")
@@ -40,7 +39,7 @@ def main() -> int:
         return 0
     case = load_case(options.case)
     try:
-        found = run(case, options.dt, options.rounding, options.pinned)
+        found = run(case, options.dt, options.pinned)
     except SpecError as error:  # the case is legal, so the grid does not fit it
         print(error, file=sys.stderr)
         return 5
@@ -55,7 +54,7 @@ def about(options: argparse.Namespace) -> dict:
         "system": "EventProp on a time grid",
         "version": f"delayprop {version('delayprop')} (benchmarks/grid), in the manner of mlGeNN",
         "settings": f"grid of {options.dt:g} ms with exact exponentials; float64; delays and inputs rounded: "
-        f"{options.rounding}; {term} the term of maxima that move with an arrival",
+        f"nearest; {term} the term of maxima that move with an arrival",
         "note": "Our own writing of how published implementations step, not one of these programs. Its gradient comes "
         "to the exact one as the step shrinks, but for delays where a maximum is made by an inhibitory arrival; a "
         "coarse grid may lose a spike, or gain one, and is then graded as another network.",

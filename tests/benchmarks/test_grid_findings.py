@@ -190,9 +190,9 @@ def test_the_order_is_1(measured: Measured) -> None:
 
 
 def test_pictures_of_the_record(tmp_path: Path) -> None:
-    for name, picture in figures.PICTURES.items():
-        picture(RECORD).savefig(tmp_path / f"{name}.svg")
-        assert (tmp_path / f"{name}.svg").stat().st_size > 5000
+    for picture in (figures.errors, figures.cosines):
+        picture(RECORD).savefig(tmp_path / "picture.svg")
+        assert (tmp_path / "picture.svg").stat().st_size > 5000
 
 
 @pytest.mark.full
