@@ -6,7 +6,7 @@ from typing import Any
 from benchmarks.grid import figures as grid_figures
 from delayprop.derivations.errata import ERRATA
 from delayprop.fast.drawing.pages import page
-from reports import figures, overview
+from reports import figures
 from reports.derivation import chapters, claims
 from reports.distances import distance_rows
 from reports.figure_adjoint import adjoint
@@ -24,7 +24,7 @@ FIGURES = {
     "delay path": Picture("Learning of delays, certified step by step", figures.delay_path),
     "memory": Picture("Memory", figures.memory),
 }
-FAULTS = {"faults": Picture("Which check finds which fault", overview.faults, narrow=False)}
+FAULTS = {"faults": Picture("Which check finds which fault", figures.faults)}
 
 
 def html(record: Verification, studies: Mapping[str, dict[str, Any]]) -> str:

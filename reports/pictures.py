@@ -1,4 +1,4 @@
-"""Figures of the record, for wide screens and paper, and for narrow screens."""
+"""Figures of the record."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,7 +6,6 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-NARROW = 4.3  # inches: the width of a figure for a narrow screen
 Found = dict[str, list[dict[str, Any]]]
 """The data of the figures, by name."""
 
@@ -16,21 +15,19 @@ class Picture:
     """A figure that is drawn when a page needs it.
 
     Attributes:
-        draw: makes it from the data, for a narrow screen or not; its docstring is the caption.
-        narrow: whether it has a version for narrow screens; one without scrolls there.
+        draw: makes it from the data; its docstring is the caption.
     """
 
     name: str
-    draw: Callable[[Found, bool], Figure]
-    narrow: bool = True
+    draw: Callable[[Found], Figure]
 
     @property
     def caption(self) -> str:
         """The caption in one line."""
         return " ".join((self.draw.__doc__ or "").split())
 
-    def drawn(self, found: Found, narrow: bool = False) -> Figure:
+    def drawn(self, found: Found) -> Figure:
         """The figure."""
-        figure = self.draw(found, narrow)
+        figure = self.draw(found)
         figure.tight_layout()
         return figure

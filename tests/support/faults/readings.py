@@ -114,7 +114,7 @@ READINGS = (
     ),
     (
         Fault(
-            "columns in another order", "reports", "overview.py", 'entry["found"][name]',
+            "columns in another order", "reports", "figures.py", 'entry["found"][name]',
             'list(entry["found"].values())[x]',
         ),
         DISTANCES, "column",
