@@ -11,7 +11,6 @@ Spikes and gradients are approximate. This module shares no code with the kernel
 """
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -139,13 +138,8 @@ def yardstick(workload: Workload, repeats: int) -> dict:
     times = few.spikes.times.to(grid.w[0].dtype)
     given = (times, torch.arange(trials, device=device).repeat_interleave(counts),
              torch.from_numpy(neurons_of(few.spikes)).to(device), trials)
-
-    def halves() -> tuple[Callable[[], object], Callable[[], object]]:
-        grid.zero_grad()
-        losses: list[Tensor] = []
-        return lambda: losses.append(cross_entropy(grid(*given), few.labels)), lambda: losses[0].backward()
-
-    found, scale = timed(min(repeats, REPEATS), halves, PATIENCE), sizes.batch / trials
+    found = timed(grid, lambda: cross_entropy(grid(*given), few.labels), min(repeats, REPEATS), PATIENCE)
+    scale = sizes.batch / trials
     return {
         "what": "time grid in torch: surrogate derivative, backpropagation in time", "approximate": True, "dt_ms": dt,
         "dtype": sizes.dtype, "trials_run": trials, "trials": sizes.batch, "scaled_by": scale,
