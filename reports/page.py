@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from benchmarks.grid import figures as grid_figures
 from delayprop.derivations.errata import ERRATA
 from delayprop.fast.drawing.pages import page
 from reports import figures
@@ -37,7 +36,7 @@ def html(record: Verification, studies: Mapping[str, dict[str, Any]]) -> str:
     return page(
         TEMPLATES, "report.html", record=record, verdict=verdict(record), distance_rows=distance_rows,
         first=pictures(record, FIRST), findings=pictures(record, FIGURES), faults=FAULTS["faults"],
-        grid=studies.get("grid"), grid_figures=grid_figures, conformance=studies.get("conformance"), peers=peers,
+        grid=studies.get("grid"), conformance=studies.get("conformance"), peers=peers,
         chapters=chapters(proofs), claims=claims(), errata=ERRATA,
     )
 

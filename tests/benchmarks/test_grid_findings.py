@@ -1,4 +1,4 @@
-"""`FINDINGS.md` holds the numbers of `results/grid.json`; the record is whole, and can be drawn."""
+"""`FINDINGS.md` and the report hold the numbers of `results/grid.json`; the record is whole."""
 
 import copy
 import json
@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks.grid import __main__ as command
-from benchmarks.grid import figures, study
+from benchmarks.grid import study
 from benchmarks.grid.measure import DTS, measured
 from benchmarks.grid.networks import KINDS, LOSSES, WHERE
 from delayprop.fast.training.intervals import mean_half_width
+from reports.wording import TEMPLATES, number
 from tests import ROOT
 from tests.support.report_evidence import Measured
 
@@ -189,10 +190,14 @@ def test_the_order_is_1(measured: Measured) -> None:
                 measured(abs(entry["quartiles"][1] - 1), 0.25, entry["count"], "of the record results/grid.json")
 
 
-def test_pictures_of_the_record(tmp_path: Path) -> None:
-    for picture in (figures.errors, figures.cosines):
-        picture(RECORD).savefig(tmp_path / "picture.svg")
-        assert (tmp_path / "picture.svg").stat().st_size > 5000
+def test_the_report_shows_the_medians_of_the_record() -> None:
+    page = TEMPLATES.get_template("grid.html").render(grid=RECORD)
+    for kind in KINDS:
+        for loss in LOSSES:
+            of = group(RECORD, kind, loss)
+            medians = [of[name][0][1] for name in study.QUANTITIES] + [of[f"error_{w}"][-1][1] for w in "wd"]
+            cells = "".join(f'<td class="number">{number(median)}</td>' for median in medians)
+            assert f"<tr><td>{kind}, {loss}</td>{cells}</tr>" in page
 
 
 @pytest.mark.full
