@@ -62,7 +62,7 @@ def found_by(workload: Workload, trains: list[Spikes], y: Tensor | None) -> Step
 
 
 def timed(network: nn.Module, loss: Callable[[], Tensor], repeats: int, patience: float = math.inf) -> Times:
-    """Median times of a step, after one step to warm up; gradients are cleared before each, untimed.
+    """Median times of a step, after one to warm up; gradients are cleared before each, untimed.
 
     Args:
         loss: the forward pass.
