@@ -10,7 +10,6 @@ import numpy
 import torch
 
 from benchmarks.arrivals import arrivals
-from benchmarks.memory import peak_added_mb
 from benchmarks.step import forward, step, timed
 from benchmarks.workloads import Workload
 from delayprop.spec.checks import whole_number
@@ -27,13 +26,11 @@ def use_threads(options: argparse.Namespace) -> None:
 
 
 def measured(workload: Workload, repeats: int) -> dict:
-    """Time a workload's step, count its arrivals and measure its memory; a JSON object."""
+    """Time a workload's step, and count its arrivals; a JSON object."""
     sizes = workload.sizes
-    peak = peak_added_mb(sizes)
     took = timed(workload.model, lambda: forward(workload), repeats)
     trains = step(workload).trains
     count = arrivals(workload, trains)
-    hidden, hidden_stages = trains[: sizes.layers], workload.model.stages[: sizes.layers]
     packages = {module.__name__: module.__version__ for module in (numpy, numba, torch)}
     asked = {name: value for name, value in vars(sizes).items() if name != "device"}
     return {
@@ -47,9 +44,8 @@ def measured(workload: Workload, repeats: int) -> dict:
             "forward": 1e9 * took.forward / count if count else None,
             "backward": 1e9 * took.backward / count if count else None,
         },
-        "hidden_spikes_per_trial": sum(len(s.times) for s in hidden) / (sizes.batch * sizes.layers * sizes.hidden),
-        "hidden_solved_bins_per_trial": sum(float(s.record.solved_bins.mean()) for s in hidden_stages) / sizes.layers,
-        "peak_added_mb": peak,
+        "hidden_spikes_per_trial": len(trains[0].times) / (sizes.batch * sizes.hidden),
+        "hidden_solved_bins_per_trial": float(workload.model.stages[0].record.solved_bins.mean()),
         "device": sizes.device,
         "device_name": device_name(sizes.device),
         "threads": torch.get_num_threads(),

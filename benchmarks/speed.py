@@ -1,8 +1,8 @@
 """`python -m benchmarks.speed --workload WORKLOAD`: the time of a training step that is right.
 
 In this order: the checks of `benchmarks.correctness` on this very configuration (a failure prints
-no speed), the memory of a step in a process of its own, and the time of a step. The same work is
-then timed on a time grid in torch (`yardstick`).
+no speed), and the time of a step. The same work is then timed on a time grid in torch
+(`yardstick`).
 """
 
 import argparse
@@ -50,9 +50,8 @@ def _run(options: argparse.Namespace) -> int:
 def readable(found: dict) -> str:
     """A measurement in a few lines of text, from its JSON object."""
     per, checks = found["nanoseconds_per_arrival"], found["agreement"]
-    layers = f"{found['layers']} x {found['hidden']}" if found["layers"] > 1 else str(found["hidden"])
     lines = [
-        f"{found['workload']}: {found['inputs']}-{layers}-{found['outputs']}, {found['batch']} trials of "
+        f"{found['workload']}: {found['inputs']}-{found['hidden']}-{found['outputs']}, {found['batch']} trials of "
         f"{found['duration']:g} ms, {found['spikes']} input spikes each, delays to {found['max_delay']:g} ms, "
         f"{found['dtype']}",
         on_machine(found),
@@ -64,8 +63,6 @@ def readable(found: dict) -> str:
     ]
     if found["arrivals"]:
         lines.append(f"{per['forward']:.2f} ns per arrival forward, {per['backward']:.2f} ns backward")
-    peak = found["peak_added_mb"]
-    lines.append("peak memory added: " + ("unknown here" if peak is None else f"{peak:.0f} MB"))
     other = found["yardstick"]
     if other is not None:
         scaled = f", {other['trials_run']} of {other['trials']} trials, scaled" if other["scaled_by"] != 1 else ""

@@ -1,8 +1,7 @@
-"""The four workloads, built from their sizes: a network, its input and its loss.
+"""The workloads, built from their sizes: a network, its input and its loss.
 
 Neurons spike about as often as in training, `RATE` times per trial, at all sizes: a bisection on
-the first trials finds the mean weight onto each hidden population. The means of the default sizes
-are stored.
+the first trials finds their mean weight. The means of the default sizes are stored.
 """
 
 import copy
@@ -28,7 +27,7 @@ SEARCH_TRIALS, BISECTIONS = 8, 12
 
 @dataclass(frozen=True, eq=False)
 class Workload:
-    """A network, its input and the labels of its loss; `sizes.w_means` holds its mean weights."""
+    """A network, its input and the labels of its loss; `sizes.w_mean` is its mean weight."""
 
     sizes: Sizes
     model: Model
@@ -62,25 +61,14 @@ def build(sizes: Sizes) -> Workload:
         SpecError: no mean weight makes the neurons spike `RATE` times per trial.
     """
     spikes, labels = _yin_yang(sizes) if sizes.workload == "yin-yang" else _random(sizes)
-    stages: list[Stage] = []
-    means: list[float] = []
-    arriving = first_trials(spikes, SEARCH_TRIALS)
-    for layer in range(sizes.layers):
-        if sizes.workload == "yin-yang":
-            means.append(YIN_YANG_MEAN)
-        elif sizes.w_means is not None:
-            means.append(sizes.w_means[layer])
-        else:
-            means.append(_searched(sizes, layer, arriving))
-        stages.append(_hidden(sizes, layer, means[-1]))
-        if sizes.w_means is None and layer + 1 < sizes.layers:
-            arriving = _emitted(stages[-1], arriving)
-    stages.append(_output(sizes))
-    model, found = Model(stages).to(sizes.device), dataclasses.replace(sizes, w_means=tuple(means))
-    return Workload(found, model, spikes.to(sizes.device), labels.to(sizes.device))
+    if sizes.w_mean is None:
+        sizes = dataclasses.replace(sizes, w_mean=_searched(sizes, first_trials(spikes, SEARCH_TRIALS)))
+    assert sizes.w_mean is not None
+    model = Model([_hidden(sizes, sizes.w_mean), _output(sizes)]).to(sizes.device)
+    return Workload(sizes, model, spikes.to(sizes.device), labels.to(sizes.device))
 
 
-YIN_YANG_MEAN, YIN_YANG_SD, YIN_YANG_OUT_MEAN, YIN_YANG_OUT_SD = 3.0, 1.5, 1.5, 0.5
+YIN_YANG_SD, YIN_YANG_OUT_MEAN, YIN_YANG_OUT_SD = 1.5, 1.5, 0.5
 
 
 def _generator(sizes: Sizes, layer: int) -> torch.Generator:
@@ -88,14 +76,13 @@ def _generator(sizes: Sizes, layer: int) -> torch.Generator:
     return torch.Generator().manual_seed(1000 * sizes.seed + layer)
 
 
-def _hidden(sizes: Sizes, layer: int, w_mean: float) -> Stage:
-    random, dtype = _generator(sizes, layer), DTYPES[sizes.dtype]
-    pre = sizes.inputs if layer == 0 else sizes.hidden
+def _hidden(sizes: Sizes, w_mean: float) -> Stage:
+    random, dtype = _generator(sizes, 0), DTYPES[sizes.dtype]
     # The current fluctuates with the square root of input spikes per ms: equally in every network.
-    per_ms = (sizes.spikes if layer == 0 else RATE * sizes.hidden) / sizes.duration
+    per_ms = sizes.spikes / sizes.duration
     w_std = YIN_YANG_SD if sizes.workload == "yin-yang" else 0.05 * (8.0 / per_ms) ** 0.5
     recurrent = sizes.workload == "recurrent"
-    made = LIF(pre, sizes.hidden, recurrent=recurrent, max_delay=sizes.max_delay, dtype=dtype)
+    made = LIF(sizes.inputs, sizes.hidden, recurrent=recurrent, max_delay=sizes.max_delay, dtype=dtype)
     made.initialise_(w_mean, w_std, sizes.max_delay, random)
     if recurrent:
         w_own = 0.005 * (8.0 * sizes.duration / (RATE * sizes.hidden)) ** 0.5
@@ -104,27 +91,22 @@ def _hidden(sizes: Sizes, layer: int, w_mean: float) -> Stage:
 
 
 def _output(sizes: Sizes) -> Stage:
-    random, dtype = _generator(sizes, sizes.layers), DTYPES[sizes.dtype]
+    random, dtype = _generator(sizes, 1), DTYPES[sizes.dtype]
     if sizes.workload == "yin-yang":
         last = LIF(sizes.hidden, 3, max_delay=sizes.max_delay, dtype=dtype)
         return last.initialise_(YIN_YANG_OUT_MEAN, YIN_YANG_OUT_SD, sizes.max_delay, random)
-    d_max = sizes.max_delay if sizes.workload == "deep" else 0.0
     read = LI(sizes.hidden, sizes.outputs, readout="max_voltage", dtype=dtype)
-    return read.initialise_(0.0, sizes.hidden**-0.5, d_max, random)
+    return read.initialise_(0.0, sizes.hidden**-0.5, 0.0, random)
 
 
-@torch.no_grad()
-def _emitted(stage: Stage, arriving: Spikes) -> Spikes:
-    found = stage(arriving)
-    assert isinstance(found, Spikes)
-    return found
+def _searched(sizes: Sizes, arriving: Spikes) -> float:
+    """The mean weight at which hidden neurons spike `RATE` times per trial, to 0.05 %."""
 
-
-def _searched(sizes: Sizes, layer: int, arriving: Spikes) -> float:
-    """The mean weight at which a layer's neurons spike `RATE` times per trial, to 0.05 %."""
-
+    @torch.no_grad()
     def rate(w_mean: float) -> float:
-        return float(_emitted(_hidden(sizes, layer, w_mean), arriving).counts().double().mean())
+        found = _hidden(sizes, w_mean)(arriving)
+        assert isinstance(found, Spikes)
+        return float(found.counts().double().mean())
 
     low, high = 0.0, 1e-3
     while rate(high) < RATE:

@@ -126,7 +126,7 @@ def yardstick(workload: Workload, repeats: int) -> dict:
         A JSON object: times in s, measured on `trials_run` trials and scaled to all.
     """
     sizes, dt = workload.sizes, DT.get(workload.sizes.workload, 1.0)
-    steps, neurons = sizes.duration / dt, sizes.layers * sizes.hidden + sizes.outputs
+    steps, neurons = sizes.duration / dt, sizes.hidden + sizes.outputs
     kept = KEPT_A_STEP * steps * neurons + KEPT_AN_ARRIVAL * sizes.spikes * sizes.hidden
     if sizes.workload == "recurrent":
         kept += KEPT_A_BIN * steps * (sizes.max_delay / dt + 2) * sizes.hidden
@@ -145,5 +145,5 @@ def yardstick(workload: Workload, repeats: int) -> dict:
         "dtype": sizes.dtype, "trials_run": trials, "trials": sizes.batch, "scaled_by": scale,
         "repeats": found.repeats, "seconds_run": found.step, "seconds": found.step * scale,
         "seconds_forward": found.forward * scale, "seconds_backward": found.backward * scale,
-        "hidden_spikes_per_trial": grid.spikes_seen / (trials * sizes.layers * sizes.hidden),
+        "hidden_spikes_per_trial": grid.spikes_seen / (trials * sizes.hidden),
     }

@@ -1,12 +1,10 @@
-"""The numbers that the benchmarks print: medians of steps, times of a part scaled to all, bytes."""
+"""The numbers that the benchmarks print: medians of steps, times of a part scaled to all."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
 
-from benchmarks import memory
 from benchmarks.sizes import DEFAULTS
 from benchmarks.step import Times, timed
 from benchmarks.workloads import build
@@ -36,9 +34,3 @@ def test_a_yardstick_of_few_trials_is_scaled_to_all(monkeypatch: pytest.MonkeyPa
     found = yardstick(build(replace(DEFAULTS["yin-yang"], batch=6, hidden=8)), 1)
     assert (found["trials_run"], found["trials"], found["scaled_by"], found["seconds_run"]) == (1, 6, 6, 2.0)
     assert [found[name] for name in ("seconds", "seconds_forward", "seconds_backward")] == [12.0, 3.0, 9.0]
-
-
-def test_memory_is_read_in_units_of_the_system(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "status").write_text("Name:\tpython\nVmHWM:\t    2048 kB\nVmRSS:\t    1000 kB\n")
-    monkeypatch.setattr(memory, "STATUS", tmp_path / "status")
-    assert (memory._status("VmHWM"), memory._status("VmRSS")) == (2048 * 1024, 1000 * 1024)

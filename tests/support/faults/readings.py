@@ -161,7 +161,6 @@ READINGS = (
         ),
         MEASURED, "scaled",
     ),
-    (Fault("kB of 1000 bytes", "benchmarks", "memory.py", "return 1024 *", "return 1000 *"), MEASURED, "units"),
     (
         Fault(
             "known speakers are new", "benchmarks", "baselines.py", '("known_speakers", known)',
