@@ -9,7 +9,6 @@ from reports import figures
 from reports.derivation import chapters, claims
 from reports.distances import distance_rows
 from reports.figure_adjoint import adjoint
-from reports.peers import peers
 from reports.pictures import Picture
 from reports.record import GREEN, NOT_RUN, RED, Verification
 from reports.wording import TEMPLATES
@@ -26,17 +25,17 @@ FIGURES = {
 FAULTS = {"faults": Picture("Which check finds which fault", figures.faults)}
 
 
-def html(record: Verification, studies: Mapping[str, dict[str, Any]]) -> str:
-    """The page; it depends on the record, the studies and the modules of proofs alone, to the byte.
+def html(record: Verification, grid: dict[str, Any] | None = None) -> str:
+    """The page; it depends on the records and the modules of proofs alone, to the byte.
 
     Args:
-        studies: records of longer runs, `grid` and `conformance`; a missing one has no chapter.
+        grid: the record of the study of time grids; without it there is no chapter of it.
     """
     proofs = {entry["tag"]: entry["residuals"] for entry in record.figures.get("proofs", [])}
     return page(
         TEMPLATES, "report.html", record=record, verdict=verdict(record), distance_rows=distance_rows,
         first=pictures(record, FIRST), findings=pictures(record, FIGURES), faults=FAULTS["faults"],
-        grid=studies.get("grid"), conformance=studies.get("conformance"), peers=peers,
+        grid=grid,
         chapters=chapters(proofs), claims=claims(), errata=ERRATA,
     )
 

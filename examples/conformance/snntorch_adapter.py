@@ -2,7 +2,7 @@
 # requires: torch>=2.6
 """snnTorch (1.0.0): surrogate gradients on a time grid.
 
-    python snntorch_adapter.py [--dt 1] [--reset R] CASE.json
+    python snntorch_adapter.py [--dt 1] CASE.json
 
 Offers: any graph of its `Synaptic` neurons that reset to 0, on a grid of `--dt` ms: spikes, losses
 and readouts; for voltage losses also gradients of weights and time constants, by torch's backward
@@ -17,7 +17,7 @@ order in `dt`.
 Settings: float64; exponentials, so that the flow between steps is exact; snnTorch's default
 surrogate `atan(alpha=2)`; `reset_mechanism="subtract"`, also its default, at the step of the spike
 (`reset_delay=False`). It keeps the rise after the crossing within the step, and so has better spike
-times here than `--reset zero`, at every dt.
+times here than "zero", at every dt.
 
 Conventions: each step `Synaptic` does `syn = alpha syn + input; mem = beta mem + syn`, without
 units. With `alpha = exp(-dt/tau_syn)` and `beta = exp(-dt/tau_mem)` this is ours,
@@ -36,7 +36,6 @@ gradients of thresholds (`learn_threshold` learns by the surrogate); a reset oth
 import argparse
 import json
 import sys
-from importlib.metadata import version
 
 
 def refuse(reason):
@@ -47,33 +46,14 @@ def refuse(reason):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--dt", type=float, default=1.0, metavar="MS")
-    parser.add_argument("--reset", choices=("subtract", "zero"), default="subtract")
-    parser.add_argument("--about", action="store_true", help="print what this is, as JSON")
-    parser.add_argument("case", nargs="?")
+    parser.add_argument("case")
     options = parser.parse_args()
-    if options.about:
-        print(json.dumps(about(options)))
-        return
     with open(options.case, encoding="utf-8") as file:
         case = json.load(file)
-    print(json.dumps(run(case, options.dt, options.reset)))
+    print(json.dumps(run(case, options.dt)))
 
 
-def about(options):
-    return {
-        "system": "snnTorch",
-        "version": ", ".join(f"{name} {version(name)}" for name in ("snntorch", "torch")),
-        "settings": f"Synaptic neurons on a grid of {options.dt:g} ms, with exact exponentials; float64; surrogate "
-        f"atan(alpha=2), its default; reset: {options.reset}",
-        "note": "Trains by surrogate gradients. With spiking layers between a weight and the loss its gradient is "
-        "another quantity than the derivative of the loss, on purpose: digits do not measure how well it learns, and "
-        "the cosine says how far it points the same way. Without spiking layers it is the derivative on the grid. "
-        "Delays are whole steps here, made by shifting; they have no gradient, and neither have spike times.",
-        "kinds": {name: "a surrogate where layers spike" for name in ("w", "constants")},
-    }
-
-
-def run(case, dt, reset):
+def run(case, dt):
     import torch
 
     steps = round(case["duration"] / dt)
@@ -82,7 +62,7 @@ def run(case, dt, reset):
     neurons = {p["name"]: p for p in case["populations"] if p["kind"] != "input"}
     if any(v != 0 for p in neurons.values() for v in torch.tensor(p.get("reset", 0.0)).reshape(-1).tolist()):
         refuse("no reset other than 0")
-    layers = {name: Layer(p, dt, reset) for name, p in neurons.items()}
+    layers = {name: Layer(p, dt) for name, p in neurons.items()}
     links = [Link(c, dt) for c in case["connections"]]
     order = in_order(list(neurons), links)
     fed = {p["name"]: fed_in(case["inputs"][p["name"]], dt, steps) for p in case["populations"] if p["kind"] == "input"}
@@ -150,7 +130,7 @@ class Link:
 class Layer:
     """A population of `Synaptic` neurons; `arriving` holds currents by step."""
 
-    def __init__(self, p, dt, reset):
+    def __init__(self, p, dt):
         import snntorch
         import torch
 
@@ -166,7 +146,7 @@ class Layer:
         spiking = p["kind"] == "lif"
         self.neuron = snntorch.Synaptic(
             torch.exp(-dt / self.tau_syn), beta, threshold=constant("threshold") if spiking else 1.0,
-            reset_mechanism=reset if spiking else "none", reset_delay=False,
+            reset_mechanism="subtract" if spiking else "none", reset_delay=False,
         )
         self.arriving, self.V, self.spikes = {}, [], []
         self.syn = self.mem = torch.zeros(p["size"], dtype=torch.float64)

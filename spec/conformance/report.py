@@ -142,9 +142,7 @@ class Report:
         return document(self)
 
 
-def check(
-    function: Callable[[Case], object], cases: Sequence[str] | None = None, digits: float = 1.0, name: str | None = None
-) -> Report:
+def check(function: Callable[[Case], object], cases: Sequence[str] | None = None, digits: float = 1.0) -> Report:
     """Grade a Python function.
 
     Args:
@@ -153,12 +151,11 @@ def check(
             raises `UnsupportedError` or `NotImplementedError`.
         cases: names of cases; None for all.
         digits: right digits below which a block counts as wrong.
-        name: name of the simulator in the report.
 
     Raises:
         SpecError: an unknown case, or `digits` that is no finite number.
     """
-    title = name or str(getattr(function, "__qualname__", type(function).__name__))
+    title = str(getattr(function, "__qualname__", type(function).__name__))
     return graded(of_function(function), title, stored(cases), digits)
 
 

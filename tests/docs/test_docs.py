@@ -191,17 +191,3 @@ def test_the_figure_shows_the_numbers_of_today(tmp_path: Path) -> None:
     assert [len(one) for one in stored] == [len(one) for one in now] and sum(map(len, now)) > 500
     apart = [abs(a - b) for one, other in zip(stored, now, strict=True) for a, b in zip(one, other, strict=True)]
     assert max(apart) <= 1.0
-
-
-@pytest.mark.parametrize(
-    ("settings", "kind"),
-    [
-        ({"freeze_delays": False}, "learned"),
-        ({"freeze_delays": True, "delay": 0.0}, "none"),
-        ({"freeze_delays": True, "delay": 10.0}, "as drawn"),
-        ({"freeze_delays": False, "freeze_weights": True}, "learned, weights as drawn"),
-        ({"freeze_delays": False, "freeze_weights": False, "learn_constants": True}, "learned, with time constants"),
-    ],
-)
-def test_runs_that_learn_different_things_are_told_apart(settings: dict, kind: str) -> None:
-    assert kind_of_delays(settings) == kind

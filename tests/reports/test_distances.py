@@ -31,7 +31,7 @@ def row(page: str, number: int) -> str:
 
 def test_every_check_of_the_record_has_one_row_by_its_name_right_under_the_verdict(tmp_path: Path) -> None:
     found = read(record(tmp_path, check_5=YES_OR_NO, check_9=FAILED, check_19=SKIPPED))
-    page = html(found, {})
+    page = html(found)
     figure = page[page.index('id="distances"') : page.index("</figure>")]
     assert page.index('class="lead"') < page.index('id="distances"') < page.index("<p>")
     names = map(unescape, re.findall(r'<a href="#check-\d+">([^<]*)</a>', figure))

@@ -63,8 +63,8 @@ def test_the_page_depends_on_the_record_alone_and_loads_nothing(tmp_path: Path) 
     first = {"duration": 40.0, "inputs": [[1.0, 12.0], [3.0]], "targets": [18.0], "neurons": traced(small())}
     faults = [{"package": "fast", "fault": "f", "found": {"a": 2.0}, "source": ""}]
     found = read(record(tmp_path, {"adjoint": [first], "faults": faults}))
-    page = html(found, {})
-    assert page == html(found, {}) and "A small network forwards and backwards" in page
+    page = html(found)
+    assert page == html(found) and "A small network forwards and backwards" in page
     loaded = re.findall(r'(?:src|srcset|href)="([^"]{0,20})', page)
     assert loaded and all(one.startswith(("data:image/svg+xml", "#check-")) for one in loaded)
     assert "<script" not in page and "@import" not in page and "url(" not in page
