@@ -82,8 +82,7 @@ class Grid(nn.Module):
         return kernel.scatter(0, bins, (w * (1 - share))[None]).scatter_add(0, bins + 1, (w * share)[None])
 
     def _stepped(self, arriving: Tensor, spiking: bool) -> Tensor:
-        """Spikes, or voltages of neurons that do not spike, `[steps, batch, size]`, from the weights
-        that arrive."""
+        """Spikes, or voltages if not spiking, `[steps, batch, size]`, from arriving weights."""
         V = I = arriving.new_zeros(arriving.shape[1:])
         found = []
         for now in arriving:
@@ -96,7 +95,7 @@ class Grid(nn.Module):
 
 
 def yardstick(workload: Workload, repeats: int) -> dict:
-    """Time the step of a feed-forward workload on a grid, with as many of its trials as `MOST_FLOATS` allows.
+    """Time the step of a feed-forward workload on a grid, with the trials that `MOST_FLOATS` allows.
 
     Returns:
         A JSON object: times in s, measured on `trials_run` trials and scaled to all.
