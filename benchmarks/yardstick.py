@@ -95,7 +95,7 @@ class Grid(nn.Module):
 
 
 def yardstick(workload: Workload, repeats: int) -> dict:
-    """Time the step of a feed-forward workload on a grid, with the trials that `MOST_FLOATS` allows.
+    """Time the step of a feed-forward workload on a grid, for the trials `MOST_FLOATS` allows.
 
     Returns:
         A JSON object: times in s, measured on `trials_run` trials and scaled to all.

@@ -12,9 +12,9 @@ import pytest
 from benchmarks.grid import stepped
 from benchmarks.grid.forward import flat, forward, gain
 from benchmarks.grid.losses import driven
-from benchmarks.grid.measure import measured as measured_networks
-from benchmarks.grid.measure import pinned, same_spikes
 from benchmarks.grid.networks import KINDS, LOSSES, Drawn, drawn, norm, placed, vector
+from benchmarks.grid.study import measured as measured_networks
+from benchmarks.grid.study import pinned, same_spikes
 from delayprop.reference.run import run as exact_run
 from delayprop.spec import Case, Connection, CrossEntropy, Network, Population, Result, SpecError, SpikeTrains
 from tests.support.networks.families import FAMILIES

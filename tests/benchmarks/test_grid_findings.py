@@ -11,8 +11,8 @@ import pytest
 
 from benchmarks.grid import __main__ as command
 from benchmarks.grid import study
-from benchmarks.grid.measure import DTS, measured
 from benchmarks.grid.networks import KINDS, LOSSES, WHERE
+from benchmarks.grid.study import DTS, measured
 from delayprop.fast.training.intervals import mean_half_width
 from reports.wording import TEMPLATES, number
 from tests import ROOT
