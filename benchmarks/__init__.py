@@ -5,5 +5,5 @@
 Reading order: `sizes` (the options), `networks` and `workloads` (the networks that run), `step`
 (one training step, timed), `arrivals` (the unit of work), `correctness`, `precision`,
 `without_kernels` and `allowed_errors` (the checks), `yardstick` (the comparison),
-`command` and `speed` (the command line).
+`speed` (the command line).
 """

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.allowed_errors import WRONG
-from benchmarks.command import device_name
 from benchmarks.sizes import WORKLOADS
+from benchmarks.speed import device_name
 from delayprop.spec import SpecError
 from delayprop.spec.checks import one_of, whole_number
 from delayprop.spec.command import OneLineParser

@@ -135,17 +135,6 @@ def delay_path(found: Found) -> Figure:
     return figure
 
 
-def memory(found: Found) -> Figure:
-    """The memory that a training step keeps is proportional to the spikes, and independent of the
-    trial's length."""
-    (entry,) = found["memory"]
-    figure = Figure(figsize=(8.6, 2.8))
-    axes = figure.subplots()
-    axes.loglog(entry["spikes"], [number / 1e6 for number in entry["bytes"]], "o-", color=COLOURS[0], ms=4)
-    plain(axes, "spikes in and out", "kept for the backward pass, MB")
-    return figure
-
-
 def faults(found: Found) -> Figure:
     """Faults planted in copies of the two implementations, and the checks that find them (green).
     The number: the finding over its limit, in powers of ten. Grey: the check cannot find the fault

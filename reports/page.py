@@ -20,7 +20,6 @@ FIGURES = {
     "float32": Picture("Errors", figures.errors),
     "grazing": Picture("Grazing", figures.grazing),
     "delay path": Picture("Learning of delays, certified step by step", figures.delay_path),
-    "memory": Picture("Memory", figures.memory),
 }
 FAULTS = {"faults": Picture("Which check finds which fault", figures.faults)}
 

@@ -8,11 +8,9 @@ Offers: any graph of its `Synaptic` neurons that reset to 0, on a grid of `--dt`
 and readouts; for voltage losses also gradients of weights and time constants, by torch's backward
 pass through time.
 
-**These gradients are surrogates if spikes lie between a weight and the loss.** The derivative of a
-spike by the voltage is 0 or infinite; a surrogate replaces it by a smooth bump on purpose, so that
-networks learn, even silent ones. It is another quantity than the derivative of the loss and is not
-meant to have its digits. Without spiking layers the gradient is the one of the grid, right to first
-order in `dt`.
+**These gradients are surrogates if spikes lie between a weight and the loss**: another quantity
+than the derivative of the loss, on purpose, and not meant to have its digits. Without spiking
+layers the gradient is the one of the grid, right to first order in `dt`.
 
 Settings: float64; exponentials, so that the flow between steps is exact; snnTorch's default
 surrogate `atan(alpha=2)`; `reset_mechanism="subtract"`, also its default, at the step of the spike
@@ -37,6 +35,9 @@ import argparse
 import json
 import sys
 
+import snntorch
+import torch
+
 
 def refuse(reason):
     print(reason, file=sys.stderr)
@@ -54,8 +55,6 @@ def main():
 
 
 def run(case, dt):
-    import torch
-
     steps = round(case["duration"] / dt)
     if steps < 1 or abs(steps * dt - case["duration"]) > 1e-9 * case["duration"]:
         refuse(f"no grid of {dt:g} ms in {case['duration']:g} ms")
@@ -90,8 +89,6 @@ def in_order(names, links):
 
 def fed_in(trains, dt, steps):
     """Input spikes by step, `[steps + 1, neurons]`."""
-    import torch
-
     fed = torch.zeros(steps + 1, len(trains), dtype=torch.float64)
     for i, train in enumerate(trains):
         for t in train:
@@ -115,8 +112,6 @@ class Link:
     """One connection: its weights, and a mask of them for each delay in steps."""
 
     def __init__(self, c, dt):
-        import torch
-
         self.source, self.target = c["source"], c["target"]
         weights = [[0.0 if w is None else w for w in row] for row in c["weights"]]
         self.w = torch.tensor(weights, dtype=torch.float64, requires_grad=True)
@@ -131,9 +126,6 @@ class Layer:
     """A population of `Synaptic` neurons; `arriving` holds currents by step."""
 
     def __init__(self, p, dt):
-        import snntorch
-        import torch
-
         def constant(name):
             return torch.tensor(p[name], dtype=torch.float64).expand(p["size"]).clone()
 
@@ -152,8 +144,6 @@ class Layer:
         self.syn = self.mem = torch.zeros(p["size"], dtype=torch.float64)
 
     def step(self, n):
-        import torch
-
         # A product, so the shape is right if nothing arrives.
         current = self.gain * self.arriving.pop(n - 1, torch.zeros_like(self.gain))
         fired, self.syn, self.mem = self.neuron(current, self.syn, self.mem)
@@ -164,8 +154,6 @@ class Layer:
 
 def result(case, dt, steps, neurons, layers, links):
     """The result, in the layout of the command lines."""
-    import torch
-
     trains = {
         name: [[dt * n for n in torch.stack(layers[name].spikes)[:, j].nonzero()[:, 0].tolist()] if p["kind"] == "lif"
                else [] for j in range(p["size"])] for name, p in neurons.items()
