@@ -104,9 +104,7 @@ def _follow(workload: Workload, true: Step) -> Followed:
     into, found = sources(workload, true.trains), Followed()
     for n, stage in enumerate(workload.model.stages):
         here = [into.pop(0) for _ in links(stage)]
-        arriving = [
-            source.train(trial, i).detach().cpu().numpy() for source, _ in here for i in range(source.size)
-        ]
+        arriving = [source.train(trial, i).detach().cpu().numpy() for source, _ in here for i in range(source.size)]
         w, d = (np.concatenate([getattr(link, name).detach().cpu().numpy() for _, link in here]) for name in "wd")
         for j in random.choice(w.shape[1], min(FOLLOWED, w.shape[1]), replace=False).tolist():
             values = {name: getattr(stage, name) for name in CONSTANTS}

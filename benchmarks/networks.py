@@ -25,15 +25,15 @@ def links(stage: Stage) -> list[Link]:
 
 
 class Model(nn.Module):
-    """Stages one after the other.
+    """Two stages, one after the other.
 
     Attributes:
-        stages: in order; the last is LI (largest voltage read) or LIF (first spikes read).
+        stages: hidden neurons; then LI (largest voltage read) or LIF (first spikes read).
     """
 
-    def __init__(self, stages: list[Stage]) -> None:
+    def __init__(self, hidden: Stage, last: Stage) -> None:
         super().__init__()
-        self.stages: Any = nn.ModuleList(stages)  # for a type checker a list of bare modules
+        self.stages: Any = nn.ModuleList([hidden, last])  # for a type checker a list of bare modules
 
     def links(self) -> list[Link]:
         """The connections of all stages, in order."""
@@ -41,10 +41,7 @@ class Model(nn.Module):
 
     def forward(self, spikes: Spikes) -> tuple[list[Spikes], Tensor | None]:
         """The spikes of each stage that spikes; and the readout `[trials, post]` of an LI stage."""
-        trains: list[Spikes] = []
-        for stage in self.stages:
-            passed = stage(trains[-1] if trains else spikes)
-            if isinstance(passed, Tensor):
-                return trains, passed
-            trains.append(passed)
-        return trains, None
+        hidden, last = self.stages
+        emitted = hidden(spikes)
+        found = last(emitted)
+        return ([emitted], found) if isinstance(found, Tensor) else ([emitted, found], None)

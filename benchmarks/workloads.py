@@ -64,7 +64,7 @@ def build(sizes: Sizes) -> Workload:
     if sizes.w_mean is None:
         sizes = dataclasses.replace(sizes, w_mean=_searched(sizes, first_trials(spikes, SEARCH_TRIALS)))
     assert sizes.w_mean is not None
-    model = Model([_hidden(sizes, sizes.w_mean), _output(sizes)]).to(sizes.device)
+    model = Model(_hidden(sizes, sizes.w_mean), _output(sizes)).to(sizes.device)
     return Workload(sizes, model, spikes.to(sizes.device), labels.to(sizes.device))
 
 

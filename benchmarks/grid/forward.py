@@ -76,9 +76,7 @@ def flat(cases: Sequence[Case]) -> Flat:
         neuron_at.append(at)
     pre, post, w, d = (np.concatenate(column) for column in zip(*synapses, strict=True))
     source, time = (np.concatenate(column) for column in zip(*inputs, strict=True))
-    return Flat(
-        tuple(cases), np.concatenate(constants, axis=1), pre, post, w, d, source, time, tuple(neuron_at)
-    )
+    return Flat(tuple(cases), np.concatenate(constants, axis=1), pre, post, w, d, source, time, tuple(neuron_at))
 
 
 @dataclass(frozen=True, eq=False)

@@ -218,9 +218,7 @@ def test_orders_and_ranks() -> None:
 
 
 @pytest.mark.full
-def test_the_command_writes_the_gradients_and_keeps_the_rest(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_command_writes_the_gradients_and_keeps_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(study, "QUICK", 2)
     monkeypatch.setattr(study, "LOSSES", ("max_voltage",))
     path = tmp_path / "grid.json"
