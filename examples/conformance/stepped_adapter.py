@@ -8,8 +8,8 @@ with a gradient of the delays.
 
 Offers: every case whose duration is a whole number of steps; gradients of weights and delays.
 
-Settings: float64; `--dt`; `--pinned` adds the term of maxima that move with an arrival, which
-published implementations lack.
+Settings: float64; `--dt`. As published implementations, it lacks the term of maxima that move with
+an arrival.
 
 Conventions: ours, since it takes and returns the types of `spec`.
 
@@ -29,12 +29,11 @@ from delayprop.spec import SpecError, load_case
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--dt", type=float, default=1.0, metavar="MS")
-    parser.add_argument("--pinned", action="store_true", help="add the term of maxima that move with an arrival")
     parser.add_argument("case")
     options = parser.parse_args()
     case = load_case(options.case)
     try:
-        found = run(case, options.dt, options.pinned)
+        found = run(case, options.dt)
     except SpecError as error:  # the case is legal, so the grid does not fit it
         print(error, file=sys.stderr)
         return 5

@@ -3,7 +3,6 @@
 import json
 import os
 import shlex
-import shutil
 import subprocess
 import sys
 from contextlib import chdir, redirect_stderr, redirect_stdout
@@ -159,14 +158,3 @@ def test_saved_files_are_cases(tmp_path: Path) -> None:
 ])
 def test_bad_options_are_one_line_and_exit_code_2(arguments: list[str], message: str) -> None:
     assert refusal_of(kit(*arguments), "spec.conformance").startswith(message)
-
-
-def test_the_cases_are_data_of_the_package(tmp_path: Path) -> None:
-    """The cases are found even in an archive."""
-    code = "import delayprop.spec.conformance.cases as c; print(len(c.stored()), '.zip' in c.__file__)"
-    shutil.copytree(ROOT / "delayprop", tmp_path / "kit" / "delayprop", ignore=shutil.ignore_patterns("fast"))
-    archive = shutil.make_archive(str(tmp_path / "kit"), "zip", tmp_path / "kit")
-    environment = {**os.environ, "PYTHONPATH": archive}
-    command = [sys.executable, "-P", "-c", code]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    assert done.stderr == "" and done.stdout.split() == [str(len(stored())), "True"]
