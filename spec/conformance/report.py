@@ -6,10 +6,8 @@ from dataclasses import dataclass, field
 
 from delayprop.spec.case import Case
 from delayprop.spec.checks import finite_number
-from delayprop.spec.conformance.capabilities import needs
-from delayprop.spec.conformance.cases import Stored, stored
-from delayprop.spec.conformance.factors import Factor, factors
-from delayprop.spec.conformance.grading import Block, blocks, grade
+from delayprop.spec.conformance.cases import Stored, needs, stored
+from delayprop.spec.conformance.grading import Block, Factor, blocks, factors, grade
 from delayprop.spec.conformance.layout import QUANTITIES, places, unknown_keys
 from delayprop.spec.conformance.peers import Peer, of_function
 from delayprop.spec.conformance.rendering import document, text

@@ -13,8 +13,7 @@ import delayprop.reference as reference
 from delayprop.fast.run import run_case
 from delayprop.spec import Case, Connection, Network, SpecError, UnsupportedError
 from delayprop.spec.conformance import check
-from delayprop.spec.conformance.capabilities import CAPABILITIES
-from delayprop.spec.conformance.cases import stored
+from delayprop.spec.conformance.cases import CAPABILITIES, stored
 from delayprop.spec.conformance.grading import GRADES, MOST_DIGITS, grade, right_digits
 from delayprop.spec.conformance.layout import GRADIENTS, QUANTITIES
 from tests.support.faults.catalogue import FAULTS, Fault
