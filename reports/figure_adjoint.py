@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from delayprop.fast.drawing.style import COLOURS, plain
-from reports.pictures import Found
+from reports.record import Found
 
 NAMES = {"hidden": 1, "out": 2}
 

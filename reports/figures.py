@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from delayprop.fast.drawing.style import COLOURS, plain
-from reports.pictures import Found
+from reports.record import Found
 
 U64, U32 = 2.0**-53, 2.0**-24
 SMALLEST = 1e-19  # the place of a 0 on a logarithmic axis

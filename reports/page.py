@@ -1,7 +1,10 @@
 """The page: the checks, their measurements, and the limits, all from the record."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
+
+from matplotlib.figure import Figure
 
 from delayprop.derivations.errata import ERRATA
 from delayprop.fast.drawing.pages import page
@@ -9,9 +12,32 @@ from reports import figures
 from reports.derivation import chapters, claims
 from reports.distances import distance_rows
 from reports.figure_adjoint import adjoint
-from reports.pictures import Picture
-from reports.record import GREEN, NOT_RUN, RED, Verification
+from reports.record import GREEN, NOT_RUN, RED, Found, Verification
 from reports.wording import TEMPLATES
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure that is drawn when a page needs it.
+
+    Attributes:
+        draw: makes it from the data; its docstring is the caption.
+    """
+
+    name: str
+    draw: Callable[[Found], Figure]
+
+    @property
+    def caption(self) -> str:
+        """The caption in one line."""
+        return " ".join((self.draw.__doc__ or "").split())
+
+    def drawn(self, found: Found) -> Figure:
+        """The figure."""
+        figure = self.draw(found)
+        figure.tight_layout()
+        return figure
+
 
 FIRST = {"adjoint": Picture("A small network forwards and backwards", adjoint)}
 FIGURES = {
