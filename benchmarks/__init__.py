@@ -2,7 +2,7 @@
 
     python -m benchmarks.speed --workload shd-like
 
-Reading order: `sizes` (the options), `networks` and `workloads` (the networks that run), `step`
+Reading order: `sizes` (the options), `workloads` (the networks that run), `step`
 (one training step, timed), `arrivals` (the unit of work), `correctness`, `precision`,
 `without_kernels` and `allowed_errors` (the checks), `yardstick` (the comparison),
 `speed` (the command line).

@@ -15,11 +15,10 @@ import numpy as np
 
 from benchmarks.allowed_errors import FINITE_DIFFERENCES, IDENTITIES, READOUTS, SPIKE_TIMES, Disagreement, limit
 from benchmarks.arrivals import sources
-from benchmarks.networks import links
 from benchmarks.precision import Precision, precision
 from benchmarks.step import Step, found_by, step
 from benchmarks.without_kernels import differences, followed
-from benchmarks.workloads import Workload
+from benchmarks.workloads import Workload, links
 from delayprop.fast import LI
 from delayprop.fast.nn.certificate import Residuals, residuals, watched
 from delayprop.spec.network import CONSTANTS

@@ -22,9 +22,8 @@ import torch
 from torch import Tensor
 
 from benchmarks.allowed_errors import FLOAT32_GRADIENTS, FLOAT64_GRADIENTS, SPIKES_OFF, Disagreement, limit
-from benchmarks.networks import Stage, links
 from benchmarks.step import Step
-from benchmarks.workloads import Workload, first_trials
+from benchmarks.workloads import Stage, Workload, first_trials, links
 from delayprop.fast import Spikes
 
 TRIALS = 32  # of a stage that runs alone: with more, more neurons have a spike that grazes

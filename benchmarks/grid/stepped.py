@@ -21,7 +21,7 @@ as `derivations/formulas.py` states them. The choices:
 - **Pinned maxima:** a maximum that an inhibitory arrival makes moves with the arrival. The paper's
   equations lack this term (`python -m derivations --errata`), and so does this module unless
   `pinned` asks for it (max-pinned-tie).
-- **Readouts and losses:** `losses.py`.
+- **Readouts and losses:** `forward.py`.
 
 Gradients are those of weights and delays; results hold none of constants and input times.
 """
@@ -30,8 +30,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from benchmarks.grid.forward import Flat, Trace, flat, forward, gain
-from benchmarks.grid.losses import Driven, driven
+from benchmarks.grid.forward import Driven, Flat, Trace, driven, flat, forward, gain
 from delayprop.spec import Case, ConnectionGradient, Gradients, Result
 
 

@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.grid.forward import flat, forward
-from benchmarks.grid.losses import driven
+from benchmarks.grid.forward import driven, flat, forward
 from benchmarks.grid.networks import KINDS, LOSSES, Drawn, drawn, norm, vector
 from benchmarks.grid.stepped import backward, results
 from delayprop.reference.arithmetic import FLOAT64

@@ -16,11 +16,10 @@ from benchmarks import speed
 from benchmarks.allowed_errors import Disagreement
 from benchmarks.arrivals import arrivals, neurons_of, through
 from benchmarks.correctness import agree, certified
-from benchmarks.networks import Link
 from benchmarks.sizes import DEFAULTS, Sizes
 from benchmarks.step import step
 from benchmarks.without_kernels import followed
-from benchmarks.workloads import build
+from benchmarks.workloads import Link, build
 from benchmarks.yardstick import Grid
 from delayprop.fast import LIF, Spikes
 

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks.grid import stepped
-from benchmarks.grid.forward import flat, forward, gain
-from benchmarks.grid.losses import driven
+from benchmarks.grid.forward import driven, flat, forward, gain
 from benchmarks.grid.networks import KINDS, LOSSES, Drawn, drawn, norm, placed, vector
 from benchmarks.grid.study import measured as measured_networks
 from benchmarks.grid.study import pinned, same_spikes
