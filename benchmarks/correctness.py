@@ -46,14 +46,12 @@ class Agreement:
         residuals: of the identities A, B and C; None for one that does not apply.
         followed: neurons of (c).
         finite_difference_error: None if every step tried changes a spike count.
-        finite_difference_step: in units of the direction, see `without_kernels.differences`.
     """
 
     precision: Precision
     residuals: Residuals
     followed: Followed
     finite_difference_error: float | None
-    finite_difference_step: float | None
 
 
 def agree(workload: Workload) -> Agreement:
@@ -75,7 +73,7 @@ def agree(workload: Workload) -> Agreement:
     error, h = differences(double.of_trials(TRIALS)) or (None, None)
     if error is not None:
         limit(f"the gradient against finite differences with step {h:g}", error, FINITE_DIFFERENCES)
-    return Agreement(found, identities, neurons, error, h)
+    return Agreement(found, identities, neurons, error)
 
 
 def certified(workload: Workload) -> tuple[Step, Residuals]:

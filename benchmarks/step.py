@@ -1,6 +1,5 @@
 """One training step (forward, backward, gradients of all weights and delays), and its time."""
 
-import math
 import statistics
 import time
 from collections.abc import Callable
@@ -61,28 +60,24 @@ def found_by(workload: Workload, trains: list[Spikes], y: Tensor | None) -> Step
     return Step([spikes.detach() for spikes in trains], None if y is None else y.detach(), gradients)
 
 
-def timed(network: nn.Module, loss: Callable[[], Tensor], repeats: int, patience: float = math.inf) -> Times:
+def timed(network: nn.Module, loss: Callable[[], Tensor], repeats: int) -> Times:
     """Median times of a step, after one to warm up; gradients are cleared before each, untimed.
 
     Args:
         loss: the forward pass.
-        patience: s; a step that takes longer is the last, and counts even as the warm-up step.
     """
     on_gpu = any(parameter.is_cuda for parameter in network.parameters())
     seconds: list[tuple[float, float, float]] = []
-    for n in range(repeats + 1):
+    for _ in range(repeats + 1):
         network.zero_grad()
         began = _now(on_gpu)
         found = loss()
         between = _now(on_gpu)
         found.backward()
         ended = _now(on_gpu)
-        if n > 0 or ended - began > patience:
-            seconds.append((ended - began, between - began, ended - between))
-        if ended - began > patience:
-            break
-    step, forward, backward = (statistics.median(column) for column in zip(*seconds))
-    return Times(step, forward, backward, len(seconds))
+        seconds.append((ended - began, between - began, ended - between))
+    step, forward, backward = (statistics.median(column) for column in zip(*seconds[1:]))
+    return Times(step, forward, backward, repeats)
 
 
 def _now(on_gpu: bool) -> float:
