@@ -1,12 +1,13 @@
-"""`python -m benchmarks.baselines --data FOLDER`: what an LSTM reaches on these very files.
+"""`python -m benchmarks.baselines --data FOLDER`: what networks of torch reach on these very files.
 
-It reads spike counts, and is the yardstick of a result of `fast.train --task shd`. It has the
-trainer's splits, augmentation and orders of trials (`fast.data.batches`), and its protocol: the
-last network is tested, once.
+An LSTM, or a small convolutional network, on spike counts: the yardstick of a result of `fast.train
+--task shd`. It has the trainer's splits, augmentation and orders of trials (`fast.data.batches`),
+and its protocol: the last network is tested, once.
 """
 
 import argparse
 import json
+import math
 import sys
 import time
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks.speed import use_threads
+from benchmarks.command import use_threads
 from delayprop.fast.data.augment import Augmentation
 from delayprop.fast.data.batches import Batches
 from delayprop.fast.data.spike_data import SpikeData, held_out
@@ -32,6 +33,7 @@ STEP, POOL = 10.0, 10  # ms, and channels, of a count
 BEST = shd.PRESETS["best"]
 AUGMENTATION = Augmentation(BEST.shift, BEST.spread, BEST.stretch, BEST.blend, BEST.drop)
 LR, WEIGHT_DECAY = 4e-3, 1e-2
+PLACES = 4, 8  # in time and in channels, at which the convolutional network is read
 
 
 class Counts(nn.Module):
@@ -64,6 +66,23 @@ class Lstm(nn.Module):
     def forward(self, counts: Tensor) -> Tensor:
         """Logits."""
         return self.out(self.lstm(counts)[0].mean(1))
+
+
+class Cnn(nn.Sequential):
+    """Three convolutions over time and channels, of 16, 32 and 64 maps, and a linear readout of
+    their means over quarters of the trial and eighths of the channels."""
+
+    def __init__(self, inputs: int, classes: int) -> None:
+        layers: list[nn.Module] = [nn.Unflatten(1, (1, -1))]
+        for before, after in ((1, 16), (16, 32), (32, 64)):
+            layers += [nn.Conv2d(before, after, 3, padding=1), nn.BatchNorm2d(after), nn.ReLU(), nn.MaxPool2d(2)]
+        super().__init__(
+            *layers, nn.AdaptiveAvgPool2d(PLACES), nn.Flatten(), nn.Dropout(0.3),
+            nn.Linear(64 * math.prod(PLACES), classes),
+        )
+
+
+NETWORKS = {"lstm": Lstm, "cnn": Cnn}
 
 
 def train(network: Counts, data: dict[str, SpikeData], epochs: int, batch: int, seed: int) -> float:
@@ -111,10 +130,10 @@ def run(options: argparse.Namespace) -> dict:
     data = {split: replace(part, pool=POOL) for split, part in splits.items()}
     torch.manual_seed(options.seed)
     began = time.perf_counter()
-    network = Counts(Lstm(data["train"].inputs, data["train"].classes))
+    network = Counts(NETWORKS[options.network](data["train"].inputs, data["train"].classes))
     right = train(network, data, options.epochs, options.batch, options.seed)
     found = {
-        "network": "lstm", "parameters": sum(p.numel() for p in network.parameters()), "seed": options.seed,
+        "network": options.network, "parameters": sum(p.numel() for p in network.parameters()), "seed": options.seed,
         "epochs": options.epochs, "batch": options.batch, "valid_speakers": options.valid_speakers,
         "augmentation": asdict(AUGMENTATION), "data_sha256": options.data_sha256, "train_accuracy": right,
         "valid_accuracy": tested(network, data["valid"], options.batch).accuracy,
@@ -136,7 +155,8 @@ def run(options: argparse.Namespace) -> dict:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; exit code 2: bad options, or no data."""
-    parser = OneLineParser(PROG, "Train an LSTM on spike counts, and test it; prints one line of JSON.")
+    parser = OneLineParser(PROG, "Train a network of torch on spike counts, and test it; prints one line of JSON.")
+    parser.add_argument("--network", choices=tuple(NETWORKS), required=True, help="the network to train")
     shd.add_options(parser)
     parser.set_defaults(valid_speakers=[])
     parser.add_argument("--epochs", type=int, default=25, help="passes over the training split (default: 25)")

@@ -1,13 +1,19 @@
-"""The derivation: the claims, and the chapters of the modules that prove them."""
+"""The derivation: chapters of the modules that prove, formulas as MathML, which browsers show."""
 
 import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping
+from html import escape
 
 import sympy as sp
+from sympy.printing.mathml import mathml
 
 from delayprop.derivations import formulas, symbols
 from delayprop.derivations.chapters import CHAPTERS
 from delayprop.derivations.proof import Theorem
+
+GREEK = {"lambda": "&lambda;", "tau": "&tau;", "kappa": "&kappa;"}
+SIGNS = {"minus": "\N{MINUS SIGN}", "plus": "+"}
 
 
 def chapters(proofs: Mapping[str, int]) -> Iterator[tuple[str, list[str], list[tuple[str, str, str]]]]:
@@ -24,20 +30,67 @@ def chapters(proofs: Mapping[str, int]) -> Iterator[tuple[str, list[str], list[t
         yield title, paragraphs, rows
 
 
-def claims() -> Iterator[tuple[str, str]]:
-    """The claims of `derivations.formulas`, in the names of the project, each with its words."""
-    for name, function in vars(formulas).items():
-        if inspect.isfunction(function):
-            place = f" Paper: {formulas.PAPER[name]}." if name in formulas.PAPER else ""
-            yield f"{name} = {_expression(function)}", (function.__doc__ or "") + place
+def claims() -> list[tuple[str, str]]:
+    """The claims of `derivations.formulas`, each with its words."""
+    return [
+        (claim(name, function), (function.__doc__ or "") + paper(name))
+        for name, function in vars(formulas).items() if inspect.isfunction(function)
+    ]
 
 
-def _expression(function: Callable[..., sp.Expr]) -> sp.Expr:
-    """A claim at its own symbols."""
+def paper(name: str) -> str:
+    """The place of a claim in the paper; "" if it has none."""
+    return f" Paper: {formulas.PAPER[name]}." if name in formulas.PAPER else ""
+
+
+def claim(name: str, function: Callable[..., sp.Expr]) -> str:
+    """`name = expression`: a claim of `derivations.formulas` at its own symbols."""
     given: list[sp.Expr] = []
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind is parameter.VAR_POSITIONAL:
             given += sp.symbols("p q", positive=True)
         elif parameter.default is parameter.empty:
             given.append(getattr(symbols, parameter.name, sp.Symbol(parameter.name, real=True)))
-    return function(*given)
+    expression = function(*given)
+    return f'<math display="block"><mrow>{of_name(name)}<mo>=</mo>{of(expression)}</mrow></math>'
+
+
+def of(expression: sp.Expr) -> str:
+    """The content of a `math` element."""
+    free = sorted(expression.free_symbols, key=str)
+    stand_ins = {symbol: sp.Symbol("ZZ" + chr(ord("a") + n), real=True) for n, symbol in enumerate(free)}
+    shown = expression.xreplace(stand_ins).replace(sp.exp, sp.Function("exp"))  # SymPy prints exp(-x) as 1 over a power
+    text = mathml(shown, printer="presentation")
+    for symbol, stand_in in stand_ins.items():
+        text = text.replace(f"<mi>{stand_in}</mi>", of_name(str(symbol)))
+    assert "ZZ" not in text, text
+    return text
+
+
+def of_name(name: str) -> str:
+    """A name of the project in print: `lambda_V_plus`, `Vdot_minus`, `dL_dt_post`, `tau_mem`."""
+    if name.endswith("_flow"):
+        return f"{of_name(name.removesuffix('_flow'))}<mo>(</mo><mi>h</mi><mo>)</mo>"
+    event = re.fullmatch(r"(.+)_(at|over)_(\w+)", name)
+    if event:
+        return f"{of_name(event[1])}<mspace width='0.3em'/><mtext>({event[2]} {_words(event[3])})</mtext>"
+    derivative = re.fullmatch(r"d(\w+?)_d(\w+)", name)
+    if derivative:
+        above, below = (of_name(part) for part in derivative.groups())
+        return f"<mfrac><mrow><mo>∂</mo>{above}</mrow><mrow><mo>∂</mo>{below}</mrow></mfrac>"
+    if name not in vars(symbols) and name.count("_") and name.split("_")[0] not in (*GREEK, *"VIlyvtT"):
+        return f"<mtext>{_words(name)}</mtext>"
+    head, *rest = name.split("_")
+    sign = SIGNS[rest.pop()] if rest and rest[-1] in SIGNS else ""
+    base = head.removesuffix("dot")
+    body = f"<mi>{GREEK.get(base, escape(base))}</mi>"
+    if base != head:
+        body = f"<mover>{body}<mo>˙</mo></mover>"
+    below = "<mtext>" + escape(" ".join(rest)) + "</mtext>" if rest else ""
+    above = f"<mo>{sign}</mo>" if sign else ""
+    tag = "m" + "sub" * bool(below) + "sup" * bool(above)
+    return f"<{tag}>{body}{below}{above}</{tag}>" if below or above else body
+
+
+def _words(text: str) -> str:
+    return escape(text.replace("_", " "))

@@ -61,7 +61,7 @@ def html(record: Verification, grid: dict[str, Any] | None = None) -> str:
         TEMPLATES, "report.html", record=record, verdict=verdict(record), distance_rows=distance_rows,
         first=pictures(record, FIRST), findings=pictures(record, FIGURES), faults=FAULTS["faults"],
         grid=grid,
-        chapters=chapters(proofs), claims=list(claims()), errata=ERRATA,
+        chapters=chapters(proofs), claims=claims(), errata=ERRATA,
     )
 
 

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.baselines`: an LSTM on the files that the trainer reads."""
+"""`python -m benchmarks.baselines`: networks of torch on the files that the trainer reads."""
 
 import json
 from pathlib import Path
@@ -38,10 +38,13 @@ def found(folder: Path, capsys: pytest.CaptureFixture[str], *words: str) -> dict
 
 
 @pytest.mark.full
-def test_a_baseline_learns(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("network", baselines.NETWORKS)
+def test_a_baseline_learns(
+    network: str, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """And one seed gives one result."""
     monkeypatch.setattr(shd, "SHARE", 4)
-    words = ["--epochs", "8", "--batch", "16"]
+    words = ["--network", network, "--epochs", "8", "--batch", "16"]
     one = found(folder, capsys, *words)
     assert one["test_accuracy"] > 0.9 and one["known_speakers"] > 0.8 and one["new_speakers"] > 0.8
     assert one["interval"][0] < one["test_accuracy"] and len(one["trials_sha256"]) == 64 and "wrong" in one
@@ -66,20 +69,20 @@ def test_accuracies_are_of_the_last_epoch_and_of_the_speakers_named(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The network is always right; its evaluation is right on speaker 1 alone, who also trains."""
-    monkeypatch.setattr(baselines, "Lstm", ByChannel)
+    monkeypatch.setitem(baselines.NETWORKS, "cnn", ByChannel)
 
     def tested(network: object, data: SpikeData, batch: int) -> Evaluation:
         known = int(np.sum(data.speakers == 1))
         return Evaluation([[known, len(data) - known, 0]], 0.0)
 
     monkeypatch.setattr(baselines, "tested", tested)
-    made = found(folder, capsys, "--epochs", "2")
+    made = found(folder, capsys, "--network", "cnn", "--epochs", "2")
     assert made["train_accuracy"] == 1.0
     assert (made["known_speakers"], made["new_speakers"], made["test_accuracy"]) == (1.0, 0.0, 0.5)
 
 
 def test_the_test_split_may_stay_untouched(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    made = found(folder, capsys, "--epochs", "1", "--no-test", "--valid-speakers", "1")
+    made = found(folder, capsys, "--network", "cnn", "--epochs", "1", "--no-test", "--valid-speakers", "1")
     assert "test_accuracy" not in made and made["valid_speakers"] == [1] and 0 <= made["valid_accuracy"] <= 1
 
 
@@ -105,5 +108,5 @@ def test_a_network_sees_counts_of_ten_channels_in_ten_ms() -> None:
 def test_wrong_options_are_named(
     words: list[str], said: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert baselines.main(["--data", str(folder), *words]) == 2
+    assert baselines.main(["--network", "lstm", "--data", str(folder), *words]) == 2
     assert said in capsys.readouterr().err
