@@ -8,7 +8,7 @@ import matplotlib
 
 from delayprop.spec import Case
 from reports.figure_adjoint import adjoint
-from reports.pictures import Picture
+from reports.page import Picture
 from tests import ROOT
 from tests.support.runs.traced import small, traced
 

@@ -9,6 +9,11 @@ from functools import cache
 from html.parser import HTMLParser
 from typing import Any
 
+from tests import ROOT
+
+DOCS = ROOT / "docs"
+SETTINGS = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+PAGES = {path.relative_to(DOCS).as_posix(): path.read_text(encoding="utf-8") for path in sorted(DOCS.rglob("*.md"))}
 BLOCK = re.compile(r"^```python\n(.*?)^```$(?:\n\n```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
 NEARLY = 0.25  # relative tolerance of printed numbers: many training steps amplify rounding
