@@ -10,14 +10,15 @@ from hypothesis import given, settings
 
 import delayprop.reference as reference
 from delayprop.fast.run import run_case
-from delayprop.spec import Case, Connection, CrossEntropy, Network, Result, Tie, load_case
+from delayprop.spec import Case, CrossEntropy, Result, Tie, load_case
 from delayprop.spec.results import TIE_KINDS
 from tests.support.comparison import Agreement, assert_same_results, block_errors, gradient_limit, scaled
 from tests.support.conditioning import condition
 from tests.support.effort import many
+from tests.support.networks.documents import one_neuron, ties
 from tests.support.networks.failures import stored_on_failure
+from tests.support.networks.rewriting import with_connections
 from tests.support.networks.strategies import cases, families, seeded_case
-from tests.support.networks.ties import one_neuron, ties
 from tests.support.report_evidence import Measured
 from tests.support.sameness import share
 
@@ -92,11 +93,8 @@ def test_the_condition_number_bounds_the_cost_of_a_chain_of_spikes() -> None:
     case, exact, number = chained()
     assert exact.kappa_min is not None and number > 1e4 / exact.kappa_min
     signs = np.random.default_rng(2)
-    moved = tuple(
-        replace(connection, w=connection.w * (1 + signs.choice([-1, 1], connection.w.shape) * 2.0**-50))
-        for connection in case.network.connections
-    )
-    rounded = reference.run(replace(case, network=replace(case.network, connections=moved)), DIGITS)
+    moved = [replace(c, w=c.w * (1 + signs.choice([-1, 1], c.w.shape) * 2.0**-50)) for c in case.network.connections]
+    rounded = reference.run(with_connections(case, moved), DIGITS)
     with pytest.raises(AssertionError, match="beyond the tolerance"):
         assert_same_results(case, rounded, exact)
     assert assert_same_results(case, rounded, exact, kappa=1 / number).used < 1
@@ -118,8 +116,7 @@ def test_control_a_fault_of_a_billionth_exceeds_what_a_chain_may_cost(measured: 
 def test_control_a_delay_changed_by_a_millionth_does_not_agree(measured: Measured) -> None:
     case = seeded_case(2, "layers")
     first, *others = case.network.connections
-    moved = Connection(first.source, first.target, first.w, first.d * (1 + 1e-6))
-    other = replace(case, network=Network(case.network.populations, (moved, *others)))
+    other = with_connections(case, [replace(first, d=first.d * (1 + 1e-6)), *others])
     measured(share(case, run_case(other), reference.run(case)), 1.0, 1)
     with pytest.raises(AssertionError):
         agreement(case, lambda _: run_case(other))

@@ -3,13 +3,14 @@
 import json
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
 import delayprop.reference as reference
-from delayprop.spec import READOUTS, Case, Connection, Population, Result, SpikeTimeMSE, load_case
+from delayprop.spec import READOUTS, Case, Connection, Population, SpikeTimeMSE, load_case
 from tests.support.certified import (
     CLASSES,
     DIGITS,
@@ -45,7 +46,7 @@ def test_a_gradient_off_by_1e_9_has_nine_digits(known: tuple[Case, Mapping, dict
     case, certified, _ = known
     for kind, end in (("w", "weights"), ("d", "delays"), ("tau_mem", "tau_mem"), ("v_reset", "reset"), ("t_in", "in")):
         result = reference.run(case)
-        off = Result(*(vars(result) | {"gradients": scaled(result.gradients, kind, 1 + 1e-9)}).values())
+        off = replace(result, gradients=scaled(result.gradients, kind, 1 + 1e-9))
         found = digits_by_block(off.to_dict(case.network), certified)
         measured(12 / min(found.values()), 1.0, 1)
         assert {path for path, digits in found.items() if digits < 12} == {p for p in found if p.endswith(f"/{end}")}

@@ -11,7 +11,7 @@ hundred `u` of the largest block.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
@@ -19,11 +19,11 @@ from typing import Protocol
 import mpmath
 import numpy as np
 
-from delayprop.spec import Case, ConnectionGradient, Gradients, PopulationGradient, Result
+from delayprop.spec import Case, Gradients, Result
 from tests.support import tolerances
+from tests.support.parameters import blocks, changed
 from tests.support.tolerances import CANCELLATION, U64, VANISHES
 
-CONSTANTS = ("tau_mem", "tau_syn", "v_th", "v_reset")
 Numbers = Sequence | np.ndarray
 
 
@@ -80,7 +80,7 @@ def block_errors(case: Case, found: Gradients, true: Gradients) -> dict[str, flo
 
 
 def compared(case: Case, found: Gradients, true: Gradients) -> list[Block]:
-    blocks = []
+    found_blocks = []
     with mpmath.workdps(60):
         expected = gradient_blocks(case, true)
         unit = {name: _unit(case, name) for name in expected}
@@ -93,30 +93,24 @@ def compared(case: Case, found: Gradients, true: Gradients) -> list[Block]:
                 difference = _norm([a - b for a, b in zip(block, expected[name], strict=True)])
                 error = float(difference / max(norm, floor))
                 alone = float(difference / norm) if norm else math.inf if difference else 0.0
-            blocks.append(Block(name, block, expected[name], error, alone, bool(norm <= VANISHES * floor)))
-    return blocks
+            found_blocks.append(Block(name, block, expected[name], error, alone, bool(norm <= VANISHES * floor)))
+    return found_blocks
 
 
 def largest_block(case: Case, gradients: Gradients) -> float:
     """Norm of the largest block, in natural units: derivatives by relative parameter changes."""
-    blocks = gradient_blocks(case, gradients)
-    return max((_unit(case, name) * float(_norm(block)) for name, block in blocks.items()), default=0.0)
+    norms = (_unit(case, name) * float(_norm(block)) for name, block in gradient_blocks(case, gradients).items())
+    return max(norms, default=0.0)
 
 
 def gradient_blocks(case: Case, gradients: Gradients) -> dict[str, list[mpmath.mpf]]:
     """The numbers of each block, by name, without entries for absent synapses."""
-    blocks: dict[str, list[mpmath.mpf]] = {}
-    for c, (connection, gradient) in enumerate(zip(case.network.connections, gradients.connections, strict=True)):
-        blocks[f"connections[{c}].weights"] = _numbers(gradient.dL_dw[connection.exists])
-        blocks[f"connections[{c}].delays"] = _numbers(gradient.dL_dd[connection.exists])
-    for name, constants in gradients.populations.items():
-        for constant in CONSTANTS:
-            values = getattr(constants, f"dL_d{constant}")
-            if values is not None:
-                blocks[f"{name}.{constant}"] = _numbers(values)
-    for name, trains in gradients.inputs.items():
-        blocks[f"inputs.{name}"] = [number for train in trains for number in _numbers(train)]
-    return blocks
+    found: dict[str, list[mpmath.mpf]] = {}
+    names = {"w": "connections[{}].weights", "d": "connections[{}].delays", "t_in": "inputs.{}"}
+    for (kind, owner, *_), values in blocks(gradients):
+        numbers = values[case.network.connections[owner].exists] if kind in ("w", "d") else values
+        found.setdefault(names.get(kind, f"{{}}.{kind}").format(owner), []).extend(_numbers(numbers))
+    return found
 
 
 def assert_same_gradients(
@@ -125,17 +119,17 @@ def assert_same_gradients(
     """Asserts that every block is right to `limit`, by default `tolerances.relative`; names every
     wrong block, both values, the tolerance and kappa_min."""
     allowed = tolerances.relative(u, kappa_min) if limit is None else limit
-    blocks = compared(case, found, true)
+    seen = compared(case, found, true)
     wrong = [
         f"{b.name}: error {b.error:.1e}, found {_shown(b.found)}, true {_shown(b.true)}"
-        for b in blocks
+        for b in seen
         if not b.error <= allowed
     ]
     shown = "no spike" if kappa_min is None else f"kappa_min {float(kappa_min):.1e}"
     assert not wrong, "\n".join([f"blocks beyond the tolerance {allowed:.1e} ({shown}):", *wrong])
-    worst = max((block.error for block in blocks), default=0.0)
-    cancelled = sum(block.alone > allowed and not block.zero for block in blocks)
-    return Agreement(worst / allowed, len(blocks), sum(block.zero for block in blocks), cancelled)
+    worst = max((block.error for block in seen), default=0.0)
+    cancelled = sum(block.alone > allowed and not block.zero for block in seen)
+    return Agreement(worst / allowed, len(seen), sum(block.zero for block in seen), cancelled)
 
 
 def assert_same_activity(
@@ -172,22 +166,8 @@ def assert_same_results(
 
 def assert_not_all_zero(case: Case, gradients: Gradients) -> None:
     """Asserts a gradient other than 0; a gradient of 0 is no evidence."""
-    blocks = gradient_blocks(case, gradients)
-    assert any(abs(number) > VANISHES for block in blocks.values() for number in block), "the whole gradient is 0"
-
-
-def changed(gradients: Gradients, change: Callable[[str, np.ndarray], np.ndarray]) -> Gradients:
-    """Every array of a gradient changed, given the kind of its parameters: `w`, `d`, `t_in`, ..."""
-
-    def constants(by: PopulationGradient) -> PopulationGradient:
-        values = ((constant, getattr(by, f"dL_d{constant}")) for constant in CONSTANTS)
-        return PopulationGradient(*(None if one is None else change(name, one) for name, one in values))  # type: ignore[arg-type]
-
-    return Gradients(
-        tuple(ConnectionGradient(change("w", g.dL_dw), change("d", g.dL_dd)) for g in gradients.connections),
-        {name: constants(by) for name, by in gradients.populations.items()},
-        {name: [change("t_in", train) for train in trains] for name, trains in gradients.inputs.items()},
-    )
+    numbers = (number for block in gradient_blocks(case, gradients).values() for number in block)
+    assert any(abs(number) > VANISHES for number in numbers), "the whole gradient is 0"
 
 
 def scaled(gradients: Gradients, kind: str, factor: float) -> Gradients:

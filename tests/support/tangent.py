@@ -19,13 +19,15 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from delayprop.reference.arithmetic import FLOAT64
 from delayprop.reference.events import Arrivals, Crossing, Neuron, Spike, Trial
 from delayprop.reference.readouts import drive
 from delayprop.reference.simulate import simulate
 from delayprop.spec import Case, Gradients, SpikeTimeMSE
-from tests.support.comparison import changed
+from tests.support.comparison import gradient_blocks
+from tests.support.parameters import changed
 
 Direction = Gradients  # a direction in the space of all parameters, in the layout of a gradient
 
@@ -34,24 +36,18 @@ def directional_derivative(case: Case, direction: Direction) -> float:
     return _Sweep(case, direction).run()
 
 
+def dot_product(case: Case, gradient: Gradients, direction: Direction) -> tuple[float, float]:
+    """The distance of the tangent from the gradient times the direction; the sum of the absolute
+    terms of this product."""
+    blocks, moves = gradient_blocks(case, gradient), gradient_blocks(case, direction)
+    terms = [float(g * move) for name, block in blocks.items() for g, move in zip(block, moves[name], strict=True)]
+    return abs(math.fsum([*terms, -directional_derivative(case, direction)])), math.fsum(map(abs, terms))
+
+
 def random_direction(like: Gradients, seed: int) -> Direction:
     """Independent normal numbers, one per parameter."""
     rng = np.random.default_rng(seed)
     return changed(like, lambda _, values: rng.normal(size=values.shape))
-
-
-def exponential(matrix: np.ndarray) -> np.ndarray:
-    """`exp(matrix)`: the power series of a scaled matrix, then squared back."""
-    norm = float(np.abs(matrix).sum(axis=1).max())
-    halvings = max(0, math.frexp(norm)[1] + 1)
-    scaled = matrix / 2.0**halvings
-    total = term = np.eye(len(matrix))
-    for order in range(1, 16):
-        term = term @ scaled / order
-        total = total + term
-    for _ in range(halvings):
-        total = total @ total
-    return total
 
 
 @dataclass
@@ -117,7 +113,7 @@ class _Sweep:
         by_tau_mem = moving.dtau_mem / c.tau_mem**2
         dA = np.array([[by_tau_mem, -by_tau_mem], [0.0, moving.dtau_syn / c.tau_syn**2]])
         both = np.block([[A, np.zeros((2, 2))], [dA, A]])
-        return exponential(both * h) @ np.array([moving.V, moving.I, moving.dV, moving.dI])
+        return torch.matrix_exp(torch.from_numpy(both * h)).numpy() @ [moving.V, moving.I, moving.dV, moving.dI]
 
     def flow(self, neuron: Neuron, moving: _Moving, t: float) -> None:
         """Advance to `t`, before its event."""

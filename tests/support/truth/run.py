@@ -8,8 +8,9 @@ from functools import lru_cache
 import numpy as np
 
 from delayprop.spec import Case, CrossEntropy, SpikeTimeMSE
+from delayprop.spec.network import CONSTANTS
+from tests.support.parameters import Key
 from tests.support.truth.numbers import INFINITY, Real
-from tests.support.truth.problem import CONSTANTS, Key
 from tests.support.truth.readout import Maximum, cross_entropy, first_spike_readout, reads, spike_time_mse
 from tests.support.truth.voltage import Memo, Voltage
 
