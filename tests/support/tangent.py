@@ -19,7 +19,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from delayprop.reference.arithmetic import FLOAT64
 from delayprop.reference.events import Arrivals, Crossing, Neuron, Spike, Trial
@@ -48,6 +47,20 @@ def random_direction(like: Gradients, seed: int) -> Direction:
     """Independent normal numbers, one per parameter."""
     rng = np.random.default_rng(seed)
     return changed(like, lambda _, values: rng.normal(size=values.shape))
+
+
+def exponential(matrix: np.ndarray) -> np.ndarray:
+    """`exp(matrix)`: the power series of a scaled matrix, then squared back."""
+    norm = float(np.abs(matrix).sum(axis=1).max())
+    halvings = max(0, math.frexp(norm)[1] + 1)
+    scaled = matrix / 2.0**halvings
+    total = term = np.eye(len(matrix))
+    for order in range(1, 16):
+        term = term @ scaled / order
+        total = total + term
+    for _ in range(halvings):
+        total = total @ total
+    return total
 
 
 @dataclass
@@ -113,7 +126,7 @@ class _Sweep:
         by_tau_mem = moving.dtau_mem / c.tau_mem**2
         dA = np.array([[by_tau_mem, -by_tau_mem], [0.0, moving.dtau_syn / c.tau_syn**2]])
         both = np.block([[A, np.zeros((2, 2))], [dA, A]])
-        return torch.matrix_exp(torch.from_numpy(both * h)).numpy() @ [moving.V, moving.I, moving.dV, moving.dI]
+        return exponential(both * h) @ np.array([moving.V, moving.I, moving.dV, moving.dI])
 
     def flow(self, neuron: Neuron, moving: _Moving, t: float) -> None:
         """Advance to `t`, before its event."""

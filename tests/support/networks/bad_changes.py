@@ -18,6 +18,10 @@ _FIRST: dict = {
     "kind": "cross_entropy", "readout": "first_spike_time", "population": "hid", "label": 0, "time_scale": 5.0,
 }
 _NONE = [None, None, None]
+_NEEDED = (
+    "format", "duration", "loss", "populations[1].name", "populations[1].kind", "populations[1].tau_syn",
+    "connections[1].delays", "loss.label", "loss.kind",
+)
 
 
 def _recurrent(weights: list, delays: object) -> dict:
@@ -25,23 +29,13 @@ def _recurrent(weights: list, delays: object) -> dict:
 
 
 CHANGES: tuple[tuple, ...] = (
-    ("unknown key", "dt", 1.0, _NO_KEY + "1.0"),
-    ("unknown key of a population", "populations[1].refractory", 2.0, _NO_KEY + "2.0"),
-    ("unknown key of a connection", "connections[0].mask", 1, _NO_KEY + "1"),
-    ("unknown key of a loss", "loss.weight", 1, _NO_KEY + "1"),
+    *((f"unknown {path}", path, 1.0, _NO_KEY + "1.0")
+      for path in ("dt", "populations[1].refractory", "connections[0].mask", "loss.weight")),
+    *((f"no {path}", path, ABSENT, "given, got nothing") for path in _NEEDED),
     ("line break in a key", "two\nlines", 1, _NO_KEY + "1", "two lines"),
     ("threshold of li", "populations[2].threshold", 1.0, _NO_KEY + "1.0"),
     ("constant of input", "populations[0].tau_mem", 20.0, _NO_KEY + "20.0"),
-    ("no format", "format", ABSENT, "given, got nothing"),
     ("other format", "format", "eventprop-case/2", "one of eventprop-case/1, got 'eventprop-case/2'"),
-    ("no duration", "duration", ABSENT, "given, got nothing"),
-    ("no loss", "loss", ABSENT, "given, got nothing"),
-    ("no name", "populations[1].name", ABSENT, "given, got nothing"),
-    ("no kind", "populations[1].kind", ABSENT, "given, got nothing"),
-    ("no tau_syn", "populations[1].tau_syn", ABSENT, "given, got nothing"),
-    ("no delays", "connections[1].delays", ABSENT, "given, got nothing"),
-    ("no label", "loss.label", ABSENT, "given, got nothing"),
-    ("no kind of loss", "loss.kind", ABSENT, "given, got nothing"),
     ("null constant", "populations[1].reset", None, "a number, or one number for each neuron, got null"),
     ("boolean duration", "duration", True, _POSITIVE + "True"),
     ("zero duration", "duration", 0, _POSITIVE + "0.0"),
