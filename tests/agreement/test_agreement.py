@@ -15,12 +15,14 @@ from delayprop.spec.results import TIE_KINDS
 from tests.support.comparison import Agreement, assert_same_results, block_errors, gradient_limit, scaled
 from tests.support.conditioning import condition
 from tests.support.effort import many
-from tests.support.networks.documents import one_neuron, ties
+from tests.support.networks.documents import cross_entropy, li, lif, one_neuron, read, ties, wire
 from tests.support.networks.failures import stored_on_failure
 from tests.support.networks.rewriting import with_connections
 from tests.support.networks.strategies import cases, families, seeded_case
 from tests.support.report_evidence import Measured
 from tests.support.sameness import share
+from tests.support.tangent import dot_product, random_direction
+from tests.support.tolerances import DOT_PRODUCT
 
 DIGITS = 30
 
@@ -135,3 +137,34 @@ def test_float64_with_an_arrival_just_before_the_end(readout: str, before: float
     """A voltage that has no time to grow keeps all its digits, and so does its gradient."""
     case = one_neuron("li", [(20.0 - before, 2.0)], 20.0)
     agreement(replace(case, loss=CrossEntropy(readout, "out", 1)))
+
+
+INPUTS, NEURONS = 20, 200
+
+
+def dense() -> Case:
+    """200 neurons that all reach each other, by delays of 0.5 to 10 ms; some spikes each. A spike
+    changes place within any useful step, so the tangent decides, not differences."""
+    rng = np.random.default_rng(0)
+
+    def drawn(source: str, target: str, mean: float, sd: float, longest: float, pre: int, post: int) -> dict:
+        weights = rng.normal(mean, sd, (pre, post)).tolist()
+        return wire(source, target, weights, rng.uniform(0.5, longest, (pre, post)).tolist())
+
+    wires = [
+        drawn("in", "hid", 1.0, 1.0, 5.0, INPUTS, NEURONS), drawn("hid", "hid", 0.0, 0.15, 10.0, NEURONS, NEURONS),
+        drawn("hid", "out", 0.02, 0.05, 5.0, NEURONS, 2),
+    ]
+    inputs = [[float(t)] for t in rng.uniform(0.0, 10.0, INPUTS)]
+    return read(20.0, inputs, [lif("hid", NEURONS), li("out", 2)], wires, cross_entropy("max_voltage"))
+
+
+@pytest.mark.full
+def test_a_dense_recurrent_network_has_the_gradient_of_the_tangent() -> None:
+    case = dense()
+    found = run_case(case)
+    assert sum(map(len, found.spikes["hid"])) > NEURONS
+    direction = random_direction(found.gradients, 0)
+    off, size = dot_product(case, found.gradients, direction)
+    off_by_a_billionth, _ = dot_product(case, scaled(found.gradients, "w", 1 + 1e-9), direction)
+    assert off <= DOT_PRODUCT * size < off_by_a_billionth

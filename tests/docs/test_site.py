@@ -15,8 +15,7 @@ import pytest
 import delayprop.fast as fast
 from docs import hooks
 from tests import ROOT
-from tests.support.house.browser import after_scripts, browser
-from tests.support.house.docs_pages import elements, fetched_from_afar
+from tests.support.house.docs_pages import after_scripts, browser, elements, fetched_from_afar
 
 DOCS = ROOT / "docs"
 SETTINGS = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")

@@ -96,15 +96,6 @@ def test_the_first_spike() -> None:
     assert abs(truth.loss - mpmath.log(1 + mpmath.exp(first / 5 - 12))) < EXACT
 
 
-def test_events_after_the_end_have_no_effect() -> None:
-    problem = Problem.from_case(one_neuron(T=12.0))
-    inside = [t for t in spikes_of_a_quadratic(problem) if t < 12]
-    assert 0 < len(inside) < 5
-    assert len(simulate(problem, DIGITS).spikes["out"][0]) == len(inside)
-    problem.values["d", 0, 0, 0] = mpf(12)
-    assert len(simulate(problem, DIGITS).spikes["out"][0]) == 0
-
-
 @pytest.mark.parametrize("family", ["near_taus", "recurrent", "delays"])
 def test_all_digits_are_right(family: str) -> None:
     problem = Problem.from_case(seeded_case(4, family))

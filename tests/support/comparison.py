@@ -11,10 +11,9 @@ hundred `u` of the largest block.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Protocol
 
 import mpmath
 import numpy as np
@@ -23,23 +22,10 @@ from delayprop.spec import Case, Gradients, Result
 from tests.support import tolerances
 from tests.support.parameters import blocks, changed
 from tests.support.tolerances import CANCELLATION, U64, VANISHES
+from tests.support.truth import Truth
 
 Numbers = Sequence | np.ndarray
-
-
-class Activity(Protocol):
-    """The common part of `Result` and ground truth."""
-
-    @property
-    def loss(self) -> float: ...
-    @property
-    def spikes(self) -> Mapping[str, Sequence[np.ndarray]]: ...
-    @property
-    def kappa(self) -> Mapping[str, Sequence[np.ndarray]]: ...
-    @property
-    def readout(self) -> np.ndarray | None: ...
-    @property
-    def kappa_min(self) -> float | None: ...
+Activity = Result | Truth
 
 
 @dataclass(frozen=True)

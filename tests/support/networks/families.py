@@ -14,7 +14,6 @@ T_ = TypeVar("T_")
 GRID = 64
 _GOLDEN = (5**0.5 - 1) / 2
 
-
 Source = Callable[[int, int], int]
 """A source of choices: an integer from the first to the second, both included."""
 

@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -98,7 +99,7 @@ def made_sequence(folder: Path) -> Path:
 Change = Callable[[Path], object]
 
 
-def _lines(name: str, entries: dict[str, object]) -> Change:
+def _lines(name: str, **entries: object) -> Change:
     """Changes entries of each line of a file."""
 
     def change(folder: Path) -> None:
@@ -108,13 +109,7 @@ def _lines(name: str, entries: dict[str, object]) -> Change:
     return change
 
 
-def results(**entries: object) -> Change:
-    return _lines("result.json", entries)
-
-
-def lines(**entries: object) -> Change:
-    """Changes entries of each line of the log."""
-    return _lines("history.jsonl", entries)
+results, lines = partial(_lines, "result.json"), partial(_lines, "history.jsonl")
 
 
 def settings(**entries: object) -> Change:
