@@ -12,7 +12,7 @@ import delayprop.reference as reference
 from delayprop.fast.run import run_case
 from delayprop.spec import Case, CrossEntropy, Result, Tie, load_case
 from delayprop.spec.results import TIE_KINDS
-from tests.support.comparison import Agreement, assert_same_results, block_errors, gradient_limit, scaled
+from tests.support.comparison import Agreement, assert_same_results, block_errors, scaled, share
 from tests.support.conditioning import condition
 from tests.support.effort import many
 from tests.support.networks.documents import cross_entropy, li, lif, one_neuron, read, ties, wire
@@ -20,9 +20,8 @@ from tests.support.networks.failures import stored_on_failure
 from tests.support.networks.rewriting import with_connections
 from tests.support.networks.strategies import cases, families, seeded_case
 from tests.support.report_evidence import Measured
-from tests.support.sameness import share
 from tests.support.tangent import dot_product, random_direction
-from tests.support.tolerances import DOT_PRODUCT
+from tests.support.tolerances import DOT_PRODUCT, U64, relative
 
 DIGITS = 30
 
@@ -109,7 +108,7 @@ def test_control_a_fault_of_a_billionth_exceeds_what_a_chain_may_cost(measured: 
     case, exact, number = chained()
     wrong = replace(exact, gradients=scaled(exact.gradients, "w", 1 + 1e-9))
     errors = block_errors(case, wrong.gradients, exact.gradients)
-    measured(max(errors.values()), gradient_limit(1 / number), 1)
+    measured(max(errors.values()), relative(U64, 1 / number), 1)
     with pytest.raises(AssertionError, match="beyond the tolerance"):
         assert_same_results(case, wrong, exact, kappa=1 / number)
 

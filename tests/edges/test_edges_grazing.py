@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from delayprop.spec import Case
-from tests.support.comparison import block_errors, gradient_limit
+from tests.support.comparison import block_errors
 from tests.support.implementations import Run, assert_true, every_run
 from tests.support.networks.closed_forms import case_of, lif
 from tests.support.networks.rewriting import with_connections
 from tests.support.report_evidence import Measured
-from tests.support.tolerances import GROWTH, U64, times
+from tests.support.tolerances import GROWTH, U64, relative, times
 from tests.support.truth import OrderChanged, Problem, difference, gradient, simulate
 
 
@@ -59,7 +59,7 @@ def test_control_differences_in_float64_fail_here(run: Run, height: float, measu
     first = case.network.connections[0]
     true = float(gradient(case).connections[0].dL_dw[0, 0])
     off = abs(differences(run, case, 1e-6 * first.w[0, 0]) / true - 1)
-    measured(off, gradient_limit(run(case).kappa_min), 1)
+    measured(off, relative(U64, run(case).kappa_min), 1)
     assert off > 0.5
 
 

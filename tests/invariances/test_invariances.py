@@ -10,7 +10,7 @@ import pytest
 
 import delayprop.reference as reference
 from delayprop.spec import Case, Connection, ConnectionGradient, Network, Population, Result, SpikeTimeMSE
-from tests.support.comparison import largest_block
+from tests.support.comparison import assert_bitwise, assert_equal, assert_same, largest_block, share
 from tests.support.effort import many
 from tests.support.implementations import RUNS
 from tests.support.networks import rewriting
@@ -18,7 +18,6 @@ from tests.support.networks.families import FAMILIES, SPIKE_LOSSES
 from tests.support.networks.rewriting import SPARE, in_units, permuted, trains_of, with_connections, with_gradients_of
 from tests.support.networks.strategies import families, seeded_case
 from tests.support.report_evidence import Measured
-from tests.support.sameness import assert_bitwise, assert_equal, assert_same, share
 from tests.support.tolerances import SAME_NETWORK, SAME_SUM, U64, VANISHES, relative
 from tests.support.truth import Problem, difference
 

@@ -19,13 +19,19 @@ import mpmath
 import numpy as np
 
 from delayprop.spec import Case, Gradients, Result
-from tests.support import tolerances
 from tests.support.parameters import blocks, changed
-from tests.support.tolerances import CANCELLATION, U64, VANISHES
-from tests.support.truth import Truth
+from tests.support.tolerances import (
+    CANCELLATION,
+    SAME_NETWORK,
+    SAME_SUM,
+    U64,
+    VANISHES,
+    WELL_CONDITIONED,
+    relative,
+    times,
+)
 
 Numbers = Sequence | np.ndarray
-Activity = Result | Truth
 
 
 @dataclass(frozen=True)
@@ -54,11 +60,6 @@ class Agreement:
     blocks: int
     zero: int
     cancelled: int
-
-
-def gradient_limit(kappa_min: float | None, unit_roundoff: float = U64) -> float:
-    """Relative error allowed: rounding grows as spikes graze the threshold."""
-    return tolerances.relative(unit_roundoff, kappa_min)
 
 
 def block_errors(case: Case, found: Gradients, true: Gradients) -> dict[str, float]:
@@ -104,7 +105,7 @@ def assert_same_gradients(
 ) -> Agreement:
     """Asserts that every block is right to `limit`, by default `tolerances.relative`; names every
     wrong block, both values, the tolerance and kappa_min."""
-    allowed = tolerances.relative(u, kappa_min) if limit is None else limit
+    allowed = relative(u, kappa_min) if limit is None else limit
     seen = compared(case, found, true)
     wrong = [
         f"{b.name}: error {b.error:.1e}, found {_shown(b.found)}, true {_shown(b.true)}"
@@ -118,18 +119,14 @@ def assert_same_gradients(
     return Agreement(worst / allowed, len(seen), sum(block.zero for block in seen), cancelled)
 
 
-def assert_same_activity(
-    case: Case, found: Activity, true: Activity, true_gradient: Gradients, u: float = U64, kappa: float | None = None
-) -> None:
-    """Asserts equal spike counts and order, and times, kappa, readout and loss to rounding, scaled
-    by `true_gradient`; `kappa`: in place of the worst conditioning of a spike."""
-    kappa_min = true.kappa_min if kappa is None else kappa
-    limit, slack, instants = tolerances.relative(u, kappa_min), 0.0, []
+def _assert_same_activity(case: Case, found: Result, true: Result, u: float, kappa_min: float | None) -> None:
+    """Asserts equal spike counts and order, and times, kappa, readout and loss to rounding."""
+    limit, slack, instants = relative(u, kappa_min), 0.0, []
     for name, trains in true.spikes.items():
         for j, (train, expected) in enumerate(zip(found.spikes[name], trains, strict=True)):
             assert len(train) == len(expected), f"{name}[{j}]: {len(train)} spikes, true {len(expected)}"
             for k, (t, t_true) in enumerate(zip(train, expected, strict=True)):
-                off, allowed = abs(float(t - t_true)), tolerances.times(u, kappa_min, case.duration, k)
+                off, allowed = abs(float(t - t_true)), times(u, kappa_min, case.duration, k)
                 assert off <= allowed, f"{name}[{j}] spike {k}: {t} ms, true {t_true}; off {off:.1e} > {allowed:.1e}"
                 instants.append((float(t), float(t_true)))
                 slack = max(slack, allowed)
@@ -139,15 +136,47 @@ def assert_same_activity(
     assert (found.readout is None) == (true.readout is None), f"readout: {found.readout}, true {true.readout}"
     if found.readout is not None and true.readout is not None:
         _assert_close("readout", found.readout, true.readout, limit, CANCELLATION * _unit(case, "v_th"))
-    _assert_close("loss", [found.loss], [true.loss], limit, largest_block(case, true_gradient))
+    _assert_close("loss", [found.loss], [true.loss], limit, largest_block(case, true.gradients))
 
 
 def assert_same_results(
-    case: Case, found: Result, true: Result, u: float = U64, kappa: float | None = None
+    case: Case, found: Result, true: Result, u: float = U64, kappa: float | None = None, limit: float | None = None
 ) -> Agreement:
-    """Asserts equal activity and gradients; `kappa`: instead of the worst conditioning."""
-    assert_same_activity(case, found, true, true.gradients, u, kappa)
-    return assert_same_gradients(case, found.gradients, true.gradients, true.kappa_min if kappa is None else kappa, u)
+    """Asserts equal activity, and gradients as `assert_same_gradients`; `kappa`: in place of the
+    worst conditioning of a spike."""
+    kappa_min = true.kappa_min if kappa is None else kappa
+    _assert_same_activity(case, found, true, u, kappa_min)
+    return assert_same_gradients(case, found.gradients, true.gradients, kappa_min, u, limit)
+
+
+def assert_bitwise(case: Case, found: Result, true: Result) -> None:
+    assert found.loss == true.loss
+    assert true.readout is None or np.array_equal(found.readout, true.readout)  # type: ignore[arg-type]
+    for name, trains in true.spikes.items():
+        assert all(np.array_equal(a, b) for a, b in zip(found.spikes[name], trains, strict=True)), name
+    assert gradient_blocks(case, found.gradients) == gradient_blocks(case, true.gradients)
+
+
+def assert_same(case: Case, found: Result, true: Result, limit: float = SAME_NETWORK) -> float:
+    """Asserts float64 gradients equal to the limit, less near grazing; returns the used share."""
+    return assert_same_results(case, found, true, limit=_allowed(true, limit)).used
+
+
+def share(case: Case, found: Result, true: Result, limit: float = SAME_NETWORK) -> float:
+    """Largest error of a block of the gradient, as a share of what `assert_same` allows."""
+    return max(block_errors(case, found.gradients, true.gradients).values()) / _allowed(true, limit)
+
+
+def _allowed(true: Result, limit: float) -> float:
+    return limit / WELL_CONDITIONED * relative(U64, true.kappa_min)
+
+
+def assert_equal(run: str, case: Case, found: Result, true: Result) -> float:
+    """Asserts bitwise equality in the reference; in `fast` equality up to the order of sums."""
+    if run == "reference":
+        assert_bitwise(case, found, true)
+        return 0.0
+    return assert_same(case, found, true, SAME_SUM)
 
 
 def assert_not_all_zero(case: Case, gradients: Gradients) -> None:

@@ -1,5 +1,7 @@
 """The evidence of the checks of planted faults, gathered with nothing planted."""
 
+from collections.abc import Callable
+
 import delayprop.reference as reference
 from delayprop.fast.run import run_case
 from delayprop.spec import Case, Result, case_to_dict, load_case
@@ -7,7 +9,7 @@ from tests import ROOT
 from tests.support.networks.documents import li, lif, ties, wire
 from tests.support.networks.documents import read as read_case
 from tests.support.networks.strategies import families, seeded_case
-from tests.support.truth import Problem, gradient, simulate
+from tests.support.truth import true_result
 
 OWN = [[0.3, 1.2], [1.1, 0.2]], [[1.1, 0.06], [0.78, 3.1]]
 MORE = [[0.1, -0.2], [0.2, 0.1]], [[2.3, 1.7], [0.9, 4.1]]
@@ -40,28 +42,20 @@ def problem(kind: str, loss: dict, duration: float = 30.0, recurrent: bool = Fal
     return read_case(duration, inputs, [hidden, out], wires, {**loss, "population": read})
 
 
-def truth(case: Case) -> Result:
-    """The result of a simulation at 50 digits, differentiated by differences."""
-    found = simulate(Problem.from_case(case))
-    return Result(found.loss, found.spikes, found.kappa, found.readout, gradient(case), ())
-
-
 def gather(more: bool = False) -> dict:
     """The evidence; `more` adds ties, and a network of each family."""
-    runs = {"truth": truth, "reference": reference.run, "fast": run_case}
-    problems = []
-    for case in [*(problem(*loss) for loss in LOSSES), problem(*LOSSES[0], recurrent=True)]:
-        results = {name: run(case) for name, run in runs.items()}
-        assert min(len(train) for train in results["truth"].spikes["hidden"]) >= 2
-        problems.append(
-            {"case": case_to_dict(case)} | {name: found.to_dict(case.network) for name, found in results.items()}
-        )
+    runs: dict[str, Callable[[Case], Result]] = {"reference": reference.run, "fast": run_case}
+
+    def entry(case: Case, **further: Callable[[Case], Result]) -> dict:
+        found = {name: run(case).to_dict(case.network) for name, run in (runs | further).items()}
+        return {"case": case_to_dict(case), **found}
+
+    cases = [*(problem(*loss) for loss in LOSSES), problem(*LOSSES[0], recurrent=True)]
+    problems = [entry(case, truth=true_result) for case in cases]
+    assert min(len(train) for one in problems for train in one["truth"]["spikes"]["hidden"]) >= 2
     files = sorted((ROOT / "spec" / "conformance" / "cases").glob("*.json"))
     conformance = [case_to_dict(load_case(file)) for file in files]
-    del runs["truth"]
     others = [problem("li", *UNDER_WAY), problem("li", LOSSES[2][1], recurrent=True, read="hidden")]
     if more:
         others += [*ties().values(), *(seeded_case(3, family) for family in families())]
-    pairs = [{name: run(case).to_dict(case.network) for name, run in runs.items()} for case in others]
-    found = [{"case": case_to_dict(case), **pair} for case, pair in zip(others, pairs, strict=True)]
-    return {"problems": problems, "conformance": conformance, "others": found}
+    return {"problems": problems, "conformance": conformance, "others": [entry(case) for case in others]}

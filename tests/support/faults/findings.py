@@ -13,11 +13,11 @@ from unittest import mock
 import numpy as np
 
 from delayprop.spec import Case, ConnectionGradient, Gradients, PopulationGradient, Result, case_from_text
-from tests.support.comparison import block_errors, gradient_limit
+from tests.support.comparison import block_errors
 from tests.support.faults.planting import runner
 from tests.support.identities import residuals
 from tests.support.tangent import dot_product, random_direction
-from tests.support.tolerances import DOT_PRODUCT, U64, identity
+from tests.support.tolerances import DOT_PRODUCT, U64, identity, relative
 
 BEYOND = 1e99  # an infinity or NaN, in JSON
 KEYS = ("tau_mem", "tau_syn", "threshold", "reset")
@@ -42,7 +42,7 @@ def gradients(document: dict) -> Gradients:
 
 def wrong_gradient(case: Case, found: Gradients, expected: dict) -> float:
     errors = block_errors(case, found, gradients(expected))
-    return max(errors.values()) / gradient_limit(expected["kappa_min"])
+    return max(errors.values()) / relative(U64, expected["kappa_min"])
 
 
 def wrong_result(case: Case, found: Result, expected: dict) -> float:
@@ -54,7 +54,7 @@ def wrong_result(case: Case, found: Result, expected: dict) -> float:
         if len(numbers) != len(others):
             return inf
         errors += [abs(a - b) / max(1.0, abs(b)) for a, b in zip(numbers, others, strict=True)]
-    limit = gradient_limit(expected["kappa_min"])
+    limit = relative(U64, expected["kappa_min"])
     return max(wrong_gradient(case, found.gradients, expected), max(errors) / limit)
 
 

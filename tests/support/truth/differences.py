@@ -9,11 +9,11 @@ from collections.abc import Mapping
 import mpmath
 import numpy as np
 
-from delayprop.spec import Case, Gradients
+from delayprop.spec import Case, Gradients, Result
 from tests.support.parameters import Key, blocks, changed, parameters
 from tests.support.truth.numbers import Real, mpf, real, working_precision
 from tests.support.truth.run import Run
-from tests.support.truth.simulation import Problem, guard_digits
+from tests.support.truth.simulation import Problem, guard_digits, simulate
 
 DIGITS, STEP = 50, "1e-16"
 _STENCILS = {0: ((-1, -0.5), (1, 0.5)), 1: ((0, -1.5), (1, 2.0), (2, -0.5)), -1: ((0, 1.5), (-1, -2.0), (-2, 0.5))}
@@ -41,6 +41,12 @@ def gradient(
         for index in np.ndindex(numbers.shape):
             numbers[index] = slopes.get((*place, *index), mpmath.mpf(0))
     return found
+
+
+def true_result(case: Case) -> Result:
+    """Activity and gradient at 50 digits, without ties; raises `OrderChanged`."""
+    found = simulate(Problem.from_case(case))
+    return Result(found.loss, found.spikes, found.kappa, found.readout, gradient(case), ())
 
 
 def difference(problem: Problem, key: Key, digits: float = DIGITS, h: str = STEP, side: int = 0) -> mpmath.mpf:
