@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from tests import ROOT
-from tests.support.forking import called
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
 
@@ -54,7 +53,7 @@ class Seen:
 
 
 def watched(folder: Path, plant: str, *options: str) -> Seen:
-    """Runs `plant` under watch in a fork; without a plant (`-`), in a fresh interpreter."""
+    """Runs `plant` (`-`: none) under watch in a fresh interpreter."""
     for name in ("temp", "here"):
         (folder / name).mkdir()
     (folder / "home").write_text("a file")
@@ -63,12 +62,9 @@ def watched(folder: Path, plant: str, *options: str) -> Seen:
         "PATH": os.environ.get("PATH", os.defpath), "HOME": str(folder / "home"), "TMPDIR": str(folder / "temp"),
         "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1",
     }
-    report, here = folder / "report.json", folder / "here"
-    if plant == "-":
-        command = [sys.executable, "-m", WATCH, str(report), plant, *options]
-        done = subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True)
-    else:
-        done = called(f"{WATCH}:in_a_fork", report, plant, *options, folder=here, environment=environment)
+    report = folder / "report.json"
+    command = [sys.executable, "-m", WATCH, str(report), plant, *options]
+    done = subprocess.run(command, cwd=folder / "here", env=environment, capture_output=True, text=True)
     found = json.loads(report.read_text())
     changed = [(event, path) for event, path in found["changed"]]
     return Seen(folder, done.returncode, done.stdout + done.stderr, changed, found["talked"], found["started"])
@@ -93,15 +89,12 @@ def test_a_run_talks_to_nobody_and_writes_only_into_its_folder(tmp_path: Path) -
     assert left == [], "torch leaves an empty folder; nothing else outlives a run"
 
 
-@pytest.mark.parametrize("plant", ["connect", "write"])
-def test_control_what_a_run_must_not_do_is_seen(plant: str, tmp_path: Path) -> None:
+def test_control_what_a_run_must_not_do_is_seen(tmp_path: Path) -> None:
     """The run ends as usual, so only the watch can find it."""
-    seen = trained(tmp_path, plant)
+    seen = trained(tmp_path, "connect, then write")
     assert seen.code in (0, 1), seen.said
-    if plant == "connect":
-        assert seen.talked and "offline: NetworkError" in seen.said
-    else:
-        assert set(seen.outside()) == {f"open {tmp_path / 'here' / 'seen'}"}
+    assert seen.talked and "offline: NetworkError" in seen.said
+    assert set(seen.outside()) == {f"open {tmp_path / 'here' / 'seen'}"}
 
 
 @pytest.mark.parametrize("plant", ["connect", "look up", "send"])

@@ -7,12 +7,12 @@ import delayprop.reference as reference
 from delayprop.spec import Case, case_from_text
 
 
+def li(name: str, size: int) -> dict:
+    return {"name": name, "kind": "li", "size": size, "tau_mem": 20.0, "tau_syn": 5.0}
+
+
 def lif(name: str, size: int, **constants: object) -> dict:
     return {**li(name, size), "kind": "lif", "threshold": 1.0, "reset": 0.0, **constants}
-
-
-def li(name: str, size: int, **constants: object) -> dict:
-    return {"name": name, "kind": "li", "size": size, "tau_mem": 20.0, "tau_syn": 5.0, **constants}
 
 
 def wire(source: str, target: str, weights: Sequence, delays: object) -> dict:

@@ -41,7 +41,7 @@ def options(**entries: object) -> dict[str, Any]:
     }
 
 
-def arrays(sizes: tuple[int, ...], spikes: int = 3, trials: int = 3) -> Arrays:
+def arrays(sizes: tuple[int, ...], spikes: int = 3) -> Arrays:
     """The arrays of `page.npz`, with `spikes` per neuron and trial."""
     random = np.random.default_rng(5)
     found: Arrays = {"t": np.linspace(0.0, DURATION, POINTS), "duration": np.array(DURATION)}
@@ -50,7 +50,7 @@ def arrays(sizes: tuple[int, ...], spikes: int = 3, trials: int = 3) -> Arrays:
             found[f"w_{when}_{n}"] = random.normal(size=shape).astype(np.float32)
             found[f"d_{when}_{n}"] = random.uniform(0, 20, shape).astype(np.float32)
     found[f"d_before_{len(sizes) - 2}"][:] = 0
-    for e in range(min(trials, sizes[-1])):
+    for e in range(min(3, sizes[-1])):
         found[f"label_{e}"], found[f"y_{e}"] = np.array(e), np.eye(sizes[-1], dtype=np.float32)[e]
         for n, size in enumerate(sizes[:-1]):
             found[f"units_{e}_{n}"] = np.repeat(np.arange(size), spikes)

@@ -49,20 +49,20 @@ def true_result(case: Case) -> Result:
     return Result(found.loss, found.spikes, found.kappa, found.readout, gradient(case), ())
 
 
-def difference(problem: Problem, key: Key, digits: float = DIGITS, h: str = STEP, side: int = 0) -> mpmath.mpf:
+def difference(problem: Problem, key: Key, h: str = STEP, side: int = 0) -> mpmath.mpf:
     """The derivative by one parameter: central, or from above or below (`side` +1 or -1).
 
     One-sided, the order of events must be constant on that side, and may differ at the problem
     itself, as at a tie. Raises `OrderChanged` where it changes.
     """
-    return directional(problem, {key: 1.0}, digits, h, side)
+    return directional(problem, {key: 1.0}, h, side)
 
 
 def directional(
-    problem: Problem, direction: Mapping[Key, mpmath.mpf | float], digits: float = DIGITS, h: str = STEP, side: int = 0
+    problem: Problem, direction: Mapping[Key, mpmath.mpf | float], h: str = STEP, side: int = 0
 ) -> mpmath.mpf:
     """The derivative along a direction in the space of all parameters; see `difference`."""
-    return _Neighbourhood(problem, digits, h).slope(direction, side, side == 0)
+    return _Neighbourhood(problem, DIGITS, h).slope(direction, side, side == 0)
 
 
 class _Neighbourhood:
