@@ -24,6 +24,7 @@ from delayprop.fast.run import run_case
 from delayprop.fast.solving.problem import Problem
 from delayprop.spec import Case, Connection, CrossEntropy, Network, Population, SpikeTimeMSE, SpikeTrains
 from tests.support.comparison import assert_not_all_zero, assert_same_results
+from tests.support.faults.planting import few_threads
 from tests.support.networks.layers import LOSSES, assert_batch_is_mean
 from tests.support.networks.spike_bounds import assert_average_counts, assert_bounded
 from tests.support.networks.strategies import families, seeded_case
@@ -45,11 +46,8 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Blocks of 3 threads that wait for each other; asserts that the CUDA kernels run."""
     assert launches.SIMULATED
     launched = []
-    monkeypatch.setattr(launches, "WARP", 3)
-    monkeypatch.setattr(launches, "TOGETHER", 3)
+    few_threads()
     monkeypatch.setattr(FakeCUDAShared, "array", shared_array)
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)  # the simulator polls, and would keep its threads from running
     before = launches.launch
 
     def launch(kernel: Any, *arguments: Any) -> None:
@@ -58,7 +56,6 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     monkeypatch.setattr(launches, "launch", launch)
     yield
-    sys.setswitchinterval(interval)
     assert launched
 
 

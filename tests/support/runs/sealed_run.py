@@ -66,6 +66,11 @@ def swallowed() -> None:
         print(f"offline: {type(error).__name__}")
 
 
+def connect_then_write() -> None:
+    swallowed()
+    Path("seen").write_text("x")
+
+
 def in_an_open_folder() -> None:
     Path("there").mkdir()
     folder = os.open("there", os.O_RDONLY)
@@ -79,7 +84,7 @@ PLANTS: dict[str, Callable[[], object]] = {
     "look up": lambda: socket.getaddrinfo("localhost", 80),
     "send": lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x", ("127.0.0.1", 9)),
     "write": lambda: Path("seen").write_text("x"),
-    "connect, then write": lambda: (swallowed(), Path("seen").write_text("x")),
+    "connect, then write": connect_then_write,
     "by number": lambda: os.close(os.open("seen", os.O_CREAT | os.O_WRONLY)),
     "make": lambda: Path("seen").mkdir(),
     "rename": lambda: Path("given").rename("seen"),
