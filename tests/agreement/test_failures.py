@@ -12,14 +12,14 @@ from delayprop.spec import Case, Result, case_to_dict, load_case
 from tests.support.comparison import assert_same_results
 from tests.support.networks.failures import FOLDER, stored_on_failure
 from tests.support.networks.strategies import cases, seeded_case
-from tests.support.truth import true_result
+from tests.support.truth import truth_of
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.json")), ids=lambda path: path.stem)
 @pytest.mark.parametrize("run", [reference.run, run_case], ids=["reference", "fast"])
 def test_cases_that_once_failed(path: Path, run: Callable[[Case], Result]) -> None:
     case = load_case(path)
-    result, true = run(case), true_result(case)
+    result, true = run(case), truth_of(case)
     assert result.loss == pytest.approx(float(true.loss), rel=1e-12, abs=1e-12)
     assert_same_results(case, result, true)
 

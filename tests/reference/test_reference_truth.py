@@ -20,7 +20,7 @@ from tests.support.effort import many
 from tests.support.networks.strategies import families, seeded_case
 from tests.support.report_evidence import Measured
 from tests.support.tolerances import DISCARDED, TRUTH, VANISHES, WELL_CONDITIONED
-from tests.support.truth import OrderChanged, true_result
+from tests.support.truth import OrderChanged, truth_of
 
 CASES = min(20, many(20))
 """Per family: 320 in all. A report takes no more: of the next 20 cases of one family, three depend
@@ -35,7 +35,7 @@ def with_truth(seed: int, family: str) -> tuple[Case, Result | None]:
     """A case and its true result; None if the order of events changes within the step."""
     case = seeded_case(seed, family)
     try:
-        return case, true_result(case)
+        return case, truth_of(case)
     except OrderChanged:
         return case, None
 

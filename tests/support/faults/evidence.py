@@ -9,7 +9,7 @@ from tests import ROOT
 from tests.support.networks.documents import li, lif, ties, wire
 from tests.support.networks.documents import read as read_case
 from tests.support.networks.strategies import families, seeded_case
-from tests.support.truth import true_result
+from tests.support.truth import truth_of
 
 OWN = [[0.3, 1.2], [1.1, 0.2]], [[1.1, 0.06], [0.78, 3.1]]
 MORE = [[0.1, -0.2], [0.2, 0.1]], [[2.3, 1.7], [0.9, 4.1]]
@@ -51,7 +51,7 @@ def gather(more: bool = False) -> dict:
         return {"case": case_to_dict(case), **found}
 
     cases = [*(problem(*loss) for loss in LOSSES), problem(*LOSSES[0], recurrent=True)]
-    problems = [entry(case, truth=true_result) for case in cases]
+    problems = [entry(case, truth=truth_of) for case in cases]
     assert min(len(train) for one in problems for train in one["truth"]["spikes"]["hidden"]) >= 2
     files = sorted((ROOT / "spec" / "conformance" / "cases").glob("*.json"))
     conformance = [case_to_dict(load_case(file)) for file in files]

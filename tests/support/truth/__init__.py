@@ -7,11 +7,7 @@ The arithmetic is MPFR (gmpy2); arguments and results are numbers of mpmath.
 """
 
 from tests.support.parameters import Key
-from tests.support.truth.differences import OrderChanged, difference, directional, gradient, true_result
-from tests.support.truth.run import Signature
+from tests.support.truth.differences import OrderChanged, difference, directional, gradient, truth_of
 from tests.support.truth.simulation import Problem, Truth, simulate
 
-__all__ = [
-    "Key", "OrderChanged", "Problem", "Signature", "Truth", "difference", "directional", "gradient", "simulate",
-    "true_result",
-]
+__all__ = ["Key", "OrderChanged", "Problem", "Truth", "difference", "directional", "gradient", "simulate", "truth_of"]

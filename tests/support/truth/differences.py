@@ -43,7 +43,7 @@ def gradient(
     return found
 
 
-def true_result(case: Case) -> Result:
+def truth_of(case: Case) -> Result:
     """Activity and gradient at 50 digits, without ties; raises `OrderChanged`."""
     found = simulate(Problem.from_case(case))
     return Result(found.loss, found.spikes, found.kappa, found.readout, gradient(case), ())
