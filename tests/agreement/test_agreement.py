@@ -20,7 +20,7 @@ from tests.support.networks.failures import stored_on_failure
 from tests.support.networks.rewriting import with_connections
 from tests.support.networks.strategies import cases, families, seeded_case
 from tests.support.report_evidence import Measured
-from tests.support.tangent import dot_product, random_direction
+from tests.support.tangent import directional_derivative, dot_product, random_direction
 from tests.support.tolerances import DOT_PRODUCT, U64, relative
 
 DIGITS = 30
@@ -164,6 +164,7 @@ def test_a_dense_recurrent_network_has_the_gradient_of_the_tangent() -> None:
     found = run_case(case)
     assert sum(map(len, found.spikes["hid"])) > NEURONS
     direction = random_direction(found.gradients, 0)
-    off, size = dot_product(case, found.gradients, direction)
-    off_by_a_billionth, _ = dot_product(case, scaled(found.gradients, "w", 1 + 1e-9), direction)
+    tangent = directional_derivative(case, direction)
+    off, size = dot_product(case, found.gradients, direction, tangent)
+    off_by_a_billionth, _ = dot_product(case, scaled(found.gradients, "w", 1 + 1e-9), direction, tangent)
     assert off <= DOT_PRODUCT * size < off_by_a_billionth

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 import delayprop.reference as reference
-from delayprop.spec import Case, Connection, ConnectionGradient, Network, Population, Result, SpikeTimeMSE
+from delayprop.spec import Case, Connection, ConnectionGradient, Network, Population, Result, SpikeTimeMSE, SpikeTrains
 from tests.support.comparison import assert_bitwise, assert_equal, assert_same, largest_block, share
 from tests.support.effort import many
 from tests.support.implementations import RUNS
 from tests.support.networks import rewriting
 from tests.support.networks.families import FAMILIES, SPIKE_LOSSES
-from tests.support.networks.rewriting import SPARE, in_units, permuted, trains_of, with_connections, with_gradients_of
+from tests.support.networks.rewriting import SPARE, in_units, permuted, with_connections, with_gradients_of
 from tests.support.networks.strategies import families, seeded_case
 from tests.support.report_evidence import Measured
 from tests.support.tolerances import SAME_NETWORK, SAME_SUM, U64, VANISHES, relative
@@ -140,7 +140,7 @@ def two_ways(family: str, factor: float) -> Iterator[tuple[Case, Case, Case]]:
     for seed, case in enumerate(cases(family)):
         ((name, trains),) = case.inputs.items()
         extra = np.random.default_rng(seed).uniform(0.0, 4.0, len(trains))
-        inputs = {name: trains_of([train + e for train, e in zip(trains, extra, strict=True)])}
+        inputs = {name: SpikeTrains(tuple(train + e for train, e in zip(trains, extra, strict=True)))}
         connections = [
             replace(c, d=c.d + factor * extra[:, None]) if c.source == name else c for c in case.network.connections
         ]
@@ -175,7 +175,7 @@ def test_neurons_that_nobody_reads(run: str, family: str, measured: Measured) ->
         first, names = case.network.connections[0].source, [p.name for p in case.network.populations]
         listening = Connection(first, "spare", np.full((case.network.population(first).size, 2), 3.0), 0.7)
         network = Network((*case.network.populations, SPARE, IDLE), (*case.network.connections, listening))
-        inputs = {**case.inputs, "idle": trains_of([np.array([1.0])])}
+        inputs = {**case.inputs, "idle": SpikeTrains((np.array([1.0]),))}
         found = RUNS[run](replace(case, network=network, inputs=inputs))
         by = found.gradients
         nothing = [*vars(by.connections[-1]).values(), *vars(by.populations["spare"]).values(), by.inputs["idle"][0]]

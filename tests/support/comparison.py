@@ -73,11 +73,11 @@ def compared(case: Case, found: Gradients, true: Gradients) -> list[Block]:
         unit = {name: _unit(case, name) for name in expected}
         largest = largest_block(case, true)
         for name, block in gradient_blocks(case, found).items():
-            norm, floor = _norm(expected[name]), CANCELLATION * max(largest, VANISHES) / unit[name]
+            norm, floor = mpmath.norm(expected[name]), CANCELLATION * max(largest, VANISHES) / unit[name]
             error = alone = math.inf
             # nan-ok: the error stays infinite
             if len(block) == len(expected[name]) and all(mpmath.isfinite(number) for number in block):
-                difference = _norm([a - b for a, b in zip(block, expected[name], strict=True)])
+                difference = mpmath.norm([a - b for a, b in zip(block, expected[name], strict=True)])
                 error = float(difference / max(norm, floor))
                 alone = float(difference / norm) if norm else math.inf if difference else 0.0
             found_blocks.append(Block(name, block, expected[name], error, alone, bool(norm <= VANISHES * floor)))
@@ -86,7 +86,7 @@ def compared(case: Case, found: Gradients, true: Gradients) -> list[Block]:
 
 def largest_block(case: Case, gradients: Gradients) -> float:
     """Norm of the largest block, in natural units: derivatives by relative parameter changes."""
-    norms = (_unit(case, name) * float(_norm(block)) for name, block in gradient_blocks(case, gradients).items())
+    norms = (_unit(case, name) * float(mpmath.norm(block)) for name, block in gradient_blocks(case, gradients).items())
     return max(norms, default=0.0)
 
 
@@ -210,17 +210,13 @@ def time_unit(case: Case) -> float:
 def _assert_close(name: str, found: Numbers, true: Numbers, limit: float, floor: float) -> None:
     with mpmath.workdps(60):
         a, b = _numbers(found), _numbers(true)
-        scale = max(_norm(b), floor)
-        difference = float(_norm([x - y for x, y in zip(a, b, strict=True)]))
+        scale = max(mpmath.norm(b), floor)
+        difference = float(mpmath.norm([x - y for x, y in zip(a, b, strict=True)]))
         assert difference <= limit * scale, f"{name}: {_shown(a)}, true {_shown(b)}; off {difference:.1e} > {limit:.1e}"
 
 
 def _numbers(values: Numbers) -> list[mpmath.mpf]:
     return [mpmath.mpf(value) for value in np.asarray(values, dtype=object).tolist()]
-
-
-def _norm(numbers: Sequence[mpmath.mpf]) -> mpmath.mpf:
-    return mpmath.sqrt(mpmath.fsum(number * number for number in numbers))
 
 
 def _shown(numbers: Sequence[mpmath.mpf]) -> str:

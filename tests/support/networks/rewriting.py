@@ -18,10 +18,6 @@ SPARE = Population("spare", "lif", 2, *(np.full(2, value) for value in (10.0, 5.
 """Two neurons beside those of a network."""
 
 
-def trains_of(trains: Sequence[np.ndarray] | SpikeTrains) -> SpikeTrains:
-    return SpikeTrains(tuple(np.asarray(train) for train in trains))
-
-
 def with_connections(case: Case, connections: Sequence[Connection]) -> Case:
     return replace(case, network=Network(case.network.populations, tuple(connections)))
 
@@ -33,10 +29,10 @@ def with_gradients_of(result: Result, change: Callable[[list[ConnectionGradient]
 
 def later(case: Case, s: float) -> Rewritten:
     """The case with all times later by `s` ms, targets and `T` too."""
-    inputs = {name: trains_of([train + s for train in trains]) for name, trains in case.inputs.items()}
+    inputs = {name: SpikeTrains(tuple(train + s for train in trains)) for name, trains in case.inputs.items()}
     loss = case.loss
     if isinstance(loss, SpikeTimeMSE):
-        loss = SpikeTimeMSE(loss.population, trains_of([train + s for train in loss.targets]))
+        loss = SpikeTimeMSE(loss.population, SpikeTrains(tuple(train + s for train in loss.targets)))
 
     def move(result: Result) -> Result:
         spikes = {name: [train + s for train in trains] for name, trains in result.spikes.items()}
@@ -54,7 +50,7 @@ def in_units(case: Case, ms: float, unit: float) -> Rewritten:
     rewritten = with_parameters(case, changed(parameters(case), lambda kind, values: values * units.get(kind, ms)))
     loss, of_loss = case.loss, 1.0
     if isinstance(loss, SpikeTimeMSE):
-        loss, of_loss = SpikeTimeMSE(loss.population, trains_of([train * ms for train in loss.targets])), ms**2
+        loss, of_loss = SpikeTimeMSE(loss.population, SpikeTrains(tuple(train * ms for train in loss.targets))), ms**2
     elif loss.time_scale is not None:
         loss = replace(loss, time_scale=loss.time_scale * ms)
 
@@ -93,7 +89,7 @@ def permuted(case: Case, seed: int) -> Rewritten:
 
     loss, read = case.loss, order[case.loss.population]
     if isinstance(loss, SpikeTimeMSE):
-        loss = SpikeTimeMSE(loss.population, trains_of(trains(loss.population, loss.targets)))
+        loss = SpikeTimeMSE(loss.population, SpikeTrains(tuple(trains(loss.population, loss.targets))))
     else:
         loss = replace(loss, label=int(np.flatnonzero(read == loss.label)[0]))
 

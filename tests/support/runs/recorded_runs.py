@@ -1,6 +1,5 @@
 """Synthetic folders of finished runs: a sequence; classifications, small or large, plain or odd."""
 
-import io
 import json
 from collections.abc import Callable
 from functools import partial
@@ -61,19 +60,13 @@ def arrays(sizes: tuple[int, ...], spikes: int = 3) -> Arrays:
     return found
 
 
-def archive(found: Arrays) -> bytes:
-    content = io.BytesIO()
-    np.savez_compressed(content, allow_pickle=True, **found)
-    return content.getvalue()
-
-
 def made(folder: Path, sizes: tuple[int, ...] = (4, 6, 3), epochs: int = 3, spikes: int = 3) -> Path:
     """The folder of a run, with all its records."""
     lines = [line(epoch) for epoch in range(1, epochs + 1)]
     (folder / "result.json").write_text(json.dumps({**result(sizes), "best_epoch": min(2, epochs)}))
     (folder / "history.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in lines))
     (folder / "options.json").write_text(json.dumps(options()))
-    (folder / "page.npz").write_bytes(archive(arrays(sizes, spikes)))
+    np.savez_compressed(folder / "page.npz", allow_pickle=True, **arrays(sizes, spikes))
     return folder
 
 
@@ -124,6 +117,6 @@ def recorded(change: Callable[[Arrays], object]) -> Change:
         with np.load(folder / "page.npz") as file:
             found = {name: file[name] for name in file.files}
         change(found)
-        (folder / "page.npz").write_bytes(archive(found))
+        np.savez_compressed(folder / "page.npz", allow_pickle=True, **found)
 
     return changed
