@@ -13,9 +13,8 @@ from delayprop.spec import Case, Connection, ConnectionGradient, Network, Popula
 from tests.support.comparison import assert_bitwise, assert_equal, assert_same, largest_block, share
 from tests.support.effort import many
 from tests.support.implementations import RUNS
-from tests.support.networks import rewriting
 from tests.support.networks.families import FAMILIES, SPIKE_LOSSES
-from tests.support.networks.rewriting import SPARE, in_units, permuted, with_connections, with_gradients_of
+from tests.support.networks.rewriting import SPARE, in_units, later, permuted, with_connections, with_gradients_of
 from tests.support.networks.strategies import families, seeded_case
 from tests.support.report_evidence import Measured
 from tests.support.tolerances import SAME_NETWORK, SAME_SUM, U64, VANISHES, relative
@@ -68,7 +67,7 @@ def test_a_shift_of_time(run: str, family: str, measured: Measured) -> None:
     def suits(case: Case) -> bool:
         return isinstance(case.loss, SpikeTimeMSE) or case.loss.readout in ("max_voltage", "first_spike_time")
 
-    rewritten = ((case, *rewriting.later(case, 3.7)) for case in cases(family, suits))
+    rewritten = ((case, *later(case, 3.7)) for case in cases(family, suits))
     judge(measured, (assert_same(new, RUNS[run](new), move(result(run, case))) for case, new, move in rewritten))
 
 
@@ -77,7 +76,7 @@ def test_a_shift_of_time(run: str, family: str, measured: Measured) -> None:
 def test_control_a_shift_that_leaves_the_targets_is_seen(run: str, measured: Measured) -> None:
     found = (seeded_case(seed, "layers") for seed in count())
     case = next(case for case in found if isinstance(case.loss, SpikeTimeMSE) and reference.run(case).loss > 0)
-    shifted, move = rewriting.later(case, 3.7)
+    shifted, move = later(case, 3.7)
     assert_seen(measured, shifted, RUNS[run](replace(shifted, loss=case.loss)), move(result(run, case)))
 
 
@@ -125,14 +124,14 @@ def test_control_another_order_is_seen(run: str, measured: Measured) -> None:
 @every_family
 def test_a_delay_is_a_later_input(run: str, family: str, measured: Measured) -> None:
     ways = two_ways(family, 1.0)
-    judge(measured, (assert_same(case, RUNS[run](later), RUNS[run](delayed)) for case, later, delayed in ways))
+    judge(measured, (assert_same(case, RUNS[run](shifted), RUNS[run](delayed)) for case, shifted, delayed in ways))
 
 
 @pytest.mark.check(13, control=True)
 @pytest.mark.parametrize("run", RUNS)
 def test_control_a_delay_a_millionth_longer_is_seen(run: str, measured: Measured) -> None:
-    case, later, delayed = next(two_ways("layers", 1 + 1e-6))
-    assert_seen(measured, case, RUNS[run](later), RUNS[run](delayed))
+    case, shifted, delayed = next(two_ways("layers", 1 + 1e-6))
+    assert_seen(measured, case, RUNS[run](shifted), RUNS[run](delayed))
 
 
 def two_ways(family: str, factor: float) -> Iterator[tuple[Case, Case, Case]]:
