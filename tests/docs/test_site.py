@@ -15,8 +15,7 @@ import pytest
 import delayprop.fast as fast
 from docs import hooks
 from tests import ROOT
-from tests.support.house.browser import after_scripts, browser
-from tests.support.house.docs_pages import PAGES, SETTINGS, elements, fetched_from_afar
+from tests.support.house.docs_pages import PAGES, SETTINGS, after_scripts, browser, elements, fetched_from_afar
 
 WIDEST = 96  # characters of code that fit the column where the window is 1280 px wide
 CODE = re.compile(r"^```\w*\n(.*?)^```$|^((?: {4}[^\n]*\n)+)", re.MULTILINE | re.DOTALL)

@@ -11,7 +11,7 @@ import pytest
 from delayprop.fast.drawing.classification import html, title
 from delayprop.fast.drawing.run_record import read
 from reports.__main__ import main
-from tests.support.house.browser import after_scripts, browser
+from tests.support.house.docs_pages import after_scripts, browser
 from tests.support.runs.recorded_runs import Arrays, Change, lines, made, recorded, results, settings
 from tests.support.runs.run_pages import Outline, drawn
 

@@ -9,9 +9,8 @@ import pytest
 from delayprop.spec import Case, Population, load_case
 from tests import ROOT
 from tests.support.commands import refusal_of, result_of, run, skeleton
-from tests.support.comparison import gradient_limit
 from tests.support.networks.bad_cases import GOOD
-from tests.support.tolerances import U32, WELL_CONDITIONED
+from tests.support.tolerances import U32, U64, WELL_CONDITIONED, relative
 
 CONFORMANCE = ROOT / "spec" / "conformance" / "cases"
 COMMANDS = ("reference", "fast.run")
@@ -56,7 +55,7 @@ def test_a_result_has_the_layout_of_the_specification(command: str, name: str) -
     assert case.expected is not None
     counts = {population: [len(train) for train in trains] for population, trains in case.expected["spikes"].items()}
     assert json.dumps(skeleton(found)) == json.dumps(specified_layout(case, counts))
-    assert found["loss"] == pytest.approx(case.expected["loss"], rel=gradient_limit(case.expected["kappa_min"]))
+    assert found["loss"] == pytest.approx(case.expected["loss"], rel=relative(U64, case.expected["kappa_min"]))
 
 
 def flattened(value: object) -> list[float]:

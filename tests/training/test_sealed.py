@@ -30,7 +30,7 @@ OPTIONS = ["--task", "yin-yang", "--epochs", "1", "--hidden", "6", "--batch", "2
 
 
 def watched(folder: Path, plant: str, *options: str) -> SimpleNamespace:
-    """What was seen of `plant` in a fork, or, without a plant (`-`), in a fresh interpreter."""
+    """What was seen of `plant` (`-`: none) in a fresh interpreter."""
     for name in ("temp", "here"):
         (folder / name).mkdir()
     (folder / "home").write_text("a file")
@@ -39,12 +39,9 @@ def watched(folder: Path, plant: str, *options: str) -> SimpleNamespace:
         "PATH": os.environ.get("PATH", os.defpath), "HOME": str(folder / "home"), "TMPDIR": str(folder / "temp"),
         "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1",
     }
-    report, here = folder / "report.json", folder / "here"
-    if plant == "-":
-        command = [sys.executable, "-m", WATCH, str(report), plant, *options]
-        done = subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True)
-    else:
-        done = called(f"{WATCH}:in_a_fork", report, plant, *options, folder=here, environment=environment)
+    report = folder / "report.json"
+    command = [sys.executable, "-m", WATCH, str(report), plant, *options]
+    done = subprocess.run(command, cwd=folder / "here", env=environment, capture_output=True, text=True)
     found = json.loads(report.read_text())
     in_vain = folder / "home" / ".config"  # Matplotlib tries it, then uses `temp`
     may_change = (folder / "out", folder / "temp", KERNELS)  # --out; gone at the end, see below; compiled once
@@ -75,15 +72,12 @@ def test_a_run_talks_to_nobody_and_writes_only_into_its_folder(tmp_path: Path) -
     assert left == [], "torch leaves an empty folder; nothing else outlives a run"
 
 
-@pytest.mark.parametrize("plant", ["connect", "write"])
-def test_control_what_a_run_must_not_do_is_seen(plant: str, tmp_path: Path) -> None:
+def test_control_what_a_run_must_not_do_is_seen(tmp_path: Path) -> None:
     """The run ends as usual, so only the watch can find it."""
-    seen = trained(tmp_path, plant)
+    seen = trained(tmp_path, "connect, then write")
     assert seen.code in (0, 1), seen.said
-    if plant == "connect":
-        assert seen.talked and "offline: NetworkError" in seen.said
-    else:
-        assert set(seen.outside) == {f"open {tmp_path / 'here' / 'seen'}"}
+    assert seen.talked and "offline: NetworkError" in seen.said
+    assert set(seen.outside) == {f"open {tmp_path / 'here' / 'seen'}"}
 
 
 @pytest.mark.parametrize("plant", ["connect", "look up", "send"])

@@ -26,7 +26,6 @@ from tests.support.runs.reading import history, result
 DURATION = 12.0
 Make = Callable[[], engine.Training]
 
-
 SETTINGS = Settings(
     epochs=3, hidden=(6,), batch=5, tau_mem=10.0, w_mean=3.0, w_sd=0.5, out_sd=0.3, delay=2.0, max_delay=5.0, lr=0.01,
     delay_lr=0.5, schedule="cosine", certify=2,
