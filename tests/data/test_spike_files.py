@@ -1,14 +1,12 @@
 """Spike files are read unchanged or refused by name, and a network learns from them."""
 
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
 import pytest
 import torch
 
-from delayprop.fast.data.spike_data import SpikeData
 from delayprop.fast.data.spike_files import read_spike_file
 from delayprop.fast.tasks.braille import DATA
 from delayprop.fast.train import main
@@ -106,29 +104,3 @@ def test_a_damaged_file_is_refused_by_the_command(folder: Path, capsys: Capture)
     (folder / "braille_train.h5").write_text("<html>not here</html>")
     said = refusal(capsys, main, "--task", "braille", "--data", folder, "--out", folder / "run")
     assert "braille_train.h5` must be a readable HDF5 file of spikes" in said and not (folder / "run").exists()
-
-
-def tonic(**wrong: int) -> Any:
-    """The entries of a dataset of tonic: structured events in microseconds."""
-    found = []
-    for n in range(3):
-        events = np.zeros(4, dtype=[("t", np.int64), ("x", np.int16), ("p", np.int8)])
-        events["t"], events["x"] = np.array([10, 1500, 1500, 999_990]) + n, [3, 0, 2, 1]
-        for name, value in wrong.items():
-            events[name][2] = value
-        found.append((events, np.int64(n % 2)))
-    return found
-
-
-def test_a_dataset_of_tonic_is_read_at_its_exact_times() -> None:
-    data = SpikeData.of(tonic(), 4, 2, 1000.0)
-    assert len(data) == 3 and data.labels.tolist() == [0, 1, 0] and data.channels == 4
-    assert data.times[1].tolist() == [11 / 1000, 1501 / 1000, 1501 / 1000, 999_991 / 1000]
-    times, units, label = data[2]
-    assert units.tolist() == [3, 0, 2, 1] and label == 0 and times[0] == 12 / 1000
-
-
-@pytest.mark.parametrize(("wrong", "words"), [({"t": 5}, "in order"), ({"x": 4}, "from 0 to 3")])
-def test_a_dataset_that_breaks_the_layout(wrong: dict[str, int], words: str) -> None:
-    with pytest.raises(SpecError, match=rf"`dataset\[0\].* {words}"):
-        SpikeData.of(tonic(**wrong), 4, 2, 1000.0)
