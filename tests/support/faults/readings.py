@@ -10,7 +10,6 @@ MEASURED = "benchmarks/test_measured_numbers.py"
 REGRESS = "benchmarks/test_regress.py"
 BASELINES = "benchmarks/test_baselines.py"
 AUGMENT = "data/test_augment.py"
-POOLING = "data/test_spike_data.py"
 DROPOUT = "training/test_generalisation.py"
 ACTIVITY = "training/test_activity.py"
 EVALUATION = "training/test_evaluation.py"
@@ -34,7 +33,7 @@ READINGS = (
     ),
     (
         Fault("channels in 8 bits", "fast", "data/spike_data.py", "np.min_scalar_type(channels)", "np.uint8"),
-        POOLING, "become_one",
+        AUGMENT, "become_one",
     ),
     (
         Fault(
