@@ -8,16 +8,7 @@ import pytest
 
 from delayprop.fast.drawing.run_record import read
 from reports.__main__ import main
-from tests.support.runs.recorded_runs import (
-    TRACES,
-    Change,
-    lines,
-    made,
-    made_sequence,
-    recorded,
-    results,
-    settings,
-)
+from tests.support.runs.recorded_runs import TRACES, Change, lines, made, made_sequence, recorded, results, settings
 
 
 def put(name: str, value: object) -> Change:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from delayprop.fast.drawing.classification import html, title
+from delayprop.fast.drawing.classification import html
 from delayprop.fast.drawing.run_record import read
 from reports.__main__ import main
 from tests.support.house.browser import after_scripts, browser
@@ -69,16 +69,6 @@ def test_the_contents_lead_to_every_section_in_order(content: str) -> None:
     assert [attributes["href"] for tag, attributes in outline.elements if tag == "a"] == [f"#{one}" for one in ids]
     assert ids == ["learning", "answers", "delays", "trials", "certificate", "the-run"]
     assert re.search(r"<details>\s*<summary>All 9 settings</summary>", content)
-
-
-@pytest.mark.parametrize(("given", "words"), [
-    ({"freeze_delays": True, "delay": 5.0}, "6 hidden neurons, delays as drawn"),
-    ({"freeze_delays": True, "delay": 0.0}, "6 hidden neurons, no delays"),
-    ({"recurrent": True}, "6 recurrent neurons, learned delays"),
-])
-def test_the_title_names_the_kind_of_network(given: dict, words: str, tmp_path: Path) -> None:
-    settings(**given)(made(tmp_path))
-    assert title(read(tmp_path)).startswith(f"Yin-Yang: {words}")
 
 
 @pytest.mark.skipif(browser() is None, reason="needs a browser without a window, such as chromium")
@@ -146,6 +136,12 @@ NO_ANSWER = [[9, 0, 0, 0], [0, 9, 0, 0], [0, 0, 0, 9]]
 SILENT = {"spikes_per_neuron": 0.0, "silent": 1.0, "silent_steps": 5, "kappa_min": None, "gradient": {"w": 0.0}}
 EXTREME = {"kappa_min": 5e-324, "A": 1e300, "B": 5e-324, "gradient": {"w": 1e300, "d": 5e-324}}
 ODD: dict[str, tuple[list[Change], list[str], list[str]]] = {
+    "delays as drawn": (
+        [settings(freeze_delays=True, delay=5.0)], ["Yin-Yang: 6 hidden neurons, delays as drawn"], [],
+    ),
+    "no delays by its options": (
+        [settings(freeze_delays=True, delay=0.0)], ["Yin-Yang: 6 hidden neurons, no delays"], [],
+    ),
     "delays frozen, residuals 0": (
         [recorded(frozen), lines(gradient={"w": 0.1, "w_out": 0.2}, clamped=0, A=0.0, B=0.0, C=0.0)],
         ["No delay from input to hidden moved.", "No delay from hidden to output moved: all are 0 ms.", "exactly 0"],
@@ -156,7 +152,11 @@ ODD: dict[str, tuple[list[Change], list[str], list[str]]] = {
         ["No delay from input to hidden moved: all are 0 ms.", "2 0 0 - -"],
         ["moved delays", "delays"],
     ),
-    "recurrent": ([recorded(recurrent)], ["Histogram of the delays of the 36 synapses from hidden to itself"], []),
+    "recurrent": (
+        [recorded(recurrent), settings(recurrent=True)],
+        ["Yin-Yang: 6 recurrent neurons, learned", "Histogram of the delays of the 36 synapses from hidden to itself"],
+        [],
+    ),
     "a trial silent, one wrong and late": (
         [recorded(silent), recorded(wrong_and_late)],
         ["class 1, no answer,", "class 0, answer 1 (wrong)"],
