@@ -1,6 +1,5 @@
 """`python -m tests.tools.make_docs_figure`: draws the figure of `docs/method.md`."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +27,6 @@ def draw(path: Path) -> None:
         picture.savefig(path, format="svg", metadata={"Date": None, "Creator": None})
 
 
-def main() -> int:
+if __name__ == "__main__":
     draw(PATH)
     print(PATH.relative_to(ROOT))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
