@@ -43,11 +43,9 @@ def flattened(value: object) -> list[float]:
     return [value] if isinstance(value, float) else []
 
 
-@pytest.mark.parametrize(
-    ("command", "options", "error"),
-    [("reference", ("--digits", 30), WELL_CONDITIONED), ("fast.run", ("--dtype", "float32"), 100 * U32)],
-    ids=["digits", "dtype"],
-)
+@pytest.mark.parametrize(("command", "options", "error"), [
+    ("reference", ("--digits", 30), WELL_CONDITIONED), ("fast.run", ("--dtype", "float32"), 100 * U32),
+], ids=["digits", "dtype"])
 def test_another_precision_gives_almost_the_same_numbers(command: str, options: tuple, error: float) -> None:
     """An ignored option would leave every number unchanged."""
     path = CONFORMANCE / "skip-and-parallel.json"

@@ -108,8 +108,12 @@ def test_signals_that_meet_or_part_before_a_matrix() -> None:
 def test_a_graph_with_a_unit_needs_none_and_takes_no_other(unit: str, other: str) -> None:
     graph = to_nir(busy().network, unit=unit)
     assert bits(from_nir(graph)) == bits(from_nir(graph, unit=unit))
-    with pytest.raises(SpecError, match=f"`unit` must be {unit}, as in the graph's metadata, got '{other}'"):
-        from_nir(graph, unit=other)
+    for wrong, words in (
+        (other, f"`unit` must be {unit}, as in the graph's metadata, got '{other}'"),
+        ("minutes", "`unit` must be one of ms, s, got 'minutes'; choose one of these"),
+    ):
+        with pytest.raises(SpecError, match=words):
+            from_nir(graph, unit=wrong)
 
 
 def test_without_our_metadata_the_physics_is_kept() -> None:

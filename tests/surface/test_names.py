@@ -61,18 +61,15 @@ def python(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(line, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize(
-    ("program", "used", "unused"),
-    [
-        ("import delayprop; delayprop.__version__", "delayprop", {"numpy", "torch"}),
-        ("from delayprop import LIF, train", "delayprop.fast.train", {"matplotlib"}),
-        (f"{MAIN}(['--help'])", "delayprop.spec", {"torch", "delayprop.fast"}),
-        (f"{MAIN}(['conformance', '--list'])", "delayprop.spec.conformance", {"torch", "delayprop.fast"}),
-        (f"{MAIN}(['run', '--help'])", "delayprop.fast.run", {"delayprop.fast.tasks", "matplotlib"}),
-        ("import delayprop.public, delayprop.fast.train", "delayprop.fast.tasks.yin_yang", {"matplotlib", "sympy"}),
-        ("import delayprop.fast.drawing.comparison", "matplotlib", set()),  # control
-    ],
-)
+@pytest.mark.parametrize(("program", "used", "unused"), [
+    ("import delayprop; delayprop.__version__", "delayprop", {"numpy", "torch"}),
+    ("from delayprop import LIF, train", "delayprop.fast.train", {"matplotlib"}),
+    (f"{MAIN}(['--help'])", "delayprop.spec", {"torch", "delayprop.fast"}),
+    (f"{MAIN}(['conformance', '--list'])", "delayprop.spec.conformance", {"torch", "delayprop.fast"}),
+    (f"{MAIN}(['run', '--help'])", "delayprop.fast.run", {"delayprop.fast.tasks", "matplotlib"}),
+    ("import delayprop.public, delayprop.fast.train", "delayprop.fast.tasks.yin_yang", {"matplotlib", "sympy"}),
+    ("import delayprop.fast.drawing.comparison", "matplotlib", set()),  # control
+])
 def test_only_the_packages_in_use_are_imported(program: str, used: str, unused: set[str]) -> None:
     found = {*python(ROOT, "-c", f"import sys; {program}; print(*sys.modules, file=sys.stderr)").stderr.split()}
     assert used in found and not unused & found

@@ -68,7 +68,7 @@ class Mutant:
 
 
 def mutants(file: str) -> Iterator[tuple[Mutant, str]]:
-    from cosmic_ray.ast import get_ast_from_path
+    from cosmic_ray.ast import ast_nodes, get_ast_from_path
     from cosmic_ray.mutating import mutate_code
     from cosmic_ray.plugins import get_operator, operator_names
 
@@ -78,7 +78,7 @@ def mutants(file: str) -> Iterator[tuple[Mutant, str]]:
         if any(part in name for part in NOT_APPLIED):
             continue
         operator = get_operator(name)()
-        count = sum(len(list(operator.mutation_positions(node))) for node in _nodes(tree))
+        count = sum(len(list(operator.mutation_positions(node))) for node in ast_nodes(tree))
         for occurrence in range(count):
             text = mutate_code(source, operator, occurrence)
             if text is None or text == source:
@@ -86,12 +86,6 @@ def mutants(file: str) -> Iterator[tuple[Mutant, str]]:
             n, before, after = _difference(source, text)
             if not before.startswith(("def ", ") ->", '"')):
                 yield Mutant(file, name.split("/")[1], occurrence, n, before, after), text
-
-
-def _nodes(node: object) -> Iterator[object]:
-    yield node
-    for child in getattr(node, "children", ()):
-        yield from _nodes(child)
 
 
 def _difference(source: str, text: str) -> tuple[int, str, str]:
