@@ -9,11 +9,10 @@ import torch
 
 from delayprop.fast.data.spike_files import read_spike_file
 from delayprop.fast.tasks.braille import DATA
-from delayprop.fast.train import main
 from delayprop.fast.training.evaluation import correct
 from delayprop.spec import SpecError
 from tests.support.runs import undrawn
-from tests.support.runs.reading import Capture, Patch, history, refusal, result
+from tests.support.runs.reading import Capture, Patch, history, result
 from tests.support.runs.written_files import CHANNELS, CLASSES, DURATION, small_trials, splits, write
 
 
@@ -22,18 +21,6 @@ def folder(tmp_path: Path) -> Path:
     for seed, (split, count) in enumerate((("train", 96), ("valid", 32), ("test", 64))):
         write(tmp_path / f"braille_{split}.h5", *small_trials(count, seed))
     return tmp_path
-
-
-def test_times_go_in_as_they_are(folder: Path) -> None:
-    times, units, labels = small_trials(96, 0)
-    data = read_spike_file(folder / "braille_train.h5", CHANNELS, CLASSES, DURATION)
-    trials = np.array([5, 0, 17])
-    spikes, found = data.batch(trials, DURATION)
-    assert found.tolist() == labels[trials].tolist()
-    for n, trial in enumerate(trials):
-        for channel in range(CHANNELS):
-            expected = times[trial].astype(np.float32)[units[trial] == channel].astype(np.float64) * 1000
-            assert spikes.train(n, channel).tolist() == expected.tolist()
 
 
 @pytest.mark.parametrize("speakers", [
@@ -98,9 +85,3 @@ def test_silence_is_never_a_right_answer(tmp_path: Path) -> None:
     assert undrawn.main("--task", "braille", *options) == 1
     assert result(run)["test_accuracy"] == 0.0
     assert all(line["train_accuracy"] == line["valid_accuracy"] == 0.0 for line in history(run))
-
-
-def test_a_damaged_file_is_refused_by_the_command(folder: Path, capsys: Capture) -> None:
-    (folder / "braille_train.h5").write_text("<html>not here</html>")
-    said = refusal(capsys, main, "--task", "braille", "--data", folder, "--out", folder / "run")
-    assert "braille_train.h5` must be a readable HDF5 file of spikes" in said and not (folder / "run").exists()

@@ -24,16 +24,7 @@ from delayprop.fast.drawing.synapses import arrivals, distribution, moved_most, 
 from delayprop.fast.drawing.trials import OTHERS, trial_picture
 from reports.__main__ import main
 from tests import ROOT
-from tests.support.runs.recorded_runs import (
-    SEQUENCE,
-    SEQUENCE_LINES,
-    Arrays,
-    lines,
-    made,
-    made_sequence,
-    recorded,
-    results,
-)
+from tests.support.runs.recorded_runs import SEQUENCE, SEQUENCE_LINES, lines, made, made_sequence, recorded, results
 from tests.support.runs.run_pages import NO_BREAK
 
 
@@ -136,7 +127,7 @@ def test_the_arrivals_before_and_after_are_those_of_the_neuron_that_moved_most(t
     assert moved_neuron(replace(page, layers=[replace(layer, d_after=layer.d_before)])) is None
 
 
-def move(found: Arrays) -> None:
+def move(found: dict[str, np.ndarray]) -> None:
     for n in (0, 1):
         found[f"d_after_{n}"] = found[f"d_before_{n}"].copy()
     found["d_before_0"][2, 5], found["d_after_0"][2, 5], found["w_after_0"][2, 5] = 3, 1, -0.25
