@@ -16,6 +16,7 @@ DATA = SpikeData(
     [np.sort(RANDOM.uniform(20, 60, 30)) for _ in range(12)], [RANDOM.integers(10, 30, 30) for _ in range(12)],
     np.arange(12) % 3, CHANNELS, 3,
 )
+EVERY = Augmentation(4, 0.2, 0.3, 0.5, 0.1)
 
 
 def trial(augmentation: Augmentation, n: int, seed: int = 0, epoch: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -97,11 +98,10 @@ def test_drop_loses_that_share() -> None:
 
 
 def test_what_is_drawn_follows_from_seed_epoch_and_trial() -> None:
-    every = Augmentation(4, 0.2, 0.3, 0.5, 0.1)
-    first = trial(every, 3, 1, 2)
-    trial(every, 7, 1, 2)
-    assert all((a == b).all() for a, b in zip(first, trial(every, 3, 1, 2), strict=True))
-    for other in (trial(every, 3, 1, 3), trial(every, 3, 2, 2), trial(every, 6, 1, 2)):
+    first = trial(EVERY, 3, 1, 2)
+    trial(EVERY, 7, 1, 2)
+    assert all((a == b).all() for a, b in zip(first, trial(EVERY, 3, 1, 2), strict=True))
+    for other in (trial(EVERY, 3, 1, 3), trial(EVERY, 3, 2, 2), trial(EVERY, 6, 1, 2)):
         assert len(other[0]) != len(first[0]) or (other[0] != first[0]).any()
     alike = replace(DATA, times=[DATA.times[0]] * 12, units=[DATA.units[0]] * 12)
     drawn = [
@@ -112,8 +112,7 @@ def test_what_is_drawn_follows_from_seed_epoch_and_trial() -> None:
 
 
 def test_batches_are_a_dataset_whose_workers_change_nothing() -> None:
-    every = Augmentation(4, 0.2, 0.3, 0.5, 0.1)
-    here, ahead = (Batches(DATA, DURATION, 5, every, 3, workers) for workers in (0, 2))
+    here, ahead = (Batches(DATA, DURATION, 5, EVERY, 3, workers) for workers in (0, 2))
     late = here[4]
     for number in [2, 3, 4, 5, 1]:
         (spikes, labels), (other, other_labels) = here[number], ahead.take(number, 6)

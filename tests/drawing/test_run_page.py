@@ -172,8 +172,6 @@ ODD: dict[str, tuple[list[Change], list[str]]] = {
         [lines(gradient={"d": 0.0}), results(answers=NO_ANSWER, test_accuracy=2 / 3)],
         ["the last column: no answer, no single readout is largest"],
     ),
-    "no gradient": ([lines(gradient={}, kappa_min=None)], []),
-    "tiny and huge": ([lines(**EXTREME)], []),
     "the last epoch, in float64": (
         [settings(choose="last", dtype="float64"), results(best_epoch=3)],
         [
@@ -181,18 +179,18 @@ ODD: dict[str, tuple[list[Change], list[str]]] = {
             "The options chose the last epoch, 3;", "the unit roundoff 1.1e-16 of float64",
         ],
     ),
-    "settings that differ from the preset": (
-        [settings(preset="best", changed="lr hidden")],
+    "tiny and huge, settings that differ from the preset": (
+        [lines(**EXTREME), settings(preset="best", changed="lr hidden")],
         ["All 10 settings; the first 2 differ from the preset best lr 0.02 hidden 30"],
     ),
-    "no setting that differs": (
-        [settings(preset="best", changed="")], ["All 10 settings; none differs from the preset best"],
+    "no gradient, no setting that differs": (
+        [lines(gradient={}, kappa_min=None), settings(preset="best", changed="")],
+        ["All 10 settings; none differs from the preset best"],
     ),
-    "HTML in a setting": (
-        [settings(out='<script>alert("&")</script>', **{"<b>": ["</dd>"]})],
-        ['out <script>alert("&")</script>', "<b> </dd>"],
+    "HTML in settings, and in a task that this version has not": (
+        [settings(out='<script>alert("&")</script>', **{"<b>": ["</dd>"]}), results(task="<i>shapes")],
+        ['out <script>alert("&")</script>', "<b> </dd>", "<i>shapes: 6 hidden neurons"],
     ),
-    "a task that this version has not": ([results(task="<i>shapes")], ["<i>shapes: 6 hidden neurons"]),
 }
 ABSENT = {
     "delays frozen, residuals 0": ("moved delays", "arrivals at"),

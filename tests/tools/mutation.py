@@ -20,6 +20,7 @@ import json
 import os
 import resource
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -63,8 +64,6 @@ class Mutant:
     line: int
     before: str
     after: str
-    outcome: str = ""
-    by: str = ""
 
 
 def mutants(file: str) -> Iterator[tuple[Mutant, str]]:
@@ -192,12 +191,9 @@ def main() -> None:
 
 def gathered(more: bool) -> dict:
     """The evidence of the checks, from another process: this one must not import the packages."""
-    from subprocess import run
-
     code = f"from tests.support.faults.evidence import gather; import json; print(json.dumps(gather({more})))"
     environment = {**os.environ, "NUMBA_ENABLE_CUDASIM": "0", "NUMBA_DISABLE_JIT": "0"}
-    done = run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
-    return json.loads(done.stdout)
+    return json.loads(subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, env=environment, text=True))
 
 
 def read(out: Path) -> dict:
