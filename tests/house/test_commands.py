@@ -142,8 +142,5 @@ def test_writing_fails_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 def test_a_fault_of_ours_is_not_taken_for_a_closed_pipe() -> None:
-    def fail() -> int:
-        return os.getpid() // 0
-
     with pytest.raises(ZeroDivisionError):
-        run_and_exit(fail)
+        run_and_exit(lambda: os.getpid() // 0)

@@ -120,5 +120,4 @@ def test_a_target_installs_what_it_needs_and_keeps_what_is_there(tmp_path: Path)
 
 def test_no_text_installs_the_package_from_an_index() -> None:
     """It is on none."""
-    found = [path for path in FILES if re.search(r"pip install ['\"]?delayprop|delayprop\[", read(path))]
-    assert found == []
+    assert [path for path in FILES if re.search(r"pip install ['\"]?delayprop|delayprop\[", read(path))] == []
