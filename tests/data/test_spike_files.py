@@ -1,4 +1,4 @@
-"""Spike files are read unchanged or refused by name, and a network learns from them."""
+"""Runs on spike files: time is learned, one trial is enough, and silence is never right."""
 
 from pathlib import Path
 
@@ -10,33 +10,16 @@ import torch
 from delayprop.fast.data.spike_files import read_spike_file
 from delayprop.fast.tasks.braille import DATA
 from delayprop.fast.training.evaluation import correct
-from delayprop.spec import SpecError
 from tests.support.runs import undrawn
 from tests.support.runs.reading import Capture, Patch, history, result
-from tests.support.runs.written_files import CHANNELS, CLASSES, DURATION, small_trials, splits, write
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    for seed, (split, count) in enumerate((("train", 96), ("valid", 32), ("test", 64))):
-        write(tmp_path / f"braille_{split}.h5", *small_trials(count, seed))
-    return tmp_path
-
-
-@pytest.mark.parametrize("speakers", [
-    np.arange(96)[:, None], np.arange(96) / 2, np.array([b"ann"] * 96), np.full(96, np.nan),
-], ids=["a column", "halves", "names", "NaN"])
-def test_speakers_that_are_no_numbers_are_refused(speakers: np.ndarray, folder: Path) -> None:
-    with h5py.File(folder / "braille_train.h5", "a") as file:
-        file["extra/speaker"] = speakers
-    with pytest.raises(SpecError, match=r"extra/speaker` must be a whole number per record, got .* leave the dataset"):
-        read_spike_file(folder / "braille_train.h5", CHANNELS, CLASSES, DURATION)
+from tests.support.runs.written_files import CHANNELS, CLASSES, DURATION, splits, write
 
 
 @pytest.mark.full
-def test_a_network_learns_what_counts_cannot_tell(folder: Path, monkeypatch: Patch, capsys: Capture) -> None:
-    monkeypatch.setenv("DELAYPROP_DATA", str(folder))
-    run = folder / "run"
+def test_a_network_learns_what_counts_cannot_tell(tmp_path: Path, monkeypatch: Patch, capsys: Capture) -> None:
+    splits(tmp_path, 96, "braille_train", "braille_valid", "braille_test")
+    monkeypatch.setenv("DELAYPROP_DATA", str(tmp_path))
+    run = tmp_path / "run"
     network = ["--preset", "feed-forward", "--hidden", "24", "--readout", "max_voltage", "--gain", "1"]
     first = ["--out-sd", "0.2", "--delay", "300"]
     learning = ["--epochs", "6", "--batch", "16", "--schedule", "constant", "--drop", "0", "--stretch", "0"]

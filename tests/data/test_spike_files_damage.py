@@ -70,6 +70,10 @@ def replaced(name: str, values: Any) -> Change:
     return change
 
 
+def speakers(values: Any) -> Change:
+    return lambda file: file.__setitem__("extra/speaker", values)
+
+
 def created(name: str, *given: Any, **how: Any) -> Change:
     def change(file: h5py.File) -> None:
         del file[name]
@@ -123,6 +127,7 @@ def one_label(value: int) -> Change:
 
 KEYS, READABLE = "must be a complete file of spikes, got one without `", "must be a readable HDF5 file of spikes"
 STORED, OTHER_KIND = "labels` must be stored in this file, got", "got a file with spikes of another kind"
+SPEAKERS = r"extra/speaker` must be a whole number per record, got .* leave the dataset"
 IN_ORDER = np.linspace(0.1, 0.3, 12)
 
 DAMAGES: dict[str, tuple[Change, str]] = {
@@ -177,6 +182,10 @@ DAMAGES: dict[str, tuple[Change, str]] = {
     "text rows": (rows("spikes/times", "S4", lambda row: row), r"record 0 times` must be real numbers, got \|S4"),
     "text for rows": (replaced("spikes/times", np.array(["soon"] * TRIALS, h5py.string_dtype())), OTHER_KIND),
     "enormous time": (times(lambda row: np.full(len(row), 1e306), None), "record 0 times` must be finite, got inf"),
+    "speakers in a column": (speakers(np.arange(TRIALS)[:, None]), SPEAKERS),
+    "half speakers": (speakers(np.arange(TRIALS) / 2), SPEAKERS),
+    "names of speakers": (speakers(np.array([b"ann"] * TRIALS)), SPEAKERS),
+    "NaN for speakers": (speakers(np.full(TRIALS, np.nan)), SPEAKERS),
     "data of another file": (
         created("labels", (TRIALS,), np.int64, external=[("other.raw", 0, 8 * TRIALS)]),
         f"{STORED} data of another file; copy it into this file",
