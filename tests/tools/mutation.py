@@ -166,7 +166,9 @@ def main() -> None:
     for name in ("torch", "numba", "mpmath", "hypothesis", "delayprop.spec"):
         importlib.import_module(name)
     evidence = {} if compiled else gathered(more=not on_cuda)
-    record = read(options.out)
+    record: dict = {"format": "delayprop-mutation/1", "files": {}, "survivors": []}
+    if options.out.exists():
+        record = json.loads(options.out.read_text(encoding="utf-8"))
     for room in options.rooms:
         for file in ROOMS[room]:
             unchanged = outcome(Mutant(file, "none", 0, 0, "", ""), (ROOT / file).read_text(encoding="utf-8"), evidence)
@@ -196,15 +198,8 @@ def gathered(more: bool) -> dict:
     return json.loads(subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, env=environment, text=True))
 
 
-def read(out: Path) -> dict:
-    """The record: counts and hash of each file, and the survivors."""
-    if out.exists():
-        return json.loads(out.read_text(encoding="utf-8"))
-    return {"format": "delayprop-mutation/1", "files": {}, "survivors": []}
-
-
 def start(record: dict, room: str, mutants: Counter[str]) -> None:
-    """Begin the record of a room anew."""
+    """Begin the record of a room anew: counts and hash of each file, and the survivors."""
     for file in ROOMS[room]:
         none = dict.fromkeys(("tried", NOTICED, BROKEN, TOO_LONG, SURVIVED), 0)
         record["files"][file] = {"sha256": code_sha256(file), "mutants": mutants[file], **none}
