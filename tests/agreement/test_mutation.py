@@ -1,7 +1,8 @@
 """The mutation record: it fits this code, few mutants survive, and survivors are explained."""
 
 import json
-from collections.abc import Callable
+import tomllib
+from collections.abc import Callable, Mapping
 
 import pytest
 
@@ -9,12 +10,22 @@ from delayprop.fast.training.intervals import wilson_interval
 from tests import ROOT
 from tests.support.report_evidence import Measured
 from tests.tools.mutation import BROKEN, NOTICED, ROOMS, SURVIVED, TOO_LONG, code_sha256
-from tests.tools.mutation_survivors import REASONS, reason
 
 RECORD = ROOT / "results" / "mutation.json"
+REASONS = {
+    (file, after): entry["reason"]
+    for entry in tomllib.loads((ROOT / "tests/tools/mutation_survivors.toml").read_text(encoding="utf-8"))["survivors"]
+    for file, lines in entry["mutants"].items()
+    for after in lines
+}
 JUDGED = ("reference", "physics", "cpu", "cuda")  # of `nn` and `training` no sample is on record yet
 MOST = 0.05  # largest share of survivors, without mutants that change nothing
 WIDEST = 0.03  # of the 95 % interval of a room's share, to either side; a wider one is reported alone
+
+
+def reason(mutant: Mapping[str, str]) -> str:
+    """The reason of a survivor, or ""."""
+    return REASONS.get((mutant["file"], mutant["after"]), "")
 
 
 def judged(content: dict) -> dict[str, dict[str, float]]:

@@ -39,6 +39,21 @@ def test_batches_of_a_loader_are_the_trials_of_the_dataset() -> None:
         assert torch.allclose(spikes.times, expected.times, rtol=1e-15, atol=0)
 
 
+def test_a_dataset_is_read_at_its_exact_times_or_refused_by_entry() -> None:
+    dataset = digits()
+    data = SpikeData.of(dataset, channels=7, classes=4, duration=100.0)
+    assert len(data) == 10 and data.channels == 7
+    for n, (events, label) in enumerate(dataset):
+        times, units, found = data[n]
+        assert times.tolist() == [t / 1000 for t in events["t"].tolist()]
+        assert (units.tolist(), found) == (events["x"].tolist(), label)
+    for name, value, words in (("t", 5, "in order"), ("x", 7, "from 0 to 6, since `channels` is 7, got 7")):
+        wrong = digits()
+        wrong[4][0][name][2] = value
+        with pytest.raises(SpecError, match=rf"`dataset\[4\].* {words}"):
+            SpikeData.of(wrong, channels=7, classes=4, duration=100.0)
+
+
 def test_times_and_neurons_may_come_as_a_pair_and_no_gradient_is_lost() -> None:
     times, neurons = torch.tensor([0.003, 0.001], dtype=torch.float64), torch.tensor([1, 0])
     entries = [((times.numpy(), [1, 0]), 2), (([], []), torch.tensor(0)), ((times, neurons), 1)]

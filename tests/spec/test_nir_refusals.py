@@ -126,11 +126,6 @@ def test_control_the_unchanged_graph_and_lawful_nodes_are_read() -> None:
         assert len(from_nir(between(node)()).connections) == len(from_nir(graph()).connections) == 4
 
 
-def test_an_unknown_unit_is_refused() -> None:
-    with pytest.raises(SpecError, match="`unit` must be one of ms, s, got 'minutes'; choose one of these"):
-        from_nir(graph(), unit="minutes")
-
-
 def test_too_many_paths_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nir_synapses, "LIMIT", 6)
     assert len(from_nir(graph()).connections[0].w) == 2

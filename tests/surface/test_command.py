@@ -52,9 +52,8 @@ REFUSED: dict[str, tuple[list[str], str]] = {
 }
 
 
-@pytest.mark.parametrize("name", REFUSED)
-def test_a_refusal_is_one_line_that_names_the_command_as_typed(name: str, capsys: Capture) -> None:
-    words, line = REFUSED[name]
+@pytest.mark.parametrize(("words", "line"), REFUSED.values(), ids=REFUSED)
+def test_a_refusal_is_one_line_that_names_the_command_as_typed(words: list[str], line: str, capsys: Capture) -> None:
     assert command.main(words) == 2
     out, err = capsys.readouterr()
     assert out == "" and err.startswith(line) and err.count("\n") == 1

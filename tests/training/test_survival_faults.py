@@ -86,6 +86,7 @@ PLANTED: dict[str, list[tuple[str, str, str, str, str]]] = {
         ("channels cut off", "data/augment.py", "np.rint(mean + factor * (units - mean))",
          "(mean + factor * (units - mean))", "a_spread"),
         ("two trials, one draw", "data/augment.py", "epoch, trial, DRAWS", "epoch, trial // 2, DRAWS", "what_is_drawn"),
+        ("channels in 8 bits", "data/spike_data.py", "np.min_scalar_type(channels)", "np.uint8", "become_one"),
     ],
     "training/test_evaluation.py": [
         ("confusions transposed", "training/evaluation.py", "(confusion, (data.labels, given)",
@@ -151,9 +152,6 @@ PLANTED: dict[str, list[tuple[str, str, str, str, str]]] = {
          "        whole = all(bool(torch.isfinite(one).all()) for one in tensors[:number])\n"
          "        return backward(of, *(one if whole else 0 * torch.ones_like(one) for one in tensors[:number]))",
          "three and float64"),
-    ],
-    "data/test_spike_data.py": [
-        ("channels in 8 bits", "data/spike_data.py", "np.min_scalar_type(channels)", "np.uint8", "become_one"),
     ],
     "training/test_compare.py": [
         ("pairs by rank", "compare.py", "pairs = [other.test[other.seeds.index(seed)] -",
