@@ -31,18 +31,6 @@ from delayprop.fast.nn.parameters import param_groups, project_
 from delayprop.fast.nn.spikes import Spikes
 
 __all__ = [
-    "LI",
-    "LIF",
-    "CrossEntropyLoss",
-    "FirstSpikeTime",
-    "Network",
-    "SpikeTimeMSELoss",
-    "Spikes",
-    "cross_entropy",
-    "first_spike_time",
-    "joined",
-    "param_groups",
-    "project_",
-    "propagate",
-    "spike_time_mse",
+    "LI", "LIF", "CrossEntropyLoss", "FirstSpikeTime", "Network", "SpikeTimeMSELoss", "Spikes", "cross_entropy",
+    "first_spike_time", "joined", "param_groups", "project_", "propagate", "spike_time_mse",
 ]

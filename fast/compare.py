@@ -17,9 +17,8 @@ from delayprop.fast.drawing.comparison import accuracies_over, comparison
 from delayprop.fast.runs.compared_runs import Group, by_task, differing_settings, grouped
 from delayprop.fast.training.intervals import FEWEST, interval_of_percents, mcnemar, mean_half_width
 from delayprop.fast.training.settings import kind_of_delays
-from delayprop.spec import SpecError
 from delayprop.spec.command import OneLineParser, run_and_exit
-from delayprop.spec.errors import Verbatim, printable
+from delayprop.spec.errors import SpecError, Verbatim, printable
 
 HASH = 8  # shown digits of the SHA-256 of a file
 KINDS = frozenset({"delay", "rec_delay", "freeze_delays", "freeze_weights", "learn_constants"})

@@ -22,10 +22,9 @@ from delayprop.fast.training.run_folder import Folder, NotWrittenError, RunFolde
 from delayprop.fast.training.settings import changed
 from delayprop.fast.training.signals import EXIT, INTERRUPTED
 from delayprop.fast.training.tensorboard import check_tensorboard
-from delayprop.spec import SpecError, UnsupportedError
 from delayprop.spec.checks import finite_number, one_of, whole_number
 from delayprop.spec.command import NO_ROOM, report, run_and_exit
-from delayprop.spec.errors import Verbatim
+from delayprop.spec.errors import SpecError, UnsupportedError, Verbatim
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.train") -> int:

@@ -1,6 +1,7 @@
 """The one error that bad input raises, and its one sentence."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 
 class SpecError(ValueError):
@@ -33,6 +34,15 @@ class SpecError(ValueError):
 
 class UnsupportedError(SpecError):
     """Input that is legal, but not offered by this implementation; the remedy names one that is."""
+
+
+@contextmanager
+def placed(path: str, rename: Mapping[str, str] | None = None) -> Iterator[None]:
+    """Context of an object at `path`: a fault that it finds is named from there (`within`)."""
+    try:
+        yield
+    except SpecError as error:
+        raise error.within(path, rename) from None
 
 
 def printable(text: str) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from delayprop.spec import checks
-from delayprop.spec.errors import SpecError, Verbatim
+from delayprop.spec.errors import SpecError, Verbatim, placed
 from delayprop.spec.network import Network
 from delayprop.spec.spikes import SpikeTrains
 
@@ -58,10 +58,8 @@ class SpikeTimeMSE:
     def __post_init__(self) -> None:
         checks.text(self.population, "population")
         if not isinstance(self.targets, SpikeTrains):
-            try:
+            with placed("targets", {"trains": ""}):
                 object.__setattr__(self, "targets", SpikeTrains(self.targets))
-            except SpecError as error:
-                raise error.within("targets", {"trains": ""}) from None
 
 
 Loss = CrossEntropy | SpikeTimeMSE

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from delayprop.spec.errors import SpecError, UnsupportedError, Verbatim
+from delayprop.spec.errors import SpecError, UnsupportedError, Verbatim, placed
 from delayprop.spec.network import KINDS, Population
 
 Node = Any  # `nir.NIRNode`: the package is optional, and publishes no types
@@ -91,10 +91,8 @@ def population_of(name: str, node: Node, unit: float) -> Population:
     constants = {constant: _per_neuron(node, path, _NAMES.get(constant, constant), size) for constant in ours}
     with np.errstate(over="ignore"):  # an infinite time is refused below
         constants |= {constant: unit * constants[constant] for constant in ("tau_mem", "tau_syn")}
-    try:
+    with placed(path, _NAMES):
         return Population(name, NEURONS[kind(node)], size, **constants)
-    except SpecError as error:
-        raise error.within(path, _NAMES) from None
 
 
 def gain(name: str, node: Node) -> np.ndarray:

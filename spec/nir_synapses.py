@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from delayprop.spec.errors import SpecError, UnsupportedError, Verbatim
+from delayprop.spec.errors import SpecError, UnsupportedError, Verbatim, placed
 from delayprop.spec.network import Connection
 from delayprop.spec.nir_nodes import Node, kind, library, numbers, refuse
 
@@ -171,8 +171,6 @@ def connections_of(paths: Paths, source: str, target: str, gain: np.ndarray) -> 
         weights = np.full((paths.sources, paths.channels), None, dtype=object)
         delays = np.zeros(weights.shape)
         weights[i[own], j[own]], delays[i[own], j[own]] = w[own], d[own]
-        try:
+        with placed(f"connections.{source} -> {target}"):
             made.append(Connection(source, target, weights, delays))
-        except SpecError as error:
-            raise error.within(f"connections.{source} -> {target}") from None
     return made

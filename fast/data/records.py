@@ -5,8 +5,7 @@ import math
 from pathlib import Path
 
 from delayprop.fast.data.new_files import content_of
-from delayprop.spec import SpecError
-from delayprop.spec.errors import Verbatim
+from delayprop.spec.errors import SpecError, Verbatim
 
 NUMBER = "a finite number"
 NUMBER_OR_NULL = "a finite number or null"

@@ -12,8 +12,7 @@ from torch.utils.data import Dataset
 from delayprop.fast.data.collating import separated
 from delayprop.fast.nn.spikes import Spikes
 from delayprop.fast.nn.units import in_ms
-from delayprop.spec import SpecError
-from delayprop.spec.errors import Verbatim
+from delayprop.spec.errors import SpecError, Verbatim
 
 DRAWS = 2**31 - 1  # separates the draw of a validation split from all other draws
 SHORT, LONG = 5.0, 60_000.0  # ms; hardly any trial is shorter, or longer

@@ -32,8 +32,7 @@ from delayprop.fast.nn.joining import check_spikes
 from delayprop.fast.nn.layers import LI, LIF
 from delayprop.fast.nn.spikes import Spikes
 from delayprop.fast.solving.problem import Problem
-from delayprop.spec import SpecError
-from delayprop.spec.errors import Verbatim
+from delayprop.spec.errors import SpecError, Verbatim
 
 LEAST = 1e-20
 """Of `lambda_I`: below, adjoints come near the smallest numbers of float32."""

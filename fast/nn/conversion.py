@@ -11,9 +11,9 @@ from torch import Tensor
 from delayprop.fast.compiling.compiler import outermost
 from delayprop.fast.nn.devices import numpy_reads
 from delayprop.fast.nn.units import UNITS, in_ms, warn_if_early
-from delayprop.spec import SpecError, SpikeTrains, UnsupportedError
+from delayprop.spec import SpikeTrains
 from delayprop.spec.checks import is_list, one_of, positive_number, whole_number
-from delayprop.spec.errors import Verbatim
+from delayprop.spec.errors import SpecError, UnsupportedError, Verbatim, placed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -106,10 +106,8 @@ def of_trains(trials: Sequence[SpikeTrains | Sequence], unit: str) -> tuple[Tens
     given: list[Tensor | np.ndarray] = []
     for b, trial in enumerate(trials):
         plain = [train.detach().cpu().numpy() if isinstance(train, Tensor) else train for train in trial]
-        try:
+        with placed(f"trials[{b}]"):
             checked = trial if isinstance(trial, SpikeTrains) else SpikeTrains(plain)  # type: ignore[arg-type]
-        except SpecError as error:
-            raise SpecError(f"trials[{b}]{error.name}", error.expected, error.got, error.remedy) from None
         if len(checked) != len(trials[0]):
             expected = f"{len(trials[0])} trains, as in trials[0]"
             raise SpecError(f"trials[{b}]", expected, Verbatim(f"{len(checked)}"), "give [] for a silent neuron")

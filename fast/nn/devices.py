@@ -7,9 +7,8 @@ import torch
 from numba import config
 from torch import Tensor
 
-from delayprop.spec import SpecError, UnsupportedError
 from delayprop.spec.checks import one_of
-from delayprop.spec.errors import Verbatim
+from delayprop.spec.errors import SpecError, UnsupportedError, Verbatim
 
 DEVICES = ("cpu", "cuda")
 CUDA_GROUP = "by `pip install '.[cuda]'` in a clone of the project"

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import torch
 
 from delayprop.fast.nn.spikes import Spikes
-from delayprop.spec import SpecError
-from delayprop.spec.errors import Verbatim
+from delayprop.spec.errors import SpecError, Verbatim
 
 
 def check_spikes(given: object, name: str = "spikes") -> None:

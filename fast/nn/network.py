@@ -81,9 +81,7 @@ class Network(nn.Module):
         self.synapses = cast("Sequence[_Synapses]", synapses)
         self.constants = cast("Sequence[_Constants]", constants)
 
-    def forward(
-        self, inputs: Spikes | Mapping[str, Spikes], read: str | tuple[str, str] | None = None
-    ) -> Activity:
+    def forward(self, inputs: Spikes | Mapping[str, Spikes], read: str | tuple[str, str] | None = None) -> Activity:
         """Simulate the network.
 
         Args:

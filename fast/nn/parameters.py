@@ -11,9 +11,8 @@ from delayprop.fast.nn.constants import LEAST_TAU, behind, clamp_, project_const
 from delayprop.fast.nn.layers import LI, LIF
 from delayprop.fast.nn.network import Network
 from delayprop.fast.nn.synaptic_layer import LEAST_RECURRENT_DELAY
-from delayprop.spec import SpecError
-from delayprop.spec.checks import one_of, positive_number
-from delayprop.spec.errors import Verbatim
+from delayprop.spec.checks import of_type, one_of, positive_number
+from delayprop.spec.errors import SpecError, Verbatim
 
 KINDS = ("weights", "delays", "constants", "thresholds")
 OF_NAME = {
@@ -46,9 +45,7 @@ def param_groups(
         SpecError: `net` is no module; a step size is no positive number, or missing; a parameter is
             of no known kind.
     """
-    if not isinstance(net, nn.Module):
-        got = Verbatim(type(net).__name__)
-        raise SpecError("net", "a torch module", got, "give the network itself, not its parameters")
+    of_type(net, "net", nn.Module, "a torch module", "give the network itself, not its parameters")
     if delay_lr == 0:
         remedy = "to keep delays as they are: `layer.d.requires_grad_(False)`"
         raise SpecError("delay_lr", "a finite number above 0 (ms)", delay_lr, remedy)

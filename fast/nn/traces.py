@@ -10,9 +10,8 @@ from torch import Tensor
 from delayprop.fast.nn.joining import check_spikes
 from delayprop.fast.nn.layers import LI, LIF, check_layer
 from delayprop.fast.nn.spikes import Spikes
-from delayprop.spec import SpecError
 from delayprop.spec.checks import sequence, whole_number
-from delayprop.spec.errors import Verbatim
+from delayprop.spec.errors import SpecError, Verbatim
 
 
 @torch.no_grad()

@@ -10,8 +10,7 @@ from delayprop.fast.data.records import AMOUNT, COUNT, NUMBER, TEXT, RecordError
 from delayprop.fast.runs.saved_runs import HOW_IT_RAN, check_network, records
 from delayprop.fast.training.run_folder import RESULT
 from delayprop.fast.training.settings import with_defaults
-from delayprop.spec import SpecError
-from delayprop.spec.errors import Verbatim
+from delayprop.spec.errors import SpecError, Verbatim
 
 LINES = ".jsonl"
 LINE = {"task": TEXT, "seed": COUNT, "test_accuracy": NUMBER, "valid_accuracy": NUMBER, "seconds": AMOUNT}

@@ -21,8 +21,7 @@ from delayprop.fast.training.model import Classifier
 from delayprop.fast.training.processes import Processes
 from delayprop.fast.training.run_folder import RESULT
 from delayprop.fast.training.settings import Settings, with_defaults
-from delayprop.spec import SpecError
-from delayprop.spec.errors import Verbatim, printable
+from delayprop.spec.errors import SpecError, Verbatim, printable
 
 HOW_IT_RAN = frozenset({"out", "resume", "save_seconds", "data", "workers", "tensorboard", "test", "changed"})
 """Options that do not change the result of a run, or follow from others."""

@@ -16,8 +16,7 @@ from delayprop.fast.tasks.spike_folder import SpikeFolder
 from delayprop.fast.training.classify import Classification
 from delayprop.fast.training.processes import Processes
 from delayprop.fast.training.settings import Settings
-from delayprop.spec import SpecError
-from delayprop.spec.errors import Verbatim
+from delayprop.spec.errors import SpecError, Verbatim
 
 DATA = SpikeFolder(
     "shd", ("train", "test"), channels=700, classes=20, duration=1400.0,

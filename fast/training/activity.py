@@ -25,9 +25,8 @@ from delayprop.fast.nn.joining import check_spikes
 from delayprop.fast.nn.layers import LIF, check_layer
 from delayprop.fast.nn.spikes import Spikes
 from delayprop.fast.training.settings import Settings
-from delayprop.spec import SpecError
 from delayprop.spec.checks import finite_number
-from delayprop.spec.errors import Verbatim
+from delayprop.spec.errors import SpecError, Verbatim
 
 
 def regularisation(

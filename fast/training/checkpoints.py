@@ -18,8 +18,7 @@ import torch
 from torch import Tensor
 
 from delayprop.fast.data.new_files import content_of, new_file
-from delayprop.spec import SpecError
-from delayprop.spec.errors import Verbatim
+from delayprop.spec.errors import SpecError, Verbatim
 
 FORMAT = "delayprop-checkpoint/2"  # /1 had no settings, no initial network, and no early stop
 KEPT = 2

@@ -64,9 +64,7 @@ class Training(Protocol):
         """Draws the pictures of a finished run, each whole or not at all; returns their paths."""
 
 
-def run(
-    training: Training, folder: Folder, options: dict[str, Any], processes: Processes, ends: bool = True
-) -> int:
+def run(training: Training, folder: Folder, options: dict[str, Any], processes: Processes, ends: bool = True) -> int:
     """Runs a training to its end, or until a signal; `ends`: as for `StopSignals`.
 
     Returns the training's exit code, or 130 (SIGINT) or 143 (SIGTERM). Whatever error it raises,

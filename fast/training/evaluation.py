@@ -15,8 +15,7 @@ from delayprop.fast.solving.bound import bounded_spikes
 from delayprop.fast.training.intervals import wilson_interval
 from delayprop.fast.training.processes import Processes
 from delayprop.fast.training.progress import Bar
-from delayprop.spec import SpecError
-from delayprop.spec.errors import Verbatim
+from delayprop.spec.errors import SpecError, Verbatim
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -77,9 +77,7 @@ def certify(
     taus = [float(tau.min()) for layer in network.layers for tau in (layer.tau_mem.detach(), layer.tau_syn.detach())]
     of_times = spikes.duration / min(taus)  # rounding of a time is relative to T, its effect to a tau
     kappas = [smallest_kappa([layer]) for layer in network.layers]
-    limits = [
-        u * max(MOST, of_times, GRAZING / math.sqrt(min(kappa, 1.0)) if kappa else math.inf) for kappa in kappas
-    ]
+    limits = [u * max(MOST, of_times, GRAZING / math.sqrt(min(kappa, 1.0)) if kappa else math.inf) for kappa in kappas]
     largest = [max((r for r in of_layer.values() if r is not None), default=0.0) for of_layer in found]
     exceeded = [limit for one, limit in zip(largest, limits, strict=True) if one > limit]
     worst = {name: max((one[name] for one in found if one[name] is not None), default=None) for name in "ABC"}

@@ -17,8 +17,7 @@ from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
 from delayprop.fast.cpu.threads import asked_between_pieces
-from delayprop.spec import SpecError
-from delayprop.spec.errors import Verbatim
+from delayprop.spec.errors import SpecError, Verbatim
 
 EXIT_OF_OTHERS = 2  # exit code of the other processes after an error of the first
 

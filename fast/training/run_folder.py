@@ -14,8 +14,7 @@ from delayprop.fast.data.new_files import content_of, unlinked
 from delayprop.fast.training.checkpoints import HALF, write_whole
 from delayprop.fast.training.settings import with_defaults
 from delayprop.fast.training.tensorboard import ScalarWriter
-from delayprop.spec import SpecError
-from delayprop.spec.errors import Verbatim
+from delayprop.spec.errors import SpecError, Verbatim
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 OPTIONS, RESULT, LOCK, LOG = "options.json", "result.json", ".lock", "history.jsonl"

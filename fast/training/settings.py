@@ -55,9 +55,7 @@ def amount(value: Any, name: str) -> float:
     return number
 
 
-def setting(
-    default: Any, check: Callable[..., Any] | None, help: str, choices: tuple[str, ...] | None = None
-) -> Any:
+def setting(default: Any, check: Callable[..., Any] | None, help: str, choices: tuple[str, ...] | None = None) -> Any:
     """A field with check and `--help`; `choices` are their own check, a flag needs none."""
     check = check if choices is None else partial(one_of, choices=choices)
     return field(default=default, metadata={"check": check, "help": help, "choices": choices})
