@@ -56,11 +56,7 @@ class Case:
 
 
 def load_case(path: str | Path) -> Case:
-    """Read a case file.
-
-    Raises:
-        SpecError: the file is missing, not UTF-8 JSON, or not a case.
-    """
+    """Read a case file; `SpecError`: it is missing, not UTF-8 JSON, or not a case."""
     try:
         text = Path(path).read_text(encoding="utf-8")
     except UnicodeDecodeError:
@@ -72,11 +68,7 @@ def load_case(path: str | Path) -> Case:
 
 
 def case_from_text(text: str) -> Case:
-    """The case that a JSON text describes.
-
-    Raises:
-        SpecError: the text is not JSON, or not a case.
-    """
+    """The case that a JSON text describes; `SpecError`: the text is not JSON, or not a case."""
     try:
         document = json.loads(text, object_pairs_hook=_object_without_duplicates)
     except json.JSONDecodeError as error:
@@ -96,12 +88,10 @@ def _case(document: object) -> Case:
     checks.one_of(case["format"], "format", (FORMAT,))
     populations = checks.sequence(case["populations"], "populations", None, "populations")
     connections = checks.sequence(case["connections"], "connections", None, "connections")
-    parts = (
-        tuple(_population(value, f"populations[{p}]") for p, value in enumerate(populations)),
-        tuple(_connection(value, f"connections[{c}]") for c, value in enumerate(connections)),
-    )
+    checked = tuple(_population(value, f"populations[{p}]") for p, value in enumerate(populations))
+    between = tuple(_connection(value, f"connections[{c}]") for c, value in enumerate(connections))
     with placed("", FILE_NAMES):
-        network = Network(*parts)
+        network = Network(checked, between)
     duration = checks.duration(case["duration"], "duration")
     if not isinstance(case["inputs"], dict):
         raise SpecError("inputs", "an object", checks.described(case["inputs"]), "give spike trains by population")
@@ -117,11 +107,10 @@ def _case(document: object) -> Case:
 
 
 def _population(value: object, path: str) -> Population:
-    names = {kind: [FILE_NAMES.get(constant, constant) for constant in own] for kind, own in KINDS.items()}
-    kind, given = _of_kind(value, path, {kind: ("name", "size", *own) for kind, own in names.items()})
-    constants = dict(zip(KINDS[kind], (given[name] for name in names[kind]), strict=True))
+    of_kind = {kind: tuple(FILE_NAMES.get(constant, constant) for constant in own) for kind, own in KINDS.items()}
+    kind, given = _of_kind(value, path, {kind: ("name", "size", *own) for kind, own in of_kind.items()})
     with placed(path, FILE_NAMES):
-        return Population(given["name"], kind, given["size"], **constants)
+        return Population(given["name"], kind, given["size"], *(given[constant] for constant in of_kind[kind]))
 
 
 def _connection(value: object, path: str) -> Connection:
@@ -191,13 +180,10 @@ def case_to_dict(case: Case) -> dict:
         loss |= {"kind": "cross_entropy", "readout": case.loss.readout, "label": case.loss.label}
         if case.loss.time_scale is not None:
             loss["time_scale"] = case.loss.time_scale
+    inputs = {name: [train.tolist() for train in trains] for name, trains in case.inputs.items()}
     document = {
-        "format": FORMAT,
-        "duration": case.duration,
-        "populations": populations,
-        "connections": connections,
-        "inputs": {name: [train.tolist() for train in trains] for name, trains in case.inputs.items()},
-        "loss": loss,
+        "format": FORMAT, "duration": case.duration, "populations": populations, "connections": connections,
+        "inputs": inputs, "loss": loss,
     }
     return document if case.expected is None else {**document, "expected": dict(case.expected)}
 

@@ -107,11 +107,8 @@ def of_type(value: object, name: str, kinds: type | UnionType, expected: str, re
 
 
 def answering(words: Mapping[str, tuple[str, str]]) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """A decorator: a function that lacks an argument answers its name by `SpecError`.
-
-    Args:
-        words: by the name of the argument, what it must be, and what to do.
-    """
+    """A decorator: a function that lacks an argument answers its name by `SpecError`, with `words`:
+    by the name of the argument, what it must be, and what to do."""
 
     def of(function: Callable[P, R]) -> Callable[P, R]:
         own = signature(function).parameters

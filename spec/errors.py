@@ -19,11 +19,8 @@ class SpecError(ValueError):
         super().__init__(printable(" ".join(f"`{name}` {fault}; {remedy}".split())))
 
     def within(self, path: str, rename: Mapping[str, str] | None = None) -> "SpecError":
-        """This fault, named from the object at `path`: `tau_mem[2]` in `populations[1]`.
-
-        Args:
-            rename: other words for parts of the name; the empty word leaves its part out.
-        """
+        """This fault, named from the object at `path`: `tau_mem[2]` in `populations[1]`; `rename`:
+        other words for parts of the name, of which the empty one leaves its part out."""
         name = path
         for part in self.name.split("."):
             stem, bracket, index = part.partition("[")

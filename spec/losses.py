@@ -46,10 +46,8 @@ class SpikeTimeMSE:
 
     Args:
         population: the population whose spikes are compared with the targets.
-        targets: one list of target times (ms, in order) per neuron; later spikes are free.
-
-    Raises:
-        SpecError: targets that are no spike trains.
+        targets: one list of target times (ms, in order) per neuron, else `SpecError`; later spikes
+            are free.
     """
 
     population: str
@@ -66,12 +64,8 @@ Loss = CrossEntropy | SpikeTimeMSE
 
 
 def check_loss(loss: Loss, network: Network) -> None:
-    """Refuse a loss that does not fit the network.
-
-    Raises:
-        SpecError: an unknown population, spikes read from a population that has none, a label or a
-            number of target lists that does not fit.
-    """
+    """Refuse a loss that does not fit the network: an unknown population, spikes read from a
+    population that has none, a label or a number of target lists that does not fit."""
     names = [population.name for population in network.populations if population.kind != "input"]
     checks.one_of(loss.population, "population", names)
     population = network.population(loss.population)

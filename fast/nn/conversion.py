@@ -41,11 +41,8 @@ def are_trains(times: np.ndarray, offsets: np.ndarray) -> bool:
 
 
 def check_layout(times: Tensor, offsets: Tensor, trains: int) -> None:
-    """Refuse tensors that are no spike trains: kernels index by `offsets`, and need order.
-
-    Raises:
-        SpecError: another shape or dtype, or a time below 0, not finite or out of order.
-    """
+    """Refuse tensors that are no spike trains (another shape or dtype, or a time below 0, not
+    finite or out of order): kernels index by `offsets`, and need order."""
     if times.ndim != 1 or times.dtype != torch.float64:
         got = Verbatim(f"{times.dtype} {list(times.shape)}")
         raise SpecError("times", "a float64 tensor of one dimension (ms)", got, "give times as `.double()`")
@@ -78,12 +75,8 @@ def check_layout(times: Tensor, offsets: Tensor, trains: int) -> None:
 
 
 def within(spikes: "Spikes") -> "Spikes":
-    """Spikes that end within their trials, as given; no layer would see later ones. Warns of
-    spikes that are all very early.
-
-    Raises:
-        SpecError: names the last spike after the end of its trial.
-    """
+    """Spikes that end within their trials, as given; no layer would see later ones, and `SpecError`
+    names the last of them. Warns of spikes that are all very early."""
     times, duration = spikes.times.detach(), spikes.duration
     latest = float(times.max()) if len(times) else duration
     if latest <= duration:
@@ -186,14 +179,22 @@ def of_dense(raster: Tensor, dt: float, batch: int | None) -> tuple[Tensor, Tens
     return times, torch.cat([counts.new_zeros(1), by_train.sum(2).flatten().cumsum(0)])
 
 
+def selected(times: Tensor, offsets: Tensor, trains: Tensor) -> tuple[Tensor, Tensor]:
+    """Times (ms) and offsets of the trains of these numbers, in their order; differentiable."""
+    lengths = offsets.diff()[trains]
+    ends = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
+    # Number k of a train is that many places after the start of the train.
+    start = (offsets[:-1][trains] - ends[:-1]).repeat_interleave(lengths)
+    return times[start + torch.arange(len(start), device=times.device)], ends
+
+
 def on_grid(times: Tensor, offsets: Tensor, trials: int, size: int, duration: float, dt: float) -> Tensor:
     """Counts `[trials, steps, size]`, float32; see `Spikes.to_dense`."""
     in_steps = duration / positive_number(dt, "dt", "ms")
     whole = round(in_steps)
     steps = max(1, whole if abs(in_steps - whole) <= 1e-9 * in_steps else math.ceil(in_steps))
     if len(times) and float(times.max()) > duration:
-        expected = f"at most `duration`, {duration} (ms)"
-        raise SpecError("times", expected, float(times.max()), "raise `duration`")
+        raise SpecError("times", f"at most `duration`, {duration} (ms)", float(times.max()), "raise `duration`")
     step = (times / dt).long().clamp_(max=steps - 1)
     train = torch.arange(trials * size, device=times.device).repeat_interleave(offsets.diff(), output_size=len(times))
     place = (train // max(size, 1) * steps + step) * size + train % max(size, 1)

@@ -37,12 +37,8 @@ def check_device(device: str) -> None:
 
 
 def check_tensors(named: Mapping[str, Tensor | None]) -> None:
-    """Refuse tensors on several devices, or on one outside `DEVICES`.
-
-    Raises:
-        SpecError: a tensor on another device than the first.
-        UnsupportedError: a tensor on a device outside `DEVICES`; a GPU `check_device` refuses.
-    """
+    """Refuse tensors on another device than the first (`SpecError`), on a device outside `DEVICES`,
+    or on a GPU that `check_device` refuses (`UnsupportedError`)."""
     given = {name: tensor for name, tensor in named.items() if tensor is not None}
     for name, tensor in given.items():
         if tensor.device.type not in DEVICES:

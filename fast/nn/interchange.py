@@ -18,7 +18,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from delayprop.fast.nn.constants import CONSTANTS
 from delayprop.fast.nn.joining import check_spikes
 from delayprop.fast.nn.layers import LI, LIF
 from delayprop.fast.nn.network import Network as Graph
@@ -26,6 +25,7 @@ from delayprop.fast.nn.spikes import Spikes
 from delayprop.spec import Case, Connection, CrossEntropy, Network, Population, SpikeTrains
 from delayprop.spec.checks import of_type, sequence, text, whole_number
 from delayprop.spec.errors import SpecError, Verbatim, placed
+from delayprop.spec.network import CONSTANTS
 
 Layer = LIF | LI
 
@@ -140,9 +140,7 @@ def _check(layers: Sequence[Layer]) -> None:
     if len(layers) == 0:
         raise SpecError("layers", "a list of at least one layer", Verbatim("none"), "give LIF and LI layers")
     for n, layer in enumerate(layers):
-        if not isinstance(layer, LIF | LI):
-            got = Verbatim(type(layer).__name__)
-            raise SpecError(f"layers[{n}]", "an LIF or LI layer", got, "leave it out")
+        of_type(layer, f"layers[{n}]", LIF | LI, "an LIF or LI layer", "leave it out")
         if isinstance(layer, LI) and n < len(layers) - 1:
             expected = "an LIF layer, as it is not the last"
             raise SpecError(f"layers[{n}]", expected, Verbatim("an LI layer"), "put it last")

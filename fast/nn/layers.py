@@ -50,16 +50,8 @@ class LIF(SynapticLayer):
 
     @answers_foreign_words
     def __init__(
-        self,
-        pre: int,
-        post: int,
-        *,
-        tau_mem: Constant = 20.0,
-        tau_syn: Constant = 5.0,
-        v_th: Constant = 1.0,
-        v_reset: Constant = 0.0,
-        recurrent: bool = False,
-        max_delay: float | None = None,
+        self, pre: int, post: int, *, tau_mem: Constant = 20.0, tau_syn: Constant = 5.0, v_th: Constant = 1.0,
+        v_reset: Constant = 0.0, recurrent: bool = False, max_delay: float | None = None,
         dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__(pre, post, tau_mem, tau_syn, v_th, v_reset, max_delay, dtype)
@@ -80,9 +72,6 @@ class LIF(SynapticLayer):
     ) -> Self:
         """Draw `w_rec` and `d_rec` as `initialise_` draws `w` and `d`, with delays from 0.1 ms on.
 
-        Returns:
-            The layer.
-
         Raises:
             SpecError: as `initialise_`; `d_max` below 0.1 ms; the layer is not recurrent.
         """
@@ -98,15 +87,12 @@ class LIF(SynapticLayer):
         """Draw weights at which the neurons spike about `rate` times, on these spikes.
 
         The delays are drawn uniformly from 0 to `d_max` ms, the weights from N(m, m), so about one
-        in six inhibits; a search finds the scale `m` (`fast.nn.calibration`).
+        in six inhibits; a search finds the scale `m` (`fast.nn.calibration`). Returns the layer.
 
         Args:
             spikes: typical input; the first 8 trials are used.
             rate: mean number of spikes per neuron and trial.
             generator: source of the random numbers; None: torch's default.
-
-        Returns:
-            The layer.
 
         Raises:
             SpecError: `rate` not above 0, above one spike per ms, or reached by no weights; silent
@@ -187,15 +173,8 @@ class LI(SynapticLayer):
 
     @answers_foreign_words
     def __init__(
-        self,
-        pre: int,
-        post: int,
-        *,
-        readout: str,
-        tau_mem: Constant = 20.0,
-        tau_syn: Constant = 5.0,
-        max_delay: float | None = None,
-        dtype: torch.dtype = torch.float32,
+        self, pre: int, post: int, *, readout: str, tau_mem: Constant = 20.0, tau_syn: Constant = 5.0,
+        max_delay: float | None = None, dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__(pre, post, tau_mem, tau_syn, None, None, max_delay, dtype)
         self.readout = one_of(readout, "readout", VOLTAGE_READOUTS)
@@ -216,11 +195,7 @@ class LI(SynapticLayer):
 
 
 def check_layer(given: object, reads: bool = False) -> None:
-    """Refuse anything but a LIF layer, or an LI layer where one may be read.
-
-    Raises:
-        SpecError: names the type that is taken.
-    """
+    """Refuse anything but a LIF layer, or an LI layer where one may be read."""
     remedy = "give one layer, such as `net[0]` of a `Sequential`; a `Network` has none (docs/limits.md)"
     kinds = (LIF | LI, "a LIF or LI layer") if reads else (LIF, "a LIF layer")
     of_type(given, "layer", *kinds, remedy)

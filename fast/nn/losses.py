@@ -61,13 +61,8 @@ def cross_entropy(y: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> Te
 def first_spike_time(spikes: Spikes, time_scale: float) -> Tensor:
     """The readout `-t_first / time_scale`, `[trials, size]`.
 
-    For a silent neuron `t_first` is `duration`, and the gradient is 0.
-
-    Args:
-        time_scale: ms, above 0.
-
-    Raises:
-        SpecError: a `time_scale` that is not a positive number.
+    For a silent neuron `t_first` is `duration`, and the gradient is 0. `time_scale`: ms, above 0,
+    else `SpecError`.
     """
     check_spikes(spikes)
     if isinstance(time_scale, Tensor):
@@ -109,11 +104,8 @@ def spike_time_mse(spikes: Spikes, targets: Sequence[SpikeTrains | Sequence]) ->
 
 
 class CrossEntropyLoss(nn.Module):
-    """`cross_entropy(y, labels, label_smoothing)` as a module.
-
-    Raises:
-        SpecError: a share outside [0, 1].
-    """
+    """`cross_entropy(y, labels, label_smoothing)` as a module; `SpecError`: a share outside
+    [0, 1]."""
 
     def __init__(self, label_smoothing: float = 0.0) -> None:
         super().__init__()
@@ -136,11 +128,8 @@ class SpikeTimeMSELoss(nn.Module):
 
 
 class FirstSpikeTime(nn.Module):
-    """The readout `first_spike_time(spikes, time_scale)` as a module.
-
-    Args:
-        time_scale: ms; a spike earlier by `time_scale` weighs e times more in a softmax.
-    """
+    """The readout `first_spike_time(spikes, time_scale)` as a module. A spike earlier by
+    `time_scale` (ms) weighs e times more in a softmax."""
 
     def __init__(self, time_scale: float) -> None:
         super().__init__()

@@ -70,10 +70,7 @@ def param_groups(
 
 def by_kinds(net: nn.Module, given: Mapping[str, str] | None = None) -> dict[str, dict[str, nn.Parameter]]:
     """The parameters of a network by kind and name; `given`: the `kinds` of `param_groups`.
-
-    Raises:
-        SpecError: a parameter that learns is of no known kind, or of several.
-    """
+    `SpecError`: a parameter that learns is of no known kind, or of several."""
     known: dict[nn.Parameter, set[str]] = {}
     for module in net.modules():
         for kind, parameters in _own(module):
@@ -115,11 +112,8 @@ def _own(module: nn.Module) -> list[tuple[str, list[nn.Parameter]]]:
 def project_(net: nn.Module, least_tau: float = LEAST_TAU) -> int:
     """Clamp the parameters of a network to their bounds, after an optimiser step; how many changed.
 
-    Bounds are those of `LIF.project_`. Delays within a loop of populations of a `Network` stay at
-    least 0.1 ms.
-
-    Raises:
-        SpecError: a parametrization without `right_inverse` has left the bounds.
+    Bounds and errors are those of `LIF.project_`. Delays within a loop of populations of a
+    `Network` stay at least 0.1 ms.
     """
     changed = 0
     for module in net.modules():

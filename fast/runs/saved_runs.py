@@ -80,10 +80,8 @@ class Run:
 
         That of a classification takes `Spikes` and returns the readout, `[trials, classes]`, and
         the spikes of each hidden layer; that of `sequence` is one layer, which returns the readout.
-        With `pool` above 1 its inputs are pools of that many channels.
-
-        Raises:
-            SpecError: the network is damaged, not finite, or of another version.
+        With `pool` above 1 its inputs are pools of that many channels. `SpecError`: the network is
+        damaged, not finite, or of another version.
         """
         return kept_network(self.folder, self.options, self.result)
 

@@ -2,12 +2,9 @@
 
 The exact gradient of a spike count is 0, since the count is piecewise constant. Nowotny, Turner,
 Knight (arXiv 2212.01232) write it as `N = sum_k V(t_k-) / v_th` at fixed times: a higher voltage at
-a spike raises it. For
-
-    R = strength / 2 * sum_neurons (N_mean - target)^2,    N_mean: spikes per trial, batch mean,
-
-this gives `dR/dV(t_k-) = strength (N_mean - target) / (trials v_th)`. A voltage that is higher by
-`dV` crosses the threshold earlier by `dV / Vdot_minus`. So a loss with
+a spike raises it. For the `R` of `spike_count_penalty` this gives `dR/dV(t_k-) = strength (N_mean -
+target) / (trials v_th)`. A voltage that is higher by `dV` crosses the threshold earlier by
+`dV / Vdot_minus`. So a loss with
 
     dR/dt_k = -Vdot_minus strength (N_mean - target) / (trials v_th)
 
@@ -47,9 +44,9 @@ def spike_count_penalty(
 
         R = strength / 2 * sum_neurons (N_mean - target)^2,    N_mean: spikes per trial, batch mean
 
-    The derivative of a count is 0. The gradient here is that of Nowotny, Turner, Knight (arXiv
-    2212.01232), as if a higher voltage at a spike were more spikes. Neurons that are silent in the
-    batch have none: see `wake_`. Check `residuals` before you add it.
+    Its gradient is that of Nowotny, Turner, Knight (arXiv 2212.01232), as if a higher voltage at a
+    spike were more spikes. Neurons that are silent in the batch have none: see `wake_`. Check
+    `residuals` before you add it.
 
     Args:
         layer: the layer that has just emitted these spikes.

@@ -23,7 +23,8 @@ from delayprop.fast.nn.certificate import Residuals
 from delayprop.fast.nn.parameters import project_
 from delayprop.fast.nn.spikes import Spikes
 from delayprop.fast.training.activity import is_silenced, regularisation, wake_
-from delayprop.fast.training.conclusion import conclude, draw, network_bytes, page_arrays
+from delayprop.fast.training.checkpoints import saved
+from delayprop.fast.training.conclusion import conclude, draw, page_arrays
 from delayprop.fast.training.epoch import Epoch, Progress, printed_line, silence_warnings
 from delayprop.fast.training.evaluation import Evaluable, Evaluation, correct, count_baseline, evaluate
 from delayprop.fast.training.gradient_checks import LEGEND, certify, check_certificate, check_finite, smallest_kappa
@@ -227,7 +228,7 @@ class Classification:
         With `--no-test` the test split stays untouched, and the exit code is 0."""
         best = self.best
         how = f"epoch {best['epoch']}, {'the last' if self.settings.choose == 'last' else 'chosen on valid'}"
-        folder.write_bytes("network.pt", network_bytes(best["network"]))
+        folder.write_bytes("network.pt", saved(best["network"]))
         if not self.settings.test:
             print(f"\nvalid accuracy {best['accuracy']:.1%} ({how}); --resume --test evaluates the test split")
             return 0

@@ -17,14 +17,6 @@ TRIALS = 3
 POINTS = 281  # of a voltage
 
 
-def network_bytes(parameters: dict[str, Tensor]) -> bytes:
-    """The content of `network.pt`; made in memory, since torch reports a full disk by errors of its
-    own."""
-    content = io.BytesIO()
-    torch.save(parameters, content)
-    return content.getvalue()
-
-
 @torch.no_grad()
 def page_arrays(network: Classifier, before: dict[str, Tensor], data: SpikeData, duration: float) -> bytes:
     """The content of an npz file, which `fast.drawing.arrays` reads.
@@ -85,9 +77,7 @@ def conclude(
 
 
 def draw(folder: Path) -> list[str]:
-    """Draws the pictures of a classification; see `fast.drawing.classification`."""
-    from delayprop.fast.drawing import (
-        classification,  # with matplotlib, which a training loop of one's own does not need
-    )
+    """Draws the pictures of a finished run, whichever its task."""
+    from delayprop.fast.drawing.__main__ import draw  # matplotlib, which a training loop of one's own does not need
 
-    return classification.draw(folder)
+    return draw(folder)

@@ -55,11 +55,9 @@ def certify(
     """Residuals of the gradient of one batch's loss; the parameters' own `.grad` stay unchanged.
 
     Each layer is certified by itself, by the gradients of the spikes that it receives and emits:
-    its terms then have its own size, and only its own spikes can graze.
-
-    Returns:
-        The largest residual of each identity, the residual above which to warn, and the limit: that
-        of a layer which exceeds its own, or the largest.
+    its terms then have its own size, and only its own spikes can graze. Returns the largest
+    residual of each identity, the residual above which to warn, and the limit: that of a layer
+    which exceeds its own, or the largest.
     """
     before = [parameter.grad for parameter in network.parameters()]
     network.zero_grad(set_to_none=True)

@@ -32,9 +32,9 @@ def fault(name: str, file: str, text: str, wrong: str, tests: str, chosen: str) 
 
 
 FAULTS = (
-    fault("no fsync", "checkpoints.py", "            os.fsync(file.fileno())\n", "", CHECKPOINTS, "order"),
-    fault("folder not synced", "checkpoints.py", "        os.fsync(folder)", "        pass", CHECKPOINTS, "order"),
-    fault("in place", "checkpoints.py", 'path.with_name(f".{path.name}{HALF}")', "path", CHECKPOINTS, "order"),
+    fault("no fsync", "data/new_files.py", "            os.fsync(file.fileno())\n", "", CHECKPOINTS, "order"),
+    fault("folder not synced", "data/new_files.py", "        os.fsync(folder)", "        pass", CHECKPOINTS, "order"),
+    fault("in place", "data/new_files.py", 'path.with_name(f".{path.name}{HALF}")', "path", CHECKPOINTS, "order"),
     fault("no checksum", "checkpoints.py", ".hexdigest() != digest:", ".hexdigest() == 0:", CHECKPOINTS, "one_byte"),
     fault("one kept", "checkpoints.py", "KEPT = 2", "KEPT = 1", CHECKPOINTS, "truncated or last_two"),
     fault("pickle", "checkpoints.py", "weights_only=True", "weights_only=False", CHECKPOINTS, "nothing_in_a_file"),
@@ -75,8 +75,8 @@ FAULTS = (
     ),
     fault("room not asked for", "engine.py", "if free < needed:", "if False:", REFUSALS, "no_room"),
     fault(
-        "a full disk swallowed", "checkpoints.py",
-        "    except OSError:\n        half.unlink(missing_ok=True)\n        raise\n",
+        "a full disk swallowed", "data/new_files.py",
+        "    finally:\n        half.unlink(missing_ok=True)\n",
         "    except OSError:\n        return\n", REFUSALS, "full_disk",
     ),
     fault(

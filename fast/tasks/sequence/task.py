@@ -27,17 +27,10 @@ from delayprop.fast.nn.certificate import Residuals, residuals, watched
 from delayprop.fast.nn.layers import LI
 from delayprop.fast.nn.losses import cross_entropy
 from delayprop.fast.nn.spikes import Spikes
-from delayprop.fast.tasks.sequence.output import (
-    UNSEEN,
-    correct_classes,
-    draw,
-    kept_from,
-    print_end,
-    step_numbers,
-    traces,
-)
+from delayprop.fast.tasks.sequence.output import UNSEEN, correct_classes, kept_from, print_end, step_numbers, traces
 from delayprop.fast.tasks.sequence.patterns import GAP, MOST_DISTRACTORS, MOST_INPUTS, NAMES, Ring
 from delayprop.fast.tasks.sequence.plan import plan
+from delayprop.fast.training.conclusion import draw
 from delayprop.fast.training.evaluation import correct
 from delayprop.fast.training.gradient_checks import LEGEND, check_finite
 from delayprop.fast.training.processes import Processes
