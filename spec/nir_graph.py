@@ -35,7 +35,7 @@ from typing import Any
 
 import numpy as np
 
-from delayprop.spec.checks import MAX_SIZE, one_of, whole_number
+from delayprop.spec.checks import MAX_SIZE, of_type, one_of, whole_number
 from delayprop.spec.errors import SpecError, UnsupportedError, Verbatim
 from delayprop.spec.network import Network
 from delayprop.spec.nir_nodes import NEURONS, Node, gain, kind, library, node_of, population_of
@@ -110,8 +110,7 @@ def from_nir(graph: Graph, unit: str | None = None) -> Network:
     Raises:
         SpecError: a node or property that our model lacks; a network that the types refuse.
     """
-    if not isinstance(graph, library().NIRGraph):
-        raise SpecError("graph", "a nir.NIRGraph", Verbatim(type(graph).__name__), "give a result of `nir.read`")
+    of_type(graph, "graph", library().NIRGraph, "a nir.NIRGraph", "give a result of `nir.read`")
     ms = UNITS[_unit(graph.metadata.get("time_unit"), unit)]
     for name, node in graph.nodes.items():
         if kind(node) not in _KINDS:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from delayprop.fast.compiling.compiler import outermost
 from delayprop.fast.nn.devices import numpy_reads
-from delayprop.fast.nn.units import UNITS, in_ms, warn_if_early
+from delayprop.fast.nn.units import UNITS, in_ms, warn
 from delayprop.spec import SpikeTrains
 from delayprop.spec.checks import is_list, one_of, positive_number, whole_number
 from delayprop.spec.errors import SpecError, UnsupportedError, Verbatim, placed
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from delayprop.fast.nn.spikes import Spikes
 
+EARLY = 0.002  # of a trial: input rarely ends there, but seconds or ms that were taken for ms or us do
 BRIEF = 20.0  # ms: a raster of shorter trials, with more trials or neurons than steps, is probably transposed
 
 
@@ -54,8 +55,7 @@ def check_layout(times: Tensor, offsets: Tensor, trains: int) -> None:
         raise SpecError("offsets", expected, Verbatim(offsets.device), remedy)
     if numpy_reads(times) and are_trains(times.numpy(), offsets.numpy()):
         return
-    lengths = offsets.diff()
-    ends_wrong = torch.stack([offsets[0] != 0, offsets[-1] != len(times), (lengths < 0).any()]).any()
+    ends_wrong = torch.stack([offsets[0] != 0, offsets[-1] != len(times), (offsets.diff() < 0).any()]).any()
     bad = ~(torch.isfinite(times) & (times >= 0))
     starts = torch.zeros(len(times) + 1, dtype=torch.bool, device=times.device)
     starts[offsets.clamp(0, len(times))] = True
@@ -80,7 +80,8 @@ def within(spikes: "Spikes") -> "Spikes":
     times, duration = spikes.times.detach(), spikes.duration
     latest = float(times.max()) if len(times) else duration
     if latest <= duration:
-        warn_if_early(latest, len(times), duration)
+        if len(times) >= 10 and 0 < latest < EARLY * duration:
+            warn(f"all spikes lie in the first {latest:.3g} of {duration:g} ms: is `unit` the unit of their times?")
         return spikes
     n = int(times.argmax())
     trial, neuron = divmod(int(torch.searchsorted(spikes.offsets, n, right=True)) - 1, spikes.size)

@@ -71,10 +71,7 @@ class LIF(SynapticLayer):
         self, w_mean: float, w_std: float, d_max: float, generator: torch.Generator | None = None
     ) -> Self:
         """Draw `w_rec` and `d_rec` as `initialise_` draws `w` and `d`, with delays from 0.1 ms on.
-
-        Raises:
-            SpecError: as `initialise_`; `d_max` below 0.1 ms; the layer is not recurrent.
-        """
+        `SpecError`: as `initialise_`; `d_max` below 0.1 ms; the layer is not recurrent."""
         if self.w_rec is None or self.d_rec is None:
             raise SpecError("recurrent", "True", False, "make the layer with `recurrent=True`")
         self._draw(self.w_rec, self.d_rec, w_mean, w_std, d_max, generator, LEAST_RECURRENT_DELAY)
@@ -132,11 +129,8 @@ class LIF(SynapticLayer):
         return self
 
     def forward(self, spikes: Spikes) -> Spikes:
-        """The spikes of the `post` neurons, given the spikes of the `pre` neurons.
-
-        Raises:
-            SpecError, UnsupportedError, ArithmeticError: as `propagate`; a delay above `max_delay`.
-        """
+        """The spikes of the `post` neurons, given the spikes of the `pre` neurons. Errors: as
+        `propagate`, and `SpecError` for a delay above `max_delay`."""
         self._check_delays()
         constants = (self.tau_mem, self.tau_syn, self.v_th, self.v_reset)
         w, d = (torch.cat(own) if self.recurrent else own[0] for own in (self.weights, self.delays))
@@ -180,11 +174,7 @@ class LI(SynapticLayer):
         self.readout = one_of(readout, "readout", VOLTAGE_READOUTS)
 
     def forward(self, spikes: Spikes) -> Tensor:
-        """The readout `[trials, post]`, given the spikes of the `pre` neurons.
-
-        Raises:
-            SpecError, UnsupportedError, ArithmeticError: as `propagate`; a delay above `max_delay`.
-        """
+        """The readout `[trials, post]`, given the spikes of the `pre` neurons; errors as `LIF`."""
         self._check_delays()
         _, y, self.record = propagate(spikes, self.w, self.d, self.tau_mem, self.tau_syn, readout=self.readout)
         assert y is not None

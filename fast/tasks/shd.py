@@ -41,7 +41,6 @@ PRESETS = {
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of this task."""
     DATA.add_options(parser)
     parser.add_argument(
         "--valid-speakers", type=int, nargs="*", default=[3, 6],
@@ -50,7 +49,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def prepare(options: argparse.Namespace, dtype: torch.dtype, processes: Processes) -> Classification:
-    """The training."""
     settings = Settings.of(options)
     train, test = DATA.read(options).values()
     if options.valid_speakers:

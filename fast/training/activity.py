@@ -21,20 +21,8 @@ from torch import Tensor
 from delayprop.fast.nn.joining import check_spikes
 from delayprop.fast.nn.layers import LIF, check_layer
 from delayprop.fast.nn.spikes import Spikes
-from delayprop.fast.training.settings import Settings
 from delayprop.spec.checks import finite_number
 from delayprop.spec.errors import SpecError, Verbatim
-
-
-def regularisation(
-    layers: Sequence[LIF], hidden_spikes: Sequence[Spikes], settings: Settings, total: Callable[[Tensor], Tensor]
-) -> Tensor:
-    """The sum of `spike_count_penalty` over the hidden layers, with the target of the settings."""
-    term = hidden_spikes[0].times.new_zeros(())
-    if settings.spikes_strength:
-        for layer, emitted in zip(layers, hidden_spikes, strict=True):
-            term = term + spike_count_penalty(layer, emitted, settings.spikes_target, settings.spikes_strength, total)
-    return term
 
 
 def spike_count_penalty(

@@ -22,7 +22,7 @@ from delayprop.fast.data.spike_data import SpikeData, doubts
 from delayprop.fast.nn.certificate import Residuals
 from delayprop.fast.nn.parameters import project_
 from delayprop.fast.nn.spikes import Spikes
-from delayprop.fast.training.activity import is_silenced, regularisation, wake_
+from delayprop.fast.training.activity import is_silenced, spike_count_penalty, wake_
 from delayprop.fast.training.checkpoints import saved
 from delayprop.fast.training.conclusion import conclude, draw, page_arrays
 from delayprop.fast.training.epoch import Epoch, Progress, printed_line, silence_warnings
@@ -95,7 +95,6 @@ class Classification:
         return step // (self.batches.per_epoch + 1)
 
     def start(self, folder: Folder) -> None:
-        """Prints the header."""
         splits = ", ".join(f"{len(part)} {name}" for name, part in self.data.items())
         print(f"{self.task}, {self.network.name}, seed {self.seed}; trials of {self.duration:.4g} ms: {splits}")
         for doubt in doubts(self.data["train"], self.duration):
@@ -127,7 +126,9 @@ class Classification:
         y, hidden_spikes = self.data_parallel(spikes, kept)
         loss = self.network.loss(y, labels, self.settings.label_smoothing)
         share = len(labels) * self.processes.world / trials  # turns the mean over processes into that over trials
-        term = regularisation(self.network.hidden_layers, hidden_spikes, self.settings, self.processes.sum)
+        term, target, strength = y.new_zeros(()), self.settings.spikes_target, self.settings.spikes_strength
+        for layer, emitted in zip(self.network.hidden_layers, hidden_spikes, strict=True) if strength else ():
+            term = term + spike_count_penalty(layer, emitted, target, strength, self.processes.sum)
         (share * loss + self.processes.world * term).backward()
         fired = torch.cat([layer.counts().double().sum(0) for layer in hidden_spikes])
         own = [float(loss.detach()) * len(labels), float(correct(y, labels).sum()), float(len(spikes.times))]
@@ -214,7 +215,6 @@ class Classification:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Sets the state."""
         check_counters(state, self.settings, self.batches.per_epoch)
         restore_optimiser(self.optimiser, state["optimiser"], self.optimiser.steps)
         self.network.load_state_dict(state["network"])

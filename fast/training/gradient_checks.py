@@ -33,9 +33,6 @@ LEGEND = (
 class NotFiniteError(ArithmeticError):
     """A loss, a gradient or a parameter is NaN or infinite."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(f"{name} is not finite; nothing was learned from this step")
-
 
 class CertificateError(ArithmeticError):
     """A gradient breaks an identity by more than rounding explains."""
@@ -45,7 +42,7 @@ def check_finite(named: Iterable[tuple[str, Tensor | None]]) -> None:
     """Refuses tensors with an entry that is NaN or infinite, by the name of the first."""
     for name, tensor in named:
         if tensor is not None and not bool(torch.isfinite(tensor).all()):
-            raise NotFiniteError(name)
+            raise NotFiniteError(f"{name} is not finite; nothing was learned from this step")
 
 
 def certify(

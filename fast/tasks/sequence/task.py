@@ -50,7 +50,6 @@ def optimum() -> float:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of this task."""
     parser.add_argument("--inputs", type=int, default=2, help="inputs, outputs and classes (default: %(default)s)")
     two, more = plan(2), plan(4)
     parser.add_argument(
@@ -111,7 +110,6 @@ class Sequence:
         return step + self.plan.one_by_one * min(step, self.plan.learn) * (self.ring.inputs - 1)
 
     def start(self, folder: Folder) -> None:
-        """Prints the header."""
         many = f"{self.ring.inputs} inputs, " if self.ring.inputs > 2 else ""
         print(f"sequence detection, {many}seed {self.options.seed}: delays d[input][output] in ms\n{LEGEND}")
 
@@ -170,7 +168,6 @@ class Sequence:
         return {name: getattr(self, name).state_dict() for name in ("layer", "learn", "settle")}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Sets the state."""
         self.layer.load_state_dict(state["layer"])
         steps = self.steps * self.ring.inputs  # one per pattern at most
         restore_optimiser(self.learn, state["learn"], steps)
