@@ -134,8 +134,7 @@ def is_list(value: object) -> bool:
 def per_neuron(value: object, name: str, size: int, check: Callable[[object, str], float]) -> np.ndarray:
     """One number for all neurons, or one per neuron, each checked: read-only float64 `[size]`."""
     if is_list(value):
-        entries = sequence(value, name, size, "neuron")
-        numbers = [check(entry, f"{name}[{j}]") for j, entry in enumerate(entries)]
+        numbers = [check(entry, f"{name}[{j}]") for j, entry in enumerate(sequence(value, name, size, "neuron"))]
     else:
         numbers = [check(value, name)] * size
     return frozen(np.array(numbers, dtype=np.float64))

@@ -70,8 +70,7 @@ def accuracies_over(setting: str, panels: Mapping[str, Mapping[str, Mapping[floa
             line, mark = ("--", "s") if RECURRENT in label else ("-", "o")
             axes.fill_between(values, [*map(min, tests)], [*map(max, tests)], color=colour, alpha=0.2, linewidth=0)
             axes.plot(values, means, line + mark, color=colour, markersize=4, label=label)
-        ticks = sorted({value for curve in curves.values() for value in curve})
-        _log_steps(axes, ticks)
+        _log_steps(axes, sorted({value for curve in curves.values() for value in curve}))
         plain(axes, setting, "test accuracy, %" if axes is figure.axes[0] else "", task)
     lines = {str(line.get_label()): line for axes in figure.axes for line in axes.get_lines()}
     figure.legend(

@@ -24,8 +24,7 @@ def check_device(device: str) -> None:
         SpecError: a device of another kind than `DEVICES`.
         UnsupportedError: numba-cuda, a torch built for CUDA, or the GPU is missing.
     """
-    kind = one_of(device.partition(":")[0], "device", DEVICES)
-    if kind == "cpu":
+    if one_of(device.partition(":")[0], "device", DEVICES) == "cpu":
         return
     if find_spec("numba_cuda") is None:
         raise _missing("cuda needs numba-cuda", f"install it {CUDA_GROUP}, or use the CPU")

@@ -162,8 +162,7 @@ class Spikes:
     def first(self) -> Tensor:
         """The first spike times, `[trials, size]`, ms; of a silent neuron `duration`."""
         times = torch.cat([self.times, self.times.new_full((1,), self.duration)])
-        silent = self.offsets.diff() == 0
-        index = torch.where(silent, len(self.times), self.offsets[:-1])
+        index = torch.where(self.offsets.diff() == 0, len(self.times), self.offsets[:-1])
         return times[index].reshape(self.trials, self.size)
 
     def train(self, trial: int, neuron: int) -> Tensor:

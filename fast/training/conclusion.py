@@ -28,8 +28,7 @@ def page_arrays(network: Classifier, before: dict[str, Tensor], data: SpikeData,
     `t`; `arrivals_e`, times and weights of the arrivals at the output of the trial's class.
     """
     found: dict[str, np.ndarray] = {"t": np.linspace(0.0, duration, POINTS), "duration": np.array(duration)}
-    names = [*(f"hidden.{n}" for n in range(len(network.hidden))), "out"]
-    for n, name in enumerate(names):
+    for n, name in enumerate([*(f"hidden.{n}" for n in range(len(network.hidden))), "out"]):
         for parameter in ("w", "d", "w_rec", "d_rec"):
             after = getattr(network.layers[n], parameter)
             if after is not None:
