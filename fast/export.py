@@ -8,11 +8,10 @@ import numpy as np
 
 from delayprop.fast.nn.interchange import case_of, network_of
 from delayprop.fast.runs.saved_runs import kept_classifier, opened
-from delayprop.spec import SpecError
 from delayprop.spec.case import save_case
 from delayprop.spec.checks import whole_number
 from delayprop.spec.command import OneLineParser, run_and_exit
-from delayprop.spec.errors import Verbatim
+from delayprop.spec.errors import SpecError, Verbatim
 from delayprop.spec.nir_graph import to_nir
 from delayprop.spec.nir_nodes import library
 

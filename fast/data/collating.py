@@ -10,9 +10,8 @@ import torch
 from torch import Tensor
 
 from delayprop.fast.nn.spikes import Spikes
-from delayprop.spec import SpecError
 from delayprop.spec.checks import whole_number
-from delayprop.spec.errors import Verbatim
+from delayprop.spec.errors import SpecError, Verbatim
 
 
 class Events(NamedTuple):
@@ -23,9 +22,7 @@ class Events(NamedTuple):
     labels: list[int]
 
 
-def collate(
-    entries: Sequence[tuple[Any, Any]], *, size: int, duration: float, unit: str
-) -> tuple[Spikes, Tensor]:
+def collate(entries: Sequence[tuple[Any, Any]], *, size: int, duration: float, unit: str) -> tuple[Spikes, Tensor]:
     """The spikes and labels of a batch of events, at exact times.
 
         load = functools.partial(collate, size=700, duration=1400.0, unit="us")

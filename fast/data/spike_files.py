@@ -18,9 +18,8 @@ import numpy as np
 from delayprop.fast.data.collating import row_of, separated
 from delayprop.fast.data.hdf5_reading import datasets
 from delayprop.fast.data.spike_data import OTHER_LAYOUT, SpikeData, check_record, content_sha256
-from delayprop.spec import SpecError
 from delayprop.spec.checks import one_of
-from delayprop.spec.errors import Verbatim
+from delayprop.spec.errors import SpecError, Verbatim
 
 NAMES = ("spikes/times", "spikes/units", "labels")
 SPEAKERS = "extra/speaker"

@@ -45,11 +45,8 @@ class Record:
     integrated: Problem | None
 
     def split(self, sizes: Sequence[int], counts: Tensor) -> "list[Record]":
-        """One record per population, for populations side by side of `sizes` neurons.
-
-        Args:
-            counts: `[trials, size]`, number of spikes.
-        """
+        """One record per population, for populations side by side of `sizes` neurons; `counts`:
+        `[trials, size]`, number of spikes."""
         if len(sizes) == 1:
             return [self]
         ends = np.cumsum(sizes)[:-1]
@@ -75,18 +72,9 @@ class Record:
 
 @outside_transforms
 def propagate(
-    spikes: Spikes,
-    w: Tensor,
-    d: Tensor,
-    tau_mem: Tensor,
-    tau_syn: Tensor,
-    v_th: Tensor | None = None,
-    v_reset: Tensor | None = None,
-    *,
-    exists: Tensor | None = None,
-    recurrent: bool = False,
-    readout: str | None = None,
-    bin_width: float | None = None,
+    spikes: Spikes, w: Tensor, d: Tensor, tau_mem: Tensor, tau_syn: Tensor, v_th: Tensor | None = None,
+    v_reset: Tensor | None = None, *, exists: Tensor | None = None, recurrent: bool = False,
+    readout: str | None = None, bin_width: float | None = None,
 ) -> tuple[Spikes, Tensor | None, Record]:
     """One layer: exact spikes and voltage readout of neurons that receive `spikes`.
 

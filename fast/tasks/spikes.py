@@ -34,7 +34,6 @@ PRESETS = {
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of this task."""
     parser.add_argument(
         "--data", nargs="+", metavar="FILE", default=[],
         help=f"TRAIN TEST, or TRAIN VALID TEST; without VALID one trial in {SHARE} of TRAIN is held out",
@@ -46,7 +45,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def prepare(options: argparse.Namespace, dtype: torch.dtype, processes: Processes) -> Classification:
-    """The training."""
     settings = Settings.of(options)
     paths = [Path(path) for path in options.data]
     if len(paths) not in (2, 3):

@@ -56,7 +56,7 @@ def test_what_cannot_be_written_has_its_own_message(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     make(tmp_path)
-    monkeypatch.setattr("delayprop.fast.drawing.style.new_file", refuse)
+    monkeypatch.setattr("delayprop.fast.data.new_files.new_file", refuse)
     assert main([str(tmp_path)]) == 2
     expected = f"a folder with room for pictures, got No space left on device: {tmp_path}; make room"
     assert capsys.readouterr() == ("", f"python -m reports: `RUN` must be {expected}\n")

@@ -29,9 +29,9 @@ def without_nan(text: str) -> str:
 
 PLANTED: dict[str, list[tuple[str, str, str, str, str]]] = {
     "training/test_checkpoints.py": [
-        ("no fsync", "training/checkpoints.py", "            os.fsync(file.fileno())\n", "", "order"),
-        ("folder not synced", "training/checkpoints.py", "        os.fsync(folder)", "        pass", "order"),
-        ("in place", "training/checkpoints.py", 'path.with_name(f".{path.name}{HALF}")', "path", "order"),
+        ("no fsync", "data/new_files.py", "            os.fsync(file.fileno())\n", "", "order"),
+        ("folder not synced", "data/new_files.py", "        os.fsync(folder)", "        pass", "order"),
+        ("in place", "data/new_files.py", 'path.with_name(f".{path.name}{HALF}")', "path", "order"),
         ("no checksum", "training/checkpoints.py", ".hexdigest() != digest:", ".hexdigest() == 0:", "one_byte"),
         ("one kept", "training/checkpoints.py", "KEPT = 2", "KEPT = 1", "truncated or last_two"),
         ("pickle", "training/checkpoints.py", "weights_only=True", "weights_only=False", "nothing_in_a_file"),
@@ -64,8 +64,7 @@ PLANTED: dict[str, list[tuple[str, str, str, str, str]]] = {
         ("other options taken", "training/run_folder.py", "if before.get(name) != options.get(name):", "if False:",
          "not_resumed_with and lr"),
         ("room not asked for", "training/engine.py", "if free < needed:", "if False:", "no_room"),
-        ("a full disk swallowed", "training/checkpoints.py",
-         "    except OSError:\n        half.unlink(missing_ok=True)\n        raise\n",
+        ("a full disk swallowed", "data/new_files.py", "    finally:\n        half.unlink(missing_ok=True)\n",
          "    except OSError:\n        return\n", "full_disk"),
     ],
     "training/test_survival_signals.py": [
