@@ -21,7 +21,6 @@ from benchmarks.speed import device_name
 from delayprop.spec import SpecError
 from delayprop.spec.checks import one_of, whole_number
 from delayprop.spec.command import OneLineParser
-from delayprop.spec.errors import Verbatim
 
 PROG = "python -m benchmarks.regress"
 ROOT = Path(__file__).parents[1]
@@ -91,7 +90,7 @@ class Worker:
             line = ""
         if not line:
             remedy = f"see its message above; it ran in {self.checkout}"
-            raise SpecError("checkout", "one whose benchmarks run", Verbatim("a process that ended"), remedy)
+            raise SpecError("checkout", "", "has benchmarks that do not run: their process ended", remedy)
         return tuple(map(float, line.split()))
 
     def time(self) -> tuple[float, float]:

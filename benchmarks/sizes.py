@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from delayprop.fast.nn.devices import DTYPES, check_device
+from delayprop.fast.nn.synaptic_layer import LEAST_RECURRENT_DELAY
 from delayprop.spec import SpecError
 from delayprop.spec.checks import duration, non_negative_time, one_of, whole_number
 from delayprop.spec.errors import Verbatim
@@ -56,8 +57,9 @@ class Sizes:
         whole_number(self.spikes, "--spikes", 1, MANY, "give the number of input spikes per trial")
         duration(self.duration, "--duration")
         non_negative_time(self.max_delay, "--max-delay")
-        if self.workload == "recurrent" and self.max_delay == 0:
-            raise SpecError("--max-delay", "above 0 for recurrent", self.max_delay, "a loop must take time")
+        if self.workload == "recurrent" and self.max_delay < LEAST_RECURRENT_DELAY:
+            expected = f"at least {LEAST_RECURRENT_DELAY} (ms) for recurrent"
+            raise SpecError("--max-delay", expected, self.max_delay, "a loop must take time")
         one_of(self.dtype, "--dtype", tuple(DTYPES))
         check_device(self.device)
 

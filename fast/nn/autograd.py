@@ -180,8 +180,7 @@ def _check(spikes: Spikes, named: dict[str, Tensor | None], exists: Tensor | Non
         expected = f"of shape [pre, post] with pre = {spikes.size}, the number of neurons in `spikes`"
         raise SpecError("w", expected, Verbatim(list(w.shape)), "one row per source neuron")
     if ("v_th" in given) != ("v_reset" in given):
-        remedy = "give both, or none for LI neurons"
-        raise SpecError("v_reset", "given together with `v_th`", Verbatim("one of them"), remedy)
+        raise SpecError("v_reset", "", "and `v_th` belong together", "give both, or none for LI neurons")
     for name, tensor in given.items():
         shape = tuple(w.shape) if name in ("w", "d") else (w.shape[1],)
         if tuple(tensor.shape) != shape:

@@ -138,7 +138,7 @@ def _parts(layer: LIF | LI) -> list[Tensor]:
 def _gradient(parameter: Tensor) -> Tensor:
     if parameter.grad is None:
         remedy = "run forward pass, `backward()` and `residuals` in one block `with watched(layers, spikes):`"
-        raise SpecError("layers", "of parameters and input times with gradients", Verbatim("one without"), remedy)
+        raise SpecError("layers", "", "have a parameter, or input times, without a gradient", remedy)
     return parameter.grad.double()
 
 

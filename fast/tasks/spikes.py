@@ -48,7 +48,8 @@ def prepare(options: argparse.Namespace, dtype: torch.dtype, processes: Processe
     settings = Settings.of(options)
     paths = [Path(path) for path in options.data]
     if len(paths) not in (2, 3):
-        raise SpecError("--data", "TRAIN TEST, or TRAIN VALID TEST", Verbatim(f"{len(paths)} files"), LAYOUT)
+        expected = "two files, TRAIN TEST, or three, TRAIN VALID TEST"
+        raise SpecError("--data", expected, Verbatim(f"{len(paths)} files"), LAYOUT)
     data, duration = read(paths, options.seed, getattr(options, "duration", None))
     splits = ("train", "valid", "test") if len(paths) == 3 else ("train", "test")
     options.data_sha256 = fingerprints(dict(zip(splits, paths, strict=True)))

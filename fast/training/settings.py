@@ -144,7 +144,8 @@ class Settings:
                 values[one.name] = value if check is None else check(value, name)
         found = cls(**values)
         if found.delay > found.max_delay:
-            raise SpecError("--delay", f"at most --max-delay, {found.max_delay} (ms)", found.delay, "lower it")
+            expected = f"at most --max-delay, {found.max_delay} (ms)"
+            raise SpecError("--delay", expected, found.delay, "lower it, or raise --max-delay")
         if found.recurrent and not LEAST_RECURRENT_DELAY <= found.rec_delay <= found.max_delay:
             expected = f"from {LEAST_RECURRENT_DELAY} to --max-delay, {found.max_delay} (ms)"
             raise SpecError("--rec-delay", expected, found.rec_delay, "change it, or leave out --recurrent")

@@ -189,7 +189,7 @@ def test_the_yardstick_runs_the_network_of_the_workload() -> None:
     (["--workload", "shd-like", "--threads", "0"], "`--threads` must be a whole number from 1"),
     (["--workload", "shd-like", "--repeats", "0"], "`--repeats` must be a whole number from 1"),
     (["--workload", "recurrent", "--max-delay", "0"],
-     "`--max-delay` must be above 0 for recurrent, got 0.0; a loop must take time"),
+     "`--max-delay` must be at least 0.1 (ms) for recurrent, got 0.0; a loop must take time"),
     (["--workload", "yin-yang", "--inputs", "7"],
      "`--inputs` must be left out for yin-yang, got 7; four coordinates and a bias are the task"),
     (["--workload", "shd-like", "--spikes", "1", "--batch", "1", "--inputs", "1", "--hidden", "1",

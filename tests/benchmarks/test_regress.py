@@ -90,5 +90,5 @@ def test_a_base_whose_benchmarks_end_is_named(
     monkeypatch.setattr(regress, "ROOT", checkout(tmp_path / "here"))
     assert regress.main([str(checkout(tmp_path / "base")), "--workload", "recurrent"]) == 2
     err = capsys.readouterr().err
-    assert "`checkout` must be one whose benchmarks run, got a process that ended" in err
+    assert "`checkout` has benchmarks that do not run: their process ended" in err
     assert err.endswith(f"it ran in {tmp_path / 'base'}\n")

@@ -164,7 +164,7 @@ DAMAGES: dict[str, tuple[Change, str]] = {
     "a time below 0": (times(lambda row: row - 0.2), "record 17 times` must be from 0 to 1350.0 ms, got -"),
     "the last two times exchanged": (
         times(lambda row: IN_ORDER[[*range(10), 11, 10]]),
-        "record 17 times` must be in order, got a step back at spike 11",
+        "record 17 times` must be in order, got spike 11 before the one that precedes it",
     ),
     "a time too many": (
         times(lambda row: np.append(IN_ORDER, 0.4)), "record 17 units` must be one per time, 13, got 12"

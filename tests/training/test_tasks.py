@@ -153,7 +153,7 @@ def test_a_tenth_is_held_out_and_the_rest_is_all_there(tmp_path: Path) -> None:
 
 
 BAD_FILES = {
-    "none": ([], "`--data` must be TRAIN TEST, or TRAIN VALID TEST, got 0 files"),
+    "none": ([], "`--data` must be two files, TRAIN TEST, or three, TRAIN VALID TEST, got 0 files"),
     "one": (["train.h5"], "got 1 files"),
     "missing": (["train.h5", "nowhere.h5"], "nowhere.h5"),
     "text": (["train.h5", "text.h5"], "text.h5"),

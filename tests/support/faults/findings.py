@@ -5,7 +5,7 @@ evidence of `evidence.py`, with the conservation identities and with the tangent
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from math import inf, isfinite
 from unittest import mock
@@ -127,9 +127,13 @@ def findings(package: str, evidence: dict) -> Iterator[tuple[str, float]]:
         yield "conformance", wrong_result(case, run(case), document["expected"])
 
 
-def worst(package: str, evidence: dict) -> dict[str, float]:
+def worst(package: str, evidence: dict, kinds: Mapping[str, str] | None = None) -> dict[str, float]:
+    """The largest finding of each check; with `kinds`, by check, only until two kinds have found
+    something."""
     found: dict[str, float] = {}
     for check, value in findings(package, evidence):
+        if kinds is not None and len({kinds[name] for name, one in found.items() if one > 1 and name in kinds}) >= 2:
+            break
         if not value <= found.get(check, 0.0):  # NaN is the worst of all
             found[check] = value if isfinite(value) else BEYOND  # nan-ok: a NaN counts as the largest error
     return found

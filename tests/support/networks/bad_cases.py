@@ -40,7 +40,7 @@ _THREE_POPULATIONS = {
 ABSENT = object()
 INF, NAN = math.inf, math.nan
 
-_NO_KEY = "absent: it is no key here, got "
+_NO_KEY = "is no key here; the keys are "
 _TIME = "a finite number of at least 0 (ms), got "
 _POSITIVE = "a finite number above 0 (ms), got "
 _LOOP = "without a loop of zero total delay, got "
@@ -60,12 +60,12 @@ def _recurrent(weights: list, delays: object) -> dict:
 
 
 CHANGES: tuple[tuple, ...] = (
-    *((f"unknown {path}", path, 1.0, _NO_KEY + "1.0")
+    *((f"unknown {path}", path, 1.0, _NO_KEY)
       for path in ("dt", "populations[1].refractory", "connections[0].mask", "loss.weight")),
     *((f"no {path}", path, ABSENT, "given, got nothing") for path in _NEEDED),
-    ("line break in a key", "two\nlines", 1, _NO_KEY + "1", "two lines"),
-    ("threshold of li", "populations[2].threshold", 1.0, _NO_KEY + "1.0"),
-    ("constant of input", "populations[0].tau_mem", 20.0, _NO_KEY + "20.0"),
+    ("line break in a key", "two\nlines", 1, _NO_KEY, "two lines"),
+    ("threshold of li", "populations[2].threshold", 1.0, _NO_KEY),
+    ("constant of input", "populations[0].tau_mem", 20.0, _NO_KEY),
     ("other format", "format", "eventprop-case/2", "one of eventprop-case/1, got 'eventprop-case/2'"),
     ("null constant", "populations[1].reset", None, "a number, or one number for each neuron, got null"),
     ("boolean duration", "duration", True, _POSITIVE + "True"),
@@ -142,7 +142,7 @@ CHANGES: tuple[tuple, ...] = (
      "loss.population"),
     ("no time_scale", "loss.readout", "first_spike_time", "given, got nothing", "loss.time_scale"),
     ("negative time_scale", "loss", {**_FIRST, "time_scale": -5.0}, _POSITIVE + "-5.0", "loss.time_scale"),
-    ("superfluous time_scale", "loss.time_scale", 5.0, _NO_KEY + "5.0"),
+    ("superfluous time_scale", "loss.time_scale", 5.0, _NO_KEY),
     ("spike times of li", "loss", {**_SPIKES, "population": "out"}, "the name of a lif population with",
      "loss.population"),
     ("spike times of input", "loss", {**_SPIKES, "population": "in"}, "one of hid, out, got 'in'", "loss.population"),
@@ -151,7 +151,7 @@ CHANGES: tuple[tuple, ...] = (
     ("negative target", "loss", {**_SPIKES, "targets": [[], [-2.0], []]}, _TIME + "-2.0", "loss.targets[1][0]"),
     ("targets as number", "loss", {**_SPIKES, "targets": 3.0}, "a list of spike trains, one per neuron",
      "loss.targets"),
-    ("label with spike times", "loss", {**_SPIKES, "label": 0}, _NO_KEY + "0", "loss.label"),
+    ("label with spike times", "loss", {**_SPIKES, "label": 0}, _NO_KEY, "loss.label"),
     ("loss as text", "loss", "cross_entropy", "an object, got 'cross_entropy'"),
     ("expected as list", "expected", [1.0], "an object, got a list of 1"),
 )
@@ -194,7 +194,8 @@ class BadCase:
 def bad_cases() -> Iterator[BadCase]:
     for name, path, value, phrase, *place in CHANGES:
         where = place[0] if place else path
-        yield BadCase(name, json.dumps(changed(path, value)).encode(), f"`{where}` must be {phrase}")
+        fault = phrase if phrase == _NO_KEY else f"must be {phrase}"
+        yield BadCase(name, json.dumps(changed(path, value)).encode(), f"`{where}` {fault}")
     for entry in _FILES:
         yield BadCase(*entry)
 
