@@ -220,11 +220,13 @@ def test_a_damaged_record_is_named(change: Change, words: str, path: Path) -> No
 def test_what_is_in_the_way_is_said_in_plain_words(tmp_path: Path) -> None:
     (tmp_path / "folder.h5").mkdir()
     (tmp_path / "text.h5").write_text("spikes")
+    (tmp_path / "empty.h5").touch()
     os.mkfifo(tmp_path / "pipe.h5")
     for path, words in {
         tmp_path / "no" / "train.h5": f"got no such folder as {tmp_path / 'no'}",
-        tmp_path / "train.h5": "got no such file; put the file there",
+        tmp_path / "train.h5": "got no such file; give its path with --data",
         tmp_path / "folder.h5": "got a folder; name the file in it",
+        tmp_path / "empty.h5": "got an empty file; get the complete file",
         tmp_path / "text.h5": "got a file that is damaged, or not HDF5; get the complete file",
         tmp_path / "pipe.h5": "got a pipe or a device; name a file on a disk",
     }.items():
