@@ -1,7 +1,5 @@
 """Gradients of torch functions of spikes, in any batch; what a layer does not offer is refused."""
 
-import subprocess
-import sys
 from collections.abc import Callable
 
 import pytest
@@ -11,7 +9,6 @@ from torch.autograd import forward_ad, functional
 
 from delayprop.fast import LI, LIF, propagate, spike_time_mse
 from delayprop.spec import VOLTAGE_READOUTS, UnsupportedError
-from tests import ROOT
 from tests.support.networks.layers import LOSSES, TRIALS, assert_batch_is_mean, first_layer, given_spikes
 from tests.support.refusals import Refusals, assert_refused
 
@@ -188,10 +185,3 @@ def test_a_layer_is_a_graph_break_of_compiled_code() -> None:
     plain = torch.autograd.grad(loss(), (hidden.w, out.d))
     compiled = torch.autograd.grad(torch.compile(loss, backend="eager")(), (hidden.w, out.d))
     assert all(torch.equal(a, b) and a.any() for a, b in zip(plain, compiled, strict=True))
-
-
-def test_a_layer_alone_does_not_import_the_compiler() -> None:
-    """The plain decorator `torch.compiler.disable` would cost every start a second."""
-    program = "import sys, delayprop.fast.run; from tests.support.networks.layers import first_layer, given_spikes; "
-    program += "first_layer()(given_spikes()); sys.exit('torch._dynamo' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == 0
