@@ -124,9 +124,8 @@ def test_a_missing_gradient_is_named_with_its_remedy() -> None:
 def test_a_shift_is_measured_by_the_shortest_tau_syn() -> None:
     """Of one spike the time gradient is 0: parts that cancel, each up to `w g_w / tau_syn`."""
     layers, spikes = network("max_voltage"), Spikes.from_trains([[[1.0], [], []]], 60.0)
-    with torch.no_grad():
-        layers[0].tau_syn.copy_(torch.tensor([2.0, *[30.0] * 7]))
-        layers[1].tau_syn.fill_(40.0)
+    layers[0].tau_syn.copy_(torch.tensor([2.0, *[30.0] * 7]))
+    layers[1].tau_syn.fill_(40.0)
     with differentiated(layers, spikes) as certify:
         size = 0.0
         for layer, tau_syn in zip(layers, (2.0, 40.0), strict=True):

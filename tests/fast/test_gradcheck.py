@@ -31,9 +31,8 @@ def leaves(tensors: list[Tensor]) -> list[Tensor]:
 def first() -> LIF:
     """`first_layer` with time constants far from powers of 2: a step keeps the width of bins."""
     layer = first_layer()
-    with torch.no_grad():
-        layer.tau_mem.fill_(9.5)
-        layer.tau_syn.fill_(4.5)
+    layer.tau_mem.fill_(9.5)
+    layer.tau_syn.fill_(4.5)
     return layer
 
 

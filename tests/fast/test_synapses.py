@@ -192,9 +192,8 @@ def spikes_of(until: float, count: int, trials: int, readout: str) -> Spikes:
 def test_errors_of_many_arrivals(count: int, trials: int, until: float, readout: str, dtype: torch.dtype) -> None:
     spikes = spikes_of(until, count, trials, readout)
     layer = LI(1, 1, readout=readout, tau_mem=TAU_MEM, tau_syn=TAU_SYN).to(dtype)
-    with torch.no_grad():
-        layer.w.fill_(W)
-        layer.d.fill_(D)
+    torch.nn.init.constant_(layer.w, W)
+    torch.nn.init.constant_(layer.d, D)
     times = spikes.times.requires_grad_()
     layer(spikes).sum().backward()
     lambda_I, difference, lambda_V = terms_of(readout, times.detach().numpy() + D)

@@ -33,11 +33,9 @@ def kernel(x: float, tau_mem: float, tau_syn: float) -> float:
 
 def test_the_pull_is_that_of_the_voltage_at_each_spike() -> None:
     """`dR/dw = sum strength (N_mean - target) / (trials v_th) kernel`, for one spike at most."""
-    of = layer([[6.0, 6.5], [1.0, 0.5]], [[1.0, 2.0], [0.5, 0.0]])
     constants = {"tau_mem": [20.0, 12.0], "tau_syn": [5.0, 4.0], "v_th": [0.8, 1.1]}
-    with torch.no_grad():
-        for name, values in constants.items():
-            getattr(of, name).copy_(torch.tensor(values, dtype=torch.float64))
+    of = LIF(2, 2, dtype=torch.float64, **constants)  # type: ignore[arg-type]
+    filled(of, [[6.0, 6.5], [1.0, 0.5]], [[1.0, 2.0], [0.5, 0.0]])
     spikes = Spikes.from_trains([[[2.0], [3.0]], [[4.0], []], [[], [1.0]]], 12.0)
     emitted = of(spikes)
     assert emitted.counts().tolist() == [[1, 1], [1, 1], [0, 0]]

@@ -154,8 +154,7 @@ def test_the_certificate_holds() -> None:
 def test_the_shortest_time_constant_sets_the_usual_rounding(layer: int, name: str, monkeypatch: Patch) -> None:
     monkeypatch.setattr(gradient_checks, "USUAL", 1.0)
     made, (given, labels) = network(), spikes(5)
-    with torch.no_grad():
-        getattr(made.layers[layer], name)[0] = 2.0  # the others are 5 and 20 ms
+    getattr(made.layers[layer], name)[0] = 2.0  # the others are 5 and 20 ms
     _, usual, _ = certify(made, given, labels)
     assert usual == given.duration / 2.0 * torch.finfo(torch.float64).eps / 2
 

@@ -1,4 +1,4 @@
-"""Faults of training code, most of them reported elsewhere, and of numbers that a person reads.
+"""Faults of training code and its data, most of them reported elsewhere, and of printed numbers.
 
 A number of an epoch, a run, a report or a benchmark is wrong by the slip of a programmer: the last
 value for the smallest, the mean for the median, one constant or one draw for several; a wrong unit,
