@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
+from delayprop.fast.data.spike_data import SpikeData
 from delayprop.fast.data.spike_files import read_spike_file
 from delayprop.spec import SpecError
 from tests.support.runs.written_files import CHANNELS, CLASSES, DURATION, small_trials, write
@@ -29,12 +30,20 @@ def path(tmp_path: Path) -> Path:
     return found
 
 
-def read(path: Path) -> Any:
+def read(path: Path) -> SpikeData:
     return read_spike_file(path, CHANNELS, CLASSES, DURATION)
 
 
 def test_control_the_file_is_read_before_it_is_damaged(path: Path) -> None:
     assert len(read(path)) == TRIALS
+
+
+def test_rows_without_spikes_are_legal(path: Path) -> None:
+    with h5py.File(path, "r+") as file:
+        for name, dtype in (("times", np.float32), ("units", np.uint16)):
+            created(f"spikes/{name}", (TRIALS,), dtype=h5py.vlen_dtype(dtype))(file)
+            file[f"spikes/{name}"][0] = np.empty(0, dtype)
+    assert read(path).counts().sum() == 0
 
 
 OVERWRITTEN: dict[str, Callable[[bytes], bytes]] = {
