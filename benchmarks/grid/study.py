@@ -18,7 +18,7 @@ from delayprop.reference.simulate import simulate
 from delayprop.spec import Case, Result
 
 DTS = tuple(2.0**-n for n in range(9))  # ms: 1 to 1/256
-FULL, QUICK = 120, 6  # networks of each group
+FULL = 120  # networks of each group
 PLACED = ("mean_voltage", "spike_time_mse")  # losses also measured with delays, and inputs, on the grid
 ORDER_DTS = DTS[3:]  # 1/8 to 1/256 ms: five halvings
 QUANTITIES = ("error_w", "error_d", "cosine_w", "cosine_d")
@@ -26,7 +26,7 @@ KAPPA_EDGES, KAPPA_DT = (0.0, 1e-3, 1e-2, 1e-1, 1.0), 1 / 16
 SPIKE_EDGES, SPIKE_DT = (0, 13, 17, 21, 25), 1.0
 
 
-def measured(kind: str, loss: str, where: str, seeds: Sequence[int], dts: Sequence[float] = DTS) -> list[dict]:
+def measured(kind: str, loss: str, where: str, seeds: Sequence[int]) -> list[dict]:
     """One record per network.
 
     Each holds `seed`, `redrawn`, `spikes` (exact), `kappa_min`, `pinned` (whether the loss reads a
@@ -39,7 +39,7 @@ def measured(kind: str, loss: str, where: str, seeds: Sequence[int], dts: Sequen
     records = [_exact(network) for network in networks]
     arrays = flat([network.case for network in networks])
     first = [min(at.values()) for at in arrays.neuron_at]
-    for dt in dts:
+    for dt in DTS:
         trace = forward(arrays, dt)
         acting = driven(arrays, trace)
         found = results(arrays, trace, acting, *backward(arrays, trace, acting))
@@ -87,12 +87,11 @@ def same_spikes(exact: Result, found: Result) -> tuple[bool, bool]:
     return True, bool(np.all(np.diff(other[np.argsort(true, kind="stable")]) >= 0))
 
 
-def groups(quick: bool = False) -> list[dict]:
+def groups() -> list[dict]:
     """The records of every group: `kind`, `loss`, `where`, `networks`."""
-    seeds = range(QUICK if quick else FULL)
     asked = [(kind, loss, "off") for kind in KINDS for loss in LOSSES]
     asked += [(kind, loss, where) for where in ("delays on", "all on") for kind in KINDS for loss in PLACED]
-    return [{"kind": kind, "loss": loss, "where": where, "networks": measured(kind, loss, where, seeds)}
+    return [{"kind": kind, "loss": loss, "where": where, "networks": measured(kind, loss, where, range(FULL))}
             for kind, loss, where in asked]
 
 
