@@ -48,11 +48,8 @@ class Precision:
 
 
 def precision(workload: Workload, timed: Step, double: Workload, true: Step) -> Precision:
-    """Compare the timed step with the float64 step of its network.
-
-    Raises:
-        Disagreement: more spikes off, or a larger error, than the precision explains.
-    """
+    """Compare the timed step with the float64 step of its network; `Disagreement`: more spikes off,
+    or a larger error, than the precision explains."""
     spikes, neurons = _counts(timed, true, workload.sizes.dtype)
     errors = {name: _relative(timed.gradients[name], expected) for name, expected in true.gradients.items()}
     if workload.sizes.dtype == "float64":

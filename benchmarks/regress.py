@@ -23,7 +23,6 @@ from delayprop.spec.checks import one_of, whole_number
 from delayprop.spec.command import OneLineParser
 from delayprop.spec.errors import Verbatim
 
-PROG = "python -m benchmarks.regress"
 ROOT = Path(__file__).parents[1]
 MOST = 1.10  # ratio beyond which a step counts as slower
 TURN = 0.2  # seconds that a process times steps for, at least one step, before it is the other's turn
@@ -78,10 +77,7 @@ class Worker:
 
     def answer(self, question: str = "") -> tuple[float, ...]:
         """The next line of numbers; the first one, unasked, tells that the process is ready.
-
-        Raises:
-            SpecError: the process has ended, here or in BASE.
-        """
+        `SpecError`: the process has ended, here or in BASE."""
         assert self.process.stdin is not None and self.process.stdout is not None
         try:
             self.process.stdin.write(question)
@@ -125,7 +121,7 @@ def compare(base: Path, workload: str, threads: int, pairs: int) -> Ratio:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; exit code 1: slower, 2: bad options, or benchmarks that do not run."""
-    parser = OneLineParser(PROG, "Time training steps in turn with those of another checkout.")
+    parser = OneLineParser("python -m benchmarks.regress", "Time training steps in turn with another checkout.")
     parser.add_argument("base", metavar="BASE", type=Path, help="folder of the other checkout")
     parser.add_argument("--workload", action="append", help="repeatable (default: shd-like, recurrent, yin-yang)")
     parser.add_argument("--threads", type=int, default=1, help="threads of the kernels and of torch (default: 1)")

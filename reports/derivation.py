@@ -17,11 +17,8 @@ SIGNS = {"minus": "\N{MINUS SIGN}", "plus": "+"}
 
 
 def chapters(proofs: Mapping[str, int]) -> Iterator[tuple[str, list[str], list[tuple[str, str, str]]]]:
-    """Title, paragraphs, and theorems with their verdicts.
-
-    Args:
-        proofs: the number of residuals that are exactly 0, by the tag of the theorem.
-    """
+    """Title, paragraphs, and theorems with their verdicts; `proofs`: the number of residuals that
+    are exactly 0, by the tag of the theorem."""
     for module in CHAPTERS:
         title, *paragraphs = inspect.cleandoc(module.__doc__ or "").split("\n\n")
         theorems = [value for value in vars(module).values() if isinstance(value, Theorem)]

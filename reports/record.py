@@ -38,11 +38,7 @@ class Verification:
 
 
 def read(path: Path) -> Verification:
-    """Read the file.
-
-    Raises:
-        RecordError: the file is missing, damaged, or of another format.
-    """
+    """Read the file; `RecordError`: the file is missing, damaged, or of another format."""
     name, remedy = path.name, "make it anew: python -m reports"
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

@@ -55,11 +55,8 @@ class Flat:
 
 
 def flat(cases: Sequence[Case]) -> Flat:
-    """The arrays of some cases of one duration.
-
-    Raises:
-        SpecError: no case, or cases of different durations.
-    """
+    """The arrays of some cases of one duration; `SpecError`: no case, or cases of different
+    durations."""
     if not cases:
         raise SpecError("cases", "a list of at least one case", Verbatim("none"), "give the cases to step")
     neurons, neuron_at, constants = 0, list[dict[str, int]](), []
@@ -110,11 +107,7 @@ class Trace:
 
 
 def steps_of(duration: float, dt: float) -> int:
-    """The number of steps of a trial.
-
-    Raises:
-        SpecError: it is not a whole number.
-    """
+    """The number of steps of a trial; `SpecError`: it is not a whole number."""
     steps = round(duration / positive_number(dt, "dt", "ms"))
     if steps < 1 or abs(steps * dt - duration) > 1e-9 * duration:
         raise SpecError("dt", f"a whole part of the duration, {duration:g} ms", dt, "give one that divides it")
@@ -129,11 +122,7 @@ def gain(tau: np.ndarray, other: np.ndarray, dt: float) -> np.ndarray:
 
 
 def forward(arrays: Flat, dt: float) -> Trace:
-    """Step through the trial.
-
-    Raises:
-        SpecError: a step that does not divide the duration.
-    """
+    """Step through the trial; `SpecError`: a step that does not divide the duration."""
     steps = steps_of(arrays.duration, dt)
     tau_mem, tau_syn, v_th, v_reset = arrays.constants
     neurons = len(tau_mem)

@@ -28,11 +28,8 @@ TIME_SCALE = 5.0
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """A network with its exact result.
-
-    Attributes:
-        seed, redrawn: the network is draw number `redrawn` of this seed.
-    """
+    """A network with its exact result; `seed`, `redrawn`: the network is draw number `redrawn` of
+    this seed."""
 
     seed: int
     redrawn: int
@@ -41,11 +38,7 @@ class Drawn:
 
 
 def drawn(kind: str, loss: str, where: str, seed: int) -> Drawn:
-    """The network of a seed.
-
-    Raises:
-        ArithmeticError: a hundred draws in a row have no gradient.
-    """
+    """The network of a seed; `ArithmeticError`: a hundred draws in a row have no gradient."""
     for number in range(100):
         case = placed(_case(kind, loss, np.random.default_rng([seed, number])), where)
         exact = run(case)

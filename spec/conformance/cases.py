@@ -36,11 +36,8 @@ class Stored:
 
 
 def stored(names: Sequence[str] | None = None) -> tuple[Stored, ...]:
-    """All cases, or the cases of these names; the smallest network first.
-
-    Raises:
-        SpecError: a name that no case has.
-    """
+    """All cases, or the cases of these names; the smallest network first. `SpecError`: a name that
+    no case has."""
     everything = _everything()
     legal = sorted(one.name for one in everything)
     wanted = legal if names is None else [one_of(name, "case", legal) for name in names]

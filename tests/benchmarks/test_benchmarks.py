@@ -14,12 +14,11 @@ from torch import Tensor
 import delayprop.fast.nn.layers
 from benchmarks import speed
 from benchmarks.allowed_errors import Disagreement
-from benchmarks.arrivals import arrivals, neurons_of, through
 from benchmarks.correctness import agree, certified
 from benchmarks.sizes import DEFAULTS, Sizes
 from benchmarks.step import step
 from benchmarks.without_kernels import followed
-from benchmarks.workloads import Link, build
+from benchmarks.workloads import Link, arrivals, build, neurons_of, through
 from benchmarks.yardstick import Grid
 from delayprop.fast import LIF, Spikes
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from reports import command, pdf
+from reports import __main__ as command
+from reports import page as pages
 from reports.__main__ import main
 from reports.page import html, verdict
 from reports.record import read
@@ -15,7 +16,7 @@ from reports.wording import TEMPLATES, number
 from tests import ROOT
 from tests.support.report_checks import CHECKS, GROUPS
 from tests.support.runs.run_pages import Outline
-from tests.support.runs.traced import small, traced
+from tests.support.runs.traced import small_figure
 from tests.support.runs.verification_records import FAILED, SKIPPED, record
 
 ALL = len(CHECKS)
@@ -36,7 +37,7 @@ def test_a_green_record_is_a_green_page(tmp_path: Path, capsys: pytest.CaptureFi
     assert f"{ALL} of {ALL} checks are green." in page and "c0ffee" in page
     for check in CHECKS:
         assert f'id="check-{check.number}"' in page and check.title in unescape(page)
-    assert max(map(len, pdf._lines(read(record(tmp_path))))) <= pdf.WIDTH
+    assert max(map(len, pages._lines(read(record(tmp_path))))) <= pages.WIDTH
     assert page.count("3.2e-13") == ALL and (tmp_path / command.PDF).read_bytes().startswith(b"%PDF")
     assert f"{ALL} of {ALL} checks are green" in capsys.readouterr().out
 
@@ -60,9 +61,8 @@ def test_red_checks_and_checks_that_did_not_run_show(tmp_path: Path, capsys: pyt
 
 def test_the_page_depends_on_the_record_alone_and_loads_nothing(tmp_path: Path) -> None:
     """Where the screen is narrow, its figures scroll in a box."""
-    first = {"duration": 40.0, "inputs": [[1.0, 12.0], [3.0]], "targets": [18.0], "neurons": traced(small())}
     faults = [{"package": "fast", "fault": "f", "found": {"a": 2.0}, "source": ""}]
-    found = read(record(tmp_path, {"adjoint": [first], "faults": faults}))
+    found = read(record(tmp_path, {"adjoint": [small_figure()], "faults": faults}))
     page = html(found)
     assert page == html(found) and "A small network forwards and backwards" in page
     loaded = re.findall(r'(?:src|srcset|href)="([^"]{0,20})', page)
