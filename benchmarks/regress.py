@@ -76,8 +76,8 @@ class Worker:
         )
 
     def answer(self, question: str = "") -> tuple[float, ...]:
-        """The next line of numbers; the first one, unasked, tells that the process is ready.
-        `SpecError`: the process has ended, here or in BASE."""
+        """The next line of numbers: unasked, the steps of a turn, once the process is ready; asked,
+        the shortest forward and backward pass of a turn, s. `SpecError`: the process has ended."""
         assert self.process.stdin is not None and self.process.stdout is not None
         try:
             self.process.stdin.write(question)
@@ -89,11 +89,6 @@ class Worker:
             remedy = f"see its message above; it ran in {self.checkout}"
             raise SpecError("checkout", "one whose benchmarks run", Verbatim("a process that ended"), remedy)
         return tuple(map(float, line.split()))
-
-    def time(self) -> tuple[float, float]:
-        """Shortest forward and backward pass of a turn, s."""
-        first, second = self.answer("\n")
-        return first, second
 
     def close(self) -> None:
         """End the process."""
@@ -108,7 +103,7 @@ def compare(base: Path, workload: str, threads: int, pairs: int) -> Ratio:
     try:
         for worker in workers:
             worker.answer()
-        found = [[worker.time() for worker in workers] for _ in range(pairs)]
+        found = [[worker.answer("\n") for worker in workers] for _ in range(pairs)]
     finally:
         for worker in workers:
             worker.close()

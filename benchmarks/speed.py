@@ -71,7 +71,8 @@ def measured(workload: Workload, repeats: int) -> dict:
         "hidden_spikes_per_trial": len(trains[0].times) / (sizes.batch * sizes.hidden),
         "hidden_solved_bins_per_trial": float(workload.model.stages[0].record.solved_bins.mean()),
         "device": sizes.device, "device_name": device_name(sizes.device), "threads": torch.get_num_threads(),
-        "cores": cores(), "versions": {"python": platform.python_version(), **packages},
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "versions": {"python": platform.python_version(), **packages},
     }
 
 
@@ -130,13 +131,6 @@ def device_name(device: str) -> str:
         lines = []
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return models[0] if models else platform.processor() or platform.machine()
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def use_threads(options: argparse.Namespace) -> None:

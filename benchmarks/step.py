@@ -14,13 +14,9 @@ from delayprop.fast import Spikes
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """The results of one step.
-
-    Attributes:
-        trains: spikes of each stage that spikes, detached.
-        y: the readout `[trials, outputs]`, or None.
-        gradients: of weights and delays, by name, in the order of the connections.
-    """
+    """The results of one step. `trains`: spikes of each stage that spikes, detached. `y`: the
+    readout `[trials, outputs]`, or None. `gradients`: of weights and delays, by name, in the order
+    of the connections."""
 
     trains: list[Spikes]
     y: Tensor | None

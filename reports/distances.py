@@ -9,8 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reports.record import GREEN, NOT_RUN, RED
-from reports.wording import TEMPLATES
+from reports.record import GREEN, NOT_RUN, RED, TEMPLATES
 
 FARTHEST = 15  # decades from the limit to an end of the axis, at most
 NEAREST = 3  # and at least

@@ -16,8 +16,7 @@ from reports import figures
 from reports.derivation import chapters, claims
 from reports.distances import distance_rows
 from reports.figure_adjoint import adjoint
-from reports.record import GREEN, NOT_RUN, RED, Found, Verification
-from reports.wording import MARKS, TEMPLATES, number
+from reports.record import GREEN, MARKS, NOT_RUN, RED, TEMPLATES, Found, Verification, number
 
 A4 = (8.27, 11.69)  # inches
 WIDTH, LINES = 100, 70  # of a page of text, characters

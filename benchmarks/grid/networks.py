@@ -75,9 +75,7 @@ def _case(kind: str, loss: str, random: np.random.Generator) -> Case:
     out = Population("out", "lif", OUTPUTS, TAU_MEM, TAU_SYN, 1.0, 0.0) if spiking else Population(
         "out", "li", OUTPUTS, TAU_MEM, TAU_SYN
     )
-    populations = (
-        Population("in", "input", INPUTS), Population("hid", "lif", HIDDEN, TAU_MEM, TAU_SYN, 1.0, 0.0), out
-    )
+    populations = (Population("in", "input", INPUTS), Population("hid", "lif", HIDDEN, TAU_MEM, TAU_SYN, 1.0, 0.0), out)
     scale = OUT_LIF if spiking else 1.0
     connections = [
         _connection("in", "hid", (INPUTS, HIDDEN), W_IN, 1.0, random),

@@ -9,16 +9,12 @@ from delayprop.spec.conformance.layout import GRADIENTS, QUANTITIES
 
 if TYPE_CHECKING:
     from delayprop.spec.conformance.grading import Factor
-    from delayprop.spec.conformance.report import Report, Summary
+    from delayprop.spec.conformance.report import CaseReport, Report, Summary
 
 FORMAT = "conformance-report/2"
 COLUMNS = {
-    "forward": ("spikes", "loss", "readout"),
-    "kappa": ("kappa",),
-    "w": ("w",),
-    "d": ("d",),
-    "constants": ("tau_mem", "tau_syn", "v_th", "v_reset"),
-    "t_in": ("t_in",),
+    "forward": ("spikes", "loss", "readout"), "kappa": ("kappa",), "w": ("w",), "d": ("d",),
+    "constants": ("tau_mem", "tau_syn", "v_th", "v_reset"), "t_in": ("t_in",),
 }
 KINDS = {"w": "weight", "d": "delay", "v_th": "threshold", "v_reset": "reset", "t_in": "input-time"}
 _MARKS = {"failed": "fail", "another network": "other", "not offered": "-"}
@@ -117,30 +113,20 @@ def document(report: "Report") -> dict:
         found = {name: report.summary((name,), capability) for name in QUANTITIES}
         return {name: dict(vars(one)) for name, one in found.items() if one.cases}
 
-    by_capability = {name: report.summary(capability=name) for name in CAPABILITIES}
+    needed = {name: found for name in CAPABILITIES if (found := report.summary(capability=name)).cases}
     return {
-        "format": FORMAT,
-        "name": report.name,
-        "digits": report.least,
-        "passed": report.passed,
-        "graded": report.graded,
-        "wrong": report.wrong,
-        "quantities": by_quantity(None),
-        "capabilities": {
-            name: {**vars(found), "quantities": by_quantity(name)}
-            for name, found in by_capability.items()
-            if found.cases
-        },
+        "format": FORMAT, "name": report.name, "digits": report.least, "passed": report.passed,
+        "graded": report.graded, "wrong": report.wrong, "quantities": by_quantity(None),
+        "capabilities": {name: {**vars(found), "quantities": by_quantity(name)} for name, found in needed.items()},
         "factors": [{**vars(found), "quantities": list(found.quantities)} for found in report.factors],
-        "cases": [
-            {key: value for key, value in vars(case).items() if key not in ("has", "blocks")} | {
-                "needs": list(case.needs),
-                "unknown_keys": list(case.unknown_keys),
-                "blocks": [
-                    {key: getattr(block, key) for key in ("path", "quantity", "state", "digits", "reason")}
-                    for block in case.blocks
-                ],
-            }
-            for case in report.cases
-        ],
+        "cases": [_case(case) for case in report.cases],
+    }
+
+
+def _case(case: "CaseReport") -> dict:
+    shown = ("path", "quantity", "state", "digits", "reason")
+    return {
+        **{key: value for key, value in vars(case).items() if key != "has"},
+        "needs": list(case.needs), "unknown_keys": list(case.unknown_keys),
+        "blocks": [{key: getattr(block, key) for key in shown} for block in case.blocks],
     }

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from benchmarks.grid import stepped
+from benchmarks.grid.__main__ import pinned, same_spikes
 from benchmarks.grid.forward import driven, flat, forward, gain
 from benchmarks.grid.networks import KINDS, LOSSES, Drawn, drawn, norm, vector
-from benchmarks.grid.study import pinned, same_spikes
 from delayprop.reference.run import run as exact_run
 from delayprop.spec import Case, Connection, CrossEntropy, Network, Population, Result, SpecError, SpikeTrains
 from tests.support.networks.families import FAMILIES

@@ -4,12 +4,10 @@ import json
 import math
 import os
 import shlex
-import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import chdir, redirect_stderr, redirect_stdout
 from dataclasses import replace
-from io import StringIO
+from functools import partial
 from pathlib import Path
 from select import select
 
@@ -18,24 +16,17 @@ import pytest
 import delayprop.reference as reference
 from delayprop.spec import Case, load_case
 from delayprop.spec.conformance import check
-from delayprop.spec.conformance.__main__ import main
 from delayprop.spec.conformance.cases import stored
 from delayprop.spec.conformance.grading import grade
 from tests import ROOT
-from tests.support.commands import refusal_of
+from tests.support.commands import refusal_of, run
 from tests.support.peers.reports import ONE, answers, of
 
 PEER = ROOT / "tests" / "support" / "peers" / "plain_peer.py"
 PLAIN = f"{sys.executable} -I -S {PEER}"
 """A simulator of one layer that imports neither NumPy nor this project: `-I -S` hide both."""
 
-
-def kit(*arguments: object) -> subprocess.CompletedProcess[str]:
-    """`python -m spec.conformance ARGUMENTS`, in this process."""
-    out, err = StringIO(), StringIO()
-    with chdir(ROOT), redirect_stdout(out), redirect_stderr(err):
-        code = main(list(map(str, arguments)))
-    return subprocess.CompletedProcess([], code, out.getvalue(), err.getvalue())
+kit = partial(run, "spec.conformance")
 
 
 def program(folder: Path, text: str) -> str:
