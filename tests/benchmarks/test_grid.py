@@ -167,16 +167,13 @@ def test_equal_time_constants_have_the_limit_of_near_ones() -> None:
     assert equal == pytest.approx(0.1 * np.exp(-0.1), rel=1e-15) and near == pytest.approx(equal, rel=1e-8)
 
 
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda: stepped.run(one_neuron(1.0, 0.0, 40.0), 0.3), "`dt` must be a whole part of the duration, 40 ms"),
-        (lambda: stepped.run(one_neuron(1.0, 0.0, 40.0), 50.0), "`dt` must be a whole part of the duration, 40 ms"),
-        (lambda: stepped.run(one_neuron(1.0, 0.0, 40.0), 0.0), "`dt` must be"),
-        (lambda: stepped.run_many([], 1.0), "`cases` must be a list of at least one case"),
-        (lambda: stepped.run_many([one_neuron(1.0, 0.0, T) for T in (40.0, 20.0)], 1.0), r"`cases\[1\].duration` must"),
-    ],
-)
+@pytest.mark.parametrize(("call", "message"), [
+    (lambda: stepped.run(one_neuron(1.0, 0.0, 40.0), 0.3), "`dt` must be a whole part of the duration, 40 ms"),
+    (lambda: stepped.run(one_neuron(1.0, 0.0, 40.0), 50.0), "`dt` must be a whole part of the duration, 40 ms"),
+    (lambda: stepped.run(one_neuron(1.0, 0.0, 40.0), 0.0), "`dt` must be"),
+    (lambda: stepped.run_many([], 1.0), "`cases` must be a list of at least one case"),
+    (lambda: stepped.run_many([one_neuron(1.0, 0.0, T) for T in (40.0, 20.0)], 1.0), r"`cases\[1\].duration` must"),
+])
 def test_refusals(call: Callable[[], object], message: str) -> None:
     with pytest.raises(SpecError, match=message):
         call()

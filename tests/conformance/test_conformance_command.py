@@ -193,19 +193,13 @@ def raising(case: Case) -> dict:
     raise ZeroDivisionError("of my\nown")
 
 
-@pytest.mark.parametrize(
-    ("function", "reason"),
-    [
-        (raising, "ZeroDivisionError: of my own"),
-        (lambda case: exit(3), "SystemExit: 3"),
-        (lambda case: None, "the function must return a Result or a dictionary, got None"),
-        (lambda case: [1.0], "the function must return a Result or a dictionary, got [1.0]"),
-        (
-            lambda case: replace(reference.run(case), loss=math.nan),
-            "ArithmeticError: `loss` of the result is nan: the case exceeds this precision",
-        ),
-    ],
-)
+@pytest.mark.parametrize(("function", "reason"), [
+    (raising, "ZeroDivisionError: of my own"), (lambda case: exit(3), "SystemExit: 3"),
+    (lambda case: None, "the function must return a Result or a dictionary, got None"),
+    (lambda case: [1.0], "the function must return a Result or a dictionary, got [1.0]"),
+    (lambda case: replace(reference.run(case), loss=math.nan),
+     "ArithmeticError: `loss` of the result is nan: the case exceeds this precision"),
+])
 def test_a_function_that_fails_does_not_end_the_run(function: Callable[[Case], object], reason: str) -> None:
     report = check(lambda case: function(case) if case.duration == 50.0 else reference.run(case), [ONE, "zero-delays"])
     states = {case.name: (case.state, case.reason) for case in report.cases}
