@@ -72,16 +72,17 @@ def placed(case: Case, where: str) -> Case:
 
 def _case(kind: str, loss: str, random: np.random.Generator) -> Case:
     spiking = loss in ("spike_time_mse", "first_spike_time")
-    out = Population("out", "lif", OUTPUTS, TAU_MEM, TAU_SYN, 1.0, 0.0) if spiking else Population(
-        "out", "li", OUTPUTS, TAU_MEM, TAU_SYN
-    )
-    populations = (Population("in", "input", INPUTS), Population("hid", "lif", HIDDEN, TAU_MEM, TAU_SYN, 1.0, 0.0), out)
-    scale = OUT_LIF if spiking else 1.0
-    connections = [
-        _connection("in", "hid", (INPUTS, HIDDEN), W_IN, 1.0, random),
-        _connection("hid", "out", (HIDDEN, OUTPUTS), W_OUT, scale, random),
-    ]
-    own = _connection("hid", "hid", (HIDDEN, HIDDEN), W_OWN, 1.0, random)
+    lif = (TAU_MEM, TAU_SYN, 1.0, 0.0)
+    out = Population("out", "lif", OUTPUTS, *lif) if spiking else Population("out", "li", OUTPUTS, TAU_MEM, TAU_SYN)
+    populations = (Population("in", "input", INPUTS), Population("hid", "lif", HIDDEN, *lif), out)
+    size = {"in": INPUTS, "hid": HIDDEN, "out": OUTPUTS}
+
+    def connection(source: str, target: str, w: tuple[float, float], scale: float = 1.0) -> Connection:
+        weights = scale * random.normal(*w, (size[source], size[target]))
+        return Connection(source, target, weights, random.uniform(LEAST_DELAY, MOST_DELAY, weights.shape))
+
+    connections = [connection("in", "hid", W_IN), connection("hid", "out", W_OUT, OUT_LIF if spiking else 1.0)]
+    own = connection("hid", "hid", W_OWN)
     if kind == "recurrent":
         connections.append(own)
     trains = SpikeTrains(tuple(np.sort(random.uniform(0.0, LAST_INPUT, SPIKES)) for _ in range(INPUTS)))
@@ -91,10 +92,3 @@ def _case(kind: str, loss: str, random: np.random.Generator) -> Case:
     else:
         wanted = CrossEntropy(loss, "out", label, TIME_SCALE if loss == "first_spike_time" else None)
     return Case(Network(populations, tuple(connections)), T, {"in": trains}, wanted)
-
-
-def _connection(
-    source: str, target: str, shape: tuple[int, int], w: tuple[float, float], scale: float, random: np.random.Generator
-) -> Connection:
-    weights = scale * random.normal(*w, shape)
-    return Connection(source, target, weights, random.uniform(LEAST_DELAY, MOST_DELAY, shape))

@@ -90,9 +90,7 @@ def numbers(value: object, expected: object, path: str, any_length: bool = False
     entries = checks.sequence(plain(value), path, None if train else len(expected), "entry")
     fellows = [0.0] * len(entries) if train else expected
     return [
-        number
-        for k, (entry, fellow) in enumerate(zip(entries, fellows, strict=True))
-        if fellow is not None
+        number for k, (entry, fellow) in enumerate(zip(entries, fellows, strict=True)) if fellow is not None
         for number in numbers(entry, fellow, f"{path}[{k}]", any_length)
     ]
 

@@ -20,12 +20,8 @@ KINDS = {"w": "weight", "d": "delay", "v_th": "threshold", "v_reset": "reset", "
 _MARKS = {"failed": "fail", "another network": "other", "not offered": "-"}
 
 
-def text(report: "Report") -> str:
-    """The report as plain text."""
-    return "\n".join(_lines(report))
-
-
-def _lines(report: "Report") -> Iterator[str]:
+def lines(report: "Report") -> Iterator[str]:
+    """The lines of the report as plain text."""
     states = [case.state for case in report.cases]
     counted = ", ".join(f"{states.count(state)} {state}" for state in ("answered", "not offered", "failed"))
     yield f"{report.name}: {len(states)} cases, {counted}"
@@ -57,9 +53,9 @@ def _lines(report: "Report") -> Iterator[str]:
     yield _verdict(report)
 
 
-def _listed(title: str, lines: list[str]) -> Iterator[str]:
-    if lines:
-        yield from ("", f"{title}:", *(f"  {line}" for line in lines))
+def _listed(title: str, entries: list[str]) -> Iterator[str]:
+    if entries:
+        yield from ("", f"{title}:", *(f"  {entry}" for entry in entries))
 
 
 def _digits(summary: "Summary") -> str:
@@ -79,15 +75,15 @@ def _notes(summary: "Summary") -> str:
 
 def _left_out(report: "Report") -> list[str]:
     """For each quantity: the number of answers that left some of it out; their names if not all."""
-    lines = []
+    found = []
     answered = [case for case in report.cases if case.state == "answered"]
     for name in QUANTITIES:
         having = [case for case in answered if case.of(name)]
         without = [case for case in having if any(block.state == "left out" for block in case.of(name))]
         if without:
             which = "" if len(without) == len(having) else ": " + ", ".join(case.name for case in without)
-            lines.append(f"{name}: in {len(without)} of {len(having)} answers{which}")
-    return lines
+            found.append(f"{name}: in {len(without)} of {len(having)} answers{which}")
+    return found
 
 
 def _factor(factor: "Factor") -> str:
