@@ -7,7 +7,7 @@ difference over the norm of the exact gradient (`reference`). The cosine of a gr
 import argparse
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -164,30 +164,23 @@ def _medians(rows: Sequence[Sequence[float]]) -> list[float]:
 
 
 def _order(kind: str, which: str, off: Sequence[dict]) -> dict[str, Any]:
-    """Median slope of log error against log dt, over the networks of `stable` events.
+    """Median slope of log error against log dt, by least squares, over the networks whose spike
+    counts and order are right at every step size of `ORDER_DTS`.
 
     Networks with a pinned maximum are left out: the paper's equations have no limit there (see
     `pinned` in the summary).
     """
     networks = [n for group in off if group["kind"] == kind for n in group["networks"]]
-    slopes = [order(n[f"error_{which}"]) for n in networks if stable(n) and not n["pinned"]]
+    steps = len(ORDER_DTS)
+    stable = [n for n in networks if "0" not in n["ordered"][-steps:] and not n["pinned"]]
+    slopes = [np.polyfit(np.log2(ORDER_DTS), np.log2(n[f"error_{which}"][-steps:]), 1)[0] for n in stable]
     median = round(float(np.median(slopes)), 3) if slopes else None
     return {"kind": kind, "which": which, "of": len(networks), "count": len(slopes), "median": median}
 
 
-def stable(network: dict) -> bool:
-    """Whether spike counts and order are right at every step size of `ORDER_DTS`."""
-    return "0" not in network["ordered"][-len(ORDER_DTS) :]
-
-
-def order(errors: Sequence[float]) -> float:
-    """Slope of log error against log dt over `ORDER_DTS`, by least squares."""
-    return float(np.polyfit(np.log2(ORDER_DTS), np.log2(errors[-len(ORDER_DTS) :]), 1)[0])
-
-
 def _binned(off: Sequence[dict], quantity: str, edges: Sequence[float], dt: float) -> dict[str, Any]:
-    """The dependence of the weight gradient's error on a quantity: rank correlation, and medians
-    between edges."""
+    """The dependence of the weight gradient's error on a quantity: Spearman's rank correlation, and
+    medians between edges."""
     networks = [n for group in off for n in group["networks"] if n[quantity] is not None and not n["pinned"]]
     values = np.array([network[quantity] for network in networks], dtype=float)
     errors = np.array([network["error_w"][DTS.index(dt)] for network in networks])
@@ -196,16 +189,12 @@ def _binned(off: Sequence[dict], quantity: str, edges: Sequence[float], dt: floa
     return {
         "dt": dt, "edges": list(edges), "counts": [len(own) for own in bins],
         "medians": [float(f"{np.median(own):.4g}") if len(own) else None for own in bins],
-        "rank_correlation": round(rank_correlation(values, errors), 3),
+        "rank_correlation": round(float(np.corrcoef(_ranks(values), _ranks(errors))[0, 1]), 3),
     }
 
 
-def rank_correlation(a: Iterable[float], b: Iterable[float]) -> float:
-    """Spearman's rank correlation; equal values share their mean rank."""
-    return float(np.corrcoef(_ranks(np.array(list(a))), _ranks(np.array(list(b))))[0, 1])
-
-
 def _ranks(values: np.ndarray) -> np.ndarray:
+    """The rank of each value; equal values share their mean rank."""
     _, which, count = np.unique(values, return_inverse=True, return_counts=True)
     ranks: np.ndarray = (np.cumsum(count) - (count - 1) / 2)[which]
     return ranks
