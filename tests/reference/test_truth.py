@@ -10,7 +10,6 @@ from mpmath import mpf
 from delayprop.spec import Case
 from tests.support.networks.closed_forms import (
     DIFFERENCED,
-    DIGITS,
     EXACT,
     arrival_at_a_crossing,
     one_neuron,
@@ -34,14 +33,14 @@ def _digits() -> Iterator[None]:
 
 
 def readout_of(case: Case) -> list[mpf]:
-    y = simulate(Problem.from_case(case), DIGITS).readout
+    y = simulate(Problem.from_case(case)).readout
     assert y is not None
     return list(y)
 
 
 def test_spikes_are_the_roots_of_a_quadratic() -> None:
     problem = Problem.from_case(one_neuron())
-    truth = simulate(problem, DIGITS)
+    truth = simulate(problem)
     expected = spikes_of_a_quadratic(problem)
     assert len(expected) == 5
     (found, silent) = truth.spikes["out"]
@@ -69,7 +68,7 @@ def test_integrals_against_quadrature(kind: str, readout: str) -> None:
     rate = mpf(0) if readout == "mean_voltage" else 1 / mpf(60)
     ends = [mpf("2.25"), *spikes, mpf(60)]
     pieces = [mpmath.quad(lambda t: mpmath.exp(-rate * t) * V(t), piece) for piece in pairwise(ends)]
-    truth = simulate(Problem.from_case(case), DIGITS)
+    truth = simulate(Problem.from_case(case))
     y = mpmath.fsum(pieces) / 60
     assert abs(readout_of(case)[0] - y) < STEPPED
     assert abs(truth.loss - mpmath.log(1 + mpmath.exp(-y))) < STEPPED
@@ -78,9 +77,9 @@ def test_integrals_against_quadrature(kind: str, readout: str) -> None:
 @pytest.mark.parametrize("readout", ["mean_voltage", "exp_weighted_voltage", "max_voltage", "first_spike_time"])
 def test_equal_time_constants_are_a_limit(readout: str) -> None:
     problem = Problem.from_case(one_neuron(readout, tau_syn=16.0))
-    at = simulate(problem, DIGITS)
+    at = simulate(problem)
     problem.values["tau_syn", "out", 0] *= 1 + mpf("1e-30")
-    near = simulate(problem, DIGITS)
+    near = simulate(problem)
     assert len(at.spikes["out"][0]) > 3
     off = max(abs(a - b) for a, b in zip(at.spikes["out"][0], near.spikes["out"][0], strict=True))
     assert mpf("1e-33") < off < mpf("1e-27")
@@ -89,7 +88,7 @@ def test_equal_time_constants_are_a_limit(readout: str) -> None:
 
 def test_the_first_spike() -> None:
     case = one_neuron("first_spike_time")
-    truth = simulate(Problem.from_case(case), DIGITS)
+    truth = simulate(Problem.from_case(case))
     first, *_ = spikes_of_a_quadratic(Problem.from_case(case))
     y, silent = readout_of(case)
     assert abs(y + first / 5) < EXACT and silent == -12
@@ -99,7 +98,7 @@ def test_the_first_spike() -> None:
 @pytest.mark.parametrize("family", ["near_taus", "recurrent", "delays"])
 def test_all_digits_are_right(family: str) -> None:
     problem = Problem.from_case(seeded_case(4, family))
-    few, many = simulate(problem, DIGITS), simulate(problem, 90)
+    few, many = simulate(problem), simulate(problem, 90)
     assert few.signature == many.signature
     assert abs(few.loss - many.loss) < EXACT * (1 + abs(many.loss))
 

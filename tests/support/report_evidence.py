@@ -137,18 +137,12 @@ def _last_line(report: pytest.TestReport) -> str:
 
 def environment() -> dict[str, Any]:
     """The environment of the measurements, without the machine's name."""
+    from benchmarks.speed import device_name  # here, as it imports torch
+
     return {
-        "python": platform.python_version(), "machine": platform.machine(), "processor": _processor(),
+        "python": platform.python_version(), "machine": platform.machine(), "processor": device_name("cpu"),
         "cores": os.cpu_count(), "system": platform.system(), "packages": {name: version(name) for name in PACKAGES},
     }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
 
 
 def _git(*words: str) -> str | None:

@@ -9,8 +9,7 @@ from delayprop.spec import Case
 from tests.support.networks.documents import read, wire
 from tests.support.truth import Problem
 
-DIGITS = 50  # digits of the ground truth; mpmath computes the closed forms with 70
-EXACT = mpf("1e-47")  # difference of two results of 50 digits, for values from 1 to 100
+EXACT = mpf("1e-47")  # difference of two results of 50 digits, for values from 1 to 100; mpmath computes with 70
 DIFFERENCED = mpf("1e-28")  # error of a central difference for a derivative near 1: 1e-32 times the third derivative
 
 
