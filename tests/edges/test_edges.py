@@ -2,21 +2,16 @@
 
 import math
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-import delayprop.fast.run
-import delayprop.reference.__main__
-from delayprop.spec import save_case
+import delayprop.reference as reference
 from tests.support.identities import residuals
-from tests.support.implementations import RUNS, Run, assert_true, every_readout, every_run
+from tests.support.implementations import Run, assert_true, every_readout, every_run
 from tests.support.networks.closed_forms import case_of, lif, loss_of, one_neuron
 from tests.support.report_evidence import Measured
 from tests.support.tolerances import U64, WELL_CONDITIONED, identity
-
-MAINS = {"reference": delayprop.reference.__main__.main, "fast": delayprop.fast.run.main}
 
 
 @pytest.mark.check(29)
@@ -94,7 +89,7 @@ def test_control_one_lost_spike_breaks_the_identities(measured: Measured) -> Non
     """The identities lack the last of a thousand spikes, which the loss reads."""
     loss = {"kind": "spike_time_mse", "targets": [[5.0] * 900, [3.0]]}
     case = case_of(lif(reset=0.0), [[2000.0, 30.0]], [[1.75, 2.0]], [[0.5]], loss, 200.0)
-    result = delayprop.reference.run(case)
+    result = reference.run(case)
     first, second = result.spikes["out"]
     assert len(first) >= 900 and max(residuals(case, result, U64).values()) <= identity(U64)
     lost = replace(result, spikes={"out": [np.delete(first, 899), second]})
@@ -107,26 +102,19 @@ ENDLESS = [(w, -0.25, read) for w in (1e20, 1e300) for read in ("spikes", "mean_
 ENDLESS += [(15.0, float(np.nextafter(1.0, 0.0)), "spikes")]  # a reset one ulp below the threshold
 
 
-@pytest.mark.parametrize("name", MAINS)
+@every_run
 @pytest.mark.parametrize(("w", "reset", "read"), ENDLESS)
-def test_endless_spiking(
-    name: str, w: float, reset: float, read: str, tmp_path: Path, capsys: pytest.CaptureFixture
-) -> None:
-    """A neuron that spikes faster than arithmetic resolves gives one error line, exit code 3."""
+def test_endless_spiking(run: Run, w: float, reset: float, read: str) -> None:
+    """A neuron that spikes faster than arithmetic resolves is an error."""
     case = case_of(lif(reset=reset), [[w, None]], [[1.75, None]], [[0.5]], loss_of(read), 60.0)
     with pytest.raises(ArithmeticError, match="spikes too fast, or without end; lower its weights"):
-        RUNS[name](case)
-    save_case(case, tmp_path / "case.json")
-    capsys.readouterr()  # a line that kernels are compiled
-    assert MAINS[name]([str(tmp_path / "case.json")]) == 3
-    printed = capsys.readouterr()
-    assert printed.out == "" and len(printed.err.splitlines()) == 1 and "Traceback" not in printed.err
+        run(case)
 
 
-@pytest.mark.parametrize("name", RUNS)
+@every_run
 @pytest.mark.parametrize("loss", ["spikes", "mean_voltage"])
-def test_a_current_beyond_float64(loss: str, name: str) -> None:
+def test_a_current_beyond_float64(run: Run, loss: str) -> None:
     """Two arrivals whose sum overflows are an error, not an endless search for a crossing."""
     case = case_of(lif(), [[1.7e308, None]], [[0.0, None]], [[0.5, 0.5]], loss_of(loss), 60.0)
     with pytest.raises(ArithmeticError):
-        RUNS[name](case).to_dict(case.network)
+        run(case).to_dict(case.network)

@@ -1,6 +1,6 @@
 """The ground truth and its differences against closed-form answers, also at ties."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 import mpmath
@@ -8,18 +8,12 @@ import pytest
 from mpmath import mpf
 
 from delayprop.spec import Case
-from tests.support.networks.closed_forms import (
-    DIFFERENCED,
-    EXACT,
-    arrival_at_a_crossing,
-    one_neuron,
-    pinned_maximum,
-    response,
-    spikes_of_a_quadratic,
-)
+from tests.support.networks.closed_forms import case_of, lif, loss_of, one_neuron, spikes_of_a_quadratic
 from tests.support.networks.strategies import seeded_case
 from tests.support.truth import Key, OrderChanged, Problem, difference, gradient, simulate
 
+EXACT = mpf("1e-47")  # difference of two results of 50 digits, for values from 1 to 100; mpmath computes with 70
+DIFFERENCED = mpf("1e-28")  # error of a central difference for a derivative near 1: 1e-32 times the third derivative
 STEPPED = mpf("1e-30")  # error of a quadrature, which stops at the digits it needs
 W: Key = ("w", 0, 0, 0)
 D: Key = ("d", 0, 0, 0)
@@ -36,6 +30,33 @@ def readout_of(case: Case) -> list[mpf]:
     y = simulate(Problem.from_case(case)).readout
     assert y is not None
     return list(y)
+
+
+def response(spikes: list[mpf]) -> Callable[[mpf], mpf]:
+    """V(t) of `one_neuron` between its spikes."""
+
+    def V(t: mpf) -> mpf:
+        u = mpmath.exp(-(t - mpf("2.25")) / 16)
+        resets = mpmath.fsum(mpmath.exp((t_k - t) / 16) for t_k in spikes if t_k < t)
+        return 15 * (u - u * u) * (t > 2.25) - mpf("1.25") * resets
+
+    return V
+
+
+def pinned_maximum(read: str = "max_voltage", weights: Sequence = ([2.0, None], [-5.0, None])) -> Problem:
+    """Excitation at 1 ms; one or more inhibitory arrivals at 3 ms end the rise of the voltage."""
+    inhibiting = len(weights) - 1
+    delays, inputs = [[1.0, None], *[[0.5, None]] * inhibiting], [[0.0], *[[2.5]] * inhibiting]
+    return Problem.from_case(case_of({"kind": "li"}, list(weights), delays, inputs, loss_of(read), 40.0))
+
+
+def arrival_at_a_crossing() -> tuple[Problem, mpf]:
+    """`one_neuron` with an inhibitory arrival exactly at its first spike, and the time of both."""
+    first, *_ = spikes_of_a_quadratic(Problem.from_case(one_neuron()))
+    weights, delays = [[15.0, None], [-9.0, None]], [[1.75, None], [0.0, None]]
+    problem = Problem.from_case(case_of(lif(), weights, delays, [[0.5], [3.0]], loss_of("spikes"), 60.0))
+    problem.values["t_in", "in", 1, 0] = first
+    return problem, first
 
 
 def test_spikes_are_the_roots_of_a_quadratic() -> None:
