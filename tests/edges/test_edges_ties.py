@@ -13,10 +13,8 @@ import numpy as np
 import pytest
 
 from delayprop.spec import Case, Result, SpikeTimeMSE, SpikeTrains, Tie
-from tests.support.implementations import RUNS, Run, assert_true, every_run
-from tests.support.networks import closed_forms
-from tests.support.networks.closed_forms import lif
-from tests.support.networks.documents import cross_entropy
+from tests.support.implementations import RUNS, Run, assert_true, every_readout, every_run
+from tests.support.networks.documents import cross_entropy, loss_of, spiking, two_neurons
 from tests.support.parameters import keyed
 from tests.support.report_evidence import Measured
 from tests.support.tolerances import CANCELLATION, DIFFERENCE_OF_TIE, VANISHES, WELL_CONDITIONED
@@ -28,9 +26,9 @@ DRIVE = (14.0, 2.25)  # weight and time of an arrival that makes a LIF neuron sp
 
 def case_of(arrivals: list[tuple[float, float]], loss: dict, kind: str = "lif", T: float = 60.0) -> Case:
     """One neuron with these arrivals, each from its own input neuron, and one without any."""
-    out = (lif() if kind == "lif" else {"kind": kind}) | {"tau_syn": 6.0}
+    out = (spiking() if kind == "lif" else {"kind": kind}) | {"tau_syn": 6.0}
     weights, delays = [[w, None] for w, _ in arrivals], [[DELAY, None]] * len(arrivals)
-    return closed_forms.case_of(out, weights, delays, [[t - DELAY] for _, t in arrivals], loss, T)
+    return two_neurons(out, weights, delays, [[t - DELAY] for _, t in arrivals], loss, T)
 
 
 def spikes_near(*targets: float) -> dict:
@@ -113,11 +111,10 @@ def test_control_the_other_side_of_a_tie(run: Run, w: float, measured: Measured)
 
 @pytest.mark.check(27)
 @every_run
-@pytest.mark.parametrize("loss", ["spikes", "mean_voltage", "exp_weighted_voltage", "max_voltage", "first_spike_time"])
-def test_a_spike_at_the_end(run: Run, loss: str, measured: Measured) -> None:
+@every_readout
+def test_a_spike_at_the_end(run: Run, read: str, measured: Measured) -> None:
     """A spike exactly at `T` counts, with the derivatives of an earlier one."""
-    of = spikes_near(3.0) if loss == "spikes" else cross_entropy(loss, 1)
-    of |= {"time_scale": 5.0} if loss == "first_spike_time" else {}
+    of = spikes_near(3.0) if read == "spikes" else loss_of(read) | {"label": 1}
     longer = case_of([DRIVE], spikes_near(3.0))
     t, sides = first_crossing(longer)
     case = case_of([DRIVE], of, T=float(run(longer).spikes["out"][0][0]))
