@@ -85,7 +85,7 @@ def run(record: Path, quick: bool) -> None:
     """Run the tests of all checks, which write the record; `RecordError`: the run broke off."""
     environment = {**os.environ, "DELAYPROP_EFFORT": "quick" if quick else "full"}
     words = ["-m", "pytest", "-q", "-n", str(WORKERS), "--dist", "worksteal", "-p", "no:cacheprovider"]
-    words += ["-o", "console_output_style=classic", "--no-header", "--tb=line", "--evidence", str(record), "tests"]
+    words += ["--no-header", "--tb=line", "--evidence", str(record), "tests"]
     done = subprocess.run([sys.executable, *words], cwd=ROOT, env=environment, check=False)
     broken = done.returncode not in (0, 1) or not record.exists()
     if broken or (done.returncode == 1 and not read(record).count(RED)):
