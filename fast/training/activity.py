@@ -2,9 +2,11 @@
 
 The exact gradient of a spike count is 0, since the count is piecewise constant. Nowotny, Turner,
 Knight (arXiv 2212.01232) write it as `N = sum_k V(t_k-) / v_th` at fixed times: a higher voltage at
-a spike raises it. For the `R` of `spike_count_penalty` this gives `dR/dV(t_k-) = strength (N_mean -
-target) / (trials v_th)`. A voltage that is higher by `dV` crosses the threshold earlier by
-`dV / Vdot_minus`. So a loss with
+a spike raises it. For the `R` of `spike_count_penalty` this gives
+
+    dR/dV(t_k-) = strength (N_mean - target) / (trials v_th)
+
+A voltage that is higher by `dV` crosses the threshold earlier by `dV / Vdot_minus`. So a loss with
 
     dR/dt_k = -Vdot_minus strength (N_mean - target) / (trials v_th)
 
