@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from benchmarks.grid import stepped
-from benchmarks.grid.__main__ import pinned, same_spikes
+from benchmarks.grid.__main__ import DTS, pinned, same_spikes
+from benchmarks.grid.__main__ import measured as measured_networks
 from benchmarks.grid.forward import driven, flat, forward, gain
 from benchmarks.grid.networks import KINDS, LOSSES, Drawn, drawn, norm, vector
 from delayprop.reference.run import run as exact_run
@@ -128,6 +129,18 @@ def test_a_pinned_maximum_has_no_limit_in_the_equations_of_the_paper() -> None:
     assert np.median(left) < SMALL
     for one, other, moves in zip(found, with_term, wrong, strict=True):
         assert moves or np.array_equal(vector(one, "d"), vector(other, "d")), "the term changes no other gradient"
+
+
+def test_a_record_has_the_errors_of_its_network_and_step() -> None:
+    _, record = measured_networks("recurrent", "spike_time_mse", "off", (3, 4))
+    network = drawn("recurrent", "spike_time_mse", "off", 4)
+    assert record["seed"] == 4
+    for dt in (1.0, 1 / 8):
+        n, found = DTS.index(dt), stepped.run(network.case, dt)
+        assert record["error_d"][n] == pytest.approx(relative(found, network.exact, "d"), rel=5e-3)
+        true, other = vector(network.exact, "w"), vector(found, "w")
+        cosine = true @ other / (np.linalg.norm(true) * np.linalg.norm(other))
+        assert record["cosine_w"][n] == pytest.approx(cosine, abs=1e-4)
 
 
 def one_neuron(w: float, d: float, duration: float) -> Case:

@@ -179,6 +179,20 @@ def test_the_record_is_whole() -> None:
         assert [run["seed"] for run in runs] == list(range(10)) and list(summary(runs)) == ways
 
 
+def test_orders_and_ranks() -> None:
+    """Spikes out of order and a pinned maximum give no slope; equal values share a rank."""
+    given = (1, 0.1, 30, "000111111"), (4, 0.1, 20, "111111111"), (9, 0.2, 10, "111111111"), (16, 0.9, 5, "111101111")
+    networks = [{
+        "spikes": spikes, "kappa_min": kappa, "ordered": ordered, "pinned": False, "kept": ordered, "falling": [0] * 9,
+        **{name: [size * dt**1.5 for dt in DTS] for name in study.QUANTITIES},
+    } for size, kappa, spikes, ordered in given]
+    networks.append({**networks[2], "pinned": True, "spikes": 40})
+    found = study.summary([{"kind": "recurrent", "loss": "max_voltage", "where": "off", "networks": networks}])
+    (order,) = (one for one in found["order"] if (one["kind"], one["which"]) == ("recurrent", "w"))
+    assert (order["of"], order["count"], order["median"]) == (5, 3, 1.5)
+    assert (found["spikes"]["rank_correlation"], found["kappa"]["rank_correlation"]) == (-1.0, 0.949)
+
+
 @pytest.mark.check(22)
 def test_the_order_is_1(measured: Measured) -> None:
     """At least 100 networks, five halvings: 1.0 ± 0.25, with either parameter and kind."""

@@ -95,9 +95,14 @@ def test_weights_alone_are_enough() -> None:
     assert report.passed and {name for name in QUANTITIES if of(report, name) != "not offered"} == {"w"}
 
 
+def refuse(case: Case) -> dict:
+    raise NotImplementedError
+
+
 def test_a_simulator_that_offers_nothing_does_not_pass() -> None:
     empty = check(lambda case: {})
     assert not empty.passed and str(empty).endswith("nothing was offered, so nothing is graded")
+    assert not check(refuse).passed
 
 
 def on_a_grid(case: Case) -> dict:

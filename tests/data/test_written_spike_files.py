@@ -1,4 +1,4 @@
-"""`write_spike_file`: what goes in comes out, and no damage of such a file goes unseen."""
+"""Spike files: what goes in comes out, and no damage of a file that we wrote goes unseen."""
 
 import math
 from collections.abc import Callable
@@ -15,6 +15,7 @@ from delayprop.fast.data.spike_data import SpikeData
 from delayprop.fast.data.spike_files import CONTENT, read_spike_file, write_spike_file
 from delayprop.spec import SpecError
 from tests.support.runs.reading import Patch
+from tests.support.runs.written_files import CHANNELS, CLASSES, DURATION, small_trials, write
 
 FILES = 1000
 MOST = 2**31  # channels, and classes
@@ -47,6 +48,19 @@ def test_trials_come_back_in_order_of_time(unit: str, per_second: float, tmp_pat
         order = np.argsort(times)
         assert data.times[n].tolist() == (np.array(times)[order] / per_second * 1000).tolist()
         assert data.units[n].tolist() == np.array(units)[order].tolist() and data.labels[n] == label
+
+
+def test_times_go_in_as_they_are(tmp_path: Path) -> None:
+    """A file of others holds float32, in seconds: each channel of a batch has its spikes, all."""
+    times, units, labels = small_trials(96, 0)
+    write(tmp_path / "theirs.h5", times, units, labels)
+    data, trials = read_spike_file(tmp_path / "theirs.h5", CHANNELS, CLASSES, DURATION), np.array([5, 0, 17])
+    spikes, found = data.batch(trials, DURATION)
+    assert found.tolist() == labels[trials].tolist()
+    for n, trial in enumerate(trials):
+        for channel in range(CHANNELS):
+            expected = times[trial].astype(np.float32)[units[trial] == channel].astype(np.float64) * 1000
+            assert spikes.train(n, channel).tolist() == expected.tolist()
 
 
 def test_a_wrong_entry_is_named_and_the_old_file_stays(path: Path) -> None:

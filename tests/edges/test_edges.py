@@ -2,11 +2,16 @@
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import delayprop.reference as reference
+from delayprop.fast.run import run_case
+from delayprop.spec import save_case
+from tests.support import commands
+from tests.support.commands import refusal_of
 from tests.support.identities import residuals
 from tests.support.implementations import Run, assert_true, every_readout, every_run
 from tests.support.networks.documents import loss_of, one_response, spiking, two_neurons
@@ -102,13 +107,16 @@ ENDLESS = [(w, -0.25, read) for w in (1e20, 1e300) for read in ("spikes", "mean_
 ENDLESS += [(15.0, float(np.nextafter(1.0, 0.0)), "spikes")]  # a reset one ulp below the threshold
 
 
-@every_run
+@pytest.mark.parametrize(("run", "command"), [(reference.run, "reference"), (run_case, "fast.run")])
 @pytest.mark.parametrize(("w", "reset", "read"), ENDLESS)
-def test_endless_spiking(run: Run, w: float, reset: float, read: str) -> None:
-    """A neuron that spikes faster than arithmetic resolves is an error."""
+def test_endless_spiking(run: Run, command: str, w: float, reset: float, read: str, tmp_path: Path) -> None:
+    """A neuron that spikes faster than arithmetic resolves is an error: one line, exit code 3."""
     case = two_neurons(spiking(reset=reset), [[w, None]], [[1.75, None]], [[0.5]], loss_of(read), 60.0)
-    with pytest.raises(ArithmeticError, match="spikes too fast, or without end; lower its weights"):
+    words = "spikes too fast, or without end; lower its weights"
+    with pytest.raises(ArithmeticError, match=words):
         run(case)
+    save_case(case, tmp_path / "case.json")
+    assert words in refusal_of(commands.run(command, tmp_path / "case.json"), command, code=3)
 
 
 @every_run

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.full
 
 PROCESSES = "training/test_processes.py"  # slow: training in processes without compiled kernels
 HIDDEN = "fast/test_nan_shows.py"
+DAMAGE, READER = "data/test_spike_files_damage.py", "data/spike_files.py"
 OTHERS = ("benchmarks", "reports", "results")
 SPIKES, READ = "one and layer and float64", "max_voltage and float64"
 KILLED = "test_a_run_that_was_killed_ends_in_the_same_bits and classification and 7"
@@ -87,25 +88,26 @@ PLANTED: dict[str, list[tuple[str, str, str, str, str]]] = {
         ("two trials, one draw", "data/augment.py", "epoch, trial, DRAWS", "epoch, trial // 2, DRAWS", "what_is_drawn"),
         ("channels in 8 bits", "data/spike_data.py", "np.min_scalar_type(channels)", "np.uint8", "become_one"),
     ],
-    "data/test_spike_files_damage.py": [
-        ("any trouble of a reader", "data/spike_files.py", "except Exception as", "except EOFError as", "server"),
-        ("a name that is missing", "data/spike_files.py", "except SpecError:", "except EOFError:", "other and names"),
-        ("numbers of records", "data/spike_files.py", "len(set(lengths.values())) > 1", "False", "more and labels"),
-        ("no record", "data/spike_files.py", "or not len(labels):", "or False:", "no and trial and all"),
-        ("which record it is", "data/spike_files.py", '{path.name} record {n}"', '{path.name} record 0"', "infinite"),
-        ("which file it is", "data/spike_files.py", 'name = f"{path.name} ', 'name = f"the file\'s ', "infinite"),
-        ("units are whole numbers", "data/spike_files.py", '"iu", "whole', '"fiu", "whole', "units and whole"),
-        ("rows of one dimension", "data/collating.py", "if row.ndim != 1:", "if row.ndim == 0:", "rows and dimensions"),
+    DAMAGE: [
+        ("any trouble of a reader", READER, "except Exception as", "except EOFError as", "a page of the server"),
+        ("a name that is missing", READER, "except SpecError:", "except EOFError:", "other names"),
+        ("numbers of records", READER, "len(set(lengths.values())) > 1", "False", "more labels than trials"),
+        ("no record", READER, "or not len(labels):", "or False:", "no trial at all"),
+        ("which record it is", READER, '{path.name} record {n}"', '{path.name} record 0"', "an infinite time"),
+        ("which file it is", READER, 'name = f"{path.name} ', 'name = f"the file\'s ', "an infinite time"),
+        ("units are whole numbers", READER, '"iu", "whole', '"fiu", "whole', "units that are no whole numbers"),
+        ("rows of one dimension", "data/collating.py", "if row.ndim != 1:", "if row.ndim == 0:",
+         "rows of two dimensions"),
         *((name, "data/spike_data.py", text, wrong, of) for name, text, wrong, of in (
-            ("a unit for each time", "if len(times) != len(units):", "if False:", "time and many"),
-            ("labels are numbers", "if not isinstance(label, np.integer):", "if False:", "two and labels"),
-            ("finite times", "if not np.isfinite(times).all():", "if False:", "nan and front"),
-            ("times before 0", "times.min() < 0 or", "False or", "time and below"),
-            ("times after the trial", "or times.max() > duration", "or False", "times and ms and one"),
-            ("order", "if (np.diff(times) < 0).any():", "if False:", "exchanged"),
-            ("units below 0", "not (0 <= units.min() and", "not (True and", "unit and below"),
-            ("units too large", "and units.max() < channels)", "and True)", "beyond and bits"),
-            ("labels out of range", "if not 0 <= label < classes:", "if False:", "label and large"),
+            ("a unit for each time", "if len(times) != len(units):", "if False:", "a time too many"),
+            ("labels are numbers", "if not isinstance(label, np.integer):", "if False:", "two labels a trial"),
+            ("finite times", "if not np.isfinite(times).all():", "if False:", "a NaN in front"),
+            ("times before 0", "times.min() < 0 or", "False or", "a time below 0"),
+            ("times after the trial", "or times.max() > duration", "or False", "times in ms, in one record"),
+            ("order", "if (np.diff(times) < 0).any():", "if False:", "the last two times exchanged"),
+            ("units below 0", "not (0 <= units.min() and", "not (True and", "a unit below 0"),
+            ("units too large", "and units.max() < channels)", "and True)", "a unit beyond 64 bits"),
+            ("labels out of range", "if not 0 <= label < classes:", "if False:", "a label too large"),
         )),
     ],
     "training/test_evaluation.py": [
@@ -211,12 +213,14 @@ PLANTED: dict[str, list[tuple[str, str, str, str, str]]] = {
          "speakers_named"),
     ],
 }
-"""By file of tests: a fault, its file, the text before and after, and tests that must see it.
+"""By file of tests: a fault, its file, the text before and after, and tests that must see it: an
+expression for `-k`, or for `DAMAGE` the whole id of the one test.
 
 A fault is in the package of its room of tests, if it has one, or else in `fast`.
 """
 FAULTS = [
-    (Fault(name, room if (room := tests.split("/")[0]) in OTHERS else "fast", file, text, wrong), tests, chosen)
+    (Fault(name, room if (room := tests.split("/")[0]) in OTHERS else "fast", file, text, wrong), tests,
+     " and ".join(f"[{chosen}]".replace(",", "").split()) if tests == DAMAGE else chosen)
     for tests, faults in PLANTED.items() for name, file, text, wrong, chosen in faults
 ]
 
@@ -234,3 +238,5 @@ def test_control_without_a_fault_all_of_them_pass(file: str, tmp_path: Path) -> 
     chosen = " or ".join(f"({chosen})" for _, name, chosen in FAULTS if name == file)
     done = outcome(None, tmp_path, file, chosen, compiled=file != HIDDEN)
     assert done.returncode == 0, done.stdout + done.stderr
+    one_each = len({chosen for _, name, chosen in FAULTS if name == DAMAGE})
+    assert file != DAMAGE or f"{one_each} passed, " in done.stdout, done.stdout

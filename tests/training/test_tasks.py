@@ -111,6 +111,13 @@ def test_a_task_of_three_files_runs(task: str, network: str, folder: Path, capsy
     assert train(folder, task, "--epochs", "1")["network"] == network
 
 
+def test_a_damaged_file_is_refused_by_the_command(tmp_path: Path, capsys: Capture) -> None:
+    splits(tmp_path, 20, *(f"braille_{split}" for split in ("train", "valid", "test")))
+    (tmp_path / "braille_train.h5").write_text("<html>not here</html>")
+    said = refusal(capsys, main, "--task", "braille", "--data", tmp_path, "--out", tmp_path / "run")
+    assert "braille_train.h5` must be a readable HDF5 file of spikes" in said and not (tmp_path / "run").exists()
+
+
 def test_one_trial_is_enough(tmp_path: Path, monkeypatch: Patch, capsys: Capture) -> None:
     splits(tmp_path, 1, "braille_train", "braille_valid", "braille_test")
     monkeypatch.setenv("DELAYPROP_DATA", str(tmp_path))
