@@ -72,12 +72,12 @@ def spike_shift(n: LinearNeuron) -> sp.Expr:
     return (n.p.dot(n.R * n.A * n.x - n.A * x_plus) + dL_dt_post) / n.c.dot(n.A * n.x)
 
 
-def before_spike(n: LinearNeuron) -> sp.Matrix:
+def before_spike(n: LinearNeuron, q: sp.Expr) -> sp.Matrix:
     """`p` just before an own spike; `x` is just before it, and `p` just after."""
-    return n.R.T * n.p - spike_shift(n) * n.c
+    return n.R.T * n.p - q * n.c
 
 
-def gradient_at_spike(n: LinearNeuron, theta: sp.Symbol) -> sp.Expr:
-    """Gain of `dL/dtheta` at an own spike."""
+def gradient_at_spike(n: LinearNeuron, theta: sp.Symbol, q: sp.Expr) -> sp.Expr:
+    """Gain of `dL/dtheta` at an own spike; `q` is its `spike_shift`."""
     moved = sp.diff(n.R, theta) * n.x + sp.diff(n.r, theta)
-    return n.p.dot(moved) + spike_shift(n) * (sp.diff(n.v_th, theta) - sp.diff(n.c, theta).dot(n.x))
+    return n.p.dot(moved) + q * (sp.diff(n.v_th, theta) - sp.diff(n.c, theta).dot(n.x))

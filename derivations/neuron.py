@@ -69,10 +69,11 @@ def _at_spike(n: LinearNeuron) -> dict[str, sp.Expr]:
         dt = -(sp.diff(level, move) / sp.diff(level, t))
         return (sp.diff(loss, move) + sp.diff(loss, t) * dt).subs(t, 0).subs(released)
 
-    p_minus = linear_neuron.before_spike(n)
-    found = {f"dL/d{move} before a spike": derived(move) - p_minus[i] for i, move in enumerate(n.x)}
+    q = linear_neuron.spike_shift(n)
+    p_minus = linear_neuron.before_spike(n, q)
+    found = {f"dL/d{move.name} before a spike": derived(move) - p_minus[i] for i, move in enumerate(n.x)}
     for name, theta in n.constants.items():
-        found[f"dL/d{name} at a spike"] = derived(theta) - linear_neuron.gradient_at_spike(n, theta)
+        found[f"dL/d{name} at a spike"] = derived(theta) - linear_neuron.gradient_at_spike(n, theta, q)
     return found
 
 
@@ -101,12 +102,13 @@ def the_neuron_of_the_paper() -> Residuals:
     p_slope = linear_neuron.adjoint_slope(n).subs(here)
     by_weight, by_time = (claim.subs(here) for claim in linear_neuron.at_arrival(n, "I"))
     at_spike = {**here, V: v_th}
-    p_minus = linear_neuron.before_spike(n).subs(at_spike)
+    q = linear_neuron.spike_shift(n)
+    p_minus = linear_neuron.before_spike(n, q).subs(at_spike)
     jump = formulas.lambda_V_at_crossing(
         lambda_V, dL_dt_post, tau_mem, formulas.Vdot(v_th, I, tau_mem), formulas.Vdot(v_reset, I, tau_mem)
     )
     gains = [linear_neuron.gradient_between_events(n, tau).subs(here) for tau in (tau_mem, tau_syn)]
-    by_v_th, by_v_reset = (linear_neuron.gradient_at_spike(n, v).subs(at_spike) for v in (v_th, v_reset))
+    by_v_th, by_v_reset = (linear_neuron.gradient_at_spike(n, v, q).subs(at_spike) for v in (v_th, v_reset))
     return {
         "lambda_V'": p_slope[0] - tau_mem * slope[0],
         "lambda_I'": p_slope[1] - tau_syn * slope[1],

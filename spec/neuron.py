@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from keyword import iskeyword
+from pathlib import Path
 from typing import Any
 
+from delayprop.spec import documents
 from delayprop.spec.checks import of_type, sequence, text
 from delayprop.spec.equation import Equation, Linear
 from delayprop.spec.errors import SpecError, Verbatim
@@ -124,6 +126,17 @@ class Neuron:
                 raise SpecError("spike", "", got, "let arrivals raise another state, which drives this one")
             if equation.name == "spike" and not found.by_state:
                 raise SpecError("spike", "", "names no state, so it never rises", "give None if it never spikes")
+
+
+def load_neuron(path: str | Path) -> Neuron:
+    """Read a neuron from a JSON file, an object with the attributes of `Neuron`.
+
+    Raises:
+        SpecError: the file is missing, no such object, or its equations are refused.
+    """
+    document = documents.parsed(documents.read(path, "neuron"), "neuron")
+    given = documents.json_object(document, "", ("rates",), ("arrivals", "spike", "reset"), "neuron")
+    return Neuron(**given)
 
 
 class _Some:

@@ -71,7 +71,8 @@ ARITHMETIC = "must be an equation of numbers, names, + - * / and brackets, got "
     (dict(rates={**RATES, "V": "__import__('os')"}), f'`rates["V"]` {ARITHMETIC}"__import__(\'os\')"; write it out'),
     (dict(rates={**RATES, "V": "-V +"}), f'`rates["V"]` {ARITHMETIC}\'-V +\'; see specification, section 10'),
     (dict(rates={**RATES, "V": "\0"}), f'`rates["V"]` {ARITHMETIC}'),
-    (dict(rates={**RATES, "V": "-" * 999 + "V"}), '`rates["V"]` must be an equation of at most 200 characters, got 1000'),
+    (dict(rates={**RATES, "V": "-" * 999 + "V"}),
+     '`rates["V"]` must be an equation of at most 200 characters, got 1000'),
 ], ids=range(26))
 def test_equations_are_refused_with_the_reason(given: dict, said: str) -> None:
     with pytest.raises(SpecError) as caught:
