@@ -1,10 +1,9 @@
 """The speed of `fast`, measured only where its results are right.
 
     python -m benchmarks.speed --workload shd-like
-    python -m benchmarks.scaling --what arrivals --quick
 
-Reading order: `sizes` (the options), `networks` and `workloads` (the networks that run), `step`
+Reading order: `sizes` (the options), `workloads` (the networks that run), `step`
 (one training step, timed), `arrivals` (the unit of work), `correctness`, `precision`,
-`without_kernels` and `allowed_errors` (the checks), `memory`, `yardstick` (the comparison),
-`command`, `speed` and `scaling` (the command lines).
+`without_kernels` and `allowed_errors` (the checks), `yardstick` (the comparison),
+`speed` (the command line).
 """

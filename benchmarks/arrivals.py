@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from benchmarks.networks import Link, links
-from benchmarks.workloads import Workload
+from benchmarks.workloads import Link, Workload, links
 from delayprop.fast import Spikes
 
 AT_ONCE = 2**24  # pairs of a spike and a target that are counted together

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks.command import use_threads
+from benchmarks.speed import use_threads
 from delayprop.fast.data.augment import Augmentation
 from delayprop.fast.data.batches import Batches
 from delayprop.fast.data.spike_data import SpikeData, held_out

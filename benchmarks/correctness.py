@@ -15,11 +15,10 @@ import numpy as np
 
 from benchmarks.allowed_errors import FINITE_DIFFERENCES, IDENTITIES, READOUTS, SPIKE_TIMES, Disagreement, limit
 from benchmarks.arrivals import sources
-from benchmarks.networks import links
 from benchmarks.precision import Precision, precision
 from benchmarks.step import Step, found_by, step
 from benchmarks.without_kernels import differences, followed
-from benchmarks.workloads import Workload
+from benchmarks.workloads import Workload, links
 from delayprop.fast import LI
 from delayprop.fast.nn.certificate import Residuals, residuals, watched
 from delayprop.spec.network import CONSTANTS
@@ -47,14 +46,12 @@ class Agreement:
         residuals: of the identities A, B and C; None for one that does not apply.
         followed: neurons of (c).
         finite_difference_error: None if every step tried changes a spike count.
-        finite_difference_step: in units of the direction, see `without_kernels.differences`.
     """
 
     precision: Precision
     residuals: Residuals
     followed: Followed
     finite_difference_error: float | None
-    finite_difference_step: float | None
 
 
 def agree(workload: Workload) -> Agreement:
@@ -76,7 +73,7 @@ def agree(workload: Workload) -> Agreement:
     error, h = differences(double.of_trials(TRIALS)) or (None, None)
     if error is not None:
         limit(f"the gradient against finite differences with step {h:g}", error, FINITE_DIFFERENCES)
-    return Agreement(found, identities, neurons, error, h)
+    return Agreement(found, identities, neurons, error)
 
 
 def certified(workload: Workload) -> tuple[Step, Residuals]:
@@ -104,9 +101,7 @@ def _follow(workload: Workload, true: Step) -> Followed:
     into, found = sources(workload, true.trains), Followed()
     for n, stage in enumerate(workload.model.stages):
         here = [into.pop(0) for _ in links(stage)]
-        arriving = [
-            source.train(trial, i).detach().cpu().numpy() for source, _ in here for i in range(source.size)
-        ]
+        arriving = [source.train(trial, i).detach().cpu().numpy() for source, _ in here for i in range(source.size)]
         w, d = (np.concatenate([getattr(link, name).detach().cpu().numpy() for _, link in here]) for name in "wd")
         for j in random.choice(w.shape[1], min(FOLLOWED, w.shape[1]), replace=False).tolist():
             values = {name: getattr(stage, name) for name in CONSTANTS}

@@ -3,8 +3,8 @@
 A float64 step is compared with float64 block by block. For float32 this would say little: the
 gradient of a spike that grazes its threshold has a relative error of some `u / kappa`, and such
 spikes dominate a norm. (If every weight and threshold of `shd-like` moves by 6e-8 of itself, the
-*float64* gradient of the hidden weights moves by 2e-3; in `deep` by 2e-2 or more, since one late
-spike moves all later ones.) So in float32
+*float64* gradient of the hidden weights moves by 2e-3, since one late spike moves
+all later ones.) So in float32
 
     - each stage runs alone on the spikes of the float64 pass, in both precisions, with a random
       loss: a spike that grazes then harms the gradients of its own neuron only;
@@ -22,9 +22,8 @@ import torch
 from torch import Tensor
 
 from benchmarks.allowed_errors import FLOAT32_GRADIENTS, FLOAT64_GRADIENTS, SPIKES_OFF, Disagreement, limit
-from benchmarks.networks import Stage, links
 from benchmarks.step import Step
-from benchmarks.workloads import Workload, first_trials
+from benchmarks.workloads import Stage, Workload, first_trials, links
 from delayprop.fast import Spikes
 
 TRIALS = 32  # of a stage that runs alone: with more, more neurons have a spike that grazes

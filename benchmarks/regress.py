@@ -16,19 +16,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.allowed_errors import WRONG
-from benchmarks.command import device_name
 from benchmarks.sizes import WORKLOADS
+from benchmarks.speed import device_name
 from delayprop.spec import SpecError
 from delayprop.spec.checks import one_of, whole_number
 from delayprop.spec.command import OneLineParser
-from delayprop.spec.errors import Verbatim
 
 PROG = "python -m benchmarks.regress"
 ROOT = Path(__file__).parents[1]
-MOST = 1.10
-"""Ratio beyond which a step counts as slower."""
-TURN = 0.2
-"""Seconds that a process times steps for, at least one step, before it is the other's turn."""
+MOST = 1.10  # ratio beyond which a step counts as slower
+TURN = 0.2  # seconds that a process times steps for, at least one step, before it is the other's turn
 
 WORKER = f"""
 import sys, time, torch
@@ -93,7 +90,7 @@ class Worker:
             line = ""
         if not line:
             remedy = f"see its message above; it ran in {self.checkout}"
-            raise SpecError("checkout", "one whose benchmarks run", Verbatim("a process that ended"), remedy)
+            raise SpecError("checkout", "", "has benchmarks that do not run: their process ended", remedy)
         return tuple(map(float, line.split()))
 
     def time(self) -> tuple[float, float]:

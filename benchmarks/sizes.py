@@ -5,12 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from delayprop.fast.nn.devices import DTYPES, check_device
+from delayprop.fast.nn.synaptic_layer import LEAST_RECURRENT_DELAY
 from delayprop.spec import SpecError
 from delayprop.spec.checks import duration, non_negative_time, one_of, whole_number
 from delayprop.spec.errors import Verbatim
 
 MANY = 1_000_000_000
-WORKLOADS = ("shd-like", "yin-yang", "recurrent", "deep")
+WORKLOADS = ("shd-like", "yin-yang", "recurrent")
 
 
 @dataclass(frozen=True)
@@ -18,19 +19,17 @@ class Sizes:
     """One configuration of one workload; `seed` decides everything random in it.
 
     Args:
-        workload: `shd-like`, `yin-yang`, `recurrent` or `deep`.
+        workload: `shd-like`, `yin-yang` or `recurrent`.
         batch: trials per step.
         inputs: number of input neurons.
         spikes: input spikes per trial.
         duration: length of a trial, ms.
-        hidden: neurons of each hidden population.
+        hidden: number of hidden neurons.
         max_delay: delays are drawn from `[0, max_delay]`, ms.
         dtype: `float32` or `float64`.
         device: `cpu` or `cuda`.
-        layers: number of hidden populations, in a chain.
         outputs: number of output neurons.
-        window: input spikes come within `[0, window]`, ms; None: within the whole trial.
-        w_means: mean weight onto each hidden population; None: searched for by `workloads.build`.
+        w_mean: mean weight onto hidden neurons; None: searched for by `workloads.build`.
         seed: of inputs, weights and delays.
 
     Raises:
@@ -47,45 +46,41 @@ class Sizes:
     max_delay: float
     dtype: str = "float32"
     device: str = "cpu"
-    layers: int = 1
     outputs: int = 20
-    window: float | None = None
-    w_means: tuple[float, ...] | None = None
+    w_mean: float | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
         one_of(self.workload, "--workload", WORKLOADS)
-        for name in ("batch", "inputs", "hidden", "layers", "outputs"):
+        for name in ("batch", "inputs", "hidden", "outputs"):
             whole_number(getattr(self, name), f"--{name}", 1, 10_000_000, "give a positive number")
         whole_number(self.spikes, "--spikes", 1, MANY, "give the number of input spikes per trial")
         duration(self.duration, "--duration")
         non_negative_time(self.max_delay, "--max-delay")
-        if self.workload == "recurrent" and self.max_delay == 0:
-            raise SpecError("--max-delay", "above 0 for recurrent", self.max_delay, "a loop must take time")
+        if self.workload == "recurrent" and self.max_delay < LEAST_RECURRENT_DELAY:
+            expected = f"at least {LEAST_RECURRENT_DELAY} (ms) for recurrent"
+            raise SpecError("--max-delay", expected, self.max_delay, "a loop must take time")
         one_of(self.dtype, "--dtype", tuple(DTYPES))
         check_device(self.device)
 
 
 DEFAULTS = {
-    "shd-like": Sizes("shd-like", 32, 700, 8000, 1000.0, 256, 100.0, w_means=(0.026,)),
-    "yin-yang": Sizes("yin-yang", 150, 5, 5, 40.0, 30, 10.0, outputs=3),
-    "recurrent": Sizes("recurrent", 32, 700, 8000, 1000.0, 256, 100.0, w_means=(0.026,)),
-    "deep": Sizes(
-        "deep", 32, 700, 8000, 1000.0, 256, 100.0, layers=4, w_means=(0.0258, 0.0527, 0.0446, 0.0327)
-    ),
+    "shd-like": Sizes("shd-like", 32, 700, 8000, 1000.0, 256, 100.0, w_mean=0.026),
+    "yin-yang": Sizes("yin-yang", 150, 5, 5, 40.0, 30, 10.0, outputs=3, w_mean=3.0),
+    "recurrent": Sizes("recurrent", 32, 700, 8000, 1000.0, 256, 100.0, w_mean=0.026),
 }
 FIXED = ("inputs", "spikes")
 """Sizes that the task fixes for yin-yang: four coordinates and a bias, one spike each."""
 
 DRIVE = ("inputs", "spikes", "duration", "hidden", "max_delay")
-"""Sizes that change how often hidden neurons spike."""
+"""Sizes that change how often hidden neurons spike; those of yin-yang need no fixed rate."""
 
 OPTIONS: dict[str, tuple[Callable[[str], object], str]] = {
     "batch": (int, "trials per step"),
     "inputs": (int, "input neurons"),
     "spikes": (int, "input spikes per trial"),
     "duration": (float, "length of a trial, ms"),
-    "hidden": (int, "neurons of each hidden layer"),
+    "hidden": (int, "hidden neurons"),
     "max_delay": (float, "largest delay, ms"),
 }
 
@@ -114,6 +109,6 @@ def sizes_of(options: argparse.Namespace) -> Sizes:
                 remedy = "four coordinates and a bias are the task"
                 raise SpecError(f"--{name}", "left out for yin-yang", Verbatim(chosen[name]), remedy)
     given = {**vars(default), **chosen}
-    if any(given[name] != getattr(default, name) for name in DRIVE):
-        given["w_means"] = None
+    if options.workload != "yin-yang" and any(given[name] != getattr(default, name) for name in DRIVE):
+        given["w_mean"] = None
     return Sizes(**given)

@@ -1,23 +1,29 @@
 """`python -m benchmarks.speed --workload WORKLOAD`: the time of a training step that is right.
 
 In this order: the checks of `benchmarks.correctness` on this very configuration (a failure prints
-no speed), the memory of a step in a process of its own, and the time of a step. The same work is
-then timed on a time grid in torch (`yardstick`).
-`--workload shd-epoch --data FOLDER` times a whole epoch of the trainer (`benchmarks.epoch`).
+no speed), and the time of a step. The same work, unless it is recurrent, is then timed on a time
+grid in torch (`yardstick`).
 """
 
 import argparse
 import json
+import os
+import platform
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 
-from benchmarks import epoch
+import numba
+import numpy
+import torch
+
 from benchmarks.allowed_errors import WRONG, Disagreement
-from benchmarks.command import measured, on_machine, use_threads
+from benchmarks.arrivals import arrivals
 from benchmarks.correctness import agree
 from benchmarks.sizes import add_options, sizes_of
-from benchmarks.workloads import build
+from benchmarks.step import forward, step, timed
+from benchmarks.workloads import Workload, build
 from benchmarks.yardstick import yardstick
 from delayprop.spec.checks import whole_number
 from delayprop.spec.command import OneLineParser
@@ -27,16 +33,13 @@ PROG = "python -m benchmarks.speed"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; exit code 1: a wrong result, 2: bad options, 3: not finite, no memory."""
-    words = sys.argv[1:] if argv is None else argv
-    if epoch.WORKLOAD in words or f"--workload={epoch.WORKLOAD}" in words:
-        return epoch.main(PROG, words)
     parser = OneLineParser(PROG, "Check and time a training step: forward, backward, all weight and delay gradients.")
     add_options(parser)
     parser.add_argument("--threads", type=int, help="threads of the kernels and of torch (default: torch's)")
     parser.add_argument("--repeats", type=int, default=5, help="timed steps, whose median counts (default: 5)")
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
     parser.add_argument("--no-yardstick", action="store_true", help="leave out the slow time grid in torch")
-    return parser.run(_run, words, {Disagreement: WRONG})
+    return parser.run(_run, argv, {Disagreement: WRONG})
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -45,19 +48,47 @@ def _run(options: argparse.Namespace) -> int:
     workload = build(sizes_of(options))
     agreement = asdict(agree(workload))
     found = {**measured(workload, options.repeats), "agreement": agreement, "yardstick": None}
-    if not options.no_yardstick:
+    if not options.no_yardstick and workload.sizes.workload != "recurrent":
         other = yardstick(workload, options.repeats)
         found["yardstick"] = {**other, "ratio": other["seconds"] / found["seconds"]}
     print(json.dumps(found, allow_nan=False) if options.json else readable(found))
     return 0
 
 
+def measured(workload: Workload, repeats: int) -> dict:
+    """Time a workload's step, and count its arrivals; a JSON object."""
+    sizes = workload.sizes
+    took = timed(workload.model, lambda: forward(workload), repeats)
+    trains = step(workload).trains
+    count = arrivals(workload, trains)
+    packages = {module.__name__: module.__version__ for module in (numpy, numba, torch)}
+    asked = {name: value for name, value in vars(sizes).items() if name != "device"}
+    return {
+        **asked,
+        "seconds": took.step,
+        "seconds_forward": took.forward,
+        "seconds_backward": took.backward,
+        "repeats": took.repeats,
+        "arrivals": count,
+        "nanoseconds_per_arrival": {
+            "forward": 1e9 * took.forward / count if count else None,
+            "backward": 1e9 * took.backward / count if count else None,
+        },
+        "hidden_spikes_per_trial": len(trains[0].times) / (sizes.batch * sizes.hidden),
+        "hidden_solved_bins_per_trial": float(workload.model.stages[0].record.solved_bins.mean()),
+        "device": sizes.device,
+        "device_name": device_name(sizes.device),
+        "threads": torch.get_num_threads(),
+        "cores": cores(),
+        "versions": {"python": platform.python_version(), **packages},
+    }
+
+
 def readable(found: dict) -> str:
     """A measurement in a few lines of text, from its JSON object."""
     per, checks = found["nanoseconds_per_arrival"], found["agreement"]
-    layers = f"{found['layers']} x {found['hidden']}" if found["layers"] > 1 else str(found["hidden"])
     lines = [
-        f"{found['workload']}: {found['inputs']}-{layers}-{found['outputs']}, {found['batch']} trials of "
+        f"{found['workload']}: {found['inputs']}-{found['hidden']}-{found['outputs']}, {found['batch']} trials of "
         f"{found['duration']:g} ms, {found['spikes']} input spikes each, delays to {found['max_delay']:g} ms, "
         f"{found['dtype']}",
         on_machine(found),
@@ -69,8 +100,6 @@ def readable(found: dict) -> str:
     ]
     if found["arrivals"]:
         lines.append(f"{per['forward']:.2f} ns per arrival forward, {per['backward']:.2f} ns backward")
-    peak = found["peak_added_mb"]
-    lines.append("peak memory added: " + ("unknown here" if peak is None else f"{peak:.0f} MB"))
     other = found["yardstick"]
     if other is not None:
         scaled = f", {other['trials_run']} of {other['trials']} trials, scaled" if other["scaled_by"] != 1 else ""
@@ -97,6 +126,41 @@ def _checks(checks: dict) -> str:
 
 def _time(seconds: float) -> str:
     return f"{seconds:.3g} s" if seconds >= 1 else f"{1e3 * seconds:.3g} ms"
+
+
+def on_machine(found: dict) -> str:
+    """The machine of a measurement in a line of text."""
+    versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
+    return f"on {found['device_name']}, {found['threads']} threads of {found['cores']} cores; {versions}"
+
+
+def device_name(device: str) -> str:
+    """The model of the CPU, or of the GPU."""
+    if device == "cuda":
+        return torch.cuda.get_device_name()
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:  # not Linux: `platform` names the family at least
+        lines = []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor() or platform.machine()
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def use_threads(options: argparse.Namespace) -> None:
+    """Set the number of threads, if the option is given.
+
+    Raises:
+        SpecError: the number is out of range.
+    """
+    if options.threads is not None:
+        torch.set_num_threads(whole_number(options.threads, "--threads", 1, 1024, "give the number of threads"))
 
 
 if __name__ == "__main__":

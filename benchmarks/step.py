@@ -1,13 +1,12 @@
 """One training step (forward, backward, gradients of all weights and delays), and its time."""
 
-import math
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from benchmarks.workloads import Workload
 from delayprop.fast import Spikes
@@ -61,53 +60,28 @@ def found_by(workload: Workload, trains: list[Spikes], y: Tensor | None) -> Step
     return Step([spikes.detach() for spikes in trains], None if y is None else y.detach(), gradients)
 
 
-def timed(
-    repeats: int,
-    halves: Callable[[], tuple[Callable[[], object], Callable[[], object]]],
-    patience: float = math.inf,
-) -> Times:
-    """Median times of a step of two halves, after one step to warm up.
+def timed(network: nn.Module, loss: Callable[[], Tensor], repeats: int) -> Times:
+    """Median times of a step, after one to warm up; gradients are cleared before each, untimed.
 
     Args:
-        halves: called before each step, untimed; returns the forward and the backward half, which
-            are timed.
-        patience: s; a step that takes longer is the last, and counts even as the warm-up step.
+        loss: the forward pass.
     """
+    on_gpu = any(parameter.is_cuda for parameter in network.parameters())
     seconds: list[tuple[float, float, float]] = []
-    for n in range(repeats + 1):
-        first, second = halves()
-        began = time.perf_counter()
-        first()
-        between = time.perf_counter()
-        second()
-        ended = time.perf_counter()
-        if n > 0 or ended - began > patience:
-            seconds.append((ended - began, between - began, ended - between))
-        if ended - began > patience:
-            break
-    step, forward, backward = (statistics.median(column) for column in zip(*seconds))
-    return Times(step, forward, backward, len(seconds))
+    for _ in range(repeats + 1):
+        network.zero_grad()
+        began = _now(on_gpu)
+        found = loss()
+        between = _now(on_gpu)
+        found.backward()
+        ended = _now(on_gpu)
+        seconds.append((ended - began, between - began, ended - between))
+    step, forward, backward = (statistics.median(column) for column in zip(*seconds[1:]))
+    return Times(step, forward, backward, repeats)
 
 
-def times(workload: Workload, repeats: int, patience: float = math.inf) -> Times:
-    """Median times of a workload's step; gradients are cleared before each step, untimed."""
-
-    def done() -> None:
-        if workload.sizes.device == "cuda":
-            torch.cuda.synchronize()
-
-    def halves() -> tuple[Callable[[], object], Callable[[], object]]:
-        workload.model.zero_grad()
-        losses: list[Tensor] = []
-
-        def first() -> None:
-            losses.append(forward(workload))
-            done()
-
-        def second() -> None:
-            losses[0].backward()
-            done()
-
-        return first, second
-
-    return timed(repeats, halves, patience)
+def _now(on_gpu: bool) -> float:
+    """The time, s, at which all that was asked for is done."""
+    if on_gpu:
+        torch.cuda.synchronize()
+    return time.perf_counter()

@@ -38,8 +38,8 @@ def followed(
 STEPS = (1e-6, 1e-7, 3e-8, 1e-8, 3e-9)
 """Tried in order; the smallest error counts.
 
-The best step is not known beforehand: the loss has kinks where an arrival meets a crossing, and in
-deep networks they are close by. A wrong gradient is wrong at every step.
+The best step is not known beforehand: the loss has kinks where an arrival meets a crossing. A wrong
+gradient is wrong at every step.
 """
 
 

@@ -1,19 +1,18 @@
-"""The four workloads, built from their sizes: a network, its input and its loss.
+"""The workloads, built from their sizes: a network, its input and its loss.
 
 Neurons spike about as often as in training, `RATE` times per trial, at all sizes: a bisection on
-the first trials finds the mean weight onto each hidden population. The means of the default sizes
-are stored.
+the first trials finds their mean weight. The means of the default sizes are stored.
 """
 
 import copy
 import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from benchmarks.networks import Model, Stage
 from benchmarks.sizes import Sizes
 from delayprop.fast import LI, LIF, Spikes, cross_entropy, first_spike_time
 from delayprop.fast.nn.devices import DTYPES
@@ -25,10 +24,49 @@ RATE = 14.0  # spikes per hidden neuron and trial
 TIME_SCALE = 5.0  # ms, of the first spikes of yin-yang
 SEARCH_TRIALS, BISECTIONS = 8, 12
 
+Stage = LIF | LI
+
+
+@dataclass(frozen=True, eq=False)
+class Link:
+    """One connection: `w` and `d` `[pre, post]`; `own`: whether it leads back to its source."""
+
+    w: Tensor
+    d: Tensor
+    own: bool
+
+
+def links(stage: Stage) -> list[Link]:
+    """The connections of a stage: from the stage before it, then from itself if recurrent."""
+    return [Link(w, d, n > 0) for n, (w, d) in enumerate(zip(stage.weights, stage.delays, strict=True))]
+
+
+class Model(nn.Module):
+    """Two stages, one after the other.
+
+    Attributes:
+        stages: hidden neurons; then LI (largest voltage read) or LIF (first spikes read).
+    """
+
+    def __init__(self, hidden: Stage, last: Stage) -> None:
+        super().__init__()
+        self.stages: Any = nn.ModuleList([hidden, last])  # for a type checker a list of bare modules
+
+    def links(self) -> list[Link]:
+        """The connections of all stages, in order."""
+        return [link for stage in self.stages for link in links(stage)]
+
+    def forward(self, spikes: Spikes) -> tuple[list[Spikes], Tensor | None]:
+        """The spikes of each stage that spikes; and the readout `[trials, post]` of an LI stage."""
+        hidden, last = self.stages
+        emitted = hidden(spikes)
+        found = last(emitted)
+        return ([emitted], found) if isinstance(found, Tensor) else ([emitted, found], None)
+
 
 @dataclass(frozen=True, eq=False)
 class Workload:
-    """A network, its input and the labels of its loss; `sizes.w_means` holds its mean weights."""
+    """A network, its input and the labels of its loss; `sizes.w_mean` is its mean weight."""
 
     sizes: Sizes
     model: Model
@@ -62,25 +100,14 @@ def build(sizes: Sizes) -> Workload:
         SpecError: no mean weight makes the neurons spike `RATE` times per trial.
     """
     spikes, labels = _yin_yang(sizes) if sizes.workload == "yin-yang" else _random(sizes)
-    stages: list[Stage] = []
-    means: list[float] = []
-    arriving = first_trials(spikes, SEARCH_TRIALS)
-    for layer in range(sizes.layers):
-        if sizes.workload == "yin-yang":
-            means.append(YIN_YANG_MEAN)
-        elif sizes.w_means is not None:
-            means.append(sizes.w_means[layer])
-        else:
-            means.append(_searched(sizes, layer, arriving))
-        stages.append(_hidden(sizes, layer, means[-1]))
-        if sizes.w_means is None and layer + 1 < sizes.layers:
-            arriving = _emitted(stages[-1], arriving)
-    stages.append(_output(sizes))
-    model, found = Model(stages).to(sizes.device), dataclasses.replace(sizes, w_means=tuple(means))
-    return Workload(found, model, spikes.to(sizes.device), labels.to(sizes.device))
+    if sizes.w_mean is None:
+        sizes = dataclasses.replace(sizes, w_mean=_searched(sizes, first_trials(spikes, SEARCH_TRIALS)))
+    assert sizes.w_mean is not None
+    model = Model(_hidden(sizes, sizes.w_mean), _output(sizes)).to(sizes.device)
+    return Workload(sizes, model, spikes.to(sizes.device), labels.to(sizes.device))
 
 
-YIN_YANG_MEAN, YIN_YANG_SD, YIN_YANG_OUT_MEAN, YIN_YANG_OUT_SD = 3.0, 1.5, 1.5, 0.5
+YIN_YANG_SD, YIN_YANG_OUT_MEAN, YIN_YANG_OUT_SD = 1.5, 1.5, 0.5
 
 
 def _generator(sizes: Sizes, layer: int) -> torch.Generator:
@@ -88,14 +115,13 @@ def _generator(sizes: Sizes, layer: int) -> torch.Generator:
     return torch.Generator().manual_seed(1000 * sizes.seed + layer)
 
 
-def _hidden(sizes: Sizes, layer: int, w_mean: float) -> Stage:
-    random, dtype = _generator(sizes, layer), DTYPES[sizes.dtype]
-    pre = sizes.inputs if layer == 0 else sizes.hidden
+def _hidden(sizes: Sizes, w_mean: float) -> Stage:
+    random, dtype = _generator(sizes, 0), DTYPES[sizes.dtype]
     # The current fluctuates with the square root of input spikes per ms: equally in every network.
-    per_ms = (sizes.spikes if layer == 0 else RATE * sizes.hidden) / (sizes.window or sizes.duration)
+    per_ms = sizes.spikes / sizes.duration
     w_std = YIN_YANG_SD if sizes.workload == "yin-yang" else 0.05 * (8.0 / per_ms) ** 0.5
     recurrent = sizes.workload == "recurrent"
-    made = LIF(pre, sizes.hidden, recurrent=recurrent, max_delay=sizes.max_delay, dtype=dtype)
+    made = LIF(sizes.inputs, sizes.hidden, recurrent=recurrent, max_delay=sizes.max_delay, dtype=dtype)
     made.initialise_(w_mean, w_std, sizes.max_delay, random)
     if recurrent:
         w_own = 0.005 * (8.0 * sizes.duration / (RATE * sizes.hidden)) ** 0.5
@@ -104,27 +130,22 @@ def _hidden(sizes: Sizes, layer: int, w_mean: float) -> Stage:
 
 
 def _output(sizes: Sizes) -> Stage:
-    random, dtype = _generator(sizes, sizes.layers), DTYPES[sizes.dtype]
+    random, dtype = _generator(sizes, 1), DTYPES[sizes.dtype]
     if sizes.workload == "yin-yang":
         last = LIF(sizes.hidden, 3, max_delay=sizes.max_delay, dtype=dtype)
         return last.initialise_(YIN_YANG_OUT_MEAN, YIN_YANG_OUT_SD, sizes.max_delay, random)
-    d_max = sizes.max_delay if sizes.workload == "deep" else 0.0
     read = LI(sizes.hidden, sizes.outputs, readout="max_voltage", dtype=dtype)
-    return read.initialise_(0.0, sizes.hidden**-0.5, d_max, random)
+    return read.initialise_(0.0, sizes.hidden**-0.5, 0.0, random)
 
 
-@torch.no_grad()
-def _emitted(stage: Stage, arriving: Spikes) -> Spikes:
-    found = stage(arriving)
-    assert isinstance(found, Spikes)
-    return found
+def _searched(sizes: Sizes, arriving: Spikes) -> float:
+    """The mean weight at which hidden neurons spike `RATE` times per trial, to 0.05 %."""
 
-
-def _searched(sizes: Sizes, layer: int, arriving: Spikes) -> float:
-    """The mean weight at which a layer's neurons spike `RATE` times per trial, to 0.05 %."""
-
+    @torch.no_grad()
     def rate(w_mean: float) -> float:
-        return float(_emitted(_hidden(sizes, layer, w_mean), arriving).counts().double().mean())
+        found = _hidden(sizes, w_mean)(arriving)
+        assert isinstance(found, Spikes)
+        return float(found.counts().double().mean())
 
     low, high = 0.0, 1e-3
     while rate(high) < RATE:
@@ -144,7 +165,7 @@ def _random(sizes: Sizes) -> tuple[Spikes, Tensor]:
     random, trials = np.random.default_rng(sizes.seed), []
     for _ in range(sizes.batch):
         neurons = random.integers(0, sizes.inputs, sizes.spikes)
-        times = random.uniform(0.0, sizes.window or sizes.duration, sizes.spikes)
+        times = random.uniform(0.0, sizes.duration, sizes.spikes)
         order = np.lexsort((times, neurons))
         trials.append(np.split(times[order], np.bincount(neurons, minlength=sizes.inputs).cumsum()[:-1]))
     labels = torch.from_numpy(random.integers(0, sizes.outputs, sizes.batch))

@@ -2,16 +2,15 @@
 
 Neurons are stepped by `dt` with a surrogate derivative (fast sigmoid). A delay is a place between
 two bins, and a spike reaches both bins in proportion, so delays are learnable. Input spikes need no
-gradient: each of their arrivals is added directly to its two bins. Between populations every bin
-may carry a gradient: there the synapses are a convolution with a kernel of two bins per synapse,
-and within a recurrent population a product with the spikes of the last steps. Outputs are read by
-their largest voltage, also for `yin-yang`, since a time on a grid has no derivative.
+gradient: each of their arrivals is added directly to its two bins. From hidden neurons every bin
+may carry a gradient: there the synapses are a convolution with a kernel of two bins per synapse.
+Outputs are read by their largest voltage, also for `yin-yang`, since a time on a grid has no
+derivative.
 
 Spikes and gradients are approximate. This module shares no code with the kernels of `fast`.
 """
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -19,17 +18,16 @@ from torch import Tensor, nn
 from torch.nn.functional import conv1d, pad
 
 from benchmarks.arrivals import neurons_of
-from benchmarks.networks import links
 from benchmarks.step import timed
 from benchmarks.workloads import Workload
-from delayprop.fast import LI, cross_entropy
+from delayprop.fast import cross_entropy
 
 DT = {"yin-yang": 0.1}  # ms; all others: 1
-REPEATS, PATIENCE = 3, 10.0  # maximum of steps; a step longer than 10 s is taken once
+REPEATS = 3  # at most
 TAU_MEM, TAU_SYN = 20.0, 5.0  # ms
 STEEPNESS = 10.0  # of the surrogate, per threshold
 MOST_FLOATS = 4e8  # kept by a step for its backward pass; trials beyond it do not run
-KEPT_A_STEP, KEPT_AN_ARRIVAL, KEPT_A_BIN = 20, 8, 4  # floats per neuron and step, input arrival, past bin
+KEPT_A_STEP, KEPT_AN_ARRIVAL = 20, 8  # floats per neuron and step, input arrival
 
 
 class _Spike(torch.autograd.Function):
@@ -45,37 +43,24 @@ class _Spike(torch.autograd.Function):
 
 
 class Grid(nn.Module):
-    """The network of a workload on a grid of `dt` ms, with copies of its weights and delays."""
+    """A feed-forward network on a grid of `dt` ms, with copies of its weights and delays."""
 
     def __init__(self, workload: Workload, dt: float) -> None:
         super().__init__()
         self.dt, self.steps = dt, max(1, math.ceil(workload.spikes.duration / dt))
         self.alpha, self.beta = math.exp(-dt / TAU_SYN), math.exp(-dt / TAU_MEM)
         self.gain = TAU_SYN / (TAU_SYN - TAU_MEM) * (self.alpha - self.beta)  # exact for arrivals on the grid
-        own = [[link.own for link in links(stage)] for stage in workload.model.stages]
-        self.recurrent = [any(of_stage) for of_stage in own]
-        self.reads = [isinstance(stage, LI) for stage in workload.model.stages[:-1]] + [True]
         self.w = nn.ParameterList(link.w.detach().clone() for link in workload.model.links())
         self.d = nn.ParameterList(link.d.detach().clone() for link in workload.model.links())
         self.spikes_seen = 0.0
 
     def forward(self, times: Tensor, trials: Tensor, neurons: Tensor, batch: int) -> Tensor:
         """The readout `[batch, outputs]`, from time, trial and neuron of every input spike."""
-        c, spikes, self.spikes_seen = 0, None, 0.0
-        for reads, recurrent in zip(self.reads, self.recurrent):
-            if spikes is None:
-                arriving = self._scattered(times, trials, neurons, batch)
-            else:
-                kernel = self._kernel(c)
-                arriving = conv1d(pad(spikes.permute(1, 2, 0), (len(kernel) - 1, 0)), kernel.flip(0).permute(2, 1, 0))
-                arriving = arriving.permute(2, 0, 1)
-            c += 1
-            spikes, V = self._stepped(arriving, c if recurrent else None, reads)
-            c += recurrent
-            if reads:
-                return V.amax(dim=0).clamp(min=0.0)
-            self.spikes_seen += float(spikes.detach().sum())
-        raise AssertionError("the last stage is read")
+        spikes = self._stepped(self._scattered(times, trials, neurons, batch), spiking=True)
+        self.spikes_seen = float(spikes.detach().sum())
+        kernel = self._kernel()
+        arriving = conv1d(pad(spikes.permute(1, 2, 0), (len(kernel) - 1, 0)), kernel.flip(0).permute(2, 1, 0))
+        return self._stepped(arriving.permute(2, 0, 1), spiking=False).amax(dim=0).clamp(min=0.0)
 
     def _scattered(self, times: Tensor, trials: Tensor, neurons: Tensor, batch: int) -> Tensor:
         """The weights that arrive in each bin, `[steps, batch, post]`, within the trial."""
@@ -88,49 +73,36 @@ class Grid(nn.Module):
         total = total.index_add(0, (bins + batch * post).flatten(), (w * share).flatten())
         return total.view(self.steps + 2, batch, post)[: self.steps]
 
-    def _kernel(self, c: int) -> Tensor:
-        """The synapses of connection c as `[bins, pre, post]`, each spread over two bins."""
-        w, place = self.w[c], self.d[c] / self.dt
+    def _kernel(self) -> Tensor:
+        """The synapses onto the outputs as `[bins, pre, post]`, each spread over two bins."""
+        w, place = self.w[1], self.d[1] / self.dt
         low = place.detach().floor()
         share, bins = place - low, low.long()[None]
         kernel = w.new_zeros(int(low.max()) + 2, *w.shape)
         return kernel.scatter(0, bins, (w * (1 - share))[None]).scatter_add(0, bins + 1, (w * share)[None])
 
-    def _stepped(self, arriving: Tensor, own: int | None, reads: bool) -> tuple[Tensor, Tensor]:
-        """Spikes and voltages `[steps, batch, size]` of neurons, from the weights that arrive.
-
-        Args:
-            own: number of their connection to themselves, whose spikes arrive one step late.
-        """
+    def _stepped(self, arriving: Tensor, spiking: bool) -> Tensor:
+        """Spikes, or voltages if not spiking, `[steps, batch, size]`, from arriving weights."""
         V = I = arriving.new_zeros(arriving.shape[1:])
-        spikes, voltages = [], []
-        kernel = None if own is None else self._kernel(own)
-        past = [] if kernel is None else [torch.zeros_like(V)] * len(kernel)
+        found = []
         for now in arriving:
             V = self.beta * V + self.gain * I
             I = self.alpha * I + now
-            if kernel is not None:
-                I = I + torch.cat(past, dim=1) @ kernel.flatten(0, 1)
-            voltages.append(V)
-            if not reads:
-                spike = _Spike.apply(V - 1.0)
-                V = V * (1 - spike)
-                spikes.append(spike)
-                past = [spike, *past[:-1]] if past else past
-        return torch.stack(spikes) if spikes else arriving[:0], torch.stack(voltages)
+            found.append(_Spike.apply(V - 1.0) if spiking else V)
+            if spiking:
+                V = V * (1 - found[-1])
+        return torch.stack(found)
 
 
 def yardstick(workload: Workload, repeats: int) -> dict:
-    """Time a workload's step on a grid, with as many of its trials as `MOST_FLOATS` allows.
+    """Time the step of a feed-forward workload on a grid, for the trials `MOST_FLOATS` allows.
 
     Returns:
         A JSON object: times in s, measured on `trials_run` trials and scaled to all.
     """
     sizes, dt = workload.sizes, DT.get(workload.sizes.workload, 1.0)
-    steps, neurons = sizes.duration / dt, sizes.layers * sizes.hidden + sizes.outputs
+    steps, neurons = sizes.duration / dt, sizes.hidden + sizes.outputs
     kept = KEPT_A_STEP * steps * neurons + KEPT_AN_ARRIVAL * sizes.spikes * sizes.hidden
-    if sizes.workload == "recurrent":
-        kept += KEPT_A_BIN * steps * (sizes.max_delay / dt + 2) * sizes.hidden
     trials = min(sizes.batch, max(1, int(MOST_FLOATS / kept)))
     few = workload.of_trials(trials)
     grid = Grid(few, dt)
@@ -139,17 +111,12 @@ def yardstick(workload: Workload, repeats: int) -> dict:
     times = few.spikes.times.to(grid.w[0].dtype)
     given = (times, torch.arange(trials, device=device).repeat_interleave(counts),
              torch.from_numpy(neurons_of(few.spikes)).to(device), trials)
-
-    def halves() -> tuple[Callable[[], object], Callable[[], object]]:
-        grid.zero_grad()
-        losses: list[Tensor] = []
-        return lambda: losses.append(cross_entropy(grid(*given), few.labels)), lambda: losses[0].backward()
-
-    found, scale = timed(min(repeats, REPEATS), halves, PATIENCE), sizes.batch / trials
+    found = timed(grid, lambda: cross_entropy(grid(*given), few.labels), min(repeats, REPEATS))
+    scale = sizes.batch / trials
     return {
         "what": "time grid in torch: surrogate derivative, backpropagation in time", "approximate": True, "dt_ms": dt,
         "dtype": sizes.dtype, "trials_run": trials, "trials": sizes.batch, "scaled_by": scale,
         "repeats": found.repeats, "seconds_run": found.step, "seconds": found.step * scale,
         "seconds_forward": found.forward * scale, "seconds_backward": found.backward * scale,
-        "hidden_spikes_per_trial": grid.spikes_seen / (trials * sizes.layers * sizes.hidden),
+        "hidden_spikes_per_trial": grid.spikes_seen / (trials * sizes.hidden),
     }

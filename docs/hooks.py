@@ -1,7 +1,6 @@
 """Hooks of `mkdocs build`: formulas, inclusions, tables of results, and links that leave `docs/`.
 
-- `<!-- include PATH -->` on its own line becomes the content of that file without its title;
-  `PATH#Heading` becomes the list below that heading.
+- `<!-- include PATH -->` on its own line becomes the content of that file without its title.
 - `<!-- runs PATH -->` becomes two tables of the recorded runs in that JSON-lines file: one row per
   setting, and one row per run.
 - A link to a repository file outside `docs/` leads to a page made from that file, so the site is
@@ -26,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCE = "source"  # folder of the pages made from repository files
 LISTING = "---\ntitle: {0}\nsearch:\n  exclude: true\n---\n\n# `{0}`\n\n{1}"
 LANGUAGES = {".py": "python", ".json": "json", ".toml": "toml"}
-DIRECTIVE = re.compile(r"^<!-- (include|runs) ([^#\n]+?)(?:#([^\n]+))? -->$", re.MULTILINE)
+DIRECTIVE = re.compile(r"^<!-- (include|runs) (.+?) -->$", re.MULTILINE)
 CODE = re.compile(
     r"^(```+).*?^\1$"  # fenced
     r"|(?<=\n\n)(?: {4}[^\n]*\n+)+"  # indented
@@ -157,23 +156,10 @@ def expanded(text: str, uri: str) -> str:
         if directive[1] == "runs":
             return runs(path)
         body = re.sub(r"\A# .*\n+", "", path.read_text(encoding="utf-8"))
-        body = body if directive[3] is None else section(body, directive[3])
         up = posixpath.relpath(path.parent.as_posix(), repository_path(uri).parent.as_posix())
         return outside_code(body, lambda part: LINK.sub(lambda m: f"]({up}/{m[1]}{m[2] or ''})", part)).rstrip()
 
     return DIRECTIVE.sub(put, text)
-
-
-def section(text: str, heading: str) -> str:
-    """The list directly below a second-level heading.
-
-    Raises:
-        LookupError: no such heading, or no list below it.
-    """
-    found = re.search(rf"^## {re.escape(heading)}\n\n((?:- .*\n(?:  .*\n)*)+)", text, re.MULTILINE)
-    if found is None:
-        raise LookupError(f"`include` must name a heading above a list, got {heading!r}; change it in the page too")
-    return found[1]
 
 
 def runs(path: Path) -> str:

@@ -17,9 +17,8 @@ from delayprop.fast.drawing.comparison import accuracies_over, comparison
 from delayprop.fast.runs.compared_runs import Group, by_task, differing_settings, grouped
 from delayprop.fast.training.intervals import FEWEST, interval_of_percents, mcnemar, mean_half_width
 from delayprop.fast.training.settings import kind_of_delays
-from delayprop.spec import SpecError
 from delayprop.spec.command import OneLineParser, run_and_exit
-from delayprop.spec.errors import Verbatim, printable
+from delayprop.spec.errors import SpecError, Verbatim, printable
 
 HASH = 8  # shown digits of the SHA-256 of a file
 KINDS = frozenset({"delay", "rec_delay", "freeze_delays", "freeze_weights", "learn_constants"})
@@ -121,7 +120,8 @@ def _compare(options: argparse.Namespace) -> int:
         return 0
     content = ""
     if over is None:
-        tests, labels = [group.test for group in groups], _labels(groups)
+        tests, names = [group.test for group in groups], differing_settings(groups)
+        labels = [", ".join(f"{name} {_shown(group.settings.get(name))}" for name in names) for group in groups]
         of_means, of_trials = [interval_of_percents(test) for test in tests], [group.of_trials for group in groups]
         figure = comparison(groups[0].settings["task"], labels, tests, of_means, of_trials)
     else:
@@ -137,12 +137,6 @@ def sha256_of(curves: dict[str, dict[str, dict[float, list[float]]]]) -> str:
     """The SHA-256 that a picture of these curves states: a stored picture can be held against lines
     of results without drawing it again."""
     return hashlib.sha256(json.dumps(curves, sort_keys=True).encode()).hexdigest()
-
-
-def _labels(groups: Sequence[Group]) -> list[str]:
-    """The settings of each group that differ between groups."""
-    names = differing_settings(groups)
-    return [", ".join(f"{name} {_shown(group.settings.get(name))}" for name in names) for group in groups]
 
 
 def curves_over(groups: Sequence[Group], over: str) -> dict[str, dict[float, list[float]]]:

@@ -17,10 +17,9 @@ from delayprop.fast.drawing.comparison import draw_grids
 from delayprop.fast.runs.saved_runs import opened
 from delayprop.fast.training.evaluation import Evaluation
 from delayprop.fast.training.gridded import OnGrid, columns, lines, on_grids
-from delayprop.spec import SpecError
 from delayprop.spec.checks import positive_number, whole_number
 from delayprop.spec.command import OneLineParser, run_and_exit
-from delayprop.spec.errors import Verbatim
+from delayprop.spec.errors import SpecError, Verbatim
 
 SPLITS = ("train", "valid", "test")
 CONFUSIONS = 5

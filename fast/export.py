@@ -8,11 +8,10 @@ import numpy as np
 
 from delayprop.fast.nn.interchange import case_of, network_of
 from delayprop.fast.runs.saved_runs import kept_classifier, opened
-from delayprop.spec import SpecError
 from delayprop.spec.case import save_case
 from delayprop.spec.checks import whole_number
 from delayprop.spec.command import OneLineParser, run_and_exit
-from delayprop.spec.errors import Verbatim
+from delayprop.spec.errors import SpecError
 from delayprop.spec.nir_graph import to_nir
 from delayprop.spec.nir_nodes import library
 
@@ -30,7 +29,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.export")
 
 def _export(options: argparse.Namespace) -> int:
     if options.case is None and options.nir is None:
-        raise SpecError("--case", "given, or --nir", Verbatim("neither"), "name the file to write")
+        raise SpecError("--case", "", "or --nir must be given", "name the file to write")
     if options.case is None:
         network = kept_classifier(options.run)
     else:

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,6 +26,7 @@ from delayprop.spec import (
 )
 from delayprop.spec.checks import one_of
 from delayprop.spec.command import OneLineParser, run_and_exit, run_case_command
+from delayprop.spec.network import CONSTANTS
 from delayprop.spec.results import TIE_KINDS
 
 
@@ -87,16 +89,15 @@ def _evaluate(case: Case, activity: Activity) -> tuple[Tensor | None, Tensor]:
 
 
 def _gradients(case: Case, network: Network, inputs: dict[str, Spikes]) -> Gradients:
-    def of(parameter: Tensor) -> np.ndarray:
+    def of(parameter: Tensor | None) -> Any:
+        if parameter is None:
+            return None
         return _numbers(torch.zeros_like(parameter) if parameter.grad is None else parameter.grad)
 
-    def of_optional(parameter: Tensor | None) -> np.ndarray | None:
-        return None if parameter is None else of(parameter)
-
     populations = {
-        population.name: PopulationGradient(of(c.tau_mem), of(c.tau_syn), of_optional(c.v_th), of_optional(c.v_reset))
-        for population, c in zip(case.network.populations, network.constants, strict=True)
-        if c.tau_mem is not None and c.tau_syn is not None  # every population but the inputs
+        population.name: PopulationGradient(*(of(getattr(constants, name)) for name in CONSTANTS))
+        for population, constants in zip(case.network.populations, network.constants, strict=True)
+        if population.kind != "input"
     }
     return Gradients(
         tuple(ConnectionGradient(of(s.w), of(s.d)) for s in network.synapses),

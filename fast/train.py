@@ -4,8 +4,8 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, redirect_stdout
+from collections.abc import Sequence
+from contextlib import closing, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,9 @@ from delayprop.fast.training.run_folder import Folder, NotWrittenError, RunFolde
 from delayprop.fast.training.settings import changed
 from delayprop.fast.training.signals import EXIT, INTERRUPTED
 from delayprop.fast.training.tensorboard import check_tensorboard
-from delayprop.spec import SpecError, UnsupportedError
 from delayprop.spec.checks import finite_number, one_of, whole_number
 from delayprop.spec.command import NO_ROOM, report, run_and_exit
-from delayprop.spec.errors import Verbatim
+from delayprop.spec.errors import SpecError, UnsupportedError, Verbatim
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.train") -> int:
@@ -104,7 +103,10 @@ def _train(options: argparse.Namespace, ends: bool = True) -> tuple[int, Path]:
         check_tensorboard()
     if not 0 <= finite_number(options.save_seconds, "--save-seconds"):
         raise SpecError("--save-seconds", "at least 0 (s)", options.save_seconds, "0 saves after every step")
-    with Processes(options.device) as processes, _only_first_prints(processes):
+    with (
+        Processes(options.device) as processes, open(os.devnull, "w") as nowhere,
+        redirect_stdout(sys.stdout if processes.is_first else nowhere),
+    ):
         training = TASKS[options.task].prepare(options, DTYPES[options.dtype], processes)
         if getattr(options, "data", None):  # `evaluate` may run in another working directory
             several = isinstance(options.data, list)
@@ -115,12 +117,6 @@ def _train(options: argparse.Namespace, ends: bool = True) -> tuple[int, Path]:
             code = engine.run(training, folder, vars(options), processes, ends)
             # `torchrun` restarts a process that returns 1
             return 0 if processes.world > 1 and code == 1 else code, folder.path
-
-
-@contextmanager
-def _only_first_prints(processes: Processes) -> Iterator[None]:
-    with open(os.devnull, "w") as nowhere, redirect_stdout(sys.stdout if processes.is_first else nowhere):
-        yield
 
 
 def _folder(options: argparse.Namespace, training: engine.Training, processes: Processes) -> Folder:
@@ -135,18 +131,17 @@ def _folder(options: argparse.Namespace, training: engine.Training, processes: P
     )
     folder: list[RunFolder] = []
 
-    def open_folder() -> bytes:
+    def open_folder() -> tuple[bool, Path]:
         if processes.restarted and options.out and any(Path(options.out).glob(PATTERN)):
             options.resume = True
         if options.resume and options.out and is_unstarted(Path(options.out)):
             options.resume = False
             print(f"no checkpoint in {options.out} yet: the run starts", flush=True)
         folder.append(RunFolder(options.out, options.task, vars(options), options.resume, may_change))
-        return bytes([options.resume]) + bytes(folder[0].path)
+        return options.resume, folder[0].path
 
-    sent = processes.broadcast(open_folder)
-    options.resume = bool(sent[0])
-    return folder[0] if folder else Folder(Path(os.fsdecode(sent[1:])))
+    options.resume, path = processes.broadcast(open_folder)
+    return folder[0] if folder else Folder(path)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from delayprop.fast.data.records import RecordError
 from reports.page import html, verdict
@@ -15,7 +16,7 @@ from reports.record import RED, Verification, read
 
 ROOT = Path(__file__).resolve().parents[1]
 RECORD, PAGE, PDF = "verification.json", "verification.html", "verification.pdf"
-STUDIES = {name: ROOT / "results" / f"{name}.json" for name in ("grid", "conformance")}
+GRID = ROOT / "results" / "grid.json"
 WORKERS = 2
 DURATIONS = {True: "60 to 90 seconds", False: "6 to 10 minutes"}
 """By `quick`, on two cores that do nothing else: half the CPU time, and the ends of a run."""
@@ -34,7 +35,7 @@ def make(out: Path, quick: bool) -> int:
     if not (ROOT / "tests" / "support" / "report_checks.py").exists() or importlib.util.find_spec("xdist") is None:
         remedy = "run `make report` in a clone of the project"
         raise RecordError("tests", "there, with pytest-xdist", f"neither at {ROOT}", remedy)
-    studies()
+    study()
     out.mkdir(parents=True, exist_ok=True)
     record = out / RECORD
     record.unlink(missing_ok=True)
@@ -45,19 +46,16 @@ def make(out: Path, quick: bool) -> int:
     return write(read(record), out)
 
 
-def studies() -> dict[str, dict]:
-    """The records of longer runs, as far as they exist.
+def study() -> dict[str, Any]:
+    """The record of the study of time grids.
 
     Raises:
-        RecordError: one is not readable.
+        RecordError: it is not readable.
     """
-    found = {}
-    for name, path in STUDIES.items():
-        try:
-            if path.exists():
-                found[name] = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise RecordError(f"results/{path.name}", "a record", f"none ({error})", "make it anew") from None
+    try:
+        found: dict[str, Any] = json.loads(GRID.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RecordError("results/grid.json", "a record", f"none ({error})", "make it anew") from None
     return found
 
 
@@ -81,7 +79,7 @@ def write(record: Verification, out: Path) -> int:
     """Write page and PDF of a record; 1 if a check is red."""
     with ProcessPoolExecutor(1) as other:  # drawing takes seconds, and two processes half of them
         paper = other.submit(save_pdf, record, out / PDF)
-        (out / PAGE).write_text(html(record, studies()), encoding="utf-8", newline="\n")
+        (out / PAGE).write_text(html(record, study()), encoding="utf-8", newline="\n")
         paper.result()
     for check in record.checks:
         if check["status"] == RED:

@@ -17,11 +17,6 @@ NEAREST = 3  # and at least
 LABELS = 8  # of the axis, at most
 
 KINDS = {GREEN: "passed", RED: "failed", NOT_RUN: "missing"}
-CAPTION = (
-    "Worst value of each check over its limit, on a logarithmic scale. The line is the limit: a check passes left of "
-    "it, and a control, which plants a fault, passes right of it. Controls that answer yes or no have no place on the "
-    "scale; their number stands at the check below."
-)
 
 
 @dataclass(frozen=True)
@@ -131,5 +126,5 @@ def distance_rows(checks: Iterable[dict[str, Any]]) -> str:
     along, apart = ([one for one in all_of if (one.share is None) == alone] for alone in (False, True))
     scale = axis(along)
     used = {"passed", "fault"} | {kind for one in along for kind, _ in marks(one, scale)}
-    values = {"along": along, "apart": apart, "scale": scale, "marks": marks, "used": used, "caption": CAPTION}
+    values = {"along": along, "apart": apart, "scale": scale, "marks": marks, "used": used}
     return TEMPLATES.get_template("distances.html").render(values)

@@ -6,18 +6,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from delayprop.fast.drawing.style import COLOURS, plain
-from reports.pictures import NARROW, Found
+from reports.record import Found
 
 NAMES = {"hidden": 1, "out": 2}
 
 
-def adjoint(found: Found, narrow: bool) -> Figure:
+def adjoint(found: Found) -> Figure:
     """Forwards in time: a spike leaves its neuron, arrives after its delay, and adds its weight to
     the current. Where the voltage reaches the threshold it is reset. Backwards in time: the adjoint
     variables decay, and jump at each spike of their own neuron (dotted). Their values at each
     arrival (dashed) give the gradients of weight and delay."""
     entry = found["adjoint"][0]
-    figure = Figure(figsize=(NARROW if narrow else 8.6, 8.4))
+    figure = Figure(figsize=(8.6, 8.4))
     raster, voltage, current, by_voltage, by_current = figure.subplots(
         5, 1, sharex=True, gridspec_kw={"height_ratios": [1.1, 1.5, 1.0, 1.5, 1.2]}
     )

@@ -3,29 +3,30 @@
 The docstring of a figure is its caption.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from delayprop.fast.drawing.style import COLOURS, plain
-from reports.pictures import NARROW, Found
+from reports.record import Found
 
 U64, U32 = 2.0**-53, 2.0**-24
 SMALLEST = 1e-19  # the place of a 0 on a logarithmic axis
 
 
-def taylor(found: Found, narrow: bool) -> Figure:
+def taylor(found: Found) -> Figure:
     """The change of the loss after a step, without and with the gradient times the step subtracted.
     With the right gradient the remainder falls with the square of the step (slope 2), with a wrong
     one, or none, in proportion to the step (slope 1)."""
     kinds = list(dict.fromkeys(entry["kind"] for entry in found["taylor"]))
-    columns = 2 if narrow else 4
-    rows = -(-len(kinds) // columns)
-    figure = Figure(figsize=(NARROW if narrow else 9.0, 2.4 * rows))
-    axes = figure.subplots(rows, columns, squeeze=False, sharex=True).ravel()
+    rows = -(-len(kinds) // 4)
+    figure = Figure(figsize=(9.0, 2.4 * rows))
+    axes = figure.subplots(rows, 4, squeeze=False, sharex=True).ravel()
     for panel, kind in zip(axes, kinds, strict=False):
         for entry in (one for one in found["taylor"] if one["kind"] == kind):
             right = entry["gradient"] == "right"
@@ -47,13 +48,13 @@ def _slopes(panel: Axes, entry: dict[str, Any]) -> None:
         panel.loglog(steps, values[0] * (steps / steps[0]) ** slope, color="0.8", lw=3, zorder=0)
 
 
-def identities(found: Found, narrow: bool) -> Figure:
+def identities(found: Found) -> Figure:
     """Residuals of the three identities (A: unit of voltage, B: unit of time, C: origin of time).
     Those of right gradients are rounding errors. Those of faulty gradients are many orders of
     magnitude larger, unless a network gives that kind of gradient no weight. A residual of 0 stands
     at the left."""
-    figure = Figure(figsize=(NARROW, 6.6) if narrow else (9.0, 2.8))
-    panels = figure.subplots(*((3, 1) if narrow else (1, 3)), sharex=True, sharey=True)
+    figure = Figure(figsize=(9.0, 2.8))
+    panels = figure.subplots(1, 3, sharex=True, sharey=True)
     groups = (
         ("float64", COLOURS[0], lambda e: e["u"] == U64 and not e["fault"]),
         ("float32", COLOURS[2], lambda e: e["u"] == U32 and not e["fault"]),
@@ -64,17 +65,17 @@ def identities(found: Found, narrow: bool) -> Figure:
             residuals = [e["residual"] for e in found["identities"] if e["identity"] == name and belongs(e)]
             _histogram(panel, residuals, np.linspace(np.log10(SMALLEST), 1, 41), label, colour)
         _decades(panel, (-18, -12, -6))
-        plain(panel, "residual", "networks" if narrow or name == "A" else "", name)
+        plain(panel, "residual", "networks" if name == "A" else "", name)
     _legend(panels[0])
     return figure
 
 
-def errors(found: Found, narrow: bool) -> Figure:
+def errors(found: Found) -> Figure:
     """First: relative error of the worst block of each network's gradient. Second: the kernels in
     float32, compared with plain code: the reference in numbers of 24 bits. The median of their
     errors, and all but one in a hundred, must lie below the limit."""
-    figure = Figure(figsize=(NARROW, 5.8) if narrow else (9.0, 2.9))
-    by_precision, ranked = figure.subplots(*((2, 1) if narrow else (1, 2)))
+    figure = Figure(figsize=(9.0, 2.9))
+    by_precision, ranked = figure.subplots(1, 2)
     bins = np.linspace(-18, 0, 55)
     of_64 = [entry["error"] for entry in found.get("float64", [])]
     _histogram(by_precision, of_64, bins, "float64, reference", COLOURS[0])
@@ -93,11 +94,11 @@ def errors(found: Found, narrow: bool) -> Figure:
     return figure
 
 
-def grazing(found: Found, narrow: bool) -> Figure:
+def grazing(found: Found) -> Figure:
     """A voltage that barely reaches its threshold: the error of the gradient grows as the
     conditioning predicts, and no further. Central differences lose all digits as soon as one of
     their steps removes the spike."""
-    figure = Figure(figsize=(NARROW, 3.8) if narrow else (8.6, 3.6))
+    figure = Figure(figsize=(8.6, 3.6))
     axes = figure.subplots()
     ordered = sorted(found["grazing"], key=lambda e: e["height"])
     for name, colour, mark in (("fast", COLOURS[2], "s"), ("reference", COLOURS[0], "o")):  # the last has all keys
@@ -112,12 +113,12 @@ def grazing(found: Found, narrow: bool) -> Figure:
     return figure
 
 
-def delay_path(found: Found, narrow: bool) -> Figure:
+def delay_path(found: Found) -> Figure:
     """First: the difference of the two delays onto each output during learning of the sequence
     task, and the optimum by a formula. Second: the loss of each step, and below it the certificate
     of that step in float32."""
-    figure = Figure(figsize=(NARROW, 6.2) if narrow else (9.0, 3.2))
-    path, certificate = figure.subplots(*((2, 1) if narrow else (1, 2)))
+    figure = Figure(figsize=(9.0, 3.2))
+    path, certificate = figure.subplots(1, 2)
     lines = found["delay path"][0]["lines"]
     steps = range(1, len(lines) + 1)
     for j, colour in ((0, COLOURS[0]), (1, COLOURS[1])):
@@ -134,14 +135,29 @@ def delay_path(found: Found, narrow: bool) -> Figure:
     return figure
 
 
-def memory(found: Found, narrow: bool) -> Figure:
-    """The memory that a training step keeps is proportional to the spikes, and independent of the
-    trial's length."""
-    (entry,) = found["memory"]
-    figure = Figure(figsize=(NARROW if narrow else 8.6, 2.8))
+def faults(found: Found) -> Figure:
+    """Faults planted in copies of the two implementations, and the checks that find them (green).
+    The number: the finding over its limit, in powers of ten. Grey: the check cannot find the fault
+    by its nature; a symmetry of voltages does not depend on times, for example."""
+    entries = found["faults"]
+    names = list(entries[0]["found"])
+    rows = [entry for package in ("reference", "fast") for entry in entries if entry["package"] == package]
+    figure = Figure(figsize=(8.6, 1.2 + 0.24 * len(rows)))
     axes = figure.subplots()
-    axes.loglog(entry["spikes"], [number / 1e6 for number in entry["bytes"]], "o-", color=COLOURS[0], ms=4)
-    plain(axes, "spikes in and out", "kept for the backward pass, MB")
+    for y, entry in enumerate(rows):
+        for x, name in enumerate(names):
+            value = entry["found"][name]
+            axes.add_patch(Rectangle((x - 0.47, y - 0.45), 0.94, 0.9, color=COLOURS[2] if value > 1 else "0.9"))
+            digits = "" if value <= 1 else "all" if math.isinf(value) else f"{math.log10(value):.0f}"
+            axes.text(x, y, digits, ha="center", va="center", fontsize=7, color="w")
+    axes.set_xlim(-0.5, len(names) - 0.5)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_xticks(range(len(names)), names, rotation=30, ha="left", fontsize=8)
+    axes.set_yticks(range(len(rows)), [f"{entry['package']}: {entry['fault']}" for entry in rows], fontsize=8)
+    axes.xaxis.tick_top()
+    axes.tick_params(length=0)
+    for side in axes.spines.values():
+        side.set_visible(False)
     return figure
 
 

@@ -1,19 +1,43 @@
 """The page: the checks, their measurements, and the limits, all from the record."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.grid.figures import PICTURES as GRID
+from matplotlib.figure import Figure
+
 from delayprop.derivations.errata import ERRATA
 from delayprop.fast.drawing.pages import page
-from reports import figures, overview
+from reports import figures
 from reports.derivation import chapters, claims
 from reports.distances import distance_rows
 from reports.figure_adjoint import adjoint
-from reports.peers import peers
-from reports.pictures import Picture
-from reports.record import GREEN, NOT_RUN, RED, Verification
+from reports.record import GREEN, NOT_RUN, RED, Found, Verification
 from reports.wording import TEMPLATES
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure that is drawn when a page needs it.
+
+    Attributes:
+        draw: makes it from the data; its docstring is the caption.
+    """
+
+    name: str
+    draw: Callable[[Found], Figure]
+
+    @property
+    def caption(self) -> str:
+        """The caption in one line."""
+        return " ".join((self.draw.__doc__ or "").split())
+
+    def drawn(self, found: Found) -> Figure:
+        """The figure."""
+        figure = self.draw(found)
+        figure.tight_layout()
+        return figure
+
 
 FIRST = {"adjoint": Picture("A small network forwards and backwards", adjoint)}
 FIGURES = {
@@ -22,22 +46,21 @@ FIGURES = {
     "float32": Picture("Errors", figures.errors),
     "grazing": Picture("Grazing", figures.grazing),
     "delay path": Picture("Learning of delays, certified step by step", figures.delay_path),
-    "memory": Picture("Memory", figures.memory),
 }
-FAULTS = {"faults": Picture("Which check finds which fault", overview.faults, narrow=False)}
+FAULTS = {"faults": Picture("Which check finds which fault", figures.faults)}
 
 
-def html(record: Verification, studies: Mapping[str, dict[str, Any]]) -> str:
-    """The page; it depends on the record, the studies and the modules of proofs alone, to the byte.
+def html(record: Verification, grid: dict[str, Any] | None = None) -> str:
+    """The page; it depends on the records and the modules of proofs alone, to the byte.
 
     Args:
-        studies: records of longer runs, `grid` and `conformance`; a missing one has no chapter.
+        grid: the record of the study of time grids; without it there is no chapter of it.
     """
     proofs = {entry["tag"]: entry["residuals"] for entry in record.figures.get("proofs", [])}
     return page(
         TEMPLATES, "report.html", record=record, verdict=verdict(record), distance_rows=distance_rows,
         first=pictures(record, FIRST), findings=pictures(record, FIGURES), faults=FAULTS["faults"],
-        grid=studies.get("grid"), grid_pictures=GRID, conformance=studies.get("conformance"), peers=peers,
+        grid=grid,
         chapters=chapters(proofs), claims=claims(), errata=ERRATA,
     )
 

@@ -7,8 +7,6 @@ import matplotlib
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 
-from reports import overview
-from reports.distances import CAPTION
 from reports.page import FAULTS, FIGURES, FIRST, pictures, verdict
 from reports.record import Verification
 from reports.wording import MARKS, number
@@ -30,9 +28,9 @@ def save_pdf(record: Verification, path: Path) -> None:
             figure.text(0.08, 0.95, part, va="top", family="monospace", fontsize=7.5, linespacing=1.5)
             pages.savefig(figure)
         shown = pictures(record, {**FIRST, **FIGURES, **FAULTS})
-        drawn = ((picture.drawn(record.figures), picture.caption) for picture in shown)
-        for figure, caption in ((overview.distances_of(record.checks), CAPTION), *drawn):
-            figure.text(0.02, -0.02, textwrap.fill(caption, 110), va="top", fontsize=8, color="0.3")
+        for picture in shown:
+            figure = picture.drawn(record.figures)
+            figure.text(0.02, -0.02, textwrap.fill(picture.caption, 110), va="top", fontsize=8, color="0.3")
             pages.savefig(figure, bbox_inches="tight", pad_inches=0.4)
 
 

@@ -14,6 +14,9 @@ KEYS = (
     "worst", "limit", "headroom", "fault", "fault_limit", "wrong",
 )
 
+Found = dict[str, list[dict[str, Any]]]
+"""The data of the figures, by name: a list of entries each."""
+
 
 @dataclass(frozen=True)
 class Verification:
@@ -21,12 +24,12 @@ class Verification:
 
     Attributes:
         checks: their records, by number.
-        figures: the data of the figures, by name: a list of entries each.
+        figures: the data of the figures.
         about: time, environment, commit, and effort.
     """
 
     checks: list[dict[str, Any]]
-    figures: dict[str, list[dict[str, Any]]]
+    figures: Found
     about: dict[str, Any]
 
     def count(self, status: str) -> int:

@@ -18,20 +18,14 @@ def number(value: float) -> str:
 def reasons(check: dict[str, Any]) -> Iterator[str]:
     """Why a check is not green: each reason once, with its first test."""
     not_run = check["status"] == NOT_RUN
-    why_of = {name: why.removeprefix("Skipped: ") for name, why in check["wrong"].items()}
-    for why, names in grouped(why_of).items():
-        yield why if not_run else f"{names[0]}: {why}"
-    if not_run and not check["wrong"]:
+    first: dict[str, str] = {}
+    for name, why in check["wrong"].items():
+        first.setdefault(why.removeprefix("Skipped: "), name)
+    for why, name in first.items():
+        yield why if not_run else f"{name}: {why}"
+    if not_run and not first:
         yield "No test belongs to it."
 
 
-def grouped(reasons: dict[str, str]) -> dict[str, list[str]]:
-    """Names by reason."""
-    names: dict[str, list[str]] = {}
-    for name, reason in reasons.items():
-        names.setdefault(reason, []).append(name)
-    return names
-
-
 TEMPLATES = templates(Path(__file__).with_name("templates"))
-TEMPLATES.filters |= {"number": number, "mark": MARKS.__getitem__, "grouped": grouped, "reasons": reasons}
+TEMPLATES.filters |= {"number": number, "mark": MARKS.__getitem__, "reasons": reasons}

@@ -1,20 +1,18 @@
 """A case: a network, its input and its loss; and its file format `eventprop-case/1`."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from delayprop.spec import checks, documents
 from delayprop.spec.documents import json_object
-from delayprop.spec.errors import SpecError, Verbatim
+from delayprop.spec.errors import SpecError, Verbatim, placed
 from delayprop.spec.losses import CrossEntropy, Loss, SpikeTimeMSE, check_loss
 from delayprop.spec.network import FILE_NAMES, KINDS, Connection, Network, Population
 from delayprop.spec.spikes import SpikeTrains
 
 FORMAT = "eventprop-case/1"
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,24 +52,17 @@ class Case:
                 expected = f"a list of {size} spike trains, one for each neuron"
                 got = Verbatim(f"a list of {len(self.inputs[name])}")
                 raise SpecError(f"inputs.{name}", expected, got, "add or remove trains")
-        _within("loss", lambda: check_loss(self.loss, self.network))
+        with placed("loss", FILE_NAMES):
+            check_loss(self.loss, self.network)
 
 
 def load_case(path: str | Path) -> Case:
-    """Read a case file.
-
-    Raises:
-        SpecError: the file is missing, not UTF-8 JSON, or not a case.
-    """
+    """Read a case file; `SpecError`: it is missing, not UTF-8 JSON, or not a case."""
     return case_from_text(documents.read(path, "case"))
 
 
 def case_from_text(text: str) -> Case:
-    """The case that a JSON text describes.
-
-    Raises:
-        SpecError: the text is not JSON, or not a case.
-    """
+    """The case that a JSON text describes; `SpecError`: the text is not JSON, or not a case."""
     return _case(documents.parsed(text, "case"))
 
 
@@ -81,15 +72,17 @@ def _case(document: object) -> Case:
     checks.one_of(case["format"], "format", (FORMAT,))
     populations = checks.sequence(case["populations"], "populations", None, "populations")
     connections = checks.sequence(case["connections"], "connections", None, "connections")
-    parts = (
-        tuple(_population(value, f"populations[{p}]") for p, value in enumerate(populations)),
-        tuple(_connection(value, f"connections[{c}]") for c, value in enumerate(connections)),
-    )
-    network = _within("", lambda: Network(*parts))
+    checked = tuple(_population(value, f"populations[{p}]") for p, value in enumerate(populations))
+    between = tuple(_connection(value, f"connections[{c}]") for c, value in enumerate(connections))
+    with placed("", FILE_NAMES):
+        network = Network(checked, between)
     duration = checks.duration(case["duration"], "duration")
     if not isinstance(case["inputs"], dict):
         raise SpecError("inputs", "an object", checks.described(case["inputs"]), "give spike trains by population")
-    inputs = {name: _trains(value, f"inputs.{name}") for name, value in case["inputs"].items()}
+    inputs = {}
+    for name, trains in case["inputs"].items():
+        with placed(f"inputs.{name}", {"trains": ""}):
+            inputs[name] = SpikeTrains(trains)
     expected = case.get("expected")
     if expected is not None and not isinstance(expected, dict):
         remedy = "give the object that the command line prints"
@@ -98,19 +91,16 @@ def _case(document: object) -> Case:
 
 
 def _population(value: object, path: str) -> Population:
-    names = {kind: [FILE_NAMES.get(constant, constant) for constant in own] for kind, own in KINDS.items()}
-    kind, given = _of_kind(value, path, {kind: ("name", "size", *own) for kind, own in names.items()})
-    constants = dict(zip(KINDS[kind], (given[name] for name in names[kind]), strict=True))
-    return _within(path, lambda: Population(given["name"], kind, given["size"], **constants))
+    of_kind = {kind: tuple(FILE_NAMES.get(constant, constant) for constant in own) for kind, own in KINDS.items()}
+    kind, given = _of_kind(value, path, {kind: ("name", "size", *own) for kind, own in of_kind.items()})
+    with placed(path, FILE_NAMES):
+        return Population(given["name"], kind, given["size"], *(given[constant] for constant in of_kind[kind]))
 
 
 def _connection(value: object, path: str) -> Connection:
     given = json_object(value, path, ("source", "target", "weights", "delays"))
-    return _within(path, lambda: Connection(given["source"], given["target"], given["weights"], given["delays"]))
-
-
-def _trains(value: object, path: str) -> SpikeTrains:
-    return _within(path, lambda: SpikeTrains(value), {"trains": ""})  # type: ignore[arg-type]
+    with placed(path, FILE_NAMES):
+        return Connection(given["source"], given["target"], given["weights"], given["delays"])
 
 
 def _loss(value: object) -> Loss:
@@ -118,16 +108,10 @@ def _loss(value: object) -> Loss:
     if isinstance(value, dict) and value.get("readout") == "first_spike_time":
         keys = (*keys, "time_scale")
     kind, given = _of_kind(value, "loss", {"cross_entropy": keys, "spike_time_mse": ("population", "targets")})
-    if kind == "spike_time_mse":
-        return _within("loss", lambda: SpikeTimeMSE(given["population"], given["targets"]))
-    return _within("loss", lambda: CrossEntropy(*(given[key] for key in keys)))
-
-
-def _within(path: str, build: Callable[[], _T], rename: Mapping[str, str] = FILE_NAMES) -> _T:
-    try:
-        return build()
-    except SpecError as error:
-        raise error.within(path, rename) from None
+    with placed("loss"):
+        if kind == "spike_time_mse":
+            return SpikeTimeMSE(given["population"], given["targets"])
+        return CrossEntropy(*(given[key] for key in keys))
 
 
 def _of_kind(value: object, path: str, keys: Mapping[str, tuple[str, ...]]) -> tuple[str, dict]:
@@ -156,13 +140,10 @@ def case_to_dict(case: Case) -> dict:
         loss |= {"kind": "cross_entropy", "readout": case.loss.readout, "label": case.loss.label}
         if case.loss.time_scale is not None:
             loss["time_scale"] = case.loss.time_scale
+    inputs = {name: [train.tolist() for train in trains] for name, trains in case.inputs.items()}
     document = {
-        "format": FORMAT,
-        "duration": case.duration,
-        "populations": populations,
-        "connections": connections,
-        "inputs": {name: [train.tolist() for train in trains] for name, trains in case.inputs.items()},
-        "loss": loss,
+        "format": FORMAT, "duration": case.duration, "populations": populations, "connections": connections,
+        "inputs": inputs, "loss": loss,
     }
     return document if case.expected is None else {**document, "expected": dict(case.expected)}
 

@@ -107,11 +107,8 @@ def of_type(value: object, name: str, kinds: type | UnionType, expected: str, re
 
 
 def answering(words: Mapping[str, tuple[str, str]]) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """A decorator: a function that lacks an argument answers its name by `SpecError`.
-
-    Args:
-        words: by the name of the argument, what it must be, and what to do.
-    """
+    """A decorator: a function that lacks an argument answers its name by `SpecError`, with `words`:
+    by the name of the argument, what it must be, and what to do."""
 
     def of(function: Callable[P, R]) -> Callable[P, R]:
         own = signature(function).parameters
@@ -137,8 +134,7 @@ def is_list(value: object) -> bool:
 def per_neuron(value: object, name: str, size: int, check: Callable[[object, str], float]) -> np.ndarray:
     """One number for all neurons, or one per neuron, each checked: read-only float64 `[size]`."""
     if is_list(value):
-        entries = sequence(value, name, size, "neuron")
-        numbers = [check(entry, f"{name}[{j}]") for j, entry in enumerate(entries)]
+        numbers = [check(entry, f"{name}[{j}]") for j, entry in enumerate(sequence(value, name, size, "neuron"))]
     else:
         numbers = [check(value, name)] * size
     return frozen(np.array(numbers, dtype=np.float64))

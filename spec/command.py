@@ -46,10 +46,7 @@ class OneLineParser(argparse.ArgumentParser):
         return f"; did you mean `{near[0]}`?" if near else ""
 
     def run(
-        self,
-        body: Callable[[argparse.Namespace], int],
-        argv: Sequence[str] | None,
-        codes: Codes = MappingProxyType({}),
+        self, body: Callable[[argparse.Namespace], int], argv: Sequence[str] | None, codes: Codes = MappingProxyType({})
     ) -> int:
         """Run `body` on the options in `argv` (None: the command line), as `guarded` does."""
         return guarded(self.prog, lambda: body(self.parse_args(argv)), codes)

@@ -56,7 +56,7 @@ def json_object(
     for key in value if legal else ():
         if key not in legal:
             remedy = "the keys are " + ", ".join(legal)
-            raise SpecError(f"{prefix}{key}", "absent: it is no key here", value[key], remedy)
+            raise SpecError(f"{prefix}{key}", "", "is no key here", remedy)
     for key in required:
         if key not in value:
             raise SpecError(f"{prefix}{key}", "given", Verbatim("nothing"), "the keys are " + ", ".join(legal))

@@ -1,6 +1,7 @@
 """The one error that bad input raises, and its one sentence."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 
 class SpecError(ValueError):
@@ -18,11 +19,8 @@ class SpecError(ValueError):
         super().__init__(printable(" ".join(f"`{name}` {fault}; {remedy}".split())))
 
     def within(self, path: str, rename: Mapping[str, str] | None = None) -> "SpecError":
-        """This fault, named from the object at `path`: `tau_mem[2]` in `populations[1]`.
-
-        Args:
-            rename: other words for parts of the name; the empty word leaves its part out.
-        """
+        """This fault, named from the object at `path`: `tau_mem[2]` in `populations[1]`; `rename`:
+        other words for parts of the name, of which the empty one leaves its part out."""
         name = path
         for part in self.name.split("."):
             stem, bracket, index = part.partition("[")
@@ -33,6 +31,15 @@ class SpecError(ValueError):
 
 class UnsupportedError(SpecError):
     """Input that is legal, but not offered by this implementation; the remedy names one that is."""
+
+
+@contextmanager
+def placed(path: str, rename: Mapping[str, str] | None = None) -> Iterator[None]:
+    """Context of an object at `path`: a fault that it finds is named from there (`within`)."""
+    try:
+        yield
+    except SpecError as error:
+        raise error.within(path, rename) from None
 
 
 def printable(text: str) -> str:

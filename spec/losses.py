@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from delayprop.spec import checks
-from delayprop.spec.errors import SpecError, Verbatim
+from delayprop.spec.errors import SpecError, Verbatim, placed
 from delayprop.spec.network import Network
 from delayprop.spec.spikes import SpikeTrains
 
@@ -46,10 +46,8 @@ class SpikeTimeMSE:
 
     Args:
         population: the population whose spikes are compared with the targets.
-        targets: one list of target times (ms, in order) per neuron; later spikes are free.
-
-    Raises:
-        SpecError: targets that are no spike trains.
+        targets: one list of target times (ms, in order) per neuron, else `SpecError`; later spikes
+            are free.
     """
 
     population: str
@@ -58,22 +56,16 @@ class SpikeTimeMSE:
     def __post_init__(self) -> None:
         checks.text(self.population, "population")
         if not isinstance(self.targets, SpikeTrains):
-            try:
+            with placed("targets", {"trains": ""}):
                 object.__setattr__(self, "targets", SpikeTrains(self.targets))
-            except SpecError as error:
-                raise error.within("targets", {"trains": ""}) from None
 
 
 Loss = CrossEntropy | SpikeTimeMSE
 
 
 def check_loss(loss: Loss, network: Network) -> None:
-    """Refuse a loss that does not fit the network.
-
-    Raises:
-        SpecError: an unknown population, spikes read from a population that has none, a label or a
-            number of target lists that does not fit.
-    """
+    """Refuse a loss that does not fit the network: an unknown population, spikes read from a
+    population that has none, a label or a number of target lists that does not fit."""
     names = [population.name for population in network.populations if population.kind != "input"]
     checks.one_of(loss.population, "population", names)
     population = network.population(loss.population)

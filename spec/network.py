@@ -1,6 +1,7 @@
 """Networks: populations of neurons and the connections between them."""
 
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 import numpy as np
@@ -176,27 +177,17 @@ class Network:
         return "\n".join(["Network(", *(f"  {one}" for one in (*self.populations, *self.connections)), ")"])
 
     def _refuse_instant_loops(self) -> None:
-        """Follow synapses of delay 0 depth first; a neuron that is met again closes a loop."""
-        targets: dict[tuple[str, int], list[tuple[str, int]]] = {}
+        """Put neurons in the order in which synapses of delay 0 lead; a loop has no such order."""
+        order: TopologicalSorter[tuple[str, int]] = TopologicalSorter()
         for connection in self.connections:
-            for i, j in np.argwhere(connection.exists & (connection.d == 0)):
-                targets.setdefault((connection.source, int(i)), []).append((connection.target, int(j)))
-        finished: set[tuple[str, int]] = set()
-        for start in targets:
-            path: list[tuple[str, int]] = []
-            stack = [(start, 0)]
-            while stack:
-                neuron, depth = stack.pop()
-                finished.update(path[depth:])
-                del path[depth:]
-                if neuron in path:
-                    loop = [*path[path.index(neuron) :], neuron]
-                    shown = Verbatim(" -> ".join(f"{name}[{j}]" for name, j in loop))
-                    raise SpecError("connections", "without a loop of zero total delay", shown, "delay one of them")
-                if neuron not in finished:
-                    path.append(neuron)
-                    stack.extend((target, depth + 1) for target in targets.get(neuron, ()))
-            finished.update(path)
+            for i, j in np.argwhere(connection.exists & (connection.d == 0)).tolist():
+                order.add((connection.source, i))  # first, so that a loop is shown from there
+                order.add((connection.target, j), (connection.source, i))
+        try:
+            order.prepare()
+        except CycleError as error:
+            shown = Verbatim(" -> ".join(f"{name}[{j}]" for name, j in error.args[1]))
+            raise SpecError("connections", "without a loop of zero total delay", shown, "delay one of them") from None
 
 
 def _mask(value: Any) -> np.ndarray:

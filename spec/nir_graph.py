@@ -35,9 +35,9 @@ from typing import Any
 
 import numpy as np
 
-from delayprop.spec.checks import MAX_SIZE, one_of, whole_number
+from delayprop.spec.checks import MAX_SIZE, of_type, one_of, whole_number
 from delayprop.spec.errors import SpecError, UnsupportedError, Verbatim
-from delayprop.spec.network import Network, Population
+from delayprop.spec.network import Network
 from delayprop.spec.nir_nodes import NEURONS, Node, gain, kind, library, node_of, population_of
 from delayprop.spec.nir_synapses import LIMIT, TRANSFORMS, connections_of, nodes_of, start, through
 
@@ -68,7 +68,9 @@ def to_nir(network: Network, unit: str = "ms", limit: int = LIMIT) -> Graph:
             way.append(_free(f"connection{c}_{part}", nodes))
             nodes[way[-1]] = node
         edges += zip(way, [*way[1:], connection.target])
-    for population in _ends(network):
+    sources = {connection.source for connection in network.connections}
+    ends = [population for population in network.populations if population.name not in sources]
+    for population in ends or network.populations[-1:]:
         name = _free(f"output_{population.name}", nodes)
         nodes[name] = library().Output(output_type={"output": np.array([population.size])})
         edges.append((population.name, name))
@@ -92,13 +94,6 @@ def _check(network: Network) -> None:
         raise UnsupportedError("populations", "with an input", Verbatim("none"), "add one; without it nothing spikes")
 
 
-def _ends(network: Network) -> list[Population]:
-    """The populations without a target, which end in an Output; else the last population."""
-    sources = {connection.source for connection in network.connections}
-    ends = [population for population in network.populations if population.name not in sources]
-    return ends or [network.populations[-1]]
-
-
 def _free(name: str, taken: Mapping[str, Node]) -> str:
     while name in taken:
         name += "_"
@@ -115,8 +110,7 @@ def from_nir(graph: Graph, unit: str | None = None) -> Network:
     Raises:
         SpecError: a node or property that our model lacks; a network that the types refuse.
     """
-    if not isinstance(graph, library().NIRGraph):
-        raise SpecError("graph", "a nir.NIRGraph", Verbatim(type(graph).__name__), "give a result of `nir.read`")
+    of_type(graph, "graph", library().NIRGraph, "a nir.NIRGraph", "give a result of `nir.read`")
     ms = UNITS[_unit(graph.metadata.get("time_unit"), unit)]
     for name, node in graph.nodes.items():
         if kind(node) not in _KINDS:
@@ -162,7 +156,7 @@ def _ways(nodes: Mapping[str, Node], edges: list[tuple[str, str]]) -> Iterator[l
     for source, target in edges:
         for name in (source, target):
             if name not in nodes:
-                raise SpecError("edges", "between nodes of the graph", name, "add the node, or remove the edge")
+                raise SpecError("edges", "", f"name {name!r}, which is no node", "add the node, or remove the edge")
         wrong = _wrong_edge(kind(nodes[source]), kind(nodes[target]))
         if wrong:
             raise SpecError("edges", wrong[0], Verbatim(f"{source} -> {target}"), wrong[1])

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from delayprop.spec.errors import SpecError, UnsupportedError, Verbatim
+from delayprop.spec.errors import SpecError, UnsupportedError, Verbatim, placed
 from delayprop.spec.network import KINDS, Population
 
 Node = Any  # `nir.NIRNode`: the package is optional, and publishes no types
@@ -18,11 +18,7 @@ _ONLY = {
 
 
 def library() -> ModuleType:
-    """The package `nir`, imported at its first use.
-
-    Raises:
-        UnsupportedError: it is not installed.
-    """
+    """The package `nir`, imported at its first use; `UnsupportedError` without it."""
     try:
         import nir
     except ModuleNotFoundError as error:
@@ -58,11 +54,7 @@ def refuse(bad: np.ndarray, array: np.ndarray, name: str, expected: str, remedy:
 
 
 def node_of(population: Population, unit: float) -> Node:
-    """A population as a node.
-
-    Args:
-        unit: ms per unit of the graph's time.
-    """
+    """A population as a node; `unit`: ms per unit of the graph's time."""
     nir = library()
     if population.kind == "input":
         return nir.Input(input_type={"input": np.array([population.size])})
@@ -75,11 +67,8 @@ def node_of(population: Population, unit: float) -> Node:
 
 
 def population_of(name: str, node: Node, unit: float) -> Population:
-    """A node as a population.
-
-    Raises:
-        SpecError: a property that our neurons lack, or numbers that the types refuse.
-    """
+    """A node as a population; `SpecError`: a property that our neurons lack, or numbers that the
+    types refuse."""
     path = f"nodes.{name}"
     if kind(node) == "Input":
         return Population(name, "input", _size(node.input_type["input"], path))
@@ -91,10 +80,8 @@ def population_of(name: str, node: Node, unit: float) -> Population:
     constants = {constant: _per_neuron(node, path, _NAMES.get(constant, constant), size) for constant in ours}
     with np.errstate(over="ignore"):  # an infinite time is refused below
         constants |= {constant: unit * constants[constant] for constant in ("tau_mem", "tau_syn")}
-    try:
+    with placed(path, _NAMES):
         return Population(name, NEURONS[kind(node)], size, **constants)
-    except SpecError as error:
-        raise error.within(path, _NAMES) from None
 
 
 def gain(name: str, node: Node) -> np.ndarray:

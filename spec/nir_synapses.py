@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from delayprop.spec.errors import SpecError, UnsupportedError, Verbatim
+from delayprop.spec.errors import SpecError, UnsupportedError, Verbatim, placed
 from delayprop.spec.network import Connection
 from delayprop.spec.nir_nodes import Node, kind, library, numbers, refuse
 
@@ -24,11 +24,9 @@ def nodes_of(connection: Connection, unit: float, limit: int, name: str) -> dict
 
     Args:
         unit: ms per unit of the graph's time.
-        limit: maximum number of entries in both matrices of the form with channels.
+        limit: maximum number of entries in both matrices of the form with channels, else
+            `UnsupportedError`.
         name: name of the connection, for the error.
-
-    Raises:
-        UnsupportedError: the matrices would be larger than `limit`.
     """
     nir = library()
     w, d, exists = connection.w, connection.d / unit, connection.exists
@@ -83,12 +81,8 @@ def start(size: int) -> Paths:
 
 
 def through(paths: Paths, name: str, node: Node, unit: float) -> Paths:
-    """The paths extended through one more node.
-
-    Raises:
-        SpecError: sizes that do not fit, a bias, a delay below 0, a number that is not finite, or
-            more than `LIMIT` paths.
-    """
+    """The paths extended through one more node; `SpecError`: sizes that do not fit, a bias, a delay
+    below 0, a number that is not finite, or more than `LIMIT` paths."""
     path, which = f"nodes.{name}", kind(node)
     if which not in ("Delay", "Scale"):
         return _through_matrix(paths, path, node)
@@ -144,14 +138,9 @@ def _fit(given: int, channels: int, name: str) -> None:
 
 
 def connections_of(paths: Paths, source: str, target: str, gain: np.ndarray) -> list[Connection]:
-    """The connections that the paths from one population to another add up to.
-
-    Args:
-        gain: current that a spike of weight 1 adds to each target neuron.
-
-    Raises:
-        SpecError: a number of neurons that does not fit, a weight or delay that is not finite.
-    """
+    """The connections that the paths from one population to another add up to; `SpecError`: a
+    number of neurons that does not fit, a weight or delay that is not finite. `gain`: current that
+    a spike of weight 1 adds to each target neuron."""
     _fit(len(gain), paths.channels, f"nodes.{target}")
     order = np.lexsort((paths.d, paths.channel, paths.source))
     i, j, d = paths.source[order], paths.channel[order], paths.d[order]
@@ -171,8 +160,6 @@ def connections_of(paths: Paths, source: str, target: str, gain: np.ndarray) -> 
         weights = np.full((paths.sources, paths.channels), None, dtype=object)
         delays = np.zeros(weights.shape)
         weights[i[own], j[own]], delays[i[own], j[own]] = w[own], d[own]
-        try:
+        with placed(f"connections.{source} -> {target}"):
             made.append(Connection(source, target, weights, delays))
-        except SpecError as error:
-            raise error.within(f"connections.{source} -> {target}") from None
     return made

@@ -88,10 +88,7 @@ class Result:
 
     def to_dict(self, network: Network) -> dict:
         """The result as the JSON object that the command lines print; None where no synapse is.
-
-        Raises:
-            ArithmeticError: a number is infinite or NaN, which JSON cannot express.
-        """
+        `ArithmeticError`: a number is infinite or NaN, which JSON cannot express."""
         synapses = zip(network.connections, self.gradients.connections, strict=True)
         gradients = {
             "connections": [{"weights": c.rows(g.dL_dw), "delays": c.rows(g.dL_dd)} for c, g in synapses],

@@ -13,11 +13,8 @@ from delayprop.spec.errors import SpecError
 class SpikeTrains:
     """One spike train per neuron: times in ms, at least 0 and in order; equal times are legal.
 
-    Args:
-        trains: a list of lists of times, one list per neuron.
-
-    Raises:
-        SpecError: a time that is negative, not finite, or earlier than the one before it.
+    `trains`: a list of lists of times, one list per neuron. `SpecError`: a time that is negative,
+    not finite, or earlier than the one before it.
     """
 
     trains: tuple[np.ndarray, ...]

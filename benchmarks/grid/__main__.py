@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.grid import study
-from benchmarks.grid.measure import DTS
 from delayprop.spec import SpecError
 from delayprop.spec.command import OneLineParser, run_and_exit
 from delayprop.spec.errors import Verbatim
@@ -31,7 +30,7 @@ def _run(options: argparse.Namespace) -> int:
     before, began = _read(path) if path.exists() else {}, time.perf_counter()
     found = study.groups(options.quick)
     gradients = {"networks": found, "summary": study.summary(found)}
-    _write(path, {**before, "format": FORMAT, "quick": options.quick, "dts": list(DTS), "gradients": gradients})
+    _write(path, {**before, "format": FORMAT, "quick": options.quick, "dts": list(study.DTS), "gradients": gradients})
     print(f"{time.perf_counter() - began:.0f} s, {path}", flush=True)
     return 0
 

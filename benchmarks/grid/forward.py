@@ -1,7 +1,12 @@
-"""Many cases in one set of arrays, and their forward pass on a grid.
+"""Many cases in one set of arrays, their forward pass on a grid, and their losses.
 
 In NumPy a step costs almost the same for many neurons as for few. So the networks of a study are
 stepped together; they share only the clock. `stepped.py` lists the choices and their reasons.
+
+The voltage of a step is the one at its end, after a reset. `mean_voltage` is its mean over the
+steps, `exp_weighted_voltage` the mean of `exp(-t/T) V` at their ends. `max_voltage` is the largest
+voltage, and the first of equal ones (the threshold for a neuron that spikes; the initial 0 depends
+on nothing). A spike's time is the end of its step. The losses are those of the specification.
 """
 
 from collections.abc import Sequence
@@ -9,12 +14,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from delayprop.spec import Case, SpecError
-from delayprop.spec.checks import one_of, positive_number
+from delayprop.spec import Case, CrossEntropy, SpecError
+from delayprop.spec.checks import positive_number
 from delayprop.spec.errors import Verbatim
 from delayprop.spec.network import CONSTANTS
 
-ROUNDINGS = ("nearest", "down")
 NEVER = (1.0, 1.0, np.inf, 0.0)
 """Constants of input neurons, which emit given spikes only; `li` neurons share the threshold."""
 
@@ -77,9 +81,7 @@ def flat(cases: Sequence[Case]) -> Flat:
         neuron_at.append(at)
     pre, post, w, d = (np.concatenate(column) for column in zip(*synapses, strict=True))
     source, time = (np.concatenate(column) for column in zip(*inputs, strict=True))
-    return Flat(
-        tuple(cases), np.concatenate(constants, axis=1), pre, post, w, d, source, time, tuple(neuron_at)
-    )
+    return Flat(tuple(cases), np.concatenate(constants, axis=1), pre, post, w, d, source, time, tuple(neuron_at))
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,18 +128,18 @@ def gain(tau: np.ndarray, other: np.ndarray, dt: float) -> np.ndarray:
     return dt / tau * np.exp(-dt / tau) * np.where(equal, 1.0, np.expm1(x) / np.where(equal, 1.0, x))
 
 
-def forward(arrays: Flat, dt: float, rounding: str = "nearest") -> Trace:
+def forward(arrays: Flat, dt: float) -> Trace:
     """Step through the trial.
 
     Raises:
-        SpecError: a step that does not divide the duration, or an unknown rounding.
+        SpecError: a step that does not divide the duration.
     """
-    steps, half = steps_of(arrays.duration, dt), 0.5 if one_of(rounding, "rounding", ROUNDINGS) == "nearest" else 0.0
+    steps = steps_of(arrays.duration, dt)
     tau_mem, tau_syn, v_th, v_reset = arrays.constants
     neurons = len(tau_mem)
-    delay = np.minimum(np.floor(arrays.d / dt + half), steps + 1).astype(np.int64)
+    delay = np.minimum(np.floor(arrays.d / dt + 0.5), steps + 1).astype(np.int64)
     emitted = np.zeros((steps + 1 + delay.max(initial=0), neurons), dtype=np.int16)
-    at = np.floor(arrays.time / dt + half).astype(np.int64)
+    at = np.floor(arrays.time / dt + 0.5).astype(np.int64)
     within = (at <= steps) & (arrays.time <= arrays.duration)
     np.add.at(emitted, (at[within], arrays.source[within]), 1)
     decay_V, decay_I, to_V = np.exp(-dt / tau_mem), np.exp(-dt / tau_syn), gain(tau_mem, tau_syn, dt)
@@ -158,3 +160,80 @@ def forward(arrays: Flat, dt: float, rounding: str = "nearest") -> Trace:
         seen[:, :, n] = V[read], I[read]
     V_read, I_read = (dict(zip(read.tolist(), rows, strict=True)) for rows in seen)
     return Trace(dt, steps, delay, emitted, I_minus_V, V_read, I_read)
+
+
+@dataclass(frozen=True, eq=False)
+class Driven:
+    """Losses, one per case, and their effect on the adjoint.
+
+    Attributes:
+        loss, y: the loss and the readout of each case (None for a loss of spike times).
+        dL_dt: `[steps + 1, neurons]`, direct derivatives of the losses by spike times.
+        weight, rate: `[neurons]`; the drive at `t` is `weight exp(-rate t)`.
+        kick_step, kick: `[neurons]`, the step at which the maximum is read, -1 for none; and
+            `dL/dy` there.
+        kick_rise: `I - V` after the arrivals of that step.
+    """
+
+    loss: list[float]
+    y: list[np.ndarray | None]
+    dL_dt: np.ndarray
+    weight: np.ndarray
+    rate: np.ndarray
+    kick_step: np.ndarray
+    kick: np.ndarray
+    kick_rise: np.ndarray
+
+    def drive(self, t: float) -> np.ndarray:
+        """The drive of `lambda_V` at time `t`, `[neurons]`."""
+        return self.weight * np.exp(-self.rate * t) if self.rate.any() else self.weight
+
+
+def driven(arrays: Flat, trace: Trace) -> Driven:
+    """Evaluate the loss of every case."""
+    shape, T, dt = trace.I_minus_V.shape, arrays.duration, trace.dt
+    weight, rate, kick, kick_rise = np.zeros((4, shape[1]))
+    found = Driven([], [], np.zeros(shape), weight, rate, np.full(shape[1], -1), kick, kick_rise)
+    t = dt * np.arange(1, trace.steps + 1)
+    for k, case in enumerate(arrays.cases):
+        read = arrays.numbers(k, case.loss.population).tolist()
+        trains = [trace.train(j) for j in read]
+        if not isinstance(case.loss, CrossEntropy):
+            total = 0.0
+            for j, own, targets in zip(read, trains, case.loss.targets, strict=True):
+                late = [T] * max(0, len(targets) - len(own))  # a missing spike counts as T
+                errors = np.array([*(dt * own[: len(targets)]), *late]) - targets
+                found.dL_dt[own[: len(targets)], j] = errors[: len(own)]
+                total += float(errors @ errors) / 2
+            found.loss.append(total)
+            found.y.append(None)
+            continue
+        readout, scale = case.loss.readout, float(case.loss.time_scale or 1.0)
+        rates = 1 / T if readout == "exp_weighted_voltage" else 0.0
+        if readout == "first_spike_time":
+            y = np.array([-(dt * own[0] if len(own) else T) / scale for own in trains])
+        elif readout == "max_voltage":
+            v_th = arrays.constants[2]
+            y = np.array([v_th[j] if len(own) else trace.V[j].max() for j, own in zip(read, trains, strict=True)])
+        else:
+            y = np.array([np.exp(-rates * t) @ trace.V[j][1:] / trace.steps for j in read])
+        loss, dL_dy = cross_entropy(y, case.loss.label)
+        found.loss.append(loss)
+        found.y.append(y)
+        for j, own, g in zip(read, trains, dL_dy, strict=True):
+            if readout == "first_spike_time":
+                found.dL_dt[own[:1], j] = -g / scale
+            elif readout != "max_voltage":
+                weight[j], rate[j] = g / T, rates
+            elif not len(own) and (n := int(trace.V[j].argmax())) > 0:
+                found.kick_step[j], kick[j], kick_rise[j] = n, g, trace.I[j][n] - trace.V[j][n]
+    return found
+
+
+def cross_entropy(y: np.ndarray, label: int) -> tuple[float, np.ndarray]:
+    """`-log softmax(y)[label]`, and its derivative by `y`."""
+    shares = np.exp(y - y.max())
+    total = shares.sum()
+    dL_dy = shares / total
+    dL_dy[label] -= 1.0
+    return float(np.log(total) + y.max() - y[label]), dL_dy

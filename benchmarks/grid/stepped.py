@@ -4,9 +4,8 @@ Modelled on mlGeNN (its event_prop_compiler.py), with the equations of the paper
 as `derivations/formulas.py` states them. The choices:
 
 - **Time** is `n dt` with `n = 0 ... T/dt`; `T` must be a whole number of steps. Input times and
-  delays are rounded to whole steps when they are used, like `round(d)` there. The parameters stay
-  real numbers, so an optimiser can move them by less than a step. "nearest" rounds halves up,
-  "down" cuts.
+  delays are rounded to whole steps, halves up, when they are used, like `round(d)` there. The
+  parameters stay real numbers, so an optimiser can move them by less than a step.
 - **Forward, per step:** `V` and `I` flow exactly (no Euler). Neurons with `V >= v_th` spike at the
   end of the step, at most once; their `I - V` before the reset is stored. Then arrivals add to `I`.
   A delay of 0 steps arrives in the step of its spike. A voltage that rises above threshold and
@@ -22,7 +21,7 @@ as `derivations/formulas.py` states them. The choices:
 - **Pinned maxima:** a maximum that an inhibitory arrival makes moves with the arrival. The paper's
   equations lack this term (`python -m derivations --errata`), and so does this module unless
   `pinned` asks for it (max-pinned-tie).
-- **Readouts and losses:** `losses.py`.
+- **Readouts and losses:** `forward.py`.
 
 Gradients are those of weights and delays; results hold none of constants and input times.
 """
@@ -31,29 +30,28 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from benchmarks.grid.forward import Flat, Trace, flat, forward, gain
-from benchmarks.grid.losses import Driven, driven
+from benchmarks.grid.forward import Driven, Flat, Trace, driven, flat, forward, gain
 from delayprop.spec import Case, ConnectionGradient, Gradients, Result
 
 
-def run(case: Case, dt: float, rounding: str = "nearest", pinned: bool = False) -> Result:
+def run(case: Case, dt: float, pinned: bool = False) -> Result:
     """Loss and gradient by weights and delays of one case on a grid of `dt` ms; see `run_many`."""
-    return run_many([case], dt, rounding, pinned)[0]
+    return run_many([case], dt, pinned)[0]
 
 
-def run_many(cases: Sequence[Case], dt: float, rounding: str = "nearest", pinned: bool = False) -> list[Result]:
+def run_many(cases: Sequence[Case], dt: float, pinned: bool = False) -> list[Result]:
     """One result per case; all cases have one duration and are stepped together.
 
     Args:
         pinned: whether the delay gradient has the term of maxima that move with an arrival.
 
     Raises:
-        SpecError: a step that is not positive or does not divide the duration, an unknown rounding,
-            or different durations.
+        SpecError: a step that is not positive or does not divide the duration, or different
+            durations.
         ArithmeticError: a spike's `I - V` is 0, so that its gradient is infinite.
     """
     arrays = flat(cases)
-    trace = forward(arrays, dt, rounding)
+    trace = forward(arrays, dt)
     loss = driven(arrays, trace)
     return results(arrays, trace, loss, *backward(arrays, trace, loss, pinned))
 

@@ -1,20 +1,90 @@
-"""The study of gradients: its groups of networks, and the summary of their records."""
+"""The study of gradients: networks measured at every step size, in groups, and a summary.
+
+Errors are those of a network's whole gradient by weights, or by delays: the Euclidean norm of the
+difference over the norm of the exact gradient (`reference`). The cosine of a gradient of 0 is 0.
+"""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from benchmarks.grid.measure import DTS, measured
-from benchmarks.grid.networks import KINDS, LOSSES
+from benchmarks.grid.forward import driven, flat, forward
+from benchmarks.grid.networks import KINDS, LOSSES, Drawn, drawn, norm, vector
+from benchmarks.grid.stepped import backward, results
+from delayprop.reference.arithmetic import FLOAT64
+from delayprop.reference.readouts import drive
+from delayprop.reference.simulate import simulate
+from delayprop.spec import Case, Result
 
+DTS = tuple(2.0**-n for n in range(9))  # ms: 1 to 1/256
 FULL, QUICK = 120, 6  # networks of each group
 PLACED = ("mean_voltage", "spike_time_mse")  # losses also measured with delays, and inputs, on the grid
 ORDER_DTS = DTS[3:]  # 1/8 to 1/256 ms: five halvings
 QUANTITIES = ("error_w", "error_d", "cosine_w", "cosine_d")
-KAPPA_EDGES = (0.0, 1e-3, 1e-2, 1e-1, 1.0)
-SPIKE_EDGES = (0, 13, 17, 21, 25)
-SHOWN = (1.0, 1 / 16, 1 / 256)  # step sizes of the dependence on kappa and spikes
+KAPPA_EDGES, KAPPA_DT = (0.0, 1e-3, 1e-2, 1e-1, 1.0), 1 / 16
+SPIKE_EDGES, SPIKE_DT = (0, 13, 17, 21, 25), 1.0
+
+
+def measured(kind: str, loss: str, where: str, seeds: Sequence[int], dts: Sequence[float] = DTS) -> list[dict]:
+    """One record per network.
+
+    Each holds `seed`, `redrawn`, `spikes` (exact), `kappa_min`, `pinned` (whether the loss reads a
+    maximum that an inhibitory arrival makes). Lists hold one number per step size: `error_w`,
+    `error_d`, `cosine_w`, `cosine_d`, `falling` (spikes whose stored slope is negative). Texts hold
+    one digit per step size, 1 for yes: `kept` (all spike counts are right), `ordered` (and all
+    spikes are in the right order).
+    """
+    networks = [drawn(kind, loss, where, seed) for seed in seeds]
+    records = [_exact(network) for network in networks]
+    arrays = flat([network.case for network in networks])
+    first = [min(at.values()) for at in arrays.neuron_at]
+    for dt in dts:
+        trace = forward(arrays, dt)
+        acting = driven(arrays, trace)
+        found = results(arrays, trace, acting, *backward(arrays, trace, acting))
+        falling = np.add.reduceat(np.count_nonzero(trace.I_minus_V < 0, axis=0), first)
+        for network, record, result, wrong in zip(networks, records, found, falling.tolist(), strict=True):
+            _compare(network.exact, result, record)
+            record["falling"].append(wrong)
+    return records
+
+
+def _exact(network: Drawn) -> dict:
+    exact = network.exact
+    columns = ("error_w", "error_d", "cosine_w", "cosine_d", "falling")
+    spikes = sum(len(train) for trains in exact.spikes.values() for train in trains)
+    kappa_min = None if exact.kappa_min is None else float(f"{exact.kappa_min:.3g}")
+    return {
+        "seed": network.seed, "redrawn": network.redrawn, "spikes": spikes, "kappa_min": kappa_min,
+        "pinned": pinned(network.case), "kept": "", "ordered": "", **{column: [] for column in columns},
+    }
+
+
+def pinned(case: Case) -> bool:
+    """Whether the loss reads a maximum that inhibitory arrivals make."""
+    maxima = drive(FLOAT64, case, simulate(FLOAT64, case)).maxima
+    return any(maximum.pinned is not None for maximum in maxima.values())
+
+
+def _compare(exact: Result, found: Result, record: dict) -> None:
+    for which in ("w", "d"):
+        true, other = vector(exact, which), vector(found, which)
+        size, length = norm(exact, which), float(np.linalg.norm(other))
+        record[f"error_{which}"].append(float(f"{np.linalg.norm(other - true) / size:.3g}"))
+        record[f"cosine_{which}"].append(round(float(true @ other) / (size * length), 4) if length else 0.0)
+    kept, ordered = same_spikes(exact, found)
+    record["kept"] += str(int(kept))
+    record["ordered"] += str(int(ordered))
+
+
+def same_spikes(exact: Result, found: Result) -> tuple[bool, bool]:
+    """Whether all spike counts agree; and, if so, whether the orders of all spikes agree."""
+    pairs = [(a, b) for name in exact.spikes for a, b in zip(exact.spikes[name], found.spikes[name], strict=True)]
+    if any(len(a) != len(b) for a, b in pairs):
+        return False, False
+    true, other = (np.concatenate([pair[n] for pair in pairs]) for n in range(2))
+    return True, bool(np.all(np.diff(other[np.argsort(true, kind="stable")]) >= 0))
 
 
 def groups(quick: bool = False) -> list[dict]:
@@ -32,47 +102,40 @@ def summary(found: Sequence[dict]) -> dict[str, Any]:
     return {
         "groups": [{name: group[name] for name in ("kind", "loss", "where")} | _by_step(group["networks"])
                    for group in found],
-        "order": {which: _orders(off, which) for which in ("w", "d")},
-        "kappa": _binned(off, "kappa_min", KAPPA_EDGES), "spikes": _binned(off, "spikes", SPIKE_EDGES),
-        "pinned": _pinned(off),
+        "order": [_order(kind, which, off) for kind in KINDS for which in ("w", "d")],
+        "kappa": _binned(off, "kappa_min", KAPPA_EDGES, KAPPA_DT),
+        "spikes": _binned(off, "spikes", SPIKE_EDGES, SPIKE_DT),
+        "pinned": [_pinned(kind, is_pinned, off) for kind in KINDS for is_pinned in (False, True)],
     }
 
 
 def _by_step(networks: Sequence[dict]) -> dict[str, Any]:
-    """Quartiles over networks, shares of networks and of spikes, at each step size."""
+    """Medians over networks, shares of networks and of spikes, at each step size."""
     row: dict[str, Any] = {"count": len(networks)}
     for name in QUANTITIES:
-        row[name] = _quartiles(np.array([network[name] for network in networks]))
-    for name in ("kept", "ordered"):
-        row[name] = np.mean([list(map(int, network[name])) for network in networks], axis=0).round(4).tolist()
-    row["no_gradient_d"] = np.mean([np.array(n["cosine_d"]) == 0 for n in networks], axis=0).round(4).tolist()
+        row[name] = _medians([network[name] for network in networks])
+    row["kept"] = np.mean([list(map(int, n["kept"])) for n in networks], axis=0).round(4).tolist()
     row["against_d"] = np.mean([np.array(n["cosine_d"]) < 0 for n in networks], axis=0).round(4).tolist()
     spikes, falling = sum(n["spikes"] for n in networks), np.sum([n["falling"] for n in networks], axis=0)
     row["falling"] = (falling / spikes).round(5).tolist()
     return row
 
 
-def _quartiles(values: np.ndarray) -> list[list[float]]:
-    """Lower quartile, median, upper quartile of each column."""
-    return [[float(f"{q:.4g}") for q in np.percentile(column, (25, 50, 75))] for column in values.T]
+def _medians(rows: Sequence[Sequence[float]]) -> list[float]:
+    """The median of each column."""
+    return [float(f"{median:.4g}") for median in np.median(rows, axis=0)]
 
 
-def _orders(off: Sequence[dict], which: str) -> list[dict]:
-    """Slopes of log error against log dt by kind and loss, over networks of `stable` events.
+def _order(kind: str, which: str, off: Sequence[dict]) -> dict[str, Any]:
+    """Median slope of log error against log dt, over the networks of `stable` events.
 
     Networks with a pinned maximum are left out: the paper's equations have no limit there (see
     `pinned` in the summary).
     """
-    records = []
-    for kind in KINDS:
-        of_kind = [group for group in off if group["kind"] == kind]
-        for loss in (*LOSSES, "all"):
-            networks = [n for group in of_kind for n in group["networks"] if loss in (group["loss"], "all")]
-            slopes = [order(n[f"error_{which}"]) for n in networks if stable(n) and not n["pinned"]]
-            low, middle, high = np.percentile(slopes, (25, 50, 75)) if slopes else (None,) * 3
-            records.append({"kind": kind, "loss": loss, "of": len(networks), "count": len(slopes), "quartiles": [
-                None if q is None else round(float(q), 3) for q in (low, middle, high)]})
-    return records
+    networks = [n for group in off if group["kind"] == kind for n in group["networks"]]
+    slopes = [order(n[f"error_{which}"]) for n in networks if stable(n) and not n["pinned"]]
+    median = round(float(np.median(slopes)), 3) if slopes else None
+    return {"kind": kind, "which": which, "of": len(networks), "count": len(slopes), "median": median}
 
 
 def stable(network: dict) -> bool:
@@ -85,20 +148,19 @@ def order(errors: Sequence[float]) -> float:
     return float(np.polyfit(np.log2(ORDER_DTS), np.log2(errors[-len(ORDER_DTS) :]), 1)[0])
 
 
-def _binned(off: Sequence[dict], quantity: str, edges: Sequence[float]) -> list[dict]:
-    """The dependence of errors on a quantity: rank correlation, and medians between edges."""
-    records = []
+def _binned(off: Sequence[dict], quantity: str, edges: Sequence[float], dt: float) -> dict[str, Any]:
+    """The dependence of the weight gradient's error on a quantity: rank correlation, and medians
+    between edges."""
     networks = [n for group in off for n in group["networks"] if n[quantity] is not None and not n["pinned"]]
     values = np.array([network[quantity] for network in networks], dtype=float)
+    errors = np.array([network["error_w"][DTS.index(dt)] for network in networks])
     which_bin = np.searchsorted(np.array(edges), values, side="right") - 1
-    for dt in SHOWN:
-        for which in ("w", "d"):
-            errors = np.array([network[f"error_{which}"][DTS.index(dt)] for network in networks])
-            bins = [errors[which_bin == n] for n in range(len(edges))]
-            records.append({"dt": dt, "which": which, "edges": list(edges), "counts": [len(own) for own in bins],
-                            "medians": [float(f"{np.median(own):.4g}") if len(own) else None for own in bins],
-                            "rank_correlation": round(rank_correlation(values, errors), 3)})
-    return records
+    bins = [errors[which_bin == n] for n in range(len(edges))]
+    return {
+        "dt": dt, "edges": list(edges), "counts": [len(own) for own in bins],
+        "medians": [float(f"{np.median(own):.4g}") if len(own) else None for own in bins],
+        "rank_correlation": round(rank_correlation(values, errors), 3),
+    }
 
 
 def rank_correlation(a: Iterable[float], b: Iterable[float]) -> float:
@@ -112,13 +174,8 @@ def _ranks(values: np.ndarray) -> np.ndarray:
     return ranks
 
 
-def _pinned(off: Sequence[dict]) -> list[dict]:
-    """Errors of the delay gradient of maxima, for networks with and without a pinned maximum."""
-    records = []
-    for kind in KINDS:
-        networks = [n for g in off if (g["kind"], g["loss"]) == (kind, "max_voltage") for n in g["networks"]]
-        for is_pinned in (False, True):
-            own = [n["error_d"] for n in networks if n["pinned"] == is_pinned]
-            medians = [row[1] for row in _quartiles(np.array(own))] if own else None
-            records.append({"kind": kind, "pinned": is_pinned, "count": len(own), "error_d": medians})
-    return records
+def _pinned(kind: str, is_pinned: bool, off: Sequence[dict]) -> dict[str, Any]:
+    """Errors of the delay gradient of maxima, for networks with or without a pinned maximum."""
+    networks = [n for g in off if (g["kind"], g["loss"]) == (kind, "max_voltage") for n in g["networks"]]
+    own = [n["error_d"] for n in networks if n["pinned"] == is_pinned]
+    return {"kind": kind, "pinned": is_pinned, "count": len(own), "error_d": _medians(own) if own else None}

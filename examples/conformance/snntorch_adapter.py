@@ -2,22 +2,20 @@
 # requires: torch>=2.6
 """snnTorch (1.0.0): surrogate gradients on a time grid.
 
-    python snntorch_adapter.py [--dt 1] [--reset R] CASE.json
+    python snntorch_adapter.py [--dt 1] CASE.json
 
 Offers: any graph of its `Synaptic` neurons that reset to 0, on a grid of `--dt` ms: spikes, losses
 and readouts; for voltage losses also gradients of weights and time constants, by torch's backward
 pass through time.
 
-**These gradients are surrogates if spikes lie between a weight and the loss.** The derivative of a
-spike by the voltage is 0 or infinite; a surrogate replaces it by a smooth bump on purpose, so that
-networks learn, even silent ones. It is another quantity than the derivative of the loss and is not
-meant to have its digits. Without spiking layers the gradient is the one of the grid, right to first
-order in `dt`.
+**These gradients are surrogates if spikes lie between a weight and the loss**: another quantity
+than the derivative of the loss, on purpose, and not meant to have its digits. Without spiking
+layers the gradient is the one of the grid, right to first order in `dt`.
 
 Settings: float64; exponentials, so that the flow between steps is exact; snnTorch's default
 surrogate `atan(alpha=2)`; `reset_mechanism="subtract"`, also its default, at the step of the spike
 (`reset_delay=False`). It keeps the rise after the crossing within the step, and so has better spike
-times here than `--reset zero`, at every dt.
+times here than "zero", at every dt.
 
 Conventions: each step `Synaptic` does `syn = alpha syn + input; mem = beta mem + syn`, without
 units. With `alpha = exp(-dt/tau_syn)` and `beta = exp(-dt/tau_mem)` this is ours,
@@ -36,7 +34,9 @@ gradients of thresholds (`learn_threshold` learns by the surrogate); a reset oth
 import argparse
 import json
 import sys
-from importlib.metadata import version
+
+import snntorch
+import torch
 
 
 def refuse(reason):
@@ -47,42 +47,21 @@ def refuse(reason):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--dt", type=float, default=1.0, metavar="MS")
-    parser.add_argument("--reset", choices=("subtract", "zero"), default="subtract")
-    parser.add_argument("--about", action="store_true", help="print what this is, as JSON")
-    parser.add_argument("case", nargs="?")
+    parser.add_argument("case")
     options = parser.parse_args()
-    if options.about:
-        print(json.dumps(about(options)))
-        return
     with open(options.case, encoding="utf-8") as file:
         case = json.load(file)
-    print(json.dumps(run(case, options.dt, options.reset)))
+    print(json.dumps(run(case, options.dt)))
 
 
-def about(options):
-    return {
-        "system": "snnTorch",
-        "version": ", ".join(f"{name} {version(name)}" for name in ("snntorch", "torch")),
-        "settings": f"Synaptic neurons on a grid of {options.dt:g} ms, with exact exponentials; float64; surrogate "
-        f"atan(alpha=2), its default; reset: {options.reset}",
-        "note": "Trains by surrogate gradients. With spiking layers between a weight and the loss its gradient is "
-        "another quantity than the derivative of the loss, on purpose: digits do not measure how well it learns, and "
-        "the cosine says how far it points the same way. Without spiking layers it is the derivative on the grid. "
-        "Delays are whole steps here, made by shifting; they have no gradient, and neither have spike times.",
-        "kinds": {name: "a surrogate where layers spike" for name in ("w", "constants")},
-    }
-
-
-def run(case, dt, reset):
-    import torch
-
+def run(case, dt):
     steps = round(case["duration"] / dt)
     if steps < 1 or abs(steps * dt - case["duration"]) > 1e-9 * case["duration"]:
         refuse(f"no grid of {dt:g} ms in {case['duration']:g} ms")
     neurons = {p["name"]: p for p in case["populations"] if p["kind"] != "input"}
     if any(v != 0 for p in neurons.values() for v in torch.tensor(p.get("reset", 0.0)).reshape(-1).tolist()):
         refuse("no reset other than 0")
-    layers = {name: Layer(p, dt, reset) for name, p in neurons.items()}
+    layers = {name: Layer(p, dt) for name, p in neurons.items()}
     links = [Link(c, dt) for c in case["connections"]]
     order = in_order(list(neurons), links)
     fed = {p["name"]: fed_in(case["inputs"][p["name"]], dt, steps) for p in case["populations"] if p["kind"] == "input"}
@@ -110,8 +89,6 @@ def in_order(names, links):
 
 def fed_in(trains, dt, steps):
     """Input spikes by step, `[steps + 1, neurons]`."""
-    import torch
-
     fed = torch.zeros(steps + 1, len(trains), dtype=torch.float64)
     for i, train in enumerate(trains):
         for t in train:
@@ -135,8 +112,6 @@ class Link:
     """One connection: its weights, and a mask of them for each delay in steps."""
 
     def __init__(self, c, dt):
-        import torch
-
         self.source, self.target = c["source"], c["target"]
         weights = [[0.0 if w is None else w for w in row] for row in c["weights"]]
         self.w = torch.tensor(weights, dtype=torch.float64, requires_grad=True)
@@ -150,10 +125,7 @@ class Link:
 class Layer:
     """A population of `Synaptic` neurons; `arriving` holds currents by step."""
 
-    def __init__(self, p, dt, reset):
-        import snntorch
-        import torch
-
+    def __init__(self, p, dt):
         def constant(name):
             return torch.tensor(p[name], dtype=torch.float64).expand(p["size"]).clone()
 
@@ -166,14 +138,12 @@ class Layer:
         spiking = p["kind"] == "lif"
         self.neuron = snntorch.Synaptic(
             torch.exp(-dt / self.tau_syn), beta, threshold=constant("threshold") if spiking else 1.0,
-            reset_mechanism=reset if spiking else "none", reset_delay=False,
+            reset_mechanism="subtract" if spiking else "none", reset_delay=False,
         )
         self.arriving, self.V, self.spikes = {}, [], []
         self.syn = self.mem = torch.zeros(p["size"], dtype=torch.float64)
 
     def step(self, n):
-        import torch
-
         # A product, so the shape is right if nothing arrives.
         current = self.gain * self.arriving.pop(n - 1, torch.zeros_like(self.gain))
         fired, self.syn, self.mem = self.neuron(current, self.syn, self.mem)
@@ -184,8 +154,6 @@ class Layer:
 
 def result(case, dt, steps, neurons, layers, links):
     """The result, in the layout of the command lines."""
-    import torch
-
     trains = {
         name: [[dt * n for n in torch.stack(layers[name].spikes)[:, j].nonzero()[:, 0].tolist()] if p["kind"] == "lif"
                else [] for j in range(p["size"])] for name, p in neurons.items()

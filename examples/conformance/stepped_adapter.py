@@ -8,8 +8,8 @@ with a gradient of the delays.
 
 Offers: every case whose duration is a whole number of steps; gradients of weights and delays.
 
-Settings: float64; `--dt`; `--rounding nearest` or `down`, of delays and input times; `--pinned`
-adds the term of maxima that move with an arrival, which published implementations lack.
+Settings: float64; `--dt`. As published implementations, it lacks the term of maxima that move with
+an arrival.
 
 Conventions: ours, since it takes and returns the types of `spec`.
 
@@ -21,7 +21,6 @@ file themselves.
 import argparse
 import json
 import sys
-from importlib.metadata import version
 
 from benchmarks.grid.stepped import run
 from delayprop.spec import SpecError, load_case
@@ -30,36 +29,16 @@ from delayprop.spec import SpecError, load_case
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--dt", type=float, default=1.0, metavar="MS")
-    parser.add_argument("--rounding", choices=("nearest", "down"), default="nearest")
-    parser.add_argument("--pinned", action="store_true", help="add the term of maxima that move with an arrival")
-    parser.add_argument("--about", action="store_true", help="print what this is, as JSON")
-    parser.add_argument("case", nargs="?")
+    parser.add_argument("case")
     options = parser.parse_args()
-    if options.about:
-        print(json.dumps(about(options)))
-        return 0
     case = load_case(options.case)
     try:
-        found = run(case, options.dt, options.rounding, options.pinned)
+        found = run(case, options.dt)
     except SpecError as error:  # the case is legal, so the grid does not fit it
         print(error, file=sys.stderr)
         return 5
     print(json.dumps(found.to_dict(case.network), allow_nan=False))
     return 0
-
-
-def about(options: argparse.Namespace) -> dict:
-    """The description in the report."""
-    term = "with" if options.pinned else "without"
-    return {
-        "system": "EventProp on a time grid",
-        "version": f"delayprop {version('delayprop')} (benchmarks/grid), in the manner of mlGeNN",
-        "settings": f"grid of {options.dt:g} ms with exact exponentials; float64; delays and inputs rounded: "
-        f"{options.rounding}; {term} the term of maxima that move with an arrival",
-        "note": "Our own writing of how published implementations step, not one of these programs. Its gradient comes "
-        "to the exact one as the step shrinks, but for delays where a maximum is made by an inhibitory arrival; a "
-        "coarse grid may lose a spike, or gain one, and is then graded as another network.",
-    }
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ class Batches(Dataset):
         return self.data.batch_of(times, units, trials, self.duration)
 
     def take(self, number: int, end: int) -> tuple[Spikes, Tensor]:
-        """Like `self[number]`; workers prepare the batches after it too, up to `end`, exclusive."""
+        """As `self[number]`; workers prepare the batches after it too, up to `end`, exclusive."""
         if not self.workers:
             return self[number]
         if number != self._next:

@@ -10,9 +10,8 @@ import torch
 from torch import Tensor
 
 from delayprop.fast.nn.spikes import Spikes
-from delayprop.spec import SpecError
-from delayprop.spec.checks import whole_number
-from delayprop.spec.errors import Verbatim
+from delayprop.spec.checks import described, whole_number
+from delayprop.spec.errors import SpecError, Verbatim
 
 
 class Events(NamedTuple):
@@ -23,9 +22,7 @@ class Events(NamedTuple):
     labels: list[int]
 
 
-def collate(
-    entries: Sequence[tuple[Any, Any]], *, size: int, duration: float, unit: str
-) -> tuple[Spikes, Tensor]:
+def collate(entries: Sequence[tuple[Any, Any]], *, size: int, duration: float, unit: str) -> tuple[Spikes, Tensor]:
     """The spikes and labels of a batch of events, at exact times.
 
         load = functools.partial(collate, size=700, duration=1400.0, unit="us")
@@ -64,7 +61,7 @@ def separated(entries: Any, unit: str, called: str = "entries", most: int = 2**3
         got = Verbatim(type(entries).__name__)
         raise SpecError(called, "a list or a dataset of `(events, label)`", got, f"give `list({called})`")
     if not len(entries):
-        raise SpecError(called, "at least one", Verbatim("none"), "give an entry per trial")
+        raise SpecError(called, "a list with at least one entry", Verbatim("an empty one"), "give an entry per trial")
     found = Events([], [], [])
     only: dict[str, Any] = {}
     for n in range(len(entries)):
@@ -74,15 +71,16 @@ def separated(entries: Any, unit: str, called: str = "entries", most: int = 2**3
             times, neurons = (events["t"], events["x"]) if isinstance(events, np.ndarray) else events
         except SpecError:
             raise
-        except (TypeError, ValueError, KeyError, IndexError) as error:
-            expected = "events with `t` and `x`, or times and neurons; and a label"
-            raise SpecError(name, expected, Verbatim(error), "look at one entry of the dataset") from None
+        except (TypeError, ValueError, KeyError, IndexError):
+            expected = "a pair: events with `t` and `x`, or times and neurons; and a label"
+            raise SpecError(name, expected, described(entries[n]), "look at one entry of the dataset") from None
         if isinstance(events, np.ndarray):
             _check_other_fields(name, events, only)
         times = row_of(f"{name} times", times, "fiu", "real numbers")
         neurons = row_of(f"{name} neurons", neurons, "iu", "whole numbers")
         if len(times) != len(neurons):
-            raise SpecError(name, f"one neuron per time, {len(times)}", len(neurons), "give both alike")
+            fault = f"has times and neurons in different numbers, {len(times)} and {len(neurons)}"
+            raise SpecError(name, "", fault, "give one neuron per time")
         if len(times) and not (np.isfinite(times).all() and times.min() >= 0):
             wrong = next(t for t in times.tolist() if not (math.isfinite(t) and t >= 0))  # nan-ok: it is refused
             raise SpecError(f"{name} times", "finite, and at least 0", wrong, "look at that entry of the dataset")
@@ -107,11 +105,12 @@ def _pair(name: str, entry: Any, unit: str) -> tuple[Any, Any]:
         if events.trials != 1:
             raise SpecError(name, "spikes of one trial", Verbatim(f"of {events.trials}"), each)
         if unit != "ms":
-            raise SpecError("unit", f"'ms', since `{name}` is a `Spikes`", unit, "all times of `Spikes` are in ms")
+            got = f"is a `Spikes`, whose times are in ms, not in {unit}"
+            raise SpecError(name, "", got, "call `collate` with `unit='ms'`")
         return (events.times, np.repeat(np.arange(events.size), events.counts()[0].cpu())), label
     if getattr(events, "ndim", 1) > 1 and len(events) != 2:
         got, expected = Verbatim(f"a raster {list(events.shape)}"), "events, or `Spikes` of one trial"
-        remedy = "`Spikes.from_dense(raster[None], dt)` makes one of counts [steps, neurons]; give `unit='ms'`"
+        remedy = "`Spikes.from_dense(raster[None], dt)` makes one of counts [steps, neurons], for `unit='ms'`"
         raise SpecError(name, expected, got, remedy)
     return events, label
 

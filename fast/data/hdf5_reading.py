@@ -17,8 +17,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from delayprop.spec import SpecError
-from delayprop.spec.errors import Verbatim
+from delayprop.spec.errors import SpecError, Verbatim
 
 COPY = "copy it into this file: its SHA-256 covers no other"
 HEAP, HEADER = re.compile(rb"GCOL\x01"), 16  # how a collection begins; bytes before it, and before each of its objects
@@ -33,9 +32,7 @@ class DamagedFileError(Exception):
     """The library would not return from reading this file, or would fill the memory."""
 
 
-def datasets(
-    path: Path, names: Sequence[str], optional: Sequence[str], attribute: str
-) -> tuple[dict, bytes | None]:
+def datasets(path: Path, names: Sequence[str], optional: Sequence[str], attribute: str) -> tuple[dict, bytes | None]:
     """The contents of the datasets, by name, and an attribute of the file or None (`_stated`).
 
     A TypeError says that entries are of another kind; any other error that the file is damaged, or

@@ -7,11 +7,31 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
+HALF = ".half-written-by-delayprop"
+
 
 def new_file(path: Path) -> BinaryIO:
     """Opens a new file for writing; an older one, or a link of this name, is removed first."""
     path.unlink(missing_ok=True)
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666), "wb")
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Writes a file atomically: its name leads to the whole new content or to the previous file."""
+    half = path.with_name(f".{path.name}{HALF}")
+    try:
+        with new_file(half) as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(half, path)
+    finally:
+        half.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # makes the new name durable
+    finally:
+        os.close(folder)
 
 
 def content_of(path: Path) -> bytes:

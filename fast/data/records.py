@@ -5,8 +5,7 @@ import math
 from pathlib import Path
 
 from delayprop.fast.data.new_files import content_of
-from delayprop.spec import SpecError
-from delayprop.spec.errors import Verbatim
+from delayprop.spec.errors import SpecError, Verbatim
 
 NUMBER = "a finite number"
 NUMBER_OR_NULL = "a finite number or null"
@@ -31,20 +30,16 @@ def history(run: Path, shape: dict) -> list[dict]:
     lines = _read(run, name).splitlines()
     if not lines:
         raise RecordError(name, "at least one line", "an empty file")
-    return [_checked(line, shape, f"{name} line {n}") for n, line in enumerate(lines, start=1)]
+    return [checked(line, shape, f"{name} line {n}") for n, line in enumerate(lines, start=1)]
 
 
 def record(run: Path, name: str, shape: dict) -> dict:
     """The content of a JSON file of the run, of this shape; else `RecordError`."""
-    return _checked(_read(run, name), shape, name)
+    return checked(_read(run, name), shape, name)
 
 
 def content(run: Path, name: str) -> bytes:
-    """The content of a file of the run.
-
-    Raises:
-        RecordError: it cannot be read.
-    """
+    """The content of a file of the run; `RecordError`: it cannot be read."""
     try:
         return content_of(run / name)
     except OSError as error:
@@ -63,7 +58,8 @@ def _no_run(run: Path, name: str, reason: str) -> RecordError:
     return RecordError("RUN", expected, f"{reason}: {run}", brief=f"{name}: {reason}")
 
 
-def _checked(text: str, shape: dict, name: str) -> dict:
+def checked(text: str, shape: dict, name: str) -> dict:
+    """A JSON object of this shape; else `RecordError`."""
     try:
         found: dict = json.loads(text)
     except (ValueError, RecursionError) as error:

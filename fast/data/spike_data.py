@@ -12,8 +12,7 @@ from torch.utils.data import Dataset
 from delayprop.fast.data.collating import separated
 from delayprop.fast.nn.spikes import Spikes
 from delayprop.fast.nn.units import in_ms
-from delayprop.spec import SpecError
-from delayprop.spec.errors import Verbatim
+from delayprop.spec.errors import SpecError, Verbatim
 
 DRAWS = 2**31 - 1  # separates the draw of a validation split from all other draws
 SHORT, LONG = 5.0, 60_000.0  # ms; hardly any trial is shorter, or longer
@@ -57,12 +56,8 @@ class SpikeData(Dataset):
     def of(cls, dataset: Dataset, channels: int, classes: int, duration: float) -> Self:
         """Converts a dataset of the package `tonic`, or any dataset with entries `(events, label)`.
 
-        Args:
-            dataset: `events` is a structured array with `t` (microseconds) and `x` (channels).
-            channels, classes, duration: as for `fast.data.spike_files.read_spike_file`.
-
-        Raises:
-            SpecError: an entry lacks them or breaks the layout; the message names it.
+        `events` is a structured array with `t` (microseconds) and `x` (channels); `SpecError` names
+        an entry that breaks the layout. Other arguments: as for `read_spike_file`.
         """
         times, units, labels = separated(dataset, "us", "dataset", channels, "channels")
         times = [in_ms(t, "us") for t in times]
@@ -153,7 +148,8 @@ def check_record(
     if len(times) and (times.min() < 0 or times.max() > duration):
         raise refuse("times", f"from 0 to {duration} ms", f"{times.min()} to {times.max()} ms")
     if (np.diff(times) < 0).any():
-        raise refuse("times", "in order", f"a step back at spike {int(np.argmax(np.diff(times) < 0)) + 1}")
+        later = int(np.argmax(np.diff(times) < 0)) + 1
+        raise refuse("times", "in order", f"spike {later} before the one that precedes it")
     if len(units) and not (0 <= units.min() and units.max() < channels):
         raise refuse("units", f"from 0 to {channels - 1}", f"{units.min()} to {units.max()}")
     if not 0 <= label < classes:

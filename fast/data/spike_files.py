@@ -18,9 +18,8 @@ import numpy as np
 from delayprop.fast.data.collating import row_of, separated
 from delayprop.fast.data.hdf5_reading import datasets
 from delayprop.fast.data.spike_data import OTHER_LAYOUT, SpikeData, check_record, content_sha256
-from delayprop.spec import SpecError
 from delayprop.spec.checks import one_of
-from delayprop.spec.errors import Verbatim
+from delayprop.spec.errors import SpecError, Verbatim
 
 NAMES = ("spikes/times", "spikes/units", "labels")
 SPEAKERS = "extra/speaker"
@@ -110,15 +109,17 @@ def write_spike_file(path: str | os.PathLike, entries: Sequence[tuple[Any, Any]]
 def _trouble(path: Path, error: Exception) -> tuple[str, str]:
     """Why a file cannot be read, without the words of the system or of a library; and a remedy."""
     if not path.parent.is_dir():
-        return f"no such folder as {path.parent}", "name the folder of the files with --data"
+        return f"no such folder as {path.parent}", "give the right path with --data"
     if not path.exists():
-        return "no such file", "put the file there, or name its folder with --data"
+        return "no such file", "give its path with --data"
     if path.is_dir():
         return "a folder", "name the file in it"
     if not os.access(path, os.R_OK):
         return "a file that may not be read", "give yourself the right to read it"
     if not path.is_file():
         return "a pipe or a device", "name a file on a disk"
+    if not path.stat().st_size:
+        return "an empty file", "get the complete file"
     if isinstance(error, MemoryError):
         return "a file that is damaged, or too large for the memory", "get the complete file, or a smaller one"
     if isinstance(error, TypeError | ValueError):

@@ -9,6 +9,13 @@ from delayprop.fast.drawing import classification, sequence
 from delayprop.spec.command import BAD_INPUT, OneLineParser, report, run_and_exit
 
 
+def draw(run: Path) -> list[str]:
+    """Draws the pictures of a finished run, by its task; returns their paths."""
+    found = record(run, "result.json", {"task": TEXT})
+    kind = sequence if found["task"] == "sequence" else classification
+    return kind.draw(run)
+
+
 def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.drawing") -> int:
     """The command; returns the exit code (0; 2: no such run, or no picture can be written)."""
     parser = OneLineParser(prog, "Draw the pictures of a training run again, from its records.")
@@ -16,9 +23,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.drawing"
 
     def body(options: argparse.Namespace) -> int:
         try:
-            found = record(options.run, "result.json", {"task": TEXT})
-            kind = sequence if found["task"] == "sequence" else classification
-            drawn = kind.draw(options.run)
+            drawn = draw(options.run)
         except OSError as error:  # a record that cannot be read is a RecordError
             reason = f"{error.strerror or error}: {options.run}"
             return report(prog, f"`RUN` must be a folder with room for pictures, got {reason}; make room")

@@ -16,12 +16,8 @@ TASKS = {
 
 
 def draw(folder: Path) -> list[str]:
-    """Draws `training.png` and `run.html` into the folder of the run; returns their paths.
-
-    Raises:
-        RecordError: a record is missing or of another shape.
-        OSError: the folder cannot be written to.
-    """
+    """Draws `training.png` and `run.html` into the folder of the run, with the errors of `read` and
+    of `style.write`; returns their paths."""
     run = read(folder)
     return [save(overview(run), folder, "training.png"), write(html(run).encode(), folder, "run.html")]
 

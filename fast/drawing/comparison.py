@@ -57,11 +57,8 @@ def comparison(
 
 def accuracies_over(setting: str, panels: Mapping[str, Mapping[str, Mapping[float, Sequence[float]]]]) -> Figure:
     """A panel per task: the mean accuracy of each curve against a setting, in a band from the
-    lowest to the highest seed.
-
-    Args:
-        panels: test accuracies of seeds, per cent, by task, curve, and value of the setting.
-    """
+    lowest to the highest seed; `panels`: test accuracies of seeds, per cent, by task, curve, and
+    value of the setting."""
     figure = Figure(figsize=(0.6 + 3.6 * len(panels), 3.4))
     labels = list(dict.fromkeys(label for curves in panels.values() for label in curves))
     kinds = list(dict.fromkeys(label.replace(RECURRENT, "") for label in labels))
@@ -73,8 +70,7 @@ def accuracies_over(setting: str, panels: Mapping[str, Mapping[str, Mapping[floa
             line, mark = ("--", "s") if RECURRENT in label else ("-", "o")
             axes.fill_between(values, [*map(min, tests)], [*map(max, tests)], color=colour, alpha=0.2, linewidth=0)
             axes.plot(values, means, line + mark, color=colour, markersize=4, label=label)
-        ticks = sorted({value for curve in curves.values() for value in curve})
-        _log_steps(axes, ticks)
+        _log_steps(axes, sorted({value for curve in curves.values() for value in curve}))
         plain(axes, setting, "test accuracy, %" if axes is figure.axes[0] else "", task)
     lines = {str(line.get_label()): line for axes in figure.axes for line in axes.get_lines()}
     figure.legend(
@@ -89,15 +85,12 @@ def draw_grids(
     run: Path, split: str, exact: float, interval: tuple[float, float], steps: Sequence[float],
     accuracies: Mapping[str, Sequence[float]],
 ) -> str:
-    """Draws `grid-SPLIT.png` into the folder of the run; returns its path.
+    """Draws `grid-SPLIT.png` into the folder of the run, as `style.save`; returns its path.
 
     Args:
         exact, interval: accuracy without a grid, and its 95 % interval.
         steps: of the grids, ms.
         accuracies: by what is rounded, one per step.
-
-    Raises:
-        OSError: the folder cannot be written to.
     """
     figure = Figure(figsize=(6, 4))
     axes = figure.subplots()

@@ -102,11 +102,8 @@ def _from_zero(axes: Axes, run: Run, name: str, colour: str) -> None:
 
 
 def _log(axes: Axes, epochs: list[int], curves: dict[str, list], included: float | None = None) -> None:
-    """Draws curves on a log axis of whole decades; None is a gap, and 0 a triangle at the bottom.
-
-    Args:
-        included: a value that the axis must include.
-    """
+    """Draws curves on a log axis of whole decades, with the value `included` if there is one; None
+    is a gap, and 0 a triangle at the bottom."""
     for (name, values), colour in zip(curves.items(), COLOURS):
         axes.plot(epochs, [value or math.nan for value in values], ".-", color=colour, label=name)
         zeros = [epoch for epoch, value in zip(epochs, values) if value == 0]

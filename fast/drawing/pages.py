@@ -15,9 +15,7 @@ DPI = 150  # of rasterised parts
 def templates(*folders: Path) -> Environment:
     """The templates of these folders, and of this package."""
     loader = FileSystemLoader([*folders, Path(__file__).with_name("templates")])
-    found = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
+    found = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     found.filters |= {"embedded": embedded, "percent": percent}
     return found
 

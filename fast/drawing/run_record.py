@@ -81,11 +81,7 @@ def any_known(values: Sequence[float | None]) -> bool:
 
 
 def read(folder: Path) -> Run:
-    """The records in a folder.
-
-    Raises:
-        RecordError: a record is missing, of another shape, or contradicts another.
-    """
+    """The records in a folder; `RecordError`: one is missing, misshapen, or contradicts another."""
     log, found = history(folder, LINE), record(folder, "result.json", RESULT)
     options = record(folder, "options.json", OPTIONS)
     if not re.fullmatch(r"[1-9]\d*(-[1-9]\d*){2,}", found["network"], re.ASCII):

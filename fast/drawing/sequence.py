@@ -18,12 +18,7 @@ RESULT = {"presentations": NUMBER_OR_NULL, "before": TRACES, "after": TRACES}
 
 def draw(run: Path) -> list[str]:
     """Draws `delays.png`, `voltages.png`, and of two inputs `learning.gif`, into the folder of the
-    run; returns their paths.
-
-    Raises:
-        RecordError: a record is missing or of another shape.
-        OSError: the folder cannot be written to.
-    """
+    run, as `style.write`; returns their paths. `RecordError`: a record is missing or misshapen."""
     inputs = record(run, "result.json", {"inputs?": {*range(3, 17)}}).get("inputs", 2)
     log, found = _records(run, inputs)
     for n, trace in enumerate([*found["before"], *found["after"]]):
@@ -148,11 +143,7 @@ def _voltages(found: dict, inputs: int) -> Figure:
 
 
 def _panel(axes: Axes, traces: list[dict], title: str, scale: float) -> None:
-    """Draws voltages and arrivals.
-
-    Args:
-        scale: height of the voltages, and so of the ticks, relative to a run with two inputs.
-    """
+    """Draws voltages and arrivals; `scale`: their height relative to a run with two inputs."""
     for trace in traces:
         output, V = trace["output"], trace["V"]
         own = "AB"[output] == trace["pattern"]

@@ -6,7 +6,6 @@ from the labels would take longer than drawing.
 """
 
 import io
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 
-from delayprop.fast.data.new_files import new_file
+from delayprop.fast.data.new_files import write_whole
 
 COLOURS = ("#0b6fa4", "#d1495b", "#3a7d44", "#8a5a9e")
 
@@ -76,27 +75,14 @@ def legend_above(axes: Axes, columns: int = 4) -> None:
 
 
 def save(figure: Figure, run: Path, name: str) -> str:
-    """Writes a picture into the folder of a run; returns its path.
-
-    Raises:
-        OSError: the folder cannot be written to.
-    """
+    """Writes a picture into the folder of a run, as `write`; returns its path."""
     content = io.BytesIO()
     figure.savefig(content, format=Path(name).suffix[1:], dpi=150, bbox_inches="tight")
     return write(content.getvalue(), run, name)
 
 
 def write(content: bytes, run: Path, name: str) -> str:
-    """Writes the content of a picture, whole or not at all; returns its path.
-
-    Raises:
-        OSError: the folder cannot be written to.
-    """
-    path, half = run / name, run / f".{name}.half-written-by-delayprop"
-    try:
-        with new_file(half) as file:
-            file.write(content)
-        os.replace(half, path)
-    finally:
-        half.unlink(missing_ok=True)
-    return str(path)
+    """Writes the content of a picture, whole or not at all; returns its path. `OSError`: the folder
+    cannot be written to."""
+    write_whole(run / name, content)
+    return str(run / name)

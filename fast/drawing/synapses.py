@@ -100,9 +100,7 @@ def arrivals(page: Page, neuron: int) -> Figure:
     return figure
 
 
-def _raster(
-    axes: Axes, times: np.ndarray, units: np.ndarray, weights: np.ndarray, size: int, duration: float
-) -> None:
+def _raster(axes: Axes, times: np.ndarray, units: np.ndarray, weights: np.ndarray, size: int, duration: float) -> None:
     """Draws one mark per arrival within the trial."""
     within = times <= duration
     if not within.any():

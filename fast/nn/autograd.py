@@ -45,11 +45,8 @@ class Record:
     integrated: Problem | None
 
     def split(self, sizes: Sequence[int], counts: Tensor) -> "list[Record]":
-        """One record per population, for populations side by side of `sizes` neurons.
-
-        Args:
-            counts: `[trials, size]`, number of spikes.
-        """
+        """One record per population, for populations side by side of `sizes` neurons; `counts`:
+        `[trials, size]`, number of spikes."""
         if len(sizes) == 1:
             return [self]
         ends = np.cumsum(sizes)[:-1]
@@ -75,18 +72,9 @@ class Record:
 
 @outside_transforms
 def propagate(
-    spikes: Spikes,
-    w: Tensor,
-    d: Tensor,
-    tau_mem: Tensor,
-    tau_syn: Tensor,
-    v_th: Tensor | None = None,
-    v_reset: Tensor | None = None,
-    *,
-    exists: Tensor | None = None,
-    recurrent: bool = False,
-    readout: str | None = None,
-    bin_width: float | None = None,
+    spikes: Spikes, w: Tensor, d: Tensor, tau_mem: Tensor, tau_syn: Tensor, v_th: Tensor | None = None,
+    v_reset: Tensor | None = None, *, exists: Tensor | None = None, recurrent: bool = False,
+    readout: str | None = None, bin_width: float | None = None,
 ) -> tuple[Spikes, Tensor | None, Record]:
     """One layer: exact spikes and voltage readout of neurons that receive `spikes`.
 
@@ -192,8 +180,7 @@ def _check(spikes: Spikes, named: dict[str, Tensor | None], exists: Tensor | Non
         expected = f"of shape [pre, post] with pre = {spikes.size}, the number of neurons in `spikes`"
         raise SpecError("w", expected, Verbatim(list(w.shape)), "one row per source neuron")
     if ("v_th" in given) != ("v_reset" in given):
-        remedy = "give both, or none for LI neurons"
-        raise SpecError("v_reset", "given together with `v_th`", Verbatim("one of them"), remedy)
+        raise SpecError("v_reset", "", "and `v_th` belong together", "give both, or none for LI neurons")
     for name, tensor in given.items():
         shape = tuple(w.shape) if name in ("w", "d") else (w.shape[1],)
         if tuple(tensor.shape) != shape:

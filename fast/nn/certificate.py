@@ -22,7 +22,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -32,8 +31,7 @@ from delayprop.fast.nn.joining import check_spikes
 from delayprop.fast.nn.layers import LI, LIF
 from delayprop.fast.nn.spikes import Spikes
 from delayprop.fast.solving.problem import Problem
-from delayprop.spec import SpecError
-from delayprop.spec.errors import Verbatim
+from delayprop.spec.errors import SpecError, Verbatim
 
 LEAST = 1e-20
 """Of `lambda_I`: below, adjoints come near the smallest numbers of float32."""
@@ -140,7 +138,7 @@ def _parts(layer: LIF | LI) -> list[Tensor]:
 def _gradient(parameter: Tensor) -> Tensor:
     if parameter.grad is None:
         remedy = "run forward pass, `backward()` and `residuals` in one block `with watched(layers, spikes):`"
-        raise SpecError("layers", "of parameters and input times with gradients", Verbatim("one without"), remedy)
+        raise SpecError("layers", "", "have a parameter, or input times, without a gradient", remedy)
     return parameter.grad.double()
 
 
@@ -161,20 +159,10 @@ def _relative(terms: list[Tensor], parts: Sequence[Tensor] = ()) -> float | None
     return abs(float(flat.sum())) / size if size > 0 else None
 
 
-class Moved(NamedTuple):
-    """Derivatives of the readouts, each a list of summands `[trials, post]`, float64.
-
-    Attributes:
-        unit: by a common factor of all times of the input and all constants of the network, at 1.
-        shift: by a common shift of all times of the input, per ms.
-    """
-
-    unit: list[Tensor]
-    shift: list[Tensor]
-
-
-def moved(record: Record, y: Tensor, duration: float) -> Moved:
-    """The change of the readouts `y [trials, post]`, float64, of a layer with this record.
+def moved(record: Record, y: Tensor, duration: float) -> tuple[list[Tensor], list[Tensor]]:
+    """The change of the readouts `y [trials, post]`, float64, of a layer with this record: by a
+    common factor, at 1, of all times of the input and all constants of the network; and by a common
+    shift of all times of the input, per ms. Each is a list of summands `[trials, post]`.
 
     An integral `y = (1/T) int_0^T exp(-r t) V dt` loses its end, and its weight `exp(-r t)` stays.
     The change takes `V` at `T`, and for `r > 0` the moment `(1/T) int_0^T t exp(-r t) V dt`
@@ -184,19 +172,19 @@ def moved(record: Record, y: Tensor, duration: float) -> Moved:
     problem = record.integrated
     if problem is None:
         slope = torch.from_numpy(record.dy_dT).to(y.device)
-        return Moved([-duration * slope], [-slope])
+        return [-duration * slope], [-slope]
     T, r = duration, max(problem.rate, 0.0) / problem.width
     tau_mem, tau_syn = (tau.double() for tau in problem.constants[:2])
     V, I, late = _at_end(problem, r)
     weight = torch.exp(torch.tensor(-r * T, dtype=torch.float64, device=y.device))
     at_end = -weight * V
     if r == 0:
-        return Moved([y, at_end], [at_end / T])
+        return [y, at_end], [at_end / T]
     # The equations of motion, times exp(-r t) and t exp(-r t), integrated over the trial.
     integral_I = (1 + r * tau_mem) * T * y + tau_mem * weight * V
     moment_I = (tau_syn * (late - T * weight * I) + tau_syn * integral_I) / (1 + r * tau_syn)
     moment = (moment_I + tau_mem * (T * y - T * weight * V)) / (1 + r * tau_mem) / T
-    return Moved([y, at_end, -r * moment], [at_end / T, -r * y])
+    return [y, at_end, -r * moment], [at_end / T, -r * y]
 
 
 def _at_end(problem: Problem, r: float) -> tuple[Tensor, Tensor, Tensor]:

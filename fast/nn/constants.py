@@ -4,21 +4,29 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
-from delayprop.spec import Population, SpecError
-from delayprop.spec.errors import Verbatim
+from delayprop.spec import Population
+from delayprop.spec.errors import SpecError, Verbatim
+from delayprop.spec.network import CONSTANTS
 
-CONSTANTS = ("tau_mem", "tau_syn", "v_th", "v_reset")
 LEAST_TAU = 0.1  # ms: lower bound of time constants that learn
 LEAST_V_TH = 1e-3  # lower bound of thresholds that learn
 HIGHEST_RESET = 0.99  # of the threshold: upper bound of resets that learn
 
 
-def register_constants(module: nn.Module, population: Population, dtype: torch.dtype) -> None:
-    """Register the constants of a population, None included, as parameters without gradient."""
-    for name in CONSTANTS:
-        values = getattr(population, name)
-        constant = None if values is None else nn.Parameter(torch.tensor(values, dtype=dtype), requires_grad=False)
-        module.register_parameter(name, constant)
+class Neurons(nn.Module):
+    """Neurons with their constants, `[size]`, None where their kind has none."""
+
+    tau_mem: nn.Parameter | None
+    tau_syn: nn.Parameter | None
+    v_th: nn.Parameter | None
+    v_reset: nn.Parameter | None
+
+    def _register(self, population: Population, dtype: torch.dtype) -> None:
+        """Register the constants of a population as parameters without gradient."""
+        for name in CONSTANTS:
+            values = getattr(population, name)
+            constant = None if values is None else nn.Parameter(torch.tensor(values, dtype=dtype), requires_grad=False)
+            self.register_parameter(name, constant)
 
 
 def behind(module: nn.Module, name: str) -> list[nn.Parameter]:
@@ -31,10 +39,7 @@ def behind(module: nn.Module, name: str) -> list[nn.Parameter]:
 
 def clamp_(module: nn.Module, name: str, low: float | Tensor | None, high: float | Tensor | None = None) -> int:
     """Clamp the parameter `name` of a module, pruned or parametrized ones too; the entries changed.
-
-    Raises:
-        SpecError: it is the result of a parametrization that cannot be inverted, and out of bounds.
-    """
+    `SpecError`: it results from a parametrization that cannot be inverted, and is out of bounds."""
     pruned = module._parameters.get(f"{name}_orig")  # from which `torch.nn.utils.prune` computes `name` in each pass
     values = getattr(module, name) if pruned is None else pruned
     bounded = values.clamp(low, high)  # type: ignore[arg-type]  # torch's stubs know numbers or tensors, not a mixture
@@ -50,29 +55,30 @@ def clamp_(module: nn.Module, name: str, low: float | Tensor | None, high: float
     return changed
 
 
-def project_constants_(module: nn.Module, least_tau: float) -> int:
+def project_constants_(neurons: Neurons, least_tau: float) -> int:
     """Clamp the constants that learn; how many entries changed.
 
     Time constants stay at least `least_tau` (ms), thresholds at least `LEAST_V_TH`, and resets at
     most `HIGHEST_RESET` of the threshold. A reset that does not learn bounds the threshold instead.
     """
-    learns = {name: any(p.requires_grad for p in behind(module, name)) for name in CONSTANTS}
-    changed = sum(clamp_(module, name, least_tau) for name in ("tau_mem", "tau_syn") if learns[name])
+    learns = {name: any(p.requires_grad for p in behind(neurons, name)) for name in CONSTANTS}
+    changed = sum(clamp_(neurons, name, least_tau) for name in ("tau_mem", "tau_syn") if learns[name])
+    if neurons.v_th is None or neurons.v_reset is None:
+        return changed
     if learns["v_th"]:
-        v_reset = getattr(module, "v_reset")  # noqa: B009 - a type checker sees no attributes
-        least = torch.zeros_like(v_reset) if learns["v_reset"] else v_reset / HIGHEST_RESET
-        changed += clamp_(module, "v_th", least.clamp(min=LEAST_V_TH))
+        least = torch.zeros_like(neurons.v_reset) if learns["v_reset"] else neurons.v_reset / HIGHEST_RESET
+        changed += clamp_(neurons, "v_th", least.clamp(min=LEAST_V_TH))
     if learns["v_reset"]:
-        changed += clamp_(module, "v_reset", None, HIGHEST_RESET * getattr(module, "v_th"))  # noqa: B009
+        changed += clamp_(neurons, "v_reset", None, HIGHEST_RESET * neurons.v_th)
     return changed
 
 
-def constants_text(module: nn.Module) -> str:
+def constants_text(neurons: Neurons) -> str:
     """`tau_mem=20, tau_syn=5, ...` for a `repr`: one number if all neurons share it."""
 
     def text(values: Tensor) -> str:
         shared = not values.is_meta and bool((values == values[:1]).all())
         return f"{float(values[0]):g}" if shared and len(values) else "per neuron"
 
-    given = {name: getattr(module, name) for name in CONSTANTS}
+    given = {name: getattr(neurons, name) for name in CONSTANTS}
     return ", ".join(f"{name}={text(values.detach())}" for name, values in given.items() if values is not None)

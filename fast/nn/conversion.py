@@ -10,16 +10,17 @@ from torch import Tensor
 
 from delayprop.fast.compiling.compiler import outermost
 from delayprop.fast.nn.devices import numpy_reads
-from delayprop.fast.nn.units import UNITS, in_ms, warn_if_early
-from delayprop.spec import SpecError, SpikeTrains, UnsupportedError
+from delayprop.fast.nn.units import UNITS, in_ms, warn
+from delayprop.spec import SpikeTrains
 from delayprop.spec.checks import is_list, one_of, positive_number, whole_number
-from delayprop.spec.errors import Verbatim
+from delayprop.spec.errors import SpecError, UnsupportedError, Verbatim, placed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from delayprop.fast.nn.spikes import Spikes
 
+EARLY = 0.002  # of a trial: input rarely ends there, but seconds or ms that were taken for ms or us do
 BRIEF = 20.0  # ms: a raster of shorter trials, with more trials or neurons than steps, is probably transposed
 
 
@@ -41,11 +42,8 @@ def are_trains(times: np.ndarray, offsets: np.ndarray) -> bool:
 
 
 def check_layout(times: Tensor, offsets: Tensor, trains: int) -> None:
-    """Refuse tensors that are no spike trains: kernels index by `offsets`, and need order.
-
-    Raises:
-        SpecError: another shape or dtype, or a time below 0, not finite or out of order.
-    """
+    """Refuse tensors that are no spike trains (another shape or dtype, or a time below 0, not
+    finite or out of order): kernels index by `offsets`, and need order."""
     if times.ndim != 1 or times.dtype != torch.float64:
         got = Verbatim(f"{times.dtype} {list(times.shape)}")
         raise SpecError("times", "a float64 tensor of one dimension (ms)", got, "give times as `.double()`")
@@ -57,8 +55,7 @@ def check_layout(times: Tensor, offsets: Tensor, trains: int) -> None:
         raise SpecError("offsets", expected, Verbatim(offsets.device), remedy)
     if numpy_reads(times) and are_trains(times.numpy(), offsets.numpy()):
         return
-    lengths = offsets.diff()
-    ends_wrong = torch.stack([offsets[0] != 0, offsets[-1] != len(times), (lengths < 0).any()]).any()
+    ends_wrong = torch.stack([offsets[0] != 0, offsets[-1] != len(times), (offsets.diff() < 0).any()]).any()
     bad = ~(torch.isfinite(times) & (times >= 0))
     starts = torch.zeros(len(times) + 1, dtype=torch.bool, device=times.device)
     starts[offsets.clamp(0, len(times))] = True
@@ -78,16 +75,13 @@ def check_layout(times: Tensor, offsets: Tensor, trains: int) -> None:
 
 
 def within(spikes: "Spikes") -> "Spikes":
-    """Spikes that end within their trials, as given; no layer would see later ones. Warns of
-    spikes that are all very early.
-
-    Raises:
-        SpecError: names the last spike after the end of its trial.
-    """
+    """Spikes that end within their trials, as given; no layer would see later ones, and `SpecError`
+    names the last of them. Warns of spikes that are all very early."""
     times, duration = spikes.times.detach(), spikes.duration
     latest = float(times.max()) if len(times) else duration
     if latest <= duration:
-        warn_if_early(latest, len(times), duration)
+        if len(times) >= 10 and 0 < latest < EARLY * duration:
+            warn(f"all spikes lie in the first {latest:.3g} of {duration:g} ms: is `unit` the unit of their times?")
         return spikes
     n = int(times.argmax())
     trial, neuron = divmod(int(torch.searchsorted(spikes.offsets, n, right=True)) - 1, spikes.size)
@@ -106,10 +100,8 @@ def of_trains(trials: Sequence[SpikeTrains | Sequence], unit: str) -> tuple[Tens
     given: list[Tensor | np.ndarray] = []
     for b, trial in enumerate(trials):
         plain = [train.detach().cpu().numpy() if isinstance(train, Tensor) else train for train in trial]
-        try:
+        with placed(f"trials[{b}]"):
             checked = trial if isinstance(trial, SpikeTrains) else SpikeTrains(plain)  # type: ignore[arg-type]
-        except SpecError as error:
-            raise SpecError(f"trials[{b}]{error.name}", error.expected, error.got, error.remedy) from None
         if len(checked) != len(trials[0]):
             expected = f"{len(trials[0])} trains, as in trials[0]"
             raise SpecError(f"trials[{b}]", expected, Verbatim(f"{len(checked)}"), "give [] for a silent neuron")
@@ -188,14 +180,22 @@ def of_dense(raster: Tensor, dt: float, batch: int | None) -> tuple[Tensor, Tens
     return times, torch.cat([counts.new_zeros(1), by_train.sum(2).flatten().cumsum(0)])
 
 
+def selected(times: Tensor, offsets: Tensor, trains: Tensor) -> tuple[Tensor, Tensor]:
+    """Times (ms) and offsets of the trains of these numbers, in their order; differentiable."""
+    lengths = offsets.diff()[trains]
+    ends = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
+    # Number k of a train is that many places after the start of the train.
+    start = (offsets[:-1][trains] - ends[:-1]).repeat_interleave(lengths)
+    return times[start + torch.arange(len(start), device=times.device)], ends
+
+
 def on_grid(times: Tensor, offsets: Tensor, trials: int, size: int, duration: float, dt: float) -> Tensor:
     """Counts `[trials, steps, size]`, float32; see `Spikes.to_dense`."""
     in_steps = duration / positive_number(dt, "dt", "ms")
     whole = round(in_steps)
     steps = max(1, whole if abs(in_steps - whole) <= 1e-9 * in_steps else math.ceil(in_steps))
     if len(times) and float(times.max()) > duration:
-        expected = f"at most `duration`, {duration} (ms)"
-        raise SpecError("times", expected, float(times.max()), "raise `duration`")
+        raise SpecError("times", f"at most `duration`, {duration} (ms)", float(times.max()), "raise `duration`")
     step = (times / dt).long().clamp_(max=steps - 1)
     train = torch.arange(trials * size, device=times.device).repeat_interleave(offsets.diff(), output_size=len(times))
     place = (train // max(size, 1) * steps + step) * size + train % max(size, 1)

@@ -7,9 +7,8 @@ import torch
 from numba import config
 from torch import Tensor
 
-from delayprop.spec import SpecError, UnsupportedError
 from delayprop.spec.checks import one_of
-from delayprop.spec.errors import Verbatim
+from delayprop.spec.errors import SpecError, UnsupportedError, Verbatim
 
 DEVICES = ("cpu", "cuda")
 CUDA_GROUP = "by `pip install '.[cuda]'` in a clone of the project"
@@ -25,8 +24,7 @@ def check_device(device: str) -> None:
         SpecError: a device of another kind than `DEVICES`.
         UnsupportedError: numba-cuda, a torch built for CUDA, or the GPU is missing.
     """
-    kind = one_of(device.partition(":")[0], "device", DEVICES)
-    if kind == "cpu":
+    if one_of(device.partition(":")[0], "device", DEVICES) == "cpu":
         return
     if find_spec("numba_cuda") is None:
         raise _missing("cuda needs numba-cuda", f"install it {CUDA_GROUP}, or use the CPU")
@@ -38,12 +36,8 @@ def check_device(device: str) -> None:
 
 
 def check_tensors(named: Mapping[str, Tensor | None]) -> None:
-    """Refuse tensors on several devices, or on one outside `DEVICES`.
-
-    Raises:
-        SpecError: a tensor on another device than the first.
-        UnsupportedError: a tensor on a device outside `DEVICES`; a GPU `check_device` refuses.
-    """
+    """Refuse tensors on another device than the first (`SpecError`), on a device outside `DEVICES`,
+    or on a GPU that `check_device` refuses (`UnsupportedError`)."""
     given = {name: tensor for name, tensor in named.items() if tensor is not None}
     for name, tensor in given.items():
         if tensor.device.type not in DEVICES:

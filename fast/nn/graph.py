@@ -66,10 +66,8 @@ def matrix(network: NetworkSpec, group: Group, of: Mapping[int, Tensor]) -> Tens
     """One matrix `[sources, neurons of the group]` from the matrices of the group's connections.
 
     Its rows: one block per connection from outside, then per layer of `group.inside` one row per
-    neuron of the group.
-
-    Args:
-        of: `[pre, post]` of each connection, by its index: weights, delays, or the synapse mask.
+    neuron of the group. `of`: `[pre, post]` of each connection, by its index: weights, delays, or
+    the synapse mask.
     """
     sizes = {network.populations[p].name: network.populations[p].size for p in group.members}
     total = sum(sizes.values())

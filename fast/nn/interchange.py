@@ -18,14 +18,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from delayprop.fast.nn.constants import CONSTANTS
 from delayprop.fast.nn.joining import check_spikes
 from delayprop.fast.nn.layers import LI, LIF
 from delayprop.fast.nn.network import Network as Graph
 from delayprop.fast.nn.spikes import Spikes
-from delayprop.spec import Case, Connection, CrossEntropy, Network, Population, SpecError, SpikeTrains
+from delayprop.spec import Case, Connection, CrossEntropy, Network, Population, SpikeTrains
 from delayprop.spec.checks import of_type, sequence, text, whole_number
-from delayprop.spec.errors import Verbatim
+from delayprop.spec.errors import SpecError, Verbatim, placed
+from delayprop.spec.network import CONSTANTS
 
 Layer = LIF | LI
 
@@ -52,14 +52,12 @@ def network_of(layers: Sequence[Layer] | Graph, names: Sequence[str] | None = No
         kind = "li" if isinstance(layer, LI) else "lif"
         given = (getattr(layer, constant) for constant in CONSTANTS)
         constants = [None if constant is None else _numbers(constant) for constant in given]
-        try:
+        with placed(f"layers[{n}]"):
             populations.append(Population(names[n + 1], kind, layer.post, *constants))
             connections.append(Connection(names[n], names[n + 1], _numbers(layer.w), _numbers(layer.d)))
             if layer.w_rec is not None and layer.d_rec is not None:
                 own = _numbers(layer.w_rec), _numbers(layer.d_rec)
                 connections.append(Connection(names[n + 1], names[n + 1], *own))
-        except SpecError as error:
-            raise error.within(f"layers[{n}]") from None
     return Network(tuple(populations), tuple(connections))
 
 
@@ -68,15 +66,11 @@ def _of_graph(net: Graph) -> Network:
     for p, own in enumerate(net.constants):
         given = {name: getattr(own, name) for name in CONSTANTS}
         values: dict[str, Any] = {name: _numbers(tensor) for name, tensor in given.items() if tensor is not None}
-        try:
+        with placed(f"constants[{p}]"):
             populations[p] = replace(populations[p], **values)
-        except SpecError as error:
-            raise error.within(f"constants[{p}]") from None
     for c, synapses in enumerate(net.synapses):
-        try:
+        with placed(f"synapses[{c}]"):
             connections[c] = replace(connections[c], w=_numbers(synapses.w), d=_numbers(synapses.d))
-        except SpecError as error:
-            raise error.within(f"synapses[{c}]") from None
     return Network(tuple(populations), tuple(connections))
 
 
@@ -146,9 +140,7 @@ def _check(layers: Sequence[Layer]) -> None:
     if len(layers) == 0:
         raise SpecError("layers", "a list of at least one layer", Verbatim("none"), "give LIF and LI layers")
     for n, layer in enumerate(layers):
-        if not isinstance(layer, LIF | LI):
-            got = Verbatim(type(layer).__name__)
-            raise SpecError(f"layers[{n}]", "an LIF or LI layer", got, "leave it out")
+        of_type(layer, f"layers[{n}]", LIF | LI, "an LIF or LI layer", "leave it out")
         if isinstance(layer, LI) and n < len(layers) - 1:
             expected = "an LIF layer, as it is not the last"
             raise SpecError(f"layers[{n}]", expected, Verbatim("an LI layer"), "put it last")

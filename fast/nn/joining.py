@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import torch
 
+from delayprop.fast.nn.conversion import selected
 from delayprop.fast.nn.spikes import Spikes
-from delayprop.spec import SpecError
-from delayprop.spec.errors import Verbatim
+from delayprop.spec.errors import SpecError, Verbatim
 
 
 def check_spikes(given: object, name: str = "spikes") -> None:
@@ -24,11 +24,8 @@ def check_spikes(given: object, name: str = "spikes") -> None:
 
 
 def joined(parts: Sequence[Spikes]) -> Spikes:
-    """The spikes of several populations as one: the neurons of all parts, in their order.
-
-    Raises:
-        SpecError: no parts, or parts of different numbers of trials or durations.
-    """
+    """The spikes of several populations as one: the neurons of all parts, in their order;
+    `SpecError`: no parts, or parts of different numbers of trials or durations."""
     if len(parts) == 0:
         raise SpecError("parts", "a list of at least one `Spikes`", Verbatim("none"), "give the spikes to join")
     for n, part in enumerate(parts):
@@ -41,13 +38,9 @@ def joined(parts: Sequence[Spikes]) -> Spikes:
             expected = f"{trials} trials of {duration} ms, as in parts[0]"
             got = Verbatim(f"{part.trials} trials of {part.duration} ms")
             raise SpecError(f"parts[{n}]", expected, got, "join spikes of equal trials")
-    counts = torch.cat([part.counts() for part in parts], dim=1)
-    offsets = torch.cat([counts.new_zeros(1), counts.flatten().cumsum(0)])
-    numbers = torch.arange(counts.numel(), device=counts.device).reshape(counts.shape)
-    trains = zip(numbers.split([part.size for part in parts], dim=1), parts, strict=True)
-    train = torch.cat(
-        [own.flatten().repeat_interleave(part.offsets.diff(), output_size=len(part.times)) for own, part in trains]
-    )
-    order = torch.argsort(train, stable=True)
-    times = torch.cat([part.times for part in parts])[order]
-    return Spikes(times, offsets, trials, counts.shape[1], duration)
+    lengths = torch.cat([part.offsets.diff() for part in parts])
+    ends = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
+    numbers = torch.arange(len(lengths), device=lengths.device).split([trials * part.size for part in parts])
+    trains = torch.cat([own.reshape(trials, part.size) for own, part in zip(numbers, parts, strict=True)], dim=1)
+    times, offsets = selected(torch.cat([part.times for part in parts]), ends, trains.flatten())
+    return Spikes(times, offsets, trials, trains.shape[1], duration)

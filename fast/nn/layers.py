@@ -50,16 +50,8 @@ class LIF(SynapticLayer):
 
     @answers_foreign_words
     def __init__(
-        self,
-        pre: int,
-        post: int,
-        *,
-        tau_mem: Constant = 20.0,
-        tau_syn: Constant = 5.0,
-        v_th: Constant = 1.0,
-        v_reset: Constant = 0.0,
-        recurrent: bool = False,
-        max_delay: float | None = None,
+        self, pre: int, post: int, *, tau_mem: Constant = 20.0, tau_syn: Constant = 5.0, v_th: Constant = 1.0,
+        v_reset: Constant = 0.0, recurrent: bool = False, max_delay: float | None = None,
         dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__(pre, post, tau_mem, tau_syn, v_th, v_reset, max_delay, dtype)
@@ -79,13 +71,7 @@ class LIF(SynapticLayer):
         self, w_mean: float, w_std: float, d_max: float, generator: torch.Generator | None = None
     ) -> Self:
         """Draw `w_rec` and `d_rec` as `initialise_` draws `w` and `d`, with delays from 0.1 ms on.
-
-        Returns:
-            The layer.
-
-        Raises:
-            SpecError: as `initialise_`; `d_max` below 0.1 ms; the layer is not recurrent.
-        """
+        `SpecError`: as `initialise_`; `d_max` below 0.1 ms; the layer is not recurrent."""
         if self.w_rec is None or self.d_rec is None:
             raise SpecError("recurrent", "True", False, "make the layer with `recurrent=True`")
         self._draw(self.w_rec, self.d_rec, w_mean, w_std, d_max, generator, LEAST_RECURRENT_DELAY)
@@ -98,15 +84,12 @@ class LIF(SynapticLayer):
         """Draw weights at which the neurons spike about `rate` times, on these spikes.
 
         The delays are drawn uniformly from 0 to `d_max` ms, the weights from N(m, m), so about one
-        in six inhibits; a search finds the scale `m` (`fast.nn.calibration`).
+        in six inhibits; a search finds the scale `m` (`fast.nn.calibration`). Returns the layer.
 
         Args:
             spikes: typical input; the first 8 trials are used.
             rate: mean number of spikes per neuron and trial.
             generator: source of the random numbers; None: torch's default.
-
-        Returns:
-            The layer.
 
         Raises:
             SpecError: `rate` not above 0, above one spike per ms, or reached by no weights; silent
@@ -146,11 +129,8 @@ class LIF(SynapticLayer):
         return self
 
     def forward(self, spikes: Spikes) -> Spikes:
-        """The spikes of the `post` neurons, given the spikes of the `pre` neurons.
-
-        Raises:
-            SpecError, UnsupportedError, ArithmeticError: as `propagate`; a delay above `max_delay`.
-        """
+        """The spikes of the `post` neurons, given the spikes of the `pre` neurons. Errors: as
+        `propagate`, and `SpecError` for a delay above `max_delay`."""
         self._check_delays()
         constants = (self.tau_mem, self.tau_syn, self.v_th, self.v_reset)
         w, d = (torch.cat(own) if self.recurrent else own[0] for own in (self.weights, self.delays))
@@ -187,25 +167,14 @@ class LI(SynapticLayer):
 
     @answers_foreign_words
     def __init__(
-        self,
-        pre: int,
-        post: int,
-        *,
-        readout: str,
-        tau_mem: Constant = 20.0,
-        tau_syn: Constant = 5.0,
-        max_delay: float | None = None,
-        dtype: torch.dtype = torch.float32,
+        self, pre: int, post: int, *, readout: str, tau_mem: Constant = 20.0, tau_syn: Constant = 5.0,
+        max_delay: float | None = None, dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__(pre, post, tau_mem, tau_syn, None, None, max_delay, dtype)
         self.readout = one_of(readout, "readout", VOLTAGE_READOUTS)
 
     def forward(self, spikes: Spikes) -> Tensor:
-        """The readout `[trials, post]`, given the spikes of the `pre` neurons.
-
-        Raises:
-            SpecError, UnsupportedError, ArithmeticError: as `propagate`; a delay above `max_delay`.
-        """
+        """The readout `[trials, post]`, given the spikes of the `pre` neurons; errors as `LIF`."""
         self._check_delays()
         _, y, self.record = propagate(spikes, self.w, self.d, self.tau_mem, self.tau_syn, readout=self.readout)
         assert y is not None
@@ -216,11 +185,7 @@ class LI(SynapticLayer):
 
 
 def check_layer(given: object, reads: bool = False) -> None:
-    """Refuse anything but a LIF layer, or an LI layer where one may be read.
-
-    Raises:
-        SpecError: names the type that is taken.
-    """
+    """Refuse anything but a LIF layer, or an LI layer where one may be read."""
     remedy = "give one layer, such as `net[0]` of a `Sequential`; a `Network` has none (docs/limits.md)"
     kinds = (LIF | LI, "a LIF or LI layer") if reads else (LIF, "a LIF layer")
     of_type(given, "layer", *kinds, remedy)

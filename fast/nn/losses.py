@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from delayprop.fast.nn.joining import check_spikes
 from delayprop.fast.nn.spikes import Spikes
-from delayprop.spec import SpecError, SpikeTrains
+from delayprop.spec import SpikeTrains
 from delayprop.spec.checks import finite_number, of_type, positive_number, sequence
-from delayprop.spec.errors import Verbatim
+from delayprop.spec.errors import SpecError, Verbatim, placed
 
 
 def cross_entropy(y: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> Tensor:
@@ -38,8 +38,7 @@ def cross_entropy(y: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> Te
         expected = "of shape [trials, classes], at least one trial"
         raise SpecError("y", expected, Verbatim(list(y.shape)), "give one row per trial")
     trials, classes = y.shape
-    if not isinstance(labels, Tensor):
-        raise SpecError("labels", "a tensor of integers", Verbatim(type(labels).__name__), "`torch.tensor(labels)`")
+    of_type(labels, "labels", Tensor, "a tensor of integers", "`torch.tensor(labels)`")
     if labels.shape != (trials,) or labels.is_floating_point() or labels.dtype == torch.bool:
         got = Verbatim(f"{labels.dtype} {list(labels.shape)}")
         raise SpecError("labels", f"integers of shape [{trials}]", got, "give one per trial; a raster has trials first")
@@ -62,13 +61,8 @@ def cross_entropy(y: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> Te
 def first_spike_time(spikes: Spikes, time_scale: float) -> Tensor:
     """The readout `-t_first / time_scale`, `[trials, size]`.
 
-    For a silent neuron `t_first` is `duration`, and the gradient is 0.
-
-    Args:
-        time_scale: ms, above 0.
-
-    Raises:
-        SpecError: a `time_scale` that is not a positive number.
+    For a silent neuron `t_first` is `duration`, and the gradient is 0. `time_scale`: ms, above 0,
+    else `SpecError`.
     """
     check_spikes(spikes)
     if isinstance(time_scale, Tensor):
@@ -89,7 +83,10 @@ def spike_time_mse(spikes: Spikes, targets: Sequence[SpikeTrains | Sequence]) ->
     """
     check_spikes(spikes)
     trials = sequence(targets, "targets", None, "target trains, one entry per trial")
-    checked = [_targets(trains, f"targets[{b}]") for b, trains in enumerate(trials)]
+    checked = []
+    for b, given in enumerate(trials):
+        with placed(f"targets[{b}]", {"trains": ""}):
+            checked.append(given if isinstance(given, SpikeTrains) else SpikeTrains(given))  # type: ignore[arg-type]
     if [len(trains) for trains in checked] != [spikes.size] * spikes.trials:
         expected = f"{spikes.trials} entries (trials) of {spikes.size} trains (neurons)"
         raise SpecError("targets", expected, Verbatim([len(trains) for trains in checked]), "give [] for a free neuron")
@@ -107,11 +104,8 @@ def spike_time_mse(spikes: Spikes, targets: Sequence[SpikeTrains | Sequence]) ->
 
 
 class CrossEntropyLoss(nn.Module):
-    """`cross_entropy(y, labels, label_smoothing)` as a module.
-
-    Raises:
-        SpecError: a share outside [0, 1].
-    """
+    """`cross_entropy(y, labels, label_smoothing)` as a module; `SpecError`: a share outside
+    [0, 1]."""
 
     def __init__(self, label_smoothing: float = 0.0) -> None:
         super().__init__()
@@ -134,11 +128,8 @@ class SpikeTimeMSELoss(nn.Module):
 
 
 class FirstSpikeTime(nn.Module):
-    """The readout `first_spike_time(spikes, time_scale)` as a module.
-
-    Args:
-        time_scale: ms; a spike earlier by `time_scale` weighs e times more in a softmax.
-    """
+    """The readout `first_spike_time(spikes, time_scale)` as a module. A spike earlier by
+    `time_scale` (ms) weighs e times more in a softmax."""
 
     def __init__(self, time_scale: float) -> None:
         super().__init__()
@@ -156,13 +147,3 @@ def _share(label_smoothing: float) -> float:
     if not 0 <= finite_number(label_smoothing, "label_smoothing") <= 1:
         raise SpecError("label_smoothing", "from 0 to 1", label_smoothing, "give a share")
     return label_smoothing
-
-
-def _targets(trains: object, name: str) -> SpikeTrains:
-    if isinstance(trains, SpikeTrains):
-        return trains
-    try:
-        return SpikeTrains(trains)  # type: ignore[arg-type]  # `SpikeTrains` checks it
-    except SpecError as error:
-        path = name + error.name.removeprefix("trains")
-        raise SpecError(path, error.expected, error.got, error.remedy) from None

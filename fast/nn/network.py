@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from delayprop.fast.nn.autograd import Record, propagate
-from delayprop.fast.nn.constants import CONSTANTS, constants_text, register_constants
+from delayprop.fast.nn.constants import Neurons, constants_text
 from delayprop.fast.nn.graph import Group, groups, matrix
 from delayprop.fast.nn.joining import check_spikes, joined
 from delayprop.fast.nn.spikes import Spikes
@@ -16,6 +16,7 @@ from delayprop.spec import VOLTAGE_READOUTS, Connection, Population, SpecError
 from delayprop.spec import Network as NetworkSpec
 from delayprop.spec.checks import of_type, one_of, sequence
 from delayprop.spec.errors import Verbatim
+from delayprop.spec.network import CONSTANTS
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,15 +43,10 @@ class _Synapses(nn.Module):
         self.register_buffer("exists", torch.tensor(connection.exists))
 
 
-class _Constants(nn.Module):
-    tau_mem: nn.Parameter | None
-    tau_syn: nn.Parameter | None
-    v_th: nn.Parameter | None
-    v_reset: nn.Parameter | None
-
+class _Constants(Neurons):
     def __init__(self, population: Population, dtype: torch.dtype) -> None:
         super().__init__()
-        register_constants(self, population, dtype)
+        self._register(population, dtype)
 
 
 class Network(nn.Module):
@@ -75,15 +71,15 @@ class Network(nn.Module):
         of_type(network, "network", NetworkSpec, "a `delayprop.NetworkSpec`", remedy)
         self.network = network
         self.groups = groups(network)
+        self._inputs = {one.name: one.size for one in network.populations if one.kind == "input"}
+        self._simulated = [one.name for one in network.populations if one.kind != "input"]
         synapses = nn.ModuleList(_Synapses(connection, dtype) for connection in network.connections)
         constants = nn.ModuleList(_Constants(population, dtype) for population in network.populations)
         # A type checker sees bare modules in a ModuleList, without their attributes.
         self.synapses = cast("Sequence[_Synapses]", synapses)
         self.constants = cast("Sequence[_Constants]", constants)
 
-    def forward(
-        self, inputs: Spikes | Mapping[str, Spikes], read: str | tuple[str, str] | None = None
-    ) -> Activity:
+    def forward(self, inputs: Spikes | Mapping[str, Spikes], read: str | tuple[str, str] | None = None) -> Activity:
         """Simulate the network.
 
         Args:
@@ -99,7 +95,7 @@ class Network(nn.Module):
         if not isinstance(inputs, Mapping):
             inputs = self._by_name(inputs)
         if isinstance(read, str):
-            one_of(read, "read", self._simulated())
+            one_of(read, "read", self._simulated)
             read = read, "max_voltage"
         self._check(inputs, read)
         spikes, records, y = dict(inputs), {}, None
@@ -137,8 +133,11 @@ class Network(nn.Module):
         if group.outside:
             arriving = joined([spikes[self.network.connections[c].source] for c in group.outside])
             return arriving, w, d, exists.bool()
-        row = w.new_zeros(1, w.shape[1])  # the synapses of the silent neuron, which do not exist
-        return _silence(any_input), torch.cat([row, w]), torch.cat([row, d]), torch.cat([row, exists]).bool()
+        trials = any_input.trials
+        none, offsets = any_input.times[:0], any_input.offsets.new_zeros(trials + 1)
+        silent_neuron = Spikes(none, offsets, trials, 1, any_input.duration)
+        row = w.new_zeros(1, w.shape[1])  # its synapses, which do not exist
+        return silent_neuron, torch.cat([row, w]), torch.cat([row, d]), torch.cat([row, exists]).bool()
 
     def _constants(self, group: Group) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
         """`tau_mem`, `tau_syn`, `v_th`, `v_reset` of a group, which is all LIF or one LI."""
@@ -163,46 +162,32 @@ class Network(nn.Module):
     def _by_name(self, spikes: Spikes) -> dict[str, Spikes]:
         """The spikes of the only input population; a network without one takes any spikes."""
         check_spikes(spikes, "inputs")
-        names = [population.name for population in self.network.populations if population.kind == "input"]
-        if len(names) > 1:
-            expected, got = f"a dict with the spikes of {', '.join(names)}", Verbatim("one `Spikes`")
+        if len(self._inputs) > 1:
+            expected, got = f"a dict with the spikes of {', '.join(self._inputs)}", Verbatim("one `Spikes`")
             raise SpecError("inputs", expected, got, "give the spikes of each input population by its name")
-        return {names[0] if names else "": spikes}
-
-    def _simulated(self) -> list[str]:
-        return [population.name for population in self.network.populations if population.kind != "input"]
+        return {next(iter(self._inputs), ""): spikes}
 
     def _check(self, inputs: Mapping[str, Spikes], read: tuple[str, str] | None) -> None:
-        names = [population.name for population in self.network.populations if population.kind == "input"]
         for name, spikes in inputs.items():
             check_spikes(spikes, f"inputs.{name}")
-            if name not in names and names:
-                one_of(name, f"inputs.{name}", names)
+            if self._inputs:
+                one_of(name, f"inputs.{name}", tuple(self._inputs))
         if not inputs:
             expected, remedy = "the spikes of at least one trial", "give them, even if all are silent"
             raise SpecError("inputs", expected, Verbatim("nothing"), remedy)
-        for population in self.network.populations:
-            if population.kind != "input":
-                continue
-            name = f"inputs.{population.name}"
-            if population.name not in inputs:
-                raise SpecError(name, "given", Verbatim("nothing"), "give spikes, even if all are silent")
-            if inputs[population.name].size != population.size:
-                expected = f"spikes of {population.size} neurons"
-                raise SpecError(name, expected, inputs[population.name].size, "give one train per neuron")
+        for name, size in self._inputs.items():
+            if name not in inputs:
+                raise SpecError(f"inputs.{name}", "given", Verbatim("nothing"), "give spikes, even if all are silent")
+            if (got := inputs[name].size) != size:
+                raise SpecError(f"inputs.{name}", f"spikes of {size} neurons", got, "give one train per neuron")
         first = next(iter(inputs.values()))
-        for key, spikes in inputs.items():
+        for name, spikes in inputs.items():
             if (spikes.trials, spikes.duration) != (first.trials, first.duration):
                 expected = f"of {first.trials} trials of {first.duration} ms, as the other inputs"
-                got = Verbatim(f"{spikes.trials} trials of {spikes.duration} ms")
-                raise SpecError(f"inputs.{key}", expected, got, "all inputs share their trials")
+                found = Verbatim(f"{spikes.trials} trials of {spikes.duration} ms")
+                raise SpecError(f"inputs.{name}", expected, found, "all inputs share their trials")
         if read is not None:
             if len(sequence(read, "read", None, "a population and its readout")) != 2:
                 raise SpecError("read", "a population and its readout", read, "or give the population's name alone")
-            one_of(read[0], "read[0]", self._simulated())
+            one_of(read[0], "read[0]", self._simulated)
             one_of(read[1], "read[1]", VOLTAGE_READOUTS)
-
-
-def _silence(like: Spikes) -> Spikes:
-    """One silent neuron, in as many trials as `like`."""
-    return Spikes(like.times[:0], like.offsets.new_zeros(like.trials + 1), like.trials, 1, like.duration)

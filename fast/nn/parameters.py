@@ -11,9 +11,8 @@ from delayprop.fast.nn.constants import LEAST_TAU, behind, clamp_, project_const
 from delayprop.fast.nn.layers import LI, LIF
 from delayprop.fast.nn.network import Network
 from delayprop.fast.nn.synaptic_layer import LEAST_RECURRENT_DELAY
-from delayprop.spec import SpecError
-from delayprop.spec.checks import one_of, positive_number
-from delayprop.spec.errors import Verbatim
+from delayprop.spec.checks import of_type, one_of, positive_number
+from delayprop.spec.errors import SpecError, Verbatim
 
 KINDS = ("weights", "delays", "constants", "thresholds")
 OF_NAME = {
@@ -46,9 +45,7 @@ def param_groups(
         SpecError: `net` is no module; a step size is no positive number, or missing; a parameter is
             of no known kind.
     """
-    if not isinstance(net, nn.Module):
-        got = Verbatim(type(net).__name__)
-        raise SpecError("net", "a torch module", got, "give the network itself, not its parameters")
+    of_type(net, "net", nn.Module, "a torch module", "give the network itself, not its parameters")
     if delay_lr == 0:
         remedy = "to keep delays as they are: `layer.d.requires_grad_(False)`"
         raise SpecError("delay_lr", "a finite number above 0 (ms)", delay_lr, remedy)
@@ -73,10 +70,7 @@ def param_groups(
 
 def by_kinds(net: nn.Module, given: Mapping[str, str] | None = None) -> dict[str, dict[str, nn.Parameter]]:
     """The parameters of a network by kind and name; `given`: the `kinds` of `param_groups`.
-
-    Raises:
-        SpecError: a parameter that learns is of no known kind, or of several.
-    """
+    `SpecError`: a parameter that learns is of no known kind, or of several."""
     known: dict[nn.Parameter, set[str]] = {}
     for module in net.modules():
         for kind, parameters in _own(module):
@@ -118,11 +112,8 @@ def _own(module: nn.Module) -> list[tuple[str, list[nn.Parameter]]]:
 def project_(net: nn.Module, least_tau: float = LEAST_TAU) -> int:
     """Clamp the parameters of a network to their bounds, after an optimiser step; how many changed.
 
-    Bounds are those of `LIF.project_`. Delays within a loop of populations of a `Network` stay at
-    least 0.1 ms.
-
-    Raises:
-        SpecError: a parametrization without `right_inverse` has left the bounds.
+    Bounds and errors are those of `LIF.project_`. Delays within a loop of populations of a
+    `Network` stay at least 0.1 ms.
     """
     changed = 0
     for module in net.modules():

@@ -134,12 +134,8 @@ class Spikes:
         if not len(chosen):
             raise SpecError("trials", "at least one trial", Verbatim("none"), "name a trial")
         trains = (chosen[:, None] * self.size + torch.arange(self.size, device=self.device)).flatten()
-        lengths = self.offsets.diff()[trains]
-        offsets = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
-        # Number k of a train is that many places after the start of the train.
-        start = (self.offsets[:-1][trains] - offsets[:-1]).repeat_interleave(lengths)
-        index = start + torch.arange(len(start), device=self.device)
-        return replace(self, times=self.times[index], offsets=offsets, trials=len(chosen))
+        times, offsets = conversion.selected(self.times, self.offsets, trains)
+        return replace(self, times=times, offsets=offsets, trials=len(chosen))
 
     def __iter__(self) -> "Iterator[Spikes]":
         """Trial by trial."""
@@ -166,8 +162,7 @@ class Spikes:
     def first(self) -> Tensor:
         """The first spike times, `[trials, size]`, ms; of a silent neuron `duration`."""
         times = torch.cat([self.times, self.times.new_full((1,), self.duration)])
-        silent = self.offsets.diff() == 0
-        index = torch.where(silent, len(self.times), self.offsets[:-1])
+        index = torch.where(self.offsets.diff() == 0, len(self.times), self.offsets[:-1])
         return times[index].reshape(self.trials, self.size)
 
     def train(self, trial: int, neuron: int) -> Tensor:
@@ -199,13 +194,10 @@ class Spikes:
         """The spikes of consecutive blocks of neurons, of these sizes; the inverse of `joined`."""
         if len(sizes) == 1:
             return [self]
-        counts, parts = self.counts(), []
-        block = torch.arange(len(sizes)).repeat_interleave(torch.tensor(list(sizes))).to(counts.device)
-        for n, part in enumerate(counts.split(list(sizes), dim=1)):
-            offsets = torch.cat([counts.new_zeros(1), part.flatten().cumsum(0)])
-            mask = (block == n).repeat(self.trials).repeat_interleave(counts.flatten(), output_size=len(self.times))
-            parts.append(Spikes(self.times[mask], offsets, self.trials, part.shape[1], self.duration))
-        return parts
+        trains = torch.arange(self.trials * self.size, device=self.device).reshape(self.trials, self.size)
+        blocks = trains.split(list(sizes), dim=1)
+        parts = (conversion.selected(self.times, self.offsets, block.flatten()) for block in blocks)
+        return [Spikes(*part, self.trials, size, self.duration) for part, size in zip(parts, sizes, strict=True)]
 
     def to(self, device: torch.device | str) -> "Spikes":
         """These spikes on another device (`UnsupportedError`: it is missing); differentiable."""

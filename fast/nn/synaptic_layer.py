@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from delayprop.fast.nn.autograd import Record
-from delayprop.fast.nn.constants import LEAST_TAU, clamp_, constants_text, project_constants_, register_constants
+from delayprop.fast.nn.constants import LEAST_TAU, Neurons, clamp_, constants_text, project_constants_
 from delayprop.fast.nn.other_tools import answers_foreign_words
 from delayprop.fast.nn.units import warn_if_short
 from delayprop.spec import Population, SpecError
@@ -19,26 +19,17 @@ LEAST_RECURRENT_DELAY = 0.1
 """ms: of a recurrent layer's own synapses, since a loop without any delay has no solution."""
 
 
-class SynapticLayer(nn.Module):
+class SynapticLayer(Neurons):
     """Synapses with weights and delays onto neurons with constants; see `LIF` and `LI`."""
 
     tau_mem: nn.Parameter
     tau_syn: nn.Parameter
     w_rec: nn.Parameter | None
     d_rec: nn.Parameter | None
-    v_th: nn.Parameter | None
-    v_reset: nn.Parameter | None
 
     def __init__(
-        self,
-        pre: int,
-        post: int,
-        tau_mem: Constant,
-        tau_syn: Constant,
-        v_th: Constant | None,
-        v_reset: Constant | None,
-        max_delay: float | None,
-        dtype: torch.dtype,
+        self, pre: int, post: int, tau_mem: Constant, tau_syn: Constant, v_th: Constant | None,
+        v_reset: Constant | None, max_delay: float | None, dtype: torch.dtype,
     ) -> None:
         super().__init__()
         if dtype not in (torch.float32, torch.float64):
@@ -52,7 +43,7 @@ class SynapticLayer(nn.Module):
         self.register_parameter("d_rec", None)
         self.record: Record | None = None
         checked = Population("layer", "li" if v_th is None else "lif", post, tau_mem, tau_syn, v_th, v_reset)
-        register_constants(self, checked, dtype)
+        self._register(checked, dtype)
         for name in ("tau_mem", "tau_syn"):
             warn_if_short(float(getattr(checked, name).min()), name)
         self.initialise_(0.0, pre**-0.5)
@@ -113,10 +104,7 @@ class SynapticLayer(nn.Module):
 
         `d_rec` is kept above LEAST_RECURRENT_DELAY, 0.1 ms. Constants that learn are bounded too:
         time constants stay at least `least_tau` (ms), thresholds at least 0.001, and resets at most
-        0.99 of the threshold.
-
-        Raises:
-            SpecError: a parametrization without `right_inverse` has left the bounds.
+        0.99 of the threshold. `SpecError`: a parametrization without `right_inverse` has left them.
         """
         changed = clamp_(self, "d", 0.0, self.max_delay)
         if self.recurrent:

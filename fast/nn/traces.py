@@ -10,9 +10,8 @@ from torch import Tensor
 from delayprop.fast.nn.joining import check_spikes
 from delayprop.fast.nn.layers import LI, LIF, check_layer
 from delayprop.fast.nn.spikes import Spikes
-from delayprop.spec import SpecError
 from delayprop.spec.checks import sequence, whole_number
-from delayprop.spec.errors import Verbatim
+from delayprop.spec.errors import SpecError, Verbatim
 
 
 @torch.no_grad()
@@ -91,13 +90,11 @@ def voltage_of(
     arrivals: np.ndarray | Sequence, tau_mem: float, tau_syn: float, times: np.ndarray,
     emitted: np.ndarray | Sequence = (), fall: float = 0.0,
 ) -> np.ndarray:
-    """`V(t)` of a neuron from its arrivals `t_arr, w`, `[n, 2]`, and its spikes; in ms.
+    """`V(t)` of a neuron from its arrivals `t_arr, w`, `[n, 2]`, and the times `emitted`, at which
+    it falls by `fall`; in ms.
 
     An event acts at the first point that is not before it. Voltage and current pass from point to
     point, exactly, so both only decay in between.
-
-    Args:
-        emitted: times at which the voltage falls by `fall`.
     """
     order = np.argsort(times, kind="stable")
     points, pm, ps = times[order], 1 / tau_mem, 1 / tau_syn

@@ -8,7 +8,6 @@ from delayprop.spec.checks import duration as spec_duration
 
 UNITS = ("ms", "s", "us")
 """Units in which data may come."""
-EARLY = 0.002  # of a trial: input rarely ends there, but seconds or ms that were taken for ms or us do
 SHORTEST = 0.1  # ms: no trial and no time constant is shorter, unless its unit is wrong
 INSIDE = ("delayprop.", "torch.")
 
@@ -33,12 +32,6 @@ def warn_if_short(value: float, name: str) -> None:
     if value < SHORTEST:
         meant = f"all times are in ms, so {value:g} s are {1000 * value:g}"
         warn(f"`{name}` is {value:g} ms, which looks like seconds: {meant}")
-
-
-def warn_if_early(latest: float, spikes: int, duration: float) -> None:
-    """Warn of spikes so early in their trials that their unit was probably another."""
-    if spikes >= 10 and 0 < latest < EARLY * duration:
-        warn(f"all spikes lie in the first {latest:.3g} of {duration:g} ms: is `unit` the unit of their times?")
 
 
 def checked_duration(duration: object) -> float:

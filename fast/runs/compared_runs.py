@@ -1,17 +1,15 @@
 """Finished runs to compare, from their folders or from lines of results, in groups of seeds."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from delayprop.fast.data.new_files import content_of
-from delayprop.fast.data.records import AMOUNT, COUNT, NUMBER, TEXT, RecordError, check_shape
+from delayprop.fast.data.records import AMOUNT, COUNT, NUMBER, TEXT, RecordError, check_shape, checked
 from delayprop.fast.runs.saved_runs import HOW_IT_RAN, check_network, records
 from delayprop.fast.training.run_folder import RESULT
 from delayprop.fast.training.settings import with_defaults
-from delayprop.spec import SpecError
-from delayprop.spec.errors import Verbatim
+from delayprop.spec.errors import SpecError, Verbatim
 
 LINES = ".jsonl"
 LINE = {"task": TEXT, "seed": COUNT, "test_accuracy": NUMBER, "valid_accuracy": NUMBER, "seconds": AMOUNT}
@@ -92,12 +90,9 @@ def _lines(path: Path) -> list[tuple[str, dict]]:
     for n, line in enumerate(lines, start=1):
         where = f"{path} line {n}"
         try:
-            run = json.loads(line)
-            check_shape(run, LINE, where)
+            run = checked(line, LINE, where)
         except RecordError as error:
             raise RecordError(error.name, error.expected, error.got, REMEDY) from None
-        except (ValueError, RecursionError) as error:
-            raise RecordError(where, "JSON", error, REMEDY) from None
         if not run.keys() >= WITH:
             raise RecordError(where, "a line with all settings", f"one without {min(WITH - run.keys())}", REMEDY)
         run.pop("interval", None)  # a line has none

@@ -21,8 +21,7 @@ from delayprop.fast.training.model import Classifier
 from delayprop.fast.training.processes import Processes
 from delayprop.fast.training.run_folder import RESULT
 from delayprop.fast.training.settings import Settings, with_defaults
-from delayprop.spec import SpecError
-from delayprop.spec.errors import Verbatim, printable
+from delayprop.spec.errors import SpecError, Verbatim, printable
 
 HOW_IT_RAN = frozenset({"out", "resume", "save_seconds", "data", "workers", "tensorboard", "test", "changed"})
 """Options that do not change the result of a run, or follow from others."""
@@ -81,10 +80,8 @@ class Run:
 
         That of a classification takes `Spikes` and returns the readout, `[trials, classes]`, and
         the spikes of each hidden layer; that of `sequence` is one layer, which returns the readout.
-        With `pool` above 1 its inputs are pools of that many channels.
-
-        Raises:
-            SpecError: the network is damaged, not finite, or of another version.
+        With `pool` above 1 its inputs are pools of that many channels. `SpecError`: the network is
+        damaged, not finite, or of another version.
         """
         return kept_network(self.folder, self.options, self.result)
 

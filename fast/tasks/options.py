@@ -14,10 +14,9 @@ import numpy as np
 from delayprop.fast.nn.devices import DEVICES, DTYPES
 from delayprop.fast.tasks.registry import CLASSIFYING, TASKS
 from delayprop.fast.training.settings import add_settings
-from delayprop.spec import SpecError
 from delayprop.spec.checks import described, is_list, one_of
 from delayprop.spec.command import OneLineParser
-from delayprop.spec.errors import Verbatim
+from delayprop.spec.errors import SpecError, Verbatim
 
 FLAGS = argparse.BooleanOptionalAction, argparse._StoreTrueAction
 

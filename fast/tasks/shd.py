@@ -16,8 +16,7 @@ from delayprop.fast.tasks.spike_folder import SpikeFolder
 from delayprop.fast.training.classify import Classification
 from delayprop.fast.training.processes import Processes
 from delayprop.fast.training.settings import Settings
-from delayprop.spec import SpecError
-from delayprop.spec.errors import Verbatim
+from delayprop.spec.errors import SpecError, Verbatim
 
 DATA = SpikeFolder(
     "shd", ("train", "test"), channels=700, classes=20, duration=1400.0,
@@ -42,7 +41,6 @@ PRESETS = {
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of this task."""
     DATA.add_options(parser)
     parser.add_argument(
         "--valid-speakers", type=int, nargs="*", default=[3, 6],
@@ -51,7 +49,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def prepare(options: argparse.Namespace, dtype: torch.dtype, processes: Processes) -> Classification:
-    """The training."""
     settings = Settings.of(options)
     train, test = DATA.read(options).values()
     if options.valid_speakers:

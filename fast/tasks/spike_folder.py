@@ -12,8 +12,7 @@ from delayprop.fast.data.spike_files import fingerprints, read_spike_file
 from delayprop.fast.training.classify import Classification
 from delayprop.fast.training.processes import Processes
 from delayprop.fast.training.settings import Settings
-from delayprop.spec import SpecError
-from delayprop.spec.errors import Verbatim
+from delayprop.spec.errors import SpecError, Verbatim
 
 FOLDER = "DELAYPROP_DATA"
 

@@ -34,7 +34,6 @@ PRESETS = {
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of this task."""
     parser.add_argument(
         "--data", nargs="+", metavar="FILE", default=[],
         help=f"TRAIN TEST, or TRAIN VALID TEST; without VALID one trial in {SHARE} of TRAIN is held out",
@@ -46,11 +45,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def prepare(options: argparse.Namespace, dtype: torch.dtype, processes: Processes) -> Classification:
-    """The training."""
     settings = Settings.of(options)
     paths = [Path(path) for path in options.data]
     if len(paths) not in (2, 3):
-        raise SpecError("--data", "TRAIN TEST, or TRAIN VALID TEST", Verbatim(f"{len(paths)} files"), LAYOUT)
+        expected = "two files, TRAIN TEST, or three, TRAIN VALID TEST"
+        raise SpecError("--data", expected, Verbatim(f"{len(paths)} files"), LAYOUT)
     data, duration = read(paths, options.seed, getattr(options, "duration", None))
     splits = ("train", "valid", "test") if len(paths) == 3 else ("train", "test")
     options.data_sha256 = fingerprints(dict(zip(splits, paths, strict=True)))

@@ -2,12 +2,9 @@
 
 The exact gradient of a spike count is 0, since the count is piecewise constant. Nowotny, Turner,
 Knight (arXiv 2212.01232) write it as `N = sum_k V(t_k-) / v_th` at fixed times: a higher voltage at
-a spike raises it. For
-
-    R = strength / 2 * sum_neurons (N_mean - target)^2,    N_mean: spikes per trial, batch mean,
-
-this gives `dR/dV(t_k-) = strength (N_mean - target) / (trials v_th)`. A voltage that is higher by
-`dV` crosses the threshold earlier by `dV / Vdot_minus`. So a loss with
+a spike raises it. For the `R` of `spike_count_penalty` this gives `dR/dV(t_k-) = strength (N_mean -
+target) / (trials v_th)`. A voltage that is higher by `dV` crosses the threshold earlier by
+`dV / Vdot_minus`. So a loss with
 
     dR/dt_k = -Vdot_minus strength (N_mean - target) / (trials v_th)
 
@@ -24,21 +21,8 @@ from torch import Tensor
 from delayprop.fast.nn.joining import check_spikes
 from delayprop.fast.nn.layers import LIF, check_layer
 from delayprop.fast.nn.spikes import Spikes
-from delayprop.fast.training.settings import Settings
-from delayprop.spec import SpecError
 from delayprop.spec.checks import finite_number
-from delayprop.spec.errors import Verbatim
-
-
-def regularisation(
-    layers: Sequence[LIF], hidden_spikes: Sequence[Spikes], settings: Settings, total: Callable[[Tensor], Tensor]
-) -> Tensor:
-    """The sum of `spike_count_penalty` over the hidden layers, with the target of the settings."""
-    term = hidden_spikes[0].times.new_zeros(())
-    if settings.spikes_strength:
-        for layer, emitted in zip(layers, hidden_spikes, strict=True):
-            term = term + spike_count_penalty(layer, emitted, settings.spikes_target, settings.spikes_strength, total)
-    return term
+from delayprop.spec.errors import SpecError, Verbatim
 
 
 def spike_count_penalty(
@@ -48,9 +32,9 @@ def spike_count_penalty(
 
         R = strength / 2 * sum_neurons (N_mean - target)^2,    N_mean: spikes per trial, batch mean
 
-    The derivative of a count is 0. The gradient here is that of Nowotny, Turner, Knight (arXiv
-    2212.01232), as if a higher voltage at a spike were more spikes. Neurons that are silent in the
-    batch have none: see `wake_`. Check `residuals` before you add it.
+    Its gradient is that of Nowotny, Turner, Knight (arXiv 2212.01232), as if a higher voltage at a
+    spike were more spikes. Neurons that are silent in the batch have none: see `wake_`. Check
+    `residuals` before you add it.
 
     Args:
         layer: the layer that has just emitted these spikes.

@@ -1,14 +1,12 @@
 """Checkpoints: a file is whole or absent, is checked when it is read, and the last two are kept.
 
 A file is one line of JSON with the format, length and SHA-256 of the rest, and then the state as
-`torch.save` writes it. It is written under another name in the same folder, synced to the disk, and
-then renamed. So a file that has the name of a checkpoint is whole, however the process ended.
+`torch.save` writes it. It is written under another name, synced to the disk, and then renamed.
 """
 
 import hashlib
 import io
 import json
-import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -17,13 +15,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from delayprop.fast.data.new_files import content_of, new_file
-from delayprop.spec import SpecError
-from delayprop.spec.errors import Verbatim
+from delayprop.fast.data.new_files import HALF, content_of, write_whole
+from delayprop.spec.errors import SpecError, Verbatim
 
 FORMAT = "delayprop-checkpoint/2"  # /1 had no settings, no initial network, and no early stop
 KEPT = 2
-PATTERN, HALF = "checkpoint-*.pt", ".half-written-by-delayprop"
+PATTERN = "checkpoint-*.pt"
 
 
 class DamagedError(ValueError):
@@ -71,11 +68,16 @@ class Checkpoints:
         raise SpecError("--resume", expected, Verbatim("damaged ones"), f"{remedy} ({'; '.join(wrong)})")
 
 
-def encoded(state: dict) -> bytes:
-    """The content of a checkpoint file with this state."""
+def saved(state: dict) -> bytes:
+    """What `torch.save` writes, made in memory: torch reports a full disk by errors of its own."""
     content = io.BytesIO()
     torch.save(state, content)
-    body = content.getvalue()
+    return content.getvalue()
+
+
+def encoded(state: dict) -> bytes:
+    """The content of a checkpoint file with this state."""
+    body = saved(state)
     head = {"format": FORMAT, "bytes": len(body), "sha256": hashlib.sha256(body).hexdigest()}
     return json.dumps(head).encode() + b"\n" + body
 
@@ -104,25 +106,6 @@ def decoded(content: bytes) -> dict:
     except Exception as error:  # torch has no single error type for content that it refuses
         raise DamagedError(f"not tensors and plain values ({type(error).__name__})") from None
     return state
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Writes a file atomically: its name leads to the whole new content or to the previous file."""
-    half = path.with_name(f".{path.name}{HALF}")
-    try:
-        with new_file(half) as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(half, path)
-    except OSError:
-        half.unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)  # makes the new name durable
-    finally:
-        os.close(folder)
 
 
 def digest(state: Any) -> str:

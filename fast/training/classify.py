@@ -22,8 +22,9 @@ from delayprop.fast.data.spike_data import SpikeData, doubts
 from delayprop.fast.nn.certificate import Residuals
 from delayprop.fast.nn.parameters import project_
 from delayprop.fast.nn.spikes import Spikes
-from delayprop.fast.training.activity import is_silenced, regularisation, wake_
-from delayprop.fast.training.conclusion import conclude, draw, network_bytes, page_arrays
+from delayprop.fast.training.activity import is_silenced, spike_count_penalty, wake_
+from delayprop.fast.training.checkpoints import saved
+from delayprop.fast.training.conclusion import conclude, draw, page_arrays
 from delayprop.fast.training.epoch import Epoch, Progress, printed_line, silence_warnings
 from delayprop.fast.training.evaluation import Evaluable, Evaluation, correct, count_baseline, evaluate
 from delayprop.fast.training.gradient_checks import LEGEND, certify, check_certificate, check_finite, smallest_kappa
@@ -94,7 +95,6 @@ class Classification:
         return step // (self.batches.per_epoch + 1)
 
     def start(self, folder: Folder) -> None:
-        """Prints the header."""
         splits = ", ".join(f"{len(part)} {name}" for name, part in self.data.items())
         print(f"{self.task}, {self.network.name}, seed {self.seed}; trials of {self.duration:.4g} ms: {splits}")
         for doubt in doubts(self.data["train"], self.duration):
@@ -126,7 +126,9 @@ class Classification:
         y, hidden_spikes = self.data_parallel(spikes, kept)
         loss = self.network.loss(y, labels, self.settings.label_smoothing)
         share = len(labels) * self.processes.world / trials  # turns the mean over processes into that over trials
-        term = regularisation(self.network.hidden_layers, hidden_spikes, self.settings, self.processes.sum)
+        term, target, strength = y.new_zeros(()), self.settings.spikes_target, self.settings.spikes_strength
+        for layer, emitted in zip(self.network.hidden_layers, hidden_spikes, strict=True) if strength else ():
+            term = term + spike_count_penalty(layer, emitted, target, strength, self.processes.sum)
         (share * loss + self.processes.world * term).backward()
         fired = torch.cat([layer.counts().double().sum(0) for layer in hidden_spikes])
         own = [float(loss.detach()) * len(labels), float(correct(y, labels).sum()), float(len(spikes.times))]
@@ -213,7 +215,6 @@ class Classification:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Sets the state."""
         check_counters(state, self.settings, self.batches.per_epoch)
         restore_optimiser(self.optimiser, state["optimiser"], self.optimiser.steps)
         self.network.load_state_dict(state["network"])
@@ -227,7 +228,7 @@ class Classification:
         With `--no-test` the test split stays untouched, and the exit code is 0."""
         best = self.best
         how = f"epoch {best['epoch']}, {'the last' if self.settings.choose == 'last' else 'chosen on valid'}"
-        folder.write_bytes("network.pt", network_bytes(best["network"]))
+        folder.write_bytes("network.pt", saved(best["network"]))
         if not self.settings.test:
             print(f"\nvalid accuracy {best['accuracy']:.1%} ({how}); --resume --test evaluates the test split")
             return 0

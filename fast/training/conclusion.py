@@ -17,14 +17,6 @@ TRIALS = 3
 POINTS = 281  # of a voltage
 
 
-def network_bytes(parameters: dict[str, Tensor]) -> bytes:
-    """The content of `network.pt`; made in memory, since torch reports a full disk by errors of its
-    own."""
-    content = io.BytesIO()
-    torch.save(parameters, content)
-    return content.getvalue()
-
-
 @torch.no_grad()
 def page_arrays(network: Classifier, before: dict[str, Tensor], data: SpikeData, duration: float) -> bytes:
     """The content of an npz file, which `fast.drawing.arrays` reads.
@@ -36,8 +28,7 @@ def page_arrays(network: Classifier, before: dict[str, Tensor], data: SpikeData,
     `t`; `arrivals_e`, times and weights of the arrivals at the output of the trial's class.
     """
     found: dict[str, np.ndarray] = {"t": np.linspace(0.0, duration, POINTS), "duration": np.array(duration)}
-    names = [*(f"hidden.{n}" for n in range(len(network.hidden))), "out"]
-    for n, name in enumerate(names):
+    for n, name in enumerate([*(f"hidden.{n}" for n in range(len(network.hidden))), "out"]):
         for parameter in ("w", "d", "w_rec", "d_rec"):
             after = getattr(network.layers[n], parameter)
             if after is not None:
@@ -85,9 +76,7 @@ def conclude(
 
 
 def draw(folder: Path) -> list[str]:
-    """Draws the pictures of a classification; see `fast.drawing.classification`."""
-    from delayprop.fast.drawing import (
-        classification,  # with matplotlib, which a training loop of one's own does not need
-    )
+    """Draws the pictures of a finished run, whichever its task."""
+    from delayprop.fast.drawing.__main__ import draw  # matplotlib, which a training loop of one's own does not need
 
-    return classification.draw(folder)
+    return draw(folder)

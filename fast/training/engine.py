@@ -64,9 +64,7 @@ class Training(Protocol):
         """Draws the pictures of a finished run, each whole or not at all; returns their paths."""
 
 
-def run(
-    training: Training, folder: Folder, options: dict[str, Any], processes: Processes, ends: bool = True
-) -> int:
+def run(training: Training, folder: Folder, options: dict[str, Any], processes: Processes, ends: bool = True) -> int:
     """Runs a training to its end, or until a signal; `ends`: as for `StopSignals`.
 
     Returns the training's exit code, or 130 (SIGINT) or 143 (SIGTERM). Whatever error it raises,
@@ -122,7 +120,10 @@ class CheckpointKeeper:
 
     def begin(self) -> int:
         """Starts a new run; returns 0, the number of steps taken."""
-        _check_space(self.training, self.folder)
+        needed = 3 * len(encoded(self.training.state()))  # two checkpoints, and one that is being written
+        free = shutil.disk_usage(self.folder.path).free
+        if free < needed:
+            raise NotWrittenError(f"{free} bytes are free at {self.folder.path}, {needed} are needed; make room")
         self.training.start(self.folder)
         self.save(0)
         return 0
@@ -160,14 +161,6 @@ class CheckpointKeeper:
         if self.checkpoints is not None:
             with self.folder.writing():
                 self.checkpoints.save(step, {"step": step, "training": self.training.state()})
-
-
-def _check_space(training: Training, folder: Folder) -> None:
-    """Refuses to start without space for two checkpoints and one that is being written."""
-    needed = 3 * len(encoded(training.state()))
-    free = shutil.disk_usage(folder.path).free
-    if free < needed:
-        raise NotWrittenError(f"{free} bytes are free at {folder.path}, {needed} are needed; make room")
 
 
 def _write_reproducer(training: Training, folder: Folder, step: int, options: dict[str, Any]) -> None:

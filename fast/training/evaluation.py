@@ -15,8 +15,7 @@ from delayprop.fast.solving.bound import bounded_spikes
 from delayprop.fast.training.intervals import wilson_interval
 from delayprop.fast.training.processes import Processes
 from delayprop.fast.training.progress import Bar
-from delayprop.spec import SpecError
-from delayprop.spec.errors import Verbatim
+from delayprop.spec.errors import SpecError, Verbatim
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -70,10 +69,7 @@ def plot_confusion(matrix: Tensor, ax: "Axes | None" = None) -> "Axes":
 
     Args:
         matrix: as `confusion_matrix` returns it.
-        ax: the axes to draw on; None: new ones, of `pyplot`.
-
-    Returns:
-        The axes.
+        ax: the axes to draw on, which are returned; None: new ones, of `pyplot`.
 
     Raises:
         SpecError: another shape.
@@ -92,8 +88,7 @@ class Evaluation:
     """The result of a network on one split.
 
     Attributes:
-        confusion: `[classes, classes + 1]`, trials of each class by answer; the last column counts
-            trials without an answer, where no single readout is largest.
+        confusion: `[classes, classes + 1]`, as of `confusion_matrix`.
         loss: mean over trials.
         wrong: the trials with a wrong answer, and their answers (the number of classes: none).
         speakers: correct trials and trials of each speaker, if the data have speakers.

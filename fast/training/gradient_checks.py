@@ -33,9 +33,6 @@ LEGEND = (
 class NotFiniteError(ArithmeticError):
     """A loss, a gradient or a parameter is NaN or infinite."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(f"{name} is not finite; nothing was learned from this step")
-
 
 class CertificateError(ArithmeticError):
     """A gradient breaks an identity by more than rounding explains."""
@@ -45,7 +42,7 @@ def check_finite(named: Iterable[tuple[str, Tensor | None]]) -> None:
     """Refuses tensors with an entry that is NaN or infinite, by the name of the first."""
     for name, tensor in named:
         if tensor is not None and not bool(torch.isfinite(tensor).all()):
-            raise NotFiniteError(name)
+            raise NotFiniteError(f"{name} is not finite; nothing was learned from this step")
 
 
 def certify(
@@ -55,11 +52,9 @@ def certify(
     """Residuals of the gradient of one batch's loss; the parameters' own `.grad` stay unchanged.
 
     Each layer is certified by itself, by the gradients of the spikes that it receives and emits:
-    its terms then have its own size, and only its own spikes can graze.
-
-    Returns:
-        The largest residual of each identity, the residual above which to warn, and the limit: that
-        of a layer which exceeds its own, or the largest.
+    its terms then have its own size, and only its own spikes can graze. Returns the largest
+    residual of each identity, the residual above which to warn, and the limit: that of a layer
+    which exceeds its own, or the largest.
     """
     before = [parameter.grad for parameter in network.parameters()]
     network.zero_grad(set_to_none=True)
@@ -77,9 +72,7 @@ def certify(
     taus = [float(tau.min()) for layer in network.layers for tau in (layer.tau_mem.detach(), layer.tau_syn.detach())]
     of_times = spikes.duration / min(taus)  # rounding of a time is relative to T, its effect to a tau
     kappas = [smallest_kappa([layer]) for layer in network.layers]
-    limits = [
-        u * max(MOST, of_times, GRAZING / math.sqrt(min(kappa, 1.0)) if kappa else math.inf) for kappa in kappas
-    ]
+    limits = [u * max(MOST, of_times, GRAZING / math.sqrt(min(kappa, 1.0)) if kappa else math.inf) for kappa in kappas]
     largest = [max((r for r in of_layer.values() if r is not None), default=0.0) for of_layer in found]
     exceeded = [limit for one, limit in zip(largest, limits, strict=True) if one > limit]
     worst = {name: max((one[name] for one in found if one[name] is not None), default=None) for name in "ABC"}

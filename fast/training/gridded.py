@@ -22,11 +22,7 @@ from delayprop.fast.training.intervals import mcnemar
 from delayprop.fast.training.model import Classifier
 
 WIDTH = 26  # of a column of the table, characters
-
-
-HEADS = {
-    "delays": "delays rounded", "delays_and_times": "spike times as well", "cut_delays": "delays up to {} steps",
-}
+HEADS = {"delays": "delays rounded", "delays_and_times": "spike times as well", "cut_delays": "delays up to {} steps"}
 """What is on the grid, and its column; `cut_delays`: all, with delays of `most_steps` at most."""
 
 

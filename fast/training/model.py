@@ -22,7 +22,7 @@ from delayprop.fast.nn.losses import cross_entropy
 from delayprop.fast.nn.spikes import Spikes
 from delayprop.fast.solving.bound import bounded_spikes
 from delayprop.fast.training.settings import Settings
-from delayprop.spec import SpecError
+from delayprop.spec.errors import placed
 
 DRAWS = 2  # separates these draws from those of the augmentation
 
@@ -91,13 +91,10 @@ def scale_first_weights_(network: Classifier, data: SpikeData, duration: float, 
     spikes, _ = data.batch(some[places] if len(some) else np.arange(1), duration)
     spikes, rates = spikes.to(network.out.w.device), []
     for layer in network.hidden_layers:
-        try:
-            with bounded_spikes():
-                emitted = layer(spikes)
-                if scaled := float(emitted.counts().double().mean()) < rate:
-                    emitted = layer.scale_for_(spikes, rate)(spikes)
-        except SpecError as error:
-            raise error.within("", {"rate": "--rate", "spikes": "--data", "w": "--w-sd"}) from None
+        with bounded_spikes(), placed("", {"rate": "--rate", "spikes": "--data", "w": "--w-sd"}):
+            emitted = layer(spikes)
+            if scaled := float(emitted.counts().double().mean()) < rate:
+                emitted = layer.scale_for_(spikes, rate)(spikes)
         layer.record, spikes = None, emitted
         rates.append(f"{float(spikes.counts().double().mean()):.3g}{' (scaled)' if scaled else ''}")
     return f"first weights: {', '.join(rates)} spikes per hidden neuron and trial"

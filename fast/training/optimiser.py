@@ -22,25 +22,19 @@ class Optimiser(torch.optim.AdamW):
     def __init__(self, network: Classifier, settings: Settings, epochs: int, per_epoch: int) -> None:
         self.settings, self.steps, self.warm_up = settings, epochs * per_epoch, settings.warm_up * per_epoch
         kinds = {kind: list(found.values()) for kind, found in by_kinds(network).items()}
-        every = {
-            "w": [w for w in kinds["weights"] if w is not network.out.w], "w_out": [network.out.w],
-            "d": kinds["delays"], "tau": kinds["constants"],
+        every = {  # parameters, whether they learn, and their step size
+            "w": ([w for w in kinds["weights"] if w is not network.out.w], not settings.freeze_weights, settings.lr),
+            "w_out": ([network.out.w], not settings.freeze_weights, settings.out_lr or settings.lr),
+            "d": (kinds["delays"], not settings.freeze_delays, settings.delay_lr),
+            "tau": (kinds["constants"], settings.learn_constants, settings.constants_lr),
         }
-        frozen = {
-            "w": settings.freeze_weights, "w_out": settings.freeze_weights, "d": settings.freeze_delays,
-            "tau": not settings.learn_constants,
-        }
-        for name, parameters in every.items():
+        for parameters, learn, _ in every.values():
             for parameter in parameters:
-                parameter.requires_grad_(not frozen[name])
-        self.rates = {
-            "w": settings.lr, "w_out": settings.out_lr or settings.lr, "d": settings.delay_lr,
-            "tau": settings.constants_lr,
-        }
+                parameter.requires_grad_(learn)
+        self.rates = {name: rate for name, (_, _, rate) in every.items()}
         super().__init__([
             {"params": parameters, "name": name, "weight_decay": settings.weight_decay if name in WEIGHTS else 0.0}
-            for name, parameters in every.items()
-            if not frozen[name]
+            for name, (parameters, learn, _) in every.items() if learn
         ])
 
     def take_step(self, number: int) -> None:

@@ -8,7 +8,7 @@ processes, so the result is that of one process to rounding. Only the first writ
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Self
+from typing import Self, TypeVar
 
 import numpy as np
 import torch
@@ -17,10 +17,10 @@ from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
 from delayprop.fast.cpu.threads import asked_between_pieces
-from delayprop.spec import SpecError
-from delayprop.spec.errors import Verbatim
+from delayprop.spec.errors import SpecError, Verbatim
 
 EXIT_OF_OTHERS = 2  # exit code of the other processes after an error of the first
+T = TypeVar("T")
 
 
 class Processes:
@@ -109,22 +109,16 @@ class Processes:
         distributed.all_reduce(reduced, operation)
         return reduced.to(tensor.device)
 
-    def broadcast(self, make: Callable[[], bytes]) -> bytes:
-        """The bytes that `make` returns in the first process, in all; where it raises, the others
-        exit."""
+    def broadcast(self, make: Callable[[], T]) -> T:
+        """What `make` returns in the first process, in all; where it raises, the others exit."""
         if self.world == 1:
             return make()
-        content, size = b"", -1
+        sent: list[T | None] = [None]
         try:
             if self.is_first:
-                content = make()
-                size = len(content)
-        finally:  # the others wait for the size, so it is sent where `make` raises too
-            sent_size = torch.tensor(size if self.is_first else 0, device=self.device)
-            distributed.broadcast(sent_size, 0)
-        if (size := int(sent_size)) < 0:
+                sent[0] = make()
+        finally:  # the others wait, so None is sent where `make` raises
+            distributed.broadcast_object_list(sent, 0, device=self.device)
+        if sent[0] is None:
             raise SystemExit(EXIT_OF_OTHERS)
-        sent = torch.frombuffer(bytearray(content), dtype=torch.uint8) if self.is_first else torch.empty(size).byte()
-        sent = sent.to(self.device)
-        distributed.broadcast(sent, 0)
-        return sent.cpu().numpy().tobytes()
+        return sent[0]

@@ -10,12 +10,10 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from delayprop.fast.data.new_files import content_of, unlinked
-from delayprop.fast.training.checkpoints import HALF, write_whole
+from delayprop.fast.data.new_files import HALF, content_of, unlinked, write_whole
 from delayprop.fast.training.settings import with_defaults
 from delayprop.fast.training.tensorboard import ScalarWriter
-from delayprop.spec import SpecError
-from delayprop.spec.errors import Verbatim
+from delayprop.spec.errors import SpecError, Verbatim
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 OPTIONS, RESULT, LOCK, LOG = "options.json", "result.json", ".lock", "history.jsonl"
@@ -76,11 +74,8 @@ class Folder:
                 (self.path / name).unlink(missing_ok=True)
 
     def truncate_log(self, lines: int) -> None:
-        """Keeps the first lines of the log; a resumed run repeats the later ones.
-
-        Raises:
-            SpecError: the log has fewer lines.
-        """
+        """Keeps the first lines of the log, as a resumed run repeats the later ones; `SpecError`:
+        the log has fewer."""
         if not self.writes:
             return
         path = self.path / LOG
@@ -123,15 +118,18 @@ class RunFolder(Folder):
     def __init__(
         self, out: str | None, task: str, options: dict, resume: bool = False, may_change: tuple[str, ...] = ()
     ) -> None:
-        with _refused_as_option():
+        try:
             super().__init__(_existing(out) if resume else _new(out, task))
             # A soft lock would outlive a process that is killed.
             self._lock = FileLock(self.path / LOCK, timeout=0, fallback_to_soft=False, thread_local=False)
-            try:
-                self._lock.acquire()
-            except Timeout:
-                got = Verbatim(f"{self.path}, which another process uses")
-                raise SpecError("--out", "a folder that no other run uses", got, "wait for it, or stop it") from None
+            self._lock.acquire()
+        except Timeout:
+            got = Verbatim(f"{self.path}, which another process uses")
+            raise SpecError("--out", "a folder that no other run uses", got, "wait for it, or stop it") from None
+        except OSError as error:  # the reason comes first: messages cut paths
+            where = "" if error.filename is None else f": {error.filename}"
+            got = Verbatim(f"{error.strerror or error}{where}")
+            raise SpecError("--out", "a folder that can be made and read", got, "name another") from None
         self._tensorboard = ScalarWriter(self.path) if options.get("tensorboard") else None
         try:
             if resume:
@@ -146,17 +144,6 @@ class RunFolder(Folder):
         if self._tensorboard is not None:
             self._tensorboard.close()
         self._lock.release()
-
-
-@contextmanager
-def _refused_as_option() -> Iterator[None]:
-    """Names `--out` where the file system refuses; the reason comes first: messages cut paths."""
-    try:
-        yield
-    except OSError as error:
-        where = "" if error.filename is None else f": {error.filename}"
-        got = Verbatim(f"{error.strerror or error}{where}")
-        raise SpecError("--out", "a folder that can be made and read", got, "name another") from None
 
 
 def _new(out: str | None, task: str) -> Path:

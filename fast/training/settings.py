@@ -6,7 +6,7 @@ line overrides it.
 
 import argparse
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from functools import partial
 from typing import Any, Self
@@ -55,9 +55,7 @@ def amount(value: Any, name: str) -> float:
     return number
 
 
-def setting(
-    default: Any, check: Callable[..., Any] | None, help: str, choices: tuple[str, ...] | None = None
-) -> Any:
+def setting(default: Any, check: Callable[..., Any] | None, help: str, choices: tuple[str, ...] | None = None) -> Any:
     """A field with check and `--help`; `choices` are their own check, a flag needs none."""
     check = check if choices is None else partial(one_of, choices=choices)
     return field(default=default, metadata={"check": check, "help": help, "choices": choices})
@@ -146,7 +144,8 @@ class Settings:
                 values[one.name] = value if check is None else check(value, name)
         found = cls(**values)
         if found.delay > found.max_delay:
-            raise SpecError("--delay", f"at most --max-delay, {found.max_delay} (ms)", found.delay, "lower it")
+            expected = f"at most --max-delay, {found.max_delay} (ms)"
+            raise SpecError("--delay", expected, found.delay, "lower it, or raise --max-delay")
         if found.recurrent and not LEAST_RECURRENT_DELAY <= found.rec_delay <= found.max_delay:
             expected = f"from {LEAST_RECURRENT_DELAY} to --max-delay, {found.max_delay} (ms)"
             raise SpecError("--rec-delay", expected, found.rec_delay, "change it, or leave out --recurrent")
@@ -197,9 +196,11 @@ GROUPS: dict[str, tuple[str, ...]] = {
 def add_settings(parser: argparse.ArgumentParser, presets: Mapping[str, Settings], preset: str) -> None:
     """Adds `--preset`, and in groups one option per field; the defaults are those of `preset`."""
     parser.add_argument("--preset", choices=tuple(presets), default=preset, help="source of the defaults below")
-    by_name = {one.name: one for one in fields(Settings)}
+    by_name, types = {one.name: one for one in fields(Settings)}, typing.get_type_hints(Settings)
     for title, names in GROUPS.items():
-        _add_group(parser.add_argument_group(title), [by_name[name] for name in names], presets[preset])
+        group = parser.add_argument_group(title)
+        for name in names:
+            _add(group, by_name[name], types[name], getattr(presets[preset], name))
 
 
 def changed(options: argparse.Namespace, parser: argparse.ArgumentParser) -> str:
@@ -208,16 +209,13 @@ def changed(options: argparse.Namespace, parser: argparse.ArgumentParser) -> str
     return " ".join(name for name in names if getattr(options, name) != parser.get_default(name))
 
 
-def _add_group(group: argparse._ArgumentGroup, settings: Sequence[Field], preset: Settings) -> None:
-    types = typing.get_type_hints(Settings)
-    for one in settings:
-        name, value = f"--{one.name.replace('_', '-')}", getattr(preset, one.name)
-        if types[one.name] is bool:
-            group.add_argument(name, action=argparse.BooleanOptionalAction, default=value, help=one.metadata["help"])
-            continue
-        several = isinstance(value, tuple)
-        group.add_argument(
-            name, type=int if several else types[one.name], default=list(value) if several else value,
-            nargs="+" if several else None, choices=one.metadata["choices"],
-            help=f"{one.metadata['help']} (default: {' '.join(map(str, value)) if several else value})",
-        )
+def _add(group: argparse._ArgumentGroup, one: Field, kind: type, value: Any) -> None:
+    name, words = f"--{one.name.replace('_', '-')}", one.metadata["help"]
+    if kind is bool:
+        group.add_argument(name, action=argparse.BooleanOptionalAction, default=value, help=words)
+    elif isinstance(value, tuple):
+        shown = " ".join(map(str, value))
+        group.add_argument(name, type=int, default=list(value), nargs="+", help=f"{words} (default: {shown})")
+    else:
+        choices, words = one.metadata["choices"], f"{words} (default: {value})"
+        group.add_argument(name, type=kind, default=value, choices=choices, help=words)

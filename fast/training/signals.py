@@ -49,15 +49,12 @@ class StopSignals:
         listens = self.ends or threading.current_thread() is threading.main_thread()
         self._before = {number: signal.signal(number, self._receive) for number in EXIT if listens}
         if self.ends:
-            self._watch()
+            reader, self._writer = os.pipe()
+            os.set_blocking(self._writer, False)  # the C code may not wait
+            self._pipe_before = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+            self._thread = threading.Thread(target=_end_at_second_interrupt, args=(reader,), daemon=True)
+            self._thread.start()
         return self
-
-    def _watch(self) -> None:
-        reader, self._writer = os.pipe()
-        os.set_blocking(self._writer, False)  # the C code may not wait
-        self._pipe_before = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
-        self._thread = threading.Thread(target=_end_at_second_interrupt, args=(reader,), daemon=True)
-        self._thread.start()
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         for number, handler in self._before.items():

@@ -4,8 +4,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from delayprop.spec import UnsupportedError
-from delayprop.spec.errors import Verbatim
+from delayprop.spec.errors import UnsupportedError, Verbatim
 
 FOLDER = "tensorboard"
 

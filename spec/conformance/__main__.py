@@ -9,8 +9,7 @@ from pathlib import Path
 
 from delayprop.spec.checks import finite_number, positive_number
 from delayprop.spec.command import OneLineParser, run_and_exit
-from delayprop.spec.conformance.capabilities import needs
-from delayprop.spec.conformance.cases import Stored, stored
+from delayprop.spec.conformance.cases import Stored, needs, stored
 from delayprop.spec.conformance.peers import of_command
 from delayprop.spec.conformance.report import graded
 from delayprop.spec.errors import SpecError, Verbatim

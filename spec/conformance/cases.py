@@ -1,13 +1,14 @@
-"""The cases of the conformance set: package data in the folder `cases`."""
+"""The cases of the conformance set, package data in the folder `cases`, and what each needs."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
 from delayprop.spec.case import Case, case_from_text
 from delayprop.spec.checks import one_of
+from delayprop.spec.losses import VOLTAGE_READOUTS, CrossEntropy, SpikeTimeMSE
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,3 +65,98 @@ def _stored(name: str, text: str) -> Stored:
 def _size(one: Stored) -> tuple[int, int, str]:
     connections = one.case.network.connections
     return len(connections), sum(int(connection.exists.sum()) for connection in connections), one.name
+
+
+class Facts:
+    """Properties of a case that decide which capabilities it needs.
+
+    The gradient of a silent network is 0 and tests neither constants nor delays. For such a network
+    `taus`, `v_th`, `v_reset`, `delays` and `times` are therefore empty.
+    """
+
+    def __init__(self, one: Stored) -> None:
+        network, spikes = one.case.network, one.expected["spikes"]
+        neurons = [population for population in network.populations if population.kind != "input"]
+        lif = [population for population in neurons if population.kind == "lif"]
+        loss, self.duration = one.case.loss, one.case.duration
+        self.readout = loss.readout if isinstance(loss, CrossEntropy) else "spike_time_mse"
+        self.reads_lif = any(population.name == loss.population for population in lif)
+        self.pairs = [(connection.source, connection.target) for connection in network.connections]
+        self.reached = {source: _reached(source, self.pairs) for source, _ in self.pairs}
+        self.hidden = any(a not in one.case.inputs and a != b for a, b in self.pairs)
+        self.recurrent = any(name in targets for name, targets in self.reached.items())
+        self.absent = not all(connection.exists.all() for connection in network.connections)
+        self.trains = [train for population in lif for train in spikes[population.name]]
+        self.silent = bool(self.trains) and not any(self.trains)
+        targets = loss.targets if isinstance(loss, SpikeTimeMSE) else ()
+        self.surplus = [len(train) - len(own) for train, own in zip(spikes[loss.population], targets)]
+        self.first_missing = self.readout == "first_spike_time" and not all(spikes[loss.population])
+        if self.silent:
+            neurons = lif = []
+        self.taus = {pair for p in neurons for pair in zip(p.tau_mem.tolist(), p.tau_syn.tolist())}
+        self.v_th = {v for population in lif for v in population.v_th.tolist()}
+        self.v_reset = {v for population in lif for v in population.v_reset.tolist()}
+        self.by_connection = [set() if self.silent else set(c.d[c.exists].tolist()) for c in network.connections]
+        self.delays: set[float] = set().union(*self.by_connection)
+        inputs = () if self.silent else one.case.inputs.values()
+        self.times = [float(t) for trains in inputs for train in trains for t in train]
+
+    @property
+    def skips(self) -> bool:
+        """Whether a population is reached both directly and through another."""
+        return any((a, c) in self.pairs for a, b in self.pairs for c in self.reached.get(b, ()) if len({a, b, c}) == 3)
+
+    @property
+    def whole_ms(self) -> bool:
+        """Whether a grid of 1 ms holds all delays and input times."""
+        return not any(t % 1 for t in (*self.delays, *self.times))
+
+
+def _reached(start: str, pairs: list[tuple[str, str]]) -> set[str]:
+    """The populations that one or more connections lead to from `start`."""
+    found: set[str] = set()
+    border = {start}
+    while border:
+        border = {target for source, target in pairs if source in border} - found
+        found |= border
+    return found
+
+
+CAPABILITIES: dict[str, Callable[[Facts], bool]] = {
+    "one layer": lambda f: not f.hidden,
+    "hidden layers": lambda f: f.hidden,
+    "feed-forward": lambda f: not f.recurrent,
+    "recurrent": lambda f: f.recurrent,
+    "skip connections": lambda f: f.skips,
+    "parallel connections": lambda f: len(set(f.pairs)) < len(f.pairs),
+    "absent synapses": lambda f: f.absent,
+    "one pair of time constants": lambda f: len(f.taus) == 1,
+    "several time constants": lambda f: len(f.taus) > 1,
+    "tau_mem = tau_syn": lambda f: any(a == b for a, b in f.taus),
+    "tau_mem near tau_syn": lambda f: any(0 < abs(a - b) < 1e-3 * a for a, b in f.taus),
+    "threshold other than 1": lambda f: bool(f.v_th - {1.0}),
+    "reset other than 0": lambda f: bool(f.v_reset - {0.0}),
+    "no delays": lambda f: f.delays == {0.0},
+    "delays in whole ms": lambda f: any(f.delays) and f.whole_ms,
+    "delays off the grid": lambda f: any(f.delays) and not f.whole_ms,
+    "delays per synapse": lambda f: any(len(own) > 1 for own in f.by_connection),
+    "delays of 0 beside others": lambda f: 0.0 in f.delays and any(f.delays),
+    "max_voltage": lambda f: f.readout == "max_voltage",
+    "mean_voltage": lambda f: f.readout == "mean_voltage",
+    "exp_weighted_voltage": lambda f: f.readout == "exp_weighted_voltage",
+    "first_spike_time": lambda f: f.readout == "first_spike_time",
+    "spike_time_mse": lambda f: f.readout == "spike_time_mse",
+    "voltage of spiking neurons": lambda f: f.reads_lif and f.readout in VOLTAGE_READOUTS,
+    "missing spikes": lambda f: f.first_missing or any(n < 0 for n in f.surplus),
+    "spikes beyond the targets": lambda f: any(n > 0 for n in f.surplus),
+    "silent neurons": lambda f: not all(f.trains),
+    "silent network": lambda f: f.silent,
+    "events after the end": lambda f: any(t > f.duration for t in (*f.delays, *f.times)),
+}
+"""The capabilities by name, each with the test of whether a case needs it."""
+
+
+def needs(one: Stored) -> tuple[str, ...]:
+    """The capabilities that a case needs, in the order of `CAPABILITIES`."""
+    facts = Facts(one)
+    return tuple(name for name, needed in CAPABILITIES.items() if needed(facts))

@@ -1,4 +1,4 @@
-"""Right digits of each block, and their grade.
+"""Right digits of each block, their grade, and factors that gradients have in common.
 
 The right digits of a block are `-log10` of the Euclidean norm of its error, relative to the norm of
 the block. For a block that cancels or vanishes this would divide by almost nothing. Such a block is
@@ -21,8 +21,7 @@ CANCELLATION = 1e-3
 MOST_DIGITS = -math.log10(2.0**-53)
 """Stored results are rounded to float64; an error below its unit roundoff looks like none."""
 
-OF_SPIKES = ("spikes", "kappa")
-"""Quantities with one number per spike."""
+OF_SPIKES = ("spikes", "kappa")  # quantities with one number per spike
 
 GRADES = (("exact", 10.0), ("single precision", 4.0), ("approximate", 1.0))
 """Each grade with the digits that it takes; anything below is `wrong`.
@@ -31,6 +30,10 @@ Exact: event by event in float64, where rounding leaves at least 11 digits of th
 precision: float32 has 7 digits, of which the order of its sums, or a crossing, takes up to 3.
 Approximate: the first digit is right.
 """
+
+NEAR = 1e-2  # share of the gradients that a common factor may leave over; it must change ten times as much
+ROUNDING = 10.0 ** -dict(GRADES)["single precision"]
+HUGE = -100.0  # right digits below which squares could leave float64
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,3 +143,42 @@ def _unit(case: Case, place: Place) -> float:
         return 1.0
     tau = float(np.mean(np.concatenate([p.tau_mem for p in case.network.populations if p.tau_mem is not None])))
     return {"readout": 1 / threshold, "spikes": 1 / tau}.get(place.quantity, tau)
+
+
+@dataclass(frozen=True)
+class Factor:
+    """A common factor, by least squares.
+
+    Attributes:
+        quantities: kinds of gradients.
+        factor: the number; 0 where all are 0.
+        residual: the norm that is left, relative to the gradients found.
+    """
+
+    quantities: tuple[str, ...]
+    factor: float
+    residual: float
+
+
+def factors(found: Sequence[Block]) -> list[Factor]:
+    """The common factor of all gradients found; else the factors of single kinds."""
+    blocks = [b for b in found if b.quantity in GRADIENTS and b.state == "graded" and b.true.any()]
+    kinds = tuple(kind for kind in GRADIENTS if any(block.quantity == kind for block in blocks))
+    everywhere = _factor(kinds, blocks)
+    if everywhere is not None:
+        return [everywhere]
+    alone = (_factor((kind,), [block for block in blocks if block.quantity == kind]) for kind in kinds)
+    return [factor for factor in alone if factor is not None]
+
+
+def _factor(kinds: tuple[str, ...], blocks: Sequence[Block]) -> Factor | None:
+    """The factor of these blocks, each scaled to size 1; None if there is none, or it is 1."""
+    if len(blocks) < 2 or any(block.digits is None or block.digits < HUGE for block in blocks):
+        return None  # a single number is a multiple of any other
+    sizes = [np.linalg.norm(block.true) for block in blocks]
+    x = np.concatenate([block.found / size for block, size in zip(blocks, sizes, strict=True)])  # type: ignore[operator]
+    y = np.concatenate([block.true / size for block, size in zip(blocks, sizes, strict=True)])
+    factor, size = float(x @ y / (y @ y)), float(np.linalg.norm(x))
+    residual = float(np.linalg.norm(x - factor * y)) / size if size else 0.0
+    plain = residual < NEAR and abs(factor - 1) > max(ROUNDING, 10 * residual)
+    return Factor(kinds, factor, residual) if plain else None

@@ -19,9 +19,7 @@ from delayprop.spec.conformance.cases import Stored
 from delayprop.spec.errors import SpecError, UnsupportedError, Verbatim, printable, shown
 from delayprop.spec.results import Result
 
-NOT_OFFERED = 5
-"""Exit code of a command that does not offer a case."""
-
+NOT_OFFERED = 5  # exit code of a command that does not offer a case
 MOST_OUTPUT = 64 * 2**20  # bytes; results of these cases have some thousand
 
 

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
-from delayprop.spec.conformance.capabilities import CAPABILITIES
+from delayprop.spec.conformance.cases import CAPABILITIES
 from delayprop.spec.conformance.layout import GRADIENTS, QUANTITIES
 
 if TYPE_CHECKING:
-    from delayprop.spec.conformance.factors import Factor
+    from delayprop.spec.conformance.grading import Factor
     from delayprop.spec.conformance.report import Report, Summary
 
 FORMAT = "conformance-report/2"

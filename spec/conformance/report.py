@@ -6,10 +6,8 @@ from dataclasses import dataclass, field
 
 from delayprop.spec.case import Case
 from delayprop.spec.checks import finite_number
-from delayprop.spec.conformance.capabilities import needs
-from delayprop.spec.conformance.cases import Stored, stored
-from delayprop.spec.conformance.factors import Factor, factors
-from delayprop.spec.conformance.grading import Block, blocks, grade
+from delayprop.spec.conformance.cases import Stored, needs, stored
+from delayprop.spec.conformance.grading import Block, Factor, blocks, factors, grade
 from delayprop.spec.conformance.layout import QUANTITIES, places, unknown_keys
 from delayprop.spec.conformance.peers import Peer, of_function
 from delayprop.spec.conformance.rendering import document, text
@@ -142,9 +140,7 @@ class Report:
         return document(self)
 
 
-def check(
-    function: Callable[[Case], object], cases: Sequence[str] | None = None, digits: float = 1.0, name: str | None = None
-) -> Report:
+def check(function: Callable[[Case], object], cases: Sequence[str] | None = None, digits: float = 1.0) -> Report:
     """Grade a Python function.
 
     Args:
@@ -153,12 +149,11 @@ def check(
             raises `UnsupportedError` or `NotImplementedError`.
         cases: names of cases; None for all.
         digits: right digits below which a block counts as wrong.
-        name: name of the simulator in the report.
 
     Raises:
         SpecError: an unknown case, or `digits` that is no finite number.
     """
-    title = name or str(getattr(function, "__qualname__", type(function).__name__))
+    title = str(getattr(function, "__qualname__", type(function).__name__))
     return graded(of_function(function), title, stored(cases), digits)
 
 

@@ -19,9 +19,9 @@ from delayprop.spec import Case
 from tests.support.comparison import compared, largest_block
 from tests.support.effort import many
 from tests.support.float32 import MEDIAN_32, P99_32, Float32, counts
+from tests.support.networks.documents import one_neuron
 from tests.support.networks.failures import stored_on_failure
 from tests.support.networks.strategies import cases, families, seeded_case
-from tests.support.networks.ties import one_neuron
 from tests.support.report_evidence import Measured
 from tests.support.tolerances import VANISHES
 

@@ -9,20 +9,19 @@ from hypothesis import assume, given, settings
 import delayprop.reference as reference
 from delayprop.fast.run import run_case
 from delayprop.spec import Case, Result, case_to_dict, load_case
-from tests.support.comparison import block_errors, gradient_limit
+from tests.support.comparison import assert_same_results
 from tests.support.networks.failures import FOLDER, stored_on_failure
 from tests.support.networks.strategies import cases, seeded_case
-from tests.support.truth import Problem, gradient, simulate
+from tests.support.truth import truth_of
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.json")), ids=lambda path: path.stem)
 @pytest.mark.parametrize("run", [reference.run, run_case], ids=["reference", "fast"])
 def test_cases_that_once_failed(path: Path, run: Callable[[Case], Result]) -> None:
     case = load_case(path)
-    result, truth = run(case), simulate(Problem.from_case(case))
-    assert result.loss == pytest.approx(float(truth.loss), rel=1e-12, abs=1e-12)
-    errors = block_errors(case, result.gradients, gradient(case))
-    assert max(errors.values()) <= gradient_limit(truth.kappa_min), errors
+    result, true = run(case), truth_of(case)
+    assert result.loss == pytest.approx(float(true.loss), rel=1e-12, abs=1e-12)
+    assert_same_results(case, result, true)
 
 
 @pytest.mark.full

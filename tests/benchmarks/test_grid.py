@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 
 from benchmarks.grid import stepped
-from benchmarks.grid.forward import flat, forward, gain
-from benchmarks.grid.losses import driven
-from benchmarks.grid.measure import measured as measured_networks
-from benchmarks.grid.measure import pinned, same_spikes
+from benchmarks.grid.forward import driven, flat, forward, gain
 from benchmarks.grid.networks import KINDS, LOSSES, Drawn, drawn, norm, placed, vector
+from benchmarks.grid.study import measured as measured_networks
+from benchmarks.grid.study import pinned, same_spikes
 from delayprop.reference.run import run as exact_run
 from delayprop.spec import Case, Connection, CrossEntropy, Network, Population, Result, SpecError, SpikeTrains
 from tests.support.networks.families import FAMILIES
@@ -184,10 +183,10 @@ def test_a_spike_found_on_the_way_down_is_counted() -> None:
     assert forward(flat([one_neuron(8.0, 0.0, 40.0)]), 0.5).I_minus_V.min() == 0
 
 
-@pytest.mark.parametrize(("rounding", "late"), [("nearest", 2.0), ("down", 1.0)])
-def test_delays_are_whole_steps(rounding: str, late: float) -> None:
+@pytest.mark.parametrize(("d", "late"), [(1.5, 2.0), (1.25, 1.0)])
+def test_delays_are_whole_steps(d: float, late: float) -> None:
     at_once = stepped.run(one_neuron(9.0, 0.0, 40.0), 1.0).spikes["out"][0]
-    delayed = stepped.run(one_neuron(9.0, 1.5, 40.0), 1.0, rounding).spikes["out"][0]
+    delayed = stepped.run(one_neuron(9.0, d, 40.0), 1.0).spikes["out"][0]
     assert len(at_once) and np.array_equal(delayed, at_once + late)
 
 
@@ -211,7 +210,6 @@ def test_equal_time_constants_have_the_limit_of_near_ones() -> None:
         (lambda: stepped.run(one_neuron(1.0, 0.0, 40.0), 0.3), "`dt` must be a whole part of the duration, 40 ms"),
         (lambda: stepped.run(one_neuron(1.0, 0.0, 40.0), 50.0), "`dt` must be a whole part of the duration, 40 ms"),
         (lambda: stepped.run(one_neuron(1.0, 0.0, 40.0), 0.0), "`dt` must be"),
-        (lambda: stepped.run(one_neuron(1.0, 0.0, 40.0), 1.0, "up"), "`rounding` must be one of"),
         (lambda: stepped.run_many([], 1.0), "`cases` must be a list of at least one case"),
         (lambda: stepped.run_many([one_neuron(1.0, 0.0, T) for T in (40.0, 20.0)], 1.0), r"`cases\[1\].duration` must"),
     ],

@@ -35,10 +35,10 @@ def test_a_step_beyond_the_limit_exits_1(
     slow, quick = checkout(tmp_path / "slow"), checkout(tmp_path / "quick")
     monkeypatch.setattr(regress, "WORKER", FAKE)
     monkeypatch.setattr(regress, "ROOT", quick)
-    assert regress.main([str(slow), "--workload", "deep", "--pairs", "3"]) == 0
-    assert "deep: 0.500 (forward 0.500, backward 0.500)" in capsys.readouterr().out
+    assert regress.main([str(slow), "--workload", "recurrent", "--pairs", "3"]) == 0
+    assert "recurrent: 0.500 (forward 0.500, backward 0.500)" in capsys.readouterr().out
     monkeypatch.setattr(regress, "ROOT", slow)
-    assert regress.main([str(quick), "--workload", "deep", "--pairs", "3"]) == WRONG
+    assert regress.main([str(quick), "--workload", "recurrent", "--pairs", "3"]) == WRONG
     assert "slower: a step takes more than 1.1 times that of BASE" in capsys.readouterr().out
 
 
@@ -88,7 +88,7 @@ def test_a_base_whose_benchmarks_end_is_named(
 ) -> None:
     monkeypatch.setattr(regress, "WORKER", worker)
     monkeypatch.setattr(regress, "ROOT", checkout(tmp_path / "here"))
-    assert regress.main([str(checkout(tmp_path / "base")), "--workload", "deep"]) == 2
+    assert regress.main([str(checkout(tmp_path / "base")), "--workload", "recurrent"]) == 2
     err = capsys.readouterr().err
-    assert "`checkout` must be one whose benchmarks run, got a process that ended" in err
+    assert "`checkout` has benchmarks that do not run: their process ended" in err
     assert err.endswith(f"it ran in {tmp_path / 'base'}\n")

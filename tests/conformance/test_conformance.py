@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from delayprop.spec import READOUTS, load_case
-from delayprop.spec.conformance.capabilities import CAPABILITIES, Facts, needs
-from delayprop.spec.conformance.cases import stored
+from delayprop.spec.conformance.cases import CAPABILITIES, Facts, needs, stored
 from tests.support.commands import skeleton
 from tests.support.implementations import Run, every_run
 from tests.support.tolerances import WELL_CONDITIONED

@@ -35,9 +35,7 @@ def connection(**entries: object) -> Callable[[dict], object]:
     (lambda found: found.update(gradients=[]), "t_in",
      "`gradients` must be an object, got a list of 0; see section 7 of the specification"),
 ], ids=["nan", "shape", "no list", "null", "text", "neurons", "no object"])
-def test_an_unreadable_block_fails_and_is_named(
-    change: Callable[[dict], object], quantity: str, reason: str
-) -> None:
+def test_an_unreadable_block_fails_and_is_named(change: Callable[[dict], object], quantity: str, reason: str) -> None:
     report = check(answers(change), cases=[ONE])
     assert of(report, quantity) == "failed" and not report.passed
     assert f"{ONE}: {reason}" in report.wrong

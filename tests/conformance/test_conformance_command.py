@@ -3,7 +3,6 @@
 import json
 import os
 import shlex
-import shutil
 import subprocess
 import sys
 from contextlib import chdir, redirect_stderr, redirect_stdout
@@ -58,17 +57,10 @@ def test_a_partial_program_is_graded_on_its_part(tmp_path: Path) -> None:
         "one-neuron", "one-layer-no-delays", "one-layer-spike-times-whole-ms", "missing-and-free-spikes",
         "silent-network",
     }
+    assert "24 cases, 5 answered, 19 not offered, 0 failed" in done.stdout
     assert "one-layer-first-spikes: spike_time_mse only" in done.stdout
     assert "recurrent-whole-ms: one layer of lif neurons only" in done.stdout
     assert done.stdout.endswith("nothing offered is wrong; blocks left out are listed above\n")
-
-
-def test_a_flipped_sign_of_the_delays_is_found(tmp_path: Path) -> None:
-    done = kit("--command", changed_peer(tmp_path, "dd[i][j] += weights", "dd[i][j] -= weights"))
-    assert (done.returncode, done.stderr) == (1, "")
-    assert "all delay gradients are -1.000 times the right ones" in done.stdout
-    assert "one-neuron: gradients.connections[0].delays has -0.3 right digits" in done.stdout
-    assert done.stdout.endswith("something offered is wrong\n")
 
 
 def test_digits_set_the_criterion(tmp_path: Path) -> None:
@@ -77,6 +69,7 @@ def test_digits_set_the_criterion(tmp_path: Path) -> None:
     done = kit("--command", off, "--case", "one-neuron", "--digits", 4)
     assert done.returncode == 1
     assert "one-neuron: gradients.connections[0].weights has 3.0 right digits" in done.stdout
+    assert done.stdout.endswith("something offered is wrong\n")
 
 
 @pytest.mark.parametrize(("text", "reason"), [
@@ -99,14 +92,6 @@ def test_a_broken_program_fails_by_name(text: str, reason: str, tmp_path: Path) 
     done = kit("--command", program(tmp_path, text), "--case", "one-neuron", "--timeout", 60)
     assert (done.returncode, done.stderr) == (1, "")
     assert reason in done.stdout.partition("wrong (failed, ")[2]
-
-
-def test_a_program_broken_in_one_case_is_graded_in_the_others(tmp_path: Path) -> None:
-    head = "    populations = {"
-    done = kit("--command", changed_peer(tmp_path, head, f"    assert case['duration'] != 50.0\n{head}"))
-    assert done.returncode == 1
-    assert "4 answered, 19 not offered, 1 failed" in done.stdout
-    assert "one-neuron: exit code 1: AssertionError" in done.stdout
 
 
 def test_a_program_that_hangs_is_ended_with_its_children(tmp_path: Path) -> None:
@@ -173,14 +158,3 @@ def test_saved_files_are_cases(tmp_path: Path) -> None:
 ])
 def test_bad_options_are_one_line_and_exit_code_2(arguments: list[str], message: str) -> None:
     assert refusal_of(kit(*arguments), "spec.conformance").startswith(message)
-
-
-def test_the_cases_are_data_of_the_package(tmp_path: Path) -> None:
-    """The cases are found even in an archive."""
-    code = "import delayprop.spec.conformance.cases as c; print(len(c.stored()), '.zip' in c.__file__)"
-    shutil.copytree(ROOT / "delayprop", tmp_path / "kit" / "delayprop", ignore=shutil.ignore_patterns("fast"))
-    archive = shutil.make_archive(str(tmp_path / "kit"), "zip", tmp_path / "kit")
-    environment = {**os.environ, "PYTHONPATH": archive}
-    command = [sys.executable, "-P", "-c", code]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    assert done.stderr == "" and done.stdout.split() == [str(len(stored())), "True"]

@@ -1,33 +1,26 @@
-"""Adapters of other simulators, the record of their grades, and its chapter of the report.
+"""Adapters of other simulators, and the table of their grades.
 
 Tests of a program that is not installed are skipped; the stepped one is part of this project.
 """
 
-import copy
 import importlib.util
 import json
 import os
-import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from delayprop.fast.data.records import RecordError
 from delayprop.spec import case_to_dict
-from delayprop.spec.conformance.capabilities import CAPABILITIES
 from delayprop.spec.conformance.cases import stored
-from delayprop.spec.conformance.layout import QUANTITIES
-from reports.peers import COLUMNS, FORMAT, NOT_OFFERED, cell, peers, shown
 from tests import ROOT
 
 EXAMPLES = ROOT / "examples" / "conformance"
-RECORD: dict[str, Any] = json.loads((ROOT / "results" / "conformance.json").read_text(encoding="utf-8"))
-SYSTEMS = {one["name"]: one for one in RECORD["systems"]}
-NO_DIGITS = {"another network", "failed", NOT_OFFERED}
-GRADES = {"exact", "single precision", "approximate", "wrong", *NO_DIGITS}
+TABLE = (EXAMPLES / "README.md").read_text(encoding="utf-8")
 VOLTAGE = "one-layer-voltage-whole-ms"
 
 ADAPTERS: dict[str, tuple[str, dict[str, Any], str]] = {
@@ -55,13 +48,8 @@ def written(folder: Path, name: str, **changes: Any) -> str:
 
 
 @adapters
-def test_an_adapter_describes_itself_answers_and_refuses(name: str, tmp_path: Path) -> None:
+def test_an_adapter_answers_and_refuses(name: str, tmp_path: Path) -> None:
     """The loss of the adapter is near the right one, so its units are ours."""
-    about = ask(f"{name}_adapter.py", "--about")
-    assert about.returncode == 0, about.stderr
-    described = json.loads(about.stdout)
-    assert set(described) - {"kinds"} == {"system", "version", "settings", "note"} and all(described.values())
-    assert set(described.get("kinds", {})) <= set(COLUMNS)
     done = ask(f"{name}_adapter.py", written(tmp_path, VOLTAGE))
     assert done.returncode == 0, done.stderr
     found, expected = json.loads(done.stdout), stored([VOLTAGE])[0].expected
@@ -80,78 +68,23 @@ def test_a_finer_grid_is_nearer(tmp_path: Path) -> None:
     assert 0 < fine < 0.1 * coarse
 
 
-def test_grades_of_one_system_are_those_of_the_kit() -> None:
+def test_the_table_has_the_row_that_the_command_prints() -> None:
     """The plain peer does one layer and spike times, and no other case."""
     done = ask("grades.py", f"plain_peer={sys.executable} tests/support/peers/plain_peer.py")
     assert done.returncode == 0, done.stderr
-    document = json.loads(done.stdout)
-    assert {**document, "date": None} == {**RECORD, "date": None, "systems": [SYSTEMS["plain_peer"]]}
-    assert "".join(peers(document)).count("<h3>") == 1
+    assert f"\n{done.stdout}" in TABLE and done.stdout.startswith("| plain_peer | 5 of 24 |")
     assert ask("grades.py", "no-command").returncode == 2
 
 
-def test_the_record_is_well_formed() -> None:
-    assert set(RECORD) == {"format", "date", "systems"} and RECORD["format"] == FORMAT
-    assert len(SYSTEMS) == len(RECORD["systems"])
-    assert {"reference", "fast float64", "fast float32", "plain_peer"} <= set(SYSTEMS)
-    for one in RECORD["systems"]:
-        assert all(one[key] for key in ("system", "version", "settings", "note"))
-        cases = one["cases"]
-        assert cases["answered"] + len(cases["not_offered"]) + len(cases["failed"]) == cases["all"] == len(stored())
-        assert set(one["quantities"]) == {*QUANTITIES, "constants"} and set(one["capabilities"]) == set(CAPABILITIES)
-        for summary in (*one["quantities"].values(), *one["capabilities"].values()):
-            assert summary["grade"] in GRADES and summary["offered"] <= summary["cases"]
-            assert summary["digits"] is not None or summary["grade"] in NO_DIGITS
-        for summary in one["quantities"].values():
-            assert summary["below"] <= summary["graded"] <= summary["cases"]
-            assert (summary["grade"] == "wrong") <= (summary["below"] > 0)
-    for name in ("reference", "fast float64"):
-        assert {summary["grade"] for summary in SYSTEMS[name]["quantities"].values()} == {"exact"}
-
-
-def test_the_chapter_shows_every_system() -> None:
-    page = "".join(peers(RECORD))
-    for one in RECORD["systems"]:
-        assert f"<td>{one['name']}</td>" in page and f"<h3>{one['name']}</h3>" in page
-        assert all(f"<td>{shown(one, name)}</td>" in page for name in COLUMNS)
-    assert page.count("<tr>") == len(SYSTEMS) + 1
-
-
-def test_control_a_system_that_changed_shows() -> None:
-    other = copy.deepcopy(RECORD)
-    other["systems"][-1]["quantities"]["w"]["digits"] = 3.21
-    assert "3.2 (" in "".join(peers(other)) and "".join(peers(other)) != "".join(peers(RECORD))
-
-
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        ({}, "`conformance.json format` must be 'conformance-grades/2', got None"),
-        ({"format": FORMAT, "systems": []}, "`conformance.json systems` must be a list of at least one system"),
-    ],
-)
-def test_another_record_is_refused(content: dict[str, Any], words: str) -> None:
-    with pytest.raises(RecordError, match=re.escape(words)):
-        peers(content)
-
-
-FULL = {"offered": 4, "cases": 4, "digits": -0.9, "median": 0.2, "another_network": 0, "failed": 0, "grade": "wrong"}
-
-
-@pytest.mark.parametrize(
-    ("summary", "kind", "words"),
-    [
-        (None, None, NOT_OFFERED),
-        ({"offered": 0, "cases": 4}, None, NOT_OFFERED),
-        (FULL | {"offered": 2, "digits": 11.24, "median": 12.0, "grade": "exact"}, None,
-         "11.2 (12.0), exact, in 2 of 4"),
-        (FULL | {"digits": None, "median": None, "grade": "another network", "another_network": 3, "failed": 1}, None,
-         "another network, 3 of another network, 1 failed"),
-        (FULL, None, "-0.9 (0.2), wrong"),
-        (FULL, "a surrogate", "-0.9 (0.2), a surrogate"),
-        (FULL | {"grade": "approximate"}, "a surrogate", "-0.9 (0.2), approximate"),
-    ],
-)
-def test_cells(summary: dict[str, Any] | None, kind: str | None, words: str) -> None:
-    """A quantity that an adapter defines otherwise on purpose is not called wrong."""
-    assert cell(summary, kind) == words
+@pytest.mark.parametrize(("digits", "changes", "words"), [
+    ([], {"offered": 0}, "-"),
+    ([[11.24, 15.0], [12.76]], {"offered": 2}, "11.2 (12.0), in 2 of 4"),
+    ([[]], {"another_network": 3, "failed": 1}, "3 of another network, 1 failed"),
+    ([[-0.9], [0.2], [1.0]], {}, "-0.9 (0.2)"),
+])
+def test_cells(digits: list[list[float]], changes: dict[str, int], words: str) -> None:
+    summary = SimpleNamespace(**{"offered": 4, "cases": 4, "another_network": 0, "failed": 0, **changes})
+    blocks = [[SimpleNamespace(digits=number) for number in [*own, None]] for own in digits]
+    cases = [SimpleNamespace(of=lambda *_, own=own: own) for own in blocks]
+    report = SimpleNamespace(summary=lambda _: summary, cases=cases)
+    assert runpy.run_path(str(EXAMPLES / "grades.py"))["cell"](report, ("w",)) == words

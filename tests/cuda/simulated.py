@@ -22,8 +22,10 @@ from delayprop.fast.cuda import launches, workspace
 from delayprop.fast.layout.arrays import Layer
 from delayprop.fast.run import run_case
 from delayprop.fast.solving.problem import Problem
-from delayprop.spec import Case, Connection, CrossEntropy, Network, Population, SpikeTimeMSE, SpikeTrains
+from delayprop.spec import Case
 from tests.support.comparison import assert_not_all_zero, assert_same_results
+from tests.support.faults.planting import few_threads
+from tests.support.networks.documents import cross_entropy, li, lif, read, wire
 from tests.support.networks.layers import LOSSES, assert_batch_is_mean
 from tests.support.networks.spike_bounds import assert_average_counts, assert_bounded
 from tests.support.networks.strategies import families, seeded_case
@@ -31,6 +33,7 @@ from tests.support.tolerances import U32, U64
 
 SEEDS = 2
 ROUNDOFF = {"float64": U64, "float32": U32}
+FEW = 6.0  # a weight with which a neuron of `busy_layer` spikes 7 times
 every_order = pytest.mark.parametrize("own", [False, True], ids=["feed-forward", "recurrent"])
 
 
@@ -45,11 +48,8 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Blocks of 3 threads that wait for each other; asserts that the CUDA kernels run."""
     assert launches.SIMULATED
     launched = []
-    monkeypatch.setattr(launches, "WARP", 3)
-    monkeypatch.setattr(launches, "TOGETHER", 3)
+    few_threads()
     monkeypatch.setattr(FakeCUDAShared, "array", shared_array)
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)  # the simulator polls, and would keep its threads from running
     before = launches.launch
 
     def launch(kernel: Any, *arguments: Any) -> None:
@@ -58,7 +58,6 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     monkeypatch.setattr(launches, "launch", launch)
     yield
-    sys.setswitchinterval(interval)
     assert launched
 
 
@@ -98,18 +97,16 @@ def test_control_a_delay_changed_by_a_millionth_does_not_agree(monkeypatch: pyte
 def test_more_neurons_than_threads(loss: str, recurrent: bool) -> None:
     """Per readout: a layer of several packs, the last not full; one neuron has no synapses."""
     rng, post = np.random.default_rng(3), 8 if recurrent else 70
-    kind = "lif" if loss == "spikes" or recurrent else "li"
-    constants = [rng.uniform(8.0, 20.0, post), rng.uniform(2.0, 8.0, post), np.full(post, 1.0), np.zeros(post)]
-    populations = (Population("in", "input", 3), Population("out", kind, post, *constants[: 4 if kind == "lif" else 2]))
-    w = rng.normal(2.0, 1.0, (3, post)).astype(object)
-    w[:, 7] = None
-    connections = [Connection("in", "out", w, rng.uniform(0.0, 6.0, w.shape))]
+    out = lif("out", post) if loss == "spikes" or recurrent else li("out", post)
+    out |= {"tau_mem": rng.uniform(8.0, 20.0, post).tolist(), "tau_syn": rng.uniform(2.0, 8.0, post).tolist()}
+    w = [[None if j == 7 else x for j, x in enumerate(row)] for row in rng.normal(2.0, 1.0, (3, post)).tolist()]
+    wires = [wire("in", "out", w, rng.uniform(0.0, 6.0, (3, post)).tolist())]
     if recurrent:
-        connections.append(Connection("out", "out", rng.normal(0.0, 0.1, (post, post)), np.full((post, post), 1.5)))
-    targets = SpikeTrains(tuple(np.array([5.0] * (j % 2)) for j in range(post)))
-    chosen = SpikeTimeMSE("out", targets) if loss == "spikes" else CrossEntropy(loss, "out", 1)
-    inputs = SpikeTrains(tuple(np.array(train) for train in ([0.7, 3.1], [1.9], [2.6, 3.3])))
-    case = Case(Network(populations, tuple(connections)), 8.0, {"in": inputs}, chosen)
+        wires.append(wire("out", "out", rng.normal(0.0, 0.1, (post, post)).tolist(), 1.5))
+    targets = [[5.0] * (j % 2) for j in range(post)]
+    spike_times = {"kind": "spike_time_mse", "population": "out", "targets": targets}
+    chosen = spike_times if loss == "spikes" else cross_entropy(loss, 1)
+    case = read(8.0, [[0.7, 3.1], [1.9], [2.6, 3.3]], [out], wires, chosen)
     true = reference.run(case)
     assert_not_all_zero(case, true.gradients)
     assert_same_results(case, run_case(case), true)
@@ -196,9 +193,9 @@ def test_a_neuron_that_spikes_without_end_is_an_error(own: bool) -> None:
 def test_the_bound_is_exact(own: bool, neurons: int, first_room: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workspace, "_needed", {})
     monkeypatch.setattr(workspace, "FIRST_ROOM", first_room)
-    assert_bounded(own, neurons, monkeypatch, trials=1)
+    assert_bounded(own, neurons, monkeypatch, trials=1, w=FEW, least=5)
 
 
 @every_order
 def test_the_bound_is_that_of_the_average_in_each_trial(own: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert_average_counts(own, monkeypatch)
+    assert_average_counts(own, monkeypatch, w=FEW)

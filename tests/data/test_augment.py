@@ -1,5 +1,6 @@
-"""Augmentation: the effect of each kind, which depends on the seed only."""
+"""Trials in memory: pooled channels, doubted data; the effect of each augmentation, by the seed."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from delayprop.fast.data.augment import Augmentation, by_class
 from delayprop.fast.data.batches import Batches
-from delayprop.fast.data.spike_data import SpikeData
+from delayprop.fast.data.spike_data import SpikeData, doubts
 
 DURATION, CHANNELS = 100.0, 40
 RANDOM = np.random.default_rng(5)
@@ -15,6 +16,7 @@ DATA = SpikeData(
     [np.sort(RANDOM.uniform(20, 60, 30)) for _ in range(12)], [RANDOM.integers(10, 30, 30) for _ in range(12)],
     np.arange(12) % 3, CHANNELS, 3,
 )
+EVERY = Augmentation(4, 0.2, 0.3, 0.5, 0.1)
 
 
 def trial(augmentation: Augmentation, n: int, seed: int = 0, epoch: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -96,11 +98,10 @@ def test_drop_loses_that_share() -> None:
 
 
 def test_what_is_drawn_follows_from_seed_epoch_and_trial() -> None:
-    every = Augmentation(4, 0.2, 0.3, 0.5, 0.1)
-    first = trial(every, 3, 1, 2)
-    trial(every, 7, 1, 2)
-    assert all((a == b).all() for a, b in zip(first, trial(every, 3, 1, 2), strict=True))
-    for other in (trial(every, 3, 1, 3), trial(every, 3, 2, 2), trial(every, 6, 1, 2)):
+    first = trial(EVERY, 3, 1, 2)
+    trial(EVERY, 7, 1, 2)
+    assert all((a == b).all() for a, b in zip(first, trial(EVERY, 3, 1, 2), strict=True))
+    for other in (trial(EVERY, 3, 1, 3), trial(EVERY, 3, 2, 2), trial(EVERY, 6, 1, 2)):
         assert len(other[0]) != len(first[0]) or (other[0] != first[0]).any()
     alike = replace(DATA, times=[DATA.times[0]] * 12, units=[DATA.units[0]] * 12)
     drawn = [
@@ -111,8 +112,7 @@ def test_what_is_drawn_follows_from_seed_epoch_and_trial() -> None:
 
 
 def test_batches_are_a_dataset_whose_workers_change_nothing() -> None:
-    every = Augmentation(4, 0.2, 0.3, 0.5, 0.1)
-    here, ahead = (Batches(DATA, DURATION, 5, every, 3, workers) for workers in (0, 2))
+    here, ahead = (Batches(DATA, DURATION, 5, EVERY, 3, workers) for workers in (0, 2))
     late = here[4]
     for number in [2, 3, 4, 5, 1]:
         (spikes, labels), (other, other_labels) = here[number], ahead.take(number, 6)
@@ -121,3 +121,39 @@ def test_batches_are_a_dataset_whose_workers_change_nothing() -> None:
     assert (late[0].times == here[4][0].times).all()
     assert sorted(n for number in range(3) for n in here.trials(number)) == list(range(12))
     assert {len(here.trials(number)) for number in range(3)} == {4}
+
+
+@pytest.mark.parametrize(("channels", "pool"), [(7, 3), (700, 1), (70_000, 200)])
+def test_pooled_channels_become_one_neuron(channels: int, pool: int) -> None:
+    """Of seven channels the last neuron has one. The larger numbers need more than 8 or 16 bits."""
+    random = np.random.default_rng(0)
+    times = [np.sort(random.uniform(0, DURATION, 40)) for _ in range(3)]
+    units = [random.integers(0, channels, 40) for _ in range(3)]
+    data = SpikeData(times, units, np.array([0, 1, 0]), channels, 2, pool=pool)
+    spikes, labels = data.batch(np.array([2, 1]), DURATION)
+    assert spikes.size == data.inputs == math.ceil(channels / pool) and labels.tolist() == [0, 1]
+    for n, trial in enumerate((2, 1)):
+        for neuron in range(spikes.size):
+            own = np.isin(units[trial], range(pool * neuron, pool * (neuron + 1)))
+            assert spikes.train(n, neuron).tolist() == times[trial][own].tolist()
+    assert data.where(np.array([True, False, True])).pool == pool
+
+
+def test_channels_are_shifted_before_they_are_pooled() -> None:
+    channels = np.arange(2, 10)
+    data = SpikeData([np.arange(8.0)] * 40, [channels] * 40, np.zeros(40, int), 12, 1, pool=3)
+    spikes, _ = Batches(data, DURATION, 40, Augmentation(shift=2), 0)[0]
+    found = {tuple(row) for row in spikes.counts().tolist()}
+    assert found == {tuple(np.bincount((channels + shift) // 3, minlength=4).tolist()) for shift in range(-2, 3)}
+
+
+@pytest.mark.parametrize("duration", [0.9, 70_000.0])
+def test_odd_durations_and_numbers_from_1_raise_doubts(duration: float) -> None:
+    from_1 = SpikeData([np.array([1.0])], [np.array([1])], np.array([2]), 4, 3)
+    assert doubts(from_1, duration) == [
+        f"a trial lasts {duration:.4g} ms: did its times come in another unit? Files hold seconds",
+        "the smallest label of the training trials is 2: they count from 0",
+        "the smallest channel of the training trials is 1: they count from 0",
+    ]
+    from_0 = SpikeData([np.array([1.0]), np.array([])], [np.array([0]), np.array([], int)], np.array([2, 0]), 4, 3)
+    assert doubts(from_0, 60_000.0) == []

@@ -39,6 +39,21 @@ def test_batches_of_a_loader_are_the_trials_of_the_dataset() -> None:
         assert torch.allclose(spikes.times, expected.times, rtol=1e-15, atol=0)
 
 
+def test_a_dataset_is_read_at_its_exact_times_or_refused_by_entry() -> None:
+    dataset = digits()
+    data = SpikeData.of(dataset, channels=7, classes=4, duration=100.0)
+    assert len(data) == 10 and data.channels == 7
+    for n, (events, label) in enumerate(dataset):
+        times, units, found = data[n]
+        assert times.tolist() == [t / 1000 for t in events["t"].tolist()]
+        assert (units.tolist(), found) == (events["x"].tolist(), label)
+    for name, value, words in (("t", 5, "in order"), ("x", 7, "from 0 to 6, since `channels` is 7, got 7")):
+        wrong = digits()
+        wrong[4][0][name][2] = value
+        with pytest.raises(SpecError, match=rf"`dataset\[4\].* {words}"):
+            SpikeData.of(wrong, channels=7, classes=4, duration=100.0)
+
+
 def test_times_and_neurons_may_come_as_a_pair_and_no_gradient_is_lost() -> None:
     times, neurons = torch.tensor([0.003, 0.001], dtype=torch.float64), torch.tensor([1, 0])
     entries = [((times.numpy(), [1, 0]), 2), (([], []), torch.tensor(0)), ((times, neurons), 1)]
@@ -54,7 +69,7 @@ def trial(times: Any, neurons: Any, label: Any = 0) -> list:
 
 SPIKES = Spikes.from_trains([[[3.0], [1.0, 2.0]], [[], []], [[], [4.0]]], 10.0)
 WRONG: dict[str, tuple[Any, str]] = {
-    "none": ([], "`entries` must be at least one, got none"),
+    "none": ([], "`entries` must be a list with at least one entry, got an empty one"),
     "a generator": ((n for n in [(([1.0], [0]), 0)]), "`entries` must be a list or a dataset of .* got generator"),
     "a batch": ((SPIKES, 1), r"`entries\[0\]` must be a pair of events and label, got a `Spikes`; give `list.zip.sp"),
     "two trials": (SPIKES[:2], r"`entries\[0\]` must be a pair of events and label, got a `Spikes`; give `list.zip.sp"),
@@ -63,7 +78,7 @@ WRONG: dict[str, tuple[Any, str]] = {
     "a raster of NumPy": ([(np.zeros((9, 3)), 0)], r"`entries\[0\]` must be .* got a raster \[9, 3\]; `Spikes.from_de"),
     "no label": ([(np.zeros(1, EVENTS),)], r"`entries\[0\]` must be events with `t` and `x`"),
     "no field": ([(np.zeros(1, [("t", int)]), 0)], r"`entries\[0\]` must be events with `t` and `x`"),
-    "lengths": (trial([1.0], [0, 1]), r"`entries\[1\]` must be one neuron per time, 1, got 2"),
+    "lengths": (trial([1.0], [0, 1]), r"`entries\[1\]` has times and neurons in different numbers, 1 and 2; give"),
     "halves": (trial([1.0], [0.5]), r"`entries\[1\] neurons` must be whole numbers, got float64"),
     "neuron": (
         trial([1.0], [2]),
@@ -99,7 +114,7 @@ def test_what_is_no_event_is_named(entries: Any, words: str) -> None:
 def test_trials_of_spikes_are_entries() -> None:
     spikes, labels = collate(list(zip(SPIKES, torch.tensor([1, 0, 2]), strict=True)), size=2, duration=10.0, unit="ms")
     assert spikes == SPIKES and labels.tolist() == [1, 0, 2]
-    with pytest.raises(SpecError, match=r"`unit` must be 'ms', since `entries\[0\]` is a `Spikes`, got 'us'; all"):
+    with pytest.raises(SpecError, match=r"`entries\[0\]` is a `Spikes`, whose times are in ms, not in us; call"):
         collate([(SPIKES[0], 1)], size=2, duration=10.0, unit="us")
 
 

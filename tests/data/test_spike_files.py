@@ -1,57 +1,25 @@
-"""Spike files are read unchanged or refused by name, and a network learns from them."""
+"""Runs on spike files: time is learned, one trial is enough, and silence is never right."""
 
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
 import pytest
 import torch
 
-from delayprop.fast.data.spike_data import SpikeData
 from delayprop.fast.data.spike_files import read_spike_file
 from delayprop.fast.tasks.braille import DATA
-from delayprop.fast.train import main
 from delayprop.fast.training.evaluation import correct
-from delayprop.spec import SpecError
 from tests.support.runs import undrawn
-from tests.support.runs.reading import Capture, Patch, history, refusal, result
-from tests.support.runs.written_files import CHANNELS, CLASSES, DURATION, small_trials, splits, write
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    for seed, (split, count) in enumerate((("train", 96), ("valid", 32), ("test", 64))):
-        write(tmp_path / f"braille_{split}.h5", *small_trials(count, seed))
-    return tmp_path
-
-
-def test_times_go_in_as_they_are(folder: Path) -> None:
-    times, units, labels = small_trials(96, 0)
-    data = read_spike_file(folder / "braille_train.h5", CHANNELS, CLASSES, DURATION)
-    trials = np.array([5, 0, 17])
-    spikes, found = data.batch(trials, DURATION)
-    assert found.tolist() == labels[trials].tolist()
-    for n, trial in enumerate(trials):
-        for channel in range(CHANNELS):
-            expected = times[trial].astype(np.float32)[units[trial] == channel].astype(np.float64) * 1000
-            assert spikes.train(n, channel).tolist() == expected.tolist()
-
-
-@pytest.mark.parametrize("speakers", [
-    np.arange(96)[:, None], np.arange(96) / 2, np.array([b"ann"] * 96), np.full(96, np.nan),
-], ids=["a column", "halves", "names", "NaN"])
-def test_speakers_that_are_no_numbers_are_refused(speakers: np.ndarray, folder: Path) -> None:
-    with h5py.File(folder / "braille_train.h5", "a") as file:
-        file["extra/speaker"] = speakers
-    with pytest.raises(SpecError, match=r"extra/speaker` must be a whole number per record, got .* leave the dataset"):
-        read_spike_file(folder / "braille_train.h5", CHANNELS, CLASSES, DURATION)
+from tests.support.runs.reading import Capture, Patch, history, result
+from tests.support.runs.written_files import CHANNELS, CLASSES, DURATION, splits, write
 
 
 @pytest.mark.full
-def test_a_network_learns_what_counts_cannot_tell(folder: Path, monkeypatch: Patch, capsys: Capture) -> None:
-    monkeypatch.setenv("DELAYPROP_DATA", str(folder))
-    run = folder / "run"
+def test_a_network_learns_what_counts_cannot_tell(tmp_path: Path, monkeypatch: Patch, capsys: Capture) -> None:
+    splits(tmp_path, 96, "braille_train", "braille_valid", "braille_test")
+    monkeypatch.setenv("DELAYPROP_DATA", str(tmp_path))
+    run = tmp_path / "run"
     network = ["--preset", "feed-forward", "--hidden", "24", "--readout", "max_voltage", "--gain", "1"]
     first = ["--out-sd", "0.2", "--delay", "300"]
     learning = ["--epochs", "6", "--batch", "16", "--schedule", "constant", "--drop", "0", "--stretch", "0"]
@@ -100,38 +68,3 @@ def test_silence_is_never_a_right_answer(tmp_path: Path) -> None:
     assert undrawn.main("--task", "braille", *options) == 1
     assert result(run)["test_accuracy"] == 0.0
     assert all(line["train_accuracy"] == line["valid_accuracy"] == 0.0 for line in history(run))
-
-
-def test_a_damaged_file_is_refused_by_the_command(folder: Path, capsys: Capture) -> None:
-    (folder / "braille_train.h5").write_text("<html>not here</html>")
-    said = refusal(capsys, main, "--task", "braille", "--data", folder, "--out", folder / "run")
-    assert "braille_train.h5` must be a readable HDF5 file of spikes" in said and not (folder / "run").exists()
-
-
-def tonic(**wrong: int) -> Any:
-    """The entries of a dataset of tonic: structured events in microseconds."""
-    found = []
-    for n in range(3):
-        events = np.zeros(4, dtype=[("t", np.int64), ("x", np.int16), ("p", np.int8)])
-        events["t"], events["x"] = np.array([10, 1500, 1500, 999_990]) + n, [3, 0, 2, 1]
-        for name, value in wrong.items():
-            events[name][2] = value
-        found.append((events, np.int64(n % 2)))
-    return found
-
-
-def test_a_dataset_of_tonic_is_read_at_its_exact_times() -> None:
-    data = SpikeData.of(tonic(), 4, 2, 1000.0)
-    assert len(data) == 3 and data.labels.tolist() == [0, 1, 0] and data.channels == 4
-    assert data.times[1].tolist() == [11 / 1000, 1501 / 1000, 1501 / 1000, 999_991 / 1000]
-    times, units, label = data[2]
-    assert units.tolist() == [3, 0, 2, 1] and label == 0 and times[0] == 12 / 1000
-
-
-@pytest.mark.parametrize(("dataset", "words"), [
-    (tonic(t=5), ".*in order"), (tonic(x=4), ".*from 0 to 3"), (tonic(x=-1), ".*from 0"),
-    ([(np.zeros((10, 4)), 0)], r"must be events, or `Spikes` of one trial, got a raster"),
-], ids=["order", "channel", "negative", "frames"])
-def test_a_dataset_that_breaks_the_layout(dataset: Any, words: str) -> None:
-    with pytest.raises(SpecError, match=rf"`dataset\[0\].* {words}"):
-        SpikeData.of(dataset, 4, 2, 1000.0)

@@ -1,6 +1,7 @@
-"""Damaged spike files are refused: the reader names the file and the damaged record."""
+"""Damaged spike files, and those of a stranger, are refused: named are the file and the record."""
 
 import gzip
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,17 +15,17 @@ from delayprop.spec import SpecError
 from tests.support.runs.written_files import CHANNELS, CLASSES, DURATION, small_trials, write
 
 TRIALS = 24
-LENGTHS = {"one byte": -1, "a quarter": 0.75, "half": 0.5, "most": 0.1, "all but the signature": 8}
-
 NOT_READ = r"mine[.]h5` must be a readable HDF5 file of spikes, got .+; get the complete file"
-
 Change = Callable[[h5py.File], None]
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
+    """A good file, beside data from which it could take its own."""
     found = tmp_path / "mine.h5"
     write(found, *small_trials(TRIALS, 0))
+    (tmp_path / "other.h5").write_bytes(found.read_bytes())
+    (tmp_path / "other.raw").write_bytes(np.zeros(TRIALS, np.int64).tobytes())
     return found
 
 
@@ -36,18 +37,13 @@ def test_control_the_file_is_read_before_it_is_damaged(path: Path) -> None:
     assert len(read(path)) == TRIALS
 
 
-@pytest.mark.parametrize("left", LENGTHS.values(), ids=LENGTHS.keys())
-def test_a_file_that_was_cut_is_refused(left: float, path: Path) -> None:
-    content = path.read_bytes()
-    kept = content[: int(left * len(content)) if 0 < left < 1 else int(left)]
-    assert 0 < len(kept) < len(content)
-    path.write_bytes(kept)
-    with pytest.raises(SpecError, match=NOT_READ):
-        read(path)
-
-
 OVERWRITTEN: dict[str, Callable[[bytes], bytes]] = {
     "nothing": lambda content: b"",
+    "cut: one byte": lambda content: content[:-1],
+    "cut: a quarter": lambda content: content[: len(content) * 3 // 4],
+    "cut: half": lambda content: content[: len(content) // 2],
+    "cut: most": lambda content: content[: len(content) // 10],
+    "cut: all but the signature": lambda content: content[:8],
     "nothing but zeros": lambda content: bytes(len(content)),
     "zeros where it begins": lambda content: bytes(512) + content[512:],
     "a page of the server": lambda content: b"<!DOCTYPE html>\n<html><body>404</body></html>\n" * 400,
@@ -74,12 +70,29 @@ def replaced(name: str, values: Any) -> Change:
     return change
 
 
-def group(name: str) -> Change:
+def speakers(values: Any) -> Change:
+    return lambda file: file.__setitem__("extra/speaker", values)
+
+
+def created(name: str, *given: Any, **how: Any) -> Change:
     def change(file: h5py.File) -> None:
         del file[name]
-        file.create_group(name)
+        file.create_dataset(name, *given, **how)
 
     return change
+
+
+def group(file: h5py.File, name: str) -> None:
+    del file[name]
+    file.create_group(name)
+
+
+def assembled(file: h5py.File) -> None:
+    """Labels that are those of another file."""
+    del file["labels"]
+    layout = h5py.VirtualLayout((TRIALS,), np.int64)
+    layout[:] = h5py.VirtualSource("other.h5", "labels", (TRIALS,))
+    file.create_virtual_dataset("labels", layout)
 
 
 def rows(name: str, kind: str, make: Callable[[np.ndarray], np.ndarray], only: int | None = None) -> Change:
@@ -113,14 +126,16 @@ def one_label(value: int) -> Change:
 
 
 KEYS, READABLE = "must be a complete file of spikes, got one without `", "must be a readable HDF5 file of spikes"
+STORED, OTHER_KIND = "labels` must be stored in this file, got", "got a file with spikes of another kind"
+SPEAKERS = r"extra/speaker` must be a whole number per record, got .* leave the dataset"
 IN_ORDER = np.linspace(0.1, 0.3, 12)
 
 DAMAGES: dict[str, tuple[Change, str]] = {
     "other names": (lambda file: file.move("spikes/times", "spikes/time"), KEYS),
     "names of another level": (lambda file: file.move("spikes", "events"), KEYS),
     "labels of another name": (lambda file: file.move("labels", "label"), KEYS),
-    "a group for a dataset": (group("spikes/times"), READABLE),
-    "a group for labels": (group("labels"), READABLE),
+    "a group for a dataset": (lambda file: group(file, "spikes/times"), READABLE),
+    "a group for labels": (lambda file: group(file, "labels"), READABLE),
     "one label for all": (replaced("labels", 1), READABLE),
     "no trial at all": (no_trials, "got 0 times, 0 units, 0 labels"),
     "no labels": (replaced("labels", np.zeros(0, int)), f"got {TRIALS} times, {TRIALS} units, 0 labels"),
@@ -149,7 +164,7 @@ DAMAGES: dict[str, tuple[Change, str]] = {
     "a time below 0": (times(lambda row: row - 0.2), "record 17 times` must be from 0 to 1350.0 ms, got -"),
     "the last two times exchanged": (
         times(lambda row: IN_ORDER[[*range(10), 11, 10]]),
-        "record 17 times` must be in order, got a step back at spike 11",
+        "record 17 times` must be in order, got spike 11 before the one that precedes it",
     ),
     "a time too many": (
         times(lambda row: np.append(IN_ORDER, 0.4)), "record 17 units` must be one per time, 13, got 12"
@@ -165,10 +180,31 @@ DAMAGES: dict[str, tuple[Change, str]] = {
     "complex times": (replaced("spikes/times", np.full((TRIALS, 12), 1j)), "record 0 times` must be real numbers"),
     "boolean times": (replaced("spikes/times", np.zeros((TRIALS, 12), bool)), "record 0 times` must be real numbers"),
     "text rows": (rows("spikes/times", "S4", lambda row: row), r"record 0 times` must be real numbers, got \|S4"),
-    "text for rows": (
-        replaced("spikes/times", np.array(["soon"] * TRIALS, h5py.string_dtype())), "got a file with spikes of another"
-    ),
+    "text for rows": (replaced("spikes/times", np.array(["soon"] * TRIALS, h5py.string_dtype())), OTHER_KIND),
     "enormous time": (times(lambda row: np.full(len(row), 1e306), None), "record 0 times` must be finite, got inf"),
+    "speakers in a column": (speakers(np.arange(TRIALS)[:, None]), SPEAKERS),
+    "half speakers": (speakers(np.arange(TRIALS) / 2), SPEAKERS),
+    "names of speakers": (speakers(np.array([b"ann"] * TRIALS)), SPEAKERS),
+    "NaN for speakers": (speakers(np.full(TRIALS, np.nan)), SPEAKERS),
+    "data of another file": (
+        created("labels", (TRIALS,), np.int64, external=[("other.raw", 0, 8 * TRIALS)]),
+        f"{STORED} data of another file; copy it into this file",
+    ),
+    "data of other datasets": (assembled, f"{STORED} data of another file; copy it into this file"),
+    "a link to another file": (replaced("labels", h5py.ExternalLink("other.h5", "labels")), f"{STORED} a link"),
+    "a folder of another file": (replaced("spikes", h5py.ExternalLink("other.h5", "spikes")), "this file, got a link"),
+    "a link to itself": (replaced("labels", h5py.SoftLink("/labels")), f"{STORED} a link"),
+    "an optional folder of another file": (
+        lambda file: file.__setitem__("extra", h5py.ExternalLink("other.h5", "/")), "extra/speaker` must be stored in"
+    ),
+    "rows for a folder": (
+        created("spikes", (2 * 10**8,), np.int64, chunks=(1024,)), "got one without `spikes/times`; get the file again"
+    ),
+    "labels of 500 MB": (created("labels", (TRIALS,), "S500000000", chunks=(1,)), OTHER_KIND),
+    "rows of rows": (created("labels", (TRIALS,), h5py.vlen_dtype(h5py.vlen_dtype(np.int64))), OTHER_KIND),
+    "more rows than bytes": (
+        created("labels", (2**40,), np.int64, chunks=(1024,)), "a file that is damaged, or not HDF5; get the complete"
+    ),
 }
 
 
@@ -184,11 +220,13 @@ def test_a_damaged_record_is_named(change: Change, words: str, path: Path) -> No
 def test_what_is_in_the_way_is_said_in_plain_words(tmp_path: Path) -> None:
     (tmp_path / "folder.h5").mkdir()
     (tmp_path / "text.h5").write_text("spikes")
+    os.mkfifo(tmp_path / "pipe.h5")
     for path, words in {
         tmp_path / "no" / "train.h5": f"got no such folder as {tmp_path / 'no'}",
         tmp_path / "train.h5": "got no such file; put the file there",
         tmp_path / "folder.h5": "got a folder; name the file in it",
         tmp_path / "text.h5": "got a file that is damaged, or not HDF5; get the complete file",
+        tmp_path / "pipe.h5": "got a pipe or a device; name a file on a disk",
     }.items():
         with pytest.raises(SpecError) as caught:
             read_spike_file(path, 7, 2, 100.0)

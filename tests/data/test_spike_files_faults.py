@@ -1,48 +1,37 @@
 """Each check of the reader, removed from a copy, turns a test of damage red."""
 
 import sys
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from delayprop.fast.data import spike_files
 from tests import ROOT
 from tests.data import test_spike_files_damage as damage
-from tests.support.faults.planting import Fault
 from tests.support.runs.written_files import small_trials, write
 
-
-def fault(name: str, text: str, wrong: str) -> Fault:
-    return Fault(name, "fast", "data/spike_files.py", text, wrong)
-
-
-def of_record(name: str, text: str, wrong: str) -> Fault:
-    return Fault(name, "fast", "data/spike_data.py", text, wrong)
-
-
-FAULTS = (
-    (fault("a file that cannot be read", "except Exception as", "except EOFError as"), "a page of the server"),
-    (fault("a name that is missing", "except SpecError:", "except EOFError:"), "other names"),
-    (fault("numbers of records", "len(set(lengths.values())) > 1", "False"), "more labels than trials"),
-    (fault("no record", "or not len(labels):", "or False:"), "no trial at all"),
-    (fault("which record it is", '{path.name} record {n}"', '{path.name} record 0"'), "an infinite time"),
-    (fault("which file it is", 'name = f"{path.name} ', 'name = f"the file\'s '), "an infinite time"),
-    (
-        Fault("rows of one dimension", "fast", "data/collating.py", "if row.ndim != 1:", "if row.ndim == 0:"),
-        "rows of two dimensions",
-    ),
-    (of_record("a unit for each time", "if len(times) != len(units):", "if False:"), "a time too many"),
-    (fault("units are whole numbers", '"iu", "whole', '"fiu", "whole'), "units that are no whole numbers"),
-    (of_record("labels are numbers", "if not isinstance(label, np.integer):", "if False:"), "two labels a trial"),
-    (of_record("finite times", "if not np.isfinite(times).all():", "if False:"), "a NaN in front"),
-    (of_record("times before 0", "times.min() < 0 or", "False or"), "a time below 0"),
-    (of_record("times after the trial", "or times.max() > duration", "or False"), "times in ms, in one record"),
-    (of_record("order", "if (np.diff(times) < 0).any():", "if False:"), "the last two times exchanged"),
-    (of_record("units below 0", "not (0 <= units.min() and", "not (True and"), "a unit below 0"),
-    (of_record("units too large", "and units.max() < channels)", "and True)"), "a unit beyond 64 bits"),
-    (of_record("labels out of range", "if not 0 <= label < classes:", "if False:"), "a label too large"),
-)
+FILES, RECORDS, ROWS = "spike_files", "spike_data", "collating"
+FAULTS: dict[str, tuple[str, str, str, str]] = {
+    "a file that cannot be read": (FILES, "except Exception as", "except EOFError as", "a page of the server"),
+    "a name that is missing": (FILES, "except SpecError:", "except EOFError:", "other names"),
+    "numbers of records": (FILES, "len(set(lengths.values())) > 1", "False", "more labels than trials"),
+    "no record": (FILES, "or not len(labels):", "or False:", "no trial at all"),
+    "which record it is": (FILES, '{path.name} record {n}"', '{path.name} record 0"', "an infinite time"),
+    "which file it is": (FILES, 'name = f"{path.name} ', 'name = f"the file\'s ', "an infinite time"),
+    "rows of one dimension": (ROWS, "if row.ndim != 1:", "if row.ndim == 0:", "rows of two dimensions"),
+    "a unit for each time": (RECORDS, "if len(times) != len(units):", "if False:", "a time too many"),
+    "units are whole numbers": (FILES, '"iu", "whole', '"fiu", "whole', "units that are no whole numbers"),
+    "labels are numbers": (RECORDS, "if not isinstance(label, np.integer):", "if False:", "two labels a trial"),
+    "finite times": (RECORDS, "if not np.isfinite(times).all():", "if False:", "a NaN in front"),
+    "times before 0": (RECORDS, "times.min() < 0 or", "False or", "a time below 0"),
+    "times after the trial": (RECORDS, "or times.max() > duration", "or False", "times in ms, in one record"),
+    "order": (RECORDS, "if (np.diff(times) < 0).any():", "if False:", "the last two times exchanged"),
+    "units below 0": (RECORDS, "not (0 <= units.min() and", "not (True and", "a unit below 0"),
+    "units too large": (RECORDS, "and units.max() < channels)", "and True)", "a unit beyond 64 bits"),
+    "labels out of range": (RECORDS, "if not 0 <= label < classes:", "if False:", "a label too large"),
+}
+"""Each check: its module, its text and a wrong one; the test of damage that turns red."""
 
 
 def passes(name: str, path: Path) -> bool:
@@ -57,28 +46,24 @@ def passes(name: str, path: Path) -> bool:
     return True
 
 
-def read_by(file: str, source: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = folder / f"reader{len(list(folder.glob('reader*.py')))}.py"  # Python caches by size and second
-    path.write_text(source, encoding="utf-8")
-    spec = spec_from_file_location("reader_with_a_fault", path)
-    assert spec is not None and spec.loader is not None
-    module = module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, spec.name, module)
-    spec.loader.exec_module(module)
-    if file == "data/spike_files.py":
+def read_by(file: str, source: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("reader_with_a_fault")
+    monkeypatch.setitem(sys.modules, module.__name__, module)  # dataclasses look there
+    exec(compile(source, file, "exec"), vars(module))
+    if file == FILES:
         monkeypatch.setattr(damage, "read_spike_file", module.read_spike_file)
         return
-    name = "row_of" if file == "data/collating.py" else "check_record"
+    name = "row_of" if file == ROWS else "check_record"
     monkeypatch.setattr(spike_files, name, getattr(module, name))
 
 
-@pytest.mark.parametrize(("planted", "name"), FAULTS, ids=[planted.name for planted, _ in FAULTS])
+@pytest.mark.parametrize(("file", "text", "wrong", "name"), FAULTS.values(), ids=FAULTS)
 def test_a_check_that_is_missing_is_seen(
-    planted: Fault, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    file: str, text: str, wrong: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source = (ROOT / planted.package / planted.file).read_text(encoding="utf-8")
-    assert source.count(planted.text) == 1, f"`{planted.text}` must occur once"
-    read_by(planted.file, source, tmp_path, monkeypatch)
+    source = (ROOT / "fast" / "data" / f"{file}.py").read_text(encoding="utf-8")
+    assert source.count(text) == 1, f"`{text}` must occur once"
+    read_by(file, source, monkeypatch)
     assert passes(name, tmp_path / "mine.h5"), "control: without the fault"
-    read_by(planted.file, source.replace(planted.text, planted.wrong), tmp_path, monkeypatch)
+    read_by(file, source.replace(text, wrong), monkeypatch)
     assert not passes(name, tmp_path / "mine.h5")

@@ -17,13 +17,10 @@ from delayprop.fast.training.settings import kind_of_delays
 from docs import hooks
 from docs.formulas import formula, picture
 from tests import ROOT
-from tests.support.house.docs_pages import REMOTE_IMAGE, alike, blocks, fetched_from_afar, nav, run
+from tests.support.house.docs_pages import PAGES, REMOTE_IMAGE, SETTINGS, alike, blocks, fetched_from_afar, nav, run
 from tests.support.runs.reading import Patch
 from tests.tools.make_docs_figure import PATH, draw
 
-DOCS = ROOT / "docs"
-SETTINGS = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
-PAGES = {path.relative_to(DOCS).as_posix(): path.read_text(encoding="utf-8") for path in sorted(DOCS.rglob("*.md"))}
 NOT_RUN = {"training.md"}  # its block loads a data set
 RUN = sorted(name for name, text in PAGES.items() if blocks(text) and name not in NOT_RUN)
 pytestmark = pytest.mark.filterwarnings("ignore:path is deprecated:DeprecationWarning")  # in the import of ziafont
@@ -107,7 +104,7 @@ def test_no_page_fetches_anything() -> None:
     assert "//" not in SETTINGS and "repo_url" not in SETTINGS
     for name, text in PAGES.items():
         assert fetched_from_afar(name, text) + REMOTE_IMAGE.findall(text) == [], name
-    assert fetched_from_afar("extra.css", (DOCS / "extra.css").read_text(encoding="utf-8")) == []
+    assert fetched_from_afar("extra.css", (ROOT / "docs" / "extra.css").read_text(encoding="utf-8")) == []
 
 
 @pytest.mark.parametrize(
@@ -191,17 +188,3 @@ def test_the_figure_shows_the_numbers_of_today(tmp_path: Path) -> None:
     assert [len(one) for one in stored] == [len(one) for one in now] and sum(map(len, now)) > 500
     apart = [abs(a - b) for one, other in zip(stored, now, strict=True) for a, b in zip(one, other, strict=True)]
     assert max(apart) <= 1.0
-
-
-@pytest.mark.parametrize(
-    ("settings", "kind"),
-    [
-        ({"freeze_delays": False}, "learned"),
-        ({"freeze_delays": True, "delay": 0.0}, "none"),
-        ({"freeze_delays": True, "delay": 10.0}, "as drawn"),
-        ({"freeze_delays": False, "freeze_weights": True}, "learned, weights as drawn"),
-        ({"freeze_delays": False, "freeze_weights": False, "learn_constants": True}, "learned, with time constants"),
-    ],
-)
-def test_runs_that_learn_different_things_are_told_apart(settings: dict, kind: str) -> None:
-    assert kind_of_delays(settings) == kind

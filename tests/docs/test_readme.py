@@ -6,6 +6,7 @@ from importlib.util import find_spec
 import pytest
 
 from tests import ROOT
+from tests.agreement.test_planted_faults import CORE
 from tests.support.faults.catalogue import AT_EDGES, CALLERS, FAULTS, ON_CUDA
 from tests.support.house.docs_pages import blocks, run
 from tests.support.tolerances import TRUTH, U64, WELL_CONDITIONED, identity
@@ -28,7 +29,8 @@ def test_the_readme_is_a_page() -> None:
 
 def test_the_readme_counts_the_planted_faults() -> None:
     count = sum(map(len, (FAULTS, CALLERS, ON_CUDA, AT_EDGES)))
-    assert f"plants {count} faults and finds each" in TEXTS["README"]
+    said = f"plants {count} faults in gradients and finds each (`make test`: {2 * len(CORE)})"
+    assert said in " ".join(TEXTS["README"].split())
 
 
 def test_the_readme_has_the_tolerances_of_the_tests() -> None:
@@ -40,7 +42,7 @@ def test_the_readme_has_the_tolerances_of_the_tests() -> None:
 
 def test_the_times_in_the_readme_are_those_of_the_log() -> None:
     log = (ROOT / "benchmarks" / "LOG.md").read_text(encoding="utf-8")
-    words = r"takes (\S+) s on one core of an AMD EPYC\. .*? takes (\S+) s there, (\d+) times as long\."
+    words = r"takes (\S+) s on one core of an AMD EPYC\. .*? takes (\S+) s there, (\d+) times as long,"
     ((own, grid, factor),) = re.findall(words, " ".join(TEXTS["README"].split()))
     said = " ".join(log.split("## The figures of the README")[1].split())
     assert f"a step takes {own} s, the grid of 1 ms in torch {grid} s, {factor} times as long." in said

@@ -15,12 +15,8 @@ import pytest
 import delayprop.fast as fast
 from docs import hooks
 from tests import ROOT
-from tests.support.house.browser import after_scripts, browser
-from tests.support.house.docs_pages import elements, fetched_from_afar
+from tests.support.house.docs_pages import PAGES, SETTINGS, after_scripts, browser, elements, fetched_from_afar
 
-DOCS = ROOT / "docs"
-SETTINGS = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
-PAGES = {path.relative_to(DOCS).as_posix(): path.read_text(encoding="utf-8") for path in sorted(DOCS.rglob("*.md"))}
 WIDEST = 96  # characters of code that fit the column where the window is 1280 px wide
 CODE = re.compile(r"^```\w*\n(.*?)^```$|^((?: {4}[^\n]*\n)+)", re.MULTILINE | re.DOTALL)
 needs_mkdocs = pytest.mark.skipif(

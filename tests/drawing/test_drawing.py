@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,35 +24,22 @@ from delayprop.fast.drawing.synapses import arrivals, distribution, moved_most, 
 from delayprop.fast.drawing.trials import OTHERS, trial_picture
 from reports.__main__ import main
 from tests import ROOT
-from tests.support.runs.recorded_runs import (
-    SEQUENCE,
-    SEQUENCE_LINES,
-    Arrays,
-    lines,
-    made,
-    made_sequence,
-    recorded,
-    results,
-)
+from tests.support.runs.recorded_runs import SEQUENCE, SEQUENCE_LINES, lines, made, made_sequence, recorded, results
 from tests.support.runs.run_pages import NO_BREAK
 
 
-def test_a_sequence_run_is_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    names = ["delays.png", "voltages.png"]
-    assert main([str(made_sequence(tmp_path))]) == 0
-    assert capsys.readouterr() == ("".join(f"{tmp_path / name}\n" for name in names), "")
-    assert all((tmp_path / name).stat().st_size > 10_000 for name in names)
-
-
-@pytest.mark.parametrize(("task", "epochs"), [("yin-yang", 3), pytest.param("spikes", 40, marks=pytest.mark.full)])
-def test_a_classification_is_drawn(
-    task: str, epochs: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("make", "task", "names"), [
+    (made_sequence, "sequence", "delays.png voltages.png"),
+    (made, "yin-yang", "training.png run.html"),
+    pytest.param(partial(made, epochs=40), "spikes", "training.png run.html", marks=pytest.mark.full),
+])
+def test_a_run_is_drawn(
+    make: Callable[[Path], Path], task: str, names: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    names = ["training.png", "run.html"]
-    results(task=task)(made(tmp_path, epochs=epochs))
+    results(task=task)(make(tmp_path))
     assert main([str(tmp_path)]) == 0
-    assert capsys.readouterr() == ("".join(f"{tmp_path / name}\n" for name in names), "")
-    assert all((tmp_path / name).stat().st_size > 10_000 for name in names)
+    assert capsys.readouterr() == ("".join(f"{tmp_path / name}\n" for name in names.split()), "")
+    assert all((tmp_path / name).stat().st_size > 10_000 for name in names.split())
 
 
 def test_drawing_leaves_the_backend_of_a_notebook_alone() -> None:
@@ -68,7 +56,7 @@ def test_what_cannot_be_written_has_its_own_message(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     make(tmp_path)
-    monkeypatch.setattr("delayprop.fast.drawing.style.new_file", refuse)
+    monkeypatch.setattr("delayprop.fast.data.new_files.new_file", refuse)
     assert main([str(tmp_path)]) == 2
     expected = f"a folder with room for pictures, got No space left on device: {tmp_path}; make room"
     assert capsys.readouterr() == ("", f"python -m reports: `RUN` must be {expected}\n")
@@ -139,7 +127,7 @@ def test_the_arrivals_before_and_after_are_those_of_the_neuron_that_moved_most(t
     assert moved_neuron(replace(page, layers=[replace(layer, d_after=layer.d_before)])) is None
 
 
-def move(found: Arrays) -> None:
+def move(found: dict[str, np.ndarray]) -> None:
     for n in (0, 1):
         found[f"d_after_{n}"] = found[f"d_before_{n}"].copy()
     found["d_before_0"][2, 5], found["d_after_0"][2, 5], found["w_after_0"][2, 5] = 3, 1, -0.25
@@ -166,10 +154,9 @@ def test_the_table_of_classes_follows_the_answers(tmp_path: Path) -> None:
         ["1", "4", "2", f"50.0{NO_BREAK}%", "0 (1)"],
         ["2", "0", "0", "-", "-"],
     ]
-    labels = confusion(read(tmp_path)).axes[0].get_xticklabels()
-    assert [label.get_text() for label in labels] == ["0", "1", "2", "none"]
-    results(answers=[[5, 3, 0, 0], [1, 2, 1, 0], [0, 0, 0, 0]])(tmp_path)
-    assert [label.get_text() for label in confusion(read(tmp_path)).axes[0].get_xticklabels()] == ["0", "1", "2"]
+    for first, names in ((answers[0], ["0", "1", "2", "none"]), ([5, 3, 0, 0], ["0", "1", "2"])):
+        results(answers=[first, *answers[1:]])(tmp_path)
+        assert [label.get_text() for label in confusion(read(tmp_path)).axes[0].get_xticklabels()] == names
 
 
 @pytest.mark.full

@@ -8,16 +8,7 @@ import pytest
 
 from delayprop.fast.drawing.run_record import read
 from reports.__main__ import main
-from tests.support.runs.recorded_runs import (
-    TRACES,
-    Change,
-    lines,
-    made,
-    made_sequence,
-    recorded,
-    results,
-    settings,
-)
+from tests.support.runs.recorded_runs import TRACES, Change, lines, made, made_sequence, recorded, results, settings
 
 
 def put(name: str, value: object) -> Change:
@@ -28,16 +19,12 @@ def at(name: str, index: tuple[int, ...], value: float) -> Change:
     return recorded(lambda found: found[name].__setitem__(index, value))
 
 
-def bytes_of(change: Callable[[bytes], bytes]) -> Change:
-    return lambda folder: (folder / "page.npz").write_bytes(change((folder / "page.npz").read_bytes()))
-
-
 def gone(name: str) -> Change:
     return lambda folder: (folder / name).unlink()
 
 
-def content(name: str, whole: bytes | str) -> Change:
-    return lambda folder: (folder / name).write_bytes(whole if isinstance(whole, bytes) else whole.encode())
+def content(name: str, whole: bytes) -> Change:
+    return lambda folder: (folder / name).write_bytes(whole)
 
 
 def trace(**entries: object) -> Change:
@@ -58,9 +45,12 @@ def in_its_place(folder: Path) -> None:
 BAD: dict[str, tuple[Change, str]] = {
     "no arrays": (gone("page.npz"), "a finished run, with page.npz, got"),
     "no options": (gone("options.json"), "a finished run, with options.json, got"),
-    "empty": (bytes_of(lambda whole: b""), "`page.npz` must be an intact file of arrays, got EOFError"),
-    "cut": (bytes_of(lambda whole: whole[:-100]), "`page.npz` must be an intact file of arrays, got"),
-    "no archive": (bytes_of(lambda whole: b"no archive"), "`page.npz` must be an intact file of arrays, got"),
+    "empty": (content("page.npz", b""), "`page.npz` must be an intact file of arrays, got EOFError"),
+    "cut": (
+        lambda folder: (folder / "page.npz").write_bytes((folder / "page.npz").read_bytes()[:-100]),
+        "`page.npz` must be an intact file of arrays, got",
+    ),
+    "no archive": (content("page.npz", b"no archive"), "`page.npz` must be an intact file of arrays, got"),
     "one array": (one_array, "`page.npz` must be an intact file of arrays, got"),
     "a folder": (in_its_place, "a finished run, with page.npz, got Is a directory"),
     "objects": (put("t", [None, {}]), "`page.npz` must be an intact file of arrays, got ValueError"),
@@ -104,14 +94,14 @@ BAD_SEQUENCE: dict[str, tuple[Change, str]] = {
     "no result": (gone("result.json"), "`RUN` must be the folder of a finished run, with result.json, got"),
     "no history": (gone("history.jsonl"), "with history.jsonl, got "),
     "no text": (content("result.json", b"\xff\xfe\x00"), "got UnicodeDecodeError: "),
-    "no JSON": (content("result.json", "{"), "`result.json` must be JSON, got"),
-    "no object": (content("result.json", "[1, 2]"), "`result.json` must be an object, got a list of 2; give the"),
-    "no task": (content("result.json", "{}"), "`result.json` must be an object with task, got one without"),
+    "no JSON": (content("result.json", b"{"), "`result.json` must be JSON, got"),
+    "no object": (content("result.json", b"[1, 2]"), "`result.json` must be an object, got a list of 2; give the"),
+    "no task": (content("result.json", b"{}"), "`result.json` must be an object with task, got one without"),
     "a list for a task": (results(task=["sequence"]), "`result.json task` must be text, got a list of 1"),
-    "empty history": (content("history.jsonl", ""), "`history.jsonl` must be at least one line, got an empty file"),
-    "half a line": (content("history.jsonl", '{"presentation": 1'), "`history.jsonl line 1` must be JSON"),
-    "a line no object": (content("history.jsonl", "3\n"), "`history.jsonl line 1` must be an object, got 3"),
-    "a line lacks a key": (content("history.jsonl", "{}\n"), "`history.jsonl line 1` must be an object with"),
+    "empty history": (content("history.jsonl", b""), "`history.jsonl` must be at least one line, got an empty file"),
+    "half a line": (content("history.jsonl", b'{"presentation": 1'), "`history.jsonl line 1` must be JSON"),
+    "a line no object": (content("history.jsonl", b"3\n"), "`history.jsonl line 1` must be an object, got 3"),
+    "a line lacks a key": (content("history.jsonl", b"{}\n"), "`history.jsonl line 1` must be an object with"),
     "text for a number": (lines(loss="low"), '`history.jsonl line 1 loss` must be a finite number, got "low"'),
     "true for a number": (lines(loss=True), "`history.jsonl line 1 loss` must be a finite number, got true"),
     "NaN": (lines(loss=float("nan")), "`history.jsonl line 1 loss` must be a finite number, got NaN"),

@@ -10,8 +10,8 @@ import torch
 from delayprop import LI, LIF, SpecError, Spikes, membrane_traces
 from delayprop.fast.nn.traces import voltage_of
 
-TRAINS = [[[1.0, 9.0, 9.5], [4.0], []], [[2.5], [1.0, 12.0], [3.0, 20.0]]]
 DURATION = 40.0
+SPIKES = Spikes.from_trains([[[1.0, 9.0, 9.5], [4.0], []], [[2.5], [1.0, 12.0], [3.0, 20.0]]], DURATION)
 
 
 def hidden(recurrent: bool = False, **constants: float) -> LIF:
@@ -22,10 +22,6 @@ def hidden(recurrent: bool = False, **constants: float) -> LIF:
     return layer.initialise_(4.0, 1.5, 5.0, random)
 
 
-def spikes() -> Spikes:
-    return Spikes.from_trains(TRAINS, DURATION)
-
-
 @pytest.mark.parametrize("constants", [{}, {"tau_mem": 6.0, "tau_syn": 6.0}], ids=["two rates", "one rate"])
 @pytest.mark.parametrize("recurrent", [False, True])
 @pytest.mark.parametrize("trial", [0, 1])
@@ -33,15 +29,15 @@ def test_a_neuron_spikes_where_its_trace_reaches_the_threshold(
     trial: int, recurrent: bool, constants: dict[str, float]
 ) -> None:
     layer = hidden(recurrent, **constants)
-    emitted = layer(spikes())
+    emitted = layer(SPIKES)
     record, counts = layer.record, emitted.counts()[trial]
     assert counts.sum() > 5
     grid = np.linspace(0.0, DURATION, 4001)
-    assert float(membrane_traces(layer, spikes(), grid, trial).max()) <= 0.8 + 1e-9
+    assert float(membrane_traces(layer, SPIKES, grid, trial).max()) <= 0.8 + 1e-9
     for neuron in range(5):
         t = emitted.train(trial, neuron).detach()
         if len(t):
-            at, before = (membrane_traces(layer, spikes(), times, trial)[neuron] for times in (t, t - 1e-9))
+            at, before = (membrane_traces(layer, SPIKES, times, trial)[neuron] for times in (t, t - 1e-9))
             assert at.numpy() == pytest.approx(-0.3, abs=1e-9) and before.numpy() == pytest.approx(0.8, abs=1e-7)
     assert layer.record is record
 
@@ -49,10 +45,10 @@ def test_a_neuron_spikes_where_its_trace_reaches_the_threshold(
 def test_a_trace_obeys_its_equation() -> None:
     """`tau_mem dV/dt + V` is a current that decays with `tau_syn` after the last event."""
     layer = hidden()
-    arrivals = torch.cat([(t + layer.d[i]).flatten() for i in range(3) for t in spikes().train(0, i)])
-    last = float(torch.cat([arrivals, layer(spikes())[0].times]).detach().max())
+    arrivals = torch.cat([(t + layer.d[i]).flatten() for i in range(3) for t in SPIKES.train(0, i)])
+    last = float(torch.cat([arrivals, layer(SPIKES)[0].times]).detach().max())
     times = np.linspace(last + 0.1, DURATION, 2001)
-    V = membrane_traces(layer, spikes(), times).numpy()
+    V = membrane_traces(layer, SPIKES, times).numpy()
     current = 20.0 * np.gradient(V, times[1] - times[0], axis=1, edge_order=2) + V
     assert last < 30.0 and current == pytest.approx(current[:, :1] * np.exp(-(times - times[0]) / 5.0), rel=1e-4)
 
@@ -60,9 +56,9 @@ def test_a_trace_obeys_its_equation() -> None:
 @pytest.mark.parametrize("readout", ["max_voltage", "mean_voltage"])
 def test_the_traces_of_a_readout_layer_give_its_readouts(readout: str) -> None:
     layer = LI(3, 4, readout=readout, dtype=torch.float64).initialise_(0.2, 1.0, 5.0, torch.Generator().manual_seed(2))
-    V = membrane_traces(layer, spikes(), torch.linspace(0.0, DURATION, 40_001), trial=1)
+    V = membrane_traces(layer, SPIKES, torch.linspace(0.0, DURATION, 40_001), trial=1)
     found = V.max(1).values if readout == "max_voltage" else V.mean(1)
-    assert found.tolist() == pytest.approx(layer(spikes())[1].tolist(), rel=1e-3, abs=1e-6)
+    assert found.tolist() == pytest.approx(layer(SPIKES)[1].tolist(), rel=1e-3, abs=1e-6)
 
 
 @pytest.mark.parametrize(("tau_mem", "tau_syn"), [(20.0, 5.0), (5.0, 20.0), (6.0, 6.0), (6.0, 6.0 + 1e-9), (0.2, 0.1)])
@@ -85,15 +81,15 @@ def test_a_voltage_is_the_sum_over_its_events_in_time_of_events_plus_points(tau_
 @pytest.mark.parametrize("neurons", [[3, 0, 3], np.array([1]), torch.tensor([4, 2]), range(2), []], ids=str)
 def test_the_traces_of_some_neurons(neurons: Any) -> None:
     every, times = hidden(True), np.linspace(0.0, DURATION, 11)
-    found = membrane_traces(every, spikes(), times, neurons=neurons)
-    assert torch.equal(found, membrane_traces(every, spikes(), times)[torch.as_tensor(neurons, dtype=torch.long)])
+    found = membrane_traces(every, SPIKES, times, neurons=neurons)
+    assert torch.equal(found, membrane_traces(every, SPIKES, times)[torch.as_tensor(neurons, dtype=torch.long)])
 
 
 def test_what_has_no_trace() -> None:
     layer = hidden()
     for changed, words in (
         ({"trial": 2}, "`trial` must be a whole number from 0 to 1, got 2"),
-        ({"spikes": spikes().split([1, 2])[1]}, "`spikes` must be of 3 neurons, got 2"),
+        ({"spikes": SPIKES.split([1, 2])[1]}, "`spikes` must be of 3 neurons, got 2"),
         ({"times": [[0.0]]}, "`times` must be finite numbers"),
         ({"times": [np.nan]}, "`times` must be finite numbers"),
         ({"neurons": [0, 5]}, r"`neurons\[1\]` must be a whole number from 0 to 4, got 5"),
@@ -101,4 +97,4 @@ def test_what_has_no_trace() -> None:
         ({"times": [41.0]}, "`times` must be at most the duration, 40 .ms., got 41.0"),
     ):
         with pytest.raises(SpecError, match=words):
-            membrane_traces(layer, **{"spikes": spikes(), "times": [0.0], **changed})  # type: ignore[arg-type]
+            membrane_traces(layer, **{"spikes": SPIKES, "times": [0.0], **changed})  # type: ignore[arg-type]

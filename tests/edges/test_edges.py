@@ -103,12 +103,17 @@ def test_control_one_lost_spike_breaks_the_identities(measured: Measured) -> Non
     assert most > identity(U64)
 
 
+ENDLESS = [(w, -0.25, read) for w in (1e20, 1e300) for read in ("spikes", "mean_voltage")]
+ENDLESS += [(15.0, float(np.nextafter(1.0, 0.0)), "spikes")]  # a reset one ulp below the threshold
+
+
 @pytest.mark.parametrize("name", MAINS)
-@pytest.mark.parametrize("read", ["spikes", "mean_voltage"])
-@pytest.mark.parametrize("w", [1e20, 1e300])
-def test_absurd_weights(name: str, read: str, w: float, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+@pytest.mark.parametrize(("w", "reset", "read"), ENDLESS)
+def test_endless_spiking(
+    name: str, w: float, reset: float, read: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
     """A neuron that spikes faster than arithmetic resolves gives one error line, exit code 3."""
-    case = case_of(lif(), [[w, None]], [[1.75, None]], [[0.5]], loss_of(read), 60.0)
+    case = case_of(lif(reset=reset), [[w, None]], [[1.75, None]], [[0.5]], loss_of(read), 60.0)
     with pytest.raises(ArithmeticError, match="spikes too fast, or without end; lower its weights"):
         RUNS[name](case)
     save_case(case, tmp_path / "case.json")
@@ -116,15 +121,6 @@ def test_absurd_weights(name: str, read: str, w: float, tmp_path: Path, capsys: 
     assert MAINS[name]([str(tmp_path / "case.json")]) == 3
     printed = capsys.readouterr()
     assert printed.out == "" and len(printed.err.splitlines()) == 1 and "Traceback" not in printed.err
-
-
-@pytest.mark.parametrize("name", RUNS)
-def test_a_reset_one_ulp_below_threshold(name: str) -> None:
-    """A neuron whose reset is at its threshold spikes without end."""
-    reset = float(np.nextafter(1.0, 0.0))
-    case = case_of(lif(reset=reset), [[15.0, None]], [[1.75, None]], [[0.5]], loss_of("spikes"), 60.0)
-    with pytest.raises(ArithmeticError, match="spikes too fast, or without end; lower its weights"):
-        RUNS[name](case)
 
 
 @pytest.mark.parametrize("name", RUNS)

@@ -21,6 +21,7 @@ from delayprop.fast.cpu.sorting import sort_by_bin
 from delayprop.spec import SpecError
 from tests import ROOT
 from tests.support.faults.planting import edit, plant
+from tests.support.runs.reading import screen
 
 KERNEL = """
 import numpy as np
@@ -126,20 +127,7 @@ def test_a_folder_of_another_user_keeps_no_kernel(
     with pytest.warns(UserWarning, match="compiled kernels are not kept, so that each start compiles them anew"):
         assert caching.writable_folder.__wrapped__() is None
     monkeypatch.setattr(compiler, "cache_folder", lambda of: None)
-    assert compiler.outermost(next_number)(1) == 2
-
-
-def next_number(n: int) -> int:
-    return n + 1
-
-
-class Screen(io.StringIO):
-    def __init__(self, terminal: bool) -> None:
-        super().__init__()
-        self.terminal = terminal
-
-    def isatty(self) -> bool:
-        return self.terminal
+    assert compiler.outermost(lambda n: n + 1)(1) == 2
 
 
 def compile_(outer: Any, *inner: Any) -> None:
@@ -151,13 +139,12 @@ def compile_(outer: Any, *inner: Any) -> None:
 @pytest.mark.parametrize("terminal", [True, False])
 def test_each_kernel_has_a_bar(terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Inner functions, and kernels of other packages, have none. No terminal: one line for all."""
-    screen = Screen(terminal)
     monkeypatch.setattr(announcer, "told", False)
-    monkeypatch.setattr(sys, "stderr", screen)
+    err = screen(monkeypatch, terminal)
     compile_(forward_sweep, forward_trial)
     compile_(SimpleNamespace(py_func=io.open))
     compile_(sort_by_bin)
-    shown = screen.getvalue()
+    shown = err.getvalue()
     for name, times in (("forward sweep", 1), ("sort by bin", 1), ("forward trial", 0), ("open", 0)):
         assert (f"compiling {name}, once for this machine   0%|" in shown) == (terminal and times)
     if terminal:
@@ -180,12 +167,11 @@ def test_functions_of_an_earlier_kernel_do_not_count() -> None:
 
 
 def test_the_bar_counts_the_to_compile_a_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
-    screen = Screen(terminal=True)
-    monkeypatch.setattr(sys, "stderr", screen)
+    terminal = screen(monkeypatch)
     functions = to_compile(forward_sweep)
     names = {function.__name__ for function in functions}
     assert {"forward_sweep", "forward_trial", "collect"} < names and len(names) > 30
     inner = [SimpleNamespace(py_func=one) for one in functions if one.__name__ != "forward_sweep"]
     compile_(forward_sweep, *inner, *inner)  # for several types, some are compiled several times
-    shown = [int(percent) for percent in re.findall(r"(\d+)%", screen.getvalue())]
+    shown = [int(percent) for percent in re.findall(r"(\d+)%", terminal.getvalue())]
     assert shown == sorted(shown) and shown[0] == 0 and shown[-1] == 100 and len(set(shown)) > 30

@@ -1,7 +1,7 @@
-"""The time of a crossing within a bin, against the exact voltage."""
+"""Polynomials of the kernels, and the time of a crossing within a bin, against exact numbers."""
 
 import math
-from typing import NamedTuple
+from collections import namedtuple
 
 import mpmath
 import numpy as np
@@ -12,18 +12,14 @@ from hypothesis import strategies as st
 from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.physics.clock import clock_for
 from delayprop.fast.physics.crossing import TOUCH, time_to_threshold
-from delayprop.fast.physics.polynomials import coefficients
+from delayprop.fast.physics.polynomials import PS_AB, TERMS, coefficients
 from tests.support.convolution import convolution
 from tests.support.kernels import from_python
 
 DTYPES = [np.float32, np.float64]
 LANE, V_TH = 3, 1.0
 called = from_python(time_to_threshold)
-
-
-class Neuron(NamedTuple):
-    constants: np.ndarray
-    coefficients: np.ndarray
+Neuron = namedtuple("Neuron", ["constants", "coefficients"])
 
 
 def voltage(V: float, I: float, x: float, pm: float, ps: float) -> mpmath.mpf:
@@ -98,3 +94,35 @@ def test_grazing_crossings(dtype: type, beyond: float, x_peak: float, rates: tup
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_no_crossing_before_the_voltage_is_high_enough(dtype: type) -> None:
     assert check(dtype, 0.0, 2.0, 1.0, 1 / 20, 1 / 5) == -1
+
+
+NAMES = ["A", "B", "AB", "PS_AB", "AAB", "ABB", "RA", "RAB", "RAA", "RAAB", "RABB", "RB"]
+"""By their number in `fast.physics.polynomials`; a letter is an exponential that is convolved."""
+
+ROUNDING = 4  # in u: truncation, at most 1, and rounding of some coefficients
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("pm", "ps", "r"), [
+    (0.25, 0.25, 0.25), (0.05, 0.2, 0.001), (0.2, 0.05, 0.0), (0.125, 0.125 * (1 + 1e-9), 0.01), (1e-7, 0.25, 1e-5)
+])
+def test_polynomials_are_right_to_rounding(pm: float, ps: float, r: float, dtype: type) -> None:
+    u = float(np.finfo(dtype).eps) / 2
+    found = coefficients(np.full((1, LANES), pm), np.full((1, LANES), ps), r, dtype)[0].astype(np.float64)
+    assert found.shape == (len(NAMES), TERMS[np.dtype(dtype).itemsize], LANES)
+    with mpmath.workdps(40):
+        for number, name in enumerate(NAMES):
+            rates = tuple({"A": pm, "B": ps, "R": -r}[letter] for letter in name.removeprefix("PS_"))
+            for x in np.linspace(-1.0, 1.0, 21):
+                true = convolution(rates, x) * (ps if number == PS_AB else 1)
+                value = np.polynomial.polynomial.polyval(x, found[number, :, 0])
+                assert abs(value / true - 1) <= ROUNDING * u, (number, x)
+
+
+def test_control_a_term_less_is_not_enough() -> None:
+    pm = np.full((1, LANES), 0.25)
+    with mpmath.workdps(40):
+        for dtype in (np.float32, np.float64):
+            found = coefficients(pm, pm, 0.0, dtype)[0, 0, :-1, 0].astype(np.float64)
+            error = abs(np.polynomial.polynomial.polyval(1.0, found) / convolution((0.25,), 1.0) - 1)
+            assert error > 10 * float(np.finfo(dtype).eps)

@@ -1,21 +1,22 @@
-"""Gradients of arbitrary torch functions of spike times and readouts are exact, in any batch."""
+"""Gradients of arbitrary torch functions of spike times and readouts are exact, in any batch.
+
+Derivatives of torch that the layers do not offer are refused; none returns a number.
+"""
+
+import subprocess
+import sys
+from collections.abc import Callable
 
 import pytest
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad, functional
 
-from delayprop.fast import LI, LIF, Spikes, spike_time_mse
-from delayprop.spec import VOLTAGE_READOUTS
-from tests.support.networks.layers import (
-    DURATION,
-    LOSSES,
-    TARGETS,
-    TRIALS,
-    assert_batch_is_mean,
-    first_layer,
-    given_spikes,
-    second_layer,
-)
+from delayprop.fast import LI, LIF, Spikes, propagate, spike_time_mse
+from delayprop.spec import VOLTAGE_READOUTS, UnsupportedError
+from tests import ROOT
+from tests.support.networks.layers import LOSSES, TRIALS, assert_batch_is_mean, first_layer, given_spikes, second_layer
+from tests.support.refusals import Refusals, assert_refused
 
 
 def user_loss(hidden: Spikes, out: Spikes) -> Tensor:
@@ -59,19 +60,15 @@ def test_a_batch_is_the_mean_of_its_trials(name: str, dtype: torch.dtype) -> Non
 def test_a_silent_batch_has_a_finite_loss_and_no_gradient() -> None:
     layer = first_layer().requires_grad_()
     silent = layer(given_spikes(TRIALS[2:]))
-    spike_time_mse(silent, [TARGETS]).backward()
-    assert silent.first().tolist() == [[DURATION, DURATION]] and len(silent.times) == 0
+    spike_time_mse(silent, [[[6.0, 9.0], [8.0]]]).backward()
+    assert silent.first().tolist() == [[16.0, 16.0]] and len(silent.times) == 0
     assert all(p.grad is not None and not p.grad.any() for p in layer.parameters())
-
-
-def scaled_twice(y: Tensor) -> Tensor:
-    return y.mul_(2.0) / 2.0
 
 
 @pytest.mark.parametrize("readout", VOLTAGE_READOUTS)
 def test_a_readout_may_be_changed_in_place(readout: str) -> None:
     gradients = []
-    for change in (lambda y: y * 1.0, scaled_twice):
+    for change in (lambda y: y * 1.0, lambda y: y.mul_(2.0) / 2.0):
         layer = LI(3, 2, readout=readout, dtype=torch.float64).requires_grad_()
         layer.initialise_(2.0, 0.5, 3.0, torch.Generator().manual_seed(1))
         change(layer(given_spikes())).square().sum().backward()
@@ -97,3 +94,139 @@ def test_a_parameter_changed_before_the_backward_pass(name: str, pre: int) -> No
             return
         gradients.append([p.grad for p in layer.parameters()])
     assert all(torch.equal(a, b) for a, b in zip(*gradients, strict=True))
+
+
+W, *OTHERS = [parameter.detach() for parameter in first_layer().parameters()]  # d and the constants
+
+
+def times(w: Tensor) -> Tensor:
+    return propagate(given_spikes(), w, *OTHERS)[0].times
+
+
+def learned() -> tuple[Tensor, Tensor]:
+    """Weights that learn, and their spike times."""
+    w = W.clone().requires_grad_()
+    return w, times(w)
+
+
+def linear(w: Tensor) -> Tensor:
+    """A loss with a constant derivative by the times: torch has nothing to differentiate."""
+    return times(w).sum()
+
+
+def curved(w: Tensor) -> Tensor:
+    return times(w).square().sum()
+
+
+Loss = Callable[[Tensor], Tensor]
+
+
+def penalty(loss: Loss) -> None:
+    """A penalty on the gradient of a loss; without a refusal it would act as a constant."""
+    w = W.clone().requires_grad_()
+    value = loss(w)
+    (slope,) = torch.autograd.grad(value, w, create_graph=True)
+    (value + slope.square().sum()).backward()
+
+
+def by_the_scale(loss: Loss) -> None:
+    """The slope by a factor of the loss, which enters through the incoming gradient alone."""
+    w, scale = W.clone().requires_grad_(), torch.tensor(2.0, dtype=torch.float64, requires_grad=True)
+    (slope,) = torch.autograd.grad(scale * loss(w), w, create_graph=True)
+    torch.autograd.grad(slope.sum(), scale, allow_unused=True)
+
+
+def hessian(loss: Loss) -> None:
+    functional.hessian(loss, W)
+
+
+@pytest.mark.parametrize("loss", [linear, curved])
+@pytest.mark.parametrize("way", [
+    penalty, by_the_scale, hessian, *(
+        lambda loss, of=of: of(loss, W, W) for of in (functional.hvp, functional.vhp, functional.jvp)
+    ),
+])
+def test_a_second_derivative_is_refused(way: Callable[[Loss], None], loss: Loss) -> None:
+    """`once_differentiable` of torch would return 0 for most of these."""
+    words = "`layer` has first derivatives only, and was asked for a second one; use"
+    assert_refused(lambda: way(loss), words, UnsupportedError)
+
+
+def test_control_an_unused_graph_of_the_gradient_is_allowed() -> None:
+    w = W.clone().requires_grad_()
+    (plain,) = torch.autograd.grad(curved(w), w)
+    (with_graph,) = torch.autograd.grad(curved(w), w, create_graph=True)
+    assert torch.equal(plain, with_graph.detach()) and with_graph.requires_grad and plain.any()
+
+
+def with_a_tangent() -> None:
+    with forward_ad.dual_level():
+        linear(forward_ad.make_dual(W, torch.ones_like(W)))
+
+
+def times_with_a_tangent() -> None:
+    spikes = given_spikes()
+    with forward_ad.dual_level():
+        dual = forward_ad.make_dual(spikes.times, torch.ones_like(spikes.times))
+        object.__setattr__(spikes, "times", dual)  # past the constructor, which would look at it
+        propagate(spikes, W, *OTHERS)
+
+
+def several_gradients_at_once() -> None:
+    w, found = learned()
+    torch.autograd.grad(found, w, torch.eye(len(found), dtype=torch.float64), is_grads_batched=True)
+
+
+def several_gradients_by_vmap() -> None:
+    w, found = learned()
+    torch.vmap(lambda v: torch.autograd.grad(found, w, v)[0])(torch.eye(len(found), dtype=torch.float64))
+
+
+TRANSFORMS: Refusals = [
+    *((call, "transform of `torch.func`") for call in (
+        lambda: torch.func.grad(linear)(W), lambda: torch.vmap(linear)(torch.stack([W] * 2)),
+        lambda: torch.func.jvp(linear, (W,), (W,)), lambda: torch.func.vjp(linear, W),
+        lambda: torch.func.jacrev(times)(W), lambda: torch.func.grad(lambda x: x * linear(W))(torch.tensor(1.0)),
+    )),
+    *((call, "no derivatives in forward mode") for call in (with_a_tangent, times_with_a_tangent)),
+    *((call, "one gradient at a time") for call in (
+        several_gradients_at_once, several_gradients_by_vmap,
+        lambda: functional.jacobian(times, W, vectorize=True),
+    )),
+]
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script`:DeprecationWarning")  # forward mode of torch uses it itself
+@pytest.mark.parametrize(("call", "expected"), TRANSFORMS)
+def test_transforms_are_refused(call: Callable[[], object], expected: str) -> None:
+    """torch's own message names internals."""
+    assert_refused(call, rf"`layer` (has|cannot) .*{expected}.*; use `loss\.backward\(\)` ", UnsupportedError)
+
+
+def test_a_jacobian_is_offered_one_row_at_a_time() -> None:
+    jacobian = functional.jacobian(times, W)
+    w, found = learned()
+    rows = [torch.autograd.grad(time, w, retain_graph=True)[0] for time in found]
+    assert torch.equal(jacobian, torch.stack(rows)) and jacobian.any()
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # the compiler reads `.grad` of all tensors
+def test_a_layer_is_a_graph_break_of_compiled_code() -> None:
+    """Loss and gradient of a compiled function equal the plain ones; `eager` needs no compiler."""
+    torch.manual_seed(0)  # excitation, so that no gradient is 0
+    hidden, out = first_layer(), LI(2, 2, readout="max_voltage", dtype=torch.float64)
+
+    def loss() -> Tensor:
+        return out(hidden(given)).square().sum()
+
+    given = given_spikes()
+    plain = torch.autograd.grad(loss(), (hidden.w, out.d))
+    compiled = torch.autograd.grad(torch.compile(loss, backend="eager")(), (hidden.w, out.d))
+    assert all(torch.equal(a, b) and a.any() for a, b in zip(plain, compiled, strict=True))
+
+
+def test_a_layer_alone_does_not_import_the_compiler() -> None:
+    """The plain decorator `torch.compiler.disable` would cost every start a second."""
+    program = "import sys, delayprop.fast.run; from tests.support.networks.layers import first_layer, given_spikes; "
+    program += "first_layer()(given_spikes()); sys.exit('torch._dynamo' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == 0

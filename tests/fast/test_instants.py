@@ -25,13 +25,10 @@ DTYPES = [np.float32, np.float64]
 arrival_of, in_bins, instant_of, time_of, to_tick = map(
     from_python, (instants.arrival_of, instants.in_bins, instants.instant_of, instants.time_of, instants.to_tick),
 )
-arrival_factors, both_factors, factors_of, one_of, driven_factors_of, driven_a_bin_more = map(
-    from_python,
-    (
-        factors.arrival_factors, factors.both_factors, factors.factors_of, factors.one_of, factors.driven_factors_of,
-        factors.driven_a_bin_more,
-    ),
-)
+arrival_factors, both_factors, factors_of, one_of, driven_factors_of, driven_a_bin_more = map(from_python, (
+    factors.arrival_factors, factors.both_factors, factors.factors_of, factors.one_of, factors.driven_factors_of,
+    factors.driven_a_bin_more,
+))
 behind, polynomial = from_python(synapse.behind), from_python(polynomials.polynomial)
 
 

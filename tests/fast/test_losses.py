@@ -4,15 +4,8 @@ import mpmath
 import pytest
 import torch
 
-from delayprop.fast import (
-    CrossEntropyLoss,
-    FirstSpikeTime,
-    Spikes,
-    SpikeTimeMSELoss,
-    cross_entropy,
-    first_spike_time,
-    spike_time_mse,
-)
+from delayprop.fast import CrossEntropyLoss, FirstSpikeTime, Spikes, SpikeTimeMSELoss
+from delayprop.fast.nn.losses import cross_entropy, first_spike_time, spike_time_mse
 from tests.support.networks.layers import DURATION, TRIALS, given_spikes
 from tests.support.tolerances import U64
 

@@ -61,7 +61,6 @@ def test_memory_per_spike_is_constant(measured: Measured) -> None:
     sizes = [step(trials) for trials in (1, 2, 10, 100, 1000)]
     assert sizes[0][0] < 2e3 and sizes[-1][0] > 1e6
     measured(unevenness(sizes), EVEN, len(sizes), "0")
-    measured.keep("memory", {"spikes": [n for n, _ in sizes], "bytes": [b for _, b in sizes]})
     assert unevenness(sizes) <= EVEN
 
 

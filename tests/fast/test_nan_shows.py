@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from delayprop.fast import LI, Spikes, joined, propagate
+from delayprop.spec import VOLTAGE_READOUTS
 from tests.support.networks.layers import DURATION, first_layer, given_spikes, second_layer
 
-READOUTS = ("max_voltage", "mean_voltage", "exp_weighted_voltage")
 BAD = (float("nan"), float("inf"), float("-inf"))
 
 
@@ -77,7 +77,7 @@ def three_layers(dtype: torch.dtype) -> Net:
 NETS: dict[str, Callable[[torch.dtype], Net]] = {
     "one layer": one_layer,
     "without time constants": without_time_constants,
-    **{name: lambda dtype, name=name: readout(name, dtype) for name in READOUTS},  # type: ignore[misc]
+    **{name: lambda dtype, name=name: readout(name, dtype) for name in VOLTAGE_READOUTS},  # type: ignore[misc]
     "recurrent": recurrent,
     "three layers": three_layers,
 }

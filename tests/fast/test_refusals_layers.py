@@ -38,35 +38,30 @@ def one_bad(value: float) -> Tensor:
     return matrix
 
 
-PROPAGATE: dict[str, tuple[dict[str, object], str]] = {
-    "readout unknown": ({"readout": "first_spike_time"}, "`readout` must be one of max_voltage, .* choose one"),
-    "w for other sources": (
-        {"w": full(2, 2)},
-        r"`w` must be of shape \[pre, post\] with pre = 3, .* got \[2, 2\]; one row per source neuron",
-    ),
-    "w no matrix": ({"w": full(3)}, r"`w` must be of shape \[pre, post\] .* got \[3\]"),
-    "d of another shape": ({"d": full(2, 3)}, r"`d` must be of shape \[3, 2\], got \[2, 3\]; `w` is \[pre, post\]"),
-    "constant of another shape": ({"tau_mem": full(3)}, r"`tau_mem` must be of shape \[2\], got \[3\]"),
-    "constant a number": ({"tau_syn": full()}, r"`tau_syn` must be of shape \[2\], got \[\]"),
-    "threshold without reset": ({"v_reset": None}, "`v_reset` must be given together with `v_th`, .* give both"),
-    "reset without threshold": ({"v_th": None}, "`v_reset` must be given together with `v_th`, .* give both"),
-    "half": ({"w": full(3, 2, dtype=torch.float16)}, "`w` must be float32 or float64, got torch.float16; convert it"),
-    "whole numbers": ({"d": torch.ones(3, 2, dtype=torch.int64)}, "`d` must be float32 or float64, got torch.int64"),
-    "two dtypes": (
-        {"d": full(3, 2, dtype=torch.float32)},
-        "`d` must be of the dtype of `w`, torch.float64, got torch.float32; convert it",
-    ),
-    "NaN weight": ({"w": one_bad(NAN)}, "`w` must be finite, got 1 NaN or infinite entries; look for the step"),
-    "infinite delay": ({"d": one_bad(INF)}, "`d` must be finite, got 1 NaN or infinite entries"),
-    "NaN constant": ({"v_reset": full(2, value=NAN)}, "`v_reset` must be finite, got 2 NaN or infinite entries"),
-    "negative delay": ({"d": one_bad(-0.25)}, r"`d` must be at least 0 \(ms\), got -0.25; .*`layer.project_\(\)`"),
-    "time constant 0": ({"tau_syn": full(2, value=0.0)}, "`tau_syn` must be above 0, got 0.0; constants are positive"),
-    "time constant below 0": ({"tau_mem": full(2, value=-3.0)}, "`tau_mem` must be above 0, got -3.0"),
-    "threshold 0": ({"v_th": full(2, value=0.0)}, "`v_th` must be above 0, got 0.0"),
-    "reset at threshold": ({"v_reset": full(2)}, r"`v_reset\[0\]` must be below `v_th`, 1.0, got 1.0; lower it"),
-    "mask of numbers": ({"exists": full(3, 2)}, r"`exists` must be boolean, of shape \[3, 2\], got torch.float64"),
-    "mask of another shape": ({"exists": torch.ones(2, 3, dtype=torch.bool)}, r"`exists` .* got torch.bool \[2, 3\]"),
-}
+PROPAGATE: list[tuple[dict[str, object], str]] = [
+    ({"readout": "first_spike_time"}, "`readout` must be one of max_voltage, .* choose one"),
+    ({"w": full(2, 2)}, r"`w` must be of shape \[pre, post\] with pre = 3, .* got \[2, 2\]; one row per source neuron"),
+    ({"w": full(3)}, r"`w` must be of shape \[pre, post\] .* got \[3\]"),
+    ({"d": full(2, 3)}, r"`d` must be of shape \[3, 2\], got \[2, 3\]; `w` is \[pre, post\]"),
+    ({"tau_mem": full(3)}, r"`tau_mem` must be of shape \[2\], got \[3\]"),
+    ({"tau_syn": full()}, r"`tau_syn` must be of shape \[2\], got \[\]"),
+    ({"v_reset": None}, "`v_reset` and `v_th` belong together; give both"),
+    ({"v_th": None}, "`v_reset` and `v_th` belong together; give both"),
+    ({"w": full(3, 2, dtype=torch.float16)}, "`w` must be float32 or float64, got torch.float16; convert it"),
+    ({"d": torch.ones(3, 2, dtype=torch.int64)}, "`d` must be float32 or float64, got torch.int64"),
+    ({"d": full(3, 2, dtype=torch.float32)},
+     "`d` must be of the dtype of `w`, torch.float64, got torch.float32; convert it"),
+    ({"w": one_bad(NAN)}, "`w` must be finite, got 1 NaN or infinite entries; look for the step"),
+    ({"d": one_bad(INF)}, "`d` must be finite, got 1 NaN or infinite entries"),
+    ({"v_reset": full(2, value=NAN)}, "`v_reset` must be finite, got 2 NaN or infinite entries"),
+    ({"d": one_bad(-0.25)}, r"`d` must be at least 0 \(ms\), got -0.25; .*`layer.project_\(\)`"),
+    ({"tau_syn": full(2, value=0.0)}, "`tau_syn` must be above 0, got 0.0; constants are positive"),
+    ({"tau_mem": full(2, value=-3.0)}, "`tau_mem` must be above 0, got -3.0"),
+    ({"v_th": full(2, value=0.0)}, "`v_th` must be above 0, got 0.0"),
+    ({"v_reset": full(2)}, r"`v_reset\[0\]` must be below `v_th`, 1.0, got 1.0; lower it"),
+    ({"exists": full(3, 2)}, r"`exists` must be boolean, of shape \[3, 2\], got torch.float64"),
+    ({"exists": torch.ones(2, 3, dtype=torch.bool)}, r"`exists` .* got torch.bool \[2, 3\]"),
+]
 
 
 def plain() -> LIF:
@@ -82,59 +77,37 @@ def load(target: LIF, source: LIF, more: int = 0) -> Callable[[], None]:
 
 
 SECONDS = Spikes.from_trains([[[0.2]]], 1.5)
-LAYERS: Refusals = {
-    "no source": (lambda: LIF(0, 2), "`pre` must be a whole number from 1 .* got 0; give the number of source"),
-    "half a target": (lambda: LIF(3, 2.5), "`post` must be a whole number .* got 2.5"),  # type: ignore[arg-type]
-    "bound below 0": (lambda: LIF(3, 2, max_delay=-1.0), "`max_delay` must be a finite number of at least 0"),
-    "layer readout": (lambda: LI(3, 2, readout="max"), "`readout` must be one of max_voltage, .* got 'max'"),
-    "rate 0": (lambda: plain().initialise_for_(SPIKES, 0.0), "`rate` must be a finite number above 0"),
-    "silent": (lambda: plain().initialise_for_(SPIKES[2], 1.0), "`spikes` has no spikes; give typical input"),
-    "d_max": (lambda: LIF(3, 2, max_delay=4.0).initialise_for_(SPIKES, 1.0, 5.0), "`d_max` must be at most max_delay"),
-    "too fast": (
-        lambda: plain().initialise_for_(SPIKES, 17.0), "`rate` must be at most one spike per ms, 16, got 17.0"
-    ),
-    "seconds": (
-        lambda: LIF(1, 2).initialise_for_(SECONDS, 5.0),
-        r"`rate` must be at most one spike per ms, 1.5, got 5.0; are the times in seconds\? `Spikes` takes ms",
-    ),
-    "a number for recurrent": (
-        lambda: LIF(3, 4, recurrent=2), "`recurrent` must be True or False, got 2"  # type: ignore[arg-type]
-    ),
-    "not recurrent": (
-        lambda: plain().initialise_recurrent_(0.0, 1.0, 2.0), "`recurrent` must be True, got False; make the layer with"
-    ),
-    "no time in a loop": (
-        lambda: LIF(2, 2, recurrent=True).initialise_recurrent_(0.0, 1.0, 0.05),
-        r"`d_max` must be at least 0.1 \(ms\), got 0.05; a loop needs a delay",
-    ),
-    "no bound of a loop": (
-        lambda: LIF(2, 2, recurrent=True, max_delay=0.0), r"`max_delay` must be at least 0.1 \(ms\) for a recurrent"
-    ),
-    "a loop beyond its bound": (
-        lambda: LIF(2, 2, recurrent=True, max_delay=8.0).initialise_recurrent_(0.0, 1.0, 9.0),
-        "`d_max` must be at most max_delay, 8",
-    ),
-    "a loop loaded": (
-        load(plain(), LIF(3, 2, recurrent=True)),
-        r"must be with no connection onto itself, as layers\[0\], got 1; build",
-    ),
-    "no loop loaded": (
-        load(LIF(3, 2, recurrent=True), plain()), "`population out` must be with one connection onto itself"
-    ),
-    "two loops loaded": (load(LIF(3, 2, recurrent=True), LIF(3, 2, recurrent=True), 1), "got 2"),
-    **{f"{name} in {dtype}": (
-        lambda name=name, dtype=dtype: found_by(MODULES[name](torch.float64).to(dtype)),  # type: ignore[misc]
-        f"`w` must be float32 or float64, got {dtype}; convert it",  # torch casts to any dtype
-    ) for name in MODULES for dtype in (torch.float16, torch.bfloat16)},
-    "another precision": (
-        lambda: run_case(seeded_case(0, "layers"), dtype="float16"),
-        "`dtype` must be one of float64, float32, got 'float16'",
-    ),
-}
-ALL: Refusals = {name: (spread(change), words) for name, (change, words) in PROPAGATE.items()} | LAYERS
+LAYERS: Refusals = [
+    (lambda: LIF(0, 2), "`pre` must be a whole number from 1 .* got 0; give the number of source"),
+    (lambda: LIF(3, 2.5), "`post` must be a whole number .* got 2.5"),  # type: ignore[arg-type]
+    (lambda: LIF(3, 2, max_delay=-1.0), "`max_delay` must be a finite number of at least 0"),
+    (lambda: LI(3, 2, readout="max"), "`readout` must be one of max_voltage, .* got 'max'"),
+    (lambda: plain().initialise_for_(SPIKES, 0.0), "`rate` must be a finite number above 0"),
+    (lambda: plain().initialise_for_(SPIKES[2], 1.0), "`spikes` has no spikes; give typical input"),
+    (lambda: LIF(3, 2, max_delay=4.0).initialise_for_(SPIKES, 1.0, 5.0), "`d_max` must be at most max_delay"),
+    (lambda: plain().initialise_for_(SPIKES, 17.0), "`rate` must be at most one spike per ms, 16, got 17.0"),
+    (lambda: LIF(1, 2).initialise_for_(SECONDS, 5.0),
+     r"`rate` must be at most one spike per ms, 1.5, got 5.0; are the times in seconds\? `Spikes` takes ms"),
+    (lambda: LIF(3, 4, recurrent=2), "`recurrent` must be True or False, got 2"),  # type: ignore[arg-type]
+    (lambda: plain().initialise_recurrent_(0.0, 1.0, 2.0), "`recurrent` must be True, got False; make the layer with"),
+    (lambda: LIF(2, 2, recurrent=True).initialise_recurrent_(0.0, 1.0, 0.05),
+     r"`d_max` must be at least 0.1 \(ms\), got 0.05; a loop needs a delay"),
+    (lambda: LIF(2, 2, recurrent=True, max_delay=0.0), r"`max_delay` must be at least 0.1 \(ms\) for a recurrent"),
+    (lambda: LIF(2, 2, recurrent=True, max_delay=8.0).initialise_recurrent_(0.0, 1.0, 9.0),
+     "`d_max` must be at most max_delay, 8"),
+    (load(plain(), LIF(3, 2, recurrent=True)), r"must be with no connection onto itself, as layers\[0\], got 1; build"),
+    (load(LIF(3, 2, recurrent=True), plain()), "`population out` must be with one connection onto itself"),
+    (load(LIF(3, 2, recurrent=True), LIF(3, 2, recurrent=True), 1), "got 2"),
+    *((lambda name=name, dtype=dtype: found_by(MODULES[name](torch.float64).to(dtype)),
+       f"`w` must be float32 or float64, got {dtype}; convert it")  # torch casts to any dtype
+      for name in MODULES for dtype in (torch.float16, torch.bfloat16)),
+    (lambda: run_case(seeded_case(0, "layers"), dtype="float16"),
+     "`dtype` must be one of float64, float32, got 'float16'"),
+]
+ALL: Refusals = [(spread(change), words) for change, words in PROPAGATE] + LAYERS
 
 
-@pytest.mark.parametrize(("call", "words"), ALL.values(), ids=ALL)
+@pytest.mark.parametrize(("call", "words"), ALL, ids=[words for _, words in ALL])
 def test_a_refusal_names_argument_value_and_remedy(call: Callable[[], object], words: str) -> None:
     assert_refused(call, words)
 

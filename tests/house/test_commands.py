@@ -1,19 +1,24 @@
-"""The commands print one JSON object of the specified layout, or one line of error; exit codes."""
+"""The commands print one JSON object of the specified layout, or one line of error; exit codes.
+
+`python -m ... | head`: a command ends silently when the reader of its output has left.
+"""
 
 import json
+import os
 import re
 from pathlib import Path
 
 import pytest
 
 from delayprop.spec import Case, Population, load_case
+from delayprop.spec.command import READER_LEFT, OneLineParser, run_and_exit
 from tests import ROOT
-from tests.support.commands import refusal_of, result_of, run, skeleton
-from tests.support.comparison import gradient_limit
-from tests.support.networks.bad_cases import GOOD
-from tests.support.tolerances import U32, WELL_CONDITIONED
+from tests.support.commands import lines_read, refusal_of, result_of, run, skeleton
+from tests.support.networks.bad_cases import changed
+from tests.support.tolerances import U32, U64, WELL_CONDITIONED, relative
 
 CONFORMANCE = ROOT / "spec" / "conformance" / "cases"
+CASE = str(CONFORMANCE / "one-neuron.json")
 COMMANDS = ("reference", "fast.run")
 STORED = ("silent-neuron", "skip-and-parallel", "missing-and-free-spikes")
 """Conformance cases: silence, parallel connections, a loss without a readout."""
@@ -56,7 +61,7 @@ def test_a_result_has_the_layout_of_the_specification(command: str, name: str) -
     assert case.expected is not None
     counts = {population: [len(train) for train in trains] for population, trains in case.expected["spikes"].items()}
     assert json.dumps(skeleton(found)) == json.dumps(specified_layout(case, counts))
-    assert found["loss"] == pytest.approx(case.expected["loss"], rel=gradient_limit(case.expected["kappa_min"]))
+    assert found["loss"] == pytest.approx(case.expected["loss"], rel=relative(U64, case.expected["kappa_min"]))
 
 
 def flattened(value: object) -> list[float]:
@@ -67,11 +72,9 @@ def flattened(value: object) -> list[float]:
     return [value] if isinstance(value, float) else []
 
 
-@pytest.mark.parametrize(
-    ("command", "options", "error"),
-    [("reference", ("--digits", 30), WELL_CONDITIONED), ("fast.run", ("--dtype", "float32"), 100 * U32)],
-    ids=["digits", "dtype"],
-)
+@pytest.mark.parametrize(("command", "options", "error"), [
+    ("reference", ("--digits", 30), WELL_CONDITIONED), ("fast.run", ("--dtype", "float32"), 100 * U32),
+], ids=["digits", "dtype"])
 def test_another_precision_gives_almost_the_same_numbers(command: str, options: tuple, error: float) -> None:
     """An ignored option would leave every number unchanged."""
     path = CONFORMANCE / "skip-and-parallel.json"
@@ -81,8 +84,7 @@ def test_another_precision_gives_almost_the_same_numbers(command: str, options: 
 
 
 def test_the_device_can_be_named() -> None:
-    path = CONFORMANCE / "one-neuron.json"
-    assert run("fast.run", "--device", "cpu", "--dtype", "float64", path).stdout == run("fast.run", path).stdout
+    assert run("fast.run", "--device", "cpu", "--dtype", "float64", CASE).stdout == run("fast.run", CASE).stdout
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -92,44 +94,82 @@ def test_help(command: str) -> None:
     assert done.stdout.startswith(f"usage: python -m {command} ") and "CASE.json" in done.stdout
 
 
-def changed_case(path: Path, weight: object) -> Path:
-    document = json.loads(json.dumps(GOOD))
-    document["connections"][0]["weights"][0][0] = weight
-    path.write_text(json.dumps(document), encoding="utf-8")
-    return path
-
-
+@pytest.mark.parametrize(("weight", "code", "words"), [
+    ("heavy", 2, "`connections[0].weights[0][0]` must be a finite number, got 'heavy'; give a plain number"),
+    (1e18, 3, "spikes too fast, or without end; lower its weights"),
+])
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_bad_case_is_one_line_and_exit_code_2(command: str, tmp_path: Path) -> None:
-    path = changed_case(tmp_path / "case.json", "heavy")
-    line = refusal_of(run(command, path), command)
-    assert line == "`connections[0].weights[0][0]` must be a finite number, got 'heavy'; give a plain number"
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_a_result_that_is_not_finite_is_one_line_and_exit_code_3(command: str, tmp_path: Path) -> None:
-    path = changed_case(tmp_path / "case.json", 1e18)
-    line = refusal_of(run(command, path), command, 3)
-    assert "spikes too fast, or without end; lower its weights" in line
+def test_a_bad_case_and_a_result_that_is_not_finite(
+    command: str, weight: object, code: int, words: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "case.json"
+    path.write_text(json.dumps(changed("connections[0].weights[0][0]", weight)), encoding="utf-8")
+    assert words in refusal_of(run(command, path), command, code)
 
 
 REFUSED: dict[str, tuple[str, list[str], str]] = {
     "no case": ("reference", [], "the following arguments are required: CASE.json"),
     "missing file": ("reference", ["nowhere.json"], "`nowhere.json` must be a readable case file, got No such file"),
-    "two cases": ("reference", ["CASE", "CASE"], "unrecognized arguments: "),
-    "unknown option": ("reference", ["--dtype", "float32", "CASE"], "unrecognized arguments: --dtype"),
-    "abbreviated option": ("reference", ["--digit", "20", "CASE"], "unrecognized arguments: --digit"),
-    "digits no number": ("reference", ["--digits", "many", "CASE"], "argument --digits: invalid int value: 'many'"),
-    "too few digits": ("reference", ["--digits", "5", "CASE"], "`digits` must be a whole number from 16 .* got 5"),
-    "unknown dtype": ("fast.run", ["--dtype", "float16", "CASE"], "argument --dtype: invalid choice: 'float16'"),
-    "unknown device": ("fast.run", ["--device", "tpu", "CASE"], "argument --device: invalid choice: 'tpu'"),
-    "no CUDA": ("fast.run", ["--device", "cuda", "CASE"], "`device` cuda needs .*; .*use the CPU"),
+    "two cases": ("reference", [CASE, CASE], "unrecognized arguments: "),
+    "unknown option": ("reference", ["--dtype", "float32", CASE], "unrecognized arguments: --dtype"),
+    "abbreviated option": ("reference", ["--digit", "20", CASE], "unrecognized arguments: --digit"),
+    "digits no number": ("reference", ["--digits", "many", CASE], "argument --digits: invalid int value: 'many'"),
+    "too few digits": ("reference", ["--digits", "5", CASE], "`digits` must be a whole number from 16 .* got 5"),
+    "unknown dtype": ("fast.run", ["--dtype", "float16", CASE], "argument --dtype: invalid choice: 'float16'"),
+    "unknown device": ("fast.run", ["--device", "tpu", CASE], "argument --device: invalid choice: 'tpu'"),
+    "no CUDA": ("fast.run", ["--device", "cuda", CASE], "`device` cuda needs .*; .*use the CPU"),
 }
-FILES = {"CASE": "one-neuron"}
 
 
-@pytest.mark.parametrize("name", REFUSED)
-def test_refusals_are_one_line_and_exit_code_2(name: str) -> None:
-    command, arguments, message = REFUSED[name]
-    paths = [CONFORMANCE / f"{FILES[a]}.json" if a in FILES else a for a in arguments]
-    assert re.search(message, refusal_of(run(command, *paths), command))
+@pytest.mark.parametrize(("command", "arguments", "message"), REFUSED.values(), ids=REFUSED)
+def test_refusals_are_one_line_and_exit_code_2(command: str, arguments: list[str], message: str) -> None:
+    assert re.search(message, refusal_of(run(command, *arguments), command))
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_result_that_nobody_reads_is_no_error(command: str) -> None:
+    """The pipe closes before the line is written; the last flush finds it closed."""
+    assert lines_read(0, "-m", command, CASE) == (READER_LEFT, [], "")
+
+
+def test_training_whose_reader_leaves_stops_in_silence(tmp_path: Path) -> None:
+    """The first write after the pipe closes stops the run, long before its thousandth epoch."""
+    out = tmp_path / "run"
+    command = ("-m", "fast.train", "--task", "sequence", "--epochs", "1000", "--out", str(out))
+    code, read, complaint = lines_read(3, *command)
+    assert (code, complaint) == (READER_LEFT, "")
+    assert read[0].startswith("sequence detection") and read[2].endswith("\n")
+    assert len((out / "history.jsonl").read_text(encoding="utf-8").splitlines()) < 1000
+    assert not (out / "result.json").exists()
+
+
+def test_control_a_plain_print_complains() -> None:
+    code, _, complaint = lines_read(0, "-c", "print('x')")
+    assert code not in (0, READER_LEFT) and "BrokenPipeError" in complaint
+
+
+@pytest.mark.parametrize("code", [0, 1, 2, 3])
+def test_a_command_that_is_read_keeps_its_code(code: int, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        run_and_exit(lambda: print("done") or code)
+    assert stop.value.code == code
+    assert capfd.readouterr() == ("done\n", "")
+
+
+def test_writing_fails_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    parser = OneLineParser("writes", "Writes.")
+    assert parser.run_writer(lambda _: (tmp_path / "no" / "file").write_text("x"), []) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("writes: cannot write: ") and str(tmp_path) in err and err.count("\n") == 1
+
+    def leave(_: object) -> int:
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        parser.run_writer(leave, [])
+    assert parser.run_writer(lambda _: 1, []) == 1
+
+
+def test_a_fault_of_ours_is_not_taken_for_a_closed_pipe() -> None:
+    with pytest.raises(ZeroDivisionError):
+        run_and_exit(lambda: os.getpid() // 0)

@@ -101,17 +101,14 @@ DOWN = {
 }
 
 
-@pytest.mark.parametrize(
-    ("rule", "path", "text", "findings"),
-    [
-        (rule, path, text, findings)
-        for rule, table, findings in (
-            (forbidden_imports, FORBIDDEN, 1), (forbidden_imports, LAWFUL, 0), (arrows_up, UP, 1), (arrows_up, DOWN, 0)
-        )
-        for path, texts in table.items()
-        for text in texts
-    ],
-)
+@pytest.mark.parametrize(("rule", "path", "text", "findings"), [
+    (rule, path, text, findings)
+    for rule, table, findings in (
+        (forbidden_imports, FORBIDDEN, 1), (forbidden_imports, LAWFUL, 0), (arrows_up, UP, 1), (arrows_up, DOWN, 0)
+    )
+    for path, texts in table.items()
+    for text in texts
+])
 def test_control_planted_and_lawful_imports(rule: Rule, path: str, text: str, findings: int) -> None:
     assert len(rule(PurePosixPath(path), text)) == findings
 

@@ -23,90 +23,75 @@ class Rule(NamedTuple):
 
 SHIPPED = [path for path in PYTHON_FILES if path.parts[0] in MAY_IMPORT]
 
-NAN = Rule(
-    hidden_nan,
-    PYTHON_FILES,
-    [
-        # functions that skip NaN
-        "g = np.nan_to_num(g)", "g.nan_to_num_()", "from numpy import nanmean", 'total = getattr(np, "nanmax")(g)',
-        "worst = np.nanargmax(g)", "g = np.fmax(g, 0.0)", "scaler = torch.amp.GradScaler()",
-        # masks
-        "a.x[a.x != a.x] = 0", "x[~torch.isfinite(x)] = 0", "mask = ~isfinite(x)\nx[mask] = 0",
-        "bad = x.isnan()\ny = x.masked_fill(bad, 0.0)", "y = x[x == x].sum()", "g.masked_fill_(g.isnan(), 0.0)",
-        "np.putmask(g, np.isnan(g), 0)", "np.copyto(g, 0.0, where=np.isnan(g))",
-        # choices and branches
-        "y = torch.where(torch.isnan(g), 0, g)", "y = torch.where(g == g, g, 0)", "y = g.where(~g.isnan(), g, other=0)",
-        "y = 0.0 if math.isnan(g) else g", "y = sum(g for g in gs if g == g)",
-        "is_nan = g != g\ny = 0.0 if is_nan else g", "if (nan := x != x):\n    x = 0.0",
-        "if not torch.isfinite(g).all():\n    g = torch.zeros_like(g)",
-        "for g in grads:\n    if g != g:\n        continue\n    total += g",
-        'with np.errstate(invalid="ignore"):\n    f()', 'np.seterr(all="ignore")',
-        # marks
-        "y = x[x == x]  # nan-ok:", "y = x[x == x]  # nan-fine: counted", '"# nan-ok: in a text"; y = x[x == x]',
-        "y = x[order]  # nan-ok: nothing is hidden here",
-    ],
-    [
-        "if not torch.isfinite(g).all():\n    raise NotFiniteError(name)",
-        "if isfinite(g):\n    use(g)\nelse:\n    raise ValueError",
-        "wrong = [~torch.isfinite(g).all()]\nif any(wrong):\n    raise ValueError",
-        "raise refuse(times[~np.isfinite(times)][0])", "ring[slot] = math.nan", "y = where(exists, g, 0.0)",
-        "y = g.masked_fill(~exists, 0.0)", "y = g[order]", "y = g if want else None", "y = g[g != h]",
-        "if a == b:\n    y = 0.0", 'with np.errstate(over="ignore"):\n    f()', "nanoseconds = 1e9 * seconds",
-        '"""A NaN is never hidden: no nan_to_num."""', "y = torch.nanny", "y = max(a, b)",
-        "y = x[x == x]  # nan-ok: absent entries are marked by NaN",
-        "# nan-ok: absent entries are marked by NaN\ny = x[x == x]",
-        "is_nan = V != V  # nan-ok: a NaN marks a lane\ny = 0.0 if is_nan else V",
-    ],
-)
-FAULTS = Rule(
-    hidden_faults,
-    PYTHON_FILES,
-    [
-        "try:\n    f()\nexcept Exception:\n    pass",
-        'try:\n    f()\nexcept BaseException as error:\n    "never mind"',
-        "for x in xs:\n    try:\n        f(x)\n    except Exception:\n        continue",
-        "with contextlib.suppress(Exception):\n    f()", "y = a / (b + 1e-12)", "y = a / (1e-6 + b)",
-        "y = a / (b + c + eps)", "y = a / max(b, EPSILON)", "y = a / b.clamp(min=1e-9)",
-    ],
-    [
-        "try:\n    f()\nexcept ValueError:\n    pass", "y = a / (b + 1.0)", "y = a / max(b, c)",
-        "try:\n    f()\nexcept Exception as error:\n    raise CaseError from error",
-        "y = (f(x + 1e-5) - f(x - 1e-5)) / (2 * 1e-5)",
-    ],
-)
-LOADING = Rule(
-    code_that_is_read,
-    SHIPPED,
-    [
-        # pickles
-        "import pickle", "import cloudpickle as p", "from pickle import loads", "from _pickle import Unpickler",
-        'import importlib\np = importlib.import_module("pickle")', 'p = __import__("dill")', "import shelve",
-        "import pandas as pd\npd.read_pickle(path)",
-        # texts
-        "import yaml\nyaml.load(text)", "import yaml\nyaml.load(text, Loader=yaml.SafeLoader)",
-        "from yaml import unsafe_load\nunsafe_load(text)", "x = eval(text)", "exec(text)", "run = eval",
-        "import builtins\nbuiltins.eval(text)", 'code = compile(text, "x", "exec")',
-        "import runpy\nrunpy.run_path(path)",
-        # weights
-        "import torch\ntorch.load(path)", "import torch\ntorch.load(path, weights_only=False)",
-        "import torch\ntorch.load(path, weights_only=safe)", "import torch\ntorch.load(path, None, pickle)",
-        "import torch\ntorch.load(path, **options)", "import torch as t\nt.load(path)",
-        "from torch import load as read\nread(path)", "from torch.serialization import load\nload(path)",
-        "import torch\nread = torch.load", 'import torch\ngetattr(torch, "load")(path)',
-        "import torch\ntorch.hub.load(repo, model)", "import torch\ntorch.serialization.add_safe_globals([Thing])",
-        # arrays
-        "import numpy as np\nnp.load(path, allow_pickle=True)", "import numpy as np\nnp.load(path, allow_pickle=flag)",
-        "import numpy as np\nnp.load(path, None, True)", "from numpy import load\nload(path, **options)",
-    ],
-    [
-        "import torch\ntorch.load(path, weights_only=True)", "import torch\ntorch.compile(model)",
-        'import torch\ntorch.load(io.BytesIO(body), map_location="cpu", weights_only=True)',
-        "import numpy as np\nnp.load(path)", "import numpy as np\nnp.load(path, mmap_mode='r', allow_pickle=False)",
-        "import yaml\nyaml.safe_load(text)", "import json\njson.loads(text)", "import re\nre.compile(text)",
-        "from ast import literal_eval\nliteral_eval(text)", "model.eval()", "kept = checkpoints.load()",
-        "before = builder.load(at)", "def load(path):\n    return read(path)\nload(path)", "from a import pickles",
-    ],
-)
+NAN = Rule(hidden_nan, PYTHON_FILES, [
+    # functions that skip NaN
+    "g = np.nan_to_num(g)", "g.nan_to_num_()", "from numpy import nanmean", 'total = getattr(np, "nanmax")(g)',
+    "worst = np.nanargmax(g)", "g = np.fmax(g, 0.0)", "scaler = torch.amp.GradScaler()",
+    # masks
+    "a.x[a.x != a.x] = 0", "x[~torch.isfinite(x)] = 0", "mask = ~isfinite(x)\nx[mask] = 0",
+    "bad = x.isnan()\ny = x.masked_fill(bad, 0.0)", "y = x[x == x].sum()", "g.masked_fill_(g.isnan(), 0.0)",
+    "np.putmask(g, np.isnan(g), 0)", "np.copyto(g, 0.0, where=np.isnan(g))",
+    # choices and branches
+    "y = torch.where(torch.isnan(g), 0, g)", "y = torch.where(g == g, g, 0)", "y = g.where(~g.isnan(), g, other=0)",
+    "y = 0.0 if math.isnan(g) else g", "y = sum(g for g in gs if g == g)",
+    "is_nan = g != g\ny = 0.0 if is_nan else g", "if (nan := x != x):\n    x = 0.0",
+    "if not torch.isfinite(g).all():\n    g = torch.zeros_like(g)",
+    "for g in grads:\n    if g != g:\n        continue\n    total += g",
+    'with np.errstate(invalid="ignore"):\n    f()', 'np.seterr(all="ignore")',
+    # marks
+    "y = x[x == x]  # nan-ok:", "y = x[x == x]  # nan-fine: counted", '"# nan-ok: in a text"; y = x[x == x]',
+    "y = x[order]  # nan-ok: nothing is hidden here",
+], [
+    "if not torch.isfinite(g).all():\n    raise NotFiniteError(name)",
+    "if isfinite(g):\n    use(g)\nelse:\n    raise ValueError",
+    "wrong = [~torch.isfinite(g).all()]\nif any(wrong):\n    raise ValueError",
+    "raise refuse(times[~np.isfinite(times)][0])", "ring[slot] = math.nan", "y = where(exists, g, 0.0)",
+    "y = g.masked_fill(~exists, 0.0)", "y = g[order]", "y = g if want else None", "y = g[g != h]",
+    "if a == b:\n    y = 0.0", 'with np.errstate(over="ignore"):\n    f()', "nanoseconds = 1e9 * seconds",
+    '"""A NaN is never hidden: no nan_to_num."""', "y = torch.nanny", "y = max(a, b)",
+    "y = x[x == x]  # nan-ok: absent entries are marked by NaN",
+    "# nan-ok: absent entries are marked by NaN\ny = x[x == x]",
+    "is_nan = V != V  # nan-ok: a NaN marks a lane\ny = 0.0 if is_nan else V",
+])
+FAULTS = Rule(hidden_faults, PYTHON_FILES, [
+    "try:\n    f()\nexcept Exception:\n    pass",
+    'try:\n    f()\nexcept BaseException as error:\n    "never mind"',
+    "for x in xs:\n    try:\n        f(x)\n    except Exception:\n        continue",
+    "with contextlib.suppress(Exception):\n    f()", "y = a / (b + 1e-12)", "y = a / (1e-6 + b)",
+    "y = a / (b + c + eps)", "y = a / max(b, EPSILON)", "y = a / b.clamp(min=1e-9)",
+], [
+    "try:\n    f()\nexcept ValueError:\n    pass", "y = a / (b + 1.0)", "y = a / max(b, c)",
+    "try:\n    f()\nexcept Exception as error:\n    raise CaseError from error",
+    "y = (f(x + 1e-5) - f(x - 1e-5)) / (2 * 1e-5)",
+])
+LOADING = Rule(code_that_is_read, SHIPPED, [
+    # pickles
+    "import pickle", "import cloudpickle as p", "from pickle import loads", "from _pickle import Unpickler",
+    'import importlib\np = importlib.import_module("pickle")', 'p = __import__("dill")', "import shelve",
+    "import pandas as pd\npd.read_pickle(path)",
+    # texts
+    "import yaml\nyaml.load(text)", "import yaml\nyaml.load(text, Loader=yaml.SafeLoader)",
+    "from yaml import unsafe_load\nunsafe_load(text)", "x = eval(text)", "exec(text)", "run = eval",
+    "import builtins\nbuiltins.eval(text)", 'code = compile(text, "x", "exec")',
+    "import runpy\nrunpy.run_path(path)",
+    # weights
+    "import torch\ntorch.load(path)", "import torch\ntorch.load(path, weights_only=False)",
+    "import torch\ntorch.load(path, weights_only=safe)", "import torch\ntorch.load(path, None, pickle)",
+    "import torch\ntorch.load(path, **options)", "import torch as t\nt.load(path)",
+    "from torch import load as read\nread(path)", "from torch.serialization import load\nload(path)",
+    "import torch\nread = torch.load", 'import torch\ngetattr(torch, "load")(path)',
+    "import torch\ntorch.hub.load(repo, model)", "import torch\ntorch.serialization.add_safe_globals([Thing])",
+    # arrays
+    "import numpy as np\nnp.load(path, allow_pickle=True)", "import numpy as np\nnp.load(path, allow_pickle=flag)",
+    "import numpy as np\nnp.load(path, None, True)", "from numpy import load\nload(path, **options)",
+], [
+    "import torch\ntorch.load(path, weights_only=True)", "import torch\ntorch.compile(model)",
+    'import torch\ntorch.load(io.BytesIO(body), map_location="cpu", weights_only=True)',
+    "import numpy as np\nnp.load(path)", "import numpy as np\nnp.load(path, mmap_mode='r', allow_pickle=False)",
+    "import yaml\nyaml.safe_load(text)", "import json\njson.loads(text)", "import re\nre.compile(text)",
+    "from ast import literal_eval\nliteral_eval(text)", "model.eval()", "kept = checkpoints.load()",
+    "before = builder.load(at)", "def load(path):\n    return read(path)\nload(path)", "from a import pickles",
+])
 HOMES = [f"see /{folder}/ann/data" for folder in ("home", "root", "Users", "work")]
 ELSEWHERE = ["https://example.org/home/x", "docs/home/x and ~/home/x"]
 MACHINES = Rule(machine_paths, FILES, HOMES, ELSEWHERE)

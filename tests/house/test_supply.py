@@ -23,27 +23,21 @@ def test_every_action_is_pinned_to_a_commit() -> None:
     assert [line for name, text in WORKFLOWS.items() for line in unpinned_actions(name, text)] == []
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        "- uses: actions/checkout@v5", "- uses: actions/checkout@main", "- uses: actions/checkout", "- uses:",
-        f"- uses: actions/checkout@{COMMIT[:12]}", f"- uses: actions/checkout@{COMMIT.upper()}",
-        f"- uses: actions/checkout@v5  # {COMMIT}", "uses: 'some/workflow/.github/workflows/a.yml@v1'",
-        '- {name: get, uses: "actions/checkout@v5"}', '- "uses": actions/checkout@v5', "- uses: docker://python:3.11",
-    ],
-)
+@pytest.mark.parametrize("line", [
+    "- uses: actions/checkout@v5", "- uses: actions/checkout@main", "- uses: actions/checkout", "- uses:",
+    f"- uses: actions/checkout@{COMMIT[:12]}", f"- uses: actions/checkout@{COMMIT.upper()}",
+    f"- uses: actions/checkout@v5  # {COMMIT}", "uses: 'some/workflow/.github/workflows/a.yml@v1'",
+    '- {name: get, uses: "actions/checkout@v5"}', '- "uses": actions/checkout@v5', "- uses: docker://python:3.11",
+])
 def test_control_an_action_that_can_move_is_found(line: str) -> None:
     assert len(unpinned_actions("ci.yml", f"steps:\n  {line}\n")) == 1
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        f"- uses: actions/checkout@{COMMIT}  # v5.0.0", f'- uses: "some/workflow/.github/workflows/a.yml@{COMMIT}"',
-        "- uses: ./.github/actions/own", f"- uses: docker://python@sha256:{'0' * 64}",
-        "# - uses: actions/checkout@v5", "- run: echo who uses this",
-    ],
-)
+@pytest.mark.parametrize("line", [
+    f"- uses: actions/checkout@{COMMIT}  # v5.0.0", f'- uses: "some/workflow/.github/workflows/a.yml@{COMMIT}"',
+    "- uses: ./.github/actions/own", f"- uses: docker://python@sha256:{'0' * 64}",
+    "# - uses: actions/checkout@v5", "- run: echo who uses this",
+])
 def test_control_a_pinned_action_is_left_alone(line: str) -> None:
     assert unpinned_actions("ci.yml", f"steps:\n  {line}\n") == []
 
@@ -60,15 +54,12 @@ def test_the_lock_is_within_every_range() -> None:
     assert outside_ranges(LOCK, PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"]) == []
 
 
-@pytest.mark.parametrize(
-    ("before", "after", "words"),
-    [
-        ("    --hash=sha256:[0-9a-f]{64}( \\\\)?\n", "", "no hash"),
-        ("^numpy==[0-9.]+", "numpy>=2.0", "numpy: not one version"),
-        ("^numpy==[0-9.]+", "numpy==2.*", "numpy: not one version"),
-        ("^numpy==[0-9.]+", "numpy @ https://example.org/numpy.whl", "numpy: from an address"),
-    ],
-)
+@pytest.mark.parametrize(("before", "after", "words"), [
+    ("    --hash=sha256:[0-9a-f]{64}( \\\\)?\n", "", "no hash"),
+    ("^numpy==[0-9.]+", "numpy>=2.0", "numpy: not one version"),
+    ("^numpy==[0-9.]+", "numpy==2.*", "numpy: not one version"),
+    ("^numpy==[0-9.]+", "numpy @ https://example.org/numpy.whl", "numpy: from an address"),
+])
 def test_control_a_package_that_is_not_locked_is_found(before: str, after: str, words: str) -> None:
     changed, count = re.subn(before, after, LOCK, flags=re.MULTILINE)
     assert count and any(words in line for line in not_locked(changed))
@@ -129,5 +120,4 @@ def test_a_target_installs_what_it_needs_and_keeps_what_is_there(tmp_path: Path)
 
 def test_no_text_installs_the_package_from_an_index() -> None:
     """It is on none."""
-    found = [path for path in FILES if re.search(r"pip install ['\"]?delayprop|delayprop\[", read(path))]
-    assert found == []
+    assert [path for path in FILES if re.search(r"pip install ['\"]?delayprop|delayprop\[", read(path))] == []

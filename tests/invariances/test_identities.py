@@ -18,7 +18,13 @@ from tests.support.tolerances import U32, U64, identity
 CASES = many(15, least=3)  # per family
 
 
-def assert_identities(family: str, run: Callable[[Case], Result], u: float, measured: Measured) -> None:
+@pytest.mark.check(10)
+@pytest.mark.parametrize(("run", "u"), [
+    pytest.param(reference.run, U64, id="reference"), pytest.param(run_case, U64, id="float64"),
+    pytest.param(lambda case: run_case(case, "float32"), U32, id="float32", marks=pytest.mark.full),
+])
+@pytest.mark.parametrize("family", families())
+def test_the_identities_hold(family: str, run: Callable[[Case], Result], u: float, measured: Measured) -> None:
     worst, counted = dict.fromkeys("ABC", 0.0), dict.fromkeys("ABC", 0)
     for seed in range(CASES):
         case = seeded_case(seed, family)
@@ -30,28 +36,7 @@ def assert_identities(family: str, run: Callable[[Case], Result], u: float, meas
     assert min(counted.values()) >= CASES / 3
 
 
-@pytest.mark.check(10)
-@pytest.mark.parametrize("family", families())
-def test_reference(family: str, measured: Measured) -> None:
-    assert_identities(family, reference.run, U64, measured)
-
-
-@pytest.mark.check(10)
-@pytest.mark.parametrize("family", families())
-def test_fast_float64(family: str, measured: Measured) -> None:
-    assert_identities(family, run_case, U64, measured)
-
-
-@pytest.mark.full
-@pytest.mark.check(10)
-@pytest.mark.parametrize("family", families())
-def test_fast_float32(family: str, measured: Measured) -> None:
-    assert_identities(family, lambda case: run_case(case, "float32"), U32, measured)
-
-
 BREAKS = {"w": "A", "v_th": "A", "v_reset": "A", "d": "BC", "tau_mem": "B", "tau_syn": "B", "t_in": "BC"}
-
-
 FACTORS = {"0.1 % off": 1.001, "flipped": -1.0, "dropped": 0.0, "without tau_syn": 0.2}
 
 

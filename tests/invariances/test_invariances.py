@@ -1,6 +1,6 @@
 """One network written in two ways has the same spikes, loss and gradient, in another place."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import cache
 from itertools import count
@@ -9,25 +9,15 @@ import numpy as np
 import pytest
 
 import delayprop.reference as reference
-from delayprop.spec import Case, Connection, ConnectionGradient, Network, Population, Result, SpikeTimeMSE
-from tests.support.comparison import largest_block
+from delayprop.spec import Case, Connection, ConnectionGradient, Network, Population, Result, SpikeTimeMSE, SpikeTrains
+from tests.support.comparison import assert_bitwise, assert_equal, assert_same, largest_block, share
 from tests.support.effort import many
 from tests.support.implementations import RUNS
 from tests.support.networks.families import FAMILIES, SPIKE_LOSSES
-from tests.support.networks.rewriting import (
-    SPARE,
-    in_units,
-    later,
-    permuted,
-    trains_of,
-    with_connections,
-    with_gradients_of,
-    with_numbers,
-)
+from tests.support.networks.rewriting import SPARE, in_units, later, permuted, with_connections, with_gradients_of
 from tests.support.networks.strategies import families, seeded_case
 from tests.support.report_evidence import Measured
-from tests.support.sameness import assert_bitwise, assert_equal, assert_same, share
-from tests.support.tolerances import SAME_SUM, U64, VANISHES, relative
+from tests.support.tolerances import SAME_NETWORK, SAME_SUM, U64, VANISHES, relative
 from tests.support.truth import Problem, difference
 
 CASES = many(4)  # per family
@@ -56,6 +46,19 @@ def result(run: str, case: Case) -> Result:
     return RUNS[run](case)
 
 
+def judge(measured: Measured, used: Iterable[float]) -> None:
+    """Reports the shares of the allowed errors that comparisons of the cases of a family used."""
+    shares = list(used)
+    measured(max(shares), 1.0, len(shares), f"from 0, {CASES} of each family")
+
+
+def assert_seen(measured: Measured, case: Case, found: Result, true: Result, limit: float = SAME_NETWORK) -> None:
+    """A control: asserts that the comparison refuses these results."""
+    measured(share(case, found, true, limit), 1.0, 1)
+    with pytest.raises(AssertionError):
+        assert_same(case, found, true, limit)
+
+
 @pytest.mark.check(11)
 @every_family
 def test_a_shift_of_time(run: str, family: str, measured: Measured) -> None:
@@ -64,11 +67,8 @@ def test_a_shift_of_time(run: str, family: str, measured: Measured) -> None:
     def suits(case: Case) -> bool:
         return isinstance(case.loss, SpikeTimeMSE) or case.loss.readout in ("max_voltage", "first_spike_time")
 
-    used = []
-    for case in cases(family, suits):
-        shifted, move = later(case, 3.7)
-        used.append(assert_same(shifted, RUNS[run](shifted), move(result(run, case))))
-    measured(max(used), 1.0, len(used), f"from 0, {CASES} of each family")
+    rewritten = ((case, *later(case, 3.7)) for case in cases(family, suits))
+    judge(measured, (assert_same(new, RUNS[run](new), move(result(run, case))) for case, new, move in rewritten))
 
 
 @pytest.mark.check(11, control=True)
@@ -77,10 +77,7 @@ def test_control_a_shift_that_leaves_the_targets_is_seen(run: str, measured: Mea
     found = (seeded_case(seed, "layers") for seed in count())
     case = next(case for case in found if isinstance(case.loss, SpikeTimeMSE) and reference.run(case).loss > 0)
     shifted, move = later(case, 3.7)
-    pair = RUNS[run](replace(shifted, loss=case.loss)), move(result(run, case))
-    measured(share(shifted, *pair), 1.0, 1)
-    with pytest.raises(AssertionError):
-        assert_same(shifted, *pair)
+    assert_seen(measured, shifted, RUNS[run](replace(shifted, loss=case.loss)), move(result(run, case)))
 
 
 @every_family
@@ -105,11 +102,8 @@ def test_the_unit_of_voltage(run: str, family: str) -> None:
 @pytest.mark.check(12)
 @every_family
 def test_the_order_of_everything(run: str, family: str, measured: Measured) -> None:
-    used = []
-    for seed, case in enumerate(cases(family)):
-        rewritten, move = permuted(case, seed)
-        used.append(assert_equal(run, rewritten, RUNS[run](rewritten), move(result(run, case))))
-    measured(max(used), 1.0, len(used), f"from 0, {CASES} of each family")
+    rewritten = ((case, *permuted(case, seed)) for seed, case in enumerate(cases(family)))
+    judge(measured, (assert_equal(run, new, RUNS[run](new), move(result(run, case))) for case, new, move in rewritten))
 
 
 @pytest.mark.check(12, control=True)
@@ -123,41 +117,32 @@ def test_control_another_order_is_seen(run: str, measured: Measured) -> None:
         move(result(run, case)),
         lambda of: [ConnectionGradient(np.roll(g.dL_dw, 1, axis=0), np.roll(g.dL_dd, 1, axis=0)) for g in of],
     )
-    measured(share(rewritten, RUNS[run](rewritten), moved, SAME_SUM), 1.0, 1)
-    with pytest.raises(AssertionError):
-        assert_equal(run, rewritten, RUNS[run](rewritten), moved)
+    assert_seen(measured, rewritten, RUNS[run](rewritten), moved, SAME_SUM)
 
 
 @pytest.mark.check(13)
 @every_family
 def test_a_delay_is_a_later_input(run: str, family: str, measured: Measured) -> None:
-    used = [assert_same(case, RUNS[run](later), RUNS[run](delayed)) for case, later, delayed in two_ways(family, 1.0)]
-    measured(max(used), 1.0, len(used), f"from 0, {CASES} of each family")
+    ways = two_ways(family, 1.0)
+    judge(measured, (assert_same(case, RUNS[run](shifted), RUNS[run](delayed)) for case, shifted, delayed in ways))
 
 
 @pytest.mark.check(13, control=True)
 @pytest.mark.parametrize("run", RUNS)
 def test_control_a_delay_a_millionth_longer_is_seen(run: str, measured: Measured) -> None:
-    case, later, delayed = next(two_ways("layers", 1 + 1e-6))
-    measured(share(case, RUNS[run](later), RUNS[run](delayed)), 1.0, 1)
-    with pytest.raises(AssertionError):
-        assert_same(case, RUNS[run](later), RUNS[run](delayed))
+    case, shifted, delayed = next(two_ways("layers", 1 + 1e-6))
+    assert_seen(measured, case, RUNS[run](shifted), RUNS[run](delayed))
 
 
 def two_ways(family: str, factor: float) -> Iterator[tuple[Case, Case, Case]]:
     """Cases; each with later inputs; and with delays longer by this shift times the factor."""
     for seed, case in enumerate(cases(family)):
-        extra = {
-            name: np.random.default_rng(seed).uniform(0.0, 4.0, len(trains)) for name, trains in case.inputs.items()
-        }
+        ((name, trains),) = case.inputs.items()
+        extra = np.random.default_rng(seed).uniform(0.0, 4.0, len(trains))
+        inputs = {name: SpikeTrains(tuple(train + e for train, e in zip(trains, extra, strict=True)))}
         connections = [
-            with_numbers(c, c.w, c.d + factor * extra[c.source][:, None]) if c.source in extra else c
-            for c in case.network.connections
+            replace(c, d=c.d + factor * extra[:, None]) if c.source == name else c for c in case.network.connections
         ]
-        inputs = {
-            name: trains_of([train + e for train, e in zip(trains, extra[name], strict=True)])
-            for name, trains in case.inputs.items()
-        }
         yield case, replace(case, inputs=inputs), with_connections(case, connections)
 
 
@@ -177,7 +162,7 @@ def test_two_synapses_of_half_the_weight(run: str, family: str) -> None:
 
 
 def halved(case: Case) -> Case:
-    return with_connections(case, [with_numbers(c, c.w / 2, c.d) for c in case.network.connections for _ in range(2)])
+    return with_connections(case, [replace(c, w=c.w / 2) for c in case.network.connections for _ in range(2)])
 
 
 @pytest.mark.check(15)
@@ -187,10 +172,9 @@ def test_neurons_that_nobody_reads(run: str, family: str, measured: Measured) ->
     used = []
     for case in cases(family):
         first, names = case.network.connections[0].source, [p.name for p in case.network.populations]
-        size = case.network.population(first).size
-        listening = Connection(first, "spare", np.full((size, 2), 3.0), np.full((size, 2), 0.7))
+        listening = Connection(first, "spare", np.full((case.network.population(first).size, 2), 3.0), 0.7)
         network = Network((*case.network.populations, SPARE, IDLE), (*case.network.connections, listening))
-        inputs = {**case.inputs, "idle": trains_of([np.array([1.0])])}
+        inputs = {**case.inputs, "idle": SpikeTrains((np.array([1.0]),))}
         found = RUNS[run](replace(case, network=network, inputs=inputs))
         by = found.gradients
         nothing = [*vars(by.connections[-1]).values(), *vars(by.populations["spare"]).values(), by.inputs["idle"][0]]
@@ -201,7 +185,7 @@ def test_neurons_that_nobody_reads(run: str, family: str, measured: Measured) ->
             inputs={name: g for name, g in by.inputs.items() if name in names},
         )
         used.append(assert_equal(run, case, replace(found, gradients=rest), result(run, case)))
-    measured(max(used), 1.0, len(used), f"from 0, {CASES} of each family")
+    judge(measured, used)
 
 
 @pytest.mark.check(15, control=True)
@@ -211,9 +195,7 @@ def test_control_a_synapse_of_a_billionth_is_seen(run: str, measured: Measured) 
     first = case.network.connections[0]
     faint = Connection(first.source, first.target, np.full(first.w.shape, 1e-9), first.d + 0.1)
     found = with_gradients_of(RUNS[run](with_connections(case, [*case.network.connections, faint])), lambda of: of[:-1])
-    measured(share(case, found, result(run, case)), 1.0, 1)
-    with pytest.raises(AssertionError):
-        assert_same(case, found, result(run, case))
+    assert_seen(measured, case, found, result(run, case))
 
 
 @pytest.mark.check(15)
@@ -238,4 +220,4 @@ def test_synapses_of_weight_0(run: str, family: str, measured: Measured) -> None
             largest = max(slopes, key=lambda at: abs(slopes[at]))
             w = difference(Problem.from_case(more), ("w", *largest))
             assert slopes[largest] != 0 and abs(slopes[largest] - w) <= relative(U64, true.kappa_min) * abs(w)
-    measured(max(used), 1.0, len(used), f"from 0, {CASES} of each family")
+    judge(measured, used)

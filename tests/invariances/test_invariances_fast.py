@@ -1,6 +1,7 @@
 """`fast` does not depend on bin width, threads and other trials."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -14,6 +15,22 @@ from tests.support.tolerances import SAME_SUM, WELL_CONDITIONED
 
 T, PRE, POST, TRIALS = 40.0, 12, 20, 5
 Outcome = dict[str, np.ndarray]
+
+
+class Kind(NamedTuple):
+    """A kind of layer."""
+
+    readout: str | None = None
+    spiking: bool = True
+    recurrent: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.readout}-{'recurrent' if self.recurrent else 'lif' if self.spiking else 'li'}"
+
+
+LIFS = [Kind(), *(Kind(name) for name in VOLTAGE_READOUTS)]
+LIS = [Kind(name, spiking=False) for name in VOLTAGE_READOUTS]
+RECURRENT = [Kind(recurrent=True), Kind("mean_voltage", recurrent=True)]
 
 
 @pytest.fixture
@@ -45,15 +62,14 @@ def trials() -> list[list[list[float]]]:
     return drawn
 
 
-def outcome(
-    batch: list[list[list[float]]], parameters: list[Tensor], readout: str | None, spiking: bool = True,
-    **options: float | bool,
-) -> Outcome:
+def outcome(batch: list[list[list[float]]], parameters: list[Tensor], kind: Kind, **options: float) -> Outcome:
     """Spikes, readout, kappa, ties, and the gradient of a loss with one weight per readout."""
-    leaves = [p.clone().requires_grad_() for p in (parameters if spiking else parameters[:4])]
+    leaves = [p.clone().requires_grad_() for p in (parameters if kind.spiking else parameters[:4])]
     given = Spikes.from_trains(batch, T)
     given.times.requires_grad_()
-    emitted, y, record = propagate(given, *leaves, readout=readout, **options)  # type: ignore[arg-type]
+    emitted, y, record = propagate(
+        given, *leaves, readout=kind.readout, recurrent=kind.recurrent, **options  # type: ignore[arg-type]
+    )
     loss = (emitted.times.square() * 1e-2).sum()
     if y is not None:
         loss = loss + (y * torch.linspace(0.5, 1.5, POST)).square().sum()
@@ -79,68 +95,50 @@ def assert_bitwise(found: Outcome, true: Outcome) -> None:
         assert np.array_equal(found[name], values), name
 
 
-LIFS: list[tuple] = [(None, True, False), *((name, True, False) for name in VOLTAGE_READOUTS)]
-LIS: list[tuple] = [(name, False, False) for name in VOLTAGE_READOUTS]
-RECURRENT: list[tuple] = [(None, True, True), ("mean_voltage", True, True)]
-
-
-def named(kind: tuple) -> str:
-    readout, spiking, recurrent = kind
-    return f"{readout}-{'recurrent' if recurrent else 'lif' if spiking else 'li'}"
-
-
-every_readout = pytest.mark.parametrize(
-    ("readout", "spiking"), [kind[:2] for kind in LIFS + LIS], ids=map(named, LIFS + LIS)
-)
-every_layer = pytest.mark.parametrize(
-    ("readout", "spiking", "recurrent"), LIFS + LIS + RECURRENT, ids=map(named, LIFS + LIS + RECURRENT)
-)
+every_layer = pytest.mark.parametrize("kind", LIFS + LIS + RECURRENT, ids=str)
 every_dtype = pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
 
 
 @every_layer
 @pytest.mark.parametrize("width", [0.5, 0.3, 0.0625, 0.7])
-def test_the_width_of_bins(readout: str | None, spiking: bool, recurrent: bool, width: float) -> None:
+def test_the_width_of_bins(kind: Kind, width: float) -> None:
     """Another bin width, also one that is no power of 2, changes rounding alone."""
-    true, found = (
-        outcome(trials(), layer(recurrent), readout, spiking, recurrent=recurrent, **given)
-        for given in ({}, {"bin_width": width})
-    )
-    assert not spiking or len(true["times"]) > 3 * POST
+    true, found = (outcome(trials(), layer(kind.recurrent), kind, **given) for given in ({}, {"bin_width": width}))
+    assert not kind.spiking or len(true["times"]) > 3 * POST
     assert_near(found, true, WELL_CONDITIONED)
 
 
 @every_layer
 @every_dtype
-def test_threads(readout: str | None, spiking: bool, recurrent: bool, dtype: torch.dtype, threads: None) -> None:
+def test_threads(kind: Kind, dtype: torch.dtype, threads: None) -> None:
     found = []
     for number in (1, 2, 3):
         torch.set_num_threads(number)
-        found.append(outcome(trials(), layer(recurrent, dtype), readout, spiking, recurrent=recurrent))
+        found.append(outcome(trials(), layer(kind.recurrent, dtype), kind))
     assert_bitwise(found[1], found[0])
     assert_bitwise(found[2], found[0])
 
 
 @pytest.mark.check(16)
-@every_readout
+@every_layer
 @every_dtype
-def test_a_trial_is_as_if_alone(readout: str | None, spiking: bool, dtype: torch.dtype, measured: Measured) -> None:
+def test_a_trial_is_as_if_alone(kind: Kind, dtype: torch.dtype, measured: Measured) -> None:
     """No bit depends on other trials, although some delays are longer than a trial."""
-    batch, parameters = trials(), layer(False, dtype)
-    together = outcome(batch, parameters, readout, spiking)
+    batch, parameters = trials(), layer(kind.recurrent, dtype)
+    together = outcome(batch, parameters, kind)
     spikes, inputs = 0, 0
     for b, trial in enumerate(batch):
-        alone = outcome([trial], parameters, readout, spiking)
+        alone = outcome([trial], parameters, kind)
         counts = np.diff(together["offsets"])[b * POST : (b + 1) * POST]
         assert np.array_equal(counts, np.diff(alone["offsets"]))
         for name in ("times", "kappa"):
             assert np.array_equal(together[name][spikes : spikes + counts.sum()], alone[name]), name
         assert np.array_equal(together["ties"][b], alone["ties"][0])
-        assert readout is None or np.array_equal(together["y"][b], alone["y"][0])
+        assert kind.readout is None or np.array_equal(together["y"][b], alone["y"][0])
         given = sum(map(len, trial))
         assert np.array_equal(together["dL_dt_in"][inputs : inputs + given], alone["dL_dt_in"])
         spikes, inputs = spikes + counts.sum(), inputs + given
-    assert spikes == len(together["times"]) and (spikes > 0) == spiking
+    assert spikes == len(together["times"]) and (spikes > 0) == kind.spiking
     measured(0, 0, len(batch), "0")
 
 
@@ -149,29 +147,20 @@ def test_control_a_trial_with_a_spike_of_another_is_seen() -> None:
     batch, parameters = trials(), layer()
     leaked = [sorted([*batch[2][0], batch[0][0][0] if batch[0][0] else 0.5]), *batch[2][1:]]
     with pytest.raises(AssertionError):
-        assert_bitwise(outcome([leaked], parameters, None), outcome([batch[2]], parameters, None))
+        assert_bitwise(outcome([leaked], parameters, Kind()), outcome([batch[2]], parameters, Kind()))
 
 
 @pytest.mark.check(16)
-@every_readout
-def test_a_batch_is_the_sum_of_its_trials(readout: str | None, spiking: bool, measured: Measured) -> None:
-    batch, parameters = trials(), layer()
-    alone = [outcome([trial], parameters, readout, spiking) for trial in batch]
+@every_layer
+def test_a_batch_is_the_sum_of_its_trials(kind: Kind, measured: Measured) -> None:
+    batch, parameters = trials(), layer(kind.recurrent)
+    alone = [outcome([trial], parameters, kind) for trial in batch]
     errors = []
     for order in (batch, batch[::-1]):
-        together = outcome(order, parameters, readout, spiking)
-        for name in ("w", "d", "tau_mem", "tau_syn", "v_th", "v_reset")[: 6 if spiking else 4]:
+        together = outcome(order, parameters, kind)
+        for name in ("w", "d", "tau_mem", "tau_syn", "v_th", "v_reset")[: 6 if kind.spiking else 4]:
             parts = [one[f"dL_d{name}"] for one in alone]
             error = np.linalg.norm(together[f"dL_d{name}"] - sum(parts)) / np.linalg.norm(np.abs(parts).sum(0))
             assert error <= SAME_SUM, name
             errors.append(float(error))
     measured(max(errors), SAME_SUM, 2, "0")
-
-
-@every_dtype
-def test_a_trial_of_a_recurrent_layer_is_as_if_alone(dtype: torch.dtype) -> None:
-    together, alone = (
-        outcome(batch, layer(True, dtype), "mean_voltage", recurrent=True) for batch in (trials(), trials()[2:3])
-    )
-    first, last = together["offsets"][2 * POST], together["offsets"][3 * POST]
-    assert last > first and np.array_equal(alone["times"], together["times"][first:last])

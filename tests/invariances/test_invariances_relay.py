@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from delayprop.spec import Case, Connection, Network, Population, SpikeTimeMSE
+from delayprop.spec import Case, Connection, Network, Population, SpikeTimeMSE, SpikeTrains
 from tests.support.implementations import RUNS
-from tests.support.networks.rewriting import SPARE, trains_of
+from tests.support.networks.rewriting import SPARE
 from tests.support.report_evidence import Measured
 from tests.support.tolerances import SAME_NETWORK
 
@@ -31,10 +31,10 @@ def test_control_a_latency_a_millionth_longer_is_seen(run: str, measured: Measur
 
 def relay_is_off(run: str, factor: float) -> float:
     rng = np.random.default_rng(4)
-    inputs = {"in": trains_of([np.array([t]) for t in (1.1, 3.6, 7.9)])}
+    inputs = {"in": SpikeTrains(tuple(np.array([t]) for t in (1.1, 3.6, 7.9)))}
     constants = (np.full(3, value) for value in (8.0, 3.0, 1.0, -9.0))
     relay, out = Population("relay", "lif", 3, *constants), replace(SPARE, name="out")
-    loss = SpikeTimeMSE("out", trains_of([np.array([6.0, 9.0, 15.0, 17.0]), np.array([14.0, 16.0, 19.0])]))
+    loss = SpikeTimeMSE("out", SpikeTrains((np.array([6.0, 9.0, 15.0, 17.0]), np.array([14.0, 16.0, 19.0]))))
     w, d1, d2 = rng.uniform(3.0, 5.0, (3, 2)), rng.uniform(0.5, 3.0, 3), rng.uniform(0.5, 5.0, (3, 2))
     one_to_one = np.full((3, 3), None, object)
     np.fill_diagonal(one_to_one, 6.0)

@@ -1,5 +1,6 @@
 """The certified set: two routes agree on its digits, and both implementations reach them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import mpmath
@@ -7,27 +8,13 @@ import numpy as np
 import pytest
 
 import delayprop.reference as reference
-import tests.tools.make_certified
 from delayprop.spec import Case, Result, load_case
 from tests.support.certified import FOLDER, RUNS, changed_digit, files, row_of
 from tests.support.comparison import scaled
 from tests.support.conditioning import conditioned
 from tests.support.report_evidence import Measured
 from tests.support.truth import OrderChanged, Problem, simulate
-from tests.tools.make_certified import (
-    NAMES,
-    ROW,
-    SIDES,
-    Disagreement,
-    by_adjoint,
-    by_differences,
-    case_of,
-    document_of,
-    text_of,
-    with_certified,
-    with_table,
-    without_ties,
-)
+from tests.tools import make_certified
 
 LIMITS = {
     "reference": {"lower": 12.0, "average": 12.0, "higher": 6.0},
@@ -60,29 +47,31 @@ def stored(name: str) -> str:
 
 def test_the_readme_has_the_table_and_no_file_is_left_over() -> None:
     readme = (FOLDER / "README.md").read_text(encoding="utf-8")
-    assert readme == with_table(readme) and sorted(name for name, _ in ROW.findall(readme)) == sorted(NAMES)
+    assert readme == make_certified.with_table(readme)
+    assert sorted(name for name, _ in make_certified.ROW.findall(readme)) == sorted(make_certified.NAMES)
 
 
 @pytest.mark.check(9)
 @pytest.mark.parametrize("name", [
     name if name in QUICK or name.startswith("lower") else pytest.param(name, marks=pytest.mark.full)
-    for name in NAMES
+    for name in make_certified.NAMES
 ])
 def test_what_is_stored_is_what_the_adjoint_finds(name: str) -> None:
-    document = document_of(name)
-    results = by_adjoint(document)
-    assert stored(name) == text_of(document, results)
-    assert stored(name) != text_of(document, results | {"loss": changed_digit(results["loss"])})
+    document = make_certified.document_of(name)
+    results = make_certified.by_adjoint(document)
+    assert stored(name) == make_certified.text_of(document, results)
+    assert stored(name) != make_certified.text_of(document, results | {"loss": changed_digit(results["loss"])})
 
 
 @pytest.mark.check(9)
 @pytest.mark.parametrize("name", [
-    name if name in QUICK else pytest.param(name, marks=pytest.mark.full) for name in NAMES
+    name if name in QUICK else pytest.param(name, marks=pytest.mark.full) for name in make_certified.NAMES
 ])
 def test_differences_find_the_same(name: str) -> None:
     expected = load_case(FOLDER / f"{name}.json").expected
     assert expected is not None
-    assert without_ties(expected) == without_ties(by_differences(document_of(name), SIDES.get(name, {})))
+    found = make_certified.by_differences(make_certified.document_of(name), make_certified.SIDES.get(name, {}))
+    assert make_certified.without_ties(expected) == make_certified.without_ties(found)
 
 
 @pytest.mark.check(9)
@@ -104,30 +93,32 @@ def test_right_digits(path: Path, measured: Measured) -> None:
 def test_fewer_digits_only_where_an_ulp_leaves_no_more(name: str) -> None:
     row = row_of(FOLDER / f"{name}.json")
     for label in (label for label in RUNS if name in ILL_CONDITIONED[label]):
-        left = conditioned(document_of(name), ULP[label])
+        left = conditioned(make_certified.document_of(name), ULP[label])
         assert left - SLACK < LIMITS[label]["higher"] and row[label] >= left - SLACK
 
 
 @pytest.mark.check(9, control=True)
 def test_conditioning_excuses_no_well_conditioned_network() -> None:
-    assert conditioned(document_of("lower-one-neuron"), ULP["reference"]) - SLACK > LIMITS["reference"]["lower"]
+    left = conditioned(make_certified.document_of("lower-one-neuron"), ULP["reference"])
+    assert left - SLACK > LIMITS["reference"]["lower"]
 
 
 @pytest.mark.check(9, control=True)
 def test_routes_that_differ_are_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
     name = "lower-arrival-at-the-end"
-    assert with_certified(document_of(name), SIDES[name]) == stored(name)
+    document, sides = make_certified.document_of(name), make_certified.SIDES[name]
+    assert make_certified.with_certified(document, sides) == stored(name)
     with pytest.raises(OrderChanged):  # a two-sided derivative, where the specification has a one-sided one
-        with_certified(document_of(name), {})
+        make_certified.with_certified(document, {})
     honest = reference.run
 
     def off(case: Case, digits: int) -> Result:
         result = honest(case, digits)
-        return Result(*(vars(result) | {"gradients": scaled(result.gradients, "d", 1 + 2.0**-52)}).values())
+        return replace(result, gradients=scaled(result.gradients, "d", 1 + 2.0**-52))
 
-    monkeypatch.setattr(tests.tools.make_certified.reference, "run", off)
-    with pytest.raises(Disagreement, match="numbers differ, the first"):
-        with_certified(document_of(name), SIDES[name])
+    monkeypatch.setattr(make_certified.reference, "run", off)
+    with pytest.raises(make_certified.Disagreement, match="numbers differ, the first"):
+        make_certified.with_certified(document, sides)
 
 
 @pytest.mark.parametrize(
@@ -135,7 +126,7 @@ def test_routes_that_differ_are_not_written(monkeypatch: pytest.MonkeyPatch) -> 
     [("higher-spike-just-before-the-end", 0, 6), ("higher-inhibition-just-after-a-crossing", 0, 2)],
 )
 def test_just_after_is_the_next_number_of_float64(name: str, neuron: int, spike: int) -> None:
-    case = case_of(document_of(name))
+    case = make_certified.case_of(make_certified.document_of(name))
     t = simulate(Problem.from_case(case)).spikes["out"][neuron][spike]
     after = case.duration if name.endswith("end") else float(case.inputs["in"][1][0])
     assert mpmath.mpf(float(np.nextafter(after, 0.0))) < t < mpmath.mpf(after)

@@ -2,14 +2,16 @@
 
 import json
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
 import delayprop.reference as reference
-from delayprop.spec import READOUTS, Case, Connection, Population, Result, SpikeTimeMSE, load_case
+from delayprop.spec import READOUTS, Case, Connection, Population, SpikeTimeMSE, load_case
 from tests.support.certified import (
     CLASSES,
     DIGITS,
@@ -21,6 +23,7 @@ from tests.support.certified import (
     right_digits,
 )
 from tests.support.comparison import scaled
+from tests.support.networks.census import structure
 from tests.support.report_evidence import Measured
 from tests.tools.make_certified import as_strings
 
@@ -45,7 +48,7 @@ def test_a_gradient_off_by_1e_9_has_nine_digits(known: tuple[Case, Mapping, dict
     case, certified, _ = known
     for kind, end in (("w", "weights"), ("d", "delays"), ("tau_mem", "tau_mem"), ("v_reset", "reset"), ("t_in", "in")):
         result = reference.run(case)
-        off = Result(*(vars(result) | {"gradients": scaled(result.gradients, kind, 1 + 1e-9)}).values())
+        off = replace(result, gradients=scaled(result.gradients, kind, 1 + 1e-9))
         found = digits_by_block(off.to_dict(case.network), certified)
         measured(12 / min(found.values()), 1.0, 1)
         assert {path for path, digits in found.items() if digits < 12} == {p for p in found if p.endswith(f"/{end}")}
@@ -113,28 +116,20 @@ def ends_in_free_spikes(case: Case) -> bool:
     return any(len(train) > len(targets) > 0 for train, targets in zip(trains, case.loss.targets, strict=True))
 
 
-def parallel(case: Case) -> bool:
-    pairs = [(connection.source, connection.target) for connection in case.network.connections]
-    return len(set(pairs)) < len(pairs)
-
+STRUCTURE = {
+    "delay beyond the trial", "zero delay", "tau_mem = tau_syn", "heterogeneous", "inhibition", "self-connection",
+    "parallel connections", "no synapse", "input after the end",
+}
+"""Classes of the census."""
 
 FEATURES: dict[str, Callable[[Case], bool]] = {
     "spikes after which nothing matters": ends_in_free_spikes,
     "an arrival exactly at T": arrives_at_the_end,
-    "a delay beyond T": lambda case: any(c.d[i, j] > case.duration for c, i, j in synapses(case)),
-    "a delay of 0": lambda case: any(c.d[i, j] == 0 for c, i, j in synapses(case)),
-    "equal time constants": lambda case: any(np.any(p.tau_mem == p.tau_syn) for p in receiving(case)),
     "almost equal time constants": lambda case: any(
         np.any((p.tau_mem != p.tau_syn) & np.isclose(p.tau_mem, p.tau_syn, 1e-11, 0.0))
         for p in receiving(case)
     ),
-    "constants of each neuron": lambda case: any(len(set(np.atleast_1d(p.tau_mem))) > 1 for p in receiving(case)),
-    "inhibition": lambda case: any(c.w[i, j] < 0 for c, i, j in synapses(case)),
-    "a self-connection": lambda case: any(c.source == c.target and i == j for c, i, j in synapses(case)),
-    "parallel connections": parallel,
-    "absent synapses": lambda case: any(not c.exists.all() for c in case.network.connections),
     "a silent neuron": lambda case: any([] in trains for trains in certified_values(case)["spikes"].values()),
-    "an input spike after T": lambda case: any(t > case.duration for ts in case.inputs.values() for u in ts for t in u),
     "kappa below 2e-10": lambda case: float(certified_values(case)["kappa_min"] or 1) < 2e-10,
 } | {readout: lambda case, readout=readout: getattr(case.loss, "readout", None) == readout for readout in READOUTS}
 FEATURES["spike_time_mse"] = lambda case: isinstance(case.loss, SpikeTimeMSE)
@@ -144,5 +139,7 @@ def test_every_class_and_feature_is_there() -> None:
     """No feature is in every case, so each could be missing."""
     assert all(len(files(difficulty)) >= 8 for difficulty in CLASSES)
     cases = [load_case(path) for path in files()]
-    found = {name: sum(map(has, cases)) for name, has in FEATURES.items()}
+    found = Counter(name for case in cases for name in structure(case) if name in STRUCTURE)
+    assert found.keys() == STRUCTURE
+    found |= {name: sum(map(has, cases)) for name, has in FEATURES.items()}
     assert [name for name, number in found.items() if not 0 < number < len(cases)] == []

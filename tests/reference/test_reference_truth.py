@@ -2,17 +2,16 @@
 
 from collections.abc import Iterator
 from functools import cache
-from itertools import count, islice
+from itertools import count
 
 import pytest
 
 import delayprop.reference as reference
-from delayprop.spec import Case, Gradients
-from tests.support import tolerances
+from delayprop.spec import Case, Result
 from tests.support.comparison import (
     Agreement,
-    assert_same_activity,
     assert_same_gradients,
+    assert_same_results,
     block_errors,
     largest_block,
     scaled,
@@ -20,8 +19,8 @@ from tests.support.comparison import (
 from tests.support.effort import many
 from tests.support.networks.strategies import families, seeded_case
 from tests.support.report_evidence import Measured
-from tests.support.tolerances import DISCARDED, VANISHES
-from tests.support.truth import OrderChanged, Problem, gradient, simulate
+from tests.support.tolerances import DISCARDED, TRUTH, VANISHES, WELL_CONDITIONED
+from tests.support.truth import OrderChanged, truth_of
 
 CASES = min(20, many(20))
 """Per family: 320 in all. A report takes no more: of the next 20 cases of one family, three depend
@@ -32,50 +31,42 @@ AT_50_DIGITS = many(2)  # per family: 32 in all
 
 
 @cache
-def with_gradient(seed: int, family: str) -> tuple[Case, Gradients | None]:
-    """A case and its true gradient; None if the order of events changes within the step."""
+def with_truth(seed: int, family: str) -> tuple[Case, Result | None]:
+    """A case and its true result; None if the order of events changes within the step."""
     case = seeded_case(seed, family)
     try:
-        return case, gradient(case)
+        return case, truth_of(case)
     except OrderChanged:
         return case, None
 
 
-class Truths:
-    """Cases of a family by seed, with their true gradients. `silent`: cases without a gradient,
-    no evidence; `discarded`: cases whose order of events changes within the step."""
-
-    def __init__(self, family: str) -> None:
-        self.family, self.silent, self.discarded = family, 0, 0
-
-    def until(self, enough: int) -> Iterator[tuple[Case, Gradients]]:
-        """Cases until `enough` of them have a gradient other than 0."""
-        for seed in count():
-            case, true = with_gradient(seed, self.family)
-            if true is None:
-                self.discarded += 1
-                continue
-            yield case, true
-            self.silent += largest_block(case, true) < VANISHES
-            if seed + 1 - self.silent - self.discarded == enough:
-                break
-        assert self.discarded <= enough * DISCARDED, f"{self.discarded} cases discarded beside {enough}"
-        assert self.silent <= enough, f"{self.silent} cases without a gradient beside {enough}"
+def truths(family: str, enough: int) -> Iterator[tuple[Case, Result]]:
+    """Cases of a family by seed, and true results, until `enough` of these have a gradient."""
+    silent = discarded = 0
+    for seed in count():
+        case, true = with_truth(seed, family)
+        if true is None:
+            discarded += 1
+            continue
+        yield case, true
+        silent += largest_block(case, true.gradients) < VANISHES
+        if seed + 1 - silent - discarded == enough:
+            break
+    assert discarded <= enough * DISCARDED, f"{discarded} cases discarded beside {enough}"
+    assert silent <= enough, f"{silent} cases without a gradient beside {enough}"
 
 
 @pytest.mark.parametrize("enough", [QUICK, pytest.param(CASES, marks=[pytest.mark.full, pytest.mark.check(8)])])
 @pytest.mark.parametrize("family", families())
 def test_float64(family: str, enough: int, measured: Measured) -> None:
     """Every block has a relative error of at most max(1e-11, 100 u / kappa_min)."""
-    truths = Truths(family)
     seen: list[Agreement] = []
-    for case, true in truths.until(enough):
-        result, truth = reference.run(case), simulate(Problem.from_case(case))
-        assert_same_activity(case, result, truth, true)
-        seen.append(assert_same_gradients(case, result.gradients, true, truth.kappa_min))
-        if largest_block(case, true) > VANISHES:
-            error = max(block_errors(case, result.gradients, true).values())
-            measured.keep("float64", {"error": error, "kappa": truth.kappa_min and float(truth.kappa_min)})
+    for case, true in truths(family, enough):
+        result = reference.run(case)
+        seen.append(assert_same_results(case, result, true))
+        if largest_block(case, true.gradients) > VANISHES:
+            error = max(block_errors(case, result.gradients, true.gradients).values())
+            measured.keep("float64", {"error": error, "kappa": true.kappa_min and float(true.kappa_min)})
     measured(max(a.used for a in seen), 1.0, len(seen), f"from 0, {enough} of each family")
     assert sum(a.cancelled for a in seen) <= DISCARDED * sum(a.blocks for a in seen)
 
@@ -84,12 +75,12 @@ def test_float64(family: str, enough: int, measured: Measured) -> None:
 @pytest.mark.parametrize("family", families())
 def test_50_digits(family: str, measured: Measured) -> None:
     """At 50 digits reference and differences agree to 25: the reference is the derivative."""
-    used, seen = 0.0, 0
-    for case, true in Truths(family).until(AT_50_DIGITS):
+    used = []
+    for case, true in truths(family, AT_50_DIGITS):
         result = reference.run(case, digits=50)
-        agreement = assert_same_gradients(case, result.gradients, true, result.kappa_min, limit=tolerances.TRUTH)
-        used, seen = max(used, agreement.used), seen + 1
-    measured(used * tolerances.TRUTH, tolerances.TRUTH, seen, f"from 0, {AT_50_DIGITS} of each family")
+        gradients = result.gradients, true.gradients
+        used.append(assert_same_gradients(case, *gradients, result.kappa_min, limit=TRUTH).used)
+    measured(max(used) * TRUTH, TRUTH, len(used), f"from 0, {AT_50_DIGITS} of each family")
 
 
 @pytest.mark.check(3, 8, control=True)
@@ -97,10 +88,11 @@ def test_50_digits(family: str, measured: Measured) -> None:
 @pytest.mark.parametrize("kind", ["w", "d", "tau_mem", "tau_syn", "v_th", "v_reset", "t_in"])
 def test_the_comparison_names_a_wrong_block(kind: str, factor: float, measured: Measured) -> None:
     ending = {"w": ".weights", "d": ".delays", "t_in": "inputs.in"}.get(kind, f".{kind}")
-    case, true = next(islice(Truths("recurrent").until(2), 1))
+    case, result = next(truths("recurrent", 2))
+    true = result.gradients
     errors = block_errors(case, scaled(true, kind, factor), true)
-    measured(max(errors.values()), tolerances.WELL_CONDITIONED, 1)
-    wrong = [name for name, error in errors.items() if error > tolerances.WELL_CONDITIONED]
+    measured(max(errors.values()), WELL_CONDITIONED, 1)
+    wrong = [name for name, error in errors.items() if error > WELL_CONDITIONED]
     assert wrong and all(name.endswith(ending) for name in wrong)
     with pytest.raises(AssertionError, match=r"(?s)tolerance 1\.0e-11 \(kappa_min .*error .* found .* true"):
         assert_same_gradients(case, scaled(true, kind, factor), true, kappa_min=0.1)

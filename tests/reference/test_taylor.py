@@ -17,13 +17,16 @@ import mpmath
 import numpy as np
 import pytest
 
+from delayprop.reference.adjoint import gradients
 from delayprop.reference.arithmetic import FLOAT64, Arithmetic, multiprecision
-from delayprop.spec import Case
-from tests.support.comparison import CONSTANTS, scaled
+from delayprop.reference.readouts import drive
+from delayprop.reference.simulate import simulate
+from delayprop.spec import Case, Gradients
+from delayprop.spec.network import CONSTANTS
 from tests.support.effort import many
 from tests.support.networks.strategies import families, seeded_case
+from tests.support.parameters import blocks, changed, moved, parameters
 from tests.support.report_evidence import Measured
-from tests.support.taylor import direction, loss_and_gradient, loss_of, parameters, parts, with_parameters
 from tests.support.tolerances import CONSTANT, DISCARDED, MEASURABLE, SLOPE, SLOPE_40
 from tests.support.truth import Problem
 from tests.support.truth import simulate as true_activity
@@ -55,27 +58,45 @@ def slopes(m: Arithmetic, case: Case, kind: str, seed: int, steps: np.ndarray, f
     return np.polyfit(np.log(steps[measurable]), np.array(logs), 1)[0]
 
 
+def direction(case: Case, kind: str, seed: int) -> Gradients:
+    """Random numbers as large as the parameters of this kind; positive for times near 0."""
+    rng = np.random.default_rng(seed)
+
+    def move(name: str, values: np.ndarray) -> np.ndarray:
+        if name != kind:
+            return np.zeros(values.shape)
+        drawn = rng.uniform(-1.0, 1.0, values.shape)
+        if kind in ("d", "t_in"):
+            return 5.0 * np.where(values < 0.01, np.abs(drawn), drawn)
+        return drawn if kind == "v_reset" else drawn * values
+
+    return changed(parameters(case), move)
+
+
+def numbers(of: Gradients, kind: str) -> np.ndarray:
+    return np.concatenate([np.zeros(0), *(values.ravel() for (name, *_), values in blocks(of) if name == kind)])
+
+
 def remainders(
     m: Arithmetic, case: Case, kind: str, seed: int, steps: np.ndarray, factor: float = 1.0
 ) -> str | tuple[Any, list[list[Any]]]:
-    loss, gradient = loss_and_gradient(m, case)
-    g = parts(case, scaled(gradient, kind, factor), kind)
-    base, v = parameters(case, kind), direction(case, kind, seed)
-    size = sum(float(np.abs(a * b).sum()) for a, b in zip(g, v, strict=True))
-    if size <= MEASURABLE * m.u * loss:
+    trial = simulate(m, case)
+    read = drive(m, case, trial)
+    loss: Any = read.loss
+    v = direction(case, kind, seed)
+    slopes, base = numbers(gradients(m, case, trial, read), kind) * factor, numbers(parameters(case), kind)
+    if float(np.abs(slopes * numbers(v, kind)).sum()) <= MEASURABLE * m.u * loss:
         return "zero"
     order = true_activity(Problem.from_case(case), 20).signature
     found = []
     for eps in steps:
-        moved = [values + eps * move for values, move in zip(base, v, strict=True)]
-        there = with_parameters(case, kind, moved)
+        there = moved(case, v, eps)
         if true_activity(Problem.from_case(there), 20).signature != order:
             return "changed"
-        change = loss_of(m, there) - loss  # type: ignore[operator]
+        change = drive(m, there, simulate(m, there)).loss - loss
         linear = m.fsum(
             slope * (m.real(float(new)) - m.real(float(old)))
-            for arrays in zip(g, moved, base, strict=True)
-            for slope, new, old in zip(*(array.ravel() for array in arrays), strict=True)
+            for slope, new, old in zip(slopes, numbers(parameters(there), kind), base, strict=True)
         )
         found.append([change, change - linear])
     return loss, found

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from reports.distances import FARTHEST, Axis, axis, distance, distance_rows, marks
-from reports.overview import distances_of, faults
+from reports.figures import faults
 from reports.page import html
 from reports.record import read
-from tests.support.report_checks import CHECKS, GROUPS
+from tests.support.report_checks import GROUPS
 from tests.support.runs.verification_records import FAILED, SKIPPED, record
 
 WORD = '<span class="word">\N{BALLOT X} FAILED</span>'
@@ -31,7 +31,7 @@ def row(page: str, number: int) -> str:
 
 def test_every_check_of_the_record_has_one_row_by_its_name_right_under_the_verdict(tmp_path: Path) -> None:
     found = read(record(tmp_path, check_5=YES_OR_NO, check_9=FAILED, check_19=SKIPPED))
-    page = html(found, {})
+    page = html(found)
     figure = page[page.index('id="distances"') : page.index("</figure>")]
     assert page.index('class="lead"') < page.index('id="distances"') < page.index("<p>")
     names = map(unescape, re.findall(r'<a href="#check-\d+">([^<]*)</a>', figure))
@@ -108,19 +108,13 @@ def test_the_axis_holds_all_values_and_labels_the_limit(tmp_path: Path) -> None:
     assert (far.low, far.high) == (-FARTHEST, FARTHEST) and far.place(1e-50) == 0 and far.place(1e50) == 1
 
 
-def test_the_paper_has_these_rows_too(tmp_path: Path) -> None:
-    (axes,) = distances_of(checks(tmp_path, check_7={**FAILED, "worst": 5e-9}, check_8=YES_OR_NO)).axes
-    names = [label.get_text() for label in axes.get_yticklabels()]
-    assert len(names) == len(CHECKS) - 1 and f"7 {CHECKS[6].title}: FAILED" in names
-
-
 def test_a_finding_stands_in_the_column_of_its_check() -> None:
     """Also where an entry names its checks in another order; a green cell has a power of ten."""
     entries = [
         {"package": "fast", "fault": "f", "found": {"a": 100.0, "b": 0.5}},
         {"package": "fast", "fault": "g", "found": {"b": 0.5, "a": 1000.0}},
     ]
-    (axes,) = faults({"faults": entries}, False).axes
+    (axes,) = faults({"faults": entries}).axes
     assert {cell.get_position(): cell.get_text() for cell in axes.texts} == {
         (0, 0): "2", (1, 0): "", (0, 1): "3", (1, 1): ""
     }

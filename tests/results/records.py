@@ -35,11 +35,6 @@ def spread(found: Sequence[float]) -> str:
     return f"{statistics.mean(found):.1f} ± {statistics.stdev(found):.1f} %"
 
 
-def listed(found: Sequence[float]) -> str:
-    *first, last = (f"{value:.1f}" for value in found)
-    return f"{', '.join(first)} and {last}"
-
-
 def has_row(*cells: str) -> bool:
     return f"\n| {' | '.join(cells)} |\n" in RECORDS
 

@@ -45,9 +45,9 @@ def test_the_tutorial_states_a_recorded_run() -> None:
         one for one in entries("sizes.jsonl")
         if (one["task"], one["hidden"], one["seed"], one["freeze_delays"]) == ("shd", [32], 0, False)
     ]
-    assert f"reached {100 * run['test_accuracy']:.1f} % there" in page
+    assert f"reached {100 * run['test_accuracy']:.1f} %;" in page
     assert f"alone gives {100 * run['count_baseline']:.1f} %" in page
-    assert f"took {run['seconds'] / 60:.0f} minutes on one core" in page
+    assert f"took {run['seconds'] / 60:.0f} minutes, and" in page
 
 
 def test_kinds_of_delays_differ_in_nothing_else() -> None:
@@ -84,4 +84,4 @@ def test_the_readme_says_what_the_picture_shows() -> None:
     for found in curves().values():
         drawn, none = (found[kind] for kind in KINDS[1:])
         assert all(statistics.mean(drawn[size]) > statistics.mean(none[size]) for size in drawn if size in none)
-    assert "Drawn ones beat none at each size" in " ".join(README.split())
+    assert "Fixed random delays are better than none at each size" in " ".join(README.split())

@@ -94,7 +94,7 @@ REFUSED: list[tuple[Made, str]] = [
      "`edges` must be into an Output from neurons, got w -> o; end in a CubaLI"),
     (joined({}, ("hid", "in")), "`edges` must be none into an Input or out of an Output, got hid -> in"),
     (joined({}, ("output_out", "out")), "`edges` must be none into ..., got output_out -> out; remove"),
-    (joined({}, ("hid", "x")), "`edges` must be between nodes of the graph, got 'x'; add the node"),
+    (joined({}, ("hid", "x")), "`edges` name 'x', which is no node; add the node"),
     (joined({"a": nir.Delay(THREE), "b": nir.Scale(THREE)}, ("hid", "a"), ("a", "b"), ("b", "a")),
      "`edges` must be without a loop that passes no neuron, got a -> b -> a; put neurons into it"),
     (joined({}, ("hid", "hid")),
@@ -124,11 +124,6 @@ def test_a_graph_beyond_our_model_is_refused(made: Made, message: str) -> None:
 def test_control_the_unchanged_graph_and_lawful_nodes_are_read() -> None:
     for node in (nir.Scale(TWO), nir.Linear(np.eye(2)), nir.Affine(np.eye(2), 0 * TWO), nir.Delay(TWO)):
         assert len(from_nir(between(node)()).connections) == len(from_nir(graph()).connections) == 4
-
-
-def test_an_unknown_unit_is_refused() -> None:
-    with pytest.raises(SpecError, match="`unit` must be one of ms, s, got 'minutes'; choose one of these"):
-        from_nir(graph(), unit="minutes")
 
 
 def test_too_many_paths_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,35 +11,27 @@ hundred `u` of the largest block.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Protocol
 
 import mpmath
 import numpy as np
 
-from delayprop.spec import Case, ConnectionGradient, Gradients, PopulationGradient, Result
-from tests.support import tolerances
-from tests.support.tolerances import CANCELLATION, U64, VANISHES
+from delayprop.spec import Case, Gradients, Result
+from tests.support.parameters import blocks, changed
+from tests.support.tolerances import (
+    CANCELLATION,
+    SAME_NETWORK,
+    SAME_SUM,
+    U64,
+    VANISHES,
+    WELL_CONDITIONED,
+    relative,
+    times,
+)
 
-CONSTANTS = ("tau_mem", "tau_syn", "v_th", "v_reset")
 Numbers = Sequence | np.ndarray
-
-
-class Activity(Protocol):
-    """The common part of `Result` and ground truth."""
-
-    @property
-    def loss(self) -> float: ...
-    @property
-    def spikes(self) -> Mapping[str, Sequence[np.ndarray]]: ...
-    @property
-    def kappa(self) -> Mapping[str, Sequence[np.ndarray]]: ...
-    @property
-    def readout(self) -> np.ndarray | None: ...
-    @property
-    def kappa_min(self) -> float | None: ...
 
 
 @dataclass(frozen=True)
@@ -70,53 +62,42 @@ class Agreement:
     cancelled: int
 
 
-def gradient_limit(kappa_min: float | None, unit_roundoff: float = U64) -> float:
-    """Relative error allowed: rounding grows as spikes graze the threshold."""
-    return tolerances.relative(unit_roundoff, kappa_min)
-
-
 def block_errors(case: Case, found: Gradients, true: Gradients) -> dict[str, float]:
     return {block.name: block.error for block in compared(case, found, true)}
 
 
 def compared(case: Case, found: Gradients, true: Gradients) -> list[Block]:
-    blocks = []
+    found_blocks = []
     with mpmath.workdps(60):
         expected = gradient_blocks(case, true)
         unit = {name: _unit(case, name) for name in expected}
         largest = largest_block(case, true)
         for name, block in gradient_blocks(case, found).items():
-            norm, floor = _norm(expected[name]), CANCELLATION * max(largest, VANISHES) / unit[name]
+            norm, floor = mpmath.norm(expected[name]), CANCELLATION * max(largest, VANISHES) / unit[name]
             error = alone = math.inf
             # nan-ok: the error stays infinite
             if len(block) == len(expected[name]) and all(mpmath.isfinite(number) for number in block):
-                difference = _norm([a - b for a, b in zip(block, expected[name], strict=True)])
+                difference = mpmath.norm([a - b for a, b in zip(block, expected[name], strict=True)])
                 error = float(difference / max(norm, floor))
                 alone = float(difference / norm) if norm else math.inf if difference else 0.0
-            blocks.append(Block(name, block, expected[name], error, alone, bool(norm <= VANISHES * floor)))
-    return blocks
+            found_blocks.append(Block(name, block, expected[name], error, alone, bool(norm <= VANISHES * floor)))
+    return found_blocks
 
 
 def largest_block(case: Case, gradients: Gradients) -> float:
     """Norm of the largest block, in natural units: derivatives by relative parameter changes."""
-    blocks = gradient_blocks(case, gradients)
-    return max((_unit(case, name) * float(_norm(block)) for name, block in blocks.items()), default=0.0)
+    norms = (_unit(case, name) * float(mpmath.norm(block)) for name, block in gradient_blocks(case, gradients).items())
+    return max(norms, default=0.0)
 
 
 def gradient_blocks(case: Case, gradients: Gradients) -> dict[str, list[mpmath.mpf]]:
     """The numbers of each block, by name, without entries for absent synapses."""
-    blocks: dict[str, list[mpmath.mpf]] = {}
-    for c, (connection, gradient) in enumerate(zip(case.network.connections, gradients.connections, strict=True)):
-        blocks[f"connections[{c}].weights"] = _numbers(gradient.dL_dw[connection.exists])
-        blocks[f"connections[{c}].delays"] = _numbers(gradient.dL_dd[connection.exists])
-    for name, constants in gradients.populations.items():
-        for constant in CONSTANTS:
-            values = getattr(constants, f"dL_d{constant}")
-            if values is not None:
-                blocks[f"{name}.{constant}"] = _numbers(values)
-    for name, trains in gradients.inputs.items():
-        blocks[f"inputs.{name}"] = [number for train in trains for number in _numbers(train)]
-    return blocks
+    found: dict[str, list[mpmath.mpf]] = {}
+    names = {"w": "connections[{}].weights", "d": "connections[{}].delays", "t_in": "inputs.{}"}
+    for (kind, owner, *_), values in blocks(gradients):
+        numbers = values[case.network.connections[owner].exists] if kind in ("w", "d") else values
+        found.setdefault(names.get(kind, f"{{}}.{kind}").format(owner), []).extend(_numbers(numbers))
+    return found
 
 
 def assert_same_gradients(
@@ -124,32 +105,28 @@ def assert_same_gradients(
 ) -> Agreement:
     """Asserts that every block is right to `limit`, by default `tolerances.relative`; names every
     wrong block, both values, the tolerance and kappa_min."""
-    allowed = tolerances.relative(u, kappa_min) if limit is None else limit
-    blocks = compared(case, found, true)
+    allowed = relative(u, kappa_min) if limit is None else limit
+    seen = compared(case, found, true)
     wrong = [
         f"{b.name}: error {b.error:.1e}, found {_shown(b.found)}, true {_shown(b.true)}"
-        for b in blocks
+        for b in seen
         if not b.error <= allowed
     ]
     shown = "no spike" if kappa_min is None else f"kappa_min {float(kappa_min):.1e}"
     assert not wrong, "\n".join([f"blocks beyond the tolerance {allowed:.1e} ({shown}):", *wrong])
-    worst = max((block.error for block in blocks), default=0.0)
-    cancelled = sum(block.alone > allowed and not block.zero for block in blocks)
-    return Agreement(worst / allowed, len(blocks), sum(block.zero for block in blocks), cancelled)
+    worst = max((block.error for block in seen), default=0.0)
+    cancelled = sum(block.alone > allowed and not block.zero for block in seen)
+    return Agreement(worst / allowed, len(seen), sum(block.zero for block in seen), cancelled)
 
 
-def assert_same_activity(
-    case: Case, found: Activity, true: Activity, true_gradient: Gradients, u: float = U64, kappa: float | None = None
-) -> None:
-    """Asserts equal spike counts and order, and times, kappa, readout and loss to rounding, scaled
-    by `true_gradient`; `kappa`: in place of the worst conditioning of a spike."""
-    kappa_min = true.kappa_min if kappa is None else kappa
-    limit, slack, instants = tolerances.relative(u, kappa_min), 0.0, []
+def _assert_same_activity(case: Case, found: Result, true: Result, u: float, kappa_min: float | None) -> None:
+    """Asserts equal spike counts and order, and times, kappa, readout and loss to rounding."""
+    limit, slack, instants = relative(u, kappa_min), 0.0, []
     for name, trains in true.spikes.items():
         for j, (train, expected) in enumerate(zip(found.spikes[name], trains, strict=True)):
             assert len(train) == len(expected), f"{name}[{j}]: {len(train)} spikes, true {len(expected)}"
             for k, (t, t_true) in enumerate(zip(train, expected, strict=True)):
-                off, allowed = abs(float(t - t_true)), tolerances.times(u, kappa_min, case.duration, k)
+                off, allowed = abs(float(t - t_true)), times(u, kappa_min, case.duration, k)
                 assert off <= allowed, f"{name}[{j}] spike {k}: {t} ms, true {t_true}; off {off:.1e} > {allowed:.1e}"
                 instants.append((float(t), float(t_true)))
                 slack = max(slack, allowed)
@@ -159,35 +136,53 @@ def assert_same_activity(
     assert (found.readout is None) == (true.readout is None), f"readout: {found.readout}, true {true.readout}"
     if found.readout is not None and true.readout is not None:
         _assert_close("readout", found.readout, true.readout, limit, CANCELLATION * _unit(case, "v_th"))
-    _assert_close("loss", [found.loss], [true.loss], limit, largest_block(case, true_gradient))
+    _assert_close("loss", [found.loss], [true.loss], limit, largest_block(case, true.gradients))
 
 
 def assert_same_results(
-    case: Case, found: Result, true: Result, u: float = U64, kappa: float | None = None
+    case: Case, found: Result, true: Result, u: float = U64, kappa: float | None = None, limit: float | None = None
 ) -> Agreement:
-    """Asserts equal activity and gradients; `kappa`: instead of the worst conditioning."""
-    assert_same_activity(case, found, true, true.gradients, u, kappa)
-    return assert_same_gradients(case, found.gradients, true.gradients, true.kappa_min if kappa is None else kappa, u)
+    """Asserts equal activity, and gradients as `assert_same_gradients`; `kappa`: in place of the
+    worst conditioning of a spike."""
+    kappa_min = true.kappa_min if kappa is None else kappa
+    _assert_same_activity(case, found, true, u, kappa_min)
+    return assert_same_gradients(case, found.gradients, true.gradients, kappa_min, u, limit)
+
+
+def assert_bitwise(case: Case, found: Result, true: Result) -> None:
+    assert found.loss == true.loss
+    assert true.readout is None or np.array_equal(found.readout, true.readout)  # type: ignore[arg-type]
+    for name, trains in true.spikes.items():
+        assert all(np.array_equal(a, b) for a, b in zip(found.spikes[name], trains, strict=True)), name
+    assert gradient_blocks(case, found.gradients) == gradient_blocks(case, true.gradients)
+
+
+def assert_same(case: Case, found: Result, true: Result, limit: float = SAME_NETWORK) -> float:
+    """Asserts float64 gradients equal to the limit, less near grazing; returns the used share."""
+    return assert_same_results(case, found, true, limit=_allowed(true, limit)).used
+
+
+def share(case: Case, found: Result, true: Result, limit: float = SAME_NETWORK) -> float:
+    """Largest error of a block of the gradient, as a share of what `assert_same` allows."""
+    return max(block_errors(case, found.gradients, true.gradients).values()) / _allowed(true, limit)
+
+
+def _allowed(true: Result, limit: float) -> float:
+    return limit / WELL_CONDITIONED * relative(U64, true.kappa_min)
+
+
+def assert_equal(run: str, case: Case, found: Result, true: Result) -> float:
+    """Asserts bitwise equality in the reference; in `fast` equality up to the order of sums."""
+    if run == "reference":
+        assert_bitwise(case, found, true)
+        return 0.0
+    return assert_same(case, found, true, SAME_SUM)
 
 
 def assert_not_all_zero(case: Case, gradients: Gradients) -> None:
     """Asserts a gradient other than 0; a gradient of 0 is no evidence."""
-    blocks = gradient_blocks(case, gradients)
-    assert any(abs(number) > VANISHES for block in blocks.values() for number in block), "the whole gradient is 0"
-
-
-def changed(gradients: Gradients, change: Callable[[str, np.ndarray], np.ndarray]) -> Gradients:
-    """Every array of a gradient changed, given the kind of its parameters: `w`, `d`, `t_in`, ..."""
-
-    def constants(by: PopulationGradient) -> PopulationGradient:
-        values = ((constant, getattr(by, f"dL_d{constant}")) for constant in CONSTANTS)
-        return PopulationGradient(*(None if one is None else change(name, one) for name, one in values))  # type: ignore[arg-type]
-
-    return Gradients(
-        tuple(ConnectionGradient(change("w", g.dL_dw), change("d", g.dL_dd)) for g in gradients.connections),
-        {name: constants(by) for name, by in gradients.populations.items()},
-        {name: [change("t_in", train) for train in trains] for name, trains in gradients.inputs.items()},
-    )
+    numbers = (number for block in gradient_blocks(case, gradients).values() for number in block)
+    assert any(abs(number) > VANISHES for number in numbers), "the whole gradient is 0"
 
 
 def scaled(gradients: Gradients, kind: str, factor: float) -> Gradients:
@@ -215,17 +210,13 @@ def time_unit(case: Case) -> float:
 def _assert_close(name: str, found: Numbers, true: Numbers, limit: float, floor: float) -> None:
     with mpmath.workdps(60):
         a, b = _numbers(found), _numbers(true)
-        scale = max(_norm(b), floor)
-        difference = float(_norm([x - y for x, y in zip(a, b, strict=True)]))
+        scale = max(mpmath.norm(b), floor)
+        difference = float(mpmath.norm([x - y for x, y in zip(a, b, strict=True)]))
         assert difference <= limit * scale, f"{name}: {_shown(a)}, true {_shown(b)}; off {difference:.1e} > {limit:.1e}"
 
 
 def _numbers(values: Numbers) -> list[mpmath.mpf]:
     return [mpmath.mpf(value) for value in np.asarray(values, dtype=object).tolist()]
-
-
-def _norm(numbers: Sequence[mpmath.mpf]) -> mpmath.mpf:
-    return mpmath.sqrt(mpmath.fsum(number * number for number in numbers))
 
 
 def _shown(numbers: Sequence[mpmath.mpf]) -> str:

@@ -38,7 +38,8 @@ class Float32:
             if largest_block(case, true.gradients) > VANISHES:
                 self.errors.append(max(block.error for block in compared(case, found.gradients, true.gradients)))
             return
-        margin = grazing_margin(case)
+        truth = simulate(Problem.from_case(case), 20)
+        margin = min(truth.margin, np.inf if truth.kappa_min is None else float(truth.kappa_min))
         self.lost.append(f"{name}: {counts(found)} spikes, true {counts(true)}, margin {margin:.1e}")
         assert margin < MARGIN_32, self.lost[-1]
 
@@ -55,9 +56,3 @@ class Float32:
 
 def counts(result: Result) -> dict[str, list[int]]:
     return {name: [len(train) for train in trains] for name, trains in result.spikes.items()}
-
-
-def grazing_margin(case: Case) -> float:
-    """Relative distance of the case from other spike counts, by the ground truth."""
-    truth = simulate(Problem.from_case(case), 20)
-    return min(truth.margin, np.inf if truth.kappa_min is None else float(truth.kappa_min))

@@ -60,12 +60,7 @@ def called(function: str, *arguments: Any, **given: Any) -> subprocess.Completed
 
 def command(name: str, *arguments: object, **given: Any) -> subprocess.CompletedProcess[str]:
     """`python -m NAME ARGUMENTS`; `given` as for `started`."""
-    return started_command(name, *arguments, **given).wait()
-
-
-def started_command(name: str, *arguments: object, **given: Any) -> Child:
-    """`command` without `wait`."""
-    return started("tests.support.forking:run_module", name, *arguments, **given)
+    return called("tests.support.forking:run_module", name, *arguments, **given)
 
 
 def run_module(name: str, *arguments: object) -> None:

@@ -25,7 +25,9 @@ from typing import Any
 import numpy as np
 
 from delayprop.spec import Case, CrossEntropy, Result, SpikeTimeMSE
-from tests.support.comparison import CONSTANTS, largest_block, time_unit
+from delayprop.spec.network import CONSTANTS
+from tests.support.comparison import largest_block, time_unit
+from tests.support.parameters import blocks, parameters
 from tests.support.tolerances import U32, VANISHES, identity
 
 
@@ -36,19 +38,10 @@ def identities(case: Case, result: Result) -> dict[str, list[float]]:
     """
     terms: dict[str, list[float]] = {"A": [], "B": [], "C": []}
     gradients = result.gradients
-    for c, g in zip(case.network.connections, gradients.connections, strict=True):
-        terms["A"] += (c.w * g.dL_dw)[c.exists].tolist()
-        terms["B"] += (c.d * g.dL_dd)[c.exists].tolist()
-    for name, by in gradients.populations.items():
-        for constant in CONSTANTS:
-            values = getattr(case.network.population(name), constant)
-            if values is not None:
-                products = (values * getattr(by, f"dL_d{constant}")).tolist()
-                terms["B" if constant.startswith("tau") else "A"] += products
-    for name, trains in gradients.inputs.items():
-        for times, g_t_in in zip(case.inputs[name], trains, strict=True):
-            terms["B"] += (times * g_t_in).tolist()
-            terms["C"] += g_t_in.tolist()
+    for ((kind, owner, *_), g), (_, values) in zip(blocks(gradients), blocks(parameters(case)), strict=True):
+        there = case.network.connections[owner].exists if kind in ("w", "d") else ...
+        terms["A" if kind in ("w", "v_th", "v_reset") else "B"] += (values * g)[there].tolist()
+        terms["C"] += g.tolist() if kind == "t_in" else []
     for t, dL_dt in by_spike_time(case, result):
         terms["B"].append(-t * dL_dt)
     of_loss = [-dL_dt for _, dL_dt in by_spike_time(case, result)]

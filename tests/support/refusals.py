@@ -8,8 +8,8 @@ import pytest
 
 from delayprop.spec import SpecError
 
-Refusals = dict[str, tuple[Callable[[], Any], str]]
-"""By name: the call, and words of its refusal."""
+Refusals = list[tuple[Callable[[], Any], str]]
+"""Calls, and words of their refusals."""
 
 
 def assert_refused(call: Callable[[], Any], words: str, error: type[Exception] = SpecError) -> None:

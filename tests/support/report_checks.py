@@ -12,14 +12,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Check:
-    """One check.
-
-    Attributes:
-        number: place in the report.
-        group: part of the argument.
-        shows: the claim, in one or two sentences.
-        criterion: the bound to meet.
-    """
+    """A check: its place in the report, its part of the argument, the claim, the bound to meet."""
 
     number: int
     group: str

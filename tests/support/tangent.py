@@ -25,13 +25,25 @@ from delayprop.reference.events import Arrivals, Crossing, Neuron, Spike, Trial
 from delayprop.reference.readouts import drive
 from delayprop.reference.simulate import simulate
 from delayprop.spec import Case, Gradients, SpikeTimeMSE
-from tests.support.comparison import changed
+from tests.support.comparison import gradient_blocks
+from tests.support.parameters import changed
 
 Direction = Gradients  # a direction in the space of all parameters, in the layout of a gradient
 
 
 def directional_derivative(case: Case, direction: Direction) -> float:
     return _Sweep(case, direction).run()
+
+
+def dot_product(
+    case: Case, gradient: Gradients, direction: Direction, tangent: float | None = None
+) -> tuple[float, float]:
+    """The distance of the tangent (computed, if not given) from the gradient times the direction;
+    the sum of the absolute terms of this product."""
+    tangent = directional_derivative(case, direction) if tangent is None else tangent
+    blocks, moves = gradient_blocks(case, gradient), gradient_blocks(case, direction)
+    terms = [float(g * move) for name, block in blocks.items() for g, move in zip(block, moves[name], strict=True)]
+    return abs(math.fsum([*terms, -tangent])), math.fsum(map(abs, terms))
 
 
 def random_direction(like: Gradients, seed: int) -> Direction:

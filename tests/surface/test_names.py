@@ -55,33 +55,30 @@ def test_a_name_of_another_tool_is_answered(name: str) -> None:
 MAIN = "import delayprop.__main__ as m; m.main"
 
 
-def imported(program: str) -> set[str]:
-    line = [sys.executable, "-c", f"import sys; {program}; print(*sys.modules, file=sys.stderr)"]
-    return {*subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=True).stderr.split()}
+def python(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    line = [sys.executable, *words]
+    return subprocess.run(line, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize(
-    ("program", "used", "unused"),
-    [
-        ("import delayprop; delayprop.__version__", "delayprop", {"numpy", "torch"}),
-        ("from delayprop import LIF, train", "delayprop.fast.train", {"matplotlib"}),
-        (f"{MAIN}(['--help'])", "delayprop.spec", {"torch", "delayprop.fast"}),
-        (f"{MAIN}(['conformance', '--list'])", "delayprop.spec.conformance", {"torch", "delayprop.fast"}),
-        (f"{MAIN}(['run', '--help'])", "delayprop.fast.run", {"delayprop.fast.tasks", "matplotlib"}),
-        ("import delayprop.public, delayprop.fast.train", "delayprop.fast.tasks.yin_yang", {"matplotlib", "sympy"}),
-        ("import delayprop.fast.drawing.comparison", "matplotlib", set()),  # control
-    ],
-)
+@pytest.mark.parametrize(("program", "used", "unused"), [
+    ("import delayprop; delayprop.__version__", "delayprop", {"numpy", "torch"}),
+    ("from delayprop import LIF, train", "delayprop.fast.train", {"matplotlib"}),
+    (f"{MAIN}(['--help'])", "delayprop.spec", {"torch", "delayprop.fast"}),
+    (f"{MAIN}(['conformance', '--list'])", "delayprop.spec.conformance", {"torch", "delayprop.fast"}),
+    (f"{MAIN}(['run', '--help'])", "delayprop.fast.run", {"delayprop.fast.tasks", "matplotlib"}),
+    ("import delayprop.public, delayprop.fast.train", "delayprop.fast.tasks.yin_yang", {"matplotlib", "sympy"}),
+    ("import delayprop.fast.drawing.comparison", "matplotlib", set()),  # control
+])
 def test_only_the_packages_in_use_are_imported(program: str, used: str, unused: set[str]) -> None:
-    found = imported(program)
+    found = {*python(ROOT, "-c", f"import sys; {program}; print(*sys.modules, file=sys.stderr)").stderr.split()}
     assert used in found and not unused & found
 
 
 @pytest.mark.parametrize("name", ["fast.train", "fast.drawing", "reference", "derivations", "reports"])
 def test_a_command_of_the_checkout_imports_no_module_twice(name: str) -> None:
     """`python -m fast.train` imports `fast`, as Python must, and all else within `delayprop`."""
-    line = [sys.executable, "-X", "importtime", "-m", name, "--help"]
-    log = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=True).stderr
+    log = python(ROOT, "-X", "importtime", "-m", name, "--help").stderr
     found = re.findall(r"^import time:.*\| +(\S+)$", log, re.MULTILINE)
     assert any(each.startswith("delayprop.") for each in found)
     assert [each for each in found if each.split(".")[0] in LINKED and not f"{name}.".startswith(f"{each}.")] == []
@@ -101,21 +98,16 @@ print(LIF(3, 2), Case.__module__, Network.__module__)
 """
 
 
-def python(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    line = [sys.executable, *words]
-    return subprocess.run(line, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-
-
-def own(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+def own(folder: Path, name: str, package: bool) -> None:
+    path = folder / name / "__init__.py" if package else folder / f"{name}.py"
+    path.parent.mkdir(exist_ok=True)
     path.write_text(f"print({MARK!r})\n", encoding="utf-8")
 
 
 @pytest.mark.parametrize("package", [False, True], ids=["file", "folder"])
 def test_a_script_has_its_own_modules_and_ours(package: bool, tmp_path: Path) -> None:
     for name in LINKED:
-        own(tmp_path / name / "__init__.py" if package else tmp_path / f"{name}.py")
+        own(tmp_path, name, package)
     (tmp_path / "script.py").write_text(SCRIPT, encoding="utf-8")
     done = python(tmp_path, "script.py")
     assert (done.returncode, done.stderr) == (0, "")
@@ -128,7 +120,7 @@ def test_a_script_has_its_own_modules_and_ours(package: bool, tmp_path: Path) ->
 def test_a_command_runs_none_of_the_modules_of_the_user(package: bool, tmp_path: Path) -> None:
     """Nor one named like a folder of the checkout, from which `report` imports `reports`."""
     for name in ({*MAY_IMPORT} | {"tests"}) - {"delayprop"}:
-        own(tmp_path / name / "__init__.py" if package else tmp_path / f"{name}.py")
+        own(tmp_path, name, package)
     done = python(tmp_path, "-m", "delayprop", "train", "--task", "sequence", "--epochs", "1", "--out", "run")
     assert done.returncode in (0, 1) and MARK not in done.stdout and {*done.stderr.splitlines()} <= {TOLD}
     picture = tmp_path / "run" / "voltages.png"

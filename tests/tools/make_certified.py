@@ -104,7 +104,8 @@ def with_certified(document: dict, sides: Mapping[Key, int]) -> str:
     adjoint = by_adjoint(document)
     found, other = without_ties(adjoint), without_ties(by_differences(document, sides))
     if found != other:
-        (a, b), *others = [pair for pair in zip_longest(_strings(found), _strings(other)) if pair[0] != pair[1]]
+        pairs = zip_longest(*(re.findall('"[^"]*"', json.dumps(results)) for results in (found, other)))
+        (a, b), *others = [pair for pair in pairs if pair[0] != pair[1]]
         raise Disagreement(f"{1 + len(others)} numbers differ, the first: {a} by adjoint, {b} by differences")
     return text_of(document, adjoint)
 
@@ -114,14 +115,6 @@ def text_of(document: Mapping, results: Mapping) -> str:
     lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in document.items()]
     inner = ",\n".join(f" {json.dumps(key)}: {json.dumps(value)}" for key, value in results.items())
     return "{\n" + ",\n".join(lines) + ',\n"expected": {\n' + inner + "}\n}\n"
-
-
-def _strings(value: object) -> Iterator[str]:
-    entries = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    if isinstance(value, str):
-        yield value
-    for entry in entries:
-        yield from _strings(entry)
 
 
 def with_table(readme: str) -> str:

@@ -33,7 +33,6 @@ def with_results(text: str) -> str:
     return "{\n" + ",\n".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in lines.items()) + "\n}\n"
 
 
-
 if __name__ == "__main__":
     for file in FILES:
         file.write_text(with_results(file.read_text(encoding="utf-8")), encoding="utf-8")

@@ -2,7 +2,6 @@
 
 import os
 import sys
-from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import spec_from_file_location
 from pathlib import Path
@@ -16,11 +15,11 @@ from tests import ROOT
 TESTS = {
     "fast/nn/autograd.py": ("fast/test_gradients.py", "fast/test_gradcheck.py", "fast/test_refusals_layers.py"),
     "fast/nn/losses.py": ("fast/test_losses.py",),
-    "fast/nn/graph.py": ("agreement/test_agreement.py", "fast/test_sparse.py"),
-    "fast/nn/network.py": ("agreement/test_agreement.py", "fast/test_sparse.py"),
-    "fast/nn/synaptic_layer.py": ("fast/test_gradients.py", "fast/test_parameters.py", "fast/test_recurrent_layer.py"),
+    "fast/nn/graph.py": ("agreement/test_agreement.py", "fast/test_networks.py"),
+    "fast/nn/network.py": ("agreement/test_agreement.py", "fast/test_networks.py"),
+    "fast/nn/synaptic_layer.py": ("fast/test_gradients.py", "fast/test_parameters.py", "fast/test_networks.py"),
     "fast/training/activity.py": ("training/test_activity.py",),
-    "fast/training/epoch.py": ("training/test_training.py", "training/test_optimiser.py"),
+    "fast/training/epoch.py": ("training/test_sequence.py", "training/test_optimiser.py"),
     "fast/training/optimiser.py": ("training/test_optimiser.py",),
     "fast/training/model.py": ("training/test_generalisation.py", "training/test_classify.py"),
     "fast/training/evaluation.py": ("training/test_evaluation.py",),
@@ -28,25 +27,18 @@ TESTS = {
 """The tests that a mutant of a file meets, in this order."""
 
 
-class _Text(SourceFileLoader):
-    """A module of another text than that of its file."""
+class _Planted(SourceFileLoader):
+    """Finds and loads the module of a file with another text."""
 
-    def __init__(self, name: str, path: str, text: str) -> None:
-        super().__init__(name, path)
+    def __init__(self, file: str, text: str) -> None:
+        super().__init__("delayprop." + file.removesuffix(".py").replace("/", "."), str(ROOT / file))
         self.text = text
+
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:
+        return spec_from_file_location(fullname, self.path, loader=self) if fullname == self.name else None
 
     def get_code(self, fullname: str) -> CodeType:
         return compile(self.text, self.path, "exec")
-
-
-class _Finder(MetaPathFinder):
-    def __init__(self, file: str, text: str) -> None:
-        self.name, self.path, self.text = "delayprop." + file.removesuffix(".py").replace("/", "."), ROOT / file, text
-
-    def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:
-        if fullname != self.name:
-            return None
-        return spec_from_file_location(fullname, self.path, loader=_Text(fullname, str(self.path), self.text))
 
 
 class _First:
@@ -66,16 +58,16 @@ def failing_test(file: str, text: str) -> str:
     Raises:
         RuntimeError: the first failure is an exception of another kind, so the mutant broke off.
     """
-    finder, first = _Finder(file, text), _First()
-    assert finder.name not in sys.modules
-    sys.meta_path.insert(0, finder)
+    planted, first = _Planted(file, text), _First()
+    assert planted.name not in sys.modules
+    sys.meta_path.insert(0, planted)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     words = [
         "-q", "-x", "-m", "not full and not gpu", "-p", "no:cacheprovider", "-p", "no:xdist",
         "-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning",  # by the parent process
     ]
     code = pytest.main([*words, *(str(Path(ROOT, "tests", name)) for name in TESTS[file])], plugins=[first])
-    assert finder.name in sys.modules
+    assert planted.name in sys.modules
     if first.broke or code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         raise RuntimeError(f"{first.name}: {code}")
     return first.name

@@ -1,11 +1,11 @@
 """Mutation testing of the adjoints: `python -m tests.tools.mutation [--sample N] ROOM...`.
 
-A room is a set of files that is judged alone: `ROOMS`. cosmic-ray (`pip install -e '.[mutation]'`)
-changes one operator, number, comparison or loop at a time. For each mutant the checks of
-`tests/support/faults/findings.py` run on a copy of the package, in a process of its own, until one
-has a finding. A mutant that raises or takes too long is counted apart. Numba compiles nothing here.
-The processes are forked from one that has imported the unchanged modules, so a mutant takes some
-seconds; POSIX only.
+A room is a set of files with a share of survivors of its own: `ROOMS`. cosmic-ray (`pip install -e
+'.[mutation]'`) changes one operator, number, comparison or loop at a time. For each mutant the
+checks of `tests/support/faults/findings.py` run on a copy of the package, in a process of its own,
+until one has a finding. A mutant that raises or takes too long is counted apart. Numba compiles
+nothing here. The processes are forked from one that has imported the unchanged modules, so a mutant
+takes some seconds; POSIX only.
 
 `--again` tries the survivors on record anew, after the checks have gained something. Kernels of the
 GPU run in Numba's simulator: the room `cuda`, and others with `--simulated`, since some functions
@@ -20,6 +20,7 @@ import json
 import os
 import resource
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -63,12 +64,10 @@ class Mutant:
     line: int
     before: str
     after: str
-    outcome: str = ""
-    by: str = ""
 
 
 def mutants(file: str) -> Iterator[tuple[Mutant, str]]:
-    from cosmic_ray.ast import get_ast_from_path
+    from cosmic_ray.ast import ast_nodes, get_ast_from_path
     from cosmic_ray.mutating import mutate_code
     from cosmic_ray.plugins import get_operator, operator_names
 
@@ -78,7 +77,7 @@ def mutants(file: str) -> Iterator[tuple[Mutant, str]]:
         if any(part in name for part in NOT_APPLIED):
             continue
         operator = get_operator(name)()
-        count = sum(len(list(operator.mutation_positions(node))) for node in _nodes(tree))
+        count = sum(len(list(operator.mutation_positions(node))) for node in ast_nodes(tree))
         for occurrence in range(count):
             text = mutate_code(source, operator, occurrence)
             if text is None or text == source:
@@ -86,12 +85,6 @@ def mutants(file: str) -> Iterator[tuple[Mutant, str]]:
             n, before, after = _difference(source, text)
             if not before.startswith(("def ", ") ->", '"')):
                 yield Mutant(file, name.split("/")[1], occurrence, n, before, after), text
-
-
-def _nodes(node: object) -> Iterator[object]:
-    yield node
-    for child in getattr(node, "children", ()):
-        yield from _nodes(child)
 
 
 def _difference(source: str, text: str) -> tuple[int, str, str]:
@@ -173,7 +166,9 @@ def main() -> None:
     for name in ("torch", "numba", "mpmath", "hypothesis", "delayprop.spec"):
         importlib.import_module(name)
     evidence = {} if compiled else gathered(more=not on_cuda)
-    record = read(options.out)
+    record: dict = {"format": "delayprop-mutation/1", "files": {}, "survivors": []}
+    if options.out.exists():
+        record = json.loads(options.out.read_text(encoding="utf-8"))
     for room in options.rooms:
         for file in ROOMS[room]:
             unchanged = outcome(Mutant(file, "none", 0, 0, "", ""), (ROOT / file).read_text(encoding="utf-8"), evidence)
@@ -198,23 +193,13 @@ def main() -> None:
 
 def gathered(more: bool) -> dict:
     """The evidence of the checks, from another process: this one must not import the packages."""
-    from subprocess import run
-
     code = f"from tests.support.faults.evidence import gather; import json; print(json.dumps(gather({more})))"
     environment = {**os.environ, "NUMBA_ENABLE_CUDASIM": "0", "NUMBA_DISABLE_JIT": "0"}
-    done = run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
-    return json.loads(done.stdout)
-
-
-def read(out: Path) -> dict:
-    """The record: counts and hash of each file, and the survivors."""
-    if out.exists():
-        return json.loads(out.read_text(encoding="utf-8"))
-    return {"format": "delayprop-mutation/1", "files": {}, "survivors": []}
+    return json.loads(subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, env=environment, text=True))
 
 
 def start(record: dict, room: str, mutants: Counter[str]) -> None:
-    """Begin the record of a room anew."""
+    """Begin the record of a room anew: counts and hash of each file, and the survivors."""
     for file in ROOMS[room]:
         none = dict.fromkeys(("tried", NOTICED, BROKEN, TOO_LONG, SURVIVED), 0)
         record["files"][file] = {"sha256": code_sha256(file), "mutants": mutants[file], **none}

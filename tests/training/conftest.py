@@ -6,18 +6,26 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.runs.finished_runs import make_runs
-from tests.support.runs.undrawn import without_pictures
+from tests.support.runs import undrawn
+from tests.support.runs.short_runs import OPTIONS, data_of
+from tests.support.runs.written_files import splits
 
 
 @pytest.fixture(autouse=True)
 def no_pictures(request: pytest.FixtureRequest) -> Iterator[None]:
     """Tests of training read records; the pictures have tests of their own."""
-    with nullcontext() if request.node.get_closest_marker("pictures") else without_pictures():
+    with nullcontext() if request.node.get_closest_marker("pictures") else undrawn.without_pictures():
         yield
 
 
 @pytest.fixture(scope="session")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of `make_runs`; tests add to it, and change nothing."""
-    return make_runs(tmp_path_factory.mktemp("runs"))
+    """Data, and the runs `free0`, `free1`, `frozen0`, `frozen1`: two seeds with learned
+    delays, two with frozen delays. Tests add to it, and change nothing."""
+    folder = tmp_path_factory.mktemp("runs")
+    splits(folder, 40, "train", "valid", "test")
+    for seed in ("0", "1"):
+        for name, more in (("free", []), ("frozen", ["--freeze-delays"])):
+            run = [*OPTIONS, *data_of(folder), "--seed", seed, "--out", str(folder / f"{name}{seed}"), *more]
+            assert undrawn.main(*run) in (0, 1)
+    return folder

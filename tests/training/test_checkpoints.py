@@ -16,6 +16,7 @@ from delayprop.fast.training.model import Classifier
 from delayprop.spec import SpecError
 from tests import ROOT
 from tests.support.forking import called
+from tests.support.runs.reading import Patch, calls
 from tests.support.runs.short_runs import SETTINGS
 
 
@@ -41,20 +42,12 @@ def test_control_a_writer_in_place_loses_checkpoints(tmp_path: Path) -> None:
     assert killed("in-place", 60, tmp_path)["lost"] > 0
 
 
-def test_the_order_of_a_save(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = []
-    fsync, replace = os.fsync, os.replace
-
-    def watched_fsync(file: int) -> None:
-        seen.append("fsync folder" if os.path.isdir(f"/dev/fd/{file}") else "fsync file")
-        fsync(file)
-
-    def watched_replace(source: Path, target: Path) -> None:
-        seen.append(f"replace {Path(source).name} {Path(target).name}")
-        replace(source, target)
-
-    monkeypatch.setattr(os, "fsync", watched_fsync)
-    monkeypatch.setattr(os, "replace", watched_replace)
+def test_the_order_of_a_save(tmp_path: Path, monkeypatch: Patch) -> None:
+    seen: list[str] = []
+    calls(monkeypatch, os, "fsync", lambda file: seen.append(
+        "fsync folder" if os.path.isdir(f"/dev/fd/{file}") else "fsync file"
+    ))
+    calls(monkeypatch, os, "replace", lambda *paths: seen.append(f"replace {paths[0].name} {paths[1].name}"))
     Checkpoints(tmp_path).save(7, state(7))
     name = "checkpoint-000000007.pt"
     assert seen == ["fsync file", f"replace .{name}{HALF} {name}", "fsync folder"]

@@ -18,10 +18,12 @@ from delayprop.fast.training.processes import Processes
 from delayprop.fast.training.run_folder import LOG, Folder
 from delayprop.spec import SpecError
 from tests.support.runs.reading import Capture, refusal
-from tests.support.runs.short_runs import KilledError, Make, classification, killed_before, run, sequence
+from tests.support.runs.short_runs import Make, classification, killed, run, sequence
+
+Change = Callable[[dict], Any]
 
 
-def change(*path: str | int, to: Any) -> Callable[[dict], Any]:
+def change(*path: str | int, to: Any) -> Change:
     """Another value at a place of the state; `KeyError` stands for none."""
 
     def changed(state: dict) -> dict:
@@ -39,7 +41,7 @@ def change(*path: str | int, to: Any) -> Callable[[dict], Any]:
 
 WEIGHTS = ("training", "network", "out.w")
 MOMENTS, GROUP = ("training", "optimiser", "state"), ("training", "optimiser", "param_groups", 0)
-CONTENT: dict[str, tuple[Callable[[dict], Any], str]] = {
+CONTENT: dict[str, tuple[Change, str]] = {
     "a list": (lambda state: [state], "it is a list of 1, not an object"),
     "no step": (change("step", to=KeyError), "it lacks 'step'"),
     "a negative step": (change("step", to=-1), "step is -1, not a whole number of at least 0"),
@@ -94,22 +96,19 @@ CONTENT: dict[str, tuple[Callable[[dict], Any], str]] = {
 }
 
 
-def killed(folder: Path, make: Make = classification) -> dict:
-    """A run that was killed, and the state of its last checkpoint."""
-    with pytest.raises(KilledError):
-        run(killed_before(make(), 6), folder)
+def last_state(folder: Path, make: Make = classification) -> dict:
+    """The state of the last checkpoint of a run that was killed."""
+    killed(make(), 6, folder)
     return Checkpoints(folder).load()[0]
 
 
 @pytest.fixture(scope="module")
 def content(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    return encoded(killed(tmp_path_factory.mktemp("killed")))
+    return encoded(last_state(tmp_path_factory.mktemp("killed")))
 
 
 @pytest.mark.parametrize(("wrong", "words"), CONTENT.values(), ids=CONTENT.keys())
-def test_wrong_content_is_named(
-    wrong: Callable[[dict], Any], words: str, content: bytes, tmp_path: Path, capsys: Capture
-) -> None:
+def test_wrong_content_is_named(wrong: Change, words: str, content: bytes, tmp_path: Path, capsys: Capture) -> None:
     checkpoints = Checkpoints(tmp_path)
     for step, state in ((5, decoded(content)), (6, wrong(decoded(content)))):
         checkpoints.save(step, state)
@@ -126,7 +125,7 @@ def test_wrong_content_is_named(
 def test_the_checkpoint_before_is_used(name: str, tmp_path: Path, capsys: Capture) -> None:
     """The resumed run ends in the bits of one that was never stopped."""
     wrong, words = CONTENT[name]
-    state, whole, resumed = killed(tmp_path / "run"), classification(), classification()
+    state, whole, resumed = last_state(tmp_path / "run"), classification(), classification()
     newest, _ = Checkpoints(tmp_path / "run").paths()
     newest.write_bytes(encoded(wrong(state)))
     capsys.readouterr()
@@ -138,31 +137,23 @@ def test_the_checkpoint_before_is_used(name: str, tmp_path: Path, capsys: Captur
     assert digest(resumed.state()) == digest(whole.state())
 
 
-def refused_at_once(make: Make, state: Any, words: str, folder: Path) -> None:
-    """Asserts that a run with these checkpoints alone is not resumed."""
-    for path in Checkpoints(folder).paths():
+@pytest.mark.parametrize(("make", "wrong", "words"), [
+    *((make, *CONTENT[name]) for make in (classification, sequence)
+      for name in ("no step", "a negative step", "no training")),
+    (sequence, change("training", "layer", "d", to=torch.ones(3, 3)),
+     r"layer.d is float32 of shape \[3, 3\], not float32 of shape \[2, 2\]"),
+])
+def test_a_run_without_a_checkpoint_that_fits_is_refused(make: Make, wrong: Change, words: str, tmp_path: Path) -> None:
+    state = wrong(last_state(tmp_path, make))
+    for path in Checkpoints(tmp_path).paths():
         path.write_bytes(encoded(state))
     with pytest.raises(SpecError, match=f"has a checkpoint, got damaged ones; start a new run .*{words}"):
-        run(make(), folder, resume=True)
-
-
-@pytest.mark.parametrize("make", [classification, sequence])
-@pytest.mark.parametrize("name", ["no step", "a negative step", "no training"])
-def test_a_run_without_a_checkpoint_that_fits_is_refused_in_one_line(name: str, make: Make, tmp_path: Path) -> None:
-    wrong, words = CONTENT[name]
-    refused_at_once(make, wrong(killed(tmp_path, make)), words, tmp_path)
-
-
-def test_a_layer_of_another_shape_is_no_state_of_the_sequence_task(tmp_path: Path) -> None:
-    state = killed(tmp_path, sequence)
-    state["training"]["layer"]["d"] = torch.ones(3, 3)
-    words = r"layer.d is float32 of shape \[3, 3\], not float32 of shape \[2, 2\]"
-    refused_at_once(sequence, state, words, tmp_path)
+        run(make(), tmp_path, resume=True)
 
 
 def test_moments_that_share_their_memory_are_parted(tmp_path: Path) -> None:
     """torch stores shared memory as shared: each step would change both."""
-    state, resumed = killed(tmp_path), classification()
+    state, resumed = last_state(tmp_path), classification()
     entry = state["training"]["optimiser"]["state"][0]
     entry["exp_avg"] = entry["exp_avg_sq"] = entry["exp_avg_sq"].abs()
     resumed.restore(state["training"])

@@ -1,7 +1,11 @@
-"""A classification run: its end, its choice of a network, its record, and its own stops."""
+"""A classification run: its end, its choice of a network, its record, and its own stops.
+
+Faults of kernels, planted where the readout is an integral, are found by the certificate.
+"""
 
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,36 +13,27 @@ import numpy as np
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch import Tensor
 
+from delayprop.fast import Spikes
 from delayprop.fast.nn.certificate import Residuals
-from delayprop.fast.tasks import yin_yang
+from delayprop.fast.solving.solved import Gradients, Solved
 from delayprop.fast.train import main
 from delayprop.fast.training import classify
 from delayprop.fast.training.checkpoints import HALF, Checkpoints, digest
 from delayprop.fast.training.classify import Classification
 from delayprop.fast.training.engine import REPRODUCER
-from delayprop.fast.training.evaluation import Evaluation
 from delayprop.fast.training.gradient_checks import CertificateError, certify, check_certificate
+from delayprop.fast.training.model import Classifier
+from delayprop.fast.training.settings import Settings
 from delayprop.fast.training.tensorboard import ScalarWriter
 from delayprop.spec import SpecError
-from tests.support.runs.reading import Capture, Patch, result
-from tests.support.runs.short_runs import KilledError, classification, killed_before, log, run
-
-
-def with_validation(monkeypatch: Patch, accuracies: list[float]) -> None:
-    left = list(accuracies)
-
-    def found(self: Classification, split: str, check: Any = None) -> Evaluation:
-        right = round(1000 * left.pop(0)) if split == "valid" else 1
-        return Evaluation([[right, 1000 - right, 0], [0, 0, 0]], 1.0)
-
-    monkeypatch.setattr(Classification, "evaluate", found)
+from tests.support.runs.reading import Patch, calls, result
+from tests.support.runs.short_runs import classification, killed, log, run, with_validation
 
 
 @pytest.mark.parametrize(("patience", "epochs"), [(0, 6), (1, 3), (2, 5)])
-def test_a_run_ends_where_validation_stands_still(
-    patience: int, epochs: int, tmp_path: Path, monkeypatch: Patch
-) -> None:
+def test_a_run_ends_where_validation_stalls(patience: int, epochs: int, tmp_path: Path, monkeypatch: Patch) -> None:
     with_validation(monkeypatch, [0.3, 0.5, 0.4, 0.5, 0.45, 0.4] if patience < 2 else [0.3, 0.4, 0.5, 0.4, 0.5, 0.6])
     training = classification(epochs=6, patience=patience)
     run(training, tmp_path / "run")
@@ -57,41 +52,14 @@ def test_a_run_that_has_ended_stays_ended(tmp_path: Path, monkeypatch: Patch) ->
 def test_the_network_that_is_kept(choose: str, epoch: int, tmp_path: Path, monkeypatch: Patch) -> None:
     with_validation(monkeypatch, [0.3, 0.5, 0.5])
     training = classification(choose=choose)
-    kept: list[str] = []
-    end = Classification._end_epoch
-
-    def watched(self: Classification, *given: Any) -> None:
-        kept.append(digest(self.network.state_dict()))
-        end(self, *given)
-
-    monkeypatch.setattr(Classification, "_end_epoch", watched)
+    kept = calls(monkeypatch, Classification, "_end_epoch", lambda self, *_: digest(self.network.state_dict()))
     run(training, tmp_path / "run")
     assert digest(torch.load(tmp_path / "run" / "network.pt", weights_only=True)) == kept[epoch - 1]
     assert result(tmp_path / "run")["best_epoch"] == epoch
 
 
-def test_a_run_may_leave_the_test_split_alone(tmp_path: Path, monkeypatch: Patch, capsys: Capture) -> None:
-    monkeypatch.setattr(yin_yang, "POINTS", {"train": 40, "valid": 40, "test": 40})
-    few = ["--task", "yin-yang", "--epochs", "1", "--hidden", "3", "--out"]
-    assert main([*few, str(tmp_path / "run"), "--no-test"]) == 0
-    said = capsys.readouterr().out
-    assert "valid accuracy" in said and "test accuracy" not in said
-    kept = (tmp_path / "run" / "network.pt").read_bytes()
-    assert not (tmp_path / "run" / "result.json").exists()
-    assert main([*few, str(tmp_path / "run"), "--resume"]) == main([*few, str(tmp_path / "straight")])
-    assert result(tmp_path / "run") == result(tmp_path / "straight")
-    assert (tmp_path / "run" / "network.pt").read_bytes() == kept
-
-
 def test_the_test_split_is_looked_at_once(tmp_path: Path, monkeypatch: Patch) -> None:
-    looked: list[str] = []
-    evaluate = Classification.evaluate
-
-    def watched(self: Classification, split: str, **check: Any) -> Evaluation:
-        looked.append(split)
-        return evaluate(self, split, **check)
-
-    monkeypatch.setattr(Classification, "evaluate", watched)
+    looked = calls(monkeypatch, Classification, "evaluate", lambda self, split, **_: split)
     one, other = classification(), classification()
     other.data["test"] = other.data["test"].where(np.arange(6) < 4)
     run(one, tmp_path / "one")
@@ -124,27 +92,18 @@ def test_the_certificate_sees_a_wrong_gradient_and_leaves_the_training_alone(mon
     assert check_certificate(found, usual, limit) == []
     assert found.B is not None and found.B < usual / 10 and usual == 1e3 * torch.finfo(torch.float32).eps / 2
     assert bool((training.network.out.w.grad == 1).all()) and training.network.layers[0].d.grad is None
-    loss = type(training.network).loss
-
-    def wrong(self: Any, *given: Any) -> torch.Tensor:
-        for layer in self.layers:
-            layer.d.register_hook(torch.neg)
-        return loss(self, *given)
-
-    monkeypatch.setattr(type(training.network), "loss", wrong)
+    calls(monkeypatch, Classifier, "loss", lambda self, *_: [one.d.register_hook(torch.neg) for one in self.layers])
     with pytest.raises(CertificateError, match="identity B"):
         check_certificate(*certify(training.network, spikes, labels))
 
 
 def test_the_certified_loss_is_the_one_that_is_learned(tmp_path: Path, monkeypatch: Patch) -> None:
-    training, seen = classification(label_smoothing=0.1), list[tuple[bool, float]]()
-    loss = type(training.network).loss
+    training = classification(label_smoothing=0.1)
 
-    def watched(self: Any, y: torch.Tensor, labels: torch.Tensor, label_smoothing: float = 0.0) -> torch.Tensor:
-        seen.append((torch.is_grad_enabled(), label_smoothing))
-        return loss(self, y, labels, label_smoothing)
+    def note(self: Classifier, y: torch.Tensor, labels: torch.Tensor, label_smoothing: float = 0.0) -> Any:
+        return torch.is_grad_enabled(), label_smoothing
 
-    monkeypatch.setattr(type(training.network), "loss", watched)
+    seen = calls(monkeypatch, Classifier, "loss", note)
     run(training, tmp_path / "run")
     certified = 3 * 2  # steps 1 and 3 of three epochs
     assert seen.count((True, 0.1)) == 3 * 3 + certified and set(seen) == {(True, 0.1), (False, 0.0)}
@@ -179,8 +138,7 @@ def test_a_run_that_goes_on_is_known_by_what_it_has_become(tmp_path: Path) -> No
     assert main([*given, "--resume", "--epochs", "1"]) == 2 and len(log(folder)) == 2
     longer = classification(schedule="constant", epochs=4)
     run(classification(schedule="constant", epochs=1), tmp_path / "short")
-    with pytest.raises(KilledError):
-        run(killed_before(longer, 6), tmp_path / "short", resume=True)
+    killed(longer, 6, tmp_path / "short", resume=True)
     assert not (tmp_path / "short" / "result.json").exists()
 
 
@@ -208,3 +166,71 @@ def test_numbers_go_to_tensorboard(tmp_path: Path) -> None:
     found.Reload()
     assert set(found.Tags()["scalars"]) == {"epoch", "train_loss", "gradient/w"}
     assert found.Scalars("gradient/w")[0].value == 0.25
+
+
+T, TRIALS, CHANNELS = 1000.0, 16, 70
+BACKWARD: Callable[..., Gradients] = Solved.backward
+
+
+def classifier(readout: str, dtype: torch.dtype = torch.float32, **changed: object) -> Classifier:
+    settings = Settings(
+        tau_mem=20.0, tau_syn=10.0, readout=readout, gain=100.0, w_mean=0.0, w_sd=2.0, rec_sd=0.1,
+        inner_sd=2.0, out_sd=0.2, delay=100.0, rec_delay=30.0, **{"hidden": (32,), **changed},  # type: ignore[arg-type]
+    )
+    made = Classifier(CHANNELS, 10, settings, torch.float64, 1)
+    made.out.initialise_(0.0, 0.2, 30.0, torch.Generator().manual_seed(2))
+    return made.to(dtype)
+
+
+def batch(end: float) -> tuple[Spikes, Tensor]:
+    """3 spikes per channel and trial, up to the fraction `end` of the trial."""
+    random = torch.Generator().manual_seed(3)
+    times = torch.rand(TRIALS * CHANNELS * 3, generator=random, dtype=torch.float64) * end * T
+    trains = torch.arange(TRIALS * CHANNELS).repeat(3)
+    spikes = Spikes.from_events(times, trains % CHANNELS, trains // CHANNELS, size=CHANNELS, duration=T)
+    return spikes, torch.randint(0, 10, (TRIALS,), generator=random)
+
+
+def flipped(solved: Solved, *given: Tensor) -> Gradients:
+    found = BACKWARD(solved, *given)
+    return found._replace(d=-found.d)
+
+
+def no_last_jump(solved: Solved, dL_dt_post: Tensor, *given: Tensor) -> Gradients:
+    last = solved.offsets[1:][solved.offsets.diff() > 0] - 1
+    return BACKWARD(solved, dL_dt_post.index_fill(0, last, 0.0), *given)
+
+
+def subtracted_late(solved: Solved, *given: Tensor) -> Gradients:
+    """`lambda_V` and `lambda_I` summed apart in float32, and subtracted at the end."""
+    found, synapses, post = BACKWARD(solved, *given), solved.layer.synapses.w, solved.layer.post
+    w = synapses.permute(1, 0, 2).flatten(1)[:, :post].double()
+    of_lambda_I = -w * found.w.double() / 10.0
+    of_lambda_V = (found.d.double() + of_lambda_I).float()
+    return found._replace(d=(of_lambda_V - of_lambda_I.float()).to(found.d.dtype))
+
+
+def check(network: Classifier, spikes: Spikes, labels: Tensor) -> list[str]:
+    return check_certificate(*certify(network, spikes, labels))
+
+
+@pytest.mark.parametrize("changed", [{}, {"recurrent": True}, {"hidden": (32, 16)}], ids=str)
+@pytest.mark.parametrize("readout", ["mean_voltage", "exp_weighted_voltage"])
+def test_delay_gradients_are_checked(readout: str, changed: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+    network, given = classifier(readout, **changed), batch(1.0)
+    found, usual, _ = certify(network, *given)
+    assert found.A is not None and found.B is not None and found.C is not None
+    assert max(found.A, found.B, found.C) < usual
+    for fault in (flipped, no_last_jump):
+        monkeypatch.setattr(Solved, "backward", fault)
+        with pytest.raises(CertificateError, match=r"identity [BC] is off"):
+            check(network, *given)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_sums_that_nearly_cancel_are_checked(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With spikes long before `T`, the gradients by delays are far below those by weights."""
+    assert check(classifier("mean_voltage", dtype), *batch(0.7)) == []
+    monkeypatch.setattr(Solved, "backward", subtracted_late)
+    with pytest.raises(CertificateError, match=r"identity [BC] is off"):
+        check(classifier("mean_voltage", dtype), *batch(0.7))

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -17,12 +16,13 @@ import delayprop
 from delayprop import Run, SpecError, Spikes, UnsupportedError
 from delayprop.fast.data.spike_files import read_spike_file
 from delayprop.fast.train import main
+from delayprop.fast.training.checkpoints import digest
 from delayprop.fast.training.classify import Classification
 from delayprop.fast.training.evaluation import evaluate
 from delayprop.fast.training.processes import Processes
 from delayprop.fast.training.signals import StopSignals
-from tests.support.runs.finished_runs import OPTIONS, data_of
-from tests.support.runs.reading import Capture, Patch, refusal, result
+from tests.support.runs.reading import Capture, Patch, calls, refusal, result
+from tests.support.runs.short_runs import OPTIONS, data_of
 
 SETTINGS: dict[str, Any] = {"epochs": 2, "hidden": 5, "batch": np.int64(16), "dtype": "float64", "gain": 2}
 """`OPTIONS` of finished runs, in Python."""
@@ -74,11 +74,14 @@ def test_a_sequence_run_has_its_layer(tmp_path: Path) -> None:
     assert run.learned is run.result["learned"] and run.accuracies["test"] == run.result["unseen_accuracy"]
 
 
-def test_a_run_without_a_test_is_finished_later(runs: Path, finished: Run) -> None:
-    untested = train(runs, "untested", test=False)
+def test_a_run_without_a_test_is_finished_later(runs: Path, finished: Run, capsys: Capture) -> None:
+    untested, said = train(runs, "untested", test=False), capsys.readouterr().out
+    assert "valid accuracy" in said and "test accuracy" not in said
     assert untested.result == {} and untested.learned is None and set(untested.accuracies) == {"train", "valid"}
-    assert untested.network() is not None
-    assert train(runs, "untested", resume=True).result == finished.result
+    kept = untested.network().state_dict()
+    assert not (untested.folder / "result.json").exists()
+    again = train(runs, "untested", resume=True)
+    assert again.result == finished.result and digest(again.network().state_dict()) == digest(kept)
 
 
 BAD: list[dict[str, Any]] = [
@@ -89,9 +92,7 @@ BAD: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("settings", BAD, ids=str)
-def test_bad_settings_have_the_words_of_the_command(
-    settings: dict[str, Any], runs: Path, monkeypatch: Patch, capsys: Capture
-) -> None:
+def test_refusals_are_those_of_the_command(settings: dict, runs: Path, monkeypatch: Patch, capsys: Capture) -> None:
     monkeypatch.chdir(runs)
     given = {"data": ["train.h5", "test.h5"], **settings}
     words = ["--task", "spikes"]
@@ -138,24 +139,12 @@ def test_a_task_that_is_none_and_several_processes_are_refused(monkeypatch: Patc
         delayprop.train("yin-yang")
 
 
-def signalled(number: signal.Signals, at: int) -> Callable[..., None]:
-    learn = Classification._learn
-
-    def learning(self: Classification, step: int) -> None:
-        if step == at:
-            os.kill(os.getpid(), number)
-        learn(self, step)
-
-    return learning
-
-
 @pytest.mark.parametrize(("number", "error"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)])
-def test_a_stopped_run_goes_on(
-    number: signal.Signals, error: type[BaseException], runs: Path, finished: Run, monkeypatch: Patch
-) -> None:
+def test_a_stopped_run_goes_on(number: int, error: type, runs: Path, finished: Run, monkeypatch: Patch) -> None:
     before, out = signal.getsignal(number), f"stopped-{number}"
     with monkeypatch.context() as patch, pytest.raises(error):
-        patch.setattr(Classification, "_learn", signalled(number, 4))
+        # signal 0 is none
+        calls(patch, Classification, "_learn", lambda _, step: os.kill(os.getpid(), number if step == 4 else 0))
         train(runs, out)
     assert signal.getsignal(number) is before
     with pytest.raises(SpecError, match=r"must be the folder of a finished run.*let it finish, or --resume it"):
@@ -186,9 +175,7 @@ DAMAGED = {
 
 
 @pytest.mark.parametrize(("name", "content", "words"), DAMAGED.values(), ids=DAMAGED.keys())
-def test_a_damaged_record_is_named(
-    name: str, content: str, words: str, runs: Path, finished: Run, tmp_path: Path
-) -> None:
+def test_a_damaged_record_is_named(name: str, content: str, words: str, finished: Run, tmp_path: Path) -> None:
     copy = shutil.copytree(finished.folder, tmp_path / "copy")
     (copy / name).write_text(content)
     with pytest.raises(SpecError) as caught:

@@ -15,12 +15,11 @@ from delayprop.fast.train import main
 from delayprop.fast.training import classify, gradient_checks
 from delayprop.fast.training.checkpoints import digest
 from delayprop.fast.training.classify import Classification
-from delayprop.fast.training.evaluation import Evaluation
 from delayprop.fast.training.gradient_checks import certify
 from delayprop.fast.training.model import Classifier, kept_neurons
 from delayprop.fast.training.settings import Settings
-from tests.support.runs.reading import Patch
-from tests.support.runs.short_runs import classification, log, run
+from tests.support.runs.reading import Patch, calls
+from tests.support.runs.short_runs import classification, log, run, with_validation
 
 DECAY = 0.8
 
@@ -47,14 +46,8 @@ def test_the_average_decays_step_by_step(tmp_path: Path, monkeypatch: Patch) -> 
 
 
 def test_the_average_is_what_is_evaluated_and_kept(tmp_path: Path, monkeypatch: Patch) -> None:
-    training, seen = classification(average=DECAY, choose="last"), list[torch.nn.Module]()
-    evaluate = classify.evaluate
-
-    def watched(network: torch.nn.Module, *given: object) -> object:
-        seen.append(network)
-        return evaluate(network, *given)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(classify, "evaluate", watched)
+    training = classification(average=DECAY, choose="last")
+    seen = calls(monkeypatch, classify, "evaluate", lambda network, *_: network)
     run(training, tmp_path / "run")
     assert len(seen) == 4 and all(network is training.evaluated is not training.network for network in seen)
     kept = torch.load(tmp_path / "run" / "network.pt", weights_only=True)
@@ -78,14 +71,8 @@ def test_without_an_average_the_learning_network_is_evaluated() -> None:
 
 def test_the_best_average_is_kept_and_patience_counts_from_it(tmp_path: Path, monkeypatch: Patch) -> None:
     """The average of epoch 2 is the best; two epochs later the run ends with it."""
-    accuracies, averages = [0.3, 0.5, 0.4, 0.4, 0.9], list[str]()
-
-    def evaluated(self: Classification, split: str, **_: object) -> Evaluation:
-        averages.append(digest(self.evaluated.state_dict()))
-        right = round(10 * accuracies.pop(0)) if split == "valid" else 1
-        return Evaluation([[right, 10 - right, 0], [0, 0, 0]], 1.0)
-
-    monkeypatch.setattr(Classification, "evaluate", evaluated)
+    with_validation(monkeypatch, [0.3, 0.5, 0.4, 0.4, 0.9])
+    averages = calls(monkeypatch, Classification, "evaluate", lambda of, *_, **__: digest(of.evaluated.state_dict()))
     training = classification(average=DECAY, epochs=6, patience=2)
     run(training, tmp_path / "run")
     assert training.ended == 4 and training.best["epoch"] == 2
@@ -170,9 +157,7 @@ def test_the_certificate_holds() -> None:
 
 @pytest.mark.parametrize("name", ["tau_mem", "tau_syn"])
 @pytest.mark.parametrize("layer", range(3))
-def test_the_shortest_time_constant_sets_the_usual_rounding(
-    layer: int, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_shortest_time_constant_sets_the_usual_rounding(layer: int, name: str, monkeypatch: Patch) -> None:
     monkeypatch.setattr(gradient_checks, "USUAL", 1.0)
     made, (given, labels) = network(), spikes(5)
     with torch.no_grad():

@@ -17,8 +17,8 @@ from delayprop.fast.training.gridded import Gridded, lines, on_grids
 from delayprop.fast.training.model import Classifier
 from delayprop.fast.training.settings import Settings
 from tests.support.runs import undrawn
-from tests.support.runs.finished_runs import OPTIONS, data_of
 from tests.support.runs.reading import Capture, refusal
+from tests.support.runs.short_runs import OPTIONS, data_of
 
 SETTINGS = Settings(
     hidden=(8, 6), recurrent=True, rec_sd=0.4, rec_delay=3.0, w_mean=3.0, w_sd=1.0, inner_mean=1.5, inner_sd=0.8,

@@ -67,8 +67,9 @@ def ran(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, timeout=HUNG)
 
 
-def apart(folder: Path, run: str, other: str = "one") -> float:
-    ends = [Checkpoints(folder / name).load()[0]["training"]["network"] for name in (run, other)]
+def apart(folder: Path, run: str) -> float:
+    """How far the network of a run ends from that of the run `one`."""
+    ends = [Checkpoints(folder / name).load()[0]["training"]["network"] for name in (run, "one")]
     assert ends[0].keys() == ends[1].keys()
     return max(float((ends[0][name] - ends[1][name]).abs().max()) for name in ends[0])
 

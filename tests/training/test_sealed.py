@@ -1,15 +1,16 @@
 """A training run opens no socket, starts only harmless programs, and writes only into its folder.
 
 It runs in a process under watch (`tests/support/runs/sealed_run.py`), as a user without a home:
-HOME is a file, so a write there fails.
+HOME is a file, so a write there fails. A long run needs no more memory and no more files than after
+its warm-up (`tests/support/runs/long_run.py`).
 """
 
 import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -28,33 +29,8 @@ WATCH = "tests.support.runs.sealed_run"
 OPTIONS = ["--task", "yin-yang", "--epochs", "1", "--hidden", "6", "--batch", "20"]
 
 
-@dataclass(frozen=True)
-class Seen:
-    """The record of a watched process in a folder with `out`, `temp`, `here` (its cwd), `home`."""
-
-    folder: Path
-    code: int
-    said: str
-    changed: list[tuple[str, str]]
-    talked: list[str]
-    started: list[str]
-
-    def outside(self) -> list[str]:
-        return [f"{event} {path}" for event, path in self.changed if not self.may_change(Path(path))]
-
-    def may_change(self, path: Path) -> bool:
-        in_vain = self.folder / "home" / ".config"  # Matplotlib tries it, then uses `temp`
-        return (
-            path.is_relative_to(self.folder / "out")  # --out
-            or path.is_relative_to(self.folder / "temp")  # gone at the end, see below
-            or path.is_relative_to(KERNELS)  # the kernels, compiled once
-            or path == Path(os.devnull)
-            or path in (in_vain, in_vain / "matplotlib")
-        )
-
-
-def watched(folder: Path, plant: str, *options: str) -> Seen:
-    """Runs `plant` under watch in a fork; without a plant (`-`), in a fresh interpreter."""
+def watched(folder: Path, plant: str, *options: str) -> SimpleNamespace:
+    """What was seen of `plant` (`-`: none) in a fresh interpreter."""
     for name in ("temp", "here"):
         (folder / name).mkdir()
     (folder / "home").write_text("a file")
@@ -63,18 +39,21 @@ def watched(folder: Path, plant: str, *options: str) -> Seen:
         "PATH": os.environ.get("PATH", os.defpath), "HOME": str(folder / "home"), "TMPDIR": str(folder / "temp"),
         "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1",
     }
-    report, here = folder / "report.json", folder / "here"
-    if plant == "-":
-        command = [sys.executable, "-m", WATCH, str(report), plant, *options]
-        done = subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True)
-    else:
-        done = called(f"{WATCH}:in_a_fork", report, plant, *options, folder=here, environment=environment)
+    report = folder / "report.json"
+    command = [sys.executable, "-m", WATCH, str(report), plant, *options]
+    done = subprocess.run(command, cwd=folder / "here", env=environment, capture_output=True, text=True)
     found = json.loads(report.read_text())
-    changed = [(event, path) for event, path in found["changed"]]
-    return Seen(folder, done.returncode, done.stdout + done.stderr, changed, found["talked"], found["started"])
+    in_vain = folder / "home" / ".config"  # Matplotlib tries it, then uses `temp`
+    may_change = (folder / "out", folder / "temp", KERNELS)  # --out; gone at the end, see below; compiled once
+    found["outside"] = [
+        f"{event} {path}" for event, path in found["changed"]
+        if not any(Path(path).is_relative_to(one) for one in may_change)
+        and Path(path) not in (Path(os.devnull), in_vain, in_vain / "matplotlib")
+    ]
+    return SimpleNamespace(code=done.returncode, said=done.stdout + done.stderr, **found)
 
 
-def trained(folder: Path, plant: str = "-") -> Seen:
+def trained(folder: Path, plant: str = "-") -> SimpleNamespace:
     return watched(folder, plant, *OPTIONS, "--out", str(folder / "out" / "run"))
 
 
@@ -86,22 +65,19 @@ def test_a_run_talks_to_nobody_and_writes_only_into_its_folder(tmp_path: Path) -
     assert any(path.endswith("history.jsonl") for _, path in seen.changed), "control: what it may write was seen"
     assert seen.talked == []
     assert set(seen.started) <= PROGRAMS
-    assert seen.outside() == []
+    assert seen.outside == []
     assert sorted(path.name for path in (tmp_path / "here").iterdir()) == ["given"]
     assert (tmp_path / "home").read_text() == "a file"
     left = [path for path in (tmp_path / "temp").rglob("*") if not path.name.startswith("torchinductor_")]
     assert left == [], "torch leaves an empty folder; nothing else outlives a run"
 
 
-@pytest.mark.parametrize("plant", ["connect", "write"])
-def test_control_what_a_run_must_not_do_is_seen(plant: str, tmp_path: Path) -> None:
+def test_control_what_a_run_must_not_do_is_seen(tmp_path: Path) -> None:
     """The run ends as usual, so only the watch can find it."""
-    seen = trained(tmp_path, plant)
+    seen = trained(tmp_path, "connect, then write")
     assert seen.code in (0, 1), seen.said
-    if plant == "connect":
-        assert seen.talked and "offline: NetworkError" in seen.said
-    else:
-        assert set(seen.outside()) == {f"open {tmp_path / 'here' / 'seen'}"}
+    assert seen.talked and "offline: NetworkError" in seen.said
+    assert set(seen.outside) == {f"open {tmp_path / 'here' / 'seen'}"}
 
 
 @pytest.mark.parametrize("plant", ["connect", "look up", "send"])
@@ -124,14 +100,47 @@ WRITES = {
 @pytest.mark.parametrize("plant", WRITES)
 def test_control_every_way_to_write_is_seen(plant: str, tmp_path: Path) -> None:
     seen, here = watched(tmp_path, plant), f"{tmp_path / 'here'}/"
-    assert [line.replace(here, "") for line in seen.outside()] == WRITES[plant]
+    assert [line.replace(here, "") for line in seen.outside] == WRITES[plant]
 
 
 def test_control_a_home_is_no_place_to_write_to(tmp_path: Path) -> None:
     seen = watched(tmp_path, "at home")
     assert seen.code == 1 and "NotADirectoryError" in seen.said
-    assert seen.outside() == [f"open {tmp_path / 'home' / '.seen'}"]
+    assert seen.outside == [f"open {tmp_path / 'home' / '.seen'}"]
 
 
 def test_control_a_program_is_seen(tmp_path: Path) -> None:
     assert not set(watched(tmp_path, "start").started) <= PROGRAMS
+
+
+MOST = 0.01  # largest growth of resident memory during the steps; the usual growth is a page or two
+
+
+def growth(kind: str, steps: int) -> tuple[float, int]:
+    done = called("tests.support.runs.long_run:main", kind, steps)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    memory, files, losses = found["memory"], found["files"], found["losses"]
+    assert len(memory) == len(files) == 11
+    assert found["fired"] > steps and losses[-1] < losses[0], "it must be a training, not silence"
+    print(f"{kind}, {steps} steps: {memory[0]} to {max(memory)} bytes, {files[0]} to {max(files)} files")
+    return (max(memory) - memory[0]) / memory[0], max(files) - files[0]
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("steps", [2000, 10_000])
+def test_memory_and_files_stay_flat(steps: int) -> None:
+    grown, opened = growth("plain", steps)
+    assert grown < MOST and opened == 0
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(("kind", "steps"), [("graphs", 1000), ("numbers", 10_000)])
+def test_control_memory_that_is_kept_is_seen(kind: str, steps: int) -> None:
+    """Graphs of autograd, and a thousand bytes a step."""
+    assert growth(kind, steps)[0] > MOST
+
+
+@pytest.mark.full
+def test_control_one_file_in_a_hundred_steps_is_seen() -> None:
+    assert growth("files", 300)[1] == 3

@@ -2,31 +2,22 @@
 
 import os
 import signal
-from functools import cache
-from itertools import chain
+from functools import cache, partial
+from itertools import chain, count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
 import pytest
+import torch
 
 from delayprop.fast.data.spike_data import SpikeData
+from delayprop.fast.tasks.sequence.task import Sequence
 from delayprop.fast.training import engine
 from delayprop.fast.training.checkpoints import Checkpoints, digest
 from delayprop.fast.training.run_folder import LOG
-from tests.support.runs.reading import Patch
-from tests.support.runs.short_runs import (
-    SETTINGS,
-    KilledError,
-    Make,
-    classification,
-    ended,
-    killed_and_resumed,
-    killed_before,
-    run,
-    sequence,
-)
+from tests.support.runs.reading import Patch, calls
+from tests.support.runs.short_runs import SETTINGS, Make, classification, ended, killed, options, run, sequence
 
 EVERYTHING: dict[str, Any] = {
     "hidden": (6, 5), "inner_mean": 0.5, "inner_sd": 3.0, "recurrent": True, "rec_sd": 0.5, "rec_delay": 2.0, "pool": 2,
@@ -36,29 +27,29 @@ EVERYTHING: dict[str, Any] = {
     "readout": "exp_weighted_voltage", "gain": 5.0,
 }
 """Every option that adds state, draws or parameters, or changes a step."""
-
-
-def everything() -> Any:
-    return classification(**EVERYTHING)
-
-
-def frozen() -> Any:
-    return classification(freeze_weights=True)
+MAKES: dict[str, Make] = {
+    "classification": classification, "everything": partial(classification, **EVERYTHING),
+    "frozen": partial(classification, freeze_weights=True), "sequence": sequence,
+    "ring": lambda: Sequence(options(lr=10.0, epochs=12), torch.float32, 4, 2),
+}
 
 
 @cache
-def straight(make: Make) -> tuple[str, list[dict]]:
-    training = make()
+def straight(make: str) -> tuple[str, list[dict]]:
+    training = MAKES[make]()
     with TemporaryDirectory() as folder:
         run(training, Path(folder))
         return ended(training, Path(folder))
 
 
-@pytest.mark.parametrize("make", [classification, everything, frozen, sequence])
+@pytest.mark.parametrize("make", MAKES)
 @pytest.mark.parametrize("step", [0, 4, 11, *(pytest.param(n, marks=pytest.mark.full) for n in (1, 2, 3, 7))])
-def test_a_run_that_was_killed_ends_in_the_same_bits(make: Make, step: int, tmp_path: Path) -> None:
+def test_a_run_that_was_killed_ends_in_the_same_bits(make: str, step: int, tmp_path: Path) -> None:
     """Weights, delays, optimiser, best network and log; kills anywhere in an epoch."""
-    assert ended(killed_and_resumed(make, step, tmp_path), tmp_path) == straight(make)
+    killed(MAKES[make](), step, tmp_path)
+    resumed = MAKES[make]()
+    run(resumed, tmp_path, resume=True)
+    assert ended(resumed, tmp_path) == straight(make)
 
 
 @cache
@@ -80,73 +71,56 @@ def test_control_each_option_changes_where_a_run_ends(name: str) -> None:
 def test_control_another_seed_ends_elsewhere(tmp_path: Path) -> None:
     other = classification(seed=4)
     run(other, tmp_path / "run")
-    assert digest(other.state()) != straight(classification)[0]
+    assert digest(other.state()) != straight("classification")[0]
 
 
 def test_steps_after_the_last_checkpoint_are_done_again(tmp_path: Path) -> None:
     """With rare saves and a late kill the log goes back too; an incomplete line does no harm."""
     resumed = classification()
-    with pytest.raises(KilledError):
-        run(killed_before(classification(), 9), tmp_path, save_seconds=1e6)
+    killed(classification(), 9, tmp_path, save_seconds=1e6)
     with (tmp_path / LOG).open("a") as file:
         file.write('{"epoch": 2, "train_lo')
     run(resumed, tmp_path, resume=True)
-    assert ended(resumed, tmp_path) == straight(classification)
+    assert ended(resumed, tmp_path) == straight("classification")
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("where", ["step", "take", "evaluate", "save"])
-def test_a_signal_ends_the_run_after_the_step(
-    where: str, number: signal.Signals, code: int, tmp_path: Path, monkeypatch: Patch
-) -> None:
+def test_a_signal_ends_the_run(where: str, number: int, code: int, tmp_path: Path, monkeypatch: Patch) -> None:
     stopped, resumed = classification(), classification()
-    before, sent = signal.getsignal(signal.SIGINT), list[str]()
+    before, turn = signal.getsignal(signal.SIGINT), count()
     of: Any = {"save": engine.CheckpointKeeper, "take": stopped.batches}.get(where, stopped)
-    wrapped = getattr(of, where)
-
-    def interrupted(*arguments: Any, **named: Any) -> Any:
-        sent.append(where)
-        if len(sent) == 2:
-            os.kill(os.getpid(), number)
-        return wrapped(*arguments, **named)
-
-    monkeypatch.setattr(of, where, interrupted)
+    # signal 0 is none
+    calls(monkeypatch, of, where, lambda *_, **__: os.kill(os.getpid(), number if next(turn) == 1 else 0))
     assert run(stopped, tmp_path / "stopped") == code
     monkeypatch.undo()
     assert signal.getsignal(signal.SIGINT) is before
     run(resumed, tmp_path / "stopped", resume=True)
-    assert digest(resumed.state()) == straight(classification)[0]
+    assert digest(resumed.state()) == straight("classification")[0]
 
 
-def signalled(monkeypatch: Patch, data: SpikeData) -> list[np.ndarray]:
-    taken, batches = SpikeData.batch, list[np.ndarray]()
+def signalled(monkeypatch: Patch, data: SpikeData) -> list[bool]:
+    """A signal at each batch of the data; whose batches were taken."""
 
-    def batch(self: SpikeData, trials: np.ndarray, duration: float) -> Any:
-        if self is data:
-            batches.append(trials)
+    def note(of: SpikeData, *_: object) -> bool:
+        if of is data:
             os.kill(os.getpid(), signal.SIGTERM)
-        return taken(self, trials, duration)
+        return of is data
 
-    monkeypatch.setattr(SpikeData, "batch", batch)
-    return batches
-
-
-def test_a_signal_is_seen_within_the_evaluation(tmp_path: Path, monkeypatch: Patch) -> None:
-    """An evaluation may take minutes and changes nothing, so the signal cancels it."""
-    training = classification()
-    batches = signalled(monkeypatch, training.data["valid"])
-    assert run(training, tmp_path) == 143
-    assert len(batches) == 1 and Checkpoints(tmp_path).load()[0]["step"] == 3
+    return calls(monkeypatch, SpikeData, "batch", note)
 
 
-def test_a_signal_in_the_last_evaluation_ends_the_run_which_then_goes_on(tmp_path: Path, monkeypatch: Patch) -> None:
-    """The test split is not looked at in part: the resumed run evaluates it whole."""
+@pytest.mark.parametrize(("split", "step"), [("valid", 3), ("test", 12)])
+def test_a_signal_is_seen_within_the_evaluation(split: str, step: int, tmp_path: Path, monkeypatch: Patch) -> None:
+    """It may take minutes and changes nothing, so the signal cancels it; no result is of a part."""
     stopped, resumed = classification(), classification()
-    signalled(monkeypatch, stopped.data["test"])
+    batches = signalled(monkeypatch, stopped.data[split])
     assert run(stopped, tmp_path) == 143
-    assert not (tmp_path / "result.json").exists() and digest(stopped.state()) == straight(classification)[0]
-    assert run(resumed, tmp_path, resume=True) in (0, 1)
-    assert (tmp_path / "result.json").exists() and digest(resumed.state()) == straight(classification)[0]
+    assert sum(batches) == 1 and Checkpoints(tmp_path).load()[0]["step"] == step
+    assert not (tmp_path / "result.json").exists()
+    assert split == "valid" or digest(stopped.state()) == straight("classification")[0]
+    assert run(resumed, tmp_path, resume=True) in (0, 1) and (tmp_path / "result.json").exists()
+    assert digest(resumed.state()) == straight("classification")[0]
 
 
 def test_every_epoch_has_an_order_of_its_own() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -17,67 +18,40 @@ from delayprop.fast.tasks import yin_yang
 from delayprop.fast.train import main
 from delayprop.fast.training import engine
 from delayprop.fast.training.checkpoints import Checkpoints, decoded, digest
-from delayprop.fast.training.classify import Classification
 from delayprop.fast.training.gradient_checks import NotFiniteError
-from delayprop.fast.training.run_folder import LOG, Folder, NotWrittenError, RunFolder
+from delayprop.fast.training.run_folder import LOG, NotWrittenError, RunFolder
 from delayprop.spec import SpecError
 from tests.support.forking import Child, started
-from tests.support.runs.reading import Capture, Patch, refusal
+from tests.support.runs.reading import Capture, Patch, calls, refusal
 from tests.support.runs.short_runs import classification, options, run, sequence
 from tests.support.runs.written_files import small_trials, splits, write
 
 
-def poison_parameter(training: Classification) -> None:
-    with torch.no_grad():
-        training.network.out.w[0, 0] = torch.nan
+@pytest.mark.parametrize("poison", [
+    lambda w: w.data[0, 0].fill_(torch.nan), lambda w: w.register_hook(lambda grad: grad * torch.inf),
+], ids=["parameter", "gradient"])
+def test_what_is_not_finite_stops_before_the_optimiser(poison: Callable, tmp_path: Path, monkeypatch: Patch) -> None:
+    training = classification()
 
+    def poisoned(number: int, *_: object) -> str:
+        if number == 5:
+            poison(training.network.out.w)
+        return digest(training.state())
 
-def poison_gradient(training: Classification) -> None:
-    training.network.out.w.register_hook(lambda grad: grad * torch.inf)
-
-
-def before_step_6(training: Classification, act: Callable[[], object], after: bool = False) -> None:
-    """Acts before the sixth step, or after it."""
-    take = training.step
-
-    def acting(number: int, folder: Folder, check: Callable[[], None]) -> None:
-        if number == 5 and not after:
-            act()
-        take(number, folder, check)
-        if number == 5 and after:
-            act()
-
-    training.step = acting  # type: ignore[method-assign]
-
-
-@pytest.mark.parametrize("poison", [poison_parameter, poison_gradient])
-def test_what_is_not_finite_stops_before_the_optimiser(
-    poison: Callable[[Classification], None], tmp_path: Path
-) -> None:
-    training, before = classification(), list[str]()
-
-    def poisoned() -> None:
-        poison(training)
-        before.append(digest(training.state()))
-
-    before_step_6(training, poisoned)
+    before = calls(monkeypatch, training, "step", poisoned)
     with pytest.raises(NotFiniteError, match=r"out[.]w is not finite"):
         run(training, tmp_path)
-    assert digest(training.state()) == before[0], "nothing was learned from it"
+    assert digest(training.state()) == before[5], "nothing was learned from it"
     kept, _ = Checkpoints(tmp_path).load()
     assert kept["step"] == 5 and torch.isfinite(kept["training"]["network"]["out.w"]).all()
     again = decoded((tmp_path / engine.REPRODUCER).read_bytes())
     assert again["step"] == 5 and len(again["under_way"]["labels"]) == 4
 
 
-def refused(*_: object) -> None:
-    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-
 @pytest.mark.parametrize("call", ["fsync", "replace"])
 def test_a_full_disk_is_said_and_the_last_checkpoint_stays(call: str, tmp_path: Path, monkeypatch: Patch) -> None:
-    training = classification()
-    before_step_6(training, lambda: monkeypatch.setattr(os, call, refused), after=True)
+    training, full = classification(), Mock(side_effect=OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+    calls(monkeypatch, training, "step", lambda number, *_: number == 5 and monkeypatch.setattr(os, call, full))
     with pytest.raises(NotWrittenError, match=r"No space left on device.*make room, then go on with --resume"):
         run(training, tmp_path)
     monkeypatch.undo()
@@ -185,15 +159,6 @@ def test_resume_refuses_a_folder_of_something_else(tmp_path: Path, capsys: Captu
     said = refusal(capsys, main, "--task", "sequence", "--out", tmp_path, "--resume")
     assert "`--resume` must be given with the --out of a run" in said
     assert [one.name for one in tmp_path.iterdir()] == ["letter.txt"]
-
-
-def test_a_log_that_is_a_folder_is_refused(tmp_path: Path, capsys: Capture) -> None:
-    words = ["--task", "sequence", "--epochs", "2", "--out", str(tmp_path / "run")]
-    assert main(words) in (0, 1)
-    (tmp_path / "run" / LOG).unlink()
-    (tmp_path / "run" / LOG).mkdir()
-    assert main([*words, "--resume"]) == 2
-    assert "must be given for a run whose log can be read, got Is a directory" in capsys.readouterr().err
 
 
 def test_a_name_that_is_no_text_is_refused(tmp_path: Path, capsys: Capture) -> None:

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,10 @@ from delayprop.fast.cpu import solver, threads
 from delayprop.fast.drawing import style
 from delayprop.fast.training import engine
 from delayprop.fast.training.checkpoints import Checkpoints, decoded, digest
-from delayprop.fast.training.run_folder import Folder
 from tests import ROOT
 from tests.support.forking import called
 from tests.support.runs.deaf import AT_WORK
-from tests.support.runs.reading import Capture, Patch
+from tests.support.runs.reading import Capture, Patch, calls
 from tests.support.runs.short_runs import classification, run
 
 SOON = 5.0  # s; on a machine that does other work too
@@ -71,36 +70,25 @@ def test_a_second_interrupt_ends_a_process_whose_kernel_runs(tmp_path: Path) -> 
 
 @pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("at", ["learning", "backward", "evaluation"])
-def test_a_signal_between_pieces_gives_the_step_up_and_loses_nothing(
-    at: str, tmp_path: Path, monkeypatch: Patch
-) -> None:
+def test_a_signal_between_pieces_loses_nothing(at: str, tmp_path: Path, monkeypatch: Patch) -> None:
     """No further piece begins. The resumed run ends in the bits of one that was never stopped."""
     monkeypatch.setattr(threads, "BINS_PER_PIECE", 1)  # of all runs, since sums depend on it
     stopped, resumed, whole = classification(), classification(), classification()
     run(whole, tmp_path / "whole")
     name = "backward_sweep" if at == "backward" else "forward_sweep"
-    sweep, under_way = getattr(solver, name), [0]
-    after: list[int] = []
+    under_way = calls(monkeypatch, stopped, "step", lambda number, *_: number)
 
-    def signalled(*arguments: Any) -> Any:
-        if under_way[0] == (7 if at == "evaluation" else 5):
-            after.append(len(after))
-            if len(after) == 1:
-                os.kill(os.getpid(), signal.SIGTERM)
-        return sweep(*arguments)
+    def signalled(*_: object) -> bool:
+        now = under_way[-1:] == [7 if at == "evaluation" else 5]
+        if now:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return now
 
-    take = stopped.step
-
-    def counted(number: int, folder: Folder, check: Callable[[], None]) -> None:
-        under_way[0] = number
-        take(number, folder, check)
-
-    stopped.step = counted  # type: ignore[method-assign]
     with monkeypatch.context() as patch:
-        patch.setattr(solver, name, signalled)
+        pieces = calls(patch, solver, name, signalled)
         assert run(stopped, tmp_path / "run") == 143
-    assert len(after) == 1, "each layer has several pieces"
-    assert Checkpoints(tmp_path / "run").load()[0]["step"] == under_way[0]
+    assert sum(pieces) == 1, "each layer has several pieces"
+    assert Checkpoints(tmp_path / "run").load()[0]["step"] == under_way[-1]
     run(resumed, tmp_path / "run", resume=True)
     assert digest(resumed.state()) == digest(whole.state())
 

@@ -70,13 +70,6 @@ def test_speakers_are_held_out(folder: Path) -> None:
     assert {name: len(part) for name, part in data.items()} == {"train": 20, "valid": 20, "test": 8}
 
 
-def with_speakers(folder: Path, speakers: np.ndarray | None) -> None:
-    with h5py.File(folder / "shd_train.h5", "a") as file:
-        del file["extra"]
-        if speakers is not None:
-            file["extra/speaker"] = speakers
-
-
 BAD_SPEAKERS: dict[str, tuple[list[str], Any, str]] = {
     "nobody's": (["9"], np.arange(40) % 4, "must be some of the speakers in the file, [0, 1, 2, 3], not all"),
     "everybody's": (["0", "1", "2", "3"], np.arange(40) % 4, "`--valid-speakers` must be some of the speakers in the"),
@@ -89,7 +82,10 @@ BAD_SPEAKERS: dict[str, tuple[list[str], Any, str]] = {
 def test_speakers_who_cannot_be_held_out(
     held_out: list[str], speakers: np.ndarray | None, said: str, folder: Path, capsys: Capture
 ) -> None:
-    with_speakers(folder, speakers)
+    with h5py.File(folder / "shd_train.h5", "a") as file:
+        del file["extra"]
+        if speakers is not None:
+            file["extra/speaker"] = speakers
     out = folder / "run"
     assert said in refusal(capsys, main, "--task", "shd", "--data", folder, "--out", out, "--valid-speakers", *held_out)
     assert not out.exists()
@@ -107,11 +103,12 @@ def test_with_no_speaker_held_out_all_are_learned_from(folder: Path) -> None:
     assert found["best_epoch"] == 2
 
 
-def test_ssc_runs(folder: Path, capsys: Capture) -> None:
-    assert "ssc_train.h5" in refusal(capsys, main, "--task", "ssc", "--data", folder, "--out", folder / "run")
+@pytest.mark.parametrize(("task", "network"), [("ssc", "700-4-35"), ("braille", "24-4-27")])
+def test_a_task_of_three_files_runs(task: str, network: str, folder: Path, capsys: Capture) -> None:
+    assert f"{task}_train.h5" in refusal(capsys, main, "--task", task, "--data", folder, "--out", folder / "run")
     assert not (folder / "run").exists()
-    splits(folder, 20, "ssc_train", "ssc_valid", "ssc_test")
-    assert train(folder, "ssc", "--epochs", "1")["network"] == "700-4-35"
+    splits(folder, 20, *(f"{task}_{split}" for split in ("train", "valid", "test")))
+    assert train(folder, task, "--epochs", "1")["network"] == network
 
 
 def test_shd_runs(folder: Path, capsys: Capture) -> None:
@@ -156,7 +153,7 @@ def test_a_tenth_is_held_out_and_the_rest_is_all_there(tmp_path: Path) -> None:
 
 
 BAD_FILES = {
-    "none": ([], "`--data` must be TRAIN TEST, or TRAIN VALID TEST, got 0 files"),
+    "none": ([], "`--data` must be two files, TRAIN TEST, or three, TRAIN VALID TEST, got 0 files"),
     "one": (["train.h5"], "got 1 files"),
     "missing": (["train.h5", "nowhere.h5"], "nowhere.h5"),
     "text": (["train.h5", "text.h5"], "text.h5"),
@@ -169,8 +166,6 @@ BAD_FILES = {
     "max-delay": (["train.h5", "train.h5", "--max-delay", "5"], "`--delay` must be at most --max-delay, 5.0 (ms)"),
     "tau": (["train.h5", "train.h5", "--tau-mem", "0"], "`--tau-mem` must be"),
 }
-
-
 ABSURD = {
     "late": ([0.1, 1e6], [1, 2]), "brief": ([5e-324], [1]), "close": ([5e-324, 1e-323], [1, 2]),
     "wide": ([0.1], [2**31 - 1]),
@@ -178,9 +173,7 @@ ABSURD = {
 
 
 @pytest.mark.parametrize(("data", "words"), BAD_FILES.values(), ids=BAD_FILES.keys())
-def test_files_that_cannot_be_used(
-    data: list[str], words: str, tmp_path: Path, monkeypatch: Patch, capsys: Capture
-) -> None:
+def test_files_that_cannot_be_used(data: list, words: str, tmp_path: Path, monkeypatch: Patch, capsys: Capture) -> None:
     monkeypatch.chdir(tmp_path)
     splits(tmp_path, 64, "train")
     Path("text.h5").write_text("<html>not found</html>")

@@ -1,7 +1,6 @@
-"""Printed lines of a sequence run, the voltage traces that it records, and its pictures."""
+"""Printed lines of a sequence run, and the voltage traces that it records."""
 
 import argparse
-from pathlib import Path
 
 import numpy as np
 
@@ -85,13 +84,6 @@ def print_end(layer: LI, ring: Ring, result: dict, options: argparse.Namespace) 
     print(f"\n100 % reached: {when}; accuracy on {samples}: {result['unseen_accuracy']:.1%}")
     if ring.inputs == 2 and result["learned"] and result["presentations"] > PAPER:
         print(f"slower than the {PAPER} presentations of each pattern that the paper reports")
-
-
-def draw(folder: Path) -> list[str]:
-    """Draws the pictures of a run; see `fast.drawing.sequence`."""
-    from delayprop.fast.drawing import sequence  # with matplotlib, which a training loop of one's own does not need
-
-    return sequence.draw(folder)
 
 
 def _print_difference(layer: LI, optimum: float) -> None:

@@ -3,14 +3,12 @@
 Two inputs: `learn` presentations of each pattern one by one, then both together, without momentum
 and with a shrinking step, so that the delays settle at the optimum instead of circling it.
 
-With more inputs that plan fails: of five seeds with 4, 8 or 16 inputs none learns all classes; with
-ten times the presentations one in ten does, with 4 inputs. The worst start is a trap. The wrong
-pattern arrives at an output at once, where every derivative of the maximum voltage is 0. All spikes
-of the right pattern but one arrive at once, and that one arrives `N` gaps later. A maximum does not
-depend on later arrivals, and depends on one that came `s` earlier only by `exp(-s / tau_mem)`. So
-no gradient moves the late spike, and descent ends where some outputs wait for `N - 1` of their
-spikes. Large steps of all patterns together jump out of the trap, but reliably only with 4 or 8
-inputs and no noise.
+With more inputs that plan fails: of five seeds with 4, 8 or 16 inputs none learns all classes. The
+worst start is a trap. The wrong pattern arrives at an output at once, where every derivative of the
+maximum voltage is 0; so do all spikes of the right pattern but one, which arrives `N` gaps later. A
+maximum does not depend on later arrivals, and on one that came `s` earlier only by
+`exp(-s / tau_mem)`: no gradient moves the late spike. Large steps of all patterns together jump out
+of the trap, but reliably only with 4 or 8 inputs and no noise.
 
 So the membranes start slow: both time constants are `2 N` times their final values in the first
 presentation, and shrink to them within the first 0.8 of `learn`; their ratio stays. A slow membrane

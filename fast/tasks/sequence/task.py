@@ -27,17 +27,10 @@ from delayprop.fast.nn.certificate import Residuals, residuals, watched
 from delayprop.fast.nn.layers import LI
 from delayprop.fast.nn.losses import cross_entropy
 from delayprop.fast.nn.spikes import Spikes
-from delayprop.fast.tasks.sequence.output import (
-    UNSEEN,
-    correct_classes,
-    draw,
-    kept_from,
-    print_end,
-    step_numbers,
-    traces,
-)
+from delayprop.fast.tasks.sequence.output import UNSEEN, correct_classes, kept_from, print_end, step_numbers, traces
 from delayprop.fast.tasks.sequence.patterns import GAP, MOST_DISTRACTORS, MOST_INPUTS, NAMES, Ring
 from delayprop.fast.tasks.sequence.plan import plan
+from delayprop.fast.training.conclusion import draw
 from delayprop.fast.training.evaluation import correct
 from delayprop.fast.training.gradient_checks import LEGEND, check_finite
 from delayprop.fast.training.processes import Processes
@@ -57,7 +50,6 @@ def optimum() -> float:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of this task."""
     parser.add_argument("--inputs", type=int, default=2, help="inputs, outputs and classes (default: %(default)s)")
     two, more = plan(2), plan(4)
     parser.add_argument(
@@ -118,7 +110,6 @@ class Sequence:
         return step + self.plan.one_by_one * min(step, self.plan.learn) * (self.ring.inputs - 1)
 
     def start(self, folder: Folder) -> None:
-        """Prints the header."""
         many = f"{self.ring.inputs} inputs, " if self.ring.inputs > 2 else ""
         print(f"sequence detection, {many}seed {self.options.seed}: delays d[input][output] in ms\n{LEGEND}")
 
@@ -177,7 +168,6 @@ class Sequence:
         return {name: getattr(self, name).state_dict() for name in ("layer", "learn", "settle")}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Sets the state."""
         self.layer.load_state_dict(state["layer"])
         steps = self.steps * self.ring.inputs  # one per pattern at most
         restore_optimiser(self.learn, state["learn"], steps)

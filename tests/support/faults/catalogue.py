@@ -129,29 +129,19 @@ ON_CUDA = (
 """Faults in the CUDA callers of the shared physics."""
 
 AT_EDGES = (
-    (
-        Fault("a delay of whole bins is one bin longer", "fast", "cpu/arrivals.py",
-              "return place, carries(instant, time, ticks)", "return place, carries(instant, time + 1, ticks)"),
-        "edges/test_edges_networks.py", "no_delay",
-    ),
-    (
-        Fault("absent synapses receive", "fast", "physics/synapse.py", "= delay if counts else ABSENT", "= delay"),
-        "edges/test_edges_networks.py", "beyond_the_trial",
-    ),
-    (
-        Fault("an arrival comes before a crossing at its instant", "fast", "physics/within_bin.py",
-              "            x_cross = h  # an", "            x_cross = -1.0  # an"),
-        "edges/test_edges_ties.py", "spike_at_the_end",
-    ),
-    (
-        Fault("an arrival just after a crossing is no tie", "fast", "physics/within_bin.py",
-              "                flag(neuron_record, lane, ARRIVAL_AT_CROSSING)", "                pass"),
-        "edges/test_edges_ties.py", "arrival_at_a_crossing",
-    ),
-    (
-        Fault("an own spike arrives after the end of the trial", "fast", "cpu/recurrent_steps.py",
-              "if bin_ == clock.last and r > clock.end:", "if bin_ == clock.last and r > 2.0:"),
-        "fast/test_recurrent.py", "after_the_end",
-    ),
+    (Fault("a delay of whole bins is one bin longer", "fast", "cpu/arrivals.py",
+           "return place, carries(instant, time, ticks)",
+           "return place, carries(instant, time + 1, ticks)"), "edges/test_edges_networks.py", "no_delay"),
+    (Fault("absent synapses receive", "fast", "physics/synapse.py",
+           "= delay if counts else ABSENT", "= delay"), "edges/test_edges_networks.py", "beyond_the_trial"),
+    (Fault("an arrival comes before a crossing at its instant", "fast", "physics/within_bin.py",
+           "            x_cross = h  # an",
+           "            x_cross = -1.0  # an"), "edges/test_edges_ties.py", "spike_at_the_end"),
+    (Fault("an arrival just after a crossing is no tie", "fast", "physics/within_bin.py",
+           "                flag(neuron_record, lane, ARRIVAL_AT_CROSSING)",
+           "                pass"), "edges/test_edges_ties.py", "arrival_at_a_crossing"),
+    (Fault("an own spike arrives after the end of the trial", "fast", "cpu/recurrent_steps.py",
+           "if bin_ == clock.last and r > clock.end:",
+           "if bin_ == clock.last and r > 2.0:"), "fast/test_recurrent.py", "after_the_end"),
 )
 """Faults that show at an edge alone (of a bin, of the trial, a tie), and the tests of this edge."""

@@ -1,20 +1,19 @@
 """The evidence of the checks of planted faults, gathered with nothing planted."""
 
-import json
+from collections.abc import Callable
 
 import delayprop.reference as reference
 from delayprop.fast.run import run_case
-from delayprop.spec import Case, Result, case_from_text, case_to_dict, load_case
+from delayprop.spec import Case, Result, case_to_dict, load_case
 from tests import ROOT
+from tests.support.networks.documents import li, lif, ties, wire
+from tests.support.networks.documents import read as read_case
 from tests.support.networks.strategies import families, seeded_case
-from tests.support.networks.ties import ties
-from tests.support.truth import Problem, gradient, simulate
+from tests.support.truth import truth_of
 
-HIDDEN = {"name": "hidden", "kind": "lif", "size": 2, "tau_mem": [9.0, 11.0], "tau_syn": [4.0, 5.0]}
-OUT = {"name": "out", "size": 2, "tau_mem": [12.0, 10.0], "tau_syn": [5.0, 6.0]}
-OWN = {"weights": [[0.3, 1.2], [1.1, 0.2]], "delays": [[1.1, 0.06], [0.78, 3.1]]}
-MORE = {"weights": [[0.1, -0.2], [0.2, 0.1]], "delays": [[2.3, 1.7], [0.9, 4.1]]}
-"""Recurrent synapses, two between each pair; many arrivals share the bin of another spike."""
+OWN = [[0.3, 1.2], [1.1, 0.2]], [[1.1, 0.06], [0.78, 3.1]]
+MORE = [[0.1, -0.2], [0.2, 0.1]], [[2.3, 1.7], [0.9, 4.1]]
+"""Weights and delays of recurrent synapses; many arrivals share the bin of another spike."""
 
 LOSSES: list[tuple[str, dict]] = [
     ("lif", {"kind": "spike_time_mse", "targets": [[9.0, 12.0], [8.0, 12.0, 15.0]]}),
@@ -22,57 +21,41 @@ LOSSES: list[tuple[str, dict]] = [
     ("li", {"kind": "cross_entropy", "readout": "max_voltage", "label": 0}),
 ]
 
-
 UNDER_WAY = {"kind": "cross_entropy", "readout": "mean_voltage", "label": 0}, 17.8
 """An integral readout, and a duration whose last bin has arrivals at the output."""
 
 
 def problem(kind: str, loss: dict, duration: float = 30.0, recurrent: bool = False, read: str = "out") -> Case:
     """A tiny network: several spikes per neuron, inhibition, resets not 0, fractional delays."""
-    spiking = {"threshold": [1.2, 1.0], "reset": [0.1, -0.4]} if kind == "lif" else {}
-    first = {"weights": [[4.0, 2.1], [1.7, 3.6], [-1.2, 2.4]], "delays": [[0.6, 2.3], [1.7, 0.9], [3.2, 1.4]]}
-    second = {"weights": [[2.4, 1.3], [1.1, 1.6]], "delays": [[1.3, 2.8], [4.6, 0.7]]}
-    document = {
-        "format": "eventprop-case/1",
-        "duration": duration,
-        "populations": [
-            {"name": "in", "kind": "input", "size": 3},
-            {**HIDDEN, "threshold": [1.0, 0.8] if read == "out" else [80.0, 80.0], "reset": [-0.3, 0.2]},
-            {**OUT, **spiking, "kind": kind},
-        ],
-        "connections": [
-            {"source": "in", "target": "hidden", **first},
-            {"source": "hidden", "target": "out", **second},
-            *({"source": "hidden", "target": "hidden", **own} for own in (OWN, MORE) if recurrent),
-        ],
-        "inputs": {"in": [[0.7, 4.1, 9.3], [1.9, 6.4], [3.3]]},
-        "loss": {**loss, "population": read},
-    }
-    return case_from_text(json.dumps(document))
-
-
-def truth(case: Case) -> Result:
-    """The result of a simulation at 50 digits, differentiated by differences."""
-    found = simulate(Problem.from_case(case))
-    return Result(found.loss, found.spikes, found.kappa, found.readout, gradient(case), ())
+    hidden = lif(
+        "hidden", 2, tau_mem=[9.0, 11.0], tau_syn=[4.0, 5.0], threshold=[1.0, 0.8] if read == "out" else [80.0, 80.0],
+        reset=[-0.3, 0.2],
+    )
+    out = lif("out", 2, threshold=[1.2, 1.0], reset=[0.1, -0.4]) if kind == "lif" else li("out", 2)
+    out |= {"tau_mem": [12.0, 10.0], "tau_syn": [5.0, 6.0]}
+    wires = [
+        wire("in", "hidden", [[4.0, 2.1], [1.7, 3.6], [-1.2, 2.4]], [[0.6, 2.3], [1.7, 0.9], [3.2, 1.4]]),
+        wire("hidden", "out", [[2.4, 1.3], [1.1, 1.6]], [[1.3, 2.8], [4.6, 0.7]]),
+        *(wire("hidden", "hidden", *own) for own in (OWN, MORE) if recurrent),
+    ]
+    inputs = [[0.7, 4.1, 9.3], [1.9, 6.4], [3.3]]
+    return read_case(duration, inputs, [hidden, out], wires, {**loss, "population": read})
 
 
 def gather(more: bool = False) -> dict:
     """The evidence; `more` adds ties, and a network of each family."""
-    runs = {"truth": truth, "reference": reference.run, "fast": run_case}
-    problems = []
-    for case in [*(problem(*loss) for loss in LOSSES), problem(*LOSSES[0], recurrent=True)]:
-        results = {name: run(case) for name, run in runs.items()}
-        assert min(len(train) for train in results["truth"].spikes["hidden"]) >= 2
-        problems.append(
-            {"case": case_to_dict(case)} | {name: found.to_dict(case.network) for name, found in results.items()}
-        )
+    runs: dict[str, Callable[[Case], Result]] = {"reference": reference.run, "fast": run_case}
+
+    def entry(case: Case, **further: Callable[[Case], Result]) -> dict:
+        found = {name: run(case).to_dict(case.network) for name, run in (runs | further).items()}
+        return {"case": case_to_dict(case), **found}
+
+    cases = [*(problem(*loss) for loss in LOSSES), problem(*LOSSES[0], recurrent=True)]
+    problems = [entry(case, truth=truth_of) for case in cases]
+    assert min(len(train) for one in problems for train in one["truth"]["spikes"]["hidden"]) >= 2
     files = sorted((ROOT / "spec" / "conformance" / "cases").glob("*.json"))
     conformance = [case_to_dict(load_case(file)) for file in files]
-    del runs["truth"]
     others = [problem("li", *UNDER_WAY), problem("li", LOSSES[2][1], recurrent=True, read="hidden")]
     if more:
         others += [*ties().values(), *(seeded_case(3, family) for family in families())]
-    pairs = [{name: run(case).to_dict(case.network) for name, run in runs.items()} for case in others]
-    found = [{"case": case_to_dict(case), **pair} for case, pair in zip(others, pairs, strict=True)]
-    return {"problems": problems, "conformance": conformance, "others": found}
+    return {"problems": problems, "conformance": conformance, "others": [entry(case) for case in others]}

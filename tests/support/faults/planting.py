@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,14 +42,14 @@ def edit(path: Path, text: str, wrong: str) -> None:
     path.write_text(source.replace(text, wrong), encoding="utf-8")
 
 
-def findings(package: str, folder: Path, evidence: Path) -> dict[str, float]:
-    """The largest finding of each check on the copy of `package` in `folder`."""
-    return _printed("print_findings", folder, package, evidence)
+def findings(package: str, folder: Path, evidence: Path, kinds: Mapping[str, str] | None = None) -> dict[str, float]:
+    """`findings.worst` on the copy of `package` in `folder`."""
+    return _printed("print_findings", folder, package, evidence, kinds)
 
 
-def findings_on_cuda(folder: Path, evidence: Path) -> dict[str, float]:
+def findings_on_cuda(folder: Path, evidence: Path, kinds: Mapping[str, str] | None = None) -> dict[str, float]:
     """`findings` with the CUDA kernels on a simulated GPU, which takes a fresh interpreter."""
-    call = f"print_findings({str(folder)!r}, 'fast', {str(evidence)!r}, on_cuda=True)"
+    call = f"print_findings({str(folder)!r}, 'fast', {str(evidence)!r}, {kinds!r}, on_cuda=True)"
     command = [sys.executable, "-c", f"from tests.support.faults.planting import print_findings; {call}"]
     environment = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1", "PYTHONPATH": str(ROOT)}
     return _loaded(subprocess.run(command, env=environment, capture_output=True, text=True, timeout=HUNG))
@@ -116,14 +116,16 @@ def _assert_copied(module: str, folder: str) -> None:
     assert file is not None and Path(file).is_relative_to(folder), f"ran {file}, which is not the copy"
 
 
-def print_findings(folder: str, package: str, evidence: str, on_cuda: bool = False) -> None:
+def print_findings(
+    folder: str, package: str, evidence: str, kinds: Mapping[str, str] | None, on_cuda: bool = False
+) -> None:
     """`findings`, as JSON."""
     use_copy(folder)
     from tests.support.faults.findings import worst
 
     if on_cuda:
         few_threads()
-    print(json.dumps(worst(package, json.loads(Path(evidence).read_text(encoding="utf-8")))))
+    print(json.dumps(worst(package, json.loads(Path(evidence).read_text(encoding="utf-8")), kinds)))
     _assert_copied("delayprop.fast.cuda.solver" if on_cuda else f"delayprop.{package}", folder)
 
 

@@ -1,14 +1,22 @@
-"""Checks of documentation pages: functions of texts that return findings."""
+"""Checks of documentation pages: functions of texts that return findings; pages in a browser."""
 
 import contextlib
 import io
 import math
 import re
+import shutil
+import subprocess
 from dataclasses import dataclass
 from functools import cache
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
+from tests import ROOT
+
+DOCS = ROOT / "docs"
+SETTINGS = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+PAGES = {path.relative_to(DOCS).as_posix(): path.read_text(encoding="utf-8") for path in sorted(DOCS.rglob("*.md"))}
 BLOCK = re.compile(r"^```python\n(.*?)^```$(?:\n\n```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
 NEARLY = 0.25  # relative tolerance of printed numbers: many training steps amplify rounding
@@ -19,6 +27,12 @@ FETCHING = {
 }
 ABROAD = re.compile(r"(?:[a-z]+:)?//", re.IGNORECASE)
 IN_STYLE = re.compile(r"""(?:url\(\s*["']?|@import\s+["'])((?:https?:)?//[^"')\s]+)""", re.IGNORECASE)
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND",
+)
+TIME = 20_000  # ms, of the page's own clock, for its scripts
 REMOTE_IMAGE = re.compile(r"!\[[^\]]*\]\(((?:https?:)?//[^)\s]+)")
 
 
@@ -106,3 +120,18 @@ def fetched_from_afar(name: str, text: str) -> list[str]:
         return IN_STYLE.findall(text)
     page = elements(text)
     return [address for address in page.fetched if ABROAD.match(address)] + IN_STYLE.findall(page.style)
+
+
+def browser() -> str | None:
+    """A browser without a window, which reaches no network; None where this machine has none."""
+    return next((found for name in BROWSERS if (found := shutil.which(name))), None)
+
+
+def after_scripts(address: str, profile: Path, *flags: str) -> str:
+    """The HTML of a page after its scripts have run; `profile`: an empty folder for the browser."""
+    program = browser()
+    assert program is not None
+    command = [program, *FLAGS, *flags, f"--user-data-dir={profile}", f"--virtual-time-budget={TIME}", "--dump-dom"]
+    done = subprocess.run([*command, address], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout

@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "benchmarks": {"delayprop.fast", "delayprop.spec", "torch", "numpy", "numba"},
     "reports": {
         "delayprop.spec", "delayprop.derivations", "delayprop.fast.data.records", "delayprop.fast.drawing",
-        "benchmarks.grid", "matplotlib", "numpy", "sympy",
+        "matplotlib", "numpy", "sympy",
     },
     "results": {"delayprop.fast", "delayprop.spec"},
     "docs": {"delayprop", "optuna"},
@@ -33,7 +33,7 @@ MORE = {
     "fast/training/evaluation.py": {"matplotlib"},  # a type alone
     "fast/training/intervals.py": {"mpmath"},
     "docs/formulas.py": {"ziamath"},  # the build of the site alone has it
-    "benchmarks/grid": {"delayprop.reference", "matplotlib"},  # the exact gradient that a grid is compared with
+    "benchmarks/grid": {"delayprop.reference"},  # the exact gradient that a grid is compared with
     "benchmarks/without_kernels.py": {"delayprop.reference"},  # follows single neurons before anything is timed
     "delayprop/__main__.py": {"reports"},  # the verification report, where there is a checkout
 }

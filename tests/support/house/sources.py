@@ -36,7 +36,6 @@ def read(path: PurePosixPath) -> str:
 FILES = repository_files()
 PYTHON_FILES = [path for path in FILES if path.suffix == ".py"]
 
-
 Located = ast.expr | ast.stmt | ast.alias | ast.excepthandler
 
 

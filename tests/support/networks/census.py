@@ -36,10 +36,10 @@ def require(counts: Counter[str], cases: int, share: float, ignore: Collection[s
 
 def classes(case: Case, truth: Truth | None = None) -> set[str]:
     truth = simulate(Problem.from_case(case), 20) if truth is None else truth
-    return {*_structure(case), *_events(case, truth), *_loss(case, truth)}
+    return {*structure(case), *_events(case, truth), *_loss(case, truth)}
 
 
-def _structure(case: Case) -> Iterator[str]:
+def structure(case: Case) -> Iterator[str]:
     network = case.network
     lif = [p for p in network.populations if p.kind == "lif"]
     order = {p.name: n for n, p in enumerate(network.populations)}

@@ -34,12 +34,11 @@ def loss_of(read: str) -> dict:
 
 
 def one_neuron(
-    read: str = "spikes", kind: str = "lif", w: float = 15.0, tau_syn: float = 8.0, T: float = 60.0, t_in: float = 0.5,
-    d: float = 1.75,
+    read: str = "spikes", kind: str = "lif", w: float = 15.0, tau_syn: float = 8.0, T: float = 60.0
 ) -> Case:
     """An input spike, and two neurons of `tau_mem` 16 ms; only the first has a synapse."""
     out = (lif() if kind == "lif" else {"kind": kind}) | {"tau_syn": tau_syn}
-    return case_of(out, [[w, None]], [[d, None]], [[t_in]], loss_of(read), T)
+    return case_of(out, [[w, None]], [[1.75, None]], [[0.5]], loss_of(read), T)
 
 
 def spikes_of_a_quadratic(problem: Problem) -> list[mpf]:

@@ -1,19 +1,18 @@
-"""Short notation for case files: populations, connections and losses."""
+"""Short notation for cases: populations, connections and losses; one neuron; one case per tie."""
 
 import json
 from collections.abc import Sequence
-from typing import Any
 
+import delayprop.reference as reference
 from delayprop.spec import Case, case_from_text
 
 
+def li(name: str, size: int) -> dict:
+    return {"name": name, "kind": "li", "size": size, "tau_mem": 20.0, "tau_syn": 5.0}
+
+
 def lif(name: str, size: int, **constants: object) -> dict:
-    given = {"tau_mem": 20.0, "tau_syn": 5.0, "threshold": 1.0, "reset": 0.0, **constants}
-    return {"name": name, "kind": "lif", "size": size, **given}
-
-
-def li(name: str, size: int, **constants: object) -> dict:
-    return {"name": name, "kind": "li", "size": size, "tau_mem": 20.0, "tau_syn": 5.0, **constants}
+    return {**li(name, size), "kind": "lif", "threshold": 1.0, "reset": 0.0, **constants}
 
 
 def wire(source: str, target: str, weights: Sequence, delays: object) -> dict:
@@ -21,25 +20,35 @@ def wire(source: str, target: str, weights: Sequence, delays: object) -> dict:
     return {"source": source, "target": target, "weights": weights, "delays": delays}
 
 
-def case(duration: float, inputs: Sequence[Sequence[float]], populations: list, wires: list, loss: dict) -> dict:
-    """A case whose inputs are the population `in`."""
-    return {
-        "format": "eventprop-case/1", "duration": duration,
-        "populations": [{"name": "in", "kind": "input", "size": len(inputs)}, *populations], "connections": wires,
-        "inputs": {"in": inputs}, "loss": loss,
-    }
-
-
-def cross_entropy(readout: str, label: int = 0, **time_scale: float) -> dict:
+def cross_entropy(readout: str, label: int = 0) -> dict:
     """A loss of a readout of `out`."""
-    return {"kind": "cross_entropy", "readout": readout, "population": "out", "label": label, **time_scale}
+    return {"kind": "cross_entropy", "readout": readout, "population": "out", "label": label}
 
 
-def mse(*targets: Sequence[float]) -> dict:
-    """A loss of the spike times of `out`, one list of targets per neuron."""
-    return {"kind": "spike_time_mse", "population": "out", "targets": list(targets)}
+def read(duration: float, inputs: Sequence[Sequence[float]], populations: list, wires: list, loss: dict) -> Case:
+    """A case whose inputs are the population `in`."""
+    populations = [{"name": "in", "kind": "input", "size": len(inputs)}, *populations]
+    return case_from_text(json.dumps({
+        "format": "eventprop-case/1", "duration": duration, "populations": populations, "connections": wires,
+        "inputs": {"in": inputs}, "loss": loss,
+    }))
 
 
-def read(*document: Any) -> Case:
-    """The case of a document, given by the arguments of `case`."""
-    return case_from_text(json.dumps(case(*document)))
+def one_neuron(kind: str, arrivals: list[tuple[float, float]], duration: float) -> Case:
+    """A neuron with arrivals `(time, weight)` beside a neuron without; `max_voltage` is read."""
+    out = lif("out", 2) if kind == "lif" else li("out", 2)
+    wires = [wire("in", "out", [[weight, None] for _, weight in arrivals], 0.0)]
+    return read(duration, [[t] for t, _ in arrivals], [out], wires, cross_entropy("max_voltage", 1))
+
+
+def ties() -> dict[str, Case]:
+    """One case per kind of tie, with no other tie."""
+    strong = (1.0, 8.0)
+    t_post = float(reference.run(one_neuron("lif", [strong], 60.0)).spikes["out"][0][0])
+    return {
+        "arrival_at_crossing": one_neuron("lif", [strong, (t_post, -6.0)], 60.0),
+        "spike_at_end": one_neuron("lif", [strong], t_post),
+        "arrival_at_end": one_neuron("li", [(1.0, 2.0), (7.0, 1.0)], 7.0),
+        "equal_maxima": one_neuron("li", [(1.0, 2.0), (30_001.0, 2.0)], 30_100.0),
+        "simultaneous_arrivals_at_maximum": one_neuron("li", [(1.0, 4.0), (3.0, -2.0), (3.0, -4.0)], 60.0),
+    }

@@ -6,52 +6,33 @@ range repeat, and equal numbers would make ties. So every number is moved within
 grid, by an amount that depends only on the count of numbers before it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol, TypeVar
-
-import numpy as np
+from typing import TypeVar
 
 T_ = TypeVar("T_")
 GRID = 64
 _GOLDEN = (5**0.5 - 1) / 2
 
-
-class Source(Protocol):
-    """A source of choices."""
-
-    def whole(self, low: int, high: int) -> int:
-        """An integer, both ends included."""
-        ...
-
-
-class Seeded:
-    def __init__(self, seed: int | Sequence[int]) -> None:
-        self.rng = np.random.default_rng(seed)
-
-    def whole(self, low: int, high: int) -> int:
-        """An integer, both ends included, uniformly distributed."""
-        return int(self.rng.integers(low, high + 1))
+Source = Callable[[int, int], int]
+"""A source of choices: an integer from the first to the second, both included."""
 
 
 @dataclass
 class Picker:
     """Choices and numbers from the integers of a source."""
 
-    source: Source
+    whole: Source
     taken: int = 0
-
-    def whole(self, low: int, high: int) -> int:
-        return self.source.whole(low, high)
 
     def one(self, options: Sequence[T_]) -> T_:
         """One of the options; the first is the simplest."""
-        return options[self.source.whole(0, len(options) - 1)] if len(options) > 1 else options[0]
+        return options[self.whole(0, len(options) - 1)] if len(options) > 1 else options[0]
 
     def number(self, low: float, high: float) -> float:
         """A number between `low` and `high`: a grid of 64 steps, moved within its step."""
         self.taken += 1
-        return low + (high - low) * (self.source.whole(0, GRID - 1) + self.taken * _GOLDEN % 1) / GRID
+        return low + (high - low) * (self.whole(0, GRID - 1) + self.taken * _GOLDEN % 1) / GRID
 
 
 ANY = (False, True)

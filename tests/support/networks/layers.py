@@ -17,7 +17,6 @@ DURATION = 16.0
 TRIALS: list[list[list[float]]] = [[[0.7, 4.1], [1.9], [2.6, 3.3]], [[], [0.4, 6.0], []], [[], [], []]]
 """Three trials of different numbers of spikes, the last one silent."""
 
-
 FLOAT32 = 1e-5  # relative error of a gradient in float32: some hundred operations in sequence
 
 

@@ -6,6 +6,7 @@ step. A spike is a Dirac: a signal of 1/step during one step. Times are in the u
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from typing import Any
 
 import numpy as np
@@ -26,14 +27,16 @@ def integrate(graph: Any, inputs: Mapping[str, Sequence[Sequence[float]]], durat
     steps = round(duration / step)
     kinds = {name: type(node).__name__ for name, node in graph.nodes.items()}
     before = {name: [a for a, b in graph.edges if b == name] for name in graph.nodes}
-    out = {name: np.zeros((steps + 1, _width(node))) for name, node in graph.nodes.items() if kinds[name] != "Output"}
+    width = {name: int(next(iter(node.output_type.values()))[0]) for name, node in graph.nodes.items()}
+    out = {name: np.zeros((steps + 1, width[name])) for name in graph.nodes if kinds[name] != "Output"}
     into = {name: np.zeros_like(out[name]) for name in out if kinds[name] == "Delay"}
     for name, trains in inputs.items():
         for i, train in enumerate(trains):
             np.add.at(out[name][:, i], [round(t / step) for t in train if t <= duration], 1 / step)
     state = {name: (np.zeros(out[name].shape[1]),) * 2 for name in out if kinds[name] in NEURONS}
     found = Activity({n: [[] for _ in I] for n, (I, _) in state.items()}, {n: 0 * I for n, (I, _) in state.items()})
-    order = _order(kinds, before)
+    stateless = {name: before[name] for name in out if kinds[name] not in (*NEURONS, "Input")}
+    order = [name for name in TopologicalSorter(stateless).static_order() if name in stateless]
     for k in range(steps):
         for name in order:
             node, x = graph.nodes[name], sum(out[source][k] for source in before[name])
@@ -61,19 +64,3 @@ def integrate(graph: Any, inputs: Mapping[str, Sequence[Sequence[float]]], durat
                     found.spikes[name][j].append((k + 1) * step)
             state[name] = I, v
     return found
-
-
-def _width(node: Any) -> int:
-    return int(next(iter(node.output_type.values()))[0])
-
-
-def _order(kinds: Mapping[str, str], before: Mapping[str, list[str]]) -> list[str]:
-    """The stateless nodes, each after its sources; Delay too, since it may be 0."""
-    order: list[str] = []
-    rest = [name for name, kind in kinds.items() if kind not in (*NEURONS, "Input", "Output")]
-    while rest:
-        ready = [name for name in rest if not set(before[name]) & set(rest)]
-        assert ready, "a loop without neurons"
-        order += ready
-        rest = [name for name in rest if name not in ready]
-    return order

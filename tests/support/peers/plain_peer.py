@@ -32,11 +32,9 @@ def main(path: str) -> int:
         tau_mem, tau_syn, v_th, v_reset = (of(out[key], j) for key in ("tau_mem", "tau_syn", "threshold", "reset"))
         if abs(tau_mem - tau_syn) < 0.1 * tau_mem:
             return refuse("time constants that differ only")
-        arrivals = sorted(
-            (t + of(of(connection["delays"], i), j), i) for i, train in enumerate(trains) for t in train
-        )
-        events = simulate([a for a in arrivals if a[0] <= case["duration"]], weights, j, case["duration"],
-                          tau_mem, tau_syn, v_th, v_reset)
+        arrivals = sorted((t + of(of(connection["delays"], i), j), i) for i, train in enumerate(trains) for t in train)
+        steps = [(t, i) for t, i in arrivals if t <= case["duration"]] + [(case["duration"], None)]
+        events = simulate(steps, [row[j] for row in weights], (tau_mem, tau_syn, v_th, v_reset))
         own = [t for t, _, i, _ in events if i is None]
         spikes.append(own)
         dL_dt = [t - target for t, target in zip(own, targets[j])]
@@ -76,19 +74,13 @@ def flow(h: float, tau_mem: float, tau_syn: float) -> tuple[float, float, float]
 
 
 def simulate(
-    arrivals: list[tuple[float, int]],
-    weights: list[list[float]],
-    j: int,
-    duration: float,
-    tau_mem: float,
-    tau_syn: float,
-    v_th: float,
-    v_reset: float,
+    steps: list[tuple[float, Any]], w: list[float], constants: tuple[float, float, float, float]
 ) -> list[Event]:
-    """`(t, V, source, I)` just after every event of neuron j; source None: its own spike."""
+    """`(t, V, source, I)` just after every event of a neuron; source None: its own spike. `steps`:
+    its arrivals `(t, source)`, and the end of the trial, without a source."""
+    tau_mem, tau_syn, v_th, v_reset = constants
     events: list[Event] = []
     t = V = I = 0.0
-    steps: list[tuple[float, int | None]] = [*arrivals, (duration, None)]
     for t_next, i in steps:
         while (h := crossing(V, I, t_next - t, tau_mem, tau_syn, v_th)) is not None:
             _, b, _ = flow(h, tau_mem, tau_syn)
@@ -97,7 +89,7 @@ def simulate(
         a, b, c = flow(t_next - t, tau_mem, tau_syn)
         t, V, I = t_next, V * a + I * c, I * b
         if i is not None:
-            I += weights[i][j]
+            I += w[i]
             events.append((t, V, i, I))
     return events
 

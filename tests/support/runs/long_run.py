@@ -12,59 +12,39 @@ from typing import Any
 
 import torch
 
-from delayprop.fast import LI, LIF, Spikes, cross_entropy
+from delayprop.fast import LI, LIF, Spikes, cross_entropy, param_groups, project_
 
 WARM_UP = 500
 TRIALS = [[[1.5 + trial + 2.0 * channel] for channel in range(4)] for trial in range(4)]
-LABELS = [0, 1, 2, 0]
-
-
-def memory() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
-def open_files() -> int:
-    return len(os.listdir("/proc/self/fd"))
-
-
-class Small:
-    """4 channels, 8 neurons, 3 outputs; all parameters learn."""
-
-    def __init__(self) -> None:
-        torch.manual_seed(0)
-        torch.set_num_threads(1)
-        self.hidden = LIF(4, 8, max_delay=10.0).initialise_(3.0, 1.5, 5.0)
-        self.out = LI(8, 3, readout="max_voltage", max_delay=10.0).initialise_(0.0, 0.5)
-        weights, delays = [self.hidden.w, self.out.w], [self.hidden.d, self.out.d]
-        groups: list[dict] = [{"params": weights, "lr": 1e-4}, {"params": delays, "lr": 1e-3}]
-        self.optimiser = torch.optim.Adam(groups)
-
-    def step(self) -> tuple[torch.Tensor, int]:
-        """The loss, and the number of hidden spikes."""
-        spikes = self.hidden(Spikes.from_trains(TRIALS, 30.0))
-        self.optimiser.zero_grad()
-        loss = cross_entropy(self.out(spikes), torch.tensor(LABELS))
-        loss.backward()
-        self.optimiser.step()
-        self.hidden.project_()
-        self.out.project_()
-        return loss, len(spikes.times)
+LABELS = torch.tensor([0, 1, 2, 0])
 
 
 def main(kind: str, steps: int) -> None:
-    net, kept, found = Small(), list[Any](), list[tuple[int, int]]()
-    losses, fired = list[float](), 0
+    """4 channels, 8 neurons, 3 outputs; weights and delays learn."""
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    hidden = LIF(4, 8, max_delay=10.0).initialise_(3.0, 1.5, 5.0)
+    net = torch.nn.Sequential(hidden, LI(8, 3, readout="max_voltage", max_delay=10.0).initialise_(0.0, 0.5))
+    optimiser = torch.optim.Adam(param_groups(net, lr=1e-4, delay_lr=1e-3))
+    found: dict[str, Any] = {"memory": [], "files": [], "losses": [], "fired": 0}
+    kept: list[Any] = []
     for step in range(1, WARM_UP + steps + 1):
-        loss, spikes = net.step()
-        fired += spikes
+        spikes = hidden(Spikes.from_trains(TRIALS, 30.0))
+        optimiser.zero_grad()
+        loss = cross_entropy(net[1](spikes), LABELS)
+        loss.backward()
+        optimiser.step()
+        project_(net)
+        found["fired"] += len(spikes.times)
         if kind == "graphs":
-            kept.append(cross_entropy(net.out(net.hidden(Spikes.from_trains(TRIALS, 30.0))), torch.tensor(LABELS)))
+            kept.append(cross_entropy(net(Spikes.from_trains(TRIALS, 30.0)), LABELS))
         elif kind == "numbers":
-            kept.append(net.hidden.w.detach().clone().repeat(8, 1))
+            kept.append(hidden.w.detach().clone().repeat(8, 1))
         elif kind == "files" and step % 100 == 0:
             kept.append(open(os.devnull))  # noqa: SIM115 - never closed: that is the fault
         if step >= WARM_UP and (step - WARM_UP) % (steps // 10) == 0:
-            found.append((memory(), open_files()))
-            losses.append(float(loss.detach()))
-    took, files = zip(*found, strict=True)
-    print(json.dumps({"memory": took, "files": files, "losses": losses, "fired": fired}))
+            pages = int(Path("/proc/self/statm").read_text().split()[1])
+            found["memory"].append(pages * os.sysconf("SC_PAGE_SIZE"))
+            found["files"].append(len(os.listdir("/proc/self/fd")))
+            found["losses"].append(float(loss.detach()))
+    print(json.dumps(found))

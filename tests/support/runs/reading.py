@@ -1,6 +1,8 @@
-"""What a run has written and a command has said."""
+"""What a run has written, a command has said, and a function was called with."""
 
+import io
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,26 @@ def result(folder: Path) -> dict[str, Any]:
 
 def history(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "history.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def calls(patch: Patch, of: Any, name: str, note: Callable[..., Any]) -> list[Any]:
+    """What `note` returns for the arguments of each call of a function from now on, before it."""
+    function, noted = getattr(of, name), list[Any]()
+
+    def noting(*given: Any, **named: Any) -> Any:
+        noted.append(note(*given, **named))
+        return function(*given, **named)
+
+    patch.setattr(of, name, noting)
+    return noted
+
+
+def screen(patch: Patch, terminal: bool = True) -> io.StringIO:
+    """Standard error from now on: a terminal, or none."""
+    shown = io.StringIO()
+    patch.setattr(shown, "isatty", lambda: terminal)
+    patch.setattr(sys, "stderr", shown)
+    return shown
 
 
 def rewrite(path: Path, **entries: object) -> None:

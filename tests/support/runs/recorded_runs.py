@@ -1,8 +1,8 @@
 """Synthetic folders of finished runs: a sequence; classifications, small or large, plain or odd."""
 
-import io
 import json
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ def options(**entries: object) -> dict[str, Any]:
     }
 
 
-def arrays(sizes: tuple[int, ...], spikes: int = 3, trials: int = 3) -> Arrays:
+def arrays(sizes: tuple[int, ...], spikes: int = 3) -> Arrays:
     """The arrays of `page.npz`, with `spikes` per neuron and trial."""
     random = np.random.default_rng(5)
     found: Arrays = {"t": np.linspace(0.0, DURATION, POINTS), "duration": np.array(DURATION)}
@@ -49,7 +49,7 @@ def arrays(sizes: tuple[int, ...], spikes: int = 3, trials: int = 3) -> Arrays:
             found[f"w_{when}_{n}"] = random.normal(size=shape).astype(np.float32)
             found[f"d_{when}_{n}"] = random.uniform(0, 20, shape).astype(np.float32)
     found[f"d_before_{len(sizes) - 2}"][:] = 0
-    for e in range(min(trials, sizes[-1])):
+    for e in range(min(3, sizes[-1])):
         found[f"label_{e}"], found[f"y_{e}"] = np.array(e), np.eye(sizes[-1], dtype=np.float32)[e]
         for n, size in enumerate(sizes[:-1]):
             found[f"units_{e}_{n}"] = np.repeat(np.arange(size), spikes)
@@ -60,19 +60,13 @@ def arrays(sizes: tuple[int, ...], spikes: int = 3, trials: int = 3) -> Arrays:
     return found
 
 
-def archive(found: Arrays) -> bytes:
-    content = io.BytesIO()
-    np.savez_compressed(content, allow_pickle=True, **found)
-    return content.getvalue()
-
-
 def made(folder: Path, sizes: tuple[int, ...] = (4, 6, 3), epochs: int = 3, spikes: int = 3) -> Path:
     """The folder of a run, with all its records."""
     lines = [line(epoch) for epoch in range(1, epochs + 1)]
     (folder / "result.json").write_text(json.dumps({**result(sizes), "best_epoch": min(2, epochs)}))
     (folder / "history.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in lines))
     (folder / "options.json").write_text(json.dumps(options()))
-    (folder / "page.npz").write_bytes(archive(arrays(sizes, spikes)))
+    np.savez_compressed(folder / "page.npz", allow_pickle=True, **arrays(sizes, spikes))
     return folder
 
 
@@ -98,7 +92,7 @@ def made_sequence(folder: Path) -> Path:
 Change = Callable[[Path], object]
 
 
-def _lines(name: str, entries: dict[str, object]) -> Change:
+def _lines(name: str, **entries: object) -> Change:
     """Changes entries of each line of a file."""
 
     def change(folder: Path) -> None:
@@ -108,13 +102,7 @@ def _lines(name: str, entries: dict[str, object]) -> Change:
     return change
 
 
-def results(**entries: object) -> Change:
-    return _lines("result.json", entries)
-
-
-def lines(**entries: object) -> Change:
-    """Changes entries of each line of the log."""
-    return _lines("history.jsonl", entries)
+results, lines = partial(_lines, "result.json"), partial(_lines, "history.jsonl")
 
 
 def settings(**entries: object) -> Change:
@@ -129,6 +117,6 @@ def recorded(change: Callable[[Arrays], object]) -> Change:
         with np.load(folder / "page.npz") as file:
             found = {name: file[name] for name in file.files}
         change(found)
-        (folder / "page.npz").write_bytes(archive(found))
+        np.savez_compressed(folder / "page.npz", allow_pickle=True, **found)
 
     return changed

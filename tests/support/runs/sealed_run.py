@@ -14,8 +14,6 @@ import os
 import socket
 import subprocess
 import sys
-import tempfile
-import traceback
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -68,6 +66,11 @@ def swallowed() -> None:
         print(f"offline: {type(error).__name__}")
 
 
+def connect_then_write() -> None:
+    swallowed()
+    Path("seen").write_text("x")
+
+
 def in_an_open_folder() -> None:
     Path("there").mkdir()
     folder = os.open("there", os.O_RDONLY)
@@ -81,6 +84,7 @@ PLANTS: dict[str, Callable[[], object]] = {
     "look up": lambda: socket.getaddrinfo("localhost", 80),
     "send": lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x", ("127.0.0.1", 9)),
     "write": lambda: Path("seen").write_text("x"),
+    "connect, then write": connect_then_write,
     "by number": lambda: os.close(os.open("seen", os.O_CREAT | os.O_WRONLY)),
     "make": lambda: Path("seen").mkdir(),
     "rename": lambda: Path("given").rename("seen"),
@@ -126,18 +130,6 @@ def main(report: str, plant: str, *options: str) -> int:
 def tell(watch: Watch, report: TextIO) -> None:
     json.dump(vars(watch), report)
     report.close()
-
-
-def in_a_fork(report: str, plant: str, *options: str) -> int:
-    """`main` in a child of `tests.support.forking`, whose exit skips `atexit`."""
-    tempfile.tempdir = None  # the parent has another folder
-    try:
-        return main(report, plant, *options)
-    except Exception:
-        traceback.print_exc()
-        return 1
-    finally:
-        atexit._run_exitfuncs()
 
 
 if __name__ == "__main__":

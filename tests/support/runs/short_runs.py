@@ -17,6 +17,7 @@ from delayprop.fast.train import main
 from delayprop.fast.training import engine
 from delayprop.fast.training.checkpoints import digest
 from delayprop.fast.training.classify import Classification
+from delayprop.fast.training.evaluation import Evaluation
 from delayprop.fast.training.processes import Processes
 from delayprop.fast.training.run_folder import Folder, RunFolder
 from delayprop.fast.training.settings import Settings
@@ -24,7 +25,6 @@ from tests.support.runs.reading import history, result
 
 DURATION = 12.0
 Make = Callable[[], engine.Training]
-
 
 SETTINGS = Settings(
     epochs=3, hidden=(6,), batch=5, tau_mem=10.0, w_mean=3.0, w_sd=0.5, out_sd=0.3, delay=2.0, max_delay=5.0, lr=0.01,
@@ -55,6 +55,17 @@ def classification(seed: int = 3, workers: int = 0, **changed: Any) -> Classific
     return training
 
 
+def with_validation(patch: pytest.MonkeyPatch, accuracies: list[float]) -> None:
+    """Evaluations find these accuracies in the validation split, one after another."""
+    left = list(accuracies)
+
+    def found(self: Classification, split: str, check: Any = None) -> Evaluation:
+        right = round(1000 * left.pop(0)) if split == "valid" else 1
+        return Evaluation([[right, 1000 - right, 0], [0, 0, 0]], 1.0)
+
+    patch.setattr(Classification, "evaluate", found)
+
+
 def sequence() -> Sequence:
     return Sequence(options(), torch.float32)
 
@@ -75,8 +86,8 @@ class KilledError(Exception):
     """Stands for `kill -9`: nothing of the run continues."""
 
 
-def killed_before(training: Any, step: int) -> engine.Training:
-    """The training, with a kill before a step."""
+def killed(training: Any, step: int, out: Path, **changed: Any) -> None:
+    """A run that is killed before a step."""
     take = training.step
 
     def dying(number: int, folder: Folder, check: Callable[[], None]) -> None:
@@ -85,17 +96,8 @@ def killed_before(training: Any, step: int) -> engine.Training:
         take(number, folder, check)
 
     training.step = dying
-    found: engine.Training = training
-    return found
-
-
-def killed_and_resumed(make: Make, step: int, folder: Path, **changed: Any) -> engine.Training:
-    """A run that was killed before a step, and then resumed to its end."""
     with pytest.raises(KilledError):
-        run(killed_before(make(), step), folder, **changed)
-    resumed = make()
-    run(resumed, folder, resume=True)
-    return resumed
+        run(training, out, **changed)
 
 
 def ended(training: engine.Training, folder: Path) -> tuple[str, list[dict]]:
@@ -106,3 +108,11 @@ def ended(training: engine.Training, folder: Path) -> tuple[str, list[dict]]:
 def log(folder: Path) -> list[dict]:
     """The log without measured times."""
     return [{name: value for name, value in line.items() if name != "seconds"} for line in history(folder)]
+
+
+OPTIONS = ["--task", "spikes", "--epochs", "2", "--hidden", "5", "--batch", "16", "--dtype", "float64", "--gain", "2"]
+
+
+def data_of(folder: Path) -> list[str]:
+    """The option `--data` of runs with `OPTIONS`."""
+    return ["--data", *(str(folder / f"{name}.h5") for name in ("train", "valid", "test"))]

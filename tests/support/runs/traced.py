@@ -4,7 +4,6 @@ The reference keeps events only. Between them its flows give the state: forwards
 event, backwards from the next.
 """
 
-import json
 from typing import Any
 
 from delayprop.reference.adjoint import Adjoint, _Sweep
@@ -13,26 +12,18 @@ from delayprop.reference.events import Arrivals, Crossing, Event, Neuron
 from delayprop.reference.flow import adjoint_flow, flow
 from delayprop.reference.readouts import drive
 from delayprop.reference.simulate import simulate
-from delayprop.spec import Case, case_from_text
+from delayprop.spec import Case
+from tests.support.networks.documents import lif, read, wire
 
 SAMPLES = 40  # per stretch between two events
 
 
 def small() -> Case:
     """Two inputs, a hidden neuron, an output: some arrivals and three spikes."""
-    lif = {"kind": "lif", "size": 1, "tau_mem": 10.0, "tau_syn": 5.0, "threshold": 1.0, "reset": 0.0}
-    document = {
-        "format": "eventprop-case/1",
-        "duration": 40.0,
-        "populations": [{"name": "in", "kind": "input", "size": 2}, {"name": "hidden", **lif}, {"name": "out", **lif}],
-        "connections": [
-            {"source": "in", "target": "hidden", "weights": [[2.9], [2.7]], "delays": [[2.0], [6.5]]},
-            {"source": "hidden", "target": "out", "weights": [[4.4]], "delays": [[5.0]]},
-        ],
-        "inputs": {"in": [[1.0, 12.0], [3.0]]},
-        "loss": {"kind": "spike_time_mse", "population": "out", "targets": [[18.0, 25.0, 27.5]]},
-    }
-    return case_from_text(json.dumps(document))
+    populations = [lif(name, 1, tau_mem=10.0) for name in ("hidden", "out")]
+    wires = [wire("in", "hidden", [[2.9], [2.7]], [[2.0], [6.5]]), wire("hidden", "out", [[4.4]], [[5.0]])]
+    loss = {"kind": "spike_time_mse", "population": "out", "targets": [[18.0, 25.0, 27.5]]}
+    return read(40.0, [[1.0, 12.0], [3.0]], populations, wires, loss)
 
 
 class Traced(_Sweep):

@@ -6,9 +6,8 @@ gradient is the central difference of two such simulations at 50 digits, one par
 The arithmetic is MPFR (gmpy2); arguments and results are numbers of mpmath.
 """
 
-from tests.support.truth.differences import OrderChanged, difference, directional, gradient
-from tests.support.truth.problem import Key, Problem
-from tests.support.truth.run import Signature
-from tests.support.truth.simulation import Truth, simulate
+from tests.support.parameters import Key
+from tests.support.truth.differences import OrderChanged, difference, directional, gradient, truth_of
+from tests.support.truth.simulation import Problem, Truth, simulate
 
-__all__ = ["Key", "OrderChanged", "Problem", "Signature", "Truth", "difference", "directional", "gradient", "simulate"]
+__all__ = ["Key", "OrderChanged", "Problem", "Truth", "difference", "directional", "gradient", "simulate", "truth_of"]

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 import mpmath
 import numpy as np
 
-from delayprop.spec import Case, ConnectionGradient, Gradients, PopulationGradient
+from delayprop.spec import Case, Gradients, Result
+from tests.support.parameters import Key, blocks, changed, parameters
 from tests.support.truth.numbers import Real, mpf, real, working_precision
-from tests.support.truth.problem import CONSTANTS, Key, Problem
 from tests.support.truth.run import Run
-from tests.support.truth.simulation import guard_digits
+from tests.support.truth.simulation import Problem, guard_digits, simulate
 
 DIGITS, STEP = 50, "1e-16"
 _STENCILS = {0: ((-1, -0.5), (1, 0.5)), 1: ((0, -1.5), (1, 2.0), (2, -0.5)), -1: ((0, 1.5), (-1, -2.0), (-2, 0.5))}
@@ -22,10 +22,6 @@ _STENCILS = {0: ((-1, -0.5), (1, 0.5)), 1: ((0, -1.5), (1, 2.0), (2, -0.5)), -1:
 
 class OrderChanged(ArithmeticError):
     """The order of events changes within the step, so the difference is no derivative."""
-
-    def __init__(self, key: object) -> None:
-        self.key = key
-        super().__init__(f"the order of events changes within the step at {key}")
 
 
 def gradient(
@@ -37,33 +33,36 @@ def gradient(
     parameters that are differenced from one side. Raises `OrderChanged`, as `difference`.
     """
     around, sides = _Neighbourhood(Problem.from_case(case), digits, h), sides or {}
-    with working_precision(around.precision):
-        slopes = {
-            key: mpf(around.slope({key: Real(1)}, sides.get(key, around.side(key)), key, key not in sides))
-            for key in around.values
-        }
-    return _gradients(case, slopes)
+    slopes = {
+        key: around.slope({key: 1.0}, sides.get(key, around.side(key)), key not in sides) for key in around.values
+    }
+    found = changed(parameters(case), lambda _, values: np.empty(values.shape, dtype=object))
+    for place, numbers in blocks(found):
+        for index in np.ndindex(numbers.shape):
+            numbers[index] = slopes.get((*place, *index), mpmath.mpf(0))
+    return found
 
 
-def difference(problem: Problem, key: Key, digits: float = DIGITS, h: str = STEP, side: int = 0) -> mpmath.mpf:
+def truth_of(case: Case) -> Result:
+    """Activity and gradient at 50 digits, without ties; raises `OrderChanged`."""
+    found = simulate(Problem.from_case(case))
+    return Result(found.loss, found.spikes, found.kappa, found.readout, gradient(case), ())
+
+
+def difference(problem: Problem, key: Key, h: str = STEP, side: int = 0) -> mpmath.mpf:
     """The derivative by one parameter: central, or from above or below (`side` +1 or -1).
 
     One-sided, the order of events must be constant on that side, and may differ at the problem
     itself, as at a tie. Raises `OrderChanged` where it changes.
     """
-    around = _Neighbourhood(problem, digits, h)
-    with working_precision(around.precision):
-        return mpf(around.slope({key: Real(1)}, side, key, side == 0))
+    return directional(problem, {key: 1.0}, h, side)
 
 
 def directional(
-    problem: Problem, direction: Mapping[Key, mpmath.mpf | float], digits: float = DIGITS, h: str = STEP, side: int = 0
+    problem: Problem, direction: Mapping[Key, mpmath.mpf | float], h: str = STEP, side: int = 0
 ) -> mpmath.mpf:
     """The derivative along a direction in the space of all parameters; see `difference`."""
-    around = _Neighbourhood(problem, digits, h)
-    with working_precision(around.precision):
-        amounts = {key: real(amount) for key, amount in direction.items()}
-        return mpf(around.slope(amounts, side, "the direction given", side == 0))
+    return _Neighbourhood(problem, DIGITS, h).slope(direction, side, side == 0)
 
 
 class _Neighbourhood:
@@ -79,43 +78,20 @@ class _Neighbourhood:
         """+1 for a number within the step of a bound at 0, else 0."""
         return 1 if key[0] in ("d", "t_in") and self.values[key] < self.h else 0
 
-    def slope(self, direction: Mapping[Key, Real], side: int, name: object, as_here: bool) -> Real:
+    def slope(self, direction: Mapping[Key, mpmath.mpf | float], side: int, as_here: bool) -> mpmath.mpf:
         """The derivative along `direction`; `as_here`: only with the problem's order of events."""
-        total = Real(0)
-        signatures = {self.here.signature()} if as_here else set()
-        for multiple, weight in _STENCILS[side]:
-            run = self.here
-            if multiple:
-                moved = {key: self.values[key] + multiple * self.h * amount for key, amount in direction.items()}
-                run = Run(self.case, self.values | moved, self.T, self.digits, self.here)
-                signatures.add(run.signature())
-            total += weight * run.loss()
-        if len(signatures) > 1:
-            raise OrderChanged(name)
-        return total / self.h
-
-
-def _gradients(case: Case, slopes: Mapping[Key, mpmath.mpf]) -> Gradients:
-    def array(shape: tuple[int, ...], *prefix: str | int) -> np.ndarray:
-        numbers = np.empty(shape, dtype=object)
-        for index in np.ndindex(shape):
-            numbers[index] = slopes.get((*prefix, *index), mpmath.mpf(0))
-        return numbers
-
-    network = case.network
-    populations = {}
-    for p in network.populations:
-        if p.kind != "input":
-            legal = [constant for constant in CONSTANTS if getattr(p, constant) is not None]
-            populations[p.name] = PopulationGradient(*(array((p.size,), constant, p.name) for constant in legal))
-    return Gradients(
-        tuple(
-            ConnectionGradient(array(connection.w.shape, "w", c), array(connection.d.shape, "d", c))
-            for c, connection in enumerate(network.connections)
-        ),
-        populations,
-        {
-            name: tuple(array((len(train),), "t_in", name, i) for i, train in enumerate(trains))
-            for name, trains in case.inputs.items()
-        },
-    )
+        with working_precision(self.precision):
+            steps = {key: self.h * real(amount) for key, amount in direction.items()}
+            total = Real(0)
+            signatures = {self.here.signature()} if as_here else set()
+            for multiple, weight in _STENCILS[side]:
+                run = self.here
+                if multiple:
+                    moved = {key: self.values[key] + multiple * step for key, step in steps.items()}
+                    run = Run(self.case, self.values | moved, self.T, self.digits, self.here)
+                    signatures.add(run.signature())
+                total += weight * run.loss()
+            if len(signatures) > 1:
+                where = next(iter(direction)) if len(direction) == 1 else "the direction given"
+                raise OrderChanged(f"the order of events changes within the step at {where}")
+            return mpf(total / self.h)

@@ -8,10 +8,10 @@ from functools import lru_cache
 import numpy as np
 
 from delayprop.spec import Case, CrossEntropy, SpikeTimeMSE
-from tests.support.truth.numbers import INFINITY, Real
-from tests.support.truth.problem import CONSTANTS, Key
-from tests.support.truth.readout import Maximum, cross_entropy, first_spike_readout, reads, spike_time_mse
-from tests.support.truth.voltage import Memo, Voltage
+from delayprop.spec.network import CONSTANTS
+from tests.support.parameters import Key
+from tests.support.truth.numbers import INFINITY, Real, exp, log, real
+from tests.support.truth.voltage import Maximum, Memo, Voltage
 
 Arrival = tuple[int, int]  # the synapse, and the index of the spike of its source
 
@@ -55,7 +55,8 @@ class Run:
         self.neurons, self.fan_out = _wiring(case)
         tolerance = Real(10) ** -Real(digits)
         self.tolerance, self.last = tolerance, T * (1 + tolerance)
-        rate = 1 / T if reads(case.loss, "exp_weighted_voltage") else Real(0)
+        readout = case.loss.readout if isinstance(case.loss, CrossEntropy) else None
+        rate = 1 / T if readout == "exp_weighted_voltage" else Real(0)
         self.memo: Memo = near.memo if near else {}
         self.voltages = []
         for neuron in self.neurons:
@@ -70,7 +71,7 @@ class Run:
         self.spikes: list[list[Real]] = [[] for _ in range(count)]
         self.kappa: list[list[Real]] = [[] for _ in range(count)]
         self.arrivals: list[list[set[Arrival]]] = [[set()] for _ in range(count)]
-        read = case.loss.population if reads(case.loss, "max_voltage") else None
+        read = case.loss.population if readout == "max_voltage" else None
         self.maxima = {n: Maximum() for n, (name, _) in enumerate(self.neurons) if name == read}
         self.margin = INFINITY
         self._run()
@@ -198,15 +199,20 @@ class Run:
         if loss.readout == "max_voltage":
             return [self.maxima[n].value for n in read]
         if loss.time_scale is not None:
-            return first_spike_readout([self.spikes[n] for n in read], self.T, loss.time_scale)
+            return [-(self.spikes[n][0] if self.spikes[n] else self.T) / real(loss.time_scale) for n in read]
         assert loss.readout in ("mean_voltage", "exp_weighted_voltage"), "a new readout needs its truth"
         return [self.voltages[n].integral(self.T) / self.T for n in read]
 
     def loss(self) -> Real:
+        """`log sum_j exp(y_j) - y_label`, or half the sum of squares, a missing spike as `T`."""
         loss = self.case.loss
-        y = self.readout()
         if isinstance(loss, CrossEntropy):
+            y = self.readout()
             assert y is not None
-            return cross_entropy(y, loss.label)
+            return max(y) + log(sum(exp(value - max(y)) for value in y)) - y[loss.label]
         read = [train for (name, _), train in zip(self.neurons, self.spikes, strict=True) if name == loss.population]
-        return spike_time_mse(read, loss, self.T)
+        total = Real(0)
+        for train, targets in zip(read, loss.targets, strict=True):
+            for k, target in enumerate(targets):
+                total += ((train[k] if k < len(train) else self.T) - real(float(target))) ** 2
+        return total / 2

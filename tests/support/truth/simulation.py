@@ -1,4 +1,4 @@
-"""The loss, readouts and spikes of a problem."""
+"""A case with its numbers by key, and its loss, readouts and spikes."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -7,9 +7,28 @@ from dataclasses import dataclass
 import mpmath
 import numpy as np
 
+from delayprop.spec import Case
+from tests.support.parameters import Key, keyed, parameters
 from tests.support.truth.numbers import Real, mpf, real, working_precision
-from tests.support.truth.problem import Problem
 from tests.support.truth.run import Run, Signature
+
+
+@dataclass
+class Problem:
+    """A case, of which only the structure is used, and its numbers.
+
+    `values`, every parameter of the gradient, may be changed in place. `duration`: `T`, ms.
+    """
+
+    case: Case
+    values: dict[Key, mpmath.mpf]
+    duration: mpmath.mpf
+
+    @classmethod
+    def from_case(cls, case: Case) -> "Problem":
+        """The case with its own numbers, exactly."""
+        values = {key: mpmath.mpf(float(number)) for key, number in keyed(case, parameters(case)).items()}
+        return cls(case, values, mpmath.mpf(float(case.duration)))
 
 
 @dataclass(frozen=True, eq=False)

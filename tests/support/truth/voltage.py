@@ -1,4 +1,4 @@
-"""The voltage of one neuron as one closed sum over all its events since t = 0.
+"""The voltage of one neuron as one closed sum over all its events since t = 0, and its maximum.
 
     tau_mem != tau_syn:   V(t) = A exp(-t/tau_mem) + B exp(-t/tau_syn)
     tau_mem == tau_syn:   V(t) = (A + B t) exp(-t/tau)
@@ -11,7 +11,7 @@ adds digits (`simulation.py`).
 
 from typing import TypeAlias
 
-from tests.support.truth.numbers import Real, exp, log, sqrt
+from tests.support.truth.numbers import INFINITY, Real, exp, log, sqrt
 
 Memo: TypeAlias = dict[tuple[Real, Real, Real], tuple[Real, Real]]
 
@@ -130,3 +130,21 @@ class Voltage:
         r_syn = 1 / (1 / self.tau_syn + self.rate)
         from_current = r_syn * (self.K * arrivals - tail * self.B / y)
         return from_current - r_mem * (self.K * arrivals + resets + tail * self.A / x)
+
+
+class Maximum:
+    """The largest of the local maxima, offered in order of time; the first is the initial 0.
+
+    `place`: ("initial",), ("spike",), ("end",), ("arrival", arrivals) or ("interior", events before
+    it). `gap`: the distance of the earliest largest to the second largest.
+    """
+
+    def __init__(self) -> None:
+        self.value, self.place, self.gap = Real(0), ("initial",), INFINITY
+
+    def offer(self, value: Real, place: tuple) -> None:
+        if value > self.value:
+            self.gap = value - self.value
+            self.value, self.place = value, place
+        elif place != self.place:
+            self.gap = min(self.gap, self.value - value)

@@ -1,5 +1,6 @@
-"""Sparse networks: arrays with a mask of synapses, and `Network` of torch with short calls."""
+"""Networks that are no plain chain: masks of synapses, short calls, recurrent layers."""
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,7 @@ import torch
 from torch import nn
 
 from delayprop import membrane_traces, spike_count_penalty, wake_
-from delayprop.fast import LIF, Network, Spikes, cross_entropy, joined, param_groups, project_
+from delayprop.fast import LI, LIF, Network, Spikes, cross_entropy, joined, param_groups, project_
 from delayprop.fast.nn.interchange import case_of, load_into, network_of
 from delayprop.spec import Connection, Population
 from delayprop.spec import Network as NetworkSpec
@@ -23,12 +24,12 @@ DELAYS = np.linspace(0.0, 5.5, 12).reshape(3, 4)
 RAGGED = np.where(MASK, WEIGHTS, NAN), np.where(MASK, DELAYS, -1.0)  # what no synapse has is not read
 
 
-def described(dtype: torch.dtype = torch.float64) -> NetworkSpec:
+def described() -> NetworkSpec:
     populations = (
         Population("in", "input", 3), Population("hidden", "lif", 4, 20.0, 5.0, 1.0, -0.2),
         Population("out", "li", 2, 20.0, 5.0),
     )
-    to_out = torch.linspace(-1.0, 1.0, 8, dtype=dtype).reshape(4, 2)
+    to_out = torch.linspace(-1.0, 1.0, 8, dtype=torch.float64).reshape(4, 2)
     return NetworkSpec(populations, (Connection("in", "hidden", *RAGGED, MASK), Connection("hidden", "out", to_out, 1)))
 
 
@@ -130,3 +131,60 @@ def test_training_of_a_sparse_network_and_its_description(dtype: torch.dtype) ->
     assert_refused(lambda: network_of(net, ["a", "b", "c"]), "`names` must be left out for a `Network`")
     torch.nn.init.constant_(net.synapses[1].d, -0.5)
     assert_refused(lambda: network_of(net), r"`synapses\[1\].d\[0\]\[0\]` must be a finite number of at least 0")
+
+
+OUT = "exp_weighted_voltage"
+
+
+def layers(seed: int = 0) -> tuple[LIF, LI]:
+    """Three sources, four recurrent neurons that spike again and again, two readouts."""
+    random, dtype = torch.Generator().manual_seed(seed), torch.float64
+    hidden = LIF(3, 4, tau_mem=9.0, tau_syn=4.0, recurrent=True, max_delay=8.0, dtype=dtype)
+    hidden.initialise_(4.0, 1.0, 3.0, random).initialise_recurrent_(0.5, 1.0, 2.0, random)
+    return hidden, LI(4, 2, readout=OUT, dtype=dtype).initialise_(0.0, 1.0, 2.0, random)
+
+
+def test_it_is_the_network_with_a_connection_back() -> None:
+    hidden, out = layers()
+    cross_entropy(out(hidden(given_spikes())), torch.tensor([0, 1, 1])).backward()
+    network = Network(network_of([hidden, out]), torch.float64)
+    activity = network({"in": given_spikes()}, ("out", OUT))
+    assert activity.y is not None
+    cross_entropy(activity.y, torch.tensor([0, 1, 1])).backward()
+    assert len(activity.spikes["hidden1"].times) > 10
+    assert torch.equal(hidden(given_spikes()).times, activity.spikes["hidden1"].times)
+    into, back = network.synapses[:2]
+    for ours, theirs in ((hidden.w, into.w), (hidden.d, into.d), (hidden.w_rec, back.w), (hidden.d_rec, back.d)):
+        assert ours is not None and ours.grad is not None and theirs.grad is not None
+        assert torch.equal(ours.grad, theirs.grad) and bool((theirs.grad != 0).any())
+
+
+def test_parameters_are_drawn_clamped_saved_and_copied() -> None:
+    hidden, _ = layers()
+    assert hidden.w_rec is not None and hidden.d_rec is not None
+    assert bool((hidden.d_rec <= 2.0).all()) and float(hidden.w_rec.detach().std()) > 0.3
+    assert set(hidden.state_dict()) == {"w", "d", "w_rec", "d_rec", "tau_mem", "tau_syn", "v_th", "v_reset"}
+    other = layers(seed=1)[0]
+    other.load_state_dict(hidden.state_dict())
+    assert torch.equal(other(given_spikes()).times, hidden(given_spikes()).times)
+    copied = copy.deepcopy(hidden).w_rec
+    assert copied is not None and torch.equal(copied, hidden.w_rec)
+    with torch.no_grad():
+        hidden.d_rec[0, 0], hidden.d_rec[1, 1], hidden.d[0, 0] = -1.0, 9.0, -2.0
+    assert hidden.project_() == 3 and hidden.d_rec.diagonal().tolist()[:2] == [0.1, 8.0]
+    network_of([hidden])  # so a loop takes time, as the specification asks
+
+
+def test_a_new_one_reaches_no_neuron_until_it_is_drawn() -> None:
+    plain = LIF(3, 4, tau_mem=9.0, tau_syn=4.0, dtype=torch.float64)
+    hidden = LIF(3, 4, tau_mem=9.0, tau_syn=4.0, recurrent=True, dtype=torch.float64)
+    for layer in (plain, hidden):
+        layer.initialise_(4.0, 1.0, 3.0, torch.Generator().manual_seed(0))
+    assert torch.allclose(hidden(given_spikes()).times, plain(given_spikes()).times, rtol=1e-14, atol=0)
+
+
+def test_a_network_with_a_connection_back_is_loaded_bit_for_bit() -> None:
+    (hidden, out), (other, read) = layers(), layers(seed=1)
+    load_into([other, read], network_of([hidden, out]))
+    for one, two in zip(hidden.parameters(), other.parameters(), strict=True):
+        assert torch.equal(one, two)

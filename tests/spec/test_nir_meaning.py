@@ -1,0 +1,236 @@
+"""A graph means what NIR defines: graphs of other tools, read; ours and theirs, integrated.
+
+NIR's own equations, in small steps, stand against `reference`. The steps are of first order: an
+error is a number of steps, also at half the step.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import nir
+import numpy as np
+import pytest
+
+from delayprop.reference import run
+from delayprop.spec import Case, CrossEntropy, Network, SpecError, SpikeTrains
+from delayprop.spec.nir_graph import UNITS, from_nir, to_nir
+from tests.support.networks.nir_euler import integrate
+from tests.support.networks.nir_networks import bits, busy
+from tests.support.networks.strategies import seeded_case
+
+FAR = 40  # steps that a spike may be off: about one per earlier spike, more where a crossing is flat
+VOLTAGE = 10  # steps of ms times thresholds that a largest voltage may be off
+STEPS = (0.02, 0.01)
+
+
+def lif(size: int = 2) -> Any:
+    """Neurons in seconds; `w_in` is twice `tau_syn`, so a weight counts twice."""
+    own = np.full(size, 0.005)
+    one = np.ones(size)
+    return nir.CubaLIF(
+        tau_mem=4 * own, tau_syn=own, r=one, v_leak=0 * own, v_threshold=one, v_reset=0 * own, w_in=2 * own
+    )
+
+
+def li(size: int = 2) -> Any:
+    own = np.full(size, 0.005)
+    return nir.CubaLI(tau_mem=4 * own, tau_syn=own, r=np.ones(size), v_leak=0 * own, w_in=own.copy())
+
+
+def row(*nodes: Any) -> Any:
+    """Input (2) -> the nodes -> Output; NIR names nodes by type."""
+    return nir.NIRGraph.from_list(nir.Input(np.array([2])), *nodes)
+
+
+def linear(*rows: list[float]) -> Any:
+    return nir.Linear(np.array(rows))
+
+
+def delay(*seconds: float) -> Any:
+    return nir.Delay(np.array(seconds))
+
+
+def test_layers_of_another_tool() -> None:
+    """Input -> Affine -> CubaLIF -> Linear -> CubaLI, in float32 and seconds."""
+    w = np.array([[1.5, -0.1], [0.7, 0.0]], dtype=np.float32)
+    graph = row(nir.Affine(w, np.zeros(2, np.float32)), lif(), nir.Linear(np.array([[3, 4]])), li(1))
+    network = from_nir(graph, unit="s")
+    assert [(p.name, p.kind, p.size) for p in network.populations] == [
+        ("input", "input", 2), ("cubalif", "lif", 2), ("cubali", "li", 1)
+    ]
+    first, second = network.connections
+    assert (first.source, first.target, second.source, second.target) == ("input", "cubalif", "cubalif", "cubali")
+    assert first.w.tolist() == np.multiply(w.T, 2.0, dtype=np.float64).tolist()
+    assert first.exists.tolist() == [[True, True], [True, False]] and not first.d.any()
+    assert second.w.tolist() == [[3.0], [4.0]] and second.exists.all()
+    out, hidden = network.population("cubali"), network.population("cubalif")
+    assert (hidden.tau_mem.tolist(), hidden.tau_syn.tolist()) == ([20.0, 20.0], [5.0, 5.0])
+    assert (hidden.v_th.tolist(), hidden.v_reset.tolist()) == ([1.0, 1.0], [0.0, 0.0])
+    assert (out.tau_mem.tolist(), out.tau_syn.tolist(), out.v_th) == ([20.0], [5.0], None)
+
+
+W = linear([1.0, 2.0], [3.0, 4.0])
+TWICE, PAIRS = [[2.0, 6.0], [4.0, 8.0]], [[2.0, None], [None, 2.0]]
+AT_ONCE = [[0.0, 0.0], [0.0, 0.0]]
+TAPS = linear([1.0, 0.0], [1.0, 0.0], [0.0, 1.0])  # two channels of the first input, one of the second
+PATHS: dict[str, tuple[list[Any], list[tuple[list, list]]]] = {
+    "nothing between": ([], [(PAIRS, AT_ONCE)]),
+    "Delay": ([delay(0.5, 0.25)], [(PAIRS, [[500.0, 0.0], [0.0, 250.0]])]),
+    "Delay, Linear": ([delay(0.5, 0.25), W], [(TWICE, [[500.0, 500.0], [250.0, 250.0]])]),
+    "Linear, Delay": ([W, delay(0.5, 0.25)], [(TWICE, [[500.0, 250.0], [500.0, 250.0]])]),
+    "Delay on both sides": ([delay(0.5, 0.25), W, delay(1.0, 2.0)], [(TWICE, [[1500.0, 2500.0], [1250.0, 2250.0]])]),
+    "Scale on both sides": (
+        [nir.Scale(np.array([2.0, 1.0])), W, nir.Scale(np.array([1.0, 0.5]))], [([[4.0, 6.0], [4.0, 4.0]], AT_ONCE)]
+    ),
+    "one channel per synapse": (
+        [TAPS, delay(0.5, 0.25, 1.0), linear([1.0, 0, 2.0], [0, 3.0, 0])],
+        [([[2.0, 6.0], [4.0, None]], [[500.0, 250.0], [1000.0, 0.0]])],
+    ),
+    "two delays between two neurons": (
+        [TAPS, delay(0.5, 0.25, 1.0), linear([1.0, 5.0, 2.0], [0, 3.0, 0])],
+        [
+            ([[10.0, 6.0], [4.0, None]], [[250.0, 250.0], [1000.0, 0.0]]),
+            ([[2.0, None], [None, None]], [[500.0, 0.0], [0.0, 0.0]]),
+        ],
+    ),
+    "two paths of one delay add up": ([W, W], [([[14.0, 30.0], [20.0, 44.0]], AT_ONCE)]),
+}
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_paths_from_neurons_to_neurons(name: str) -> None:
+    nodes, expected = PATHS[name]
+    found = from_nir(row(*nodes, lif()), unit="s").connections
+    weights = [[[w if there else None for w, there in zip(*row)] for row in zip(c.w, c.exists)] for c in found]
+    assert list(zip(weights, [c.d.tolist() for c in found])) == expected
+
+
+def test_signals_that_meet_or_part_before_a_matrix() -> None:
+    """Two populations into one Linear, one Linear into two: a connection each; loops are legal."""
+    nodes = {"i": nir.Input(np.array([2])), "a": lif(), "b": lif(), "w": W, "late": delay(1.0, 1.0)}
+    edges = [("i", "w"), ("a", "late"), ("late", "w"), ("w", "a"), ("w", "b"), ("b", "o")]
+    network = from_nir(nir.NIRGraph({**nodes, "o": nir.Output(np.array([2]))}, edges), unit="s")
+    ends = [(c.source, c.target) for c in network.connections]
+    assert ends == [("i", "a"), ("i", "b"), ("a", "a"), ("a", "b")]
+    assert all(c.w.tolist() == TWICE for c in network.connections)
+    assert [set(c.d.flatten()) for c in network.connections] == [{0.0}, {0.0}, {1000.0}, {1000.0}]
+
+
+@pytest.mark.parametrize(("unit", "other"), [("ms", "s"), ("s", "ms")])
+def test_a_graph_with_a_unit_needs_none_and_takes_no_other(unit: str, other: str) -> None:
+    graph = to_nir(busy().network, unit=unit)
+    assert bits(from_nir(graph)) == bits(from_nir(graph, unit=unit))
+    for wrong, words in (
+        (other, f"`unit` must be {unit}, as in the graph's metadata, got '{other}'"),
+        ("minutes", "`unit` must be one of ms, s, got 'minutes'; choose one of these"),
+    ):
+        with pytest.raises(SpecError, match=words):
+            from_nir(graph, unit=wrong)
+
+
+def test_without_our_metadata_the_physics_is_kept() -> None:
+    """Readers of NIR must not need metadata. Lost: order of populations, synapses of weight 0."""
+    graph = to_nir(busy().network)
+    for node in (graph, *graph.nodes.values()):
+        node.metadata = {}
+    network = from_nir(graph, unit="ms")
+    assert [p.name for p in network.populations] == ["in", "hid", "out"]
+    for ours, theirs in zip(network.connections, busy().network.connections, strict=True):
+        assert np.array_equal(ours.w, theirs.w)
+        assert np.array_equal(ours.exists, theirs.w != 0)
+        assert np.array_equal(ours.d, np.where(ours.exists, theirs.d, 0.0))
+
+
+def off(graph: Any, case: Case, unit: str, step: float, exact: Case | None = None) -> tuple[float, float]:
+    """Largest error of a spike (ms; infinite if spike counts differ) and of a largest voltage.
+
+    Args:
+        graph: integrated with the inputs of `case`, in steps of `step` ms.
+        exact: the case that `reference` runs, if not `case`.
+    """
+    ms, expected = UNITS[unit], run(exact or case)
+    inputs = {name: [(train / ms).tolist() for train in trains] for name, trains in case.inputs.items()}
+    found = integrate(graph, inputs, case.duration / ms, step / ms)
+    pairs = [pair for name in found.spikes for pair in zip(found.spikes[name], expected.spikes[name], strict=True)]
+    assert any(len(right) for _, right in pairs)
+    late = [
+        float(np.max(np.abs(np.array(own) * ms - right), initial=0.0)) if len(own) == len(right) else np.inf
+        for own, right in pairs
+    ]
+    read = expected.readout is not None and case.loss.readout == "max_voltage"  # type: ignore[union-attr]
+    voltages = np.abs(found.highest[case.loss.population] - np.array(expected.readout)).max() if read else np.nan
+    return max(late), float(voltages)
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("unit", UNITS)
+def test_the_graph_spikes_when_the_network_does(unit: str, step: float) -> None:
+    case = busy()
+    exact, (late, voltage) = run(case), off(to_nir(case.network, unit=unit), case, unit, step)
+    assert all(len(train) > 4 for train in exact.spikes["hid"]) and exact.readout is not None
+    assert late < FAR * step
+    assert voltage < VOLTAGE * step < 0.1 * abs(exact.readout).min()
+
+
+@pytest.mark.parametrize("seed", [1, 5, 10, *(pytest.param(n, marks=pytest.mark.full) for n in (14, 15, 27, 29, 31))])
+def test_drawn_graphs_spike_when_their_networks_do(seed: int) -> None:
+    """Graphs with long delays, loops and feedback; none is silent."""
+    case = seeded_case(seed)
+    assert off(to_nir(case.network), case, "ms", STEPS[1])[0] < FAR * STEPS[1]
+
+
+FAULTS: dict[str, Callable[[Any], object]] = {
+    "w_in left at 1": lambda nodes: [nodes[name].w_in.fill(1.0) for name in ("hid", "out")],
+    "half w_in": lambda nodes: np.multiply(nodes["out"].w_in, 0.5, out=nodes["out"].w_in),
+    "taus exchanged": lambda nodes: vars(nodes["hid"]).update(
+        tau_mem=nodes["hid"].tau_syn, tau_syn=nodes["hid"].tau_mem
+    ),
+    "no delay": lambda nodes: nodes["connection0_delays"].delay.fill(0.0),
+    "weights transposed": lambda nodes: vars(nodes["connection1_weights"]).update(
+        weight=nodes["connection1_weights"].weight.T
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_control_a_fault_of_the_graph_is_found(fault: Callable[[Any], object]) -> None:
+    """Above all in `w_in`: a spike raises the current by `w_in / tau_syn`."""
+    case = busy()
+    graph = to_nir(case.network)
+    fault(graph.nodes)
+    late, voltage = off(graph, case, "ms", STEPS[0])
+    assert late > FAR * STEPS[0] or voltage > VOLTAGE * STEPS[0]
+
+
+def foreign() -> Any:
+    """Seconds, float32, `w_in` other than `tau_syn`, a Scale, a Delay on each side, a bias of 0."""
+    def f(numbers: object) -> np.ndarray:
+        return np.array(numbers, dtype=np.float32)
+
+    lif = nir.CubaLIF(
+        tau_mem=f([0.012, 0.009, 0.015]), tau_syn=f([0.004, 0.005, 0.003]), r=f([1, 1, 1]), v_leak=f([0, 0, 0]),
+        v_threshold=f([1, 0.8, 1.2]), v_reset=f([0, -0.2, 0.1]), w_in=f([0.004, 0.01, 0.002]),
+    )
+    li = nir.CubaLI(tau_mem=f([0.02]), tau_syn=f([0.006]), r=f([1]), v_leak=f([0]), w_in=f(0.003))
+    return nir.NIRGraph.from_list(
+        nir.Input(np.array([2])), nir.Delay(f([0.0013, 0.0004])),
+        nir.Affine(f([[4, 3], [2, 1.5], [8, -3]]), f([0, 0, 0])), nir.Scale(f([1.1, 1.3, 1.2])), lif,
+        nir.Delay(f([0.002, 0.003, 0.001])), nir.Linear(f([[1.5, -0.5, 0.9]])), nir.Delay(f([0.0007])), li,
+    )
+
+
+def case_of(network: Network) -> Case:
+    trains = SpikeTrains(([0.7, 4.1, 9.0, 15.5, 17.0], [1.9, 6.0, 20.0]))  # type: ignore[arg-type]
+    return Case(network, 40.0, {"input": trains}, CrossEntropy("max_voltage", "cubali", 0))
+
+
+def test_a_graph_of_another_tool_spikes_when_its_network_does() -> None:
+    case = case_of(from_nir(foreign(), unit="s"))
+    late, voltage = off(foreign(), case, "s", STEPS[1])
+    assert all(len(train) > 1 for train in run(case).spikes["cubalif"])
+    assert late < FAR * STEPS[1] and voltage < VOLTAGE * STEPS[1]
+
+
+def test_control_another_unit_is_another_network() -> None:
+    case, other = (case_of(from_nir(foreign(), unit=unit)) for unit in ("s", "ms"))
+    assert off(foreign(), case, "s", STEPS[1], exact=other)[0] == np.inf

@@ -1,0 +1,83 @@
+"""The parameters of a case in the layout of its gradient, so that one walk serves both."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from delayprop.spec import Case, ConnectionGradient, Gradients, Network, PopulationGradient, SpikeTrains
+from delayprop.spec.network import CONSTANTS
+
+Key = tuple[Any, ...]
+"""The key of a parameter: ("w" or "d", connection, pre, post), (a constant, population, neuron) or
+("t_in", population, neuron, k)."""
+
+
+def parameters(case: Case) -> Gradients:
+    """Every number of a case, in the place of its derivative."""
+    receiving = [p for p in case.network.populations if p.kind != "input"]
+    return Gradients(
+        tuple(ConnectionGradient(c.w, c.d) for c in case.network.connections),
+        {p.name: PopulationGradient(*(getattr(p, constant) for constant in CONSTANTS)) for p in receiving},
+        {name: list(trains) for name, trains in case.inputs.items()},
+    )
+
+
+def with_parameters(case: Case, new: Gradients) -> Case:
+    """The case with other numbers, and with its synapses."""
+    pairs = zip(case.network.connections, new.connections, strict=True)
+    constants = {
+        name: {constant: getattr(by, f"dL_d{constant}") for constant in CONSTANTS}
+        for name, by in new.populations.items()
+    }
+    network = Network(
+        tuple(replace(p, **constants.get(p.name, {})) for p in case.network.populations),
+        tuple(replace(c, w=by.dL_dw, d=by.dL_dd) for c, by in pairs),
+    )
+    inputs = {name: SpikeTrains(tuple(trains)) for name, trains in new.inputs.items()}
+    return replace(case, network=network, inputs=inputs)
+
+
+def blocks(of: Gradients) -> Iterator[tuple[Key, np.ndarray]]:
+    """Every array, and the part of the key that its numbers share."""
+    for c, connection in enumerate(of.connections):
+        yield ("w", c), connection.dL_dw
+        yield ("d", c), connection.dL_dd
+    for name, by in of.populations.items():
+        for constant in CONSTANTS:
+            if (values := getattr(by, f"dL_d{constant}")) is not None:
+                yield (constant, name), values
+    for name, trains in of.inputs.items():
+        yield from ((("t_in", name, i), train) for i, train in enumerate(trains))
+
+
+def keyed(case: Case, of: Gradients) -> dict[Key, Any]:
+    """Every number by its key, without entries for absent synapses."""
+    exists = [connection.exists for connection in case.network.connections]
+    return {
+        (*place, *index): values[index]
+        for place, values in blocks(of)
+        for index in np.ndindex(values.shape)
+        if place[0] not in ("w", "d") or exists[place[1]][index]
+    }
+
+
+def changed(of: Gradients, change: Callable[[str, np.ndarray], np.ndarray]) -> Gradients:
+    """Every array changed, in the order of `blocks`, given its kind: `w`, `d`, `t_in`, ..."""
+
+    def constants(by: PopulationGradient) -> PopulationGradient:
+        values = ((constant, getattr(by, f"dL_d{constant}")) for constant in CONSTANTS)
+        return PopulationGradient(*(None if one is None else change(name, one) for name, one in values))  # type: ignore[arg-type]
+
+    return Gradients(
+        tuple(ConnectionGradient(change("w", g.dL_dw), change("d", g.dL_dd)) for g in of.connections),
+        {name: constants(by) for name, by in of.populations.items()},
+        {name: [change("t_in", train) for train in trains] for name, trains in of.inputs.items()},
+    )
+
+
+def moved(case: Case, direction: Gradients, step: float) -> Case:
+    """The case with every parameter moved by `step` along a direction."""
+    moves = iter([move for _, move in blocks(direction)])
+    return with_parameters(case, changed(parameters(case), lambda _, values: values + step * next(moves)))
