@@ -18,10 +18,6 @@ class Disagreement(Exception):
 
 
 def limit(name: str, error: float, allowed: float) -> None:
-    """Refuse an error that is larger than allowed, or NaN.
-
-    Raises:
-        Disagreement: the error is refused.
-    """
+    """Refuse an error that is larger than allowed, or NaN; `Disagreement`: the error is refused."""
     if not error <= allowed:
         raise Disagreement(f"{name}: error {error:.1e}, allowed {allowed:.0e}")

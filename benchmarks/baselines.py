@@ -28,7 +28,6 @@ from delayprop.fast.training.processes import Processes
 from delayprop.spec.checks import whole_number
 from delayprop.spec.command import OneLineParser
 
-PROG = "python -m benchmarks.baselines"
 STEP, POOL = 10.0, 10  # ms, and channels, of a count
 BEST = shd.PRESETS["best"]
 AUGMENTATION = Augmentation(BEST.shift, BEST.spread, BEST.stretch, BEST.blend, BEST.drop)
@@ -37,11 +36,8 @@ PLACES = 4, 8  # in time and in channels, at which the convolutional network is 
 
 
 class Counts(nn.Module):
-    """A network on `log(1 + counts)` of the steps of a trial, with the interface of an evaluation.
-
-    Args:
-        body: counts `[trials, steps, inputs]` in, logits `[trials, classes]` out.
-    """
+    """A network on `log(1 + counts)` of the steps of a trial, with the interface of an evaluation;
+    `body`: counts `[trials, steps, inputs]` in, logits `[trials, classes]` out."""
 
     def __init__(self, body: nn.Module) -> None:
         super().__init__()
@@ -113,12 +109,10 @@ def tested(network: Counts, data: SpikeData, batch: int) -> Evaluation:
     return evaluate(network, data, shd.DATA.duration, batch, Processes())
 
 
-def run(options: argparse.Namespace) -> dict:
-    """Trains and tests a network; the result as a JSON object.
-
-    Raises:
-        SpecError: an option is out of range, or data are missing or damaged.
-    """
+def run(options: argparse.Namespace) -> int:
+    """Trains and tests a network, and prints the result as a JSON object; `SpecError`: an option is
+    out of range, or data are missing or damaged."""
+    use_threads(options)
     for name in ("epochs", "batch"):
         whole_number(getattr(options, name), f"--{name}", 1, 100_000, "give a positive number")
     whole_number(options.seed, "--seed", 0, 2**63 - 1, "give the seed of all random numbers")
@@ -150,12 +144,14 @@ def run(options: argparse.Namespace) -> dict:
             for name, chosen in (("known_speakers", known), ("new_speakers", ~known)):
                 part = data["test"].where(chosen)
                 found[name] = tested(network, part, options.batch).accuracy if len(part) else None
-    return {**found, "seconds": round(time.perf_counter() - began, 1)}
+    print(json.dumps({**found, "seconds": round(time.perf_counter() - began, 1)}, allow_nan=False))
+    return 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; exit code 2: bad options, or no data."""
-    parser = OneLineParser(PROG, "Train a network of torch on spike counts, and test it; prints one line of JSON.")
+    described = "Train a network of torch on spike counts, and test it; prints one line of JSON."
+    parser = OneLineParser("python -m benchmarks.baselines", described)
     parser.add_argument("--network", choices=tuple(NETWORKS), required=True, help="the network to train")
     shd.add_options(parser)
     parser.set_defaults(valid_speakers=[])
@@ -164,13 +160,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="seed of all random numbers (default: 0)")
     parser.add_argument("--test", action=argparse.BooleanOptionalAction, default=True, help="test the last network")
     parser.add_argument("--threads", type=int, help="threads of torch (default: torch's)")
-    return parser.run(_run, argv)
-
-
-def _run(options: argparse.Namespace) -> int:
-    use_threads(options)
-    print(json.dumps(run(options), allow_nan=False))
-    return 0
+    return parser.run(run, argv)
 
 
 if __name__ == "__main__":

@@ -14,11 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.allowed_errors import FINITE_DIFFERENCES, IDENTITIES, READOUTS, SPIKE_TIMES, Disagreement, limit
-from benchmarks.arrivals import sources
 from benchmarks.precision import Precision, precision
 from benchmarks.step import Step, found_by, step
 from benchmarks.without_kernels import differences, followed
-from benchmarks.workloads import Workload, links
+from benchmarks.workloads import Workload, links, sources
 from delayprop.fast import LI
 from delayprop.fast.nn.certificate import Residuals, residuals, watched
 from delayprop.spec.network import CONSTANTS
@@ -55,11 +54,7 @@ class Agreement:
 
 
 def agree(workload: Workload) -> Agreement:
-    """Check the configuration.
-
-    Raises:
-        Disagreement: a check failed.
-    """
+    """Check the configuration; `Disagreement`: a check failed."""
     timed = step(workload)
     double = workload.in_float64()
     true, identities = certified(double)
@@ -91,11 +86,8 @@ def certified(workload: Workload) -> tuple[Step, Residuals]:
 
 
 def _follow(workload: Workload, true: Step) -> Followed:
-    """Compare neurons of every stage, in one trial, with `reference`.
-
-    Raises:
-        Disagreement: a neuron has other spikes, or another largest voltage.
-    """
+    """Compare neurons of every stage, in one trial, with `reference`; `Disagreement`: a neuron has
+    other spikes, or another largest voltage."""
     random = np.random.default_rng(workload.sizes.seed + 1)
     trial = int(random.integers(0, workload.spikes.trials))
     into, found = sources(workload, true.trains), Followed()

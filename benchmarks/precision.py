@@ -2,9 +2,7 @@
 
 A float64 step is compared with float64 block by block. For float32 this would say little: the
 gradient of a spike that grazes its threshold has a relative error of some `u / kappa`, and such
-spikes dominate a norm. (If every weight and threshold of `shd-like` moves by 6e-8 of itself, the
-*float64* gradient of the hidden weights moves by 2e-3, since one late spike moves
-all later ones.) So in float32
+spikes dominate a norm (`README.md` has numbers). So in float32
 
     - each stage runs alone on the spikes of the float64 pass, in both precisions, with a random
       loss: a spike that grazes then harms the gradients of its own neuron only;
@@ -32,14 +30,10 @@ TRIALS_RECURRENT, DELAYS = 8, 2
 
 @dataclass(frozen=True)
 class Precision:
-    """Relative errors of the timed step against float64.
-
-    Attributes:
-        spikes_off, neurons_off: missing or surplus spikes; pairs of trial and neuron with any.
-        gradient_error: of each block of the whole step, `w[n]` and `d[n]` of connection n.
-        neuron_gradient_error: in float32, of the median neuron of each stage run alone, by the same
-            names; else None.
-    """
+    """Relative errors of the timed step against float64. `spikes_off`, `neurons_off`: missing or
+    surplus spikes; pairs of trial and neuron with any. `gradient_error`: of each block of the whole
+    step, `w[n]` and `d[n]` of connection n. `neuron_gradient_error`: in float32, of the median
+    neuron of each stage run alone, by the same names; else None."""
 
     spikes_off: int
     neurons_off: int
@@ -48,11 +42,8 @@ class Precision:
 
 
 def precision(workload: Workload, timed: Step, double: Workload, true: Step) -> Precision:
-    """Compare the timed step with the float64 step of its network.
-
-    Raises:
-        Disagreement: more spikes off, or a larger error, than the precision explains.
-    """
+    """Compare the timed step with the float64 step of its network; `Disagreement`: more spikes off,
+    or a larger error, than the precision explains."""
     spikes, neurons = _counts(timed, true, workload.sizes.dtype)
     errors = {name: _relative(timed.gradients[name], expected) for name, expected in true.gradients.items()}
     if workload.sizes.dtype == "float64":

@@ -22,7 +22,6 @@ from delayprop.spec import SpecError
 from delayprop.spec.checks import one_of, whole_number
 from delayprop.spec.command import OneLineParser
 
-PROG = "python -m benchmarks.regress"
 ROOT = Path(__file__).parents[1]
 MOST = 1.10  # ratio beyond which a step counts as slower
 TURN = 0.2  # seconds that a process times steps for, at least one step, before it is the other's turn
@@ -76,11 +75,8 @@ class Worker:
         )
 
     def answer(self, question: str = "") -> tuple[float, ...]:
-        """The next line of numbers; the first one, unasked, tells that the process is ready.
-
-        Raises:
-            SpecError: the process has ended, here or in BASE.
-        """
+        """The next line of numbers: unasked, the steps of a turn, once the process is ready; asked,
+        the shortest forward and backward pass of a turn, s. `SpecError`: the process has ended."""
         assert self.process.stdin is not None and self.process.stdout is not None
         try:
             self.process.stdin.write(question)
@@ -92,11 +88,6 @@ class Worker:
             remedy = f"see its message above; it ran in {self.checkout}"
             raise SpecError("checkout", "", "has benchmarks that do not run: their process ended", remedy)
         return tuple(map(float, line.split()))
-
-    def time(self) -> tuple[float, float]:
-        """Shortest forward and backward pass of a turn, s."""
-        first, second = self.answer("\n")
-        return first, second
 
     def close(self) -> None:
         """End the process."""
@@ -111,7 +102,7 @@ def compare(base: Path, workload: str, threads: int, pairs: int) -> Ratio:
     try:
         for worker in workers:
             worker.answer()
-        found = [[worker.time() for worker in workers] for _ in range(pairs)]
+        found = [[worker.answer("\n") for worker in workers] for _ in range(pairs)]
     finally:
         for worker in workers:
             worker.close()
@@ -124,7 +115,7 @@ def compare(base: Path, workload: str, threads: int, pairs: int) -> Ratio:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; exit code 1: slower, 2: bad options, or benchmarks that do not run."""
-    parser = OneLineParser(PROG, "Time training steps in turn with those of another checkout.")
+    parser = OneLineParser("python -m benchmarks.regress", "Time training steps in turn with another checkout.")
     parser.add_argument("base", metavar="BASE", type=Path, help="folder of the other checkout")
     parser.add_argument("--workload", action="append", help="repeatable (default: shd-like, recurrent, yin-yang)")
     parser.add_argument("--threads", type=int, default=1, help="threads of the kernels and of torch (default: 1)")

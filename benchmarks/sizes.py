@@ -16,21 +16,11 @@ WORKLOADS = ("shd-like", "yin-yang", "recurrent")
 
 @dataclass(frozen=True)
 class Sizes:
-    """One configuration of one workload; `seed` decides everything random in it.
+    """One configuration of one workload; `OPTIONS` has the meaning and unit of each size.
 
     Args:
-        workload: `shd-like`, `yin-yang` or `recurrent`.
-        batch: trials per step.
-        inputs: number of input neurons.
-        spikes: input spikes per trial.
-        duration: length of a trial, ms.
-        hidden: number of hidden neurons.
-        max_delay: delays are drawn from `[0, max_delay]`, ms.
-        dtype: `float32` or `float64`.
-        device: `cpu` or `cuda`.
-        outputs: number of output neurons.
         w_mean: mean weight onto hidden neurons; None: searched for by `workloads.build`.
-        seed: of inputs, weights and delays.
+        seed: of everything random: inputs, weights and delays.
 
     Raises:
         SpecError: a size out of range.
@@ -69,9 +59,6 @@ DEFAULTS = {
     "yin-yang": Sizes("yin-yang", 150, 5, 5, 40.0, 30, 10.0, outputs=3, w_mean=3.0),
     "recurrent": Sizes("recurrent", 32, 700, 8000, 1000.0, 256, 100.0, w_mean=0.026),
 }
-FIXED = ("inputs", "spikes")
-"""Sizes that the task fixes for yin-yang: four coordinates and a bias, one spike each."""
-
 DRIVE = ("inputs", "spikes", "duration", "hidden", "max_delay")
 """Sizes that change how often hidden neurons spike; those of yin-yang need no fixed rate."""
 
@@ -81,7 +68,7 @@ OPTIONS: dict[str, tuple[Callable[[str], object], str]] = {
     "spikes": (int, "input spikes per trial"),
     "duration": (float, "length of a trial, ms"),
     "hidden": (int, "hidden neurons"),
-    "max_delay": (float, "largest delay, ms"),
+    "max_delay": (float, "delays are drawn from 0 to this, ms"),
 }
 
 
@@ -95,16 +82,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def sizes_of(options: argparse.Namespace) -> Sizes:
-    """The configuration that the options describe.
-
-    Raises:
-        SpecError: an option out of range, or one that the workload does not have.
-    """
+    """The configuration that the options describe; `SpecError`: an option out of range, or one that
+    the workload does not have."""
     default = DEFAULTS[options.workload]
     asked = (*OPTIONS, "dtype", "device")
     chosen = {name: value for name in asked if (value := getattr(options, name)) is not None}
     if options.workload == "yin-yang":
-        for name in FIXED:
+        for name in ("inputs", "spikes"):
             if name in chosen:
                 remedy = "four coordinates and a bias are the task"
                 raise SpecError(f"--{name}", "left out for yin-yang", Verbatim(chosen[name]), remedy)

@@ -19,21 +19,19 @@ import numpy
 import torch
 
 from benchmarks.allowed_errors import WRONG, Disagreement
-from benchmarks.arrivals import arrivals
 from benchmarks.correctness import agree
 from benchmarks.sizes import add_options, sizes_of
 from benchmarks.step import forward, step, timed
-from benchmarks.workloads import Workload, build
+from benchmarks.workloads import Workload, arrivals, build
 from benchmarks.yardstick import yardstick
 from delayprop.spec.checks import whole_number
 from delayprop.spec.command import OneLineParser
 
-PROG = "python -m benchmarks.speed"
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; exit code 1: a wrong result, 2: bad options, 3: not finite, no memory."""
-    parser = OneLineParser(PROG, "Check and time a training step: forward, backward, all weight and delay gradients.")
+    described = "Check and time a training step: forward, backward, all weight and delay gradients."
+    parser = OneLineParser("python -m benchmarks.speed", described)
     add_options(parser)
     parser.add_argument("--threads", type=int, help="threads of the kernels and of torch (default: torch's)")
     parser.add_argument("--repeats", type=int, default=5, help="timed steps, whose median counts (default: 5)")
@@ -64,35 +62,30 @@ def measured(workload: Workload, repeats: int) -> dict:
     packages = {module.__name__: module.__version__ for module in (numpy, numba, torch)}
     asked = {name: value for name, value in vars(sizes).items() if name != "device"}
     return {
-        **asked,
-        "seconds": took.step,
-        "seconds_forward": took.forward,
-        "seconds_backward": took.backward,
-        "repeats": took.repeats,
-        "arrivals": count,
+        **asked, "seconds": took.step, "seconds_forward": took.forward, "seconds_backward": took.backward,
+        "repeats": took.repeats, "arrivals": count,
         "nanoseconds_per_arrival": {
             "forward": 1e9 * took.forward / count if count else None,
             "backward": 1e9 * took.backward / count if count else None,
         },
         "hidden_spikes_per_trial": len(trains[0].times) / (sizes.batch * sizes.hidden),
         "hidden_solved_bins_per_trial": float(workload.model.stages[0].record.solved_bins.mean()),
-        "device": sizes.device,
-        "device_name": device_name(sizes.device),
-        "threads": torch.get_num_threads(),
-        "cores": cores(),
+        "device": sizes.device, "device_name": device_name(sizes.device), "threads": torch.get_num_threads(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "versions": {"python": platform.python_version(), **packages},
     }
 
 
 def readable(found: dict) -> str:
     """A measurement in a few lines of text, from its JSON object."""
-    per, checks = found["nanoseconds_per_arrival"], found["agreement"]
+    per = found["nanoseconds_per_arrival"]
+    versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
     lines = [
         f"{found['workload']}: {found['inputs']}-{found['hidden']}-{found['outputs']}, {found['batch']} trials of "
         f"{found['duration']:g} ms, {found['spikes']} input spikes each, delays to {found['max_delay']:g} ms, "
         f"{found['dtype']}",
-        on_machine(found),
-        f"right: {_checks(checks)}",
+        f"on {found['device_name']}, {found['threads']} threads of {found['cores']} cores; {versions}",
+        f"right: {_checks(found['agreement'])}",
         f"step {_time(found['seconds'])} = forward {_time(found['seconds_forward'])} + backward "
         f"{_time(found['seconds_backward'])}  (median of {found['repeats']})",
         f"{found['arrivals']:.3g} arrivals; per hidden neuron and trial {found['hidden_spikes_per_trial']:.1f} spikes, "
@@ -128,12 +121,6 @@ def _time(seconds: float) -> str:
     return f"{seconds:.3g} s" if seconds >= 1 else f"{1e3 * seconds:.3g} ms"
 
 
-def on_machine(found: dict) -> str:
-    """The machine of a measurement in a line of text."""
-    versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
-    return f"on {found['device_name']}, {found['threads']} threads of {found['cores']} cores; {versions}"
-
-
 def device_name(device: str) -> str:
     """The model of the CPU, or of the GPU."""
     if device == "cuda":
@@ -146,19 +133,9 @@ def device_name(device: str) -> str:
     return models[0] if models else platform.processor() or platform.machine()
 
 
-def cores() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def use_threads(options: argparse.Namespace) -> None:
-    """Set the number of threads, if the option is given.
-
-    Raises:
-        SpecError: the number is out of range.
-    """
+    """Set the number of threads, if the option is given; `SpecError`: the number is out of
+    range."""
     if options.threads is not None:
         torch.set_num_threads(whole_number(options.threads, "--threads", 1, 1024, "give the number of threads"))
 

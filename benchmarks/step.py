@@ -14,13 +14,9 @@ from delayprop.fast import Spikes
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """The results of one step.
-
-    Attributes:
-        trains: spikes of each stage that spikes, detached.
-        y: the readout `[trials, outputs]`, or None.
-        gradients: of weights and delays, by name, in the order of the connections.
-    """
+    """The results of one step. `trains`: spikes of each stage that spikes, detached. `y`: the
+    readout `[trials, outputs]`, or None. `gradients`: of weights and delays, by name, in the order
+    of the connections."""
 
     trains: list[Spikes]
     y: Tensor | None
@@ -62,10 +58,7 @@ def found_by(workload: Workload, trains: list[Spikes], y: Tensor | None) -> Step
 
 def timed(network: nn.Module, loss: Callable[[], Tensor], repeats: int) -> Times:
     """Median times of a step, after one to warm up; gradients are cleared before each, untimed.
-
-    Args:
-        loss: the forward pass.
-    """
+    `loss`: the forward pass."""
     on_gpu = any(parameter.is_cuda for parameter in network.parameters())
     seconds: list[tuple[float, float, float]] = []
     for _ in range(repeats + 1):

@@ -1,7 +1,10 @@
-"""The workloads, built from their sizes: a network, its input and its loss.
+"""The workloads, built from their sizes (a network, its input and its loss), and their arrivals.
 
 Neurons spike about as often as in training, `RATE` times per trial, at all sizes: a bisection on
 the first trials finds their mean weight. The means of the default sizes are stored.
+
+An arrival, the unit of work, is one spike through one existing synapse that reaches its target in
+the trial.
 """
 
 import copy
@@ -23,6 +26,7 @@ from delayprop.spec.errors import Verbatim
 RATE = 14.0  # spikes per hidden neuron and trial
 TIME_SCALE = 5.0  # ms, of the first spikes of yin-yang
 SEARCH_TRIALS, BISECTIONS = 8, 12
+AT_ONCE = 2**24  # pairs of a spike and a target that are counted together
 
 Stage = LIF | LI
 
@@ -42,11 +46,8 @@ def links(stage: Stage) -> list[Link]:
 
 
 class Model(nn.Module):
-    """Two stages, one after the other.
-
-    Attributes:
-        stages: hidden neurons; then LI (largest voltage read) or LIF (first spikes read).
-    """
+    """Two stages, one after the other. `stages`: hidden neurons; then LI (largest voltage read) or
+    LIF (first spikes read)."""
 
     def __init__(self, hidden: Stage, last: Stage) -> None:
         super().__init__()
@@ -94,11 +95,8 @@ def first_trials(spikes: Spikes, trials: int) -> Spikes:
 
 
 def build(sizes: Sizes) -> Workload:
-    """The workload of these sizes.
-
-    Raises:
-        SpecError: no mean weight makes the neurons spike `RATE` times per trial.
-    """
+    """The workload of these sizes; `SpecError`: no mean weight makes the neurons spike `RATE` times
+    per trial."""
     spikes, labels = _yin_yang(sizes) if sizes.workload == "yin-yang" else _random(sizes)
     if sizes.w_mean is None:
         sizes = dataclasses.replace(sizes, w_mean=_searched(sizes, first_trials(spikes, SEARCH_TRIALS)))
@@ -177,3 +175,39 @@ def _yin_yang(sizes: Sizes) -> tuple[Spikes, Tensor]:
     points, labels = yin_yang.points(sizes.batch, [sizes.seed])
     times = 20.0 * np.concatenate([points, 1 - points, np.zeros((sizes.batch, 1))], axis=1)
     return Spikes.from_trains(times[:, :, None].tolist(), sizes.duration), torch.from_numpy(labels)
+
+
+def arrivals(workload: Workload, trains: list[Spikes]) -> int:
+    """The number of arrivals in a step, over all connections and trials, counted one by one;
+    `trains`: spikes of each stage that spikes."""
+    return sum(through(source, link) for source, link in sources(workload, trains))
+
+
+def sources(workload: Workload, trains: list[Spikes]) -> list[tuple[Spikes, Link]]:
+    """Each connection, in order, with the spikes of its source."""
+    found, before = [], workload.spikes
+    for stage, emitted in zip(workload.model.stages, [*trains, None]):
+        for link in links(stage):
+            source = emitted if link.own else before
+            assert source is not None, "only a stage that spikes reaches itself"
+            found.append((source, link))
+        if emitted is not None:
+            before = emitted
+    return found
+
+
+def through(spikes: Spikes, link: Link) -> int:
+    """The number of arrivals through one connection: pairs with `t + d <= T`."""
+    d = link.d.detach().double().cpu().numpy()
+    times, neurons = spikes.times.detach().cpu().numpy(), neurons_of(spikes)
+    count, rows = 0, max(1, AT_ONCE // d.shape[1])
+    for first in range(0, len(times), rows):
+        part = slice(first, first + rows)
+        count += int(np.count_nonzero(times[part, None] + d[neurons[part]] <= spikes.duration))
+    return count
+
+
+def neurons_of(spikes: Spikes) -> np.ndarray:
+    """The neuron of each spike."""
+    counts = spikes.counts().cpu().numpy()
+    return np.repeat(np.tile(np.arange(spikes.size), spikes.trials), counts.ravel())

@@ -17,9 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv1d, pad
 
-from benchmarks.arrivals import neurons_of
 from benchmarks.step import timed
-from benchmarks.workloads import Workload
+from benchmarks.workloads import Workload, neurons_of
 from delayprop.fast import cross_entropy
 
 DT = {"yin-yang": 0.1}  # ms; all others: 1

@@ -1,15 +1,29 @@
 """`python -m reports`: the verification report; `python -m reports RUN`: the pictures of a run."""
 
 import argparse
+import importlib.util
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from delayprop.fast.data.records import RecordError
 from delayprop.fast.drawing import __main__ as drawing
 from delayprop.spec.command import BAD_INPUT, OneLineParser, report, run_and_exit
-from reports import command
+from reports.page import html, save_pdf, verdict
+from reports.record import RED, Verification, read
 
-REPORT = Path("verification")
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = Path("verification")
+RECORD, PAGE, PDF = "verification.json", "verification.html", "verification.pdf"
+GRID = ROOT / "results" / "grid.json"
+WORKERS = 2
+DURATIONS = {True: "60 to 90 seconds", False: "6 to 10 minutes"}
+"""By `quick`, on two cores that do nothing else: half the CPU time, and the ends of a run."""
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "python -m reports") -> int:
@@ -18,7 +32,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m reports") -> 
     parser = OneLineParser(prog, described)
     parser.add_argument("run", metavar="RUN", type=Path, nargs="?", help="folder of a run to draw again")
     parser.add_argument("--quick", action="store_true", help="a tenth of the cases: a quick look, no evidence")
-    parser.add_argument("--out", type=Path, help=f"folder of the report (default: {REPORT})")
+    parser.add_argument("--out", type=Path, help=f"folder of the report (default: {FOLDER})")
 
     def body(options: argparse.Namespace) -> int:
         if options.run is not None:
@@ -26,12 +40,70 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m reports") -> 
                 parser.error("--quick and --out are for the report, without RUN")
             return drawing.main([str(options.run)], prog)
         try:
-            return command.make(options.out or REPORT, options.quick)
+            return make(options.out or FOLDER, options.quick)
         except OSError as error:
-            reason = f"{error.strerror or error}: {options.out or REPORT}"
+            reason = f"{error.strerror or error}: {options.out or FOLDER}"
             return report(prog, f"`--out` must be a folder with room for the report, got {reason}; make room")
 
     return parser.run(body, argv, {RecordError: BAD_INPUT})
+
+
+def make(out: Path, quick: bool) -> int:
+    """Run the checks, write record, page and PDF into a folder, and print the verdict.
+
+    Returns:
+        0: no check is red; 1: a check is red.
+
+    Raises:
+        RecordError: the tests are missing, or broke off.
+        OSError: the folder is not writable.
+    """
+    if not (ROOT / "tests" / "support" / "report_checks.py").exists() or importlib.util.find_spec("xdist") is None:
+        remedy = "run `make report` in a clone of the project"
+        raise RecordError("tests", "there, with pytest-xdist", f"neither at {ROOT}", remedy)
+    study()
+    out.mkdir(parents=True, exist_ok=True)
+    record = out / RECORD
+    record.unlink(missing_ok=True)
+    networks = "few networks per check" if quick else "all networks; --quick takes few"
+    first = "A first run compiles the kernels, which takes one minute more."
+    print(f"All checks, {networks}: {DURATIONS[quick]} on two free cores. {first}", flush=True)
+    run(record.absolute(), quick)
+    return write(read(record), out)
+
+
+def study() -> dict[str, Any]:
+    """The record of the study of time grids; `RecordError`: it is not readable."""
+    try:
+        found: dict[str, Any] = json.loads(GRID.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RecordError("results/grid.json", "a record", f"none ({error})", "make it anew") from None
+    return found
+
+
+def run(record: Path, quick: bool) -> None:
+    """Run the tests of all checks, which write the record; `RecordError`: the run broke off."""
+    environment = {**os.environ, "DELAYPROP_EFFORT": "quick" if quick else "full"}
+    words = ["-m", "pytest", "-q", "-n", str(WORKERS), "--dist", "worksteal", "-p", "no:cacheprovider"]
+    words += ["--no-header", "--tb=line", "--evidence", str(record), "tests"]
+    done = subprocess.run([sys.executable, *words], cwd=ROOT, env=environment, check=False)
+    broken = done.returncode not in (0, 1) or not record.exists()
+    if broken or (done.returncode == 1 and not read(record).count(RED)):
+        got = f"pytest's exit code {done.returncode}"
+        raise RecordError("the checks", "run to their end", got, "see its output above")
+
+
+def write(record: Verification, out: Path) -> int:
+    """Write page and PDF of a record; 1 if a check is red."""
+    with ProcessPoolExecutor(1) as other:  # drawing takes seconds, and two processes half of them
+        paper = other.submit(save_pdf, record, out / PDF)
+        (out / PAGE).write_text(html(record, study()), encoding="utf-8", newline="\n")
+        paper.result()
+    for check in record.checks:
+        if check["status"] == RED:
+            print(f"RED {check['number']} {check['title']}: {next(iter(check['wrong'].items()))}")
+    print(f"{verdict(record)}: {out / PAGE}, {out / PDF}")
+    return int(record.count(RED) > 0)
 
 
 if __name__ == "__main__":

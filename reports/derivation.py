@@ -17,11 +17,8 @@ SIGNS = {"minus": "\N{MINUS SIGN}", "plus": "+"}
 
 
 def chapters(proofs: Mapping[str, int]) -> Iterator[tuple[str, list[str], list[tuple[str, str, str]]]]:
-    """Title, paragraphs, and theorems with their verdicts.
-
-    Args:
-        proofs: the number of residuals that are exactly 0, by the tag of the theorem.
-    """
+    """Title, paragraphs, and theorems with their verdicts; `proofs`: the number of residuals that
+    are exactly 0, by the tag of the theorem."""
     for module in CHAPTERS:
         title, *paragraphs = inspect.cleandoc(module.__doc__ or "").split("\n\n")
         theorems = [value for value in vars(module).values() if isinstance(value, Theorem)]
@@ -31,16 +28,12 @@ def chapters(proofs: Mapping[str, int]) -> Iterator[tuple[str, list[str], list[t
 
 
 def claims() -> list[tuple[str, str]]:
-    """The claims of `derivations.formulas`, each with its words."""
+    """The claims of `derivations.formulas`, each with its words and its place in the paper."""
+    places = {name: f" Paper: {place}." for name, place in formulas.PAPER.items()}
     return [
-        (claim(name, function), (function.__doc__ or "") + paper(name))
+        (claim(name, function), (function.__doc__ or "") + places.get(name, ""))
         for name, function in vars(formulas).items() if inspect.isfunction(function)
     ]
-
-
-def paper(name: str) -> str:
-    """The place of a claim in the paper; "" if it has none."""
-    return f" Paper: {formulas.PAPER[name]}." if name in formulas.PAPER else ""
 
 
 def claim(name: str, function: Callable[..., sp.Expr]) -> str:

@@ -9,8 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reports.record import GREEN, NOT_RUN, RED
-from reports.wording import TEMPLATES
+from reports.record import GREEN, NOT_RUN, RED, TEMPLATES
 
 FARTHEST = 15  # decades from the limit to an end of the axis, at most
 NEAREST = 3  # and at least
@@ -66,12 +65,7 @@ def _share(value: float | None, limit: float | None) -> float | None:
 
 @dataclass(frozen=True)
 class Axis:
-    """A logarithmic axis through the limit, in powers of ten.
-
-    Attributes:
-        low: left end, below 0.
-        high: right end, above 0.
-    """
+    """A logarithmic axis through the limit (0), in powers of ten; `low` < 0 < `high`: its ends."""
 
     low: int
     high: int
@@ -92,7 +86,7 @@ class Axis:
 
 
 def _power(share: float) -> float:
-    """The power of ten of a share; that of 0 is minus infinity."""
+    """The power of ten of a share; minus infinity for 0."""
     return math.log10(abs(share)) if share else -math.inf
 
 

@@ -1,14 +1,17 @@
-"""Reading `verification.json`: the measurements of the tests, check by check."""
+"""`verification.json`: the measurements of the tests, check by check; and their words in print."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from delayprop.fast.data.records import RecordError
+from delayprop.fast.drawing.pages import templates
 
 FORMAT = "delayprop-verification/1"
 GREEN, RED, NOT_RUN = "green", "red", "not run"
+MARKS = {GREEN: "\N{CHECK MARK}", RED: "\N{BALLOT X}", NOT_RUN: "\N{EN DASH}"}
 KEYS = (
     "number", "group", "title", "shows", "criterion", "status", "tests", "controls", "caught", "cases", "seeds",
     "worst", "limit", "headroom", "fault", "fault_limit", "wrong",
@@ -20,13 +23,8 @@ Found = dict[str, list[dict[str, Any]]]
 
 @dataclass(frozen=True)
 class Verification:
-    """The content of the file.
-
-    Attributes:
-        checks: their records, by number.
-        figures: the data of the figures.
-        about: time, environment, commit, and effort.
-    """
+    """The content of the file. `checks`: their records, by number. `figures`: the data of the
+    figures. `about`: time, environment, commit, and effort."""
 
     checks: list[dict[str, Any]]
     figures: Found
@@ -38,11 +36,7 @@ class Verification:
 
 
 def read(path: Path) -> Verification:
-    """Read the file.
-
-    Raises:
-        RecordError: the file is missing, damaged, or of another format.
-    """
+    """Read the file; `RecordError`: the file is missing, damaged, or of another format."""
     name, remedy = path.name, "make it anew: python -m reports"
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -60,3 +54,24 @@ def read(path: Path) -> Verification:
             got = f"one without {', '.join(missing)}" if missing else f"number {check['number']}, {check['status']}"
             raise RecordError(f"{name} checks[{n - 1}]", f"a record of check {n}", got, remedy)
     return Verification(checks, figures, content)
+
+
+def number(value: float) -> str:
+    """Two digits; a large number in full, with commas."""
+    return f"{value:,.0f}" if 100 <= abs(value) < 1e6 else f"{value:.2g}"
+
+
+def reasons(check: dict[str, Any]) -> Iterator[str]:
+    """Why a check is not green: each reason once, with its first test."""
+    not_run = check["status"] == NOT_RUN
+    first: dict[str, str] = {}
+    for name, why in check["wrong"].items():
+        first.setdefault(why.removeprefix("Skipped: "), name)
+    for why, name in first.items():
+        yield why if not_run else f"{name}: {why}"
+    if not_run and not first:
+        yield "No test belongs to it."
+
+
+TEMPLATES = templates(Path(__file__).with_name("templates"))
+TEMPLATES.filters |= {"number": number, "mark": MARKS.__getitem__, "reasons": reasons}

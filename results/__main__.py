@@ -24,11 +24,8 @@ OF_THE_TEST = ("test_accuracy", "count_baseline", "trials_sha256", "wrong")
 
 
 def entry(folder: Path) -> dict:
-    """The result of a finished run.
-
-    Raises:
-        SpecError: the folder holds no finished run of a task that classifies, or a damaged one.
-    """
+    """The result of a finished run; `SpecError`: the folder holds no finished run of a task that
+    classifies, or a damaged one."""
     untested = (folder / NETWORK).exists() and not (folder / RESULT).exists()
     options, result, log = records(folder, untested)
     check_classifies(folder, options)

@@ -5,7 +5,10 @@
 Agreement of `fast` with `reference` takes four times these examples: 200, 2000 or 8000 networks.
 """
 
+from collections.abc import Callable, Iterator
+
 import pytest
+import torch
 from hypothesis import HealthCheck, settings
 
 from tests.support.effort import EFFORT, many
@@ -23,6 +26,14 @@ settings.register_profile("nightly", max_examples=500, deadline=None, print_blob
 settings.register_profile("report", settings.get_profile("ci"), max_examples=many(50))
 settings.register_profile("search", max_examples=2000, deadline=None, print_blob=True, suppress_health_check=_SLOW)
 settings.load_profile("ci" if EFFORT == "ordinary" else "report")
+
+
+@pytest.fixture
+def use_threads() -> Iterator[Callable[[int], None]]:
+    """Sets the number of torch's threads until the test ends."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
 
 
 @pytest.hookimpl(optionalhook=True)

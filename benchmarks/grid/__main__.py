@@ -1,4 +1,8 @@
-"""`python -m benchmarks.grid`: measure the cost of a grid for gradients, as JSON."""
+"""`python -m benchmarks.grid`: the gradients of small networks on a grid, by step size, as JSON.
+
+Errors are those of a network's whole gradient by weights, or by delays: the Euclidean norm of the
+difference over the norm of the exact gradient (`reference`). The cosine of a gradient of 0 is 0.
+"""
 
 import argparse
 import json
@@ -7,19 +11,31 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.grid import study
-from delayprop.spec import SpecError
+import numpy as np
+
+from benchmarks.grid.forward import driven, flat, forward
+from benchmarks.grid.networks import KINDS, LOSSES, Drawn, drawn, norm, vector
+from benchmarks.grid.stepped import backward, results
+from delayprop.reference.arithmetic import FLOAT64
+from delayprop.reference.readouts import drive
+from delayprop.reference.simulate import simulate
+from delayprop.spec import Case, Result, SpecError
 from delayprop.spec.command import OneLineParser, run_and_exit
 from delayprop.spec.errors import Verbatim
 
-PROG = "python -m benchmarks.grid"
 FORMAT = "delayprop-grid/1"
+DTS = tuple(2.0**-n for n in range(9))  # ms: 1 to 1/256
+FULL = 120  # networks of each group
+PLACED = ("mean_voltage", "spike_time_mse")  # losses also measured with delays, and inputs, on the grid
+ORDER_DTS = DTS[3:]  # 1/8 to 1/256 ms: five halvings
+QUANTITIES = ("error_w", "error_d", "cosine_w", "cosine_d")
+KAPPA_EDGES, KAPPA_DT = (0.0, 1e-3, 1e-2, 1e-1, 1.0), 1 / 16
+SPIKE_EDGES, SPIKE_DT = (0, 13, 17, 21, 25), 1.0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; the exit code (0, 2: bad options, 3: not finite, or no memory)."""
-    parser = OneLineParser(PROG, "Measure the cost of a time grid for gradients.")
-    parser.add_argument("--quick", action="store_true", help="a few networks of each group")
+    parser = OneLineParser("python -m benchmarks.grid", "Measure the cost of a time grid for gradients.")
     help_ = "file to write; its other parts stay (default: %(default)s)"
     parser.add_argument("--out", default="runs/grid.json", metavar="FILE", help=help_)
     return parser.run(_run, argv)
@@ -27,19 +43,20 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     path = Path(options.out)
-    before, began = _read(path) if path.exists() else {}, time.perf_counter()
-    found = study.groups(options.quick)
-    gradients = {"networks": found, "summary": study.summary(found)}
-    _write(path, {**before, "format": FORMAT, "quick": options.quick, "dts": list(study.DTS), "gradients": gradients})
+    before, began = _read(path), time.perf_counter()
+    found = groups()
+    gradients = {"networks": found, "summary": summary(found)}
+    _write(path, {**before, "quick": False, "dts": list(DTS), "gradients": gradients})
     print(f"{time.perf_counter() - began:.0f} s, {path}", flush=True)
     return 0
 
 
 def _read(path: Path) -> dict[str, Any]:
+    """The record that a file has; where there is none, one without parts."""
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise SpecError("--out", "a record that can be read", Verbatim(type(error).__name__), "name another") from None
+        record = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"format": FORMAT}
+    except (OSError, ValueError):
+        record = None
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         raise SpecError("--out", f"a record of format {FORMAT}", str(path), "name another")
     return record
@@ -52,6 +69,142 @@ def _write(path: Path, record: dict[str, Any]) -> None:
     except OSError as error:
         reason = Verbatim(f"{error.strerror or error}: {path}")
         raise SpecError("--out", "a file that can be written", reason, "name another, or make room") from None
+
+
+def measured(kind: str, loss: str, where: str, seeds: Sequence[int]) -> list[dict]:
+    """One record per network, with the keys that `README.md` describes."""
+    networks = [drawn(kind, loss, where, seed) for seed in seeds]
+    records = [_exact(network) for network in networks]
+    arrays = flat([network.case for network in networks])
+    first = [min(at.values()) for at in arrays.neuron_at]
+    for dt in DTS:
+        trace = forward(arrays, dt)
+        acting = driven(arrays, trace)
+        found = results(arrays, trace, acting, *backward(arrays, trace, acting))
+        falling = np.add.reduceat(np.count_nonzero(trace.I_minus_V < 0, axis=0), first)
+        for network, record, result, wrong in zip(networks, records, found, falling.tolist(), strict=True):
+            _compare(network.exact, result, record)
+            record["falling"].append(wrong)
+    return records
+
+
+def _exact(network: Drawn) -> dict:
+    exact = network.exact
+    columns = ("error_w", "error_d", "cosine_w", "cosine_d", "falling")
+    spikes = sum(len(train) for trains in exact.spikes.values() for train in trains)
+    kappa_min = None if exact.kappa_min is None else float(f"{exact.kappa_min:.3g}")
+    return {
+        "seed": network.seed, "redrawn": network.redrawn, "spikes": spikes, "kappa_min": kappa_min,
+        "pinned": pinned(network.case), "kept": "", "ordered": "", **{column: [] for column in columns},
+    }
+
+
+def pinned(case: Case) -> bool:
+    """Whether the loss reads a maximum that inhibitory arrivals make."""
+    maxima = drive(FLOAT64, case, simulate(FLOAT64, case)).maxima
+    return any(maximum.pinned is not None for maximum in maxima.values())
+
+
+def _compare(exact: Result, found: Result, record: dict) -> None:
+    for which in ("w", "d"):
+        true, other = vector(exact, which), vector(found, which)
+        size, length = norm(exact, which), float(np.linalg.norm(other))
+        record[f"error_{which}"].append(float(f"{np.linalg.norm(other - true) / size:.3g}"))
+        record[f"cosine_{which}"].append(round(float(true @ other) / (size * length), 4) if length else 0.0)
+    kept, ordered = same_spikes(exact, found)
+    record["kept"] += str(int(kept))
+    record["ordered"] += str(int(ordered))
+
+
+def same_spikes(exact: Result, found: Result) -> tuple[bool, bool]:
+    """Whether all spike counts agree; and, if so, whether the orders of all spikes agree."""
+    pairs = [(a, b) for name in exact.spikes for a, b in zip(exact.spikes[name], found.spikes[name], strict=True)]
+    if any(len(a) != len(b) for a, b in pairs):
+        return False, False
+    true, other = (np.concatenate([pair[n] for pair in pairs]) for n in range(2))
+    return True, bool(np.all(np.diff(other[np.argsort(true, kind="stable")]) >= 0))
+
+
+def groups() -> list[dict]:
+    """The records of every group: `kind`, `loss`, `where`, `networks`."""
+    asked = [(kind, loss, "off") for kind in KINDS for loss in LOSSES]
+    asked += [(kind, loss, where) for where in ("delays on", "all on") for kind in KINDS for loss in PLACED]
+    return [{"kind": kind, "loss": loss, "where": where, "networks": measured(kind, loss, where, range(FULL))}
+            for kind, loss, where in asked]
+
+
+def summary(found: Sequence[dict]) -> dict[str, Any]:
+    """The summary of all groups, by group and together."""
+    off = [group for group in found if group["where"] == "off"]
+    return {
+        "groups": [{name: group[name] for name in ("kind", "loss", "where")} | _by_step(group["networks"])
+                   for group in found],
+        "order": [_order(kind, which, off) for kind in KINDS for which in ("w", "d")],
+        "kappa": _binned(off, "kappa_min", KAPPA_EDGES, KAPPA_DT),
+        "spikes": _binned(off, "spikes", SPIKE_EDGES, SPIKE_DT),
+        "pinned": [_pinned(kind, is_pinned, off) for kind in KINDS for is_pinned in (False, True)],
+    }
+
+
+def _by_step(networks: Sequence[dict]) -> dict[str, Any]:
+    """Medians over networks, shares of networks and of spikes, at each step size."""
+    row: dict[str, Any] = {"count": len(networks)}
+    for name in QUANTITIES:
+        row[name] = _medians([network[name] for network in networks])
+    row["kept"] = np.mean([list(map(int, n["kept"])) for n in networks], axis=0).round(4).tolist()
+    row["against_d"] = np.mean([np.array(n["cosine_d"]) < 0 for n in networks], axis=0).round(4).tolist()
+    spikes, falling = sum(n["spikes"] for n in networks), np.sum([n["falling"] for n in networks], axis=0)
+    row["falling"] = (falling / spikes).round(5).tolist()
+    return row
+
+
+def _medians(rows: Sequence[Sequence[float]]) -> list[float]:
+    """The median of each column."""
+    return [float(f"{median:.4g}") for median in np.median(rows, axis=0)]
+
+
+def _order(kind: str, which: str, off: Sequence[dict]) -> dict[str, Any]:
+    """Median slope of log error against log dt, by least squares, over the networks whose spike
+    counts and order are right at every step size of `ORDER_DTS`.
+
+    Networks with a pinned maximum are left out: the paper's equations have no limit there (see
+    `pinned` in the summary).
+    """
+    networks = [n for group in off if group["kind"] == kind for n in group["networks"]]
+    steps = len(ORDER_DTS)
+    stable = [n for n in networks if "0" not in n["ordered"][-steps:] and not n["pinned"]]
+    slopes = [np.polyfit(np.log2(ORDER_DTS), np.log2(n[f"error_{which}"][-steps:]), 1)[0] for n in stable]
+    median = round(float(np.median(slopes)), 3) if slopes else None
+    return {"kind": kind, "which": which, "of": len(networks), "count": len(slopes), "median": median}
+
+
+def _binned(off: Sequence[dict], quantity: str, edges: Sequence[float], dt: float) -> dict[str, Any]:
+    """The dependence of the weight gradient's error on a quantity: Spearman's rank correlation, and
+    medians between edges."""
+    networks = [n for group in off for n in group["networks"] if n[quantity] is not None and not n["pinned"]]
+    values = np.array([network[quantity] for network in networks], dtype=float)
+    errors = np.array([network["error_w"][DTS.index(dt)] for network in networks])
+    which_bin = np.searchsorted(np.array(edges), values, side="right") - 1
+    bins = [errors[which_bin == n] for n in range(len(edges))]
+    return {
+        "dt": dt, "edges": list(edges), "counts": [len(own) for own in bins],
+        "medians": [float(f"{np.median(own):.4g}") if len(own) else None for own in bins],
+        "rank_correlation": round(float(np.corrcoef(_ranks(values), _ranks(errors))[0, 1]), 3),
+    }
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """The rank of each value; equal values share their mean rank."""
+    _, which, count = np.unique(values, return_inverse=True, return_counts=True)
+    ranks: np.ndarray = (np.cumsum(count) - (count - 1) / 2)[which]
+    return ranks
+
+
+def _pinned(kind: str, is_pinned: bool, off: Sequence[dict]) -> dict[str, Any]:
+    """Errors of the delay gradient of maxima, for networks with or without a pinned maximum."""
+    networks = [n for g in off if (g["kind"], g["loss"]) == (kind, "max_voltage") for n in g["networks"]]
+    own = [n["error_d"] for n in networks if n["pinned"] == is_pinned]
+    return {"kind": kind, "pinned": is_pinned, "count": len(own), "error_d": _medians(own) if own else None}
 
 
 if __name__ == "__main__":

@@ -55,11 +55,8 @@ class Flat:
 
 
 def flat(cases: Sequence[Case]) -> Flat:
-    """The arrays of some cases of one duration.
-
-    Raises:
-        SpecError: no case, or cases of different durations.
-    """
+    """The arrays of some cases of one duration; `SpecError`: no case, or cases of different
+    durations."""
     if not cases:
         raise SpecError("cases", "a list of at least one case", Verbatim("none"), "give the cases to step")
     neurons, neuron_at, constants = 0, list[dict[str, int]](), []
@@ -109,18 +106,6 @@ class Trace:
         return np.flatnonzero(self.emitted[: self.steps + 1, neuron])
 
 
-def steps_of(duration: float, dt: float) -> int:
-    """The number of steps of a trial.
-
-    Raises:
-        SpecError: it is not a whole number.
-    """
-    steps = round(duration / positive_number(dt, "dt", "ms"))
-    if steps < 1 or abs(steps * dt - duration) > 1e-9 * duration:
-        raise SpecError("dt", f"a whole part of the duration, {duration:g} ms", dt, "give one that divides it")
-    return steps
-
-
 def gain(tau: np.ndarray, other: np.ndarray, dt: float) -> np.ndarray:
     """Gain per step of a variable (`tau`) that is driven by a decaying one (`other`)."""
     x = dt / tau - dt / other
@@ -129,12 +114,10 @@ def gain(tau: np.ndarray, other: np.ndarray, dt: float) -> np.ndarray:
 
 
 def forward(arrays: Flat, dt: float) -> Trace:
-    """Step through the trial.
-
-    Raises:
-        SpecError: a step that does not divide the duration.
-    """
-    steps = steps_of(arrays.duration, dt)
+    """Step through the trial; `SpecError`: a step that does not divide the duration."""
+    steps = round(arrays.duration / positive_number(dt, "dt", "ms"))
+    if steps < 1 or abs(steps * dt - arrays.duration) > 1e-9 * arrays.duration:
+        raise SpecError("dt", f"a whole part of the duration, {arrays.duration:g} ms", dt, "give one that divides it")
     tau_mem, tau_syn, v_th, v_reset = arrays.constants
     neurons = len(tau_mem)
     delay = np.minimum(np.floor(arrays.d / dt + 0.5), steps + 1).astype(np.int64)

@@ -28,11 +28,8 @@ TIME_SCALE = 5.0
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """A network with its exact result.
-
-    Attributes:
-        seed, redrawn: the network is draw number `redrawn` of this seed.
-    """
+    """A network with its exact result; `seed`, `redrawn`: the network is draw number `redrawn` of
+    this seed."""
 
     seed: int
     redrawn: int
@@ -41,11 +38,7 @@ class Drawn:
 
 
 def drawn(kind: str, loss: str, where: str, seed: int) -> Drawn:
-    """The network of a seed.
-
-    Raises:
-        ArithmeticError: a hundred draws in a row have no gradient.
-    """
+    """The network of a seed; `ArithmeticError`: a hundred draws in a row have no gradient."""
     for number in range(100):
         case = placed(_case(kind, loss, np.random.default_rng([seed, number])), where)
         exact = run(case)
@@ -79,18 +72,17 @@ def placed(case: Case, where: str) -> Case:
 
 def _case(kind: str, loss: str, random: np.random.Generator) -> Case:
     spiking = loss in ("spike_time_mse", "first_spike_time")
-    out = Population("out", "lif", OUTPUTS, TAU_MEM, TAU_SYN, 1.0, 0.0) if spiking else Population(
-        "out", "li", OUTPUTS, TAU_MEM, TAU_SYN
-    )
-    populations = (
-        Population("in", "input", INPUTS), Population("hid", "lif", HIDDEN, TAU_MEM, TAU_SYN, 1.0, 0.0), out
-    )
-    scale = OUT_LIF if spiking else 1.0
-    connections = [
-        _connection("in", "hid", (INPUTS, HIDDEN), W_IN, 1.0, random),
-        _connection("hid", "out", (HIDDEN, OUTPUTS), W_OUT, scale, random),
-    ]
-    own = _connection("hid", "hid", (HIDDEN, HIDDEN), W_OWN, 1.0, random)
+    lif = (TAU_MEM, TAU_SYN, 1.0, 0.0)
+    out = Population("out", "lif", OUTPUTS, *lif) if spiking else Population("out", "li", OUTPUTS, TAU_MEM, TAU_SYN)
+    populations = (Population("in", "input", INPUTS), Population("hid", "lif", HIDDEN, *lif), out)
+    size = {"in": INPUTS, "hid": HIDDEN, "out": OUTPUTS}
+
+    def connection(source: str, target: str, w: tuple[float, float], scale: float = 1.0) -> Connection:
+        weights = scale * random.normal(*w, (size[source], size[target]))
+        return Connection(source, target, weights, random.uniform(LEAST_DELAY, MOST_DELAY, weights.shape))
+
+    connections = [connection("in", "hid", W_IN), connection("hid", "out", W_OUT, OUT_LIF if spiking else 1.0)]
+    own = connection("hid", "hid", W_OWN)
     if kind == "recurrent":
         connections.append(own)
     trains = SpikeTrains(tuple(np.sort(random.uniform(0.0, LAST_INPUT, SPIKES)) for _ in range(INPUTS)))
@@ -100,10 +92,3 @@ def _case(kind: str, loss: str, random: np.random.Generator) -> Case:
     else:
         wanted = CrossEntropy(loss, "out", label, TIME_SCALE if loss == "first_spike_time" else None)
     return Case(Network(populations, tuple(connections)), T, {"in": trains}, wanted)
-
-
-def _connection(
-    source: str, target: str, shape: tuple[int, int], w: tuple[float, float], scale: float, random: np.random.Generator
-) -> Connection:
-    weights = scale * random.normal(*w, shape)
-    return Connection(source, target, weights, random.uniform(LEAST_DELAY, MOST_DELAY, shape))

@@ -40,10 +40,8 @@ def run(case: Case, dt: float, pinned: bool = False) -> Result:
 
 
 def run_many(cases: Sequence[Case], dt: float, pinned: bool = False) -> list[Result]:
-    """One result per case; all cases have one duration and are stepped together.
-
-    Args:
-        pinned: whether the delay gradient has the term of maxima that move with an arrival.
+    """One result per case; all cases have one duration and are stepped together. `pinned`: whether
+    the delay gradient has the term of maxima that move with an arrival.
 
     Raises:
         SpecError: a step that is not positive or does not divide the duration, or different
@@ -57,11 +55,8 @@ def run_many(cases: Sequence[Case], dt: float, pinned: bool = False) -> list[Res
 
 
 def backward(arrays: Flat, trace: Trace, loss: Driven, pinned: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """`dL/dw` and `dL/dd` of every synapse, `[synapses]`, by stepping the adjoint back.
-
-    Raises:
-        ArithmeticError: a spike's `I - V` is 0.
-    """
+    """`dL/dw` and `dL/dd` of every synapse, `[synapses]`, by stepping the adjoint back;
+    `ArithmeticError`: a spike's `I - V` is 0."""
     dt, (tau_mem, tau_syn, v_th, v_reset) = trace.dt, arrays.constants
     drop, spiking = v_th - v_reset, np.isfinite(v_th)
     decay_V, decay_I, to_I = np.exp(-dt / tau_mem), np.exp(-dt / tau_syn), gain(tau_syn, tau_mem, dt)

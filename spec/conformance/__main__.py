@@ -38,17 +38,13 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m spec.conforma
                 parser.error(f"--{name} goes with --command only")
         cases = stored(options.case)
         if options.list:
-            return _list(cases)
+            width = max(len(one.name) for one in cases)
+            for one in cases:
+                print(f"{one.name:{width}}  {', '.join(needs(one))}")
+            return 0
         return _grade(cases, options) if options.save is None else _save(cases, options.save)
 
     return parser.run(body, argv)
-
-
-def _list(cases: Sequence[Stored]) -> int:
-    width = max(len(one.name) for one in cases)
-    for one in cases:
-        print(f"{one.name:{width}}  {', '.join(needs(one))}")
-    return 0
 
 
 def _save(cases: Sequence[Stored], folder: str) -> int:

@@ -36,11 +36,8 @@ class Stored:
 
 
 def stored(names: Sequence[str] | None = None) -> tuple[Stored, ...]:
-    """All cases, or the cases of these names; the smallest network first.
-
-    Raises:
-        SpecError: a name that no case has.
-    """
+    """All cases, or the cases of these names; the smallest network first. `SpecError`: a name that
+    no case has."""
     everything = _everything()
     legal = sorted(one.name for one in everything)
     wanted = legal if names is None else [one_of(name, "case", legal) for name in names]
@@ -49,17 +46,15 @@ def stored(names: Sequence[str] | None = None) -> tuple[Stored, ...]:
 
 @cache
 def _everything() -> tuple[Stored, ...]:
-    entries = (files("delayprop.spec.conformance") / "cases").iterdir()
-    cases = [entry for entry in entries if entry.name.endswith(".json")]
-    read = [_stored(entry.name.removesuffix(".json"), entry.read_text(encoding="utf-8")) for entry in cases]
+    read = []
+    for entry in (files("delayprop.spec.conformance") / "cases").iterdir():
+        if entry.name.endswith(".json"):
+            text = entry.read_text(encoding="utf-8")
+            whole = case_from_text(text)
+            assert whole.expected is not None
+            asked = Case(whole.network, whole.duration, whole.inputs, whole.loss)
+            read.append(Stored(entry.name.removesuffix(".json"), text, asked, dict(whole.expected)))
     return tuple(sorted(read, key=_size))
-
-
-def _stored(name: str, text: str) -> Stored:
-    whole = case_from_text(text)
-    assert whole.expected is not None
-    asked = Case(whole.network, whole.duration, whole.inputs, whole.loss)
-    return Stored(name, text, asked, dict(whole.expected))
 
 
 def _size(one: Stored) -> tuple[int, int, str]:

@@ -42,23 +42,23 @@ class Block:
 
     Attributes:
         quantity, path: see `layout.Place`.
+        true: the right numbers.
+        floor: norm below which a block counts as 0.
         state: `graded`, `left out`, `failed` (see `reason`), or `another network` (other spikes, so
             another gradient).
         digits: right digits of a graded block, else None.
         reason: one line if it failed or the network is another, else None.
         found: the numbers given, or None.
-        true: the right numbers.
-        floor: norm below which a block counts as 0.
     """
 
     quantity: str
     path: str
-    state: str
-    digits: float | None
-    reason: str | None
-    found: np.ndarray | None
     true: np.ndarray
     floor: float
+    state: str = "left out"
+    digits: float | None = None
+    reason: str | None = None
+    found: np.ndarray | None = None
 
 
 def grade(digits: float) -> str:
@@ -97,22 +97,20 @@ def blocks(one: Stored, document: Mapping[str, object]) -> list[Block]:
 
 
 def _block(place: Place, true: np.ndarray, floor: float, document: Mapping[str, object]) -> Block:
-    def block(state: str, digits: float | None, reason: str | None, found: np.ndarray | None) -> Block:
-        return Block(place.quantity, place.path, state, digits, reason, found, true, floor)
-
-    per_spike = place.quantity in OF_SPIKES
+    block, per_spike = Block(place.quantity, place.path, true, floor), place.quantity in OF_SPIKES
     try:
         value = plain(found_at(document, place))
         if value is None:
-            return block("left out", None, None, None)
+            return block
         found = np.array(numbers(value, place.expected, place.path, per_spike))
     except SpecError as error:
-        return block("failed", None, str(error), None)
+        return replace(block, state="failed", reason=str(error))
     for j, (train, expected) in enumerate(zip(value, place.expected) if per_spike else ()):  # type: ignore[call-overload]
         if len(train) != len(expected):
             reason = f"{place.path}[{j}]: {len(train)} spikes, right are {len(expected)}"
-            return block("another network" if place.quantity == "spikes" else "failed", None, reason, found)
-    return block("graded", right_digits(found, true, floor), None, found)
+            state = "another network" if place.quantity == "spikes" else "failed"
+            return replace(block, state=state, reason=reason, found=found)
+    return replace(block, state="graded", digits=right_digits(found, true, floor), found=found)
 
 
 def _floors(one: Stored, true: Sequence[tuple[Place, np.ndarray]]) -> dict[str, float]:
@@ -147,13 +145,8 @@ def _unit(case: Case, place: Place) -> float:
 
 @dataclass(frozen=True)
 class Factor:
-    """A common factor, by least squares.
-
-    Attributes:
-        quantities: kinds of gradients.
-        factor: the number; 0 where all are 0.
-        residual: the norm that is left, relative to the gradients found.
-    """
+    """A common factor, by least squares. `quantities`: kinds of gradients. `factor`: the number; 0
+    where all are 0. `residual`: the norm that is left, relative to the gradients found."""
 
     quantities: tuple[str, ...]
     factor: float

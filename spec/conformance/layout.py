@@ -62,11 +62,8 @@ def places(expected: dict) -> Iterator[Place]:
 
 
 def found_at(document: object, place: Place) -> object:
-    """The value at a place; None if it, or an object around it, was left out.
-
-    Raises:
-        SpecError: on the way stands a list instead of an object, or a list of another length.
-    """
+    """The value at a place; None if it, or an object around it, was left out. `SpecError`: on the
+    way stands a list instead of an object, or a list of another length."""
     lengths, path = iter(place.lengths), ""
     for step in place.steps:
         if document is None:
@@ -85,22 +82,15 @@ def found_at(document: object, place: Place) -> object:
 
 def numbers(value: object, expected: object, path: str, any_length: bool = False) -> list[float]:
     """The numbers of a block in order; entries where no synapse is are skipped unread.
-
-    Args:
-        any_length: accept trains of other lengths than expected.
-
-    Raises:
-        SpecError: lists of other lengths, or an entry that is no finite number.
-    """
+    `any_length`: accept trains of other lengths than expected. `SpecError`: lists of other lengths,
+    or an entry that is no finite number."""
     if not isinstance(expected, list):
         return [checks.finite_number(plain(value), path)]
     train = any_length and not any(isinstance(entry, list) for entry in expected)
     entries = checks.sequence(plain(value), path, None if train else len(expected), "entry")
     fellows = [0.0] * len(entries) if train else expected
     return [
-        number
-        for k, (entry, fellow) in enumerate(zip(entries, fellows, strict=True))
-        if fellow is not None
+        number for k, (entry, fellow) in enumerate(zip(entries, fellows, strict=True)) if fellow is not None
         for number in numbers(entry, fellow, f"{path}[{k}]", any_length)
     ]
 

@@ -25,13 +25,8 @@ MOST_OUTPUT = 64 * 2**20  # bytes; results of these cases have some thousand
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """A simulator's answer to a case.
-
-    Attributes:
-        state: `answered`, `not offered` or `failed`.
-        document: the result if answered, else None.
-        reason: one line if not answered, else None.
-    """
+    """A simulator's answer to a case. `state`: `answered`, `not offered` or `failed`. `document`:
+    the result if answered, else None. `reason`: one line if not answered, else None."""
 
     state: str
     document: Mapping[str, object] | None

@@ -9,27 +9,19 @@ from delayprop.spec.conformance.layout import GRADIENTS, QUANTITIES
 
 if TYPE_CHECKING:
     from delayprop.spec.conformance.grading import Factor
-    from delayprop.spec.conformance.report import Report, Summary
+    from delayprop.spec.conformance.report import CaseReport, Report, Summary
 
 FORMAT = "conformance-report/2"
 COLUMNS = {
-    "forward": ("spikes", "loss", "readout"),
-    "kappa": ("kappa",),
-    "w": ("w",),
-    "d": ("d",),
-    "constants": ("tau_mem", "tau_syn", "v_th", "v_reset"),
-    "t_in": ("t_in",),
+    "forward": ("spikes", "loss", "readout"), "kappa": ("kappa",), "w": ("w",), "d": ("d",),
+    "constants": ("tau_mem", "tau_syn", "v_th", "v_reset"), "t_in": ("t_in",),
 }
 KINDS = {"w": "weight", "d": "delay", "v_th": "threshold", "v_reset": "reset", "t_in": "input-time"}
 _MARKS = {"failed": "fail", "another network": "other", "not offered": "-"}
 
 
-def text(report: "Report") -> str:
-    """The report as plain text."""
-    return "\n".join(_lines(report))
-
-
-def _lines(report: "Report") -> Iterator[str]:
+def lines(report: "Report") -> Iterator[str]:
+    """The lines of the report as plain text."""
     states = [case.state for case in report.cases]
     counted = ", ".join(f"{states.count(state)} {state}" for state in ("answered", "not offered", "failed"))
     yield f"{report.name}: {len(states)} cases, {counted}"
@@ -61,9 +53,9 @@ def _lines(report: "Report") -> Iterator[str]:
     yield _verdict(report)
 
 
-def _listed(title: str, lines: list[str]) -> Iterator[str]:
-    if lines:
-        yield from ("", f"{title}:", *(f"  {line}" for line in lines))
+def _listed(title: str, entries: list[str]) -> Iterator[str]:
+    if entries:
+        yield from ("", f"{title}:", *(f"  {entry}" for entry in entries))
 
 
 def _digits(summary: "Summary") -> str:
@@ -83,15 +75,15 @@ def _notes(summary: "Summary") -> str:
 
 def _left_out(report: "Report") -> list[str]:
     """For each quantity: the number of answers that left some of it out; their names if not all."""
-    lines = []
+    found = []
     answered = [case for case in report.cases if case.state == "answered"]
     for name in QUANTITIES:
         having = [case for case in answered if case.of(name)]
         without = [case for case in having if any(block.state == "left out" for block in case.of(name))]
         if without:
             which = "" if len(without) == len(having) else ": " + ", ".join(case.name for case in without)
-            lines.append(f"{name}: in {len(without)} of {len(having)} answers{which}")
-    return lines
+            found.append(f"{name}: in {len(without)} of {len(having)} answers{which}")
+    return found
 
 
 def _factor(factor: "Factor") -> str:
@@ -117,30 +109,20 @@ def document(report: "Report") -> dict:
         found = {name: report.summary((name,), capability) for name in QUANTITIES}
         return {name: dict(vars(one)) for name, one in found.items() if one.cases}
 
-    by_capability = {name: report.summary(capability=name) for name in CAPABILITIES}
+    needed = {name: found for name in CAPABILITIES if (found := report.summary(capability=name)).cases}
     return {
-        "format": FORMAT,
-        "name": report.name,
-        "digits": report.least,
-        "passed": report.passed,
-        "graded": report.graded,
-        "wrong": report.wrong,
-        "quantities": by_quantity(None),
-        "capabilities": {
-            name: {**vars(found), "quantities": by_quantity(name)}
-            for name, found in by_capability.items()
-            if found.cases
-        },
+        "format": FORMAT, "name": report.name, "digits": report.least, "passed": report.passed,
+        "graded": report.graded, "wrong": report.wrong, "quantities": by_quantity(None),
+        "capabilities": {name: {**vars(found), "quantities": by_quantity(name)} for name, found in needed.items()},
         "factors": [{**vars(found), "quantities": list(found.quantities)} for found in report.factors],
-        "cases": [
-            {key: value for key, value in vars(case).items() if key not in ("has", "blocks")} | {
-                "needs": list(case.needs),
-                "unknown_keys": list(case.unknown_keys),
-                "blocks": [
-                    {key: getattr(block, key) for key in ("path", "quantity", "state", "digits", "reason")}
-                    for block in case.blocks
-                ],
-            }
-            for case in report.cases
-        ],
+        "cases": [_case(case) for case in report.cases],
+    }
+
+
+def _case(case: "CaseReport") -> dict:
+    shown = ("path", "quantity", "state", "digits", "reason")
+    return {
+        **{key: value for key, value in vars(case).items() if key != "has"},
+        "needs": list(case.needs), "unknown_keys": list(case.unknown_keys),
+        "blocks": [{key: getattr(block, key) for key in shown} for block in case.blocks],
     }

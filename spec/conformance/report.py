@@ -10,7 +10,7 @@ from delayprop.spec.conformance.cases import Stored, needs, stored
 from delayprop.spec.conformance.grading import Block, Factor, blocks, factors, grade
 from delayprop.spec.conformance.layout import QUANTITIES, places, unknown_keys
 from delayprop.spec.conformance.peers import Peer, of_function
-from delayprop.spec.conformance.rendering import document, text
+from delayprop.spec.conformance.rendering import document, lines
 
 OFFERED = ("graded", "failed", "another network")
 
@@ -84,17 +84,16 @@ class Report:
     @property
     def wrong(self) -> list[str]:
         """One line for each case or block that failed, has other spikes, or is below `least`."""
-        lines = [f"{case.name}: {case.reason}" for case in self.cases if case.state == "failed"]
+        found = [f"{case.name}: {case.reason}" for case in self.cases if case.state == "failed"]
         for case in self.cases:
             others = [block for block in case.of("spikes") if block.state == "another network"]
             failed = [block for block in case.blocks if block.state == "failed"]
-            lines += [f"{case.name}: {block.reason}" for block in failed + others]
-            lines += [
+            found += [f"{case.name}: {block.reason}" for block in failed + others]
+            found += [
                 f"{case.name}: {block.path} has {block.digits:.1f} right digits"
-                for block in case.blocks
-                if block.digits is not None and block.digits < self.least
+                for block in case.blocks if block.digits is not None and block.digits < self.least
             ]
-        return lines
+        return found
 
     @property
     def graded(self) -> bool:
@@ -133,7 +132,7 @@ class Report:
         return Summary(word, worst, len(offered), len(having), len(whole), len(failed), len(other))
 
     def __str__(self) -> str:
-        return text(self)
+        return "\n".join(lines(self))
 
     def to_dict(self) -> dict:
         """The report as a JSON object; `README.md` describes the layout."""

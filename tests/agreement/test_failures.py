@@ -1,23 +1,21 @@
 """Cases that once failed, against the ground truth; failing cases are stored."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import assume, given, settings
 
-import delayprop.reference as reference
-from delayprop.fast.run import run_case
-from delayprop.spec import Case, Result, case_to_dict, load_case
+from delayprop.spec import Case, case_to_dict, load_case
 from tests.support.comparison import assert_same_results
+from tests.support.implementations import Run, every_run
 from tests.support.networks.failures import FOLDER, stored_on_failure
 from tests.support.networks.strategies import cases, seeded_case
 from tests.support.truth import truth_of
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.json")), ids=lambda path: path.stem)
-@pytest.mark.parametrize("run", [reference.run, run_case], ids=["reference", "fast"])
-def test_cases_that_once_failed(path: Path, run: Callable[[Case], Result]) -> None:
+@every_run
+def test_cases_that_once_failed(path: Path, run: Run) -> None:
     case = load_case(path)
     result, true = run(case), truth_of(case)
     assert result.loss == pytest.approx(float(true.loss), rel=1e-12, abs=1e-12)

@@ -14,14 +14,14 @@ from torch import Tensor
 import delayprop.fast.nn.layers
 from benchmarks import speed
 from benchmarks.allowed_errors import Disagreement
-from benchmarks.arrivals import arrivals, neurons_of, through
 from benchmarks.correctness import agree, certified
 from benchmarks.sizes import DEFAULTS, Sizes
 from benchmarks.step import step
 from benchmarks.without_kernels import followed
-from benchmarks.workloads import Link, build
+from benchmarks.workloads import Link, arrivals, build, neurons_of, through
 from benchmarks.yardstick import Grid
 from delayprop.fast import LIF, Spikes
+from tests.support.runs.reading import Capture
 
 pytestmark = pytest.mark.full
 
@@ -37,7 +37,7 @@ def small(workload: str, **changed: Any) -> Sizes:
     return replace(sizes, **changed)
 
 
-def test_a_measurement_has_all_its_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_measurement_has_all_its_numbers(capsys: Capture) -> None:
     assert speed.main(["--workload", "shd-like", *SMALL, *INPUT, "--repeats", "2", "--json"]) == 0
     out, err = capsys.readouterr()
     assert out.count("\n") == 1 and err == ""
@@ -57,7 +57,7 @@ def test_a_measurement_has_all_its_numbers(capsys: pytest.CaptureFixture[str]) -
     assert found["agreement"]["followed"]["spikes"] > 0 and set(found["agreement"]["residuals"]) == {"A", "B", "C"}
 
 
-def test_a_measurement_as_text(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_measurement_as_text(capsys: Capture) -> None:
     assert speed.main(["--workload", "yin-yang", "--batch", "5", "--hidden", "8", "--repeats", "1"]) == 0
     out, _ = capsys.readouterr()
     for words in ("yin-yang: 5-8-3, 5 trials", "ns per arrival forward", "0.1 ms in torch"):
@@ -110,9 +110,7 @@ FAULTS: dict[str, tuple[Callable, str]] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_is_found_and_no_speed_is_printed(
-    fault: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_fault_is_found_and_no_speed_is_printed(fault: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     planted, message = FAULTS[fault]
     right = delayprop.fast.nn.layers.propagate
     monkeypatch.setattr(delayprop.fast.nn.layers, "propagate", lambda *given, **named: planted(right, *given, **named))
@@ -196,9 +194,7 @@ def test_the_yardstick_runs_the_network_of_the_workload() -> None:
       "--max-delay", "5000"],
      "`--spikes` must be enough to make hidden neurons spike 14 times per trial, got 1; give more input spikes"),
 ])
-def test_a_refusal_is_one_line_and_exit_code_2(
-    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_refusal_is_one_line_and_exit_code_2(arguments: list[str], message: str, capsys: Capture) -> None:
     assert speed.main(arguments) == 2
     out, err = capsys.readouterr()
     assert out == "" and err.count("\n") == 1 and message in err

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.grid import __main__ as command
-from benchmarks.grid import study
+from benchmarks.grid import __main__ as study
+from benchmarks.grid.__main__ import DTS, measured
 from benchmarks.grid.networks import KINDS, LOSSES, WHERE
-from benchmarks.grid.study import DTS, measured
 from delayprop.fast.training.intervals import mean_half_width
-from reports.wording import TEMPLATES, number
+from reports.record import TEMPLATES, number
 from tests import ROOT
 from tests.support.report_evidence import Measured
+from tests.support.runs.reading import Capture, Patch, refusal
 
 RECORD = json.loads((ROOT / "results" / "grid.json").read_text(encoding="utf-8"))
 PAGE = " ".join((ROOT / "benchmarks" / "grid" / "FINDINGS.md").read_text(encoding="utf-8").split())
@@ -168,7 +168,7 @@ def summary(runs: Sequence[dict]) -> Iterator[dict]:
 
 def test_the_record_is_whole() -> None:
     """Each seed occurs once; the summaries follow from the numbers."""
-    assert RECORD["format"] == command.FORMAT and not RECORD["quick"] and RECORD["dts"] == list(DTS)
+    assert RECORD["format"] == study.FORMAT and not RECORD["quick"] and RECORD["dts"] == list(DTS)
     for found in RECORD["gradients"]["networks"]:
         assert [network["seed"] for network in found["networks"]] == list(range(study.FULL))
     assert study.summary(RECORD["gradients"]["networks"]) == RECORD["gradients"]["summary"]
@@ -209,37 +209,26 @@ def test_the_command_finds_the_record_again() -> None:
                 assert network[name] == pytest.approx(recorded[name], rel=0.02, abs=2e-4)
 
 
-def test_orders_and_ranks() -> None:
-    assert study.order([0.1 * dt**1.5 for dt in DTS]) == pytest.approx(1.5)
-    assert study.stable({"ordered": "000111111"}) and not study.stable({"ordered": "111101111"})
-    assert study.rank_correlation([1, 2, 3, 4], [1, 4, 9, 16]) == pytest.approx(1.0)
-    assert study.rank_correlation([1, 2, 3, 4], [4, 3, 2, 1]) == pytest.approx(-1.0)
-    assert study.rank_correlation([1, 1, 2], [5, 5, 7]) == pytest.approx(1.0)  # equal values share a rank
-
-
 @pytest.mark.full
 def test_the_command_writes_the_gradients_and_keeps_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(study, "QUICK", 2)
+    monkeypatch.setattr(study, "FULL", 2)
     monkeypatch.setattr(study, "LOSSES", ("max_voltage",))
     path = tmp_path / "grid.json"
-    path.write_text(json.dumps({"format": command.FORMAT, "interval": "kept"}), encoding="utf-8")
-    assert command.main(["--quick", "--out", str(path)]) == 0
+    path.write_text(json.dumps({"format": study.FORMAT, "interval": "kept"}), encoding="utf-8")
+    assert study.main(["--out", str(path)]) == 0
     record = json.loads(path.read_text(encoding="utf-8"))
-    assert record["quick"] is True and record["interval"] == "kept" and record["dts"] == RECORD["dts"]
+    assert record["quick"] is False and record["interval"] == "kept" and record["dts"] == RECORD["dts"]
     assert study.summary(record["gradients"]["networks"]) == record["gradients"]["summary"]
     assert [len(group["networks"]) for group in record["gradients"]["networks"]] == [2] * 10
 
 
 @pytest.mark.parametrize(("out", "message"), [
     ("none.json/grid.json", "`--out` must be a file that can be written"),
-    ("none.json", "`--out` must be a record of format"),
+    ("none.json", "`--out` must be a record of format"), ("damaged.json", "`--out` must be a record of format"),
 ])
-def test_refusals(
-    out: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_refusals(out: str, message: str, tmp_path: Path, capsys: Capture, monkeypatch: Patch) -> None:
     (tmp_path / "none.json").write_text("{}", encoding="utf-8")
-    monkeypatch.setattr(study, "groups", lambda quick: [])
+    (tmp_path / "damaged.json").write_text("{", encoding="utf-8")
+    monkeypatch.setattr(study, "groups", lambda: [])
     monkeypatch.setattr(study, "summary", lambda found: {})
-    assert command.main(["--out", str(tmp_path / out)]) == 2
-    error = capsys.readouterr().err
-    assert message in error and error.count("\n") == 1
+    assert message in refusal(capsys, study.main, "--out", tmp_path / out)

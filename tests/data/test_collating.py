@@ -76,8 +76,8 @@ WRONG: dict[str, tuple[Any, str]] = {
     "three trials": ([(SPIKES, 0)], r"`entries\[0\]` must be spikes of one trial, got of 3; give `list.zip.spikes, la"),
     "a raster": ([(torch.zeros(9, 3), 0)], r"`entries\[0\]` must .* got a raster \[9, 3\]; `Spikes.from_dense.raster"),
     "a raster of NumPy": ([(np.zeros((9, 3)), 0)], r"`entries\[0\]` must be .* got a raster \[9, 3\]; `Spikes.from_de"),
-    "no label": ([(np.zeros(1, EVENTS),)], r"`entries\[0\]` must be events with `t` and `x`"),
-    "no field": ([(np.zeros(1, [("t", int)]), 0)], r"`entries\[0\]` must be events with `t` and `x`"),
+    "no label": ([(np.zeros(1, EVENTS),)], r"`entries\[0\]` must be a pair: events .* label, got a list of 1; look at"),
+    "no field": ([(np.zeros(1, [("t", int)]), 0)], r"`entries\[0\]` must be a pair: events with `t`"),
     "lengths": (trial([1.0], [0, 1]), r"`entries\[1\]` has times and neurons in different numbers, 1 and 2; give"),
     "halves": (trial([1.0], [0.5]), r"`entries\[1\] neurons` must be whole numbers, got float64"),
     "neuron": (

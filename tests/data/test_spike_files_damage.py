@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
+from delayprop.fast.data.spike_data import SpikeData
 from delayprop.fast.data.spike_files import read_spike_file
 from delayprop.spec import SpecError
 from tests.support.runs.written_files import CHANNELS, CLASSES, DURATION, small_trials, write
@@ -29,12 +30,20 @@ def path(tmp_path: Path) -> Path:
     return found
 
 
-def read(path: Path) -> Any:
+def read(path: Path) -> SpikeData:
     return read_spike_file(path, CHANNELS, CLASSES, DURATION)
 
 
 def test_control_the_file_is_read_before_it_is_damaged(path: Path) -> None:
     assert len(read(path)) == TRIALS
+
+
+def test_rows_without_spikes_are_legal(path: Path) -> None:
+    with h5py.File(path, "r+") as file:
+        for name, dtype in (("times", np.float32), ("units", np.uint16)):
+            created(f"spikes/{name}", (TRIALS,), dtype=h5py.vlen_dtype(dtype))(file)
+            file[f"spikes/{name}"][0] = np.empty(0, dtype)
+    assert read(path).counts().sum() == 0
 
 
 OVERWRITTEN: dict[str, Callable[[bytes], bytes]] = {
@@ -220,11 +229,13 @@ def test_a_damaged_record_is_named(change: Change, words: str, path: Path) -> No
 def test_what_is_in_the_way_is_said_in_plain_words(tmp_path: Path) -> None:
     (tmp_path / "folder.h5").mkdir()
     (tmp_path / "text.h5").write_text("spikes")
+    (tmp_path / "empty.h5").touch()
     os.mkfifo(tmp_path / "pipe.h5")
     for path, words in {
         tmp_path / "no" / "train.h5": f"got no such folder as {tmp_path / 'no'}",
-        tmp_path / "train.h5": "got no such file; put the file there",
+        tmp_path / "train.h5": "got no such file; give its path with --data",
         tmp_path / "folder.h5": "got a folder; name the file in it",
+        tmp_path / "empty.h5": "got an empty file; get the complete file",
         tmp_path / "text.h5": "got a file that is damaged, or not HDF5; get the complete file",
         tmp_path / "pipe.h5": "got a pipe or a device; name a file on a disk",
     }.items():

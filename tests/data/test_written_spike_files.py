@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import h5py
 import numpy as np
@@ -98,10 +99,7 @@ def test_the_content_is_stated_in_a_short_text_of_fixed_length(wrong: object, pa
 
 
 def test_a_file_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path, monkeypatch: Patch) -> None:
-    def full(*_: object) -> None:
-        raise OSError("no space")
-
-    monkeypatch.setattr(spike_files.os, "replace", full)
+    monkeypatch.setattr(spike_files.os, "replace", Mock(side_effect=OSError("no space")))
     with pytest.raises(OSError, match="no space"):
         write_spike_file(tmp_path / "mine.h5", entries(), unit="us")
     assert not list(tmp_path.iterdir())

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from delayprop.fast.drawing.synapses import arrivals, distribution, moved_most, 
 from delayprop.fast.drawing.trials import OTHERS, trial_picture
 from reports.__main__ import main
 from tests import ROOT
+from tests.support.runs.reading import Capture, Patch
 from tests.support.runs.recorded_runs import SEQUENCE, SEQUENCE_LINES, lines, made, made_sequence, recorded, results
 from tests.support.runs.run_pages import NO_BREAK
 
@@ -33,9 +35,7 @@ from tests.support.runs.run_pages import NO_BREAK
     (made, "yin-yang", "training.png run.html"),
     pytest.param(partial(made, epochs=40), "spikes", "training.png run.html", marks=pytest.mark.full),
 ])
-def test_a_run_is_drawn(
-    make: Callable[[Path], Path], task: str, names: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_run_is_drawn(make: Callable[[Path], Path], task: str, names: str, tmp_path: Path, capsys: Capture) -> None:
     results(task=task)(make(tmp_path))
     assert main([str(tmp_path)]) == 0
     assert capsys.readouterr() == ("".join(f"{tmp_path / name}\n" for name in names.split()), "")
@@ -50,13 +50,11 @@ def test_drawing_leaves_the_backend_of_a_notebook_alone() -> None:
 
 @pytest.mark.parametrize("make", [made_sequence, pytest.param(made, marks=pytest.mark.full)])
 def test_what_cannot_be_written_has_its_own_message(
-    make: Callable[[Path], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    make: Callable[[Path], Path], tmp_path: Path, monkeypatch: Patch, capsys: Capture
 ) -> None:
-    def refuse(*_: object) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
     make(tmp_path)
-    monkeypatch.setattr("delayprop.fast.data.new_files.new_file", refuse)
+    full = Mock(side_effect=OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+    monkeypatch.setattr("delayprop.fast.data.new_files.new_file", full)
     assert main([str(tmp_path)]) == 2
     expected = f"a folder with room for pictures, got No space left on device: {tmp_path}; make room"
     assert capsys.readouterr() == ("", f"python -m reports: `RUN` must be {expected}\n")
@@ -81,8 +79,7 @@ def test_the_legend_of_the_delays_lies_on_no_curve() -> None:
     figure = delays_of_two(SEQUENCE_LINES, SEQUENCE)
     figure.draw_without_rendering()
     delays = figure.axes[0]
-    legend = delays.get_legend()
-    assert legend is not None and not legend.get_window_extent().overlaps(delays.get_window_extent())
+    assert not delays.get_legend().get_window_extent().overlaps(delays.get_window_extent())
 
 
 def test_epochs_are_whole_and_a_share_has_an_axis_of_its_own(tmp_path: Path) -> None:

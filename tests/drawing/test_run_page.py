@@ -134,63 +134,47 @@ NO_ANSWER = [[9, 0, 0, 0], [0, 9, 0, 0], [0, 0, 0, 9]]
 SILENT = {"spikes_per_neuron": 0.0, "silent": 1.0, "silent_steps": 5, "kappa_min": None, "gradient": {"w": 0.0}}
 EXTREME = {"kappa_min": 5e-324, "A": 1e300, "B": 5e-324, "gradient": {"w": 1e300, "d": 5e-324}}
 ODD: dict[str, tuple[list[Change], list[str]]] = {
-    "delays frozen, residuals 0": (
-        [
-            settings(freeze_delays=True, delay=5.0), recorded(frozen),
-            lines(gradient={"w": 0.1, "w_out": 0.2}, clamped=0, A=0.0, B=0.0, C=0.0),
-        ],
-        [
-            "Yin-Yang: 6 hidden neurons, delays as drawn", "No delay from input to hidden moved.",
-            "No delay from hidden to output moved: all are 0 ms.", "exactly 0",
-        ],
-    ),
-    "no delays, a class without trials": (
-        [
-            settings(freeze_delays=True, delay=0.0), recorded(no_delays), lines(gradient={"w": 0.1}, clamped=0),
-            results(answers=NO_CLASS_2),
-        ],
-        [
-            "Yin-Yang: 6 hidden neurons, no delays", "No delay from input to hidden moved: all are 0 ms.", "2 0 0 - -",
-        ],
-    ),
-    "recurrent": (
-        [settings(recurrent=True), recorded(recurrent)],
-        ["Yin-Yang: 6 recurrent neurons, learned", "Histogram of the delays of the 36 synapses from hidden to itself"],
-    ),
-    "a trial silent, one wrong and late": (
-        [recorded(silent), recorded(wrong_and_late)], ["class 1, no answer,", "class 0, answer 1 (wrong)"],
-    ),
-    "one trial, not certified": (
-        [recorded(one_trial), lines(A=None, B=None, C=None)],
-        ["A test trial of class 0", "No residual is recorded: no step was"],
-    ),
-    "all silent, all wrong": (
-        [lines(**SILENT), results(answers=ALL_WRONG, test_accuracy=0)],
-        ["steps in which a whole hidden layer was silent: 15.", "Test accuracy 0.0 %"],
-    ),
-    "weights frozen, trials without an answer": (
-        [lines(gradient={"d": 0.0}), results(answers=NO_ANSWER, test_accuracy=2 / 3)],
-        ["the last column: no answer, no single readout is largest"],
-    ),
-    "the last epoch, in float64": (
-        [settings(choose="last", dtype="float64"), results(best_epoch=3)],
-        [
-            "marks epoch 3, the last, the star", "last epoch 3 of 3 validation accuracy in it 64.0 %",
-            "The options chose the last epoch, 3;", "the unit roundoff 1.1e-16 of float64",
-        ],
-    ),
-    "tiny and huge, settings that differ from the preset": (
-        [lines(**EXTREME), settings(preset="best", changed="lr hidden")],
-        ["All 10 settings; the first 2 differ from the preset best lr 0.02 hidden 30"],
-    ),
-    "no gradient, no setting that differs": (
-        [lines(gradient={}, kappa_min=None), settings(preset="best", changed="")],
-        ["All 10 settings; none differs from the preset best"],
-    ),
-    "HTML in settings, and in a task that this version has not": (
-        [settings(out='<script>alert("&")</script>', **{"<b>": ["</dd>"]}), results(task="<i>shapes")],
-        ['out <script>alert("&")</script>', "<b> </dd>", "<i>shapes: 6 hidden neurons"],
-    ),
+    "delays frozen, residuals 0": ([
+        settings(freeze_delays=True, delay=5.0), recorded(frozen),
+        lines(gradient={"w": 0.1, "w_out": 0.2}, clamped=0, A=0.0, B=0.0, C=0.0),
+    ], [
+        "Yin-Yang: 6 hidden neurons, delays as drawn", "No delay from input to hidden moved.",
+        "No delay from hidden to output moved: all are 0 ms.", "exactly 0",
+    ]),
+    "no delays, a class without trials": ([
+        settings(freeze_delays=True, delay=0.0), recorded(no_delays), lines(gradient={"w": 0.1}, clamped=0),
+        results(answers=NO_CLASS_2),
+    ], [
+        "Yin-Yang: 6 hidden neurons, no delays", "No delay from input to hidden moved: all are 0 ms.", "2 0 0 - -",
+    ]),
+    "recurrent": ([settings(recurrent=True), recorded(recurrent)], [
+        "Yin-Yang: 6 recurrent neurons, learned", "Histogram of the delays of the 36 synapses from hidden to itself",
+    ]),
+    "a trial silent, one wrong and late": ([recorded(silent), recorded(wrong_and_late)], [
+        "class 1, no answer,", "class 0, answer 1 (wrong)",
+    ]),
+    "one trial, not certified": ([recorded(one_trial), lines(A=None, B=None, C=None)], [
+        "A test trial of class 0", "No residual is recorded: no step was",
+    ]),
+    "all silent, all wrong": ([lines(**SILENT), results(answers=ALL_WRONG, test_accuracy=0)], [
+        "steps in which a whole hidden layer was silent: 15.", "Test accuracy 0.0 %",
+    ]),
+    "weights frozen, trials without an answer": ([
+        lines(gradient={"d": 0.0}), results(answers=NO_ANSWER, test_accuracy=2 / 3),
+    ], ["the last column: no answer, no single readout is largest"]),
+    "the last epoch, in float64": ([settings(choose="last", dtype="float64"), results(best_epoch=3)], [
+        "marks epoch 3, the last, the star", "last epoch 3 of 3 validation accuracy in it 64.0 %",
+        "The options chose the last epoch, 3;", "the unit roundoff 1.1e-16 of float64",
+    ]),
+    "tiny and huge, settings that differ from the preset": ([
+        lines(**EXTREME), settings(preset="best", changed="lr hidden"),
+    ], ["All 10 settings; the first 2 differ from the preset best lr 0.02 hidden 30"]),
+    "no gradient, no setting that differs": ([
+        lines(gradient={}, kappa_min=None), settings(preset="best", changed=""),
+    ], ["All 10 settings; none differs from the preset best"]),
+    "HTML in settings, and in a task that this version has not": ([
+        settings(out='<script>alert("&")</script>', **{"<b>": ["</dd>"]}), results(task="<i>shapes"),
+    ], ['out <script>alert("&")</script>', "<b> </dd>", "<i>shapes: 6 hidden neurons"]),
 }
 ABSENT = {
     "delays frozen, residuals 0": ("moved delays", "arrivals at"),

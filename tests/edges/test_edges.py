@@ -2,21 +2,16 @@
 
 import math
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-import delayprop.fast.run
-import delayprop.reference.__main__
-from delayprop.spec import save_case
+import delayprop.reference as reference
 from tests.support.identities import residuals
-from tests.support.implementations import RUNS, Run, assert_true, every_readout, every_run
-from tests.support.networks.closed_forms import case_of, lif, loss_of, one_neuron
+from tests.support.implementations import Run, assert_true, every_readout, every_run
+from tests.support.networks.documents import loss_of, one_response, spiking, two_neurons
 from tests.support.report_evidence import Measured
 from tests.support.tolerances import U64, WELL_CONDITIONED, identity
-
-MAINS = {"reference": delayprop.reference.__main__.main, "fast": delayprop.fast.run.main}
 
 
 @pytest.mark.check(29)
@@ -25,7 +20,7 @@ MAINS = {"reference": delayprop.reference.__main__.main, "fast": delayprop.fast.
 @pytest.mark.parametrize("delta", [0.0, *(s * 10.0**-k for k in (15, 12, 9, 7, 5, 3, 1) for s in (1, -1))])
 def test_nearly_equal_time_constants(run: Run, read: str, delta: float, measured: Measured) -> None:
     """`tau_mem = tau_syn (1 + delta)` costs no digit, for any `delta`."""
-    case = one_neuron(read, tau_syn=16.0 / (1 + delta), kind="li" if read == "max_voltage" else "lif")
+    case = one_response(read, tau_syn=16.0 / (1 + delta), kind="li" if read == "max_voltage" else "lif")
     measured(assert_true(case, run(case)).used, 1.0, 1)
 
 
@@ -45,11 +40,11 @@ def test_control_the_textbook_formula_loses_digits(delta: float, measured: Measu
 @pytest.mark.parametrize(("tau_mem", "tau_syn"), [(100.0, 0.01), (0.05, 100.0), (1000.0, 1.0), (1.0, 1000.0)])
 def test_time_constants_far_apart(run: Run, read: str, tau_mem: float, tau_syn: float) -> None:
     """An impulse of current, and a current that hardly decays."""
-    neuron = ({"kind": "li"} if read == "max_voltage" else lif()) | {"tau_mem": tau_mem, "tau_syn": tau_syn}
+    neuron = ({"kind": "li"} if read == "max_voltage" else spiking()) | {"tau_mem": tau_mem, "tau_syn": tau_syn}
     drive = 1.5 * max(1.0, tau_mem / tau_syn)
     weights = [[drive, 0.4 * drive], [0.8 * drive, 1.1 * drive]]
     T = 60.0 if tau_mem >= 1 else 4.0
-    case = case_of(neuron, weights, [[1.75, 2.5], [0.3, 0.0]], [[0.5, 3.3], [1.1]], loss_of(read), T)
+    case = two_neurons(neuron, weights, [[1.75, 2.5], [0.3, 0.0]], [[0.5, 3.3], [1.1]], loss_of(read), T)
     assert_true(case, run(case))
 
 
@@ -58,7 +53,7 @@ def test_time_constants_far_apart(run: Run, read: str, tau_mem: float, tau_syn: 
 @pytest.mark.parametrize("T", [1e5, 1e-3])
 def test_long_and_short_trials(run: Run, read: str, T: float) -> None:
     """100 s with spikes at both ends, and 1 us: times and integrals over T keep their digits."""
-    neuron = {"kind": "li"} if read == "max_voltage" else lif()
+    neuron = {"kind": "li"} if read == "max_voltage" else spiking()
     if T > 1:
         weights, delays = [[15.0, 4.0], [3.0, 9.0]], [[1.75, 2.5], [3.0, 0.0]]
         inputs, targets = [[0.5, 99970.1], [5.0, 49990.7, 99971.0]], [[10.0, 20.0, 99990.0], [30.0, 5e4]]
@@ -67,7 +62,7 @@ def test_long_and_short_trials(run: Run, read: str, T: float) -> None:
         inputs, targets = [[0.5e-4, 7e-4], [5e-4]], [[1e-4, 2e-4], [3e-4]]
     loss = loss_of(read)
     loss |= {"targets": targets} if read == "spikes" else {"time_scale": T / 10} if read == "first_spike_time" else {}
-    case = case_of(neuron, weights, delays, inputs, loss, T)
+    case = two_neurons(neuron, weights, delays, inputs, loss, T)
     assert_true(case, run(case))
 
 
@@ -78,7 +73,7 @@ def test_a_burst_of_100000_spikes(run: Run, measured: Measured) -> None:
     - v_reset)`, the rest leaks or remains; and the gradient obeys the identities."""
     wanted = 100_000
     loss = {"kind": "spike_time_mse", "targets": [[5.0] * (wanted - 1000), [3.0]]}
-    case = case_of(lif(reset=0.0), [[2.0 * wanted, 30.0]], [[1.75, 2.0]], [[0.5]], loss, 200.0)
+    case = two_neurons(spiking(reset=0.0), [[2.0 * wanted, 30.0]], [[1.75, 2.0]], [[0.5]], loss, 200.0)
     result = run(case)
     train = result.spikes["out"][0]
     leaked = float(train[-1]) / 16.0 + 1
@@ -93,8 +88,8 @@ def test_a_burst_of_100000_spikes(run: Run, measured: Measured) -> None:
 def test_control_one_lost_spike_breaks_the_identities(measured: Measured) -> None:
     """The identities lack the last of a thousand spikes, which the loss reads."""
     loss = {"kind": "spike_time_mse", "targets": [[5.0] * 900, [3.0]]}
-    case = case_of(lif(reset=0.0), [[2000.0, 30.0]], [[1.75, 2.0]], [[0.5]], loss, 200.0)
-    result = delayprop.reference.run(case)
+    case = two_neurons(spiking(reset=0.0), [[2000.0, 30.0]], [[1.75, 2.0]], [[0.5]], loss, 200.0)
+    result = reference.run(case)
     first, second = result.spikes["out"]
     assert len(first) >= 900 and max(residuals(case, result, U64).values()) <= identity(U64)
     lost = replace(result, spikes={"out": [np.delete(first, 899), second]})
@@ -107,26 +102,19 @@ ENDLESS = [(w, -0.25, read) for w in (1e20, 1e300) for read in ("spikes", "mean_
 ENDLESS += [(15.0, float(np.nextafter(1.0, 0.0)), "spikes")]  # a reset one ulp below the threshold
 
 
-@pytest.mark.parametrize("name", MAINS)
+@every_run
 @pytest.mark.parametrize(("w", "reset", "read"), ENDLESS)
-def test_endless_spiking(
-    name: str, w: float, reset: float, read: str, tmp_path: Path, capsys: pytest.CaptureFixture
-) -> None:
-    """A neuron that spikes faster than arithmetic resolves gives one error line, exit code 3."""
-    case = case_of(lif(reset=reset), [[w, None]], [[1.75, None]], [[0.5]], loss_of(read), 60.0)
+def test_endless_spiking(run: Run, w: float, reset: float, read: str) -> None:
+    """A neuron that spikes faster than arithmetic resolves is an error."""
+    case = two_neurons(spiking(reset=reset), [[w, None]], [[1.75, None]], [[0.5]], loss_of(read), 60.0)
     with pytest.raises(ArithmeticError, match="spikes too fast, or without end; lower its weights"):
-        RUNS[name](case)
-    save_case(case, tmp_path / "case.json")
-    capsys.readouterr()  # a line that kernels are compiled
-    assert MAINS[name]([str(tmp_path / "case.json")]) == 3
-    printed = capsys.readouterr()
-    assert printed.out == "" and len(printed.err.splitlines()) == 1 and "Traceback" not in printed.err
+        run(case)
 
 
-@pytest.mark.parametrize("name", RUNS)
+@every_run
 @pytest.mark.parametrize("loss", ["spikes", "mean_voltage"])
-def test_a_current_beyond_float64(loss: str, name: str) -> None:
+def test_a_current_beyond_float64(run: Run, loss: str) -> None:
     """Two arrivals whose sum overflows are an error, not an endless search for a crossing."""
-    case = case_of(lif(), [[1.7e308, None]], [[0.0, None]], [[0.5, 0.5]], loss_of(loss), 60.0)
+    case = two_neurons(spiking(), [[1.7e308, None]], [[0.0, None]], [[0.5, 0.5]], loss_of(loss), 60.0)
     with pytest.raises(ArithmeticError):
-        RUNS[name](case).to_dict(case.network)
+        run(case).to_dict(case.network)

@@ -9,17 +9,18 @@ import pytest
 from delayprop.spec import Case
 from tests.support.comparison import block_errors
 from tests.support.implementations import Run, assert_true, every_run
-from tests.support.networks.closed_forms import case_of, lif
+from tests.support.networks.documents import spiking, two_neurons
 from tests.support.networks.rewriting import with_connections
 from tests.support.report_evidence import Measured
 from tests.support.tolerances import GROWTH, U64, relative, times
 from tests.support.truth import OrderChanged, Problem, difference, gradient, simulate
 
+LOSS = {"kind": "spike_time_mse", "targets": [[5.0], []]}
+
 
 def grazing(height: float) -> Case:
     """One spike of a voltage with peak `1 + height`, a quarter of the weight at tau ratio 2."""
-    loss = {"kind": "spike_time_mse", "targets": [[5.0], []]}
-    return case_of(lif(reset=-8.0), [[4 * (1 + height), None]], [[1.75, None]], [[0.5]], loss, 60.0)
+    return two_neurons(spiking(reset=-8.0), [[4 * (1 + height), None]], [[1.75, None]], [[0.5]], LOSS, 60.0)
 
 
 HEIGHTS = [10.0**-k for k in range(1, 13)]
@@ -108,7 +109,7 @@ def test_a_peak_that_touches(run: Run) -> None:
 def test_an_arrival_at_a_peak_that_touches(run: Run) -> None:
     """The arrival makes a flat voltage rise: rounding moves the spike by tau_mem u^(1/2)."""
     peak = 0.5 + 16 * math.log(2)
-    loss = {"kind": "spike_time_mse", "targets": [[5.0], []]}
-    case = case_of(lif(reset=-8.0), [[4.0, None], [3.0, None]], [[0.0, None], [0.0, None]], [[0.5], [peak]], loss, 60.0)
+    weights, delays = [[4.0, None], [3.0, None]], [[0.0, None], [0.0, None]]
+    case = two_neurons(spiking(reset=-8.0), weights, delays, [[0.5], [peak]], LOSS, 60.0)
     (t,), _ = run(case).spikes["out"]
     assert abs(t - peak) <= times(U64, U64, 60.0)

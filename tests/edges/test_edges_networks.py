@@ -9,9 +9,8 @@ import pytest
 from delayprop.spec import Case, Connection, CrossEntropy, Network, Population, SpecError, SpikeTrains
 from tests.support.comparison import block_errors
 from tests.support.implementations import Run, assert_true, every_readout, every_run
-from tests.support.networks.closed_forms import case_of, lif, loss_of
+from tests.support.networks.documents import loss_of, spiking, two_neurons, wire
 from tests.support.networks.documents import read as read_case
-from tests.support.networks.documents import wire
 from tests.support.parameters import blocks
 from tests.support.report_evidence import Measured
 from tests.support.tolerances import U64, relative
@@ -22,8 +21,8 @@ def chain(read: str, delays: list) -> Case:
     """Two inputs, two hidden neurons, two readout neurons; a delay of None means no synapse."""
     weights = [[None if d is None else 3.0 + i - j for j, d in enumerate(row)] for i, row in enumerate(delays)]
     neurons = {"size": 2, "tau_mem": 16.0, "tau_syn": 8.0}
-    hidden = {**neurons, "name": "hidden", "tau_mem": 12.0, "tau_syn": 6.0, **lif()}
-    out = {**neurons, "name": "out", **({"kind": "li"} if read == "max_voltage" else lif())}
+    hidden = {**neurons, "name": "hidden", "tau_mem": 12.0, "tau_syn": 6.0, **spiking()}
+    out = {**neurons, "name": "out", **({"kind": "li"} if read == "max_voltage" else spiking())}
     wires = [wire("in", "hidden", [[9.0, 2.0], [1.0, 8.0]], 0.0), wire("hidden", "out", weights, delays)]
     return read_case(60.0, [[0.5], [3.5, 9.25]], [hidden, out], wires, {"population": "out", **loss_of(read)})
 
@@ -95,7 +94,7 @@ def test_an_input_after_the_end(run: Run, read: str) -> None:
 @every_readout
 def test_a_silent_network(run: Run, read: str) -> None:
     w = -1.0 if read == "max_voltage" else 0.5
-    result = run(case_of(lif(), [[w, w]], [[1.0, 2.0]], [[0.5]], loss_of(read), 60.0))
+    result = run(two_neurons(spiking(), [[w, w]], [[1.0, 2.0]], [[0.5]], loss_of(read), 60.0))
     assert math.isfinite(result.loss) and result.kappa_min is None and result.ties == ()
     nothing = not any(np.any(values) for _, values in blocks(result.gradients))
     assert nothing == (read not in ("mean_voltage", "exp_weighted_voltage"))

@@ -13,9 +13,8 @@ import numpy as np
 import pytest
 
 from delayprop.spec import Case, Result, SpikeTimeMSE, SpikeTrains, Tie
-from tests.support.implementations import RUNS, Run, assert_true, every_run
-from tests.support.networks import closed_forms
-from tests.support.networks.closed_forms import lif
+from tests.support.implementations import RUNS, Run, assert_true, every_readout, every_run
+from tests.support.networks.documents import cross_entropy, loss_of, spiking, two_neurons
 from tests.support.parameters import keyed
 from tests.support.report_evidence import Measured
 from tests.support.tolerances import CANCELLATION, DIFFERENCE_OF_TIE, VANISHES, WELL_CONDITIONED
@@ -27,17 +26,13 @@ DRIVE = (14.0, 2.25)  # weight and time of an arrival that makes a LIF neuron sp
 
 def case_of(arrivals: list[tuple[float, float]], loss: dict, kind: str = "lif", T: float = 60.0) -> Case:
     """One neuron with these arrivals, each from its own input neuron, and one without any."""
-    out = (lif() if kind == "lif" else {"kind": kind}) | {"tau_syn": 6.0}
+    out = (spiking() if kind == "lif" else {"kind": kind}) | {"tau_syn": 6.0}
     weights, delays = [[w, None] for w, _ in arrivals], [[DELAY, None]] * len(arrivals)
-    return closed_forms.case_of(out, weights, delays, [[t - DELAY] for _, t in arrivals], loss, T)
+    return two_neurons(out, weights, delays, [[t - DELAY] for _, t in arrivals], loss, T)
 
 
 def spikes_near(*targets: float) -> dict:
     return {"kind": "spike_time_mse", "targets": [list(targets), []]}
-
-
-def read(readout: str) -> dict:
-    return {"kind": "cross_entropy", "readout": readout, "label": 1}
 
 
 def one_sided_errors(result: Result, tie: Problem, sides: Mapping[Key, int]) -> dict[Key, float]:
@@ -116,10 +111,10 @@ def test_control_the_other_side_of_a_tie(run: Run, w: float, measured: Measured)
 
 @pytest.mark.check(27)
 @every_run
-@pytest.mark.parametrize("loss", ["spikes", "mean_voltage", "exp_weighted_voltage", "max_voltage", "first_spike_time"])
-def test_a_spike_at_the_end(run: Run, loss: str, measured: Measured) -> None:
+@every_readout
+def test_a_spike_at_the_end(run: Run, read: str, measured: Measured) -> None:
     """A spike exactly at `T` counts, with the derivatives of an earlier one."""
-    of = spikes_near(3.0) if loss == "spikes" else read(loss) | ({"time_scale": 5.0} if "first" in loss else {})
+    of = spikes_near(3.0) if read == "spikes" else loss_of(read) | {"label": 1}
     longer = case_of([DRIVE], spikes_near(3.0))
     t, sides = first_crossing(longer)
     case = case_of([DRIVE], of, T=float(run(longer).spikes["out"][0][0]))
@@ -149,7 +144,7 @@ def test_control_a_spike_just_after_the_end_is_none(run: Run) -> None:
 def test_an_arrival_at_the_end(run: Run, readout: str, w: float, measured: Measured) -> None:
     """An arrival exactly at `T` counts, with the derivatives of an earlier one."""
     T = 4.5
-    case = case_of([DRIVE, (w, T)], read(readout), "li", T)
+    case = case_of([DRIVE, (w, T)], cross_entropy(readout, 1), "li", T)
     result = run(case)
     assert result.ties == (Tie("out", 0, "arrival_at_end"),)
     measured(assert_one_sided(result, Problem.from_case(case), late(1, side=-1)), DIFFERENCE_OF_TIE, 1)
@@ -161,8 +156,8 @@ def test_an_arrival_at_the_end(run: Run, readout: str, w: float, measured: Measu
 def test_equal_maxima(run: Run) -> None:
     """Of two equal maxima the earlier counts, so later events have gradient 0."""
     apart = 2000.0  # ms: the first has decayed to less than u
-    twice = case_of([DRIVE, (DRIVE[0], DRIVE[1] + apart)], read("max_voltage"), "li", 2 * apart)
-    once = case_of([DRIVE], read("max_voltage"), "li", 2 * apart)
+    twice = case_of([DRIVE, (DRIVE[0], DRIVE[1] + apart)], cross_entropy("max_voltage", 1), "li", 2 * apart)
+    once = case_of([DRIVE], cross_entropy("max_voltage", 1), "li", 2 * apart)
     result, first = run(twice), run(once)
     assert result.ties == (Tie("out", 0, "equal_maxima"),) and first.ties == ()
     assert result.loss == first.loss
@@ -174,7 +169,7 @@ def test_equal_maxima(run: Run) -> None:
 @every_run
 def test_a_maximum_pinned_to_one_arrival(run: Run) -> None:
     """It moves with the arrival by `Vdot_minus`: no tie, and a two-sided derivative."""
-    case = case_of([DRIVE, (-30.0, 5.5)], read("max_voltage"), "li")
+    case = case_of([DRIVE, (-30.0, 5.5)], cross_entropy("max_voltage", 1), "li")
     result = run(case)
     assert result.ties == ()
     assert_true(case, result)
@@ -188,7 +183,7 @@ def test_a_maximum_pinned_to_one_arrival(run: Run) -> None:
 )
 def test_a_maximum_pinned_to_two_arrivals(run: Run, first: float, second: float) -> None:
     """Each derivative is that of a later arrival, the other held: 0 if that ends the rise alone."""
-    case = case_of([DRIVE, (first, 5.5), (second, 5.5)], read("max_voltage"), "li")
+    case = case_of([DRIVE, (first, 5.5), (second, 5.5)], cross_entropy("max_voltage", 1), "li")
     result = run(case)
     assert result.ties == (Tie("out", 0, "simultaneous_arrivals_at_maximum"),)
     assert_one_sided(result, Problem.from_case(case), late(1, 2))
@@ -199,7 +194,7 @@ def test_a_maximum_pinned_to_two_arrivals(run: Run, first: float, second: float)
 @pytest.mark.parametrize("run", RUNS)
 def test_simultaneous_arrivals_commute(run: str, loss: str) -> None:
     """In the reference every bit is equal."""
-    of = spikes_near(3.0, 5.0) if loss == "spikes" else read(loss)
+    of = spikes_near(3.0, 5.0) if loss == "spikes" else cross_entropy(loss, 1)
     case, swapped = (case_of([DRIVE, *two], of) for two in ([(5.0, 4.0), (-2.0, 4.0)], [(-2.0, 4.0), (5.0, 4.0)]))
     a, b = RUNS[run](case), RUNS[run](swapped)
     assert a.ties == b.ties == ()

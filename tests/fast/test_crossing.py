@@ -91,11 +91,6 @@ def test_grazing_crossings(dtype: type, beyond: float, x_peak: float, rates: tup
         assert x >= 0
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_no_crossing_before_the_voltage_is_high_enough(dtype: type) -> None:
-    assert check(dtype, 0.0, 2.0, 1.0, 1 / 20, 1 / 5) == -1
-
-
 NAMES = ["A", "B", "AB", "PS_AB", "AAB", "ABB", "RA", "RAB", "RAA", "RAAB", "RABB", "RB"]
 """By their number in `fast.physics.polynomials`; a letter is an exponential that is convolved."""
 

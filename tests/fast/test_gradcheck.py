@@ -31,9 +31,8 @@ def leaves(tensors: list[Tensor]) -> list[Tensor]:
 def first() -> LIF:
     """`first_layer` with time constants far from powers of 2: a step keeps the width of bins."""
     layer = first_layer()
-    with torch.no_grad():
-        layer.tau_mem.fill_(9.5)
-        layer.tau_syn.fill_(4.5)
+    layer.tau_mem.fill_(9.5)
+    layer.tau_syn.fill_(4.5)
     return layer
 
 
@@ -73,7 +72,7 @@ def test_gradcheck_of_an_integrating_layer(readout: str) -> None:
 def test_the_layer_is_well_conditioned() -> None:
     layer = first()
     assert layer(given_spikes()).counts().tolist() == [[3, 5], [1, 2], [0, 0]]
-    assert layer.record is not None and not layer.record.ties.any()
+    assert not layer.record.ties.any()
     assert layer.record.kappa.min() > CONDITIONED
 
 
@@ -136,7 +135,6 @@ def test_gradcheck_of_spikes_through_two_layers_and_around_one(read: str) -> Non
 def test_gradcheck_of_readouts_through_two_layers_and_around_one(readout: str, loss: bool) -> None:
     def function(*arguments: Tensor) -> Tensor:
         _, y = run_two(*arguments, readout=readout)
-        assert y is not None
         return CrossEntropyLoss()(y, LABELS) if loss else y
 
     assert jacobian_is_exact(function, two_layers(spiking=False))

@@ -36,7 +36,7 @@ def test_trained_layers_in_the_reference(dtype: torch.dtype, trial: int, tmp_pat
         assert trial == 2 or sum(len(train) for train in found) > 4
         assert all(np.allclose(*pair, rtol=0, atol=error) for pair in zip(found, result.spikes[name]))
     y = made[-1](spikes)
-    assert result.readout is not None and np.allclose(y[trial].tolist(), result.readout, rtol=0, atol=error)
+    assert np.allclose(y[trial].tolist(), result.readout, rtol=0, atol=error)
     loss = float(cross_entropy(y[trial : trial + 1], LABELS[trial : trial + 1]).detach())
     assert loss == pytest.approx(result.loss, abs=error)
 

@@ -125,8 +125,7 @@ def test_training_of_a_sparse_network_and_its_description(dtype: torch.dtype) ->
     assert bits(network_of(Network(learned, dtype))) == bits(learned)
     first = learned.connections[0]
     assert np.array_equal(first.w, w) and np.array_equal(first.d, d) and np.array_equal(first.exists, MASK)
-    v_th = net.constants[1].v_th
-    assert v_th is not None and learned.populations[1].v_th.tolist() == v_th.tolist() != [1.0] * 4
+    assert learned.populations[1].v_th.tolist() == net.constants[1].v_th.tolist() != [1.0] * 4
     assert torch.equal(Network(learned, dtype)(given_spikes(), read="out").y, net(given_spikes(), read="out").y)
     assert_refused(lambda: network_of(net, ["a", "b", "c"]), "`names` must be left out for a `Network`")
     torch.nn.init.constant_(net.synapses[1].d, -0.5)
@@ -149,26 +148,22 @@ def test_it_is_the_network_with_a_connection_back() -> None:
     cross_entropy(out(hidden(given_spikes())), torch.tensor([0, 1, 1])).backward()
     network = Network(network_of([hidden, out]), torch.float64)
     activity = network({"in": given_spikes()}, ("out", OUT))
-    assert activity.y is not None
     cross_entropy(activity.y, torch.tensor([0, 1, 1])).backward()
     assert len(activity.spikes["hidden1"].times) > 10
     assert torch.equal(hidden(given_spikes()).times, activity.spikes["hidden1"].times)
     into, back = network.synapses[:2]
     for ours, theirs in ((hidden.w, into.w), (hidden.d, into.d), (hidden.w_rec, back.w), (hidden.d_rec, back.d)):
-        assert ours is not None and ours.grad is not None and theirs.grad is not None
         assert torch.equal(ours.grad, theirs.grad) and bool((theirs.grad != 0).any())
 
 
 def test_parameters_are_drawn_clamped_saved_and_copied() -> None:
     hidden, _ = layers()
-    assert hidden.w_rec is not None and hidden.d_rec is not None
     assert bool((hidden.d_rec <= 2.0).all()) and float(hidden.w_rec.detach().std()) > 0.3
     assert set(hidden.state_dict()) == {"w", "d", "w_rec", "d_rec", "tau_mem", "tau_syn", "v_th", "v_reset"}
     other = layers(seed=1)[0]
     other.load_state_dict(hidden.state_dict())
     assert torch.equal(other(given_spikes()).times, hidden(given_spikes()).times)
-    copied = copy.deepcopy(hidden).w_rec
-    assert copied is not None and torch.equal(copied, hidden.w_rec)
+    assert torch.equal(copy.deepcopy(hidden).w_rec, hidden.w_rec)
     with torch.no_grad():
         hidden.d_rec[0, 0], hidden.d_rec[1, 1], hidden.d[0, 0] = -1.0, 9.0, -2.0
     assert hidden.project_() == 3 and hidden.d_rec.diagonal().tolist()[:2] == [0.1, 8.0]

@@ -160,8 +160,6 @@ def test_constants_that_learn_are_projected() -> None:
     net = nn.ModuleList([layer, graph, LI(2, 2, readout="max_voltage")])
     param_groups(net, 0.01, 0.5, constants_lr=0.1, threshold_lr=0.1)
     constants = graph.constants[1]
-    assert layer.v_th is not None and layer.v_reset is not None
-    assert constants.v_th is not None and constants.v_reset is not None and constants.tau_syn is not None
     layer.v_reset.requires_grad_(False)
     with torch.no_grad():
         for parameter in net.parameters():

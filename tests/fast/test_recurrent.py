@@ -1,22 +1,22 @@
 """Recurrent networks in `fast`: delays below a bin, the end of a trial, realistic sizes."""
 
+import math
 import subprocess
 import sys
-from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 import delayprop.reference as reference
-from delayprop.fast import LIF, Network, Spikes
+from delayprop.fast import LIF, Spikes
 from delayprop.fast.run import run_case
 from delayprop.spec import Case, Connection, CrossEntropy, Population, SpikeTimeMSE, SpikeTrains
 from delayprop.spec import Network as NetworkSpec
 from tests.support.comparison import assert_same_results
 from tests.support.float32 import counts
+from tests.support.identities import identities
 from tests.support.tolerances import U32, U64, identity, relative
 
 
@@ -72,7 +72,7 @@ def test_a_loop_that_feeds_itself_without_end_is_an_error() -> None:
         run_case(case)
 
 
-def realistic(rng: np.random.Generator, recurrent: bool, hidden: int) -> tuple[NetworkSpec, Spikes]:
+def realistic(rng: np.random.Generator, recurrent: bool, hidden: int) -> Case:
     """700 inputs of 8000 spikes a second, busy hidden neurons, 20 readouts; delays up to 100 ms."""
 
     def onto(source: str, target: str, sources: int, size: int, mean: float, spread: float) -> Connection:
@@ -89,43 +89,24 @@ def realistic(rng: np.random.Generator, recurrent: bool, hidden: int) -> tuple[N
     T, n = (200.0, 1600) if recurrent else (1000.0, 8000)
     source, times = rng.integers(0, 700, n), rng.uniform(0.0, T, n)
     network = NetworkSpec((*populations, Population("out", "li", 20, 20.0, 5.0)), tuple(connections))
-    return network, Spikes.from_events(times, source, size=700, duration=T)
+    trains = SpikeTrains(tuple(np.sort(times[source == i]) for i in range(700)))
+    return Case(network, T, {"in": trains}, CrossEntropy("max_voltage", "out", 3))
 
 
 @pytest.mark.parametrize(("recurrent", "hidden", "dtype"), [
-    pytest.param(False, 256, torch.float64, id="700-256-20 float64"),
-    pytest.param(False, 256, torch.float32, id="700-256-20 float32"),
-    pytest.param(True, 512, torch.float64, id="2x512 recurrent float64", marks=pytest.mark.full),
-    pytest.param(True, 512, torch.float32, id="2x512 recurrent float32"),
+    pytest.param(False, 256, "float64", id="700-256-20 float64"),
+    pytest.param(False, 256, "float32", id="700-256-20 float32"),
+    pytest.param(True, 512, "float64", id="2x512 recurrent float64", marks=pytest.mark.full),
+    pytest.param(True, 512, "float32", id="2x512 recurrent float32"),
 ])
-def test_networks_of_realistic_size_obey_the_identities(recurrent: bool, hidden: int, dtype: torch.dtype) -> None:
+def test_networks_of_realistic_size_obey_the_identities(recurrent: bool, hidden: int, dtype: str) -> None:
     """Identities A, B, C of the whole network, for which the reference would take minutes."""
-    described, spikes = realistic(np.random.default_rng(1), recurrent, hidden)
-    network = Network(described, dtype).requires_grad_()
-    spikes.times.requires_grad_()
-    activity = network(spikes, ("out", "max_voltage"))
-    assert all(len(activity.spikes[name].times) > hidden for name in ("ab" if recurrent else "a"))
-    assert activity.y is not None
-    y = activity.y.detach().double().requires_grad_()
-    (dL_dy,) = torch.autograd.grad(torch.nn.functional.cross_entropy(y, torch.tensor([3])), y)
-    activity.y.backward(dL_dy.to(dtype))
-
-    def products(parameters: Iterable[Any]) -> list[torch.Tensor]:
-        return [(p.detach().double() * p.grad.double()).flatten() for p in parameters if p is not None]
-
-    dL_dT = (dL_dy * torch.from_numpy(activity.records["out"].dy_dT)).flatten()
-    neurons, synapses = network.constants, network.synapses
-    A = products([s.w for s in synapses] + [c.v_th for c in neurons] + [c.v_reset for c in neurons])
-    B = products([spikes.times, *(s.d for s in synapses), *(c.tau_mem for c in neurons), *(c.tau_syn for c in neurons)])
-    sums = {
-        "A": [-(y.detach() * dL_dy).flatten(), *A], "B": [*B, spikes.duration * dL_dT], "C": [spikes.times.grad, dL_dT]
-    }
-    u = U64 if dtype == torch.float64 else U32
-    kappa_min = min(record.kappa_min or 1.0 for record in activity.records.values())
-    for name, terms in sums.items():
-        flat = torch.cat(terms)
-        residual = abs(float(flat.sum())) / float(flat.abs().sum())
-        assert residual <= max(identity(u), relative(u, kappa_min)), name
+    case, u = realistic(np.random.default_rng(1), recurrent, hidden), U64 if dtype == "float64" else U32
+    result = run_case(case, dtype)
+    assert all(sum(map(len, result.spikes[name])) > hidden for name in ("ab" if recurrent else "a"))
+    allowed = max(identity(u), relative(u, result.kappa_min))
+    for law, terms in identities(case, result).items():
+        assert abs(math.fsum(terms)) <= allowed * math.fsum(map(abs, terms)), law
 
 
 VOLLEY = """
@@ -155,7 +136,6 @@ def spikes_until_the_end(delay: float) -> list[list[float]]:
     """Spike times of two neurons; the first, from 10.1 ms on, drives the second after `delay`, in
     the bin in which the trial ends; there a weak input has the second solved event by event."""
     layer = LIF(2, 2, recurrent=True, dtype=torch.float64)
-    assert layer.w_rec is not None and layer.d_rec is not None
     with torch.no_grad():
         layer.w.copy_(torch.tensor([[1000.0, 0.0], [0.0, 1e-3]]))
         layer.d.zero_()
@@ -171,21 +151,3 @@ def test_own_spikes_that_arrive_after_the_end() -> None:
     assert second == []
     first, second = spikes_until_the_end(0.75)  # the control: they arrive before it
     assert second and first[0] + 0.75 < second[0] < second[-1] <= 10.9
-
-
-def test_zero_delays_within_a_loop_that_takes_time() -> None:
-    """A spike may arrive at its own instant and cause the next spike within the bin."""
-    case = loop(0.5, populations=2)
-    first, forth, back, *others = case.network.connections
-    forth = Connection(forth.source, forth.target, forth.w + 2.0, np.zeros(forth.w.shape))
-    network = NetworkSpec(case.network.populations, (first, forth, back, *others))
-    case = Case(network, case.duration, case.inputs, case.loss)
-    assert_same_results(case, run_case(case), reference.run(case))
-
-
-def test_readout_of_a_population_within_a_loop() -> None:
-    """Several populations are solved together; one of them is read."""
-    case = loop(0.4, populations=2)
-    for readout in ("max_voltage", "mean_voltage", "exp_weighted_voltage"):
-        read = Case(case.network, case.duration, case.inputs, CrossEntropy(readout, "p1", 1))
-        assert_same_results(read, run_case(read), reference.run(read))

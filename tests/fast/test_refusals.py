@@ -1,7 +1,4 @@
-"""Refusals of `Spikes`, losses and rasters: each names the argument, the value and a remedy.
-
-Arguments of snnTorch, Norse and SpikingJelly get an answer with the name here.
-"""
+"""Refusals of `Spikes`, losses, rasters and words of other tools: argument, value and remedy."""
 
 import inspect
 import re
@@ -18,7 +15,7 @@ from delayprop.fast import LI, LIF, FirstSpikeTime, Spikes, cross_entropy, first
 from delayprop.fast.nn.certificate import watched
 from delayprop.fast.nn.interchange import case_of
 from delayprop.fast.nn.other_tools import KEYWORDS
-from delayprop.spec import Connection, SpecError, UnsupportedError
+from delayprop.spec import Connection, SpecError
 from tests.support.networks.layers import DURATION, first_layer, given_spikes, trains
 from tests.support.refusals import Refusals, assert_refused
 
@@ -134,12 +131,6 @@ def test_times_that_an_optimiser_has_moved_are_checked_again(moved: float) -> No
     spikes = given_spikes()
     spikes.times[0] = moved
     assert_refused(lambda: first_layer()(spikes), r"`times\[\d\]` must be")
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is there")
-def test_a_missing_gpu_is_named() -> None:
-    words = r"`device` cuda needs .*, or use the CPU"
-    assert_refused(lambda: given_spikes().to("cuda"), words, UnsupportedError)
 
 
 TAKES_SPIKES: dict[str, Callable[[Any], object]] = {

@@ -16,6 +16,7 @@ from delayprop.spec import Connection, Network, UnsupportedError
 from tests.support.networks.layers import MODULES, first_layer, found_by, given_spikes
 from tests.support.networks.strategies import seeded_case
 from tests.support.refusals import Refusals, assert_refused
+from tests.support.runs.reading import Patch
 
 NAN, INF = float("nan"), float("inf")
 SPIKES = given_spikes()
@@ -135,9 +136,7 @@ def test_too_many_bins_are_unsupported(name: str, d: float, duration: float) -> 
     ("torch.version.cuda", None, "cuda needs a torch that is built for CUDA; install one of CUDA 13"),
     ("torch.cuda.is_available", lambda: False, "cuda needs a GPU, and torch finds none; run where"),
 ])
-def test_a_missing_part_of_cuda_is_named(
-    missing: str, absent: object, got: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_part_of_cuda_is_named(missing: str, absent: object, got: str, monkeypatch: Patch) -> None:
     """All three parts are simulated as present, then one as missing, so no GPU is needed."""
     monkeypatch.setattr("delayprop.fast.nn.devices.find_spec", lambda name: name)
     monkeypatch.setattr("torch.version.cuda", "13.0")
@@ -145,4 +144,5 @@ def test_a_missing_part_of_cuda_is_named(
     check_device("cuda")
     monkeypatch.setattr(missing, absent)
     words = f"`device` {got}.*, or use the CPU"
-    assert_refused(lambda: run_case(seeded_case(0, "layers"), device="cuda"), words, UnsupportedError)
+    for call in (lambda: run_case(seeded_case(0, "layers"), device="cuda"), lambda: SPIKES.to("cuda")):
+        assert_refused(call, words, UnsupportedError)

@@ -11,7 +11,7 @@ from delayprop.fast.nn.calibration import scale_for
 from delayprop.fast.nn.layers import SilentLayerWarning
 from delayprop.fast.training.activity import is_silenced
 from delayprop.spec import SpecError
-from tests.support.networks.layers import TRIALS, first_layer, given_spikes
+from tests.support.networks.layers import TRIALS, filled, first_layer, given_spikes
 
 
 def poisson(size: int, rate: float, burst: bool = False) -> Spikes:
@@ -90,11 +90,8 @@ def test_a_silent_layer_that_learns_warns_once() -> None:
 )])
 def test_a_layer_silenced_by_its_delays_names_them(late: int, cause: str) -> None:
     """Of 12 arrivals, all or all but one come after the trial."""
-    layer = silent().initialise_(0.1, 0.0)
+    layer = filled(silent(), [[0.1] * 2] * 3, [[20.0] * 2, [20.0, 20.0 if late == 12 else 13.0], [20.0] * 2])
     spikes = Spikes.from_trains([[[1.0], [2.0], [3.0]], [[4.0], [], [9.0, 9.5]]], 16.0)
-    with torch.no_grad():
-        layer.d.fill_(20.0)
-        layer.d[1, 1] = 20.0 if late == 12 else 13.0
     with pytest.warns(SilentLayerWarning, match=cause):
         layer(spikes)
 

@@ -1,7 +1,4 @@
-"""Synapses as the kernels read them, and their gradients, against numbers of more digits.
-
-The gradient of a synapse sums over its arrivals, right to rounding however many there are.
-"""
+"""Synapses as kernels read them, and gradients of any number of arrivals, against more digits."""
 
 from dataclasses import replace
 from fractions import Fraction
@@ -38,9 +35,7 @@ class Drawn(NamedTuple):
 
 def drawn(seed: int, sources: int, post: int, dtype: type, duration: float, readout: str | None) -> Drawn:
     """Delays are at edges of bins, just before them, and longer than the trial, among others.
-
-    Every neuron has constants of its own; with each third seed all are equal.
-    """
+    Every neuron has constants of its own; with each third seed all are equal."""
     rng = np.random.default_rng(seed)
     d = rng.uniform(0.0, 1.3 * duration, (sources, post))
     d = np.where(rng.random(d.shape) < 0.3, rng.integers(0, 4, d.shape) * WIDTH, d).astype(dtype)
@@ -85,7 +80,6 @@ def test_synapses_hold_their_delay_and_the_flow_behind_it(case: Drawn) -> None:
     problem, layer, rate = case
     (sources, post), ticks, u = problem.w.shape, layer.ticks, float(np.finfo(problem.dtype).eps)
     rounded = packing.instants(*packing.split(problem.d, problem), ticks).numpy()
-    assert problem.exists is not None
     for source, number, lane in np.ndindex(sources, len(layer.constants), LANES):
         j, (delay, *found) = number * LANES + lane, [part[number, source, lane] for part in layer.synapses[:4]]
         if problem.readout:
@@ -135,7 +129,7 @@ def test_a_delay_in_the_last_half_of_a_tick_stays_in_its_bin() -> None:
     for dtype, duration in ((np.float32, 120.0), (np.float64, 300.0)):
         problem, layer, _ = drawn(1, 2, 70, dtype, duration, None)
         below = problem.d.numpy() == np.nextafter(dtype(WIDTH), dtype(0.0))
-        below &= problem.exists.numpy()  # type: ignore[union-attr]
+        below &= problem.exists.numpy()
         delays = layer.synapses.delay.transpose(1, 0, 2).reshape(2, -1)[:, :70][below]
         assert below.any() and (delays == layer.ticks.rest).all()
 
@@ -152,7 +146,7 @@ def test_gradients_have_no_room_for_neurons_that_are_not_there() -> None:
     layer = LI(3, 33, readout="mean_voltage")
     layer(Spikes.from_trains([[[1.0], [2.0], []]], 20.0))[0].sum().backward()
     for parameter in (layer.w, layer.d):
-        assert parameter.grad is not None and parameter.grad.is_contiguous()
+        assert parameter.grad.is_contiguous()
         assert parameter.grad.untyped_storage().nbytes() == parameter.numel() * parameter.element_size()
 
 
@@ -198,12 +192,10 @@ def spikes_of(until: float, count: int, trials: int, readout: str) -> Spikes:
 def test_errors_of_many_arrivals(count: int, trials: int, until: float, readout: str, dtype: torch.dtype) -> None:
     spikes = spikes_of(until, count, trials, readout)
     layer = LI(1, 1, readout=readout, tau_mem=TAU_MEM, tau_syn=TAU_SYN).to(dtype)
-    with torch.no_grad():
-        layer.w.fill_(W)
-        layer.d.fill_(D)
+    torch.nn.init.constant_(layer.w, W)
+    torch.nn.init.constant_(layer.d, D)
     times = spikes.times.requires_grad_()
     layer(spikes).sum().backward()
-    assert layer.w.grad is not None and layer.d.grad is not None and times.grad is not None
     lambda_I, difference, lambda_V = terms_of(readout, times.detach().numpy() + D)
     u = U32 if dtype == torch.float32 else U64
     # A maximum adds lambda_V and lambda_I apart; an integral, their difference.

@@ -5,27 +5,17 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from delayprop.fast.cpu.threads import asked_between_pieces, in_threads
 from delayprop.fast.nn.conversion import are_trains
 from tests import ROOT
-
-
-@pytest.fixture
-def two_threads() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
-
 
 both_at_work = threading.Barrier(2)
 
@@ -36,16 +26,16 @@ def piece_and_thread(piece: int) -> tuple[int, threading.Thread]:
     return piece, threading.current_thread()
 
 
-@pytest.mark.usefixtures("two_threads")
-def test_pieces_come_in_order_from_threads_that_stay() -> None:
+def test_pieces_come_in_order_from_threads_that_stay(use_threads: Callable[[int], None]) -> None:
+    use_threads(2)
     first, second = in_threads(piece_and_thread, [1, 2, 3]), in_threads(piece_and_thread, [1, 2])
     assert [piece for piece, _ in first] == [1, 2, 3]
     assert len({thread for _, thread in first}) == 2
     assert {thread for _, thread in first} == {thread for _, thread in second}
 
 
-@pytest.mark.usefixtures("two_threads")
-def test_an_error_of_a_piece_is_raised_once_all_have_ended() -> None:
+def test_an_error_of_a_piece_is_raised_once_all_have_ended(use_threads: Callable[[int], None]) -> None:
+    use_threads(2)
     ended = []
 
     def solve(piece: float) -> None:
@@ -58,7 +48,7 @@ def test_an_error_of_a_piece_is_raised_once_all_have_ended() -> None:
 
 
 @pytest.mark.parametrize("number", [1, 2])
-def test_a_check_may_end_the_work_between_pieces(number: int, two_threads: None) -> None:
+def test_a_check_may_end_the_work_between_pieces(number: int, use_threads: Callable[[int], None]) -> None:
     """Threads begin no piece after it has raised; without the check all are done."""
     done: list[int] = []
 
@@ -70,7 +60,7 @@ def test_a_check_may_end_the_work_between_pieces(number: int, two_threads: None)
         time.sleep(0.01)
         done.append(piece)
 
-    torch.set_num_threads(number)
+    use_threads(number)
     with asked_between_pieces(check), pytest.raises(InterruptedError):
         in_threads(solve, range(20))
     assert 3 <= len(done) < 3 + number

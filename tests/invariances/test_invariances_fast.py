@@ -1,6 +1,6 @@
 """`fast` does not depend on bin width, threads and other trials."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -31,13 +31,6 @@ class Kind(NamedTuple):
 LIFS = [Kind(), *(Kind(name) for name in VOLTAGE_READOUTS)]
 LIS = [Kind(name, spiking=False) for name in VOLTAGE_READOUTS]
 RECURRENT = [Kind(recurrent=True), Kind("mean_voltage", recurrent=True)]
-
-
-@pytest.fixture
-def threads() -> Iterator[None]:
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
 
 
 def layer(recurrent: bool = False, dtype: torch.dtype = torch.float64) -> list[Tensor]:
@@ -77,7 +70,7 @@ def outcome(batch: list[list[list[float]]], parameters: list[Tensor], kind: Kind
     found = {"offsets": emitted.offsets, "times": emitted.times, "y": emitted.times[:0] if y is None else y}
     named = zip(("w", "d", "tau_mem", "tau_syn", "v_th", "v_reset"), leaves, strict=False)
     gradients = {f"dL_d{name}": leaf.grad for name, leaf in named} | {"dL_dt_in": given.times.grad}
-    arrays = {name: tensor.detach().numpy() for name, tensor in (found | gradients).items()}  # type: ignore[union-attr]
+    arrays = {name: tensor.detach().numpy() for name, tensor in (found | gradients).items()}
     return arrays | {"kappa": record.kappa, "ties": record.ties}
 
 
@@ -110,10 +103,10 @@ def test_the_width_of_bins(kind: Kind, width: float) -> None:
 
 @every_layer
 @every_dtype
-def test_threads(kind: Kind, dtype: torch.dtype, threads: None) -> None:
+def test_threads(kind: Kind, dtype: torch.dtype, use_threads: Callable[[int], None]) -> None:
     found = []
     for number in (1, 2, 3):
-        torch.set_num_threads(number)
+        use_threads(number)
         found.append(outcome(trials(), layer(kind.recurrent, dtype), kind))
     assert_bitwise(found[1], found[0])
     assert_bitwise(found[2], found[0])

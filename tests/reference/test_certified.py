@@ -41,6 +41,13 @@ QUICK = ("lower-arrival-at-the-end", "lower-zero-delays", "average-at-once", "hi
 LONG = "higher-far-apart-time-constants"  # the reference takes 15 s: its Taylor steps are short
 
 
+def in_core(*beginnings: str) -> pytest.MarkDecorator:
+    """Networks of these names in the core, all others `full`."""
+    names = make_certified.NAMES
+    chosen = [n if n.startswith(beginnings) else pytest.param(n, marks=pytest.mark.full) for n in names]
+    return pytest.mark.parametrize("name", chosen)
+
+
 def stored(name: str) -> str:
     return (FOLDER / f"{name}.json").read_text(encoding="utf-8")
 
@@ -52,10 +59,7 @@ def test_the_readme_has_the_table_and_no_file_is_left_over() -> None:
 
 
 @pytest.mark.check(9)
-@pytest.mark.parametrize("name", [
-    name if name in QUICK or name.startswith("lower") else pytest.param(name, marks=pytest.mark.full)
-    for name in make_certified.NAMES
-])
+@in_core("lower", *QUICK)
 def test_what_is_stored_is_what_the_adjoint_finds(name: str) -> None:
     document = make_certified.document_of(name)
     results = make_certified.by_adjoint(document)
@@ -64,9 +68,7 @@ def test_what_is_stored_is_what_the_adjoint_finds(name: str) -> None:
 
 
 @pytest.mark.check(9)
-@pytest.mark.parametrize("name", [
-    name if name in QUICK else pytest.param(name, marks=pytest.mark.full) for name in make_certified.NAMES
-])
+@in_core(*QUICK)
 def test_differences_find_the_same(name: str) -> None:
     expected = load_case(FOLDER / f"{name}.json").expected
     assert expected is not None

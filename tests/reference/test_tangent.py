@@ -15,7 +15,7 @@ from tests.support.parameters import keyed
 from tests.support.report_evidence import Measured
 from tests.support.tangent import directional_derivative, dot_product, exponential, random_direction
 from tests.support.tolerances import DOT_PRODUCT, WELL_CONDITIONED
-from tests.support.truth import OrderChanged, Problem, directional
+from tests.support.truth import OrderChanged, Problem, difference
 
 CASES = many(10)  # per family, not counting gradients of 0: 160 in all
 
@@ -45,7 +45,7 @@ def test_tangent_is_the_true_one(family: str) -> None:
         case = seeded_case(seed, family)
         direction = random_direction(reference.run(case).gradients, seed)
         try:
-            true = directional(Problem.from_case(case), keyed(case, direction))
+            true = difference(Problem.from_case(case), keyed(case, direction))
         except OrderChanged:
             continue
         checked += 1

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.support.report_evidence import Measured
-from tests.support.runs.traced import small, traced
+from tests.support.runs.traced import small, small_figure, traced
 from tests.support.tolerances import WELL_CONDITIONED
 from tests.support.truth import gradient
 
@@ -34,8 +34,7 @@ def test_the_arrivals_add_up_to_the_gradient(measured: Measured) -> None:
         found = np.array(summed(curves, kind))
         worst = max(worst, float(np.linalg.norm(found - expected) / np.linalg.norm(expected)))
     measured(worst, WELL_CONDITIONED, 1)
-    measured.keep("adjoint", {"duration": case.duration, "inputs": [list(t) for t in case.inputs["in"]],
-                              "targets": [18.0, 25.0, 27.5], "neurons": curves})
+    measured.keep("adjoint", small_figure())
     assert worst <= WELL_CONDITIONED
 
 

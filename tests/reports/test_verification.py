@@ -7,15 +7,16 @@ from typing import Any
 
 import pytest
 
-from reports import command, pdf
+from reports import __main__ as command
+from reports import page as pages
 from reports.__main__ import main
 from reports.page import html, verdict
-from reports.record import read
-from reports.wording import TEMPLATES, number
+from reports.record import TEMPLATES, number, read
 from tests import ROOT
 from tests.support.report_checks import CHECKS, GROUPS
+from tests.support.runs.reading import Capture, Patch, refusal
 from tests.support.runs.run_pages import Outline
-from tests.support.runs.traced import small, traced
+from tests.support.runs.traced import small_figure
 from tests.support.runs.verification_records import FAILED, SKIPPED, record
 
 ALL = len(CHECKS)
@@ -30,18 +31,18 @@ def test_every_check_has_a_group_tests_and_controls() -> None:
     assert marked[False] == marked[True] == {check.number for check in CHECKS}
 
 
-def test_a_green_record_is_a_green_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_green_record_is_a_green_page(tmp_path: Path, capsys: Capture) -> None:
     assert command.write(read(record(tmp_path)), tmp_path) == 0
     page = (tmp_path / command.PAGE).read_text(encoding="utf-8")
     assert f"{ALL} of {ALL} checks are green." in page and "c0ffee" in page
     for check in CHECKS:
         assert f'id="check-{check.number}"' in page and check.title in unescape(page)
-    assert max(map(len, pdf._lines(read(record(tmp_path))))) <= pdf.WIDTH
+    assert max(map(len, pages._lines(read(record(tmp_path))))) <= pages.WIDTH
     assert page.count("3.2e-13") == ALL and (tmp_path / command.PDF).read_bytes().startswith(b"%PDF")
     assert f"{ALL} of {ALL} checks are green" in capsys.readouterr().out
 
 
-def test_red_checks_and_checks_that_did_not_run_show(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_red_checks_and_checks_that_did_not_run_show(tmp_path: Path, capsys: Capture) -> None:
     found = read(record(tmp_path, check_7=FAILED, check_19=SKIPPED))
     assert verdict(found) == f"{ALL - 2} of {ALL} checks are green, 1 RED, 1 did not run here"
     assert command.write(found, tmp_path) == 1
@@ -60,9 +61,8 @@ def test_red_checks_and_checks_that_did_not_run_show(tmp_path: Path, capsys: pyt
 
 def test_the_page_depends_on_the_record_alone_and_loads_nothing(tmp_path: Path) -> None:
     """Where the screen is narrow, its figures scroll in a box."""
-    first = {"duration": 40.0, "inputs": [[1.0, 12.0], [3.0]], "targets": [18.0], "neurons": traced(small())}
     faults = [{"package": "fast", "fault": "f", "found": {"a": 2.0}, "source": ""}]
-    found = read(record(tmp_path, {"adjoint": [first], "faults": faults}))
+    found = read(record(tmp_path, {"adjoint": [small_figure()], "faults": faults}))
     page = html(found)
     assert page == html(found) and "A small network forwards and backwards" in page
     loaded = re.findall(r'(?:src|srcset|href)="([^"]{0,20})', page)
@@ -119,10 +119,8 @@ def test_a_check_without_its_keys_is_named(tmp_path: Path) -> None:
     (["--slow"], "unrecognized arguments"), (["a", "b"], "unrecognized arguments: b"),
     (["nowhere"], "`RUN` must be the folder of a finished run, with result.json, got No such file or directory:"),
 ])
-def test_wrong_options(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(arguments) == 2
-    err = capsys.readouterr().err
-    assert words in err and err.count("\n") == 1
+def test_wrong_options(arguments: list[str], words: str, capsys: Capture) -> None:
+    assert words in refusal(capsys, main, *arguments)
 
 
 @pytest.mark.parametrize(("options", "words"), [
@@ -130,7 +128,7 @@ def test_wrong_options(arguments: list[str], words: str, capsys: pytest.CaptureF
     (["--quick"], "few networks per check: 60 to 90 seconds"),
 ])
 def test_the_duration_is_told_before_the_run_and_a_run_that_breaks_off_is_an_error(
-    options: list[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    options: list[str], words: str, tmp_path: Path, monkeypatch: Patch, capsys: Capture
 ) -> None:
     told = []
     monkeypatch.setattr(command, "run", lambda path, quick: told.append(capsys.readouterr().out))

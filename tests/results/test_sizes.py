@@ -7,7 +7,7 @@ from pathlib import Path
 from delayprop.fast.compare import curves_over, sha256_of
 from delayprop.fast.runs.compared_runs import OF_THE_RESULT, by_task, grouped
 from tests import ROOT
-from tests.results.records import PROSE, README, SHD, entries, has_row
+from tests.results.records import PROSE, README, SHD, entries, has_row, spread
 
 LINES, PICTURE = ROOT / "results" / "sizes.jsonl", "docs/sizes.svg"
 KINDS = ("delays learned", "delays as drawn", "delays none")
@@ -27,16 +27,11 @@ def test_the_table_has_the_lines() -> None:
     rows = 0
     for task, found in curves().items():
         for size in sorted({size for curve in found.values() for size in curve}):
-            cells = [cell(found[kind].get(size, [])) for kind in KINDS]
+            runs = [found[kind].get(size, []) for kind in KINDS]
+            cells = [spread(own) if len(own) > 1 else "".join(f"{one:.1f} %" for one in own) for own in runs]
             assert has_row(f"`{task}`", f"{size:g}", *cells), (task, size, cells)
             rows += 1
     assert rows > 5
-
-
-def cell(found: list[float]) -> str:
-    if len(found) < 2:
-        return f"{found[0]:.1f} %" if found else ""
-    return f"{statistics.mean(found):.1f} ± {statistics.stdev(found):.1f} %"
 
 
 def test_the_tutorial_states_a_recorded_run() -> None:

@@ -11,6 +11,7 @@ import delayprop.reference.__main__
 from delayprop.spec import SpecError, load_case
 from tests.support.networks.bad_cases import GOOD, BadCase, bad_cases, changed
 from tests.support.report_evidence import Measured
+from tests.support.runs.reading import Capture
 
 CATALOGUE = list(bad_cases())
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
@@ -41,9 +42,7 @@ def test_names_in_the_catalogue_are_unique() -> None:
 
 @pytest.mark.check(21)
 @pytest.mark.parametrize("bad", CATALOGUE, ids=lambda bad: bad.name.replace(" ", "_"))
-def test_refused_alike_by_all(
-    bad: BadCase, tmp_path: Path, capsys: pytest.CaptureFixture[str], measured: Measured
-) -> None:
+def test_refused_alike_by_all(bad: BadCase, tmp_path: Path, capsys: Capture, measured: Measured) -> None:
     path = tmp_path / "case.json"
     path.write_bytes(bad.content)
     with pytest.raises(SpecError) as refusal:
@@ -59,7 +58,7 @@ def test_refused_alike_by_all(
 
 @pytest.mark.check(21, control=True)
 @pytest.mark.parametrize("document", GOOD_VARIANTS.values(), ids=[name.replace(" ", "_") for name in GOOD_VARIANTS])
-def test_good_variants_are_accepted(document: dict, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_good_variants_are_accepted(document: dict, tmp_path: Path, capsys: Capture) -> None:
     path = tmp_path / "case.json"
     path.write_text(json.dumps(document))
     losses = []
@@ -72,7 +71,7 @@ def test_good_variants_are_accepted(document: dict, tmp_path: Path, capsys: pyte
 
 
 @pytest.mark.parametrize("name", ["missing.json", ".", "case.json/inside.json", "a\nb.json", "x" * 5000])
-def test_no_file(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_file(name: str, tmp_path: Path, capsys: Capture) -> None:
     (tmp_path / "case.json").write_text(json.dumps(GOOD))
     for main in COMMANDS.values():
         assert main([str(tmp_path / name)]) == 2

@@ -21,6 +21,7 @@ from tests import ROOT
 
 FOLDER = ROOT / "spec" / "certified"
 CLASSES = ("lower", "average", "higher")
+PARTS = ("loss", "readout", "spikes", "kappa", "gradients")
 DIGITS = 30  # number of certified digits, which is the largest count
 
 RUNS: dict[str, Callable[[Case], Result]] = {
@@ -47,31 +48,23 @@ def digits_by_block(found: Mapping, certified: Mapping) -> dict[str, float]:
     """Right digits of each block, by its path: 0 (no digit, NaN, missing, a spike too many) to 30.
     In `found`, strings hold more digits than float64."""
     with mpmath.workdps(2 * DIGITS):
-        return {path: _digits(_at(found, path), _at(certified, path)) for path in _blocks(certified)}
+        there = dict(_blocks({key: found.get(key) for key in PARTS}))
+        return {
+            path: _digits(there.get(path), numbers)
+            for path, numbers in _blocks({key: certified[key] for key in PARTS})
+            if path.startswith("spikes/") or any(_flat(numbers))  # without spikes too: a spike found there is wrong
+        }
 
 
-def _blocks(certified: Mapping) -> Iterator[str]:
-    paths = ["loss", *(f"{what}/{name}" for what in ("spikes", "kappa") for name in certified["spikes"])]
-    paths += [] if certified["readout"] is None else ["readout"]
-    gradients = certified["gradients"]
-    for c in range(len(gradients["connections"])):
-        paths += [f"gradients/connections/{c}/{what}" for what in ("weights", "delays")]
-    for name, constants in gradients["populations"].items():
-        paths += [f"gradients/populations/{name}/{constant}" for constant in constants]
-    paths += [f"gradients/inputs/{name}" for name in gradients["inputs"]]
-    # a population without spikes is a block: a spike found there is wrong
-    return (path for path in paths if path.startswith("spikes/") or any(_flat(_at(certified, path))))
-
-
-def _at(results: object, path: str) -> object:
-    for key in path.split("/"):
-        if isinstance(results, Mapping):
-            results = results.get(key)
-        elif isinstance(results, list) and key.isdigit() and int(key) < len(results):
-            results = results[int(key)]
-        else:
-            return None
-    return results
+def _blocks(results: object, path: str = "") -> Iterator[tuple[str, object]]:
+    """Path and numbers of each part: keys joined by `/`, and the index of a connection."""
+    if isinstance(results, list) and any(isinstance(entry, Mapping) for entry in results):
+        results = {str(n): entry for n, entry in enumerate(results)}
+    if not isinstance(results, Mapping):
+        yield path, results
+    else:
+        for key, entry in results.items():
+            yield from _blocks(entry, f"{path}/{key}" if path else key)
 
 
 def _digits(found: object, certified: object) -> float:

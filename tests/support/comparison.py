@@ -151,7 +151,7 @@ def assert_same_results(
 
 def assert_bitwise(case: Case, found: Result, true: Result) -> None:
     assert found.loss == true.loss
-    assert true.readout is None or np.array_equal(found.readout, true.readout)  # type: ignore[arg-type]
+    assert true.readout is None or np.array_equal(found.readout, true.readout)
     for name, trains in true.spikes.items():
         assert all(np.array_equal(a, b) for a, b in zip(found.spikes[name], trains, strict=True)), name
     assert gradient_blocks(case, found.gradients) == gradient_blocks(case, true.gradients)

@@ -68,7 +68,7 @@ def changed(of: Gradients, change: Callable[[str, np.ndarray], np.ndarray]) -> G
 
     def constants(by: PopulationGradient) -> PopulationGradient:
         values = ((constant, getattr(by, f"dL_d{constant}")) for constant in CONSTANTS)
-        return PopulationGradient(*(None if one is None else change(name, one) for name, one in values))  # type: ignore[arg-type]
+        return PopulationGradient(*(None if one is None else change(name, one) for name, one in values))
 
     return Gradients(
         tuple(ConnectionGradient(change("w", g.dL_dw), change("d", g.dL_dd)) for g in of.connections),

@@ -23,7 +23,6 @@ import pytest
 
 from tests.support.effort import EFFORT
 from tests.support.report_checks import BY_NUMBER, CHECKS
-from tests.support.report_run import Progress, count_tests, has_no_check, middle_items
 
 FORMAT = "delayprop-verification/1"  # typed anew, as are the three: `reports` must not be imported here
 GREEN, RED, NOT_RUN = "green", "red", "not run"
@@ -137,18 +136,12 @@ def _last_line(report: pytest.TestReport) -> str:
 
 def environment() -> dict[str, Any]:
     """The environment of the measurements, without the machine's name."""
+    from benchmarks.speed import device_name  # here, as it imports torch
+
     return {
-        "python": platform.python_version(), "machine": platform.machine(), "processor": _processor(),
+        "python": platform.python_version(), "machine": platform.machine(), "processor": device_name("cpu"),
         "cores": os.cpu_count(), "system": platform.system(), "packages": {name: version(name) for name in PACKAGES},
     }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
 
 
 def _git(*words: str) -> str | None:
@@ -169,12 +162,21 @@ def pytest_configure(config: pytest.Config) -> None:
     """Collects in the controlling process only."""
     if config.getoption("--evidence") and not hasattr(config, "workerinput"):
         config.pluginmanager.register(Evidence(Path(config.getoption("--evidence")).absolute()), PLUGIN)
-        config.pluginmanager.register(Progress(config), f"{PLUGIN}-progress")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leaves files without a check alone: importing them takes seconds in each process."""
-    return True if config.getoption("--evidence") and has_no_check(collection_path) else None
+    """Leaves files of tests without a check alone: importing them takes seconds in each process."""
+    if not config.getoption("--evidence") or not collection_path.match("test_*.py"):
+        return None
+    return None if "mark.check(" in collection_path.read_text(encoding="utf-8") else True
+
+
+def middle_items(items: list[pytest.Item]) -> list[pytest.Item]:
+    """The middle item of each parametrised test, for a quick look."""
+    of: defaultdict[str, list[pytest.Item]] = defaultdict(list)
+    for item in items:
+        of[item.nodeid.split("[")[0]].append(item)
+    return [several[len(several) // 2] for several in of.values()]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -192,7 +194,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
         items[:] = middle_items(chosen) if EFFORT == "quick" else chosen
         wanted = {item.nodeid: expected[item.nodeid] for item in items}
-        count_tests(list(wanted.values()))
         if hasattr(config, "workeroutput"):
             config.workeroutput[EXPECTED] = wanted
         elif (gathering := config.pluginmanager.get_plugin(PLUGIN)) is not None:

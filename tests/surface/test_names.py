@@ -68,6 +68,8 @@ def python(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     (f"{MAIN}(['conformance', '--list'])", "delayprop.spec.conformance", {"torch", "delayprop.fast"}),
     (f"{MAIN}(['run', '--help'])", "delayprop.fast.run", {"delayprop.fast.tasks", "matplotlib"}),
     ("import delayprop.public, delayprop.fast.train", "delayprop.fast.tasks.yin_yang", {"matplotlib", "sympy"}),
+    # the plain decorator `torch.compiler.disable` would cost every start a second
+    ("from tests.support.networks.layers import *; found_by(reader())", "delayprop.fast.cpu.solver", {"torch._dynamo"}),
     ("import delayprop.fast.drawing.comparison", "matplotlib", set()),  # control
 ])
 def test_only_the_packages_in_use_are_imported(program: str, used: str, unused: set[str]) -> None:

@@ -7,21 +7,15 @@ import matplotlib
 from reports.figure_adjoint import adjoint
 from reports.page import Picture
 from tests import ROOT
-from tests.support.runs.traced import small, traced
+from tests.support.runs.traced import small_figure
 
 PATH = ROOT / "docs" / "adjoint.svg"
 
 
 def draw(path: Path) -> None:
     """Writes the figure; equal numbers give equal bytes with one version of Matplotlib."""
-    case = small()
-    (targets,) = case.loss.targets  # type: ignore[union-attr]
-    entry = {
-        "duration": case.duration, "inputs": [list(train) for train in case.inputs["in"]], "targets": list(targets),
-        "neurons": traced(case),
-    }
     with matplotlib.rc_context({"svg.hashsalt": "delayprop", "svg.fonttype": "path"}):
-        picture = Picture("", adjoint).drawn({"adjoint": [entry]})
+        picture = Picture("", adjoint).drawn({"adjoint": [small_figure()]})
         picture.savefig(path, format="svg", metadata={"Date": None, "Creator": None})
 
 

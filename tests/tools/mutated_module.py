@@ -53,11 +53,8 @@ class _First:
 
 
 def failing_test(file: str, text: str) -> str:
-    """The test that fails with this text in place of a file's, or "".
-
-    Raises:
-        RuntimeError: the first failure is an exception of another kind, so the mutant broke off.
-    """
+    """The test that fails with this text in place of a file's, or ""; `RuntimeError`: the first
+    failure is an exception of another kind, so the mutant broke off."""
     planted, first = _Planted(file, text), _First()
     assert planted.name not in sys.modules
     sys.meta_path.insert(0, planted)

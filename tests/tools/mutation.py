@@ -7,9 +7,8 @@ until one has a finding. A mutant that raises or takes too long is counted apart
 nothing here. The processes are forked from one that has imported the unchanged modules, so a mutant
 takes some seconds; POSIX only.
 
-`--again` tries the survivors on record anew, after the checks have gained something. Kernels of the
-GPU run in Numba's simulator: the room `cuda`, and others with `--simulated`, since some functions
-of `physics` serve the GPU alone.
+Kernels of the GPU run in Numba's simulator: the room `cuda`, and others with `--simulated`, since
+some functions of `physics` serve the GPU alone.
 """
 
 import argparse
@@ -153,7 +152,6 @@ def code_sha256(file: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.tools.mutation", description=__doc__, allow_abbrev=False)
     parser.add_argument("--sample", type=int, default=0, help="number of mutants per room, drawn by seed 0; 0: all")
-    parser.add_argument("--again", action="store_true", help="try the survivors on record alone")
     parser.add_argument("--simulated", action="store_true", help="run the kernels of the GPU")
     parser.add_argument("--out", type=Path, default=ROOT / "results" / "mutation.json", help="default: %(default)s")
     parser.add_argument("rooms", nargs="+", choices=tuple(ROOMS), help="the record of all others stays")
@@ -174,17 +172,17 @@ def main() -> None:
             unchanged = outcome(Mutant(file, "none", 0, 0, "", ""), (ROOT / file).read_text(encoding="utf-8"), evidence)
             assert unchanged == (SURVIVED, ""), f"nothing is changed, and {unchanged}"
         everything = [pair for file in ROOMS[room] for pair in mutants(file)]
-        if options.again:
-            survivors = {identity(one) for one in record["survivors"]}
-            everything = [pair for pair in everything if identity(asdict(pair[0])) in survivors]
-        else:
-            start(record, room, Counter(mutant.file for mutant, _ in everything))
-            if options.sample and options.sample < len(everything):
-                chosen = np.random.default_rng(0).choice(len(everything), options.sample, replace=False)
-                everything = [everything[n] for n in sorted(chosen.tolist())]
+        start(record, room, Counter(mutant.file for mutant, _ in everything))
+        if options.sample and options.sample < len(everything):
+            chosen = np.random.default_rng(0).choice(len(everything), options.sample, replace=False)
+            everything = [everything[n] for n in sorted(chosen.tolist())]
         for n, (mutant, text) in enumerate(everything, start=1):
             result, by = outcome(mutant, text, evidence)
-            add(record, {**asdict(mutant), "outcome": result, "by": by})
+            counts = record["files"][mutant.file]
+            counts["tried"] += 1
+            counts[result] += 1
+            if result == SURVIVED:
+                record["survivors"].append({**asdict(mutant), "outcome": result, "by": by})
             options.out.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
             if result == SURVIVED or not n % 50:
                 where = f"{mutant.file} {n}/{len(everything)}"
@@ -205,21 +203,6 @@ def start(record: dict, room: str, mutants: Counter[str]) -> None:
         record["files"][file] = {"sha256": code_sha256(file), "mutants": mutants[file], **none}
     record["files"] = {file: record["files"][file] for file in MODULES if file in record["files"]}
     record["survivors"] = [one for one in record["survivors"] if one["file"] not in ROOMS[room]]
-
-
-def add(record: dict, one: dict) -> None:
-    """Add the outcome of a mutant; one that is on record survived, and is tried again."""
-    entry, before = record["files"][one["file"]], len(record["survivors"])
-    record["survivors"] = [other for other in record["survivors"] if identity(other) != identity(one)]
-    again = before - len(record["survivors"])
-    entry["tried"], entry[SURVIVED] = entry["tried"] + 1 - again, entry[SURVIVED] - again
-    entry[one["outcome"]] += 1
-    if one["outcome"] == SURVIVED:
-        record["survivors"].append(one)
-
-
-def identity(one: dict) -> tuple[str, str, int]:
-    return one["file"], one["operator"], one["occurrence"]
 
 
 if __name__ == "__main__":

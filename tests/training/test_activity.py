@@ -32,20 +32,14 @@ def kernel(x: float, tau_mem: float, tau_syn: float) -> float:
 
 
 def test_the_pull_is_that_of_the_voltage_at_each_spike() -> None:
-    """For one spike at most, `dR/dw = sum strength (N_mean - target) / (trials v_th) kernel`.
-
-    Each neuron has constants of its own.
-    """
-    of = layer([[6.0, 6.5], [1.0, 0.5]], [[1.0, 2.0], [0.5, 0.0]])
+    """`dR/dw = sum strength (N_mean - target) / (trials v_th) kernel`, for one spike at most."""
     constants = {"tau_mem": [20.0, 12.0], "tau_syn": [5.0, 4.0], "v_th": [0.8, 1.1]}
-    with torch.no_grad():
-        for name, values in constants.items():
-            getattr(of, name).copy_(torch.tensor(values, dtype=torch.float64))
+    of = LIF(2, 2, dtype=torch.float64, **constants)  # type: ignore[arg-type]
+    filled(of, [[6.0, 6.5], [1.0, 0.5]], [[1.0, 2.0], [0.5, 0.0]])
     spikes = Spikes.from_trains([[[2.0], [3.0]], [[4.0], []], [[], [1.0]]], 12.0)
     emitted = of(spikes)
     assert emitted.counts().tolist() == [[1, 1], [1, 1], [0, 0]]
     spike_count_penalty(of, emitted, 0.25, STRENGTH).backward()
-    assert of.w.grad is not None
     for i in range(2):
         for j in range(2):
             arrivals = [(b, t + float(of.d[i, j].detach())) for b in range(3) for t in spikes.train(b, i).tolist()]
@@ -65,16 +59,8 @@ def test_processes_share_the_counts_and_the_trials() -> None:
         of = layer([[6.0]], [[1.0]])
         emitted = of(Spikes.from_trains([[[2.0]], [[4.0]]], 12.0))
         spike_count_penalty(of, emitted, 0.25, STRENGTH, share).backward()
-        assert of.w.grad is not None
         found.append(float(of.w.grad))
     assert found[0] != 0 and found[1] == pytest.approx(found[0] / 2, rel=1e-12)
-
-
-def test_at_the_target_there_is_no_pull() -> None:
-    of = layer([[5.0]], [[0.0]])
-    emitted = of(Spikes.from_trains([[[2.0]], [[2.0]]], 12.0))
-    spike_count_penalty(of, emitted, 1.0, STRENGTH).backward()
-    assert of.w.grad is not None and float(of.w.grad.abs().max()) == 0.0
 
 
 def test_the_penalty_has_its_value_and_refuses_other_spikes() -> None:

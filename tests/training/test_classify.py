@@ -1,7 +1,4 @@
-"""A classification run: its end, its choice of a network, its record, and its own stops.
-
-Faults of kernels, planted where the readout is an integral, are found by the certificate.
-"""
+"""A classification run: its end, its choice of a network, its record, its stops and certificate."""
 
 import json
 import math
@@ -90,7 +87,7 @@ def test_the_certificate_sees_a_wrong_gradient_and_leaves_the_training_alone(mon
     training.network.out.w.grad = torch.ones_like(training.network.out.w)
     found, usual, limit = certify(training.network, spikes, labels)
     assert check_certificate(found, usual, limit) == []
-    assert found.B is not None and found.B < usual / 10 and usual == 1e3 * torch.finfo(torch.float32).eps / 2
+    assert found.B < usual / 10 and usual == 1e3 * torch.finfo(torch.float32).eps / 2
     assert bool((training.network.out.w.grad == 1).all()) and training.network.layers[0].d.grad is None
     calls(monkeypatch, Classifier, "loss", lambda self, *_: [one.d.register_hook(torch.neg) for one in self.layers])
     with pytest.raises(CertificateError, match="identity B"):
@@ -219,7 +216,6 @@ def check(network: Classifier, spikes: Spikes, labels: Tensor) -> list[str]:
 def test_delay_gradients_are_checked(readout: str, changed: dict, monkeypatch: pytest.MonkeyPatch) -> None:
     network, given = classifier(readout, **changed), batch(1.0)
     found, usual, _ = certify(network, *given)
-    assert found.A is not None and found.B is not None and found.C is not None
     assert max(found.A, found.B, found.C) < usual
     for fault in (flipped, no_last_jump):
         monkeypatch.setattr(Solved, "backward", fault)

@@ -89,7 +89,7 @@ def test_pairs_are_of_one_seed_whatever_the_order(runs: Path, tmp_path: Path, ca
     one = copies(runs, tmp_path / "one", [0.3, 0.5, 0.7, 0.9], seeds=(0, 1, 2, 3))
     other = copies(runs, tmp_path / "other", [0.95, 0.1, 0.54, 0.76], seeds=(3, 9, 1, 2), wake=0.5)
     half = mean_half_width([4.0, 6.0, 5.0])
-    assert half is not None and compared(capsys, *one, *other)[-4] == (
+    assert compared(capsys, *one, *other)[-4] == (
         f"row 2 - row 1: +5.0 ({5 - half:+.1f} to {5 + half:+.1f}, 95 % of 3 pairs of a seed): apart"
     )
 
@@ -126,16 +126,17 @@ def test_a_run_has_the_interval_of_its_trials(runs: Path, monkeypatch: Patch, tm
     assert drawn == [([None], [[interval]])]
 
 
-@pytest.mark.parametrize("interval", [KeyError, [0.9, 0.8]])
-def test_a_run_without_an_interval_is_named(interval: object, runs: Path, tmp_path: Path, capsys: Capture) -> None:
+@pytest.mark.parametrize(("name", "change", "words"), [
+    *(("result.json", {"interval": wrong}, "result.json interval` must be the interval of the test accuracy")
+      for wrong in (KeyError, [0.9, 0.8])),
+    ("options.json", {"task": "braille"}, "must be a run of spikes, as the first, got"),
+])
+def test_a_run_that_does_not_fit(
+    name: str, change: dict, words: str, runs: Path, tmp_path: Path, capsys: Capture
+) -> None:
     copy = shutil.copytree(runs / "free0", tmp_path / "copy")
-    rewrite(copy / "result.json", interval=interval)
-    assert "result.json interval` must be the interval of the test accuracy" in refusal(capsys, compare, copy)
-
-
-def test_runs_of_different_tasks_are_not_compared(runs: Path, tmp_path: Path, capsys: Capture) -> None:
-    said = refusal(capsys, compare, runs / "free0", *copies(runs, tmp_path, [0.5], task="braille"))
-    assert "must be a run of spikes, as the first, got" in said
+    rewrite(copy / name, **change)
+    assert words in refusal(capsys, compare, runs / "free0", copy)
 
 
 def test_intervals_are_those_of_the_tables() -> None:

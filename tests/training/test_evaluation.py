@@ -1,7 +1,4 @@
-"""Numbers of an epoch that a person reads: of an evaluation, in the line of the log, in the bar.
-
-The splits, and the baseline, are those they should be.
-"""
+"""Numbers that a person reads: of an evaluation, its splits and baseline, of an epoch, in a bar."""
 
 import re
 import time
@@ -21,7 +18,7 @@ from delayprop.fast.evaluate import known_and_new
 from delayprop.fast.nn.certificate import Residuals
 from delayprop.fast.training import epoch, progress
 from delayprop.fast.training.epoch import Epoch, Progress
-from delayprop.fast.training.evaluation import Evaluation, count_baseline, evaluate
+from delayprop.fast.training.evaluation import Evaluation, correct, count_baseline, evaluate
 from delayprop.fast.training.processes import Processes
 from tests.support.runs.reading import Capture, Patch, calls, history, screen
 from tests.support.runs.short_runs import classification, run
@@ -55,13 +52,20 @@ def test_rows_are_classes_and_columns_answers() -> None:
     assert found.loss == pytest.approx(1.4), "a mean over trials, not over the batches of 2, 2 and 1"
 
 
+def test_an_answer_is_right_only_if_strictly_the_largest() -> None:
+    """For every class: silence, a tie with another output, and a lower right output are wrong."""
+    y = torch.tensor([[0.0, 0.0, 0.0], [2.0, 1.0, 2.0], [3.0, 1.0, 2.0], [-3.0, -1.0, -2.0], [1.0, 2.0, 3.0]])
+    found = [correct(y, torch.full((5,), label)).tolist() for label in range(3)]
+    assert found == [[False, False, True, False, False], [False, False, False, True, False], [False] * 4 + [True]]
+
+
 def test_a_confusion_matrix_of_one_batch_and_its_picture() -> None:
     y = torch.tensor([[0.0, 2.0, 1.0], [3.0, 3.0, 1.0], [0.0, 0.0, 5.0], [0.0, 4.0, 0.0]])
     matrix = confusion_matrix(y.requires_grad_(), torch.tensor([1, 0, 0, 2]))
     assert matrix.tolist() == [[0, 0, 1, 1], [0, 1, 0, 0], [0, 1, 0, 0]] and matrix.dtype == torch.int64
     axes = pyplot.subplots()[1]
     assert plot_confusion(matrix, axes) is axes
-    assert axes.images[0].get_array().tolist() == [[0, 0, 50, 50], [0, 100, 0, 0], [0, 100, 0, 0]]  # type: ignore[union-attr]
+    assert axes.images[0].get_array().tolist() == [[0, 0, 50, 50], [0, 100, 0, 0], [0, 100, 0, 0]]
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("answer", "class")
     assert plot_confusion(matrix) is not axes
     pyplot.close("all")
@@ -160,7 +164,6 @@ def test_the_bar_counts_epochs_and_the_time_left_of_the_run(monkeypatch: Patch) 
     for done in range(1, 6):
         seconds[0] += 3.0
         bars.update(2, done, sums)
-    assert bars.bar is not None
     bars.bar.refresh()
     bars.close()
     assert "epoch 2 of 4" in terminal.getvalue() and "run=01:15 left" in terminal.getvalue()

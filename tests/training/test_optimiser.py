@@ -33,10 +33,11 @@ def moved(network: Classifier, optimiser: Optimiser, number: int) -> dict[str, f
 
 
 def test_each_group_takes_its_own_step() -> None:
-    found = moved(*made(lr=0.01, out_lr=0.03, delay_lr=0.5), 0)
-    assert [found[f"hidden.{n}.w"] for n in range(2)] == pytest.approx([0.01] * 2, rel=1e-6)
-    assert found["out.w"] == pytest.approx(0.03, rel=1e-6)
-    assert [found[f"{name}.d"] for name in ("hidden.0", "hidden.1", "out")] == pytest.approx([0.5] * 3, rel=1e-6)
+    found = moved(*made(recurrent=True, lr=0.01, out_lr=0.03, delay_lr=0.5), 0)
+    for layer in ("hidden.0", "hidden.1"):
+        assert [found[f"{layer}.{name}"] for name in ("w", "w_rec")] == pytest.approx([0.01] * 2, rel=1e-6)
+        assert [found[f"{layer}.{name}"] for name in ("d", "d_rec")] == pytest.approx([0.5] * 2, rel=1e-6)
+    assert [found["out.w"], found["out.d"]] == pytest.approx([0.03, 0.5], rel=1e-6)
     assert moved(*made(lr=0.01), 0)["out.w"] == pytest.approx(0.01, rel=1e-6)
 
 
@@ -110,9 +111,3 @@ def test_learned_time_constants_take_steps_of_their_own_down_to_a_bound() -> Non
     assert set(made()[1].norms()) == {"w", "w_out", "d"} and "tau" in optimiser.norms()
     still = moved(*made(), 0)
     assert all(still[name] == 0 for name in before if "tau" in name or name.endswith(("v_th", "v_reset")))
-
-
-def test_a_recurrent_layer_learns_its_own_weights_and_delays() -> None:
-    found = moved(*made(recurrent=True, lr=0.01, delay_lr=0.5), 0)
-    assert found["hidden.0.w_rec"] == pytest.approx(0.01, rel=1e-6)
-    assert found["hidden.1.d_rec"] == pytest.approx(0.5, rel=1e-6)

@@ -128,14 +128,13 @@ def growth(kind: str, steps: int) -> tuple[float, int]:
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("steps", [2000, 10_000])
-def test_memory_and_files_stay_flat(steps: int) -> None:
-    grown, opened = growth("plain", steps)
+def test_memory_and_files_stay_flat() -> None:
+    grown, opened = growth("plain", 10_000)
     assert grown < MOST and opened == 0
 
 
 @pytest.mark.full
-@pytest.mark.parametrize(("kind", "steps"), [("graphs", 1000), ("numbers", 10_000)])
+@pytest.mark.parametrize(("kind", "steps"), [("graphs", 1000), ("numbers", 6000)])
 def test_control_memory_that_is_kept_is_seen(kind: str, steps: int) -> None:
     """Graphs of autograd, and a thousand bytes a step."""
     assert growth(kind, steps)[0] > MOST

@@ -1,7 +1,4 @@
-"""The sequence task: learned in few presentations, with two inputs or more, and with distractors.
-
-Nothing is learned without delays.
-"""
+"""The sequence task: learned in few presentations, of two inputs or more, and by delays alone."""
 
 from contextlib import closing
 from pathlib import Path
@@ -141,16 +138,12 @@ def test_distractors_lie_anywhere_within_the_pattern() -> None:
     assert np.histogram(times, 3, (0.0, 30.0))[0].min() > 100
 
 
-def test_a_run_with_distractors_is_repeated_and_every_presentation_differs(tmp_path: Path) -> None:
-    given = ("--inputs", "4", "--distractors", "2", "--epochs", "3")
-    first, again = (sequence_run(tmp_path / name, *given) for name in "ab")
-    assert first == again
+def test_every_presentation_with_distractors_differs(tmp_path: Path) -> None:
     training = Sequence(options(epochs=2, jitter=0.0), torch.float32, 4, 2)
     presented = []
     with closing(RunFolder(str(tmp_path / "c"), "sequence", {})) as folder:
         for number in range(2):
             training.step(number, folder, lambda: None)
-            assert training.presented is not None
             presented.append(sorted(training.presented.times.tolist()))
     assert [len(times) for times in presented] == [4 * (4 + 2)] * 2
     assert presented[0] != presented[1]
@@ -193,13 +186,6 @@ def test_membranes_end_with_their_own_constants() -> None:
     with sequence._slowed(training.layer, 8.0):
         assert training.layer.tau_mem.tolist() == [80.0] * 4 and training.layer.tau_syn.tolist() == [40.0] * 4
     assert training.layer.tau_mem.tolist() == [10.0] * 4 and training.layer.tau_syn.tolist() == [5.0] * 4
-
-
-def test_two_inputs_keep_their_plan() -> None:
-    planned = plan(2)
-    assert {planned.slowness(epoch) for epoch in range(1, 41)} == {1.0}
-    assert {planned.step_factor(epoch) for epoch in range(1, 11)} == {1.0}
-    assert (planned.learn, planned.epochs, planned.lr, planned.one_by_one) == (10, 40, 1.0, True)
 
 
 @pytest.mark.full

@@ -1,4 +1,4 @@
-"""Faults of training code, most of them reported elsewhere, and of numbers that a person reads.
+"""Faults of training code and its data, most of them reported elsewhere, and of printed numbers.
 
 A number of an epoch, a run, a report or a benchmark is wrong by the slip of a programmer: the last
 value for the smallest, the mean for the median, one constant or one draw for several; a wrong unit,
@@ -86,6 +86,27 @@ PLANTED: dict[str, list[tuple[str, str, str, str, str]]] = {
          "(mean + factor * (units - mean))", "a_spread"),
         ("two trials, one draw", "data/augment.py", "epoch, trial, DRAWS", "epoch, trial // 2, DRAWS", "what_is_drawn"),
         ("channels in 8 bits", "data/spike_data.py", "np.min_scalar_type(channels)", "np.uint8", "become_one"),
+    ],
+    "data/test_spike_files_damage.py": [
+        ("any trouble of a reader", "data/spike_files.py", "except Exception as", "except EOFError as", "server"),
+        ("a name that is missing", "data/spike_files.py", "except SpecError:", "except EOFError:", "other and names"),
+        ("numbers of records", "data/spike_files.py", "len(set(lengths.values())) > 1", "False", "more and labels"),
+        ("no record", "data/spike_files.py", "or not len(labels):", "or False:", "no and trial and all"),
+        ("which record it is", "data/spike_files.py", '{path.name} record {n}"', '{path.name} record 0"', "infinite"),
+        ("which file it is", "data/spike_files.py", 'name = f"{path.name} ', 'name = f"the file\'s ', "infinite"),
+        ("units are whole numbers", "data/spike_files.py", '"iu", "whole', '"fiu", "whole', "units and whole"),
+        ("rows of one dimension", "data/collating.py", "if row.ndim != 1:", "if row.ndim == 0:", "rows and dimensions"),
+        *((name, "data/spike_data.py", text, wrong, of) for name, text, wrong, of in (
+            ("a unit for each time", "if len(times) != len(units):", "if False:", "time and many"),
+            ("labels are numbers", "if not isinstance(label, np.integer):", "if False:", "two and labels"),
+            ("finite times", "if not np.isfinite(times).all():", "if False:", "nan and front"),
+            ("times before 0", "times.min() < 0 or", "False or", "time and below"),
+            ("times after the trial", "or times.max() > duration", "or False", "times and ms and one"),
+            ("order", "if (np.diff(times) < 0).any():", "if False:", "exchanged"),
+            ("units below 0", "not (0 <= units.min() and", "not (True and", "unit and below"),
+            ("units too large", "and units.max() < channels)", "and True)", "beyond and bits"),
+            ("labels out of range", "if not 0 <= label < classes:", "if False:", "label and large"),
+        )),
     ],
     "training/test_evaluation.py": [
         ("confusions transposed", "training/evaluation.py", "(confusion, (data.labels, given)",

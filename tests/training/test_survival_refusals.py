@@ -94,10 +94,6 @@ def test_a_schedule_that_ends_is_part_of_what_a_run_is(schedule: str) -> None:
     assert classification(schedule=schedule).extendable == (schedule == "constant") and sequence().extendable
 
 
-def test_a_run_to_resume_must_be_named(capsys: Capture) -> None:
-    assert "`--resume` must be given with --out" in refusal(capsys, main, "--task", "sequence", "--resume")
-
-
 def test_two_runs_never_work_in_one_folder(tmp_path: Path) -> None:
     given = vars(options())
     with closing(RunFolder(str(tmp_path / "run"), "letters", given)), pytest.raises(SpecError, match="no other run"):
@@ -154,14 +150,13 @@ def test_a_run_resumes_under_the_new_name_of_its_preset(tmp_path: Path, monkeypa
     assert main([*given, "--resume", "--preset", "other"]) == 2
 
 
-def test_resume_refuses_a_folder_of_something_else(tmp_path: Path, capsys: Capture) -> None:
+@pytest.mark.parametrize(("words", "said"), [
+    (["--resume"], "`--resume` must be given with --out"),
+    (["--resume", "--out", "."], "`--resume` must be given with the --out of a run"),
+    (["--out", os.fsdecode(b"\xff")], "`--out` must be a name of letters that can be printed"),
+])
+def test_a_folder_without_a_run(words: list, said: str, tmp_path: Path, monkeypatch: Patch, capsys: Capture) -> None:
     (tmp_path / "letter.txt").write_text("dear")
-    said = refusal(capsys, main, "--task", "sequence", "--out", tmp_path, "--resume")
-    assert "`--resume` must be given with the --out of a run" in said
+    monkeypatch.chdir(tmp_path)
+    assert said in refusal(capsys, main, "--task", "sequence", *words)
     assert [one.name for one in tmp_path.iterdir()] == ["letter.txt"]
-
-
-def test_a_name_that_is_no_text_is_refused(tmp_path: Path, capsys: Capture) -> None:
-    name = os.fsdecode(bytes(tmp_path) + b"/\xff")
-    said = refusal(capsys, main, "--task", "sequence", "--out", name)
-    assert "`--out` must be a name of letters that can be printed" in said

@@ -6,12 +6,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from matplotlib.figure import Figure
 
 from delayprop.fast.cpu import solver, threads
@@ -25,15 +24,6 @@ from tests.support.runs.reading import Capture, Patch, calls
 from tests.support.runs.short_runs import classification, run
 
 SOON = 5.0  # s; on a machine that does other work too
-
-
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    """Python hears signals in the main thread alone, and one thread solves all pieces there."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def at_work(folder: Path) -> subprocess.Popen[str]:
@@ -68,10 +58,12 @@ def test_a_second_interrupt_ends_a_process_whose_kernel_runs(tmp_path: Path) -> 
     assert kept["step"] == 0 and wrong == []
 
 
-@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("at", ["learning", "backward", "evaluation"])
-def test_a_signal_between_pieces_loses_nothing(at: str, tmp_path: Path, monkeypatch: Patch) -> None:
+def test_a_signal_between_pieces_loses_nothing(
+    at: str, tmp_path: Path, monkeypatch: Patch, use_threads: Callable[[int], None]
+) -> None:
     """No further piece begins. The resumed run ends in the bits of one that was never stopped."""
+    use_threads(1)  # Python hears signals in the main thread alone, and one thread solves all pieces there
     monkeypatch.setattr(threads, "BINS_PER_PIECE", 1)  # of all runs, since sums depend on it
     stopped, resumed, whole = classification(), classification(), classification()
     run(whole, tmp_path / "whole")

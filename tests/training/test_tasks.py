@@ -14,7 +14,7 @@ from delayprop.fast.data.spike_files import write_spike_file
 from delayprop.fast.tasks import shd, spikes, yin_yang
 from delayprop.fast.tasks.yin_yang import DOT, EARLY, LATE, YANG, YIN, part_of, points, spikes_of
 from delayprop.fast.train import main
-from tests.support.runs.reading import Capture, Patch, refusal, result
+from tests.support.runs.reading import Capture, Patch, history, refusal, result
 from tests.support.runs.written_files import small_trials, splits, write
 
 RANDOM = np.random.default_rng(0)
@@ -111,6 +111,23 @@ def test_a_task_of_three_files_runs(task: str, network: str, folder: Path, capsy
     assert train(folder, task, "--epochs", "1")["network"] == network
 
 
+def test_one_trial_is_enough(tmp_path: Path, monkeypatch: Patch, capsys: Capture) -> None:
+    splits(tmp_path, 1, "braille_train", "braille_valid", "braille_test")
+    monkeypatch.setenv("DELAYPROP_DATA", str(tmp_path))
+    assert main(["--task", "braille", "--epochs", "1", "--hidden", "4", "--out", str(tmp_path / "run")]) in (0, 1)
+    assert result(tmp_path / "run")["count_baseline"] in (0.0, 1.0)
+    out = capsys.readouterr().out
+    assert "-: does not apply to that step; the worst of an epoch" in out and "spike counts alone give" in out
+
+
+def test_silence_is_never_a_right_answer(tmp_path: Path) -> None:
+    """Silent trials of class 0: an argmax of equal outputs would be right."""
+    for split in ("train", "valid", "test"):
+        write(tmp_path / f"braille_{split}.h5", [np.empty(0)] * 4, [np.empty(0)] * 4, np.zeros(4, np.uint16))
+    assert train(tmp_path, "braille", "--epochs", "2")["test_accuracy"] == 0.0
+    assert all(line["train_accuracy"] == line["valid_accuracy"] == 0.0 for line in history(tmp_path / "run"))
+
+
 def test_shd_runs(folder: Path, capsys: Capture) -> None:
     """The preset makes one input of five channels. The column of held-out speakers is named, and
     the settings that differ from the preset are stored."""
@@ -124,11 +141,15 @@ def test_shd_runs(folder: Path, capsys: Capture) -> None:
 
 @pytest.mark.parametrize("names", [("train", "test"), ("train", "valid", "test")])
 def test_own_files_are_learned(names: tuple[str, ...], tmp_path: Path) -> None:
+    """Time is learned: spike counts cannot tell the classes."""
     data, delays = splits(tmp_path, 64, *names), ["--max-delay", "300", "--delay", "200"]
     options = ["--epochs", "8", "--hidden", "16", "--batch", "16", "--lr", "0.02"]
     assert main(["--task", "spikes", "--data", *data, "--out", str(tmp_path / "run"), *options, *delays]) == 0
     found = result(tmp_path / "run")
-    assert found["network"] == "7-16-2" and found["test_accuracy"] > 0.9
+    assert found["network"] == "7-16-2" and found["test_accuracy"] > 0.9 and found["count_baseline"] < 0.7
+    with np.load(tmp_path / "run" / "page.npz") as page:
+        assert (page["d_before_0"] != page["d_after_0"]).any()
+    assert all(line["A"] <= 1e-5 for line in history(tmp_path / "run"))
 
 
 def test_a_run_says_that_labels_begin_with_1_and_that_it_learned_nothing(tmp_path: Path, capsys: Capture) -> None:

@@ -1,7 +1,4 @@
-"""`python -m fast.train` refuses folders and full disks in one line.
-
-A run folder that a stranger has prepared changes no other file, and no screen.
-"""
+"""`fast.train` refuses folders and full disks; a prepared one changes no other file, no screen."""
 
 import errno
 import os

@@ -2,96 +2,97 @@
 
 from dataclasses import dataclass
 
-SOURCES = {
-    "flipped sign of the delay gradient": "https://github.com/genn-team/ml_genn/commit/a804ea3",
-    "same slope before and after the reset": "https://github.com/norse/norse/issues/287",
-    "no jump at the first spike": "https://github.com/genn-team/ml_genn: spikes beyond `max_spikes` are not kept",
-    "no jump at the last spike": "https://github.com/genn-team/ml_genn: spikes beyond `max_spikes` are not kept",
-    "delay cut to whole ms": "https://github.com/genn-team/ml_genn/pull/137",
-    "reset gradient from the wrong side of the spike": "https://github.com/AMICI-dev/AMICI/issues/3257",
-}
-"""Published systems that had a fault, or one of its kind; the other faults are ours."""
-
 
 @dataclass(frozen=True)
 class Fault:
-    """`text` of `package/file` becomes `wrong`; `name` describes the effect."""
+    """`text` of `package/file` becomes `wrong`; `name` describes the effect.
+
+    `blind`: the identities that cannot see it. `source`: a published system that had this fault, or
+    one of its kind; "" if we know of none.
+    """
 
     name: str
     package: str
     file: str
     text: str
     wrong: str
+    blind: str = ""
+    source: str = ""
 
     def __str__(self) -> str:
         return f"{self.package}: {self.name}"
 
-    @property
-    def source(self) -> str:
-        """A published system with the fault; "" if we know of none."""
-        return SOURCES.get(self.name, "")
+
+Place = tuple[str, str, str]
+
+
+def both(name: str, reference: Place, fast: Place, blind: str = "", source: str = "") -> tuple[Fault, Fault]:
+    """A fault as planted in either implementation: file, text, wrong text."""
+    return Fault(name, "reference", *reference, blind, source), Fault(name, "fast", *fast, blind, source)
 
 
 FAULTS = (
-    Fault("flipped sign of the delay gradient", "reference", "adjoint.py",
-          "self.dL_dd[synapse.connection][entry] += dL_dt", "self.dL_dd[synapse.connection][entry] -= dL_dt"),
-    Fault("same slope before and after the reset", "reference", "adjoint.py",
-          "event.Vdot_minus, event.Vdot_plus", "event.Vdot_minus, event.Vdot_minus"),
-    Fault("no jump at the first spike", "reference", "adjoint.py",
-          "elif isinstance(event, Crossing):",
-          "elif isinstance(event, Crossing) and event.spike is not event.neuron.spikes[0]:"),
-    Fault("no tau_syn in the weight gradient", "reference", "jumps.py",
-          "return -tau_syn * lambda_I", "return -lambda_I"),
-    Fault("delay cut to whole ms", "reference", "simulate.py",
-          "m.real(float(connection.d[i, j]))", "m.real(float(connection.d[i, j] // 1))"),
-    Fault("adjoint looked up at t, not at t + d", "reference", "adjoint.py",
-          "dL_dt_arr(synapse.w, adjoint.lambda_V, adjoint.lambda_I)",
-          "dL_dt_arr(synapse.w, *adjoint_flow(self.m, adjoint.lambda_V, adjoint.lambda_I, synapse.d, c))"),
-    Fault("1e-3 added to a denominator", "reference", "jumps.py",
-          "Vdot_plus / Vdot_minus * lambda_V_plus + dL_dt_post / (tau_mem * Vdot_minus)",
-          "Vdot_plus / (Vdot_minus + 1e-3) * lambda_V_plus + dL_dt_post / (tau_mem * (Vdot_minus + 1e-3))"),
-    Fault("0.1 % error", "reference", "jumps.py",
-          "return w * (lambda_V - lambda_I)", "return 1.001 * w * (lambda_V - lambda_I)"),
-    Fault("no jump at the last spike", "reference", "adjoint.py",
-          "elif isinstance(event, Crossing):",
-          "elif isinstance(event, Crossing) and event.spike is not event.neuron.spikes[-1]:"),
-    Fault("lambda_V left out of the delay gradient", "reference", "adjoint.py",
-          "self.dL_dd[synapse.connection][entry] += dL_dt",
-          "self.dL_dd[synapse.connection][entry] -= synapse.w * adjoint.lambda_I"),
-    Fault("reset gradient from the wrong side of the spike", "reference", "adjoint.py",
-          "dL_dv_reset_at_crossing(c.tau_mem, lambda_V_plus)", "dL_dv_reset_at_crossing(c.tau_mem, adjoint.lambda_V)"),
-    Fault("flipped sign of the threshold gradient", "reference", "jumps.py",
-          "return tau_mem * lambda_V_minus", "return -tau_mem * lambda_V_minus"),
-    Fault("flipped sign of the gradient by tau_syn", "reference", "adjoint.py",
-          "adjoint.dL_dtau_syn += dL_dV * dV_dtau_syn + dL_dI * dI_dtau_syn",
-          "adjoint.dL_dtau_syn -= dL_dV * dV_dtau_syn + dL_dI * dI_dtau_syn"),
-    Fault("flipped sign of the delay gradient", "fast", "physics/synapse.py",
-          "pack.synapses.w[source, lane] * difference", "-pack.synapses.w[source, lane] * difference"),
-    Fault("same slope before and after the reset", "fast", "physics/adjoint.py",
-          "pm * (I_cross - v_reset)", "pm * (I_cross - v_th)"),
-    Fault("no jump at the first spike", "fast", "physics/own_events.py",
-          "    jump_at_spike(b.solved", "    event == 0 or jump_at_spike(b.solved"),
-    Fault("no tau_syn in the weight gradient", "fast", "physics/synapse.py", "-lambda_I / ps if", "-lambda_I if"),
-    Fault("delay cut to whole ms", "fast", "physics/synapse.py", "float(d) * per_ms", "float(int(d)) * per_ms"),
-    Fault("adjoint looked up at t, not at t + d", "fast", "cpu/lookup.py",
-          "pm[lane], w_b[lane], w_ab[lane])\n        dL_dt_pre",
-          "pm[lane], w_b[lane], 0.0 * w_ab[lane])\n        dL_dt_pre"),
-    Fault("1e-3 added to a denominator", "fast", "physics/adjoint.py",
-          "Vdot_plus / Vdot_minus * lambda_V_plus + (dL_dt + driven * (v_th - v_reset)) * pm / Vdot_minus",
-          "Vdot_plus / (Vdot_minus + 1e-3) * lambda_V_plus + dL_dt * pm / (Vdot_minus + 1e-3)"),
-    Fault("0.1 % error", "fast", "cpu/lookup.py", "dL_dt_pre[n] += total", "dL_dt_pre[n] += 1.001 * total"),
-    Fault("no jump at the last spike", "fast", "cpu/backward.py",
-          "            take_spike(", "            e == e_last - 1 or take_spike("),
-    Fault("lambda_V left out of the delay gradient", "fast", "physics/synapse.py",
-          "pack.synapses.w[source, lane] * difference", "pack.synapses.w[source, lane] * -lambda_I"),
-    Fault("reset gradient from the wrong side of the spike", "fast", "physics/adjoint.py",
-          "dL_dconstants[V_RESET, lane] -= lambda_V_plus / pm", "dL_dconstants[V_RESET, lane] -= lambda_V_minus / pm"),
-    Fault("flipped sign of the threshold gradient", "fast", "physics/adjoint.py",
-          "dL_dconstants[V_TH, lane] += lambda_V_minus / pm", "dL_dconstants[V_TH, lane] -= lambda_V_minus / pm"),
-    Fault("flipped sign of the gradient by tau_syn", "fast", "cpu/solver.py",
-          "dL_dconstants[piece.packs] += one.dL_dconstants",
-          "dL_dconstants[piece.packs] += one.dL_dconstants * np.array([[1.0], [-1.0], [1.0], [1.0]])"),
+    *both("flipped sign of the delay gradient", blind="A", source="https://github.com/genn-team/ml_genn/commit/a804ea3",
+          reference=("adjoint.py", "self.dL_dd[synapse.connection][entry] += dL_dt",
+                     "self.dL_dd[synapse.connection][entry] -= dL_dt"),
+          fast=("physics/synapse.py", "pack.synapses.w[source, lane] * difference",
+                "-pack.synapses.w[source, lane] * difference")),
+    *both("same slope before and after the reset", blind="A", source="https://github.com/norse/norse/issues/287",
+          reference=("adjoint.py", "event.Vdot_minus, event.Vdot_plus", "event.Vdot_minus, event.Vdot_minus"),
+          fast=("physics/adjoint.py", "pm * (I_cross - v_reset)", "pm * (I_cross - v_th)")),
+    *both("no jump at the first spike",
+          source="https://github.com/genn-team/ml_genn: spikes beyond `max_spikes` are not kept",
+          reference=("adjoint.py", "elif isinstance(event, Crossing):",
+                     "elif isinstance(event, Crossing) and event.spike is not event.neuron.spikes[0]:"),
+          fast=("physics/own_events.py", "    jump_at_spike(b.solved", "    event == 0 or jump_at_spike(b.solved")),
+    *both("no tau_syn in the weight gradient", blind="BC",
+          reference=("jumps.py", "return -tau_syn * lambda_I", "return -lambda_I"),
+          fast=("physics/synapse.py", "-lambda_I / ps if", "-lambda_I if")),
+    *both("delay cut to whole ms", blind="AC", source="https://github.com/genn-team/ml_genn/pull/137",
+          reference=("simulate.py", "m.real(float(connection.d[i, j]))", "m.real(float(connection.d[i, j] // 1))"),
+          fast=("physics/synapse.py", "float(d) * per_ms", "float(int(d)) * per_ms")),
+    *both("adjoint looked up at t, not at t + d", blind="A",
+          reference=("adjoint.py", "dL_dt_arr(synapse.w, adjoint.lambda_V, adjoint.lambda_I)",
+                     "dL_dt_arr(synapse.w, *adjoint_flow(self.m, adjoint.lambda_V, adjoint.lambda_I, synapse.d, c))"),
+          fast=("cpu/lookup.py", "pm[lane], w_b[lane], w_ab[lane])\n        dL_dt_pre",
+                "pm[lane], w_b[lane], 0.0 * w_ab[lane])\n        dL_dt_pre")),
+    *both("1e-3 added to a denominator", blind="A",
+          reference=("jumps.py", "Vdot_plus / Vdot_minus * lambda_V_plus + dL_dt_post / (tau_mem * Vdot_minus)",
+                     "Vdot_plus / (Vdot_minus + 1e-3) * lambda_V_plus + dL_dt_post / (tau_mem * (Vdot_minus + 1e-3))"),
+          fast=("physics/adjoint.py",
+                "Vdot_plus / Vdot_minus * lambda_V_plus + (dL_dt + driven * (v_th - v_reset)) * pm / Vdot_minus",
+                "Vdot_plus / (Vdot_minus + 1e-3) * lambda_V_plus + dL_dt * pm / (Vdot_minus + 1e-3)")),
+    *both("0.1 % error", blind="A",
+          reference=("jumps.py", "return w * (lambda_V - lambda_I)", "return 1.001 * w * (lambda_V - lambda_I)"),
+          fast=("cpu/lookup.py", "dL_dt_pre[n] += total", "dL_dt_pre[n] += 1.001 * total")),
+    *both("no jump at the last spike", blind="A",
+          source="https://github.com/genn-team/ml_genn: spikes beyond `max_spikes` are not kept",
+          reference=("adjoint.py", "elif isinstance(event, Crossing):",
+                     "elif isinstance(event, Crossing) and event.spike is not event.neuron.spikes[-1]:"),
+          fast=("cpu/backward.py", "            take_spike(", "            e == e_last - 1 or take_spike(")),
+    *both("lambda_V left out of the delay gradient", blind="A",
+          reference=("adjoint.py", "self.dL_dd[synapse.connection][entry] += dL_dt",
+                     "self.dL_dd[synapse.connection][entry] -= synapse.w * adjoint.lambda_I"),
+          fast=("physics/synapse.py", "pack.synapses.w[source, lane] * difference",
+                "pack.synapses.w[source, lane] * -lambda_I")),
+    *both("reset gradient from the wrong side of the spike", blind="BC",
+          source="https://github.com/AMICI-dev/AMICI/issues/3257",
+          reference=("adjoint.py", "dL_dv_reset_at_crossing(c.tau_mem, lambda_V_plus)",
+                     "dL_dv_reset_at_crossing(c.tau_mem, adjoint.lambda_V)"),
+          fast=("physics/adjoint.py", "dL_dconstants[V_RESET, lane] -= lambda_V_plus / pm",
+                "dL_dconstants[V_RESET, lane] -= lambda_V_minus / pm")),
+    *both("flipped sign of the threshold gradient", blind="BC",
+          reference=("jumps.py", "return tau_mem * lambda_V_minus", "return -tau_mem * lambda_V_minus"),
+          fast=("physics/adjoint.py", "dL_dconstants[V_TH, lane] += lambda_V_minus / pm",
+                "dL_dconstants[V_TH, lane] -= lambda_V_minus / pm")),
+    *both("flipped sign of the gradient by tau_syn", blind="AC",
+          reference=("adjoint.py", "adjoint.dL_dtau_syn += dL_dV * dV_dtau_syn + dL_dI * dI_dtau_syn",
+                     "adjoint.dL_dtau_syn -= dL_dV * dV_dtau_syn + dL_dI * dI_dtau_syn"),
+          fast=("cpu/solver.py", "dL_dconstants[piece.packs] += one.dL_dconstants",
+                "dL_dconstants[piece.packs] += one.dL_dconstants * np.array([[1.0], [-1.0], [1.0], [1.0]])")),
 )
+"""Identity A scales voltages: it is blind to times, and to a jump scaled by any factor (also 0, if
+the membrane does nothing later). B and C are blind to weights, C also to time constants."""
 
 CALLERS = (
     Fault("lambda_V lost in a bin without events", "fast", "cpu/vector_step.py",

@@ -1,19 +1,37 @@
 """The classes of drawn cases, by the ground truth at 20 digits, so that a test can require each."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
-from delayprop.spec import READOUTS, VOLTAGE_READOUTS, Case, CrossEntropy, SpikeTimeMSE
+from delayprop.spec import READOUTS, VOLTAGE_READOUTS, Case, Connection, CrossEntropy, SpikeTimeMSE
 from tests.support.truth import Problem, Truth, simulate
 
-_STRUCTURE = (
-    "two hidden layers", "recurrent", "self-connection", "feedback", "skip", "parallel connections", "no synapse",
-    "zero weight", "inhibition", "zero delay", "delay beyond the trial", "heterogeneous", "tau_mem = tau_syn",
-    "tau_mem near tau_syn", "tau_mem < tau_syn", "threshold not 1", "reset below 0", "reset above 0",
-    "input after the end",
-)
+OF_CONNECTION: dict[str, Callable[[Case, Connection], object]] = {
+    "recurrent": lambda case, c: c.source == c.target and np.any(c.exists & ~np.eye(len(c.w), dtype=bool)),
+    "self-connection": lambda case, c: c.source == c.target and np.any(np.diag(c.exists)),
+    "feedback": lambda case, c: _layers_ahead(case, c) < 0,
+    "skip": lambda case, c: _layers_ahead(case, c) > 1,
+    "no synapse": lambda case, c: not c.exists.all(),
+    "zero weight": lambda case, c: np.any(c.exists & (c.w == 0)),
+    "inhibition": lambda case, c: np.any(c.w < 0),
+    "zero delay": lambda case, c: np.any(c.exists & (c.d == 0)),
+    "delay beyond the trial": lambda case, c: np.any(c.d > case.duration),
+}
+OF_NEURONS: dict[str, Callable[[Any], object]] = {
+    "heterogeneous": lambda p: len(set(p.tau_mem.tolist())) > 1,
+    "tau_mem = tau_syn": lambda p: np.any(p.tau_mem == p.tau_syn),
+    "tau_mem near tau_syn": lambda p: np.any((p.tau_mem != p.tau_syn) & (_apart(p) < 1e-3)),
+    "tau_mem < tau_syn": lambda p: np.any((p.tau_mem < p.tau_syn) & (_apart(p) > 1e-3)),
+    "threshold not 1": lambda p: p.kind == "lif" and np.any(p.v_th != 1),
+    "reset below 0": lambda p: p.kind == "lif" and np.any(p.v_reset < 0),
+    "reset above 0": lambda p: p.kind == "lif" and np.any(p.v_reset > 0),
+}
+"""By a connection, or by a population that is no input, of which a case needs one."""
+
+_STRUCTURE = (*OF_CONNECTION, *OF_NEURONS, "two hidden layers", "parallel connections", "input after the end")
 _EVENTS = (
     "several spikes of a neuron", "several spikes in one synapse", "simultaneous arrivals", "burst", "silent neuron",
     "missing spike", "spikes without a target",
@@ -41,45 +59,27 @@ def classes(case: Case, truth: Truth | None = None) -> set[str]:
 
 def structure(case: Case) -> Iterator[str]:
     network = case.network
-    lif = [p for p in network.populations if p.kind == "lif"]
-    order = {p.name: n for n, p in enumerate(network.populations)}
-    if len([p for p in lif if p.name != case.loss.population]) >= 2:
+    yield from (name for name, has in OF_CONNECTION.items() if any(has(case, c) for c in network.connections))
+    neurons = [p for p in network.populations if p.kind != "input"]
+    yield from (name for name, has in OF_NEURONS.items() if any(map(has, neurons)))
+    if len([p for p in neurons if p.kind == "lif" and p.name != case.loss.population]) >= 2:
         yield "two hidden layers"
     pairs = [(c.source, c.target) for c in network.connections]
     if len(set(pairs)) < len(pairs):
         yield "parallel connections"
-    for c in network.connections:
-        loop = c.source == c.target
-        found = {
-            "recurrent": loop and bool(np.any(c.exists & ~np.eye(len(c.w), dtype=bool))),
-            "self-connection": loop and bool(np.any(np.diag(c.exists))),
-            "feedback": order[c.source] > order[c.target],
-            "skip": order[c.target] - order[c.source] > 1,
-            "no synapse": not c.exists.all(),
-            "zero weight": bool(np.any(c.exists & (c.w == 0))),
-            "inhibition": bool(np.any(c.w < 0)),
-            "zero delay": bool(np.any(c.exists & (c.d == 0))),
-            "delay beyond the trial": bool(np.any(c.d > case.duration)),
-        }
-        yield from (name for name, there in found.items() if there)
-    for p in network.populations:
-        if p.kind == "input":
-            continue
-        assert p.tau_mem is not None and p.tau_syn is not None
-        apart = np.abs(p.tau_mem - p.tau_syn) / p.tau_mem
-        found = {
-            "heterogeneous": len(set(p.tau_mem.tolist())) > 1,
-            "tau_mem = tau_syn": bool(np.any(apart == 0)),
-            "tau_mem near tau_syn": bool(np.any((apart > 0) & (apart < 1e-3))),
-            "tau_mem < tau_syn": bool(np.any((apart > 1e-3) & (p.tau_mem < p.tau_syn))),
-        }
-        if p.v_th is not None and p.v_reset is not None:
-            found["threshold not 1"] = bool(np.any(p.v_th != 1))
-            found["reset below 0"] = bool(np.any(p.v_reset < 0))
-            found["reset above 0"] = bool(np.any(p.v_reset > 0))
-        yield from (name for name, there in found.items() if there)
     if any(np.any(train > case.duration) for trains in case.inputs.values() for train in trains):
         yield "input after the end"
+
+
+def _layers_ahead(case: Case, c: Connection) -> int:
+    """How many populations the target comes after the source."""
+    names = [p.name for p in case.network.populations]
+    return names.index(c.target) - names.index(c.source)
+
+
+def _apart(p: Any) -> np.ndarray:
+    """Relative distance of the two time constants."""
+    return np.abs(p.tau_mem - p.tau_syn) / p.tau_mem
 
 
 def _events(case: Case, truth: Truth) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Short notation for cases: populations, connections and losses; one neuron; one case per tie."""
+"""Short notation for cases: populations, connections and losses; small cases; one case per tie."""
 
 import json
 from collections.abc import Sequence
@@ -39,6 +39,32 @@ def one_neuron(kind: str, arrivals: list[tuple[float, float]], duration: float) 
     out = lif("out", 2) if kind == "lif" else li("out", 2)
     wires = [wire("in", "out", [[weight, None] for _, weight in arrivals], 0.0)]
     return read(duration, [[t] for t, _ in arrivals], [out], wires, cross_entropy("max_voltage", 1))
+
+
+def two_neurons(out: dict, weights: list, delays: list, inputs: list, loss: dict, T: float) -> Case:
+    """Inputs onto two neurons, of 16 and 8 ms unless `out` has other constants."""
+    population = {"name": "out", "size": 2, "tau_mem": 16.0, "tau_syn": 8.0, **out}
+    return read(T, inputs, [population], [wire("in", "out", weights, delays)], {"population": "out", **loss})
+
+
+def spiking(**constants: float) -> dict:
+    """Constants of two neurons that spike."""
+    return {"kind": "lif", "threshold": 1.0, "reset": -0.25, **constants}
+
+
+def loss_of(readout: str) -> dict:
+    """A readout of `li` or `lif`, or the two first spikes of the first neuron (`spikes`)."""
+    if readout == "spikes":
+        return {"kind": "spike_time_mse", "targets": [[10.0, 20.0], []]}
+    return cross_entropy(readout) | ({"time_scale": 5.0} if readout == "first_spike_time" else {})
+
+
+def one_response(
+    readout: str = "spikes", kind: str = "lif", w: float = 15.0, tau_syn: float = 8.0, T: float = 60.0
+) -> Case:
+    """An input spike, and two neurons of `tau_mem` 16 ms; only the first has a synapse."""
+    out = (spiking() if kind == "lif" else {"kind": kind}) | {"tau_syn": tau_syn}
+    return two_neurons(out, [[w, None]], [[1.75, None]], [[0.5]], loss_of(readout), T)
 
 
 def ties() -> dict[str, Case]:

@@ -78,7 +78,7 @@ def permuted(case: Case, seed: int) -> Rewritten:
     def numbers(of: Gradients) -> Gradients:
         def constants(name: str) -> PopulationGradient:
             columns = vars(of.populations[name]).values()
-            return PopulationGradient(*(None if v is None else v[order[name]] for v in columns))  # type: ignore[arg-type]
+            return PopulationGradient(*(None if v is None else v[order[name]] for v in columns))
 
         pairs = zip([of.connections[n] for n in of_connections], connections, strict=True)
         return Gradients(

@@ -26,6 +26,14 @@ def small() -> Case:
     return read(40.0, [[1.0, 12.0], [3.0]], populations, wires, loss)
 
 
+def small_figure() -> dict[str, Any]:
+    """The data of the figure of this network."""
+    case = small()
+    (targets,) = case.loss.targets  # type: ignore[union-attr]
+    inputs = [list(train) for train in case.inputs["in"]]
+    return {"duration": case.duration, "inputs": inputs, "targets": list(targets), "neurons": traced(case)}
+
+
 class Traced(_Sweep):
     """The backward pass, with a record of its states.
 

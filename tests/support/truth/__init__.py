@@ -7,7 +7,7 @@ The arithmetic is MPFR (gmpy2); arguments and results are numbers of mpmath.
 """
 
 from tests.support.parameters import Key
-from tests.support.truth.differences import OrderChanged, difference, directional, gradient, truth_of
+from tests.support.truth.differences import OrderChanged, difference, gradient, truth_of
 from tests.support.truth.simulation import Problem, Truth, simulate
 
-__all__ = ["Key", "OrderChanged", "Problem", "Truth", "difference", "directional", "gradient", "simulate", "truth_of"]
+__all__ = ["Key", "OrderChanged", "Problem", "Truth", "difference", "gradient", "simulate", "truth_of"]

@@ -16,6 +16,7 @@ from tests.support.truth.run import Run
 from tests.support.truth.simulation import Problem, guard_digits, simulate
 
 DIGITS, STEP = 50, "1e-16"
+Direction = Mapping[Key, mpmath.mpf | float]
 _STENCILS = {0: ((-1, -0.5), (1, 0.5)), 1: ((0, -1.5), (1, 2.0), (2, -0.5)), -1: ((0, 1.5), (-1, -2.0), (-2, 0.5))}
 """Multiples of the step and their weights: central, or one-sided; both of second order."""
 
@@ -49,19 +50,14 @@ def truth_of(case: Case) -> Result:
     return Result(found.loss, found.spikes, found.kappa, found.readout, gradient(case), ())
 
 
-def difference(problem: Problem, key: Key, h: str = STEP, side: int = 0) -> mpmath.mpf:
-    """The derivative by one parameter: central, or from above or below (`side` +1 or -1).
+def difference(problem: Problem, along: Key | Direction, h: str = STEP, side: int = 0) -> mpmath.mpf:
+    """The derivative by one parameter, or along a direction in the space of all parameters:
+    central, or from above or below (`side` +1 or -1).
 
     One-sided, the order of events must be constant on that side, and may differ at the problem
     itself, as at a tie. Raises `OrderChanged` where it changes.
     """
-    return directional(problem, {key: 1.0}, h, side)
-
-
-def directional(
-    problem: Problem, direction: Mapping[Key, mpmath.mpf | float], h: str = STEP, side: int = 0
-) -> mpmath.mpf:
-    """The derivative along a direction in the space of all parameters; see `difference`."""
+    direction = along if isinstance(along, Mapping) else {along: 1.0}
     return _Neighbourhood(problem, DIGITS, h).slope(direction, side, side == 0)
 
 
@@ -78,7 +74,7 @@ class _Neighbourhood:
         """+1 for a number within the step of a bound at 0, else 0."""
         return 1 if key[0] in ("d", "t_in") and self.values[key] < self.h else 0
 
-    def slope(self, direction: Mapping[Key, mpmath.mpf | float], side: int, as_here: bool) -> mpmath.mpf:
+    def slope(self, direction: Direction, side: int, as_here: bool) -> mpmath.mpf:
         """The derivative along `direction`; `as_here`: only with the problem's order of events."""
         with working_precision(self.precision):
             steps = {key: self.h * real(amount) for key, amount in direction.items()}
