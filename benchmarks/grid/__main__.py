@@ -23,7 +23,7 @@ from delayprop.spec import Case, Result, SpecError
 from delayprop.spec.command import OneLineParser, run_and_exit
 from delayprop.spec.errors import Verbatim
 
-FORMAT = "delayprop-grid/1"
+FORMAT = "delayprop-grid/2"
 DTS = tuple(2.0**-n for n in range(9))  # ms: 1 to 1/256
 FULL = 120  # networks of each group
 PLACED = ("mean_voltage", "spike_time_mse")  # losses also measured with delays, and inputs, on the grid
@@ -46,7 +46,7 @@ def _run(options: argparse.Namespace) -> int:
     before, began = _read(path), time.perf_counter()
     found = groups()
     gradients = {"networks": found, "summary": summary(found)}
-    _write(path, {**before, "quick": False, "dts": list(DTS), "gradients": gradients})
+    _write(path, {**before, "dts": list(DTS), "gradients": gradients})
     print(f"{time.perf_counter() - began:.0f} s, {path}", flush=True)
     return 0
 

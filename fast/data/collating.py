@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from delayprop.fast.nn.spikes import Spikes
-from delayprop.spec.checks import described, whole_number
+from delayprop.spec.checks import whole_number
 from delayprop.spec.errors import SpecError, Verbatim
 
 
@@ -71,9 +71,9 @@ def separated(entries: Any, unit: str, called: str = "entries", most: int = 2**3
             times, neurons = (events["t"], events["x"]) if isinstance(events, np.ndarray) else events
         except SpecError:
             raise
-        except (TypeError, ValueError, KeyError, IndexError):
+        except (TypeError, ValueError, KeyError, IndexError) as error:
             expected = "a pair: events with `t` and `x`, or times and neurons; and a label"
-            raise SpecError(name, expected, described(entries[n]), "look at one entry of the dataset") from None
+            raise SpecError(name, expected, Verbatim(error), "look at one entry of the dataset") from None
         if isinstance(events, np.ndarray):
             _check_other_fields(name, events, only)
         times = row_of(f"{name} times", times, "fiu", "real numbers")
@@ -105,12 +105,12 @@ def _pair(name: str, entry: Any, unit: str) -> tuple[Any, Any]:
         if events.trials != 1:
             raise SpecError(name, "spikes of one trial", Verbatim(f"of {events.trials}"), each)
         if unit != "ms":
-            got = f"is a `Spikes`, whose times are in ms, not in {unit}"
-            raise SpecError(name, "", got, "call `collate` with `unit='ms'`")
+            fault = f"is a `Spikes`, whose times are in ms, not in {unit}"
+            raise SpecError(name, "", fault, "use `unit='ms'`, or events")
         return (events.times, np.repeat(np.arange(events.size), events.counts()[0].cpu())), label
     if getattr(events, "ndim", 1) > 1 and len(events) != 2:
         got, expected = Verbatim(f"a raster {list(events.shape)}"), "events, or `Spikes` of one trial"
-        remedy = "`Spikes.from_dense(raster[None], dt)` makes one of counts [steps, neurons], for `unit='ms'`"
+        remedy = "`Spikes.from_dense(raster[None], dt)` makes one of counts [steps, neurons]; its times are in ms"
         raise SpecError(name, expected, got, remedy)
     return events, label
 

@@ -149,7 +149,7 @@ def check_record(
         raise refuse("times", f"from 0 to {duration} ms", f"{times.min()} to {times.max()} ms")
     if (np.diff(times) < 0).any():
         later = int(np.argmax(np.diff(times) < 0)) + 1
-        raise refuse("times", "in order", f"spike {later} before the one that precedes it")
+        raise refuse("times", "in order", f"spike {later} earlier than spike {later - 1}")
     if len(units) and not (0 <= units.min() and units.max() < channels):
         raise refuse("units", f"from 0 to {channels - 1}", f"{units.min()} to {units.max()}")
     if not 0 <= label < classes:

@@ -109,9 +109,9 @@ def write_spike_file(path: str | os.PathLike, entries: Sequence[tuple[Any, Any]]
 def _trouble(path: Path, error: Exception) -> tuple[str, str]:
     """Why a file cannot be read, without the words of the system or of a library; and a remedy."""
     if not path.parent.is_dir():
-        return f"no such folder as {path.parent}", "give the right path with --data"
+        return f"no such folder as {path.parent}", "name the folder of the files with --data"
     if not path.exists():
-        return "no such file", "give its path with --data"
+        return "no such file", "put the file there, or name its folder with --data"
     if path.is_dir():
         return "a folder", "name the file in it"
     if not os.access(path, os.R_OK):

@@ -127,8 +127,9 @@ class Classification:
         loss = self.network.loss(y, labels, self.settings.label_smoothing)
         share = len(labels) * self.processes.world / trials  # turns the mean over processes into that over trials
         term, target, strength = y.new_zeros(()), self.settings.spikes_target, self.settings.spikes_strength
-        for layer, emitted in zip(self.network.hidden_layers, hidden_spikes, strict=True) if strength else ():
-            term = term + spike_count_penalty(layer, emitted, target, strength, self.processes.sum)
+        if strength:
+            for layer, emitted in zip(self.network.hidden_layers, hidden_spikes, strict=True):
+                term = term + spike_count_penalty(layer, emitted, target, strength, self.processes.sum)
         (share * loss + self.processes.world * term).backward()
         fired = torch.cat([layer.counts().double().sum(0) for layer in hidden_spikes])
         own = [float(loss.detach()) * len(labels), float(correct(y, labels).sum()), float(len(spikes.times))]

@@ -77,6 +77,6 @@ def conclude(
 
 def draw(folder: Path) -> list[str]:
     """Draws the pictures of a finished run, whichever its task."""
-    from delayprop.fast.drawing.__main__ import draw  # matplotlib, which a training loop of one's own does not need
+    from delayprop.fast.drawing import __main__ as drawing  # and matplotlib, which no loop of one's own needs
 
-    return draw(folder)
+    return drawing.draw(folder)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.faults.catalogue import AT_EDGES, CALLERS, FAULTS, ON_CUDA, Fault
+from tests.support.faults.catalogue import AT_EDGES, CALLERS, CORE, FAULTS, ON_CUDA, Fault
 from tests.support.faults.evidence import gather
 from tests.support.faults.planting import findings, findings_on_cuda, outcome, plant
 from tests.support.report_evidence import Measured
@@ -25,10 +25,6 @@ KIND = {
     "agreement": "other implementation",
 }
 """The checks, by kind; checks of one kind share their basis."""
-
-CORE = ("flipped sign of the delay gradient", "no jump at the last spike", "delay cut to whole ms", "0.1 % error")
-"""Those of `FAULTS` that `make test` plants, in either implementation."""
-
 
 @pytest.fixture(scope="module")
 def evidence(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -67,6 +67,16 @@ def trial(times: Any, neurons: Any, label: Any = 0) -> list:
     return [(([1.0], [0]), 0), ((times, neurons), label)]
 
 
+class Raising(list):
+    """A dataset whose entries cannot be read."""
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, n: Any) -> Any:
+        raise KeyError("damaged")
+
+
 SPIKES = Spikes.from_trains([[[3.0], [1.0, 2.0]], [[], []], [[], [4.0]]], 10.0)
 WRONG: dict[str, tuple[Any, str]] = {
     "none": ([], "`entries` must be a list with at least one entry, got an empty one"),
@@ -76,8 +86,9 @@ WRONG: dict[str, tuple[Any, str]] = {
     "three trials": ([(SPIKES, 0)], r"`entries\[0\]` must be spikes of one trial, got of 3; give `list.zip.spikes, la"),
     "a raster": ([(torch.zeros(9, 3), 0)], r"`entries\[0\]` must .* got a raster \[9, 3\]; `Spikes.from_dense.raster"),
     "a raster of NumPy": ([(np.zeros((9, 3)), 0)], r"`entries\[0\]` must be .* got a raster \[9, 3\]; `Spikes.from_de"),
-    "no label": ([(np.zeros(1, EVENTS),)], r"`entries\[0\]` must be a pair: events .* label, got a list of 1; look at"),
-    "no field": ([(np.zeros(1, [("t", int)]), 0)], r"`entries\[0\]` must be a pair: events with `t`"),
+    "no label": ([(np.zeros(1, EVENTS),)], r"`entries\[0\]` must be a pair: events .* label, got not enough values"),
+    "no field": ([(np.zeros(1, [("t", int)]), 0)], r"`entries\[0\]` must be .* got no field of name x; look at"),
+    "a dataset that raises": (Raising(), r"`entries\[0\]` must be a pair: .* got 'damaged'; look at one entry"),
     "lengths": (trial([1.0], [0, 1]), r"`entries\[1\]` has times and neurons in different numbers, 1 and 2; give"),
     "halves": (trial([1.0], [0.5]), r"`entries\[1\] neurons` must be whole numbers, got float64"),
     "neuron": (
@@ -114,7 +125,7 @@ def test_what_is_no_event_is_named(entries: Any, words: str) -> None:
 def test_trials_of_spikes_are_entries() -> None:
     spikes, labels = collate(list(zip(SPIKES, torch.tensor([1, 0, 2]), strict=True)), size=2, duration=10.0, unit="ms")
     assert spikes == SPIKES and labels.tolist() == [1, 0, 2]
-    with pytest.raises(SpecError, match=r"`entries\[0\]` is a `Spikes`, whose times are in ms, not in us; call"):
+    with pytest.raises(SpecError, match=r"`entries\[0\]` is a `Spikes`, whose times are in ms, not in us; use"):
         collate([(SPIKES[0], 1)], size=2, duration=10.0, unit="us")
 
 

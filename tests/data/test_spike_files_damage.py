@@ -173,7 +173,7 @@ DAMAGES: dict[str, tuple[Change, str]] = {
     "a time below 0": (times(lambda row: row - 0.2), "record 17 times` must be from 0 to 1350.0 ms, got -"),
     "the last two times exchanged": (
         times(lambda row: IN_ORDER[[*range(10), 11, 10]]),
-        "record 17 times` must be in order, got spike 11 before the one that precedes it",
+        "record 17 times` must be in order, got spike 11 earlier than spike 10",
     ),
     "a time too many": (
         times(lambda row: np.append(IN_ORDER, 0.4)), "record 17 units` must be one per time, 13, got 12"
@@ -233,7 +233,7 @@ def test_what_is_in_the_way_is_said_in_plain_words(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.h5")
     for path, words in {
         tmp_path / "no" / "train.h5": f"got no such folder as {tmp_path / 'no'}",
-        tmp_path / "train.h5": "got no such file; give its path with --data",
+        tmp_path / "train.h5": "got no such file; put the file there",
         tmp_path / "folder.h5": "got a folder; name the file in it",
         tmp_path / "empty.h5": "got an empty file; get the complete file",
         tmp_path / "text.h5": "got a file that is damaged, or not HDF5; get the complete file",

@@ -6,8 +6,7 @@ from importlib.util import find_spec
 import pytest
 
 from tests import ROOT
-from tests.agreement.test_planted_faults import CORE
-from tests.support.faults.catalogue import AT_EDGES, CALLERS, FAULTS, ON_CUDA
+from tests.support.faults.catalogue import AT_EDGES, CALLERS, CORE, FAULTS, ON_CUDA
 from tests.support.house.docs_pages import blocks, run
 from tests.support.tolerances import TRUTH, U64, WELL_CONDITIONED, identity
 

@@ -94,6 +94,9 @@ FAULTS = (
 """Identity A scales voltages: it is blind to times, and to a jump scaled by any factor (also 0, if
 the membrane does nothing later). B and C are blind to weights, C also to time constants."""
 
+CORE = ("flipped sign of the delay gradient", "no jump at the last spike", "delay cut to whole ms", "0.1 % error")
+"""Those of `FAULTS` that `make test` plants, in either implementation."""
+
 CALLERS = (
     Fault("lambda_V lost in a bin without events", "fast", "cpu/vector_step.py",
           "adjoint_across_bin(adjoint[lane],", "adjoint_across_bin(0.9 * adjoint[lane],"),
